@@ -1,0 +1,78 @@
+//! Who calls, from where, in which language. The embedder says it; a client and a plugin cannot.
+
+use std::net::IpAddr;
+
+use crate::accounts::{Account, AccountId, Reach, Scope};
+use crate::seal;
+
+/// Who acts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    /// Nobody is signed in.
+    Anonymous,
+    /// A person of the panel.
+    Account(AccountId),
+    /// A machine, by the name of its key.
+    ServiceKey(String),
+    /// The operator at the machine's own console.
+    Console,
+    /// The panel itself.
+    System,
+}
+
+impl Actor {
+    /// As it stands in the audit.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Actor::Anonymous => "anonymous".to_owned(),
+            Actor::Account(id) => id.to_string(),
+            Actor::ServiceKey(name) => format!("service-key:{name}"),
+            Actor::Console => "console".to_owned(),
+            Actor::System => "system".to_owned(),
+        }
+    }
+}
+
+/// One caller, for one request.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Who acts.
+    pub actor: Actor,
+    /// Whom he may manage, beside himself. Nobody, the console and the system reach everybody, whatever stands here:
+    /// what they may do is the manifest's affair.
+    pub reach: Reach,
+    /// The client's address.
+    pub address: Option<IpAddr>,
+    /// BCP 47, one of the host's locales.
+    pub locale: String,
+    /// The panel's session, in any form that is its alone: sealed forms are bound to it. Empty: none.
+    pub session: String,
+    /// Stands in the log, in the audit and on error pages.
+    pub request: String,
+}
+
+impl Caller {
+    /// A caller in English, from nowhere, with a fresh request id.
+    #[must_use]
+    pub fn new(actor: Actor, reach: Reach) -> Self {
+        Self { actor, reach, address: None, locale: "en".to_owned(), session: String::new(), request: seal::hex(&seal::random::<8>()) }
+    }
+
+    /// Whether this account is one of those whom the caller reaches.
+    #[must_use]
+    pub fn reaches(&self, account: &Account) -> bool {
+        match &self.actor {
+            Actor::Anonymous | Actor::Console | Actor::System => true,
+            Actor::ServiceKey(_) => self.reach.scope(account.id.realm()) == Scope::All,
+            Actor::Account(own) => {
+                *own == account.id
+                    || match self.reach.scope(account.id.realm()) {
+                        Scope::None => false,
+                        Scope::Own => account.manager.as_deref() == Some(own.key()),
+                        Scope::All => true,
+                    }
+            }
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! What a call reads and what it commits. One trait, one file per engine; all SQL of the host stands here and, for the
+//! panel's own tables, in [`crate::accounts::sql`].
+
+pub mod sqlite;
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::accounts::{Account, AccountId, Matched, Why};
+
+/// What went wrong in the database.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// What the call read is no longer so: run it again.
+    #[error("what the call read has changed meanwhile")]
+    Changed,
+    /// The database is locked by somebody else, or out of reach for now.
+    #[error("the database is busy")]
+    Busy,
+    /// The idempotency key was met: here is what it has answered.
+    #[error("the idempotency key was used before")]
+    Recorded(Record),
+    /// A limit of the plugin's, by its setting's name.
+    #[error("the limit {0} was reached")]
+    Limit(&'static str),
+    /// Anything else, with what was tried.
+    #[error("{doing}: {cause}")]
+    Failed {
+        /// What was tried, in words: `reading accounts from customers`.
+        doing: String,
+        /// What the engine said.
+        cause: String,
+    },
+    /// It may or may not have been done: the connection was lost in the commit.
+    #[error("the commit was not confirmed")]
+    Indeterminate,
+}
+
+/// A value of a column.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// NULL.
+    Null,
+    /// A 64-bit integer.
+    Integer(i64),
+    /// A float.
+    Real(f64),
+    /// UTF-8 text.
+    Text(String),
+    /// Bytes.
+    Blob(Vec<u8>),
+}
+
+/// One connection, inside a snapshot or a transaction, as a provider sees it.
+pub trait Sql {
+    /// All rows of a query. Parameters are `?1`, `?2`, …
+    ///
+    /// # Errors
+    /// [`StorageError`] as the engine has it.
+    fn query(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Vec<Value>>, StorageError>;
+
+    /// How many rows a statement changed.
+    ///
+    /// # Errors
+    /// [`StorageError`] as the engine has it.
+    fn execute(&self, sql: &str, parameters: &[Value]) -> Result<usize, StorageError>;
+}
+
+/// An account and the epoch of its sessions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// The account.
+    pub account: Account,
+    /// Its session epoch: opaque, changes with each new password, whoever set it.
+    pub epoch: String,
+}
+
+/// Tells one writing of a data row from another: the nonce of its sealed value, which no two writings share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version(pub [u8; 24]);
+
+/// What a call saw, to be still so when it commits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Read {
+    /// A key of the plugin's data; none: absent. Judged by the call's own `now`, so that an end in between is no change.
+    Data {
+        /// The key.
+        key: String,
+        /// What was there.
+        version: Option<Version>,
+    },
+    /// An account, whole: fields, manager, hash and epoch. None: there was none.
+    Account {
+        /// Its name.
+        id: AccountId,
+        /// What was seen.
+        seen: Option<Known>,
+    },
+}
+
+/// What a call asks for.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// Writes a key of the plugin's data.
+    Put {
+        /// 1 to 200 bytes.
+        key: String,
+        /// At most 64 KiB, sealed by the storage.
+        value: Zeroizing<Vec<u8>>,
+        /// Unix milliseconds from which it reads as absent.
+        expires: Option<i64>,
+    },
+    /// Removes a key.
+    Delete {
+        /// The key.
+        key: String,
+    },
+    /// Lets a counter begin anew, under every window.
+    Forget {
+        /// The counter's key.
+        key: String,
+    },
+    /// Writes an account's hash.
+    Replace {
+        /// The account.
+        id: AccountId,
+        /// The PHC or crypt(3) string.
+        hash: String,
+        /// New password or new form.
+        why: Why,
+        /// The session epoch that holds afterwards.
+        epoch: String,
+    },
+}
+
+/// An operation's caller, name and idempotency key: what a record is unique by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordKey {
+    /// Who, as in the audit; for forms, with the session.
+    pub caller: String,
+    /// The plugin and the operation.
+    pub operation: String,
+    /// The idempotency key, 1 to 255 bytes.
+    pub key: String,
+}
+
+/// What an idempotency key has answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// HMAC of what was asked.
+    pub body: [u8; 32],
+    /// The answer, in the clear here, sealed at rest.
+    pub answer: Vec<u8>,
+}
+
+/// Why an account stands in an audit entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// The parameter that the manifest names.
+    Subject,
+    /// Its password was replaced.
+    Password,
+    /// Its hash was replaced by another form of the same password.
+    Upgrade,
+}
+
+/// One line of the audit: what ran, for whom, how it ended. Never a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// Unix milliseconds.
+    pub at: i64,
+    /// The plugin, as the operator named it.
+    pub plugin: String,
+    /// The operation.
+    pub operation: String,
+    /// `anonymous`, an account, `service-key:NAME`, `console` or `system`.
+    pub actor: String,
+    /// Whom it concerned, and how.
+    pub subjects: Vec<(AccountId, Role)>,
+    /// `done`, the failure's case, the answer variant's case, or `trap`, `deadline`.
+    pub outcome: String,
+    /// The client's address.
+    pub address: Option<String>,
+    /// The request's id, as in the log.
+    pub request: String,
+}
+
+/// Everything that is written when a call has succeeded, together or not at all.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    /// The plugin, as the operator named it.
+    pub plugin: String,
+    /// The call's one instant, Unix milliseconds.
+    pub now: i64,
+    /// What must still be so.
+    pub reads: Vec<Read>,
+    /// What to write, in order.
+    pub effects: Vec<Effect>,
+    /// The audit entry.
+    pub audit: Option<AuditEntry>,
+    /// The idempotency record, with its key.
+    pub record: Option<(RecordKey, Record)>,
+    /// The plugin's limit of stored bytes, keys and sealed values together.
+    pub stored_bytes: u64,
+}
+
+/// Which audit entries to list, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct AuditFilter {
+    /// Only those that concern this account.
+    pub subject: Option<AccountId>,
+    /// Only this operation.
+    pub operation: Option<String>,
+    /// Only those older than this entry.
+    pub before: Option<i64>,
+    /// At most so many, 1 to 1,000.
+    pub limit: u32,
+}
+
+/// The database beside the panel. Every method may block on the disk.
+pub trait Storage: Send + Sync {
+    /// See [`crate::accounts::Provider::find`].
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    fn find(&self, typed: &str, realms: &[&str], limit: usize) -> Result<Vec<(AccountId, Matched)>, StorageError>;
+
+    /// One account with its epoch; none if there is none.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    fn account(&self, id: &AccountId) -> Result<Option<Known>, StorageError>;
+
+    /// Open sessions; none where the panel cannot say.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    fn sessions(&self, id: &AccountId) -> Result<Option<u32>, StorageError>;
+
+    /// Whether the provider takes this hash; the sentence says what not.
+    ///
+    /// # Errors
+    /// One sentence.
+    fn accepts(&self, realm: &str, hash: &str) -> Result<(), String>;
+
+    /// A value of a plugin's data, and which writing of it.
+    ///
+    /// # Errors
+    /// [`StorageError`]; a value that was not sealed by this host for this plugin and key is one.
+    fn get(&self, plugin: &str, key: &str, now: i64) -> Result<Option<(Vec<u8>, Version)>, StorageError>;
+
+    /// Values in key order, with that prefix, after that key, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    fn scan(&self, plugin: &str, prefix: &str, after: Option<&str>, limit: u32, now: i64) -> Result<Vec<(String, Vec<u8>)>, StorageError>;
+
+    /// Adds one to a counter at once and answers how many were added in the last `window` seconds.
+    ///
+    /// # Errors
+    /// [`StorageError::Limit`] when the plugin has too many counters.
+    fn count(&self, plugin: &str, key: &str, window: u32, now: i64) -> Result<u64, StorageError>;
+
+    /// What this idempotency key has answered.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    fn record(&self, key: &RecordKey, now: i64) -> Result<Option<Record>, StorageError>;
+
+    /// Whether all of it is still so.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    fn still(&self, plugin: &str, reads: &[Read], now: i64) -> Result<bool, StorageError>;
+
+    /// Checks the reads, writes everything, and answers when it is on the disk. A busy database is tried again, the
+    /// guest is not.
+    ///
+    /// # Errors
+    /// [`StorageError::Changed`], [`StorageError::Recorded`], [`StorageError::Busy`] after all tries,
+    /// [`StorageError::Indeterminate`] if the engine went away in the commit; nothing was written in the first three.
+    fn commit(&self, commit: Commit) -> Result<(), StorageError>;
+
+    /// Audit entries, newest first, with their numbers.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    fn audit(&self, filter: &AuditFilter) -> Result<Vec<(i64, AuditEntry)>, StorageError>;
+}
