@@ -56,7 +56,14 @@ impl Caller {
     /// A caller in English, from nowhere, with a fresh request id.
     #[must_use]
     pub fn new(actor: Actor, reach: Reach) -> Self {
-        Self { actor, reach, address: None, locale: "en".to_owned(), session: String::new(), request: seal::hex(&seal::random::<8>()) }
+        Self {
+            actor,
+            reach,
+            address: None,
+            locale: "en".to_owned(),
+            session: String::new(),
+            request: seal::hex(&seal::random::<8>()),
+        }
     }
 
     /// Whether this account is one of those whom the caller reaches.

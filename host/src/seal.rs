@@ -81,12 +81,19 @@ impl Keys {
         if !path.exists() {
             let text = Zeroizing::new(hex(&random::<32>()) + "\n");
             let partial = path.with_extension("partial");
-            let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial).map_err(file_error)?;
+            let mut file = std::fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&partial)
+                .map_err(file_error)?;
             file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(file_error)?;
             // A link, not a rename: of two that start at once, one makes the key and both read it.
             let made = std::fs::hard_link(&partial, path);
             std::fs::remove_file(&partial).map_err(file_error)?;
-            if let Err(cause) = made && cause.kind() != std::io::ErrorKind::AlreadyExists {
+            if let Err(cause) = made
+                && cause.kind() != std::io::ErrorKind::AlreadyExists
+            {
                 return Err(file_error(cause));
             }
         }
@@ -99,9 +106,10 @@ impl Keys {
         let digits = text.trim();
         let well_formed = digits.len() == 64
             && digits.is_ascii()
-            && main.iter_mut().enumerate().all(|(i, byte)| {
-                u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).map(|value| *byte = value).is_ok()
-            });
+            && main
+                .iter_mut()
+                .enumerate()
+                .all(|(i, byte)| u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).map(|value| *byte = value).is_ok());
         if well_formed { Ok(Self::new(main)) } else { Err(KeyError::Content { path: name() }) }
     }
 
@@ -136,7 +144,8 @@ impl Keys {
 }
 
 fn mac_with(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
-    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key)
+        .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
     mac.update(&joined(parts.iter().copied()));
     mac.finalize().into_bytes().into()
 }

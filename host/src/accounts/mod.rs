@@ -211,7 +211,13 @@ pub trait Provider: Send + Sync {
     ///
     /// # Errors
     /// [`StorageError`] if the panel's tables could not be read.
-    fn find(&self, sql: &dyn Sql, typed: &str, realms: &[&str], limit: usize) -> Result<Vec<(AccountId, Matched)>, StorageError>;
+    fn find(
+        &self,
+        sql: &dyn Sql,
+        typed: &str,
+        realms: &[&str],
+        limit: usize,
+    ) -> Result<Vec<(AccountId, Matched)>, StorageError>;
 
     /// One account; none if there is no such account or realm.
     ///

@@ -1,6 +1,8 @@
 //! What a call reads and what it commits. One trait, one file per engine; all SQL of the host stands here and, for the
 //! panel's own tables, in [`crate::accounts::sql`].
 
+mod counters;
+pub mod epoch;
 pub mod sqlite;
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::accounts::{Account, AccountId, Matched, Why};
 
 /// What went wrong in the database.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StorageError {
     /// What the call read is no longer so: run it again.
     #[error("what the call read has changed meanwhile")]
@@ -254,7 +256,14 @@ pub trait Storage: Send + Sync {
     ///
     /// # Errors
     /// [`StorageError`].
-    fn scan(&self, plugin: &str, prefix: &str, after: Option<&str>, limit: u32, now: i64) -> Result<Vec<(String, Vec<u8>)>, StorageError>;
+    fn scan(
+        &self,
+        plugin: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+        now: i64,
+    ) -> Result<Vec<(String, Vec<u8>)>, StorageError>;
 
     /// Adds one to a counter at once and answers how many were added in the last `window` seconds.
     ///

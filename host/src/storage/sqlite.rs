@@ -1,1 +1,191 @@
-//! Placeholder.
+//! SQLite, in the panel's own file: one thread writes, a few connections read, each read one snapshot.
+
+mod audit;
+mod connection;
+mod rows;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use connection::Readers;
+use rows::Rows;
+use writer::{Job, Writer};
+
+use super::counters::Counters;
+use super::{AuditEntry, AuditFilter, Commit, Known, Read, Record, RecordKey, Sql, Storage, StorageError, Version};
+use crate::accounts::{AccountId, Matched, Provider};
+use crate::seal::Keys;
+
+/// How the file is used. The defaults suit a panel of any size.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Makes the file where there is none. Default: yes.
+    pub create: bool,
+    /// Connections that read, at most. Default: 4.
+    pub readers: usize,
+    /// How long a commit waits for another program's lock before it is [`StorageError::Busy`]. Default: 5 s.
+    pub busy: Duration,
+    /// Whether calls that wait at the same time share one wait for the disk. Default: yes.
+    pub group_commit: bool,
+    /// Counters that one plugin may have at once. Default: 100,000.
+    pub counters: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { create: true, readers: 4, busy: Duration::from_secs(5), group_commit: true, counters: 100_000 }
+    }
+}
+
+/// A [`Storage`] on SQLite. Dropping it shuts it down.
+pub struct Sqlite {
+    readers: Readers,
+    keys: Arc<Keys>,
+    provider: Arc<dyn Provider>,
+    counters: Arc<Counters>,
+    busy: Duration,
+    jobs: RwLock<Option<Sender<Job>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Sqlite {
+    /// Opens the panel's database and prepares the host's tables `keyturnhost_*` in it. The file is in WAL mode from
+    /// then on. `path` names a file: every connection opens it anew.
+    ///
+    /// # Errors
+    /// [`StorageError`] if it cannot be opened, or was written by a newer version of the host.
+    pub fn open(
+        path: &Path,
+        keys: Arc<Keys>,
+        provider: Arc<dyn Provider>,
+        options: Options,
+    ) -> Result<Self, StorageError> {
+        let db = connection::open_writer(path, options.create)?;
+        schema::migrate(&db)?;
+        // From here on the writer waits itself, as long as each call allows.
+        db.busy_timeout(Duration::ZERO).map_err(|cause| connection::failed("opening the database", &cause))?;
+        let counters = Arc::new(Counters::new(options.counters));
+        let (jobs, waiting): (_, Receiver<Job>) = channel();
+        let (readers, busy) = (Readers::new(path, options.readers), options.busy);
+        let writer = Writer {
+            db,
+            keys: keys.clone(),
+            provider: provider.clone(),
+            counters: counters.clone(),
+            options,
+            now: None,
+        };
+        let writer =
+            std::thread::Builder::new().name("keyturn-writer".to_owned()).spawn(move || writer.run(&waiting)).map_err(
+                |cause| StorageError::Failed { doing: "starting the writer".to_owned(), cause: cause.to_string() },
+            )?;
+        let (jobs, writer) = (RwLock::new(Some(jobs)), Mutex::new(Some(writer)));
+        Ok(Self { readers, keys, provider, counters, busy, jobs, writer })
+    }
+
+    /// Runs `read` on one snapshot of the database: for what only looks, such as [`crate::accounts::sql::Sql::check`].
+    /// It cannot write.
+    ///
+    /// # Errors
+    /// [`StorageError`], also what `read` returns.
+    pub fn read<T>(&self, read: impl FnOnce(&dyn Sql) -> Result<T, StorageError>) -> Result<T, StorageError> {
+        self.readers.snapshot(|db| read(db))
+    }
+
+    /// Commits what waits, writes the counters and tidies the file. Later commits fail; reads go on.
+    pub fn shutdown(&self) {
+        self.jobs.write().unwrap_or_else(PoisonError::into_inner).take();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if writer.is_some_and(|writer| writer.join().is_err()) {
+            tracing::error!("the database's writer ended by a panic");
+        }
+    }
+
+    fn rows<T>(&self, read: impl FnOnce(Rows<'_>) -> Result<T, StorageError>) -> Result<T, StorageError> {
+        self.readers.snapshot(|db| read(Rows { db, keys: &self.keys, provider: &*self.provider }))
+    }
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+impl Storage for Sqlite {
+    fn find(&self, typed: &str, realms: &[&str], limit: usize) -> Result<Vec<(AccountId, Matched)>, StorageError> {
+        self.readers.snapshot(|db| self.provider.find(db, typed, realms, limit))
+    }
+
+    fn account(&self, id: &AccountId) -> Result<Option<Known>, StorageError> {
+        self.rows(|rows| rows.known(id))
+    }
+
+    fn sessions(&self, id: &AccountId) -> Result<Option<u32>, StorageError> {
+        self.readers.snapshot(|db| self.provider.sessions(db, id))
+    }
+
+    fn accepts(&self, realm: &str, hash: &str) -> Result<(), String> {
+        self.provider.accepts(realm, hash)
+    }
+
+    fn get(&self, plugin: &str, key: &str, now: i64) -> Result<Option<(Vec<u8>, Version)>, StorageError> {
+        self.rows(|rows| rows.get(plugin, key, now))
+    }
+
+    fn scan(
+        &self,
+        plugin: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+        now: i64,
+    ) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
+        self.rows(|rows| rows.scan(plugin, prefix, after, limit, now))
+    }
+
+    fn count(&self, plugin: &str, key: &str, window: u32, now: i64) -> Result<u64, StorageError> {
+        self.counters.count(plugin, key, window, now, || self.rows(|rows| rows.counters(plugin, now)))
+    }
+
+    fn record(&self, key: &RecordKey, now: i64) -> Result<Option<Record>, StorageError> {
+        self.rows(|rows| rows.record(key, now))
+    }
+
+    fn still(&self, plugin: &str, reads: &[Read], now: i64) -> Result<bool, StorageError> {
+        self.rows(|rows| {
+            for read in reads {
+                if !rows.still(plugin, read, now)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
+    }
+
+    fn commit(&self, commit: Commit) -> Result<(), StorageError> {
+        let (answer, answered) = sync_channel(1);
+        let job = Job { commit, until: Instant::now() + self.busy, answer };
+        let closed = || StorageError::Failed {
+            doing: "committing".to_owned(),
+            cause: "the database was shut down; start the host again".to_owned(),
+        };
+        {
+            let jobs = self.jobs.read().unwrap_or_else(PoisonError::into_inner);
+            jobs.as_ref().ok_or_else(closed)?.send(job).map_err(|_| closed())?;
+        }
+        // A writer that ended without an answer may have committed before.
+        answered.recv().unwrap_or(Err(StorageError::Indeterminate))
+    }
+
+    fn audit(&self, filter: &AuditFilter) -> Result<Vec<(i64, AuditEntry)>, StorageError> {
+        self.rows(|rows| rows.audit(filter))
+    }
+}

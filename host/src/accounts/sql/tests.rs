@@ -1,0 +1,276 @@
+use rusqlite::Connection;
+
+use super::*;
+
+const PANEL: &str = "
+    CREATE TABLE users (
+        id INTEGER PRIMARY KEY, kind TEXT NOT NULL, login TEXT, email TEXT, full_name TEXT, lang TEXT, status INTEGER,
+        reseller INTEGER, password TEXT, remember_token TEXT, updated_at TEXT, generation INTEGER, deleted_at TEXT
+    );
+    CREATE TABLE sessions (token TEXT PRIMARY KEY, user_id INTEGER);
+    INSERT INTO users VALUES
+        (1, 'customer', 'Ana', 'ana@example.org', 'Ana A', 'es', 1, 7, '$2y$10$aaa', 'r1', 'x', NULL, NULL),
+        (2, 'customer', 'ben', 'shared@example.org', NULL, NULL, 0, 8, '', NULL, 'x', 4, NULL),
+        (3, 'customer', 'shared@example.org', 'SHARED@example.org', NULL, NULL, 1, 7, NULL, NULL, 'x', 4, NULL),
+        (4, 'customer', 'gone', 'gone@example.org', NULL, NULL, 1, 7, '$2y$10$bbb', NULL, 'x', 4, '2020-01-01'),
+        (5, 'customer', 'Straße', 'MÜLLER@example.org', NULL, NULL, NULL, NULL, '$1$legacy$x', NULL, 'x', 4, NULL),
+        (9, 'staff', 'ana', 'boss@example.org', NULL, NULL, 1, NULL, '$2y$10$ccc', NULL, 'x', 4, NULL);
+    INSERT INTO sessions VALUES ('a', 1), ('b', 1), ('c', 2);
+";
+
+const REALMS: &str = r#"
+    [customer]
+    table = "users"
+    id = "id"
+    login = "login"
+    email = "email"
+    name = "full_name"
+    locale = "lang"
+    state = { column = "status", active = [1] }
+    manager = "reseller"
+    hash = "password"
+    accepts = ["$2y$", { prefix = "$argon2id$", max-length = 110, limits = { m = 65536, t = 4 } }]
+    sessions = { table = "sessions", account = "user_id" }
+    epoch = "generation"
+    touch = [{ column = "remember_token", as = "null" }, { column = "updated_at", as = "datetime" }]
+    only = { column = "kind", is = ["customer"] }
+    deleted = "deleted_at"
+
+    [staff]
+    table = "users"
+    id = "id"
+    login = "login"
+    email = "email"
+    hash = "password"
+    only = { column = "kind", is = ["staff", "owner"] }
+"#;
+
+fn provider(realms: &str) -> Sql {
+    Sql::new(toml::from_str(realms).expect("realms")).expect("provider")
+}
+
+fn panel() -> Connection {
+    let db = Connection::open_in_memory().expect("database");
+    db.create_scalar_function("keyturn_fold", 1, rusqlite::functions::FunctionFlags::SQLITE_DETERMINISTIC, |context| {
+        Ok(context.get::<Option<String>>(0)?.map(|text| fold(&text)))
+    })
+    .expect("function");
+    db.execute_batch(PANEL).expect("panel");
+    db
+}
+
+fn id(name: &str) -> AccountId {
+    name.parse().expect("id")
+}
+
+#[test]
+fn find_matches_by_fold_logins_first_and_never_the_deleted() {
+    let (db, provider) = (panel(), provider(REALMS));
+    let find = |typed: &str, realms: &[&str]| {
+        let found = provider.find(&db, typed, realms, 10).expect("found");
+        found.into_iter().map(|(id, by)| (id.to_string(), by)).collect::<Vec<_>>()
+    };
+    let one = |name: &str, by| vec![(name.to_owned(), by)];
+    assert_eq!(find(" ANA ", &["customer"]), one("customer:1", Matched::Login));
+    assert_eq!(find("ana", &["staff"]), one("staff:9", Matched::Login));
+    assert_eq!(find("ana", &["staff", "customer", "nobody"]).len(), 2);
+    assert_eq!(
+        find("Shared@Example.org", &["customer"]),
+        [("customer:3".to_owned(), Matched::Login), ("customer:2".to_owned(), Matched::Email)]
+    );
+    assert_eq!(find("STRASSE", &["customer"]), [], "SQL's narrowing knows ASCII only where the typed text is ASCII");
+    assert_eq!(find("müller@EXAMPLE.org", &["customer"]), one("customer:5", Matched::Email));
+    assert_eq!(find("gone", &["customer"]), []);
+    assert_eq!(find("gone@example.org", &["customer"]), []);
+    assert_eq!(find("", &["customer"]), []);
+    assert_eq!(find("' OR 1=1 --", &["customer"]), []);
+    assert_eq!(provider.find(&db, "shared@example.org", &["customer"], 1).expect("found").len(), 1);
+}
+
+#[test]
+fn an_account_has_its_mapped_values_and_one_name_only() {
+    let (db, provider) = (panel(), provider(REALMS));
+    let account = |name: &str| provider.account(&db, &id(name)).expect("read");
+    let ana = account("customer:1").expect("there");
+    assert_eq!(ana.values.map(Option::unwrap_or_default), ["Ana A", "Ana", "ana@example.org", "es", "active"]);
+    assert_eq!((ana.manager.as_deref(), ana.hash.as_deref()), (Some("7"), Some("$2y$10$aaa")));
+    let ben = account("customer:2").expect("there");
+    assert_eq!((ben.hash.as_deref(), ben.values[4].as_deref()), (None, Some("suspended")));
+    assert_eq!(account("customer:5").expect("there").values[4].as_deref(), Some("suspended"), "NULL is not in active");
+    assert_eq!(account("staff:9").expect("there").values[4], None);
+    for name in ["customer:01", "customer:1.0", "customer:1e0", "customer:+1", "customer:9", "customer:4", "x:1"] {
+        assert_eq!(account(name), None, "{name}");
+    }
+}
+
+#[test]
+fn keys_may_be_text() {
+    let db = Connection::open_in_memory().expect("database");
+    db.execute_batch(
+        "CREATE TABLE people (uuid TEXT PRIMARY KEY, login TEXT, pw TEXT);
+         INSERT INTO people VALUES ('0b6c-1', 'a', 'h'), ('17', 'b', 'h'), ('017', 'c', 'h');",
+    )
+    .expect("panel");
+    let provider = provider("[p]\ntable = 'people'\nid = 'uuid'\nlogin = 'login'\nhash = 'pw'");
+    for (key, login) in [("0b6c-1", "a"), ("17", "b"), ("017", "c")] {
+        let account = provider.account(&db, &AccountId::new("p", key).expect("id")).expect("read").expect("there");
+        assert_eq!(account.values[1].as_deref(), Some(login));
+    }
+}
+
+#[test]
+fn a_new_password_ends_sessions_and_touches_columns_and_an_upgrade_does_not() {
+    let (db, provider) = (panel(), provider(REALMS));
+    let row = || {
+        let text = "SELECT password || '|' || coalesce(remember_token, '-') || '|' || updated_at || '|' || coalesce(generation, '-')
+                    FROM users WHERE id = 1";
+        db.query_row(text, [], |row| row.get::<_, String>(0)).expect("row")
+    };
+    let ana = id("customer:1");
+    assert_eq!(provider.sessions(&db, &ana), Ok(Some(2)));
+    provider.replace(&db, &ana, "$2y$10$up", Why::Upgrade, 0).expect("replaced");
+    assert_eq!((row().as_str(), provider.sessions(&db, &ana)), ("$2y$10$up|r1|x|-", Ok(Some(2))));
+    provider.replace(&db, &ana, "$2y$10$new", Why::Password, 1_764_000_000_999).expect("replaced");
+    assert_eq!((row().as_str(), provider.sessions(&db, &ana)), ("$2y$10$new|-|2025-11-24 16:00:00|1", Ok(Some(0))));
+    assert_eq!(provider.sessions(&db, &id("customer:2")), Ok(Some(1)));
+    assert_eq!(provider.sessions(&db, &id("staff:9")), Ok(None));
+    for gone in ["customer:4", "customer:9", "customer:77", "customer:01", "x:1"] {
+        let replaced = provider.replace(&db, &id(gone), "$2y$10$new", Why::Password, 0);
+        assert_eq!(replaced, Err(StorageError::Changed), "{gone}");
+    }
+}
+
+#[test]
+fn only_hashes_that_the_panel_verifies_at_a_bearable_cost_are_accepted() {
+    let provider = provider(REALMS);
+    for hash in ["$2y$12$abcdef", "$argon2id$v=19$m=65536,t=4,p=1$c2FsdA$aGFzaA"] {
+        assert_eq!(provider.accepts("customer", hash), Ok(()), "{hash}");
+    }
+    for (hash, names) in [
+        ("$2b$12$abcdef", "does not name $2b$"),
+        ("plain-password", "a text of 14 bytes"),
+        ("$2y$16$abcdef", "max-cost is 15"),
+        ("$2y$99999999999999999999999$x", "max-cost is 15"),
+        ("$argon2id$v=19$m=65537,t=4,p=1$c2FsdA$aGFzaA", "limits.m is 65536"),
+        ("$argon2id$v=19$m=64,t=99999999999999999999999,p=1$c2FsdA$aGFzaA", "limits.t is 4"),
+        ("$argon2id$v=19$m=64,t=4,p=9$c2FsdA$aGFzaA", "limits.p is 8"),
+        ("$2y$12$with space", "printable ASCII"),
+    ] {
+        let refused = provider.accepts("customer", hash).expect_err(hash);
+        assert!(refused.contains(names) && refused.contains("accounts.customer.accepts"), "{refused}");
+    }
+    assert!(provider.accepts("customer", &format!("$argon2id${}", "x".repeat(101))).is_err());
+    assert!(provider.accepts("staff", "$2y$12$abcdef").is_err(), "nothing is accepted where nothing is named");
+    assert!(provider.accepts("nobody", "$2y$12$abcdef").is_err());
+}
+
+#[test]
+fn names_from_the_configuration_cannot_leave_their_place() {
+    let db = Connection::open_in_memory().expect("database");
+    db.execute_batch(
+        r#"CREATE TABLE "we ""ird" (id INTEGER PRIMARY KEY, "lo gin" TEXT, "pw""; --" TEXT);
+           INSERT INTO "we ""ird" VALUES (1, 'a', 'h');"#,
+    )
+    .expect("panel");
+    let provider = provider(r#"p = { table = 'we "ird', id = 'id', login = 'lo gin', hash = 'pw"; --' }"#);
+    let account = provider.account(&db, &id("p:1")).expect("read").expect("there");
+    assert_eq!(account.hash.as_deref(), Some("h"));
+    provider.replace(&db, &id("p:1"), "new", Why::Password, 0).expect("replaced");
+}
+
+#[test]
+fn a_column_that_is_not_there_is_an_error_and_never_a_text() {
+    let (db, provider) = (panel(), provider("p = { table = 'users', id = 'id', login = 'login', hash = 'pasword' }"));
+    let error = provider.account(&db, &id("p:1")).expect_err("no such column");
+    assert!(error.to_string().contains("pasword") && error.to_string().contains("users"), "{error}");
+}
+
+#[test]
+fn a_mapping_that_cannot_be_used_names_the_setting() {
+    let base = "table = 't', id = 'i', login = 'l', hash = 'h'";
+    for (more, setting) in [
+        ("state = { column = 's' }", "p.state"),
+        ("state = { column = 's', active = [1], suspended = [0] }", "p.state"),
+        ("only = { column = 'k', is = [] }", "p.only.is"),
+        ("touch = [{ column = 'H', as = 'null' }]", "p.touch"),
+        ("email = ''", "p.email"),
+        ("sessions = { table = 'keyturnhost_data', account = 'a' }", "p.sessions.table"),
+    ] {
+        let realms = toml::from_str(&format!("p = {{ {base}, {more} }}")).expect("realms");
+        assert_eq!(Sql::new(realms).err().map(|error| error.setting).as_deref(), Some(setting));
+    }
+    for bad in [
+        "salt = 'x'",
+        "accepts = [{ prefix = '$2y$', max_cost = 3 }]",
+        "accepts = [1]",
+        "touch = [{ column = 'u', as = 'now' }]",
+    ] {
+        let read = toml::from_str::<BTreeMap<String, Mapping>>(&format!("p = {{ {base}, {bad} }}"));
+        assert!(read.is_err(), "{bad}");
+    }
+}
+
+fn findings(db: &Connection, realms: &str) -> Vec<(Severity, String, String)> {
+    let found = provider(realms).check(db).into_iter();
+    found.map(|finding| (finding.severity, finding.text, finding.mend.unwrap_or_default())).collect()
+}
+
+#[test]
+fn check_names_what_is_missing_and_offers_what_is_near() {
+    let db = panel();
+    let said = findings(&db, "p = { table = 'user', id = 'id', login = 'login', hash = 'password' }");
+    assert_eq!(
+        said,
+        [(Severity::Wrong, "accounts.p: table: there is no table user".to_owned(), "did you mean users?".to_owned())]
+    );
+    let said =
+        findings(&db, "p = { table = 'users', id = 'id', login = 'username', email = 'e_mail', hash = 'pasword' }");
+    let find =
+        |part: &str| said.iter().find(|(_, text, _)| text.contains(part)).unwrap_or_else(|| panic!("{part}: {said:?}"));
+    assert_eq!(find("hash: table users has no column pasword").2, "did you mean password?");
+    assert!(find("email: table users has no column e_mail").2.contains("email"));
+    assert!(said.iter().all(|(severity, _, _)| *severity == Severity::Wrong));
+}
+
+#[test]
+fn check_counts_hashes_offers_an_index_and_says_who_ends_sessions() {
+    let db = panel();
+    let said = findings(&db, REALMS);
+    let find =
+        |part: &str| said.iter().find(|(_, text, _)| text.contains(part)).unwrap_or_else(|| panic!("{part}: {said:?}"));
+    assert_eq!(find("customer: table users has 4 accounts, 2 without a password").0, Severity::Good);
+    assert_eq!(find("customer: hash: 1 passwords are stored as $2y$").0, Severity::Good);
+    assert_eq!(find("customer: hash: 1 passwords are stored as $1$").0, Severity::Note);
+    assert_eq!(find("staff: accepts").0, Severity::Wrong);
+    assert_eq!(find("customer: sessions: ended in sessions").0, Severity::Good);
+    assert!(find("staff: sessions and epoch are not mapped").1.contains("the panel must end sessions itself"));
+    let (_, _, mend) = find("customer: login: no index");
+    db.execute_batch(mend).expect("the SQL that mends it runs");
+    let (_, _, mend) = find("customer: email: no index");
+    db.execute_batch(mend).expect("the SQL that mends it runs");
+    let said = findings(&db, REALMS);
+    assert!(said.iter().any(|(_, text, _)| text == "accounts.customer: login: found by an index"), "{said:?}");
+    assert!(said.iter().any(|(_, text, _)| text == "accounts.customer: email: found by an index"), "{said:?}");
+    assert!(!format!("{said:?}").contains("aaa"), "no hash is shown");
+}
+
+#[test]
+fn check_finds_logins_that_several_share_and_keys_that_name_nobody() {
+    let db = panel();
+    db.execute_batch(
+        "UPDATE users SET login = 'ANA' WHERE id = 2;
+         CREATE TABLE blobs (id BLOB PRIMARY KEY, login TEXT, password TEXT);
+         INSERT INTO blobs VALUES (x'0102', 'a', 'h');",
+    )
+    .expect("changed");
+    let said = findings(&db, REALMS);
+    assert!(
+        said.iter().any(|(how, text, _)| *how == Severity::Wrong && text.contains("1 logins in column login")),
+        "{said:?}"
+    );
+    let said = findings(&db, "p = { table = 'blobs', id = 'id', login = 'login', hash = 'password' }");
+    assert!(
+        said.iter().any(|(how, text, _)| *how == Severity::Wrong && text.contains("keys that name no account")),
+        "{said:?}"
+    );
+}

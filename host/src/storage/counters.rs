@@ -1,0 +1,256 @@
+//! Counters for throttles: kept in memory, because each refused attempt counts and none may cost a commit. The storage
+//! writes what was added behind, about each second; what a crash loses is at most that.
+//!
+//! The window slides in [`STEPS`] steps. The step that the window's beginning falls into counts whole, so that never
+//! fewer are answered than were added, and at most those of a sixteenth of a window (and a few milliseconds) too many.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::StorageError;
+
+/// Steps in a window.
+const STEPS: i64 = 16;
+
+/// What was added to one step of one counter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Added {
+    pub plugin: String,
+    pub key: String,
+    /// Seconds.
+    pub window: u32,
+    /// The step's number since 1970.
+    pub step: i64,
+    pub count: u64,
+}
+
+impl Added {
+    /// Unix milliseconds from which it counts no longer.
+    pub fn ends(&self) -> i64 {
+        (self.step + STEPS + 1).saturating_mul(step_length(self.window))
+    }
+}
+
+/// All plugins' counters.
+pub(super) struct Counters {
+    plugins: Mutex<HashMap<String, Plugin>>,
+    limit: usize,
+}
+
+#[derive(Default)]
+struct Plugin {
+    counters: HashMap<(String, u32), Counter>,
+    /// Those with something to be written.
+    fresh: Vec<(String, u32)>,
+    /// No counter ends before this instant, so looking for one to remove is useless.
+    full_until: i64,
+}
+
+#[derive(Default)]
+struct Counter {
+    steps: Vec<Step>,
+    fresh: bool,
+}
+
+struct Step {
+    number: i64,
+    count: u64,
+    /// The part of `count` that is not written yet.
+    unwritten: u64,
+}
+
+impl Counters {
+    /// At most `limit` for each plugin.
+    pub fn new(limit: usize) -> Self {
+        Self { plugins: Mutex::default(), limit }
+    }
+
+    /// Adds one and answers how many there are in the window that ends at `now`. `load` reads what was written of the
+    /// plugin's counters; it runs once for each plugin.
+    pub fn count(
+        &self,
+        plugin: &str,
+        key: &str,
+        window: u32,
+        now: i64,
+        load: impl FnOnce() -> Result<Vec<Added>, StorageError>,
+    ) -> Result<u64, StorageError> {
+        let mut plugins = self.lock();
+        if !plugins.contains_key(plugin) {
+            let loaded = Plugin::loaded(load()?, now);
+            plugins.insert(plugin.to_owned(), loaded);
+        }
+        let Some(state) = plugins.get_mut(plugin) else { unreachable!("inserted above") };
+        let name = (key.to_owned(), window);
+        if !state.counters.contains_key(&name) && state.counters.len() >= self.limit {
+            state.make_room(now)?;
+        }
+        let counter = state.counters.entry(name.clone()).or_default();
+        if !counter.fresh {
+            counter.fresh = true;
+            state.fresh.push(name);
+        }
+        let number = step_number(window, now);
+        counter.steps.retain(|step| step.number >= number - STEPS);
+        match counter.steps.iter_mut().find(|step| step.number == number) {
+            Some(step) => {
+                step.count += 1;
+                step.unwritten += 1;
+            }
+            None => counter.steps.push(Step { number, count: 1, unwritten: 1 }),
+        }
+        Ok(counter.steps.iter().map(|step| step.count).sum())
+    }
+
+    /// Lets the counters of these keys begin anew, under every window.
+    pub fn forget(&self, plugin: &str, key: &str) {
+        if let Some(state) = self.lock().get_mut(plugin) {
+            state.counters.retain(|(name, _), _| name != key);
+        }
+    }
+
+    /// What was added since this was last asked; it is the caller's to write, or to give back.
+    pub fn take_unwritten(&self) -> Vec<Added> {
+        let mut added = Vec::new();
+        for (plugin, state) in self.lock().iter_mut() {
+            for (key, window) in std::mem::take(&mut state.fresh) {
+                let Some(counter) = state.counters.get_mut(&(key.clone(), window)) else {
+                    continue;
+                };
+                counter.fresh = false;
+                for step in counter.steps.iter_mut().filter(|step| step.unwritten > 0) {
+                    let count = std::mem::take(&mut step.unwritten);
+                    added.push(Added { plugin: plugin.clone(), key: key.clone(), window, step: step.number, count });
+                }
+            }
+        }
+        added
+    }
+
+    /// What could not be written will be taken again.
+    pub fn give_back(&self, added: Vec<Added>) {
+        let mut plugins = self.lock();
+        for one in added {
+            let Some(state) = plugins.get_mut(&one.plugin) else {
+                continue;
+            };
+            let name = (one.key, one.window);
+            let Some(counter) = state.counters.get_mut(&name) else {
+                continue;
+            };
+            let Some(step) = counter.steps.iter_mut().find(|step| step.number == one.step) else {
+                continue;
+            };
+            step.unwritten += one.count;
+            if !counter.fresh {
+                counter.fresh = true;
+                state.fresh.push(name);
+            }
+        }
+    }
+
+    /// Removes those that ended before `now`.
+    pub fn tidy(&self, now: i64) {
+        for state in self.lock().values_mut() {
+            state.remove_ended(now);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Plugin>> {
+        self.plugins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Plugin {
+    fn loaded(written: Vec<Added>, now: i64) -> Self {
+        let mut state = Self::default();
+        for one in written {
+            if one.ends() > now {
+                let counter = state.counters.entry((one.key, one.window)).or_default();
+                counter.steps.push(Step { number: one.step, count: one.count, unwritten: 0 });
+            }
+        }
+        state
+    }
+
+    fn make_room(&mut self, now: i64) -> Result<(), StorageError> {
+        let before = self.counters.len();
+        if now >= self.full_until {
+            self.remove_ended(now);
+        }
+        if self.counters.len() < before { Ok(()) } else { Err(StorageError::Limit("counters")) }
+    }
+
+    fn remove_ended(&mut self, now: i64) {
+        self.counters.retain(|(_, window), counter| counter.ends(*window) > now);
+        self.full_until = self.counters.iter().map(|((_, window), counter)| counter.ends(*window)).min().unwrap_or(0);
+    }
+}
+
+impl Counter {
+    fn ends(&self, window: u32) -> i64 {
+        let last = self.steps.iter().map(|step| step.number).max().unwrap_or(i64::MIN / 2);
+        (last + STEPS + 1).saturating_mul(step_length(window))
+    }
+}
+
+/// Milliseconds.
+fn step_length(window: u32) -> i64 {
+    (i64::from(window) * 1000 + STEPS - 1).max(STEPS) / STEPS
+}
+
+fn step_number(window: u32, now: i64) -> i64 {
+    now.div_euclid(step_length(window))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nothing() -> Result<Vec<Added>, StorageError> {
+        Ok(Vec::new())
+    }
+
+    #[test]
+    fn never_fewer_are_answered_than_were_added_within_the_window() {
+        let mut random = 7_u64;
+        for window in [1, 2, 7, 60, 3600] {
+            let counters = Counters::new(10);
+            let (mut now, mut added) = (1_700_000_000_123_i64, Vec::new());
+            for _ in 0..2000 {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                now += i64::try_from(random >> 33).expect("small") % (i64::from(window) * 150);
+                added.push(now);
+                let answered = counters.count("p", "k", window, now, nothing).expect("counted");
+                let length = i64::from(window) * 1000;
+                let within = |span: i64| added.iter().filter(|at| **at > now - span).count() as u64;
+                assert!(answered >= within(length), "window {window}");
+                assert!(answered <= within(length + length / 16 + 18), "window {window}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_plugin_has_so_many_counters_and_ended_ones_make_room() {
+        let counters = Counters::new(2);
+        assert_eq!(counters.count("p", "a", 10, 0, nothing), Ok(1));
+        assert_eq!(counters.count("p", "b", 60, 0, nothing), Ok(1));
+        assert_eq!(counters.count("p", "c", 10, 0, nothing), Err(StorageError::Limit("counters")));
+        assert_eq!(counters.count("q", "c", 10, 0, nothing), Ok(1), "another plugin has its own");
+        assert_eq!(counters.count("p", "a", 10, 1, nothing), Ok(2), "an old one counts on");
+        assert_eq!(counters.count("p", "c", 10, 5_000, nothing), Err(StorageError::Limit("counters")));
+        assert_eq!(counters.count("p", "c", 10, 11_000, nothing), Ok(1));
+    }
+
+    #[test]
+    fn what_was_taken_and_given_back_is_taken_again_once() {
+        let counters = Counters::new(2);
+        counters.count("p", "a", 10, 0, nothing).expect("counted");
+        let taken = counters.take_unwritten();
+        assert_eq!(taken.len(), 1);
+        assert_eq!(counters.take_unwritten(), []);
+        counters.count("p", "a", 10, 0, nothing).expect("counted");
+        counters.give_back(taken);
+        assert_eq!(counters.take_unwritten().iter().map(|one| one.count).sum::<u64>(), 2);
+    }
+}

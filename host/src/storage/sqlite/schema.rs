@@ -1,0 +1,106 @@
+//! The host's own tables in the panel's file, and how they came to be.
+
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::connection::failed;
+use crate::storage::StorageError;
+
+/// Each is run once, in order; what was published is never changed.
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE keyturnhost_data (
+        plugin TEXT NOT NULL,
+        key TEXT NOT NULL,
+        value BLOB NOT NULL,
+        expires INTEGER,
+        PRIMARY KEY (plugin, key)
+    ) STRICT;
+    CREATE INDEX keyturnhost_data_expires ON keyturnhost_data (expires) WHERE expires IS NOT NULL;
+    CREATE TABLE keyturnhost_totals (
+        plugin TEXT PRIMARY KEY,
+        bytes INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE keyturnhost_epochs (
+        account TEXT PRIMARY KEY,
+        epoch TEXT NOT NULL,
+        hash_mac BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE keyturnhost_records (
+        id BLOB PRIMARY KEY,
+        answer BLOB NOT NULL,
+        expires INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX keyturnhost_records_expires ON keyturnhost_records (expires);
+    CREATE TABLE keyturnhost_counters (
+        plugin TEXT NOT NULL,
+        key TEXT NOT NULL,
+        span INTEGER NOT NULL,
+        step INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        ends INTEGER NOT NULL,
+        PRIMARY KEY (plugin, key, span, step)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX keyturnhost_counters_ends ON keyturnhost_counters (ends);
+    CREATE TABLE keyturnhost_audit (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at INTEGER NOT NULL,
+        plugin TEXT NOT NULL,
+        operation TEXT NOT NULL,
+        actor TEXT NOT NULL,
+        outcome TEXT NOT NULL,
+        address TEXT,
+        request TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX keyturnhost_audit_operation ON keyturnhost_audit (operation, id);
+    CREATE TABLE keyturnhost_audit_subjects (
+        account TEXT NOT NULL,
+        entry INTEGER NOT NULL,
+        place INTEGER NOT NULL,
+        role TEXT NOT NULL,
+        PRIMARY KEY (account, entry, place)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX keyturnhost_audit_subjects_entry ON keyturnhost_audit_subjects (entry, place);
+"];
+
+/// Brings the tables to this version. Of two processes that start at once, one does it.
+pub(super) fn migrate(db: &Connection) -> Result<(), StorageError> {
+    let newest = MIGRATIONS.len() as i64;
+    let doing = "preparing the tables keyturnhost_*";
+    let run = |sql: &str| db.execute_batch(sql).map_err(|cause| failed(doing, &cause));
+    if version(db)? == newest {
+        return Ok(());
+    }
+    run("BEGIN IMMEDIATE")?;
+    let migrated = (|| {
+        let present = version(db)?;
+        if present > newest {
+            let cause = format!("they are of version {present}, this program knows {newest}; use a newer program");
+            return Err(StorageError::Failed { doing: doing.to_owned(), cause });
+        }
+        run("CREATE TABLE IF NOT EXISTS keyturnhost_migrations (
+            version INTEGER PRIMARY KEY, applied INTEGER NOT NULL DEFAULT (unixepoch())
+        ) STRICT")?;
+        for (at, sql) in MIGRATIONS.iter().enumerate().skip(usize::try_from(present).unwrap_or(0)) {
+            run(sql)?;
+            db.execute("INSERT INTO keyturnhost_migrations (version) VALUES (?1)", [at as i64 + 1])
+                .map_err(|cause| failed(doing, &cause))?;
+        }
+        run("COMMIT")
+    })();
+    if migrated.is_err() && !db.is_autocommit() {
+        run("ROLLBACK")?;
+    }
+    migrated
+}
+
+fn version(db: &Connection) -> Result<i64, StorageError> {
+    let read = || {
+        let there = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'keyturnhost_migrations'";
+        match db.query_row(there, [], |_| Ok(())).optional()? {
+            None => Ok(0),
+            Some(()) => {
+                db.query_row("SELECT coalesce(max(version), 0) FROM keyturnhost_migrations", [], |row| row.get(0))
+            }
+        }
+    };
+    read().map_err(|cause| failed("reading keyturnhost_migrations", &cause))
+}
