@@ -1,0 +1,604 @@
+//! A call is read, decide, effects. A plugin's export reads, decides and asks for effects; when it answers `ok`, what it
+//! read is checked to be still so and everything is committed together, and only then is anybody answered. If something
+//! changed meanwhile the call runs again, in a fresh instance; on a failure, a trap or a deadline nothing is applied.
+
+pub(crate) mod lane;
+pub(crate) mod state;
+pub(crate) mod views;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+use wasmtime::component::{Instance, Val};
+use wasmtime::{Store, Trap};
+
+use crate::accounts::{AccountId, Why};
+use crate::bindings::keyturn::panel::types::{FieldError, Refusal};
+use crate::caller::{Actor, Caller};
+use crate::engine;
+use crate::host::Inner;
+use crate::plugin::admit::{Hook, Plugin};
+use crate::plugin::manifest::{Effects, Lane, Operation, Release, Role as ActorRole};
+use crate::storage::{AuditEntry, Commit, Effect, Read, Record, RecordKey, Role, StorageError};
+use crate::values::{self, Misfit};
+use state::{Call, Counted, Facts, Purpose, State, Stop};
+
+pub use crate::bindings::keyturn::panel::types::Failure;
+
+/// How often a call is run before a lasting conflict is answered.
+const RUNS: usize = 3;
+
+/// Why a call has no answer. Nothing that it asked for was applied, but for [`CallError::Indeterminate`].
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The plugin said no, in the contract's words.
+    #[error("{}", failure_text(.0))]
+    Failed(Failure),
+    /// The plugin said no, in words of its own.
+    #[error("the plugin answered an error: {0}")]
+    Error(Value),
+    /// An argument does not fit its type.
+    #[error("{0}")]
+    Arguments(#[from] Misfit),
+    /// There is no such plugin, hook, page, slot or form action.
+    #[error("there is no {0}")]
+    NoSuch(String),
+    /// The manifest does not let this caller do it.
+    #[error("{actor} may not do {operation}")]
+    Denied {
+        /// Who.
+        actor: String,
+        /// What.
+        operation: String,
+    },
+    /// A limit stopped the plugin.
+    #[error("the plugin {plugin} was stopped: the limit {limit} was reached")]
+    Limit {
+        /// The plugin.
+        plugin: String,
+        /// The limit's setting.
+        limit: &'static str,
+    },
+    /// It asked for an effect where there are none.
+    #[error(
+        "the plugin {plugin} was stopped: it asked for an effect in a page, a slot or an operation that declares none"
+    )]
+    EffectsRefused {
+        /// The plugin.
+        plugin: String,
+    },
+    /// It broke down by itself.
+    #[error("the plugin {plugin} broke down: {trap}")]
+    Trap {
+        /// The plugin.
+        plugin: String,
+        /// How: the engine's word for it.
+        trap: String,
+    },
+    /// What it drew cannot be shown.
+    #[error("the plugin {plugin} drew what cannot be shown: {problem}")]
+    View {
+        /// The plugin.
+        plugin: String,
+        /// The limit or grant.
+        problem: String,
+    },
+    /// Too many calls; try again in so many seconds.
+    #[error("very busy just now; nothing was changed; try again in {0} seconds")]
+    Busy(u32),
+    /// Others kept changing what the call read.
+    #[error("what this depends on kept changing; nothing was changed; try again")]
+    Conflict,
+    /// The idempotency key was used for something else.
+    #[error("the idempotency key was used for a request with another content")]
+    KeyReused,
+    /// The database did not do it.
+    #[error("the database did not answer as it should; nothing was changed: {0}")]
+    Storage(StorageError),
+    /// It may or may not have been done.
+    #[error("the answer of the database did not come; it may have been done")]
+    Indeterminate,
+}
+
+fn failure_text(failure: &Failure) -> String {
+    match failure {
+        Failure::NotFound => "no such thing, or not one of yours".to_owned(),
+        Failure::Forbidden => "not allowed".to_owned(),
+        Failure::Invalid(errors) => {
+            errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect::<Vec<_>>().join("; ")
+        }
+        Failure::Refused(refusal) => refusal.message.clone(),
+        Failure::Expired => "the link no longer works".to_owned(),
+        Failure::Throttled(seconds) => format!("too often; wait {seconds} seconds"),
+        Failure::Unavailable(seconds) => format!("not now; try again in {seconds} seconds"),
+        Failure::Unsupported => "this panel cannot do that".to_owned(),
+    }
+}
+
+/// One word for the audit.
+fn failure_case(failure: &Failure) -> String {
+    match failure {
+        Failure::NotFound => "not-found".to_owned(),
+        Failure::Forbidden => "forbidden".to_owned(),
+        Failure::Invalid(errors) => {
+            let codes: BTreeSet<&str> = errors.iter().map(|error| error.code.as_str()).collect();
+            format!("invalid: {}", codes.into_iter().collect::<Vec<_>>().join(" "))
+        }
+        Failure::Refused(refusal) => format!("refused: {}", refusal.code),
+        Failure::Expired => "expired".to_owned(),
+        Failure::Throttled(_) => "throttled".to_owned(),
+        Failure::Unavailable(_) => "unavailable".to_owned(),
+        Failure::Unsupported => "unsupported".to_owned(),
+    }
+}
+
+impl CallError {
+    /// One word for the audit and for machines.
+    #[must_use]
+    pub fn case(&self) -> String {
+        match self {
+            CallError::Failed(failure) => failure_case(failure),
+            CallError::Error(_) => "error".to_owned(),
+            CallError::Arguments(_) => "arguments".to_owned(),
+            CallError::NoSuch(_) => "no-such".to_owned(),
+            CallError::Denied { .. } => "denied".to_owned(),
+            CallError::Limit { limit, .. } => format!("limit: {limit}"),
+            CallError::EffectsRefused { .. } => "effects-refused".to_owned(),
+            CallError::Trap { .. } => "trap".to_owned(),
+            CallError::View { .. } => "view".to_owned(),
+            CallError::Busy(_) => "busy".to_owned(),
+            CallError::Conflict => "conflict".to_owned(),
+            CallError::KeyReused => "key-reused".to_owned(),
+            CallError::Storage(_) => "storage".to_owned(),
+            CallError::Indeterminate => "indeterminate".to_owned(),
+        }
+    }
+
+    fn of_storage(cause: StorageError) -> Self {
+        match cause {
+            StorageError::Changed => CallError::Conflict,
+            StorageError::Busy => CallError::Busy(crate::capabilities::RETRY_SECONDS),
+            StorageError::Indeterminate => CallError::Indeterminate,
+            cause => CallError::Storage(cause),
+        }
+    }
+}
+
+/// Calls the export of a fresh instance, and makes of its results what the caller is to get.
+pub(crate) type Invoke<'a, T> = dyn Fn(&mut Store<State>, &Instance) -> wasmtime::Result<T> + 'a;
+
+/// What an operation has answered.
+pub(crate) struct Answer<T> {
+    /// The answer itself.
+    pub(crate) live: T,
+    /// What a second request of the same key gets.
+    pub(crate) stored: Vec<u8>,
+    /// One word for the audit.
+    pub(crate) case: String,
+}
+
+/// An operation about to be done.
+pub(crate) struct Deed<'a> {
+    pub(crate) plugin: &'a Arc<Plugin>,
+    pub(crate) operation: &'a Operation,
+    pub(crate) caller: &'a Caller,
+    pub(crate) subject: Option<AccountId>,
+    /// Idempotency key and MAC of what is asked.
+    pub(crate) key: Option<(String, [u8; 32])>,
+}
+
+/// What a finished call leaves behind.
+pub(crate) struct Left {
+    reads: Vec<Read>,
+    effects: Vec<Effect>,
+    counted: Counted,
+}
+
+impl Left {
+    /// The session epoch that this call has given an account, if it has replaced its password.
+    fn epoch_of(&self, account: &AccountId) -> Option<&str> {
+        self.effects.iter().rev().find_map(|effect| match effect {
+            Effect::Replace { id, epoch, why: Why::Password, .. } if id == account => Some(epoch.as_str()),
+            _ => None,
+        })
+    }
+}
+
+/// Unix milliseconds.
+pub(crate) fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl Inner {
+    /// Calls a hook by its JSON arguments.
+    pub(crate) fn hook(
+        &self,
+        plugin: &Arc<Plugin>,
+        interface: &str,
+        function: &str,
+        caller: &Caller,
+        arguments: &Value,
+        key: Option<&str>,
+    ) -> Result<Value, CallError> {
+        let hook = plugin
+            .hook(interface, function)
+            .ok_or_else(|| CallError::NoSuch(format!("hook {interface}/{function}")))?;
+        let values = values::arguments(arguments, &hook.parameters)?;
+        let subject = subject(hook, &values)?;
+        let body = || self.keys.mac("idempotent body", &[arguments.to_string().as_bytes()]);
+        let deed =
+            Deed { plugin, operation: &hook.operation, caller, subject, key: key.map(|key| (key.to_owned(), body())) };
+        let link = |page: &str, token: &str| self.link(page, token);
+        let invoke = |store: &mut Store<State>, instance: &Instance| {
+            let function =
+                instance.get_func(&mut *store, hook.index).ok_or_else(|| wasmtime::Error::msg("the export is gone"))?;
+            let mut results = vec![Val::Bool(false); usize::from(hook.result.is_some())];
+            function.call(&mut *store, &values, &mut results)?;
+            Ok(hook_answer(hook, results.pop(), &link))
+        };
+        let restore = |stored: &[u8]| serde_json::from_slice(stored).unwrap_or(Value::Null);
+        self.operate(&deed, &invoke, &restore).map(|(answer, _)| answer)
+    }
+
+    /// Does an operation: asks who may, waits for a place, runs the guest, commits, audits. Also answers the epoch that
+    /// the caller's own account has afterwards, if its password was replaced.
+    pub(crate) fn operate<T>(
+        &self,
+        deed: &Deed<'_>,
+        invoke: &Invoke<'_, Result<Answer<T>, CallError>>,
+        restore: &dyn Fn(&[u8]) -> T,
+    ) -> Result<(T, Option<String>), CallError> {
+        let began = Instant::now();
+        self.may(deed.caller, deed.subject.as_ref(), &deed.operation.actors, &deed.operation.name)?;
+        let busy = || CallError::Busy(crate::capabilities::RETRY_SECONDS);
+        let compute =
+            if deed.operation.lane == Lane::Compute { Some(self.compute.enter().ok_or_else(busy)?) } else { None };
+        let place = self.calls.enter().ok_or_else(busy)?;
+        let result = self.operate_in_place(deed, invoke, restore);
+        drop((place, compute));
+        if deed.operation.answer == Release::Even {
+            std::thread::sleep(until_grid(began.elapsed(), self.even_grid));
+        }
+        result
+    }
+
+    fn operate_in_place<T>(
+        &self,
+        deed: &Deed<'_>,
+        invoke: &Invoke<'_, Result<Answer<T>, CallError>>,
+        restore: &dyn Fn(&[u8]) -> T,
+    ) -> Result<(T, Option<String>), CallError> {
+        let record_key = deed.key.as_ref().map(|(key, _)| RecordKey {
+            caller: format!("{} {}", deed.caller.actor.name(), deed.caller.session),
+            operation: format!("{}/{}", deed.plugin.name, deed.operation.name),
+            key: key.clone(),
+        });
+        let purpose = Purpose::Operation {
+            effects: deed.operation.effects == Effects::Some,
+            compute: deed.operation.lane == Lane::Compute,
+        };
+        let audited = deed.operation.effects == Effects::Some;
+        let mut counted = Counted::new();
+        for _ in 0..RUNS {
+            let now = now();
+            if let Some(answer) = self.recorded(deed, record_key.as_ref(), now)? {
+                return Ok((restore(&answer), None));
+            }
+            let (outcome, left) =
+                self.run(deed.plugin, deed.caller, now, purpose, deed.subject.as_ref(), counted, invoke)?;
+            counted = left.counted.clone();
+            match outcome.and_then(|answer| answer) {
+                Ok(answer) => {
+                    let own_epoch = match &deed.caller.actor {
+                        Actor::Account(own) => left.epoch_of(own).map(str::to_owned),
+                        _ => None,
+                    };
+                    if !audited && record_key.is_none() {
+                        return Ok((answer.live, own_epoch));
+                    }
+                    let record = record_key
+                        .clone()
+                        .zip(deed.key.as_ref())
+                        .map(|(key, (_, body))| (key, Record { body: *body, answer: answer.stored.clone() }));
+                    let commit = Commit {
+                        plugin: deed.plugin.name.clone(),
+                        now,
+                        audit: audited.then(|| audit_entry(deed, now, &left.effects, answer.case.clone())),
+                        reads: left.reads,
+                        effects: left.effects,
+                        record,
+                        stored_bytes: deed.plugin.limits.stored_bytes,
+                    };
+                    match self.storage.commit(commit) {
+                        Ok(()) => return Ok((answer.live, own_epoch)),
+                        Err(StorageError::Changed) => continue,
+                        Err(StorageError::Recorded(record)) => {
+                            return same_body(deed, record).map(|answer| (restore(&answer), None));
+                        }
+                        Err(StorageError::Limit(limit)) => {
+                            let error = CallError::Limit { plugin: deed.plugin.name.clone(), limit };
+                            self.audit_failure(deed, now, &error);
+                            return Err(error);
+                        }
+                        Err(cause) => return Err(CallError::of_storage(cause)),
+                    }
+                }
+                Err(error) => {
+                    // A failure that rests on what is no longer so is no answer, nor is one beside a recorded success.
+                    if !self.storage.still(&deed.plugin.name, &left.reads, now).map_err(CallError::of_storage)? {
+                        continue;
+                    }
+                    if let Some(answer) = self.recorded(deed, record_key.as_ref(), now)? {
+                        return Ok((restore(&answer), None));
+                    }
+                    if audited {
+                        self.audit_failure(deed, now, &error);
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Err(CallError::Conflict)
+    }
+
+    fn recorded(&self, deed: &Deed<'_>, key: Option<&RecordKey>, now: i64) -> Result<Option<Vec<u8>>, CallError> {
+        let Some(key) = key else { return Ok(None) };
+        let record = self.storage.record(key, now).map_err(CallError::of_storage)?;
+        record.map(|record| same_body(deed, record)).transpose()
+    }
+
+    /// A failure's own short transaction. That it could not be written does not change the answer, and is logged.
+    fn audit_failure(&self, deed: &Deed<'_>, now: i64, error: &CallError) {
+        let commit = Commit {
+            plugin: deed.plugin.name.clone(),
+            now,
+            reads: Vec::new(),
+            effects: Vec::new(),
+            audit: Some(audit_entry(deed, now, &[], error.case())),
+            record: None,
+            stored_bytes: u64::MAX,
+        };
+        if let Err(cause) = self.storage.commit(commit) {
+            tracing::error!(request = deed.caller.request, "a failure could not be audited: {cause}");
+        }
+    }
+
+    /// Whether the manifest lets this caller do a thing for that subject: the one place that says who may.
+    pub(crate) fn may(
+        &self,
+        caller: &Caller,
+        subject: Option<&AccountId>,
+        actors: &BTreeSet<ActorRole>,
+        operation: &str,
+    ) -> Result<(), CallError> {
+        let role = match (&caller.actor, subject) {
+            (Actor::Anonymous, _) => ActorRole::Anonymous,
+            (Actor::Account(own), Some(subject)) if own != subject => ActorRole::Manager,
+            (Actor::Account(_), _) => ActorRole::Own,
+            (Actor::ServiceKey(_), _) => ActorRole::ServiceKey,
+            (Actor::Console, _) => ActorRole::Console,
+            (Actor::System, _) => ActorRole::System,
+        };
+        let denied = || CallError::Denied { actor: caller.actor.name(), operation: operation.to_owned() };
+        if !actors.contains(&role) {
+            return Err(denied());
+        }
+        let Some(subject) = subject else { return Ok(()) };
+        if matches!(role, ActorRole::Manager | ActorRole::ServiceKey | ActorRole::Console) {
+            let known = self.storage.account(subject).map_err(CallError::of_storage)?;
+            if !known.is_some_and(|known| caller.reaches(&known.account)) {
+                return Err(CallError::Failed(Failure::NotFound));
+            }
+        }
+        Ok(())
+    }
+
+    /// One run of the guest in a fresh instance. The outer error is the host's; the inner one is the guest's end.
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn run<T>(
+        &self,
+        plugin: &Arc<Plugin>,
+        caller: &Caller,
+        now: i64,
+        purpose: Purpose,
+        subject: Option<&AccountId>,
+        counted: Counted,
+        invoke: &Invoke<'_, T>,
+    ) -> Result<(Result<T, CallError>, Left), CallError> {
+        let facts =
+            Facts { plugin, storage: &self.storage, keys: &self.keys, buffers: &self.buffers, caller, now, purpose };
+        let mut store = Store::new(&self.engine, State::new(&facts, counted));
+        store.limiter(|state| &mut state.limiter);
+        store.set_hostcall_fuel(plugin.limits.hostcall_bytes);
+        store.set_epoch_deadline(engine::ticks(Duration::from_millis(
+            plugin.limits.guest_ms.min(plugin.limits.total_ms),
+        )));
+        store.epoch_deadline_callback(state::deadline);
+        if let Some(subject) = subject {
+            // Noted although the guest may never ask: what let the caller do this must hold at the commit.
+            store.data_mut().call.note(subject).map_err(CallError::of_storage)?;
+        }
+        let result = plugin.pre.instantiate(&mut store).and_then(|instance| invoke(&mut store, &instance));
+        let state = store.into_data();
+        log_stderr(plugin, caller, &state);
+        let result = result.map_err(|cause| stopped(plugin, &state, &cause));
+        let Call { reads, effects, counted, .. } = state.call;
+        Ok((result, Left { reads, effects, counted }))
+    }
+}
+
+fn same_body(deed: &Deed<'_>, record: Record) -> Result<Vec<u8>, CallError> {
+    match &deed.key {
+        Some((_, body)) if *body == record.body => Ok(record.answer),
+        _ => Err(CallError::KeyReused),
+    }
+}
+
+fn until_grid(elapsed: Duration, grid: Duration) -> Duration {
+    if grid.is_zero() {
+        return Duration::ZERO;
+    }
+    let steps = elapsed.as_nanos().div_ceil(grid.as_nanos()).max(1);
+    Duration::from_nanos(u64::try_from(steps * grid.as_nanos()).unwrap_or(u64::MAX)).saturating_sub(elapsed)
+}
+
+fn subject(hook: &Hook, values: &[Val]) -> Result<Option<AccountId>, CallError> {
+    let Some(name) = &hook.operation.subject else { return Ok(None) };
+    let value =
+        hook.parameters.iter().zip(values).find(|((parameter, _), _)| parameter == name).map(|(_, value)| value);
+    let text = match value {
+        Some(Val::String(text)) => text,
+        Some(Val::Option(Some(inner))) => match inner.as_ref() {
+            Val::String(text) => text,
+            _ => return Ok(None),
+        },
+        _ => return Ok(None),
+    };
+    // What is not even a name is nobody's.
+    text.parse().map(Some).map_err(|_| CallError::Failed(Failure::NotFound))
+}
+
+fn hook_answer(
+    hook: &Hook,
+    result: Option<Val>,
+    link: &dyn Fn(&str, &str) -> String,
+) -> Result<Answer<Value>, CallError> {
+    let done = |json: Value| {
+        let case = json.get("kind").and_then(Value::as_str).unwrap_or("done").to_owned();
+        let stored = serde_json::to_vec(&json).unwrap_or_default();
+        Ok(Answer { live: json, stored, case })
+    };
+    use wasmtime::component::types::Type;
+    match (result, &hook.result) {
+        (Some(Val::Result(result)), Some(Type::Result(ty))) => match (result, ty.ok(), ty.err()) {
+            (Ok(Some(value)), Some(ty), _) => done(values::to_json(&value, &ty, link)),
+            (Ok(_), _, _) => done(Value::Null),
+            (Err(Some(value)), _, Some(ty)) => Err(match failure(&value, &ty) {
+                Some(failure) => CallError::Failed(failure),
+                None => CallError::Error(values::to_json(&value, &ty, link)),
+            }),
+            (Err(_), _, _) => Err(CallError::Error(Value::Null)),
+        },
+        (Some(value), Some(ty)) => done(values::to_json(&value, ty, link)),
+        _ => done(Value::Null),
+    }
+}
+
+/// The contract's `failure`, recognised by all of its cases: the engine's types have no names.
+fn failure(value: &Val, ty: &wasmtime::component::types::Type) -> Option<Failure> {
+    let wasmtime::component::types::Type::Variant(variant) = ty else { return None };
+    let cases = ["not-found", "forbidden", "invalid", "refused", "expired", "throttled", "unavailable", "unsupported"];
+    if !variant.cases().map(|case| case.name).eq(cases) {
+        return None;
+    }
+    let Val::Variant(case, payload) = value else { return None };
+    let text = |value: &Val| if let Val::String(text) = value { Some(text.clone()) } else { None };
+    let texts = |value: &Val| match value {
+        Val::Record(fields) => fields.iter().map(|(_, value)| text(value)).collect::<Option<Vec<String>>>(),
+        _ => None,
+    };
+    let seconds = || match payload.as_deref() {
+        Some(Val::U32(seconds)) => Some(*seconds),
+        _ => None,
+    };
+    Some(match case.as_str() {
+        "not-found" => Failure::NotFound,
+        "forbidden" => Failure::Forbidden,
+        "invalid" => {
+            let Some(Val::List(errors)) = payload.as_deref() else { return None };
+            let errors = errors.iter().map(|error| match texts(error)?.as_slice() {
+                [field, code, message] => {
+                    Some(FieldError { field: field.clone(), code: code.clone(), message: message.clone() })
+                }
+                _ => None,
+            });
+            Failure::Invalid(errors.collect::<Option<_>>()?)
+        }
+        "refused" => match texts(payload.as_deref()?)?.as_slice() {
+            [code, message] => Failure::Refused(Refusal { code: code.clone(), message: message.clone() }),
+            _ => return None,
+        },
+        "expired" => Failure::Expired,
+        "throttled" => Failure::Throttled(seconds()?),
+        "unavailable" => Failure::Unavailable(seconds()?),
+        "unsupported" => Failure::Unsupported,
+        _ => return None,
+    })
+}
+
+fn audit_entry(deed: &Deed<'_>, now: i64, effects: &[Effect], outcome: String) -> AuditEntry {
+    let replaced = effects.iter().filter_map(|effect| match effect {
+        Effect::Replace { id, why: Why::Password, .. } => Some((id.clone(), Role::Password)),
+        Effect::Replace { id, why: Why::Upgrade, .. } => Some((id.clone(), Role::Upgrade)),
+        _ => None,
+    });
+    AuditEntry {
+        at: now,
+        plugin: deed.plugin.name.clone(),
+        operation: deed.operation.name.clone(),
+        actor: deed.caller.actor.name(),
+        subjects: deed.subject.clone().map(|id| (id, Role::Subject)).into_iter().chain(replaced).collect(),
+        outcome,
+        address: deed.caller.address.map(|address| address.to_canonical().to_string()),
+        request: deed.caller.request.clone(),
+    }
+}
+
+/// What ended the guest, told apart: what we stopped, by the limit's name, from what broke by itself.
+fn stopped(plugin: &Plugin, state: &State, cause: &wasmtime::Error) -> CallError {
+    let name = || plugin.name.clone();
+    let limit = |limit| CallError::Limit { plugin: name(), limit };
+    if let Some(stop) = cause.downcast_ref::<Stop>() {
+        return match stop {
+            Stop::Limit(name) => limit(name),
+            Stop::EffectsRefused => CallError::EffectsRefused { plugin: name() },
+        };
+    }
+    if let Some(hit) = state.limiter.hit {
+        return limit(hit);
+    }
+    if cause.is::<wasmtime::PoolConcurrencyLimitError>() {
+        return CallError::Busy(crate::capabilities::RETRY_SECONDS);
+    }
+    let text = format!("{cause:#}");
+    if text.contains("fuel allocated for hostcalls has been exhausted") {
+        return limit("hostcall-bytes");
+    }
+    if state.stderr.contents().len() >= plugin.limits.log_bytes {
+        return limit("log-bytes");
+    }
+    if text.contains("table has no free keys") || text.contains("resource table") {
+        return limit("handles");
+    }
+    let trap = match cause.downcast_ref::<Trap>() {
+        Some(Trap::StackOverflow) => "stack overflow".to_owned(),
+        Some(trap) => trap.to_string(),
+        None => cause.root_cause().to_string(),
+    };
+    tracing::error!(plugin = plugin.name, request = state.call.caller.request, "{text}");
+    CallError::Trap { plugin: name(), trap }
+}
+
+/// What the guest wrote to standard error: of a plugin that is given passwords only its size, since it may hold one.
+fn log_stderr(plugin: &Plugin, caller: &Caller, state: &State) {
+    let written = state.stderr.contents();
+    if written.is_empty() {
+        return;
+    }
+    let given_passwords = plugin.authority.passwords || plugin.authority.kdf;
+    if given_passwords {
+        tracing::warn!(
+            plugin = plugin.name,
+            request = caller.request,
+            bytes = written.len(),
+            "wrote to standard error"
+        );
+    } else {
+        for line in String::from_utf8_lossy(&written).lines() {
+            tracing::warn!(plugin = plugin.name, request = caller.request, "{}", line.escape_debug());
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! `keyturn:panel/database`: the plugin's own ordered map. Reads are noted, to be checked at the commit; writes are
+//! collected, and seen by the call itself.
+
+use std::ops::Bound;
+
+use zeroize::Zeroizing;
+
+use super::RETRY_SECONDS;
+use crate::bindings::keyturn::panel::database::{Entry, Error, Host};
+use crate::call::state::{Call, Purpose, State, Stop};
+use crate::storage::{Effect, Read, StorageError};
+
+const MAX_KEY: usize = 200;
+const MAX_VALUE: usize = 64 << 10;
+const MAX_SCAN: u32 = 1_000;
+const MAX_WINDOW: u32 = 31_536_000;
+
+impl From<&'static str> for Error {
+    fn from(limit: &'static str) -> Self {
+        Error::Limit(limit.to_owned())
+    }
+}
+
+fn storage_error(call: &Call, cause: &StorageError) -> Error {
+    if let StorageError::Limit(name) = cause {
+        return Error::Limit((*name).to_owned());
+    }
+    tracing::error!(plugin = call.plugin.name, request = call.caller.request, "{cause}");
+    Error::Unavailable(RETRY_SECONDS)
+}
+
+fn key_fits(key: &str) -> Result<(), Error> {
+    if (1..=MAX_KEY).contains(&key.len()) { Ok(()) } else { Err("key".into()) }
+}
+
+impl State {
+    fn read_data(&mut self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        key_fits(key)?;
+        let call = &mut self.call;
+        call.reading()?;
+        if let Some(written) = call.written.get(key) {
+            return Ok(written.as_ref().map(|value| value.to_vec()));
+        }
+        let found = call
+            .in_host(|call| call.storage.get(&call.plugin.name, key, call.now))
+            .map_err(|cause| storage_error(call, &cause))?;
+        let (value, version) = found.unzip();
+        let noted = call.reads.iter().any(|read| matches!(read, Read::Data { key: noted, .. } if noted == key));
+        if !noted {
+            call.reads.push(Read::Data { key: key.to_owned(), version });
+        }
+        Ok(value)
+    }
+}
+
+impl Host for State {
+    fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
+        Ok(self.read_data(&key))
+    }
+
+    fn scan(
+        &mut self,
+        prefix: String,
+        after: Option<String>,
+        limit: u32,
+    ) -> wasmtime::Result<Result<Vec<Entry>, Error>> {
+        if !(1..=MAX_SCAN).contains(&limit) {
+            return Ok(Err("limit".into()));
+        }
+        let call = &mut self.call;
+        if let Err(limit) = call.reading() {
+            return Ok(Err(limit.into()));
+        }
+        // As many more as the call has deleted itself may drop out again.
+        let asked = limit + u32::try_from(call.written.len()).unwrap_or(u32::MAX - MAX_SCAN);
+        let found =
+            call.in_host(|call| call.storage.scan(&call.plugin.name, &prefix, after.as_deref(), asked, call.now));
+        let found = match found {
+            Ok(found) => found,
+            Err(cause) => return Ok(Err(storage_error(call, &cause))),
+        };
+        let mut merged: std::collections::BTreeMap<String, Vec<u8>> = found.into_iter().collect();
+        let last = merged.last_key_value().map(|(key, _)| key.clone());
+        let whole = merged.len() < asked as usize;
+        let from = match &after {
+            Some(after) if *after >= prefix => Bound::Excluded(after.clone()),
+            _ => Bound::Included(prefix.clone()),
+        };
+        for (key, value) in call.written.range((from, Bound::Unbounded)).take_while(|(key, _)| key.starts_with(&prefix))
+        {
+            match value {
+                // Beyond what the storage told there may be more of its keys, which this one must not overtake.
+                Some(value) if whole || last.as_ref().is_some_and(|last| key <= last) => {
+                    merged.insert(key.clone(), value.to_vec());
+                }
+                Some(_) => {}
+                None => {
+                    merged.remove(key);
+                }
+            }
+        }
+        Ok(Ok(merged.into_iter().take(limit as usize).map(|(key, value)| Entry { key, value }).collect()))
+    }
+
+    fn put(&mut self, key: String, value: Vec<u8>, expires: Option<i64>) -> wasmtime::Result<Result<(), Error>> {
+        if let Err(error) = key_fits(&key) {
+            return Ok(Err(error));
+        }
+        if value.len() > MAX_VALUE {
+            return Ok(Err("value".into()));
+        }
+        let value = Zeroizing::new(value);
+        let bytes = key.len() + value.len();
+        let effect = Effect::Put { key: key.clone(), value: value.clone(), expires };
+        let call = &mut self.call;
+        Ok(call.effect(effect, bytes)?.map_err(Error::from).map(|()| {
+            let alive = expires.is_none_or(|expires| expires > call.now);
+            call.written.insert(key, alive.then_some(value));
+        }))
+    }
+
+    fn delete(&mut self, key: String) -> wasmtime::Result<Result<(), Error>> {
+        if let Err(error) = key_fits(&key) {
+            return Ok(Err(error));
+        }
+        let call = &mut self.call;
+        Ok(call.effect(Effect::Delete { key: key.clone() }, key.len())?.map_err(Error::from).map(|()| {
+            call.written.insert(key, None);
+        }))
+    }
+
+    fn count(&mut self, key: String, window: u32) -> wasmtime::Result<Result<u64, Error>> {
+        let call = &mut self.call;
+        if !matches!(call.purpose, Purpose::Operation { effects: true, .. }) {
+            return Err(Stop::EffectsRefused.into());
+        }
+        if let Err(error) = key_fits(&key) {
+            return Ok(Err(error));
+        }
+        if !(1..=MAX_WINDOW).contains(&window) {
+            return Ok(Err("window".into()));
+        }
+        if let Err(limit) = call.reading() {
+            return Ok(Err(limit.into()));
+        }
+        // A call that is run again counts once.
+        if let Some(counted) = call.counted.get(&(key.clone(), window)) {
+            return Ok(Ok(*counted));
+        }
+        let counted = call.in_host(|call| call.storage.count(&call.plugin.name, &key, window, call.now));
+        Ok(counted
+            .inspect(|counted| {
+                call.counted.insert((key, window), *counted);
+            })
+            .map_err(|cause| storage_error(call, &cause)))
+    }
+
+    fn forget(&mut self, key: String) -> wasmtime::Result<Result<(), Error>> {
+        if let Err(error) = key_fits(&key) {
+            return Ok(Err(error));
+        }
+        let bytes = key.len();
+        Ok(self.call.effect(Effect::Forget { key }, bytes)?.map_err(Error::from))
+    }
+}

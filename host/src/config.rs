@@ -1,0 +1,288 @@
+//! `keyturn.toml`: one file that says where the panel's people are, how they are mapped, and what the host may use.
+//! Paths in it are relative to it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::accounts::sql::{Mapping, Sql};
+use crate::host::{Brand, Host, HostBuilder, HostError, plugin_name};
+use crate::plugin::admit::AdmitError;
+use crate::plugin::grants::{Grants, GrantsError};
+use crate::plugin::limits::HostLimits;
+use crate::seal::{KeyError, Keys};
+use crate::storage::StorageError;
+use crate::storage::sqlite::{Options, Sqlite};
+
+/// The whole file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Config {
+    /// What people see.
+    pub brand: BrandConfig,
+    /// Where the panel's people are.
+    pub database: Database,
+    /// The key file; made at the first start. It belongs in the backup, but not beside the database's.
+    #[serde(default = "default_key_file")]
+    pub key_file: PathBuf,
+    /// The folder of grants files.
+    #[serde(default = "default_plugins")]
+    pub plugins: PathBuf,
+    /// The folder of compiled components.
+    #[serde(default = "default_cache")]
+    pub cache: PathBuf,
+    /// Sign-in.
+    #[serde(default)]
+    pub sign_in: SignIn,
+    /// How each realm's people stand in the panel's tables.
+    pub accounts: BTreeMap<String, Mapping>,
+    /// Limits of the host as a whole.
+    #[serde(default)]
+    pub limits: HostLimits,
+    #[serde(skip)]
+    file: String,
+    #[serde(skip)]
+    folder: PathBuf,
+}
+
+/// What people see.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct BrandConfig {
+    /// The panel's name.
+    pub name: String,
+    /// Whom to ask for help: a mail address or a sentence.
+    pub contact: String,
+    /// Where links lead: `https://panel.example`, without a path.
+    pub link_origin: String,
+    /// IANA name; times for people.
+    #[serde(default = "default_zone")]
+    pub time_zone: String,
+}
+
+/// Where the panel's people are.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Database {
+    /// The panel's SQLite file. The host's own tables, `keyturnhost_*`, stand in it too, or nothing would be atomic.
+    pub sqlite: PathBuf,
+}
+
+/// Sign-in.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct SignIn {
+    /// The hook that checks a password, `interface/function`.
+    pub hook: String,
+    /// The hook that sets another's password.
+    pub set_hook: String,
+    /// The hook that makes a link to choose one.
+    pub link_hook: String,
+    /// Milliseconds of the time grid on which a check is answered; above the slowest hash that the panel has stored.
+    pub even_ms: u64,
+}
+
+impl Default for SignIn {
+    fn default() -> Self {
+        Self {
+            hook: "password/verify".to_owned(),
+            set_hook: "password/set-password".to_owned(),
+            link_hook: "password/make-link".to_owned(),
+            even_ms: 250,
+        }
+    }
+}
+
+fn default_key_file() -> PathBuf {
+    "keyturn.key".into()
+}
+
+fn default_plugins() -> PathBuf {
+    "plugins.d".into()
+}
+
+fn default_cache() -> PathBuf {
+    "cache".into()
+}
+
+fn default_zone() -> String {
+    "UTC".to_owned()
+}
+
+/// What is wrong with a configuration or with what it names.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error("{path}: {cause}")]
+    File {
+        /// Which.
+        path: String,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// It is not what it should be; with line and setting.
+    #[error("{path}: {cause}")]
+    Syntax {
+        /// Which.
+        path: String,
+        /// What and where.
+        cause: String,
+    },
+    /// A setting has a value that cannot be.
+    #[error("{path}: {setting} {problem}")]
+    Setting {
+        /// Which file.
+        path: String,
+        /// Which setting.
+        setting: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The key file.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The database.
+    #[error("database {path}: {cause}")]
+    Database {
+        /// Which file.
+        path: String,
+        /// What is wrong.
+        cause: StorageError,
+    },
+    /// The engine.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// A grants file or its component.
+    #[error(transparent)]
+    Grants(#[from] GrantsError),
+    /// A plugin was refused.
+    #[error(transparent)]
+    Admit(#[from] AdmitError),
+}
+
+impl Config {
+    /// Reads and checks a file; opens nothing that it names.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming line and setting.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|cause| ConfigError::File { path: name.clone(), cause })?;
+        let mut config: Self = toml::from_str(&text)
+            .map_err(|cause| ConfigError::Syntax { path: name.clone(), cause: cause.to_string() })?;
+        config.folder = path.parent().map(Path::to_owned).unwrap_or_default();
+        config.file.clone_from(&name);
+        config.check(&name)?;
+        Ok(config)
+    }
+
+    fn check(&mut self, path: &str) -> Result<(), ConfigError> {
+        let wrong = |setting: &str, problem: String| {
+            Err(ConfigError::Setting { path: path.to_owned(), setting: setting.to_owned(), problem })
+        };
+        let origin = self.brand.link_origin.trim_end_matches('/').to_owned();
+        let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        if host.is_none_or(|host| host.is_empty() || host.contains(['/', '?', '#', ' '])) {
+            return wrong("brand.link-origin", format!("must be like https://panel.example, not “{origin}”"));
+        }
+        self.brand.link_origin = origin;
+        if let Err(cause) = jiff::tz::TimeZone::get(&self.brand.time_zone) {
+            return wrong("brand.time-zone", format!("must be an IANA name such as Europe/Madrid: {cause}"));
+        }
+        if self.accounts.is_empty() {
+            return wrong("accounts", "must map at least one realm, such as [accounts.customer]".to_owned());
+        }
+        for realm in self.accounts.keys() {
+            if realm.is_empty() || !realm.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+                return wrong(&format!("accounts.{realm}"), "must be named in a-z 0-9 -".to_owned());
+            }
+        }
+        if self.sign_in.even_ms > 10_000 {
+            return wrong("sign-in.even-ms", format!("must be 0 to 10000, not {}", self.sign_in.even_ms));
+        }
+        Ok(())
+    }
+
+    /// A path of the file, made absolute by the file's own folder.
+    #[must_use]
+    pub fn path(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    /// The mapping as a provider.
+    ///
+    /// # Errors
+    /// [`ConfigError::Setting`].
+    pub fn provider(&self) -> Result<Sql, ConfigError> {
+        Sql::new(self.accounts.clone()).map_err(|cause| ConfigError::Setting {
+            path: self.file.clone(),
+            setting: format!("accounts.{}", cause.setting),
+            problem: cause.problem,
+        })
+    }
+
+    /// The storage, with its key file made and its tables migrated where needed.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn storage(&self) -> Result<(Sqlite, Arc<Keys>), ConfigError> {
+        let keys = Arc::new(Keys::open(&self.path(&self.key_file))?);
+        let path = self.path(&self.database.sqlite);
+        let storage = Sqlite::open(&path, Arc::clone(&keys), Arc::new(self.provider()?), Options::default())
+            .map_err(|cause| ConfigError::Database { path: path.display().to_string(), cause })?;
+        Ok((storage, keys))
+    }
+
+    /// A host with all plugins that the grants folder names.
+    ///
+    /// # Errors
+    /// [`ConfigError`]; one plugin that is refused stops the start, since a panel would silently lack it.
+    pub fn host(&self) -> Result<Host, ConfigError> {
+        let host = self.empty_host()?;
+        for path in self.grants()? {
+            let (grants, component) = Grants::read(&path)?;
+            host.admit(&plugin_name(&path), &component, &grants)?;
+        }
+        Ok(host)
+    }
+
+    /// A host without plugins.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn empty_host(&self) -> Result<Host, ConfigError> {
+        let (storage, keys) = self.storage()?;
+        let brand = Brand {
+            name: self.brand.name.clone(),
+            contact: self.brand.contact.clone(),
+            origin: self.brand.link_origin.clone(),
+            zone: jiff::tz::TimeZone::get(&self.brand.time_zone).unwrap_or(jiff::tz::TimeZone::UTC),
+        };
+        Ok(HostBuilder::new(Arc::new(storage), keys)
+            .brand(brand)
+            .cache(self.path(&self.cache))
+            .limits(self.limits.clone())
+            .even_grid(Duration::from_millis(self.sign_in.even_ms))
+            .build()?)
+    }
+
+    /// The grants files, in the order of their names.
+    ///
+    /// # Errors
+    /// [`ConfigError::File`] if the folder cannot be read.
+    pub fn grants(&self) -> Result<Vec<PathBuf>, ConfigError> {
+        let folder = self.path(&self.plugins);
+        let entries = std::fs::read_dir(&folder)
+            .map_err(|cause| ConfigError::File { path: folder.display().to_string(), cause })?;
+        let mut files: Vec<PathBuf> = entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|e| e == "toml"))
+            .collect();
+        files.sort();
+        Ok(files)
+    }
+}

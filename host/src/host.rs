@@ -1,0 +1,242 @@
+//! The host: what an embedder holds. It admits plugins and calls them; everything else is theirs or the panel's.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use serde_json::Value;
+use wasmtime::Engine;
+
+use crate::accounts::{AccountId, Matched};
+use crate::call::lane::Lane;
+use crate::call::{self, CallError};
+use crate::caller::Caller;
+use crate::engine;
+use crate::kdf::Buffers;
+use crate::plugin::admit::{AdmitError, Plugin};
+use crate::plugin::grants::Grants;
+use crate::plugin::limits::HostLimits;
+use crate::seal::Keys;
+use crate::storage::{AuditEntry, AuditFilter, Storage, StorageError};
+
+/// What pages and mails call the panel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Brand {
+    /// Its name.
+    pub name: String,
+    /// Whom to ask for help: a mail address or a sentence.
+    pub contact: String,
+    /// Where links lead: scheme, host and port, without a slash at the end. From configuration, never from a request.
+    pub origin: String,
+    /// Time zone for people, an IANA name.
+    pub zone: jiff::tz::TimeZone,
+}
+
+impl Default for Brand {
+    fn default() -> Self {
+        Self {
+            name: "Keyturn".to_owned(),
+            contact: "your administrator".to_owned(),
+            origin: "http://127.0.0.1:8080".to_owned(),
+            zone: jiff::tz::TimeZone::UTC,
+        }
+    }
+}
+
+/// How a host is made.
+pub struct HostBuilder {
+    storage: Arc<dyn Storage>,
+    keys: Arc<Keys>,
+    brand: Brand,
+    cache: Option<PathBuf>,
+    limits: HostLimits,
+    even_grid: Duration,
+}
+
+/// Why there is no host.
+#[derive(Debug, thiserror::Error)]
+#[error("the engine does not start: {0}")]
+pub struct HostError(String);
+
+impl HostBuilder {
+    /// A host on this storage, sealing with these keys.
+    #[must_use]
+    pub fn new(storage: Arc<dyn Storage>, keys: Arc<Keys>) -> Self {
+        Self {
+            storage,
+            keys,
+            brand: Brand::default(),
+            cache: None,
+            limits: HostLimits::default(),
+            even_grid: Duration::from_millis(250),
+        }
+    }
+
+    /// What the panel is called and where its links lead.
+    #[must_use]
+    pub fn brand(mut self, brand: Brand) -> Self {
+        self.brand = brand;
+        self
+    }
+
+    /// Keeps compiled components in this folder, for a start in milliseconds.
+    #[must_use]
+    pub fn cache(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.cache = Some(folder.into());
+        self
+    }
+
+    /// Limits of the host as a whole.
+    #[must_use]
+    pub fn limits(mut self, limits: HostLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The time grid on which operations with `answer = even` are answered; it should lie above the slowest hash that
+    /// the panel has stored. Zero: at once.
+    #[must_use]
+    pub fn even_grid(mut self, grid: Duration) -> Self {
+        self.even_grid = grid;
+        self
+    }
+
+    /// The host, without plugins.
+    ///
+    /// # Errors
+    /// [`HostError`] if the engine cannot be made: no address space for its pool, for example.
+    pub fn build(self) -> Result<Host, HostError> {
+        let engine = engine::engine().map_err(|cause| HostError(format!("{cause:#}")))?;
+        let patience = Duration::from_millis(self.limits.queue_ms);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let compute = match self.limits.compute_at_once {
+            0 => cores,
+            set => set,
+        };
+        let calls = self.limits.calls_at_once.min(engine::POOL_SLOTS as usize);
+        Ok(Host(Arc::new(Inner {
+            engine,
+            storage: self.storage,
+            keys: self.keys,
+            buffers: Arc::default(),
+            brand: self.brand,
+            cache: self.cache,
+            even_grid: self.even_grid,
+            compute: Lane::new(compute, self.limits.compute_queue, patience),
+            calls: Lane::new(calls, self.limits.calls_queue, patience),
+            plugins: RwLock::default(),
+        })))
+    }
+}
+
+/// A host. Cheap to clone; every method may block on the disk or on a hash, so call it from a thread that may.
+#[derive(Clone)]
+pub struct Host(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) engine: Engine,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) buffers: Arc<Buffers>,
+    pub(crate) brand: Brand,
+    cache: Option<PathBuf>,
+    pub(crate) even_grid: Duration,
+    pub(crate) compute: Lane,
+    pub(crate) calls: Lane,
+    plugins: RwLock<BTreeMap<String, Arc<Plugin>>>,
+}
+
+impl Host {
+    /// Admits a component under `name`, in place of one that has it.
+    ///
+    /// # Errors
+    /// [`AdmitError`]; what was admitted under that name before goes on then.
+    pub fn admit(&self, name: &str, component: &[u8], grants: &Grants) -> Result<Arc<Plugin>, AdmitError> {
+        let inner = &self.0;
+        let plugin = Plugin::admit(&inner.engine, &inner.keys, inner.cache.as_deref(), name, component, grants)?;
+        let plugin = Arc::new(plugin);
+        inner.plugins.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), Arc::clone(&plugin));
+        Ok(plugin)
+    }
+
+    /// The plugins, by name.
+    #[must_use]
+    pub fn plugins(&self) -> Vec<Arc<Plugin>> {
+        self.0.plugins.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Whether a plugin has this hook, `interface/function`.
+    #[must_use]
+    pub fn has_hook(&self, hook: &str) -> bool {
+        let (interface, function) = hook.split_once('/').unwrap_or_default();
+        self.plugins().iter().any(|plugin| plugin.hook(interface, function).is_some())
+    }
+
+    /// Calls a hook: `interface/function`, arguments as a JSON object, an idempotency key or none.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn call(&self, caller: &Caller, hook: &str, arguments: &Value, key: Option<&str>) -> Result<Value, CallError> {
+        let no_such = || CallError::NoSuch(format!("hook {hook}"));
+        let (interface, function) = hook.split_once('/').ok_or_else(no_such)?;
+        let plugins = self.plugins();
+        let plugin = plugins.iter().find(|plugin| plugin.hook(interface, function).is_some()).ok_or_else(no_such)?;
+        self.0.hook(plugin, interface, function, caller, arguments, key)
+    }
+
+    /// Accounts with that login or address, in these realms.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn find(&self, login_or_email: &str, realms: &[&str]) -> Result<Vec<(AccountId, Matched)>, StorageError> {
+        self.0.storage.find(login_or_email, realms, 10)
+    }
+
+    /// The session epoch of an account, to be compared with the one that a session began under; none if the account is
+    /// gone.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn epoch(&self, account: &AccountId) -> Result<Option<String>, StorageError> {
+        Ok(self.0.storage.account(account)?.map(|known| known.epoch))
+    }
+
+    /// Audit entries, newest first.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn audit(&self, filter: &AuditFilter) -> Result<Vec<(i64, AuditEntry)>, StorageError> {
+        self.0.storage.audit(filter)
+    }
+
+    /// What the panel is called and where its links lead.
+    #[must_use]
+    pub fn brand(&self) -> &Brand {
+        &self.0.brand
+    }
+
+    /// The absolute address of a link page.
+    #[must_use]
+    pub fn link(&self, page: &str, token: &str) -> String {
+        self.0.link(page, token)
+    }
+
+    /// Unix milliseconds, as calls have them.
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        call::now()
+    }
+}
+
+impl Inner {
+    pub(crate) fn link(&self, page: &str, token: &str) -> String {
+        format!("{}/{page}/{token}", self.brand.origin)
+    }
+}
+
+/// The name under which a grants file admits its plugin: the file's own, without `.toml`.
+#[must_use]
+pub fn plugin_name(grants: &Path) -> String {
+    grants.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
+}

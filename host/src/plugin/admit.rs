@@ -1,0 +1,364 @@
+//! Admission: a component, its manifest and its grants become a plugin that can be called, or are refused by name,
+//! before anything of it has run.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use wasmtime::Engine;
+use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem, Type};
+use wasmtime::component::{Component, ComponentExportIndex, HasSelf, InstancePre, Linker};
+
+use super::cache;
+use super::grants::{Grants, authority};
+use super::limits::Limits;
+use super::manifest::{Manifest, Operation, SettingValue, Wants};
+use super::pack::{self, PackError};
+use crate::bindings::keyturn::{panel, ui};
+use crate::call::state::State;
+use crate::seal::Keys;
+use crate::values;
+
+/// A component that is ready to be called.
+pub struct Plugin {
+    /// As the operator named it: the grants file's name.
+    pub name: String,
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// What it may.
+    pub authority: Wants,
+    /// What it may use.
+    pub limits: Limits,
+    /// The operator's settings over the manifest's defaults.
+    pub settings: BTreeMap<String, SettingValue>,
+    /// Its interfaces, as a person reads them.
+    pub imports: Vec<String>,
+    /// Its interfaces, as a person reads them.
+    pub exports: Vec<String>,
+    /// SHA-256 of its file.
+    pub sha256: String,
+    pub(crate) pre: InstancePre<State>,
+    pub(crate) hooks: Vec<Hook>,
+    pub(crate) views: Option<Views>,
+}
+
+/// An exported function that an operation names.
+pub(crate) struct Hook {
+    /// The interface's own name, without package and version: `password`.
+    pub(crate) interface: String,
+    pub(crate) operation: Operation,
+    pub(crate) index: ComponentExportIndex,
+    pub(crate) parameters: Vec<(String, Type)>,
+    pub(crate) result: Option<Type>,
+}
+
+/// Where the exports of `keyturn:ui/views` stand.
+pub(crate) struct Views {
+    pub(crate) slot: ComponentExportIndex,
+    pub(crate) page: ComponentExportIndex,
+    pub(crate) submit: ComponentExportIndex,
+}
+
+/// Why a plugin is not admitted. Nothing of it has run.
+#[derive(Debug, thiserror::Error)]
+pub enum AdmitError {
+    /// The file or its manifest.
+    #[error("{plugin}: {cause}")]
+    Pack {
+        /// The plugin.
+        plugin: String,
+        /// What is wrong.
+        cause: PackError,
+    },
+    /// It imports what the operator has not granted.
+    #[error("{plugin} imports {import}, which is not granted: set `{setting}` in its grants file if it may have that")]
+    NotGranted {
+        /// The plugin.
+        plugin: String,
+        /// The interface.
+        import: String,
+        /// The line that would grant it.
+        setting: String,
+    },
+    /// It imports what no plugin gets.
+    #[error("{plugin} imports {import}, which this host gives to no plugin")]
+    NoSuchImport {
+        /// The plugin.
+        plugin: String,
+        /// The interface or function.
+        import: String,
+    },
+    /// Manifest and component do not agree.
+    #[error("{plugin}: the manifest names {what}, which the component does not export")]
+    Lies {
+        /// The plugin.
+        plugin: String,
+        /// The hook or interface.
+        what: String,
+    },
+    /// A hook's type cannot be called by value.
+    #[error("{plugin}: {hook} has a parameter or result of a type that cannot be served: {what}")]
+    Unservable {
+        /// The plugin.
+        plugin: String,
+        /// The hook.
+        hook: String,
+        /// Which type.
+        what: String,
+    },
+    /// A setting or limit in the grants file.
+    #[error("{plugin}: {what}")]
+    Setting {
+        /// The plugin.
+        plugin: String,
+        /// Setting and problem.
+        what: String,
+    },
+    /// The engine refused it.
+    #[error("{plugin}: the component does not load: {cause}")]
+    Engine {
+        /// The plugin.
+        plugin: String,
+        /// What the engine said.
+        cause: String,
+    },
+}
+
+/// The WASI that Rust's and QuickJS's runtimes need, on an empty context: no files, arguments, environment, sockets.
+const WASI: [&str; 15] = [
+    "wasi:io/error",
+    "wasi:io/poll",
+    "wasi:io/streams",
+    "wasi:cli/environment",
+    "wasi:cli/exit",
+    "wasi:cli/stdin",
+    "wasi:cli/stdout",
+    "wasi:cli/stderr",
+    "wasi:clocks/monotonic-clock",
+    "wasi:clocks/wall-clock",
+    "wasi:random/random",
+    "wasi:random/insecure",
+    "wasi:random/insecure-seed",
+    "wasi:filesystem/types",
+    "wasi:filesystem/preopens",
+];
+
+type Granted = fn(&Wants) -> bool;
+
+/// The setting that grants an interface; none: it is free.
+fn grant_of(import: &str) -> Option<(&'static str, Granted)> {
+    match import {
+        "keyturn:panel/accounts" => Some(("grants.accounts", |wants| wants.accounts.is_some())),
+        "keyturn:panel/database" => Some(("grants.database", |wants| wants.database)),
+        "keyturn:panel/keys" => Some(("grants.keys", |wants| wants.keys)),
+        "keyturn:panel/kdf" => Some(("grants.kdf", |wants| wants.kdf)),
+        _ => None,
+    }
+}
+
+/// Interfaces of the contract in this version.
+const CONTRACT: [&str; 8] = [
+    "keyturn:panel/types",
+    "keyturn:panel/call",
+    "keyturn:panel/accounts",
+    "keyturn:panel/database",
+    "keyturn:panel/keys",
+    "keyturn:panel/kdf",
+    "keyturn:panel/settings",
+    "keyturn:ui/nodes",
+];
+
+fn without_version(name: &str) -> &str {
+    name.split_once('@').map_or(name, |(name, _)| name)
+}
+
+/// The interface's own name: `keyturn:password/password@0.1.0` is `password`.
+fn own_name(name: &str) -> &str {
+    let name = without_version(name);
+    name.rsplit_once('/').map_or(name, |(_, own)| own)
+}
+
+impl Plugin {
+    /// Links and checks a component; see [`AdmitError`] for what is refused.
+    pub(crate) fn admit(
+        engine: &Engine,
+        keys: &Keys,
+        cache_folder: Option<&Path>,
+        name: &str,
+        bytes: &[u8],
+        grants: &Grants,
+    ) -> Result<Self, AdmitError> {
+        let plugin = || name.to_owned();
+        let manifest = pack::manifest(bytes).map_err(|cause| AdmitError::Pack { plugin: plugin(), cause })?;
+        grants.limits.check().map_err(|what| AdmitError::Setting { plugin: plugin(), what })?;
+        let settings = settings(&manifest, grants).map_err(|what| AdmitError::Setting { plugin: plugin(), what })?;
+        let authority = authority(&manifest.wants, &grants.grants);
+        let engine_error =
+            |cause: wasmtime::Error| AdmitError::Engine { plugin: name.to_owned(), cause: format!("{cause:#}") };
+        let component = cache::load(engine, keys, cache_folder, bytes).map_err(engine_error)?;
+        let component_type = component.component_type();
+
+        let imports: Vec<String> = component_type.imports(engine).map(|(import, _)| import.to_owned()).collect();
+        for (import, item) in component_type.imports(engine) {
+            if only_types(engine, &item.ty) {
+                continue;
+            }
+            let base = without_version(import);
+            if let Some((setting, granted)) = grant_of(base) {
+                if !granted(&authority) {
+                    return Err(AdmitError::NotGranted {
+                        plugin: plugin(),
+                        import: import.to_owned(),
+                        setting: setting.to_owned(),
+                    });
+                }
+            } else if !CONTRACT.contains(&base) && !WASI.contains(&base) && !base.starts_with("wasi:cli/terminal-") {
+                return Err(AdmitError::NoSuchImport { plugin: plugin(), import: import.to_owned() });
+            }
+        }
+        let exports: Vec<String> = component_type.exports(engine).map(|(export, _)| export.to_owned()).collect();
+        let hooks = hooks(engine, &component, name, &manifest)?;
+        let views = views(engine, &component);
+        let draws =
+            !manifest.pages.is_empty() || !manifest.slots.is_empty() || manifest.operations.iter().any(|o| o.form);
+        if draws && views.is_none() {
+            return Err(AdmitError::Lies {
+                plugin: plugin(),
+                what: "pages, slots or form actions without keyturn:ui/views".to_owned(),
+            });
+        }
+        let pre =
+            linker(engine, &authority).and_then(|linker| linker.instantiate_pre(&component)).map_err(engine_error)?;
+        Ok(Self {
+            name: plugin(),
+            authority,
+            limits: grants.limits.clone(),
+            settings,
+            imports,
+            exports,
+            sha256: grants.sha256.clone(),
+            pre,
+            hooks,
+            views,
+            manifest,
+        })
+    }
+
+    pub(crate) fn hook(&self, interface: &str, function: &str) -> Option<&Hook> {
+        self.hooks.iter().find(|hook| hook.interface == interface && hook.operation.name == function)
+    }
+}
+
+/// What is linked for one plugin: WASI on an empty context, and of our own interfaces those that it was granted.
+fn linker(engine: &Engine, authority: &Wants) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
+    let l = &mut linker;
+    panel::types::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
+    panel::call::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
+    panel::settings::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
+    ui::nodes::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
+    if authority.accounts.is_some() {
+        panel::accounts::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
+    }
+    if authority.database {
+        panel::database::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
+    }
+    if authority.keys {
+        panel::keys::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
+    }
+    if authority.kdf {
+        panel::kdf::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
+    }
+    Ok(linker)
+}
+
+fn only_types(engine: &Engine, item: &ComponentItem) -> bool {
+    match item {
+        ComponentItem::Type(_) => true,
+        ComponentItem::ComponentInstance(instance) => {
+            instance.exports(engine).all(|(_, export)| matches!(export.ty, ComponentItem::Type(_)))
+        }
+        _ => false,
+    }
+}
+
+fn settings(manifest: &Manifest, grants: &Grants) -> Result<BTreeMap<String, SettingValue>, String> {
+    let mut settings: BTreeMap<_, _> =
+        manifest.settings.iter().map(|(name, setting)| (name.clone(), setting.default.clone())).collect();
+    for (name, value) in &grants.settings {
+        let declared = manifest.settings.get(name).ok_or_else(|| {
+            let known: Vec<_> = manifest.settings.keys().map(String::as_str).collect();
+            format!("settings.{name}: the plugin has no such setting; it has {}", known.join(", "))
+        })?;
+        declared.accepts(value).map_err(|problem| format!("settings.{name} {problem}"))?;
+        settings.insert(name.clone(), value.clone());
+    }
+    Ok(settings)
+}
+
+fn hooks(engine: &Engine, component: &Component, plugin: &str, manifest: &Manifest) -> Result<Vec<Hook>, AdmitError> {
+    let mut hooks = Vec::new();
+    for operation in &manifest.operations {
+        let Some(interface) = &operation.hook else { continue };
+        let full = format!("{interface}/{}", operation.name);
+        let lies = || AdmitError::Lies { plugin: plugin.to_owned(), what: format!("the hook {full}") };
+        let (export, instance) = exported_instance(engine, component, interface).ok_or_else(lies)?;
+        let function = instance.exports(engine).find_map(|(name, item)| match item.ty {
+            ComponentItem::ComponentFunc(function) if name == operation.name => Some(function),
+            _ => None,
+        });
+        let function: ComponentFunc = function.ok_or_else(lies)?;
+        let index = component
+            .get_export_index(None, &export)
+            .and_then(|instance| component.get_export_index(Some(&instance), &operation.name))
+            .ok_or_else(lies)?;
+        let parameters: Vec<(String, Type)> = function.params().map(|(name, ty)| (name.to_owned(), ty)).collect();
+        let result = function.results().next();
+        for ty in parameters.iter().map(|(_, ty)| ty).chain(&result) {
+            values::servable(ty).map_err(|what| AdmitError::Unservable {
+                plugin: plugin.to_owned(),
+                hook: full.clone(),
+                what: what.to_owned(),
+            })?;
+        }
+        if let Some(subject) = &operation.subject
+            && !parameters.iter().any(|(name, ty)| name == subject && subject_type(ty))
+        {
+            return Err(AdmitError::Lies {
+                plugin: plugin.to_owned(),
+                what: format!("a parameter {subject} of {full}, a string"),
+            });
+        }
+        hooks.push(Hook { interface: interface.clone(), operation: operation.clone(), index, parameters, result });
+    }
+    Ok(hooks)
+}
+
+fn subject_type(ty: &Type) -> bool {
+    match ty {
+        Type::String => true,
+        Type::Option(inner) => matches!(inner.ty(), Type::String),
+        _ => false,
+    }
+}
+
+/// The export of that interface, under its full name.
+fn exported_instance(engine: &Engine, component: &Component, interface: &str) -> Option<(String, ComponentInstance)> {
+    component.component_type().exports(engine).find_map(|(name, item)| match item.ty {
+        ComponentItem::ComponentInstance(instance) if name.contains('/') && own_name(name) == interface => {
+            Some((name.to_owned(), instance))
+        }
+        _ => None,
+    })
+}
+
+fn views(engine: &Engine, component: &Component) -> Option<Views> {
+    let (name, _) = component
+        .component_type()
+        .exports(engine)
+        .map(|(name, _)| (name.to_owned(), ()))
+        .find(|(name, ())| without_version(name) == "keyturn:ui/views")?;
+    let instance = component.get_export_index(None, &name)?;
+    let function = |function| component.get_export_index(Some(&instance), function);
+    Some(Views { slot: function("slot")?, page: function("page")?, submit: function("submit")? })
+}

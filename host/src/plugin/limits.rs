@@ -1,0 +1,117 @@
+//! What one call, one plugin and the host may use at most. Each limit has a default, a setting and an error that names it.
+
+use serde::{Deserialize, Serialize};
+
+/// Limits of one plugin: `[limits]` in its grants file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Limits {
+    /// Linear memory of an instance, bytes; the pool's slots hold 16 MiB.
+    pub memory_bytes: usize,
+    /// Elements of each table.
+    pub table_elements: usize,
+    /// Core instances of a component.
+    pub instances: usize,
+    /// Bytes that one call of a host function may hand over.
+    pub hostcall_bytes: usize,
+    /// WASI resources open at once.
+    pub handles: usize,
+    /// Effects of a call.
+    pub effects: usize,
+    /// Bytes of all effects of a call.
+    pub effects_bytes: usize,
+    /// Reads of a call.
+    pub reads: usize,
+    /// Milliseconds of the guest's own work in a call; ticks of 10 ms.
+    pub guest_ms: u64,
+    /// Milliseconds of a call with its time in the host.
+    pub total_ms: u64,
+    /// Bytes of standard error of a call.
+    pub log_bytes: usize,
+    /// Bytes of the plugin's data, keys and sealed values together.
+    pub stored_bytes: u64,
+    /// KiB of memory of one slow hash.
+    pub kdf_memory_kib: u32,
+    /// Passes of one slow hash.
+    pub kdf_passes: u32,
+    /// Lanes of one slow hash.
+    pub kdf_lanes: u32,
+    /// Slow hashes of a call.
+    pub kdf_calls: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 16 << 20,
+            table_elements: 20_000,
+            instances: 16,
+            hostcall_bytes: 1 << 20,
+            handles: 256,
+            effects: 256,
+            effects_bytes: 1 << 20,
+            reads: 2_048,
+            guest_ms: 2_000,
+            total_ms: 10_000,
+            log_bytes: 16 << 10,
+            stored_bytes: 64 << 20,
+            kdf_memory_kib: 65_536,
+            kdf_passes: 8,
+            kdf_lanes: 4,
+            kdf_calls: 8,
+        }
+    }
+}
+
+impl Limits {
+    /// Whether each is one that the engine can keep.
+    ///
+    /// # Errors
+    /// The setting and its greatest value.
+    pub fn check(&self) -> Result<(), String> {
+        for (name, value, most) in [
+            ("memory-bytes", self.memory_bytes, POOL_MEMORY),
+            ("table-elements", self.table_elements, POOL_TABLE),
+            ("instances", self.instances, POOL_INSTANCES),
+        ] {
+            if value == 0 || value > most {
+                return Err(format!("limits.{name} must be 1 to {most}, not {value}"));
+            }
+        }
+        for (name, value) in [("guest-ms", self.guest_ms), ("total-ms", self.total_ms)] {
+            if !(10..=600_000).contains(&value) {
+                return Err(format!("limits.{name} must be 10 to 600000, not {value}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Bytes of a pool slot's memory.
+pub const POOL_MEMORY: usize = 16 << 20;
+/// Elements of a pool slot's table.
+pub const POOL_TABLE: usize = 20_000;
+/// Core instances of a component in the pool.
+pub const POOL_INSTANCES: usize = 16;
+
+/// Limits of the host as a whole: `[limits]` in `keyturn.toml`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct HostLimits {
+    /// Calls that run at once; at most the pool's 64.
+    pub calls_at_once: usize,
+    /// Calls that wait for one of these; more are turned away.
+    pub calls_queue: usize,
+    /// Calls of the compute lane at once; 0: as many as there are cores.
+    pub compute_at_once: usize,
+    /// Calls that wait for the compute lane; more are turned away before any look-up.
+    pub compute_queue: usize,
+    /// Milliseconds that a call waits in either queue.
+    pub queue_ms: u64,
+}
+
+impl Default for HostLimits {
+    fn default() -> Self {
+        Self { calls_at_once: 48, calls_queue: 512, compute_at_once: 0, compute_queue: 128, queue_ms: 5_000 }
+    }
+}
