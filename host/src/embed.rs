@@ -1,0 +1,365 @@
+//! Plugins in a panel's pages: what an embedder calls to show a page or a slot, and to hand on a form that was posted.
+//! Forms post to the page that they stand in, so the panel draws its page again when something was wrong.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use crate::accounts::{AccountId, Field};
+use crate::bindings::exports::keyturn::ui::views::Input as WitInput;
+use crate::call::views::FormAnswer;
+use crate::call::{self, CallError, Failure};
+use crate::caller::{Actor, Caller};
+use crate::host::Host;
+use crate::plugin::admit::Plugin;
+use crate::view::form::{self, FormError, Input, Posted, Stale};
+use crate::view::html::Markup;
+use crate::view::nodes::{AccountField, Outcome};
+use crate::view::words::Words;
+use crate::view::{self, Contact, Corrections, Frame, Links, Page, Place, Region, Row};
+
+/// The cookie that carries a notice over a redirect; sealed, and shown once.
+pub const NOTICE_COOKIE: &str = "kt-notice";
+
+/// Where in the panel something is shown.
+pub struct Surface<'a> {
+    /// The address of the page that it stands in: its forms post there.
+    pub submit_url: &'a str,
+    /// Where targets lead.
+    pub links: &'a dyn Links,
+    /// What was wrong with the form posted last.
+    pub corrections: Option<&'a Corrections>,
+}
+
+/// What became of a form.
+pub enum Submitted {
+    /// Done: redirect there by 303, with the notice in the cookie [`NOTICE_COOKIE`].
+    Done {
+        /// Where to.
+        url: String,
+        /// For [`Host::notice`].
+        notice: String,
+        /// The caller's own new epoch, if this replaced his password: give him a new session under it, or he is signed
+        /// out like his others.
+        own_epoch: Option<String>,
+    },
+    /// To be drawn this once, with `Cache-Control: no-store`; never again.
+    Reveal(Page),
+    /// The strength meter's answer: JSON for the script.
+    Rate(String),
+    /// Something was wrong: draw the page again with these, with status 422.
+    Again(Corrections),
+    /// The session ended meanwhile, or the form is too old: nothing was run and only secrets are lost.
+    Stale(Box<Stale>),
+}
+
+/// Why a form came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// Not a form of ours, or not for this session.
+    #[error(transparent)]
+    Form(#[from] FormError),
+    /// The call.
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
+
+/// A notice on its way over a redirect.
+#[derive(Serialize, Deserialize)]
+struct Notice {
+    plugin: String,
+    outcome: Outcome,
+    until: i64,
+}
+
+/// Milliseconds in which the redirect must arrive.
+const NOTICE_LIFETIME: i64 = 60_000;
+
+impl Host {
+    fn plugin(&self, name: &str) -> Result<Arc<Plugin>, CallError> {
+        let found = self.plugins().into_iter().find(|plugin| plugin.name == name);
+        found.ok_or_else(|| CallError::NoSuch(format!("plugin {name}")))
+    }
+
+    /// Draws with everything that a frame needs. The account fields that a reader may see are those that he reaches; to
+    /// nobody in particular only what the plugin itself may read is shown, or a hostile page would show a stranger
+    /// anybody's address.
+    fn framed<T>(
+        &self,
+        plugin: &Plugin,
+        caller: &Caller,
+        place: Place,
+        surface: &Surface<'_>,
+        draw: impl FnOnce(&Frame<'_>) -> T,
+    ) -> T {
+        let account = |name: &str, field: AccountField| {
+            let id: AccountId = name.parse().ok()?;
+            let rights = plugin.authority.accounts.as_ref()?;
+            let field = match field {
+                AccountField::Name => Field::Name,
+                AccountField::Login => Field::Login,
+                AccountField::Email => Field::Email,
+            };
+            let shown = rights.realms.contains(id.realm())
+                && (caller.actor != Actor::Anonymous || rights.read.contains(&field));
+            let known = self.0.storage.account(&id).ok().flatten().filter(|_| shown)?;
+            if caller.reaches(&known.account) { known.account.value(field).map(str::to_owned) } else { None }
+        };
+        let brand = self.brand();
+        let contact = Contact {
+            text: &brand.contact,
+            mail: brand.contact.contains('@').then_some(brand.contact.as_str()).filter(|text| !text.contains(' ')),
+        };
+        draw(&Frame {
+            plugin: &plugin.name,
+            speaks_for_panel: plugin.authority.speaks_for_panel,
+            may_input: plugin.authority.input,
+            may_passwords: plugin.authority.passwords,
+            caller,
+            place,
+            submit_url: surface.submit_url,
+            links: surface.links,
+            brand: &brand.name,
+            contact: Some(contact),
+            zone: brand.zone.clone(),
+            now: call::now(),
+            account: &account,
+            corrections: surface.corrections,
+            keys: &self.0.keys,
+        })
+    }
+
+    /// A plugin's page.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn page(
+        &self,
+        caller: &Caller,
+        plugin: &str,
+        page: &str,
+        subject: Option<&AccountId>,
+        arguments: &[(String, String)],
+        surface: &Surface<'_>,
+    ) -> Result<Page, CallError> {
+        let plugin = self.plugin(plugin)?;
+        let view = self.0.page(&plugin, page, subject, None, arguments, caller)?;
+        let place = Place::Page { name: page.to_owned(), subject: subject.cloned(), arguments: arguments.to_vec() };
+        self.draw_view(&plugin, caller, place, surface, &view)
+    }
+
+    /// A link page; always drawn for nobody in particular.
+    pub(crate) fn link_page(
+        &self,
+        caller: &Caller,
+        page: &str,
+        token: &str,
+        surface: &Surface<'_>,
+    ) -> Result<Page, CallError> {
+        let plugin = self.link_plugin(page).ok_or_else(|| CallError::NoSuch(format!("link page {page}")))?;
+        let view = self.0.page(&plugin, page, None, Some(token), &[], caller)?;
+        let place = Place::Link { page: page.to_owned(), token: token.to_owned().into() };
+        self.draw_view(&plugin, caller, place, surface, &view)
+    }
+
+    /// The plugin that has this link page.
+    pub(crate) fn link_plugin(&self, page: &str) -> Option<Arc<Plugin>> {
+        let has = |plugin: &Arc<Plugin>| plugin.manifest.pages.iter().any(|row| row.link && row.name == page);
+        self.plugins().into_iter().find(has)
+    }
+
+    fn draw_view(
+        &self,
+        plugin: &Plugin,
+        caller: &Caller,
+        place: Place,
+        surface: &Surface<'_>,
+        view: &view::nodes::View,
+    ) -> Result<Page, CallError> {
+        self.framed(plugin, caller, place, surface, |frame| view::draw_view(view, frame))
+            .map_err(|cause| CallError::View { plugin: plugin.name.clone(), problem: cause.to_string() })
+    }
+
+    /// What all plugins show in a slot for one subject, under headings of `level` 2 or 3. One that fails leaves a quiet
+    /// line with the request's id; the page stands.
+    #[must_use]
+    pub fn slot(
+        &self,
+        caller: &Caller,
+        slot: &str,
+        subject: Option<&AccountId>,
+        level: u8,
+        surface: &Surface<'_>,
+    ) -> Region {
+        let mut html = view::html::Html::new();
+        let mut summary = view::html::Html::new();
+        for plugin in self.plugins_with(slot) {
+            let drawn = self.0.slot(&plugin, slot, &[subject.cloned()], caller).and_then(|mut regions| {
+                let nodes = regions.pop().unwrap_or_default();
+                let place = Place::Slot { name: slot.to_owned(), subject: subject.cloned() };
+                self.framed(&plugin, caller, place, surface, |frame| view::draw_region(&nodes, frame, level))
+                    .map_err(|cause| CallError::View { plugin: plugin.name.clone(), problem: cause.to_string() })
+            });
+            match drawn {
+                Ok(region) => {
+                    html.markup(&region.html);
+                    summary.markup(&region.summary);
+                }
+                Err(error) => {
+                    html.markup(&broken(&plugin, slot, caller, &error));
+                }
+            }
+        }
+        Region { html: html.done(), summary: summary.done() }
+    }
+
+    /// What all plugins show in the rows of a list of accounts, at most a hundred: one call a plugin for all of them.
+    #[must_use]
+    pub fn rows(&self, caller: &Caller, slot: &str, subjects: &[AccountId], surface: &Surface<'_>) -> Vec<Vec<Row>> {
+        let mut rows: Vec<Vec<Row>> = subjects.iter().map(|_| Vec::new()).collect();
+        let named: Vec<Option<AccountId>> = subjects.iter().cloned().map(Some).collect();
+        for plugin in self.plugins_with(slot) {
+            let drawn = self.0.slot(&plugin, slot, &named, caller).and_then(|regions| {
+                let drawn = regions.iter().zip(subjects).map(|(nodes, subject)| {
+                    let place = Place::Slot { name: slot.to_owned(), subject: Some(subject.clone()) };
+                    self.framed(&plugin, caller, place, surface, |frame| view::draw_row(nodes, frame))
+                        .map_err(|cause| CallError::View { plugin: plugin.name.clone(), problem: cause.to_string() })
+                });
+                drawn.collect::<Result<Vec<Row>, CallError>>()
+            });
+            match drawn {
+                Ok(drawn) => rows.iter_mut().zip(drawn).for_each(|(rows, row)| rows.push(row)),
+                Err(error) => {
+                    if let Some(first) = rows.first_mut() {
+                        let sentence = broken(&plugin, slot, caller, &error);
+                        first.push(Row { sentence, actions: Markup::text("") });
+                    }
+                }
+            }
+        }
+        rows
+    }
+
+    fn plugins_with(&self, slot: &str) -> Vec<Arc<Plugin>> {
+        let mut plugins = self.plugins();
+        plugins.retain(|plugin| plugin.manifest.slots.iter().any(|row| row.name == slot));
+        plugins
+    }
+
+    /// Whether a posted body is a form that a plugin drew, and not one of the panel's own.
+    #[must_use]
+    pub fn is_form(body: &[u8]) -> bool {
+        form_urlencoded::parse(body).any(|(name, _)| name == form::SEALED)
+    }
+
+    /// Runs a posted form: reads it back against what was sealed, asks the plugin, commits, and says what to show.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; what is wrong with fields, or refused by a rule, is no error but [`Submitted::Again`].
+    pub fn submit(&self, caller: &Caller, body: &[u8], surface: &Surface<'_>) -> Result<Submitted, SubmitError> {
+        let submission = match form::read(body, &self.0.keys, caller, call::now()) {
+            Ok(Posted::Submission(submission)) => submission,
+            Ok(Posted::Rate(rate)) => return self.rate(caller, &rate).map_err(SubmitError::Call),
+            Err(FormError::Stale(stale)) => return Ok(Submitted::Stale(stale)),
+            Err(error) => return Err(error.into()),
+        };
+        if !submission.problems.is_empty() {
+            return Ok(Submitted::Again(submission.corrections(submission.problems.clone(), None)));
+        }
+        let plugin = self.plugin(&submission.plugin)?;
+        let key = (submission.key.clone(), self.0.keys.mac("form body", &[body]));
+        let result = self.0.submit(
+            &plugin,
+            &submission.action,
+            submission.subject.as_ref(),
+            submission.token(),
+            &wit_inputs(&submission.inputs),
+            Some(key),
+            caller,
+        );
+        match result {
+            Ok((FormAnswer::Done(target, outcome), own_epoch)) => Ok(Submitted::Done {
+                url: surface.links.url(&plugin.name, &target),
+                notice: self.seal_notice(&plugin.name, outcome, caller),
+                own_epoch,
+            }),
+            Ok((FormAnswer::Reveal(Some(view)), _)) => {
+                Ok(Submitted::Reveal(self.draw_view(&plugin, caller, submission.place.clone(), surface, &view)?))
+            }
+            Ok((FormAnswer::Reveal(None), _)) => Ok(Submitted::Again(
+                submission.corrections(Vec::new(), Some(Words::of(&caller.locale).get("already-shown").to_owned())),
+            )),
+            Ok((FormAnswer::Rate(strength), _)) => Ok(Submitted::Rate(form::rate_answer(&strength, &caller.locale))),
+            Err(CallError::Failed(Failure::Invalid(errors))) => {
+                let errors =
+                    errors.into_iter().map(|error| form::FieldError { field: error.field, message: error.message });
+                Ok(Submitted::Again(submission.corrections(errors.collect(), None)))
+            }
+            Err(CallError::Failed(Failure::Refused(refusal))) => {
+                Ok(Submitted::Again(submission.corrections(Vec::new(), Some(refusal.message))))
+            }
+            // A link that ended meanwhile: its page says so, before anything else.
+            Err(CallError::Failed(Failure::Expired)) if submission.token().is_some() => {
+                Ok(Submitted::Again(submission.corrections(Vec::new(), None)))
+            }
+            Err(CallError::Failed(Failure::Throttled(seconds))) => {
+                let words = Words::of(&caller.locale);
+                let message = words.fill("wait", &[("time", &words.duration(u64::from(seconds)))]);
+                Ok(Submitted::Again(submission.corrections(Vec::new(), Some(message))))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn rate(&self, caller: &Caller, rate: &form::Rate) -> Result<Submitted, CallError> {
+        let plugin = self.plugin(&rate.plugin)?;
+        let (answer, _) = self.0.submit(
+            &plugin,
+            &rate.operation,
+            rate.subject.as_ref(),
+            rate.place.token(),
+            &wit_inputs(&rate.inputs),
+            None,
+            caller,
+        )?;
+        match answer {
+            FormAnswer::Rate(strength) => Ok(Submitted::Rate(form::rate_answer(&strength, &caller.locale))),
+            _ => Err(CallError::View { plugin: plugin.name.clone(), problem: "no rate for a rate".to_owned() }),
+        }
+    }
+
+    fn seal_notice(&self, plugin: &str, outcome: Outcome, caller: &Caller) -> String {
+        let notice = Notice { plugin: plugin.to_owned(), outcome, until: call::now() + NOTICE_LIFETIME };
+        let json = serde_json::to_vec(&notice).unwrap_or_default();
+        URL_SAFE_NO_PAD.encode(self.0.keys.seal(&["notice", &caller.actor.name()], &json))
+    }
+
+    /// Draws the notice of the cookie [`NOTICE_COOKIE`], to stand before the page's h1; none if it is not for this
+    /// caller, or too late. Take the cookie away with the same answer.
+    #[must_use]
+    pub fn notice(&self, caller: &Caller, sealed: &str, surface: &Surface<'_>) -> Option<Markup> {
+        let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
+        let json = self.0.keys.open_sealed(&["notice", &caller.actor.name()], &sealed).ok()?;
+        let notice: Notice = serde_json::from_slice(&json).ok().filter(|notice: &Notice| notice.until > call::now())?;
+        let plugin = self.plugin(&notice.plugin).ok()?;
+        let place = Place::Slot { name: "notice".to_owned(), subject: None };
+        self.framed(&plugin, caller, place, surface, |frame| view::draw_outcome(&notice.outcome, frame)).ok()
+    }
+}
+
+fn broken(plugin: &Plugin, slot: &str, caller: &Caller, error: &CallError) -> Markup {
+    tracing::error!(plugin = plugin.name, slot, request = caller.request, "{error}");
+    let text = Words::of(&caller.locale).get("slot-broken");
+    view::shell::parts::quiet(text, &caller.request)
+}
+
+fn wit_inputs(inputs: &[(String, Input)]) -> Vec<(String, WitInput)> {
+    let wit = |input: &Input| match input {
+        Input::Text(text) => WitInput::Text(text.clone()),
+        Input::Tick(tick) => WitInput::Tick(*tick),
+        Input::Password(password) => WitInput::Password(password.to_string()),
+    };
+    inputs.iter().map(|(name, input)| (name.clone(), wit(input))).collect()
+}

@@ -1,0 +1,108 @@
+//! The host's own pages over HTTP: link pages, under the link origin, and the look's two files. A panel mounts the router
+//! beside its own routes.
+
+mod links;
+pub mod reader;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use crate::host::Host;
+use crate::view::look::{self, Asset};
+use crate::view::{Links, shell};
+
+/// What the host's pages need to know of the panel around them.
+pub trait Site: Send + Sync {
+    /// Where targets lead.
+    fn links(&self) -> &dyn Links;
+
+    /// Where the brand's name leads.
+    fn home(&self) -> &str {
+        "/"
+    }
+
+    /// Where help is.
+    fn help(&self) -> Option<&str> {
+        None
+    }
+
+    /// Where a choice of colours is posted; none: none is offered.
+    fn themes(&self) -> Option<shell::Post<'_>> {
+        None
+    }
+
+    /// Address of the operator's own colours.
+    fn theme_css(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// What the handlers share.
+#[derive(Clone)]
+struct Served {
+    host: Host,
+    site: Arc<dyn Site>,
+}
+
+/// Address of the style sheet, as [`router`] serves it.
+#[must_use]
+pub fn css_url() -> String {
+    format!("/kt/{}", look::css().name)
+}
+
+/// Address of the script, as [`router`] serves it.
+#[must_use]
+pub fn js_url() -> String {
+    format!("/kt/{}", look::js().name)
+}
+
+/// Link pages of all plugins that are admitted now, and the look. Bodies are limited to what a form can have. Client
+/// addresses come from [`axum::extract::ConnectInfo`] where the server gives it.
+pub fn router(host: Host, site: Arc<dyn Site>) -> Router {
+    let pages: Vec<String> = host
+        .plugins()
+        .iter()
+        .flat_map(|plugin| plugin.manifest.pages.iter())
+        .filter(|page| page.link)
+        .map(|page| page.name.clone())
+        .collect();
+    let mut router = Router::new().route("/kt/{asset}", get(asset));
+    for page in pages {
+        router = router.merge(links::routes(&page));
+    }
+    router.with_state(Served { host, site })
+}
+
+async fn asset(axum::extract::Path(name): axum::extract::Path<String>, State(_): State<Served>) -> Response {
+    let served = |asset: &'static Asset, kind: &'static str| {
+        let headers = [
+            (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+            (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
+            (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        ];
+        (headers, asset.content.as_str()).into_response()
+    };
+    match name {
+        name if name == look::css().name => served(look::css(), "text/css; charset=utf-8"),
+        name if name == look::js().name => served(look::js(), "text/javascript; charset=utf-8"),
+        _ => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// The headers of every page that shows something private: nothing from elsewhere, no framing, no copy kept, and no
+/// address handed on, since it may hold a link.
+#[must_use]
+pub fn page_headers() -> [(HeaderName, HeaderValue); 5] {
+    [
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(look::csp())),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+    ]
+}

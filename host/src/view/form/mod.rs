@@ -1,0 +1,260 @@
+//! Forms: what the host seals when it draws one, and what it gives back when one is posted.
+//!
+//! A drawn form bears one hidden input, `kt`: its action, subject, arguments, place and fields, sealed together with the
+//! session and the actor that it was drawn for. That binding is the defence against forged requests: nobody else can
+//! have the host seal a form for this session.
+
+mod read;
+mod shape;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+pub use read::{BODY, FormError, LIFETIME, Stale, read};
+
+use super::nodes::{self, Strength};
+use super::words::Words;
+use super::{Frame, Place};
+use crate::accounts::AccountId;
+use crate::caller::{Actor, Caller};
+use crate::seal::{self, Keys};
+pub(super) use shape::Shape;
+
+/// The hidden input's name.
+pub const SEALED: &str = "kt";
+/// Asks for the strength of the field that it names; the script's alone.
+pub const RATE: &str = "kt-rate";
+/// After a field's name: the second input of a password that is drawn twice.
+pub const AGAIN: &str = "~again";
+
+/// What the client can neither read nor alter.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    plugin: String,
+    action: String,
+    subject: Option<String>,
+    arguments: Vec<(String, String)>,
+    place: Place,
+    session: String,
+    actor: String,
+    key: String,
+    issued: i64,
+    fields: Vec<Shape>,
+}
+
+/// Values that are not secret, to be drawn back.
+pub type Typed = BTreeMap<String, TypedValue>;
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TypedValue {
+    /// Of a line, or the chosen answer.
+    Text(String),
+    /// Of a tick.
+    Tick(bool),
+}
+
+/// A value for the plugin. A password is wiped when dropped, and neither printed nor stored.
+pub enum Input {
+    /// A line, an answer, an argument, or what was hidden or fixed.
+    Text(String),
+    /// A tick.
+    Tick(bool),
+    /// As typed.
+    Password(Zeroizing<String>),
+}
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldError {
+    /// The field's name; the second input of a repeated password is the name with [`AGAIN`].
+    pub field: String,
+    /// One sentence in the reader's language.
+    pub message: String,
+}
+
+/// A form that was posted.
+pub struct Submission {
+    /// Who drew it.
+    pub plugin: String,
+    /// The operation.
+    pub action: String,
+    /// Whom it is about.
+    pub subject: Option<AccountId>,
+    /// Where it stood; the link's token is in it.
+    pub place: Place,
+    /// Sealed arguments first, then the fields in their order. What was left empty and has no empty value is absent.
+    pub inputs: Vec<(String, Input)>,
+    /// Idempotency key: 32 hexadecimal digits, the same for each press of the same drawn form.
+    pub key: String,
+    /// To be drawn back.
+    pub typed: Typed,
+    /// What the host itself found. If there is any, the plugin is not asked.
+    pub problems: Vec<FieldError>,
+    arguments: Vec<(String, String)>,
+}
+
+impl Submission {
+    /// The link's token.
+    #[must_use]
+    pub fn token(&self) -> Option<&str> {
+        self.place.token()
+    }
+
+    /// To lay `errors` on the form when it is drawn again.
+    #[must_use]
+    pub fn corrections(&self, errors: Vec<FieldError>, message: Option<String>) -> Corrections {
+        Corrections {
+            plugin: self.plugin.clone(),
+            place: self.place.clone(),
+            action: self.action.clone(),
+            subject: self.subject.as_ref().map(ToString::to_string),
+            arguments: self.arguments.clone(),
+            typed: self.typed.clone(),
+            errors,
+            message,
+        }
+    }
+}
+
+/// A question of the strength meter.
+pub struct Rate {
+    /// Who drew the form.
+    pub plugin: String,
+    /// The operation that answers it.
+    pub operation: String,
+    /// Whom the form is about.
+    pub subject: Option<AccountId>,
+    /// Where it stands.
+    pub place: Place,
+    /// The form's arguments and what it hides or fixes, and the password under its field's name.
+    pub inputs: Vec<(String, Input)>,
+}
+
+/// What was posted.
+pub enum Posted {
+    /// A press of the button.
+    Submission(Box<Submission>),
+    /// The meter's question, while somebody types.
+    Rate(Box<Rate>),
+}
+
+/// What was wrong with a form, and what was typed into it; laid over the same form when it is drawn again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Corrections {
+    plugin: String,
+    place: Place,
+    action: String,
+    subject: Option<String>,
+    arguments: Vec<(String, String)>,
+    typed: Typed,
+    /// By field.
+    pub errors: Vec<FieldError>,
+    /// About the whole form.
+    pub message: Option<String>,
+}
+
+impl Corrections {
+    /// Whose form it was.
+    #[must_use]
+    pub fn plugin(&self) -> &str {
+        &self.plugin
+    }
+
+    /// Where it stood.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Seals them for `actor`, to be carried through a sign-in by the client.
+    #[must_use]
+    pub fn seal(&self, keys: &Keys, actor: &Actor) -> String {
+        let json = serde_json::to_vec(self).unwrap_or_default();
+        URL_SAFE_NO_PAD.encode(keys.seal(&["corrections", &tag(actor)], &json))
+    }
+
+    /// Opens what was sealed for the same actor.
+    #[must_use]
+    pub fn open(sealed: &str, keys: &Keys, actor: &Actor) -> Option<Self> {
+        let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
+        serde_json::from_slice(&keys.open_sealed(&["corrections", &tag(actor)], &sealed).ok()?).ok()
+    }
+
+    pub(super) fn stands_in(&self, frame: &Frame<'_>) -> bool {
+        self.plugin == frame.plugin && self.place == frame.place
+    }
+
+    pub(super) fn fits(&self, submission: &nodes::Submission, frame: &Frame<'_>) -> bool {
+        self.action == submission.action
+            && self.subject.as_deref() == subject(submission, frame)
+            && self.arguments == submission.arguments
+    }
+
+    pub(super) fn typed(&self, field: &str) -> Option<&TypedValue> {
+        self.typed.get(field)
+    }
+}
+
+fn subject<'a>(submission: &'a nodes::Submission, frame: &'a Frame<'_>) -> Option<&'a str> {
+    submission.subject.as_deref().or_else(|| frame.place.subject().map(AccountId::as_str))
+}
+
+/// An actor in words that no other actor has.
+fn tag(actor: &Actor) -> String {
+    let kind = match actor {
+        Actor::Anonymous => "anonymous",
+        Actor::Account(_) => "account",
+        Actor::ServiceKey(_) => "key",
+        Actor::Console => "console",
+        Actor::System => "system",
+    };
+    format!("{kind} {}", actor.name())
+}
+
+/// The session as it stands in a form: a MAC, so that a form never holds what would open the session.
+fn session(keys: &Keys, caller: &Caller) -> String {
+    seal::hex(&keys.mac("form session", &[caller.session.as_bytes()]))
+}
+
+/// The hidden input's value, with a key of its own.
+pub(super) fn sealed(submission: &nodes::Submission, fields: &[nodes::Field], frame: &Frame<'_>) -> String {
+    let sealed = Sealed {
+        plugin: frame.plugin.to_owned(),
+        action: submission.action.clone(),
+        subject: subject(submission, frame).map(str::to_owned),
+        arguments: submission.arguments.clone(),
+        place: frame.place.clone(),
+        session: session(frame.keys, frame.caller),
+        actor: tag(&frame.caller.actor),
+        key: seal::hex(&seal::random::<16>()),
+        issued: frame.now,
+        fields: fields.iter().map(Shape::of).collect(),
+    };
+    let json = Zeroizing::new(serde_json::to_vec(&sealed).unwrap_or_default());
+    URL_SAFE_NO_PAD.encode(frame.keys.seal(&["form"], &json))
+}
+
+/// The meter's answer as the script reads it: JSON with `score` (0 to 4) and `text`.
+#[must_use]
+pub fn rate_answer(strength: &Strength, locale: &str) -> String {
+    let words = Words::of(locale);
+    let score = strength.score.min(4);
+    let word = if strength.acceptable {
+        words.get(&format!("strength-{score}")).to_owned()
+    } else {
+        words.get("strength-no").to_owned()
+    };
+    // What will be refused must not look good, however long it is.
+    let score = if strength.acceptable { score } else { score.min(1) };
+    let advice: String =
+        strength.advice.iter().flat_map(|advice| advice.chars()).filter(|c| !super::html::dropped(*c)).collect();
+    serde_json::json!({ "score": score, "word": word, "text": advice }).to_string()
+}

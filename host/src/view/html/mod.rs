@@ -1,0 +1,162 @@
+//! The writer: names of elements and attributes are the host's literals, and every other piece of text goes through
+//! [`escaped`]. Nothing else makes [`Markup`], so what is not markup cannot be taken for it.
+
+pub mod fields;
+pub mod forms;
+pub mod nodes;
+pub mod table;
+pub mod values;
+
+use std::fmt;
+
+/// Finished HTML: made by [`Html`] only.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Markup(String);
+
+impl Markup {
+    /// The HTML.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether nothing is drawn.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// One piece of text, escaped.
+    #[must_use]
+    pub fn text(text: &str) -> Self {
+        Html::new().text(text).done()
+    }
+}
+
+impl fmt::Display for Markup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Writes HTML. Elements and attributes are literals of the program; values are escaped.
+#[derive(Debug, Default)]
+pub struct Html(String);
+
+/// An attribute's value; none leaves the attribute out, an empty one is drawn bare.
+pub type Attribute<'a> = (&'static str, Option<&'a str>);
+
+impl Html {
+    /// An empty piece.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Opens an element with attributes.
+    pub fn open(&mut self, name: &'static str, attributes: &[Attribute<'_>]) -> &mut Self {
+        self.0.push('<');
+        self.0.push_str(name);
+        for (key, value) in attributes {
+            if let Some(value) = value {
+                self.0.push(' ');
+                self.0.push_str(key);
+                if !value.is_empty() || *key == "value" || *key == "alt" {
+                    self.0.push_str("=\"");
+                    escaped(value, &mut self.0);
+                    self.0.push('"');
+                }
+            }
+        }
+        self.0.push('>');
+        self
+    }
+
+    /// Opens an element that has a class and nothing else.
+    pub fn class(&mut self, name: &'static str, class: &str) -> &mut Self {
+        self.open(name, &[("class", Some(class))])
+    }
+
+    /// Closes an element.
+    pub fn close(&mut self, name: &'static str) -> &mut Self {
+        self.0.push_str("</");
+        self.0.push_str(name);
+        self.0.push('>');
+        self
+    }
+
+    /// Text, escaped.
+    pub fn text(&mut self, text: &str) -> &mut Self {
+        escaped(text, &mut self.0);
+        self
+    }
+
+    /// An element that holds one text.
+    pub fn element(&mut self, name: &'static str, attributes: &[Attribute<'_>], text: &str) -> &mut Self {
+        self.open(name, attributes).text(text).close(name)
+    }
+
+    /// What is finished already.
+    pub fn markup(&mut self, markup: &Markup) -> &mut Self {
+        self.0.push_str(&markup.0);
+        self
+    }
+
+    /// A literal of the program.
+    pub fn literal(&mut self, html: &'static str) -> &mut Self {
+        self.0.push_str(html);
+        self
+    }
+
+    /// Bytes so far.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Takes what is written.
+    pub fn done(&mut self) -> Markup {
+        Markup(std::mem::take(&mut self.0))
+    }
+}
+
+/// The one escaping function, for text and for quoted attributes. Line breaks and tabs become spaces; other control
+/// characters are dropped, and so are the characters that override or isolate direction: the host isolates by
+/// elements, and a name must not turn the line that it stands in.
+pub fn escaped(text: &str, to: &mut String) {
+    for c in text.chars() {
+        match c {
+            '&' => to.push_str("&amp;"),
+            '<' => to.push_str("&lt;"),
+            '>' => to.push_str("&gt;"),
+            '"' => to.push_str("&quot;"),
+            '\'' => to.push_str("&#39;"),
+            '\n' | '\r' | '\t' | '\u{85}' | '\u{2028}' | '\u{2029}' => to.push(' '),
+            c if dropped(c) => {}
+            c => to.push(c),
+        }
+    }
+}
+
+/// What [`escaped`] drops.
+#[must_use]
+pub fn dropped(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}')
+}
+
+/// Icons: inline, hidden from readers of the screen, coloured by the text around them.
+pub mod icon {
+    /// Beside what went wrong or needs care.
+    pub const ALERT: &str = r#"<svg class="kt-icon" viewBox="0 0 20 20" aria-hidden="true" focusable="false"><circle cx="10" cy="10" r="8"/><path d="M10 5.5v5.5M10 14v.5"/></svg>"#;
+    /// Beside what was done.
+    pub const CHECK: &str = r#"<svg class="kt-icon" viewBox="0 0 20 20" aria-hidden="true" focusable="false"><circle cx="10" cy="10" r="8"/><path d="m6.5 10.2 2.5 2.5 4.5-5"/></svg>"#;
+    /// Beside what is only said.
+    pub const INFO: &str = r#"<svg class="kt-icon" viewBox="0 0 20 20" aria-hidden="true" focusable="false"><circle cx="10" cy="10" r="8"/><path d="M10 9v5M10 6v.5"/></svg>"#;
+    /// The menu of a phone.
+    pub const MENU: &str = r#"<svg class="kt-icon" viewBox="0 0 20 20" aria-hidden="true" focusable="false"><path d="M3 6h14M3 10h14M3 14h14"/></svg>"#;
+    /// Search.
+    pub const SEARCH: &str = r#"<svg class="kt-icon" viewBox="0 0 20 20" aria-hidden="true" focusable="false"><circle cx="9" cy="9" r="5.5"/><path d="m13 13 4 4"/></svg>"#;
+    /// The mark where the operator has no logo.
+    pub const MARK: &str = r#"<svg class="kt-mark" viewBox="0 0 30 30" aria-hidden="true" focusable="false"><rect width="30" height="30" rx="7"/><circle cx="12" cy="12" r="4.2"/><path d="m15 15 8.5 8.5M20 20l2.5-2.5M22.6 22.6l1.8-1.8"/></svg>"#;
+}

@@ -1,0 +1,98 @@
+//! The one style sheet and the one script, and the policy that lets nothing else in.
+
+use std::sync::LazyLock;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::seal;
+
+/// As written by hand; [`css`] is what is served.
+pub const CSS_SOURCE: &str = include_str!("look/keyturn.css");
+/// As written by hand; [`js`] is what is served.
+pub const JS_SOURCE: &str = include_str!("look/keyturn.js");
+
+static CSS: LazyLock<Asset> = LazyLock::new(|| Asset::new(squeezed(CSS_SOURCE, ""), "css"));
+static JS: LazyLock<Asset> = LazyLock::new(|| Asset::new(squeezed(JS_SOURCE, "\n"), "js"));
+
+/// A file under a name that changes with its content, so that it can be kept for ever.
+#[derive(Debug)]
+pub struct Asset {
+    /// `keyturn.<hash>.css`.
+    pub name: String,
+    /// The content.
+    pub content: String,
+}
+
+impl Asset {
+    fn new(content: String, kind: &str) -> Self {
+        let hash = seal::hex(&Sha256::digest(content.as_bytes()));
+        Self { name: format!("keyturn.{}.{kind}", &hash[..12]), content }
+    }
+}
+
+/// The style sheet.
+#[must_use]
+pub fn css() -> &'static Asset {
+    &CSS
+}
+
+/// The script; load it with `defer`.
+#[must_use]
+pub fn js() -> &'static Asset {
+    &JS
+}
+
+/// The header `Content-Security-Policy` of every page.
+#[must_use]
+pub fn csp() -> &'static str {
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
+     base-uri 'none'; frame-ancestors 'none'"
+}
+
+/// Without comments and indentation. The sources are written so that nothing more is needed: `/* */` only around whole
+/// lines, and no string over several lines.
+fn squeezed(source: &str, between: &str) -> String {
+    let mut lines = Vec::new();
+    let mut comment = false;
+    for line in source.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        comment |= line.starts_with("/*");
+        if !comment {
+            lines.push(line);
+        }
+        comment &= !line.ends_with("*/");
+    }
+    let text = lines.join(between);
+    if between.is_empty() {
+        text.replace(": ", ":").replace(" {", "{").replace(", ", ",").replace(";}", "}")
+    } else {
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_style_sheet_and_the_script_stay_within_their_budgets() {
+        println!("css {} bytes, js {} bytes", css().content.len(), js().content.len());
+        assert!(css().content.len() <= 15_000, "css: {}", css().content.len());
+        assert!(js().content.len() <= 5_000, "js: {}", js().content.len());
+        assert!(
+            !css().content.contains("/*") && css().content.matches('{').count() == css().content.matches('}').count()
+        );
+    }
+
+    #[test]
+    fn the_style_sheet_knows_no_left_and_right_and_loads_nothing() {
+        for word in ["-left", "-right", "left:", "right:", "url(", "@import", "!important;}}"] {
+            assert!(!css().content.contains(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_name_changes_with_the_content() {
+        assert_ne!(Asset::new("a".to_owned(), "css").name, Asset::new("b".to_owned(), "css").name);
+        assert!(css().name.starts_with("keyturn.") && css().name.ends_with(".css"));
+    }
+}

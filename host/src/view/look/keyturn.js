@@ -1,0 +1,118 @@
+/* Comfort only: without it every task can be done. Words come from the body's data attributes. */
+(() => {
+  const words = document.body.dataset;
+  const each = (query, act) => document.querySelectorAll(query).forEach(act);
+  const make = (name, className, text = '') => Object.assign(document.createElement(name), { className, textContent: text });
+  const status = (name, className) => {
+    const made = make(name, className);
+    made.setAttribute('role', 'status');
+    return made;
+  };
+
+  /* A button that shows what was typed; hidden again when it is sent, or found again in history. */
+  each('.kt-password input', input => {
+    const button = make('button', 'kt-show');
+    const said = status('span', 'kt-hidden');
+    const set = shown => {
+      input.type = shown ? 'text' : 'password';
+      button.textContent = shown ? words.ktHide : words.ktShow;
+      button.setAttribute('aria-label', shown ? input.dataset.ktHide : input.dataset.ktShow);
+    };
+    button.type = 'button';
+    button.setAttribute('aria-controls', input.id);
+    button.addEventListener('click', () => {
+      const shown = input.type === 'password';
+      set(shown);
+      said.textContent = shown ? words.ktShown : words.ktHidden;
+    });
+    set(false);
+    input.parentNode.classList.add('kt-shows');
+    input.after(button, said);
+    input.form.addEventListener('submit', () => set(false));
+    addEventListener('pageshow', () => set(false));
+  });
+
+  /* Advice while typing; it goes away quietly when the host has no answer. */
+  each('input[data-kt-rate]', input => {
+    const bar = make('div', 'kt-meter');
+    const said = status('p', 'kt-strength');
+    let timer, turn = 0;
+    const clear = () => {
+      bar.hidden = true;
+      said.textContent = '';
+    };
+    bar.setAttribute('aria-hidden', 'true');
+    bar.append(make('i'), make('i'), make('i'), make('i'));
+    clear();
+    input.parentNode.after(bar, said);
+    const ask = async mine => {
+      if (!input.value) return clear();
+      try {
+        const body = new URLSearchParams([
+          ['kt', input.form.elements.kt.value], ['kt-rate', input.dataset.ktRate], [input.name, input.value],
+        ]);
+        const answer = await fetch(input.form.getAttribute('action'), {
+          method: 'POST', body, redirect: 'error', headers: { accept: 'application/json' },
+        });
+        if (!answer.ok) throw answer;
+        const strength = await answer.json();
+        if (mine !== turn) return;
+        bar.dataset.score = strength.score;
+        bar.hidden = false;
+        said.replaceChildren(make('strong', '', strength.word), ' ' + strength.text);
+      } catch {
+        if (mine === turn) clear();
+      }
+    };
+    input.addEventListener('input', () => {
+      clearTimeout(timer);
+      timer = setTimeout(ask, 400, ++turn);
+    });
+  });
+
+  each('pre[data-kt-copy]', code => {
+    if (!navigator.clipboard) return;
+    const button = make('button', 'kt-button', words.ktCopy);
+    const said = status('span', 'kt-hidden');
+    button.type = 'button';
+    button.addEventListener('click', async () => {
+      await navigator.clipboard.writeText([...code.children].map(line => line.textContent).join('\n'));
+      button.textContent = said.textContent = words.ktCopied;
+    });
+    code.after(button, said);
+  });
+
+  /* The last hour is told as "5 minutes ago"; the exact time stays in title and datetime. */
+  const ago = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: 'auto' });
+  const tell = () => each('time[data-kt-ago]', time => {
+    time.dataset.ktAgo ||= time.textContent;
+    const minutes = Math.round((Date.parse(time.dateTime) - Date.now()) / 6e4);
+    time.textContent = minutes <= 0 && minutes > -60 ? ago.format(minutes, 'minute') : time.dataset.ktAgo;
+  });
+  tell();
+  setInterval(tell, 6e4);
+
+  /* One press is one post; the host would run it once anyway. */
+  each('form[data-kt-form]', form => {
+    const button = form.querySelector('[type=submit]');
+    const text = button.textContent;
+    form.addEventListener('submit', event => {
+      if (form.dataset.sent) return event.preventDefault();
+      form.dataset.sent = 'yes';
+      button.textContent = words.ktWorking;
+    });
+    addEventListener('pageshow', () => {
+      delete form.dataset.sent;
+      button.textContent = text;
+    });
+  });
+
+  each('.kt-summary', summary => summary.focus());
+  each('.kt-problems a', link => link.addEventListener('click', event => {
+    const field = document.getElementById(link.hash.slice(1));
+    if (!field) return;
+    event.preventDefault();
+    field.focus();
+    field.closest('.kt-field').scrollIntoView();
+  }));
+})();

@@ -1,0 +1,328 @@
+//! The shells around a page: one card for those who are not signed in, navigation for those who are. The panel that
+//! embeds the host and the host's own link pages share them, and so the look.
+
+pub mod parts;
+
+use super::html::{Html, Markup, icon};
+use super::nodes::Tone;
+use super::words::{LANGUAGES, Words};
+use parts::hidden_inputs;
+
+/// Which colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Theme {
+    /// As the device says.
+    #[default]
+    Auto,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+}
+
+impl Theme {
+    /// All of them.
+    pub const ALL: [Theme; 3] = [Theme::Auto, Theme::Light, Theme::Dark];
+
+    /// Its name in a cookie or form.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Theme::Auto => "auto",
+            Theme::Light => "light",
+            Theme::Dark => "dark",
+        }
+    }
+
+    /// From a cookie or form; what it is not is [`Theme::Auto`].
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Theme::ALL.into_iter().find(|theme| theme.name() == name).unwrap_or_default()
+    }
+}
+
+/// A link.
+#[derive(Debug, Clone, Copy)]
+pub struct Link<'a> {
+    /// What it says.
+    pub label: &'a str,
+    /// Where it leads.
+    pub url: &'a str,
+}
+
+/// A form without fields of its own: where it posts, and what is hidden in it, such as a token against forged requests.
+#[derive(Debug, Clone, Copy)]
+pub struct Post<'a> {
+    /// Where it posts.
+    pub url: &'a str,
+    /// Names and values.
+    pub hidden: &'a [(&'a str, &'a str)],
+}
+
+/// What every page has.
+pub struct Chrome<'a> {
+    /// BCP 47.
+    pub locale: &'a str,
+    /// The colours.
+    pub theme: Theme,
+    /// The brand's name.
+    pub brand: &'a str,
+    /// Where the brand's name leads.
+    pub home: &'a str,
+    /// The operator's logo.
+    pub logo: Option<&'a str>,
+    /// Address of [`super::look::css`].
+    pub css: &'a str,
+    /// Address of the operator's colours: [`super::theme::theme_css`].
+    pub theme_css: Option<&'a str>,
+    /// Address of [`super::look::js`].
+    pub js: &'a str,
+    /// Addresses of this page in each of [`LANGUAGES`]; empty: no choice is offered.
+    pub languages: &'a [&'a str],
+    /// Where a choice of colours posts `theme`; none: no choice is offered.
+    pub themes: Option<Post<'a>>,
+    /// Help.
+    pub help: Option<&'a str>,
+}
+
+impl Chrome<'_> {
+    fn words(&self) -> Words {
+        Words::of(self.locale)
+    }
+
+    fn head(&self, html: &mut Html, title: &str, class: &str) {
+        let words = self.words();
+        html.literal("<!doctype html>\n");
+        let theme = (self.theme != Theme::Auto).then(|| self.theme.name());
+        html.open("html", &[("lang", Some(words.tag())), ("data-theme", theme)]).literal(
+            "<head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+             <meta name=\"color-scheme\" content=\"light dark\"><meta name=\"format-detection\" content=\"telephone=no\">",
+        );
+        html.element("title", &[], &format!("{title} · {}", self.brand));
+        for css in [Some(self.css), self.theme_css] {
+            if css.is_some() {
+                html.open("link", &[("rel", Some("stylesheet")), ("href", css)]);
+            }
+        }
+        html.open("script", &[("src", Some(self.js)), ("defer", Some(""))]).close("script").close("head");
+        let word = |key| words.get(key);
+        let attributes = [
+            ("class", Some(class)),
+            ("data-kt-show", Some(word("show"))),
+            ("data-kt-hide", Some(word("hide"))),
+            ("data-kt-shown", Some(word("shown-now"))),
+            ("data-kt-hidden", Some(word("hidden-now"))),
+            ("data-kt-copy", Some(word("copy"))),
+            ("data-kt-copied", Some(word("copied"))),
+            ("data-kt-working", Some(word("working"))),
+        ];
+        html.open("body", &attributes);
+        html.element("a", &[("class", Some("kt-skip")), ("href", Some("#content"))], word("skip"));
+    }
+
+    fn brand(&self, html: &mut Html) {
+        html.open("a", &[("class", Some("kt-brand")), ("href", Some(self.home))]);
+        match self.logo {
+            Some(logo) => {
+                html.open("img", &[("src", Some(logo)), ("alt", Some("")), ("class", Some("kt-logo"))]);
+            }
+            None => {
+                html.literal(icon::MARK);
+            }
+        }
+        html.element("span", &[], self.brand).close("a");
+    }
+
+    fn footer(&self, html: &mut Html) {
+        let words = self.words();
+        html.class("footer", "kt-footer");
+        for ((tag, name), url) in LANGUAGES.iter().zip(self.languages) {
+            if *tag != words.tag() {
+                let attributes = [("href", Some(*url)), ("lang", Some(*tag)), ("hreflang", Some(*tag))];
+                html.element("a", &attributes, name);
+            }
+        }
+        if let Some(help) = self.help {
+            html.element("a", &[("href", Some(help))], words.get("help"));
+        }
+        html.element("span", &[], words.get("passwords-by"));
+        if let Some(post) = &self.themes {
+            let label = words.get("theme");
+            let attributes = [
+                ("class", Some("kt-themes")),
+                ("method", Some("post")),
+                ("action", Some(post.url)),
+                ("aria-label", Some(label)),
+            ];
+            html.open("form", &attributes);
+            hidden_inputs(html, post.hidden);
+            for theme in Theme::ALL {
+                let pressed = if theme == self.theme { "true" } else { "false" };
+                let attributes = [
+                    ("type", Some("submit")),
+                    ("name", Some("theme")),
+                    ("value", Some(theme.name())),
+                    ("aria-pressed", Some(pressed)),
+                ];
+                html.element("button", &attributes, words.get(&format!("theme-{}", theme.name())));
+            }
+            html.close("form");
+        }
+        html.close("footer");
+    }
+}
+
+/// A page for those who are not signed in: one card. `title` is plain text; `body` brings the h1.
+#[must_use]
+pub fn public(chrome: &Chrome<'_>, title: &str, body: &Markup) -> Markup {
+    let mut html = Html::new();
+    chrome.head(&mut html, title, "kt-public");
+    html.class("header", "kt-top");
+    chrome.brand(&mut html);
+    html.close("header").open("main", &[("id", Some("content")), ("tabindex", Some("-1"))]).class("div", "kt-card");
+    html.markup(body).close("div").close("main");
+    chrome.footer(&mut html);
+    html.literal("</body></html>\n");
+    html.done()
+}
+
+/// A group of links in the navigation.
+pub struct Group<'a> {
+    /// Its name.
+    pub label: &'a str,
+    /// Its links.
+    pub items: &'a [Item<'a>],
+}
+
+/// One of them.
+pub struct Item<'a> {
+    /// The link.
+    pub link: Link<'a>,
+    /// Whether the page is it, or stands under it.
+    pub current: bool,
+    /// Beside it: "2 failed".
+    pub badge: Option<(Tone, &'a str)>,
+}
+
+/// Who is signed in.
+pub struct User<'a> {
+    /// Name.
+    pub name: &'a str,
+    /// "Administrator".
+    pub role: &'a str,
+    /// His own account.
+    pub account: &'a str,
+    /// Ends the session.
+    pub sign_out: Post<'a>,
+}
+
+/// The head of a page; none where the body brings an h1 of its own.
+pub struct Heading<'a> {
+    /// The h1.
+    pub text: &'a str,
+    /// Beside it.
+    pub badge: Option<(Tone, &'a str)>,
+    /// Buttons, links, or a search.
+    pub actions: &'a Markup,
+}
+
+/// A page of the panel.
+pub struct Panel<'a> {
+    /// What every page has.
+    pub chrome: &'a Chrome<'a>,
+    /// For `<title>`: plain text.
+    pub title: &'a str,
+    /// Navigation.
+    pub groups: &'a [Group<'a>],
+    /// Who is signed in.
+    pub user: &'a User<'a>,
+    /// Above it, outermost first; the page itself is not in it.
+    pub above: &'a [Link<'a>],
+    /// The page's own name in the breadcrumb, which is drawn if there is anything above.
+    pub here: &'a str,
+    /// Errors and outcomes; if there is a summary of errors, the title is marked.
+    pub notice: &'a Markup,
+    /// h1, badge, actions.
+    pub heading: Option<Heading<'a>>,
+    /// The rest.
+    pub body: &'a Markup,
+}
+
+/// A page for those who are signed in.
+#[must_use]
+pub fn panel(page: &Panel<'_>) -> Markup {
+    let (chrome, words) = (page.chrome, page.chrome.words());
+    let mut html = Html::new();
+    let wrong = page.notice.as_str().contains("kt-summary");
+    let prefix = if wrong { words.get("error-prefix") } else { "" };
+    chrome.head(&mut html, &format!("{prefix}{}", page.title), "kt-panel");
+    html.class("header", "kt-side");
+    chrome.brand(&mut html);
+    html.class("div", "kt-wide");
+    navigation(&mut html, page, words);
+    html.close("div").class("details", "kt-menu").open("summary", &[]).literal(icon::MENU);
+    html.element("span", &[], words.get("menu")).close("summary").class("div", "kt-menu-body");
+    navigation(&mut html, page, words);
+    html.close("div").close("details").close("header").class("div", "kt-page");
+    html.open("main", &[("id", Some("content")), ("tabindex", Some("-1"))]);
+    if !page.above.is_empty() {
+        html.open("nav", &[("class", Some("kt-crumbs")), ("aria-label", Some(words.get("on-this-page")))])
+            .open("ol", &[]);
+        for link in page.above {
+            html.open("li", &[])
+                .open("a", &[("href", Some(link.url))])
+                .element("bdi", &[], link.label)
+                .close("a")
+                .close("li");
+        }
+        html.open("li", &[("aria-current", Some("page"))])
+            .element("bdi", &[], page.here)
+            .close("li")
+            .close("ol")
+            .close("nav");
+    }
+    html.markup(page.notice);
+    if let Some(heading) = &page.heading {
+        html.class("div", "kt-heading")
+            .class("div", "kt-title")
+            .open("h1", &[])
+            .element("bdi", &[], heading.text)
+            .close("h1");
+        parts::badge(&mut html, heading.badge);
+        html.close("div");
+        if !heading.actions.is_empty() {
+            html.class("div", "kt-actions").markup(heading.actions).close("div");
+        }
+        html.close("div");
+    }
+    html.markup(page.body).close("main");
+    chrome.footer(&mut html);
+    html.literal("</div></body></html>\n");
+    html.done()
+}
+
+fn navigation(html: &mut Html, page: &Panel<'_>, words: Words) {
+    html.open("nav", &[("class", Some("kt-nav")), ("aria-label", Some(words.get("main-menu")))]);
+    for group in page.groups {
+        html.element("p", &[("class", Some("kt-group"))], group.label).open("ul", &[]);
+        for item in group.items {
+            let current = item.current.then_some("page");
+            html.open("li", &[]).open("a", &[("href", Some(item.link.url)), ("aria-current", current)]);
+            html.element("span", &[], item.link.label);
+            parts::badge(html, item.badge);
+            html.close("a").close("li");
+        }
+        html.close("ul");
+    }
+    html.close("nav").class("div", "kt-who").open("p", &[]).open("strong", &[]).element("bdi", &[], page.user.name);
+    html.close("strong")
+        .close("p")
+        .element("p", &[("class", Some("kt-hint"))], page.user.role)
+        .class("div", "kt-who-links");
+    html.element("a", &[("href", Some(page.user.account))], words.get("my-account"));
+    html.element("span", &[("aria-hidden", Some("true"))], " · ");
+    html.open("form", &[("method", Some("post")), ("action", Some(page.user.sign_out.url))]);
+    hidden_inputs(html, page.user.sign_out.hidden);
+    html.element("button", &[("type", Some("submit")), ("class", Some("kt-link"))], words.get("sign-out"));
+    html.close("form").close("div").close("div");
+}

@@ -1,0 +1,203 @@
+//! The host's own words, and how it writes times, durations and numbers. A plugin brings its own words.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+type Catalogue = BTreeMap<String, String>;
+
+static ENGLISH: LazyLock<Catalogue> = LazyLock::new(|| catalogue(include_str!("words/en.toml")));
+static SPANISH: LazyLock<Catalogue> = LazyLock::new(|| catalogue(include_str!("words/es.toml")));
+
+/// Languages that the host speaks: BCP 47 and each one's own name.
+pub const LANGUAGES: [(&str, &str); 2] = [("en", "English"), ("es", "Español")];
+
+const MONTHS_EN: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS_ES: [&str; 12] = ["ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "sept", "oct", "nov", "dic"];
+
+fn catalogue(text: &str) -> Catalogue {
+    // A catalogue that does not parse is caught by the test of completeness; at run time its keys stand for themselves.
+    toml::from_str(text).unwrap_or_default()
+}
+
+/// The words of one language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Words {
+    /// English, and whatever the host does not speak.
+    English,
+    /// Spanish of any country.
+    Spanish,
+}
+
+impl Words {
+    /// The language that fits a BCP 47 tag.
+    #[must_use]
+    pub fn of(locale: &str) -> Self {
+        match locale.split(['-', '_']).next() {
+            Some(language) if language.eq_ignore_ascii_case("es") => Words::Spanish,
+            _ => Words::English,
+        }
+    }
+
+    /// For `lang`.
+    #[must_use]
+    pub fn tag(self) -> &'static str {
+        match self {
+            Words::English => "en",
+            Words::Spanish => "es",
+        }
+    }
+
+    fn catalogue(self) -> &'static Catalogue {
+        match self {
+            Words::English => &ENGLISH,
+            Words::Spanish => &SPANISH,
+        }
+    }
+
+    /// One entry without placeholders.
+    #[must_use]
+    pub fn get(self, key: &str) -> &str {
+        self.catalogue().get(key).map_or(key, String::as_str)
+    }
+
+    /// One entry, its placeholders filled. A value that looks like a placeholder is not filled again.
+    #[must_use]
+    pub fn fill(self, key: &str, values: &[(&str, &str)]) -> String {
+        let mut filled = String::new();
+        let mut rest = self.get(key);
+        while let Some((before, after)) = rest.split_once('{') {
+            filled.push_str(before);
+            let Some((name, after)) = after.split_once('}') else {
+                break;
+            };
+            filled.push_str(values.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value));
+            rest = after;
+        }
+        filled.push_str(rest);
+        filled
+    }
+
+    /// `n` of something, in the plural form that CLDR gives for this language.
+    #[must_use]
+    pub fn count(self, key: &str, n: u64) -> String {
+        let form = match (self, n) {
+            (_, 1) => "one",
+            (Words::Spanish, n) if n != 0 && n.is_multiple_of(1_000_000) => "many",
+            _ => "other",
+        };
+        self.fill(&format!("{key}.{form}"), &[("n", &self.number(i64::try_from(n).unwrap_or(i64::MAX)))])
+    }
+
+    /// A whole number with its groups; four digits stand together in Spanish.
+    #[must_use]
+    pub fn number(self, number: i64) -> String {
+        let digits = number.unsigned_abs().to_string();
+        let (mark, least) = match self {
+            Words::English => (',', 4),
+            Words::Spanish => ('.', 5),
+        };
+        let mut text = if number < 0 { "−".to_owned() } else { String::new() };
+        for (at, digit) in digits.chars().enumerate() {
+            if at > 0 && digits.len() >= least && (digits.len() - at).is_multiple_of(3) {
+                text.push(mark);
+            }
+            text.push(digit);
+        }
+        text
+    }
+
+    /// The two largest units, the second only where it is not zero.
+    #[must_use]
+    pub fn duration(self, seconds: u64) -> String {
+        const UNITS: [(&str, u64); 4] = [("days", 86_400), ("hours", 3_600), ("minutes", 60), ("seconds", 1)];
+        let first = UNITS.iter().position(|(_, size)| seconds >= *size).unwrap_or(UNITS.len() - 1);
+        let (key, size) = UNITS[first];
+        let text = self.count(key, seconds / size);
+        match UNITS.get(first + 1).map(|(key, smaller)| (key, seconds % size / smaller)) {
+            Some((key, n)) if n > 0 => self.fill("unit-and", &[("first", &text), ("second", &self.count(key, n))]),
+            _ => text,
+        }
+    }
+
+    /// Unix milliseconds: "today 15:02", else "24 Nov 2026, 14:02". Seconds are in [`Words::moment`].
+    #[must_use]
+    pub fn time(self, at: i64, now: i64, zone: &TimeZone) -> String {
+        let (Ok(at), Ok(now)) = (Timestamp::from_millisecond(at), Timestamp::from_millisecond(now)) else {
+            return self.get("not-shown").to_owned();
+        };
+        let (at, now) = (at.to_zoned(zone.clone()), now.to_zoned(zone.clone()));
+        let clock = format!("{:02}:{:02}", at.hour(), at.minute());
+        if at.date() == now.date() {
+            return self.fill("today", &[("time", &clock)]);
+        }
+        let months = match self {
+            Words::English => MONTHS_EN,
+            Words::Spanish => MONTHS_ES,
+        };
+        let month = usize::try_from(at.month() - 1).ok().and_then(|month| months.get(month)).unwrap_or(&"");
+        format!("{} {month} {}, {clock}", at.day(), at.year())
+    }
+
+    /// Unix milliseconds for `datetime`, and the same with seconds and zone for people.
+    #[must_use]
+    pub fn moment(self, at: i64, zone: &TimeZone) -> Option<(String, String)> {
+        let stamp = Timestamp::from_millisecond(at).ok()?;
+        let zoned = stamp.to_zoned(zone.clone());
+        // `now` far away: the whole date is written.
+        let date = self.time(at, i64::MIN / 1_000_000, zone);
+        Some((stamp.to_string(), format!("{date}:{:02} {}", zoned.second(), zoned.strftime("%Z"))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn placeholders(text: &str) -> Vec<&str> {
+        let mut found: Vec<_> =
+            text.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name)).collect();
+        found.sort_unstable();
+        found
+    }
+
+    #[test]
+    fn both_catalogues_have_the_same_keys_and_placeholders() {
+        assert!(ENGLISH.len() > 50, "the English catalogue does not parse");
+        assert_eq!(ENGLISH.keys().collect::<Vec<_>>(), SPANISH.keys().collect::<Vec<_>>());
+        for (key, english) in ENGLISH.iter() {
+            assert_eq!(placeholders(english), placeholders(&SPANISH[key]), "{key}");
+            assert!(!english.is_empty() && !SPANISH[key].is_empty(), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_filled_value_is_not_filled_again() {
+        assert_eq!(Words::English.fill("unit-and", &[("first", "{second}"), ("second", "x")]), "{second} x");
+    }
+
+    #[test]
+    fn numbers_durations_and_plurals_read_as_in_each_language() {
+        assert_eq!(Words::English.number(1_284), "1,284");
+        assert_eq!(Words::Spanish.number(1_284), "1284");
+        assert_eq!(Words::Spanish.number(-1_234_567), "−1.234.567");
+        assert_eq!(Words::English.number(i64::MIN), "−9,223,372,036,854,775,808");
+        assert_eq!(Words::English.duration(1), "1 second");
+        assert_eq!(Words::English.duration(0), "0 seconds");
+        assert_eq!(Words::Spanish.duration(5_400), "1 hora y 30 minutos");
+        assert_eq!(Words::English.duration(23 * 3_600), "23 hours");
+    }
+
+    #[test]
+    fn a_time_is_today_or_a_date_in_the_readers_zone() {
+        let zone = TimeZone::get("Europe/Madrid").expect("zone");
+        let at = "2026-11-24T13:02:11Z".parse::<Timestamp>().expect("time").as_millisecond();
+        assert_eq!(Words::English.time(at, at, &zone), "today 14:02");
+        assert_eq!(Words::Spanish.time(at, at - 86_400_000, &zone), "24 nov 2026, 14:02");
+        let (iso, long) = Words::English.moment(at, &zone).expect("in range");
+        assert_eq!((iso.as_str(), long.as_str()), ("2026-11-24T13:02:11Z", "24 Nov 2026, 14:02:11 CET"));
+        assert_eq!(Words::English.time(i64::MAX, at, &zone), "—");
+    }
+}
