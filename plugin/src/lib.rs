@@ -1,1 +1,39 @@
-//! Placeholder.
+//! The password plugin of Keyturn: all password logic, and no I/O of its own.
+//!
+//! A call reads, decides, and asks for effects; the host applies them. What the plugin needs of the world comes in by the
+//! traits of [`ports`]. In the component they are answered by the contract's imports; natively, by a panel in memory
+//! (feature `native`), so that the same logic runs under tests and as the yardstick for what the sandbox costs.
+//!
+//! One module for each use case: [`sign_in`], [`change`] (every way to a new password ends in one function), [`links`],
+//! [`status`], [`check`]; and one for each concept: `policy`, [`password`], `token`, `throttle`, `hash`, `store`,
+//! `words`, `unicode`.
+//! [`views`] has one file for each page and slot.
+//!
+//! What must stay true: no use case names an import's binding, only a port; nothing of one call outlives it, so nothing is
+//! built lazily; no secret has a `Debug`.
+
+pub mod bindings;
+pub mod change;
+pub mod check;
+mod failure;
+#[cfg(target_arch = "wasm32")]
+mod guest;
+mod hash;
+pub mod links;
+pub mod password;
+mod policy;
+pub mod ports;
+mod settings;
+pub mod sign_in;
+pub mod status;
+mod store;
+#[cfg(any(test, feature = "native"))]
+pub mod testing;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
+mod throttle;
+mod token;
+mod unicode;
+pub mod views;
+mod words;

@@ -1,0 +1,125 @@
+//! A new password, by every way that leads to one. All of them end in `put`.
+
+use crate::bindings::accounts::Replacement;
+use crate::bindings::call::Actor;
+use crate::bindings::kdf;
+use crate::bindings::password::Changed;
+use crate::bindings::types::{Failure, FieldError};
+use crate::failure;
+use crate::hash::{self, Stored};
+use crate::links;
+use crate::password::PlainPassword;
+use crate::policy::{Context, Finding, Policy};
+use crate::ports::Ports;
+use crate::store::{self, AccountRecord, PasswordRecord, State};
+use crate::throttle::{self, Counter};
+use crate::words::{Word, Words};
+
+/// Somebody else sets it: the customer's panel, a manager, the console.
+///
+/// It is not compared with the password there was: the answer would let a manager try out what a customer's password is.
+///
+/// # Errors
+/// `invalid` with every reason against `new`; `not-found` for an account out of reach.
+pub fn set_password(
+    ports: &dyn Ports,
+    account: &str,
+    new: PlainPassword,
+    must_change: bool,
+) -> Result<Changed, Failure> {
+    let policy = Policy::of(ports, Context::of(ports, Some(account))?);
+    reject(errors(ports, &policy, &new))?;
+    let state = if must_change { State::MustChange } else { State::Set };
+    put(ports, &policy, account, &new, state)
+}
+
+/// A person changes his own, and knows the present one.
+///
+/// # Errors
+/// `forbidden` to anybody but a person; `throttled`; `invalid` with every reason against `current` and `new`.
+pub fn change_own(ports: &dyn Ports, current: PlainPassword, new: PlainPassword) -> Result<Changed, Failure> {
+    let Actor::Account(account) = ports.caller() else {
+        return Err(Failure::Forbidden);
+    };
+    let counter = Counter::of_account(ports, &account);
+    throttle::attempt(ports, &[&counter])?;
+
+    let words = Words::of(ports);
+    let policy = Policy::of(ports, Context::of(ports, Some(&account))?);
+    let mut wrong = Vec::new();
+    if !is_current(ports, &account, &current)? {
+        wrong.push(failure::field("current", "wrong-current", words.text(Word::WrongCurrent, &[])));
+    }
+    wrong.extend(errors(ports, &policy, &new));
+    if new.text() == current.text() {
+        wrong.push(Finding::SameAsCurrent.about("new", words));
+    }
+    reject(wrong)?;
+    counter.forget(ports)?;
+    put(ports, &policy, &account, &new, State::Set)
+}
+
+/// The holder of a link chooses. The link is used up with it.
+///
+/// # Errors
+/// `expired`; `refused` with `link-used` or `link-replaced`; `not-found` for a token never made here; `invalid` with every
+/// reason against `new`, the present password among them: who must change it has changed nothing by typing it again.
+pub fn complete_reset(ports: &dyn Ports, token: &str, new: PlainPassword) -> Result<Changed, Failure> {
+    let link = links::good(ports, token)?;
+    let account = link.record.account.clone();
+    let policy = Policy::of(ports, Context::of(ports, Some(&account))?);
+    reject(errors(ports, &policy, &new))?;
+    if is_current(ports, &account, &new)? {
+        reject(vec![Finding::SameAsCurrent.about("new", Words::of(ports))])?;
+    }
+    link.use_up(ports)?;
+    put(ports, &policy, &account, &new, State::Set)
+}
+
+fn errors(ports: &dyn Ports, policy: &Policy, new: &PlainPassword) -> Vec<FieldError> {
+    let words = Words::of(ports);
+    policy.findings(new).iter().map(|finding| finding.about("new", words)).collect()
+}
+
+fn reject(errors: Vec<FieldError>) -> Result<(), Failure> {
+    if errors.is_empty() { Ok(()) } else { Err(Failure::Invalid(errors)) }
+}
+
+/// As sign-in compares: as typed, then composed. What cannot be read is no match.
+fn is_current(ports: &dyn Ports, account: &str, typed: &PlainPassword) -> Result<bool, Failure> {
+    let hash = ports.credential(account)?.hash;
+    let Some(stored) = hash.as_deref().and_then(|hash| Stored::read(hash).ok()) else {
+        return Ok(false);
+    };
+    if typed.is_empty() || typed.is_too_long() {
+        return Ok(false);
+    }
+    let matches = |form: &PlainPassword| match stored.matches(ports, form) {
+        Err(kdf::Error::Limit(which)) => {
+            failure::log(format_args!(
+                "the stored hash of {account} is not compared: its {which} is above the host's ceiling"
+            ));
+            Ok(false)
+        }
+        other => other.map_err(|error| hash::configured_failure(ports, error)),
+    };
+    Ok(matches(typed)? || typed.composed().map_or(Ok(false), |form| matches(&form))?)
+}
+
+/// Hash, credential, state: the one place that puts a password.
+fn put(
+    ports: &dyn Ports,
+    policy: &Policy,
+    account: &str,
+    new: &PlainPassword,
+    state: State,
+) -> Result<Changed, Failure> {
+    let hash = policy.configured().write(ports, new)?;
+    let sessions_ended = ports.sessions(account)?;
+    let epoch = ports.replace(account, &hash, Replacement::Password)?;
+    let password = PasswordRecord { epoch: epoch.clone(), state, changed: ports.now() };
+    // Links made before are void with the old epoch, so there is no newest one to remember.
+    let record = AccountRecord { password: Some(password), newest_link: None };
+    store::put_account(ports, account, &record)?;
+    Ok(Changed { sessions_ended, session_epoch: epoch })
+}

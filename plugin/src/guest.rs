@@ -1,0 +1,140 @@
+//! The component's side of the ports: imports answer the traits, exports call the use cases. Holds no logic.
+
+use crate::bindings::exports::keyturn::password::password as hooks;
+use crate::bindings::exports::keyturn::ui::views as exported_views;
+use crate::bindings::nodes::{Node, Strength, View};
+use crate::bindings::types::Failure;
+use crate::bindings::{accounts, call, database, kdf, keys, settings};
+use crate::password::PlainPassword;
+use crate::ports::{Accounts, Call, Database, Kdf, Keys, Settings};
+use crate::{change, check, links, sign_in, status, views};
+
+struct Imports;
+
+impl Call for Imports {
+    fn caller(&self) -> call::Actor {
+        call::caller()
+    }
+    fn address(&self) -> Option<String> {
+        call::address()
+    }
+    fn locale(&self) -> String {
+        call::locale()
+    }
+    fn now(&self) -> i64 {
+        call::now()
+    }
+}
+
+impl Accounts for Imports {
+    fn find(&self, login_or_email: &str) -> Result<Vec<accounts::Match>, accounts::Error> {
+        accounts::find(login_or_email)
+    }
+    fn fold(&self, login_or_email: &str) -> String {
+        accounts::fold(login_or_email)
+    }
+    fn fields(&self, account: &str, names: &[&str]) -> Result<Vec<Option<String>>, accounts::Error> {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        accounts::get(account, &names)
+    }
+    fn credential(&self, account: &str) -> Result<accounts::StoredCredential, accounts::Error> {
+        accounts::credential(account)
+    }
+    fn sessions(&self, account: &str) -> Result<Option<u32>, accounts::Error> {
+        accounts::sessions(account)
+    }
+    fn replace(&self, account: &str, hash: &str, why: accounts::Replacement) -> Result<String, accounts::Error> {
+        accounts::replace(account, hash, why)
+    }
+}
+
+impl Database for Imports {
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, database::Error> {
+        database::get(key)
+    }
+    fn put(&self, key: &str, value: &[u8], expires: Option<i64>) -> Result<(), database::Error> {
+        database::put(key, value, expires)
+    }
+    fn count(&self, key: &str, window: u32) -> Result<u64, database::Error> {
+        database::count(key, window)
+    }
+    fn forget(&self, key: &str) -> Result<(), database::Error> {
+        database::forget(key)
+    }
+}
+
+impl Keys for Imports {
+    fn mac(&self, purpose: &str, data: &[u8]) -> Vec<u8> {
+        keys::mac(purpose, data)
+    }
+}
+
+impl Kdf for Imports {
+    fn argon2(&self, password: &[u8], salt: &[u8], parameters: kdf::Argon2Parameters) -> Result<Vec<u8>, kdf::Error> {
+        kdf::argon2(password, salt, parameters)
+    }
+}
+
+impl Settings for Imports {
+    fn setting(&self, name: &str) -> Option<settings::Value> {
+        settings::get(name)
+    }
+}
+
+struct Plugin;
+
+impl hooks::Guest for Plugin {
+    fn inspect_link(token: String) -> Result<hooks::LinkState, Failure> {
+        links::inspect(&Imports, &token)
+    }
+    fn complete_reset(token: String, new: String) -> Result<hooks::Changed, Failure> {
+        change::complete_reset(&Imports, &token, PlainPassword::new(new))
+    }
+    fn verify(login_or_email: String, password: String) -> Result<hooks::Verdict, Failure> {
+        sign_in::verify(&Imports, &login_or_email, PlainPassword::new(password))
+    }
+    fn change_own(current: String, new: String) -> Result<hooks::Changed, Failure> {
+        change::change_own(&Imports, PlainPassword::new(current), PlainPassword::new(new))
+    }
+    fn set_password(account: String, new: String, must_change: bool) -> Result<hooks::Changed, Failure> {
+        change::set_password(&Imports, &account, PlainPassword::new(new), must_change)
+    }
+    fn make_link(account: String) -> Result<hooks::MadeLink, Failure> {
+        links::make(&Imports, &account)
+    }
+    fn check_password(password: String, account: Option<String>) -> Result<Strength, Failure> {
+        check::check_password(&Imports, &PlainPassword::new(password), account.as_deref())
+    }
+    fn account_status(account: String) -> Result<hooks::Status, Failure> {
+        status::account_status(&Imports, &account)
+    }
+}
+
+impl exported_views::Guest for Plugin {
+    fn slot(name: String, subjects: Vec<Option<String>>) -> Result<Vec<Vec<Node>>, Failure> {
+        views::slot(&Imports, &name, &subjects)
+    }
+    fn page(
+        name: String,
+        _subject: Option<String>,
+        token: Option<String>,
+        _arguments: Vec<(String, String)>,
+    ) -> Result<View, Failure> {
+        views::page(&Imports, &name, token.as_deref())
+    }
+    fn submit(
+        action: String,
+        subject: Option<String>,
+        token: Option<String>,
+        inputs: Vec<(String, exported_views::Input)>,
+    ) -> Result<exported_views::Answer, Failure> {
+        views::submit(&Imports, &action, subject.as_deref(), token.as_deref(), inputs)
+    }
+}
+
+/// The macro writes the exports' C functions here; nothing else may stand in this module.
+#[allow(unsafe_code)]
+mod exports {
+    use super::Plugin;
+    crate::bindings::export!(Plugin with_types_in crate::bindings);
+}

@@ -1,0 +1,164 @@
+//! Stored hashes: reading them, comparing, writing new ones. Argon2 itself is the host's `kdf`; all else about a hash is ours.
+
+pub(crate) mod argon2;
+pub(crate) mod bcrypt;
+
+use crate::bindings::kdf;
+use crate::bindings::types::Failure;
+use crate::failure;
+use crate::password::PlainPassword;
+use crate::ports::Ports;
+use crate::settings::{self, Output};
+use crate::words::{Word, Words};
+use std::fmt;
+
+/// A stored hash that this plugin can compare with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Stored {
+    Argon2(argon2::Phc),
+    Bcrypt(bcrypt::Crypt),
+}
+
+/// Why a stored hash cannot be compared with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Unreadable {
+    /// Another scheme; its mark, such as `$6$`.
+    Scheme(String),
+    /// Of the scheme, but not as its format says.
+    Malformed(&'static str),
+    /// The named parameter is above what one sign-in may cost.
+    TooCostly(&'static str),
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unreadable::Scheme(mark) => write!(f, "the scheme `{mark}` is not one that this plugin verifies"),
+            Unreadable::Malformed(what) => write!(f, "malformed: {what}"),
+            Unreadable::TooCostly(what) => write!(f, "its parameter {what} is above the limit for one sign-in"),
+        }
+    }
+}
+
+/// What a new hash is written as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Configured {
+    Argon2id { memory_kib: u32, passes: u32, lanes: u32 },
+    Bcrypt { cost: u32 },
+}
+
+/// What only bcrypt cannot hash faithfully.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// Over 72 bytes: the rest would not count.
+    TooLong,
+    /// What follows a NUL would not count.
+    Nul,
+}
+
+impl Configured {
+    pub(crate) fn of(ports: &dyn Ports) -> Self {
+        match settings::output(ports) {
+            Output::Argon2id => Configured::Argon2id {
+                memory_kib: settings::ARGON2_MEMORY_KIB.of(ports),
+                passes: settings::ARGON2_PASSES.of(ports),
+                lanes: settings::ARGON2_LANES.of(ports),
+            },
+            Output::Bcrypt => Configured::Bcrypt { cost: settings::BCRYPT_COST.of(ports) },
+        }
+    }
+
+    pub(crate) fn unfit(&self, password: &PlainPassword) -> Option<Unfit> {
+        match self {
+            Configured::Argon2id { .. } => None,
+            Configured::Bcrypt { .. } => bcrypt::unfit(password.bytes()),
+        }
+    }
+
+    /// The hash of a password that nobody has, at the price of a real one.
+    pub(crate) fn stand_in(&self) -> Stored {
+        match self {
+            Configured::Argon2id { memory_kib, passes, lanes } => {
+                Stored::Argon2(argon2::Phc::unmatched(*memory_kib, *passes, *lanes))
+            }
+            Configured::Bcrypt { cost } => Stored::Bcrypt(bcrypt::Crypt::unmatched(*cost)),
+        }
+    }
+
+    /// Whether a hash is of this scheme and these parameters already.
+    pub(crate) fn covers(&self, stored: &Stored) -> bool {
+        match (self, stored) {
+            (Configured::Argon2id { memory_kib, passes, lanes }, Stored::Argon2(phc)) => {
+                phc.is_argon2id(*memory_kib, *passes, *lanes)
+            }
+            (Configured::Bcrypt { cost }, Stored::Bcrypt(crypt)) => crypt.cost() == *cost,
+            _ => false,
+        }
+    }
+
+    /// Hashes. The caller has asked [`Configured::unfit`] before.
+    pub(crate) fn write(&self, ports: &dyn Ports, password: &PlainPassword) -> Result<String, Failure> {
+        match self {
+            Configured::Argon2id { memory_kib, passes, lanes } => {
+                argon2::Phc::make(ports, password.bytes(), *memory_kib, *passes, *lanes)
+                    .map(|phc| phc.to_string())
+                    .map_err(|error| configured_failure(ports, error))
+            }
+            Configured::Bcrypt { cost } => bcrypt::write(password.bytes(), *cost).ok_or_else(|| {
+                failure::log(format_args!("the setting bcrypt-cost is {cost}, outside of what bcrypt knows"));
+                failure::refused(Words::of(ports), "hash-settings", Word::HashSettings)
+            }),
+        }
+    }
+}
+
+impl Stored {
+    pub(crate) fn read(text: &str) -> Result<Self, Unreadable> {
+        if text.starts_with("$argon2") {
+            argon2::Phc::read(text).map(Stored::Argon2)
+        } else if text.starts_with("$2") {
+            bcrypt::Crypt::read(text).map(Stored::Bcrypt)
+        } else {
+            Err(Unreadable::Scheme(mark(text)))
+        }
+    }
+
+    /// Does the work and compares in constant time.
+    pub(crate) fn matches(&self, ports: &dyn Ports, password: &PlainPassword) -> Result<bool, kdf::Error> {
+        match self {
+            Stored::Argon2(phc) => phc.matches(ports, password.bytes()),
+            Stored::Bcrypt(crypt) => Ok(crypt.matches(password.bytes())),
+        }
+    }
+}
+
+/// The configured parameters themselves do not work: that is for the operator.
+pub(crate) fn configured_failure(ports: &dyn Ports, error: kdf::Error) -> Failure {
+    match error {
+        kdf::Error::Unavailable(seconds) => Failure::Unavailable(seconds),
+        kdf::Error::Limit(which) => {
+            failure::log(format_args!(
+                "the settings argon2-* ask for more than the host allows ({which}): lower them, or raise its ceiling"
+            ));
+            failure::refused(Words::of(ports), "hash-settings", Word::HashSettings)
+        }
+        kdf::Error::Denied(what) => {
+            failure::log(format_args!("the host denied the kdf: {what}"));
+            Failure::Unsupported
+        }
+    }
+}
+
+/// `$6$` of a crypt(3) string; nothing else of it, since some systems store plain text.
+fn mark(text: &str) -> String {
+    let mark = text.strip_prefix('$').and_then(|rest| rest.split_once('$')).map(|(id, _)| id);
+    match mark {
+        Some(id) if id.len() <= 16 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') => format!("${id}$"),
+        _ => "without a mark".to_owned(),
+    }
+}
+
+/// Equal length is no secret; equal content is.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && std::hint::black_box(a.iter().zip(b).fold(0, |acc, (a, b)| acc | (a ^ b))) == 0
+}

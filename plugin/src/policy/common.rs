@@ -1,0 +1,48 @@
+//! Whether a password is, under its disguise, one of those that everybody tries first.
+
+use super::shape::{WEAK_TRIM, canon, trimmed, unit, weight};
+
+/// Sorted stems, one a line, made by `build.rs`.
+static STEMS: &str = include_str!(concat!(env!("OUT_DIR"), "/common-stems.txt"));
+
+/// `folded`: without case and accents.
+pub(crate) fn is_common(folded: &str) -> bool {
+    [folded, unit(folded)].into_iter().any(|base| {
+        let [end, core] = trimmed(base);
+        [base, end, core].into_iter().any(|part| stands_out(base, part) && is_stem_or_repeats_one(&canon(part)))
+    })
+}
+
+/// What was trimmed off must not be what makes the password: eight digits thrown by dice are worth something.
+fn stands_out(base: &str, part: &str) -> bool {
+    match base.split_once(part) {
+        Some((before, after)) => weight(before) + weight(after) <= WEAK_TRIM,
+        None => false,
+    }
+}
+
+fn is_stem_or_repeats_one(key: &str) -> bool {
+    key.len() >= 4 && (is_stem(key) || is_stem(unit(key)))
+}
+
+/// Binary search by bytes over the lines: nothing has to be built when an instance begins.
+fn is_stem(key: &str) -> bool {
+    let text = STEMS.as_bytes();
+    let (mut low, mut high) = (0, text.len());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let start = text[..middle].iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
+        let end = text[middle..].iter().position(|b| *b == b'\n').map_or(text.len(), |i| middle + i);
+        match text[start..end].cmp(key.as_bytes()) {
+            std::cmp::Ordering::Equal => return true,
+            std::cmp::Ordering::Less => low = end + 1,
+            std::cmp::Ordering::Greater => high = start,
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+pub(crate) fn stems() -> impl Iterator<Item = &'static str> {
+    STEMS.lines()
+}

@@ -1,0 +1,153 @@
+//! Which passwords are good enough, and why one is not.
+
+mod common;
+mod context;
+// `stem` is for `build.rs`, which takes the same file.
+#[allow(dead_code)]
+pub(crate) mod shape;
+
+#[cfg(test)]
+pub(crate) use common::stems;
+pub(crate) use context::Context;
+
+use crate::bindings::nodes::{Strength, Value};
+use crate::bindings::types::FieldError;
+use crate::failure;
+use crate::hash::{Configured, Unfit, bcrypt};
+use crate::password::PlainPassword;
+use crate::ports::Ports;
+use crate::settings;
+use crate::unicode::fold;
+use crate::words::{Word, Words};
+use zeroize::Zeroizing;
+
+/// What a new password is measured by.
+pub(crate) struct Policy {
+    min_length: usize,
+    configured: Configured,
+    context: Context,
+}
+
+/// One reason against a password. Each has a code and a sentence of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Finding {
+    TooShort { has: usize, min: usize },
+    TooLong,
+    Known,
+    ContainsName,
+    ContainsWord(String),
+    Repeated,
+    Sequence,
+    TooLongForBcrypt { has: usize },
+    NulForBcrypt,
+    SameAsCurrent,
+}
+
+impl Policy {
+    pub(crate) fn of(ports: &dyn Ports, context: Context) -> Self {
+        Policy { min_length: settings::MIN_LENGTH.of(ports) as usize, configured: Configured::of(ports), context }
+    }
+
+    pub(crate) fn configured(&self) -> &Configured {
+        &self.configured
+    }
+
+    /// Every reason, in the order in which they are best told.
+    pub(crate) fn findings(&self, password: &PlainPassword) -> Vec<Finding> {
+        if password.is_too_long() {
+            return vec![Finding::TooLong];
+        }
+        let mut findings = Vec::new();
+        let has = password.text().chars().count();
+        if has < self.min_length {
+            findings.push(Finding::TooShort { has, min: self.min_length });
+        }
+        let folded = fold(password.text());
+        let reduced = Zeroizing::new(shape::canon(&folded));
+        if self.context.names_owner(&reduced) {
+            findings.push(Finding::ContainsName);
+        }
+        if let Some(word) = self.context.names_place(&reduced) {
+            findings.push(Finding::ContainsWord(word.to_owned()));
+        }
+        // One reason for a pattern is enough: the first says best what it is.
+        if common::is_common(&folded) {
+            findings.push(Finding::Known);
+        } else if has > 1 && shape::weight(&folded) * 5 <= has * 2 {
+            findings.push(Finding::Sequence);
+        } else if self.repeats(&folded) {
+            findings.push(Finding::Repeated);
+        }
+        match self.configured.unfit(password) {
+            Some(Unfit::TooLong) => findings.push(Finding::TooLongForBcrypt { has: password.bytes().len() }),
+            Some(Unfit::Nul) => findings.push(Finding::NulForBcrypt),
+            None => {}
+        }
+        findings
+    }
+
+    /// A password that repeats a piece is worth no more than the piece, which must then be long enough by itself.
+    fn repeats(&self, folded: &str) -> bool {
+        let piece = shape::unit(folded);
+        piece.len() < folded.len() && piece.chars().count() < self.min_length
+    }
+
+    /// The same judgement as Save's, as advice.
+    pub(crate) fn strength(&self, password: &PlainPassword, words: Words) -> Strength {
+        let advice = |score, acceptable, text| Strength { score, acceptable, advice: Some(text) };
+        if password.is_empty() {
+            return advice(0, false, words.text(Word::AdviceEmpty, &[("min", Value::Number(self.min_length as i64))]));
+        }
+        let findings = self.findings(password);
+        if let Some(first) = findings.first() {
+            let only_short = findings.iter().all(|finding| matches!(finding, Finding::TooShort { .. }));
+            return advice(u8::from(only_short), false, first.message(words));
+        }
+        let worth = shape::weight(&fold(shape::unit(password.text())));
+        match worth.saturating_sub(self.min_length) {
+            0..=1 => advice(2, true, words.text(Word::AdviceFair, &[])),
+            2..=8 => advice(3, true, words.text(Word::AdviceGood, &[])),
+            _ => advice(4, true, words.text(Word::AdviceStrong, &[])),
+        }
+    }
+}
+
+impl Finding {
+    /// Stable: part of the contract.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Finding::TooShort { .. } => "too-short",
+            Finding::TooLong => "too-long",
+            Finding::Known => "known",
+            Finding::ContainsName => "contains-name",
+            Finding::ContainsWord(_) => "contains-word",
+            Finding::Repeated => "repeated",
+            Finding::Sequence => "sequence",
+            Finding::TooLongForBcrypt { .. } => "too-long-for-bcrypt",
+            Finding::NulForBcrypt => "nul-for-bcrypt",
+            Finding::SameAsCurrent => "same-as-current",
+        }
+    }
+
+    pub(crate) fn message(&self, words: Words) -> String {
+        let number = |n: &usize| Value::Number(*n as i64);
+        match self {
+            Finding::TooShort { has, min } => words.text(Word::TooShort, &[("n", number(has)), ("min", number(min))]),
+            Finding::TooLong => words.text(Word::TooLong, &[]),
+            Finding::Known => words.text(Word::Known, &[]),
+            Finding::ContainsName => words.text(Word::ContainsName, &[]),
+            Finding::ContainsWord(word) => words.text(Word::ContainsContext, &[("word", Value::Text(word.clone()))]),
+            Finding::Repeated => words.text(Word::Repeated, &[]),
+            Finding::Sequence => words.text(Word::Sequence, &[]),
+            Finding::TooLongForBcrypt { has } => {
+                words.text(Word::TooLongForBcrypt, &[("n", number(has)), ("max", number(&bcrypt::MAX_BYTES))])
+            }
+            Finding::NulForBcrypt => words.text(Word::NulForBcrypt, &[]),
+            Finding::SameAsCurrent => words.text(Word::SameAsCurrent, &[]),
+        }
+    }
+
+    pub(crate) fn about(&self, field: &str, words: Words) -> FieldError {
+        failure::field(field, self.code(), self.message(words))
+    }
+}

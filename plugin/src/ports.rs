@@ -1,0 +1,67 @@
+//! What the plugin needs of the world: one trait per import of the contract, and no other way out. `guest` answers them with
+//! the component's imports, `testing` with a panel in memory.
+
+use crate::bindings::{accounts, call, database, kdf, settings};
+
+/// Who is calling, from where, in which language, when.
+pub trait Call {
+    /// Who acts.
+    fn caller(&self) -> call::Actor;
+    /// Client address in text, as far as it is known.
+    fn address(&self) -> Option<String>;
+    /// BCP 47.
+    fn locale(&self) -> String;
+    /// One instant for the whole call, in milliseconds since 1970.
+    fn now(&self) -> i64;
+}
+
+/// The panel's people, as far as grant and reach go.
+pub trait Accounts {
+    /// At most ten; matches of a login first.
+    fn find(&self, login_or_email: &str) -> Result<Vec<accounts::Match>, accounts::Error>;
+    /// What `find` compares.
+    fn fold(&self, login_or_email: &str) -> String;
+    /// Values of the named fields, in their order.
+    fn fields(&self, account: &str, names: &[&str]) -> Result<Vec<Option<String>>, accounts::Error>;
+    /// Stored hash and session epoch.
+    fn credential(&self, account: &str) -> Result<accounts::StoredCredential, accounts::Error>;
+    /// Open sessions; none where the panel cannot say.
+    fn sessions(&self, account: &str) -> Result<Option<u32>, accounts::Error>;
+    /// Effect. Answers the session epoch that will hold.
+    fn replace(&self, account: &str, hash: &str, why: accounts::Replacement) -> Result<String, accounts::Error>;
+}
+
+/// The plugin's own data.
+pub trait Database {
+    /// None: no such key, or it has expired.
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, database::Error>;
+    /// Effect. `expires` in milliseconds since 1970.
+    fn put(&self, key: &str, value: &[u8], expires: Option<i64>) -> Result<(), database::Error>;
+    /// Adds one at once, and answers how many were added in the last `window` seconds.
+    fn count(&self, key: &str, window: u32) -> Result<u64, database::Error>;
+    /// Effect. The counter begins anew.
+    fn forget(&self, key: &str) -> Result<(), database::Error>;
+}
+
+/// Keys that the plugin never sees.
+pub trait Keys {
+    /// HMAC-SHA-256 under a key of this plugin and purpose.
+    fn mac(&self, purpose: &str, data: &[u8]) -> Vec<u8>;
+}
+
+/// Slow hashing at the machine's own speed.
+pub trait Kdf {
+    /// RFC 9106, version 0x13.
+    fn argon2(&self, password: &[u8], salt: &[u8], parameters: kdf::Argon2Parameters) -> Result<Vec<u8>, kdf::Error>;
+}
+
+/// What the operator set.
+pub trait Settings {
+    /// None: the manifest does not declare it.
+    fn setting(&self, name: &str) -> Option<settings::Value>;
+}
+
+/// All of them.
+pub trait Ports: Call + Accounts + Database + Keys + Kdf + Settings {}
+
+impl<T: Call + Accounts + Database + Keys + Kdf + Settings> Ports for T {}

@@ -1,0 +1,72 @@
+//! The operator's settings with their bounds. Names, defaults and bounds are those of `manifest.toml` (a test compares); they
+//! are applied here again, so that the rules do not hang on the host's form.
+
+use crate::bindings::settings::Value;
+use crate::ports::Ports;
+
+/// A whole number with its default and bounds.
+pub(crate) struct Number {
+    pub(crate) name: &'static str,
+    pub(crate) default: u32,
+    pub(crate) min: u32,
+    pub(crate) max: u32,
+}
+
+impl Number {
+    const fn new(name: &'static str, default: u32, min: u32, max: u32) -> Self {
+        Number { name, default, min, max }
+    }
+
+    pub(crate) fn of(&self, ports: &dyn Ports) -> u32 {
+        match ports.setting(self.name) {
+            Some(Value::Number(n)) => n.clamp(self.min.into(), self.max.into()) as u32,
+            _ => self.default,
+        }
+    }
+}
+
+/// Characters.
+pub(crate) const MIN_LENGTH: Number = Number::new("min-length", 15, 8, 128);
+pub(crate) const BCRYPT_COST: Number = Number::new("bcrypt-cost", 12, 10, 13);
+pub(crate) const ARGON2_MEMORY_KIB: Number = Number::new("argon2-memory-kib", 19_456, 7_168, 262_144);
+pub(crate) const ARGON2_PASSES: Number = Number::new("argon2-passes", 2, 1, 16);
+pub(crate) const ARGON2_LANES: Number = Number::new("argon2-lanes", 1, 1, 8);
+pub(crate) const LINK_MINUTES: Number = Number::new("link-minutes", 60, 5, 10_080);
+pub(crate) const ATTEMPTS_PER_NAME: Number = Number::new("attempts-per-name", 10, 3, 1_000);
+pub(crate) const ATTEMPTS_PER_ADDRESS: Number = Number::new("attempts-per-address", 50, 3, 100_000);
+pub(crate) const ATTEMPTS_WINDOW_MINUTES: Number = Number::new("attempts-window-minutes", 15, 1, 1_440);
+
+#[cfg(test)]
+pub(crate) const NUMBERS: [&Number; 9] = [
+    &MIN_LENGTH,
+    &BCRYPT_COST,
+    &ARGON2_MEMORY_KIB,
+    &ARGON2_PASSES,
+    &ARGON2_LANES,
+    &LINK_MINUTES,
+    &ATTEMPTS_PER_NAME,
+    &ATTEMPTS_PER_ADDRESS,
+    &ATTEMPTS_WINDOW_MINUTES,
+];
+
+/// Which scheme new hashes are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    Argon2id,
+    Bcrypt,
+}
+
+pub(crate) fn output(ports: &dyn Ports) -> Output {
+    match ports.setting("output") {
+        Some(Value::Text(name)) if name == "bcrypt" => Output::Bcrypt,
+        _ => Output::Argon2id,
+    }
+}
+
+/// Words that everybody here might think of: the brand, the product, the town.
+pub(crate) fn context_words(ports: &dyn Ports) -> Vec<String> {
+    match ports.setting("context-words") {
+        Some(Value::Texts(words)) => words,
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,160 @@
+//! The check of a password at sign-in.
+
+use crate::bindings::accounts::{Error, Match, Matched, Replacement};
+use crate::bindings::kdf;
+use crate::bindings::password::{SignedIn, Verdict};
+use crate::bindings::types::Failure;
+use crate::failure;
+use crate::hash::{self, Configured, Stored};
+use crate::links;
+use crate::password::PlainPassword;
+use crate::ports::Ports;
+use crate::store::{self, Purpose, State};
+use crate::throttle::{self, Counter};
+
+/// Longer names are nobody's; a mail address has at most 254 bytes.
+const MAX_NAME_BYTES: usize = 512;
+
+/// How long who must choose a new password may take, in milliseconds.
+const CHOOSE_MILLIS: i64 = 15 * 60 * 1000;
+
+/// Whether this name and this password belong together, and what follows.
+///
+/// Throttles first. Then does the same work whether there is such an account, one without a password, or one whose hash
+/// cannot be read; everything but `rejected` is told only to who typed the right password.
+///
+/// # Errors
+/// `throttled` by the name as typed or by the client's address, known or not. `unavailable` when the machine is busy.
+pub fn verify(ports: &dyn Ports, name: &str, password: PlainPassword) -> Result<Verdict, Failure> {
+    let by_name = Counter::of_name(ports, name);
+    let by_address = Counter::of_address(ports);
+    let counters: Vec<&Counter> = std::iter::once(&by_name).chain(by_address.as_ref()).collect();
+    throttle::attempt(ports, &counters)?;
+    if password.is_empty() || password.is_too_long() {
+        return Ok(Verdict::Rejected);
+    }
+
+    let configured = Configured::of(ports);
+    let known = look_up(ports, name)?;
+    let stored = known.as_ref().and_then(|known| readable(&known.account, known.hash.as_deref()?));
+    let right = compare(ports, &configured, stored.as_ref(), &password)?;
+    let (Some(known), Some(stored), Some(right)) = (known, stored, right) else {
+        return Ok(Verdict::Rejected);
+    };
+    // Only of the name: an address that could clear itself with one account of its own would have no limit.
+    by_name.forget(ports)?;
+    judge(ports, known, &configured, &stored, &right)
+}
+
+struct Known {
+    account: String,
+    hash: Option<String>,
+    epoch: String,
+}
+
+/// None: nobody, or more than one.
+fn look_up(ports: &dyn Ports, name: &str) -> Result<Option<Known>, Failure> {
+    if name.is_empty() || name.len() > MAX_NAME_BYTES {
+        return Ok(None);
+    }
+    let Some(account) = single(ports.find(name)?) else {
+        return Ok(None);
+    };
+    match ports.credential(&account) {
+        Ok(credential) => Ok(Some(Known { account, hash: credential.hash, epoch: credential.session_epoch })),
+        Err(Error::NotFound) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Logins outrank addresses: nobody may stop another's sign-in by taking his login for an address. Two of one kind are
+/// nobody, since a password must not choose between people.
+fn single(matches: Vec<Match>) -> Option<String> {
+    let (by_login, by_email): (Vec<Match>, Vec<Match>) = matches.into_iter().partition(|m| m.by == Matched::Login);
+    let mut group = if by_login.is_empty() { by_email } else { by_login }.into_iter();
+    match (group.next(), group.next()) {
+        (Some(only), None) => Some(only.account),
+        _ => None,
+    }
+}
+
+fn readable(account: &str, hash: &str) -> Option<Stored> {
+    Stored::read(hash)
+        .inspect_err(|why| failure::log(format_args!("the stored hash of {account} is not compared: {why}")))
+        .ok()
+}
+
+/// The form of the password that matched: as typed, else composed. Without a hash to compare with, one that nobody has.
+fn compare(
+    ports: &dyn Ports,
+    configured: &Configured,
+    stored: Option<&Stored>,
+    password: &PlainPassword,
+) -> Result<Option<PlainPassword>, Failure> {
+    let stand_in = configured.stand_in();
+    let mut against = stored;
+    for form in std::iter::once(PlainPassword::new(password.text().to_owned())).chain(password.composed()) {
+        if let Some(stored) = against {
+            match stored.matches(ports, &form) {
+                Ok(true) => return Ok(Some(form)),
+                Ok(false) => continue,
+                Err(kdf::Error::Limit(which)) => {
+                    failure::log(format_args!(
+                        "a stored hash is not compared: its {which} is above the host's ceiling"
+                    ));
+                    against = None;
+                }
+                Err(error) => return Err(hash::configured_failure(ports, error)),
+            }
+        }
+        stand_in.matches(ports, &form).map_err(|error| hash::configured_failure(ports, error))?;
+    }
+    Ok(None)
+}
+
+/// The password is right.
+fn judge(
+    ports: &dyn Ports,
+    known: Known,
+    configured: &Configured,
+    stored: &Stored,
+    right: &PlainPassword,
+) -> Result<Verdict, Failure> {
+    let state = ports.fields(&known.account, &["state"])?;
+    if state.first().is_some_and(|state| state.as_deref() == Some("suspended")) {
+        return Ok(Verdict::Suspended);
+    }
+    let record = store::account(ports, &known.account)?;
+    match record.password.filter(|password| password.epoch == known.epoch).map(|password| password.state) {
+        Some(State::Temporary { until }) if until <= ports.now() => Ok(Verdict::TemporaryEnded(until)),
+        Some(State::Temporary { .. } | State::MustChange) => {
+            let until = ports.now() + CHOOSE_MILLIS;
+            let link = links::issue(ports, &known.account, Purpose::MustChange, &known.epoch, until)?;
+            Ok(Verdict::MustChange(link))
+        }
+        Some(State::Set) | None => {
+            let session_epoch = upgrade(ports, &known, configured, stored, right);
+            Ok(Verdict::Accepted(SignedIn { account: known.account, session_epoch }))
+        }
+    }
+}
+
+/// Writes the hash anew when it is not what is configured now. A sign-in never fails for it. Answers the session epoch.
+fn upgrade(
+    ports: &dyn Ports,
+    known: &Known,
+    configured: &Configured,
+    stored: &Stored,
+    right: &PlainPassword,
+) -> String {
+    if configured.covers(stored) || configured.unfit(right).is_some() {
+        return known.epoch.clone();
+    }
+    let replaced = configured
+        .write(ports, right)
+        .and_then(|hash| ports.replace(&known.account, &hash, Replacement::Upgrade).map_err(Failure::from));
+    replaced.unwrap_or_else(|_| {
+        failure::log(format_args!("the hash of {} could not be upgraded; its sign-in is not affected", known.account));
+        known.epoch.clone()
+    })
+}

@@ -1,0 +1,74 @@
+//! Keys and records of the plugin's own data.
+//!
+//! | key | value |
+//! |---|---|
+//! | `account/<account id>` | [`AccountRecord`]: state of the password, newest link |
+//! | `link/<digest of the token>` | [`LinkRecord`] |
+//! | `attempts/<name, address or account>/<digest>` | a counter |
+//!
+//! Keys are not sealed: what they should not show is a MAC.
+
+mod record;
+
+pub(crate) use record::{AccountRecord, LinkRecord, NewestLink, PasswordRecord, Purpose, RecordError, State};
+
+use crate::bindings::types::Failure;
+use crate::failure;
+use crate::ports::Ports;
+use crate::token::TokenDigest;
+use crate::words::{Word, Words};
+
+/// How long the record of a link outlives its use or its end, in milliseconds: the page can still say which it was.
+pub(crate) const LINK_MEMORY: i64 = 30 * 24 * 60 * 60 * 1000;
+
+pub(crate) fn account(ports: &dyn Ports, account: &str) -> Result<AccountRecord, Failure> {
+    let key = account_key(account);
+    match ports.get(&key)? {
+        Some(bytes) => AccountRecord::decode(&bytes).map_err(|error| unreadable(ports, &key, error)),
+        None => Ok(AccountRecord::default()),
+    }
+}
+
+pub(crate) fn put_account(ports: &dyn Ports, account: &str, record: &AccountRecord) -> Result<(), Failure> {
+    Ok(ports.put(&account_key(account), &record.encode(), None)?)
+}
+
+pub(crate) fn link(ports: &dyn Ports, digest: &TokenDigest) -> Result<Option<LinkRecord>, Failure> {
+    let key = link_key(digest);
+    match ports.get(&key)? {
+        Some(bytes) => LinkRecord::decode(&bytes).map(Some).map_err(|error| unreadable(ports, &key, error)),
+        None => Ok(None),
+    }
+}
+
+pub(crate) fn put_link(ports: &dyn Ports, digest: &TokenDigest, record: &LinkRecord) -> Result<(), Failure> {
+    let end = record.used.unwrap_or(record.until);
+    Ok(ports.put(&link_key(digest), &record.encode(), Some(end + LINK_MEMORY))?)
+}
+
+pub(crate) fn attempts_key(kind: &str, digest: &[u8]) -> String {
+    format!("attempts/{kind}/{}", hex(digest))
+}
+
+pub(crate) fn account_key(account: &str) -> String {
+    format!("account/{account}")
+}
+
+pub(crate) fn link_key(digest: &TokenDigest) -> String {
+    format!("link/{}", hex(&digest.0))
+}
+
+/// Not a trap: the reader is told what is the matter, and the operator which record it is.
+fn unreadable(ports: &dyn Ports, key: &str, error: RecordError) -> Failure {
+    failure::log(format_args!("record {key}: {error}"));
+    let words = Words::of(ports);
+    match error {
+        RecordError::Version(_) => failure::refused(words, "data-too-new", Word::DataTooNew),
+        RecordError::Damaged(_) => failure::refused(words, "data-damaged", Word::DataDamaged),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|n| DIGITS[usize::from(n)] as char).collect()
+}

@@ -1,0 +1,237 @@
+//! The encoding: one byte of version, then the fields in order. Numbers are little-endian; a text or a list of bytes has its
+//! length in two bytes before it; an option and a variant have one byte that says which.
+
+use std::fmt;
+
+const VERSION: u8 = 1;
+
+/// Why a record cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RecordError {
+    /// Written by a newer plugin.
+    Version(u8),
+    /// What does not fit the version that it claims.
+    Damaged(&'static str),
+}
+
+impl fmt::Display for RecordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RecordError::Version(found) => write!(
+                f,
+                "written in version {found} of the format, this plugin reads {VERSION}: run the newer plugin that wrote it"
+            ),
+            RecordError::Damaged(what) => write!(f, "damaged: {what}"),
+        }
+    }
+}
+
+/// What the plugin knows of one account. What stands under another session epoch than the credential's does not count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AccountRecord {
+    pub(crate) password: Option<PasswordRecord>,
+    pub(crate) newest_link: Option<NewestLink>,
+}
+
+/// The password that this plugin set last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PasswordRecord {
+    /// Session epoch that began with it.
+    pub(crate) epoch: String,
+    pub(crate) state: State,
+    /// When, in milliseconds since 1970.
+    pub(crate) changed: i64,
+}
+
+/// How a password stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Set,
+    MustChange,
+    /// Ends then, and must be changed at the first sign-in.
+    Temporary {
+        until: i64,
+    },
+}
+
+/// The link that replaced all made before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NewestLink {
+    pub(crate) digest: Vec<u8>,
+    pub(crate) made: i64,
+}
+
+/// One link that chooses a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LinkRecord {
+    pub(crate) account: String,
+    pub(crate) purpose: Purpose,
+    /// The link is void under another session epoch.
+    pub(crate) epoch: String,
+    pub(crate) made: i64,
+    pub(crate) until: i64,
+    pub(crate) used: Option<i64>,
+}
+
+/// What a link was made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To be handed on; a newer one replaces it.
+    Reset,
+    /// The answer to a sign-in that must choose a new password first.
+    MustChange,
+}
+
+impl AccountRecord {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::new();
+        w.option(self.password.as_ref(), |w, password| {
+            w.text(&password.epoch);
+            match password.state {
+                State::Set => w.tag(0),
+                State::MustChange => w.tag(1),
+                State::Temporary { until } => {
+                    w.tag(2);
+                    w.time(until);
+                }
+            }
+            w.time(password.changed);
+        });
+        w.option(self.newest_link.as_ref(), |w, link| {
+            w.bytes(&link.digest);
+            w.time(link.made);
+        });
+        w.0
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let mut r = Reader::new(bytes)?;
+        let password = r.option(|r| {
+            let epoch = r.text()?;
+            let state = match r.tag()? {
+                0 => State::Set,
+                1 => State::MustChange,
+                2 => State::Temporary { until: r.time()? },
+                _ => return Err(RecordError::Damaged("no such state")),
+            };
+            Ok(PasswordRecord { epoch, state, changed: r.time()? })
+        })?;
+        let newest_link = r.option(|r| Ok(NewestLink { digest: r.bytes()?.to_vec(), made: r.time()? }))?;
+        r.end(AccountRecord { password, newest_link })
+    }
+}
+
+impl LinkRecord {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::new();
+        w.text(&self.account);
+        w.tag(match self.purpose {
+            Purpose::Reset => 0,
+            Purpose::MustChange => 1,
+        });
+        w.text(&self.epoch);
+        w.time(self.made);
+        w.time(self.until);
+        w.option(self.used.as_ref(), |w, used| w.time(*used));
+        w.0
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let mut r = Reader::new(bytes)?;
+        let account = r.text()?;
+        let purpose = match r.tag()? {
+            0 => Purpose::Reset,
+            1 => Purpose::MustChange,
+            _ => return Err(RecordError::Damaged("no such purpose")),
+        };
+        let (epoch, made, until) = (r.text()?, r.time()?, r.time()?);
+        let used = r.option(|r| r.time())?;
+        r.end(LinkRecord { account, purpose, epoch, made, until, used })
+    }
+}
+
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn new() -> Self {
+        Writer(vec![VERSION])
+    }
+
+    fn tag(&mut self, tag: u8) {
+        self.0.push(tag);
+    }
+
+    fn time(&mut self, millis: i64) {
+        self.0.extend_from_slice(&millis.to_le_bytes());
+    }
+
+    /// Account ids have at most 64 bytes, digests 32, and an epoch is the host's own: all far below two bytes of length.
+    fn bytes(&mut self, bytes: &[u8]) {
+        let length = u16::try_from(bytes.len()).expect("a field of a record has less than 64 KiB");
+        self.0.extend_from_slice(&length.to_le_bytes());
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    fn option<T: ?Sized>(&mut self, value: Option<&T>, write: impl FnOnce(&mut Self, &T)) {
+        match value {
+            None => self.tag(0),
+            Some(value) => {
+                self.tag(1);
+                write(self, value);
+            }
+        }
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn new(bytes: &'a [u8]) -> Result<Self, RecordError> {
+        match bytes.split_first() {
+            Some((&VERSION, rest)) => Ok(Reader(rest)),
+            Some((&other, _)) => Err(RecordError::Version(other)),
+            None => Err(RecordError::Damaged("empty")),
+        }
+    }
+
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], RecordError> {
+        let (taken, rest) = self.0.split_first_chunk::<N>().ok_or(RecordError::Damaged("too short"))?;
+        self.0 = rest;
+        Ok(*taken)
+    }
+
+    fn tag(&mut self) -> Result<u8, RecordError> {
+        self.take().map(|[tag]| tag)
+    }
+
+    fn time(&mut self) -> Result<i64, RecordError> {
+        self.take().map(i64::from_le_bytes)
+    }
+
+    fn bytes(&mut self) -> Result<&'a [u8], RecordError> {
+        let length = usize::from(u16::from_le_bytes(self.take()?));
+        let (taken, rest) = self.0.split_at_checked(length).ok_or(RecordError::Damaged("too short"))?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn text(&mut self) -> Result<String, RecordError> {
+        String::from_utf8(self.bytes()?.to_vec()).map_err(|_| RecordError::Damaged("not UTF-8"))
+    }
+
+    fn option<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, RecordError>) -> Result<Option<T>, RecordError> {
+        match self.tag()? {
+            0 => Ok(None),
+            1 => read(self).map(Some),
+            _ => Err(RecordError::Damaged("neither none nor some")),
+        }
+    }
+
+    fn end<T>(self, value: T) -> Result<T, RecordError> {
+        if self.0.is_empty() { Ok(value) } else { Err(RecordError::Damaged("too long")) }
+    }
+}

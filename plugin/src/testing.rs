@@ -1,0 +1,294 @@
+//! A whole panel in memory, so that the plugin's logic runs natively: for tests, and to measure what the sandbox costs.
+//!
+//! ```
+//! # #[cfg(feature = "native")] {
+//! use keyturn_password::password::PlainPassword;
+//! use keyturn_password::{change, testing::Panel};
+//!
+//! let panel = Panel::new();
+//! panel.add_customer("customer:1", "marta.vidal", "marta@estudiovidal.example", "Marta Vidal");
+//! let new = PlainPassword::new("copper lantern oats".to_owned());
+//! panel.run(|ports| change::set_password(ports, "customer:1", new, false)).unwrap();
+//! # }
+//! ```
+
+use crate::bindings::accounts::{Error, Match, Matched, Replacement, StoredCredential};
+use crate::bindings::call::Actor;
+use crate::bindings::kdf::{Argon2Kind, Argon2Parameters};
+use crate::bindings::settings::Value;
+use crate::bindings::types::Failure;
+use crate::bindings::{database, kdf};
+use crate::ports::{Accounts, Call, Database, Kdf, Keys, Ports, Settings};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+/// One person of the panel.
+#[derive(Clone, Debug, Default)]
+pub struct Person {
+    /// Name to sign in with.
+    pub login: String,
+    /// Mail address.
+    pub email: String,
+    /// Full name.
+    pub name: String,
+    /// `active` or `suspended`.
+    pub state: String,
+    /// Stored hash.
+    pub hash: Option<String>,
+    /// Counts up; the session epoch is its text.
+    pub epoch: u64,
+    /// Open sessions.
+    pub sessions: Option<u32>,
+}
+
+#[derive(Clone, Default)]
+struct Stored {
+    people: BTreeMap<String, Person>,
+    data: BTreeMap<String, (Vec<u8>, Option<i64>)>,
+}
+
+/// Who calls and what there is. Everything can be altered between calls.
+pub struct Panel {
+    /// Who acts.
+    pub caller: RefCell<Actor>,
+    /// From where.
+    pub address: RefCell<Option<String>>,
+    /// In which language.
+    pub locale: RefCell<String>,
+    /// When, in milliseconds since 1970.
+    pub now: Cell<i64>,
+    /// What the operator set.
+    pub settings: RefCell<HashMap<&'static str, Value>>,
+    /// Fields that the grant does not name.
+    pub ungranted: RefCell<Vec<&'static str>>,
+    /// The operator's ceiling for Argon2, in KiB.
+    pub kdf_ceiling_kib: Cell<u32>,
+    /// How often Argon2 was computed.
+    pub kdf_calls: Cell<u32>,
+    /// Whether the provider refuses every hash that is to be stored.
+    pub refuses_hashes: Cell<bool>,
+    stored: RefCell<Stored>,
+    counters: RefCell<HashMap<String, Vec<i64>>>,
+    memory: RefCell<Vec<Block>>,
+}
+
+impl Default for Panel {
+    fn default() -> Self {
+        Panel::new()
+    }
+}
+
+impl Panel {
+    /// Nobody in it, an anonymous caller, English, the manifest's defaults.
+    pub fn new() -> Self {
+        Panel {
+            caller: RefCell::new(Actor::Anonymous),
+            address: RefCell::new(Some("192.0.2.7".to_owned())),
+            locale: RefCell::new("en".to_owned()),
+            now: Cell::new(1_795_510_800_000),
+            settings: RefCell::default(),
+            ungranted: RefCell::default(),
+            kdf_ceiling_kib: Cell::new(262_144),
+            kdf_calls: Cell::new(0),
+            refuses_hashes: Cell::new(false),
+            stored: RefCell::default(),
+            counters: RefCell::default(),
+            memory: RefCell::default(),
+        }
+    }
+
+    /// Active, without a password, with two sessions open.
+    pub fn add_customer(&self, account: &str, login: &str, email: &str, name: &str) {
+        let person = Person {
+            login: login.to_owned(),
+            email: email.to_owned(),
+            name: name.to_owned(),
+            state: "active".to_owned(),
+            hash: None,
+            epoch: 1,
+            sessions: Some(2),
+        };
+        self.stored.borrow_mut().people.insert(account.to_owned(), person);
+    }
+
+    /// As the panel itself would, behind the plugin's back.
+    ///
+    /// # Panics
+    /// When there is no such account.
+    pub fn alter(&self, account: &str, change: impl FnOnce(&mut Person)) {
+        let mut stored = self.stored.borrow_mut();
+        let person = stored.people.get_mut(account).expect("no such account");
+        let before = person.hash.clone();
+        change(person);
+        if person.hash != before {
+            person.epoch += 1;
+        }
+    }
+
+    /// The account is gone.
+    pub fn remove(&self, account: &str) {
+        self.stored.borrow_mut().people.remove(account);
+    }
+
+    /// What is stored of an account.
+    ///
+    /// # Panics
+    /// When there is no such account.
+    pub fn person(&self, account: &str) -> Person {
+        self.stored.borrow().people.get(account).expect("no such account").clone()
+    }
+
+    /// The plugin's data, byte for byte.
+    pub fn data(&self) -> BTreeMap<String, Vec<u8>> {
+        self.stored.borrow().data.iter().map(|(key, (value, _))| (key.clone(), value.clone())).collect()
+    }
+
+    /// Time passes.
+    pub fn wait(&self, millis: i64) {
+        self.now.set(self.now.get() + millis);
+    }
+
+    /// One call, as the host makes it: nothing that a failed one asked for is kept, but what it counted is.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub fn run<T>(&self, call: impl FnOnce(&dyn Ports) -> Result<T, Failure>) -> Result<T, Failure> {
+        let before = self.stored.borrow().clone();
+        call(self).inspect_err(|_| *self.stored.borrow_mut() = before)
+    }
+}
+
+impl Call for Panel {
+    fn caller(&self) -> Actor {
+        self.caller.borrow().clone()
+    }
+    fn address(&self) -> Option<String> {
+        self.address.borrow().clone()
+    }
+    fn locale(&self) -> String {
+        self.locale.borrow().clone()
+    }
+    fn now(&self) -> i64 {
+        self.now.get()
+    }
+}
+
+impl Accounts for Panel {
+    fn find(&self, login_or_email: &str) -> Result<Vec<Match>, Error> {
+        let typed = self.fold(login_or_email);
+        let stored = self.stored.borrow();
+        let by = |by: Matched, of: fn(&Person) -> &str| {
+            let people = stored.people.iter().filter(move |(_, person)| of(person).to_lowercase() == typed);
+            people.map(move |(account, _)| Match { account: account.clone(), by }).collect::<Vec<_>>()
+        };
+        let (login, email) = (by.clone()(Matched::Login, |p| &p.login), by(Matched::Email, |p| &p.email));
+        Ok(login.into_iter().chain(email).collect())
+    }
+    fn fold(&self, login_or_email: &str) -> String {
+        login_or_email.trim().to_lowercase()
+    }
+    fn fields(&self, account: &str, names: &[&str]) -> Result<Vec<Option<String>>, Error> {
+        let stored = self.stored.borrow();
+        let person = stored.people.get(account).ok_or(Error::NotFound)?;
+        let field = |name: &&str| match *name {
+            name if self.ungranted.borrow().contains(&name) => Err(Error::Denied(name.to_owned())),
+            "login" => Ok(Some(person.login.clone())),
+            "email" => Ok(Some(person.email.clone())),
+            "name" => Ok(Some(person.name.clone())),
+            "state" => Ok(Some(person.state.clone())),
+            other => Err(Error::Denied(other.to_owned())),
+        };
+        names.iter().map(field).collect()
+    }
+    fn credential(&self, account: &str) -> Result<StoredCredential, Error> {
+        let stored = self.stored.borrow();
+        let person = stored.people.get(account).ok_or(Error::NotFound)?;
+        Ok(StoredCredential { hash: person.hash.clone(), session_epoch: person.epoch.to_string() })
+    }
+    fn sessions(&self, account: &str) -> Result<Option<u32>, Error> {
+        self.stored.borrow().people.get(account).map(|person| person.sessions).ok_or(Error::NotFound)
+    }
+    fn replace(&self, account: &str, hash: &str, why: Replacement) -> Result<String, Error> {
+        if self.refuses_hashes.get() {
+            return Err(Error::Denied("scheme".to_owned()));
+        }
+        let mut stored = self.stored.borrow_mut();
+        let person = stored.people.get_mut(account).ok_or(Error::NotFound)?;
+        person.hash = Some(hash.to_owned());
+        if why == Replacement::Password {
+            person.epoch += 1;
+            person.sessions = person.sessions.map(|_| 0);
+        }
+        Ok(person.epoch.to_string())
+    }
+}
+
+impl Database for Panel {
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, database::Error> {
+        let stored = self.stored.borrow();
+        let entry = stored.data.get(key).filter(|(_, expires)| expires.is_none_or(|at| at > self.now.get()));
+        Ok(entry.map(|(value, _)| value.clone()))
+    }
+    fn put(&self, key: &str, value: &[u8], expires: Option<i64>) -> Result<(), database::Error> {
+        self.stored.borrow_mut().data.insert(key.to_owned(), (value.to_vec(), expires));
+        Ok(())
+    }
+    fn count(&self, key: &str, window: u32) -> Result<u64, database::Error> {
+        let mut counters = self.counters.borrow_mut();
+        let times = counters.entry(key.to_owned()).or_default();
+        times.retain(|at| *at > self.now.get() - i64::from(window) * 1000);
+        times.push(self.now.get());
+        Ok(times.len() as u64)
+    }
+    fn forget(&self, key: &str) -> Result<(), database::Error> {
+        self.counters.borrow_mut().remove(key);
+        Ok(())
+    }
+}
+
+impl Keys for Panel {
+    /// Not an HMAC: only different for different input.
+    fn mac(&self, purpose: &str, data: &[u8]) -> Vec<u8> {
+        let eight = |i: u8| {
+            let mut hasher = DefaultHasher::new();
+            (purpose, data, i).hash(&mut hasher);
+            hasher.finish().to_le_bytes()
+        };
+        (0..4).flat_map(eight).collect()
+    }
+}
+
+impl Kdf for Panel {
+    fn argon2(&self, password: &[u8], salt: &[u8], parameters: Argon2Parameters) -> Result<Vec<u8>, kdf::Error> {
+        if parameters.memory_kib > self.kdf_ceiling_kib.get() {
+            return Err(kdf::Error::Limit("memory-kib".to_owned()));
+        }
+        self.kdf_calls.set(self.kdf_calls.get() + 1);
+        let outside = |_| kdf::Error::Limit("RFC 9106".to_owned());
+        let length = parameters.length as usize;
+        let params = Params::new(parameters.memory_kib, parameters.passes, parameters.lanes, Some(length));
+        let params = params.map_err(outside)?;
+        let algorithm = match parameters.kind {
+            Argon2Kind::Argon2i => Algorithm::Argon2i,
+            Argon2Kind::Argon2d => Algorithm::Argon2d,
+            Argon2Kind::Argon2id => Algorithm::Argon2id,
+        };
+        let mut memory = self.memory.borrow_mut();
+        if memory.len() < params.block_count() {
+            memory.resize(params.block_count(), Block::default());
+        }
+        let mut hash = vec![0; length];
+        Argon2::new(algorithm, Version::V0x13, params)
+            .hash_password_into_with_memory(password, salt, &mut hash, memory.as_mut_slice())
+            .map_err(outside)?;
+        Ok(hash)
+    }
+}
+
+impl Settings for Panel {
+    fn setting(&self, name: &str) -> Option<Value> {
+        self.settings.borrow().get(name).cloned()
+    }
+}

@@ -1,0 +1,162 @@
+use super::*;
+use crate::hash::{Stored, Unreadable};
+use proptest::prelude::*;
+
+/// `password_hash($password, PASSWORD_BCRYPT)` of PHP 8.2.
+const PHP_BCRYPT: [(&str, &str); 3] = [
+    ("rasmuslerdorf", "$2y$07$fgQtS1m0l0VyqTzRBYqcY.ckwzDzh6oj6DKyDdZ2w86w/bxbdWxLG"),
+    ("copper lantern oats", "$2y$10$y6FzoWPtPkdODGAWVfedv.aZ5xEUxszPVOt2sKqBf7Wix7V306Lfq"),
+    ("contraseña con eñe y más", "$2y$08$yhHHvCGZgkCtDypEoB5.quoLRQeTzbeEjdB2xQWzSxiXgwGTcW04i"),
+];
+
+fn with_hash(hash: &str) -> Panel {
+    let panel = panel();
+    panel.alter(MARTA, |person| person.hash = Some(hash.to_owned()));
+    panel
+}
+
+#[test]
+fn what_php_stored_as_bcrypt_signs_in_and_becomes_argon2id() {
+    for (password, hash) in PHP_BCRYPT {
+        let panel = with_hash(hash);
+        assert_eq!(sign_in(&panel, "marta.vidal", "another lantern oats"), Ok(Verdict::Rejected));
+        assert!(accepted(&panel, "marta.vidal", password), "{hash}");
+        assert!(panel.person(MARTA).hash.unwrap().starts_with("$argon2id$v=19$m=7168,t=1,p=1$"));
+        assert!(accepted(&panel, "marta.vidal", password), "after the upgrade");
+    }
+}
+
+#[test]
+fn every_mark_of_bcrypt_is_read() {
+    let (password, hash) = PHP_BCRYPT[0];
+    for mark in ["$2a$", "$2b$", "$2y$"] {
+        let panel = with_hash(&hash.replace("$2y$", mark));
+        assert!(accepted(&panel, "marta.vidal", password), "{mark}");
+    }
+}
+
+#[test]
+fn what_libargon2_wrote_signs_in() {
+    // The first by `password_hash($password, PASSWORD_ARGON2ID)` of PHP 8.2, the others by argon2-cffi.
+    let cases = [
+        "$argon2id$v=19$m=65536,t=4,p=1$U1VRUkNUSWtjM2RPM3IzZQ$giM1QvuDmhEdG/aXJy1+EGyyzuqrLZGz9KW2KwR6HHo",
+        "$argon2id$v=19$m=65536,t=4,p=1$XoQ838kbiobr0yByMThGSQ$xbWnDSuqWBcH/P2ksUrsTtygN/xc3igJG7AsY7IzC70",
+        "$argon2i$v=19$m=1024,t=2,p=2$1bY3hkp5PWgm7uI2Rgmvdg$A4RFe6VfJ5iDSDH2xa+WzOv2RbFXn1TATsD+tTb/wSU",
+        "$argon2d$v=19$m=8192,t=1,p=1$jXygi6GjPgU2oNS0xbhLXw$5ekbd/AOjyOAUEdYJEXQEQDrjjPr1PgJcjRSA+7sEyc",
+    ];
+    for hash in cases {
+        let panel = with_hash(hash);
+        assert!(accepted(&panel, "marta.vidal", "correct horse battery staple"), "{hash}");
+    }
+}
+
+#[test]
+fn bcrypt_is_written_as_php_reads_it() {
+    let panel = panel();
+    panel.settings.borrow_mut().insert("output", Value::Text("bcrypt".to_owned()));
+    panel.settings.borrow_mut().insert("bcrypt-cost", Value::Number(10));
+    set(&panel, MARTA, SECOND, false);
+    let hash = panel.person(MARTA).hash.unwrap();
+    assert!(hash.starts_with("$2y$10$") && hash.len() == 60, "{hash}");
+    assert!(accepted(&panel, "marta.vidal", SECOND));
+    assert_eq!(panel.person(MARTA).hash.unwrap(), hash, "nothing to upgrade");
+    assert_eq!(sign_in(&panel, "nobody", SECOND), Ok(Verdict::Rejected));
+    assert_eq!(panel.kdf_calls.get(), 0, "an unknown account costs a bcrypt too, not an Argon2");
+}
+
+#[test]
+fn what_bcrypt_would_cut_off_is_refused_by_name() {
+    let panel = panel();
+    panel.settings.borrow_mut().insert("output", Value::Text("bcrypt".to_owned()));
+    panel.settings.borrow_mut().insert("bcrypt-cost", Value::Number(10));
+    let long = "copper lantern oats velvet tractor sunrise marble window candle forest tin";
+    let cases = [(long, "too-long-for-bcrypt"), ("copper lantern\0oats", "nul-for-bcrypt")];
+    for (password, code) in cases {
+        let failed = panel.run(|ports| using::set_password(ports, MARTA, secret(password), false));
+        assert_eq!(codes(failed.unwrap_err()), [("new".to_owned(), code.to_owned())]);
+    }
+    assert!(panel.run(|ports| using::set_password(ports, MARTA, secret(&long[..72]), false)).is_ok());
+}
+
+#[test]
+fn a_nul_never_matches_bcrypt() {
+    let (password, hash) = PHP_BCRYPT[0];
+    let panel = with_hash(hash);
+    assert_eq!(sign_in(&panel, "marta.vidal", &format!("{password}\0{password}")), Ok(Verdict::Rejected));
+}
+
+#[test]
+fn parameters_above_the_limits_are_refused_by_name() {
+    let hash = |costs: &str| format!("$argon2id$v=19${costs}$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAA");
+    assert!(Stored::read(&hash("m=65536,t=4,p=1")).is_ok());
+    let cases =
+        [("m=262145,t=1,p=1", "m (memory)"), ("m=8192,t=17,p=1", "t (passes)"), ("m=8192,t=1,p=9", "p (lanes)")];
+    for (costs, name) in cases {
+        assert_eq!(Stored::read(&hash(costs)), Err(Unreadable::TooCostly(name)), "{costs}");
+    }
+    let bcrypt = format!("$2y$16${}", ".".repeat(53));
+    assert_eq!(Stored::read(&bcrypt), Err(Unreadable::TooCostly("cost")));
+}
+
+#[test]
+fn what_is_not_of_the_form_is_malformed() {
+    for text in [
+        "$argon2id$v=16$m=8192,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$m=8192,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$t=1,m=8192,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=08192,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=+8192,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=8192,t=1,p=1,data=AA$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=8192,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAA$",
+        "$argon2id$v=19$m=8192,t=1,p=1$c29tZXNhbHRzb21lc2FsdA==$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=8192,t=1,p=1$c29t$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=8192,t=0,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=8,t=1,p=2$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2x$v=19$m=8192,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id",
+        "$2y$",
+        "$2y$é",
+        "$2x$07$BCryptRequires22Chrcte/VlQH0piJtjXl.0t1XkA8pw9dMXTTOq",
+        "$2y$+7$BCryptRequires22Chrcte/VlQH0piJtjXl.0t1XkA8pw9dMXTTOq",
+        "$2y$03$BCryptRequires22Chrcte/VlQH0piJtjXl.0t1XkA8pw9dMXTTOq",
+    ] {
+        assert!(matches!(Stored::read(text), Err(Unreadable::Malformed(_))), "{text}: {:?}", Stored::read(text));
+    }
+}
+
+#[test]
+fn of_another_scheme_only_its_mark_is_told() {
+    let told = |text| match Stored::read(text) {
+        Err(Unreadable::Scheme(mark)) => mark,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(told("$6$rounds=5000$salt$hash"), "$6$");
+    assert_eq!(told("a password in the clear"), "without a mark");
+    assert_eq!(told("$a password in the clear$"), "without a mark");
+}
+
+proptest! {
+    #[test]
+    fn the_readers_never_panic(text in any::<String>()) {
+        let _ = Stored::read(&text);
+    }
+
+    #[test]
+    fn the_readers_never_panic_on_what_looks_like_a_hash(
+        text in r"\$(argon2(i|d|id)?|2[abxy]?)\$(v=19)?\$?(m=[0-9]{0,12},t=[0-9+]{0,4},p=[0-9]{0,3})?\$?\PC{0,70}"
+    ) {
+        let _ = Stored::read(&text);
+    }
+
+    #[test]
+    fn what_is_read_is_written_the_same(
+        m in 64u32..262_144, t in 1u32..=16, p in 1u32..=8,
+        salt in prop::collection::vec(any::<u8>(), 8..=64), hash in prop::collection::vec(any::<u8>(), 16..=64),
+    ) {
+        use base64::Engine as _;
+        let base64 = |bytes| base64::prelude::BASE64_STANDARD_NO_PAD.encode(bytes);
+        let text = format!("$argon2id$v=19$m={m},t={t},p={p}${}${}", base64(salt), base64(hash));
+        let Ok(Stored::Argon2(phc)) = Stored::read(&text) else { panic!("not read: {text}") };
+        prop_assert_eq!(phc.to_string(), text);
+    }
+}

@@ -1,0 +1,78 @@
+//! What the plugin promises, one file for each part of it. All on the panel in memory.
+
+mod change;
+mod hash;
+mod links;
+mod manifest;
+mod policy;
+mod sign_in;
+mod store;
+mod unicode;
+mod views;
+mod words;
+
+use crate::bindings::call::Actor;
+use crate::bindings::password::{Changed, Verdict};
+use crate::bindings::settings::Value;
+use crate::bindings::types::Failure;
+use crate::password::PlainPassword;
+use crate::store::{AccountRecord, PasswordRecord, State};
+use crate::testing::Panel;
+use crate::{change as using, sign_in as signing, store as records};
+
+const MARTA: &str = "customer:1";
+const OMAR: &str = "customer:2";
+const FIRST: &str = "copper lantern oats";
+const SECOND: &str = "velvet tractor sunrise";
+const MINUTE: i64 = 60_000;
+
+/// Marta has a password, Omar has none. The cheapest Argon2id that the settings allow.
+fn panel() -> Panel {
+    let panel = Panel::new();
+    panel.settings.borrow_mut().insert("argon2-memory-kib", Value::Number(7_168));
+    panel.settings.borrow_mut().insert("argon2-passes", Value::Number(1));
+    panel.add_customer(MARTA, "marta.vidal", "marta@estudiovidal.example", "Marta Vidal");
+    panel.add_customer(OMAR, "omar", "omar@sawtalmadina.example", "Omar Haddad");
+    set(&panel, MARTA, FIRST, false);
+    panel.kdf_calls.set(0);
+    panel
+}
+
+fn secret(text: &str) -> PlainPassword {
+    PlainPassword::new(text.to_owned())
+}
+
+fn set(panel: &Panel, account: &str, password: &str, must_change: bool) -> Changed {
+    panel.run(|ports| using::set_password(ports, account, secret(password), must_change)).unwrap()
+}
+
+fn sign_in(panel: &Panel, name: &str, password: &str) -> Result<Verdict, Failure> {
+    panel.run(|ports| signing::verify(ports, name, secret(password)))
+}
+
+fn accepted(panel: &Panel, name: &str, password: &str) -> bool {
+    matches!(sign_in(panel, name, password), Ok(Verdict::Accepted(_)))
+}
+
+fn act_as(panel: &Panel, account: &str) {
+    *panel.caller.borrow_mut() = Actor::Account(account.to_owned());
+}
+
+/// As a job will set it: nobody writes a temporary state yet.
+fn make_temporary(panel: &Panel, account: &str, until: i64) {
+    let password = PasswordRecord {
+        epoch: panel.person(account).epoch.to_string(),
+        state: State::Temporary { until },
+        changed: panel.now.get(),
+    };
+    let record = AccountRecord { password: Some(password), newest_link: None };
+    panel.run(|ports| records::put_account(ports, account, &record)).unwrap();
+}
+
+/// Codes by field, in order.
+fn codes(failure: Failure) -> Vec<(String, String)> {
+    match failure {
+        Failure::Invalid(errors) => errors.into_iter().map(|error| (error.field, error.code)).collect(),
+        other => panic!("not invalid: {other:?}"),
+    }
+}

@@ -1,0 +1,174 @@
+use super::*;
+use crate::policy::shape::{canon, stem, unit, weight};
+use crate::policy::{Context, Policy};
+use crate::unicode::fold;
+use crate::words::Words;
+use proptest::prelude::*;
+
+/// Password, the codes against it, what the first sentence begins with in English and in Spanish.
+const CASES: &[(&str, &[&str], &str, &str)] = &[
+    (FIRST, &[], "", ""),
+    (SECOND, &[], "", ""),
+    ("tavo-meki-rusa-dole-fipa-94", &[], "", ""),
+    ("cuatro palabras sin relación", &[], "", ""),
+    ("пароль из пяти слов", &[], "", ""),
+    ("🐢🐢 tortuga 🐢 mesa lila", &[], "", ""),
+    ("password84719263", &[], "", ""),
+    ("x", &["too-short"], "This has 1 character. At least 15", "Tiene 1 carácter. Hacen falta al menos 15"),
+    ("copper lantern", &["too-short"], "This has 14 characters.", "Tiene 14 caracteres."),
+    ("ññññ lantern oa", &[], "", ""),
+    ("", &["too-short"], "This has 0 characters.", "Tiene 0 caracteres."),
+    ("passwordpassword", &["known"], "This password is in lists", "Esta contraseña aparece en listas"),
+    ("Password Password Password", &["known"], "This password is in lists", "Esta contraseña"),
+    ("P@ssw0rd-2024!!", &["known"], "This password is in lists", "Esta contraseña"),
+    ("!!!P4$$w0rd123456789", &["known"], "This password is in lists", "Esta contraseña"),
+    ("p.a.s.s.w.o.r.d.", &["known"], "This password is in lists", "Esta contraseña"),
+    ("password1password1", &["known"], "This password is in lists", "Esta contraseña"),
+    ("pássword passwórd", &["known"], "This password is in lists", "Esta contraseña"),
+    ("iLoveYou-2024!!!", &["known"], "This password is in lists", "Esta contraseña"),
+    ("qwertyuiop123456", &["known"], "This password is in lists", "Esta contraseña"),
+    ("123456789123456789", &["known"], "This password is in lists", "Esta contraseña"),
+    ("aaaaaaaaaaaaaaaa", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
+    ("zzzzzzzzzzzzzzzzz", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
+    ("abcdefghijklmnop", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
+    ("zyxwvutsrqponmlk", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
+    ("99998888777766665555", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
+    ("xkvbtxkvbtxkvbt", &["repeated"], "This repeats one short piece.", "Repite un trozo corto."),
+    ("x9!k x9!k x9!k x9!k", &["repeated"], "This repeats one short piece.", "Repite un trozo corto."),
+    ("marta likes copper oats", &["contains-name"], "This contains your name", "Contiene tu nombre"),
+    ("M4rt4-likes-copper-oats", &["contains-name"], "This contains your name", "Contiene tu nombre"),
+    ("copper vidal lantern", &["contains-name"], "This contains your name", "Contiene tu nombre"),
+    ("EstudioVidal lantern oats", &["contains-name"], "This contains your name", "Contiene tu nombre"),
+    ("north wind copper lantern", &["contains-word"], "This contains “Northwind”", "Contiene «Northwind»"),
+    ("vidal", &["too-short", "contains-name"], "This has 5 characters.", "Tiene 5 caracteres."),
+    ("northwind marta", &["contains-name", "contains-word"], "This contains your name", "Contiene tu nombre"),
+];
+
+fn policy() -> Policy {
+    let panel = panel();
+    let words = vec!["Northwind".to_owned(), "abc".to_owned()];
+    panel.settings.borrow_mut().insert("context-words", Value::Texts(words));
+    Policy::of(&panel, Context::of(&panel, Some(MARTA)).unwrap())
+}
+
+#[test]
+fn each_reason_has_its_code_and_its_sentence_in_both_languages() {
+    let policy = policy();
+    for (password, expected, english, spanish) in CASES {
+        let findings = policy.findings(&secret(password));
+        let codes: Vec<_> = findings.iter().map(|finding| finding.code()).collect();
+        assert_eq!(&codes, expected, "{password}");
+        for (locale, begin) in [("en-GB", english), ("es-MX", spanish)] {
+            if let Some(first) = findings.first() {
+                let message = first.message(Words::in_locale(locale));
+                assert!(message.starts_with(begin) && message.ends_with('.'), "{password}: {message}");
+                assert!(message.chars().count() <= 400);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_password_of_more_than_4096_bytes_is_refused_by_name() {
+    let policy = policy();
+    let codes = |text: String| policy.findings(&PlainPassword::new(text)).iter().map(|f| f.code()).collect::<Vec<_>>();
+    let long: String =
+        (0u32..).flat_map(|n| format!("{} ", n * 7919).into_bytes()).map(char::from).take(4_096).collect();
+    assert!(codes(long.clone()).is_empty());
+    assert_eq!(codes(long + "x"), ["too-long"]);
+}
+
+#[test]
+fn the_shortest_length_is_a_setting_within_bounds() {
+    let panel = panel();
+    for (set, min) in [(8, 8), (20, 20), (1, 8), (1_000, 128), (i64::MIN, 8)] {
+        panel.settings.borrow_mut().insert("min-length", Value::Number(set));
+        let policy = Policy::of(&panel, Context::default());
+        let long_enough = |text: &str| !policy.findings(&secret(text)).iter().any(|f| f.code() == "too-short");
+        assert!(long_enough(&"é".repeat(min)) && !long_enough(&"é".repeat(min - 1)), "{set}");
+    }
+}
+
+#[test]
+fn the_meter_gets_better_with_each_unrelated_word() {
+    let policy = policy();
+    let score = |text: &str| policy.strength(&secret(text), Words::in_locale("en")).score;
+    let scores =
+        ["", "copper oats", "copper lantern o", "copper lantern oats", "copper lantern oats velvet tractor"].map(score);
+    assert_eq!(scores, [0, 1, 2, 3, 4]);
+    assert_eq!(score("passwordpassword"), 0);
+}
+
+#[test]
+fn the_list_is_long_sorted_and_each_of_it_is_found_when_doubled() {
+    let mut last = "";
+    let mut count = 0;
+    for stem in crate::policy::stems() {
+        assert!(last < stem, "{last} is not before {stem}");
+        (last, count) = (stem, count + 1);
+    }
+    assert!(count >= 3_000, "{count}");
+    for word in ["monkey", "dragon", "letmein", "trustno1", "iloveyou", "lanternoats"] {
+        let doubled = format!("{word}{word}{word}");
+        let known = policy().findings(&secret(&doubled)).iter().any(|f| f.code() == "known");
+        assert_eq!(known, word != "lanternoats", "{word}");
+    }
+}
+
+#[test]
+fn a_piece_is_found_in_what_repeats_it() {
+    for (text, piece) in
+        [("abcabcabc", "abc"), ("abcabcab", "abc"), ("abab", "ab"), ("aa", "a"), ("abcd", "abcd"), ("", "")]
+    {
+        assert_eq!(unit(text), piece, "{text}");
+    }
+    assert_eq!(weight("abcdef123456"), 4);
+    assert_eq!(weight("copper"), 5);
+}
+
+proptest! {
+    #[test]
+    fn normalisation_never_panics_and_is_stable(text in any::<String>()) {
+        let folded = fold(&text);
+        let key = canon(&folded);
+        prop_assert_eq!(canon(&key), key.clone());
+        prop_assert!(key.chars().all(char::is_alphanumeric));
+        prop_assert!(weight(&folded) <= folded.chars().count());
+        prop_assert!(folded.starts_with(unit(&folded)));
+        let _ = stem(&folded);
+    }
+
+    #[test]
+    fn case_and_leet_do_not_change_what_is_seen(text in "[a-z]{1,30}") {
+        let dressed: String = text.chars().enumerate().map(|(i, c)| match c {
+            'a' if i % 2 == 0 => '@',
+            'e' => '3',
+            'o' => '0',
+            's' => '$',
+            c if i % 3 == 0 => c.to_ascii_uppercase(),
+            c => c,
+        }).collect();
+        prop_assert_eq!(canon(&fold(&dressed)), canon(&text));
+    }
+
+    #[test]
+    fn the_policy_judges_any_text(text in any::<String>()) {
+        let panel = panel_without_password();
+        let policy = Policy::of(&panel, Context::default());
+        let findings = policy.findings(&secret(&text));
+        let strength = policy.strength(&secret(&text), Words::in_locale("es"));
+        prop_assert_eq!(strength.acceptable, findings.is_empty());
+        prop_assert!(strength.score <= 4);
+    }
+
+    #[test]
+    fn random_passwords_of_twenty_characters_are_taken(text in "[a-km-z2-9]{20}") {
+        let panel = panel_without_password();
+        let policy = Policy::of(&panel, Context::default());
+        prop_assert_eq!(policy.findings(&secret(&text)), []);
+    }
+}
+
+fn panel_without_password() -> Panel {
+    Panel::new()
+}

@@ -1,0 +1,245 @@
+use super::*;
+use crate::bindings::password::SignedIn;
+
+#[test]
+fn the_right_password_is_accepted_with_the_session_epoch() {
+    let panel = panel();
+    let verdict = sign_in(&panel, "marta.vidal", FIRST).unwrap();
+    let epoch = panel.person(MARTA).epoch.to_string();
+    assert_eq!(verdict, Verdict::Accepted(SignedIn { account: MARTA.to_owned(), session_epoch: epoch }));
+}
+
+#[test]
+fn login_and_address_are_found_in_any_case() {
+    let panel = panel();
+    assert!(accepted(&panel, "MARTA.vidal", FIRST));
+    assert!(accepted(&panel, "Marta@EstudioVidal.example", FIRST));
+}
+
+#[test]
+fn a_wrong_password_is_rejected() {
+    assert_eq!(sign_in(&panel(), "marta.vidal", SECOND), Ok(Verdict::Rejected));
+}
+
+#[test]
+fn an_unknown_name_costs_the_work_of_a_known_one() {
+    let panel = panel();
+    for name in ["marta.vidal", "nobody", "omar", "nobody@estudiovidal.example"] {
+        panel.kdf_calls.set(0);
+        assert_eq!(sign_in(&panel, name, SECOND), Ok(Verdict::Rejected), "{name}");
+        assert_eq!(panel.kdf_calls.get(), 1, "{name}");
+    }
+}
+
+#[test]
+fn letters_taken_apart_cost_the_same_work_for_known_and_unknown() {
+    let panel = panel();
+    for name in ["marta.vidal", "nobody"] {
+        panel.kdf_calls.set(0);
+        assert_eq!(sign_in(&panel, name, "cafe\u{301} lantern oats"), Ok(Verdict::Rejected));
+        assert_eq!(panel.kdf_calls.get(), 2, "{name}");
+    }
+}
+
+#[test]
+fn a_hash_that_cannot_be_read_costs_the_same_work_and_is_rejected() {
+    let panel = panel();
+    let too_costly =
+        "$argon2id$v=19$m=1048576,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    for hash in [too_costly, "$6$rounds=5000$abc$def", "plain text", "", "$argon2id$", "$2y$31$"] {
+        panel.alter(MARTA, |person| person.hash = Some(hash.to_owned()));
+        panel.kdf_calls.set(0);
+        assert_eq!(sign_in(&panel, "marta.vidal", FIRST), Ok(Verdict::Rejected), "{hash}");
+        assert_eq!(panel.kdf_calls.get(), 1, "{hash}");
+    }
+}
+
+#[test]
+fn a_hash_above_the_hosts_ceiling_is_rejected_after_the_same_work() {
+    let panel = panel();
+    panel.settings.borrow_mut().insert("argon2-memory-kib", Value::Number(16_384));
+    set(&panel, MARTA, FIRST, false);
+    panel.settings.borrow_mut().insert("argon2-memory-kib", Value::Number(7_168));
+    panel.kdf_ceiling_kib.set(8_192);
+    panel.kdf_calls.set(0);
+    assert_eq!(sign_in(&panel, "marta.vidal", FIRST), Ok(Verdict::Rejected));
+    assert_eq!(panel.kdf_calls.get(), 1);
+}
+
+#[test]
+fn settings_above_the_hosts_ceiling_are_told_as_such() {
+    let panel = panel();
+    panel.kdf_ceiling_kib.set(1_024);
+    let Err(Failure::Refused(refusal)) = sign_in(&panel, "nobody", FIRST) else { panic!("not refused") };
+    assert_eq!(refusal.code, "hash-settings");
+}
+
+#[test]
+fn an_account_without_a_password_is_rejected() {
+    assert_eq!(sign_in(&panel(), "omar", ""), Ok(Verdict::Rejected));
+    assert_eq!(sign_in(&panel(), "omar", FIRST), Ok(Verdict::Rejected));
+}
+
+#[test]
+fn a_login_outranks_an_address_and_an_ambiguous_address_is_rejected() {
+    let panel = panel();
+    panel.add_customer("customer:3", "marta@estudiovidal.example", "third@estudiovidal.example", "Third");
+    set(&panel, "customer:3", SECOND, false);
+    assert!(accepted(&panel, "marta@estudiovidal.example", SECOND));
+    assert!(!accepted(&panel, "marta@estudiovidal.example", FIRST));
+
+    panel.alter(OMAR, |person| person.email = "third@estudiovidal.example".to_owned());
+    assert_eq!(sign_in(&panel, "third@estudiovidal.example", SECOND), Ok(Verdict::Rejected));
+}
+
+#[test]
+fn must_change_gives_a_link_and_no_session() {
+    let panel = panel();
+    set(&panel, MARTA, FIRST, true);
+    let Ok(Verdict::MustChange(link)) = sign_in(&panel, "marta.vidal", FIRST) else { panic!("no link") };
+    assert_eq!(link.page, "choose");
+    assert!((16..=128).contains(&link.token.len()));
+    assert_eq!(sign_in(&panel, "marta.vidal", SECOND), Ok(Verdict::Rejected));
+}
+
+#[test]
+fn a_temporary_password_must_be_changed_and_ends() {
+    let panel = panel();
+    let until = panel.now.get() + 5 * MINUTE;
+    make_temporary(&panel, MARTA, until);
+    assert!(matches!(sign_in(&panel, "marta.vidal", FIRST), Ok(Verdict::MustChange(_))));
+    panel.wait(5 * MINUTE);
+    assert_eq!(sign_in(&panel, "marta.vidal", FIRST), Ok(Verdict::TemporaryEnded(until)));
+    assert_eq!(sign_in(&panel, "marta.vidal", SECOND), Ok(Verdict::Rejected));
+}
+
+#[test]
+fn suspended_is_told_only_to_who_has_the_right_password() {
+    let panel = panel();
+    panel.alter(MARTA, |person| person.state = "suspended".to_owned());
+    assert_eq!(sign_in(&panel, "marta.vidal", FIRST), Ok(Verdict::Suspended));
+    assert_eq!(sign_in(&panel, "marta.vidal", SECOND), Ok(Verdict::Rejected));
+}
+
+#[test]
+fn a_state_does_not_survive_a_hash_written_behind_our_back() {
+    let panel = panel();
+    set(&panel, MARTA, FIRST, true);
+    let hash = panel.person(MARTA).hash.unwrap();
+    set(&panel, OMAR, SECOND, false);
+    let other = panel.person(OMAR).hash.unwrap();
+    panel.alter(MARTA, |person| person.hash = Some(other));
+    assert!(accepted(&panel, "marta.vidal", SECOND));
+    panel.alter(MARTA, |person| person.hash = Some(hash));
+    assert!(accepted(&panel, "marta.vidal", FIRST), "the old state came back with the old hash");
+}
+
+#[test]
+fn letters_taken_apart_match_a_composed_password() {
+    let panel = panel();
+    set(&panel, MARTA, "caf\u{e9} lantern oats brick", false);
+    assert!(accepted(&panel, "marta.vidal", "cafe\u{301} lantern oats brick"));
+    assert!(accepted(&panel, "marta.vidal", "caf\u{e9} lantern oats brick"));
+}
+
+#[test]
+fn attempts_are_refused_by_name_alike_for_known_and_unknown() {
+    for name in ["marta.vidal", "nobody"] {
+        let panel = panel();
+        for _ in 0..10 {
+            assert_eq!(sign_in(&panel, name, SECOND), Ok(Verdict::Rejected));
+        }
+        panel.kdf_calls.set(0);
+        assert_eq!(sign_in(&panel, name, SECOND), Err(Failure::Throttled(900)), "{name}");
+        assert_eq!(sign_in(&panel, name, FIRST), Err(Failure::Throttled(900)), "{name}");
+        assert_eq!(panel.kdf_calls.get(), 0, "a refused attempt is not worth a hash");
+        panel.wait(15 * MINUTE);
+        assert!(sign_in(&panel, name, FIRST).is_ok(), "{name}");
+    }
+}
+
+#[test]
+fn a_throttled_login_does_not_tell_which_address_is_its() {
+    let panel = panel();
+    for _ in 0..11 {
+        let _ = sign_in(&panel, "marta.vidal", SECOND);
+    }
+    assert_eq!(sign_in(&panel, "marta@estudiovidal.example", SECOND), Ok(Verdict::Rejected));
+}
+
+#[test]
+fn attempts_are_refused_by_address_over_many_names() {
+    let panel = panel();
+    panel.settings.borrow_mut().insert("attempts-per-address", Value::Number(5));
+    for n in 0..5 {
+        assert!(sign_in(&panel, &format!("nobody{n}"), SECOND).is_ok());
+    }
+    assert_eq!(sign_in(&panel, "marta.vidal", FIRST), Err(Failure::Throttled(900)));
+    *panel.address.borrow_mut() = Some("192.0.2.8".to_owned());
+    assert!(accepted(&panel, "marta.vidal", FIRST));
+}
+
+#[test]
+fn a_machine_that_signs_many_people_in_is_not_refused_by_its_address() {
+    let panel = panel();
+    panel.settings.borrow_mut().insert("attempts-per-address", Value::Number(3));
+    *panel.caller.borrow_mut() = Actor::ServiceKey("billing".to_owned());
+    for n in 0..5 {
+        assert!(sign_in(&panel, &format!("nobody{n}"), SECOND).is_ok());
+    }
+}
+
+#[test]
+fn success_begins_the_names_count_anew_and_not_the_addresss() {
+    let panel = panel();
+    panel.settings.borrow_mut().insert("attempts-per-name", Value::Number(3));
+    panel.settings.borrow_mut().insert("attempts-per-address", Value::Number(6));
+    for _ in 0..2 {
+        assert_eq!(sign_in(&panel, "marta.vidal", SECOND), Ok(Verdict::Rejected));
+        assert_eq!(sign_in(&panel, "marta.vidal", SECOND), Ok(Verdict::Rejected));
+        assert!(accepted(&panel, "marta.vidal", FIRST));
+    }
+    assert_eq!(sign_in(&panel, "marta.vidal", FIRST), Err(Failure::Throttled(900)));
+}
+
+#[test]
+fn a_hash_in_another_form_is_upgraded_and_signs_nobody_out() {
+    let panel = panel();
+    let epoch = panel.person(MARTA).epoch;
+    panel.settings.borrow_mut().insert("argon2-passes", Value::Number(2));
+    assert!(accepted(&panel, "marta.vidal", FIRST));
+    let person = panel.person(MARTA);
+    assert!(person.hash.clone().unwrap().starts_with("$argon2id$v=19$m=7168,t=2,p=1$"));
+    assert_eq!((person.epoch, person.sessions), (epoch, Some(0)));
+    assert!(accepted(&panel, "marta.vidal", FIRST));
+    assert_eq!(panel.person(MARTA).hash, person.hash, "upgraded once");
+}
+
+#[test]
+fn a_password_that_is_about_to_be_replaced_is_not_upgraded() {
+    let panel = panel();
+    set(&panel, MARTA, FIRST, true);
+    let hash = panel.person(MARTA).hash;
+    panel.settings.borrow_mut().insert("argon2-passes", Value::Number(2));
+    assert!(matches!(sign_in(&panel, "marta.vidal", FIRST), Ok(Verdict::MustChange(_))));
+    assert_eq!(panel.person(MARTA).hash, hash);
+}
+
+#[test]
+fn a_password_too_long_for_bcrypt_stays_in_argon2() {
+    let panel = panel();
+    let long = "copper lantern oats velvet tractor sunrise marble window candle forest tin";
+    assert!(long.len() > 72);
+    set(&panel, MARTA, long, false);
+    panel.settings.borrow_mut().insert("output", Value::Text("bcrypt".to_owned()));
+    assert!(accepted(&panel, "marta.vidal", long));
+    assert!(panel.person(MARTA).hash.unwrap().starts_with("$argon2id$"));
+}
+
+#[test]
+fn a_provider_that_refuses_the_new_hash_does_not_stop_a_sign_in() {
+    let panel = panel();
+    panel.settings.borrow_mut().insert("argon2-passes", Value::Number(2));
+    panel.refuses_hashes.set(true);
+    assert!(accepted(&panel, "marta.vidal", FIRST));
+}

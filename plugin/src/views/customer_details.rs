@@ -1,0 +1,32 @@
+//! On the customer's account details: a new password by hand.
+
+use super::{new_password, submission};
+use crate::bindings::nodes::{Field, FieldKind, Form, Intent, Node};
+use crate::bindings::types::Failure;
+use crate::ports::Ports;
+use crate::words::{Word, Words};
+
+pub(super) fn draw(ports: &dyn Ports, account: &str) -> Result<Vec<Node>, Failure> {
+    let words = Words::of(ports);
+    // Ticked: a password that somebody else knows should not last.
+    let must_change = Field {
+        name: "must-change".to_owned(),
+        label: words.text(Word::MustChangeLabel, &[]),
+        hint: None,
+        kind: FieldKind::Tick(true),
+        required: false,
+        own: false,
+    };
+    let form = Form {
+        submit: submission("set-password", Some(account)),
+        intro: Vec::new(),
+        points: [Word::DetailsPointSessions, Word::DetailsPointMustChange, Word::DetailsPointTell]
+            .map(|point| words.sentence(point, &[]))
+            .into(),
+        fields: vec![new_password(ports, words, false), must_change],
+        submit_label: words.text(Word::Save, &[]),
+        submit_intent: Intent::Primary,
+        cancel: None,
+    };
+    Ok(vec![Node::Heading(words.text(Word::DetailsSection, &[])), Node::Form(form)])
+}
