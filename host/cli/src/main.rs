@@ -1,2 +1,96 @@
-//! Placeholder.
-fn main() {}
+//! The command line: what an operator does at the machine. Results on standard output, everything else on standard error.
+
+mod commands;
+mod exit;
+mod output;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use commands::{audit, call, check, plugin, reset_password};
+use output::{Colour, Output};
+
+/// Password management for hosting panels, as a sandboxed plugin.
+#[derive(Parser)]
+#[command(
+    version,
+    about,
+    after_help = "\
+Examples:
+  keyturn check
+  keyturn reset-password marta.vidal --link
+
+Exit codes: 0 done · 1 failed, nothing changed · 2 wrong usage · 3 done in part · 4 not found ·
+5 refused by policy or right · 6 configuration wrong · 75 try again later"
+)]
+struct Cli {
+    /// The configuration.
+    #[arg(long, short, global = true, env = "KEYTURN_CONFIG", default_value = "keyturn.toml")]
+    config: PathBuf,
+    /// One JSON document on standard output.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Colours of the first words.
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
+    color: Colour,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Look at configuration, database, mapping and plugins: what is there, what is wrong, how to mend it.
+    Check,
+    /// Call a hook of any plugin as the console, JSON in and out.
+    #[command(after_help = "\
+Examples:
+  keyturn call password/account-status '{\"account\": \"customer:42\"}'
+  keyturn call password/verify - < arguments.json      (what holds a secret goes through standard input)")]
+    Call(call::Arguments),
+    /// Give somebody a new password, or a link to choose one: the rescue of who is locked out.
+    #[command(after_help = "\
+Examples:
+  keyturn reset-password marta.vidal --link
+  printf %s \"$NEW\" | keyturn reset-password ana.ferrer
+
+Works with the server running or stopped. A password is read from standard input, never from an argument.")]
+    ResetPassword(reset_password::Arguments),
+    /// Look into plugins, or make one ready.
+    #[command(subcommand)]
+    Plugin(plugin::Command),
+    /// What was done, by whom, for whom.
+    #[command(subcommand)]
+    Audit(audit::Command),
+}
+
+fn main() -> ExitCode {
+    keyturn_host::plugin::compile::serve_compiler();
+    let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error")),
+        )
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .without_time()
+        .init();
+    let output = Output::new(cli.color, cli.json);
+    let result = match cli.command {
+        Command::Check => check::run(&cli.config, &output),
+        Command::Call(arguments) => call::run(&cli.config, &arguments, &output),
+        Command::ResetPassword(arguments) => reset_password::run(&cli.config, &arguments, &output),
+        Command::Plugin(command) => plugin::run(&command, &output),
+        Command::Audit(command) => audit::run(&cli.config, &command, &output),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            let code = exit::code(&error);
+            output.error(&error);
+            code
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! `keyturn check`: what was found, what is wrong, how to mend it.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use keyturn_host::accounts::sql::Severity;
+use keyturn_host::config::Config;
+use keyturn_host::host::plugin_name;
+use keyturn_host::plugin::grants::Grants;
+use serde_json::{Value, json};
+
+use super::configuration;
+use crate::exit;
+use crate::output::{Output, Tone};
+
+/// What was found so far.
+struct Report<'a> {
+    output: &'a Output,
+    findings: Vec<Value>,
+    wrong: usize,
+}
+
+impl Report<'_> {
+    fn say(&mut self, tone: Tone, text: &str, mend: Option<&str>) {
+        let word = match tone {
+            Tone::Good => "good",
+            Tone::Note => "note",
+            Tone::Wrong => "wrong",
+        };
+        self.wrong += usize::from(matches!(tone, Tone::Wrong));
+        self.findings.push(json!({ "severity": word, "text": text, "mend": mend }));
+        if !self.output.json {
+            let mend = mend.map(|mend| format!("\nmend it:  {mend}")).unwrap_or_default();
+            self.output.toned(tone, &format!("{text}{mend}"));
+        }
+    }
+}
+
+pub fn run(path: &Path, output: &Output) -> anyhow::Result<ExitCode> {
+    let config = configuration(path)?;
+    let mut report = Report { output, findings: Vec::new(), wrong: 0 };
+    report.say(Tone::Good, &format!("configuration {}", path.display()), None);
+    look(&config, &mut report);
+    if output.json {
+        output.document(&json!({ "wrong": report.wrong, "findings": report.findings }));
+    } else {
+        output.line(&match report.wrong {
+            0 => "\nNothing is wrong.".to_owned(),
+            1 => "\n1 thing is wrong.".to_owned(),
+            count => format!("\n{count} things are wrong."),
+        });
+    }
+    Ok(if report.wrong == 0 { ExitCode::SUCCESS } else { ExitCode::from(exit::CONFIGURATION) })
+}
+
+fn look(config: &Config, report: &mut Report<'_>) {
+    let database = config.path(&config.database.sqlite);
+    let provider = match config.provider() {
+        Ok(provider) => provider,
+        Err(cause) => return report.say(Tone::Wrong, &cause.to_string(), None),
+    };
+    match config.storage() {
+        Err(cause) => report.say(Tone::Wrong, &cause.to_string(), None),
+        Ok((storage, _)) => {
+            report.say(Tone::Good, &format!("database {}", database.display()), None);
+            let findings = storage.read(|sql| Ok(provider.check(sql)));
+            for finding in findings.unwrap_or_default() {
+                let tone = match finding.severity {
+                    Severity::Good => Tone::Good,
+                    Severity::Note => Tone::Note,
+                    Severity::Wrong => Tone::Wrong,
+                };
+                report.say(tone, &finding.text, finding.mend.as_deref());
+            }
+        }
+    }
+    plugins(config, report);
+}
+
+fn plugins(config: &Config, report: &mut Report<'_>) {
+    let host = match config.empty_host() {
+        Ok(host) => host,
+        Err(cause) => return report.say(Tone::Wrong, &cause.to_string(), None),
+    };
+    let files = match config.grants() {
+        Ok(files) => files,
+        Err(cause) => {
+            return report.say(
+                Tone::Wrong,
+                &format!("plugins: {cause}"),
+                Some("make the folder, with a grants file for each plugin"),
+            );
+        }
+    };
+    if files.is_empty() {
+        let folder = config.path(&config.plugins);
+        report.say(Tone::Wrong, &format!("plugins: no grants file in {}", folder.display()), None);
+    }
+    for path in files {
+        let name = plugin_name(&path);
+        let admitted = Grants::read(&path)
+            .map_err(|cause| cause.to_string())
+            .and_then(|(grants, component)| host.admit(&name, &component, &grants).map_err(|cause| cause.to_string()));
+        match admitted {
+            Ok(plugin) => {
+                let hooks = plugin.manifest.operations.iter().filter(|operation| operation.hook.is_some()).count();
+                let text = format!(
+                    "plugin {name} {}: {hooks} hooks, sha256 {}…",
+                    plugin.manifest.version,
+                    &plugin.sha256[..12]
+                );
+                report.say(Tone::Good, &text, None);
+            }
+            Err(cause) => report.say(Tone::Wrong, &format!("plugin {cause}"), None),
+        }
+    }
+    for (setting, hook) in [
+        ("sign-in.hook", &config.sign_in.hook),
+        ("sign-in.set-hook", &config.sign_in.set_hook),
+        ("sign-in.link-hook", &config.sign_in.link_hook),
+    ] {
+        if !host.has_hook(hook) {
+            report.say(Tone::Wrong, &format!("{setting} names {hook}, which no plugin has"), None);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! One file a command.
+
+pub mod audit;
+pub mod call;
+pub mod check;
+pub mod plugin;
+pub mod reset_password;
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use keyturn_host::accounts::Reach;
+use keyturn_host::caller::{Actor, Caller};
+use keyturn_host::config::Config;
+use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
+
+use crate::exit::{self, Ended};
+
+/// The configuration. A command of root's goes on as the user who owns the database: files that root makes there would
+/// lock the server out.
+fn configuration(path: &Path) -> anyhow::Result<Config> {
+    let config = Config::read(path)?;
+    if Uid::effective().is_root()
+        && let Ok(database) = std::fs::metadata(config.path(&config.database.sqlite))
+        && database.uid() != 0
+    {
+        let become_owner = || {
+            setgroups(&[Gid::from_raw(database.gid())])?;
+            setgid(Gid::from_raw(database.gid()))?;
+            setuid(Uid::from_raw(database.uid()))
+        };
+        become_owner().context("the database belongs to another user, and this command could not become that user")?;
+    }
+    Ok(config)
+}
+
+/// The operator at the machine.
+fn console() -> Caller {
+    Caller::new(Actor::Console, Reach::none())
+}
+
+fn ended(code: u8, text: impl Into<String>) -> anyhow::Error {
+    Ended { code, text: text.into() }.into()
+}
+
+fn not_found(text: impl Into<String>) -> anyhow::Error {
+    ended(exit::NOT_FOUND, text)
+}

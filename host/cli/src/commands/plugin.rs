@@ -1,0 +1,125 @@
+//! `keyturn plugin`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use keyturn_host::accounts::Field;
+use keyturn_host::plugin::grants::{Grants, digest};
+use keyturn_host::plugin::manifest::Wants;
+use keyturn_host::plugin::pack;
+use serde_json::json;
+
+use crate::output::Output;
+
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// What a component imports, exports and wants, and what of it is granted. Nothing of it is run.
+    Inspect {
+        /// The packed component.
+        file: PathBuf,
+        /// Its grants file, to see what is granted.
+        #[arg(long)]
+        grants: Option<PathBuf>,
+    },
+    /// Put a manifest into a component.
+    Pack {
+        /// The component as the compiler wrote it.
+        component: PathBuf,
+        /// The manifest.
+        #[arg(long, default_value = "manifest.toml")]
+        manifest: PathBuf,
+        /// Where the packed component goes.
+        #[arg(long, short)]
+        output: PathBuf,
+    },
+}
+
+pub fn run(command: &Command, output: &Output) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Inspect { file, grants } => inspect(file, grants.as_ref(), output),
+        Command::Pack { component, manifest, output: to } => {
+            let bytes = std::fs::read(component).with_context(|| component.display().to_string())?;
+            let text = std::fs::read_to_string(manifest).with_context(|| manifest.display().to_string())?;
+            let packed = pack::pack(&bytes, &text).map_err(|cause| {
+                anyhow::Error::from(cause).context(format!("{} could not be packed", component.display()))
+            })?;
+            std::fs::write(to, &packed).with_context(|| to.display().to_string())?;
+            if output.json {
+                output.document(&json!({ "file": to, "bytes": packed.len(), "sha256": digest(&packed) }));
+            } else {
+                output.line(&format!("{}  {} bytes\nsha256 = \"{}\"", to.display(), packed.len(), digest(&packed)));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn inspect(file: &PathBuf, grants: Option<&PathBuf>, output: &Output) -> anyhow::Result<ExitCode> {
+    let bytes = std::fs::read(file).with_context(|| file.display().to_string())?;
+    let (imports, exports) = pack::interfaces(&bytes)?;
+    let manifest = pack::manifest(&bytes)?;
+    let granted = grants.map(|path| Grants::read(path)).transpose()?.map(|(grants, _)| grants.grants);
+    if output.json {
+        output.document(&json!({
+            "file": file, "bytes": bytes.len(), "sha256": digest(&bytes), "imports": imports, "exports": exports,
+            "manifest": manifest, "granted": granted,
+        }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    output.line(&format!("{} {}  {}", manifest.name, manifest.version, manifest.description));
+    output.line(&format!("sha256 {}  {} bytes\n", digest(&bytes), bytes.len()));
+    let rows: Vec<Vec<String>> = rights(&manifest.wants)
+        .into_iter()
+        .map(|(right, wanted)| {
+            let granted = match &granted {
+                None => "?".to_owned(),
+                Some(granted) => {
+                    rights(granted).into_iter().find(|(other, _)| *other == right).map_or_else(String::new, |(_, g)| g)
+                }
+            };
+            vec![right.to_owned(), wanted, granted]
+        })
+        .collect();
+    output.table(&["MAY", "WANTED", "GRANTED"], &rows);
+    output.line("");
+    let rows: Vec<Vec<String>> = manifest
+        .operations
+        .iter()
+        .map(|operation| {
+            let actors: Vec<String> =
+                operation.actors.iter().map(|actor| json!(actor).as_str().unwrap_or_default().to_owned()).collect();
+            let hook = operation.hook.as_ref().map_or_else(String::new, |hook| format!("{hook}/{}", operation.name));
+            vec![operation.name.clone(), hook, if operation.form { "form" } else { "" }.to_owned(), actors.join(", ")]
+        })
+        .collect();
+    output.table(&["OPERATION", "HOOK", "FORM", "WHO MAY"], &rows);
+    for (head, names) in [("Imports", &imports), ("Exports", &exports)] {
+        output.line(&format!("\n{head}"));
+        names.iter().for_each(|name| output.line(&format!("  {name}")));
+    }
+    if granted.is_none() {
+        output.remark("\nTo see what of this is granted, name its grants file: --grants plugins.d/NAME.toml");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What may be wanted or granted, in words, strongest first.
+fn rights(wants: &Wants) -> Vec<(&'static str, String)> {
+    let yes = |right: bool| if right { "yes" } else { "no" }.to_owned();
+    let accounts = wants.accounts.as_ref();
+    let read: Vec<&str> =
+        accounts.map(|a| a.read.iter().map(|field: &Field| field.name()).collect()).unwrap_or_default();
+    let realms: Vec<&str> = accounts.map(|a| a.realms.iter().map(String::as_str).collect()).unwrap_or_default();
+    vec![
+        ("read and replace stored passwords", yes(accounts.is_some_and(|a| a.credential))),
+        ("ask for passwords in its forms", yes(wants.passwords)),
+        ("speak for the panel", yes(wants.speaks_for_panel)),
+        ("draw forms", yes(wants.input)),
+        ("read of accounts", if read.is_empty() { "nothing".to_owned() } else { read.join(", ") }),
+        ("accounts of", if realms.is_empty() { "as granted".to_owned() } else { realms.join(", ") }),
+        ("keep data of its own", yes(wants.database)),
+        ("make MACs under its own keys", yes(wants.keys)),
+        ("hash slowly", yes(wants.kdf)),
+    ]
+}

@@ -1,0 +1,117 @@
+//! `keyturn reset-password`: the way back in for who is locked out. Which hook sets a password stands in the
+//! configuration; the host itself knows nothing of them.
+
+use std::io::{IsTerminal as _, Read as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use keyturn_host::Host;
+use keyturn_host::accounts::{AccountId, Matched};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::{configuration, console, ended, not_found};
+use crate::exit;
+use crate::output::Output;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Login, mail address, or account such as customer:42.
+    login: String,
+    /// Print a one-time link to choose a password, instead of setting one.
+    #[arg(long)]
+    link: bool,
+    /// The new password must be changed at the next sign-in.
+    #[arg(long, conflicts_with = "link")]
+    must_change: bool,
+}
+
+pub fn run(config: &Path, arguments: &Arguments, output: &Output) -> anyhow::Result<ExitCode> {
+    let config = configuration(config)?;
+    let host = config.host()?;
+    let realms: Vec<&str> = config.accounts.keys().map(String::as_str).collect();
+    let account = account(&host, &arguments.login, &realms)?;
+    if arguments.link {
+        let made = host.call(&console(), &config.sign_in.link_hook, &json!({ "account": account.as_str() }), None)?;
+        if output.json {
+            output.document(&made);
+        } else {
+            let until = made.get("until").and_then(Value::as_i64).unwrap_or_default();
+            output.remark(&format!(
+                "Link for {} ({account}). Whoever has it can choose the password; it works once, until {}:",
+                arguments.login,
+                clock(until, &host)
+            ));
+            output.line(made.get("link").and_then(Value::as_str).unwrap_or_default());
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let new = password()?;
+    let call = json!({ "account": account.as_str(), "new": new.as_str(), "must_change": arguments.must_change });
+    let changed = host.call(&console(), &config.sign_in.set_hook, &call, None)?;
+    if output.json {
+        output.document(&changed);
+    } else {
+        let ended = match changed.get("sessions_ended").and_then(Value::as_u64) {
+            Some(1) => " 1 session was ended.".to_owned(),
+            Some(count) => format!(" {count} sessions were ended."),
+            None => String::new(),
+        };
+        output.line(&format!("The password of {} ({account}) is new.{ended}", arguments.login));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One account, or the reason why not.
+fn account(host: &Host, typed: &str, realms: &[&str]) -> anyhow::Result<AccountId> {
+    if let Ok(id) = typed.parse::<AccountId>()
+        && realms.contains(&id.realm())
+        && host.epoch(&id)?.is_some()
+    {
+        return Ok(id);
+    }
+    let mut found = host.find(typed, realms)?;
+    // A login outranks addresses, as at sign-in.
+    if found.iter().any(|(_, by)| *by == Matched::Login) {
+        found.retain(|(_, by)| *by == Matched::Login);
+    }
+    match found.as_slice() {
+        [] => Err(not_found(format!("nobody has the login or mail address “{typed}” in {}", realms.join(", ")))),
+        [(id, _)] => Ok(id.clone()),
+        several => {
+            let names: Vec<&str> = several.iter().map(|(id, _)| id.as_str()).collect();
+            Err(ended(
+                exit::REFUSED,
+                format!("“{typed}” belongs to several accounts: {}. Name one of them", names.join(", ")),
+            ))
+        }
+    }
+}
+
+/// From the terminal, unseen and twice; or all of standard input, without the line's end.
+fn password() -> anyhow::Result<Zeroizing<String>> {
+    if std::io::stdin().is_terminal() {
+        let new =
+            Zeroizing::new(rpassword::prompt_password("New password: ").context("the password could not be read")?);
+        let again =
+            Zeroizing::new(rpassword::prompt_password("Once more: ").context("the password could not be read")?);
+        anyhow::ensure!(*new == *again, "the two passwords are not the same; nothing was changed");
+        return Ok(new);
+    }
+    let mut text = Zeroizing::new(String::new());
+    std::io::stdin().read_to_string(&mut text).context("standard input could not be read")?;
+    let length = text.strip_suffix('\n').map_or(text.len(), |line| line.strip_suffix('\r').unwrap_or(line).len());
+    text.truncate(length);
+    if text.is_empty() {
+        return Err(ended(2, "no password on standard input; type one there, or ask for --link"));
+    }
+    Ok(text)
+}
+
+fn clock(at: i64, host: &Host) -> String {
+    jiff::Timestamp::from_millisecond(at).map_or_else(
+        |_| "?".to_owned(),
+        |at| at.to_zoned(host.brand().zone.clone()).strftime("%-d %b %Y, %H:%M %Z").to_string(),
+    )
+}

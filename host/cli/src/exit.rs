@@ -1,0 +1,58 @@
+//! What a script is told: one number for each way to end.
+
+use std::process::ExitCode;
+
+use keyturn_host::config::ConfigError;
+use keyturn_host::plugin::admit::AdmitError;
+use keyturn_host::plugin::grants::GrantsError;
+use keyturn_host::plugin::pack::PackError;
+use keyturn_host::storage::StorageError;
+use keyturn_host::{CallError, Failure};
+
+/// No such account, hook or file.
+pub const NOT_FOUND: u8 = 4;
+/// A rule or a right said no.
+pub const REFUSED: u8 = 5;
+/// The configuration is wrong.
+pub const CONFIGURATION: u8 = 6;
+/// Busy.
+pub const LATER: u8 = 75;
+
+/// An error that knows its exit code.
+#[derive(Debug)]
+pub struct Ended {
+    /// The code.
+    pub code: u8,
+    /// The sentence.
+    pub text: String,
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Ended {}
+
+/// The code of an error.
+pub fn code(error: &anyhow::Error) -> ExitCode {
+    if let Some(ended) = error.downcast_ref::<Ended>() {
+        return ExitCode::from(ended.code);
+    }
+    if let Some(call) = error.downcast_ref::<CallError>() {
+        return ExitCode::from(match call {
+            CallError::NoSuch(_) | CallError::Failed(Failure::NotFound) => NOT_FOUND,
+            CallError::Arguments(_) => 2,
+            CallError::Busy(_)
+            | CallError::Conflict
+            | CallError::Failed(Failure::Unavailable(_) | Failure::Throttled(_))
+            | CallError::Storage(StorageError::Busy) => LATER,
+            CallError::Failed(_) | CallError::Error(_) | CallError::Denied { .. } => REFUSED,
+            _ => 1,
+        });
+    }
+    let configuration =
+        error.is::<ConfigError>() || error.is::<GrantsError>() || error.is::<AdmitError>() || error.is::<PackError>();
+    ExitCode::from(if configuration { CONFIGURATION } else { 1 })
+}

@@ -1,0 +1,136 @@
+//! `keyturn` on a panel's database.
+
+use std::path::PathBuf;
+
+use keyturn_tests::demo_folder;
+use serde_json::{Value, json};
+
+use crate::{done, err, keyturn, out};
+
+const NEW: &str = "copper lantern oats";
+
+struct Panel {
+    _folder: tempfile::TempDir,
+    config: PathBuf,
+}
+
+fn panel() -> Panel {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = demo_folder(folder.path(), "https://panel.example");
+    let database = rusqlite::Connection::open(folder.path().join("panel.db")).expect("opens");
+    database
+        .execute_batch(
+            "CREATE TABLE people (id INTEGER PRIMARY KEY, kind TEXT, login TEXT UNIQUE, email TEXT, name TEXT, locale TEXT,
+                 state TEXT, reseller_id INTEGER, password_hash TEXT, created_at TEXT, updated_at TEXT);
+             CREATE TABLE sessions (token BLOB PRIMARY KEY, person_id INTEGER);
+             INSERT INTO people (id, kind, login, email, name, locale, state) VALUES
+                 (1, 'customer', 'marta', 'marta@vidal.example', 'Marta Vidal', 'en', 'active'),
+                 (2, 'customer', 'twin', 'both@vidal.example', 'Twin', 'en', 'active'),
+                 (3, 'customer', 'other', 'both@vidal.example', 'Other', 'en', 'active');
+             INSERT INTO sessions VALUES (x'01', 1), (x'02', 1), (x'03', 2);",
+        )
+        .expect("rows");
+    Panel { _folder: folder, config }
+}
+
+impl Panel {
+    fn verdict(&self, login: &str, password: &str) -> Value {
+        let input = json!({"login_or_email": login, "password": password}).to_string();
+        serde_json::from_str(&done(&keyturn(&self.config, &["call", "password/verify", "-"], &input))).expect("JSON")
+    }
+}
+
+#[test]
+fn a_password_from_standard_input_is_set_and_signs_in() {
+    let panel = panel();
+    let text = done(&keyturn(&panel.config, &["reset-password", "MARTA@vidal.example"], &format!("{NEW}\n")));
+    assert_eq!(text, "The password of MARTA@vidal.example (customer:1) is new. 2 sessions were ended.\n");
+    assert_eq!(panel.verdict("marta", NEW)["kind"], "accepted");
+    assert_eq!(panel.verdict("marta", "another one entirely")["kind"], "rejected");
+    let audit = done(&keyturn(&panel.config, &["audit", "list", "--json", "--account", "customer:1"], ""));
+    assert!(audit.contains("set-password") && audit.contains("console") && !audit.contains(NEW), "{audit}");
+}
+
+#[test]
+fn a_link_stands_alone_on_its_line_and_leads_to_the_page_to_choose() {
+    let panel = panel();
+    let output = keyturn(&panel.config, &["reset-password", "marta", "--link"], "");
+    let link = done(&output);
+    assert!(link.starts_with("https://panel.example/choose/") && link.lines().count() == 1, "{link}");
+    assert!(err(&output).contains("works once, until"), "{}", err(&output));
+}
+
+#[test]
+fn what_the_policy_refuses_ends_with_its_reason_and_its_code() {
+    let panel = panel();
+    for (new, word) in
+        [("short", "At least 15"), ("marta vidal marta vidal", "contains"), ("aaaaaaaaaaaaaaaaaaaaaa", "")]
+    {
+        let output = keyturn(&panel.config, &["reset-password", "marta"], new);
+        assert_eq!(output.status.code(), Some(5), "{}", err(&output));
+        assert!(err(&output).starts_with("error:") && err(&output).contains(word), "{}", err(&output));
+    }
+    assert_eq!(panel.verdict("marta", "short")["kind"], "rejected");
+}
+
+#[test]
+fn each_way_to_fail_has_its_code_and_names_what_to_do() {
+    let panel = panel();
+    let config = &panel.config;
+    for (arguments, input, code, word) in [
+        (&["reset-password", "nobody"][..], NEW, 4, "nobody has the login"),
+        (&["reset-password", "both@vidal.example"], NEW, 5, "customer:2, customer:3"),
+        (&["reset-password", "marta"], "", 2, "standard input"),
+        (&["call", "password/unheard-of", "{}"], "", 4, "password/unheard-of"),
+        (&["call", "password/account-status", "{}"], "", 2, "arguments.account: is missing"),
+        (&["call", "password/account-status", "{"], "", 2, "no JSON"),
+        (&["call", "password/account-status", r#"{"account": "customer:77"}"#], "", 4, "no such thing"),
+        (&["call", "password/change-own", r#"{"current": "a", "new": "b"}"#], "", 5, "console may not do change-own"),
+        (&["unheard-of"], "", 2, "unheard-of"),
+    ] {
+        let output = keyturn(config, arguments, input);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}{}", out(&output), err(&output));
+        assert!(err(&output).contains(word), "{arguments:?}: {}", err(&output));
+    }
+}
+
+#[test]
+fn a_wrong_configuration_is_named_by_file_line_and_setting() {
+    let panel = panel();
+    let text = std::fs::read_to_string(&panel.config).expect("reads");
+    for (from, to, word) in [
+        ("[database]", "[database]\nspeed = 9", "speed"),
+        ("https://panel.example", "panel.example", "brand.link-origin"),
+        ("Europe/Madrid", "Europe/Atlantis", "brand.time-zone"),
+        ("[database]", "[database", "line "),
+    ] {
+        std::fs::write(&panel.config, text.replacen(from, to, 1)).expect("writes");
+        let output = keyturn(&panel.config, &["check"], "");
+        assert_eq!(output.status.code(), Some(6), "{}{}", out(&output), err(&output));
+        assert!(err(&output).contains("keyturn.toml") && err(&output).contains(word), "{word}: {}", err(&output));
+    }
+}
+
+#[test]
+fn check_says_what_it_found_and_what_is_wrong() {
+    let panel = panel();
+    let text = out(&keyturn(&panel.config, &["check"], ""));
+    assert!(text.contains("good") && text.contains("plugin keyturn-password"), "{text}");
+    let grants = panel.config.with_file_name("plugins.d").join("keyturn-password.toml");
+    let granted = std::fs::read_to_string(&grants).expect("reads");
+    std::fs::write(&grants, granted.replace("kdf = true", "kdf = false")).expect("writes");
+    let output = keyturn(&panel.config, &["check"], "");
+    assert_eq!(output.status.code(), Some(6));
+    assert!(out(&output).contains("`grants.kdf`"), "{}", out(&output));
+}
+
+#[test]
+fn inspect_shows_wanted_against_granted_and_runs_nothing() {
+    let panel = panel();
+    let folder = panel.config.with_file_name("plugins.d");
+    let (file, grants) = (folder.join("keyturn-password.wasm"), folder.join("keyturn-password.toml"));
+    let arguments = ["plugin", "inspect", file.to_str().expect("text"), "--grants", grants.to_str().expect("text")];
+    let text = done(&keyturn(&panel.config, &arguments, ""));
+    assert!(text.contains("keyturn:panel/kdf") && text.contains("password/verify"), "{text}");
+    assert!(!text.contains("wasi:sockets") && !text.contains("wasi:filesystem"), "{text}");
+}

@@ -1,0 +1,151 @@
+//! `examples/php-panel` under PHP's own server: a panel that was not written for Keyturn accepts a password that Keyturn
+//! set, and Keyturn verifies the one that the panel had stored.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use keyturn_host::plugin::grants::digest;
+use keyturn_tests::{PASSWORD, Stopped, free_port};
+use serde_json::{Value, json};
+
+use crate::{done, err, keyturn};
+
+const OLD: &str = "flour water and salt";
+const NEW: &str = "copper lantern oats";
+
+struct PhpPanel {
+    _server: Stopped,
+    folder: tempfile::TempDir,
+    port: u16,
+}
+
+fn php() -> Command {
+    Command::new("php")
+}
+
+impl PhpPanel {
+    fn start() -> Self {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/php-panel");
+        let folder = tempfile::tempdir().expect("a folder");
+        let component = PASSWORD.packed();
+        std::fs::create_dir(folder.path().join("plugins.d")).expect("a folder");
+        std::fs::write(folder.path().join("plugins.d/keyturn-password.wasm"), &component).expect("written");
+        let grants = std::fs::read_to_string(source.join("plugins.d/keyturn-password.toml")).expect("reads");
+        let grants = grants.replace("@SHA256@", &digest(&component));
+        std::fs::write(folder.path().join("plugins.d/keyturn-password.toml"), grants).expect("written");
+        std::fs::copy(source.join("keyturn.toml"), folder.path().join("keyturn.toml")).expect("copied");
+        let database = folder.path().join("panel.db");
+        let seeded = php().arg(source.join("seed.php")).env("PANEL_DB", &database).stdout(Stdio::null()).status();
+        assert!(
+            seeded.expect("php runs; `cargo xtask test` installs what this test needs").success(),
+            "the panel's people could not be made"
+        );
+        let port = free_port();
+        let server = php()
+            .args(["-S", &format!("127.0.0.1:{port}"), "-t"])
+            .arg(source.join("public"))
+            .env("PANEL_DB", &database)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let server = Stopped(server.expect("php starts"));
+        let until = Instant::now() + Duration::from_secs(20);
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < until, "PHP's server did not start");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Self { _server: server, folder, port }
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("keyturn.toml")
+    }
+
+    /// One request, whole: the head and the body of its answer.
+    fn request(&self, method: &str, path: &str, cookie: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("connects");
+        let request = format!(
+            "{method} {path} HTTP/1.0\r\nHost: 127.0.0.1:{}\r\nCookie: {cookie}\r\nContent-Type: \
+             application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            self.port,
+            body.len()
+        );
+        // In one piece: PHP's server answers when it has the head, and takes what follows for a line that is cut.
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    }
+
+    /// Signs in by the panel's own form and code. The session's cookie, if it let him in.
+    fn sign_in(&self, login: &str, password: &str) -> Option<String> {
+        let page = self.request("GET", "/index.php", "", "");
+        let cookie = cookie_of(&page).expect("a session");
+        let csrf =
+            page.split("name=\"csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a token");
+        let form = format!("csrf={csrf}&login={login}&password={}", password.replace(' ', "+"));
+        let answer = self.request("POST", "/index.php", &cookie, &form);
+        let status = answer.split(' ').nth(1).unwrap_or_default().to_owned();
+        match status.as_str() {
+            "303" => cookie_of(&answer).or(Some(cookie)),
+            "401" => None,
+            other => panic!("{other}: {answer}"),
+        }
+    }
+
+    fn signed_in(&self, cookie: &str) -> bool {
+        self.request("GET", "/home.php", cookie, "").starts_with("HTTP/1.0 200")
+    }
+}
+
+fn cookie_of(answer: &str) -> Option<String> {
+    let headers = answer.lines().filter_map(|line| line.split_once(": "));
+    let mut set = headers.filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
+    set.next_back().and_then(|(_, value)| value.split(';').next()).map(str::to_owned)
+}
+
+#[test]
+fn a_panel_that_is_not_ours_accepts_a_password_that_keyturn_set() {
+    let panel = PhpPanel::start();
+    let config = panel.config();
+    let verify = |password: &str| -> Value {
+        let input = json!({"login_or_email": "carmen", "password": password}).to_string();
+        serde_json::from_str(&done(&keyturn(&config, &["call", "password/verify", "-"], &input))).expect("JSON")
+    };
+    // Before: PHP's own bcrypt hash is verified by Keyturn, and by PHP.
+    assert_eq!(verify(OLD)["kind"], "accepted");
+    assert_eq!(verify("flour water and sand")["kind"], "rejected");
+    let session = panel.sign_in("carmen", OLD).expect("the old password signs in");
+    assert!(panel.signed_in(&session));
+
+    let text = done(&keyturn(&config, &["reset-password", "carmen"], NEW));
+    assert!(text.contains("is new"), "{text}");
+
+    assert!(!panel.signed_in(&session), "the session that was open is gone");
+    assert!(panel.sign_in("carmen", OLD).is_none(), "the old password no longer signs in");
+    let session = panel.sign_in("carmen", NEW).expect("the new password signs in, through PHP's own password_verify");
+    assert!(panel.signed_in(&session));
+    // What Keyturn verifies at sign-in it may not rewrite into what PHP could not read.
+    assert_eq!(verify(NEW)["kind"], "accepted");
+    assert!(panel.sign_in("carmen", NEW).is_some());
+}
+
+#[test]
+fn what_bcrypt_would_cut_is_refused_by_name() {
+    let panel = PhpPanel::start();
+    let output = keyturn(&panel.config(), &["reset-password", "carmen"], &"copper lantern oats and ".repeat(4));
+    assert_eq!(output.status.code(), Some(5), "{}", err(&output));
+    assert!(err(&output).contains("72"), "{}", err(&output));
+    assert!(panel.sign_in("carmen", OLD).is_some(), "nothing was changed");
+}
+
+#[test]
+fn who_is_not_mapped_cannot_be_reset() {
+    let panel = PhpPanel::start();
+    let output = keyturn(&panel.config(), &["reset-password", "admin"], NEW);
+    assert_eq!(output.status.code(), Some(4), "{}", err(&output));
+    assert!(panel.sign_in("admin", "keeper of the rack keys").is_some());
+}
