@@ -1,2 +1,127 @@
-//! Placeholder.
-fn main() {}
+//! A small hosting panel: people sign in, find a customer, press Manage and set a password. It shows how a panel embeds
+//! the host, and uses nothing of it but its public API.
+//!
+//! Invariants: passwords are checked and set by the plugin's hooks and by nothing else, so this crate holds no hash
+//! function; who reaches whom is decided in [`folk`] and told to the host with each call; a session holds no longer than
+//! the password that it began under.
+
+mod answer;
+mod database;
+mod folk;
+mod owner;
+mod pages;
+mod people;
+mod request;
+mod seed;
+mod serve;
+mod session;
+mod site;
+#[cfg(test)]
+mod tests;
+mod visitor;
+mod words;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use keyturn_host::plugin::compile::serve_compiler;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::site::Site;
+
+/// How long requests that were begun may take to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A small hosting panel that embeds Keyturn.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Arguments {
+    /// The panel's keyturn.toml; paths in it are relative to it
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the panel until Ctrl-C
+    Serve {
+        /// Where to listen
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+        listen: SocketAddr,
+        /// Fill the database with people to play with; whoever is there already stays as he is
+        #[arg(long)]
+        demo: bool,
+    },
+    /// Make the first owner, on a database without one. The password is read from standard input
+    CreateOwner {
+        /// What the owner types at sign-in
+        login: String,
+        /// His mail address
+        #[arg(long)]
+        email: Option<String>,
+        /// His name, if it is not the login
+        #[arg(long)]
+        name: Option<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    serve_compiler();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(cause) => {
+            eprintln!("error: {cause:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let site = Site::open(&arguments.config)?;
+    match &arguments.command {
+        Command::CreateOwner { login, email, name } => owner::create(&site, login, email.as_deref(), name.as_deref()),
+        Command::Serve { listen, demo } => {
+            if *demo {
+                seed::fill(&site).context("the demo's people could not be made")?;
+            }
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(serve(Arc::new(site), *listen, *demo))
+        }
+    }
+}
+
+async fn serve(site: Arc<Site>, listen: SocketAddr, demo: bool) -> anyhow::Result<()> {
+    let listener = tokio::net::TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let address = format!("http://{}", listener.local_addr()?);
+    println!("{}", seed::greeting(&site, &address, demo)?);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let serving = serve::run(site, listener, async {
+        // An error is as good as the word: whoever was to send it is gone.
+        let _ = stopped.await;
+    });
+    let mut serving = std::pin::pin!(serving);
+    tokio::select! {
+        ended = &mut serving => return Ok(ended?),
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    println!("\nStopping; what was begun is finished first.");
+    let _ = stop.send(());
+    // A browser that holds its connection open must not hold the panel.
+    match tokio::time::timeout(PATIENCE, serving).await {
+        Ok(ended) => ended?,
+        Err(_) => tracing::warn!("some requests were not finished"),
+    }
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! Answers: pages, redirects, and what is said when something cannot be done.
+
+use axum::body::Body;
+use axum::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+use keyturn_host::embed::SubmitError;
+use keyturn_host::storage::StorageError;
+use keyturn_host::view::html::Markup;
+use keyturn_host::view::{ViewError, look};
+use keyturn_host::{CallError, Failure};
+use rusqlite::ErrorCode;
+
+use crate::folk::Folk;
+
+/// Seconds after which to try again, where nothing says how many.
+const AGAIN: u32 = 5;
+
+/// Why there is no page. Each is drawn as one, in [`crate::request::Request::failed`].
+#[derive(Debug)]
+pub enum Failed {
+    /// No such person, or not one of his.
+    NoSuch(Folk),
+    /// No such page.
+    NoPage,
+    /// Only for who is signed in.
+    SignIn,
+    /// A known page that is not for him.
+    Forbidden,
+    /// Not a form that was drawn for this session.
+    Forged,
+    /// More than any form of ours.
+    TooLarge,
+    /// Too often; wait so many seconds.
+    Throttled(u32),
+    /// Not now; try again in so many seconds.
+    Busy(u32),
+    /// It may have been done.
+    Indeterminate,
+    /// Something broke; what, for the log.
+    Broken(String),
+}
+
+impl From<rusqlite::Error> for Failed {
+    fn from(cause: rusqlite::Error) -> Self {
+        match cause.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Failed::Busy(AGAIN),
+            _ => Failed::Broken(cause.to_string()),
+        }
+    }
+}
+
+impl From<StorageError> for Failed {
+    fn from(cause: StorageError) -> Self {
+        match cause {
+            StorageError::Busy => Failed::Busy(AGAIN),
+            StorageError::Indeterminate => Failed::Indeterminate,
+            cause => Failed::Broken(cause.to_string()),
+        }
+    }
+}
+
+impl From<CallError> for Failed {
+    fn from(cause: CallError) -> Self {
+        match cause {
+            CallError::Busy(seconds) | CallError::Failed(Failure::Unavailable(seconds)) => Failed::Busy(seconds),
+            CallError::Failed(Failure::Throttled(seconds)) => Failed::Throttled(seconds),
+            CallError::Failed(Failure::NotFound) => Failed::NoPage,
+            CallError::Failed(Failure::Forbidden) | CallError::Denied { .. } => Failed::Forbidden,
+            CallError::Conflict => Failed::Busy(1),
+            CallError::Indeterminate => Failed::Indeterminate,
+            CallError::NoSuch(_) => Failed::NoPage,
+            cause => Failed::Broken(cause.to_string()),
+        }
+    }
+}
+
+impl From<SubmitError> for Failed {
+    fn from(cause: SubmitError) -> Self {
+        match cause {
+            SubmitError::Form(_) => Failed::Forged,
+            SubmitError::Call(cause) => cause.into(),
+        }
+    }
+}
+
+impl From<ViewError> for Failed {
+    fn from(cause: ViewError) -> Self {
+        Failed::Broken(cause.to_string())
+    }
+}
+
+/// A page.
+pub fn page(status: StatusCode, html: &Markup) -> Response {
+    with(status, "text/html; charset=utf-8", html.to_string())
+}
+
+/// A redirect that turns a post into a look at another page.
+pub fn see_other(url: &str) -> Response {
+    moved(StatusCode::SEE_OTHER, url)
+}
+
+/// A redirect by `status`. An address that no header can bear leads home.
+pub fn moved(status: StatusCode, url: &str) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    let url = HeaderValue::try_from(url).unwrap_or(HeaderValue::from_static("/"));
+    response.headers_mut().insert(LOCATION, url);
+    response
+}
+
+/// JSON for the script.
+pub fn json(body: String) -> Response {
+    with(StatusCode::OK, "application/json", body)
+}
+
+/// The page is there, but not by this method.
+pub fn wrong_method(allowed: &'static str) -> Response {
+    let mut response = with(StatusCode::METHOD_NOT_ALLOWED, "text/plain; charset=utf-8", String::new());
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    harden(response.headers_mut(), false);
+    response
+}
+
+fn with(status: StatusCode, kind: &'static str, body: String) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+/// Says when to come back.
+pub fn retry_after(response: &mut Response, seconds: u32) {
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+}
+
+/// What every answer bears, where it does not say otherwise.
+pub fn harden(headers: &mut HeaderMap, https: bool) {
+    let mut set = |name: HeaderName, value: &'static str| {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    set(CONTENT_SECURITY_POLICY, look::csp());
+    set(X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(X_FRAME_OPTIONS, "DENY");
+    // Not `no-referrer`: under it browsers write `Origin: null` into our own posts.
+    set(REFERRER_POLICY, "same-origin");
+    set(CACHE_CONTROL, "no-store");
+    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    if https {
+        set(HeaderName::from_static("strict-transport-security"), "max-age=31536000");
+    }
+}
+
+/// A cookie for the whole panel that no script reads. `age` in seconds; none: until the browser closes.
+pub fn cookie(name: &str, value: &str, age: Option<u32>, https: bool) -> String {
+    let age = age.map(|age| format!("; Max-Age={age}")).unwrap_or_default();
+    let secure = if https { "; Secure" } else { "" };
+    format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{age}{secure}")
+}

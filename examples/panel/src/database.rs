@@ -1,0 +1,103 @@
+//! The panel's SQLite file: its tables, and connections to it. The host keeps its own tables in the same file.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use rusqlite::functions::FunctionFlags;
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
+
+/// `lower(login)` and `lower(email)` are what the host looks for at sign-in.
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS people (
+  id            INTEGER PRIMARY KEY,
+  kind          TEXT NOT NULL CHECK (kind IN ('owner', 'administrator', 'reseller', 'customer')),
+  login         TEXT NOT NULL UNIQUE,
+  email         TEXT,
+  name          TEXT NOT NULL,
+  locale        TEXT NOT NULL DEFAULT 'en',
+  state         TEXT NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'suspended')),
+  reseller_id   INTEGER REFERENCES people (id),
+  password_hash TEXT,
+  created_at    TEXT NOT NULL,
+  updated_at    TEXT NOT NULL,
+  signed_in_at  INTEGER
+) STRICT;
+CREATE INDEX IF NOT EXISTS people_login ON people (lower(login));
+CREATE INDEX IF NOT EXISTS people_email ON people (lower(email));
+CREATE INDEX IF NOT EXISTS people_reseller ON people (reseller_id);
+CREATE TABLE IF NOT EXISTS sessions (
+  id         INTEGER PRIMARY KEY,
+  token      TEXT NOT NULL UNIQUE,
+  person_id  INTEGER NOT NULL REFERENCES people (id) ON DELETE CASCADE,
+  epoch      TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  last_seen  INTEGER NOT NULL,
+  address    TEXT,
+  agent      TEXT NOT NULL,
+  carried    TEXT
+) STRICT;
+CREATE INDEX IF NOT EXISTS sessions_person ON sessions (person_id);
+";
+
+/// Connections that are not in use.
+pub struct Database {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Database {
+    /// Opens the file, and makes it and its tables where they are missing.
+    pub fn open(path: &Path) -> rusqlite::Result<Self> {
+        let database = Self { path: path.to_owned(), idle: Mutex::default() };
+        database.with(|db| db.execute_batch(SCHEMA))?;
+        Ok(database)
+    }
+
+    /// Does something on a connection of its own. Blocks.
+    pub fn with<T>(&self, what: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = idle().pop();
+        let mut db = match taken {
+            Some(db) => db,
+            None => connect(&self.path)?,
+        };
+        let done = what(&mut db);
+        if db.is_autocommit() {
+            idle().push(db);
+        }
+        done
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open(path)?;
+    db.busy_timeout(Duration::from_secs(5))?;
+    // WAL and FULL as the host has them: both write this file.
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "foreign_keys", true)?;
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    db.create_scalar_function("plain", 1, flags, |context| {
+        Ok(context.get::<Option<String>>(0)?.map(|text| plain(&text)))
+    })?;
+    Ok(db)
+}
+
+/// As people search and sort: without case and accents, so that "adrian" finds Adrián.
+pub fn plain(text: &str) -> String {
+    text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_searched_without_case_and_accents() {
+        assert_eq!(plain("Adrián QUESADA"), "adrian quesada");
+        assert_eq!(plain("عمر الحداد"), "عمر الحداد");
+    }
+}

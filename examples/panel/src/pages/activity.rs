@@ -1,0 +1,89 @@
+//! What happened to somebody's password lately, from the host's audit, in words.
+
+use std::collections::BTreeMap;
+
+use keyturn_host::accounts::AccountId;
+use keyturn_host::storage::{AuditEntry, AuditFilter, Role};
+use keyturn_host::view::html::Markup;
+use keyturn_host::view::nodes::{Column, ColumnKind, Empty, Node, Row, Table, Value};
+
+use crate::answer::Failed;
+use crate::pages::forms::said;
+use crate::request::Request;
+use crate::words::Words;
+
+/// Entries on the page.
+const ENTRIES: u32 = 10;
+
+/// The section.
+pub fn of(request: &Request, account: &AccountId) -> Result<Markup, Failed> {
+    let words = request.words();
+    let filter = AuditFilter { subject: Some(account.clone()), limit: ENTRIES, ..AuditFilter::default() };
+    let entries = request.site.host.audit(&filter)?;
+    let mut names = BTreeMap::new();
+    let mut rows = Vec::new();
+    for (_, entry) in &entries {
+        if !names.contains_key(&entry.actor) {
+            names.insert(entry.actor.clone(), actor(request, words, &entry.actor)?);
+        }
+        let who = names.get(&entry.actor).map_or("", String::as_str);
+        let from = entry.address.as_ref().map_or_else(|| said("—"), |address| vec![Value::Code(address.clone())]);
+        rows.push(Row {
+            cells: vec![vec![Value::Time(entry.at)], said(&what(words, entry, account)), said(who), from],
+            actions: Vec::new(),
+        });
+    }
+    let column = |label: &str, kind| Column { label: label.to_owned(), kind, low: false };
+    let table = Table {
+        caption: words.get("activity-title").to_owned(),
+        columns: vec![
+            column(words.get("activity-when"), ColumnKind::Time),
+            column(words.get("activity-what"), ColumnKind::Text),
+            column(words.get("activity-who"), ColumnKind::Text),
+            column(words.get("activity-from"), ColumnKind::Text),
+        ],
+        rows,
+        empty: Empty {
+            title: words.get("activity-none").to_owned(),
+            text: said(words.get("activity-none-hint")),
+            action: None,
+        },
+    };
+    let nodes = [Node::Heading(words.get("activity-title").to_owned()), Node::Table(table)];
+    Ok(request.region("activity", Some(account), &nodes, None)?.html)
+}
+
+fn actor(request: &Request, words: Words, name: &str) -> Result<String, Failed> {
+    Ok(match name {
+        "anonymous" => words.get("actor-anonymous").to_owned(),
+        "console" => words.get("actor-console").to_owned(),
+        "system" => words.get("actor-system").to_owned(),
+        name => match name.strip_prefix("service-key:") {
+            Some(key) => words.fill("actor-key", &[("name", key)]),
+            None => {
+                let id = name.parse::<AccountId>().ok().and_then(|account| account.key().parse().ok());
+                let person = id.map(|id| request.site.people.person(id)).transpose()?.flatten();
+                person.map_or_else(|| name.to_owned(), |person| person.name)
+            }
+        },
+    })
+}
+
+/// The operation as a deed; what was not done says why in the audit's own word.
+fn what(words: Words, entry: &AuditEntry, account: &AccountId) -> String {
+    if entry.subjects.contains(&(account.clone(), Role::Upgrade)) {
+        return words.get("did-upgrade").to_owned();
+    }
+    let deed = match entry.operation.as_str() {
+        "set-password" => words.get("did-set-password"),
+        "change-own" => words.get("did-change-own"),
+        "complete-reset" => words.get("did-complete-reset"),
+        "make-link" => words.get("did-make-link"),
+        "verify" => words.get("did-verify"),
+        other => other,
+    };
+    match entry.outcome.as_str() {
+        "done" | "reveal" | "accepted" => deed.to_owned(),
+        outcome => words.fill("did-not", &[("deed", deed), ("outcome", outcome)]),
+    }
+}

@@ -1,0 +1,146 @@
+//! Posted forms, the panel's own and plugins', which may stand in the same page. Both are sealed by the host to the
+//! session and the place that they were drawn for; nobody else can have one made.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use keyturn_host::accounts::AccountId;
+use keyturn_host::caller::Actor;
+use keyturn_host::embed::Submitted;
+use keyturn_host::view::Corrections;
+use keyturn_host::view::form::{self, FormError, Input, Posted, Stale, TypedValue};
+use keyturn_host::view::nodes::{Submission as Target, Value};
+
+use crate::answer::{self, Failed};
+use crate::pages::sign_in;
+use crate::request::{OWN, Request, Sheet};
+use crate::words::{Part, Words};
+
+/// A form of the panel's own that was posted, and is whole.
+pub type Submission = form::Submission;
+
+/// Draws a page, with what was wrong with the form posted last.
+pub type Draw = fn(&mut Request, Option<&Corrections>) -> Result<Response, Failed>;
+
+/// Runs a form of the panel's own.
+pub type Run = fn(&mut Request, &Submission) -> Result<Response, Failed>;
+
+/// Reads the form that was posted to a page, and runs it: by `run` if it is the panel's own, else by its plugin.
+pub fn posted(request: &mut Request, run: Run, draw: Draw) -> Result<Response, Failed> {
+    let caller = request.visitor.caller();
+    let site = request.site.clone();
+    match form::read(&request.body, &site.keys, &caller, site.host.now()) {
+        Ok(Posted::Submission(submission)) if submission.plugin == OWN => {
+            if submission.problems.is_empty() {
+                return run(request, &submission);
+            }
+            let corrections = submission.corrections(submission.problems.clone(), None);
+            return again(request, &corrections, draw);
+        }
+        Err(FormError::Stale(late)) if late.corrections.plugin() == OWN => return stale(request, *late, draw),
+        Err(FormError::TooLarge) => return Err(Failed::TooLarge),
+        Err(FormError::Malformed(_) | FormError::Foreign) => return Err(Failed::Forged),
+        Ok(_) | Err(FormError::Stale(_)) => {}
+    }
+    let submit_url = request.address(&[]);
+    let submitted = {
+        let surface = request.surface(&submit_url, None);
+        site.host.submit(&caller, &request.body, &surface)?
+    };
+    match submitted {
+        Submitted::Done { url, notice, own_epoch } => {
+            request.say_outcome(&notice);
+            if let Some(epoch) = own_epoch {
+                sign_in::renew(request, &epoch)?;
+            }
+            Ok(answer::see_other(&url))
+        }
+        Submitted::Rate(json) => Ok(answer::json(json)),
+        Submitted::Again(corrections) => again(request, &corrections, draw),
+        Submitted::Stale(late) => stale(request, *late, draw),
+        Submitted::Reveal(page) => {
+            let person = request.person()?;
+            let sheet = Sheet {
+                title: &page.title,
+                under: None,
+                above: &[],
+                heading: None,
+                summary: &Default::default(),
+                body: &page.html,
+            };
+            let html = request.sheet(&person, &sheet);
+            Ok(answer::page(StatusCode::OK, &html))
+        }
+    }
+}
+
+/// The page again, with what was wrong and what was typed.
+pub fn again(request: &mut Request, corrections: &Corrections, draw: Draw) -> Result<Response, Failed> {
+    let mut response = draw(request, Some(corrections))?;
+    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    Ok(response)
+}
+
+/// The session ended meanwhile: sign in first, and find the form filled. Or the form was only too old.
+fn stale(request: &mut Request, late: Stale, draw: Draw) -> Result<Response, Failed> {
+    let Some(name) = late.sign_in_as else {
+        return again(request, &late.corrections, draw);
+    };
+    let account: AccountId = name.parse().map_err(|_| Failed::Forged)?;
+    let carried = late.corrections.seal(&request.site.keys, &Actor::Account(account));
+    let next = request.address(&[]);
+    sign_in::instead(request, &next, &carried)
+}
+
+/// What was carried through the sign-in for this page, if the session has brought something. It is shown once.
+pub fn carried(request: &mut Request) -> Result<Option<Corrections>, Failed> {
+    let actor = request.visitor.caller().actor;
+    let Some(session) = &mut request.visitor.session else {
+        return Ok(None);
+    };
+    let Some(sealed) = session.carried.take() else {
+        return Ok(None);
+    };
+    request.site.people.take_carried(session.id)?;
+    Ok(Corrections::open(&sealed, &request.site.keys, &actor))
+}
+
+/// The text of an input.
+pub fn text<'s>(submission: &'s Submission, name: &str) -> &'s str {
+    submission
+        .inputs
+        .iter()
+        .find_map(|(key, input)| match input {
+            Input::Text(text) if key == name => Some(text.as_str()),
+            _ => None,
+        })
+        .or_else(|| match submission.typed.get(name) {
+            Some(TypedValue::Text(text)) => Some(text.as_str()),
+            _ => None,
+        })
+        .unwrap_or_default()
+}
+
+/// What a form of the panel's own asks for.
+pub fn target(action: &str, arguments: &[(&str, &str)]) -> Target {
+    Target {
+        action: action.to_owned(),
+        subject: None,
+        arguments: arguments.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+    }
+}
+
+/// An entry of the words with typed values in it.
+pub fn sentence(words: Words, key: &str, values: &[(&str, Value)]) -> Vec<Value> {
+    words
+        .parts(key)
+        .filter_map(|part| match part {
+            Part::Text(text) => Some(Value::Text(text.to_owned())),
+            Part::Placeholder(name) => values.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone()),
+        })
+        .collect()
+}
+
+/// A sentence of one text.
+pub fn said(text: &str) -> Vec<Value> {
+    vec![Value::Text(text.to_owned())]
+}

@@ -1,0 +1,148 @@
+//! Overview of one person: what the panel knows, what plugins say, what happened lately.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use jiff::tz::TimeZone;
+use keyturn_host::accounts::AccountId;
+use keyturn_host::view::html::nodes::Painter;
+use keyturn_host::view::html::{Html, Markup};
+use keyturn_host::view::nodes::{Action, Badge, Fact, Intent, Node, Run, Target, TextLink, Tone, Value};
+use keyturn_host::view::shell::{Heading, Link};
+use keyturn_host::view::words::LANGUAGES;
+use keyturn_host::view::{Corrections, Place};
+
+use crate::answer::{self, Failed};
+use crate::folk::Folk;
+use crate::pages::forms::{self, Submission, said, target};
+use crate::pages::{activity, people};
+use crate::people::{Kind, Person, account};
+use crate::request::{Request, Sheet, role_key, title_key};
+use crate::words::Words;
+
+/// GET.
+pub fn show(request: &mut Request) -> Result<Response, Failed> {
+    let corrections = forms::carried(request)?;
+    draw(request, corrections.as_ref())
+}
+
+/// POST.
+pub fn post(request: &mut Request) -> Result<Response, Failed> {
+    forms::posted(request, run, draw)
+}
+
+fn run(request: &mut Request, submission: &Submission) -> Result<Response, Failed> {
+    let (_, _, person) = people::subject(request)?;
+    if submission.action != "end-sessions" || submission.subject != person.account() {
+        return Err(Failed::Forged);
+    }
+    let ended = request.site.people.end_sessions(person.id)?;
+    request.say("said-sessions-ended", ended);
+    Ok(answer::see_other(&person.url()))
+}
+
+fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Response, Failed> {
+    let (viewer, folk, person) = people::subject(request)?;
+    if viewer.id == person.id {
+        return Ok(answer::see_other("/account"));
+    }
+    let account = person.account().ok_or(Failed::NoSuch(folk))?;
+    let words = request.words();
+    let caller = request.visitor.caller();
+
+    let facts = facts(words, &viewer, &person, &request.site.host.brand().zone);
+    let own = request.region("overview", Some(&account), &facts, corrections)?;
+    let submit_url = request.address(&[]);
+    let plugins = {
+        let surface = request.surface(&submit_url, corrections);
+        request.site.host.slot(&caller, "customer.sections", Some(&account), 2, &surface)
+    };
+    let activity = activity::of(request, &account)?;
+    let mut body = Html::new();
+    // One row of cards, the panel's own and the plugins'.
+    body.class("div", "kt-sections").markup(&own.html).markup(&plugins.html).close("div");
+    body.markup(&activity);
+    let summary = Html::new().markup(&own.summary).markup(&plugins.summary).done();
+
+    let actions = actions(request, &account, &submit_url);
+    let list = format!("/{}", folk.path());
+    let above = [Link { label: words.get(title_key(folk)), url: &list }];
+    let sheet = Sheet {
+        title: &person.name,
+        under: Some(folk),
+        above: &above,
+        heading: Some(Heading {
+            text: &person.name,
+            badge: Some(people::state_badge(words, &person)),
+            actions: &actions,
+        }),
+        summary: &summary,
+        body: &body.done(),
+    };
+    let html = request.sheet(&viewer, &sheet);
+    Ok(answer::page(StatusCode::OK, &html))
+}
+
+fn actions(request: &Request, account: &AccountId, submit_url: &str) -> Markup {
+    let words = request.words();
+    let action =
+        |label: &str, run: Run| Action { label: label.to_owned(), intent: Intent::Neutral, run, unavailable: None };
+    let actions = [
+        action(words.get("details-manage"), Run::Go(Target::AccountDetails(account.to_string()))),
+        action(words.get("end-sessions"), Run::Submit(target("end-sessions", &[]))),
+    ];
+    let place = Place::Slot { name: "overview.actions".to_owned(), subject: Some(account.clone()) };
+    let caller = request.visitor.caller();
+    request.framed(&caller, place, submit_url, None, |frame| {
+        let mut painter = Painter::new(frame, 2);
+        painter.row_actions(&actions);
+        painter.html.done()
+    })
+}
+
+/// One fact.
+pub fn fact(label: &str, value: Vec<Value>) -> Fact {
+    Fact { label: label.to_owned(), value }
+}
+
+/// A language by its own name.
+pub fn language(tag: &str) -> String {
+    LANGUAGES
+        .iter()
+        .find_map(|(known, name)| (*known == tag).then(|| (*name).to_owned()))
+        .unwrap_or_else(|| tag.to_owned())
+}
+
+/// The day of a time, without the clock. It is long ago, so it is never written as "today".
+fn day(words: Words, at: i64, zone: &TimeZone) -> String {
+    let written = words.host.time(at, i64::MAX / 1_000_000, zone);
+    written.split(',').next().unwrap_or_default().to_owned()
+}
+
+fn facts(words: Words, viewer: &Person, person: &Person, zone: &TimeZone) -> Vec<Node> {
+    let email = match &person.email {
+        Some(email) => said(email),
+        None => vec![Value::Badge(Badge { tone: Tone::Warning, text: words.get("no-email").to_owned() })],
+    };
+    let mut facts = vec![
+        fact(words.get("fact-login"), said(&person.login)),
+        fact(words.get("fact-email"), email),
+        fact(words.get("fact-language"), said(&language(&person.locale))),
+    ];
+    match (person.kind, &person.reseller) {
+        (Kind::Customer, _) if viewer.kind == Kind::Reseller => {}
+        (Kind::Customer, Some((id, name))) => {
+            let reseller = account(Folk::Resellers.realm(), *id).map(|account| {
+                Value::Link(TextLink { text: name.clone(), target: Target::Overview(account.to_string()) })
+            });
+            facts.push(fact(words.get("column-reseller"), reseller.map_or_else(|| said(name), |link| vec![link])));
+        }
+        (Kind::Customer, None) => facts.push(fact(words.get("column-reseller"), said(words.get("none")))),
+        _ => facts.push(fact(words.get("column-role"), said(words.get(role_key(person))))),
+    }
+    if let Some(since) = person.since {
+        facts.push(fact(words.get("fact-since"), said(&day(words, since, zone))));
+    }
+    let last = person.signed_in_at.map_or_else(|| said(words.get("never")), |at| vec![Value::Time(at)]);
+    facts.push(fact(words.get("fact-signed-in"), last));
+    vec![Node::Heading(words.get("fact-account").to_owned()), Node::Facts(facts)]
+}

@@ -1,0 +1,48 @@
+//! Pages that plugins bring, under the panel's navigation.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use keyturn_host::accounts::AccountId;
+use keyturn_host::view::Corrections;
+
+use crate::answer::{self, Failed};
+use crate::pages::forms;
+use crate::request::{Request, Sheet};
+
+/// GET.
+pub fn show(request: &mut Request) -> Result<Response, Failed> {
+    let corrections = forms::carried(request)?;
+    draw(request, corrections.as_ref())
+}
+
+/// POST.
+pub fn post(request: &mut Request) -> Result<Response, Failed> {
+    forms::posted(request, |_, _| Err(Failed::Forged), draw)
+}
+
+fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Response, Failed> {
+    let person = request.person()?;
+    let caller = request.visitor.caller();
+    let subject = match request.asked("for") {
+        "" => None,
+        subject => Some(subject.parse::<AccountId>().map_err(|_| Failed::NoPage)?),
+    };
+    let arguments: Vec<(String, String)> =
+        request.query.iter().filter(|(name, _)| name != "for" && name != "lang").cloned().collect();
+    let submit_url = request.address(&[]);
+    let page = {
+        let surface = request.surface(&submit_url, corrections);
+        let (plugin, name) = (request.param("plugin"), request.param("page"));
+        request.site.host.page(&caller, plugin, name, subject.as_ref(), &arguments, &surface)?
+    };
+    let sheet = Sheet {
+        title: &page.title,
+        under: None,
+        above: &[],
+        heading: None,
+        summary: &Default::default(),
+        body: &page.html,
+    };
+    let html = request.sheet(&person, &sheet);
+    Ok(answer::page(StatusCode::OK, &html))
+}

@@ -1,0 +1,307 @@
+//! The panel's people: what a row holds, and every query on them.
+
+use jiff::Timestamp;
+use keyturn_host::accounts::{AccountId, Scope};
+use rusqlite::{OptionalExtension as _, Row, named_params, params};
+
+use crate::database::{Database, plain};
+use crate::folk::Folk;
+
+/// What somebody is in the panel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Reaches everybody.
+    Owner,
+    /// Reaches resellers and customers.
+    Administrator,
+    /// Reaches his own customers.
+    Reseller,
+    /// Reaches himself.
+    Customer,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 4] = [Kind::Owner, Kind::Administrator, Kind::Reseller, Kind::Customer];
+
+    /// As it stands in the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Owner => "owner",
+            Kind::Administrator => "administrator",
+            Kind::Reseller => "reseller",
+            Kind::Customer => "customer",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Kind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// One of the people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The row.
+    pub id: i64,
+    /// What he is.
+    pub kind: Kind,
+    /// What is typed at sign-in.
+    pub login: String,
+    /// The mail address on file.
+    pub email: Option<String>,
+    /// Name of the person or company.
+    pub name: String,
+    /// BCP 47.
+    pub locale: String,
+    /// May not sign in.
+    pub suspended: bool,
+    /// Who manages him, if a reseller does: his row and name.
+    pub reseller: Option<(i64, String)>,
+    /// Unix milliseconds, if it can be read.
+    pub since: Option<i64>,
+    /// Unix milliseconds of his last sign-in here.
+    pub signed_in_at: Option<i64>,
+}
+
+/// The account of a row in a realm.
+pub fn account(realm: &str, id: i64) -> Option<AccountId> {
+    AccountId::new(realm, &id.to_string()).ok()
+}
+
+impl Person {
+    /// His list.
+    pub fn folk(&self) -> Folk {
+        Folk::of(self.kind)
+    }
+
+    /// His name with the host. A row's id is digits, so there always is one.
+    pub fn account(&self) -> Option<AccountId> {
+        account(self.folk().realm(), self.id)
+    }
+
+    /// The page about him.
+    pub fn url(&self) -> String {
+        format!("/{}/{}", self.folk().path(), self.id)
+    }
+
+    fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let kind: String = row.get("kind")?;
+        let reseller: Option<i64> = row.get("reseller_id")?;
+        let reseller_name: Option<String> = row.get("reseller_name")?;
+        let since: String = row.get("created_at")?;
+        Ok(Self {
+            id: row.get("id")?,
+            kind: Kind::named(&kind).unwrap_or(Kind::Customer),
+            login: row.get("login")?,
+            email: row.get::<_, Option<String>>("email")?.filter(|email| !email.is_empty()),
+            name: row.get("name")?,
+            locale: row.get("locale")?,
+            suspended: row.get::<_, String>("state")? == "suspended",
+            reseller: reseller.zip(reseller_name),
+            since: since.parse::<Timestamp>().ok().map(|since| since.as_millisecond()),
+            signed_in_at: row.get("signed_in_at")?,
+        })
+    }
+}
+
+const PERSON: &str = "SELECT p.id, p.kind, p.login, p.email, p.name, p.locale, p.state, p.reseller_id, p.created_at, \
+     p.signed_in_at, r.name AS reseller_name FROM people p LEFT JOIN people r ON r.id = p.reseller_id";
+
+/// Who looks, in a query: everybody of a list, or the customers of one reseller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Within {
+    folk: Folk,
+    reseller: Option<i64>,
+}
+
+impl Within {
+    /// What `viewer` sees of a list; none if nothing.
+    pub fn seen_by(viewer: &Person, folk: Folk) -> Option<Self> {
+        let reseller = match crate::folk::scope(viewer.kind, folk) {
+            Scope::None => return None,
+            Scope::Own => Some(viewer.id),
+            Scope::All => None,
+        };
+        Some(Self { folk, reseller })
+    }
+
+    /// A condition on `p`, with `:reseller` in it.
+    fn condition(self) -> String {
+        let kinds: Vec<String> = self.folk.kinds().iter().map(|kind| format!("'{}'", kind.name())).collect();
+        format!("p.kind IN ({}) AND (:reseller IS NULL OR p.reseller_id = :reseller)", kinds.join(", "))
+    }
+}
+
+/// Which rows of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filter {
+    /// All.
+    All,
+    /// Those who may sign in.
+    Active,
+    /// Those who may not.
+    Suspended,
+    /// Those without a mail address.
+    NoEmail,
+}
+
+impl Filter {
+    /// All of them, as the tabs stand.
+    pub const ALL: [Filter; 4] = [Filter::All, Filter::Active, Filter::Suspended, Filter::NoEmail];
+
+    /// Its name in an address.
+    pub fn name(self) -> &'static str {
+        match self {
+            Filter::All => "all",
+            Filter::Active => "active",
+            Filter::Suspended => "suspended",
+            Filter::NoEmail => "no-email",
+        }
+    }
+
+    /// From an address; what it is not is [`Filter::All`].
+    pub fn named(name: &str) -> Self {
+        Filter::ALL.into_iter().find(|filter| filter.name() == name).unwrap_or(Filter::All)
+    }
+
+    fn condition(self) -> &'static str {
+        match self {
+            Filter::All => "TRUE",
+            Filter::Active => "p.state = 'active'",
+            Filter::Suspended => "p.state = 'suspended'",
+            Filter::NoEmail => "coalesce(p.email, '') = ''",
+        }
+    }
+}
+
+/// A page of a list.
+pub struct Listing {
+    /// The rows.
+    pub people: Vec<Person>,
+    /// How many the search finds for each of [`Filter::ALL`].
+    pub counts: [i64; 4],
+    /// How many there are without any search.
+    pub total: i64,
+}
+
+/// Rows of one page of a list.
+pub const PAGE: i64 = 25;
+
+impl Database {
+    /// A page of a list, `page` from 0, of those whose name, login or address contains what was typed.
+    pub fn list(&self, within: Within, typed: &str, filter: Filter, page: i64) -> rusqlite::Result<Listing> {
+        let condition = within.condition();
+        let found = "(:typed = '' OR instr(plain(p.name), :typed) OR instr(plain(p.login), :typed) \
+             OR instr(plain(p.email), :typed))";
+        let typed = plain(typed.trim());
+        self.with(|db| {
+            let snapshot = db.transaction()?;
+            let sums: Vec<String> = Filter::ALL
+                .iter()
+                .map(|filter| format!("coalesce(sum({found} AND {}), 0)", filter.condition()))
+                .collect();
+            let sql = format!("SELECT count(*), {} FROM people p WHERE {condition}", sums.join(", "));
+            let bound = named_params! {":reseller": within.reseller, ":typed": typed};
+            let (total, counts) = snapshot.query_row(&sql, bound, |row| {
+                Ok((row.get(0)?, [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?]))
+            })?;
+            let sql = format!(
+                "{PERSON} WHERE {condition} AND {found} AND {} ORDER BY plain(p.name), p.id LIMIT :limit OFFSET :offset",
+                filter.condition()
+            );
+            let mut statement = snapshot.prepare_cached(&sql)?;
+            let bound = named_params! {
+                ":reseller": within.reseller, ":typed": typed, ":limit": PAGE, ":offset": page.saturating_mul(PAGE),
+            };
+            let people = statement.query_map(bound, Person::of)?.collect::<Result<_, _>>()?;
+            Ok(Listing { people, counts, total })
+        })
+    }
+
+    /// One of a list, if he is within.
+    pub fn find(&self, within: Within, id: i64) -> rusqlite::Result<Option<Person>> {
+        let sql = format!("{PERSON} WHERE p.id = :id AND {}", within.condition());
+        self.with(|db| {
+            db.prepare_cached(&sql)?
+                .query_row(named_params! {":id": id, ":reseller": within.reseller}, Person::of)
+                .optional()
+        })
+    }
+
+    /// Anybody: for who is signed in, and for names in the audit.
+    pub fn person(&self, id: i64) -> rusqlite::Result<Option<Person>> {
+        let sql = format!("{PERSON} WHERE p.id = ?1");
+        self.with(|db| db.prepare_cached(&sql)?.query_row([id], Person::of).optional())
+    }
+
+    /// Changes what the panel's own form changes.
+    pub fn change(&self, id: i64, name: &str, email: Option<&str>, locale: &str) -> rusqlite::Result<()> {
+        let sql = "UPDATE people SET name = ?2, email = ?3, locale = ?4, updated_at = ?5 WHERE id = ?1";
+        self.with(|db| db.execute(sql, params![id, name, email, locale, today()]))?;
+        Ok(())
+    }
+
+    /// Notes a sign-in.
+    pub fn signed_in(&self, id: i64, now: i64) -> rusqlite::Result<()> {
+        self.with(|db| db.execute("UPDATE people SET signed_in_at = ?2 WHERE id = ?1", [id, now]))?;
+        Ok(())
+    }
+
+    /// Whether there is an owner.
+    pub fn has_owner(&self) -> rusqlite::Result<bool> {
+        self.with(|db| db.query_row("SELECT EXISTS (SELECT 1 FROM people WHERE kind = 'owner')", [], |row| row.get(0)))
+    }
+
+    /// The row of that login.
+    pub fn by_login(&self, login: &str) -> rusqlite::Result<Option<i64>> {
+        let sql = "SELECT id FROM people WHERE lower(login) = lower(?1)";
+        self.with(|db| db.query_row(sql, [login], |row| row.get(0)).optional())
+    }
+
+    /// A new row without a password; with one it can only be given by a hook.
+    pub fn add(&self, new: &NewPerson<'_>) -> rusqlite::Result<i64> {
+        let sql = "INSERT INTO people (kind, login, email, name, locale, state, reseller_id, created_at, updated_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)";
+        self.with(|db| {
+            let state = if new.suspended { "suspended" } else { "active" };
+            db.execute(
+                sql,
+                params![new.kind.name(), new.login, new.email, new.name, new.locale, state, new.reseller, new.since],
+            )?;
+            Ok(db.last_insert_rowid())
+        })
+    }
+
+    /// Takes a row away whose password was refused.
+    pub fn remove(&self, id: i64) -> rusqlite::Result<()> {
+        self.with(|db| db.execute("DELETE FROM people WHERE id = ?1", [id]))?;
+        Ok(())
+    }
+}
+
+/// Somebody to add.
+#[derive(Debug, Clone, Copy)]
+pub struct NewPerson<'a> {
+    /// What he is.
+    pub kind: Kind,
+    /// What is typed at sign-in.
+    pub login: &'a str,
+    /// The mail address.
+    pub email: Option<&'a str>,
+    /// Name of the person or company.
+    pub name: &'a str,
+    /// BCP 47.
+    pub locale: &'a str,
+    /// May not sign in.
+    pub suspended: bool,
+    /// Who manages him.
+    pub reseller: Option<i64>,
+    /// ISO 8601.
+    pub since: &'a str,
+}
+
+/// Now, as the table writes times: the same as the host's `touch … as iso8601`.
+pub fn today() -> String {
+    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

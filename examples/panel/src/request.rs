@@ -1,0 +1,408 @@
+//! One request: what came, who asks, and how pages are dressed for him.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use form_urlencoded::Serializer;
+use keyturn_host::accounts::AccountId;
+use keyturn_host::caller::Caller;
+use keyturn_host::embed::{NOTICE_COOKIE, Surface};
+use keyturn_host::http::reader::{self, LANGUAGE_COOKIE};
+use keyturn_host::http::{css_url, js_url};
+use keyturn_host::view::html::{Html, Markup};
+use keyturn_host::view::nodes::{AccountField, Node, Tone};
+use keyturn_host::view::shell::parts::banner;
+use keyturn_host::view::shell::{self, Chrome, Group, Heading, Item, Link, Panel, Post, User};
+use keyturn_host::view::words::LANGUAGES;
+use keyturn_host::view::{self, Contact, Corrections, Frame, Place, Region};
+
+use crate::answer::{self, Failed, cookie, retry_after};
+use crate::folk::{Folk, scope};
+use crate::people::Person;
+use crate::site::Site;
+use crate::visitor::Visitor;
+use crate::words::Words;
+
+/// The name under which the panel draws forms of its own; no plugin can have it.
+pub const OWN: &str = "(the panel)";
+/// What the panel itself has to say on the next page: a key of its words and a number.
+const SAID: &str = "kt-said";
+/// What it may say by that cookie.
+const SAYINGS: [&str; 4] = ["said-saved", "said-sessions-ended", "said-session-ended", "said-signed-out"];
+const YEAR: u32 = 365 * 24 * 60 * 60;
+
+/// One request.
+pub struct Request {
+    /// The panel.
+    pub site: Arc<Site>,
+    /// Who asks.
+    pub visitor: Visitor,
+    /// The path of the address.
+    pub path: String,
+    /// What follows it.
+    pub query: Vec<(String, String)>,
+    /// Placeholders of the route.
+    pub params: Vec<(String, String)>,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// The body of a post.
+    pub body: Bytes,
+    /// Cookies to set with the answer.
+    pub cookies: Vec<String>,
+}
+
+/// A page for who is signed in.
+pub struct Sheet<'a> {
+    /// Its name.
+    pub title: &'a str,
+    /// The list that it stands under.
+    pub under: Option<Folk>,
+    /// Pages above it.
+    pub above: &'a [Link<'a>],
+    /// The h1; none where the body brings one.
+    pub heading: Option<Heading<'a>>,
+    /// What was wrong, to be drawn first.
+    pub summary: &'a Markup,
+    /// The rest.
+    pub body: &'a Markup,
+}
+
+impl Request {
+    /// The reader's words.
+    pub fn words(&self) -> Words {
+        self.visitor.words()
+    }
+
+    /// Who is signed in, or the way there.
+    pub fn person(&self) -> Result<Person, Failed> {
+        self.visitor.person().cloned().ok_or(Failed::SignIn)
+    }
+
+    /// A value of the query.
+    pub fn asked(&self, name: &str) -> &str {
+        self.query.iter().find_map(|(key, value)| (key == name).then_some(value.as_str())).unwrap_or_default()
+    }
+
+    /// A placeholder of the route.
+    pub fn param(&self, name: &str) -> &str {
+        self.params.iter().find_map(|(key, value)| (key == name).then_some(value.as_str())).unwrap_or_default()
+    }
+
+    /// This page's own address, with some of its query set anew; an empty value leaves it out.
+    pub fn address(&self, set: &[(&str, &str)]) -> String {
+        let kept = self.query.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let kept = kept.filter(|(key, _)| *key != "lang" && !set.iter().any(|(name, _)| name == key));
+        let mut query = Serializer::new(String::new());
+        query.extend_pairs(kept.chain(set.iter().copied()).filter(|(_, value)| !value.is_empty()));
+        let query = query.finish();
+        if query.is_empty() { self.path.clone() } else { format!("{}?{query}", self.path) }
+    }
+
+    /// Where plugins' forms of this page post to.
+    pub fn surface<'a>(&'a self, submit_url: &'a str, corrections: Option<&'a Corrections>) -> Surface<'a> {
+        Surface { submit_url, links: &*self.site, corrections }
+    }
+
+    /// Draws something of the panel's own as the host draws what plugins say: one look, forms sealed to the session.
+    pub fn framed<T>(
+        &self,
+        caller: &Caller,
+        place: Place,
+        submit_url: &str,
+        corrections: Option<&Corrections>,
+        draw: impl FnOnce(&Frame<'_>) -> T,
+    ) -> T {
+        let brand = self.site.host.brand();
+        draw(&Frame {
+            plugin: OWN,
+            speaks_for_panel: true,
+            may_input: true,
+            may_passwords: true,
+            caller,
+            place,
+            submit_url,
+            links: &*self.site,
+            brand: &brand.name,
+            contact: Some(contact(&brand.contact)),
+            zone: brand.zone.clone(),
+            now: self.site.host.now(),
+            account: &not_asked,
+            corrections,
+            keys: &self.site.keys,
+        })
+    }
+
+    /// A region of the panel's own, named so that its forms are told from others of the page.
+    pub fn region(
+        &self,
+        name: &str,
+        subject: Option<&AccountId>,
+        nodes: &[Node],
+        corrections: Option<&Corrections>,
+    ) -> Result<Region, Failed> {
+        let place = Place::Slot { name: name.to_owned(), subject: subject.cloned() };
+        let submit_url = self.address(&[]);
+        let caller = self.visitor.caller();
+        Ok(self.framed(&caller, place, &submit_url, corrections, |frame| view::draw_region(nodes, frame, 2))?)
+    }
+
+    /// Sets a cookie with the answer.
+    pub fn set_cookie(&mut self, name: &str, value: &str, age: Option<u32>) {
+        let cookie = cookie(name, value, age, self.site.https);
+        self.cookies.push(cookie);
+    }
+
+    /// Says something on the next page: one of [`SAYINGS`].
+    pub fn say(&mut self, key: &'static str, n: u64) {
+        self.set_cookie(SAID, &format!("{key}.{n}"), Some(60));
+    }
+
+    /// Says a plugin's outcome on the next page.
+    pub fn say_outcome(&mut self, sealed: &str) {
+        self.set_cookie(NOTICE_COOKIE, sealed, Some(60));
+    }
+
+    /// What is to be said on this page; it is taken, so it is said once.
+    pub fn said(&mut self) -> Markup {
+        let mut html = Html::new();
+        if let Some(sealed) = reader::cookie(&self.headers, NOTICE_COOKIE).map(str::to_owned) {
+            let caller = self.visitor.caller();
+            if let Some(notice) = self.site.host.notice(&caller, &sealed, &self.surface("/", None)) {
+                html.markup(&notice);
+            }
+            self.set_cookie(NOTICE_COOKIE, "", Some(0));
+        }
+        if let Some(said) = reader::cookie(&self.headers, SAID).map(str::to_owned) {
+            // A cookie is the browser's, so it only chooses among our own words.
+            let (key, n) = said.split_once('.').unwrap_or((&said, "0"));
+            if let Some(key) = SAYINGS.into_iter().find(|saying| *saying == key) {
+                let words = self.words();
+                let title = match n.parse() {
+                    Ok(n) if words.find(key).is_none() => words.count(key, n),
+                    _ => words.get(key).to_owned(),
+                };
+                html.markup(&banner(Tone::Success, &title, "", true, words.host));
+            }
+            self.set_cookie(SAID, "", Some(0));
+        }
+        html.done()
+    }
+
+    fn dressed<T>(&self, draw: impl FnOnce(&Chrome<'_>) -> T) -> T {
+        let brand = self.site.host.brand();
+        let (css, js) = (css_url(), js_url());
+        let languages = LANGUAGES.map(|(tag, _)| {
+            let page = self.address(&[]);
+            let mark = if page.contains('?') { '&' } else { '?' };
+            format!("{page}{mark}lang={tag}")
+        });
+        let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
+        let back = self.address(&[]);
+        let hidden = [("back", back.as_str())];
+        draw(&Chrome {
+            locale: &self.visitor.locale,
+            theme: self.visitor.theme,
+            brand: &brand.name,
+            home: "/",
+            logo: None,
+            css: &css,
+            theme_css: None,
+            js: &js,
+            languages: &languages,
+            themes: Some(Post { url: "/theme", hidden: &hidden }),
+            help: self.site.help.as_deref(),
+        })
+    }
+
+    /// A page for who is not signed in.
+    pub fn public(&self, title: &str, body: &Markup) -> Markup {
+        self.dressed(|chrome| shell::public(chrome, title, body))
+    }
+
+    /// A page for who is signed in.
+    pub fn sheet(&mut self, person: &Person, sheet: &Sheet<'_>) -> Markup {
+        let mut notice = Html::new();
+        let said = self.said();
+        notice.markup(sheet.summary).markup(&said);
+        let notice = notice.done();
+        let words = self.words();
+        let lists: Vec<(Folk, String)> = Folk::ALL
+            .into_iter()
+            .filter(|folk| scope(person.kind, *folk) != keyturn_host::accounts::Scope::None)
+            .map(|folk| (folk, format!("/{}", folk.path())))
+            .collect();
+        let mut items: Vec<Item<'_>> = lists
+            .iter()
+            .map(|(folk, url)| Item {
+                link: Link { label: words.get(title_key(*folk)), url },
+                current: sheet.under == Some(*folk),
+                badge: None,
+            })
+            .collect();
+        if items.is_empty() {
+            items.push(Item {
+                link: Link { label: words.get("account-title"), url: "/account" },
+                current: self.path == "/account",
+                badge: None,
+            });
+        }
+        let label = if lists.is_empty() { "nav-you" } else { "nav-people" };
+        let groups = [Group { label: words.get(label), items: &items }];
+        let token = self.visitor.token();
+        let hidden = [("token", token.as_str())];
+        let user = User {
+            name: &person.name,
+            role: words.get(role_key(person)),
+            account: "/account",
+            sign_out: Post { url: "/sign-out", hidden: &hidden },
+        };
+        self.dressed(|chrome| {
+            shell::panel(&Panel {
+                chrome,
+                title: sheet.title,
+                groups: &groups,
+                user: &user,
+                above: sheet.above,
+                here: sheet.title,
+                notice: &notice,
+                heading: sheet.heading.as_ref().map(|heading| Heading {
+                    text: heading.text,
+                    badge: heading.badge,
+                    actions: heading.actions,
+                }),
+                body: sheet.body,
+            })
+        })
+    }
+
+    /// The page for something that cannot be done.
+    pub fn failed(&mut self, failed: &Failed) -> Response {
+        let words = self.words();
+        let brand = self.site.host.brand();
+        let contact = brand.contact.clone();
+        let request = self.visitor.request.clone();
+        let (status, title, text) = match failed {
+            Failed::SignIn => return answer::see_other(&crate::pages::sign_in::address(&self.address(&[]))),
+            Failed::NoSuch(folk) => {
+                (StatusCode::NOT_FOUND, words.get("missing-title"), words.get(none_such_key(*folk)).to_owned())
+            }
+            Failed::NoPage => (StatusCode::NOT_FOUND, words.get("missing-title"), words.get("missing-page").to_owned()),
+            Failed::Forbidden => {
+                let text = words.fill("forbidden", &[("contact", &contact)]);
+                (StatusCode::FORBIDDEN, words.get("forbidden-title"), text)
+            }
+            Failed::Forged => (StatusCode::FORBIDDEN, words.get("forged-title"), words.get("forged").to_owned()),
+            Failed::TooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, words.get("large-title"), words.get("large").to_owned())
+            }
+            Failed::Throttled(seconds) => {
+                let time = words.host.duration(u64::from(*seconds));
+                let text = words.fill("throttled", &[("time", &time)]);
+                (StatusCode::TOO_MANY_REQUESTS, words.get("throttled-title"), text)
+            }
+            Failed::Busy(seconds) => {
+                let time = words.host.duration(u64::from(*seconds));
+                (StatusCode::SERVICE_UNAVAILABLE, words.get("busy-title"), words.fill("busy", &[("time", &time)]))
+            }
+            Failed::Indeterminate => {
+                let text = words.fill("indeterminate", &[("request", &request)]);
+                (StatusCode::INTERNAL_SERVER_ERROR, words.get("indeterminate-title"), text)
+            }
+            Failed::Broken(cause) => {
+                tracing::error!(request, path = self.path, "{cause}");
+                let text = words.fill("broken", &[("contact", &contact), ("request", &request)]);
+                (StatusCode::INTERNAL_SERVER_ERROR, words.get("broken-title"), text)
+            }
+        };
+        let mut html = Html::new();
+        html.element("p", &[("class", Some("kt-text"))], &text);
+        let back = match failed {
+            Failed::NoSuch(folk) => (format!("/{}", folk.path()), title_key(*folk)),
+            _ => ("/".to_owned(), "home"),
+        };
+        html.open("p", &[]).element("a", &[("href", Some(&back.0))], words.get(back.1)).close("p");
+        let body = html.done();
+        let page = match self.visitor.person().cloned() {
+            Some(person) => {
+                let mut card = Html::new();
+                card.class("div", "kt-sections").class("div", "kt-section kt-card");
+                card.markup(&body).close("div").close("div");
+                let heading = Heading { text: title, badge: None, actions: &Markup::default() };
+                let sheet = Sheet {
+                    title,
+                    under: None,
+                    above: &[],
+                    heading: Some(heading),
+                    summary: &Markup::default(),
+                    body: &card.done(),
+                };
+                self.sheet(&person, &sheet)
+            }
+            None => {
+                let mut card = Html::new();
+                card.element("h1", &[], title).markup(&body);
+                self.public(title, &card.done())
+            }
+        };
+        let mut response = answer::page(status, &page);
+        if let Failed::Busy(seconds) | Failed::Throttled(seconds) = failed {
+            retry_after(&mut response, *seconds);
+        }
+        response
+    }
+
+    /// Puts on the answer what every answer bears.
+    pub fn finish(&mut self, mut response: Response) -> Response {
+        if self.visitor.chosen {
+            let locale = self.visitor.locale.clone();
+            self.set_cookie(LANGUAGE_COOKIE, &locale, Some(YEAR));
+        }
+        let headers = response.headers_mut();
+        for cookie in &self.cookies {
+            if let Ok(cookie) = cookie.parse() {
+                headers.append(axum::http::header::SET_COOKIE, cookie);
+            }
+        }
+        answer::harden(headers, self.site.https);
+        response
+    }
+}
+
+/// A list's title in the words.
+pub fn title_key(folk: Folk) -> &'static str {
+    match folk {
+        Folk::Customers => "customers-title",
+        Folk::Resellers => "resellers-title",
+        Folk::Administrators => "administrators-title",
+    }
+}
+
+fn none_such_key(folk: Folk) -> &'static str {
+    match folk {
+        Folk::Customers => "customers-none-such",
+        Folk::Resellers => "resellers-none-such",
+        Folk::Administrators => "administrators-none-such",
+    }
+}
+
+/// What somebody is, in the words.
+pub fn role_key(person: &Person) -> &'static str {
+    use crate::people::Kind;
+    match person.kind {
+        Kind::Owner => "role-owner",
+        Kind::Administrator => "role-administrator",
+        Kind::Reseller => "role-reseller",
+        Kind::Customer => "role-customer",
+    }
+}
+
+fn contact(text: &str) -> Contact<'_> {
+    Contact { text, mail: (text.contains('@') && !text.contains(' ')).then_some(text) }
+}
+
+/// The panel's own views name nobody by account; they bring the text themselves.
+fn not_asked(_: &str, _: AccountField) -> Option<String> {
+    None
+}

@@ -1,0 +1,327 @@
+//! The demo's people. Whoever is there already stays as he is, so a second start changes nothing.
+
+use std::fmt::Write as _;
+
+use anyhow::Context as _;
+use rusqlite::params;
+
+use crate::owner::set_password;
+use crate::people::{Kind, NewPerson};
+use crate::site::Site;
+
+/// Everybody's password, but for those who are to show something else.
+const PASSWORD: &str = "violet harbour tram 52";
+/// Chidi's, to be changed when he signs in.
+const TEMPORARY: &str = "paper anchor melon 30";
+/// Hassan's, stored as bcrypt long ago; today's rules would not take it.
+const LEGACY: &str = "atlas-2019";
+/// `password_hash('atlas-2019', PASSWORD_BCRYPT)`.
+const LEGACY_HASH: &str = "$2y$10$VaWrVMHme9.sSEEtNg04HOZ2AbhtkS/Oqo95uF4CmigPXQYzdueIS";
+/// Customers altogether.
+const CUSTOMERS: usize = 1_284;
+
+struct Named {
+    kind: Kind,
+    login: &'static str,
+    email: Option<&'static str>,
+    name: &'static str,
+    locale: &'static str,
+    suspended: bool,
+    reseller: Option<&'static str>,
+    since: &'static str,
+}
+
+const fn customer(
+    login: &'static str,
+    email: &'static str,
+    name: &'static str,
+    locale: &'static str,
+    since: &'static str,
+) -> Named {
+    Named { kind: Kind::Customer, login, email: Some(email), name, locale, suspended: false, reseller: None, since }
+}
+
+const PEOPLE: [Named; 14] = [
+    Named {
+        kind: Kind::Owner,
+        ..customer("owner", "ines.duarte@northwind.example", "Inês Duarte", "en", "2019-02-11T09:00:00Z")
+    },
+    Named {
+        kind: Kind::Administrator,
+        ..customer("ana", "ana@northwind.example", "Ana Ferrer", "en", "2019-06-03T08:30:00Z")
+    },
+    Named {
+        kind: Kind::Administrator,
+        ..customer("tomas", "tomas@northwind.example", "Tomás Rey", "es", "2022-01-17T08:00:00Z")
+    },
+    Named {
+        kind: Kind::Reseller,
+        ..customer("costa", "soporte@costamedia.example", "Costa Media", "es", "2020-04-20T10:15:00Z")
+    },
+    Named {
+        kind: Kind::Reseller,
+        ..customer("radiosud", "post@radiosud.example", "Radio Sud", "en", "2021-09-01T07:45:00Z")
+    },
+    customer("marta.vidal", "marta@estudiovidal.example", "Marta Vidal", "es", "2021-03-09T11:20:00Z"),
+    Named {
+        reseller: Some("costa"),
+        ..customer("aquesada", "adrian@radioquesada.example", "Adrián Quesada", "es", "2020-05-14T16:02:00Z")
+    },
+    customer("bramblefinch", "it@bramblefinch.example", "Bramble & Finch Ltd", "en", "2019-11-28T13:40:00Z"),
+    customer("chidi", "chidi@lagoswave.example", "Chidi Okonkwo", "en", "2026-11-23T15:10:00Z"),
+    Named {
+        email: None,
+        reseller: Some("costa"),
+        ..customer("epetrova", "", "Elena Petrova", "es", "2023-07-02T09:55:00Z")
+    },
+    Named {
+        suspended: true,
+        ..customer("kringvarp", "drift@kringvarp.example", "Færøya Kringvarp", "en", "2020-10-30T12:00:00Z")
+    },
+    Named {
+        reseller: Some("radiosud"),
+        ..customer("gmarchetti", "giulia@ondalibera.example", "Giulia Marchetti", "en", "2024-02-29T18:25:00Z")
+    },
+    customer("helamrani", "hassan@atlasfm.example", "Hassan El Amrani", "es", "2019-08-16T10:05:00Z"),
+    customer("o.haddad", "omar@sawtalmadina.example", "عمر الحداد", "en", "2022-12-05T14:35:00Z"),
+];
+
+const FIRST: [&str; 36] = [
+    "Aino",
+    "Amira",
+    "Beatriz",
+    "Bruno",
+    "Carmen",
+    "Dagny",
+    "Daniel",
+    "Eszter",
+    "Farid",
+    "Fiona",
+    "Gonzalo",
+    "Hana",
+    "Ibrahim",
+    "Ingrid",
+    "Jasper",
+    "João",
+    "Katarzyna",
+    "Kwame",
+    "Lucía",
+    "Magnus",
+    "Mei",
+    "Miguel",
+    "Nadia",
+    "Niamh",
+    "Olga",
+    "Pau",
+    "Priya",
+    "Rafael",
+    "Rosa",
+    "Samir",
+    "Sofía",
+    "Teodor",
+    "Ulla",
+    "Valeria",
+    "Yusuf",
+    "Zoë",
+];
+const LAST: [&str; 36] = [
+    "Abreu",
+    "Aguirre",
+    "Andersen",
+    "Baptiste",
+    "Benítez",
+    "Castellanos",
+    "Cohen",
+    "Diallo",
+    "Dvořák",
+    "Eriksen",
+    "Fuentes",
+    "García",
+    "Haugen",
+    "Ibáñez",
+    "Iglesias",
+    "Jansen",
+    "Kaya",
+    "Kowalski",
+    "Lindqvist",
+    "López",
+    "Mensah",
+    "Molina",
+    "Nakamura",
+    "Novák",
+    "O'Brien",
+    "Ortega",
+    "Pereira",
+    "Quiroga",
+    "Rossi",
+    "Sørensen",
+    "Silva",
+    "Tanaka",
+    "Ulrich",
+    "Vargas",
+    "Weber",
+    "Zapata",
+];
+const TRADES: [(&str, &str); 10] = [
+    ("Panadería", "panaderia"),
+    ("Radio", "radio"),
+    ("Studio", "studio"),
+    ("Podcasts", "podcasts"),
+    ("Clínica", "clinica"),
+    ("Books", "books"),
+    ("Taller", "taller"),
+    ("FM", "fm"),
+    ("Bikes", "bikes"),
+    ("Garden", "garden"),
+];
+
+/// Makes whoever is missing.
+pub fn fill(site: &Site) -> anyhow::Result<()> {
+    for person in &PEOPLE {
+        if site.people.by_login(person.login)?.is_some() {
+            continue;
+        }
+        let reseller = person.reseller.map(|login| site.people.by_login(login)).transpose()?.flatten();
+        let id = site.people.add(&NewPerson {
+            kind: person.kind,
+            login: person.login,
+            email: person.email,
+            name: person.name,
+            locale: person.locale,
+            suspended: person.suspended,
+            reseller,
+            since: person.since,
+        })?;
+        let realm = crate::folk::Folk::of(person.kind).realm();
+        let set = match person.login {
+            "helamrani" => site
+                .people
+                .with(|db| db.execute("UPDATE people SET password_hash = ?2 WHERE id = ?1", params![id, LEGACY_HASH]))
+                .map(drop)
+                .map_err(anyhow::Error::from),
+            "chidi" => set_password(site, realm, id, TEMPORARY, true),
+            _ => set_password(site, realm, id, PASSWORD, false),
+        };
+        if let Err(cause) = set {
+            site.people.remove(id)?;
+            return Err(cause).with_context(|| format!("the password of {}", person.login));
+        }
+    }
+    generate(site)
+}
+
+/// The many: one transaction, and the hash of one for all of them, since hashing each would take a minute.
+fn generate(site: &Site) -> anyhow::Result<()> {
+    let resellers = ["costa", "radiosud"].map(|login| site.people.by_login(login));
+    let [costa, sud] = resellers;
+    let (costa, sud) = (costa?, sud?);
+    site.people.with(|db| {
+        let there: i64 = db.query_row("SELECT count(*) FROM people WHERE kind = 'customer'", [], |row| row.get(0))?;
+        let missing = CUSTOMERS.saturating_sub(usize::try_from(there).unwrap_or_default());
+        if missing == 0 {
+            return Ok(());
+        }
+        let hash: Option<String> =
+            db.query_row("SELECT password_hash FROM people WHERE login = 'o.haddad'", [], |row| row.get(0))?;
+        let all = db.transaction()?;
+        let mut made = 0;
+        {
+            let mut insert = all.prepare(
+                "INSERT OR IGNORE INTO people (kind, login, email, name, locale, state, reseller_id, password_hash, created_at, updated_at) \
+                 VALUES ('customer', ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)",
+            )?;
+            for n in 0..CUSTOMERS * 2 {
+                if made == missing {
+                    break;
+                }
+                let one = Generated::nth(n);
+                let reseller = match n % 11 {
+                    0 | 4 => costa,
+                    7 => sud,
+                    _ => None,
+                };
+                let state = if n % 21 == 9 { "suspended" } else { "active" };
+                let email = (n % 61 != 30).then_some(&one.email);
+                made += insert.execute(params![one.login, email, one.name, one.locale, state, reseller, hash, one.since])?;
+            }
+        }
+        all.commit()
+    })?;
+    Ok(())
+}
+
+struct Generated {
+    login: String,
+    email: String,
+    name: String,
+    locale: &'static str,
+    since: String,
+}
+
+impl Generated {
+    fn nth(n: usize) -> Self {
+        // Steps that have no divisor in common with the lists, so that names meet in all combinations.
+        let (first, last) = (FIRST[n * 7 % FIRST.len()], LAST[(n * 5 + n / FIRST.len()) % LAST.len()]);
+        let plain = |text: &str| -> String {
+            crate::database::plain(text).chars().filter(char::is_ascii_alphanumeric).collect()
+        };
+        let (name, login) = if n % 5 == 3 {
+            let (trade, short) = TRADES[n / 5 % TRADES.len()];
+            (format!("{trade} {last}"), format!("{short}.{}{n}", plain(last)))
+        } else {
+            (format!("{first} {last}"), format!("{}.{}{n}", plain(first), plain(last)))
+        };
+        let (year, month, day) = (2019 + n % 8, 1 + n * 5 % 10, 1 + n * 11 % 28);
+        Self {
+            email: format!("{login}@mail.example"),
+            login,
+            name,
+            locale: if n.is_multiple_of(3) { "es" } else { "en" },
+            since: format!("{year}-{month:02}-{day:02}T{:02}:{:02}:00Z", 7 + n % 12, n * 13 % 60),
+        }
+    }
+}
+
+/// What stands on the terminal when the panel is up.
+pub fn greeting(site: &Site, address: &str, demo: bool) -> anyhow::Result<String> {
+    let brand = site.host.brand();
+    let mut text = format!("\n  {} is up at {address}\n", brand.name);
+    if brand.origin != address {
+        writeln!(text, "  Links that it makes lead to {}", brand.origin)?;
+    }
+    if demo {
+        writeln!(text, "\n  Sign in as                                    password (unless it was changed since)")?;
+        for (login, what, password) in [
+            ("ana", "administrator", PASSWORD),
+            ("owner", "owner", PASSWORD),
+            ("costa", "reseller, in Spanish", PASSWORD),
+            ("marta.vidal", "customer", PASSWORD),
+            ("chidi", "customer who must choose a new one", TEMPORARY),
+            ("helamrani", "customer with an old bcrypt hash", LEGACY),
+        ] {
+            writeln!(text, "    {login:<12} {what:<34} {password}")?;
+        }
+        text.push_str(
+            "\n  Try: as ana, find Marta, press Manage, type a new password twice, press Save. In another browser\n  \
+             Marta is signed out; her old password no longer works, the new one leads to choosing her own.\n",
+        );
+    } else if !site.people.has_owner()? {
+        text.push_str(
+            "\n  Nobody owns it yet. Make the first owner: keyturn-example-panel --config FILE create-owner LOGIN\n",
+        );
+    }
+    text.push_str("\n  Ctrl-C stops it.\n");
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_people_have_logins_of_their_own() {
+        let logins: std::collections::BTreeSet<String> = (0..CUSTOMERS * 2).map(|n| Generated::nth(n).login).collect();
+        assert_eq!(logins.len(), CUSTOMERS * 2);
+        assert!(logins.iter().all(|login| login.is_ascii()));
+    }
+}

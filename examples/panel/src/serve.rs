@@ -1,0 +1,116 @@
+//! Addresses, and how each is answered: everything that blocks, blocks a thread of its own.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::to_bytes;
+use axum::extract::{FromRequestParts as _, RawPathParams, Request as HttpRequest, State};
+use axum::http::Method;
+use axum::response::Response;
+use axum::routing::{MethodRouter, get, post};
+use axum::{Router, serve};
+use keyturn_host::view::form::BODY;
+use tokio::net::TcpListener;
+use tokio::task::spawn_blocking;
+
+use crate::answer::{self, Failed};
+use crate::pages::{account, details, home, overview, people, plugin, sign_in};
+use crate::request::Request;
+use crate::site::Site;
+use crate::visitor::{Visitor, from_elsewhere};
+
+/// What answers a request.
+type Handler = fn(&mut Request) -> Result<Response, Failed>;
+
+/// All of the panel's addresses, and beside them the host's own: link pages, and the files of the look.
+pub fn router(site: Arc<Site>) -> Router {
+    let hosts = keyturn_host::http::router(site.host.clone(), site.clone());
+    Router::new()
+        .route("/", only(home::show))
+        .route("/sign-in", both(sign_in::show, sign_in::enter))
+        .route("/sign-out", posting(home::sign_out))
+        .route("/theme", posting(home::theme))
+        .route("/account", both(account::show, account::post))
+        .route("/.well-known/change-password", only(home::change_password))
+        .route("/plugins/{plugin}/{page}", both(plugin::show, plugin::post))
+        .route("/{folk}", both(people::show, people::post))
+        .route("/{folk}/{id}", both(overview::show, overview::post))
+        .route("/{folk}/{id}/details", both(details::show, details::post))
+        .fallback(answering(home::nothing))
+        .with_state(site)
+        .merge(hosts)
+}
+
+fn only(show: Handler) -> MethodRouter<Arc<Site>> {
+    get(answering(show)).fallback(|| async { answer::wrong_method("GET, HEAD") })
+}
+
+fn posting(run: Handler) -> MethodRouter<Arc<Site>> {
+    post(answering(run)).fallback(|| async { answer::wrong_method("POST") })
+}
+
+fn both(show: Handler, run: Handler) -> MethodRouter<Arc<Site>> {
+    get(answering(show)).post(answering(run)).fallback(|| async { answer::wrong_method("GET, HEAD, POST") })
+}
+
+type Answering = std::pin::Pin<Box<dyn Future<Output = Response> + Send>>;
+
+fn answering(handler: Handler) -> impl Fn(State<Arc<Site>>, HttpRequest) -> Answering + Clone + Send + Sync + 'static {
+    move |State(site), request| Box::pin(answer(site, request, handler))
+}
+
+async fn answer(site: Arc<Site>, request: HttpRequest, handler: Handler) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let params = match RawPathParams::from_request_parts(&mut parts, &()).await {
+        Ok(params) => params.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+        Err(_) => Vec::new(),
+    };
+    let body = to_bytes(body, BODY).await;
+    let answered = spawn_blocking(move || {
+        let query: Vec<(String, String)> =
+            form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+        let visitor = Visitor::of(&site, &parts);
+        let (visitor, unread) = match visitor {
+            Ok(visitor) => (visitor, None),
+            Err(failed) => (Visitor::nobody(), Some(failed)),
+        };
+        let (body, unread) = match body {
+            Ok(body) => (body, unread),
+            Err(_) => (Default::default(), unread.or(Some(Failed::TooLarge))),
+        };
+        let mut request = Request {
+            site,
+            visitor,
+            path: parts.uri.path().to_owned(),
+            query,
+            params,
+            headers: parts.headers,
+            body,
+            cookies: Vec::new(),
+        };
+        let result = match unread {
+            Some(failed) => Err(failed),
+            None if parts.method == Method::POST && from_elsewhere(&request.headers) => Err(Failed::Forged),
+            None => handler(&mut request),
+        };
+        let response = result.unwrap_or_else(|failed| request.failed(&failed));
+        request.finish(response)
+    });
+    answered.await.unwrap_or_else(|cause| {
+        tracing::error!("a request's thread ended: {cause}");
+        let mut response = answer::page(axum::http::StatusCode::INTERNAL_SERVER_ERROR, &Default::default());
+        answer::harden(response.headers_mut(), false);
+        response
+    })
+}
+
+/// Serves until `until`, then finishes what was begun.
+pub async fn run(
+    site: Arc<Site>,
+    listener: TcpListener,
+    until: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let service = router(site).into_make_service_with_connect_info::<SocketAddr>();
+    serve(listener, service).with_graceful_shutdown(until).await
+}

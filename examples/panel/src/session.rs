@@ -1,0 +1,196 @@
+//! Sessions: a row for each, found by the hash of the cookie, so that who reads the table cannot use it. Each keeps the
+//! epoch of the password that it began under and ends when the account has another, whoever changed it.
+
+use keyturn_host::{Host, seal};
+use rusqlite::{OptionalExtension as _, params};
+use sha2::{Digest as _, Sha256};
+
+use crate::answer::Failed;
+use crate::database::Database;
+use crate::people::Person;
+
+/// Without a request for so long, a session ends: 12 hours.
+const IDLE: i64 = 12 * 60 * 60 * 1000;
+/// However busy, a session ends after so long: 7 days.
+const LONGEST: i64 = 7 * 24 * 60 * 60 * 1000;
+/// `last_seen` is written when it is older than this, not at each request.
+const SEEN: i64 = 60_000;
+
+/// A session of a request.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// The row.
+    pub id: i64,
+    /// Hash of the cookie: what sealed forms are bound to.
+    pub token: String,
+    /// Whose it is.
+    pub person: Person,
+    /// What a form held that was posted too late, sealed; for the first page after the sign-in.
+    pub carried: Option<String>,
+}
+
+/// A session as its owner sees it.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The row.
+    pub id: i64,
+    /// Unix milliseconds.
+    pub created: i64,
+    /// Unix milliseconds.
+    pub last_seen: i64,
+    /// The client's address.
+    pub address: Option<String>,
+    /// What the browser says it is.
+    pub agent: String,
+}
+
+/// Where a session begins.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// The client's address.
+    pub address: Option<&'a str>,
+    /// What the browser says it is.
+    pub agent: &'a str,
+}
+
+fn hash(cookie: &str) -> String {
+    seal::hex(&Sha256::digest(cookie.as_bytes()))
+}
+
+impl Database {
+    /// Begins a session under `epoch` and answers its cookie: 256 random bits that stand nowhere else.
+    pub fn begin_session(
+        &self,
+        person: i64,
+        epoch: &str,
+        origin: Origin<'_>,
+        carried: Option<&str>,
+        now: i64,
+    ) -> rusqlite::Result<String> {
+        let cookie = seal::hex(&seal::random::<32>());
+        let agent: String = origin.agent.chars().take(300).collect();
+        let sql = "INSERT INTO sessions (token, person_id, epoch, created_at, last_seen, address, agent, carried) \
+             VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7)";
+        self.with(|db| {
+            db.execute("DELETE FROM sessions WHERE created_at < ?1 OR last_seen < ?2", [now - LONGEST, now - IDLE])?;
+            db.execute(sql, params![hash(&cookie), person, epoch, now, origin.address, agent, carried])
+        })?;
+        Ok(cookie)
+    }
+
+    /// The session of a cookie, if it still holds: not too old, its person there and not suspended, his password the
+    /// one that it began under. One that does not hold is taken away.
+    pub fn session(&self, host: &Host, cookie: &str, now: i64) -> Result<Option<Session>, Failed> {
+        let token = hash(cookie);
+        let sql = "SELECT id, person_id, epoch, created_at, last_seen, carried FROM sessions WHERE token = ?1";
+        type Found = (i64, i64, String, i64, i64, Option<String>);
+        let found: Option<Found> = self.with(|db| {
+            let row = |row: &rusqlite::Row<'_>| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+            };
+            db.prepare_cached(sql)?.query_row([&token], row).optional()
+        })?;
+        let Some((id, person, epoch, created, last_seen, carried)) = found else {
+            return Ok(None);
+        };
+        let fresh = now - created < LONGEST && now - last_seen < IDLE;
+        let person = self.person(person)?.filter(|person| fresh && !person.suspended);
+        let current = match person.as_ref().and_then(Person::account) {
+            Some(account) => host.epoch(&account)?,
+            None => None,
+        };
+        let Some(person) = person.filter(|_| current.as_deref() == Some(epoch.as_str())) else {
+            self.end_session(id)?;
+            return Ok(None);
+        };
+        if now - last_seen > SEEN {
+            self.with(|db| db.execute("UPDATE sessions SET last_seen = ?2 WHERE id = ?1", [id, now]))?;
+        }
+        Ok(Some(Session { id, token, person, carried }))
+    }
+
+    /// Takes what was carried through the sign-in: it is shown once.
+    pub fn take_carried(&self, session: i64) -> rusqlite::Result<()> {
+        self.with(|db| db.execute("UPDATE sessions SET carried = NULL WHERE id = ?1", [session]))?;
+        Ok(())
+    }
+
+    /// Ends one session.
+    pub fn end_session(&self, session: i64) -> rusqlite::Result<()> {
+        self.with(|db| db.execute("DELETE FROM sessions WHERE id = ?1", [session]))?;
+        Ok(())
+    }
+
+    /// Ends one session if it is this person's.
+    pub fn end_own_session(&self, person: i64, session: i64) -> rusqlite::Result<bool> {
+        let sql = "DELETE FROM sessions WHERE id = ?1 AND person_id = ?2";
+        Ok(self.with(|db| db.execute(sql, [session, person]))? == 1)
+    }
+
+    /// Ends all sessions of a person; how many there were.
+    pub fn end_sessions(&self, person: i64) -> rusqlite::Result<u64> {
+        let ended = self.with(|db| db.execute("DELETE FROM sessions WHERE person_id = ?1", [person]))?;
+        Ok(u64::try_from(ended).unwrap_or_default())
+    }
+
+    /// A person's sessions, the latest first, at most fifty.
+    pub fn sessions(&self, person: i64) -> rusqlite::Result<Vec<Listed>> {
+        let sql = "SELECT id, created_at, last_seen, address, agent FROM sessions WHERE person_id = ?1 \
+             ORDER BY last_seen DESC, id DESC LIMIT 50";
+        self.with(|db| {
+            let listed = |row: &rusqlite::Row<'_>| {
+                Ok(Listed {
+                    id: row.get(0)?,
+                    created: row.get(1)?,
+                    last_seen: row.get(2)?,
+                    address: row.get(3)?,
+                    agent: row.get(4)?,
+                })
+            };
+            db.prepare_cached(sql)?.query_map([person], listed)?.collect()
+        })
+    }
+}
+
+/// What a browser says it is, in words that people know: "Firefox, Linux".
+pub fn device(agent: &str) -> Option<String> {
+    // Each also says that it is those after it.
+    const BROWSERS: [(&str, &str); 7] = [
+        ("Edg/", "Edge"),
+        ("OPR/", "Opera"),
+        ("SamsungBrowser/", "Samsung Internet"),
+        ("Firefox/", "Firefox"),
+        ("FxiOS/", "Firefox"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    ];
+    const SYSTEMS: [(&str, &str); 6] = [
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Windows", "Windows"),
+        ("Mac OS X", "macOS"),
+        ("Linux", "Linux"),
+    ];
+    let first =
+        |known: &[(&str, &'static str)]| known.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name);
+    match (first(&BROWSERS), first(&SYSTEMS)) {
+        (Some(browser), Some(system)) => Some(format!("{browser}, {system}")),
+        (Some(one), None) | (None, Some(one)) => Some(one.to_owned()),
+        (None, None) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::device;
+
+    #[test]
+    fn a_browser_is_named_by_the_most_particular_of_its_names() {
+        let edge = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Safari/537.36 Edg/130.0";
+        assert_eq!(device(edge).as_deref(), Some("Edge, Windows"));
+        let phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Mobile Safari/604.1";
+        assert_eq!(device(phone).as_deref(), Some("Safari, iPhone"));
+        assert_eq!(device("curl/8.5.0"), None);
+    }
+}

@@ -1,0 +1,114 @@
+//! The panel as a whole: the host, the people, and where everything stands.
+
+use std::path::Path;
+
+use form_urlencoded::{Serializer, byte_serialize};
+use keyturn_host::Host;
+use keyturn_host::accounts::AccountId;
+use keyturn_host::config::Config;
+use keyturn_host::http;
+use keyturn_host::seal::Keys;
+use keyturn_host::view::Links;
+use keyturn_host::view::nodes::Target;
+use keyturn_host::view::shell::Post;
+
+use crate::database::Database;
+use crate::folk::Folk;
+
+/// What all requests share.
+pub struct Site {
+    /// The host with its plugins.
+    pub host: Host,
+    /// The host's keys: the panel's own forms are sealed as those of plugins are.
+    pub keys: Keys,
+    /// The panel's own tables.
+    pub people: Database,
+    /// The hook that checks a password at sign-in.
+    pub verify: String,
+    /// The hook that sets another's password.
+    pub set_password: String,
+    /// Where help is: the brand's contact, if that is a mail address.
+    pub help: Option<String>,
+    /// Cookies are for https only.
+    pub https: bool,
+}
+
+impl Site {
+    /// Reads the configuration and opens everything that it names; the panel's own tables first, since the host maps
+    /// them.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let config = Config::read(path)?;
+        Self::of(&config, Config::host)
+    }
+
+    /// The same, with a host of one's own making.
+    pub fn of<E>(config: &Config, host: impl FnOnce(&Config) -> Result<Host, E>) -> anyhow::Result<Self>
+    where
+        anyhow::Error: From<E>,
+    {
+        let file = config.path(&config.database.sqlite);
+        let people = Database::open(&file)
+            .map_err(|cause| anyhow::anyhow!("the panel's database {}: {cause}", file.display()))?;
+        let host = host(config)?;
+        let keys = Keys::open(&config.path(&config.key_file))?;
+        let contact = &host.brand().contact;
+        let help = (contact.contains('@') && !contact.contains(' ')).then(|| format!("mailto:{contact}"));
+        let https = host.brand().origin.starts_with("https://");
+        Ok(Self {
+            host,
+            keys,
+            people,
+            verify: config.sign_in.hook.clone(),
+            set_password: config.sign_in.set_hook.clone(),
+            help,
+            https,
+        })
+    }
+}
+
+impl Links for Site {
+    fn url(&self, plugin: &str, target: &Target) -> String {
+        let person = |name: &String, rest: &str| {
+            let account: Option<AccountId> = name.parse().ok();
+            let found = account.and_then(|account| Some((Folk::of_realm(account.realm())?, account)));
+            found.map_or_else(
+                || "/".to_owned(),
+                |(folk, account)| {
+                    let id: String = byte_serialize(account.key().as_bytes()).collect();
+                    format!("/{}/{id}{rest}", folk.path())
+                },
+            )
+        };
+        match target {
+            Target::Overview(account) => person(account, ""),
+            Target::AccountDetails(account) => person(account, "/details"),
+            Target::SignIn => "/sign-in".to_owned(),
+            Target::MyAccount => "/account".to_owned(),
+            Target::Page(page) => {
+                let segment = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+                let mut query = Serializer::new(String::new());
+                if let Some(subject) = &page.subject {
+                    query.append_pair("for", subject);
+                }
+                query.extend_pairs(&page.arguments);
+                let (path, query) = (format!("/plugins/{}/{}", segment(plugin), segment(&page.page)), query.finish());
+                if query.is_empty() { path } else { format!("{path}?{query}") }
+            }
+        }
+    }
+}
+
+impl http::Site for Site {
+    fn links(&self) -> &dyn Links {
+        self
+    }
+
+    fn help(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+
+    /// A link page has a session of its own kind, and no address to come back to that may stand in a form.
+    fn themes(&self) -> Option<Post<'_>> {
+        None
+    }
+}

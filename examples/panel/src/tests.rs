@@ -1,0 +1,362 @@
+//! The panel over its own router, on a host without plugins: sessions, reach and forged requests are the panel's affair.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
+use axum::http::{Request as HttpRequest, Response, StatusCode};
+use keyturn_host::config::Config;
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+
+use crate::people::{Kind, NewPerson};
+use crate::serve::router;
+use crate::session::Origin;
+use crate::site::Site;
+
+struct Panel {
+    site: Arc<Site>,
+    router: Router,
+    _folder: TempDir,
+}
+
+/// The demo's own configuration, so that its mapping is tried too.
+fn panel() -> Panel {
+    let folder = TempDir::new().expect("folder");
+    let text = include_str!("../demo/keyturn.toml").replace("@ORIGIN@", "http://panel.example");
+    let file = folder.path().join("keyturn.toml");
+    std::fs::write(&file, text).expect("configuration");
+    let config = Config::read(&file).expect("configuration");
+    let site = Arc::new(Site::of(&config, Config::empty_host).expect("site"));
+    Panel { router: router(Arc::clone(&site)), site, _folder: folder }
+}
+
+impl Panel {
+    fn person(&self, kind: Kind, login: &str, reseller: Option<i64>) -> i64 {
+        let new = NewPerson {
+            kind,
+            login,
+            email: None,
+            name: login,
+            locale: "en",
+            suspended: false,
+            reseller,
+            since: "2026-01-02T03:04:05Z",
+        };
+        let id = self.site.people.add(&new).expect("person");
+        self.set_hash(id, "$argon2id$one");
+        id
+    }
+
+    fn set_hash(&self, id: i64, hash: &str) {
+        let sql = "UPDATE people SET password_hash = ?2 WHERE id = ?1";
+        self.site.people.with(|db| db.execute(sql, rusqlite::params![id, hash])).expect("hash");
+    }
+
+    /// A session without the sign-in, which needs the plugin.
+    fn signed_in(&self, id: i64) -> String {
+        let person = self.site.people.person(id).expect("person").expect("there");
+        let account = person.account().expect("account");
+        let epoch = self.site.host.epoch(&account).expect("epoch").expect("there");
+        let origin = Origin { address: None, agent: "test" };
+        let now = self.site.host.now();
+        self.site.people.begin_session(id, &epoch, origin, None, now).expect("session")
+    }
+
+    async fn ask(&self, request: HttpRequest<Body>) -> (Response<()>, String) {
+        let answer = self.router.clone().oneshot(request).await.expect("an answer");
+        let (parts, body) = answer.into_parts();
+        let body = to_bytes(body, usize::MAX).await.expect("body");
+        (Response::from_parts(parts, ()), String::from_utf8(body.to_vec()).expect("UTF-8"))
+    }
+
+    async fn get(&self, session: &str, path: &str) -> (StatusCode, String) {
+        let request = HttpRequest::get(path).header(COOKIE, format!("session={session}"));
+        let (answer, body) = self.ask(request.body(Body::empty()).expect("request")).await;
+        (answer.status(), body)
+    }
+
+    async fn post(&self, session: &str, path: &str, form: &[(&str, &str)], site: &str) -> (Response<()>, String) {
+        let mut body = form_urlencoded::Serializer::new(String::new());
+        body.extend_pairs(form);
+        let request = HttpRequest::post(path)
+            .header(COOKIE, format!("session={session}; kt-visit=00000000000000000000000000000000"))
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header("sec-fetch-site", site);
+        self.ask(request.body(Body::from(body.finish())).expect("request")).await
+    }
+}
+
+/// The sealed part of the `n`th form in a page that has one.
+fn sealed(html: &str, n: usize) -> String {
+    let rest = html.split("name=\"kt\" value=\"").nth(n + 1).expect("a sealed form");
+    rest.split('"').next().expect("its value").to_owned()
+}
+
+fn hidden<'h>(html: &'h str, name: &str) -> &'h str {
+    let opening = format!("name=\"{name}\" value=\"");
+    html.split(opening.as_str()).nth(1).and_then(|rest| rest.split('"').next()).expect("a hidden input")
+}
+
+#[tokio::test]
+async fn a_session_ends_with_the_password_that_it_began_under_whoever_changed_it() {
+    let panel = panel();
+    let ana = panel.person(Kind::Administrator, "ana", None);
+    let session = panel.signed_in(ana);
+    assert_eq!(panel.get(&session, "/customers").await.0, StatusCode::OK);
+    // Behind our back and the plugin's, as another program of the panel would.
+    panel.set_hash(ana, "$argon2id$two");
+    assert_eq!(panel.get(&session, "/customers").await.0, StatusCode::SEE_OTHER);
+    panel.set_hash(ana, "$argon2id$one");
+    assert_eq!(panel.get(&session, "/customers").await.0, StatusCode::SEE_OTHER, "it was taken away");
+}
+
+#[tokio::test]
+async fn a_session_ends_when_its_person_is_suspended_or_gone() {
+    let panel = panel();
+    let [one, other] = ["one", "other"].map(|login| panel.person(Kind::Customer, login, None));
+    let (first, second) = (panel.signed_in(one), panel.signed_in(other));
+    let change = |sql: &str, id: i64| panel.site.people.with(|db| db.execute(sql, [id])).expect("change");
+    change("UPDATE people SET state = 'suspended' WHERE id = ?1", one);
+    change("DELETE FROM people WHERE id = ?1", other);
+    for session in [first, second] {
+        assert_eq!(panel.get(&session, "/account").await.0, StatusCode::SEE_OTHER);
+    }
+}
+
+#[tokio::test]
+async fn a_session_ends_with_time() {
+    let panel = panel();
+    let id = panel.person(Kind::Customer, "marta", None);
+    let hours = |n: i64| n * 60 * 60 * 1000;
+    for (since, seen, holds) in [(1, 1, true), (20, 13, false), (24 * 8, 0, false), (24 * 6, 11, true)] {
+        let session = panel.signed_in(id);
+        let now = panel.site.host.now();
+        let (since, seen) = (now - hours(since), now - hours(seen));
+        let sql = "UPDATE sessions SET created_at = ?1, last_seen = ?2";
+        panel.site.people.with(|db| db.execute(sql, [since, seen])).expect("times");
+        assert_eq!(panel.get(&session, "/account").await.0 == StatusCode::OK, holds, "{since} {seen}");
+        panel.site.people.end_sessions(id).expect("end");
+    }
+}
+
+#[tokio::test]
+async fn a_reseller_sees_his_own_customers_and_others_as_if_they_were_not() {
+    let panel = panel();
+    let costa = panel.person(Kind::Reseller, "costa", None);
+    let sud = panel.person(Kind::Reseller, "sud", None);
+    let own = panel.person(Kind::Customer, "own-customer", Some(costa));
+    let foreign = panel.person(Kind::Customer, "foreign-customer", Some(sud));
+    let session = panel.signed_in(costa);
+    let (status, list) = panel.get(&session, "/customers").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(list.contains("own-customer") && !list.contains("foreign-customer"));
+    assert!(!list.contains("Reseller</th>"), "no column for what is always himself");
+    for rest in ["", "/details"] {
+        assert_eq!(panel.get(&session, &format!("/customers/{own}{rest}")).await.0, StatusCode::OK);
+        let (status, page) = panel.get(&session, &format!("/customers/{foreign}{rest}")).await;
+        let (gone, nobody) = panel.get(&session, &format!("/customers/999999{rest}")).await;
+        assert_eq!((status, gone), (StatusCode::NOT_FOUND, StatusCode::NOT_FOUND));
+        assert!(page.contains("No such customer, or not one of yours."));
+        let without = |page: &str, id: &str| page.replace(&format!("/customers/{id}{rest}"), "");
+        assert_eq!(without(&page, &foreign.to_string()), without(&nobody, "999999"), "told apart");
+    }
+    assert_eq!(panel.get(&session, "/resellers").await.0, StatusCode::FORBIDDEN);
+    assert_eq!(panel.get(&session, &format!("/resellers/{sud}")).await.0, StatusCode::NOT_FOUND);
+    // The row is there, but it is no reseller.
+    let administrator = panel.signed_in(panel.person(Kind::Administrator, "ana", None));
+    assert_eq!(panel.get(&administrator, &format!("/resellers/{own}")).await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn each_role_is_given_the_lists_that_it_reaches() {
+    let panel = panel();
+    let lists = ["/customers", "/resellers", "/administrators"];
+    for (kind, seen) in [
+        (Kind::Owner, [true, true, true]),
+        (Kind::Administrator, [true, true, false]),
+        (Kind::Reseller, [true, false, false]),
+        (Kind::Customer, [false, false, false]),
+    ] {
+        let session = panel.signed_in(panel.person(kind, kind.name(), None));
+        let (status, account) = panel.get(&session, "/account").await;
+        assert_eq!(status, StatusCode::OK);
+        for (list, seen) in lists.into_iter().zip(seen) {
+            let expected = if seen { StatusCode::OK } else { StatusCode::FORBIDDEN };
+            assert_eq!(panel.get(&session, list).await.0, expected, "{kind:?} {list}");
+            assert_eq!(account.contains(&format!("href=\"{list}\"")), seen, "{kind:?} {list} in the navigation");
+        }
+    }
+    assert_eq!(panel.get("", "/customers").await.0, StatusCode::SEE_OTHER, "nobody");
+}
+
+#[tokio::test]
+async fn a_form_of_another_session_or_site_changes_nothing() {
+    let panel = panel();
+    let [ana, tomas] = ["ana", "tomas"].map(|login| panel.person(Kind::Administrator, login, None));
+    let [marta, elena] = ["marta", "elena"].map(|login| panel.person(Kind::Customer, login, None));
+    let (own, other) = (panel.signed_in(ana), panel.signed_in(tomas));
+    let details = format!("/customers/{marta}/details");
+    let (_, page) = panel.get(&own, &details).await;
+    let (_, others) = panel.get(&other, &details).await;
+    let name = || panel.site.people.person(marta).expect("person").expect("there").name;
+    let form = |kt| [("kt", kt), ("name", "Forged"), ("email", ""), ("language", "en")];
+    let (mine, his) = (sealed(&page, 0), sealed(&others, 0));
+    for (kt, path, site) in [
+        (his.as_str(), details.as_str(), "same-origin"),
+        (&mine, &details, "cross-site"),
+        (&mine, &details, "same-site"),
+        ("", &details, "same-origin"),
+        (&mine[1..], &details, "same-origin"),
+        (&mine, &format!("/customers/{elena}/details"), "same-origin"),
+    ] {
+        let (answer, _) = panel.post(&own, path, &form(kt), site).await;
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{path} {site}");
+        assert_eq!(name(), "marta");
+    }
+    let (answer, _) = panel.post(&own, &details, &form(&mine), "same-origin").await;
+    assert_eq!((answer.status(), name().as_str()), (StatusCode::SEE_OTHER, "Forged"), "and the right one does");
+    assert_eq!(panel.site.people.person(elena).expect("person").expect("there").name, "elena");
+}
+
+#[tokio::test]
+async fn only_a_button_of_this_session_signs_out() {
+    let panel = panel();
+    let ana = panel.person(Kind::Administrator, "ana", None);
+    let (own, other) = (panel.signed_in(ana), panel.signed_in(ana));
+    let (_, page) = panel.get(&other, "/account").await;
+    for token in ["", hidden(&page, "token")] {
+        let (answer, _) = panel.post(&own, "/sign-out", &[("token", token)], "same-origin").await;
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+        assert_eq!(panel.get(&own, "/account").await.0, StatusCode::OK);
+    }
+    let (_, page) = panel.get(&own, "/account").await;
+    let (answer, _) = panel.post(&own, "/sign-out", &[("token", hidden(&page, "token"))], "same-origin").await;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    assert_eq!(panel.get(&own, "/account").await.0, StatusCode::SEE_OTHER);
+    assert_eq!(panel.get(&other, "/account").await.0, StatusCode::OK, "the other one stays");
+}
+
+#[tokio::test]
+async fn what_was_typed_comes_back_when_the_session_ended_meanwhile() {
+    let panel = panel();
+    let ana = panel.person(Kind::Administrator, "ana", None);
+    let marta = panel.person(Kind::Customer, "marta", None);
+    let session = panel.signed_in(ana);
+    let details = format!("/customers/{marta}/details");
+    let (_, page) = panel.get(&session, &details).await;
+    let kt = sealed(&page, 0);
+    panel.site.people.end_sessions(ana).expect("end");
+    let form = [("kt", kt.as_str()), ("name", "Marta Typed"), ("email", ""), ("language", "es")];
+    let (answer, page) = panel.post(&session, &details, &form, "same-origin").await;
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    assert!(page.contains("You were signed out meanwhile") && page.contains("current-password"));
+    assert_eq!(panel.site.people.person(marta).expect("person").expect("there").name, "marta");
+
+    // The sign-in itself needs the plugin; what it carries is what the next session is given.
+    let caller = keyturn_host::caller::Caller {
+        session: format!("visit {}", "0".repeat(32)),
+        ..keyturn_host::caller::Caller::new(keyturn_host::caller::Actor::Anonymous, Default::default())
+    };
+    let body = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([("kt", sealed(&page, 0).as_str()), ("name", "ana"), ("password", "x")])
+        .finish();
+    let now = panel.site.host.now();
+    let read = keyturn_host::view::form::read(body.as_bytes(), &panel.site.keys, &caller, now).expect("a form of ours");
+    let keyturn_host::view::form::Posted::Submission(submission) = read else { panic!("no submission") };
+    let carried = crate::pages::forms::text(&submission, "carried").to_owned();
+    assert_eq!(crate::pages::forms::text(&submission, "next"), details);
+
+    let session = panel.signed_in(ana);
+    let sql = "UPDATE sessions SET carried = ?1";
+    panel.site.people.with(|db| db.execute(sql, [&carried])).expect("carried");
+    let (_, page) = panel.get(&session, &details).await;
+    assert!(page.contains("value=\"Marta Typed\""), "{page}");
+    let (_, page) = panel.get(&session, &details).await;
+    assert!(!page.contains("Marta Typed"), "it is shown once");
+}
+
+#[tokio::test]
+async fn names_are_text_wherever_they_stand() {
+    let panel = panel();
+    let hostile = "<script>alert(1)</script>\"'&\u{202e}";
+    let ana = panel.person(Kind::Administrator, "ana", None);
+    let costa = panel.person(Kind::Reseller, "costa", None);
+    let marta = panel.person(Kind::Customer, "marta", Some(costa));
+    for id in [ana, costa, marta] {
+        panel.site.people.change(id, hostile, Some("\"><img src=x>@x.example"), "en").expect("change");
+    }
+    let session = panel.signed_in(ana);
+    for path in [
+        "/customers".to_owned(),
+        "/customers?q=%3Cscript%3E%22%3E".to_owned(),
+        "/resellers".to_owned(),
+        format!("/customers/{marta}"),
+        format!("/customers/{marta}/details"),
+        "/account".to_owned(),
+        "/sign-in?next=%22%3E%3Cscript%3E".to_owned(),
+        "/%3Cscript%3E".to_owned(),
+    ] {
+        let (_, page) = panel.get(&session, &path).await;
+        assert!(!page.contains("<script>") && !page.contains("<img") && !page.contains('\u{202e}'), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_search_finds_names_logins_and_addresses_and_says_what_it_did_not_find() {
+    let panel = panel();
+    let session = panel.signed_in(panel.person(Kind::Administrator, "ana", None));
+    let (_, page) = panel.get(&session, "/customers").await;
+    assert!(page.contains("No customers yet"));
+    let adrian = panel.person(Kind::Customer, "aquesada", None);
+    panel.site.people.change(adrian, "Adrián Quesada", Some("a@radioquesada.example"), "es").expect("change");
+    panel.person(Kind::Customer, "epetrova", None);
+    for (path, rows) in [
+        ("/customers", 2),
+        ("/customers?q=ADRIAN", 1),
+        ("/customers?q=radioq", 1),
+        ("/customers?q=petrova", 1),
+        ("/customers?q=%25", 0),
+        ("/customers?show=no-email", 1),
+        ("/customers?show=suspended", 0),
+        ("/customers?page=99", 0),
+    ] {
+        let (_, page) = panel.get(&session, path).await;
+        assert_eq!(page.matches("role=\"rowheader\"").count(), rows, "{path}");
+    }
+    let (_, page) = panel.get(&session, "/customers?q=nobody%20like%20this").await;
+    assert!(page.contains("“nobody like this”") && page.contains("Show all"));
+}
+
+#[tokio::test]
+async fn every_answer_bears_the_headers_that_keep_it_private() {
+    let panel = panel();
+    let session = panel.signed_in(panel.person(Kind::Customer, "marta", None));
+    for path in ["/", "/account", "/customers", "/sign-in", "/nothing/at/all/here", "/.well-known/other"] {
+        let request = HttpRequest::get(path).header(COOKIE, format!("session={session}"));
+        let (answer, _) = panel.ask(request.body(Body::empty()).expect("request")).await;
+        let header = |name| answer.headers().get(name).map(|value| value.to_str().expect("text")).unwrap_or_default();
+        assert!(header("content-security-policy").contains("frame-ancestors 'none'"), "{path}");
+        assert_eq!(header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(header("cache-control"), "no-store", "{path}");
+        assert_eq!(header("referrer-policy"), "same-origin", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn cookies_are_kept_from_scripts_and_other_sites_and_well_known_addresses_lead_where_they_should() {
+    let panel = panel();
+    let (answer, page) = panel.ask(HttpRequest::get("/sign-in").body(Body::empty()).expect("request")).await;
+    let cookie = answer.headers().get(SET_COOKIE).expect("a cookie").to_str().expect("text");
+    assert!(cookie.starts_with("kt-visit=") && cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"));
+    assert!(!cookie.contains("Secure"), "the origin is http");
+    assert!(page.contains("autocomplete=\"username\"") && page.contains("autocomplete=\"current-password\""));
+
+    let known = HttpRequest::get("/.well-known/change-password").body(Body::empty()).expect("request");
+    let (answer, _) = panel.ask(known).await;
+    assert_eq!(answer.status(), StatusCode::FOUND);
+    assert_eq!(answer.headers()[LOCATION], "/account");
+    let other = HttpRequest::get("/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200");
+    assert_eq!(panel.ask(other.body(Body::empty()).expect("request")).await.0.status(), StatusCode::NOT_FOUND);
+}
