@@ -1,0 +1,35 @@
+<?php
+
+declare(strict_types=1);
+
+require __DIR__ . '/lib.php';
+
+if (PHP_SAPI !== 'cli') {
+    exit(1);
+}
+if (file_exists(database_path())) {
+    fwrite(STDERR, database_path() . " is there already. Delete it to begin anew.\n");
+    exit(1);
+}
+
+$people = [
+    ['admin', 'admin@northwind.example', 'Ines Alonso', 'admin', 1, 'keeper of the rack keys'],
+    ['carmen', 'carmen@panaderia.example', 'Carmen Ruiz', 'client', 1, 'flour water and salt'],
+    ['tomas', 'tomas@taller.example', 'Tomás Vidal', 'client', 1, 'three spanners and a jack'],
+    ['lena', 'lena@studio.example', 'Lena Brandt', 'client', 1, 'north light in the attic'],
+    ['pavel', 'pavel@closed.example', 'Pavel Horák', 'client', 0, 'gone fishing until spring'],
+];
+
+db()->exec((string) file_get_contents(__DIR__ . '/schema.sql'));
+
+$insert = db()->prepare(
+    'INSERT INTO users (username, email, full_name, role, active, password, created_at, updated_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)'
+);
+foreach ($people as [$username, $email, $name, $role, $active, $password]) {
+    $hash = password_hash($password, PASSWORD_BCRYPT, ['cost' => 10]);
+    $now = gmdate('Y-m-d H:i:s');
+    $insert->execute([$username, $email, $name, $role, $active, $hash, $now, $now]);
+}
+
+echo database_path(), ' has ', count($people), " users.\n";
