@@ -1,0 +1,231 @@
+// The walk through the panel, as a person takes it. Run by the test, which starts the panel and says in JSON what is
+// where: `node walk.mjs '{"base": "http://127.0.0.1:…", …}'`, or in the variable KEYTURN_FACTS.
+//
+// One line for each sentence that was proven; the first that is not ends the walk with exit code 1.
+
+import { withBrowser, every, sound, shot } from './lib.mjs';
+
+const facts = JSON.parse(process.argv[2] ?? process.env.KEYTURN_FACTS ?? '{}');
+if (!facts.base) {
+  console.error('error: the facts lack base, the address of the panel');
+  process.exit(2);
+}
+
+/** A sentence, and what proves it. What it gives is given on. */
+async function proves(sentence, proof) {
+  try {
+    const given = await proof();
+    console.log(`ok: ${sentence}`);
+    return given;
+  } catch (error) {
+    throw new NotProven(sentence, error);
+  }
+}
+
+class NotProven extends Error {
+  constructor(sentence, cause) {
+    super(sentence, { cause });
+  }
+}
+
+/** The language, chosen as a person would: who is signed in has one on file, which this outranks. */
+const choose = (page, kind) => page.goto(`/sign-in?lang=${kind.locale ?? 'en'}`);
+
+/** A reader for the time of `work(page)`; if that fails, a picture of where he stood. */
+async function as(browser, kind, work) {
+  const reader = await browser.reader({ base: facts.base, ...kind });
+  try {
+    await choose(reader.page, kind);
+    return await work(reader.page, reader.name);
+  } catch (error) {
+    await shot(reader.page, `failed ${reader.name}`).catch(() => {});
+    throw error;
+  } finally {
+    await reader.close();
+  }
+}
+
+const WORDS = {
+  en: { wrong: 'The name or the password is not right.', same: 'The two passwords are not the same.', short: 'At least 15', problem: /^Error: / },
+  es: { wrong: 'El nombre o la contraseña no son correctos.', same: 'Las dos contraseñas no coinciden.', short: 'al menos 15', problem: /^Error: / },
+};
+
+const field = (page, name) => page.locator(`input[name="${name}"]`);
+const press = async (page, name) => {
+  await page.locator(`form:has(input[name="${name}"]) button[type="submit"]`).first().click();
+  await page.waitForLoadState();
+};
+const says = async (page, text) => {
+  const main = await page.locator('main').innerText();
+  if (!main.includes(text)) throw new Error(`${page.url()} does not say “${text}” but:\n${main}`);
+};
+const at = (page, path) => {
+  if (!new URL(page.url()).pathname.startsWith(path)) throw new Error(`is at ${page.url()}, not ${path}`);
+};
+
+async function signIn(page, name, password) {
+  await page.goto('/sign-in');
+  await field(page, 'name').fill(name);
+  await field(page, 'password').fill(password);
+  await press(page, 'password');
+}
+
+async function setTwice(page, first, second = first) {
+  await field(page, 'new').fill(first);
+  await field(page, 'new~again').fill(second);
+  await press(page, 'new');
+}
+
+/** Every page, in every language and colour, is sound. */
+async function tour(browser, kind) {
+  await as(browser, kind, async (page, name) => {
+    const visit = (title, path) =>
+      proves(`${title} is sound (${name})`, async () => {
+        await page.goto(path);
+        await sound(page, `${title} ${name}`);
+      });
+    await visit('sign-in', '/sign-in');
+    await signIn(page, 'ana', facts.password);
+    await visit('customers', '/customers');
+    await visit('search', '/customers?q=marta');
+    await visit('nothing found', '/customers?q=nobody-at-all');
+    await page.goto('/customers?q=marta.vidal');
+    const overview = await page.locator('main table a').first().getAttribute('href');
+    await visit('overview', overview);
+    await visit('details', `${overview}/details`);
+    await visit('resellers', '/resellers');
+    await visit('my account', '/account');
+    await visit('not found', '/customers/999999');
+  });
+}
+
+/** MANAGE, must change, choose, my account: right, and wrong in each place. */
+async function manage(browser, kind, round) {
+  const words = WORDS[kind.locale];
+  const given = `granite pelican ${round} orchard`;
+  const chosen = `velvet compass ${round} harbour`;
+  const own = `lantern thistle ${round} meadow`;
+  const before = round === 0 ? facts.password : `lantern thistle ${round - 1} meadow`;
+  const marta = await browser.reader({ base: facts.base, ...kind });
+  try {
+    await choose(marta.page, kind);
+    await proves(`a customer signs in (${marta.name})`, async () => {
+      await signIn(marta.page, 'marta.vidal', before);
+      await marta.page.goto('/account');
+      at(marta.page, '/account');
+    });
+    await as(browser, kind, async (page, name) => {
+      await proves(`a wrong password is answered in the same words as a wrong name (${name})`, async () => {
+        await signIn(page, 'ana', 'not the right one');
+        await says(page, words.wrong);
+        await sound(page, `sign-in wrong ${name}`);
+        await signIn(page, 'nobody-at-all', 'not the right one');
+        await says(page, words.wrong);
+      });
+      await proves(`an administrator finds a customer and presses Manage (${name})`, async () => {
+        await signIn(page, 'ana', facts.password);
+        await page.goto('/customers');
+        await page.locator('input[name="q"]').fill('marta.vidal');
+        await page.locator('form:has(input[name="q"]) button').first().click();
+        await page.waitForLoadState();
+        await page.locator('main table a[href$="/details"]').first().click();
+        await page.waitForURL(/details$/);
+      });
+      await proves(`two passwords that differ are not saved, and not drawn back (${name})`, async () => {
+        await setTwice(page, given, `${given}!`);
+        await says(page, words.same);
+        if (!words.problem.test(await page.title())) throw new Error(`the title is ${await page.title()}`);
+        if (await field(page, 'new').inputValue()) throw new Error('the password was drawn back');
+        await sound(page, `details differ ${name}`);
+      });
+      await proves(`a password that is too short is not saved, and the reason is said (${name})`, async () => {
+        await setTwice(page, 'short');
+        await says(page, words.short);
+        await sound(page, `details short ${name}`);
+      });
+      await proves(`Save says what was done (${name})`, async () => {
+        await setTwice(page, given);
+        at(page, '/customers/');
+        if (page.url().endsWith('/details')) throw new Error(await page.locator('main').innerText());
+        await sound(page, `overview saved ${name}`);
+      });
+    });
+    await proves(`the customer's open session is gone (${marta.name})`, async () => {
+      await marta.page.goto('/account');
+      at(marta.page, '/sign-in');
+    });
+    await proves(`the old password no longer signs in (${marta.name})`, async () => {
+      await signIn(marta.page, 'marta.vidal', before);
+      await says(marta.page, words.wrong);
+    });
+    await proves(`the new one leads to the page to choose, without the token in its address (${marta.name})`, async () => {
+      await signIn(marta.page, 'marta.vidal', given);
+      await marta.page.waitForURL(/\/choose\/~/);
+      await sound(marta.page, `choose ${marta.name}`);
+    });
+    await proves(`what is wrong with the choice is said on the page (${marta.name})`, async () => {
+      await setTwice(marta.page, chosen, `${chosen} `);
+      await says(marta.page, words.same);
+      await setTwice(marta.page, 'short');
+      await says(marta.page, words.short);
+      await sound(marta.page, `choose short ${marta.name}`);
+    });
+    const link = marta.page.url();
+    await proves(`who has chosen signs in anew (${marta.name})`, async () => {
+      await setTwice(marta.page, chosen);
+      at(marta.page, '/sign-in');
+      await sound(marta.page, `sign-in chosen ${marta.name}`);
+      await signIn(marta.page, 'marta.vidal', chosen);
+      await marta.page.goto('/account');
+      at(marta.page, '/account');
+    });
+    await proves(`the link is used up, and says so before anything is typed (${marta.name})`, async () => {
+      await marta.page.goto(link);
+      if (await field(marta.page, 'new').count()) throw new Error('the form is still there');
+      await sound(marta.page, `choose used ${marta.name}`);
+    });
+    await proves(`one's own password is changed only by who knows the present one (${marta.name})`, async () => {
+      await marta.page.goto('/account');
+      await field(marta.page, 'current').fill('not the present one');
+      await setTwice(marta.page, own);
+      at(marta.page, '/account');
+      await sound(marta.page, `my account wrong ${marta.name}`);
+      await field(marta.page, 'current').fill(chosen);
+      await setTwice(marta.page, own);
+      await marta.page.goto('/account');
+      at(marta.page, '/account');
+    });
+    await proves(`and it holds (${marta.name})`, async () => {
+      await marta.context.clearCookies();
+      await choose(marta.page, kind);
+      await signIn(marta.page, 'marta.vidal', own);
+      await marta.page.goto('/account');
+      at(marta.page, '/account');
+    });
+  } catch (error) {
+    await shot(marta.page, `failed ${marta.name}`).catch(() => {});
+    throw error;
+  } finally {
+    await marta.close();
+  }
+}
+
+async function walk(browser) {
+  for (const kind of every({ locale: ['en', 'es'], scheme: ['light', 'dark'] })) {
+    await tour(browser, { ...kind, screen: kind.scheme === 'dark' ? 'phone' : 'desktop' });
+  }
+  await tour(browser, { screen: 'narrow', locale: 'es', script: false });
+  const kinds = [
+    { locale: 'en', script: true },
+    { locale: 'es', script: false, scheme: 'dark', screen: 'phone' },
+  ];
+  for (const [round, kind] of kinds.entries()) await manage(browser, kind, round);
+}
+
+try {
+  await withBrowser(walk);
+} catch (error) {
+  const told = error instanceof NotProven ? [`not proven: ${error.message}`, error.cause.message] : [error.stack];
+  console.error(told.join('\n  '));
+  process.exitCode = 1;
+}
