@@ -1,0 +1,123 @@
+//! What must be on the machine. What is missing is added where that may be done, or else asked for by the command that
+//! adds it.
+
+use anyhow::{Result, bail};
+
+use crate::places::Places;
+use crate::run::{program, say};
+
+const TARGET: &str = "wasm32-wasip2";
+/// What playwright-core runs on.
+const NODE_MAJOR: u32 = 20;
+
+/// What the tests need, with how to see that it is there; so a machine that has it from elsewhere is left alone.
+struct Need {
+    packages: &'static [&'static str],
+    is_there: fn() -> bool,
+}
+
+const NEEDS: [Need; 2] = [
+    Need {
+        packages: &["chromium"],
+        // As tests/browser/lib.mjs looks for it.
+        is_there: || {
+            let named = std::env::var_os("KEYTURN_CHROMIUM").unwrap_or_else(|| "/usr/bin/chromium".into());
+            std::path::Path::new(&named).exists()
+        },
+    },
+    Need {
+        packages: &["php-cli", "php-sqlite3", "php-mbstring"],
+        is_there: || {
+            let loaded = "exit((int) !(extension_loaded('pdo_sqlite') && extension_loaded('mbstring')));";
+            program("php").args(["-r", loaded]).answer().is_some()
+        },
+    },
+];
+
+/// The target that guests are built for.
+pub(crate) fn guest_target() -> Result<()> {
+    if let Some(installed) = program("rustup").args(["target", "list", "--installed"]).answer() {
+        if installed.lines().any(|target| target.trim() == TARGET) {
+            return Ok(());
+        }
+        say(format!("adding the target {TARGET} by rustup"));
+        return program("rustup")
+            .args(["target", "add", TARGET])
+            .quietly(&format!("the target {TARGET} could not be added"));
+    }
+    // A Rust from elsewhere may have it all the same.
+    let libraries =
+        program("rustc").args(["--print", "target-libdir", "--target", TARGET]).answer().unwrap_or_default();
+    if std::path::Path::new(libraries.trim()).is_dir() {
+        return Ok(());
+    }
+    bail!(
+        "plugins are built for the target {TARGET}, which this Rust lacks, and there is no rustup to add it. \
+         Install Rust by rustup, then: rustup target add {TARGET}"
+    )
+}
+
+/// Chromium and PHP, for the tests that walk in a browser and beside a panel in PHP.
+pub(crate) fn debian_packages() -> Result<()> {
+    let missing: Vec<&str> =
+        NEEDS.iter().filter(|need| !(need.is_there)()).flat_map(|need| need.packages).copied().collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages = missing.join(" ");
+    let is_root = program("id").arg("-u").answer().is_some_and(|id| id.trim() == "0");
+    if program("apt-get").arg("--version").answer().is_none() {
+        bail!("the tests need what Debian packages as {packages}, and there is no apt-get here: please install these");
+    }
+    if !is_root {
+        bail!(
+            "the tests need {packages}. Only root may install them; please type:\n\n  \
+             sudo apt-get update && sudo apt-get install --no-install-recommends {packages}\n"
+        );
+    }
+    say(format!("installing {packages} by apt-get"));
+    let apt = || program("apt-get").env("DEBIAN_FRONTEND", "noninteractive").arg("-qq");
+    apt().arg("update").quietly("the package lists could not be read")?;
+    apt()
+        .args(["install", "--yes", "--no-install-recommends"])
+        .args(missing)
+        .quietly("not all packages could be installed")
+}
+
+/// What drives the browser, exactly as locked.
+pub(crate) fn npm_packages(places: &Places) -> Result<()> {
+    let folder = places.root.join("tests/browser");
+    let changed = |file: &str| folder.join(file).metadata().and_then(|about| about.modified()).ok();
+    // npm writes the second when it is done.
+    if changed("node_modules/.package-lock.json").is_some_and(|at| Some(at) >= changed("package-lock.json")) {
+        return Ok(());
+    }
+    let node = program("node").arg("--version").answer().unwrap_or_default();
+    if major(&node).is_none_or(|major| major < NODE_MAJOR) || program("npm").arg("--version").answer().is_none() {
+        let found = if node.is_empty() { "there is none".to_owned() } else { format!("here is {}", node.trim()) };
+        bail!("the browser test needs Node.js {NODE_MAJOR} or later with npm; {found}. Please install it");
+    }
+    say("installing the npm packages of tests/browser");
+    program("npm")
+        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
+        .at(&folder)
+        .quietly("the npm packages could not be installed")
+}
+
+/// Of `v20.20.2`: 20.
+fn major(version: &str) -> Option<u32> {
+    version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::major;
+
+    #[test]
+    fn the_version_of_node_is_read() {
+        assert_eq!(major("v20.20.2\n"), Some(20));
+        assert_eq!(major("v9.0.0"), Some(9));
+        assert_eq!(major(""), None);
+        assert_eq!(major("nightly"), None);
+    }
+}
