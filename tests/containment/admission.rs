@@ -146,3 +146,27 @@ fn the_errors_of_a_manifest_are_told_apart() {
     let end = admit(&future, &Grants::of(&future, all_grants()));
     assert!(matches!(end, Err(AdmitError::Pack { cause: PackError::Manifest(ManifestError::Future(9)), .. })));
 }
+
+#[test]
+fn compiled_code_that_bears_no_valid_mac_is_compiled_anew() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let start = || {
+        let bench = Bench::with("", |builder| builder.cache(folder.path()));
+        bench.admit("acme-report", FOREIGN, all_grants());
+    };
+    let file = || {
+        let mut files = std::fs::read_dir(folder.path()).expect("reads").flatten();
+        let file = files.next().expect("one file").path();
+        assert!(files.next().is_none(), "one file");
+        file
+    };
+    start();
+    let compiled = std::fs::read(file()).expect("reads");
+    for at in [0, 40, compiled.len() / 2, compiled.len() - 1] {
+        let mut forged = compiled.clone();
+        forged[at] ^= 1;
+        std::fs::write(file(), &forged).expect("writes");
+        start();
+        assert_ne!(std::fs::read(file()).expect("reads"), forged, "the forged file was used");
+    }
+}
