@@ -104,10 +104,16 @@ impl HostBuilder {
 
     /// The host, without plugins.
     ///
+    /// From then on the process leaves no core dump and is closed to debuggers of its own user: its memory holds the keys,
+    /// and passwords while they are checked.
+    ///
     /// # Errors
     /// [`HostError`] if the engine cannot be made: no address space for its pool, for example.
     pub fn build(self) -> Result<Host, HostError> {
         let engine = engine::engine().map_err(|cause| HostError(format!("{cause:#}")))?;
+        // After the engine: made in such a process, it would lose the quick way to wipe its pool without a word.
+        close_to_debuggers();
+        let buffers = Buffers::start().map_err(|cause| HostError(cause.to_string()))?;
         let patience = Duration::from_millis(self.limits.queue_ms);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let compute = match self.limits.compute_at_once {
@@ -119,7 +125,7 @@ impl HostBuilder {
             engine,
             storage: self.storage,
             keys: self.keys,
-            buffers: Arc::default(),
+            buffers,
             brand: self.brand,
             cache: self.cache,
             even_grid: self.even_grid,
@@ -216,6 +222,12 @@ impl Host {
         &self.0.brand
     }
 
+    /// The host's keys, for what an embedder seals itself: its own forms, drawn beside those of plugins.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
     /// The absolute address of a link page.
     #[must_use]
     pub fn link(&self, page: &str, token: &str) -> String {
@@ -235,8 +247,38 @@ impl Inner {
     }
 }
 
+#[cfg(target_os = "linux")]
+fn close_to_debuggers() {
+    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+    if let Err(cause) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        tracing::warn!("core dumps of this process cannot be switched off: {cause}");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn close_to_debuggers() {}
+
 /// The name under which a grants file admits its plugin: the file's own, without `.toml`.
 #[must_use]
 pub fn plugin_name(grants: &Path) -> String {
     grants.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::accounts::sql::Sql;
+    use crate::storage::sqlite::{Options, Sqlite};
+    use rustix::process::{DumpableBehavior, dumpable_behavior};
+
+    #[test]
+    fn a_process_with_a_host_leaves_no_core_dump() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let keys = Arc::new(Keys::random());
+        let provider = Arc::new(Sql::new(BTreeMap::new()).expect("no realms"));
+        let path = folder.path().join("panel.db");
+        let storage = Sqlite::open(&path, Arc::clone(&keys), provider, Options::default()).expect("opens");
+        let _host = HostBuilder::new(Arc::new(storage), keys).build().expect("a host");
+        assert_eq!(dumpable_behavior().expect("asked"), DumpableBehavior::NotDumpable);
+    }
 }

@@ -21,8 +21,8 @@ Usage: cargo xtask <task>
   test                     run every test, those in a browser and beside PHP too
   bench                    measure: sizes, start, calls, sign-in, commits, memory
 
-Each adds what it needs and says what it does: the wasm32-wasip2 target by rustup, and for `test`
-Debian packages by apt-get (as root; otherwise it prints the command) and npm packages.";
+Each adds what it needs and says what it does: the wasm32-wasip2 target by rustup, and for `test` and
+`bench` Debian packages by apt-get (as root; otherwise it prints the command); for `test` npm packages.";
 
 /// What was asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ fn perform(task: &Task) -> Result<()> {
     match task {
         Task::Demo { listen } => demo::start(&places, listen),
         Task::Test => {
-            setup::debian_packages()?;
+            setup::debian_packages("test", setup::TESTS)?;
             setup::npm_packages(&places)?;
             run::say("running every test");
             run::cargo(&places).args(["test", "--workspace"]).done("a test failed")?;
@@ -86,6 +86,7 @@ fn perform(task: &Task) -> Result<()> {
             Ok(())
         }
         Task::Bench => {
+            setup::debian_packages("bench", setup::BENCH)?;
             run::say("measuring; a quiet machine gives the best figures");
             let bench = ["run", "--quiet", "--release", "--package", "keyturn-tests", "--bin", "bench"];
             run::cargo(&places).args(bench).done("measuring failed")

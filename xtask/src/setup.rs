@@ -11,12 +11,13 @@ const TARGET: &str = "wasm32-wasip2";
 const NODE_MAJOR: u32 = 20;
 
 /// What the tests need, with how to see that it is there; so a machine that has it from elsewhere is left alone.
-struct Need {
+pub(crate) struct Need {
     packages: &'static [&'static str],
     is_there: fn() -> bool,
 }
 
-const NEEDS: [Need; 2] = [
+/// Chromium and PHP, for the tests that walk in a browser and beside a panel in PHP.
+pub(crate) const TESTS: &[Need] = &[
     Need {
         packages: &["chromium"],
         // As tests/browser/lib.mjs looks for it.
@@ -33,6 +34,10 @@ const NEEDS: [Need; 2] = [
         },
     },
 ];
+
+/// The yardstick that a sign-in is held against.
+pub(crate) const BENCH: &[Need] =
+    &[Need { packages: &["argon2"], is_there: || program("sh").args(["-c", "command -v argon2"]).answer().is_some() }];
 
 /// The target that guests are built for.
 pub(crate) fn guest_target() -> Result<()> {
@@ -57,21 +62,21 @@ pub(crate) fn guest_target() -> Result<()> {
     )
 }
 
-/// Chromium and PHP, for the tests that walk in a browser and beside a panel in PHP.
-pub(crate) fn debian_packages() -> Result<()> {
+/// What `task` needs of Debian's.
+pub(crate) fn debian_packages(task: &str, needs: &[Need]) -> Result<()> {
     let missing: Vec<&str> =
-        NEEDS.iter().filter(|need| !(need.is_there)()).flat_map(|need| need.packages).copied().collect();
+        needs.iter().filter(|need| !(need.is_there)()).flat_map(|need| need.packages).copied().collect();
     if missing.is_empty() {
         return Ok(());
     }
     let packages = missing.join(" ");
     let is_root = program("id").arg("-u").answer().is_some_and(|id| id.trim() == "0");
     if program("apt-get").arg("--version").answer().is_none() {
-        bail!("the tests need what Debian packages as {packages}, and there is no apt-get here: please install these");
+        bail!("`{task}` needs what Debian packages as {packages}, and there is no apt-get here: please install these");
     }
     if !is_root {
         bail!(
-            "the tests need {packages}. Only root may install them; please type:\n\n  \
+            "`{task}` needs {packages}. Only root may install them; please type:\n\n  \
              sudo apt-get update && sudo apt-get install --no-install-recommends {packages}\n"
         );
     }
