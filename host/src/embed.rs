@@ -179,7 +179,7 @@ impl Host {
         view: &view::nodes::View,
     ) -> Result<Page, CallError> {
         self.framed(plugin, caller, place, surface, |frame| view::draw_view(view, frame))
-            .map_err(|cause| CallError::View { plugin: plugin.name.clone(), problem: cause.to_string() })
+            .map_err(|cause| CallError::view(plugin, cause))
     }
 
     /// What all plugins show in a slot for one subject, under headings of `level` 2 or 3. One that fails leaves a quiet
@@ -200,7 +200,7 @@ impl Host {
                 let nodes = regions.pop().unwrap_or_default();
                 let place = Place::Slot { name: slot.to_owned(), subject: subject.cloned() };
                 self.framed(&plugin, caller, place, surface, |frame| view::draw_region(&nodes, frame, level))
-                    .map_err(|cause| CallError::View { plugin: plugin.name.clone(), problem: cause.to_string() })
+                    .map_err(|cause| CallError::view(&plugin, cause))
             });
             match drawn {
                 Ok(region) => {
@@ -225,7 +225,7 @@ impl Host {
                 let drawn = regions.iter().zip(subjects).map(|(nodes, subject)| {
                     let place = Place::Slot { name: slot.to_owned(), subject: Some(subject.clone()) };
                     self.framed(&plugin, caller, place, surface, |frame| view::draw_row(nodes, frame))
-                        .map_err(|cause| CallError::View { plugin: plugin.name.clone(), problem: cause.to_string() })
+                        .map_err(|cause| CallError::view(&plugin, cause))
                 });
                 drawn.collect::<Result<Vec<Row>, CallError>>()
             });
@@ -326,7 +326,7 @@ impl Host {
         )?;
         match answer {
             FormAnswer::Rate(strength) => Ok(Submitted::Rate(form::rate_answer(&strength, &caller.locale))),
-            _ => Err(CallError::View { plugin: plugin.name.clone(), problem: "no rate for a rate".to_owned() }),
+            _ => Err(CallError::view(&plugin, "no rate for a rate")),
         }
     }
 

@@ -130,7 +130,7 @@ impl Request {
             now: self.site.host.now(),
             account: &not_asked,
             corrections,
-            keys: &self.site.keys,
+            keys: self.site.host.keys(),
         })
     }
 

@@ -7,7 +7,6 @@ use keyturn_host::Host;
 use keyturn_host::accounts::AccountId;
 use keyturn_host::config::Config;
 use keyturn_host::http;
-use keyturn_host::seal::Keys;
 use keyturn_host::view::Links;
 use keyturn_host::view::nodes::Target;
 use keyturn_host::view::shell::Post;
@@ -19,8 +18,6 @@ use crate::folk::Folk;
 pub struct Site {
     /// The host with its plugins.
     pub host: Host,
-    /// The host's keys: the panel's own forms are sealed as those of plugins are.
-    pub keys: Keys,
     /// The panel's own tables.
     pub people: Database,
     /// The hook that checks a password at sign-in.
@@ -50,13 +47,11 @@ impl Site {
         let people = Database::open(&file)
             .map_err(|cause| anyhow::anyhow!("the panel's database {}: {cause}", file.display()))?;
         let host = host(config)?;
-        let keys = Keys::open(&config.path(&config.key_file))?;
         let contact = &host.brand().contact;
         let help = (contact.contains('@') && !contact.contains(' ')).then(|| format!("mailto:{contact}"));
         let https = host.brand().origin.starts_with("https://");
         Ok(Self {
             host,
-            keys,
             people,
             verify: config.sign_in.hook.clone(),
             set_password: config.sign_in.set_hook.clone(),

@@ -263,7 +263,8 @@ async fn what_was_typed_comes_back_when_the_session_ended_meanwhile() {
         .extend_pairs([("kt", sealed(&page, 0).as_str()), ("name", "ana"), ("password", "x")])
         .finish();
     let now = panel.site.host.now();
-    let read = keyturn_host::view::form::read(body.as_bytes(), &panel.site.keys, &caller, now).expect("a form of ours");
+    let read =
+        keyturn_host::view::form::read(body.as_bytes(), panel.site.host.keys(), &caller, now).expect("a form of ours");
     let keyturn_host::view::form::Posted::Submission(submission) = read else { panic!("no submission") };
     let carried = crate::pages::forms::text(&submission, "carried").to_owned();
     assert_eq!(crate::pages::forms::text(&submission, "next"), details);

@@ -21,7 +21,7 @@ use crate::engine;
 use crate::host::Inner;
 use crate::plugin::admit::{Hook, Plugin};
 use crate::plugin::manifest::{Effects, Lane, Operation, Release, Role as ActorRole};
-use crate::storage::{AuditEntry, Commit, Effect, Read, Record, RecordKey, Role, StorageError};
+use crate::storage::{AuditEntry, Commit, Effect, Known, Read, Record, RecordKey, Role, StorageError};
 use crate::values::{self, Misfit};
 use state::{Call, Counted, Facts, Purpose, State, Stop};
 
@@ -156,6 +156,10 @@ impl CallError {
         }
     }
 
+    pub(crate) fn view(plugin: &Plugin, problem: impl ToString) -> Self {
+        CallError::View { plugin: plugin.name.clone(), problem: problem.to_string() }
+    }
+
     fn of_storage(cause: StorageError) -> Self {
         match cause {
             StorageError::Changed => CallError::Conflict,
@@ -193,6 +197,7 @@ pub(crate) struct Deed<'a> {
 pub(crate) struct Left {
     reads: Vec<Read>,
     effects: Vec<Effect>,
+    checked: BTreeSet<AccountId>,
     counted: Counted,
 }
 
@@ -285,10 +290,14 @@ impl Inner {
         for _ in 0..RUNS {
             let now = now();
             if let Some(answer) = self.recorded(deed, record_key.as_ref(), now)? {
-                return Ok((restore(&answer), None));
+                return Ok(answer.restored(restore));
             }
-            let (outcome, left) =
-                self.run(deed.plugin, deed.caller, now, purpose, deed.subject.as_ref(), counted, invoke)?;
+            // Noted although the guest may never ask: what let the caller do this must hold at the commit.
+            let seen = match &deed.subject {
+                Some(id) => vec![(id.clone(), self.storage.account(id).map_err(CallError::of_storage)?)],
+                None => Vec::new(),
+            };
+            let (outcome, left) = self.run(deed.plugin, deed.caller, now, purpose, seen, counted, invoke)?;
             counted = left.counted.clone();
             match outcome.and_then(|answer| answer) {
                 Ok(answer) => {
@@ -299,14 +308,15 @@ impl Inner {
                     if !audited && record_key.is_none() {
                         return Ok((answer.live, own_epoch));
                     }
-                    let record = record_key
-                        .clone()
-                        .zip(deed.key.as_ref())
-                        .map(|(key, (_, body))| (key, Record { body: *body, answer: answer.stored.clone() }));
+                    let record = record_key.clone().zip(deed.key.as_ref()).map(|(key, (_, body))| {
+                        let kept = Kept { answer: answer.stored.clone(), own_epoch: own_epoch.clone() };
+                        (key, Record { body: *body, answer: kept.encode() })
+                    });
                     let commit = Commit {
                         plugin: deed.plugin.name.clone(),
                         now,
-                        audit: audited.then(|| audit_entry(deed, now, &left.effects, answer.case.clone())),
+                        audit: audited
+                            .then(|| audit_entry(deed, now, &left.effects, &left.checked, answer.case.clone())),
                         reads: left.reads,
                         effects: left.effects,
                         record,
@@ -316,11 +326,11 @@ impl Inner {
                         Ok(()) => return Ok((answer.live, own_epoch)),
                         Err(StorageError::Changed) => continue,
                         Err(StorageError::Recorded(record)) => {
-                            return same_body(deed, record).map(|answer| (restore(&answer), None));
+                            return same_body(deed, record).map(|answer| answer.restored(restore));
                         }
                         Err(StorageError::Limit(limit)) => {
                             let error = CallError::Limit { plugin: deed.plugin.name.clone(), limit };
-                            self.audit_failure(deed, now, &error);
+                            self.audit_failure(deed, now, &left.checked, &error);
                             return Err(error);
                         }
                         Err(cause) => return Err(CallError::of_storage(cause)),
@@ -332,10 +342,10 @@ impl Inner {
                         continue;
                     }
                     if let Some(answer) = self.recorded(deed, record_key.as_ref(), now)? {
-                        return Ok((restore(&answer), None));
+                        return Ok(answer.restored(restore));
                     }
                     if audited {
-                        self.audit_failure(deed, now, &error);
+                        self.audit_failure(deed, now, &left.checked, &error);
                     }
                     return Err(error);
                 }
@@ -344,20 +354,20 @@ impl Inner {
         Err(CallError::Conflict)
     }
 
-    fn recorded(&self, deed: &Deed<'_>, key: Option<&RecordKey>, now: i64) -> Result<Option<Vec<u8>>, CallError> {
+    fn recorded(&self, deed: &Deed<'_>, key: Option<&RecordKey>, now: i64) -> Result<Option<Kept>, CallError> {
         let Some(key) = key else { return Ok(None) };
         let record = self.storage.record(key, now).map_err(CallError::of_storage)?;
         record.map(|record| same_body(deed, record)).transpose()
     }
 
     /// A failure's own short transaction. That it could not be written does not change the answer, and is logged.
-    fn audit_failure(&self, deed: &Deed<'_>, now: i64, error: &CallError) {
+    fn audit_failure(&self, deed: &Deed<'_>, now: i64, checked: &BTreeSet<AccountId>, error: &CallError) {
         let commit = Commit {
             plugin: deed.plugin.name.clone(),
             now,
             reads: Vec::new(),
             effects: Vec::new(),
-            audit: Some(audit_entry(deed, now, &[], error.case())),
+            audit: Some(audit_entry(deed, now, &[], checked, error.case())),
             record: None,
             stored_bytes: u64::MAX,
         };
@@ -366,14 +376,15 @@ impl Inner {
         }
     }
 
-    /// Whether the manifest lets this caller do a thing for that subject: the one place that says who may.
+    /// Whether the manifest lets this caller do a thing for that subject: the one place that says who may. Answers the
+    /// subject where it had to be looked at.
     pub(crate) fn may(
         &self,
         caller: &Caller,
         subject: Option<&AccountId>,
         actors: &BTreeSet<ActorRole>,
         operation: &str,
-    ) -> Result<(), CallError> {
+    ) -> Result<Option<Known>, CallError> {
         let role = match (&caller.actor, subject) {
             (Actor::Anonymous, _) => ActorRole::Anonymous,
             (Actor::Account(own), Some(subject)) if own != subject => ActorRole::Manager,
@@ -386,17 +397,17 @@ impl Inner {
         if !actors.contains(&role) {
             return Err(denied());
         }
-        let Some(subject) = subject else { return Ok(()) };
+        let Some(subject) = subject else { return Ok(None) };
         if matches!(role, ActorRole::Manager | ActorRole::ServiceKey | ActorRole::Console) {
             let known = self.storage.account(subject).map_err(CallError::of_storage)?;
-            if !known.is_some_and(|known| caller.reaches(&known.account)) {
-                return Err(CallError::Failed(Failure::NotFound));
-            }
+            let reached = known.filter(|known| caller.reaches(&known.account));
+            return reached.map(Some).ok_or(CallError::Failed(Failure::NotFound));
         }
-        Ok(())
+        Ok(None)
     }
 
-    /// One run of the guest in a fresh instance. The outer error is the host's; the inner one is the guest's end.
+    /// One run of the guest in a fresh instance, which finds the accounts of `seen` as they were seen. The outer error is the
+    /// host's; the inner one is the guest's end.
     #[allow(clippy::too_many_arguments)]
     pub(crate) fn run<T>(
         &self,
@@ -404,7 +415,7 @@ impl Inner {
         caller: &Caller,
         now: i64,
         purpose: Purpose,
-        subject: Option<&AccountId>,
+        seen: Vec<(AccountId, Option<Known>)>,
         counted: Counted,
         invoke: &Invoke<'_, T>,
     ) -> Result<(Result<T, CallError>, Left), CallError> {
@@ -417,22 +428,51 @@ impl Inner {
             plugin.limits.guest_ms.min(plugin.limits.total_ms),
         )));
         store.epoch_deadline_callback(state::deadline);
-        if let Some(subject) = subject {
-            // Noted although the guest may never ask: what let the caller do this must hold at the commit.
-            store.data_mut().call.note(subject).map_err(CallError::of_storage)?;
+        for (id, seen) in seen {
+            store.data_mut().call.noted(id, seen);
         }
         let result = plugin.pre.instantiate(&mut store).and_then(|instance| invoke(&mut store, &instance));
         let state = store.into_data();
         log_stderr(plugin, caller, &state);
         let result = result.map_err(|cause| stopped(plugin, &state, &cause));
-        let Call { reads, effects, counted, .. } = state.call;
-        Ok((result, Left { reads, effects, counted }))
+        let Call { reads, effects, checked, counted, .. } = state.call;
+        Ok((result, Left { reads, effects, checked, counted }))
     }
 }
 
-fn same_body(deed: &Deed<'_>, record: Record) -> Result<Vec<u8>, CallError> {
+/// What a second request of the same key gets: the first one's answer, and the epoch that it gave its caller, so that of two
+/// fast presses the one whose answer the reader sees keeps him signed in.
+struct Kept {
+    answer: Vec<u8>,
+    own_epoch: Option<String>,
+}
+
+impl Kept {
+    /// The epoch's length in one byte, the epoch, the answer. An epoch is the host's own, of 32 bytes.
+    fn encode(&self) -> Vec<u8> {
+        let epoch = self.own_epoch.as_deref().unwrap_or_default().as_bytes();
+        let length = u8::try_from(epoch.len()).expect("an epoch has 32 bytes");
+        [&[length], epoch, &self.answer].concat()
+    }
+
+    fn decode(record: &[u8]) -> Option<Self> {
+        let (length, rest) = record.split_first()?;
+        let (epoch, answer) = rest.split_at_checked(usize::from(*length))?;
+        let epoch = std::str::from_utf8(epoch).ok()?;
+        Some(Self { answer: answer.to_vec(), own_epoch: (!epoch.is_empty()).then(|| epoch.to_owned()) })
+    }
+
+    fn restored<T>(&self, restore: &dyn Fn(&[u8]) -> T) -> (T, Option<String>) {
+        (restore(&self.answer), self.own_epoch.clone())
+    }
+}
+
+fn same_body(deed: &Deed<'_>, record: Record) -> Result<Kept, CallError> {
     match &deed.key {
-        Some((_, body)) if *body == record.body => Ok(record.answer),
+        Some((_, body)) if *body == record.body => Kept::decode(&record.answer).ok_or_else(|| {
+            let cause = "it does not hold what this host writes".to_owned();
+            CallError::Storage(StorageError::Failed { doing: "reading keyturnhost_records".to_owned(), cause })
+        }),
         _ => Err(CallError::KeyReused),
     }
 }
@@ -529,18 +569,29 @@ fn failure(value: &Val, ty: &wasmtime::component::types::Type) -> Option<Failure
     })
 }
 
-fn audit_entry(deed: &Deed<'_>, now: i64, effects: &[Effect], outcome: String) -> AuditEntry {
+fn audit_entry(
+    deed: &Deed<'_>,
+    now: i64,
+    effects: &[Effect],
+    checked: &BTreeSet<AccountId>,
+    outcome: String,
+) -> AuditEntry {
     let replaced = effects.iter().filter_map(|effect| match effect {
         Effect::Replace { id, why: Why::Password, .. } => Some((id.clone(), Role::Password)),
         Effect::Replace { id, why: Why::Upgrade, .. } => Some((id.clone(), Role::Upgrade)),
         _ => None,
     });
+    let mut subjects: Vec<(AccountId, Role)> =
+        deed.subject.clone().map(|id| (id, Role::Subject)).into_iter().chain(replaced).collect();
+    // Only where nothing else names it: whoever replaces a hash has mostly read it before.
+    let named: BTreeSet<AccountId> = subjects.iter().map(|(id, _)| id.clone()).collect();
+    subjects.extend(checked.difference(&named).map(|id| (id.clone(), Role::Checked)));
     AuditEntry {
         at: now,
         plugin: deed.plugin.name.clone(),
         operation: deed.operation.name.clone(),
         actor: deed.caller.actor.name(),
-        subjects: deed.subject.clone().map(|id| (id, Role::Subject)).into_iter().chain(replaced).collect(),
+        subjects,
         outcome,
         address: deed.caller.address.map(|address| address.to_canonical().to_string()),
         request: deed.caller.request.clone(),

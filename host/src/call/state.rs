@@ -1,7 +1,7 @@
 //! What one call holds while it runs: who called, what it has read, what it asks for. It is the store's data, made
 //! fresh for each call and dropped with it, so that nothing of a call outlives it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -68,6 +68,8 @@ pub(crate) struct Call {
     pub(crate) read_count: usize,
     pub(crate) effects: Vec<Effect>,
     pub(crate) effects_bytes: usize,
+    /// Accounts whose hash the guest was given: for the audit.
+    pub(crate) checked: BTreeSet<AccountId>,
     pub(crate) kdf_calls: u32,
     /// What counters have answered, by key and window: kept over the runs of one call, so that it counts once.
     pub(crate) counted: Counted,
@@ -86,10 +88,15 @@ impl Call {
     pub(crate) fn note(&mut self, id: &AccountId) -> Result<(), StorageError> {
         if !self.accounts.contains_key(id) {
             let seen = self.in_host(|call| call.storage.account(id))?;
-            self.reads.push(Read::Account { id: id.clone(), seen: seen.clone() });
-            self.accounts.insert(id.clone(), seen);
+            self.noted(id.clone(), seen);
         }
         Ok(())
+    }
+
+    /// Notes how an account was seen.
+    pub(crate) fn noted(&mut self, id: AccountId, seen: Option<Known>) {
+        self.reads.push(Read::Account { id: id.clone(), seen: seen.clone() });
+        self.accounts.insert(id, seen);
     }
 
     /// Takes an effect of so many bytes, or says which limit it breaks.
@@ -170,6 +177,7 @@ impl State {
                 read_count: 0,
                 effects: Vec::new(),
                 effects_bytes: 0,
+                checked: BTreeSet::new(),
                 kdf_calls: 0,
                 counted,
                 began: Instant::now(),

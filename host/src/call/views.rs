@@ -16,6 +16,7 @@ use crate::caller::Caller;
 use crate::host::Inner;
 use crate::plugin::admit::{Plugin, Views};
 use crate::plugin::manifest::Page;
+use crate::storage::Known;
 
 /// Subjects of a slot at most.
 pub const MAX_SUBJECTS: usize = 100;
@@ -47,11 +48,11 @@ impl Inner {
         name: &str,
         subject: Option<&AccountId>,
         caller: &Caller,
-    ) -> Result<Page, CallError> {
+    ) -> Result<(Page, Option<Known>), CallError> {
         let page = plugin.manifest.pages.iter().find(|page| page.name == name);
         let page = page.ok_or_else(|| CallError::NoSuch(format!("page {name}")))?;
-        self.may(caller, subject, &page.actors, name)?;
-        Ok(page.clone())
+        let seen = self.may(caller, subject, &page.actors, name)?;
+        Ok((page.clone(), seen))
     }
 
     /// A page's view.
@@ -64,12 +65,13 @@ impl Inner {
         arguments: &[(String, String)],
         caller: &Caller,
     ) -> Result<View, CallError> {
-        let page = self.may_see(plugin, name, subject, caller)?;
+        let (page, seen) = self.may_see(plugin, name, subject, caller)?;
         if page.link != token.is_some() {
             return Err(CallError::NoSuch(format!("page {name}")));
         }
         let views = views(plugin)?;
-        self.draw(plugin, caller, subject, &|store, instance| {
+        let seen = subject.cloned().zip(seen.map(Some)).into_iter().collect();
+        self.draw(plugin, caller, seen, &|store, instance| {
             let parameters = (name, subject.map(AccountId::as_str), token, arguments);
             let (result,) =
                 typed::<_, (Result<View, Failure>,)>(store, instance, views.page)?.call(store, parameters)?;
@@ -90,12 +92,14 @@ impl Inner {
         if subjects.len() > MAX_SUBJECTS {
             return Err(CallError::NoSuch(format!("slot {name} of more than {MAX_SUBJECTS} subjects")));
         }
+        let mut seen = Vec::new();
         for subject in subjects {
-            self.may(caller, subject.as_ref(), &slot.actors, name)?;
+            let known = self.may(caller, subject.as_ref(), &slot.actors, name)?;
+            seen.extend(subject.clone().zip(known.map(Some)));
         }
         let views = views(plugin)?;
         let names: Vec<Option<&str>> = subjects.iter().map(|subject| subject.as_ref().map(AccountId::as_str)).collect();
-        let regions = self.draw(plugin, caller, None, &|store, instance| {
+        let regions = self.draw(plugin, caller, seen, &|store, instance| {
             let parameters = (name, names.as_slice());
             let (result,) =
                 typed::<_, (Result<Vec<Vec<Node>>, Failure>,)>(store, instance, views.slot)?.call(store, parameters)?;
@@ -103,7 +107,7 @@ impl Inner {
         })?;
         if regions.len() != subjects.len() {
             let problem = format!("{} regions for {} subjects in {name}", regions.len(), subjects.len());
-            return Err(CallError::View { plugin: plugin.name.clone(), problem });
+            return Err(CallError::view(plugin, problem));
         }
         Ok(regions)
     }
@@ -143,11 +147,11 @@ impl Inner {
         &self,
         plugin: &Arc<Plugin>,
         caller: &Caller,
-        subject: Option<&AccountId>,
+        seen: Vec<(AccountId, Option<Known>)>,
         invoke: &Invoke<'_, Result<T, Failure>>,
     ) -> Result<T, CallError> {
         let _place = self.calls.enter().ok_or(CallError::Busy(crate::capabilities::RETRY_SECONDS))?;
-        let (outcome, _) = self.run(plugin, caller, now(), Purpose::Drawing, subject, Counted::new(), invoke)?;
+        let (outcome, _) = self.run(plugin, caller, now(), Purpose::Drawing, seen, Counted::new(), invoke)?;
         outcome?.map_err(CallError::Failed)
     }
 }

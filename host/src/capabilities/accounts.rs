@@ -136,6 +136,9 @@ impl Host for State {
         Ok(call
             .credential_right()
             .and_then(|()| call.known(&account))
+            .inspect(|known| {
+                call.checked.insert(known.account.id.clone());
+            })
             .map(|known| StoredCredential { hash: known.account.hash, session_epoch: known.epoch }))
     }
 

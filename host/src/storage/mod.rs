@@ -165,6 +165,8 @@ pub enum Role {
     Password,
     /// Its hash was replaced by another form of the same password.
     Upgrade,
+    /// Its stored hash was read: somebody's password may have been held against it.
+    Checked,
 }
 
 /// One line of the audit: what ran, for whom, how it ended. Never a secret.

@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 
-type Catalogue = BTreeMap<String, String>;
-
-static ENGLISH: LazyLock<Catalogue> = LazyLock::new(|| catalogue(include_str!("words/en.toml")));
-static SPANISH: LazyLock<Catalogue> = LazyLock::new(|| catalogue(include_str!("words/es.toml")));
+static ENGLISH: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::read(include_str!("words/en.toml")));
+static SPANISH: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::read(include_str!("words/es.toml")));
 
 /// Languages that the host speaks: BCP 47 and each one's own name.
 pub const LANGUAGES: [(&str, &str); 2] = [("en", "English"), ("es", "Español")];
@@ -17,9 +15,63 @@ pub const LANGUAGES: [(&str, &str); 2] = [("en", "English"), ("es", "Español")]
 const MONTHS_EN: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const MONTHS_ES: [&str; 12] = ["ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "sept", "oct", "nov", "dic"];
 
-fn catalogue(text: &str) -> Catalogue {
-    // A catalogue that does not parse is caught by the test of completeness; at run time its keys stand for themselves.
-    toml::from_str(text).unwrap_or_default()
+/// The entries of one language, by key, with placeholders such as `{name}`. The host's own, or an embedder's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Catalogue(BTreeMap<String, String>);
+
+/// A piece of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part<'a> {
+    /// As it stands.
+    Text(&'a str),
+    /// To be filled.
+    Placeholder(&'a str),
+}
+
+impl Catalogue {
+    /// Reads a TOML table of strings. One that does not parse is empty, and its keys stand for themselves: a test of
+    /// completeness catches it.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        Self(toml::from_str(text).unwrap_or_default())
+    }
+
+    /// All entries.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, entry)| (key.as_str(), entry.as_str()))
+    }
+
+    /// One entry, as it stands.
+    #[must_use]
+    pub fn find(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str)
+    }
+
+    /// The pieces of an entry; without one, the key.
+    pub fn parts<'a>(&'a self, key: &'a str) -> impl Iterator<Item = Part<'a>> {
+        let mut rest = self.find(key).unwrap_or(key);
+        std::iter::from_fn(move || {
+            if let Some((name, after)) = rest.strip_prefix('{').and_then(|rest| rest.split_once('}')) {
+                rest = after;
+                return Some(Part::Placeholder(name));
+            }
+            let end = rest.find('{').filter(|end| *end > 0).unwrap_or(rest.len());
+            let (text, after) = rest.split_at(end);
+            rest = after;
+            (!text.is_empty()).then_some(Part::Text(text))
+        })
+    }
+
+    /// One entry, its placeholders filled. A value that looks like a placeholder is not filled again.
+    #[must_use]
+    pub fn fill(&self, key: &str, values: &[(&str, &str)]) -> String {
+        self.parts(key)
+            .map(|part| match part {
+                Part::Text(text) => text,
+                Part::Placeholder(name) => values.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value),
+            })
+            .collect()
+    }
 }
 
 /// The words of one language.
@@ -60,35 +112,31 @@ impl Words {
     /// One entry without placeholders.
     #[must_use]
     pub fn get(self, key: &str) -> &str {
-        self.catalogue().get(key).map_or(key, String::as_str)
+        self.catalogue().find(key).unwrap_or(key)
     }
 
     /// One entry, its placeholders filled. A value that looks like a placeholder is not filled again.
     #[must_use]
     pub fn fill(self, key: &str, values: &[(&str, &str)]) -> String {
-        let mut filled = String::new();
-        let mut rest = self.get(key);
-        while let Some((before, after)) = rest.split_once('{') {
-            filled.push_str(before);
-            let Some((name, after)) = after.split_once('}') else {
-                break;
-            };
-            filled.push_str(values.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value));
-            rest = after;
-        }
-        filled.push_str(rest);
-        filled
+        self.catalogue().fill(key, values)
     }
 
-    /// `n` of something, in the plural form that CLDR gives for this language.
+    /// The key of `n` of something, in the plural form that CLDR gives for this language, and its number written out.
     #[must_use]
-    pub fn count(self, key: &str, n: u64) -> String {
+    pub fn plural(self, key: &str, n: u64) -> (String, String) {
         let form = match (self, n) {
             (_, 1) => "one",
             (Words::Spanish, n) if n != 0 && n.is_multiple_of(1_000_000) => "many",
             _ => "other",
         };
-        self.fill(&format!("{key}.{form}"), &[("n", &self.number(i64::try_from(n).unwrap_or(i64::MAX)))])
+        (format!("{key}.{form}"), self.number(i64::try_from(n).unwrap_or(i64::MAX)))
+    }
+
+    /// `n` of something.
+    #[must_use]
+    pub fn count(self, key: &str, n: u64) -> String {
+        let (key, number) = self.plural(key, n);
+        self.fill(&key, &[("n", &number)])
     }
 
     /// A whole number with its groups; four digits stand together in Spanish.
@@ -133,12 +181,25 @@ impl Words {
         if at.date() == now.date() {
             return self.fill("today", &[("time", &clock)]);
         }
+        format!("{}, {clock}", self.date(&at))
+    }
+
+    /// Unix milliseconds: "24 Nov 2026", without the clock.
+    #[must_use]
+    pub fn day(self, at: i64, zone: &TimeZone) -> String {
+        match Timestamp::from_millisecond(at) {
+            Ok(at) => self.date(&at.to_zoned(zone.clone())),
+            Err(_) => self.get("not-shown").to_owned(),
+        }
+    }
+
+    fn date(self, at: &Zoned) -> String {
         let months = match self {
             Words::English => MONTHS_EN,
             Words::Spanish => MONTHS_ES,
         };
         let month = usize::try_from(at.month() - 1).ok().and_then(|month| months.get(month)).unwrap_or(&"");
-        format!("{} {month} {}, {clock}", at.day(), at.year())
+        format!("{} {month} {}", at.day(), at.year())
     }
 
     /// Unix milliseconds for `datetime`, and the same with seconds and zone for people.
@@ -146,9 +207,7 @@ impl Words {
     pub fn moment(self, at: i64, zone: &TimeZone) -> Option<(String, String)> {
         let stamp = Timestamp::from_millisecond(at).ok()?;
         let zoned = stamp.to_zoned(zone.clone());
-        // `now` far away: the whole date is written.
-        let date = self.time(at, i64::MIN / 1_000_000, zone);
-        Some((stamp.to_string(), format!("{date}:{:02} {}", zoned.second(), zoned.strftime("%Z"))))
+        Some((stamp.to_string(), format!("{}, {}", self.date(&zoned), zoned.strftime("%H:%M:%S %Z"))))
     }
 }
 
@@ -156,26 +215,31 @@ impl Words {
 mod tests {
     use super::*;
 
-    fn placeholders(text: &str) -> Vec<&str> {
-        let mut found: Vec<_> =
-            text.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name)).collect();
+    fn placeholders<'a>(catalogue: &'a Catalogue, key: &'a str) -> Vec<Part<'a>> {
+        let mut found: Vec<_> = catalogue.parts(key).filter(|part| matches!(part, Part::Placeholder(_))).collect();
         found.sort_unstable();
         found
     }
 
     #[test]
     fn both_catalogues_have_the_same_keys_and_placeholders() {
-        assert!(ENGLISH.len() > 50, "the English catalogue does not parse");
-        assert_eq!(ENGLISH.keys().collect::<Vec<_>>(), SPANISH.keys().collect::<Vec<_>>());
-        for (key, english) in ENGLISH.iter() {
-            assert_eq!(placeholders(english), placeholders(&SPANISH[key]), "{key}");
-            assert!(!english.is_empty() && !SPANISH[key].is_empty(), "{key}");
+        assert!(ENGLISH.entries().count() > 50, "the English catalogue does not parse");
+        assert_eq!(ENGLISH.entries().count(), SPANISH.entries().count());
+        for (key, english) in ENGLISH.entries() {
+            let spanish = SPANISH.find(key).expect(key);
+            assert_eq!(placeholders(&ENGLISH, key), placeholders(&SPANISH, key), "{key}");
+            assert!(!english.is_empty() && !spanish.is_empty(), "{key}");
         }
     }
 
     #[test]
     fn a_filled_value_is_not_filled_again() {
         assert_eq!(Words::English.fill("unit-and", &[("first", "{second}"), ("second", "x")]), "{second} x");
+    }
+
+    #[test]
+    fn an_entry_without_an_end_of_its_placeholder_still_ends() {
+        assert_eq!(ENGLISH.parts("{open").collect::<Vec<_>>(), [Part::Text("{open")]);
     }
 
     #[test]

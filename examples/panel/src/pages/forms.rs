@@ -6,14 +6,16 @@ use axum::response::Response;
 use keyturn_host::accounts::AccountId;
 use keyturn_host::caller::Actor;
 use keyturn_host::embed::Submitted;
-use keyturn_host::view::Corrections;
 use keyturn_host::view::form::{self, FormError, Input, Posted, Stale, TypedValue};
 use keyturn_host::view::nodes::{Submission as Target, Value};
+use keyturn_host::view::words::Part;
+use keyturn_host::view::{Corrections, Page};
 
 use crate::answer::{self, Failed};
 use crate::pages::sign_in;
+use crate::people::Person;
 use crate::request::{OWN, Request, Sheet};
-use crate::words::{Part, Words};
+use crate::words::Words;
 
 /// A form of the panel's own that was posted, and is whole.
 pub type Submission = form::Submission;
@@ -28,7 +30,7 @@ pub type Run = fn(&mut Request, &Submission) -> Result<Response, Failed>;
 pub fn posted(request: &mut Request, run: Run, draw: Draw) -> Result<Response, Failed> {
     let caller = request.visitor.caller();
     let site = request.site.clone();
-    match form::read(&request.body, &site.keys, &caller, site.host.now()) {
+    match form::read(&request.body, site.host.keys(), &caller, site.host.now()) {
         Ok(Posted::Submission(submission)) if submission.plugin == OWN => {
             if submission.problems.is_empty() {
                 return run(request, &submission);
@@ -59,18 +61,23 @@ pub fn posted(request: &mut Request, run: Run, draw: Draw) -> Result<Response, F
         Submitted::Stale(late) => stale(request, *late, draw),
         Submitted::Reveal(page) => {
             let person = request.person()?;
-            let sheet = Sheet {
-                title: &page.title,
-                under: None,
-                above: &[],
-                heading: None,
-                summary: &Default::default(),
-                body: &page.html,
-            };
-            let html = request.sheet(&person, &sheet);
-            Ok(answer::page(StatusCode::OK, &html))
+            Ok(plugin_page(request, &person, &page))
         }
     }
+}
+
+/// A whole page that a plugin has drawn, under the panel's navigation.
+pub fn plugin_page(request: &mut Request, person: &Person, page: &Page) -> Response {
+    let sheet = Sheet {
+        title: &page.title,
+        under: None,
+        above: &[],
+        heading: None,
+        summary: &Default::default(),
+        body: &page.html,
+    };
+    let html = request.sheet(person, &sheet);
+    answer::page(StatusCode::OK, &html)
 }
 
 /// The page again, with what was wrong and what was typed.
@@ -86,7 +93,7 @@ fn stale(request: &mut Request, late: Stale, draw: Draw) -> Result<Response, Fai
         return again(request, &late.corrections, draw);
     };
     let account: AccountId = name.parse().map_err(|_| Failed::Forged)?;
-    let carried = late.corrections.seal(&request.site.keys, &Actor::Account(account));
+    let carried = late.corrections.seal(request.site.host.keys(), &Actor::Account(account));
     let next = request.address(&[]);
     sign_in::instead(request, &next, &carried)
 }
@@ -101,7 +108,7 @@ pub fn carried(request: &mut Request) -> Result<Option<Corrections>, Failed> {
         return Ok(None);
     };
     request.site.people.take_carried(session.id)?;
-    Ok(Corrections::open(&sealed, &request.site.keys, &actor))
+    Ok(Corrections::open(&sealed, request.site.host.keys(), &actor))
 }
 
 /// The text of an input.

@@ -112,12 +112,6 @@ pub fn language(tag: &str) -> String {
         .unwrap_or_else(|| tag.to_owned())
 }
 
-/// The day of a time, without the clock. It is long ago, so it is never written as "today".
-fn day(words: Words, at: i64, zone: &TimeZone) -> String {
-    let written = words.host.time(at, i64::MAX / 1_000_000, zone);
-    written.split(',').next().unwrap_or_default().to_owned()
-}
-
 fn facts(words: Words, viewer: &Person, person: &Person, zone: &TimeZone) -> Vec<Node> {
     let email = match &person.email {
         Some(email) => said(email),
@@ -140,7 +134,7 @@ fn facts(words: Words, viewer: &Person, person: &Person, zone: &TimeZone) -> Vec
         _ => facts.push(fact(words.get("column-role"), said(words.get(role_key(person))))),
     }
     if let Some(since) = person.since {
-        facts.push(fact(words.get("fact-since"), said(&day(words, since, zone))));
+        facts.push(fact(words.get("fact-since"), said(&words.host.day(since, zone))));
     }
     let last = person.signed_in_at.map_or_else(|| said(words.get("never")), |at| vec![Value::Time(at)]);
     facts.push(fact(words.get("fact-signed-in"), last));

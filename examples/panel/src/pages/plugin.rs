@@ -1,13 +1,12 @@
 //! Pages that plugins bring, under the panel's navigation.
 
-use axum::http::StatusCode;
 use axum::response::Response;
 use keyturn_host::accounts::AccountId;
 use keyturn_host::view::Corrections;
 
-use crate::answer::{self, Failed};
+use crate::answer::Failed;
 use crate::pages::forms;
-use crate::request::{Request, Sheet};
+use crate::request::Request;
 
 /// GET.
 pub fn show(request: &mut Request) -> Result<Response, Failed> {
@@ -35,14 +34,5 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
         let (plugin, name) = (request.param("plugin"), request.param("page"));
         request.site.host.page(&caller, plugin, name, subject.as_ref(), &arguments, &surface)?
     };
-    let sheet = Sheet {
-        title: &page.title,
-        under: None,
-        above: &[],
-        heading: None,
-        summary: &Default::default(),
-        body: &page.html,
-    };
-    let html = request.sheet(&person, &sheet);
-    Ok(answer::page(StatusCode::OK, &html))
+    Ok(forms::plugin_page(request, &person, &page))
 }

@@ -125,7 +125,7 @@ fn place() -> Place {
 pub fn enter(request: &mut Request) -> Result<Response, Failed> {
     let caller = request.visitor.anonymous();
     let site = request.site.clone();
-    let submission = match form::read(&request.body, &site.keys, &caller, site.host.now()) {
+    let submission = match form::read(&request.body, site.host.keys(), &caller, site.host.now()) {
         Ok(Posted::Submission(submission)) if submission.plugin == OWN && submission.action == "sign-in" => submission,
         Err(FormError::Stale(late)) if late.corrections.plugin() == OWN => {
             // Open for too long, or the browser keeps no cookies; the name is still there.

@@ -89,9 +89,10 @@ fn role_name(role: Role) -> &'static str {
         Role::Subject => "subject",
         Role::Password => "password",
         Role::Upgrade => "upgrade",
+        Role::Checked => "checked",
     }
 }
 
 fn role_named(name: &str) -> Option<Role> {
-    [Role::Subject, Role::Password, Role::Upgrade].into_iter().find(|role| role_name(*role) == name)
+    [Role::Subject, Role::Password, Role::Upgrade, Role::Checked].into_iter().find(|role| role_name(*role) == name)
 }
