@@ -23,10 +23,12 @@ pub fn of(request: &Request, account: &AccountId) -> Result<Markup, Failed> {
     let mut names = BTreeMap::new();
     let mut rows = Vec::new();
     for (_, entry) in &entries {
-        if !names.contains_key(&entry.actor) {
-            names.insert(entry.actor.clone(), actor(request, words, &entry.actor)?);
+        // Who has signed in is known, although nobody in particular asked.
+        let by = if signed_in(entry) { account.as_str() } else { &entry.actor };
+        if !names.contains_key(by) {
+            names.insert(by.to_owned(), actor(request, words, by)?);
         }
-        let who = names.get(&entry.actor).map_or("", String::as_str);
+        let who = names.get(by).map_or("", String::as_str);
         let from = entry.address.as_ref().map_or_else(|| said("—"), |address| vec![Value::Code(address.clone())]);
         rows.push(Row {
             cells: vec![vec![Value::Time(entry.at)], said(&what(words, entry, account)), said(who), from],
@@ -69,7 +71,11 @@ fn actor(request: &Request, words: Words, name: &str) -> Result<String, Failed> 
     })
 }
 
-/// The operation as a deed; what was not done says why in the audit's own word.
+fn signed_in(entry: &AuditEntry) -> bool {
+    entry.operation == "verify" && matches!(entry.outcome.as_str(), "accepted" | "must-change")
+}
+
+/// The operation as a deed; what was not done says why, in words where they are known, else in the audit's own.
 fn what(words: Words, entry: &AuditEntry, account: &AccountId) -> String {
     if entry.subjects.contains(&(account.clone(), Role::Upgrade)) {
         return words.get("did-upgrade").to_owned();
@@ -79,11 +85,23 @@ fn what(words: Words, entry: &AuditEntry, account: &AccountId) -> String {
         "change-own" => words.get("did-change-own"),
         "complete-reset" => words.get("did-complete-reset"),
         "make-link" => words.get("did-make-link"),
-        "verify" => words.get("did-verify"),
+        "verify" => return verdict(words, &entry.outcome),
         other => other,
     };
     match entry.outcome.as_str() {
-        "done" | "reveal" | "accepted" => deed.to_owned(),
+        "done" | "reveal" => deed.to_owned(),
         outcome => words.fill("did-not", &[("deed", deed), ("outcome", outcome)]),
     }
+}
+
+fn verdict(words: Words, outcome: &str) -> String {
+    let known = match outcome {
+        "accepted" => "did-verify",
+        "must-change" => "did-verify-must-change",
+        "rejected" => "did-verify-rejected",
+        "suspended" => "did-verify-suspended",
+        "temporary-ended" => "did-verify-ended",
+        other => return words.fill("did-not", &[("deed", words.get("did-verify")), ("outcome", other)]),
+    };
+    words.get(known).to_owned()
 }
