@@ -24,11 +24,11 @@ const CHOOSE_MILLIS: i64 = 15 * 60 * 1000;
 /// cannot be read; everything but `rejected` is told only to who typed the right password.
 ///
 /// # Errors
-/// `throttled` by the name as typed or by the client's address, known or not. `unavailable` when the machine is busy.
+/// `throttled` by the client's address, by the name as typed from there, or from everywhere, known or not. `unavailable` when the machine is busy.
 pub fn verify(ports: &dyn Ports, name: &str, password: PlainPassword) -> Result<Verdict, Failure> {
-    let by_name = Counter::of_name(ports, name);
     let by_address = Counter::of_address(ports);
-    let counters: Vec<&Counter> = std::iter::once(&by_name).chain(by_address.as_ref()).collect();
+    let (from_here, by_name) = (Counter::of_name_from_here(ports, name), Counter::of_name(ports, name));
+    let counters: Vec<&Counter> = by_address.iter().chain([&from_here, &by_name]).collect();
     throttle::attempt(ports, &counters)?;
     if password.is_empty() || password.is_too_long() {
         return Ok(Verdict::Rejected);
@@ -41,8 +41,9 @@ pub fn verify(ports: &dyn Ports, name: &str, password: PlainPassword) -> Result<
     let (Some(known), Some(stored), Some(right)) = (known, stored, right) else {
         return Ok(Verdict::Rejected);
     };
-    // Only of the name: an address that could clear itself with one account of its own would have no limit.
-    by_name.forget(ports)?;
+    // Only of the name from here: an address that could clear itself with one account of its own would have no limit, and
+    // somebody's own sign-in must not give strangers their attempts back.
+    from_here.forget(ports)?;
     judge(ports, known, &configured, &stored, &right)
 }
 

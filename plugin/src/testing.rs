@@ -145,6 +145,11 @@ impl Panel {
         self.stored.borrow().data.iter().map(|(key, (value, _))| (key.clone(), value.clone())).collect()
     }
 
+    /// How many counters there are.
+    pub fn counters(&self) -> usize {
+        self.counters.borrow().len()
+    }
+
     /// Time passes.
     pub fn wait(&self, millis: i64) {
         self.now.set(self.now.get() + millis);

@@ -77,13 +77,16 @@ impl Counters {
     ) -> Result<u64, StorageError> {
         let mut plugins = self.lock();
         if !plugins.contains_key(plugin) {
-            let loaded = Plugin::loaded(load()?, now);
+            let mut loaded = Plugin::loaded(load()?, now);
+            while loaded.counters.len() > self.limit {
+                loaded.make_room(now);
+            }
             plugins.insert(plugin.to_owned(), loaded);
         }
         let Some(state) = plugins.get_mut(plugin) else { unreachable!("inserted above") };
         let name = (key.to_owned(), window);
         if !state.counters.contains_key(&name) && state.counters.len() >= self.limit {
-            state.make_room(now)?;
+            state.make_room(now);
         }
         let counter = state.counters.entry(name.clone()).or_default();
         if !counter.fresh {
@@ -99,7 +102,7 @@ impl Counters {
             }
             None => counter.steps.push(Step { number, count: 1, unwritten: 1 }),
         }
-        Ok(counter.steps.iter().map(|step| step.count).sum())
+        Ok(counter.total())
     }
 
     /// Lets the counters of these keys begin anew, under every window.
@@ -173,12 +176,25 @@ impl Plugin {
         state
     }
 
-    fn make_room(&mut self, now: i64) -> Result<(), StorageError> {
+    /// Lets go of those that have ended, and if that does not help, of those that count least: whoever floods with new
+    /// names must neither stop everybody's sign-in nor wash away a counter that is about to refuse. A sixteenth at once,
+    /// so that a flood does not look through all of them each time.
+    fn make_room(&mut self, now: i64) {
         let before = self.counters.len();
         if now >= self.full_until {
             self.remove_ended(now);
         }
-        if self.counters.len() < before { Ok(()) } else { Err(StorageError::Limit("counters")) }
+        if self.counters.len() < before {
+            return;
+        }
+        let mut counts: Vec<u64> = self.counters.values().map(Counter::total).collect();
+        let (_, most, _) = counts.select_nth_unstable(before / 16);
+        let (most, mut left) = (*most, before / 16 + 1);
+        self.counters.retain(|_, counter| {
+            let goes = left > 0 && counter.total() <= most;
+            left -= usize::from(goes);
+            !goes
+        });
     }
 
     fn remove_ended(&mut self, now: i64) {
@@ -188,6 +204,10 @@ impl Plugin {
 }
 
 impl Counter {
+    fn total(&self) -> u64 {
+        self.steps.iter().map(|step| step.count).sum()
+    }
+
     fn ends(&self, window: u32) -> i64 {
         let last = self.steps.iter().map(|step| step.number).max().unwrap_or(i64::MIN / 2);
         (last + STEPS + 1).saturating_mul(step_length(window))
@@ -231,15 +251,26 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_has_so_many_counters_and_ended_ones_make_room() {
+    fn a_flood_of_new_names_pushes_out_neither_each_other_for_ever_nor_one_that_is_about_to_refuse() {
+        let counters = Counters::new(64);
+        for _ in 0..9 {
+            counters.count("p", "victim", 60, 0, nothing).expect("counted");
+        }
+        for name in 0..1_000 {
+            assert_eq!(counters.count("p", &format!("name {name}"), 60, 0, nothing), Ok(1));
+        }
+        assert_eq!(counters.count("p", "victim", 60, 0, nothing), Ok(10));
+        assert!(counters.lock()["p"].counters.len() <= 64);
+        assert_eq!(counters.count("q", "victim", 60, 0, nothing), Ok(1), "another plugin has its own");
+    }
+
+    #[test]
+    fn what_has_ended_makes_room_before_anything_else() {
         let counters = Counters::new(2);
-        assert_eq!(counters.count("p", "a", 10, 0, nothing), Ok(1));
-        assert_eq!(counters.count("p", "b", 60, 0, nothing), Ok(1));
-        assert_eq!(counters.count("p", "c", 10, 0, nothing), Err(StorageError::Limit("counters")));
-        assert_eq!(counters.count("q", "c", 10, 0, nothing), Ok(1), "another plugin has its own");
-        assert_eq!(counters.count("p", "a", 10, 1, nothing), Ok(2), "an old one counts on");
-        assert_eq!(counters.count("p", "c", 10, 5_000, nothing), Err(StorageError::Limit("counters")));
-        assert_eq!(counters.count("p", "c", 10, 11_000, nothing), Ok(1));
+        counters.count("p", "a", 10, 0, nothing).expect("counted");
+        counters.count("p", "b", 60, 0, nothing).expect("counted");
+        counters.count("p", "c", 10, 11_000, nothing).expect("counted");
+        assert_eq!(counters.count("p", "b", 60, 11_000, nothing), Ok(2), "it has not ended");
     }
 
     #[test]

@@ -21,6 +21,9 @@ use crate::words::{Word, Words};
 /// How long the record of a link outlives its use or its end, in milliseconds: the page can still say which it was.
 pub(crate) const LINK_MEMORY: i64 = 30 * 24 * 60 * 60 * 1000;
 
+/// The same of a link that a sign-in has led to, in milliseconds.
+pub(crate) const MUST_CHANGE_MEMORY: i64 = 60 * 60 * 1000;
+
 pub(crate) fn account(ports: &dyn Ports, account: &str) -> Result<AccountRecord, Failure> {
     let key = account_key(account);
     match ports.get(&key)? {
@@ -43,7 +46,12 @@ pub(crate) fn link(ports: &dyn Ports, digest: &TokenDigest) -> Result<Option<Lin
 
 pub(crate) fn put_link(ports: &dyn Ports, digest: &TokenDigest, record: &LinkRecord) -> Result<(), Failure> {
     let end = record.used.unwrap_or(record.until);
-    Ok(ports.put(&link_key(digest), &record.encode(), Some(end + LINK_MEMORY))?)
+    let memory = match record.purpose {
+        Purpose::Reset => LINK_MEMORY,
+        // Each right sign-in makes one: it is not mailed, and whoever finds it again signs in again.
+        Purpose::MustChange => MUST_CHANGE_MEMORY,
+    };
+    Ok(ports.put(&link_key(digest), &record.encode(), Some(end + memory))?)
 }
 
 pub(crate) fn attempts_key(kind: &str, digest: &[u8]) -> String {

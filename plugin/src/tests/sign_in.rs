@@ -180,6 +180,68 @@ fn attempts_are_refused_by_address_over_many_names() {
 }
 
 #[test]
+fn a_stranger_locks_nobody_out_but_from_his_own_address() {
+    let panel = panel();
+    for _ in 0..40 {
+        let _ = sign_in(&panel, "marta.vidal", SECOND);
+    }
+    assert_eq!(sign_in(&panel, "marta.vidal", FIRST), Err(Failure::Throttled(900)));
+    *panel.address.borrow_mut() = Some("192.0.2.8".to_owned());
+    assert!(accepted(&panel, "marta.vidal", FIRST));
+}
+
+#[test]
+fn many_addresses_together_do_not_guess_at_one_name_for_ever() {
+    for name in ["marta.vidal", "nobody"] {
+        let panel = panel();
+        for n in 0..100 {
+            *panel.address.borrow_mut() = Some(format!("192.0.2.{n}"));
+            assert_eq!(sign_in(&panel, name, SECOND), Ok(Verdict::Rejected), "{name}");
+        }
+        *panel.address.borrow_mut() = Some("198.51.100.1".to_owned());
+        assert_eq!(sign_in(&panel, name, FIRST), Err(Failure::Throttled(900)), "{name}");
+    }
+}
+
+#[test]
+fn ones_own_sign_in_gives_strangers_no_attempts_back() {
+    let panel = panel();
+    for n in 0..99 {
+        *panel.address.borrow_mut() = Some(format!("192.0.2.{n}"));
+        assert_eq!(sign_in(&panel, "marta.vidal", SECOND), Ok(Verdict::Rejected));
+    }
+    assert!(accepted(&panel, "marta.vidal", FIRST));
+    *panel.address.borrow_mut() = Some("198.51.100.1".to_owned());
+    assert_eq!(sign_in(&panel, "marta.vidal", SECOND), Err(Failure::Throttled(900)));
+}
+
+#[test]
+fn who_owns_a_network_of_ipv6_has_one_address() {
+    let panel = panel();
+    for n in 0..10 {
+        *panel.address.borrow_mut() = Some(format!("2001:db8:0:7::{n:x}"));
+        assert_eq!(sign_in(&panel, "marta.vidal", SECOND), Ok(Verdict::Rejected));
+    }
+    *panel.address.borrow_mut() = Some("2001:db8:0:7:ffff::1".to_owned());
+    assert_eq!(sign_in(&panel, "marta.vidal", FIRST), Err(Failure::Throttled(900)));
+    *panel.address.borrow_mut() = Some("2001:db8:0:8::1".to_owned());
+    assert!(accepted(&panel, "marta.vidal", FIRST));
+}
+
+#[test]
+fn who_is_refused_by_his_address_makes_no_counter_for_each_name_that_he_tries() {
+    let panel = panel();
+    for n in 0..60 {
+        let _ = sign_in(&panel, &format!("nobody{n}"), SECOND);
+    }
+    let counters = panel.counters();
+    for n in 60..80 {
+        assert_eq!(sign_in(&panel, &format!("nobody{n}"), SECOND), Err(Failure::Throttled(900)));
+    }
+    assert_eq!(panel.counters(), counters);
+}
+
+#[test]
 fn a_machine_that_signs_many_people_in_is_not_refused_by_its_address() {
     let panel = panel();
     panel.settings.borrow_mut().insert("attempts-per-address", Value::Number(3));
