@@ -1,16 +1,14 @@
 //! Answers: pages, redirects, and what is said when something cannot be done.
 
 use axum::body::Body;
-use axum::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, RETRY_AFTER,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
-};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::header::{ALLOW, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use keyturn_host::embed::SubmitError;
+use keyturn_host::http::harden;
 use keyturn_host::storage::StorageError;
+use keyturn_host::view::ViewError;
 use keyturn_host::view::html::Markup;
-use keyturn_host::view::{ViewError, look};
 use keyturn_host::{CallError, Failure};
 use rusqlite::ErrorCode;
 
@@ -135,24 +133,6 @@ fn with(status: StatusCode, kind: &'static str, body: String) -> Response {
 /// Says when to come back.
 pub fn retry_after(response: &mut Response, seconds: u32) {
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-}
-
-/// What every answer bears, where it does not say otherwise.
-pub fn harden(headers: &mut HeaderMap, https: bool) {
-    let mut set = |name: HeaderName, value: &'static str| {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
-    };
-    set(CONTENT_SECURITY_POLICY, look::csp());
-    set(X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(X_FRAME_OPTIONS, "DENY");
-    // Not `no-referrer`: under it browsers write `Origin: null` into our own posts.
-    set(REFERRER_POLICY, "same-origin");
-    set(CACHE_CONTROL, "no-store");
-    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
-    set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
-    if https {
-        set(HeaderName::from_static("strict-transport-security"), "max-age=31536000");
-    }
 }
 
 /// A cookie for the whole panel that no script reads. `age` in seconds; none: until the browser closes.

@@ -112,16 +112,15 @@ async fn serve(site: Arc<Site>, listen: SocketAddr, demo: bool) -> anyhow::Resul
     });
     let mut serving = std::pin::pin!(serving);
     tokio::select! {
-        ended = &mut serving => return Ok(ended?),
+        () = &mut serving => return Ok(()),
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}
     }
     println!("\nStopping; what was begun is finished first.");
     let _ = stop.send(());
     // A browser that holds its connection open must not hold the panel.
-    match tokio::time::timeout(PATIENCE, serving).await {
-        Ok(ended) => ended?,
-        Err(_) => tracing::warn!("some requests were not finished"),
+    if tokio::time::timeout(PATIENCE, serving).await.is_err() {
+        tracing::warn!("some requests were not finished");
     }
     Ok(())
 }

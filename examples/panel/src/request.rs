@@ -9,6 +9,7 @@ use form_urlencoded::Serializer;
 use keyturn_host::accounts::AccountId;
 use keyturn_host::caller::Caller;
 use keyturn_host::embed::{NOTICE_COOKIE, Surface};
+use keyturn_host::http::harden;
 use keyturn_host::http::reader::{self, LANGUAGE_COOKIE};
 use keyturn_host::http::{css_url, js_url};
 use keyturn_host::view::html::{Html, Markup};
@@ -97,7 +98,9 @@ impl Request {
         let mut query = Serializer::new(String::new());
         query.extend_pairs(kept.chain(set.iter().copied()).filter(|(_, value)| !value.is_empty()));
         let query = query.finish();
-        if query.is_empty() { self.path.clone() } else { format!("{}?{query}", self.path) }
+        // Two slashes at its beginning would name another site.
+        let path = format!("/{}", self.path.trim_start_matches('/'));
+        if query.is_empty() { path } else { format!("{path}?{query}") }
     }
 
     /// Where plugins' forms of this page post to.
@@ -365,7 +368,7 @@ impl Request {
                 headers.append(axum::http::header::SET_COOKIE, cookie);
             }
         }
-        answer::harden(headers, self.site.https);
+        harden(headers, self.site.https);
         response
     }
 }

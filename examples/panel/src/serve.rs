@@ -1,15 +1,16 @@
 //! Addresses, and how each is answered: everything that blocks, blocks a thread of its own.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::{FromRequestParts as _, RawPathParams, Request as HttpRequest, State};
 use axum::http::Method;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
-use axum::{Router, serve};
+use keyturn_host::http::harden;
+use keyturn_host::http::serve::{Manners, serve};
 use keyturn_host::view::form::BODY;
 use tokio::net::TcpListener;
 use tokio::task::spawn_blocking;
@@ -100,17 +101,12 @@ async fn answer(site: Arc<Site>, request: HttpRequest, handler: Handler) -> Resp
     answered.await.unwrap_or_else(|cause| {
         tracing::error!("a request's thread ended: {cause}");
         let mut response = answer::page(axum::http::StatusCode::INTERNAL_SERVER_ERROR, &Default::default());
-        answer::harden(response.headers_mut(), false);
+        harden(response.headers_mut(), false);
         response
     })
 }
 
 /// Serves until `until`, then finishes what was begun.
-pub async fn run(
-    site: Arc<Site>,
-    listener: TcpListener,
-    until: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let service = router(site).into_make_service_with_connect_info::<SocketAddr>();
-    serve(listener, service).with_graceful_shutdown(until).await
+pub async fn run(site: Arc<Site>, listener: TcpListener, until: impl Future<Output = ()>) {
+    serve(listener, router(site), Manners::default(), until).await;
 }

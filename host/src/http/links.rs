@@ -173,7 +173,6 @@ impl<'a> Visit<'a> {
                 response
             }
             CallError::Conflict => self.calm(StatusCode::CONFLICT, "conflict-title", "conflict"),
-            CallError::KeyReused => self.calm(StatusCode::UNPROCESSABLE_ENTITY, "conflict-title", "form-used"),
             CallError::Indeterminate => self.calm(StatusCode::GATEWAY_TIMEOUT, "unsure-title", "unsure"),
             CallError::Failed(Failure::Expired | Failure::NotFound) | CallError::NoSuch(_) => {
                 self.calm(StatusCode::GONE, "link-lost-title", "link-lost")

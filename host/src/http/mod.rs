@@ -3,12 +3,13 @@
 
 mod links;
 pub mod reader;
+pub mod serve;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
@@ -75,7 +76,12 @@ pub fn router(host: Host, site: Arc<dyn Site>) -> Router {
     for page in pages {
         router = router.merge(links::routes(&page));
     }
-    router.with_state(Served { host, site })
+    let https = host.brand().origin.starts_with("https://");
+    let hardened = move |mut response: Response| async move {
+        harden(response.headers_mut(), https);
+        response
+    };
+    router.layer(axum::middleware::map_response(hardened)).with_state(Served { host, site })
 }
 
 async fn asset(axum::extract::Path(name): axum::extract::Path<String>, State(_): State<Served>) -> Response {
@@ -91,6 +97,24 @@ async fn asset(axum::extract::Path(name): axum::extract::Path<String>, State(_):
         name if name == look::css().name => served(look::css(), "text/css; charset=utf-8"),
         name if name == look::js().name => served(look::js(), "text/javascript; charset=utf-8"),
         _ => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// What every answer bears, where it does not say otherwise: nothing from elsewhere, no framing, no copy kept.
+pub fn harden(headers: &mut HeaderMap, https: bool) {
+    let mut set = |name: HeaderName, value: &'static str| {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    set(header::CONTENT_SECURITY_POLICY, look::csp());
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::X_FRAME_OPTIONS, "DENY");
+    // Not `no-referrer`: under it browsers write `Origin: null` into our own posts.
+    set(header::REFERRER_POLICY, "same-origin");
+    set(header::CACHE_CONTROL, "no-store");
+    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    if https {
+        set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
     }
 }
 
