@@ -199,6 +199,13 @@ impl Config {
             if realm.is_empty() || !realm.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
                 return wrong(&format!("accounts.{realm}"), "must be named in a-z 0-9 -".to_owned());
             }
+            // In the audit an actor is an account or one of these.
+            if ["anonymous", "service-key", "console", "system"].contains(&realm.as_str()) {
+                return wrong(
+                    &format!("accounts.{realm}"),
+                    "must have another name: this one is the host's own".to_owned(),
+                );
+            }
         }
         if self.sign_in.even_ms > 10_000 {
             return wrong("sign-in.even-ms", format!("must be 0 to 10000, not {}", self.sign_in.even_ms));
@@ -234,6 +241,17 @@ impl Config {
         let storage = Sqlite::open(&path, Arc::clone(&keys), Arc::new(self.provider()?), Options::default())
             .map_err(|cause| ConfigError::Database { path: path.display().to_string(), cause })?;
         Ok((storage, keys))
+    }
+
+    /// Goes on with the key file as it is now, where the one before is lost: see [`Sqlite::replace_key`].
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn replace_key(&self) -> Result<(), ConfigError> {
+        let keys = Keys::open(&self.path(&self.key_file))?;
+        let path = self.path(&self.database.sqlite);
+        Sqlite::replace_key(&path, &keys)
+            .map_err(|cause| ConfigError::Database { path: path.display().to_string(), cause })
     }
 
     /// A host with all plugins that the grants folder names.

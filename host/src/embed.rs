@@ -309,6 +309,11 @@ impl Host {
                 let message = words.fill("wait", &[("time", &words.duration(u64::from(seconds)))]);
                 Ok(Submitted::Again(submission.corrections(Vec::new(), Some(message))))
             }
+            // Somebody went back to a form that was sent, and typed something else: drawn anew, it has a key of its own.
+            Err(CallError::KeyReused) => {
+                let message = Words::of(&caller.locale).get("form-used").to_owned();
+                Ok(Submitted::Again(submission.corrections(Vec::new(), Some(message))))
+            }
             Err(error) => Err(error.into()),
         }
     }

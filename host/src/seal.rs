@@ -80,7 +80,7 @@ impl Keys {
         let file_error = |cause| KeyError::File { path: name(), cause };
         if !path.exists() {
             let text = Zeroizing::new(hex(&random::<32>()) + "\n");
-            let partial = path.with_extension("partial");
+            let partial = path.with_extension(hex(&random::<8>()));
             let mut file = std::fs::OpenOptions::new()
                 .write(true)
                 .create_new(true)
@@ -105,7 +105,7 @@ impl Keys {
         let mut main = [0; 32];
         let digits = text.trim();
         let well_formed = digits.len() == 64
-            && digits.is_ascii()
+            && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
             && main
                 .iter_mut()
                 .enumerate()
@@ -209,5 +209,23 @@ mod tests {
         assert_eq!(Keys::open(&path).expect("read").open_sealed(&["x"], &sealed).expect("opens").as_slice(), b"y");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("mode");
         assert!(matches!(Keys::open(&path), Err(KeyError::Mode { .. })));
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("mode");
+        for wrong in ["+1".repeat(32), "0".repeat(63), "0".repeat(65), "é".repeat(32)] {
+            std::fs::write(&path, wrong).expect("written");
+            assert!(matches!(Keys::open(&path), Err(KeyError::Content { .. })));
+        }
+    }
+
+    #[test]
+    fn those_that_start_at_once_have_one_key() {
+        let dir = tempfile::tempdir().expect("folder");
+        let path = dir.path().join("key");
+        let macs: Vec<[u8; 32]> = std::thread::scope(|scope| {
+            let open = || Keys::open(&path).expect("opens").mac("x", &[]);
+            let all: Vec<_> = (0..16).map(|_| scope.spawn(open)).collect();
+            all.into_iter().map(|one| one.join().expect("ends")).collect()
+        });
+        assert!(macs.iter().all(|mac| *mac == macs[0]));
+        assert_eq!(std::fs::read_dir(dir.path()).expect("read").count(), 1, "nothing is left beside it");
     }
 }

@@ -1,6 +1,9 @@
-//! A person's way through the example panel, in Debian's Chromium: `walk.mjs` takes it, this starts the panel for it.
+//! A person's way through the example panel: at its console, and in Debian's Chromium, where `walk.mjs` goes it and this
+//! starts the panel for it.
 
-use std::process::{Command, Stdio};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use keyturn_tests::{Stopped, demo_folder, free_port};
@@ -33,4 +36,41 @@ fn a_person_walks_manage_must_change_choose_and_my_account() {
         .expect("node runs; `cargo xtask test` installs what this test needs");
     println!("{}", String::from_utf8_lossy(&walk.stdout));
     assert!(walk.status.success(), "{}", String::from_utf8_lossy(&walk.stderr));
+}
+
+#[test]
+fn an_empty_database_gets_its_first_owner_at_the_console_and_no_second_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = demo_folder(folder.path(), "http://127.0.0.1:1");
+    let weak = create_owner(&config, "ana.ferrer", "short\n");
+    let said = String::from_utf8_lossy(&weak.stderr);
+    assert!(!weak.status.success() && said.contains("no owner was made") && said.contains("15"), "{said}");
+    let made = create_owner(&config, "ana.ferrer", "violet harbour tram 52\n");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    assert!(String::from_utf8_lossy(&made.stdout).contains("ana.ferrer owns this panel now"));
+
+    let host = keyturn_host::config::Config::read(&config).and_then(|config| config.host()).expect("a host");
+    let nobody = keyturn_host::caller::Caller::new(keyturn_host::caller::Actor::Anonymous, Default::default());
+    let typed = serde_json::json!({"login_or_email": "ana.ferrer", "password": "violet harbour tram 52"});
+    assert_eq!(host.call(&nobody, "password/verify", &typed, None).expect("answers")["kind"], "accepted");
+    drop(host);
+
+    let second = create_owner(&config, "eve", "violet harbour tram 52\n");
+    let said = String::from_utf8_lossy(&second.stderr);
+    assert!(!second.status.success() && said.contains("there is an owner already"), "{said}");
+}
+
+fn create_owner(config: &Path, login: &str, typed: &str) -> Output {
+    let mut panel = Command::new(env!("CARGO_BIN_EXE_keyturn-example-panel"))
+        .arg("--config")
+        .arg(config)
+        .args(["create-owner", login])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the panel starts");
+    // One that refuses before it reads has closed its end already.
+    let _ = panel.stdin.take().expect("piped").write_all(typed.as_bytes());
+    panel.wait_with_output().expect("it ends")
 }

@@ -1,6 +1,9 @@
 //! `keyturn` on a panel's database.
 
+use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use keyturn_tests::demo_folder;
 use serde_json::{Value, json};
@@ -49,6 +52,41 @@ fn a_password_from_standard_input_is_set_and_signs_in() {
     assert_eq!(panel.verdict("marta", "another one entirely")["kind"], "rejected");
     let audit = done(&keyturn(&panel.config, &["audit", "list", "--json", "--account", "customer:1"], ""));
     assert!(audit.contains("set-password") && audit.contains("console") && !audit.contains(NEW), "{audit}");
+}
+
+/// On a terminal of its own, made by `script`: what is typed there is not shown.
+#[test]
+fn on_a_terminal_the_password_is_asked_for_twice_and_not_shown() {
+    let panel = panel();
+    let line = format!("{} --config {} reset-password marta", env!("CARGO_BIN_EXE_keyturn"), panel.config.display());
+    let answer = |first: &str, second: &str| {
+        let mut script = Command::new("script")
+            .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("script runs; Debian has it in bsdutils");
+        let (mut keyboard, mut screen) = (script.stdin.take().expect("piped"), script.stdout.take().expect("piped"));
+        let mut seen = String::new();
+        // Like a person, only after the question.
+        for (question, typed) in [("New password: ", first), ("Once more: ", second)] {
+            let mut byte = [0];
+            while !seen.ends_with(question) && screen.read(&mut byte).expect("reads") == 1 {
+                seen.push(char::from(byte[0]));
+            }
+            // The terminal stops showing what is typed just after the question.
+            std::thread::sleep(Duration::from_millis(300));
+            writeln!(keyboard, "{typed}").expect("typed");
+        }
+        screen.read_to_string(&mut seen).expect("reads");
+        (script.wait().expect("ends").success(), seen)
+    };
+    let (done, seen) = answer(NEW, "another one entirely");
+    assert!(!done && seen.contains("the two passwords are not the same; nothing was changed"), "{seen}");
+    let (done, seen) = answer(NEW, NEW);
+    assert!(done && seen.contains("The password of marta (customer:1) is new."), "{seen}");
+    assert!(!seen.contains(NEW), "{seen}");
+    assert_eq!(panel.verdict("marta", NEW)["kind"], "accepted");
 }
 
 #[test]
@@ -109,6 +147,36 @@ fn a_wrong_configuration_is_named_by_file_line_and_setting() {
         assert_eq!(output.status.code(), Some(6), "{}{}", out(&output), err(&output));
         assert!(err(&output).contains("keyturn.toml") && err(&output).contains(word), "{word}: {}", err(&output));
     }
+}
+
+#[test]
+fn a_lost_key_file_is_named_and_replaced_only_on_purpose() {
+    let panel = panel();
+    done(&keyturn(&panel.config, &["reset-password", "marta"], NEW));
+    let key = panel.config.with_file_name("keyturn.key");
+    std::fs::remove_file(&key).expect("lost");
+    for command in [&["check"][..], &["reset-password", "marta", "--link"], &["audit", "list"]] {
+        let output = keyturn(&panel.config, command, "");
+        assert_eq!(output.status.code(), Some(6), "{}{}", out(&output), err(&output));
+        let said = out(&output) + &err(&output);
+        assert!(said.contains("sealed with another key file") && said.contains("keyturn key replace"), "{said}");
+    }
+    assert_eq!(keyturn(&panel.config, &["key", "replace"], "").status.code(), Some(2));
+    done(&keyturn(&panel.config, &["key", "replace", "--yes"], ""));
+    assert_eq!(panel.verdict("marta", NEW)["kind"], "accepted", "passwords stay");
+    assert!(done(&keyturn(&panel.config, &["check"], "")).contains("Nothing is wrong."));
+}
+
+#[test]
+fn what_could_be_read_in_two_ways_is_not_read() {
+    let panel = panel();
+    let twice = r#"{"account": "customer:1", "account": "customer:2"}"#;
+    let output = keyturn(&panel.config, &["call", "password/account-status", twice], "");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("“account” stands twice"), "{}", err(&output));
+    let output = keyturn(&panel.config, &["reset-password", "marta"], "copper lantern oats\nand another line");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("several lines"), "{}", err(&output));
 }
 
 #[test]

@@ -1,85 +1,39 @@
-//! The password plugin in the host, as a panel in Rust calls them: what neither shows alone.
+//! The command line as a person uses it: on the example panel's database, and beside a panel in PHP that was not written
+//! for Keyturn, with its own table and its own `password_verify`.
 
-use keyturn_host::accounts::{AccountId, Reach};
-use keyturn_host::caller::{Actor, Caller};
-use keyturn_host::embed::{Submitted, Surface};
-use keyturn_host::storage::{AuditFilter, Role};
-use keyturn_host::view::{Links, nodes::Target};
-use keyturn_tests::{Bench, PASSWORD, all_grants};
-use serde_json::{Value, json};
+mod command;
+mod php;
 
-const PEOPLE: &str = "INSERT INTO people (id, kind, login, email, name) VALUES
-    (1, 'customer', 'marta', 'marta@vidal.example', 'Marta Vidal')";
-const FIRST: &str = "copper lantern oats";
-const SECOND: &str = "velvet compass harbour";
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
-struct Nowhere;
-
-impl Links for Nowhere {
-    fn url(&self, _: &str, _: &Target) -> String {
-        "/".to_owned()
-    }
+/// Runs `keyturn` with this configuration, arguments and standard input.
+fn keyturn(config: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_keyturn"))
+        .arg("--config")
+        .arg(config)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("keyturn starts");
+    // One that refuses before it reads has closed its end already.
+    let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
+    child.wait_with_output().expect("keyturn ends")
 }
 
-/// A panel with one customer, who has a password.
-fn panel() -> Bench {
-    let bench = Bench::new(PEOPLE);
-    bench.admit("keyturn-password", PASSWORD, all_grants());
-    let set = json!({"account": "customer:1", "new": FIRST, "must_change": false});
-    let console = Caller::new(Actor::Console, Reach::none());
-    bench.host.call(&console, "password/set-password", &set, None).expect("set");
-    bench
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn marta() -> AccountId {
-    "customer:1".parse().expect("an account")
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-fn sign_in(bench: &Bench, login: &str, password: &str) -> Value {
-    let arguments = json!({"login_or_email": login, "password": password});
-    bench
-        .host
-        .call(&Caller::new(Actor::Anonymous, Reach::none()), "password/verify", &arguments, None)
-        .expect("answers")
-}
-
-/// Her latest audit entry: operation, outcome, role.
-fn latest(bench: &Bench) -> (String, String, Role) {
-    let filter = AuditFilter { subject: Some(marta()), limit: 1, ..AuditFilter::default() };
-    let (_, entry) = bench.host.audit(&filter).expect("read").into_iter().next().expect("an entry");
-    let role = entry.subjects.iter().find(|(id, _)| *id == marta()).expect("she is named").1;
-    (entry.operation, entry.outcome, role)
-}
-
-#[test]
-fn a_sign_in_stands_in_the_audit_of_its_account_right_or_wrong() {
-    let bench = panel();
-    assert_eq!(sign_in(&bench, "marta", FIRST)["kind"], "accepted");
-    assert_eq!(latest(&bench), ("verify".to_owned(), "accepted".to_owned(), Role::Checked));
-    assert_eq!(sign_in(&bench, "MARTA@vidal.example", SECOND)["kind"], "rejected");
-    assert_eq!(latest(&bench), ("verify".to_owned(), "rejected".to_owned(), Role::Checked));
-    sign_in(&bench, "nobody", SECOND);
-    let all = bench.host.audit(&AuditFilter { limit: 1, ..AuditFilter::default() }).expect("read");
-    assert!(all[0].1.subjects.is_empty(), "{:?}", all[0]);
-}
-
-#[test]
-fn of_two_presses_that_change_ones_own_password_each_keeps_the_reader_signed_in() {
-    let bench = panel();
-    let epoch = bench.host.epoch(&marta()).expect("read").expect("there");
-    let caller = Caller { session: "her session".to_owned(), ..Caller::new(Actor::Account(marta()), Reach::none()) };
-    let surface = Surface { submit_url: "/account", links: &Nowhere, corrections: None };
-    let html = bench.host.slot(&caller, "account.sections", Some(&marta()), 2, &surface).html.as_str().to_owned();
-    let sealed = html.split("name=\"kt\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a form");
-    let typed = [("kt", sealed), ("current", FIRST), ("new", SECOND), ("new~again", SECOND)];
-    let body: Vec<String> = typed.iter().map(|(name, value)| format!("{name}={}", value.replace(' ', "+"))).collect();
-    let press = || match bench.host.submit(&caller, body.join("&").as_bytes(), &surface).expect("read") {
-        Submitted::Done { own_epoch, .. } => own_epoch.expect("a new epoch"),
-        Submitted::Again(_) => panic!("refused: {html}"),
-        _ => panic!("not done"),
-    };
-    let (first, second) = (press(), press());
-    assert_ne!(first, epoch);
-    assert_eq!(first, second);
-    assert_eq!(bench.host.epoch(&marta()).expect("read").as_ref(), Some(&first));
+#[track_caller]
+fn done(output: &Output) -> String {
+    assert!(output.status.success(), "{}{}", out(output), err(output));
+    out(output)
 }

@@ -1,5 +1,7 @@
 //! The panel's SQLite file: its tables, and connections to it. The host keeps its own tables in the same file.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -50,7 +52,9 @@ pub struct Database {
 
 impl Database {
     /// Opens the file, and makes it and its tables where they are missing.
-    pub fn open(path: &Path) -> rusqlite::Result<Self> {
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        // Made here, since SQLite would let everybody on the machine read the hashes; its other files get the same mode.
+        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
         let database = Self { path: path.to_owned(), idle: Mutex::default() };
         database.with(|db| db.execute_batch(SCHEMA))?;
         Ok(database)

@@ -361,3 +361,64 @@ async fn cookies_are_kept_from_scripts_and_other_sites_and_well_known_addresses_
     let other = HttpRequest::get("/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200");
     assert_eq!(panel.ask(other.body(Body::empty()).expect("request")).await.0.status(), StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn nobody_stops_an_administrators_sign_in_by_giving_his_address_to_a_customer() {
+    let panel = panel();
+    let ana = panel.person(Kind::Administrator, "ana", None);
+    panel.site.people.change(ana, "Ana", Some("ana@northwind.example"), "en").expect("change");
+    let costa = panel.person(Kind::Reseller, "costa", None);
+    let (marta, omar) =
+        (panel.person(Kind::Customer, "marta", Some(costa)), panel.person(Kind::Customer, "omar", Some(costa)));
+    panel.site.people.change(omar, "Omar", Some("both@vidal.example"), "en").expect("change");
+    let session = panel.signed_in(costa);
+    let details = format!("/customers/{marta}/details");
+    for (email, status) in
+        [("Ana@Northwind.example", StatusCode::UNPROCESSABLE_ENTITY), ("both@vidal.example", StatusCode::SEE_OTHER)]
+    {
+        let (_, page) = panel.get(&session, &details).await;
+        let form = [("kt", sealed(&page, 0)), ("name", "m".into()), ("email", email.into()), ("language", "es".into())];
+        let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let (answer, page) = panel.post(&session, &details, &form, "same-origin").await;
+        assert_eq!(answer.status(), status, "{email}");
+        assert_eq!(page.contains("has this address"), status != StatusCode::SEE_OTHER);
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_is_not_there_leads_to_no_other_site() {
+    let panel = panel();
+    let request = HttpRequest::get("//evil.example/x").body(Body::empty()).expect("request");
+    let (_, page) = panel.ask(request).await;
+    assert!(page.contains("/evil.example/x?lang=es") && !page.contains("\"//evil"), "{page}");
+}
+
+#[tokio::test]
+async fn a_customer_does_not_see_where_the_staff_sit() {
+    let panel = panel();
+    let (ana, marta) = (panel.person(Kind::Administrator, "ana", None), panel.person(Kind::Customer, "marta", None));
+    let sql = format!(
+        "INSERT INTO keyturnhost_audit (id, at, plugin, operation, actor, outcome, address, request) VALUES
+             (1, 1764000000000, 'p', 'set-password', 'staff:{ana}', 'done', '192.0.2.1', 'r'),
+             (2, 1764000000000, 'p', 'verify', 'anonymous', 'accepted', '192.0.2.2', 'r');
+         INSERT INTO keyturnhost_audit_subjects VALUES
+             ('customer:{marta}', 1, 0, 'subject'), ('customer:{marta}', 2, 0, 'checked')"
+    );
+    panel.site.people.with(|db| db.execute_batch(&sql)).expect("rows");
+    let (_, own) = panel.get(&panel.signed_in(marta), "/account").await;
+    assert!(own.contains("192.0.2.2") && !own.contains("192.0.2.1"), "{own}");
+    let (_, overview) = panel.get(&panel.signed_in(ana), &format!("/customers/{marta}")).await;
+    assert!(overview.contains("192.0.2.2") && overview.contains("192.0.2.1"), "{overview}");
+}
+
+#[test]
+fn nobody_else_on_the_machine_reads_the_database() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let panel = panel();
+    for entry in std::fs::read_dir(panel._folder.path()).expect("read") {
+        let entry = entry.expect("read");
+        if entry.file_name().to_string_lossy().starts_with("panel.db") {
+            assert_eq!(entry.metadata().expect("there").permissions().mode() & 0o077, 0, "{:?}", entry.file_name());
+        }
+    }
+}

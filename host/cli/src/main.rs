@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{audit, call, check, plugin, reset_password};
+use commands::{audit, call, check, key, plugin, reset_password};
 use output::{Colour, Output};
 
 /// Password management for hosting panels, as a sandboxed plugin.
@@ -17,11 +17,11 @@ use output::{Colour, Output};
 #[command(
     version,
     about,
-    after_help = "\
+    before_help = "\
 Examples:
   keyturn check
-  keyturn reset-password marta.vidal --link
-
+  keyturn reset-password marta.vidal --link",
+    after_help = "\
 Exit codes: 0 done · 1 failed, nothing changed · 2 wrong usage · 3 done in part · 4 not found ·
 5 refused by policy or right · 6 configuration wrong · 75 try again later"
 )]
@@ -44,22 +44,27 @@ enum Command {
     /// Look at configuration, database, mapping and plugins: what is there, what is wrong, how to mend it.
     Check,
     /// Call a hook of any plugin as the console, JSON in and out.
-    #[command(after_help = "\
+    #[command(before_help = "\
 Examples:
   keyturn call password/account-status '{\"account\": \"customer:42\"}'
   keyturn call password/verify - < arguments.json      (what holds a secret goes through standard input)")]
     Call(call::Arguments),
     /// Give somebody a new password, or a link to choose one: the rescue of who is locked out.
-    #[command(after_help = "\
+    #[command(
+        before_help = "\
 Examples:
   keyturn reset-password marta.vidal --link
-  printf %s \"$NEW\" | keyturn reset-password ana.ferrer
-
-Works with the server running or stopped. A password is read from standard input, never from an argument.")]
+  printf %s \"$NEW\" | keyturn reset-password ana.ferrer",
+        after_help = "\
+Works with the server running or stopped. A password is read from standard input, never from an argument."
+    )]
     ResetPassword(reset_password::Arguments),
     /// Look into plugins, or make one ready.
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// The key file.
+    #[command(subcommand)]
+    Key(key::Command),
     /// What was done, by whom, for whom.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -83,6 +88,7 @@ fn main() -> ExitCode {
         Command::Call(arguments) => call::run(&cli.config, &arguments, &output),
         Command::ResetPassword(arguments) => reset_password::run(&cli.config, &arguments, &output),
         Command::Plugin(command) => plugin::run(&command, &output),
+        Command::Key(command) => key::run(&cli.config, &command, &output),
         Command::Audit(command) => audit::run(&cli.config, &command, &output),
     };
     match result {

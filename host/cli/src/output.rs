@@ -87,8 +87,13 @@ impl Output {
     pub fn error(&self, error: &anyhow::Error) {
         let word = if self.colour_err { "\x1b[1;31merror:\x1b[0m" } else { "error:" };
         self.remark(&format!("{word} {error}"));
-        for cause in error.chain().skip(1) {
-            self.remark(&format!("  because  {cause}"));
+        let mut said = error.to_string();
+        for cause in error.chain().skip(1).map(ToString::to_string) {
+            // Many errors tell their cause themselves.
+            if !said.contains(&cause) {
+                self.remark(&format!("  because  {cause}"));
+                said = cause;
+            }
         }
     }
 

@@ -344,7 +344,7 @@ impl Inner {
                     if let Some(answer) = self.recorded(deed, record_key.as_ref(), now)? {
                         return Ok(answer.restored(restore));
                     }
-                    if audited {
+                    if audited && !turned_away(&error) {
                         self.audit_failure(deed, now, &left.checked, &error);
                     }
                     return Err(error);
@@ -475,6 +475,11 @@ fn same_body(deed: &Deed<'_>, record: Record) -> Result<Kept, CallError> {
         }),
         _ => Err(CallError::KeyReused),
     }
+}
+
+/// Turned away without having been looked at. It is logged, not written: a row for each would let anybody fill the disk.
+fn turned_away(error: &CallError) -> bool {
+    matches!(error, CallError::Failed(Failure::Throttled(_) | Failure::Unavailable(_)) | CallError::Busy(_))
 }
 
 fn until_grid(elapsed: Duration, grid: Duration) -> Duration {

@@ -67,10 +67,15 @@ fn write(keys: &Keys, folder: &Path, name: &str, code: &[u8]) -> std::io::Result
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let partial: PathBuf = folder.join(format!("{name}.{}", hex(&random::<8>())));
     let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
-    file.write_all(&keys.mac("compiled", &[name.as_bytes(), code]))?;
-    file.write_all(code)?;
-    drop(file);
-    std::fs::rename(&partial, folder.join(name))
+    let written = file
+        .write_all(&keys.mac("compiled", &[name.as_bytes(), code]))
+        .and_then(|()| file.write_all(code))
+        .and_then(|()| std::fs::rename(&partial, folder.join(name)));
+    if written.is_err() {
+        // Each start on a full disk would leave another one.
+        let _ = std::fs::remove_file(&partial);
+    }
+    written
 }
 
 fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {

@@ -25,6 +25,12 @@ pub enum StorageError {
     /// A limit of the plugin's, by its setting's name.
     #[error("the limit {0} was reached")]
     Limit(&'static str),
+    /// What stands in the database was sealed with other keys.
+    #[error(
+        "it was sealed with another key file: restore that from the backup. If it is lost for good, `keyturn key replace` \
+         voids what it sealed, and passwords stay"
+    )]
+    OtherKey,
     /// Anything else, with what was tried.
     #[error("{doing}: {cause}")]
     Failed {
@@ -270,7 +276,7 @@ pub trait Storage: Send + Sync {
     /// Adds one to a counter at once and answers how many were added in the last `window` seconds.
     ///
     /// # Errors
-    /// [`StorageError::Limit`] when the plugin has too many counters.
+    /// [`StorageError`].
     fn count(&self, plugin: &str, key: &str, window: u32, now: i64) -> Result<u64, StorageError>;
 
     /// What this idempotency key has answered.

@@ -60,7 +60,7 @@ impl Sqlite {
     /// then on. `path` names a file: every connection opens it anew.
     ///
     /// # Errors
-    /// [`StorageError`] if it cannot be opened, or was written by a newer version of the host.
+    /// [`StorageError`] if it cannot be opened, or was written by a newer version of the host; [`StorageError::OtherKey`].
     pub fn open(
         path: &Path,
         keys: Arc<Keys>,
@@ -69,6 +69,7 @@ impl Sqlite {
     ) -> Result<Self, StorageError> {
         let db = connection::open_writer(path, options.create)?;
         schema::migrate(&db)?;
+        schema::check_key(&db, &keys)?;
         // From here on the writer waits itself, as long as each call allows.
         db.busy_timeout(Duration::ZERO).map_err(|cause| connection::failed("opening the database", &cause))?;
         let counters = Arc::new(Counters::new(options.counters));
@@ -88,6 +89,17 @@ impl Sqlite {
             )?;
         let (jobs, writer) = (RwLock::new(Some(jobs)), Mutex::new(Some(writer)));
         Ok(Self { readers, keys, provider, counters, busy, jobs, writer })
+    }
+
+    /// Goes on with other keys where the former ones are lost: whatever those have sealed is void, and every session ends.
+    /// Passwords and the audit stay.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn replace_key(path: &Path, keys: &Keys) -> Result<(), StorageError> {
+        let db = connection::open_writer(path, false)?;
+        schema::migrate(&db)?;
+        schema::replace_key(&db, keys)
     }
 
     /// Runs `read` on one snapshot of the database: for what only looks, such as [`crate::accounts::sql::Sql::check`].

@@ -18,6 +18,7 @@ const ENTRIES: u32 = 10;
 /// The section.
 pub fn of(request: &Request, account: &AccountId) -> Result<Markup, Failed> {
     let words = request.words();
+    let viewer = request.person()?;
     let filter = AuditFilter { subject: Some(account.clone()), limit: ENTRIES, ..AuditFilter::default() };
     let entries = request.site.host.audit(&filter)?;
     let mut names = BTreeMap::new();
@@ -29,7 +30,10 @@ pub fn of(request: &Request, account: &AccountId) -> Result<Markup, Failed> {
             names.insert(by.to_owned(), actor(request, words, by)?);
         }
         let who = names.get(by).map_or("", String::as_str);
-        let from = entry.address.as_ref().map_or_else(|| said("—"), |address| vec![Value::Code(address.clone())]);
+        // Where the staff sit is not their customers' affair.
+        let own = by == account.as_str() || entry.actor == "anonymous";
+        let shown = entry.address.as_ref().filter(|_| own || viewer.id.to_string() != account.key());
+        let from = shown.map_or_else(|| said("—"), |address| vec![Value::Code(address.clone())]);
         rows.push(Row {
             cells: vec![vec![Value::Time(entry.at)], said(&what(words, entry, account)), said(who), from],
             actions: Vec::new(),

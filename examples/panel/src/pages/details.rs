@@ -12,6 +12,7 @@ use keyturn_host::view::shell::{Heading, Link};
 use keyturn_host::view::words::LANGUAGES;
 
 use crate::answer::{self, Failed};
+use crate::folk::Folk;
 use crate::pages::forms::{self, Submission, target, text};
 use crate::pages::people;
 use crate::people::Person;
@@ -40,18 +41,30 @@ fn run(request: &mut Request, submission: &Submission) -> Result<Response, Faile
     let words = request.words();
     let (name, email, language) = (text(submission, "name"), text(submission, "email"), text(submission, "language"));
     let long = [("name", name), ("email", email)].into_iter().filter(|(_, value)| value.chars().count() > LONGEST);
-    let problems: Vec<FieldError> = long
+    let mut problems: Vec<FieldError> = long
         .map(|(field, _)| FieldError {
             field: field.to_owned(),
             message: words.fill("too-long", &[("max", &LONGEST.to_string())]),
         })
         .collect();
+    if !email.is_empty() && belongs_elsewhere(request, email, &person)? {
+        problems.push(FieldError { field: "email".to_owned(), message: words.get("email-elsewhere").to_owned() });
+    }
     if !problems.is_empty() {
         return forms::again(request, &submission.corrections(problems, None), draw);
     }
     request.site.people.change(person.id, name, Some(email).filter(|email| !email.is_empty()), language)?;
     request.say("said-saved", 0);
     Ok(answer::see_other(&person.url()))
+}
+
+/// Whether the address is that of somebody of another list. Two customers may share one, but who may edit a customer must
+/// not stop an administrator's sign-in by it: an address of several people signs nobody in.
+fn belongs_elsewhere(request: &Request, email: &str, person: &Person) -> Result<bool, Failed> {
+    let own = person.account();
+    let realms = Folk::ALL.map(Folk::realm);
+    let found = request.site.host.find(email, &realms)?;
+    Ok(found.iter().any(|(id, _)| own.as_ref().is_none_or(|own| id.realm() != own.realm())))
 }
 
 fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Response, Failed> {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use keyturn_host::values::read_json;
 use serde_json::Value;
 
 use super::{configuration, console};
@@ -28,8 +29,8 @@ pub fn run(config: &Path, arguments: &Arguments, output: &Output) -> anyhow::Res
         text.clear();
         std::io::stdin().read_to_string(&mut text).context("standard input could not be read")?;
     }
-    let json: Value =
-        serde_json::from_str(&text).map_err(|cause| super::ended(2, format!("the arguments are no JSON: {cause}")))?;
+    let json: Value = read_json(&text)
+        .map_err(|cause| super::ended(2, format!("the arguments are no JSON that can be read: {cause}")))?;
     let host = configuration(config)?.host()?;
     let answer = host.call(&console(), &arguments.hook, &json, arguments.key.as_deref())?;
     output.document(&answer);

@@ -60,7 +60,8 @@ fn look(config: &Config, report: &mut Report<'_>) {
         Err(cause) => return report.say(Tone::Wrong, &cause.to_string(), None),
     };
     match config.storage() {
-        Err(cause) => report.say(Tone::Wrong, &cause.to_string(), None),
+        // Without it no plugin can be asked either.
+        Err(cause) => return report.say(Tone::Wrong, &cause.to_string(), None),
         Ok((storage, _)) => {
             report.say(Tone::Good, &format!("database {}", database.display()), None);
             let findings = storage.read(|sql| Ok(provider.check(sql)));

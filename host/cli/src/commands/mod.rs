@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod call;
 pub mod check;
+pub mod key;
 pub mod plugin;
 pub mod reset_password;
 

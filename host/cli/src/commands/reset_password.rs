@@ -106,6 +106,12 @@ fn password() -> anyhow::Result<Zeroizing<String>> {
     if text.is_empty() {
         return Err(ended(2, "no password on standard input; type one there, or ask for --link"));
     }
+    if text.contains(['\r', '\n']) {
+        return Err(ended(
+            2,
+            "standard input has several lines, and no sign-in page takes a password of several; nothing was changed",
+        ));
+    }
     Ok(text)
 }
 

@@ -220,7 +220,8 @@ impl<'a> Look<'a> {
             self.say(Severity::Wrong, text, Some(mend));
         }
         for (scheme, count, accepted) in counts.into_iter().take(20) {
-            let text = format!("hash: {count} passwords are stored as {scheme}");
+            let are = if count == 1 { "password is" } else { "passwords are" };
+            let text = format!("hash: {count} {are} stored as {scheme}");
             if accepted {
                 self.say(Severity::Good, text + ", which is accepted", None);
             } else {

@@ -239,8 +239,8 @@ fn check_counts_hashes_offers_an_index_and_says_who_ends_sessions() {
     let find =
         |part: &str| said.iter().find(|(_, text, _)| text.contains(part)).unwrap_or_else(|| panic!("{part}: {said:?}"));
     assert_eq!(find("customer: table users has 4 accounts, 2 without a password").0, Severity::Good);
-    assert_eq!(find("customer: hash: 1 passwords are stored as $2y$").0, Severity::Good);
-    assert_eq!(find("customer: hash: 1 passwords are stored as $1$").0, Severity::Note);
+    assert_eq!(find("customer: hash: 1 password is stored as $2y$").0, Severity::Good);
+    assert_eq!(find("customer: hash: 1 password is stored as $1$").0, Severity::Note);
     assert_eq!(find("staff: accepts").0, Severity::Wrong);
     assert_eq!(find("customer: sessions: ended in sessions").0, Severity::Good);
     assert!(find("staff: sessions and epoch are not mapped").1.contains("the panel must end sessions itself"));

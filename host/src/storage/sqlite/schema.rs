@@ -3,10 +3,12 @@
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::connection::failed;
+use crate::seal::Keys;
 use crate::storage::StorageError;
 
 /// Each is run once, in order; what was published is never changed.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE keyturnhost_data (
         plugin TEXT NOT NULL,
         key TEXT NOT NULL,
@@ -59,7 +61,11 @@ const MIGRATIONS: &[&str] = &["
         PRIMARY KEY (account, entry, place)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX keyturnhost_audit_subjects_entry ON keyturnhost_audit_subjects (entry, place);
-"];
+",
+    "
+    CREATE TABLE keyturnhost_key (id INTEGER PRIMARY KEY CHECK (id = 1), mac BLOB NOT NULL) STRICT;
+",
+];
 
 /// Brings the tables to this version. Of two processes that start at once, one does it.
 pub(super) fn migrate(db: &Connection) -> Result<(), StorageError> {
@@ -90,6 +96,44 @@ pub(super) fn migrate(db: &Connection) -> Result<(), StorageError> {
         run("ROLLBACK")?;
     }
     migrated
+}
+
+/// Whether these keys are those that sealed what stands here; the first ones are noted. With others every value would look
+/// forged, every link unknown and every session ended, and nothing would say why.
+pub(super) fn check_key(db: &Connection, keys: &Keys) -> Result<(), StorageError> {
+    let mac = keys.mac("this database", &[]);
+    let noted = || -> rusqlite::Result<Vec<u8>> {
+        let read = "SELECT mac FROM keyturnhost_key";
+        if let Some(noted) = db.query_row(read, [], |row| row.get(0)).optional()? {
+            return Ok(noted);
+        }
+        // Of two processes that start at once, one notes its keys.
+        db.execute("INSERT OR IGNORE INTO keyturnhost_key VALUES (1, ?1)", [mac])?;
+        db.query_row(read, [], |row| row.get(0))
+    };
+    let noted = noted().map_err(|cause| failed("reading keyturnhost_key", &cause))?;
+    if noted == mac { Ok(()) } else { Err(StorageError::OtherKey) }
+}
+
+/// Notes these keys in place of others, and voids what those have sealed.
+pub(super) fn replace_key(db: &Connection, keys: &Keys) -> Result<(), StorageError> {
+    let replace = || {
+        db.execute_batch(
+            "BEGIN IMMEDIATE;
+             DELETE FROM keyturnhost_data;
+             DELETE FROM keyturnhost_totals;
+             DELETE FROM keyturnhost_records;
+             DELETE FROM keyturnhost_counters;
+             DELETE FROM keyturnhost_epochs;",
+        )?;
+        db.execute("INSERT OR REPLACE INTO keyturnhost_key VALUES (1, ?1)", [keys.mac("this database", &[])])?;
+        db.execute_batch("COMMIT")
+    };
+    let replaced = replace().map_err(|cause| failed("noting another key file", &cause));
+    if replaced.is_err() && !db.is_autocommit() {
+        let _ = db.execute_batch("ROLLBACK");
+    }
+    replaced
 }
 
 fn version(db: &Connection) -> Result<i64, StorageError> {

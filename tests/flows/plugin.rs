@@ -1,0 +1,131 @@
+//! The password plugin in the host, as a panel in Rust calls them: what neither shows alone.
+
+use keyturn_host::accounts::{AccountId, Reach};
+use keyturn_host::caller::{Actor, Caller};
+use keyturn_host::embed::{Submitted, Surface};
+use keyturn_host::storage::{AuditFilter, Role};
+use keyturn_host::view::{Links, nodes::Target};
+use keyturn_host::{CallError, Failure};
+use keyturn_tests::{Bench, PASSWORD, all_grants};
+use serde_json::{Value, json};
+
+const PEOPLE: &str = "INSERT INTO people (id, kind, login, email, name) VALUES
+    (1, 'customer', 'marta', 'marta@vidal.example', 'Marta Vidal')";
+const FIRST: &str = "copper lantern oats";
+const SECOND: &str = "velvet compass harbour";
+
+struct Nowhere;
+
+impl Links for Nowhere {
+    fn url(&self, _: &str, _: &Target) -> String {
+        "/".to_owned()
+    }
+}
+
+/// A panel with one customer, who has a password.
+fn panel() -> Bench {
+    let bench = Bench::new(PEOPLE);
+    bench.admit("keyturn-password", PASSWORD, all_grants());
+    let set = json!({"account": "customer:1", "new": FIRST, "must_change": false});
+    let console = Caller::new(Actor::Console, Reach::none());
+    bench.host.call(&console, "password/set-password", &set, None).expect("set");
+    bench
+}
+
+fn marta() -> AccountId {
+    "customer:1".parse().expect("an account")
+}
+
+fn sign_in(bench: &Bench, login: &str, password: &str) -> Value {
+    let arguments = json!({"login_or_email": login, "password": password});
+    bench
+        .host
+        .call(&Caller::new(Actor::Anonymous, Reach::none()), "password/verify", &arguments, None)
+        .expect("answers")
+}
+
+/// Her latest audit entry: operation, outcome, role.
+fn latest(bench: &Bench) -> (String, String, Role) {
+    let filter = AuditFilter { subject: Some(marta()), limit: 1, ..AuditFilter::default() };
+    let (_, entry) = bench.host.audit(&filter).expect("read").into_iter().next().expect("an entry");
+    let role = entry.subjects.iter().find(|(id, _)| *id == marta()).expect("she is named").1;
+    (entry.operation, entry.outcome, role)
+}
+
+#[test]
+fn a_sign_in_stands_in_the_audit_of_its_account_right_or_wrong() {
+    let bench = panel();
+    assert_eq!(sign_in(&bench, "marta", FIRST)["kind"], "accepted");
+    assert_eq!(latest(&bench), ("verify".to_owned(), "accepted".to_owned(), Role::Checked));
+    assert_eq!(sign_in(&bench, "MARTA@vidal.example", SECOND)["kind"], "rejected");
+    assert_eq!(latest(&bench), ("verify".to_owned(), "rejected".to_owned(), Role::Checked));
+    sign_in(&bench, "nobody", SECOND);
+    let all = bench.host.audit(&AuditFilter { limit: 1, ..AuditFilter::default() }).expect("read");
+    assert!(all[0].1.subjects.is_empty(), "{:?}", all[0]);
+}
+
+#[test]
+fn who_is_turned_away_writes_nothing() {
+    let bench = panel();
+    for _ in 0..10 {
+        assert_eq!(sign_in(&bench, "marta", SECOND)["kind"], "rejected");
+    }
+    let entries = || bench.host.audit(&AuditFilter { limit: 1_000, ..AuditFilter::default() }).expect("read").len();
+    let before = entries();
+    let arguments = json!({"login_or_email": "marta", "password": SECOND});
+    for _ in 0..20 {
+        let anonymous = Caller::new(Actor::Anonymous, Reach::none());
+        let refused = bench.host.call(&anonymous, "password/verify", &arguments, None);
+        assert!(matches!(refused, Err(CallError::Failed(Failure::Throttled(_)))), "{refused:?}");
+    }
+    assert_eq!(entries(), before);
+}
+
+/// Her form to change her own password, as it is drawn for this session.
+fn own_form(bench: &Bench, caller: &Caller, surface: &Surface<'_>) -> String {
+    let html = bench.host.slot(caller, "account.sections", Some(&marta()), 2, surface).html.as_str().to_owned();
+    html.split("name=\"kt\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a form").to_owned()
+}
+
+fn press(bench: &Bench, caller: &Caller, surface: &Surface<'_>, sealed: &str, current: &str, new: &str) -> Submitted {
+    let typed = [("kt", sealed), ("current", current), ("new", new), ("new~again", new)];
+    let body: Vec<String> = typed.iter().map(|(name, value)| format!("{name}={}", value.replace(' ', "+"))).collect();
+    bench.host.submit(caller, body.join("&").as_bytes(), surface).expect("read")
+}
+
+#[test]
+fn a_form_that_was_sent_before_is_drawn_anew_when_it_holds_something_else() {
+    let bench = panel();
+    let caller = Caller { session: "her session".to_owned(), ..Caller::new(Actor::Account(marta()), Reach::none()) };
+    let surface = Surface { submit_url: "/account", links: &Nowhere, corrections: None };
+    let sealed = own_form(&bench, &caller, &surface);
+    assert!(matches!(press(&bench, &caller, &surface, &sealed, FIRST, SECOND), Submitted::Done { .. }));
+    let Submitted::Again(corrections) = press(&bench, &caller, &surface, &sealed, SECOND, "ember quarry violin") else {
+        panic!("it ran twice");
+    };
+    let surface = Surface { corrections: Some(&corrections), ..surface };
+    let region = bench.host.slot(&caller, "account.sections", Some(&marta()), 2, &surface);
+    assert!(
+        region.html.as_str().contains("This form was sent before") || region.summary.as_str().contains("sent before")
+    );
+    assert_eq!(sign_in(&bench, "marta", SECOND)["kind"], "accepted");
+    let anew = own_form(&bench, &caller, &surface);
+    assert!(matches!(press(&bench, &caller, &surface, &anew, SECOND, "ember quarry violin"), Submitted::Done { .. }));
+}
+
+#[test]
+fn of_two_presses_that_change_ones_own_password_each_keeps_the_reader_signed_in() {
+    let bench = panel();
+    let epoch = bench.host.epoch(&marta()).expect("read").expect("there");
+    let caller = Caller { session: "her session".to_owned(), ..Caller::new(Actor::Account(marta()), Reach::none()) };
+    let surface = Surface { submit_url: "/account", links: &Nowhere, corrections: None };
+    let sealed = own_form(&bench, &caller, &surface);
+    let epoch_after = || match press(&bench, &caller, &surface, &sealed, FIRST, SECOND) {
+        Submitted::Done { own_epoch, .. } => own_epoch.expect("a new epoch"),
+        _ => panic!("not done"),
+    };
+    let (first, second) = (epoch_after(), epoch_after());
+    assert_ne!(first, epoch);
+    assert_eq!(first, second);
+    assert_eq!(bench.host.epoch(&marta()).expect("read").as_ref(), Some(&first));
+}
