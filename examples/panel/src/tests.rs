@@ -23,8 +23,12 @@ struct Panel {
 
 /// The demo's own configuration, so that its mapping is tried too.
 fn panel() -> Panel {
+    panel_at("http://panel.example")
+}
+
+fn panel_at(origin: &str) -> Panel {
     let folder = TempDir::new().expect("folder");
-    let text = include_str!("../demo/keyturn.toml").replace("@ORIGIN@", "http://panel.example");
+    let text = include_str!("../demo/keyturn.toml").replace("@ORIGIN@", origin);
     let file = folder.path().join("keyturn.toml");
     std::fs::write(&file, text).expect("configuration");
     let config = Config::read(&file).expect("configuration");
@@ -360,6 +364,31 @@ async fn cookies_are_kept_from_scripts_and_other_sites_and_well_known_addresses_
     assert_eq!(answer.headers()[LOCATION], "/account");
     let other = HttpRequest::get("/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200");
     assert_eq!(panel.ask(other.body(Body::empty()).expect("request")).await.0.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn under_https_cookies_are_for_https_and_this_very_host_alone() {
+    let panel = panel_at("https://panel.example");
+    let ana = panel.person(Kind::Administrator, "ana", None);
+    let session = panel.signed_in(ana);
+    let ask = |cookie: &str| {
+        let request = HttpRequest::get("/account").header(COOKIE, format!("{cookie}={session}"));
+        panel.ask(request.body(Body::empty()).expect("request"))
+    };
+    let (answer, page) = ask("__Host-session").await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.headers()["strict-transport-security"], "max-age=31536000");
+    assert_eq!(ask("session").await.0.status(), StatusCode::SEE_OTHER, "one that any host of the domain could set");
+    let token = hidden(&page, "token");
+    let request = HttpRequest::post("/sign-out")
+        .header(COOKIE, format!("__Host-session={session}"))
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header("sec-fetch-site", "same-origin");
+    let (answer, _) = panel.ask(request.body(Body::from(format!("token={token}"))).expect("request")).await;
+    let cookies: Vec<&str> =
+        answer.headers().get_all(SET_COOKIE).iter().map(|cookie| cookie.to_str().expect("text")).collect();
+    assert!(cookies.iter().any(|cookie| cookie.starts_with("__Host-session=;")), "{cookies:?}");
+    assert!(cookies.iter().all(|cookie| cookie.contains("; Secure") && cookie.contains("; Path=/;")), "{cookies:?}");
 }
 
 #[tokio::test]

@@ -20,8 +20,12 @@ use crate::session::{Origin, Session};
 use crate::site::Site;
 use crate::words::Words;
 
-/// The session's cookie.
-pub const SESSION: &str = "session";
+/// The session's cookie. Under https its name binds it to this very host: no other one of the domain can set it (RFC 6265bis,
+/// section 4.1.3.2).
+pub fn session_cookie(https: bool) -> &'static str {
+    if https { "__Host-session" } else { "session" }
+}
+
 /// Tells browsers apart that nobody is signed in with: the sign-in form is bound to it.
 pub const VISIT: &str = "kt-visit";
 
@@ -49,7 +53,7 @@ impl Visitor {
     /// Reads a request.
     pub fn of(site: &Site, parts: &Parts) -> Result<Self, Failed> {
         let headers = &parts.headers;
-        let session = match cookie(headers, SESSION) {
+        let session = match cookie(headers, session_cookie(site.https)) {
             Some(cookie) => site.people.session(&site.host, cookie, site.host.now())?,
             None => None,
         };

@@ -10,7 +10,7 @@ use crate::answer::{self, Failed};
 use crate::folk::{Folk, scope};
 use crate::pages::sign_in::local;
 use crate::request::Request;
-use crate::visitor::SESSION;
+use crate::visitor::session_cookie;
 
 const YEAR: u32 = 365 * 24 * 60 * 60;
 
@@ -31,7 +31,7 @@ pub fn sign_out(request: &mut Request) -> Result<Response, Failed> {
         return Err(Failed::Forged);
     }
     request.site.people.end_session(session.id)?;
-    request.set_cookie(SESSION, "", Some(0));
+    request.set_cookie(session_cookie(request.site.https), "", Some(0));
     request.say("said-signed-out", 0);
     Ok(answer::see_other("/sign-in"))
 }

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::answer::{self, Failed, retry_after};
 use crate::pages::forms::{Submission, said, sentence, target, text};
 use crate::request::{OWN, Request};
-use crate::visitor::{SESSION, VISIT};
+use crate::visitor::{VISIT, session_cookie};
 
 /// What a sealed form may hide; more than that is not carried.
 const HIDDEN: usize = 4_000;
@@ -208,7 +208,7 @@ fn accepted(request: &mut Request, submission: &Submission, signed_in: &Json) ->
     let now = site.host.now();
     let cookie = request.visitor.with_origin(|origin| site.people.begin_session(id, epoch, origin, carried, now))?;
     site.people.signed_in(id, now)?;
-    request.set_cookie(SESSION, &cookie, None);
+    request.set_cookie(session_cookie(request.site.https), &cookie, None);
     Ok(answer::see_other(local(text(submission, "next"))))
 }
 
@@ -219,7 +219,7 @@ pub fn renew(request: &mut Request, epoch: &str) -> Result<(), Failed> {
     let now = site.host.now();
     let begin = |origin: crate::session::Origin<'_>| site.people.begin_session(person.id, epoch, origin, None, now);
     let cookie = request.visitor.with_origin(begin)?;
-    request.set_cookie(SESSION, &cookie, None);
+    request.set_cookie(session_cookie(request.site.https), &cookie, None);
     Ok(())
 }
 
