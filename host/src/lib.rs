@@ -38,6 +38,7 @@ mod engine;
 pub mod host;
 pub mod http;
 mod kdf;
+pub mod mail;
 pub mod plugin;
 pub mod seal;
 pub mod storage;
