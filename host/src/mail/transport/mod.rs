@@ -1,5 +1,8 @@
 //! What carries a mail away. One file for each way.
 
+mod said;
+pub mod smtp;
+
 use std::time::Duration;
 
 use super::Message;
@@ -11,6 +14,11 @@ pub trait Transport: Send + Sync {
 
     /// A session of one worker; it connects when it has something to send, and again when it has to.
     fn session(&self) -> Box<dyn Session>;
+
+    /// Goes as far as it can without sending anything, to see whether it would work. Blocks.
+    fn probe(&self) -> Attempt {
+        Attempt { steps: Vec::new(), verdict: Verdict::Accepted }
+    }
 }
 
 /// Carries one mail after another. Blocks.
@@ -56,7 +64,7 @@ pub enum StepKind {
 }
 
 /// What came of an attempt.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// The server took it.

@@ -1,0 +1,243 @@
+//! A message as bytes: headers, two parts that say the same, and a signature where the operator has a key for it.
+
+use std::time::{Duration, SystemTime};
+
+use lettre::Address;
+use lettre::message::dkim::{
+    DkimCanonicalization, DkimCanonicalizationType, DkimConfig, DkimSigningAlgorithm, DkimSigningKey,
+};
+use lettre::message::header::{Header, HeaderName, HeaderValue};
+use lettre::message::{Mailbox as Shown, MultiPart};
+use zeroize::Zeroizing;
+
+use super::address::{self, AddressError};
+use super::{Mailbox, Message, line};
+
+/// Characters of a shown name, and of a subject. lettre's DKIM canonicalizer recurses once a character, so both have a bound.
+const NAME: usize = 100;
+const SUBJECT: usize = 200;
+
+/// What a DKIM signature covers. `Content-Type` is left out: lettre folds it after it has signed.
+const SIGNED: [&str; 8] = ["From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Reply-To", "Auto-Submitted"];
+
+/// Why a message cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MessageError {
+    /// The recipient's address.
+    #[error("the recipient {0}")]
+    To(AddressError),
+    /// The sender's address.
+    #[error("the sender {0}")]
+    From(AddressError),
+    /// The address for answers.
+    #[error("the address for answers {0}")]
+    ReplyTo(AddressError),
+    /// The message's id.
+    #[error("the message id must be like mail-id@host, in letters, digits and . - _")]
+    Id,
+    /// Anything else that RFC 5322 asks for.
+    #[error("the message could not be written: {0}")]
+    Parts(String),
+}
+
+/// Why there is no signature.
+#[derive(Debug, thiserror::Error)]
+#[error("the key is not an RSA key as PKCS#1 PEM, such as `openssl genrsa -traditional 2048` makes: {0}")]
+pub struct KeyError(#[from] lettre::message::dkim::DkimSigningKeyError);
+
+/// Writes messages as bytes.
+#[derive(Debug, Default)]
+pub struct Writer {
+    dkim: Option<DkimConfig>,
+}
+
+/// A message and its envelope.
+pub(super) struct Wire {
+    pub(super) from: Address,
+    pub(super) to: Address,
+    pub(super) bytes: Zeroizing<Vec<u8>>,
+}
+
+impl Writer {
+    /// Signs each message for `domain`, whose TXT record at `selector._domainkey` holds the public key. `key` is a private RSA
+    /// key, PKCS#1 PEM.
+    ///
+    /// # Errors
+    /// [`KeyError`] if it is anything else.
+    pub fn signing(domain: &str, selector: &str, key: &str) -> Result<Self, KeyError> {
+        // Relaxed headers, or no verifier agrees with lettre.
+        let canonicalization =
+            DkimCanonicalization { header: DkimCanonicalizationType::Relaxed, body: DkimCanonicalizationType::Relaxed };
+        let key = DkimSigningKey::new(key, DkimSigningAlgorithm::Rsa)?;
+        let headers = SIGNED.map(HeaderName::new_from_ascii_str).to_vec();
+        let dkim = DkimConfig::new(selector.to_owned(), domain.to_owned(), key, headers, canonicalization);
+        Ok(Self { dkim: Some(dkim) })
+    }
+
+    /// The message as RFC 5322 has it, lines ended by CRLF. ASCII, unless an address is international.
+    ///
+    /// # Errors
+    /// [`MessageError`].
+    pub fn bytes(&self, message: &Message) -> Result<Zeroizing<Vec<u8>>, MessageError> {
+        self.wire(message).map(|wire| wire.bytes)
+    }
+
+    pub(super) fn wire(&self, message: &Message) -> Result<Wire, MessageError> {
+        let from = shown(&message.from).map_err(MessageError::From)?;
+        let to = shown(&message.to).map_err(MessageError::To)?;
+        let (sender, recipient) = (from.email.clone(), to.email.clone());
+        let mut builder = lettre::Message::builder()
+            .date(moment(message.date))
+            .message_id(Some(id(&message.message_id)?))
+            .from(from)
+            .to(to)
+            .subject(line(&message.subject, SUBJECT))
+            .header(AutoSubmitted);
+        if let Some(reply_to) = &message.reply_to {
+            builder = builder.reply_to(shown(reply_to).map_err(MessageError::ReplyTo)?);
+        }
+        let body =
+            MultiPart::alternative_plain_html::<String, String>(message.text.to_string(), message.html.to_string());
+        let mut written = builder.multipart(body).map_err(|cause| MessageError::Parts(cause.to_string()))?;
+        if let Some(dkim) = &self.dkim {
+            written.sign(dkim);
+        }
+        Ok(Wire { from: sender, to: recipient, bytes: Zeroizing::new(written.formatted()) })
+    }
+}
+
+fn shown(mailbox: &Mailbox) -> Result<Shown, AddressError> {
+    let name = line(&mailbox.name, NAME);
+    Ok(Shown::new(Some(name).filter(|name| !name.is_empty()), address::parse(&mailbox.address)?))
+}
+
+fn id(id: &str) -> Result<String, MessageError> {
+    let fits = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+    };
+    match id.split_once('@') {
+        Some((left, right)) if fits(left) && fits(right) && id.len() <= 200 => Ok(format!("<{id}>")),
+        _ => Err(MessageError::Id),
+    }
+}
+
+/// A date before 1970 or after 9999 is written as 1970: HTTP's dates, which lettre uses, know no other.
+fn moment(at: i64) -> SystemTime {
+    const YEAR_10000: u64 = 253_402_300_800_000;
+    let at = u64::try_from(at).ok().filter(|at| *at < YEAR_10000).unwrap_or_default();
+    SystemTime::UNIX_EPOCH + Duration::from_millis(at)
+}
+
+/// RFC 3834: written by a program, so that no other program answers.
+#[derive(Clone)]
+struct AutoSubmitted;
+
+impl Header for AutoSubmitted {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message() -> Message {
+        let mailbox = |name: &str, address: &str| Mailbox { name: name.to_owned(), address: address.to_owned() };
+        Message {
+            message_id: "m-1@panel.example".to_owned(),
+            from: mailbox("Northwind Hosting", "accounts@northwind.example"),
+            reply_to: Some(mailbox("", "help@northwind.example")),
+            to: mailbox("Marta Vidal", "marta@vidal.example"),
+            date: 1_795_525_331_000,
+            locale: "en".to_owned(),
+            subject: "Choose a new password".to_owned(),
+            text: "Hello\n".to_owned().into(),
+            html: "<p>Hello</p>\n".to_owned().into(),
+        }
+    }
+
+    fn written(message: &Message) -> String {
+        String::from_utf8(Writer::default().bytes(message).expect("fits").to_vec()).expect("text")
+    }
+
+    /// Header lines, unfolded.
+    fn headers(written: &str) -> Vec<String> {
+        let (headers, _) = written.split_once("\r\n\r\n").expect("a body");
+        headers.replace("\r\n ", " ").split("\r\n").map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_message_has_the_headers_that_it_needs_and_no_other() {
+        let written = written(&message());
+        let names: Vec<String> =
+            headers(&written).iter().map(|line| line.split(':').next().unwrap_or_default().to_owned()).collect();
+        assert_eq!(
+            names,
+            [
+                "Date",
+                "Message-ID",
+                "From",
+                "To",
+                "Subject",
+                "Auto-Submitted",
+                "Reply-To",
+                "MIME-Version",
+                "Content-Type"
+            ]
+        );
+        for line in [
+            "Date: Tue, 24 Nov 2026 13:02:11 +0000",
+            "Message-ID: <m-1@panel.example>",
+            "From: \"Northwind Hosting\" <accounts@northwind.example>",
+            "Reply-To: help@northwind.example",
+            "To: \"Marta Vidal\" <marta@vidal.example>",
+            "Auto-Submitted: auto-generated",
+            "MIME-Version: 1.0",
+        ] {
+            assert!(headers(&written).iter().any(|header| header == line), "{line}\n{written}");
+        }
+        assert!(
+            written.contains("multipart/alternative") && written.contains("text/plain; charset=utf-8"),
+            "{written}"
+        );
+    }
+
+    #[test]
+    fn no_value_can_add_a_header_or_turn_the_reading_direction() {
+        let clean = headers(&written(&message())).len();
+        let mut bad = message();
+        bad.subject = "Hello\r\nBcc: thief@else.example\n\nbody\u{2028}\u{202e}gnirts".to_owned();
+        bad.to.name = "Marta\r\n\r\nX: y\u{202e}\u{2066}\u{0}".to_owned();
+        bad.from.name = "\r\n\r\nNorthwind\u{7f}".to_owned();
+        let written = written(&bad);
+        assert_eq!(headers(&written).len(), clean, "{written}");
+        assert!(written.contains("Subject: Hello Bcc: thief@else.example body gnirts\r\n"), "{written}");
+        // "Marta X: y", encoded for its colon.
+        assert!(written.contains("To: =?utf-8?b?TWFydGEgWDogeQ==?= <marta@vidal.example>\r\n"), "{written}");
+        assert!(written.is_ascii());
+        for bad_id in ["", "m-1", "m-1@", "m-1@x\r\nBcc: y@z", "a@b@c", "<a@b>"] {
+            bad.message_id = bad_id.to_owned();
+            assert_eq!(Writer::default().bytes(&bad).expect_err(bad_id), MessageError::Id);
+        }
+        let mut bad = message();
+        bad.to.address.push_str("\r\nBcc: thief@else.example");
+        assert!(matches!(Writer::default().bytes(&bad), Err(MessageError::To(_))));
+    }
+
+    #[test]
+    fn a_long_international_subject_is_encoded_and_bounded() {
+        let mut long = message();
+        long.subject = "contraseña ".repeat(100);
+        let written = written(&long);
+        assert!(written.is_ascii() && written.lines().all(|line| line.len() <= 78), "{written}");
+    }
+}

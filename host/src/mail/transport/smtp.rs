@@ -1,0 +1,438 @@
+//! SMTP to one server, with each step's time and the server's own words.
+//!
+//! lettre speaks the protocol; look-up, connection and TLS are ours. So each step is seen by itself, `TCP_NODELAY` is set (lettre
+//! does not: 22 messages a second instead of thousands), TLS may begin at once or by STARTTLS, and nothing that arrives in
+//! clear after STARTTLS is taken for an answer.
+
+mod connection;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lettre::transport::smtp::client::AsyncSmtpConnection;
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
+use lettre::transport::smtp::extension::{Extension, MailBodyParameter, MailParameter};
+use tokio::runtime::Runtime;
+use tokio_rustls::rustls;
+use zeroize::Zeroizing;
+
+use self::connection::{Trouble, open, timed};
+use super::said::Secrets;
+use super::{Attempt, Session, Step, StepKind, Transport, Verdict};
+use crate::mail::Message;
+use crate::mail::message::{MessageError, Wire, Writer};
+
+/// How a connection is kept private. Certificates are always checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Encryption {
+    /// TLS after STARTTLS; a server that does not offer it is not used.
+    #[default]
+    Starttls,
+    /// TLS from the first byte.
+    Tls,
+    /// None: only to a server on this machine.
+    None,
+}
+
+/// What a server wants to see before it takes mail.
+pub struct Login {
+    /// The user's name.
+    pub username: String,
+    /// The password.
+    pub password: Zeroizing<String>,
+}
+
+/// How long each step may take, and how long a connection is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Look-up; and connecting to all addresses together.
+    pub connect: Duration,
+    /// Each command, the greeting and the TLS handshake.
+    pub command: Duration,
+    /// The text of a mail, until the server has answered to its end.
+    pub data: Duration,
+    /// An idle connection is used again until then.
+    pub idle: Duration,
+    /// Messages on one connection at most.
+    pub messages: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            command: Duration::from_secs(30),
+            data: Duration::from_secs(120),
+            idle: Duration::from_secs(10),
+            messages: 100,
+        }
+    }
+}
+
+/// Where mail goes.
+pub struct Server {
+    /// Name or address.
+    pub host: String,
+    /// 587 as a rule, 465 for TLS from the first byte.
+    pub port: u16,
+    /// How the connection is kept private.
+    pub encryption: Encryption,
+    /// None: the server takes mail from here without a login.
+    pub login: Option<Login>,
+    /// Certificates, PEM, of the authorities that are trusted. None: the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Time limits.
+    pub limits: Limits,
+}
+
+/// Why there is no such transport.
+#[derive(Debug, thiserror::Error)]
+pub enum SmtpError {
+    /// The file of authorities.
+    #[error("{path}: {problem}")]
+    CaFile {
+        /// Which file.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The system has no authorities.
+    #[error("the system has no certificates of authorities (install ca-certificates), and no file with some is named")]
+    NoAuthorities,
+    /// TLS cannot be used on this machine.
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// Nobody may listen in.
+    #[error("a connection without encryption is for a server on this machine (localhost), not for {0}")]
+    Clear(String),
+}
+
+/// The transport.
+pub struct Smtp(Arc<Route>);
+
+/// What all sessions share.
+struct Route {
+    server: Server,
+    tls: Arc<rustls::ClientConfig>,
+    secrets: Secrets,
+    writer: Writer,
+}
+
+impl Smtp {
+    /// Mail by this server. Reads the certificates; connects to nothing.
+    ///
+    /// # Errors
+    /// [`SmtpError`].
+    pub fn new(server: Server, writer: Writer) -> Result<Self, SmtpError> {
+        if server.encryption == Encryption::None && !names_this_machine(&server.host) {
+            return Err(SmtpError::Clear(server.host));
+        }
+        let tls = connection::tls(authorities(&server)?)?;
+        let secrets = server
+            .login
+            .as_ref()
+            .map_or_else(Secrets::default, |login| Secrets::of_login(&login.username, &login.password));
+        Ok(Self(Arc::new(Route { server, tls, secrets, writer })))
+    }
+}
+
+/// Whether a host's name is one of this machine's own, whatever a name server says.
+#[must_use]
+pub fn names_this_machine(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+        || host.parse::<Ipv6Addr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn authorities(server: &Server) -> Result<rustls::RootCertStore, SmtpError> {
+    match &server.ca_file {
+        _ if server.encryption == Encryption::None => Ok(rustls::RootCertStore::empty()),
+        Some(path) => {
+            authorities_in(path).map_err(|problem| SmtpError::CaFile { path: path.display().to_string(), problem })
+        }
+        None => {
+            let mut store = rustls::RootCertStore::empty();
+            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            if store.is_empty() { Err(SmtpError::NoAuthorities) } else { Ok(store) }
+        }
+    }
+}
+
+fn authorities_in(path: &Path) -> Result<rustls::RootCertStore, String> {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject as _;
+
+    let mut store = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|cause| cause.to_string())? {
+        let certificate = certificate.map_err(|cause| cause.to_string())?;
+        store.add(certificate).map_err(|cause| cause.to_string())?;
+    }
+    if store.is_empty() {
+        Err("there is no certificate in it (PEM: -----BEGIN CERTIFICATE-----)".to_owned())
+    } else {
+        Ok(store)
+    }
+}
+
+impl Transport for Smtp {
+    fn name(&self) -> String {
+        let Server { host, port, .. } = &self.0.server;
+        match host.parse::<IpAddr>() {
+            Ok(IpAddr::V6(_)) => format!("[{host}]:{port}"),
+            _ => format!("{host}:{port}"),
+        }
+    }
+
+    fn session(&self) -> Box<dyn Session> {
+        Box::new(SmtpSession { route: Arc::clone(&self.0), runtime: None, kept: None })
+    }
+
+    fn probe(&self) -> Attempt {
+        let mut session = SmtpSession { route: Arc::clone(&self.0), runtime: None, kept: None };
+        let route = Arc::clone(&self.0);
+        session.blocking(StepKind::LookUp, async |kept| {
+            let mut steps = Vec::new();
+            *kept = open(&route, &mut steps).await.map(Kept::new);
+            Attempt { steps, verdict: if kept.is_some() { Verdict::Accepted } else { Verdict::Delayed } }
+        })
+    }
+}
+
+/// One worker's session. It has a runtime of its own, so that whoever uses it needs to know of none.
+struct SmtpSession {
+    route: Arc<Route>,
+    runtime: Option<Runtime>,
+    kept: Option<Kept>,
+}
+
+/// A connection that may take another mail.
+struct Kept {
+    connection: AsyncSmtpConnection,
+    messages: u32,
+    last_used: Instant,
+}
+
+impl Kept {
+    fn new(connection: AsyncSmtpConnection) -> Self {
+        Self { connection, messages: 0, last_used: Instant::now() }
+    }
+
+    fn may_go_on(&self, limits: &Limits) -> bool {
+        self.messages < limits.messages && self.last_used.elapsed() < limits.idle
+    }
+
+    /// Takes leave, as the protocol has it, if the server answers soon.
+    async fn leave(mut self) {
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.connection.quit()).await;
+    }
+}
+
+impl Session for SmtpSession {
+    fn send(&mut self, message: &Message) -> Attempt {
+        let started = Instant::now();
+        let route = Arc::clone(&self.route);
+        let wire = match route.writer.wire(message) {
+            Ok(wire) => wire,
+            Err(cause) => return unwritten(&cause, started),
+        };
+        let secrets = route.secrets.and_of(message);
+        self.blocking(StepKind::LookUp, async |kept| deliver(&route, &secrets, &wire, kept).await)
+    }
+}
+
+impl SmtpSession {
+    /// Runs `work` with the kept connection, on the session's own runtime. `first` is the step that fails if there is none.
+    fn blocking(&mut self, first: StepKind, work: impl AsyncFnOnce(&mut Option<Kept>) -> Attempt) -> Attempt {
+        let started = Instant::now();
+        let runtime = match self.runtime.take().map_or_else(runtime, Ok) {
+            Ok(runtime) => self.runtime.insert(runtime),
+            Err(cause) => {
+                let step = Step { kind: first, took: started.elapsed(), said: cause.to_string() };
+                return Attempt { steps: vec![step], verdict: Verdict::Delayed };
+            }
+        };
+        runtime.block_on(work(&mut self.kept))
+    }
+}
+
+fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+impl Drop for SmtpSession {
+    fn drop(&mut self) {
+        let Some(runtime) = self.runtime.take() else {
+            return;
+        };
+        // Inside another runtime nothing may block, so there the connection is just closed.
+        if let Some(kept) = self.kept.take()
+            && tokio::runtime::Handle::try_current().is_err()
+        {
+            runtime.block_on(kept.leave());
+        }
+        // A look-up that hangs would hold a plain drop.
+        runtime.shutdown_background();
+    }
+}
+
+/// A message that cannot be written is the recipient's fault or ours; only the first is final.
+fn unwritten(cause: &MessageError, started: Instant) -> Attempt {
+    let verdict = if matches!(cause, MessageError::To(_)) { Verdict::Refused } else { Verdict::Delayed };
+    let step = Step { kind: StepKind::Handover, took: started.elapsed(), said: cause.to_string() };
+    Attempt { steps: vec![step], verdict }
+}
+
+async fn deliver(route: &Route, secrets: &Secrets, wire: &Wire, place: &mut Option<Kept>) -> Attempt {
+    let mut kept = match place.take() {
+        Some(kept) if kept.may_go_on(&route.server.limits) => Some(kept),
+        Some(old) => {
+            old.leave().await;
+            None
+        }
+        None => None,
+    };
+    let mut steps = Vec::new();
+    loop {
+        let was_kept = kept.is_some();
+        let mut now = match kept.take() {
+            Some(kept) => kept,
+            None => match open(route, &mut steps).await {
+                Some(connection) => Kept::new(connection),
+                None => return Attempt { steps, verdict: Verdict::Delayed },
+            },
+        };
+        let started = Instant::now();
+        let outcome = hand_over(&mut now.connection, &route.server.limits, wire).await;
+        if let Err(Untaken::Before(trouble)) = &outcome
+            && was_kept
+            && trouble.may_be_the_connections()
+        {
+            // Nothing of the mail has gone out, so a new connection is as good as the first.
+            continue;
+        }
+        let (verdict, said, usable) = judged(outcome);
+        steps.push(Step { kind: StepKind::Handover, took: started.elapsed(), said: secrets.hidden_in(&said) });
+        now.messages += 1;
+        now.last_used = Instant::now();
+        let again = match (usable, verdict) {
+            (false, _) => false,
+            (true, Verdict::Accepted) => true,
+            (true, _) => timed(route.server.limits.command, now.connection.command(Rset)).await.is_ok(),
+        };
+        if again {
+            *place = Some(now);
+        }
+        return Attempt { steps, verdict };
+    }
+}
+
+/// What kept a mail from being taken.
+enum Untaken {
+    /// This server cannot carry it.
+    Impossible(String),
+    /// Before anything of its text was sent.
+    Before(Trouble),
+    /// After the server was asked to take its text.
+    After(Trouble),
+}
+
+async fn hand_over(smtp: &mut AsyncSmtpConnection, limits: &Limits, wire: &Wire) -> Result<String, Untaken> {
+    let parameters = parameters(smtp, wire).map_err(Untaken::Impossible)?;
+    let mail = Mail::new(Some(wire.from.clone()), parameters);
+    timed(limits.command, smtp.command(mail)).await.map_err(Untaken::Before)?;
+    let recipient = Rcpt::new(wire.to.clone(), Vec::new());
+    timed(limits.command, smtp.command(recipient)).await.map_err(|trouble| {
+        // The sender was taken, so the connection is sound: what is said of a recipient counts, even "not now".
+        match trouble {
+            Trouble::Answer { code, said } if code != 421 => Untaken::After(Trouble::Answer { code, said }),
+            trouble => Untaken::Before(trouble),
+        }
+    })?;
+    timed(limits.command, smtp.command(Data)).await.map_err(Untaken::After)?;
+    let answer = timed(limits.data, smtp.message(&wire.bytes)).await.map_err(|trouble| {
+        Untaken::After(match trouble {
+            Trouble::Lost(said) => Trouble::Lost(format!("{said}; the server may have taken the mail all the same")),
+            answer => answer,
+        })
+    })?;
+    Ok(connection::words(&answer))
+}
+
+/// What the sender's command says of the mail. RFC 6531: an international address needs a server that knows them.
+fn parameters(smtp: &AsyncSmtpConnection, wire: &Wire) -> Result<Vec<MailParameter>, String> {
+    let mut parameters = Vec::new();
+    let international = [&wire.to, &wire.from].into_iter().find(|address| !AsRef::<str>::as_ref(address).is_ascii());
+    if let Some(address) = international {
+        if !smtp.server_info().supports_feature(Extension::SmtpUtfEight) {
+            return Err(format!(
+                "the address {address} has letters beyond a-z before its @, which this server cannot take (it does not offer SMTPUTF8)"
+            ));
+        }
+        parameters.push(MailParameter::SmtpUtfEight);
+    }
+    if !wire.bytes.is_ascii() {
+        parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+    }
+    Ok(parameters)
+}
+
+/// The verdict, the words, and whether the connection can be used again.
+fn judged(outcome: Result<String, Untaken>) -> (Verdict, String, bool) {
+    let trouble = match outcome {
+        Ok(said) => return (Verdict::Accepted, said, true),
+        Err(Untaken::Impossible(said)) => return (Verdict::Refused, said, true),
+        Err(Untaken::Before(trouble) | Untaken::After(trouble)) => trouble,
+    };
+    match trouble {
+        Trouble::Lost(said) => (Verdict::Delayed, said, false),
+        // The server lets nobody in who has not logged in: that says nothing of the mail. (RFC 4954)
+        Trouble::Answer { code: 530 | 534 | 535 | 538, said } => (Verdict::Delayed, said, true),
+        Trouble::Answer { code: 500.., said } => (Verdict::Refused, said, true),
+        Trouble::Answer { code, said } => (Verdict::Delayed, said, code != 421),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_in_clear_is_for_this_machine_only() {
+        let smtp = |host: &str| {
+            let server = Server {
+                host: host.to_owned(),
+                port: 25,
+                encryption: Encryption::None,
+                login: None,
+                ca_file: None,
+                limits: Limits::default(),
+            };
+            Smtp::new(server, Writer::default()).map(|smtp| smtp.name())
+        };
+        assert_eq!(smtp("localhost").expect("here"), "localhost:25");
+        assert_eq!(smtp("::1").expect("here"), "[::1]:25");
+        for host in ["smtp.example", "192.0.2.1", "localhost.example", "127.0.0.1.example"] {
+            assert!(matches!(smtp(host), Err(SmtpError::Clear(_))), "{host}");
+        }
+    }
+
+    #[test]
+    fn what_a_server_says_decides_what_becomes_of_a_mail() {
+        let answer = |code| Err(Untaken::After(Trouble::Answer { code, said: String::new() }));
+        for (code, verdict, usable) in [
+            (421, Verdict::Delayed, false),
+            (451, Verdict::Delayed, true),
+            (530, Verdict::Delayed, true),
+            (550, Verdict::Refused, true),
+            (554, Verdict::Refused, true),
+        ] {
+            let (found, _, again) = judged(answer(code));
+            assert_eq!((found, again), (verdict, usable), "{code}");
+        }
+        assert_eq!(judged(Err(Untaken::After(Trouble::Lost(String::new())))).0, Verdict::Delayed);
+        assert_eq!(judged(Ok(String::new())).0, Verdict::Accepted);
+    }
+}
