@@ -18,11 +18,11 @@ Usage: cargo xtask <task>
 
   demo [--listen ADDRESS]  build everything and start the example panel with people in it
                            (default: 127.0.0.1:8080; its folder, target/demo, is kept)
-  test                     run every test, those in a browser and beside PHP too
+  test                     run every test, those in a browser, beside PHP and of mail too
   bench                    measure: sizes, start, calls, sign-in, commits, memory
 
 Each adds what it needs and says what it does: the wasm32-wasip2 target by rustup, and for `test` and
-`bench` Debian packages by apt-get (as root; otherwise it prints the command); for `test` npm packages.";
+`bench` Debian packages by apt-get (as root; otherwise it prints the command); for `test` npm and Python packages.";
 
 /// What was asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -80,6 +80,7 @@ fn perform(task: &Task) -> Result<()> {
         Task::Test => {
             setup::debian_packages("test", setup::TESTS)?;
             setup::npm_packages(&places)?;
+            setup::python_packages(&places)?;
             run::say("running every test");
             run::cargo(&places).args(["test", "--workspace"]).done("a test failed")?;
             run::say("every test passed");

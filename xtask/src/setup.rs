@@ -16,7 +16,7 @@ pub(crate) struct Need {
     is_there: fn() -> bool,
 }
 
-/// Chromium and PHP, for the tests that walk in a browser and beside a panel in PHP.
+/// For the tests that walk in a browser, beside a panel in PHP, and that send mail.
 pub(crate) const TESTS: &[Need] = &[
     Need {
         packages: &["chromium"],
@@ -33,6 +33,12 @@ pub(crate) const TESTS: &[Need] = &[
             program("php").args(["-r", loaded]).answer().is_some()
         },
     },
+    Need {
+        packages: &["python3-venv"],
+        is_there: || program("python3").args(["-c", "import venv, ensurepip"]).answer().is_some(),
+    },
+    Need { packages: &["openssl"], is_there: || program("openssl").arg("version").answer().is_some() },
+    Need { packages: &["spamassassin"], is_there: || program("spamassassin").arg("--version").answer().is_some() },
 ];
 
 /// The yardstick that a sign-in is held against.
@@ -87,6 +93,30 @@ pub(crate) fn debian_packages(task: &str, needs: &[Need]) -> Result<()> {
         .args(["install", "--yes", "--no-install-recommends"])
         .args(missing)
         .quietly("not all packages could be installed")
+}
+
+/// The mail server and the checker of signatures of the mail tests, in a virtual environment, exactly as listed.
+pub(crate) fn python_packages(places: &Places) -> Result<()> {
+    let list = places.root.join("tests/mail/requirements.txt");
+    let wanted = std::fs::read_to_string(&list)?;
+    let folder = places.target.join("python");
+    // Written last, so that an installation that broke off is made again.
+    let done = folder.join("keyturn-requirements.txt");
+    if std::fs::read_to_string(&done).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    say(format!("installing the Python packages of tests/mail into {}", places.shown(&folder)));
+    program("python3")
+        .args(["-m", "venv", "--clear"])
+        .arg(&folder)
+        .quietly("the virtual environment could not be made")?;
+    let pip = folder.join("bin/pip");
+    program(&pip)
+        .args(["--quiet", "--disable-pip-version-check", "install", "--requirement"])
+        .arg(&list)
+        .quietly("the Python packages could not be installed")?;
+    std::fs::write(done, wanted)?;
+    Ok(())
 }
 
 /// What drives the browser, exactly as locked.

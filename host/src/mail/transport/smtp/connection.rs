@@ -217,7 +217,7 @@ async fn handshake(route: &Route, stream: TcpStream) -> Result<TlsStream<TcpStre
 fn privacy(stream: &TlsStream<TcpStream>) -> String {
     let (_, session) = stream.get_ref();
     let version = session.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS");
-    format!("{version}, the certificate is good")
+    format!("{}, the certificate is good", version.replace('_', "."))
 }
 
 /// RFC 3207. What came in beside the answer to STARTTLS, in clear, could be anybody's: it ends the connection.
@@ -256,7 +256,9 @@ async fn answer<S: AsyncBufRead + Unpin>(stream: &mut S) -> Result<String, Troub
         if stream.read_line(&mut text).await? == 0 {
             return Err(Trouble::Lost("the connection was closed".to_owned()));
         }
-        if text.as_bytes().get(start + 3) != Some(&b'-') {
+        let line = &text.as_bytes()[start..];
+        let goes_on = line.get(3) == Some(&b'-') && line[..3].iter().all(u8::is_ascii_digit);
+        if !goes_on {
             break;
         }
     }
