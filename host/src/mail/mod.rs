@@ -1,6 +1,7 @@
 //! Mail: templates that plugins bring, messages drawn from them, and the transports that carry these away.
 
 pub mod address;
+pub mod draw;
 pub mod message;
 pub mod template;
 pub mod transport;

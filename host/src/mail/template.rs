@@ -1,9 +1,16 @@
 //! Templates that a plugin brings in its manifest, and the host draws as text and as HTML.
 
+mod phrase;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
+
+pub(super) use self::phrase::{Phrase, Phrases, strong, value};
+
+/// Blocks of one mail, and variables of one template, at most.
+const MOST: usize = 40;
 
 /// One mail, in every language in which it can be written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,3 +101,197 @@ impl Value {
         }
     }
 }
+
+/// What is wrong with a template, or with the values for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateError {
+    /// The template's name, where whoever found it has said it by [`TemplateError::of`].
+    pub template: Option<String>,
+    /// The language.
+    pub locale: Option<String>,
+    /// Where: `subject`, `block 2 (button)`, `variable until`.
+    pub place: String,
+    /// What is wrong there; goes on from the place.
+    pub problem: String,
+}
+
+impl TemplateError {
+    pub(super) fn new(locale: Option<&str>, place: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { template: None, locale: locale.map(str::to_owned), place: place.into(), problem: problem.into() }
+    }
+
+    /// The same, of the template of this name.
+    #[must_use]
+    pub fn of(self, template: &str) -> Self {
+        Self { template: Some(template.to_owned()), ..self }
+    }
+}
+
+impl std::fmt::Display for TemplateError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.template {
+            Some(template) => write!(f, "mail template {template}, ")?,
+            None => f.write_str("mail template: ")?,
+        }
+        if let Some(locale) = &self.locale {
+            write!(f, "{locale}, ")?;
+        }
+        write!(f, "{} {}", self.place, self.problem)
+    }
+}
+
+impl std::error::Error for TemplateError {}
+
+impl Block {
+    /// As an error names it; `at` counts from 0.
+    pub(super) fn place(&self, at: usize) -> String {
+        let kind = match self {
+            Block::Text(_) => "text",
+            Block::Button(..) => "button",
+            Block::Secret(_) => "secret",
+            Block::Heading(_) => "heading",
+        };
+        format!("block {} ({kind})", at + 1)
+    }
+}
+
+impl Template {
+    /// Whether every mail can be drawn from it, in every language: to be asked before a plugin is admitted.
+    ///
+    /// # Errors
+    /// [`TemplateError`], for the first thing that is wrong.
+    pub fn check(&self) -> Result<(), TemplateError> {
+        if self.variables.len() > MOST {
+            return Err(TemplateError::new(None, "variables", format!("are more than {MOST}")));
+        }
+        for name in self.variables.keys() {
+            let rest = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+            if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(rest) || name.len() > 40 {
+                let problem = "must be named in a-z 0-9 _, a letter first, at most 40 characters";
+                return Err(TemplateError::new(None, format!("variable {name}"), problem));
+            }
+            if [
+                "account", "brand", "request", "if", "elif", "else", "endif", "and", "or", "not", "is", "in", "true",
+                "false", "none",
+            ]
+            .contains(&name.as_str())
+            {
+                return Err(TemplateError::new(
+                    None,
+                    format!("variable {name}"),
+                    "has a name that means something else here",
+                ));
+            }
+        }
+        if !self.texts.contains_key("en") {
+            return Err(TemplateError::new(
+                Some("en"),
+                "text",
+                "is missing: every mail can at least be written in English",
+            ));
+        }
+        self.texts.iter().try_for_each(|(locale, text)| {
+            self.check_text(text).map_err(|(place, problem)| TemplateError::new(Some(locale), place, problem))
+        })
+    }
+
+    fn check_text(&self, text: &Text) -> Result<(), (String, String)> {
+        for (place, source) in [("subject", &text.subject), ("preheader", &text.preheader)] {
+            if source.trim().is_empty() {
+                return Err((place.to_owned(), "is empty".to_owned()));
+            }
+            phrase::examine(source, self).map_err(|problem| (place.to_owned(), problem))?;
+        }
+        if text.body.len() > MOST {
+            return Err(("body".to_owned(), format!("has more than {MOST} blocks")));
+        }
+        for (at, block) in text.body.iter().enumerate() {
+            self.check_block(block).map_err(|problem| (block.place(at), problem))?;
+        }
+        for (name, kind) in &self.variables {
+            let (shown, block) = match kind {
+                Kind::Link => {
+                    (text.body.iter().any(|b| matches!(b, Block::Button(_, shown) if shown == name)), "button")
+                }
+                Kind::Secret => {
+                    (text.body.iter().any(|b| matches!(b, Block::Secret(shown) if shown == name)), "secret")
+                }
+                _ => continue,
+            };
+            if !shown {
+                return Err(("body".to_owned(), format!("lacks the {block} of `{name}`")));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_block(&self, block: &Block) -> Result<(), String> {
+        let (phrase, variable) = match block {
+            Block::Text(words) | Block::Heading(words) => (Some(words), None),
+            Block::Button(label, name) => (Some(label), Some((name, Kind::Link))),
+            Block::Secret(name) => (None, Some((name, Kind::Secret))),
+        };
+        if let Some(source) = phrase {
+            if source.trim().is_empty() {
+                return Err("is empty".to_owned());
+            }
+            phrase::examine(source, self)?;
+        }
+        match variable {
+            Some((name, kind)) => match self.variables.get(name) {
+                Some(found) if *found == kind => Ok(()),
+                Some(found) => Err(format!("shows `{name}`, which is a {found:?}, not a {kind:?}").to_lowercase()),
+                None => Err(format!("shows `{name}`, which is not one of its variables")),
+            },
+            None => Ok(()),
+        }
+    }
+
+    /// Whether these are its values: each of its kind, none missing, none beside. Where secrets are `masked`, they may be
+    /// missing.
+    ///
+    /// # Errors
+    /// [`TemplateError`], for the first that is not.
+    pub fn fits(&self, values: &BTreeMap<String, Value>, masked: bool) -> Result<(), TemplateError> {
+        let wrong = |name: &str, problem: &str| Err(TemplateError::new(None, format!("variable {name}"), problem));
+        for (name, kind) in &self.variables {
+            match values.get(name) {
+                None if masked && matches!(kind, Kind::Link | Kind::Secret) => {}
+                None => return wrong(name, "has no value"),
+                Some(value) if value.kind() != *kind => return wrong(name, "has a value of another kind"),
+                Some(Value::Link(link)) if !is_address(link) => {
+                    return wrong(name, "must be an absolute address without spaces");
+                }
+                Some(Value::Secret(secret)) if secret.is_empty() || secret.chars().any(super::invisible) => {
+                    return wrong(name, "contains a character that cannot be seen");
+                }
+                Some(_) => {}
+            }
+        }
+        match values.keys().find(|name| !self.variables.contains_key(*name)) {
+            Some(name) => wrong(name, "is not one of its variables"),
+            None => Ok(()),
+        }
+    }
+
+    /// The text for a recipient of this language, and the language that it is in.
+    #[must_use]
+    pub fn text(&self, locale: &str) -> Option<(&str, &Text)> {
+        let language = locale.split(['-', '_']).next().unwrap_or_default();
+        let exact = self.texts.iter().find(|(found, _)| found.eq_ignore_ascii_case(locale));
+        let near = || self.texts.iter().find(|(found, _)| found.eq_ignore_ascii_case(language));
+        let english = || self.texts.get_key_value("en");
+        exact.or_else(near).or_else(english).map(|(found, text)| (found.as_str(), text))
+    }
+}
+
+/// Absolute, of the web, printable ASCII without a space: so that it is one word in a text, and whole.
+fn is_address(link: &str) -> bool {
+    let host = link.strip_prefix("https://").or_else(|| link.strip_prefix("http://"));
+    host.is_some_and(|host| !host.is_empty() && !host.starts_with('/'))
+        && link.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'<' | b'>'))
+        && link.len() <= 2_000
+}
+
+#[cfg(test)]
+mod tests;

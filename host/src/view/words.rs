@@ -202,6 +202,22 @@ impl Words {
         format!("{} {month} {}", at.day(), at.year())
     }
 
+    /// Unix milliseconds for what is read elsewhere and later, such as a mail: "24 Nov 2026, 14:02 (Madrid time)".
+    #[must_use]
+    pub fn dated(self, at: i64, zone: &TimeZone) -> String {
+        let Ok(stamp) = Timestamp::from_millisecond(at) else {
+            return self.get("not-shown").to_owned();
+        };
+        let zoned = stamp.to_zoned(zone.clone());
+        let city = zone.iana_name().and_then(|name| name.rsplit_once('/')).filter(|(area, _)| *area != "Etc");
+        let zone_name = match city {
+            Some((_, city)) => self.fill("zone-of-city", &[("city", &city.replace('_', " "))]),
+            None => zoned.strftime("%Z").to_string(),
+        };
+        let time = format!("{}, {}", self.date(&zoned), zoned.strftime("%H:%M"));
+        self.fill("time-in-zone", &[("time", &time), ("zone", &zone_name)])
+    }
+
     /// Unix milliseconds for `datetime`, and the same with seconds and zone for people.
     #[must_use]
     pub fn moment(self, at: i64, zone: &TimeZone) -> Option<(String, String)> {
@@ -263,5 +279,8 @@ mod tests {
         let (iso, long) = Words::English.moment(at, &zone).expect("in range");
         assert_eq!((iso.as_str(), long.as_str()), ("2026-11-24T13:02:11Z", "24 Nov 2026, 14:02:11 CET"));
         assert_eq!(Words::English.time(i64::MAX, at, &zone), "—");
+        assert_eq!(Words::English.dated(at, &zone), "24 Nov 2026, 14:02 (Madrid time)");
+        assert_eq!(Words::Spanish.dated(at, &zone), "24 nov 2026, 14:02 (hora de Madrid)");
+        assert_eq!(Words::English.dated(at, &TimeZone::UTC), "24 Nov 2026, 13:02 (UTC)");
     }
 }

@@ -1,0 +1,237 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const LINK: &str = "https://panel.northwind.example/reset/7RkTq2vXw9c2QeLm4Zs8Pa1Yd6Fh3Gj5Bn7Cv9Kx0Wq2Er4Ty6Ui8Op";
+
+fn template() -> Template {
+    let template: Template = toml::from_str(
+        r#"
+        variables = { link = "link", until = "time", lasts = "duration", sessions = "number", word = "secret", reason = "text" }
+        [texts.en]
+        subject = "Choose a new password for {{ brand.name }}"
+        preheader = "The link works once, until {{ until }}."
+        body = [
+            { heading = "Choose a new password" },
+            { text = "Hello {{ account.name }}," },
+            { text = "somebody asked for a new password for your account {{ account.login }}, for {{ reason }}. {{ sessions }} sessions. If it was you, choose one here:" },
+            { button = ["Choose a new password", "link"] },
+            { secret = "word" },
+            { text = "The link works once, until {{ until }}, which is {{ lasts }}." },
+            { text = "It was not you? Then do nothing. If this happens again, write to {{ brand.contact }}." },
+        ]
+        [texts.es]
+        subject = "Elige una contraseña nueva para {{ brand.name }}"
+        preheader = "Funciona una vez, hasta el {{ until }}."
+        body = [
+            { heading = "Elige una contraseña nueva" },
+            { text = "Hola, {{ account.name }} ({{ account.login }}, {{ account.email }}). {{ reason }} {{ lasts }} {{ sessions }}" },
+            { button = ["Elegir", "link"] },
+            { secret = "word" },
+        ]
+        "#,
+    )
+    .expect("TOML");
+    template.check().expect("good");
+    template
+}
+
+fn values(reason: &str) -> BTreeMap<String, Value> {
+    [
+        ("link", Value::Link(LINK.to_owned().into())),
+        ("until", Value::Time(1_795_528_931_000)),
+        ("lasts", Value::Duration(3_600)),
+        ("sessions", Value::Number(12_345)),
+        ("word", Value::Secret("tavo-meki-rusa-dole-fipa-94".to_owned().into())),
+        ("reason", Value::Text(reason.to_owned())),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+fn drawn(locale: &str, name: &str, reason: &str, masked: bool) -> Drawn {
+    let zone = TimeZone::get("Europe/Madrid").expect("zone");
+    let context = Context {
+        account: Some(Account { name, login: "marta.vidal", email: "marta@vidal.example" }),
+        brand: Brand { name: "Northwind Hosting", contact: "help@northwind.example" },
+        request: Request { time: 1_795_525_331_000, origin: "Firefox on Windows, 203.0.113.x" },
+        locale,
+        zone: &zone,
+    };
+    draw(&template(), &values(reason), &context, masked).expect("drawn")
+}
+
+/// The words of a document as somebody reads them, without the preheader.
+fn read(html: &str) -> String {
+    let (_, body) = html.split_once("<body").expect("a body");
+    let (_, seen) = body.split_once("</div>").expect("a preheader");
+    let mut text = String::new();
+    let mut in_tag = false;
+    for c in seen.chars() {
+        match c {
+            '<' => in_tag = true,
+            '>' => in_tag = false,
+            c if !in_tag => text.push(c),
+            _ => {}
+        }
+    }
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'").replace("&amp;", "&")
+}
+
+fn facts(text: &str) -> Vec<String> {
+    let words = text.split_whitespace().map(|word| word.trim_end_matches(':').to_lowercase());
+    words.filter(|word| !word.is_empty()).collect()
+}
+
+#[test]
+fn the_text_reads_as_in_the_picture() {
+    assert_eq!(
+        drawn("en", "Marta", "a test", false).text.as_str(),
+        format!(
+            "Northwind Hosting
+
+CHOOSE A NEW PASSWORD
+
+Hello Marta,
+
+somebody asked for a new password for your account marta.vidal, for a
+test. 12,345 sessions. If it was you, choose one here:
+
+Choose a new password:
+{LINK}
+
+tavo-meki-rusa-dole-fipa-94
+
+The link works once, until 24 Nov 2026, 15:02 (Madrid time), which is 1
+hour.
+
+It was not you? Then do nothing. If this happens again, write to
+help@northwind.example.
+
+Asked on 24 Nov 2026, 14:02 (Madrid time) from Firefox on Windows,
+203.0.113.x. We never ask for your password by mail.
+
+--
+Northwind Hosting
+"
+        )
+    );
+}
+
+#[test]
+fn a_recipient_reads_his_own_language_with_its_own_times_and_numbers() {
+    let drawn = drawn("es-MX", "Marta", "prueba", false);
+    assert_eq!(drawn.locale, "es");
+    assert_eq!(drawn.subject, "Elige una contraseña nueva para Northwind Hosting");
+    assert_eq!(drawn.preheader, "Funciona una vez, hasta el 24 nov 2026, 15:02 (hora de Madrid).");
+    for words in
+        ["12.345", "1 hora", "Solicitado el 24 nov 2026, 14:02 (hora de Madrid)", "Nunca pedimos la contraseña"]
+    {
+        assert!(drawn.text.replace('\n', " ").contains(words), "{}", drawn.text.as_str());
+    }
+    assert!(drawn.html.contains("<html lang=\"es\">"));
+}
+
+#[test]
+fn the_page_needs_nothing_from_elsewhere_and_survives_without_its_sheet() {
+    let html = drawn("en", "Marta", "a test", false).html;
+    for word in ["<img", "<script", "<table", "<link", "background", "url(", "@import", "@font-face", "var(", "src="] {
+        assert!(!html.contains(word), "{word}");
+    }
+    let addresses: Vec<&str> = html.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert_eq!(addresses, [LINK, LINK]);
+    assert_eq!(html.matches("<h1").count(), 1);
+    for word in
+        ["color-scheme", "prefers-color-scheme: dark", "max-width:520px", "<title>Choose a new password for Northwind"]
+    {
+        assert!(html.contains(word), "{word}");
+    }
+    assert!(html.contains("<bdi><strong>marta.vidal</strong></bdi>"), "{}", html.as_str());
+    // Every element that is read has its colour beside it.
+    for element in html.split('<').filter(|e| e.starts_with("p ") || e.starts_with("h1 ") || e.starts_with("a ")) {
+        assert!(element.contains("style=\"") && element.contains("class=\"kt-"), "{element}");
+    }
+}
+
+#[test]
+fn masked_secrets_are_drawn_as_dots_and_may_be_gone() {
+    let zone = TimeZone::UTC;
+    let context = Context {
+        account: Some(Account { name: "Marta", login: "marta", email: "m@x.example" }),
+        brand: Brand { name: "Northwind", contact: "help" },
+        request: Request { time: 0, origin: "" },
+        locale: "en",
+        zone: &zone,
+    };
+    let mut wiped = values("x");
+    wiped.remove("link");
+    wiped.remove("word");
+    for drawn in [drawn("en", "Marta", "x", true), draw(&template(), &wiped, &context, true).expect("drawn")] {
+        for form in [&drawn.text, &drawn.html] {
+            assert!(!form.contains("7RkTq") && !form.contains("tavo") && !form.contains("href"), "{}", form.as_str());
+            assert!(form.matches("••••").count() >= 2, "{}", form.as_str());
+        }
+    }
+    assert_eq!(draw(&template(), &wiped, &context, false).expect_err("missing").place, "variable link");
+}
+
+#[test]
+fn a_template_that_greets_an_account_needs_one() {
+    let zone = TimeZone::UTC;
+    let context = Context {
+        account: None,
+        brand: Brand { name: "Northwind", contact: "help" },
+        request: Request { time: 0, origin: "" },
+        locale: "en",
+        zone: &zone,
+    };
+    let cause = draw(&template(), &values("x"), &context, false).expect_err("nobody");
+    assert_eq!((cause.place.as_str(), cause.locale.as_deref()), ("block 2 (text)", Some("en")), "{cause}");
+}
+
+#[test]
+fn hostile_values_stay_words() {
+    let name = "<b onclick=\"x\">Marta</b>\r\nBcc: thief@else.example\u{202e}\u{fdd1}{{ word }}";
+    let drawn = drawn("en", name, "</bdi></p><script>alert(1)</script>&amp;", false);
+    assert!(!drawn.html.contains("<script") && !drawn.html.contains("<b "), "{}", drawn.html.as_str());
+    assert!(drawn.html.contains("&lt;script&gt;") && drawn.html.contains("&amp;amp;"), "{}", drawn.html.as_str());
+    assert!(
+        drawn.text.contains("Hello <b onclick=\"x\">Marta</b> Bcc: thief@else.example{{ word }},"),
+        "{}",
+        drawn.text.as_str()
+    );
+    for form in [drawn.text.as_str(), drawn.html.as_str()] {
+        assert!(!form.contains(['\r', '\u{202e}', '\u{fdd0}', '\u{fdd1}', '\u{fdd2}']), "{form}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn text_and_html_carry_the_same_facts_whatever_the_values(name in ".{0,80}", reason in "\\PC{0,200}", spanish: bool) {
+        let drawn = drawn(if spanish { "es" } else { "en" }, &name, &reason, false);
+        let words = Words::of(&drawn.locale);
+        let mut html = facts(&read(&drawn.html));
+        // What only the page needs to say.
+        let paste = facts(words.get("mail-paste"));
+        let at = html.windows(paste.len()).position(|found| found == paste).expect("there");
+        html.drain(at..at + paste.len());
+        let mut text = facts(&drawn.text);
+        // What only the text needs to say: its address stands once, and the brand once more at its end.
+        let signature = facts("--\nNorthwind Hosting");
+        text.truncate(text.len() - signature.len());
+        prop_assert_eq!(text, html);
+    }
+
+    #[test]
+    fn nothing_in_a_value_breaks_a_line_wraps_a_link_or_opens_an_element(name in "\\PC*|[<>&\"'\r\n\u{202e}\u{2066}a ]{0,400}") {
+        let drawn = drawn("en", &name, &name, false);
+        let elements = |html: &str| html.matches('<').count();
+        prop_assert_eq!(elements(&drawn.html), elements(&super::tests::drawn("en", "x", "x", false).html));
+        prop_assert!(drawn.text.lines().any(|line| line == LINK));
+        let long = drawn.text.lines().filter(|line| line.chars().count() > 72 && line.contains(' ')).count();
+        prop_assert_eq!(long, 0);
+        prop_assert!(!drawn.subject.contains(['\r', '\n']));
+    }
+}
