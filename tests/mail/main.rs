@@ -1,7 +1,9 @@
 //! Mail against real servers: aiosmtpd, as many of its ways to take or refuse a mail as there are, and servers that keep to
 //! no protocol. What is drawn is read by SpamAssassin, what is signed is checked by dkimpy.
 
+mod drawn;
 mod servers;
+mod signed;
 mod smtp;
 
 use keyturn_host::mail::{Mailbox, Message};
