@@ -1,11 +1,14 @@
 //! What carries a mail away. One file for each way.
 
+pub mod folder;
 mod said;
+pub mod sendmail;
 pub mod smtp;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Message;
+use super::message::MessageError;
 
 /// A way for mail to go.
 pub trait Transport: Send + Sync {
@@ -34,6 +37,15 @@ pub struct Attempt {
     pub steps: Vec<Step>,
     /// What came of it.
     pub verdict: Verdict,
+}
+
+impl Attempt {
+    /// A message that cannot be written: the fault is the recipient's address, and that is final, or ours, and can be mended.
+    fn unwritten(cause: &MessageError, started: Instant) -> Self {
+        let verdict = if matches!(cause, MessageError::To(_)) { Verdict::Refused } else { Verdict::Delayed };
+        let step = Step { kind: StepKind::Handover, took: started.elapsed(), said: cause.to_string() };
+        Self { steps: vec![step], verdict }
+    }
 }
 
 /// One step of an attempt.
@@ -73,4 +85,25 @@ pub enum Verdict {
     Refused,
     /// Not now: 4yz, out of reach, a lost connection, or a server that lets nobody in. The mail itself may be fine.
     Delayed,
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::mail::{Mailbox, Message};
+
+    /// A mail to somebody.
+    pub(super) fn message(to: &str) -> Message {
+        let mailbox = |name: &str, address: &str| Mailbox { name: name.to_owned(), address: address.to_owned() };
+        Message {
+            message_id: "m-1@panel.example".to_owned(),
+            from: mailbox("Northwind Hosting", "accounts@northwind.example"),
+            reply_to: None,
+            to: mailbox("Marta Vidal", to),
+            date: 1_795_525_331_000,
+            locale: "en".to_owned(),
+            subject: "Choose a new password".to_owned(),
+            text: "Hello Marta,\n\nhttps://panel.example/reset/7RkTqWx\n".to_owned().into(),
+            html: "<p>Hello Marta</p>\n".to_owned().into(),
+        }
+    }
 }

@@ -22,7 +22,7 @@ use self::connection::{Trouble, open, timed};
 use super::said::Secrets;
 use super::{Attempt, Session, Step, StepKind, Transport, Verdict};
 use crate::mail::Message;
-use crate::mail::message::{MessageError, Wire, Writer};
+use crate::mail::message::{Wire, Writer};
 
 /// How a connection is kept private. Certificates are always checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
@@ -236,7 +236,7 @@ impl Session for SmtpSession {
         let route = Arc::clone(&self.route);
         let wire = match route.writer.wire(message) {
             Ok(wire) => wire,
-            Err(cause) => return unwritten(&cause, started),
+            Err(cause) => return Attempt::unwritten(&cause, started),
         };
         let secrets = route.secrets.and_of(message);
         self.blocking(StepKind::LookUp, async |kept| deliver(&route, &secrets, &wire, kept).await)
@@ -276,13 +276,6 @@ impl Drop for SmtpSession {
         // A look-up that hangs would hold a plain drop.
         runtime.shutdown_background();
     }
-}
-
-/// A message that cannot be written is the recipient's fault or ours; only the first is final.
-fn unwritten(cause: &MessageError, started: Instant) -> Attempt {
-    let verdict = if matches!(cause, MessageError::To(_)) { Verdict::Refused } else { Verdict::Delayed };
-    let step = Step { kind: StepKind::Handover, took: started.elapsed(), said: cause.to_string() };
-    Attempt { steps: vec![step], verdict }
 }
 
 async fn deliver(route: &Route, secrets: &Secrets, wire: &Wire, place: &mut Option<Kept>) -> Attempt {

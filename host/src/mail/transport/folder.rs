@@ -1,0 +1,140 @@
+//! A folder of `.eml` files, for trials and for whoever fetches mail from there. The files hold what the mails hold, links and
+//! passwords too: the folder and they are for their owner only.
+
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use super::{Attempt, Session, Step, StepKind, Transport, Verdict};
+use crate::mail::Message;
+use crate::mail::message::Writer;
+
+/// The transport.
+pub struct Folder(Arc<Route>);
+
+struct Route {
+    path: PathBuf,
+    writer: Writer,
+}
+
+impl Folder {
+    /// Mail into this folder; it is made, mode 700, where there is none.
+    #[must_use]
+    pub fn new(path: PathBuf, writer: Writer) -> Self {
+        Self(Arc::new(Route { path, writer }))
+    }
+}
+
+impl Transport for Folder {
+    fn name(&self) -> String {
+        self.0.path.display().to_string()
+    }
+
+    fn session(&self) -> Box<dyn Session> {
+        Box::new(FolderSession(Arc::clone(&self.0)))
+    }
+
+    fn probe(&self) -> Attempt {
+        let started = Instant::now();
+        let (verdict, said) = match private(&self.0.path) {
+            Ok(()) => (Verdict::Accepted, "the folder is there".to_owned()),
+            Err(cause) => (Verdict::Delayed, cause.to_string()),
+        };
+        Attempt { steps: vec![Step { kind: StepKind::LookUp, took: started.elapsed(), said }], verdict }
+    }
+}
+
+struct FolderSession(Arc<Route>);
+
+impl Session for FolderSession {
+    fn send(&mut self, message: &Message) -> Attempt {
+        let started = Instant::now();
+        let wire = match self.0.writer.wire(message) {
+            Ok(wire) => wire,
+            Err(cause) => return Attempt::unwritten(&cause, started),
+        };
+        let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
+        // An id is letters, digits and . - _ @, or the message would not have been written.
+        let name = format!("{}.{at}.eml", message.message_id);
+        let (verdict, said) = match put(&self.0.path, &name, &wire.bytes) {
+            Ok(()) => (Verdict::Accepted, name),
+            Err(cause) => (Verdict::Delayed, cause.to_string()),
+        };
+        Attempt { steps: vec![Step { kind: StepKind::Handover, took: started.elapsed(), said }], verdict }
+    }
+}
+
+/// Makes the folder, or sees that it is its owner's only.
+fn private(folder: &Path) -> io::Result<()> {
+    match std::fs::DirBuilder::new().mode(0o700).create(folder) {
+        Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => return Err(cause),
+        _ => {}
+    }
+    let mode = std::fs::metadata(folder)?.permissions().mode() & 0o777;
+    match mode & 0o077 {
+        0 => Ok(()),
+        _ => Err(io::Error::other(format!("the folder may be read by others (mode {mode:o}); set mode 700"))),
+    }
+}
+
+/// The file is there whole or not at all.
+fn put(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    private(folder)?;
+    let partial = folder.join(format!(".{name}.partial"));
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    match written.and_then(|()| std::fs::rename(&partial, folder.join(name))) {
+        Ok(()) => std::fs::File::open(folder)?.sync_all(),
+        Err(cause) => {
+            let _ = std::fs::remove_file(&partial);
+            Err(cause)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::transport::tests::message;
+
+    #[test]
+    fn a_mail_becomes_a_file_that_only_its_owner_reads() {
+        let outer = tempfile::tempdir().expect("a folder");
+        let path = outer.path().join("mail");
+        let folder = Folder::new(path.clone(), Writer::default());
+        let attempt = folder.session().send(&message("marta@vidal.example"));
+        assert_eq!(attempt.verdict, Verdict::Accepted, "{attempt:?}");
+        let files: Vec<PathBuf> =
+            std::fs::read_dir(&path).expect("there").flatten().map(|entry| entry.path()).collect();
+        let [file] = files.as_slice() else { panic!("{files:?}") };
+        assert_eq!(file.file_name().and_then(|name| name.to_str()), Some(attempt.steps[0].said.as_str()));
+        assert!(attempt.steps[0].said.starts_with("m-1@panel.example.") && attempt.steps[0].said.ends_with(".eml"));
+        let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(file)), (0o700, 0o600));
+        assert!(std::fs::read_to_string(file).expect("text").contains("To: \"Marta Vidal\" <marta@vidal.example>\r\n"));
+    }
+
+    #[test]
+    fn a_folder_that_others_may_read_gets_no_mail() {
+        let path = tempfile::tempdir().expect("a folder");
+        std::fs::set_permissions(path.path(), std::fs::Permissions::from_mode(0o755)).expect("mode");
+        let folder = Folder::new(path.path().to_owned(), Writer::default());
+        for attempt in [folder.session().send(&message("marta@vidal.example")), folder.probe()] {
+            assert_eq!(attempt.verdict, Verdict::Delayed);
+            assert!(attempt.steps[0].said.contains("mode 755"), "{attempt:?}");
+        }
+        assert_eq!(std::fs::read_dir(path.path()).expect("there").count(), 0);
+    }
+
+    #[test]
+    fn a_name_from_outside_cannot_leave_the_folder() {
+        let outer = tempfile::tempdir().expect("a folder");
+        let folder = Folder::new(outer.path().join("mail"), Writer::default());
+        let mut mail = message("marta@vidal.example");
+        mail.message_id = "../../x@y".to_owned();
+        assert_eq!(folder.session().send(&mail).verdict, Verdict::Delayed);
+        assert_eq!(std::fs::read_dir(outer.path()).expect("there").count(), 0);
+    }
+}
