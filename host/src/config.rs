@@ -10,6 +10,9 @@ use serde::Deserialize;
 
 use crate::accounts::sql::{Mapping, Sql};
 use crate::host::{Brand, Host, HostBuilder, HostError, plugin_name};
+use crate::mail::Mailbox;
+use crate::mail::config::MailConfig;
+use crate::mail::transport::Transport;
 use crate::plugin::admit::AdmitError;
 use crate::plugin::grants::{Grants, GrantsError};
 use crate::plugin::limits::HostLimits;
@@ -39,6 +42,9 @@ pub struct Config {
     pub sign_in: SignIn,
     /// How each realm's people stand in the panel's tables.
     pub accounts: BTreeMap<String, Mapping>,
+    /// Mail.
+    #[serde(default)]
+    pub mail: MailConfig,
     /// Limits of the host as a whole.
     #[serde(default)]
     pub limits: HostLimits,
@@ -210,13 +216,55 @@ impl Config {
         if self.sign_in.even_ms > 10_000 {
             return wrong("sign-in.even-ms", format!("must be 0 to 10000, not {}", self.sign_in.even_ms));
         }
-        Ok(())
+        self.mail.check().or_else(|(setting, problem)| wrong(setting, problem))
     }
 
     /// A path of the file, made absolute by the file's own folder.
     #[must_use]
     pub fn path(&self, path: &Path) -> PathBuf {
         self.folder.join(path)
+    }
+
+    /// The line of the file, from 1, where a setting such as `mail.smtp.host` stands; none if it does not stand there.
+    #[must_use]
+    pub fn line(&self, setting: &str) -> Option<usize> {
+        let text = std::fs::read_to_string(&self.file).ok()?;
+        let table = toml::de::DeTable::parse(&text).ok()?;
+        let mut table = table.get_ref();
+        let mut names = setting.split('.').peekable();
+        while let Some(name) = names.next() {
+            let (key, value) = table.get_key_value(name)?;
+            if names.peek().is_none() {
+                return Some(text.get(..key.span().start)?.matches('\n').count() + 1);
+            }
+            table = value.get_ref().as_table()?;
+        }
+        None
+    }
+
+    /// The way for mail to go, with the files read that it needs; none where mail is off.
+    ///
+    /// # Errors
+    /// [`ConfigError::Setting`].
+    pub fn transport(&self) -> Result<Option<Arc<dyn Transport>>, ConfigError> {
+        self.mail.transport(|path| self.path(path)).map_err(|(setting, problem)| ConfigError::Setting {
+            path: self.file.clone(),
+            setting: setting.to_owned(),
+            problem,
+        })
+    }
+
+    /// In whose name mail goes out; none if no address is set.
+    #[must_use]
+    pub fn sender(&self) -> Option<Mailbox> {
+        let name = self.mail.from_name.as_ref().unwrap_or(&self.brand.name).clone();
+        self.mail.from.clone().map(|address| Mailbox { name, address })
+    }
+
+    /// Where answers go, if not to the sender.
+    #[must_use]
+    pub fn reply_to(&self) -> Option<Mailbox> {
+        self.mail.reply_to.clone().map(|address| Mailbox { name: String::new(), address })
     }
 
     /// The mapping as a provider.

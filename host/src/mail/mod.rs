@@ -1,10 +1,12 @@
 //! Mail: templates that plugins bring, messages drawn from them, and the transports that carry these away.
 
 pub mod address;
+pub mod config;
 pub mod draw;
 pub mod message;
 pub mod template;
 pub mod transport;
+pub mod trial;
 
 /// One person or desk with a mail address.
 #[derive(Debug, Clone, PartialEq, Eq)]

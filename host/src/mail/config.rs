@@ -1,0 +1,363 @@
+//! `[mail]` of `keyturn.toml`: whether mail goes out, in whose name, and by which way.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::address;
+use super::message::Writer;
+use super::transport::Transport;
+use super::transport::folder::Folder;
+use super::transport::sendmail::Sendmail;
+use super::transport::smtp::{Encryption, Limits, Login, Server, Smtp, SmtpError, names_this_machine};
+
+/// `[mail]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct MailConfig {
+    /// The way; nothing is sent without one.
+    pub transport: Way,
+    /// The sender's address: a mailbox that is read.
+    pub from: Option<String>,
+    /// The sender's shown name; the brand's if it is not set.
+    pub from_name: Option<String>,
+    /// Where answers go, if not to the sender.
+    pub reply_to: Option<String>,
+    /// The operators' address: what concerns the panel itself goes there.
+    pub operators: Option<String>,
+    /// `[mail.smtp]`.
+    pub smtp: Option<SmtpConfig>,
+    /// `[mail.sendmail]`.
+    pub sendmail: Option<SendmailConfig>,
+    /// `[mail.folder]`.
+    pub folder: Option<FolderConfig>,
+    /// `[mail.dkim]`.
+    pub dkim: Option<DkimConfig>,
+}
+
+/// A way for mail to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// No mail goes out.
+    #[default]
+    Off,
+    /// By a mail server.
+    Smtp,
+    /// By a program of this machine.
+    Sendmail,
+    /// Into a folder.
+    Folder,
+}
+
+/// `[mail.smtp]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SmtpConfig {
+    /// The server's name or address.
+    pub host: String,
+    /// Its port. If it is not set: 587 for starttls, 465 for tls, 25 for none.
+    pub port: Option<u16>,
+    /// `starttls`, `tls`, or `none` for a server on this machine.
+    #[serde(default)]
+    pub encryption: Encryption,
+    /// The user's name; without one there is no login.
+    pub username: Option<String>,
+    /// The file of the password, which stands on its first line; nobody else may read it.
+    pub password_file: Option<PathBuf>,
+    /// Certificates, PEM, of the authorities that are trusted instead of the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// `[mail.sendmail]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct SendmailConfig {
+    /// The program.
+    pub program: PathBuf,
+    /// Arguments before `-i -f from -- to`.
+    pub arguments: Vec<String>,
+}
+
+impl Default for SendmailConfig {
+    fn default() -> Self {
+        Self { program: "/usr/sbin/sendmail".into(), arguments: Vec::new() }
+    }
+}
+
+/// `[mail.folder]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct FolderConfig {
+    /// The folder; it is made, for its owner only, where there is none.
+    pub path: PathBuf,
+}
+
+/// `[mail.dkim]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DkimConfig {
+    /// The domain that signs.
+    pub domain: String,
+    /// The name of the key: its public half is the TXT record `selector._domainkey.domain`.
+    pub selector: String,
+    /// The file of the private RSA key, PKCS#1 PEM; nobody else may read it.
+    pub key_file: PathBuf,
+}
+
+/// A setting and what is wrong with it; goes on from its name.
+pub(crate) type Wrong = (&'static str, String);
+
+impl MailConfig {
+    /// Whether the settings fit together. Opens nothing.
+    pub(crate) fn check(&self) -> Result<(), Wrong> {
+        for (setting, address) in
+            [("mail.from", &self.from), ("mail.reply-to", &self.reply_to), ("mail.operators", &self.operators)]
+        {
+            if let Some(Err(cause)) = address.as_deref().map(address::check) {
+                return Err((setting, format!("is not an address: {cause}")));
+            }
+        }
+        if self.transport != Way::Off && self.from.is_none() {
+            return Err(("mail.from", "must be set: the address in whose name mail goes out".to_owned()));
+        }
+        match (self.transport, &self.smtp, &self.folder) {
+            (Way::Smtp, None, _) => return Err(("mail.smtp", "must be set, with at least a host".to_owned())),
+            (Way::Folder, _, None) => return Err(("mail.folder", "must be set, with a path".to_owned())),
+            _ => {}
+        }
+        self.smtp.as_ref().map_or(Ok(()), SmtpConfig::check)?;
+        self.dkim.as_ref().map_or(Ok(()), DkimConfig::check)
+    }
+
+    /// The way that is set, with its files read; none where mail is off. `at` makes a path of the file's absolute.
+    pub(crate) fn transport(&self, at: impl Fn(&Path) -> PathBuf) -> Result<Option<Arc<dyn Transport>>, Wrong> {
+        if self.transport == Way::Off {
+            return Ok(None);
+        }
+        let writer = match &self.dkim {
+            Some(dkim) => dkim.writer(&at)?,
+            None => Writer::default(),
+        };
+        Ok(Some(match self.transport {
+            Way::Off => return Ok(None),
+            Way::Smtp => {
+                Arc::new(self.smtp.as_ref().ok_or(("mail.smtp", "must be set".to_owned()))?.smtp(writer, &at)?)
+            }
+            Way::Sendmail => {
+                let SendmailConfig { program, arguments } = self.sendmail.clone().unwrap_or_default();
+                Arc::new(Sendmail::new(at(&program), arguments, Duration::from_secs(60), writer))
+            }
+            Way::Folder => {
+                let folder = self.folder.as_ref().ok_or(("mail.folder", "must be set".to_owned()))?;
+                Arc::new(Folder::new(at(&folder.path), writer))
+            }
+        }))
+    }
+}
+
+impl SmtpConfig {
+    fn check(&self) -> Result<(), Wrong> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+        if self.host.is_empty() || !self.host.chars().all(fits) {
+            return Err((
+                "mail.smtp.host",
+                format!("must be like smtp.example, not “{}”", super::line(&self.host, 80)),
+            ));
+        }
+        if self.port == Some(0) {
+            return Err(("mail.smtp.port", "must be 1 to 65535, not 0".to_owned()));
+        }
+        if self.encryption == Encryption::None && !names_this_machine(&self.host) {
+            let problem =
+                format!("may be \"none\" for a server on this machine only (localhost), not for {}", self.host);
+            return Err(("mail.smtp.encryption", problem));
+        }
+        match (&self.username, &self.password_file) {
+            (Some(_), None) => Err(("mail.smtp.password-file", "must be set where username is".to_owned())),
+            (None, Some(_)) => Err(("mail.smtp.username", "must be set where password-file is".to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    /// The port, set or usual.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(match self.encryption {
+            Encryption::Starttls => 587,
+            Encryption::Tls => 465,
+            Encryption::None => 25,
+        })
+    }
+
+    fn smtp(&self, writer: Writer, at: impl Fn(&Path) -> PathBuf) -> Result<Smtp, Wrong> {
+        let login = match (&self.username, &self.password_file) {
+            (Some(username), Some(file)) => {
+                let text = secret("mail.smtp.password-file", &at(file))?;
+                let password = text.lines().next().unwrap_or_default();
+                if password.is_empty() {
+                    return Err((
+                        "mail.smtp.password-file",
+                        format!("names {}, whose first line is empty", at(file).display()),
+                    ));
+                }
+                Some(Login { username: username.clone(), password: Zeroizing::new(password.to_owned()) })
+            }
+            _ => None,
+        };
+        let server = Server {
+            host: self.host.clone(),
+            port: self.port(),
+            encryption: self.encryption,
+            login,
+            ca_file: self.ca_file.as_deref().map(&at),
+            limits: Limits::default(),
+        };
+        Smtp::new(server, writer).map_err(|cause| {
+            let setting = match cause {
+                SmtpError::CaFile { .. } | SmtpError::NoAuthorities => "mail.smtp.ca-file",
+                SmtpError::Clear(_) | SmtpError::Tls(_) => "mail.smtp.encryption",
+            };
+            (setting, format!("cannot be used: {cause}"))
+        })
+    }
+}
+
+impl DkimConfig {
+    fn check(&self) -> Result<(), Wrong> {
+        let is_name = |name: &str| {
+            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+        };
+        for (setting, name) in [("mail.dkim.domain", &self.domain), ("mail.dkim.selector", &self.selector)] {
+            if !is_name(name) {
+                return Err((
+                    setting,
+                    format!("must be a name in letters, digits and . -, not “{}”", super::line(name, 80)),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn writer(&self, at: impl Fn(&Path) -> PathBuf) -> Result<Writer, Wrong> {
+        let path = at(&self.key_file);
+        let key = secret("mail.dkim.key-file", &path)?;
+        Writer::signing(&self.domain, &self.selector, &key)
+            .map_err(|cause| ("mail.dkim.key-file", format!("names {}: {cause}", path.display())))
+    }
+}
+
+/// The text of a file that is for its owner only.
+fn secret(setting: &'static str, path: &Path) -> Result<Zeroizing<String>, Wrong> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let wrong = |problem: String| (setting, format!("names {}, which {problem}", path.display()));
+    let about = std::fs::metadata(path).map_err(|cause| wrong(format!("cannot be read: {cause}")))?;
+    let mode = about.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(wrong(format!("may be read by others (mode {mode:o}); set mode 600")));
+    }
+    std::fs::read_to_string(path).map(Zeroizing::new).map_err(|cause| wrong(format!("cannot be read: {cause}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn config(text: &str) -> MailConfig {
+        toml::from_str(text).expect("TOML")
+    }
+
+    fn wrong(text: &str) -> Wrong {
+        config(text).check().expect_err(text)
+    }
+
+    #[test]
+    fn mail_is_off_unless_it_is_set_up() {
+        assert_eq!(config("").transport, Way::Off);
+        config("").check().expect("fits");
+        assert!(config("").transport(Path::to_owned).expect("fits").is_none());
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_its_setting() {
+        let smtp = "transport = \"smtp\"\nfrom = \"a@b.example\"\n[smtp]\n";
+        for (text, setting, word) in [
+            ("transport = \"smtp\"\n[smtp]\nhost = \"smtp.example\"", "mail.from", "must be set"),
+            ("transport = \"smtp\"\nfrom = \"a@b.example\"", "mail.smtp", "must be set"),
+            ("transport = \"folder\"\nfrom = \"a@b.example\"", "mail.folder", "must be set"),
+            ("from = \"nobody\"", "mail.from", "“nobody” is not a mail address: it has no @"),
+            ("reply-to = \"a@b@\"", "mail.reply-to", "is not an address"),
+            ("operators = \"a b@c.example\"", "mail.operators", "space"),
+            (&format!("{smtp}host = \"smtp.example:587\\r\\nx\""), "mail.smtp.host", "smtp.example"),
+            (&format!("{smtp}host = \"\""), "mail.smtp.host", "must be like"),
+            (&format!("{smtp}host = \"h\"\nport = 0"), "mail.smtp.port", "1 to 65535"),
+            (
+                &format!("{smtp}host = \"smtp.example\"\nencryption = \"none\""),
+                "mail.smtp.encryption",
+                "this machine only",
+            ),
+            (&format!("{smtp}host = \"h\"\nusername = \"u\""), "mail.smtp.password-file", "must be set"),
+            (&format!("{smtp}host = \"h\"\npassword-file = \"u\""), "mail.smtp.username", "must be set"),
+            ("[dkim]\ndomain = \"a b\"\nselector = \"s\"\nkey-file = \"k\"", "mail.dkim.domain", "“a b”"),
+            ("[dkim]\ndomain = \"a.b\"\nselector = \"\"\nkey-file = \"k\"", "mail.dkim.selector", "must be a name"),
+        ] {
+            let (named, problem) = wrong(text);
+            assert_eq!(named, setting, "{problem}");
+            assert!(problem.contains(word), "{problem}");
+        }
+        assert!(toml::from_str::<MailConfig>("[smtp]\nhost = \"h\"\naccept-any-certificate = true").is_err());
+    }
+
+    #[test]
+    fn a_password_or_key_that_others_may_read_is_not_used() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("secret");
+        std::fs::write(&file, "hush\n").expect("written");
+        let path = file.display();
+        for (text, setting) in [
+            (
+                format!(
+                    "transport = \"smtp\"\nfrom = \"a@b.example\"\n[smtp]\nhost = \"h\"\nusername = \"u\"\npassword-file = \"{path}\""
+                ),
+                "mail.smtp.password-file",
+            ),
+            (
+                format!(
+                    "transport = \"folder\"\nfrom = \"a@b.example\"\n[folder]\npath = \"m\"\n[dkim]\ndomain = \"d\"\nselector = \"s\"\nkey-file = \"{path}\""
+                ),
+                "mail.dkim.key-file",
+            ),
+        ] {
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).expect("mode");
+            let (named, problem) = config(&text).transport(Path::to_owned).err().expect("wrong");
+            assert_eq!(named, setting);
+            assert!(problem.contains("mode 640") && !problem.contains("hush"), "{problem}");
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("mode");
+            // A password may be any text; a key may not.
+            let used = config(&text).transport(Path::to_owned);
+            assert_eq!(used.is_ok(), setting == "mail.smtp.password-file", "{setting}");
+        }
+    }
+
+    #[test]
+    fn each_way_has_its_transport_and_its_usual_port() {
+        for (text, name) in [
+            ("transport = \"smtp\"\n[smtp]\nhost = \"smtp.example\"", "smtp.example:587"),
+            ("transport = \"smtp\"\n[smtp]\nhost = \"smtp.example\"\nencryption = \"tls\"", "smtp.example:465"),
+            ("transport = \"smtp\"\n[smtp]\nhost = \"localhost\"\nencryption = \"none\"", "localhost:25"),
+            ("transport = \"sendmail\"", "/usr/sbin/sendmail"),
+            ("transport = \"folder\"\n[folder]\npath = \"/var/mail/trial\"", "/var/mail/trial"),
+        ] {
+            let config = config(&format!("from = \"a@b.example\"\n{text}"));
+            config.check().expect(text);
+            let transport = config.transport(Path::to_owned).expect("fits").expect("on");
+            assert_eq!(transport.name(), name);
+        }
+    }
+}
