@@ -10,6 +10,7 @@ wasmtime::component::bindgen!({
         package keyturn:host@0.1.0;
         world host {
             include keyturn:panel/imports@0.1.0;
+            include keyturn:panel/has-background@0.1.0;
             include keyturn:ui/has-views@0.1.0;
         }
     ",

@@ -48,6 +48,8 @@ pub struct Caller {
     pub locale: String,
     /// The panel's session, in any form that is its alone: sealed forms are bound to it. Empty: none.
     pub session: String,
+    /// When he last proved who he is, by his password or a second factor: Unix milliseconds. None: not in this session.
+    pub verified_at: Option<i64>,
     /// Stands in the log, in the audit and on error pages.
     pub request: String,
 }
@@ -62,6 +64,7 @@ impl Caller {
             address: None,
             locale: "en".to_owned(),
             session: String::new(),
+            verified_at: None,
             request: seal::hex(&seal::random::<8>()),
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use crate::accounts::{AccountId, Field};
 use crate::bindings::exports::keyturn::ui::views::Input as WitInput;
@@ -14,6 +15,7 @@ use crate::call::{self, CallError, Failure};
 use crate::caller::{Actor, Caller};
 use crate::host::Host;
 use crate::plugin::admit::Plugin;
+use crate::plugin::manifest::STEP_UP_MS;
 use crate::view::form::{self, FormError, Input, Posted, Stale};
 use crate::view::html::Markup;
 use crate::view::nodes::{AccountField, Outcome};
@@ -49,6 +51,12 @@ pub enum Submitted {
     Reveal(Page),
     /// The strength meter's answer: JSON for the script.
     Rate(String),
+    /// A generated password: JSON for the script, with `Cache-Control: no-store`.
+    Generated(Zeroizing<String>),
+    /// The caller must prove himself anew. Nothing was run. Ask him for his password or second factor, on a form of the
+    /// panel's own that carries this along, and when he has proved himself hand it to [`Host::resume`]: it is sealed, good
+    /// for this session only, and for a quarter of an hour.
+    StepUp(String),
     /// Something was wrong: draw the page again with these, with status 422.
     Again(Corrections),
     /// The session ended meanwhile, or the form is too old: nothing was run and only secrets are lost.
@@ -126,6 +134,7 @@ impl Host {
             zone: brand.zone.clone(),
             now: call::now(),
             account: &account,
+            mail: &|mail| self.delivery(plugin, caller, mail),
             corrections: surface.corrections,
             keys: &self.0.keys,
         })
@@ -262,6 +271,7 @@ impl Host {
         let submission = match form::read(body, &self.0.keys, caller, call::now()) {
             Ok(Posted::Submission(submission)) => submission,
             Ok(Posted::Rate(rate)) => return self.rate(caller, &rate).map_err(SubmitError::Call),
+            Ok(Posted::Generate(generate)) => return self.generate(caller, &generate).map_err(SubmitError::Call),
             Err(FormError::Stale(stale)) => return Ok(Submitted::Stale(stale)),
             Err(error) => return Err(error.into()),
         };
@@ -292,6 +302,8 @@ impl Host {
                 submission.corrections(Vec::new(), Some(Words::of(&caller.locale).get("already-shown").to_owned())),
             )),
             Ok((FormAnswer::Rate(strength), _)) => Ok(Submitted::Rate(form::rate_answer(&strength, &caller.locale))),
+            Ok((FormAnswer::Generated(password), _)) => Ok(Submitted::Generated(form::generated_answer(&password))),
+            Err(CallError::StepUp { .. }) => Ok(Submitted::StepUp(self.hold(caller, body))),
             Err(CallError::Failed(Failure::Invalid(errors))) => {
                 let errors =
                     errors.into_iter().map(|error| form::FieldError { field: error.field, message: error.message });
@@ -315,6 +327,61 @@ impl Host {
                 Ok(Submitted::Again(submission.corrections(Vec::new(), Some(message))))
             }
             Err(error) => Err(error.into()),
+        }
+    }
+
+    fn held_place(caller: &Caller) -> [String; 3] {
+        ["held form".to_owned(), caller.actor.name(), caller.session.clone()]
+    }
+
+    fn hold(&self, caller: &Caller, body: &[u8]) -> String {
+        let held = Zeroizing::new([&call::now().to_be_bytes()[..], body].concat());
+        let place = Self::held_place(caller);
+        URL_SAFE_NO_PAD.encode(self.0.keys.seal(&place.each_ref().map(String::as_str), &held))
+    }
+
+    /// Runs a form that waited for its caller to prove himself: his `verified_at` says that he has.
+    ///
+    /// # Errors
+    /// [`SubmitError`], as of [`Host::submit`]; [`FormError::Foreign`] for what was not held for this session, or too long ago.
+    pub fn resume(&self, caller: &Caller, held: &str, surface: &Surface<'_>) -> Result<Submitted, SubmitError> {
+        let place = Self::held_place(caller);
+        let sealed = URL_SAFE_NO_PAD.decode(held).map_err(|_| FormError::Foreign)?;
+        let held = self.0.keys.open_sealed(&place.each_ref().map(String::as_str), &sealed);
+        let held = held.map_err(|_| FormError::Foreign)?;
+        let (at, body) = held.split_first_chunk::<8>().ok_or(FormError::Foreign)?;
+        if call::now().saturating_sub(i64::from_be_bytes(*at)) > STEP_UP_MS {
+            return Err(FormError::Foreign.into());
+        }
+        self.submit(caller, body, surface)
+    }
+
+    /// A generated password: to the script as it is, else shown beside its field in the form as it was typed.
+    fn generate(&self, caller: &Caller, generate: &form::Generate) -> Result<Submitted, CallError> {
+        let submission = &generate.submission;
+        let plugin = self.plugin(&submission.plugin)?;
+        let (answer, _) = self.0.submit(
+            &plugin,
+            &generate.operation,
+            submission.subject.as_ref(),
+            submission.token(),
+            &wit_inputs(&submission.inputs),
+            None,
+            caller,
+        )?;
+        match answer {
+            FormAnswer::Generated(password) if generate.script => {
+                Ok(Submitted::Generated(form::generated_answer(&password)))
+            }
+            FormAnswer::Generated(password) => {
+                let mut corrections = submission.corrections(Vec::new(), None);
+                corrections.generated = Some(Box::new(form::Generated { field: generate.field.clone(), password }));
+                Ok(Submitted::Again(corrections))
+            }
+            _ => {
+                let problem = "nothing generated where a password was asked for".to_owned();
+                Err(CallError::View { plugin: plugin.name.clone(), problem })
+            }
         }
     }
 

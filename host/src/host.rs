@@ -1,6 +1,5 @@
 //! The host: what an embedder holds. It admits plugins and calls them; everything else is theirs or the panel's.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -12,6 +11,7 @@ use crate::accounts::{AccountId, Matched};
 use crate::call::lane::Lane;
 use crate::call::{self, CallError};
 use crate::caller::Caller;
+use crate::capabilities::Surroundings;
 use crate::engine;
 use crate::kdf::Buffers;
 use crate::plugin::admit::{AdmitError, Plugin};
@@ -19,6 +19,7 @@ use crate::plugin::grants::Grants;
 use crate::plugin::limits::HostLimits;
 use crate::seal::Keys;
 use crate::storage::{AuditEntry, AuditFilter, Storage, StorageError};
+use crate::work::bell::Bell;
 
 /// What pages and mails call the panel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +121,12 @@ impl HostBuilder {
             0 => cores,
             set => set,
         };
+        let surroundings = Surroundings {
+            origin: self.brand.origin.clone(),
+            mails: false,
+            mails_operators: false,
+            plugins: RwLock::default(),
+        };
         let calls = self.limits.calls_at_once.min(engine::POOL_SLOTS as usize);
         Ok(Host(Arc::new(Inner {
             engine,
@@ -131,7 +138,8 @@ impl HostBuilder {
             even_grid: self.even_grid,
             compute: Lane::new(compute, self.limits.compute_queue, patience),
             calls: Lane::new(calls, self.limits.calls_queue, patience),
-            plugins: RwLock::default(),
+            surroundings: Arc::new(surroundings),
+            bell: Bell::default(),
         })))
     }
 }
@@ -150,7 +158,9 @@ pub(crate) struct Inner {
     pub(crate) even_grid: Duration,
     pub(crate) compute: Lane,
     pub(crate) calls: Lane,
-    plugins: RwLock<BTreeMap<String, Arc<Plugin>>>,
+    pub(crate) surroundings: Arc<Surroundings>,
+    /// Rings when a call has left something for the workers.
+    pub(crate) bell: Bell,
 }
 
 impl Host {
@@ -162,14 +172,19 @@ impl Host {
         let inner = &self.0;
         let plugin = Plugin::admit(&inner.engine, &inner.keys, inner.cache.as_deref(), name, component, grants)?;
         let plugin = Arc::new(plugin);
-        inner.plugins.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), Arc::clone(&plugin));
+        inner
+            .surroundings
+            .plugins
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name.to_owned(), Arc::clone(&plugin));
         Ok(plugin)
     }
 
     /// The plugins, by name.
     #[must_use]
     pub fn plugins(&self) -> Vec<Arc<Plugin>> {
-        self.0.plugins.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.0.surroundings.plugins.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     /// Whether a plugin has this hook, `interface/function`.
@@ -231,19 +246,13 @@ impl Host {
     /// The absolute address of a link page.
     #[must_use]
     pub fn link(&self, page: &str, token: &str) -> String {
-        self.0.link(page, token)
+        self.0.surroundings.link(page, token)
     }
 
     /// Unix milliseconds, as calls have them.
     #[must_use]
     pub fn now(&self) -> i64 {
         call::now()
-    }
-}
-
-impl Inner {
-    pub(crate) fn link(&self, page: &str, token: &str) -> String {
-        format!("{}/{page}/{token}", self.brand.origin)
     }
 }
 

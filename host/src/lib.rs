@@ -39,11 +39,13 @@ pub mod host;
 pub mod http;
 mod kdf;
 pub mod mail;
+pub mod outbox;
 pub mod plugin;
 pub mod seal;
 pub mod storage;
 pub mod values;
 pub mod view;
+pub mod work;
 
 pub use call::{CallError, Failure};
 pub use host::{Brand, Host, HostBuilder};

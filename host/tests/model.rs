@@ -17,7 +17,7 @@ use keyturn_host::accounts::{AccountId, Why, sql};
 use keyturn_host::seal::Keys;
 use keyturn_host::storage::sqlite::{Options, Sqlite};
 use keyturn_host::storage::{
-    AuditEntry, AuditFilter, Commit, Effect, Read, Record, RecordKey, Role, Storage as _, StorageError,
+    AuditEntry, AuditFilter, Commit, Effect, Quotas, Read, Record, RecordKey, Role, Storage as _, StorageError,
 };
 use zeroize::Zeroizing;
 
@@ -507,7 +507,8 @@ fn commit(now: i64) -> Commit {
         effects: Vec::new(),
         audit: None,
         record: None,
-        stored_bytes: u64::MAX,
+        quotas: Quotas::NONE,
+        task: None,
     }
 }
 

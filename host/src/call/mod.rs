@@ -4,6 +4,7 @@
 
 pub(crate) mod lane;
 pub(crate) mod state;
+pub(crate) mod tasks;
 pub(crate) mod views;
 
 use std::collections::BTreeSet;
@@ -20,8 +21,9 @@ use crate::caller::{Actor, Caller};
 use crate::engine;
 use crate::host::Inner;
 use crate::plugin::admit::{Hook, Plugin};
-use crate::plugin::manifest::{Effects, Lane, Operation, Release, Role as ActorRole};
-use crate::storage::{AuditEntry, Commit, Effect, Known, Read, Record, RecordKey, Role, StorageError};
+use crate::plugin::manifest::{Effects, Lane, Operation, Release, Role as ActorRole, STEP_UP_MS};
+use crate::storage::tasks::LeasedTask;
+use crate::storage::{AuditEntry, Commit, Effect, Known, Quotas, Read, Record, RecordKey, Role, StorageError};
 use crate::values::{self, Misfit};
 use state::{Call, Counted, Facts, Purpose, State, Stop};
 
@@ -53,6 +55,15 @@ pub enum CallError {
         /// What.
         operation: String,
     },
+    /// The actor must prove himself anew before he does this.
+    #[error("{operation} needs a fresh proof of who you are")]
+    StepUp {
+        /// What.
+        operation: String,
+    },
+    /// The task took too long, and another worker has it.
+    #[error("the task took longer than its lease, and was given to another worker; nothing was changed")]
+    LeaseLost,
     /// A limit stopped the plugin.
     #[error("the plugin {plugin} was stopped: the limit {limit} was reached")]
     Limit {
@@ -144,6 +155,8 @@ impl CallError {
             CallError::Arguments(_) => "arguments".to_owned(),
             CallError::NoSuch(_) => "no-such".to_owned(),
             CallError::Denied { .. } => "denied".to_owned(),
+            CallError::StepUp { .. } => "step-up".to_owned(),
+            CallError::LeaseLost => "lease-lost".to_owned(),
             CallError::Limit { limit, .. } => format!("limit: {limit}"),
             CallError::EffectsRefused { .. } => "effects-refused".to_owned(),
             CallError::Trap { .. } => "trap".to_owned(),
@@ -163,6 +176,7 @@ impl CallError {
     fn of_storage(cause: StorageError) -> Self {
         match cause {
             StorageError::Changed => CallError::Conflict,
+            StorageError::LeaseLost => CallError::LeaseLost,
             StorageError::Busy => CallError::Busy(crate::capabilities::RETRY_SECONDS),
             StorageError::Indeterminate => CallError::Indeterminate,
             cause => CallError::Storage(cause),
@@ -191,6 +205,8 @@ pub(crate) struct Deed<'a> {
     pub(crate) subject: Option<AccountId>,
     /// Idempotency key and MAC of what is asked.
     pub(crate) key: Option<(String, [u8; 32])>,
+    /// The task that this runs, if it is one.
+    pub(crate) task: Option<&'a LeasedTask>,
 }
 
 /// What a finished call leaves behind.
@@ -234,9 +250,9 @@ impl Inner {
         let values = values::arguments(arguments, &hook.parameters)?;
         let subject = subject(hook, &values)?;
         let body = || self.keys.mac("idempotent body", &[arguments.to_string().as_bytes()]);
-        let deed =
-            Deed { plugin, operation: &hook.operation, caller, subject, key: key.map(|key| (key.to_owned(), body())) };
-        let link = |page: &str, token: &str| self.link(page, token);
+        let key = key.map(|key| (key.to_owned(), body()));
+        let deed = Deed { plugin, operation: &hook.operation, caller, subject, key, task: None };
+        let link = |page: &str, token: &str| self.surroundings.link(page, token);
         let invoke = |store: &mut Store<State>, instance: &Instance| {
             let function =
                 instance.get_func(&mut *store, hook.index).ok_or_else(|| wasmtime::Error::msg("the export is gone"))?;
@@ -258,6 +274,7 @@ impl Inner {
     ) -> Result<(T, Option<String>), CallError> {
         let began = Instant::now();
         self.may(deed.caller, deed.subject.as_ref(), &deed.operation.actors, &deed.operation.name)?;
+        stepped_up(deed.caller, deed.operation, now())?;
         let busy = || CallError::Busy(crate::capabilities::RETRY_SECONDS);
         let compute =
             if deed.operation.lane == Lane::Compute { Some(self.compute.enter().ok_or_else(busy)?) } else { None };
@@ -297,7 +314,8 @@ impl Inner {
                 Some(id) => vec![(id.clone(), self.storage.account(id).map_err(CallError::of_storage)?)],
                 None => Vec::new(),
             };
-            let (outcome, left) = self.run(deed.plugin, deed.caller, now, purpose, seen, counted, invoke)?;
+            let depth = deed.task.map_or(0, |task| task.depth);
+            let (outcome, left) = self.run(deed.plugin, deed.caller, now, purpose, depth, seen, counted, invoke)?;
             counted = left.counted.clone();
             match outcome.and_then(|answer| answer) {
                 Ok(answer) => {
@@ -320,10 +338,19 @@ impl Inner {
                         reads: left.reads,
                         effects: left.effects,
                         record,
-                        stored_bytes: deed.plugin.limits.stored_bytes,
+                        quotas: Quotas {
+                            stored_bytes: deed.plugin.limits.stored_bytes,
+                            outbox_bytes: deed.plugin.limits.outbox_bytes,
+                            waiting_jobs: deed.plugin.limits.waiting_jobs,
+                        },
+                        task: deed.task.map(|task| task.lease.clone()),
                     };
+                    let wakes = wakes(&commit.effects);
                     match self.storage.commit(commit) {
-                        Ok(()) => return Ok((answer.live, own_epoch)),
+                        Ok(()) => {
+                            self.bell.ring_if(wakes);
+                            return Ok((answer.live, own_epoch));
+                        }
                         Err(StorageError::Changed) => continue,
                         Err(StorageError::Recorded(record)) => {
                             return same_body(deed, record).map(|answer| answer.restored(restore));
@@ -369,7 +396,8 @@ impl Inner {
             effects: Vec::new(),
             audit: Some(audit_entry(deed, now, &[], checked, error.case())),
             record: None,
-            stored_bytes: u64::MAX,
+            quotas: Quotas::NONE,
+            task: None,
         };
         if let Err(cause) = self.storage.commit(commit) {
             tracing::error!(request = deed.caller.request, "a failure could not be audited: {cause}");
@@ -415,12 +443,22 @@ impl Inner {
         caller: &Caller,
         now: i64,
         purpose: Purpose,
+        depth: u32,
         seen: Vec<(AccountId, Option<Known>)>,
         counted: Counted,
         invoke: &Invoke<'_, T>,
     ) -> Result<(Result<T, CallError>, Left), CallError> {
-        let facts =
-            Facts { plugin, storage: &self.storage, keys: &self.keys, buffers: &self.buffers, caller, now, purpose };
+        let facts = Facts {
+            plugin,
+            storage: &self.storage,
+            keys: &self.keys,
+            buffers: &self.buffers,
+            surroundings: &self.surroundings,
+            caller,
+            now,
+            purpose,
+            depth,
+        };
         let mut store = Store::new(&self.engine, State::new(&facts, counted));
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(plugin.limits.hostcall_bytes);
@@ -438,6 +476,22 @@ impl Inner {
         let Call { reads, effects, checked, counted, .. } = state.call;
         Ok((result, Left { reads, effects, checked, counted }))
     }
+}
+
+/// Whether a worker has something to do after these.
+fn wakes(effects: &[Effect]) -> bool {
+    effects.iter().any(|effect| matches!(effect, Effect::Send(_) | Effect::Enqueue(_)))
+}
+
+/// A person must have proved himself of late where the manifest says so; a machine never can. Whoever stands at the console,
+/// and the panel itself, need not.
+fn stepped_up(caller: &Caller, operation: &Operation, now: i64) -> Result<(), CallError> {
+    let fresh = match caller.actor {
+        Actor::Console | Actor::System => true,
+        Actor::Account(_) => caller.verified_at.is_some_and(|at| (0..STEP_UP_MS).contains(&(now - at).max(0))),
+        Actor::Anonymous | Actor::ServiceKey(_) => false,
+    };
+    if fresh || !operation.step_up { Ok(()) } else { Err(CallError::StepUp { operation: operation.name.clone() }) }
 }
 
 /// What a second request of the same key gets: the first one's answer, and the epoch that it gave its caller, so that of two

@@ -13,10 +13,12 @@ use zeroize::Zeroizing;
 
 use crate::accounts::AccountId;
 use crate::caller::Caller;
+use crate::capabilities::Surroundings;
 use crate::engine;
 use crate::kdf::Buffers;
 use crate::plugin::admit::Plugin;
 use crate::seal::Keys;
+use crate::storage::outbox::{MailId, MailState};
 use crate::storage::{Effect, Known, Read, Storage, StorageError};
 
 /// What a call is for, and so what it may do.
@@ -57,13 +59,18 @@ pub(crate) struct Call {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) buffers: Arc<Buffers>,
+    pub(crate) surroundings: Arc<Surroundings>,
     pub(crate) caller: Caller,
     pub(crate) now: i64,
     pub(crate) purpose: Purpose,
+    /// How many events have led to this call.
+    pub(crate) depth: u32,
     /// Each account is read once, so that a call sees one state of it.
     pub(crate) accounts: BTreeMap<AccountId, Option<Known>>,
     /// What the call itself has written, by key: none where it deleted.
     pub(crate) written: BTreeMap<String, Option<Zeroizing<Vec<u8>>>>,
+    /// Mails that the call itself has queued or withdrawn.
+    pub(crate) mails: BTreeMap<MailId, MailState>,
     pub(crate) reads: Vec<Read>,
     pub(crate) read_count: usize,
     pub(crate) effects: Vec<Effect>,
@@ -99,14 +106,24 @@ impl Call {
         self.accounts.insert(id, seen);
     }
 
+    /// Whether this purpose has effects.
+    ///
+    /// # Errors
+    /// The call is stopped.
+    pub(crate) fn effects_allowed(&self) -> Result<(), Stop> {
+        if matches!(self.purpose, Purpose::Operation { effects: true, .. }) {
+            Ok(())
+        } else {
+            Err(Stop::EffectsRefused)
+        }
+    }
+
     /// Takes an effect of so many bytes, or says which limit it breaks.
     ///
     /// # Errors
     /// Outside: the call is stopped, since this purpose has no effects. Inside: the limit.
     pub(crate) fn effect(&mut self, effect: Effect, bytes: usize) -> Result<Result<(), &'static str>, Stop> {
-        if !matches!(self.purpose, Purpose::Operation { effects: true, .. }) {
-            return Err(Stop::EffectsRefused);
-        }
+        self.effects_allowed()?;
         if self.effects.len() >= self.plugin.limits.effects {
             return Ok(Err("effects"));
         }
@@ -136,9 +153,11 @@ pub(crate) struct Facts<'a> {
     pub(crate) storage: &'a Arc<dyn Storage>,
     pub(crate) keys: &'a Arc<Keys>,
     pub(crate) buffers: &'a Arc<Buffers>,
+    pub(crate) surroundings: &'a Arc<Surroundings>,
     pub(crate) caller: &'a Caller,
     pub(crate) now: i64,
     pub(crate) purpose: Purpose,
+    pub(crate) depth: u32,
 }
 
 impl State {
@@ -168,11 +187,14 @@ impl State {
                 storage: Arc::clone(facts.storage),
                 keys: Arc::clone(facts.keys),
                 buffers: Arc::clone(facts.buffers),
+                surroundings: Arc::clone(facts.surroundings),
                 caller: facts.caller.clone(),
                 now: facts.now,
                 purpose: facts.purpose,
+                depth: facts.depth,
                 accounts: BTreeMap::new(),
                 written: BTreeMap::new(),
+                mails: BTreeMap::new(),
                 reads: Vec::new(),
                 read_count: 0,
                 effects: Vec::new(),

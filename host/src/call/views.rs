@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, Instance, Lift, Lower};
 use wasmtime::component::{ComponentNamedList, TypedFunc};
+use zeroize::Zeroizing;
 
 use super::state::{Counted, Purpose, State};
 use super::{Answer, CallError, Deed, Failure, Invoke, now};
@@ -30,6 +31,8 @@ pub(crate) enum FormAnswer {
     Reveal(Option<View>),
     /// How good a password is.
     Rate(Strength),
+    /// A password, to be put into the fields.
+    Generated(Zeroizing<String>),
 }
 
 /// What a second press of the button gets. Revealed things are not kept.
@@ -127,7 +130,7 @@ impl Inner {
         let operation =
             plugin.manifest.form_action(action).ok_or_else(|| CallError::NoSuch(format!("form action {action}")))?;
         let views = views(plugin)?;
-        let deed = Deed { plugin, operation, caller, subject: subject.cloned(), key };
+        let deed = Deed { plugin, operation, caller, subject: subject.cloned(), key, task: None };
         let invoke = |store: &mut Store<State>, instance: &Instance| {
             let parameters = (action, subject.map(AccountId::as_str), token, inputs);
             let (result,) =
@@ -151,7 +154,7 @@ impl Inner {
         invoke: &Invoke<'_, Result<T, Failure>>,
     ) -> Result<T, CallError> {
         let _place = self.calls.enter().ok_or(CallError::Busy(crate::capabilities::RETRY_SECONDS))?;
-        let (outcome, _) = self.run(plugin, caller, now(), Purpose::Drawing, seen, Counted::new(), invoke)?;
+        let (outcome, _) = self.run(plugin, caller, now(), Purpose::Drawing, 0, seen, Counted::new(), invoke)?;
         outcome?.map_err(CallError::Failed)
     }
 }
@@ -179,6 +182,7 @@ fn answer(submitted: Submitted) -> Answer<FormAnswer> {
         }
         Submitted::Reveal(view) => (FormAnswer::Reveal(Some(view)), Stored::Revealed, "reveal"),
         Submitted::Rate(strength) => (FormAnswer::Rate(strength.clone()), Stored::Rate(strength), "rate"),
+        Submitted::Generated(password) => (FormAnswer::Generated(password.into()), Stored::Revealed, "generated"),
     };
     Answer { live, stored: serde_json::to_vec(&stored).unwrap_or_default(), case: case.to_owned() }
 }

@@ -233,13 +233,10 @@ fn post(
             redirect(&url, Some(&cookie))
         }
         Ok(Submitted::Reveal(page)) => visit.shell(StatusCode::OK, &page),
-        Ok(Submitted::Rate(json)) => {
-            let headers = [
-                (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
-                (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-            ];
-            (headers, json).into_response()
-        }
+        Ok(Submitted::Rate(json)) => for_script(json),
+        Ok(Submitted::Generated(json)) => for_script(json.to_string()),
+        // Nobody in particular cannot prove who he is.
+        Ok(Submitted::StepUp(_)) => visit.calm(StatusCode::FORBIDDEN, "link-lost-title", "link-lost"),
         Ok(Submitted::Again(corrections)) => again(&visit, &corrections),
         Ok(Submitted::Stale(stale)) => again(&visit, &stale.corrections),
         Err(SubmitError::Call(error)) => visit.error(&error),
@@ -253,6 +250,14 @@ fn post(
             visit.calm(status, "link-lost-title", "link-lost")
         }
     }
+}
+
+fn for_script(json: String) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    (headers, json).into_response()
 }
 
 /// The form once more. Its token comes from the form itself, so that a late Save works without the cookie too.

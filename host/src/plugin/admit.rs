@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use wasmtime::Engine;
 use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem, Type};
@@ -16,6 +17,7 @@ use super::pack::{self, PackError};
 use crate::bindings::keyturn::{panel, ui};
 use crate::call::state::State;
 use crate::seal::Keys;
+use crate::storage::outbox::Kept;
 use crate::values;
 
 /// A component that is ready to be called.
@@ -39,6 +41,10 @@ pub struct Plugin {
     pub(crate) pre: InstancePre<State>,
     pub(crate) hooks: Vec<Hook>,
     pub(crate) views: Option<Views>,
+    /// Where `background.run` stands.
+    pub(crate) background: Option<ComponentExportIndex>,
+    /// Its templates, as its mails take them along.
+    pub(crate) mails: BTreeMap<String, Arc<Kept>>,
 }
 
 /// An exported function that an operation names.
@@ -78,6 +84,16 @@ pub enum AdmitError {
         import: String,
         /// The line that would grant it.
         setting: String,
+    },
+    /// Its manifest declares what the operator has not granted.
+    #[error("{plugin} {declares}, which is not granted: set `{setting}` in its grants file if it may do that")]
+    NotAllowed {
+        /// The plugin.
+        plugin: String,
+        /// What it declares, in words.
+        declares: String,
+        /// The line that would grant it.
+        setting: &'static str,
     },
     /// It imports what no plugin gets.
     #[error("{plugin} imports {import}, which this host gives to no plugin")]
@@ -151,16 +167,22 @@ fn grant_of(import: &str) -> Option<(&'static str, Granted)> {
         "keyturn:panel/database" => Some(("grants.database", |wants| wants.database)),
         "keyturn:panel/keys" => Some(("grants.keys", |wants| wants.keys)),
         "keyturn:panel/kdf" => Some(("grants.kdf", |wants| wants.kdf)),
+        "keyturn:panel/mail" => Some(("grants.mail", |wants| wants.mail.is_some())),
+        "keyturn:panel/jobs" => Some(("grants.jobs", |wants| wants.jobs)),
+        "keyturn:panel/events" => Some(("grants.events", |wants| wants.events)),
         _ => None,
     }
 }
 
 /// Interfaces of the contract in this version.
-const CONTRACT: [&str; 8] = [
+const CONTRACT: [&str; 11] = [
     "keyturn:panel/types",
     "keyturn:panel/call",
     "keyturn:panel/accounts",
     "keyturn:panel/database",
+    "keyturn:panel/mail",
+    "keyturn:panel/jobs",
+    "keyturn:panel/events",
     "keyturn:panel/keys",
     "keyturn:panel/kdf",
     "keyturn:panel/settings",
@@ -226,6 +248,20 @@ impl Plugin {
                 what: "pages, slots or form actions without keyturn:ui/views".to_owned(),
             });
         }
+        declared(name, &manifest, &authority)?;
+        let background = background(engine, &component);
+        let works = !manifest.jobs.is_empty() || !manifest.events.listens.is_empty();
+        if works && background.is_none() {
+            return Err(AdmitError::Lies {
+                plugin: plugin(),
+                what: "jobs or events to hear without keyturn:panel/background".to_owned(),
+            });
+        }
+        let mails = manifest
+            .mails
+            .iter()
+            .map(|(name, template)| (name.clone(), Arc::new(Kept::new(keys, name, template))))
+            .collect();
         let pre =
             linker(engine, &authority).and_then(|linker| linker.instantiate_pre(&component)).map_err(engine_error)?;
         Ok(Self {
@@ -239,6 +275,8 @@ impl Plugin {
             pre,
             hooks,
             views,
+            background,
+            mails,
             manifest,
         })
     }
@@ -263,6 +301,15 @@ fn linker(engine: &Engine, authority: &Wants) -> wasmtime::Result<Linker<State>>
     if authority.database {
         panel::database::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
     }
+    if authority.mail.is_some() {
+        panel::mail::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
+    }
+    if authority.jobs {
+        panel::jobs::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
+    }
+    if authority.events {
+        panel::events::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
+    }
     if authority.keys {
         panel::keys::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
     }
@@ -270,6 +317,21 @@ fn linker(engine: &Engine, authority: &Wants) -> wasmtime::Result<Linker<State>>
         panel::kdf::add_to_linker::<State, HasSelf<State>>(l, |state| state)?;
     }
     Ok(linker)
+}
+
+/// What a plugin does without importing it.
+fn declared(plugin: &str, manifest: &Manifest, authority: &Wants) -> Result<(), AdmitError> {
+    let not_allowed =
+        |declares: String, setting| AdmitError::NotAllowed { plugin: plugin.to_owned(), declares, setting };
+    if let Some(job) = manifest.jobs.first().filter(|_| !authority.jobs) {
+        return Err(not_allowed(format!("declares the job {job}"), "grants.jobs"));
+    }
+    let events = manifest.events.emits.iter().map(|event| format!("emits {event}"));
+    let mut events = events.chain(manifest.events.listens.iter().map(|event| format!("listens to {event}")));
+    if let Some(declares) = events.next().filter(|_| !authority.events) {
+        return Err(not_allowed(declares, "grants.events"));
+    }
+    Ok(())
 }
 
 fn only_types(engine: &Engine, item: &ComponentItem) -> bool {
@@ -352,13 +414,20 @@ fn exported_instance(engine: &Engine, component: &Component, interface: &str) ->
     })
 }
 
+fn background(engine: &Engine, component: &Component) -> Option<ComponentExportIndex> {
+    let instance = exported(engine, component, "keyturn:panel/background")?;
+    component.get_export_index(Some(&instance), "run")
+}
+
+/// The export of that interface, in whichever version.
+fn exported(engine: &Engine, component: &Component, interface: &str) -> Option<ComponentExportIndex> {
+    let ty = component.component_type();
+    let (name, _) = ty.exports(engine).find(|(name, _)| without_version(name) == interface)?;
+    component.get_export_index(None, name)
+}
+
 fn views(engine: &Engine, component: &Component) -> Option<Views> {
-    let (name, _) = component
-        .component_type()
-        .exports(engine)
-        .map(|(name, _)| (name.to_owned(), ()))
-        .find(|(name, ())| without_version(name) == "keyturn:ui/views")?;
-    let instance = component.get_export_index(None, &name)?;
+    let instance = exported(engine, component, "keyturn:ui/views")?;
     let function = |function| component.get_export_index(Some(&instance), function);
     Some(Views { slot: function("slot")?, page: function("page")?, submit: function("submit")? })
 }

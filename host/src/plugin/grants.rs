@@ -7,7 +7,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::limits::Limits;
-use super::manifest::{Accounts, SettingValue, Wants};
+use super::manifest::{Accounts, Mail, SettingValue, Wants};
 use crate::seal::hex;
 
 /// One grants file.
@@ -119,6 +119,14 @@ pub fn authority(wanted: &Wants, granted: &Wants) -> Wants {
         input: wanted.input && granted.input,
         passwords: wanted.passwords && granted.passwords,
         speaks_for_panel: wanted.speaks_for_panel && granted.speaks_for_panel,
+        jobs: wanted.jobs && granted.jobs,
+        events: wanted.events && granted.events,
+        mail: wanted.mail.as_ref().zip(granted.mail.as_ref()).map(|(wanted, granted)| Mail {
+            recipients: granted.recipients.clone(),
+            operators: wanted.operators && granted.operators,
+            text: wanted.text && granted.text,
+            per_minute: granted.per_minute,
+        }),
         accounts: wanted.accounts.as_ref().zip(granted.accounts.as_ref()).map(|(wanted, granted)| Accounts {
             realms: granted.realms.clone(),
             read: wanted.read.intersection(&granted.read).copied().collect(),

@@ -30,6 +30,12 @@ pub struct Limits {
     pub log_bytes: usize,
     /// Bytes of the plugin's data, keys and sealed values together.
     pub stored_bytes: u64,
+    /// Bytes of the plugin's mails in the outbox: what is sealed, and 512 for each; mails that are done stay for 30 days.
+    pub outbox_bytes: u64,
+    /// Jobs of the plugin, and deliveries of its events, that wait.
+    pub waiting_jobs: u64,
+    /// How many events may have led to one another: one that a plugin emits because of an event is one deeper.
+    pub event_depth: u32,
     /// KiB of memory of one slow hash.
     pub kdf_memory_kib: u32,
     /// Passes of one slow hash.
@@ -55,6 +61,9 @@ impl Default for Limits {
             total_ms: 10_000,
             log_bytes: 16 << 10,
             stored_bytes: 64 << 20,
+            outbox_bytes: 256 << 20,
+            waiting_jobs: 10_000,
+            event_depth: 8,
             kdf_memory_kib: 65_536,
             kdf_passes: 8,
             kdf_lanes: 4,

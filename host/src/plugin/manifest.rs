@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::Field;
+use crate::mail::template::Template;
 
 /// The custom section that holds it, as JSON.
 pub const SECTION: &str = "keyturn:manifest";
@@ -42,6 +43,41 @@ pub struct Manifest {
     /// Regions of the panel's pages that it draws.
     #[serde(default)]
     pub slots: Vec<Slot>,
+    /// Jobs that it queues and runs, by name.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub jobs: BTreeSet<String>,
+    /// What it tells other plugins, and hears from them.
+    #[serde(default, skip_serializing_if = "Events::is_empty")]
+    pub events: Events,
+    /// Templates of its mails, by name: kebab-case.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub mails: BTreeMap<String, Template>,
+}
+
+/// What a plugin tells other plugins, and hears from them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Events {
+    /// Events that it emits: `password.changed`.
+    pub emits: BTreeSet<String>,
+    /// Events that it hears: `password.changed` from whoever emits it, `keyturn-password/password.changed` from the plugin
+    /// that the operator named so.
+    pub listens: BTreeSet<String>,
+}
+
+impl Events {
+    fn is_empty(&self) -> bool {
+        self.emits.is_empty() && self.listens.is_empty()
+    }
+
+    /// Whether an event of that source and name is heard.
+    #[must_use]
+    pub fn hears(&self, source: &str, event: &str) -> bool {
+        self.listens.iter().any(|listened| match listened.split_once('/') {
+            Some((from, name)) => from == source && name == event,
+            None => listened == event,
+        })
+    }
 }
 
 /// Capabilities and rights. The same shape is wanted in a manifest and granted in a file; what holds is both.
@@ -60,8 +96,35 @@ pub struct Wants {
     pub passwords: bool,
     /// Its regions do not bear the line "From the plugin NAME".
     pub speaks_for_panel: bool,
+    /// Work for later.
+    pub jobs: bool,
+    /// Telling other plugins news and hearing theirs, as far as the manifest names the events.
+    pub events: bool,
     /// The panel's people.
     pub accounts: Option<Accounts>,
+    /// Mail by template.
+    pub mail: Option<Mail>,
+}
+
+/// Rights over mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Mail {
+    /// Realms whose accounts it may mail; a manifest names none, since realms are the panel's.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub recipients: BTreeSet<String>,
+    /// Whether it may mail the operators.
+    pub operators: bool,
+    /// Whether it may put free words into a mail.
+    pub text: bool,
+    /// Mails that it may ask for within a minute. In a manifest it says nothing.
+    pub per_minute: u32,
+}
+
+impl Default for Mail {
+    fn default() -> Self {
+        Self { recipients: BTreeSet::new(), operators: false, text: false, per_minute: 60 }
+    }
 }
 
 /// Rights over the panel's people.
@@ -232,7 +295,13 @@ pub struct Operation {
     /// Whether it changes anything.
     #[serde(default)]
     pub effects: Effects,
+    /// Whether the actor must have proved himself within the last [`STEP_UP_MS`].
+    #[serde(default)]
+    pub step_up: bool,
 }
+
+/// How long a proof of oneself holds for operations that ask for one, in milliseconds: 15 minutes.
+pub const STEP_UP_MS: i64 = 15 * 60 * 1000;
 
 /// A page.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -329,6 +398,9 @@ impl Manifest {
             ("pages", self.pages.len()),
             ("slots", self.slots.len()),
             ("settings", self.settings.len()),
+            ("jobs", self.jobs.len()),
+            ("events", self.events.emits.len() + self.events.listens.len()),
+            ("mails", self.mails.len()),
         ] {
             if rows > MAX_ROWS {
                 return wrong(format!("{rows} {what}; at most {MAX_ROWS}"));
@@ -336,6 +408,30 @@ impl Manifest {
         }
         if self.wants.accounts.as_ref().is_some_and(|accounts| !accounts.realms.is_empty()) {
             return wrong("wants.accounts.realms: realms are the panel's, and named in the grant".to_owned());
+        }
+        if self.wants.mail.as_ref().is_some_and(|mail| !mail.recipients.is_empty()) {
+            return wrong("wants.mail.recipients: realms are the panel's, and named in the grant".to_owned());
+        }
+        for job in &self.jobs {
+            kebab("jobs", job)?;
+        }
+        for event in &self.events.emits {
+            dotted("events.emits", event)?;
+        }
+        for event in &self.events.listens {
+            let (source, name) =
+                event.split_once('/').map_or((None, event.as_str()), |(from, name)| (Some(from), name));
+            source.map_or(Ok(()), |source| kebab("events.listens", source))?;
+            dotted("events.listens", name)?;
+        }
+        for (name, template) in &self.mails {
+            kebab("mails", name)?;
+            if !template.texts.contains_key("en") {
+                return wrong(format!("mails.{name}: has no text in en, which stands in for every language it lacks"));
+            }
+            for variable in template.variables.keys() {
+                kebab("mails.variables", variable)?;
+            }
         }
         for (name, setting) in &self.settings {
             kebab("settings", name)?;
@@ -387,14 +483,23 @@ pub const SLOTS: [&str; 5] =
     ["customers.row", "customer.actions", "customer.sections", "customer.details", "account.sections"];
 
 fn kebab(what: &str, name: &str) -> Result<(), ManifestError> {
+    named(what, name, "-")
+}
+
+/// As kebab-case, in parts with dots between: `password.changed`.
+fn dotted(what: &str, name: &str) -> Result<(), ManifestError> {
+    named(what, name, "-.")
+}
+
+fn named(what: &str, name: &str, beside: &str) -> Result<(), ManifestError> {
     let good = (1..=64).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || beside.contains(c));
     if good {
         Ok(())
     } else {
         Err(ManifestError::Wrong(format!(
-            "{what}: “{}” must be 1 to 64 of a-z 0-9 -, a letter first",
+            "{what}: “{}” must be 1 to 64 of a-z 0-9 {beside}, a letter first",
             name.escape_debug()
         )))
     }

@@ -3,12 +3,16 @@
 
 mod counters;
 pub mod epoch;
+pub mod outbox;
 pub mod sqlite;
+pub mod tasks;
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::accounts::{Account, AccountId, Matched, Why};
+use outbox::{MailId, Mend, NewMail, Outbox};
+use tasks::{Lease, NewTask, Tasks};
 
 /// What went wrong in the database.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +26,9 @@ pub enum StorageError {
     /// The idempotency key was met: here is what it has answered.
     #[error("the idempotency key was used before")]
     Recorded(Record),
+    /// The task was taken from us: it took too long, and another worker has it. Nothing was written.
+    #[error("the task took longer than its lease, and was given to another worker")]
+    LeaseLost,
     /// A limit of the plugin's, by its setting's name.
     #[error("the limit {0} was reached")]
     Limit(&'static str),
@@ -104,6 +111,13 @@ pub enum Read {
         /// What was seen.
         seen: Option<Known>,
     },
+    /// Where the latest attempt of a mail went.
+    Mail {
+        /// The mail.
+        id: MailId,
+        /// MAC of the address; none: no attempt was made.
+        address: Option<Vec<u8>>,
+    },
 }
 
 /// What a call asks for.
@@ -139,6 +153,15 @@ pub enum Effect {
         /// The session epoch that holds afterwards.
         epoch: String,
     },
+    /// Queues a mail.
+    Send(Box<NewMail>),
+    /// Ends a mail that has not gone, and wipes what it carries.
+    Withdraw {
+        /// Which; of this plugin.
+        id: MailId,
+    },
+    /// Leaves a task behind: a job, or an event for one who listens.
+    Enqueue(Box<NewTask>),
 }
 
 /// An operation's caller, name and idempotency key: what a record is unique by.
@@ -211,8 +234,26 @@ pub struct Commit {
     pub audit: Option<AuditEntry>,
     /// The idempotency record, with its key.
     pub record: Option<(RecordKey, Record)>,
-    /// The plugin's limit of stored bytes, keys and sealed values together.
+    /// What the plugin may keep.
+    pub quotas: Quotas,
+    /// The task that this ends, if it is one's.
+    pub task: Option<Lease>,
+}
+
+/// What a plugin may keep, over all its calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quotas {
+    /// Bytes of its data, keys and sealed values together.
     pub stored_bytes: u64,
+    /// Bytes of its mails in the outbox.
+    pub outbox_bytes: u64,
+    /// Its jobs, and deliveries of its events, that wait.
+    pub waiting_jobs: u64,
+}
+
+impl Quotas {
+    /// No limit at all.
+    pub const NONE: Quotas = Quotas { stored_bytes: u64::MAX, outbox_bytes: u64::MAX, waiting_jobs: u64::MAX };
 }
 
 /// Which audit entries to list, newest first.
@@ -229,7 +270,7 @@ pub struct AuditFilter {
 }
 
 /// The database beside the panel. Every method may block on the disk.
-pub trait Storage: Send + Sync {
+pub trait Storage: Outbox + Tasks + Send + Sync {
     /// See [`crate::accounts::Provider::find`].
     ///
     /// # Errors
@@ -295,9 +336,17 @@ pub trait Storage: Send + Sync {
     /// guest is not.
     ///
     /// # Errors
-    /// [`StorageError::Changed`], [`StorageError::Recorded`], [`StorageError::Busy`] after all tries,
-    /// [`StorageError::Indeterminate`] if the engine went away in the commit; nothing was written in the first three.
+    /// [`StorageError::Changed`], [`StorageError::Recorded`], [`StorageError::LeaseLost`], [`StorageError::Limit`],
+    /// [`StorageError::Busy`] after all tries; in these nothing was written. [`StorageError::Indeterminate`] if the engine
+    /// went away in the commit.
     fn commit(&self, commit: Commit) -> Result<(), StorageError>;
+
+    /// Does something to mails by hand, and writes it down. Answers which of them it was done to: one whose content is
+    /// wiped cannot be retried, one that is being sent or has gone can neither be retried nor withdrawn.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    fn mend(&self, mend: Mend, ids: &[MailId], audit: AuditEntry) -> Result<Vec<MailId>, StorageError>;
 
     /// Audit entries, newest first, with their numbers.
     ///

@@ -2,8 +2,10 @@
 
 mod audit;
 mod connection;
+mod outbox;
 mod rows;
 mod schema;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -16,9 +18,11 @@ use std::time::{Duration, Instant};
 
 use connection::Readers;
 use rows::Rows;
-use writer::{Job, Writer};
+use writer::{Job, Work, Writer};
 
 use super::counters::Counters;
+use super::outbox::{Filling, LeasedMail, Mail, MailFilter, MailId, MailState, Mend, Outbox, Settled};
+use super::tasks::{Beat, Due, Lease, LeasedTask, Task, Tasks};
 use super::{AuditEntry, AuditFilter, Commit, Known, Read, Record, RecordKey, Sql, Storage, StorageError, Version};
 use crate::accounts::{AccountId, Matched, Provider};
 use crate::seal::Keys;
@@ -120,6 +124,40 @@ impl Sqlite {
         }
     }
 
+    /// Hands something to the writer, and waits until it is on the disk.
+    fn written(&self, work: Work, now: Option<i64>) -> Result<(), StorageError> {
+        let (answer, answered) = sync_channel(1);
+        let job = Job { work, now, until: Instant::now() + self.busy, answer };
+        let closed = || StorageError::Failed {
+            doing: "committing".to_owned(),
+            cause: "the database was shut down; start the host again".to_owned(),
+        };
+        {
+            let jobs = self.jobs.read().unwrap_or_else(PoisonError::into_inner);
+            jobs.as_ref().ok_or_else(closed)?.send(job).map_err(|_| closed())?;
+        }
+        // A writer that ended without an answer may have committed before.
+        answered.recv().unwrap_or(Err(StorageError::Indeterminate))
+    }
+
+    /// Writes what is no call's, under a savepoint like one.
+    fn write<T: Send + 'static>(
+        &self,
+        now: Option<i64>,
+        write: impl Fn(Rows<'_>) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let wrote = Arc::new(Mutex::new(None));
+        let last = Arc::clone(&wrote);
+        let own = move |rows: Rows<'_>| {
+            let done = write(rows)?;
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+            Ok(())
+        };
+        self.written(Work::Own(Box::new(own)), now)?;
+        let done = wrote.lock().unwrap_or_else(PoisonError::into_inner).take();
+        done.ok_or(StorageError::Indeterminate)
+    }
+
     fn rows<T>(&self, read: impl FnOnce(Rows<'_>) -> Result<T, StorageError>) -> Result<T, StorageError> {
         self.readers.snapshot(|db| read(Rows { db, keys: &self.keys, provider: &*self.provider }))
     }
@@ -183,21 +221,83 @@ impl Storage for Sqlite {
     }
 
     fn commit(&self, commit: Commit) -> Result<(), StorageError> {
-        let (answer, answered) = sync_channel(1);
-        let job = Job { commit, until: Instant::now() + self.busy, answer };
-        let closed = || StorageError::Failed {
-            doing: "committing".to_owned(),
-            cause: "the database was shut down; start the host again".to_owned(),
-        };
-        {
-            let jobs = self.jobs.read().unwrap_or_else(PoisonError::into_inner);
-            jobs.as_ref().ok_or_else(closed)?.send(job).map_err(|_| closed())?;
-        }
-        // A writer that ended without an answer may have committed before.
-        answered.recv().unwrap_or(Err(StorageError::Indeterminate))
+        let now = Some(commit.now);
+        self.written(Work::Call(Box::new(commit)), now)
+    }
+
+    fn mend(&self, mend: Mend, ids: &[MailId], audit: AuditEntry) -> Result<Vec<MailId>, StorageError> {
+        let ids = ids.to_vec();
+        self.write(None, move |rows| rows.mend(mend, &ids, &audit))
     }
 
     fn audit(&self, filter: &AuditFilter) -> Result<Vec<(i64, AuditEntry)>, StorageError> {
         self.rows(|rows| rows.audit(filter))
+    }
+}
+
+impl Outbox for Sqlite {
+    fn mail(&self, id: &MailId) -> Result<Option<Mail>, StorageError> {
+        self.rows(|rows| rows.mail(id))
+    }
+
+    fn filling(&self, id: &MailId) -> Result<Option<Filling>, StorageError> {
+        self.rows(|rows| rows.filling(id))
+    }
+
+    fn mails(&self, filter: &MailFilter) -> Result<Vec<Mail>, StorageError> {
+        self.rows(|rows| rows.mails(filter))
+    }
+
+    fn mail_counts(&self) -> Result<Vec<(MailState, u64)>, StorageError> {
+        self.rows(|rows| rows.mail_counts())
+    }
+
+    fn mails_since(&self, plugin: &str, since: i64) -> Result<u64, StorageError> {
+        self.rows(|rows| rows.mails_since(plugin, since))
+    }
+
+    fn lease_mail(&self, most: u32, lease_ms: i64, operators: Option<&str>) -> Result<Vec<LeasedMail>, StorageError> {
+        // Who looks first does not make the writer wait for the disk over nothing.
+        if !self.due()?.mail {
+            return Ok(Vec::new());
+        }
+        let operators = operators.map(str::to_owned);
+        self.write(None, move |rows| rows.lease_mail(most, lease_ms, operators.as_deref()))
+    }
+
+    fn settle_mail(&self, lease: &Lease, settled: &Settled) -> Result<bool, StorageError> {
+        let (lease, settled) = (lease.clone(), settled.clone());
+        self.write(None, move |rows| rows.settle_mail(&lease, &settled))
+    }
+}
+
+impl Tasks for Sqlite {
+    fn due(&self) -> Result<Due, StorageError> {
+        self.rows(|rows| rows.due())
+    }
+
+    fn lease_tasks(&self, most: u32, lease_ms: i64) -> Result<Vec<LeasedTask>, StorageError> {
+        if !self.due()?.task {
+            return Ok(Vec::new());
+        }
+        self.write(None, move |rows| rows.lease_tasks(most, lease_ms))
+    }
+
+    fn settle_task(&self, lease: &Lease, again_in: Option<i64>, outcome: &str) -> Result<bool, StorageError> {
+        let (lease, outcome) = (lease.clone(), outcome.to_owned());
+        self.write(None, move |rows| rows.settle_task(&lease, again_in, &outcome))
+    }
+
+    fn tasks(&self, failed: bool, limit: u32) -> Result<Vec<Task>, StorageError> {
+        self.rows(|rows| rows.tasks(failed, limit))
+    }
+
+    fn beat(&self, leases: &[Lease], lease_ms: i64, now: i64) -> Result<(), StorageError> {
+        let leases = leases.to_vec();
+        self.write(Some(now), move |rows| rows.beat(&leases, lease_ms))
+    }
+
+    fn last_beat(&self) -> Result<Beat, StorageError> {
+        self.rows(|rows| rows.last_beat())
     }
 }

@@ -1,10 +1,11 @@
 //! What a view may be: counts and lengths, what a slot takes, and what needs a grant. Checked before anything is drawn.
 
 use super::nodes::{
-    Action, Arguments, FieldKind, Form, Node, Outcome, Run, Sentence, Submission, Table, Target, Value, View,
+    Action, Arguments, FieldKind, Form, Node, Outcome, Run, Sentence, Step, Submission, Table, Target, Value, View,
 };
 use super::{Frame, Place};
 use crate::accounts::AccountId;
+use crate::storage::outbox::MailId;
 
 /// Nodes of a view.
 pub const NODES: usize = 100;
@@ -24,6 +25,9 @@ pub const VIEW: usize = 256 * 1024;
 pub const ACTIONS: (usize, usize) = (12, 2);
 /// Facts of a list, points of a form, lines of a code, values of a sentence, arguments.
 pub const PARTS: usize = 100;
+
+/// Steps before a mail, and after it.
+pub const STEPS: usize = 10;
 
 /// Why a view is not drawn. For the administrator; the reader sees one quiet line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -84,6 +88,14 @@ pub enum ViewError {
         plugin: String,
         /// What stands in its place.
         account: String,
+    },
+    /// A mail that cannot be one.
+    #[error("plugin {plugin}: {mail:?} is no mail; one is named as `mail.send` has answered")]
+    Mail {
+        /// Who said it.
+        plugin: String,
+        /// What stands in its place.
+        mail: String,
     },
     /// A row with another number of cells than the table has columns.
     #[error("plugin {plugin}: a row of the table {table:?} has {cells} cells for {columns} columns")]
@@ -209,6 +221,24 @@ impl<'f> Check<'f> {
         }
     }
 
+    /// It goes into addresses.
+    fn mail(&mut self, mail: &str) -> Result<(), ViewError> {
+        self.size(mail)?;
+        match mail.parse::<MailId>() {
+            Ok(_) => Ok(()),
+            Err(_) => Err(ViewError::Mail { plugin: self.plugin(), mail: mail.chars().take(64).collect() }),
+        }
+    }
+
+    fn steps(&mut self, steps: &[Step]) -> Result<(), ViewError> {
+        self.most("steps", steps.len(), STEPS, "delivery")?;
+        for step in steps {
+            self.title(&step.title)?;
+            step.detail.iter().try_for_each(|detail| self.sentence(detail))?;
+        }
+        Ok(())
+    }
+
     fn arguments(&mut self, arguments: &Arguments) -> Result<(), ViewError> {
         self.most("arguments", arguments.len(), PARTS, "target or submission")?;
         for (name, value) in arguments {
@@ -226,7 +256,8 @@ impl<'f> Check<'f> {
                 self.arguments(&page.arguments)
             }
             Target::Overview(account) | Target::AccountDetails(account) => self.account(account),
-            Target::SignIn | Target::MyAccount => Ok(()),
+            Target::Mail(mail) => self.mail(mail),
+            Target::SignIn | Target::MyAccount | Target::EmailSettings => Ok(()),
         }
     }
 
@@ -252,7 +283,8 @@ impl<'f> Check<'f> {
 
     fn outcome(&mut self, outcome: &Outcome) -> Result<(), ViewError> {
         self.label(&outcome.title)?;
-        self.sentence(&outcome.body)
+        self.sentence(&outcome.body)?;
+        outcome.mail.iter().try_for_each(|mail| self.mail(mail))
     }
 
     fn nodes(&mut self, nodes: &[Node]) -> Result<(), ViewError> {
@@ -279,6 +311,11 @@ impl<'f> Check<'f> {
             Node::Table(table) => self.table(table),
             Node::Form(form) => self.form(form),
             Node::Actions(actions) => self.actions(actions, ACTIONS.0, "row of actions"),
+            Node::Delivery(delivery) => {
+                self.mail(&delivery.mail)?;
+                self.steps(&delivery.before)?;
+                self.steps(&delivery.after)
+            }
             Node::Code(code) => {
                 self.label(&code.label)?;
                 self.most("lines", code.lines.len(), PARTS, "code")?;
@@ -343,7 +380,7 @@ impl<'f> Check<'f> {
                 FieldKind::CurrentPassword => self.grant(self.frame.may_passwords, "a password field", "passwords")?,
                 FieldKind::NewPassword(new) => {
                     self.grant(self.frame.may_passwords, "a password field", "passwords")?;
-                    new.rate.iter().try_for_each(|rate| self.label(rate))?;
+                    new.rate.iter().chain(&new.generate).try_for_each(|operation| self.label(operation))?;
                     new.rules.iter().try_for_each(|rules| self.text(rules))?;
                 }
                 FieldKind::Hidden(value) => self.text(value)?,
@@ -421,6 +458,7 @@ fn kind(node: &Node) -> &'static str {
         Node::Table(_) => "a table",
         Node::Form(_) => "a form",
         Node::Actions(_) => "actions",
+        Node::Delivery(_) => "a delivery",
         Node::Code(_) => "a code",
     }
 }

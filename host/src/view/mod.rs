@@ -3,6 +3,7 @@
 //! Invariants: every text goes through [`html::escaped`]; ids are the host's own; a password is never drawn; limits are
 //! checked before a byte is written. The panel draws its own forms in the same way, under a plugin name of its own.
 
+pub mod delivery;
 pub mod form;
 pub mod html;
 mod limits;
@@ -15,6 +16,7 @@ pub mod theme;
 pub mod words;
 
 pub use crate::bindings::keyturn::ui::nodes;
+pub use delivery::Delivery;
 pub use form::{Corrections, FieldError};
 pub use html::Markup;
 pub use limits::ViewError;
@@ -71,6 +73,8 @@ pub struct Frame<'a> {
     pub now: i64,
     /// A field of an account, where this reader may see it.
     pub account: &'a dyn Fn(&str, AccountField) -> Option<String>,
+    /// A mail by its name, where this reader may see what became of it.
+    pub mail: &'a dyn Fn(&str) -> Option<Delivery>,
     /// What was wrong with the form posted last, if it stands here.
     pub corrections: Option<&'a Corrections>,
     /// Seal the forms.

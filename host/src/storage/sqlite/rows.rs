@@ -99,6 +99,7 @@ impl Rows<'_> {
     pub fn still(&self, plugin: &str, read: &Read, now: i64) -> Result<bool, StorageError> {
         match read {
             Read::Account { id, seen } => Ok(self.known(id)? == *seen),
+            Read::Mail { id, address } => Ok(self.attempted(id)? == *address),
             Read::Data { key, version } => {
                 let present = self.one(
                     "checking keyturnhost_data",
@@ -150,6 +151,9 @@ impl Rows<'_> {
         {
             return Err(StorageError::Recorded(existing));
         }
+        if let Some(lease) = &commit.task {
+            self.end_task(lease)?;
+        }
         for read in &commit.reads {
             if !self.still(&commit.plugin, read, commit.now)? {
                 return Err(StorageError::Changed);
@@ -157,9 +161,9 @@ impl Rows<'_> {
         }
         let mut growth = 0;
         for effect in &commit.effects {
-            growth += self.effect(&commit.plugin, effect, commit.now)?;
+            growth += self.effect(commit, effect)?;
         }
-        self.grow(&commit.plugin, growth, commit.stored_bytes)?;
+        self.grow(&commit.plugin, growth, commit.quotas.stored_bytes)?;
         if let Some(entry) = &commit.audit {
             self.insert_audit(entry)?;
         }
@@ -170,7 +174,8 @@ impl Rows<'_> {
     }
 
     /// By how many bytes the plugin's data grew.
-    fn effect(&self, plugin: &str, effect: &Effect, now: i64) -> Result<i64, StorageError> {
+    fn effect(&self, commit: &Commit, effect: &Effect) -> Result<i64, StorageError> {
+        let Commit { plugin, now, quotas, .. } = commit;
         match effect {
             Effect::Put { key, value, expires } => {
                 let before = self.stored(plugin, key)?;
@@ -183,15 +188,7 @@ impl Rows<'_> {
                 )?;
                 Ok((key.len() + sealed.len()) as i64 - before)
             }
-            Effect::Delete { key } => {
-                let before = self.stored(plugin, key)?;
-                self.change(
-                    "writing keyturnhost_data",
-                    "DELETE FROM keyturnhost_data WHERE plugin = ?1 AND key = ?2",
-                    params![plugin, key],
-                )?;
-                Ok(-before)
-            }
+            Effect::Delete { key } => self.delete(plugin, key),
             Effect::Forget { key } => {
                 self.change(
                     "writing keyturnhost_counters",
@@ -201,10 +198,23 @@ impl Rows<'_> {
                 Ok(0)
             }
             Effect::Replace { id, hash, why, epoch } => {
-                self.replace(id, hash, *why, epoch, now)?;
+                self.replace(id, hash, *why, epoch, *now)?;
                 Ok(0)
             }
+            Effect::Send(mail) => self.send(plugin, mail, quotas, *now).map(|()| 0),
+            Effect::Withdraw { id } => self.withdraw(plugin, id, *now).map(|_| 0),
+            Effect::Enqueue(task) => self.enqueue(plugin, task, quotas, *now).map(|()| 0),
         }
+    }
+
+    fn delete(&self, plugin: &str, key: &str) -> Result<i64, StorageError> {
+        let before = self.stored(plugin, key)?;
+        self.change(
+            "writing keyturnhost_data",
+            "DELETE FROM keyturnhost_data WHERE plugin = ?1 AND key = ?2",
+            params![plugin, key],
+        )?;
+        Ok(-before)
     }
 
     fn replace(&self, id: &AccountId, hash: &str, why: Why, epoch: &str, now: i64) -> Result<(), StorageError> {
@@ -309,10 +319,10 @@ impl Rows<'_> {
             |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)),
         )?;
         for (plugin, key) in &data {
-            let growth = self.effect(plugin, &Effect::Delete { key: key.clone() }, now)?;
+            let growth = self.delete(plugin, key)?;
             self.grow(plugin, growth, u64::MAX)?;
         }
-        Ok(records + counters + data.len())
+        Ok(records + counters + data.len() + self.tidy_outbox(now, most)? + self.tidy_tasks(now, most)?)
     }
 
     // ----- helping -----
@@ -380,7 +390,7 @@ fn nonce(sealed: &[u8]) -> Option<[u8; NONCE]> {
     sealed.first_chunk().copied()
 }
 
-fn forged(table: &str, whose: &str) -> StorageError {
+pub(super) fn forged(table: &str, whose: &str) -> StorageError {
     StorageError::Failed {
         doing: format!("reading {table} of {whose}"),
         cause:

@@ -65,6 +65,71 @@ const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE keyturnhost_key (id INTEGER PRIMARY KEY CHECK (id = 1), mac BLOB NOT NULL) STRICT;
 ",
+    "
+    CREATE TABLE keyturnhost_usage (
+        plugin TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        amount INTEGER NOT NULL,
+        PRIMARY KEY (plugin, kind)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE keyturnhost_templates (
+        id BLOB PRIMARY KEY,
+        text BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE keyturnhost_outbox (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        plugin TEXT NOT NULL,
+        recipient TEXT NOT NULL,
+        template_name TEXT NOT NULL,
+        template BLOB NOT NULL,
+        variables BLOB NOT NULL,
+        secrets BLOB,
+        state TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        due INTEGER,
+        lease TEXT,
+        asked_at INTEGER NOT NULL,
+        changed_at INTEGER NOT NULL,
+        expires INTEGER NOT NULL,
+        address_mac BLOB,
+        last_at INTEGER,
+        server TEXT,
+        last TEXT,
+        obstacle TEXT
+    ) STRICT;
+    CREATE INDEX keyturnhost_outbox_due ON keyturnhost_outbox (due) WHERE due IS NOT NULL;
+    CREATE INDEX keyturnhost_outbox_recipient ON keyturnhost_outbox (recipient, number);
+    CREATE INDEX keyturnhost_outbox_state ON keyturnhost_outbox (state, number);
+    CREATE INDEX keyturnhost_outbox_asked ON keyturnhost_outbox (plugin, asked_at);
+    CREATE INDEX keyturnhost_outbox_whole ON keyturnhost_outbox (expires) WHERE secrets IS NOT NULL;
+    CREATE INDEX keyturnhost_outbox_done ON keyturnhost_outbox (asked_at) WHERE secrets IS NULL;
+    CREATE TABLE keyturnhost_tasks (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        kind TEXT NOT NULL,
+        plugin TEXT NOT NULL,
+        charged TEXT NOT NULL,
+        name TEXT NOT NULL,
+        key TEXT,
+        payload BLOB,
+        address TEXT,
+        depth INTEGER NOT NULL,
+        attempts INTEGER NOT NULL,
+        due INTEGER,
+        lease TEXT,
+        asked_at INTEGER NOT NULL,
+        outcome TEXT
+    ) STRICT;
+    CREATE UNIQUE INDEX keyturnhost_tasks_key ON keyturnhost_tasks (plugin, name, key)
+        WHERE key IS NOT NULL AND lease IS NULL AND due IS NOT NULL;
+    CREATE INDEX keyturnhost_tasks_due ON keyturnhost_tasks (due) WHERE due IS NOT NULL;
+    CREATE INDEX keyturnhost_tasks_failed ON keyturnhost_tasks (asked_at) WHERE due IS NULL;
+    CREATE TABLE keyturnhost_workers (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        beat INTEGER NOT NULL
+    ) STRICT;
+",
 ];
 
 /// Brings the tables to this version. Of two processes that start at once, one does it.
@@ -124,7 +189,11 @@ pub(super) fn replace_key(db: &Connection, keys: &Keys) -> Result<(), StorageErr
              DELETE FROM keyturnhost_totals;
              DELETE FROM keyturnhost_records;
              DELETE FROM keyturnhost_counters;
-             DELETE FROM keyturnhost_epochs;",
+             DELETE FROM keyturnhost_epochs;
+             DELETE FROM keyturnhost_outbox;
+             DELETE FROM keyturnhost_templates;
+             DELETE FROM keyturnhost_tasks;
+             DELETE FROM keyturnhost_usage;",
         )?;
         db.execute("INSERT OR REPLACE INTO keyturnhost_key VALUES (1, ?1)", [keys.mac("this database", &[])])?;
         db.execute_batch("COMMIT")

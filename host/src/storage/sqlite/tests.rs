@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::accounts::{Why, sql};
-use crate::storage::{Effect, Role};
+use crate::storage::{Effect, Quotas, Role};
 
 const NOW: i64 = 1_764_000_000_000;
 
@@ -63,7 +63,8 @@ fn commit(effects: Vec<Effect>) -> Commit {
         effects,
         audit: None,
         record: None,
-        stored_bytes: 1_000_000,
+        quotas: Quotas { stored_bytes: 1_000_000, ..Quotas::NONE },
+        task: None,
     }
 }
 
@@ -293,7 +294,10 @@ fn what_has_ended_is_removed_in_idle_time_and_the_total_shrinks_with_it() {
 fn a_plugin_stores_no_more_than_its_limit_and_may_still_shrink() {
     let panel = Panel::new();
     let storage = panel.open(Options::default());
-    let within = |stored_bytes, effects| storage.commit(Commit { stored_bytes, ..commit(effects) });
+    let within = |stored_bytes, effects| {
+        let quotas = Quotas { stored_bytes, ..Quotas::NONE };
+        storage.commit(Commit { quotas, ..commit(effects) })
+    };
     within(400, vec![put("a", &"x".repeat(100)), put("b", &"x".repeat(100))]).expect("committed");
     assert_eq!(within(400, vec![put("k", ""), put("c", &"x".repeat(100))]), Err(StorageError::Limit("stored-bytes")));
     assert_eq!(value(&storage, "k"), None);

@@ -29,9 +29,21 @@ const TIDIED: u32 = 500;
 /// The longest pause before a busy database is tried again.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// A call that waits to be committed.
+/// What is to be written, together or not at all.
+pub(super) enum Work {
+    /// A call.
+    Call(Box<Commit>),
+    /// A worker's or an operator's own; it may run more than once, and the last time counts.
+    Own(Box<Own>),
+}
+
+type Own = dyn Fn(Rows<'_>) -> Result<(), StorageError> + Send;
+
+/// Something that waits to be committed.
 pub(super) struct Job {
-    pub commit: Commit,
+    pub work: Work,
+    /// Unix milliseconds, for tidying; none: no reason to.
+    pub now: Option<i64>,
     /// When a busy database is given up.
     pub until: Instant,
     pub answer: SyncSender<Result<(), StorageError>>,
@@ -39,7 +51,10 @@ pub(super) struct Job {
 
 impl Job {
     fn touches_panel(&self) -> bool {
-        self.commit.effects.iter().any(|effect| matches!(effect, Effect::Replace { .. }))
+        match &self.work {
+            Work::Call(commit) => commit.effects.iter().any(|effect| matches!(effect, Effect::Replace { .. })),
+            Work::Own(_) => false,
+        }
     }
 
     fn answer(self, result: Result<(), StorageError>) {
@@ -83,7 +98,7 @@ impl Writer {
                     {
                         waiting.push(job);
                     }
-                    self.now = waiting.last().map(|job| job.commit.now);
+                    self.now = waiting.iter().rev().find_map(|job| job.now).or(self.now);
                     self.serve(waiting);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -144,7 +159,7 @@ impl Writer {
         }
         let mut results = Vec::with_capacity(jobs.len());
         for (at, job) in jobs.iter().enumerate() {
-            let result = self.step(&job.commit);
+            let result = self.step(&job.work);
             if self.db.is_autocommit() {
                 return Attempt::Lost(at, result.err().unwrap_or_else(transaction_ended).into_error());
             }
@@ -167,9 +182,10 @@ impl Writer {
             return self.rolled_back(attempt);
         }
         for (job, _) in jobs.iter().zip(&results).filter(|(_, result)| result.is_ok()) {
-            for effect in &job.commit.effects {
+            let Work::Call(commit) = &job.work else { continue };
+            for effect in &commit.effects {
                 if let Effect::Forget { key } = effect {
-                    self.counters.forget(&job.commit.plugin, key);
+                    self.counters.forget(&commit.plugin, key);
                 }
             }
         }
@@ -177,10 +193,14 @@ impl Writer {
     }
 
     /// One call under its savepoint: written, or as if it had not been there.
-    fn step(&self, commit: &Commit) -> Result<(), Step> {
+    fn step(&self, work: &Work) -> Result<(), Step> {
         run(&self.db, "SAVEPOINT call").map_err(Step::Broken)?;
         let rows = Rows { db: &self.db, keys: &self.keys, provider: &*self.provider };
-        let applied = catch_unwind(AssertUnwindSafe(|| rows.apply(commit))).unwrap_or_else(|_| Err(panicked()));
+        let apply = || match work {
+            Work::Call(commit) => rows.apply(commit),
+            Work::Own(write) => write(rows),
+        };
+        let applied = catch_unwind(AssertUnwindSafe(apply)).unwrap_or_else(|_| Err(panicked()));
         match applied {
             Ok(()) => run(&self.db, "RELEASE call").map_err(Step::Broken),
             Err(StorageError::Busy) => Err(Step::Busy),

@@ -30,6 +30,10 @@ pub(super) use shape::Shape;
 pub const SEALED: &str = "kt";
 /// Asks for the strength of the field that it names; the script's alone.
 pub const RATE: &str = "kt-rate";
+/// Asks for a generated password for the field that it names: the name of a button, and the script's.
+pub const GENERATE: &str = "kt-generate";
+/// Stands beside [`GENERATE`] when it is the script that asks.
+pub const SCRIPT: &str = "kt-script";
 /// After a field's name: the second input of a password that is drawn twice.
 pub const AGAIN: &str = "~again";
 
@@ -120,7 +124,23 @@ impl Submission {
             typed: self.typed.clone(),
             errors,
             message,
+            generated: None,
         }
+    }
+}
+
+/// A generated password, to be shown beside its field this once: neither printed nor stored.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Generated {
+    /// The field's name.
+    pub field: String,
+    /// The password.
+    pub password: Zeroizing<String>,
+}
+
+impl std::fmt::Debug for Generated {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Generated").field("field", &self.field).finish_non_exhaustive()
     }
 }
 
@@ -138,12 +158,26 @@ pub struct Rate {
     pub inputs: Vec<(String, Input)>,
 }
 
+/// A wish for a generated password.
+pub struct Generate {
+    /// The form as it was posted; its own operation is not run.
+    pub submission: Submission,
+    /// The operation that answers it.
+    pub operation: String,
+    /// The field that it is for.
+    pub field: String,
+    /// The script asks, and puts it into both fields; else it is shown beside them.
+    pub script: bool,
+}
+
 /// What was posted.
 pub enum Posted {
     /// A press of the button.
     Submission(Box<Submission>),
     /// The meter's question, while somebody types.
     Rate(Box<Rate>),
+    /// A press of the button that generates a password.
+    Generate(Box<Generate>),
 }
 
 /// What was wrong with a form, and what was typed into it; laid over the same form when it is drawn again.
@@ -159,6 +193,9 @@ pub struct Corrections {
     pub errors: Vec<FieldError>,
     /// About the whole form.
     pub message: Option<String>,
+    /// What was asked for in place of sending the form.
+    #[serde(skip)]
+    pub generated: Option<Box<Generated>>,
 }
 
 impl Corrections {
@@ -257,4 +294,10 @@ pub fn rate_answer(strength: &Strength, locale: &str) -> String {
     let advice: String =
         strength.advice.iter().flat_map(|advice| advice.chars()).filter(|c| !super::html::dropped(*c)).collect();
     serde_json::json!({ "score": score, "word": word, "text": advice }).to_string()
+}
+
+/// A generated password as the script reads it: JSON with `value`.
+#[must_use]
+pub fn generated_answer(password: &str) -> Zeroizing<String> {
+    Zeroizing::new(serde_json::json!({ "value": password }).to_string())
 }

@@ -5,7 +5,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 use super::shape::{INPUT, Kind, Shape};
-use super::{AGAIN, Corrections, FieldError, Input, Posted, RATE, Rate, SEALED, Sealed, Submission, Typed, TypedValue};
+use super::{
+    AGAIN, Corrections, FieldError, GENERATE, Generate, Input, Posted, RATE, Rate, SCRIPT, SEALED, Sealed, Submission,
+    Typed, TypedValue,
+};
 use crate::accounts::AccountId;
 use crate::caller::{Actor, Caller};
 use crate::seal::Keys;
@@ -16,7 +19,7 @@ pub const BODY: usize = 1024 * 1024;
 /// How long a drawn form can be posted, in milliseconds: 12 hours.
 pub const LIFETIME: i64 = 12 * 60 * 60 * 1000;
 /// Inputs of a body: two for each of forty fields, and the host's own.
-const INPUTS: usize = 82;
+const INPUTS: usize = 83;
 
 /// Why a body is no submission.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +54,9 @@ pub struct Stale {
 pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Posted, FormError> {
     let inputs = Inputs::parse(body)?;
     let form = open(inputs.get(SEALED).ok_or(FormError::Malformed("it has no sealed part"))?, keys)?;
-    inputs.only(|name| name == SEALED || name == RATE || form.fields.iter().any(|shape| shape.has(name)))?;
+    inputs.only(|name| {
+        [SEALED, RATE, GENERATE, SCRIPT].contains(&name) || form.fields.iter().any(|shape| shape.has(name))
+    })?;
 
     let here = super::tag(&caller.actor);
     let bound = form.actor == here && form.session == super::session(keys, caller);
@@ -66,9 +71,16 @@ pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Poste
         return Err(FormError::Foreign);
     }
     let actor = form.actor.clone();
+    let generates = inputs.get(GENERATE).map(|field| generates(&form, field)).transpose()?;
     let submission = submission(form, &inputs, words)?;
     if bound && fresh {
-        return Ok(Posted::Submission(Box::new(submission)));
+        return Ok(match generates {
+            Some((field, operation)) => {
+                let script = inputs.get(SCRIPT).is_some();
+                Posted::Generate(Box::new(Generate { submission, operation, field, script }))
+            }
+            None => Posted::Submission(Box::new(submission)),
+        });
     }
     // Same actor under another session, or nobody any more: he gets his words back, and presses again himself.
     let message = words.get(if bound { "answer-old" } else { "answer-elsewhere" }).to_owned();
@@ -88,6 +100,15 @@ fn open(sealed: &str, keys: &Keys) -> Result<Sealed, FormError> {
 /// Limits let no other subject be sealed; one that does not parse must not become a form about nobody.
 fn account(subject: Option<&str>) -> Result<Option<AccountId>, FormError> {
     subject.map(|subject| subject.parse().map_err(|_| FormError::Foreign)).transpose()
+}
+
+/// The field, and the operation that generates a password for it.
+fn generates(form: &Sealed, field: &str) -> Result<(String, String), FormError> {
+    let shape = form.fields.iter().find(|shape| shape.name == field);
+    match shape.map(|shape| &shape.kind) {
+        Some(Kind::NewPassword { generate: Some(operation), .. }) => Ok((field.to_owned(), operation.clone())),
+        _ => Err(FormError::Malformed("no password is generated for such a field")),
+    }
 }
 
 fn rate(form: Sealed, field: &str, inputs: &Inputs) -> Result<Posted, FormError> {

@@ -24,7 +24,7 @@ pub enum Kind {
     Choice(Vec<String>),
     Tick,
     CurrentPassword,
-    NewPassword { repeat: bool, rate: Option<String> },
+    NewPassword { repeat: bool, rate: Option<String>, generate: Option<String> },
     Hidden(String),
     Fixed(String),
 }
@@ -54,7 +54,9 @@ impl Shape {
             }
             FieldKind::Tick(_) => Kind::Tick,
             FieldKind::CurrentPassword => Kind::CurrentPassword,
-            FieldKind::NewPassword(new) => Kind::NewPassword { repeat: new.repeat, rate: new.rate.clone() },
+            FieldKind::NewPassword(new) => {
+                Kind::NewPassword { repeat: new.repeat, rate: new.rate.clone(), generate: new.generate.clone() }
+            }
             FieldKind::Hidden(value) => Kind::Hidden(value.clone()),
             FieldKind::Fixed(line) => Kind::Fixed(line.value.clone()),
         };

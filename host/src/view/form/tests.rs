@@ -42,7 +42,7 @@ const GOOD: [(&str, &str); 4] = [
 fn submitted(stage: &Stage, body: &[u8]) -> Submission {
     match read(body, &stage.keys, &stage.caller, NOW) {
         Ok(Posted::Submission(posted)) => *posted,
-        Ok(Posted::Rate(_)) => panic!("a question of the meter"),
+        Ok(Posted::Rate(_) | Posted::Generate(_)) => panic!("a question of the script"),
         Err(error) => panic!("{error}"),
     }
 }

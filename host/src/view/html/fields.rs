@@ -2,7 +2,7 @@
 
 use super::nodes::Painter;
 use crate::view::form::{AGAIN, TypedValue};
-use crate::view::nodes::{Choice, Field, FieldKind, Line, LineKind, NewPassword};
+use crate::view::nodes::{Choice, Code, Field, FieldKind, Line, LineKind, NewPassword};
 use crate::view::{Corrections, FieldError};
 
 /// Answers of a choice that are drawn as radios; more become a list to open.
@@ -94,6 +94,14 @@ impl Painter<'_> {
                     let (name, label) = (format!("{}{AGAIN}", field.name), self.words.get("again"));
                     let second = NewPassword { rate: None, ..new.clone() };
                     self.password(field, &name, label, Some(&second), errors);
+                }
+                let generated = corrections.and_then(|corrections| corrections.generated.as_ref());
+                if let Some(generated) = generated.filter(|generated| generated.field == field.name) {
+                    self.code(&Code {
+                        label: self.words.get("generated").to_owned(),
+                        lines: vec![generated.password.to_string()],
+                        secret: true,
+                    });
                 }
             }
         }

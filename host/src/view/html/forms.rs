@@ -2,8 +2,8 @@
 
 use super::fields::Drawn;
 use super::nodes::{Painter, button};
-use crate::view::form::{self, SEALED};
-use crate::view::nodes::{Field, Form, Intent, Submission};
+use crate::view::form::{self, GENERATE, SEALED};
+use crate::view::nodes::{Field, FieldKind, Form, Intent, NewPassword, Submission};
 
 impl Painter<'_> {
     /// Draws a form, with its corrections if they are for it.
@@ -40,6 +40,19 @@ impl Painter<'_> {
             if form.submit_intent == Intent::Danger { "kt-button kt-destroy" } else { button(form.submit_intent) };
         self.html.class("div", "kt-buttons");
         self.html.element("button", &[("class", Some(class)), ("type", Some("submit"))], &form.submit_label);
+        // After the form's own button, which Enter presses.
+        for field in &form.fields {
+            if let FieldKind::NewPassword(NewPassword { generate: Some(_), .. }) = &field.kind {
+                let attributes = [
+                    ("class", Some("kt-button")),
+                    ("type", Some("submit")),
+                    ("name", Some(GENERATE)),
+                    ("value", Some(field.name.as_str())),
+                ];
+                let word = self.words.get("generate");
+                self.html.element("button", &attributes, word);
+            }
+        }
         if let Some(cancel) = &form.cancel {
             let (url, word) = (self.url(cancel), self.words.get("cancel"));
             self.html.element("a", &[("class", Some("kt-button")), ("href", Some(&url))], word);

@@ -1,6 +1,7 @@
 //! The writer: names of elements and attributes are the host's literals, and every other piece of text goes through
 //! [`escaped`]. Nothing else makes [`Markup`], so what is not markup cannot be taken for it.
 
+pub mod delivery;
 pub mod fields;
 pub mod forms;
 pub mod nodes;

@@ -7,7 +7,7 @@ use super::{Html, Markup, icon};
 use crate::seal;
 use crate::view::nodes::{Action, Code, Fact, Intent, Node, Notice, Outcome, Run, Tone, Value};
 use crate::view::words::Words;
-use crate::view::{Corrections, Frame};
+use crate::view::{Corrections, Delivery, Frame};
 
 /// Draws for one frame.
 pub struct Painter<'f> {
@@ -75,8 +75,12 @@ impl<'f> Painter<'f> {
         let framed = |node: &Node| matches!(node, Node::Table(_) | Node::Notice(_));
         let bare = match heading {
             Some(_) => !nodes.is_empty() && nodes.iter().all(framed),
-            None => !nodes.iter().any(|node| matches!(node, Node::Form(_) | Node::Facts(_) | Node::Code(_))),
+            None => !nodes
+                .iter()
+                .any(|node| matches!(node, Node::Form(_) | Node::Facts(_) | Node::Code(_) | Node::Delivery(_))),
         };
+        let delivery =
+            nodes.iter().find_map(|node| if let Node::Delivery(delivery) = node { Some(delivery) } else { None });
         let narrow = !nodes.is_empty() && nodes.iter().all(|node| matches!(node, Node::Facts(_)));
         let class = match (bare, narrow) {
             (true, _) => "kt-section",
@@ -88,12 +92,22 @@ impl<'f> Painter<'f> {
                 let id = self.id();
                 self.html.open("section", &[("class", Some(class)), ("aria-labelledby", Some(&id))]);
                 let level = if self.level == 2 { "h2" } else { "h3" };
+                if delivery.is_some() {
+                    self.html.class("div", "kt-heading");
+                }
                 self.html.element(level, &[("id", Some(&id))], text);
+                if let Some(delivery) = delivery {
+                    self.delivery_actions(delivery);
+                    self.html.close("div");
+                }
                 nodes.iter().for_each(|node| self.node(node));
                 self.html.close("section");
             }
             _ => {
                 self.html.class("div", class);
+                if let Some(delivery) = delivery {
+                    self.delivery_actions(delivery);
+                }
                 nodes.iter().for_each(|node| self.node(node));
                 self.html.close("div");
             }
@@ -110,6 +124,7 @@ impl<'f> Painter<'f> {
             Node::Table(table) => self.table(table),
             Node::Form(form) => self.form(form),
             Node::Actions(actions) => self.actions(actions),
+            Node::Delivery(delivery) => self.delivery(delivery),
             Node::Code(code) => self.code(code),
         }
     }
@@ -134,10 +149,16 @@ impl<'f> Painter<'f> {
 
     /// What was just done; announced.
     pub fn outcome(&mut self, said: &Outcome) {
-        let role = if matches!(said.tone, Tone::Danger | Tone::Warning) { "alert" } else { "status" };
-        banner_open(&mut self.html, said.tone, &said.title, Some(role), self.words);
+        let mail = said.mail.as_deref().and_then(|mail| (self.frame.mail)(mail));
+        // A plugin's success does not stay one when its mail has failed.
+        let tone = if mail.as_ref().is_some_and(Delivery::failed) { Tone::Danger } else { said.tone };
+        let role = if matches!(tone, Tone::Danger | Tone::Warning) { "alert" } else { "status" };
+        banner_open(&mut self.html, tone, &said.title, Some(role), self.words);
         if !said.body.is_empty() {
             self.paragraph("kt-text", &said.body);
+        }
+        if let Some(mail) = mail {
+            self.became(&mail);
         }
         banner_close(&mut self.html);
     }
@@ -152,7 +173,8 @@ impl<'f> Painter<'f> {
         self.html.close("dl");
     }
 
-    fn code(&mut self, code: &Code) {
+    /// Something to copy.
+    pub fn code(&mut self, code: &Code) {
         let id = self.id();
         let class = if code.secret { "kt-code kt-secret" } else { "kt-code" };
         self.html.open("div", &[("class", Some(class)), ("role", Some("group")), ("aria-labelledby", Some(&id))]);
@@ -183,7 +205,8 @@ impl<'f> Painter<'f> {
         }
     }
 
-    fn action(&mut self, action: &Action) {
+    /// A button or a link.
+    pub fn action(&mut self, action: &Action) {
         let class = button(action.intent);
         match (&action.unavailable, &action.run) {
             (Some(reason), _) => {

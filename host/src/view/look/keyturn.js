@@ -9,6 +9,15 @@
     return made;
   };
 
+  const post = async (form, pairs) => {
+    const answer = await fetch(form.getAttribute('action'), {
+      method: 'POST', redirect: 'error', headers: { accept: 'application/json' },
+      body: new URLSearchParams([['kt', form.elements.kt.value], ...pairs]),
+    });
+    if (!answer.ok) throw answer;
+    return answer.json();
+  };
+
   /* A button that shows what was typed; hidden again when it is sent, or found again in history. */
   each('.kt-password input', input => {
     const button = make('button', 'kt-show');
@@ -48,14 +57,7 @@
     const ask = async mine => {
       if (!input.value) return clear();
       try {
-        const body = new URLSearchParams([
-          ['kt', input.form.elements.kt.value], ['kt-rate', input.dataset.ktRate], [input.name, input.value],
-        ]);
-        const answer = await fetch(input.form.getAttribute('action'), {
-          method: 'POST', body, redirect: 'error', headers: { accept: 'application/json' },
-        });
-        if (!answer.ok) throw answer;
-        const strength = await answer.json();
+        const strength = await post(input.form, [['kt-rate', input.dataset.ktRate], [input.name, input.value]]);
         if (mine !== turn) return;
         bar.dataset.score = strength.score;
         bar.hidden = false;
@@ -91,6 +93,25 @@
   });
   tell();
   setInterval(tell, 6e4);
+
+  /* A generated password goes into both fields; where that fails, the page is posted and shows it. */
+  each('[name=kt-generate]', button => button.addEventListener('click', async event => {
+    const form = button.form;
+    if (button.dataset.failed) return;
+    event.preventDefault();
+    try {
+      const answer = await post(form, [['kt-generate', button.value], ['kt-script', '1']]);
+      for (const name of [button.value, button.value + '~again']) {
+        const input = form.elements[name];
+        if (!input) continue;
+        input.value = answer.value;
+        input.dispatchEvent(new Event('input'));
+      }
+    } catch {
+      button.dataset.failed = 'yes';
+      button.click();
+    }
+  }));
 
   /* One press is one post; the host would run it once anyway. */
   each('form[data-kt-form]', form => {

@@ -56,7 +56,13 @@ fn bad_form() -> Form {
         choice(9),
         FieldKind::Tick(true),
         FieldKind::CurrentPassword,
-        FieldKind::NewPassword(NewPassword { min_length: 1, repeat: true, rate: Some(bad()), rules: Some(bad()) }),
+        FieldKind::NewPassword(NewPassword {
+            min_length: 1,
+            repeat: true,
+            rate: Some(bad()),
+            generate: Some(bad()),
+            rules: Some(bad()),
+        }),
         FieldKind::Hidden(bad()),
         FieldKind::Fixed(Line { kind: LineKind::Username, value: bad() }),
     ];
@@ -126,7 +132,7 @@ fn no_string_of_any_node_reaches_the_page_raw() {
     let mut view = view(bad_nodes());
     view.title = vec![text(BAD)];
     view.lead = Some(bad_sentence());
-    view.outcome = Some(Outcome { tone: Tone::Danger, title: bad(), body: bad_sentence() });
+    view.outcome = Some(Outcome { tone: Tone::Danger, title: bad(), body: bad_sentence(), mail: None });
     let page = draw_view(&view, &frame).expect("drawn");
     assert_harmless(page.html.as_str());
     assert!(!page.title.contains(['\r', '\n', '\u{202E}']), "the title is plain text, without control characters");

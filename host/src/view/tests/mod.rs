@@ -8,7 +8,7 @@ mod pages;
 use jiff::tz::TimeZone;
 
 use super::nodes::*;
-use super::{Contact, Corrections, Frame, Links, Place};
+use super::{Contact, Corrections, Delivery, Frame, Links, Place};
 use crate::accounts::{AccountId, Reach, Scope};
 use crate::caller::{Actor, Caller};
 use crate::seal::Keys;
@@ -26,6 +26,8 @@ impl Links for Routes {
             }
             Target::Overview(id) => format!("/customers/{id}"),
             Target::AccountDetails(id) => format!("/customers/{id}/details"),
+            Target::Mail(id) => format!("/mails/{id}"),
+            Target::EmailSettings => "/settings/email".to_owned(),
             Target::SignIn => "/sign-in".to_owned(),
             Target::MyAccount => "/account".to_owned(),
         }
@@ -37,6 +39,7 @@ pub(super) struct Stage {
     pub keys: Keys,
     pub caller: Caller,
     pub corrections: Option<Corrections>,
+    pub mail: fn(&str) -> Option<Delivery>,
     pub name: String,
 }
 
@@ -56,7 +59,13 @@ impl Stage {
     pub fn new() -> Self {
         let mut caller = Caller::new(Actor::Account(id("staff:7")), Reach::none().with("customer", Scope::All));
         caller.session = "session one".to_owned();
-        Self { keys: Keys::new([7; 32]), caller, corrections: None, name: "example".to_owned() }
+        Self {
+            keys: Keys::new([7; 32]),
+            caller,
+            corrections: None,
+            mail: |_| None,
+            name: "example".to_owned(),
+        }
     }
 
     pub fn slot() -> Place {
@@ -78,6 +87,7 @@ impl Stage {
             zone: TimeZone::UTC,
             now: NOW,
             account: &field_of,
+            mail: &self.mail,
             corrections: self.corrections.as_ref(),
             keys: &self.keys,
         }
@@ -97,7 +107,13 @@ pub(super) fn line(kind: LineKind, value: &str) -> FieldKind {
 }
 
 pub(super) fn new_password(repeat: bool) -> FieldKind {
-    FieldKind::NewPassword(NewPassword { min_length: 15, repeat, rate: Some("rate".to_owned()), rules: None })
+    FieldKind::NewPassword(NewPassword {
+        min_length: 15,
+        repeat,
+        rate: Some("rate".to_owned()),
+        generate: None,
+        rules: None,
+    })
 }
 
 pub(super) fn form(fields: Vec<Field>) -> Form {

@@ -1,0 +1,293 @@
+//! `keyturn:panel/mail`: mail by template, to an account or to the operators, never to an address. What is sent is an effect:
+//! it waits in the outbox from the commit on, and a worker looks the address up.
+
+use std::collections::BTreeMap;
+
+use zeroize::Zeroizing;
+
+use super::RETRY_SECONDS;
+use crate::accounts::{AccountId, Field};
+use crate::bindings::keyturn::panel::mail::{Error, Host, MailState as State_, Recipient as To, Variable};
+use crate::call::state::{Call, State, Stop};
+use crate::mail::template::{Kind, Template, Value};
+use crate::plugin::manifest::Mail as Rights;
+use crate::storage::outbox::{Mail, MailId, MailState, NewMail, Recipient};
+use crate::storage::{Effect, Read, StorageError};
+
+/// Characters of a text or a secret.
+const MAX_TEXT: usize = 400;
+/// How long a mail is of use that does not say so, in milliseconds: seven days.
+const USEFUL: i64 = 7 * 24 * 3600 * 1000;
+/// The minute of `per-minute`, in milliseconds.
+const MINUTE: i64 = 60_000;
+
+/// Whether there is anything that mail could be sent to; whether it exists, only a server knows.
+pub(crate) fn usable(address: &str) -> bool {
+    address.len() <= 254
+        && !address.contains(|c: char| c.is_whitespace() || c.is_control())
+        && address.rsplit_once('@').is_some_and(|(local, host)| !local.is_empty() && !host.is_empty())
+}
+
+impl From<&'static str> for Error {
+    fn from(limit: &'static str) -> Self {
+        Error::Limit(limit.to_owned())
+    }
+}
+
+fn unavailable(call: &Call, cause: &StorageError) -> Error {
+    tracing::error!(plugin = call.plugin.name, request = call.caller.request, "{cause}");
+    Error::Unavailable(RETRY_SECONDS)
+}
+
+fn one_line(text: &str) -> bool {
+    text.chars().count() <= MAX_TEXT && !text.chars().any(char::is_control)
+}
+
+impl Call {
+    fn mail_rights(&self) -> Result<&Rights, Error> {
+        self.plugin.authority.mail.as_ref().ok_or_else(|| Error::Denied("mail".to_owned()))
+    }
+
+    /// A recipient whom this plugin and this caller may write to, and who can be written to.
+    fn recipient(&mut self, to: &To) -> Result<Recipient, Error> {
+        match to {
+            To::Operators if !self.mail_rights()?.operators => Err(Error::Denied("operators".to_owned())),
+            To::Operators if !self.surroundings.mails_operators => Err(Error::NoAddress),
+            To::Operators => Ok(Recipient::Operators),
+            To::Account(name) => {
+                let id: AccountId = name.parse().map_err(|_| Error::NotFound)?;
+                if !self.mail_rights()?.recipients.contains(id.realm()) {
+                    return Err(Error::Denied(format!("recipients {}", id.realm())));
+                }
+                self.reading()?;
+                self.note(&id).map_err(|cause| unavailable(self, &cause))?;
+                let known = self.accounts.get(&id).and_then(Option::as_ref);
+                let known = known.filter(|known| self.caller.reaches(&known.account)).ok_or(Error::NotFound)?;
+                match known.account.value(Field::Email) {
+                    Some(address) if usable(address) => Ok(Recipient::Account(id)),
+                    _ => Err(Error::NoAddress),
+                }
+            }
+        }
+    }
+
+    fn ready(&mut self, to: Option<&To>) -> Result<(), Error> {
+        if !self.surroundings.mails {
+            return Err(Error::NotConfigured);
+        }
+        to.map_or(Ok(()), |to| self.recipient(to).map(drop))
+    }
+
+    /// A mail of this plugin's, to somebody whom the caller reaches.
+    fn own_mail(&mut self, name: &str) -> Result<Mail, Error> {
+        let id: MailId = name.parse().map_err(|_| Error::NotFound)?;
+        self.reading()?;
+        let found = self.in_host(|call| call.storage.mail(&id)).map_err(|cause| unavailable(self, &cause))?;
+        let mail = found.filter(|mail| mail.plugin == self.plugin.name).ok_or(Error::NotFound)?;
+        if let Recipient::Account(account) = &mail.to {
+            self.note(account).map_err(|cause| unavailable(self, &cause))?;
+            // Whoever reaches everybody reaches also those who are gone.
+            let reached = match self.accounts.get(account) {
+                Some(Some(known)) => self.caller.reaches(&known.account),
+                _ => !matches!(self.caller.actor, crate::caller::Actor::Account(_)),
+            };
+            if !reached {
+                return Err(Error::NotFound);
+            }
+        }
+        Ok(mail)
+    }
+
+    /// What became of a mail that this call itself has queued or withdrawn.
+    fn of_this_call(&self, name: &str) -> Option<MailState> {
+        self.mails.get(&name.parse::<MailId>().ok()?).copied()
+    }
+
+    fn current(&mut self, name: &str) -> Result<bool, Error> {
+        if self.of_this_call(name) == Some(MailState::Queued) {
+            return Ok(true);
+        }
+        let mail = self.own_mail(name)?;
+        self.reads.push(Read::Mail { id: mail.id.clone(), address: mail.address.clone() });
+        let Some(attempted) = mail.address else { return Ok(true) };
+        let Recipient::Account(id) = &mail.to else { return Ok(true) };
+        let known = self.accounts.get(id).and_then(Option::as_ref);
+        let address = known.and_then(|known| known.account.value(Field::Email));
+        Ok(address.is_some_and(|address| mail.to.address_mac(&self.keys, address).as_slice() == attempted))
+    }
+
+    fn send(
+        &mut self,
+        to: &To,
+        template: &str,
+        variables: Vec<(String, Variable)>,
+        expires: Option<i64>,
+    ) -> Result<Result<MailId, Error>, Stop> {
+        self.effects_allowed()?;
+        let mail = match self.new_mail(to, template, variables, expires) {
+            Ok(mail) => mail,
+            Err(error) => return Ok(Err(error)),
+        };
+        let id = mail.id.clone();
+        let bytes = mail.variables.iter().map(|(name, value)| name.len() + size(value)).sum();
+        Ok(self.effect(Effect::Send(Box::new(mail)), bytes)?.map_err(Error::from).map(|()| {
+            self.mails.insert(id.clone(), MailState::Queued);
+            id
+        }))
+    }
+
+    fn new_mail(
+        &mut self,
+        to: &To,
+        template: &str,
+        variables: Vec<(String, Variable)>,
+        expires: Option<i64>,
+    ) -> Result<NewMail, Error> {
+        self.ready(None)?;
+        let to = self.recipient(to)?;
+        let kept = self.plugin.mails.get(template).cloned();
+        let declared = self.plugin.manifest.mails.get(template);
+        let (Some(kept), Some(declared)) = (kept, declared) else {
+            return Err(Error::BadTemplate(format!("there is no template {template}")));
+        };
+        let variables = self.filled(declared, variables)?;
+        let per_minute = self.mail_rights()?.per_minute;
+        self.reading()?;
+        let since = self.now - MINUTE;
+        let asked = self
+            .in_host(|call| call.storage.mails_since(&call.plugin.name, since))
+            .map_err(|cause| unavailable(self, &cause))?;
+        let own = self.effects.iter().filter(|effect| matches!(effect, Effect::Send(_))).count() as u64;
+        if asked + own >= u64::from(per_minute) {
+            return Err("per-minute".into());
+        }
+        Ok(NewMail {
+            id: MailId::random(),
+            to,
+            template: kept,
+            variables,
+            expires: expires.unwrap_or(self.now + USEFUL),
+            per_minute,
+            origin: self.caller.address.map(|address| address.to_canonical().to_string()),
+        })
+    }
+
+    /// The variables as values, if they are those of the template.
+    fn filled(&self, template: &Template, given: Vec<(String, Variable)>) -> Result<Vec<(String, Value)>, Error> {
+        let bad = |name: &str, problem: &str| Err(Error::BadTemplate(format!("{name}: {problem}")));
+        let mut filled = BTreeMap::new();
+        for (name, variable) in given {
+            let Some(kind) = template.variables.get(&name) else {
+                return bad(&name, "the template has no such variable");
+            };
+            let value = self.value(&name, variable)?;
+            if value.kind() != *kind {
+                return bad(&name, "is of another kind in the template");
+            }
+            if value.kind() == Kind::Text && !self.mail_rights()?.text {
+                return Err(Error::Denied("text".to_owned()));
+            }
+            if filled.insert(name.clone(), value).is_some() {
+                return bad(&name, "is given twice");
+            }
+        }
+        match template.variables.keys().find(|name| !filled.contains_key(*name)) {
+            Some(missing) => bad(missing, "is missing"),
+            None => Ok(filled.into_iter().collect()),
+        }
+    }
+
+    fn value(&self, name: &str, variable: Variable) -> Result<Value, Error> {
+        let bad = |problem: &str| Error::BadTemplate(format!("{name}: {problem}"));
+        let line =
+            |text: String| if one_line(&text) { Ok(text) } else { Err(bad("is not one line of 400 characters")) };
+        Ok(match variable {
+            Variable::Text(text) => Value::Text(line(text)?),
+            Variable::Time(at) => Value::Time(at),
+            Variable::Duration(seconds) => Value::Duration(seconds),
+            Variable::Number(number) => Value::Number(number),
+            Variable::Secret(secret) => Value::Secret(Zeroizing::new(line(secret)?)),
+            Variable::Link(link) => {
+                let token = (16..=128).contains(&link.token.len())
+                    && link.token.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+                if !token {
+                    return Err(bad("the token is not 16 to 128 of A-Z a-z 0-9 - _"));
+                }
+                if !self.plugin.manifest.pages.iter().any(|page| page.link && page.name == link.page) {
+                    return Err(bad("leads to a page that is no link page of this plugin"));
+                }
+                Value::Link(Zeroizing::new(self.surroundings.link(&link.page, &link.token)))
+            }
+        })
+    }
+
+    fn withdraw(&mut self, name: &str) -> Result<Result<(), Error>, Stop> {
+        self.effects_allowed()?;
+        let found = match self.of_this_call(name) {
+            Some(_) => name.parse().map(|id| (id, true)).map_err(|_| Error::NotFound),
+            None => self.own_mail(name).map(|mail| (mail.id, mail.whole)),
+        };
+        let (id, whole): (MailId, bool) = match found {
+            Ok(found) => found,
+            Err(error) => return Ok(Err(error)),
+        };
+        if !whole {
+            // It has gone, or ended otherwise: nothing happens to it.
+            return Ok(Ok(()));
+        }
+        Ok(self.effect(Effect::Withdraw { id: id.clone() }, name.len())?.map_err(Error::from).map(|()| {
+            self.mails.insert(id, MailState::Withdrawn);
+        }))
+    }
+}
+
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Text(text) => text.len(),
+        Value::Link(text) | Value::Secret(text) => text.len(),
+        Value::Time(_) | Value::Duration(_) | Value::Number(_) => 8,
+    }
+}
+
+fn told(state: MailState) -> State_ {
+    match state {
+        MailState::Queued => State_::Queued,
+        MailState::Sending => State_::Sending,
+        MailState::Accepted => State_::Accepted,
+        MailState::Delayed => State_::Delayed,
+        MailState::Refused => State_::Refused,
+        MailState::GaveUp => State_::GaveUp,
+        MailState::Ended => State_::Ended,
+        MailState::Withdrawn => State_::Withdrawn,
+    }
+}
+
+impl Host for State {
+    fn ready(&mut self, recipient: Option<To>) -> wasmtime::Result<Result<(), Error>> {
+        Ok(self.call.ready(recipient.as_ref()))
+    }
+
+    fn state(&mut self, mail: String) -> wasmtime::Result<Result<State_, Error>> {
+        let call = &mut self.call;
+        let own = call.of_this_call(&mail);
+        Ok(own.map_or_else(|| call.own_mail(&mail).map(|mail| mail.state), Ok).map(told))
+    }
+
+    fn current(&mut self, mail: String) -> wasmtime::Result<Result<bool, Error>> {
+        Ok(self.call.current(&mail))
+    }
+
+    fn send(
+        &mut self,
+        recipient: To,
+        template: String,
+        variables: Vec<(String, Variable)>,
+        expires: Option<i64>,
+    ) -> wasmtime::Result<Result<String, Error>> {
+        Ok(self.call.send(&recipient, &template, variables, expires)?.map(String::from))
+    }
+
+    fn withdraw(&mut self, mail: String) -> wasmtime::Result<Result<(), Error>> {
+        Ok(self.call.withdraw(&mail)?)
+    }
+}

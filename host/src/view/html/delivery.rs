@@ -1,0 +1,175 @@
+//! The life of a mail: the plugin's own steps, and between them the outbox's, in the host's words.
+
+use super::nodes::Painter;
+use crate::storage::outbox::MailState;
+use crate::view::Delivery;
+use crate::view::nodes::{self, Action, Intent, Run, Step, StepState, Target, Value};
+
+/// A step of the outbox's.
+struct Told {
+    title: String,
+    detail: Option<String>,
+    said: Option<String>,
+    state: StepState,
+    at: Option<i64>,
+}
+
+impl Painter<'_> {
+    /// The steps, first to last.
+    pub fn delivery(&mut self, delivery: &nodes::Delivery) {
+        let mail = (self.frame.mail)(&delivery.mail);
+        self.html.class("ol", "kt-steps");
+        delivery.before.iter().for_each(|step| self.step(step));
+        match &mail {
+            Some(mail) => self.told(mail).into_iter().for_each(|told| self.outbox_step(&told)),
+            None => {
+                let title = self.words.get("mail-not-shown").to_owned();
+                self.outbox_step(&Told { title, detail: None, said: None, state: StepState::Ahead, at: None });
+            }
+        }
+        delivery.after.iter().for_each(|step| self.step(step));
+        self.html.close("ol");
+    }
+
+    /// What can be done about the mail; they stand beside the section's heading.
+    pub fn delivery_actions(&mut self, delivery: &nodes::Delivery) {
+        let Some(mail) = (self.frame.mail)(&delivery.mail).filter(|mail| mail.may_mend) else { return };
+        let action = |word: &str, intent, target| Action {
+            label: self.words.get(word).to_owned(),
+            intent,
+            run: Run::Go(target),
+            unavailable: None,
+        };
+        let page = || Target::Mail(delivery.mail.clone());
+        let mut actions = Vec::new();
+        match (mail.state, &mail.account) {
+            (MailState::Refused | MailState::GaveUp, Some(account)) if mail.whole => {
+                // Once it is corrected, trying again is what there is to do.
+                let intent = if mail.moved { Intent::Neutral } else { Intent::Primary };
+                actions.push(action("mail-correct", intent, Target::AccountDetails(account.to_string())));
+                actions.push(action("mail-retry", Intent::Neutral, page()));
+            }
+            (MailState::Refused | MailState::GaveUp | MailState::Delayed, _) if mail.whole => {
+                actions.push(action("mail-retry", Intent::Neutral, page()));
+            }
+            _ => actions.push(action("mail-view", Intent::Neutral, page())),
+        }
+        self.actions(&actions);
+    }
+
+    /// One sentence on what became of a mail, for a notice.
+    pub fn became(&mut self, mail: &Delivery) {
+        let said = self.told(mail).pop();
+        self.html.class("p", "kt-text");
+        if let Some(Told { title, detail, .. }) = said {
+            self.html.text(&title).text(".");
+            if let Some(detail) = detail {
+                self.html.text(" ").text(&detail);
+            }
+        }
+        self.html.close("p");
+    }
+
+    fn step(&mut self, step: &Step) {
+        self.open_step(step.state);
+        self.sentence(&step.title);
+        self.close_title(step.at);
+        if let Some(detail) = &step.detail {
+            self.paragraph("kt-hint", detail);
+        }
+        self.html.close("li");
+    }
+
+    fn outbox_step(&mut self, told: &Told) {
+        self.open_step(told.state);
+        self.html.element("bdi", &[], &told.title);
+        self.close_title(told.at);
+        if let Some(detail) = &told.detail {
+            self.html.element("p", &[("class", Some("kt-hint"))], detail);
+        }
+        if let Some(said) = &told.said {
+            self.html.class("p", "kt-hint").element("code", &[("dir", Some("ltr"))], said).close("p");
+        }
+        self.html.close("li");
+    }
+
+    /// The state in words before the title, for who does not see the mark.
+    fn open_step(&mut self, state: StepState) {
+        let (class, word) = match state {
+            StepState::Done => ("kt-step kt-done", "step-done"),
+            StepState::Waiting => ("kt-step kt-waiting", "step-waiting"),
+            StepState::Failed => ("kt-step kt-failed", "step-failed"),
+            StepState::Ahead => ("kt-step kt-ahead", "step-ahead"),
+        };
+        let word = self.words.get(word);
+        self.html.class("li", class).class("p", "kt-step-title");
+        self.html.element("span", &[("class", Some("kt-hidden"))], word).text(" ");
+    }
+
+    fn close_title(&mut self, at: Option<i64>) {
+        self.html.close("p");
+        if let Some(at) = at {
+            self.html.class("p", "kt-step-at");
+            self.cell(&[Value::Time(at)]);
+            self.html.close("p");
+        }
+    }
+
+    fn told(&self, mail: &Delivery) -> Vec<Told> {
+        let words = self.words;
+        let to = mail.to.as_deref().unwrap_or_else(|| words.get("mail-to-somebody"));
+        let queued = Told {
+            title: words.fill("mail-queued", &[("address", to)]),
+            detail: None,
+            said: None,
+            state: StepState::Done,
+            at: Some(mail.asked_at),
+        };
+        vec![queued, self.latest(mail)]
+    }
+
+    fn latest(&self, mail: &Delivery) -> Told {
+        let words = self.words;
+        let server = mail.server.as_deref().unwrap_or_else(|| words.get("mail-server"));
+        let by = |key: &str| words.fill(key, &[("server", server)]);
+        let said = || mail.said.clone();
+        let at = Some(mail.changed_at);
+        let moved = || mail.moved.then(|| words.get("mail-moved").to_owned());
+        let obstacle = mail.obstacle.map(|obstacle| words.get(&format!("obstacle-{}", obstacle.name())).to_owned());
+        let waiting = |title: String, detail| Told { title, detail, said: None, state: StepState::Waiting, at: None };
+        let failed = |title: String, detail| Told { title, detail, said: said(), state: StepState::Failed, at };
+        match mail.state {
+            MailState::Queued => waiting(words.get("mail-waiting").to_owned(), None),
+            MailState::Sending => waiting(by("mail-sending"), None),
+            MailState::Accepted => Told {
+                title: by("mail-accepted"),
+                detail: Some(words.get("mail-accepted-detail").to_owned()),
+                said: said(),
+                state: StepState::Done,
+                at,
+            },
+            MailState::Delayed => {
+                let next = mail.due.map(|due| words.time(due, self.frame.now, &self.frame.zone)).unwrap_or_default();
+                let (n, most) = (mail.attempts.to_string(), Delivery::ATTEMPTS.to_string());
+                let next = words.fill("mail-next", &[("time", &next), ("n", &n), ("most", &most)]);
+                let detail = obstacle.map_or(next.clone(), |obstacle| format!("{obstacle} {next}"));
+                Told { said: said(), ..waiting(words.get("mail-delayed").to_owned(), Some(detail)) }
+            }
+            MailState::Refused => match obstacle {
+                Some(obstacle) => failed(words.get("mail-not-sent").to_owned(), Some(obstacle)),
+                None => failed(by("mail-refused"), moved()),
+            },
+            MailState::GaveUp => failed(words.get("mail-gave-up").to_owned(), obstacle.or_else(moved)),
+            MailState::Ended => {
+                failed(words.get("mail-ended").to_owned(), Some(words.get("mail-ended-detail").to_owned()))
+            }
+            MailState::Withdrawn => Told {
+                title: words.get("mail-withdrawn").to_owned(),
+                detail: Some(words.get("mail-withdrawn-detail").to_owned()),
+                said: None,
+                state: StepState::Done,
+                at,
+            },
+        }
+    }
+}
