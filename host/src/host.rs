@@ -14,12 +14,15 @@ use crate::caller::Caller;
 use crate::capabilities::Surroundings;
 use crate::engine;
 use crate::kdf::Buffers;
+use crate::mail::Mailbox;
+use crate::mail::transport::Transport;
 use crate::plugin::admit::{AdmitError, Plugin};
 use crate::plugin::grants::Grants;
 use crate::plugin::limits::HostLimits;
 use crate::seal::Keys;
 use crate::storage::{AuditEntry, AuditFilter, Storage, StorageError};
 use crate::work::bell::Bell;
+use crate::work::mail::Post;
 
 /// What pages and mails call the panel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +56,10 @@ pub struct HostBuilder {
     cache: Option<PathBuf>,
     limits: HostLimits,
     even_grid: Duration,
+    transport: Option<Arc<dyn Transport>>,
+    sender: Option<(Mailbox, Option<Mailbox>)>,
+    operators: Option<Mailbox>,
+    connections: usize,
 }
 
 /// Why there is no host.
@@ -71,7 +78,39 @@ impl HostBuilder {
             cache: None,
             limits: HostLimits::default(),
             even_grid: Duration::from_millis(250),
+            transport: None,
+            sender: None,
+            operators: None,
+            connections: 4,
         }
+    }
+
+    /// What carries mail away. Without one, plugins are told that mail is not configured.
+    #[must_use]
+    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
+    /// In whose name mail goes, and where answers go if not there. Default: the brand, from `panel@` the host of its links.
+    #[must_use]
+    pub fn sender(mut self, from: Mailbox, reply_to: Option<Mailbox>) -> Self {
+        self.sender = Some((from, reply_to));
+        self
+    }
+
+    /// Where mail to the operators goes.
+    #[must_use]
+    pub fn operators(mut self, operators: Mailbox) -> Self {
+        self.operators = Some(operators);
+        self
+    }
+
+    /// Mails that go at once, each on a connection of its own. Default: 4.
+    #[must_use]
+    pub fn connections(mut self, connections: usize) -> Self {
+        self.connections = connections.max(1);
+        self
     }
 
     /// What the panel is called and where its links lead.
@@ -123,10 +162,13 @@ impl HostBuilder {
         };
         let surroundings = Surroundings {
             origin: self.brand.origin.clone(),
-            mails: false,
-            mails_operators: false,
+            mails: self.transport.is_some(),
+            mails_operators: self.operators.is_some(),
             plugins: RwLock::default(),
         };
+        let (from, reply_to) = self.sender.unwrap_or_else(|| (default_sender(&self.brand), None));
+        let connections = self.connections;
+        let post = self.transport.map(|transport| Post { transport, from, reply_to, connections });
         let calls = self.limits.calls_at_once.min(engine::POOL_SLOTS as usize);
         Ok(Host(Arc::new(Inner {
             engine,
@@ -140,6 +182,9 @@ impl HostBuilder {
             calls: Lane::new(calls, self.limits.calls_queue, patience),
             surroundings: Arc::new(surroundings),
             bell: Bell::default(),
+            post,
+            operators: self.operators,
+            tasks_at_once: self.limits.tasks_at_once.max(1),
         })))
     }
 }
@@ -161,6 +206,18 @@ pub(crate) struct Inner {
     pub(crate) surroundings: Arc<Surroundings>,
     /// Rings when a call has left something for the workers.
     pub(crate) bell: Bell,
+    /// None: mail is not configured.
+    pub(crate) post: Option<Post>,
+    /// Where mail to the operators goes.
+    pub(crate) operators: Option<Mailbox>,
+    /// Jobs and events that run at once.
+    pub(crate) tasks_at_once: usize,
+}
+
+fn default_sender(brand: &Brand) -> Mailbox {
+    let host = brand.origin.split_once("://").map_or(brand.origin.as_str(), |(_, host)| host);
+    let host = host.split(':').next().unwrap_or("localhost");
+    Mailbox { name: brand.name.clone(), address: format!("panel@{host}") }
 }
 
 impl Host {

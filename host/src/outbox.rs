@@ -1,13 +1,214 @@
 //! What pages and the command line see of the outbox, and what an operator does about it. Who may is the embedder's affair.
 
-use crate::accounts::Field;
+use zeroize::Zeroizing;
+
+use crate::accounts::{Account, AccountId, Field};
 use crate::caller::{Actor, Caller};
-use crate::host::Host;
+use crate::host::{Host, Inner};
+use crate::mail::template::Value;
 use crate::plugin::admit::Plugin;
-use crate::storage::outbox::{Mail, MailId, Recipient};
+use crate::storage::outbox::{Filling, Mail, MailFilter, MailId, MailState, Mend, Recipient};
+use crate::storage::tasks::Task;
+use crate::storage::{AuditEntry, Role, StorageError};
 use crate::view::Delivery;
 
+/// Interim, until mail::draw is there.
+#[derive(Debug, Clone)]
+pub struct Drawn {
+    /// BCP 47.
+    pub locale: String,
+    /// One line.
+    pub subject: String,
+    /// Plain.
+    pub text: Zeroizing<String>,
+    /// HTML.
+    pub html: Zeroizing<String>,
+}
+
+impl Inner {
+    /// Interim, until mail::draw is there.
+    pub(crate) fn drawn(
+        &self,
+        filling: &Filling,
+        account: Option<&Account>,
+        _asked_at: i64,
+        masked: bool,
+    ) -> Result<Drawn, String> {
+        let locale = account.and_then(|account| account.value(Field::Locale)).unwrap_or("en").to_owned();
+        let words = filling.template.texts.get("en").ok_or("no text in en")?;
+        let mut text = String::new();
+        for name in filling.template.variables.keys() {
+            let value = match filling.variables.get(name) {
+                Some(Value::Link(_) | Value::Secret(_)) | None if masked => "••••".to_owned(),
+                None => return Err(format!("{name} is missing")),
+                Some(Value::Text(text)) => text.clone(),
+                Some(Value::Time(at)) => at.to_string(),
+                Some(Value::Duration(seconds)) => seconds.to_string(),
+                Some(Value::Number(number)) => number.to_string(),
+                Some(Value::Link(secret) | Value::Secret(secret)) => secret.to_string(),
+            };
+            text.push_str(&format!("{name}: {value}\n"));
+        }
+        Ok(Drawn { locale, subject: words.subject.clone(), text: text.into(), html: Zeroizing::default() })
+    }
+}
+
+/// What came of a wish to try a mail again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retried {
+    /// It is tried again at once.
+    Queued {
+        /// To another address than the latest attempt went to.
+        moved: bool,
+    },
+    /// Another address is on file than the latest attempt went to, so ask first. Nothing was done.
+    Moved,
+    /// Nothing was done: it is being sent, or there is nothing left to send, or no such mail.
+    Not,
+}
+
+/// All that is known of one mail.
+pub struct OneMail {
+    /// The mail.
+    pub mail: Mail,
+    /// What became of it, as its reader may know it.
+    pub delivery: Delivery,
+    /// Subject and texts, with •••• for what is secret; none if they cannot be drawn any more.
+    pub drawn: Option<Drawn>,
+}
+
 impl Host {
+    /// Mails, newest first.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn mails(&self, filter: &MailFilter) -> Result<Vec<Mail>, StorageError> {
+        self.0.storage.mails(filter)
+    }
+
+    /// How many mails there are in each state.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn mail_counts(&self) -> Result<Vec<(MailState, u64)>, StorageError> {
+        self.0.storage.mail_counts()
+    }
+
+    /// One mail, if this caller reaches its account.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn mail(&self, caller: &Caller, id: &MailId) -> Result<Option<OneMail>, StorageError> {
+        let Some(mail) = self.0.storage.mail(id)? else { return Ok(None) };
+        let Some(delivery) = self.delivery_of(&mail, caller) else { return Ok(None) };
+        let account = match mail.to.account() {
+            Some(id) => self.0.storage.account(id)?.map(|known| known.account),
+            None => None,
+        };
+        let drawn = match self.0.storage.filling(id) {
+            Ok(Some(filling)) => self.0.drawn(&filling, account.as_ref(), mail.asked_at, true).ok(),
+            Ok(None) | Err(StorageError::Failed { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Some(OneMail { mail, delivery, drawn }))
+    }
+
+    /// Tries mails again, each to the address now on file. One whose address has changed since its latest attempt is left
+    /// alone, unless `although_moved`. Writes it down.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn retry(
+        &self,
+        caller: &Caller,
+        ids: &[MailId],
+        although_moved: bool,
+    ) -> Result<Vec<(MailId, Retried)>, StorageError> {
+        let mut answers = Vec::new();
+        let mut retried = Vec::new();
+        let mut subjects = Vec::new();
+        for id in ids {
+            let Some((mail, moved)) = self.mendable(caller, id)? else {
+                answers.push((id.clone(), Retried::Not));
+                continue;
+            };
+            let asks = moved && !although_moved;
+            answers.push((id.clone(), if asks { Retried::Moved } else { Retried::Queued { moved } }));
+            if !asks {
+                retried.push(id.clone());
+                subjects.extend(mail.to.account().cloned().map(|account| (account, Role::Subject)));
+            }
+        }
+        let done = self.mend(caller, Mend::Retry, &retried, subjects)?;
+        for (id, answer) in &mut answers {
+            if matches!(answer, Retried::Queued { .. }) && !done.contains(id) {
+                *answer = Retried::Not;
+            }
+        }
+        self.0.bell.ring_if(!done.is_empty());
+        Ok(answers)
+    }
+
+    /// Ends mails that have not gone, and wipes what they carry. Answers which. Writes it down.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn withdraw(&self, caller: &Caller, ids: &[MailId]) -> Result<Vec<MailId>, StorageError> {
+        let mut withdrawn = Vec::new();
+        let mut subjects = Vec::new();
+        for id in ids {
+            if let Some((mail, _)) = self.mendable(caller, id)? {
+                withdrawn.push(id.clone());
+                subjects.extend(mail.to.account().cloned().map(|account| (account, Role::Subject)));
+            }
+        }
+        self.mend(caller, Mend::Withdraw, &withdrawn, subjects)
+    }
+
+    /// A mail that this caller may do something about, and whether its address has changed.
+    fn mendable(&self, caller: &Caller, id: &MailId) -> Result<Option<(Mail, bool)>, StorageError> {
+        let Some(mail) = self.0.storage.mail(id)? else { return Ok(None) };
+        let delivery = self.delivery_of(&mail, caller).filter(|delivery| delivery.may_mend && delivery.whole);
+        Ok(delivery.map(|delivery| (mail, delivery.moved)))
+    }
+
+    fn mend(
+        &self,
+        caller: &Caller,
+        mend: Mend,
+        ids: &[MailId],
+        mut subjects: Vec<(AccountId, Role)>,
+    ) -> Result<Vec<MailId>, StorageError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        subjects.sort_by(|one, other| one.0.cmp(&other.0));
+        subjects.dedup();
+        let audit = AuditEntry {
+            at: self.now(),
+            plugin: "host".to_owned(),
+            operation: match mend {
+                Mend::Retry => "outbox-retry",
+                Mend::Withdraw => "outbox-withdraw",
+            }
+            .to_owned(),
+            actor: caller.actor.name(),
+            subjects,
+            outcome: "done".to_owned(),
+            address: caller.address.map(|address| address.to_canonical().to_string()),
+            request: caller.request.clone(),
+        };
+        self.0.storage.mend(mend, ids, audit)
+    }
+
+    /// Jobs and events that wait or run, and those that have failed for good, newest first.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn tasks(&self, failed: bool, limit: u32) -> Result<Vec<Task>, StorageError> {
+        self.0.storage.tasks(failed, limit)
+    }
+
     /// What became of a plugin's mail, for whoever reaches its account. Nobody in particular learns nothing: that there was a
     /// mail would tell that there is an account.
     pub(crate) fn delivery(&self, plugin: &Plugin, caller: &Caller, id: &str) -> Option<Delivery> {

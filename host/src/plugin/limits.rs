@@ -117,10 +117,19 @@ pub struct HostLimits {
     pub compute_queue: usize,
     /// Milliseconds that a call waits in either queue.
     pub queue_ms: u64,
+    /// Jobs and events that run at once.
+    pub tasks_at_once: usize,
 }
 
 impl Default for HostLimits {
     fn default() -> Self {
-        Self { calls_at_once: 48, calls_queue: 512, compute_at_once: 0, compute_queue: 128, queue_ms: 5_000 }
+        Self {
+            calls_at_once: 48,
+            calls_queue: 512,
+            compute_at_once: 0,
+            compute_queue: 128,
+            queue_ms: 5_000,
+            tasks_at_once: 2,
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! once: its row is leased, tried, and settled, and a lease that nobody settles in time is given to the next worker, who
 //! sends under the same Message-ID.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -276,7 +277,7 @@ pub struct Filling {
     /// The template.
     pub template: Template,
     /// Its variables, as far as they are still there.
-    pub variables: Vec<(String, Value)>,
+    pub variables: BTreeMap<String, Value>,
     /// The client's address.
     pub origin: Option<String>,
 }

@@ -1,3 +1,197 @@
 //! What happens without anybody waiting for it: mail goes out, jobs and events are run.
+//!
+//! Workers lease rows from the storage by the database's clock, so any number of processes may run them on one database. A
+//! row whose worker is gone is leased by the next; a watcher prolongs the leases of what is under way, and leaves a sign of
+//! life, so that a page can say since when nobody works.
 
 pub(crate) mod bell;
+pub(crate) mod mail;
+mod tasks;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::call::now;
+use crate::host::{Host, Inner};
+use crate::seal;
+use crate::storage::StorageError;
+use crate::storage::outbox::ATTEMPTS;
+use crate::storage::tasks::Lease;
+
+/// How long a row is leased, in milliseconds: what a worker that died had under way is tried again after so long.
+const LEASE_MS: i64 = 30_000;
+/// Time between two signs of life, which also prolong the leases.
+const BEAT: Duration = Duration::from_secs(10);
+/// A worker that was last there so long ago, in milliseconds, has stopped.
+pub(crate) const SILENT_MS: i64 = 30_000;
+/// What falls due by the clock alone is seen after so long at most.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long a worker sleeps if the bell does not ring; the watcher rings it when something falls due.
+const SLEEP: Duration = Duration::from_secs(60);
+/// Time before a database that failed is asked again.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// Pauses after the first, second, … attempt that came to nothing, in milliseconds.
+const PAUSES: [i64; ATTEMPTS as usize - 1] = [30_000, 120_000, 600_000, 1_800_000, 3_600_000, 7_200_000, 14_400_000];
+
+/// Milliseconds until the next attempt, a fifth more or less, so that what failed together does not come back together.
+/// None: there is none.
+fn pause(attempts: u32) -> Option<i64> {
+    let pause = *PAUSES.get(usize::try_from(attempts.max(1) - 1).ok()?)?;
+    let fraction = i64::from(u16::from_be_bytes(seal::random()));
+    Some(pause * 4 / 5 + pause * 2 / 5 * fraction / i64::from(u16::MAX))
+}
+
+/// Stops workers. Clones stop the same ones.
+#[derive(Clone, Default)]
+pub struct Shutdown(Arc<(Mutex<bool>, Condvar)>);
+
+impl Shutdown {
+    /// For workers that are to be started.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lets each worker finish what it has under way, and no more.
+    pub fn stop(&self) {
+        *self.lock() = true;
+        self.0.1.notify_all();
+    }
+
+    fn stopped(&self) -> bool {
+        *self.lock()
+    }
+
+    /// Whether it was stopped within this time.
+    fn wait(&self, most: Duration) -> bool {
+        let stopped = self.lock();
+        *self.0.1.wait_timeout_while(stopped, most, |stopped| !*stopped).unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether anybody works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workers {
+    /// Somebody does.
+    Running,
+    /// Nobody does.
+    Stopped {
+        /// The last sign of life, Unix milliseconds; none: there never was one.
+        since: Option<i64>,
+    },
+}
+
+impl Host {
+    /// Sends mail and runs jobs and events until `shutdown` is stopped, on threads of its own; returns when the last one has
+    /// finished. Mail goes out only where the host has a transport.
+    pub fn run_workers(&self, shutdown: &Shutdown) {
+        let inner = &*self.0;
+        let worker = Worker { inner, shutdown, held: Mutex::default() };
+        std::thread::scope(|scope| {
+            for _ in 0..inner.post.as_ref().map_or(0, |post| post.connections) {
+                scope.spawn(|| worker.send_mail());
+            }
+            for _ in 0..inner.tasks_at_once {
+                scope.spawn(|| worker.run_tasks());
+            }
+            worker.watch();
+        });
+    }
+
+    /// Whether workers run, in this process or another on the same database.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn workers(&self) -> Result<Workers, StorageError> {
+        let beat = self.0.storage.last_beat()?;
+        Ok(match beat.at {
+            Some(at) if beat.now - at <= SILENT_MS => Workers::Running,
+            since => Workers::Stopped { since },
+        })
+    }
+}
+
+/// What the threads of one worker share.
+struct Worker<'a> {
+    inner: &'a Inner,
+    shutdown: &'a Shutdown,
+    /// What is under way, for its leases to be prolonged.
+    held: Mutex<HashSet<Lease>>,
+}
+
+impl Worker<'_> {
+    /// Looks for what falls due, prolongs leases, gives signs of life.
+    fn watch(&self) {
+        let mut next = Instant::now();
+        loop {
+            if Instant::now() >= next {
+                let leases: Vec<Lease> = self.held().iter().cloned().collect();
+                if let Err(error) = self.inner.storage.beat(&leases, LEASE_MS, now()) {
+                    tracing::warn!(%error, "the workers' sign of life was not written");
+                }
+                next = Instant::now() + BEAT;
+            }
+            match self.inner.storage.due() {
+                Ok(due) => self.inner.bell.ring_if(due.mail || due.task),
+                Err(error) => tracing::warn!(%error, "what is due could not be looked up"),
+            }
+            if self.shutdown.wait(LOOK) {
+                return self.inner.bell.ring();
+            }
+        }
+    }
+
+    /// Takes work as long as there is some, then sleeps until there is.
+    fn work<T>(&self, lease: impl Fn() -> Result<Vec<T>, StorageError>, mut run: impl FnMut(T)) {
+        while !self.shutdown.stopped() {
+            let heard = self.inner.bell.rings();
+            match lease() {
+                Ok(leased) if leased.is_empty() => {
+                    if !self.shutdown.stopped() {
+                        self.inner.bell.wait(heard, SLEEP);
+                    }
+                }
+                Ok(leased) => leased.into_iter().for_each(&mut run),
+                Err(error) => {
+                    tracing::warn!(%error, "no work could be leased; it is tried again");
+                    self.shutdown.wait(AFTER_FAILURE);
+                }
+            }
+        }
+    }
+
+    /// Runs something while its lease is prolonged.
+    fn holding<T>(&self, lease: &Lease, work: impl FnOnce() -> T) -> T {
+        self.held().insert(lease.clone());
+        let done = work();
+        self.held().remove(lease);
+        done
+    }
+
+    /// Writes how something came out; a busy database is tried again for as long as the lease lasts, since what is not
+    /// settled is done once more.
+    fn settle(&self, what: &str, write: impl Fn() -> Result<bool, StorageError>) {
+        let until = Instant::now() + Duration::from_millis(LEASE_MS.unsigned_abs());
+        loop {
+            match write() {
+                Ok(true) => return,
+                Ok(false) => return tracing::info!(what, "came out, but was somebody else's by then"),
+                Err(StorageError::Busy) if Instant::now() < until => std::thread::sleep(Duration::from_millis(100)),
+                Err(error) => return tracing::error!(%error, what, "could not be settled; it is done again"),
+            }
+        }
+    }
+
+    // A set of leases cannot be left half-changed by a panic.
+    fn held(&self) -> MutexGuard<'_, HashSet<Lease>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -34,6 +34,8 @@ pub(super) fn open_writer(path: &Path, create: bool) -> Result<Connection, Stora
         return Err(StorageError::Failed { doing: doing(), cause });
     }
     db.pragma_update(None, "synchronous", "FULL").map_err(|cause| failed(&doing(), &cause))?;
+    // What is wiped is overwritten, and not only forgotten: a mail's secrets do not stay in free pages.
+    db.pragma_update(None, "secure_delete", true).map_err(|cause| failed(&doing(), &cause))?;
     Ok(db)
 }
 

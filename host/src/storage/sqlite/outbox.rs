@@ -1,6 +1,8 @@
 //! The outbox's rows. What a mail carries is sealed for its row, recipient, template and end: a row that somebody else has
 //! written or altered does not open, and is never delivered.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Row, params, params_from_iter};
 use zeroize::Zeroizing;
 
@@ -189,21 +191,28 @@ impl Rows<'_> {
     ) -> Result<Vec<LeasedMail>, StorageError> {
         let now = self.clock()?;
         let sql = format!("SELECT {COLUMNS} FROM keyturnhost_outbox WHERE due <= ?1 ORDER BY due LIMIT ?2");
-        let rows = self.all("leasing from keyturnhost_outbox", &sql, params![now, most], carrying)?;
         let mut leased = Vec::new();
-        for mut row in rows {
-            if row.mail.expires <= now {
-                self.end(&row, MailState::Ended, now)?;
-            } else if row.mail.state == MailState::Sending && row.mail.attempts >= ATTEMPTS {
-                // Each of its workers went away while it was being sent.
-                self.change(
-                    "writing keyturnhost_outbox",
-                    "UPDATE keyturnhost_outbox SET state = 'gave-up', due = NULL, lease = NULL, changed_at = ?2
-                     WHERE number = ?1",
-                    params![row.mail.number, now],
-                )?;
-            } else {
-                leased.push(self.lease_one(&mut row, now, lease_ms, operators)?);
+        // Each round leaves fewer that are due: what is not leased is ended.
+        while leased.len() < most as usize {
+            let rows =
+                self.all("leasing from keyturnhost_outbox", &sql, params![now, most - leased.len() as u32], carrying)?;
+            if rows.is_empty() {
+                break;
+            }
+            for mut row in rows {
+                if row.mail.expires <= now {
+                    self.end(&row, MailState::Ended, now)?;
+                } else if row.mail.state == MailState::Sending && row.mail.attempts >= ATTEMPTS {
+                    // Each of its workers went away while it was being sent.
+                    self.change(
+                        "writing keyturnhost_outbox",
+                        "UPDATE keyturnhost_outbox SET state = 'gave-up', due = NULL, lease = NULL, changed_at = ?2
+                         WHERE number = ?1",
+                        params![row.mail.number, now],
+                    )?;
+                } else {
+                    leased.push(self.lease_one(&mut row, now, lease_ms, operators)?);
+                }
             }
         }
         Ok(leased)
@@ -320,8 +329,9 @@ impl Rows<'_> {
     fn opened(&self, row: &Carrying) -> Result<Filling, StorageError> {
         let forged = || forged("keyturnhost_outbox", &row.mail.plugin);
         let open = |part, sealed: &[u8]| self.keys.open_sealed(&Place::of(part, row).parts(), sealed);
-        let Open { mut variables, origin } =
+        let Open { variables, origin } =
             open("open", &row.variables).ok().and_then(|json| serde_json::from_slice(&json).ok()).ok_or_else(forged)?;
+        let mut variables: BTreeMap<String, Value> = variables.into_iter().collect();
         if let Some(sealed) = &row.secrets {
             let secrets = open("secrets", sealed).ok().and_then(|json| serde_json::from_slice(&json).ok());
             let secrets: Vec<(String, Value)> = secrets.ok_or_else(forged)?;

@@ -124,19 +124,26 @@ impl Rows<'_> {
         let doing = "leasing from keyturnhost_tasks";
         let sql = format!("SELECT {COLUMNS} FROM keyturnhost_tasks WHERE due <= ?1 ORDER BY due LIMIT ?2");
         let mut leased = Vec::new();
-        for row in self.all(doing, &sql, params![now, most], waiting)? {
-            if row.attempts >= ATTEMPTS {
-                // Each of its workers went away while it ran.
-                self.fail(&row.id, &row.charged, "lost")?;
-                continue;
+        // Each round leaves fewer that are due: what is not leased has failed.
+        while leased.len() < most as usize {
+            let rows = self.all(doing, &sql, params![now, most - leased.len() as u32], waiting)?;
+            if rows.is_empty() {
+                break;
             }
-            let lease = Lease::fresh(&row.id);
-            self.change(
-                doing,
-                "UPDATE keyturnhost_tasks SET lease = ?2, due = ?3, attempts = attempts + 1 WHERE id = ?1",
-                params![row.id, lease.token, now + lease_ms],
-            )?;
-            leased.push(self.leased(row, lease));
+            for row in rows {
+                if row.attempts >= ATTEMPTS {
+                    // Each of its workers went away while it ran.
+                    self.fail(&row.id, &row.charged, "lost")?;
+                    continue;
+                }
+                let lease = Lease::fresh(&row.id);
+                self.change(
+                    doing,
+                    "UPDATE keyturnhost_tasks SET lease = ?2, due = ?3, attempts = attempts + 1 WHERE id = ?1",
+                    params![row.id, lease.token, now + lease_ms],
+                )?;
+                leased.push(self.leased(row, lease));
+            }
         }
         Ok(leased)
     }

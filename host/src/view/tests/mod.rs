@@ -59,13 +59,7 @@ impl Stage {
     pub fn new() -> Self {
         let mut caller = Caller::new(Actor::Account(id("staff:7")), Reach::none().with("customer", Scope::All));
         caller.session = "session one".to_owned();
-        Self {
-            keys: Keys::new([7; 32]),
-            caller,
-            corrections: None,
-            mail: |_| None,
-            name: "example".to_owned(),
-        }
+        Self { keys: Keys::new([7; 32]), caller, corrections: None, mail: |_| None, name: "example".to_owned() }
     }
 
     pub fn slot() -> Place {

@@ -1,3 +1,6 @@
+mod outbox;
+mod tasks;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -473,7 +476,7 @@ fn a_reader_cannot_write() {
     assert!(matches!(written, Err(StorageError::Failed { .. })));
     assert_eq!(
         storage.read(|sql| sql.query("SELECT count(*) FROM customers", &[])),
-        Ok(vec![vec![super::super::Value::Integer(2)]])
+        Ok(vec![vec![crate::storage::Value::Integer(2)]])
     );
 }
 
