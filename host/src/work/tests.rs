@@ -1,1 +1,276 @@
+//! Workers with a transport that does as it is told.
 
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::*;
+use crate::HostBuilder;
+use crate::accounts::{AccountId, Reach, sql};
+use crate::caller::{Actor, Caller};
+use crate::mail::template::{Block, Kind, Template, Text, Value};
+use crate::mail::transport::{Attempt, Session, Step, StepKind, Transport, Verdict};
+use crate::mail::{Mailbox, Message};
+use crate::outbox::Retried;
+use crate::seal::Keys;
+use crate::storage::outbox::{Kept, Mail, MailId, MailState, NewMail, Obstacle, Recipient};
+use crate::storage::sqlite::{Options, Sqlite};
+use crate::storage::{AuditFilter, Commit, Effect, Quotas, Storage};
+
+/// Answers by the recipient's local part, and tells what it was given.
+struct Fake(Sender<Message>);
+
+impl Transport for Fake {
+    fn name(&self) -> String {
+        "mx.example:25".to_owned()
+    }
+
+    fn session(&self) -> Box<dyn Session> {
+        Box::new(FakeSession(self.0.clone()))
+    }
+}
+
+struct FakeSession(Sender<Message>);
+
+impl Session for FakeSession {
+    fn send(&mut self, message: &Message) -> Attempt {
+        let _ = self.0.send(message.clone());
+        let (verdict, said) = match message.to.address.split('@').next() {
+            Some("refuse") => (Verdict::Refused, "550 5.1.1 mailbox unavailable"),
+            Some("delay") => (Verdict::Delayed, "451 later"),
+            Some("panic") => panic!("a transport breaks down"),
+            _ => (Verdict::Accepted, "250 2.0.0 queued"),
+        };
+        let step = Step { kind: StepKind::Handover, took: Duration::from_millis(1), said: said.to_owned() };
+        Attempt { steps: vec![step], verdict }
+    }
+}
+
+/// A host with four customers, and workers.
+struct Stage {
+    host: Host,
+    storage: Arc<dyn Storage>,
+    keys: Arc<Keys>,
+    path: std::path::PathBuf,
+    sent: Receiver<Message>,
+    _folder: tempfile::TempDir,
+}
+
+const PANEL: &str = "
+    CREATE TABLE customers (id INTEGER PRIMARY KEY, login TEXT, email TEXT, password TEXT);
+    INSERT INTO customers (id, login, email) VALUES (1, 'ana', 'ana@panel.example'), (2, 'ben', 'refuse@panel.example'),
+        (3, 'cem', 'delay@panel.example'), (4, 'dora', 'panic@panel.example'), (5, 'eva', NULL);
+";
+
+impl Stage {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("panel.db");
+        rusqlite::Connection::open(&path).expect("opened").execute_batch(PANEL).expect("panel");
+        let realms: BTreeMap<String, sql::Mapping> = toml::from_str(
+            "customer = { table = 'customers', id = 'id', login = 'login', email = 'email', hash = 'password' }",
+        )
+        .expect("realms");
+        let provider = Arc::new(sql::Sql::new(realms).expect("provider"));
+        let keys = Arc::new(Keys::random());
+        let storage: Arc<dyn Storage> =
+            Arc::new(Sqlite::open(&path, Arc::clone(&keys), provider, Options::default()).expect("opened"));
+        let (tell, sent) = channel();
+        let host = HostBuilder::new(Arc::clone(&storage), Arc::clone(&keys))
+            .transport(Arc::new(Fake(tell)))
+            .operators(Mailbox { name: String::new(), address: "ops@panel.example".to_owned() })
+            .build()
+            .expect("a host");
+        Self { host, storage, keys, path, sent, _folder: folder }
+    }
+
+    fn mail(&self, to: Recipient, variables: &[(&str, Value)]) -> MailId {
+        let text = Text {
+            subject: "Hello".to_owned(),
+            preheader: "x".to_owned(),
+            body: vec![Block::Secret("password".to_owned())],
+        };
+        let template = Template {
+            variables: [("password".to_owned(), Kind::Secret)].into(),
+            texts: [("en".to_owned(), text)].into(),
+        };
+        let mail = NewMail {
+            id: MailId::random(),
+            to,
+            template: Arc::new(Kept::new(&self.keys, "hello", &template)),
+            variables: variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+            expires: now() + 3_600_000,
+            per_minute: 1_000,
+            origin: None,
+        };
+        let id = mail.id.clone();
+        let commit = Commit {
+            plugin: "p".to_owned(),
+            now: now(),
+            reads: Vec::new(),
+            effects: vec![Effect::Send(Box::new(mail))],
+            audit: None,
+            record: None,
+            quotas: Quotas::NONE,
+            task: None,
+        };
+        self.storage.commit(commit).expect("queued");
+        self.host.0.bell.ring();
+        id
+    }
+
+    fn to(&self, customer: &str) -> MailId {
+        let secret = Value::Secret("tavo-meki-94".to_owned().into());
+        self.mail(Recipient::Account(customer.parse().expect("id")), &[("password", secret)])
+    }
+
+    fn get(&self, id: &MailId) -> Mail {
+        self.storage.mail(id).expect("read").expect("there")
+    }
+
+    /// The mail, as soon as it is in this state.
+    #[track_caller]
+    fn comes_to(&self, id: &MailId, state: MailState) -> Mail {
+        let until = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < until {
+            let mail = self.get(id);
+            if mail.state == state {
+                return mail;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("it is {:?}", self.get(id));
+    }
+
+    fn panel(&self, sql: &str) {
+        let panel = rusqlite::Connection::open(&self.path).expect("opened");
+        panel.busy_timeout(Duration::from_secs(5)).expect("set");
+        panel.execute_batch(sql).expect("written");
+    }
+
+    /// Runs the workers around something.
+    fn working(&self, act: impl FnOnce()) {
+        let shutdown = Shutdown::new();
+        std::thread::scope(|scope| {
+            let host = &self.host;
+            scope.spawn(|| host.run_workers(&shutdown));
+            let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act));
+            shutdown.stop();
+            if let Err(cause) = ended {
+                std::panic::resume_unwind(cause);
+            }
+        });
+    }
+}
+
+fn console() -> Caller {
+    Caller::new(Actor::Console, Reach::none())
+}
+
+#[test]
+fn each_verdict_becomes_its_state_and_none_holds_up_the_others() {
+    let stage = Stage::new();
+    stage.working(|| {
+        let broken = stage.to("customer:4");
+        let refused = stage.to("customer:2");
+        let delayed = stage.to("customer:3");
+        let nowhere = stage.to("customer:5");
+        let nobody = stage.to("customer:99");
+        let unfilled = stage.mail(Recipient::Account("customer:1".parse().expect("id")), &[]);
+        let fine: Vec<MailId> = (0..20).map(|_| stage.to("customer:1")).collect();
+        for id in &fine {
+            stage.comes_to(id, MailState::Accepted);
+        }
+        assert_eq!(stage.comes_to(&refused, MailState::Refused).last.expect("told").server, "mx.example:25");
+        let (broken, delayed) =
+            (stage.comes_to(&broken, MailState::Delayed), stage.comes_to(&delayed, MailState::Delayed));
+        assert_eq!((broken.obstacle, delayed.obstacle), (Some(Obstacle::Broken), None));
+        let pause = delayed.due.expect("again") - delayed.changed_at;
+        assert!((24_000..=36_000).contains(&pause), "{pause}");
+        assert_eq!(stage.comes_to(&nowhere, MailState::Refused).obstacle, Some(Obstacle::NoAddress));
+        assert_eq!(stage.comes_to(&nobody, MailState::Refused).obstacle, Some(Obstacle::NoAccount));
+        assert_eq!(stage.comes_to(&unfilled, MailState::Delayed).obstacle, Some(Obstacle::Template));
+    });
+    let messages: Vec<Message> = stage.sent.try_iter().collect();
+    assert_eq!(messages.len(), 23, "each once");
+    assert!(messages.iter().all(|message| message.message_id.ends_with("@127.0.0.1")));
+}
+
+#[test]
+fn a_mail_to_the_operators_goes_to_the_address_in_their_configuration() {
+    let stage = Stage::new();
+    stage.working(|| {
+        let id = stage.mail(Recipient::Operators, &[("password", Value::Secret("x".to_owned().into()))]);
+        stage.comes_to(&id, MailState::Accepted);
+    });
+    assert_eq!(stage.sent.recv().expect("sent").to.address, "ops@panel.example");
+}
+
+#[test]
+fn a_refused_mail_goes_to_the_corrected_address_after_it_was_asked_about() {
+    let stage = Stage::new();
+    stage.working(|| {
+        let id = stage.to("customer:2");
+        stage.comes_to(&id, MailState::Refused);
+        let ids = std::slice::from_ref(&id);
+        let retry = |although| stage.host.retry(&console(), ids, although).expect("asked")[0].1;
+        assert_eq!(retry(false), Retried::Queued { moved: false });
+        stage.comes_to(&id, MailState::Refused);
+        stage.panel("UPDATE customers SET email = 'ben@panel.example' WHERE id = 2");
+        assert_eq!(retry(false), Retried::Moved);
+        assert_eq!(stage.get(&id).state, MailState::Refused);
+        assert_eq!(retry(true), Retried::Queued { moved: true });
+        stage.comes_to(&id, MailState::Accepted);
+        assert_eq!(retry(true), Retried::Not, "there is nothing left to send");
+    });
+    let messages: Vec<Message> = stage.sent.try_iter().collect();
+    assert_eq!(messages.last().expect("sent").to.address, "ben@panel.example");
+    assert!(messages.windows(2).all(|pair| pair[0].message_id == pair[1].message_id));
+    let audit = stage.host.audit(&AuditFilter { limit: 10, ..AuditFilter::default() }).expect("read");
+    let told: Vec<_> = audit.iter().map(|(_, e)| (e.plugin.as_str(), e.operation.as_str(), e.subjects.len())).collect();
+    assert_eq!(told, [("host", "outbox-retry", 1), ("host", "outbox-retry", 1)]);
+}
+
+#[test]
+fn who_does_not_reach_an_account_neither_sees_nor_mends_its_mail() {
+    let stage = Stage::new();
+    let id = stage.to("customer:1");
+    let ids = std::slice::from_ref(&id);
+    let stranger: AccountId = "staff:9".parse().expect("id");
+    let stranger = Caller::new(Actor::Account(stranger), Reach::none());
+    let own = Caller::new(Actor::Account("customer:1".parse().expect("id")), Reach::none());
+    let nobody = Caller::new(Actor::Anonymous, Reach::none());
+    for (caller, sees) in [(&stranger, false), (&nobody, false), (&own, true)] {
+        assert_eq!(stage.host.mail(caller, &id).expect("read").is_some(), sees);
+        assert_eq!(stage.host.withdraw(caller, ids).expect("asked"), []);
+        assert_eq!(stage.host.retry(caller, ids, true).expect("asked")[0].1, Retried::Not);
+    }
+    assert_eq!(stage.host.withdraw(&console(), ids).expect("done"), ids);
+    let one = stage.host.mail(&console(), &id).expect("read").expect("seen");
+    let text = one.drawn.expect("drawn").text;
+    assert!(text.contains("••••") && !text.contains("tavo"), "{}", text.as_str());
+}
+
+#[test]
+fn workers_stop_and_the_page_knows_since_when() {
+    let stage = Stage::new();
+    assert_eq!(stage.host.workers().expect("read"), Workers::Stopped { since: None });
+    stage.working(|| {
+        let id = stage.to("customer:1");
+        stage.comes_to(&id, MailState::Accepted);
+        assert_eq!(stage.host.workers().expect("read"), Workers::Running);
+    });
+    stage.panel("UPDATE keyturnhost_workers SET beat = 5");
+    assert_eq!(stage.host.workers().expect("read"), Workers::Stopped { since: Some(5) });
+    let id = stage.to("customer:1");
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(stage.get(&id).state, MailState::Queued);
+}
+
+#[test]
+fn pauses_grow_are_not_all_the_same_and_end() {
+    let middle: Vec<i64> = (1..=7).map(|attempt| pause(attempt).expect("again")).collect();
+    assert!(middle.windows(2).all(|pair| pair[0] < pair[1]), "{middle:?}");
+    assert_eq!((pause(8), pause(9)), (None, None));
+    let several: HashSet<i64> = (0..20).filter_map(|_| pause(1)).collect();
+    assert!(several.len() > 1 && several.iter().all(|pause| (24_000..=36_000).contains(pause)));
+}
