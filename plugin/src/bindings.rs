@@ -10,7 +10,8 @@ wit_bindgen::generate!({
     pub_export_macro: true,
 });
 
+pub use exports::keyturn::panel::background;
 pub use exports::keyturn::password::password;
 pub use exports::keyturn::ui::views;
-pub use keyturn::panel::{accounts, call, database, kdf, keys, settings, types};
+pub use keyturn::panel::{accounts, call, database, events, jobs, kdf, keys, mail, settings, types};
 pub use keyturn::ui::nodes;

@@ -7,12 +7,14 @@ use crate::bindings::password::Changed;
 use crate::bindings::types::{Failure, FieldError};
 use crate::failure;
 use crate::hash::{self, Stored};
+use crate::letter;
 use crate::links;
 use crate::password::PlainPassword;
 use crate::policy::{Context, Finding, Policy};
 use crate::ports::Ports;
 use crate::store::{self, AccountRecord, PasswordRecord, State};
-use crate::throttle::{self, Counter};
+use crate::throttle::{self, ATTEMPTS};
+use crate::told::{self, Way};
 use crate::words::{Word, Words};
 
 /// Somebody else sets it: the customer's panel, a manager, the console.
@@ -30,7 +32,8 @@ pub fn set_password(
     let policy = Policy::of(ports, Context::of(ports, Some(account))?);
     reject(errors(ports, &policy, &new))?;
     let state = if must_change { State::MustChange } else { State::Set };
-    put(ports, &policy, account, &new, state)
+    let put = put(ports, &policy, account, &new, state)?;
+    Ok(told(ports, account, put, Way::Support))
 }
 
 /// A person changes his own, and knows the present one.
@@ -41,8 +44,8 @@ pub fn change_own(ports: &dyn Ports, current: PlainPassword, new: PlainPassword)
     let Actor::Account(account) = ports.caller() else {
         return Err(Failure::Forbidden);
     };
-    let counter = Counter::of_account(ports, &account);
-    throttle::attempt(ports, &[&counter])?;
+    let counter = ATTEMPTS.by_account(ports, &account);
+    throttle::attempt(ports, [&counter])?;
 
     let words = Words::of(ports);
     let policy = Policy::of(ports, Context::of(ports, Some(&account))?);
@@ -56,7 +59,8 @@ pub fn change_own(ports: &dyn Ports, current: PlainPassword, new: PlainPassword)
     }
     reject(wrong)?;
     counter.forget(ports)?;
-    put(ports, &policy, &account, &new, State::Set)
+    let put = put(ports, &policy, &account, &new, State::Set)?;
+    Ok(told(ports, &account, put, Way::Owner))
 }
 
 /// The holder of a link chooses. The link is used up with it.
@@ -73,7 +77,8 @@ pub fn complete_reset(ports: &dyn Ports, token: &str, new: PlainPassword) -> Res
         reject(vec![Finding::SameAsCurrent.about("new", Words::of(ports))])?;
     }
     link.use_up(ports)?;
-    put(ports, &policy, &account, &new, State::Set)
+    let put = put(ports, &policy, &account, &new, State::Set)?;
+    Ok(told(ports, &account, put, Way::Link))
 }
 
 fn errors(ports: &dyn Ports, policy: &Policy, new: &PlainPassword) -> Vec<FieldError> {
@@ -106,20 +111,38 @@ fn is_current(ports: &dyn Ports, account: &str, typed: &PlainPassword) -> Result
     Ok(matches(typed)? || typed.composed().map_or(Ok(false), |form| matches(&form))?)
 }
 
-/// Hash, credential, state: the one place that puts a password.
-fn put(
+fn told(ports: &dyn Ports, account: &str, put: Put, way: Way) -> Changed {
+    told::others(ports, account, way);
+    let notice = told::owner(ports, account, way);
+    Changed { sessions_ended: put.sessions_ended, session_epoch: put.epoch, notice }
+}
+
+/// A password that was put.
+pub(crate) struct Put {
+    pub(crate) sessions_ended: Option<u32>,
+    /// That holds from now on.
+    pub(crate) epoch: String,
+}
+
+/// Hash, credential, state, and the end of what carried an older password or a link: the one place that puts a password.
+pub(crate) fn put(
     ports: &dyn Ports,
     policy: &Policy,
     account: &str,
     new: &PlainPassword,
     state: State,
-) -> Result<Changed, Failure> {
+) -> Result<Put, Failure> {
     let hash = policy.configured().write(ports, new)?;
     let sessions_ended = ports.sessions(account)?;
     let epoch = ports.replace(account, &hash, Replacement::Password)?;
-    let password = PasswordRecord { epoch: epoch.clone(), state, changed: ports.now() };
-    // Links made before are void with the old epoch, so there is no newest one to remember.
-    let record = AccountRecord { password: Some(password), newest_link: None };
+    let before = store::account_if_readable(ports, account)?;
+    letter::withdraw(ports, before.mails.iter())?;
+    let record = AccountRecord {
+        password: Some(PasswordRecord { epoch: epoch.clone(), state, changed: ports.now() }),
+        // Links made before are void with the old epoch, so there is no newest one to remember.
+        newest_link: None,
+        mails: before.mails.into_iter().next_back().into_iter().collect(),
+    };
     store::put_account(ports, account, &record)?;
-    Ok(Changed { sessions_ended, session_epoch: epoch })
+    Ok(Put { sessions_ended, epoch })
 }

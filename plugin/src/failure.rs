@@ -2,7 +2,7 @@
 //! host logs with the plugin's name and the request's id; it never holds a secret.
 
 use crate::bindings::types::{Failure, FieldError, Refusal};
-use crate::bindings::{accounts, database};
+use crate::bindings::{accounts, database, jobs, mail};
 use crate::words::{Word, Words};
 
 /// Seconds after which a limit of the machine is worth another try.
@@ -42,6 +42,44 @@ impl From<database::Error> for Failure {
             }
             database::Error::Unavailable(seconds) => Failure::Unavailable(seconds),
         }
+    }
+}
+
+impl From<jobs::Error> for Failure {
+    fn from(error: jobs::Error) -> Self {
+        match error {
+            jobs::Error::Undeclared(name) => {
+                log(format_args!("the host knows no job {name}: the component's manifest is not this plugin's"));
+                Failure::Unsupported
+            }
+            jobs::Error::Limit(which) => {
+                log(format_args!("the host's limit {which} was reached while queueing a job"));
+                Failure::Unavailable(RETRY)
+            }
+            jobs::Error::Unavailable(seconds) => Failure::Unavailable(seconds),
+        }
+    }
+}
+
+/// Without the mail nothing is done.
+pub(crate) fn of_mail(words: Words, error: mail::Error) -> Failure {
+    match error {
+        mail::Error::NotFound => Failure::NotFound,
+        mail::Error::NoAddress => refused(words, "no-address", Word::NoAddressRefusal),
+        mail::Error::NotConfigured => refused(words, "mail-not-configured", Word::MailOffRefusal),
+        mail::Error::BadTemplate(what) => {
+            log(format_args!("the host refused a mail for its template: {what}"));
+            Failure::Unsupported
+        }
+        mail::Error::Denied(what) => {
+            log(format_args!("the host denied {what} while queueing a mail: see the plugin's grant"));
+            Failure::Unsupported
+        }
+        mail::Error::Limit(which) => {
+            log(format_args!("the host's limit {which} was reached while queueing a mail"));
+            Failure::Unavailable(RETRY)
+        }
+        mail::Error::Unavailable(seconds) => Failure::Unavailable(seconds),
     }
 }
 

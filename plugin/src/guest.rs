@@ -1,13 +1,14 @@
 //! The component's side of the ports: imports answer the traits, exports call the use cases. Holds no logic.
 
+use crate::bindings::exports::keyturn::panel::background as work;
 use crate::bindings::exports::keyturn::password::password as hooks;
 use crate::bindings::exports::keyturn::ui::views as exported_views;
 use crate::bindings::nodes::{Node, Strength, View};
-use crate::bindings::types::Failure;
-use crate::bindings::{accounts, call, database, kdf, keys, settings};
+use crate::bindings::types::{Event, Failure};
+use crate::bindings::{accounts, call, database, events, jobs, kdf, keys, mail, settings};
 use crate::password::PlainPassword;
-use crate::ports::{Accounts, Call, Database, Kdf, Keys, Settings};
-use crate::{change, check, links, sign_in, status, views};
+use crate::ports::{Accounts, Call, Database, Events, Jobs, Kdf, Keys, Mail, Settings};
+use crate::{background, change, check, links, recovery, reset_and_mail, sign_in, status, views};
 
 struct Imports;
 
@@ -63,6 +64,42 @@ impl Database for Imports {
     }
 }
 
+impl Mail for Imports {
+    fn ready(&self, recipient: Option<&mail::Recipient>) -> Result<(), mail::Error> {
+        mail::ready(recipient)
+    }
+    fn state(&self, mail: &str) -> Result<mail::MailState, mail::Error> {
+        mail::state(mail)
+    }
+    fn current(&self, mail: &str) -> Result<bool, mail::Error> {
+        mail::current(mail)
+    }
+    fn send(
+        &self,
+        recipient: &mail::Recipient,
+        template: &str,
+        variables: Vec<(String, mail::Variable)>,
+        expires: Option<i64>,
+    ) -> Result<String, mail::Error> {
+        mail::send(recipient, template, &variables, expires)
+    }
+    fn withdraw(&self, mail: &str) -> Result<(), mail::Error> {
+        mail::withdraw(mail)
+    }
+}
+
+impl Jobs for Imports {
+    fn enqueue(&self, job: &str, payload: &str, not_before: Option<i64>, key: Option<&str>) -> Result<(), jobs::Error> {
+        jobs::enqueue(job, payload, not_before, key)
+    }
+}
+
+impl Events for Imports {
+    fn emit(&self, event: &Event) -> Result<(), events::Error> {
+        events::emit(event)
+    }
+}
+
 impl Keys for Imports {
     fn mac(&self, purpose: &str, data: &[u8]) -> Vec<u8> {
         keys::mac(purpose, data)
@@ -84,6 +121,12 @@ impl Settings for Imports {
 struct Plugin;
 
 impl hooks::Guest for Plugin {
+    fn request_reset(login_or_email: String) -> Result<(), Failure> {
+        recovery::request_reset(&Imports, &login_or_email)
+    }
+    fn reset_and_mail(account: String, mode: hooks::Mode) -> Result<hooks::Reset, Failure> {
+        reset_and_mail::reset_and_mail(&Imports, &account, mode)
+    }
     fn inspect_link(token: String) -> Result<hooks::LinkState, Failure> {
         links::inspect(&Imports, &token)
     }
@@ -110,17 +153,23 @@ impl hooks::Guest for Plugin {
     }
 }
 
+impl work::Guest for Plugin {
+    fn run(task: work::Task) -> Result<(), Failure> {
+        background::run(&Imports, &task)
+    }
+}
+
 impl exported_views::Guest for Plugin {
     fn slot(name: String, subjects: Vec<Option<String>>) -> Result<Vec<Vec<Node>>, Failure> {
         views::slot(&Imports, &name, &subjects)
     }
     fn page(
         name: String,
-        _subject: Option<String>,
+        subject: Option<String>,
         token: Option<String>,
-        _arguments: Vec<(String, String)>,
+        arguments: Vec<(String, String)>,
     ) -> Result<View, Failure> {
-        views::page(&Imports, &name, token.as_deref())
+        views::page(&Imports, &name, subject.as_deref(), token.as_deref(), &arguments)
     }
     fn submit(
         action: String,

@@ -1,12 +1,14 @@
 //! One-time links that choose a password.
 
 use crate::bindings::accounts::Error;
+use crate::bindings::mail;
 use crate::bindings::password::{GoodLink, LinkState, MadeLink};
 use crate::bindings::types::{Failure, Link};
 use crate::failure;
+use crate::letter::{self, Letter};
 use crate::ports::Ports;
 use crate::settings;
-use crate::store::{self, LinkRecord, NewestLink, Purpose};
+use crate::store::{self, AccountRecord, AskedBy, Carries, LinkRecord, NewestLink, Purpose, SecretMail};
 use crate::token::{Token, TokenDigest};
 use crate::words::{Word, Words};
 
@@ -16,18 +18,37 @@ pub(crate) const PAGE: &str = "choose";
 /// How a link stands.
 pub(crate) enum Standing {
     Good(Good),
-    /// It ended then.
-    Expired {
-        until: i64,
-        purpose: Purpose,
-    },
+    Over(Over),
+    Unknown,
+}
+
+/// A link that works no more.
+pub(crate) struct Over {
+    pub(crate) record: LinkRecord,
+    pub(crate) why: Why,
+}
+
+/// Why a link works no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Its time is over.
+    Expired,
     /// It chose a password then.
     Used(i64),
-    /// A newer one was made then.
-    Replaced(i64),
+    /// A newer one was made, and mailed or handed on.
+    Replaced { at: i64, mailed: bool },
     /// The password was changed another way after it was made; when, if this plugin did it.
     Overtaken(Option<i64>),
-    Unknown,
+    /// It was mailed to an address that is not the account's any more.
+    Readdressed,
+}
+
+impl Over {
+    /// Whether its holder may be sent another one. Not where it was never mailed, and not where "the same address" would be
+    /// another person's.
+    pub(crate) fn can_be_mailed_anew(&self) -> bool {
+        self.record.mail.is_some() && self.why != Why::Readdressed
+    }
 }
 
 /// A link that works, and what it takes to use it up.
@@ -53,8 +74,9 @@ pub(crate) fn standing(ports: &dyn Ports, token: &str) -> Result<Standing, Failu
     let Some(record) = store::link(ports, &digest)? else {
         return Ok(Standing::Unknown);
     };
+    let over = |record, why| Ok(Standing::Over(Over { record, why }));
     if let Some(used) = record.used {
-        return Ok(Standing::Used(used));
+        return over(record, Why::Used(used));
     }
     let epoch = match ports.credential(&record.account) {
         Ok(credential) => credential.session_epoch,
@@ -65,17 +87,32 @@ pub(crate) fn standing(ports: &dyn Ports, token: &str) -> Result<Standing, Failu
     // First what is most true: of a link that has ended and was overtaken, "your password has not changed" would be wrong.
     if record.epoch != epoch {
         let changed = account.password.filter(|password| password.epoch == epoch).map(|password| password.changed);
-        return Ok(Standing::Overtaken(changed));
+        return over(record, Why::Overtaken(changed));
     }
     if let (Purpose::Reset, Some(newest)) = (record.purpose, account.newest_link)
         && newest.digest != digest.0
     {
-        return Ok(Standing::Replaced(newest.made));
+        let is_its_mail = |mail: &SecretMail| mail.carries.is_link() && mail.queued == newest.made;
+        return over(record, Why::Replaced { at: newest.made, mailed: account.mails.iter().any(is_its_mail) });
     }
     if record.until <= ports.now() {
-        return Ok(Standing::Expired { until: record.until, purpose: record.purpose });
+        return over(record, Why::Expired);
+    }
+    // Asked last: what went to whom matters only to a link that would work otherwise.
+    if let Some(mail) = &record.mail
+        && !is_current(ports, mail)?
+    {
+        return over(record, Why::Readdressed);
     }
     Ok(Standing::Good(Good { record, digest }))
+}
+
+/// Whether the link's mail went to the address now on file. What the outbox no longer knows cannot be proved, so it is not.
+fn is_current(ports: &dyn Ports, mail: &str) -> Result<bool, Failure> {
+    match ports.current(mail) {
+        Err(mail::Error::NotFound) => Ok(false),
+        other => other.map_err(|error| failure::of_mail(Words::of(ports), error)),
+    }
 }
 
 /// Whether a link still works, before anybody types into its page.
@@ -85,26 +122,31 @@ pub(crate) fn standing(ports: &dyn Ports, token: &str) -> Result<Standing, Failu
 pub fn inspect(ports: &dyn Ports, token: &str) -> Result<LinkState, Failure> {
     Ok(match standing(ports, token)? {
         Standing::Good(good) => LinkState::Good(GoodLink { account: good.record.account, until: good.record.until }),
-        Standing::Expired { until, .. } => LinkState::Expired(until),
-        Standing::Used(at) => LinkState::Used(at),
-        Standing::Replaced(at) => LinkState::Replaced(at),
-        // The contract has no case of its own for it. Without a time of ours, it is known since now.
-        Standing::Overtaken(at) => LinkState::Replaced(at.unwrap_or_else(|| ports.now())),
+        Standing::Over(Over { record, why }) => match why {
+            Why::Expired => LinkState::Expired(record.until),
+            Why::Used(at) => LinkState::Used(at),
+            Why::Replaced { at, .. } => LinkState::Replaced(at),
+            Why::Overtaken(_) | Why::Readdressed => LinkState::Void,
+        },
         Standing::Unknown => LinkState::Unknown,
     })
 }
 
 /// The link, or how completing with it fails.
 pub(crate) fn good(ports: &dyn Ports, token: &str) -> Result<Good, Failure> {
-    let words = Words::of(ports);
-    match standing(ports, token)? {
-        Standing::Good(good) => Ok(good),
-        Standing::Expired { .. } => Err(Failure::Expired),
-        Standing::Used(_) => Err(failure::refused(words, "link-used", Word::LinkUsedRefusal)),
-        Standing::Replaced(_) => Err(failure::refused(words, "link-replaced", Word::LinkReplacedRefusal)),
-        Standing::Overtaken(_) => Err(failure::refused(words, "link-replaced", Word::LinkOvertakenRefusal)),
-        Standing::Unknown => Err(Failure::NotFound),
-    }
+    let refused = |code, why| failure::refused(Words::of(ports), code, why);
+    Err(match standing(ports, token)? {
+        Standing::Good(good) => return Ok(good),
+        Standing::Over(Over { why, .. }) => match why {
+            Why::Expired => Failure::Expired,
+            Why::Used(_) => refused("link-used", Word::LinkUsedRefusal),
+            Why::Replaced { .. } => refused("link-replaced", Word::LinkReplacedRefusal),
+            // The contract has no code of its own for these two.
+            Why::Overtaken(_) => refused("link-replaced", Word::LinkOvertakenRefusal),
+            Why::Readdressed => refused("link-replaced", Word::LinkReaddressedRefusal),
+        },
+        Standing::Unknown => Failure::NotFound,
+    })
 }
 
 /// A one-time link for the caller to hand on. It replaces those made before.
@@ -113,12 +155,12 @@ pub(crate) fn good(ports: &dyn Ports, token: &str) -> Result<Good, Failure> {
 /// `not-found` for an account that does not exist or is out of reach.
 pub fn make(ports: &dyn Ports, account: &str) -> Result<MadeLink, Failure> {
     let epoch = ports.credential(account)?.session_epoch;
-    let until = ports.now() + i64::from(settings::LINK_MINUTES.of(ports)) * 60_000;
+    let until = end(ports);
     let link = issue(ports, account, Purpose::Reset, &epoch, until)?;
     Ok(MadeLink { link, until })
 }
 
-/// Stores a new link. Only the answer ever holds its token.
+/// Stores a new link that is not mailed. Only the answer ever holds its token.
 pub(crate) fn issue(
     ports: &dyn Ports,
     account: &str,
@@ -127,14 +169,68 @@ pub(crate) fn issue(
     until: i64,
 ) -> Result<Link, Failure> {
     let token = Token::random();
-    let digest = token.digest(ports);
-    let made = ports.now();
-    let record = LinkRecord { account: account.to_owned(), purpose, epoch: epoch.to_owned(), made, until, used: None };
-    store::put_link(ports, &digest, &record)?;
-    if purpose == Purpose::Reset {
-        let mut known = store::account(ports, account)?;
-        known.newest_link = Some(NewestLink { digest: digest.0, made });
-        store::put_account(ports, account, &known)?;
+    let (account, epoch) = (account.to_owned(), epoch.to_owned());
+    let record = LinkRecord { account, purpose, epoch, made: ports.now(), until, used: None, mail: None };
+    match purpose {
+        Purpose::Reset => replace_older(ports, store::account(ports, &record.account)?, &token, &record, None)?,
+        Purpose::MustChange => store::put_link(ports, &token.digest(ports), &record)?,
     }
-    Ok(Link { page: PAGE.to_owned(), token: token.reveal() })
+    Ok(to(&token))
+}
+
+/// Mails a new link, which replaces those made before. The password is untouched.
+///
+/// # Errors
+/// `refused` with `mail-not-configured` or `no-address`; `not-found` for an account that does not exist or is out of reach.
+pub(crate) fn mail(ports: &dyn Ports, account: &str, asked_by: AskedBy) -> Result<SecretMail, Failure> {
+    let epoch = ports.credential(account)?.session_epoch;
+    // Read before anything is sent: nobody would have any use of a mail whose link cannot be stored.
+    let known = store::account(ports, account)?;
+    let (token, made, until) = (Token::random(), ports.now(), end(ports));
+    let letter = match asked_by {
+        AskedBy::Owner => Letter::AskedLink { link: to(&token), until },
+        AskedBy::Support => Letter::SentLink { link: to(&token), until },
+    };
+    let mail = letter::send(ports, account, &letter).map_err(|error| failure::of_mail(Words::of(ports), error))?;
+    let sent = SecretMail {
+        mail: mail.clone(),
+        carries: Carries::Link(asked_by),
+        epoch: epoch.clone(),
+        queued: made,
+        until: Some(until),
+        sessions_ended: None,
+    };
+    let account = account.to_owned();
+    let record = LinkRecord { account, purpose: Purpose::Reset, epoch, made, until, used: None, mail: Some(mail) };
+    replace_older(ports, known, &token, &record, Some(sent.clone()))?;
+    Ok(sent)
+}
+
+/// Stores the link as the newest. Mails with an older one need not go; but one with a password does: whoever asks for a link
+/// must not be able to stop it.
+fn replace_older(
+    ports: &dyn Ports,
+    mut known: AccountRecord,
+    token: &Token,
+    record: &LinkRecord,
+    sent: Option<SecretMail>,
+) -> Result<(), Failure> {
+    letter::withdraw(ports, known.mails.iter().filter(|mail| mail.carries.is_link()))?;
+    if let Some(sent) = sent {
+        known.mails.retain(|mail| !mail.carries.is_link());
+        known.mails.push(sent);
+    }
+    let digest = token.digest(ports);
+    store::put_link(ports, &digest, record)?;
+    known.newest_link = Some(NewestLink { digest: digest.0, made: record.made });
+    store::put_account(ports, &record.account, &known)
+}
+
+fn to(token: &Token) -> Link {
+    Link { page: PAGE.to_owned(), token: token.reveal() }
+}
+
+/// When a link that is made now ends.
+fn end(ports: &dyn Ports) -> i64 {
+    ports.now() + i64::from(settings::LINK_MINUTES.of(ports)) * 60_000
 }

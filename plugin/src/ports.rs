@@ -1,7 +1,7 @@
 //! What the plugin needs of the world: one trait per import of the contract, and no other way out. `guest` answers them with
 //! the component's imports, `testing` with a panel in memory.
 
-use crate::bindings::{accounts, call, database, kdf, settings};
+use crate::bindings::{accounts, call, database, events, jobs, kdf, mail, settings, types};
 
 /// Who is calling, from where, in which language, when.
 pub trait Call {
@@ -43,6 +43,38 @@ pub trait Database {
     fn forget(&self, key: &str) -> Result<(), database::Error>;
 }
 
+/// Mail by template, to the address on file.
+pub trait Mail {
+    /// Whether mail can be queued now for this recipient; none: for anybody.
+    fn ready(&self, recipient: Option<&mail::Recipient>) -> Result<(), mail::Error>;
+    /// What became of a mail that this plugin queued.
+    fn state(&self, mail: &str) -> Result<mail::MailState, mail::Error>;
+    /// Whether its latest attempt went to the address now on file, or none has been made.
+    fn current(&self, mail: &str) -> Result<bool, mail::Error>;
+    /// Effect. `expires`, in milliseconds since 1970: when what it carries is of no use any more.
+    fn send(
+        &self,
+        recipient: &mail::Recipient,
+        template: &str,
+        variables: Vec<(String, mail::Variable)>,
+        expires: Option<i64>,
+    ) -> Result<types::MailId, mail::Error>;
+    /// Effect. Nothing happens to one that has gone.
+    fn withdraw(&self, mail: &str) -> Result<(), mail::Error>;
+}
+
+/// Work for later.
+pub trait Jobs {
+    /// Effect. `key`: while one of this name and key waits, another is dropped.
+    fn enqueue(&self, job: &str, payload: &str, not_before: Option<i64>, key: Option<&str>) -> Result<(), jobs::Error>;
+}
+
+/// News for whoever subscribes.
+pub trait Events {
+    /// Effect.
+    fn emit(&self, event: &types::Event) -> Result<(), events::Error>;
+}
+
 /// Keys that the plugin never sees.
 pub trait Keys {
     /// HMAC-SHA-256 under a key of this plugin and purpose.
@@ -62,6 +94,6 @@ pub trait Settings {
 }
 
 /// All of them.
-pub trait Ports: Call + Accounts + Database + Keys + Kdf + Settings {}
+pub trait Ports: Call + Accounts + Database + Mail + Jobs + Events + Keys + Kdf + Settings {}
 
-impl<T: Call + Accounts + Database + Keys + Kdf + Settings> Ports for T {}
+impl<T: Call + Accounts + Database + Mail + Jobs + Events + Keys + Kdf + Settings> Ports for T {}

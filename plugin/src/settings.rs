@@ -1,6 +1,7 @@
 //! The operator's settings with their bounds. Names, defaults and bounds are those of `manifest.toml` (a test compares); they
 //! are applied here again, so that the rules do not hang on the host's form.
 
+use crate::bindings::password::Mode;
 use crate::bindings::settings::Value;
 use crate::ports::Ports;
 
@@ -35,9 +36,15 @@ pub(crate) const LINK_MINUTES: Number = Number::new("link-minutes", 60, 5, 10_08
 pub(crate) const ATTEMPTS_PER_NAME: Number = Number::new("attempts-per-name", 10, 3, 1_000);
 pub(crate) const ATTEMPTS_PER_ADDRESS: Number = Number::new("attempts-per-address", 50, 3, 100_000);
 pub(crate) const ATTEMPTS_WINDOW_MINUTES: Number = Number::new("attempts-window-minutes", 15, 1, 1_440);
+pub(crate) const REQUESTS_PER_NAME: Number = Number::new("requests-per-name", 5, 1, 1_000);
+pub(crate) const REQUESTS_PER_ADDRESS: Number = Number::new("requests-per-address", 30, 1, 100_000);
+pub(crate) const REQUESTS_WINDOW_MINUTES: Number = Number::new("requests-window-minutes", 60, 1, 1_440);
+pub(crate) const TEMPORARY_HOURS: Number = Number::new("temporary-hours", 24, 1, 720);
+/// Characters.
+pub(crate) const GENERATOR_LENGTH: Number = Number::new("generator-length", 16, 12, 64);
 
 #[cfg(test)]
-pub(crate) const NUMBERS: [&Number; 9] = [
+pub(crate) const NUMBERS: [&Number; 14] = [
     &MIN_LENGTH,
     &BCRYPT_COST,
     &ARGON2_MEMORY_KIB,
@@ -47,6 +54,11 @@ pub(crate) const NUMBERS: [&Number; 9] = [
     &ATTEMPTS_PER_NAME,
     &ATTEMPTS_PER_ADDRESS,
     &ATTEMPTS_WINDOW_MINUTES,
+    &REQUESTS_PER_NAME,
+    &REQUESTS_PER_ADDRESS,
+    &REQUESTS_WINDOW_MINUTES,
+    &TEMPORARY_HOURS,
+    &GENERATOR_LENGTH,
 ];
 
 /// Which scheme new hashes are written in.
@@ -70,3 +82,61 @@ pub(crate) fn context_words(ports: &dyn Ports) -> Vec<String> {
         _ => Vec::new(),
     }
 }
+
+/// What a mode is called in settings and forms.
+pub(crate) fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Temporary => "temporary",
+        Mode::Link => "link",
+        Mode::Permanent => "permanent",
+    }
+}
+
+/// None: no such mode.
+pub(crate) fn mode(name: &str) -> Option<Mode> {
+    MODES.into_iter().find(|mode| mode_name(*mode) == name)
+}
+
+/// In the order in which they are drawn.
+const MODES: [Mode; 3] = [Mode::Temporary, Mode::Link, Mode::Permanent];
+
+/// The ways of "Reset & mail" that the operator allows; without a word of his, all but the permanent one.
+pub(crate) fn reset_modes(ports: &dyn Ports) -> Vec<Mode> {
+    match ports.setting("reset-modes") {
+        Some(Value::Texts(names)) => {
+            MODES.into_iter().filter(|mode| names.iter().any(|name| name == mode_name(*mode))).collect()
+        }
+        _ => vec![Mode::Temporary, Mode::Link],
+    }
+}
+
+/// The one that is chosen at first; none: the preset is not among those that are offered.
+pub(crate) fn reset_preset(ports: &dyn Ports) -> Option<Mode> {
+    let preset = match ports.setting("reset-preset") {
+        Some(Value::Text(name)) => mode(&name),
+        _ => Some(Mode::Temporary),
+    };
+    preset.filter(|preset| reset_modes(ports).contains(preset))
+}
+
+/// How passwords are made up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Generator {
+    Syllables,
+    Characters { length: usize, alphabet: String },
+}
+
+pub(crate) fn generator(ports: &dyn Ports) -> Generator {
+    match ports.setting("generator") {
+        Some(Value::Text(name)) if name == "characters" => Generator::Characters {
+            length: GENERATOR_LENGTH.of(ports) as usize,
+            alphabet: match ports.setting("generator-alphabet") {
+                Some(Value::Text(alphabet)) => alphabet,
+                _ => GENERATOR_ALPHABET.to_owned(),
+            },
+        },
+        _ => Generator::Syllables,
+    }
+}
+
+pub(crate) const GENERATOR_ALPHABET: &str = "23456789abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ";

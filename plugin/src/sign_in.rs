@@ -9,11 +9,12 @@ use crate::hash::{self, Configured, Stored};
 use crate::links;
 use crate::password::PlainPassword;
 use crate::ports::Ports;
+use crate::status;
 use crate::store::{self, Purpose, State};
-use crate::throttle::{self, Counter};
+use crate::throttle::{self, ATTEMPTS};
 
 /// Longer names are nobody's; a mail address has at most 254 bytes.
-const MAX_NAME_BYTES: usize = 512;
+pub(crate) const MAX_NAME_BYTES: usize = 512;
 
 /// How long who must choose a new password may take, in milliseconds.
 const CHOOSE_MILLIS: i64 = 15 * 60 * 1000;
@@ -26,10 +27,9 @@ const CHOOSE_MILLIS: i64 = 15 * 60 * 1000;
 /// # Errors
 /// `throttled` by the client's address, by the name as typed from there, or from everywhere, known or not. `unavailable` when the machine is busy.
 pub fn verify(ports: &dyn Ports, name: &str, password: PlainPassword) -> Result<Verdict, Failure> {
-    let by_address = Counter::of_address(ports);
-    let (from_here, by_name) = (Counter::of_name_from_here(ports, name), Counter::of_name(ports, name));
-    let counters: Vec<&Counter> = by_address.iter().chain([&from_here, &by_name]).collect();
-    throttle::attempt(ports, &counters)?;
+    let by_address = ATTEMPTS.by_address(ports);
+    let (from_here, by_name) = (ATTEMPTS.by_name_from_here(ports, name), ATTEMPTS.by_name(ports, name));
+    throttle::attempt(ports, by_address.iter().chain([&from_here, &by_name]))?;
     if password.is_empty() || password.is_too_long() {
         return Ok(Verdict::Rejected);
     }
@@ -121,8 +121,7 @@ fn judge(
     stored: &Stored,
     right: &PlainPassword,
 ) -> Result<Verdict, Failure> {
-    let state = ports.fields(&known.account, &["state"])?;
-    if state.first().is_some_and(|state| state.as_deref() == Some("suspended")) {
+    if status::is_suspended(ports, &known.account)? {
         return Ok(Verdict::Suspended);
     }
     let record = store::account(ports, &known.account)?;

@@ -3,12 +3,17 @@
 use crate::bindings::password::{PasswordState, Status};
 use crate::bindings::types::Failure;
 use crate::ports::Ports;
-use crate::store::{self, State};
+use crate::store::{self, NewestLink, SecretMail, State};
 
 /// The standing of a password, with what the contract's `status` does not say.
 pub(crate) struct Standing {
     pub(crate) state: Option<State>,
     pub(crate) changed: Changed,
+    /// The session epoch that holds.
+    pub(crate) epoch: String,
+    /// The latest that carried a link or a password.
+    pub(crate) last_mail: Option<SecretMail>,
+    pub(crate) newest_link: Option<NewestLink>,
 }
 
 /// What is known of the last change.
@@ -23,13 +28,19 @@ pub(crate) enum Changed {
 /// `state` none: there is no password.
 pub(crate) fn standing(ports: &dyn Ports, account: &str) -> Result<Standing, Failure> {
     let credential = ports.credential(account)?;
-    let record = store::account(ports, account)?.password;
-    let (state, changed) = match record {
+    let known = store::account(ports, account)?;
+    let (state, changed) = match known.password {
         Some(record) if record.epoch == credential.session_epoch => (record.state, Changed::Here(record.changed)),
         Some(_) => (State::Set, Changed::Elsewhere),
         None => (State::Set, Changed::Never),
     };
-    Ok(Standing { state: credential.hash.map(|_| state), changed })
+    Ok(Standing {
+        state: credential.hash.map(|_| state),
+        changed,
+        epoch: credential.session_epoch,
+        last_mail: known.mails.into_iter().next_back(),
+        newest_link: known.newest_link,
+    })
 }
 
 /// No effects.
@@ -37,7 +48,7 @@ pub(crate) fn standing(ports: &dyn Ports, account: &str) -> Result<Standing, Fai
 /// # Errors
 /// `not-found` for an account that does not exist or is out of reach.
 pub fn account_status(ports: &dyn Ports, account: &str) -> Result<Status, Failure> {
-    let Standing { state, changed } = standing(ports, account)?;
+    let Standing { state, changed, last_mail, .. } = standing(ports, account)?;
     let (state, until) = match state {
         None => (PasswordState::None, None),
         Some(State::Set) => (PasswordState::Set, None),
@@ -48,5 +59,11 @@ pub fn account_status(ports: &dyn Ports, account: &str) -> Result<Status, Failur
         Changed::Here(at) => Some(at),
         Changed::Elsewhere | Changed::Never => None,
     };
-    Ok(Status { state, until, changed })
+    Ok(Status { state, until, changed, last_mail: last_mail.map(|last| last.mail) })
+}
+
+/// Whether the panel has suspended the account.
+pub(crate) fn is_suspended(ports: &dyn Ports, account: &str) -> Result<bool, Failure> {
+    let state = ports.fields(account, &["state"])?;
+    Ok(state.first().is_some_and(|state| state.as_deref() == Some("suspended")))
 }

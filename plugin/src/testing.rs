@@ -12,13 +12,16 @@
 //! # }
 //! ```
 
+use crate::background;
 use crate::bindings::accounts::{Error, Match, Matched, Replacement, StoredCredential};
+use crate::bindings::background::{Job, Task};
 use crate::bindings::call::Actor;
 use crate::bindings::kdf::{Argon2Kind, Argon2Parameters};
+use crate::bindings::mail::{MailState, Recipient, Variable};
 use crate::bindings::settings::Value;
-use crate::bindings::types::Failure;
-use crate::bindings::{database, kdf};
-use crate::ports::{Accounts, Call, Database, Kdf, Keys, Ports, Settings};
+use crate::bindings::types::{Event, Failure};
+use crate::bindings::{database, events, jobs, kdf, mail};
+use crate::ports::{Accounts, Call, Database, Events, Jobs, Kdf, Keys, Mail, Ports, Settings};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -43,10 +46,40 @@ pub struct Person {
     pub sessions: Option<u32>,
 }
 
+/// One row of the outbox.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Posted {
+    /// Its id.
+    pub mail: String,
+    /// To whom.
+    pub account: String,
+    /// As the manifest names it.
+    pub template: String,
+    /// What it is filled with. Empty once it has gone, was withdrawn or has ended.
+    pub variables: Vec<(String, Variable)>,
+    /// When what it carries is of no use any more.
+    pub expires: Option<i64>,
+    /// How it stands.
+    pub state: MailState,
+    /// The address of its latest attempt.
+    pub went_to: Option<String>,
+}
+
+#[derive(Clone)]
+struct Waiting {
+    job: Job,
+    not_before: Option<i64>,
+    key: Option<String>,
+}
+
+/// Everything that effects alter.
 #[derive(Clone, Default)]
 struct Stored {
     people: BTreeMap<String, Person>,
     data: BTreeMap<String, (Vec<u8>, Option<i64>)>,
+    outbox: Vec<Posted>,
+    jobs: Vec<Waiting>,
+    events: Vec<Event>,
 }
 
 /// Who calls and what there is. Everything can be altered between calls.
@@ -67,6 +100,8 @@ pub struct Panel {
     pub kdf_ceiling_kib: Cell<u32>,
     /// How often Argon2 was computed.
     pub kdf_calls: Cell<u32>,
+    /// Whether the operator has configured no way to mail.
+    pub mail_off: Cell<bool>,
     /// Whether the provider refuses every hash that is to be stored.
     pub refuses_hashes: Cell<bool>,
     stored: RefCell<Stored>,
@@ -92,6 +127,7 @@ impl Panel {
             ungranted: RefCell::default(),
             kdf_ceiling_kib: Cell::new(262_144),
             kdf_calls: Cell::new(0),
+            mail_off: Cell::new(false),
             refuses_hashes: Cell::new(false),
             stored: RefCell::default(),
             counters: RefCell::default(),
@@ -148,6 +184,70 @@ impl Panel {
     /// How many counters there are.
     pub fn counters(&self) -> usize {
         self.counters.borrow().len()
+    }
+
+    /// Every mail that was ever queued, in order.
+    pub fn outbox(&self) -> Vec<Posted> {
+        self.stored.borrow().outbox.clone()
+    }
+
+    /// Every event that was emitted, in order.
+    pub fn events(&self) -> Vec<Event> {
+        self.stored.borrow().events.clone()
+    }
+
+    /// Names of the jobs that wait.
+    pub fn waiting_jobs(&self) -> Vec<String> {
+        self.stored.borrow().jobs.iter().map(|waiting| waiting.job.name.clone()).collect()
+    }
+
+    /// What waits goes to the addresses now on file, and all of it is accepted.
+    pub fn deliver(&self) {
+        self.attempt(MailState::Accepted);
+    }
+
+    /// What waits is tried at the addresses now on file, and ends in that state. Only what was accepted is wiped.
+    pub fn attempt(&self, state: MailState) {
+        let now = self.now.get();
+        let Stored { people, outbox, .. } = &mut *self.stored.borrow_mut();
+        let waiting = [MailState::Queued, MailState::Delayed, MailState::Refused];
+        for posted in outbox.iter_mut().filter(|posted| waiting.contains(&posted.state)) {
+            if posted.expires.is_some_and(|at| at <= now) {
+                posted.state = MailState::Ended;
+                posted.variables.clear();
+                continue;
+            }
+            posted.went_to = people.get(&posted.account).map(|person| person.email.clone());
+            posted.state = state;
+            if state == MailState::Accepted {
+                posted.variables.clear();
+            }
+        }
+    }
+
+    /// The jobs that are due, each as a call of the panel itself, which ends together with its job. One that asks for another
+    /// try waits on; other failures are final, and answered.
+    pub fn run_jobs(&self) -> Vec<Failure> {
+        let now = self.now.get();
+        let mut due = Vec::new();
+        self.stored.borrow_mut().jobs.retain(|waiting| {
+            let is_due = waiting.not_before.is_none_or(|at| at <= now);
+            if is_due {
+                due.push(waiting.clone());
+            }
+            !is_due
+        });
+        let caller = self.caller.replace(Actor::System);
+        let mut failures = Vec::new();
+        for waiting in due {
+            match self.run(|ports| background::run(ports, &Task::Job(waiting.job.clone()))) {
+                Ok(()) => {}
+                Err(Failure::Unavailable(_)) => self.stored.borrow_mut().jobs.push(waiting),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        self.caller.replace(caller);
+        failures
     }
 
     /// Time passes.
@@ -249,6 +349,91 @@ impl Database for Panel {
     }
     fn forget(&self, key: &str) -> Result<(), database::Error> {
         self.counters.borrow_mut().remove(key);
+        Ok(())
+    }
+}
+
+impl Mail for Panel {
+    fn ready(&self, recipient: Option<&Recipient>) -> Result<(), mail::Error> {
+        if self.mail_off.get() {
+            return Err(mail::Error::NotConfigured);
+        }
+        match recipient {
+            Some(Recipient::Account(account)) => match self.stored.borrow().people.get(account) {
+                Some(person) if person.email.is_empty() => Err(mail::Error::NoAddress),
+                Some(_) => Ok(()),
+                None => Err(mail::Error::NotFound),
+            },
+            Some(Recipient::Operators) | None => Ok(()),
+        }
+    }
+    fn state(&self, mail: &str) -> Result<MailState, mail::Error> {
+        self.posted(mail, |posted| posted.state)
+    }
+    fn current(&self, mail: &str) -> Result<bool, mail::Error> {
+        let (account, went_to) = self.posted(mail, |posted| (posted.account.clone(), posted.went_to.clone()))?;
+        let stored = self.stored.borrow();
+        let on_file = stored.people.get(&account).map(|person| &person.email);
+        Ok(went_to.is_none() || went_to.as_ref() == on_file)
+    }
+    fn send(
+        &self,
+        recipient: &Recipient,
+        template: &str,
+        variables: Vec<(String, Variable)>,
+        expires: Option<i64>,
+    ) -> Result<String, mail::Error> {
+        self.ready(Some(recipient))?;
+        let Recipient::Account(account) = recipient else {
+            return Err(mail::Error::Denied("operators".to_owned()));
+        };
+        let outbox = &mut self.stored.borrow_mut().outbox;
+        let mail = format!("mail-{}", outbox.len() + 1);
+        outbox.push(Posted {
+            mail: mail.clone(),
+            account: account.clone(),
+            template: template.to_owned(),
+            variables,
+            expires,
+            state: MailState::Queued,
+            went_to: None,
+        });
+        Ok(mail)
+    }
+    fn withdraw(&self, mail: &str) -> Result<(), mail::Error> {
+        self.posted(mail, |posted| {
+            if posted.state != MailState::Accepted && posted.state != MailState::Ended {
+                posted.state = MailState::Withdrawn;
+                posted.variables.clear();
+            }
+        })
+    }
+}
+
+impl Panel {
+    fn posted<T>(&self, mail: &str, of: impl FnOnce(&mut Posted) -> T) -> Result<T, mail::Error> {
+        let outbox = &mut self.stored.borrow_mut().outbox;
+        outbox.iter_mut().find(|posted| posted.mail == mail).map(of).ok_or(mail::Error::NotFound)
+    }
+}
+
+impl Jobs for Panel {
+    fn enqueue(&self, job: &str, payload: &str, not_before: Option<i64>, key: Option<&str>) -> Result<(), jobs::Error> {
+        let waiting = &mut self.stored.borrow_mut().jobs;
+        let same = |waiting: &&mut Waiting| waiting.job.name == job && key.is_some() && waiting.key.as_deref() == key;
+        if let Some(same) = waiting.iter_mut().find(same) {
+            same.not_before = same.not_before.min(not_before);
+            return Ok(());
+        }
+        let job = Job { name: job.to_owned(), payload: payload.to_owned() };
+        waiting.push(Waiting { job, not_before, key: key.map(str::to_owned) });
+        Ok(())
+    }
+}
+
+impl Events for Panel {
+    fn emit(&self, event: &Event) -> Result<(), events::Error> {
+        self.stored.borrow_mut().events.push(event.clone());
         Ok(())
     }
 }

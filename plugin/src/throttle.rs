@@ -5,67 +5,108 @@ use std::net::{IpAddr, Ipv6Addr};
 use crate::bindings::call::Actor;
 use crate::bindings::types::Failure;
 use crate::ports::Ports;
-use crate::settings;
+use crate::settings::{self, Number};
 use crate::store;
 
-/// How many addresses may each use up their attempts on a name before it is closed to all of them: one stranger must not
-/// lock somebody out, and many together must not guess for ever.
-const ADDRESSES_PER_NAME: u64 = 10;
+/// What is counted, with the settings of it.
+pub(crate) struct Kind {
+    /// Begins the counters' keys.
+    name: &'static str,
+    per_name: &'static Number,
+    /// How many addresses may each use up what there is for a name before it is closed to all of them.
+    addresses: u64,
+    per_address: &'static Number,
+    window_minutes: &'static Number,
+}
+
+/// Passwords tried. One stranger must not lock somebody out, and many together must not guess for ever.
+pub(crate) const ATTEMPTS: Kind = Kind {
+    name: "attempts",
+    per_name: &settings::ATTEMPTS_PER_NAME,
+    addresses: 10,
+    per_address: &settings::ATTEMPTS_PER_ADDRESS,
+    window_minutes: &settings::ATTEMPTS_WINDOW_MINUTES,
+};
+
+/// Links asked for. Who gets them must not be flooded, from wherever.
+pub(crate) const REQUESTS: Kind = Kind {
+    name: "requests",
+    per_name: &settings::REQUESTS_PER_NAME,
+    addresses: 1,
+    per_address: &settings::REQUESTS_PER_ADDRESS,
+    window_minutes: &settings::REQUESTS_WINDOW_MINUTES,
+};
 
 /// One counter with its limit.
 pub(crate) struct Counter {
     key: String,
     limit: u64,
+    window: u32,
+}
+
+impl Kind {
+    fn counter(&self, ports: &dyn Ports, by: &str, whom: &str, limit: u64) -> Counter {
+        let digest = ports.mac(self.name, whom.as_bytes());
+        let window = self.window_minutes.of(ports) * 60;
+        Counter { key: store::counter_key(self.name, by, &digest), limit, window }
+    }
+
+    fn per_name(&self, ports: &dyn Ports) -> u64 {
+        self.per_name.of(ports).into()
+    }
+
+    /// By the name as typed, folded. At a sign-in the counter of the account behind it would tell that two names are one account.
+    pub(crate) fn by_name(&self, ports: &dyn Ports, typed: &str) -> Counter {
+        self.counter(ports, "name", &ports.fold(typed), self.per_name(ports) * self.addresses)
+    }
+
+    /// By the name as typed, folded, from the client's address. Of a machine or the console: by the name alone.
+    pub(crate) fn by_name_from_here(&self, ports: &dyn Ports, typed: &str) -> Counter {
+        let from = network(ports).unwrap_or_default();
+        self.counter(ports, "name-from", &format!("{from} {}", ports.fold(typed)), self.per_name(ports))
+    }
+
+    /// By the client's address. None for a machine or the console: what comes through them comes from many people.
+    pub(crate) fn by_address(&self, ports: &dyn Ports) -> Option<Counter> {
+        let limit = self.per_address.of(ports).into();
+        network(ports).map(|from| self.counter(ports, "address", &from, limit))
+    }
+
+    /// By the account, where it is known whose it is.
+    pub(crate) fn by_account(&self, ports: &dyn Ports, account: &str) -> Counter {
+        self.counter(ports, "account", account, self.per_name(ports))
+    }
 }
 
 impl Counter {
-    /// Of the name as typed, folded. The counter of the account behind it would tell that two names are one account.
-    pub(crate) fn of_name(ports: &dyn Ports, typed: &str) -> Self {
-        let limit = u64::from(settings::ATTEMPTS_PER_NAME.of(ports)) * ADDRESSES_PER_NAME;
-        Counter { key: key(ports, "name", &ports.fold(typed)), limit }
-    }
-
-    /// Of the name as typed, folded, from the client's address. Of a machine or the console: of the name alone.
-    pub(crate) fn of_name_from_here(ports: &dyn Ports, typed: &str) -> Self {
-        let from = network(ports).unwrap_or_default();
-        let limit = u64::from(settings::ATTEMPTS_PER_NAME.of(ports));
-        Counter { key: key(ports, "name-from", &format!("{from} {}", ports.fold(typed))), limit }
-    }
-
-    /// Of the client's address. None for a machine or the console: what comes through them comes from many people.
-    pub(crate) fn of_address(ports: &dyn Ports) -> Option<Self> {
-        let limit = u64::from(settings::ATTEMPTS_PER_ADDRESS.of(ports));
-        network(ports).map(|from| Counter { key: key(ports, "address", &from), limit })
-    }
-
-    /// Of a person who is signed in and proves himself again.
-    pub(crate) fn of_account(ports: &dyn Ports, account: &str) -> Self {
-        let limit = u64::from(settings::ATTEMPTS_PER_NAME.of(ports));
-        Counter { key: key(ports, "account", account), limit }
-    }
-
     /// Begins anew, when the caller's effects are applied.
     pub(crate) fn forget(&self, ports: &dyn Ports) -> Result<(), Failure> {
         Ok(ports.forget(&self.key)?)
     }
 }
 
-/// Counts one attempt on each, in their order, until one refuses: what is refused by its address makes no counter for each
-/// name that it tries, and adds nothing to the name's.
-///
-/// The wait is the whole window: refused attempts count too, so only a window without any is surely enough.
-pub(crate) fn attempt(ports: &dyn Ports, counters: &[&Counter]) -> Result<(), Failure> {
-    let window = settings::ATTEMPTS_WINDOW_MINUTES.of(ports) * 60;
+/// Counts one on each, in their order, until one is over its limit, and answers whether any is: what is refused by its address
+/// makes no counter for each name that it tries, and adds nothing to the name's.
+pub(crate) fn exceeded<'a>(
+    ports: &dyn Ports,
+    counters: impl IntoIterator<Item = &'a Counter>,
+) -> Result<bool, Failure> {
     for counter in counters {
-        if ports.count(&counter.key, window)? > counter.limit {
-            return Err(Failure::Throttled(window));
+        if ports.count(&counter.key, counter.window)? > counter.limit {
+            return Ok(true);
         }
     }
-    Ok(())
+    Ok(false)
 }
 
-fn key(ports: &dyn Ports, kind: &str, of: &str) -> String {
-    store::attempts_key(kind, &ports.mac("attempts", of.as_bytes()))
+/// Counts one attempt on each, as [`exceeded`].
+///
+/// The wait is the whole window: refused attempts count too, so only a window without any is surely enough.
+pub(crate) fn attempt<'a>(ports: &dyn Ports, counters: impl IntoIterator<Item = &'a Counter>) -> Result<(), Failure> {
+    match exceeded(ports, counters)? {
+        true => Err(Failure::Throttled(settings::ATTEMPTS_WINDOW_MINUTES.of(ports) * 60)),
+        false => Ok(()),
+    }
 }
 
 /// Where a person calls from: his address, or the network of 64 bits that an IPv6 address is one of as many as its owner

@@ -52,6 +52,11 @@ impl Policy {
         &self.configured
     }
 
+    /// In characters.
+    pub(crate) fn min_length(&self) -> usize {
+        self.min_length
+    }
+
     /// Every reason, in the order in which they are best told.
     pub(crate) fn findings(&self, password: &PlainPassword) -> Vec<Finding> {
         if password.is_too_long() {

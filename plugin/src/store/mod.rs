@@ -2,15 +2,18 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | `account/<account id>` | [`AccountRecord`]: state of the password, newest link |
+//! | `account/<account id>` | [`AccountRecord`]: state of the password, newest link, mails with a secret |
 //! | `link/<digest of the token>` | [`LinkRecord`] |
-//! | `attempts/<name, address or account>/<digest>` | a counter |
+//! | `attempts/<name, address or account>/<digest>` | a counter of passwords tried |
+//! | `requests/<name, address or account>/<digest>` | a counter of links asked for |
 //!
 //! Keys are not sealed: what they should not show is a MAC.
 
 mod record;
 
-pub(crate) use record::{AccountRecord, LinkRecord, NewestLink, PasswordRecord, Purpose, RecordError, State};
+pub(crate) use record::{
+    AccountRecord, AskedBy, Carries, LinkRecord, NewestLink, PasswordRecord, Purpose, RecordError, SecretMail, State,
+};
 
 use crate::bindings::types::Failure;
 use crate::failure;
@@ -30,6 +33,18 @@ pub(crate) fn account(ports: &dyn Ports, account: &str) -> Result<AccountRecord,
         Some(bytes) => AccountRecord::decode(&bytes).map_err(|error| unreadable(ports, &key, error)),
         None => Ok(AccountRecord::default()),
     }
+}
+
+/// For who is about to replace it: what cannot be read is logged, and no reason against a new password.
+pub(crate) fn account_if_readable(ports: &dyn Ports, account: &str) -> Result<AccountRecord, Failure> {
+    let key = account_key(account);
+    let record = ports.get(&key)?.map(|bytes| AccountRecord::decode(&bytes)).transpose();
+    Ok(record
+        .unwrap_or_else(|error| {
+            failure::log(format_args!("record {key} is replaced: {error}"));
+            None
+        })
+        .unwrap_or_default())
 }
 
 pub(crate) fn put_account(ports: &dyn Ports, account: &str, record: &AccountRecord) -> Result<(), Failure> {
@@ -54,8 +69,9 @@ pub(crate) fn put_link(ports: &dyn Ports, digest: &TokenDigest, record: &LinkRec
     Ok(ports.put(&link_key(digest), &record.encode(), Some(end + memory))?)
 }
 
-pub(crate) fn attempts_key(kind: &str, digest: &[u8]) -> String {
-    format!("attempts/{kind}/{}", hex(digest))
+/// `of`: what is counted; `kind`: by what.
+pub(crate) fn counter_key(of: &str, kind: &str, digest: &[u8]) -> String {
+    format!("{of}/{kind}/{}", hex(digest))
 }
 
 pub(crate) fn account_key(account: &str) -> String {
@@ -76,7 +92,7 @@ fn unreadable(ports: &dyn Ports, key: &str, error: RecordError) -> Failure {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|n| DIGITS[usize::from(n)] as char).collect()
 }

@@ -1,9 +1,12 @@
 //! The encoding: one byte of version, then the fields in order. Numbers are little-endian; a text or a list of bytes has its
-//! length in two bytes before it; an option and a variant have one byte that says which.
+//! length in two bytes before it; an option and a variant have one byte that says which, and a list one byte that says how many.
+//!
+//! Version 2 added an account's mails and a link's mail at the end of each; version 1 is read as having none.
 
+use crate::bindings::types::MailId;
 use std::fmt;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Why a record cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +22,7 @@ impl fmt::Display for RecordError {
         match self {
             RecordError::Version(found) => write!(
                 f,
-                "written in version {found} of the format, this plugin reads {VERSION}: run the newer plugin that wrote it"
+                "written in version {found} of the format, this plugin reads up to {VERSION}: run the newer plugin that wrote it"
             ),
             RecordError::Damaged(what) => write!(f, "damaged: {what}"),
         }
@@ -31,6 +34,8 @@ impl fmt::Display for RecordError {
 pub(crate) struct AccountRecord {
     pub(crate) password: Option<PasswordRecord>,
     pub(crate) newest_link: Option<NewestLink>,
+    /// What may still go out, and the latest also when it may not; the latest last.
+    pub(crate) mails: Vec<SecretMail>,
 }
 
 /// The password that this plugin set last.
@@ -61,6 +66,43 @@ pub(crate) struct NewestLink {
     pub(crate) made: i64,
 }
 
+/// A mail with a password or a link in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SecretMail {
+    pub(crate) mail: MailId,
+    pub(crate) carries: Carries,
+    /// Session epoch that held when it was queued: under another one its secret is void.
+    pub(crate) epoch: String,
+    pub(crate) queued: i64,
+    /// When its secret ends.
+    pub(crate) until: Option<i64>,
+    /// With the old password; none where that still works, or the panel cannot say.
+    pub(crate) sessions_ended: Option<u32>,
+}
+
+/// The secret of a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carries {
+    TemporaryPassword,
+    PermanentPassword,
+    Link(AskedBy),
+}
+
+/// Who had a link mailed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AskedBy {
+    /// Somebody who has forgotten the password, or says so.
+    Owner,
+    /// Whoever manages the account.
+    Support,
+}
+
+impl Carries {
+    pub(crate) fn is_link(self) -> bool {
+        matches!(self, Carries::Link(_))
+    }
+}
+
 /// One link that chooses a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LinkRecord {
@@ -71,6 +113,8 @@ pub(crate) struct LinkRecord {
     pub(crate) made: i64,
     pub(crate) until: i64,
     pub(crate) used: Option<i64>,
+    /// What it was mailed in: the link is void when that went to an address that is not the account's any more.
+    pub(crate) mail: Option<MailId>,
 }
 
 /// What a link was made for.
@@ -101,6 +145,19 @@ impl AccountRecord {
             w.bytes(&link.digest);
             w.time(link.made);
         });
+        w.list(&self.mails, |w, mail| {
+            w.text(&mail.mail);
+            w.tag(match mail.carries {
+                Carries::TemporaryPassword => 0,
+                Carries::PermanentPassword => 1,
+                Carries::Link(AskedBy::Support) => 2,
+                Carries::Link(AskedBy::Owner) => 3,
+            });
+            w.text(&mail.epoch);
+            w.time(mail.queued);
+            w.option(mail.until.as_ref(), |w, until| w.time(*until));
+            w.option(mail.sessions_ended.as_ref(), |w, sessions| w.time((*sessions).into()));
+        });
         w.0
     }
 
@@ -117,8 +174,26 @@ impl AccountRecord {
             Ok(PasswordRecord { epoch, state, changed: r.time()? })
         })?;
         let newest_link = r.option(|r| Ok(NewestLink { digest: r.bytes()?.to_vec(), made: r.time()? }))?;
-        r.end(AccountRecord { password, newest_link })
+        let mails = if r.version < 2 { Vec::new() } else { r.list(secret_mail)? };
+        r.end(AccountRecord { password, newest_link, mails })
     }
+}
+
+fn secret_mail(r: &mut Reader) -> Result<SecretMail, RecordError> {
+    Ok(SecretMail {
+        mail: r.text()?,
+        carries: match r.tag()? {
+            0 => Carries::TemporaryPassword,
+            1 => Carries::PermanentPassword,
+            2 => Carries::Link(AskedBy::Support),
+            3 => Carries::Link(AskedBy::Owner),
+            _ => return Err(RecordError::Damaged("a mail carries no such thing")),
+        },
+        epoch: r.text()?,
+        queued: r.time()?,
+        until: r.option(Reader::time)?,
+        sessions_ended: r.option(|r| u32::try_from(r.time()?).map_err(|_| RecordError::Damaged("no count")))?,
+    })
 }
 
 impl LinkRecord {
@@ -133,6 +208,7 @@ impl LinkRecord {
         w.time(self.made);
         w.time(self.until);
         w.option(self.used.as_ref(), |w, used| w.time(*used));
+        w.option(self.mail.as_ref(), |w, mail| w.text(mail));
         w.0
     }
 
@@ -145,8 +221,9 @@ impl LinkRecord {
             _ => return Err(RecordError::Damaged("no such purpose")),
         };
         let (epoch, made, until) = (r.text()?, r.time()?, r.time()?);
-        let used = r.option(|r| r.time())?;
-        r.end(LinkRecord { account, purpose, epoch, made, until, used })
+        let used = r.option(Reader::time)?;
+        let mail = if r.version < 2 { None } else { r.option(Reader::text)? };
+        r.end(LinkRecord { account, purpose, epoch, made, until, used, mail })
     }
 }
 
@@ -176,6 +253,12 @@ impl Writer {
         self.bytes(text.as_bytes());
     }
 
+    /// An account has two mails at most: one with a password, one with a link.
+    fn list<T>(&mut self, values: &[T], write: impl Fn(&mut Self, &T)) {
+        self.tag(u8::try_from(values.len()).expect("a list of a record has less than 256 entries"));
+        values.iter().for_each(|value| write(self, value));
+    }
+
     fn option<T: ?Sized>(&mut self, value: Option<&T>, write: impl FnOnce(&mut Self, &T)) {
         match value {
             None => self.tag(0),
@@ -187,20 +270,23 @@ impl Writer {
     }
 }
 
-struct Reader<'a>(&'a [u8]);
+struct Reader<'a> {
+    version: u8,
+    rest: &'a [u8],
+}
 
 impl<'a> Reader<'a> {
     fn new(bytes: &'a [u8]) -> Result<Self, RecordError> {
         match bytes.split_first() {
-            Some((&VERSION, rest)) => Ok(Reader(rest)),
+            Some((&version @ 1..=VERSION, rest)) => Ok(Reader { version, rest }),
             Some((&other, _)) => Err(RecordError::Version(other)),
             None => Err(RecordError::Damaged("empty")),
         }
     }
 
     fn take<const N: usize>(&mut self) -> Result<[u8; N], RecordError> {
-        let (taken, rest) = self.0.split_first_chunk::<N>().ok_or(RecordError::Damaged("too short"))?;
-        self.0 = rest;
+        let (taken, rest) = self.rest.split_first_chunk::<N>().ok_or(RecordError::Damaged("too short"))?;
+        self.rest = rest;
         Ok(*taken)
     }
 
@@ -214,8 +300,8 @@ impl<'a> Reader<'a> {
 
     fn bytes(&mut self) -> Result<&'a [u8], RecordError> {
         let length = usize::from(u16::from_le_bytes(self.take()?));
-        let (taken, rest) = self.0.split_at_checked(length).ok_or(RecordError::Damaged("too short"))?;
-        self.0 = rest;
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or(RecordError::Damaged("too short"))?;
+        self.rest = rest;
         Ok(taken)
     }
 
@@ -231,7 +317,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn list<T>(&mut self, read: impl Fn(&mut Self) -> Result<T, RecordError>) -> Result<Vec<T>, RecordError> {
+        (0..self.tag()?).map(|_| read(self)).collect()
+    }
+
     fn end<T>(self, value: T) -> Result<T, RecordError> {
-        if self.0.is_empty() { Ok(value) } else { Err(RecordError::Damaged("too long")) }
+        if self.rest.is_empty() { Ok(value) } else { Err(RecordError::Damaged("too long")) }
     }
 }

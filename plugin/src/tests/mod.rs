@@ -1,17 +1,24 @@
 //! What the plugin promises, one file for each part of it. All on the panel in memory.
 
 mod change;
+mod generate;
 mod hash;
+mod letter;
 mod links;
 mod manifest;
+mod pages;
 mod policy;
+mod recovery;
+mod reset_and_mail;
 mod sign_in;
 mod store;
+mod told;
 mod unicode;
 mod views;
 mod words;
 
 use crate::bindings::call::Actor;
+use crate::bindings::mail::{MailState, Variable};
 use crate::bindings::password::{Changed, Verdict};
 use crate::bindings::settings::Value;
 use crate::bindings::types::Failure;
@@ -33,7 +40,10 @@ fn panel() -> Panel {
     panel.settings.borrow_mut().insert("argon2-passes", Value::Number(1));
     panel.add_customer(MARTA, "marta.vidal", "marta@estudiovidal.example", "Marta Vidal");
     panel.add_customer(OMAR, "omar", "omar@sawtalmadina.example", "Omar Haddad");
+    // So that the outbox begins empty.
+    panel.mail_off.set(true);
     set(&panel, MARTA, FIRST, false);
+    panel.mail_off.set(false);
     panel.kdf_calls.set(0);
     panel
 }
@@ -58,15 +68,47 @@ fn act_as(panel: &Panel, account: &str) {
     *panel.caller.borrow_mut() = Actor::Account(account.to_owned());
 }
 
-/// As a job will set it: nobody writes a temporary state yet.
+/// As Reset & mail does, but with the password that there is.
 fn make_temporary(panel: &Panel, account: &str, until: i64) {
     let password = PasswordRecord {
         epoch: panel.person(account).epoch.to_string(),
         state: State::Temporary { until },
         changed: panel.now.get(),
     };
-    let record = AccountRecord { password: Some(password), newest_link: None };
+    let record = AccountRecord { password: Some(password), ..AccountRecord::default() };
     panel.run(|ports| records::put_account(ports, account, &record)).unwrap();
+}
+
+/// The link of the latest mail that carries one, as its reader has it.
+fn mailed_link(panel: &Panel) -> String {
+    let links = panel.outbox().into_iter().rev().flat_map(|posted| posted.variables);
+    let link = links.filter_map(|(_, value)| match value {
+        Variable::Link(link) => Some(link.token),
+        _ => None,
+    });
+    link.into_iter().next().expect("no mail carries a link")
+}
+
+/// The password of the latest mail that carries one, as its reader has it.
+fn mailed_password(panel: &Panel) -> String {
+    let secrets = panel.outbox().into_iter().rev().flat_map(|posted| posted.variables);
+    let password = secrets.filter_map(|(_, value)| match value {
+        Variable::Secret(password) => Some(password),
+        _ => None,
+    });
+    password.into_iter().next().expect("no mail carries a password")
+}
+
+/// Template and account of every mail, in order.
+fn letters(panel: &Panel) -> Vec<(String, String)> {
+    panel.outbox().into_iter().map(|posted| (posted.template, posted.account)).collect()
+}
+
+fn refusal_code<T: std::fmt::Debug>(result: Result<T, Failure>) -> String {
+    match result {
+        Err(Failure::Refused(refusal)) => refusal.code,
+        other => panic!("not refused: {other:?}"),
+    }
 }
 
 /// Codes by field, in order.

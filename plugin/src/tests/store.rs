@@ -1,5 +1,5 @@
 use super::*;
-use crate::store::{LinkRecord, NewestLink, Purpose, RecordError};
+use crate::store::{AskedBy, Carries, LinkRecord, NewestLink, Purpose, RecordError, SecretMail};
 use proptest::prelude::*;
 
 fn states() -> impl Strategy<Value = State> {
@@ -19,8 +19,28 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn accounts()(password in prop::option::of(passwords()), newest_link in prop::option::of(newest())) -> AccountRecord {
-        AccountRecord { password, newest_link }
+    fn mails()(
+        (mail, epoch) in any::<(String, String)>(),
+        carries in prop_oneof![
+            Just(Carries::TemporaryPassword),
+            Just(Carries::PermanentPassword),
+            Just(Carries::Link(AskedBy::Owner)),
+            Just(Carries::Link(AskedBy::Support)),
+        ],
+        (queued, until) in any::<(i64, Option<i64>)>(),
+        sessions_ended in any::<Option<u32>>(),
+    ) -> SecretMail {
+        SecretMail { mail, carries, epoch, queued, until, sessions_ended }
+    }
+}
+
+prop_compose! {
+    fn accounts()(
+        password in prop::option::of(passwords()),
+        newest_link in prop::option::of(newest()),
+        mails in prop::collection::vec(mails(), 0..3),
+    ) -> AccountRecord {
+        AccountRecord { password, newest_link, mails }
     }
 }
 
@@ -30,9 +50,9 @@ prop_compose! {
         purpose in prop_oneof![Just(Purpose::Reset), Just(Purpose::MustChange)],
         epoch in any::<String>(),
         (made, until) in any::<(i64, i64)>(),
-        used in any::<Option<i64>>(),
+        (used, mail) in any::<(Option<i64>, Option<String>)>(),
     ) -> LinkRecord {
-        LinkRecord { account, purpose, epoch, made, until, used }
+        LinkRecord { account, purpose, epoch, made, until, used, mail }
     }
 }
 
@@ -76,7 +96,38 @@ fn the_first_format_is_read_for_ever() {
     .concat();
     let password = PasswordRecord { epoch: "e7".to_owned(), state: State::MustChange, changed: 1_795_510_800_000 };
     let newest_link = Some(NewestLink { digest: vec![0xab, 0xcd], made: 5 });
-    assert_eq!(AccountRecord::decode(&bytes), Ok(AccountRecord { password: Some(password), newest_link }));
+    let record = AccountRecord { password: Some(password), newest_link, mails: Vec::new() };
+    assert_eq!(AccountRecord::decode(&bytes), Ok(record));
+
+    let bytes = [&[1, 2, 0][..], b"c1", &[0, 2, 0], b"e7", &4_i64.to_le_bytes(), &5_i64.to_le_bytes(), &[0]].concat();
+    let (account, epoch) = ("c1".to_owned(), "e7".to_owned());
+    let record = LinkRecord { account, purpose: Purpose::Reset, epoch, made: 4, until: 5, used: None, mail: None };
+    assert_eq!(LinkRecord::decode(&bytes), Ok(record));
+}
+
+#[test]
+fn the_second_format_is_read_for_ever() {
+    let mail = [&[6, 0][..], b"mail-7", &[3, 2, 0], b"e7", &4_i64.to_le_bytes(), &[1], &5_i64.to_le_bytes(), &[0]];
+    let bytes = [&[2, 0, 0, 1][..], &mail.concat()].concat();
+    let mail = SecretMail {
+        mail: "mail-7".to_owned(),
+        carries: Carries::Link(AskedBy::Owner),
+        epoch: "e7".to_owned(),
+        queued: 4,
+        until: Some(5),
+        sessions_ended: None,
+    };
+    assert_eq!(AccountRecord::decode(&bytes), Ok(AccountRecord { mails: vec![mail], ..AccountRecord::default() }));
+}
+
+#[test]
+fn a_record_that_cannot_be_read_keeps_nobody_from_setting_a_new_password() {
+    for bytes in [&[7, 0, 0][..], &[2, 9], &[]] {
+        let panel = panel();
+        panel.run(|ports| Ok(ports.put(&records::account_key(MARTA), bytes, None)?)).unwrap();
+        set(&panel, MARTA, SECOND, false);
+        assert!(accepted(&panel, "marta.vidal", SECOND));
+    }
 }
 
 #[test]

@@ -1,17 +1,14 @@
 use super::*;
-use crate::bindings::nodes::{Field, FieldKind, Form, Node, Target, Value as Shown, View};
+use crate::bindings::nodes::{Action, Delivery, FieldKind, Form, Node, Run, Step, StepState, Target, Value as Shown};
+use crate::bindings::password::{Mode, Reset};
 use crate::bindings::views::{Answer, Input};
-use crate::{links, views};
+use crate::{generate, links, recovery, reset_and_mail, views};
 
-fn choose(panel: &Panel, token: &str) -> View {
-    panel.run(|ports| views::page(ports, "choose", Some(token))).unwrap()
-}
-
-fn slot(panel: &Panel, name: &str) -> Vec<Node> {
+pub(super) fn slot(panel: &Panel, name: &str) -> Vec<Node> {
     panel.run(|ports| views::slot(ports, name, &[Some(MARTA.to_owned())])).unwrap().remove(0)
 }
 
-fn form(nodes: &[Node]) -> &Form {
+pub(super) fn form(nodes: &[Node]) -> &Form {
     let form = nodes.iter().find_map(|node| match node {
         Node::Form(form) => Some(form),
         _ => None,
@@ -19,74 +16,45 @@ fn form(nodes: &[Node]) -> &Form {
     form.expect("no form")
 }
 
-fn submit(panel: &Panel, action: &str, token: Option<&str>, inputs: &[(&str, Input)]) -> Result<Answer, Failure> {
+pub(super) fn submit(
+    panel: &Panel,
+    action: &str,
+    token: Option<&str>,
+    inputs: &[(&str, Input)],
+) -> Result<Answer, Failure> {
     let inputs = inputs.iter().map(|(name, input)| ((*name).to_owned(), input.clone())).collect();
-    let subject = (action == "set-password").then_some(MARTA);
+    let subject = ["set-password", "reset-and-mail", "generate-password"].contains(&action).then_some(MARTA);
     panel.run(|ports| views::submit(ports, action, subject, token, inputs))
 }
 
-fn password(text: &str) -> Input {
+pub(super) fn password(text: &str) -> Input {
     Input::Password(text.to_owned())
 }
 
 /// Numbers as they are, everything else by its kind: enough to read a sentence.
-fn read(sentence: &[Shown]) -> String {
+pub(super) fn read(sentence: &[Shown]) -> String {
     let part = |value: &Shown| match value {
         Shown::Text(text) | Shown::Code(text) => text.clone(),
         Shown::Number(n) => n.to_string(),
         Shown::Badge(badge) => format!("[{}]", badge.text),
         Shown::Time(_) => "(time)".to_owned(),
+        Shown::Duration(seconds) => format!("{} minutes", seconds / 60),
+        Shown::Account(shown) => format!("({:?} of {})", shown.show, shown.account),
         Shown::Contact => "(contact)".to_owned(),
         other => format!("{other:?}"),
     };
     sentence.iter().map(part).collect()
 }
 
-fn outcome(answer: Answer) -> (Target, String) {
+pub(super) fn outcome(answer: Answer) -> (Target, String) {
     match answer {
         Answer::Done((target, outcome)) => (target, format!("{}. {}", outcome.title, read(&outcome.body))),
         other => panic!("not done: {other:?}"),
     }
 }
 
-fn token(panel: &Panel) -> String {
+pub(super) fn token(panel: &Panel) -> String {
     panel.run(|ports| links::make(ports, MARTA)).unwrap().link.token
-}
-
-#[test]
-fn the_choose_page_shows_the_login_and_asks_for_a_new_password() {
-    let panel = panel();
-    let view = choose(&panel, &token(&panel));
-    let form = form(&view.nodes);
-    assert_eq!(form.submit.action, "complete-reset");
-    assert!(matches!(&form.fields[..], [
-        Field { kind: FieldKind::Fixed(login), .. },
-        Field { kind: FieldKind::NewPassword(new), own: true, .. },
-    ] if login.value == "marta.vidal" && new.min_length == 15 && new.repeat && new.rate.as_deref() == Some("check-password")));
-}
-
-#[test]
-fn a_link_that_does_not_work_says_which_it_was_and_what_to_do_before_anything_is_typed() {
-    let panel = panel();
-    let says = |token: &str| {
-        let view = choose(&panel, token);
-        let [Node::Notice(notice)] = &view.nodes[..] else { panic!("more than a notice") };
-        assert_eq!(notice.actions.len(), 1, "no dead end");
-        read(&notice.body)
-    };
-    let older = token(&panel);
-    let newer = token(&panel);
-    assert_eq!(says("7RkTq7RkTq7RkTq7RkTq").split('.').next(), Some("It may have been cut off, or it is too old"));
-    assert_eq!(says(&older), "A newer link was made on (time). Use that one.");
-    panel.wait(60 * MINUTE);
-    assert!(says(&newer).starts_with("This link worked until (time). Your password has not changed."));
-    set(&panel, MARTA, SECOND, false);
-    assert!(says(&newer).starts_with("The password was changed on (time), after this link was made."));
-    let used = token(&panel);
-    submit(&panel, "complete-reset", Some(&used), &[("new", password(FIRST))]).unwrap();
-    assert!(says(&used).starts_with("This link was used on (time) to choose a password."));
-    *panel.locale.borrow_mut() = "es".to_owned();
-    assert!(says(&used).starts_with("Este enlace se usó el (time) para elegir una contraseña."));
 }
 
 #[test]
@@ -129,8 +97,10 @@ fn the_account_page_is_the_readers_own_also_without_a_subject() {
 #[test]
 fn what_the_manifest_does_not_name_is_not_found() {
     let panel = panel();
-    assert_eq!(panel.run(|ports| views::slot(ports, "sign-in.below", &[None])), Err(Failure::NotFound));
-    assert_eq!(panel.run(|ports| views::page(ports, "other", None)), Err(Failure::NotFound));
+    assert_eq!(panel.run(|ports| views::slot(ports, "settings.sections", &[None])), Err(Failure::NotFound));
+    for page in ["other", "reset"] {
+        assert_eq!(panel.run(|ports| views::page(ports, page, None, None, &Vec::new())), Err(Failure::NotFound));
+    }
     assert_eq!(submit(&panel, "other", None, &[]), Err(Failure::NotFound));
     assert_eq!(submit(&panel, "complete-reset", None, &[("new", password(SECOND))]), Err(Failure::NotFound));
 }
@@ -155,7 +125,9 @@ fn manage_asks_for_a_new_password_that_must_be_changed() {
     assert_eq!((form.submit.action.as_str(), form.submit.subject.as_deref()), ("set-password", Some(MARTA)));
     assert!(form.fields.iter().all(|field| !field.own), "the browser must not keep it as the administrator's");
     assert!(form.fields.iter().any(|field| field.name == "must-change" && field.kind == FieldKind::Tick(true)));
-    assert_eq!(form.points.len(), 3);
+    let points: Vec<String> = form.points.iter().map(|point| read(point)).collect();
+    assert_eq!(points.len(), 3);
+    assert!(points[2].starts_with("The customer is told by mail that the password was changed, not what it is"));
 
     panel.alter(MARTA, |person| person.sessions = Some(2));
     let inputs = [("new", password(SECOND)), ("must-change", Input::Tick(true))];
@@ -163,6 +135,36 @@ fn manage_asks_for_a_new_password_that_must_be_changed() {
     assert_eq!(target, Target::Overview(MARTA.to_owned()));
     assert_eq!(said, "Password saved. 2 sessions were ended. It must be changed at the next sign-in.");
     assert!(matches!(sign_in(&panel, "marta.vidal", SECOND), Ok(Verdict::MustChange(_))));
+}
+
+#[test]
+fn manage_says_truly_whether_anybody_is_told() {
+    let panel = panel();
+    let told = |panel: &Panel| read(form(&slot(panel, "customer.details")).points.last().unwrap());
+    panel.alter(MARTA, |person| person.email.clear());
+    assert!(told(&panel).starts_with("Nothing is mailed, since the account has no address"));
+    panel.mail_off.set(true);
+    assert!(told(&panel).starts_with("Nothing is mailed, since mail is not set up"));
+    let inputs = [("new", password(SECOND)), ("must-change", Input::Tick(false))];
+    let Ok(Answer::Done((_, outcome))) = submit(&panel, "set-password", None, &inputs) else { panic!("not done") };
+    assert_eq!(outcome.mail, None);
+}
+
+#[test]
+fn manage_offers_a_generated_password_which_is_good_and_leaves_nothing_behind() {
+    let panel = panel();
+    let nodes = slot(&panel, "customer.details");
+    let operation = form(&nodes).fields.iter().find_map(|field| match &field.kind {
+        FieldKind::NewPassword(new) => new.generate.clone(),
+        _ => None,
+    });
+    let before = (panel.data(), panel.outbox());
+    let Ok(Answer::Generated(generated)) = submit(&panel, &operation.unwrap(), None, &[]) else {
+        panic!("no password")
+    };
+    assert_eq!((panel.data(), panel.outbox()), before);
+    set(&panel, MARTA, &generated, false);
+    assert_eq!(panel.run(|ports| generate::for_account(ports, "customer:9")).err(), Some(Failure::NotFound));
 }
 
 #[test]
@@ -228,14 +230,155 @@ fn with_bcrypt_the_field_tells_password_managers_the_longest_length() {
     assert_eq!(rules.as_deref(), Some("minlength: 15; maxlength: 72; allowed: ascii-printable;"));
 }
 
+fn reset(panel: &Panel, mode: Mode) -> Reset {
+    panel.run(|ports| reset_and_mail::reset_and_mail(ports, MARTA, mode)).unwrap()
+}
+
+/// Title and state of each step, before and after the mail itself.
+fn steps(panel: &Panel) -> (String, Vec<(String, StepState)>) {
+    let nodes = slot(panel, "customer.sections");
+    let Node::Heading(title) = &nodes[0] else { panic!("no heading") };
+    let delivery = nodes.iter().find_map(|node| match node {
+        Node::Delivery(Delivery { before, after, .. }) => Some(before.iter().chain(after)),
+        _ => None,
+    });
+    let steps = delivery.expect("no delivery").map(|Step { title, state, .. }| (read(title), *state));
+    (title.clone(), steps.collect())
+}
+
+fn after(panel: &Panel) -> (String, StepState) {
+    steps(panel).1.pop().unwrap()
+}
+
 #[test]
-fn no_page_and_no_slot_has_effects() {
+fn the_overview_shows_what_became_of_a_temporary_password() {
     let panel = panel();
-    let token = token(&panel);
-    let data = panel.data();
-    choose(&panel, &token);
-    for name in ["customers.row", "customer.sections", "customer.details", "account.sections"] {
+    reset(&panel, Mode::Temporary);
+    let (title, shown) = steps(&panel);
+    assert_eq!(title, "Password reset", "what is only queued is not called mailed");
+    let expected = [("Password replaced", StepState::Done), ("Customer signs in", StepState::Ahead)];
+    assert_eq!(shown, expected.map(|(title, state)| (title.to_owned(), state)));
+    panel.deliver();
+    assert_eq!(steps(&panel).0, "Password reset and mailed");
+    assert_eq!(after(&panel), ("Waiting for the customer to sign in".to_owned(), StepState::Waiting));
+    panel.wait(24 * 60 * MINUTE);
+    assert_eq!(after(&panel), ("The temporary password has ended".to_owned(), StepState::Failed));
+    set(&panel, MARTA, SECOND, false);
+    assert_eq!(after(&panel), ("The password was changed".to_owned(), StepState::Done));
+}
+
+#[test]
+fn the_overview_shows_what_became_of_a_link() {
+    let panel = panel();
+    let link = reset(&panel, Mode::Link);
+    assert_eq!(steps(&panel).0, "Link to choose a password");
+    assert_eq!(after(&panel), ("Customer chooses a password".to_owned(), StepState::Ahead));
+    panel.deliver();
+    assert_eq!(steps(&panel).0, "Link mailed");
+    assert_eq!(after(&panel), ("Waiting for the customer to use the link".to_owned(), StepState::Waiting));
+    panel.alter(MARTA, |person| person.email = "new@estudiovidal.example".to_owned());
+    assert_eq!(after(&panel), ("The link no longer works".to_owned(), StepState::Failed));
+    panel.wait(60 * MINUTE);
+    assert_eq!(after(&panel), ("The link has expired".to_owned(), StepState::Failed));
+    token(&panel);
+    assert_eq!(after(&panel), ("A newer link was made".to_owned(), StepState::Done));
+    assert!(link.until.is_some());
+}
+
+#[test]
+fn a_link_that_was_asked_for_is_shown_as_such() {
+    let panel = panel();
+    panel.run(|ports| recovery::request_reset(ports, "marta.vidal")).unwrap();
+    panel.run_jobs();
+    assert_eq!(steps(&panel).1[0].0, "Link asked for on the sign-in page");
+}
+
+#[test]
+fn a_refused_mail_with_a_password_says_who_is_shut_out() {
+    let panel = panel();
+    let shut_out = |panel: &Panel| {
+        slot(panel, "customer.sections").iter().find_map(|node| match node {
+            Node::Notice(notice) => Some(format!("{}. {}", notice.title, read(&notice.body))),
+            _ => None,
+        })
+    };
+    reset(&panel, Mode::Link);
+    panel.attempt(MailState::Refused);
+    assert_eq!(shut_out(&panel), None, "the present password works");
+    reset(&panel, Mode::Temporary);
+    assert_eq!(shut_out(&panel), None);
+    panel.attempt(MailState::Refused);
+    let said = "The mail was not accepted. (AccountField::Name of customer:1) cannot sign in until a password arrives. \
+                Correct the address and retry, or set a password by hand.";
+    assert_eq!(shut_out(&panel).as_deref(), Some(said));
+    set(&panel, MARTA, SECOND, false);
+    assert_eq!(shut_out(&panel), None);
+}
+
+fn actions(panel: &Panel) -> Vec<Action> {
+    match &slot(panel, "customer.actions")[..] {
+        [Node::Actions(actions)] => actions.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_overview_leads_to_the_confirm_page() {
+    let panel = panel();
+    let [reset] = &actions(&panel)[..] else { panic!("not one action") };
+    assert_eq!((reset.label.as_str(), &reset.unavailable), ("Reset & mail password", &None));
+    let Run::Go(Target::Page(page)) = &reset.run else { panic!("leads nowhere") };
+    assert_eq!((page.page.as_str(), page.subject.as_deref()), ("reset", Some(MARTA)));
+}
+
+#[test]
+fn where_no_mail_can_go_the_reason_stands_in_place_of_the_button_and_what_mends_it_beside() {
+    let panel = panel();
+    let reason = |panel: &Panel| match &actions(panel)[..] {
+        [reset, mend] => (read(reset.unavailable.as_ref().unwrap()), mend.run.clone()),
+        other => panic!("{other:?}"),
+    };
+    panel.alter(MARTA, |person| person.email.clear());
+    let details = Run::Go(Target::AccountDetails(MARTA.to_owned()));
+    assert_eq!(reason(&panel), ("There is no address to mail a password to.".to_owned(), details));
+    panel.mail_off.set(true);
+    let settings = Run::Go(Target::EmailSettings);
+    assert_eq!(reason(&panel), ("Mail is not set up, so nothing can be mailed.".to_owned(), settings));
+}
+
+#[test]
+fn the_sign_in_page_leads_to_a_new_password_or_says_whom_to_ask() {
+    let panel = panel();
+    let below = |panel: &Panel| {
+        let regions = panel.run(|ports| views::slot(ports, "sign-in.below", &[None])).unwrap();
+        match &regions[..] {
+            [region] => region.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let [Node::Text(sentence)] = &below(&panel)[..] else { panic!("not a sentence") };
+    let [Shown::Link(link)] = &sentence[..] else { panic!("not a link") };
+    assert_eq!(link.text, "Forgotten password");
+    panel.mail_off.set(true);
+    let [Node::Text(sentence)] = &below(&panel)[..] else { panic!("not a sentence") };
+    assert_eq!(read(sentence), "Passwords cannot be reset by mail here. Ask (contact).");
+}
+
+#[test]
+fn no_slot_has_effects() {
+    let panel = panel();
+    reset(&panel, Mode::Temporary);
+    let before = (panel.data(), panel.outbox(), panel.events());
+    let slots = [
+        "sign-in.below",
+        "customers.row",
+        "customer.actions",
+        "customer.sections",
+        "customer.details",
+        "account.sections",
+    ];
+    for name in slots {
         slot(&panel, name);
     }
-    assert_eq!(panel.data(), data);
+    assert_eq!((panel.data(), panel.outbox(), panel.events()), before);
 }

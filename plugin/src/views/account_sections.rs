@@ -20,7 +20,7 @@ pub(super) fn draw(ports: &dyn Ports, _account: &str) -> Result<Vec<Node>, Failu
         submit: submission("change-own", None),
         intro: Vec::new(),
         points: vec![words.sentence(Word::OwnPointSessions, &[])],
-        fields: vec![current, new_password(ports, words, true)],
+        fields: vec![current, new_password(ports, words, true, None)],
         submit_label: words.text(Word::ChooseSave, &[]),
         submit_intent: Intent::Primary,
         cancel: None,

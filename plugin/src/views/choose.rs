@@ -1,49 +1,26 @@
-//! The link page where a new password is chosen. A link that does not work says so before anything is typed.
+//! The link page where a new password is chosen. A link that does not work says so before anything is typed, and offers another.
 
-use super::{new_password, plain, submission};
+use super::{back_to_sign_in, forgot, link_duration, new_password, plain, submission, submit_action};
 use crate::bindings::nodes::{
-    AccountField, Action, Field, FieldKind, Form, Intent, Line, LineKind, Node, Notice, Run, Sentence, ShownAccount,
-    Target, Tone, Value, View,
+    AccountField, Action, Field, FieldKind, Form, Intent, Line, LineKind, Node, Sentence, ShownAccount, Value, View,
 };
 use crate::bindings::types::Failure;
-use crate::links::{self, Good, Standing};
+use crate::links::{self, Good, Over, Standing, Why};
 use crate::ports::Ports;
 use crate::store::Purpose;
 use crate::words::{Word, Words};
 
 pub(super) fn draw(ports: &dyn Ports, token: &str) -> Result<View, Failure> {
     let words = Words::of(ports);
-    let at = |at: i64| [("at", Value::Time(at)), ("contact", Value::Contact)];
-    let until = |until: i64| [("until", Value::Time(until)), ("contact", Value::Contact)];
-    Ok(match links::standing(ports, token)? {
-        Standing::Good(good) => form(ports, words, &good)?,
-        Standing::Expired { until: ended, purpose: Purpose::Reset } => {
-            ended_link(words, Tone::Warning, Word::LinkExpiredTitle, words.sentence(Word::LinkExpired, &until(ended)))
-        }
-        Standing::Expired { until: ended, purpose: Purpose::MustChange } => ended_link(
-            words,
-            Tone::Warning,
-            Word::LinkExpiredTitle,
-            words.sentence(Word::LinkExpiredSignIn, &until(ended)),
-        ),
-        Standing::Used(used) => {
-            ended_link(words, Tone::Info, Word::LinkUsedTitle, words.sentence(Word::LinkUsed, &at(used)))
-        }
-        Standing::Replaced(made) => {
-            ended_link(words, Tone::Warning, Word::LinkReplacedTitle, words.sentence(Word::LinkReplaced, &at(made)))
-        }
-        Standing::Overtaken(changed) => {
-            let body = match changed {
-                Some(changed) => words.sentence(Word::LinkOvertaken, &at(changed)),
-                None => words.sentence(Word::LinkOvertakenElsewhere, &[("contact", Value::Contact)]),
-            };
-            ended_link(words, Tone::Warning, Word::LinkOvertakenTitle, body)
-        }
+    match links::standing(ports, token)? {
+        Standing::Good(good) => form(ports, words, &good),
+        Standing::Over(over) => Ok(ended(ports, words, &over)),
         Standing::Unknown => {
-            let body = words.sentence(Word::LinkUnknown, &[("contact", Value::Contact)]);
-            ended_link(words, Tone::Warning, Word::LinkUnknownTitle, body)
+            let mut nodes = vec![Node::Text(words.sentence(Word::LinkUnknown, &[]))];
+            nodes.extend(ask_anew(ports, words, Intent::Primary));
+            Ok(view(words, Word::LinkUnknownTitle, None, nodes))
         }
-    })
+    }
 }
 
 fn form(ports: &dyn Ports, words: Words, good: &Good) -> Result<View, Failure> {
@@ -64,25 +41,85 @@ fn form(ports: &dyn Ports, words: Words, good: &Good) -> Result<View, Failure> {
         submit: submission("complete-reset", None),
         intro: Vec::new(),
         points: vec![words.sentence(Word::ChoosePointSessions, &[]), words.sentence(Word::ChoosePointSignIn, &[])],
-        fields: vec![username, new_password(ports, words, true)],
+        fields: vec![username, new_password(ports, words, true, None)],
         submit_label: words.text(Word::ChooseSave, &[]),
         submit_intent: Intent::Primary,
         cancel: None,
     };
-    Ok(view(words, Some(lead), Node::Form(form)))
+    Ok(view(words, Word::ChooseTitle, Some(lead), vec![Node::Form(form)]))
 }
 
-fn ended_link(words: Words, tone: Tone, title: Word, body: Sentence) -> View {
-    let sign_in = Action {
-        label: words.text(Word::SignIn, &[]),
-        intent: Intent::Primary,
-        run: Run::Go(Target::SignIn),
-        unavailable: None,
+fn ended(ports: &dyn Ports, words: Words, over: &Over) -> View {
+    let time = |name, at: i64| [(name, Value::Time(at))];
+    let (title, body, next) = match over.why {
+        Why::Expired if over.record.purpose == Purpose::MustChange => {
+            let body = words.sentence(Word::LinkExpiredSignIn, &time("until", over.record.until));
+            (Word::LinkExpiredTitle, body, Intent::Quiet)
+        }
+        Why::Expired => {
+            let body = words.sentence(Word::LinkExpired, &time("until", over.record.until));
+            (Word::LinkExpiredTitle, body, Intent::Primary)
+        }
+        Why::Used(at) => {
+            let words_for = [("at", Value::Time(at)), ("contact", Value::Contact)];
+            (Word::LinkUsedTitle, words.sentence(Word::LinkUsed, &words_for), Intent::Neutral)
+        }
+        Why::Replaced { at, mailed } => {
+            let word = if mailed { Word::LinkReplacedMailed } else { Word::LinkReplaced };
+            (Word::LinkReplacedTitle, words.sentence(word, &time("at", at)), Intent::Neutral)
+        }
+        Why::Overtaken(Some(at)) => {
+            (Word::LinkOvertakenTitle, words.sentence(Word::LinkOvertaken, &time("at", at)), Intent::Neutral)
+        }
+        Why::Overtaken(None) => {
+            (Word::LinkOvertakenTitle, words.sentence(Word::LinkOvertakenElsewhere, &[]), Intent::Neutral)
+        }
+        Why::Readdressed => (Word::LinkOvertakenTitle, words.sentence(Word::LinkReaddressed, &[]), Intent::Primary),
     };
-    let notice = Notice { tone, title: words.text(title, &[]), body, actions: vec![sign_in] };
-    view(words, None, Node::Notice(notice))
+    let mut nodes = vec![Node::Text(body)];
+    nodes.extend(match over.record.purpose {
+        Purpose::MustChange => vec![Node::Actions(vec![sign_in(words, Intent::Primary)])],
+        Purpose::Reset if over.can_be_mailed_anew() => mail_anew(ports, words, next),
+        Purpose::Reset => ask_anew(ports, words, next),
+    });
+    view(words, title, None, nodes)
 }
 
-fn view(words: Words, lead: Option<Sentence>, node: Node) -> View {
-    View { title: plain(words.text(Word::ChooseTitle, &[])), lead, outcome: None, nodes: vec![node] }
+/// To the same address, which is not shown: who holds an old link need not be who reads that mailbox.
+fn mail_anew(ports: &dyn Ports, words: Words, intent: Intent) -> Vec<Node> {
+    if ports.ready(None).is_err() {
+        return ask_anew(ports, words, intent);
+    }
+    let works = [("duration", link_duration(ports))];
+    vec![
+        Node::Text(words.sentence(Word::LinkAnew, &works)),
+        Node::Actions(beside_sign_in(words, submit_action(words, Word::LinkSendAnew, intent, "resend-link"))),
+    ]
+}
+
+/// By the page for who has forgotten his password, or by a person where no mail can go.
+fn ask_anew(ports: &dyn Ports, words: Words, intent: Intent) -> Vec<Node> {
+    if ports.ready(None).is_err() {
+        return vec![
+            Node::Text(words.sentence(Word::LinkAsk, &[("contact", Value::Contact)])),
+            Node::Actions(vec![sign_in(words, Intent::Primary)]),
+        ];
+    }
+    vec![Node::Actions(beside_sign_in(words, forgot::link(words, Word::LinkAskAnew, intent)))]
+}
+
+/// One primary action: signing in, unless another link is what the reader needs.
+fn beside_sign_in(words: Words, other: Action) -> Vec<Action> {
+    match other.intent {
+        Intent::Primary => vec![other, back_to_sign_in(words, Intent::Quiet)],
+        _ => vec![sign_in(words, Intent::Primary), other],
+    }
+}
+
+fn sign_in(words: Words, intent: Intent) -> Action {
+    Action { label: words.text(Word::SignIn, &[]), ..back_to_sign_in(words, intent) }
+}
+
+fn view(words: Words, title: Word, lead: Option<Sentence>, nodes: Vec<Node>) -> View {
+    View { title: plain(words.text(title, &[])), lead, outcome: None, nodes }
 }

@@ -1,8 +1,10 @@
 //! On the customer's account details: a new password by hand.
 
 use super::{new_password, submission};
+use crate::bindings::mail::Error;
 use crate::bindings::nodes::{Field, FieldKind, Form, Intent, Node};
 use crate::bindings::types::Failure;
+use crate::letter;
 use crate::ports::Ports;
 use crate::words::{Word, Words};
 
@@ -20,13 +22,22 @@ pub(super) fn draw(ports: &dyn Ports, account: &str) -> Result<Vec<Node>, Failur
     let form = Form {
         submit: submission("set-password", Some(account)),
         intro: Vec::new(),
-        points: [Word::DetailsPointSessions, Word::DetailsPointMustChange, Word::DetailsPointTell]
+        points: [Word::DetailsPointSessions, Word::DetailsPointMustChange, what_is_told(ports, account)]
             .map(|point| words.sentence(point, &[]))
             .into(),
-        fields: vec![new_password(ports, words, false), must_change],
+        fields: vec![new_password(ports, words, false, Some("generate-password")), must_change],
         submit_label: words.text(Word::Save, &[]),
         submit_intent: Intent::Primary,
         cancel: None,
     };
     Ok(vec![Node::Heading(words.text(Word::DetailsSection, &[])), Node::Form(form)])
+}
+
+/// The password itself is never mailed from here, so that it is told in any case by whoever types it.
+fn what_is_told(ports: &dyn Ports, account: &str) -> Word {
+    match letter::ready(ports, account) {
+        Ok(()) => Word::DetailsPointTold,
+        Err(Error::NoAddress) => Word::DetailsPointNoAddress,
+        Err(_) => Word::DetailsPointNotTold,
+    }
 }

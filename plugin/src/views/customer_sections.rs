@@ -1,19 +1,140 @@
-//! On the customer's Overview: how his password stands.
+//! On the customer's Overview: what became of the latest mail with a link or a password, and how his password stands.
 
 use super::badge;
-use crate::bindings::nodes::{Fact, Node, Sentence, Tone, Value};
+use crate::bindings::mail::{Error, MailState};
+use crate::bindings::nodes::{
+    AccountField, Delivery, Fact, Node, Notice, Sentence, ShownAccount, Step, StepState, Tone, Value,
+};
 use crate::bindings::types::Failure;
+use crate::failure;
 use crate::ports::Ports;
-use crate::status::{self, Changed};
-use crate::store::State;
+use crate::status::{self, Changed, Standing};
+use crate::store::{AskedBy, Carries, SecretMail, State};
 use crate::words::{Word, Words};
 
 pub(super) fn draw(ports: &dyn Ports, account: &str) -> Result<Vec<Node>, Failure> {
     let words = Words::of(ports);
     let standing = status::standing(ports, account)?;
-    let sessions = ports.sessions(account)?;
-    let fact = |label: Word, value: Sentence| Fact { label: words.text(label, &[]), value };
+    let mut nodes = Vec::new();
+    if let Some(last) = &standing.last_mail {
+        nodes.extend(delivery(ports, words, account, &standing, last)?);
+    }
+    nodes.push(Node::Heading(words.text(Word::PasswordSection, &[])));
+    nodes.push(facts(ports, words, account, &standing)?);
+    Ok(nodes)
+}
 
+/// Nothing where the outbox has forgotten it.
+fn delivery(
+    ports: &dyn Ports,
+    words: Words,
+    account: &str,
+    standing: &Standing,
+    last: &SecretMail,
+) -> Result<Vec<Node>, Failure> {
+    let state = match ports.state(&last.mail) {
+        Err(Error::NotFound) => return Ok(Vec::new()),
+        other => other.map_err(|error| failure::of_mail(words, error))?,
+    };
+    let mailed = state == MailState::Accepted;
+    let title = match (last.carries.is_link(), mailed) {
+        (false, true) => Word::DeliveryResetMailed,
+        (false, false) => Word::DeliveryReset,
+        (true, true) => Word::DeliveryLinkMailed,
+        (true, false) => Word::DeliveryLink,
+    };
+    let mut nodes = vec![Node::Heading(words.text(title, &[]))];
+    let given_up = matches!(state, MailState::Refused | MailState::GaveUp);
+    if given_up && !last.carries.is_link() && standing.epoch == last.epoch {
+        let name = Value::Account(ShownAccount { account: account.to_owned(), show: AccountField::Name });
+        nodes.push(Node::Notice(Notice {
+            tone: Tone::Danger,
+            title: words.text(Word::MailRefusedTitle, &[]),
+            body: words.sentence(Word::MailRefused, &[("name", name)]),
+            actions: Vec::new(),
+        }));
+    }
+    nodes.push(Node::Delivery(Delivery {
+        mail: last.mail.clone(),
+        before: vec![before(words, last)],
+        after: after(ports, words, standing, last, mailed)?.into_iter().collect(),
+    }));
+    Ok(nodes)
+}
+
+/// What was done when the mail was queued.
+fn before(words: Words, last: &SecretMail) -> Step {
+    let (title, detail) = match last.carries {
+        Carries::TemporaryPassword | Carries::PermanentPassword => {
+            let detail = match last.sessions_ended {
+                Some(n) => words.sentence(Word::StepReplacedDetail, &[("n", Value::Number(n.into()))]),
+                None => words.sentence(Word::StepReplacedDetailUnknown, &[]),
+            };
+            (Word::StepReplaced, detail)
+        }
+        Carries::Link(AskedBy::Support) => (Word::StepLinkMade, words.sentence(Word::LinkMade, &[])),
+        Carries::Link(AskedBy::Owner) => (Word::StepLinkAsked, words.sentence(Word::LinkMade, &[])),
+    };
+    step(words, title, Some(detail), StepState::Done, Some(last.queued))
+}
+
+/// What follows from it, as far as it is known.
+fn after(
+    ports: &dyn Ports,
+    words: Words,
+    standing: &Standing,
+    last: &SecretMail,
+    mailed: bool,
+) -> Result<Option<Step>, Failure> {
+    if standing.epoch != last.epoch {
+        let at = match standing.changed {
+            Changed::Here(at) => Some(at),
+            Changed::Elsewhere | Changed::Never => None,
+        };
+        return Ok(Some(step(words, Word::StepChanged, None, StepState::Done, at)));
+    }
+    let ended = last.until.filter(|until| *until <= ports.now());
+    let until = [("until", Value::Time(last.until.unwrap_or_default()))];
+    let waits = |title, ahead, detail| match mailed {
+        true => step(words, title, Some(words.sentence(detail, &until)), StepState::Waiting, None),
+        false => step(words, ahead, None, StepState::Ahead, None),
+    };
+    Ok(match last.carries {
+        Carries::PermanentPassword if mailed => None,
+        Carries::PermanentPassword => Some(step(words, Word::StepSignsIn, None, StepState::Ahead, None)),
+        Carries::TemporaryPassword if ended.is_some() => {
+            let detail = words.sentence(Word::StepTemporaryEndedDetail, &[]);
+            Some(step(words, Word::StepTemporaryEnded, Some(detail), StepState::Failed, ended))
+        }
+        Carries::TemporaryPassword => Some(waits(Word::StepWaitsSignIn, Word::StepSignsIn, Word::StepTemporaryEnds)),
+        Carries::Link(_) => {
+            let newer = standing.newest_link.as_ref().filter(|newest| newest.made > last.queued);
+            Some(match newer {
+                Some(newer) => step(words, Word::StepLinkReplaced, None, StepState::Done, Some(newer.made)),
+                None if ended.is_some() => {
+                    let detail = words.sentence(Word::StepLinkEndedDetail, &[]);
+                    step(words, Word::StepLinkEnded, Some(detail), StepState::Failed, ended)
+                }
+                None if !is_current(ports, words, last)? => {
+                    let detail = words.sentence(Word::StepLinkVoidDetail, &[]);
+                    step(words, Word::StepLinkVoid, Some(detail), StepState::Failed, None)
+                }
+                None => waits(Word::StepWaitsLink, Word::StepUsesLink, Word::StepLinkEnds),
+            })
+        }
+    })
+}
+
+fn is_current(ports: &dyn Ports, words: Words, last: &SecretMail) -> Result<bool, Failure> {
+    ports.current(&last.mail).map_err(|error| failure::of_mail(words, error))
+}
+
+fn step(words: Words, title: Word, detail: Option<Sentence>, state: StepState, at: Option<i64>) -> Step {
+    Step { title: words.sentence(title, &[]), detail, state, at }
+}
+
+fn facts(ports: &dyn Ports, words: Words, account: &str, standing: &Standing) -> Result<Node, Failure> {
+    let fact = |label: Word, value: Sentence| Fact { label: words.text(label, &[]), value };
     let mut password = vec![match standing.state {
         None => badge(words, Tone::Off, Word::StateNone),
         Some(State::Set) => badge(words, Tone::Success, Word::StateSet),
@@ -32,16 +153,13 @@ pub(super) fn draw(ports: &dyn Ports, account: &str) -> Result<Vec<Node>, Failur
         Changed::Elsewhere => words.sentence(Word::ChangedElsewhere, &[]),
         Changed::Never => words.sentence(Word::ChangedNever, &[]),
     };
-    let sessions = match sessions {
+    let sessions = match ports.sessions(account)? {
         Some(n) => vec![Value::Number(n.into())],
         None => words.sentence(Word::SessionsUnknown, &[]),
     };
-    Ok(vec![
-        Node::Heading(words.text(Word::PasswordSection, &[])),
-        Node::Facts(vec![
-            fact(Word::PasswordFact, password),
-            fact(Word::ChangedFact, changed),
-            fact(Word::SessionsFact, sessions),
-        ]),
-    ])
+    Ok(Node::Facts(vec![
+        fact(Word::PasswordFact, password),
+        fact(Word::ChangedFact, changed),
+        fact(Word::SessionsFact, sessions),
+    ]))
 }

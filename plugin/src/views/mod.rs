@@ -2,15 +2,22 @@
 
 mod account_sections;
 mod choose;
+mod customer_actions;
 mod customer_details;
 mod customer_sections;
 mod customers_row;
+mod forgot;
+mod reset;
+mod sign_in_below;
 mod submit;
 
 pub use submit::submit;
 
 use crate::bindings::call::Actor;
-use crate::bindings::nodes::{Badge, Field, FieldKind, NewPassword, Node, Sentence, Submission, Tone, Value, View};
+use crate::bindings::nodes::{
+    Action, Arguments, Badge, Field, FieldKind, Intent, NewPassword, Node, Run, Sentence, Submission, Target, Tone,
+    Value, View,
+};
 use crate::bindings::types::Failure;
 use crate::hash::bcrypt;
 use crate::links;
@@ -24,6 +31,9 @@ use crate::words::{Word, Words};
 /// `not-found` for a slot that the manifest does not name.
 pub fn slot(ports: &dyn Ports, name: &str, subjects: &[Option<String>]) -> Result<Vec<Vec<Node>>, Failure> {
     let draw: fn(&dyn Ports, &str) -> Result<Vec<Node>, Failure> = match name {
+        // About nobody: who is not signed in reads it.
+        "sign-in.below" => return Ok(subjects.iter().map(|_| sign_in_below::draw(ports)).collect()),
+        "customer.actions" => customer_actions::draw,
         "customers.row" => customers_row::draw,
         "customer.sections" => customer_sections::draw,
         "customer.details" => customer_details::draw,
@@ -48,10 +58,18 @@ pub fn slot(ports: &dyn Ports, name: &str, subjects: &[Option<String>]) -> Resul
 /// One page.
 ///
 /// # Errors
-/// `not-found` for a page that the manifest does not name.
-pub fn page(ports: &dyn Ports, name: &str, token: Option<&str>) -> Result<View, Failure> {
+/// `not-found` for a page that the manifest does not name, or one without its subject.
+pub fn page(
+    ports: &dyn Ports,
+    name: &str,
+    subject: Option<&str>,
+    token: Option<&str>,
+    arguments: &Arguments,
+) -> Result<View, Failure> {
     match name {
         links::PAGE => choose::draw(ports, token.unwrap_or_default()),
+        forgot::PAGE => Ok(forgot::draw(ports, arguments)),
+        reset::PAGE => reset::draw(ports, subject.ok_or(Failure::NotFound)?),
         _ => Err(Failure::NotFound),
     }
 }
@@ -64,13 +82,31 @@ fn badge(words: Words, tone: Tone, word: Word) -> Value {
     Value::Badge(Badge { tone, text: words.text(word, &[]) })
 }
 
+/// How long a link works.
+fn link_duration(ports: &dyn Ports) -> Value {
+    Value::Duration(settings::LINK_MINUTES.of(ports) * 60)
+}
+
+fn go(words: Words, label: Word, intent: Intent, target: Target) -> Action {
+    Action { label: words.text(label, &[]), intent, run: Run::Go(target), unavailable: None }
+}
+
+fn submit_action(words: Words, label: Word, intent: Intent, action: &str) -> Action {
+    Action { label: words.text(label, &[]), intent, run: Run::Submit(submission(action, None)), unavailable: None }
+}
+
+fn back_to_sign_in(words: Words, intent: Intent) -> Action {
+    go(words, Word::BackToSignIn, intent, Target::SignIn)
+}
+
 /// The form action of the same name, on the page's own subject.
 fn submission(action: &str, subject: Option<&str>) -> Submission {
     Submission { action: action.to_owned(), subject: subject.map(str::to_owned), arguments: Vec::new() }
 }
 
-/// The field `new`, drawn by the same rules as Save judges by. `own`: about the person who types.
-fn new_password(ports: &dyn Ports, words: Words, own: bool) -> Field {
+/// The field `new`, drawn by the same rules as Save judges by. `own`: about the person who types. `generate`: the operation
+/// that makes one up.
+fn new_password(ports: &dyn Ports, words: Words, own: bool, generate: Option<&str>) -> Field {
     let min_length = settings::MIN_LENGTH.of(ports);
     let most = match settings::output(ports) {
         Output::Argon2id => String::new(),
@@ -84,6 +120,7 @@ fn new_password(ports: &dyn Ports, words: Words, own: bool) -> Field {
             min_length,
             repeat: true,
             rate: Some("check-password".to_owned()),
+            generate: generate.map(str::to_owned),
             rules: Some(format!("minlength: {min_length};{most} allowed: ascii-printable;")),
         }),
         required: true,

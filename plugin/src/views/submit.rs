@@ -1,12 +1,14 @@
 //! Submissions: the deed of the hook of the same name, and what to say when it is done.
 
+use super::{forgot, link_duration};
 use crate::bindings::nodes::{Outcome, Sentence, Target, Tone, Value};
-use crate::bindings::types::{Failure, FieldError};
+use crate::bindings::password::Mode;
+use crate::bindings::types::{Failure, FieldError, MailId};
 use crate::bindings::views::{Answer, Input};
 use crate::password::PlainPassword;
 use crate::ports::Ports;
 use crate::words::{Word, Words};
-use crate::{change, check, failure};
+use crate::{change, check, failure, generate, recovery, reset_and_mail, settings};
 
 /// Runs the form action `action`.
 ///
@@ -33,7 +35,8 @@ pub fn submit(
                 body.push(Value::Text(" ".to_owned()));
                 body.extend(words.sentence(Word::SetMustChange, &[]));
             }
-            Ok(done(words, Target::Overview(account.to_owned()), Word::SetTitle, body))
+            let overview = Target::Overview(account.to_owned());
+            Ok(done_with_mail(words, overview, Word::SetTitle, body, changed.notice))
         }
         "change-own" => {
             let (current, new) = (inputs.password("current"), inputs.password("new"));
@@ -48,9 +51,49 @@ pub fn submit(
             let token = token.ok_or(Failure::NotFound)?;
             let new = inputs.password("new");
             inputs.complete()?;
-            let changed = change::complete_reset(ports, token, new)?;
+            let changed = match change::complete_reset(ports, token, new) {
+                // The host draws the page again for what is refused, and there a new link is offered.
+                Err(Failure::Expired) => {
+                    return Err(failure::refused(words, "link-expired", Word::LinkExpiredRefusal));
+                }
+                other => other?,
+            };
             let body = sessions(words, changed.sessions_ended, Word::Saved, Word::SavedSessionsUnknown);
             Ok(done(words, Target::SignIn, Word::OwnSavedTitle, body))
+        }
+        "request-reset" => {
+            let typed = inputs.text("login-or-email");
+            inputs.complete()?;
+            recovery::request_reset(ports, &typed)?;
+            let said = [("address", Value::Text(typed.trim().to_owned())), ("duration", link_duration(ports))];
+            Ok(done(words, forgot::answer(), Word::AskedMail, words.sentence(Word::Asked, &said)))
+        }
+        "resend-link" => {
+            recovery::resend_link(ports, token.ok_or(Failure::NotFound)?)?;
+            let said = words.sentence(Word::AskedResent, &[("duration", link_duration(ports))]);
+            Ok(done(words, forgot::answer(), Word::AskedMail, said))
+        }
+        "reset-and-mail" => {
+            let account = subject.ok_or(Failure::NotFound)?;
+            let (mode, address_seen) = (inputs.text("mode"), inputs.text("address-seen"));
+            inputs.complete()?;
+            let mode = settings::mode(&mode)
+                .ok_or_else(|| failure::refused(words, "mode-not-offered", Word::ModeNotOfferedRefusal))?;
+            let reset = reset_and_mail::confirmed(ports, account, mode, &address_seen)?;
+            let (title, body) = match reset.mode {
+                Mode::Link => (Word::LinkMadeTitle, words.sentence(Word::LinkMade, &[])),
+                Mode::Temporary | Mode::Permanent => {
+                    let body = sessions(words, reset.sessions_ended, Word::SetSessions, Word::SetSessionsUnknown);
+                    (Word::ResetDoneTitle, body)
+                }
+            };
+            let overview = Target::Overview(account.to_owned());
+            Ok(done_with_mail(words, overview, title, body, Some(reset.mail)))
+        }
+        "generate-password" => {
+            let account = subject.ok_or(Failure::NotFound)?;
+            let generated = generate::for_account(ports, account)?;
+            Ok(Answer::Generated(generated.text().to_owned()))
         }
         "check-password" => {
             // Asked for a field by its name, or as the hook by its parameter's.
@@ -64,7 +107,12 @@ pub fn submit(
 }
 
 fn done(words: Words, target: Target, title: Word, body: Sentence) -> Answer {
-    Answer::Done((target, Outcome { tone: Tone::Success, title: words.text(title, &[]), body }))
+    done_with_mail(words, target, title, body, None)
+}
+
+/// The host adds what became of the mail.
+fn done_with_mail(words: Words, target: Target, title: Word, body: Sentence, mail: Option<MailId>) -> Answer {
+    Answer::Done((target, Outcome { tone: Tone::Success, title: words.text(title, &[]), body, mail }))
 }
 
 fn sessions(words: Words, ended: Option<u32>, counted: Word, unknown: Word) -> Sentence {
@@ -95,6 +143,13 @@ impl Inputs {
         match self.take(name) {
             Some(Input::Password(text)) => PlainPassword::new(text),
             _ => PlainPassword::new(self.lacks(name)),
+        }
+    }
+
+    fn text(&mut self, name: &str) -> String {
+        match self.take(name) {
+            Some(Input::Text(text)) if !text.trim().is_empty() => text,
+            _ => self.lacks(name),
         }
     }
 

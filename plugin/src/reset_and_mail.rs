@@ -1,0 +1,83 @@
+//! "Reset & mail": a generated password, or a link to choose one, to the address on file.
+
+use crate::bindings::accounts::Error;
+use crate::bindings::password::{Mode, Reset};
+use crate::bindings::types::Failure;
+use crate::change::{self, Put};
+use crate::letter::{self, Letter};
+use crate::links;
+use crate::policy::{Context, Policy};
+use crate::ports::Ports;
+use crate::store::{self, AskedBy, Carries, SecretMail, State};
+use crate::told::{self, Way};
+use crate::words::{Word, Words};
+use crate::{failure, generate, settings};
+
+/// Nothing is changed unless the mail can be queued: mail and change are applied together.
+///
+/// The mail itself tells the owner; there is no other notice.
+///
+/// # Errors
+/// `not-found` for an account out of reach; `refused` with `mail-not-configured`, `no-address` or `mode-not-offered`, or with
+/// `generator-settings` where no password that can be made up passes the policy.
+pub fn reset_and_mail(ports: &dyn Ports, account: &str, mode: Mode) -> Result<Reset, Failure> {
+    let words = Words::of(ports);
+    letter::ready(ports, account).map_err(|error| failure::of_mail(words, error))?;
+    if !settings::reset_modes(ports).contains(&mode) {
+        return Err(failure::refused(words, "mode-not-offered", Word::ModeNotOfferedRefusal));
+    }
+    let sent = match mode {
+        Mode::Link => links::mail(ports, account, AskedBy::Support)?,
+        Mode::Temporary => mail_password(ports, account, Some(temporary_end(ports)))?,
+        Mode::Permanent => mail_password(ports, account, None)?,
+    };
+    Ok(Reset { mail: sent.mail, mode, until: sent.until, sessions_ended: sent.sessions_ended })
+}
+
+/// From the confirm page: not where the address has changed since that was drawn, for its reader has agreed to another one.
+///
+/// # Errors
+/// Those of [`reset_and_mail`]; `refused` with `address-changed`.
+pub(crate) fn confirmed(ports: &dyn Ports, account: &str, mode: Mode, address_seen: &str) -> Result<Reset, Failure> {
+    if address_mark(ports, account)? != address_seen {
+        return Err(failure::refused(Words::of(ports), "address-changed", Word::AddressChangedRefusal));
+    }
+    reset_and_mail(ports, account, mode)
+}
+
+/// Tells two addresses of one account apart without showing them. The same for every one where the operator does not let this
+/// plugin read them.
+pub(crate) fn address_mark(ports: &dyn Ports, account: &str) -> Result<String, Failure> {
+    let address = match ports.fields(account, &["email"]) {
+        Err(Error::Denied(_)) => None,
+        other => other?.pop().flatten(),
+    };
+    let seen = [account, "\n", &address.unwrap_or_default()].concat();
+    Ok(store::hex(&ports.mac("address-seen", seen.as_bytes())))
+}
+
+/// `until`: when it ends; none: it stays.
+fn mail_password(ports: &dyn Ports, account: &str, until: Option<i64>) -> Result<SecretMail, Failure> {
+    let policy = Policy::of(ports, Context::of(ports, Some(account))?);
+    let password = generate::password(ports, &policy)?;
+    let (state, carries, letter) = match until {
+        Some(until) => {
+            let letter = Letter::TemporaryPassword { password: &password, until };
+            (State::Temporary { until }, Carries::TemporaryPassword, letter)
+        }
+        None => (State::Set, Carries::PermanentPassword, Letter::PermanentPassword { password: &password }),
+    };
+    // First what withdraws the older mails, then the one that is to go.
+    let Put { sessions_ended, epoch } = change::put(ports, &policy, account, &password, state)?;
+    let mail = letter::send(ports, account, &letter).map_err(|error| failure::of_mail(Words::of(ports), error))?;
+    let sent = SecretMail { mail, carries, epoch, queued: ports.now(), until, sessions_ended };
+    let mut known = store::account(ports, account)?;
+    known.mails = vec![sent.clone()];
+    store::put_account(ports, account, &known)?;
+    told::others(ports, account, Way::Mail);
+    Ok(sent)
+}
+
+fn temporary_end(ports: &dyn Ports) -> i64 {
+    ports.now() + i64::from(settings::TEMPORARY_HOURS.of(ports)) * 60 * 60_000
+}

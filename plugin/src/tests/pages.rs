@@ -1,0 +1,313 @@
+use super::views::{form, outcome, password, read, submit, token};
+use super::*;
+use crate::bindings::nodes::{Field, FieldKind, Form, Intent, Node, Run, Target, View};
+use crate::bindings::views::{Answer, Input};
+use crate::{recovery, views};
+
+fn page(panel: &Panel, name: &str, subject: Option<&str>, token: Option<&str>) -> View {
+    panel.run(|ports| views::page(ports, name, subject, token, &Vec::new())).unwrap()
+}
+
+fn choose(panel: &Panel, token: &str) -> View {
+    page(panel, "choose", None, Some(token))
+}
+
+/// A link that was asked for and mailed.
+fn asked(panel: &Panel) -> String {
+    panel.run(|ports| recovery::request_reset(ports, "marta.vidal")).unwrap();
+    assert_eq!(panel.run_jobs(), []);
+    let token = mailed_link(panel);
+    panel.deliver();
+    token
+}
+
+/// Title, texts and labels of the actions, the primary one first.
+fn says(view: &View) -> (String, String, Vec<String>) {
+    let mut texts = Vec::new();
+    let mut labels = Vec::new();
+    for node in &view.nodes {
+        match node {
+            Node::Text(sentence) => texts.push(read(sentence)),
+            Node::Actions(actions) => {
+                assert_eq!(actions.iter().filter(|action| action.intent == Intent::Primary).count(), 1);
+                assert_eq!(actions[0].intent, Intent::Primary);
+                labels.extend(actions.iter().map(|action| action.label.clone()));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    (read(&view.title), texts.join(" "), labels)
+}
+
+#[test]
+fn the_choose_page_shows_the_login_and_asks_for_a_new_password() {
+    let panel = panel();
+    let view = choose(&panel, &token(&panel));
+    let form = form(&view.nodes);
+    assert_eq!(form.submit.action, "complete-reset");
+    assert!(matches!(&form.fields[..], [
+        Field { kind: FieldKind::Fixed(login), .. },
+        Field { kind: FieldKind::NewPassword(new), own: true, .. },
+    ] if login.value == "marta.vidal" && new.min_length == 15 && new.repeat && new.rate.as_deref() == Some("check-password")));
+}
+
+#[test]
+fn an_expired_link_offers_a_new_one_before_anything_is_typed() {
+    let panel = panel();
+    let link = asked(&panel);
+    panel.wait(60 * MINUTE);
+    let (title, text, actions) = says(&choose(&panel, &link));
+    assert_eq!(title, "This link has expired");
+    assert_eq!(
+        text,
+        "This link worked until (time). Your password has not changed. \
+         We can send a new link to the same address. It works for 60 minutes."
+    );
+    assert_eq!(actions, ["Send a new link", "Back to sign in"]);
+    assert!(!text.contains('@'), "the address is not shown");
+}
+
+#[test]
+fn every_link_that_works_no_more_says_which_it_was_and_what_to_do() {
+    let panel = panel();
+    let replaced = asked(&panel);
+    let used = asked(&panel);
+    let (title, text, actions) = says(&choose(&panel, &replaced));
+    assert_eq!(title, "There is a newer link");
+    assert!(text.starts_with("A newer link was mailed at (time). Please use that one."), "{text}");
+    assert_eq!(actions, ["Sign in", "Send a new link"]);
+
+    submit(&panel, "complete-reset", Some(&used), &[("new", password(SECOND))]).unwrap();
+    let (title, text, actions) = says(&choose(&panel, &used));
+    assert_eq!(title, "This link was used");
+    assert!(text.starts_with("This link was used on (time) to choose a password."), "{text}");
+    assert!(text.contains("Not you? Tell (contact)."), "{text}");
+    assert_eq!(actions, ["Sign in", "Send a new link"]);
+
+    let void = asked(&panel);
+    panel.alter(MARTA, |person| person.email = "new@estudiovidal.example".to_owned());
+    let (title, text, actions) = says(&choose(&panel, &void));
+    assert_eq!(title, "This link no longer works");
+    assert!(text.starts_with("It was mailed to an address that is no longer this account's."), "{text}");
+    assert_eq!(actions, ["Ask for a new link", "Back to sign in"]);
+
+    set(&panel, MARTA, FIRST, false);
+    let (_, text, actions) = says(&choose(&panel, &void));
+    assert!(text.starts_with("The password was changed on (time), after this link was made."), "{text}");
+    assert_eq!(actions, ["Sign in", "Send a new link"]);
+
+    let (title, _, actions) = says(&choose(&panel, "7RkTq7RkTq7RkTq7RkTq"));
+    assert_eq!(title, "This link is not known here");
+    assert_eq!(actions, ["Ask for a new link", "Back to sign in"]);
+    *panel.locale.borrow_mut() = "es".to_owned();
+    assert!(says(&choose(&panel, &used)).1.starts_with("Este enlace se usó el (time) para elegir una contraseña."));
+}
+
+#[test]
+fn a_link_that_was_handed_on_is_asked_for_anew_and_not_sent() {
+    let panel = panel();
+    let (older, newer) = (token(&panel), token(&panel));
+    assert!(says(&choose(&panel, &older)).1.starts_with("A newer link was made at (time)."));
+    panel.wait(60 * MINUTE);
+    assert_eq!(says(&choose(&panel, &newer)).2, ["Ask for a new link", "Back to sign in"]);
+}
+
+#[test]
+fn who_must_change_and_waited_too_long_signs_in_again() {
+    let panel = panel();
+    set(&panel, MARTA, FIRST, true);
+    let Ok(Verdict::MustChange(link)) = sign_in(&panel, "marta.vidal", FIRST) else { panic!("no link") };
+    panel.wait(15 * MINUTE);
+    let (_, text, actions) = says(&choose(&panel, &link.token));
+    assert!(text.ends_with("Sign in with it again to come back here."), "{text}");
+    assert_eq!(actions, ["Sign in"]);
+}
+
+#[test]
+fn where_no_mail_can_go_a_link_that_ended_says_whom_to_ask() {
+    let panel = panel();
+    let link = asked(&panel);
+    panel.wait(60 * MINUTE);
+    panel.mail_off.set(true);
+    for token in [link.as_str(), "7RkTq7RkTq7RkTq7RkTq"] {
+        let (_, text, actions) = says(&choose(&panel, token));
+        assert!(text.ends_with("Ask (contact) for a new link."), "{text}");
+        assert_eq!(actions, ["Sign in"]);
+    }
+}
+
+#[test]
+fn a_late_save_comes_back_to_the_page_that_offers_a_new_link() {
+    let panel = panel();
+    let link = asked(&panel);
+    panel.wait(60 * MINUTE);
+    let late = submit(&panel, "complete-reset", Some(&link), &[("new", password(SECOND))]);
+    assert_eq!(refusal_code(late), "link-expired");
+    let (target, said) = outcome(submit(&panel, "resend-link", Some(&link), &[]).unwrap());
+    assert!(matches!(target, Target::Page(page) if page.page == "forgot" && page.subject.is_none()));
+    assert!(said.starts_with("Check your mail. If that account can be mailed, a new link is on its way"), "{said}");
+}
+
+fn request(panel: &Panel, name: &str) -> Result<Answer, Failure> {
+    submit(panel, "request-reset", None, &[("login-or-email", Input::Text(name.to_owned()))])
+}
+
+#[test]
+fn forgotten_password_asks_for_one_name() {
+    let view = page(&panel(), "forgot", None, None);
+    assert_eq!(read(&view.title), "Forgotten password");
+    let form = form(&view.nodes);
+    assert_eq!(
+        (form.submit.action.as_str(), form.fields.len(), &form.cancel),
+        ("request-reset", 1, &Some(Target::SignIn))
+    );
+    assert!(form.fields[0].own && form.fields[0].required);
+}
+
+#[test]
+fn the_answer_is_the_same_page_for_every_input_and_looks_like_another_one() {
+    let panel = panel();
+    panel.settings.borrow_mut().insert("requests-per-name", Value::Number(1));
+    let mut targets = Vec::new();
+    for name in ["marta@estudiovidal.example", "marta@estudiovidal.example", "nobody@estudiovidal.example", " omar "] {
+        let (target, said) = outcome(request(&panel, name).unwrap());
+        let expected = format!(
+            "Check your mail. If {} belongs to an account, a link to choose a new password is on its way. \
+             It works for 60 minutes.",
+            name.trim()
+        );
+        assert_eq!(said, expected);
+        targets.push(target);
+    }
+    assert!(targets.iter().all(|target| *target == targets[0]));
+    let Target::Page(target) = &targets[0] else { panic!("not a page") };
+    let view = panel.run(|ports| views::page(ports, &target.page, None, None, &target.arguments)).unwrap();
+    assert!(view.nodes.iter().all(|node| !matches!(node, Node::Form(_))), "nobody presses again");
+    assert_ne!(view.title, page(&panel, "forgot", None, None).title);
+    let [.., Node::Actions(actions)] = &view.nodes[..] else { panic!("no way on") };
+    assert_eq!(actions[0].run, Run::Go(Target::SignIn));
+}
+
+#[test]
+fn an_empty_name_is_told() {
+    let missing = codes(request(&panel(), "  ").unwrap_err());
+    assert_eq!(missing, [("login-or-email".to_owned(), "required".to_owned())]);
+}
+
+#[test]
+fn where_no_mail_can_go_forgotten_password_says_whom_to_ask() {
+    let panel = panel();
+    panel.mail_off.set(true);
+    let (_, text, actions) = says(&page(&panel, "forgot", None, None));
+    assert_eq!(text, "Passwords cannot be reset by mail here. Ask (contact).");
+    assert_eq!(actions, ["Back to sign in"]);
+    assert_eq!(refusal_code(request(&panel, "marta.vidal")), "mail-not-configured");
+    *panel.locale.borrow_mut() = "es".to_owned();
+    let (_, text, _) = says(&page(&panel, "forgot", None, None));
+    assert_eq!(text, "Aquí no se puede restablecer la contraseña por correo. Escribe a (contact).");
+}
+
+fn confirm(panel: &Panel) -> Form {
+    form(&page(panel, "reset", Some(MARTA), None).nodes).clone()
+}
+
+fn points(form: &Form) -> Vec<String> {
+    form.points.iter().map(|point| read(point)).collect()
+}
+
+#[test]
+fn the_confirm_page_says_whom_where_and_what_ends() {
+    let panel = panel();
+    panel.alter(MARTA, |person| person.sessions = Some(2));
+    assert_eq!(
+        read(&page(&panel, "reset", Some(MARTA), None).title),
+        "Reset & mail the password of (AccountField::Name of customer:1)?"
+    );
+    let form = confirm(&panel);
+    assert_eq!(
+        points(&form),
+        [
+            "The mail goes to (AccountField::Email of customer:1).",
+            "With a mailed password the present one stops working at once, and 2 open sessions end.",
+        ]
+    );
+    assert_eq!((form.submit_intent, form.submit_label.as_str()), (Intent::Danger, "Reset & mail password"));
+    assert_eq!(form.cancel, Some(Target::Overview(MARTA.to_owned())));
+    panel.alter(MARTA, |person| person.state = "suspended".to_owned());
+    assert!(points(&confirm(&panel)).pop().unwrap().starts_with("The account is suspended"));
+}
+
+#[test]
+fn the_confirm_page_offers_what_the_operator_allows_with_his_preset() {
+    let panel = panel();
+    let offered = |panel: &Panel| {
+        confirm(panel).fields.into_iter().find(|field| field.name == "mode").map(|field| match field.kind {
+            FieldKind::Choice(choice) => {
+                (choice.options.into_iter().map(|option| option.value).collect::<Vec<_>>(), choice.value)
+            }
+            FieldKind::Hidden(value) => (Vec::new(), Some(value)),
+            other => panic!("{other:?}"),
+        })
+    };
+    let both = ["temporary", "link"].map(str::to_owned).to_vec();
+    assert_eq!(offered(&panel), Some((both.clone(), Some("temporary".to_owned()))));
+    panel.settings.borrow_mut().insert("reset-preset", Value::Text("link".to_owned()));
+    assert_eq!(offered(&panel), Some((both.clone(), Some("link".to_owned()))));
+    panel.settings.borrow_mut().insert("reset-preset", Value::Text("permanent".to_owned()));
+    assert_eq!(offered(&panel), Some((both, None)), "not offered, so nothing is chosen for the reader");
+
+    panel.settings.borrow_mut().insert("reset-modes", Value::Texts(vec!["link".to_owned()]));
+    assert_eq!(offered(&panel), Some((Vec::new(), Some("link".to_owned()))), "nothing to choose");
+    assert!(points(&confirm(&panel)).pop().unwrap().starts_with("The present password works until the link is used."));
+}
+
+#[test]
+fn the_confirm_page_says_why_nothing_can_be_mailed() {
+    let panel = panel();
+    let why = |panel: &Panel| match &page(panel, "reset", Some(MARTA), None).nodes[..] {
+        [Node::Notice(notice)] => {
+            (read(&notice.body), notice.actions.iter().map(|action| action.run.clone()).collect())
+        }
+        other => panic!("{other:?}"),
+    };
+    let overview = Run::Go(Target::Overview(MARTA.to_owned()));
+    panel.mail_off.set(true);
+    let actions: Vec<Run> = vec![Run::Go(Target::EmailSettings), overview.clone()];
+    assert_eq!(why(&panel), ("Mail is not set up, so nothing can be mailed.".to_owned(), actions));
+    panel.mail_off.set(false);
+    panel.settings.borrow_mut().insert("reset-modes", Value::Texts(Vec::new()));
+    assert_eq!(why(&panel).1, [overview]);
+}
+
+#[test]
+fn who_has_confirmed_is_told_what_is_done_and_the_host_adds_the_rest() {
+    let panel = panel();
+    panel.alter(MARTA, |person| person.sessions = Some(2));
+    let confirmed = |mode: &str| {
+        let seen = confirm(&panel).fields.into_iter().find_map(|field| match field.kind {
+            FieldKind::Hidden(value) if field.name == "address-seen" => Some(value),
+            _ => None,
+        });
+        let inputs = [("mode", mode.to_owned()), ("address-seen", seen.unwrap())];
+        submit(&panel, "reset-and-mail", None, &inputs.map(|(name, text)| (name, Input::Text(text)))).unwrap()
+    };
+    let answer = confirmed("temporary");
+    assert!(matches!(&answer, Answer::Done((_, outcome)) if outcome.mail.is_some()));
+    let (target, said) = outcome(answer);
+    assert_eq!((target, said.as_str()), (Target::Overview(MARTA.to_owned()), "Password reset. 2 sessions were ended."));
+    assert_eq!(outcome(confirmed("link")).1, "A link was made. The present password works until the link is used.");
+}
+
+#[test]
+fn no_page_has_effects() {
+    let panel = panel();
+    let link = asked(&panel);
+    let before = (panel.data(), panel.outbox(), panel.events());
+    choose(&panel, &link);
+    page(&panel, "forgot", None, None);
+    page(&panel, "reset", Some(MARTA), None);
+    assert_eq!(
+        (panel.data(), panel.outbox(), panel.events(), panel.waiting_jobs().len()),
+        (before.0, before.1, before.2, 0)
+    );
+}

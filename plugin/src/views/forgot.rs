@@ -1,0 +1,83 @@
+//! Forgotten password: one field, and an answer page that is the same for every input and looks like another page, so that
+//! nobody presses again and replaces his own link.
+
+use super::{back_to_sign_in, go, plain, submission};
+use crate::bindings::nodes::{
+    Action, Arguments, Field, FieldKind, Form, Intent, Line, LineKind, Node, PageTarget, Target, Value, View,
+};
+use crate::ports::Ports;
+use crate::words::{Word, Words};
+
+/// The page of the manifest.
+pub(super) const PAGE: &str = "forgot";
+
+/// The argument of the answer page. What was typed does not stand in the address: that is kept in histories and logs.
+const ASKED: (&str, &str) = ("step", "asked");
+
+pub(super) fn draw(ports: &dyn Ports, arguments: &Arguments) -> View {
+    let words = Words::of(ports);
+    if ports.ready(None).is_err() {
+        return view(
+            words,
+            Word::ForgotTitle,
+            vec![
+                Node::Text(words.sentence(Word::NoSelfService, &[("contact", Value::Contact)])),
+                Node::Actions(vec![back_to_sign_in(words, Intent::Primary)]),
+            ],
+        );
+    }
+    match arguments.iter().any(|(name, value)| (name.as_str(), value.as_str()) == ASKED) {
+        true => asked(words),
+        false => view(words, Word::ForgotTitle, vec![Node::Form(form(words))]),
+    }
+}
+
+fn form(words: Words) -> Form {
+    let name = Field {
+        name: "login-or-email".to_owned(),
+        label: words.text(Word::ForgotLabel, &[]),
+        hint: None,
+        kind: FieldKind::Line(Line { kind: LineKind::Username, value: String::new() }),
+        required: true,
+        own: true,
+    };
+    Form {
+        submit: submission("request-reset", None),
+        intro: vec![words.sentence(Word::ForgotIntro, &[])],
+        points: Vec::new(),
+        fields: vec![name],
+        submit_label: words.text(Word::ForgotSend, &[]),
+        submit_intent: Intent::Primary,
+        cancel: Some(Target::SignIn),
+    }
+}
+
+/// Below the notice that says to look at the mail.
+fn asked(words: Words) -> View {
+    let mut nodes: Vec<Node> = [Word::AskedSpam, Word::AskedAddress, Word::AskedContact]
+        .map(|point| Node::Text(words.sentence(point, &[("contact", Value::Contact)])))
+        .into();
+    nodes.push(Node::Actions(vec![
+        back_to_sign_in(words, Intent::Neutral),
+        link(words, Word::AskedAgain, Intent::Quiet),
+    ]));
+    view(words, Word::AskedTitle, nodes)
+}
+
+/// Where a request leads, whatever came of it.
+pub(super) fn answer() -> Target {
+    target(vec![(ASKED.0.to_owned(), ASKED.1.to_owned())])
+}
+
+/// To the form.
+pub(super) fn link(words: Words, label: Word, intent: Intent) -> Action {
+    go(words, label, intent, target(Vec::new()))
+}
+
+pub(super) fn target(arguments: Arguments) -> Target {
+    Target::Page(PageTarget { page: PAGE.to_owned(), subject: None, arguments })
+}
+
+fn view(words: Words, title: Word, nodes: Vec<Node>) -> View {
+    View { title: plain(words.text(title, &[])), lead: None, outcome: None, nodes }
+}
