@@ -44,10 +44,13 @@ pub(crate) enum Why {
 }
 
 impl Over {
-    /// Whether its holder may be sent another one. Not where it was never mailed, and not where "the same address" would be
-    /// another person's.
-    pub(crate) fn can_be_mailed_anew(&self) -> bool {
-        self.record.mail.is_some() && self.why != Why::Readdressed
+    /// Whether its holder may be sent another one, to the same address. Not where it was never mailed, and not where that
+    /// address is no longer the account's: its holder is not who would get the mail.
+    pub(crate) fn can_be_mailed_anew(&self, ports: &dyn Ports) -> Result<bool, Failure> {
+        match &self.record.mail {
+            Some(mail) => is_current(ports, mail),
+            None => Ok(false),
+        }
     }
 }
 
@@ -98,7 +101,7 @@ pub(crate) fn standing(ports: &dyn Ports, token: &str) -> Result<Standing, Failu
     if record.until <= ports.now() {
         return over(record, Why::Expired);
     }
-    // Asked last: what went to whom matters only to a link that would work otherwise.
+    // Last: where a link went matters only if it would work otherwise.
     if let Some(mail) = &record.mail
         && !is_current(ports, mail)?
     {

@@ -39,11 +39,12 @@ pub fn request_reset(ports: &dyn Ports, login_or_email: &str) -> Result<(), Fail
 /// to him. Answers the same whether a mail goes or not.
 ///
 /// # Errors
-/// `not-found` for a token never made here or one that was not mailed; `refused` with `mail-not-configured`.
+/// `not-found` for a token never made here, not mailed, or mailed to an address that is no longer the account's; `refused` with
+/// `mail-not-configured`.
 pub(crate) fn resend_link(ports: &dyn Ports, token: &str) -> Result<(), Failure> {
     mail_is_on(ports)?;
     let account = match links::standing(ports, token)? {
-        Standing::Over(over) if over.can_be_mailed_anew() => over.record.account,
+        Standing::Over(over) if over.can_be_mailed_anew(ports)? => over.record.account,
         Standing::Good(_) | Standing::Over(_) | Standing::Unknown => return Err(Failure::NotFound),
     };
     if !throttle::exceeded(ports, &REQUESTS.by_address(ports))? {
@@ -55,7 +56,8 @@ pub(crate) fn resend_link(ports: &dyn Ports, token: &str) -> Result<(), Failure>
 /// Mails each account of that login or address, in the account's own language, to the address on file.
 ///
 /// # Errors
-/// `unavailable` is worth another try. What is wrong with one account is logged, and keeps no mail from the others.
+/// What keeps every mail back, `unavailable` for a while. What is wrong with one account is logged, and keeps no mail from the
+/// others.
 pub(crate) fn find_and_mail(ports: &dyn Ports, typed: &str) -> Result<(), Failure> {
     let mut done: Vec<String> = Vec::new();
     for found in ports.find(typed)? {
@@ -63,10 +65,13 @@ pub(crate) fn find_and_mail(ports: &dyn Ports, typed: &str) -> Result<(), Failur
             continue;
         }
         match mail_link(ports, &found.account) {
-            Err(Failure::Unavailable(seconds)) => return Err(Failure::Unavailable(seconds)),
             // It went away meanwhile.
             Ok(()) | Err(Failure::NotFound) => {}
-            Err(other) => failure::log(format_args!("{} gets no link by mail: {other:?}", found.account)),
+            // Said before anything is asked for, so the others' mails can go.
+            Err(Failure::Refused(why)) => {
+                failure::log(format_args!("{} gets no link by mail: {}", found.account, why.message));
+            }
+            Err(other) => return Err(other),
         }
         done.push(found.account);
     }

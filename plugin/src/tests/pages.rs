@@ -92,6 +92,8 @@ fn every_link_that_works_no_more_says_which_it_was_and_what_to_do() {
     assert_eq!(actions, ["Ask for a new link", "Back to sign in"]);
 
     set(&panel, MARTA, FIRST, false);
+    assert_eq!(says(&choose(&panel, &void)).2, ["Sign in", "Ask for a new link"], "not to another's address");
+    panel.alter(MARTA, |person| person.email = "marta@estudiovidal.example".to_owned());
     let (_, text, actions) = says(&choose(&panel, &void));
     assert!(text.starts_with("The password was changed on (time), after this link was made."), "{text}");
     assert_eq!(actions, ["Sign in", "Send a new link"]);

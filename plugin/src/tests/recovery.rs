@@ -304,6 +304,8 @@ fn a_new_link_is_not_sent_to_another_person() {
     panel.deliver();
     panel.alter(MARTA, |person| person.email = "new@estudiovidal.example".to_owned());
     assert_eq!(resend(&panel, &token), Err(Failure::NotFound));
+    panel.wait(60 * MINUTE);
+    assert_eq!(resend(&panel, &token), Err(Failure::NotFound), "also when it has ended");
 }
 
 #[test]

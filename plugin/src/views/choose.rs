@@ -14,7 +14,7 @@ pub(super) fn draw(ports: &dyn Ports, token: &str) -> Result<View, Failure> {
     let words = Words::of(ports);
     match links::standing(ports, token)? {
         Standing::Good(good) => form(ports, words, &good),
-        Standing::Over(over) => Ok(ended(ports, words, &over)),
+        Standing::Over(over) => ended(ports, words, &over),
         Standing::Unknown => {
             let mut nodes = vec![Node::Text(words.sentence(Word::LinkUnknown, &[]))];
             nodes.extend(ask_anew(ports, words, Intent::Primary));
@@ -49,7 +49,7 @@ fn form(ports: &dyn Ports, words: Words, good: &Good) -> Result<View, Failure> {
     Ok(view(words, Word::ChooseTitle, Some(lead), vec![Node::Form(form)]))
 }
 
-fn ended(ports: &dyn Ports, words: Words, over: &Over) -> View {
+fn ended(ports: &dyn Ports, words: Words, over: &Over) -> Result<View, Failure> {
     let time = |name, at: i64| [(name, Value::Time(at))];
     let (title, body, next) = match over.why {
         Why::Expired if over.record.purpose == Purpose::MustChange => {
@@ -79,10 +79,10 @@ fn ended(ports: &dyn Ports, words: Words, over: &Over) -> View {
     let mut nodes = vec![Node::Text(body)];
     nodes.extend(match over.record.purpose {
         Purpose::MustChange => vec![Node::Actions(vec![sign_in(words, Intent::Primary)])],
-        Purpose::Reset if over.can_be_mailed_anew() => mail_anew(ports, words, next),
+        Purpose::Reset if over.can_be_mailed_anew(ports)? => mail_anew(ports, words, next),
         Purpose::Reset => ask_anew(ports, words, next),
     });
-    view(words, title, None, nodes)
+    Ok(view(words, title, None, nodes))
 }
 
 /// To the same address, which is not shown: who holds an old link need not be who reads that mailbox.

@@ -24,7 +24,7 @@ pub(super) fn draw(ports: &dyn Ports, account: &str) -> Result<Vec<Node>, Failur
     Ok(nodes)
 }
 
-/// Nothing where the outbox has forgotten it.
+/// Nothing where the outbox has forgotten it, or there is none any more.
 fn delivery(
     ports: &dyn Ports,
     words: Words,
@@ -33,7 +33,7 @@ fn delivery(
     last: &SecretMail,
 ) -> Result<Vec<Node>, Failure> {
     let state = match ports.state(&last.mail) {
-        Err(Error::NotFound) => return Ok(Vec::new()),
+        Err(Error::NotFound | Error::NotConfigured) => return Ok(Vec::new()),
         other => other.map_err(|error| failure::of_mail(words, error))?,
     };
     let mailed = state == MailState::Accepted;
