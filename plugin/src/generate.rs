@@ -31,7 +31,7 @@ pub(crate) const LOOK_ALIKE: &str = "0Oo1lI|`'\"";
 const FEWEST_CHARACTERS: usize = 10;
 
 /// What nobody wants to find in a mail from his provider.
-const UNWANTED: [&str; 12] =
+pub(crate) const UNWANTED: [&str; 12] =
     ["puta", "puto", "pene", "teta", "pedo", "fuka", "fuko", "fuki", "nazi", "kaka", "pipi", "sado"];
 
 /// For the field of a form: by the settings, and by the policy for that account.
