@@ -1,8 +1,8 @@
 //! On the customer's Overview: Reset & mail password, or why not, and what mends it.
 
-use super::{go, plain, reset};
+use super::{go, reset};
 use crate::bindings::mail::Error;
-use crate::bindings::nodes::{Intent, Node, PageTarget, Target};
+use crate::bindings::nodes::{Action, Intent, Node, PageTarget, Target};
 use crate::bindings::types::Failure;
 use crate::letter;
 use crate::ports::Ports;
@@ -16,25 +16,20 @@ pub(super) fn draw(ports: &dyn Ports, account: &str) -> Result<Vec<Node>, Failur
         arguments: Vec::new(),
     });
     let mut reset = go(words, Word::ResetAndMail, Intent::Neutral, page);
-    let mut actions = Vec::new();
+    let mut mends = None;
     if let Err(error) = letter::ready(ports, account) {
         let (reason, mend) = unavailable(words, account, &error)?;
-        reset.unavailable = Some(plain(words.text(reason, &[])));
-        actions.extend(mend);
+        reset.unavailable = Some(words.sentence(reason, &[]));
+        mends = mend;
     }
-    actions.insert(0, reset);
-    Ok(vec![Node::Actions(actions)])
+    Ok(vec![Node::Actions([reset].into_iter().chain(mends).collect())])
 }
 
 /// The reason, and the way to mend it.
 ///
 /// # Errors
 /// `not-found` for an account that is gone or out of reach.
-pub(super) fn unavailable(
-    words: Words,
-    account: &str,
-    error: &Error,
-) -> Result<(Word, Option<crate::bindings::nodes::Action>), Failure> {
+pub(super) fn unavailable(words: Words, account: &str, error: &Error) -> Result<(Word, Option<Action>), Failure> {
     match error {
         Error::NotFound => Err(Failure::NotFound),
         Error::NoAddress => {

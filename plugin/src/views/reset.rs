@@ -1,9 +1,9 @@
 //! Confirm reset: who, which address, what ends, which kind. It stops somebody's access, so it is asked on a page of its own.
 
-use super::{customer_actions, plain, submission};
+use super::{customer_actions, go, plain, submission};
 use crate::bindings::nodes::{
-    AccountField, Action, Choice, ChoiceOption, Field, FieldKind, Form, Intent, Node, Notice, Run, Sentence,
-    ShownAccount, Target, Tone, Value, View,
+    AccountField, Action, Choice, ChoiceOption, Field, FieldKind, Form, Intent, Node, Notice, Sentence, ShownAccount,
+    Target, Tone, Value, View,
 };
 use crate::bindings::password::Mode;
 use crate::bindings::types::Failure;
@@ -31,12 +31,7 @@ pub(super) fn draw(ports: &dyn Ports, account: &str) -> Result<View, Failure> {
 }
 
 fn cannot(words: Words, account: &str, why: Sentence, mend: Option<Action>) -> Node {
-    let back = Action {
-        label: words.text(Word::BackToOverview, &[]),
-        intent: Intent::Neutral,
-        run: Run::Go(Target::Overview(account.to_owned())),
-        unavailable: None,
-    };
+    let back = go(words, Word::BackToOverview, Intent::Neutral, Target::Overview(account.to_owned()));
     Node::Notice(Notice {
         tone: Tone::Warning,
         title: words.text(Word::ResetCannotTitle, &[]),

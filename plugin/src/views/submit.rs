@@ -22,103 +22,135 @@ pub fn submit(
     token: Option<&str>,
     inputs: Vec<(String, Input)>,
 ) -> Result<Answer, Failure> {
-    let words = Words::of(ports);
-    let mut inputs = Inputs { words, inputs, missing: Vec::new() };
+    let form = Form { ports, words: Words::of(ports), subject, token };
+    let inputs = Inputs { words: form.words, inputs, missing: Vec::new() };
     match action {
-        "set-password" => {
-            let account = subject.ok_or(Failure::NotFound)?;
-            let (new, must_change) = (inputs.password("new"), inputs.tick("must-change"));
-            inputs.complete()?;
-            let changed = change::set_password(ports, account, new, must_change)?;
-            let mut body = sessions(words, changed.sessions_ended, Word::SetSessions, Word::SetSessionsUnknown);
-            if must_change {
-                body.push(Value::Text(" ".to_owned()));
-                body.extend(words.sentence(Word::SetMustChange, &[]));
-            }
-            let overview = Target::Overview(account.to_owned());
-            Ok(done_with_mail(words, overview, Word::SetTitle, body, changed.notice))
-        }
-        "change-own" => {
-            let (current, new) = (inputs.password("current"), inputs.password("new"));
-            inputs.complete()?;
-            let changed = change::change_own(ports, current, new)?;
-            // His own is among those that ended; the panel goes on with it under the new epoch.
-            let others = changed.sessions_ended.map(|n| n.saturating_sub(1));
-            let body = sessions(words, others, Word::OwnSaved, Word::OwnSavedSessionsUnknown);
-            Ok(done(words, Target::MyAccount, Word::OwnSavedTitle, body))
-        }
-        "complete-reset" => {
-            let token = token.ok_or(Failure::NotFound)?;
-            let new = inputs.password("new");
-            inputs.complete()?;
-            let changed = match change::complete_reset(ports, token, new) {
-                // The host draws the page again for what is refused, and there a new link is offered.
-                Err(Failure::Expired) => {
-                    return Err(failure::refused(words, "link-expired", Word::LinkExpiredRefusal));
-                }
-                other => other?,
-            };
-            let body = sessions(words, changed.sessions_ended, Word::Saved, Word::SavedSessionsUnknown);
-            Ok(done(words, Target::SignIn, Word::OwnSavedTitle, body))
-        }
-        "request-reset" => {
-            let typed = inputs.text("login-or-email");
-            inputs.complete()?;
-            recovery::request_reset(ports, &typed)?;
-            let said = [("address", Value::Text(typed.trim().to_owned())), ("duration", link_duration(ports))];
-            Ok(done(words, forgot::answer(), Word::AskedMail, words.sentence(Word::Asked, &said)))
-        }
-        "resend-link" => {
-            recovery::resend_link(ports, token.ok_or(Failure::NotFound)?)?;
-            let said = words.sentence(Word::AskedResent, &[("duration", link_duration(ports))]);
-            Ok(done(words, forgot::answer(), Word::AskedMail, said))
-        }
-        "reset-and-mail" => {
-            let account = subject.ok_or(Failure::NotFound)?;
-            let (mode, address_seen) = (inputs.text("mode"), inputs.text("address-seen"));
-            inputs.complete()?;
-            let mode = settings::mode(&mode)
-                .ok_or_else(|| failure::refused(words, "mode-not-offered", Word::ModeNotOfferedRefusal))?;
-            let reset = reset_and_mail::confirmed(ports, account, mode, &address_seen)?;
-            let (title, body) = match reset.mode {
-                Mode::Link => (Word::LinkMadeTitle, words.sentence(Word::LinkMade, &[])),
-                Mode::Temporary | Mode::Permanent => {
-                    let body = sessions(words, reset.sessions_ended, Word::SetSessions, Word::SetSessionsUnknown);
-                    (Word::ResetDoneTitle, body)
-                }
-            };
-            let overview = Target::Overview(account.to_owned());
-            Ok(done_with_mail(words, overview, title, body, Some(reset.mail)))
-        }
-        "generate-password" => {
-            let account = subject.ok_or(Failure::NotFound)?;
-            let generated = generate::for_account(ports, account)?;
-            Ok(Answer::Generated(generated.text().to_owned()))
-        }
-        "check-password" => {
-            // Asked for a field by its name, or as the hook by its parameter's.
-            let name = if inputs.has("password") { "password" } else { "new" };
-            let password = inputs.password(name);
-            inputs.complete()?;
-            check::check_in_form(ports, &password, subject, token).map(Answer::Rate)
-        }
+        "set-password" => form.set_password(inputs),
+        "change-own" => form.change_own(inputs),
+        "complete-reset" => form.complete_reset(inputs),
+        "request-reset" => form.request_reset(inputs),
+        "resend-link" => form.resend_link(),
+        "reset-and-mail" => form.reset_and_mail(inputs),
+        "generate-password" => form.generate_password(),
+        "check-password" => form.check_password(inputs),
         _ => Err(Failure::NotFound),
     }
 }
 
-fn done(words: Words, target: Target, title: Word, body: Sentence) -> Answer {
-    done_with_mail(words, target, title, body, None)
+/// Where a submission comes from.
+struct Form<'a> {
+    ports: &'a dyn Ports,
+    words: Words,
+    subject: Option<&'a str>,
+    token: Option<&'a str>,
 }
 
-/// The host adds what became of the mail.
-fn done_with_mail(words: Words, target: Target, title: Word, body: Sentence, mail: Option<MailId>) -> Answer {
-    Answer::Done((target, Outcome { tone: Tone::Success, title: words.text(title, &[]), body, mail }))
-}
+impl Form<'_> {
+    fn account(&self) -> Result<&str, Failure> {
+        self.subject.ok_or(Failure::NotFound)
+    }
 
-fn sessions(words: Words, ended: Option<u32>, counted: Word, unknown: Word) -> Sentence {
-    match ended {
-        Some(n) => words.sentence(counted, &[("n", Value::Number(n.into()))]),
-        None => words.sentence(unknown, &[]),
+    fn link(&self) -> Result<&str, Failure> {
+        self.token.ok_or(Failure::NotFound)
+    }
+
+    fn set_password(&self, mut inputs: Inputs) -> Result<Answer, Failure> {
+        let account = self.account()?;
+        let (new, must_change) = (inputs.password("new"), inputs.tick("must-change"));
+        inputs.complete()?;
+        let changed = change::set_password(self.ports, account, new, must_change)?;
+        let mut body = self.sessions(changed.sessions_ended, Word::SetSessions, Word::SetSessionsUnknown);
+        if must_change {
+            body.push(Value::Text(" ".to_owned()));
+            body.extend(self.words.sentence(Word::SetMustChange, &[]));
+        }
+        Ok(self.done_with_mail(Target::Overview(account.to_owned()), Word::SetTitle, body, changed.notice))
+    }
+
+    fn change_own(&self, mut inputs: Inputs) -> Result<Answer, Failure> {
+        let (current, new) = (inputs.password("current"), inputs.password("new"));
+        inputs.complete()?;
+        let changed = change::change_own(self.ports, current, new)?;
+        // His own is among those that ended; the panel goes on with it under the new epoch.
+        let others = changed.sessions_ended.map(|n| n.saturating_sub(1));
+        let body = self.sessions(others, Word::OwnSaved, Word::OwnSavedSessionsUnknown);
+        Ok(self.done(Target::MyAccount, Word::OwnSavedTitle, body))
+    }
+
+    fn complete_reset(&self, mut inputs: Inputs) -> Result<Answer, Failure> {
+        let token = self.link()?;
+        let new = inputs.password("new");
+        inputs.complete()?;
+        let changed = match change::complete_reset(self.ports, token, new) {
+            // The host draws the page again for what is refused, and there a new link is offered.
+            Err(Failure::Expired) => {
+                return Err(failure::refused(self.words, "link-expired", Word::LinkExpiredRefusal));
+            }
+            other => other?,
+        };
+        let body = self.sessions(changed.sessions_ended, Word::Saved, Word::SavedSessionsUnknown);
+        Ok(self.done(Target::SignIn, Word::OwnSavedTitle, body))
+    }
+
+    fn request_reset(&self, mut inputs: Inputs) -> Result<Answer, Failure> {
+        let typed = inputs.text("login-or-email");
+        inputs.complete()?;
+        recovery::request_reset(self.ports, &typed)?;
+        let said = [("address", Value::Text(typed.trim().to_owned())), ("duration", link_duration(self.ports))];
+        Ok(self.done(forgot::answer(), Word::AskedMail, self.words.sentence(Word::Asked, &said)))
+    }
+
+    fn resend_link(&self) -> Result<Answer, Failure> {
+        recovery::resend_link(self.ports, self.link()?)?;
+        let said = self.words.sentence(Word::AskedResent, &[("duration", link_duration(self.ports))]);
+        Ok(self.done(forgot::answer(), Word::AskedMail, said))
+    }
+
+    fn reset_and_mail(&self, mut inputs: Inputs) -> Result<Answer, Failure> {
+        let account = self.account()?;
+        let (mode, address_seen) = (inputs.text("mode"), inputs.text("address-seen"));
+        inputs.complete()?;
+        let mode = settings::mode(&mode)
+            .ok_or_else(|| failure::refused(self.words, "mode-not-offered", Word::ModeNotOfferedRefusal))?;
+        let reset = reset_and_mail::confirmed(self.ports, account, mode, &address_seen)?;
+        let (title, body) = match reset.mode {
+            Mode::Link => (Word::LinkMadeTitle, self.words.sentence(Word::LinkMade, &[])),
+            Mode::Temporary | Mode::Permanent => {
+                let body = self.sessions(reset.sessions_ended, Word::SetSessions, Word::SetSessionsUnknown);
+                (Word::ResetDoneTitle, body)
+            }
+        };
+        Ok(self.done_with_mail(Target::Overview(account.to_owned()), title, body, Some(reset.mail)))
+    }
+
+    fn generate_password(&self) -> Result<Answer, Failure> {
+        let generated = generate::for_account(self.ports, self.account()?)?;
+        Ok(Answer::Generated(generated.text().to_owned()))
+    }
+
+    fn check_password(&self, mut inputs: Inputs) -> Result<Answer, Failure> {
+        // Asked for a field by its name, or as the hook by its parameter's.
+        let name = if inputs.has("password") { "password" } else { "new" };
+        let password = inputs.password(name);
+        inputs.complete()?;
+        check::check_in_form(self.ports, &password, self.subject, self.token).map(Answer::Rate)
+    }
+
+    fn done(&self, target: Target, title: Word, body: Sentence) -> Answer {
+        self.done_with_mail(target, title, body, None)
+    }
+
+    /// The host adds what became of the mail.
+    fn done_with_mail(&self, target: Target, title: Word, body: Sentence, mail: Option<MailId>) -> Answer {
+        let title = self.words.text(title, &[]);
+        Answer::Done((target, Outcome { tone: Tone::Success, title, body, mail }))
+    }
+
+    fn sessions(&self, ended: Option<u32>, counted: Word, unknown: Word) -> Sentence {
+        match ended {
+            Some(n) => self.words.sentence(counted, &[("n", Value::Number(n.into()))]),
+            None => self.words.sentence(unknown, &[]),
+        }
     }
 }
 
