@@ -225,6 +225,12 @@ impl Config {
         self.folder.join(path)
     }
 
+    /// The file's name, without its folder.
+    #[must_use]
+    pub fn file_name(&self) -> &str {
+        self.file.rsplit('/').next().unwrap_or_default()
+    }
+
     /// The line of the file, from 1, where a setting such as `mail.smtp.host` stands; none if it does not stand there.
     #[must_use]
     pub fn line(&self, setting: &str) -> Option<usize> {

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{audit, call, check, key, plugin, reset_password};
+use commands::{audit, call, check, key, mail, plugin, reset_password};
 use output::{Colour, Output};
 
 /// Password management for hosting panels, as a sandboxed plugin.
@@ -59,6 +59,9 @@ Examples:
 Works with the server running or stopped. A password is read from standard input, never from an argument."
     )]
     ResetPassword(reset_password::Arguments),
+    /// Whether mail goes out.
+    #[command(subcommand)]
+    Mail(mail::Command),
     /// Look into plugins, or make one ready.
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -87,6 +90,7 @@ fn main() -> ExitCode {
         Command::Check => check::run(&cli.config, &output),
         Command::Call(arguments) => call::run(&cli.config, &arguments, &output),
         Command::ResetPassword(arguments) => reset_password::run(&cli.config, &arguments, &output),
+        Command::Mail(command) => mail::run(&cli.config, &command, &output),
         Command::Plugin(command) => plugin::run(&command, &output),
         Command::Key(command) => key::run(&cli.config, &command, &output),
         Command::Audit(command) => audit::run(&cli.config, &command, &output),

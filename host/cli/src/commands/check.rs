@@ -9,7 +9,9 @@ use keyturn_host::host::plugin_name;
 use keyturn_host::plugin::grants::Grants;
 use serde_json::{Value, json};
 
-use super::configuration;
+use keyturn_host::mail::transport::Verdict;
+
+use super::{configuration, mail};
 use crate::exit;
 use crate::output::{Output, Tone};
 
@@ -75,7 +77,33 @@ fn look(config: &Config, report: &mut Report<'_>) {
             }
         }
     }
+    outgoing_mail(config, report);
     plugins(config, report);
+}
+
+/// As far as it goes without sending anything.
+fn outgoing_mail(config: &Config, report: &mut Report<'_>) {
+    let transport = match config.transport() {
+        Err(cause) => return report.say(Tone::Wrong, &cause.to_string(), None),
+        Ok(None) => {
+            return report.say(
+                Tone::Note,
+                "mail is off: nothing can be sent to anybody",
+                Some("set mail.transport and mail.from"),
+            );
+        }
+        Ok(Some(transport)) => transport,
+    };
+    let attempt = transport.probe();
+    let Some(last) = attempt.steps.last() else {
+        return report.say(Tone::Good, &format!("mail {}", transport.name()), None);
+    };
+    if attempt.verdict == Verdict::Accepted {
+        report.say(Tone::Good, &format!("mail {}: {}", transport.name(), last.said), None);
+    } else {
+        let text = format!("mail {}: {}\nsaid: {}", transport.name(), mail::how_far(&attempt.steps), last.said);
+        report.say(Tone::Wrong, &text, Some(&mail::settings(config, last.kind)));
+    }
 }
 
 fn plugins(config: &Config, report: &mut Report<'_>) {

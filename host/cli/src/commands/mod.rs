@@ -4,6 +4,7 @@ pub mod audit;
 pub mod call;
 pub mod check;
 pub mod key;
+pub mod mail;
 pub mod plugin;
 pub mod reset_password;
 

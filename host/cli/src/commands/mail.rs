@@ -1,0 +1,168 @@
+//! `keyturn mail`: whether mail goes out, step by step.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use keyturn_host::config::Config;
+use keyturn_host::mail::config::Way;
+use keyturn_host::mail::draw::{Brand, Context, Request};
+use keyturn_host::mail::transport::{Attempt, Step, StepKind, Verdict};
+use keyturn_host::mail::{address, trial};
+use serde_json::json;
+
+use super::{configuration, ended};
+use crate::exit;
+use crate::output::Output;
+
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Send a short mail at once, past the outbox, and show how each step went.
+    #[command(after_help = "\
+Examples:
+  keyturn mail test ana@northwind.example
+  keyturn mail test ana@northwind.example --verbose
+
+Exit codes: 0 the server took it · 1 the server refused it · 6 the configuration is wrong · 75 not now")]
+    Test(Test),
+}
+
+#[derive(Args)]
+pub struct Test {
+    /// To whom.
+    address: String,
+    /// Show each step, also when all went well.
+    #[arg(long, short)]
+    verbose: bool,
+    /// The language of the mail.
+    #[arg(long, default_value = "en")]
+    locale: String,
+}
+
+pub fn run(path: &Path, command: &Command, output: &Output) -> anyhow::Result<ExitCode> {
+    let Command::Test(arguments) = command;
+    test(&configuration(path)?, arguments, output)
+}
+
+fn test(config: &Config, arguments: &Test, output: &Output) -> anyhow::Result<ExitCode> {
+    address::check(&arguments.address).map_err(|cause| ended(2, cause.to_string()))?;
+    let (Some(transport), Some(from)) = (config.transport()?, config.sender()) else {
+        let problem = "mail is off: set mail.transport to \"smtp\", \"sendmail\" or \"folder\", and mail.from";
+        return Err(ended(exit::CONFIGURATION, problem));
+    };
+    let zone = jiff::tz::TimeZone::get(&config.brand.time_zone)?;
+    let context = Context {
+        account: None,
+        brand: Brand { name: &config.brand.name, contact: &config.brand.contact },
+        request: Request { time: jiff::Timestamp::now().as_millisecond(), origin: "" },
+        locale: &arguments.locale,
+        zone: &zone,
+    };
+    let message = trial::message(from, config.reply_to(), &arguments.address, &context)?;
+    let attempt = transport.session().send(&message);
+    let name = transport.name();
+    if output.json {
+        output.document(&json!({
+            "to": arguments.address, "transport": name, "message_id": message.message_id, "verdict": attempt.verdict,
+            "steps": attempt.steps.iter().map(step_document).collect::<Vec<_>>(),
+        }));
+        return Ok(ExitCode::from(code(attempt.verdict)));
+    }
+    if arguments.verbose {
+        let rows: Vec<Vec<String>> = attempt
+            .steps
+            .iter()
+            .map(|step| vec![step_name(step.kind).to_owned(), milliseconds(step.took), step.said.clone()])
+            .collect();
+        output.table(&["STEP", "TOOK", "SAID"], &rows);
+        output.line("");
+    }
+    if attempt.verdict == Verdict::Accepted {
+        let said = attempt.steps.last().map(|step| step.said.as_str()).unwrap_or_default();
+        output.line(&format!("{name} took the test mail to {}: {said}", arguments.address));
+        if config.mail.transport != Way::Folder {
+            output.line("It may still be in a spam folder.");
+        }
+    } else {
+        output.error(&anyhow::anyhow!("{}", failure(config, &name, &arguments.address, &attempt)));
+    }
+    Ok(ExitCode::from(code(attempt.verdict)))
+}
+
+fn code(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Accepted => 0,
+        Verdict::Refused => 1,
+        Verdict::Delayed => exit::LATER,
+    }
+}
+
+fn step_document(step: &Step) -> serde_json::Value {
+    json!({ "step": step.kind, "took_ms": u64::try_from(step.took.as_millis()).unwrap_or(u64::MAX), "said": step.said })
+}
+
+fn milliseconds(took: Duration) -> String {
+    format!("{:.1} ms", took.as_secs_f64() * 1_000.0)
+}
+
+/// What, at which step, in whose words, which settings, what to try.
+fn failure(config: &Config, name: &str, address: &str, attempt: &Attempt) -> String {
+    let outcome = if attempt.verdict == Verdict::Refused { "was refused by" } else { "was not taken by" };
+    let mut text = format!("mail {outcome} {name}");
+    if let Some(step) = attempt.steps.last() {
+        text.push_str(&format!("\n  step   {}\n  said   {}", how_far(&attempt.steps), step.said));
+        text.push_str(&format!("\n  set    {}", settings(config, step.kind)));
+    }
+    text.push_str(&format!("\n  try    keyturn mail test {address} --verbose"));
+    text
+}
+
+/// The step that failed, and those before it.
+pub(super) fn how_far(steps: &[Step]) -> String {
+    let Some((last, before)) = steps.split_last() else {
+        return String::new();
+    };
+    let right: Vec<&str> = before.iter().map(|step| step_name(step.kind)).collect();
+    match right.as_slice() {
+        [] => step_name(last.kind).to_owned(),
+        [one] => format!("{} ({one} was right)", step_name(last.kind)),
+        [first @ .., end] => format!("{} ({} and {end} were right)", step_name(last.kind), first.join(", ")),
+    }
+}
+
+fn step_name(kind: StepKind) -> &'static str {
+    match kind {
+        StepKind::LookUp => "look-up",
+        StepKind::Connect => "connect",
+        StepKind::Tls => "TLS",
+        StepKind::Login => "login",
+        StepKind::Handover => "handover",
+    }
+}
+
+/// The settings that a step depends on, with their lines in the file.
+pub(super) fn settings(config: &Config, kind: StepKind) -> String {
+    let names: &[&str] = match (config.mail.transport, kind) {
+        (Way::Off, _) => &["mail.transport"],
+        (Way::Sendmail, _) => &["mail.sendmail.program", "mail.from"],
+        (Way::Folder, _) => &["mail.folder.path"],
+        (Way::Smtp, StepKind::LookUp) => &["mail.smtp.host"],
+        (Way::Smtp, StepKind::Connect) => &["mail.smtp.host", "mail.smtp.port", "mail.smtp.encryption"],
+        (Way::Smtp, StepKind::Tls) => &["mail.smtp.host", "mail.smtp.encryption", "mail.smtp.ca-file"],
+        (Way::Smtp, StepKind::Login) => &["mail.smtp.username", "mail.smtp.password-file"],
+        (Way::Smtp, StepKind::Handover) => &["mail.from", "mail.smtp.username"],
+    };
+    let (file, lines): (&str, Vec<usize>) =
+        (config.file_name(), names.iter().filter_map(|name| config.line(name)).collect());
+    let names = match names {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        names => names.concat(),
+    };
+    let place = match (lines.iter().min(), lines.iter().max()) {
+        (Some(first), Some(last)) if first == last => format!("line {first}"),
+        (Some(first), Some(last)) => format!("lines {first}-{last}"),
+        _ => return format!("{names}   ({file})"),
+    };
+    format!("{names}   ({file}, {place})")
+}
