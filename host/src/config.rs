@@ -333,7 +333,17 @@ impl Config {
             origin: self.brand.link_origin.clone(),
             zone: jiff::tz::TimeZone::get(&self.brand.time_zone).unwrap_or(jiff::tz::TimeZone::UTC),
         };
-        Ok(HostBuilder::new(Arc::new(storage), keys)
+        let mut builder = HostBuilder::new(Arc::new(storage), keys).connections(self.mail.connections);
+        if let Some(transport) = self.transport()? {
+            builder = builder.transport(transport);
+        }
+        if let Some(from) = self.sender() {
+            builder = builder.sender(from, self.reply_to());
+        }
+        if let Some(address) = self.mail.operators.clone() {
+            builder = builder.operators(Mailbox { name: String::new(), address });
+        }
+        Ok(builder
             .brand(brand)
             .cache(self.path(&self.cache))
             .limits(self.limits.clone())

@@ -1,55 +1,57 @@
 //! What pages and the command line see of the outbox, and what an operator does about it. Who may is the embedder's affair.
 
-use zeroize::Zeroizing;
+use std::net::IpAddr;
 
 use crate::accounts::{Account, AccountId, Field};
 use crate::caller::{Actor, Caller};
 use crate::host::{Host, Inner};
-use crate::mail::template::Value;
+use crate::mail::draw::{self, Drawn};
+use crate::mail::template::TemplateError;
 use crate::plugin::admit::Plugin;
 use crate::storage::outbox::{Filling, Mail, MailFilter, MailId, MailState, Mend, Recipient};
 use crate::storage::tasks::Task;
 use crate::storage::{AuditEntry, Role, StorageError};
 use crate::view::Delivery;
 
-/// Interim, until mail::draw is there.
-#[derive(Debug, Clone)]
-pub struct Drawn {
-    /// BCP 47.
-    pub locale: String,
-    /// One line.
-    pub subject: String,
-    /// Plain.
-    pub text: Zeroizing<String>,
-    /// HTML.
-    pub html: Zeroizing<String>,
-}
-
 impl Inner {
-    /// Interim, until mail::draw is there.
+    /// A mail in the account's language, or the panel's where there is none; `masked`: with •••• for what is secret.
     pub(crate) fn drawn(
         &self,
         filling: &Filling,
         account: Option<&Account>,
-        _asked_at: i64,
+        asked_at: i64,
         masked: bool,
-    ) -> Result<Drawn, String> {
-        let locale = account.and_then(|account| account.value(Field::Locale)).unwrap_or("en").to_owned();
-        let words = filling.template.texts.get("en").ok_or("no text in en")?;
-        let mut text = String::new();
-        for name in filling.template.variables.keys() {
-            let value = match filling.variables.get(name) {
-                Some(Value::Link(_) | Value::Secret(_)) | None if masked => "••••".to_owned(),
-                None => return Err(format!("{name} is missing")),
-                Some(Value::Text(text)) => text.clone(),
-                Some(Value::Time(at)) => at.to_string(),
-                Some(Value::Duration(seconds)) => seconds.to_string(),
-                Some(Value::Number(number)) => number.to_string(),
-                Some(Value::Link(secret) | Value::Secret(secret)) => secret.to_string(),
-            };
-            text.push_str(&format!("{name}: {value}\n"));
+    ) -> Result<Drawn, TemplateError> {
+        let field = |field| account.and_then(|account| account.value(field)).unwrap_or_default();
+        let origin = filling.origin.as_deref().map(rough).unwrap_or_default();
+        let locale = Some(field(Field::Locale)).filter(|locale| !locale.is_empty()).unwrap_or("en");
+        let context = draw::Context {
+            account: account.map(|_| draw::Account {
+                name: field(Field::Name),
+                login: field(Field::Login),
+                email: field(Field::Email),
+            }),
+            brand: draw::Brand { name: &self.brand.name, contact: &self.brand.contact },
+            request: draw::Request { time: asked_at, origin: &origin },
+            locale,
+            zone: &self.brand.zone,
+        };
+        draw::draw(&filling.template, &filling.variables, &context, masked)
+    }
+}
+
+/// An address as far as it tells somebody whether it was he: the network, not the machine in it.
+fn rough(address: &str) -> String {
+    match address.parse() {
+        Ok(IpAddr::V4(address)) => {
+            let [a, b, c, _] = address.octets();
+            format!("{a}.{b}.{c}.x")
         }
-        Ok(Drawn { locale, subject: words.subject.clone(), text: text.into(), html: Zeroizing::default() })
+        Ok(IpAddr::V6(address)) => {
+            let [a, b, c, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:…")
+        }
+        Err(_) => String::new(),
     }
 }
 

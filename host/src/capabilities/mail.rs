@@ -9,6 +9,7 @@ use super::RETRY_SECONDS;
 use crate::accounts::{AccountId, Field};
 use crate::bindings::keyturn::panel::mail::{Error, Host, MailState as State_, Recipient as To, Variable};
 use crate::call::state::{Call, State, Stop};
+use crate::mail::address;
 use crate::mail::template::{Kind, Template, Value};
 use crate::plugin::manifest::Mail as Rights;
 use crate::storage::outbox::{Mail, MailId, MailState, NewMail, Recipient};
@@ -20,13 +21,6 @@ const MAX_TEXT: usize = 400;
 const USEFUL: i64 = 7 * 24 * 3600 * 1000;
 /// The minute of `per-minute`, in milliseconds.
 const MINUTE: i64 = 60_000;
-
-/// Whether there is anything that mail could be sent to; whether it exists, only a server knows.
-pub(crate) fn usable(address: &str) -> bool {
-    address.len() <= 254
-        && !address.contains(|c: char| c.is_whitespace() || c.is_control())
-        && address.rsplit_once('@').is_some_and(|(local, host)| !local.is_empty() && !host.is_empty())
-}
 
 impl From<&'static str> for Error {
     fn from(limit: &'static str) -> Self {
@@ -64,7 +58,7 @@ impl Call {
                 let known = self.accounts.get(&id).and_then(Option::as_ref);
                 let known = known.filter(|known| self.caller.reaches(&known.account)).ok_or(Error::NotFound)?;
                 match known.account.value(Field::Email) {
-                    Some(address) if usable(address) => Ok(Recipient::Account(id)),
+                    Some(address) if address::check(address).is_ok() => Ok(Recipient::Account(id)),
                     _ => Err(Error::NoAddress),
                 }
             }

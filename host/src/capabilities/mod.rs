@@ -13,8 +13,6 @@ mod settings;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-pub(crate) use mail::usable;
-
 use crate::bindings::keyturn::panel::types;
 use crate::bindings::keyturn::ui::nodes;
 use crate::call::state::State;

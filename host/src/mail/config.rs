@@ -15,7 +15,7 @@ use super::transport::sendmail::Sendmail;
 use super::transport::smtp::{Encryption, Limits, Login, Server, Smtp, SmtpError, names_this_machine};
 
 /// `[mail]`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct MailConfig {
     /// The way; nothing is sent without one.
@@ -28,6 +28,8 @@ pub struct MailConfig {
     pub reply_to: Option<String>,
     /// The operators' address: what concerns the panel itself goes there.
     pub operators: Option<String>,
+    /// Mails that go at once, 1 to 64. Default: 4.
+    pub connections: usize,
     /// `[mail.smtp]`.
     pub smtp: Option<SmtpConfig>,
     /// `[mail.sendmail]`.
@@ -36,6 +38,23 @@ pub struct MailConfig {
     pub folder: Option<FolderConfig>,
     /// `[mail.dkim]`.
     pub dkim: Option<DkimConfig>,
+}
+
+impl Default for MailConfig {
+    fn default() -> Self {
+        Self {
+            transport: Way::Off,
+            from: None,
+            from_name: None,
+            reply_to: None,
+            operators: None,
+            connections: 4,
+            smtp: None,
+            sendmail: None,
+            folder: None,
+            dkim: None,
+        }
+    }
 }
 
 /// A way for mail to go.
@@ -123,6 +142,9 @@ impl MailConfig {
         }
         if self.transport != Way::Off && self.from.is_none() {
             return Err(("mail.from", "must be set: the address in whose name mail goes out".to_owned()));
+        }
+        if !(1..=64).contains(&self.connections) {
+            return Err(("mail.connections", format!("must be 1 to 64, not {}", self.connections)));
         }
         match (self.transport, &self.smtp, &self.folder) {
             (Way::Smtp, None, _) => return Err(("mail.smtp", "must be set, with at least a host".to_owned())),

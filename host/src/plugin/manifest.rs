@@ -426,17 +426,8 @@ impl Manifest {
         }
         for (name, template) in &self.mails {
             kebab("mails", name)?;
-            if !template.texts.contains_key("en") {
-                return wrong(format!("mails.{name}: has no text in en, which stands in for every language it lacks"));
-            }
-            for variable in template.variables.keys() {
-                kebab("mails.variables", variable)?;
-            }
-        }
-        for (name, setting) in &self.settings {
-            kebab("settings", name)?;
-            if let Err(problem) = setting.accepts(&setting.default) {
-                return wrong(format!("settings.{name}.default {problem}"));
+            if let Err(cause) = template.check() {
+                return wrong(format!("mails: {}", cause.of(name)));
             }
         }
         let mut seen = BTreeSet::new();

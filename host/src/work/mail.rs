@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::{LEASE_MS, Worker, pause};
 use crate::accounts::Field;
-use crate::capabilities::usable;
 use crate::host::Inner;
+use crate::mail::template::TemplateError;
 use crate::mail::transport::{Session, Transport, Verdict};
-use crate::mail::{Mailbox, Message};
+use crate::mail::{Mailbox, Message, address, message_id};
 use crate::storage::outbox::{Filling, LeasedMail, MailState, Obstacle, Recipient, Settled};
 
 /// How mail goes out.
@@ -85,7 +85,7 @@ impl Inner {
             }
         };
         let attempt = session.send(&message);
-        let verdict = attempt.verdict.clone();
+        let verdict = attempt.verdict;
         let told = Some((post.transport.name(), attempt));
         match verdict {
             Verdict::Accepted => Settled { state: MailState::Accepted, again_in: None, told, obstacle: None },
@@ -100,16 +100,22 @@ impl Inner {
             return self.operators.clone().ok_or(Obstacle::NoAddress);
         };
         let account = leased.account.as_ref().ok_or(Obstacle::NoAccount)?;
-        let address = account.value(Field::Email).filter(|address| usable(address)).ok_or(Obstacle::NoAddress)?;
+        let address = account.value(Field::Email).filter(|address| address::check(address).is_ok());
+        let address = address.ok_or(Obstacle::NoAddress)?;
         let name = account.value(Field::Name).unwrap_or_default().to_owned();
         Ok(Mailbox { name, address: address.to_owned() })
     }
 
-    fn message(&self, post: &Post, leased: &LeasedMail, filling: &Filling, to: Mailbox) -> Result<Message, String> {
+    fn message(
+        &self,
+        post: &Post,
+        leased: &LeasedMail,
+        filling: &Filling,
+        to: Mailbox,
+    ) -> Result<Message, TemplateError> {
         let drawn = self.drawn(filling, leased.account.as_ref(), leased.mail.asked_at, false)?;
-        let host = post.from.address.rsplit_once('@').map_or("localhost", |(_, host)| host);
         Ok(Message {
-            message_id: format!("{}@{host}", leased.mail.id),
+            message_id: message_id(leased.mail.id.as_str(), &post.from),
             from: post.from.clone(),
             reply_to: post.reply_to.clone(),
             to,

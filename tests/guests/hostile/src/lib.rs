@@ -263,7 +263,7 @@ impl Views for Plugin {
             "markup" => View {
                 title: vec![Value::Text(MARKUP.to_owned())],
                 lead: Some(hostile_text()),
-                outcome: Some(Outcome { tone: Tone::Success, title: MARKUP.to_owned(), body: hostile_text() }),
+                outcome: Some(Outcome { tone: Tone::Success, title: MARKUP.to_owned(), body: hostile_text(), mail: None }),
                 nodes: markup(),
             },
             "password" => view(vec![form(vec![field(
@@ -277,7 +277,7 @@ impl Views for Plugin {
     fn submit(_: String, _: Option<String>, _: Option<String>, _: Vec<(String, Input)>) -> Result<Answer, Failure> {
         Ok(Answer::Done((
             Target::SignIn,
-            Outcome { tone: Tone::Success, title: MARKUP.to_owned(), body: hostile_text() },
+            Outcome { tone: Tone::Success, title: MARKUP.to_owned(), body: hostile_text(), mail: None },
         )))
     }
 }

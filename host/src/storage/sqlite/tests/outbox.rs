@@ -117,7 +117,7 @@ fn a_mail_is_leased_once_with_what_it_was_filled_with_and_its_outcome_is_kept() 
     assert!(storage.settle_mail(&leased.lease, &delayed(0)).expect("settled"));
     let again = one(&storage);
     assert_eq!(
-        (again.mail.attempts, again.mail.last.as_ref().map(|told| told.attempt.verdict.clone())),
+        (again.mail.attempts, again.mail.last.as_ref().map(|told| told.attempt.verdict)),
         (2, Some(Verdict::Delayed))
     );
     assert!(storage.settle_mail(&again.lease, &accepted()).expect("settled"));
