@@ -111,11 +111,6 @@ impl Aiosmtpd {
     }
 }
 
-/// Limits that let a test end soon.
-pub fn short() -> Limits {
-    Limits { command: Duration::from_secs(2), data: Duration::from_millis(500), ..Limits::default() }
-}
-
 /// A server in clear on 127.0.0.1.
 pub fn clear(port: u16) -> Server {
     Server {
@@ -124,7 +119,7 @@ pub fn clear(port: u16) -> Server {
         encryption: Encryption::None,
         login: None,
         ca_file: None,
-        limits: short(),
+        limits: Limits::default(),
     }
 }
 

@@ -149,11 +149,12 @@ fn each_refusal_of_a_server_has_its_verdict() {
 #[test]
 fn a_server_that_is_too_slow_delays_the_mail() {
     let server = Aiosmtpd::plain();
+    let limits = Limits { command: Duration::from_secs(2), data: Duration::from_millis(500), ..Limits::default() };
     for (name, word) in [
         ("slow-data", "no answer within 0.5 s; the server may have taken the mail all the same"),
         ("slow", "no answer within 2 s"),
     ] {
-        let attempt = send(clear(server.port), &format!("{name}@vidal.example"));
+        let attempt = send(Server { limits, ..clear(server.port) }, &format!("{name}@vidal.example"));
         assert_eq!(last(&attempt), (StepKind::Handover, word, Verdict::Delayed));
     }
 }
@@ -255,14 +256,6 @@ fn a_server_out_of_reach_delays_the_mail_at_the_step_where_it_is_lost() {
         assert_eq!((found, verdict), (kind, Verdict::Delayed), "{attempt:?}");
         assert!(said.contains(word) && !said.is_empty(), "{said}");
     }
-}
-
-#[test]
-fn every_address_of_a_name_is_tried() {
-    // The server listens on 127.0.0.1 only; where localhost is also ::1, that one refuses.
-    let server = Aiosmtpd::plain();
-    let attempt = send(Server { host: "localhost".to_owned(), ..clear(server.port) }, "marta@vidal.example");
-    assert_eq!(attempt.verdict, Verdict::Accepted, "{attempt:?}");
 }
 
 #[test]

@@ -63,7 +63,7 @@ pub struct Request<'a> {
 }
 
 /// A mail that can be sent or shown.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Drawn {
     /// The language that it is in, BCP 47.
     pub locale: String,
@@ -75,6 +75,13 @@ pub struct Drawn {
     pub text: Zeroizing<String>,
     /// A whole document.
     pub html: Zeroizing<String>,
+}
+
+/// Without the bodies, which may hold secrets.
+impl std::fmt::Debug for Drawn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Drawn").field("locale", &self.locale).field("subject", &self.subject).finish_non_exhaustive()
+    }
 }
 
 /// Draws a mail. `masked` draws ••••, without an address behind it, for each link and secret; these values may be missing then.

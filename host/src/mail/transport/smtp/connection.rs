@@ -132,7 +132,7 @@ pub(super) async fn open(route: &Route, steps: &mut Vec<Step>) -> Option<AsyncSm
     let mut smtp = match server.encryption {
         Encryption::None => {
             log.step(StepKind::Connect, async {
-                let (stream, peer) = connect(server, &addresses).await?;
+                let (stream, peer) = connect(server.limits.connect, &addresses).await?;
                 let (stream, said) = greeted(server, BufReader::new(stream), peer).await?;
                 Ok((speak(server, stream).await?, said))
             })
@@ -141,7 +141,7 @@ pub(super) async fn open(route: &Route, steps: &mut Vec<Step>) -> Option<AsyncSm
         Encryption::Starttls => {
             let stream = log
                 .step(StepKind::Connect, async {
-                    let (stream, peer) = connect(server, &addresses).await?;
+                    let (stream, peer) = connect(server.limits.connect, &addresses).await?;
                     greeted(server, BufReader::new(stream), peer).await
                 })
                 .await?;
@@ -155,7 +155,7 @@ pub(super) async fn open(route: &Route, steps: &mut Vec<Step>) -> Option<AsyncSm
         Encryption::Tls => {
             let (stream, peer) = log
                 .step(StepKind::Connect, async {
-                    let (stream, peer) = connect(server, &addresses).await?;
+                    let (stream, peer) = connect(server.limits.connect, &addresses).await?;
                     Ok(((stream, peer), peer.to_string()))
                 })
                 .await?;
@@ -189,8 +189,8 @@ async fn look_up(server: &Server) -> Result<(Vec<SocketAddr>, String), Trouble> 
 }
 
 /// Tries one address after another; the limit is shared out among those that are left.
-async fn connect(server: &Server, addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), Trouble> {
-    let end = Instant::now() + server.limits.connect;
+async fn connect(limit: Duration, addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), Trouble> {
+    let end = Instant::now() + limit;
     let mut failures = Vec::new();
     for (tried, address) in addresses.iter().enumerate() {
         let left = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
@@ -360,5 +360,30 @@ impl<S: Wire> AsyncWrite for Greeted<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_address_of_a_name_is_tried_and_each_failure_told() {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let open = listener.local_addr().expect("an address");
+        let closed = {
+            let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+            listener.local_addr().expect("an address")
+        };
+        // TEST-NET-1: nobody answers there, or the system knows no way.
+        let silent = SocketAddr::from(([192, 0, 2, 1], 25));
+        let limit = Duration::from_secs(2);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let (stream, address) = runtime.block_on(connect(limit, &[closed, silent, open])).expect("the third is open");
+        assert_eq!(address, open);
+        assert!(stream.nodelay().expect("an option"));
+        let trouble = runtime.block_on(connect(limit, &[closed, silent])).expect_err("nobody");
+        let said = trouble.said();
+        assert!(said.contains(&closed.to_string()) && said.contains("192.0.2.1:25: "), "{said}");
     }
 }
