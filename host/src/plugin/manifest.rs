@@ -373,7 +373,23 @@ impl Manifest {
     /// # Errors
     /// [`ManifestError::Wrong`], with line and column.
     pub fn from_toml(text: &str) -> Result<Self, ManifestError> {
-        toml::from_str::<Self>(text).map_err(|cause| ManifestError::Wrong(cause.to_string()))?.checked()
+        Self::from_toml_with_mails(text, &BTreeMap::new())
+    }
+
+    /// Reads a `manifest.toml` and the templates that stand beside it: TOML, by name.
+    ///
+    /// # Errors
+    /// [`ManifestError::Wrong`], with the template's name, line and column.
+    pub fn from_toml_with_mails(text: &str, mails: &BTreeMap<String, String>) -> Result<Self, ManifestError> {
+        let mut manifest: Self = toml::from_str(text).map_err(|cause| ManifestError::Wrong(cause.to_string()))?;
+        for (name, text) in mails {
+            let template =
+                toml::from_str(text).map_err(|cause| ManifestError::Wrong(format!("mails: {name}: {cause}")))?;
+            if manifest.mails.insert(name.clone(), template).is_some() {
+                return Err(ManifestError::Wrong(format!("mails: {name} stands in the manifest and beside it")));
+            }
+        }
+        manifest.checked()
     }
 
     /// The operation that is the form action of this name.

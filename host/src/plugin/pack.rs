@@ -1,6 +1,9 @@
 //! Puts a manifest into a component and finds it there: a custom section at the component's own level, which any
 //! language's toolchain leaves room for and no engine runs.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use wasmparser::{Encoding, Parser, Payload};
 
 use super::manifest::{Manifest, ManifestError, SECTION};
@@ -24,12 +27,43 @@ pub enum PackError {
 /// # Errors
 /// [`PackError`].
 pub fn pack(component: &[u8], manifest_toml: &str) -> Result<Vec<u8>, PackError> {
+    pack_with_mails(component, manifest_toml, &BTreeMap::new())
+}
+
+/// The same, with the templates of its mails: TOML, by name.
+///
+/// # Errors
+/// [`PackError`]; a template that does not draw is one.
+pub fn pack_with_mails(
+    component: &[u8],
+    manifest_toml: &str,
+    mails: &BTreeMap<String, String>,
+) -> Result<Vec<u8>, PackError> {
     if !sections(component)?.is_empty() {
         return Err(PackError::Packed);
     }
-    let manifest = Manifest::from_toml(manifest_toml)?;
+    let manifest = Manifest::from_toml_with_mails(manifest_toml, mails)?;
     let json = serde_json::to_vec(&manifest).map_err(|cause| ManifestError::Wrong(cause.to_string()))?;
     Ok(with_section(component, &json))
+}
+
+/// The templates in a folder, one `NAME.toml` each; none where there is no such folder.
+///
+/// # Errors
+/// What the system said.
+pub fn mails_in(folder: &Path) -> std::io::Result<BTreeMap<String, String>> {
+    if !folder.exists() {
+        return Ok(BTreeMap::new());
+    }
+    let mut mails = BTreeMap::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+            mails.insert(name, std::fs::read_to_string(&path)?);
+        }
+    }
+    Ok(mails)
 }
 
 /// The component with a custom section of our name and any content.

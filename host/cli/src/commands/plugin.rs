@@ -22,7 +22,7 @@ pub enum Command {
         #[arg(long)]
         grants: Option<PathBuf>,
     },
-    /// Put a manifest into a component.
+    /// Put a manifest into a component, and the templates of its mails that stand in the folder mail/ beside it.
     Pack {
         /// The component as the compiler wrote it.
         component: PathBuf,
@@ -41,7 +41,9 @@ pub fn run(command: &Command, output: &Output) -> anyhow::Result<ExitCode> {
         Command::Pack { component, manifest, output: to } => {
             let bytes = std::fs::read(component).with_context(|| component.display().to_string())?;
             let text = std::fs::read_to_string(manifest).with_context(|| manifest.display().to_string())?;
-            let packed = pack::pack(&bytes, &text).map_err(|cause| {
+            let folder = manifest.parent().unwrap_or(std::path::Path::new("")).join("mail");
+            let mails = pack::mails_in(&folder).with_context(|| folder.display().to_string())?;
+            let packed = pack::pack_with_mails(&bytes, &text, &mails).map_err(|cause| {
                 anyhow::Error::from(cause).context(format!("{} could not be packed", component.display()))
             })?;
             std::fs::write(to, &packed).with_context(|| to.display().to_string())?;
@@ -111,13 +113,29 @@ fn rights(wants: &Wants) -> Vec<(&'static str, String)> {
     let read: Vec<&str> =
         accounts.map(|a| a.read.iter().map(|field: &Field| field.name()).collect()).unwrap_or_default();
     let realms: Vec<&str> = accounts.map(|a| a.realms.iter().map(String::as_str).collect()).unwrap_or_default();
+    let mail = wants.mail.as_ref();
+    let whom = mail.map_or_else(
+        || "nobody".to_owned(),
+        |mail| {
+            let realms = mail.recipients.iter().map(String::as_str);
+            let mut whom: Vec<&str> = realms.chain(mail.operators.then_some("the operators")).collect();
+            if whom.is_empty() {
+                whom.push("as granted");
+            }
+            whom.join(", ")
+        },
+    );
     vec![
         ("read and replace stored passwords", yes(accounts.is_some_and(|a| a.credential))),
         ("ask for passwords in its forms", yes(wants.passwords)),
         ("speak for the panel", yes(wants.speaks_for_panel)),
         ("draw forms", yes(wants.input)),
+        ("mail", whom),
+        ("put free words into mail", yes(mail.is_some_and(|mail| mail.text))),
         ("read of accounts", if read.is_empty() { "nothing".to_owned() } else { read.join(", ") }),
         ("accounts of", if realms.is_empty() { "as granted".to_owned() } else { realms.join(", ") }),
+        ("work in the background", yes(wants.jobs)),
+        ("tell other plugins news and hear theirs", yes(wants.events)),
         ("keep data of its own", yes(wants.database)),
         ("make MACs under its own keys", yes(wants.keys)),
         ("hash slowly", yes(wants.kdf)),
