@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Packages and the environment variables under which the tests find their components.
-const GUESTS: [(&str, &str); 3] = [
+const GUESTS: [(&str, &str); 4] = [
     ("keyturn-password", "PASSWORD_COMPONENT"),
+    ("keyturn-guest-courier", "COURIER_COMPONENT"),
     ("keyturn-guest-foreign", "FOREIGN_COMPONENT"),
     ("keyturn-guest-hostile", "HOSTILE_COMPONENT"),
 ];

@@ -51,10 +51,8 @@ fn send(storage: &Sqlite, count: usize) -> BTreeSet<String> {
         preheader: "News".to_owned(),
         body: vec![Block::Secret("password".to_owned())],
     };
-    let template = Template {
-        variables: [("password".to_owned(), Kind::Secret)].into(),
-        texts: [("en".to_owned(), text)].into(),
-    };
+    let template =
+        Template { variables: [("password".to_owned(), Kind::Secret)].into(), texts: [("en".to_owned(), text)].into() };
     let template = Arc::new(Kept::new(&keys(), "hello", &template));
     (0..count)
         .map(|n| {

@@ -1,6 +1,7 @@
 //! What a hostile plugin tries, and how it ends: each by the kind of its error, and with the next call served.
 
 mod admission;
+mod background;
 mod calls;
 mod data;
 mod drawing;

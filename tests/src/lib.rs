@@ -7,7 +7,7 @@ use std::time::Duration;
 use keyturn_host::accounts::sql::{Mapping, Sql};
 use keyturn_host::plugin::admit::Plugin;
 use keyturn_host::plugin::grants::Grants;
-use keyturn_host::plugin::manifest::{Accounts, Wants};
+use keyturn_host::plugin::manifest::{Accounts, Mail, Wants};
 use keyturn_host::plugin::pack;
 use keyturn_host::seal::Keys;
 use keyturn_host::storage::sqlite::{Options, Sqlite};
@@ -19,17 +19,28 @@ pub struct Guest {
     path: &'static str,
     /// `manifest.toml`.
     pub manifest: &'static str,
+    /// The folder of the templates of its mails.
+    mails: &'static str,
 }
 
 /// The password plugin.
-pub const PASSWORD: Guest =
-    Guest { path: env!("PASSWORD_COMPONENT"), manifest: include_str!("../../plugin/manifest.toml") };
+pub const PASSWORD: Guest = Guest {
+    path: env!("PASSWORD_COMPONENT"),
+    manifest: include_str!("../../plugin/manifest.toml"),
+    mails: concat!(env!("CARGO_MANIFEST_DIR"), "/../plugin/mail"),
+};
 /// A component that was not designed with this host.
 pub const FOREIGN: Guest =
-    Guest { path: env!("FOREIGN_COMPONENT"), manifest: include_str!("../guests/foreign/manifest.toml") };
+    Guest { path: env!("FOREIGN_COMPONENT"), manifest: include_str!("../guests/foreign/manifest.toml"), mails: "" };
 /// One export for each attack.
 pub const HOSTILE: Guest =
-    Guest { path: env!("HOSTILE_COMPONENT"), manifest: include_str!("../guests/hostile/manifest.toml") };
+    Guest { path: env!("HOSTILE_COMPONENT"), manifest: include_str!("../guests/hostile/manifest.toml"), mails: "" };
+/// One that mails, leaves work for later and tells news.
+pub const COURIER: Guest = Guest {
+    path: env!("COURIER_COMPONENT"),
+    manifest: include_str!("../guests/courier/manifest.toml"),
+    mails: concat!(env!("CARGO_MANIFEST_DIR"), "/guests/courier/mail"),
+};
 
 impl Guest {
     /// As the compiler wrote it, without a manifest.
@@ -47,7 +58,9 @@ impl Guest {
     /// If its manifest is wrong.
     #[must_use]
     pub fn packed(&self) -> Vec<u8> {
-        pack::pack(&self.component(), self.manifest).unwrap_or_else(|cause| panic!("{}: {cause}", self.path))
+        let mails = pack::mails_in(Path::new(self.mails)).expect("templates");
+        pack::pack_with_mails(&self.component(), self.manifest, &mails)
+            .unwrap_or_else(|cause| panic!("{}: {cause}", self.path))
     }
 }
 
@@ -61,6 +74,14 @@ pub fn all_grants() -> Wants {
         input: true,
         passwords: true,
         speaks_for_panel: true,
+        jobs: true,
+        events: true,
+        mail: Some(Mail {
+            recipients: ["customer".to_owned(), "staff".to_owned()].into(),
+            operators: true,
+            text: true,
+            per_minute: 1_000,
+        }),
         accounts: Some(Accounts {
             realms: ["customer".to_owned(), "staff".to_owned()].into(),
             read: keyturn_host::accounts::Field::ALL.into(),
