@@ -263,12 +263,23 @@ impl Views for Plugin {
             "markup" => View {
                 title: vec![Value::Text(MARKUP.to_owned())],
                 lead: Some(hostile_text()),
-                outcome: Some(Outcome { tone: Tone::Success, title: MARKUP.to_owned(), body: hostile_text(), mail: None }),
+                outcome: Some(Outcome {
+                    tone: Tone::Success,
+                    title: MARKUP.to_owned(),
+                    body: hostile_text(),
+                    mail: None,
+                }),
                 nodes: markup(),
             },
             "password" => view(vec![form(vec![field(
                 "new",
-                FieldKind::NewPassword(NewPassword { min_length: 1, repeat: true, rate: None, rules: None }),
+                FieldKind::NewPassword(NewPassword {
+                    min_length: 1,
+                    repeat: true,
+                    rate: None,
+                    generate: None,
+                    rules: None,
+                }),
             )])]),
             _ => view(vec![Node::Text(vec![Value::Text("An honest page.".to_owned())])]),
         })
