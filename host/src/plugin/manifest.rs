@@ -446,6 +446,12 @@ impl Manifest {
                 return wrong(format!("mails: {}", cause.of(name)));
             }
         }
+        for (name, setting) in &self.settings {
+            kebab("settings", name)?;
+            if let Err(problem) = setting.accepts(&setting.default) {
+                return wrong(format!("settings.{name}.default {problem}"));
+            }
+        }
         let mut seen = BTreeSet::new();
         for operation in &self.operations {
             kebab("operations", &operation.name)?;
