@@ -14,8 +14,8 @@ use crate::caller::Caller;
 use crate::capabilities::Surroundings;
 use crate::engine;
 use crate::kdf::Buffers;
-use crate::mail::Mailbox;
 use crate::mail::transport::Transport;
+use crate::mail::{Mailbox, address};
 use crate::plugin::admit::{AdmitError, Plugin};
 use crate::plugin::grants::Grants;
 use crate::plugin::limits::HostLimits;
@@ -160,13 +160,14 @@ impl HostBuilder {
             0 => cores,
             set => set,
         };
+        let (from, reply_to) = self.sender.unwrap_or_else(|| (default_sender(&self.brand), None));
         let surroundings = Surroundings {
             origin: self.brand.origin.clone(),
             mails: self.transport.is_some(),
+            message_domain: address::domain(&from.address).unwrap_or_else(|| "localhost".to_owned()),
             mails_operators: self.operators.is_some(),
             plugins: RwLock::default(),
         };
-        let (from, reply_to) = self.sender.unwrap_or_else(|| (default_sender(&self.brand), None));
         let connections = self.connections;
         let post = self.transport.map(|transport| Post { transport, from, reply_to, connections });
         let calls = self.limits.calls_at_once.min(engine::POOL_SLOTS as usize);

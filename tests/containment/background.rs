@@ -53,11 +53,13 @@ impl Office {
 
     fn granting(wants: Wants, limits: Limits) -> Self {
         let (tell, sent) = channel();
+        let mailbox = |address: &str| Mailbox { name: String::new(), address: address.to_owned() };
         let build = |builder: HostBuilder| {
             builder
                 .even_grid(Duration::ZERO)
                 .transport(Arc::new(Taking(tell)))
-                .operators(Mailbox { name: String::new(), address: "ops@northwind.example".to_owned() })
+                .sender(mailbox("accounts@panel.northwind.example"), None)
+                .operators(mailbox("ops@northwind.example"))
         };
         let office = Self { bench: Bench::with(PEOPLE, build), sent: Mutex::new(sent) };
         let component = COURIER.packed();
@@ -160,6 +162,8 @@ fn a_mail_goes_to_the_address_on_file_and_its_plugin_learns_what_became_of_it() 
         "{}",
         to_marta.text.as_str()
     );
+    let domain = to_marta.message_id.strip_prefix(id.as_str().expect("text"));
+    assert_eq!(domain, Some("@panel.northwind.example"));
     let to_ops = sent.iter().find(|message| message.to.address == "ops@northwind.example").expect("sent");
     assert!(to_ops.text.contains("nearly full"));
     office.bench.panel().execute("UPDATE people SET email = 'new@vidal.example' WHERE id = 1", []).expect("changed");

@@ -155,8 +155,10 @@ impl Call {
         if asked + own >= u64::from(per_minute) {
             return Err("per-minute".into());
         }
+        let id = MailId::random();
         Ok(NewMail {
-            id: MailId::random(),
+            message_id: format!("{id}@{}", self.surroundings.message_domain),
+            id,
             to,
             template: kept,
             variables,

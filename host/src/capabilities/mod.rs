@@ -30,6 +30,8 @@ pub(crate) struct Surroundings {
     pub(crate) origin: String,
     /// Whether there is a transport.
     pub(crate) mails: bool,
+    /// What stands after the @ of a Message-ID.
+    pub(crate) message_domain: String,
     /// Whether the operators have an address.
     pub(crate) mails_operators: bool,
     /// All plugins, by name.

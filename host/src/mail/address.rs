@@ -48,6 +48,11 @@ pub(super) fn parse(address: &str) -> Result<Address, AddressError> {
     })
 }
 
+/// The domain of an address, as A-labels; none if it is none.
+pub(crate) fn domain(address: &str) -> Option<String> {
+    parse(address).ok().map(|address| address.domain().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -40,12 +40,6 @@ pub struct Message {
     pub html: zeroize::Zeroizing<String>,
 }
 
-/// The Message-ID, without brackets, of what is named `id` and goes out in the name of `from`.
-pub(crate) fn message_id(id: &str, from: &Mailbox) -> String {
-    let domain = address::parse(&from.address).ok().map(|address| address.domain().to_owned());
-    format!("{id}@{}", domain.as_deref().unwrap_or("localhost"))
-}
-
 /// Whether a character shows nothing of itself, or turns around what stands beside it: controls, line and paragraph
 /// separators, direction marks, invisible spaces, noncharacters. The two joiners stay: Persian and Hindi names need them.
 fn invisible(c: char) -> bool {

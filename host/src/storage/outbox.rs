@@ -147,6 +147,12 @@ impl MailState {
         MailState::Withdrawn,
     ];
 
+    /// Those of mails that go by themselves.
+    pub const WAITING: [MailState; 3] = [MailState::Queued, MailState::Sending, MailState::Delayed];
+
+    /// Those of mails that did not go.
+    pub const FAILED: [MailState; 3] = [MailState::Refused, MailState::GaveUp, MailState::Ended];
+
     /// As it stands in rows and in the contract.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -256,6 +262,8 @@ pub struct NewMail {
     pub per_minute: u32,
     /// The client's address, for `request.origin`.
     pub origin: Option<String>,
+    /// Without brackets: the same in every attempt, whatever is configured meanwhile.
+    pub message_id: String,
 }
 
 // The variables may be secret.
@@ -280,6 +288,8 @@ pub struct Filling {
     pub variables: BTreeMap<String, Value>,
     /// The client's address.
     pub origin: Option<String>,
+    /// Without brackets.
+    pub message_id: String,
 }
 
 /// A mail in the outbox, without what it carries.

@@ -9,7 +9,7 @@ use crate::accounts::Field;
 use crate::host::Inner;
 use crate::mail::template::TemplateError;
 use crate::mail::transport::{Session, Transport, Verdict};
-use crate::mail::{Mailbox, Message, address, message_id};
+use crate::mail::{Mailbox, Message, address};
 use crate::storage::outbox::{Filling, LeasedMail, MailState, Obstacle, Recipient, Settled};
 
 /// How mail goes out.
@@ -115,7 +115,7 @@ impl Inner {
     ) -> Result<Message, TemplateError> {
         let drawn = self.drawn(filling, leased.account.as_ref(), leased.mail.asked_at, false)?;
         Ok(Message {
-            message_id: message_id(leased.mail.id.as_str(), &post.from),
+            message_id: filling.message_id.clone(),
             from: post.from.clone(),
             reply_to: post.reply_to.clone(),
             to,

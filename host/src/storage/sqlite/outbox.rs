@@ -102,6 +102,7 @@ impl Place {
 struct Open {
     variables: Vec<(String, Value)>,
     origin: Option<String>,
+    message_id: String,
 }
 
 fn secret(value: &Value) -> bool {
@@ -118,7 +119,7 @@ impl Rows<'_> {
         let template = &mail.template;
         self.keep_template(&template.id, &template.json)?;
         let (secrets, open): (Vec<_>, Vec<_>) = mail.variables.iter().cloned().partition(|(_, value)| secret(value));
-        let open = Open { variables: open, origin: mail.origin.clone() };
+        let open = Open { variables: open, origin: mail.origin.clone(), message_id: mail.message_id.clone() };
         let place = |part| Place::new(part, &mail.id, plugin, &mail.to, &template.id, now, mail.expires);
         let open = self.keys.seal(&place("open").parts(), &json(&open));
         // Sealed also where there is none: without it a mail does not go, so one that is wiped never goes again.
@@ -329,7 +330,7 @@ impl Rows<'_> {
     fn opened(&self, row: &Carrying) -> Result<Filling, StorageError> {
         let forged = || forged("keyturnhost_outbox", &row.mail.plugin);
         let open = |part, sealed: &[u8]| self.keys.open_sealed(&Place::of(part, row).parts(), sealed);
-        let Open { variables, origin } =
+        let Open { variables, origin, message_id } =
             open("open", &row.variables).ok().and_then(|json| serde_json::from_slice(&json).ok()).ok_or_else(forged)?;
         let mut variables: BTreeMap<String, Value> = variables.into_iter().collect();
         if let Some(sealed) = &row.secrets {
@@ -346,7 +347,7 @@ impl Rows<'_> {
         let place = ["keyturnhost_templates", &hex(&row.template)];
         let text = sealed.and_then(|sealed| self.keys.open_sealed(&place, &sealed).ok());
         let template: Option<Template> = text.and_then(|json| serde_json::from_slice(&json).ok());
-        Ok(Filling { template: template.ok_or_else(forged)?, variables, origin })
+        Ok(Filling { template: template.ok_or_else(forged)?, variables, origin, message_id })
     }
 
     pub fn mails(&self, filter: &MailFilter) -> Result<Vec<Mail>, StorageError> {

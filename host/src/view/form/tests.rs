@@ -250,3 +250,48 @@ fn what_will_be_refused_does_not_look_good() {
     assert_eq!(rate_answer(&strength(true), "en"), r#"{"score":4,"word":"Strong.","text":"One more word."}"#);
     assert_eq!(rate_answer(&strength(false), "es"), r#"{"score":1,"word":"No se acepta.","text":"One more word."}"#);
 }
+
+/// A form with a password that can be generated.
+fn with_generate(stage: &Stage) -> String {
+    let mut password = new_password(true);
+    if let FieldKind::NewPassword(new) = &mut password {
+        new.generate = Some("suggest".to_owned());
+    }
+    let form =
+        form(vec![field("email", "Email", line(LineKind::Email, "")), field("password", "New password", password)]);
+    let html = draw_region(&[Node::Form(form)], &stage.frame(Stage::slot()), 2).expect("drawn").html;
+    html.as_str().to_owned()
+}
+
+#[test]
+fn a_generated_password_is_asked_for_by_the_form_as_it_was_typed_and_shown_beside_its_field_this_once() {
+    let mut stage = Stage::new();
+    let html = with_generate(&stage);
+    let (main, generate) =
+        (html.find(">Save</button>").expect("a button"), html.find("kt-generate").expect("a button"));
+    assert!(main < generate, "Enter presses the first one");
+    let body = body(sealed_in(&html), &[("email", "marta@example.com"), ("password", ""), ("kt-generate", "password")]);
+    let Ok(Posted::Generate(asked)) = read(&body, &stage.keys, &stage.caller, NOW) else { panic!("read") };
+    assert_eq!((asked.operation.as_str(), asked.field.as_str(), asked.script), ("suggest", "password", false));
+    let mut corrections = asked.submission.corrections(Vec::new(), None);
+    let password = Zeroizing::new("tavo-meki-rusa".to_owned());
+    corrections.generated = Some(Box::new(super::Generated { field: "password".to_owned(), password }));
+    assert!(!format!("{corrections:?}").contains("tavo"));
+    let carried = corrections.seal(&stage.keys, &stage.caller.actor);
+    let opened = Corrections::open(&carried, &stage.keys, &stage.caller.actor).expect("opens");
+    assert_eq!(opened.generated, None, "it is not kept");
+    stage.corrections = Some(corrections);
+    let again = with_generate(&stage);
+    assert_eq!(again.matches("tavo-meki-rusa").count(), 1);
+    assert!(again.contains("marta@example.com") && !again.contains("kt-summary"), "nothing is wrong, and nothing lost");
+}
+
+#[test]
+fn only_a_field_that_was_drawn_so_is_generated_for() {
+    let stage = Stage::new();
+    let sealed = drawn(&stage);
+    for field in ["password", "email", "other"] {
+        let asked = body(&sealed, &[("kt-generate", field)]);
+        assert!(matches!(refused(&stage, &asked), FormError::Malformed(_)), "{field}");
+    }
+}

@@ -99,7 +99,18 @@ pub(super) fn bad_nodes() -> Vec<Node> {
         Node::Form(bad_form()),
         Node::Actions(bad_actions()),
         Node::Code(Code { label: bad(), lines: vec![bad()], secret: true }),
+        Node::Delivery(super::delivery::of(vec![bad_step()], vec![bad_step()])),
     ]
+}
+
+fn bad_step() -> Step {
+    Step { title: vec![text(BAD)], detail: Some(bad_sentence()), state: StepState::Failed, at: Some(NOW) }
+}
+
+/// What a mail server has said, and how it is called, is no better.
+fn bad_delivery(_: &str) -> Option<Delivery> {
+    let said = Some(bad());
+    Some(Delivery { to: Some(bad()), server: Some(bad()), said, ..super::delivery::refused() })
 }
 
 fn assert_harmless(html: &str) {
@@ -128,11 +139,17 @@ fn assert_harmless(html: &str) {
 fn no_string_of_any_node_reaches_the_page_raw() {
     let mut stage = Stage::new();
     stage.name = bad();
+    stage.mail = bad_delivery;
     let frame = stage.frame(Stage::slot());
     let mut view = view(bad_nodes());
     view.title = vec![text(BAD)];
     view.lead = Some(bad_sentence());
-    view.outcome = Some(Outcome { tone: Tone::Danger, title: bad(), body: bad_sentence(), mail: None });
+    view.outcome = Some(Outcome {
+        tone: Tone::Danger,
+        title: bad(),
+        body: bad_sentence(),
+        mail: Some(super::delivery::ID.to_owned()),
+    });
     let page = draw_view(&view, &frame).expect("drawn");
     assert_harmless(page.html.as_str());
     assert!(!page.title.contains(['\r', '\n', '\u{202E}']), "the title is plain text, without control characters");

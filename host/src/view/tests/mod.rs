@@ -1,5 +1,6 @@
 //! What holds for every view.
 
+mod delivery;
 mod hostile;
 mod limits;
 mod markup;

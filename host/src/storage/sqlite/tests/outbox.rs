@@ -39,6 +39,7 @@ pub(super) fn mail_to(panel: &Panel, account: &str, secret: &str) -> NewMail {
         expires: now() + 3_600_000,
         per_minute: 1_000,
         origin: Some("192.0.2.7".to_owned()),
+        message_id: "one@panel.example".to_owned(),
     }
 }
 
@@ -110,7 +111,7 @@ fn a_mail_is_leased_once_with_what_it_was_filled_with_and_its_outcome_is_kept() 
     assert_eq!(filling.template, template());
     assert_eq!(filling.variables["password"], Value::Secret(Zeroizing::new(SECRET.to_owned())));
     assert_eq!(filling.variables["until"], Value::Time(5));
-    assert_eq!(filling.origin.as_deref(), Some("192.0.2.7"));
+    assert_eq!((filling.origin.as_deref(), filling.message_id.as_str()), (Some("192.0.2.7"), "one@panel.example"));
     assert_eq!(leased.account.as_ref().and_then(|a| a.value(Field::Email)), Some("ana@panel.example"));
     assert_eq!((leased.mail.attempts, state(&storage, &id)), (1, MailState::Sending));
 

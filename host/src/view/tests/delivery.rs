@@ -1,0 +1,174 @@
+//! The life of a mail, in each of its states: only what is known is said.
+
+use super::super::{draw_outcome, draw_region};
+use super::*;
+use crate::storage::outbox::{MailState, Obstacle};
+use crate::view::nodes;
+
+/// The mail of these tests.
+pub(super) const ID: &str = "0123456789abcdef0123456789abcdef";
+
+pub(super) fn of(before: Vec<Step>, after: Vec<Step>) -> nodes::Delivery {
+    nodes::Delivery { mail: ID.to_owned(), before, after }
+}
+
+/// Refused by its server.
+pub(super) fn refused() -> Delivery {
+    Delivery {
+        state: MailState::Refused,
+        account: Some(id("customer:42")),
+        to: Some("marta@estudiovidal.example".to_owned()),
+        asked_at: NOW - 2_000,
+        changed_at: NOW,
+        due: None,
+        attempts: 1,
+        server: Some("mx1.estudiovidal.example:25".to_owned()),
+        said: Some("550 5.1.1 mailbox unavailable".to_owned()),
+        obstacle: None,
+        whole: true,
+        moved: false,
+        may_mend: true,
+    }
+}
+
+fn accepted() -> Delivery {
+    Delivery { state: MailState::Accepted, whole: false, said: Some("250 2.0.0 queued".to_owned()), ..refused() }
+}
+
+fn step(title: &str, state: StepState, at: Option<i64>) -> Step {
+    Step { title: vec![text(title)], detail: Some(vec![text("More of it.")]), state, at }
+}
+
+/// Its section, under a heading.
+fn drawn(mail: fn(&str) -> Option<Delivery>, locale: &str) -> String {
+    let mut stage = Stage::new();
+    stage.mail = mail;
+    stage.caller.locale = locale.to_owned();
+    let before = vec![step("Password replaced", StepState::Done, Some(NOW - 2_000))];
+    let after = vec![step("Customer signs in", StepState::Ahead, None)];
+    let nodes = [Node::Heading("Password reset".to_owned()), Node::Delivery(of(before, after))];
+    let html = draw_region(&nodes, &stage.frame(Stage::slot()), 2).expect("drawn").html.as_str().to_owned();
+    if let Some(folder) = std::env::var_os("KEYTURN_PAGES").map(std::path::PathBuf::from) {
+        let name = format!("delivery-{:?}-{locale}.html", mail(ID).map(|mail| mail.state));
+        let head = "<!doctype html><meta charset=utf-8><link rel=stylesheet href=keyturn.css><main>";
+        std::fs::write(folder.join(name), format!("{head}{html}")).expect("written");
+    }
+    html
+}
+
+/// Titles of the steps, each with its state in words.
+fn steps(html: &str) -> Vec<String> {
+    let plain = |html: &str| {
+        let parts = html.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text));
+        parts.collect::<String>()
+    };
+    html.split("kt-step-title\">")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("</p>").map(|(title, _)| plain(title)))
+        .collect()
+}
+
+#[test]
+fn a_refused_mail_says_by_whom_and_why_and_offers_the_repair_first() {
+    let html = drawn(|_| Some(refused()), "en");
+    assert_eq!(
+        steps(&html),
+        [
+            "Done: Password replaced",
+            "Done: Mail queued for marta@estudiovidal.example",
+            "Failed: Refused by mx1.estudiovidal.example:25",
+            "Not yet: Customer signs in",
+        ]
+    );
+    assert!(html.contains("<code dir=\"ltr\">550 5.1.1 mailbox unavailable</code>"));
+    assert!(html.contains("kt-primary\" href=\"/customers/customer:42/details\">Correct the address</a>"));
+    assert!(html.contains(&format!("href=\"/mails/{ID}\">Retry</a>")));
+    let corrected = drawn(|_| Some(Delivery { moved: true, ..refused() }), "en");
+    assert!(corrected.contains("Another address is on file since.") && !corrected.contains("kt-primary"));
+    // Nothing is left to retry, and no account to correct.
+    let wiped = drawn(|_| Some(Delivery { whole: false, ..refused() }), "en");
+    assert!(!wiped.contains("Retry") && wiped.contains("View mail"));
+}
+
+#[test]
+fn an_accepted_mail_is_never_called_delivered() {
+    for locale in ["en", "es"] {
+        let html = drawn(|_| Some(accepted()), locale);
+        assert!(!html.to_lowercase().contains("deliver") && !html.contains("entregado"), "{html}");
+        assert!(html.contains("250 2.0.0 queued"));
+    }
+    let html = drawn(|_| Some(accepted()), "en");
+    assert!(html.contains("It may still be in a spam folder.") && html.contains("View mail"));
+}
+
+#[test]
+fn each_state_has_its_words_in_both_languages() {
+    let all: [fn(&str) -> Option<Delivery>; 6] = [
+        |_| Some(Delivery { state: MailState::Queued, ..refused() }),
+        |_| Some(Delivery { state: MailState::Sending, ..refused() }),
+        |_| Some(Delivery { state: MailState::Delayed, due: Some(NOW + 480_000), attempts: 3, ..refused() }),
+        |_| Some(Delivery { state: MailState::GaveUp, ..refused() }),
+        |_| Some(Delivery { state: MailState::Ended, whole: false, ..refused() }),
+        |_| Some(Delivery { state: MailState::Withdrawn, whole: false, ..refused() }),
+    ];
+    let english: Vec<String> = all.iter().map(|mail| steps(&drawn(*mail, "en"))[2].clone()).collect();
+    let expected = [
+        "Waiting: Waiting to be sent",
+        "Waiting: Being handed over to mx1.estudiovidal.example:25",
+        "Waiting: Not accepted yet",
+        "Failed: Gave up",
+        "Failed: Not sent in time",
+        "Done: Withdrawn",
+    ];
+    assert_eq!(english, expected);
+    for (mail, english) in all.iter().zip(&english) {
+        let spanish = steps(&drawn(*mail, "es"))[2].clone();
+        assert!(!spanish.contains("mail-") && spanish != *english, "{spanish}");
+    }
+    assert!(drawn(all[2], "en").contains("Next attempt: today 13:10. 3 of 8 were made."));
+    for obstacle in Obstacle::ALL {
+        let key = format!("obstacle-{}", obstacle.name());
+        assert_ne!(crate::view::words::Words::Spanish.get(&key), key);
+    }
+}
+
+#[test]
+fn who_may_not_know_is_told_nothing_and_who_may_not_mend_is_offered_nothing() {
+    let hidden = drawn(|_| None, "en");
+    assert!(!hidden.contains("Retry") && !hidden.contains("estudiovidal") && steps(&hidden).len() == 3);
+    let own = drawn(|_| Some(Delivery { may_mend: false, ..refused() }), "en");
+    assert!(!own.contains("Retry") && !own.contains("Correct") && !own.contains("View mail"));
+}
+
+#[test]
+fn a_notice_tells_what_became_of_its_mail_and_is_no_success_where_that_failed() {
+    let outcome = Outcome {
+        tone: Tone::Success,
+        title: "Password reset".to_owned(),
+        body: vec![text("The old password no longer works.")],
+        mail: Some(ID.to_owned()),
+    };
+    let told = |mail: fn(&str) -> Option<Delivery>| {
+        let mut stage = Stage::new();
+        stage.mail = mail;
+        draw_outcome(&outcome, &stage.frame(Stage::slot())).expect("drawn").as_str().to_owned()
+    };
+    let good = told(|_| Some(accepted()));
+    assert!(good.contains("kt-success") && good.contains("role=\"status\"") && good.contains("spam folder"));
+    let bad = told(|_| Some(refused()));
+    assert!(bad.contains("kt-danger") && bad.contains("role=\"alert\"") && bad.contains("Refused by mx1"), "{bad}");
+    assert!(told(|_| None).contains("kt-success"));
+}
+
+#[test]
+fn a_mail_that_cannot_be_one_is_refused_before_it_stands_in_an_address() {
+    let stage = Stage::new();
+    for node in [
+        Node::Delivery(nodes::Delivery { mail: "../settings".to_owned(), before: vec![], after: vec![] }),
+        Node::Text(vec![Value::Link(TextLink { text: "x".to_owned(), target: Target::Mail("..".to_owned()) })]),
+        Node::Delivery(of(vec![step("x", StepState::Done, None); 11], vec![])),
+    ] {
+        let error = draw_region(&[node], &stage.frame(Stage::slot()), 2).expect_err("refused").to_string();
+        assert!(error.contains("is no mail") || error.contains("11 steps"), "{error}");
+    }
+}
