@@ -48,7 +48,7 @@ pub fn code(error: &anyhow::Error) -> ExitCode {
             | CallError::Conflict
             | CallError::Failed(Failure::Unavailable(_) | Failure::Throttled(_))
             | CallError::Storage(StorageError::Busy) => LATER,
-            CallError::Failed(_) | CallError::Error(_) | CallError::Denied { .. } => REFUSED,
+            CallError::Failed(_) | CallError::Error(_) | CallError::Denied { .. } | CallError::StepUp { .. } => REFUSED,
             _ => 1,
         });
     }

@@ -176,6 +176,29 @@ fn what_a_mail_carried_is_nowhere_in_the_file_once_it_is_accepted_withdrawn_or_h
 }
 
 #[test]
+fn of_many_mails_that_have_gone_nothing_sealed_stays_in_free_places_of_the_file() {
+    let panel = with_addresses();
+    let storage = open(&panel);
+    let long = "tavo-meki-rusa-".repeat(26);
+    let ids: Vec<MailId> = (0..200).map(|_| send(&storage, mail_to(&panel, "1", &long))).collect();
+    let raw = panel.raw();
+    let mut rows = raw.prepare("SELECT secrets FROM keyturnhost_outbox").expect("prepared");
+    let sealed: Vec<Vec<u8>> =
+        rows.query_map([], |row| row.get(0)).expect("read").collect::<Result<_, _>>().expect("sealed");
+    drop(rows);
+    assert_eq!(sealed.len(), 200);
+    for leased in storage.lease_mail(200, LEASE, None).expect("leased") {
+        storage.settle_mail(&leased.lease, &accepted()).expect("settled");
+    }
+    raw.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").expect("checkpoint");
+    let file = std::fs::read(&panel.path).expect("read");
+    // Any sixteen bytes in a row are chance in no file.
+    let there: std::collections::HashSet<&[u8]> = file.windows(16).collect();
+    let left = sealed.iter().filter(|sealed| sealed.windows(16).step_by(7).any(|piece| there.contains(piece))).count();
+    assert_eq!(left, 0, "of {}", ids.len());
+}
+
+#[test]
 fn a_row_that_somebody_else_has_written_or_altered_is_never_filled() {
     for forgery in [
         "UPDATE keyturnhost_outbox SET recipient = 'customer:2'",
