@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use keyturn_host::accounts::{AccountId, Reach, Scope};
 use keyturn_host::caller::{Actor, Caller};
+use keyturn_host::embed::{Submitted, Surface};
 use keyturn_host::mail::transport::{Attempt, Session, Transport, Verdict};
 use keyturn_host::mail::{Mailbox, Message};
 use keyturn_host::plugin::grants::Grants;
@@ -18,7 +19,7 @@ use keyturn_host::{CallError, HostBuilder};
 use keyturn_tests::{Bench, COURIER, all_grants};
 use serde_json::{Value, json};
 
-use super::PEOPLE;
+use super::{PEOPLE, surface};
 
 /// Takes everything.
 struct Taking(Sender<Message>);
@@ -390,4 +391,83 @@ fn an_operation_that_asks_for_a_fresh_proof_is_done_for_who_has_given_one() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+#[test]
+fn an_operation_without_effects_is_stopped_when_it_asks_for_one() {
+    let office = Office::new();
+    for what in ["send", "withdraw", "enqueue", "emit"] {
+        let stopped = office.call("quietly", json!({ "what": what }));
+        assert!(matches!(stopped, Err(CallError::EffectsRefused { .. })), "{what}: {stopped:?}");
+    }
+    assert!(office.tasks().is_empty() && office.bench.host.mail_counts().expect("read").is_empty());
+}
+
+/// Ana, who manages everybody, in a session of hers.
+fn ana(verified_at: Option<i64>) -> Caller {
+    let reach = Reach::none().with("customer", Scope::All);
+    let session = "a session".to_owned();
+    Caller { verified_at, session, ..Caller::new(Actor::Account("staff:9".parse().expect("id")), reach) }
+}
+
+fn desk(office: &Office) -> String {
+    let marta: AccountId = "customer:1".parse().expect("id");
+    let page = office.bench.host.page(&ana(None), "first", "desk", Some(&marta), &[], &surface());
+    page.unwrap_or_else(|cause| panic!("{cause}")).html.to_string()
+}
+
+fn filled(office: &Office, more: &str) -> Vec<u8> {
+    let html = desk(office);
+    let sealed = html.split_once("name=\"kt\" value=\"").and_then(|(_, rest)| rest.split_once('"')).expect("a form").0;
+    format!("kt={sealed}&new=copper+lantern&new~again=copper+lantern{more}").into_bytes()
+}
+
+#[test]
+fn a_form_that_needs_a_fresh_proof_waits_for_it_sealed_and_then_runs_once() {
+    let office = Office::new();
+    let host = &office.bench.host;
+    let body = filled(&office, "");
+    let Ok(Submitted::StepUp(held)) = host.submit(&ana(None), &body, &surface()) else { panic!("it was run") };
+    assert!(!held.contains("lantern") && host.mail_counts().expect("read").is_empty());
+    let now = host.now();
+    // Unproved, it waits on; in another session it is nothing.
+    assert!(matches!(host.resume(&ana(None), &held, &surface()), Ok(Submitted::StepUp(_))));
+    let elsewhere = Caller { session: "another".to_owned(), ..ana(Some(now)) };
+    assert!(host.resume(&elsewhere, &held, &surface()).is_err());
+    for _ in 0..2 {
+        let Ok(Submitted::Done { .. }) = host.resume(&ana(Some(now)), &held, &surface()) else { panic!("not run") };
+    }
+    let mails = host.mails(&MailFilter { limit: 10, ..MailFilter::default() }).expect("read");
+    assert_eq!(mails.len(), 1, "two presses are one");
+    assert!(desk(&office).contains("Mail queued for marta@vidal.example"));
+    office.works_until(|| desk(&office).contains("Accepted by mx.example:25"));
+    assert!(office.sent()[0].text.contains("copper lantern"));
+}
+
+#[test]
+fn a_notice_says_what_became_of_its_mail_when_it_is_shown() {
+    let office = Office::new();
+    let host = &office.bench.host;
+    let ana = ana(Some(host.now()));
+    let Ok(Submitted::Done { notice, .. }) = host.submit(&ana, &filled(&office, ""), &surface()) else {
+        panic!("not run")
+    };
+    let shown = || host.notice(&ana, &notice, &surface()).expect("shown").to_string();
+    assert!(shown().contains("Waiting to be sent"), "{}", shown());
+    office.works_until(|| shown().contains("Accepted by mx.example:25"));
+}
+
+#[test]
+fn a_password_is_generated_for_the_script_or_shown_beside_its_field() {
+    let office = Office::new();
+    let host = &office.bench.host;
+    let ask = |more| host.submit(&ana(None), &filled(&office, more), &surface());
+    let Ok(Submitted::Generated(json)) = ask("&kt-generate=new&kt-script=1") else { panic!("not generated") };
+    assert_eq!(json.as_str(), r#"{"value":"velvet-compass-94"}"#);
+    let Ok(Submitted::Again(corrections)) = ask("&kt-generate=new") else { panic!("not shown") };
+    let marta: AccountId = "customer:1".parse().expect("id");
+    let again = Surface { corrections: Some(&corrections), ..surface() };
+    let page =
+        host.page(&ana(None), "first", "desk", Some(&marta), &[], &again).unwrap_or_else(|cause| panic!("{cause}"));
+    assert!(page.html.as_str().contains("velvet-compass-94"));
 }

@@ -3,17 +3,22 @@
 #[allow(warnings)]
 mod bindings {
     wit_bindgen::generate!({
-        path: ["../../../wit/panel", "wit"],
+        path: ["../../../wit/panel", "../../../wit/ui", "wit"],
         world: "test:courier/plugin",
         generate_all,
     });
 }
 
 use bindings::exports::keyturn::panel::background::{Guest as Background, Task};
+use bindings::exports::keyturn::ui::views::{Answer, Guest as Views, Input};
 use bindings::exports::test::courier::courier::Guest as Courier;
 use bindings::keyturn::panel::mail::{self, Recipient, Variable};
 use bindings::keyturn::panel::types::{Event, EventField, Failure, Refusal};
 use bindings::keyturn::panel::{call, database, events, jobs};
+use bindings::keyturn::ui::nodes::{
+    Arguments, Delivery, Field, FieldKind, Form, Intent, NewPassword, Node, Outcome, Submission, Target, Tone, Value,
+    View,
+};
 
 struct Plugin;
 
@@ -93,6 +98,15 @@ impl Courier for Plugin {
         Err(Failure::Refused(Refusal { code: "as-told".to_owned(), message: "As it was told.".to_owned() }))
     }
 
+    fn quietly(what: String) -> Result<(), String> {
+        match what.as_str() {
+            "send" => text(hello("customer:1", "x").map(drop)),
+            "withdraw" => text(mail::withdraw("0123456789abcdef0123456789abcdef")),
+            "enqueue" => text(jobs::enqueue("note", "x", None, None)),
+            _ => text(emit("courier.news", 1)),
+        }
+    }
+
     fn noted(key: String) -> String {
         let value = database::get(&key).expect("read").unwrap_or_default();
         String::from_utf8_lossy(&value).into_owned()
@@ -133,6 +147,61 @@ impl Background for Plugin {
             }
         }
         Ok(())
+    }
+}
+
+impl Views for Plugin {
+    fn slot(_: String, subjects: Vec<Option<String>>) -> Result<Vec<Vec<Node>>, Failure> {
+        Ok(subjects.iter().map(|_| Vec::new()).collect())
+    }
+
+    /// A form, and what became of the mail that it has sent.
+    fn page(_: String, _: Option<String>, _: Option<String>, _: Arguments) -> Result<View, Failure> {
+        let new =
+            NewPassword { min_length: 8, repeat: true, rate: None, generate: Some("suggest".to_owned()), rules: None };
+        let field = Field {
+            name: "new".to_owned(),
+            label: "New password".to_owned(),
+            hint: None,
+            kind: FieldKind::NewPassword(new),
+            required: true,
+            own: false,
+        };
+        let form = Form {
+            submit: Submission { action: "post".to_owned(), subject: None, arguments: Vec::new() },
+            intro: Vec::new(),
+            points: Vec::new(),
+            fields: vec![field],
+            submit_label: "Post".to_owned(),
+            submit_intent: Intent::Primary,
+            cancel: None,
+        };
+        let mut nodes = vec![Node::Form(form)];
+        if let Some(mail) = database::get("mail").expect("read") {
+            let mail = String::from_utf8_lossy(&mail).into_owned();
+            nodes.push(Node::Heading("The mail".to_owned()));
+            nodes.push(Node::Delivery(Delivery { mail, before: Vec::new(), after: Vec::new() }));
+        }
+        Ok(View { title: vec![Value::Text("Desk".to_owned())], lead: None, outcome: None, nodes })
+    }
+
+    fn submit(
+        action: String,
+        subject: Option<String>,
+        _: Option<String>,
+        inputs: Vec<(String, Input)>,
+    ) -> Result<Answer, Failure> {
+        if action == "suggest" {
+            return Ok(Answer::Generated("velvet-compass-94".to_owned()));
+        }
+        let account = subject.ok_or(Failure::NotFound)?;
+        let typed =
+            inputs.iter().find_map(|(_, input)| if let Input::Password(typed) = input { Some(typed) } else { None });
+        let mail = hello(&account, typed.map_or("", String::as_str)).map_err(|_| Failure::Unsupported)?;
+        database::put("mail", mail.as_bytes(), None).expect("written");
+        let title = "Posted".to_owned();
+        let outcome = Outcome { tone: Tone::Success, title, body: Vec::new(), mail: Some(mail) };
+        Ok(Answer::Done((Target::Overview(account), outcome)))
     }
 }
 
