@@ -337,6 +337,7 @@ mod tests {
     use crate::accounts::sql::Sql;
     use crate::storage::sqlite::{Options, Sqlite};
     use rustix::process::{DumpableBehavior, dumpable_behavior};
+    use std::collections::BTreeMap;
 
     #[test]
     fn a_process_with_a_host_leaves_no_core_dump() {

@@ -37,6 +37,10 @@ CREATE TABLE IF NOT EXISTS sessions (
   epoch      TEXT NOT NULL,
   created_at INTEGER NOT NULL,
   last_seen  INTEGER NOT NULL,
+  -- When its person last typed his password.
+  verified_at INTEGER NOT NULL DEFAULT 0,
+  -- A form that waits until he has typed it again, sealed by the host.
+  held       TEXT,
   address    TEXT,
   agent      TEXT NOT NULL,
   carried    TEXT
@@ -57,6 +61,7 @@ impl Database {
         OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
         let database = Self { path: path.to_owned(), idle: Mutex::default() };
         database.with(|db| db.execute_batch(SCHEMA))?;
+        database.with(grow)?;
         Ok(database)
     }
 
@@ -74,6 +79,17 @@ impl Database {
         }
         done
     }
+}
+
+/// Adds what later versions of the panel have in tables that are there already.
+fn grow(db: &mut Connection) -> rusqlite::Result<()> {
+    for (column, kind) in [("verified_at", "INTEGER NOT NULL DEFAULT 0"), ("held", "TEXT")] {
+        let there = "SELECT count(*) FROM pragma_table_info('sessions') WHERE name = ?1";
+        if db.query_row(there, [column], |row| row.get::<_, i64>(0))? == 0 {
+            db.execute_batch(&format!("ALTER TABLE sessions ADD COLUMN {column} {kind}"))?;
+        }
+    }
+    Ok(())
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {

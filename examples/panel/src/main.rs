@@ -30,6 +30,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use keyturn_host::plugin::compile::serve_compiler;
+use keyturn_host::work::Shutdown;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -104,6 +105,10 @@ async fn serve(site: Arc<Site>, listen: SocketAddr, demo: bool) -> anyhow::Resul
     let listener = tokio::net::TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let address = format!("http://{}", listener.local_addr()?);
     println!("{}", seed::greeting(&site, &address, demo)?);
+    let (workers, shutdown) = (site.host.clone(), Shutdown::new());
+    let ending = shutdown.clone();
+    let working =
+        std::thread::Builder::new().name("panel-workers".to_owned()).spawn(move || workers.run_workers(&ending))?;
     let mut terminate = signal(SignalKind::terminate())?;
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let serving = serve::run(site, listener, async {
@@ -122,5 +127,8 @@ async fn serve(site: Arc<Site>, listen: SocketAddr, demo: bool) -> anyhow::Resul
     if tokio::time::timeout(PATIENCE, serving).await.is_err() {
         tracing::warn!("some requests were not finished");
     }
+    // A mail that is being handed over is finished; the rest waits for the next start.
+    shutdown.stop();
+    let _ = tokio::task::spawn_blocking(|| working.join()).await;
     Ok(())
 }

@@ -23,7 +23,7 @@ use crate::answer::{self, Failed, cookie, retry_after};
 use crate::folk::{Folk, scope};
 use crate::people::Person;
 use crate::site::Site;
-use crate::visitor::Visitor;
+use crate::visitor::{VISIT, Visitor};
 use crate::words::Words;
 
 /// The name under which the panel draws forms of its own; no plugin can have it.
@@ -132,6 +132,7 @@ impl Request {
             zone: brand.zone.clone(),
             now: self.site.host.now(),
             account: &not_asked,
+            mail: &|_| None,
             corrections,
             keys: self.site.host.keys(),
         })
@@ -149,6 +150,14 @@ impl Request {
         let submit_url = self.address(&[]);
         let caller = self.visitor.caller();
         Ok(self.framed(&caller, place, &submit_url, corrections, |frame| view::draw_region(nodes, frame, 2))?)
+    }
+
+    /// Lets the browser keep who it is while nobody is signed in: what it is shown may hold a form.
+    pub fn visit(&mut self) {
+        if !self.visitor.visit.1 {
+            let visit = self.visitor.visit.0.clone();
+            self.set_cookie(VISIT, &visit, None);
+        }
     }
 
     /// Sets a cookie with the answer.

@@ -25,6 +25,8 @@ pub struct Session {
     pub token: String,
     /// Whose it is.
     pub person: Person,
+    /// When he last typed his password, Unix milliseconds.
+    pub verified: i64,
     /// What a form held that was posted too late, sealed; for the first page after the sign-in.
     pub carried: Option<String>,
 }
@@ -69,8 +71,8 @@ impl Database {
     ) -> rusqlite::Result<String> {
         let cookie = seal::hex(&seal::random::<32>());
         let agent: String = origin.agent.chars().take(300).collect();
-        let sql = "INSERT INTO sessions (token, person_id, epoch, created_at, last_seen, address, agent, carried) \
-             VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7)";
+        let sql = "INSERT INTO sessions (token, person_id, epoch, created_at, last_seen, verified_at, address, agent, carried) \
+             VALUES (?1, ?2, ?3, ?4, ?4, ?4, ?5, ?6, ?7)";
         self.with(|db| {
             db.execute("DELETE FROM sessions WHERE created_at < ?1 OR last_seen < ?2", [now - LONGEST, now - IDLE])?;
             db.execute(sql, params![hash(&cookie), person, epoch, now, origin.address, agent, carried])
@@ -82,15 +84,16 @@ impl Database {
     /// one that it began under. One that does not hold is taken away.
     pub fn session(&self, host: &Host, cookie: &str, now: i64) -> Result<Option<Session>, Failed> {
         let token = hash(cookie);
-        let sql = "SELECT id, person_id, epoch, created_at, last_seen, carried FROM sessions WHERE token = ?1";
-        type Found = (i64, i64, String, i64, i64, Option<String>);
+        let sql =
+            "SELECT id, person_id, epoch, created_at, last_seen, verified_at, carried FROM sessions WHERE token = ?1";
+        type Found = (i64, i64, String, i64, i64, i64, Option<String>);
         let found: Option<Found> = self.with(|db| {
             let row = |row: &rusqlite::Row<'_>| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
             };
             db.prepare_cached(sql)?.query_row([&token], row).optional()
         })?;
-        let Some((id, person, epoch, created, last_seen, carried)) = found else {
+        let Some((id, person, epoch, created, last_seen, verified, carried)) = found else {
             return Ok(None);
         };
         let fresh = now - created < LONGEST && now - last_seen < IDLE;
@@ -106,7 +109,37 @@ impl Database {
         if now - last_seen > SEEN {
             self.with(|db| db.execute("UPDATE sessions SET last_seen = ?2 WHERE id = ?1", [id, now]))?;
         }
-        Ok(Some(Session { id, token, person, carried }))
+        Ok(Some(Session { id, token, person, verified, carried }))
+    }
+
+    /// Its person has typed his password again.
+    pub fn verified(&self, session: i64, now: i64) -> rusqlite::Result<()> {
+        self.with(|db| db.execute("UPDATE sessions SET verified_at = ?2 WHERE id = ?1", [session, now]))?;
+        Ok(())
+    }
+
+    /// Keeps a form until its person has typed his password again; a newer one takes its place.
+    pub fn hold(&self, session: i64, held: &str) -> rusqlite::Result<()> {
+        self.with(|db| db.execute("UPDATE sessions SET held = ?2 WHERE id = ?1", params![session, held]))?;
+        Ok(())
+    }
+
+    /// Takes what was kept; it is run once.
+    pub fn take_held(&self, session: i64) -> rusqlite::Result<Option<String>> {
+        self.with(|db| {
+            let change = db.transaction()?;
+            let sql = "SELECT held FROM sessions WHERE id = ?1";
+            let held = change.query_row(sql, [session], |row| row.get(0)).optional()?.flatten();
+            change.execute("UPDATE sessions SET held = NULL WHERE id = ?1", [session])?;
+            change.commit()?;
+            Ok(held)
+        })
+    }
+
+    /// Leaves something for the next page of this session.
+    pub fn carry(&self, session: i64, carried: &str) -> rusqlite::Result<()> {
+        self.with(|db| db.execute("UPDATE sessions SET carried = ?2 WHERE id = ?1", params![session, carried]))?;
+        Ok(())
     }
 
     /// Takes what was carried through the sign-in: it is shown once.

@@ -77,6 +77,8 @@ impl Links for Site {
         match target {
             Target::Overview(account) => person(account, ""),
             Target::AccountDetails(account) => person(account, "/details"),
+            Target::Mail(mail) => format!("/mail/outbox/{}", byte_serialize(mail.as_bytes()).collect::<String>()),
+            Target::EmailSettings => "/mail/settings".to_owned(),
             Target::SignIn => "/sign-in".to_owned(),
             Target::MyAccount => "/account".to_owned(),
             Target::Page(page) => {

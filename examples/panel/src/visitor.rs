@@ -116,6 +116,7 @@ impl Visitor {
                 actor: Actor::Account(account),
                 reach: reach(session.person.kind),
                 session: session.token.clone(),
+                verified_at: Some(session.verified),
                 ..self.anonymous()
             },
             None => self.anonymous(),
@@ -127,6 +128,7 @@ impl Visitor {
         Caller {
             actor: Actor::Anonymous,
             reach: Reach::none(),
+            verified_at: None,
             address: self.address,
             locale: self.locale.clone(),
             session: format!("visit {}", self.visit.0),

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use keyturn_host::view::words::{Catalogue, Part, Words as HostWords};
+use keyturn_host::view::words::{Catalogue, Words as HostWords};
 
 static ENGLISH: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::read(include_str!("../words/en.toml")));
 static SPANISH: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::read(include_str!("../words/es.toml")));
@@ -47,16 +47,12 @@ impl Words {
         let (key, number) = self.host.plural(key, n);
         self.fill(&key, &[("n", &number)])
     }
-
-    /// The pieces of an entry, for those that take more than text into it.
-    pub fn parts(self, key: &str) -> impl Iterator<Item = Part<'_>> {
-        self.catalogue().parts(key)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use keyturn_host::view::words::Part;
 
     fn placeholders<'a>(catalogue: &'a Catalogue, key: &'a str) -> Vec<Part<'a>> {
         let mut found: Vec<_> = catalogue.parts(key).filter(|part| matches!(part, Part::Placeholder(_))).collect();
@@ -81,6 +77,7 @@ mod tests {
         let sources = [
             include_str!("request.rs"),
             include_str!("pages/sign_in.rs"),
+            include_str!("pages/step_up.rs"),
             include_str!("pages/people.rs"),
             include_str!("pages/overview.rs"),
             include_str!("pages/activity.rs"),

@@ -492,14 +492,8 @@ impl Manifest {
 }
 
 /// The regions that panels have.
-pub const SLOTS: [&str; 6] = [
-    "sign-in.below",
-    "customers.row",
-    "customer.actions",
-    "customer.sections",
-    "customer.details",
-    "account.sections",
-];
+pub const SLOTS: [&str; 6] =
+    ["sign-in.below", "customers.row", "customer.actions", "customer.sections", "customer.details", "account.sections"];
 
 fn kebab(what: &str, name: &str) -> Result<(), ManifestError> {
     named(what, name, "-")

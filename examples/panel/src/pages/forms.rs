@@ -7,15 +7,13 @@ use keyturn_host::accounts::AccountId;
 use keyturn_host::caller::Actor;
 use keyturn_host::embed::Submitted;
 use keyturn_host::view::form::{self, FormError, Input, Posted, Stale, TypedValue};
+use keyturn_host::view::html::Html;
 use keyturn_host::view::nodes::{Submission as Target, Value};
-use keyturn_host::view::words::Part;
 use keyturn_host::view::{Corrections, Page};
 
 use crate::answer::{self, Failed};
-use crate::pages::sign_in;
-use crate::people::Person;
+use crate::pages::{sign_in, step_up};
 use crate::request::{OWN, Request, Sheet};
-use crate::words::Words;
 
 /// A form of the panel's own that was posted, and is whole.
 pub type Submission = form::Submission;
@@ -48,6 +46,11 @@ pub fn posted(request: &mut Request, run: Run, draw: Draw) -> Result<Response, F
         let surface = request.surface(&submit_url, None);
         site.host.submit(&caller, &request.body, &surface)?
     };
+    settled(request, submitted, draw)
+}
+
+/// What is answered when a plugin's form has run, or could not.
+pub fn settled(request: &mut Request, submitted: Submitted, draw: Draw) -> Result<Response, Failed> {
     match submitted {
         Submitted::Done { url, notice, own_epoch } => {
             request.say_outcome(&notice);
@@ -57,17 +60,22 @@ pub fn posted(request: &mut Request, run: Run, draw: Draw) -> Result<Response, F
             Ok(answer::see_other(&url))
         }
         Submitted::Rate(json) => Ok(answer::json(json)),
+        Submitted::Generated(json) => Ok(answer::json(json.to_string())),
+        Submitted::StepUp(held) => step_up::ask(request, &held),
         Submitted::Again(corrections) => again(request, &corrections, draw),
         Submitted::Stale(late) => stale(request, *late, draw),
-        Submitted::Reveal(page) => {
-            let person = request.person()?;
-            Ok(plugin_page(request, &person, &page))
-        }
+        Submitted::Reveal(page) => Ok(plugin_page(request, &page)),
     }
 }
 
 /// A whole page that a plugin has drawn, under the panel's navigation.
-pub fn plugin_page(request: &mut Request, person: &Person, page: &Page) -> Response {
+pub fn plugin_page(request: &mut Request, page: &Page) -> Response {
+    let Some(person) = request.visitor.person().cloned() else {
+        let said = request.said();
+        request.visit();
+        let body = Html::new().markup(&said).markup(&page.html).done();
+        return answer::page(StatusCode::OK, &request.public(&page.title, &body));
+    };
     let sheet = Sheet {
         title: &page.title,
         under: None,
@@ -76,7 +84,7 @@ pub fn plugin_page(request: &mut Request, person: &Person, page: &Page) -> Respo
         summary: &Default::default(),
         body: &page.html,
     };
-    let html = request.sheet(person, &sheet);
+    let html = request.sheet(&person, &sheet);
     answer::page(StatusCode::OK, &html)
 }
 
@@ -134,17 +142,6 @@ pub fn target(action: &str, arguments: &[(&str, &str)]) -> Target {
         subject: None,
         arguments: arguments.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
     }
-}
-
-/// An entry of the words with typed values in it.
-pub fn sentence(words: Words, key: &str, values: &[(&str, Value)]) -> Vec<Value> {
-    words
-        .parts(key)
-        .filter_map(|part| match part {
-            Part::Text(text) => Some(Value::Text(text.to_owned())),
-            Part::Placeholder(name) => values.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone()),
-        })
-        .collect()
 }
 
 /// A sentence of one text.

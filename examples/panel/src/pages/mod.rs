@@ -9,3 +9,4 @@ pub mod overview;
 pub mod people;
 pub mod plugin;
 pub mod sign_in;
+pub mod step_up;

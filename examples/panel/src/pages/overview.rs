@@ -90,13 +90,23 @@ fn actions(request: &Request, account: &AccountId, submit_url: &str) -> Markup {
         action(words.get("details-manage"), Run::Go(Target::AccountDetails(account.to_string()))),
         action(words.get("end-sessions"), Run::Submit(target("end-sessions", &[]))),
     ];
+    // Plugins' first: they stand for what somebody comes here to do.
+    let plugins = {
+        let surface = request.surface(submit_url, None);
+        request.site.host.rows(&request.visitor.caller(), "customer.actions", std::slice::from_ref(account), &surface)
+    };
+    let mut all = Html::new();
+    for row in plugins.into_iter().flatten() {
+        all.markup(&row.actions).markup(&row.sentence);
+    }
     let place = Place::Slot { name: "overview.actions".to_owned(), subject: Some(account.clone()) };
     let caller = request.visitor.caller();
-    request.framed(&caller, place, submit_url, None, |frame| {
+    let own = request.framed(&caller, place, submit_url, None, |frame| {
         let mut painter = Painter::new(frame, 2);
         painter.row_actions(&actions);
         painter.html.done()
-    })
+    });
+    all.markup(&own).done()
 }
 
 /// One fact.

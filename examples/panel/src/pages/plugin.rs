@@ -1,6 +1,7 @@
-//! Pages that plugins bring, under the panel's navigation.
+//! Pages that plugins bring, under the panel's navigation, or in public for who is not signed in.
 
 use axum::response::Response;
+use keyturn_host::CallError;
 use keyturn_host::accounts::AccountId;
 use keyturn_host::view::Corrections;
 
@@ -20,7 +21,6 @@ pub fn post(request: &mut Request) -> Result<Response, Failed> {
 }
 
 fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Response, Failed> {
-    let person = request.person()?;
     let caller = request.visitor.caller();
     let subject = match request.asked("for") {
         "" => None,
@@ -32,7 +32,12 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
     let page = {
         let surface = request.surface(&submit_url, corrections);
         let (plugin, name) = (request.param("plugin"), request.param("page"));
-        request.site.host.page(&caller, plugin, name, subject.as_ref(), &arguments, &surface)?
+        request.site.host.page(&caller, plugin, name, subject.as_ref(), &arguments, &surface)
     };
-    Ok(forms::plugin_page(request, &person, &page))
+    match page {
+        Ok(page) => Ok(forms::plugin_page(request, &page)),
+        // For somebody, perhaps; so he is asked who he is.
+        Err(CallError::Denied { .. }) if request.visitor.session.is_none() => Err(Failed::SignIn),
+        Err(cause) => Err(cause.into()),
+    }
 }

@@ -6,7 +6,7 @@ use form_urlencoded::byte_serialize;
 use keyturn_host::accounts::AccountId;
 use keyturn_host::view::form::{FormError, Input, Posted};
 use keyturn_host::view::html::{Html, Markup};
-use keyturn_host::view::nodes::{Field, FieldKind, Form, Intent, Line, LineKind, Node, Tone, Value, View};
+use keyturn_host::view::nodes::{Field, FieldKind, Form, Intent, Line, LineKind, Node, Tone, View};
 use keyturn_host::view::shell::parts::banner;
 use keyturn_host::view::{self, Corrections, Place, form};
 use keyturn_host::{CallError, Failure};
@@ -14,9 +14,9 @@ use serde_json::{Value as Json, json};
 use zeroize::Zeroizing;
 
 use crate::answer::{self, Failed, retry_after};
-use crate::pages::forms::{Submission, said, sentence, target, text};
+use crate::pages::forms::{Submission, said, target, text};
 use crate::request::{OWN, Request};
-use crate::visitor::{VISIT, session_cookie};
+use crate::visitor::session_cookie;
 
 /// What a sealed form may hide; more than that is not carried.
 const HIDDEN: usize = 4_000;
@@ -101,19 +101,16 @@ fn draw(
         submit_intent: Intent::Primary,
         cancel: None,
     };
-    let view = View {
-        title: said(words.get("sign-in-title")),
-        lead: None,
-        outcome: None,
-        nodes: vec![Node::Form(form), Node::Text(sentence(words, "sign-in-forgotten", &[("contact", Value::Contact)]))],
-    };
+    let view =
+        View { title: said(words.get("sign-in-title")), lead: None, outcome: None, nodes: vec![Node::Form(form)] };
     let caller = request.visitor.anonymous();
     let page = request.framed(&caller, place(), "/sign-in", corrections, |frame| view::draw_view(&view, frame))?;
-    if !request.visitor.visit.1 {
-        let visit = request.visitor.visit.0.clone();
-        request.set_cookie(VISIT, &visit, None);
-    }
-    let body = Html::new().markup(notice).markup(&page.html).done();
+    let below = {
+        let surface = request.surface("/sign-in", None);
+        request.site.host.slot(&caller, "sign-in.below", None, 2, &surface)
+    };
+    request.visit();
+    let body = Html::new().markup(notice).markup(&page.html).markup(&below.html).done();
     Ok(answer::page(status, &request.public(&page.title, &body)))
 }
 
@@ -224,7 +221,7 @@ pub fn renew(request: &mut Request, epoch: &str) -> Result<(), Failed> {
 }
 
 /// What was asked held a password.
-fn wipe(asked: Json) {
+pub fn wipe(asked: Json) {
     if let Json::Object(fields) = asked {
         for (_, value) in fields {
             if let Json::String(text) = value {

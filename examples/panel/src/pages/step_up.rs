@@ -1,0 +1,148 @@
+//! Who is about to do something grave to somebody else's account types his own password again, if he has not of late. The
+//! form that waits for it stays with the session, sealed by the host, and runs when he has.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use form_urlencoded::byte_serialize;
+use keyturn_host::embed::Submitted;
+use keyturn_host::view::form::{self, FormError, Input, Posted};
+use keyturn_host::view::html::Html;
+use keyturn_host::view::nodes::{Field, FieldKind, Form, Intent, Node, View};
+use keyturn_host::view::{self, Corrections, Place};
+use keyturn_host::{CallError, Failure};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::answer::{self, Failed, retry_after};
+use crate::pages::forms::{self, said, target, text};
+use crate::pages::sign_in::{local, wipe};
+use crate::request::{OWN, Request, Sheet};
+
+/// Keeps the form, and leads to the page that asks.
+pub fn ask(request: &mut Request, held: &str) -> Result<Response, Failed> {
+    let session = request.visitor.session.as_ref().ok_or(Failed::SignIn)?.id;
+    request.site.people.hold(session, held)?;
+    let next: String = byte_serialize(request.address(&[]).as_bytes()).collect();
+    Ok(answer::see_other(&format!("/step-up?next={next}")))
+}
+
+/// GET.
+pub fn show(request: &mut Request) -> Result<Response, Failed> {
+    let next = local(request.asked("next")).to_owned();
+    draw(request, &next, None, StatusCode::OK)
+}
+
+fn draw(
+    request: &mut Request,
+    next: &str,
+    corrections: Option<&Corrections>,
+    status: StatusCode,
+) -> Result<Response, Failed> {
+    let person = request.person()?;
+    let words = request.words();
+    let field = |name: &str, label: &str, kind: FieldKind| Field {
+        name: name.to_owned(),
+        label: label.to_owned(),
+        hint: None,
+        kind,
+        required: true,
+        own: true,
+    };
+    let form = Form {
+        submit: target("step-up", &[]),
+        intro: Vec::new(),
+        points: Vec::new(),
+        fields: vec![
+            field("password", words.get("step-up-password"), FieldKind::CurrentPassword),
+            field("next", "next", FieldKind::Hidden(next.to_owned())),
+        ],
+        submit_label: words.get("step-up-go-on").to_owned(),
+        submit_intent: Intent::Primary,
+        cancel: None,
+    };
+    let view = View {
+        title: said(words.get("step-up-title")),
+        lead: Some(said(words.get("step-up-lead"))),
+        outcome: None,
+        nodes: vec![Node::Form(form)],
+    };
+    let place = Place::Page { name: "step-up".to_owned(), subject: None, arguments: Vec::new() };
+    let caller = request.visitor.caller();
+    let page = request.framed(&caller, place, "/step-up", corrections, |frame| view::draw_view(&view, frame))?;
+    let mut body = Html::new();
+    body.markup(&page.html);
+    body.open("p", &[]).element("a", &[("href", Some(next))], words.get("step-up-back")).close("p");
+    let sheet = Sheet {
+        title: &page.title,
+        under: None,
+        above: &[],
+        heading: None,
+        summary: &Default::default(),
+        body: &body.done(),
+    };
+    let html = request.sheet(&person, &sheet);
+    Ok(answer::page(status, &html))
+}
+
+/// POST.
+pub fn post(request: &mut Request) -> Result<Response, Failed> {
+    let site = request.site.clone();
+    let mut caller = request.visitor.caller();
+    let submission = match form::read(&request.body, site.host.keys(), &caller, site.host.now()) {
+        Ok(Posted::Submission(submission)) if submission.plugin == OWN && submission.action == "step-up" => submission,
+        Err(FormError::Stale(_)) => return Err(Failed::SignIn),
+        _ => return Err(Failed::Forged),
+    };
+    let next = local(text(&submission, "next")).to_owned();
+    let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
+    if !submission.problems.is_empty() {
+        let corrections = submission.corrections(submission.problems.clone(), None);
+        return draw(request, &next, Some(&corrections), unprocessable);
+    }
+    let password = submission.inputs.iter().find_map(|(name, input)| match input {
+        Input::Password(password) if name == "password" => Some(password.clone()),
+        _ => None,
+    });
+    let password: Zeroizing<String> = password.unwrap_or_default();
+    let person = request.person()?;
+    let words = request.words();
+    let asked = json!({"login_or_email": person.login, "password": password.as_str()});
+    let verdict = site.host.call(&request.visitor.anonymous(), &site.verify, &asked, None);
+    wipe(asked);
+    let verdict = match verdict {
+        Ok(verdict) => verdict,
+        Err(CallError::Failed(Failure::Throttled(seconds))) => {
+            let time = words.host.duration(u64::from(seconds));
+            let message = words.fill("sign-in-wait", &[("time", &time)]);
+            let corrections = submission.corrections(Vec::new(), Some(message));
+            let mut response = draw(request, &next, Some(&corrections), StatusCode::TOO_MANY_REQUESTS)?;
+            retry_after(&mut response, seconds);
+            return Ok(response);
+        }
+        Err(cause) => return Err(cause.into()),
+    };
+    let own = person.account().is_some_and(|own| verdict["value"]["account"] == own.as_str());
+    if verdict["kind"] != "accepted" || !own {
+        let corrections = submission.corrections(Vec::new(), Some(words.get("step-up-wrong").to_owned()));
+        return draw(request, &next, Some(&corrections), unprocessable);
+    }
+    let session = request.visitor.session.as_ref().ok_or(Failed::SignIn)?.id;
+    let now = site.host.now();
+    site.people.verified(session, now)?;
+    caller.verified_at = Some(now);
+    let Some(held) = site.people.take_held(session)? else {
+        return Ok(answer::see_other(&next));
+    };
+    let submitted = {
+        let surface = request.surface(&next, None);
+        site.host.resume(&caller, &held, &surface)?
+    };
+    match submitted {
+        // Its page draws it, with what is wrong.
+        Submitted::Again(corrections) => {
+            site.people.carry(session, &corrections.seal(site.host.keys(), &caller.actor))?;
+            Ok(answer::see_other(&next))
+        }
+        submitted => forms::settled(request, submitted, |_, _| Err(Failed::Forged)),
+    }
+}
