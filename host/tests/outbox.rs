@@ -198,7 +198,8 @@ fn a_worker_killed_between_acceptance_and_its_row_leaves_a_mail_that_goes_again_
 fn workers_killed_at_any_moment_lose_nothing_and_send_twice_only_what_was_under_way() {
     const KILLS: usize = 6;
     let panel = Panel::new();
-    let queued = send(&open(&panel.path), 150);
+    let queued = send(&open(&panel.path), 400);
+    let mut under_way = 0;
     let mut sent: BTreeMap<String, usize> = BTreeMap::new();
     for round in 0..=KILLS {
         let mut child = panel.child(false);
@@ -209,6 +210,7 @@ fn workers_killed_at_any_moment_lose_nothing_and_send_twice_only_what_was_under_
             std::thread::sleep(Duration::from_millis(30 + u64::from(moment)));
             child.kill().expect("killed with SIGKILL");
             child.wait().expect("ended");
+            under_way += panel.states().iter().filter(|(state, _)| *state == MailState::Sending).count();
             panel.leases_run_out();
         } else {
             assert!(child.wait().expect("ended").success());
@@ -221,6 +223,7 @@ fn workers_killed_at_any_moment_lose_nothing_and_send_twice_only_what_was_under_
         sent.keys().map(|id| id.split_once('@').expect("an id and a host").0.to_owned()).collect();
     assert_eq!(names, queued, "each went, and nothing else");
     assert_eq!(sent.len(), queued.len(), "each under one name");
+    assert!(under_way > 0, "no kill met anything under way");
     let twice = sent.values().filter(|times| **times > 1).count();
     assert!(twice <= KILLS * 4, "{twice} went more than once; four are under way at once");
     assert!(panel.states().iter().all(|(state, _)| *state == MailState::Accepted));

@@ -42,7 +42,16 @@ fn carrying(row: &Row<'_>) -> rusqlite::Result<Carrying> {
     Ok(Carrying { mail: mail(row)?, template: row.get(17)?, variables: row.get(18)?, secrets: row.get(19)? })
 }
 
-/// A name, recipient or state that is none was not written by this host; it reads as one that is never sent.
+/// A row, or only its number where its name, recipient or state is none: somebody else has written that. One such row holds up
+/// no other.
+fn readable<T>(read: fn(&Row<'_>) -> rusqlite::Result<T>) -> impl Fn(&Row<'_>) -> rusqlite::Result<Result<T, i64>> {
+    move |row| match read(row) {
+        Ok(read) => Ok(Ok(read)),
+        Err(rusqlite::Error::FromSqlConversionFailure(..)) => Ok(Err(row.get(0)?)),
+        Err(cause) => Err(cause),
+    }
+}
+
 fn mail(row: &Row<'_>) -> rusqlite::Result<Mail> {
     let wrong = |column: usize| {
         let text: Box<dyn std::error::Error + Send + Sync> = "changed from outside".into();
@@ -166,6 +175,16 @@ impl Rows<'_> {
         self.wiped(row)
     }
 
+    /// Takes a row out of the way that was never this host's.
+    fn set_aside(&self, number: i64, now: i64) -> Result<(), StorageError> {
+        self.change(
+            "writing keyturnhost_outbox",
+            "UPDATE keyturnhost_outbox SET state = 'refused', obstacle = 'forged', due = NULL, lease = NULL, secrets = NULL,
+                changed_at = ?2 WHERE number = ?1",
+            params![number, now],
+        )
+    }
+
     fn wiped(&self, row: &Carrying) -> Result<(), StorageError> {
         let bytes = row.secrets.as_ref().map_or(0, Vec::len) as i64;
         self.usage(&row.mail.plugin, USAGE, -bytes).map(drop)
@@ -195,12 +214,19 @@ impl Rows<'_> {
         let mut leased = Vec::new();
         // Each round leaves fewer that are due: what is not leased is ended.
         while leased.len() < most as usize {
-            let rows =
-                self.all("leasing from keyturnhost_outbox", &sql, params![now, most - leased.len() as u32], carrying)?;
+            let left = most - leased.len() as u32;
+            let rows = self.all("leasing from keyturnhost_outbox", &sql, params![now, left], readable(carrying))?;
             if rows.is_empty() {
                 break;
             }
-            for mut row in rows {
+            for row in rows {
+                let mut row = match row {
+                    Ok(row) => row,
+                    Err(number) => {
+                        self.set_aside(number, now)?;
+                        continue;
+                    }
+                };
                 if row.mail.expires <= now {
                     self.end(&row, MailState::Ended, now)?;
                 } else if row.mail.state == MailState::Sending && row.mail.attempts >= ATTEMPTS {
@@ -383,7 +409,8 @@ impl Rows<'_> {
             one_of("plugin", vec![plugin.clone()]);
         }
         sql.push_str(&format!(" ORDER BY number DESC LIMIT {}", filter.limit.clamp(1, 1000)));
-        self.all("reading keyturnhost_outbox", &sql, params_from_iter(parameters), mail)
+        let found = self.all("reading keyturnhost_outbox", &sql, params_from_iter(parameters), readable(mail))?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     pub fn mail_counts(&self) -> Result<Vec<(MailState, u64)>, StorageError> {
@@ -426,9 +453,12 @@ impl Rows<'_> {
             "SELECT {COLUMNS} FROM keyturnhost_outbox
              WHERE secrets IS NOT NULL AND expires <= ?1 AND (state <> 'sending' OR due <= ?1) LIMIT ?2"
         );
-        let ended = self.all(doing, &sql, params![now, most], carrying)?;
+        let ended = self.all(doing, &sql, params![now, most], readable(carrying))?;
         for row in &ended {
-            self.end(row, MailState::Ended, now)?;
+            match row {
+                Ok(row) => self.end(row, MailState::Ended, now)?,
+                Err(number) => self.set_aside(*number, now)?,
+            }
         }
         let done = self.all(
             doing,

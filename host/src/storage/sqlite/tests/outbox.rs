@@ -236,6 +236,22 @@ fn a_row_that_somebody_else_has_written_or_altered_is_never_filled() {
 }
 
 #[test]
+fn a_row_that_cannot_be_one_holds_up_no_other() {
+    for nonsense in ["id = 'x'", "recipient = 'x'", "state = 'x'"] {
+        let panel = with_addresses();
+        let storage = open(&panel);
+        send(&storage, mail_to(&panel, "1", SECRET));
+        forge(&panel, &format!("UPDATE keyturnhost_outbox SET {nonsense}"));
+        let good = send(&storage, mail_to(&panel, "2", SECRET));
+        let leased: Vec<MailId> = lease(&storage).into_iter().map(|leased| leased.mail.id).collect();
+        assert_eq!(leased, std::slice::from_ref(&good), "{nonsense}");
+        let all = MailFilter { limit: 10, ..MailFilter::default() };
+        assert!(storage.mails(&all).expect("listed").iter().any(|mail| mail.id == good), "{nonsense}");
+        assert_eq!(storage.due().map(|due| due.mail), Ok(false), "{nonsense}");
+    }
+}
+
+#[test]
 fn of_many_workers_each_mail_has_one() {
     let panel = with_addresses();
     let storage = open(&panel);
