@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use keyturn_tests::{Stopped, demo_folder, free_port};
 
 #[test]
-fn a_person_walks_manage_must_change_choose_and_my_account() {
+fn a_person_walks_all_ways_to_a_new_password() {
     let folder = tempfile::tempdir().expect("a folder");
     let port = free_port();
     let base = format!("http://127.0.0.1:{port}");
@@ -28,7 +28,8 @@ fn a_person_walks_manage_must_change_choose_and_my_account() {
         std::thread::sleep(Duration::from_millis(50));
     }
     let browser = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/browser");
-    let facts = serde_json::json!({ "base": base, "password": "violet harbour tram 52" });
+    let mails = folder.path().join("mail");
+    let facts = serde_json::json!({ "base": base, "password": "violet harbour tram 52", "mails": mails });
     let walk = Command::new("node")
         .current_dir(browser)
         .args(["walk.mjs", &facts.to_string()])

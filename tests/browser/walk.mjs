@@ -4,6 +4,7 @@
 // One line for each sentence that was proven; the first that is not ends the walk with exit code 1.
 
 import { withBrowser, every, sound, shot } from './lib.mjs';
+import { list, mailTo } from './mails.mjs';
 
 const facts = JSON.parse(process.argv[2] ?? process.env.KEYTURN_FACTS ?? '{}');
 if (!facts.base) {
@@ -210,6 +211,110 @@ async function manage(browser, kind, round) {
   }
 }
 
+const MAIL = {
+  en: { asked: 'Check your mail', wrong: 'The name or the password is not right.', accepted: 'Accepted by' },
+  es: { asked: 'Mira tu correo', wrong: 'El nombre o la contraseña no son correctos.', accepted: 'Aceptado por' },
+};
+const ADDRESS = 'marta@estudiovidal.example';
+
+/** Forgotten password: asked for, read in the mail, chosen, used up. Answers the password that holds then. */
+async function forgotten(browser, kind, round) {
+  const chosen = `saffron anchor ${round} cellar`;
+  const seen = new Set(list(facts.mails));
+  await as(browser, kind, async (page, name) => {
+    const ask = async (typed) => {
+      await page.goto('/sign-in');
+      await page.locator('a[href*="/forgot"]').first().click();
+      await page.waitForLoadState();
+      await sound(page, `forgot ${name}`);
+      await field(page, 'login-or-email').fill(typed);
+      await press(page, 'login-or-email');
+      await says(page, MAIL[kind.locale].asked);
+      return page.locator('main').innerText();
+    };
+    await proves(`who is unknown is answered like who is known (${name})`, async () => {
+      const [unknown, known] = [await ask('nobody@nowhere.example'), await ask(ADDRESS)];
+      if (unknown !== known) throw new Error(`“${unknown}” is not “${known}”`);
+      await sound(page, `forgot asked ${name}`);
+    });
+    const link = await proves(`the mail holds a link (${name})`, async () => {
+      const mail = await mailTo(facts.mails, ADDRESS, seen);
+      const link = mail.text.match(new RegExp(`^${facts.base}/choose/\\S+$`, 'm'))?.[0];
+      if (!link) throw new Error(mail.text);
+      if (!/^auto-submitted: auto-generated/im.test(mail.head)) throw new Error(mail.head);
+      return link;
+    });
+    await proves(`it leads to the page to choose, and what is chosen signs in (${name})`, async () => {
+      await page.goto(link);
+      await page.waitForURL(/\/choose\/~/);
+      await setTwice(page, chosen);
+      at(page, '/sign-in');
+      await signIn(page, 'marta.vidal', chosen);
+      await page.goto('/account');
+      at(page, '/account');
+    });
+    await proves(`it works once, and says so before anything is typed (${name})`, async () => {
+      await page.goto(link);
+      if (await field(page, 'new').count()) throw new Error('the form is still there');
+      await sound(page, `forgot used ${name}`);
+    });
+    await proves(`the owner is told (${name})`, async () => {
+      const mail = await mailTo(facts.mails, ADDRESS, seen);
+      if (mail.text.includes(chosen) || /\/choose\//.test(mail.text)) throw new Error(mail.text);
+    });
+  });
+  return chosen;
+}
+
+/** RESET & MAIL PASSWORD: what is asked first, what became of the mail, what the customer does with it. */
+async function resetAndMail(browser, kind, round) {
+  const chosen = `juniper mortar ${round} sail`;
+  const seen = new Set(list(facts.mails));
+  let overview;
+  await as(browser, kind, async (page, name) => {
+    await proves(`an administrator resets and mails (${name})`, async () => {
+      await signIn(page, 'ana', facts.password);
+      await page.goto('/customers?q=marta.vidal');
+      overview = await page.locator('main table a').first().getAttribute('href');
+      await page.goto(overview);
+      await page.locator('a[href*="/plugins/keyturn-password/reset"]').first().click();
+      await page.waitForLoadState();
+      await says(page, ADDRESS);
+      await sound(page, `reset confirm ${name}`);
+      await press(page, 'mode');
+      at(page, overview);
+    });
+    await proves(`and sees that the mail was accepted (${name})`, async () => {
+      const until = Date.now() + 15_000;
+      while (!(await page.locator('main').innerText()).includes(MAIL[kind.locale].accepted)) {
+        if (Date.now() > until) throw new Error(await page.locator('main').innerText());
+        await new Promise((wake) => setTimeout(wake, 300));
+        await page.goto(overview);
+      }
+      await sound(page, `overview mailed ${name}`);
+    });
+  });
+  const password = await proves(`the mail holds a password alone on its line (${kind.locale})`, async () => {
+    const mail = await mailTo(facts.mails, ADDRESS, seen);
+    const password = mail.text.match(/^\s*((?:[a-z]{4}-)+[0-9]{2,})\s*$/m)?.[1];
+    if (!password) throw new Error(mail.text);
+    return password;
+  });
+  await as(browser, kind, async (page, name) => {
+    await proves(`it signs in, and another one must be chosen (${name})`, async () => {
+      await signIn(page, 'marta.vidal', password);
+      await page.waitForURL(/\/choose\/~/);
+      await setTwice(page, chosen);
+      at(page, '/sign-in');
+      await signIn(page, 'marta.vidal', password);
+      await says(page, MAIL[kind.locale].wrong);
+      await signIn(page, 'marta.vidal', chosen);
+      await page.goto('/account');
+      at(page, '/account');
+    });
+  });
+}
+
 async function walk(browser) {
   for (const kind of every({ locale: ['en', 'es'], scheme: ['light', 'dark'] })) {
     await tour(browser, { ...kind, screen: kind.scheme === 'dark' ? 'phone' : 'desktop' });
@@ -220,6 +325,10 @@ async function walk(browser) {
     { locale: 'es', script: false, scheme: 'dark', screen: 'phone' },
   ];
   for (const [round, kind] of kinds.entries()) await manage(browser, kind, round);
+  for (const [round, kind] of kinds.entries()) {
+    await forgotten(browser, kind, round);
+    await resetAndMail(browser, kind, round);
+  }
 }
 
 try {

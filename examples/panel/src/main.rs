@@ -88,13 +88,13 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if let Command::Serve { demo: true, .. } = &arguments.command {
+        seed::fill(&Site::open_without_mail(&arguments.config)?).context("the demo's people could not be made")?;
+    }
     let site = Site::open(&arguments.config)?;
     match &arguments.command {
         Command::CreateOwner { login, email, name } => owner::create(&site, login, email.as_deref(), name.as_deref()),
         Command::Serve { listen, demo } => {
-            if *demo {
-                seed::fill(&site).context("the demo's people could not be made")?;
-            }
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(serve(Arc::new(site), *listen, *demo))
         }

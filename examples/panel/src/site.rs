@@ -7,6 +7,7 @@ use keyturn_host::Host;
 use keyturn_host::accounts::AccountId;
 use keyturn_host::config::Config;
 use keyturn_host::http;
+use keyturn_host::mail::config::Way;
 use keyturn_host::view::Links;
 use keyturn_host::view::nodes::Target;
 use keyturn_host::view::shell::Post;
@@ -35,6 +36,13 @@ impl Site {
     /// them.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let config = Config::read(path)?;
+        Self::of(&config, Config::host)
+    }
+
+    /// The same without mail: the demo's people are not told that their first passwords were set.
+    pub fn open_without_mail(path: &Path) -> anyhow::Result<Self> {
+        let mut config = Config::read(path)?;
+        config.mail.transport = Way::Off;
         Self::of(&config, Config::host)
     }
 
