@@ -9,12 +9,14 @@ use serde_json::Value;
 
 use crate::{done, err, keyturn, out};
 
-/// A configuration with `[mail]` as given.
+/// The demo's configuration with `[mail]` as given.
 fn configured(mail: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let config = demo_folder(folder.path(), "https://panel.example");
     let text = std::fs::read_to_string(&config).expect("reads");
-    std::fs::write(&config, format!("{text}\n{mail}")).expect("writes");
+    let (before, rest) = text.split_once("[mail]\n").expect("the demo has mail");
+    let after = rest.split_once("path = \"mail\"\n").expect("into a folder").1;
+    std::fs::write(&config, format!("{before}{after}\n{mail}")).expect("writes");
     (folder, config)
 }
 

@@ -89,6 +89,11 @@ fn what(words: Words, entry: &AuditEntry, account: &AccountId) -> String {
         "change-own" => words.get("did-change-own"),
         "complete-reset" => words.get("did-complete-reset"),
         "make-link" => words.get("did-make-link"),
+        "reset-and-mail" => words.get("did-reset-and-mail"),
+        "find-and-mail" => words.get("did-find-and-mail"),
+        "resend-link" => words.get("did-resend-link"),
+        "outbox-retry" => words.get("did-outbox-retry"),
+        "outbox-withdraw" => words.get("did-outbox-withdraw"),
         "verify" => return verdict(words, &entry.outcome),
         other => other,
     };

@@ -58,8 +58,8 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
     };
     let activity = activity::of(request, &account)?;
     let mut body = Html::new();
-    // One row of cards, the panel's own and the plugins'.
-    body.class("div", "kt-sections").markup(&own.html).markup(&plugins.html).close("div");
+    // One row of cards, the plugins' first: what became of a mail is what one looks for here.
+    body.class("div", "kt-sections").markup(&plugins.html).markup(&own.html).close("div");
     body.markup(&activity);
     let summary = Html::new().markup(&own.summary).markup(&plugins.summary).done();
 
