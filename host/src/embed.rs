@@ -14,6 +14,7 @@ use crate::call::views::FormAnswer;
 use crate::call::{self, CallError, Failure};
 use crate::caller::{Actor, Caller};
 use crate::host::Host;
+use crate::operator::OWN;
 use crate::plugin::admit::Plugin;
 use crate::plugin::manifest::STEP_UP_MS;
 use crate::view::form::{self, FormError, Input, Posted, Stale};
@@ -85,6 +86,19 @@ struct Notice {
 /// Milliseconds in which the redirect must arrive.
 const NOTICE_LIFETIME: i64 = 60_000;
 
+/// A field of an account, where the reader may see it.
+type AccountFields<'a> = &'a dyn Fn(&str, AccountField) -> Option<String>;
+/// What became of a mail, where the reader may know it.
+type Deliveries<'a> = &'a dyn Fn(&str) -> Option<view::Delivery>;
+
+/// Who says what is drawn, and what he may.
+struct Speaker<'a> {
+    name: &'a str,
+    for_panel: bool,
+    may_input: bool,
+    may_passwords: bool,
+}
+
 impl Host {
     fn plugin(&self, name: &str) -> Result<Arc<Plugin>, CallError> {
         let found = self.plugins().into_iter().find(|plugin| plugin.name == name);
@@ -115,16 +129,51 @@ impl Host {
             let known = self.0.storage.account(&id).ok().flatten().filter(|_| shown)?;
             if caller.reaches(&known.account) { known.account.value(field).map(str::to_owned) } else { None }
         };
+        let speaker = Speaker {
+            name: &plugin.name,
+            for_panel: plugin.authority.speaks_for_panel,
+            may_input: plugin.authority.input,
+            may_passwords: plugin.authority.passwords,
+        };
+        let mail = |mail: &str| self.delivery(plugin, caller, mail);
+        self.drawn_by(&speaker, caller, place, surface, (&account, &mail), draw)
+    }
+
+    /// Draws what the host itself says.
+    pub(crate) fn framed_own<T>(
+        &self,
+        caller: &Caller,
+        place: Place,
+        surface: &Surface<'_>,
+        draw: impl FnOnce(&Frame<'_>) -> T,
+    ) -> T {
+        let speaker = Speaker { name: OWN, for_panel: true, may_input: true, may_passwords: false };
+        let mail = |id: &str| {
+            let mail = self.0.storage.mail(&id.parse().ok()?).ok().flatten()?;
+            self.delivery_of(&mail, caller)
+        };
+        self.drawn_by(&speaker, caller, place, surface, (&|_, _| None, &mail), draw)
+    }
+
+    fn drawn_by<T>(
+        &self,
+        speaker: &Speaker<'_>,
+        caller: &Caller,
+        place: Place,
+        surface: &Surface<'_>,
+        (account, mail): (AccountFields<'_>, Deliveries<'_>),
+        draw: impl FnOnce(&Frame<'_>) -> T,
+    ) -> T {
         let brand = self.brand();
         let contact = Contact {
             text: &brand.contact,
             mail: brand.contact.contains('@').then_some(brand.contact.as_str()).filter(|text| !text.contains(' ')),
         };
         draw(&Frame {
-            plugin: &plugin.name,
-            speaks_for_panel: plugin.authority.speaks_for_panel,
-            may_input: plugin.authority.input,
-            may_passwords: plugin.authority.passwords,
+            plugin: speaker.name,
+            speaks_for_panel: speaker.for_panel,
+            may_input: speaker.may_input,
+            may_passwords: speaker.may_passwords,
             caller,
             place,
             submit_url: surface.submit_url,
@@ -133,8 +182,8 @@ impl Host {
             contact: Some(contact),
             zone: brand.zone.clone(),
             now: call::now(),
-            account: &account,
-            mail: &|mail| self.delivery(plugin, caller, mail),
+            account,
+            mail,
             corrections: surface.corrections,
             keys: &self.0.keys,
         })
@@ -402,7 +451,7 @@ impl Host {
         }
     }
 
-    fn seal_notice(&self, plugin: &str, outcome: Outcome, caller: &Caller) -> String {
+    pub(crate) fn seal_notice(&self, plugin: &str, outcome: Outcome, caller: &Caller) -> String {
         let notice = Notice { plugin: plugin.to_owned(), outcome, until: call::now() + NOTICE_LIFETIME };
         let json = serde_json::to_vec(&notice).unwrap_or_default();
         URL_SAFE_NO_PAD.encode(self.0.keys.seal(&["notice", &caller.actor.name()], &json))
@@ -415,8 +464,11 @@ impl Host {
         let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
         let json = self.0.keys.open_sealed(&["notice", &caller.actor.name()], &sealed).ok()?;
         let notice: Notice = serde_json::from_slice(&json).ok().filter(|notice: &Notice| notice.until > call::now())?;
-        let plugin = self.plugin(&notice.plugin).ok()?;
         let place = Place::Slot { name: "notice".to_owned(), subject: None };
+        if notice.plugin == OWN {
+            return self.framed_own(caller, place, surface, |frame| view::draw_outcome(&notice.outcome, frame)).ok();
+        }
+        let plugin = self.plugin(&notice.plugin).ok()?;
         self.framed(&plugin, caller, place, surface, |frame| view::draw_outcome(&notice.outcome, frame)).ok()
     }
 }

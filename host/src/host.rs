@@ -333,6 +333,8 @@ pub fn plugin_name(grants: &Path) -> String {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::accounts::sql::Sql;
     use crate::storage::sqlite::{Options, Sqlite};

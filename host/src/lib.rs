@@ -39,6 +39,7 @@ pub mod host;
 pub mod http;
 mod kdf;
 pub mod mail;
+pub mod operator;
 pub mod outbox;
 pub mod plugin;
 pub mod seal;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::accounts::{Account, AccountId, Field};
+use crate::accounts::{Account, AccountId, Field, Scope};
 use crate::caller::{Actor, Caller};
 use crate::host::{Host, Inner};
 use crate::mail::draw::{self, Drawn};
@@ -79,6 +79,14 @@ pub struct OneMail {
     pub drawn: Option<Drawn>,
 }
 
+/// Some of the mails that a caller may see.
+pub(crate) struct Seen {
+    /// Newest first.
+    pub(crate) mails: Vec<(Mail, Delivery)>,
+    /// The number before which to go on.
+    pub(crate) older: Option<i64>,
+}
+
 impl Host {
     /// Mails, newest first.
     ///
@@ -88,12 +96,69 @@ impl Host {
         self.0.storage.mails(filter)
     }
 
-    /// How many mails there are in each state.
+    /// How many mails there are in each state, as far as a caller reaches whole realms. None for who reaches only some
+    /// accounts of one: how many mails go to the others is not his affair.
     ///
     /// # Errors
     /// [`StorageError`].
-    pub fn mail_counts(&self) -> Result<Vec<(MailState, u64)>, StorageError> {
-        self.0.storage.mail_counts()
+    pub fn mail_counts(&self, caller: &Caller) -> Result<Option<Vec<(MailState, u64)>>, StorageError> {
+        let mut counts = Vec::new();
+        for (realm, state, count) in self.0.storage.mail_counts()? {
+            match caller.actor {
+                Actor::Console | Actor::System => {}
+                Actor::Anonymous => return Ok(None),
+                Actor::Account(_) | Actor::ServiceKey(_) => match caller.reach.scope(&realm) {
+                    Scope::All => {}
+                    Scope::None => continue,
+                    Scope::Own => return Ok(None),
+                },
+            }
+            match counts.iter_mut().find(|(known, _)| *known == state) {
+                Some((_, sum)) => *sum += count,
+                None => counts.push((state, count)),
+            }
+        }
+        Ok(Some(counts))
+    }
+
+    /// The newest mails of this filter whose accounts the caller reaches, at most as many as it says; and the number before
+    /// which to go on, if there may be more. A page that finds few among many ends early: it has a next one.
+    pub(crate) fn seen_mails(&self, caller: &Caller, filter: &MailFilter) -> Result<Seen, StorageError> {
+        /// Rows that one page looks at.
+        const LOOK: usize = 1_000;
+        let most = filter.limit as usize;
+        let mut seen = Seen { mails: Vec::new(), older: None };
+        let mut filter = MailFilter { limit: filter.limit.saturating_add(1).max(100), ..filter.clone() };
+        let mut looked = 0;
+        loop {
+            let mails = self.0.storage.mails(&filter)?;
+            let last = mails.len() < filter.limit as usize;
+            looked += mails.len();
+            for mail in mails {
+                filter.before = Some(mail.number);
+                let Some(delivery) = self.delivery_of(&mail, caller) else { continue };
+                if seen.mails.len() == most {
+                    seen.older = seen.mails.last().map(|(mail, _): &(Mail, Delivery)| mail.number);
+                    return Ok(seen);
+                }
+                seen.mails.push((mail, delivery));
+            }
+            if last {
+                return Ok(seen);
+            }
+            if looked >= LOOK {
+                seen.older = filter.before;
+                return Ok(seen);
+            }
+        }
+    }
+
+    /// The subject of a mail, with •••• for what is secret; none if it cannot be drawn any more.
+    pub(crate) fn masked_subject(&self, mail: &Mail) -> Option<String> {
+        let filling = self.0.storage.filling(&mail.id).ok()??;
+        let known = mail.to.account().and_then(|id| self.0.storage.account(id).ok()?);
+        let account = known.as_ref().map(|known| &known.account);
+        self.0.drawn(&filling, account, mail.asked_at, true).ok().map(|drawn| drawn.subject)
     }
 
     /// One mail, if this caller reaches its account.
@@ -219,7 +284,7 @@ impl Host {
         self.delivery_of(&mail, caller)
     }
 
-    fn delivery_of(&self, mail: &Mail, caller: &Caller) -> Option<Delivery> {
+    pub(crate) fn delivery_of(&self, mail: &Mail, caller: &Caller) -> Option<Delivery> {
         if caller.actor == Actor::Anonymous {
             return None;
         }

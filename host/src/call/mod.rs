@@ -173,7 +173,7 @@ impl CallError {
         CallError::View { plugin: plugin.name.clone(), problem: problem.to_string() }
     }
 
-    fn of_storage(cause: StorageError) -> Self {
+    pub(crate) fn of_storage(cause: StorageError) -> Self {
         match cause {
             StorageError::Changed => CallError::Conflict,
             StorageError::LeaseLost => CallError::LeaseLost,

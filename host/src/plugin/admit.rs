@@ -16,6 +16,7 @@ use super::manifest::{Manifest, Operation, SettingValue, Wants};
 use super::pack::{self, PackError};
 use crate::bindings::keyturn::{panel, ui};
 use crate::call::state::State;
+use crate::operator::OWN;
 use crate::seal::Keys;
 use crate::storage::outbox::Kept;
 use crate::values;
@@ -110,6 +111,12 @@ pub enum AdmitError {
         plugin: String,
         /// The hook or interface.
         what: String,
+    },
+    /// It has a name of the host's own.
+    #[error("{plugin} is a name of the host's own: give the grants file another name")]
+    Name {
+        /// The name.
+        plugin: String,
     },
     /// A hook's type cannot be called by value.
     #[error("{plugin}: {hook} has a parameter or result of a type that cannot be served: {what}")]
@@ -210,6 +217,9 @@ impl Plugin {
         grants: &Grants,
     ) -> Result<Self, AdmitError> {
         let plugin = || name.to_owned();
+        if name == OWN {
+            return Err(AdmitError::Name { plugin: plugin() });
+        }
         let manifest = pack::manifest(bytes).map_err(|cause| AdmitError::Pack { plugin: plugin(), cause })?;
         grants.limits.check().map_err(|what| AdmitError::Setting { plugin: plugin(), what })?;
         let settings = settings(&manifest, grants).map_err(|what| AdmitError::Setting { plugin: plugin(), what })?;

@@ -399,11 +399,11 @@ pub trait Outbox {
     /// [`StorageError`].
     fn mails(&self, filter: &MailFilter) -> Result<Vec<Mail>, StorageError>;
 
-    /// How many there are in each state.
+    /// How many there are in each state, by the realm of the accounts that they go to; those to the operators have none.
     ///
     /// # Errors
     /// [`StorageError`].
-    fn mail_counts(&self) -> Result<Vec<(MailState, u64)>, StorageError>;
+    fn mail_counts(&self) -> Result<Vec<(String, MailState, u64)>, StorageError>;
 
     /// How many mails a plugin has asked for after `since`, Unix milliseconds.
     ///

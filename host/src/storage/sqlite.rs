@@ -248,7 +248,7 @@ impl Outbox for Sqlite {
         self.rows(|rows| rows.mails(filter))
     }
 
-    fn mail_counts(&self) -> Result<Vec<(MailState, u64)>, StorageError> {
+    fn mail_counts(&self) -> Result<Vec<(String, MailState, u64)>, StorageError> {
         self.rows(|rows| rows.mail_counts())
     }
 

@@ -413,14 +413,16 @@ impl Rows<'_> {
         Ok(found.into_iter().flatten().collect())
     }
 
-    pub fn mail_counts(&self) -> Result<Vec<(MailState, u64)>, StorageError> {
+    pub fn mail_counts(&self) -> Result<Vec<(String, MailState, u64)>, StorageError> {
         let counted = self.all(
             "reading keyturnhost_outbox",
-            "SELECT state, count(*) FROM keyturnhost_outbox GROUP BY state",
+            "SELECT substr(recipient, 1, max(instr(recipient, ':') - 1, 0)) AS realm, state, count(*)
+                FROM keyturnhost_outbox GROUP BY realm, state",
             [],
-            |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?.unsigned_abs())),
+            |row| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?.unsigned_abs())),
         )?;
-        Ok(counted.into_iter().filter_map(|(state, count)| Some((MailState::named(&state)?, count))).collect())
+        let known = |(realm, state, count): (String, String, u64)| Some((realm, MailState::named(&state)?, count));
+        Ok(counted.into_iter().filter_map(known).collect())
     }
 
     pub fn mails_since(&self, plugin: &str, since: i64) -> Result<u64, StorageError> {

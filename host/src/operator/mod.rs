@@ -1,0 +1,264 @@
+//! The operator's own pages, which any panel mounts: the outbox, one mail of it, and the inbox of a trial.
+//!
+//! They are the host's and no plugin's: their forms are sealed under a name that no plugin can have, and
+//! [`Host::operator_submit`] runs them. Who may see these pages at all is the embedder's affair; what somebody sees on them
+//! is only what concerns accounts that he reaches. To look at a page changes nothing.
+
+mod outbox;
+#[cfg(test)]
+mod tests;
+
+use crate::call::{self, CallError};
+use crate::caller::Caller;
+use crate::embed::{SubmitError, Submitted, Surface};
+use crate::host::Host;
+use crate::outbox::Retried;
+use crate::storage::outbox::{MailFilter, MailId, MailState};
+use crate::view::form::{self, FormError, Posted, Submission};
+use crate::view::html::nodes::Painter;
+use crate::view::html::{Markup, values};
+use crate::view::nodes::{self, Action, Badge, Intent, Outcome, Run, Target, Tone};
+use crate::view::words::Words;
+use crate::view::{Delivery, Page, Place};
+
+pub use outbox::{Listed, Shown};
+
+/// The name under which the host draws forms of its own; a plugin of that name is not admitted.
+pub const OWN: &str = "host";
+
+/// Mails that one press of "Retry all failed" takes at most.
+const AT_ONCE: u32 = 1_000;
+
+/// One of the operator's pages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OperatorPage {
+    /// Mails, newest first.
+    Outbox(Listed),
+    /// One mail, where [`Target::Mail`] leads.
+    Mail(MailId),
+}
+
+/// Where in the panel an operator's page stands.
+pub struct OperatorSurface<'a> {
+    /// As for a plugin's page. `submit_url` is the page's own address, its query included: a form that is done leads back
+    /// there.
+    pub surface: Surface<'a>,
+    /// The address of the outbox, without a query. Its pages add `show`, `q` and `before`: see [`Listed::asked`].
+    pub outbox: &'a str,
+}
+
+/// What a form of these pages does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Deed {
+    /// Tries a mail again; to another address than the latest attempt's only if it is this one.
+    Retry(MailId, Option<String>),
+    Withdraw(MailId),
+    RetryAll,
+}
+
+const RETRY: &str = "retry";
+const WITHDRAW: &str = "withdraw";
+const RETRY_ALL: &str = "retry-all";
+const MAIL: &str = "mail";
+const TO: &str = "to";
+
+impl Deed {
+    fn of(submission: &Submission) -> Option<Self> {
+        let argument = |wanted: &str| {
+            submission.inputs.iter().find_map(|(name, input)| match input {
+                form::Input::Text(text) if name == wanted => Some(text.as_str()),
+                _ => None,
+            })
+        };
+        let mail = || argument(MAIL)?.parse().ok();
+        match submission.action.as_str() {
+            RETRY => Some(Deed::Retry(mail()?, argument(TO).map(str::to_owned))),
+            WITHDRAW => Some(Deed::Withdraw(mail()?)),
+            RETRY_ALL => Some(Deed::RetryAll),
+            _ => None,
+        }
+    }
+
+    fn submission(&self) -> nodes::Submission {
+        let mail = |id: &MailId| (MAIL.to_owned(), id.to_string());
+        let (action, arguments) = match self {
+            Deed::Retry(id, to) => {
+                let to = to.iter().map(|to| (TO.to_owned(), to.clone()));
+                (RETRY, [mail(id)].into_iter().chain(to).collect())
+            }
+            Deed::Withdraw(id) => (WITHDRAW, vec![mail(id)]),
+            Deed::RetryAll => (RETRY_ALL, Vec::new()),
+        };
+        nodes::Submission { action: action.to_owned(), subject: None, arguments }
+    }
+}
+
+impl Host {
+    /// Draws one of the operator's pages, for a caller whom the embedder lets see it.
+    ///
+    /// # Errors
+    /// [`CallError`]; [`crate::Failure::NotFound`] for a mail that there is not, or not for him.
+    pub fn operator_page(
+        &self,
+        caller: &Caller,
+        page: &OperatorPage,
+        surface: &OperatorSurface<'_>,
+    ) -> Result<Page, CallError> {
+        match page {
+            OperatorPage::Outbox(listed) => outbox::page(self, caller, listed, surface),
+            OperatorPage::Mail(_) => Err(not_found()),
+        }
+    }
+
+    /// Whether a posted body is a form of the operator's pages: for [`Host::operator_submit`], not for [`Host::submit`].
+    #[must_use]
+    pub fn is_operator_form(&self, caller: &Caller, body: &[u8]) -> bool {
+        match form::read(body, &self.0.keys, caller, call::now()) {
+            Ok(Posted::Submission(submission)) => submission.plugin == OWN,
+            Err(FormError::Stale(stale)) => stale.corrections.plugin() == OWN,
+            Ok(_) | Err(_) => false,
+        }
+    }
+
+    /// Runs a form of the operator's pages, for a caller whom the embedder lets use them.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; [`FormError::Foreign`] for what is not a form of these pages, or not for this session.
+    pub fn operator_submit(
+        &self,
+        caller: &Caller,
+        body: &[u8],
+        surface: &OperatorSurface<'_>,
+    ) -> Result<Submitted, SubmitError> {
+        let submission = match form::read(body, &self.0.keys, caller, call::now()) {
+            Ok(Posted::Submission(submission)) if submission.plugin == OWN => submission,
+            Err(FormError::Stale(stale)) if stale.corrections.plugin() == OWN => return Ok(Submitted::Stale(stale)),
+            Ok(_) | Err(FormError::Stale(_)) => return Err(FormError::Foreign.into()),
+            Err(error) => return Err(error.into()),
+        };
+        let deed = Deed::of(&submission).ok_or(FormError::Malformed("no such action"))?;
+        let words = Words::of(&caller.locale);
+        let here = || surface.surface.submit_url.to_owned();
+        let (url, outcome) = match deed {
+            Deed::Retry(id, to) => match self.retry_to(caller, &id, to.as_deref())? {
+                Retried::Queued { .. } => (here(), said(Tone::Success, "outbox-retried", Some(&id), words)),
+                Retried::Moved => {
+                    let url = surface.surface.links.url(OWN, &Target::Mail(id.to_string()));
+                    (url, said(Tone::Warning, "outbox-retried-moved", None, words))
+                }
+                Retried::Not => (here(), said(Tone::Warning, "outbox-nothing", None, words)),
+            },
+            Deed::Withdraw(id) => {
+                let done = self.withdraw(caller, std::slice::from_ref(&id)).map_err(CallError::of_storage)?;
+                let (tone, key) = match done.is_empty() {
+                    false => (Tone::Success, "outbox-withdrawn"),
+                    true => (Tone::Warning, "outbox-nothing"),
+                };
+                (here(), said(tone, key, None, words))
+            }
+            Deed::RetryAll => (here(), self.retry_all(caller, words)?),
+        };
+        Ok(Submitted::Done { url, notice: self.seal_notice(OWN, outcome, caller), own_epoch: None })
+    }
+
+    /// To another address than the latest attempt's only if it is the one that the reader was asked about.
+    fn retry_to(&self, caller: &Caller, id: &MailId, to: Option<&str>) -> Result<Retried, CallError> {
+        let mail = self.0.storage.mail(id).map_err(CallError::of_storage)?;
+        let on_file = mail.and_then(|mail| self.delivery_of(&mail, caller)).and_then(|delivery| delivery.to);
+        let although_moved = to.is_some() && to == on_file.as_deref();
+        let retried = self.retry(caller, std::slice::from_ref(id), although_moved).map_err(CallError::of_storage)?;
+        Ok(retried.first().map_or(Retried::Not, |(_, retried)| *retried))
+    }
+
+    fn retry_all(&self, caller: &Caller, words: Words) -> Result<Outcome, CallError> {
+        let states = vec![MailState::Refused, MailState::GaveUp];
+        let filter = MailFilter { states, limit: AT_ONCE, ..MailFilter::default() };
+        let failed = self.seen_mails(caller, &filter).map_err(CallError::of_storage)?.mails;
+        let ids: Vec<MailId> = failed.into_iter().filter(|(_, d)| may_retry(d)).map(|(mail, _)| mail.id).collect();
+        let retried = self.retry(caller, &ids, false).map_err(CallError::of_storage)?;
+        let count = |wanted: fn(&Retried) -> bool| retried.iter().filter(|(_, retried)| wanted(retried)).count() as u64;
+        let queued = count(|retried| matches!(retried, Retried::Queued { .. }));
+        let moved = count(|retried| *retried == Retried::Moved);
+        let body = if moved > 0 { words.count("outbox-several-moved", moved) } else { String::new() };
+        Ok(match (queued, moved) {
+            (0, 0) => said(Tone::Warning, "outbox-nothing", None, words),
+            (0, _) => Outcome { body: sentence(body), ..said(Tone::Warning, "outbox-nothing", None, words) },
+            _ => Outcome {
+                tone: if moved == 0 { Tone::Success } else { Tone::Warning },
+                title: words.count("outbox-several-title", queued),
+                body: sentence(body),
+                mail: None,
+            },
+        })
+    }
+}
+
+fn not_found() -> CallError {
+    CallError::Failed(call::Failure::NotFound)
+}
+
+fn sentence(text: String) -> Vec<nodes::Value> {
+    if text.is_empty() { Vec::new() } else { vec![nodes::Value::Text(text)] }
+}
+
+/// What was done, by the keys of its title and text.
+fn said(tone: Tone, key: &str, mail: Option<&MailId>, words: Words) -> Outcome {
+    Outcome {
+        tone,
+        title: words.get(&format!("{key}-title")).to_owned(),
+        body: sentence(words.get(key).to_owned()),
+        mail: mail.map(ToString::to_string),
+    }
+}
+
+/// Whether a retry makes sense: what waits for its first attempt is tried anyway.
+fn may_retry(delivery: &Delivery) -> bool {
+    let state = matches!(delivery.state, MailState::Delayed | MailState::Refused | MailState::GaveUp);
+    state && delivery.may_mend && delivery.whole
+}
+
+fn may_withdraw(delivery: &Delivery) -> bool {
+    (may_retry(delivery) || delivery.state == MailState::Queued) && delivery.may_mend && delivery.whole
+}
+
+/// A button that posts.
+fn button(label: &str, deed: &Deed, intent: Intent) -> Action {
+    Action { label: label.to_owned(), intent, run: Run::Submit(deed.submission()), unavailable: None }
+}
+
+/// A state's word, the same everywhere.
+fn state_badge(state: MailState, words: Words) -> Badge {
+    let tone = match state {
+        MailState::Queued | MailState::Ended | MailState::Withdrawn => Tone::Off,
+        MailState::Sending => Tone::Info,
+        MailState::Accepted => Tone::Success,
+        MailState::Delayed => Tone::Warning,
+        MailState::Refused | MailState::GaveUp => Tone::Danger,
+    };
+    Badge { tone, text: words.get(&format!("state-{}", state.name())).to_owned() }
+}
+
+fn place(page: &str) -> Place {
+    Place::Page { name: page.to_owned(), subject: None, arguments: Vec::new() }
+}
+
+/// What stands in `painter`, under the page's summary and heading.
+fn page(painter: &mut Painter<'_>, title: &str, badge: Option<&Badge>, actions: &Markup) -> Page {
+    let body = painter.html.done();
+    let summary = painter.summary();
+    let prefix = if summary.is_empty() { "" } else { painter.words.get("error-prefix") };
+    let html = &mut painter.html;
+    html.markup(&summary).class("div", "kt-heading").class("div", "kt-title");
+    html.open("h1", &[]).element("bdi", &[], title).close("h1");
+    if let Some(badge) = badge {
+        html.text(" ");
+        values::badge(html, badge);
+    }
+    html.close("div");
+    if !actions.is_empty() {
+        html.class("div", "kt-actions").markup(actions).close("div");
+    }
+    html.close("div").markup(&body);
+    let plain: String = title.chars().filter(|c| !crate::view::html::dropped(*c)).collect();
+    Page { title: format!("{prefix}{plain}"), html: html.done() }
+}

@@ -1,0 +1,374 @@
+//! The outbox: which mails wait, failed or were accepted, and what to do about those that failed.
+
+use form_urlencoded::Serializer;
+
+use super::{Deed, OWN, OperatorSurface, button, may_retry, may_withdraw, page as whole, place, state_badge};
+use crate::call::{self, CallError};
+use crate::caller::Caller;
+use crate::host::Host;
+use crate::outbox::Seen;
+use crate::storage::outbox::{Mail, MailFilter, MailState, Recipient};
+use crate::view::html::nodes::Painter;
+use crate::view::html::table::Grid;
+use crate::view::html::{Html, Markup, values};
+use crate::view::nodes::{Action, ColumnKind, Intent, Run, Target, Tone, Value};
+use crate::view::shell::{Link, parts};
+use crate::view::{Delivery, Page};
+use crate::work::Workers;
+
+/// Mails on a page.
+const PAGE: u32 = 25;
+/// Bytes of what may be searched for.
+const TYPED: usize = 254;
+
+/// Which mails are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Shown {
+    /// Those that are still to go.
+    Waiting,
+    /// Those about which somebody has to do something.
+    Failed,
+    /// Those that a server took.
+    Accepted,
+    /// All of them.
+    #[default]
+    All,
+}
+
+impl Shown {
+    const ALL: [Shown; 4] = [Shown::Waiting, Shown::Failed, Shown::Accepted, Shown::All];
+
+    /// Its name in an address.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Shown::Waiting => "waiting",
+            Shown::Failed => "failed",
+            Shown::Accepted => "accepted",
+            Shown::All => "all",
+        }
+    }
+
+    /// From an address; what it is not is [`Shown::All`].
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self::ALL.into_iter().find(|shown| shown.name() == name).unwrap_or_default()
+    }
+
+    /// The states; empty: any.
+    #[must_use]
+    pub fn states(self) -> &'static [MailState] {
+        match self {
+            Shown::Waiting => &[MailState::Queued, MailState::Sending, MailState::Delayed],
+            Shown::Failed => &[MailState::Refused, MailState::GaveUp, MailState::Ended],
+            Shown::Accepted => &[MailState::Accepted],
+            Shown::All => &[],
+        }
+    }
+}
+
+/// What the outbox's address asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Listed {
+    /// The filter.
+    pub shown: Shown,
+    /// A login or address; empty: anybody's.
+    pub search: String,
+    /// Only mails older than this number.
+    pub before: Option<i64>,
+}
+
+impl Listed {
+    /// From the query of the page's address. What it does not know is left alone.
+    pub fn asked<'a>(query: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut listed = Self::default();
+        for (name, value) in query {
+            match name {
+                "show" => listed.shown = Shown::named(value),
+                "q" if value.len() <= TYPED => value.trim().clone_into(&mut listed.search),
+                "before" => listed.before = value.parse().ok(),
+                _ => {}
+            }
+        }
+        listed
+    }
+
+    fn url(&self, outbox: &str) -> String {
+        let mut query = Serializer::new(String::new());
+        if self.shown != Shown::All {
+            query.append_pair("show", self.shown.name());
+        }
+        if !self.search.is_empty() {
+            query.append_pair("q", &self.search);
+        }
+        if let Some(before) = self.before {
+            query.append_pair("before", &before.to_string());
+        }
+        let query = query.finish();
+        if query.is_empty() { outbox.to_owned() } else { format!("{outbox}?{query}") }
+    }
+
+    fn filter(&self) -> MailFilter {
+        MailFilter {
+            states: self.shown.states().to_vec(),
+            search: Some(self.search.clone()).filter(|typed| !typed.is_empty()),
+            before: self.before,
+            limit: PAGE,
+            ..MailFilter::default()
+        }
+    }
+}
+
+/// What the page says, read before it is drawn.
+struct Sheet<'a> {
+    host: &'a Host,
+    listed: &'a Listed,
+    url: &'a str,
+    seen: Seen,
+    subjects: Vec<Option<String>>,
+    counts: Option<Vec<(MailState, u64)>>,
+    /// When a mail was accepted last.
+    last: Option<i64>,
+    workers: Workers,
+}
+
+pub(super) fn page(
+    host: &Host,
+    caller: &Caller,
+    listed: &Listed,
+    surface: &OperatorSurface<'_>,
+) -> Result<Page, CallError> {
+    let broken = CallError::of_storage;
+    let seen = host.seen_mails(caller, &listed.filter()).map_err(broken)?;
+    let last = if seen.mails.is_empty() && listed.shown == Shown::Failed {
+        let filter = MailFilter { states: vec![MailState::Accepted], limit: 1, ..MailFilter::default() };
+        host.seen_mails(caller, &filter).map_err(broken)?.mails.first().map(|(mail, _)| mail.changed_at)
+    } else {
+        None
+    };
+    let sheet = Sheet {
+        host,
+        listed,
+        url: surface.outbox,
+        subjects: seen.mails.iter().map(|(mail, _)| host.masked_subject(mail)).collect(),
+        seen,
+        counts: host.mail_counts(caller).map_err(broken)?,
+        last,
+        workers: host.workers().map_err(broken)?,
+    };
+    Ok(host.framed_own(caller, place("outbox"), &surface.surface, |frame| sheet.draw(&mut Painter::new(frame, 2))))
+}
+
+impl Sheet<'_> {
+    fn draw(&self, painter: &mut Painter<'_>) -> Page {
+        self.banners(painter);
+        self.filters(painter);
+        self.table(painter);
+        self.paging(painter);
+        let body = painter.html.done();
+        let words = painter.words;
+        let kept = [("show", self.listed.shown.name())];
+        let kept = if self.listed.shown == Shown::All { &[][..] } else { &kept[..] };
+        let search = parts::search(self.url, words.get("outbox-search"), &self.listed.search, kept, words);
+        painter.html.markup(&search);
+        // One press takes all of them, so it does not stand beside some of them.
+        let all = self.listed.search.is_empty() && self.listed.shown == Shown::Failed;
+        if all && self.seen.mails.iter().any(|(_, delivery)| may_retry(delivery)) {
+            painter.action(&button(words.get("outbox-retry-all"), &Deed::RetryAll, Intent::Neutral));
+        }
+        let actions = painter.html.done();
+        painter.html.markup(&body);
+        whole(painter, words.get("outbox"), None, &actions)
+    }
+
+    fn banners(&self, painter: &mut Painter<'_>) {
+        let words = painter.words;
+        if self.host.0.post.is_none() {
+            let html = parts::banner(Tone::Warning, words.get("outbox-off"), "", false, words);
+            painter.html.markup(&html);
+            let settings = Action {
+                label: words.get("outbox-off-settings").to_owned(),
+                intent: Intent::Neutral,
+                run: Run::Go(Target::EmailSettings),
+                unavailable: None,
+            };
+            painter.actions(&[settings]);
+        } else if let Workers::Stopped { since } = self.workers {
+            let text = match since {
+                Some(since) => {
+                    let time = words.time(since, painter.frame.now, &painter.frame.zone);
+                    words.fill("outbox-stopped-since", &[("time", &time)])
+                }
+                None => words.get("outbox-stopped-never").to_owned(),
+            };
+            let html = parts::banner(Tone::Danger, words.get("outbox-stopped"), &text, false, words);
+            painter.html.markup(&html);
+        }
+    }
+
+    fn filters(&self, painter: &mut Painter<'_>) {
+        let words = painter.words;
+        let urls = Shown::ALL.map(|shown| {
+            let listed = Listed { shown, before: None, ..self.listed.clone() };
+            (shown, listed.url(self.url), words.get(&format!("outbox-{}", shown.name())).to_owned())
+        });
+        let items: Vec<_> = urls
+            .iter()
+            .map(|(shown, url, label)| (Link { label, url }, *shown == self.listed.shown, self.count(*shown)))
+            .collect();
+        painter.html.markup(&parts::tabs(words.get("outbox-filters"), &items, words));
+    }
+
+    /// Counts are of everything, so they do not stand over what is found.
+    fn count(&self, shown: Shown) -> Option<i64> {
+        let counts = self.counts.as_ref().filter(|_| self.listed.search.is_empty())?;
+        let states = shown.states();
+        let counted = counts.iter().filter(|(state, _)| states.is_empty() || states.contains(state));
+        i64::try_from(counted.map(|(_, count)| count).sum::<u64>()).ok()
+    }
+
+    fn table(&self, painter: &mut Painter<'_>) {
+        let words = painter.words;
+        let before = painter.html.done();
+        let columns = [
+            (words.get("outbox-column-when"), ColumnKind::Time, false),
+            (words.get("outbox-column-to"), ColumnKind::Text, false),
+            (words.get("outbox-column-what"), ColumnKind::Text, false),
+            (words.get("outbox-column-state"), ColumnKind::State, false),
+            (words.get("outbox-column-attempts"), ColumnKind::Number, true),
+            (words.get("outbox-column-answer"), ColumnKind::Text, false),
+        ];
+        let mut rows = Vec::new();
+        for ((mail, delivery), subject) in self.seen.mails.iter().zip(&self.subjects) {
+            painter.cell(&[Value::Time(mail.asked_at)]);
+            let when = painter.html.done();
+            let cells = vec![
+                when,
+                to(mail, delivery, painter),
+                what(mail, subject.as_deref(), painter),
+                badge(delivery, painter),
+                attempts(delivery, painter),
+                answer(delivery, painter),
+            ];
+            actions(mail, delivery, painter);
+            rows.push((cells, painter.html.done()));
+        }
+        let empty = self.empty(painter);
+        let grid = Grid { caption: words.get("outbox"), columns: &columns, rows: &rows, empty: &empty }.draw(words);
+        painter.html.markup(&before).markup(&grid);
+    }
+
+    fn empty(&self, painter: &mut Painter<'_>) -> Markup {
+        let words = painter.words;
+        let listed = self.listed;
+        let title = match (listed.shown, self.last) {
+            _ if !listed.search.is_empty() => words.fill("outbox-none-found", &[("typed", &listed.search)]),
+            _ if self.seen.older.is_some() || listed.before.is_some() => words.get("outbox-none-here").to_owned(),
+            (Shown::Failed, Some(last)) => {
+                let time = words.time(last, painter.frame.now, &painter.frame.zone);
+                words.fill("outbox-done-last", &[("time", &time)])
+            }
+            (Shown::Failed, None) => words.get("outbox-none").to_owned(),
+            (Shown::Waiting, _) => words.get("outbox-no-waiting").to_owned(),
+            (Shown::Accepted, _) => words.get("outbox-none-accepted").to_owned(),
+            (Shown::All, _) => words.get("outbox-none").to_owned(),
+        };
+        let mut html = Html::new();
+        html.class("div", "kt-empty").element("p", &[("class", Some("kt-notice-title"))], &title);
+        if !listed.search.is_empty() {
+            let url = Listed { search: String::new(), before: None, ..listed.clone() }.url(self.url);
+            html.markup(&parts::button_link(Link { label: words.get("outbox-show-all"), url: &url }, Intent::Neutral));
+        }
+        html.close("div").done()
+    }
+
+    /// By cursor: ten million mails have no page 400,000.
+    fn paging(&self, painter: &mut Painter<'_>) {
+        let words = painter.words;
+        let at = |before| Listed { before, ..self.listed.clone() }.url(self.url);
+        let links = [
+            (self.listed.before.is_some().then(|| at(None)), "outbox-newest", None),
+            (self.seen.older.map(|older| at(Some(older))), "outbox-older", Some("next")),
+        ];
+        if links.iter().all(|(url, ..)| url.is_none()) {
+            return;
+        }
+        let html = &mut painter.html;
+        html.open("nav", &[("class", Some("kt-paging")), ("aria-label", Some(words.get("pages")))]);
+        html.element("p", &[], &words.count("outbox-shown", self.seen.mails.len() as u64)).class("div", "kt-actions");
+        for (url, key, rel) in links {
+            if let Some(url) = url {
+                let attributes = [("class", Some("kt-button")), ("href", Some(url.as_str())), ("rel", rel)];
+                html.element("a", &attributes, words.get(key));
+            }
+        }
+        html.close("div").close("nav");
+    }
+}
+
+/// The address as the reader may see it.
+fn to(mail: &Mail, delivery: &Delivery, painter: &Painter<'_>) -> Markup {
+    let words = painter.words;
+    match (&delivery.to, &mail.to) {
+        (Some(address), _) => Html::new().element("bdi", &[("dir", Some("ltr"))], address).done(),
+        (None, Recipient::Operators) => Markup::text(words.get("outbox-operators")),
+        (None, Recipient::Account(id)) => Html::new().element("code", &[("dir", Some("ltr"))], id.as_str()).done(),
+    }
+}
+
+fn what(mail: &Mail, subject: Option<&str>, painter: &Painter<'_>) -> Markup {
+    let url = painter.frame.links.url(OWN, &Target::Mail(mail.id.to_string()));
+    let mut html = Html::new();
+    html.open("a", &[("href", Some(&url))]).element("bdi", &[], subject.unwrap_or(&mail.template)).close("a");
+    html.done()
+}
+
+fn badge(delivery: &Delivery, painter: &Painter<'_>) -> Markup {
+    let mut html = Html::new();
+    values::badge(&mut html, &state_badge(delivery.state, painter.words));
+    html.done()
+}
+
+fn attempts(delivery: &Delivery, painter: &Painter<'_>) -> Markup {
+    let (n, most) = (delivery.attempts.to_string(), Delivery::ATTEMPTS.to_string());
+    Markup::text(&painter.words.fill("outbox-attempts", &[("n", &n), ("most", &most)]))
+}
+
+fn answer(delivery: &Delivery, painter: &Painter<'_>) -> Markup {
+    let words = painter.words;
+    let mut html = Html::new();
+    if let Some(obstacle) = delivery.obstacle {
+        html.text(words.get(&format!("obstacle-{}", obstacle.name()))).text(" ");
+    } else if let Some(said) = &delivery.said {
+        html.element("code", &[("dir", Some("ltr"))], said).text(" ");
+    }
+    if let (MailState::Delayed, Some(due)) = (delivery.state, delivery.due) {
+        let time = words.time(due, call::now(), &painter.frame.zone);
+        html.class("span", "kt-hint").text(&words.fill("outbox-next", &[("time", &time)])).close("span");
+    }
+    if html.bytes() == 0 {
+        html.text(words.get("not-shown"));
+    }
+    html.done()
+}
+
+fn actions(mail: &Mail, delivery: &Delivery, painter: &mut Painter<'_>) {
+    let words = painter.words;
+    if may_retry(delivery) {
+        let label = words.get("mail-retry");
+        // To another address only after the question, which stands on the mail's own page.
+        let action = match delivery.moved {
+            true => Action {
+                label: label.to_owned(),
+                intent: Intent::Neutral,
+                run: Run::Go(Target::Mail(mail.id.to_string())),
+                unavailable: None,
+            },
+            false => button(label, &Deed::Retry(mail.id.clone(), None), Intent::Neutral),
+        };
+        painter.action(&action);
+    }
+    if may_withdraw(delivery) {
+        painter.action(&button(words.get("outbox-withdraw"), &Deed::Withdraw(mail.id.clone()), Intent::Neutral));
+    }
+}

@@ -1,0 +1,340 @@
+//! The operator's pages, on mails that were brought to each state by hand.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::HostBuilder;
+use crate::accounts::{Reach, Scope, sql};
+use crate::caller::Actor;
+use crate::host::Brand;
+use crate::mail::message::Writer;
+use crate::mail::template::{Block, Kind, Template, Text, Value};
+use crate::mail::transport::folder::Folder;
+use crate::mail::transport::{Attempt, Step, StepKind, Verdict};
+use crate::plugin::admit::AdmitError;
+use crate::plugin::grants::Grants;
+use crate::plugin::manifest::Wants;
+use crate::seal::Keys;
+use crate::storage::outbox::{Kept, Mail, NewMail, Obstacle, Recipient, Settled};
+use crate::storage::sqlite::{Options, Sqlite};
+use crate::storage::{Commit, Effect, Quotas, Storage};
+use crate::view::Links;
+
+const PANEL: &str = "
+    CREATE TABLE customers (id INTEGER PRIMARY KEY, login TEXT, email TEXT, password TEXT, reseller TEXT);
+    INSERT INTO customers (id, login, email, reseller) VALUES (1, 'ana', 'ana@panel.example', '7'),
+        (2, 'ben', 'ben@panel.example', '8');
+";
+const SECRET: &str = "tavo-meki-94";
+
+struct Routes;
+
+impl Links for Routes {
+    fn url(&self, plugin: &str, target: &Target) -> String {
+        match target {
+            Target::Mail(id) => format!("/outbox/{id}"),
+            other => format!("/{plugin}/{other:?}"),
+        }
+    }
+}
+
+struct Stage {
+    host: Host,
+    storage: Arc<dyn Storage>,
+    keys: Arc<Keys>,
+    folder: tempfile::TempDir,
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self::at("http://127.0.0.1:8080")
+    }
+
+    fn at(origin: &str) -> Self {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("panel.db");
+        rusqlite::Connection::open(&path).expect("opened").execute_batch(PANEL).expect("panel");
+        let realms: BTreeMap<String, sql::Mapping> = toml::from_str(
+            "customer = { table = 'customers', id = 'id', login = 'login', email = 'email', hash = 'password',
+                manager = 'reseller' }",
+        )
+        .expect("realms");
+        let provider = Arc::new(sql::Sql::new(realms).expect("provider"));
+        let keys = Arc::new(Keys::random());
+        let storage: Arc<dyn Storage> =
+            Arc::new(Sqlite::open(&path, Arc::clone(&keys), provider, Options::default()).expect("opened"));
+        let host = HostBuilder::new(Arc::clone(&storage), Arc::clone(&keys))
+            .brand(Brand { origin: origin.to_owned(), ..Brand::default() })
+            .transport(Arc::new(Folder::new(folder.path().join("sent"), Writer::default())))
+            .build()
+            .expect("a host");
+        Self { host, storage, keys, folder }
+    }
+
+    fn mail(&self, customer: &str, subject: &str) -> MailId {
+        let text = Text {
+            subject: subject.to_owned(),
+            preheader: "x".to_owned(),
+            body: vec![Block::Text("Hello there.".to_owned()), Block::Secret("password".to_owned())],
+        };
+        let template = Template {
+            variables: [("password".to_owned(), Kind::Secret)].into(),
+            texts: [("en".to_owned(), text)].into(),
+        };
+        let id = MailId::random();
+        let mail = NewMail {
+            id: id.clone(),
+            to: Recipient::Account(customer.parse().expect("id")),
+            template: Arc::new(Kept::new(&self.keys, "hello", &template)),
+            variables: vec![("password".to_owned(), Value::Secret(SECRET.to_owned().into()))],
+            expires: call::now() + 3_600_000,
+            per_minute: 1_000,
+            origin: None,
+        };
+        let commit = Commit {
+            plugin: "p".to_owned(),
+            now: call::now(),
+            reads: Vec::new(),
+            effects: vec![Effect::Send(Box::new(mail))],
+            audit: None,
+            record: None,
+            quotas: Quotas::NONE,
+            task: None,
+        };
+        self.storage.commit(commit).expect("queued");
+        id
+    }
+
+    /// A mail to Ana in this state; others that wait are brought there too.
+    fn brought_to(&self, state: MailState, said: &str) -> MailId {
+        let id = self.mail("customer:1", "Your password");
+        match state {
+            MailState::Queued => {}
+            MailState::Withdrawn => {
+                self.host.withdraw(&admin(), std::slice::from_ref(&id)).expect("withdrawn");
+            }
+            MailState::Sending => drop(self.storage.lease_mail(10, 60_000, None).expect("leased")),
+            state => self.settle(state, said, None),
+        }
+        id
+    }
+
+    /// Settles everything that waits.
+    fn settle(&self, state: MailState, said: &str, obstacle: Option<Obstacle>) {
+        let step = |kind, said: &str| Step { kind, took: Duration::from_millis(12), said: said.to_owned() };
+        for leased in self.storage.lease_mail(10, 60_000, None).expect("leased") {
+            let steps = vec![step(StepKind::Connect, "220 mx.example"), step(StepKind::Handover, said)];
+            let settled = Settled {
+                state,
+                again_in: (state == MailState::Delayed).then_some(60_000),
+                told: Some(("mx.example:25".to_owned(), Attempt { steps, verdict: Verdict::Delayed })),
+                obstacle,
+            };
+            assert!(self.storage.settle_mail(&leased.lease, &settled).expect("settled"));
+        }
+    }
+
+    fn get(&self, id: &MailId) -> Mail {
+        self.storage.mail(id).expect("read").expect("there")
+    }
+
+    fn panel(&self, sql: &str) {
+        let panel = rusqlite::Connection::open(self.folder.path().join("panel.db")).expect("opened");
+        panel.execute_batch(sql).expect("written");
+    }
+
+    fn draw(&self, caller: &Caller, page: &OperatorPage) -> Result<Page, CallError> {
+        self.host.operator_page(caller, page, &surface())
+    }
+
+    #[track_caller]
+    fn outbox(&self, caller: &Caller, query: &[(&str, &str)]) -> String {
+        let page = OperatorPage::Outbox(Listed::asked(query.iter().copied()));
+        self.draw(caller, &page).expect("drawn").html.to_string()
+    }
+
+    fn submit(&self, caller: &Caller, sealed: &str) -> Result<Submitted, SubmitError> {
+        self.host.operator_submit(caller, format!("kt={sealed}").as_bytes(), &surface())
+    }
+
+    /// Presses a button of these pages, and answers where it leads and what is said there.
+    #[track_caller]
+    fn press(&self, caller: &Caller, sealed: &str) -> (String, String) {
+        match self.submit(caller, sealed).expect("run") {
+            Submitted::Done { url, notice, own_epoch: None } => {
+                let said = self.host.notice(caller, &notice, &surface().surface).expect("for him");
+                (url, said.to_string())
+            }
+            _ => panic!("not done"),
+        }
+    }
+}
+
+fn surface() -> OperatorSurface<'static> {
+    let surface = Surface { submit_url: "/outbox?show=failed", links: &Routes, corrections: None };
+    OperatorSurface { surface, outbox: "/outbox" }
+}
+
+fn signed_in(account: &str, scope: Scope) -> Caller {
+    let actor = Actor::Account(account.parse().expect("id"));
+    let mut caller = Caller::new(actor, Reach::none().with("customer", scope));
+    caller.session = format!("session of {account}");
+    caller
+}
+
+fn admin() -> Caller {
+    signed_in("staff:1", Scope::All)
+}
+
+/// Ana's, and not Ben's.
+fn reseller() -> Caller {
+    signed_in("reseller:7", Scope::Own)
+}
+
+/// The sealed part of the form with this button.
+#[track_caller]
+fn form<'a>(html: &'a str, button: &str) -> &'a str {
+    let (before, _) = html.split_once(&format!(">{button}</button>")).unwrap_or_else(|| panic!("{button}: {html}"));
+    let (_, sealed) = before.rsplit_once("name=\"kt\" value=\"").expect("a form");
+    sealed.split_once('"').expect("its end").0
+}
+
+#[test]
+fn the_outbox_draws_each_state_with_its_word_and_what_may_be_done() {
+    for (state, word, retry, withdraw) in [
+        (MailState::Queued, "Queued", false, true),
+        (MailState::Sending, "Sending", false, false),
+        (MailState::Accepted, "Accepted", false, false),
+        (MailState::Delayed, "Delayed", true, true),
+        (MailState::Refused, "Refused", true, true),
+        (MailState::GaveUp, "Gave up", true, true),
+        (MailState::Ended, "Ended", false, false),
+        (MailState::Withdrawn, "Withdrawn", false, false),
+    ] {
+        let stage = Stage::new();
+        let id = stage.brought_to(state, "421 come later");
+        let html = stage.outbox(&admin(), &[]);
+        assert!(html.contains(&format!(">{word}</span>")), "{word}: {html}");
+        assert_eq!(html.contains(">Retry</button>"), retry, "{word}");
+        assert_eq!(html.contains(">Withdraw</button>"), withdraw, "{word}");
+        assert!(html.contains(&format!("href=\"/outbox/{id}\"")) && html.contains("ana@panel.example"), "{html}");
+        assert!(html.contains("Your password") && !html.contains(SECRET), "{html}");
+        if state == MailState::Delayed {
+            assert!(html.contains("421 come later") && html.contains("Next attempt: ") && html.contains("1 of 8"));
+        }
+    }
+}
+
+#[test]
+fn what_a_server_or_a_template_says_is_text() {
+    let stage = Stage::new();
+    stage.mail("customer:1", "</a><script>alert(1)</script>");
+    stage.settle(MailState::Refused, "550 <img src=x onerror=alert(2)>\u{202e}", None);
+    let html = stage.outbox(&admin(), &[("q", "ana"), ("show", "\"><b>")]);
+    assert!(!html.contains("<script") && !html.contains("<img") && !html.contains('\u{202e}'), "{html}");
+    assert!(html.contains("550 &lt;img src=x") && html.contains("&lt;script&gt;"), "{html}");
+}
+
+#[test]
+fn filters_count_search_finds_and_older_ones_follow() {
+    let stage = Stage::new();
+    stage.brought_to(MailState::Refused, "550 no");
+    stage.brought_to(MailState::Accepted, "250 ok");
+    let ben = stage.mail("customer:2", "For Ben");
+    let html = stage.outbox(&admin(), &[]);
+    for (label, count) in [("Waiting", 1), ("Failed", 1), ("Accepted", 1), ("All", 3)] {
+        assert!(html.contains(&format!(">{label} <span class=\"kt-count\">{count}</span>")), "{label}: {html}");
+    }
+    let found = stage.outbox(&admin(), &[("q", "BEN@panel.example")]);
+    assert!(found.contains(ben.as_str()) && !found.contains("ana@panel.example"), "{found}");
+    let none = stage.outbox(&admin(), &[("q", "<nobody>")]);
+    assert!(none.contains("login or address “&lt;nobody&gt;”") && none.contains(">Show all</a>"), "{none}");
+    for _ in 0..25 {
+        stage.mail("customer:1", "More");
+    }
+    let newest = stage.outbox(&admin(), &[]);
+    assert!(!newest.contains(ben.as_str()));
+    let (_, rest) = newest.split_once("href=\"/outbox?before=").expect("older ones");
+    let older = stage.outbox(&admin(), &[("before", rest.split_once('"').expect("end").0)]);
+    assert!(older.contains(ben.as_str()) && older.contains(">Newest</a>") && !older.contains(">Older</a>"), "{older}");
+}
+
+#[test]
+fn an_empty_outbox_says_why_and_stopped_workers_since_when() {
+    let stage = Stage::new();
+    let html = stage.outbox(&admin(), &[]);
+    assert!(html.contains("No mail was asked for yet.") && html.contains("Nobody has sent mail"), "{html}");
+    stage.brought_to(MailState::Accepted, "250 ok");
+    let html = stage.outbox(&admin(), &[("show", "failed")]);
+    assert!(html.contains("All mail was accepted. Last: today "), "{html}");
+    stage.storage.beat(&[], 30_000, call::now()).expect("a sign of life");
+    assert!(!stage.outbox(&admin(), &[]).contains("kt-notice kt-danger"));
+    stage.panel("UPDATE keyturnhost_workers SET beat = 5");
+    let html = stage.outbox(&admin(), &[]);
+    assert!(html.contains("No mail is going out") && html.contains("last sign of life: 1 Jan 1970, 00:00"), "{html}");
+}
+
+#[test]
+fn a_reseller_sees_counts_and_mends_only_his_own() {
+    let stage = Stage::new();
+    let ana = stage.mail("customer:1", "For Ana");
+    let ben = stage.mail("customer:2", "For Ben");
+    stage.settle(MailState::Refused, "550 no", None);
+    let html = stage.outbox(&reseller(), &[("show", "failed")]);
+    assert!(html.contains(ana.as_str()) && !html.contains(ben.as_str()) && !html.contains("kt-count"), "{html}");
+    let (_, said) = stage.press(&reseller(), form(&html, "Retry all failed"));
+    assert!(said.contains("1 mail is tried again"), "{said}");
+    assert_eq!((stage.get(&ana).state, stage.get(&ben).state), (MailState::Queued, MailState::Refused));
+    // Even with a form of the administrator's page he does not reach further.
+    let mut page = String::new();
+    let place = super::place("outbox");
+    stage.host.framed_own(&reseller(), place, &surface().surface, |frame| {
+        let mut painter = Painter::new(frame, 2);
+        painter.action(&button("Take", &Deed::Withdraw(ben.clone()), Intent::Neutral));
+        page = painter.html.done().to_string();
+    });
+    let (_, said) = stage.press(&reseller(), form(&page, "Take"));
+    assert!(said.contains("Nothing was done"), "{said}");
+    assert_eq!(stage.get(&ben).state, MailState::Refused);
+}
+
+#[test]
+fn a_form_works_for_its_own_session_only_and_a_second_press_does_nothing() {
+    let stage = Stage::new();
+    let id = stage.brought_to(MailState::Refused, "550 no");
+    let html = stage.outbox(&admin(), &[]);
+    let retry = form(&html, "Retry");
+    let other = signed_in("staff:2", Scope::All);
+    assert!(matches!(stage.submit(&other, retry), Err(SubmitError::Form(FormError::Foreign))));
+    let mut later = admin();
+    later.session = "another".to_owned();
+    assert!(matches!(stage.submit(&later, retry), Ok(Submitted::Stale(_))));
+    assert!(stage.submit(&admin(), "bm90aGluZw").is_err());
+    assert_eq!(stage.get(&id).state, MailState::Refused);
+    let (url, said) = stage.press(&admin(), retry);
+    assert_eq!((url.as_str(), stage.get(&id).state), ("/outbox?show=failed", MailState::Queued));
+    assert!(said.contains("Tried again") && said.contains("Waiting to be sent"), "{said}");
+    let withdraw = stage.outbox(&admin(), &[]);
+    stage.press(&admin(), form(&withdraw, "Withdraw"));
+    assert_eq!(stage.get(&id).state, MailState::Withdrawn);
+    assert!(stage.press(&admin(), retry).1.contains("Nothing was done"));
+}
+
+#[test]
+fn to_look_at_a_page_changes_nothing() {
+    let stage = Stage::new();
+    let id = stage.brought_to(MailState::Refused, "550 no");
+    let before = stage.get(&id);
+    stage.outbox(&admin(), &[("show", "failed")]);
+    assert_eq!(stage.get(&id), before);
+    assert_eq!(stage.host.audit(&crate::storage::AuditFilter { limit: 10, ..Default::default() }).expect("read"), []);
+}
+
+#[test]
+fn no_plugin_has_the_hosts_own_name() {
+    let stage = Stage::new();
+    let refused = stage.host.admit(OWN, b"", &Grants::of(b"", Wants::default()));
+    assert!(matches!(refused, Err(AdmitError::Name { .. })));
+}
