@@ -4,6 +4,9 @@
 //! [`Host::operator_submit`] runs them. Who may see these pages at all is the embedder's affair; what somebody sees on them
 //! is only what concerns accounts that he reaches. To look at a page changes nothing.
 
+mod eml;
+mod inbox;
+mod one_mail;
 mod outbox;
 #[cfg(test)]
 mod tests;
@@ -19,8 +22,9 @@ use crate::view::html::nodes::Painter;
 use crate::view::html::{Markup, values};
 use crate::view::nodes::{self, Action, Badge, Intent, Outcome, Run, Target, Tone};
 use crate::view::words::Words;
-use crate::view::{Delivery, Page, Place};
+use crate::view::{Delivery, Page, Place, look};
 
+pub use inbox::Document;
 pub use outbox::{Listed, Shown};
 
 /// The name under which the host draws forms of its own; a plugin of that name is not admitted.
@@ -36,6 +40,19 @@ pub enum OperatorPage {
     Outbox(Listed),
     /// One mail, where [`Target::Mail`] leads.
     Mail(MailId),
+    /// Mails of the folder transport, newest first; only where [`Host::has_inbox`].
+    Inbox,
+    /// One of them, by its file's name: the last part of its address. It frames [`Host::inbox_document`], so it bears
+    /// [`OperatorPage::csp`].
+    InboxMail(String),
+}
+
+impl OperatorPage {
+    /// The Content-Security-Policy of the page where it is not [`look::csp`]: to be set before [`crate::http::harden`].
+    #[must_use]
+    pub fn csp(&self) -> Option<String> {
+        matches!(self, OperatorPage::InboxMail(_)).then(|| format!("{}; frame-src 'self'", look::csp()))
+    }
 }
 
 /// Where in the panel an operator's page stands.
@@ -45,6 +62,8 @@ pub struct OperatorSurface<'a> {
     pub surface: Surface<'a>,
     /// The address of the outbox, without a query. Its pages add `show`, `q` and `before`: see [`Listed::asked`].
     pub outbox: &'a str,
+    /// The address of the inbox. Its mails stand under it by their names, and each one's HTML under that as `html`.
+    pub inbox: &'a str,
 }
 
 /// What a form of these pages does.
@@ -97,7 +116,8 @@ impl Host {
     /// Draws one of the operator's pages, for a caller whom the embedder lets see it.
     ///
     /// # Errors
-    /// [`CallError`]; [`crate::Failure::NotFound`] for a mail that there is not, or not for him.
+    /// [`CallError`]; [`crate::Failure::NotFound`] for a mail that there is not, or not for him, and for an
+    /// inbox where there is none.
     pub fn operator_page(
         &self,
         caller: &Caller,
@@ -106,7 +126,9 @@ impl Host {
     ) -> Result<Page, CallError> {
         match page {
             OperatorPage::Outbox(listed) => outbox::page(self, caller, listed, surface),
-            OperatorPage::Mail(_) => Err(not_found()),
+            OperatorPage::Mail(id) => one_mail::page(self, caller, id, surface),
+            OperatorPage::Inbox => inbox::list(self, caller, surface),
+            OperatorPage::InboxMail(name) => inbox::one(self, caller, name, surface),
         }
     }
 

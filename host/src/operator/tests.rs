@@ -174,7 +174,7 @@ impl Stage {
 
 fn surface() -> OperatorSurface<'static> {
     let surface = Surface { submit_url: "/outbox?show=failed", links: &Routes, corrections: None };
-    OperatorSurface { surface, outbox: "/outbox" }
+    OperatorSurface { surface, outbox: "/outbox", inbox: "/inbox" }
 }
 
 fn signed_in(account: &str, scope: Scope) -> Caller {
@@ -323,11 +323,134 @@ fn a_form_works_for_its_own_session_only_and_a_second_press_does_nothing() {
 }
 
 #[test]
+fn a_mail_shows_each_step_its_headers_and_its_texts_without_what_is_secret() {
+    for (state, retry) in [
+        (MailState::Accepted, false),
+        (MailState::Delayed, true),
+        (MailState::Refused, true),
+        (MailState::Ended, false),
+    ] {
+        let stage = Stage::new();
+        let id = stage.brought_to(state, "550 <b>5.1.1</b>");
+        let page = stage.draw(&admin(), &OperatorPage::Mail(id.clone())).expect("drawn");
+        let html = page.html.as_str();
+        assert_eq!(page.title, "Your password");
+        for part in ["220 mx.example", "550 &lt;b&gt;5.1.1", "12 ms", "Connection", "Hello there.", "••••"] {
+            assert!(html.contains(part), "{part}: {html}");
+        }
+        assert!(html.contains(&format!("&lt;{id}@127.0.0.1&gt;")) && html.contains("&lt;html"), "{html}");
+        assert!(!html.contains(SECRET) && !html.contains("<b>") && html.matches("<h1").count() == 1, "{html}");
+        assert_eq!(html.contains(">Retry</button>"), retry, "{state:?}");
+    }
+    let stage = Stage::new();
+    let id = stage.brought_to(MailState::Queued, "");
+    let html = stage.draw(&admin(), &OperatorPage::Mail(id)).expect("drawn").html.to_string();
+    assert!(html.contains("No attempt was made yet.") && html.contains(">Withdraw</button>"), "{html}");
+}
+
+#[test]
+fn a_mail_that_one_does_not_reach_is_as_one_that_is_not_there() {
+    let stage = Stage::new();
+    let id = stage.mail("customer:2", "For Ben");
+    for (caller, id) in [(reseller(), id), (admin(), MailId::random())] {
+        let drawn = stage.draw(&caller, &OperatorPage::Mail(id));
+        assert!(matches!(drawn, Err(CallError::Failed(call::Failure::NotFound))));
+    }
+}
+
+#[test]
+fn a_retry_to_another_address_is_asked_about_and_holds_for_that_address_only() {
+    let stage = Stage::new();
+    let id = stage.brought_to(MailState::Refused, "550 no");
+    let before = stage.outbox(&admin(), &[]);
+    stage.panel("UPDATE customers SET email = 'anna@panel.example' WHERE id = 1");
+    let (url, said) = stage.press(&admin(), form(&before, "Retry"));
+    assert_eq!((url, stage.get(&id).state), (format!("/outbox/{id}"), MailState::Refused));
+    assert!(said.contains("Look at the address first"), "{said}");
+    assert!(!stage.outbox(&admin(), &[]).contains(">Retry</button>"), "the question stands on the mail's page");
+    let page = OperatorPage::Mail(id.clone());
+    let asked = stage.draw(&admin(), &page).expect("drawn").html.to_string();
+    assert!(asked.contains("A retry sends this mail to anna@panel.example."), "{asked}");
+    stage.panel("UPDATE customers SET email = 'other@panel.example' WHERE id = 1");
+    assert!(stage.press(&admin(), form(&asked, "Retry to this address")).1.contains("Look at the address first"));
+    assert_eq!(stage.get(&id).state, MailState::Refused);
+    let asked = stage.draw(&admin(), &page).expect("drawn").html.to_string();
+    stage.press(&admin(), form(&asked, "Retry to this address"));
+    assert_eq!(stage.get(&id).state, MailState::Queued);
+}
+
+/// Writes a mail as the folder transport does, and answers its file's name.
+fn put_into_inbox(stage: &Stage, subject: &str, text: &str) -> String {
+    let mailbox = |address: &str| crate::mail::Mailbox { name: String::new(), address: address.to_owned() };
+    let post = stage.host.0.post.as_ref().expect("mail is on");
+    let attempt = post.transport.session().send(&crate::mail::Message {
+        message_id: format!("{}@panel.example", MailId::random()),
+        from: mailbox("panel@panel.example"),
+        reply_to: None,
+        to: mailbox("ana@panel.example"),
+        date: call::now(),
+        locale: "en".to_owned(),
+        subject: subject.to_owned(),
+        text: text.to_owned().into(),
+        html: "<script>alert(1)</script><p>Hello</p>".to_owned().into(),
+    });
+    attempt.steps.last().expect("a step").said.clone()
+}
+
+#[test]
+fn the_inbox_shows_text_with_working_links_and_keeps_html_in_a_sandbox() {
+    let stage = Stage::new();
+    let inbox = |stage: &Stage| stage.draw(&admin(), &OperatorPage::Inbox).expect("drawn").html.to_string();
+    assert!(inbox(&stage).contains("Ask for a new password on the sign-in page and look here"));
+    let link = "http://127.0.0.1:8080/reset/7RkTq\"><b>";
+    let name = put_into_inbox(&stage, "Choose <i>one</i>", &format!("Hello <b>Ana</b>\n\n{link}\n"));
+    let list = inbox(&stage);
+    assert!(list.contains(&format!("href=\"/inbox/{name}\"")) && list.contains("ana@panel.example"), "{list}");
+    assert!(list.contains("Choose &lt;i&gt;one") && list.contains(" ago"), "{list}");
+    let page = OperatorPage::InboxMail(name.clone());
+    let html = stage.draw(&admin(), &page).expect("drawn").html.to_string();
+    assert!(html.contains("<a href=\"http://127.0.0.1:8080/reset/7RkTq&quot;&gt;&lt;b&gt;\""), "{html}");
+    assert!(html.contains(&format!("<iframe sandbox src=\"/inbox/{name}/html\"")), "{html}");
+    assert!(!html.contains("<script") && !html.contains("<b>") && html.contains("Hello &lt;b&gt;Ana"), "{html}");
+    assert!(page.csp().is_some_and(|csp| csp.starts_with(look::csp()) && csp.ends_with("frame-src 'self'")));
+    assert!(stage.host.inbox_document(&admin(), &name).expect("there").html.contains("<p>Hello</p>"));
+    let headers = Document::headers().map(|(name, value)| format!("{name}: {}", value.to_str().expect("ASCII")));
+    assert!(headers[0].contains("default-src 'none'; style-src 'unsafe-inline'; sandbox;"), "{headers:?}");
+    for name in ["../panel.db", "..eml", ".x.eml", "a/b.eml", "nobody.eml", ""] {
+        assert!(stage.draw(&admin(), &OperatorPage::InboxMail(name.to_owned())).is_err(), "{name}");
+        assert!(stage.host.inbox_document(&admin(), name).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn there_is_no_inbox_where_links_lead_elsewhere_nor_for_nobody() {
+    for (origin, there) in [
+        ("http://127.0.0.1:8080", true),
+        ("http://localhost", true),
+        ("http://[::1]:80", true),
+        ("https://panel.example", false),
+        ("http://127.0.0.1.panel.example", false),
+        ("http://localhost@panel.example", false),
+        ("http://0.0.0.0:8080", false),
+    ] {
+        let stage = Stage::at(origin);
+        let name = put_into_inbox(&stage, "One", "text");
+        assert_eq!(stage.host.has_inbox(), there, "{origin}");
+        assert_eq!(stage.draw(&admin(), &OperatorPage::Inbox).is_ok(), there, "{origin}");
+        assert_eq!(stage.draw(&admin(), &OperatorPage::InboxMail(name.clone())).is_ok(), there, "{origin}");
+        assert_eq!(stage.host.inbox_document(&admin(), &name).is_ok(), there, "{origin}");
+        let nobody = Caller::new(Actor::Anonymous, Reach::none());
+        assert!(stage.draw(&nobody, &OperatorPage::Inbox).is_err());
+    }
+}
+
+#[test]
 fn to_look_at_a_page_changes_nothing() {
     let stage = Stage::new();
     let id = stage.brought_to(MailState::Refused, "550 no");
     let before = stage.get(&id);
     stage.outbox(&admin(), &[("show", "failed")]);
+    stage.draw(&admin(), &OperatorPage::Mail(id.clone())).expect("drawn");
     assert_eq!(stage.get(&id), before);
     assert_eq!(stage.host.audit(&crate::storage::AuditFilter { limit: 10, ..Default::default() }).expect("read"), []);
 }

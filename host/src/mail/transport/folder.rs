@@ -36,6 +36,10 @@ impl Transport for Folder {
         Box::new(FolderSession(Arc::clone(&self.0)))
     }
 
+    fn folder(&self) -> Option<&Path> {
+        Some(&self.0.path)
+    }
+
     fn probe(&self) -> Attempt {
         let started = Instant::now();
         let (verdict, said) = match private(&self.0.path) {

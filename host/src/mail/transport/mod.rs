@@ -5,6 +5,7 @@ mod said;
 pub mod sendmail;
 pub mod smtp;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::Message;
@@ -17,6 +18,11 @@ pub trait Transport: Send + Sync {
 
     /// A session of one worker; it connects when it has something to send, and again when it has to.
     fn session(&self) -> Box<dyn Session>;
+
+    /// The folder that it writes mails into, if that is its way.
+    fn folder(&self) -> Option<&Path> {
+        None
+    }
 
     /// Goes as far as it can without sending anything, to see whether it would work. Blocks.
     fn probe(&self) -> Attempt {

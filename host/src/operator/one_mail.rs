@@ -1,0 +1,174 @@
+//! One mail: its life, each step of its latest attempt, and what it says, with •••• for what is secret.
+
+use super::{Deed, OperatorSurface, button, may_retry, may_withdraw, not_found, page as whole, place, state_badge};
+use crate::call::CallError;
+use crate::caller::Caller;
+use crate::host::Host;
+use crate::mail::transport::StepKind;
+use crate::mail::{Mailbox, message_id};
+use crate::outbox::OneMail;
+use crate::storage::outbox::{MailId, Recipient, Told};
+use crate::view::Page;
+use crate::view::html::nodes::Painter;
+use crate::view::html::table::Grid;
+use crate::view::html::{Html, Markup};
+use crate::view::nodes::{self, Code, ColumnKind, Fact, Form, Intent, Node, Value};
+use crate::view::shell::{Link, parts};
+
+pub(super) fn page(
+    host: &Host,
+    caller: &Caller,
+    id: &MailId,
+    surface: &OperatorSurface<'_>,
+) -> Result<Page, CallError> {
+    let one = host.mail(caller, id).map_err(CallError::of_storage)?.ok_or_else(not_found)?;
+    let from = host.0.post.as_ref().map(|post| &post.from);
+    Ok(host.framed_own(caller, place("mail"), &surface.surface, |frame| {
+        draw(&one, from, surface.outbox, &mut Painter::new(frame, 2))
+    }))
+}
+
+fn draw(one: &OneMail, from: Option<&Mailbox>, outbox: &str, painter: &mut Painter<'_>) -> Page {
+    let words = painter.words;
+    let actions = actions(one, outbox, painter);
+    let question = question(one, painter);
+    let delivery = delivery(one, painter);
+    let attempt = attempt(one.mail.last.as_ref(), painter);
+    painter.html.class("div", "kt-sections");
+    if let Some(question) = question {
+        painter.html.markup(&question);
+    }
+    for (id, key, body) in [("mail-delivery", "mail-delivery", &delivery), ("mail-attempt", "mail-attempt", &attempt)] {
+        painter.html.markup(&parts::card(id, words.get(key), body));
+    }
+    painter.html.close("div");
+    painter.sections(&texts(one, from, painter));
+    let title = one.drawn.as_ref().map_or(one.mail.template.as_str(), |drawn| drawn.subject.as_str());
+    whole(painter, title, Some(&state_badge(one.delivery.state, words)), &actions)
+}
+
+fn actions(one: &OneMail, outbox: &str, painter: &mut Painter<'_>) -> Markup {
+    let (words, mail, delivery) = (painter.words, &one.mail, &one.delivery);
+    // To another address only after the question, which stands below.
+    if may_retry(delivery) && !delivery.moved {
+        painter.action(&button(words.get("mail-retry"), &Deed::Retry(mail.id.clone(), None), Intent::Primary));
+    }
+    if may_withdraw(delivery) {
+        painter.action(&button(words.get("outbox-withdraw"), &Deed::Withdraw(mail.id.clone()), Intent::Neutral));
+    }
+    painter.html.markup(&parts::button_link(Link { label: words.get("outbox"), url: outbox }, Intent::Quiet));
+    painter.html.done()
+}
+
+/// Asks before a retry to another address than the latest attempt's. The form bears the address that it names: if that
+/// changes meanwhile too, the question is asked again.
+fn question(one: &OneMail, painter: &mut Painter<'_>) -> Option<Markup> {
+    let (words, delivery) = (painter.words, &one.delivery);
+    if !may_retry(delivery) || !delivery.moved {
+        return None;
+    }
+    match &delivery.to {
+        Some(to) => {
+            let text = words.fill("mail-moved-text", &[("address", to)]);
+            painter.form(&Form {
+                submit: Deed::Retry(one.mail.id.clone(), Some(to.clone())).submission(),
+                intro: vec![vec![Value::Text(text)]],
+                points: Vec::new(),
+                fields: Vec::new(),
+                submit_label: words.get("mail-retry-there").to_owned(),
+                submit_intent: Intent::Primary,
+                cancel: None,
+            });
+        }
+        None => {
+            painter.html.element("p", &[("class", Some("kt-text"))], words.get("mail-moved-none"));
+        }
+    }
+    let body = painter.html.done();
+    Some(parts::card("mail-question", words.get("mail-moved-question"), &body))
+}
+
+fn delivery(one: &OneMail, painter: &mut Painter<'_>) -> Markup {
+    painter.delivery(&nodes::Delivery { mail: one.mail.id.to_string(), before: Vec::new(), after: Vec::new() });
+    if !one.delivery.whole && one.delivery.failed() {
+        painter.html.element("p", &[("class", Some("kt-text"))], painter.words.get("mail-nothing-left"));
+    }
+    painter.html.done()
+}
+
+/// Each step of the latest attempt, with the server's own words.
+fn attempt(told: Option<&Told>, painter: &mut Painter<'_>) -> Markup {
+    let words = painter.words;
+    let Some(told) = told else {
+        return Html::new().element("p", &[("class", Some("kt-text"))], words.get("mail-attempt-none")).done();
+    };
+    painter.html.class("p", "kt-text").element("bdi", &[("dir", Some("ltr"))], &told.server).text(", ");
+    painter.cell(&[Value::Time(told.at)]);
+    painter.html.close("p");
+    let head = painter.html.done();
+    let columns = [
+        (words.get("mail-step"), ColumnKind::Text, false),
+        (words.get("mail-took"), ColumnKind::Number, false),
+        (words.get("mail-said"), ColumnKind::Text, false),
+    ];
+    let rows: Vec<_> = told
+        .attempt
+        .steps
+        .iter()
+        .map(|step| {
+            let took = format!("{} ms", words.number(i64::try_from(step.took.as_millis()).unwrap_or(i64::MAX)));
+            let said = Html::new().element("code", &[("dir", Some("ltr"))], &step.said).done();
+            (vec![Markup::text(words.get(step_key(step.kind))), Markup::text(&took), said], Markup::default())
+        })
+        .collect();
+    let grid = Grid { caption: words.get("mail-attempt"), columns: &columns, rows: &rows, empty: &Markup::default() };
+    Html::new().markup(&head).markup(&grid.draw(words)).done()
+}
+
+fn step_key(kind: StepKind) -> &'static str {
+    match kind {
+        StepKind::LookUp => "mail-step-look-up",
+        StepKind::Connect => "mail-step-connect",
+        StepKind::Tls => "mail-step-tls",
+        StepKind::Login => "mail-step-login",
+        StepKind::Handover => "mail-step-handover",
+    }
+}
+
+/// Headers, and both texts as they are written: the HTML is not run here.
+fn texts(one: &OneMail, from: Option<&Mailbox>, painter: &Painter<'_>) -> Vec<Node> {
+    let (words, mail) = (painter.words, &one.mail);
+    let text = |text: &str| vec![Value::Text(text.to_owned())];
+    let fact = |key: &str, value| Fact { label: words.get(key).to_owned(), value };
+    let to = match (&one.delivery.to, &mail.to) {
+        (Some(address), _) => text(address),
+        (None, Recipient::Operators) => text(words.get("outbox-operators")),
+        (None, Recipient::Account(id)) => vec![Value::Code(id.to_string())],
+    };
+    let mut facts = vec![fact("outbox-column-to", to)];
+    if let Some(drawn) = &one.drawn {
+        facts.push(fact("mail-header-subject", text(&drawn.subject)));
+    }
+    if let Some(from) = from {
+        facts.push(fact("inbox-from", text(&from.address)));
+        facts.push(fact("mail-message-id", vec![Value::Code(format!("<{}>", message_id(mail.id.as_str(), from)))]));
+    }
+    facts.push(fact("mail-asked-at", vec![Value::Time(mail.asked_at)]));
+    facts.push(fact("mail-expires", vec![Value::Time(mail.expires)]));
+    facts.push(fact("mail-plugin", vec![Value::Code(mail.plugin.clone())]));
+    facts.push(fact("mail-template", vec![Value::Code(mail.template.clone())]));
+    let mut nodes = vec![Node::Heading(words.get("mail-headers").to_owned()), Node::Facts(facts)];
+    let Some(drawn) = &one.drawn else {
+        nodes.push(Node::Text(text(words.get("mail-undrawn"))));
+        return nodes;
+    };
+    let masked = if one.delivery.whole { "mail-masked" } else { "mail-masked-gone" };
+    for (key, written) in [("mail-text", &drawn.text), ("mail-html", &drawn.html)] {
+        let label = words.get(key).to_owned();
+        let lines = written.lines().map(str::to_owned).collect();
+        nodes.push(Node::Heading(label.clone()));
+        nodes.push(Node::Text(text(words.get(masked))));
+        nodes.push(Node::Code(Code { label, lines, secret: false }));
+    }
+    nodes
+}
