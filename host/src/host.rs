@@ -333,7 +333,6 @@ pub fn plugin_name(grants: &Path) -> String {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use std::collections::BTreeMap;
 
     use super::*;
     use crate::accounts::sql::Sql;

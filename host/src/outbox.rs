@@ -75,6 +75,8 @@ pub struct OneMail {
     pub mail: Mail,
     /// What became of it, as its reader may know it.
     pub delivery: Delivery,
+    /// Without brackets; none if the row cannot be read any more.
+    pub message_id: Option<String>,
     /// Subject and texts, with •••• for what is secret; none if they cannot be drawn any more.
     pub drawn: Option<Drawn>,
 }
@@ -172,12 +174,14 @@ impl Host {
             Some(id) => self.0.storage.account(id)?.map(|known| known.account),
             None => None,
         };
-        let drawn = match self.0.storage.filling(id) {
-            Ok(Some(filling)) => self.0.drawn(&filling, account.as_ref(), mail.asked_at, true).ok(),
-            Ok(None) | Err(StorageError::Failed { .. }) => None,
+        let filling = match self.0.storage.filling(id) {
+            Ok(filling) => filling,
+            Err(StorageError::Failed { .. }) => None,
             Err(error) => return Err(error),
         };
-        Ok(Some(OneMail { mail, delivery, drawn }))
+        let drawn =
+            filling.as_ref().and_then(|it| self.0.drawn(it, account.as_ref(), mail.asked_at, true).ok());
+        Ok(Some(OneMail { mail, delivery, message_id: filling.map(|it| it.message_id), drawn }))
     }
 
     /// Tries mails again, each to the address now on file. One whose address has changed since its latest attempt is left

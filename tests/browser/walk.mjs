@@ -96,6 +96,9 @@ async function tour(browser, kind) {
     await visit('details', `${overview}/details`);
     await visit('resellers', '/resellers');
     await visit('my account', '/account');
+    await visit('outbox', '/mail/outbox');
+    await visit('inbox', '/mail/inbox');
+    await visit('email settings', '/mail/settings');
     await visit('not found', '/customers/999999');
   });
 }
@@ -292,6 +295,14 @@ async function resetAndMail(browser, kind, round) {
         await page.goto(overview);
       }
       await sound(page, `overview mailed ${name}`);
+      await page.locator('a[href^="/mail/outbox/"]').first().click();
+      await page.waitForLoadState();
+      await says(page, '••••');
+      await sound(page, `one mail ${name}`);
+      await page.goto('/mail/inbox');
+      await page.locator('main a[href^="/mail/inbox/"]').first().click();
+      await page.waitForLoadState();
+      await sound(page, `inbox mail ${name}`);
     });
   });
   const password = await proves(`the mail holds a password alone on its line (${kind.locale})`, async () => {

@@ -21,6 +21,7 @@ use keyturn_host::view::{self, Contact, Corrections, Frame, Place, Region};
 
 use crate::answer::{self, Failed, cookie, retry_after};
 use crate::folk::{Folk, scope};
+use crate::pages::mail;
 use crate::people::Person;
 use crate::site::Site;
 use crate::visitor::{VISIT, Visitor};
@@ -132,7 +133,7 @@ impl Request {
             zone: brand.zone.clone(),
             now: self.site.host.now(),
             account: &not_asked,
-            mail: &|_| None,
+            mail: &|id| self.site.host.delivery(caller, id),
             corrections,
             keys: self.site.host.keys(),
         })
@@ -261,7 +262,23 @@ impl Request {
             });
         }
         let label = if lists.is_empty() { "nav-you" } else { "nav-people" };
-        let groups = [Group { label: words.get(label), items: &items }];
+        let mails: Vec<Item<'_>> = [
+            (mail::OUTBOX, "nav-outbox", mail::runs(person)),
+            (mail::INBOX, "nav-inbox", mail::runs(person) && self.site.host.has_inbox()),
+            (mail::SETTINGS, "mail-settings", mail::runs(person)),
+        ]
+        .into_iter()
+        .filter(|(_, _, shown)| *shown)
+        .map(|(url, label, _)| Item {
+            link: Link { label: words.get(label), url },
+            current: self.path.starts_with(url),
+            badge: None,
+        })
+        .collect();
+        let mut groups = vec![Group { label: words.get(label), items: &items }];
+        if !mails.is_empty() {
+            groups.push(Group { label: words.get("nav-mail"), items: &mails });
+        }
         let token = self.visitor.token();
         let hidden = [("token", token.as_str())];
         let user = User {

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::task::spawn_blocking;
 
 use crate::answer::{self, Failed};
-use crate::pages::{account, details, home, overview, people, plugin, sign_in, step_up};
+use crate::pages::{account, details, home, mail, overview, people, plugin, sign_in, step_up};
 use crate::request::Request;
 use crate::site::Site;
 use crate::visitor::{Visitor, from_elsewhere};
@@ -31,6 +31,12 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/", only(home::show))
         .route("/sign-in", both(sign_in::show, sign_in::enter))
         .route("/sign-out", posting(home::sign_out))
+        .route("/mail/outbox", both(mail::outbox, mail::post))
+        .route("/mail/outbox/{id}", both(mail::one, mail::post))
+        .route("/mail/inbox", only(mail::inbox))
+        .route("/mail/inbox/{name}", only(mail::inbox_one))
+        .route("/mail/inbox/{name}/html", only(mail::inbox_html))
+        .route("/mail/settings", only(mail::settings))
         .route("/step-up", both(step_up::show, step_up::post))
         .route("/theme", posting(home::theme))
         .route("/account", both(account::show, account::post))

@@ -14,6 +14,7 @@ use keyturn_host::view::shell::Post;
 
 use crate::database::Database;
 use crate::folk::Folk;
+use crate::pages::mail;
 
 /// What all requests share.
 pub struct Site {
@@ -27,6 +28,10 @@ pub struct Site {
     pub set_password: String,
     /// Where help is: the brand's contact, if that is a mail address.
     pub help: Option<String>,
+    /// How mail goes out; none: it does not.
+    pub mail_way: Option<String>,
+    /// In whose name.
+    pub mail_from: Option<String>,
     /// Cookies are for https only.
     pub https: bool,
 }
@@ -64,6 +69,8 @@ impl Site {
             verify: config.sign_in.hook.clone(),
             set_password: config.sign_in.set_hook.clone(),
             help,
+            mail_way: config.transport()?.map(|way| way.name()),
+            mail_from: config.sender().map(|sender| sender.address),
             https,
         })
     }
@@ -85,8 +92,8 @@ impl Links for Site {
         match target {
             Target::Overview(account) => person(account, ""),
             Target::AccountDetails(account) => person(account, "/details"),
-            Target::Mail(mail) => format!("/mail/outbox/{}", byte_serialize(mail.as_bytes()).collect::<String>()),
-            Target::EmailSettings => "/mail/settings".to_owned(),
+            Target::Mail(id) => format!("{}/{}", mail::OUTBOX, byte_serialize(id.as_bytes()).collect::<String>()),
+            Target::EmailSettings => mail::SETTINGS.to_owned(),
             Target::SignIn => "/sign-in".to_owned(),
             Target::MyAccount => "/account".to_owned(),
             Target::Page(page) => {

@@ -5,7 +5,7 @@ use crate::call::CallError;
 use crate::caller::Caller;
 use crate::host::Host;
 use crate::mail::transport::StepKind;
-use crate::mail::{Mailbox, message_id};
+use crate::mail::Mailbox;
 use crate::outbox::OneMail;
 use crate::storage::outbox::{MailId, Recipient, Told};
 use crate::view::Page;
@@ -151,7 +151,9 @@ fn texts(one: &OneMail, from: Option<&Mailbox>, painter: &Painter<'_>) -> Vec<No
     }
     if let Some(from) = from {
         facts.push(fact("inbox-from", text(&from.address)));
-        facts.push(fact("mail-message-id", vec![Value::Code(format!("<{}>", message_id(mail.id.as_str(), from)))]));
+    }
+    if let Some(id) = &one.message_id {
+        facts.push(fact("mail-message-id", vec![Value::Code(format!("<{id}>"))]));
     }
     facts.push(fact("mail-asked-at", vec![Value::Time(mail.asked_at)]));
     facts.push(fact("mail-expires", vec![Value::Time(mail.expires)]));

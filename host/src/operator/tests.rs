@@ -92,6 +92,7 @@ impl Stage {
             expires: call::now() + 3_600_000,
             per_minute: 1_000,
             origin: None,
+            message_id: format!("{id}@panel.example"),
         };
         let commit = Commit {
             plugin: "p".to_owned(),
