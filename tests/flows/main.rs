@@ -3,6 +3,7 @@
 
 mod command;
 mod mail;
+mod outbox;
 mod php;
 
 use std::io::Write as _;

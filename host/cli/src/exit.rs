@@ -9,6 +9,8 @@ use keyturn_host::plugin::pack::PackError;
 use keyturn_host::storage::StorageError;
 use keyturn_host::{CallError, Failure};
 
+/// Done in part; what was not done is listed.
+pub const PART: u8 = 3;
 /// No such account, hook or file.
 pub const NOT_FOUND: u8 = 4;
 /// A rule or a right said no.

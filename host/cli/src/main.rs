@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{audit, call, check, key, mail, plugin, reset_password};
+use commands::{audit, call, check, key, mail, outbox, plugin, reset_password};
 use output::{Colour, Output};
 
 /// Password management for hosting panels, as a sandboxed plugin.
@@ -62,6 +62,9 @@ Works with the server running or stopped. A password is read from standard input
     /// Whether mail goes out.
     #[command(subcommand)]
     Mail(mail::Command),
+    /// Mails that wait, failed or were accepted: look, retry, withdraw.
+    #[command(subcommand)]
+    Outbox(outbox::Command),
     /// Look into plugins, or make one ready.
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -91,6 +94,7 @@ fn main() -> ExitCode {
         Command::Call(arguments) => call::run(&cli.config, &arguments, &output),
         Command::ResetPassword(arguments) => reset_password::run(&cli.config, &arguments, &output),
         Command::Mail(command) => mail::run(&cli.config, &command, &output),
+        Command::Outbox(command) => outbox::run(&cli.config, &command, &output),
         Command::Plugin(command) => plugin::run(&command, &output),
         Command::Key(command) => key::run(&cli.config, &command, &output),
         Command::Audit(command) => audit::run(&cli.config, &command, &output),

@@ -98,11 +98,11 @@ fn code(verdict: Verdict) -> u8 {
     }
 }
 
-fn step_document(step: &Step) -> serde_json::Value {
+pub(super) fn step_document(step: &Step) -> serde_json::Value {
     json!({ "step": step.kind, "took_ms": u64::try_from(step.took.as_millis()).unwrap_or(u64::MAX), "said": step.said })
 }
 
-fn milliseconds(took: Duration) -> String {
+pub(super) fn milliseconds(took: Duration) -> String {
     format!("{:.1} ms", took.as_secs_f64() * 1_000.0)
 }
 
@@ -131,7 +131,7 @@ pub(super) fn how_far(steps: &[Step]) -> String {
     }
 }
 
-fn step_name(kind: StepKind) -> &'static str {
+pub(super) fn step_name(kind: StepKind) -> &'static str {
     match kind {
         StepKind::LookUp => "look-up",
         StepKind::Connect => "connect",

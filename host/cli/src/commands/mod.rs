@@ -5,6 +5,7 @@ pub mod call;
 pub mod check;
 pub mod key;
 pub mod mail;
+pub mod outbox;
 pub mod plugin;
 pub mod reset_password;
 
