@@ -130,7 +130,7 @@ impl Host {
         const LOOK: usize = 1_000;
         let most = filter.limit as usize;
         let mut seen = Seen { mails: Vec::new(), older: None };
-        let mut filter = MailFilter { limit: filter.limit.saturating_add(1).max(100), ..filter.clone() };
+        let mut filter = MailFilter { limit: filter.limit.saturating_add(1).clamp(100, 1_000), ..filter.clone() };
         let mut looked = 0;
         loop {
             let mails = self.0.storage.mails(&filter)?;

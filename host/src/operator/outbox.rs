@@ -127,7 +127,7 @@ struct Sheet<'a> {
     seen: Seen,
     subjects: Vec<Option<String>>,
     counts: Option<Vec<(MailState, u64)>>,
-    /// When a mail was accepted last.
+    /// When a mail was accepted last, if none waits and none has failed.
     last: Option<i64>,
     workers: Workers,
 }
@@ -141,8 +141,15 @@ pub(super) fn page(
     let broken = CallError::of_storage;
     let seen = host.seen_mails(caller, &listed.filter()).map_err(broken)?;
     let last = if seen.mails.is_empty() && listed.shown == Shown::Failed {
-        let filter = MailFilter { states: vec![MailState::Accepted], limit: 1, ..MailFilter::default() };
-        host.seen_mails(caller, &filter).map_err(broken)?.mails.first().map(|(mail, _)| mail.changed_at)
+        let newest = |shown: Shown| {
+            let filter = MailFilter { states: shown.states().to_vec(), limit: 1, ..MailFilter::default() };
+            host.seen_mails(caller, &filter).map(|seen| seen.mails.first().map(|(mail, _)| mail.changed_at))
+        };
+        // Not all was accepted while some of it waits.
+        match newest(Shown::Waiting).map_err(broken)? {
+            Some(_) => None,
+            None => newest(Shown::Accepted).map_err(broken)?,
+        }
     } else {
         None
     };
@@ -268,7 +275,7 @@ impl Sheet<'_> {
                 let time = words.time(last, painter.frame.now, &painter.frame.zone);
                 words.fill("outbox-done-last", &[("time", &time)])
             }
-            (Shown::Failed, None) => words.get("outbox-none").to_owned(),
+            (Shown::Failed, None) => words.get("outbox-none-failed").to_owned(),
             (Shown::Waiting, _) => words.get("outbox-no-waiting").to_owned(),
             (Shown::Accepted, _) => words.get("outbox-none-accepted").to_owned(),
             (Shown::All, _) => words.get("outbox-none").to_owned(),

@@ -270,6 +270,9 @@ fn an_empty_outbox_says_why_and_stopped_workers_since_when() {
     stage.brought_to(MailState::Accepted, "250 ok");
     let html = stage.outbox(&admin(), &[("show", "failed")]);
     assert!(html.contains("All mail was accepted. Last: today "), "{html}");
+    let waits = stage.mail("customer:1", "Another");
+    assert!(stage.outbox(&admin(), &[("show", "failed")]).contains("No mail has failed."));
+    stage.host.withdraw(&admin(), &[waits]).expect("withdrawn");
     stage.storage.beat(&[], 30_000, call::now()).expect("a sign of life");
     assert!(!stage.outbox(&admin(), &[]).contains("kt-notice kt-danger"));
     stage.panel("UPDATE keyturnhost_workers SET beat = 5");
