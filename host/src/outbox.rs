@@ -179,8 +179,7 @@ impl Host {
             Err(StorageError::Failed { .. }) => None,
             Err(error) => return Err(error),
         };
-        let drawn =
-            filling.as_ref().and_then(|it| self.0.drawn(it, account.as_ref(), mail.asked_at, true).ok());
+        let drawn = filling.as_ref().and_then(|it| self.0.drawn(it, account.as_ref(), mail.asked_at, true).ok());
         Ok(Some(OneMail { mail, delivery, message_id: filling.map(|it| it.message_id), drawn }))
     }
 

@@ -169,7 +169,7 @@ fn child() {
         scope.spawn(|| host.run_workers(&shutdown));
         let until = Instant::now() + Duration::from_secs(60);
         let waits = |state| matches!(state, MailState::Queued | MailState::Sending);
-        while Instant::now() < until && storage.mail_counts().expect("read").iter().any(|(state, _)| waits(*state)) {
+        while Instant::now() < until && storage.mail_counts().expect("read").iter().any(|(_, state, _)| waits(*state)) {
             std::thread::sleep(Duration::from_millis(5));
         }
         shutdown.stop();

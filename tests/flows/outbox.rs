@@ -64,6 +64,7 @@ impl Panel {
             expires: now + 3_600_000,
             per_minute: 100,
             origin: None,
+            message_id: format!("{id}@panel.example"),
         };
         let commit = Commit {
             plugin: "p".to_owned(),

@@ -4,8 +4,8 @@ use super::{Deed, OperatorSurface, button, may_retry, may_withdraw, not_found, p
 use crate::call::CallError;
 use crate::caller::Caller;
 use crate::host::Host;
-use crate::mail::transport::StepKind;
 use crate::mail::Mailbox;
+use crate::mail::transport::StepKind;
 use crate::outbox::OneMail;
 use crate::storage::outbox::{MailId, Recipient, Told};
 use crate::view::Page;

@@ -142,9 +142,10 @@ fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCo
 }
 
 fn show(host: &Host, id: &MailId, output: &Output) -> anyhow::Result<ExitCode> {
-    let OneMail { mail, delivery, drawn } = host.mail(&console(), id)?.ok_or_else(|| no_such(id))?;
+    let OneMail { mail, delivery, message_id, drawn } = host.mail(&console(), id)?.ok_or_else(|| no_such(id))?;
     if output.json {
         let mut shown = document(&mail);
+        shown["message_id"] = json!(message_id);
         shown["address"] = json!(delivery.to);
         shown["moved"] = json!(delivery.moved);
         shown["subject"] = json!(drawn.as_ref().map(|drawn| &drawn.subject));
@@ -161,6 +162,7 @@ fn show(host: &Host, id: &MailId, output: &Output) -> anyhow::Result<ExitCode> {
         ("asked", clock(mail.asked_at, host)),
     ];
     facts.extend(mail.due.filter(|_| mail.state == MailState::Delayed).map(|due| ("next", clock(due, host))));
+    facts.extend(message_id.map(|id| ("id", format!("<{id}>"))));
     facts.extend(mail.obstacle.map(|obstacle| ("obstacle", obstacle.name().to_owned())));
     if delivery.moved && delivery.whole {
         facts.push(("address", "another one is on file than the latest attempt went to".to_owned()));

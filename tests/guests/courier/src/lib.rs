@@ -139,10 +139,10 @@ impl Background for Plugin {
                     _ => -1,
                 };
                 note("heard", &format!("{} {} {number}", received.source, received.event.name));
-                if received.event.name == "courier.loop" {
-                    if let Err(error) = emit("courier.loop", number + 1) {
-                        note("heard", &format!("{error:?}"));
-                    }
+                if received.event.name == "courier.loop"
+                    && let Err(error) = emit("courier.loop", number + 1)
+                {
+                    note("heard", &format!("{error:?}"));
                 }
             }
         }
