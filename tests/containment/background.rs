@@ -154,6 +154,31 @@ fn words(text: &str) -> Value {
 }
 
 #[test]
+fn a_mail_tells_from_where_it_was_asked_for_but_not_where_somebody_else_sits() {
+    let office = Office::new();
+    let customer: AccountId = "customer:1".parse().expect("an account");
+    let manager: AccountId = "staff:9".parse().expect("an account");
+    let reach = Reach::none().with("customer", Scope::All);
+    for (actor, told) in [
+        (Actor::Anonymous, true),
+        (Actor::Account(customer), true),
+        (Actor::Account(manager), false),
+        (Actor::Console, false),
+    ] {
+        let address = Some("192.0.2.7".parse().expect("an address"));
+        let caller = Caller { address, ..Caller::new(actor.clone(), reach.clone()) };
+        office.call_as(&caller, "send", hello("customer:1", "tavo-meki-94")).unwrap_or_else(|cause| panic!("{cause}"));
+        let sent = Mutex::new(Vec::new());
+        office.works_until(|| {
+            sent.lock().expect("not poisoned").extend(office.sent());
+            !sent.lock().expect("not poisoned").is_empty()
+        });
+        let text = sent.lock().expect("not poisoned")[0].text.to_string();
+        assert_eq!(text.contains("192.0.2.x"), told, "{actor:?}: {text}");
+    }
+}
+
+#[test]
 fn a_mail_goes_to_the_address_on_file_and_its_plugin_learns_what_became_of_it() {
     let office = Office::new();
     let id = office.ok("send", hello("customer:1", "tavo-meki-94"));

@@ -303,7 +303,9 @@ pub fn greeting(site: &Site, address: &str, demo: bool) -> anyhow::Result<String
         }
         text.push_str(
             "\n  Try: as ana, find Marta, press Manage, type a new password twice, press Save. In another browser\n  \
-             Marta is signed out; her old password no longer works, the new one leads to choosing her own.\n",
+             Marta is signed out; her old password no longer works, the new one leads to choosing her own.\n\n  \
+             Or press Reset & mail password, or follow Forgotten password on the sign-in page. Mail goes into a\n  \
+             folder here; Inbox (trial) in Ana's navigation shows it.\n",
         );
     } else if !site.people.has_owner()? {
         text.push_str(

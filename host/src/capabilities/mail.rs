@@ -9,6 +9,7 @@ use super::RETRY_SECONDS;
 use crate::accounts::{AccountId, Field};
 use crate::bindings::keyturn::panel::mail::{Error, Host, MailState as State_, Recipient as To, Variable};
 use crate::call::state::{Call, State, Stop};
+use crate::caller::Actor;
 use crate::mail::address;
 use crate::mail::template::{Kind, Template, Value};
 use crate::plugin::manifest::Mail as Rights;
@@ -159,13 +160,24 @@ impl Call {
         Ok(NewMail {
             message_id: format!("{id}@{}", self.surroundings.message_domain),
             id,
-            to,
             template: kept,
             variables,
             expires: expires.unwrap_or(self.now + USEFUL),
             per_minute,
-            origin: self.caller.address.map(|address| address.to_canonical().to_string()),
+            origin: self.origin(&to),
+            to,
         })
+    }
+
+    /// From where it was asked for, as the recipient may know it: by nobody in particular, by himself, or by the panel on either's
+    /// behalf. Where a manager or a machine sits is not his affair.
+    fn origin(&self, to: &Recipient) -> Option<String> {
+        let theirs = match &self.caller.actor {
+            Actor::Anonymous | Actor::System => true,
+            Actor::Account(own) => to.account() == Some(own),
+            Actor::ServiceKey(_) | Actor::Console => false,
+        };
+        self.caller.address.filter(|_| theirs).map(|address| address.to_canonical().to_string())
     }
 
     /// The variables as values, if they are those of the template.

@@ -382,3 +382,17 @@ fn no_slot_has_effects() {
     }
     assert_eq!((panel.data(), panel.outbox(), panel.events()), before);
 }
+
+#[test]
+fn where_no_session_was_open_none_is_spoken_of() {
+    let panel = panel();
+    *panel.caller.borrow_mut() = Actor::Account("staff:9".to_owned());
+    panel.alter(MARTA, |person| person.sessions = Some(0));
+    for (must_change, said) in
+        [(true, "Password saved. It must be changed at the next sign-in."), (false, "Password saved. ")]
+    {
+        let inputs = [("new", password(SECOND)), ("must-change", Input::Tick(must_change))];
+        let (_, text) = outcome(submit(&panel, "set-password", None, &inputs).unwrap());
+        assert_eq!(text, said);
+    }
+}

@@ -67,6 +67,7 @@ fn before(words: Words, last: &SecretMail) -> Step {
     let (title, detail) = match last.carries {
         Carries::TemporaryPassword | Carries::PermanentPassword => {
             let detail = match last.sessions_ended {
+                Some(0) => words.sentence(Word::StepReplacedDetailNone, &[]),
                 Some(n) => words.sentence(Word::StepReplacedDetail, &[("n", Value::Number(n.into()))]),
                 None => words.sentence(Word::StepReplacedDetailUnknown, &[]),
             };

@@ -61,7 +61,9 @@ impl Form<'_> {
         let changed = change::set_password(self.ports, account, new, must_change)?;
         let mut body = self.sessions(changed.sessions_ended, Word::SetSessions, Word::SetSessionsUnknown);
         if must_change {
-            body.push(Value::Text(" ".to_owned()));
+            if !body.is_empty() {
+                body.push(Value::Text(" ".to_owned()));
+            }
             body.extend(self.words.sentence(Word::SetMustChange, &[]));
         }
         Ok(self.done_with_mail(Target::Overview(account.to_owned()), Word::SetTitle, body, changed.notice))
@@ -88,7 +90,10 @@ impl Form<'_> {
             }
             other => other?,
         };
-        let body = self.sessions(changed.sessions_ended, Word::Saved, Word::SavedSessionsUnknown);
+        let body = match changed.sessions_ended {
+            Some(0) => self.words.sentence(Word::SavedNoSessions, &[]),
+            ended => self.sessions(ended, Word::Saved, Word::SavedSessionsUnknown),
+        };
         Ok(self.done(Target::SignIn, Word::OwnSavedTitle, body))
     }
 
@@ -148,6 +153,8 @@ impl Form<'_> {
 
     fn sessions(&self, ended: Option<u32>, counted: Word, unknown: Word) -> Sentence {
         match ended {
+            // Nothing worth a sentence.
+            Some(0) => Sentence::new(),
             Some(n) => self.words.sentence(counted, &[("n", Value::Number(n.into()))]),
             None => self.words.sentence(unknown, &[]),
         }
