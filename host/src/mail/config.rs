@@ -374,7 +374,7 @@ mod tests {
             ("transport = \"smtp\"\n[smtp]\nhost = \"smtp.example\"\nencryption = \"tls\"", "smtp.example:465"),
             ("transport = \"smtp\"\n[smtp]\nhost = \"localhost\"\nencryption = \"none\"", "localhost:25"),
             ("transport = \"sendmail\"", "/usr/sbin/sendmail"),
-            ("transport = \"folder\"\n[folder]\npath = \"/var/mail/trial\"", "/var/mail/trial"),
+            ("transport = \"folder\"\n[folder]\npath = \"/var/mail/trial\"", "folder trial"),
         ] {
             let config = config(&format!("from = \"a@b.example\"\n{text}"));
             config.check().expect(text);

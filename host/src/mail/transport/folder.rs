@@ -29,7 +29,8 @@ impl Folder {
 
 impl Transport for Folder {
     fn name(&self) -> String {
-        self.0.path.display().to_string()
+        // Not the whole path: a page says it to people whom the machine's folders do not concern.
+        format!("folder {}", self.0.path.file_name().unwrap_or(self.0.path.as_os_str()).display())
     }
 
     fn session(&self) -> Box<dyn Session> {
