@@ -69,8 +69,9 @@ fn lay(places: &Places, folder: &Path, packed: &Path, listen: &str) -> Result<()
 }
 
 fn serve(places: &Places, config: &Path, listen: &str) -> Result<()> {
-    cargo(places)
-        .args(["run", "--quiet", "--package", "keyturn-example-panel", "--", "--config"])
+    // Not by cargo: alone, the panel would be built with other features of its dependencies, and so all of them anew.
+    program(places.target.join("debug/keyturn-example-panel"))
+        .arg("--config")
         .arg(config)
         .args(["serve", "--listen", listen, "--demo"])
         .done("the panel stopped")

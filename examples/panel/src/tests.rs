@@ -429,13 +429,14 @@ async fn a_customer_does_not_see_where_the_staff_sit() {
     let sql = format!(
         "INSERT INTO keyturnhost_audit (id, at, plugin, operation, actor, outcome, address, request) VALUES
              (1, 1764000000000, 'p', 'set-password', 'staff:{ana}', 'done', '192.0.2.1', 'r'),
-             (2, 1764000000000, 'p', 'verify', 'anonymous', 'accepted', '192.0.2.2', 'r');
+             (2, 1764000000000, 'p', 'verify', 'anonymous', 'must_change', '192.0.2.2', 'r');
          INSERT INTO keyturnhost_audit_subjects VALUES
              ('customer:{marta}', 1, 0, 'subject'), ('customer:{marta}', 2, 0, 'checked')"
     );
     panel.site.people.with(|db| db.execute_batch(&sql)).expect("rows");
     let (_, own) = panel.get(&panel.signed_in(marta), "/account").await;
     assert!(own.contains("192.0.2.2") && !own.contains("192.0.2.1"), "{own}");
+    assert!(own.contains("Signed in, and must choose a new password"), "{own}");
     let (_, overview) = panel.get(&panel.signed_in(ana), &format!("/customers/{marta}")).await;
     assert!(overview.contains("192.0.2.2") && overview.contains("192.0.2.1"), "{overview}");
 }

@@ -76,7 +76,7 @@ fn actor(request: &Request, words: Words, name: &str) -> Result<String, Failed> 
 }
 
 fn signed_in(entry: &AuditEntry) -> bool {
-    entry.operation == "verify" && matches!(entry.outcome.as_str(), "accepted" | "must-change")
+    entry.operation == "verify" && matches!(entry.outcome.as_str(), "accepted" | "must_change")
 }
 
 /// The operation as a deed; what was not done says why, in words where they are known, else in the audit's own.
@@ -106,10 +106,10 @@ fn what(words: Words, entry: &AuditEntry, account: &AccountId) -> String {
 fn verdict(words: Words, outcome: &str) -> String {
     let known = match outcome {
         "accepted" => "did-verify",
-        "must-change" => "did-verify-must-change",
+        "must_change" => "did-verify-must-change",
         "rejected" => "did-verify-rejected",
         "suspended" => "did-verify-suspended",
-        "temporary-ended" => "did-verify-ended",
+        "temporary_ended" => "did-verify-ended",
         other => return words.fill("did-not", &[("deed", words.get("did-verify")), ("outcome", other)]),
     };
     words.get(known).to_owned()
