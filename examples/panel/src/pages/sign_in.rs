@@ -66,6 +66,11 @@ pub fn instead(request: &mut Request, next: &str, carried: &str) -> Result<Respo
     draw(request, &along, None, &notice, StatusCode::FORBIDDEN)
 }
 
+/// A field about the person who types.
+pub fn field(name: &str, label: &str, kind: FieldKind) -> Field {
+    Field { name: name.to_owned(), label: label.to_owned(), hint: None, kind, required: true, own: true }
+}
+
 fn draw(
     request: &mut Request,
     along: &Along,
@@ -74,14 +79,6 @@ fn draw(
     status: StatusCode,
 ) -> Result<Response, Failed> {
     let words = request.words();
-    let field = |name: &str, label: &str, kind: FieldKind| Field {
-        name: name.to_owned(),
-        label: label.to_owned(),
-        hint: None,
-        kind,
-        required: true,
-        own: true,
-    };
     let name = Line { kind: LineKind::Username, value: String::new() };
     let mut fields = vec![
         field("name", words.get("sign-in-name"), FieldKind::Line(name)),
@@ -136,26 +133,15 @@ pub fn enter(request: &mut Request) -> Result<Response, Failed> {
     if !submission.problems.is_empty() {
         return refused(request, &submission, submission.problems.clone(), None, StatusCode::UNPROCESSABLE_ENTITY);
     }
-    let password = submission.inputs.iter().find_map(|(name, input)| match input {
-        Input::Password(password) if name == "password" => Some(password.clone()),
-        _ => None,
-    });
-    let password: Zeroizing<String> = password.unwrap_or_default();
-    let asked = json!({"login_or_email": text(&submission, "name"), "password": password.as_str()});
-    let verdict = site.host.call(&caller, &site.verify, &asked, None);
-    wipe(asked);
     let words = request.words();
     let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
-    let verdict = match verdict {
-        Ok(verdict) => verdict,
-        Err(CallError::Failed(Failure::Throttled(seconds))) => {
-            let time = words.host.duration(u64::from(seconds));
-            let message = words.fill("sign-in-wait", &[("time", &time)]);
+    let verdict = match check(request, &submission, text(&submission, "name"))? {
+        Checked::Verdict(verdict) => verdict,
+        Checked::TooOften { seconds, message } => {
             let mut response = refused(request, &submission, Vec::new(), Some(message), StatusCode::TOO_MANY_REQUESTS)?;
             retry_after(&mut response, seconds);
             return Ok(response);
         }
-        Err(cause) => return Err(cause.into()),
     };
     let contact = site.host.brand().contact.clone();
     let message = match verdict.get("kind").and_then(Json::as_str) {
@@ -175,6 +161,41 @@ pub fn enter(request: &mut Request) -> Result<Response, Failed> {
         _ => words.get("sign-in-wrong").to_owned(),
     };
     refused(request, &submission, Vec::new(), Some(message), unprocessable)
+}
+
+/// What the sign-in hook says of a name and the password of a form.
+pub enum Checked {
+    /// Its answer.
+    Verdict(Json),
+    /// It was asked too often.
+    TooOften {
+        /// To wait.
+        seconds: u32,
+        /// For the reader.
+        message: String,
+    },
+}
+
+/// Asks the hook, as nobody in particular, and wipes what it was asked.
+pub fn check(request: &Request, submission: &Submission, name: &str) -> Result<Checked, Failed> {
+    let password = submission.inputs.iter().find_map(|(name, input)| match input {
+        Input::Password(password) if name == "password" => Some(password.clone()),
+        _ => None,
+    });
+    let password: Zeroizing<String> = password.unwrap_or_default();
+    let asked = json!({"login_or_email": name, "password": password.as_str()});
+    let site = &request.site;
+    let verdict = site.host.call(&request.visitor.anonymous(), &site.verify, &asked, None);
+    wipe(asked);
+    match verdict {
+        Ok(verdict) => Ok(Checked::Verdict(verdict)),
+        Err(CallError::Failed(Failure::Throttled(seconds))) => {
+            let words = request.words();
+            let time = words.host.duration(u64::from(seconds));
+            Ok(Checked::TooOften { seconds, message: words.fill("sign-in-wait", &[("time", &time)]) })
+        }
+        Err(cause) => Err(cause.into()),
+    }
 }
 
 fn refused(
@@ -221,7 +242,7 @@ pub fn renew(request: &mut Request, epoch: &str) -> Result<(), Failed> {
 }
 
 /// What was asked held a password.
-pub fn wipe(asked: Json) {
+fn wipe(asked: Json) {
     if let Json::Object(fields) = asked {
         for (_, value) in fields {
             if let Json::String(text) = value {

@@ -5,17 +5,14 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use form_urlencoded::byte_serialize;
 use keyturn_host::embed::Submitted;
-use keyturn_host::view::form::{self, FormError, Input, Posted};
+use keyturn_host::view::form::{self, FormError, Posted};
 use keyturn_host::view::html::Html;
-use keyturn_host::view::nodes::{Field, FieldKind, Form, Intent, Node, View};
+use keyturn_host::view::nodes::{FieldKind, Form, Intent, Node, View};
 use keyturn_host::view::{self, Corrections, Place};
-use keyturn_host::{CallError, Failure};
-use serde_json::json;
-use zeroize::Zeroizing;
 
 use crate::answer::{self, Failed, retry_after};
 use crate::pages::forms::{self, said, target, text};
-use crate::pages::sign_in::{local, wipe};
+use crate::pages::sign_in::{Checked, check, field, local};
 use crate::request::{OWN, Request, Sheet};
 
 /// Keeps the form, and leads to the page that asks.
@@ -40,14 +37,6 @@ fn draw(
 ) -> Result<Response, Failed> {
     let person = request.person()?;
     let words = request.words();
-    let field = |name: &str, label: &str, kind: FieldKind| Field {
-        name: name.to_owned(),
-        label: label.to_owned(),
-        hint: None,
-        kind,
-        required: true,
-        own: true,
-    };
     let form = Form {
         submit: target("step-up", &[]),
         intro: Vec::new(),
@@ -99,27 +88,16 @@ pub fn post(request: &mut Request) -> Result<Response, Failed> {
         let corrections = submission.corrections(submission.problems.clone(), None);
         return draw(request, &next, Some(&corrections), unprocessable);
     }
-    let password = submission.inputs.iter().find_map(|(name, input)| match input {
-        Input::Password(password) if name == "password" => Some(password.clone()),
-        _ => None,
-    });
-    let password: Zeroizing<String> = password.unwrap_or_default();
     let person = request.person()?;
     let words = request.words();
-    let asked = json!({"login_or_email": person.login, "password": password.as_str()});
-    let verdict = site.host.call(&request.visitor.anonymous(), &site.verify, &asked, None);
-    wipe(asked);
-    let verdict = match verdict {
-        Ok(verdict) => verdict,
-        Err(CallError::Failed(Failure::Throttled(seconds))) => {
-            let time = words.host.duration(u64::from(seconds));
-            let message = words.fill("sign-in-wait", &[("time", &time)]);
+    let verdict = match check(request, &submission, &person.login)? {
+        Checked::Verdict(verdict) => verdict,
+        Checked::TooOften { seconds, message } => {
             let corrections = submission.corrections(Vec::new(), Some(message));
             let mut response = draw(request, &next, Some(&corrections), StatusCode::TOO_MANY_REQUESTS)?;
             retry_after(&mut response, seconds);
             return Ok(response);
         }
-        Err(cause) => return Err(cause.into()),
     };
     let own = person.account().is_some_and(|own| verdict["value"]["account"] == own.as_str());
     if verdict["kind"] != "accepted" || !own {
