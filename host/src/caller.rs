@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::accounts::{Account, AccountId, Reach, Scope};
+use crate::plugin::manifest::STEP_UP_MS;
 use crate::seal;
 
 /// Who acts.
@@ -66,6 +67,17 @@ impl Caller {
             session: String::new(),
             verified_at: None,
             request: seal::hex(&seal::random::<8>()),
+        }
+    }
+
+    /// Whether he has proved himself within the last quarter of an hour, as what needs a step-up asks; `now` is Unix
+    /// milliseconds. A machine never has; whoever stands at the console, and the panel itself, need not.
+    #[must_use]
+    pub fn proved_lately(&self, now: i64) -> bool {
+        match self.actor {
+            Actor::Console | Actor::System => true,
+            Actor::Account(_) => self.verified_at.is_some_and(|at| (0..STEP_UP_MS).contains(&(now - at).max(0))),
+            Actor::Anonymous | Actor::ServiceKey(_) => false,
         }
     }
 

@@ -17,6 +17,7 @@ use crate::host::Host;
 use crate::operator::OWN;
 use crate::plugin::admit::Plugin;
 use crate::plugin::manifest::STEP_UP_MS;
+use crate::view::form::joined::{self, Joined, Unready};
 use crate::view::form::{self, FormError, Input, Posted, Stale};
 use crate::view::html::Markup;
 use crate::view::nodes::{AccountField, Outcome};
@@ -30,6 +31,9 @@ pub const NOTICE_COOKIE: &str = "kt-notice";
 pub struct Surface<'a> {
     /// The address of the page that it stands in: its forms post there.
     pub submit_url: &'a str,
+    /// The id of a form element of the panel's: what is asked here is then a part of that form and saved with it, see
+    /// [`crate::view::form::joined`]. None: each form is one of its own.
+    pub join: Option<&'a str>,
     /// Where targets lead.
     pub links: &'a dyn Links,
     /// What was wrong with the form posted last.
@@ -55,7 +59,7 @@ pub enum Submitted {
     /// A generated password: JSON for the script, with `Cache-Control: no-store`.
     Generated(Zeroizing<String>),
     /// The caller must prove himself anew. Nothing was run. Ask him for his password or second factor, on a form of the
-    /// panel's own that carries this along, and when he has proved himself hand it to [`Host::resume`]: it is sealed, good
+    /// panel's own that carries this along, and when he has proved himself hand it to [`Host::held`] and submit what that gives: it is sealed, good
     /// for this session only, and for a quarter of an hour.
     StepUp(String),
     /// Something was wrong: draw the page again with these, with status 422.
@@ -177,6 +181,7 @@ impl Host {
             caller,
             place,
             submit_url: surface.submit_url,
+            join: surface.join,
             links: surface.links,
             brand: &brand.name,
             contact: Some(contact),
@@ -252,7 +257,7 @@ impl Host {
         surface: &Surface<'_>,
     ) -> Region {
         let mut html = view::html::Html::new();
-        let mut summary = view::html::Html::new();
+        let mut summary = view::Summary::default();
         for plugin in self.plugins_with(slot) {
             let drawn = self.0.slot(&plugin, slot, &[subject.cloned()], caller).and_then(|mut regions| {
                 let nodes = regions.pop().unwrap_or_default();
@@ -263,14 +268,14 @@ impl Host {
             match drawn {
                 Ok(region) => {
                     html.markup(&region.html);
-                    summary.markup(&region.summary);
+                    summary = summary.and(region.summary);
                 }
                 Err(error) => {
                     html.markup(&broken(&plugin, slot, caller, &error));
                 }
             }
         }
-        Region { html: html.done(), summary: summary.done() }
+        Region { html: html.done(), summary }
     }
 
     /// What all plugins show in the rows of a list of accounts, at most a hundred: one call a plugin for all of them.
@@ -327,6 +332,16 @@ impl Host {
         if !submission.problems.is_empty() {
             return Ok(Submitted::Again(submission.corrections(submission.problems.clone(), None)));
         }
+        self.run(caller, &submission, body, surface)
+    }
+
+    fn run(
+        &self,
+        caller: &Caller,
+        submission: &form::Submission,
+        body: &[u8],
+        surface: &Surface<'_>,
+    ) -> Result<Submitted, SubmitError> {
         let plugin = self.plugin(&submission.plugin)?;
         let key = (submission.key.clone(), self.0.keys.mac("form body", &[body]));
         let result = self.0.submit(
@@ -379,30 +394,87 @@ impl Host {
         }
     }
 
+    /// Reads what was posted together from a page that has one form for several, see [`form::joined`].
+    ///
+    /// # Errors
+    /// [`FormError`].
+    pub fn joined(&self, caller: &Caller, body: &[u8]) -> Result<Result<Joined, Box<Submitted>>, SubmitError> {
+        Ok(match joined::read(body, &self.0.keys, caller, call::now())? {
+            Ok(joined) => Ok(joined),
+            Err(Unready::Again(corrections)) => Err(Submitted::Again(*corrections)),
+            Err(Unready::Stale(stale)) => Err(Submitted::Stale(stale)),
+            Err(Unready::Generate(wish, beside)) => match self.generate(caller, &wish)? {
+                Submitted::Again(corrections) => Err(Submitted::Again(joined::together(corrections, beside))),
+                answer => Err(answer),
+            },
+        }
+        .map_err(Box::new))
+    }
+
+    /// Runs the plugins' parts that were changed, in their order, up to the first that is not done; `own` is the name of
+    /// the panel's own part, which is the panel's to run when all of these are [`Submitted::Done`]. None of them was
+    /// changed: nothing is answered. `body` is held whole where the caller must prove himself.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub fn submit_joined(
+        &self,
+        caller: &Caller,
+        joined: &Joined,
+        own: &str,
+        body: &[u8],
+        surface: &Surface<'_>,
+    ) -> Result<Vec<Submitted>, SubmitError> {
+        let words = Words::of(&caller.locale);
+        let mut answers = Vec::new();
+        let parts = joined.parts();
+        for (at, part) in parts.iter().enumerate().filter(|(_, part)| part.submission.plugin != own) {
+            let answer = match self.run(caller, &part.submission, &part.body, surface)? {
+                Submitted::StepUp(_) => Submitted::StepUp(self.hold(caller, body)),
+                Submitted::Again(corrections) => {
+                    // The plugins' before it are done, and drawn as they are now.
+                    let others = parts.iter().enumerate();
+                    let waiting = others.filter(|(n, other)| *n > at || other.submission.plugin == own);
+                    let kept = waiting.map(|(_, other)| other.submission.kept(words));
+                    Submitted::Again(joined::together(corrections, kept))
+                }
+                answer => answer,
+            };
+            let done = matches!(answer, Submitted::Done { .. });
+            answers.push(answer);
+            if !done {
+                break;
+            }
+        }
+        Ok(answers)
+    }
+
     fn held_place(caller: &Caller) -> [String; 3] {
         ["held form".to_owned(), caller.actor.name(), caller.session.clone()]
     }
 
-    fn hold(&self, caller: &Caller, body: &[u8]) -> String {
+    /// Seals a form that was posted, to wait until its caller has proved himself; as [`Submitted::StepUp`] carries it.
+    #[must_use]
+    pub fn hold(&self, caller: &Caller, body: &[u8]) -> String {
         let held = Zeroizing::new([&call::now().to_be_bytes()[..], body].concat());
         let place = Self::held_place(caller);
         URL_SAFE_NO_PAD.encode(self.0.keys.seal(&place.each_ref().map(String::as_str), &held))
     }
 
-    /// Runs a form that waited for its caller to prove himself: his `verified_at` says that he has.
+    /// The body of a form that waited for its caller to prove himself: to be submitted as if it were posted anew.
     ///
     /// # Errors
-    /// [`SubmitError`], as of [`Host::submit`]; [`FormError::Foreign`] for what was not held for this session, or too long ago.
-    pub fn resume(&self, caller: &Caller, held: &str, surface: &Surface<'_>) -> Result<Submitted, SubmitError> {
+    /// [`FormError::Foreign`] for what was not held for this session, or too long ago.
+    pub fn held(&self, caller: &Caller, held: &str) -> Result<Zeroizing<Vec<u8>>, FormError> {
         let place = Self::held_place(caller);
         let sealed = URL_SAFE_NO_PAD.decode(held).map_err(|_| FormError::Foreign)?;
         let held = self.0.keys.open_sealed(&place.each_ref().map(String::as_str), &sealed);
         let held = held.map_err(|_| FormError::Foreign)?;
         let (at, body) = held.split_first_chunk::<8>().ok_or(FormError::Foreign)?;
         if call::now().saturating_sub(i64::from_be_bytes(*at)) > STEP_UP_MS {
-            return Err(FormError::Foreign.into());
+            return Err(FormError::Foreign);
         }
-        self.submit(caller, body, surface)
+        Ok(Zeroizing::new(body.to_vec()))
     }
 
     /// A generated password: to the script as it is, else shown beside its field in the form as it was typed.

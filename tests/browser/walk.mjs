@@ -47,13 +47,16 @@ async function as(browser, kind, work) {
 }
 
 const WORDS = {
-  en: { wrong: 'The name or the password is not right.', same: 'The two passwords are not the same.', short: 'At least 15', problem: /^Error: / },
-  es: { wrong: 'El nombre o la contraseña no son correctos.', same: 'Las dos contraseñas no coinciden.', short: 'al menos 15', problem: /^Error: / },
+  en: { wrong: 'The name or the password is not right.', same: 'The two passwords are not the same.', short: 'At least 15', typeAgain: 'Type it once more.', problem: /^Error: / },
+  es: { wrong: 'El nombre o la contraseña no son correctos.', same: 'Las dos contraseñas no coinciden.', short: 'al menos 15', typeAgain: 'Escríbela de nuevo.', problem: /^Error: / },
 };
 
-const field = (page, name) => page.locator(`input[name="${name}"]`);
+/** Where several share a form, the names of each begin with its own part. */
+const field = (page, name) => page.locator(`input[name="${name}"], input[name$=".${name}"]`);
 const press = async (page, name) => {
-  await page.locator(`form:has(input[name="${name}"]) button[type="submit"]`).first().click();
+  const form = await field(page, name).first().evaluate(input => input.form.id);
+  const button = form ? `button[form="${form}"].kt-primary` : `form:has(input[name="${name}"]) button[type="submit"]`;
+  await page.locator(button).first().click();
   await page.waitForLoadState();
 };
 const says = async (page, text) => {
@@ -147,10 +150,21 @@ async function manage(browser, kind, round) {
         await says(page, words.short);
         await sound(page, `details short ${name}`);
       });
+      await proves(`what was typed beside a password that is wrong is kept, and saved with the right one (${name})`, async () => {
+        await field(page, 'name').fill(`Marta Vidal ${round}`);
+        await setTwice(page, 'short');
+        if ((await field(page, 'name').inputValue()) !== `Marta Vidal ${round}`) throw new Error('the name is lost');
+        await field(page, 'name').fill('');
+        await setTwice(page, given);
+        await says(page, words.typeAgain);
+        await sound(page, `details both ${name}`);
+        await field(page, 'name').fill(`Marta Vidal ${round}`);
+      });
       await proves(`Save says what was done (${name})`, async () => {
         await setTwice(page, given);
         at(page, '/customers/');
         if (page.url().endsWith('/details')) throw new Error(await page.locator('main').innerText());
+        await says(page, `Marta Vidal ${round}`);
         await sound(page, `overview saved ${name}`);
       });
     });

@@ -462,11 +462,18 @@ fn a_form_that_needs_a_fresh_proof_waits_for_it_sealed_and_then_runs_once() {
     assert!(!held.contains("lantern") && counts(host).is_empty());
     let now = host.now();
     // Unproved, it waits on; in another session it is nothing.
-    assert!(matches!(host.resume(&ana(None), &held, &surface()), Ok(Submitted::StepUp(_))));
+    assert!(matches!(
+        host.submit(&ana(None), &host.held(&ana(None), &held).expect("held"), &surface()),
+        Ok(Submitted::StepUp(_))
+    ));
     let elsewhere = Caller { session: "another".to_owned(), ..ana(Some(now)) };
-    assert!(host.resume(&elsewhere, &held, &surface()).is_err());
+    assert!(host.held(&elsewhere, &held).is_err());
     for _ in 0..2 {
-        let Ok(Submitted::Done { .. }) = host.resume(&ana(Some(now)), &held, &surface()) else { panic!("not run") };
+        let Ok(Submitted::Done { .. }) =
+            host.submit(&ana(Some(now)), &host.held(&ana(None), &held).expect("held"), &surface())
+        else {
+            panic!("not run")
+        };
     }
     let mails = host.mails(&MailFilter { limit: 10, ..MailFilter::default() }).expect("read");
     assert_eq!(mails.len(), 1, "two presses are one");

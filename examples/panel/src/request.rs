@@ -32,7 +32,8 @@ pub const OWN: &str = "(the panel)";
 /// What the panel itself has to say on the next page: a key of its words and a number.
 const SAID: &str = "kt-said";
 /// What it may say by that cookie.
-const SAYINGS: [&str; 4] = ["said-saved", "said-sessions-ended", "said-session-ended", "said-signed-out"];
+const SAYINGS: [&str; 5] =
+    ["said-saved", "said-unchanged", "said-sessions-ended", "said-session-ended", "said-signed-out"];
 const YEAR: u32 = 365 * 24 * 60 * 60;
 
 /// One request.
@@ -106,7 +107,7 @@ impl Request {
 
     /// Where plugins' forms of this page post to.
     pub fn surface<'a>(&'a self, submit_url: &'a str, corrections: Option<&'a Corrections>) -> Surface<'a> {
-        Surface { submit_url, links: &*self.site, corrections }
+        Surface { submit_url, join: None, links: &*self.site, corrections }
     }
 
     /// Draws something of the panel's own as the host draws what plugins say: one look, forms sealed to the session.
@@ -114,8 +115,7 @@ impl Request {
         &self,
         caller: &Caller,
         place: Place,
-        submit_url: &str,
-        corrections: Option<&Corrections>,
+        surface: &Surface<'_>,
         draw: impl FnOnce(&Frame<'_>) -> T,
     ) -> T {
         let brand = self.site.host.brand();
@@ -126,8 +126,9 @@ impl Request {
             may_passwords: true,
             caller,
             place,
-            submit_url,
-            links: &*self.site,
+            submit_url: surface.submit_url,
+            join: surface.join,
+            links: surface.links,
             brand: &brand.name,
             contact: Some(contact(&brand.contact)),
             zone: brand.zone.clone(),
@@ -135,7 +136,7 @@ impl Request {
             account: &not_asked,
             // The panel draws no deliveries itself.
             mail: &|_| None,
-            corrections,
+            corrections: surface.corrections,
             keys: self.site.host.keys(),
         })
     }
@@ -146,12 +147,11 @@ impl Request {
         name: &str,
         subject: Option<&AccountId>,
         nodes: &[Node],
-        corrections: Option<&Corrections>,
+        surface: &Surface<'_>,
     ) -> Result<Region, Failed> {
         let place = Place::Slot { name: name.to_owned(), subject: subject.cloned() };
-        let submit_url = self.address(&[]);
         let caller = self.visitor.caller();
-        Ok(self.framed(&caller, place, &submit_url, corrections, |frame| view::draw_region(nodes, frame, 2))?)
+        Ok(self.framed(&caller, place, surface, |frame| view::draw_region(nodes, frame, 2))?)
     }
 
     /// Lets the browser keep who it is while nobody is signed in: what it is shown may hold a form.

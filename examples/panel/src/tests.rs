@@ -81,9 +81,15 @@ impl Panel {
         (answer.status(), body)
     }
 
-    async fn post(&self, session: &str, path: &str, form: &[(&str, &str)], site: &str) -> (Response<()>, String) {
+    async fn post<S: AsRef<str>>(
+        &self,
+        session: &str,
+        path: &str,
+        form: &[(S, S)],
+        site: &str,
+    ) -> (Response<()>, String) {
         let mut body = form_urlencoded::Serializer::new(String::new());
-        body.extend_pairs(form);
+        body.extend_pairs(form.iter().map(|(name, value)| (name.as_ref(), value.as_ref())));
         let request = HttpRequest::post(path)
             .header(COOKIE, format!("session={session}; kt-visit=00000000000000000000000000000000"))
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -94,8 +100,18 @@ impl Panel {
 
 /// The sealed part of the `n`th form in a page that has one.
 fn sealed(html: &str, n: usize) -> String {
-    let rest = html.split("name=\"kt\" value=\"").nth(n + 1).expect("a sealed form");
+    let rest = html.split("kt\" value=\"").nth(n + 1).expect("a sealed form");
     rest.split('"').next().expect("its value").to_owned()
+}
+
+/// The details as a browser posts them: in names that begin as the part's own do.
+fn details_form(html: &str, kt: &str, typed: [&str; 3]) -> Vec<(String, String)> {
+    let (before, _) = html.split_once(".kt\" value=\"").expect("a part");
+    let part = before.rsplit('"').next().expect("its beginning").to_owned();
+    let [name, email, language] = typed;
+    [("kt", kt), ("name", name), ("email", email), ("language", language)]
+        .map(|(name, value)| (format!("{part}.{name}"), value.to_owned()))
+        .into()
 }
 
 fn hidden<'h>(html: &'h str, name: &str) -> &'h str {
@@ -205,7 +221,7 @@ async fn a_form_of_another_session_or_site_changes_nothing() {
     let (_, page) = panel.get(&own, &details).await;
     let (_, others) = panel.get(&other, &details).await;
     let name = || panel.site.people.person(marta).expect("person").expect("there").name;
-    let form = |kt| [("kt", kt), ("name", "Forged"), ("email", ""), ("language", "en")];
+    let form = |kt| details_form(&page, kt, ["Forged", "", "en"]);
     let (mine, his) = (sealed(&page, 0), sealed(&others, 0));
     for (kt, path, site) in [
         (his.as_str(), details.as_str(), "same-origin"),
@@ -252,7 +268,7 @@ async fn what_was_typed_comes_back_when_the_session_ended_meanwhile() {
     let (_, page) = panel.get(&session, &details).await;
     let kt = sealed(&page, 0);
     panel.site.people.end_sessions(ana).expect("end");
-    let form = [("kt", kt.as_str()), ("name", "Marta Typed"), ("email", ""), ("language", "es")];
+    let form = details_form(&page, &kt, ["Marta Typed", "", "es"]);
     let (answer, page) = panel.post(&session, &details, &form, "same-origin").await;
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
     assert!(page.contains("You were signed out meanwhile") && page.contains("current-password"));
@@ -406,12 +422,57 @@ async fn nobody_stops_an_administrators_sign_in_by_giving_his_address_to_a_custo
         [("Ana@Northwind.example", StatusCode::UNPROCESSABLE_ENTITY), ("both@vidal.example", StatusCode::SEE_OTHER)]
     {
         let (_, page) = panel.get(&session, &details).await;
-        let form = [("kt", sealed(&page, 0)), ("name", "m".into()), ("email", email.into()), ("language", "es".into())];
-        let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let form = details_form(&page, &sealed(&page, 0), ["m", email, "es"]);
         let (answer, page) = panel.post(&session, &details, &form, "same-origin").await;
         assert_eq!(answer.status(), status, "{email}");
         assert_eq!(page.contains("has this address"), status != StatusCode::SEE_OTHER);
     }
+}
+
+#[tokio::test]
+async fn another_address_is_saved_only_for_who_has_proved_himself_of_late() {
+    let panel = panel();
+    let ana = panel.person(Kind::Administrator, "ana", None);
+    let marta = panel.person(Kind::Customer, "marta", None);
+    let session = panel.signed_in(ana);
+    let details = format!("/customers/{marta}/details");
+    let known = || {
+        let person = panel.site.people.person(marta).expect("person").expect("there");
+        (person.name, person.email)
+    };
+    panel.site.people.with(|db| db.execute("UPDATE sessions SET verified_at = 0", [])).expect("long ago");
+    let (_, page) = panel.get(&session, &details).await;
+    let form = details_form(&page, &sealed(&page, 0), ["Marta", "thief@evil.example", "en"]);
+    let (answer, _) = panel.post(&session, &details, &form, "same-origin").await;
+    assert!(answer.headers()[LOCATION].to_str().expect("text").starts_with("/step-up?"));
+    assert_eq!(known(), ("marta".to_owned(), None), "nothing is saved before");
+    // A name leads nobody into the account.
+    let form = details_form(&page, &sealed(&page, 0), ["Marta", "", "en"]);
+    let (answer, _) = panel.post(&session, &details, &form, "same-origin").await;
+    assert_eq!(answer.headers()[LOCATION], format!("/customers/{marta}"));
+    assert_eq!(known(), ("Marta".to_owned(), None));
+}
+
+#[tokio::test]
+async fn who_changes_nothing_is_told_so() {
+    let panel = panel();
+    let ana = panel.person(Kind::Administrator, "ana", None);
+    let marta = panel.person(Kind::Customer, "marta", None);
+    let session = panel.signed_in(ana);
+    let details = format!("/customers/{marta}/details");
+    let (_, page) = panel.get(&session, &details).await;
+    let before = panel.site.people.person(marta).expect("person").expect("there").name;
+    // Meanwhile somebody else does: what this one left alone is not written back over it.
+    panel.site.people.change(marta, "Marta Newer", None, "en").expect("change");
+    let form = details_form(&page, &sealed(&page, 0), [&before, "", "en"]);
+    let (answer, _) = panel.post(&session, &details, &form, "same-origin").await;
+    let said = answer
+        .headers()
+        .get_all(SET_COOKIE)
+        .iter()
+        .any(|cookie| cookie.as_bytes().starts_with(b"kt-said=said-unchanged"));
+    assert!(said && answer.status() == StatusCode::SEE_OTHER);
+    assert_eq!(panel.site.people.person(marta).expect("person").expect("there").name, "Marta Newer");
 }
 
 #[tokio::test]

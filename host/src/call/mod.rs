@@ -21,7 +21,7 @@ use crate::caller::{Actor, Caller};
 use crate::engine;
 use crate::host::Inner;
 use crate::plugin::admit::{Hook, Plugin};
-use crate::plugin::manifest::{Effects, Lane, Operation, Release, Role as ActorRole, STEP_UP_MS};
+use crate::plugin::manifest::{Effects, Lane, Operation, Release, Role as ActorRole};
 use crate::storage::tasks::LeasedTask;
 use crate::storage::{AuditEntry, Commit, Effect, Known, Quotas, Read, Record, RecordKey, Role, StorageError};
 use crate::values::{self, Misfit};
@@ -483,15 +483,12 @@ fn wakes(effects: &[Effect]) -> bool {
     effects.iter().any(|effect| matches!(effect, Effect::Send(_) | Effect::Enqueue(_)))
 }
 
-/// A person must have proved himself of late where the manifest says so; a machine never can. Whoever stands at the console,
-/// and the panel itself, need not.
+/// Who acts must have proved himself of late where the manifest says so.
 fn stepped_up(caller: &Caller, operation: &Operation, now: i64) -> Result<(), CallError> {
-    let fresh = match caller.actor {
-        Actor::Console | Actor::System => true,
-        Actor::Account(_) => caller.verified_at.is_some_and(|at| (0..STEP_UP_MS).contains(&(now - at).max(0))),
-        Actor::Anonymous | Actor::ServiceKey(_) => false,
-    };
-    if fresh || !operation.step_up { Ok(()) } else { Err(CallError::StepUp { operation: operation.name.clone() }) }
+    if !operation.step_up || caller.proved_lately(now) {
+        return Ok(());
+    }
+    Err(CallError::StepUp { operation: operation.name.clone() })
 }
 
 /// What a second request of the same key gets: the first one's answer, and the epoch that it gave its caller, so that of two

@@ -123,7 +123,7 @@ impl<'a> Visit<'a> {
 
     fn show(&self, token: &str, corrections: Option<&Corrections>) -> Response {
         let submit_url = self.uri.path();
-        let surface = Surface { submit_url, links: self.served.site.links(), corrections };
+        let surface = Surface { submit_url, join: None, links: self.served.site.links(), corrections };
         match self.served.host.link_page(&self.caller, self.page, token, &surface) {
             Ok(page) if corrections.is_some() => self.shell(StatusCode::UNPROCESSABLE_ENTITY, &page),
             Ok(page) => self.shell(StatusCode::OK, &page),
@@ -225,7 +225,7 @@ fn post(
     body: &[u8],
 ) -> Response {
     let visit = Visit::new(served, page, handle, uri, headers, extensions);
-    let surface = Surface { submit_url: uri.path(), links: served.site.links(), corrections: None };
+    let surface = Surface { submit_url: uri.path(), join: None, links: served.site.links(), corrections: None };
     match served.host.submit(&visit.caller, body, &surface) {
         Ok(Submitted::Done { url, notice, .. }) => {
             let cookie =

@@ -267,7 +267,7 @@ fn place(page: &str) -> Place {
 /// What stands in `painter`, under the page's summary and heading.
 fn page(painter: &mut Painter<'_>, title: &str, badge: Option<&Badge>, actions: &Markup) -> Page {
     let body = painter.html.done();
-    let summary = painter.summary();
+    let summary = painter.summary().draw(painter.words);
     let prefix = if summary.is_empty() { "" } else { painter.words.get("error-prefix") };
     let html = &mut painter.html;
     html.markup(&summary).class("div", "kt-heading").class("div", "kt-title");

@@ -174,7 +174,7 @@ impl Stage {
 }
 
 fn surface() -> OperatorSurface<'static> {
-    let surface = Surface { submit_url: "/outbox?show=failed", links: &Routes, corrections: None };
+    let surface = Surface { submit_url: "/outbox?show=failed", join: None, links: &Routes, corrections: None };
     OperatorSurface { surface, outbox: "/outbox", inbox: "/inbox" }
 }
 

@@ -19,6 +19,7 @@ pub use crate::bindings::keyturn::ui::nodes;
 pub use delivery::Delivery;
 pub use form::{Corrections, FieldError};
 pub use html::Markup;
+pub use html::nodes::Summary;
 pub use limits::ViewError;
 pub use place::{Place, Token};
 
@@ -61,6 +62,8 @@ pub struct Frame<'a> {
     pub place: Place,
     /// Where forms post: the address of the page that this stands in.
     pub submit_url: &'a str,
+    /// The id of the page's own form element that these forms are parts of, see [`form::joined`].
+    pub join: Option<&'a str>,
     /// Where targets lead.
     pub links: &'a dyn Links,
     /// The brand's name.
@@ -102,7 +105,7 @@ pub struct Region {
     /// The region.
     pub html: Markup,
     /// What was wrong, to be drawn first in `main`, with "Error: " before the page's title; empty if nothing was.
-    pub summary: Markup,
+    pub summary: Summary,
 }
 
 /// What a plugin says in a customer's row.
@@ -123,7 +126,7 @@ pub fn draw_view(view: &View, frame: &Frame<'_>) -> Result<Page, ViewError> {
     let mut painter = Painter::new(frame, 2);
     painter.sections(&view.nodes);
     let body = painter.html.done();
-    let summary = painter.summary();
+    let summary = painter.summary().draw(frame.words());
     let prefix = if summary.is_empty() { "" } else { frame.words().get("error-prefix") };
     let title = format!("{prefix}{}", painter.plain(&view.title));
     painter.html.markup(&summary);

@@ -32,7 +32,7 @@ impl Links for Nowhere {
 }
 
 fn surface() -> Surface<'static> {
-    Surface { submit_url: "/here", links: &Nowhere, corrections: None }
+    Surface { submit_url: "/here", join: None, links: &Nowhere, corrections: None }
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

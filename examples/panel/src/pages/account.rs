@@ -44,15 +44,15 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
     let account = person.account().ok_or(Failed::SignIn)?;
     let words = request.words();
     let caller = request.visitor.caller();
-    let facts = request.region("account", None, &facts(words, &person), None)?;
+    let facts = request.region("account", None, &facts(words, &person), &request.surface("/account", None))?;
     let sessions = sessions(request, &person)?;
-    let sessions = request.region("sessions", None, &sessions, corrections)?;
+    let sessions = request.region("sessions", None, &sessions, &request.surface("/account", corrections))?;
     let plugins = {
         let surface = request.surface("/account", corrections);
         request.site.host.slot(&caller, "account.sections", Some(&account), 2, &surface)
     };
     let activity = activity::of(request, &account)?;
-    let summary = Html::new().markup(&plugins.summary).markup(&sessions.summary).done();
+    let summary = plugins.summary.and(sessions.summary).draw(words.host);
     let mut body = Html::new();
     body.markup(&facts.html).markup(&plugins.html).markup(&sessions.html).markup(&activity);
     let title = words.get("account-title");

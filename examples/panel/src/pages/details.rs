@@ -1,13 +1,14 @@
-//! Account details of one person: the panel's own form, and beside it what plugins have to manage. An error in one of
-//! them leaves the other as it is.
+//! Account details of one person: what the panel itself keeps, and beside it what plugins have to manage, in one form with
+//! one button: a browser sends one form at a press, and would drop what was typed into another.
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use keyturn_host::accounts::AccountId;
+use keyturn_host::embed::{Submitted, Surface};
 use keyturn_host::view::Corrections;
-use keyturn_host::view::form::FieldError;
+use keyturn_host::view::form::{FieldError, joined};
 use keyturn_host::view::html::Html;
-use keyturn_host::view::nodes::{Choice, ChoiceOption, Field, FieldKind, Form, Intent, Line, LineKind, Node, Target};
+use keyturn_host::view::nodes::{Choice, ChoiceOption, Field, FieldKind, Form, Intent, Line, LineKind, Node};
+use keyturn_host::view::shell::parts::{joined_buttons, joined_form};
 use keyturn_host::view::shell::{Heading, Link};
 use keyturn_host::view::words::LANGUAGES;
 
@@ -16,11 +17,14 @@ use crate::folk::Folk;
 use crate::pages::forms::{self, Submission, target, text};
 use crate::pages::people;
 use crate::people::Person;
-use crate::request::{Request, Sheet, title_key};
+use crate::request::{OWN, Request, Sheet, title_key};
 use crate::words::Words;
 
 /// Characters of a name or address.
 const LONGEST: usize = 200;
+
+/// The page's one form.
+const FORM: &str = "details";
 
 /// GET.
 pub fn show(request: &mut Request) -> Result<Response, Failed> {
@@ -30,16 +34,65 @@ pub fn show(request: &mut Request) -> Result<Response, Failed> {
 
 /// POST.
 pub fn post(request: &mut Request) -> Result<Response, Failed> {
-    forms::posted(request, run, draw)
+    if !joined::is_joined(&request.body) {
+        // What the script asks, and buttons that stand beside the form.
+        return forms::posted(request, |_, _| Err(Failed::Forged), draw);
+    }
+    match save(request)? {
+        Some(answer) => forms::settled(request, answer, draw),
+        None => Ok(answer::see_other(&people::subject(request)?.2.url())),
+    }
 }
 
-fn run(request: &mut Request, submission: &Submission) -> Result<Response, Failed> {
+/// Saves what was changed, the panel's own and plugins'. Nothing is saved while anything is wrong. None: all is done, and
+/// what is to be said on the next page is put by.
+pub fn save(request: &mut Request) -> Result<Option<Submitted>, Failed> {
+    let (site, caller) = (request.site.clone(), request.visitor.caller());
+    let joined = match site.host.joined(&caller, &request.body)? {
+        Ok(joined) => joined,
+        Err(answer) => return Ok(Some(*answer)),
+    };
     let (viewer, _, person) = people::subject(request)?;
-    if submission.action != "save-details" || submission.subject != person.account() || viewer.id == person.id {
-        return Err(Failed::Forged);
+    if joined.is_untouched() {
+        request.say("said-unchanged", 0);
+        return Ok(None);
     }
+    let own = joined.part(OWN);
+    if let Some(own) = own {
+        if own.action != "save-details" || own.subject != person.account() || viewer.id == person.id {
+            return Err(Failed::Forged);
+        }
+        let problems = problems(request, own, &person)?;
+        if !problems.is_empty() {
+            return Ok(joined.again(OWN, problems, request.words().host).map(Submitted::Again));
+        }
+        // Whoever has a customer's address has his account, by a forgotten password.
+        if text(own, "email") != person.email.as_deref().unwrap_or_default() && !caller.proved_lately(site.host.now()) {
+            return Ok(Some(Submitted::StepUp(site.host.hold(&caller, &request.body))));
+        }
+    }
+    let submit_url = request.address(&[]);
+    let answers = {
+        let surface = request.surface(&submit_url, None);
+        site.host.submit_joined(&caller, &joined, OWN, &request.body, &surface)?
+    };
+    for answer in answers {
+        match answer {
+            Submitted::Done { notice, .. } => request.say_outcome(&notice),
+            answer => return Ok(Some(answer)),
+        }
+    }
+    if let Some(own) = own {
+        let email = Some(text(own, "email")).filter(|email| !email.is_empty());
+        site.people.change(person.id, text(own, "name"), email, text(own, "language"))?;
+        request.say("said-saved", 0);
+    }
+    Ok(None)
+}
+
+fn problems(request: &Request, submission: &Submission, person: &Person) -> Result<Vec<FieldError>, Failed> {
     let words = request.words();
-    let (name, email, language) = (text(submission, "name"), text(submission, "email"), text(submission, "language"));
+    let (name, email) = (text(submission, "name"), text(submission, "email"));
     let long = [("name", name), ("email", email)].into_iter().filter(|(_, value)| value.chars().count() > LONGEST);
     let mut problems: Vec<FieldError> = long
         .map(|(field, _)| FieldError {
@@ -47,15 +100,10 @@ fn run(request: &mut Request, submission: &Submission) -> Result<Response, Faile
             message: words.fill("too-long", &[("max", &LONGEST.to_string())]),
         })
         .collect();
-    if !email.is_empty() && belongs_elsewhere(request, email, &person)? {
+    if !email.is_empty() && belongs_elsewhere(request, email, person)? {
         problems.push(FieldError { field: "email".to_owned(), message: words.get("email-elsewhere").to_owned() });
     }
-    if !problems.is_empty() {
-        return forms::again(request, &submission.corrections(problems, None), draw);
-    }
-    request.site.people.change(person.id, name, Some(email).filter(|email| !email.is_empty()), language)?;
-    request.say("said-saved", 0);
-    Ok(answer::see_other(&person.url()))
+    Ok(problems)
 }
 
 /// Whether the address is that of somebody of another list. Two customers may share one, but who may edit a customer must
@@ -75,16 +123,20 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
     let account = person.account().ok_or(Failed::NoSuch(folk))?;
     let words = request.words();
     let caller = request.visitor.caller();
-    let nodes = form(words, &person, &account);
-    let own = request.region("details", Some(&account), &nodes, corrections)?;
+    let nodes = form(words, &person);
     let submit_url = request.address(&[]);
-    let plugins = {
-        let surface = request.surface(&submit_url, corrections);
-        request.site.host.slot(&caller, "customer.details", Some(&account), 2, &surface)
-    };
-    let summary = Html::new().markup(&own.summary).markup(&plugins.summary).done();
-    let body = Html::new().markup(&own.html).markup(&plugins.html).done();
+    let surface = Surface { join: Some(FORM), ..request.surface(&submit_url, corrections) };
+    let own = request.region("details", Some(&account), &nodes, &surface)?;
+    let plugins = request.site.host.slot(&caller, "customer.details", Some(&account), 2, &surface);
+    let summary = own.summary.and(plugins.summary).draw(words.host);
     let (list, overview) = (format!("/{}", folk.path()), person.url());
+    let cancel = Link { label: words.host.get("cancel"), url: &overview };
+    let body = Html::new()
+        .markup(&joined_form(FORM, &submit_url))
+        .markup(&own.html)
+        .markup(&plugins.html)
+        .markup(&joined_buttons(FORM, words.get("details-save"), cancel))
+        .done();
     let above = [Link { label: words.get(title_key(folk)), url: &list }, Link { label: &person.name, url: &overview }];
     let title = words.get("details-title");
     let sheet = Sheet {
@@ -103,7 +155,7 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
     Ok(answer::page(StatusCode::OK, &html))
 }
 
-fn form(words: Words, person: &Person, account: &AccountId) -> Vec<Node> {
+fn form(words: Words, person: &Person) -> Vec<Node> {
     let field = |name: &str, label: &str, kind: FieldKind, required: bool| Field {
         name: name.to_owned(),
         label: label.to_owned(),
@@ -134,8 +186,14 @@ fn form(words: Words, person: &Person, account: &AccountId) -> Vec<Node> {
         points: Vec::new(),
         fields,
         submit_label: words.get("details-save").to_owned(),
-        submit_intent: Intent::Neutral,
-        cancel: Some(Target::Overview(account.to_string())),
+        submit_intent: Intent::Primary,
+        cancel: None,
     };
     vec![Node::Heading(words.get("details-person").to_owned()), Node::Form(form)]
+}
+
+/// Who is on that address, if it is one of these pages: placeholders of the route.
+pub fn params(path: &str) -> Option<Vec<(String, String)>> {
+    let (folk, id) = path.strip_prefix('/')?.strip_suffix("/details")?.split_once('/')?;
+    Some(vec![("folk".to_owned(), folk.to_owned()), ("id".to_owned(), id.to_owned())])
 }

@@ -118,14 +118,14 @@ pub fn settings(request: &mut Request) -> Result<Response, Failed> {
         fact(words.get("mail-try"), code("keyturn mail test ADDRESS")),
     ];
     let nodes = [Node::Heading(words.get("mail-settings").to_owned()), Node::Facts(facts)];
-    let region = request.region("mail-settings", None, &nodes, None)?;
+    let region = request.region("mail-settings", None, &nodes, &request.surface("", None))?;
     let title = words.get("mail-settings");
     let sheet = Sheet {
         title,
         under: None,
         above: &[],
         heading: Some(Heading { text: title, badge: None, actions: &Default::default() }),
-        summary: &region.summary,
+        summary: &region.summary.draw(words.host),
         body: &region.html,
     };
     let html = request.sheet(&person, &sheet);

@@ -50,7 +50,8 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
     let caller = request.visitor.caller();
 
     let facts = facts(words, &viewer, &person, &request.site.host.brand().zone);
-    let own = request.region("overview", Some(&account), &facts, corrections)?;
+    let submit_url = request.address(&[]);
+    let own = request.region("overview", Some(&account), &facts, &request.surface(&submit_url, corrections))?;
     let submit_url = request.address(&[]);
     let plugins = {
         let surface = request.surface(&submit_url, corrections);
@@ -61,7 +62,7 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
     // One row of cards, the plugins' first: what became of a mail is what one looks for here.
     body.class("div", "kt-sections").markup(&plugins.html).markup(&own.html).close("div");
     body.markup(&activity);
-    let summary = Html::new().markup(&own.summary).markup(&plugins.summary).done();
+    let summary = own.summary.and(plugins.summary).draw(words.host);
 
     let actions = actions(request, &account, &submit_url);
     let list = format!("/{}", folk.path());
@@ -101,7 +102,7 @@ fn actions(request: &Request, account: &AccountId, submit_url: &str) -> Markup {
     }
     let place = Place::Slot { name: "overview.actions".to_owned(), subject: Some(account.clone()) };
     let caller = request.visitor.caller();
-    let own = request.framed(&caller, place, submit_url, None, |frame| {
+    let own = request.framed(&caller, place, &request.surface(submit_url, None), |frame| {
         let mut painter = Painter::new(frame, 2);
         painter.row_actions(&actions);
         painter.html.done()

@@ -101,7 +101,8 @@ fn draw(
     let view =
         View { title: said(words.get("sign-in-title")), lead: None, outcome: None, nodes: vec![Node::Form(form)] };
     let caller = request.visitor.anonymous();
-    let page = request.framed(&caller, place(), "/sign-in", corrections, |frame| view::draw_view(&view, frame))?;
+    let page = request
+        .framed(&caller, place(), &request.surface("/sign-in", corrections), |frame| view::draw_view(&view, frame))?;
     let below = {
         let surface = request.surface("/sign-in", None);
         request.site.host.slot(&caller, "sign-in.below", None, 2, &surface)

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use form_urlencoded::byte_serialize;
 use keyturn_host::embed::Submitted;
-use keyturn_host::view::form::{self, FormError, Posted};
+use keyturn_host::view::form::{self, FormError, Posted, joined};
 use keyturn_host::view::html::Html;
 use keyturn_host::view::nodes::{FieldKind, Form, Intent, Node, View};
 use keyturn_host::view::{self, Corrections, Place};
@@ -13,6 +13,7 @@ use keyturn_host::view::{self, Corrections, Place};
 use crate::answer::{self, Failed, retry_after};
 use crate::pages::forms::{self, said, target, text};
 use crate::pages::sign_in::{Checked, check, field, local};
+use crate::pages::{details, people};
 use crate::request::{OWN, Request, Sheet};
 
 /// Keeps the form, and leads to the page that asks.
@@ -57,7 +58,8 @@ fn draw(
     };
     let place = Place::Page { name: "step-up".to_owned(), subject: None, arguments: Vec::new() };
     let caller = request.visitor.caller();
-    let page = request.framed(&caller, place, "/step-up", corrections, |frame| view::draw_view(&view, frame))?;
+    let page = request
+        .framed(&caller, place, &request.surface("/step-up", corrections), |frame| view::draw_view(&view, frame))?;
     let mut body = Html::new();
     body.markup(&page.html);
     body.open("p", &[]).element("a", &[("href", Some(next))], words.get("step-up-back")).close("p");
@@ -76,7 +78,7 @@ fn draw(
 /// POST.
 pub fn post(request: &mut Request) -> Result<Response, Failed> {
     let site = request.site.clone();
-    let mut caller = request.visitor.caller();
+    let caller = request.visitor.caller();
     let submission = match form::read(&request.body, site.host.keys(), &caller, site.host.now()) {
         Ok(Posted::Submission(submission)) if submission.plugin == OWN && submission.action == "step-up" => submission,
         Err(FormError::Stale(_)) => return Err(Failed::SignIn),
@@ -104,23 +106,34 @@ pub fn post(request: &mut Request) -> Result<Response, Failed> {
         let corrections = submission.corrections(Vec::new(), Some(words.get("step-up-wrong").to_owned()));
         return draw(request, &next, Some(&corrections), unprocessable);
     }
-    let session = request.visitor.session.as_ref().ok_or(Failed::SignIn)?.id;
-    let now = site.host.now();
+    let kept = request.visitor.session.as_mut().ok_or(Failed::SignIn)?;
+    let (session, now) = (kept.id, site.host.now());
     site.people.verified(session, now)?;
-    caller.verified_at = Some(now);
+    kept.verified = now;
+    let caller = request.visitor.caller();
     let Some(held) = site.people.take_held(session)? else {
         return Ok(answer::see_other(&next));
     };
-    let submitted = {
-        let surface = request.surface(&next, None);
-        site.host.resume(&caller, &held, &surface)?
+    let body = site.host.held(&caller, &held).map_err(|_| Failed::Forged)?;
+    let submitted = match (details::params(next.split('?').next().unwrap_or_default()), joined::is_joined(&body)) {
+        (Some(params), true) => {
+            request.body = body.to_vec().into();
+            request.params = params;
+            details::save(request)?
+        }
+        (_, true) => return Err(Failed::Forged),
+        (_, false) => {
+            let surface = request.surface(&next, None);
+            Some(site.host.submit(&caller, &body, &surface)?)
+        }
     };
     match submitted {
+        None => Ok(answer::see_other(&people::subject(request)?.2.url())),
         // Its page draws it, with what is wrong.
-        Submitted::Again(corrections) => {
+        Some(Submitted::Again(corrections)) => {
             site.people.carry(session, &corrections.seal(site.host.keys(), &caller.actor))?;
             Ok(answer::see_other(&next))
         }
-        submitted => forms::settled(request, submitted, |_, _| Err(Failed::Forged)),
+        Some(submitted) => forms::settled(request, submitted, |_, _| Err(Failed::Forged)),
     }
 }

@@ -4,6 +4,7 @@
 //! session and the actor that it was drawn for. That binding is the defence against forged requests: nobody else can
 //! have the host seal a form for this session.
 
+pub mod joined;
 mod read;
 mod shape;
 #[cfg(test)]
@@ -16,7 +17,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+pub use joined::PART;
 pub use read::{BODY, FormError, LIFETIME, Stale, read};
+pub(super) use shape::TICKED;
 
 use super::nodes::{self, Strength};
 use super::words::Words;
@@ -49,6 +52,8 @@ struct Sealed {
     actor: String,
     key: String,
     issued: i64,
+    /// A part of another form, which may be left as it was drawn.
+    part: bool,
     fields: Vec<Shape>,
 }
 
@@ -102,6 +107,8 @@ pub struct Submission {
     pub typed: Typed,
     /// What the host itself found. If there is any, the plugin is not asked.
     pub problems: Vec<FieldError>,
+    /// It is a part of another form, and as it was drawn: nothing is asked for, and so nothing is wrong.
+    pub untouched: bool,
     arguments: Vec<(String, String)>,
 }
 
@@ -125,6 +132,7 @@ impl Submission {
             errors,
             message,
             generated: None,
+            beside: Vec::new(),
         }
     }
 }
@@ -196,6 +204,8 @@ pub struct Corrections {
     /// What was asked for in place of sending the form.
     #[serde(skip)]
     pub generated: Option<Box<Generated>>,
+    /// Of the other parts of the form that they were posted in.
+    pub(super) beside: Vec<Corrections>,
 }
 
 impl Corrections {
@@ -225,8 +235,10 @@ impl Corrections {
         serde_json::from_slice(&keys.open_sealed(&["corrections", &tag(actor)], &sealed).ok()?).ok()
     }
 
-    pub(super) fn stands_in(&self, frame: &Frame<'_>) -> bool {
-        self.plugin == frame.plugin && self.place == frame.place
+    /// Those of them that are for a form of this frame.
+    pub(super) fn standing_in<'c>(&'c self, frame: &Frame<'_>) -> Vec<&'c Corrections> {
+        let all = std::iter::once(self).chain(&self.beside);
+        all.filter(|corrections| corrections.plugin == frame.plugin && corrections.place == frame.place).collect()
     }
 
     pub(super) fn fits(&self, submission: &nodes::Submission, frame: &Frame<'_>) -> bool {
@@ -262,7 +274,8 @@ fn session(keys: &Keys, caller: &Caller) -> String {
 }
 
 /// The hidden input's value, with a key of its own.
-pub(super) fn sealed(submission: &nodes::Submission, fields: &[nodes::Field], frame: &Frame<'_>) -> String {
+pub(super) fn sealed(submission: &nodes::Submission, fields: &[nodes::Field], frame: &Frame<'_>, part: bool) -> String {
+    let shape = if part { Shape::with_drawn } else { Shape::of };
     let sealed = Sealed {
         plugin: frame.plugin.to_owned(),
         action: submission.action.clone(),
@@ -273,7 +286,8 @@ pub(super) fn sealed(submission: &nodes::Submission, fields: &[nodes::Field], fr
         actor: tag(&frame.caller.actor),
         key: seal::hex(&seal::random::<16>()),
         issued: frame.now,
-        fields: fields.iter().map(Shape::of).collect(),
+        part,
+        fields: fields.iter().map(shape).collect(),
     };
     let json = Zeroizing::new(serde_json::to_vec(&sealed).unwrap_or_default());
     URL_SAFE_NO_PAD.encode(frame.keys.seal(&["form"], &json))

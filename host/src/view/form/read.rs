@@ -139,14 +139,18 @@ fn texts(arguments: Vec<(String, String)>) -> Vec<(String, Input)> {
 }
 
 fn submission(form: Sealed, inputs: &Inputs, words: Words) -> Result<Submission, FormError> {
-    let Sealed { plugin, action, subject, arguments, place, key, fields, .. } = form;
+    let Sealed { plugin, action, subject, arguments, place, key, part, fields, .. } = form;
     let subject = account(subject.as_deref())?;
+    let untouched = part && fields.iter().all(|shape| shape.untouched(inputs));
     let mut reading = Reading { words, inputs: texts(arguments.clone()), typed: Typed::new(), problems: Vec::new() };
     for shape in fields {
         reading.field(shape, inputs);
     }
-    let Reading { inputs, typed, problems, .. } = reading;
-    Ok(Submission { plugin, action, subject, place, inputs, key, typed, problems, arguments })
+    let Reading { inputs, typed, mut problems, .. } = reading;
+    if untouched {
+        problems.clear();
+    }
+    Ok(Submission { plugin, action, subject, place, inputs, key, typed, problems, untouched, arguments })
 }
 
 struct Reading {
@@ -230,6 +234,20 @@ impl Reading {
 }
 
 impl Shape {
+    /// Whether what was posted is what was drawn.
+    fn untouched(&self, inputs: &Inputs) -> bool {
+        let posted = |name: &str| inputs.get(name).map_or("", |typed| typed.trim());
+        let drawn = self.drawn.as_deref().unwrap_or_default();
+        match self.kind {
+            Kind::Hidden(_) | Kind::Fixed(_) => true,
+            Kind::CurrentPassword | Kind::NewPassword { .. } => {
+                let empty = |name: &str| inputs.get(name).is_none_or(|typed| typed.is_empty());
+                empty(&self.name) && empty(&format!("{}{AGAIN}", self.name))
+            }
+            Kind::Line(_) | Kind::Choice(_) | Kind::Tick => posted(&self.name) == drawn,
+        }
+    }
+
     fn has(&self, name: &str) -> bool {
         match self.kind {
             Kind::Hidden(_) | Kind::Fixed(_) => false,

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::view::nodes::{Field, FieldKind, LineKind};
 use crate::view::words::Words;
 
+/// The value of a tick that is set.
+pub const TICKED: &str = "1";
 /// Bytes that one input may take.
 pub(super) const INPUT: usize = 4_096;
 
@@ -16,6 +18,8 @@ pub struct Shape {
     pub label: String,
     pub required: bool,
     pub kind: Kind,
+    /// What was drawn in it, in a form that is a part of another: who leaves that asks for nothing.
+    pub drawn: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,7 +64,18 @@ impl Shape {
             FieldKind::Hidden(value) => Kind::Hidden(value.clone()),
             FieldKind::Fixed(line) => Kind::Fixed(line.value.clone()),
         };
-        Self { name: field.name.clone(), label: field.label.clone(), required: field.required, kind }
+        Self { name: field.name.clone(), label: field.label.clone(), required: field.required, kind, drawn: None }
+    }
+
+    /// The same, with what was drawn.
+    pub fn with_drawn(field: &Field) -> Self {
+        let drawn = match &field.kind {
+            FieldKind::Line(line) => line.value.trim().to_owned(),
+            FieldKind::Choice(choice) => choice.value.clone().unwrap_or_default(),
+            FieldKind::Tick(ticked) => if *ticked { TICKED } else { "" }.to_owned(),
+            _ => String::new(),
+        };
+        Self { drawn: Some(drawn), ..Self::of(field) }
     }
 
     pub fn missing(&self, words: Words) -> String {

@@ -156,7 +156,7 @@ fn a_form_of_nobody_is_of_no_use_to_somebody_and_cannot_be_replayed_for_a_plugin
     let sealed = drawn(&other);
     assert_eq!(submitted(&Stage::new(), &body(&sealed, &GOOD)).plugin, "stranger");
     let corrections = submitted(&other, &body(&sealed, &GOOD)).corrections(vec![], None);
-    assert!(!corrections.stands_in(&Stage::new().frame(Stage::slot())));
+    assert!(corrections.standing_in(&Stage::new().frame(Stage::slot())).is_empty());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Fields: label, hint, error, input, and what browsers and password managers are told by kind.
 
 use super::nodes::Painter;
-use crate::view::form::{AGAIN, TypedValue};
+use crate::view::form::{AGAIN, TICKED, TypedValue};
 use crate::view::nodes::{Choice, Code, Field, FieldKind, Line, LineKind, NewPassword};
 use crate::view::{Corrections, FieldError};
 
@@ -107,6 +107,11 @@ impl Painter<'_> {
         }
     }
 
+    /// What an input is called in the body that is posted.
+    pub fn input(&self, name: &str) -> String {
+        format!("{}{name}", self.part)
+    }
+
     /// Hint and error with their ids; the error is told first, though the hint stands first.
     fn notes(&mut self, name: &str, hint: Option<&str>, errors: &[FieldError]) -> Drawn {
         let id = self.id();
@@ -159,13 +164,15 @@ impl Painter<'_> {
         };
         let manner = manner(line.kind, field.own);
         let size = if line.kind == LineKind::Port { "kt-input kt-short" } else { "kt-input" };
+        let name = self.input(&field.name);
         self.html.open(
             "input",
             &[
+                ("form", self.frame.join),
                 ("class", Some(size)),
                 ("type", Some(manner.kind)),
                 ("id", Some(&drawn.id)),
-                ("name", Some(&field.name)),
+                ("name", Some(&name)),
                 ("value", Some(value)),
                 ("autocomplete", Some(manner.autocomplete)),
                 ("inputmode", manner.inputmode),
@@ -216,13 +223,15 @@ impl Painter<'_> {
         let mut described: Vec<&str> = drawn.described.iter().map(String::as_str).collect();
         described.extend(field.hint.is_some().then_some(hint_id.as_str()));
         let described = described.join(" ");
+        let name = self.input(&field.name);
         self.html.class("div", "kt-tick").open(
             "input",
             &[
+                ("form", self.frame.join),
                 ("type", Some("checkbox")),
                 ("id", Some(&drawn.id)),
-                ("name", Some(&field.name)),
-                ("value", Some("1")),
+                ("name", Some(&name)),
+                ("value", Some(TICKED)),
                 ("checked", ticked.then_some("")),
                 ("aria-describedby", (!described.is_empty()).then_some(described.as_str())),
                 ("aria-invalid", drawn.invalid()),
@@ -253,6 +262,7 @@ impl Painter<'_> {
         self.html.class("legend", "kt-label");
         self.label(field, &field.label);
         self.html.close("legend").markup(&notes);
+        let name = self.input(&field.name);
         for (at, option) in choice.options.iter().enumerate() {
             // The first bears the field's own id, so that the summary leads to it.
             let id = if at == 0 { drawn.id.clone() } else { format!("{}-{at}", drawn.id) };
@@ -260,9 +270,10 @@ impl Painter<'_> {
             self.html.class("div", "kt-tick").open(
                 "input",
                 &[
+                    ("form", self.frame.join),
                     ("type", Some("radio")),
                     ("id", Some(&id)),
-                    ("name", Some(&field.name)),
+                    ("name", Some(&name)),
                     ("value", Some(&option.value)),
                     ("checked", (chosen == Some(&option.value)).then_some("")),
                     ("aria-describedby", hint_id.as_deref()),
@@ -279,12 +290,14 @@ impl Painter<'_> {
 
     fn select(&mut self, field: &Field, choice: &Choice, chosen: Option<&str>, errors: &[FieldError]) {
         let drawn = self.labelled(field, &field.name, &field.label, field.hint.as_deref(), errors);
+        let name = self.input(&field.name);
         self.html.open(
             "select",
             &[
+                ("form", self.frame.join),
                 ("class", Some("kt-input")),
                 ("id", Some(&drawn.id)),
-                ("name", Some(&field.name)),
+                ("name", Some(&name)),
                 ("aria-describedby", drawn.described.as_deref()),
                 ("aria-invalid", drawn.invalid()),
                 ("aria-required", field.required.then_some("true")),
@@ -309,20 +322,23 @@ impl Painter<'_> {
         let show = self.words.fill("show-name", &[("label", &within)]);
         let hide = self.words.fill("hide-name", &[("label", &within)]);
         let rate = new.and_then(|new| new.rate.as_ref()).map(|_| field.name.as_str());
+        let name = self.input(name);
         self.html.class("div", "kt-password").open(
             "input",
             &[
+                ("form", self.frame.join),
                 ("class", Some("kt-input")),
                 ("type", Some("password")),
                 ("id", Some(&drawn.id)),
-                ("name", Some(name)),
+                ("name", Some(&name)),
                 ("autocomplete", Some(if new.is_some() { "new-password" } else { "current-password" })),
                 ("autocapitalize", Some("none")),
                 ("spellcheck", Some("false")),
                 ("passwordrules", rules.as_deref()),
                 ("aria-describedby", drawn.described.as_deref()),
                 ("aria-invalid", drawn.invalid()),
-                ("aria-required", field.required.then_some("true")),
+                // A part of a larger form may be left as it is.
+                ("aria-required", (field.required && self.frame.join.is_none()).then_some("true")),
                 ("data-kt-show", Some(&show)),
                 ("data-kt-hide", Some(&hide)),
                 ("data-kt-rate", rate),

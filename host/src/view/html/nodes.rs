@@ -22,7 +22,9 @@ pub struct Painter<'f> {
     /// Things with ids so far.
     pub count: usize,
     /// Corrections that no form has taken yet.
-    pub corrections: Option<&'f Corrections>,
+    pub corrections: Vec<&'f Corrections>,
+    /// Where the form that is being drawn is a part of another: what its inputs' names begin with.
+    pub part: String,
     /// For the summary: where it is, if it is somewhere, and what is wrong.
     pub errors: Vec<(Option<String>, String)>,
     level: u8,
@@ -43,7 +45,8 @@ impl<'f> Painter<'f> {
             html: Html::new(),
             prefix: format!("k{}", &seal::hex(&digest.finalize())[..8]),
             count: 0,
-            corrections: frame.corrections.filter(|corrections| corrections.stands_in(frame)),
+            corrections: frame.corrections.map(|corrections| corrections.standing_in(frame)).unwrap_or_default(),
+            part: String::new(),
             errors: Vec::new(),
             level,
         }
@@ -236,15 +239,39 @@ impl<'f> Painter<'f> {
 
     /// The summary of what was wrong; empty if nothing was. Corrections that no form took are in it too: what the reader
     /// must know does not depend on the plugin drawing the same form again.
-    pub fn summary(&mut self) -> Markup {
-        if let Some(corrections) = self.corrections.take() {
+    pub fn summary(&mut self) -> Summary {
+        for corrections in std::mem::take(&mut self.corrections) {
             self.errors.extend(corrections.message.iter().map(|message| (None, message.clone())));
             self.errors.extend(corrections.errors.iter().map(|error| (None, error.message.clone())));
         }
-        let errors = std::mem::take(&mut self.errors);
+        Summary(std::mem::take(&mut self.errors))
+    }
+}
+
+/// What was wrong in a page or in regions of one: drawn once, before the h1.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary(Vec<(Option<String>, String)>);
+
+impl Summary {
+    /// Whether nothing was.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// And what was wrong elsewhere in the page.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
+    /// Draws it; nothing, if nothing was.
+    #[must_use]
+    pub fn draw(&self, words: Words) -> Markup {
         let mut html = Html::new();
-        if !errors.is_empty() {
-            summary(&mut html, &errors, self.words);
+        if !self.is_empty() {
+            summary(&mut html, &self.0, words);
         }
         html.done()
     }

@@ -9,10 +9,11 @@
     return made;
   };
 
-  const post = async (form, pairs) => {
+  /* Names begin with `part` where the form is a part of another; what is asked here is the part's alone. */
+  const post = async (form, part, pairs) => {
     const answer = await fetch(form.getAttribute('action'), {
       method: 'POST', redirect: 'error', headers: { accept: 'application/json' },
-      body: new URLSearchParams([['kt', form.elements.kt.value], ...pairs]),
+      body: new URLSearchParams([['kt', form.elements[part + 'kt'].value], ...pairs]),
     });
     if (!answer.ok) throw answer;
     return answer.json();
@@ -45,6 +46,7 @@
   each('input[data-kt-rate]', input => {
     const bar = make('div', 'kt-meter');
     const said = status('p', 'kt-strength');
+    const field = input.dataset.ktRate;
     let timer, turn = 0;
     const clear = () => {
       bar.hidden = true;
@@ -57,7 +59,7 @@
     const ask = async mine => {
       if (!input.value) return clear();
       try {
-        const strength = await post(input.form, [['kt-rate', input.dataset.ktRate], [input.name, input.value]]);
+        const strength = await post(input.form, input.name.slice(0, -field.length), [['kt-rate', field], [field, input.value]]);
         if (mine !== turn) return;
         bar.dataset.score = strength.score;
         bar.hidden = false;
@@ -95,14 +97,15 @@
   setInterval(tell, 6e4);
 
   /* A generated password goes into both fields; where that fails, the page is posted and shows it. */
-  each('[name=kt-generate]', button => button.addEventListener('click', async event => {
+  each('[name$=kt-generate]', button => button.addEventListener('click', async event => {
     const form = button.form;
+    const part = button.name.slice(0, -11);
     if (button.dataset.failed) return;
     event.preventDefault();
     try {
-      const answer = await post(form, [['kt-generate', button.value], ['kt-script', '1']]);
+      const answer = await post(form, part, [['kt-generate', button.value], ['kt-script', '1']]);
       for (const name of [button.value, button.value + '~again']) {
-        const input = form.elements[name];
+        const input = form.elements[part + name];
         if (!input) continue;
         input.value = answer.value;
         input.dispatchEvent(new Event('input'));
@@ -115,16 +118,17 @@
 
   /* One press is one post; the host would run it once anyway. */
   each('form[data-kt-form]', form => {
-    const button = form.querySelector('[type=submit]');
-    const text = button.textContent;
+    let button, text;
     form.addEventListener('submit', event => {
       if (form.dataset.sent) return event.preventDefault();
       form.dataset.sent = 'yes';
+      button = event.submitter;
+      text = button.textContent;
       button.textContent = words.ktWorking;
     });
     addEventListener('pageshow', () => {
       delete form.dataset.sent;
-      button.textContent = text;
+      if (button) button.textContent = text;
     });
   });
 

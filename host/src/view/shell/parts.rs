@@ -40,6 +40,37 @@ pub fn button_post(label: &str, post: Post<'_>, intent: Intent) -> Markup {
     html.element("button", &[("class", Some(button(intent))), ("type", Some("submit"))], label).close("form").done()
 }
 
+/// The form element of a page that has one form for all its parts, see [`crate::view::form::joined`]. Draw it before them:
+/// it holds the button that Enter presses, which nobody sees, for [`joined_buttons`] come after them.
+#[must_use]
+pub fn joined_form(id: &str, url: &str) -> Markup {
+    let mut html = Html::new();
+    let form = [
+        ("id", Some(id)),
+        ("method", Some("post")),
+        ("action", Some(url)),
+        ("novalidate", Some("")),
+        ("data-kt-form", Some("")),
+    ];
+    let button = [
+        ("class", Some("kt-hidden")),
+        ("type", Some("submit")),
+        ("tabindex", Some("-1")),
+        ("aria-hidden", Some("true")),
+    ];
+    html.open("form", &form).open("button", &button).close("button").close("form").done()
+}
+
+/// Its buttons.
+#[must_use]
+pub fn joined_buttons(id: &str, label: &str, cancel: Link<'_>) -> Markup {
+    let mut html = Html::new();
+    let save = [("form", Some(id)), ("class", Some(button(Intent::Primary))), ("type", Some("submit"))];
+    html.class("div", "kt-buttons").element("button", &save, label);
+    html.element("a", &[("class", Some(button(Intent::Neutral))), ("href", Some(cancel.url))], cancel.label);
+    html.close("div").done()
+}
+
 /// A banner with one sentence. `announced` for what was just done.
 #[must_use]
 pub fn banner(tone: Tone, title: &str, text: &str, announced: bool, words: Words) -> Markup {

@@ -123,7 +123,11 @@ fn corrections_of_another_place_or_form_are_not_laid_on_this_one_but_never_lost(
     changed.submit.action = "other".to_owned();
     let drawn = draw_region(&[Node::Form(changed)], &stage.frame(Stage::slot()), 2).expect("drawn");
     assert!(!drawn.html.as_str().contains("typed@example.com"));
-    assert!(drawn.summary.as_str().contains("This is needed: New password."), "{}", drawn.summary);
+    assert!(
+        drawn.summary.draw(stage.words()).as_str().contains("This is needed: New password."),
+        "{:?}",
+        drawn.summary
+    );
 }
 
 #[test]

@@ -40,6 +40,7 @@ pub(super) struct Stage {
     pub keys: Keys,
     pub caller: Caller,
     pub corrections: Option<Corrections>,
+    pub join: Option<&'static str>,
     pub mail: fn(&str) -> Option<Delivery>,
     pub name: String,
 }
@@ -60,7 +61,18 @@ impl Stage {
     pub fn new() -> Self {
         let mut caller = Caller::new(Actor::Account(id("staff:7")), Reach::none().with("customer", Scope::All));
         caller.session = "session one".to_owned();
-        Self { keys: Keys::new([7; 32]), caller, corrections: None, mail: |_| None, name: "example".to_owned() }
+        Self {
+            keys: Keys::new([7; 32]),
+            caller,
+            corrections: None,
+            join: None,
+            mail: |_| None,
+            name: "example".to_owned(),
+        }
+    }
+
+    pub fn words(&self) -> super::words::Words {
+        super::words::Words::of(&self.caller.locale)
     }
 
     pub fn slot() -> Place {
@@ -75,6 +87,7 @@ impl Stage {
             may_passwords: true,
             caller: &self.caller,
             place,
+            join: self.join,
             submit_url: "/customers/42/details",
             links: &Routes,
             brand: "Northwind Hosting",
