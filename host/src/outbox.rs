@@ -7,11 +7,13 @@ use crate::caller::{Actor, Caller};
 use crate::host::{Host, Inner};
 use crate::mail::draw::{self, Drawn};
 use crate::mail::template::TemplateError;
+use crate::mail::transport::folder;
 use crate::plugin::admit::Plugin;
 use crate::storage::outbox::{Filling, Mail, MailFilter, MailId, MailState, Mend, Recipient};
 use crate::storage::tasks::Task;
 use crate::storage::{AuditEntry, Role, StorageError};
 use crate::view::Delivery;
+use crate::work::Workers;
 
 impl Inner {
     /// A mail in the account's language, or the panel's where there is none; `masked`: with •••• for what is secret.
@@ -317,7 +319,18 @@ impl Host {
             whole: mail.whole,
             moved: mail.to.account().is_some() && self.moved(mail, address),
             may_mend: !own,
+            folder: last.and_then(|told| folder::named_in(&told.server)).map(str::to_owned),
+            stopped: self.stopped(mail),
         })
+    }
+
+    /// Nobody sends mail, though this one waits to be sent.
+    fn stopped(&self, mail: &Mail) -> Option<Option<i64>> {
+        let waits = matches!(mail.state, MailState::Queued | MailState::Delayed);
+        match waits.then(|| self.workers()) {
+            Some(Ok(Workers::Stopped { since })) => Some(since),
+            _ => None,
+        }
     }
 
     /// Whether another address is on file than the latest attempt went to.

@@ -60,7 +60,12 @@ enum Command {
         /// Fill the database with people to play with; whoever is there already stays as he is
         #[arg(long)]
         demo: bool,
+        /// Leave mail and jobs to `work`, in a process of its own
+        #[arg(long)]
+        without_workers: bool,
     },
+    /// Send mail and run jobs until Ctrl-C, without serving pages
+    Work,
     /// Make the first owner, on a database without one. The password is read from standard input
     CreateOwner {
         /// What the owner types at sign-in
@@ -94,22 +99,64 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let site = Site::open(&arguments.config)?;
     match &arguments.command {
         Command::CreateOwner { login, email, name } => owner::create(&site, login, email.as_deref(), name.as_deref()),
-        Command::Serve { listen, demo } => {
+        Command::Serve { listen, demo, without_workers } => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            runtime.block_on(serve(Arc::new(site), *listen, *demo))
+            let workers = if *without_workers { None } else { Some(Working::begin(&site)?) };
+            runtime.block_on(async {
+                serve(Arc::new(site), *listen, *demo).await?;
+                finish(workers).await
+            })
+        }
+        Command::Work => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            let workers = Working::begin(&site)?;
+            println!("Sending what waits. Ctrl-C stops it.");
+            runtime.block_on(async {
+                told_to_stop().await?;
+                finish(Some(workers)).await
+            })
         }
     }
+}
+
+/// What sends mail and runs jobs, beside everything else.
+struct Working {
+    shutdown: Shutdown,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Working {
+    fn begin(site: &Site) -> anyhow::Result<Self> {
+        let (workers, shutdown) = (site.host.clone(), Shutdown::new());
+        let ending = shutdown.clone();
+        let thread =
+            std::thread::Builder::new().name("panel-workers".to_owned()).spawn(move || workers.run_workers(&ending))?;
+        Ok(Self { shutdown, thread })
+    }
+}
+
+/// A mail that is being handed over is finished; the rest waits for the next start.
+async fn finish(workers: Option<Working>) -> anyhow::Result<()> {
+    if let Some(Working { shutdown, thread }) = workers {
+        shutdown.stop();
+        let _ = tokio::task::spawn_blocking(|| thread.join()).await;
+    }
+    Ok(())
+}
+
+async fn told_to_stop() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
 }
 
 async fn serve(site: Arc<Site>, listen: SocketAddr, demo: bool) -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let address = format!("http://{}", listener.local_addr()?);
     println!("{}", seed::greeting(&site, &address, demo)?);
-    let (workers, shutdown) = (site.host.clone(), Shutdown::new());
-    let ending = shutdown.clone();
-    let working =
-        std::thread::Builder::new().name("panel-workers".to_owned()).spawn(move || workers.run_workers(&ending))?;
-    let mut terminate = signal(SignalKind::terminate())?;
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let serving = serve::run(site, listener, async {
         // An error is as good as the word: whoever was to send it is gone.
@@ -118,8 +165,7 @@ async fn serve(site: Arc<Site>, listen: SocketAddr, demo: bool) -> anyhow::Resul
     let mut serving = std::pin::pin!(serving);
     tokio::select! {
         () = &mut serving => return Ok(()),
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+        told = told_to_stop() => told?,
     }
     println!("\nStopping; what was begun is finished first.");
     let _ = stop.send(());
@@ -127,8 +173,5 @@ async fn serve(site: Arc<Site>, listen: SocketAddr, demo: bool) -> anyhow::Resul
     if tokio::time::timeout(PATIENCE, serving).await.is_err() {
         tracing::warn!("some requests were not finished");
     }
-    // A mail that is being handed over is finished; the rest waits for the next start.
-    shutdown.stop();
-    let _ = tokio::task::spawn_blocking(|| working.join()).await;
     Ok(())
 }

@@ -8,7 +8,7 @@ use axum::response::Response;
 use form_urlencoded::Serializer;
 use keyturn_host::accounts::AccountId;
 use keyturn_host::caller::Caller;
-use keyturn_host::embed::{NOTICE_COOKIE, Surface};
+use keyturn_host::embed::{NOTICE_COOKIE, QUIET_HEADER, Surface};
 use keyturn_host::http::harden;
 use keyturn_host::http::reader::{self, LANGUAGE_COOKIE};
 use keyturn_host::http::{css_url, js_url};
@@ -178,9 +178,17 @@ impl Request {
         self.set_cookie(NOTICE_COOKIE, sealed, Some(60));
     }
 
+    /// Whether the page is asked for by the script alone: what is shown once is not shown to it.
+    pub fn quiet(&self) -> bool {
+        self.headers.contains_key(QUIET_HEADER)
+    }
+
     /// What is to be said on this page; it is taken, so it is said once.
     pub fn said(&mut self) -> Markup {
         let mut html = Html::new();
+        if self.quiet() {
+            return html.done();
+        }
         if let Some(sealed) = reader::cookie(&self.headers, NOTICE_COOKIE).map(str::to_owned) {
             let caller = self.visitor.caller();
             if let Some(notice) = self.site.host.notice(&caller, &sealed, &self.surface("/", None)) {
@@ -264,7 +272,7 @@ impl Request {
         }
         let label = if lists.is_empty() { "nav-you" } else { "nav-people" };
         let mails: Vec<Item<'_>> = [
-            (mail::OUTBOX, "nav-outbox", mail::runs(person)),
+            (mail::OUTBOX, "nav-outbox", mail::manages(person)),
             (mail::INBOX, "nav-inbox", mail::runs(person) && self.site.host.has_inbox()),
             (mail::SETTINGS, "mail-settings", mail::runs(person)),
         ]

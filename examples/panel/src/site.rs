@@ -32,6 +32,8 @@ pub struct Site {
     pub mail_way: Option<String>,
     /// In whose name.
     pub mail_from: Option<String>,
+    /// The command that sends the mail where nobody does.
+    pub start: String,
     /// Cookies are for https only.
     pub https: bool,
 }
@@ -41,7 +43,10 @@ impl Site {
     /// them.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let config = Config::read(path)?;
-        Self::of(&config, Config::host)
+        let program = std::env::current_exe().unwrap_or_else(|_| "keyturn-example-panel".into());
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let start = format!("{} --config {} work", program.display(), path.display());
+        Ok(Self { start, ..Self::of(&config, Config::host)? })
     }
 
     /// The same without mail: the demo's people are not told that their first passwords were set.
@@ -71,6 +76,7 @@ impl Site {
             help,
             mail_way: config.transport()?.map(|way| way.name()),
             mail_from: config.sender().map(|sender| sender.address),
+            start: "keyturn-example-panel --config FILE work".to_owned(),
             https,
         })
     }

@@ -18,11 +18,12 @@ use crate::host::Host;
 use crate::outbox::Retried;
 use crate::storage::outbox::{MailFilter, MailId, MailState};
 use crate::view::form::{self, FormError, Posted, Submission};
-use crate::view::html::nodes::Painter;
-use crate::view::html::{Markup, values};
+use crate::view::html::nodes::{Painter, banner_close, banner_open};
+use crate::view::html::{Html, Markup, values};
 use crate::view::nodes::{self, Action, Badge, Intent, Outcome, Run, Target, Tone};
 use crate::view::words::Words;
 use crate::view::{Delivery, Page, Place, look};
+use crate::work::Workers;
 
 pub use inbox::Document;
 pub use outbox::{Listed, Shown};
@@ -64,6 +65,8 @@ pub struct OperatorSurface<'a> {
     pub outbox: &'a str,
     /// The address of the inbox. Its mails stand under it by their names, and each one's HTML under that as `html`.
     pub inbox: &'a str,
+    /// As for [`Host::stopped_banner`].
+    pub start: &'a str,
 }
 
 /// What a form of these pages does.
@@ -130,6 +133,21 @@ impl Host {
             OperatorPage::Inbox => inbox::list(self, caller, surface),
             OperatorPage::InboxMail(name) => inbox::one(self, caller, name, surface),
         }
+    }
+
+    /// That nobody sends mail, since when, and `start`: the command that makes somebody do so. For the top of any page of who runs
+    /// the panel; empty where somebody sends, where no mail goes out at all, and where nobody can know.
+    #[must_use]
+    pub fn stopped_banner(&self, caller: &Caller, start: &str) -> Markup {
+        let (Some(_), Ok(Workers::Stopped { since })) = (&self.0.post, self.workers()) else { return Markup::default() };
+        let words = Words::of(&caller.locale);
+        let text = words.stopped(since, call::now(), &self.0.brand.zone);
+        let mut html = Html::new();
+        banner_open(&mut html, Tone::Danger, words.get("outbox-stopped"), None, words);
+        html.element("p", &[("class", Some("kt-text"))], &text);
+        html.class("p", "kt-text").element("code", &[("dir", Some("ltr"))], start).close("p");
+        banner_close(&mut html);
+        html.done()
     }
 
     /// Whether a posted body is a form of the operator's pages: for [`Host::operator_submit`], not for [`Host::submit`].

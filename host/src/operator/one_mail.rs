@@ -1,6 +1,7 @@
 //! One mail: its life, each step of its latest attempt, and what it says, with •••• for what is secret.
 
 use super::{Deed, OperatorSurface, button, may_retry, may_withdraw, not_found, page as whole, place, state_badge};
+use crate::accounts::AccountId;
 use crate::call::CallError;
 use crate::caller::Caller;
 use crate::host::Host;
@@ -12,7 +13,7 @@ use crate::view::Page;
 use crate::view::html::nodes::Painter;
 use crate::view::html::table::Grid;
 use crate::view::html::{Html, Markup};
-use crate::view::nodes::{self, Code, ColumnKind, Fact, Form, Intent, Node, Value};
+use crate::view::nodes::{self, Code, ColumnKind, Fact, Form, Intent, Node, Target, TextLink, Value};
 use crate::view::shell::{Link, parts};
 
 pub(super) fn page(
@@ -23,9 +24,11 @@ pub(super) fn page(
 ) -> Result<Page, CallError> {
     let one = host.mail(caller, id).map_err(CallError::of_storage)?.ok_or_else(not_found)?;
     let from = host.0.post.as_ref().map(|post| &post.from);
-    Ok(host.framed_own(caller, place("mail"), &surface.surface, |frame| {
+    let stopped = host.stopped_banner(caller, surface.start);
+    let page = host.framed_own(caller, place("mail"), &surface.surface, |frame| {
         draw(&one, from, surface.outbox, &mut Painter::new(frame, 2))
-    }))
+    });
+    Ok(Page { html: Html::new().markup(&stopped).markup(&page.html).done(), ..page })
 }
 
 fn draw(one: &OneMail, from: Option<&Mailbox>, outbox: &str, painter: &mut Painter<'_>) -> Page {
@@ -44,11 +47,17 @@ fn draw(one: &OneMail, from: Option<&Mailbox>, outbox: &str, painter: &mut Paint
     painter.html.close("div");
     painter.sections(&texts(one, from, painter));
     let title = one.drawn.as_ref().map_or(one.mail.template.as_str(), |drawn| drawn.subject.as_str());
-    whole(painter, title, Some(&state_badge(one.delivery.state, words)), &actions)
+    let page = whole(painter, title, Some(&state_badge(one.delivery.state, words)), &actions);
+    // Badge, buttons and texts all hang on how it stands.
+    let (id, said) = (one.mail.id.as_str(), painter.stands(&one.delivery));
+    let mut live = Html::new();
+    live.open("div", &[("data-kt-live", Some(id)), ("data-kt-said", Some(&said))]).markup(&page.html).close("div");
+    Page { html: live.done(), ..page }
 }
 
 fn actions(one: &OneMail, outbox: &str, painter: &mut Painter<'_>) -> Markup {
     let (words, mail, delivery) = (painter.words, &one.mail, &one.delivery);
+    painter.again(delivery);
     // To another address only after the question, which stands below.
     if may_retry(delivery) && !delivery.moved {
         painter.action(&button(words.get("mail-retry"), &Deed::Retry(mail.id.clone(), None), Intent::Primary));
@@ -140,10 +149,15 @@ fn texts(one: &OneMail, from: Option<&Mailbox>, painter: &Painter<'_>) -> Vec<No
     let (words, mail) = (painter.words, &one.mail);
     let text = |text: &str| vec![Value::Text(text.to_owned())];
     let fact = |key: &str, value| Fact { label: words.get(key).to_owned(), value };
-    let to = match (&one.delivery.to, &mail.to) {
-        (Some(address), _) => text(address),
-        (None, Recipient::Operators) => text(words.get("outbox-operators")),
-        (None, Recipient::Account(id)) => vec![Value::Code(id.to_string())],
+    let whose = |id: &AccountId, text: &str| {
+        vec![Value::Link(TextLink { text: text.to_owned(), target: Target::Overview(id.to_string()) })]
+    };
+    let to = match (&one.delivery.to, &one.delivery.account, &mail.to) {
+        (Some(address), Some(id), _) => whose(id, address),
+        (None, Some(id), _) => whose(id, id.as_str()),
+        (Some(address), None, _) => text(address),
+        (None, None, Recipient::Operators) => text(words.get("outbox-operators")),
+        (None, None, Recipient::Account(id)) => vec![Value::Code(id.to_string())],
     };
     let mut facts = vec![fact("outbox-column-to", to)];
     if let Some(drawn) = &one.drawn {
@@ -166,11 +180,9 @@ fn texts(one: &OneMail, from: Option<&Mailbox>, painter: &Painter<'_>) -> Vec<No
     };
     let masked = if one.delivery.whole { "mail-masked" } else { "mail-masked-gone" };
     for (key, written) in [("mail-text", &drawn.text), ("mail-html", &drawn.html)] {
-        let label = words.get(key).to_owned();
         let lines = written.lines().map(str::to_owned).collect();
-        nodes.push(Node::Heading(label.clone()));
-        nodes.push(Node::Text(text(words.get(masked))));
-        nodes.push(Node::Code(Code { label, lines, secret: false }));
+        nodes.push(Node::Heading(words.get(key).to_owned()));
+        nodes.push(Node::Code(Code { label: words.get(masked).to_owned(), lines, secret: false }));
     }
     nodes
 }

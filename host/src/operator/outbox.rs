@@ -14,7 +14,6 @@ use crate::view::html::{Html, Markup, values};
 use crate::view::nodes::{Action, ColumnKind, Intent, Run, Target, Tone, Value};
 use crate::view::shell::{Link, parts};
 use crate::view::{Delivery, Page};
-use crate::work::Workers;
 
 /// Mails on a page.
 const PAGE: u32 = 25;
@@ -129,7 +128,7 @@ struct Sheet<'a> {
     counts: Option<Vec<(MailState, u64)>>,
     /// When a mail was accepted last, if none waits and none has failed.
     last: Option<i64>,
-    workers: Workers,
+    stopped: Markup,
 }
 
 pub(super) fn page(
@@ -161,7 +160,7 @@ pub(super) fn page(
         seen,
         counts: host.mail_counts(caller).map_err(broken)?,
         last,
-        workers: host.workers().map_err(broken)?,
+        stopped: host.stopped_banner(caller, surface.start),
     };
     Ok(host.framed_own(caller, place("outbox"), &surface.surface, |frame| sheet.draw(&mut Painter::new(frame, 2))))
 }
@@ -200,17 +199,8 @@ impl Sheet<'_> {
                 unavailable: None,
             };
             painter.actions(&[settings]);
-        } else if let Workers::Stopped { since } = self.workers {
-            let text = match since {
-                Some(since) => {
-                    let time = words.time(since, painter.frame.now, &painter.frame.zone);
-                    words.fill("outbox-stopped-since", &[("time", &time)])
-                }
-                None => words.get("outbox-stopped-never").to_owned(),
-            };
-            let html = parts::banner(Tone::Danger, words.get("outbox-stopped"), &text, false, words);
-            painter.html.markup(&html);
         }
+        painter.html.markup(&self.stopped);
     }
 
     fn filters(&self, painter: &mut Painter<'_>) {

@@ -175,7 +175,7 @@ impl Stage {
 
 fn surface() -> OperatorSurface<'static> {
     let surface = Surface { submit_url: "/outbox?show=failed", join: None, links: &Routes, corrections: None };
-    OperatorSurface { surface, outbox: "/outbox", inbox: "/inbox" }
+    OperatorSurface { surface, outbox: "/outbox", inbox: "/inbox", start: "panel work" }
 }
 
 fn signed_in(account: &str, scope: Scope) -> Caller {
@@ -278,6 +278,25 @@ fn an_empty_outbox_says_why_and_stopped_workers_since_when() {
     stage.panel("UPDATE keyturnhost_workers SET beat = 5");
     let html = stage.outbox(&admin(), &[]);
     assert!(html.contains("No mail is going out") && html.contains("last sign of life: 1 Jan 1970, 00:00"), "{html}");
+    assert!(html.contains("<code dir=\"ltr\">panel work</code>"), "{html}");
+    let waits = stage.mail("customer:1", "A third");
+    let html = stage.draw(&admin(), &OperatorPage::Mail(waits)).expect("drawn").html.to_string();
+    assert_eq!(html.matches("<code dir=\"ltr\">panel work</code>").count(), 1, "{html}");
+    assert!(html.contains("<bdi>No mail is going out</bdi>") && !html.contains("Waiting to be sent"), "{html}");
+}
+
+#[test]
+fn the_page_of_a_mail_that_may_fare_on_offers_to_check_again_and_leads_to_its_account() {
+    let stage = Stage::new();
+    let id = stage.mail("customer:1", "For Ana");
+    let draw = || stage.draw(&admin(), &OperatorPage::Mail(id.clone())).expect("drawn").html.to_string();
+    let live = format!("data-kt-live=\"{id}\"");
+    let html = draw();
+    assert!(html.contains(&live) && html.contains("href=\"/outbox?show=failed\">Check again</a>"), "{html}");
+    assert!(html.contains("href=\"/host/Target::Overview(&quot;customer:1&quot;)\"><bdi>ana@panel.example</bdi></a>"), "{html}");
+    stage.settle(MailState::Accepted, "250 ok", None);
+    let html = draw();
+    assert!(html.contains(&live) && !html.contains("Check again"), "{html}");
 }
 
 #[test]
@@ -319,7 +338,7 @@ fn a_form_works_for_its_own_session_only_and_a_second_press_does_nothing() {
     assert_eq!(stage.get(&id).state, MailState::Refused);
     let (url, said) = stage.press(&admin(), retry);
     assert_eq!((url.as_str(), stage.get(&id).state), ("/outbox?show=failed", MailState::Queued));
-    assert!(said.contains("Tried again") && said.contains("Waiting to be sent"), "{said}");
+    assert!(said.contains("Tried again") && said.contains("Mail queued for ana@panel.example."), "{said}");
     let withdraw = stage.outbox(&admin(), &[]);
     stage.press(&admin(), form(&withdraw, "Withdraw"));
     assert_eq!(stage.get(&id).state, MailState::Withdrawn);

@@ -32,11 +32,21 @@ pub struct Delivery {
     pub moved: bool,
     /// Whether the reader may do something about it.
     pub may_mend: bool,
+    /// The folder of this machine that the latest attempt wrote it into, if that is how it went: it goes nowhere from there.
+    pub folder: Option<String>,
+    /// Nobody sends mail, though this one waits: since when, Unix milliseconds, if ever somebody did.
+    pub stopped: Option<Option<i64>>,
 }
 
 impl Delivery {
     /// Attempts of a mail at most.
     pub const ATTEMPTS: u32 = ATTEMPTS;
+
+    /// Whether it may still change by itself.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        matches!(self.state, MailState::Queued | MailState::Sending | MailState::Delayed)
+    }
 
     /// Whether somebody has to do something before it can go.
     #[must_use]

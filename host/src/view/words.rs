@@ -121,6 +121,15 @@ impl Words {
         self.catalogue().fill(key, values)
     }
 
+    /// That nobody sends mail: since the last sign of life, if there ever was one.
+    #[must_use]
+    pub fn stopped(self, since: Option<i64>, now: i64, zone: &TimeZone) -> String {
+        match since {
+            Some(since) => self.fill("outbox-stopped-since", &[("time", &self.time(since, now, zone))]),
+            None => self.get("outbox-stopped-never").to_owned(),
+        }
+    }
+
     /// The key of `n` of something, in the plural form that CLDR gives for this language, and its number written out.
     #[must_use]
     pub fn plural(self, key: &str, n: u64) -> (String, String) {

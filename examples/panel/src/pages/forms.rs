@@ -9,11 +9,14 @@ use keyturn_host::embed::Submitted;
 use keyturn_host::view::form::{self, FormError, Input, Posted, Stale, TypedValue};
 use keyturn_host::view::html::Html;
 use keyturn_host::view::nodes::{Submission as Target, Value};
+use keyturn_host::view::shell::Link;
 use keyturn_host::view::{Corrections, Page};
 
 use crate::answer::{self, Failed};
+use crate::folk::Folk;
 use crate::pages::{sign_in, step_up};
-use crate::request::{OWN, Request, Sheet};
+use crate::people::Person;
+use crate::request::{OWN, Request, Sheet, title_key};
 
 /// A form of the panel's own that was posted, and is whole.
 pub type Submission = form::Submission;
@@ -64,22 +67,30 @@ pub fn settled(request: &mut Request, submitted: Submitted, draw: Draw) -> Resul
         Submitted::StepUp(held) => step_up::ask(request, &held),
         Submitted::Again(corrections) => again(request, &corrections, draw),
         Submitted::Stale(late) => stale(request, *late, draw),
-        Submitted::Reveal(page) => Ok(plugin_page(request, &page)),
+        Submitted::Reveal(page) => Ok(plugin_page(request, &page, None)),
     }
 }
 
-/// A whole page that a plugin has drawn, under the panel's navigation.
-pub fn plugin_page(request: &mut Request, page: &Page) -> Response {
+/// A whole page that a plugin has drawn, under the panel's navigation, and under the person that it is about.
+pub fn plugin_page(request: &mut Request, page: &Page, about: Option<&(Folk, Person)>) -> Response {
+    let (under, above) = match about {
+        Some(&(folk, ref person)) => {
+            let list = request.words().get(title_key(folk)).to_owned();
+            (Some(folk), vec![(list, format!("/{}", folk.path())), (person.name.clone(), person.url())])
+        }
+        None => (None, Vec::new()),
+    };
     let Some(person) = request.visitor.person().cloned() else {
         let said = request.said();
         request.visit();
         let body = Html::new().markup(&said).markup(&page.html).done();
         return answer::page(StatusCode::OK, &request.public(&page.title, &body));
     };
+    let above: Vec<_> = above.iter().map(|(label, url)| Link { label, url }).collect();
     let sheet = Sheet {
         title: &page.title,
-        under: None,
-        above: &[],
+        under,
+        above: &above,
         heading: None,
         summary: &Default::default(),
         body: &page.html,
@@ -108,8 +119,8 @@ fn stale(request: &mut Request, late: Stale, draw: Draw) -> Result<Response, Fai
 
 /// What was carried through the sign-in for this page, if the session has brought something. It is shown once.
 pub fn carried(request: &mut Request) -> Result<Option<Corrections>, Failed> {
-    let actor = request.visitor.caller().actor;
-    let Some(session) = &mut request.visitor.session else {
+    let (actor, quiet) = (request.visitor.caller().actor, request.quiet());
+    let Some(session) = request.visitor.session.as_mut().filter(|_| !quiet) else {
         return Ok(None);
     };
     let Some(sealed) = session.carried.take() else {

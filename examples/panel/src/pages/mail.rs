@@ -1,5 +1,5 @@
-//! The host's own pages about mail, under the panel's navigation: the outbox, one mail, the inbox of a trial; and how mail is
-//! set up. For those who run the panel.
+//! The host's own pages about mail, under the panel's navigation: the outbox and one mail, for who manages others, of whom the
+//! host shows him those that he reaches; the inbox of a trial and how mail is set up, for those who run the panel.
 
 use axum::body::Body;
 use axum::http::StatusCode;
@@ -28,29 +28,42 @@ pub fn runs(person: &Person) -> bool {
     matches!(person.kind, Kind::Owner | Kind::Administrator)
 }
 
+/// Whether somebody manages others.
+pub fn manages(person: &Person) -> bool {
+    person.kind != Kind::Customer
+}
+
 fn staff(request: &Request) -> Result<(), Failed> {
     if runs(&request.person()?) { Ok(()) } else { Err(Failed::Forbidden) }
 }
 
+fn managers(request: &Request) -> Result<(), Failed> {
+    if manages(&request.person()?) { Ok(()) } else { Err(Failed::Forbidden) }
+}
+
 /// GET: the outbox.
 pub fn outbox(request: &mut Request) -> Result<Response, Failed> {
+    managers(request)?;
     let asked = Listed::asked(request.query.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     show(request, &OperatorPage::Outbox(asked))
 }
 
 /// GET: one mail.
 pub fn one(request: &mut Request) -> Result<Response, Failed> {
+    managers(request)?;
     let id = request.param("id").parse().map_err(|_| Failed::NoPage)?;
     show(request, &OperatorPage::Mail(id))
 }
 
 /// GET: the inbox.
 pub fn inbox(request: &mut Request) -> Result<Response, Failed> {
+    staff(request)?;
     show(request, &OperatorPage::Inbox)
 }
 
 /// GET: one mail of the inbox.
 pub fn inbox_one(request: &mut Request) -> Result<Response, Failed> {
+    staff(request)?;
     let page = OperatorPage::InboxMail(request.param("name").to_owned());
     show(request, &page)
 }
@@ -65,9 +78,9 @@ pub fn inbox_html(request: &mut Request) -> Result<Response, Failed> {
     Ok(response)
 }
 
-/// POST, on any of them.
+/// POST, on the outbox and on one mail.
 pub fn post(request: &mut Request) -> Result<Response, Failed> {
-    staff(request)?;
+    managers(request)?;
     let caller = request.visitor.caller();
     let submit_url = request.address(&[]);
     let submitted = {
@@ -82,18 +95,18 @@ fn operators<'a>(
     submit_url: &'a str,
     corrections: Option<&'a Corrections>,
 ) -> OperatorSurface<'a> {
-    OperatorSurface { surface: request.surface(submit_url, corrections), outbox: OUTBOX, inbox: INBOX }
+    let surface = request.surface(submit_url, corrections);
+    OperatorSurface { surface, outbox: OUTBOX, inbox: INBOX, start: &request.site.start }
 }
 
 fn show(request: &mut Request, page: &OperatorPage) -> Result<Response, Failed> {
-    staff(request)?;
     let caller = request.visitor.caller();
     let submit_url = request.address(&[]);
     let drawn: Page = {
         let surface = operators(request, &submit_url, None);
         request.site.host.operator_page(&caller, page, &surface)?
     };
-    let mut response = forms::plugin_page(request, &drawn);
+    let mut response = forms::plugin_page(request, &drawn, None);
     if let Some(csp) = page.csp().and_then(|csp| csp.parse().ok()) {
         response.headers_mut().insert(CONTENT_SECURITY_POLICY, csp);
     }

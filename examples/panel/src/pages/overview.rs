@@ -14,7 +14,7 @@ use keyturn_host::view::{Corrections, Place};
 use crate::answer::{self, Failed};
 use crate::folk::Folk;
 use crate::pages::forms::{self, Submission, said, target};
-use crate::pages::{activity, people};
+use crate::pages::{activity, mail, people};
 use crate::people::{Kind, Person, account};
 use crate::request::{Request, Sheet, role_key, title_key};
 use crate::words::Words;
@@ -62,7 +62,11 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
     // One row of cards, the plugins' first: what became of a mail is what one looks for here.
     body.class("div", "kt-sections").markup(&plugins.html).markup(&own.html).close("div");
     body.markup(&activity);
-    let summary = own.summary.and(plugins.summary).draw(words.host);
+    let mut summary = Html::new();
+    if mail::runs(&viewer) {
+        summary.markup(&request.site.host.stopped_banner(&caller, &request.site.start));
+    }
+    let summary = summary.markup(&own.summary.and(plugins.summary).draw(words.host)).done();
 
     let actions = actions(request, &account, &submit_url);
     let list = format!("/{}", folk.path());

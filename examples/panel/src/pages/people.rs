@@ -29,10 +29,22 @@ pub fn within(request: &Request) -> Result<(Person, Folk, Within), Failed> {
 pub fn subject(request: &Request) -> Result<(Person, Folk, Person), Failed> {
     let folk = Folk::at(request.param("folk")).ok_or(Failed::NoPage)?;
     let viewer = request.person()?;
-    let within = Within::seen_by(&viewer, folk).ok_or(Failed::NoSuch(folk))?;
-    let id: i64 = request.param("id").parse().map_err(|_| Failed::NoSuch(folk))?;
-    let found = request.site.people.find(within, id)?.ok_or(Failed::NoSuch(folk))?;
+    let found = find(request, &viewer, folk, request.param("id"))?.ok_or(Failed::NoSuch(folk))?;
     Ok((viewer, folk, found))
+}
+
+/// Whose account it is, where the reader looks after him.
+pub fn of_account(request: &Request, account: &AccountId) -> Result<Option<(Folk, Person)>, Failed> {
+    let (Some(viewer), Some(folk)) = (request.visitor.person(), Folk::of_realm(account.realm())) else { return Ok(None) };
+    let found = find(request, viewer, folk, account.key())?.filter(|person| person.id != viewer.id);
+    Ok(found.map(|person| (folk, person)))
+}
+
+fn find(request: &Request, viewer: &Person, folk: Folk, id: &str) -> Result<Option<Person>, Failed> {
+    match (Within::seen_by(viewer, folk), id.parse::<i64>()) {
+        (Some(within), Ok(id)) => Ok(request.site.people.find(within, id)?),
+        _ => Ok(None),
+    }
 }
 
 /// GET.

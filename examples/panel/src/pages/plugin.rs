@@ -6,7 +6,7 @@ use keyturn_host::accounts::AccountId;
 use keyturn_host::view::Corrections;
 
 use crate::answer::Failed;
-use crate::pages::forms;
+use crate::pages::{forms, people};
 use crate::request::Request;
 
 /// GET.
@@ -35,7 +35,10 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
         request.site.host.page(&caller, plugin, name, subject.as_ref(), &arguments, &surface)
     };
     match page {
-        Ok(page) => Ok(forms::plugin_page(request, &page)),
+        Ok(page) => {
+            let about = subject.as_ref().map(|account| people::of_account(request, account)).transpose()?.flatten();
+            Ok(forms::plugin_page(request, &page, about.as_ref()))
+        }
         // For somebody, perhaps; so he is asked who he is.
         Err(CallError::Denied { .. }) if request.visitor.session.is_none() => Err(Failed::SignIn),
         Err(cause) => Err(cause.into()),

@@ -11,6 +11,14 @@ use super::{Attempt, Session, Step, StepKind, Transport, Verdict};
 use crate::mail::Message;
 use crate::mail::message::Writer;
 
+/// Begins the transport's name; a server has no space in its own, and a program's path is absolute.
+const NAME: &str = "folder ";
+
+/// The folder of a transport of this name, if it is one of these.
+pub(crate) fn named_in(transport: &str) -> Option<&str> {
+    transport.strip_prefix(NAME)
+}
+
 /// The transport.
 pub struct Folder(Arc<Route>);
 
@@ -30,7 +38,7 @@ impl Folder {
 impl Transport for Folder {
     fn name(&self) -> String {
         // Not the whole path: a page says it to people whom the machine's folders do not concern.
-        format!("folder {}", self.0.path.file_name().unwrap_or(self.0.path.as_os_str()).display())
+        format!("{NAME}{}", self.0.path.file_name().unwrap_or(self.0.path.as_os_str()).display())
     }
 
     fn session(&self) -> Box<dyn Session> {

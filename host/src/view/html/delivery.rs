@@ -31,9 +31,17 @@ impl Painter<'_> {
         self.html.close("ol");
     }
 
+    /// How a mail stands now, in one sentence. What is drawn with it as `data-kt-live` is asked for again by the script as long
+    /// as [`Painter::again`] stands in it, and drawn anew when this has changed.
+    pub fn stands(&self, mail: &Delivery) -> String {
+        let latest = self.latest(mail);
+        let at = latest.at.map(|at| self.words.time(at, self.frame.now, &self.frame.zone));
+        let title = at.map_or(latest.title.clone(), |at| format!("{}, {at}", latest.title));
+        latest.detail.map_or_else(|| format!("{title}."), |detail| format!("{title}. {detail}"))
+    }
+
     /// What can be done about the mail; they stand beside the section's heading.
-    pub fn delivery_actions(&mut self, delivery: &nodes::Delivery) {
-        let Some(mail) = (self.frame.mail)(&delivery.mail).filter(|mail| mail.may_mend) else { return };
+    pub fn delivery_actions(&mut self, delivery: &nodes::Delivery, mail: &Delivery) {
         let action = |word: &str, intent, target| Action {
             label: self.words.get(word).to_owned(),
             intent,
@@ -43,29 +51,43 @@ impl Painter<'_> {
         let page = || Target::Mail(delivery.mail.clone());
         let mut actions = Vec::new();
         match (mail.state, &mail.account) {
+            _ if !mail.may_mend => {}
             (MailState::Refused | MailState::GaveUp, Some(account)) if mail.whole => {
                 // Once it is corrected, trying again is what there is to do.
-                let intent = if mail.moved { Intent::Neutral } else { Intent::Primary };
-                actions.push(action("mail-correct", intent, Target::AccountDetails(account.to_string())));
-                actions.push(action("mail-retry", Intent::Neutral, page()));
+                let (correct, retry) = match mail.moved {
+                    true => (Intent::Neutral, Intent::Primary),
+                    false => (Intent::Primary, Intent::Neutral),
+                };
+                actions.push(action("mail-correct", correct, Target::AccountDetails(account.to_string())));
+                actions.push(action("mail-retry", retry, page()));
             }
             (MailState::Refused | MailState::GaveUp | MailState::Delayed, _) if mail.whole => {
                 actions.push(action("mail-retry", Intent::Neutral, page()));
             }
             _ => actions.push(action("mail-view", Intent::Neutral, page())),
         }
-        self.actions(&actions);
+        self.html.class("div", "kt-actions");
+        self.again(mail);
+        self.row_actions(&actions);
+        self.html.close("div");
     }
 
-    /// One sentence on what became of a mail, for a notice.
+    /// The way to see how it went on, while it may. No page loads itself anew.
+    pub fn again(&mut self, mail: &Delivery) {
+        if mail.waits() {
+            let attributes = [("class", Some("kt-button kt-again")), ("href", Some(self.frame.submit_url))];
+            self.html.element("a", &attributes, self.words.get("mail-again"));
+        }
+    }
+
+    /// One sentence on what became of a mail, for a notice. It stays there as it is, so of one that may still change it says
+    /// only what remains true.
     pub fn became(&mut self, mail: &Delivery) {
-        let said = self.told(mail).pop();
-        self.html.class("p", "kt-text");
-        if let Some(Told { title, detail, .. }) = said {
-            self.html.text(&title).text(".");
-            if let Some(detail) = detail {
-                self.html.text(" ").text(&detail);
-            }
+        let [queued, latest] = self.told(mail);
+        let said = if mail.waits() { queued } else { latest };
+        self.html.class("p", "kt-text").text(&said.title).text(".");
+        if let Some(detail) = said.detail {
+            self.html.text(" ").text(&detail);
         }
         self.html.close("p");
     }
@@ -110,14 +132,17 @@ impl Painter<'_> {
         self.html.close("p");
         if let Some(at) = at {
             self.html.class("p", "kt-step-at");
-            self.cell(&[Value::Time(at)]);
+            // As it is, and never as "5 minutes ago": one step is read against the other.
+            self.sentence(&[Value::Time(at)]);
             self.html.close("p");
         }
     }
 
-    fn told(&self, mail: &Delivery) -> Vec<Told> {
+    fn told(&self, mail: &Delivery) -> [Told; 2] {
         let words = self.words;
-        let to = mail.to.as_deref().unwrap_or_else(|| words.get("mail-to-somebody"));
+        // Which address an attempt went to is not kept; the one on file may be another by now. What waits goes there.
+        let known = !mail.moved || mail.waits();
+        let to = mail.to.as_deref().filter(|_| known).unwrap_or_else(|| words.get("mail-to-somebody"));
         let queued = Told {
             title: words.fill("mail-queued", &[("address", to)]),
             detail: None,
@@ -125,7 +150,7 @@ impl Painter<'_> {
             state: StepState::Done,
             at: Some(mail.asked_at),
         };
-        vec![queued, self.latest(mail)]
+        [queued, self.latest(mail)]
     }
 
     fn latest(&self, mail: &Delivery) -> Told {
@@ -139,15 +164,23 @@ impl Painter<'_> {
         let waiting = |title: String, detail| Told { title, detail, said: None, state: StepState::Waiting, at: None };
         let failed = |title: String, detail| Told { title, detail, said: said(), state: StepState::Failed, at };
         match mail.state {
+            MailState::Queued | MailState::Delayed if let Some(since) = mail.stopped => Told {
+                title: words.get("outbox-stopped").to_owned(),
+                detail: Some(words.stopped(since, self.frame.now, &self.frame.zone)),
+                said: None,
+                state: StepState::Failed,
+                at: None,
+            },
             MailState::Queued => waiting(words.get("mail-waiting").to_owned(), None),
             MailState::Sending => waiting(by("mail-sending"), None),
-            MailState::Accepted => Told {
-                title: by("mail-accepted"),
-                detail: Some(words.get("mail-accepted-detail").to_owned()),
-                said: said(),
-                state: StepState::Done,
-                at,
-            },
+            MailState::Accepted => {
+                let (title, detail) = match &mail.folder {
+                    Some(folder) => (words.fill("mail-kept", &[("folder", folder)]), "mail-kept-detail"),
+                    None => (by("mail-accepted"), "mail-accepted-detail"),
+                };
+                let detail = Some(words.get(detail).to_owned());
+                Told { title, detail, said: said(), state: StepState::Done, at }
+            }
             MailState::Delayed => {
                 let next = mail.due.map(|due| words.time(due, self.frame.now, &self.frame.zone)).unwrap_or_default();
                 let (n, most) = (mail.attempts.to_string(), Delivery::ATTEMPTS.to_string());

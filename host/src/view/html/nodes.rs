@@ -84,6 +84,14 @@ impl<'f> Painter<'f> {
         };
         let delivery =
             nodes.iter().find_map(|node| if let Node::Delivery(delivery) = node { Some(delivery) } else { None });
+        let mail = delivery.and_then(|delivery| Some((delivery, (self.frame.mail)(&delivery.mail)?)));
+        // Drawn anew when the mail fares on; but then nothing may be typed in it.
+        let live = mail.as_ref().filter(|_| !nodes.iter().any(|node| matches!(node, Node::Form(_))));
+        let live = live.map(|(delivery, mail)| (delivery.mail.clone(), self.stands(mail)));
+        let live = [
+            ("data-kt-live", live.as_ref().map(|(id, _)| id.as_str())),
+            ("data-kt-said", live.as_ref().map(|(_, said)| said.as_str())),
+        ];
         let narrow = !nodes.is_empty() && nodes.iter().all(|node| matches!(node, Node::Facts(_)));
         let class = match (bare, narrow) {
             (true, _) => "kt-section",
@@ -93,23 +101,26 @@ impl<'f> Painter<'f> {
         match heading {
             Some(Node::Heading(text)) => {
                 let id = self.id();
-                self.html.open("section", &[("class", Some(class)), ("aria-labelledby", Some(&id))]);
+                let [id_of_mail, said] = live;
+                let attributes = [("class", Some(class)), ("aria-labelledby", Some(&id)), id_of_mail, said];
+                self.html.open("section", &attributes);
                 let level = if self.level == 2 { "h2" } else { "h3" };
-                if delivery.is_some() {
+                if mail.is_some() {
                     self.html.class("div", "kt-heading");
                 }
                 self.html.element(level, &[("id", Some(&id))], text);
-                if let Some(delivery) = delivery {
-                    self.delivery_actions(delivery);
+                if let Some((delivery, mail)) = &mail {
+                    self.delivery_actions(delivery, mail);
                     self.html.close("div");
                 }
                 nodes.iter().for_each(|node| self.node(node));
                 self.html.close("section");
             }
             _ => {
-                self.html.class("div", class);
-                if let Some(delivery) = delivery {
-                    self.delivery_actions(delivery);
+                let [id_of_mail, said] = live;
+                self.html.open("div", &[("class", Some(class)), id_of_mail, said]);
+                if let Some((delivery, mail)) = &mail {
+                    self.delivery_actions(delivery, mail);
                 }
                 nodes.iter().for_each(|node| self.node(node));
                 self.html.close("div");

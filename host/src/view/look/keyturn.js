@@ -74,17 +74,18 @@
     });
   });
 
-  each('pre[data-kt-copy]', code => {
+  const copies = (after, text) => {
     if (!navigator.clipboard) return;
     const button = make('button', 'kt-button', words.ktCopy);
     const said = status('span', 'kt-hidden');
     button.type = 'button';
     button.addEventListener('click', async () => {
-      await navigator.clipboard.writeText([...code.children].map(line => line.textContent).join('\n'));
+      await navigator.clipboard.writeText(text());
       button.textContent = said.textContent = words.ktCopied;
     });
-    code.after(button, said);
-  });
+    after.after(button, said);
+  };
+  each('pre[data-kt-copy]', code => copies(code, () => [...code.children].map(line => line.textContent).join('\n')));
 
   /* The last hour is told as "5 minutes ago"; the exact time stays in title and datetime. */
   const ago = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: 'auto' });
@@ -96,22 +97,59 @@
   tell();
   setInterval(tell, 6e4);
 
-  /* A generated password goes into both fields; where that fails, the page is posted and shows it. */
+  /* What becomes of a mail: this page is asked for again, ever more seldom, until nothing in it offers to check again. */
+  each('[data-kt-live]', part => {
+    const said = status('p', 'kt-hidden');
+    let pause = 400;
+    const wait = () => {
+      const offer = part.querySelector('.kt-again');
+      if (!offer) return;
+      offer.hidden = pause < 12e4;
+      if (offer.hidden) setTimeout(check, pause *= 1.5);
+    };
+    const check = async () => {
+      if (document.hidden) return document.addEventListener('visibilitychange', check, { once: true });
+      try {
+        const answer = await fetch(location, { redirect: 'error', headers: { 'kt-quiet': 1 } });
+        const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+        const now = page.querySelector(`[data-kt-live="${part.dataset.ktLive}"]`);
+        const { ktSaid } = now.dataset;
+        if (ktSaid !== part.dataset.ktSaid) {
+          if (said.textContent !== ktSaid) said.textContent = ktSaid;
+          /* What has the focus keeps it, and is drawn anew when that has gone. */
+          if (!part.contains(document.activeElement)) {
+            part.replaceWith(now);
+            part = now;
+            tell();
+          }
+        }
+      } catch {
+        pause = 12e4;
+      }
+      wait();
+    };
+    part.after(said);
+    wait();
+  });
+
+  /* A generated password goes into both fields, is shown, and can be copied; where that fails, the page is posted and shows it. */
   each('[name$=kt-generate]', button => button.addEventListener('click', async event => {
-    const form = button.form;
+    const { form, value, dataset } = button;
     const part = button.name.slice(0, -11);
-    if (button.dataset.failed) return;
+    if (dataset.failed) return;
     event.preventDefault();
     try {
-      const answer = await post(form, part, [['kt-generate', button.value], ['kt-script', '1']]);
-      for (const name of [button.value, button.value + '~again']) {
+      const answer = await post(form, part, [['kt-generate', value], ['kt-script', '1']]);
+      for (const name of [value, value + '~again']) {
         const input = form.elements[part + name];
         if (!input) continue;
         input.value = answer.value;
         input.dispatchEvent(new Event('input'));
+        if (input.type === 'password') input.parentNode.querySelector('.kt-show').click();
       }
+      dataset.copies ||= copies(button, () => form.elements[part + value].value) || 'yes';
     } catch {
-      button.dataset.failed = 'yes';
+      dataset.failed = 'yes';
       button.click();
     }
   }));

@@ -28,6 +28,8 @@ pub(super) fn refused() -> Delivery {
         whole: true,
         moved: false,
         may_mend: true,
+        folder: None,
+        stopped: None,
     }
 }
 
@@ -84,7 +86,10 @@ fn a_refused_mail_says_by_whom_and_why_and_offers_the_repair_first() {
     assert!(html.contains("kt-primary\" href=\"/customers/customer:42/details\">Correct the address</a>"));
     assert!(html.contains(&format!("href=\"/mails/{ID}\">Retry</a>")));
     let corrected = drawn(|_| Some(Delivery { moved: true, ..refused() }), "en");
-    assert!(corrected.contains("Another address is on file since.") && !corrected.contains("kt-primary"));
+    assert!(corrected.contains("Another address is on file since. A retry goes there."), "{corrected}");
+    assert!(corrected.contains(&format!("kt-primary\" href=\"/mails/{ID}\">Retry</a>")), "{corrected}");
+    // The first attempt did not go there.
+    assert!(!corrected.contains("marta@estudiovidal.example"), "{corrected}");
     // Nothing is left to retry, and no account to correct.
     let wiped = drawn(|_| Some(Delivery { whole: false, ..refused() }), "en");
     assert!(!wiped.contains("Retry") && wiped.contains("View mail"));
@@ -125,7 +130,7 @@ fn each_state_has_its_words_in_both_languages() {
         let spanish = steps(&drawn(*mail, "es"))[2].clone();
         assert!(!spanish.contains("mail-") && spanish != *english, "{spanish}");
     }
-    assert!(drawn(all[2], "en").contains("Next attempt: today 13:10. 3 of 8 were made."));
+    assert!(drawn(all[2], "en").contains("Next attempt: today 13:10. Attempts so far: 3 of 8."));
     for obstacle in Obstacle::ALL {
         let key = format!("obstacle-{}", obstacle.name());
         assert_ne!(crate::view::words::Words::Spanish.get(&key), key);
@@ -158,6 +163,74 @@ fn a_notice_tells_what_became_of_its_mail_and_is_no_success_where_that_failed() 
     let bad = told(|_| Some(refused()));
     assert!(bad.contains("kt-danger") && bad.contains("role=\"alert\"") && bad.contains("Refused by mx1"), "{bad}");
     assert!(told(|_| None).contains("kt-success"));
+    // The notice stays as it is while the mail fares on.
+    let waits: [fn(&str) -> Option<Delivery>; 2] =
+        [|_| Some(waiting()), |_| Some(Delivery { state: MailState::Delayed, ..waiting() })];
+    for state in waits {
+        let html = told(state);
+        assert!(html.contains("kt-success") && html.contains("Mail queued for marta@estudiovidal.example."), "{html}");
+        assert!(!html.contains("Waiting") && !html.contains("yet"), "{html}");
+    }
+}
+
+fn waiting() -> Delivery {
+    Delivery { state: MailState::Queued, server: None, said: None, attempts: 0, ..refused() }
+}
+
+#[test]
+fn a_mail_that_may_still_fare_on_offers_to_check_again_and_says_how_it_stands_in_one_sentence() {
+    let sending = |_: &str| Some(Delivery { state: MailState::Sending, ..waiting() });
+    let delayed = |_: &str| Some(Delivery { state: MailState::Delayed, due: Some(NOW + 480_000), ..refused() });
+    let cases: [(fn(&str) -> Option<Delivery>, bool, &str); 5] = [
+        (|_| Some(waiting()), true, "Waiting to be sent."),
+        (sending, true, "Being handed over to the mail server."),
+        (delayed, true, "Not accepted yet. Next attempt: today 13:10. Attempts so far: 1 of 8."),
+        (|_| Some(refused()), false, "Refused by mx1.estudiovidal.example:25, today 13:02."),
+        (
+            |_| Some(accepted()),
+            false,
+            "Accepted by mx1.estudiovidal.example:25, today 13:02. The mail server took the message. It may still be in a spam folder.",
+        ),
+    ];
+    for (mail, waits, said) in cases {
+        let html = drawn(mail, "en");
+        assert_eq!(html.contains("kt-again\" href=\"/customers/42/details\">Check again</a>"), waits, "{html}");
+        assert_eq!((attributes(&html, "data-kt-live"), attributes(&html, "data-kt-said")), (vec![ID], vec![said]));
+    }
+    // Also to who may do nothing else about it; not to who may know nothing of it.
+    assert!(drawn(|_| Some(Delivery { may_mend: false, ..waiting() }), "en").contains("Check again"));
+    let hidden = drawn(|_| None, "en");
+    assert!(!hidden.contains("Check again") && !hidden.contains("data-kt-live"), "{hidden}");
+}
+
+#[test]
+fn a_section_in_which_something_is_typed_is_not_drawn_anew_under_its_reader() {
+    let mut stage = Stage::new();
+    stage.mail = |_| Some(waiting());
+    let typed = form(vec![field("name", "Name", line(LineKind::Plain, ""))]);
+    let nodes = [Node::Heading("Reset".to_owned()), Node::Delivery(of(vec![], vec![])), Node::Form(typed)];
+    let html = draw_region(&nodes, &stage.frame(Stage::slot()), 2).expect("drawn").html.as_str().to_owned();
+    assert!(html.contains("Check again") && !html.contains("data-kt-live"), "{html}");
+}
+
+#[test]
+fn a_mail_in_a_folder_is_not_said_to_have_gone_anywhere() {
+    for locale in ["en", "es"] {
+        let kept = |_: &str| Some(Delivery { folder: Some("mail".to_owned()), ..accepted() });
+        let html = drawn(kept, locale);
+        assert!(!html.contains("Accepted by") && !html.contains("Aceptado por") && !html.contains("spam"), "{html}");
+    }
+    let html = drawn(|_| Some(Delivery { folder: Some("mail".to_owned()), ..accepted() }), "en");
+    assert!(steps(&html).contains(&"Done: Written into the folder “mail”".to_owned()) && html.contains("goes nowhere"));
+}
+
+#[test]
+fn a_mail_that_nobody_sends_is_not_said_to_be_on_its_way() {
+    let never = drawn(|_| Some(Delivery { stopped: Some(None), ..waiting() }), "en");
+    assert!(steps(&never).contains(&"Failed: No mail is going out".to_owned()), "{never}");
+    let since = drawn(|_| Some(Delivery { stopped: Some(Some(NOW - 60_000)), ..waiting() }), "en");
+    assert!(since.contains("its last sign of life: today 13:01") && since.contains("Check again"), "{since}");
+    assert!(!since.contains("Waiting to be sent"), "{since}");
 }
 
 #[test]
