@@ -502,6 +502,48 @@ async fn a_customer_does_not_see_where_the_staff_sit() {
     assert!(overview.contains("192.0.2.2") && overview.contains("192.0.2.1"), "{overview}");
 }
 
+#[tokio::test]
+async fn who_manages_others_sees_the_outbox_and_who_runs_the_panel_the_rest_of_the_mail() {
+    let panel = panel();
+    for (kind, outbox, rest) in [
+        (Kind::Owner, StatusCode::OK, StatusCode::OK),
+        (Kind::Administrator, StatusCode::OK, StatusCode::OK),
+        (Kind::Reseller, StatusCode::OK, StatusCode::FORBIDDEN),
+        (Kind::Customer, StatusCode::FORBIDDEN, StatusCode::FORBIDDEN),
+    ] {
+        let session = panel.signed_in(panel.person(kind, kind.name(), None));
+        let (_, account) = panel.get(&session, "/account").await;
+        for (path, status) in [("/mail/outbox", outbox), ("/mail/settings", rest)] {
+            assert_eq!(panel.get(&session, path).await.0, status, "{kind:?} {path}");
+            let linked = account.contains(&format!("href=\"{path}\""));
+            assert_eq!(linked, status == StatusCode::OK, "{kind:?} {path} in the navigation");
+        }
+        for path in ["/mail/inbox", "/mail/inbox/one.eml", "/mail/inbox/one.eml/html"] {
+            // The panel's links lead elsewhere, so there is no inbox even for those who may see one.
+            let expected = if rest == StatusCode::OK { StatusCode::NOT_FOUND } else { StatusCode::FORBIDDEN };
+            assert_eq!(panel.get(&session, path).await.0, expected, "{kind:?} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_the_script_asks_for_takes_away_nothing_that_is_shown_once() {
+    let panel = panel();
+    let marta = panel.person(Kind::Customer, "marta", None);
+    let session = panel.signed_in(panel.person(Kind::Administrator, "ana", None));
+    let ask = async |quiet: bool| {
+        let mut request = HttpRequest::get(format!("/customers/{marta}"))
+            .header(COOKIE, format!("session={session}; kt-said=said-saved.0"));
+        if quiet {
+            request = request.header(keyturn_host::embed::QUIET_HEADER, "1");
+        }
+        let (answer, page) = panel.ask(request.body(Body::empty()).expect("request")).await;
+        (page.contains("Saved."), answer.headers().get_all(SET_COOKIE).iter().count())
+    };
+    assert_eq!(ask(true).await, (false, 0));
+    assert_eq!(ask(false).await, (true, 1));
+}
+
 #[test]
 fn nobody_else_on_the_machine_reads_the_database() {
     use std::os::unix::fs::PermissionsExt as _;
