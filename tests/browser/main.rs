@@ -1,42 +1,62 @@
-//! A person's way through the example panel: at its console, and in Debian's Chromium, where `walk.mjs` goes it and this
-//! starts the panel for it.
+//! A person's way through the example panel: at its console, and in Debian's Chromium, where the scripts beside this go it.
+
+mod panels;
 
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
-use keyturn_tests::{Stopped, demo_folder, free_port};
+use keyturn_tests::demo_folder;
+use keyturn_tests::mail_server::{Aiosmtpd, python};
+use panels::{Differs, PASSWORD, Panel, walk};
+use serde_json::json;
 
 #[test]
 fn a_person_walks_all_ways_to_a_new_password() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let port = free_port();
-    let base = format!("http://127.0.0.1:{port}");
-    let config = demo_folder(folder.path(), &base);
-    let panel = Command::new(env!("CARGO_BIN_EXE_keyturn-example-panel"))
-        .arg("--config")
-        .arg(&config)
-        .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--demo"])
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("the panel starts");
-    let _panel = Stopped(panel);
-    let until = Instant::now() + Duration::from_secs(60);
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(Instant::now() < until, "the panel did not start");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    let browser = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/browser");
-    let mails = folder.path().join("mail");
-    let facts = serde_json::json!({ "base": base, "password": "violet harbour tram 52", "mails": mails });
-    let walk = Command::new("node")
-        .current_dir(browser)
-        .args(["walk.mjs", &facts.to_string()])
-        .output()
-        .expect("node runs; `cargo xtask test` installs what this test needs");
-    println!("{}", String::from_utf8_lossy(&walk.stdout));
-    assert!(walk.status.success(), "{}", String::from_utf8_lossy(&walk.stderr));
+    let panel = Panel::start(&Differs::default());
+    walk("walk.mjs", &json!({ "base": panel.base, "password": PASSWORD, "mails": panel.file("mail") }));
+}
+
+#[test]
+fn a_mail_that_is_refused_is_watched_told_and_mended() {
+    let taken = tempfile::tempdir().expect("a folder");
+    let server = Aiosmtpd::start(&json!({ "folder": taken.path() }));
+    let smtp = smtp(server.port);
+    let panel = Panel::start(&Differs { config: &to_server(&smtp), ..Differs::default() });
+    walk("refused.mjs", &json!({ "base": panel.base, "password": PASSWORD, "mails": taken.path() }));
+}
+
+#[test]
+fn where_no_mail_can_go_everybody_is_told_the_truth_and_what_to_do() {
+    let off =
+        Panel::start(&Differs { config: &[("transport = \"folder\"", "transport = \"off\"")], ..Differs::default() });
+    let stopped = Panel::start(&Differs { without_workers: true, ..Differs::default() });
+    let facts = json!({
+        "base": off.base, "stopped": stopped.base, "password": PASSWORD, "mails": stopped.file("mail"),
+        "python": python(), "database": stopped.file("panel.db"),
+    });
+    walk("unsent.mjs", &facts);
+}
+
+#[test]
+fn every_kind_of_reset_is_walked_and_asks_for_ones_own_password_when_that_was_long_ago() {
+    let all = [("[settings]\n", "[settings]\nreset-modes = [\"temporary\", \"link\", \"permanent\"]\n")];
+    let panel = Panel::start(&Differs { grants: &all, ..Differs::default() });
+    let facts = json!({
+        "base": panel.base, "password": PASSWORD, "mails": panel.file("mail"),
+        "python": python(), "database": panel.file("panel.db"),
+    });
+    walk("modes.mjs", &facts);
+}
+
+/// `[mail.smtp]` for a server in clear on this machine.
+fn smtp(port: u16) -> String {
+    format!("[mail.smtp]\nhost = \"127.0.0.1\"\nport = {port}\nencryption = \"none\"\n")
+}
+
+/// The demo's mail, sent by a server instead of written into a folder.
+fn to_server(smtp: &str) -> [(&'static str, &str); 2] {
+    [("transport = \"folder\"", "transport = \"smtp\""), ("[mail.folder]\npath = \"mail\"\n", smtp)]
 }
 
 #[test]

@@ -1,12 +1,14 @@
 """A mail server for one test, as aiosmtpd makes it: it does what the recipient's name says.
 
-Takes one argument, JSON: tls ("starttls", "tls" or null), certificate, key, username, password, smtputf8.
+Takes one argument, JSON: tls ("starttls", "tls" or null), certificate, key, username, password, smtputf8; folder: where it
+lays each mail that it took, as .eml, and where a file `go` lets mails to `held` through.
 Prints its port, then each mail that it took, as one line of JSON.
 """
 
 import asyncio
 import base64
 import json
+import os
 import ssl
 import sys
 
@@ -18,7 +20,9 @@ def say(value):
 
 
 class Handler:
-    def __init__(self):
+    def __init__(self, folder):
+        self.folder = folder
+        self.taken = 0
         self.greylisted = set()
         self.connections = 0
 
@@ -40,6 +44,9 @@ class Handler:
             return "452 4.2.2 The mailbox is full"
         if name == "slow":
             await asyncio.sleep(5)
+        if name == "held":
+            while not os.path.exists(os.path.join(self.folder, "go")):
+                await asyncio.sleep(0.05)
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 Ok"
 
@@ -54,6 +61,8 @@ class Handler:
             text = envelope.content.decode()
             link = next(word for word in text.split() if word.startswith("https://"))
             return f"554 5.7.1 The address {link} is on a list"
+        if self.folder:
+            self.lay(envelope.content)
         say(
             {
                 "from": envelope.mail_from,
@@ -66,6 +75,13 @@ class Handler:
             }
         )
         return "250 2.0.0 Ok: queued as 4WQ7"
+
+    def lay(self, content):
+        self.taken += 1
+        path = os.path.join(self.folder, f"{self.taken:04}.eml")
+        with open(path + ".part", "wb") as file:
+            file.write(content)
+        os.rename(path + ".part", path)
 
 
 async def main(told):
@@ -80,7 +96,7 @@ async def main(told):
         # With `handled` left true nothing is answered to a wrong password, and the client waits for ever.
         return AuthResult(success=right, handled=right, auth_data=data if right else None)
 
-    handler = Handler()
+    handler = Handler(told.get("folder"))
     starttls = told.get("tls") == "starttls"
 
     def session():

@@ -2,28 +2,12 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use keyturn_host::mail::message::Writer;
 use keyturn_host::mail::transport::smtp::{Encryption, Limits, Login, Server, Smtp};
-use keyturn_tests::Stopped;
-use serde_json::{Value, json};
-
-/// The Python of the tests' own virtual environment.
-pub fn python() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("python");
-    let python = folder.join("bin/python");
-    let folder = folder.display();
-    assert!(
-        python.exists(),
-        "the mail tests need Python with aiosmtpd and dkimpy. `cargo xtask test` makes it; by hand:\n\n  \
-         python3 -m venv {folder} && {folder}/bin/pip install --requirement tests/mail/requirements.txt\n"
-    );
-    python
-}
+use keyturn_tests::mail_server::Aiosmtpd;
+use serde_json::json;
 
 /// An authority of a test's own, and a server's certificate by it.
 pub struct Certificates {
@@ -56,59 +40,12 @@ impl Certificates {
     }
 }
 
-/// A running aiosmtpd.
-pub struct Aiosmtpd {
-    _process: Stopped,
-    lines: Receiver<Value>,
-    /// On 127.0.0.1.
-    pub port: u16,
-}
-
-impl Aiosmtpd {
-    /// Starts `server.py` with what it is told.
-    pub fn start(told: &Value) -> Self {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/mail/server.py");
-        let mut process = Command::new(python())
-            .args([script, &told.to_string()])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("Python starts");
-        let output = BufReader::new(process.stdout.take().expect("piped"));
-        let process = Stopped(process);
-        let (sender, lines) = channel();
-        std::thread::spawn(move || {
-            for line in output.lines().map_while(Result::ok) {
-                let _ = sender.send(serde_json::from_str(&line).expect("JSON"));
-            }
-        });
-        let port: Value = lines.recv_timeout(Duration::from_secs(30)).expect("the server says its port");
-        let port = port.as_u64().and_then(|port| u16::try_from(port).ok()).expect("a port");
-        Self { _process: process, lines, port }
-    }
-
-    /// One that wants STARTTLS and a login, with certificates that hold.
-    pub fn strict(certificates: &Certificates) -> Self {
-        Self::start(&json!({
-            "tls": "starttls", "certificate": certificates.file("own.pem"), "key": certificates.file("key.pem"),
-            "username": "panel", "password": "hush-hush-52", "smtputf8": true,
-        }))
-    }
-
-    /// One without TLS or login.
-    pub fn plain() -> Self {
-        Self::start(&json!({}))
-    }
-
-    /// The next mail that it took.
-    pub fn took(&self) -> Value {
-        self.lines.recv_timeout(Duration::from_secs(10)).expect("a mail was taken")
-    }
-
-    /// Whether it took no more mails.
-    pub fn took_no_more(&self) -> bool {
-        self.lines.recv_timeout(Duration::from_millis(200)).is_err()
-    }
+/// One that wants STARTTLS and a login, with certificates that hold.
+pub fn strict_server(certificates: &Certificates) -> Aiosmtpd {
+    Aiosmtpd::start(&json!({
+        "tls": "starttls", "certificate": certificates.file("own.pem"), "key": certificates.file("key.pem"),
+        "username": "panel", "password": "hush-hush-52", "smtputf8": true,
+    }))
 }
 
 /// A server in clear on 127.0.0.1.

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use keyturn_host::mail::transport::smtp::{Encryption, Limits, Server};
 use keyturn_host::mail::transport::{Attempt, StepKind, Transport as _, Verdict};
+use keyturn_tests::mail_server::Aiosmtpd;
 use serde_json::json;
 
 use crate::message;
-use crate::servers::{Aiosmtpd, Certificates, clear, scripted, strict, to};
+use crate::servers::{Certificates, clear, scripted, strict, strict_server, to};
 
 fn kinds(attempt: &Attempt) -> Vec<StepKind> {
     attempt.steps.iter().map(|step| step.kind).collect()
@@ -28,7 +29,7 @@ fn send(server: Server, address: &str) -> Attempt {
 #[test]
 fn a_mail_goes_through_starttls_and_a_login_with_each_step_and_its_words() {
     let certificates = Certificates::for_name("127.0.0.1");
-    let server = Aiosmtpd::strict(&certificates);
+    let server = strict_server(&certificates);
     let attempt = send(strict(server.port, &certificates), "marta@vidal.example");
     use StepKind::{Connect, Handover, Login, LookUp, Tls};
     assert_eq!(attempt.verdict, Verdict::Accepted, "{attempt:?}");
@@ -72,7 +73,7 @@ fn a_certificate_that_does_not_hold_ends_the_attempt_before_the_login() {
     for (shown, trusted, word) in
         [(&right, &of_another_host, "UnknownIssuer"), (&of_another_host, &of_another_host, "not valid for name")]
     {
-        let server = Aiosmtpd::strict(shown);
+        let server = strict_server(shown);
         let attempt = send(strict(server.port, trusted), "marta@vidal.example");
         let (kind, said, verdict) = last(&attempt);
         assert_eq!((kind, verdict), (StepKind::Tls, Verdict::Delayed), "{attempt:?}");
@@ -101,7 +102,7 @@ fn what_comes_in_clear_after_starttls_is_never_taken_for_an_answer() {
 #[test]
 fn a_wrong_password_delays_the_mail_and_is_not_repeated() {
     let certificates = Certificates::for_name("127.0.0.1");
-    let server = Aiosmtpd::strict(&certificates);
+    let server = strict_server(&certificates);
     let mut wrong = strict(server.port, &certificates);
     let login = wrong.login.as_mut().expect("there");
     login.password = "copper lantern".to_owned().into();
@@ -276,7 +277,7 @@ fn something_that_is_no_mail_server_is_told_apart() {
 #[test]
 fn a_probe_goes_as_far_as_the_login_and_sends_nothing() {
     let certificates = Certificates::for_name("127.0.0.1");
-    let server = Aiosmtpd::strict(&certificates);
+    let server = strict_server(&certificates);
     let attempt = to(strict(server.port, &certificates)).probe();
     assert_eq!((attempt.verdict, kinds(&attempt).last()), (Verdict::Accepted, Some(&StepKind::Login)));
     assert!(server.took_no_more());

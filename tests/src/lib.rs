@@ -1,5 +1,7 @@
 //! What the tests share: the guests as they were built, packed; a host on a temporary database with a few people in it.
 
+pub mod mail_server;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

@@ -65,7 +65,7 @@ pub struct OperatorSurface<'a> {
     pub outbox: &'a str,
     /// The address of the inbox. Its mails stand under it by their names, and each one's HTML under that as `html`.
     pub inbox: &'a str,
-    /// As for [`Host::stopped_banner`].
+    /// The command that starts what sends mail, to be said where it has stopped; empty: none is said.
     pub start: &'a str,
 }
 
@@ -139,13 +139,18 @@ impl Host {
     /// the panel; empty where somebody sends, where no mail goes out at all, and where nobody can know.
     #[must_use]
     pub fn stopped_banner(&self, caller: &Caller, start: &str) -> Markup {
-        let (Some(_), Ok(Workers::Stopped { since })) = (&self.0.post, self.workers()) else { return Markup::default() };
+        let (Some(_), Ok(Workers::Stopped { since })) = (&self.0.post, self.workers()) else {
+            return Markup::default();
+        };
         let words = Words::of(&caller.locale);
         let text = words.stopped(since, call::now(), &self.0.brand.zone);
         let mut html = Html::new();
         banner_open(&mut html, Tone::Danger, words.get("outbox-stopped"), None, words);
         html.element("p", &[("class", Some("kt-text"))], &text);
-        html.class("p", "kt-text").element("code", &[("dir", Some("ltr"))], start).close("p");
+        if !start.is_empty() {
+            html.class("p", "kt-text").text(words.get("outbox-stopped-start")).text(" ");
+            html.element("code", &[("dir", Some("ltr"))], start).close("p");
+        }
         banner_close(&mut html);
         html.done()
     }

@@ -293,7 +293,10 @@ fn the_page_of_a_mail_that_may_fare_on_offers_to_check_again_and_leads_to_its_ac
     let live = format!("data-kt-live=\"{id}\"");
     let html = draw();
     assert!(html.contains(&live) && html.contains("href=\"/outbox?show=failed\">Check again</a>"), "{html}");
-    assert!(html.contains("href=\"/host/Target::Overview(&quot;customer:1&quot;)\"><bdi>ana@panel.example</bdi></a>"), "{html}");
+    assert!(
+        html.contains("href=\"/host/Target::Overview(&quot;customer:1&quot;)\"><bdi>ana@panel.example</bdi></a>"),
+        "{html}"
+    );
     stage.settle(MailState::Accepted, "250 ok", None);
     let html = draw();
     assert!(html.contains(&live) && !html.contains("Check again"), "{html}");

@@ -53,8 +53,8 @@ pub fn csp() -> &'static str {
 const CSS_SPACE: &[&str] = &[": ", " {", "{ ", " }", "; ", ", ", " > ", " + "];
 /// The same in the script, where the only strings that hold any of these are selectors, in which it says nothing either.
 const JS_SPACE: &[&str] = &[
-    " => ", " = ", " === ", " !== ", " *= ", " ||= ", " && ", " || ", " ? ", " : ", " + ", " - ", " / ", " < ", " > ", " <= ",
-    ": ", ", ", "; ", " {", "{ ", " }", ";\n", "{\n", ",\n",
+    " => ", " = ", " === ", " !== ", " *= ", " ||= ", " && ", " || ", " ? ", " : ", " + ", " - ", " / ", " < ", " > ",
+    " <= ", ": ", ", ", "; ", " {", "{ ", " }", ";\n", "{\n", ",\n",
 ];
 
 /// Without comments, indentation and space that says nothing. The sources are written so that nothing more is needed: `/* */`

@@ -35,7 +35,9 @@ pub fn subject(request: &Request) -> Result<(Person, Folk, Person), Failed> {
 
 /// Whose account it is, where the reader looks after him.
 pub fn of_account(request: &Request, account: &AccountId) -> Result<Option<(Folk, Person)>, Failed> {
-    let (Some(viewer), Some(folk)) = (request.visitor.person(), Folk::of_realm(account.realm())) else { return Ok(None) };
+    let (Some(viewer), Some(folk)) = (request.visitor.person(), Folk::of_realm(account.realm())) else {
+        return Ok(None);
+    };
     let found = find(request, viewer, folk, account.key())?.filter(|person| person.id != viewer.id);
     Ok(found.map(|person| (folk, person)))
 }

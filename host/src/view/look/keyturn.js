@@ -2,12 +2,9 @@
 (() => {
   const words = document.body.dataset;
   const each = (query, act) => document.querySelectorAll(query).forEach(act);
-  const make = (name, className, text = '') => Object.assign(document.createElement(name), { className, textContent: text });
-  const status = (name, className) => {
-    const made = make(name, className);
-    made.setAttribute('role', 'status');
-    return made;
-  };
+  const on = (what, event, act, how) => what.addEventListener(event, act, how);
+  const make = (name, className = '', rest) => Object.assign(document.createElement(name), { className }, rest);
+  const status = (name, className) => make(name, className, { role: 'status' });
 
   /* Names begin with `part` where the form is a part of another; what is asked here is the part's alone. */
   const post = async (form, part, pairs) => {
@@ -21,16 +18,15 @@
 
   /* A button that shows what was typed; hidden again when it is sent, or found again in history. */
   each('.kt-password input', input => {
-    const button = make('button', 'kt-show');
+    const button = make('button', 'kt-show', { type: 'button' });
     const said = status('span', 'kt-hidden');
     const set = shown => {
       input.type = shown ? 'text' : 'password';
       button.textContent = shown ? words.ktHide : words.ktShow;
-      button.setAttribute('aria-label', shown ? input.dataset.ktHide : input.dataset.ktShow);
+      button.ariaLabel = shown ? input.dataset.ktHide : input.dataset.ktShow;
     };
-    button.type = 'button';
     button.setAttribute('aria-controls', input.id);
-    button.addEventListener('click', () => {
+    on(button, 'click', () => {
       const shown = input.type === 'password';
       set(shown);
       said.textContent = shown ? words.ktShown : words.ktHidden;
@@ -38,13 +34,13 @@
     set(false);
     input.parentNode.classList.add('kt-shows');
     input.after(button, said);
-    input.form.addEventListener('submit', () => set(false));
-    addEventListener('pageshow', () => set(false));
+    on(input.form, 'submit', () => set(false));
+    on(window, 'pageshow', () => set(false));
   });
 
   /* Advice while typing; it goes away quietly when the host has no answer. */
   each('input[data-kt-rate]', input => {
-    const bar = make('div', 'kt-meter');
+    const bar = make('div', 'kt-meter', { ariaHidden: true });
     const said = status('p', 'kt-strength');
     const field = input.dataset.ktRate;
     let timer, turn = 0;
@@ -52,7 +48,6 @@
       bar.hidden = true;
       said.textContent = '';
     };
-    bar.setAttribute('aria-hidden', 'true');
     bar.append(make('i'), make('i'), make('i'), make('i'));
     clear();
     input.parentNode.after(bar, said);
@@ -63,12 +58,12 @@
         if (mine !== turn) return;
         bar.dataset.score = strength.score;
         bar.hidden = false;
-        said.replaceChildren(make('strong', '', strength.word), ' ' + strength.text);
+        said.replaceChildren(make('strong', '', { textContent: strength.word }), ' ' + strength.text);
       } catch {
         if (mine === turn) clear();
       }
     };
-    input.addEventListener('input', () => {
+    on(input, 'input', () => {
       clearTimeout(timer);
       timer = setTimeout(ask, 400, ++turn);
     });
@@ -76,10 +71,9 @@
 
   const copies = (after, text) => {
     if (!navigator.clipboard) return;
-    const button = make('button', 'kt-button', words.ktCopy);
+    const button = make('button', 'kt-button', { type: 'button', textContent: words.ktCopy });
     const said = status('span', 'kt-hidden');
-    button.type = 'button';
-    button.addEventListener('click', async () => {
+    on(button, 'click', async () => {
       await navigator.clipboard.writeText(text());
       button.textContent = said.textContent = words.ktCopied;
     });
@@ -108,7 +102,7 @@
       if (offer.hidden) setTimeout(check, pause *= 1.5);
     };
     const check = async () => {
-      if (document.hidden) return document.addEventListener('visibilitychange', check, { once: true });
+      if (document.hidden) return on(document, 'visibilitychange', check, { once: true });
       try {
         const answer = await fetch(location, { redirect: 'error', headers: { 'kt-quiet': 1 } });
         const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
@@ -133,7 +127,7 @@
   });
 
   /* A generated password goes into both fields, is shown, and can be copied; where that fails, the page is posted and shows it. */
-  each('[name$=kt-generate]', button => button.addEventListener('click', async event => {
+  each('[name$=kt-generate]', button => on(button, 'click', async event => {
     const { form, value, dataset } = button;
     const part = button.name.slice(0, -11);
     if (dataset.failed) return;
@@ -157,21 +151,21 @@
   /* One press is one post; the host would run it once anyway. */
   each('form[data-kt-form]', form => {
     let button, text;
-    form.addEventListener('submit', event => {
+    on(form, 'submit', event => {
       if (form.dataset.sent) return event.preventDefault();
       form.dataset.sent = 'yes';
       button = event.submitter;
       text = button.textContent;
       button.textContent = words.ktWorking;
     });
-    addEventListener('pageshow', () => {
+    on(window, 'pageshow', () => {
       delete form.dataset.sent;
       if (button) button.textContent = text;
     });
   });
 
   each('.kt-summary', summary => summary.focus());
-  each('.kt-problems a', link => link.addEventListener('click', event => {
+  each('.kt-problems a', link => on(link, 'click', event => {
     const field = document.getElementById(link.hash.slice(1));
     if (!field) return;
     event.preventDefault();
