@@ -538,7 +538,7 @@ async fn a_page_that_the_script_asks_for_takes_away_nothing_that_is_shown_once()
             request = request.header(keyturn_host::embed::QUIET_HEADER, "1");
         }
         let (answer, page) = panel.ask(request.body(Body::empty()).expect("request")).await;
-        (page.contains("Saved."), answer.headers().get_all(SET_COOKIE).iter().count())
+        (page.contains("Details saved."), answer.headers().get_all(SET_COOKIE).iter().count())
     };
     assert_eq!(ask(true).await, (false, 0));
     assert_eq!(ask(false).await, (true, 1));
