@@ -33,7 +33,7 @@ fn where_no_mail_can_go_everybody_is_told_the_truth_and_what_to_do() {
     let stopped = Panel::start(&Differs { without_workers: true, ..Differs::default() });
     let facts = json!({
         "base": off.base, "stopped": stopped.base, "password": PASSWORD, "mails": stopped.file("mail"),
-        "python": python(), "database": stopped.file("panel.db"),
+        "python": python(), "database": stopped.file("panel.db"), "program": env!("CARGO_BIN_EXE_keyturn-example-panel"),
     });
     walk("unsent.mjs", &facts);
 }

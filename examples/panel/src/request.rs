@@ -303,7 +303,7 @@ impl Request {
                 groups: &groups,
                 user: &user,
                 above: sheet.above,
-                here: sheet.title,
+                here: sheet.title.strip_prefix(words.host.get("error-prefix")).unwrap_or(sheet.title),
                 notice: &notice,
                 heading: sheet.heading.as_ref().map(|heading| Heading {
                     text: heading.text,

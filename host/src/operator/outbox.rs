@@ -233,7 +233,6 @@ impl Sheet<'_> {
             (words.get("outbox-column-what"), ColumnKind::Text, false),
             (words.get("outbox-column-state"), ColumnKind::State, false),
             (words.get("outbox-column-attempts"), ColumnKind::Number, true),
-            (words.get("outbox-column-answer"), ColumnKind::Text, false),
         ];
         let mut rows = Vec::new();
         for ((mail, delivery), subject) in self.seen.mails.iter().zip(&self.subjects) {
@@ -242,10 +241,9 @@ impl Sheet<'_> {
             let cells = vec![
                 when,
                 to(mail, delivery, painter),
-                what(mail, subject.as_deref(), painter),
+                what(mail, delivery, subject.as_deref(), painter),
                 badge(delivery, painter),
                 attempts(delivery, painter),
-                answer(delivery, painter),
             ];
             actions(mail, delivery, painter);
             rows.push((cells, painter.html.done()));
@@ -313,11 +311,12 @@ fn to(mail: &Mail, delivery: &Delivery, painter: &Painter<'_>) -> Markup {
     }
 }
 
-fn what(mail: &Mail, subject: Option<&str>, painter: &Painter<'_>) -> Markup {
+/// The subject, and below it what was answered last: a column of its own would leave room for neither.
+fn what(mail: &Mail, delivery: &Delivery, subject: Option<&str>, painter: &Painter<'_>) -> Markup {
     let url = painter.frame.links.url(OWN, &Target::Mail(mail.id.to_string()));
     let mut html = Html::new();
     html.open("a", &[("href", Some(&url))]).element("bdi", &[], subject.unwrap_or(&mail.template)).close("a");
-    html.done()
+    html.markup(&answer(delivery, painter)).done()
 }
 
 fn badge(delivery: &Delivery, painter: &Painter<'_>) -> Markup {
@@ -334,6 +333,8 @@ fn attempts(delivery: &Delivery, painter: &Painter<'_>) -> Markup {
 fn answer(delivery: &Delivery, painter: &Painter<'_>) -> Markup {
     let words = painter.words;
     let mut html = Html::new();
+    html.class("p", "kt-hint");
+    let empty = html.bytes();
     if let Some(obstacle) = delivery.obstacle {
         html.text(words.get(&format!("obstacle-{}", obstacle.name()))).text(" ");
     } else if let Some(said) = &delivery.said {
@@ -341,12 +342,9 @@ fn answer(delivery: &Delivery, painter: &Painter<'_>) -> Markup {
     }
     if let (MailState::Delayed, Some(due)) = (delivery.state, delivery.due) {
         let time = words.time(due, call::now(), &painter.frame.zone);
-        html.class("span", "kt-hint").text(&words.fill("outbox-next", &[("time", &time)])).close("span");
+        html.text(&words.fill("outbox-next", &[("time", &time)]));
     }
-    if html.bytes() == 0 {
-        html.text(words.get("not-shown"));
-    }
-    html.done()
+    if html.bytes() == empty { Markup::default() } else { html.close("p").done() }
 }
 
 fn actions(mail: &Mail, delivery: &Delivery, painter: &mut Painter<'_>) {

@@ -235,6 +235,8 @@ fn the_confirm_page_says_whom_where_and_what_ends() {
     );
     assert_eq!((form.submit_intent, form.submit_label.as_str()), (Intent::Danger, "Reset & mail password"));
     assert_eq!(form.cancel, Some(Target::Overview(MARTA.to_owned())));
+    panel.alter(MARTA, |person| person.sessions = Some(0));
+    assert_eq!(points(&confirm(&panel))[1], "With a mailed password the present one stops working at once.");
     panel.alter(MARTA, |person| person.state = "suspended".to_owned());
     assert!(points(&confirm(&panel)).pop().unwrap().starts_with("The account is suspended"));
 }

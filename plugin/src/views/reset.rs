@@ -67,6 +67,7 @@ fn points(ports: &dyn Ports, words: Words, account: &str, modes: &[Mode]) -> Res
     let mut points = vec![words.sentence(Word::ResetPointAddress, &[("address", address)])];
     if modes.iter().any(|mode| *mode != Mode::Link) {
         points.push(match ports.sessions(account)? {
+            Some(0) => words.sentence(Word::ResetPointEndsNone, &[]),
             Some(n) => words.sentence(Word::ResetPointEnds, &[("n", Value::Number(n.into()))]),
             None => words.sentence(Word::ResetPointEndsUnknown, &[]),
         });
