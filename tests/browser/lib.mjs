@@ -166,6 +166,20 @@ export async function shot(page, name) {
 }
 
 /**
+ * A picture for the documents, of the page's upper part, into the folder KEYTURN_PICTURES, if that is set; of readers at a desktop
+ * with script, in English and in light colours.
+ */
+export async function picture(page, name, { width = 1024, height = 640 } = {}) {
+  const folder = process.env.KEYTURN_PICTURES;
+  if (!folder || readerOf.get(page).name !== 'en light desktop') return;
+  mkdirSync(folder, { recursive: true });
+  await page.setViewportSize({ width, height });
+  await page.evaluate(() => scrollTo(0, 0));
+  await page.screenshot({ path: join(folder, `${name}.png`), animations: 'disabled', caret: 'hide' });
+  await page.setViewportSize(SCREENS.desktop.viewport);
+}
+
+/**
  * Work in a world of its own beside the page's, spoken to over the browser's protocol: no policy of the page's stops it.
  * With scripts off no timer fires in any world, and axe waits for some. So they are on for that time: what the page
  * brought was passed over when it was read, and does not run now.

@@ -51,7 +51,7 @@ fn every_kind_of_reset_is_walked_and_asks_for_ones_own_password_when_that_was_lo
 
 /// `[mail.smtp]` for a server in clear on this machine.
 fn smtp(port: u16) -> String {
-    format!("[mail.smtp]\nhost = \"127.0.0.1\"\nport = {port}\nencryption = \"none\"\n")
+    format!("[mail.smtp]\nhost = \"localhost\"\nport = {port}\nencryption = \"none\"\n")
 }
 
 /// The demo's mail, sent by a server instead of written into a folder.

@@ -14,7 +14,7 @@ const WORDS = {
   },
   es: {
     wrong: 'El nombre o la contraseña no son correctos.', written: 'Escrito en la carpeta',
-    holds: 'La contraseña actual funciona hasta que se use el enlace.', linkMade: 'Enlace creado', waits: 'A la espera de que se use el enlace',
+    holds: 'La contraseña actual funciona hasta que se use el enlace', linkMade: 'Enlace creado', waits: 'A la espera de que se use el enlace',
     reset: 'Contraseña restablecida', notYours: 'Esa no es tu contraseña.', typeYours: 'Escribe tu contraseña', saved: 'Contraseña guardada',
     once: 'Solo se muestra esta vez.', copied: 'Copiado',
   },

@@ -4,21 +4,21 @@
 import { writeFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { sound } from './lib.mjs';
+import { picture, sound } from './lib.mjs';
 import { list, mailTo } from './mails.mjs';
 import { as, at, facts, field, follow, go, overviewOf, press, proves, says, setTwice, signIn, until } from './person.mjs';
 
 const WORDS = {
   en: {
-    refused: 'Refused by 127.0.0.1', failed: 'The mail was not accepted', correct: 'Correct the address', retry: 'Retry',
-    moved: 'Another address is on file since.', question: 'A retry sends this mail to', accepted: 'Accepted by 127.0.0.1',
+    refused: 'Refused by localhost:', failed: 'The mail was not accepted', correct: 'Correct the address', retry: 'Retry',
+    moved: 'Another address is on file since.', question: 'A retry sends this mail to', accepted: 'Accepted by localhost:',
     withdrawn: 'Withdrawn', changed: 'The password was changed', nothingLeft: 'What is secret is wiped.',
     address: 'The address has changed since this page was drawn', sending: 'Being handed over', delayed: 'Not accepted yet',
   },
   es: {
-    refused: 'Rechazado por 127.0.0.1', failed: 'El correo no fue aceptado', correct: 'Corregir la dirección', retry: 'Reintentar',
+    refused: 'Rechazado por localhost:', failed: 'El correo no fue aceptado', correct: 'Corregir la dirección', retry: 'Reintentar',
     moved: 'Desde entonces hay otra dirección registrada.', question: 'Un reintento envía este correo a',
-    accepted: 'Aceptado por 127.0.0.1', withdrawn: 'Retirado', changed: 'La contraseña cambió',
+    accepted: 'Aceptado por localhost:', withdrawn: 'Retirado', changed: 'La contraseña cambió',
     nothingLeft: 'Lo secreto está borrado.', address: 'La dirección ha cambiado desde que se mostró esta página',
     sending: 'Entregándose', delayed: 'Aún no aceptado',
   },
@@ -69,6 +69,8 @@ async function mended(browser, kind) {
       for (const said of [SAID, words.failed]) await says(page, said);
       if (await page.locator('.kt-again').count()) throw new Error('it offers to check what will not change');
       await sound(page, `refused overview ${name}`);
+      await page.goto(overview);
+      await picture(page, 'overview-refused');
     });
     await proves(`the outbox and the mail's own page tell the same (${name})`, async () => {
       await page.goto('/mail/outbox?show=failed');
@@ -105,6 +107,7 @@ async function mended(browser, kind) {
       if (!password) throw new Error(mail.text);
       await page.goto(overview);
       await says(page, words.accepted);
+      await picture(page, 'overview');
       return password;
     });
   });
@@ -168,6 +171,8 @@ async function changedMeanwhile(browser, kind) {
       await mailTo(facts.mails, other, seen);
       await becomes(page, kind, words.accepted);
       await giveAddress(page, overview, GOOD);
+      await page.goto('/mail/outbox');
+      await picture(page, 'outbox', { height: 560 });
     });
   });
 }

@@ -1,6 +1,6 @@
 // The walk through the panel, as a person takes it where everything works: every page, and all three ways to a new password.
 
-import { every, shot, sound } from './lib.mjs';
+import { every, picture, shot, sound } from './lib.mjs';
 import { list, mailTo } from './mails.mjs';
 import { as, at, choose, facts, field, follow, go, press, proves, says, setTwice, signIn, until } from './person.mjs';
 
@@ -182,6 +182,7 @@ async function forgotten(browser, kind, round) {
       const [unknown, known] = [await ask('nobody@nowhere.example'), await ask(ADDRESS)];
       if (unknown !== known) throw new Error(`“${unknown}” is not “${known}”`);
       await sound(page, `forgot asked ${name}`);
+      await picture(page, 'forgotten', { width: 640, height: 600 });
     });
     const link = await proves(`the mail holds a link (${name})`, async () => {
       const mail = await mailTo(facts.mails, ADDRESS, seen);
@@ -193,6 +194,7 @@ async function forgotten(browser, kind, round) {
     await proves(`it leads to the page to choose, and what is chosen signs in (${name})`, async () => {
       await page.goto(link);
       await page.waitForURL(/\/choose\/~/);
+      await picture(page, 'choose', { width: 640, height: 700 });
       await setTwice(page, chosen);
       at(page, '/sign-in');
       await signIn(page, 'marta.vidal', chosen);
@@ -243,6 +245,7 @@ async function resetAndMail(browser, kind, round) {
       await says(page, '••••');
       await sound(page, `one mail ${name}`);
       await page.goto('/mail/inbox');
+      await picture(page, 'inbox', { height: 440 });
       await page.locator('main a[href^="/mail/inbox/"]').first().click();
       await page.waitForLoadState();
       await sound(page, `inbox mail ${name}`);

@@ -168,6 +168,7 @@ pub(super) fn page(
 impl Sheet<'_> {
     fn draw(&self, painter: &mut Painter<'_>) -> Page {
         self.banners(painter);
+        let banners = painter.html.done();
         self.filters(painter);
         self.table(painter);
         self.paging(painter);
@@ -184,7 +185,8 @@ impl Sheet<'_> {
         }
         let actions = painter.html.done();
         painter.html.markup(&body);
-        whole(painter, words.get("outbox"), None, &actions)
+        let page = whole(painter, words.get("outbox"), None, &actions);
+        Page { html: Html::new().markup(&banners).markup(&page.html).done(), ..page }
     }
 
     fn banners(&self, painter: &mut Painter<'_>) {

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use form_urlencoded::byte_serialize;
 use keyturn_host::embed::Submitted;
-use keyturn_host::view::form::{self, FormError, Posted, joined};
+use keyturn_host::view::form::{self, FieldError, FormError, Posted, joined};
 use keyturn_host::view::html::Html;
 use keyturn_host::view::nodes::{FieldKind, Form, Intent, Node, View};
 use keyturn_host::view::{self, Corrections, Place};
@@ -62,7 +62,7 @@ fn draw(
         .framed(&caller, place, &request.surface("/step-up", corrections), |frame| view::draw_view(&view, frame))?;
     let mut body = Html::new();
     body.markup(&page.html);
-    body.open("p", &[]).element("a", &[("href", Some(next))], words.get("step-up-back")).close("p");
+    body.class("p", "kt-buttons").element("a", &[("href", Some(next))], words.get("step-up-back")).close("p");
     let sheet = Sheet {
         title: &page.title,
         under: None,
@@ -103,7 +103,8 @@ pub fn post(request: &mut Request) -> Result<Response, Failed> {
     };
     let own = person.account().is_some_and(|own| verdict["value"]["account"] == own.as_str());
     if verdict["kind"] != "accepted" || !own {
-        let corrections = submission.corrections(Vec::new(), Some(words.get("step-up-wrong").to_owned()));
+        let wrong = FieldError { field: "password".to_owned(), message: words.get("step-up-wrong").to_owned() };
+        let corrections = submission.corrections(vec![wrong], None);
         return draw(request, &next, Some(&corrections), unprocessable);
     }
     let kept = request.visitor.session.as_mut().ok_or(Failed::SignIn)?;
