@@ -1,5 +1,6 @@
 //! Who calls, from where, in which language. The embedder says it; a client and a plugin cannot.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::accounts::{Account, AccountId, Reach, Scope};
@@ -50,7 +51,10 @@ pub struct Caller {
     /// The panel's session, in any form that is its alone: sealed forms are bound to it. Empty: none.
     pub session: String,
     /// When he last proved who he is, by his password or a second factor: Unix milliseconds. None: not in this session.
+    /// A machine never proves anything: of one whose key need not, the present instant.
     pub verified_at: Option<i64>,
+    /// What a machine may do: hooks, each as `interface/function`. Nobody else is held to it.
+    pub scopes: BTreeSet<String>,
     /// Stands in the log, in the audit and on error pages.
     pub request: String,
 }
@@ -66,18 +70,22 @@ impl Caller {
             locale: "en".to_owned(),
             session: String::new(),
             verified_at: None,
+            scopes: BTreeSet::new(),
             request: seal::hex(&seal::random::<8>()),
         }
     }
 
     /// Whether he has proved himself within the last quarter of an hour, as what needs a step-up asks; `now` is Unix
-    /// milliseconds. A machine never has; whoever stands at the console, and the panel itself, need not.
+    /// milliseconds. A machine never can, and its key says whether it need not; whoever stands at the console, and the panel
+    /// itself, need not.
     #[must_use]
     pub fn proved_lately(&self, now: i64) -> bool {
         match self.actor {
             Actor::Console | Actor::System => true,
-            Actor::Account(_) => self.verified_at.is_some_and(|at| (0..STEP_UP_MS).contains(&(now - at).max(0))),
-            Actor::Anonymous | Actor::ServiceKey(_) => false,
+            Actor::Account(_) | Actor::ServiceKey(_) => {
+                self.verified_at.is_some_and(|at| (0..STEP_UP_MS).contains(&(now - at).max(0)))
+            }
+            Actor::Anonymous => false,
         }
     }
 
@@ -86,7 +94,11 @@ impl Caller {
     pub fn reaches(&self, account: &Account) -> bool {
         match &self.actor {
             Actor::Anonymous | Actor::Console | Actor::System => true,
-            Actor::ServiceKey(_) => self.reach.scope(account.id.realm()) == Scope::All,
+            Actor::ServiceKey(_) => match self.reach.scope(account.id.realm()) {
+                Scope::None => false,
+                Scope::Own => account.manager.is_some() && account.manager.as_deref() == self.reach.manager(),
+                Scope::All => true,
+            },
             Actor::Account(own) => {
                 *own == account.id
                     || match self.reach.scope(account.id.realm()) {

@@ -2,6 +2,7 @@
 //! Paths in it are relative to it.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,8 @@ use crate::host::{Brand, Host, HostBuilder, HostError, plugin_name};
 use crate::mail::Mailbox;
 use crate::mail::config::MailConfig;
 use crate::mail::transport::Transport;
-use crate::plugin::admit::AdmitError;
+use crate::network::Network;
+use crate::plugin::admit::{AdmitError, Plugin};
 use crate::plugin::grants::{Grants, GrantsError};
 use crate::plugin::limits::HostLimits;
 use crate::seal::{KeyError, Keys};
@@ -45,6 +47,9 @@ pub struct Config {
     /// Mail.
     #[serde(default)]
     pub mail: MailConfig,
+    /// How it is served.
+    #[serde(default)]
+    pub server: Server,
     /// Limits of the host as a whole.
     #[serde(default)]
     pub limits: HostLimits,
@@ -99,6 +104,40 @@ impl Default for SignIn {
             link_hook: "password/make-link".to_owned(),
             even_ms: 250,
         }
+    }
+}
+
+/// How it is served.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Server {
+    /// Where `keyturn serve` listens.
+    pub listen: SocketAddr,
+    /// Whose X-Forwarded-For is believed: addresses and ranges of the proxies in front, and of nobody else.
+    pub proxies: Vec<Network>,
+    /// Where the panel is: the brand's name on link pages leads there. Default: the link origin.
+    pub panel: Option<String>,
+    /// Where people sign in. Default: where the panel is.
+    pub sign_in: Option<String>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8089)), proxies: Vec::new(), panel: None, sign_in: None }
+    }
+}
+
+impl Server {
+    /// Where the panel is.
+    #[must_use]
+    pub fn panel(&self) -> &str {
+        self.panel.as_deref().unwrap_or("/")
+    }
+
+    /// Where people sign in.
+    #[must_use]
+    pub fn sign_in(&self) -> &str {
+        self.sign_in.as_deref().unwrap_or_else(|| self.panel())
     }
 }
 
@@ -169,6 +208,13 @@ pub enum ConfigError {
     Admit(#[from] AdmitError),
 }
 
+/// An address that a link may have: nothing that a browser would run.
+fn leads_somewhere(address: &str) -> bool {
+    let host = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://"));
+    let named = host.is_some_and(|host| !host.is_empty() && !host.starts_with('/'));
+    (named || (address.starts_with('/') && !address.starts_with("//"))) && address.bytes().all(|b| b.is_ascii_graphic())
+}
+
 impl Config {
     /// Reads and checks a file; opens nothing that it names.
     ///
@@ -215,6 +261,11 @@ impl Config {
         }
         if self.sign_in.even_ms > 10_000 {
             return wrong("sign-in.even-ms", format!("must be 0 to 10000, not {}", self.sign_in.even_ms));
+        }
+        for (setting, address) in [("server.panel", &self.server.panel), ("server.sign-in", &self.server.sign_in)] {
+            if let Some(address) = address.as_ref().filter(|address| !leads_somewhere(address)) {
+                return wrong(setting, format!("must be like https://panel.example/login, not “{address}”"));
+            }
         }
         self.mail.check().or_else(|(setting, problem)| wrong(setting, problem))
     }
@@ -319,6 +370,36 @@ impl Config {
             host.admit(&plugin_name(&path), &component, &grants)?;
         }
         Ok(host)
+    }
+
+    /// Takes the grants folder as it is now: plugins are admitted anew, new ones too, and those whose file is gone are let go
+    /// of, all in one moment, so that no request finds a gap. One that cannot be read or is refused goes on as it was.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the folder cannot be read. What became of each plugin is answered by its name.
+    #[allow(clippy::type_complexity)]
+    pub fn reload(&self, host: &Host) -> Result<Vec<(String, Result<Arc<Plugin>, ConfigError>)>, ConfigError> {
+        let mut outcomes = Vec::new();
+        let mut wanted = Vec::new();
+        for path in self.grants()? {
+            let name = plugin_name(&path);
+            let plugin = Grants::read(&path)
+                .map_err(ConfigError::from)
+                .and_then(|(grants, component)| Ok(host.prepare(&name, &component, &grants)?));
+            wanted.push((name, plugin));
+        }
+        let names: Vec<String> = wanted.iter().map(|(name, _)| name.clone()).collect();
+        let ready = wanted.into_iter().filter_map(|(name, plugin)| match plugin {
+            Ok(plugin) => Some(plugin),
+            Err(cause) => {
+                outcomes.push((name, Err(cause)));
+                None
+            }
+        });
+        let ready: Vec<_> = ready.collect();
+        let replaced = host.replace(&names, ready).into_iter();
+        outcomes.extend(replaced.map(|(name, plugin)| (name, plugin.map_err(ConfigError::from))));
+        Ok(outcomes)
     }
 
     /// A host without plugins.

@@ -1,5 +1,6 @@
 //! The host: what an embedder holds. It admits plugins and calls them; everything else is theirs or the panel's.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -13,10 +14,11 @@ use crate::call::{self, CallError};
 use crate::caller::Caller;
 use crate::capabilities::Surroundings;
 use crate::engine;
+use crate::http::hooks::traffic::Traffic;
 use crate::kdf::Buffers;
 use crate::mail::transport::Transport;
 use crate::mail::{Mailbox, address};
-use crate::plugin::admit::{AdmitError, Plugin};
+use crate::plugin::admit::{AdmitError, Hook, Plugin};
 use crate::plugin::grants::Grants;
 use crate::plugin::limits::HostLimits;
 use crate::seal::Keys;
@@ -186,6 +188,8 @@ impl HostBuilder {
             post,
             operators: self.operators,
             tasks_at_once: self.limits.tasks_at_once.max(1),
+            requests_per_minute: self.limits.requests_per_minute,
+            traffic: Traffic::default(),
         })))
     }
 }
@@ -213,6 +217,10 @@ pub(crate) struct Inner {
     pub(crate) operators: Option<Mailbox>,
     /// Jobs and events that run at once.
     pub(crate) tasks_at_once: usize,
+    /// Requests that each service key may make within a minute.
+    pub(crate) requests_per_minute: u32,
+    /// What machines have asked of late.
+    pub(crate) traffic: Traffic,
 }
 
 fn default_sender(brand: &Brand) -> Mailbox {
@@ -227,16 +235,36 @@ impl Host {
     /// # Errors
     /// [`AdmitError`]; what was admitted under that name before goes on then.
     pub fn admit(&self, name: &str, component: &[u8], grants: &Grants) -> Result<Arc<Plugin>, AdmitError> {
+        let plugin = self.prepare(name, component, grants)?;
+        let mut plugins = self.0.surroundings.plugins.write().unwrap_or_else(PoisonError::into_inner);
+        insert(&mut plugins, &plugin)?;
+        Ok(plugin)
+    }
+
+    /// A plugin that is not yet called.
+    pub(crate) fn prepare(&self, name: &str, component: &[u8], grants: &Grants) -> Result<Arc<Plugin>, AdmitError> {
         let inner = &self.0;
         let plugin = Plugin::admit(&inner.engine, &inner.keys, inner.cache.as_deref(), name, component, grants)?;
-        let plugin = Arc::new(plugin);
-        inner
-            .surroundings
-            .plugins
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(name.to_owned(), Arc::clone(&plugin));
-        Ok(plugin)
+        Ok(Arc::new(plugin))
+    }
+
+    /// Lets go of all plugins but those of these names, and puts the ready ones in their places, in one moment. Calls that
+    /// have begun end as they would have.
+    pub(crate) fn replace(
+        &self,
+        names: &[String],
+        ready: Vec<Arc<Plugin>>,
+    ) -> Vec<(String, Result<Arc<Plugin>, AdmitError>)> {
+        let mut plugins = self.0.surroundings.plugins.write().unwrap_or_else(PoisonError::into_inner);
+        plugins.retain(|name, _| names.contains(name));
+        let inserted =
+            ready.into_iter().map(|plugin| (plugin.name.clone(), insert(&mut plugins, &plugin).map(|()| plugin)));
+        inserted.collect()
+    }
+
+    /// Lets go of a plugin. Calls that have begun end as they would have; what it has left in the database stays.
+    pub fn dismiss(&self, name: &str) {
+        self.0.surroundings.plugins.write().unwrap_or_else(PoisonError::into_inner).remove(name);
     }
 
     /// The plugins, by name.
@@ -314,6 +342,19 @@ impl Host {
     }
 }
 
+/// Puts a plugin in its place, unless another has hooks of an interface of its.
+fn insert(plugins: &mut BTreeMap<String, Arc<Plugin>>, plugin: &Arc<Plugin>) -> Result<(), AdmitError> {
+    for other in plugins.values().filter(|other| other.name != plugin.name) {
+        let both = |hook: &&Hook| plugin.hooks.iter().any(|own| own.interface == hook.interface);
+        if let Some(hook) = other.hooks.iter().find(both) {
+            let (interface, other) = (hook.interface.clone(), other.name.clone());
+            return Err(AdmitError::Taken { plugin: plugin.name.clone(), interface, other });
+        }
+    }
+    plugins.insert(plugin.name.clone(), Arc::clone(plugin));
+    Ok(())
+}
+
 #[cfg(target_os = "linux")]
 fn close_to_debuggers() {
     use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -338,7 +379,6 @@ mod tests {
     use crate::accounts::sql::Sql;
     use crate::storage::sqlite::{Options, Sqlite};
     use rustix::process::{DumpableBehavior, dumpable_behavior};
-    use std::collections::BTreeMap;
 
     #[test]
     fn a_process_with_a_host_leaves_no_core_dump() {

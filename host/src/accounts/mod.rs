@@ -167,7 +167,10 @@ pub enum Scope {
 
 /// How far a caller reaches, by realm; a realm that is not named is [`Scope::None`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reach(BTreeMap<String, Scope>);
+pub struct Reach {
+    scopes: BTreeMap<String, Scope>,
+    manager: Option<String>,
+}
 
 impl Reach {
     /// Nobody but himself.
@@ -179,14 +182,27 @@ impl Reach {
     /// The same, and `scope` in `realm`.
     #[must_use]
     pub fn with(mut self, realm: &str, scope: Scope) -> Self {
-        self.0.insert(realm.to_owned(), scope);
+        self.scopes.insert(realm.to_owned(), scope);
         self
+    }
+
+    /// The same for a machine: what [`Scope::Own`] means for it are the accounts whose manager column holds this key.
+    #[must_use]
+    pub fn of_manager(mut self, key: &str) -> Self {
+        self.manager = Some(key.to_owned());
+        self
+    }
+
+    /// The manager whose accounts a machine reaches.
+    #[must_use]
+    pub fn manager(&self) -> Option<&str> {
+        self.manager.as_deref()
     }
 
     /// The scope in one realm.
     #[must_use]
     pub fn scope(&self, realm: &str) -> Scope {
-        self.0.get(realm).copied().unwrap_or_default()
+        self.scopes.get(realm).copied().unwrap_or_default()
     }
 }
 

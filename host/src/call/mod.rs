@@ -8,7 +8,7 @@ pub(crate) mod tasks;
 pub(crate) mod views;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -264,6 +264,24 @@ impl Inner {
         self.operate(&deed, &invoke, &restore).map(|(answer, _)| answer)
     }
 
+    /// The hook that this caller has called under an idempotency key, and what it answered; none: nothing was done under it.
+    pub(crate) fn operation(&self, caller: &Caller, key: &str) -> Result<Option<(String, Value)>, CallError> {
+        let plugins: Vec<Arc<Plugin>> =
+            self.surroundings.plugins.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let now = now();
+        for plugin in &plugins {
+            for hook in &plugin.hooks {
+                let record = self.storage.record(&record_key(caller, plugin, &hook.operation, key), now);
+                if let Some(record) = record.map_err(CallError::of_storage)? {
+                    let answer =
+                        Kept::decode(&record.answer).and_then(|kept| serde_json::from_slice(&kept.answer).ok());
+                    return Ok(hook.operation.scope().map(|hook| (hook, answer.unwrap_or(Value::Null))));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// Does an operation: asks who may, waits for a place, runs the guest, commits, audits. Also answers the epoch that
     /// the caller's own account has afterwards, if its password was replaced.
     pub(crate) fn operate<T>(
@@ -273,7 +291,8 @@ impl Inner {
         restore: &dyn Fn(&[u8]) -> T,
     ) -> Result<(T, Option<String>), CallError> {
         let began = Instant::now();
-        self.may(deed.caller, deed.subject.as_ref(), &deed.operation.actors, &deed.operation.name)?;
+        let operation = deed.operation;
+        self.may(deed.caller, deed.subject.as_ref(), &operation.actors, &operation.name, operation.scope().as_deref())?;
         stepped_up(deed.caller, deed.operation, now())?;
         let busy = || CallError::Busy(crate::capabilities::RETRY_SECONDS);
         let compute =
@@ -293,11 +312,7 @@ impl Inner {
         invoke: &Invoke<'_, Result<Answer<T>, CallError>>,
         restore: &dyn Fn(&[u8]) -> T,
     ) -> Result<(T, Option<String>), CallError> {
-        let record_key = deed.key.as_ref().map(|(key, _)| RecordKey {
-            caller: format!("{} {}", deed.caller.actor.name(), deed.caller.session),
-            operation: format!("{}/{}", deed.plugin.name, deed.operation.name),
-            key: key.clone(),
-        });
+        let record_key = deed.key.as_ref().map(|(key, _)| record_key(deed.caller, deed.plugin, deed.operation, key));
         let purpose = Purpose::Operation {
             effects: deed.operation.effects == Effects::Some,
             compute: deed.operation.lane == Lane::Compute,
@@ -404,14 +419,15 @@ impl Inner {
         }
     }
 
-    /// Whether the manifest lets this caller do a thing for that subject: the one place that says who may. Answers the
-    /// subject where it had to be looked at.
+    /// Whether the manifest lets this caller do a thing for that subject: the one place that says who may. A machine must
+    /// also have the scope, and what has none is not for machines. Answers the subject where it had to be looked at.
     pub(crate) fn may(
         &self,
         caller: &Caller,
         subject: Option<&AccountId>,
         actors: &BTreeSet<ActorRole>,
         operation: &str,
+        scope: Option<&str>,
     ) -> Result<Option<Known>, CallError> {
         let role = match (&caller.actor, subject) {
             (Actor::Anonymous, _) => ActorRole::Anonymous,
@@ -422,7 +438,8 @@ impl Inner {
             (Actor::System, _) => ActorRole::System,
         };
         let denied = || CallError::Denied { actor: caller.actor.name(), operation: operation.to_owned() };
-        if !actors.contains(&role) {
+        let scoped = role != ActorRole::ServiceKey || scope.is_some_and(|scope| caller.scopes.contains(scope));
+        if !actors.contains(&role) || !scoped {
             return Err(denied());
         }
         let Some(subject) = subject else { return Ok(None) };
@@ -475,6 +492,15 @@ impl Inner {
         let result = result.map_err(|cause| stopped(plugin, &state, &cause));
         let Call { reads, effects, checked, counted, .. } = state.call;
         Ok((result, Left { reads, effects, checked, counted }))
+    }
+}
+
+/// What a record is kept under.
+fn record_key(caller: &Caller, plugin: &Plugin, operation: &Operation, key: &str) -> RecordKey {
+    RecordKey {
+        caller: format!("{} {}", caller.actor.name(), caller.session),
+        operation: format!("{}/{}", plugin.name, operation.name),
+        key: key.to_owned(),
     }
 }
 

@@ -54,7 +54,7 @@ impl Inner {
     ) -> Result<(Page, Option<Known>), CallError> {
         let page = plugin.manifest.pages.iter().find(|page| page.name == name);
         let page = page.ok_or_else(|| CallError::NoSuch(format!("page {name}")))?;
-        let seen = self.may(caller, subject, &page.actors, name)?;
+        let seen = self.may(caller, subject, &page.actors, name, None)?;
         Ok((page.clone(), seen))
     }
 
@@ -97,7 +97,7 @@ impl Inner {
         }
         let mut seen = Vec::new();
         for subject in subjects {
-            let known = self.may(caller, subject.as_ref(), &slot.actors, name)?;
+            let known = self.may(caller, subject.as_ref(), &slot.actors, name, None)?;
             seen.extend(subject.clone().zip(known.map(Some)));
         }
         let views = views(plugin)?;

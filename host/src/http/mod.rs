@@ -1,7 +1,9 @@
 //! The host's own pages over HTTP: link pages, under the link origin, and the look's two files. A panel mounts the router
 //! beside its own routes.
 
+pub(crate) mod hooks;
 mod links;
+pub mod proxies;
 pub mod reader;
 pub mod serve;
 
@@ -62,7 +64,7 @@ pub fn js_url() -> String {
     format!("/kt/{}", look::js().name)
 }
 
-/// Link pages of all plugins that are admitted now, and the look. Bodies are limited to what a form can have. Client
+/// The hooks for machines, link pages of all plugins that are admitted now, and the look. Bodies are limited to what a form can have. Client
 /// addresses come from [`axum::extract::ConnectInfo`] where the server gives it.
 pub fn router(host: Host, site: Arc<dyn Site>) -> Router {
     let pages: Vec<String> = host
@@ -72,7 +74,7 @@ pub fn router(host: Host, site: Arc<dyn Site>) -> Router {
         .filter(|page| page.link)
         .map(|page| page.name.clone())
         .collect();
-    let mut router = Router::new().route("/kt/{asset}", get(asset));
+    let mut router = Router::new().route("/kt/{asset}", get(asset)).merge(hooks::routes());
     for page in pages {
         router = router.merge(links::routes(&page));
     }

@@ -112,6 +112,19 @@ pub enum AdmitError {
         /// The hook or interface.
         what: String,
     },
+    /// Another plugin has hooks of that interface: an address leads to one of them only.
+    #[error(
+        "{plugin} has hooks of the interface {interface}, and so has {other}: an address leads to one of them only. Take one \
+         of their grants files away"
+    )]
+    Taken {
+        /// The plugin.
+        plugin: String,
+        /// The interface's own name.
+        interface: String,
+        /// The plugin that has it.
+        other: String,
+    },
     /// It has a name of the host's own.
     #[error("{plugin} is a name of the host's own: give the grants file another name")]
     Name {

@@ -119,6 +119,8 @@ pub struct HostLimits {
     pub queue_ms: u64,
     /// Jobs and events that run at once.
     pub tasks_at_once: usize,
+    /// Requests that each service key may make within a minute.
+    pub requests_per_minute: u32,
 }
 
 impl Default for HostLimits {
@@ -130,6 +132,7 @@ impl Default for HostLimits {
             compute_queue: 128,
             queue_ms: 5_000,
             tasks_at_once: 2,
+            requests_per_minute: 600,
         }
     }
 }

@@ -300,6 +300,14 @@ pub struct Operation {
     pub step_up: bool,
 }
 
+impl Operation {
+    /// The hook, `interface/function`: also what a service key's scope for it is called. None: no hook.
+    #[must_use]
+    pub fn scope(&self) -> Option<String> {
+        self.hook.as_ref().map(|interface| format!("{interface}/{}", self.name))
+    }
+}
+
 /// How long a proof of oneself holds for operations that ask for one, in milliseconds: 15 minutes.
 pub const STEP_UP_MS: i64 = 15 * 60 * 1000;
 

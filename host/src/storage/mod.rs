@@ -3,6 +3,7 @@
 
 mod counters;
 pub mod epoch;
+pub mod keys;
 pub mod outbox;
 pub mod sqlite;
 pub mod tasks;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::accounts::{Account, AccountId, Matched, Why};
+use keys::ServiceKeys;
 use outbox::{MailId, Mend, NewMail, Outbox};
 use tasks::{Lease, NewTask, Tasks};
 
@@ -270,7 +272,7 @@ pub struct AuditFilter {
 }
 
 /// The database beside the panel. Every method may block on the disk.
-pub trait Storage: Outbox + Tasks + Send + Sync {
+pub trait Storage: Outbox + Tasks + ServiceKeys + Send + Sync {
     /// See [`crate::accounts::Provider::find`].
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod audit;
 mod connection;
+mod keys;
 mod outbox;
 mod rows;
 mod schema;
@@ -19,13 +20,16 @@ use std::time::{Duration, Instant};
 use connection::Readers;
 use rows::Rows;
 use writer::{Job, Work, Writer};
+use zeroize::Zeroizing;
 
 use super::counters::Counters;
+use super::keys::ServiceKeys;
 use super::outbox::{Filling, LeasedMail, Mail, MailFilter, MailId, MailState, Mend, Outbox, Settled};
 use super::tasks::{Beat, Due, Lease, LeasedTask, Task, Tasks};
 use super::{AuditEntry, AuditFilter, Commit, Known, Read, Record, RecordKey, Sql, Storage, StorageError, Version};
 use crate::accounts::{AccountId, Matched, Provider};
 use crate::seal::Keys;
+use crate::service_key::StoredKey;
 
 /// How the file is used. The defaults suit a panel of any size.
 #[derive(Debug, Clone)]
@@ -299,5 +303,27 @@ impl Tasks for Sqlite {
 
     fn last_beat(&self) -> Result<Beat, StorageError> {
         self.rows(|rows| rows.last_beat())
+    }
+}
+
+impl ServiceKeys for Sqlite {
+    fn service_key(&self, id: &str) -> Result<Option<StoredKey>, StorageError> {
+        self.rows(|rows| rows.service_key(id))
+    }
+
+    fn service_keys(&self) -> Result<Vec<StoredKey>, StorageError> {
+        self.rows(|rows| rows.service_keys())
+    }
+
+    fn put_service_key(&self, key: &StoredKey, before: Option<&[u8]>, audit: AuditEntry) -> Result<bool, StorageError> {
+        let (key, before) = (key.clone(), before.map(|before| Zeroizing::new(before.to_vec())));
+        self.write(None, move |rows| {
+            rows.put_service_key(&key, before.as_ref().map(|before| before.as_slice()), &audit)
+        })
+    }
+
+    fn use_service_key(&self, id: &str, at: i64, apart_ms: i64, from: Option<&str>) -> Result<(), StorageError> {
+        let (id, from) = (id.to_owned(), from.map(str::to_owned));
+        self.write(None, move |rows| rows.use_service_key(&id, at, apart_ms, from.as_deref()))
     }
 }

@@ -130,6 +130,16 @@ const MIGRATIONS: &[&str] = &[
         beat INTEGER NOT NULL
     ) STRICT;
 ",
+    "
+    CREATE TABLE keyturnhost_service_keys (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        name TEXT NOT NULL UNIQUE,
+        content BLOB NOT NULL,
+        used_at INTEGER,
+        used_from TEXT
+    ) STRICT;
+",
 ];
 
 /// Brings the tables to this version. Of two processes that start at once, one does it.
@@ -193,6 +203,7 @@ pub(super) fn replace_key(db: &Connection, keys: &Keys) -> Result<(), StorageErr
              DELETE FROM keyturnhost_outbox;
              DELETE FROM keyturnhost_templates;
              DELETE FROM keyturnhost_tasks;
+             DELETE FROM keyturnhost_service_keys;
              DELETE FROM keyturnhost_usage;",
         )?;
         db.execute("INSERT OR REPLACE INTO keyturnhost_key VALUES (1, ?1)", [keys.mac("this database", &[])])?;

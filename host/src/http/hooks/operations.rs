@@ -1,0 +1,24 @@
+//! `GET /v1/operations/KEY`: what became of a request, for a machine whose answer did not come.
+
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::{Value, json};
+
+use super::Asked;
+use super::problem::Problem;
+
+/// Done, with the answer that was given; under way; or not done: nothing was changed under that key, within the 24 hours
+/// that it is kept.
+pub(super) fn show(asked: &Asked) -> Result<Response, Problem> {
+    let key = asked.parameter("key");
+    // Before the look-up: what ends between the two is found by it.
+    let under_way = asked.host.0.traffic.is_under_way(&asked.caller.session, key);
+    let document = match asked.host.0.operation(&asked.caller, key).map_err(Problem::of)? {
+        Some((hook, answer)) => json!({ "state": "done", "hook": hook, "answer": answer }),
+        None => {
+            json!({ "state": if under_way { "under_way" } else { "not_done" }, "hook": Value::Null, "answer": Value::Null })
+        }
+    };
+    let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    Ok((kind, document.to_string()).into_response())
+}

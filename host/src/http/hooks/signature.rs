@@ -1,0 +1,231 @@
+//! Requests signed instead of bearing the key: HTTP Message Signatures (RFC 9421) by `hmac-sha256`, over the method, the
+//! path, and the body's digest (RFC 9530). Only what this needs of the two is read; anything else is refused by name.
+
+use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+/// Seconds that the time of a signature may be off, either way.
+pub(super) const WINDOW: i64 = 60;
+
+const INPUT: HeaderName = HeaderName::from_static("signature-input");
+const SIGNATURE: HeaderName = HeaderName::from_static("signature");
+const DIGEST: HeaderName = HeaderName::from_static("content-digest");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// A signature as it was sent, its request's body shown to be the signed one.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Signed {
+    /// The key's id.
+    pub(super) key: String,
+    /// Unix seconds.
+    pub(super) created: i64,
+    /// 16 to 64 characters, used once.
+    pub(super) nonce: String,
+    /// The signature base of RFC 9421, section 2.5: what was signed.
+    pub(super) base: String,
+    /// The signature.
+    pub(super) signature: Vec<u8>,
+}
+
+/// Whether a request says that it is signed.
+pub(super) fn is_signed(headers: &HeaderMap) -> bool {
+    headers.contains_key(INPUT) || headers.contains_key(SIGNATURE)
+}
+
+fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a str, String> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next().map(|value| value.to_str()), values.next()) {
+        (Some(Ok(value)), None) => Ok(value.trim()),
+        (None, _) => Err(format!("The header {name} is missing.")),
+        _ => Err(format!("The header {name} stands more than once, or is not ASCII.")),
+    }
+}
+
+/// Reads the signature of a request, and holds its body against the signed digest.
+///
+/// # Errors
+/// One sentence that says what is wrong.
+pub(super) fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Result<Signed, String> {
+    let input = one(headers, &INPUT)?;
+    let signature = one(headers, &SIGNATURE)?;
+    let (label, parameters) = input.split_once('=').ok_or("Signature-Input must be like sig=(…);…")?;
+    let signature = signature
+        .strip_prefix(label)
+        .and_then(|rest| rest.strip_prefix("=:")?.strip_suffix(':'))
+        .and_then(|text| BASE64.decode(text).ok())
+        .ok_or_else(|| format!("Signature must be {label}=:BASE64:, under the label of Signature-Input."))?;
+    let list = parameters.strip_prefix('(').and_then(|rest| rest.split_once(')'));
+    let (components, rest) = list.ok_or("Signature-Input must list its components in parentheses.")?;
+    let mut base = String::new();
+    let mut covered = Vec::new();
+    for component in components.split(' ') {
+        let name = component.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let name = name.ok_or_else(|| format!("The component {component} must be a name in quotes."))?;
+        if covered.contains(&name) {
+            return Err(format!("The component {name} stands twice."));
+        }
+        let value = match name {
+            "@method" => method.as_str().to_owned(),
+            "@path" => uri.path().to_owned(),
+            "@query" => format!("?{}", uri.query().unwrap_or_default()),
+            "@authority" => one(headers, &header::HOST)?.to_ascii_lowercase(),
+            "content-digest" => one(headers, &DIGEST)?.to_owned(),
+            "content-type" => one(headers, &header::CONTENT_TYPE)?.to_owned(),
+            "idempotency-key" => one(headers, &IDEMPOTENCY_KEY)?.to_owned(),
+            other => return Err(format!("The component {other} cannot be signed here.")),
+        };
+        covered.push(name);
+        base.push_str(&format!("\"{name}\": {value}\n"));
+    }
+    base.push_str(&format!("\"@signature-params\": {parameters}"));
+    let mut needed = vec!["@method", "@path"];
+    needed.extend(uri.query().is_some().then_some("@query"));
+    needed.extend((method == Method::POST || !body.is_empty()).then_some("content-digest"));
+    needed.extend(headers.contains_key(IDEMPOTENCY_KEY).then_some("idempotency-key"));
+    if let Some(missing) = needed.into_iter().find(|name| !covered.contains(name)) {
+        return Err(format!("The signature must cover {missing}."));
+    }
+    if covered.contains(&"content-digest") {
+        digest_holds(one(headers, &DIGEST)?, body)?;
+    }
+    let parameters = Parameters::read(rest)?;
+    Ok(Signed { key: parameters.key, created: parameters.created, nonce: parameters.nonce, base, signature })
+}
+
+/// `sha-256=:BASE64:`, alone: of two digests one could be left unchecked.
+fn digest_holds(header: &str, body: &[u8]) -> Result<(), String> {
+    let digest = header
+        .strip_prefix("sha-256=:")
+        .and_then(|rest| rest.strip_suffix(':'))
+        .and_then(|text| BASE64.decode(text).ok())
+        .ok_or("Content-Digest must be sha-256=:BASE64:.")?;
+    if bool::from(Sha256::digest(body).as_slice().ct_eq(&digest)) {
+        Ok(())
+    } else {
+        Err("Content-Digest is not the digest of the body.".to_owned())
+    }
+}
+
+struct Parameters {
+    created: i64,
+    nonce: String,
+    key: String,
+}
+
+impl Parameters {
+    fn read(text: &str) -> Result<Self, String> {
+        let (mut created, mut nonce, mut key) = (None, None, None);
+        for parameter in text.split(';').skip(1) {
+            let (name, value) = parameter.split_once('=').ok_or("A parameter of Signature-Input has no value.")?;
+            let quoted = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+            let twice = match (name, quoted) {
+                ("created", None) => {
+                    let seconds = value.parse().map_err(|_| "created must be Unix seconds.")?;
+                    created.replace(seconds).is_some()
+                }
+                ("nonce", Some(text)) => nonce.replace(text.to_owned()).is_some(),
+                ("keyid", Some(text)) => key.replace(text.to_owned()).is_some(),
+                ("alg", Some("hmac-sha256")) => false,
+                ("alg", _) => return Err("alg must be \"hmac-sha256\".".to_owned()),
+                _ => return Err(format!("The parameter {name} is not known here, or not of its form.")),
+            };
+            if twice {
+                return Err(format!("The parameter {name} stands twice."));
+            }
+        }
+        let nonce =
+            nonce.filter(|nonce| (16..=64).contains(&nonce.len()) && nonce.bytes().all(|b| b.is_ascii_graphic()));
+        Ok(Self {
+            created: created.ok_or("The parameter created is missing.")?,
+            nonce: nonce.ok_or("The parameter nonce must have 16 to 64 characters.")?,
+            key: key.ok_or("The parameter keyid is missing.")?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const BODY: &[u8] = br#"{"account": "customer:42"}"#;
+    const PARAMETERS: &str = r#"("@method" "@path" "content-digest");created=1795525331;nonce="0123456789abcdef";keyid="abcdefghijkl";alg="hmac-sha256""#;
+
+    fn headers(parameters: &str, digest: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(INPUT, format!("sig={parameters}").parse().expect("header"));
+        headers.insert(SIGNATURE, "sig=:AAEC/w==:".parse().expect("header"));
+        headers.insert(DIGEST, digest.parse().expect("header"));
+        headers
+    }
+
+    fn digest() -> String {
+        format!("sha-256=:{}:", BASE64.encode(Sha256::digest(BODY)))
+    }
+
+    fn uri() -> Uri {
+        "/v1/hooks/password/account-status".parse().expect("address")
+    }
+
+    #[test]
+    fn the_base_is_that_of_the_rfc_to_the_byte() {
+        let signed = read(&Method::POST, &uri(), &headers(PARAMETERS, &digest()), BODY).expect("reads");
+        let expected = format!(
+            "\"@method\": POST\n\"@path\": /v1/hooks/password/account-status\n\"content-digest\": {}\n\
+             \"@signature-params\": {PARAMETERS}",
+            digest()
+        );
+        assert_eq!(signed.base, expected);
+        assert_eq!(
+            (signed.created, signed.nonce.as_str(), signed.key.as_str()),
+            (1_795_525_331, "0123456789abcdef", "abcdefghijkl")
+        );
+        assert_eq!(signed.signature, [0, 1, 2, 255]);
+    }
+
+    #[test]
+    fn what_is_not_covered_or_not_the_bodys_is_refused_by_name() {
+        let without = |component: &str| {
+            PARAMETERS.replace(component, "").replace("  ", " ").replace("( ", "(").replace(" )", ")")
+        };
+        for (parameters, digest, word) in [
+            (without("\"@method\""), digest(), "must cover @method"),
+            (without("\"@path\""), digest(), "must cover @path"),
+            (without("\"content-digest\""), digest(), "must cover content-digest"),
+            (PARAMETERS.to_owned(), "sha-256=:AAAA:".to_owned(), "not the digest"),
+            (PARAMETERS.to_owned(), format!("{}, sha-512=:AAAA:", digest()), "must be sha-256"),
+            (PARAMETERS.replace("hmac-sha256", "none"), digest(), "alg must be"),
+            (PARAMETERS.replace("0123456789abcdef", "short"), digest(), "nonce"),
+            (PARAMETERS.replace(";created=1795525331", ""), digest(), "created is missing"),
+            (format!("{PARAMETERS};created=1"), digest(), "created stands twice"),
+            (format!("{PARAMETERS};expires=1"), digest(), "expires is not known"),
+        ] {
+            let refused = read(&Method::POST, &uri(), &headers(&parameters, &digest), BODY).expect_err("refused");
+            assert!(refused.contains(word), "{word}: {refused}");
+        }
+        let mut keyed = headers(PARAMETERS, &digest());
+        keyed.insert(IDEMPOTENCY_KEY, "k".parse().expect("header"));
+        let refused = read(&Method::POST, &uri(), &keyed, BODY).expect_err("refused");
+        assert!(refused.contains("must cover idempotency-key"), "{refused}");
+        let asked = "/v1/hooks/a/b?c=d".parse().expect("address");
+        assert!(
+            read(&Method::POST, &asked, &headers(PARAMETERS, &digest()), BODY).is_err_and(|e| e.contains("@query"))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_stands_in_the_headers_is_read_or_refused(input in "\\PC{0,80}", signature in "[ -~]{0,40}") {
+            let mut headers = HeaderMap::new();
+            if let (Ok(input), Ok(signature)) = (input.parse(), signature.parse()) {
+                headers.insert(INPUT, input);
+                headers.insert(SIGNATURE, signature);
+                let _ = read(&Method::POST, &uri(), &headers, BODY);
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What is known of the requests of late: how many each key has made, and which operations are under way.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+
+/// How long a window is.
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// Shared by all that serve one host.
+#[derive(Default)]
+pub(crate) struct Traffic {
+    windows: Mutex<HashMap<String, Window>>,
+    under_way: Mutex<HashMap<(String, String), usize>>,
+}
+
+struct Window {
+    began: Instant,
+    count: u32,
+}
+
+/// How a key stands within its window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Allowance {
+    quota: u32,
+    left: u32,
+    /// Seconds until the window begins anew, at least 1.
+    seconds: u32,
+    /// Whether this request is within it.
+    pub(super) within: bool,
+}
+
+impl Allowance {
+    /// The seconds to wait.
+    pub(super) fn seconds(&self) -> u32 {
+        self.seconds
+    }
+
+    /// `RateLimit-Policy` and `RateLimit`, as in draft-ietf-httpapi-ratelimit-headers-09.
+    pub(super) fn write(&self, headers: &mut HeaderMap) {
+        let policy = format!("\"key\";q={};w={}", self.quota, WINDOW.as_secs());
+        let state = format!("\"key\";r={};t={}", self.left, self.seconds);
+        for (name, value) in [("ratelimit-policy", policy), ("ratelimit", state)] {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        }
+    }
+}
+
+impl Traffic {
+    /// Counts one request of a key, of which `quota` are let in within a window.
+    pub(super) fn count(&self, key: &str, quota: u32, now: Instant) -> Allowance {
+        let mut windows = lock(&self.windows);
+        // There are as many as there are keys in use.
+        let window = windows.entry(key.to_owned()).or_insert(Window { began: now, count: 0 });
+        if now.duration_since(window.began) >= WINDOW {
+            *window = Window { began: now, count: 0 };
+        }
+        let within = window.count < quota;
+        window.count += u32::from(within);
+        let rest = WINDOW.saturating_sub(now.duration_since(window.began));
+        let seconds = u32::try_from(rest.as_millis().div_ceil(1_000)).unwrap_or(1).max(1);
+        Allowance { quota, left: quota - window.count, seconds, within }
+    }
+
+    /// Notes an operation as under way until the answer is dropped.
+    pub(super) fn begin(&self, caller: &str, idempotency_key: &str) -> UnderWay<'_> {
+        let name = (caller.to_owned(), idempotency_key.to_owned());
+        *lock(&self.under_way).entry(name.clone()).or_default() += 1;
+        UnderWay { traffic: self, name }
+    }
+
+    /// Whether an operation of that key is under way.
+    pub(super) fn is_under_way(&self, caller: &str, idempotency_key: &str) -> bool {
+        lock(&self.under_way).contains_key(&(caller.to_owned(), idempotency_key.to_owned()))
+    }
+}
+
+/// An operation under way.
+pub(super) struct UnderWay<'a> {
+    traffic: &'a Traffic,
+    name: (String, String),
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let mut under_way = lock(&self.traffic.under_way);
+        if let Some(count) = under_way.get_mut(&self.name) {
+            *count -= 1;
+            if *count == 0 {
+                under_way.remove(&self.name);
+            }
+        }
+    }
+}
+
+// Counts are not left half-changed by a panic.
+fn lock<K: Eq + Hash, V>(map: &Mutex<HashMap<K, V>>) -> MutexGuard<'_, HashMap<K, V>> {
+    map.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_let_in_as_often_as_its_quota_within_each_window_and_another_is_not_held_to_it() {
+        let (traffic, began) = (Traffic::default(), Instant::now());
+        let within = |key: &str, at: u64| traffic.count(key, 2, began + Duration::from_secs(at)).within;
+        assert!(within("one", 0) && within("one", 1) && !within("one", 59));
+        assert!(within("other", 59));
+        assert!(within("one", 60), "a new window");
+        let mut headers = HeaderMap::new();
+        traffic.count("one", 2, began + Duration::from_secs(61)).write(&mut headers);
+        assert_eq!(headers["ratelimit-policy"], "\"key\";q=2;w=60");
+        assert_eq!(headers["ratelimit"], "\"key\";r=0;t=59");
+    }
+
+    #[test]
+    fn an_operation_is_under_way_until_its_last_request_ends() {
+        let traffic = Traffic::default();
+        let (first, second) = (traffic.begin("k", "1"), traffic.begin("k", "1"));
+        drop(first);
+        assert!(traffic.is_under_way("k", "1") && !traffic.is_under_way("k", "2") && !traffic.is_under_way("l", "1"));
+        drop(second);
+        assert!(!traffic.is_under_way("k", "1"));
+    }
+}

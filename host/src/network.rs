@@ -1,0 +1,81 @@
+//! Address ranges, as an operator writes them: `192.0.2.7`, `192.0.2.0/24`, `2001:db8::/32`.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// One range, or one address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Network(IpNet);
+
+/// Not an address and not a range.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("“{0}” is neither an address such as 192.0.2.7 nor a range such as 192.0.2.0/24")]
+pub struct NoNetwork(String);
+
+impl Network {
+    /// Whether an address lies in it. An IPv4 address is the same in its IPv6 form, as sockets show it.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.0.contains(&address.to_canonical())
+    }
+}
+
+impl FromStr for Network {
+    type Err = NoNetwork;
+
+    fn from_str(text: &str) -> Result<Self, NoNetwork> {
+        let net = match text.parse::<IpAddr>() {
+            Ok(address) => Ok(IpNet::from(address.to_canonical())),
+            Err(_) => text.parse::<IpNet>(),
+        };
+        net.map(|net| Self(net.trunc())).map_err(|_| NoNetwork(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Network {
+    type Error = NoNetwork;
+
+    fn try_from(text: String) -> Result<Self, NoNetwork> {
+        text.parse()
+    }
+}
+
+impl From<Network> for String {
+    fn from(network: Network) -> String {
+        network.to_string()
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.prefix_len() == self.0.max_prefix_len() { self.0.addr().fmt(f) } else { self.0.fmt(f) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_and_a_range_are_read_and_shown_as_they_are_meant() {
+        for (written, shown, inside, outside) in [
+            ("192.0.2.7", "192.0.2.7", "192.0.2.7", "192.0.2.8"),
+            ("192.0.2.99/24", "192.0.2.0/24", "::ffff:192.0.2.1", "192.0.3.1"),
+            ("2001:db8::/32", "2001:db8::/32", "2001:db8:1::1", "192.0.2.1"),
+            ("::ffff:192.0.2.7", "192.0.2.7", "192.0.2.7", "::1"),
+        ] {
+            let network: Network = written.parse().expect("reads");
+            assert_eq!(network.to_string(), shown);
+            assert!(network.contains(inside.parse().expect("an address")), "{written} has {inside}");
+            assert!(!network.contains(outside.parse().expect("an address")), "{written} lacks {outside}");
+        }
+        for nonsense in ["", "192.0.2", "192.0.2.0/33", "localhost", "192.0.2.0/-1"] {
+            assert!(nonsense.parse::<Network>().is_err(), "{nonsense}");
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! Service keys: how a machine, such as a billing system, says who it is, and what it may. They stand in the host's own
+//! table, sealed whole: nobody who can write the database can make one, or give one more.
+
+pub(crate) mod secret;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::accounts::{Reach, Scope};
+use crate::call::now;
+use crate::caller::{Actor, Caller};
+use crate::host::Host;
+use crate::network::Network;
+use crate::operator::OWN;
+use crate::plugin::manifest::Role;
+use crate::storage::{AuditEntry, StorageError};
+use secret::Secret;
+
+/// The scope that lets a machine do what asks a person for a fresh proof of himself.
+pub const WITHOUT_STEP_UP: &str = "without-step-up";
+/// Last use is written down after so long at most, in milliseconds: once a minute.
+const USE_NOTED: i64 = 60_000;
+const MAX_NAME: usize = 40;
+
+/// One key, as the host keeps it.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ServiceKey {
+    /// Stands in its token: 12 characters.
+    pub id: String,
+    /// Stands in the audit: a-z, 0-9, -; never given to another key.
+    pub name: String,
+    /// What it may: hooks, `interface/function`, and [`WITHOUT_STEP_UP`].
+    pub scopes: BTreeSet<String>,
+    /// The realms whose accounts it reaches.
+    pub realms: BTreeSet<String>,
+    /// Only those of this manager, by his key in the mapped column; none: all.
+    pub managed_by: Option<String>,
+    /// From where; empty: from anywhere.
+    pub addresses: Vec<Network>,
+    /// Unix milliseconds.
+    pub made: i64,
+    /// Unix milliseconds from which it is worth nothing.
+    pub expires: Option<i64>,
+    /// Unix milliseconds since when it is worth nothing.
+    pub revoked: Option<i64>,
+    secrets: Vec<Secret>,
+    /// When and from where it was used last, to the minute.
+    #[serde(skip)]
+    pub last_used: Option<(i64, Option<String>)>,
+}
+
+/// What a key is to be.
+#[derive(Debug, Clone, Default)]
+pub struct NewKey {
+    /// See [`ServiceKey::name`].
+    pub name: String,
+    /// See [`ServiceKey::scopes`].
+    pub scopes: BTreeSet<String>,
+    /// See [`ServiceKey::realms`].
+    pub realms: BTreeSet<String>,
+    /// See [`ServiceKey::managed_by`].
+    pub managed_by: Option<String>,
+    /// See [`ServiceKey::addresses`].
+    pub addresses: Vec<Network>,
+    /// See [`ServiceKey::expires`].
+    pub expires: Option<i64>,
+}
+
+/// Why nothing was done to a key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyProblem {
+    /// Its name.
+    #[error("a key is named in 1 to {MAX_NAME} of a-z 0-9 -, a letter first, such as billing; not “{0}”")]
+    Name(String),
+    /// A key has or had that name.
+    #[error("there is or was a key {0}; names stand in the audit, so each is given once. Choose another")]
+    Taken(String),
+    /// No hook that machines may call.
+    #[error("no plugin has a hook {scope} for service keys; there are {known}")]
+    Scope {
+        /// What was asked for.
+        scope: String,
+        /// What there is.
+        known: String,
+    },
+    /// It would be good for nothing.
+    #[error("a key needs at least one hook that it may call, and at least one realm of accounts that it reaches")]
+    Empty,
+    /// It would be over before it began.
+    #[error("the key would have ended already")]
+    Over,
+    /// No such key.
+    #[error("there is no key {0}")]
+    NoSuch(String),
+    /// It is revoked or has ended.
+    #[error("the key {0} is revoked or has ended; make another")]
+    Ended(String),
+    /// Somebody else changed it in the same moment.
+    #[error("the key {0} was changed by somebody else in the same moment; look and try again")]
+    Raced(String),
+    /// The database.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// How a stored key comes from and goes to a storage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredKey {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// All of it, in the clear here, sealed at rest.
+    pub content: Zeroizing<Vec<u8>>,
+    /// When and from where it was used last.
+    pub last_used: Option<(i64, Option<String>)>,
+}
+
+impl ServiceKey {
+    fn read(stored: &StoredKey) -> Result<Self, StorageError> {
+        let mut key: Self = serde_json::from_slice(&stored.content).map_err(|cause| StorageError::Failed {
+            doing: "reading keyturnhost_service_keys".to_owned(),
+            cause: cause.to_string(),
+        })?;
+        key.last_used.clone_from(&stored.last_used);
+        Ok(key)
+    }
+
+    fn stored(&self) -> StoredKey {
+        let content = Zeroizing::new(serde_json::to_vec(self).unwrap_or_default());
+        StoredKey { id: self.id.clone(), name: self.name.clone(), content, last_used: None }
+    }
+
+    /// Whether it is worth anything at an instant, Unix milliseconds.
+    #[must_use]
+    pub fn works(&self, now: i64) -> bool {
+        self.revoked.is_none() && self.expires.is_none_or(|end| end > now)
+    }
+
+    fn live(&self, now: i64) -> impl Iterator<Item = &Secret> {
+        let works = self.works(now);
+        self.secrets.iter().filter(move |secret| works && secret.until.is_none_or(|until| until > now))
+    }
+
+    /// Whether a client's address is one of those it may come from; who has no address may not where there are any.
+    #[must_use]
+    pub fn may_come_from(&self, address: Option<IpAddr>) -> bool {
+        self.addresses.is_empty() || address.is_some_and(|from| self.addresses.iter().any(|net| net.contains(from)))
+    }
+
+    /// Whether these bytes are the signature of a message by the key, now.
+    #[must_use]
+    pub(crate) fn signed(&self, message: &[u8], signature: &[u8], now: i64) -> bool {
+        self.live(now).any(|secret| secret.signed(message, signature))
+    }
+
+    /// The machine as a caller.
+    #[must_use]
+    pub fn caller(&self) -> Caller {
+        let scope = if self.managed_by.is_some() { Scope::Own } else { Scope::All };
+        let mut reach = self.realms.iter().fold(Reach::none(), |reach, realm| reach.with(realm, scope));
+        if let Some(manager) = &self.managed_by {
+            reach = reach.of_manager(manager);
+        }
+        let mut caller = Caller::new(Actor::ServiceKey(self.name.clone()), reach);
+        caller.scopes.clone_from(&self.scopes);
+        caller.verified_at = self.scopes.contains(WITHOUT_STEP_UP).then(now);
+        caller
+    }
+}
+
+impl Host {
+    /// The hooks that service keys can be allowed, `interface/function`: those whose manifest names machines.
+    #[must_use]
+    pub fn scopes(&self) -> BTreeSet<String> {
+        let plugins = self.plugins();
+        let operations = plugins.iter().flat_map(|plugin| &plugin.hooks).map(|hook| &hook.operation);
+        operations.filter(|row| row.actors.contains(&Role::ServiceKey)).filter_map(|row| row.scope()).collect()
+    }
+
+    /// All keys there are and were, oldest first.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn service_keys(&self) -> Result<Vec<ServiceKey>, StorageError> {
+        self.0.storage.service_keys()?.iter().map(ServiceKey::read).collect()
+    }
+
+    /// The key of an id, as it is now; what was done to it a moment ago holds.
+    pub(crate) fn service_key(&self, id: &str) -> Result<Option<ServiceKey>, StorageError> {
+        self.0.storage.service_key(id)?.as_ref().map(ServiceKey::read).transpose()
+    }
+
+    /// The key of a token; none: it was never made here, is revoked or has ended.
+    pub(crate) fn service_key_of(&self, token: &str) -> Result<Option<ServiceKey>, StorageError> {
+        let Some(id) = secret::id_of(token) else { return Ok(None) };
+        let key = self.service_key(id)?;
+        Ok(key.filter(|key| key.live(now()).any(|secret| secret.is(token, &self.0.keys))))
+    }
+
+    /// Makes a key. Its token is answered here and never again.
+    ///
+    /// # Errors
+    /// [`KeyProblem`].
+    pub fn add_service_key(&self, caller: &Caller, new: NewKey) -> Result<(ServiceKey, Zeroizing<String>), KeyProblem> {
+        let well_named = (1..=MAX_NAME).contains(&new.name.len())
+            && new.name.starts_with(|c: char| c.is_ascii_lowercase())
+            && new.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if !well_named {
+            return Err(KeyProblem::Name(new.name));
+        }
+        let known = self.scopes();
+        let hooks = || new.scopes.iter().filter(|scope| *scope != WITHOUT_STEP_UP);
+        if let Some(scope) = hooks().find(|scope| !known.contains(*scope)) {
+            let known = known.iter().map(String::as_str).chain([WITHOUT_STEP_UP]).collect::<Vec<_>>().join(", ");
+            return Err(KeyProblem::Scope { scope: scope.clone(), known });
+        }
+        if hooks().next().is_none() || new.realms.is_empty() {
+            return Err(KeyProblem::Empty);
+        }
+        let now = now();
+        if new.expires.is_some_and(|end| end <= now) {
+            return Err(KeyProblem::Over);
+        }
+        let id = secret::new_id();
+        let token = secret::new_token(&id);
+        let key = ServiceKey {
+            id,
+            name: new.name,
+            scopes: new.scopes,
+            realms: new.realms,
+            managed_by: new.managed_by,
+            addresses: new.addresses,
+            made: now,
+            expires: new.expires,
+            revoked: None,
+            secrets: vec![Secret::of(&token, &self.0.keys)],
+            last_used: None,
+        };
+        if !self.0.storage.put_service_key(&key.stored(), None, audit("keys-add", &key, caller, now))? {
+            return Err(KeyProblem::Taken(key.name));
+        }
+        Ok((key, token))
+    }
+
+    /// Ends a key at once. Answers whether that was still to be done.
+    ///
+    /// # Errors
+    /// [`KeyProblem`].
+    pub fn revoke_service_key(&self, caller: &Caller, name: &str) -> Result<bool, KeyProblem> {
+        let (before, mut key) = self.named(name)?;
+        if key.revoked.is_some() {
+            return Ok(false);
+        }
+        let now = now();
+        key.revoked = Some(now);
+        key.secrets.clear();
+        self.change("keys-revoke", caller, &before, &key, now).map(|()| true)
+    }
+
+    /// Gives a key another token; the one before works for so many milliseconds more.
+    ///
+    /// # Errors
+    /// [`KeyProblem`].
+    pub fn rotate_service_key(
+        &self,
+        caller: &Caller,
+        name: &str,
+        old_works_for: i64,
+    ) -> Result<Zeroizing<String>, KeyProblem> {
+        let (before, mut key) = self.named(name)?;
+        let now = now();
+        if !key.works(now) {
+            return Err(KeyProblem::Ended(name.to_owned()));
+        }
+        let token = secret::new_token(&key.id);
+        key.secrets.retain(|secret| secret.until.is_none_or(|until| until > now));
+        for secret in &mut key.secrets {
+            let end = now.saturating_add(old_works_for.max(0));
+            secret.until = Some(secret.until.map_or(end, |until| until.min(end)));
+        }
+        key.secrets.insert(0, Secret::of(&token, &self.0.keys));
+        self.change("keys-rotate", caller, &before, &key, now).map(|()| token)
+    }
+
+    fn named(&self, name: &str) -> Result<(StoredKey, ServiceKey), KeyProblem> {
+        let stored = self.0.storage.service_keys()?.into_iter().find(|key| key.name == name);
+        let stored = stored.ok_or_else(|| KeyProblem::NoSuch(name.to_owned()))?;
+        let key = ServiceKey::read(&stored)?;
+        Ok((stored, key))
+    }
+
+    fn change(
+        &self,
+        what: &str,
+        caller: &Caller,
+        before: &StoredKey,
+        key: &ServiceKey,
+        now: i64,
+    ) -> Result<(), KeyProblem> {
+        let entry = audit(what, key, caller, now);
+        if self.0.storage.put_service_key(&key.stored(), Some(&before.content), entry)? {
+            Ok(())
+        } else {
+            Err(KeyProblem::Raced(key.name.clone()))
+        }
+    }
+
+    /// Notes that a key was used, if that was not noted within the last minute. May wait for the disk, so call it behind the
+    /// answer.
+    pub(crate) fn note_use(&self, key: &ServiceKey, address: Option<IpAddr>) {
+        let now = now();
+        if key.last_used.as_ref().is_some_and(|(at, _)| now.saturating_sub(*at) < USE_NOTED) {
+            return;
+        }
+        let from = address.map(|address| address.to_canonical().to_string());
+        if let Err(cause) = self.0.storage.use_service_key(&key.id, now, USE_NOTED, from.as_deref()) {
+            tracing::warn!(key = key.name, "its last use was not written down: {cause}");
+        }
+    }
+}
+
+fn audit(operation: &str, key: &ServiceKey, caller: &Caller, now: i64) -> AuditEntry {
+    AuditEntry {
+        at: now,
+        plugin: OWN.to_owned(),
+        operation: operation.to_owned(),
+        actor: caller.actor.name(),
+        subjects: Vec::new(),
+        outcome: format!("done: {}", key.name),
+        address: caller.address.map(|address| address.to_canonical().to_string()),
+        request: caller.request.clone(),
+    }
+}
