@@ -3,13 +3,14 @@
 mod commands;
 mod exit;
 mod output;
+mod serve;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{audit, call, check, key, mail, outbox, plugin, reset_password};
+use commands::{audit, call, check, key, keys, mail, outbox, plugin, reset_password};
 use output::{Colour, Output};
 
 /// Password management for hosting panels, as a sandboxed plugin.
@@ -68,6 +69,14 @@ Works with the server running or stopped. A password is read from standard input
     /// Look into plugins, or make one ready.
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// Keys for machines, such as a billing system, that call hooks over HTTP.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Serve hooks and link pages, send mail and run jobs, until the word to stop.
+    #[command(after_help = "\
+SIGTERM and Ctrl-C stop it when what was begun is finished. SIGHUP takes grants and components as they are then.
+/healthz says that it lives, /readyz that it can do something.")]
+    Serve(commands::serve::Arguments),
     /// The key file.
     #[command(subcommand)]
     Key(key::Command),
@@ -79,15 +88,8 @@ Works with the server running or stopped. A password is read from standard input
 fn main() -> ExitCode {
     keyturn_host::plugin::compile::serve_compiler();
     let cli = Cli::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env()
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error")),
-        )
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .without_time()
-        .init();
+    let serves = matches!(cli.command, Command::Serve(_));
+    log(if serves { "info" } else { "error" }, serves);
     let output = Output::new(cli.color, cli.json);
     let result = match cli.command {
         Command::Check => check::run(&cli.config, &output),
@@ -96,6 +98,8 @@ fn main() -> ExitCode {
         Command::Mail(command) => mail::run(&cli.config, &command, &output),
         Command::Outbox(command) => outbox::run(&cli.config, &command, &output),
         Command::Plugin(command) => plugin::run(&command, &output),
+        Command::Keys(command) => keys::run(&cli.config, &command, &output),
+        Command::Serve(arguments) => commands::serve::run_command(&cli.config, &arguments, &output),
         Command::Key(command) => key::run(&cli.config, &command, &output),
         Command::Audit(command) => audit::run(&cli.config, &command, &output),
     };
@@ -107,4 +111,12 @@ fn main() -> ExitCode {
             code
         }
     }
+}
+
+/// A server's lines bear their time.
+fn log(level: &str, timed: bool) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    if timed { lines.init() } else { lines.without_time().init() }
 }

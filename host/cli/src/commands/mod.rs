@@ -4,10 +4,12 @@ pub mod audit;
 pub mod call;
 pub mod check;
 pub mod key;
+pub mod keys;
 pub mod mail;
 pub mod outbox;
 pub mod plugin;
 pub mod reset_password;
+pub mod serve;
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;

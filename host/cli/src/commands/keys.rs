@@ -1,0 +1,210 @@
+//! `keyturn keys`: how machines say who they are.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use keyturn_host::config::Config;
+use keyturn_host::network::Network;
+use keyturn_host::service_key::{KeyProblem, NewKey, ServiceKey};
+use keyturn_host::{Brand, Host};
+use serde_json::{Value, json};
+
+use super::{configuration, console, ended};
+use crate::exit;
+use crate::output::Output;
+
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Make a key. It is shown this once.
+    #[command(after_help = "\
+Examples:
+  keyturn keys add whmcs --may password/reset-and-mail,password/account-status,without-step-up --accounts customer
+  keyturn keys add reseller-7 --may password/make-link --accounts customer --managed-by 7 --from 192.0.2.0/24 --days 365
+
+What it may is named by the hooks that `keyturn check` lists. `without-step-up` lets it do what asks a person for his
+password anew: such as set another's password.")]
+    Add(Add),
+    /// All keys there are and were: what each may, and when it was used last.
+    List,
+    /// End a key at once.
+    Revoke {
+        /// The key's name.
+        name: String,
+    },
+    /// Give a key another token, which is shown this once; the one before goes on for a while.
+    Rotate {
+        /// The key's name.
+        name: String,
+        /// How many minutes the token before goes on; 0: it ends at once.
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(..=10_080))]
+        old_works_for: u32,
+    },
+}
+
+#[derive(clap::Args)]
+pub struct Add {
+    /// Stands in the audit: a-z, 0-9, -.
+    name: String,
+    /// Hooks that it may call, INTERFACE/FUNCTION, and `without-step-up`.
+    #[arg(long, value_delimiter = ',', required = true)]
+    may: Vec<String>,
+    /// Realms whose accounts it reaches, such as customer.
+    #[arg(long, value_delimiter = ',', required = true)]
+    accounts: Vec<String>,
+    /// Only those of one manager, such as a reseller: what stands in the mapped manager column.
+    #[arg(long)]
+    managed_by: Option<String>,
+    /// Addresses and ranges that it may be used from. Without: from anywhere.
+    #[arg(long, value_delimiter = ',')]
+    from: Vec<Network>,
+    /// How many days it works. Without: until it is revoked.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    days: Option<u32>,
+}
+
+pub fn run(path: &Path, command: &Command, output: &Output) -> anyhow::Result<ExitCode> {
+    let config = configuration(path)?;
+    match command {
+        Command::Add(arguments) => add(&config, arguments, output),
+        Command::List => list(&config.empty_host()?, output),
+        Command::Revoke { name } => {
+            let done = config.empty_host()?.revoke_service_key(&console(), name).map_err(problem)?;
+            if output.json {
+                output.document(&json!({ "name": name, "revoked": true, "was_revoked_before": !done }));
+            } else if done {
+                output.line(&format!("{name} is revoked. The next request with it is refused."));
+            } else {
+                output.line(&format!("{name} was revoked before."));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Rotate { name, old_works_for } => {
+            let host = config.empty_host()?;
+            let token =
+                host.rotate_service_key(&console(), name, i64::from(*old_works_for) * 60_000).map_err(problem)?;
+            if output.json {
+                output.document(&json!({ "name": name, "token": token.as_str() }));
+            } else {
+                output.remark(&match old_works_for {
+                    0 => format!("The token of {name} before this one works no more. The new one is shown this once:"),
+                    minutes => format!(
+                        "The token of {name} before this one works for {minutes} minutes more. The new one is shown this once:"
+                    ),
+                });
+                output.line(&token);
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn problem(cause: KeyProblem) -> anyhow::Error {
+    match cause {
+        KeyProblem::Storage(cause) => cause.into(),
+        KeyProblem::NoSuch(_) => ended(exit::NOT_FOUND, cause.to_string()),
+        KeyProblem::Raced(_) => ended(exit::LATER, cause.to_string()),
+        _ => ended(exit::REFUSED, cause.to_string()),
+    }
+}
+
+fn add(config: &Config, arguments: &Add, output: &Output) -> anyhow::Result<ExitCode> {
+    for realm in &arguments.accounts {
+        let Some(mapping) = config.accounts.get(realm) else {
+            let known: Vec<&str> = config.accounts.keys().map(String::as_str).collect();
+            let text = format!("accounts of {realm} are not mapped; there are {}", known.join(", "));
+            return Err(ended(exit::NOT_FOUND, text));
+        };
+        if arguments.managed_by.is_some() && mapping.manager.is_none() {
+            let text =
+                format!("nobody is said to manage accounts of {realm}: set accounts.{realm}.manager to the column");
+            return Err(ended(exit::CONFIGURATION, text));
+        }
+    }
+    let host = config.host()?;
+    let new = NewKey {
+        name: arguments.name.clone(),
+        scopes: arguments.may.iter().cloned().collect(),
+        realms: arguments.accounts.iter().cloned().collect(),
+        managed_by: arguments.managed_by.clone(),
+        addresses: arguments.from.clone(),
+        expires: arguments.days.map(|days| host.now() + i64::from(days) * 86_400_000),
+    };
+    let (key, token) = host.add_service_key(&console(), new).map_err(problem)?;
+    if output.json {
+        let mut document = document(&key, host.now());
+        document["token"] = token.as_str().into();
+        output.document(&document);
+    } else {
+        output.remark(&format!("{} may {}. Its token is shown this once:", key.name, in_words(&key)));
+        output.line(&token);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a key may, for whom, from where.
+fn in_words(key: &ServiceKey) -> String {
+    let may: Vec<&str> = key.scopes.iter().map(String::as_str).collect();
+    let from: Vec<String> = key.addresses.iter().map(ToString::to_string).collect();
+    let from = if from.is_empty() { "anywhere".to_owned() } else { from.join(", ") };
+    format!("do {} for {}, from {from}", may.join(", "), accounts(key))
+}
+
+fn accounts(key: &ServiceKey) -> String {
+    let realms: Vec<&str> = key.realms.iter().map(String::as_str).collect();
+    match &key.managed_by {
+        None => format!("every {}", realms.join(", ")),
+        Some(manager) => format!("every {} of {manager}", realms.join(", ")),
+    }
+}
+
+fn state(key: &ServiceKey, now: i64) -> &'static str {
+    match key.revoked {
+        Some(_) => "revoked",
+        None if key.works(now) => "works",
+        None => "ended",
+    }
+}
+
+fn document(key: &ServiceKey, now: i64) -> Value {
+    json!({
+        "id": key.id, "name": key.name, "state": state(key, now), "may": key.scopes, "accounts": key.realms,
+        "managed_by": key.managed_by, "from": key.addresses, "made": key.made, "expires": key.expires,
+        "revoked": key.revoked, "last_used": key.last_used.as_ref().map(|(at, from)| json!({ "at": at, "from": from })),
+    })
+}
+
+fn list(host: &Host, output: &Output) -> anyhow::Result<ExitCode> {
+    let (keys, now) = (host.service_keys()?, host.now());
+    if output.json {
+        output.document(&keys.iter().map(|key| document(key, now)).collect());
+        return Ok(ExitCode::SUCCESS);
+    }
+    if keys.is_empty() {
+        output.remark("No keys. `keyturn keys add` makes one.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows: Vec<Vec<String>> = keys
+        .iter()
+        .map(|key| {
+            let used = key.last_used.as_ref().map(|(at, from)| match from {
+                Some(from) => format!("{} from {from}", clock(*at, host.brand())),
+                None => clock(*at, host.brand()),
+            });
+            vec![
+                key.name.clone(),
+                key.id.clone(),
+                state(key, now).to_owned(),
+                used.unwrap_or_else(|| "never".to_owned()),
+                key.expires.map_or_else(|| "no end".to_owned(), |end| clock(end, host.brand())),
+                in_words(key),
+            ]
+        })
+        .collect();
+    output.table(&["NAME", "ID", "STATE", "LAST USED", "ENDS", "MAY"], &rows);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn clock(at: i64, brand: &Brand) -> String {
+    jiff::Timestamp::from_millisecond(at)
+        .map_or_else(|_| "?".to_owned(), |at| at.to_zoned(brand.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string())
+}

@@ -1,0 +1,42 @@
+//! `keyturn serve`: the host beside a panel, as a server of its own.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use keyturn_host::lock::{LockError, ServerLock};
+use tokio::net::TcpListener;
+
+use super::{configuration, ended};
+use crate::exit;
+use crate::output::Output;
+use crate::serve::{Server, run};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Where to listen, in place of what the configuration says.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+}
+
+pub fn run_command(path: &Path, arguments: &Arguments, output: &Output) -> anyhow::Result<ExitCode> {
+    let config = configuration(path)?;
+    let listen = arguments.listen.unwrap_or(config.server.listen);
+    let _lock = ServerLock::take(&config.path(&config.database.sqlite)).map_err(|cause| match cause {
+        LockError::Taken { .. } => ended(exit::LATER, cause.to_string()),
+        LockError::File { .. } => ended(exit::CONFIGURATION, cause.to_string()),
+    })?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind(listen).await.map_err(|cause| {
+            let text =
+                format!("cannot listen on {listen}: {cause}. Set server.listen, or --listen, to another address");
+            ended(exit::CONFIGURATION, text)
+        })?;
+        let server = Arc::new(Server::new(config)?);
+        server.greet(listener.local_addr()?, output);
+        run(server, listener).await
+    })?;
+    Ok(ExitCode::SUCCESS)
+}

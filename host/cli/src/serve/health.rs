@@ -1,0 +1,43 @@
+//! Whether the server lives, and whether it can do something.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use keyturn_host::work::Workers;
+
+use super::Server;
+
+pub(super) fn routes() -> Router<Arc<Server>> {
+    Router::new().route("/healthz", get(lives)).route("/readyz", get(ready))
+}
+
+fn said(status: StatusCode, text: &'static str) -> Response {
+    (status, [(CACHE_CONTROL, "no-store")], text).into_response()
+}
+
+/// The process answers.
+async fn lives() -> Response {
+    said(StatusCode::OK, "alive\n")
+}
+
+/// It has plugins, its database can be read, its workers work, and it is not about to stop.
+async fn ready(State(server): State<Arc<Server>>) -> Response {
+    if server.draining.load(Ordering::Relaxed) {
+        return said(StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
+    }
+    if server.host.plugins().is_empty() {
+        return said(StatusCode::SERVICE_UNAVAILABLE, "no plugin is admitted\n");
+    }
+    let host = server.host.clone();
+    match tokio::task::spawn_blocking(move || host.workers()).await {
+        Ok(Ok(Workers::Running)) => said(StatusCode::OK, "ready\n"),
+        Ok(Ok(Workers::Stopped { .. })) => said(StatusCode::SERVICE_UNAVAILABLE, "the workers do not work\n"),
+        Ok(Err(_)) | Err(_) => said(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n"),
+    }
+}

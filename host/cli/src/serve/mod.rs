@@ -1,0 +1,120 @@
+//! The server: hooks, link pages and the look on one port; workers beside them; signals.
+
+mod health;
+mod site;
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use keyturn_host::Host;
+use keyturn_host::config::Config;
+use keyturn_host::http::proxies::behind;
+use keyturn_host::http::serve::{Manners, serve};
+use keyturn_host::work::Shutdown;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tower::ServiceExt as _;
+
+use crate::output::Output;
+use site::Beside;
+
+/// How long requests that were begun may take to end.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The host, and what stands around it.
+pub struct Server {
+    config: Config,
+    host: Host,
+    /// Link pages have addresses of their own, so a reload may make another.
+    router: RwLock<Router>,
+    draining: AtomicBool,
+}
+
+impl Server {
+    pub fn new(config: Config) -> anyhow::Result<Self> {
+        let host = config.host()?;
+        let router = RwLock::new(pages(&host, &config));
+        Ok(Self { config, host, router, draining: AtomicBool::new(false) })
+    }
+
+    /// What is served, and where.
+    pub fn greet(&self, address: SocketAddr, output: &Output) {
+        output.line(&format!("Listening on http://{address}"));
+        for plugin in self.host.plugins() {
+            let hooks = plugin.manifest.operations.iter().filter(|operation| operation.hook.is_some()).count();
+            output.line(&format!("  {} {}: {hooks} hooks", plugin.name, plugin.manifest.version));
+        }
+        if self.config.server.proxies.is_empty() && !address.ip().is_loopback() {
+            output.remark("note: nothing stands between this address and the network; put a proxy with TLS in front");
+        }
+    }
+
+    /// Takes grants and components as they are now; what is wrong with one of them leaves it as it was.
+    fn reload(&self) {
+        let outcomes = match self.config.reload(&self.host) {
+            Ok(outcomes) => outcomes,
+            Err(cause) => return tracing::error!("nothing was reloaded: {cause}"),
+        };
+        for (name, outcome) in outcomes {
+            match outcome {
+                Ok(plugin) => tracing::info!(plugin = name, version = plugin.manifest.version, "reloaded"),
+                Err(cause) => tracing::error!(plugin = name, "not reloaded, and goes on as it was: {cause}"),
+            }
+        }
+        *self.router.write().unwrap_or_else(PoisonError::into_inner) = pages(&self.host, &self.config);
+        tracing::info!("reload finished");
+    }
+}
+
+fn pages(host: &Host, config: &Config) -> Router {
+    let site = Arc::new(Beside::new(host.brand(), &config.server));
+    keyturn_host::http::router(host.clone(), site)
+}
+
+async fn current(State(server): State<Arc<Server>>, request: Request) -> Response {
+    let router = server.router.read().unwrap_or_else(PoisonError::into_inner).clone();
+    router.oneshot(request).await.unwrap_or_else(|never| match never {})
+}
+
+/// Serves until the word to stop, then finishes what was begun.
+pub async fn run(server: Arc<Server>, listener: TcpListener) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let (workers, shutdown) = (server.host.clone(), Shutdown::new());
+    let ending = shutdown.clone();
+    let working =
+        std::thread::Builder::new().name("keyturn-workers".to_owned()).spawn(move || workers.run_workers(&ending))?;
+    let router = health::routes().fallback(current).with_state(Arc::clone(&server));
+    let router = behind(router, server.config.server.proxies.clone());
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let serving = tokio::spawn(serve(listener, router, Manners::default(), async {
+        // An error is as good as the word: whoever was to send it is gone.
+        let _ = stopped.await;
+    }));
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => {
+                let server = Arc::clone(&server);
+                tokio::task::spawn_blocking(move || server.reload()).await?;
+            }
+        }
+    }
+    tracing::info!("stopping; what was begun is finished first");
+    server.draining.store(true, Ordering::Relaxed);
+    let _ = stop.send(());
+    if tokio::time::timeout(PATIENCE, serving).await.is_err() {
+        tracing::warn!("some requests were not finished");
+    }
+    // A mail that is being handed over is finished; the rest waits for the next start.
+    shutdown.stop();
+    let _ = tokio::task::spawn_blocking(|| working.join()).await;
+    Ok(())
+}
