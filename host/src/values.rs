@@ -202,8 +202,10 @@ pub fn from_json(json: &Value, ty: &Type, path: &str) -> Result<Val, Misfit> {
         Type::S64 => Val::S64(integer(json, -MAX_SAFE, MAX_SAFE, path)?),
         Type::U64 => Val::U64(integer(json, 0, MAX_SAFE, path)?.unsigned_abs()),
         Type::Float32 | Type::Float64 => match json.as_f64() {
-            Some(float) if matches!(ty, Type::Float32) => Val::Float32(float as f32),
-            Some(float) => Val::Float64(float),
+            Some(float) if matches!(ty, Type::Float64) => Val::Float64(float),
+            // Beyond it there is only infinity, which JSON has no word for.
+            Some(float) if float.abs() <= f64::from(f32::MAX) => Val::Float32(float as f32),
+            Some(_) => return misfit(path, format!("must be a number within ±{:e}", f32::MAX)),
             None => return misfit(path, "must be a number"),
         },
         Type::Char => match json.as_str().map(|text| (text.chars().next(), text.chars().count())) {

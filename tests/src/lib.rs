@@ -23,6 +23,8 @@ pub struct Guest {
     pub manifest: &'static str,
     /// The folder of the templates of its mails.
     mails: &'static str,
+    /// The folders of its WIT, below the workspace, each after those that it uses.
+    wit: &'static [&'static str],
 }
 
 /// The password plugin.
@@ -30,18 +32,28 @@ pub const PASSWORD: Guest = Guest {
     path: env!("PASSWORD_COMPONENT"),
     manifest: include_str!("../../plugin/manifest.toml"),
     mails: concat!(env!("CARGO_MANIFEST_DIR"), "/../plugin/mail"),
+    wit: &["wit/panel", "wit/ui", "wit/password"],
 };
 /// A component that was not designed with this host.
-pub const FOREIGN: Guest =
-    Guest { path: env!("FOREIGN_COMPONENT"), manifest: include_str!("../guests/foreign/manifest.toml"), mails: "" };
+pub const FOREIGN: Guest = Guest {
+    path: env!("FOREIGN_COMPONENT"),
+    manifest: include_str!("../guests/foreign/manifest.toml"),
+    mails: "",
+    wit: &["wit/panel", "wit/ui", "tests/guests/foreign/wit"],
+};
 /// One export for each attack.
-pub const HOSTILE: Guest =
-    Guest { path: env!("HOSTILE_COMPONENT"), manifest: include_str!("../guests/hostile/manifest.toml"), mails: "" };
+pub const HOSTILE: Guest = Guest {
+    path: env!("HOSTILE_COMPONENT"),
+    manifest: include_str!("../guests/hostile/manifest.toml"),
+    mails: "",
+    wit: &[],
+};
 /// One that mails, leaves work for later and tells news.
 pub const COURIER: Guest = Guest {
     path: env!("COURIER_COMPONENT"),
     manifest: include_str!("../guests/courier/manifest.toml"),
     mails: concat!(env!("CARGO_MANIFEST_DIR"), "/guests/courier/mail"),
+    wit: &[],
 };
 
 impl Guest {
@@ -60,8 +72,19 @@ impl Guest {
     /// If its manifest is wrong.
     #[must_use]
     pub fn packed(&self) -> Vec<u8> {
+        self.packed_as(self.manifest)
+    }
+
+    /// With another manifest.
+    ///
+    /// # Panics
+    /// If that is wrong.
+    #[must_use]
+    pub fn packed_as(&self, manifest: &str) -> Vec<u8> {
         let mails = pack::mails_in(Path::new(self.mails)).expect("templates");
-        pack::pack_with_mails(&self.component(), self.manifest, &mails)
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let wit = self.wit.iter().map(|folder| root.join(folder)).collect();
+        pack::pack_with(&self.component(), manifest, &pack::Beside { mails, wit })
             .unwrap_or_else(|cause| panic!("{}: {cause}", self.path))
     }
 }

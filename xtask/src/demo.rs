@@ -46,6 +46,11 @@ fn pack(places: &Places, component: &Path, folder: &Path) -> Result<PathBuf> {
         .arg(component)
         .arg("--manifest")
         .arg(places.root.join("plugin/manifest.toml"))
+        .args(
+            ["wit/panel", "wit/ui", "wit/password"]
+                .into_iter()
+                .flat_map(|folder| [PathBuf::from("--wit"), places.root.join(folder)]),
+        )
         .arg("--output")
         .arg(&packed)
         .done("the plugin could not be packed")?;

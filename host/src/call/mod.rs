@@ -609,11 +609,15 @@ fn hook_answer(
     }
 }
 
-/// The contract's `failure`, recognised by all of its cases: the engine's types have no names.
-fn failure(value: &Val, ty: &wasmtime::component::types::Type) -> Option<Failure> {
-    let wasmtime::component::types::Type::Variant(variant) = ty else { return None };
+/// Whether a type is the contract's `failure`, recognised by all of its cases: the engine's types have no names.
+pub(crate) fn is_failure(ty: &wasmtime::component::types::Type) -> bool {
     let cases = ["not-found", "forbidden", "invalid", "refused", "expired", "throttled", "unavailable", "unsupported"];
-    if !variant.cases().map(|case| case.name).eq(cases) {
+    matches!(ty, wasmtime::component::types::Type::Variant(variant) if variant.cases().map(|case| case.name).eq(cases))
+}
+
+/// The contract's `failure`; none: it is another type.
+fn failure(value: &Val, ty: &wasmtime::component::types::Type) -> Option<Failure> {
+    if !is_failure(ty) {
         return None;
     }
     let Val::Variant(case, payload) = value else { return None };

@@ -52,6 +52,8 @@ pub struct Plugin {
 pub(crate) struct Hook {
     /// The interface's own name, without package and version: `password`.
     pub(crate) interface: String,
+    /// The interface's full name: `keyturn:password/password@0.1.0`.
+    pub(crate) export: String,
     pub(crate) operation: Operation,
     pub(crate) index: ComponentExportIndex,
     pub(crate) parameters: Vec<(String, Type)>,
@@ -214,7 +216,7 @@ fn without_version(name: &str) -> &str {
 }
 
 /// The interface's own name: `keyturn:password/password@0.1.0` is `password`.
-fn own_name(name: &str) -> &str {
+pub(super) fn own_name(name: &str) -> &str {
     let name = without_version(name);
     name.rsplit_once('/').map_or(name, |(_, own)| own)
 }
@@ -414,7 +416,14 @@ fn hooks(engine: &Engine, component: &Component, plugin: &str, manifest: &Manife
                 what: format!("a parameter {subject} of {full}, a string"),
             });
         }
-        hooks.push(Hook { interface: interface.clone(), operation: operation.clone(), index, parameters, result });
+        hooks.push(Hook {
+            interface: interface.clone(),
+            export,
+            operation: operation.clone(),
+            index,
+            parameters,
+            result,
+        });
     }
     Ok(hooks)
 }

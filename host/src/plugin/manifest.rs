@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::docs::Docs;
 use crate::accounts::Field;
 use crate::mail::template::Template;
 
@@ -52,6 +53,9 @@ pub struct Manifest {
     /// Templates of its mails, by name: kebab-case.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub mails: BTreeMap<String, Template>,
+    /// What its WIT says of its hooks.
+    #[serde(default, skip_serializing_if = "Docs::is_empty")]
+    pub docs: Docs,
 }
 
 /// What a plugin tells other plugins, and hears from them.

@@ -4,6 +4,7 @@
 pub mod admit;
 pub mod cache;
 pub mod compile;
+pub mod docs;
 pub mod grants;
 pub mod limits;
 pub mod manifest;

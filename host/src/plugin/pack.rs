@@ -1,12 +1,14 @@
 //! Puts a manifest into a component and finds it there: a custom section at the component's own level, which any
 //! language's toolchain leaves room for and no engine runs.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use wasmparser::{Encoding, Parser, Payload};
 
-use super::manifest::{Manifest, ManifestError, SECTION};
+use super::admit::own_name;
+use super::docs::Docs;
+use super::manifest::{MAX_BYTES, Manifest, ManifestError, SECTION};
 
 /// Why a file cannot be packed or read.
 #[derive(Debug, thiserror::Error)]
@@ -17,9 +19,21 @@ pub enum PackError {
     /// Its manifest.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// Its WIT.
+    #[error("WIT: {0}")]
+    Wit(String),
     /// There is one already.
     #[error("the component has a manifest already; pack the file that the compiler wrote")]
     Packed,
+}
+
+/// What stands beside a component's manifest.
+#[derive(Debug, Clone, Default)]
+pub struct Beside {
+    /// Templates of its mails: TOML, by name.
+    pub mails: BTreeMap<String, String>,
+    /// Its WIT: files or folders, each after those that it uses. None: its hooks are served without words.
+    pub wit: Vec<PathBuf>,
 }
 
 /// The component with the manifest of a `manifest.toml` in it.
@@ -27,23 +41,33 @@ pub enum PackError {
 /// # Errors
 /// [`PackError`].
 pub fn pack(component: &[u8], manifest_toml: &str) -> Result<Vec<u8>, PackError> {
-    pack_with_mails(component, manifest_toml, &BTreeMap::new())
+    pack_with(component, manifest_toml, &Beside::default())
 }
 
-/// The same, with the templates of its mails: TOML, by name.
+/// The same, with what stands beside the manifest.
 ///
 /// # Errors
-/// [`PackError`]; a template that does not draw is one.
-pub fn pack_with_mails(
-    component: &[u8],
-    manifest_toml: &str,
-    mails: &BTreeMap<String, String>,
-) -> Result<Vec<u8>, PackError> {
+/// [`PackError`]; a template that does not draw is one, and WIT that lacks an interface of the manifest's hooks.
+pub fn pack_with(component: &[u8], manifest_toml: &str, beside: &Beside) -> Result<Vec<u8>, PackError> {
     if !sections(component)?.is_empty() {
         return Err(PackError::Packed);
     }
-    let manifest = Manifest::from_toml_with_mails(manifest_toml, mails)?;
+    let mut manifest = Manifest::from_toml_with_mails(manifest_toml, &beside.mails)?;
+    if !beside.wit.is_empty() {
+        let hooks: BTreeSet<&str> = manifest.operations.iter().filter_map(|row| row.hook.as_deref()).collect();
+        let (_, exports) = interfaces(component)?;
+        let exports: Vec<String> =
+            exports.into_iter().filter(|export| export.contains('/') && hooks.contains(own_name(export))).collect();
+        let docs = Docs::read(&beside.wit, &exports).map_err(PackError::Wit)?;
+        if let Some(lacking) = exports.iter().find(|export| !docs.interfaces.contains_key(*export)) {
+            return Err(PackError::Wit(format!("it lacks {lacking}, which the component exports")));
+        }
+        manifest.docs = docs;
+    }
     let json = serde_json::to_vec(&manifest).map_err(|cause| ManifestError::Wrong(cause.to_string()))?;
+    if json.len() > MAX_BYTES {
+        return Err(ManifestError::Wrong(format!("with all that stands beside it, it has {} bytes", json.len())).into());
+    }
     Ok(with_section(component, &json))
 }
 

@@ -1,5 +1,7 @@
 //! Hooks over HTTP, as a billing system calls them: the built binary, real sockets.
 
 mod calls;
+mod described;
 mod keys;
 mod server;
+mod serving;

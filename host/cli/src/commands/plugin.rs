@@ -22,13 +22,19 @@ pub enum Command {
         #[arg(long)]
         grants: Option<PathBuf>,
     },
-    /// Put a manifest into a component, and the templates of its mails that stand in the folder mail/ beside it.
+    /// Put a manifest into a component, with what its WIT says, and the templates of its mails in the folder mail/ beside it.
+    #[command(after_help = "\
+Example:
+  keyturn plugin pack report.wasm --manifest manifest.toml --wit wit/panel --wit wit/report -o plugins.d/report.wasm")]
     Pack {
         /// The component as the compiler wrote it.
         component: PathBuf,
         /// The manifest.
         #[arg(long, default_value = "manifest.toml")]
         manifest: PathBuf,
+        /// Its WIT, a file or folder; again for each package, after those that it uses. Without, its hooks have no words.
+        #[arg(long)]
+        wit: Vec<PathBuf>,
         /// Where the packed component goes.
         #[arg(long, short)]
         output: PathBuf,
@@ -38,12 +44,13 @@ pub enum Command {
 pub fn run(command: &Command, output: &Output) -> anyhow::Result<ExitCode> {
     match command {
         Command::Inspect { file, grants } => inspect(file, grants.as_ref(), output),
-        Command::Pack { component, manifest, output: to } => {
+        Command::Pack { component, manifest, wit, output: to } => {
             let bytes = std::fs::read(component).with_context(|| component.display().to_string())?;
             let text = std::fs::read_to_string(manifest).with_context(|| manifest.display().to_string())?;
             let folder = manifest.parent().unwrap_or(std::path::Path::new("")).join("mail");
             let mails = pack::mails_in(&folder).with_context(|| folder.display().to_string())?;
-            let packed = pack::pack_with_mails(&bytes, &text, &mails).map_err(|cause| {
+            let beside = pack::Beside { mails, wit: wit.clone() };
+            let packed = pack::pack_with(&bytes, &text, &beside).map_err(|cause| {
                 anyhow::Error::from(cause).context(format!("{} could not be packed", component.display()))
             })?;
             std::fs::write(to, &packed).with_context(|| to.display().to_string())?;

@@ -1,7 +1,9 @@
 //! Plugins' hooks for machines: `POST /v1/hooks/INTERFACE/FUNCTION`, JSON by the component's own types. Nothing here knows
 //! any hook: one more function in a plugin is one more address.
 
+mod openapi;
 mod operations;
+mod page;
 pub(crate) mod problem;
 mod signature;
 pub(crate) mod traffic;
@@ -38,6 +40,8 @@ pub(super) fn routes() -> Router<Served> {
     Router::new()
         .route("/v1/hooks/{interface}/{function}", machine(post(answering(hook)), "POST"))
         .route("/v1/operations/{key}", machine(get(answering(operations::show)), "GET, HEAD"))
+        .route("/v1/", machine(get(readable), "GET, HEAD"))
+        .route("/v1/openapi.json", machine(get(openapi), "GET, HEAD"))
         .route("/v1/{*rest}", axum::routing::any(nothing))
 }
 
@@ -47,6 +51,18 @@ fn machine(methods: MethodRouter<Served>, allowed: &'static str) -> MethodRouter
     methods.options(move || async move { (StatusCode::NO_CONTENT, [(header::ALLOW, allow())]) }).fallback(
         move || async move { Problem::from(&problem::METHOD).header(header::ALLOW, allow()).response(&fresh()) },
     )
+}
+
+fn described(served: &Served) -> Value {
+    openapi::document(&served.host.brand().name, &served.host.plugins())
+}
+
+async fn openapi(State(served): State<Served>) -> Response {
+    json_answer(&described(&served))
+}
+
+async fn readable(State(served): State<Served>, uri: Uri, headers: HeaderMap) -> Response {
+    page::show(&served, &described(&served), &uri, &headers)
 }
 
 async fn nothing() -> Response {

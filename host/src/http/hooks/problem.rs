@@ -4,7 +4,7 @@
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::call::{CallError, Failure};
 use crate::storage::StorageError;
@@ -71,13 +71,13 @@ kinds! {
 pub(super) struct Problem {
     pub(super) kind: &'static Kind,
     detail: Option<String>,
-    members: Map<String, Value>,
+    members: Vec<(&'static str, Value)>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl From<&'static Kind> for Problem {
     fn from(kind: &'static Kind) -> Self {
-        Self { kind, detail: None, members: Map::new(), headers: Vec::new() }
+        Self { kind, detail: None, members: Vec::new(), headers: Vec::new() }
     }
 }
 
@@ -88,8 +88,8 @@ impl Problem {
         self
     }
 
-    fn member(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.members.insert(name.to_owned(), value.into());
+    fn member(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.members.push((name, value.into()));
         self
     }
 
@@ -114,7 +114,7 @@ impl Problem {
         });
         if let Value::Object(object) = &mut document {
             object.extend(self.detail.map(|detail| ("detail".to_owned(), Value::String(detail))));
-            object.extend(self.members);
+            object.extend(self.members.into_iter().map(|(name, value)| (name.to_owned(), value)));
             object.insert("request".to_owned(), request.into());
         }
         let status = StatusCode::from_u16(self.kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -222,7 +222,7 @@ mod tests {
     fn what_stands_in_the_way_is_named_from_the_bodys_own_root() {
         for (path, expected) in [("arguments.items[3].name", "items[3].name"), ("arguments", "")] {
             let misfit = Misfit { path: path.to_owned(), problem: "must be a string".to_owned() };
-            assert_eq!(Problem::of(CallError::Arguments(misfit)).members["path"], expected);
+            assert_eq!(Problem::of(CallError::Arguments(misfit)).members, [("path", Value::from(expected))]);
         }
     }
 

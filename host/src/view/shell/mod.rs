@@ -175,8 +175,18 @@ impl Chrome<'_> {
 /// A page for those who are not signed in: one card. `title` is plain text; `body` brings the h1.
 #[must_use]
 pub fn public(chrome: &Chrome<'_>, title: &str, body: &Markup) -> Markup {
+    card(chrome, title, body, "kt-public")
+}
+
+/// The same for what is read rather than filled in: a card as wide as tables need.
+#[must_use]
+pub fn document(chrome: &Chrome<'_>, title: &str, body: &Markup) -> Markup {
+    card(chrome, title, body, "kt-public kt-document")
+}
+
+fn card(chrome: &Chrome<'_>, title: &str, body: &Markup, class: &str) -> Markup {
     let mut html = Html::new();
-    chrome.head(&mut html, title, "kt-public");
+    chrome.head(&mut html, title, class);
     html.class("header", "kt-top");
     chrome.brand(&mut html);
     html.close("header").open("main", &[("id", Some("content")), ("tabindex", Some("-1"))]).class("div", "kt-card");

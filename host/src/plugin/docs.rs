@@ -1,0 +1,254 @@
+//! What a plugin's WIT says in words, and what it calls its types: neither survives compilation, so `keyturn plugin pack`
+//! lays both into the manifest. It is the plugin's word: whoever shows it holds it against the component's own types.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use wit_parser::{InterfaceId, Resolve, Type, TypeDefKind, TypeId, TypeOwner};
+
+/// The docs of a plugin's hooks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Docs {
+    /// By the interface's full name, as the component exports it: `acme:report/report@2.3.0`.
+    pub interfaces: BTreeMap<String, InterfaceDocs>,
+    /// Named types, by the full name of the interface that defines them, a dot, and their own: they may be another package's.
+    pub types: BTreeMap<String, TypeDocs>,
+}
+
+/// An interface.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct InterfaceDocs {
+    /// What stands before it.
+    pub docs: String,
+    /// Its functions.
+    pub functions: BTreeMap<String, FunctionDocs>,
+}
+
+/// A function.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct FunctionDocs {
+    /// What stands before it.
+    pub docs: String,
+    /// What its parameters' types are called, in their order.
+    pub parameters: Vec<Said>,
+    /// What its result's type is called.
+    pub result: Said,
+}
+
+/// What a type is called.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Said {
+    /// It has no name.
+    #[default]
+    Plain,
+    /// A key of [`Docs::types`].
+    Named(String),
+    /// It has no name; what it is made of may have: an option's or list's one type, a tuple's, a result's two.
+    Of(Vec<Said>),
+}
+
+/// A named type.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct TypeDocs {
+    /// What stands before it.
+    pub docs: String,
+    /// Fields or cases, in their order; none for a name of another type.
+    pub members: Vec<MemberDocs>,
+    /// What the type is called that this is another name of.
+    pub alias: Said,
+}
+
+/// A field or case.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct MemberDocs {
+    /// Its name.
+    pub name: String,
+    /// What stands before it.
+    pub docs: String,
+    /// What its type is called.
+    pub of: Said,
+}
+
+impl Said {
+    /// What the part at `at` is called.
+    #[must_use]
+    pub fn part(&self, at: usize) -> &Said {
+        match self {
+            Said::Of(parts) => parts.get(at).unwrap_or(&Said::Plain),
+            _ => &Said::Plain,
+        }
+    }
+}
+
+impl Docs {
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.interfaces.is_empty()
+    }
+
+    /// The docs of a function.
+    #[must_use]
+    pub fn function(&self, interface: &str, function: &str) -> Option<&FunctionDocs> {
+        self.interfaces.get(interface)?.functions.get(function)
+    }
+
+    /// Reads WIT files or folders, each after those that it uses, and takes the docs of the interfaces of these names.
+    ///
+    /// # Errors
+    /// What the parser says, with file and line.
+    pub fn read(paths: &[impl AsRef<Path>], interfaces: &[String]) -> Result<Self, String> {
+        let mut resolve = Resolve::default();
+        for path in paths {
+            resolve.push_path(path).map_err(|cause| format!("{}: {cause:#}", path.as_ref().display()))?;
+        }
+        let mut reader = Reader { resolve: &resolve, docs: Self::default() };
+        for (id, interface) in &resolve.interfaces {
+            let Some(name) = resolve.id_of(id).filter(|name| interfaces.contains(name)) else { continue };
+            let functions = interface.functions.iter().map(|(function, ty)| {
+                let parameters = ty.params.iter().map(|parameter| reader.said(&parameter.ty)).collect();
+                let result = ty.result.as_ref().map_or(Said::Plain, |ty| reader.said(ty));
+                (function.clone(), FunctionDocs { docs: text(&ty.docs), parameters, result })
+            });
+            let functions = functions.collect();
+            reader.docs.interfaces.insert(name, InterfaceDocs { docs: text(&interface.docs), functions });
+        }
+        Ok(reader.docs)
+    }
+}
+
+struct Reader<'a> {
+    resolve: &'a Resolve,
+    docs: Docs,
+}
+
+impl Reader<'_> {
+    fn said(&mut self, ty: &Type) -> Said {
+        match ty {
+            Type::Id(id) => self.defined(*id),
+            _ => Said::Plain,
+        }
+    }
+
+    fn defined(&mut self, id: TypeId) -> Said {
+        let resolve = self.resolve;
+        let ty = &resolve.types[id];
+        let (Some(name), TypeOwner::Interface(owner)) = (&ty.name, &ty.owner) else { return self.made_of(&ty.kind) };
+        // What an interface uses of another is the other's.
+        if let TypeDefKind::Type(Type::Id(other)) = &ty.kind
+            && resolve.types[*other].name.as_ref() == Some(name)
+        {
+            return self.defined(*other);
+        }
+        let key = self.key(*owner, name);
+        if !self.docs.types.contains_key(&key) {
+            let docs = self.type_docs(id);
+            self.docs.types.insert(key.clone(), docs);
+        }
+        Said::Named(key)
+    }
+
+    fn key(&self, owner: InterfaceId, name: &str) -> String {
+        format!("{}.{name}", self.resolve.id_of(owner).unwrap_or_default())
+    }
+
+    fn type_docs(&mut self, id: TypeId) -> TypeDocs {
+        let ty = &self.resolve.types[id];
+        let mut member = |name: &str, docs: &wit_parser::Docs, of: Option<&Type>| MemberDocs {
+            name: name.to_owned(),
+            docs: text(docs),
+            of: of.map_or(Said::Plain, |of| self.said(of)),
+        };
+        let members = match &ty.kind {
+            TypeDefKind::Record(record) => {
+                record.fields.iter().map(|field| member(&field.name, &field.docs, Some(&field.ty))).collect()
+            }
+            TypeDefKind::Variant(variant) => {
+                variant.cases.iter().map(|case| member(&case.name, &case.docs, case.ty.as_ref())).collect()
+            }
+            TypeDefKind::Enum(cases) => cases.cases.iter().map(|case| member(&case.name, &case.docs, None)).collect(),
+            TypeDefKind::Flags(flags) => flags.flags.iter().map(|flag| member(&flag.name, &flag.docs, None)).collect(),
+            _ => Vec::new(),
+        };
+        TypeDocs { docs: text(&ty.docs), members, alias: self.made_of(&ty.kind) }
+    }
+
+    fn made_of(&mut self, kind: &TypeDefKind) -> Said {
+        let parts: Vec<Said> = match kind {
+            TypeDefKind::Type(ty) => return self.said(ty),
+            TypeDefKind::Option(ty) | TypeDefKind::List(ty) => vec![self.said(ty)],
+            TypeDefKind::Tuple(tuple) => tuple.types.iter().map(|ty| self.said(ty)).collect(),
+            TypeDefKind::Result(result) => [&result.ok, &result.err]
+                .into_iter()
+                .map(|side| side.as_ref().map_or(Said::Plain, |ty| self.said(ty)))
+                .collect(),
+            _ => return Said::Plain,
+        };
+        if parts.iter().all(|part| *part == Said::Plain) { Said::Plain } else { Said::Of(parts) }
+    }
+}
+
+fn text(docs: &wit_parser::Docs) -> String {
+    docs.contents.as_deref().unwrap_or_default().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn docs_and_names_are_read_through_uses_lists_and_options() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let wit = "
+            package acme:report@2.3.0;
+            interface shapes {
+              /// Twelve of them.
+              type dozen = u32;
+              /// How wide.
+              record width {
+                /// In metres.
+                low: dozen,
+                many: list<option<dozen>>,
+              }
+            }
+            /// The report.
+            interface report {
+              use shapes.{width};
+              /// Measures.
+              measure: func(width: option<width>, plain: string) -> result<list<width>, string>;
+            }
+            interface other { nothing: func(); }
+        ";
+        std::fs::write(folder.path().join("report.wit"), wit).expect("written");
+        let name = "acme:report/report@2.3.0".to_owned();
+        let docs = Docs::read(&[folder.path()], std::slice::from_ref(&name)).expect("reads");
+        assert_eq!(docs.interfaces.len(), 1);
+        assert_eq!(docs.interfaces[&name].docs, "The report.");
+        let (width, dozen) = ("acme:report/shapes@2.3.0.width", "acme:report/shapes@2.3.0.dozen");
+        let measure = docs.function(&name, "measure").expect("there");
+        assert_eq!(measure.docs, "Measures.");
+        assert_eq!(measure.parameters, [Said::Of(vec![Said::Named(width.to_owned())]), Said::Plain]);
+        assert_eq!(measure.result.part(0).part(0), &Said::Named(width.to_owned()));
+        let members = &docs.types[width].members;
+        assert_eq!((members[0].docs.as_str(), &members[0].of), ("In metres.", &Said::Named(dozen.to_owned())));
+        assert_eq!(members[1].of.part(0).part(0), &Said::Named(dozen.to_owned()));
+        assert_eq!(docs.types[dozen].docs, "Twelve of them.");
+        let json = serde_json::to_string(&docs).expect("writes");
+        assert_eq!(serde_json::from_str::<Docs>(&json).expect("reads"), docs);
+    }
+
+    #[test]
+    fn what_does_not_parse_is_named_by_its_place() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("report.wit"), "package acme:report;\ninterface {").expect("written");
+        let refused = Docs::read(&[folder.path()], &[]).expect_err("refused");
+        assert!(refused.contains("report.wit"), "{refused}");
+    }
+}

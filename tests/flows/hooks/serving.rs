@@ -1,0 +1,187 @@
+//! How the server begins, changes and ends.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use keyturn_tests::FOREIGN;
+use serde_json::{Value, json};
+
+use crate::server::{PASSWORD, Panel};
+
+fn sign_in() -> Value {
+    json!({"login_or_email": "marta", "password": PASSWORD})
+}
+
+#[test]
+fn what_was_begun_is_finished_when_it_is_told_to_stop() {
+    let panel = Panel::new();
+    panel.edit("even-ms = 0", "even-ms = 2000");
+    let token = panel.key("billing", "password/verify", &[]);
+    let server = panel.serve();
+    let body = sign_in().to_string();
+    let mut stream = server.connect();
+    let request = format!(
+        "POST /v1/hooks/password/verify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: \
+         application/json\r\nIdempotency-Key: begun\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).expect("sent");
+    // Its commit shows that it was begun; its answer waits for the time grid.
+    let until = Instant::now() + Duration::from_secs(30);
+    let recorded = "SELECT count(*) FROM keyturnhost_records";
+    while server.panel.database().query_row(recorded, [], |row| row.get::<_, i64>(0)).expect("counts") == 0 {
+        assert!(Instant::now() < until, "it was never begun");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    server.signal("TERM");
+    server.logs("stopping; what was begun is finished first");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("read");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("rejected"), "{answer}");
+    let (code, _) = server.ends();
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn a_replaced_component_is_taken_without_losing_a_request_and_a_bad_one_is_not() {
+    let panel = Panel::new();
+    panel.edit("[database]", "[limits]\nrequests-per-minute = 1000000\n\n[database]");
+    let token = panel.key("billing", "report/greet", &[]);
+    let server = panel.serve();
+    let (stop, served) = (AtomicBool::new(false), AtomicU32::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let answer = server.call(&token, "report/greet", &json!({"name": "Ana"}));
+                    assert_eq!(answer.status, 200, "{}", answer.body);
+                    served.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let more = FOREIGN.manifest.replace("version = \"2.3.0\"", "version = \"2.4.0\"");
+        server.panel.foreign(&FOREIGN.packed_as(&more));
+        server.signal("HUP");
+        server.logs("version=\"2.4.0\"");
+        server.panel.foreign(b"no component");
+        server.signal("HUP");
+        server.logs("goes on as it was");
+        let (before, until) = (served.load(Ordering::Relaxed), Instant::now() + Duration::from_secs(30));
+        while served.load(Ordering::Relaxed) < before + 10 && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        stop.store(true, Ordering::Relaxed);
+        assert!(served.load(Ordering::Relaxed) >= before + 10, "nothing was served afterwards");
+    });
+    std::fs::remove_file(server.panel.folder.path().join("plugins.d/acme-report.toml")).expect("taken away");
+    server.signal("HUP");
+    let until = Instant::now() + Duration::from_secs(30);
+    while server.call(&token, "report/greet", &json!({"name": "Ana"})).status != 404 {
+        assert!(Instant::now() < until, "a plugin whose grants are gone goes on");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn it_says_that_it_lives_and_that_it_can_do_something() {
+    let server = Panel::new().serve();
+    let lives = server.ask("GET", "/healthz", &[], b"");
+    assert_eq!((lives.status, lives.body.as_str()), (200, "alive\n"));
+    let until = Instant::now() + Duration::from_secs(30);
+    while server.ask("GET", "/readyz", &[], b"").status != 200 {
+        assert!(Instant::now() < until, "it is never ready");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    server.panel.database().execute("ALTER TABLE keyturnhost_workers RENAME TO gone", []).expect("renamed");
+    let ready = server.ask("GET", "/readyz", &[], b"");
+    assert_eq!((ready.status, ready.body.as_str()), (503, "the database does not answer\n"));
+}
+
+#[test]
+fn a_second_server_on_the_same_database_is_refused_and_the_command_line_is_not() {
+    let server = Panel::new().serve();
+    let second = server.panel.run(&["serve", "--listen", "127.0.0.1:0"]);
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert_eq!(second.status.code(), Some(75), "{said}");
+    assert!(said.contains(&format!("as process {}", server.process())) && said.contains("panel.db"), "{said}");
+    assert!(server.panel.done(&["keys", "list"]).is_empty());
+    server.signal("TERM");
+    let (_, panel) = server.ends();
+    panel.serve();
+}
+
+#[test]
+fn a_port_in_use_and_a_folder_that_cannot_be_written_are_named_with_what_to_do() {
+    let panel = Panel::new();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let output = panel.run(&["serve", "--listen", &address]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(6), "{said}");
+    assert!(said.contains(&address) && said.contains("in use") && said.contains("server.listen"), "{said}");
+
+    // Root may write everywhere; as the database's owner, whom it becomes, it may not.
+    let folder = panel.folder.path().to_owned();
+    if nix::unistd::Uid::effective().is_root() {
+        let nobody = Some(65_534);
+        for entry in std::fs::read_dir(&folder).expect("reads") {
+            chown(entry.expect("an entry").path(), nobody, nobody).expect("given away");
+        }
+        chown(&folder, nobody, nobody).expect("given away");
+    }
+    std::fs::remove_file(folder.join("panel.db-server")).expect("removed");
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o555)).expect("set");
+    let output = panel.run(&["serve", "--listen", "127.0.0.1:0"]);
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).expect("set");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(6), "{said}");
+    assert!(said.contains("panel.db-server") && said.contains("Permission denied"), "{said}");
+}
+
+/// The value of a hidden input.
+fn hidden<'a>(page: &'a str, name: &str) -> &'a str {
+    let at = page.find(&format!("name=\"{name}\"")).unwrap_or_else(|| panic!("no {name} in {page}"));
+    page[at..].split("value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a value")
+}
+
+#[test]
+fn a_link_page_is_served_and_a_proxy_of_ours_says_who_used_it() {
+    let panel = Panel::new();
+    panel.edit(
+        "[database]",
+        "[server]\nproxies = [\"127.0.0.1\"]\nsign-in = \"https://panel.example/login.php\"\n\n[database]",
+    );
+    let token = panel.key("billing", "password/make-link", &[]);
+    let server = panel.serve();
+    let made = server.call(&token, "password/make-link", &json!({"account": "customer:1"})).done();
+    let link = made["link"].as_str().expect("a link").strip_prefix("http://127.0.0.1:8089").expect("the link origin");
+    let client = ("X-Forwarded-For", "203.0.113.9");
+    let opened = server.ask("GET", link, &[client], b"");
+    assert_eq!(opened.status, 303);
+    let clean = opened.header("location").expect("the clean address").to_owned();
+    let cookie = opened.header("set-cookie").and_then(|cookie| cookie.split(';').next()).expect("a cookie").to_owned();
+    let page = server.ask("GET", &clean, &[client, ("Cookie", &cookie)], b"");
+    assert_eq!(page.status, 200, "{}", page.body);
+    let sealed = hidden(&page.body, "kt").to_owned();
+    let new = PASSWORD.replace(' ', "+");
+    let form = format!("kt={}&new={new}&new~again={new}", sealed.replace('+', "%2B"));
+    let headers = [client, ("Cookie", cookie.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
+    let saved = server.ask("POST", &clean, &headers, form.as_bytes());
+    assert_eq!(
+        (saved.status, saved.header("location")),
+        (303, Some("https://panel.example/login.php")),
+        "{}",
+        saved.body
+    );
+    let audit = server.panel.done(&["audit", "list", "--json", "--operation", "complete-reset"]);
+    let entries: Value = serde_json::from_str(&audit).expect("JSON");
+    assert_eq!(
+        (&entries[0]["entry"]["outcome"], &entries[0]["entry"]["address"]),
+        (&json!("done"), &json!("203.0.113.9"))
+    );
+    let log = server.log();
+    assert!(!log.contains(link.rsplit('/').next().expect("a token")), "the link's token stands in the log");
+}
