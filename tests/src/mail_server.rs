@@ -22,8 +22,8 @@ pub fn python() -> PathBuf {
     let folder = folder.display();
     assert!(
         python.exists(),
-        "the mail tests need Python with aiosmtpd and dkimpy. `cargo xtask test` makes it; by hand:\n\n  \
-         python3 -m venv {folder} && {folder}/bin/pip install --requirement tests/mail/requirements.txt\n"
+        "the mail tests need Python with the packages of tests/requirements.txt. `cargo xtask test` makes it; by hand:\n\n  \
+         python3 -m venv {folder} && {folder}/bin/pip install --requirement tests/requirements.txt\n"
     );
     python
 }

@@ -37,6 +37,7 @@ pub(crate) const TESTS: &[Need] = &[
         packages: &["python3-venv"],
         is_there: || program("python3").args(["-c", "import venv, ensurepip"]).answer().is_some(),
     },
+    Need { packages: &["curl"], is_there: || program("curl").arg("--version").answer().is_some() },
     Need { packages: &["openssl"], is_there: || program("openssl").arg("version").answer().is_some() },
     Need { packages: &["spamassassin"], is_there: || program("spamassassin").arg("--version").answer().is_some() },
 ];
@@ -95,9 +96,10 @@ pub(crate) fn debian_packages(task: &str, needs: &[Need]) -> Result<()> {
         .quietly("not all packages could be installed")
 }
 
-/// The mail server and the checker of signatures of the mail tests, in a virtual environment, exactly as listed.
+/// The mail server and the checker of signatures of the mail tests, and what tries hooks, in a virtual environment, exactly
+/// as listed.
 pub(crate) fn python_packages(places: &Places) -> Result<()> {
-    let list = places.root.join("tests/mail/requirements.txt");
+    let list = places.root.join("tests/requirements.txt");
     let wanted = std::fs::read_to_string(&list)?;
     let folder = places.target.join("python");
     // Written last, so that an installation that broke off is made again.
@@ -105,7 +107,7 @@ pub(crate) fn python_packages(places: &Places) -> Result<()> {
     if std::fs::read_to_string(&done).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
-    say(format!("installing the Python packages of tests/mail into {}", places.shown(&folder)));
+    say(format!("installing the Python packages of the tests into {}", places.shown(&folder)));
     program("python3")
         .args(["-m", "venv", "--clear"])
         .arg(&folder)

@@ -29,6 +29,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use keyturn_host::config::Config;
+use keyturn_host::lock::ServerLock;
 use keyturn_host::plugin::compile::serve_compiler;
 use keyturn_host::work::Shutdown;
 use tokio::signal::unix::{SignalKind, signal};
@@ -93,6 +95,14 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    // Held until the end: throttles are counted in the memory of the one server.
+    let _lock = match &arguments.command {
+        Command::Serve { .. } => {
+            let config = Config::read(&arguments.config)?;
+            Some(ServerLock::take(&config.path(&config.database.sqlite))?)
+        }
+        Command::CreateOwner { .. } => None,
+    };
     if let Command::Serve { demo: true, .. } = &arguments.command {
         seed::fill(&Site::open_without_mail(&arguments.config)?).context("the demo's people could not be made")?;
     }

@@ -10,6 +10,7 @@ use axum::http::Method;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 use keyturn_host::http::harden;
+use keyturn_host::http::proxies::behind;
 use keyturn_host::http::serve::{Manners, serve};
 use keyturn_host::view::form::BODY;
 use tokio::net::TcpListener;
@@ -115,5 +116,6 @@ async fn answer(site: Arc<Site>, request: HttpRequest, handler: Handler) -> Resp
 
 /// Serves until `until`, then finishes what was begun.
 pub async fn run(site: Arc<Site>, listener: TcpListener, until: impl Future<Output = ()>) {
-    serve(listener, router(site), Manners::default(), until).await;
+    let proxies = site.proxies.clone();
+    serve(listener, behind(router(site), proxies), Manners::default(), until).await;
 }

@@ -8,6 +8,7 @@ use keyturn_host::accounts::AccountId;
 use keyturn_host::config::Config;
 use keyturn_host::http;
 use keyturn_host::mail::config::Way;
+use keyturn_host::network::Network;
 use keyturn_host::view::Links;
 use keyturn_host::view::nodes::Target;
 use keyturn_host::view::shell::Post;
@@ -36,6 +37,8 @@ pub struct Site {
     pub start: String,
     /// Cookies are for https only.
     pub https: bool,
+    /// Whose word on a client's address is taken.
+    pub proxies: Vec<Network>,
 }
 
 impl Site {
@@ -76,6 +79,7 @@ impl Site {
             // Without folders: an administrator reads it, whom they do not concern.
             start: format!("keyturn-example-panel --config {} work", config.file_name()),
             https,
+            proxies: config.server.proxies.clone(),
         })
     }
 }

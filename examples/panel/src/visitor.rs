@@ -126,13 +126,11 @@ impl Visitor {
     /// Nobody in particular in this browser: at the sign-in, whoever is signed in.
     pub fn anonymous(&self) -> Caller {
         Caller {
-            actor: Actor::Anonymous,
-            reach: Reach::none(),
-            verified_at: None,
             address: self.address,
             locale: self.locale.clone(),
             session: format!("visit {}", self.visit.0),
             request: self.request.clone(),
+            ..Caller::new(Actor::Anonymous, Reach::none())
         }
     }
 

@@ -93,6 +93,6 @@ fn every_answer_fits_the_document() {
     let page = server.ask("GET", "/v1/", &[], b"").body;
     let codes = document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"].clone();
     for code in codes.as_array().expect("codes") {
-        assert!(page.contains(&format!("<tr id={code}>")), "{code}");
+        assert!(page.contains(&format!("<code id={code}>")), "{code}");
     }
 }

@@ -5,3 +5,5 @@ mod described;
 mod keys;
 mod server;
 mod serving;
+mod signed;
+mod tried;

@@ -7,6 +7,7 @@ use keyturn_host::accounts::sql::Severity;
 use keyturn_host::config::Config;
 use keyturn_host::host::plugin_name;
 use keyturn_host::plugin::grants::Grants;
+use keyturn_host::plugin::manifest::{Manifest, Operation, Role};
 use serde_json::{Value, json};
 
 use keyturn_host::mail::transport::Verdict;
@@ -139,9 +140,29 @@ fn plugins(config: &Config, report: &mut Report<'_>) {
                     &plugin.sha256[..12]
                 );
                 report.say(Tone::Good, &text, None);
+                let (served, others) = hooks_of(&plugin.manifest);
+                let others = if others.is_empty() {
+                    String::new()
+                } else {
+                    format!("\nnot for machines: {}", others.join(", "))
+                };
+                if !served.is_empty() {
+                    let text = format!("hooks of {name}, under /v1/hooks/: {}{others}", served.join(", "));
+                    report.say(Tone::Good, &text, None);
+                }
             }
             Err(cause) => report.say(Tone::Wrong, &format!("plugin {cause}"), None),
         }
+    }
+    match host.service_keys() {
+        Ok(keys) => {
+            let working = keys.iter().filter(|key| key.works(host.now())).count();
+            let text = format!("service keys: {working} of {} work", keys.len());
+            let mend =
+                (working == 0).then_some("keyturn keys add, if a billing system or another machine is to call hooks");
+            report.say(if working == 0 { Tone::Note } else { Tone::Good }, &text, mend);
+        }
+        Err(cause) => report.say(Tone::Wrong, &format!("service keys: {cause}"), None),
     }
     for (setting, hook) in [
         ("sign-in.hook", &config.sign_in.hook),
@@ -152,4 +173,13 @@ fn plugins(config: &Config, report: &mut Report<'_>) {
             report.say(Tone::Wrong, &format!("{setting} names {hook}, which no plugin has"), None);
         }
     }
+}
+
+/// The hooks that machines may call, and the others.
+fn hooks_of(manifest: &Manifest) -> (Vec<String>, Vec<String>) {
+    let hooks = manifest.operations.iter().filter(|row| row.hook.is_some());
+    let (served, others): (Vec<&Operation>, Vec<&Operation>) =
+        hooks.partition(|row| row.actors.contains(&Role::ServiceKey));
+    let names = |rows: Vec<&Operation>| rows.into_iter().filter_map(Operation::scope).collect();
+    (names(served), names(others))
 }

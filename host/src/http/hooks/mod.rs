@@ -229,13 +229,17 @@ fn arguments(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
     read_json(text).map_err(|cause| Problem::from(&problem::JSON).detail(cause.to_string()))
 }
 
+fn is_idempotency_key(text: &str) -> bool {
+    (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
 /// 1 to 255 visible characters, taken as they are.
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
         (Some(value), None) => match value.to_str() {
-            Ok(key) if (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) => Ok(Some(key)),
+            Ok(key) if is_idempotency_key(key) => Ok(Some(key)),
             _ => Err(Problem::from(&problem::IDEMPOTENCY_KEY)),
         },
         _ => Err(Problem::from(&problem::IDEMPOTENCY_KEY).detail("It stands more than once.")),

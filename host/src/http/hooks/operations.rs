@@ -4,13 +4,16 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
-use super::Asked;
-use super::problem::Problem;
+use super::problem::{self, Problem};
+use super::{Asked, is_idempotency_key};
 
 /// Done, with the answer that was given; under way; or not done: nothing was changed under that key, within the 24 hours
 /// that it is kept.
 pub(super) fn show(asked: &Asked) -> Result<Response, Problem> {
     let key = asked.parameter("key");
+    if !is_idempotency_key(key) {
+        return Err(Problem::from(&problem::IDEMPOTENCY_KEY));
+    }
     // Before the look-up: what ends between the two is found by it.
     let under_way = asked.host.0.traffic.is_under_way(&asked.caller.session, key);
     let document = match asked.host.0.operation(&asked.caller, key).map_err(Problem::of)? {

@@ -5,7 +5,9 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 
 use crate::http::{Served, css_url, js_url, page_headers, reader};
+use crate::view::html::table::Grid;
 use crate::view::html::{Html, Markup};
+use crate::view::nodes::ColumnKind;
 use crate::view::shell;
 use crate::view::words::{LANGUAGES, Words};
 
@@ -105,24 +107,14 @@ fn code(html: &mut Html, docs: &str) {
 
 /// Fields of an object, or cases of a variant.
 fn members(html: &mut Html, schema: &Value, caption: &str, words: Words) {
-    html.class("table", "kt-table");
-    html.element("caption", &[], caption).open("thead", &[]).open("tr", &[]);
-    for head in ["hooks-name", "hooks-type", "hooks-meaning"] {
-        html.element("th", &[("scope", Some("col"))], words.get(head));
-    }
-    html.close("tr").close("thead").open("tbody", &[]);
+    let mut rows = Vec::new();
     let mut row = |name: &str, ty: Option<&Value>, docs: &str| {
-        html.open("tr", &[])
-            .open("th", &[("scope", Some("row"))])
-            .element("code", &[], name)
-            .close("th")
-            .open("td", &[]);
-        if let Some(ty) = ty {
-            kind(html, ty);
-        }
-        html.close("td").open("td", &[]);
-        code(html, docs);
-        html.close("td").close("tr");
+        let mut cell = Html::new();
+        let name = cell.element("code", &[], name).done();
+        ty.iter().for_each(|ty| kind(&mut cell, ty));
+        let ty = cell.done();
+        code(&mut cell, docs);
+        rows.push((vec![name, ty, cell.done()], Markup::default()));
     };
     for (name, ty) in schema["properties"].as_object().into_iter().flatten() {
         row(name, Some(ty), text(&ty["description"]));
@@ -131,7 +123,12 @@ fn members(html: &mut Html, schema: &Value, caption: &str, words: Words) {
         let value = case["properties"].get("value").filter(|value| value["type"] != "null");
         row(text(&case["properties"]["kind"]["const"]), value, text(&case["description"]));
     }
-    html.close("tbody").close("table");
+    table(html, caption, ["hooks-name", "hooks-type", "hooks-meaning"], &rows, words);
+}
+
+fn table(html: &mut Html, caption: &str, heads: [&str; 3], rows: &[(Vec<Markup>, Markup)], words: Words) {
+    let columns = heads.map(|head| (words.get(head), ColumnKind::Text, false));
+    html.markup(&Grid { caption, columns: &columns, rows, empty: &Markup::default() }.draw(words));
 }
 
 /// What a schema takes, in a few words.
@@ -194,17 +191,14 @@ fn types(html: &mut Html, schemas: &Value, words: Words) {
 /// Each with the fragment that a problem's `type` leads to.
 fn problems(html: &mut Html, words: Words) {
     html.class("section", "kt-section").element("h2", &[], words.get("hooks-problems"));
-    html.class("table", "kt-table").open("thead", &[]).open("tr", &[]);
-    for head in ["hooks-status", "hooks-code", "hooks-meaning"] {
-        html.element("th", &[("scope", Some("col"))], words.get(head));
-    }
-    html.close("tr").close("thead").open("tbody", &[]);
-    for known in KINDS {
-        html.open("tr", &[("id", Some(known.code))]).element("td", &[], &known.status.to_string());
-        html.open("th", &[("scope", Some("row"))]).element("code", &[], known.code).close("th");
-        html.element("td", &[], known.title).close("tr");
-    }
-    html.close("tbody").close("table").close("section");
+    let rows = KINDS.iter().map(|known| {
+        let code = Html::new().element("code", &[("id", Some(known.code))], known.code).done();
+        (vec![code, Markup::text(&known.status.to_string()), Markup::text(known.title)], Markup::default())
+    });
+    let rows: Vec<_> = rows.collect();
+    let heads = ["hooks-code", "hooks-status", "hooks-meaning"];
+    table(html, words.get("hooks-problems"), heads, &rows, words);
+    html.close("section");
 }
 
 fn text(value: &Value) -> &str {

@@ -167,7 +167,7 @@ fn operations() -> Value {
         "description": "For whoever has not got the answer. It is kept for 24 hours, and told to the key that asked.",
         "security": [{ "key": [] }],
         "parameters": [{
-            "name": "key", "in": "path", "required": true, "schema": { "type": "string", "minLength": 1, "maxLength": 255 },
+            "name": "key", "in": "path", "required": true, "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" },
         }],
         "responses": responses,
     })

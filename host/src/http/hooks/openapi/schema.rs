@@ -128,7 +128,9 @@ impl<'a> Schemas<'a> {
             Type::U64 => int(0, MAX_SAFE),
             // JSON has no word for what is not a number.
             Type::Float32 | Type::Float64 if way == Way::Answered => json!({ "type": ["number", "null"] }),
-            Type::Float32 => json!({ "type": "number", "minimum": f32::MIN, "maximum": f32::MAX }),
+            Type::Float32 => {
+                json!({ "type": "number", "minimum": f64::from(f32::MIN), "maximum": f64::from(f32::MAX) })
+            }
             Type::Float64 => json!({ "type": "number" }),
             Type::Char => json!({ "type": "string", "minLength": 1, "maxLength": 1 }),
             Type::String => json!({ "type": "string" }),

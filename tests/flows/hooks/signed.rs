@@ -1,0 +1,133 @@
+//! Requests signed with a key instead of bearing it: RFC 9421 by hand here, by OpenSSL in the example of the documentation.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::{Digest as _, Sha256};
+
+use crate::server::{Answer, Panel, Server};
+
+const PATH: &str = "/v1/hooks/report/visit";
+const BODY: &str = r#"{"page_name": "home"}"#;
+
+fn mac(key: &[u8], message: &str) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any length");
+    mac.update(message.as_bytes());
+    mac.finalize().into_bytes().to_vec()
+}
+
+/// A signature that can be sent again, or with something else.
+struct Signed {
+    digest: String,
+    input: String,
+    signature: String,
+}
+
+impl Signed {
+    fn new(token: &str, nonce: &str, age: i64) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+        let created = i64::try_from(now).expect("small") - age;
+        let digest = format!("sha-256=:{}:", BASE64.encode(Sha256::digest(BODY)));
+        let id = &token[3..15];
+        let parameters = format!(
+            "(\"@method\" \"@path\" \"content-digest\");created={created};nonce=\"{nonce}\";keyid=\"{id}\";alg=\"hmac-sha256\""
+        );
+        let base = format!(
+            "\"@method\": POST\n\"@path\": {PATH}\n\"content-digest\": {digest}\n\"@signature-params\": {parameters}"
+        );
+        let signature = BASE64.encode(mac(&mac(token.as_bytes(), "keyturn request signing"), &base));
+        Self { digest, input: format!("sig={parameters}"), signature: format!("sig=:{signature}:") }
+    }
+
+    fn send(&self, server: &Server, path: &str, body: &str) -> Answer {
+        let headers = [
+            ("Content-Type", "application/json"),
+            ("Content-Digest", self.digest.as_str()),
+            ("Signature-Input", self.input.as_str()),
+            ("Signature", self.signature.as_str()),
+        ];
+        server.ask("POST", path, &headers, body.as_bytes())
+    }
+}
+
+#[test]
+fn a_signed_request_is_done_once_and_for_what_was_signed_only() {
+    let panel = Panel::new();
+    let (token, other) = (panel.key("billing", "report/visit", &[]), panel.key("other", "report/greet", &[]));
+    let server = panel.serve();
+    let first = Signed::new(&token, "0123456789abcdef", 0);
+    first.send(&server, PATH, r#"{"page_name": "away"}"#).problem(401, "bad-signature");
+    first.send(&server, "/v1/hooks/report/greet", BODY).problem(401, "bad-signature");
+    assert_eq!(first.send(&server, PATH, BODY).done(), 1);
+    let again = first.send(&server, PATH, BODY).problem(401, "bad-signature");
+    assert!(again["detail"].as_str().is_some_and(|why| why.contains("nonce")), "{again}");
+    assert_eq!(Signed::new(&token, "another-0123456789", 30).send(&server, PATH, BODY).done(), 2);
+    for age in [120, -120] {
+        let problem =
+            Signed::new(&token, "0123456789abcdee", age).send(&server, PATH, BODY).problem(401, "bad-signature");
+        assert!(problem["detail"].as_str().is_some_and(|why| why.contains("clock")), "{problem}");
+    }
+    // Signed by one key in another's name.
+    let mut forged = Signed::new(&other, "0123456789abcdef", 0);
+    forged.input = forged.input.replace(&other[3..15], &token[3..15]);
+    forged.send(&server, PATH, BODY).problem(401, "bad-signature");
+    Signed::new(&other, "0123456789abcdef", 0).send(&server, PATH, BODY).problem(403, "not-allowed");
+    server.panel.done(&["keys", "revoke", "billing"]);
+    Signed::new(&token, "0123456789abcded", 0).send(&server, PATH, BODY).problem(401, "bad-signature");
+}
+
+#[test]
+fn a_signature_that_was_used_stays_used_when_the_server_starts_anew() {
+    let panel = Panel::new();
+    let token = panel.key("billing", "report/visit", &[]);
+    let server = panel.serve();
+    let signed = Signed::new(&token, "0123456789abcdef", 0);
+    assert_eq!(signed.send(&server, PATH, BODY).done(), 1);
+    server.signal("TERM");
+    let (_, panel) = server.ends();
+    let server = panel.serve();
+    signed.send(&server, PATH, BODY).problem(401, "bad-signature");
+    assert_eq!(Signed::new(&token, "0123456789abcdee", 0).send(&server, PATH, BODY).done(), 2);
+}
+
+/// The examples of docs/hooks.md, as they stand there.
+#[test]
+fn the_examples_of_the_documentation_work() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/hooks.md");
+    let docs = std::fs::read_to_string(docs).expect("reads");
+    let scripts: Vec<&str> = docs.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let of = |word: &str| {
+        scripts.iter().find(|script| script.contains(word)).unwrap_or_else(|| panic!("no example with {word}"))
+    };
+    let panel = Panel::new();
+    let server = panel.serve();
+    let (config, url) = (server.panel.config.clone(), format!("http://{}", server.address));
+    let run = |script: &str, token: &str| {
+        let keyturn = Path::new(env!("CARGO_BIN_EXE_keyturn")).parent().expect("a folder").to_owned();
+        let path = format!("{}:{}", keyturn.display(), std::env::var("PATH").expect("set"));
+        let output = Command::new("bash")
+            .args(["-euo", "pipefail", "-c", script])
+            .env("PATH", path)
+            .env("KEYTURN_CONFIG", &config)
+            .env("HOST", &url)
+            .env("TOKEN", token)
+            .stdin(Stdio::null())
+            .output()
+            .expect("bash runs");
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{script}\n{out}{err}");
+        out.into_owned()
+    };
+    let made = run(of("keys add whmcs"), "");
+    let token = made.lines().find(|line| line.starts_with("kt_")).expect("a token").to_owned();
+    let reset = run(of("/v1/hooks/password/reset-and-mail"), &token);
+    assert!(reset.contains("\"mail\":"), "{reset}");
+    let operation = run(of("/v1/operations/"), &token);
+    assert!(operation.contains("\"state\":\"done\""), "{operation}");
+    let status = run(of("openssl dgst"), &token);
+    assert!(status.contains("\"state\":\"temporary\""), "{status}");
+}
