@@ -7,7 +7,7 @@ use std::time::Duration;
 use argon2::{Algorithm, Argon2, Block, ParamsBuilder, Version};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::bindings::keyturn::panel::kdf::{Argon2Kind, Argon2Parameters, Error, Host};
+use crate::bindings::keyturn::panel::kdf::{Argon2Ceilings, Argon2Kind, Argon2Parameters, Error, Host};
 use crate::call::state::{Purpose, State};
 
 /// How long memory that nobody hashes in is kept, at least; twice that at most.
@@ -81,6 +81,11 @@ impl Buffers {
 }
 
 impl Host for State {
+    fn ceilings(&mut self) -> wasmtime::Result<Argon2Ceilings> {
+        let limits = &self.call.plugin.limits;
+        Ok(Argon2Ceilings { memory_kib: limits.kdf_memory_kib, passes: limits.kdf_passes, lanes: limits.kdf_lanes })
+    }
+
     fn argon2(
         &mut self,
         password: Vec<u8>,

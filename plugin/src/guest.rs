@@ -8,7 +8,7 @@ use crate::bindings::types::{Event, Failure};
 use crate::bindings::{accounts, call, database, events, jobs, kdf, keys, mail, settings};
 use crate::password::PlainPassword;
 use crate::ports::{Accounts, Call, Database, Events, Jobs, Kdf, Keys, Mail, Settings};
-use crate::{background, change, check, links, recovery, reset_and_mail, sign_in, status, views};
+use crate::{background, change, check, links, recognise, recovery, reset_and_mail, sign_in, status, views};
 
 struct Imports;
 
@@ -107,6 +107,9 @@ impl Keys for Imports {
 }
 
 impl Kdf for Imports {
+    fn ceilings(&self) -> kdf::Argon2Ceilings {
+        kdf::ceilings()
+    }
     fn argon2(&self, password: &[u8], salt: &[u8], parameters: kdf::Argon2Parameters) -> Result<Vec<u8>, kdf::Error> {
         kdf::argon2(password, salt, parameters)
     }
@@ -144,6 +147,9 @@ impl hooks::Guest for Plugin {
     }
     fn make_link(account: String) -> Result<hooks::MadeLink, Failure> {
         links::make(&Imports, &account)
+    }
+    fn recognise_hash(hash: String) -> Result<String, Failure> {
+        recognise::recognise_hash(&Imports, &hash)
     }
     fn check_password(password: String, account: Option<String>) -> Result<Strength, Failure> {
         check::check_password(&Imports, &PlainPassword::new(password), account.as_deref())

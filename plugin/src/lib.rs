@@ -5,10 +5,9 @@
 //! (feature `native`), so that the same logic runs under tests and as the yardstick for what the sandbox costs.
 //!
 //! One module for each use case: [`sign_in`], [`recovery`], [`reset_and_mail`], [`change`] (every way to a new password ends in
-//! one function), [`links`], [`status`], [`check`]; and one for each concept: `policy`, [`password`], `generate`, `token`,
-//! `letter` (our mails), `told` (who learns of a change), `throttle`, `hash`, `store`, `words`, `unicode`. [`background`] leads
-//! jobs to their use case.
-//! [`views`] has one file for each page and slot.
+//! one function), [`links`], [`status`], [`check`], [`recognise`]; and one for each concept: `policy`, [`password`], `generate`,
+//! `token`, `letter` (our mails), `told` (who learns of a change), `throttle`, `hash`, `store`, `words`, `unicode`.
+//! [`background`] leads jobs to their use case. [`views`] has one file for each page and slot.
 //!
 //! What must stay true: no use case names an import's binding, only a port; nothing of one call outlives it, so nothing is
 //! built lazily; no secret has a `Debug`.
@@ -27,6 +26,7 @@ pub mod links;
 pub mod password;
 mod policy;
 pub mod ports;
+pub mod recognise;
 pub mod recovery;
 pub mod reset_and_mail;
 mod settings;

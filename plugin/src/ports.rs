@@ -83,6 +83,8 @@ pub trait Keys {
 
 /// Slow hashing at the machine's own speed.
 pub trait Kdf {
+    /// What one hash may cost here.
+    fn ceilings(&self) -> kdf::Argon2Ceilings;
     /// RFC 9106, version 0x13.
     fn argon2(&self, password: &[u8], salt: &[u8], parameters: kdf::Argon2Parameters) -> Result<Vec<u8>, kdf::Error>;
 }

@@ -28,6 +28,8 @@ impl Number {
 
 /// Characters.
 pub(crate) const MIN_LENGTH: Number = Number::new("min-length", 15, 8, 128);
+/// Nothing above its greatest is read either: in the component cost 13 takes up to a second, and a sign-in with a password
+/// that is not ASCII compares twice within a call's two.
 pub(crate) const BCRYPT_COST: Number = Number::new("bcrypt-cost", 12, 10, 13);
 pub(crate) const ARGON2_MEMORY_KIB: Number = Number::new("argon2-memory-kib", 19_456, 7_168, 262_144);
 pub(crate) const ARGON2_PASSES: Number = Number::new("argon2-passes", 2, 1, 16);

@@ -451,6 +451,10 @@ impl Keys for Panel {
 }
 
 impl Kdf for Panel {
+    fn ceilings(&self) -> kdf::Argon2Ceilings {
+        kdf::Argon2Ceilings { memory_kib: self.kdf_ceiling_kib.get(), passes: 16, lanes: 8 }
+    }
+
     fn argon2(&self, password: &[u8], salt: &[u8], parameters: Argon2Parameters) -> Result<Vec<u8>, kdf::Error> {
         if parameters.memory_kib > self.kdf_ceiling_kib.get() {
             return Err(kdf::Error::Limit("memory-kib".to_owned()));

@@ -1,7 +1,7 @@
 //! Argon2 as PHC strings, `$argon2id$v=19$m=19456,t=2,p=1$salt$hash`, as PHP's `password_verify` reads and writes them.
 
-use super::{Unreadable, same};
-use crate::bindings::kdf::{Argon2Kind, Argon2Parameters, Error};
+use super::{Fault, Unreadable, same};
+use crate::bindings::kdf::{Argon2Ceilings, Argon2Kind, Argon2Parameters, Error};
 use crate::ports::Ports;
 use crate::token;
 use base64::Engine as _;
@@ -34,44 +34,57 @@ impl PartialEq for Phc {
 impl Eq for Phc {}
 
 impl Phc {
-    /// Never panics, whatever the text.
-    pub(crate) fn read(text: &str) -> Result<Self, Unreadable> {
-        let mut parts = text.split('$').skip(1);
-        let mut part = |what| parts.next().ok_or(Unreadable::Malformed(what));
-        let kind = match part("no scheme")? {
+    /// None: another scheme. Never panics, whatever the text.
+    pub(crate) fn read(text: &str) -> Option<Result<Self, Unreadable>> {
+        let mut parts = text.strip_prefix('$')?.split('$');
+        let kind = match parts.next()? {
             "argon2i" => Argon2Kind::Argon2i,
             "argon2d" => Argon2Kind::Argon2d,
             "argon2id" => Argon2Kind::Argon2id,
-            _ => return Err(Unreadable::Malformed("no such kind of Argon2")),
+            _ => return None,
         };
-        if part("no version")? != "v=19" {
-            return Err(Unreadable::Malformed("the version is not 19"));
+        Some(Self::of(kind, parts))
+    }
+
+    fn of<'a>(kind: Argon2Kind, mut parts: impl Iterator<Item = &'a str>) -> Result<Self, Unreadable> {
+        let malformed = |fault| Unreadable::Malformed { scheme: name(kind), fault };
+        let mut part = || parts.next().ok_or(malformed(Fault::CutOff));
+        if part()? != "v=19" {
+            return Err(malformed(Fault::Version));
         }
-        let mut costs = part("no parameters")?.split(',');
-        let mut cost = |prefix: &str, max: u32, name: &'static str| {
-            let digits = costs.next().and_then(|cost| cost.strip_prefix(prefix));
+        let mut costs = part()?.split(',');
+        let mut cost = |parameter: &'static str, most: u32| {
+            let digits = costs.next().and_then(|cost| cost.strip_prefix(parameter)?.strip_prefix('='));
             match digits.and_then(decimal) {
-                None | Some(0) => Err(Unreadable::Malformed("a parameter is not a number, or out of order")),
-                Some(n) if n > max => Err(Unreadable::TooCostly(name)),
-                Some(n) => Ok(n),
+                None | Some(0) => Err(malformed(Fault::Parameters)),
+                Some(is) => within(kind, parameter, is, most).map(|()| is),
             }
         };
-        let memory_kib = cost("m=", MAX_MEMORY_KIB, "m (memory)")?;
-        let passes = cost("t=", MAX_PASSES, "t (passes)")?;
-        let lanes = cost("p=", MAX_LANES, "p (lanes)")?;
-        if costs.next().is_some() {
-            return Err(Unreadable::Malformed("keys or associated data are not supported"));
+        let (memory_kib, passes, lanes) = (cost("m", MAX_MEMORY_KIB)?, cost("t", MAX_PASSES)?, cost("p", MAX_LANES)?);
+        // Keys and associated data are nobody's in a panel.
+        if costs.next().is_some() || memory_kib < 8 * lanes {
+            return Err(malformed(Fault::Parameters));
         }
-        if memory_kib < 8 * lanes {
-            return Err(Unreadable::Malformed("less than 8 KiB of memory for each lane"));
-        }
-        let salt = bytes(part("no salt")?, 8..=64)?;
-        let hash = bytes(part("no hash")?, 16..=64)?;
+        let salt = bytes(part()?, 8..=64).ok_or(malformed(Fault::Salt))?;
+        let hash = bytes(part()?, 16..=64).ok_or(malformed(Fault::Hash))?;
         if parts.next().is_some() {
-            return Err(Unreadable::Malformed("something follows the hash"));
+            return Err(malformed(Fault::GoesOn));
         }
         let parameters = Argon2Parameters { kind, memory_kib, passes, lanes, length: hash.len() as u32 };
         Ok(Phc { parameters, salt, hash })
+    }
+
+    /// As PHC strings call it.
+    pub(crate) fn scheme(&self) -> &'static str {
+        name(self.parameters.kind)
+    }
+
+    /// Whether the host would compute it.
+    pub(crate) fn within(&self, ceilings: Argon2Ceilings) -> Result<(), Unreadable> {
+        let Argon2Parameters { kind, memory_kib, passes, lanes, .. } = self.parameters;
+        within(kind, "m", memory_kib, ceilings.memory_kib)?;
+        within(kind, "t", passes, ceilings.passes)?;
+        within(kind, "p", lanes, ceilings.lanes)
     }
 
     pub(crate) fn make(
@@ -108,15 +121,23 @@ impl Phc {
 impl fmt::Display for Phc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Argon2Parameters { kind, memory_kib, passes, lanes, .. } = self.parameters;
-        let kind = match kind {
-            Argon2Kind::Argon2i => "argon2i",
-            Argon2Kind::Argon2d => "argon2d",
-            Argon2Kind::Argon2id => "argon2id",
-        };
+        let kind = name(kind);
         let salt = BASE64_STANDARD_NO_PAD.encode(&self.salt);
         let hash = BASE64_STANDARD_NO_PAD.encode(&self.hash);
         write!(f, "${kind}$v=19$m={memory_kib},t={passes},p={lanes}${salt}${hash}")
     }
+}
+
+fn name(kind: Argon2Kind) -> &'static str {
+    match kind {
+        Argon2Kind::Argon2i => "argon2i",
+        Argon2Kind::Argon2d => "argon2d",
+        Argon2Kind::Argon2id => "argon2id",
+    }
+}
+
+fn within(kind: Argon2Kind, parameter: &'static str, is: u32, most: u32) -> Result<(), Unreadable> {
+    if is > most { Err(Unreadable::TooCostly { scheme: name(kind), parameter, is, most }) } else { Ok(()) }
 }
 
 /// As PHC strings write numbers: no sign, no leading zero.
@@ -125,11 +146,7 @@ fn decimal(text: &str) -> Option<u32> {
     if plain { text.parse().ok() } else { None }
 }
 
-fn bytes(text: &str, lengths: std::ops::RangeInclusive<usize>) -> Result<Vec<u8>, Unreadable> {
-    let bytes = BASE64_STANDARD_NO_PAD.decode(text).map_err(|_| Unreadable::Malformed("salt or hash is not base64"))?;
-    if lengths.contains(&bytes.len()) {
-        Ok(bytes)
-    } else {
-        Err(Unreadable::Malformed("salt or hash is of another length than any that is in use"))
-    }
+/// None: not base64, or of another length than any that is in use.
+fn bytes(text: &str, lengths: std::ops::RangeInclusive<usize>) -> Option<Vec<u8>> {
+    BASE64_STANDARD_NO_PAD.decode(text).ok().filter(|bytes| lengths.contains(&bytes.len()))
 }

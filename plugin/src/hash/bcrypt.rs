@@ -1,15 +1,19 @@
 //! bcrypt as crypt(3) strings: `$2a$`, `$2b$` and `$2y$` are read, `$2y$` is written, since PHP knows no other. Computed here,
 //! in the component: its parser belongs in the sandbox, and the host's `kdf` has no bcrypt.
 
-use super::{Unfit, Unreadable};
+use super::{Fault, Unfit, Unreadable};
+use crate::settings::BCRYPT_COST;
 use bcrypt::{HashParts, Version};
 use std::str::FromStr as _;
 
 /// bcrypt reads no more of a password.
 pub(crate) const MAX_BYTES: usize = 72;
 
-/// 2^15 rounds take seconds in the component; what is above is refused rather than begun.
-const MAX_COST: u32 = 15;
+/// Characters of a crypt(3) string.
+const LENGTH: usize = 60;
+
+/// As crypt(3) strings are called in words.
+pub(crate) const SCHEME: &str = "bcrypt";
 
 /// A crypt(3) string whose form is right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,19 +23,30 @@ pub(crate) struct Crypt {
 }
 
 impl Crypt {
-    /// Never panics, whatever the text.
-    pub(crate) fn read(text: &str) -> Result<Self, Unreadable> {
-        if !["$2a$", "$2b$", "$2y$"].iter().any(|prefix| text.starts_with(prefix)) {
-            return Err(Unreadable::Malformed("no such kind of bcrypt"));
+    /// None: another scheme. Never panics, whatever the text.
+    pub(crate) fn read(text: &str) -> Option<Result<Self, Unreadable>> {
+        let known = ["$2a$", "$2b$", "$2y$"].iter().any(|prefix| text.starts_with(prefix));
+        known.then(|| Self::of(text))
+    }
+
+    /// What costs more than any hash that is written here is refused rather than begun: who can write a hash must not choose
+    /// what a sign-in costs, and one that is compared must be done within the time of a call.
+    fn of(text: &str) -> Result<Self, Unreadable> {
+        let malformed = |fault| Err(Unreadable::Malformed { scheme: SCHEME, fault });
+        let is = text.chars().count();
+        if is != LENGTH {
+            return malformed(Fault::Length { is, must: LENGTH });
         }
         // The crate would take `+9` for a number.
         if !text.bytes().skip(4).take(2).all(|b| b.is_ascii_digit()) {
-            return Err(Unreadable::Malformed("the cost is not a number"));
+            return malformed(Fault::Cost);
         }
-        let parts = HashParts::from_str(text).map_err(|_| Unreadable::Malformed("not a bcrypt string"))?;
+        let Ok(parts) = HashParts::from_str(text) else { return malformed(Fault::Alphabet) };
         match parts.get_cost() {
-            cost if cost > MAX_COST => Err(Unreadable::TooCostly("cost")),
-            cost if cost < 4 => Err(Unreadable::Malformed("a cost below 4")),
+            is if is > BCRYPT_COST.max => {
+                Err(Unreadable::TooCostly { scheme: SCHEME, parameter: "cost", is, most: BCRYPT_COST.max })
+            }
+            cost if cost < 4 => malformed(Fault::Cost),
             cost => Ok(Crypt { text: text.to_owned(), cost }),
         }
     }

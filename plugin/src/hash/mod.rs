@@ -2,6 +2,9 @@
 
 pub(crate) mod argon2;
 pub(crate) mod bcrypt;
+mod unreadable;
+
+pub(crate) use unreadable::{Fault, Unreadable};
 
 use crate::bindings::kdf;
 use crate::bindings::types::Failure;
@@ -10,34 +13,12 @@ use crate::password::PlainPassword;
 use crate::ports::Ports;
 use crate::settings::{self, Output};
 use crate::words::{Word, Words};
-use std::fmt;
 
 /// A stored hash that this plugin can compare with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Stored {
     Argon2(argon2::Phc),
     Bcrypt(bcrypt::Crypt),
-}
-
-/// Why a stored hash cannot be compared with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Unreadable {
-    /// Another scheme; its mark, such as `$6$`.
-    Scheme(String),
-    /// Of the scheme, but not as its format says.
-    Malformed(&'static str),
-    /// The named parameter is above what one sign-in may cost.
-    TooCostly(&'static str),
-}
-
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Unreadable::Scheme(mark) => write!(f, "the scheme `{mark}` is not one that this plugin verifies"),
-            Unreadable::Malformed(what) => write!(f, "malformed: {what}"),
-            Unreadable::TooCostly(what) => write!(f, "its parameter {what} is above the limit for one sign-in"),
-        }
-    }
 }
 
 /// What a new hash is written as.
@@ -114,13 +95,9 @@ impl Configured {
 
 impl Stored {
     pub(crate) fn read(text: &str) -> Result<Self, Unreadable> {
-        if text.starts_with("$argon2") {
-            argon2::Phc::read(text).map(Stored::Argon2)
-        } else if text.starts_with("$2") {
-            bcrypt::Crypt::read(text).map(Stored::Bcrypt)
-        } else {
-            Err(Unreadable::Scheme(mark(text)))
-        }
+        let argon2 = || argon2::Phc::read(text).map(|read| read.map(Stored::Argon2));
+        let bcrypt = || bcrypt::Crypt::read(text).map(|read| read.map(Stored::Bcrypt));
+        argon2().or_else(bcrypt).unwrap_or_else(|| Err(Unreadable::Scheme(mark(text))))
     }
 
     /// Does the work and compares in constant time.
@@ -150,12 +127,10 @@ pub(crate) fn configured_failure(ports: &dyn Ports, error: kdf::Error) -> Failur
 }
 
 /// `$6$` of a crypt(3) string; nothing else of it, since some systems store plain text.
-fn mark(text: &str) -> String {
-    let mark = text.strip_prefix('$').and_then(|rest| rest.split_once('$')).map(|(id, _)| id);
-    match mark {
-        Some(id) if id.len() <= 16 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') => format!("${id}$"),
-        _ => "without a mark".to_owned(),
-    }
+fn mark(text: &str) -> Option<String> {
+    let (id, _) = text.strip_prefix('$')?.split_once('$')?;
+    let plain = id.len() <= 16 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    plain.then(|| format!("${id}$"))
 }
 
 /// Equal length is no secret; equal content is.

@@ -1,5 +1,7 @@
 use super::*;
 use crate::hash::{Stored, Unreadable};
+use crate::recognise::recognise_hash;
+use crate::settings::BCRYPT_COST;
 use proptest::prelude::*;
 
 /// `password_hash($password, PASSWORD_BCRYPT)` of PHP 8.2.
@@ -89,13 +91,26 @@ fn a_nul_never_matches_bcrypt() {
 fn parameters_above_the_limits_are_refused_by_name() {
     let hash = |costs: &str| format!("$argon2id$v=19${costs}$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAA");
     assert!(Stored::read(&hash("m=65536,t=4,p=1")).is_ok());
-    let cases =
-        [("m=262145,t=1,p=1", "m (memory)"), ("m=8192,t=17,p=1", "t (passes)"), ("m=8192,t=1,p=9", "p (lanes)")];
+    let cases = [("m=262145,t=1,p=1", "m"), ("m=8192,t=17,p=1", "t"), ("m=8192,t=1,p=9", "p")];
     for (costs, name) in cases {
-        assert_eq!(Stored::read(&hash(costs)), Err(Unreadable::TooCostly(name)), "{costs}");
+        assert_eq!(too_costly(&hash(costs)), Some(name), "{costs}");
     }
-    let bcrypt = format!("$2y$16${}", ".".repeat(53));
-    assert_eq!(Stored::read(&bcrypt), Err(Unreadable::TooCostly("cost")));
+}
+
+fn too_costly(hash: &str) -> Option<&'static str> {
+    match Stored::read(hash) {
+        Err(Unreadable::TooCostly { parameter, .. }) => Some(parameter),
+        _ => None,
+    }
+}
+
+#[test]
+fn bcrypt_of_every_cost_that_may_be_written_is_read_and_of_none_above() {
+    let of = |cost: u32| format!("$2y${cost:02}${}", ".".repeat(53));
+    for cost in 4..=BCRYPT_COST.max {
+        assert!(Stored::read(&of(cost)).is_ok(), "{cost}");
+    }
+    assert_eq!(too_costly(&of(BCRYPT_COST.max + 1)), Some("cost"));
 }
 
 #[test]
@@ -112,15 +127,14 @@ fn what_is_not_of_the_form_is_malformed() {
         "$argon2id$v=19$m=8192,t=1,p=1$c29t$AAAAAAAAAAAAAAAAAAAAAA",
         "$argon2id$v=19$m=8192,t=0,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAA",
         "$argon2id$v=19$m=8,t=1,p=2$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAA",
-        "$argon2x$v=19$m=8192,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAA",
         "$argon2id",
+        "$argon2id$v=19$m=8192,t=1,p=1$c29tZXNhbHRzb21lc2FsdA",
         "$2y$",
         "$2y$é",
-        "$2x$07$BCryptRequires22Chrcte/VlQH0piJtjXl.0t1XkA8pw9dMXTTOq",
         "$2y$+7$BCryptRequires22Chrcte/VlQH0piJtjXl.0t1XkA8pw9dMXTTOq",
         "$2y$03$BCryptRequires22Chrcte/VlQH0piJtjXl.0t1XkA8pw9dMXTTOq",
     ] {
-        assert!(matches!(Stored::read(text), Err(Unreadable::Malformed(_))), "{text}: {:?}", Stored::read(text));
+        assert!(matches!(Stored::read(text), Err(Unreadable::Malformed { .. })), "{text}: {:?}", Stored::read(text));
     }
 }
 
@@ -130,9 +144,99 @@ fn of_another_scheme_only_its_mark_is_told() {
         Err(Unreadable::Scheme(mark)) => mark,
         other => panic!("{other:?}"),
     };
-    assert_eq!(told("$6$rounds=5000$salt$hash"), "$6$");
-    assert_eq!(told("a password in the clear"), "without a mark");
-    assert_eq!(told("$a password in the clear$"), "without a mark");
+    for (hash, mark) in [
+        ("$6$rounds=5000$salt$hash", "$6$"),
+        ("$argon2x$v=19$m=8192,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAA", "$argon2x$"),
+        ("$2x$07$BCryptRequires22Chrcte/VlQH0piJtjXl.0t1XkA8pw9dMXTTOq", "$2x$"),
+    ] {
+        assert_eq!(told(hash).as_deref(), Some(mark));
+    }
+    for clear in ["a password in the clear", "$a password in the clear$", ""] {
+        assert_eq!(told(clear), None);
+    }
+}
+
+/// What the hook answers: a scheme, or the code and the sentence against it.
+fn recognised(panel: &Panel, hash: &str) -> Result<String, (String, String)> {
+    recognise_hash(panel, hash).map_err(|failure| match failure {
+        Failure::Invalid(mut errors) => {
+            let error = errors.pop().unwrap();
+            assert_eq!((error.field.as_str(), errors.len()), ("hash", 0));
+            (error.code, error.message)
+        }
+        other => panic!("{other:?}"),
+    })
+}
+
+#[test]
+fn a_hash_that_would_be_compared_with_is_called_by_its_scheme() {
+    let panel = panel();
+    for (hash, scheme) in [
+        (PHP_BCRYPT[0].1, "bcrypt"),
+        (
+            "$argon2id$v=19$m=65536,t=4,p=1$U1VRUkNUSWtjM2RPM3IzZQ$giM1QvuDmhEdG/aXJy1+EGyyzuqrLZGz9KW2KwR6HHo",
+            "argon2id",
+        ),
+        ("$argon2i$v=19$m=1024,t=2,p=2$1bY3hkp5PWgm7uI2Rgmvdg$A4RFe6VfJ5iDSDH2xa+WzOv2RbFXn1TATsD+tTb/wSU", "argon2i"),
+        ("$argon2d$v=19$m=8192,t=1,p=1$jXygi6GjPgU2oNS0xbhLXw$5ekbd/AOjyOAUEdYJEXQEQDrjjPr1PgJcjRSA+7sEyc", "argon2d"),
+    ] {
+        assert_eq!(recognised(&panel, hash), Ok(scheme.to_owned()));
+    }
+    assert_eq!(panel.kdf_calls.get(), 0, "nothing is computed");
+}
+
+#[test]
+fn why_a_hash_is_not_taken_is_said_in_words_that_hold_nothing_of_it() {
+    let panel = panel();
+    let salted = |costs: &str, rest: &str| format!("$argon2id$v=19${costs}$c29tZXNhbHRzb21lc2FsdA{rest}");
+    let bcrypt = PHP_BCRYPT[0].1;
+    for (hash, code, message) in [
+        (
+            "$6$rounds=5000$salt$hash".to_owned(),
+            "unknown-scheme",
+            "sha512-crypt ($6$) is not known here; known are argon2id, argon2i, argon2d, bcrypt",
+        ),
+        ("$9$x$y".to_owned(), "unknown-scheme", "$9$ is not known here; known are"),
+        ("hunter2".to_owned(), "unknown-scheme", "no scheme can be seen in it; known are argon2id,"),
+        (bcrypt[..59].to_owned(), "malformed", "bcrypt: hash is 59 characters, must be 60"),
+        (format!("{}!", &bcrypt[..59]), "malformed", "bcrypt: hash has characters that bcrypt does not use"),
+        (bcrypt.replace("$07$", "$+7$"), "malformed", "bcrypt: cost must be two digits"),
+        (bcrypt.replace("$07$", "$15$"), "too-costly", "bcrypt: cost is 15, must be at most 13"),
+        (salted("m=8192,p=1,t=1", "$"), "malformed", "argon2id: parameters must be like m=65536,t=4,p=1"),
+        (salted("m=8192,t=1,p=1", ""), "malformed", "argon2id: its end is missing"),
+        (salted("m=8192,t=1,p=1", "$AAAA"), "malformed", "argon2id: hash must be 16 to 64 bytes in base64"),
+        (salted("m=8192,t=1,p=1", "==$AAAA"), "malformed", "argon2id: salt must be 8 to 64 bytes in base64"),
+        (salted("m=8192,t=1,p=1", "$AAAAAAAAAAAAAAAAAAAAAA$"), "malformed", "argon2id: something follows the hash"),
+        (salted("m=8192,t=17,p=1", "$AAAAAAAAAAAAAAAAAAAAAA"), "too-costly", "argon2id: t is 17, must be at most 16"),
+    ] {
+        let (found, said) = recognised(&panel, &hash).unwrap_err();
+        assert_eq!(found, code, "{hash}");
+        assert!(said.starts_with(message), "{said}");
+        assert!(!said.contains("hunter2") && !said.contains("c29t"), "{said}");
+    }
+    *panel.locale.borrow_mut() = "es".to_owned();
+    let (_, said) = recognised(&panel, &bcrypt[..59]).unwrap_err();
+    assert_eq!(said, "bcrypt: el hash tiene 59 caracteres y debe tener 60");
+}
+
+#[test]
+fn what_the_host_would_not_compute_at_sign_in_is_not_taken() {
+    let panel = panel();
+    let hash = "$argon2id$v=19$m=65536,t=4,p=1$U1VRUkNUSWtjM2RPM3IzZQ$giM1QvuDmhEdG/aXJy1+EGyyzuqrLZGz9KW2KwR6HHo";
+    panel.kdf_ceiling_kib.set(65_535);
+    let (code, said) = recognised(&panel, hash).unwrap_err();
+    assert_eq!((code.as_str(), said.as_str()), ("too-costly", "argon2id: m is 65536, must be at most 65535"));
+    assert_eq!(
+        sign_in(&with_hash_under(hash, 65_535), "marta.vidal", "correct horse battery staple"),
+        Ok(Verdict::Rejected)
+    );
+    assert!(accepted(&with_hash_under(hash, 65_536), "marta.vidal", "correct horse battery staple"));
+}
+
+fn with_hash_under(hash: &str, ceiling_kib: u32) -> Panel {
+    let panel = with_hash(hash);
+    panel.kdf_ceiling_kib.set(ceiling_kib);
+    panel
 }
 
 proptest! {

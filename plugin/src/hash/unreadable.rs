@@ -1,0 +1,117 @@
+//! Why a stored hash cannot be compared with, in words that hold nothing of it.
+
+use crate::bindings::nodes::Value;
+use crate::words::{Word, Words};
+use std::fmt;
+
+/// What [`super::Stored::read`] reads.
+const KNOWN: &str = "argon2id, argon2i, argon2d, bcrypt";
+
+/// Marks of schemes that other panels store, by the names that people know.
+const OTHERS: [(&str, &str); 7] = [
+    ("$1$", "md5-crypt"),
+    ("$5$", "sha256-crypt"),
+    ("$6$", "sha512-crypt"),
+    ("$7$", "scrypt"),
+    ("$y$", "yescrypt"),
+    ("$H$", "phpass"),
+    ("$P$", "phpass"),
+];
+
+/// Why a stored hash cannot be compared with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Unreadable {
+    /// Another scheme; its mark, such as `$6$`, if it bears one.
+    Scheme(Option<String>),
+    /// Of the scheme, but not as its format says.
+    Malformed { scheme: &'static str, fault: Fault },
+    /// The named parameter is above what one sign-in may cost.
+    TooCostly { scheme: &'static str, parameter: &'static str, is: u32, most: u32 },
+}
+
+/// How a hash departs from its scheme's format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// In characters.
+    Length { is: usize, must: usize },
+    /// Characters that the scheme does not use.
+    Alphabet,
+    /// Not a cost, or none that the scheme knows.
+    Cost,
+    /// Argon2's version.
+    Version,
+    /// Argon2's `m`, `t` and `p`.
+    Parameters,
+    /// Not base64, or of a length that is not in use.
+    Salt,
+    /// The same of the hash itself.
+    Hash,
+    /// A part is missing at its end.
+    CutOff,
+    /// There is a part too many.
+    GoesOn,
+}
+
+/// For the log.
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message(Words::in_locale("en")))
+    }
+}
+
+impl Unreadable {
+    /// Stable: part of the contract.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Unreadable::Scheme(_) => "unknown-scheme",
+            Unreadable::Malformed { .. } => "malformed",
+            Unreadable::TooCostly { .. } => "too-costly",
+        }
+    }
+
+    /// Tells nothing of the hash but its scheme, its length and its costs.
+    pub(crate) fn message(&self, words: Words) -> String {
+        let text = |text: &str| Value::Text(text.to_owned());
+        match self {
+            Unreadable::Scheme(None) => words.text(Word::HashUnmarked, &[("known", text(KNOWN))]),
+            Unreadable::Scheme(Some(mark)) => {
+                let name = OTHERS.iter().find(|(known, _)| known == mark).map(|(_, name)| format!("{name} ({mark})"));
+                let scheme = Value::Text(name.unwrap_or_else(|| mark.clone()));
+                words.text(Word::HashUnknown, &[("scheme", scheme), ("known", text(KNOWN))])
+            }
+            Unreadable::TooCostly { scheme, parameter, is, most } => {
+                let number = |n: &u32| Value::Number((*n).into());
+                let values = [
+                    ("scheme", text(scheme)),
+                    ("parameter", text(parameter)),
+                    ("is", number(is)),
+                    ("most", number(most)),
+                ];
+                words.text(Word::HashTooCostly, &values)
+            }
+            Unreadable::Malformed { scheme, fault } => {
+                let mut values = vec![("scheme", text(scheme))];
+                if let Fault::Length { is, must } = fault {
+                    values.extend([("is", Value::Number(*is as i64)), ("must", Value::Number(*must as i64))]);
+                }
+                words.text(fault.word(), &values)
+            }
+        }
+    }
+}
+
+impl Fault {
+    fn word(self) -> Word {
+        match self {
+            Fault::Length { .. } => Word::HashLength,
+            Fault::Alphabet => Word::HashAlphabet,
+            Fault::Cost => Word::HashCost,
+            Fault::Version => Word::HashVersion,
+            Fault::Parameters => Word::HashParameters,
+            Fault::Salt => Word::HashSalt,
+            Fault::Hash => Word::HashHash,
+            Fault::CutOff => Word::HashCutOff,
+            Fault::GoesOn => Word::HashGoesOn,
+        }
+    }
+}
