@@ -89,7 +89,7 @@ impl Provider for Sql {
         let named = || realms.iter().filter_map(|name| Some((*name, self.realms.get(*name)?)));
         for by in [Matched::Login, Matched::Email] {
             for (name, realm) in named() {
-                for id in realm.matching(sql, name, &folded, by, limit)? {
+                for id in realm.matching(sql, name, (typed, &folded), by, limit)? {
                     if !found.iter().any(|(other, _)| *other == id) {
                         found.push((id, by));
                     }
@@ -229,7 +229,7 @@ impl Realm {
         &self,
         sql: &dyn storage::Sql,
         name: &str,
-        folded: &str,
+        (typed, folded): (&str, &str),
         by: Matched,
         limit: usize,
     ) -> Result<Vec<AccountId>, StorageError> {
@@ -238,7 +238,8 @@ impl Realm {
             (Matched::Email, Some((ascii, any))) => (ascii, any),
             (Matched::Email, None) => return Ok(Vec::new()),
         };
-        let statement = if folded.is_ascii() { ascii } else { any };
+        // As it was typed: `Straße` folds to ASCII, and `lower` would not find who bears it.
+        let statement = if typed.is_ascii() { ascii } else { any };
         let most = i64::try_from(limit).unwrap_or(i64::MAX);
         let parameters = statement.with([Value::Text(folded.to_owned()), Value::Integer(most)]);
         let rows =

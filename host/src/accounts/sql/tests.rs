@@ -78,6 +78,7 @@ fn find_matches_by_fold_logins_first_and_never_the_deleted() {
         find("Shared@Example.org", &["customer"]),
         [("customer:3".to_owned(), Matched::Login), ("customer:2".to_owned(), Matched::Email)]
     );
+    assert_eq!(find("STRAßE", &["customer"]), one("customer:5", Matched::Login));
     assert_eq!(find("STRASSE", &["customer"]), [], "SQL's narrowing knows ASCII only where the typed text is ASCII");
     assert_eq!(find("müller@EXAMPLE.org", &["customer"]), one("customer:5", Matched::Email));
     assert_eq!(find("gone", &["customer"]), []);
