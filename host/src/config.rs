@@ -92,6 +92,8 @@ pub struct SignIn {
     pub set_hook: String,
     /// The hook that makes a link to choose one.
     pub link_hook: String,
+    /// The hook that says what a stored hash is.
+    pub recognise_hook: String,
     /// Milliseconds of the time grid on which a check is answered; above the slowest hash that the panel has stored.
     pub even_ms: u64,
 }
@@ -102,6 +104,7 @@ impl Default for SignIn {
             hook: "password/verify".to_owned(),
             set_hook: "password/set-password".to_owned(),
             link_hook: "password/make-link".to_owned(),
+            recognise_hook: "password/recognise-hash".to_owned(),
             even_ms: 250,
         }
     }

@@ -65,6 +65,11 @@ impl Database {
         Ok(database)
     }
 
+    /// A connection for somebody alone.
+    pub fn connection(&self) -> rusqlite::Result<Connection> {
+        connect(&self.path)
+    }
+
     /// Does something on a connection of its own. Blocks.
     pub fn with<T>(&self, what: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,7 +7,10 @@
 
 mod answer;
 mod database;
+mod exit;
 mod folk;
+mod import;
+mod list;
 mod owner;
 mod pages;
 mod people;
@@ -16,6 +19,7 @@ mod seed;
 mod serve;
 mod session;
 mod site;
+mod terminal;
 #[cfg(test)]
 mod tests;
 mod visitor;
@@ -43,10 +47,20 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A small hosting panel that embeds Keyturn.
 #[derive(Parser)]
-#[command(version, max_term_width = 100)]
+#[command(
+    version,
+    max_term_width = 100,
+    before_help = "\
+Examples:
+  keyturn-example-panel serve
+  keyturn-example-panel import customers.csv",
+    after_help = "\
+Exit codes: 0 done · 1 failed, nothing changed · 2 wrong usage · 3 done in part · 4 no such file ·
+6 configuration wrong · 130 interrupted"
+)]
 struct Arguments {
     /// The panel's keyturn.toml; paths in it are relative to it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short, global = true, value_name = "FILE", env = "KEYTURN_CONFIG", default_value = "keyturn.toml")]
     config: PathBuf,
     #[command(subcommand)]
     command: Command,
@@ -79,43 +93,74 @@ enum Command {
         #[arg(long)]
         name: Option<String>,
     },
+    /// Take in the customers of another panel, with their stored hashes, from a CSV file
+    #[command(
+        before_help = "\
+Examples:
+  keyturn-example-panel import customers.csv --dry-run
+  keyturn-example-panel import customers.csv",
+        after_help = IMPORTED
+    )]
+    Import(import::Arguments),
+    /// List customers, by name
+    #[command(before_help = "\
+Examples:
+  keyturn-example-panel list vidal
+  keyturn-example-panel list --state no-email --json")]
+    List(list::Arguments),
 }
+
+const IMPORTED: &str = "\
+Columns, named by the file's first line, in any order:
+  login      What is typed at sign-in; nobody else's login or address
+  email      The mail address; may be empty, then nothing can be mailed
+  name       Of the person or company
+  password   The stored hash, as crypt(3) or PHC string: $2y$… or $argon2id$…; never a password
+             itself. Empty: nobody signs in until a password is set
+  reseller   Optional. The login of a reseller of this panel, who manages the customer
+  state      Optional. active or suspended; empty: active
+  language   Optional. en or es; empty: en
+
+Good rows go in and bad ones are listed. Customers who are there, with that login and address, are
+skipped and stay as they are, so mend the bad rows and run it again. It may be interrupted at any
+time, and goes on when it is run again.
+
+Exit codes: 0 all rows are in · 1 none was imported · 3 some · 4 no such file · 130 interrupted";
 
 fn main() -> ExitCode {
     serve_compiler();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(cause) => {
-            eprintln!("error: {cause:#}");
-            ExitCode::FAILURE
-        }
-    }
+    run(&Arguments::parse()).unwrap_or_else(|cause| {
+        eprintln!("error: {cause:#}");
+        exit::code(&cause)
+    })
 }
 
-fn run(arguments: &Arguments) -> anyhow::Result<()> {
+fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     // Held until the end: throttles are counted in the memory of the one server.
     let _lock = match &arguments.command {
         Command::Serve { .. } => {
             let config = Config::read(&arguments.config)?;
             Some(ServerLock::take(&config.path(&config.database.sqlite))?)
         }
-        Command::CreateOwner { .. } => None,
+        _ => None,
     };
     if let Command::Serve { demo: true, .. } = &arguments.command {
         seed::fill(&Site::open_without_mail(&arguments.config)?).context("the demo's people could not be made")?;
     }
     let site = Site::open(&arguments.config)?;
     match &arguments.command {
-        Command::CreateOwner { login, email, name } => owner::create(&site, login, email.as_deref(), name.as_deref()),
+        Command::Import(arguments) => return import::run(&site, arguments),
+        Command::List(arguments) => list::run(&site, arguments)?,
+        Command::CreateOwner { login, email, name } => owner::create(&site, login, email.as_deref(), name.as_deref())?,
         Command::Serve { listen, demo, without_workers } => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             let workers = if *without_workers { None } else { Some(Working::begin(&site)?) };
             runtime.block_on(async {
                 serve(Arc::new(site), *listen, *demo).await?;
                 finish(workers).await
-            })
+            })?;
         }
         Command::Work => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -124,9 +169,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             runtime.block_on(async {
                 told_to_stop().await?;
                 finish(Some(workers)).await
-            })
+            })?;
         }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What sends mail and runs jobs, beside everything else.

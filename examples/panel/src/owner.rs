@@ -9,7 +9,7 @@ use keyturn_host::{CallError, Failure};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::people::{Kind, NewPerson, account, today};
+use crate::people::{Kind, NewPerson, account, login_problem, today};
 use crate::site::Site;
 
 /// Makes the owner; his password goes the same way as everybody's.
@@ -17,8 +17,8 @@ pub fn create(site: &Site, login: &str, email: Option<&str>, name: Option<&str>)
     if site.people.has_owner()? {
         bail!("there is an owner already. To give somebody a new password: keyturn reset-password LOGIN");
     }
-    if login.trim() != login || login.is_empty() || login.chars().count() > 100 || login.contains(char::is_control) {
-        bail!("the login must be 1 to 100 characters without spaces around it");
+    if let Some(problem) = login_problem(login) {
+        bail!("the login {problem}");
     }
     if site.people.by_login(login)?.is_some() {
         bail!("somebody else has the login {login}; choose another");
@@ -32,6 +32,7 @@ pub fn create(site: &Site, login: &str, email: Option<&str>, name: Option<&str>)
         locale: "en",
         suspended: false,
         reseller: None,
+        hash: None,
         since: &today(),
     })?;
     if let Err(refused) = set_password(site, "staff", id, &password, false) {

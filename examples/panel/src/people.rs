@@ -1,8 +1,9 @@
 //! The panel's people: what a row holds, and every query on them.
 
+use clap::ValueEnum;
 use jiff::Timestamp;
 use keyturn_host::accounts::{AccountId, Scope};
-use rusqlite::{OptionalExtension as _, Row, named_params, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use crate::database::{Database, plain};
 use crate::folk::Folk;
@@ -116,6 +117,11 @@ pub struct Within {
 }
 
 impl Within {
+    /// All of a list: at the console.
+    pub fn all(folk: Folk) -> Self {
+        Self { folk, reseller: None }
+    }
+
     /// What `viewer` sees of a list; none if nothing.
     pub fn seen_by(viewer: &Person, folk: Folk) -> Option<Self> {
         let reseller = match crate::folk::scope(viewer.kind, folk) {
@@ -134,7 +140,7 @@ impl Within {
 }
 
 /// Which rows of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Filter {
     /// All.
     All,
@@ -188,18 +194,20 @@ pub struct Listing {
 /// Rows of one page of a list.
 pub const PAGE: i64 = 25;
 
+/// Whether a name, login or address contains what was typed, in a query.
+const FOUND: &str = "(:typed = '' OR instr(plain(p.name), :typed) OR instr(plain(p.login), :typed) \
+     OR instr(plain(p.email), :typed))";
+
 impl Database {
     /// A page of a list, `page` from 0, of those whose name, login or address contains what was typed.
     pub fn list(&self, within: Within, typed: &str, filter: Filter, page: i64) -> rusqlite::Result<Listing> {
         let condition = within.condition();
-        let found = "(:typed = '' OR instr(plain(p.name), :typed) OR instr(plain(p.login), :typed) \
-             OR instr(plain(p.email), :typed))";
         let typed = plain(typed.trim());
         self.with(|db| {
             let snapshot = db.transaction()?;
             let sums: Vec<String> = Filter::ALL
                 .iter()
-                .map(|filter| format!("coalesce(sum({found} AND {}), 0)", filter.condition()))
+                .map(|filter| format!("coalesce(sum({FOUND} AND {}), 0)", filter.condition()))
                 .collect();
             let sql = format!("SELECT count(*), {} FROM people p WHERE {condition}", sums.join(", "));
             let bound = named_params! {":reseller": within.reseller, ":typed": typed};
@@ -207,7 +215,7 @@ impl Database {
                 Ok((row.get(0)?, [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?]))
             })?;
             let sql = format!(
-                "{PERSON} WHERE {condition} AND {found} AND {} ORDER BY plain(p.name), p.id LIMIT :limit OFFSET :offset",
+                "{PERSON} WHERE {condition} AND {FOUND} AND {} ORDER BY plain(p.name), p.id LIMIT :limit OFFSET :offset",
                 filter.condition()
             );
             let mut statement = snapshot.prepare_cached(&sql)?;
@@ -216,6 +224,27 @@ impl Database {
             };
             let people = statement.query_map(bound, Person::of)?.collect::<Result<_, _>>()?;
             Ok(Listing { people, counts, total })
+        })
+    }
+
+    /// Each of a list, as [`Database::list`] finds and orders them.
+    pub fn each(
+        &self,
+        within: Within,
+        typed: &str,
+        filter: Filter,
+        use_it: &mut dyn FnMut(Person),
+    ) -> rusqlite::Result<()> {
+        let condition = within.condition();
+        let sql =
+            format!("{PERSON} WHERE {condition} AND {FOUND} AND {} ORDER BY plain(p.name), p.id", filter.condition());
+        self.with(|db| {
+            let mut statement = db.prepare_cached(&sql)?;
+            let bound = named_params! {":reseller": within.reseller, ":typed": plain(typed.trim())};
+            for person in statement.query_map(bound, Person::of)? {
+                use_it(person?);
+            }
+            Ok(())
         })
     }
 
@@ -259,18 +288,9 @@ impl Database {
         self.with(|db| db.query_row(sql, [login], |row| row.get(0)).optional())
     }
 
-    /// A new row without a password; with one it can only be given by a hook.
+    /// A new row.
     pub fn add(&self, new: &NewPerson<'_>) -> rusqlite::Result<i64> {
-        let sql = "INSERT INTO people (kind, login, email, name, locale, state, reseller_id, created_at, updated_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)";
-        self.with(|db| {
-            let state = if new.suspended { "suspended" } else { "active" };
-            db.execute(
-                sql,
-                params![new.kind.name(), new.login, new.email, new.name, new.locale, state, new.reseller, new.since],
-            )?;
-            Ok(db.last_insert_rowid())
-        })
+        self.with(|db| insert(db, new))
     }
 
     /// Takes a row away whose password was refused.
@@ -278,6 +298,32 @@ impl Database {
         self.with(|db| db.execute("DELETE FROM people WHERE id = ?1", [id]))?;
         Ok(())
     }
+}
+
+/// A new row, by one statement.
+pub fn insert(db: &Connection, new: &NewPerson<'_>) -> rusqlite::Result<i64> {
+    let NewPerson { login, email, name, locale, reseller, hash, since, .. } = new;
+    let sql = "INSERT INTO people \
+         (kind, login, email, name, locale, state, reseller_id, password_hash, created_at, updated_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)";
+    let state = if new.suspended { "suspended" } else { "active" };
+    db.prepare_cached(sql)?.insert(params![new.kind.name(), login, email, name, locale, state, reseller, hash, since])
+}
+
+/// Logins and rows of all resellers.
+pub fn resellers(db: &Connection) -> rusqlite::Result<Vec<(String, i64)>> {
+    let mut resellers = db.prepare("SELECT login, id FROM people WHERE kind = 'reseller'")?;
+    resellers.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+/// Characters of a name or address.
+pub const LONGEST: usize = 200;
+
+/// What is wrong with a login, if anything.
+pub fn login_problem(login: &str) -> Option<String> {
+    let odd =
+        login.trim() != login || login.is_empty() || login.chars().count() > 100 || login.contains(char::is_control);
+    odd.then(|| "must be 1 to 100 characters without spaces around it".to_owned())
 }
 
 /// Somebody to add.
@@ -297,6 +343,8 @@ pub struct NewPerson<'a> {
     pub suspended: bool,
     /// Who manages him.
     pub reseller: Option<i64>,
+    /// The stored hash of who brings one along; a new password can only be given by a hook.
+    pub hash: Option<&'a str>,
     /// ISO 8601.
     pub since: &'a str,
 }

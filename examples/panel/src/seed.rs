@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use anyhow::Context as _;
-use rusqlite::params;
+use rusqlite::ErrorCode;
 
+use crate::folk::Folk;
 use crate::owner::set_password;
-use crate::people::{Kind, NewPerson};
+use crate::people::{Kind, NewPerson, insert};
 use crate::site::Site;
 
 /// Everybody's password, but for those who are to show something else.
@@ -20,71 +21,61 @@ const LEGACY_HASH: &str = "$2y$10$VaWrVMHme9.sSEEtNg04HOZ2AbhtkS/Oqo95uF4CmigPXQ
 /// Customers altogether.
 const CUSTOMERS: usize = 1_284;
 
-struct Named {
-    kind: Kind,
-    login: &'static str,
-    email: Option<&'static str>,
-    name: &'static str,
-    locale: &'static str,
-    suspended: bool,
-    reseller: Option<&'static str>,
-    since: &'static str,
-}
-
 const fn customer(
     login: &'static str,
     email: &'static str,
     name: &'static str,
     locale: &'static str,
     since: &'static str,
-) -> Named {
-    Named { kind: Kind::Customer, login, email: Some(email), name, locale, suspended: false, reseller: None, since }
+) -> NewPerson<'static> {
+    let (email, kind) = (Some(email), Kind::Customer);
+    NewPerson { kind, login, email, name, locale, suspended: false, reseller: None, hash: None, since }
 }
 
-const PEOPLE: [Named; 14] = [
-    Named {
+const PEOPLE: [NewPerson<'static>; 14] = [
+    NewPerson {
         kind: Kind::Owner,
         ..customer("owner", "ines.duarte@northwind.example", "Inês Duarte", "en", "2019-02-11T09:00:00Z")
     },
-    Named {
+    NewPerson {
         kind: Kind::Administrator,
         ..customer("ana", "ana@northwind.example", "Ana Ferrer", "en", "2019-06-03T08:30:00Z")
     },
-    Named {
+    NewPerson {
         kind: Kind::Administrator,
         ..customer("tomas", "tomas@northwind.example", "Tomás Rey", "es", "2022-01-17T08:00:00Z")
     },
-    Named {
+    NewPerson {
         kind: Kind::Reseller,
         ..customer("costa", "soporte@costamedia.example", "Costa Media", "es", "2020-04-20T10:15:00Z")
     },
-    Named {
+    NewPerson {
         kind: Kind::Reseller,
         ..customer("radiosud", "post@radiosud.example", "Radio Sud", "en", "2021-09-01T07:45:00Z")
     },
     customer("marta.vidal", "marta@estudiovidal.example", "Marta Vidal", "es", "2021-03-09T11:20:00Z"),
-    Named {
-        reseller: Some("costa"),
+    NewPerson {
         ..customer("aquesada", "adrian@radioquesada.example", "Adrián Quesada", "es", "2020-05-14T16:02:00Z")
     },
     customer("bramblefinch", "it@bramblefinch.example", "Bramble & Finch Ltd", "en", "2019-11-28T13:40:00Z"),
     customer("chidi", "chidi@lagoswave.example", "Chidi Okonkwo", "en", "2026-11-23T15:10:00Z"),
-    Named {
-        email: None,
-        reseller: Some("costa"),
-        ..customer("epetrova", "", "Elena Petrova", "es", "2023-07-02T09:55:00Z")
-    },
-    Named {
+    NewPerson { email: None, ..customer("epetrova", "", "Elena Petrova", "es", "2023-07-02T09:55:00Z") },
+    NewPerson {
         suspended: true,
         ..customer("kringvarp", "drift@kringvarp.example", "Færøya Kringvarp", "en", "2020-10-30T12:00:00Z")
     },
-    Named {
-        reseller: Some("radiosud"),
+    NewPerson {
         ..customer("gmarchetti", "giulia@ondalibera.example", "Giulia Marchetti", "en", "2024-02-29T18:25:00Z")
     },
-    customer("helamrani", "hassan@atlasfm.example", "Hassan El Amrani", "es", "2019-08-16T10:05:00Z"),
+    NewPerson {
+        hash: Some(LEGACY_HASH),
+        ..customer("helamrani", "hassan@atlasfm.example", "Hassan El Amrani", "es", "2019-08-16T10:05:00Z")
+    },
     customer("o.haddad", "omar@sawtalmadina.example", "عمر الحداد", "en", "2022-12-05T14:35:00Z"),
 ];
+
+/// Who manages some of them.
+const MANAGED: [(&str, &str); 3] = [("aquesada", "costa"), ("epetrova", "costa"), ("gmarchetti", "radiosud")];
 
 const FIRST: [&str; 36] = [
     "Aino",
@@ -181,28 +172,13 @@ pub fn fill(site: &Site) -> anyhow::Result<()> {
         if site.people.by_login(person.login)?.is_some() {
             continue;
         }
-        let reseller = person.reseller.map(|login| site.people.by_login(login)).transpose()?.flatten();
-        let id = site.people.add(&NewPerson {
-            kind: person.kind,
-            login: person.login,
-            email: person.email,
-            name: person.name,
-            locale: person.locale,
-            suspended: person.suspended,
-            reseller,
-            since: person.since,
-        })?;
-        let realm = crate::folk::Folk::of(person.kind).realm();
-        let set = match person.login {
-            "helamrani" => site
-                .people
-                .with(|db| db.execute("UPDATE people SET password_hash = ?2 WHERE id = ?1", params![id, LEGACY_HASH]))
-                .map(drop)
-                .map_err(anyhow::Error::from),
-            "chidi" => set_password(site, realm, id, TEMPORARY, true),
-            _ => set_password(site, realm, id, PASSWORD, false),
-        };
-        if let Err(cause) = set {
+        let managed = MANAGED.iter().find(|(login, _)| *login == person.login);
+        let reseller = managed.map(|(_, reseller)| site.people.by_login(reseller)).transpose()?.flatten();
+        let id = site.people.add(&NewPerson { reseller, ..*person })?;
+        let (password, must_change) = if person.login == "chidi" { (TEMPORARY, true) } else { (PASSWORD, false) };
+        if person.hash.is_none()
+            && let Err(cause) = set_password(site, Folk::of(person.kind).realm(), id, password, must_change)
+        {
             site.people.remove(id)?;
             return Err(cause).with_context(|| format!("the password of {}", person.login));
         }
@@ -225,24 +201,31 @@ fn generate(site: &Site) -> anyhow::Result<()> {
             db.query_row("SELECT password_hash FROM people WHERE login = 'o.haddad'", [], |row| row.get(0))?;
         let all = db.transaction()?;
         let mut made = 0;
-        {
-            let mut insert = all.prepare(
-                "INSERT OR IGNORE INTO people (kind, login, email, name, locale, state, reseller_id, password_hash, created_at, updated_at) \
-                 VALUES ('customer', ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)",
-            )?;
-            for n in 0..CUSTOMERS * 2 {
-                if made == missing {
-                    break;
-                }
-                let one = Generated::nth(n);
-                let reseller = match n % 11 {
+        for n in 0..CUSTOMERS * 2 {
+            if made == missing {
+                break;
+            }
+            let one = Generated::nth(n);
+            let new = NewPerson {
+                kind: Kind::Customer,
+                login: &one.login,
+                email: (n % 61 != 30).then_some(&one.email),
+                name: &one.name,
+                locale: one.locale,
+                suspended: n % 21 == 9,
+                reseller: match n % 11 {
                     0 | 4 => costa,
                     7 => sud,
                     _ => None,
-                };
-                let state = if n % 21 == 9 { "suspended" } else { "active" };
-                let email = (n % 61 != 30).then_some(&one.email);
-                made += insert.execute(params![one.login, email, one.name, one.locale, state, reseller, hash, one.since])?;
+                },
+                hash: hash.as_deref(),
+                since: &one.since,
+            };
+            match insert(&all, &new) {
+                Ok(_) => made += 1,
+                // Of an earlier start.
+                Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {}
+                Err(cause) => return Err(cause),
             }
         }
         all.commit()

@@ -27,6 +27,8 @@ pub struct Site {
     pub verify: String,
     /// The hook that sets another's password.
     pub set_password: String,
+    /// The hook that says what a stored hash is.
+    pub recognise: String,
     /// Where help is: the brand's contact, if that is a mail address.
     pub help: Option<String>,
     /// How mail goes out; none: it does not.
@@ -73,6 +75,7 @@ impl Site {
             people,
             verify: config.sign_in.hook.clone(),
             set_password: config.sign_in.set_hook.clone(),
+            recognise: config.sign_in.recognise_hook.clone(),
             help,
             mail_way: config.transport()?.map(|way| way.name()),
             mail_from: config.sender().map(|sender| sender.address),

@@ -46,6 +46,7 @@ impl Panel {
             locale: "en",
             suspended: false,
             reseller,
+            hash: None,
             since: "2026-01-02T03:04:05Z",
         };
         let id = self.site.people.add(&new).expect("person");

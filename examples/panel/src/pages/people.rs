@@ -12,7 +12,7 @@ use keyturn_host::view::shell::{Heading, Link};
 
 use crate::answer::{self, Failed};
 use crate::folk::Folk;
-use crate::pages::forms;
+use crate::pages::{forms, mail};
 use crate::people::{Filter, Kind, Listing, PAGE, Person, Within};
 use crate::request::{Request, Sheet, role_key, title_key};
 use crate::words::Words;
@@ -194,7 +194,7 @@ fn table(
             (cells, actions.done())
         })
         .collect();
-    let empty = empty(words, folk, listing, typed);
+    let empty = empty(words, viewer, folk, listing, typed);
     let grid = Grid { caption: words.get(title_key(folk)), columns: &columns, rows: &rows, empty: &empty };
     body.markup(&grid.draw(words.host));
     Markup::default()
@@ -243,7 +243,7 @@ fn reseller(person: &Person) -> Markup {
     }
 }
 
-fn empty(words: Words, folk: Folk, listing: &Listing, typed: &str) -> Markup {
+fn empty(words: Words, viewer: &Person, folk: Folk, listing: &Listing, typed: &str) -> Markup {
     let mut html = Html::new();
     html.class("div", "kt-empty");
     let here = format!("/{}", folk.path());
@@ -255,6 +255,10 @@ fn empty(words: Words, folk: Folk, listing: &Listing, typed: &str) -> Markup {
         };
         html.element("p", &[("class", Some("kt-notice-title"))], title);
         html.element("p", &[("class", Some("kt-text"))], hint);
+        if folk == Folk::Customers && mail::runs(viewer) {
+            html.class("p", "kt-text").text(words.get("customers-import")).text(" ");
+            html.element("code", &[("dir", Some("ltr"))], "keyturn-example-panel import FILE.csv").close("p");
+        }
     } else {
         let text = if typed.is_empty() {
             words.get("filter-none").to_owned()

@@ -168,6 +168,7 @@ fn plugins(config: &Config, report: &mut Report<'_>) {
         ("sign-in.hook", &config.sign_in.hook),
         ("sign-in.set-hook", &config.sign_in.set_hook),
         ("sign-in.link-hook", &config.sign_in.link_hook),
+        ("sign-in.recognise-hook", &config.sign_in.recognise_hook),
     ] {
         if !host.has_hook(hook) {
             report.say(Tone::Wrong, &format!("{setting} names {hook}, which no plugin has"), None);

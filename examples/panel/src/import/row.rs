@@ -1,0 +1,169 @@
+//! One row: its fields, as far as they can be judged by themselves.
+
+use std::collections::HashMap;
+
+use csv::ByteRecord;
+use keyturn_host::accounts::fold::fold;
+use keyturn_host::mail::address;
+use keyturn_host::view::words::LANGUAGES;
+
+use super::file::{Column, Columns};
+use crate::people::{Kind, LONGEST, NewPerson, login_problem};
+use crate::terminal::plain;
+
+/// Bytes of a stored hash.
+const LONGEST_HASH: usize = 255;
+/// Characters of a wrong value that are shown.
+const SHOWN: usize = 30;
+
+/// Why a row is not imported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The field's column; `row` of the row as a whole.
+    pub field: &'static str,
+    /// What stands there, as it may be shown; none of a whole row.
+    pub value: Option<String>,
+    /// One sentence, without a full stop.
+    pub reason: String,
+}
+
+impl Problem {
+    /// About one field.
+    pub fn about(column: Column, value: &str, reason: impl Into<String>) -> Self {
+        let value = if column == Column::Password { masked(value) } else { shown(value) };
+        Self { field: column.name(), value: Some(value), reason: reason.into() }
+    }
+}
+
+/// Resellers by their folded logins.
+pub type Resellers = HashMap<String, i64>;
+
+/// The customer of a row, or everything that is wrong with it by itself. `since` as [`NewPerson::since`].
+pub fn read<'r>(
+    columns: &Columns,
+    row: &'r ByteRecord,
+    resellers: &Resellers,
+    since: &'r str,
+) -> Result<NewPerson<'r>, Vec<Problem>> {
+    if row.len() != columns.fields {
+        let mut reason = format!("has {} fields, the first line has {}", row.len(), columns.fields);
+        if row.len() > columns.fields {
+            reason.push_str("; what holds a separator, such as an argon2 hash, must stand in quotes");
+        }
+        return Err(vec![Problem { field: "row", value: None, reason }]);
+    }
+    let mut problems = Vec::new();
+    let mut text = |column: Column| {
+        let bytes = columns.of(column, row);
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            problems.push(Problem::about(column, &String::from_utf8_lossy(bytes), "is not UTF-8"));
+            return None;
+        };
+        let problem = text.chars().find(|c| c.is_control()).map(|c| match c {
+            '\0' => "holds a NUL character",
+            _ => "holds a control character, such as a line break",
+        });
+        let most = if column == Column::Password { LONGEST_HASH } else { LONGEST };
+        let problem = problem.map(str::to_owned).or_else(|| {
+            let is = text.chars().count();
+            (is > most).then(|| format!("is {is} characters, must be at most {most}"))
+        });
+        problems.extend(problem.iter().map(|problem| Problem::about(column, text, problem.as_str())));
+        problem.is_none().then_some(text)
+    };
+    let [login, email, name, password, reseller, state, language] = Column::ALL.map(&mut text);
+    let mut wrong = |column, value, reason: String| problems.push(Problem::about(column, value, reason));
+    if let Some((login, problem)) = login.and_then(|login| Some((login, login_problem(login)?))) {
+        wrong(Column::Login, login, problem);
+    }
+    if let Some(email) = email.filter(|email| !email.is_empty() && address::check(email).is_err()) {
+        wrong(Column::Email, email, "not an address".to_owned());
+    }
+    if let Some(name) = name.filter(|name| name.trim().is_empty()) {
+        wrong(Column::Name, name, "is missing".to_owned());
+    }
+    let reseller = reseller.filter(|login| !login.is_empty()).and_then(|login| {
+        let known = resellers.get(&fold(login)).copied();
+        if known.is_none() {
+            wrong(Column::Reseller, login, "no reseller has this login".to_owned());
+        }
+        known
+    });
+    let suspended = match state {
+        None | Some("" | "active") => false,
+        Some("suspended") => true,
+        Some(other) => {
+            wrong(Column::State, other, "must be active or suspended".to_owned());
+            false
+        }
+    };
+    let locale = match language.filter(|tag| !tag.is_empty()) {
+        None => LANGUAGES[0].0,
+        Some(tag) => known_language(tag).unwrap_or_else(|| {
+            wrong(Column::Language, tag, format!("must be one of {}", LANGUAGES.map(|(tag, _)| tag).join(", ")));
+            LANGUAGES[0].0
+        }),
+    };
+    match (login, email, name, password) {
+        (Some(login), Some(email), Some(name), Some(password)) if problems.is_empty() => Ok(NewPerson {
+            kind: Kind::Customer,
+            login,
+            email: Some(email).filter(|email| !email.is_empty()),
+            name,
+            locale,
+            suspended,
+            reseller,
+            hash: Some(password).filter(|password| !password.is_empty()),
+            since,
+        }),
+        _ => Err(problems),
+    }
+}
+
+/// `es` for `es-MX`.
+fn known_language(tag: &str) -> Option<&'static str> {
+    let primary = tag.split(['-', '_']).next()?;
+    LANGUAGES.iter().map(|(known, _)| *known).find(|known| known.eq_ignore_ascii_case(primary))
+}
+
+/// What may be shown of a value: cut, and nothing that would move a terminal's cursor.
+pub fn shown(value: &str) -> String {
+    match value.char_indices().nth(SHOWN) {
+        Some((end, _)) => plain(&value[..end]) + "…",
+        None => plain(value),
+    }
+}
+
+/// Of a hash its mark and the name of its first parameter: `$6$rounds=…`. Some systems store plain text, which is not shown.
+fn masked(hash: &str) -> String {
+    let short = |text: &str| text.len() <= 16 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let marked = hash.strip_prefix('$').and_then(|rest| rest.split_once('$')).filter(|(id, _)| short(id));
+    let Some((id, rest)) = marked else { return "…".to_owned() };
+    let parameter = rest.split_once('=').map(|(name, _)| name).filter(|name| name.len() <= 8 && short(name));
+    parameter.map_or_else(|| format!("${id}$…"), |name| format!("${id}${name}=…"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_hash_only_its_scheme_is_shown_and_of_plain_text_nothing() {
+        for (hash, expected) in [
+            ("$6$rounds=5000$salt$hash", "$6$rounds=…"),
+            ("$2y$10$VaWrVMHme9.sSEEtNg04HOZ2AbhtkS", "$2y$…"),
+            ("$argon2id$v=19$m=65536,t=4,p=1$salt$hash", "$argon2id$v=…"),
+            ("hunter2", "…"),
+            ("$my secret$", "…"),
+            ("", "…"),
+        ] {
+            assert_eq!(masked(hash), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_shown_of_a_value_moves_no_cursor() {
+        assert_eq!(shown("a\u{1b}[2Jb\r\nc"), "a\u{fffd}[2Jb\u{fffd}\u{fffd}c");
+        assert_eq!(shown(&"é".repeat(40)), format!("{}…", "é".repeat(30)));
+    }
+}
