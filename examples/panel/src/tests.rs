@@ -477,6 +477,23 @@ async fn who_changes_nothing_is_told_so() {
 }
 
 #[tokio::test]
+async fn every_page_names_an_icon_that_is_there() {
+    let panel = panel();
+    for path in ["/sign-in", "/nowhere"] {
+        let (_, page) = panel.get("", path).await;
+        let icon =
+            page.split("<link rel=\"icon\"").nth(1).and_then(|rest| rest.split("href=\"").nth(1)).expect("an icon");
+        let icon = icon.split('"').next().expect("its address");
+        let (answer, svg) = panel.ask(HttpRequest::get(icon).body(Body::empty()).expect("request")).await;
+        assert_eq!(
+            (answer.status(), &answer.headers()[CONTENT_TYPE]),
+            (StatusCode::OK, &"image/svg+xml".parse().expect("value"))
+        );
+        assert!(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\"") && !svg.contains("style"), "{svg}");
+    }
+}
+
+#[tokio::test]
 async fn a_page_that_is_not_there_leads_to_no_other_site() {
     let panel = panel();
     let request = HttpRequest::get("//evil.example/x").body(Body::empty()).expect("request");

@@ -13,7 +13,7 @@ use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{Served, css_url, js_url, page_headers, reader};
+use super::{Served, css_url, icon_url, js_url, page_headers, reader};
 use crate::accounts::Reach;
 use crate::call::{CallError, Failure};
 use crate::caller::{Actor, Caller};
@@ -136,13 +136,14 @@ impl<'a> Visit<'a> {
         let languages: Vec<String> =
             crate::view::words::LANGUAGES.iter().map(|(tag, _)| format!("{}?lang={tag}", self.uri.path())).collect();
         let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
-        let (css, js) = (css_url(), js_url());
+        let (icon, css, js) = (icon_url(), css_url(), js_url());
         let chrome = shell::Chrome {
             locale: &self.caller.locale,
             theme: reader::theme(self.headers),
             brand: &self.served.host.brand().name,
             home: site.home(),
             logo: None,
+            icon: &icon,
             css: &css,
             theme_css: site.theme_css(),
             js: &js,

@@ -1,4 +1,4 @@
-//! The host's own pages over HTTP: link pages, under the link origin, and the look's two files. A panel mounts the router
+//! The host's own pages over HTTP: link pages, under the link origin, and the look's files. A panel mounts the router
 //! beside its own routes.
 
 pub(crate) mod hooks;
@@ -64,7 +64,14 @@ pub fn js_url() -> String {
     format!("/kt/{}", look::js().name)
 }
 
-/// The hooks for machines, link pages of all plugins that are admitted now, and the look. Bodies are limited to what a form can have. Client
+/// Address of the icon, as [`router`] serves it.
+#[must_use]
+pub fn icon_url() -> String {
+    format!("/kt/{}", look::icon().name)
+}
+
+/// The hooks for machines, link pages of all plugins that are admitted now, and the look. Bodies are limited to what a form
+/// can have. Client
 /// addresses come from [`axum::extract::ConnectInfo`] where the server gives it.
 pub fn router(host: Host, site: Arc<dyn Site>) -> Router {
     let pages: Vec<String> = host
@@ -97,6 +104,7 @@ async fn asset(axum::extract::Path(name): axum::extract::Path<String>, State(_):
     };
     match name {
         name if name == look::css().name => served(look::css(), "text/css; charset=utf-8"),
+        name if name == look::icon().name => served(look::icon(), "image/svg+xml"),
         name if name == look::js().name => served(look::js(), "text/javascript; charset=utf-8"),
         _ => StatusCode::NOT_FOUND.into_response(),
     }

@@ -1,4 +1,4 @@
-//! The one style sheet and the one script, and the policy that lets nothing else in.
+//! The one style sheet, the one script and the icon, and the policy that lets nothing else in.
 
 use std::sync::LazyLock;
 
@@ -13,6 +13,12 @@ pub const JS_SOURCE: &str = include_str!("look/keyturn.js");
 
 static CSS: LazyLock<Asset> = LazyLock::new(|| Asset::new(squeezed(CSS_SOURCE, "", CSS_SPACE), "css"));
 static JS: LazyLock<Asset> = LazyLock::new(|| Asset::new(squeezed(JS_SOURCE, "\n", JS_SPACE), "js"));
+static ICON: LazyLock<Asset> = LazyLock::new(|| Asset::new(ICON_SOURCE.to_owned(), "svg"));
+
+/// The mark of the shells, with its colours in it.
+const ICON_SOURCE: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 30 30\" fill=\"none\" stroke=\"#e8b256\" \
+     stroke-width=\"2.4\" stroke-linecap=\"round\"><rect width=\"30\" height=\"30\" rx=\"7\" fill=\"#2a2e35\" stroke=\"none\"/>\
+     <circle cx=\"12\" cy=\"12\" r=\"4.2\"/><path d=\"m15 15 8.5 8.5M20 20l2.5-2.5M22.6 22.6l1.8-1.8\"/></svg>";
 
 /// A file under a name that changes with its content, so that it can be kept for ever.
 #[derive(Debug)]
@@ -34,6 +40,12 @@ impl Asset {
 #[must_use]
 pub fn css() -> &'static Asset {
     &CSS
+}
+
+/// What browsers show beside a page's title.
+#[must_use]
+pub fn icon() -> &'static Asset {
+    &ICON
 }
 
 /// The script; load it with `defer`.

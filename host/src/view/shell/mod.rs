@@ -71,6 +71,8 @@ pub struct Chrome<'a> {
     pub home: &'a str,
     /// The operator's logo.
     pub logo: Option<&'a str>,
+    /// Address of [`super::look::icon`].
+    pub icon: &'a str,
     /// Address of [`super::look::css`].
     pub css: &'a str,
     /// Address of the operator's colours: [`super::theme::theme_css`].
@@ -99,6 +101,8 @@ impl Chrome<'_> {
              <meta name=\"color-scheme\" content=\"light dark\"><meta name=\"format-detection\" content=\"telephone=no\">",
         );
         html.element("title", &[], &format!("{title} · {}", self.brand));
+        // Named, or browsers ask for /favicon.ico.
+        html.open("link", &[("rel", Some("icon")), ("type", Some("image/svg+xml")), ("href", Some(self.icon))]);
         for css in [Some(self.css), self.theme_css] {
             if css.is_some() {
                 html.open("link", &[("rel", Some("stylesheet")), ("href", css)]);

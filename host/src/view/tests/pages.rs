@@ -16,6 +16,7 @@ fn chrome(locale: &str, theme: Theme) -> Chrome<'_> {
         brand: "Northwind Hosting",
         home: "/",
         logo: None,
+        icon: "keyturn.svg",
         css: "keyturn.css",
         theme_css: None,
         js: "keyturn.js",
