@@ -2,6 +2,7 @@
 
 use super::shape::canon;
 use crate::bindings::accounts::Error;
+use crate::bindings::call::Actor;
 use crate::bindings::types::Failure;
 use crate::ports::Ports;
 use crate::settings;
@@ -15,6 +16,8 @@ const MIN_WORD: usize = 4;
 pub(crate) struct Context {
     /// Of the account: login, name, address.
     own: Vec<String>,
+    /// Whether who reads the reasons manages the account: its name is not his.
+    managed: bool,
     /// Of the place, as the operator wrote them and reduced.
     place: Vec<(String, String)>,
 }
@@ -24,6 +27,12 @@ impl Context {
         let mut context = Context::default();
         if let Some(account) = account {
             context.add_account(ports, account)?;
+            context.managed = match ports.caller() {
+                // Who holds a link, and so is its owner.
+                Actor::Anonymous => false,
+                Actor::Account(own) => own != account,
+                Actor::ServiceKey(_) | Actor::Console | Actor::System => true,
+            };
         }
         for word in settings::context_words(ports) {
             let key = reduced(&word);
@@ -70,6 +79,10 @@ impl Context {
                 self.own.push(key);
             }
         }
+    }
+
+    pub(crate) fn is_managed(&self) -> bool {
+        self.managed
     }
 
     pub(crate) fn names_owner(&self, password: &str) -> bool {

@@ -31,14 +31,22 @@ pub(crate) struct Policy {
 /// One reason against a password. Each has a code and a sentence of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Finding {
-    TooShort { has: usize, min: usize },
+    TooShort {
+        has: usize,
+        min: usize,
+    },
     TooLong,
     Known,
-    ContainsName,
+    /// `managed`: told to who manages the account.
+    ContainsName {
+        managed: bool,
+    },
     ContainsWord(String),
     Repeated,
     Sequence,
-    TooLongForBcrypt { has: usize },
+    TooLongForBcrypt {
+        has: usize,
+    },
     NulForBcrypt,
     SameAsCurrent,
 }
@@ -70,7 +78,7 @@ impl Policy {
         let folded = fold(password.text());
         let reduced = Zeroizing::new(shape::canon(&folded));
         if self.context.names_owner(&reduced) {
-            findings.push(Finding::ContainsName);
+            findings.push(Finding::ContainsName { managed: self.context.is_managed() });
         }
         if let Some(word) = self.context.names_place(&reduced) {
             findings.push(Finding::ContainsWord(word.to_owned()));
@@ -124,7 +132,7 @@ impl Finding {
             Finding::TooShort { .. } => "too-short",
             Finding::TooLong => "too-long",
             Finding::Known => "known",
-            Finding::ContainsName => "contains-name",
+            Finding::ContainsName { .. } => "contains-name",
             Finding::ContainsWord(_) => "contains-word",
             Finding::Repeated => "repeated",
             Finding::Sequence => "sequence",
@@ -140,7 +148,8 @@ impl Finding {
             Finding::TooShort { has, min } => words.text(Word::TooShort, &[("n", number(has)), ("min", number(min))]),
             Finding::TooLong => words.text(Word::TooLong, &[]),
             Finding::Known => words.text(Word::Known, &[]),
-            Finding::ContainsName => words.text(Word::ContainsName, &[]),
+            Finding::ContainsName { managed: false } => words.text(Word::ContainsName, &[]),
+            Finding::ContainsName { managed: true } => words.text(Word::ContainsNameOther, &[]),
             Finding::ContainsWord(word) => words.text(Word::ContainsContext, &[("word", Value::Text(word.clone()))]),
             Finding::Repeated => words.text(Word::Repeated, &[]),
             Finding::Sequence => words.text(Word::Sequence, &[]),

@@ -74,13 +74,13 @@ fn every_link_that_works_no_more_says_which_it_was_and_what_to_do() {
     let used = asked(&panel);
     let (title, text, actions) = says(&choose(&panel, &replaced));
     assert_eq!(title, "There is a newer link");
-    assert!(text.starts_with("A newer link was mailed at (time). Please use that one."), "{text}");
+    assert!(text.starts_with("A newer link was mailed ((time)). Please use that one."), "{text}");
     assert_eq!(actions, ["Sign in", "Send a new link"]);
 
     submit(&panel, "complete-reset", Some(&used), &[("new", password(SECOND))]).unwrap();
     let (title, text, actions) = says(&choose(&panel, &used));
     assert_eq!(title, "This link was used");
-    assert!(text.starts_with("This link was used on (time) to choose a password."), "{text}");
+    assert!(text.starts_with("This link was used to choose a password ((time))."), "{text}");
     assert!(text.contains("Not you? Tell (contact)."), "{text}");
     assert_eq!(actions, ["Sign in", "Send a new link"]);
 
@@ -95,21 +95,21 @@ fn every_link_that_works_no_more_says_which_it_was_and_what_to_do() {
     assert_eq!(says(&choose(&panel, &void)).2, ["Sign in", "Ask for a new link"], "not to another's address");
     panel.alter(MARTA, |person| person.email = "marta@estudiovidal.example".to_owned());
     let (_, text, actions) = says(&choose(&panel, &void));
-    assert!(text.starts_with("The password was changed on (time), after this link was made."), "{text}");
+    assert!(text.starts_with("The password was changed ((time)) after this link was made."), "{text}");
     assert_eq!(actions, ["Sign in", "Send a new link"]);
 
     let (title, _, actions) = says(&choose(&panel, "7RkTq7RkTq7RkTq7RkTq"));
     assert_eq!(title, "This link is not known here");
     assert_eq!(actions, ["Ask for a new link", "Back to sign in"]);
     *panel.locale.borrow_mut() = "es".to_owned();
-    assert!(says(&choose(&panel, &used)).1.starts_with("Este enlace se usó el (time) para elegir una contraseña."));
+    assert!(says(&choose(&panel, &used)).1.starts_with("Este enlace se usó para elegir una contraseña ((time))."));
 }
 
 #[test]
 fn a_link_that_was_handed_on_is_asked_for_anew_and_not_sent() {
     let panel = panel();
     let (older, newer) = (token(&panel), token(&panel));
-    assert!(says(&choose(&panel, &older)).1.starts_with("A newer link was made at (time)."));
+    assert!(says(&choose(&panel, &older)).1.starts_with("A newer link was made ((time))."));
     panel.wait(60 * MINUTE);
     assert_eq!(says(&choose(&panel, &newer)).2, ["Ask for a new link", "Back to sign in"]);
 }

@@ -3,6 +3,7 @@ use crate::policy::shape::{canon, stem, unit, weight};
 use crate::policy::{Context, Policy};
 use crate::unicode::fold;
 use crate::words::Words;
+use crate::{check, links};
 use proptest::prelude::*;
 
 /// Password, the codes against it, what the first sentence begins with in English and in Spanish.
@@ -65,6 +66,37 @@ fn each_reason_has_its_code_and_its_sentence_in_both_languages() {
                 assert!(message.chars().count() <= 400);
             }
         }
+    }
+}
+
+#[test]
+fn who_manages_an_account_is_not_told_that_its_name_is_his() {
+    let panel = panel();
+    let said = |caller: Actor, locale: &str| {
+        *panel.caller.borrow_mut() = caller;
+        *panel.locale.borrow_mut() = locale.to_owned();
+        let advice = check::check_password(&panel, &secret("marta likes copper oats"), Some(MARTA)).unwrap().advice;
+        let refused = panel.run(|ports| using::set_password(ports, MARTA, secret("marta likes copper oats"), false));
+        match refused {
+            Err(Failure::Invalid(errors)) => assert_eq!(Some(errors[0].message.clone()), advice),
+            other => panic!("{other:?}"),
+        }
+        advice.unwrap()
+    };
+    let own = Actor::Account(MARTA.to_owned());
+    for other in [Actor::Account(OMAR.to_owned()), Actor::Console, Actor::ServiceKey("billing".to_owned())] {
+        assert!(said(other.clone(), "en").starts_with("This contains the name, address or user name of its owner."));
+        assert!(said(other, "es").starts_with("Contiene el nombre, el correo o el usuario de su titular."));
+    }
+    assert!(said(own.clone(), "en").starts_with("This contains your name"));
+    assert!(said(own, "es").starts_with("Contiene tu nombre"));
+    // By a link.
+    *panel.caller.borrow_mut() = Actor::Console;
+    let link = panel.run(|ports| links::make(ports, MARTA)).unwrap().link;
+    *panel.caller.borrow_mut() = Actor::Anonymous;
+    match panel.run(|ports| using::complete_reset(ports, &link.token, secret("marta likes copper oats"))) {
+        Err(Failure::Invalid(errors)) => assert!(errors[0].message.starts_with("Contiene tu nombre")),
+        other => panic!("{other:?}"),
     }
 }
 

@@ -30,6 +30,22 @@ fn both_catalogues_have_the_same_placeholders_in_every_form() {
     }
 }
 
+/// The host draws a time of today as "today 15:02".
+#[test]
+fn no_word_stands_before_a_time_that_does_not_fit_today() {
+    for locale in ["en", "es"] {
+        let words = Words::in_locale(locale);
+        for (key, word) in ALL {
+            for text in forms(&words.table()[word as usize]) {
+                for time in ["{at}", "{until}"] {
+                    let before = text.split_once(time).and_then(|(before, _)| before.trim_end().rsplit(' ').next());
+                    assert!(!["on", "at", "el", "las", "a"].iter().any(|word| before == Some(*word)), "{key}: {text}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn spanish_keeps_to_its_own_words() {
     let es = Words::in_locale("es");
