@@ -67,6 +67,10 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
     let filter = Filter::named(request.asked("show"));
     let page: i64 = request.asked("page").parse().unwrap_or(1).clamp(1, 1_000_000);
     let listing = request.site.people.list(within, &typed, filter, page - 1)?;
+    let found = listing.counts[filter as usize];
+    if listing.people.is_empty() && found > 0 {
+        return Ok(answer::see_other(&page_address(request, last_page(found))));
+    }
 
     let title = words.get(title_key(folk));
     let here = format!("/{}", folk.path());
@@ -74,7 +78,6 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
     if listing.total > 0 {
         body.markup(&filters(request, words, filter, &listing));
     }
-    let found = listing.counts[filter as usize];
     let summary = table(request, &viewer, folk, &listing, &typed, corrections, &mut body);
     if found > 0 {
         body.markup(&pages(request, words, page, found, listing.people.len()));
@@ -121,16 +124,18 @@ fn filters(request: &Request, words: Words, current: Filter, listing: &Listing) 
 fn pages(request: &Request, words: Words, page: i64, found: i64, rows: usize) -> Markup {
     let number = |n: i64| words.host.number(n);
     let (from, to) = ((page - 1) * PAGE + 1, (page - 1) * PAGE + i64::try_from(rows).unwrap_or_default());
-    let shown = if rows == 0 {
-        words.fill("paging-none", &[("total", &number(found))])
-    } else {
-        words.fill("paging", &[("from", &number(from)), ("to", &number(to)), ("total", &number(found))])
-    };
-    let last = (found + PAGE - 1) / PAGE;
-    let at = |page: i64| request.address(&[("page", &if page == 1 { String::new() } else { page.to_string() })]);
-    let previous = (page > 1).then(|| at((page - 1).min(last)));
-    let next = (page < last).then(|| at(page + 1));
+    let shown = words.fill("paging", &[("from", &number(from)), ("to", &number(to)), ("total", &number(found))]);
+    let previous = (page > 1).then(|| page_address(request, page - 1));
+    let next = (page < last_page(found)).then(|| page_address(request, page + 1));
     paging(&shown, previous.as_deref(), next.as_deref(), words.host)
+}
+
+fn last_page(found: i64) -> i64 {
+    (found + PAGE - 1) / PAGE
+}
+
+fn page_address(request: &Request, page: i64) -> String {
+    request.address(&[("page", &if page == 1 { String::new() } else { page.to_string() })])
 }
 
 /// The table; answers what was wrong with a plugin's form in it.
