@@ -142,6 +142,20 @@ export async function noSidewaysScroll(page) {
   }
 }
 
+/** What stands in an empty input can be read to its end. */
+export async function placeholdersFit(page) {
+  const cut = await beside(page, (evaluate) => evaluate(`(() => {
+    const pen = document.createElement('canvas').getContext('2d');
+    return [...document.querySelectorAll('input[placeholder]')].filter((input) => {
+      const style = getComputedStyle(input);
+      pen.font = style.font;
+      const room = input.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+      return pen.measureText(input.placeholder).width > room;
+    }).map((input) => input.placeholder);
+  })()`));
+  if (cut.length > 0) throw new Error(`${page.url()} cuts off “${cut.join('”, “')}”`);
+}
+
 /** The browser had nothing to complain of: no failed script, no resource that a policy blocked. */
 export function noComplaints(page) {
   const complaints = readerOf.get(page)?.complaints.splice(0) ?? [];
@@ -153,6 +167,7 @@ export async function sound(page, name) {
   if (name) await shot(page, name);
   await axe(page);
   await noSidewaysScroll(page);
+  await placeholdersFit(page);
   noComplaints(page);
 }
 
