@@ -103,7 +103,7 @@ impl Docs {
     /// Reads WIT files or folders, each after those that it uses, and takes the docs of the interfaces of these names.
     ///
     /// # Errors
-    /// What the parser says, with file and line.
+    /// Which of the paths, and what the parser says.
     pub fn read(paths: &[impl AsRef<Path>], interfaces: &[String]) -> Result<Self, String> {
         let mut resolve = Resolve::default();
         for path in paths {
@@ -245,10 +245,11 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_parse_is_named_by_its_place() {
+    fn what_does_not_parse_is_named_with_what_was_expected() {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("report.wit"), "package acme:report;\ninterface {").expect("written");
         let refused = Docs::read(&[folder.path()], &[]).expect_err("refused");
-        assert!(refused.contains("report.wit"), "{refused}");
+        let path = folder.path().display().to_string();
+        assert!(refused.contains(&path) && refused.contains("expected an identifier"), "{refused}");
     }
 }

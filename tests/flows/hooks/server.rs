@@ -257,6 +257,7 @@ impl Answer {
         assert_eq!(document["type"], format!("/v1/#{code}"));
         assert!(document["title"].as_str().is_some_and(|title| !title.is_empty()), "{document}");
         assert!(document["request"].as_str().is_some_and(|id| id.len() == 16), "{document}");
+        assert_eq!(self.header("x-request-id"), document["request"].as_str());
         document
     }
 }

@@ -108,6 +108,8 @@ fn a_second_server_on_the_same_database_is_refused_and_the_command_line_is_not()
     assert_eq!(second.status.code(), Some(75), "{said}");
     assert!(said.contains(&format!("as process {}", server.process())) && said.contains("panel.db"), "{said}");
     assert!(server.panel.done(&["keys", "list"]).is_empty());
+    let replaced = server.panel.run(&["key", "replace", "--yes"]);
+    assert_eq!(replaced.status.code(), Some(75), "what a server has sealed is not voided under it");
     server.signal("TERM");
     let (_, panel) = server.ends();
     panel.serve();

@@ -4,9 +4,11 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
+use keyturn_host::lock::ServerLock;
 use serde_json::json;
 
 use super::{configuration, ended};
+use crate::exit;
 use crate::output::Output;
 
 #[derive(clap::Subcommand)]
@@ -37,6 +39,8 @@ pub fn run(config: &Path, command: &Command, output: &Output) -> anyhow::Result<
             return Err(ended(1, "nothing was changed"));
         }
     }
+    let _lock = ServerLock::take(&config.path(&config.database.sqlite))
+        .map_err(|cause| ended(exit::LATER, cause.to_string()))?;
     config.replace_key()?;
     let key_file = config.path(&config.key_file);
     if output.json {

@@ -6,6 +6,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::REQUEST_ID;
 use crate::call::{CallError, Failure};
 use crate::storage::StorageError;
 use crate::values::Misfit;
@@ -121,6 +122,7 @@ impl Problem {
         let mut response = (status, Body::from(document.to_string())).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.extend(HeaderValue::from_str(request).ok().map(|id| (REQUEST_ID, id)));
         for (name, value) in self.headers {
             headers.append(name, value);
         }
