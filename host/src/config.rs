@@ -11,9 +11,9 @@ use serde::Deserialize;
 
 use crate::accounts::sql::{Mapping, Sql};
 use crate::host::{Brand, Host, HostBuilder, HostError, plugin_name};
-use crate::mail::Mailbox;
 use crate::mail::config::MailConfig;
-use crate::mail::transport::Transport;
+use crate::mail::room::{self, NewPassword};
+use crate::mail::setup::{Fixed, Setup};
 use crate::network::Network;
 use crate::plugin::admit::{AdmitError, Plugin};
 use crate::plugin::grants::{Grants, GrantsError};
@@ -57,6 +57,8 @@ pub struct Config {
     file: String,
     #[serde(skip)]
     folder: PathBuf,
+    #[serde(skip)]
+    lines: BTreeMap<String, usize>,
 }
 
 /// What people see.
@@ -67,8 +69,8 @@ pub struct BrandConfig {
     pub name: String,
     /// Whom to ask for help: a mail address or a sentence.
     pub contact: String,
-    /// Where links lead: `https://panel.example`, without a path.
-    pub link_origin: String,
+    /// Where links lead: `https://panel.example`, without a path. If it is not set, the page Email settings says it.
+    pub link_origin: Option<String>,
     /// IANA name; times for people.
     #[serde(default = "default_zone")]
     pub time_zone: String,
@@ -230,6 +232,7 @@ impl Config {
             .map_err(|cause| ConfigError::Syntax { path: name.clone(), cause: cause.to_string() })?;
         config.folder = path.parent().map(Path::to_owned).unwrap_or_default();
         config.file.clone_from(&name);
+        config.lines = lines(&text);
         config.check(&name)?;
         Ok(config)
     }
@@ -238,12 +241,13 @@ impl Config {
         let wrong = |setting: &str, problem: String| {
             Err(ConfigError::Setting { path: path.to_owned(), setting: setting.to_owned(), problem })
         };
-        let origin = self.brand.link_origin.trim_end_matches('/').to_owned();
-        let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-        if host.is_none_or(|host| host.is_empty() || host.contains(['/', '?', '#', ' '])) {
-            return wrong("brand.link-origin", format!("must be like https://panel.example, not “{origin}”"));
+        if let Some(origin) = &mut self.brand.link_origin {
+            origin.truncate(origin.trim_end_matches('/').len());
+            let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+            if host.is_none_or(|host| host.is_empty() || host.contains(['/', '?', '#', ' '])) {
+                return wrong("brand.link-origin", format!("must be like https://panel.example, not “{origin}”"));
+            }
         }
-        self.brand.link_origin = origin;
         if let Err(cause) = jiff::tz::TimeZone::get(&self.brand.time_zone) {
             return wrong("brand.time-zone", format!("must be an IANA name such as Europe/Madrid: {cause}"));
         }
@@ -288,43 +292,37 @@ impl Config {
     /// The line of the file, from 1, where a setting such as `mail.smtp.host` stands; none if it does not stand there.
     #[must_use]
     pub fn line(&self, setting: &str) -> Option<usize> {
-        let text = std::fs::read_to_string(&self.file).ok()?;
-        let table = toml::de::DeTable::parse(&text).ok()?;
-        let mut table = table.get_ref();
-        let mut names = setting.split('.').peekable();
-        while let Some(name) = names.next() {
-            let (key, value) = table.get_key_value(name)?;
-            if names.peek().is_none() {
-                return Some(text.get(..key.span().start)?.matches('\n').count() + 1);
-            }
-            table = value.get_ref().as_table()?;
-        }
-        None
+        self.lines.get(setting).copied()
     }
 
-    /// The way for mail to go, with the files read that it needs; none where mail is off.
+    /// What this file fixes of how mail goes.
+    #[must_use]
+    pub fn fixed(&self) -> Fixed {
+        Fixed {
+            mail: self.mail.clone(),
+            origin: self.brand.link_origin.clone(),
+            file: self.file_name().to_owned(),
+            folder: self.folder.clone(),
+            lines: self.lines.clone(),
+        }
+    }
+
+    /// How mail is set up: by this file, and by what was set on the page Email settings. Where there is no database yet,
+    /// nothing was, and none is made.
     ///
     /// # Errors
-    /// [`ConfigError::Setting`].
-    pub fn transport(&self) -> Result<Option<Arc<dyn Transport>>, ConfigError> {
-        self.mail.transport(|path| self.path(path)).map_err(|(setting, problem)| ConfigError::Setting {
-            path: self.file.clone(),
-            setting: setting.to_owned(),
-            problem,
-        })
-    }
-
-    /// In whose name mail goes out; none if no address is set.
-    #[must_use]
-    pub fn sender(&self) -> Option<Mailbox> {
-        let name = self.mail.from_name.as_ref().unwrap_or(&self.brand.name).clone();
-        self.mail.from.clone().map(|address| Mailbox { name, address })
-    }
-
-    /// Where answers go, if not to the sender.
-    #[must_use]
-    pub fn reply_to(&self) -> Option<Mailbox> {
-        self.mail.reply_to.clone().map(|address| Mailbox { name: String::new(), address })
+    /// [`ConfigError`].
+    pub fn mail_setup(&self) -> Result<Setup, ConfigError> {
+        if !self.path(&self.database.sqlite).exists() {
+            return Ok(Setup::new(self.fixed(), Default::default(), None));
+        }
+        let (storage, keys) = self.storage()?;
+        let stored = room::read(&storage).map_err(|cause| ConfigError::Database {
+            path: self.path(&self.database.sqlite).display().to_string(),
+            cause,
+        })?;
+        let password = stored.password(&keys, stored.chosen.server.as_ref(), &NewPassword::Keep).ok().flatten();
+        Ok(Setup::new(self.fixed(), stored.chosen, password))
     }
 
     /// The mapping as a provider.
@@ -414,25 +412,23 @@ impl Config {
         let brand = Brand {
             name: self.brand.name.clone(),
             contact: self.brand.contact.clone(),
-            origin: self.brand.link_origin.clone(),
+            origin: self.brand.link_origin.clone().unwrap_or(Brand::default().origin),
             zone: jiff::tz::TimeZone::get(&self.brand.time_zone).unwrap_or(jiff::tz::TimeZone::UTC),
         };
-        let mut builder = HostBuilder::new(Arc::new(storage), keys).connections(self.mail.connections);
-        if let Some(transport) = self.transport()? {
-            builder = builder.transport(transport);
-        }
-        if let Some(from) = self.sender() {
-            builder = builder.sender(from, self.reply_to());
-        }
-        if let Some(address) = self.mail.operators.clone() {
-            builder = builder.operators(Mailbox { name: String::new(), address });
-        }
-        Ok(builder
+        let host = HostBuilder::new(Arc::new(storage), keys)
             .brand(brand)
+            .mail(self.fixed())
             .cache(self.path(&self.cache))
             .limits(self.limits.clone())
             .even_grid(Duration::from_millis(self.sign_in.even_ms))
-            .build()?)
+            .build()?;
+        // What is wrong in the file is mended there; what is wrong on the page must not keep anybody from the page.
+        match host.mail_problem() {
+            Some((setting, problem)) if self.fixed().fixes(setting) => {
+                Err(ConfigError::Setting { path: self.file.clone(), setting: setting.to_owned(), problem })
+            }
+            _ => Ok(host),
+        }
     }
 
     /// The grants files, in the order of their names.
@@ -451,4 +447,23 @@ impl Config {
         files.sort();
         Ok(files)
     }
+}
+
+/// The line, from 1, of each key of a file that was read, by its whole name.
+fn lines(text: &str) -> BTreeMap<String, usize> {
+    fn note(table: &toml::de::DeTable<'_>, above: &str, text: &str, lines: &mut BTreeMap<String, usize>) {
+        for (key, value) in table {
+            let name = format!("{above}{}", key.get_ref());
+            let before = text.get(..key.span().start).unwrap_or_default();
+            if let Some(table) = value.get_ref().as_table() {
+                note(table, &format!("{name}."), text, lines);
+            }
+            lines.insert(name, before.matches('\n').count() + 1);
+        }
+    }
+    let mut lines = BTreeMap::new();
+    if let Ok(table) = toml::de::DeTable::parse(text) {
+        note(table.get_ref(), "", text, &mut lines);
+    }
+    lines
 }

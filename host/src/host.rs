@@ -16,15 +16,16 @@ use crate::capabilities::Surroundings;
 use crate::engine;
 use crate::http::hooks::traffic::Traffic;
 use crate::kdf::Buffers;
+use crate::mail::Mailbox;
+use crate::mail::room::{Post, Room, default_sender};
+use crate::mail::setup::Fixed;
 use crate::mail::transport::Transport;
-use crate::mail::{Mailbox, address};
 use crate::plugin::admit::{AdmitError, Hook, Plugin};
 use crate::plugin::grants::Grants;
 use crate::plugin::limits::HostLimits;
 use crate::seal::Keys;
 use crate::storage::{AuditEntry, AuditFilter, Storage, StorageError};
 use crate::work::bell::Bell;
-use crate::work::mail::Post;
 
 /// What pages and mails call the panel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +34,8 @@ pub struct Brand {
     pub name: String,
     /// Whom to ask for help: a mail address or a sentence.
     pub contact: String,
-    /// Where links lead: scheme, host and port, without a slash at the end. From configuration, never from a request.
+    /// Where links lead: scheme, host and port, without a slash at the end. From configuration, never from a request. Where
+    /// the page Email settings may say it, this holds until it does: see [`Host::origin`].
     pub origin: String,
     /// Time zone for people, an IANA name.
     pub zone: jiff::tz::TimeZone,
@@ -62,6 +64,7 @@ pub struct HostBuilder {
     sender: Option<(Mailbox, Option<Mailbox>)>,
     operators: Option<Mailbox>,
     connections: usize,
+    mail: Option<Fixed>,
 }
 
 /// Why there is no host.
@@ -84,7 +87,18 @@ impl HostBuilder {
             sender: None,
             operators: None,
             connections: 4,
+            mail: None,
         }
+    }
+
+    /// How mail goes: what this does not fix is set on the page Email settings. In place of [`HostBuilder::transport`],
+    /// [`HostBuilder::sender`], [`HostBuilder::operators`] and [`HostBuilder::connections`].
+    #[must_use]
+    pub fn mail(mut self, fixed: Fixed) -> Self {
+        self.connections = fixed.mail.connections;
+        self.operators = fixed.mail.operators.clone().map(|address| Mailbox { name: String::new(), address });
+        self.mail = Some(fixed);
+        self
     }
 
     /// What carries mail away. Without one, plugins are told that mail is not configured.
@@ -162,16 +176,16 @@ impl HostBuilder {
             0 => cores,
             set => set,
         };
-        let (from, reply_to) = self.sender.unwrap_or_else(|| (default_sender(&self.brand), None));
-        let surroundings = Surroundings {
-            origin: self.brand.origin.clone(),
-            mails: self.transport.is_some(),
-            message_domain: address::domain(&from.address).unwrap_or_else(|| "localhost".to_owned()),
-            mails_operators: self.operators.is_some(),
-            plugins: RwLock::default(),
+        let (storage, keys, brand) = (Arc::clone(&self.storage), Arc::clone(&self.keys), self.brand.clone());
+        let room = match self.mail {
+            Some(fixed) => Room::of_file(storage, keys, brand, fixed),
+            None => {
+                let origin = brand.origin.clone();
+                let sender = self.sender.unwrap_or_else(|| (default_sender(&brand.name, &origin), None));
+                Room::of_program(storage, keys, brand, Post::of_program(self.transport, sender, origin))
+            }
         };
-        let connections = self.connections;
-        let post = self.transport.map(|transport| Post { transport, from, reply_to, connections });
+        let surroundings = Surroundings { room, mails_operators: self.operators.is_some(), plugins: RwLock::default() };
         let calls = self.limits.calls_at_once.min(engine::POOL_SLOTS as usize);
         Ok(Host(Arc::new(Inner {
             engine,
@@ -185,11 +199,12 @@ impl HostBuilder {
             calls: Lane::new(calls, self.limits.calls_queue, patience),
             surroundings: Arc::new(surroundings),
             bell: Bell::default(),
-            post,
+            connections: self.connections,
             operators: self.operators,
             tasks_at_once: self.limits.tasks_at_once.max(1),
             requests_per_minute: self.limits.requests_per_minute,
             traffic: Traffic::default(),
+            trials: Lane::new(crate::email::TRIALS_AT_ONCE, 0, Duration::ZERO),
         })))
     }
 }
@@ -211,8 +226,8 @@ pub(crate) struct Inner {
     pub(crate) surroundings: Arc<Surroundings>,
     /// Rings when a call has left something for the workers.
     pub(crate) bell: Bell,
-    /// None: mail is not configured.
-    pub(crate) post: Option<Post>,
+    /// Mails that go at once.
+    pub(crate) connections: usize,
     /// Where mail to the operators goes.
     pub(crate) operators: Option<Mailbox>,
     /// Jobs and events that run at once.
@@ -221,12 +236,15 @@ pub(crate) struct Inner {
     pub(crate) requests_per_minute: u32,
     /// What machines have asked of late.
     pub(crate) traffic: Traffic,
+    /// Test mails that somebody waits for.
+    pub(crate) trials: Lane,
 }
 
-fn default_sender(brand: &Brand) -> Mailbox {
-    let host = brand.origin.split_once("://").map_or(brand.origin.as_str(), |(_, host)| host);
-    let host = host.split(':').next().unwrap_or("localhost");
-    Mailbox { name: brand.name.clone(), address: format!("panel@{host}") }
+impl Inner {
+    /// How mail goes at present.
+    pub(crate) fn post(&self) -> Arc<Post> {
+        self.surroundings.room.post()
+    }
 }
 
 impl Host {
@@ -317,7 +335,13 @@ impl Host {
         self.0.storage.audit(filter)
     }
 
-    /// What the panel is called and where its links lead.
+    /// Where links lead at present: scheme, host and port, without a slash at the end.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        self.0.post().origin.clone()
+    }
+
+    /// What the panel is called.
     #[must_use]
     pub fn brand(&self) -> &Brand {
         &self.0.brand

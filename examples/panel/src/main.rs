@@ -150,6 +150,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         seed::fill(&Site::open_without_mail(&arguments.config)?).context("the demo's people could not be made")?;
     }
     let site = Site::open(&arguments.config)?;
+    if let Command::Serve { demo: true, .. } = &arguments.command {
+        seed::set_mail(&site).context("the demo's mail could not be set up")?;
+    }
     match &arguments.command {
         Command::Import(arguments) => return import::run(&site, arguments),
         Command::List(arguments) => list::run(&site, arguments)?,

@@ -272,10 +272,12 @@ impl Request {
             });
         }
         let label = if lists.is_empty() { "nav-you" } else { "nav-people" };
+        let runs = mail::runs(person);
+        let sets_mail = runs && self.site.host.may_set_mail(&self.visitor.caller());
         let mails: Vec<Item<'_>> = [
             (mail::OUTBOX, "nav-outbox", mail::manages(person)),
-            (mail::INBOX, "nav-inbox", mail::runs(person) && self.site.host.has_inbox()),
-            (mail::SETTINGS, "mail-settings", mail::runs(person)),
+            (mail::INBOX, "nav-inbox", runs && self.site.host.has_inbox()),
+            (mail::SETTINGS, "mail-settings", sets_mail),
         ]
         .into_iter()
         .filter(|(_, _, shown)| *shown)

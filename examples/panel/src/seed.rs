@@ -3,6 +3,11 @@
 use std::fmt::Write as _;
 
 use anyhow::Context as _;
+use keyturn_host::accounts::Reach;
+use keyturn_host::caller::{Actor, Caller};
+use keyturn_host::email::NewPassword;
+use keyturn_host::mail::config::Way;
+use keyturn_host::mail::setup::Chosen;
 use rusqlite::ErrorCode;
 
 use crate::folk::Folk;
@@ -186,6 +191,23 @@ pub fn fill(site: &Site) -> anyhow::Result<()> {
     generate(site)
 }
 
+/// Mail into the folder of the configuration, until somebody sets it otherwise on the page Email settings.
+pub fn set_mail(site: &Site) -> anyhow::Result<()> {
+    let untouched = site.host.mail_setup()?.is_some_and(|setup| *setup.chosen() == Chosen::default());
+    if !untouched {
+        return Ok(());
+    }
+    let chosen = Chosen {
+        transport: Some(Way::Folder),
+        from: Some("no-reply@northwind.example".to_owned()),
+        reply_to: Some("support@northwind.example".to_owned()),
+        ..Chosen::default()
+    };
+    let console = Caller::new(Actor::Console, Reach::none());
+    site.host.set_mail(&console, chosen, &NewPassword::Keep)?;
+    Ok(())
+}
+
 /// The many: one transaction, and the hash of one for all of them, since hashing each would take a minute.
 fn generate(site: &Site) -> anyhow::Result<()> {
     let resellers = ["costa", "radiosud"].map(|login| site.people.by_login(login));
@@ -269,8 +291,9 @@ impl Generated {
 pub fn greeting(site: &Site, address: &str, demo: bool) -> anyhow::Result<String> {
     let brand = site.host.brand();
     let mut text = format!("\n  {} is up at {address}\n", brand.name);
-    if brand.origin != address {
-        writeln!(text, "  Links that it makes lead to {}", brand.origin)?;
+    let origin = site.host.origin();
+    if origin != address {
+        writeln!(text, "  Links that it makes lead to {origin}")?;
     }
     if demo {
         writeln!(text, "\n  Sign in as                                    password (unless it was changed since)")?;
@@ -288,7 +311,7 @@ pub fn greeting(site: &Site, address: &str, demo: bool) -> anyhow::Result<String
             "\n  Try: as ana, find Marta, press Manage, type a new password twice, press Save. In another browser\n  \
              Marta is signed out; her old password no longer works, the new one leads to choosing her own.\n\n  \
              Or press Reset & mail password, or follow Forgotten password on the sign-in page. Mail goes into a\n  \
-             folder here; Inbox (trial) in Ana's navigation shows it.\n",
+             folder here; Inbox (trial) in Ana's navigation shows it. The owner sets it otherwise in Email settings.\n",
         );
     } else if !site.people.has_owner()? {
         text.push_str(

@@ -37,7 +37,7 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/mail/inbox", only(mail::inbox))
         .route("/mail/inbox/{name}", only(mail::inbox_one))
         .route("/mail/inbox/{name}/html", only(mail::inbox_html))
-        .route("/mail/settings", only(mail::settings))
+        .route("/mail/settings", both(mail::settings, mail::post_settings))
         .route("/step-up", both(step_up::show, step_up::post))
         .route("/theme", posting(home::theme))
         .route("/account", both(account::show, account::post))

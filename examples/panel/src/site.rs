@@ -31,13 +31,10 @@ pub struct Site {
     pub recognise: String,
     /// Where help is: the brand's contact, if that is a mail address.
     pub help: Option<String>,
-    /// How mail goes out; none: it does not.
-    pub mail_way: Option<String>,
-    /// In whose name.
-    pub mail_from: Option<String>,
     /// The command that sends the mail where nobody does.
     pub start: String,
-    /// Cookies are for https only.
+    /// Cookies are for https only. As links led when the panel started: who is signed in is not signed out by an address
+    /// that is set on a page.
     pub https: bool,
     /// Whose word on a client's address is taken.
     pub proxies: Vec<Network>,
@@ -54,7 +51,7 @@ impl Site {
     /// The same without mail: the demo's people are not told that their first passwords were set.
     pub fn open_without_mail(path: &Path) -> anyhow::Result<Self> {
         let mut config = Config::read(path)?;
-        config.mail.transport = Way::Off;
+        config.mail.transport = Some(Way::Off);
         Self::of(&config, Config::host)
     }
 
@@ -69,7 +66,7 @@ impl Site {
         let host = host(config)?;
         let contact = &host.brand().contact;
         let help = (contact.contains('@') && !contact.contains(' ')).then(|| format!("mailto:{contact}"));
-        let https = host.brand().origin.starts_with("https://");
+        let https = host.origin().starts_with("https://");
         Ok(Self {
             host,
             people,
@@ -77,8 +74,6 @@ impl Site {
             set_password: config.sign_in.set_hook.clone(),
             recognise: config.sign_in.recognise_hook.clone(),
             help,
-            mail_way: config.transport()?.map(|way| way.name()),
-            mail_from: config.sender().map(|sender| sender.address),
             // Without folders: an administrator reads it, whom they do not concern.
             start: format!("keyturn-example-panel --config {} work", config.file_name()),
             https,

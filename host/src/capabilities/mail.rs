@@ -67,7 +67,7 @@ impl Call {
     }
 
     fn ready(&mut self, to: Option<&To>) -> Result<(), Error> {
-        if !self.surroundings.mails {
+        if self.surroundings.room.post().transport.is_none() {
             return Err(Error::NotConfigured);
         }
         to.map_or(Ok(()), |to| self.recipient(to).map(drop))
@@ -158,7 +158,7 @@ impl Call {
         }
         let id = MailId::random();
         Ok(NewMail {
-            message_id: format!("{id}@{}", self.surroundings.message_domain),
+            message_id: format!("{id}@{}", self.surroundings.room.post().message_domain()),
             id,
             template: kept,
             variables,

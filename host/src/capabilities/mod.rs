@@ -16,6 +16,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::bindings::keyturn::panel::types;
 use crate::bindings::keyturn::ui::nodes;
 use crate::call::state::State;
+use crate::mail::room::Room;
 use crate::plugin::admit::Plugin;
 
 impl types::Host for State {}
@@ -26,12 +27,8 @@ pub(crate) const RETRY_SECONDS: u32 = 5;
 
 /// What of the host a call can see beyond itself.
 pub(crate) struct Surroundings {
-    /// Where links lead.
-    pub(crate) origin: String,
-    /// Whether there is a transport.
-    pub(crate) mails: bool,
-    /// What stands after the @ of a Message-ID.
-    pub(crate) message_domain: String,
+    /// How mail goes, and where links lead.
+    pub(crate) room: Room,
     /// Whether the operators have an address.
     pub(crate) mails_operators: bool,
     /// All plugins, by name.
@@ -41,7 +38,7 @@ pub(crate) struct Surroundings {
 impl Surroundings {
     /// The absolute address of a link page.
     pub(crate) fn link(&self, page: &str, token: &str) -> String {
-        format!("{}/{page}/{token}", self.origin)
+        format!("{}/{page}/{token}", self.room.post().origin)
     }
 
     /// Who listens to an event of that source.

@@ -105,7 +105,7 @@ impl<'a> Visit<'a> {
     }
 
     fn secure(&self) -> &'static str {
-        if self.served.host.brand().origin.starts_with("https://") { "; Secure" } else { "" }
+        if self.served.host.origin().starts_with("https://") { "; Secure" } else { "" }
     }
 
     /// From the mailed address to the clean one.

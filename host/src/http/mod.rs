@@ -85,10 +85,13 @@ pub fn router(host: Host, site: Arc<dyn Site>) -> Router {
     for page in pages {
         router = router.merge(links::routes(&page));
     }
-    let https = host.brand().origin.starts_with("https://");
-    let hardened = move |mut response: Response| async move {
-        harden(response.headers_mut(), https);
-        response
+    let hardening = host.clone();
+    let hardened = move |mut response: Response| {
+        let https = hardening.0.surroundings.room.seen().origin.starts_with("https://");
+        async move {
+            harden(response.headers_mut(), https);
+            response
+        }
     };
     router.layer(axum::middleware::map_response(hardened)).with_state(Served { host, site })
 }

@@ -1,10 +1,11 @@
-//! `[mail]` of `keyturn.toml`: whether mail goes out, in whose name, and by which way.
+//! `[mail]` of `keyturn.toml`: whether mail goes out, in whose name, and by which way. What stands there wins; what does
+//! not may be set on the page Email settings: see [`super::setup`].
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::address;
@@ -18,8 +19,8 @@ use super::transport::smtp::{Encryption, Limits, Login, Server, Smtp, SmtpError,
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct MailConfig {
-    /// The way; nothing is sent without one.
-    pub transport: Way,
+    /// The way.
+    pub transport: Option<Way>,
     /// The sender's address: a mailbox that is read.
     pub from: Option<String>,
     /// The sender's shown name; the brand's if it is not set.
@@ -43,7 +44,7 @@ pub struct MailConfig {
 impl Default for MailConfig {
     fn default() -> Self {
         Self {
-            transport: Way::Off,
+            transport: None,
             from: None,
             from_name: None,
             reply_to: None,
@@ -58,7 +59,7 @@ impl Default for MailConfig {
 }
 
 /// A way for mail to go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Way {
     /// No mail goes out.
@@ -70,6 +71,19 @@ pub enum Way {
     Sendmail,
     /// Into a folder.
     Folder,
+}
+
+impl Way {
+    /// Its name in the file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Way::Off => "off",
+            Way::Smtp => "smtp",
+            Way::Sendmail => "sendmail",
+            Way::Folder => "folder",
+        }
+    }
 }
 
 /// `[mail.smtp]`.
@@ -127,12 +141,30 @@ pub struct DkimConfig {
     pub key_file: PathBuf,
 }
 
+/// What a sendmail may take for one mail.
+const SENDMAIL: Duration = Duration::from_secs(60);
+
 /// A setting and what is wrong with it; goes on from its name.
-pub(crate) type Wrong = (&'static str, String);
+pub type Wrong = (&'static str, String);
 
 impl MailConfig {
-    /// Whether the settings fit together. Opens nothing.
+    /// Whether what stands here can be, whatever is set elsewhere. Opens nothing.
     pub(crate) fn check(&self) -> Result<(), Wrong> {
+        self.check_addresses()?;
+        if !(1..=64).contains(&self.connections) {
+            return Err(("mail.connections", format!("must be 1 to 64, not {}", self.connections)));
+        }
+        if self.transport == Some(Way::Folder) && self.folder.is_none() {
+            return Err(("mail.folder", "must be set, with a path".to_owned()));
+        }
+        if let Some(smtp) = &self.smtp {
+            smtp.check()?;
+            smtp.check_login()?;
+        }
+        self.dkim.as_ref().map_or(Ok(()), DkimConfig::check)
+    }
+
+    pub(super) fn check_addresses(&self) -> Result<(), Wrong> {
         for (setting, address) in
             [("mail.from", &self.from), ("mail.reply-to", &self.reply_to), ("mail.operators", &self.operators)]
         {
@@ -140,38 +172,35 @@ impl MailConfig {
                 return Err((setting, format!("is not an address: {cause}")));
             }
         }
-        if self.transport != Way::Off && self.from.is_none() {
-            return Err(("mail.from", "must be set: the address in whose name mail goes out".to_owned()));
-        }
-        if !(1..=64).contains(&self.connections) {
-            return Err(("mail.connections", format!("must be 1 to 64, not {}", self.connections)));
-        }
-        match (self.transport, &self.smtp, &self.folder) {
-            (Way::Smtp, None, _) => return Err(("mail.smtp", "must be set, with at least a host".to_owned())),
-            (Way::Folder, _, None) => return Err(("mail.folder", "must be set, with a path".to_owned())),
-            _ => {}
-        }
-        self.smtp.as_ref().map_or(Ok(()), SmtpConfig::check)?;
-        self.dkim.as_ref().map_or(Ok(()), DkimConfig::check)
+        Ok(())
     }
 
-    /// The way that is set, with its files read; none where mail is off. `at` makes a path of the file's absolute.
-    pub(crate) fn transport(&self, at: impl Fn(&Path) -> PathBuf) -> Result<Option<Arc<dyn Transport>>, Wrong> {
-        if self.transport == Way::Off {
+    /// The way, with its files read; none where mail is off. `at` makes a path of the file's absolute. `password` is used
+    /// where a user name has no file of its own; `total` is the time for a whole attempt, if it is to be short.
+    pub(super) fn transport(
+        &self,
+        at: impl Fn(&Path) -> PathBuf,
+        password: Option<&Zeroizing<String>>,
+        total: Option<Duration>,
+    ) -> Result<Option<Arc<dyn Transport>>, Wrong> {
+        let way = self.transport.unwrap_or_default();
+        if way == Way::Off {
             return Ok(None);
         }
         let writer = match &self.dkim {
             Some(dkim) => dkim.writer(&at)?,
             None => Writer::default(),
         };
-        Ok(Some(match self.transport {
+        Ok(Some(match way {
             Way::Off => return Ok(None),
             Way::Smtp => {
-                Arc::new(self.smtp.as_ref().ok_or(("mail.smtp", "must be set".to_owned()))?.smtp(writer, &at)?)
+                let smtp = self.smtp.as_ref().ok_or(("mail.smtp.host", "must be set".to_owned()))?;
+                let limits = total.map_or_else(Limits::default, Limits::within);
+                Arc::new(smtp.smtp(writer, &at, password, limits)?)
             }
             Way::Sendmail => {
                 let SendmailConfig { program, arguments } = self.sendmail.clone().unwrap_or_default();
-                Arc::new(Sendmail::new(at(&program), arguments, Duration::from_secs(60), writer))
+                Arc::new(Sendmail::new(at(&program), arguments, total.unwrap_or(SENDMAIL), writer))
             }
             Way::Folder => {
                 let folder = self.folder.as_ref().ok_or(("mail.folder", "must be set".to_owned()))?;
@@ -181,10 +210,14 @@ impl MailConfig {
     }
 }
 
+/// Whether a mail server's name or address is written as one.
+pub(crate) fn is_host(host: &str) -> bool {
+    !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':'))
+}
+
 impl SmtpConfig {
-    fn check(&self) -> Result<(), Wrong> {
-        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
-        if self.host.is_empty() || !self.host.chars().all(fits) {
+    pub(super) fn check(&self) -> Result<(), Wrong> {
+        if !is_host(&self.host) {
             return Err((
                 "mail.smtp.host",
                 format!("must be like smtp.example, not “{}”", super::line(&self.host, 80)),
@@ -198,6 +231,10 @@ impl SmtpConfig {
                 format!("may be \"none\" for a server on this machine only (localhost), not for {}", self.host);
             return Err(("mail.smtp.encryption", problem));
         }
+        Ok(())
+    }
+
+    fn check_login(&self) -> Result<(), Wrong> {
         match (&self.username, &self.password_file) {
             (Some(_), None) => Err(("mail.smtp.password-file", "must be set where username is".to_owned())),
             (None, Some(_)) => Err(("mail.smtp.username", "must be set where password-file is".to_owned())),
@@ -215,7 +252,13 @@ impl SmtpConfig {
         })
     }
 
-    fn smtp(&self, writer: Writer, at: impl Fn(&Path) -> PathBuf) -> Result<Smtp, Wrong> {
+    fn smtp(
+        &self,
+        writer: Writer,
+        at: impl Fn(&Path) -> PathBuf,
+        password: Option<&Zeroizing<String>>,
+        limits: Limits,
+    ) -> Result<Smtp, Wrong> {
         let login = match (&self.username, &self.password_file) {
             (Some(username), Some(file)) => {
                 let text = secret("mail.smtp.password-file", &at(file))?;
@@ -228,7 +271,11 @@ impl SmtpConfig {
                 }
                 Some(Login { username: username.clone(), password: Zeroizing::new(password.to_owned()) })
             }
-            _ => None,
+            (Some(username), None) => {
+                let password = password.ok_or(("mail.smtp.password", "must be set where a user name is".to_owned()))?;
+                Some(Login { username: username.clone(), password: password.clone() })
+            }
+            (None, _) => None,
         };
         let server = Server {
             host: self.host.clone(),
@@ -236,7 +283,7 @@ impl SmtpConfig {
             encryption: self.encryption,
             login,
             ca_file: self.ca_file.as_deref().map(&at),
-            limits: Limits::default(),
+            limits,
         };
         Smtp::new(server, writer).map_err(|cause| {
             let setting = match cause {
@@ -295,23 +342,25 @@ mod tests {
         toml::from_str(text).expect("TOML")
     }
 
+    fn used(text: &str) -> Result<Option<Arc<dyn Transport>>, Wrong> {
+        config(text).transport(Path::to_owned, None, None)
+    }
+
     fn wrong(text: &str) -> Wrong {
         config(text).check().expect_err(text)
     }
 
     #[test]
     fn mail_is_off_unless_it_is_set_up() {
-        assert_eq!(config("").transport, Way::Off);
+        assert_eq!(config("").transport, None);
         config("").check().expect("fits");
-        assert!(config("").transport(Path::to_owned).expect("fits").is_none());
+        assert!(used("").expect("fits").is_none());
     }
 
     #[test]
     fn what_is_wrong_is_named_by_its_setting() {
         let smtp = "transport = \"smtp\"\nfrom = \"a@b.example\"\n[smtp]\n";
         for (text, setting, word) in [
-            ("transport = \"smtp\"\n[smtp]\nhost = \"smtp.example\"", "mail.from", "must be set"),
-            ("transport = \"smtp\"\nfrom = \"a@b.example\"", "mail.smtp", "must be set"),
             ("transport = \"folder\"\nfrom = \"a@b.example\"", "mail.folder", "must be set"),
             ("from = \"nobody\"", "mail.from", "“nobody” is not a mail address: it has no @"),
             ("reply-to = \"a@b@\"", "mail.reply-to", "is not an address"),
@@ -357,12 +406,12 @@ mod tests {
             ),
         ] {
             std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).expect("mode");
-            let (named, problem) = config(&text).transport(Path::to_owned).err().expect("wrong");
+            let (named, problem) = used(&text).err().expect("wrong");
             assert_eq!(named, setting);
             assert!(problem.contains("mode 640") && !problem.contains("hush"), "{problem}");
             std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("mode");
             // A password may be any text; a key may not.
-            let used = config(&text).transport(Path::to_owned);
+            let used = used(&text);
             assert_eq!(used.is_ok(), setting == "mail.smtp.password-file", "{setting}");
         }
     }
@@ -376,9 +425,9 @@ mod tests {
             ("transport = \"sendmail\"", "/usr/sbin/sendmail"),
             ("transport = \"folder\"\n[folder]\npath = \"/var/mail/trial\"", "folder trial"),
         ] {
-            let config = config(&format!("from = \"a@b.example\"\n{text}"));
-            config.check().expect(text);
-            let transport = config.transport(Path::to_owned).expect("fits").expect("on");
+            let text = format!("from = \"a@b.example\"\n{text}");
+            config(&text).check().expect(&text);
+            let transport = used(&text).expect("fits").expect("on");
             assert_eq!(transport.name(), name);
         }
     }

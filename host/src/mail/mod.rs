@@ -4,6 +4,8 @@ pub mod address;
 pub mod config;
 pub mod draw;
 pub mod message;
+pub(crate) mod room;
+pub mod setup;
 pub mod template;
 pub mod transport;
 pub mod trial;

@@ -1,17 +1,74 @@
-//! The mail by which an operator sees that mail goes out.
+//! The mail by which an operator sees that mail goes out: at the command line, and on the page Email settings.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use super::config::{Way, Wrong};
 use super::draw::{Context, draw};
+use super::setup::Setup;
 use super::template::{Template, TemplateError};
+use super::transport::{Attempt, StepKind};
 use super::{Mailbox, Message};
 use crate::seal::{hex, random};
+
+/// A trial that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trial {
+    /// By what: `smtp.example:587`.
+    pub server: String,
+    /// Without brackets.
+    pub message_id: String,
+    /// Each step, and what came of it.
+    pub attempt: Attempt,
+}
+
+/// Why none was made.
+#[derive(Debug, thiserror::Error)]
+pub enum TrialError {
+    /// Mail is off.
+    #[error("mail is off")]
+    Off,
+    /// A setting, and what is wrong with it.
+    #[error("{} {}", .0.0, .0.1)]
+    Wrong(Wrong),
+    /// Never, as a test proves.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+}
+
+/// Sends a mail to the address `to`, at once and past the outbox. `total`: the time for everything together, if somebody waits
+/// for it. Blocks.
+///
+/// # Errors
+/// [`TrialError`]; that the mail is not taken is no error.
+pub fn send(setup: &Setup, to: &str, context: &Context<'_>, total: Option<Duration>) -> Result<Trial, TrialError> {
+    let transport = setup.transport(total).map_err(TrialError::Wrong)?.ok_or(TrialError::Off)?;
+    let from = setup.sender(context.brand.name).ok_or(TrialError::Off)?;
+    let message = message(from, setup.reply_to(), to, context)?;
+    let attempt = transport.session().send(&message);
+    Ok(Trial { server: transport.name(), message_id: message.message_id, attempt })
+}
+
+/// The settings that a step depends on, most likely ones first.
+#[must_use]
+pub fn depends_on(way: Way, step: StepKind) -> &'static [&'static str] {
+    match (way, step) {
+        (Way::Off, _) => &["mail.transport"],
+        (Way::Sendmail, _) => &["mail.sendmail.program", "mail.from"],
+        (Way::Folder, _) => &["mail.folder.path"],
+        (Way::Smtp, StepKind::LookUp) => &["mail.smtp.host"],
+        (Way::Smtp, StepKind::Connect) => &["mail.smtp.host", "mail.smtp.port", "mail.smtp.encryption"],
+        (Way::Smtp, StepKind::Tls) => &["mail.smtp.host", "mail.smtp.encryption", "mail.smtp.ca-file"],
+        (Way::Smtp, StepKind::Login) => &["mail.smtp.username", "mail.smtp.password"],
+        (Way::Smtp, StepKind::Handover) => &["mail.from", "mail.smtp.username"],
+    }
+}
 
 /// A short mail without secrets, from `from` to the address `to`, in the context's language; `context.request.time` is now.
 ///
 /// # Errors
 /// [`TemplateError`]: never, as a test proves.
-pub fn message(
+fn message(
     from: Mailbox,
     reply_to: Option<Mailbox>,
     to: &str,

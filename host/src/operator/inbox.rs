@@ -66,14 +66,11 @@ impl Host {
     }
 
     fn inbox_folder(&self) -> Option<PathBuf> {
-        let origin = &self.brand().origin;
-        let (_, host) = origin.split_once("://")?;
-        let host = match host.strip_prefix('[') {
-            Some(rest) => rest.split_once(']')?.0,
-            None => host.split(':').next()?,
-        };
-        let folder = self.0.post.as_ref()?.transport.folder()?;
-        names_this_machine(host).then(|| folder.to_owned())
+        let post = self.0.post();
+        let folder = post.transport.as_ref()?.folder()?;
+        // Whoever can only reach the page Email settings must not turn a panel into a trial.
+        let trial = post.origin_fixed && names_this_machine(crate::origin::host(&post.origin)?);
+        trial.then(|| folder.to_owned())
     }
 }
 

@@ -1,13 +1,15 @@
-//! The operator's own pages, which any panel mounts: the outbox, one mail of it, and the inbox of a trial.
+//! The operator's own pages, which any panel mounts: the outbox, one mail of it, the inbox of a trial, and email settings.
 //!
 //! They are the host's and no plugin's: their forms are sealed under a name that no plugin can have, and
 //! [`Host::operator_submit`] runs them. Who may see these pages at all is the embedder's affair; what somebody sees on them
-//! is only what concerns accounts that he reaches. To look at a page changes nothing.
+//! is only what concerns accounts that he reaches. How mail is set up concerns all of them, so that page asks for itself:
+//! [`Host::may_set_mail`]. To look at a page changes nothing.
 
 mod eml;
 mod inbox;
 mod one_mail;
 mod outbox;
+mod settings;
 #[cfg(test)]
 mod tests;
 
@@ -46,6 +48,8 @@ pub enum OperatorPage {
     /// One of them, by its file's name: the last part of its address. It frames [`Host::inbox_document`], so it bears
     /// [`OperatorPage::csp`].
     InboxMail(String),
+    /// How mail is set up, where [`Target::EmailSettings`] leads; for whom [`Host::may_set_mail`] allows.
+    EmailSettings,
 }
 
 impl OperatorPage {
@@ -132,6 +136,7 @@ impl Host {
             OperatorPage::Mail(id) => one_mail::page(self, caller, id, surface),
             OperatorPage::Inbox => inbox::list(self, caller, surface),
             OperatorPage::InboxMail(name) => inbox::one(self, caller, name, surface),
+            OperatorPage::EmailSettings => settings::page(self, caller, &surface.surface),
         }
     }
 
@@ -139,7 +144,7 @@ impl Host {
     /// the panel; empty where somebody sends, where no mail goes out at all, and where nobody can know.
     #[must_use]
     pub fn stopped_banner(&self, caller: &Caller, start: &str) -> Markup {
-        let (Some(_), Ok(Workers::Stopped { since })) = (&self.0.post, self.workers()) else {
+        let (true, Ok(Workers::Stopped { since })) = (self.0.post().transport.is_some(), self.workers()) else {
             return Markup::default();
         };
         let words = Words::of(&caller.locale);
@@ -173,7 +178,7 @@ impl Host {
         &self,
         caller: &Caller,
         body: &[u8],
-        surface: &OperatorSurface<'_>,
+        surface: &Surface<'_>,
     ) -> Result<Submitted, SubmitError> {
         let submission = match form::read(body, &self.0.keys, caller, call::now()) {
             Ok(Posted::Submission(submission)) if submission.plugin == OWN => submission,
@@ -181,14 +186,17 @@ impl Host {
             Ok(_) | Err(FormError::Stale(_)) => return Err(FormError::Foreign.into()),
             Err(error) => return Err(error.into()),
         };
+        if submission.action == settings::ACTION {
+            return settings::submitted(self, caller, &submission, body, surface);
+        }
         let deed = Deed::of(&submission).ok_or(FormError::Malformed("no such action"))?;
         let words = Words::of(&caller.locale);
-        let here = || surface.surface.submit_url.to_owned();
+        let here = || surface.submit_url.to_owned();
         let (url, outcome) = match deed {
             Deed::Retry(id, to) => match self.retry_to(caller, &id, to.as_deref())? {
                 Retried::Queued { .. } => (here(), said(Tone::Success, "outbox-retried", Some(&id), words)),
                 Retried::Moved => {
-                    let url = surface.surface.links.url(OWN, &Target::Mail(id.to_string()));
+                    let url = surface.links.url(OWN, &Target::Mail(id.to_string()));
                     (url, said(Tone::Warning, "outbox-retried-moved", None, words))
                 }
                 Retried::Not => (here(), said(Tone::Warning, "outbox-nothing", None, words)),

@@ -6,7 +6,7 @@ use crate::call::CallError;
 use crate::caller::Caller;
 use crate::host::Host;
 use crate::mail::Mailbox;
-use crate::mail::transport::StepKind;
+use crate::mail::transport::{Step, StepKind};
 use crate::outbox::OneMail;
 use crate::storage::outbox::{MailId, Recipient, Told};
 use crate::view::Page;
@@ -15,6 +15,7 @@ use crate::view::html::table::Grid;
 use crate::view::html::{Html, Markup};
 use crate::view::nodes::{self, Code, ColumnKind, Fact, Form, Intent, Node, Target, TextLink, Value};
 use crate::view::shell::{Link, parts};
+use crate::view::words::Words;
 
 pub(super) fn page(
     host: &Host,
@@ -23,7 +24,8 @@ pub(super) fn page(
     surface: &OperatorSurface<'_>,
 ) -> Result<Page, CallError> {
     let one = host.mail(caller, id).map_err(CallError::of_storage)?.ok_or_else(not_found)?;
-    let from = host.0.post.as_ref().map(|post| &post.from);
+    let post = host.0.post();
+    let from = post.transport.is_some().then_some(&post.from);
     let stopped = host.stopped_banner(caller, surface.start);
     let page = host.framed_own(caller, place("mail"), &surface.surface, |frame| {
         draw(&one, from, surface.outbox, &mut Painter::new(frame, 2))
@@ -115,14 +117,18 @@ fn attempt(told: Option<&Told>, painter: &mut Painter<'_>) -> Markup {
     painter.cell(&[Value::Time(told.at)]);
     painter.html.close("p");
     let head = painter.html.done();
+    let grid = steps(words.get("mail-attempt"), &told.attempt.steps, words);
+    Html::new().markup(&head).markup(&grid).done()
+}
+
+/// Steps of an attempt, with how long each took and what was said.
+pub(super) fn steps(caption: &str, steps: &[Step], words: Words) -> Markup {
     let columns = [
         (words.get("mail-step"), ColumnKind::Text, false),
         (words.get("mail-took"), ColumnKind::Number, false),
         (words.get("mail-said"), ColumnKind::Text, false),
     ];
-    let rows: Vec<_> = told
-        .attempt
-        .steps
+    let rows: Vec<_> = steps
         .iter()
         .map(|step| {
             let took = format!("{} ms", words.number(i64::try_from(step.took.as_millis()).unwrap_or(i64::MAX)));
@@ -130,11 +136,10 @@ fn attempt(told: Option<&Told>, painter: &mut Painter<'_>) -> Markup {
             (vec![Markup::text(words.get(step_key(step.kind))), Markup::text(&took), said], Markup::default())
         })
         .collect();
-    let grid = Grid { caption: words.get("mail-attempt"), columns: &columns, rows: &rows, empty: &Markup::default() };
-    Html::new().markup(&head).markup(&grid.draw(words)).done()
+    Grid { caption, columns: &columns, rows: &rows, empty: &Markup::default() }.draw(words)
 }
 
-fn step_key(kind: StepKind) -> &'static str {
+pub(super) fn step_key(kind: StepKind) -> &'static str {
     match kind {
         StepKind::LookUp => "mail-step-look-up",
         StepKind::Connect => "mail-step-connect",

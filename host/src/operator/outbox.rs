@@ -8,7 +8,7 @@ use crate::caller::Caller;
 use crate::host::Host;
 use crate::outbox::Seen;
 use crate::storage::outbox::{Mail, MailFilter, MailState, Recipient};
-use crate::view::html::nodes::Painter;
+use crate::view::html::nodes::{Painter, banner_close, banner_open};
 use crate::view::html::table::Grid;
 use crate::view::html::{Html, Markup, values};
 use crate::view::nodes::{Action, ColumnKind, Intent, Run, Target, Tone, Value};
@@ -123,6 +123,8 @@ struct Sheet<'a> {
     host: &'a Host,
     listed: &'a Listed,
     url: &'a str,
+    /// Whether the reader may set how mail goes.
+    may_set: bool,
     seen: Seen,
     subjects: Vec<Option<String>>,
     counts: Option<Vec<(MailState, u64)>>,
@@ -156,6 +158,7 @@ pub(super) fn page(
         host,
         listed,
         url: surface.outbox,
+        may_set: host.may_set_mail(caller),
         subjects: seen.mails.iter().map(|(mail, _)| host.masked_subject(mail)).collect(),
         seen,
         counts: host.mail_counts(caller).map_err(broken)?,
@@ -191,16 +194,21 @@ impl Sheet<'_> {
 
     fn banners(&self, painter: &mut Painter<'_>) {
         let words = painter.words;
-        if self.host.0.post.is_none() {
-            let html = parts::banner(Tone::Warning, words.get("outbox-off"), "", false, words);
-            painter.html.markup(&html);
-            let settings = Action {
-                label: words.get("outbox-off-settings").to_owned(),
-                intent: Intent::Neutral,
-                run: Run::Go(Target::EmailSettings),
-                unavailable: None,
-            };
-            painter.actions(&[settings]);
+        if self.host.0.post().transport.is_none() {
+            banner_open(&mut painter.html, Tone::Warning, words.get("outbox-off"), None, words);
+            if self.may_set {
+                let settings = Action {
+                    label: words.get("outbox-off-settings").to_owned(),
+                    intent: Intent::Neutral,
+                    run: Run::Go(Target::EmailSettings),
+                    unavailable: None,
+                };
+                painter.actions(&[settings]);
+            } else {
+                let ask = words.fill("outbox-off-ask", &[("contact", &self.host.brand().contact)]);
+                painter.html.element("p", &[("class", Some("kt-text"))], &ask);
+            }
+            banner_close(&mut painter.html);
         }
         painter.html.markup(&self.stopped);
     }

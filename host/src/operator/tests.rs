@@ -157,7 +157,7 @@ impl Stage {
     }
 
     fn submit(&self, caller: &Caller, sealed: &str) -> Result<Submitted, SubmitError> {
-        self.host.operator_submit(caller, format!("kt={sealed}").as_bytes(), &surface())
+        self.host.operator_submit(caller, format!("kt={sealed}").as_bytes(), &surface().surface)
     }
 
     /// Presses a button of these pages, and answers where it leads and what is said there.
@@ -408,8 +408,8 @@ fn a_retry_to_another_address_is_asked_about_and_holds_for_that_address_only() {
 /// Writes a mail as the folder transport does, and answers its file's name.
 fn put_into_inbox(stage: &Stage, subject: &str, text: &str) -> String {
     let mailbox = |address: &str| crate::mail::Mailbox { name: String::new(), address: address.to_owned() };
-    let post = stage.host.0.post.as_ref().expect("mail is on");
-    let attempt = post.transport.session().send(&crate::mail::Message {
+    let transport = stage.host.0.post().transport.clone().expect("mail is on");
+    let attempt = transport.session().send(&crate::mail::Message {
         message_id: format!("{}@panel.example", MailId::random()),
         from: mailbox("panel@panel.example"),
         reply_to: None,

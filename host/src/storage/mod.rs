@@ -5,6 +5,7 @@ mod counters;
 pub mod epoch;
 pub mod keys;
 pub mod outbox;
+pub mod settings;
 pub mod sqlite;
 pub mod tasks;
 
@@ -14,6 +15,7 @@ use zeroize::Zeroizing;
 use crate::accounts::{Account, AccountId, Matched, Why};
 use keys::ServiceKeys;
 use outbox::{MailId, Mend, NewMail, Outbox};
+use settings::Settings;
 use tasks::{Lease, NewTask, Tasks};
 
 /// What went wrong in the database.
@@ -272,7 +274,10 @@ pub struct AuditFilter {
 }
 
 /// The database beside the panel. Every method may block on the disk.
-pub trait Storage: Outbox + Tasks + ServiceKeys + Send + Sync {
+pub trait Storage: Outbox + Tasks + ServiceKeys + Settings + Send + Sync {
+    /// The realms of the panel's accounts.
+    fn realms(&self) -> Vec<String>;
+
     /// See [`crate::accounts::Provider::find`].
     ///
     /// # Errors

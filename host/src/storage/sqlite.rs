@@ -6,6 +6,7 @@ mod keys;
 mod outbox;
 mod rows;
 mod schema;
+mod settings;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use zeroize::Zeroizing;
 use super::counters::Counters;
 use super::keys::ServiceKeys;
 use super::outbox::{Filling, LeasedMail, Mail, MailFilter, MailId, MailState, Mend, Outbox, Settled};
+use super::settings::{Group, NewSecret, Settings};
 use super::tasks::{Beat, Due, Lease, LeasedTask, Task, Tasks};
 use super::{AuditEntry, AuditFilter, Commit, Known, Read, Record, RecordKey, Sql, Storage, StorageError, Version};
 use crate::accounts::{AccountId, Matched, Provider};
@@ -174,6 +176,10 @@ impl Drop for Sqlite {
 }
 
 impl Storage for Sqlite {
+    fn realms(&self) -> Vec<String> {
+        self.provider.realms().into_iter().map(str::to_owned).collect()
+    }
+
     fn find(&self, typed: &str, realms: &[&str], limit: usize) -> Result<Vec<(AccountId, Matched)>, StorageError> {
         self.readers.snapshot(|db| self.provider.find(db, typed, realms, limit))
     }
@@ -325,5 +331,27 @@ impl ServiceKeys for Sqlite {
     fn use_service_key(&self, id: &str, at: i64, apart_ms: i64, from: Option<&str>) -> Result<(), StorageError> {
         let (id, from) = (id.to_owned(), from.map(str::to_owned));
         self.write(None, move |rows| rows.use_service_key(&id, at, apart_ms, from.as_deref()))
+    }
+}
+
+impl Settings for Sqlite {
+    fn settings_version(&self, group: &str) -> Result<Option<Version>, StorageError> {
+        self.rows(|rows| rows.settings_version(group))
+    }
+
+    fn settings(&self, group: &str) -> Result<Option<Group>, StorageError> {
+        self.rows(|rows| rows.settings(group))
+    }
+
+    fn set_settings(
+        &self,
+        group: &str,
+        seen: Option<&Version>,
+        values: &[u8],
+        secret: NewSecret,
+        audit: AuditEntry,
+    ) -> Result<(), StorageError> {
+        let (group, seen, values) = (group.to_owned(), seen.cloned(), Zeroizing::new(values.to_vec()));
+        self.write(None, move |rows| rows.set_settings(&group, seen.as_ref(), &values, &secret, &audit))
     }
 }

@@ -1,46 +1,65 @@
 //! Mail goes out. It is drawn anew at each attempt, to the address then on file, under one Message-ID: a worker that died
 //! after a server took it sends it again, and a mailbox that knows the id shows it once.
 
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::{LEASE_MS, Worker, pause};
 use crate::accounts::Field;
 use crate::host::Inner;
+use crate::mail::room::Post;
 use crate::mail::template::TemplateError;
 use crate::mail::transport::{Session, Transport, Verdict};
 use crate::mail::{Mailbox, Message, address};
 use crate::storage::outbox::{Filling, LeasedMail, MailState, Obstacle, Recipient, Settled};
 
-/// How mail goes out.
-pub(crate) struct Post {
-    /// What carries it away.
-    pub(crate) transport: Arc<dyn Transport>,
-    /// In whose name it goes.
-    pub(crate) from: Mailbox,
-    /// Where answers go; none: to the sender.
-    pub(crate) reply_to: Option<Mailbox>,
-    /// Mails that go at once.
-    pub(crate) connections: usize,
+/// A session, and how mail goes as long as it is used.
+struct Line {
+    post: Arc<Post>,
+    transport: Arc<dyn Transport>,
+    session: Box<dyn Session>,
+}
+
+impl Line {
+    fn new(post: Arc<Post>) -> Option<Self> {
+        let transport = Arc::clone(post.transport.as_ref()?);
+        let session = transport.session();
+        Some(Self { post, transport, session })
+    }
 }
 
 impl Worker<'_> {
     /// Sends mails one after another.
     pub(super) fn send_mail(&self) {
-        let Some(post) = &self.inner.post else { return };
         let operators = self.inner.operators.as_ref().map(|operators| operators.address.as_str());
-        let mut session = post.transport.session();
+        let line = RefCell::new(None::<Line>);
         // One at a time: a slow server holds up no mail but the one that it has.
-        let lease = || self.inner.storage.lease_mail(1, LEASE_MS, operators);
-        self.work(lease, |leased| self.holding(&leased.lease.clone(), || self.deliver(post, &mut session, &leased)));
+        let lease = || {
+            let post = self.inner.post();
+            let mut line = line.borrow_mut();
+            if line.as_ref().is_none_or(|line| !Arc::ptr_eq(&line.post, &post)) {
+                *line = Line::new(post);
+            }
+            match *line {
+                Some(_) => self.inner.storage.lease_mail(1, LEASE_MS, operators),
+                None => Ok(Vec::new()),
+            }
+        };
+        self.work(lease, |leased| {
+            let lease = leased.lease.clone();
+            if let Some(line) = line.borrow_mut().as_mut() {
+                self.holding(&lease, || self.deliver(line, &leased));
+            }
+        });
     }
 
-    fn deliver(&self, post: &Post, session: &mut Box<dyn Session>, leased: &LeasedMail) {
-        let attempt = || self.inner.attempt(post, session, leased);
+    fn deliver(&self, line: &mut Line, leased: &LeasedMail) {
+        let attempt = || self.inner.attempt(line, leased);
         let settled = catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(|_| {
             tracing::error!(mail = leased.mail.id.as_str(), "sending a mail broke down");
             // Whatever state it was in, it is not to be trusted.
-            *session = post.transport.session();
+            line.session = line.transport.session();
             delayed(leased, None, Some(Obstacle::Broken))
         });
         self.settle("a mail", || self.inner.storage.settle_mail(&leased.lease, &settled));
@@ -64,7 +83,7 @@ fn refused(obstacle: Obstacle) -> Settled {
 
 impl Inner {
     /// One attempt, and how the mail stands after it.
-    fn attempt(&self, post: &Post, session: &mut Box<dyn Session>, leased: &LeasedMail) -> Settled {
+    fn attempt(&self, line: &mut Line, leased: &LeasedMail) -> Settled {
         let mail = leased.mail.id.as_str();
         let filling = match &leased.filling {
             Ok(filling) => filling,
@@ -77,16 +96,16 @@ impl Inner {
             Ok(to) => to,
             Err(obstacle) => return refused(obstacle),
         };
-        let message = match self.message(post, leased, filling, to) {
+        let message = match self.message(&line.post, leased, filling, to) {
             Ok(message) => message,
             Err(cause) => {
                 tracing::error!(mail, template = leased.mail.template, "a mail cannot be drawn: {cause}");
                 return delayed(leased, None, Some(Obstacle::Template));
             }
         };
-        let attempt = session.send(&message);
+        let attempt = line.session.send(&message);
         let verdict = attempt.verdict;
-        let told = Some((post.transport.name(), attempt));
+        let told = Some((line.transport.name(), attempt));
         match verdict {
             Verdict::Accepted => Settled { state: MailState::Accepted, again_in: None, told, obstacle: None },
             Verdict::Refused => Settled { state: MailState::Refused, again_in: None, told, obstacle: None },

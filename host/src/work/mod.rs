@@ -91,12 +91,12 @@ pub enum Workers {
 
 impl Host {
     /// Sends mail and runs jobs and events until `shutdown` is stopped, on threads of its own; returns when the last one has
-    /// finished. Mail goes out only where the host has a transport.
+    /// finished. Mail goes out while it is on.
     pub fn run_workers(&self, shutdown: &Shutdown) {
         let inner = &*self.0;
         let worker = Worker { inner, shutdown, held: Mutex::default() };
         std::thread::scope(|scope| {
-            for _ in 0..inner.post.as_ref().map_or(0, |post| post.connections) {
+            for _ in 0..inner.connections {
                 scope.spawn(|| worker.send_mail());
             }
             for _ in 0..inner.tasks_at_once {

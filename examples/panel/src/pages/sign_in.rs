@@ -150,7 +150,7 @@ pub fn enter(request: &mut Request) -> Result<Response, Failed> {
         Some("must_change") => {
             let link = verdict["value"].as_str().unwrap_or_default();
             // The same page under the address that this one is seen at: a form may not lead to another origin.
-            let here = link.strip_prefix(&site.host.brand().origin).filter(|path| path.starts_with('/'));
+            let here = link.strip_prefix(&site.host.origin()).filter(|path| path.starts_with('/'));
             return Ok(answer::see_other(here.unwrap_or(link)));
         }
         Some("temporary_ended") => {

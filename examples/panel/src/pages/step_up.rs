@@ -125,7 +125,10 @@ pub fn post(request: &mut Request) -> Result<Response, Failed> {
         (_, true) => return Err(Failed::Forged),
         (_, false) => {
             let surface = request.surface(&next, None);
-            Some(site.host.submit(&caller, &body, &surface)?)
+            Some(match site.host.is_operator_form(&caller, &body) {
+                true => site.host.operator_submit(&caller, &body, &surface)?,
+                false => site.host.submit(&caller, &body, &surface)?,
+            })
         }
     };
     match submitted {

@@ -10,6 +10,7 @@ use keyturn_host::plugin::grants::Grants;
 use keyturn_host::plugin::manifest::{Manifest, Operation, Role};
 use serde_json::{Value, json};
 
+use keyturn_host::mail::setup::{SETTINGS, Setup, Source};
 use keyturn_host::mail::transport::Verdict;
 
 use super::{configuration, mail};
@@ -20,6 +21,8 @@ use crate::output::{Output, Tone};
 struct Report<'a> {
     output: &'a Output,
     findings: Vec<Value>,
+    /// How mail is set up.
+    settings: Vec<Value>,
     wrong: usize,
 }
 
@@ -41,11 +44,11 @@ impl Report<'_> {
 
 pub fn run(path: &Path, output: &Output) -> anyhow::Result<ExitCode> {
     let config = configuration(path)?;
-    let mut report = Report { output, findings: Vec::new(), wrong: 0 };
+    let mut report = Report { output, findings: Vec::new(), settings: Vec::new(), wrong: 0 };
     report.say(Tone::Good, &format!("configuration {}", path.display()), None);
     look(&config, &mut report);
     if output.json {
-        output.document(&json!({ "wrong": report.wrong, "findings": report.findings }));
+        output.document(&json!({ "wrong": report.wrong, "findings": report.findings, "mail": report.settings }));
     } else {
         output.line(&match report.wrong {
             0 => "\nNothing is wrong.".to_owned(),
@@ -84,27 +87,57 @@ fn look(config: &Config, report: &mut Report<'_>) {
 
 /// As far as it goes without sending anything.
 fn outgoing_mail(config: &Config, report: &mut Report<'_>) {
-    let transport = match config.transport() {
+    let setup = match config.mail_setup() {
         Err(cause) => return report.say(Tone::Wrong, &cause.to_string(), None),
+        Ok(setup) => setup,
+    };
+    let values = values(&setup);
+    report.settings = SETTINGS.iter().filter_map(|setting| setting_document(&setup, setting)).collect();
+    let transport = match setup.transport(None) {
+        Err((setting, problem)) => {
+            let mend = format!("{setting}   ({})", mail::place(&setup, &[setting]));
+            return report.say(Tone::Wrong, &format!("mail: {setting} {problem}{values}"), Some(&mend));
+        }
         Ok(None) => {
             return report.say(
                 Tone::Note,
-                "mail is off: nothing can be sent to anybody",
-                Some("set mail.transport and mail.from"),
+                &format!("mail is off: nothing can be sent to anybody{values}"),
+                Some("set mail.transport and mail.from, or set it up on the panel's page Email settings"),
             );
         }
         Ok(Some(transport)) => transport,
     };
     let attempt = transport.probe();
     let Some(last) = attempt.steps.last() else {
-        return report.say(Tone::Good, &format!("mail {}", transport.name()), None);
+        return report.say(Tone::Good, &format!("mail {}{values}", transport.name()), None);
     };
     if attempt.verdict == Verdict::Accepted {
-        report.say(Tone::Good, &format!("mail {}: {}", transport.name(), last.said), None);
+        report.say(Tone::Good, &format!("mail {}: {}{values}", transport.name(), last.said), None);
     } else {
-        let text = format!("mail {}: {}\nsaid: {}", transport.name(), mail::how_far(&attempt.steps), last.said);
-        report.say(Tone::Wrong, &text, Some(&mail::settings(config, last.kind)));
+        let (name, far) = (transport.name(), mail::how_far(&attempt.steps));
+        let text = format!("mail {name}: {far}\nsaid: {}{values}", last.said);
+        report.say(Tone::Wrong, &text, Some(&mail::settings(&setup, last.kind)));
     }
+}
+
+/// Each setting that has a value, and whether that is the file's or the page's: lines to follow others.
+fn values(setup: &Setup) -> String {
+    let rows: Vec<(&str, String)> =
+        SETTINGS.into_iter().filter_map(|setting| Some((setting, setup.value(setting)?))).collect();
+    let wide = |of: fn(&(&str, String)) -> usize| rows.iter().map(of).max().unwrap_or(0);
+    let (names, values) = (wide(|(name, _)| name.len()), wide(|(_, value)| value.chars().count()));
+    let line =
+        |(name, value): &(&str, String)| format!("\n{name:<names$}  {value:<values$}  {}", mail::source(setup, name));
+    rows.iter().map(line).collect()
+}
+
+fn setting_document(setup: &Setup, setting: &str) -> Option<Value> {
+    let (from, line) = match setup.source(setting) {
+        Source::File(line) => ("file", line),
+        Source::Page => ("page", None),
+        Source::Nowhere => return None,
+    };
+    Some(json!({ "setting": setting, "value": setup.value(setting), "from": from, "line": line }))
 }
 
 fn plugins(config: &Config, report: &mut Report<'_>) {

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use clap::Args;
 use keyturn_host::config::Config;
+use keyturn_host::mail::address;
 use keyturn_host::mail::config::Way;
 use keyturn_host::mail::draw::{Brand, Context, Request};
+use keyturn_host::mail::setup::{Setup, Source};
 use keyturn_host::mail::transport::{Attempt, Step, StepKind, Verdict};
-use keyturn_host::mail::{address, trial};
+use keyturn_host::mail::trial::{self, TrialError};
 use serde_json::json;
 
 use super::{configuration, ended};
@@ -47,10 +49,7 @@ pub fn run(path: &Path, command: &Command, output: &Output) -> anyhow::Result<Ex
 
 fn test(config: &Config, arguments: &Test, output: &Output) -> anyhow::Result<ExitCode> {
     address::check(&arguments.address).map_err(|cause| ended(2, cause.to_string()))?;
-    let (Some(transport), Some(from)) = (config.transport()?, config.sender()) else {
-        let problem = "mail is off: set mail.transport to \"smtp\", \"sendmail\" or \"folder\", and mail.from";
-        return Err(ended(exit::CONFIGURATION, problem));
-    };
+    let setup = config.mail_setup()?;
     let zone = jiff::tz::TimeZone::get(&config.brand.time_zone)?;
     let context = Context {
         account: None,
@@ -59,12 +58,21 @@ fn test(config: &Config, arguments: &Test, output: &Output) -> anyhow::Result<Ex
         locale: &arguments.locale,
         zone: &zone,
     };
-    let message = trial::message(from, config.reply_to(), &arguments.address, &context)?;
-    let attempt = transport.session().send(&message);
-    let name = transport.name();
+    let trial = trial::send(&setup, &arguments.address, &context, None).map_err(|cause| match cause {
+        TrialError::Off => {
+            let problem = "mail is off: set mail.transport to \"smtp\", \"sendmail\" or \"folder\", and mail.from; or set it on \
+                 the panel's page Email settings";
+            ended(exit::CONFIGURATION, problem)
+        }
+        TrialError::Wrong((setting, problem)) => {
+            ended(exit::CONFIGURATION, format!("{setting} {problem}   ({})", place(&setup, &[setting])))
+        }
+        cause => cause.into(),
+    })?;
+    let (name, attempt) = (trial.server, trial.attempt);
     if output.json {
         output.document(&json!({
-            "to": arguments.address, "transport": name, "message_id": message.message_id, "verdict": attempt.verdict,
+            "to": arguments.address, "transport": name, "message_id": trial.message_id, "verdict": attempt.verdict,
             "steps": attempt.steps.iter().map(step_document).collect::<Vec<_>>(),
         }));
         return Ok(ExitCode::from(code(attempt.verdict)));
@@ -81,11 +89,11 @@ fn test(config: &Config, arguments: &Test, output: &Output) -> anyhow::Result<Ex
     if attempt.verdict == Verdict::Accepted {
         let said = attempt.steps.last().map(|step| step.said.as_str()).unwrap_or_default();
         output.line(&format!("{name} took the test mail to {}: {said}", arguments.address));
-        if config.mail.transport != Way::Folder {
+        if setup.way() != Way::Folder {
             output.line("It may still be in a spam folder.");
         }
     } else {
-        output.error(&anyhow::anyhow!("{}", failure(config, &name, &arguments.address, &attempt)));
+        output.error(&anyhow::anyhow!("{}", failure(&setup, &name, &arguments.address, &attempt)));
     }
     Ok(ExitCode::from(code(attempt.verdict)))
 }
@@ -107,12 +115,12 @@ pub(super) fn milliseconds(took: Duration) -> String {
 }
 
 /// What, at which step, in whose words, which settings, what to try.
-fn failure(config: &Config, name: &str, address: &str, attempt: &Attempt) -> String {
+fn failure(setup: &Setup, name: &str, address: &str, attempt: &Attempt) -> String {
     let outcome = if attempt.verdict == Verdict::Refused { "was refused by" } else { "was not taken by" };
     let mut text = format!("mail {outcome} {name}");
     if let Some(step) = attempt.steps.last() {
         text.push_str(&format!("\n  step   {}\n  said   {}", how_far(&attempt.steps), step.said));
-        text.push_str(&format!("\n  set    {}", settings(config, step.kind)));
+        text.push_str(&format!("\n  set    {}", settings(setup, step.kind)));
     }
     text.push_str(&format!("\n  try    keyturn mail test {address} --verbose"));
     text
@@ -141,28 +149,43 @@ pub(super) fn step_name(kind: StepKind) -> &'static str {
     }
 }
 
-/// The settings that a step depends on, with their lines in the file.
-pub(super) fn settings(config: &Config, kind: StepKind) -> String {
-    let names: &[&str] = match (config.mail.transport, kind) {
-        (Way::Off, _) => &["mail.transport"],
-        (Way::Sendmail, _) => &["mail.sendmail.program", "mail.from"],
-        (Way::Folder, _) => &["mail.folder.path"],
-        (Way::Smtp, StepKind::LookUp) => &["mail.smtp.host"],
-        (Way::Smtp, StepKind::Connect) => &["mail.smtp.host", "mail.smtp.port", "mail.smtp.encryption"],
-        (Way::Smtp, StepKind::Tls) => &["mail.smtp.host", "mail.smtp.encryption", "mail.smtp.ca-file"],
-        (Way::Smtp, StepKind::Login) => &["mail.smtp.username", "mail.smtp.password-file"],
-        (Way::Smtp, StepKind::Handover) => &["mail.from", "mail.smtp.username"],
-    };
-    let (file, lines): (&str, Vec<usize>) =
-        (config.file_name(), names.iter().filter_map(|name| config.line(name)).collect());
-    let names = match names {
+/// The settings that a step depends on, and where they stand.
+pub(super) fn settings(setup: &Setup, kind: StepKind) -> String {
+    let names = trial::depends_on(setup.way(), kind);
+    // A password of the file's own server is in a file.
+    let in_file = setup.server().is_some_and(|server| server.password_file.is_some());
+    let names: Vec<&str> =
+        names.iter().map(|name| if in_file && *name == PASSWORD { PASSWORD_FILE } else { *name }).collect();
+    let list = match names.as_slice() {
         [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
         names => names.concat(),
     };
-    let place = match (lines.iter().min(), lines.iter().max()) {
-        (Some(first), Some(last)) if first == last => format!("line {first}"),
-        (Some(first), Some(last)) => format!("lines {first}-{last}"),
-        _ => return format!("{names}   ({file})"),
-    };
-    format!("{names}   ({file}, {place})")
+    format!("{list}   ({})", place(setup, &names))
+}
+
+const PASSWORD: &str = "mail.smtp.password";
+const PASSWORD_FILE: &str = "mail.smtp.password-file";
+
+/// Where some settings stand: in which lines of the file, or on the page.
+pub(super) fn place(setup: &Setup, names: &[&str]) -> String {
+    let fixed = setup.fixed();
+    if names.iter().any(|name| !fixed.fixes(name)) {
+        return "the panel's page Email settings".to_owned();
+    }
+    let lines: Vec<usize> = names.iter().filter_map(|name| fixed.lines.get(*name).copied()).collect();
+    match (lines.iter().min(), lines.iter().max()) {
+        (Some(first), Some(last)) if first == last => format!("{}, line {first}", fixed.file),
+        (Some(first), Some(last)) => format!("{}, lines {first}-{last}", fixed.file),
+        _ => fixed.file.clone(),
+    }
+}
+
+/// Where the value of a setting comes from.
+pub(super) fn source(setup: &Setup, setting: &str) -> String {
+    match setup.source(setting) {
+        Source::File(Some(line)) => format!("{}, line {line}", setup.fixed().file),
+        Source::File(None) => setup.fixed().file.clone(),
+        Source::Page => "page Email settings".to_owned(),
+        Source::Nowhere => "not set".to_owned(),
+    }
 }

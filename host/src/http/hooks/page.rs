@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 
-use crate::http::{Served, css_url, js_url, page_headers, reader};
+use crate::http::{Served, css_url, icon_url, js_url, page_headers, reader};
 use crate::view::html::table::Grid;
 use crate::view::html::{Html, Markup};
 use crate::view::nodes::ColumnKind;
@@ -19,7 +19,7 @@ pub(super) fn show(served: &Served, document: &Value, uri: &Uri, headers: &Heade
     let site = &served.site;
     let languages: Vec<String> = LANGUAGES.iter().map(|(tag, _)| format!("/v1/?lang={tag}")).collect();
     let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
-    let (css, js) = (css_url(), js_url());
+    let (icon, css, js) = (icon_url(), css_url(), js_url());
     let chrome = shell::Chrome {
         locale: &locale,
         theme: reader::theme(headers),
@@ -29,6 +29,7 @@ pub(super) fn show(served: &Served, document: &Value, uri: &Uri, headers: &Heade
         css: &css,
         theme_css: site.theme_css(),
         js: &js,
+        icon: &icon,
         languages: &languages,
         themes: None,
         help: site.help(),

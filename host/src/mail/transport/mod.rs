@@ -81,6 +81,20 @@ pub enum StepKind {
     Handover,
 }
 
+impl StepKind {
+    /// Its name, as in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            StepKind::LookUp => "look-up",
+            StepKind::Connect => "connect",
+            StepKind::Tls => "tls",
+            StepKind::Login => "login",
+            StepKind::Handover => "handover",
+        }
+    }
+}
+
 /// What came of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -25,7 +25,7 @@ use crate::mail::Message;
 use crate::mail::message::{Wire, Writer};
 
 /// How a connection is kept private. Certificates are always checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Encryption {
     /// TLS after STARTTLS; a server that does not offer it is not used.
@@ -35,6 +35,18 @@ pub enum Encryption {
     Tls,
     /// None: only to a server on this machine.
     None,
+}
+
+impl Encryption {
+    /// Its name in `keyturn.toml`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Encryption::Starttls => "starttls",
+            Encryption::Tls => "tls",
+            Encryption::None => "none",
+        }
+    }
 }
 
 /// What a server wants to see before it takes mail.
@@ -58,6 +70,33 @@ pub struct Limits {
     pub idle: Duration,
     /// Messages on one connection at most.
     pub messages: u32,
+    /// When everything must have come to an end, whatever each step may take. None: each step's limit is enough.
+    pub end: Option<Instant>,
+}
+
+impl Limits {
+    /// For one mail that somebody waits for: everything together takes at most `total`.
+    #[must_use]
+    pub fn within(total: Duration) -> Self {
+        Self { end: Some(Instant::now() + total), ..Self::default() }
+    }
+
+    fn for_connect(&self) -> Duration {
+        self.left(self.connect)
+    }
+
+    fn for_command(&self) -> Duration {
+        self.left(self.command)
+    }
+
+    fn for_data(&self) -> Duration {
+        self.left(self.data)
+    }
+
+    /// How much of a step's limit there still is.
+    fn left(&self, limit: Duration) -> Duration {
+        self.end.map_or(limit, |end| limit.min(end.saturating_duration_since(Instant::now())))
+    }
 }
 
 impl Default for Limits {
@@ -68,6 +107,7 @@ impl Default for Limits {
             data: Duration::from_secs(120),
             idle: Duration::from_secs(10),
             messages: 100,
+            end: None,
         }
     }
 }
@@ -279,8 +319,9 @@ impl Drop for SmtpSession {
 }
 
 async fn deliver(route: &Route, secrets: &Secrets, wire: &Wire, place: &mut Option<Kept>) -> Attempt {
+    let limits = &route.server.limits;
     let mut kept = match place.take() {
-        Some(kept) if kept.may_go_on(&route.server.limits) => Some(kept),
+        Some(kept) if kept.may_go_on(limits) => Some(kept),
         Some(old) => {
             old.leave().await;
             None
@@ -298,7 +339,7 @@ async fn deliver(route: &Route, secrets: &Secrets, wire: &Wire, place: &mut Opti
             },
         };
         let started = Instant::now();
-        let outcome = hand_over(&mut now.connection, &route.server.limits, wire).await;
+        let outcome = hand_over(&mut now.connection, limits, wire).await;
         if let Err(Untaken::Before(trouble)) = &outcome
             && was_kept
             && trouble.may_be_the_connections()
@@ -313,7 +354,7 @@ async fn deliver(route: &Route, secrets: &Secrets, wire: &Wire, place: &mut Opti
         let again = match (usable, verdict) {
             (false, _) => false,
             (true, Verdict::Accepted) => true,
-            (true, _) => timed(route.server.limits.command, now.connection.command(Rset)).await.is_ok(),
+            (true, _) => timed(limits.for_command(), now.connection.command(Rset)).await.is_ok(),
         };
         if again {
             *place = Some(now);
@@ -335,17 +376,17 @@ enum Untaken {
 async fn hand_over(smtp: &mut AsyncSmtpConnection, limits: &Limits, wire: &Wire) -> Result<String, Untaken> {
     let parameters = parameters(smtp, wire).map_err(Untaken::Impossible)?;
     let mail = Mail::new(Some(wire.from.clone()), parameters);
-    timed(limits.command, smtp.command(mail)).await.map_err(Untaken::Before)?;
+    timed(limits.for_command(), smtp.command(mail)).await.map_err(Untaken::Before)?;
     let recipient = Rcpt::new(wire.to.clone(), Vec::new());
-    timed(limits.command, smtp.command(recipient)).await.map_err(|trouble| {
+    timed(limits.for_command(), smtp.command(recipient)).await.map_err(|trouble| {
         // The sender was taken, so the connection is sound: what is said of a recipient counts, even "not now".
         match trouble {
             Trouble::Answer { code, said } if code != 421 => Untaken::After(Trouble::Answer { code, said }),
             trouble => Untaken::Before(trouble),
         }
     })?;
-    timed(limits.command, smtp.command(Data)).await.map_err(Untaken::After)?;
-    let answer = timed(limits.data, smtp.message(&wire.bytes)).await.map_err(|trouble| {
+    timed(limits.for_command(), smtp.command(Data)).await.map_err(Untaken::After)?;
+    let answer = timed(limits.for_data(), smtp.message(&wire.bytes)).await.map_err(|trouble| {
         Untaken::After(match trouble {
             Trouble::Lost(said) => Trouble::Lost(format!("{said}; the server may have taken the mail all the same")),
             answer => answer,

@@ -386,7 +386,7 @@ fn end(expires: Option<i64>) -> String {
     expires.map_or_else(String::new, |at| at.to_string())
 }
 
-fn nonce(sealed: &[u8]) -> Option<[u8; NONCE]> {
+pub(super) fn nonce(sealed: &[u8]) -> Option<[u8; NONCE]> {
     sealed.first_chunk().copied()
 }
 

@@ -140,6 +140,13 @@ const MIGRATIONS: &[&str] = &[
         used_from TEXT
     ) STRICT;
 ",
+    "
+    CREATE TABLE keyturnhost_settings (
+        name TEXT PRIMARY KEY,
+        value BLOB NOT NULL,
+        secret BLOB
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Brings the tables to this version. Of two processes that start at once, one does it.
@@ -204,7 +211,8 @@ pub(super) fn replace_key(db: &Connection, keys: &Keys) -> Result<(), StorageErr
              DELETE FROM keyturnhost_templates;
              DELETE FROM keyturnhost_tasks;
              DELETE FROM keyturnhost_service_keys;
-             DELETE FROM keyturnhost_usage;",
+             DELETE FROM keyturnhost_usage;
+             DELETE FROM keyturnhost_settings;",
         )?;
         db.execute("INSERT OR REPLACE INTO keyturnhost_key VALUES (1, ?1)", [keys.mac("this database", &[])])?;
         db.execute_batch("COMMIT")

@@ -37,6 +37,8 @@ pub const RATE: &str = "kt-rate";
 pub const GENERATE: &str = "kt-generate";
 /// Stands beside [`GENERATE`] when it is the script that asks.
 pub const SCRIPT: &str = "kt-script";
+/// Names one more of a form's buttons, if that was pressed: a button's name, and its value is sealed with the form.
+pub const ALSO: &str = "kt-also";
 /// After a field's name: the second input of a password that is drawn twice.
 pub const AGAIN: &str = "~again";
 
@@ -55,6 +57,9 @@ struct Sealed {
     /// A part of another form, which may be left as it was drawn.
     part: bool,
     fields: Vec<Shape>,
+    /// Values of [`ALSO`].
+    #[serde(default)]
+    also: Vec<String>,
 }
 
 /// Values that are not secret, to be drawn back.
@@ -105,6 +110,8 @@ pub struct Submission {
     pub key: String,
     /// To be drawn back.
     pub typed: Typed,
+    /// Which button was pressed, if not the form's main one.
+    pub also: Option<String>,
     /// What the host itself found. If there is any, the plugin is not asked.
     pub problems: Vec<FieldError>,
     /// It is a part of another form, and as it was drawn: nothing is asked for, and so nothing is wrong.
@@ -273,8 +280,14 @@ fn session(keys: &Keys, caller: &Caller) -> String {
     seal::hex(&keys.mac("form session", &[caller.session.as_bytes()]))
 }
 
-/// The hidden input's value, with a key of its own.
-pub(super) fn sealed(submission: &nodes::Submission, fields: &[nodes::Field], frame: &Frame<'_>, part: bool) -> String {
+/// The hidden input's value, with a key of its own. `also`: its buttons beside the main one. `part`: of another form.
+pub(super) fn sealed(
+    submission: &nodes::Submission,
+    fields: &[nodes::Field],
+    also: &[&str],
+    frame: &Frame<'_>,
+    part: bool,
+) -> String {
     let shape = if part { Shape::with_drawn } else { Shape::of };
     let sealed = Sealed {
         plugin: frame.plugin.to_owned(),
@@ -288,6 +301,7 @@ pub(super) fn sealed(submission: &nodes::Submission, fields: &[nodes::Field], fr
         issued: frame.now,
         part,
         fields: fields.iter().map(shape).collect(),
+        also: also.iter().map(|also| (*also).to_owned()).collect(),
     };
     let json = Zeroizing::new(serde_json::to_vec(&sealed).unwrap_or_default());
     URL_SAFE_NO_PAD.encode(frame.keys.seal(&["form"], &json))

@@ -6,8 +6,8 @@ use zeroize::Zeroizing;
 
 use super::shape::{INPUT, Kind, Shape};
 use super::{
-    AGAIN, Corrections, FieldError, GENERATE, Generate, Input, Posted, RATE, Rate, SCRIPT, SEALED, Sealed, Submission,
-    Typed, TypedValue,
+    AGAIN, ALSO, Corrections, FieldError, GENERATE, Generate, Input, Posted, RATE, Rate, SCRIPT, SEALED, Sealed,
+    Submission, Typed, TypedValue,
 };
 use crate::accounts::AccountId;
 use crate::caller::{Actor, Caller};
@@ -55,7 +55,7 @@ pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Poste
     let inputs = Inputs::parse(body)?;
     let form = open(inputs.get(SEALED).ok_or(FormError::Malformed("it has no sealed part"))?, keys)?;
     inputs.only(|name| {
-        [SEALED, RATE, GENERATE, SCRIPT].contains(&name) || form.fields.iter().any(|shape| shape.has(name))
+        [SEALED, RATE, GENERATE, SCRIPT, ALSO].contains(&name) || form.fields.iter().any(|shape| shape.has(name))
     })?;
 
     let here = super::tag(&caller.actor);
@@ -70,9 +70,13 @@ pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Poste
     if !bound && !signed_out && form.actor != here {
         return Err(FormError::Foreign);
     }
+    let also = inputs.get(ALSO).map(|also| also.to_string());
+    if also.as_ref().is_some_and(|also| !form.also.contains(also)) {
+        return Err(FormError::Malformed("it has no such button"));
+    }
     let actor = form.actor.clone();
     let generates = inputs.get(GENERATE).map(|field| generates(&form, field)).transpose()?;
-    let submission = submission(form, &inputs, words)?;
+    let submission = Submission { also, ..submission(form, &inputs, words)? };
     if bound && fresh {
         return Ok(match generates {
             Some((field, operation)) => {
@@ -150,7 +154,7 @@ fn submission(form: Sealed, inputs: &Inputs, words: Words) -> Result<Submission,
     if untouched {
         problems.clear();
     }
-    Ok(Submission { plugin, action, subject, place, inputs, key, typed, problems, untouched, arguments })
+    Ok(Submission { plugin, action, subject, place, inputs, key, typed, also: None, problems, untouched, arguments })
 }
 
 struct Reading {

@@ -2,17 +2,17 @@
 
 use super::fields::Drawn;
 use super::nodes::{Painter, button};
+use crate::view::Corrections;
 use crate::view::form::{self, GENERATE, PART, SEALED};
 use crate::view::nodes::{Field, FieldKind, Form, Intent, NewPassword, Submission};
 
-impl Painter<'_> {
+impl<'f> Painter<'f> {
     /// Draws a form, with its corrections if they are for it.
     pub fn form(&mut self, form: &Form) {
-        let at = self.corrections.iter().position(|corrections| corrections.fits(&form.submit, self.frame));
-        let corrections = at.map(|at| self.corrections.remove(at));
+        let corrections = self.corrections_of(&form.submit);
         match self.frame.join {
             Some(_) => self.open_part(form),
-            None => self.open_form(&form.submit, &form.fields, "kt-form"),
+            None => self.open_form(&form.submit, &form.fields, &[], "kt-form"),
         }
         form.intro.iter().for_each(|sentence| self.paragraph("kt-text", sentence));
         if !form.points.is_empty() {
@@ -23,9 +23,6 @@ impl Painter<'_> {
                 self.html.close("li");
             }
             self.html.close("ul");
-        }
-        if let Some(message) = corrections.and_then(|corrections| corrections.message.clone()) {
-            self.errors.push((None, message));
         }
         for field in &form.fields {
             self.field(field, corrections);
@@ -75,7 +72,7 @@ impl Painter<'_> {
     /// are told from those of other parts by the beginning of their names.
     fn open_part(&mut self, form: &Form) {
         self.part = format!("{}{PART}", self.id());
-        let sealed = form::sealed(&form.submit, &form.fields, self.frame, true);
+        let sealed = form::sealed(&form.submit, &form.fields, &[], self.frame, true);
         let name = self.input(SEALED);
         self.html.class("div", "kt-form");
         let attributes = [
@@ -103,8 +100,18 @@ impl Painter<'_> {
         self.part.clear();
     }
 
-    /// Opens a form that posts to the page it stands in, with its sealed part.
-    pub fn open_form(&mut self, submission: &Submission, fields: &[Field], class: &str) {
+    /// The corrections of a form, if there are any for it; what is wrong with all of it is told in the summary.
+    pub fn corrections_of(&mut self, submission: &Submission) -> Option<&'f Corrections> {
+        let at = self.corrections.iter().position(|corrections| corrections.fits(submission, self.frame));
+        let corrections = at.map(|at| self.corrections.remove(at));
+        if let Some(message) = corrections.and_then(|corrections| corrections.message.clone()) {
+            self.errors.push((None, message));
+        }
+        corrections
+    }
+
+    /// Opens a form that posts to the page it stands in, with its sealed part. `also`: see [`form::ALSO`].
+    pub fn open_form(&mut self, submission: &Submission, fields: &[Field], also: &[&str], class: &str) {
         let attributes = [
             ("class", Some(class)),
             ("method", Some("post")),
@@ -112,7 +119,7 @@ impl Painter<'_> {
             ("novalidate", Some("")),
             ("data-kt-form", Some("")),
         ];
-        let sealed = form::sealed(submission, fields, self.frame, false);
+        let sealed = form::sealed(submission, fields, also, self.frame, false);
         self.html.open("form", &attributes);
         self.html.open("input", &[("type", Some("hidden")), ("name", Some(SEALED)), ("value", Some(&sealed))]);
     }

@@ -233,7 +233,7 @@ impl<'f> Painter<'f> {
                 self.html.element("a", &[("class", Some(class)), ("href", Some(&url))], &action.label);
             }
             (None, Run::Submit(submission)) => {
-                self.open_form(submission, &[], "kt-inline");
+                self.open_form(submission, &[], &[], "kt-inline");
                 self.html.element("button", &[("class", Some(class)), ("type", Some("submit"))], &action.label);
                 self.html.close("form");
             }

@@ -91,7 +91,12 @@ pub(super) async fn timed<T, E: Into<Trouble>>(
 ) -> Result<T, Trouble> {
     match tokio::time::timeout(limit, work).await {
         Ok(result) => result.map_err(Into::into),
-        Err(_) => Err(Trouble::Lost(format!("no answer within {} s", limit.as_secs_f32()))),
+        Err(_) if limit.is_zero() => Err(Trouble::Lost("all the time was used up before".to_owned())),
+        // Of what is left of a longer time, tenths are enough.
+        Err(_) => {
+            let tenths = (limit.as_secs_f32() * 10.0).round() / 10.0;
+            Err(Trouble::Lost(format!("no answer within {tenths} s")))
+        }
     }
 }
 
@@ -127,12 +132,13 @@ impl Log<'_> {
 /// A connection that takes mail; or none, and the last step says why.
 pub(super) async fn open(route: &Route, steps: &mut Vec<Step>) -> Option<AsyncSmtpConnection> {
     let server = &route.server;
+    let limits = &server.limits;
     let mut log = Log { route, steps };
     let addresses = log.step(StepKind::LookUp, look_up(server)).await?;
     let mut smtp = match server.encryption {
         Encryption::None => {
             log.step(StepKind::Connect, async {
-                let (stream, peer) = connect(server.limits.connect, &addresses).await?;
+                let (stream, peer) = connect(limits.for_connect(), &addresses).await?;
                 let (stream, said) = greeted(server, BufReader::new(stream), peer).await?;
                 Ok((speak(server, stream).await?, said))
             })
@@ -141,7 +147,7 @@ pub(super) async fn open(route: &Route, steps: &mut Vec<Step>) -> Option<AsyncSm
         Encryption::Starttls => {
             let stream = log
                 .step(StepKind::Connect, async {
-                    let (stream, peer) = connect(server.limits.connect, &addresses).await?;
+                    let (stream, peer) = connect(limits.for_connect(), &addresses).await?;
                     greeted(server, BufReader::new(stream), peer).await
                 })
                 .await?;
@@ -155,7 +161,7 @@ pub(super) async fn open(route: &Route, steps: &mut Vec<Step>) -> Option<AsyncSm
         Encryption::Tls => {
             let (stream, peer) = log
                 .step(StepKind::Connect, async {
-                    let (stream, peer) = connect(server.limits.connect, &addresses).await?;
+                    let (stream, peer) = connect(limits.for_connect(), &addresses).await?;
                     Ok(((stream, peer), peer.to_string()))
                 })
                 .await?;
@@ -175,7 +181,8 @@ pub(super) async fn open(route: &Route, steps: &mut Vec<Step>) -> Option<AsyncSm
 }
 
 async fn look_up(server: &Server) -> Result<(Vec<SocketAddr>, String), Trouble> {
-    let found = timed(server.limits.connect, tokio::net::lookup_host((server.host.as_str(), server.port))).await?;
+    let limits = &server.limits;
+    let found = timed(limits.for_connect(), tokio::net::lookup_host((server.host.as_str(), server.port))).await?;
     let mut addresses: Vec<SocketAddr> = found.collect();
     if server.encryption == Encryption::None {
         // Whatever a name server makes of "localhost".
@@ -211,7 +218,7 @@ async fn handshake(route: &Route, stream: TcpStream) -> Result<TlsStream<TcpStre
     let name = rustls::pki_types::ServerName::try_from(route.server.host.clone())
         .map_err(|_| Trouble::Lost("no certificate can be for such a name".to_owned()))?;
     let connector = tokio_rustls::TlsConnector::from(Arc::clone(&route.tls));
-    timed(route.server.limits.command, connector.connect(name, stream)).await
+    timed(route.server.limits.for_command(), connector.connect(name, stream)).await
 }
 
 fn privacy(stream: &TlsStream<TcpStream>) -> String {
@@ -226,13 +233,13 @@ async fn start_tls(
     clear: Greeted<BufReader<TcpStream>>,
 ) -> Result<Greeted<BufReader<TlsStream<TcpStream>>>, Trouble> {
     let Greeted { greeting, inner: mut stream, peer, .. } = clear;
-    let limit = route.server.limits.command;
+    let limits = &route.server.limits;
     let hello = Ehlo::new(own_name(stream.get_ref())).to_string();
-    let offered = timed(limit, ask(&mut stream, &hello)).await?;
+    let offered = timed(limits.for_command(), ask(&mut stream, &hello)).await?;
     if !offered.lines().any(|line| line.get(4..).is_some_and(|word| word.trim().eq_ignore_ascii_case("STARTTLS"))) {
         return Err(Trouble::Lost("the server does not offer STARTTLS".to_owned()));
     }
-    timed(limit, ask(&mut stream, &Starttls.to_string())).await?;
+    timed(limits.for_command(), ask(&mut stream, &Starttls.to_string())).await?;
     if !stream.buffer().is_empty() {
         return Err(Trouble::Lost("the server went on in clear after STARTTLS".to_owned()));
     }
@@ -274,13 +281,13 @@ async fn greeted<S: AsyncBufRead + Unpin>(
     mut stream: S,
     peer: SocketAddr,
 ) -> Result<(Greeted<S>, String), Trouble> {
-    let greeting = timed(server.limits.command, answer(&mut stream)).await?;
+    let greeting = timed(server.limits.for_command(), answer(&mut stream)).await?;
     Ok((Greeted { greeting: greeting.clone(), given: 0, inner: stream, peer }, greeting))
 }
 
 async fn speak<S: Wire>(server: &Server, stream: Greeted<S>) -> Result<AsyncSmtpConnection, Trouble> {
     let hello = own_name(stream.inner.tcp());
-    timed(server.limits.command, AsyncSmtpConnection::connect_with_transport(Box::new(stream), &hello)).await
+    timed(server.limits.for_command(), AsyncSmtpConnection::connect_with_transport(Box::new(stream), &hello)).await
 }
 
 /// Our end's address, which is always true. (RFC 5321, 4.1.3)
@@ -300,7 +307,7 @@ async fn log_in(server: &Server, smtp: &mut AsyncSmtpConnection) -> Result<((), 
         return Err(Trouble::Lost("the server offers neither AUTH PLAIN nor AUTH LOGIN".to_owned()));
     }
     let credentials = Credentials::new(login.username.clone(), login.password.to_string());
-    let answer = timed(server.limits.command, smtp.auth(DEFAULT_MECHANISMS, &credentials)).await?;
+    let answer = timed(server.limits.for_command(), smtp.auth(DEFAULT_MECHANISMS, &credentials)).await?;
     Ok(((), words(&answer)))
 }
 
