@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use keyturn_host::config::Config;
 use keyturn_tests::demo_folder;
 use serde_json::Value;
 
@@ -14,8 +15,7 @@ fn configured(mail: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let config = demo_folder(folder.path(), "https://panel.example");
     let text = std::fs::read_to_string(&config).expect("reads");
-    let (before, rest) = text.split_once("[mail]\n").expect("the demo has mail");
-    let after = rest.split_once("path = \"mail\"\n").expect("into a folder").1;
+    let (before, after) = text.split_once("[mail.folder]\npath = \"mail\"\n").expect("the demo names a folder");
     std::fs::write(&config, format!("{before}{after}\n{mail}")).expect("writes");
     (folder, config)
 }
@@ -153,9 +153,77 @@ fn each_end_has_its_exit_code_and_its_document() {
     let (_folder, wrong) = configured("[mail]\ntransport = \"smtp\"\nfrom = \"a@b.example\"\n");
     let output = keyturn(&wrong, &["mail", "test", "ana@northwind.example"], "");
     assert_eq!(
-        (output.status.code(), err(&output).contains("mail.smtp must be set")),
+        (output.status.code(), err(&output).contains("mail.smtp.host must be set   (the panel's page Email settings)")),
         (Some(6), true),
         "{}",
         err(&output)
     );
+}
+
+#[test]
+fn what_was_set_on_the_page_is_what_the_command_line_sends_by_and_check_says_which_is_whose() {
+    use keyturn_host::accounts::Reach;
+    use keyturn_host::caller::{Actor, Caller};
+    use keyturn_host::email::NewPassword;
+    use keyturn_host::mail::config::Way;
+    use keyturn_host::mail::setup::{Chosen, ChosenServer};
+    use keyturn_host::mail::transport::smtp::Encryption;
+
+    const ANSWERS: &[&str] =
+        &["220 mx\r\n", "250-mx\r\n250 AUTH PLAIN\r\n", "535 5.7.8 authentication failed for hush-hush-52\r\n"];
+    let (_folder, config) = configured("[mail]\nfrom = \"accounts@northwind.example\"\n");
+    let set = |port: u16| {
+        let chosen = Chosen {
+            transport: Some(Way::Smtp),
+            server: Some(ChosenServer {
+                host: "127.0.0.1".to_owned(),
+                port: Some(port),
+                encryption: Encryption::None,
+                username: Some("panel".to_owned()),
+                password_at: None,
+            }),
+            ..Chosen::default()
+        };
+        let console = Caller::new(Actor::Console, Reach::none());
+        let host = Config::read(&config).and_then(|config| config.empty_host()).expect("a host");
+        host.set_mail(&console, chosen, &NewPassword::Set("hush-hush-52".to_owned().into())).expect("set");
+    };
+    let port = server(ANSWERS);
+    set(port);
+    let output = keyturn(&config, &["mail", "test", "ana@northwind.example"], "");
+    let said = err(&output);
+    assert!(said.starts_with(&format!("error: mail was not taken by 127.0.0.1:{port}\n")), "{said}");
+    assert!(said.contains("  step   login (look-up and connect were right)\n"), "{said}");
+    let place = "  set    mail.smtp.username and mail.smtp.password   (the panel's page Email settings)\n";
+    assert!(said.contains(place) && !said.contains("hush"), "{said}");
+    let port = server(ANSWERS);
+    set(port);
+    let said = out(&keyturn(&config, &["check"], ""));
+    let line = line_of(&config, "from");
+    for (setting, value, source) in [
+        ("mail.transport", "smtp", "page Email settings".to_owned()),
+        ("mail.smtp.port", &port.to_string(), "page Email settings".to_owned()),
+        ("mail.smtp.password", "••••", "page Email settings".to_owned()),
+        ("mail.from", "accounts@northwind.example", format!("keyturn.toml, line {line}")),
+        (
+            "brand.link-origin",
+            "https://panel.example",
+            format!("keyturn.toml, line {}", line_of(&config, "link-origin")),
+        ),
+    ] {
+        let row: Vec<&str> = said
+            .lines()
+            .find(|line| line.trim_start().starts_with(setting))
+            .expect(setting)
+            .split("  ")
+            .map(str::trim)
+            .filter(|cell| !cell.is_empty())
+            .collect();
+        assert_eq!(row, [setting, value, &source], "{said}");
+    }
+    assert!(!said.contains("hush") && said.contains("mend it:  mail.smtp.username and mail.smtp.password"), "{said}");
+    let document: Value = serde_json::from_str(&out(&keyturn(&config, &["check", "--json"], ""))).expect("JSON");
+    let from =
+        document["mail"].as_array().expect("settings").iter().find(|row| row["setting"] == "mail.from").expect("one");
+    assert_eq!((from["from"].as_str(), from["line"].as_u64()), (Some("file"), Some(line as u64)));
 }

@@ -282,3 +282,20 @@ fn a_probe_goes_as_far_as_the_login_and_sends_nothing() {
     assert_eq!((attempt.verdict, kinds(&attempt).last()), (Verdict::Accepted, Some(&StepKind::Login)));
     assert!(server.took_no_more());
 }
+
+#[test]
+fn a_mail_that_somebody_waits_for_has_one_time_for_all_its_steps() {
+    // Says nothing, for ever.
+    let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = silent.local_addr().expect("an address").port();
+    let server = Server { limits: Limits::within(Duration::from_millis(500)), ..clear(port) };
+    assert_eq!(last(&send(server, "marta@vidal.example")).1, "no answer within 0.5 s");
+    // Answers each step within that step's own time.
+    let server = Aiosmtpd::plain();
+    let limits = Limits { command: Duration::from_secs(30), ..Limits::within(Duration::from_secs(2)) };
+    let attempt = send(Server { limits, ..clear(server.port) }, "slow@vidal.example");
+    let (kind, said, verdict) = last(&attempt);
+    assert_eq!((kind, verdict), (StepKind::Handover, Verdict::Delayed), "{attempt:?}");
+    assert!(said.starts_with("no answer within "), "{said}");
+    assert!(server.took_no_more());
+}

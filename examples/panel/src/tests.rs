@@ -593,3 +593,40 @@ fn nobody_else_on_the_machine_reads_the_database() {
         }
     }
 }
+
+#[tokio::test]
+async fn email_settings_are_the_owners_and_his_password_is_asked_for_before_they_change() {
+    let panel = panel();
+    let owner = panel.signed_in(panel.person(Kind::Owner, "owner", None));
+    let (status, page) = panel.get(&owner, "/mail/settings").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(page.contains("href=\"/mail/settings\"") && page.contains("Set in keyturn.toml, line "), "{page}");
+    for kind in [Kind::Administrator, Kind::Reseller, Kind::Customer] {
+        let other = panel.signed_in(panel.person(kind, kind.name(), None));
+        let (status, answer) = panel.get(&other, "/mail/settings").await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{kind:?}");
+        assert!(!answer.contains("href=\"/mail/settings\""), "{kind:?}");
+        let form = [("kt", sealed(&page, 0)), ("transport", "folder".to_owned())];
+        let form = form.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let (answer, _) = panel.post(&other, "/mail/settings", &form, "same-origin").await;
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{kind:?}");
+    }
+    panel.site.people.with(|db| db.execute("UPDATE sessions SET verified_at = 1", [])).expect("long ago");
+    let form = [
+        ("kt", sealed(&page, 0)),
+        ("transport", "folder".to_owned()),
+        ("encryption", "starttls".to_owned()),
+        ("from", "accounts@northwind.example".to_owned()),
+    ];
+    let form = form.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let (answer, _) = panel.post(&owner, "/mail/settings", &form, "same-origin").await;
+    assert_eq!(answer.headers()[LOCATION], "/step-up?next=%2Fmail%2Fsettings");
+    assert!(panel.site.host.mail_setup().expect("read").expect("by the file").chosen().from.is_none());
+    // A mistake is shown before anybody is asked for anything.
+    let (_, page) = panel.get(&owner, "/mail/settings").await;
+    let form = [("kt", sealed(&page, 0)), ("transport", "smtp".to_owned()), ("encryption", "tls".to_owned())];
+    let form = form.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let (answer, page) = panel.post(&owner, "/mail/settings", &form, "same-origin").await;
+    assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.contains("<title>Error: Email settings") && page.contains("This is needed: Host"), "{page}");
+}

@@ -296,3 +296,83 @@ pub(crate) fn changed(old: &Chosen, new: &Chosen) -> Vec<&'static str> {
     ];
     SETTINGS.into_iter().zip(differs).filter(|(_, differs)| *differs).map(|(setting, _)| setting).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setup(file: &str, origin: Option<&str>, chosen: Chosen, password: Option<&str>) -> Setup {
+        let fixed = Fixed {
+            mail: toml::from_str(file).expect("TOML"),
+            origin: origin.map(str::to_owned),
+            file: "keyturn.toml".to_owned(),
+            lines: [("mail.from".to_owned(), 3), ("mail.smtp".to_owned(), 5), ("mail.smtp.host".to_owned(), 6)].into(),
+            ..Fixed::default()
+        };
+        Setup::new(fixed, chosen, password.map(|password| password.to_owned().into()))
+    }
+
+    fn server(host: &str) -> Option<ChosenServer> {
+        Some(ChosenServer { host: host.to_owned(), username: Some("page".to_owned()), ..ChosenServer::default() })
+    }
+
+    #[test]
+    fn what_the_file_says_wins_and_a_server_is_one_thing() {
+        let chosen = Chosen {
+            transport: Some(Way::Smtp),
+            server: server("thief.example"),
+            from: Some("page@panel.example".to_owned()),
+            reply_to: Some("help@panel.example".to_owned()),
+            link_origin: Some("https://page.example".to_owned()),
+        };
+        let file = "from = 'file@panel.example'\n[smtp]\nhost = 'smtp.panel.example'";
+        let both = setup(file, Some("https://file.example"), chosen.clone(), Some("hush"));
+        for (setting, value, source) in [
+            ("mail.transport", Some("smtp"), Source::Page),
+            ("mail.smtp.host", Some("smtp.panel.example"), Source::File(Some(6))),
+            ("mail.smtp.port", Some("587"), Source::File(Some(5))),
+            // The file's server wants no login, so the page's is none of its.
+            ("mail.smtp.username", None, Source::Nowhere),
+            ("mail.smtp.password", None, Source::Nowhere),
+            ("mail.from", Some("file@panel.example"), Source::File(Some(3))),
+            ("mail.reply-to", Some("help@panel.example"), Source::Page),
+            ("brand.link-origin", Some("https://file.example"), Source::File(None)),
+        ] {
+            assert_eq!((both.value(setting).as_deref(), both.source(setting)), (value, source), "{setting}");
+        }
+        both.check().expect("fits");
+        let page = setup("", None, chosen, Some("hush"));
+        assert!(SETTINGS.iter().all(|setting| page.source(setting) == Source::Page));
+        assert_eq!(page.value("mail.smtp.password").as_deref(), Some("••••"));
+        assert_eq!(page.sender("Northwind").expect("set").address, "page@panel.example");
+        let off = setup("transport = 'off'", None, Chosen { transport: Some(Way::Smtp), ..Chosen::default() }, None);
+        assert_eq!(off.way(), Way::Off);
+        assert!(setup("", None, Chosen::default(), None).transport(None).expect("fits").is_none());
+    }
+
+    #[test]
+    fn what_is_missing_between_them_is_named() {
+        let way = |way| Chosen { transport: Some(way), from: Some("a@b.example".to_owned()), ..Chosen::default() };
+        let origin = Some("https://panel.example");
+        for (file, origin, chosen, setting) in [
+            ("", origin, Chosen { from: None, ..way(Way::Sendmail) }, "mail.from"),
+            ("", None, way(Way::Sendmail), "brand.link-origin"),
+            ("", origin, way(Way::Smtp), "mail.smtp.host"),
+            ("transport = 'smtp'\nfrom = 'a@b.example'", origin, Chosen::default(), "mail.smtp.host"),
+            ("", origin, way(Way::Folder), "mail.folder"),
+            ("", origin, Chosen { server: server("smtp.example"), ..way(Way::Smtp) }, "mail.smtp.password"),
+            ("", origin, Chosen { server: server("smtp example"), ..way(Way::Smtp) }, "mail.smtp.host"),
+            ("", origin, Chosen { reply_to: Some("nobody".to_owned()), ..Chosen::default() }, "mail.reply-to"),
+            (
+                "",
+                origin,
+                Chosen { link_origin: Some("http://x.example".to_owned()), ..Chosen::default() },
+                "brand.link-origin",
+            ),
+        ] {
+            let setup = setup(file, origin, chosen, None);
+            assert_eq!(setup.check().expect_err(setting).0, setting);
+            assert!(setup.transport(None).is_err(), "{setting}");
+        }
+    }
+}

@@ -5,6 +5,8 @@
 
 mod draw;
 mod read;
+#[cfg(test)]
+mod tests;
 
 use super::{OWN, page as whole, place};
 use crate::call::{self, CallError};

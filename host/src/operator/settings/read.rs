@@ -86,15 +86,14 @@ impl Reading<'_> {
             }
             return None;
         };
-        if !is_host(host) {
-            self.says("host", "problem-host");
-        }
         let encryption = match submission.text("encryption") {
             Some("tls") => Encryption::Tls,
             Some("none") => Encryption::None,
             _ => Encryption::Starttls,
         };
-        if encryption == Encryption::None && !names_this_machine(host) {
+        if !is_host(host) {
+            self.says("host", "problem-host");
+        } else if encryption == Encryption::None && !names_this_machine(host) {
             self.says("encryption", "settings-clear");
         }
         if password && username.is_none() {

@@ -1,4 +1,5 @@
 mod outbox;
+mod settings;
 mod tasks;
 
 use std::collections::BTreeMap;
