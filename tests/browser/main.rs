@@ -28,8 +28,8 @@ fn a_mail_that_is_refused_is_watched_told_and_mended() {
 
 #[test]
 fn where_no_mail_can_go_everybody_is_told_the_truth_and_what_to_do() {
-    let off =
-        Panel::start(&Differs { config: &[("transport = \"folder\"", "transport = \"off\"")], ..Differs::default() });
+    let none = [("[mail.folder]", "[mail]\ntransport = \"off\"\n[mail.folder]")];
+    let off = Panel::start(&Differs { config: &none, ..Differs::default() });
     let stopped = Panel::start(&Differs { without_workers: true, ..Differs::default() });
     let facts = json!({
         "base": off.base, "stopped": stopped.base, "password": PASSWORD, "mails": stopped.file("mail"),
@@ -49,14 +49,26 @@ fn every_kind_of_reset_is_walked_and_asks_for_ones_own_password_when_that_was_lo
     walk("modes.mjs", &facts);
 }
 
-/// `[mail.smtp]` for a server in clear on this machine.
+/// `[mail]` and `[mail.smtp]` for a server in clear on this machine.
 fn smtp(port: u16) -> String {
-    format!("[mail.smtp]\nhost = \"localhost\"\nport = {port}\nencryption = \"none\"\n")
+    format!("[mail]\ntransport = \"smtp\"\n[mail.smtp]\nhost = \"localhost\"\nport = {port}\nencryption = \"none\"\n")
 }
 
 /// The demo's mail, sent by a server instead of written into a folder.
-fn to_server(smtp: &str) -> [(&'static str, &str); 2] {
-    [("transport = \"folder\"", "transport = \"smtp\""), ("[mail.folder]\npath = \"mail\"\n", smtp)]
+fn to_server(smtp: &str) -> [(&'static str, &str); 1] {
+    [("[mail.folder]\npath = \"mail\"\n", smtp)]
+}
+
+#[test]
+fn an_owner_sets_up_mail_tries_it_and_mail_goes_by_it() {
+    let (taken, secret) = (tempfile::tempdir().expect("a folder"), "hush-hush-52");
+    let told = json!({ "folder": taken.path(), "username": "panel", "password": secret });
+    let server = Aiosmtpd::start(&told);
+    let panel = Panel::start(&Differs::default());
+    let facts = json!({
+        "base": panel.base, "password": PASSWORD, "mails": taken.path(), "port": server.port, "secret": secret,
+    });
+    walk("settings.mjs", &facts);
 }
 
 #[test]

@@ -30,7 +30,6 @@ async function tour(browser, kind) {
     await visit('my account', '/account');
     await visit('outbox', '/mail/outbox');
     await visit('inbox', '/mail/inbox');
-    await visit('email settings', '/mail/settings');
     await visit('not found', '/customers/999999');
   });
 }

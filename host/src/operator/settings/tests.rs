@@ -100,7 +100,7 @@ impl Stage {
     }
 
     fn page_with(&self, caller: &Caller, corrections: Option<&Corrections>) -> String {
-        let surface = Surface { submit_url: "/settings", links: &Routes, corrections };
+        let surface = Surface { submit_url: "/settings", join: None, links: &Routes, corrections };
         let surface = OperatorSurface { surface, outbox: "/outbox", inbox: "/inbox", start: "" };
         self.host.operator_page(caller, &OperatorPage::EmailSettings, &surface).expect("drawn").html.to_string()
     }
@@ -161,7 +161,7 @@ impl Stage {
 }
 
 fn surface() -> Surface<'static> {
-    Surface { submit_url: "/settings", links: &Routes, corrections: None }
+    Surface { submit_url: "/settings", join: None, links: &Routes, corrections: None }
 }
 
 #[track_caller]
@@ -532,11 +532,13 @@ fn who_has_not_proved_himself_of_late_does_so_first_and_then_it_is_done() {
         let Ok(Submitted::StepUp(held)) = stage.fill(&late, fields) else { panic!("not asked") };
         assert_eq!((stage.chosen(), stage.audit().len()), (Chosen::default(), usize::from(!tests)));
         let mut other = signed_in("staff:3", Scope::All, Scope::All);
-        assert!(stage.host.resume(&other, &held, &surface()).is_err());
+        assert!(stage.host.held(&other, &held).is_err());
         other = owner();
         other.session = "another".to_owned();
-        assert!(stage.host.resume(&other, &held, &surface()).is_err());
-        match (stage.host.resume(&owner(), &held, &surface()), tests) {
+        assert!(stage.host.held(&other, &held).is_err());
+        let body = stage.host.held(&owner(), &held).expect("his");
+        assert!(stage.host.is_operator_form(&owner(), &body));
+        match (stage.host.operator_submit(&owner(), &body, &surface()), tests) {
             (Ok(Submitted::Reveal(page)), true) => assert!(page.html.as_str().contains("Test mail accepted")),
             (Ok(Submitted::Done { .. }), false) => {}
             _ => panic!("not done"),
