@@ -15,8 +15,8 @@ use crate::output::Output;
 pub enum Command {
     /// Go on with another key file where the former one is lost for good.
     #[command(long_about = "Go on with another key file where the former one is lost for good.\n\n\
-        Void are: links, temporary passwords' ends and what must be changed, throttles, what was answered before, and service keys; every \
-        session ends. Passwords and the audit stay. Stop the server first.")]
+        Void are: links, temporary passwords' ends and what must be changed, throttles, what was answered before, service keys, \
+        and what was set on the page Email settings; every session ends. Passwords and the audit stay. Stop the server first.")]
     Replace {
         /// Do not ask.
         #[arg(long)]

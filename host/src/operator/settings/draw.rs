@@ -142,6 +142,12 @@ impl Form<'_> {
         for (key, fields) in &sections {
             let body = self.section(key, fields, corrections, painter);
             cards.markup(&parts::card(key, words.get(key), &body));
+            // The first button of the form, which Enter presses in every field.
+            if *key == "settings-names" {
+                cards.class("div", "kt-buttons");
+                let attributes = [("class", Some("kt-button kt-primary")), ("type", Some("submit"))];
+                cards.element("button", &attributes, words.get("settings-save")).close("div");
+            }
         }
         painter.html.markup(&form).markup(&cards.done()).close("form");
     }
@@ -170,15 +176,11 @@ impl Form<'_> {
         for field in fields {
             painter.field(field, corrections);
         }
-        let button = match key {
-            "settings-names" => Some(("settings-save", "kt-button kt-primary", None)),
-            "settings-test" => Some(("settings-test-send", "kt-button", Some(TEST))),
-            _ => None,
-        };
-        if let Some((label, class, also)) = button {
+        if key == "settings-test" {
             let attributes =
-                [("class", Some(class)), ("type", Some("submit")), ("name", also.map(|_| ALSO)), ("value", also)];
-            painter.html.class("div", "kt-buttons").element("button", &attributes, words.get(label)).close("div");
+                [("class", Some("kt-button")), ("type", Some("submit")), ("name", Some(ALSO)), ("value", Some(TEST))];
+            let label = words.get("settings-test-send");
+            painter.html.class("div", "kt-buttons").element("button", &attributes, label).close("div");
         }
         painter.html.close("div").done()
     }

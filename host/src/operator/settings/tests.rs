@@ -507,6 +507,9 @@ fn what_is_wrong_is_said_at_its_field_and_what_was_typed_stays_but_for_the_passw
     let mut none = good.clone();
     none[5] = ("password", "");
     assert_eq!(again(stage.fill(&owner(), &none)).errors[0].field, "password");
+    let mut button = good.clone();
+    button.push(("kt-also", "delete"));
+    assert!(matches!(stage.fill(&owner(), &button), Err(SubmitError::Form(FormError::Malformed(_)))), "no such button");
     for (to, field, transport) in [("", "to", "smtp"), ("nobody", "to", "smtp"), ("a@b.example", "transport", "off")] {
         let mut test = good.clone();
         test[0] = ("transport", transport);
