@@ -90,6 +90,9 @@ class Browser {
   }
 }
 
+/** Widths of a window between a desktop's and a phone's: just above and below those at which pages are laid out otherwise. */
+const BETWEEN = [1249, 1248, 1105, 1104, 977, 976, 705];
+
 const readerOf = new WeakMap();
 
 /** All combinations, one after another: `for (const kind of every({ scheme: ['light', 'dark'] }))`. */
@@ -168,6 +171,13 @@ export async function sound(page, name) {
   await axe(page);
   await noSidewaysScroll(page);
   await placeholdersFit(page);
+  if (page.viewportSize().width === SCREENS.desktop.viewport.width) {
+    for (const width of BETWEEN) {
+      await page.setViewportSize({ ...SCREENS.desktop.viewport, width });
+      await noSidewaysScroll(page);
+    }
+    await page.setViewportSize(SCREENS.desktop.viewport);
+  }
   noComplaints(page);
 }
 
@@ -184,7 +194,7 @@ export async function shot(page, name) {
  * A picture for the documents, of the page's upper part, into the folder KEYTURN_PICTURES, if that is set; of readers at a desktop
  * with script, in English and in light colours.
  */
-export async function picture(page, name, { width = 1024, height = 640 } = {}) {
+export async function picture(page, name, { width = 980, height = 640 } = {}) {
   const folder = process.env.KEYTURN_PICTURES;
   if (!folder || readerOf.get(page).name !== 'en light desktop') return;
   mkdirSync(folder, { recursive: true });

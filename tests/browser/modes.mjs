@@ -2,7 +2,7 @@
 // ago; and a password made up for an administrator who sets one by hand.
 
 import { change } from './database.mjs';
-import { sound } from './lib.mjs';
+import { picture, sound } from './lib.mjs';
 import { list, mailTo } from './mails.mjs';
 import { as, at, facts, field, follow, go, overviewOf, press, proves, says, setTwice, signIn, until } from './person.mjs';
 
@@ -93,6 +93,8 @@ async function permanent(browser, kind) {
       at(page, overview);
       await written(page, kind, words);
       await sound(page, `permanent overview ${name}`);
+      await page.goto('/mail/inbox');
+      await picture(page, 'inbox', { height: 440 });
     });
   });
   return as(browser, kind, (page, name) =>

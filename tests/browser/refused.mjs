@@ -70,7 +70,7 @@ async function mended(browser, kind) {
       if (await page.locator('.kt-again').count()) throw new Error('it offers to check what will not change');
       await sound(page, `refused overview ${name}`);
       await page.goto(overview);
-      await picture(page, 'overview-refused');
+      await picture(page, 'overview-refused', { height: 556, width: 977 });
     });
     await proves(`the outbox and the mail's own page tell the same (${name})`, async () => {
       await page.goto('/mail/outbox?show=failed');
@@ -107,7 +107,7 @@ async function mended(browser, kind) {
       if (!password) throw new Error(mail.text);
       await page.goto(overview);
       await says(page, words.accepted);
-      await picture(page, 'overview');
+      await picture(page, 'overview', { height: 516 });
       return password;
     });
   });
@@ -172,7 +172,7 @@ async function changedMeanwhile(browser, kind) {
       await becomes(page, kind, words.accepted);
       await giveAddress(page, overview, GOOD);
       await page.goto('/mail/outbox');
-      await picture(page, 'outbox', { height: 560 });
+      await picture(page, 'outbox', { height: 480 });
     });
   });
 }

@@ -244,7 +244,6 @@ async function resetAndMail(browser, kind, round) {
       await says(page, '••••');
       await sound(page, `one mail ${name}`);
       await page.goto('/mail/inbox');
-      await picture(page, 'inbox', { height: 440 });
       await page.locator('main a[href^="/mail/inbox/"]').first().click();
       await page.waitForLoadState();
       await sound(page, `inbox mail ${name}`);

@@ -138,7 +138,7 @@ pub(super) fn list(host: &Host, caller: &Caller, surface: &OperatorSurface<'_>) 
         empty.class("div", "kt-empty").element("p", &[("class", Some("kt-notice-title"))], words.get("inbox-none"));
         empty.element("p", &[("class", Some("kt-text"))], words.get("inbox-none-hint")).close("div");
         let grid = Grid { caption: words.get("inbox"), columns: &columns, rows: &rows, empty: &empty.done() };
-        painter.html.markup(&grid.draw(words));
+        painter.html.class("div", "kt-sections").markup(&grid.draw(words)).close("div");
         whole(painter, words.get("inbox"), None, &Markup::default())
     }))
 }

@@ -239,22 +239,14 @@ impl Sheet<'_> {
         let before = painter.html.done();
         let columns = [
             (words.get("outbox-column-when"), ColumnKind::Time, false),
-            (words.get("outbox-column-to"), ColumnKind::Text, false),
-            (words.get("outbox-column-what"), ColumnKind::Text, false),
+            (words.get("outbox-column-mail"), ColumnKind::Text, false),
             (words.get("outbox-column-state"), ColumnKind::State, false),
-            (words.get("outbox-column-attempts"), ColumnKind::Number, true),
         ];
         let mut rows = Vec::new();
         for ((mail, delivery), subject) in self.seen.mails.iter().zip(&self.subjects) {
             painter.cell(&[Value::Time(mail.asked_at)]);
             let when = painter.html.done();
-            let cells = vec![
-                when,
-                to(mail, delivery, painter),
-                what(mail, delivery, subject.as_deref(), painter),
-                badge(delivery, painter),
-                attempts(delivery, painter),
-            ];
+            let cells = vec![when, what(mail, delivery, subject.as_deref(), painter), state(delivery, painter)];
             actions(mail, delivery, painter);
             rows.push((cells, painter.html.done()));
         }
@@ -321,23 +313,21 @@ fn to(mail: &Mail, delivery: &Delivery, painter: &Painter<'_>) -> Markup {
     }
 }
 
-/// The subject, and below it what was answered last: a column of its own would leave room for neither.
+/// The subject; below it to whom, and what was answered last. In columns of their own none of them would have room.
 fn what(mail: &Mail, delivery: &Delivery, subject: Option<&str>, painter: &Painter<'_>) -> Markup {
     let url = painter.frame.links.url(OWN, &Target::Mail(mail.id.to_string()));
     let mut html = Html::new();
     html.open("a", &[("href", Some(&url))]).element("bdi", &[], subject.unwrap_or(&mail.template)).close("a");
+    html.class("p", "kt-hint").markup(&to(mail, delivery, painter)).close("p");
     html.markup(&answer(delivery, painter)).done()
 }
 
-fn badge(delivery: &Delivery, painter: &Painter<'_>) -> Markup {
+fn state(delivery: &Delivery, painter: &Painter<'_>) -> Markup {
     let mut html = Html::new();
     values::badge(&mut html, &state_badge(delivery.state, painter.words));
-    html.done()
-}
-
-fn attempts(delivery: &Delivery, painter: &Painter<'_>) -> Markup {
     let (n, most) = (delivery.attempts.to_string(), Delivery::ATTEMPTS.to_string());
-    Markup::text(&painter.words.fill("outbox-attempts", &[("n", &n), ("most", &most)]))
+    let attempts = painter.words.fill("outbox-attempts", &[("n", &n), ("most", &most)]);
+    html.element("p", &[("class", Some("kt-hint"))], &attempts).done()
 }
 
 fn answer(delivery: &Delivery, painter: &Painter<'_>) -> Markup {

@@ -9,7 +9,7 @@ use crate::view::words::Words;
 pub struct Grid<'a> {
     /// For readers of the screen.
     pub caption: &'a str,
-    /// Label, kind, whether it is hidden on a phone.
+    /// Label, kind, whether it is hidden where there is little room.
     pub columns: &'a [(&'a str, ColumnKind, bool)],
     /// Cells of each row, and its actions.
     pub rows: &'a [(Vec<Markup>, Markup)],
