@@ -107,6 +107,7 @@ async function manage(browser, kind, round) {
     await proves(`the new one leads to the page to choose, without the token in its address (${marta.name})`, async () => {
       await signIn(marta.page, 'marta.vidal', given);
       await marta.page.waitForURL(/\/choose\/~/);
+      await picture(marta.page, 'choose', { width: 640, height: 700 });
       await sound(marta.page, `choose ${marta.name}`);
     });
     await proves(`what is wrong with the choice is said on the page (${marta.name})`, async () => {
@@ -190,12 +191,21 @@ async function forgotten(browser, kind, round) {
       if (!/^auto-submitted: auto-generated/im.test(mail.head)) throw new Error(mail.head);
       return link;
     });
+    // Marta's account is in Spanish; so are her mail and all that follows from it, whatever her browser prefers.
+    const inSpanish = async () => {
+      const language = await page.locator('html').getAttribute('lang');
+      if (language !== 'es') throw new Error(`${page.url()} is in ${language}`);
+    };
     await proves(`it leads to the page to choose, and what is chosen signs in (${name})`, async () => {
       await page.goto(link);
       await page.waitForURL(/\/choose\/~/);
-      await picture(page, 'choose', { width: 640, height: 700 });
+      await inSpanish();
+      await setTwice(page, 'short');
+      await says(page, WORDS.es.short);
+      await inSpanish();
       await setTwice(page, chosen);
       at(page, '/sign-in');
+      await inSpanish();
       await signIn(page, 'marta.vidal', chosen);
       await page.goto('/account');
       at(page, '/account');

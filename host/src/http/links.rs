@@ -1,6 +1,7 @@
 //! Link pages. The mailed address holds a token; a GET changes nothing but where the token stands: it goes into a
 //! cookie that only the clean address `/PAGE/~HANDLE` gets, and the reader is sent there. The handle is a MAC of the
-//! token, so two links in two tabs do not mix. Whoever is signed in, a link page and its form are called as nobody.
+//! token, so two links in two tabs do not mix. Whoever is signed in, a link page and its form are called as nobody. A
+//! mailed address asks for the language of its mail, and so do the addresses that follow from it.
 
 use std::net::SocketAddr;
 
@@ -108,6 +109,12 @@ impl<'a> Visit<'a> {
         if self.served.host.origin().starts_with("https://") { "; Secure" } else { "" }
     }
 
+    /// An address of ours, in the language that this one asks for.
+    fn in_language(&self, address: &str) -> String {
+        let mark = if address.contains('?') { '&' } else { '?' };
+        reader::asked_locale(self.uri).map_or_else(|| address.to_owned(), |tag| format!("{address}{mark}lang={tag}"))
+    }
+
     /// From the mailed address to the clean one.
     fn clean(&self, token: &str) -> Response {
         let handle = self.handle(token);
@@ -118,11 +125,11 @@ impl<'a> Visit<'a> {
             "{TOKEN_COOKIE}={sealed}; Path={path}; Max-Age={TOKEN_SECONDS}; HttpOnly; SameSite=Lax{}",
             self.secure()
         );
-        redirect(&path, Some(&cookie))
+        redirect(&self.in_language(&path), Some(&cookie))
     }
 
     fn show(&self, token: &str, corrections: Option<&Corrections>) -> Response {
-        let submit_url = self.uri.path();
+        let submit_url = &self.in_language(self.uri.path());
         let surface = Surface { submit_url, join: None, links: self.served.site.links(), corrections };
         match self.served.host.link_page(&self.caller, self.page, token, &surface) {
             Ok(page) if corrections.is_some() => self.shell(StatusCode::UNPROCESSABLE_ENTITY, &page),
@@ -226,12 +233,13 @@ fn post(
     body: &[u8],
 ) -> Response {
     let visit = Visit::new(served, page, handle, uri, headers, extensions);
-    let surface = Surface { submit_url: uri.path(), join: None, links: served.site.links(), corrections: None };
+    let submit_url = &visit.in_language(uri.path());
+    let surface = Surface { submit_url, join: None, links: served.site.links(), corrections: None };
     match served.host.submit(&visit.caller, body, &surface) {
         Ok(Submitted::Done { url, notice, .. }) => {
             let cookie =
                 format!("{NOTICE_COOKIE}={notice}; Path=/; Max-Age=60; HttpOnly; SameSite=Lax{}", visit.secure());
-            redirect(&url, Some(&cookie))
+            redirect(&visit.in_language(&url), Some(&cookie))
         }
         Ok(Submitted::Reveal(page)) => visit.shell(StatusCode::OK, &page),
         Ok(Submitted::Rate(json)) => for_script(json),

@@ -109,7 +109,7 @@ pub fn draw(
         brand: line(context.brand.name, 100),
         subject: line(&at("subject", &text.subject)?.plain(), SUBJECT),
         preheader: line(&at("preheader", &text.preheader)?.plain(), SUBJECT),
-        pieces: pieces(text, values, at, masked)?,
+        pieces: pieces(text, locale, values, at, masked)?,
         footer: footer(words, context),
     };
     Ok(Drawn {
@@ -157,12 +157,15 @@ impl Letter<'_> {
 
 fn pieces(
     text: &Text,
+    locale: &str,
     values: &BTreeMap<String, Value>,
     fill: impl Fn(&str, &str) -> Result<Phrase, TemplateError>,
     masked: bool,
 ) -> Result<Vec<Piece>, TemplateError> {
     let shown = |name: &str| match values.get(name) {
-        Some(Value::Link(secret) | Value::Secret(secret)) if !masked => Some(secret.clone()),
+        // Who reads the mail in a language reads the page in it, whatever his browser prefers.
+        Some(Value::Link(link)) if !masked => Some(Zeroizing::new(format!("{}?lang={locale}", link.as_str()))),
+        Some(Value::Secret(secret)) if !masked => Some(secret.clone()),
         _ => None,
     };
     let piece = |(at, block): (usize, &Block)| {

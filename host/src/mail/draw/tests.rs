@@ -98,7 +98,7 @@ somebody asked for a new password for your account marta.vidal, for a
 test. 12,345 sessions. If it was you, choose one here:
 
 Choose a new password:
-{LINK}
+{LINK}?lang=en
 
 tavo-meki-rusa-dole-fipa-94
 
@@ -130,6 +130,10 @@ fn a_recipient_reads_his_own_language_with_its_own_times_and_numbers() {
         assert!(drawn.text.replace('\n', " ").contains(words), "{}", drawn.text.as_str());
     }
     assert!(drawn.html.contains("<html lang=\"es\">"));
+    assert!(
+        drawn.text.lines().any(|line| line == format!("{LINK}?lang=es")),
+        "the page is read in the mail's language"
+    );
 }
 
 #[test]
@@ -139,7 +143,7 @@ fn the_page_needs_nothing_from_elsewhere_and_survives_without_its_sheet() {
         assert!(!html.contains(word), "{word}");
     }
     let addresses: Vec<&str> = html.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
-    assert_eq!(addresses, [LINK, LINK]);
+    assert_eq!(addresses, [format!("{LINK}?lang=en"), format!("{LINK}?lang=en")]);
     assert_eq!(html.matches("<h1").count(), 1);
     for word in
         ["color-scheme", "prefers-color-scheme: dark", "max-width:520px", "<title>Choose a new password for Northwind"]
@@ -229,7 +233,8 @@ proptest! {
         let drawn = drawn("en", &name, &name, false);
         let elements = |html: &str| html.matches('<').count();
         prop_assert_eq!(elements(&drawn.html), elements(&super::tests::drawn("en", "x", "x", false).html));
-        prop_assert!(drawn.text.lines().any(|line| line == LINK));
+        let link = format!("{LINK}?lang=en");
+        prop_assert!(drawn.text.lines().any(|line| line == link));
         let long = drawn.text.lines().filter(|line| line.chars().count() > 72 && line.contains(' ')).count();
         prop_assert_eq!(long, 0);
         prop_assert!(!drawn.subject.contains(['\r', '\n']));
