@@ -34,9 +34,7 @@ pub fn run_command(path: &Path, arguments: &Arguments, output: &Output) -> anyho
                 format!("cannot listen on {listen}: {cause}. Set server.listen, or --listen, to another address");
             ended(exit::CONFIGURATION, text)
         })?;
-        let server = Arc::new(Server::new(config)?);
-        server.greet(listener.local_addr()?, output);
-        run(server, listener).await
+        run(Arc::new(Server::new(config)?), listener, output).await
     })?;
     Ok(ExitCode::SUCCESS)
 }

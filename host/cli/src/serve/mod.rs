@@ -43,7 +43,7 @@ impl Server {
     }
 
     /// What is served, and where.
-    pub fn greet(&self, address: SocketAddr, output: &Output) {
+    fn greet(&self, address: SocketAddr, output: &Output) {
         output.line(&format!("Listening on http://{address}"));
         for plugin in self.host.plugins() {
             let hooks = plugin.manifest.operations.iter().filter(|operation| operation.hook.is_some()).count();
@@ -82,10 +82,12 @@ async fn current(State(server): State<Arc<Server>>, request: Request) -> Respons
 }
 
 /// Serves until the word to stop, then finishes what was begun.
-pub async fn run(server: Arc<Server>, listener: TcpListener) -> anyhow::Result<()> {
+pub async fn run(server: Arc<Server>, listener: TcpListener, output: &Output) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
+    // Not before: whoever reads it may send a signal at once, and one that nobody waits for ends the process.
+    server.greet(listener.local_addr()?, output);
     let (workers, shutdown) = (server.host.clone(), Shutdown::new());
     let ending = shutdown.clone();
     let working =
