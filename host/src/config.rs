@@ -220,6 +220,14 @@ fn leads_somewhere(address: &str) -> bool {
     (named || (address.starts_with('/') && !address.starts_with("//"))) && address.bytes().all(|b| b.is_ascii_graphic())
 }
 
+impl ConfigError {
+    /// Whether there is no such file at all.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::File { cause, .. } if cause.kind() == std::io::ErrorKind::NotFound)
+    }
+}
+
 impl Config {
     /// Reads and checks a file; opens nothing that it names.
     ///

@@ -180,6 +180,23 @@ fn what_could_be_read_in_two_ways_is_not_read() {
 }
 
 #[test]
+fn where_there_is_no_configuration_it_says_where_it_looked_and_what_to_type() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut keyturn = Command::new(env!("CARGO_BIN_EXE_keyturn"));
+    let output = keyturn.arg("check").current_dir(folder.path()).env_remove("KEYTURN_CONFIG").output().expect("runs");
+    assert_eq!(output.status.code(), Some(6));
+    let place = folder.path().canonicalize().expect("a path");
+    assert_eq!(
+        err(&output),
+        format!(
+            "error: there is no configuration keyturn.toml in {}\n  set    --config FILE, or the variable KEYTURN_CONFIG\n  \
+             try    keyturn --config /srv/panel/keyturn.toml check\n",
+            place.display()
+        )
+    );
+}
+
+#[test]
 fn check_says_what_it_found_and_what_is_wrong() {
     let panel = panel();
     let text = out(&keyturn(&panel.config, &["check"], ""));

@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use keyturn_host::config::Config;
+use keyturn_host::config::{Config, ConfigError};
 use keyturn_host::lock::ServerLock;
 use keyturn_host::plugin::compile::serve_compiler;
 use keyturn_host::work::Shutdown;
@@ -133,6 +133,9 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     run(&Arguments::parse()).unwrap_or_else(|cause| {
         eprintln!("error: {cause:#}");
+        if cause.downcast_ref::<ConfigError>().is_some_and(ConfigError::is_missing) {
+            eprintln!("  set    --config FILE, or the variable KEYTURN_CONFIG");
+        }
         exit::code(&cause)
     })
 }

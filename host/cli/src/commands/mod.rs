@@ -25,7 +25,7 @@ use crate::exit::{self, Ended};
 /// The configuration. A command of root's goes on as the user who owns the database: files that root makes there would
 /// lock the server out.
 fn configuration(path: &Path) -> anyhow::Result<Config> {
-    let config = Config::read(path)?;
+    let config = Config::read(path).map_err(|cause| if cause.is_missing() { missing(path) } else { cause.into() })?;
     if Uid::effective().is_root()
         && let Ok(database) = std::fs::metadata(config.path(&config.database.sqlite))
         && database.uid() != 0
@@ -38,6 +38,18 @@ fn configuration(path: &Path) -> anyhow::Result<Config> {
         become_owner().context("the database belongs to another user, and this command could not become that user")?;
     }
     Ok(config)
+}
+
+/// Where it was looked for, and how to say where it is.
+fn missing(path: &Path) -> anyhow::Error {
+    let here = std::env::current_dir().ok().filter(|_| path.is_relative());
+    let place = here.map(|here| format!(" in {}", here.display())).unwrap_or_default();
+    let text = format!(
+        "there is no configuration {}{place}\n  set    --config FILE, or the variable KEYTURN_CONFIG\n  try    keyturn --config \
+         /srv/panel/keyturn.toml check",
+        path.display()
+    );
+    ended(exit::CONFIGURATION, text)
 }
 
 /// The operator at the machine.
