@@ -277,7 +277,9 @@ fn each_way_to_end_has_its_code() {
     ended(&panel.run(&["import", &file, "--separator", "::"]), 2);
     let nowhere = panel.run(&["--config", "/nowhere/keyturn.toml", "import", &file]);
     ended(&nowhere, 6);
-    assert!(String::from_utf8_lossy(&nowhere.stderr).contains("\n  set    --config FILE, or the variable KEYTURN_CONFIG"));
+    assert!(
+        String::from_utf8_lossy(&nowhere.stderr).contains("\n  set    --config FILE, or the variable KEYTURN_CONFIG")
+    );
     assert_eq!(panel.customers(), 0);
     ended(&panel.run(&["import", &file]), 0);
 }

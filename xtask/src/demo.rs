@@ -20,7 +20,8 @@ pub(crate) fn start(places: &Places, listen: &str) -> Result<()> {
     let component = build_plugin(places)?;
     say("building the command line and the panel");
     cargo(places)
-        .args(["build", "--quiet", "--package", "keyturn", "--package", "keyturn-example-panel"])
+        .args(["build", "--package", "keyturn", "--package", "keyturn-example-panel"])
+        .quiet_off_a_terminal()
         .done("the build failed")?;
     let folder = places.demo();
     let packed = pack(places, &component, &folder)?;
@@ -32,7 +33,8 @@ pub(crate) fn start(places: &Places, listen: &str) -> Result<()> {
 fn build_plugin(places: &Places) -> Result<PathBuf> {
     say("building the plugin, a WebAssembly component");
     cargo_for_guests(places)
-        .args(["build", "--quiet", "--package", "keyturn-password", "--target", "wasm32-wasip2", "--profile", "guest"])
+        .args(["build", "--package", "keyturn-password", "--target", "wasm32-wasip2", "--profile", "guest"])
+        .quiet_off_a_terminal()
         .done("the plugin does not build")?;
     Ok(places.guests().join("wasm32-wasip2/guest/keyturn_password.wasm"))
 }

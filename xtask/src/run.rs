@@ -1,6 +1,7 @@
 //! Running other programs.
 
 use std::ffi::OsStr;
+use std::io::IsTerminal as _;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
@@ -61,6 +62,11 @@ impl Run {
     pub(crate) fn at(mut self, folder: &std::path::Path) -> Self {
         self.0.current_dir(folder);
         self
+    }
+
+    /// Cargo shows how far it is to who looks on, which takes minutes the first time; a log gets its errors only.
+    pub(crate) fn quiet_off_a_terminal(self) -> Self {
+        if std::io::stderr().is_terminal() { self } else { self.arg("--quiet") }
     }
 
     /// Runs it in sight.
