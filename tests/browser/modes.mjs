@@ -71,7 +71,8 @@ async function byLink(browser, kind, round, present) {
       await setTwice(page, next);
       at(page, '/sign-in');
       await signIn(page, 'marta.vidal', present);
-      await says(page, words.wrong);
+      // In the mail's language, as the page that its link led to.
+      await says(page, WORDS.es.wrong);
       await signIn(page, 'marta.vidal', next);
       await page.goto('/account');
       at(page, '/account');

@@ -503,7 +503,7 @@ fn a_notice_says_what_became_of_its_mail_when_it_is_shown() {
         panic!("not run")
     };
     let shown = || host.notice(&ana, &notice, &surface()).expect("shown").to_string();
-    assert!(shown().contains("Waiting to be sent"), "{}", shown());
+    assert!(shown().contains("Mail queued for"), "{}", shown());
     office.works_until(|| shown().contains("Accepted by mx.example:25"));
 }
 

@@ -543,15 +543,15 @@ async fn a_customer_does_not_see_where_the_staff_sit() {
 #[tokio::test]
 async fn who_manages_others_sees_the_outbox_and_who_runs_the_panel_the_rest_of_the_mail() {
     let panel = panel();
-    for (kind, outbox, rest) in [
-        (Kind::Owner, StatusCode::OK, StatusCode::OK),
-        (Kind::Administrator, StatusCode::OK, StatusCode::OK),
-        (Kind::Reseller, StatusCode::OK, StatusCode::FORBIDDEN),
-        (Kind::Customer, StatusCode::FORBIDDEN, StatusCode::FORBIDDEN),
+    for (kind, outbox, rest, settings) in [
+        (Kind::Owner, StatusCode::OK, StatusCode::OK, StatusCode::OK),
+        (Kind::Administrator, StatusCode::OK, StatusCode::OK, StatusCode::FORBIDDEN),
+        (Kind::Reseller, StatusCode::OK, StatusCode::FORBIDDEN, StatusCode::FORBIDDEN),
+        (Kind::Customer, StatusCode::FORBIDDEN, StatusCode::FORBIDDEN, StatusCode::FORBIDDEN),
     ] {
         let session = panel.signed_in(panel.person(kind, kind.name(), None));
         let (_, account) = panel.get(&session, "/account").await;
-        for (path, status) in [("/mail/outbox", outbox), ("/mail/settings", rest)] {
+        for (path, status) in [("/mail/outbox", outbox), ("/mail/settings", settings)] {
             assert_eq!(panel.get(&session, path).await.0, status, "{kind:?} {path}");
             let linked = account.contains(&format!("href=\"{path}\""));
             assert_eq!(linked, status == StatusCode::OK, "{kind:?} {path} in the navigation");

@@ -158,6 +158,4 @@ pub mod icon {
     pub const MENU: &str = r#"<svg class="kt-icon" viewBox="0 0 20 20" aria-hidden="true" focusable="false"><path d="M3 6h14M3 10h14M3 14h14"/></svg>"#;
     /// Search.
     pub const SEARCH: &str = r#"<svg class="kt-icon" viewBox="0 0 20 20" aria-hidden="true" focusable="false"><circle cx="9" cy="9" r="5.5"/><path d="m13 13 4 4"/></svg>"#;
-    /// The mark where the operator has no logo.
-    pub const MARK: &str = r#"<svg class="kt-mark" viewBox="0 0 30 30" aria-hidden="true" focusable="false"><rect width="30" height="30" rx="7"/><circle cx="12" cy="12" r="4.2"/><path d="m15 15 8.5 8.5M20 20l2.5-2.5M22.6 22.6l1.8-1.8"/></svg>"#;
 }

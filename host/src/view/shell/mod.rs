@@ -126,14 +126,8 @@ impl Chrome<'_> {
 
     fn brand(&self, html: &mut Html) {
         html.open("a", &[("class", Some("kt-brand")), ("href", Some(self.home))]);
-        match self.logo {
-            Some(logo) => {
-                html.open("img", &[("src", Some(logo)), ("alt", Some("")), ("class", Some("kt-logo"))]);
-            }
-            None => {
-                html.literal(icon::MARK);
-            }
-        }
+        let logo = self.logo.unwrap_or(self.icon);
+        html.open("img", &[("src", Some(logo)), ("alt", Some("")), ("class", Some("kt-logo"))]);
         html.element("span", &[], self.brand).close("a");
     }
 

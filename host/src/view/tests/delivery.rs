@@ -181,7 +181,8 @@ fn waiting() -> Delivery {
 fn a_mail_that_may_still_fare_on_offers_to_check_again_and_says_how_it_stands_in_one_sentence() {
     let sending = |_: &str| Some(Delivery { state: MailState::Sending, ..waiting() });
     let delayed = |_: &str| Some(Delivery { state: MailState::Delayed, due: Some(NOW + 480_000), ..refused() });
-    let cases: [(fn(&str) -> Option<Delivery>, bool, &str); 5] = [
+    type Mail = fn(&str) -> Option<Delivery>;
+    let cases: [(Mail, bool, &str); 5] = [
         (|_| Some(waiting()), true, "Waiting to be sent."),
         (sending, true, "Being handed over to the mail server."),
         (delayed, true, "Not accepted yet. Next attempt: today 13:10. Attempts so far: 1 of 8."),
