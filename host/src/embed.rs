@@ -20,7 +20,7 @@ use crate::plugin::manifest::STEP_UP_MS;
 use crate::view::form::joined::{self, Joined, Unready};
 use crate::view::form::{self, FormError, Input, Posted, Stale};
 use crate::view::html::Markup;
-use crate::view::nodes::{AccountField, Outcome};
+use crate::view::nodes::{AccountField, Node, Outcome};
 use crate::view::words::Words;
 use crate::view::{self, Contact, Corrections, Frame, Links, Page, Place, Region, Row};
 
@@ -90,6 +90,9 @@ struct Notice {
     outcome: Outcome,
     until: i64,
 }
+
+/// How often a page is drawn until its plugin's words and its mails are of one moment.
+const IN_STEP: u32 = 3;
 
 /// Milliseconds in which the redirect must arrive.
 const NOTICE_LIFETIME: i64 = 60_000;
@@ -212,9 +215,38 @@ impl Host {
         surface: &Surface<'_>,
     ) -> Result<Page, CallError> {
         let plugin = self.plugin(plugin)?;
-        let view = self.0.page(&plugin, page, subject, None, arguments, caller)?;
         let place = Place::Page { name: page.to_owned(), subject: subject.cloned(), arguments: arguments.to_vec() };
-        self.draw_view(&plugin, caller, place, surface, &view)
+        let ask = || self.0.page(&plugin, page, subject, None, arguments, caller);
+        let draw = |view: &view::nodes::View| self.draw_view(&plugin, caller, place.clone(), surface, view);
+        self.in_step(&plugin, caller, ask, |view| &view.nodes, draw)
+    }
+
+    /// Asks a plugin, and draws what it says; anew, if a mail that it speaks of has changed between the two: its words
+    /// would contradict what is drawn of the mail. At most [`IN_STEP`] times: then what came last is as good as it gets.
+    fn in_step<V, T>(
+        &self,
+        plugin: &Plugin,
+        caller: &Caller,
+        ask: impl Fn() -> Result<V, CallError>,
+        nodes: impl Fn(&V) -> &[Node],
+        draw: impl Fn(&V) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        let mut times = 1;
+        loop {
+            let began = call::now();
+            let said = ask()?;
+            let drawn = draw(&said)?;
+            let changed = |node: &Node| match node {
+                Node::Delivery(delivery) => {
+                    self.delivery(plugin, caller, &delivery.mail).is_some_and(|mail| mail.changed_at >= began)
+                }
+                _ => false,
+            };
+            if times == IN_STEP || !nodes(&said).iter().any(changed) {
+                return Ok(drawn);
+            }
+            times += 1;
+        }
     }
 
     /// A link page; always drawn for nobody in particular.
@@ -263,13 +295,16 @@ impl Host {
         let mut html = view::html::Html::new();
         let mut summary = view::Summary::default();
         for plugin in self.plugins_with(slot) {
-            let drawn = self.0.slot(&plugin, slot, &[subject.cloned()], caller).and_then(|mut regions| {
-                let nodes = regions.pop().unwrap_or_default();
-                let place = Place::Slot { name: slot.to_owned(), subject: subject.cloned() };
-                self.framed(&plugin, caller, place, surface, |frame| view::draw_region(&nodes, frame, level))
+            let place = Place::Slot { name: slot.to_owned(), subject: subject.cloned() };
+            let ask = || {
+                let regions = self.0.slot(&plugin, slot, &[subject.cloned()], caller);
+                regions.map(|mut regions| regions.pop().unwrap_or_default())
+            };
+            let draw = |nodes: &Vec<Node>| {
+                self.framed(&plugin, caller, place.clone(), surface, |frame| view::draw_region(nodes, frame, level))
                     .map_err(|cause| CallError::view(&plugin, cause))
-            });
-            match drawn {
+            };
+            match self.in_step(&plugin, caller, ask, |nodes| nodes, draw) {
                 Ok(region) => {
                     html.markup(&region.html);
                     summary = summary.and(region.summary);

@@ -1,5 +1,6 @@
 //! Mail, jobs and events: what a plugin asks for happens once and later, or, when its call fails, never.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -14,6 +15,8 @@ use keyturn_host::plugin::limits::Limits;
 use keyturn_host::plugin::manifest::{Mail, Wants};
 use keyturn_host::storage::outbox::{MailFilter, MailState};
 use keyturn_host::storage::tasks::Task;
+use keyturn_host::view::Links;
+use keyturn_host::view::nodes::Target;
 use keyturn_host::work::Shutdown;
 use keyturn_host::{CallError, Host, HostBuilder};
 use keyturn_tests::{Bench, COURIER, all_grants};
@@ -505,6 +508,36 @@ fn a_notice_says_what_became_of_its_mail_when_it_is_shown() {
     let shown = || host.notice(&ana, &notice, &surface()).expect("shown").to_string();
     assert!(shown().contains("Mail queued for"), "{}", shown());
     office.works_until(|| shown().contains("Accepted by mx.example:25"));
+}
+
+/// Targets of a panel where a mail goes while its page is being drawn.
+struct Meanwhile<'a> {
+    office: &'a Office,
+    gone: AtomicBool,
+}
+
+impl Links for Meanwhile<'_> {
+    fn url(&self, _: &str, target: &Target) -> String {
+        if matches!(target, Target::Mail(_)) && !self.gone.swap(true, Ordering::Relaxed) {
+            let accepted = MailFilter { states: vec![MailState::Accepted], limit: 1, ..MailFilter::default() };
+            self.office.works_until(|| !self.office.bench.host.mails(&accepted).expect("read").is_empty());
+        }
+        "/".to_owned()
+    }
+}
+
+#[test]
+fn a_page_is_of_one_moment_also_where_its_mail_goes_while_it_is_drawn() {
+    let office = Office::new();
+    let host = &office.bench.host;
+    let ana = ana(Some(host.now()));
+    let Ok(Submitted::Done { .. }) = host.submit(&ana, &filled(&office, ""), &surface()) else { panic!("not run") };
+    let marta: AccountId = "customer:1".parse().expect("id");
+    let links = Meanwhile { office: &office, gone: AtomicBool::new(false) };
+    let surface = Surface { links: &links, ..surface() };
+    let page = host.page(&ana, "first", "desk", Some(&marta), &[], &surface).unwrap_or_else(|cause| panic!("{cause}"));
+    let html = page.html.as_str();
+    assert!(html.contains("Accepted by mx.example:25") && !html.contains("kt-again"), "{html}");
 }
 
 #[test]

@@ -54,6 +54,8 @@ pub struct Request {
     pub body: Bytes,
     /// Cookies to set with the answer.
     pub cookies: Vec<String>,
+    /// What the page before has left to be said, as [`Request::hear`] has drawn it.
+    pub notice: Markup,
 }
 
 /// A page for who is signed in.
@@ -183,17 +185,23 @@ impl Request {
         self.headers.contains_key(QUIET_HEADER)
     }
 
+    /// Draws the outcome that the page before has left. Before anything else of the page: what became of a mail is newer in
+    /// the page than in its notice, or the two would contradict each other.
+    pub fn hear(&mut self) {
+        let sealed = reader::cookie(&self.headers, NOTICE_COOKIE).filter(|_| !self.quiet());
+        let notice =
+            sealed.and_then(|sealed| self.site.host.notice(&self.visitor.caller(), sealed, &self.surface("/", None)));
+        self.notice = notice.unwrap_or_default();
+    }
+
     /// What is to be said on this page; it is taken, so it is said once.
     pub fn said(&mut self) -> Markup {
         let mut html = Html::new();
         if self.quiet() {
             return html.done();
         }
-        if let Some(sealed) = reader::cookie(&self.headers, NOTICE_COOKIE).map(str::to_owned) {
-            let caller = self.visitor.caller();
-            if let Some(notice) = self.site.host.notice(&caller, &sealed, &self.surface("/", None)) {
-                html.markup(&notice);
-            }
+        if reader::cookie(&self.headers, NOTICE_COOKIE).is_some() {
+            html.markup(&std::mem::take(&mut self.notice));
             self.set_cookie(NOTICE_COOKIE, "", Some(0));
         }
         if let Some(said) = reader::cookie(&self.headers, SAID).map(str::to_owned) {

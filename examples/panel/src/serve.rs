@@ -97,7 +97,9 @@ async fn answer(site: Arc<Site>, request: HttpRequest, handler: Handler) -> Resp
             headers: parts.headers,
             body,
             cookies: Vec::new(),
+            notice: Default::default(),
         };
+        request.hear();
         let result = match unread {
             Some(failed) => Err(failed),
             None if parts.method == Method::POST && from_elsewhere(&request.headers) => Err(Failed::Forged),
