@@ -36,6 +36,12 @@ impl Actor {
     }
 }
 
+/// A fresh request id: 16 hexadecimal digits.
+#[must_use]
+pub fn request_id() -> String {
+    seal::hex(&seal::random::<8>())
+}
+
 /// One caller, for one request.
 #[derive(Debug, Clone)]
 pub struct Caller {
@@ -71,7 +77,7 @@ impl Caller {
             session: String::new(),
             verified_at: None,
             scopes: BTreeSet::new(),
-            request: seal::hex(&seal::random::<8>()),
+            request: request_id(),
         }
     }
 

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::accounts::sql::{Mapping, Sql};
 use crate::host::{Brand, Host, HostBuilder, HostError, plugin_name};
 use crate::mail::config::MailConfig;
-use crate::mail::room::{self, NewPassword};
+use crate::mail::room;
 use crate::mail::setup::{Fixed, Setup};
 use crate::network::Network;
 use crate::plugin::admit::{AdmitError, Plugin};
@@ -329,8 +329,7 @@ impl Config {
             path: self.path(&self.database.sqlite).display().to_string(),
             cause,
         })?;
-        let password = stored.password(&keys, stored.chosen.server.as_ref(), &NewPassword::Keep).ok().flatten();
-        Ok(Setup::new(self.fixed(), stored.chosen, password))
+        Ok(stored.setup(self.fixed(), &keys))
     }
 
     /// The mapping as a provider.

@@ -106,9 +106,7 @@ impl Host {
         let room = &self.0.surroundings.room;
         let Some(fixed) = room.fixed() else { return Ok(None) };
         let stored = room.stored()?;
-        let server = stored.chosen.server.as_ref();
-        let password = stored.password(&self.0.keys, server, &NewPassword::Keep).ok().flatten();
-        Ok(Some(Setup::new(fixed.clone(), stored.chosen, password)))
+        Ok(Some(stored.setup(fixed.clone(), &self.0.keys)))
     }
 
     /// Why mail does not go although it is on: a setting, and what is wrong with it.
@@ -161,7 +159,7 @@ impl Host {
             }
         }
         let keys = &self.0.keys;
-        let stored = seen.password(keys, kept.server.as_ref(), &NewPassword::Keep).ok().flatten();
+        let stored = seen.kept_password(keys);
         let password = match server_fixed {
             true => stored.clone(),
             false => seen.password(keys, chosen.server.as_ref(), password)?,
@@ -176,11 +174,11 @@ impl Host {
     }
 
     pub(crate) fn carry_out(&self, caller: &Caller, plan: &Plan) -> Result<Vec<&'static str>, EmailError> {
-        let audit = |outcome: String| self.own_entry(caller, "email-settings", outcome);
         let (chosen, password) = (plan.setup.chosen().clone(), plan.password.as_ref());
         if !plan.changes.is_empty() {
-            let outcome = audit(format!("changed: {}", plan.changes.join(" ")));
-            self.0.surroundings.room.set(&plan.seen, chosen, password, call::now(), outcome)?;
+            let (now, outcome) = (call::now(), format!("changed: {}", plan.changes.join(" ")));
+            let audit = AuditEntry::of(caller, now, OWN, "email-settings", outcome);
+            self.0.surroundings.room.set(&plan.seen, chosen, password, now, audit)?;
             // What waited may go now, and a session that is idle is another one from now on.
             self.0.bell.ring();
         }
@@ -221,31 +219,19 @@ impl Host {
         };
         let last = trial.attempt.steps.last().map_or(StepKind::LookUp, |step| step.kind);
         let outcome = format!("{verdict}: {} at {}", last.name(), trial.server);
+        let now = call::now();
         let commit = Commit {
             plugin: OWN.to_owned(),
-            now: call::now(),
+            now,
             reads: Vec::new(),
             effects: Vec::new(),
-            audit: Some(self.own_entry(caller, "test-mail", outcome)),
+            audit: Some(AuditEntry::of(caller, now, OWN, "test-mail", outcome)),
             record: None,
             quotas: Quotas::NONE,
             task: None,
         };
         if let Err(cause) = self.0.storage.commit(commit) {
             tracing::error!(request = caller.request, "a test mail could not be audited: {cause}");
-        }
-    }
-
-    fn own_entry(&self, caller: &Caller, operation: &str, outcome: String) -> AuditEntry {
-        AuditEntry {
-            at: call::now(),
-            plugin: OWN.to_owned(),
-            operation: operation.to_owned(),
-            actor: caller.actor.name(),
-            subjects: Vec::new(),
-            outcome,
-            address: caller.address.map(|address| address.to_canonical().to_string()),
-            request: caller.request.clone(),
         }
     }
 }

@@ -176,10 +176,6 @@ impl Host {
         draw: impl FnOnce(&Frame<'_>) -> T,
     ) -> T {
         let brand = self.brand();
-        let contact = Contact {
-            text: &brand.contact,
-            mail: brand.contact.contains('@').then_some(brand.contact.as_str()).filter(|text| !text.contains(' ')),
-        };
         draw(&Frame {
             plugin: speaker.name,
             speaks_for_panel: speaker.for_panel,
@@ -191,7 +187,7 @@ impl Host {
             join: surface.join,
             links: surface.links,
             brand: &brand.name,
-            contact: Some(contact),
+            contact: Some(Contact::of(&brand.contact)),
             zone: brand.zone.clone(),
             now: call::now(),
             account,

@@ -241,6 +241,11 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
+    /// The admitted plugins.
+    pub(crate) fn plugins(&self) -> Vec<Arc<Plugin>> {
+        self.surroundings.plugins.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
     /// How mail goes at present.
     pub(crate) fn post(&self) -> Arc<Post> {
         self.surroundings.room.post()
@@ -288,7 +293,7 @@ impl Host {
     /// The plugins, by name.
     #[must_use]
     pub fn plugins(&self) -> Vec<Arc<Plugin>> {
-        self.0.surroundings.plugins.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.0.plugins()
     }
 
     /// Whether a plugin has this hook, `interface/function`.

@@ -8,6 +8,7 @@ use crate::host::{Host, Inner};
 use crate::mail::draw::{self, Drawn};
 use crate::mail::template::TemplateError;
 use crate::mail::transport::folder;
+use crate::operator::OWN;
 use crate::plugin::admit::Plugin;
 use crate::storage::outbox::{Filling, Mail, MailFilter, MailId, MailState, Mend, Recipient};
 use crate::storage::tasks::Task;
@@ -256,20 +257,11 @@ impl Host {
         }
         subjects.sort_by(|one, other| one.0.cmp(&other.0));
         subjects.dedup();
-        let audit = AuditEntry {
-            at: self.now(),
-            plugin: "host".to_owned(),
-            operation: match mend {
-                Mend::Retry => "outbox-retry",
-                Mend::Withdraw => "outbox-withdraw",
-            }
-            .to_owned(),
-            actor: caller.actor.name(),
-            subjects,
-            outcome: "done".to_owned(),
-            address: caller.address.map(|address| address.to_canonical().to_string()),
-            request: caller.request.clone(),
+        let operation = match mend {
+            Mend::Retry => "outbox-retry",
+            Mend::Withdraw => "outbox-withdraw",
         };
+        let audit = AuditEntry { subjects, ..AuditEntry::of(caller, self.now(), OWN, operation, "done".to_owned()) };
         self.0.storage.mend(mend, ids, audit)
     }
 

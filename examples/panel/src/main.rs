@@ -36,7 +36,7 @@ use clap::{Parser, Subcommand};
 use keyturn_host::config::{Config, ConfigError};
 use keyturn_host::lock::ServerLock;
 use keyturn_host::plugin::compile::serve_compiler;
-use keyturn_host::work::Shutdown;
+use keyturn_host::work::Working;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -162,48 +162,32 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::CreateOwner { login, email, name } => owner::create(&site, login, email.as_deref(), name.as_deref())?,
         Command::Serve { listen, demo, without_workers } => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            let workers = if *without_workers { None } else { Some(Working::begin(&site)?) };
+            let workers = if *without_workers { None } else { Some(site.host.start_workers()?) };
             runtime.block_on(async {
                 serve(Arc::new(site), *listen, *demo).await?;
-                finish(workers).await
+                finish(workers).await;
+                anyhow::Ok(())
             })?;
         }
         Command::Work => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            let workers = Working::begin(&site)?;
+            let workers = site.host.start_workers()?;
             println!("Sending what waits. Ctrl-C stops it.");
             runtime.block_on(async {
                 told_to_stop().await?;
-                finish(Some(workers)).await
+                finish(Some(workers)).await;
+                anyhow::Ok(())
             })?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// What sends mail and runs jobs, beside everything else.
-struct Working {
-    shutdown: Shutdown,
-    thread: std::thread::JoinHandle<()>,
-}
-
-impl Working {
-    fn begin(site: &Site) -> anyhow::Result<Self> {
-        let (workers, shutdown) = (site.host.clone(), Shutdown::new());
-        let ending = shutdown.clone();
-        let thread =
-            std::thread::Builder::new().name("panel-workers".to_owned()).spawn(move || workers.run_workers(&ending))?;
-        Ok(Self { shutdown, thread })
+/// Waits for workers that were started.
+async fn finish(workers: Option<Working>) {
+    if let Some(workers) = workers {
+        let _ = tokio::task::spawn_blocking(|| workers.finish()).await;
     }
-}
-
-/// A mail that is being handed over is finished; the rest waits for the next start.
-async fn finish(workers: Option<Working>) -> anyhow::Result<()> {
-    if let Some(Working { shutdown, thread }) = workers {
-        shutdown.stop();
-        let _ = tokio::task::spawn_blocking(|| thread.join()).await;
-    }
-    Ok(())
 }
 
 async fn told_to_stop() -> anyhow::Result<()> {

@@ -132,7 +132,7 @@ impl Request {
             join: surface.join,
             links: surface.links,
             brand: &brand.name,
-            contact: Some(contact(&brand.contact)),
+            contact: Some(Contact::of(&brand.contact)),
             zone: brand.zone.clone(),
             now: self.site.host.now(),
             account: &not_asked,
@@ -445,10 +445,6 @@ pub fn role_key(person: &Person) -> &'static str {
         Kind::Reseller => "role-reseller",
         Kind::Customer => "role-customer",
     }
-}
-
-fn contact(text: &str) -> Contact<'_> {
-    Contact { text, mail: (text.contains('@') && !text.contains(' ')).then_some(text) }
 }
 
 /// The panel's own views name nobody by account; they bring the text themselves.

@@ -9,9 +9,9 @@ use keyturn_host::config::Config;
 use keyturn_host::http;
 use keyturn_host::mail::config::Way;
 use keyturn_host::network::Network;
-use keyturn_host::view::Links;
 use keyturn_host::view::nodes::Target;
 use keyturn_host::view::shell::Post;
+use keyturn_host::view::{Contact, Links};
 
 use crate::database::Database;
 use crate::folk::Folk;
@@ -64,8 +64,7 @@ impl Site {
         let people = Database::open(&file)
             .map_err(|cause| anyhow::anyhow!("the panel's database {}: {cause}", file.display()))?;
         let host = host(config)?;
-        let contact = &host.brand().contact;
-        let help = (contact.contains('@') && !contact.contains(' ')).then(|| format!("mailto:{contact}"));
+        let help = Contact::of(&host.brand().contact).help();
         let https = host.origin().starts_with("https://");
         Ok(Self {
             host,

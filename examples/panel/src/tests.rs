@@ -105,6 +105,26 @@ fn sealed(html: &str, n: usize) -> String {
     rest.split('"').next().expect("its value").to_owned()
 }
 
+/// An administrator who has opened a customer's account details.
+struct Managed {
+    panel: Panel,
+    ana: i64,
+    marta: i64,
+    session: String,
+    details: String,
+    page: String,
+}
+
+async fn managed() -> Managed {
+    let panel = panel();
+    let ana = panel.person(Kind::Administrator, "ana", None);
+    let marta = panel.person(Kind::Customer, "marta", None);
+    let session = panel.signed_in(ana);
+    let details = format!("/customers/{marta}/details");
+    let (_, page) = panel.get(&session, &details).await;
+    Managed { panel, ana, marta, session, details, page }
+}
+
 /// The details as a browser posts them: in names that begin as the part's own do.
 fn details_form(html: &str, kt: &str, typed: [&str; 3]) -> Vec<(String, String)> {
     let (before, _) = html.split_once(".kt\" value=\"").expect("a part");
@@ -261,12 +281,7 @@ async fn only_a_button_of_this_session_signs_out() {
 
 #[tokio::test]
 async fn what_was_typed_comes_back_when_the_session_ended_meanwhile() {
-    let panel = panel();
-    let ana = panel.person(Kind::Administrator, "ana", None);
-    let marta = panel.person(Kind::Customer, "marta", None);
-    let session = panel.signed_in(ana);
-    let details = format!("/customers/{marta}/details");
-    let (_, page) = panel.get(&session, &details).await;
+    let Managed { panel, ana, marta, session, details, page } = managed().await;
     let kt = sealed(&page, 0);
     panel.site.people.end_sessions(ana).expect("end");
     let form = details_form(&page, &kt, ["Marta Typed", "", "es"]);
@@ -431,17 +446,12 @@ async fn nobody_stops_an_administrators_sign_in_by_giving_his_address_to_a_custo
 
 #[tokio::test]
 async fn another_address_is_saved_only_for_who_has_proved_himself_of_late() {
-    let panel = panel();
-    let ana = panel.person(Kind::Administrator, "ana", None);
-    let marta = panel.person(Kind::Customer, "marta", None);
-    let session = panel.signed_in(ana);
-    let details = format!("/customers/{marta}/details");
+    let Managed { panel, marta, session, details, page, .. } = managed().await;
     let known = || {
         let person = panel.site.people.person(marta).expect("person").expect("there");
         (person.name, person.email)
     };
     panel.site.people.with(|db| db.execute("UPDATE sessions SET verified_at = 0", [])).expect("long ago");
-    let (_, page) = panel.get(&session, &details).await;
     let form = details_form(&page, &sealed(&page, 0), ["Marta", "thief@evil.example", "en"]);
     let (answer, _) = panel.post(&session, &details, &form, "same-origin").await;
     assert!(answer.headers()[LOCATION].to_str().expect("text").starts_with("/step-up?"));
@@ -455,12 +465,7 @@ async fn another_address_is_saved_only_for_who_has_proved_himself_of_late() {
 
 #[tokio::test]
 async fn who_changes_nothing_is_told_so() {
-    let panel = panel();
-    let ana = panel.person(Kind::Administrator, "ana", None);
-    let marta = panel.person(Kind::Customer, "marta", None);
-    let session = panel.signed_in(ana);
-    let details = format!("/customers/{marta}/details");
-    let (_, page) = panel.get(&session, &details).await;
+    let Managed { panel, marta, session, details, page, .. } = managed().await;
     let before = panel.site.people.person(marta).expect("person").expect("there").name;
     // Meanwhile somebody else does: what this one left alone is not written back over it.
     panel.site.people.change(marta, "Marta Newer", None, "en").expect("change");

@@ -7,7 +7,7 @@ use axum::http::header::{HOST, ORIGIN, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
 use keyturn_host::accounts::Reach;
-use keyturn_host::caller::{Actor, Caller};
+use keyturn_host::caller::{Actor, Caller, request_id};
 use keyturn_host::http::reader::{self, LANGUAGE_COOKIE, asked_locale, cookie};
 use keyturn_host::seal;
 use keyturn_host::view::shell::Theme;
@@ -80,7 +80,7 @@ impl Visitor {
                 .get::<ConnectInfo<SocketAddr>>()
                 .map(|ConnectInfo(peer)| peer.ip().to_canonical()),
             agent: text(headers, &USER_AGENT).to_owned(),
-            request: seal::hex(&seal::random::<8>()),
+            request: request_id(),
         })
     }
 
@@ -94,7 +94,7 @@ impl Visitor {
             theme: Theme::Auto,
             address: None,
             agent: String::new(),
-            request: seal::hex(&seal::random::<8>()),
+            request: request_id(),
         }
     }
 

@@ -8,7 +8,7 @@ pub(crate) mod tasks;
 pub(crate) mod views;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -266,10 +266,8 @@ impl Inner {
 
     /// The hook that this caller has called under an idempotency key, and what it answered; none: nothing was done under it.
     pub(crate) fn operation(&self, caller: &Caller, key: &str) -> Result<Option<(String, Value)>, CallError> {
-        let plugins: Vec<Arc<Plugin>> =
-            self.surroundings.plugins.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         let now = now();
-        for plugin in &plugins {
+        for plugin in &self.plugins() {
             for hook in &plugin.hooks {
                 let record = self.storage.record(&record_key(caller, plugin, &hook.operation, key), now);
                 if let Some(record) = record.map_err(CallError::of_storage)? {
@@ -672,16 +670,7 @@ fn audit_entry(
     // Only where nothing else names it: whoever replaces a hash has mostly read it before.
     let named: BTreeSet<AccountId> = subjects.iter().map(|(id, _)| id.clone()).collect();
     subjects.extend(checked.difference(&named).map(|id| (id.clone(), Role::Checked)));
-    AuditEntry {
-        at: now,
-        plugin: deed.plugin.name.clone(),
-        operation: deed.operation.name.clone(),
-        actor: deed.caller.actor.name(),
-        subjects,
-        outcome,
-        address: deed.caller.address.map(|address| address.to_canonical().to_string()),
-        request: deed.caller.request.clone(),
-    }
+    AuditEntry { subjects, ..AuditEntry::of(deed.caller, now, &deed.plugin.name, &deed.operation.name, outcome) }
 }
 
 /// What ended the guest, told apart: what we stopped, by the limit's name, from what broke by itself.

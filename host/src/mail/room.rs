@@ -127,6 +127,17 @@ impl Stored {
             }
         }
     }
+
+    /// The stored password for the stored server, if there is one.
+    pub(crate) fn kept_password(&self, keys: &Keys) -> Option<Zeroizing<String>> {
+        self.password(keys, self.chosen.server.as_ref(), &NewPassword::Keep).ok().flatten()
+    }
+
+    /// File and page together.
+    pub(crate) fn setup(self, fixed: Fixed, keys: &Keys) -> Setup {
+        let password = self.kept_password(keys);
+        Setup::new(fixed, self.chosen, password)
+    }
 }
 
 /// See [the module](self).
@@ -201,7 +212,7 @@ impl Room {
         audit: AuditEntry,
     ) -> Result<(), StorageError> {
         let before = seen.chosen.server.as_ref();
-        let kept = seen.password(&self.keys, before, &NewPassword::Keep).ok().flatten();
+        let kept = seen.kept_password(&self.keys);
         let secret = match (&mut chosen.server, password) {
             (Some(server), Some(password)) => {
                 let since = before.and_then(|server| server.password_at).filter(|_| kept.as_ref() == Some(password));
@@ -234,10 +245,8 @@ impl Room {
         }
         let post = match read(&*self.storage) {
             Ok(stored) => {
-                let server = stored.chosen.server.as_ref();
-                let password = stored.password(&self.keys, server, &NewPassword::Keep).ok().flatten();
-                let setup = Setup::new(fixed.clone(), stored.chosen, password);
-                Post::of_setup(&setup, &self.brand, stored.version)
+                let version = stored.version.clone();
+                Post::of_setup(&stored.setup(fixed.clone(), &self.keys), &self.brand, version)
             }
             Err(StorageError::Busy) => return tracing::warn!("the email settings are not read yet"),
             Err(error) => {

@@ -90,15 +90,9 @@ const TO: &str = "to";
 
 impl Deed {
     fn of(submission: &Submission) -> Option<Self> {
-        let argument = |wanted: &str| {
-            submission.inputs.iter().find_map(|(name, input)| match input {
-                form::Input::Text(text) if name == wanted => Some(text.as_str()),
-                _ => None,
-            })
-        };
-        let mail = || argument(MAIL)?.parse().ok();
+        let mail = || submission.text(MAIL)?.parse().ok();
         match submission.action.as_str() {
-            RETRY => Some(Deed::Retry(mail()?, argument(TO).map(str::to_owned))),
+            RETRY => Some(Deed::Retry(mail()?, submission.text(TO).map(str::to_owned))),
             WITHDRAW => Some(Deed::Withdraw(mail()?)),
             RETRY_ALL => Some(Deed::RetryAll),
             _ => None,

@@ -140,6 +140,11 @@ impl ServiceKey {
         self.revoked.is_none() && self.expires.is_none_or(|end| end > now)
     }
 
+    /// Whether its use is to be noted: it was not within the last minute.
+    pub(crate) fn use_is_due(&self) -> bool {
+        self.last_used.as_ref().is_none_or(|(at, _)| now().saturating_sub(*at) >= USE_NOTED)
+    }
+
     fn live(&self, now: i64) -> impl Iterator<Item = &Secret> {
         let works = self.works(now);
         self.secrets.iter().filter(move |secret| works && secret.until.is_none_or(|until| until > now))
@@ -309,29 +314,15 @@ impl Host {
         }
     }
 
-    /// Notes that a key was used, if that was not noted within the last minute. May wait for the disk, so call it behind the
-    /// answer.
+    /// Notes that a key was used. May wait for the disk, so call it behind the answer.
     pub(crate) fn note_use(&self, key: &ServiceKey, address: Option<IpAddr>) {
-        let now = now();
-        if key.last_used.as_ref().is_some_and(|(at, _)| now.saturating_sub(*at) < USE_NOTED) {
-            return;
-        }
         let from = address.map(|address| address.to_canonical().to_string());
-        if let Err(cause) = self.0.storage.use_service_key(&key.id, now, USE_NOTED, from.as_deref()) {
+        if let Err(cause) = self.0.storage.use_service_key(&key.id, now(), USE_NOTED, from.as_deref()) {
             tracing::warn!(key = key.name, "its last use was not written down: {cause}");
         }
     }
 }
 
 fn audit(operation: &str, key: &ServiceKey, caller: &Caller, now: i64) -> AuditEntry {
-    AuditEntry {
-        at: now,
-        plugin: OWN.to_owned(),
-        operation: operation.to_owned(),
-        actor: caller.actor.name(),
-        subjects: Vec::new(),
-        outcome: format!("done: {}", key.name),
-        address: caller.address.map(|address| address.to_canonical().to_string()),
-        request: caller.request.clone(),
-    }
+    AuditEntry::of(caller, now, OWN, operation, format!("done: {}", key.name))
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::accounts::{Account, AccountId, Matched, Why};
+use crate::caller::Caller;
 use keys::ServiceKeys;
 use outbox::{MailId, Mend, NewMail, Outbox};
 use settings::Settings;
@@ -221,6 +222,22 @@ pub struct AuditEntry {
     pub address: Option<String>,
     /// The request's id, as in the log.
     pub request: String,
+}
+
+impl AuditEntry {
+    /// What `caller` has done at `at`, Unix milliseconds; about nobody in particular.
+    pub(crate) fn of(caller: &Caller, at: i64, plugin: &str, operation: &str, outcome: String) -> Self {
+        Self {
+            at,
+            plugin: plugin.to_owned(),
+            operation: operation.to_owned(),
+            actor: caller.actor.name(),
+            subjects: Vec::new(),
+            outcome,
+            address: caller.address.map(|address| address.to_canonical().to_string()),
+            request: caller.request.clone(),
+        }
+    }
 }
 
 /// Everything that is written when a call has succeeded, together or not at all.

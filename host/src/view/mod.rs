@@ -46,6 +46,20 @@ pub struct Contact<'a> {
     pub mail: Option<&'a str>,
 }
 
+impl<'a> Contact<'a> {
+    /// Of a name, or of a mail address alone.
+    #[must_use]
+    pub fn of(text: &'a str) -> Self {
+        Self { text, mail: (text.contains('@') && !text.contains(' ')).then_some(text) }
+    }
+
+    /// Where help is, if it is asked for by mail.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        self.mail.map(|address| format!("mailto:{address}"))
+    }
+}
+
 /// What surrounds one drawing: who says it, what he may, who reads it, where it stands.
 pub struct Frame<'a> {
     /// The plugin's name, or a name of the panel's own for the forms that it draws itself.

@@ -89,6 +89,21 @@ pub enum Workers {
     },
 }
 
+/// Workers on a thread of their own.
+#[must_use = "they work on until they are told to finish"]
+pub struct Working {
+    shutdown: Shutdown,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Working {
+    /// Stops them, and waits: a mail that is being handed over is finished, the rest waits for the next start.
+    pub fn finish(self) {
+        self.shutdown.stop();
+        let _ = self.thread.join();
+    }
+}
+
 impl Host {
     /// Sends mail and runs jobs and events until `shutdown` is stopped, on threads of its own; returns when the last one has
     /// finished. Mail goes out while it is on.
@@ -104,6 +119,17 @@ impl Host {
             }
             worker.watch();
         });
+    }
+
+    /// The same on a thread of their own, until they are told to finish.
+    ///
+    /// # Errors
+    /// The system's, if it gives no thread.
+    pub fn start_workers(&self) -> std::io::Result<Working> {
+        let (host, shutdown) = (self.clone(), Shutdown::new());
+        let ending = shutdown.clone();
+        let thread = std::thread::Builder::new().name("keyturn-workers".to_owned());
+        Ok(Working { shutdown, thread: thread.spawn(move || host.run_workers(&ending))? })
     }
 
     /// Whether workers run, in this process or another on the same database.

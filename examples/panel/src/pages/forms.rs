@@ -6,7 +6,7 @@ use axum::response::Response;
 use keyturn_host::accounts::AccountId;
 use keyturn_host::caller::Actor;
 use keyturn_host::embed::Submitted;
-use keyturn_host::view::form::{self, FormError, Input, Posted, Stale, TypedValue};
+use keyturn_host::view::form::{self, FormError, Posted, Stale};
 use keyturn_host::view::html::Html;
 use keyturn_host::view::nodes::{Submission as Target, Value};
 use keyturn_host::view::shell::Link;
@@ -130,20 +130,9 @@ pub fn carried(request: &mut Request) -> Result<Option<Corrections>, Failed> {
     Ok(Corrections::open(&sealed, request.site.host.keys(), &actor))
 }
 
-/// The text of an input.
+/// The text of an input, or an empty one.
 pub fn text<'s>(submission: &'s Submission, name: &str) -> &'s str {
-    submission
-        .inputs
-        .iter()
-        .find_map(|(key, input)| match input {
-            Input::Text(text) if key == name => Some(text.as_str()),
-            _ => None,
-        })
-        .or_else(|| match submission.typed.get(name) {
-            Some(TypedValue::Text(text)) => Some(text.as_str()),
-            _ => None,
-        })
-        .unwrap_or_default()
+    submission.text(name).unwrap_or_default()
 }
 
 /// What a form of the panel's own asks for.

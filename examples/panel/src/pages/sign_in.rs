@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use form_urlencoded::byte_serialize;
 use keyturn_host::accounts::AccountId;
-use keyturn_host::view::form::{FormError, Input, Posted};
+use keyturn_host::view::form::{FormError, Posted};
 use keyturn_host::view::html::{Html, Markup};
 use keyturn_host::view::nodes::{Field, FieldKind, Form, Intent, Line, LineKind, Node, Tone, View};
 use keyturn_host::view::shell::parts::banner;
@@ -179,12 +179,8 @@ pub enum Checked {
 
 /// Asks the hook, as nobody in particular, and wipes what it was asked.
 pub fn check(request: &Request, submission: &Submission, name: &str) -> Result<Checked, Failed> {
-    let password = submission.inputs.iter().find_map(|(name, input)| match input {
-        Input::Password(password) if name == "password" => Some(password.clone()),
-        _ => None,
-    });
-    let password: Zeroizing<String> = password.unwrap_or_default();
-    let asked = json!({"login_or_email": name, "password": password.as_str()});
+    let password = submission.password("password").map_or("", |password| password.as_str());
+    let asked = json!({"login_or_email": name, "password": password});
     let site = &request.site;
     let verdict = site.host.call(&request.visitor.anonymous(), &site.verify, &asked, None);
     wipe(asked);

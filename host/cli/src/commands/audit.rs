@@ -7,7 +7,7 @@ use keyturn_host::accounts::AccountId;
 use keyturn_host::storage::AuditFilter;
 use serde_json::json;
 
-use super::configuration;
+use super::{SECONDS, clock, configuration};
 use crate::output::Output;
 
 #[derive(clap::Subcommand)]
@@ -43,19 +43,14 @@ pub fn run(config: &Path, command: &Command, output: &Output) -> anyhow::Result<
         output.remark("No entries.");
         return Ok(ExitCode::SUCCESS);
     }
-    let zone = &host.brand().zone;
     let rows: Vec<Vec<String>> = entries
         .iter()
         .map(|(number, entry)| {
-            let at = jiff::Timestamp::from_millisecond(entry.at).map_or_else(
-                |_| "?".to_owned(),
-                |at| at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
-            );
             let mut subjects: Vec<&str> = entry.subjects.iter().map(|(id, _)| id.as_str()).collect();
             subjects.dedup();
             vec![
                 number.to_string(),
-                at,
+                clock(entry.at, &host, SECONDS),
                 entry.operation.clone(),
                 entry.outcome.clone(),
                 entry.actor.clone(),

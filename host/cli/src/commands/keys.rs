@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use keyturn_host::Host;
 use keyturn_host::config::Config;
 use keyturn_host::network::Network;
 use keyturn_host::service_key::{KeyProblem, NewKey, ServiceKey};
-use keyturn_host::{Brand, Host};
 use serde_json::{Value, json};
 
-use super::{configuration, console, ended};
+use super::{clock, configuration, console, ended};
 use crate::exit;
 use crate::output::Output;
 
@@ -187,24 +187,19 @@ fn list(host: &Host, output: &Output) -> anyhow::Result<ExitCode> {
         .iter()
         .map(|key| {
             let used = key.last_used.as_ref().map(|(at, from)| match from {
-                Some(from) => format!("{} from {from}", clock(*at, host.brand())),
-                None => clock(*at, host.brand()),
+                Some(from) => format!("{} from {from}", clock(*at, host, "%Y-%m-%d %H:%M")),
+                None => clock(*at, host, "%Y-%m-%d %H:%M"),
             });
             vec![
                 key.name.clone(),
                 key.id.clone(),
                 state(key, now).to_owned(),
                 used.unwrap_or_else(|| "never".to_owned()),
-                key.expires.map_or_else(|| "no end".to_owned(), |end| clock(end, host.brand())),
+                key.expires.map_or_else(|| "no end".to_owned(), |end| clock(end, host, "%Y-%m-%d %H:%M")),
                 in_words(key),
             ]
         })
         .collect();
     output.table(&["NAME", "ID", "STATE", "LAST USED", "ENDS", "MAY"], &rows);
     Ok(ExitCode::SUCCESS)
-}
-
-fn clock(at: i64, brand: &Brand) -> String {
-    jiff::Timestamp::from_millisecond(at)
-        .map_or_else(|_| "?".to_owned(), |at| at.to_zoned(brand.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string())
 }

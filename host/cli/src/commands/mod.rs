@@ -15,6 +15,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
+use keyturn_host::Host;
 use keyturn_host::accounts::Reach;
 use keyturn_host::caller::{Actor, Caller};
 use keyturn_host::config::Config;
@@ -50,6 +51,15 @@ fn missing(path: &Path) -> anyhow::Error {
         path.display()
     );
     ended(exit::CONFIGURATION, text)
+}
+
+/// To the second.
+const SECONDS: &str = "%Y-%m-%d %H:%M:%S";
+
+/// An instant, Unix milliseconds, in the brand's zone.
+fn clock(at: i64, host: &Host, format: &str) -> String {
+    jiff::Timestamp::from_millisecond(at)
+        .map_or_else(|_| "?".to_owned(), |at| at.to_zoned(host.brand().zone.clone()).strftime(format).to_string())
 }
 
 /// The operator at the machine.

@@ -11,7 +11,7 @@ use keyturn_host::storage::outbox::{ATTEMPTS, Mail, MailFilter, MailId, MailStat
 use serde_json::{Value, json};
 
 use super::mail::{milliseconds, step_document, step_name};
-use super::{configuration, console, ended, not_found};
+use super::{SECONDS, clock, configuration, console, ended, not_found};
 use crate::exit;
 use crate::output::Output;
 
@@ -125,7 +125,7 @@ fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCo
         .map(|mail| {
             vec![
                 mail.id.to_string(),
-                clock(mail.asked_at, host),
+                clock(mail.asked_at, host, SECONDS),
                 to(mail).to_owned(),
                 mail.template.clone(),
                 mail.state.name().to_owned(),
@@ -159,9 +159,9 @@ fn show(host: &Host, id: &MailId, output: &Output) -> anyhow::Result<ExitCode> {
         ("to", format!("{}{address}", to(&mail))),
         ("what", format!("{} of {}", mail.template, mail.plugin)),
         ("state", format!("{}, {} of {ATTEMPTS} attempts", mail.state.name(), mail.attempts)),
-        ("asked", clock(mail.asked_at, host)),
+        ("asked", clock(mail.asked_at, host, SECONDS)),
     ];
-    facts.extend(mail.due.filter(|_| mail.state == MailState::Delayed).map(|due| ("next", clock(due, host))));
+    facts.extend(mail.due.filter(|_| mail.state == MailState::Delayed).map(|due| ("next", clock(due, host, SECONDS))));
     facts.extend(message_id.map(|id| ("id", format!("<{id}>"))));
     facts.extend(mail.obstacle.map(|obstacle| ("obstacle", obstacle.name().to_owned())));
     if delivery.moved && delivery.whole {
@@ -169,7 +169,7 @@ fn show(host: &Host, id: &MailId, output: &Output) -> anyhow::Result<ExitCode> {
     }
     facts.iter().for_each(|(name, value)| output.line(&format!("{name:<9} {value}")));
     if let Some(told) = &mail.last {
-        output.line(&format!("\n{}, {}", told.server, clock(told.at, host)));
+        output.line(&format!("\n{}, {}", told.server, clock(told.at, host, SECONDS)));
         let steps = told.attempt.steps.iter();
         let rows: Vec<Vec<String>> = steps
             .map(|step| vec![step_name(step.kind).to_owned(), milliseconds(step.took), step.said.clone()])
@@ -289,11 +289,4 @@ fn answer(mail: &Mail) -> String {
         (None, Some(step)) => step.said.clone(),
         (None, None) => String::new(),
     }
-}
-
-fn clock(at: i64, host: &Host) -> String {
-    jiff::Timestamp::from_millisecond(at).map_or_else(
-        |_| "?".to_owned(),
-        |at| at.to_zoned(host.brand().zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
-    )
 }

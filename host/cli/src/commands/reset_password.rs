@@ -11,7 +11,7 @@ use keyturn_host::accounts::{AccountId, Matched};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{configuration, console, ended, not_found};
+use super::{clock, configuration, console, ended, not_found};
 use crate::exit;
 use crate::output::Output;
 
@@ -41,7 +41,7 @@ pub fn run(config: &Path, arguments: &Arguments, output: &Output) -> anyhow::Res
             output.remark(&format!(
                 "Link for {} ({account}). Whoever has it can choose the password; it works once, until {}:",
                 arguments.login,
-                clock(until, &host)
+                clock(until, &host, "%-d %b %Y, %H:%M %Z")
             ));
             output.line(made.get("link").and_then(Value::as_str).unwrap_or_default());
         }
@@ -113,11 +113,4 @@ fn password() -> anyhow::Result<Zeroizing<String>> {
         ));
     }
     Ok(text)
-}
-
-fn clock(at: i64, host: &Host) -> String {
-    jiff::Timestamp::from_millisecond(at).map_or_else(
-        |_| "?".to_owned(),
-        |at| at.to_zoned(host.brand().zone.clone()).strftime("%-d %b %Y, %H:%M %Z").to_string(),
-    )
 }

@@ -15,7 +15,6 @@ use keyturn_host::Host;
 use keyturn_host::config::Config;
 use keyturn_host::http::proxies::behind;
 use keyturn_host::http::serve::{Manners, serve};
-use keyturn_host::work::Shutdown;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tower::ServiceExt as _;
@@ -88,10 +87,7 @@ pub async fn run(server: Arc<Server>, listener: TcpListener, output: &Output) ->
     let mut hang_up = signal(SignalKind::hangup())?;
     // Not before: whoever reads it may send a signal at once, and one that nobody waits for ends the process.
     server.greet(listener.local_addr()?, output);
-    let (workers, shutdown) = (server.host.clone(), Shutdown::new());
-    let ending = shutdown.clone();
-    let working =
-        std::thread::Builder::new().name("keyturn-workers".to_owned()).spawn(move || workers.run_workers(&ending))?;
+    let working = server.host.start_workers()?;
     let router = health::routes().fallback(current).with_state(Arc::clone(&server));
     let router = behind(router, server.config.server.proxies.clone());
     let (stop, stopped) = tokio::sync::oneshot::channel();
@@ -115,8 +111,6 @@ pub async fn run(server: Arc<Server>, listener: TcpListener, output: &Output) ->
     if tokio::time::timeout(PATIENCE, serving).await.is_err() {
         tracing::warn!("some requests were not finished");
     }
-    // A mail that is being handed over is finished; the rest waits for the next start.
-    shutdown.stop();
-    let _ = tokio::task::spawn_blocking(|| working.join()).await;
+    let _ = tokio::task::spawn_blocking(|| working.finish()).await;
     Ok(())
 }

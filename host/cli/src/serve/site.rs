@@ -3,8 +3,8 @@
 use keyturn_host::Brand;
 use keyturn_host::config;
 use keyturn_host::http::Site;
-use keyturn_host::view::Links;
 use keyturn_host::view::nodes::Target;
+use keyturn_host::view::{Contact, Links};
 
 /// A panel that is elsewhere.
 pub(super) struct Beside {
@@ -15,8 +15,7 @@ pub(super) struct Beside {
 
 impl Beside {
     pub(super) fn new(brand: &Brand, server: &config::Server) -> Self {
-        let contact = &brand.contact;
-        let help = (contact.contains('@') && !contact.contains(' ')).then(|| format!("mailto:{contact}"));
+        let help = Contact::of(&brand.contact).help();
         Self { panel: server.panel().to_owned(), sign_in: server.sign_in().to_owned(), help }
     }
 }

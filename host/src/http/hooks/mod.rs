@@ -23,9 +23,8 @@ use serde_json::{Map, Value};
 
 use super::{Served, reader};
 use crate::call::CallError;
-use crate::caller::Caller;
+use crate::caller::{Caller, request_id};
 use crate::host::Host;
-use crate::seal;
 use crate::service_key::ServiceKey;
 use crate::values::read_json;
 use problem::Problem;
@@ -49,7 +48,7 @@ pub(super) fn routes() -> Router<Served> {
 fn machine(methods: MethodRouter<Served>, allowed: &'static str) -> MethodRouter<Served> {
     let allow = move || format!("{allowed}, OPTIONS");
     methods.options(move || async move { (StatusCode::NO_CONTENT, [(header::ALLOW, allow())]) }).fallback(
-        move || async move { Problem::from(&problem::METHOD).header(header::ALLOW, allow()).response(&fresh()) },
+        move || async move { Problem::from(&problem::METHOD).header(header::ALLOW, allow()).response(&request_id()) },
     )
 }
 
@@ -66,12 +65,7 @@ async fn readable(State(served): State<Served>, uri: Uri, headers: HeaderMap) ->
 }
 
 async fn nothing() -> Response {
-    Problem::from(&problem::NO_SUCH_PAGE).response(&fresh())
-}
-
-/// A fresh request id.
-fn fresh() -> String {
-    seal::hex(&seal::random::<8>())
+    Problem::from(&problem::NO_SUCH_PAGE).response(&request_id())
 }
 
 /// One request of a machine whose key was found good.
@@ -98,7 +92,7 @@ fn answering(handler: Handler) -> impl Fn(State<Served>, Request) -> Answering +
 }
 
 async fn answer(served: Served, request: Request, handler: Handler) -> Response {
-    let (id, began) = (fresh(), Instant::now());
+    let (id, began) = (request_id(), Instant::now());
     let (mut parts, body) = request.into_parts();
     let parameters = match RawPathParams::from_request_parts(&mut parts, &()).await {
         Ok(params) => params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
@@ -176,8 +170,10 @@ fn asked(
         Problem::from(&problem::RATE).retry_after(allowance.seconds()).response(request)
     };
     allowance.write(response.headers_mut());
-    // Behind the answer: it may wait for the disk.
-    tokio::task::spawn_blocking(move || host.note_use(&key, address));
+    if key.use_is_due() {
+        // Behind the answer: it may wait for the disk.
+        tokio::task::spawn_blocking(move || host.note_use(&key, address));
+    }
     response
 }
 

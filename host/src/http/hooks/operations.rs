@@ -1,11 +1,10 @@
 //! `GET /v1/operations/KEY`: what became of a request, for a machine whose answer did not come.
 
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::problem::{self, Problem};
-use super::{Asked, is_idempotency_key};
+use super::{Asked, is_idempotency_key, json_answer};
 
 /// Done, with the answer that was given; under way; or not done: nothing was changed under that key, within the 24 hours
 /// that it is kept.
@@ -22,6 +21,5 @@ pub(super) fn show(asked: &Asked) -> Result<Response, Problem> {
             json!({ "state": if under_way { "under_way" } else { "not_done" }, "hook": Value::Null, "answer": Value::Null })
         }
     };
-    let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    Ok((kind, document.to_string()).into_response())
+    Ok(json_answer(&document))
 }

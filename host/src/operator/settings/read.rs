@@ -1,7 +1,5 @@
 //! What stands in the form, as settings; or what is wrong with it, field by field.
 
-use zeroize::Zeroizing;
-
 use super::TO;
 use crate::email::NewPassword;
 use crate::mail::address;
@@ -21,24 +19,8 @@ pub(super) struct Wanted {
 }
 
 impl Submission {
-    /// The text of an input; none if it is not there or empty.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
-        let mut inputs = self.inputs.iter().filter(|(key, _)| key == name);
-        inputs.find_map(|(_, input)| match input {
-            Input::Text(text) if !text.is_empty() => Some(text.as_str()),
-            _ => None,
-        })
-    }
-
     fn ticked(&self, name: &str) -> bool {
         self.inputs.iter().any(|(key, input)| key == name && matches!(input, Input::Tick(true)))
-    }
-
-    fn password(&self, name: &str) -> Option<&Zeroizing<String>> {
-        self.inputs.iter().find_map(|(key, input)| match input {
-            Input::Password(password) if key == name => Some(password),
-            _ => None,
-        })
     }
 }
 

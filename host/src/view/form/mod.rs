@@ -126,6 +126,25 @@ impl Submission {
         self.place.token()
     }
 
+    /// The text of an input; none if it is not there or empty.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        let mut inputs = self.inputs.iter().filter(|(key, _)| key == name);
+        inputs.find_map(|(_, input)| match input {
+            Input::Text(text) if !text.is_empty() => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The password of an input; none if it is not there or empty.
+    #[must_use]
+    pub fn password(&self, name: &str) -> Option<&Zeroizing<String>> {
+        self.inputs.iter().find_map(|(key, input)| match input {
+            Input::Password(password) if key == name => Some(password),
+            _ => None,
+        })
+    }
+
     /// To lay `errors` on the form when it is drawn again.
     #[must_use]
     pub fn corrections(&self, errors: Vec<FieldError>, message: Option<String>) -> Corrections {
