@@ -12,6 +12,7 @@ use crate::links;
 use crate::password::PlainPassword;
 use crate::policy::{Context, Finding, Policy};
 use crate::ports::Ports;
+use crate::settings;
 use crate::store::{self, AccountRecord, PasswordRecord, State};
 use crate::throttle::{self, ATTEMPTS};
 use crate::told::{self, Way};
@@ -22,13 +23,17 @@ use crate::words::{Word, Words};
 /// It is not compared with the password there was: the answer would let a manager try out what a customer's password is.
 ///
 /// # Errors
-/// `invalid` with every reason against `new`; `not-found` for an account out of reach.
+/// `invalid` with every reason against `new`; `not-found` for an account out of reach; `unsupported` for `must_change` where
+/// the panel does not ask at sign-in.
 pub fn set_password(
     ports: &dyn Ports,
     account: &str,
     new: PlainPassword,
     must_change: bool,
 ) -> Result<Changed, Failure> {
+    if must_change && !settings::asked_at_sign_in(ports) {
+        return Err(Failure::Unsupported);
+    }
     let policy = Policy::of(ports, Context::of(ports, Some(account))?);
     reject(errors(ports, &policy, &new))?;
     let state = if must_change { State::MustChange } else { State::Set };

@@ -102,8 +102,20 @@ pub(crate) fn mode(name: &str) -> Option<Mode> {
 /// In the order in which they are drawn.
 const MODES: [Mode; 3] = [Mode::Temporary, Mode::Link, Mode::Permanent];
 
-/// The ways of "Reset & mail" that the operator allows; without a word of his, all but the permanent one.
+/// Whether the panel asks at sign-in. Where it does not, nothing that only sign-in knows is promised to anybody.
+pub(crate) fn asked_at_sign_in(ports: &dyn Ports) -> bool {
+    ports.setting("asked-at-sign-in") != Some(Value::Truth(false))
+}
+
+/// The ways of "Reset & mail" that the operator allows and the panel can keep; without a word of his, all but the permanent
+/// one.
 pub(crate) fn reset_modes(ports: &dyn Ports) -> Vec<Mode> {
+    let mut modes = allowed_modes(ports);
+    modes.retain(|mode| *mode != Mode::Temporary || asked_at_sign_in(ports));
+    modes
+}
+
+fn allowed_modes(ports: &dyn Ports) -> Vec<Mode> {
     match ports.setting("reset-modes") {
         Some(Value::Texts(names)) => {
             MODES.into_iter().filter(|mode| names.iter().any(|name| name == mode_name(*mode))).collect()

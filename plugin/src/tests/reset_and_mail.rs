@@ -1,4 +1,5 @@
 use super::*;
+use crate::bindings::nodes::Node;
 use crate::bindings::password::{LinkState, Mode, PasswordState, Reset};
 use crate::bindings::types::EventField;
 use crate::bindings::views::{Answer, Input};
@@ -111,6 +112,29 @@ fn only_what_the_operator_offers_is_done() {
     panel.settings.borrow_mut().insert("reset-modes", Value::Texts(vec!["link".to_owned()]));
     assert_eq!(refusal_code(try_reset(&panel, MARTA, Mode::Temporary)), "mode-not-offered");
     reset(&panel, Mode::Link);
+}
+
+#[test]
+fn a_panel_that_compares_hashes_by_itself_is_promised_nothing_that_only_sign_in_keeps() {
+    let panel = all_modes();
+    panel.settings.borrow_mut().insert("asked-at-sign-in", Value::Truth(false));
+    assert_eq!(refusal_code(try_reset(&panel, MARTA, Mode::Temporary)), "mode-not-offered");
+    reset(&panel, Mode::Link);
+    reset(&panel, Mode::Permanent);
+    let set = |must_change| {
+        panel.run(|ports| using::set_password(ports, MARTA, secret("slow river in the attic"), must_change))
+    };
+    assert_eq!(set(true).err(), Some(Failure::Unsupported));
+    assert!(set(false).is_ok());
+    let nodes = panel.run(|ports| views::slot(ports, "customer.details", &[Some(MARTA.to_owned())])).unwrap();
+    let form = nodes.concat().into_iter().find_map(|node| match node {
+        Node::Form(form) => Some(form),
+        _ => None,
+    });
+    let names: Vec<String> = form.unwrap().fields.into_iter().map(|field| field.name).collect();
+    assert_eq!(names, ["new"]);
+    let inputs = vec![("new".to_owned(), Input::Password("slow river in the cellar".to_owned()))];
+    assert!(panel.run(|ports| views::submit(ports, "set-password", Some(MARTA), None, inputs)).is_ok());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::bindings::nodes::{Field, FieldKind, Form, Intent, Node};
 use crate::bindings::types::Failure;
 use crate::letter;
 use crate::ports::Ports;
+use crate::settings;
 use crate::words::{Word, Words};
 
 pub(super) fn draw(ports: &dyn Ports, account: &str) -> Result<Vec<Node>, Failure> {
@@ -19,13 +20,16 @@ pub(super) fn draw(ports: &dyn Ports, account: &str) -> Result<Vec<Node>, Failur
         required: false,
         own: false,
     };
+    let asked = settings::asked_at_sign_in(ports);
+    let points = [Word::DetailsPointSessions].into_iter().chain(asked.then_some(Word::DetailsPointMustChange));
     let form = Form {
         submit: submission("set-password", Some(account)),
         intro: Vec::new(),
-        points: [Word::DetailsPointSessions, Word::DetailsPointMustChange, what_is_told(ports, account)]
-            .map(|point| words.sentence(point, &[]))
-            .into(),
-        fields: vec![new_password(ports, words, false, Some("generate-password")), must_change],
+        points: points.chain([what_is_told(ports, account)]).map(|point| words.sentence(point, &[])).collect(),
+        fields: [new_password(ports, words, false, Some("generate-password"))]
+            .into_iter()
+            .chain(asked.then_some(must_change))
+            .collect(),
         submit_label: words.text(Word::Save, &[]),
         submit_intent: Intent::Primary,
         cancel: None,

@@ -56,7 +56,8 @@ impl Form<'_> {
 
     fn set_password(&self, mut inputs: Inputs) -> Result<Answer, Failure> {
         let account = self.account()?;
-        let (new, must_change) = (inputs.password("new"), inputs.tick("must-change"));
+        let new = inputs.password("new");
+        let must_change = settings::asked_at_sign_in(self.ports) && inputs.tick("must-change");
         inputs.complete()?;
         let changed = change::set_password(self.ports, account, new, must_change)?;
         let mut body = self.sessions(changed.sessions_ended, Word::SetSessions, Word::SetSessionsUnknown);
