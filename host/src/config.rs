@@ -124,11 +124,45 @@ pub struct Server {
     pub panel: Option<String>,
     /// Where people sign in. Default: where the panel is.
     pub sign_in: Option<String>,
+    /// Where in the panel its pages are.
+    pub pages: Pages,
+}
+
+/// Addresses of the panel's pages: a path from the panel's own origin, or a whole address. `{id}` stands for an account's key,
+/// `{realm}` for its realm. What is not said leads to where the panel is.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Pages {
+    /// The page on an account.
+    pub overview: Option<String>,
+    /// Where an account is edited.
+    pub details: Option<String>,
+    /// The reader's own account.
+    pub account: Option<String>,
+    /// The one page that shows pages of plugins, and the host's own, by its query.
+    pub plugin: Option<String>,
+}
+
+impl Pages {
+    fn all(&self) -> [(&'static str, &Option<String>); 4] {
+        [
+            ("server.pages.overview", &self.overview),
+            ("server.pages.details", &self.details),
+            ("server.pages.account", &self.account),
+            ("server.pages.plugin", &self.plugin),
+        ]
+    }
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8089)), proxies: Vec::new(), panel: None, sign_in: None }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8089)),
+            proxies: Vec::new(),
+            panel: None,
+            sign_in: None,
+            pages: Pages::default(),
+        }
     }
 }
 
@@ -214,7 +248,7 @@ pub enum ConfigError {
 }
 
 /// An address that a link may have: nothing that a browser would run.
-fn leads_somewhere(address: &str) -> bool {
+pub(crate) fn leads_somewhere(address: &str) -> bool {
     let host = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://"));
     let named = host.is_some_and(|host| !host.is_empty() && !host.starts_with('/'));
     (named || (address.starts_with('/') && !address.starts_with("//"))) && address.bytes().all(|b| b.is_ascii_graphic())
@@ -277,7 +311,8 @@ impl Config {
         if self.sign_in.even_ms > 10_000 {
             return wrong("sign-in.even-ms", format!("must be 0 to 10000, not {}", self.sign_in.even_ms));
         }
-        for (setting, address) in [("server.panel", &self.server.panel), ("server.sign-in", &self.server.sign_in)] {
+        let of_server = [("server.panel", &self.server.panel), ("server.sign-in", &self.server.sign_in)];
+        for (setting, address) in of_server.into_iter().chain(self.server.pages.all()) {
             if let Some(address) = address.as_ref().filter(|address| !leads_somewhere(address)) {
                 return wrong(setting, format!("must be like https://panel.example/login, not “{address}”"));
             }

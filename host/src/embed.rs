@@ -20,9 +20,9 @@ use crate::plugin::manifest::STEP_UP_MS;
 use crate::view::form::joined::{self, Joined, Unready};
 use crate::view::form::{self, FormError, Input, Posted, Stale};
 use crate::view::html::Markup;
-use crate::view::nodes::{AccountField, Node, Outcome};
+use crate::view::nodes::{AccountField, Node, Outcome, View};
 use crate::view::words::Words;
-use crate::view::{self, Contact, Corrections, Frame, Links, Page, Place, Region, Row};
+use crate::view::{self, Contact, Corrections, Frame, Links, Page, Place, Region, Row, ViewError};
 
 /// The cookie that carries a notice over a redirect; sealed, and shown once.
 pub const NOTICE_COOKIE: &str = "kt-notice";
@@ -210,10 +210,28 @@ impl Host {
         arguments: &[(String, String)],
         surface: &Surface<'_>,
     ) -> Result<Page, CallError> {
+        self.page_as(caller, plugin, page, subject, arguments, surface, view::draw_view)
+    }
+
+    /// A plugin's page, drawn as `draw` does it.
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn page_as<T>(
+        &self,
+        caller: &Caller,
+        plugin: &str,
+        page: &str,
+        subject: Option<&AccountId>,
+        arguments: &[(String, String)],
+        surface: &Surface<'_>,
+        draw: impl Fn(&View, &Frame<'_>) -> Result<T, ViewError>,
+    ) -> Result<T, CallError> {
         let plugin = self.plugin(plugin)?;
         let place = Place::Page { name: page.to_owned(), subject: subject.cloned(), arguments: arguments.to_vec() };
         let ask = || self.0.page(&plugin, page, subject, None, arguments, caller);
-        let draw = |view: &view::nodes::View| self.draw_view(&plugin, caller, place.clone(), surface, view);
+        let draw = |view: &View| {
+            self.framed(&plugin, caller, place.clone(), surface, |frame| draw(view, frame))
+                .map_err(|cause| CallError::view(&plugin, cause))
+        };
         self.in_step(&plugin, caller, ask, |view| &view.nodes, draw)
     }
 
@@ -290,50 +308,79 @@ impl Host {
     ) -> Region {
         let mut html = view::html::Html::new();
         let mut summary = view::Summary::default();
-        for plugin in self.plugins_with(slot) {
-            let place = Place::Slot { name: slot.to_owned(), subject: subject.cloned() };
-            let ask = || {
-                let regions = self.0.slot(&plugin, slot, &[subject.cloned()], caller);
-                regions.map(|mut regions| regions.pop().unwrap_or_default())
-            };
-            let draw = |nodes: &Vec<Node>| {
-                self.framed(&plugin, caller, place.clone(), surface, |frame| view::draw_region(nodes, frame, level))
-                    .map_err(|cause| CallError::view(&plugin, cause))
-            };
-            match self.in_step(&plugin, caller, ask, |nodes| nodes, draw) {
+        let drawn = self.slot_as(caller, slot, subject, surface, |nodes, frame| view::draw_region(nodes, frame, level));
+        for drawn in drawn {
+            match drawn {
                 Ok(region) => {
                     html.markup(&region.html);
                     summary = summary.and(region.summary);
                 }
-                Err(error) => {
-                    html.markup(&broken(&plugin, slot, caller, &error));
+                Err(Broken) => {
+                    html.markup(&broken(caller));
                 }
             }
         }
         Region { html: html.done(), summary }
     }
 
+    /// What each plugin shows in a slot, drawn as `draw` does it.
+    pub(crate) fn slot_as<T>(
+        &self,
+        caller: &Caller,
+        slot: &str,
+        subject: Option<&AccountId>,
+        surface: &Surface<'_>,
+        draw: impl Fn(&[Node], &Frame<'_>) -> Result<T, ViewError>,
+    ) -> Vec<Result<T, Broken>> {
+        let of_plugin = |plugin: Arc<Plugin>| {
+            let place = Place::Slot { name: slot.to_owned(), subject: subject.cloned() };
+            let ask = || {
+                let regions = self.0.slot(&plugin, slot, &[subject.cloned()], caller);
+                regions.map(|mut regions| regions.pop().unwrap_or_default())
+            };
+            let draw = |nodes: &Vec<Node>| {
+                self.framed(&plugin, caller, place.clone(), surface, |frame| draw(nodes, frame))
+                    .map_err(|cause| CallError::view(&plugin, cause))
+            };
+            let drawn = self.in_step(&plugin, caller, ask, |nodes| nodes, draw);
+            drawn.map_err(|error| Broken::logged(&plugin, slot, caller, &error))
+        };
+        self.plugins_with(slot).into_iter().map(of_plugin).collect()
+    }
+
     /// What all plugins show in the rows of a list of accounts, at most a hundred: one call a plugin for all of them.
     #[must_use]
     pub fn rows(&self, caller: &Caller, slot: &str, subjects: &[AccountId], surface: &Surface<'_>) -> Vec<Vec<Row>> {
-        let mut rows: Vec<Vec<Row>> = subjects.iter().map(|_| Vec::new()).collect();
+        let quiet = |Broken| Row { sentence: broken(caller), actions: Markup::text("") };
+        let rows = self.rows_as(caller, slot, subjects, surface, view::draw_row);
+        rows.into_iter().map(|row| row.into_iter().map(|drawn| drawn.unwrap_or_else(quiet)).collect()).collect()
+    }
+
+    /// What each plugin shows in the rows of a list, drawn as `draw` does it; one that fails says so in the first row.
+    pub(crate) fn rows_as<T>(
+        &self,
+        caller: &Caller,
+        slot: &str,
+        subjects: &[AccountId],
+        surface: &Surface<'_>,
+        draw: impl Fn(&[Node], &Frame<'_>) -> Result<T, ViewError>,
+    ) -> Vec<Vec<Result<T, Broken>>> {
+        let mut rows: Vec<Vec<Result<T, Broken>>> = subjects.iter().map(|_| Vec::new()).collect();
         let named: Vec<Option<AccountId>> = subjects.iter().cloned().map(Some).collect();
         for plugin in self.plugins_with(slot) {
             let drawn = self.0.slot(&plugin, slot, &named, caller).and_then(|regions| {
                 let drawn = regions.iter().zip(subjects).map(|(nodes, subject)| {
                     let place = Place::Slot { name: slot.to_owned(), subject: Some(subject.clone()) };
-                    self.framed(&plugin, caller, place, surface, |frame| view::draw_row(nodes, frame))
+                    self.framed(&plugin, caller, place, surface, |frame| draw(nodes, frame))
                         .map_err(|cause| CallError::view(&plugin, cause))
                 });
-                drawn.collect::<Result<Vec<Row>, CallError>>()
+                drawn.collect::<Result<Vec<T>, CallError>>()
             });
             match drawn {
-                Ok(drawn) => rows.iter_mut().zip(drawn).for_each(|(rows, row)| rows.push(row)),
+                Ok(drawn) => rows.iter_mut().zip(drawn).for_each(|(rows, row)| rows.push(Ok(row))),
                 Err(error) => {
-                    if let Some(first) = rows.first_mut() {
-                        let sentence = broken(&plugin, slot, caller, &error);
-                        first.push(Row { sentence, actions: Markup::text("") });
-                    }
+                    let broken = Broken::logged(&plugin, slot, caller, &error);
+                    rows.iter_mut().take(1).for_each(|first| first.push(Err(broken)));
                 }
             }
         }
@@ -580,10 +627,19 @@ impl Host {
     }
 }
 
-fn broken(plugin: &Plugin, slot: &str, caller: &Caller, error: &CallError) -> Markup {
-    tracing::error!(plugin = plugin.name, slot, request = caller.request, "{error}");
-    let text = Words::of(&caller.locale).get("slot-broken");
-    view::shell::parts::quiet(text, &caller.request)
+/// A plugin showed nothing where it should; why, stands in the log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Broken;
+
+impl Broken {
+    fn logged(plugin: &Plugin, slot: &str, caller: &Caller, error: &CallError) -> Self {
+        tracing::error!(plugin = plugin.name, slot, request = caller.request, "{error}");
+        Self
+    }
+}
+
+fn broken(caller: &Caller) -> Markup {
+    view::shell::parts::quiet(Words::of(&caller.locale).get("slot-broken"), &caller.request)
 }
 
 fn wit_inputs(inputs: &[(String, Input)]) -> Vec<(String, WitInput)> {

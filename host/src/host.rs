@@ -14,7 +14,7 @@ use crate::call::{self, CallError};
 use crate::caller::Caller;
 use crate::capabilities::Surroundings;
 use crate::engine;
-use crate::http::hooks::traffic::Traffic;
+use crate::http::api::traffic::Traffic;
 use crate::kdf::Buffers;
 use crate::mail::Mailbox;
 use crate::mail::room::{Post, Room, default_sender};
@@ -203,6 +203,7 @@ impl HostBuilder {
             operators: self.operators,
             tasks_at_once: self.limits.tasks_at_once.max(1),
             requests_per_minute: self.limits.requests_per_minute,
+            views_per_minute: self.limits.views_per_minute,
             traffic: Traffic::default(),
             trials: Lane::new(crate::email::TRIALS_AT_ONCE, 0, Duration::ZERO),
         })))
@@ -234,6 +235,8 @@ pub(crate) struct Inner {
     pub(crate) tasks_at_once: usize,
     /// Requests that each service key may make within a minute.
     pub(crate) requests_per_minute: u32,
+    /// Of views, likewise.
+    pub(crate) views_per_minute: u32,
     /// What machines have asked of late.
     pub(crate) traffic: Traffic,
     /// Test mails that somebody waits for.

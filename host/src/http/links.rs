@@ -21,6 +21,8 @@ use crate::caller::{Actor, Caller};
 use crate::embed::{NOTICE_COOKIE, SubmitError, Submitted, Surface};
 use crate::view::form::{BODY, FormError};
 use crate::view::html::Html;
+use crate::view::nodes::{Intent, Target};
+use crate::view::shell::parts::button_link;
 use crate::view::words::Words;
 use crate::view::{Corrections, Page, shell};
 
@@ -113,6 +115,31 @@ impl<'a> Visit<'a> {
     fn in_language(&self, address: &str) -> String {
         let mark = if address.contains('?') { '&' } else { '?' };
         reader::asked_locale(self.uri).map_or_else(|| address.to_owned(), |tag| format!("{address}{mark}lang={tag}"))
+    }
+
+    /// Whether an address is one of a panel on another origin: it reads no cookie of ours, and our policy lets no form lead
+    /// there. So what was done is said here.
+    fn is_elsewhere(&self, address: &str) -> bool {
+        let whole = address.starts_with("http://") || address.starts_with("https://");
+        let rest = address.strip_prefix(&self.served.host.origin());
+        whole && !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// What the form that was posted here has done, and the way on to the panel; none if this is no such visit.
+    fn done(&self) -> Option<Response> {
+        let links = self.served.site.links();
+        let panel = links.url("", &Target::SignIn);
+        let notice = reader::cookie(self.headers, NOTICE_COOKIE).filter(|_| self.is_elsewhere(&panel))?;
+        let surface = Surface { submit_url: self.uri.path(), join: None, links, corrections: None };
+        let said = self.served.host.notice(&self.caller, notice, &surface)?;
+        let words = self.words();
+        let title = words.get("link-done-title");
+        let on = words.fill("link-done", &[("brand", &self.served.host.brand().name)]);
+        let on = button_link(shell::Link { label: &on, url: &panel }, Intent::Primary);
+        let mut html = Html::new();
+        html.class("div", "kt-section").markup(&said).element("h1", &[], title);
+        html.class("div", "kt-buttons").markup(&on).close("div").close("div");
+        Some(self.shell(StatusCode::OK, &Page { title: title.to_owned(), html: html.done() }))
     }
 
     /// From the mailed address to the clean one.
@@ -213,6 +240,9 @@ fn open(
 ) -> Response {
     let visit = Visit::new(served, page, secret, uri, headers, extensions);
     if secret.starts_with('~') {
+        if let Some(done) = visit.done() {
+            return done;
+        }
         return match visit.token(secret) {
             Some(token) => visit.show(&token, None),
             None => visit.calm(StatusCode::GONE, "link-lost-title", "link-lost"),
@@ -237,8 +267,12 @@ fn post(
     let surface = Surface { submit_url, join: None, links: served.site.links(), corrections: None };
     match served.host.submit(&visit.caller, body, &surface) {
         Ok(Submitted::Done { url, notice, .. }) => {
+            let (url, path) = match visit.is_elsewhere(&url) {
+                true => (uri.path().to_owned(), uri.path()),
+                false => (url, "/"),
+            };
             let cookie =
-                format!("{NOTICE_COOKIE}={notice}; Path=/; Max-Age=60; HttpOnly; SameSite=Lax{}", visit.secure());
+                format!("{NOTICE_COOKIE}={notice}; Path={path}; Max-Age=60; HttpOnly; SameSite=Lax{}", visit.secure());
             redirect(&visit.in_language(&url), Some(&cookie))
         }
         Ok(Submitted::Reveal(page)) => visit.shell(StatusCode::OK, &page),

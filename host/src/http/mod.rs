@@ -1,7 +1,7 @@
 //! The host's own pages over HTTP: link pages, under the link origin, and the look's files. A panel mounts the router
 //! beside its own routes.
 
-pub(crate) mod hooks;
+pub(crate) mod api;
 mod links;
 pub mod proxies;
 pub mod reader;
@@ -18,6 +18,9 @@ use axum::routing::get;
 use crate::host::Host;
 use crate::view::look::{self, Asset};
 use crate::view::{Links, shell};
+
+pub use api::views::page_address;
+pub(crate) use api::views::with_query;
 
 /// What the host's pages need to know of the panel around them.
 pub trait Site: Send + Sync {
@@ -58,6 +61,12 @@ pub fn css_url() -> String {
     format!("/kt/{}", look::css().name)
 }
 
+/// Address of the style sheet for regions and pages of ours within another panel's, as [`router`] serves it.
+#[must_use]
+pub fn embed_css_url() -> String {
+    format!("/kt/{}", look::embed_css().name)
+}
+
 /// Address of the script, as [`router`] serves it.
 #[must_use]
 pub fn js_url() -> String {
@@ -81,7 +90,7 @@ pub fn router(host: Host, site: Arc<dyn Site>) -> Router {
         .filter(|page| page.link)
         .map(|page| page.name.clone())
         .collect();
-    let mut router = Router::new().route("/kt/{asset}", get(asset)).merge(hooks::routes());
+    let mut router = Router::new().route("/kt/{asset}", get(asset)).merge(api::routes());
     for page in pages {
         router = router.merge(links::routes(&page));
     }
@@ -102,11 +111,14 @@ async fn asset(axum::extract::Path(name): axum::extract::Path<String>, State(_):
             (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
             (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
             (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+            // Pages of a panel on another origin load them too, and there is nothing private in them.
+            (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("cross-origin")),
         ];
         (headers, asset.content.as_str()).into_response()
     };
     match name {
         name if name == look::css().name => served(look::css(), "text/css; charset=utf-8"),
+        name if name == look::embed_css().name => served(look::embed_css(), "text/css; charset=utf-8"),
         name if name == look::icon().name => served(look::icon(), "image/svg+xml"),
         name if name == look::js().name => served(look::js(), "text/javascript; charset=utf-8"),
         _ => StatusCode::NOT_FOUND.into_response(),

@@ -6,6 +6,7 @@ use super::{Deed, OWN, OperatorSurface, button, may_retry, may_withdraw, page as
 use crate::call::{self, CallError};
 use crate::caller::Caller;
 use crate::host::Host;
+use crate::http::with_query;
 use crate::outbox::Seen;
 use crate::storage::outbox::{Mail, MailFilter, MailState, Recipient};
 use crate::view::html::nodes::{Painter, banner_close, banner_open};
@@ -104,7 +105,7 @@ impl Listed {
             query.append_pair("before", &before.to_string());
         }
         let query = query.finish();
-        if query.is_empty() { outbox.to_owned() } else { format!("{outbox}?{query}") }
+        with_query(outbox, &query)
     }
 
     fn filter(&self) -> MailFilter {

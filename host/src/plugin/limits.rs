@@ -121,6 +121,8 @@ pub struct HostLimits {
     pub tasks_at_once: usize,
     /// Requests that each service key may make within a minute.
     pub requests_per_minute: u32,
+    /// Regions and pages that each may ask for within a minute, on behalf of people.
+    pub views_per_minute: u32,
 }
 
 impl Default for HostLimits {
@@ -133,6 +135,7 @@ impl Default for HostLimits {
             queue_ms: 5_000,
             tasks_at_once: 2,
             requests_per_minute: 600,
+            views_per_minute: 60_000,
         }
     }
 }

@@ -21,6 +21,15 @@ use secret::Secret;
 
 /// The scope that lets a machine do what asks a person for a fresh proof of himself.
 pub const WITHOUT_STEP_UP: &str = "without-step-up";
+/// The scope for `GET /v1/accounts`: which accounts have a login or an address, and their epochs.
+pub const ACCOUNTS: &str = "accounts";
+/// The scope for `GET /v1/mails`: what became of mails.
+pub const MAILS: &str = "mails";
+/// The scope that lets a panel ask for plugins' views on behalf of its people. Whoever holds such a key speaks for all of
+/// them, as far as it reaches.
+pub const VIEWS: &str = "views";
+/// What the host itself offers to machines.
+const OF_HOST: [&str; 3] = [ACCOUNTS, MAILS, VIEWS];
 /// Last use is written down after so long at most, in milliseconds: once a minute.
 const USE_NOTED: i64 = 60_000;
 const MAX_NAME: usize = 40;
@@ -32,7 +41,7 @@ pub struct ServiceKey {
     pub id: String,
     /// Stands in the audit: a-z, 0-9, -; never given to another key.
     pub name: String,
-    /// What it may: hooks, `interface/function`, and [`WITHOUT_STEP_UP`].
+    /// What it may: hooks, `interface/function`; [`ACCOUNTS`], [`MAILS`], [`VIEWS`]; and [`WITHOUT_STEP_UP`].
     pub scopes: BTreeSet<String>,
     /// The realms whose accounts it reaches.
     pub realms: BTreeSet<String>,
@@ -78,7 +87,7 @@ pub enum KeyProblem {
     /// A key has or had that name.
     #[error("there is or was a key {0}; names stand in the audit, so each is given once. Choose another")]
     Taken(String),
-    /// No hook that machines may call.
+    /// Nothing that machines may do.
     #[error("no plugin has a hook {scope} for service keys; there are {known}")]
     Scope {
         /// What was asked for.
@@ -89,6 +98,11 @@ pub enum KeyProblem {
     /// It would be good for nothing.
     #[error("a key needs at least one hook that it may call, and at least one realm of accounts that it reaches")]
     Empty,
+    /// It would speak for people whom it does not reach.
+    #[error(
+        "a key with {VIEWS} speaks for all people of the panel, each with his own reach, so it is not for one manager"
+    )]
+    Manager,
     /// It would be over before it began.
     #[error("the key would have ended already")]
     Over,
@@ -218,13 +232,16 @@ impl Host {
             return Err(KeyProblem::Name(new.name));
         }
         let known = self.scopes();
-        let hooks = || new.scopes.iter().filter(|scope| *scope != WITHOUT_STEP_UP);
-        if let Some(scope) = hooks().find(|scope| !known.contains(*scope)) {
-            let known = known.iter().map(String::as_str).chain([WITHOUT_STEP_UP]).collect::<Vec<_>>().join(", ");
-            return Err(KeyProblem::Scope { scope: scope.clone(), known });
+        let deeds = || new.scopes.iter().filter(|scope| *scope != WITHOUT_STEP_UP);
+        if let Some(scope) = deeds().find(|scope| !known.contains(*scope) && !OF_HOST.contains(&scope.as_str())) {
+            let known = known.iter().map(String::as_str).chain(OF_HOST).chain([WITHOUT_STEP_UP]);
+            return Err(KeyProblem::Scope { scope: scope.clone(), known: known.collect::<Vec<_>>().join(", ") });
         }
-        if hooks().next().is_none() || new.realms.is_empty() {
+        if deeds().next().is_none() || new.realms.is_empty() {
             return Err(KeyProblem::Empty);
+        }
+        if new.scopes.contains(VIEWS) && new.managed_by.is_some() {
+            return Err(KeyProblem::Manager);
         }
         let now = now();
         if new.expires.is_some_and(|end| end <= now) {

@@ -12,6 +12,8 @@ pub const CSS_SOURCE: &str = include_str!("look/keyturn.css");
 pub const JS_SOURCE: &str = include_str!("look/keyturn.js");
 
 static CSS: LazyLock<Asset> = LazyLock::new(|| Asset::new(squeezed(CSS_SOURCE, "", CSS_SPACE), "css"));
+static EMBED_CSS: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new(squeezed(&embedded(CSS_SOURCE), "", CSS_SPACE), "embed.css"));
 static JS: LazyLock<Asset> = LazyLock::new(|| Asset::new(squeezed(JS_SOURCE, "\n", JS_SPACE), "js"));
 static ICON: LazyLock<Asset> = LazyLock::new(|| Asset::new(ICON_SOURCE.to_owned(), "svg"));
 
@@ -40,6 +42,13 @@ impl Asset {
 #[must_use]
 pub fn css() -> &'static Asset {
     &CSS
+}
+
+/// The style sheet for what stands within another panel's pages, in an element of the class `kt`: it touches nothing else there.
+/// The panel overrides `--kt-*` on that element, and its own `color-scheme` holds.
+#[must_use]
+pub fn embed_css() -> &'static Asset {
+    &EMBED_CSS
 }
 
 /// What browsers show beside a page's title.
@@ -85,6 +94,25 @@ fn squeezed(source: &str, between: &str, space: &[&str]) -> String {
     space.iter().fold(text, |text, spaced| text.replace(spaced, spaced.trim())).replace(";}", "}")
 }
 
+/// Where the properties end and the rules begin.
+const RULES: &str = "\n*, ::before, ::after {";
+
+/// The style sheet, for within an element of the class `kt`. Properties weigh nothing there, so that the panel's own win; the
+/// rules are nested (CSS Nesting), so that they outweigh the panel's for bare elements and reach nothing outside.
+fn embedded(source: &str) -> String {
+    let (properties, rules) = source.split_once(RULES).unwrap_or((source, ""));
+    let of_page =
+        |line: &&str| !["html {", "body {", "[data-theme", "  color-scheme:"].iter().any(|of| line.starts_with(of));
+    let properties: Vec<&str> = properties.lines().filter(of_page).collect();
+    let rules: Vec<&str> = rules.lines().filter(of_page).collect();
+    format!(
+        "{}\n.kt {{\ncolor: var(--kt-text); font: 1rem/1.5 var(--kt-font); overflow-wrap: break-word;\n\
+         label, table, td, th, dt {{ margin: 0; }}{RULES}{}\n}}\n",
+        properties.join("\n").replace(":root", ":where(.kt)"),
+        rules.join("\n").replace(":root", "&"),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +132,19 @@ mod tests {
         for word in ["-left", "-right", "left:", "right:", "url(", "@import", "!important;}}"] {
             assert!(!css().content.contains(word), "{word}");
         }
+    }
+
+    #[test]
+    fn within_another_panels_page_nothing_outside_of_ours_is_touched() {
+        let css = &embed_css().content;
+        let (properties, rules) = css.split_once(".kt{").expect("two parts");
+        assert!(properties.contains(":where(.kt){--kt-bg:") && !properties.contains("color-scheme"), "{properties}");
+        for of_page in [":root", "body{", "html{", "data-theme"] {
+            assert!(!css.contains(of_page), "{of_page}");
+        }
+        assert!(rules.contains(".kt-button{") && rules.ends_with('}'), "{rules}");
+        assert_eq!(css.matches('{').count(), css.matches('}').count());
+        assert!(css.len() <= 15_000, "{}", css.len());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 pub mod delivery;
 pub mod form;
 pub mod html;
+pub(crate) mod json;
 mod limits;
 pub mod look;
 mod place;

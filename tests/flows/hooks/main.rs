@@ -3,7 +3,9 @@
 mod calls;
 mod described;
 mod keys;
+mod own;
 mod server;
 mod serving;
 mod signed;
 mod tried;
+mod views;

@@ -14,7 +14,18 @@ use crate::server::{Answer, Panel, Server};
 const PATH: &str = "/v1/hooks/report/visit";
 const BODY: &str = r#"{"page_name": "home"}"#;
 
-fn mac(key: &[u8], message: &str) -> Vec<u8> {
+/// Unix seconds.
+pub fn seconds() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    i64::try_from(now).expect("small")
+}
+
+/// The header Content-Digest.
+pub fn digest(body: &[u8]) -> String {
+    format!("sha-256=:{}:", BASE64.encode(Sha256::digest(body)))
+}
+
+pub fn mac(key: &[u8], message: &str) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any length");
     mac.update(message.as_bytes());
     mac.finalize().into_bytes().to_vec()
@@ -29,9 +40,8 @@ struct Signed {
 
 impl Signed {
     fn new(token: &str, nonce: &str, age: i64) -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
-        let created = i64::try_from(now).expect("small") - age;
-        let digest = format!("sha-256=:{}:", BASE64.encode(Sha256::digest(BODY)));
+        let created = seconds() - age;
+        let digest = digest(BODY.as_bytes());
         let id = &token[3..15];
         let parameters = format!(
             "(\"@method\" \"@path\" \"content-digest\");created={created};nonce=\"{nonce}\";keyid=\"{id}\";alg=\"hmac-sha256\""

@@ -21,8 +21,9 @@ Examples:
   keyturn keys add whmcs --may password/reset-and-mail,password/account-status,without-step-up --accounts customer
   keyturn keys add reseller-7 --may password/make-link --accounts customer --managed-by 7 --from 192.0.2.0/24 --days 365
 
-What it may is named by the hooks that `keyturn check` lists. `without-step-up` lets it do what asks a person for his
-password anew: such as set another's password.")]
+What it may is named by the hooks that `keyturn check` lists. `accounts` lets it look up who has a login or an address,
+`mails` ask what became of mails, `views` show plugins' pages to the panel's people: it speaks for all of them, so it is
+for the panel alone. `without-step-up` lets it do what asks a person for his password anew: such as set another's.")]
     Add(Add),
     /// All keys there are and were: what each may, and when it was used last.
     List,
@@ -45,7 +46,7 @@ password anew: such as set another's password.")]
 pub struct Add {
     /// Stands in the audit: a-z, 0-9, -.
     name: String,
-    /// Hooks that it may call, INTERFACE/FUNCTION, and `without-step-up`.
+    /// Hooks that it may call, INTERFACE/FUNCTION; `accounts`, `mails`, `views`; and `without-step-up`.
     #[arg(long, value_delimiter = ',', required = true)]
     may: Vec<String>,
     /// Realms whose accounts it reaches, such as customer.

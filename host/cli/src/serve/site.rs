@@ -1,31 +1,82 @@
-//! What link pages need to know of the panel beside which this serves.
+//! What pages of the host's and of plugins' need to know of the panel beside which this serves.
 
+use form_urlencoded::byte_serialize;
 use keyturn_host::Brand;
-use keyturn_host::config;
-use keyturn_host::http::Site;
-use keyturn_host::view::nodes::Target;
+use keyturn_host::accounts::AccountId;
+use keyturn_host::config::{self, Pages};
+use keyturn_host::http::{Site, page_address};
+use keyturn_host::view::nodes::{PageTarget, Target};
 use keyturn_host::view::{Contact, Links};
+
+/// The name under which the host's own pages stand among those of plugins.
+use keyturn_host::operator::OWN;
 
 /// A panel that is elsewhere.
 pub(super) struct Beside {
     panel: String,
     sign_in: String,
+    pages: Pages,
     help: Option<String>,
 }
 
 impl Beside {
     pub(super) fn new(brand: &Brand, server: &config::Server) -> Self {
         let help = Contact::of(&brand.contact).help();
-        Self { panel: server.panel().to_owned(), sign_in: server.sign_in().to_owned(), help }
+        Self {
+            panel: server.panel().to_owned(),
+            sign_in: server.sign_in().to_owned(),
+            pages: server.pages.clone(),
+            help,
+        }
+    }
+
+    /// A path from the panel's origin: link pages may stand on another one.
+    fn whole(&self, address: &str) -> String {
+        let host = self.panel.find("://").map_or(0, |at| at + 3);
+        match (address.starts_with('/'), host) {
+            (true, 1..) => {
+                let end = self.panel[host..].find('/').map_or(self.panel.len(), |at| host + at);
+                format!("{}{address}", &self.panel[..end])
+            }
+            _ => address.to_owned(),
+        }
+    }
+
+    fn page(&self, address: Option<&String>) -> String {
+        address.map_or_else(|| self.panel.clone(), |address| self.whole(address))
+    }
+
+    fn of_account(&self, address: Option<&String>, account: &str) -> String {
+        let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+        match account.parse::<AccountId>() {
+            Ok(id) => {
+                let page = self.page(address);
+                page.replace("{id}", &encoded(id.key())).replace("{realm}", &encoded(id.realm()))
+            }
+            Err(_) => self.panel.clone(),
+        }
+    }
+
+    fn plugins(&self, plugin: &str, page: &PageTarget) -> String {
+        let panel = self.pages.plugin.as_ref();
+        panel.map_or_else(|| self.panel.clone(), |address| page_address(&self.whole(address), plugin, page))
+    }
+
+    fn own(&self, page: &str, arguments: Vec<(String, String)>) -> String {
+        self.plugins(OWN, &PageTarget { page: page.to_owned(), subject: None, arguments })
     }
 }
 
 impl Links for Beside {
-    /// Pages of plugins, overviews and mails are the panel's to show; link pages lead to where people sign in.
-    fn url(&self, _: &str, target: &Target) -> String {
+    fn url(&self, plugin: &str, target: &Target) -> String {
         match target {
-            Target::SignIn => self.sign_in.clone(),
-            _ => self.panel.clone(),
+            Target::SignIn => self.whole(&self.sign_in),
+            Target::Overview(account) => self.of_account(self.pages.overview.as_ref(), account),
+            Target::AccountDetails(account) => self.of_account(self.pages.details.as_ref(), account),
+            Target::MyAccount => self.page(self.pages.account.as_ref()),
+            Target::Page(page) => self.plugins(plugin, page),
+            Target::Mail(id) => self.own("mail", vec![("mail".to_owned(), id.clone())]),
+            Target::EmailSettings => self.own("email-settings", Vec::new()),
         }
     }
 }
@@ -41,5 +92,40 @@ impl Site for Beside {
 
     fn help(&self) -> Option<&str> {
         self.help.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn beside(panel: &str) -> Beside {
+        let pages = Pages {
+            overview: Some("/customer.php?id={id}&kind={realm}".to_owned()),
+            plugin: Some("/keyturn.php".to_owned()),
+            ..Pages::default()
+        };
+        Beside { panel: panel.to_owned(), sign_in: "/login".to_owned(), pages, help: None }
+    }
+
+    #[test]
+    fn targets_lead_to_the_panels_own_pages_wherever_link_pages_are() {
+        let page = PageTarget {
+            page: "reset".to_owned(),
+            subject: Some("customer:4&2".to_owned()),
+            arguments: vec![("a b".to_owned(), "ü".to_owned())],
+        };
+        for (panel, origin) in [("/", ""), ("https://panel.example/admin/", "https://panel.example")] {
+            let site = beside(panel);
+            let url = |target: &Target| site.url("p", target);
+            let account = "customer:4&2".to_owned();
+            assert_eq!(url(&Target::Overview(account)), format!("{origin}/customer.php?id=4%262&kind=customer"));
+            assert_eq!(url(&Target::SignIn), format!("{origin}/login"));
+            assert_eq!(url(&Target::MyAccount), panel);
+            let address = "/keyturn.php?kt-plugin=p&kt-page=reset&kt-for=customer%3A4%262&a+b=%C3%BC";
+            assert_eq!(url(&Target::Page(page.clone())), format!("{origin}{address}"));
+            let mail = "/keyturn.php?kt-plugin=host&kt-page=mail&mail=m1";
+            assert_eq!(url(&Target::Mail("m1".to_owned())), format!("{origin}{mail}"));
+        }
     }
 }

@@ -39,6 +39,8 @@ pub const GENERATE: &str = "kt-generate";
 pub const SCRIPT: &str = "kt-script";
 /// Names one more of a form's buttons, if that was pressed: a button's name, and its value is sealed with the form.
 pub const ALSO: &str = "kt-also";
+/// Milliseconds in which a generated password that goes through a panel must be drawn.
+const GENERATED_LIFETIME: i64 = 60_000;
 /// After a field's name: the second input of a password that is drawn twice.
 pub const AGAIN: &str = "~again";
 
@@ -170,6 +172,29 @@ pub struct Generated {
     pub field: String,
     /// The password.
     pub password: Zeroizing<String>,
+}
+
+impl Generated {
+    fn place(caller: &Caller) -> [String; 3] {
+        ["generated".to_owned(), tag(&caller.actor), caller.session.clone()]
+    }
+
+    /// Seals it for the caller's session, to go through a panel that draws the page again; it is good for a minute.
+    pub(crate) fn seal(&self, keys: &Keys, caller: &Caller) -> String {
+        let until = crate::call::now().saturating_add(GENERATED_LIFETIME).to_be_bytes();
+        let content = Zeroizing::new([&until[..], self.field.as_bytes(), b"\0", self.password.as_bytes()].concat());
+        URL_SAFE_NO_PAD.encode(keys.seal(&Self::place(caller).each_ref().map(String::as_str), &content))
+    }
+
+    /// Opens what was sealed for the same session.
+    pub(crate) fn open(sealed: &str, keys: &Keys, caller: &Caller) -> Option<Self> {
+        let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
+        let content = keys.open_sealed(&Self::place(caller).each_ref().map(String::as_str), &sealed).ok()?;
+        let (until, rest) = content.split_first_chunk::<8>()?;
+        let (field, password) = std::str::from_utf8(rest).ok()?.split_once('\0')?;
+        let fresh = i64::from_be_bytes(*until) > crate::call::now();
+        fresh.then(|| Self { field: field.to_owned(), password: Zeroizing::new(password.to_owned()) })
+    }
 }
 
 impl std::fmt::Debug for Generated {

@@ -270,6 +270,11 @@ impl Summary {
         self.0.is_empty()
     }
 
+    /// What was, one by one.
+    pub fn messages(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(_, message)| message.as_str())
+    }
+
     /// And what was wrong elsewhere in the page.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {

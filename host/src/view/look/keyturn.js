@@ -1,6 +1,6 @@
-/* Comfort only: without it every task can be done. Words come from the body's data attributes. */
+/* Comfort only: without it every task can be done. Words come from data attributes of the body, or of what stands in another panel's page. */
 (() => {
-  const words = document.body.dataset;
+  const words = document.querySelector('[data-kt-working]')?.dataset;
   const each = (query, act) => document.querySelectorAll(query).forEach(act);
   const on = (what, event, act, how) => what.addEventListener(event, act, how);
   const make = (name, className = '', rest) => Object.assign(document.createElement(name), { className }, rest);

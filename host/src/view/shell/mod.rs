@@ -87,6 +87,32 @@ pub struct Chrome<'a> {
     pub help: Option<&'a str>,
 }
 
+/// The words that the script shows, where it looks for them.
+fn script_words(words: Words) -> [(&'static str, Option<&'static str>); 7] {
+    [
+        ("data-kt-show", "show"),
+        ("data-kt-hide", "hide"),
+        ("data-kt-shown", "shown-now"),
+        ("data-kt-hidden", "hidden-now"),
+        ("data-kt-copy", "copy"),
+        ("data-kt-copied", "copied"),
+        ("data-kt-working", "working"),
+    ]
+    .map(|(attribute, key)| (attribute, Some(words.get(key))))
+}
+
+/// A region or page for within a page of another panel, as [`super::look::embed_css`] and the script want it; nothing stays
+/// nothing.
+#[must_use]
+pub fn within(html: &Markup, words: Words) -> Markup {
+    if html.is_empty() {
+        return Markup::default();
+    }
+    let mut around = Html::new();
+    let own = [("class", Some("kt")), ("lang", Some(words.tag()))];
+    around.open("div", &[&own, &script_words(words)[..]].concat()).markup(html).close("div").done()
+}
+
 impl Chrome<'_> {
     fn words(&self) -> Words {
         Words::of(self.locale)
@@ -109,19 +135,8 @@ impl Chrome<'_> {
             }
         }
         html.open("script", &[("src", Some(self.js)), ("defer", Some(""))]).close("script").close("head");
-        let word = |key| words.get(key);
-        let attributes = [
-            ("class", Some(class)),
-            ("data-kt-show", Some(word("show"))),
-            ("data-kt-hide", Some(word("hide"))),
-            ("data-kt-shown", Some(word("shown-now"))),
-            ("data-kt-hidden", Some(word("hidden-now"))),
-            ("data-kt-copy", Some(word("copy"))),
-            ("data-kt-copied", Some(word("copied"))),
-            ("data-kt-working", Some(word("working"))),
-        ];
-        html.open("body", &attributes);
-        html.element("a", &[("class", Some("kt-skip")), ("href", Some("#content"))], word("skip"));
+        html.open("body", &[&[("class", Some(class))], &script_words(words)[..]].concat());
+        html.element("a", &[("class", Some("kt-skip")), ("href", Some("#content"))], words.get("skip"));
     }
 
     fn brand(&self, html: &mut Html) {

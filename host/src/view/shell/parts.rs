@@ -119,6 +119,9 @@ pub fn search(url: &str, label: &str, typed: &str, kept: &[(&str, &str)], words:
     let attributes =
         [("class", Some("kt-search")), ("role", Some("search")), ("method", Some("get")), ("action", Some(url))];
     html.open("form", &attributes);
+    // A form that asks puts its own query in place of its address's.
+    let own: Vec<_> = form_urlencoded::parse(url.split_once('?').map_or("", |(_, query)| query).as_bytes()).collect();
+    hidden_inputs(&mut html, &own.iter().map(|(name, value)| (&**name, &**value)).collect::<Vec<_>>());
     hidden_inputs(&mut html, kept);
     html.element("label", &[("class", Some("kt-hidden")), ("for", Some("kt-q"))], label);
     let input = [

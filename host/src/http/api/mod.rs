@@ -1,12 +1,18 @@
-//! Plugins' hooks for machines: `POST /v1/hooks/INTERFACE/FUNCTION`, JSON by the component's own types. Nothing here knows
-//! any hook: one more function in a plugin is one more address.
+//! What machines call, under `/v1/`: plugins' hooks ([`hooks`]); what became of a request ([`operations`]) and of a mail
+//! ([`mails`]); who an account is ([`accounts`]); and plugins' views for the pages of a panel that is not in this program
+//! ([`views`]). Each request bears a service key or is signed with one ([`who`]), and what is refused is a problem
+//! document ([`problem`]).
 
+mod accounts;
+mod hooks;
+mod mails;
 mod openapi;
 mod operations;
 mod page;
 pub(crate) mod problem;
 mod signature;
 pub(crate) mod traffic;
+pub(super) mod views;
 mod who;
 
 use std::net::{IpAddr, SocketAddr};
@@ -19,26 +25,27 @@ use axum::extract::{ConnectInfo, FromRequestParts as _, RawPathParams, Request, 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{Served, reader};
-use crate::call::CallError;
+use super::{Served, Site, reader};
 use crate::caller::{Caller, request_id};
 use crate::host::Host;
 use crate::service_key::ServiceKey;
-use crate::values::read_json;
 use problem::Problem;
 
 /// Bytes of a body at most.
 pub(super) const BODY: usize = 256 * 1024;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// What machines call.
 pub(super) fn routes() -> Router<Served> {
     Router::new()
-        .route("/v1/hooks/{interface}/{function}", machine(post(answering(hook)), "POST"))
+        .route("/v1/hooks/{interface}/{function}", machine(post(answering(hooks::call)), "POST"))
         .route("/v1/operations/{key}", machine(get(answering(operations::show)), "GET, HEAD"))
+        .route("/v1/accounts", machine(get(answering(accounts::find)), "GET, HEAD"))
+        .route("/v1/accounts/{account}/epoch", machine(get(answering(accounts::epoch)), "GET, HEAD"))
+        .route("/v1/mails/{mail}", machine(get(answering(mails::show)), "GET, HEAD"))
+        .merge(views::routes())
         .route("/v1/", machine(get(readable), "GET, HEAD"))
         .route("/v1/openapi.json", machine(get(openapi), "GET, HEAD"))
         .route("/v1/{*rest}", axum::routing::any(nothing))
@@ -71,17 +78,42 @@ async fn nothing() -> Response {
 /// One request of a machine whose key was found good.
 struct Asked {
     host: Host,
+    site: Arc<dyn Site>,
     key: Arc<ServiceKey>,
     caller: Caller,
-    parameters: Vec<(String, String)>,
-    headers: HeaderMap,
-    body: Bytes,
+    received: Received,
 }
 
 impl Asked {
+    /// A part of the address, by its name in the route.
     fn parameter(&self, name: &str) -> &str {
-        self.parameters.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+        let mut parameters = self.received.parameters.iter();
+        parameters.find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
+
+    /// What stands in the address's query, in its order.
+    fn query(&self) -> impl Iterator<Item = (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)> {
+        form_urlencoded::parse(self.received.uri.query().unwrap_or_default().as_bytes())
+    }
+
+    /// What is the host's own to give is given to a key with that scope.
+    fn needs(&self, scope: &str) -> Result<(), Problem> {
+        if self.key.scopes.contains(scope) {
+            return Ok(());
+        }
+        Err(Problem::from(&problem::NOT_ALLOWED).detail(format!("The key lacks the scope {scope}.")))
+    }
+}
+
+/// A request as it came.
+struct Received {
+    id: String,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+    address: Option<IpAddr>,
+    parameters: Vec<(String, String)>,
 }
 
 type Handler = fn(&Asked) -> Result<Response, Problem>;
@@ -104,8 +136,8 @@ async fn answer(served: Served, request: Request, handler: Handler) -> Response 
     let mut response = match whole(&headers, body).await {
         Err(problem) => problem.response(&id),
         Ok(body) => {
-            let request = id.clone();
-            let work = move || asked(served.host, &method, &uri, headers, body, address, parameters, &request, handler);
+            let received = Received { id: id.clone(), method, uri, headers, body, address, parameters };
+            let work = move || asked(served, received, handler);
             tokio::task::spawn_blocking(work).await.unwrap_or_else(|cause| {
                 tracing::error!(request = id, "a request's thread ended: {cause}");
                 Problem::from(&problem::INTERNAL).response(&id)
@@ -134,40 +166,30 @@ async fn whole(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     })
 }
 
-#[allow(clippy::too_many_arguments)]
-fn asked(
-    host: Host,
-    method: &Method,
-    uri: &Uri,
-    headers: HeaderMap,
-    body: Bytes,
-    address: Option<IpAddr>,
-    parameters: Vec<(String, String)>,
-    request: &str,
-    handler: Handler,
-) -> Response {
-    let key = match who::key(&host, method, uri, &headers, &body, address) {
+fn asked(Served { host, site }: Served, received: Received, handler: Handler) -> Response {
+    let (request, address) = (received.id.clone(), received.address);
+    let key = match who::key(&host, &received) {
         Ok(key) => Arc::new(key),
         Err(problem) => {
             tracing::warn!(request, code = problem.kind.code, "a machine was turned away");
-            return problem.response(request);
+            return problem.response(&request);
         }
     };
-    let allowance = host.0.traffic.count(&key.id, host.0.requests_per_minute, Instant::now());
+    let allowance = traffic::allowance(&host, &key.id, received.uri.path());
     let mut caller = key.caller();
-    request.clone_into(&mut caller.request);
+    caller.request.clone_from(&request);
     caller.address = address;
-    caller.locale = reader::locale(uri, &headers);
+    caller.locale = reader::locale(&received.uri, &received.headers);
     // Its id and not its name: what one key has done is no other's to ask for.
     caller.session = format!("key {}", key.id);
     let mut response = if allowance.within {
-        let asked = Asked { host: host.clone(), key: Arc::clone(&key), caller, parameters, headers, body };
+        let asked = Asked { host: host.clone(), site, key: Arc::clone(&key), caller, received };
         handler(&asked).unwrap_or_else(|problem| {
             tracing::info!(request, key = asked.key.name, code = problem.kind.code, "refused");
-            problem.response(request)
+            problem.response(&request)
         })
     } else {
-        Problem::from(&problem::RATE).retry_after(allowance.seconds()).response(request)
+        Problem::from(&problem::RATE).retry_after(allowance.seconds()).response(&request)
     };
     allowance.write(response.headers_mut());
     if key.use_is_due() {
@@ -177,25 +199,9 @@ fn asked(
     response
 }
 
-/// Calls a hook.
-fn hook(asked: &Asked) -> Result<Response, Problem> {
-    let hook = format!("{}/{}", asked.parameter("interface"), asked.parameter("function"));
-    if !asked.host.has_hook(&hook) {
-        return Err(Problem::of(CallError::NoSuch(format!("hook {hook}"))));
-    }
-    let arguments = arguments(&asked.headers, &asked.body)?;
-    let key = idempotency_key(&asked.headers)?;
-    let _under_way = key.map(|key| asked.host.0.traffic.begin(&asked.caller.session, key));
-    let answer = asked.host.call(&asked.caller, &hook, &arguments, key);
-    match answer {
-        Ok(answer) => Ok(json_answer(&answer)),
-        Err(error) => {
-            if matches!(error, CallError::Storage(_) | CallError::Indeterminate) {
-                tracing::error!(request = asked.caller.request, hook, "{error}");
-            }
-            Err(Problem::of(error))
-        }
-    }
+/// The JSON object in a body, of which its reader knows each member.
+fn object(received: &Received) -> Result<Value, Problem> {
+    hooks::arguments(&received.headers, &received.body)
 }
 
 /// 204 where there is nothing to say.
@@ -206,38 +212,6 @@ fn json_answer(answer: &Value) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], answer.to_string()).into_response()
 }
 
-/// The arguments in a body. An empty one is an empty object, for hooks without parameters.
-fn arguments(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
-    if body.is_empty() {
-        return Ok(Value::Object(Map::new()));
-    }
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let mut parts = kind.split(';').map(str::trim);
-    let json = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"))
-        && parts.all(|parameter| ["charset=utf-8", "charset=\"utf-8\""].contains(&&*parameter.to_ascii_lowercase()));
-    let plain = headers.get(header::CONTENT_ENCODING).is_none_or(|coding| coding == "identity");
-    if !json || !plain {
-        return Err(Problem::from(&problem::MEDIA_TYPE)
-            .header(header::ACCEPT, "application/json")
-            .detail(format!("It says “{}”.", kind.escape_debug())));
-    }
-    let text = std::str::from_utf8(body).map_err(|cause| Problem::from(&problem::JSON).detail(cause.to_string()))?;
-    read_json(text).map_err(|cause| Problem::from(&problem::JSON).detail(cause.to_string()))
-}
-
 fn is_idempotency_key(text: &str) -> bool {
     (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
-}
-
-/// 1 to 255 visible characters, taken as they are.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
-    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Ok(None),
-        (Some(value), None) => match value.to_str() {
-            Ok(key) if is_idempotency_key(key) => Ok(Some(key)),
-            _ => Err(Problem::from(&problem::IDEMPOTENCY_KEY)),
-        },
-        _ => Err(Problem::from(&problem::IDEMPOTENCY_KEY).detail("It stands more than once.")),
-    }
 }

@@ -1,11 +1,10 @@
 //! Who calls: a machine that bears its key, or one that has signed its request with it.
 
-use std::net::IpAddr;
+use axum::http::header;
 
-use axum::http::{HeaderMap, Method, Uri, header};
-
+use super::Received;
 use super::problem::{self, Problem};
-use super::signature;
+use super::signature::{self, ON_BEHALF};
 use crate::call::{CallError, now};
 use crate::host::Host;
 use crate::operator::OWN;
@@ -16,15 +15,14 @@ use crate::storage::StorageError;
 const NONCE_SECONDS: u32 = 3 * signature::WINDOW as u32;
 
 /// The key that a request comes with, if it is worth anything and may be used from there.
-pub(super) fn key(
-    host: &Host,
-    method: &Method,
-    uri: &Uri,
-    headers: &HeaderMap,
-    body: &[u8],
-    address: Option<IpAddr>,
-) -> Result<ServiceKey, Problem> {
+pub(super) fn key(host: &Host, received: &Received) -> Result<ServiceKey, Problem> {
+    let headers = &received.headers;
     let key = match headers.get(header::AUTHORIZATION) {
+        // Who holds a token that was seen once could say whatever he likes of others, from then on.
+        Some(_) if headers.contains_key(ON_BEHALF) => {
+            return Err(unauthorized(&problem::BAD_SIGNATURE)
+                .detail(format!("A request with {ON_BEHALF} must be signed; a key that is borne is not enough.")));
+        }
         Some(value) => {
             let token = value.to_str().ok().and_then(|value| value.split_once(' '));
             let token =
@@ -32,13 +30,13 @@ pub(super) fn key(
             let token = token.ok_or_else(|| unauthorized(&problem::BAD_KEY))?;
             host.service_key_of(token).map_err(storage)?.ok_or_else(|| unauthorized(&problem::BAD_KEY))?
         }
-        None if signature::is_signed(headers) => signed(host, method, uri, headers, body)?,
+        None if signature::is_signed(headers) => signed(host, received)?,
         None => return Err(unauthorized(&problem::NO_KEY)),
     };
-    if key.may_come_from(address) { Ok(key) } else { Err(Problem::from(&problem::ADDRESS)) }
+    if key.may_come_from(received.address) { Ok(key) } else { Err(Problem::from(&problem::ADDRESS)) }
 }
 
-fn signed(host: &Host, method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Result<ServiceKey, Problem> {
+fn signed(host: &Host, Received { method, uri, headers, body, .. }: &Received) -> Result<ServiceKey, Problem> {
     let bad = |why: String| unauthorized(&problem::BAD_SIGNATURE).detail(why);
     let signed = signature::read(method, uri, headers, body).map_err(bad)?;
     let now = now();

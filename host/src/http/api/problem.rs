@@ -37,10 +37,13 @@ kinds! {
     NO_KEY = 401 "no-key" "A service key is needed.";
     BAD_KEY = 401 "bad-key" "The service key was never made here, is revoked, or has ended.";
     BAD_SIGNATURE = 401 "bad-signature" "The signature does not hold: detail says why.";
+    ON_BEHALF = 401 "on-behalf" "For whom the panel asks is not said as it must be: detail says why.";
+    SIGN_IN = 401 "sign-in" "The page is for who is signed in.";
     ADDRESS = 403 "address" "The service key may not be used from this address.";
     NOT_ALLOWED = 403 "not-allowed" "The service key has no scope for this hook.";
     STEP_UP = 403 "step-up" "The hook asks for a fresh proof, which a machine cannot give: the key lacks the scope without-step-up.";
     FORBIDDEN = 403 "forbidden" "The plugin does not let this caller do it.";
+    FOREIGN_FORM = 403 "foreign-form" "The form was not drawn here, or not for this reader and session.";
     NO_SUCH_HOOK = 404 "no-such-hook" "No plugin has such a hook.";
     NO_SUCH_PAGE = 404 "no-such-address" "There is nothing at this address.";
     NOT_FOUND = 404 "not-found" "There is no such thing, or the key does not reach it.";
@@ -87,6 +90,11 @@ impl Problem {
     pub(super) fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
         self
+    }
+
+    /// Which argument it is about.
+    pub(super) fn path(self, path: &str) -> Self {
+        self.member("path", path)
     }
 
     fn member(mut self, name: &'static str, value: impl Into<Value>) -> Self {

@@ -7,13 +7,16 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
+use super::hooks::IDEMPOTENCY_KEY;
+
 /// Seconds that the time of a signature may be off, either way.
 pub(super) const WINDOW: i64 = 60;
 
 const INPUT: HeaderName = HeaderName::from_static("signature-input");
 const SIGNATURE: HeaderName = HeaderName::from_static("signature");
 const DIGEST: HeaderName = HeaderName::from_static("content-digest");
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// The header in which a panel says for whom it asks, see [`super::views`].
+pub(super) const ON_BEHALF: HeaderName = HeaderName::from_static("keyturn-on-behalf");
 
 /// A signature as it was sent, its request's body shown to be the signed one.
 #[derive(Debug, PartialEq, Eq)]
@@ -75,6 +78,7 @@ pub(super) fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8])
             "content-digest" => one(headers, &DIGEST)?.to_owned(),
             "content-type" => one(headers, &header::CONTENT_TYPE)?.to_owned(),
             "idempotency-key" => one(headers, &IDEMPOTENCY_KEY)?.to_owned(),
+            "keyturn-on-behalf" => one(headers, &ON_BEHALF)?.to_owned(),
             other => return Err(format!("The component {other} cannot be signed here.")),
         };
         covered.push(name);
@@ -85,6 +89,7 @@ pub(super) fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8])
     needed.extend(uri.query().is_some().then_some("@query"));
     needed.extend((method == Method::POST || !body.is_empty()).then_some("content-digest"));
     needed.extend(headers.contains_key(IDEMPOTENCY_KEY).then_some("idempotency-key"));
+    needed.extend(headers.contains_key(ON_BEHALF).then_some("keyturn-on-behalf"));
     if let Some(missing) = needed.into_iter().find(|name| !covered.contains(name)) {
         return Err(format!("The signature must cover {missing}."));
     }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::host::Host;
+
 /// How long a window is.
 const WINDOW: Duration = Duration::from_secs(60);
 
@@ -49,6 +51,16 @@ impl Allowance {
             }
         }
     }
+}
+
+/// Counts one request of a key against what it may ask of such addresses. Pages are drawn for many people, so they have an
+/// allowance of their own.
+pub(super) fn allowance(host: &Host, key: &str, path: &str) -> Allowance {
+    let traffic = &host.0.traffic;
+    if path.starts_with("/v1/views/") {
+        return traffic.count(&format!("views {key}"), host.0.views_per_minute, Instant::now());
+    }
+    traffic.count(key, host.0.requests_per_minute, Instant::now())
 }
 
 impl Traffic {

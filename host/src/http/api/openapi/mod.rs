@@ -1,5 +1,6 @@
 //! The hooks of all plugins as an OpenAPI 3.1 document, drawn from their components' types and their WIT's words.
 
+mod own;
 mod schema;
 
 use std::collections::BTreeMap;
@@ -52,10 +53,10 @@ pub(super) fn document(brand: &str, plugins: &[Arc<Plugin>]) -> Value {
         let path = format!("/v1/hooks/{}/{}", hook.interface, hook.operation.name);
         paths.insert(path, json!({ "post": operation(plugin, hook, &mut schemas) }));
     }
-    paths.insert("/v1/operations/{key}".to_owned(), json!({ "get": operations() }));
+    paths.extend(own::paths().map(|(path, operation)| (path.to_owned(), operation)));
     let mut components = schemas.done();
     components.insert("Problem".to_owned(), problem());
-    components.insert("Operation".to_owned(), an_operation());
+    components.extend(own::schemas().map(|(name, schema)| (name.to_owned(), schema)));
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -147,47 +148,6 @@ fn operation(plugin: &Plugin, hook: &Hook, schemas: &mut Schemas<'_>) -> Value {
 pub(super) fn first_sentence(text: &str) -> Option<&str> {
     let first = text.split_once(". ").map_or(text, |(first, _)| first).lines().next()?.trim().trim_end_matches('.');
     (!first.is_empty()).then_some(first)
-}
-
-fn operations() -> Value {
-    let mut responses = Map::from_iter([(
-        "200".to_owned(),
-        json!({
-            "description": "What became of it.",
-            "headers": answer_headers(),
-            "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Operation" } } },
-        }),
-    )]);
-    for status in [400, 401, 403, 404, 405, 408, 413, 429, 500, 503] {
-        responses.insert(status.to_string(), json!({ "$ref": format!("#/components/responses/{status}") }));
-    }
-    json!({
-        "operationId": "operation",
-        "summary": "What became of a request, by its Idempotency-Key",
-        "description": "For whoever has not got the answer. It is kept for 24 hours, and told to the key that asked.",
-        "security": [{ "key": [] }],
-        "parameters": [{
-            "name": "key", "in": "path", "required": true, "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" },
-        }],
-        "responses": responses,
-    })
-}
-
-fn an_operation() -> Value {
-    json!({
-        "type": "object",
-        "properties": {
-            "state": {
-                "type": "string",
-                "enum": ["done", "under_way", "not_done"],
-                "description": "`not_done`: nothing was changed under this key.",
-            },
-            "hook": { "type": ["string", "null"], "description": "INTERFACE/FUNCTION, of one that is done." },
-            "answer": { "description": "What the hook has answered, of one that is done." },
-        },
-        "required": ["state", "hook", "answer"],
-        "additionalProperties": false,
-    })
 }
 
 fn idempotency_key() -> Value {

@@ -1,0 +1,53 @@
+//! `GET /v1/accounts?named=…`: which accounts have that login or address; and an account's session epoch. Both need the
+//! scope [`SCOPE`], and see only what the key reaches.
+
+use axum::response::Response;
+use serde_json::json;
+
+use super::problem::{self, Problem};
+use super::{Asked, json_answer};
+use crate::accounts::{AccountId, Matched};
+use crate::call::CallError;
+use crate::service_key::ACCOUNTS as SCOPE;
+use crate::storage::StorageError;
+
+/// Accounts whose login or address, folded, is the one asked for: logins first, at most ten.
+pub(super) fn find(asked: &Asked) -> Result<Response, Problem> {
+    asked.needs(SCOPE)?;
+    let named = asked.query().find(|(name, _)| name == "named").map(|(_, value)| value.into_owned());
+    let named = named.filter(|named| !named.is_empty()).ok_or_else(|| {
+        Problem::from(&problem::ARGUMENTS).detail("named must be a login or an address.").path("named")
+    })?;
+    let realms: Vec<&str> = asked.key.realms.iter().map(String::as_str).collect();
+    let found = asked.host.find(&named, &realms).map_err(storage)?;
+    let mut accounts = Vec::new();
+    for (account, matched) in found {
+        if known(asked, &account)?.is_some() {
+            let matched = match matched {
+                Matched::Login => "login",
+                Matched::Email => "email",
+            };
+            accounts.push(json!({ "account": account, "matched": matched }));
+        }
+    }
+    Ok(json_answer(&json!({ "accounts": accounts })))
+}
+
+/// What a session is to be compared with at each request: another epoch ends it.
+pub(super) fn epoch(asked: &Asked) -> Result<Response, Problem> {
+    asked.needs(SCOPE)?;
+    let account = asked.parameter("account").parse().ok();
+    let epoch = account.map(|account: AccountId| known(asked, &account)).transpose()?.flatten();
+    let epoch = epoch.ok_or_else(|| Problem::from(&problem::NOT_FOUND))?;
+    Ok(json_answer(&json!({ "epoch": epoch })))
+}
+
+/// The epoch of an account that the key reaches.
+fn known(asked: &Asked, account: &AccountId) -> Result<Option<String>, Problem> {
+    let known = asked.host.0.storage.account(account).map_err(storage)?;
+    Ok(known.filter(|known| asked.caller.reaches(&known.account)).map(|known| known.epoch))
+}
+
+fn storage(cause: StorageError) -> Problem {
+    Problem::of(CallError::of_storage(cause))
+}

@@ -1,0 +1,39 @@
+//! `GET /v1/mails/ID`: what became of a mail, for a machine whose key has the scope [`SCOPE`] and reaches its account.
+
+use axum::response::Response;
+use serde_json::json;
+
+use super::problem::{self, Problem};
+use super::{Asked, json_answer};
+use crate::call::CallError;
+use crate::embed::Surface;
+use crate::service_key::MAILS as SCOPE;
+use crate::storage::outbox::MailId;
+use crate::view::Place;
+use crate::view::html::nodes::Painter;
+
+/// Its state, and a sentence that says it to a reader of the language asked for.
+pub(super) fn show(asked: &Asked) -> Result<Response, Problem> {
+    asked.needs(SCOPE)?;
+    let not_found = || Problem::from(&problem::NOT_FOUND);
+    let id: MailId = asked.parameter("mail").parse().map_err(|_| not_found())?;
+    let mail = asked.host.0.storage.mail(&id).map_err(|cause| Problem::of(CallError::of_storage(cause)))?;
+    let delivery = mail.and_then(|mail| asked.host.delivery_of(&mail, &asked.caller)).ok_or_else(not_found)?;
+    let place = Place::Page { name: "mail".to_owned(), subject: None, arguments: Vec::new() };
+    let surface = Surface { submit_url: "", join: None, links: asked.site.links(), corrections: None };
+    let sentence =
+        asked.host.framed_own(&asked.caller, place, &surface, |frame| Painter::new(frame, 2).stands(&delivery));
+    Ok(json_answer(&json!({
+        "mail": id.to_string(),
+        "account": delivery.account,
+        "state": delivery.state.name(),
+        "to": delivery.to,
+        "attempts": delivery.attempts,
+        "server": delivery.server,
+        "answer": delivery.said,
+        "asked_at": delivery.asked_at,
+        "changed_at": delivery.changed_at,
+        "next_attempt": delivery.due,
+        "sentence": sentence,
+    })))
+}

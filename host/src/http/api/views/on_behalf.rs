@@ -1,0 +1,134 @@
+//! For whom a panel asks. The header `Keyturn-On-Behalf` holds, in base64, a JSON object with the members of [`Said`]; the
+//! request is signed, and its signature covers the header: it is good for this request, for a minute, once.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::Deserialize;
+
+use super::super::problem::{self, Problem};
+use super::super::signature::ON_BEHALF;
+use super::Asked;
+use crate::accounts::{AccountId, Reach, Scope};
+use crate::caller::{Actor, Caller};
+use crate::service_key::VIEWS as SCOPE;
+use crate::view::words::LANGUAGES;
+
+/// What a panel says of its reader. All of it must be there, null or not: who forgets a word is told, and means nothing by it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Said {
+    /// The host for which it is said: its link origin. A copy of the host, on another address, is not meant.
+    audience: String,
+    /// His account, or null: nobody is signed in.
+    #[serde(deserialize_with = "Option::deserialize")]
+    who: Option<AccountId>,
+    /// Whom he manages, beside himself: realms, each with `own` or `all`.
+    reach: BTreeMap<String, Far>,
+    /// His session with the panel, in any form that is its alone: 16 to 128 visible characters. Forms are bound to it.
+    session: String,
+    /// When he last proved who he is, in Unix seconds; null: not in this session.
+    #[serde(deserialize_with = "Option::deserialize")]
+    verified_at: Option<i64>,
+    /// BCP 47; one that the host does not speak is English.
+    locale: String,
+    /// His client's address.
+    #[serde(deserialize_with = "Option::deserialize")]
+    address: Option<IpAddr>,
+    /// Whether he may use the host's own pages.
+    operator: bool,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Far {
+    Own,
+    All,
+}
+
+/// A panel's reader, as a caller.
+pub(super) struct OnBehalf {
+    pub(super) caller: Caller,
+    operator: bool,
+}
+
+impl OnBehalf {
+    /// Reads the header of a request, whose signature is known to cover it.
+    pub(super) fn of(asked: &Asked) -> Result<Self, Problem> {
+        asked.needs(SCOPE)?;
+        let wrong = |why: String| Problem::from(&problem::ON_BEHALF).detail(why);
+        let mut values = asked.received.headers.get_all(ON_BEHALF).iter();
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return Err(wrong(format!("The header {ON_BEHALF} must stand there, once.")));
+        };
+        let json = BASE64.decode(value).map_err(|_| wrong(format!("{ON_BEHALF} must be base64.")))?;
+        let said: Said = serde_json::from_slice(&json).map_err(|cause| wrong(format!("{ON_BEHALF}: {cause}.")))?;
+        let origin = asked.host.origin();
+        if said.audience != origin {
+            return Err(wrong(format!("audience is “{}”; this host's is “{origin}”.", said.audience.escape_debug())));
+        }
+        if !(16..=128).contains(&said.session.len()) || !said.session.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(wrong("session must have 16 to 128 visible characters.".to_owned()));
+        }
+        Self::within(asked, said)
+    }
+
+    /// As far as the key reaches, nobody goes further.
+    fn within(asked: &Asked, said: Said) -> Result<Self, Problem> {
+        let beyond = |realm: &str| {
+            Problem::from(&problem::NOT_ALLOWED).detail(format!("The key does not reach accounts of {realm}."))
+        };
+        if let Some(realm) = said.reach.keys().find(|realm| !asked.key.realms.contains(*realm)) {
+            return Err(beyond(realm));
+        }
+        // Staff who are in no mapped table are a name in the audit, and no account that anything could be done to.
+        let mapped = |realm: &str| asked.host.0.storage.realms().iter().any(|known| known == realm);
+        if let Some(who) = &said.who
+            && mapped(who.realm())
+            && !asked.key.realms.contains(who.realm())
+        {
+            return Err(beyond(who.realm()));
+        }
+        let reach = said.reach.iter().fold(Reach::none(), |reach, (realm, far)| {
+            reach.with(
+                realm,
+                match far {
+                    Far::Own => Scope::Own,
+                    Far::All => Scope::All,
+                },
+            )
+        });
+        let operator = said.operator && said.who.is_some();
+        let (actor, reach) = match said.who {
+            Some(who) => (Actor::Account(who), reach),
+            None => (Actor::Anonymous, Reach::none()),
+        };
+        let mut caller = Caller::new(actor, reach);
+        caller.address = said.address;
+        caller.session = format!("views {} {}", asked.key.id, said.session);
+        caller.verified_at = said.verified_at.map(|seconds| seconds.saturating_mul(1_000));
+        caller.request.clone_from(&asked.caller.request);
+        let language = said.locale.split(['-', '_']).next().unwrap_or_default();
+        let known = LANGUAGES.iter().map(|(tag, _)| *tag).find(|tag| tag.eq_ignore_ascii_case(language));
+        known.unwrap_or("en").clone_into(&mut caller.locale);
+        Ok(Self { caller, operator })
+    }
+
+    /// Whether nobody is signed in.
+    pub(super) fn is_nobody(&self) -> bool {
+        self.caller.actor == Actor::Anonymous
+    }
+
+    /// That he may use the host's own pages.
+    pub(super) fn operates(&self) -> Result<(), Problem> {
+        match self.operator {
+            true => Ok(()),
+            false => {
+                Err(Problem::from(&problem::FORBIDDEN)
+                    .detail("operator is false: this page is for who runs the panel."))
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What the host itself tells machines: which accounts there are, their epochs, what became of mails.
+
+use keyturn_host::seal;
+use serde_json::json;
+
+use crate::server::{PASSWORD, Panel};
+
+#[test]
+fn an_account_is_found_by_login_or_address_as_far_as_the_key_reaches() {
+    let panel = Panel::new();
+    let all = panel.key("all", "accounts", &[]);
+    let own = panel.key("own", "accounts", &["--managed-by", "7"]);
+    let none = panel.key("none", "report/visit", &[]);
+    let server = panel.serve();
+    let found = |token: &str, named: &str| server.get(token, &format!("/v1/accounts?named={named}")).done();
+    assert_eq!(found(&all, "MARTA"), json!({"accounts": [{"account": "customer:1", "matched": "login"}]}));
+    assert_eq!(found(&all, "omar%40haddad.example")["accounts"][0]["matched"], "email");
+    // Resellers are no customers, and other managers' customers are not there.
+    for (token, named) in [(&all, "rita"), (&all, "nobody"), (&own, "marta")] {
+        assert_eq!(found(token, named), json!({"accounts": []}), "{named}");
+    }
+    assert_eq!(found(&own, "omar")["accounts"][0]["account"], "customer:2");
+    server.get(&all, "/v1/accounts").problem(400, "arguments");
+    server.get(&none, "/v1/accounts?named=marta").problem(403, "not-allowed");
+    server.get(&own, "/v1/accounts/customer:1/epoch").problem(404, "not-found");
+    server.get(&all, "/v1/accounts/reseller:7/epoch").problem(404, "not-found");
+    server.get(&all, "/v1/accounts/nonsense/epoch").problem(404, "not-found");
+}
+
+#[test]
+fn an_epoch_changes_with_the_password_and_with_nothing_else() {
+    let panel = Panel::new();
+    let token = panel.key("panel", "accounts,password/set-password,password/account-status,without-step-up", &[]);
+    let server = panel.serve();
+    let epoch = || server.get(&token, "/v1/accounts/customer:1/epoch").done()["epoch"].clone();
+    let first = epoch();
+    server.call(&token, "password/account-status", &json!({"account": "customer:1"})).done();
+    assert_eq!(epoch(), first);
+    let set = json!({"account": "customer:1", "new": PASSWORD, "must_change": false});
+    let changed = server.call(&token, "password/set-password", &set).done();
+    assert_eq!(epoch(), changed["session_epoch"]);
+    assert_ne!(epoch(), first);
+}
+
+#[test]
+fn what_became_of_a_mail_is_told_to_whose_key_reaches_its_account() {
+    let panel = Panel::new();
+    let token = panel.key("billing", "mails,password/reset-and-mail,without-step-up", &[]);
+    let other = panel.key("other", "mails", &["--managed-by", "7"]);
+    let without = panel.key("without", "password/account-status", &[]);
+    let server = panel.serve();
+    let reset =
+        server.call(&token, "password/reset-and-mail", &json!({"account": "customer:1", "mode": "link"})).done();
+    let path = format!("/v1/mails/{}", reset["mail"].as_str().expect("a mail"));
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let mail = loop {
+        let mail = server.get(&token, &path).done();
+        if mail["state"] == "accepted" {
+            break mail;
+        }
+        assert!(std::time::Instant::now() < until, "{mail}");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    };
+    assert_eq!((&mail["account"], &mail["to"]), (&json!("customer:1"), &json!("marta@vidal.example")));
+    assert_eq!((&mail["mail"], &mail["attempts"]), (&reset["mail"], &json!(1)));
+    assert!(mail["sentence"].as_str().is_some_and(|said| said.starts_with("Written into the folder")), "{mail}");
+    let bearer = format!("Bearer {token}");
+    let spanish = server.ask("GET", &path, &[("Authorization", &bearer), ("Accept-Language", "es")], b"").done();
+    assert!(spanish["sentence"].as_str().is_some_and(|said| said.starts_with("Escrito en la carpeta")), "{spanish}");
+    server.get(&other, &path).problem(404, "not-found");
+    server.get(&without, &path).problem(403, "not-allowed");
+    let nowhere = format!("/v1/mails/{}", seal::hex(&[7; 16]));
+    server.get(&token, &nowhere).problem(404, "not-found");
+}

@@ -1,0 +1,336 @@
+//! Views for a panel that is not in the host's program: who may be spoken for, and what is drawn, sealed and run for him.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::{Value, json};
+
+use crate::server::{ANOTHER, Answer, Panel, Server};
+use crate::signed::{digest, mac, seconds};
+
+const ORIGIN: &str = "http://127.0.0.1:8089";
+const SLOT: &str = "/v1/views/slots/customer.details?kt-for=customer%3A1&kt-url=%2Fedit.php%3Fid%3D1";
+const SUBMIT: &str = "/v1/views/submit?kt-url=%2Fedit.php%3Fid%3D1";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// A request of a panel's.
+struct Asks<'a> {
+    token: &'a str,
+    person: Value,
+    method: &'a str,
+    target: &'a str,
+    kind: &'a str,
+    body: Vec<u8>,
+    accept: &'a str,
+    /// What of it is signed otherwise than it should be.
+    covers_person: bool,
+    nonce: String,
+}
+
+/// An administrator, whom no table that is mapped holds; he has given his password just now.
+fn admin() -> Value {
+    json!({
+        "audience": ORIGIN, "who": "desk:1", "reach": {"customer": "all"}, "session": "0123456789abcdef",
+        "verified_at": seconds(), "locale": "en", "address": "192.0.2.7", "operator": false,
+    })
+}
+
+fn with(mut person: Value, name: &str, value: Value) -> Value {
+    person[name] = value;
+    person
+}
+
+impl<'a> Asks<'a> {
+    fn new(token: &'a str, person: Value, target: &'a str) -> Self {
+        let nonce = keyturn_host::caller::request_id() + &keyturn_host::caller::request_id();
+        Self {
+            token,
+            person,
+            method: "GET",
+            target,
+            kind: "",
+            body: Vec::new(),
+            accept: "*/*",
+            covers_person: true,
+            nonce,
+        }
+    }
+
+    fn post(token: &'a str, person: Value, target: &'a str, kind: &'a str, body: &str) -> Self {
+        Self { method: "POST", kind, body: body.as_bytes().to_vec(), ..Self::new(token, person, target) }
+    }
+
+    fn send(&self, server: &Server) -> Answer {
+        let person = BASE64.encode(self.person.to_string());
+        self.send_as(server, &person, &person)
+    }
+
+    /// Signs one, and sends another.
+    fn send_as(&self, server: &Server, signed: &str, sent: &str) -> Answer {
+        let (path, query) = self.target.split_once('?').unwrap_or((self.target, ""));
+        let digest = digest(&self.body);
+        let mut values = vec![("@method", self.method.to_owned()), ("@path", path.to_owned())];
+        if self.target.contains('?') {
+            values.push(("@query", format!("?{query}")));
+        }
+        if self.method == "POST" {
+            values.push(("content-digest", digest.clone()));
+        }
+        if self.covers_person {
+            values.push(("keyturn-on-behalf", signed.to_owned()));
+        }
+        let names: Vec<String> = values.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        let parameters = format!(
+            "({});created={};nonce=\"{}\";keyid=\"{}\"",
+            names.join(" "),
+            seconds(),
+            self.nonce,
+            &self.token[3..15]
+        );
+        let lines: String = values.iter().map(|(name, value)| format!("\"{name}\": {value}\n")).collect();
+        let base = format!("{lines}\"@signature-params\": {parameters}");
+        let signature = BASE64.encode(mac(&mac(self.token.as_bytes(), "keyturn request signing"), &base));
+        let (input, signature) = (format!("sig={parameters}"), format!("sig=:{signature}:"));
+        let mut headers = vec![
+            ("Keyturn-On-Behalf", sent),
+            ("Signature-Input", input.as_str()),
+            ("Signature", signature.as_str()),
+            ("Accept", self.accept),
+        ];
+        if self.method == "POST" {
+            headers.extend([("Content-Digest", digest.as_str()), ("Content-Type", self.kind)]);
+        }
+        server.ask(self.method, self.target, &headers, &self.body)
+    }
+}
+
+fn panel() -> (Panel, String) {
+    let panel = Panel::new();
+    let token = panel.key("panel", "views", &[]);
+    (panel, token)
+}
+
+/// The sealed value of the form in a region.
+fn sealed(html: &str) -> &str {
+    html.split("name=\"kt\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a form")
+}
+
+fn set(sealed: &str, new: &str, again: &str) -> String {
+    let field = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    format!("kt={sealed}&new={}&new~again={}", field(new), field(again))
+}
+
+#[test]
+fn a_manager_sets_a_customers_password_by_the_form_that_was_drawn_for_him() {
+    let (panel, token) = panel();
+    let verify = panel.key("verify", "password/verify", &[]);
+    let server = panel.serve();
+    let region = Asks::new(&token, admin(), SLOT).send(&server).done();
+    let html = region["html"].as_str().expect("text");
+    assert!(html.starts_with("<div class=\"kt\" lang=\"en\"") && html.contains("action=\"/edit.php?id=1\""), "{html}");
+    for file in ["css", "js"] {
+        let file = server.ask("GET", region[file].as_str().expect("an address"), &[], b"");
+        assert_eq!(file.status, 200);
+        assert_eq!(file.header("cross-origin-resource-policy"), Some("cross-origin"));
+    }
+    // What is wrong comes back sealed, and is laid on the form.
+    let wrong = set(sealed(html), ANOTHER, "something else");
+    let again = Asks::post(&token, admin(), SUBMIT, FORM, &wrong).send(&server).done();
+    assert_eq!(again["kind"], "again");
+    let body = json!({"corrections": again["corrections"]}).to_string();
+    let drawn = Asks::post(&token, admin(), SLOT, "application/json", &body).send(&server).done();
+    assert!(
+        drawn["summary"].as_str().is_some_and(|html| html.contains("The two passwords are not the same.")),
+        "{drawn}"
+    );
+    assert!(!drawn.to_string().contains(ANOTHER));
+
+    let right = set(sealed(drawn["html"].as_str().expect("text")), ANOTHER, ANOTHER);
+    let done = Asks::post(&token, admin(), SUBMIT, FORM, &right).send(&server).done();
+    assert_eq!((&done["kind"], &done["epoch"]), (&json!("done"), &Value::Null), "{done}");
+    let notice = json!({"notice": done["notice"]}).to_string();
+    let notice = Asks::post(&token, admin(), "/v1/views/notice", "application/json", &notice).send(&server).done();
+    assert!(notice["html"].as_str().is_some_and(|html| html.contains("Password saved")), "{notice}");
+    let typed = json!({"login_or_email": "marta", "password": ANOTHER});
+    assert_eq!(server.call(&verify, "password/verify", &typed).done()["kind"], "accepted");
+    let audit = server.panel.done(&["--json", "audit", "list"]);
+    assert!(audit.contains("desk:1") && audit.contains("192.0.2"), "who did it stands in the audit: {audit}");
+}
+
+#[test]
+fn a_panel_that_draws_by_itself_gets_what_a_plugin_says_as_json() {
+    const VIEW: &str = "application/vnd.keyturn.view+json";
+    let (panel, token) = panel();
+    let server = panel.serve();
+    let ask = |target: &str| Asks { accept: VIEW, ..Asks::new(&token, admin(), target) }.send(&server).done();
+    let view = ask(SLOT);
+    let form = view["regions"][0]["nodes"].as_array().expect("nodes").iter().find(|node| node["kind"] == "form");
+    let form = form.expect("a form");
+    assert_eq!((&form["post"]["url"], &form["submit"]["label"]), (&json!("/edit.php?id=1"), &json!("Save")));
+    let field = &form["fields"][0];
+    assert_eq!(
+        (&field["name"], &field["kind"], &field["min_length"]),
+        (&json!("new"), &json!("new-password"), &json!(15))
+    );
+    assert_eq!(field["repeat"]["name"], "new~again");
+    // What it bears unseen is the same form as that of the HTML.
+    let wrong = set(form["post"]["hidden"]["kt"].as_str().expect("text"), ANOTHER, "something else");
+    let again = Asks::post(&token, admin(), SUBMIT, FORM, &wrong).send(&server).done();
+    let body = json!({"corrections": again["corrections"]}).to_string();
+    let drawn =
+        Asks { accept: VIEW, ..Asks::post(&token, admin(), SLOT, "application/json", &body) }.send(&server).done();
+    let text = drawn.to_string();
+    assert!(
+        text.contains(r#""repeat":{"name":"new~again","errors":["The two passwords are not the same."]}"#),
+        "{text}"
+    );
+
+    let page = ask("/v1/views/page?kt-url=%2Fk&kt-plugin=keyturn-password&kt-page=reset&kt-for=customer%3A1");
+    assert_eq!(page["title"], "Reset & mail the password of Marta Vidal?");
+    let rows = ask("/v1/views/rows/customer.actions?kt-url=%2F&kt-for=customer%3A1&kt-for=customer%3A2");
+    assert_eq!(rows["rows"][1]["subject"], "customer:2");
+    let action = &rows["rows"][0]["regions"][0]["nodes"][0]["actions"][0];
+    assert_eq!(action["label"], "Reset & mail password");
+    assert!(action["run"]["go"].is_string() || action["run"]["post"].is_object(), "{action}");
+}
+
+#[test]
+fn only_a_signed_word_of_the_panels_own_key_says_who_asks() {
+    let (panel, token) = panel();
+    let other = panel.key("other", "password/verify", &[]);
+    let server = panel.serve();
+    let ask = |person: Value| Asks::new(&token, person, SLOT).send(&server);
+    assert_eq!(ask(admin()).status, 200);
+
+    let person = BASE64.encode(admin().to_string());
+    let bearer = format!("Bearer {token}");
+    let borne = [("Authorization", bearer.as_str()), ("Keyturn-On-Behalf", person.as_str())];
+    server.ask("GET", SLOT, &borne, b"").problem(401, "bad-signature");
+    server.ask("GET", SLOT, &borne[..1], b"").problem(401, "on-behalf");
+    server.ask("GET", SLOT, &borne[1..], b"").problem(401, "no-key");
+
+    let uncovered = Asks { covers_person: false, ..Asks::new(&token, admin(), SLOT) };
+    let why = uncovered.send(&server).problem(401, "bad-signature");
+    assert!(why["detail"].as_str().is_some_and(|why| why.contains("must cover keyturn-on-behalf")), "{why}");
+    let owner = BASE64.encode(with(admin(), "operator", json!(true)).to_string());
+    Asks::new(&token, admin(), SLOT).send_as(&server, &person, &owner).problem(401, "bad-signature");
+    let once = Asks::new(&token, admin(), SLOT);
+    assert_eq!(once.send(&server).status, 200);
+    once.send(&server).problem(401, "bad-signature");
+
+    Asks::new(&other, admin(), SLOT).send(&server).problem(403, "not-allowed");
+    ask(with(admin(), "audience", json!("https://staging.example"))).problem(401, "on-behalf");
+    ask(with(admin(), "session", json!("short"))).problem(401, "on-behalf");
+    ask(with(admin(), "who", json!("nonsense"))).problem(401, "on-behalf");
+    ask(with(admin(), "more", json!(1))).problem(401, "on-behalf");
+    let mut less = admin();
+    less.as_object_mut().expect("an object").remove("verified_at");
+    ask(less).problem(401, "on-behalf");
+}
+
+#[test]
+fn nobody_reaches_further_than_the_key() {
+    let (panel, token) = panel();
+    let server = panel.serve();
+    let ask = |person: Value| Asks::new(&token, person, SLOT).send(&server);
+    ask(with(admin(), "reach", json!({"reseller": "all"}))).problem(403, "not-allowed");
+    // Resellers are mapped, and the key does not reach them: it cannot speak for one either.
+    ask(with(admin(), "who", json!("reseller:7"))).problem(403, "not-allowed");
+    // Whom somebody does not manage is not there for him: no form, and no name.
+    for person in [
+        with(admin(), "reach", json!({})),
+        with(admin(), "who", json!("customer:2")),
+        with(admin(), "who", Value::Null),
+    ] {
+        let person = with(person, "reach", json!({}));
+        let region = ask(person).done();
+        assert!(!region["html"].as_str().expect("text").contains("name=\"kt\""), "{region}");
+    }
+    let page = "/v1/views/page?kt-url=%2Fkeyturn.php&kt-plugin=host&kt-page=outbox";
+    Asks::new(&token, admin(), page).send(&server).problem(403, "forbidden");
+    let operator = with(admin(), "operator", json!(true));
+    assert!(
+        Asks::new(&token, operator, page).send(&server).done()["html"]
+            .as_str()
+            .is_some_and(|html| html.contains("<h1"))
+    );
+    let nobody = with(with(admin(), "who", Value::Null), "operator", json!(true));
+    Asks::new(&token, nobody, page).send(&server).problem(403, "forbidden");
+    let refused =
+        server.panel.run(&["keys", "add", "two", "--may", "views", "--accounts", "customer", "--managed-by", "7"]);
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("speaks for all people"));
+}
+
+#[test]
+fn a_form_is_for_its_reader_his_session_and_its_key() {
+    let (panel, token) = panel();
+    let second = panel.key("second", "views", &[]);
+    let server = panel.serve();
+    let region = Asks::new(&token, admin(), SLOT).send(&server).done();
+    let form = set(sealed(region["html"].as_str().expect("text")), ANOTHER, ANOTHER);
+    let post = |token: &str, person: Value| Asks::post(token, person, SUBMIT, FORM, &form).send(&server);
+    for (token, person) in [
+        (&token, with(admin(), "session", json!("another-session-id"))),
+        (&token, with(admin(), "who", json!("desk:2"))),
+        (&second, admin()),
+    ] {
+        let answer = post(token, person);
+        // Signed in anew it may be filled again; it is not run.
+        assert!(answer.status == 403 || answer.done()["kind"] == "stale", "{}", answer.body);
+    }
+    let status = server
+        .panel
+        .database()
+        .query_row("SELECT password_hash FROM people WHERE id = 1", [], |row| row.get::<_, Option<String>>(0));
+    assert_eq!(status.expect("a row"), None, "nothing was set");
+    assert_eq!(post(&token, admin()).done()["kind"], "done");
+}
+
+#[test]
+fn who_proved_himself_long_ago_is_asked_again_and_his_form_is_kept_for_him_alone() {
+    let (panel, token) = panel();
+    let server = panel.serve();
+    let late = || with(admin(), "verified_at", json!(seconds() - 3_600));
+    let region = Asks::new(&token, late(), SLOT).send(&server).done();
+    let form = set(sealed(region["html"].as_str().expect("text")), ANOTHER, ANOTHER);
+    let answer = Asks::post(&token, late(), SUBMIT, FORM, &form).send(&server).done();
+    assert_eq!(answer["kind"], "step-up");
+    assert!(!answer.to_string().contains("velvet"), "it is sealed");
+    let held = json!({"held": answer["held"]}).to_string();
+    let target = SUBMIT.replace("submit", "held");
+    let other = with(admin(), "session", json!("another-session-id"));
+    Asks::post(&token, other, &target, "application/json", &held).send(&server).problem(403, "foreign-form");
+    let still_late = Asks::post(&token, late(), &target, "application/json", &held).send(&server).done();
+    assert_eq!(still_late["kind"], "step-up");
+    assert_eq!(Asks::post(&token, admin(), &target, "application/json", &held).send(&server).done()["kind"], "done");
+}
+
+#[test]
+fn what_a_panel_hands_on_wrongly_is_refused_by_name() {
+    let (panel, token) = panel();
+    let server = panel.serve();
+    for (target, path) in [
+        ("/v1/views/slots/customer.details?kt-for=customer%3A1", "kt-url"),
+        ("/v1/views/slots/customer.details?kt-for=customer%3A1&kt-url=javascript:alert(1)", "kt-url"),
+        ("/v1/views/slots/customer.details?kt-for=nonsense&kt-url=%2F", "kt-for"),
+        ("/v1/views/slots/customer.details?kt-for=customer%3A1&kt-url=%2F&kt-level=1", "kt-level"),
+        ("/v1/views/rows/customers.row?kt-url=%2F", "kt-for"),
+    ] {
+        assert_eq!(
+            Asks::new(&token, admin(), target).send(&server).problem(400, "arguments")["path"],
+            path,
+            "{target}"
+        );
+    }
+    let many: String = (1..=101).map(|id| format!("&kt-for=customer%3A{id}")).collect();
+    let rows = format!("/v1/views/rows/customers.row?kt-url=%2F{many}");
+    Asks::new(&token, admin(), &rows).send(&server).problem(400, "arguments");
+    Asks::post(&token, admin(), SUBMIT, "application/json", "{}").send(&server).problem(415, "media-type");
+    Asks::post(&token, admin(), SUBMIT, FORM, "kt=forged&new=x").send(&server).problem(403, "foreign-form");
+    let page = "/v1/views/page?kt-url=%2F&kt-plugin=keyturn-password&kt-page=reset&kt-for=customer%3A1";
+    Asks::new(&token, with(with(admin(), "who", Value::Null), "reach", json!({})), page)
+        .send(&server)
+        .problem(401, "sign-in");
+    Asks::new(&token, admin(), "/v1/views/page?kt-url=%2F&kt-plugin=nobody&kt-page=x")
+        .send(&server)
+        .problem(404, "no-such-hook");
+}
