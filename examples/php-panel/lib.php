@@ -2,6 +2,8 @@
 
 declare(strict_types=1);
 
+require_once __DIR__ . '/keyturn.php';
+
 const SESSION_LIFETIME = 7200;
 const REMEMBER_COOKIE = 'remember';
 const REMEMBER_LIFETIME = 30 * 86400;
@@ -93,8 +95,9 @@ function https(): bool
 
 function start(): void
 {
-    header("Content-Security-Policy: default-src 'none'; style-src 'self'; form-action 'self'; "
-        . "base-uri 'none'; frame-ancestors 'none'");
+    // Keyturn's style sheet and script come from its host; what they ask, they ask this panel.
+    header("Content-Security-Policy: default-src 'none'; style-src 'self' " . keyturn_host() . '; script-src '
+        . keyturn_host() . "; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'");
     header('X-Content-Type-Options: nosniff');
     header('Referrer-Policy: same-origin');
     header('Cache-Control: no-store');
@@ -117,17 +120,59 @@ function sign_in(string $login, string $password): bool
     $query = db()->prepare('SELECT * FROM users WHERE username = ? OR email = ?');
     $query->execute([$login, $login]);
     $user = $query->fetch();
+    // An open cursor holds the database as it was, and SQLite lets nobody write from there once somebody else has.
+    $query->closeCursor();
     if (!$user || !password_verify($password, $user['password']) || !$user['active']) {
         return false;
     }
-    begin_session($user);
+    begin_session($user, true);
     return true;
 }
 
-function begin_session(array $user): void
+/** `$proved`: he has given his password just now, and has not only come back with a cookie. */
+function begin_session(array $user, bool $proved): void
 {
     session_regenerate_id(true);
-    $_SESSION = ['user_id' => (int) $user['id']];
+    $_SESSION = ['user_id' => (int) $user['id']] + ($proved ? ['verified_at' => time()] : []);
+}
+
+/** The administrator who asks; anybody else is sent away. */
+function admin(): array
+{
+    $user = user();
+    if (!$user || $user['role'] !== 'admin') {
+        redirect('/index.php');
+    }
+    return $user;
+}
+
+/** The client whom a page is about. */
+function client(): array
+{
+    $query = db()->prepare("SELECT * FROM users WHERE id = ? AND role = 'client'");
+    $query->execute([(int) ($_GET['id'] ?? 0)]);
+    $client = $query->fetch();
+    if (!$client) {
+        http_response_code(404);
+        page_top('No such customer');
+        page_bottom();
+        exit;
+    }
+    return $client;
+}
+
+/** A client as Keyturn names him. */
+function account(array $client): string
+{
+    return 'customer:' . $client['id'];
+}
+
+/** What was wrong with a form that waited for its sender's password; once. */
+function carried(): ?string
+{
+    $carried = $_SESSION['corrections'] ?? null;
+    unset($_SESSION['corrections']);
+    return $carried;
 }
 
 function sign_out(): void
@@ -159,7 +204,7 @@ function remembered_user(): ?array
     if (!$user) {
         return null;
     }
-    begin_session($user);
+    begin_session($user, false);
     return $user;
 }
 
@@ -190,6 +235,12 @@ function posted(string $field): string
 
 function redirect(string $to): void
 {
+    if (strpos($_SERVER['HTTP_ACCEPT'] ?? '', 'application/json') === 0) {
+        // A script asks, for a session that is no more: it is led nowhere, and the cookie of a newer one stays.
+        header_remove('Set-Cookie');
+        http_response_code(401);
+        exit('{}');
+    }
     header('Location: ' . $to, true, 303);
     exit;
 }
@@ -199,7 +250,8 @@ function e(string $text): string
     return htmlspecialchars($text, ENT_QUOTES, 'UTF-8');
 }
 
-function page_top(string $title): void
+/** `$headed`: what follows brings a heading of its own. */
+function page_top(string $title, bool $headed = false): void
 {
     header('Content-Type: text/html; charset=utf-8'); ?>
 <!doctype html>
@@ -208,12 +260,15 @@ function page_top(string $title): void
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title><?= e($title) ?> – Northwind Hosting</title>
-<link rel="stylesheet" href="style.css">
+<?= KeyturnViews::head() ?>
+<link rel="stylesheet" href="/style.css">
 </head>
 <body>
 <header>Northwind Hosting</header>
 <main>
+<?php if (!$headed) { ?>
 <h1><?= e($title) ?></h1>
+<?php } ?>
 <?php
 }
 

@@ -6,9 +6,10 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use keyturn_tests::browser::walk;
 use keyturn_tests::demo_folder;
 use keyturn_tests::mail_server::{Aiosmtpd, python};
-use panels::{Differs, PASSWORD, Panel, walk};
+use panels::{Differs, PASSWORD, Panel};
 use serde_json::json;
 
 #[test]

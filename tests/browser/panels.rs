@@ -1,13 +1,12 @@
-//! Panels for the walks, each in a folder of its own, with the demo's people in it; and the walks themselves, which node goes.
+//! Panels for the walks, each in a folder of its own, with the demo's people in it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use keyturn_tests::{Stopped, demo_folder, free_port};
-use serde_json::Value;
 use tempfile::TempDir;
 
 /// What the demo's people type.
@@ -88,17 +87,4 @@ fn replace(file: &Path, pairs: &[(&str, &str)]) {
         text = text.replace(old, new);
     }
     fs::write(file, text).expect("written");
-}
-
-/// Goes a walk of this folder, one at a time: each has a browser of its own.
-pub fn walk(script: &str, facts: &Value) {
-    static ONE: Mutex<()> = Mutex::new(());
-    let _alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let walk = Command::new("node")
-        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/browser"))
-        .args([script, &facts.to_string()])
-        .output()
-        .expect("node runs; `cargo xtask test` installs what this test needs");
-    println!("{}", String::from_utf8_lossy(&walk.stdout));
-    assert!(walk.status.success(), "{}", String::from_utf8_lossy(&walk.stderr));
 }

@@ -1,5 +1,5 @@
 //! `examples/php-panel` under PHP's own server: a panel that was not written for Keyturn accepts a password that Keyturn
-//! set, and Keyturn verifies the one that the panel had stored.
+//! set, and Keyturn verifies the one that the panel had stored; and its own pages show what Keyturn draws.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use keyturn_host::plugin::grants::digest;
+use keyturn_tests::browser::walk;
 use keyturn_tests::{PASSWORD, Stopped, free_port};
 use serde_json::{Value, json};
 
@@ -26,9 +27,26 @@ fn php() -> Command {
     Command::new("php")
 }
 
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/php-panel")
+}
+
+fn answers(port: u16, who: &str) {
+    let until = Instant::now() + Duration::from_secs(30);
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(Instant::now() < until, "{who} did not start");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 impl PhpPanel {
     fn start() -> Self {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/php-panel");
+        Self::serve(Self::folder(), free_port(), &[("KEYTURN_TOKEN_FILE", "/nowhere")])
+    }
+
+    /// What stands beside the panel, and its people.
+    fn folder() -> tempfile::TempDir {
+        let source = source();
         let folder = tempfile::tempdir().expect("a folder");
         let component = PASSWORD.packed();
         std::fs::create_dir(folder.path().join("plugins.d")).expect("a folder");
@@ -43,20 +61,20 @@ impl PhpPanel {
             seeded.expect("php runs; `cargo xtask test` installs what this test needs").success(),
             "the panel's people could not be made"
         );
-        let port = free_port();
+        folder
+    }
+
+    fn serve(folder: tempfile::TempDir, port: u16, own: &[(&str, &str)]) -> Self {
         let server = php()
             .args(["-S", &format!("127.0.0.1:{port}"), "-t"])
-            .arg(source.join("public"))
-            .env("PANEL_DB", &database)
+            .arg(source().join("public"))
+            .env("PANEL_DB", folder.path().join("panel.db"))
+            .envs(own.iter().copied())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
         let server = Stopped(server.expect("php starts"));
-        let until = Instant::now() + Duration::from_secs(20);
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < until, "PHP's server did not start");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        answers(port, "PHP's server");
         Self { _server: server, folder, port }
     }
 
@@ -148,4 +166,64 @@ fn who_is_not_mapped_cannot_be_reset() {
     let output = keyturn(&panel.config(), &["reset-password", "admin"], NEW);
     assert_eq!(output.status.code(), Some(4), "{}", err(&output));
     assert!(panel.sign_in("admin", "keeper of the rack keys").is_some());
+}
+
+/// The host beside the panel, and the panel with a key for it.
+struct Beside {
+    panel: PhpPanel,
+    host: Stopped,
+    links: String,
+}
+
+impl Beside {
+    fn start() -> Self {
+        let (port, panel) = (free_port(), free_port());
+        let links = format!("http://127.0.0.1:{port}");
+        let folder = PhpPanel::folder();
+        let config = folder.path().join("keyturn.toml");
+        let text = std::fs::read_to_string(&config).expect("reads");
+        let own = [
+            ("http://127.0.0.1:8089", links.clone()),
+            ("127.0.0.1:8089", format!("127.0.0.1:{port}")),
+            ("http://127.0.0.1:8090/", format!("http://127.0.0.1:{panel}/")),
+        ];
+        let text = own.iter().fold(text, |text, (old, new)| {
+            assert!(text.contains(old), "keyturn.toml has no {old}");
+            text.replace(old, new)
+        });
+        std::fs::write(&config, text).expect("written");
+        let token = done(&keyturn(&config, &["keys", "add", "panel", "--accounts", "customer", "--may", "views"], ""));
+        let file = folder.path().join("keyturn.token");
+        std::fs::write(&file, token).expect("written");
+        let host = Command::new(env!("CARGO_BIN_EXE_keyturn"))
+            .arg("--config")
+            .arg(&config)
+            .arg("serve")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let host = Stopped(host.expect("keyturn starts"));
+        answers(port, "the host");
+        let own = [("KEYTURN_HOST", links.as_str()), ("KEYTURN_TOKEN_FILE", file.to_str().expect("text"))];
+        Self { panel: PhpPanel::serve(folder, panel, &own), host, links }
+    }
+}
+
+#[test]
+fn its_own_pages_show_all_three_ways_to_a_new_password() {
+    let beside = Beside::start();
+    let facts = json!({
+        "base": format!("http://127.0.0.1:{}", beside.panel.port), "links": beside.links,
+        "admin": "keeper of the rack keys", "mails": beside.panel.folder.path().join("mails"),
+    });
+    walk("foreign.mjs", &facts);
+}
+
+#[test]
+fn its_pages_stand_where_the_host_does_not_answer() {
+    let beside = Beside::start();
+    drop(beside.host);
+    let page = beside.panel.request("GET", "/index.php", "", "");
+    assert!(page.starts_with("HTTP/1.0 200") && page.contains("Passwords cannot be managed just now."), "{page}");
+    assert!(beside.panel.sign_in("carmen", OLD).is_some());
 }

@@ -1,5 +1,6 @@
 //! What the tests share: the guests as they were built, packed; a host on a temporary database with a few people in it.
 
+pub mod browser;
 pub mod mail_server;
 
 use std::path::Path;

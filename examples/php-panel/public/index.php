@@ -9,9 +9,13 @@ if (user()) {
     redirect('home.php');
 }
 
+$corrections = keyturn_posted(null);
+$notice = keyturn_notice(null);
+$region = keyturn_slot(null, 'sign-in.below', null, $corrections);
+
 $error = '';
 $login = trim(posted('login'));
-if ($_SERVER['REQUEST_METHOD'] === 'POST') {
+if ($_SERVER['REQUEST_METHOD'] === 'POST' && !KeyturnViews::isForm($_POST)) {
     if (!csrf_ok()) {
         http_response_code(403);
         $error = 'This form has expired. Please try again.';
@@ -26,7 +30,8 @@ if ($_SERVER['REQUEST_METHOD'] === 'POST') {
     }
 }
 
-page_top('Sign in'); ?>
+page_top('Sign in');
+echo $notice, $region['summary']; ?>
 <?php if ($error !== '') { ?>
 <p class="error" role="alert"><?= e($error) ?></p>
 <?php } ?>
@@ -39,4 +44,5 @@ page_top('Sign in'); ?>
 <label class="tick"><input type="checkbox" name="remember" value="1"> Keep me signed in</label>
 <button>Sign in</button>
 </form>
+<?= $region['html'] ?>
 <?php page_bottom();

@@ -1,0 +1,272 @@
+<?php
+
+declare(strict_types=1);
+
+/**
+ * Keyturn's pages and regions in the pages of a panel in PHP: this file is all there is to copy. PHP 7.4 or later, with curl.
+ *
+ * Each request to the host is signed (HTTP Message Signatures, RFC 9421, hmac-sha256) and says for whom the panel asks; it is
+ * good for a minute, once. docs/embedding.md describes every byte.
+ */
+final class KeyturnViews
+{
+    /** Seconds to connect, and for all of a request. */
+    private const CONNECT = 3;
+    private const TOTAL = 10;
+    /** Bytes of an answer at most. */
+    private const ANSWER = 2097152;
+
+    /** @var array{css: string, js: string}|null Of what was drawn last. */
+    private static $look;
+    /** @var string */
+    private $host;
+    /** @var string */
+    private $audience;
+    /** @var string */
+    private $keyId;
+    /** @var string */
+    private $signingKey;
+    /** @var string|null */
+    private $caFile;
+    /** @var string|null */
+    private $onBehalf;
+
+    /**
+     * @param string      $host     Where `keyturn serve` listens: http://127.0.0.1:8089, or https elsewhere.
+     * @param string      $token    A service key with the scope `views`; `keyturn keys add` has shown it.
+     * @param string      $audience The host's `brand.link-origin`, to the letter.
+     * @param string|null $caFile   Certificates to believe beside the system's. There is no way to believe all.
+     */
+    public function __construct(string $host, string $token, string $audience, ?string $caFile = null)
+    {
+        if (!preg_match('/^kt_([a-z2-7]{12})_[a-z2-7]{52}$/', $token, $match)) {
+            throw new InvalidArgumentException('That is no service key: it must be like kt_…_…, as keyturn keys add showed it.');
+        }
+        $this->host = rtrim($host, '/');
+        $this->audience = $audience;
+        $this->keyId = $match[1];
+        $this->signingKey = hash_hmac('sha256', 'keyturn request signing', $token, true);
+        $this->caFile = $caFile;
+    }
+
+    /**
+     * The same, for one reader.
+     *
+     * @param string|null           $who        His account, REALM:KEY; null: nobody is signed in.
+     * @param array<string, string> $reach      Whom he manages beside himself: realm => 'own' or 'all'.
+     * @param string                $session    His session's id or the like; a hash of it is sent.
+     * @param int|null              $verifiedAt Unix seconds when he last gave his password in this session.
+     * @param bool                  $operator   Whether he may use the host's own pages: outbox, mail.
+     */
+    public function forReader(
+        ?string $who,
+        array $reach,
+        string $session,
+        ?int $verifiedAt,
+        string $locale,
+        ?string $address,
+        bool $operator = false
+    ): self {
+        $reader = clone $this;
+        $reader->onBehalf = base64_encode((string) json_encode([
+            'audience' => $this->audience,
+            'who' => $who,
+            'reach' => (object) $reach,
+            'session' => hash('sha256', 'keyturn ' . $session),
+            'verified_at' => $verifiedAt,
+            'locale' => $locale,
+            'address' => $address,
+            'operator' => $operator,
+        ], JSON_THROW_ON_ERROR));
+        return $reader;
+    }
+
+    /**
+     * A region of a page: `html` goes where it is to stand, `summary` first in the page, head() into its head.
+     *
+     * @param string $url Where the page stands, its query with it: forms post there.
+     * @return array{html: string, summary: string}
+     */
+    public function slot(string $slot, ?string $subject, string $url, ?string $corrections = null, int $level = 2): array
+    {
+        $query = ['kt-url' => $url, 'kt-level' => $level] + ($subject === null ? [] : ['kt-for' => $subject]);
+        return $this->draw('/v1/views/slots/' . rawurlencode($slot), http_build_query($query), $corrections);
+    }
+
+    /**
+     * What is said in the rows of a list of at most a hundred accounts, or, for one, beside its heading.
+     *
+     * @param string[] $subjects
+     * @return array{rows: array<array{subject: string, sentence: string, actions: string}>}
+     */
+    public function rows(string $slot, array $subjects, string $url): array
+    {
+        $query = http_build_query(['kt-url' => $url]);
+        foreach ($subjects as $subject) {
+            $query .= '&kt-for=' . rawurlencode($subject);
+        }
+        return $this->draw('/v1/views/rows/' . rawurlencode($slot), $query, null);
+    }
+
+    /**
+     * A whole page, by the query of the panel's one page for them, as the browser sent it.
+     *
+     * @return array{title: string, html: string}
+     */
+    public function page(string $query, string $url, ?string $corrections = null): array
+    {
+        $own = array_filter(explode('&', $query), static function (string $pair): bool {
+            return $pair !== '' && urldecode(explode('=', $pair)[0]) !== 'kt-url';
+        });
+        array_unshift($own, http_build_query(['kt-url' => $url]));
+        return $this->draw('/v1/views/page', implode('&', $own), $corrections);
+    }
+
+    /** For the head of the page: the style sheet and the script of what was drawn for it; empty if nothing was. */
+    public static function head(): string
+    {
+        if (self::$look === null) {
+            return '';
+        }
+        ['css' => $css, 'js' => $js] = array_map('htmlspecialchars', self::$look);
+        return "<link rel=\"stylesheet\" href=\"$css\">\n<script src=\"$js\" defer></script>\n";
+    }
+
+    /** Whether a form that was posted is one of Keyturn's. */
+    public static function isForm(array $post): bool
+    {
+        return isset($post['kt']);
+    }
+
+    /**
+     * Hands on a form as it was posted: `file_get_contents('php://input')`. By `kind`:
+     *  - done: redirect to `url` by 303 and keep `notice` for the page there; with an `epoch`, the reader has replaced his
+     *    own password and is given a new session;
+     *  - again, stale: draw the page anew, with `corrections`; stale because the session ended, where `sign_in_as` says whose;
+     *  - step-up: ask the reader for his password, keep `held` in the form; when he has given it, call held();
+     *  - reveal: draw `title` and `html` this once;
+     *  - script: answer `json` as application/json, with Cache-Control: no-store.
+     *
+     * @return array<string, mixed>
+     */
+    public function submit(string $body, string $url): array
+    {
+        $path = '/v1/views/submit?' . http_build_query(['kt-url' => $url]);
+        return $this->ask('POST', $path, $body, 'application/x-www-form-urlencoded');
+    }
+
+    /**
+     * A form that has waited until the reader gave his password; `forReader` says that he did. Answers as submit().
+     *
+     * @return array<string, mixed>
+     */
+    public function held(string $held, string $url): array
+    {
+        $path = '/v1/views/held?' . http_build_query(['kt-url' => $url]);
+        return $this->ask('POST', $path, (string) json_encode(['held' => $held]), 'application/json');
+    }
+
+    /** The notice that a finished form left, to stand before the heading; empty if it is another's, or too late. */
+    public function notice(string $notice): string
+    {
+        $answer = $this->ask('POST', '/v1/views/notice', (string) json_encode(['notice' => $notice]), 'application/json');
+        return (string) ($answer['html'] ?? '');
+    }
+
+    private function draw(string $path, string $query, ?string $corrections): array
+    {
+        if ($corrections === null) {
+            return $this->ask('GET', "$path?$query", '', '');
+        }
+        $body = (string) json_encode(['corrections' => $corrections]);
+        return $this->ask('POST', "$path?$query", $body, 'application/json');
+    }
+
+    /** @return array<string, mixed> */
+    private function ask(string $method, string $target, string $body, string $type): array
+    {
+        if ($this->onBehalf === null) {
+            throw new LogicException('Say for whom first: forReader().');
+        }
+        $headers = $this->signed($method, $target, $body, $type);
+        $answer = '';
+        $curl = curl_init($this->host . $target);
+        curl_setopt_array($curl, [
+            CURLOPT_CUSTOMREQUEST => $method,
+            CURLOPT_HTTPHEADER => $headers,
+            CURLOPT_CONNECTTIMEOUT => self::CONNECT,
+            CURLOPT_TIMEOUT => self::TOTAL,
+            CURLOPT_FOLLOWLOCATION => false,
+            CURLOPT_PROTOCOLS => CURLPROTO_HTTP | CURLPROTO_HTTPS,
+            CURLOPT_SSL_VERIFYPEER => true,
+            CURLOPT_SSL_VERIFYHOST => 2,
+            CURLOPT_WRITEFUNCTION => static function ($curl, string $part) use (&$answer): int {
+                $answer .= $part;
+                return strlen($answer) > self::ANSWER ? 0 : strlen($part);
+            },
+        ] + ($body === '' ? [] : [CURLOPT_POSTFIELDS => $body]) + ($this->caFile === null ? [] : [CURLOPT_CAINFO => $this->caFile]));
+        $sent = curl_exec($curl);
+        $status = (int) curl_getinfo($curl, CURLINFO_RESPONSE_CODE);
+        $error = curl_error($curl);
+        if ($sent === false) {
+            throw new KeyturnProblem(0, 'unreachable', "Keyturn does not answer: $error");
+        }
+        $decoded = json_decode($answer, true);
+        if ($status === 200 && is_array($decoded)) {
+            if (isset($decoded['css'], $decoded['js'])) {
+                self::$look = ['css' => $this->audience . $decoded['css'], 'js' => $this->audience . $decoded['js']];
+            }
+            return $decoded;
+        }
+        $code = is_array($decoded) && is_string($decoded['code'] ?? null) ? $decoded['code'] : 'answer';
+        $detail = is_array($decoded) ? (string) ($decoded['detail'] ?? $decoded['title'] ?? '') : '';
+        $request = is_array($decoded) ? (string) ($decoded['request'] ?? '') : '';
+        throw new KeyturnProblem($status, $code, trim("$detail [$request]"));
+    }
+
+    /** @return string[] */
+    private function signed(string $method, string $target, string $body, string $type): array
+    {
+        [$path, $query] = explode('?', $target, 2) + [1 => null];
+        $values = ['@method' => $method, '@path' => $path];
+        $headers = [];
+        if ($query !== null) {
+            $values['@query'] = "?$query";
+        }
+        if ($method === 'POST') {
+            $values['content-digest'] = 'sha-256=:' . base64_encode(hash('sha256', $body, true)) . ':';
+            $headers = ["Content-Type: $type", 'Content-Digest: ' . $values['content-digest'], 'Expect:'];
+        }
+        $values['keyturn-on-behalf'] = (string) $this->onBehalf;
+        $parameters = '("' . implode('" "', array_keys($values)) . '");created=' . time()
+            . ';nonce="' . bin2hex(random_bytes(16)) . '";keyid="' . $this->keyId . '"';
+        $base = '';
+        foreach ($values as $name => $value) {
+            $base .= "\"$name\": $value\n";
+        }
+        $base .= "\"@signature-params\": $parameters";
+        $signature = base64_encode(hash_hmac('sha256', $base, $this->signingKey, true));
+        return array_merge($headers, [
+            'Keyturn-On-Behalf: ' . $this->onBehalf,
+            "Signature-Input: sig=$parameters",
+            "Signature: sig=:$signature:",
+            'Accept: application/json',
+        ]);
+    }
+}
+
+/** What the host would not do, or that it did not answer: `code` is as docs/hooks.md lists them. */
+final class KeyturnProblem extends RuntimeException
+{
+    /** @var int 0: there was no answer. */
+    public $status;
+    /** @var string */
+    public $problem;
+
+    public function __construct(int $status, string $problem, string $detail)
+    {
+        parent::__construct("$problem: $detail");
+        $this->status = $status;
+        $this->problem = $problem;
+    }
+}
