@@ -1,0 +1,49 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Keyturn\Client;
+
+/** Kept as files in a folder of one's own, for systems that give an extension no better place. */
+final class FileKeys implements KeptKeys
+{
+    private string $folder;
+
+    /** @param string $folder Made with mode 700 if it is not there. */
+    public function __construct(string $folder)
+    {
+        $this->folder = rtrim($folder, '/');
+    }
+
+    public function find(string $deed): ?array
+    {
+        $text = is_file($this->file($deed)) ? file_get_contents($this->file($deed)) : false;
+        return is_string($text) ? Deeds::entry(json_decode($text, true)) : null;
+    }
+
+    public function keep(string $deed, string $key, string $hook, int $at): void
+    {
+        if (!is_dir($this->folder) && !@mkdir($this->folder, 0700, true) && !is_dir($this->folder)) {
+            throw new \RuntimeException('The folder for operations cannot be made.');
+        }
+        $text = (string) json_encode(['key' => $key, 'hook' => $hook, 'at' => $at]);
+        // Whole or not at all: a file that is cut off would lose the key.
+        $beside = $this->file($deed) . '.' . bin2hex(random_bytes(8));
+        if (@file_put_contents($beside, $text) !== strlen($text) || !@rename($beside, $this->file($deed))) {
+            @unlink($beside);
+            throw new \RuntimeException('The folder for operations cannot be written to.');
+        }
+    }
+
+    public function forget(string $deed): void
+    {
+        if (is_file($this->file($deed))) {
+            @unlink($this->file($deed));
+        }
+    }
+
+    private function file(string $deed): string
+    {
+        return $this->folder . '/' . hash('sha256', $deed) . '.json';
+    }
+}

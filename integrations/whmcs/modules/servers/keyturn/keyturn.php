@@ -1,0 +1,179 @@
+<?php
+
+/**
+ * Keyturn for WHMCS: a server module that sets, resets and mails the passwords of a panel that has no module of its own.
+ * `'success'` is answered only when the Keyturn host has confirmed it. docs/whmcs.md says how it is set up.
+ */
+
+if (!defined('WHMCS')) {
+    die('This file cannot be accessed directly');
+}
+
+require_once __DIR__ . '/lib/autoload.php';
+
+use Keyturn\Client\InvalidSettings;
+use Keyturn\Client\Outcome;
+use Keyturn\Whmcs\ServerModule;
+
+/** @return array<string, mixed> */
+function keyturn_MetaData()
+{
+    return [
+        'DisplayName' => 'Keyturn (passwords)',
+        'APIVersion' => '1.1',
+        'RequiresServer' => true,
+        'DefaultNonSSLPort' => '8089',
+        'DefaultSSLPort' => '443',
+    ];
+}
+
+/** In the order that `ServerModule` reads them in. @return array<string, array<string, string>> */
+function keyturn_ConfigOptions()
+{
+    return [
+        'account-field' => [
+            'FriendlyName' => 'Custom field with the account',
+            'Type' => 'text',
+            'Size' => '30',
+            'Description' => 'Its name, if one holds ids like customer:42. Empty: the account is found by the user name.',
+        ],
+        'reset-mode' => [
+            'FriendlyName' => 'Reset & mail password mails',
+            'Type' => 'dropdown',
+            'Options' => implode(',', ServerModule::MODES),
+            'Default' => ServerModule::MODES[0],
+            'Description' => 'A password that ends, a link to choose one, or a password that stays.',
+        ],
+    ];
+}
+
+/** @return array{success: bool, error: string} */
+function keyturn_TestConnection(array $params)
+{
+    try {
+        $client = (new ServerModule($params))->client();
+    } catch (InvalidSettings $cause) {
+        return ['success' => false, 'error' => $cause->getMessage()];
+    }
+    // The first asks for nothing but a key that works; the second is what an account is found by.
+    foreach ([$client->operation('keyturn-test-connection'), $client->accountsNamed('keyturn-test-connection')] as $outcome) {
+        if (!$outcome->isDone()) {
+            return ['success' => false, 'error' => keyturn_text($outcome) . ' (' . $outcome->getDetail() . ')'];
+        }
+    }
+    return ['success' => true, 'error' => ''];
+}
+
+/** @return string */
+function keyturn_ChangePassword(array $params)
+{
+    $module = new ServerModule($params);
+    $passwords = $module->passwords();
+    return keyturn_text($passwords instanceof Outcome ? $passwords : $passwords->change($module->newPassword()));
+}
+
+/** @return array<string, string> */
+function keyturn_AdminCustomButtonArray()
+{
+    return [
+        'Reset & mail password' => 'ResetAndMail',
+        'Send set-password link' => 'SendLink',
+        'Settle what is open' => 'Settle',
+    ];
+}
+
+/** @return string */
+function keyturn_ResetAndMail(array $params)
+{
+    $module = new ServerModule($params);
+    $passwords = $module->passwords();
+    return keyturn_text($passwords instanceof Outcome ? $passwords : $passwords->resetAndMail($module->resetMode()));
+}
+
+/** @return string */
+function keyturn_SendLink(array $params)
+{
+    $passwords = (new ServerModule($params))->passwords();
+    return keyturn_text($passwords instanceof Outcome ? $passwords : $passwords->resetAndMail('link'));
+}
+
+/**
+ * Asks the host what became of attempts whose answer did not come. Success: whatever was open was done, or nothing was open.
+ *
+ * @return string
+ */
+function keyturn_Settle(array $params)
+{
+    $passwords = (new ServerModule($params))->passwords();
+    if ($passwords instanceof Outcome) {
+        return keyturn_text($passwords);
+    }
+    $sentences = [];
+    foreach ($passwords->settle() as $deed => $outcome) {
+        if (!$outcome->isDone()) {
+            $sentences[] = $passwords->words()->of('deed-' . $deed) . ': ' . $outcome->getSentence();
+        }
+    }
+    return $sentences === [] ? 'success' : implode(' ', $sentences);
+}
+
+/** @return array<string, string> Label => HTML. */
+function keyturn_AdminServicesTabFields(array $params)
+{
+    $passwords = (new ServerModule($params))->passwords();
+    if ($passwords instanceof Outcome) {
+        return [];
+    }
+    $fields = [];
+    foreach ($passwords->lines() as $label => $line) {
+        $fields[htmlspecialchars($label, ENT_QUOTES, 'UTF-8')] = htmlspecialchars($line, ENT_QUOTES, 'UTF-8');
+    }
+    return $fields;
+}
+
+/** @return array<string, mixed> */
+function keyturn_ClientArea(array $params)
+{
+    $passwords = (new ServerModule($params))->passwords();
+    return [
+        'tabOverviewModuleOutputTemplate' => 'templates/overview.tpl',
+        'templateVariables' => [
+            'keyturnLines' => $passwords instanceof Outcome ? [] : $passwords->lines(),
+        ],
+    ];
+}
+
+/** @return string */
+function keyturn_CreateAccount(array $params)
+{
+    return keyturn_text((new ServerModule($params))->refused('passwords-only'));
+}
+
+/** @return string */
+function keyturn_SuspendAccount(array $params)
+{
+    return keyturn_text((new ServerModule($params))->refused('passwords-only'));
+}
+
+/** @return string */
+function keyturn_UnsuspendAccount(array $params)
+{
+    return keyturn_text((new ServerModule($params))->refused('passwords-only'));
+}
+
+/** @return string */
+function keyturn_TerminateAccount(array $params)
+{
+    return keyturn_text((new ServerModule($params))->refused('passwords-only'));
+}
+
+/** What WHMCS is told, and shows to staff, and of a changed password to the customer: `'success'`, or plain text. */
+function keyturn_text(Outcome $outcome): string
+{
+    if ($outcome->isDone()) {
+        return 'success';
+    }
+    // A sentence that happened to be the word would be taken for it.
+    $sentence = $outcome->getSentence();
+    return $sentence === '' || strtolower(trim($sentence)) === 'success' ? 'Nothing is known of the outcome.' : $sentence;
+}

@@ -1,0 +1,141 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Keyturn\Whmcs;
+
+use Keyturn\Client\Client;
+use Keyturn\Client\InvalidSettings;
+use Keyturn\Client\Outcome;
+use Keyturn\Client\Sentences;
+use Keyturn\Client\Settings;
+
+/** What WHMCS's `$params` mean to the server module. Nothing in them need be there. */
+final class ServerModule
+{
+    public const NAME = 'keyturn';
+    /** In the order of `keyturn_ConfigOptions`: what WHMCS hands over as configoption1, 2, … */
+    private const ACCOUNT_FIELD = 'configoption1';
+    private const RESET_MODE = 'configoption2';
+    /** What may be mailed by the button. */
+    public const MODES = ['temporary', 'link', 'permanent'];
+
+    /** @var array<string, mixed> */
+    private array $params;
+    /** @var array<string, mixed> Of local.php. */
+    private array $local;
+
+    /** @param array<string, mixed> $params */
+    public function __construct(
+        #[\SensitiveParameter]
+        array $params
+    ) {
+        $this->params = $params;
+        $file = dirname(__DIR__) . '/local.php';
+        $local = is_file($file) ? require $file : [];
+        $this->local = is_array($local) ? $local : [];
+    }
+
+    public function language(): string
+    {
+        $client = $this->params['clientsdetails'] ?? [];
+        return Words::languageNamed(is_array($client) ? $client['language'] ?? '' : '');
+    }
+
+    /** What stands for a failure before there is a client. */
+    public function refused(string $code): Outcome
+    {
+        return Outcome::refused($code, Sentences::of($code, $this->language()));
+    }
+
+    /** @throws InvalidSettings */
+    public function client(): Client
+    {
+        $host = $this->text('serverhostname') !== '' ? $this->text('serverhostname') : $this->text('serverip');
+        if (filter_var($host, FILTER_VALIDATE_IP, FILTER_FLAG_IPV6) !== false) {
+            $host = '[' . $host . ']';
+        }
+        $secure = in_array($this->params['serversecure'] ?? false, [true, 1, '1', 'on'], true);
+        $port = $this->text('serverport');
+        return new Client(new Settings([
+            'address' => ($secure ? 'https://' : 'http://') . $host . ($port === '' ? '' : ':' . $port),
+            'token' => $this->params['serverpassword'] ?? '',
+            'language' => $this->language(),
+        ] + array_intersect_key($this->local, array_flip(['ca-file', 'sign', 'connect-seconds', 'total-seconds']))));
+    }
+
+    /**
+     * The service's passwords, or why it has none here.
+     *
+     * @return ServicePasswords|Outcome
+     */
+    public function passwords()
+    {
+        try {
+            $client = $this->client();
+        } catch (InvalidSettings $cause) {
+            $outcome = $this->refused('not-set-up')->withDetail($cause->getMessage());
+            Log::note(self::NAME, 'settings', ['service' => $this->service()], $outcome, $this->secrets());
+            return $outcome;
+        }
+        $keys = ServiceProperties::of($this->params['model'] ?? null);
+        if ($keys === null || $this->service() === 0) {
+            return $this->refused('not-set-up')->withDetail('WHMCS handed over no service with properties (7.2 or later).');
+        }
+        $field = $this->text(self::ACCOUNT_FIELD);
+        $account = '';
+        if ($field !== '') {
+            $fields = $this->params['customfields'] ?? [];
+            $account = is_array($fields) && is_string($fields[$field] ?? null) ? trim($fields[$field]) : '';
+            if ($account === '') {
+                return $this->refused('no-name')->withDetail('The custom field ' . $field . ' is empty.');
+            }
+        }
+        return new ServicePasswords(
+            $client,
+            $keys,
+            self::NAME,
+            $this->service(),
+            $this->text('username'),
+            $account,
+            $this->secrets()
+        );
+    }
+
+    /** The new password: each byte as WHMCS has it, unless local.php asks for the one rule there is. */
+    public function newPassword(): string
+    {
+        $new = $this->params['password'] ?? '';
+        $new = is_string($new) ? $new : '';
+        return ($this->local['decode-entities'] ?? false) === true ? Entities::decode($new) : $new;
+    }
+
+    public function resetMode(): string
+    {
+        $mode = $this->text(self::RESET_MODE);
+        return in_array($mode, self::MODES, true) ? $mode : self::MODES[0];
+    }
+
+    private function service(): int
+    {
+        return (int) ($this->params['serviceid'] ?? 0);
+    }
+
+    private function text(string $name): string
+    {
+        $text = $this->params[$name] ?? '';
+        return is_string($text) || is_int($text) ? trim((string) $text) : '';
+    }
+
+    /** @return array<int, string> */
+    private function secrets(): array
+    {
+        $secrets = [];
+        foreach (['password', 'serverpassword', 'serveraccesshash'] as $name) {
+            if (is_string($this->params[$name] ?? null) && $this->params[$name] !== '') {
+                $secrets[] = $this->params[$name];
+            }
+        }
+        return $secrets;
+    }
+}

@@ -1,0 +1,105 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Keyturn\Whmcs;
+
+/** What the modules say of a password and its mail, in English and Spanish. */
+final class Words
+{
+    private const WORDS = [
+        'en' => [
+            'account' => 'Account', 'password' => 'Password', 'mail' => 'Last mail', 'open' => 'Not settled',
+            'state-set' => 'A password is set.',
+            'state-temporary' => 'A temporary password works until {time}. It must be changed at the first sign-in.',
+            'state-must_change' => 'It must be changed at the next sign-in.',
+            'state-none' => 'There is no password: nobody can sign in with one.',
+            'changed' => 'Last set {time}.',
+            'no-mail' => 'None.',
+            'to' => 'To {address}.',
+            'answered' => 'Their server said: {answer}',
+            'next' => 'Next attempt {time}.',
+            'open-since' => 'Since {time} it is not known what became of “{deed}”.',
+            'deed-set' => 'Change password', 'deed-mail' => 'Reset & mail password', 'deed-link' => 'Send set-password link',
+            'not-now' => 'Not known just now: {reason}',
+            'mailed' => 'The mail is queued. {sentence}', 'set' => 'The new password is set.',
+            'title' => 'Panel password', 'new' => 'New password', 'again' => 'New password, once more',
+            'save' => 'Change password', 'not-same' => 'The two passwords are not the same. Nothing was changed.',
+            'look' => 'Look again', 'back' => 'Back',
+            'point-mail' => 'The mail goes to the address that the panel has. A temporary password replaces the present one at once, and open sessions end.',
+            'point-link' => 'A one-time link is mailed. The present password works until the link is used.',
+            'settled-done' => 'It was done.', 'no-service' => 'There is no such service here.',
+            'form-expired' => 'This form has expired. Nothing was changed. Please try again.',
+            'services' => 'Services', 'manage' => 'Password', 'no-services' => 'This client has no service with a user name.',
+            'suspended' => 'This service is not active, so its password cannot be changed here.',
+        ],
+        'es' => [
+            'account' => 'Cuenta', 'password' => 'Contraseña', 'mail' => 'Último correo', 'open' => 'Sin aclarar',
+            'state-set' => 'Hay una contraseña.',
+            'state-temporary' => 'Una contraseña temporal funciona hasta {time}. Hay que cambiarla al iniciar sesión por primera vez.',
+            'state-must_change' => 'Hay que cambiarla al iniciar sesión la próxima vez.',
+            'state-none' => 'No hay contraseña: nadie puede iniciar sesión con una.',
+            'changed' => 'Puesta por última vez {time}.',
+            'no-mail' => 'Ninguno.',
+            'to' => 'Para {address}.',
+            'answered' => 'Su servidor dijo: {answer}',
+            'next' => 'Próximo intento {time}.',
+            'open-since' => 'Desde {time} no se sabe qué fue de «{deed}».',
+            'deed-set' => 'Cambiar contraseña', 'deed-mail' => 'Restablecer y enviar contraseña',
+            'deed-link' => 'Enviar enlace para elegirla',
+            'not-now' => 'No se sabe ahora mismo: {reason}',
+            'mailed' => 'El correo está en cola. {sentence}', 'set' => 'La contraseña nueva está puesta.',
+            'title' => 'Contraseña del panel', 'new' => 'Contraseña nueva', 'again' => 'Contraseña nueva, otra vez',
+            'save' => 'Cambiar contraseña', 'not-same' => 'Las dos contraseñas no coinciden. No se ha cambiado nada.',
+            'look' => 'Volver a mirar', 'back' => 'Volver',
+            'point-mail' => 'El correo va a la dirección que tiene el panel. Una contraseña temporal sustituye a la actual al momento y se cierran las sesiones abiertas.',
+            'point-link' => 'Se envía un enlace de un solo uso. La contraseña actual funciona hasta que se use.',
+            'settled-done' => 'Se hizo.', 'no-service' => 'No existe este servicio.',
+            'form-expired' => 'Este formulario ha caducado. No se ha cambiado nada. Inténtalo de nuevo.',
+            'services' => 'Servicios', 'manage' => 'Contraseña', 'no-services' => 'Este cliente no tiene ningún servicio con usuario.',
+            'suspended' => 'Este servicio no está activo: su contraseña no se puede cambiar aquí.',
+        ],
+    ];
+
+    private string $language;
+
+    /** @param string $language As the client's settings have it: `en`, `es`. */
+    public function __construct(string $language)
+    {
+        $this->language = isset(self::WORDS[$language]) ? $language : 'en';
+    }
+
+    /** @param mixed $name WHMCS's name of a language: `english`, `spanish`. */
+    public static function languageNamed($name): string
+    {
+        return is_string($name) && strncmp(strtolower($name), 'spanish', 7) === 0 ? 'es' : 'en';
+    }
+
+    /** @param array<string, string> $values */
+    public function of(string $word, array $values = []): string
+    {
+        $replaced = [];
+        foreach ($values as $name => $value) {
+            $replaced['{' . $name . '}'] = $value;
+        }
+        return strtr(self::WORDS[$this->language][$word], $replaced);
+    }
+
+    /** @return array<string, string> */
+    public function all(): array
+    {
+        return self::WORDS[$this->language];
+    }
+
+    /** @return array<int, string> */
+    public static function languages(): array
+    {
+        return array_keys(self::WORDS);
+    }
+
+    /** @param int $millis Since 1970. */
+    public static function time(int $millis): string
+    {
+        return gmdate('Y-m-d H:i', intdiv($millis, 1000)) . ' UTC';
+    }
+}
