@@ -16,7 +16,7 @@ pub(crate) struct Need {
     is_there: fn() -> bool,
 }
 
-/// For the tests that walk in a browser, beside a panel in PHP, and that send mail.
+/// For the tests that walk in a browser, beside a panel and billing systems in PHP, and that send mail.
 pub(crate) const TESTS: &[Need] = &[
     Need {
         packages: &["chromium"],
@@ -33,6 +33,17 @@ pub(crate) const TESTS: &[Need] = &[
             program("php").args(["-r", loaded]).answer().is_some()
         },
     },
+    // For the integrations with billing systems: what these bring along themselves is the same as Debian's.
+    Need {
+        packages: &["php-cli", "php-curl", "php-xml", "php-illuminate-database", "smarty4"],
+        is_there: || {
+            let loaded = "exit((int) !(extension_loaded('curl') && extension_loaded('dom') \
+                          && stream_resolve_include_path('Illuminate/Database/autoload.php') \
+                          && stream_resolve_include_path('smarty4/Smarty.class.php')));";
+            program("php").args(["-r", loaded]).answer().is_some()
+        },
+    },
+    Need { packages: &["phpunit"], is_there: || program("phpunit").arg("--version").answer().is_some() },
     Need {
         packages: &["python3-venv"],
         is_there: || program("python3").args(["-c", "import venv, ensurepip"]).answer().is_some(),

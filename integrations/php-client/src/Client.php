@@ -52,12 +52,11 @@ final class Client
             return $this->refused($code)->withDetail('The argument ' . $argument . ' was not sent.');
         }
         $reply = $this->send('POST', '/v1/hooks/' . $hook, '', $body, $key);
-        return $this->read($reply, $changes ? $key : null, 'application/json', static function (array $answer) use (
-            $hook,
-            $arguments
-        ): bool {
+        $fits = static function (array $answer) use ($hook, $arguments): bool {
             return Shapes::fits($hook, $answer, $arguments);
-        });
+        };
+        unset($arguments['account'], $arguments['mode']);
+        return $this->read($reply, $changes ? $key : null, $fits, array_values(array_filter($arguments, 'is_string')));
     }
 
     /** What became of the request with this Idempotency-Key: `['state' => 'done'|'under_way'|'not_done', 'hook', 'answer']`. */
@@ -128,7 +127,7 @@ final class Client
 
     private function get(string $path, string $query, callable $fits): Outcome
     {
-        return $this->read($this->send('GET', $path, $query, null, null), null, 'application/json', $fits);
+        return $this->read($this->send('GET', $path, $query, null, null), null, $fits, []);
     }
 
     private function send(
@@ -157,9 +156,18 @@ final class Client
         return $this->transport->send($method, $query === '' ? $path : $path . '?' . $query, $headers, $body);
     }
 
-    /** @param ?string $key Null: it changes nothing, so there is nothing that might have been done. */
-    private function read(Reply $reply, ?string $key, string $type, callable $fits): Outcome
-    {
+    /**
+     * @param ?string $key Null: it changes nothing, so there is nothing that might have been done.
+     * @param callable(array<string, mixed>): bool $fits
+     * @param array<int, string> $sent Secrets.
+     */
+    private function read(
+        Reply $reply,
+        ?string $key,
+        callable $fits,
+        #[\SensitiveParameter]
+        array $sent
+    ): Outcome {
         $request = $reply->header('x-request-id');
         $request = preg_match('/^[A-Za-z0-9-]{1,64}\z/', $request) === 1 ? $request : '';
         if ($reply->status === 0 && !$reply->sent) {
@@ -168,11 +176,11 @@ final class Client
         if ($reply->status === 0) {
             return $this->open($key, 'no-answer')->withDetail($reply->failure);
         }
-        $answer = $reply->status === 200 ? Json::object($reply, $type) : null;
+        $answer = $reply->status === 200 ? Json::object($reply, 'application/json') : null;
         if ($answer !== null && $fits($answer)) {
             return Outcome::done($answer)->withRequest($request);
         }
-        $problem = $reply->status >= 400 ? Problem::read($reply) : null;
+        $problem = $reply->status >= 400 ? Problem::read($reply, $sent + [-1 => $this->settings->getToken()]) : null;
         if ($problem === null) {
             $what = 'An answer of status ' . $reply->status . ' that is not one of a Keyturn host to this request.';
             return $this->open($key, 'bad-answer')->withDetail($what)->withRequest($request);

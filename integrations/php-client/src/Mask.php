@@ -147,7 +147,7 @@ final class Mask
      */
     private static function base64(string $text): array
     {
-        $forms = [rtrim(base64_encode($text), '=')];
+        $forms = [base64_encode($text), rtrim(base64_encode($text), '=')];
         foreach ([0, 1, 2] as $before) {
             $length = $before + strlen($text);
             $whole = intdiv($length * 8, 6);

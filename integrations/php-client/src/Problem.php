@@ -40,9 +40,16 @@ final class Problem
         $this->settles = $settles;
     }
 
-    /** Reads one, if it is one: of its type, of this status, and with a code that goes with it. */
-    public static function read(Reply $reply): ?self
-    {
+    /**
+     * Reads one, if it is one: of its type, of this status, and with a code that goes with it.
+     *
+     * @param array<int, string> $sent What was sent and should not come back: a host that repeats it does not get it into a log.
+     */
+    public static function read(
+        Reply $reply,
+        #[\SensitiveParameter]
+        array $sent
+    ): ?self {
         $document = Json::object($reply, 'application/problem+json');
         $code = $document['code'] ?? null;
         if (!is_string($code) || preg_match('/^[a-z][a-z0-9-]{0,39}\z/', $code) !== 1) {
@@ -55,17 +62,35 @@ final class Problem
         $isKnown = isset(self::CODES[$code]);
         $settles = $isKnown ? !in_array($code, self::UNSETTLED, true) : $reply->status >= 400 && $reply->status < 500;
         $problem = new self($code, $settles);
-        $problem->detail = Sentences::plain($document['detail'] ?? '');
+        $problem->detail = self::without($sent, 4, $document['detail'] ?? '');
         $problem->reason = Sentences::plain($document['reason'] ?? '', 40);
+        // A shorter password may be a word of the sentence, "password" itself for one.
         if ($code === 'refused') {
-            $problem->message = $problem->detail;
+            $problem->message = self::without($sent, 12, $document['detail'] ?? '');
         } elseif ($code === 'invalid' && is_array($document['errors'] ?? null)) {
             $messages = [];
             foreach (array_slice($document['errors'], 0, 10) as $error) {
-                $messages[] = Sentences::plain(is_array($error) ? $error['message'] ?? '' : '');
+                $messages[] = self::without($sent, 12, is_array($error) ? $error['message'] ?? '' : '');
             }
             $problem->message = implode(' ', array_filter($messages, static fn (string $text): bool => $text !== ''));
         }
         return $problem;
+    }
+
+    /**
+     * A text as one plain line, without what was sent of so many bytes or more. In this order: a line that is cut may hold part
+     * of a secret.
+     *
+     * @param array<int, string> $sent
+     * @param mixed $text
+     */
+    private static function without(
+        #[\SensitiveParameter]
+        array $sent,
+        int $bytes,
+        $text
+    ): string {
+        $secrets = array_filter($sent, static fn (string $value): bool => strlen($value) >= $bytes);
+        return is_string($text) ? Sentences::plain(Mask::of([$text], array_values($secrets))[0]) : '';
     }
 }

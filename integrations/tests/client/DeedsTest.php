@@ -55,9 +55,9 @@ final class DeedsTest extends TestCase
         $this->keys->fails = false;
         self::assertTrue($this->perform($host)->isDone());
         self::assertSame([], $this->keys->kept);
-        self::assertTrue($this->perform($host)->isRefused() || $this->perform($host)->isDone());
-        [$one, $other] = $host->keys();
-        self::assertNotSame($one, $other, 'a new deed has a new key');
+        self::assertTrue($this->perform($host)->isDone());
+        self::assertTrue($this->perform($host)->isRefused());
+        self::assertCount(3, array_unique($host->keys()), 'a new deed has a new key');
         self::assertSame([], $this->keys->kept);
     }
 

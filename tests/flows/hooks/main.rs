@@ -1,5 +1,6 @@
 //! Hooks over HTTP, as a billing system calls them: the built binary, real sockets.
 
+mod billing;
 mod calls;
 mod described;
 mod keys;

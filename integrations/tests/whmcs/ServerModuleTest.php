@@ -1,0 +1,325 @@
+<?php
+
+declare(strict_types=1);
+
+use Keyturn\Whmcs\ServerModule;
+use PHPUnit\Framework\TestCase;
+
+/** The server module by the contract that WHMCS publishes, against hosts of every kind. */
+final class ServerModuleTest extends TestCase
+{
+    private const TOKEN = 'kt_abcdefghijkl_abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrst';
+    private const PASSWORD = 'Küche & <Lampe> "9" %+/ oats';
+
+    private WhmcsModel $model;
+
+    protected function setUp(): void
+    {
+        Whmcs::reset();
+        $this->model = new WhmcsModel();
+    }
+
+    /** @return array<string, mixed> What WHMCS hands over, as its documents list it. */
+    private function params(string $address, array $more = []): array
+    {
+        $parts = parse_url($address);
+        return $more + [
+            'serviceid' => 42, 'userid' => 7, 'pid' => 3, 'serverid' => 1, 'domain' => 'marta.example', 'username' => 'marta',
+            'password' => self::PASSWORD, 'producttype' => 'hostingaccount', 'moduletype' => 'keyturn',
+            'configoption1' => '', 'configoption2' => 'temporary', 'customfields' => [], 'configoptions' => [],
+            'clientsdetails' => ['userid' => 7, 'email' => 'marta@vidal.example', 'language' => ''],
+            'server' => true, 'serverip' => '192.0.2.1', 'serverhostname' => $parts['host'], 'serverusername' => '',
+            'serverpassword' => self::TOKEN, 'serveraccesshash' => '', 'serversecure' => $parts['scheme'] === 'https',
+            'serverport' => $parts['port'], 'model' => $this->model,
+        ];
+    }
+
+    /** @return array<string, array{string, string}> As in WHMCS's own sample tests. */
+    public function functions(): array
+    {
+        $functions = ['ConfigOptions' => 'array', 'MetaData' => 'array', 'CreateAccount' => 'string', 'SuspendAccount' => 'string',
+            'UnsuspendAccount' => 'string', 'TerminateAccount' => 'string', 'ChangePassword' => 'string', 'ChangePackage' => 'string',
+            'TestConnection' => 'array', 'AdminCustomButtonArray' => 'array', 'ClientAreaCustomButtonArray' => 'array',
+            'AdminServicesTabFields' => 'array', 'AdminServicesTabFieldsSave' => 'NULL', 'ServiceSingleSignOn' => 'array',
+            'AdminSingleSignOn' => 'array', 'ClientArea' => 'array', 'ResetAndMail' => 'string', 'SendLink' => 'string',
+            'Settle' => 'string'];
+        $all = [];
+        foreach ($functions as $function => $type) {
+            $all[$function] = [$function, $type];
+        }
+        return $all;
+    }
+
+    /** @dataProvider functions */
+    public function testEachFunctionThatThereIsTakesNothingAndAnswersItsType(string $function, string $type): void
+    {
+        $isThere = function_exists('keyturn_' . $function);
+        self::assertSame(!in_array($function, ['ChangePackage', 'ClientAreaCustomButtonArray', 'AdminServicesTabFieldsSave',
+            'ServiceSingleSignOn', 'AdminSingleSignOn'], true), $isThere, 'what is not supported is not defined');
+        if ($isThere) {
+            $result = ('keyturn_' . $function)([]);
+            self::assertSame($type, gettype($result));
+            self::assertNotSame('success', $result);
+        }
+    }
+
+    /** @dataProvider nonsense */
+    public function testNoParamsAreTakenForSuccess(array $params): void
+    {
+        foreach (['ChangePassword', 'ResetAndMail', 'SendLink', 'Settle', 'CreateAccount'] as $function) {
+            $text = ('keyturn_' . $function)($params);
+            self::assertIsString($text);
+            self::assertNotSame('success', $text, $function);
+        }
+        self::assertFalse(keyturn_TestConnection($params)['success']);
+        self::assertSame([], keyturn_AdminServicesTabFields($params));
+        self::assertIsArray(keyturn_ClientArea($params));
+        Secrets::assertNone(Whmcs::logged(), self::PASSWORD, self::TOKEN);
+    }
+
+    /** @return array<string, array{array<string, mixed>}> */
+    public function nonsense(): array
+    {
+        $this->setUp();
+        $good = $this->params('http://127.0.0.1:1');
+        $cases = ['nothing' => [[]], 'nulls' => [array_fill_keys(array_keys($good), null)],
+            'lists' => [array_fill_keys(array_keys($good), [['x']])], 'no model' => [['model' => null] + $good],
+            'http elsewhere' => [['serverhostname' => 'panel.example'] + $good], 'no token' => [['serverpassword' => ''] + $good],
+            'no host' => [['serverhostname' => '', 'serverip' => ''] + $good], 'no service' => [['serviceid' => 0] + $good]];
+        return $cases;
+    }
+
+    public function testWhatTheHostCannotDoIsNeverASuccess(): void
+    {
+        $host = new FakeHost([]);
+        foreach (['CreateAccount', 'SuspendAccount', 'UnsuspendAccount', 'TerminateAccount'] as $function) {
+            $text = ('keyturn_' . $function)($this->params($host->address));
+            self::assertStringContainsString('passwords only', $text);
+        }
+        self::assertSame([], $host->requests());
+    }
+
+    public function testMetaDataAndOptionsAreOfTheFormThatWhmcsReads(): void
+    {
+        self::assertSame('1.1', keyturn_MetaData()['APIVersion']);
+        self::assertTrue(keyturn_MetaData()['RequiresServer']);
+        foreach (keyturn_ConfigOptions() as $option) {
+            self::assertContains($option['Type'], ['text', 'password', 'yesno', 'dropdown', 'radio', 'textarea']);
+        }
+        self::assertSame(['account-field', 'reset-mode'], array_keys(keyturn_ConfigOptions()), 'configoption1, configoption2');
+        foreach (keyturn_AdminCustomButtonArray() as $label => $suffix) {
+            self::assertTrue(function_exists('keyturn_' . $suffix), $label);
+        }
+        self::assertArrayHasKey('Reset & mail password', keyturn_AdminCustomButtonArray());
+    }
+
+    public function testSuccessIsSaidWhenTheHostHasConfirmedItAndTheLogHoldsNoSecret(): void
+    {
+        $host = new FakeHost([FakeHost::named(), FakeHost::changed()]);
+        self::assertSame('success', keyturn_ChangePassword($this->params($host->address)));
+        self::assertSame(['account' => 'customer:1', 'new' => self::PASSWORD, 'must_change' => false], $host->bodies()[1]);
+        self::assertStringContainsString('named=marta ', $host->requests()[0]);
+        self::assertSame('', $this->model->serviceProperties->get('Keyturn operations'));
+        self::assertCount(1, Whmcs::$log);
+        [$module, $action, $request, $response, , $replaced] = Whmcs::$log[0];
+        self::assertSame(['keyturn', 'password/set-password', []], [$module, $action, $replaced]);
+        self::assertSame('********', json_decode($request, true)['new'], 'by key, in one width');
+        self::assertSame(['outcome' => 'done', 'code' => 'done'], json_decode($response, true));
+        Secrets::assertNone(Whmcs::logged(), self::PASSWORD, self::TOKEN, 'e1-epoch');
+    }
+
+    /** @dataProvider failures */
+    public function testWhateverElseHappensIsToldInPlainTextAndNothingOfTheInside(array $steps, string $word): void
+    {
+        $host = new FakeHost($steps);
+        $params = $this->params($host->address);
+        $text = keyturn_ChangePassword($params);
+        self::assertNotSame('success', $text);
+        self::assertStringContainsString($word, $text);
+        self::assertDoesNotMatchRegularExpression('/[<>]|127\.0\.0\.1|curl|HTTP|JSON|kt_|customer:1|step-up/i', $text);
+        Secrets::assertNone($text . Whmcs::logged(), self::PASSWORD, self::TOKEN);
+    }
+
+    /** @return array<string, array{array<int, array<string, mixed>>, string}> */
+    public function failures(): array
+    {
+        $echo = ['detail' => 'It was ' . self::PASSWORD . ' and ' . base64_encode(self::PASSWORD)];
+        $invalid = ['errors' => [['path' => 'new', 'code' => 'too-short', 'message' => 'This has 3 characters.']]];
+        return [
+            'down' => [[['reset' => true]], 'did not answer'],
+            'nobody has the name' => [[FakeHost::answer(200, ['accounts' => []])], 'No account'],
+            'an address of two' => [[FakeHost::answer(200, ['accounts' => [['account' => 'customer:1', 'matched' => 'email'],
+                ['account' => 'customer:2', 'matched' => 'email']]])], 'More than one'],
+            'too old a host' => [[FakeHost::problem(404, 'no-such-address')], 'did not let this request in'],
+            'a key that may not' => [[FakeHost::named(), FakeHost::problem(403, 'step-up', $echo)], 'did not let this request in'],
+            'too short' => [[FakeHost::named(), FakeHost::problem(422, 'invalid', $invalid)], 'This has 3 characters.'],
+            'busy' => [[FakeHost::named(), FakeHost::problem(503, 'busy', $echo, ['Retry-After' => '5'])], 'busy'],
+            'a fault' => [[FakeHost::named(), FakeHost::problem(500, 'plugin', $echo)], 'fault'],
+            'a long tale with it at its end' => [[FakeHost::named(), FakeHost::problem(422, 'refused',
+                ['detail' => str_repeat('x', 385) . self::PASSWORD])], 'xxx'],
+            'a sentence with it' => [[FakeHost::named(), FakeHost::problem(422, 'invalid',
+                ['errors' => [['path' => 'new', 'code' => 'known', 'message' => self::PASSWORD . ' is known.']]])], 'is known.'],
+            'reset' => [[FakeHost::named(), ['reset' => true]], 'may or may not'],
+            'HTML' => [[FakeHost::named(), FakeHost::answer(200, '<b>success</b>', 'text/html')], 'may or may not'],
+            'success as a word' => [[FakeHost::named(), FakeHost::answer(200, '"success"')], 'may or may not'],
+            'a sentence that is the word' => [[FakeHost::named(), FakeHost::problem(422, 'refused', ['detail' => 'Success'])], 'Nothing is known'],
+        ];
+    }
+
+    public function testASentenceIsInTheClientsLanguage(): void
+    {
+        $host = new FakeHost([FakeHost::named(), FakeHost::problem(500, 'plugin')]);
+        $text = keyturn_ChangePassword($this->params($host->address, ['clientsdetails' => ['language' => 'spanish']]));
+        self::assertStringContainsString('tuvo un fallo', $text);
+        self::assertStringContainsString('Accept-Language: es', $host->requests()[1]);
+    }
+
+    public function testThePasswordIsTheOneThatWhmcsHandsOverUnlessTheOneRuleIsSet(): void
+    {
+        $cases = ['fish &amp; chips &amp;lt; &#039;', '  spaces  ', 'R&D <x> "y"'];
+        $local = Packed::folder('whmcs') . '/modules/servers/keyturn/local.php';
+        foreach ([false, true] as $decodes) {
+            file_put_contents($local, '<?php return ["decode-entities" => ' . var_export($decodes, true) . '];');
+            foreach ($cases as $case) {
+                $host = new FakeHost([FakeHost::named(), FakeHost::changed()]);
+                $params = $this->params($host->address, ['password' => $case]);
+                self::assertSame('success', keyturn_ChangePassword($params));
+                $expected = $decodes && $case === $cases[0] ? "fish & chips &lt; '" : $case;
+                self::assertSame($expected, $host->bodies()[1]['new']);
+                Secrets::assertNone(Whmcs::logged(), trim($case), $expected);
+            }
+            unlink($local);
+        }
+    }
+
+    public function testWhatLocalPhpSaysHolds(): void
+    {
+        $authority = new Authority();
+        $local = Packed::folder('whmcs') . '/modules/servers/keyturn/local.php';
+        $steps = [FakeHost::answer(200, ['state' => 'not_done', 'hook' => null, 'answer' => null]), FakeHost::answer(200, ['accounts' => []])];
+        $host = new FakeHost($steps, $authority->certificate('IP:127.0.0.1'));
+        $untrusted = keyturn_TestConnection($this->params($host->address));
+        self::assertFalse($untrusted['success']);
+        self::assertStringContainsString('not safe', $untrusted['error']);
+        file_put_contents($local, '<?php return ' . var_export(['ca-file' => $authority->caFile, 'sign' => false], true) . ';');
+        try {
+            self::assertSame(['success' => true, 'error' => ''], keyturn_TestConnection($this->params($host->address)));
+            self::assertStringContainsString('Bearer ' . self::TOKEN, $host->requests()[0]);
+        } finally {
+            unlink($local);
+        }
+        $example = require dirname(__DIR__, 2) . '/whmcs/modules/servers/keyturn/local.example.php';
+        self::assertFalse($example['decode-entities']);
+        self::assertSame([5, 10, true], [$example['connect-seconds'], $example['total-seconds'], $example['sign']]);
+    }
+
+    public function testTheAccountMayStandInACustomField(): void
+    {
+        $host = new FakeHost([FakeHost::changed()]);
+        $params = $this->params($host->address, ['configoption1' => 'Panel account', 'customfields' => ['Panel account' => ' customer:9 ']]);
+        self::assertSame('success', keyturn_ChangePassword($params));
+        self::assertSame('customer:9', $host->bodies()[0]['account']);
+        foreach (['', 'nine', "customer:9\ncustomer:10"] as $wrong) {
+            $params['customfields']['Panel account'] = $wrong;
+            self::assertNotSame('success', keyturn_ChangePassword($params));
+        }
+        self::assertCount(1, $host->requests(), 'nothing is guessed');
+    }
+
+    public function testWhatIsLeftOpenKeepsItsKeyAndARetrySettlesIt(): void
+    {
+        foreach ([false, true] as $asHtml) {
+            $this->model = new WhmcsModel();
+            $this->model->serviceProperties->asHtml = $asHtml;
+            $host = new FakeHost([FakeHost::named(), ['reset' => true], FakeHost::named(), FakeHost::changed()]);
+            self::assertStringContainsString('may or may not', keyturn_ChangePassword($this->params($host->address)));
+            self::assertStringContainsString('kt-', $this->model->serviceProperties->get('Keyturn operations'));
+            Secrets::assertNone(print_r($this->model, true), self::PASSWORD, self::TOKEN);
+            self::assertSame('success', keyturn_ChangePassword($this->params($host->address)));
+            self::assertSame($host->keys()[1], $host->keys()[3]);
+            self::assertSame('', $this->model->serviceProperties->get('Keyturn operations'));
+        }
+    }
+
+    public function testALookAtTheOperationSettlesIt(): void
+    {
+        $done = ['state' => 'done', 'hook' => 'password/reset-and-mail', 'answer' => ['mail' => 'm1', 'mode' => 'temporary']];
+        $host = new FakeHost([FakeHost::named(), ['reset' => true], FakeHost::answer(200, ['state' => 'under_way']), FakeHost::answer(200, $done)]);
+        self::assertStringContainsString('may or may not', keyturn_ResetAndMail($this->params($host->address)));
+        self::assertStringContainsString('still being done', keyturn_Settle($this->params($host->address)));
+        self::assertSame('success', keyturn_Settle($this->params($host->address)));
+        self::assertSame('success', keyturn_Settle($this->params($host->address)), 'nothing is open');
+        self::assertCount(4, $host->requests());
+    }
+
+    public function testWhereTheKeyCannotBeKeptNothingIsSent(): void
+    {
+        $this->model->serviceProperties->fails = true;
+        $host = new FakeHost([FakeHost::named(), FakeHost::changed()]);
+        $text = keyturn_ChangePassword($this->params($host->address));
+        self::assertStringContainsString('Nothing was changed', $text);
+        self::assertStringNotContainsString('SQLSTATE', $text);
+        self::assertCount(1, $host->requests());
+    }
+
+    public function testAnEmptyPasswordIsNotSent(): void
+    {
+        $host = new FakeHost([]);
+        foreach (['', null, []] as $empty) {
+            self::assertStringContainsString('no new password', keyturn_ChangePassword($this->params($host->address, ['password' => $empty])));
+        }
+        self::assertSame([], $host->requests());
+    }
+
+    public function testTheButtonsMailWhatTheProductSays(): void
+    {
+        $reset = static function (string $mode): array {
+            return FakeHost::answer(200, ['mail' => 'm1', 'mode' => $mode, 'until' => 5, 'sessions_ended' => 1]);
+        };
+        $host = new FakeHost([FakeHost::named(), $reset('temporary'), FakeHost::named(), $reset('permanent'), FakeHost::named(), $reset('link')]);
+        self::assertSame('success', keyturn_ResetAndMail($this->params($host->address)));
+        self::assertSame('success', keyturn_ResetAndMail($this->params($host->address, ['configoption2' => 'permanent'])));
+        self::assertSame('success', keyturn_SendLink($this->params($host->address)));
+        self::assertSame(['temporary', 'permanent', 'link'], array_column($host->bodies(), 'mode'));
+    }
+
+    public function testStatusAndDeliveryAreShownAndEscaped(): void
+    {
+        $status = ['state' => 'temporary', 'until' => 1795525331000, 'changed' => 1795438931000, 'last_mail' => 'm1'];
+        $mail = ['mail' => 'm1', 'account' => 'customer:1', 'state' => 'refused', 'to' => 'marta@vidal.example', 'attempts' => 1,
+            'answer' => '550 5.1.1 <script>alert(1)</script>', 'server' => 'mx', 'changed_at' => 1, 'next_attempt' => null,
+            'sentence' => 'Their server said "no" & kept it.'];
+        $steps = [FakeHost::named(), FakeHost::answer(200, $status), FakeHost::answer(200, $mail)];
+        $host = new FakeHost(array_merge($steps, $steps));
+        $fields = keyturn_AdminServicesTabFields($this->params($host->address));
+        self::assertStringContainsString('A temporary password works until 2026-11-24 13:02 UTC', $fields['Password']);
+        self::assertStringContainsString('Their server said &quot;no&quot; &amp; kept it.', $fields['Last mail']);
+        self::assertStringNotContainsString('<', implode('', $fields));
+
+        $area = keyturn_ClientArea($this->params($host->address));
+        $smarty = new Smarty();
+        $smarty->setTemplateDir(Packed::folder('whmcs') . '/modules/servers/keyturn');
+        $smarty->setCompileDir(Packed::folder('whmcs') . '/compiled');
+        $smarty->assign($area['templateVariables']);
+        $html = $smarty->fetch($area['tabOverviewModuleOutputTemplate']);
+        self::assertStringContainsString('550 5.1.1', $html);
+        self::assertStringNotContainsString('<script', $html);
+        self::assertStringContainsString('&amp; kept it.', $html);
+    }
+
+    public function testAHostThatDoesNotAnswerLeavesThePageStanding(): void
+    {
+        $host = new FakeHost([['wait' => 30]]);
+        $began = microtime(true);
+        $fields = keyturn_AdminServicesTabFields($this->params($host->address));
+        self::assertLessThan(6, microtime(true) - $began);
+        self::assertStringContainsString('Not known just now', $fields['Password']);
+    }
+
+    public function testTheOrderOfTheOptionsIsTheOneThatIsRead(): void
+    {
+        $module = new ServerModule(['configoption2' => 'link']);
+        self::assertSame('link', $module->resetMode());
+        self::assertSame('temporary', (new ServerModule(['configoption2' => 'by pigeon']))->resetMode());
+    }
+}
