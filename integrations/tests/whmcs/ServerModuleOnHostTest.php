@@ -1,0 +1,160 @@
+<?php
+
+declare(strict_types=1);
+
+use PHPUnit\Framework\TestCase;
+
+/**
+ * The server module against the running host: what it says is held against what the host then lets in.
+ *
+ * @group host
+ */
+final class ServerModuleOnHostTest extends TestCase
+{
+    private WhmcsModel $model;
+
+    protected function setUp(): void
+    {
+        Whmcs::reset();
+        $this->model = new WhmcsModel();
+    }
+
+    /** @return array<string, mixed> */
+    private function params(array $more = [], ?string $address = null): array
+    {
+        $parts = parse_url($address ?? Host::address());
+        return $more + [
+            'serviceid' => 42, 'username' => 'marta', 'password' => 'copper lantern oats', 'serverhostname' => $parts['host'],
+            'serverport' => $parts['port'], 'serversecure' => false, 'serverpassword' => Host::token(), 'configoption1' => '',
+            'configoption2' => 'temporary', 'customfields' => [], 'clientsdetails' => ['language' => ''], 'model' => $this->model,
+        ];
+    }
+
+    /** @dataProvider passwords */
+    public function testAPasswordArrivesByteForByte(string $password): void
+    {
+        self::assertSame('success', keyturn_ChangePassword($this->params(['password' => $password])));
+        Host::assertSignsIn('marta', $password);
+        foreach ([trim($password), html_entity_decode($password, ENT_QUOTES), urldecode($password), stripslashes($password),
+            substr($password, 0, 72), htmlspecialchars($password, ENT_QUOTES)] as $mangled) {
+            if ($mangled !== $password && mb_check_encoding($mangled, 'UTF-8')) {
+                self::assertSame('rejected', Host::verdict('marta', $mangled));
+            }
+        }
+        Secrets::assertNone(Whmcs::logged(), trim($password), Host::token());
+    }
+
+    /** @return array<string, array{string}> */
+    public function passwords(): array
+    {
+        return Host::passwords();
+    }
+
+    public function testWhatCannotBeAPasswordIsRefusedAndTheOldOneStays(): void
+    {
+        self::assertSame('success', keyturn_ChangePassword($this->params(['password' => 'thimble orchard granite'])));
+        foreach (["nul \0 copper lantern" => 'NUL', "latin1 \xe9 copper lantern" => 'UTF-8', 'short' => 'characters',
+            'password1234567' => 'password', '' => 'no new password'] as $password => $word) {
+            $text = keyturn_ChangePassword($this->params(['password' => (string) $password]));
+            self::assertStringContainsString($word, $text);
+        }
+        $spanish = keyturn_ChangePassword($this->params(['password' => 'short', 'clientsdetails' => ['language' => 'spanish']]));
+        self::assertStringContainsString('caracteres', $spanish);
+        Host::assertSignsIn('marta', 'thimble orchard granite');
+    }
+
+    public function testAnAnswerThatIsLostAfterItWasDoneIsSettledByItsKey(): void
+    {
+        $lost = ['forward' => Host::socket(), 'reset' => true];
+        $relayed = ['forward' => Host::socket(), 'relay' => true];
+        $between = new FakeHost([$relayed, $lost, $relayed, $relayed, $lost, $relayed, $relayed]);
+        $params = $this->params(['password' => 'velvet compass harbour'], $between->address);
+        self::assertStringContainsString('may or may not', keyturn_ChangePassword($params));
+        Host::assertSignsIn('marta', 'velvet compass harbour');
+        self::assertSame('success', keyturn_Settle($params), 'a look at the operation');
+        self::assertSame('', $this->model->serviceProperties->get('Keyturn operations'));
+
+        $params['password'] = 'saffron pebble harbour';
+        self::assertStringContainsString('may or may not', keyturn_ChangePassword($params));
+        self::assertSame('success', keyturn_ChangePassword($params), 'a retry, though the password is now the one that there is');
+        $keys = $between->keys();
+        self::assertSame($keys[4], $keys[6]);
+        Host::assertSignsIn('marta', 'saffron pebble harbour');
+    }
+
+    public function testAHostThatIsTooSlowIsNotTakenForSuccessAndAnotherPasswordThenIsADeedOfItsOwn(): void
+    {
+        $relayed = ['forward' => Host::socket(), 'relay' => true];
+        $slow = ['forward' => Host::socket(), 'wait' => 20];
+        $between = new FakeHost([$relayed, $slow, $relayed, $relayed, $relayed]);
+        $local = Packed::folder('whmcs') . '/modules/servers/keyturn/local.php';
+        file_put_contents($local, '<?php return ["total-seconds" => 2];');
+        try {
+            $params = $this->params(['password' => 'orchard thimble saffron'], $between->address);
+            $began = microtime(true);
+            self::assertStringContainsString('may or may not', keyturn_ChangePassword($params));
+            self::assertLessThan(5, microtime(true) - $began);
+            self::assertSame('success', keyturn_ChangePassword(['password' => 'granite pebble lantern'] + $params));
+        } finally {
+            unlink($local);
+        }
+        [, $first, , $second, $third] = $between->keys();
+        self::assertSame($first, $second);
+        self::assertNotSame($second, $third);
+        Host::assertSignsIn('marta', 'granite pebble lantern');
+        self::assertSame('rejected', Host::verdict('marta', 'orchard thimble saffron'));
+    }
+
+    public function testAUserNameMeansOneAccountOrNothingIsDone(): void
+    {
+        foreach (['lena' => 'success', 'omar@haddad.example' => 'success', 'other@haddad.example' => 'success',
+            'office@shared.example' => 'More than one', 'rita' => 'No account', 'nobody' => 'No account', '' => 'no user name'] as $name => $said) {
+            $password = 'copper lantern ' . bin2hex(random_bytes(6));
+            $text = keyturn_ChangePassword($this->params(['username' => $name, 'password' => $password]));
+            self::assertStringContainsString($said, $text, "“{$name}”");
+            if ($said === 'success') {
+                Host::assertSignsIn((string) $name, $password);
+            }
+        }
+        // A login outranks an address: it was not omar, whose address this is.
+        self::assertSame('customer:6', Host::client()->accountNamed('omar@haddad.example')->getAnswer());
+        $field = ['configoption1' => 'Panel account', 'customfields' => ['Panel account' => 'customer:77']];
+        self::assertStringContainsString('not in the panel', keyturn_ChangePassword($this->params($field)));
+    }
+
+    public function testAPasswordIsMailedAndWhatBecameOfItIsShown(): void
+    {
+        self::assertSame('success', keyturn_ResetAndMail($this->params(['username' => 'omar'])));
+        $fields = $this->fieldsOnceMailed('omar');
+        self::assertStringContainsString('A temporary password works until', $fields['Password']);
+        self::assertStringContainsString('omar@haddad.example', $fields['Last mail']);
+        self::assertSame('success', keyturn_SendLink($this->params(['username' => 'omar'])));
+        self::assertStringContainsString('no mail address', keyturn_ResetAndMail($this->params(['username' => 'nomail'])));
+        $permanent = keyturn_ResetAndMail($this->params(['username' => 'omar', 'configoption2' => 'permanent']));
+        self::assertStringContainsString('not offered', $permanent);
+        self::assertStringNotContainsString('success', $permanent);
+    }
+
+    /** @return array<string, string> */
+    private function fieldsOnceMailed(string $username): array
+    {
+        for ($until = microtime(true) + 30; microtime(true) < $until; usleep(100000)) {
+            $fields = keyturn_AdminServicesTabFields($this->params(['username' => $username]));
+            self::assertArrayHasKey('Last mail', $fields, print_r($fields, true));
+            if (strpos($fields['Last mail'], 'queue') === false && strpos($fields['Last mail'], 'handed over') === false) {
+                return $fields;
+            }
+        }
+        self::fail('The mail stayed in the queue: ' . print_r($fields, true));
+    }
+
+    public function testTheConnectionIsTestedWithTheKey(): void
+    {
+        self::assertSame(['success' => true, 'error' => ''], keyturn_TestConnection($this->params()));
+        $wrong = substr(Host::token(), 0, -4) . 'aaaa';
+        $answer = keyturn_TestConnection($this->params(['serverpassword' => $wrong]));
+        self::assertFalse($answer['success']);
+        self::assertStringContainsString('did not let this request in', $answer['error']);
+        Secrets::assertNone($answer['error'], $wrong);
+    }
+}

@@ -1,0 +1,202 @@
+<?php
+
+/**
+ * Keyturn for WHMCS, beside whatever server module a product has: staff reset and mail passwords from a client's pages, clients
+ * change their own. Its name is not the server module's: WHMCS finds functions by name, and both have a `clientarea`.
+ */
+
+if (!defined('WHMCS')) {
+    die('This file cannot be accessed directly');
+}
+
+require_once __DIR__ . '/../../servers/keyturn/lib/autoload.php';
+
+use Keyturn\Client\Outcome;
+use Keyturn\Whmcs\AddonModule;
+use Keyturn\Whmcs\OperationsTable;
+use Keyturn\Whmcs\ServerModule;
+use Keyturn\Whmcs\Words;
+
+/** @return array<string, mixed> */
+function keyturnaddon_config()
+{
+    $field = static function (string $name, string $type, string $description, array $more = []): array {
+        return ['FriendlyName' => $name, 'Type' => $type, 'Size' => '50', 'Description' => $description] + $more;
+    };
+    return [
+        'name' => 'Keyturn passwords',
+        'description' => 'Resets, mails and changes the passwords of the panel from the pages of clients and services.',
+        'version' => '0.1.0',
+        'author' => 'Keyturn',
+        'language' => 'english',
+        'fields' => [
+            'address' => $field('Address', 'text', 'https://panel.example:8443; http:// only for this machine, as http://127.0.0.1:8089'),
+            'token' => $field('Token', 'password', 'As keyturn keys add printed it'),
+            'ca_file' => $field('CA file', 'text', 'PEM of your own authority; empty: the machine\'s authorities'),
+            'seconds' => $field('Seconds to wait', 'text', 'At most 30', ['Default' => '10']),
+            'bear' => $field('Bear the token', 'yesno', 'Instead of signing requests: where a proxy in front of the host rewrites paths'),
+            'products' => $field('Products', 'text', 'Their ids, with commas; empty: each whose services have a user name'),
+            'account_field' => $field('Custom field with the account', 'text', 'Empty: the account is found by the user name'),
+            'reset_mode' => $field('Reset & mail password mails', 'dropdown', '', [
+                'Options' => implode(',', ServerModule::MODES), 'Default' => ServerModule::MODES[0],
+            ]),
+            'decode_entities' => $field('Decode entities', 'yesno', 'Only if a password with & does not sign in after a change'),
+        ],
+    ];
+}
+
+/** @return array{status: string, description: string} */
+function keyturnaddon_activate()
+{
+    try {
+        OperationsTable::create();
+        return ['status' => 'success', 'description' => 'Now set the address and the token, and which roles may use it.'];
+    } catch (\Exception $cause) {
+        return ['status' => 'error', 'description' => 'The table ' . OperationsTable::TABLE . ' could not be made.'];
+    }
+}
+
+/** The table stays: it may hold what is not settled. @return array{status: string, description: string} */
+function keyturnaddon_deactivate()
+{
+    return ['status' => 'success', 'description' => 'The table ' . OperationsTable::TABLE . ' stays.'];
+}
+
+/** The page for staff: one service, or the services of one client. @param array<string, mixed> $vars */
+function keyturnaddon_output($vars)
+{
+    $addon = new AddonModule($vars);
+    $link = keyturnaddon_h($vars['modulelink'] ?? 'addonmodules.php?module=' . AddonModule::NAME);
+    $words = new Words(Words::languageNamed($_SESSION['adminlang'] ?? ''));
+    if (empty($_SESSION['adminid']) || !AddonModule::staffMay()) {
+        echo '<p class="errorbox">', keyturnaddon_h('Your role may not perform server operations.'), '</p>';
+        return;
+    }
+    $service = $addon->service(keyturnaddon_id('service'));
+    if ($service === null) {
+        keyturnaddon_list($addon, $words, $link, keyturnaddon_id('client'));
+        return;
+    }
+    echo '<h2>', keyturnaddon_h($words->of('title') . ': ' . $service->username), '</h2>';
+    $language = Words::languageNamed($_SESSION['adminlang'] ?? '');
+    $passwords = $addon->passwords($service, $language);
+    if ($passwords instanceof Outcome) {
+        keyturnaddon_told(false, $passwords->getSentence() . ' (' . $passwords->getDetail() . ')');
+        return;
+    }
+    if ($_SERVER['REQUEST_METHOD'] === 'POST') {
+        $token = AddonModule::tokenHolds('WHMCS.admin.default');
+        if (!$token || !AddonModule::isFirst($_POST['once'] ?? '')) {
+            keyturnaddon_told(false, $words->of('form-expired'));
+        } elseif (($_POST['do'] ?? '') === 'settle') {
+            foreach ($passwords->settle() as $deed => $outcome) {
+                $said = $outcome->isDone() ? $words->of('settled-done') : $outcome->getSentence();
+                keyturnaddon_told($outcome->isDone(), $words->of('deed-' . $deed) . ': ' . $said);
+            }
+        } elseif (in_array($_POST['do'] ?? '', ['mail', 'link'], true)) {
+            $outcome = $passwords->resetAndMail($_POST['do'] === 'link' ? 'link' : $addon->resetMode());
+            $said = $outcome->isDone() ? $words->of('mailed', ['sentence' => '']) : $outcome->getSentence();
+            keyturnaddon_told($outcome->isDone(), $said);
+        }
+    }
+    echo '<dl>';
+    foreach ($passwords->lines() as $label => $line) {
+        echo '<dt>', keyturnaddon_h($label), '</dt><dd>', keyturnaddon_h($line), '</dd>';
+    }
+    echo '</dl>';
+    keyturnaddon_form($link, $service, 'mail', $words->of('deed-mail'), $words->of('point-mail'));
+    keyturnaddon_form($link, $service, 'link', $words->of('deed-link'), $words->of('point-link'));
+    keyturnaddon_form($link, $service, 'settle', $words->of('look'), '');
+}
+
+/** The page for the client, of one of his services: how its password stands, and a form. @return array<string, mixed> */
+function keyturnaddon_clientarea($vars)
+{
+    $addon = new AddonModule($vars);
+    $client = (int) ($_SESSION['uid'] ?? 0);
+    $service = $client > 0 ? $addon->service(keyturnaddon_id('service'), $client) : null;
+    $words = new Words($service->language ?? 'en');
+    $shown = ['words' => $words->all(), 'lines' => [], 'error' => '', 'done' => '', 'form' => false, 'service' => 0];
+    if (function_exists('checkContactPermission')) {
+        // Of a user whom the client lets in for other things only: ends the request.
+        checkContactPermission('manageproducts');
+    }
+    if ($service === null) {
+        $shown['error'] = $words->of('no-service');
+    } elseif ($service->domainstatus !== 'Active') {
+        $shown['error'] = $words->of('suspended');
+    } else {
+        $passwords = $addon->passwords($service, $service->language);
+        $shown = ($passwords instanceof Outcome ? ['error' => $passwords->getSentence()]
+            : keyturnaddon_changed($addon, $passwords, $words) + ['form' => true, 'lines' => $passwords->lines()]) + $shown;
+        $shown['service'] = (int) $service->id;
+    }
+    $page = 'index.php?m=' . AddonModule::NAME . ($shown['service'] > 0 ? '&service=' . $shown['service'] : '');
+    return [
+        'pagetitle' => $words->of('title'),
+        'breadcrumb' => [$page => $words->of('title')],
+        'templatefile' => 'password',
+        'requirelogin' => true,
+        'vars' => ['keyturn' => $shown + ['page' => $page]],
+    ];
+}
+
+/** Does what the client's form asks for. @return array<string, string> */
+function keyturnaddon_changed(AddonModule $addon, \Keyturn\Whmcs\ServicePasswords $passwords, Words $words): array
+{
+    if ($_SERVER['REQUEST_METHOD'] !== 'POST') {
+        return [];
+    }
+    $new = $_POST['new'] ?? '';
+    $again = $_POST['again'] ?? '';
+    if (!AddonModule::tokenHolds('WHMCS.default') || !is_string($new) || !is_string($again)) {
+        return ['error' => $words->of('form-expired')];
+    }
+    if ($new !== $again) {
+        return ['error' => $words->of('not-same')];
+    }
+    $outcome = $passwords->change($addon->typed($new));
+    return $outcome->isDone() ? ['done' => $words->of('set')] : ['error' => $outcome->getSentence()];
+}
+
+function keyturnaddon_list(AddonModule $addon, Words $words, string $link, int $client): void
+{
+    $services = $client > 0 ? $addon->services($client) : [];
+    if ($services === []) {
+        echo '<p>', keyturnaddon_h($words->of('no-services')), '</p>';
+        return;
+    }
+    echo '<h2>', keyturnaddon_h($words->of('services')), '</h2><ul>';
+    foreach ($services as $service) {
+        echo '<li><a href="', $link, '&amp;service=', (int) $service->id, '">', keyturnaddon_h($words->of('manage')), '</a> ',
+            keyturnaddon_h('#' . $service->id . ' ' . $service->username . ' ' . $service->domain), '</li>';
+    }
+    echo '</ul>';
+}
+
+function keyturnaddon_form(string $link, object $service, string $do, string $label, string $point): void
+{
+    $token = function_exists('generate_token') ? generate_token('plain') : '';
+    echo '<form method="post" action="', $link, '&amp;service=', (int) $service->id, '">';
+    foreach (['token' => $token, 'do' => $do, 'once' => AddonModule::once()] as $name => $value) {
+        echo '<input type="hidden" name="', $name, '" value="', keyturnaddon_h($value), '">';
+    }
+    echo '<p>', keyturnaddon_h($point), '</p><p><button type="submit" class="btn btn-default">', keyturnaddon_h($label),
+        '</button></p></form>';
+}
+
+function keyturnaddon_told(bool $isGood, string $text): void
+{
+    echo '<div class="', $isGood ? 'successbox' : 'errorbox', '">', keyturnaddon_h($text), '</div>';
+}
+
+function keyturnaddon_id(string $name): int
+{
+    $id = $_GET[$name] ?? '';
+    return is_string($id) && preg_match('/^[1-9][0-9]{0,9}\z/', $id) === 1 ? (int) $id : 0;
+}
+
+function keyturnaddon_h(string $text): string
+{
+    return htmlspecialchars($text, ENT_QUOTES, 'UTF-8');
+}

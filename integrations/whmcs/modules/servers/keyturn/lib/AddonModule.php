@@ -1,0 +1,157 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Keyturn\Whmcs;
+
+use Illuminate\Database\Capsule\Manager as Capsule;
+use Keyturn\Client\Client;
+use Keyturn\Client\InvalidSettings;
+use Keyturn\Client\Outcome;
+use Keyturn\Client\Sentences;
+use Keyturn\Client\Settings;
+
+/** The addon: its settings, and the services that it looks after, whatever server module they have. */
+final class AddonModule
+{
+    public const NAME = 'keyturnaddon';
+    /** How many forms of a session are remembered as sent. */
+    private const SENT = 50;
+
+    /** @var array<string, mixed> As WHMCS hands them to each function of an addon. */
+    private array $settings;
+
+    /** @param array<string, mixed> $settings */
+    public function __construct(
+        #[\SensitiveParameter]
+        array $settings
+    ) {
+        $this->settings = $settings;
+    }
+
+    /** A service with its client's language, or null: there is none, it is not this client's, or not of a product meant. */
+    public function service(int $id, ?int $client = null): ?object
+    {
+        $service = Capsule::table('tblhosting')->where('id', $id)->first();
+        if ($service === null || ($client !== null && (int) $service->userid !== $client)
+            || !$this->isMeant((int) $service->packageid)) {
+            return null;
+        }
+        $row = Capsule::table('tblclients')->where('id', $service->userid)->first();
+        $service->language = Words::languageNamed($row->language ?? '');
+        return $service;
+    }
+
+    /** @return array<int, object> Those of a client that have a user name. */
+    public function services(int $client): array
+    {
+        $found = [];
+        foreach (Capsule::table('tblhosting')->where('userid', $client)->orderBy('id')->limit(200)->get() as $service) {
+            if ((string) $service->username !== '' && $this->isMeant((int) $service->packageid)) {
+                $found[] = $service;
+            }
+        }
+        return $found;
+    }
+
+    /**
+     * The passwords of a service, its sentences in this language, or why it has none here.
+     *
+     * @return ServicePasswords|Outcome
+     */
+    public function passwords(object $service, string $language)
+    {
+        try {
+            $client = new Client(new Settings([
+                'address' => $this->text('address'),
+                'token' => $this->text('token'),
+                'ca-file' => $this->text('ca_file'),
+                'total-seconds' => $this->text('seconds') === '' ? Settings::TOTAL : $this->text('seconds'),
+                'sign' => $this->text('bear') !== 'on',
+                'language' => $language,
+            ]));
+        } catch (InvalidSettings $cause) {
+            $outcome = Outcome::refused('not-set-up', Sentences::of('not-set-up', $language))->withDetail($cause->getMessage());
+            Log::note(self::NAME, 'settings', ['service' => (int) $service->id], $outcome, [$this->text('token')]);
+            return $outcome;
+        }
+        $field = $this->text('account_field');
+        $account = $field === '' ? '' : $this->customField($service, $field);
+        if ($field !== '' && $account === '') {
+            return Outcome::refused('no-name', Sentences::of('no-name', $language));
+        }
+        $keys = new OperationsTable();
+        return new ServicePasswords($client, $keys, self::NAME, (int) $service->id, (string) $service->username, $account, []);
+    }
+
+    /** A posted password: as it was posted, unless the one rule there is was set. */
+    public function typed(
+        #[\SensitiveParameter]
+        string $password
+    ): string {
+        return $this->text('decode_entities') === 'on' ? Entities::decode($password) : $password;
+    }
+
+    public function resetMode(): string
+    {
+        return in_array($this->text('reset_mode'), ServerModule::MODES, true) ? $this->text('reset_mode') : ServerModule::MODES[0];
+    }
+
+    /**
+     * Whether a form is sent for the first time: one that a browser sends again, on a reload, would mail a second password.
+     *
+     * @param mixed $once What the form bears: see `once`.
+     */
+    public static function isFirst($once): bool
+    {
+        $sent = isset($_SESSION['keyturn_sent']) && is_array($_SESSION['keyturn_sent']) ? $_SESSION['keyturn_sent'] : [];
+        if (!is_string($once) || preg_match('/^[0-9a-f]{32}\z/', $once) !== 1 || in_array($once, $sent, true)) {
+            return false;
+        }
+        $_SESSION['keyturn_sent'] = array_slice(array_merge($sent, [$once]), -self::SENT);
+        return true;
+    }
+
+    public static function once(): string
+    {
+        return bin2hex(random_bytes(16));
+    }
+
+    /**
+     * Whether the form that was posted is one of ours, as WHMCS tells: `check_token` ends the request if not.
+     */
+    public static function tokenHolds(string $namespace): bool
+    {
+        return function_exists('check_token') && check_token($namespace) !== false;
+    }
+
+    /** Whether the one who is signed in may act on servers; the addon's page is moreover only for the roles set for it. */
+    public static function staffMay(): bool
+    {
+        return !function_exists('checkPermission') || checkPermission('Perform Server Operations', true) === true;
+    }
+
+    private function isMeant(int $product): bool
+    {
+        $products = preg_split('/[\s,]+/', $this->text('products'), -1, PREG_SPLIT_NO_EMPTY) ?: [];
+        return $products === [] || in_array((string) $product, $products, true);
+    }
+
+    private function customField(object $service, string $name): string
+    {
+        foreach (Capsule::table('tblcustomfields')->where('type', 'product')->where('relid', $service->packageid)->get() as $field) {
+            // "account|Account in the panel": the name, and what clients see.
+            if (trim(explode('|', (string) $field->fieldname)[0]) === $name) {
+                $values = Capsule::table('tblcustomfieldsvalues')->where('fieldid', $field->id)->where('relid', $service->id);
+                return trim((string) $values->value('value'));
+            }
+        }
+        return '';
+    }
+
+    private function text(string $name): string
+    {
+        $text = $this->settings[$name] ?? '';
+        return is_string($text) || is_int($text) ? trim((string) $text) : '';
+    }
+}
