@@ -59,6 +59,13 @@ final class Client
         return $this->read($reply, $changes ? $key : null, $fits, array_values(array_filter($arguments, 'is_string')));
     }
 
+    /** Whether the host answers, and lets the key ask what accounts are found by. */
+    public function test(): Outcome
+    {
+        $works = $this->operation('keyturn-test-connection');
+        return $works->isDone() ? $this->accountsNamed('keyturn-test-connection') : $works;
+    }
+
     /** What became of the request with this Idempotency-Key: `['state' => 'done'|'under_way'|'not_done', 'hook', 'answer']`. */
     public function operation(string $key): Outcome
     {

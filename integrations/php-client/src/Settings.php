@@ -54,6 +54,32 @@ final class Settings
         $this->language = $known ? $language : 'en';
     }
 
+    /**
+     * What holds for this machine rather than for one server, of a file that returns it as an array, if there is one: `ca-file`,
+     * `sign`, `connect-seconds`, `total-seconds`. The rest is the adapter's own.
+     *
+     * @return array<string, mixed>
+     */
+    public static function local(string $file): array
+    {
+        $local = is_file($file) ? require $file : [];
+        return is_array($local) ? $local : [];
+    }
+
+    /**
+     * The address by the host's name or number and what is set beside it.
+     *
+     * @param mixed $port
+     */
+    public static function addressOf(string $host, $port, bool $secure): string
+    {
+        if (filter_var($host, FILTER_VALIDATE_IP, FILTER_FLAG_IPV6) !== false) {
+            $host = '[' . $host . ']';
+        }
+        $port = is_int($port) || is_string($port) ? trim((string) $port) : '';
+        return ($secure ? 'https://' : 'http://') . $host . ($port === '' || $port === '0' ? '' : ':' . $port);
+    }
+
     public function getAddress(): string
     {
         return $this->address;

@@ -152,6 +152,17 @@ final class DeedsTest extends TestCase
         self::assertNull($files->find('a/../b'));
         $files->forget('a/../b');
         self::assertCount(2, scandir($folder) ?: []);
+        $files->keep('deed', 'kt-3', self::HOOK, 7);
+        chmod($folder, 0777);
+        self::assertNull($files->find('deed'), 'others could have written it');
+        try {
+            $files->keep('deed', 'kt-4', self::HOOK, 8);
+            self::fail('It was kept where others can write.');
+        } catch (RuntimeException $cause) {
+            self::assertStringContainsString('nobody else', $cause->getMessage());
+        }
+        chmod($folder, 0700);
+        $files->forget('deed');
         rmdir($folder);
         file_put_contents($folder, 'a file');
         try {

@@ -55,13 +55,9 @@ function keyturn_TestConnection(array $params)
     } catch (InvalidSettings $cause) {
         return ['success' => false, 'error' => $cause->getMessage()];
     }
-    // The first asks for nothing but a key that works; the second is what an account is found by.
-    foreach ([$client->operation('keyturn-test-connection'), $client->accountsNamed('keyturn-test-connection')] as $outcome) {
-        if (!$outcome->isDone()) {
-            return ['success' => false, 'error' => keyturn_text($outcome) . ' (' . $outcome->getDetail() . ')'];
-        }
-    }
-    return ['success' => true, 'error' => ''];
+    $outcome = $client->test();
+    $error = $outcome->isDone() ? '' : keyturn_text($outcome) . ' (' . $outcome->getDetail() . ')';
+    return ['success' => $outcome->isDone(), 'error' => $error];
 }
 
 /** @return string */

@@ -31,9 +31,7 @@ final class ServerModule
         array $params
     ) {
         $this->params = $params;
-        $file = dirname(__DIR__) . '/local.php';
-        $local = is_file($file) ? require $file : [];
-        $this->local = is_array($local) ? $local : [];
+        $this->local = Settings::local(dirname(__DIR__) . '/local.php');
     }
 
     public function language(): string
@@ -52,16 +50,12 @@ final class ServerModule
     public function client(): Client
     {
         $host = $this->text('serverhostname') !== '' ? $this->text('serverhostname') : $this->text('serverip');
-        if (filter_var($host, FILTER_VALIDATE_IP, FILTER_FLAG_IPV6) !== false) {
-            $host = '[' . $host . ']';
-        }
         $secure = in_array($this->params['serversecure'] ?? false, [true, 1, '1', 'on'], true);
-        $port = $this->text('serverport');
         return new Client(new Settings([
-            'address' => ($secure ? 'https://' : 'http://') . $host . ($port === '' ? '' : ':' . $port),
+            'address' => Settings::addressOf($host, $this->text('serverport'), $secure),
             'token' => $this->params['serverpassword'] ?? '',
             'language' => $this->language(),
-        ] + array_intersect_key($this->local, array_flip(['ca-file', 'sign', 'connect-seconds', 'total-seconds']))));
+        ] + $this->local));
     }
 
     /**

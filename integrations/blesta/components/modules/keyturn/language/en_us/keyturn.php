@@ -1,0 +1,31 @@
+<?php
+
+$lang['Keyturn.name'] = 'Keyturn';
+$lang['Keyturn.description'] = 'Changes and mails the passwords of a panel, and says so only when it was confirmed.';
+$lang['Keyturn.module_row'] = 'Keyturn host';
+$lang['Keyturn.module_row_plural'] = 'Keyturn hosts';
+$lang['Keyturn.module_group'] = 'Group of hosts';
+$lang['Keyturn.order_first'] = 'The first host';
+$lang['Keyturn.add_row'] = 'Add a host';
+$lang['Keyturn.edit'] = 'Edit';
+$lang['Keyturn.save'] = 'Save';
+$lang['Keyturn.row.server_name'] = 'Name';
+$lang['Keyturn.row.address'] = 'Address, such as https://panel.example:8443';
+$lang['Keyturn.row.token'] = 'Token, as keyturn keys add printed it';
+$lang['Keyturn.row.ca_file'] = 'CA file (PEM of your own authority), optional';
+$lang['Keyturn.row.seconds'] = 'Seconds to wait, at most 30';
+$lang['Keyturn.row.folder'] = 'Folder where it is noted what is not settled, not below the web root; empty: among the temporary files';
+$lang['Keyturn.username'] = 'User name in the panel';
+$lang['Keyturn.tab_password'] = 'Panel password';
+$lang['Keyturn.new'] = 'New password';
+$lang['Keyturn.again'] = 'New password, once more';
+$lang['Keyturn.change'] = 'Change password';
+$lang['Keyturn.changed'] = 'The new password is set.';
+$lang['Keyturn.reset_and_mail'] = 'Reset & mail password';
+$lang['Keyturn.send_link'] = 'Send set-password link';
+$lang['Keyturn.mailed'] = 'The mail is queued.';
+$lang['Keyturn.!error.passwords_only'] = 'This module looks after passwords only. Nothing was done: please do it in the panel.';
+$lang['Keyturn.!error.not_same'] = 'The two passwords are not the same, or empty. Nothing was changed.';
+$lang['Keyturn.!error.without_module'] = 'Blesta was told not to use the module, so the password was not changed.';
+$lang['Keyturn.!error.not_set_up'] = 'Passwords are not set up here. Nothing was changed. Please contact support.';
+$lang['Keyturn.!error.username'] = 'A user name is needed: the account in the panel is found by it.';

@@ -1,0 +1,31 @@
+<?php
+
+$lang['Keyturn.name'] = 'Keyturn';
+$lang['Keyturn.description'] = 'Cambia y envía las contraseñas de un panel, y lo dice solo cuando está confirmado.';
+$lang['Keyturn.module_row'] = 'Servidor Keyturn';
+$lang['Keyturn.module_row_plural'] = 'Servidores Keyturn';
+$lang['Keyturn.module_group'] = 'Grupo de servidores';
+$lang['Keyturn.order_first'] = 'El primer servidor';
+$lang['Keyturn.add_row'] = 'Añadir un servidor';
+$lang['Keyturn.edit'] = 'Editar';
+$lang['Keyturn.save'] = 'Guardar';
+$lang['Keyturn.row.server_name'] = 'Nombre';
+$lang['Keyturn.row.address'] = 'Dirección, por ejemplo https://panel.example:8443';
+$lang['Keyturn.row.token'] = 'Token, tal como lo mostró keyturn keys add';
+$lang['Keyturn.row.ca_file'] = 'Archivo CA (PEM de tu propia autoridad), opcional';
+$lang['Keyturn.row.seconds'] = 'Segundos de espera, 30 como máximo';
+$lang['Keyturn.row.folder'] = 'Carpeta donde se anota lo que no está aclarado, fuera de la raíz web; vacía: entre los archivos temporales';
+$lang['Keyturn.username'] = 'Usuario en el panel';
+$lang['Keyturn.tab_password'] = 'Contraseña del panel';
+$lang['Keyturn.new'] = 'Contraseña nueva';
+$lang['Keyturn.again'] = 'Contraseña nueva, otra vez';
+$lang['Keyturn.change'] = 'Cambiar contraseña';
+$lang['Keyturn.changed'] = 'La contraseña nueva está puesta.';
+$lang['Keyturn.reset_and_mail'] = 'Restablecer y enviar contraseña';
+$lang['Keyturn.send_link'] = 'Enviar enlace para elegirla';
+$lang['Keyturn.mailed'] = 'El correo está en cola.';
+$lang['Keyturn.!error.passwords_only'] = 'Este módulo solo se ocupa de las contraseñas. No se ha hecho nada: hazlo en el panel.';
+$lang['Keyturn.!error.not_same'] = 'Las dos contraseñas no coinciden o están vacías. No se ha cambiado nada.';
+$lang['Keyturn.!error.without_module'] = 'Se indicó a Blesta que no usara el módulo: la contraseña no se ha cambiado.';
+$lang['Keyturn.!error.not_set_up'] = 'Aquí no se han configurado las contraseñas. No se ha cambiado nada. Escribe al servicio de asistencia.';
+$lang['Keyturn.!error.username'] = 'Hace falta un usuario: por él se encuentra la cuenta en el panel.';
