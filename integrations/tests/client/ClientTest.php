@@ -363,6 +363,17 @@ final class ClientTest extends TestCase
         self::assertStringNotContainsString('secret-of-the-link', print_r($outcome, true) . json_encode($outcome->forLog()));
     }
 
+    public function testWhoSendsElsewhereIsNotFollowed(): void
+    {
+        foreach ([302, 307, 308] as $status) {
+            $elsewhere = new FakeHost([FakeHost::changed()]);
+            $to = ['Location' => $elsewhere->address . '/v1/hooks/password/set-password'];
+            $host = new FakeHost([FakeHost::answer($status, '', 'text/html', $to)]);
+            self::assertOpen(self::set(self::client($host->address)));
+            self::assertSame([], $elsewhere->requests());
+        }
+    }
+
     public function testAProxyOfTheEnvironmentIsNotAsked(): void
     {
         $proxy = new FakeHost([FakeHost::changed()]);
