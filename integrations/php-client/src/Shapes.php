@@ -9,7 +9,7 @@ final class Shapes
 {
     private const STATES = ['set', 'temporary', 'must_change', 'none'];
     private const MAIL_STATES =
-        ['queued', 'sending', 'accepted', 'delayed', 'refused', 'gave-up', 'ended', 'withdrawn', 'returned'];
+        ['queued', 'sending', 'accepted', 'delayed', 'refused', 'gave-up', 'ended', 'withdrawn'];
     private const VERDICTS = ['accepted', 'must_change', 'temporary_ended', 'suspended', 'rejected'];
 
     /** The hooks that this client calls => whether they change something. */

@@ -160,8 +160,8 @@ final class ModuleTest extends TestCase
     public function testOnTheHostAPasswordIsChangedAndSignsIn(): void
     {
         $password = self::PASSWORD . bin2hex(random_bytes(4));
-        $module = self::module(Host::address(), Host::token());
-        $vars = ['server_name' => 'Panel', 'address' => Host::address(), 'token' => Host::token()];
+        $module = self::module(Host::address(), Host::token('blesta'));
+        $vars = ['server_name' => 'Panel', 'address' => Host::address(), 'token' => Host::token('blesta')];
         self::assertNotNull($module->addModuleRow($vars), print_r($module->errors(), true));
         $module->editService(null, self::service('pavel'), ['keyturn_password' => $password, 'use_module' => 'true']);
         self::assertFalse($module->errors());

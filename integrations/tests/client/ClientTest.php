@@ -203,6 +203,7 @@ final class ClientTest extends TestCase
         return [
             'silence' => [['wait' => 20] + FakeHost::changed()],
             'headers byte by byte' => [['slowly' => 0.2] + FakeHost::changed()],
+            'a body byte by byte' => [['begin' => strpos((string) base64_decode(FakeHost::changed()['send']), '{'), 'slowly' => 0.2] + FakeHost::changed()],
             'a head without an end' => [['send' => base64_encode($head), 'slowly' => 0.15]],
         ];
     }

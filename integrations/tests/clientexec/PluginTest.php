@@ -114,7 +114,7 @@ final class PluginTest extends TestCase
     {
         $plugin = new PluginKeyturn();
         $password = self::PASSWORD . bin2hex(random_bytes(4));
-        $args = self::args(Host::address(), ['changes' => ['password' => $password]], Host::token(), 'pavel');
+        $args = self::args(Host::address(), ['changes' => ['password' => $password]], Host::token('clientexec'), 'pavel');
         $plugin->testConnection($args);
         $plugin->update($args);
         Host::assertSignsIn('pavel', $password);

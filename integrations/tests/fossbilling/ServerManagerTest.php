@@ -104,7 +104,7 @@ final class ServerManagerTest extends TestCase
     /** @group host */
     public function testOnTheHostAPasswordIsChangedAndSignsIn(): void
     {
-        $manager = $this->manager(Host::address(), Host::token());
+        $manager = $this->manager(Host::address(), Host::token('fossbilling'));
         self::assertTrue($manager->testConnection());
         self::assertSame('pavel', $manager->synchronizeAccount(self::account('pavel'))->getUsername());
         $password = self::PASSWORD . bin2hex(random_bytes(4));

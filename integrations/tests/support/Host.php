@@ -23,10 +23,17 @@ final class Host
         return substr(self::address(), strlen('http://'));
     }
 
-    /** From a file: an argument or a variable can be seen by others on the machine. */
-    public static function token(): string
+    /**
+     * Of the key that an integration's page in docs/ makes, or of the tests' own. From a file: an argument or a variable can be seen
+     * by others on the machine.
+     */
+    public static function token(string $of = 'tests'): string
     {
-        return trim((string) file_get_contents(self::named('KEYTURN_TOKEN_FILE')));
+        $token = file_get_contents(self::named('KEYTURN_TOKENS') . '/' . $of);
+        if (!is_string($token) || $token === '') {
+            throw new RuntimeException('There is no token of ' . $of);
+        }
+        return trim($token);
     }
 
     /** @param array<string, mixed> $more */

@@ -5,6 +5,7 @@
  *   wait     seconds before anything is sent
  *   send     what is sent, in base64
  *   slowly   seconds between one byte and the next
+ *   begin    how many bytes of it go at once
  *   reset    hang up by a reset
  *   forward  "host:port": hand the request on, and wait for the answer there, before anything else
  *   relay    send what came from there
@@ -81,7 +82,9 @@ while (true) {
     $answer = isset($step['forward']) ? forwarded($step['forward'], $request) : '';
     $answer = isset($step['relay']) ? $answer : base64_decode($step['send'] ?? '');
     if (!isset($step['wait']) || waits($client, (float) $step['wait'])) {
-        foreach (isset($step['slowly']) ? str_split($answer) : [$answer] as $part) {
+        $begin = substr($answer, 0, $step['begin'] ?? 0);
+        $rest = substr($answer, strlen($begin));
+        foreach (isset($step['slowly']) ? array_merge([$begin], str_split($rest)) : [$answer] as $part) {
             if (@fwrite($client, $part) === false || (isset($step['slowly']) && !waits($client, (float) $step['slowly']))) {
                 break;
             }

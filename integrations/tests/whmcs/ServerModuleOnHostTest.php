@@ -25,7 +25,7 @@ final class ServerModuleOnHostTest extends TestCase
         $parts = parse_url($address ?? Host::address());
         return $more + [
             'serviceid' => 42, 'username' => 'marta', 'password' => 'copper lantern oats', 'serverhostname' => $parts['host'],
-            'serverport' => $parts['port'], 'serversecure' => false, 'serverpassword' => Host::token(), 'configoption1' => '',
+            'serverport' => $parts['port'], 'serversecure' => false, 'serverpassword' => Host::token('whmcs'), 'configoption1' => '',
             'configoption2' => 'temporary', 'customfields' => [], 'clientsdetails' => ['language' => ''], 'model' => $this->model,
         ];
     }
@@ -41,7 +41,7 @@ final class ServerModuleOnHostTest extends TestCase
                 self::assertSame('rejected', Host::verdict('marta', $mangled));
             }
         }
-        Secrets::assertNone(Whmcs::logged(), trim($password), Host::token());
+        Secrets::assertNone(Whmcs::logged(), trim($password), Host::token('whmcs'));
     }
 
     /** @return array<string, array{string}> */
@@ -151,7 +151,7 @@ final class ServerModuleOnHostTest extends TestCase
     public function testTheConnectionIsTestedWithTheKey(): void
     {
         self::assertSame(['success' => true, 'error' => ''], keyturn_TestConnection($this->params()));
-        $wrong = substr(Host::token(), 0, -4) . 'aaaa';
+        $wrong = substr(Host::token('whmcs'), 0, -4) . 'aaaa';
         $answer = keyturn_TestConnection($this->params(['serverpassword' => $wrong]));
         self::assertFalse($answer['success']);
         self::assertStringContainsString('did not let this request in', $answer['error']);

@@ -68,7 +68,7 @@ final class ServicePasswords
         return $this->perform($mode === 'link' ? 'link' : 'mail', 'password/reset-and-mail', ['mode' => $mode], []);
     }
 
-    /** What became of what was left open: of each, by its deed. */
+    /** @return array<string, Outcome> What became of what was left open, by deed. */
     public function settle(): array
     {
         $settled = [];
