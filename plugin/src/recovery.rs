@@ -1,7 +1,7 @@
 //! A way back for who has forgotten his password: a mail with a link to each account of the name that he types.
 //!
 //! The request counts, queues one job and is answered, before anything is looked up: known, unknown, ambiguous and suspended
-//! cost the same work and get the same answer. The job does the rest.
+//! cost the same work and get the same answer. The job does the rest, a moment later.
 
 use crate::bindings::mail::Error;
 use crate::bindings::types::Failure;
@@ -12,10 +12,14 @@ use crate::sign_in::MAX_NAME_BYTES;
 use crate::store::{self, AskedBy};
 use crate::throttle::{self, REQUESTS};
 use crate::words::{Word, Words};
-use crate::{failure, status};
+use crate::{failure, status, token};
 
 /// The job of the manifest. Its payload is the name as typed.
 pub(crate) const JOB: &str = "find-and-mail";
+
+/// Milliseconds within which the job begins, at random. For somebody who is known it does more, and what the machine does
+/// then would slow the requests right behind this one.
+const WITHIN: u16 = 2_000;
 
 /// Answers the same for every input. Who asks too often gets no more mail, and is not told.
 ///
@@ -32,7 +36,10 @@ pub fn request_reset(ports: &dyn Ports, login_or_email: &str) -> Result<(), Fail
     }
     // Two presses are one job. The key is not sealed, so it is no name but its MAC.
     let key = store::hex(&ports.mac(JOB, ports.fold(typed).as_bytes()));
-    Ok(ports.enqueue(JOB, typed, None, Some(&key))?)
+    let mut random = [0; 2];
+    token::fill(&mut random);
+    let later = i64::from(u16::from_be_bytes(random) % WITHIN);
+    Ok(ports.enqueue(JOB, typed, Some(ports.now() + later), Some(&key))?)
 }
 
 /// The holder of a link that has ended, was used or was replaced gets a new one, to the address on file, which is not shown

@@ -225,18 +225,17 @@ impl Panel {
         }
     }
 
-    /// The jobs that are due, each as a call of the panel itself, which ends together with its job. One that asks for another
-    /// try waits on; other failures are final, and answered.
+    /// When each job that waits may begin.
+    pub fn jobs_begin(&self) -> Vec<Option<i64>> {
+        self.stored.borrow().jobs.iter().map(|waiting| waiting.not_before).collect()
+    }
+
+    /// Time passes until the jobs that wait are due, and each is a call of the panel itself, which ends together with its job.
+    /// One that asks for another try waits on; other failures are final, and answered.
     pub fn run_jobs(&self) -> Vec<Failure> {
-        let now = self.now.get();
-        let mut due = Vec::new();
-        self.stored.borrow_mut().jobs.retain(|waiting| {
-            let is_due = waiting.not_before.is_none_or(|at| at <= now);
-            if is_due {
-                due.push(waiting.clone());
-            }
-            !is_due
-        });
+        let due = std::mem::take(&mut self.stored.borrow_mut().jobs);
+        let last = due.iter().filter_map(|waiting| waiting.not_before).max();
+        self.now.set(last.unwrap_or_default().max(self.now.get()));
         let caller = self.caller.replace(Actor::System);
         let mut failures = Vec::new();
         for waiting in due {

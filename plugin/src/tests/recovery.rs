@@ -111,6 +111,20 @@ fn a_record_that_cannot_be_read_keeps_no_mail_from_the_others() {
     assert_eq!(letters(&panel), [("reset-link".to_owned(), "customer:4".to_owned())]);
 }
 
+/// Or the requests right behind one for somebody who is known would be slower than behind another.
+#[test]
+fn the_work_begins_some_time_later_and_soon() {
+    let panel = panel();
+    panel.settings.borrow_mut().insert("requests-per-address", Value::Number(100));
+    for n in 0..40 {
+        request(&panel, &format!("somebody {n}")).unwrap();
+    }
+    let later: std::collections::BTreeSet<i64> =
+        panel.jobs_begin().into_iter().map(|at| at.unwrap() - panel.now.get()).collect();
+    assert!(later.len() > 30, "{later:?}");
+    assert!(later.iter().all(|later| (0..2_000).contains(later)), "{later:?}");
+}
+
 #[test]
 fn two_presses_are_one_mail() {
     let panel = panel();
