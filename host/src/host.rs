@@ -25,6 +25,7 @@ use crate::plugin::grants::Grants;
 use crate::plugin::limits::HostLimits;
 use crate::seal::Keys;
 use crate::storage::{AuditEntry, AuditFilter, Storage, StorageError};
+use crate::values;
 use crate::work::bell::Bell;
 
 /// What pages and mails call the panel.
@@ -304,6 +305,16 @@ impl Host {
     pub fn has_hook(&self, hook: &str) -> bool {
         let (interface, function) = hook.split_once('/').unwrap_or_default();
         self.plugins().iter().any(|plugin| plugin.hook(interface, function).is_some())
+    }
+
+    /// The parameters of a hook that hold a secret, as its JSON arguments name them; none: there is no such hook.
+    #[must_use]
+    pub fn secrets(&self, hook: &str) -> Option<Vec<String>> {
+        let (interface, function) = hook.split_once('/')?;
+        let plugins = self.plugins();
+        let hook = plugins.iter().find_map(|plugin| plugin.hook(interface, function))?;
+        let names = hook.parameters.iter().map(|(name, _)| name);
+        Some(names.filter(|name| hook.operation.secrets.contains(*name)).map(|name| values::snake(name)).collect())
     }
 
     /// Calls a hook: `interface/function`, arguments as a JSON object, an idempotency key or none.

@@ -21,6 +21,10 @@ pub struct Differs<'a> {
     pub grants: &'a [(&'a str, &'a str)],
     /// Whether nobody sends its mail.
     pub without_workers: bool,
+    /// Done in its folder before it starts.
+    pub before: Option<&'a dyn Fn(&Path)>,
+    /// Whether it logs all that there is to log, into the file `log`.
+    pub logs: bool,
 }
 
 /// A panel that serves, until this is dropped.
@@ -70,6 +74,12 @@ fn serve(folder: &Path, cache: &Path, differs: &Differs<'_>) -> (String, Stopped
     panel.arg("--config").arg(&config).args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--demo"]);
     if differs.without_workers {
         panel.arg("--without-workers");
+    }
+    if let Some(before) = differs.before {
+        before(folder);
+    }
+    if differs.logs {
+        panel.env("RUST_LOG", "trace").stderr(fs::File::create(folder.join("log")).expect("a log"));
     }
     let process = Stopped(panel.stdout(Stdio::null()).spawn().expect("the panel starts"));
     let until = Instant::now() + Duration::from_secs(60);

@@ -83,6 +83,8 @@ fn a_manifest_that_lies_about_hooks_or_views_is_refused() {
     let subject = r#"{"manifest": 1, "name": "x", "version": "1", "description": "d", "wants": {"database": true},
         "operations": [{"name": "greet", "hook": "report", "actors": ["manager"], "subject": "who"}]}"#;
     assert!(refused(&with_manifest(FOREIGN, subject)).contains("parameter who"));
+    let secrets = subject.replace(r#""subject": "who""#, r#""subject": "name", "secrets": ["passwort"]"#);
+    assert!(refused(&with_manifest(FOREIGN, &secrets)).contains("parameter passwort"));
 }
 
 #[test]

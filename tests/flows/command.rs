@@ -123,13 +123,45 @@ fn each_way_to_fail_has_its_code_and_names_what_to_do() {
         (&["call", "password/account-status", "{}"], "", 2, "arguments.account: is missing"),
         (&["call", "password/account-status", "{"], "", 2, "no JSON"),
         (&["call", "password/account-status", r#"{"account": "customer:77"}"#], "", 4, "no such thing"),
-        (&["call", "password/change-own", r#"{"current": "a", "new": "b"}"#], "", 5, "console may not do change-own"),
+        (&["call", "password/change-own", "{}"], "a\nb\n", 5, "console may not do change-own"),
         (&["unheard-of"], "", 2, "unheard-of"),
     ] {
         let output = keyturn(config, arguments, input);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}{}", out(&output), err(&output));
         assert!(err(&output).contains(word), "{arguments:?}: {}", err(&output));
     }
+}
+
+#[test]
+fn a_secret_is_taken_from_standard_input_and_refused_as_an_argument() {
+    let panel = panel();
+    for (hook, arguments, secret) in [
+        ("set-password", json!({"account": "customer:1", "new": NEW, "must_change": false}), "new"),
+        ("verify", json!({"login_or_email": "marta", "password": NEW}), "password"),
+        ("complete-reset", json!({"token": "0123456789abcdef", "new": NEW}), "token"),
+        ("recognise-hash", json!({"hash": "$2y$10$"}), "hash"),
+    ] {
+        let output = keyturn(&panel.config, &["call", &format!("password/{hook}"), &arguments.to_string()], "");
+        assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+        assert!(
+            err(&output).contains(&format!("“{secret}” is a secret")) && !err(&output).contains(NEW),
+            "{}",
+            err(&output)
+        );
+    }
+    let set = ["call", "password/set-password", r#"{"account": "customer:1", "must_change": false}"#];
+    let nothing = keyturn(&panel.config, &set, "");
+    assert_eq!(
+        (nothing.status.code(), err(&nothing).contains("has no line for it")),
+        (Some(2), true),
+        "{}",
+        err(&nothing)
+    );
+    assert_eq!(panel.verdict("marta", NEW)["kind"], "rejected", "nothing was done so far");
+    done(&keyturn(&panel.config, &set, &format!("{NEW}\n")));
+    let verify = ["call", "password/verify", r#"{"login_or_email": "marta"}"#];
+    let verdict = done(&keyturn(&panel.config, &verify, NEW));
+    assert!(verdict.contains("accepted"), "{verdict}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the tests share: the guests as they were built, packed; a host on a temporary database with a few people in it.
 
 pub mod browser;
+pub mod canary;
 pub mod client;
 pub mod mail_server;
 pub mod sink;

@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::Stopped;
@@ -79,6 +81,16 @@ impl Aiosmtpd {
     #[must_use]
     pub fn took(&self) -> Value {
         self.lines.recv_timeout(Duration::from_secs(10)).expect("a mail was taken")
+    }
+
+    /// The text of the next mail that it took, as it came.
+    ///
+    /// # Panics
+    /// As [`Aiosmtpd::took`]; or if it is no text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let data = STANDARD.decode(self.took()["data"].as_str().expect("a mail")).expect("base64");
+        String::from_utf8(data).expect("UTF-8")
     }
 
     /// Whether it took no more mails.

@@ -45,10 +45,17 @@ enum Command {
     /// Look at configuration, database, mapping and plugins: what is there, what is wrong, how to mend it.
     Check,
     /// Call a hook of any plugin as the console, JSON in and out.
-    #[command(before_help = "\
+    #[command(
+        before_help = "\
 Examples:
   keyturn call password/account-status '{\"account\": \"customer:42\"}'
-  keyturn call password/verify - < arguments.json      (what holds a secret goes through standard input)")]
+  keyturn call password/set-password '{\"account\": \"customer:42\", \"must_change\": true}'
+  keyturn call password/verify - < arguments.json",
+        after_help = "\
+Passwords, tokens and whatever else a plugin declares secret are refused as arguments, which every user of the machine
+can list. Left out, they are asked for on a terminal; where there is none, each is a line of standard input, in the order
+of the function's parameters. With `-` all arguments come from there."
+    )]
     Call(call::Arguments),
     /// Give somebody a new password, or a link to choose one: the rescue of who is locked out.
     #[command(

@@ -1,6 +1,7 @@
 //! The calls of `keyturn:panel/background`: a job or an event, by its plugin, for the panel itself. A task ends in the commit
 //! of its own effects, so these happen once.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use wasmtime::Store;
@@ -33,6 +34,7 @@ impl Inner {
             form: false,
             actors: [Role::System].into(),
             subject: None,
+            secrets: BTreeSet::new(),
             lane: Lane::Plain,
             answer: Release::Plain,
             effects: Effects::Some,

@@ -408,13 +408,14 @@ fn hooks(engine: &Engine, component: &Component, plugin: &str, manifest: &Manife
                 what: what.to_owned(),
             })?;
         }
-        if let Some(subject) = &operation.subject
-            && !parameters.iter().any(|(name, ty)| name == subject && subject_type(ty))
-        {
-            return Err(AdmitError::Lies {
-                plugin: plugin.to_owned(),
-                what: format!("a parameter {subject} of {full}, a string"),
-            });
+        // A secret that is misspelt would be one to nobody.
+        for named in operation.subject.iter().chain(&operation.secrets) {
+            if !parameters.iter().any(|(name, ty)| name == named && is_text(ty)) {
+                return Err(AdmitError::Lies {
+                    plugin: plugin.to_owned(),
+                    what: format!("a parameter {named} of {full}, a string"),
+                });
+            }
         }
         hooks.push(Hook {
             interface: interface.clone(),
@@ -428,7 +429,7 @@ fn hooks(engine: &Engine, component: &Component, plugin: &str, manifest: &Manife
     Ok(hooks)
 }
 
-fn subject_type(ty: &Type) -> bool {
+fn is_text(ty: &Type) -> bool {
     match ty {
         Type::String => true,
         Type::Option(inner) => matches!(inner.ty(), Type::String),

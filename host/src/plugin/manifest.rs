@@ -290,6 +290,9 @@ pub struct Operation {
     pub actors: BTreeSet<Role>,
     /// The parameter that names the account; none: the caller himself, or nobody.
     pub subject: Option<String>,
+    /// The hook's parameters that hold a password, a token or the like: nobody types them where others can read them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub secrets: BTreeSet<String>,
     /// Where it runs.
     #[serde(default)]
     pub lane: Lane,

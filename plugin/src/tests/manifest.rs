@@ -43,6 +43,27 @@ fn every_exported_function_is_an_operation() {
 }
 
 #[test]
+fn every_parameter_that_is_a_password_a_token_or_a_hash_is_named_as_a_secret() {
+    let wit = include_str!("../../../wit/password/password.wit");
+    let manifest = manifest();
+    let mut found = 0;
+    for (function, rest) in wit.lines().filter_map(|line| line.trim().split_once(": func(")) {
+        let (parameters, _) = rest.split_once(") ->").unwrap();
+        let names = parameters.split(", ").filter_map(|one| one.split_once(": ").map(|(name, _)| name));
+        let secret: Vec<Value> = names
+            .filter(|name| ["password", "current", "new", "token", "hash"].contains(name))
+            .map(Value::from)
+            .collect();
+        let operation =
+            manifest["operations"].as_array().unwrap().iter().find(|row| row["name"].as_str() == Some(function));
+        let named = operation.unwrap().get("secrets").map_or(Vec::new(), |named| named.as_array().unwrap().clone());
+        assert_eq!(named, secret, "{function}");
+        found += secret.len();
+    }
+    assert_eq!(found, 9);
+}
+
+#[test]
 fn whatever_hashes_runs_in_the_compute_lane() {
     for operation in manifest()["operations"].as_array().unwrap() {
         let name = operation["name"].as_str().unwrap();

@@ -18,13 +18,15 @@ pub const ANOTHER: &str = "velvet compass harbour";
 pub struct Panel {
     pub folder: tempfile::TempDir,
     pub config: PathBuf,
+    /// What its commands log, if not what they do by themselves.
+    pub level: Option<&'static str>,
 }
 
 impl Panel {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let config = demo_folder(folder.path(), "http://127.0.0.1:8089");
-        let panel = Self { folder, config };
+        let panel = Self { folder, config, level: None };
         // One key and one cache for all tests: what one has compiled, the next one loads.
         let mut key = std::fs::OpenOptions::new();
         let key = key.write(true).create_new(true).mode(0o600).open(panel.folder.path().join("keyturn.key"));
@@ -76,6 +78,7 @@ impl Panel {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keyturn"));
         command.arg("--config").arg(&self.config).args(arguments);
+        command.envs(self.level.map(|level| ("RUST_LOG", level)));
         command
     }
 
@@ -154,7 +157,7 @@ impl Server {
             if let Some(status) = self.child.try_wait().expect("asked") {
                 let panel = std::mem::replace(
                     &mut self.panel,
-                    Panel { folder: tempfile::tempdir().expect("a folder"), config: PathBuf::new() },
+                    Panel { folder: tempfile::tempdir().expect("a folder"), config: PathBuf::new(), level: None },
                 );
                 return (status.code(), panel);
             }

@@ -1,14 +1,15 @@
 //! `keyturn call`.
 
-use std::io::Read as _;
+use std::io::{IsTerminal as _, Read as _};
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use keyturn_host::values::read_json;
 use serde_json::Value;
+use zeroize::Zeroizing;
 
-use super::{configuration, console};
+use super::{configuration, console, ended};
 use crate::output::Output;
 
 #[derive(clap::Args)]
@@ -24,15 +25,62 @@ pub struct Arguments {
 }
 
 pub fn run(config: &Path, arguments: &Arguments, output: &Output) -> anyhow::Result<ExitCode> {
-    let mut text = arguments.arguments.clone();
-    if text == "-" {
-        text.clear();
-        std::io::stdin().read_to_string(&mut text).context("standard input could not be read")?;
-    }
-    let json: Value = read_json(&text)
-        .map_err(|cause| super::ended(2, format!("the arguments are no JSON that can be read: {cause}")))?;
-    let host = configuration(config)?.host()?;
-    let answer = host.call(&console(), &arguments.hook, &json, arguments.key.as_deref())?;
+    let hook = &arguments.hook;
+    let (host, json) = match arguments.arguments.as_str() {
+        "-" => {
+            let mut text = Zeroizing::new(String::new());
+            std::io::stdin().read_to_string(&mut text).context("standard input could not be read")?;
+            let json = read(&text)?;
+            (configuration(config)?.host()?, json)
+        }
+        text => {
+            let json = read(text)?;
+            let host = configuration(config)?.host()?;
+            let secrets = host.secrets(hook).unwrap_or_default();
+            (host, with_secrets(hook, json, &secrets)?)
+        }
+    };
+    let answer = host.call(&console(), hook, &json, arguments.key.as_deref())?;
     output.document(&answer);
     Ok(ExitCode::SUCCESS)
+}
+
+fn read(text: &str) -> anyhow::Result<Value> {
+    read_json(text).map_err(|cause| ended(2, format!("the arguments are no JSON that can be read: {cause}")))
+}
+
+/// Arguments of the command line, which every user of the machine can list, and the secrets that do not stand there: asked
+/// for on a terminal, or else a line of standard input each.
+fn with_secrets(hook: &str, mut json: Value, secrets: &[String]) -> anyhow::Result<Value> {
+    // What is no object is refused by the host, in the words that it has for that.
+    let Value::Object(object) = &mut json else { return Ok(json) };
+    if let Some(shown) = secrets.iter().find(|name| object.contains_key(*name)) {
+        let text = format!(
+            "“{shown}” is a secret, and every user of this machine can list the arguments of a command: take what stood there \
+             for known. Nothing was done\n  try    the same without {shown}, which is then asked for\n  \
+             or     keyturn call {hook} - < FILE"
+        );
+        return Err(ended(2, text));
+    }
+    for name in secrets {
+        let secret = if std::io::stdin().is_terminal() {
+            rpassword::prompt_password(format!("{name}: ")).context("the secret could not be read")?
+        } else {
+            line(name)?
+        };
+        object.insert(name.clone(), Value::String(secret));
+    }
+    Ok(json)
+}
+
+/// The next line of standard input, without its end.
+fn line(name: &str) -> anyhow::Result<String> {
+    let mut text = String::new();
+    let read = std::io::stdin().read_line(&mut text).context("standard input could not be read")?;
+    if read == 0 {
+        return Err(ended(2, format!("“{name}” is a secret, and standard input has no line for it; nothing was done")));
+    }
+    let length = text.strip_suffix('\n').map_or(text.len(), |line| line.strip_suffix('\r').unwrap_or(line).len());
+    text.truncate(length);
+    Ok(text)
 }

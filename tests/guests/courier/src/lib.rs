@@ -139,6 +139,7 @@ impl Background for Plugin {
                     _ => -1,
                 };
                 note("heard", &format!("{} {} {number}", received.source, received.event.name));
+                note("whole", &format!("{received:?}"));
                 if received.event.name == "courier.loop"
                     && let Err(error) = emit("courier.loop", number + 1)
                 {
