@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -207,6 +208,7 @@ impl HostBuilder {
             views_per_minute: self.limits.views_per_minute,
             traffic: Traffic::default(),
             trials: Lane::new(crate::email::TRIALS_AT_ONCE, 0, Duration::ZERO),
+            full_told: AtomicI64::new(0),
         })))
     }
 }
@@ -242,6 +244,8 @@ pub(crate) struct Inner {
     pub(crate) traffic: Traffic,
     /// Test mails that somebody waits for.
     pub(crate) trials: Lane,
+    /// When the log was told last that there is no room for more jobs, Unix milliseconds.
+    pub(crate) full_told: AtomicI64,
 }
 
 impl Inner {

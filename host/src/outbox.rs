@@ -11,10 +11,13 @@ use crate::mail::transport::folder;
 use crate::operator::OWN;
 use crate::plugin::admit::Plugin;
 use crate::storage::outbox::{Filling, Mail, MailFilter, MailId, MailState, Mend, Recipient};
-use crate::storage::tasks::Task;
+use crate::storage::tasks::{Task, TaskCount};
 use crate::storage::{AuditEntry, Role, StorageError};
 use crate::view::Delivery;
 use crate::work::Workers;
+
+/// Mails, or jobs and events, that one press of a button takes at most.
+pub(crate) const AT_ONCE: u32 = 1_000;
 
 impl Inner {
     /// A mail in the account's language, or the panel's where there is none; `masked`: with •••• for what is secret.
@@ -271,6 +274,28 @@ impl Host {
     /// [`StorageError`].
     pub fn tasks(&self, failed: bool, limit: u32) -> Result<Vec<Task>, StorageError> {
         self.0.storage.tasks(failed, limit)
+    }
+
+    /// How many jobs and events each plugin has.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn task_counts(&self) -> Result<Vec<TaskCount>, StorageError> {
+        self.0.storage.task_counts()
+    }
+
+    /// Has jobs and events that failed for good run again, as far as they still carry something; answers which. Writes it down.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn run_again(&self, caller: &Caller, ids: &[String]) -> Result<Vec<String>, StorageError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let audit = AuditEntry::of(caller, self.now(), OWN, "jobs-run-again", "done".to_owned());
+        let done = self.0.storage.run_again(ids, audit)?;
+        self.0.bell.ring_if(!done.is_empty());
+        Ok(done)
     }
 
     /// What became of a plugin's mail, for whoever reaches its account. Nobody in particular learns nothing: that there was a

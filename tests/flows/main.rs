@@ -2,6 +2,7 @@
 //! for Keyturn, with its own table and its own `password_verify`.
 
 mod command;
+mod jobs;
 mod mail;
 mod outbox;
 mod php;

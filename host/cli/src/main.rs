@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{audit, call, check, key, keys, mail, outbox, plugin, reset_password};
+use commands::{audit, call, check, jobs, key, keys, mail, outbox, plugin, reset_password};
 use output::{Colour, Output};
 
 /// Password management for hosting panels, as a sandboxed plugin.
@@ -73,6 +73,9 @@ Works with the server running or stopped. A password is read from standard input
     /// Mails that wait, failed or were accepted: look, retry, withdraw.
     #[command(subcommand)]
     Outbox(outbox::Command),
+    /// What plugins do behind the pages: what waits or failed, and another try.
+    #[command(subcommand)]
+    Jobs(jobs::Command),
     /// Look into plugins, or make one ready.
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -104,6 +107,7 @@ fn main() -> ExitCode {
         Command::ResetPassword(arguments) => reset_password::run(&cli.config, &arguments, &output),
         Command::Mail(command) => mail::run(&cli.config, &command, &output),
         Command::Outbox(command) => outbox::run(&cli.config, &command, &output),
+        Command::Jobs(command) => jobs::run(&cli.config, &command, &output),
         Command::Plugin(command) => plugin::run(&command, &output),
         Command::Keys(command) => keys::run(&cli.config, &command, &output),
         Command::Serve(arguments) => commands::serve::run_command(&cli.config, &arguments, &output),

@@ -9,6 +9,7 @@ pub(crate) mod views;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -28,6 +29,9 @@ use crate::values::{self, Misfit};
 use state::{Call, Counted, Facts, Purpose, State, Stop};
 
 pub use crate::bindings::keyturn::panel::types::Failure;
+
+/// Milliseconds between two lines in the log about a plugin that has no room for more jobs.
+const FULL_TOLD: i64 = 60_000;
 
 /// How often a call is run before a lasting conflict is answered.
 const RUNS: usize = 3;
@@ -368,6 +372,11 @@ impl Inner {
                         Err(StorageError::Recorded(record)) => {
                             return same_body(deed, record).map(|answer| answer.restored(restore));
                         }
+                        // By the others' jobs, and not for what this one asks: no more than a busy moment.
+                        Err(StorageError::Limit(limit @ "waiting-jobs")) => {
+                            self.tell_full(&deed.plugin.name, limit, now);
+                            return Err(CallError::Busy(crate::capabilities::RETRY_SECONDS));
+                        }
                         Err(StorageError::Limit(limit)) => {
                             let error = CallError::Limit { plugin: deed.plugin.name.clone(), limit };
                             self.audit_failure(deed, now, &left.checked, &error);
@@ -398,6 +407,20 @@ impl Inner {
         let Some(key) = key else { return Ok(None) };
         let record = self.storage.record(key, now).map_err(CallError::of_storage)?;
         record.map(|record| same_body(deed, record)).transpose()
+    }
+
+    /// Tells the operator that a plugin has no room for more work; once a minute, since anybody may be who asks for more.
+    fn tell_full(&self, plugin: &str, limit: &str, now: i64) {
+        let last = self.full_told.load(Ordering::Relaxed);
+        let due = now.saturating_sub(last) >= FULL_TOLD;
+        if due && self.full_told.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            tracing::error!(
+                plugin,
+                limit,
+                "as many jobs wait as may: whoever asks for more is told to come back. If nobody runs them, start who does; \
+                 `keyturn check` says more"
+            );
+        }
     }
 
     /// A failure's own short transaction. That it could not be written does not change the answer, and is logged.

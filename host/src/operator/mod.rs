@@ -7,6 +7,7 @@
 
 mod eml;
 mod inbox;
+mod jobs;
 mod one_mail;
 mod outbox;
 mod settings;
@@ -17,7 +18,7 @@ use crate::call::{self, CallError};
 use crate::caller::Caller;
 use crate::embed::{SubmitError, Submitted, Surface};
 use crate::host::Host;
-use crate::outbox::Retried;
+use crate::outbox::{AT_ONCE, Retried};
 use crate::storage::outbox::{MailFilter, MailId, MailState};
 use crate::view::form::{self, FormError, Posted, Submission};
 use crate::view::html::nodes::{Painter, banner_close, banner_open};
@@ -32,9 +33,6 @@ pub use outbox::{Listed, Shown};
 
 /// The name under which the host draws forms of its own; a plugin of that name is not admitted.
 pub const OWN: &str = "host";
-
-/// Mails that one press of "Retry all failed" takes at most.
-const AT_ONCE: u32 = 1_000;
 
 /// One of the operator's pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,12 +78,18 @@ enum Deed {
     Retry(MailId, Option<String>),
     Withdraw(MailId),
     RetryAll,
+    /// Runs a job or an event again.
+    RunAgain(String),
+    RunAllAgain,
 }
 
 const RETRY: &str = "retry";
 const WITHDRAW: &str = "withdraw";
 const RETRY_ALL: &str = "retry-all";
+const RUN_AGAIN: &str = "run-again";
+const RUN_ALL_AGAIN: &str = "run-all-again";
 const MAIL: &str = "mail";
+const JOB: &str = "job";
 const TO: &str = "to";
 
 impl Deed {
@@ -95,6 +99,8 @@ impl Deed {
             RETRY => Some(Deed::Retry(mail()?, submission.text(TO).map(str::to_owned))),
             WITHDRAW => Some(Deed::Withdraw(mail()?)),
             RETRY_ALL => Some(Deed::RetryAll),
+            RUN_AGAIN => Some(Deed::RunAgain(submission.text(JOB)?.to_owned())),
+            RUN_ALL_AGAIN => Some(Deed::RunAllAgain),
             _ => None,
         }
     }
@@ -108,6 +114,8 @@ impl Deed {
             }
             Deed::Withdraw(id) => (WITHDRAW, vec![mail(id)]),
             Deed::RetryAll => (RETRY_ALL, Vec::new()),
+            Deed::RunAgain(id) => (RUN_AGAIN, vec![(JOB.to_owned(), id.clone())]),
+            Deed::RunAllAgain => (RUN_ALL_AGAIN, Vec::new()),
         };
         nodes::Submission { action: action.to_owned(), subject: None, arguments }
     }
@@ -204,6 +212,8 @@ impl Host {
                 (here(), said(tone, key, None, words))
             }
             Deed::RetryAll => (here(), self.retry_all(caller, words)?),
+            Deed::RunAgain(id) => (here(), self.run_jobs_again(caller, Some(id), words)?),
+            Deed::RunAllAgain => (here(), self.run_jobs_again(caller, None, words)?),
         };
         Ok(Submitted::Done { url, notice: self.seal_notice(OWN, outcome, caller), own_epoch: None })
     }
@@ -215,6 +225,18 @@ impl Host {
         let although_moved = to.is_some() && to == on_file.as_deref();
         let retried = self.retry(caller, std::slice::from_ref(id), although_moved).map_err(CallError::of_storage)?;
         Ok(retried.first().map_or(Retried::Not, |(_, retried)| *retried))
+    }
+
+    /// One of those that the caller may see, or all of them.
+    fn run_jobs_again(&self, caller: &Caller, one: Option<String>, words: Words) -> Result<Outcome, CallError> {
+        let failed = self.failed_jobs(caller)?.into_iter().map(|task| task.id);
+        let ids: Vec<String> = failed.filter(|id| one.as_ref().is_none_or(|one| one == id)).collect();
+        let done = self.run_again(caller, &ids).map_err(CallError::of_storage)?;
+        if done.is_empty() {
+            return Ok(said(Tone::Warning, "jobs-nothing", None, words));
+        }
+        let title = words.count("jobs-again-title", done.len() as u64);
+        Ok(Outcome { tone: Tone::Success, title, body: Vec::new(), mail: None })
     }
 
     fn retry_all(&self, caller: &Caller, words: Words) -> Result<Outcome, CallError> {

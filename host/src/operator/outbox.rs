@@ -2,13 +2,14 @@
 
 use form_urlencoded::Serializer;
 
-use super::{Deed, OWN, OperatorSurface, button, may_retry, may_withdraw, page as whole, place, state_badge};
+use super::{Deed, OWN, OperatorSurface, button, jobs, may_retry, may_withdraw, page as whole, place, state_badge};
 use crate::call::{self, CallError};
 use crate::caller::Caller;
 use crate::host::Host;
 use crate::http::with_query;
 use crate::outbox::Seen;
 use crate::storage::outbox::{Mail, MailFilter, MailState, Recipient};
+use crate::storage::tasks::Task;
 use crate::view::html::nodes::{Painter, banner_close, banner_open};
 use crate::view::html::table::Grid;
 use crate::view::html::{Html, Markup, values};
@@ -132,6 +133,8 @@ struct Sheet<'a> {
     /// When a mail was accepted last, if none waits and none has failed.
     last: Option<i64>,
     stopped: Markup,
+    /// Jobs and events that have failed, where the address asks for everything or for what has failed.
+    jobs: Vec<Task>,
 }
 
 pub(super) fn page(
@@ -165,6 +168,12 @@ pub(super) fn page(
         counts: host.mail_counts(caller).map_err(broken)?,
         last,
         stopped: host.stopped_banner(caller, surface.start),
+        jobs: match listed.shown {
+            Shown::Failed | Shown::All if listed.search.is_empty() && listed.before.is_none() => {
+                host.failed_jobs(caller)?
+            }
+            _ => Vec::new(),
+        },
     };
     Ok(host.framed_own(caller, place("outbox"), &surface.surface, |frame| sheet.draw(&mut Painter::new(frame, 2))))
 }
@@ -176,6 +185,8 @@ impl Sheet<'_> {
         self.filters(painter);
         self.table(painter);
         self.paging(painter);
+        let jobs = jobs::draw(&self.jobs, painter);
+        painter.html.markup(&jobs);
         let body = painter.html.done();
         let words = painter.words;
         let kept = [("show", self.listed.shown.name())];

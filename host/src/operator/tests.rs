@@ -19,6 +19,7 @@ use crate::plugin::manifest::Wants;
 use crate::seal::Keys;
 use crate::storage::outbox::{Kept, Mail, NewMail, Obstacle, Recipient, Settled};
 use crate::storage::sqlite::{Options, Sqlite};
+use crate::storage::tasks::{NewTask, TaskKind};
 use crate::storage::{Commit, Effect, Quotas, Storage};
 use crate::view::Links;
 
@@ -488,4 +489,76 @@ fn no_plugin_has_the_hosts_own_name() {
     let stage = Stage::new();
     let refused = stage.host.admit(OWN, b"", &Grants::of(b"", Wants::default()));
     assert!(matches!(refused, Err(AdmitError::Name { .. })));
+}
+
+impl Stage {
+    /// A job that failed for good, by its name.
+    fn failed_job(&self, name: &str) {
+        let job = NewTask {
+            kind: TaskKind::Job,
+            plugin: "p".to_owned(),
+            name: name.to_owned(),
+            payload: SECRET.to_owned().into(),
+            not_before: 0,
+            key: None,
+            address: None,
+            depth: 0,
+        };
+        let commit = Commit {
+            plugin: "p".to_owned(),
+            now: call::now(),
+            reads: Vec::new(),
+            effects: vec![Effect::Enqueue(Box::new(job))],
+            audit: None,
+            record: None,
+            quotas: Quotas::NONE,
+            task: None,
+        };
+        self.storage.commit(commit).expect("queued");
+        for leased in self.storage.lease_tasks(10, 60_000).expect("leased") {
+            assert!(self.storage.settle_task(&leased.lease, None, "refused: <no>").expect("settled"));
+        }
+    }
+}
+
+#[test]
+fn work_that_failed_is_listed_below_the_outbox_and_run_again_by_its_button() {
+    let stage = Stage::new();
+    assert!(!stage.outbox(&admin(), &[]).contains("Work that failed"));
+    stage.failed_job("find-and-mail");
+    let html = stage.outbox(&admin(), &[("show", "failed")]);
+    for part in
+        ["<h2>Work that failed</h2>", "find-and-mail", "Job of p", "refused: &lt;no&gt;", "Attempts: 1\u{a0}of\u{a0}8"]
+    {
+        assert!(html.contains(part), "{part}: {html}");
+    }
+    assert!(!html.contains(SECRET) && !html.contains("Run all again"), "{html}");
+    for elsewhere in [("show", "accepted"), ("q", "ana"), ("before", "1")] {
+        assert!(!stage.outbox(&admin(), &[elsewhere]).contains("Work that failed"), "{elsewhere:?}");
+    }
+    let (url, said) = stage.press(&admin(), form(&html, "Run again"));
+    assert!(url == "/outbox?show=failed" && said.contains("1 is run again"), "{said}");
+    assert_eq!(stage.storage.lease_tasks(10, 60_000).expect("leased").len(), 1);
+    let (_, said) = stage.press(&admin(), form(&html, "Run again"));
+    assert!(said.contains("Nothing was done"), "{said}");
+    stage.failed_job("one");
+    stage.failed_job("other");
+    let html = stage.outbox(&admin(), &[]);
+    assert!(stage.press(&admin(), form(&html, "Run all again")).1.contains("2 are run again"));
+}
+
+#[test]
+fn work_that_failed_is_no_affair_of_who_reaches_only_some() {
+    let stage = Stage::new();
+    stage.failed_job("find-and-mail");
+    assert!(!stage.outbox(&reseller(), &[]).contains("Work that failed"));
+    // Sealed for her all the same, so that only the host's own question is left.
+    let draw = |frame: &crate::view::Frame<'_>| {
+        let mut painter = Painter::new(frame, 2);
+        painter.action(&button("Run", &Deed::RunAllAgain, Intent::Neutral));
+        painter.html.done().to_string()
+    };
+    let html = stage.host.framed_own(&reseller(), place("outbox"), &surface().surface, draw);
+    assert!(stage.press(&reseller(), form(&html, "Run")).1.contains("Nothing was done"));
+    assert!(stage.storage.lease_tasks(10, 60_000).expect("leased").is_empty());
 }

@@ -27,7 +27,7 @@ use super::counters::Counters;
 use super::keys::ServiceKeys;
 use super::outbox::{Filling, LeasedMail, Mail, MailFilter, MailId, MailState, Mend, Outbox, Settled};
 use super::settings::{Group, NewSecret, Settings};
-use super::tasks::{Beat, Due, Lease, LeasedTask, Task, Tasks};
+use super::tasks::{Beat, Due, Lease, LeasedTask, Task, TaskCount, Tasks};
 use super::{AuditEntry, AuditFilter, Commit, Known, Read, Record, RecordKey, Sql, Storage, StorageError, Version};
 use crate::accounts::{AccountId, Matched, Provider};
 use crate::seal::Keys;
@@ -300,6 +300,15 @@ impl Tasks for Sqlite {
 
     fn tasks(&self, failed: bool, limit: u32) -> Result<Vec<Task>, StorageError> {
         self.rows(|rows| rows.tasks(failed, limit))
+    }
+
+    fn task_counts(&self) -> Result<Vec<TaskCount>, StorageError> {
+        self.rows(|rows| rows.task_counts())
+    }
+
+    fn run_again(&self, ids: &[String], audit: AuditEntry) -> Result<Vec<String>, StorageError> {
+        let ids = ids.to_vec();
+        self.write(None, move |rows| rows.run_again(&ids, &audit))
     }
 
     fn beat(&self, leases: &[Lease], lease_ms: i64, now: i64) -> Result<(), StorageError> {

@@ -3,7 +3,7 @@
 
 use zeroize::Zeroizing;
 
-use super::StorageError;
+use super::{AuditEntry, StorageError};
 use crate::seal;
 
 /// One worker's hold on a row. Whoever settles shows it, so that of two that believe to have a row one is right.
@@ -107,6 +107,8 @@ pub struct LeasedTask {
 pub struct Task {
     /// Its number: later ones are greater.
     pub number: i64,
+    /// Its name: 32 hexadecimal digits.
+    pub id: String,
     /// What it is.
     pub kind: TaskKind,
     /// Whose.
@@ -121,6 +123,19 @@ pub struct Task {
     pub due: Option<i64>,
     /// How the latest attempt ended, in one or a few words.
     pub outcome: Option<String>,
+    /// Whether what it carries is still there, so that it can run at all.
+    pub whole: bool,
+}
+
+/// How many tasks a plugin has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskCount {
+    /// Whose call has left them behind, and is held to `waiting-jobs` for them.
+    pub plugin: String,
+    /// Those that wait or run.
+    pub waiting: u64,
+    /// Those that have failed for good, within the last 30 days.
+    pub failed: u64,
 }
 
 /// What is due, by the database's clock.
@@ -155,8 +170,8 @@ pub trait Tasks {
     /// [`StorageError`].
     fn lease_tasks(&self, most: u32, lease_ms: i64) -> Result<Vec<LeasedTask>, StorageError>;
 
-    /// Says that a task came to nothing: it runs again in so many milliseconds, or, without them, never: it is kept to be
-    /// listed, and what it carries is wiped. Answers whether the lease still held.
+    /// Says that a task came to nothing: it runs again in so many milliseconds, or, without them, only when somebody wants it:
+    /// it is kept to be listed, and what it carries for seven days, sealed. Answers whether the lease still held.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -167,6 +182,19 @@ pub trait Tasks {
     /// # Errors
     /// [`StorageError`].
     fn tasks(&self, failed: bool, limit: u32) -> Result<Vec<Task>, StorageError>;
+
+    /// How many there are of each plugin.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    fn task_counts(&self) -> Result<Vec<TaskCount>, StorageError>;
+
+    /// Has tasks that failed for good run again, from the first attempt on, and writes it down. Answers which: those that carry
+    /// something still. One whose like waits meanwhile is done by that.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    fn run_again(&self, ids: &[String], audit: AuditEntry) -> Result<Vec<String>, StorageError>;
 
     /// A worker's sign of life, which also prolongs its leases by `lease_ms` from now on. Time goes on with it, to `now`, Unix
     /// milliseconds: what ran out is wiped although nobody calls.

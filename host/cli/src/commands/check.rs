@@ -3,17 +3,20 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use keyturn_host::Host;
 use keyturn_host::accounts::sql::Severity;
 use keyturn_host::config::Config;
 use keyturn_host::host::plugin_name;
 use keyturn_host::plugin::grants::Grants;
 use keyturn_host::plugin::manifest::{Manifest, Operation, Role};
+use keyturn_host::storage::tasks::TaskCount;
+use keyturn_host::work::Workers;
 use serde_json::{Value, json};
 
 use keyturn_host::mail::setup::{SETTINGS, Setup, Source};
 use keyturn_host::mail::transport::Verdict;
 
-use super::{configuration, mail};
+use super::{SECONDS, clock, configuration, mail};
 use crate::exit;
 use crate::output::{Output, Tone};
 
@@ -191,6 +194,7 @@ fn plugins(config: &Config, report: &mut Report<'_>) {
             Err(cause) => report.say(Tone::Wrong, &format!("plugin {cause}"), None),
         }
     }
+    background(&host, report);
     match host.service_keys() {
         Ok(keys) => {
             let working = keys.iter().filter(|key| key.works(host.now())).count();
@@ -209,6 +213,41 @@ fn plugins(config: &Config, report: &mut Report<'_>) {
     ] {
         if !host.has_hook(hook) {
             report.say(Tone::Wrong, &format!("{setting} names {hook}, which no plugin has"), None);
+        }
+    }
+}
+
+/// What plugins do behind the pages: whether there is room for more, and what came to nothing.
+fn background(host: &Host, report: &mut Report<'_>) {
+    let (counts, workers) = match (host.task_counts(), host.workers()) {
+        (Ok(counts), Ok(workers)) => (counts, workers),
+        (Err(cause), _) | (_, Err(cause)) => return report.say(Tone::Wrong, &format!("jobs: {cause}"), None),
+    };
+    let idle = match workers {
+        Workers::Running => String::new(),
+        Workers::Stopped { since: None } => "\nnobody has run any from this database yet".to_owned(),
+        Workers::Stopped { since: Some(at) } => format!("\nnobody runs any since {}", clock(at, host, SECONDS)),
+    };
+    for TaskCount { plugin, waiting, failed } in counts {
+        let most = host.plugins().iter().find(|one| one.name == plugin).map(|one| one.limits.waiting_jobs);
+        if most.is_some_and(|most| waiting >= most) {
+            let mend = if idle.is_empty() {
+                format!("look why they do not end: keyturn jobs list; or raise limits.waiting-jobs in {plugin}.toml")
+            } else {
+                "start what runs them: keyturn serve, or the panel's server".to_owned()
+            };
+            let text = format!(
+                "jobs of {plugin}: {waiting} wait, and no more may: whoever asks for one is told to come back{idle}"
+            );
+            report.say(Tone::Wrong, &text, Some(&mend));
+        } else if waiting > 0 {
+            report.say(Tone::Note, &format!("jobs of {plugin}: {waiting} wait{idle}"), None);
+        }
+        if failed > 0 {
+            let mend =
+                "keyturn jobs list --failed says how each ended; keyturn jobs run-again --failed, once that is mended";
+            let text = format!("jobs of {plugin}: {failed} failed for good within the last 30 days");
+            report.say(Tone::Note, &text, Some(mend));
         }
     }
 }

@@ -4,11 +4,15 @@ use rusqlite::{Row, params};
 
 use super::rows::{Rows, forged};
 use crate::storage::outbox::ATTEMPTS;
-use crate::storage::tasks::{Beat, Due, Lease, LeasedTask, NewTask, Task, TaskKind};
-use crate::storage::{Quotas, StorageError};
+use crate::storage::tasks::{Beat, Due, Lease, LeasedTask, NewTask, Task, TaskCount, TaskKind};
+use crate::storage::{AuditEntry, Quotas, StorageError};
 
 /// How long a task that failed for good stays to be seen, in milliseconds: 30 days.
 const FAILED_STAYS: i64 = 30 * 24 * 3600 * 1000;
+/// How long what it carries stays, so that it can be run again, in milliseconds: 7 days.
+const PAYLOAD_STAYS: i64 = 7 * 24 * 3600 * 1000;
+/// How many of a plugin's that have failed keep what they carry: the newest ones.
+const PAYLOADS: u32 = 1_000;
 /// The plugin's total of waiting tasks in keyturnhost_usage.
 const USAGE: &str = "tasks";
 
@@ -101,10 +105,13 @@ impl Rows<'_> {
             ],
             |row| row.get::<_, String>(0),
         )?;
-        if stands.as_deref() == Some(&id) && self.usage(plugin, USAGE, 1)? > quotas.waiting_jobs {
-            return Err(StorageError::Limit("waiting-jobs"));
+        let fresh = stands.as_deref() == Some(&id);
+        let waiting = self.usage(plugin, USAGE, i64::from(fresh))?;
+        // Where there is no room, one that would be dropped is refused too: taking it would tell that its like waits.
+        match waiting > quotas.waiting_jobs || (!fresh && waiting == quotas.waiting_jobs) {
+            true => Err(StorageError::Limit("waiting-jobs")),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     /// The task of a call that succeeds goes with the call's effects.
@@ -177,14 +184,7 @@ impl Rows<'_> {
         let Some(pause) = again_in else {
             return self.fail(&row.id, &row.charged, outcome).map(|()| true);
         };
-        let another = self.one(
-            doing,
-            "SELECT 1 FROM keyturnhost_tasks
-             WHERE plugin = ?1 AND name = ?2 AND key = ?3 AND lease IS NULL AND due IS NOT NULL",
-            params![row.plugin, row.name, row.key],
-            |_| Ok(()),
-        )?;
-        if another.is_some() {
+        if self.waits(&row)? {
             // A newer one of its key came while it ran, and does what it would have done.
             return self.end_task(lease).map(|()| true);
         }
@@ -200,17 +200,53 @@ impl Rows<'_> {
     fn fail(&self, id: &str, charged: &str, outcome: &str) -> Result<(), StorageError> {
         self.change(
             "settling keyturnhost_tasks",
-            "UPDATE keyturnhost_tasks SET lease = NULL, due = NULL, payload = NULL, outcome = ?2 WHERE id = ?1",
+            "UPDATE keyturnhost_tasks SET lease = NULL, due = NULL, outcome = ?2 WHERE id = ?1",
             params![id, outcome],
         )?;
         self.usage(charged, USAGE, -1).map(drop)
     }
 
+    /// Has tasks that failed for good run again, from the first attempt on; answers which of them.
+    pub fn run_again(&self, ids: &[String], audit: &AuditEntry) -> Result<Vec<String>, StorageError> {
+        let doing = "running rows of keyturnhost_tasks again";
+        let now = self.clock()?;
+        let mut done = Vec::new();
+        for id in ids {
+            let sql = format!("SELECT {COLUMNS} FROM keyturnhost_tasks WHERE id = ?1 AND due IS NULL");
+            let Some(row) = self.one(doing, &sql, [id], waiting)?.filter(|row| row.payload.is_some()) else { continue };
+            if self.waits(&row)? {
+                // It does what this one would do.
+                self.change(doing, "DELETE FROM keyturnhost_tasks WHERE id = ?1", [id])?;
+            } else {
+                let again = "UPDATE keyturnhost_tasks SET due = ?2, attempts = 0 WHERE id = ?1";
+                self.change(doing, again, params![id, now])?;
+                self.usage(&row.charged, USAGE, 1)?;
+            }
+            done.push(id.clone());
+        }
+        if !done.is_empty() {
+            self.insert_audit(audit)?;
+        }
+        Ok(done)
+    }
+
+    /// Whether another task of this one's key waits.
+    fn waits(&self, row: &Waiting) -> Result<bool, StorageError> {
+        let another = self.one(
+            "reading keyturnhost_tasks",
+            "SELECT 1 FROM keyturnhost_tasks
+             WHERE plugin = ?1 AND name = ?2 AND key = ?3 AND lease IS NULL AND due IS NOT NULL",
+            params![row.plugin, row.name, row.key],
+            |_| Ok(()),
+        )?;
+        Ok(another.is_some())
+    }
+
     pub fn tasks(&self, failed: bool, limit: u32) -> Result<Vec<Task>, StorageError> {
         self.all(
             "reading keyturnhost_tasks",
-            "SELECT number, kind, plugin, name, attempts, asked_at, due, outcome FROM keyturnhost_tasks
-             WHERE NOT ?1 OR due IS NULL ORDER BY number DESC LIMIT ?2",
+            "SELECT number, kind, plugin, name, attempts, asked_at, due, outcome, id, payload IS NOT NULL
+             FROM keyturnhost_tasks WHERE NOT ?1 OR due IS NULL ORDER BY number DESC LIMIT ?2",
             params![failed, limit.clamp(1, 1000)],
             |row| {
                 Ok(Task {
@@ -222,7 +258,21 @@ impl Rows<'_> {
                     asked_at: row.get(5)?,
                     due: row.get(6)?,
                     outcome: row.get(7)?,
+                    id: row.get(8)?,
+                    whole: row.get(9)?,
                 })
+            },
+        )
+    }
+
+    pub fn task_counts(&self) -> Result<Vec<TaskCount>, StorageError> {
+        self.all(
+            "reading keyturnhost_tasks",
+            "SELECT charged, count(due), count(*) - count(due) FROM keyturnhost_tasks GROUP BY charged",
+            [],
+            |row| {
+                let count = |at| row.get::<_, i64>(at).map(i64::unsigned_abs);
+                Ok(TaskCount { plugin: row.get(0)?, waiting: count(1)?, failed: count(2)? })
             },
         )
     }
@@ -262,8 +312,16 @@ impl Rows<'_> {
         Ok(Beat { at, now: self.clock()? })
     }
 
-    /// Removes at most `most` of those that failed long ago.
+    /// Removes at most `most` of those that failed long ago, and wipes what those before carry.
     pub fn tidy_tasks(&self, now: i64, most: u32) -> Result<usize, StorageError> {
+        self.change(
+            "tidying keyturnhost_tasks",
+            "UPDATE keyturnhost_tasks SET payload = NULL WHERE number IN (SELECT number FROM (
+                SELECT number, asked_at, row_number() OVER (PARTITION BY charged ORDER BY number DESC) AS newer
+                FROM keyturnhost_tasks WHERE due IS NULL AND payload IS NOT NULL)
+             WHERE newer > ?2 OR asked_at <= ?1)",
+            params![now.saturating_sub(PAYLOAD_STAYS), PAYLOADS],
+        )?;
         let gone = self.all(
             "tidying keyturnhost_tasks",
             "DELETE FROM keyturnhost_tasks WHERE number IN (SELECT number FROM keyturnhost_tasks

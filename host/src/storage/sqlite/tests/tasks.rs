@@ -1,8 +1,10 @@
 //! Tasks: one of a key waits, one worker has it, and it ends with its own effects.
 
 use super::*;
+use crate::accounts::Reach;
+use crate::caller::{Actor, Caller};
 use crate::storage::outbox::ATTEMPTS;
-use crate::storage::tasks::{NewTask, TaskKind};
+use crate::storage::tasks::{NewTask, TaskCount, TaskKind};
 
 const LEASE: i64 = 60_000;
 
@@ -73,6 +75,13 @@ fn while_one_of_a_key_waits_another_only_brings_it_forward() {
     queue(vec![job("reset", Some("a"), later)]).expect("queued");
     assert!(lease(&storage).is_empty(), "not yet");
     queue(vec![job("reset", Some("a"), NOW), job("reset", Some("a"), later)]).expect("dropped");
+    let full = Quotas { waiting_jobs: 1, ..Quotas::NONE };
+    let known = storage.commit(Commit { quotas: full, ..commit(vec![job("reset", Some("a"), NOW)]) });
+    assert_eq!(
+        known,
+        Err(StorageError::Limit("waiting-jobs")),
+        "where there is no room, no name tells that its like waits"
+    );
     assert_eq!(storage.tasks(false, 10).expect("read").len(), 1);
     let running = lease(&storage).remove(0);
     // One that runs may have read what was before: then another is needed, and that one is enough.
@@ -84,7 +93,7 @@ fn while_one_of_a_key_waits_another_only_brings_it_forward() {
 }
 
 #[test]
-fn what_fails_for_good_is_kept_to_be_seen_without_what_it_carried_and_no_longer_counts() {
+fn what_fails_for_good_is_kept_to_be_seen_and_no_longer_counts() {
     let panel = Panel::new();
     let storage = panel.open(Options::default());
     let quotas = Quotas { waiting_jobs: 1, ..Quotas::NONE };
@@ -98,10 +107,76 @@ fn what_fails_for_good_is_kept_to_be_seen_without_what_it_carried_and_no_longer_
     assert!(storage.settle_task(&again.lease, None, "not-found").expect("settled"));
     let failed = storage.tasks(true, 10).expect("read");
     assert_eq!(failed[0].outcome.as_deref(), Some("not-found"));
-    let payload: Option<Vec<u8>> =
-        panel.raw().query_row("SELECT payload FROM keyturnhost_tasks", [], |row| row.get(0)).expect("read");
-    assert_eq!(payload, None);
+    assert_eq!(storage.task_counts(), Ok(vec![TaskCount { plugin: "p".to_owned(), waiting: 0, failed: 1 }]));
     queue().expect("there is room again");
+}
+
+fn audit() -> AuditEntry {
+    let console = Caller::new(Actor::Console, Reach::none());
+    AuditEntry::of(&console, NOW, "host", "jobs-run-again", "done".to_owned())
+}
+
+/// One that has failed for good.
+fn failed(storage: &Sqlite, key: Option<&str>) -> String {
+    enqueue(storage, vec![job("reset", key, NOW)]);
+    let leased = lease(storage).remove(0);
+    assert!(storage.settle_task(&leased.lease, None, "not-found").expect("settled"));
+    leased.lease.row
+}
+
+#[test]
+fn what_failed_for_good_runs_again_as_it_was_and_counts_again() {
+    let panel = Panel::new();
+    let storage = panel.open(Options::default());
+    let id = failed(&storage, None);
+    assert_eq!(storage.run_again(&["0".repeat(32), id.clone()], audit()), Ok(vec![id.clone()]));
+    assert_eq!(storage.run_again(std::slice::from_ref(&id), audit()), Ok(vec![]), "it waits already");
+    assert_eq!(storage.task_counts().expect("counted")[0].waiting, 1);
+    let again = lease(&storage).remove(0);
+    assert_eq!(again.payload.as_ref().map(|payload| payload.as_str()), Ok("payload of reset"));
+    assert_eq!((again.attempts, again.depth), (1, 2));
+    storage.commit(Commit { task: Some(again.lease), ..commit(vec![]) }).expect("ended");
+    let quotas = Quotas { waiting_jobs: 1, ..Quotas::NONE };
+    storage.commit(Commit { quotas, ..commit(vec![job("reset", None, NOW)]) }).expect("each is counted off once");
+    let written = storage.audit(&AuditFilter { limit: 10, ..AuditFilter::default() }).expect("read");
+    assert_eq!(written.iter().filter(|(_, entry)| entry.operation == "jobs-run-again").count(), 1);
+}
+
+#[test]
+fn what_failed_for_good_is_done_by_one_of_its_key_that_waits() {
+    let panel = Panel::new();
+    let storage = panel.open(Options::default());
+    let id = failed(&storage, Some("a"));
+    enqueue(&storage, vec![job("reset", Some("a"), NOW)]);
+    assert_eq!(storage.run_again(std::slice::from_ref(&id), audit()), Ok(vec![id]));
+    assert_eq!(lease(&storage).len(), 1);
+    assert_eq!(storage.tasks(false, 10).expect("read").len(), 1);
+}
+
+#[test]
+fn what_failed_for_good_is_wiped_after_a_week_or_behind_a_thousand_newer_ones_and_then_runs_no_more() {
+    let panel = Panel::new();
+    let storage = panel.open(Options::default());
+    let (id, week) = (failed(&storage, None), 7 * 24 * 3_600_000);
+    let whole = || storage.tasks(true, 10).expect("read").iter().map(|task| task.whole).collect::<Vec<_>>();
+    let passes = |now| {
+        storage.beat(&[], LEASE, now).expect("a sign of life");
+        std::thread::sleep(Duration::from_millis(1_500));
+    };
+    passes(NOW + week - 1);
+    assert_eq!(whole(), [true]);
+    passes(NOW + week);
+    assert_eq!(whole(), [false]);
+    assert_eq!(storage.run_again(&[id], audit()), Ok(vec![]));
+    let newer = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1001)
+        INSERT INTO keyturnhost_tasks (id, kind, plugin, charged, name, payload, depth, attempts, asked_at)
+        SELECT 'x' || i, 'job', 'p', 'p', 'reset', x'00', 0, 8, ?1 FROM n";
+    panel.raw().execute(newer, [NOW + week]).expect("rows");
+    passes(NOW + week + 1);
+    let carrying = "SELECT count(*), min(id) FROM keyturnhost_tasks WHERE payload IS NOT NULL";
+    let carrying: (i64, String) =
+        panel.raw().query_row(carrying, [], |row| Ok((row.get(0)?, row.get(1)?))).expect("counted");
+    assert_eq!(carrying, (1_000, "x10".to_owned()), "all but the oldest, x1");
 }
 
 #[test]

@@ -1,0 +1,122 @@
+//! `keyturn jobs`: what plugins do behind the pages, what of it failed, and another try.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Args;
+use keyturn_host::Host;
+use keyturn_host::storage::outbox::ATTEMPTS;
+use keyturn_host::storage::tasks::Task;
+use serde_json::{Value, json};
+
+use super::{SECONDS, clock, configuration, console, ended};
+use crate::exit;
+use crate::output::Output;
+
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Jobs and events that wait, run or failed for good, the newest first.
+    #[command(before_help = "\
+Example:
+  keyturn jobs list --failed")]
+    List(List),
+    /// Run jobs and events again that failed for good, from the first attempt on.
+    #[command(
+        before_help = "\
+Example:
+  keyturn jobs run-again --failed",
+        after_help = "\
+What a job needs is kept, sealed, for 7 days after it was asked for, of the newest 1,000 that failed.
+
+Exit codes: 0 all are run again · 1 none · 3 some"
+    )]
+    RunAgain(RunAgain),
+}
+
+#[derive(Args)]
+pub struct List {
+    /// Only those that failed for good.
+    #[arg(long)]
+    failed: bool,
+    /// At most so many.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: u32,
+}
+
+#[derive(Args)]
+pub struct RunAgain {
+    /// Their ids.
+    #[arg(required_unless_present = "failed")]
+    ids: Vec<String>,
+    /// All that failed, at most 1,000, the newest first.
+    #[arg(long, conflicts_with = "ids")]
+    failed: bool,
+}
+
+pub fn run(config: &Path, command: &Command, output: &Output) -> anyhow::Result<ExitCode> {
+    let host = configuration(config)?.empty_host()?;
+    match command {
+        Command::List(arguments) => list(&host, arguments, output),
+        Command::RunAgain(arguments) => run_again(&host, arguments, output),
+    }
+}
+
+fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCode> {
+    let tasks = host.tasks(arguments.failed, arguments.limit)?;
+    if output.json {
+        output.document(&tasks.iter().map(document).collect());
+    } else if tasks.is_empty() {
+        output.remark(if arguments.failed { "Nothing has failed." } else { "Nothing waits, and nothing has failed." });
+    } else {
+        let rows: Vec<Vec<String>> = tasks
+            .iter()
+            .map(|task| {
+                vec![
+                    task.id.clone(),
+                    clock(task.asked_at, host, SECONDS),
+                    task.kind.name().to_owned(),
+                    format!("{} of {}", task.name, task.plugin),
+                    task.due.map_or_else(|| "failed".to_owned(), |due| clock(due, host, SECONDS)),
+                    format!("{} of {ATTEMPTS}", task.attempts),
+                    task.outcome.clone().unwrap_or_default(),
+                ]
+            })
+            .collect();
+        output.table(&["ID", "ASKED", "KIND", "WHAT", "NEXT", "ATTEMPTS", "LAST OUTCOME"], &rows);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_again(host: &Host, arguments: &RunAgain, output: &Output) -> anyhow::Result<ExitCode> {
+    let ids = if arguments.failed {
+        host.tasks(true, 1_000)?.into_iter().filter(|task| task.whole).map(|task| task.id).collect()
+    } else {
+        arguments.ids.clone()
+    };
+    if let Some(wrong) = ids.iter().find(|id| id.len() != 32 || !id.bytes().all(|b| b.is_ascii_hexdigit())) {
+        return Err(ended(2, format!("{wrong} is no id of a job; `keyturn jobs list` shows them. Nothing was done")));
+    }
+    let done = host.run_again(&console(), &ids)?;
+    if output.json {
+        output.document(&ids.iter().map(|id| json!({ "id": id, "run_again": done.contains(id) })).collect());
+    } else if ids.is_empty() {
+        output.remark("Nothing has failed that could be run again.");
+    } else {
+        output.line(&format!("{} of {} run again.", done.len(), ids.len()));
+        for id in ids.iter().filter(|id| !done.contains(id)) {
+            output.remark(&format!("  {id}  is not there, has not failed, or what it needs is gone"));
+        }
+    }
+    Ok(match done.len() {
+        some if some == ids.len() => ExitCode::SUCCESS,
+        0 => ExitCode::FAILURE,
+        _ => ExitCode::from(exit::PART),
+    })
+}
+
+fn document(task: &Task) -> Value {
+    json!({
+        "id": task.id, "number": task.number, "kind": task.kind.name(), "plugin": task.plugin, "name": task.name,
+        "attempts": task.attempts, "asked_at": task.asked_at, "due": task.due, "outcome": task.outcome, "whole": task.whole,
+    })
+}
