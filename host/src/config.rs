@@ -21,6 +21,7 @@ use crate::plugin::limits::HostLimits;
 use crate::seal::{KeyError, Keys};
 use crate::storage::StorageError;
 use crate::storage::sqlite::{Options, Sqlite};
+use crate::webhooks::{self, config::WebhookConfig};
 
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]
@@ -47,6 +48,9 @@ pub struct Config {
     /// Mail.
     #[serde(default)]
     pub mail: MailConfig,
+    /// Where events go beside the plugins that listen.
+    #[serde(default)]
+    pub webhooks: Vec<WebhookConfig>,
     /// How it is served.
     #[serde(default)]
     pub server: Server,
@@ -317,7 +321,8 @@ impl Config {
                 return wrong(setting, format!("must be like https://panel.example/login, not “{address}”"));
             }
         }
-        self.mail.check().or_else(|(setting, problem)| wrong(setting, problem))
+        self.mail.check().or_else(|(setting, problem)| wrong(setting, problem))?;
+        webhooks::config::check(&self.webhooks).or_else(|(setting, problem)| wrong(&setting, problem))
     }
 
     /// A path of the file, made absolute by the file's own folder.
@@ -457,8 +462,17 @@ impl Config {
             origin: self.brand.link_origin.clone().unwrap_or(Brand::default().origin),
             zone: jiff::tz::TimeZone::get(&self.brand.time_zone).unwrap_or(jiff::tz::TimeZone::UTC),
         };
+        let webhooks = self.webhooks.iter().map(|webhook| {
+            webhook.destination(|path| self.path(path)).map_err(|(setting, problem)| ConfigError::Setting {
+                path: self.file.clone(),
+                setting,
+                problem,
+            })
+        });
+        let webhooks = webhooks.collect::<Result<Vec<_>, _>>()?;
         let host = HostBuilder::new(Arc::new(storage), keys)
             .brand(brand)
+            .webhooks(webhooks)
             .mail(self.fixed())
             .cache(self.path(&self.cache))
             .limits(self.limits.clone())

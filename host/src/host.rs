@@ -27,6 +27,7 @@ use crate::plugin::limits::HostLimits;
 use crate::seal::Keys;
 use crate::storage::{AuditEntry, AuditFilter, Storage, StorageError};
 use crate::values;
+use crate::webhooks::Destination;
 use crate::work::bell::Bell;
 
 /// What pages and mails call the panel.
@@ -67,6 +68,7 @@ pub struct HostBuilder {
     operators: Option<Mailbox>,
     connections: usize,
     mail: Option<Fixed>,
+    webhooks: Vec<Arc<Destination>>,
 }
 
 /// Why there is no host.
@@ -90,6 +92,7 @@ impl HostBuilder {
             operators: None,
             connections: 4,
             mail: None,
+            webhooks: Vec::new(),
         }
     }
 
@@ -128,6 +131,13 @@ impl HostBuilder {
     #[must_use]
     pub fn connections(mut self, connections: usize) -> Self {
         self.connections = connections.max(1);
+        self
+    }
+
+    /// Where events go beside the plugins that listen. Their names are all different.
+    #[must_use]
+    pub fn webhooks(mut self, webhooks: Vec<Destination>) -> Self {
+        self.webhooks = webhooks.into_iter().map(Arc::new).collect();
         self
     }
 
@@ -187,7 +197,12 @@ impl HostBuilder {
                 Room::of_program(storage, keys, brand, Post::of_program(self.transport, sender, origin))
             }
         };
-        let surroundings = Surroundings { room, mails_operators: self.operators.is_some(), plugins: RwLock::default() };
+        let surroundings = Surroundings {
+            room,
+            mails_operators: self.operators.is_some(),
+            webhooks: self.webhooks,
+            plugins: RwLock::default(),
+        };
         let calls = self.limits.calls_at_once.min(engine::POOL_SLOTS as usize);
         Ok(Host(Arc::new(Inner {
             engine,
@@ -201,6 +216,7 @@ impl HostBuilder {
             calls: Lane::new(calls, self.limits.calls_queue, patience),
             surroundings: Arc::new(surroundings),
             bell: Bell::default(),
+            webhook_bell: Bell::default(),
             connections: self.connections,
             operators: self.operators,
             tasks_at_once: self.limits.tasks_at_once.max(1),
@@ -230,6 +246,8 @@ pub(crate) struct Inner {
     pub(crate) surroundings: Arc<Surroundings>,
     /// Rings when a call has left something for the workers.
     pub(crate) bell: Bell,
+    /// Rings when a call has left something for webhooks.
+    pub(crate) webhook_bell: Bell,
     /// Mails that go at once.
     pub(crate) connections: usize,
     /// Where mail to the operators goes.

@@ -51,6 +51,7 @@ pub mod service_key;
 pub mod storage;
 pub mod values;
 pub mod view;
+pub mod webhooks;
 pub mod work;
 
 pub use call::{CallError, Failure};

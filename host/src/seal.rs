@@ -159,6 +159,22 @@ fn joined<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     all
 }
 
+/// The text of a file that is for its owner only.
+///
+/// # Errors
+/// What is wrong with it, to follow the name of a setting.
+pub(crate) fn owners_only(path: &Path) -> Result<Zeroizing<String>, String> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let wrong = |problem: String| format!("names {}, which {problem}", path.display());
+    let about = std::fs::metadata(path).map_err(|cause| wrong(format!("cannot be read: {cause}")))?;
+    let mode = about.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(wrong(format!("may be read by others (mode {mode:o}); set mode 600")));
+    }
+    std::fs::read_to_string(path).map(Zeroizing::new).map_err(|cause| wrong(format!("cannot be read: {cause}")))
+}
+
 /// Bytes of the system's randomness.
 ///
 /// # Panics

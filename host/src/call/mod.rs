@@ -359,13 +359,15 @@ impl Inner {
                             stored_bytes: deed.plugin.limits.stored_bytes,
                             outbox_bytes: deed.plugin.limits.outbox_bytes,
                             waiting_jobs: deed.plugin.limits.waiting_jobs,
+                            waiting_deliveries: deed.plugin.limits.waiting_deliveries,
                         },
                         task: deed.task.map(|task| task.lease.clone()),
                     };
-                    let wakes = wakes(&commit.effects);
+                    let (wakes, wakes_webhooks) = wakes(&commit.effects);
                     match self.storage.commit(commit) {
                         Ok(()) => {
                             self.bell.ring_if(wakes);
+                            self.webhook_bell.ring_if(wakes_webhooks);
                             return Ok((answer.live, own_epoch));
                         }
                         Err(StorageError::Changed) => continue,
@@ -525,9 +527,13 @@ fn record_key(caller: &Caller, plugin: &Plugin, operation: &Operation, key: &str
     }
 }
 
-/// Whether a worker has something to do after these.
-fn wakes(effects: &[Effect]) -> bool {
-    effects.iter().any(|effect| matches!(effect, Effect::Send(_) | Effect::Enqueue(_)))
+/// Whether a worker has something to do after these, and whether one of a webhook's has.
+fn wakes(effects: &[Effect]) -> (bool, bool) {
+    let any = |wanted: fn(&Effect) -> bool| effects.iter().any(wanted);
+    (
+        any(|effect| matches!(effect, Effect::Send(_) | Effect::Enqueue(_))),
+        any(|effect| matches!(effect, Effect::Deliver(_))),
+    )
 }
 
 /// Who acts must have proved himself of late where the manifest says so.

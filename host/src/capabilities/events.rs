@@ -1,5 +1,5 @@
-//! `keyturn:panel/events`: news for whoever listens. Each listener gets a delivery of its own, in the commit of the call that
-//! tells; one that is slow or fails holds up nobody else.
+//! `keyturn:panel/events`: news for whoever listens, plugins and the operator's webhooks. Each gets a delivery of its own, in
+//! the commit of the call that tells; one that is slow or fails holds up nobody else.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +10,7 @@ use crate::bindings::keyturn::panel::types::{Event, EventField, Received};
 use crate::call::state::State;
 use crate::seal;
 use crate::storage::Effect;
+use crate::storage::deliveries::NewDelivery;
 use crate::storage::tasks::{NewTask, TaskKind};
 
 const MAX_FIELDS: usize = 20;
@@ -53,6 +54,8 @@ impl Host for State {
         let listeners = call.surroundings.listeners(&source, &event.name);
         let name = event.name.clone();
         let received = Received { id: seal::hex(&seal::random::<16>()), source, at: call.now, event };
+        let deliveries: Vec<NewDelivery> =
+            call.surroundings.webhooks.iter().filter_map(|destination| destination.delivery(&received)).collect();
         let payload = Zeroizing::new(serde_json::to_string(&received).unwrap_or_default());
         // Without listeners it is an effect all the same: where there are none, there may be no news.
         call.effects_allowed()?;
@@ -68,6 +71,12 @@ impl Host for State {
                 depth,
             };
             if let Err(name) = call.effect(Effect::Enqueue(Box::new(task)), payload.len())? {
+                return Ok(limit(name));
+            }
+        }
+        for delivery in deliveries {
+            let bytes = delivery.body.len();
+            if let Err(name) = call.effect(Effect::Deliver(Box::new(delivery)), bytes)? {
                 return Ok(limit(name));
             }
         }

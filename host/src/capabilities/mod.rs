@@ -18,6 +18,7 @@ use crate::bindings::keyturn::ui::nodes;
 use crate::call::state::State;
 use crate::mail::room::Room;
 use crate::plugin::admit::Plugin;
+use crate::webhooks::Destination;
 
 impl types::Host for State {}
 impl nodes::Host for State {}
@@ -31,6 +32,8 @@ pub(crate) struct Surroundings {
     pub(crate) room: Room,
     /// Whether the operators have an address.
     pub(crate) mails_operators: bool,
+    /// Where events go beside the plugins that listen.
+    pub(crate) webhooks: Vec<Arc<Destination>>,
     /// All plugins, by name.
     pub(crate) plugins: RwLock<BTreeMap<String, Arc<Plugin>>>,
 }

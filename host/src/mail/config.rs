@@ -14,6 +14,8 @@ use super::transport::Transport;
 use super::transport::folder::Folder;
 use super::transport::sendmail::Sendmail;
 use super::transport::smtp::{Encryption, Limits, Login, Server, Smtp, SmtpError, names_this_machine};
+use crate::network::tls::TlsError;
+use crate::seal::owners_only;
 
 /// `[mail]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -261,7 +263,7 @@ impl SmtpConfig {
     ) -> Result<Smtp, Wrong> {
         let login = match (&self.username, &self.password_file) {
             (Some(username), Some(file)) => {
-                let text = secret("mail.smtp.password-file", &at(file))?;
+                let text = owners_only(&at(file)).map_err(|problem| ("mail.smtp.password-file", problem))?;
                 let password = text.lines().next().unwrap_or_default();
                 if password.is_empty() {
                     return Err((
@@ -287,8 +289,8 @@ impl SmtpConfig {
         };
         Smtp::new(server, writer).map_err(|cause| {
             let setting = match cause {
-                SmtpError::CaFile { .. } | SmtpError::NoAuthorities => "mail.smtp.ca-file",
-                SmtpError::Clear(_) | SmtpError::Tls(_) => "mail.smtp.encryption",
+                SmtpError::Tls(TlsError::CaFile { .. } | TlsError::NoAuthorities) => "mail.smtp.ca-file",
+                SmtpError::Clear(_) | SmtpError::Tls(TlsError::Unusable(_)) => "mail.smtp.encryption",
             };
             (setting, format!("cannot be used: {cause}"))
         })
@@ -313,23 +315,10 @@ impl DkimConfig {
 
     fn writer(&self, at: impl Fn(&Path) -> PathBuf) -> Result<Writer, Wrong> {
         let path = at(&self.key_file);
-        let key = secret("mail.dkim.key-file", &path)?;
+        let key = owners_only(&path).map_err(|problem| ("mail.dkim.key-file", problem))?;
         Writer::signing(&self.domain, &self.selector, &key)
             .map_err(|cause| ("mail.dkim.key-file", format!("names {}: {cause}", path.display())))
     }
-}
-
-/// The text of a file that is for its owner only.
-fn secret(setting: &'static str, path: &Path) -> Result<Zeroizing<String>, Wrong> {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    let wrong = |problem: String| (setting, format!("names {}, which {problem}", path.display()));
-    let about = std::fs::metadata(path).map_err(|cause| wrong(format!("cannot be read: {cause}")))?;
-    let mode = about.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(wrong(format!("may be read by others (mode {mode:o}); set mode 600")));
-    }
-    std::fs::read_to_string(path).map(Zeroizing::new).map_err(|cause| wrong(format!("cannot be read: {cause}")))
 }
 
 #[cfg(test)]

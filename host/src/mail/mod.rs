@@ -54,7 +54,7 @@ fn invisible(c: char) -> bool {
 }
 
 /// `text` as one line of at most `most` characters: white space is one space, what is invisible is left out.
-fn line(text: &str, most: usize) -> String {
+pub(crate) fn line(text: &str, most: usize) -> String {
     let mut line = String::new();
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
         let mut seen = word.chars().filter(|c| !invisible(*c)).peekable();

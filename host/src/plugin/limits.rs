@@ -34,6 +34,8 @@ pub struct Limits {
     pub outbox_bytes: u64,
     /// Jobs of the plugin, and deliveries of its events, that wait.
     pub waiting_jobs: u64,
+    /// Events of the plugin that wait for one webhook; of more it is only counted how many they were.
+    pub waiting_deliveries: u64,
     /// How many events may have led to one another: one that a plugin emits because of an event is one deeper.
     pub event_depth: u32,
     /// KiB of memory of one slow hash.
@@ -63,6 +65,7 @@ impl Default for Limits {
             stored_bytes: 64 << 20,
             outbox_bytes: 256 << 20,
             waiting_jobs: 10_000,
+            waiting_deliveries: 10_000,
             event_depth: 8,
             kdf_memory_kib: 65_536,
             kdf_passes: 8,

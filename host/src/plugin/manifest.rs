@@ -77,10 +77,15 @@ impl Events {
     /// Whether an event of that source and name is heard.
     #[must_use]
     pub fn hears(&self, source: &str, event: &str) -> bool {
-        self.listens.iter().any(|listened| match listened.split_once('/') {
-            Some((from, name)) => from == source && name == event,
-            None => listened == event,
-        })
+        self.listens.iter().any(|listened| names(listened, source, event))
+    }
+}
+
+/// Whether `listened`, as who listens writes it, names an event of that source and name.
+pub(crate) fn names(listened: &str, source: &str, event: &str) -> bool {
+    match listened.split_once('/') {
+        Some((from, name)) => from == source && name == event,
+        None => listened == event,
     }
 }
 

@@ -2,6 +2,7 @@
 //! panel's own tables, in [`crate::accounts::sql`].
 
 mod counters;
+pub mod deliveries;
 pub mod epoch;
 pub mod keys;
 pub mod outbox;
@@ -14,6 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::accounts::{Account, AccountId, Matched, Why};
 use crate::caller::Caller;
+use deliveries::{Deliveries, NewDelivery};
 use keys::ServiceKeys;
 use outbox::{MailId, Mend, NewMail, Outbox};
 use settings::Settings;
@@ -167,6 +169,8 @@ pub enum Effect {
     },
     /// Leaves a task behind: a job, or an event for one who listens.
     Enqueue(Box<NewTask>),
+    /// Leaves an event behind for a destination of the operator's.
+    Deliver(Box<NewDelivery>),
 }
 
 /// An operation's caller, name and idempotency key: what a record is unique by.
@@ -270,11 +274,14 @@ pub struct Quotas {
     pub outbox_bytes: u64,
     /// Its jobs, and deliveries of its events, that wait.
     pub waiting_jobs: u64,
+    /// Its events that wait for one webhook; of more it is only counted how many they were.
+    pub waiting_deliveries: u64,
 }
 
 impl Quotas {
     /// No limit at all.
-    pub const NONE: Quotas = Quotas { stored_bytes: u64::MAX, outbox_bytes: u64::MAX, waiting_jobs: u64::MAX };
+    pub const NONE: Quotas =
+        Quotas { stored_bytes: u64::MAX, outbox_bytes: u64::MAX, waiting_jobs: u64::MAX, waiting_deliveries: u64::MAX };
 }
 
 /// Which audit entries to list, newest first.
@@ -291,7 +298,7 @@ pub struct AuditFilter {
 }
 
 /// The database beside the panel. Every method may block on the disk.
-pub trait Storage: Outbox + Tasks + ServiceKeys + Settings + Send + Sync {
+pub trait Storage: Outbox + Tasks + Deliveries + ServiceKeys + Settings + Send + Sync {
     /// The realms of the panel's accounts.
     fn realms(&self) -> Vec<String>;
 

@@ -2,6 +2,7 @@
 
 mod audit;
 mod connection;
+mod deliveries;
 mod keys;
 mod outbox;
 mod rows;
@@ -24,6 +25,9 @@ use writer::{Job, Work, Writer};
 use zeroize::Zeroizing;
 
 use super::counters::Counters;
+use super::deliveries::{
+    Deliveries, Delivery, DeliveryFilter, DeliveryId, DeliveryState, LeasedDelivery, Noted, SettledDelivery,
+};
 use super::keys::ServiceKeys;
 use super::outbox::{Filling, LeasedMail, Mail, MailFilter, MailId, MailState, Mend, Outbox, Settled};
 use super::settings::{Group, NewSecret, Settings};
@@ -318,6 +322,60 @@ impl Tasks for Sqlite {
 
     fn last_beat(&self) -> Result<Beat, StorageError> {
         self.rows(|rows| rows.last_beat())
+    }
+}
+
+impl Deliveries for Sqlite {
+    fn deliveries_due(&self, destinations: &[&str]) -> Result<bool, StorageError> {
+        self.rows(|rows| rows.deliveries_due(destinations))
+    }
+
+    fn lease_deliveries(
+        &self,
+        destination: &str,
+        most: u32,
+        lease_ms: i64,
+    ) -> Result<Vec<LeasedDelivery>, StorageError> {
+        if !self.deliveries_due(&[destination])? {
+            return Ok(Vec::new());
+        }
+        let destination = destination.to_owned();
+        self.write(None, move |rows| rows.lease_deliveries(&destination, most, lease_ms))
+    }
+
+    fn settle_delivery(&self, lease: &Lease, settled: &SettledDelivery) -> Result<bool, StorageError> {
+        let (lease, settled) = (lease.clone(), settled.clone());
+        self.write(None, move |rows| rows.settle_delivery(&lease, &settled))
+    }
+
+    fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>, StorageError> {
+        self.rows(|rows| rows.delivery(id))
+    }
+
+    fn delivery_body(&self, id: &DeliveryId) -> Result<Option<String>, StorageError> {
+        self.rows(|rows| rows.delivery_body(id))
+    }
+
+    fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StorageError> {
+        self.rows(|rows| rows.deliveries(filter))
+    }
+
+    fn delivery_counts(&self) -> Result<Vec<(String, DeliveryState, u64)>, StorageError> {
+        self.rows(|rows| rows.delivery_counts())
+    }
+
+    fn noted_destinations(&self) -> Result<Vec<(String, Noted)>, StorageError> {
+        self.rows(|rows| rows.noted_destinations())
+    }
+
+    fn send_again(&self, ids: &[DeliveryId], audit: AuditEntry) -> Result<Vec<DeliveryId>, StorageError> {
+        let ids = ids.to_vec();
+        self.write(None, move |rows| rows.send_again(&ids, &audit))
+    }
+
+    fn enable_destination(&self, destination: &str, audit: AuditEntry) -> Result<bool, StorageError> {
+        let destination = destination.to_owned();
+        self.write(None, move |rows| rows.enable_destination(&destination, &audit))
     }
 }
 

@@ -46,7 +46,7 @@ impl Worker<'_> {
                 None => Ok(Vec::new()),
             }
         };
-        self.work(lease, |leased| {
+        self.work(&self.inner.bell, lease, |leased| {
             let lease = leased.lease.clone();
             if let Some(line) = line.borrow_mut().as_mut() {
                 self.holding(&lease, || self.deliver(line, &leased));

@@ -9,6 +9,7 @@ pub(crate) mod mail;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -20,6 +21,7 @@ use crate::seal;
 use crate::storage::StorageError;
 use crate::storage::outbox::ATTEMPTS;
 use crate::storage::tasks::Lease;
+use crate::work::bell::Bell;
 
 /// How long a row is leased, in milliseconds: what a worker that died had under way is tried again after so long.
 const LEASE_MS: i64 = 30_000;
@@ -37,10 +39,14 @@ const AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// Pauses after the first, second, … attempt that came to nothing, in milliseconds.
 const PAUSES: [i64; ATTEMPTS as usize - 1] = [30_000, 120_000, 600_000, 1_800_000, 3_600_000, 7_200_000, 14_400_000];
 
-/// Milliseconds until the next attempt, a fifth more or less, so that what failed together does not come back together.
-/// None: there is none.
+/// Milliseconds until the next attempt of a mail or a task. None: there is none.
 fn pause(attempts: u32) -> Option<i64> {
-    let pause = *PAUSES.get(usize::try_from(attempts.max(1) - 1).ok()?)?;
+    jittered(&PAUSES, attempts)
+}
+
+/// The pause after so many attempts, a fifth more or less, so that what failed together does not come back together.
+fn jittered(pauses: &[i64], attempts: u32) -> Option<i64> {
+    let pause = *pauses.get(usize::try_from(attempts.max(1) - 1).ok()?)?;
     let fraction = i64::from(u16::from_be_bytes(seal::random()));
     Some(pause * 4 / 5 + pause * 2 / 5 * fraction / i64::from(u16::MAX))
 }
@@ -105,7 +111,7 @@ impl Working {
 }
 
 impl Host {
-    /// Sends mail and runs jobs and events until `shutdown` is stopped, on threads of its own; returns when the last one has
+    /// Sends mail and webhooks and runs jobs and events until `shutdown` is stopped, on threads of its own; returns when the last one has
     /// finished. Mail goes out while it is on.
     pub fn run_workers(&self, shutdown: &Shutdown) {
         let inner = &*self.0;
@@ -116,6 +122,11 @@ impl Host {
             }
             for _ in 0..inner.tasks_at_once {
                 scope.spawn(|| worker.run_tasks());
+            }
+            for destination in &inner.surroundings.webhooks {
+                for _ in 0..destination.connections {
+                    scope.spawn(|| worker.send_webhooks(destination));
+                }
             }
             worker.watch();
         });
@@ -156,6 +167,7 @@ struct Worker<'a> {
 impl Worker<'_> {
     /// Looks for what falls due, prolongs leases, gives signs of life.
     fn watch(&self) {
+        let webhooks: Vec<&str> = self.inner.surroundings.webhooks.iter().map(|to| to.name()).collect();
         let mut next = Instant::now();
         loop {
             if Instant::now() >= next {
@@ -169,20 +181,25 @@ impl Worker<'_> {
                 Ok(due) => self.inner.bell.ring_if(due.mail || due.task),
                 Err(error) => tracing::warn!(%error, "what is due could not be looked up"),
             }
+            match self.inner.storage.deliveries_due(&webhooks) {
+                Ok(due) => self.inner.webhook_bell.ring_if(due),
+                Err(error) => tracing::warn!(%error, "which webhooks are due could not be looked up"),
+            }
             if self.shutdown.wait(LOOK) {
+                self.inner.webhook_bell.ring();
                 return self.inner.bell.ring();
             }
         }
     }
 
     /// Takes work as long as there is some, then sleeps until there is.
-    fn work<T>(&self, lease: impl Fn() -> Result<Vec<T>, StorageError>, mut run: impl FnMut(T)) {
+    fn work<T>(&self, bell: &Bell, lease: impl Fn() -> Result<Vec<T>, StorageError>, mut run: impl FnMut(T)) {
         while !self.shutdown.stopped() {
-            let heard = self.inner.bell.rings();
+            let heard = bell.rings();
             match lease() {
                 Ok(leased) if leased.is_empty() => {
                     if !self.shutdown.stopped() {
-                        self.inner.bell.wait(heard, SLEEP);
+                        bell.wait(heard, SLEEP);
                     }
                 }
                 Ok(leased) => leased.into_iter().for_each(&mut run),

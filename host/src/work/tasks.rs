@@ -11,7 +11,7 @@ impl Worker<'_> {
     /// Runs tasks one after another.
     pub(super) fn run_tasks(&self) {
         let lease = || self.inner.storage.lease_tasks(1, LEASE_MS);
-        self.work(lease, |task| self.holding(&task.lease.clone(), || self.run_task(&task)));
+        self.work(&self.inner.bell, lease, |task| self.holding(&task.lease.clone(), || self.run_task(&task)));
     }
 
     fn run_task(&self, task: &LeasedTask) {

@@ -7,7 +7,7 @@
 mod connection;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,7 @@ use super::said::Secrets;
 use super::{Attempt, Session, Step, StepKind, Transport, Verdict};
 use crate::mail::Message;
 use crate::mail::message::{Wire, Writer};
+use crate::network::tls::{self, TlsError};
 
 /// How a connection is kept private. Certificates are always checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -131,20 +132,9 @@ pub struct Server {
 /// Why there is no such transport.
 #[derive(Debug, thiserror::Error)]
 pub enum SmtpError {
-    /// The file of authorities.
-    #[error("{path}: {problem}")]
-    CaFile {
-        /// Which file.
-        path: String,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The system has no authorities.
-    #[error("the system has no certificates of authorities (install ca-certificates), and no file with some is named")]
-    NoAuthorities,
-    /// TLS cannot be used on this machine.
-    #[error("TLS: {0}")]
-    Tls(#[from] rustls::Error),
+    /// TLS, or whom it trusts.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Nobody may listen in.
     #[error("a connection without encryption is for a server on this machine (localhost), not for {0}")]
     Clear(String),
@@ -170,7 +160,10 @@ impl Smtp {
         if server.encryption == Encryption::None && !names_this_machine(&server.host) {
             return Err(SmtpError::Clear(server.host));
         }
-        let tls = connection::tls(authorities(&server)?)?;
+        let tls = match server.encryption {
+            Encryption::None => tls::trusting_nobody()?,
+            Encryption::Starttls | Encryption::Tls => tls::trusting(server.ca_file.as_deref())?,
+        };
         let secrets = server
             .login
             .as_ref()
@@ -185,36 +178,6 @@ pub fn names_this_machine(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
         || host.parse::<Ipv6Addr>().is_ok_and(|ip| ip.is_loopback())
-}
-
-fn authorities(server: &Server) -> Result<rustls::RootCertStore, SmtpError> {
-    match &server.ca_file {
-        _ if server.encryption == Encryption::None => Ok(rustls::RootCertStore::empty()),
-        Some(path) => {
-            authorities_in(path).map_err(|problem| SmtpError::CaFile { path: path.display().to_string(), problem })
-        }
-        None => {
-            let mut store = rustls::RootCertStore::empty();
-            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            if store.is_empty() { Err(SmtpError::NoAuthorities) } else { Ok(store) }
-        }
-    }
-}
-
-fn authorities_in(path: &Path) -> Result<rustls::RootCertStore, String> {
-    use rustls::pki_types::CertificateDer;
-    use rustls::pki_types::pem::PemObject as _;
-
-    let mut store = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|cause| cause.to_string())? {
-        let certificate = certificate.map_err(|cause| cause.to_string())?;
-        store.add(certificate).map_err(|cause| cause.to_string())?;
-    }
-    if store.is_empty() {
-        Err("there is no certificate in it (PEM: -----BEGIN CERTIFICATE-----)".to_owned())
-    } else {
-        Ok(store)
-    }
 }
 
 impl Transport for Smtp {

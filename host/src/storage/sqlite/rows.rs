@@ -204,6 +204,7 @@ impl Rows<'_> {
             Effect::Send(mail) => self.send(plugin, mail, quotas, *now).map(|()| 0),
             Effect::Withdraw { id } => self.withdraw(plugin, id, *now).map(|_| 0),
             Effect::Enqueue(task) => self.enqueue(plugin, task, quotas, *now).map(|()| 0),
+            Effect::Deliver(new) => self.deliver(plugin, new, quotas, *now).map(|()| 0),
         }
     }
 
@@ -322,7 +323,8 @@ impl Rows<'_> {
             let growth = self.delete(plugin, key)?;
             self.grow(plugin, growth, u64::MAX)?;
         }
-        Ok(records + counters + data.len() + self.tidy_outbox(now, most)? + self.tidy_tasks(now, most)?)
+        let rows = self.tidy_outbox(now, most)? + self.tidy_tasks(now, most)? + self.tidy_deliveries(now, most)?;
+        Ok(records + counters + data.len() + rows)
     }
 
     // ----- helping -----

@@ -147,6 +147,34 @@ const MIGRATIONS: &[&str] = &[
         secret BLOB
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    CREATE TABLE keyturnhost_deliveries (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        destination TEXT NOT NULL,
+        plugin TEXT NOT NULL,
+        event TEXT NOT NULL,
+        account TEXT,
+        payload BLOB NOT NULL,
+        state TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        due INTEGER,
+        lease TEXT,
+        asked_at INTEGER NOT NULL,
+        changed_at INTEGER NOT NULL,
+        tried TEXT
+    ) STRICT;
+    CREATE INDEX keyturnhost_deliveries_due ON keyturnhost_deliveries (destination, due) WHERE due IS NOT NULL;
+    CREATE INDEX keyturnhost_deliveries_waiting ON keyturnhost_deliveries (destination, plugin) WHERE due IS NOT NULL;
+    CREATE INDEX keyturnhost_deliveries_state ON keyturnhost_deliveries (destination, state, number);
+    CREATE INDEX keyturnhost_deliveries_done ON keyturnhost_deliveries (changed_at) WHERE due IS NULL;
+    CREATE TABLE keyturnhost_destinations (
+        name TEXT PRIMARY KEY,
+        disabled_at INTEGER,
+        missed INTEGER NOT NULL,
+        missed_at INTEGER
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Brings the tables to this version. Of two processes that start at once, one does it.
@@ -210,6 +238,7 @@ pub(super) fn replace_key(db: &Connection, keys: &Keys) -> Result<(), StorageErr
              DELETE FROM keyturnhost_outbox;
              DELETE FROM keyturnhost_templates;
              DELETE FROM keyturnhost_tasks;
+             DELETE FROM keyturnhost_deliveries;
              DELETE FROM keyturnhost_service_keys;
              DELETE FROM keyturnhost_usage;
              DELETE FROM keyturnhost_settings;",

@@ -299,6 +299,7 @@ impl Rows<'_> {
             for sql in [
                 "UPDATE keyturnhost_outbox SET due = ?3 WHERE id = ?1 AND lease = ?2 AND due IS NOT NULL",
                 "UPDATE keyturnhost_tasks SET due = ?3 WHERE id = ?1 AND lease = ?2 AND due IS NOT NULL",
+                "UPDATE keyturnhost_deliveries SET due = ?3 WHERE id = ?1 AND lease = ?2 AND due IS NOT NULL",
             ] {
                 self.change("prolonging a lease", sql, params![lease.row, lease.token, now + lease_ms])?;
             }

@@ -3,7 +3,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -18,9 +17,9 @@ use tokio::io::{
 };
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls;
 
 use super::{Encryption, Route, Server, Step, StepKind};
+use crate::network::{dial, tls};
 
 /// Bytes of one answer of the server's at most, before TLS and the greeting.
 const LONGEST_ANSWER: u64 = 16 << 10;
@@ -91,23 +90,8 @@ pub(super) async fn timed<T, E: Into<Trouble>>(
 ) -> Result<T, Trouble> {
     match tokio::time::timeout(limit, work).await {
         Ok(result) => result.map_err(Into::into),
-        Err(_) if limit.is_zero() => Err(Trouble::Lost("all the time was used up before".to_owned())),
-        // Of what is left of a longer time, tenths are enough.
-        Err(_) => {
-            let tenths = (limit.as_secs_f32() * 10.0).round() / 10.0;
-            Err(Trouble::Lost(format!("no answer within {tenths} s")))
-        }
+        Err(_) => Err(Trouble::Lost(dial::silence(limit))),
     }
-}
-
-/// TLS that trusts these authorities, and nobody else.
-pub(super) fn tls(authorities: rustls::RootCertStore) -> Result<Arc<rustls::ClientConfig>, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(authorities)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
 }
 
 /// Notes each step as it goes.
@@ -195,30 +179,12 @@ async fn look_up(server: &Server) -> Result<(Vec<SocketAddr>, String), Trouble> 
     Ok((addresses, said.join(", ")))
 }
 
-/// Tries one address after another; the limit is shared out among those that are left.
 async fn connect(limit: Duration, addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), Trouble> {
-    let end = Instant::now() + limit;
-    let mut failures = Vec::new();
-    for (tried, address) in addresses.iter().enumerate() {
-        let left = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
-        let share = end.saturating_duration_since(Instant::now()) / left;
-        match timed(share, TcpStream::connect(address)).await {
-            Ok(stream) => {
-                // Without it the last segment of each mail waits for the acknowledgement of the one before: 40 ms.
-                stream.set_nodelay(true)?;
-                return Ok((stream, *address));
-            }
-            Err(trouble) => failures.push(format!("{address}: {}", trouble.said())),
-        }
-    }
-    Err(Trouble::Lost(failures.join("; ")))
+    dial::connect(limit, addresses).await.map_err(Trouble::Lost)
 }
 
 async fn handshake(route: &Route, stream: TcpStream) -> Result<TlsStream<TcpStream>, Trouble> {
-    let name = rustls::pki_types::ServerName::try_from(route.server.host.clone())
-        .map_err(|_| Trouble::Lost("no certificate can be for such a name".to_owned()))?;
-    let connector = tokio_rustls::TlsConnector::from(Arc::clone(&route.tls));
-    timed(route.server.limits.for_command(), connector.connect(name, stream)).await
+    timed(route.server.limits.for_command(), tls::handshake(&route.tls, &route.server.host, stream)).await
 }
 
 fn privacy(stream: &TlsStream<TcpStream>) -> String {
@@ -367,30 +333,5 @@ impl<S: Wire> AsyncWrite for Greeted<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(context)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_address_of_a_name_is_tried_and_each_failure_told() {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-        let open = listener.local_addr().expect("an address");
-        let closed = {
-            let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-            listener.local_addr().expect("an address")
-        };
-        // TEST-NET-1: nobody answers there, or the system knows no way.
-        let silent = SocketAddr::from(([192, 0, 2, 1], 25));
-        let limit = Duration::from_secs(2);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let (stream, address) = runtime.block_on(connect(limit, &[closed, silent, open])).expect("the third is open");
-        assert_eq!(address, open);
-        assert!(stream.nodelay().expect("an option"));
-        let trouble = runtime.block_on(connect(limit, &[closed, silent])).expect_err("nobody");
-        let said = trouble.said();
-        assert!(said.contains(&closed.to_string()) && said.contains("192.0.2.1:25: "), "{said}");
     }
 }

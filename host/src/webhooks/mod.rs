@@ -1,0 +1,104 @@
+//! Webhooks: events posted to the operator's destinations, after the Standard Webhooks specification 1.0.0.
+//!
+//! A delivery is a row ([`crate::storage::deliveries`]), written in the commit of the call that emits its event. Each
+//! destination has workers of its own (`work/webhooks`), so that a slow one holds up nobody else. Where it leads is checked
+//! after the look-up, in [`send`], and connected to as it was checked.
+
+pub mod config;
+pub mod secret;
+pub(crate) mod send;
+pub mod tended;
+#[cfg(test)]
+mod tests;
+pub mod url;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tokio_rustls::rustls::ClientConfig;
+
+use self::secret::Secret;
+use self::url::Url;
+use crate::bindings::keyturn::panel::types::{EventField, Received};
+use crate::plugin::manifest::names;
+use crate::storage::deliveries::{DeliveryId, NewDelivery};
+
+/// Where events go.
+pub struct Destination {
+    pub(crate) name: String,
+    pub(crate) url: Url,
+    events: BTreeSet<String>,
+    allow_private: bool,
+    secrets: Vec<Secret>,
+    tls: Option<Arc<ClientConfig>>,
+    timeout: Duration,
+    pub(crate) connections: usize,
+}
+
+impl Destination {
+    /// As the configuration names it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The events that go there.
+    #[must_use]
+    pub fn events(&self) -> &BTreeSet<String> {
+        &self.events
+    }
+
+    /// How many secrets sign what goes there.
+    #[must_use]
+    pub fn secrets(&self) -> usize {
+        self.secrets.len()
+    }
+
+    /// The delivery of an event, if it goes there.
+    pub(crate) fn delivery(&self, received: &Received) -> Option<NewDelivery> {
+        let Received { source, event, .. } = received;
+        self.events.iter().any(|wanted| names(wanted, source, &event.name)).then(|| NewDelivery {
+            id: DeliveryId::random(),
+            destination: self.name.clone(),
+            event: event.name.clone(),
+            account: event.subject.as_deref().and_then(|id| id.parse().ok()),
+            body: body(received),
+        })
+    }
+}
+
+/// An event's body.
+fn body(received: &Received) -> String {
+    let Received { source, at, event, .. } = received;
+    let fields: Map<String, Value> = event.fields.iter().map(|(name, field)| (name.clone(), value(field))).collect();
+    written(&event.name, *at, json!({ "plugin": source, "account": event.subject, "fields": fields }))
+}
+
+fn written(name: &str, at: i64, data: Value) -> String {
+    json!({ "type": name, "timestamp": iso(at), "data": data }).to_string()
+}
+
+fn value(field: &EventField) -> Value {
+    match field {
+        EventField::Text(text) => json!(text),
+        EventField::Number(number) => json!(number),
+        EventField::Time(at) => json!(iso(*at)),
+        EventField::Account(id) => json!(id),
+    }
+}
+
+/// ISO 8601, in UTC, to the millisecond; a number that is no time stays one.
+fn iso(at: i64) -> Value {
+    match jiff::Timestamp::from_millisecond(at) {
+        Ok(at) => json!(format!("{at:.3}")),
+        Err(_) => json!(at),
+    }
+}

@@ -1,0 +1,190 @@
+//! What pages and the command line see of webhooks, and what an operator does about them.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::send::{Sender, System, Verdict};
+use super::{Destination, written};
+use crate::accounts::AccountId;
+use crate::caller::Caller;
+use crate::host::Host;
+use crate::operator::OWN;
+use crate::storage::deliveries::{Delivery, DeliveryFilter, DeliveryId, DeliveryState, Noted, Tried};
+use crate::storage::{AuditEntry, Role, StorageError};
+
+/// The event of a trial.
+pub const TEST: &str = "webhook.test";
+
+/// Why a delivery that waits does not go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// Its destination answered that it is gone, at this time, Unix milliseconds.
+    Disabled(i64),
+    /// Its destination is no longer in the configuration.
+    Removed,
+}
+
+/// A destination, and how it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tended {
+    /// Its name.
+    pub name: String,
+    /// Where it is, and which events go there; none: it is no longer in the configuration.
+    pub leads: Option<(String, Vec<String>)>,
+    /// What is noted of it.
+    pub noted: Noted,
+    /// Deliveries that are still to go.
+    pub waiting: u64,
+    /// Deliveries that were given up.
+    pub failed: u64,
+    /// Deliveries that it accepted.
+    pub accepted: u64,
+}
+
+impl Tended {
+    /// Why nothing is sent there.
+    #[must_use]
+    pub fn held(&self) -> Option<Held> {
+        match (&self.leads, self.noted.disabled_at) {
+            (None, _) => Some(Held::Removed),
+            (_, Some(at)) => Some(Held::Disabled(at)),
+            _ => None,
+        }
+    }
+}
+
+/// All that is known of one delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OneDelivery {
+    /// The delivery.
+    pub delivery: Delivery,
+    /// Its body; none if the row is not one that this host wrote.
+    pub body: Option<String>,
+    /// Why it does not go.
+    pub held: Option<Held>,
+}
+
+impl Host {
+    /// The destinations of the configuration, in its order.
+    #[must_use]
+    pub fn destinations(&self) -> &[Arc<Destination>] {
+        &self.0.surroundings.webhooks
+    }
+
+    /// The destination of that name.
+    #[must_use]
+    pub fn destination(&self, name: &str) -> Option<&Arc<Destination>> {
+        self.destinations().iter().find(|destination| destination.name == name)
+    }
+
+    /// Each destination of the configuration, and then those that only rows are left of.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn tended(&self) -> Result<Vec<Tended>, StorageError> {
+        let counts = self.0.storage.delivery_counts()?;
+        let noted = self.0.storage.noted_destinations()?;
+        let mut names: Vec<&str> = self.destinations().iter().map(|destination| destination.name.as_str()).collect();
+        let known = counts.iter().map(|(name, ..)| name).chain(noted.iter().map(|(name, _)| name));
+        for name in known {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        }
+        let tended = names.into_iter().map(|name| {
+            let count = |states: &[DeliveryState]| {
+                counts.iter().filter(|(of, state, _)| of == name && states.contains(state)).map(|(.., n)| n).sum()
+            };
+            let leads =
+                self.destination(name).map(|to| (to.url.to_string(), to.events.iter().cloned().collect::<Vec<_>>()));
+            Tended {
+                name: name.to_owned(),
+                leads,
+                noted: noted.iter().find(|(of, _)| of == name).map(|(_, noted)| noted.clone()).unwrap_or_default(),
+                waiting: count(&DeliveryState::WAITING),
+                failed: count(&[DeliveryState::GaveUp]),
+                accepted: count(&[DeliveryState::Accepted]),
+            }
+        });
+        Ok(tended.collect())
+    }
+
+    /// Why nothing is sent to a destination.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub(crate) fn webhook_held(&self, destination: &str) -> Result<Option<Held>, StorageError> {
+        if self.destination(destination).is_none() {
+            return Ok(Some(Held::Removed));
+        }
+        let noted = self.0.storage.noted_destinations()?;
+        let disabled = noted.into_iter().find(|(name, _)| name == destination).and_then(|(_, noted)| noted.disabled_at);
+        Ok(disabled.map(Held::Disabled))
+    }
+
+    /// Deliveries, newest first.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StorageError> {
+        self.0.storage.deliveries(filter)
+    }
+
+    /// One delivery, with its body; none if there is none of that name.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn one_delivery(&self, id: &DeliveryId) -> Result<Option<OneDelivery>, StorageError> {
+        let Some(delivery) = self.0.storage.delivery(id)? else { return Ok(None) };
+        let body = match self.0.storage.delivery_body(id) {
+            Ok(body) => body,
+            Err(StorageError::Failed { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let waits = delivery.due.is_some();
+        let held = if waits { self.webhook_held(&delivery.destination)? } else { None };
+        Ok(Some(OneDelivery { delivery, body, held }))
+    }
+
+    /// Sends deliveries again under their ids, with all attempts before them. Answers which: one that is being sent just now is
+    /// left alone. Writes it down.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn send_again(&self, caller: &Caller, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StorageError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut subjects: Vec<(AccountId, Role)> = Vec::new();
+        for id in ids {
+            let account = self.0.storage.delivery(id)?.and_then(|delivery| delivery.account);
+            subjects.extend(account.map(|account| (account, Role::Subject)));
+        }
+        subjects.sort_by(|one, other| one.0.cmp(&other.0));
+        subjects.dedup();
+        let audit = AuditEntry::of(caller, self.now(), OWN, "webhook-send-again", "done".to_owned());
+        let done = self.0.storage.send_again(ids, AuditEntry { subjects, ..audit })?;
+        self.0.webhook_bell.ring_if(!done.is_empty());
+        Ok(done)
+    }
+
+    /// Sends to a destination again that had answered that it is gone. Answers whether it was held for that. Writes it down.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn enable_destination(&self, caller: &Caller, name: &str) -> Result<bool, StorageError> {
+        let audit = AuditEntry::of(caller, self.now(), OWN, "webhook-enable", "done".to_owned());
+        let was = self.0.storage.enable_destination(name, audit)?;
+        self.0.webhook_bell.ring_if(was);
+        Ok(was)
+    }
+
+    /// Posts an event [`TEST`] to a destination at once, by the same way as every other, and keeps nothing of it.
+    #[must_use]
+    pub fn test_webhook(&self, destination: &Destination) -> (Verdict, Tried) {
+        let now = self.now();
+        let body = written(TEST, now, json!({}));
+        Sender::new(Arc::new(System)).post(destination, DeliveryId::random().as_str(), &body, now)
+    }
+}
