@@ -88,6 +88,11 @@ impl Host {
     /// console. Nobody else: links with others' secrets go that way.
     #[must_use]
     pub fn may_set_mail(&self, caller: &Caller) -> bool {
+        self.reaches_everybody(caller)
+    }
+
+    /// The console, and who reaches everybody in each realm.
+    pub(crate) fn reaches_everybody(&self, caller: &Caller) -> bool {
         match caller.actor {
             Actor::Console => true,
             Actor::Account(_) => {

@@ -281,11 +281,14 @@ impl Request {
         }
         let label = if lists.is_empty() { "nav-you" } else { "nav-people" };
         let runs = mail::runs(person);
-        let sets_mail = runs && self.site.host.may_set_mail(&self.visitor.caller());
+        let caller = self.visitor.caller();
+        let sets_mail = runs && self.site.host.may_set_mail(&caller);
+        let tends_webhooks = runs && self.site.host.may_tend_webhooks(&caller);
         let mails: Vec<Item<'_>> = [
             (mail::OUTBOX, "nav-outbox", mail::manages(person)),
             (mail::INBOX, "nav-inbox", runs && self.site.host.has_inbox()),
             (mail::SETTINGS, "mail-settings", sets_mail),
+            (mail::WEBHOOKS, "nav-webhooks", tends_webhooks),
         ]
         .into_iter()
         .filter(|(_, _, shown)| *shown)

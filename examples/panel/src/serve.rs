@@ -38,6 +38,8 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/mail/inbox/{name}", only(mail::inbox_one))
         .route("/mail/inbox/{name}/html", only(mail::inbox_html))
         .route("/mail/settings", both(mail::settings, mail::post_settings))
+        .route("/webhooks", both(mail::webhooks, mail::post_webhooks))
+        .route("/webhooks/{id}", both(mail::delivery, mail::post_webhooks))
         .route("/step-up", both(step_up::show, step_up::post))
         .route("/theme", posting(home::theme))
         .route("/account", both(account::show, account::post))

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{audit, call, check, jobs, key, keys, mail, outbox, plugin, reset_password};
+use commands::{audit, call, check, jobs, key, keys, mail, outbox, plugin, reset_password, webhooks};
 use output::{Colour, Output};
 
 /// Password management for hosting panels, as a sandboxed plugin.
@@ -82,7 +82,10 @@ Works with the server running or stopped. A password is read from standard input
     /// Keys for machines, such as a billing system, that call hooks over HTTP.
     #[command(subcommand)]
     Keys(keys::Command),
-    /// Serve hooks and link pages, send mail and run jobs, until the word to stop.
+    /// Events that are posted to other machines: a secret for them, what became of them, another try.
+    #[command(subcommand)]
+    Webhooks(webhooks::Command),
+    /// Serve hooks and link pages, send mail and webhooks, run jobs, until the word to stop.
     #[command(after_help = "\
 SIGTERM and Ctrl-C stop it when what was begun is finished. SIGHUP takes grants and components as they are then.
 /healthz says that it lives, /readyz that it can do something.")]
@@ -110,6 +113,7 @@ fn main() -> ExitCode {
         Command::Jobs(command) => jobs::run(&cli.config, &command, &output),
         Command::Plugin(command) => plugin::run(&command, &output),
         Command::Keys(command) => keys::run(&cli.config, &command, &output),
+        Command::Webhooks(command) => webhooks::run(&cli.config, &command, &output),
         Command::Serve(arguments) => commands::serve::run_command(&cli.config, &arguments, &output),
         Command::Key(command) => key::run(&cli.config, &command, &output),
         Command::Audit(command) => audit::run(&cli.config, &command, &output),

@@ -1,24 +1,28 @@
-//! The operator's own pages, which any panel mounts: the outbox, one mail of it, the inbox of a trial, and email settings.
+//! The operator's own pages, which any panel mounts: the outbox, one mail of it, the inbox of a trial, email settings, and
+//! webhooks.
 //!
 //! They are the host's and no plugin's: their forms are sealed under a name that no plugin can have, and
 //! [`Host::operator_submit`] runs them. Who may see these pages at all is the embedder's affair; what somebody sees on them
-//! is only what concerns accounts that he reaches. How mail is set up concerns all of them, so that page asks for itself:
-//! [`Host::may_set_mail`]. To look at a page changes nothing.
+//! is only what concerns accounts that he reaches. How mail is set up and what goes to webhooks concerns all of them, so those
+//! pages ask for themselves: [`Host::may_set_mail`], [`Host::may_tend_webhooks`]. To look at a page changes nothing.
 
 mod eml;
 mod inbox;
 mod jobs;
+mod one_delivery;
 mod one_mail;
 mod outbox;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use crate::call::{self, CallError};
 use crate::caller::Caller;
 use crate::embed::{SubmitError, Submitted, Surface};
 use crate::host::Host;
 use crate::outbox::{AT_ONCE, Retried};
+use crate::storage::deliveries::{DeliveryFilter, DeliveryId};
 use crate::storage::outbox::{MailFilter, MailId, MailState};
 use crate::view::form::{self, FormError, Posted, Submission};
 use crate::view::html::nodes::{Painter, banner_close, banner_open};
@@ -30,6 +34,7 @@ use crate::work::Workers;
 
 pub use inbox::Document;
 pub use outbox::{Listed, Shown};
+pub use webhooks::ListedDeliveries;
 
 /// The name under which the host draws forms of its own; a plugin of that name is not admitted.
 pub const OWN: &str = "host";
@@ -48,6 +53,10 @@ pub enum OperatorPage {
     InboxMail(String),
     /// How mail is set up, where [`Target::EmailSettings`] leads; for whom [`Host::may_set_mail`] allows.
     EmailSettings,
+    /// Where events go, and what became of them, newest first; for whom [`Host::may_tend_webhooks`] allows.
+    Webhooks(ListedDeliveries),
+    /// One delivery, by its id: the last part of its address, under that of the webhooks.
+    Delivery(DeliveryId),
 }
 
 impl OperatorPage {
@@ -67,7 +76,10 @@ pub struct OperatorSurface<'a> {
     pub outbox: &'a str,
     /// The address of the inbox. Its mails stand under it by their names, and each one's HTML under that as `html`.
     pub inbox: &'a str,
-    /// The command that starts what sends mail, to be said where it has stopped; empty: none is said.
+    /// The address of the webhooks, without a query. Their page adds `show`, `to` and `before`: see
+    /// [`ListedDeliveries::asked`].
+    pub webhooks: &'a str,
+    /// The command that starts what sends mail and webhooks, to be said where it has stopped; empty: none is said.
     pub start: &'a str,
 }
 
@@ -81,6 +93,12 @@ enum Deed {
     /// Runs a job or an event again.
     RunAgain(String),
     RunAllAgain,
+    /// Sends a delivery again.
+    SendAgain(DeliveryId),
+    /// All that were given up; of this destination, if it is one's.
+    SendAllAgain(Option<String>),
+    /// Lets a destination have its deliveries again.
+    Enable(String),
 }
 
 const RETRY: &str = "retry";
@@ -90,6 +108,10 @@ const RUN_AGAIN: &str = "run-again";
 const RUN_ALL_AGAIN: &str = "run-all-again";
 const MAIL: &str = "mail";
 const JOB: &str = "job";
+const SEND_AGAIN: &str = "send-again";
+const SEND_ALL_AGAIN: &str = "send-all-again";
+const ENABLE: &str = "enable-webhook";
+const DELIVERY: &str = "delivery";
 const TO: &str = "to";
 
 impl Deed {
@@ -101,6 +123,9 @@ impl Deed {
             RETRY_ALL => Some(Deed::RetryAll),
             RUN_AGAIN => Some(Deed::RunAgain(submission.text(JOB)?.to_owned())),
             RUN_ALL_AGAIN => Some(Deed::RunAllAgain),
+            SEND_AGAIN => Some(Deed::SendAgain(submission.text(DELIVERY)?.parse().ok()?)),
+            SEND_ALL_AGAIN => Some(Deed::SendAllAgain(submission.text(TO).map(str::to_owned))),
+            ENABLE => Some(Deed::Enable(submission.text(TO)?.to_owned())),
             _ => None,
         }
     }
@@ -116,6 +141,9 @@ impl Deed {
             Deed::RetryAll => (RETRY_ALL, Vec::new()),
             Deed::RunAgain(id) => (RUN_AGAIN, vec![(JOB.to_owned(), id.clone())]),
             Deed::RunAllAgain => (RUN_ALL_AGAIN, Vec::new()),
+            Deed::SendAgain(id) => (SEND_AGAIN, vec![(DELIVERY.to_owned(), id.to_string())]),
+            Deed::SendAllAgain(to) => (SEND_ALL_AGAIN, to.iter().map(|to| (TO.to_owned(), to.clone())).collect()),
+            Deed::Enable(to) => (ENABLE, vec![(TO.to_owned(), to.clone())]),
         };
         nodes::Submission { action: action.to_owned(), subject: None, arguments }
     }
@@ -139,6 +167,8 @@ impl Host {
             OperatorPage::Inbox => inbox::list(self, caller, surface),
             OperatorPage::InboxMail(name) => inbox::one(self, caller, name, surface),
             OperatorPage::EmailSettings => settings::page(self, caller, &surface.surface),
+            OperatorPage::Webhooks(listed) => webhooks::page(self, caller, listed, surface),
+            OperatorPage::Delivery(id) => one_delivery::page(self, caller, id, surface),
         }
     }
 
@@ -146,13 +176,26 @@ impl Host {
     /// the panel; empty where somebody sends, where no mail goes out at all, and where nobody can know.
     #[must_use]
     pub fn stopped_banner(&self, caller: &Caller, start: &str) -> Markup {
-        let (true, Ok(Workers::Stopped { since })) = (self.0.post().transport.is_some(), self.workers()) else {
+        match self.0.post().transport {
+            Some(_) => self.nobody_works("outbox-stopped", caller, start),
+            None => Markup::default(),
+        }
+    }
+
+    /// The same of webhooks.
+    fn stopped_webhooks(&self, caller: &Caller, start: &str) -> Markup {
+        self.nobody_works("webhooks-stopped", caller, start)
+    }
+
+    /// In the words of these keys.
+    fn nobody_works(&self, key: &str, caller: &Caller, start: &str) -> Markup {
+        let Ok(Workers::Stopped { since }) = self.workers() else {
             return Markup::default();
         };
         let words = Words::of(&caller.locale);
-        let text = words.stopped(since, call::now(), &self.0.brand.zone);
+        let text = words.stopped(key, since, call::now(), &self.0.brand.zone);
         let mut html = Html::new();
-        banner_open(&mut html, Tone::Danger, words.get("outbox-stopped"), None, words);
+        banner_open(&mut html, Tone::Danger, words.get(key), None, words);
         html.element("p", &[("class", Some("kt-text"))], &text);
         if !start.is_empty() {
             html.class("p", "kt-text").text(words.get("outbox-stopped-start")).text(" ");
@@ -214,8 +257,44 @@ impl Host {
             Deed::RetryAll => (here(), self.retry_all(caller, words)?),
             Deed::RunAgain(id) => (here(), self.run_jobs_again(caller, Some(id), words)?),
             Deed::RunAllAgain => (here(), self.run_jobs_again(caller, None, words)?),
+            Deed::SendAgain(_) | Deed::SendAllAgain(_) | Deed::Enable(_) => {
+                (here(), self.tend_webhooks(caller, &deed, words)?)
+            }
         };
         Ok(Submitted::Done { url, notice: self.seal_notice(OWN, outcome, caller), own_epoch: None })
+    }
+
+    fn tend_webhooks(&self, caller: &Caller, deed: &Deed, words: Words) -> Result<Outcome, CallError> {
+        if !self.may_tend_webhooks(caller) {
+            return Err(not_found());
+        }
+        let again = |ids: &[DeliveryId]| self.send_again(caller, ids).map(|done| done.len() as u64);
+        let sent = match deed {
+            Deed::SendAgain(id) => again(std::slice::from_ref(id)),
+            Deed::SendAllAgain(to) => {
+                let states = Shown::Failed.delivery_states().to_vec();
+                let filter =
+                    DeliveryFilter { states, destination: to.clone(), limit: AT_ONCE, ..DeliveryFilter::default() };
+                self.deliveries(&filter)
+                    .and_then(|failed| again(&failed.into_iter().map(|delivery| delivery.id).collect::<Vec<_>>()))
+            }
+            Deed::Enable(to) => {
+                return Ok(match self.enable_destination(caller, to).map_err(CallError::of_storage)? {
+                    true => said(Tone::Success, "webhooks-enabled", None, words),
+                    false => said(Tone::Warning, "webhooks-nothing", None, words),
+                });
+            }
+            Deed::Retry(..) | Deed::Withdraw(_) | Deed::RetryAll => Ok(0),
+        };
+        Ok(match sent.map_err(CallError::of_storage)? {
+            0 => said(Tone::Warning, "webhooks-nothing", None, words),
+            sent => Outcome {
+                tone: Tone::Success,
+                title: words.count("webhooks-sent-again", sent),
+                body: Vec::new(),
+                mail: None,
+            },
+        })
     }
 
     /// To another address than the latest attempt's only if it is the one that the reader was asked about.

@@ -8,6 +8,7 @@ use crate::caller::Caller;
 use crate::host::Host;
 use crate::http::with_query;
 use crate::outbox::Seen;
+use crate::storage::deliveries::DeliveryState;
 use crate::storage::outbox::{Mail, MailFilter, MailState, Recipient};
 use crate::storage::tasks::Task;
 use crate::view::html::nodes::{Painter, banner_close, banner_open};
@@ -37,7 +38,7 @@ pub enum Shown {
 }
 
 impl Shown {
-    const ALL: [Shown; 4] = [Shown::Waiting, Shown::Failed, Shown::Accepted, Shown::All];
+    pub(super) const ALL: [Shown; 4] = [Shown::Waiting, Shown::Failed, Shown::Accepted, Shown::All];
 
     /// Its name in an address.
     #[must_use]
@@ -63,6 +64,17 @@ impl Shown {
             Shown::Waiting => &[MailState::Queued, MailState::Sending, MailState::Delayed],
             Shown::Failed => &[MailState::Refused, MailState::GaveUp, MailState::Ended],
             Shown::Accepted => &[MailState::Accepted],
+            Shown::All => &[],
+        }
+    }
+
+    /// The states of webhooks' deliveries; empty: any.
+    #[must_use]
+    pub fn delivery_states(self) -> &'static [DeliveryState] {
+        match self {
+            Shown::Waiting => &DeliveryState::WAITING,
+            Shown::Failed => &[DeliveryState::GaveUp],
+            Shown::Accepted => &[DeliveryState::Accepted],
             Shown::All => &[],
         }
     }

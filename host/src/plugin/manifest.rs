@@ -74,6 +74,12 @@ impl Events {
         self.emits.is_empty() && self.listens.is_empty()
     }
 
+    /// Whether the plugin, admitted under this name, emits what a listener calls `listened`.
+    #[must_use]
+    pub fn emits_as(&self, plugin: &str, listened: &str) -> bool {
+        self.emits.iter().any(|event| names(listened, plugin, event))
+    }
+
     /// Whether an event of that source and name is heard.
     #[must_use]
     pub fn hears(&self, source: &str, event: &str) -> bool {

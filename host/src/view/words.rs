@@ -121,12 +121,12 @@ impl Words {
         self.catalogue().fill(key, values)
     }
 
-    /// That nobody sends mail: since the last sign of life, if there ever was one.
+    /// That nobody sends what `key` is about: since the last sign of life, if there ever was one.
     #[must_use]
-    pub fn stopped(self, since: Option<i64>, now: i64, zone: &TimeZone) -> String {
+    pub fn stopped(self, key: &str, since: Option<i64>, now: i64, zone: &TimeZone) -> String {
         match since {
-            Some(since) => self.fill("outbox-stopped-since", &[("time", &self.time(since, now, zone))]),
-            None => self.get("outbox-stopped-never").to_owned(),
+            Some(since) => self.fill(&format!("{key}-since"), &[("time", &self.time(since, now, zone))]),
+            None => self.get(&format!("{key}-never")).to_owned(),
         }
     }
 

@@ -6,7 +6,7 @@
 
 pub mod config;
 pub mod secret;
-pub(crate) mod send;
+pub mod send;
 pub mod tended;
 #[cfg(test)]
 mod tests;

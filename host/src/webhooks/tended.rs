@@ -78,6 +78,13 @@ impl Host {
         self.destinations().iter().find(|destination| destination.name == name)
     }
 
+    /// Whether a caller may see what goes to webhooks, and send it again: who reaches everybody in each realm, and whoever stands
+    /// at the console. Events are about anybody.
+    #[must_use]
+    pub fn may_tend_webhooks(&self, caller: &Caller) -> bool {
+        self.reaches_everybody(caller)
+    }
+
     /// Each destination of the configuration, and then those that only rows are left of.
     ///
     /// # Errors

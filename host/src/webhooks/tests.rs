@@ -1,1 +1,523 @@
+//! What goes out, and what a destination can do to us.
 
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender as Tell, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::config::WebhookConfig;
+use super::send::{Resolve, Sender, System, Verdict};
+use super::tended::Held;
+use super::*;
+use crate::accounts::{Reach, sql};
+use crate::bindings::keyturn::panel::types::Event;
+use crate::call::now;
+use crate::caller::{Actor, Caller};
+use crate::seal::Keys;
+use crate::storage::deliveries::{Delivery, DeliveryState};
+use crate::storage::sqlite::{Options, Sqlite};
+use crate::storage::{Commit, Effect, Quotas, Storage};
+use crate::work::Shutdown;
+use crate::{Host, HostBuilder};
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+
+/// A request as it came.
+#[derive(Debug)]
+struct Posted {
+    head: String,
+    body: String,
+}
+
+impl Posted {
+    fn header(&self, name: &str) -> &str {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value)
+    }
+}
+
+fn read(stream: &mut TcpStream) -> Posted {
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).is_ok_and(|read| read > 0) {}
+    let mut posted = Posted { head, body: String::new() };
+    let mut body = vec![0; posted.header("content-length").parse().unwrap_or(0)];
+    reader.read_exact(&mut body).expect("the body");
+    posted.body = String::from_utf8(body).expect("text");
+    posted
+}
+
+/// A web server that hands each request to `answer`, and tells of it afterwards.
+fn server(answer: impl Fn(&mut TcpStream, &Posted) + Send + Sync + 'static) -> (SocketAddr, Receiver<Posted>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (tell, told) = channel();
+    let (answer, tell) = (Arc::new(answer), Mutex::new(tell));
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let (answer, tell) = (Arc::clone(&answer), tell.lock().expect("whole").clone());
+            std::thread::spawn(move || {
+                let posted = read(&mut stream);
+                answer(&mut stream, &posted);
+                let _: Result<(), _> = Tell::send(&tell, posted);
+            });
+        }
+    });
+    (address, told)
+}
+
+fn answering(text: impl Into<String>) -> (SocketAddr, Receiver<Posted>) {
+    let text = text.into();
+    server(move |stream, _| drop(stream.write_all(text.as_bytes())))
+}
+
+fn secret_file(folder: &Path, name: &str, secrets: &[&str]) -> std::path::PathBuf {
+    let path = folder.join(name);
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).mode(0o600).open(&path).expect("made");
+    file.write_all(secrets.join("\n").as_bytes()).expect("written");
+    path
+}
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+fn to(name: &str, url: &str, more: &str) -> Destination {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = secret_file(folder.path(), "secret", &[SECRET]);
+    let text = format!(
+        "name = \"{name}\"\nurl = \"{url}\"\nsecret-file = \"{}\"\nevents = [\"password.changed\"]\n{more}",
+        file.display()
+    );
+    let config: WebhookConfig = toml::from_str(&text).expect("TOML");
+    config::check(std::slice::from_ref(&config)).expect("fits");
+    config.destination(Path::to_owned).expect("its files")
+}
+
+fn private(address: SocketAddr) -> Destination {
+    to("here", &format!("http://{address}/hook?x=1"), "allow-private = true\ntimeout-seconds = 2")
+}
+
+fn post(to: &Destination) -> (Verdict, Tried) {
+    Sender::new(Arc::new(System)).post(to, "msg_1", "{\"a\":1}", 1_700_000_000_999)
+}
+
+use crate::storage::deliveries::Tried;
+
+const FAILED: Verdict = Verdict::Failed { retry_after: None };
+
+#[test]
+fn what_goes_out_is_a_signed_post_of_the_body_as_it_is() {
+    let (address, told) = answering(OK);
+    let (verdict, tried) = post(&private(address));
+    assert_eq!((verdict, tried.status, tried.said.as_str()), (Verdict::Accepted, Some(200), "200 OK"));
+    let posted = told.recv().expect("posted");
+    assert!(posted.head.starts_with("POST /hook?x=1 HTTP/1.1\r\n"), "{}", posted.head);
+    assert_eq!(posted.body, "{\"a\":1}");
+    assert_eq!(posted.header("host"), address.to_string());
+    assert_eq!(posted.header("content-type"), "application/json");
+    assert_eq!(posted.header("webhook-id"), "msg_1");
+    assert_eq!(posted.header("webhook-timestamp"), "1700000000");
+    let secret = Secret::read(SECRET).expect("a secret");
+    assert_eq!(posted.header("webhook-signature"), secret.signature("msg_1", 1_700_000_000, b"{\"a\":1}"));
+}
+
+#[test]
+fn the_body_is_the_event_as_it_was_emitted_and_no_more() {
+    let event = Event {
+        name: "password.changed".to_owned(),
+        subject: Some("customer:42".to_owned()),
+        fields: vec![
+            ("way".to_owned(), EventField::Text("link".to_owned())),
+            ("account".to_owned(), EventField::Account("staff:9".to_owned())),
+            ("tries".to_owned(), EventField::Number(-3)),
+            ("since".to_owned(), EventField::Time(1_700_000_000_000)),
+        ],
+    };
+    let received = Received { id: "e".to_owned(), source: "p".to_owned(), at: 1_700_000_000_120, event };
+    let destination = private(SocketAddr::from(([127, 0, 0, 1], 9)));
+    let delivery = destination.delivery(&received).expect("it goes there");
+    assert_eq!(
+        delivery.body,
+        "{\"type\":\"password.changed\",\"timestamp\":\"2023-11-14T22:13:20.120Z\",\"data\":{\"plugin\":\"p\",\
+         \"account\":\"customer:42\",\"fields\":{\"way\":\"link\",\"account\":\"staff:9\",\"tries\":-3,\
+         \"since\":\"2023-11-14T22:13:20.000Z\"}}}"
+    );
+    assert_eq!(delivery.account, Some("customer:42".parse().expect("an id")));
+    let other = Received { event: Event { name: "password.checked".to_owned(), ..received.event }, ..received };
+    assert!(destination.delivery(&other).is_none());
+}
+
+#[test]
+fn each_answer_has_its_verdict() {
+    let seconds = |seconds| Verdict::Failed { retry_after: Some(Duration::from_secs(seconds)) };
+    for (status, headers, verdict, said) in [
+        ("200 OK", "", Verdict::Accepted, "200 OK"),
+        ("204 No Content", "", Verdict::Accepted, "204 No Content"),
+        ("299 Fine", "", Verdict::Accepted, "299"),
+        ("301 Moved", "Location: http://10.0.0.1/\r\n", FAILED, "301 Moved Permanently, to http://10.0.0.1/"),
+        ("400 Bad Request", "", FAILED, "400 Bad Request: no such panel"),
+        ("401 Unauthorized", "", FAILED, "401 Unauthorized: no such panel"),
+        ("404 Not Found", "", FAILED, "404 Not Found: no such panel"),
+        ("410 Gone", "", Verdict::Gone, "410 Gone: no such panel"),
+        ("429 Too Many Requests", "Retry-After: 120\r\n", seconds(120), "429 Too Many Requests"),
+        ("503 Service Unavailable", "Retry-After: 99999999\r\n", seconds(86_400), "503"),
+        (
+            "503 Service Unavailable",
+            "Retry-After: Tue, 14 Nov 2023 22:14:20 GMT\r\n",
+            Verdict::Failed { retry_after: Some(Duration::from_millis(59_001)) },
+            "503",
+        ),
+        ("503 Service Unavailable", "Retry-After: Tue, 14 Nov 2000 22:14:20 GMT\r\n", FAILED, "503"),
+        ("503 Service Unavailable", "Retry-After: soon\r\n", FAILED, "503"),
+        ("500 Oops", "", FAILED, "500 Internal Server Error: no such panel"),
+    ] {
+        let body = if status.starts_with('2') { "" } else { "no such\r\n\tpanel\u{1b}" };
+        let (address, _told) =
+            answering(format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len()));
+        let (found, tried) = post(&private(address));
+        assert_eq!(found, verdict, "{status} {headers}");
+        assert!(tried.said.starts_with(said), "{status}: {}", tried.said);
+        assert_eq!(tried.status, status[..3].parse().ok());
+    }
+}
+
+#[test]
+fn a_redirect_to_a_private_address_is_not_followed() {
+    let (secret_place, reached) = answering(OK);
+    let (address, told) =
+        answering(format!("HTTP/1.1 307 X\r\nLocation: http://{secret_place}/admin\r\nContent-Length: 0\r\n\r\n"));
+    let (verdict, tried) = post(&private(address));
+    assert_eq!((verdict, tried.status), (FAILED, Some(307)));
+    assert!(tried.said.contains("redirects are not followed"), "{}", tried.said);
+    told.recv().expect("posted");
+    assert!(reached.recv_timeout(Duration::from_millis(200)).is_err(), "it was followed");
+}
+
+#[test]
+fn what_is_no_web_server_is_told_by_its_step() {
+    let closed = TcpListener::bind(("127.0.0.1", 0)).expect("a port").local_addr().expect("an address");
+    let (_, tried) = post(&private(closed));
+    assert!(tried.said.starts_with(&format!("connect: {closed}: ")), "{}", tried.said);
+    let (nonsense, _told) = answering("220 mail.example ESMTP\r\n");
+    let (verdict, tried) = post(&private(nonsense));
+    assert_eq!((verdict, tried.status), (FAILED, None));
+    assert!(tried.said.starts_with("request: "), "{}", tried.said);
+    let (_, tried) = post(&to("nowhere", "https://nobody.invalid/", "timeout-seconds = 5"));
+    assert!(tried.said.starts_with("look-up: "), "{}", tried.said);
+}
+
+/// Answers its list one after another, the last for ever, and counts.
+struct Scripted {
+    answers: Vec<Vec<SocketAddr>>,
+    asked: AtomicUsize,
+}
+
+impl Resolve for Scripted {
+    fn resolve(&self, _: &str, _: u16) -> std::io::Result<Vec<SocketAddr>> {
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+        Ok(self.answers[asked.min(self.answers.len() - 1)].clone())
+    }
+}
+
+fn scripted(answers: &[&[SocketAddr]]) -> Arc<Scripted> {
+    Arc::new(Scripted { answers: answers.iter().map(|one| one.to_vec()).collect(), asked: AtomicUsize::new(0) })
+}
+
+#[test]
+fn private_places_are_refused_after_the_look_up_and_never_connected_to() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    listener.set_nonblocking(true).expect("set");
+    let port = listener.local_addr().expect("an address").port();
+    for (address, word) in [
+        ("127.0.0.1", "of this machine"),
+        ("::1", "of this machine"),
+        ("::ffff:127.0.0.1", "of this machine"),
+        ("64:ff9b::7f00:1", "of this machine"),
+        ("2002:7f00:1::", "of this machine"),
+        ("0.0.0.0", "no address"),
+        ("10.1.2.3", "of a private network"),
+        ("172.20.0.1", "of a private network"),
+        ("192.168.0.1", "of a private network"),
+        ("fd00::1", "of a private network"),
+        ("169.254.169.254", "of a cloud's metadata"),
+        ("fe80::1", "of the link"),
+        ("100.64.0.1", "of a provider's own network"),
+        ("224.0.0.1", "of many at once"),
+    ] {
+        let found = SocketAddr::new(address.parse().expect("an address"), port);
+        let resolver = scripted(&[&[found]]);
+        let destination = to("there", "https://innocent.example/", "timeout-seconds = 2");
+        let (verdict, tried) = Sender::new(resolver.clone()).post(&destination, "msg_1", "{}", now());
+        assert_eq!((verdict, tried.status), (FAILED, None), "{address}");
+        assert!(tried.said.starts_with("look-up: ") && tried.said.contains(word), "{address}: {}", tried.said);
+        // As it stands in the address itself, too, whatever the system makes of it.
+        let host = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
+        let (_, tried) = post(&to("there", &format!("https://{host}:{port}/"), "timeout-seconds = 2"));
+        assert!(tried.said.contains(word), "{address}: {}", tried.said);
+    }
+    for hidden in ["2130706433", "127.1", "localhost"] {
+        let (_, tried) = post(&to("there", &format!("https://{hidden}:{port}/"), "timeout-seconds = 5"));
+        assert!(tried.said.starts_with("look-up: "), "{hidden}: {}", tried.said);
+    }
+    let many = SocketAddr::from(([239, 1, 1, 1], port));
+    let allowed = to("there", "https://innocent.example/", "allow-private = true\ntimeout-seconds = 2");
+    let (_, tried) = Sender::new(scripted(&[&[many]])).post(&allowed, "msg_1", "{}", now());
+    assert!(tried.said.contains("of many at once"), "not even where it is allowed: {}", tried.said);
+    assert!(listener.accept().is_err(), "somebody connected");
+}
+
+#[test]
+fn a_name_is_looked_up_once_so_that_the_second_answer_is_nobodys() {
+    let (here, told) = answering(OK);
+    let public = SocketAddr::from(([9, 9, 9, 9], 80));
+    // In clear this destination may be in a private place only, so of two answers the first one counts, whichever it is.
+    let destination = to("rebound", "http://rebound.example/", "allow-private = true\ntimeout-seconds = 2");
+    let resolver = scripted(&[&[here], &[public]]);
+    let (verdict, _) = Sender::new(resolver.clone()).post(&destination, "msg_1", "{}", now());
+    assert_eq!((verdict, resolver.asked.load(Ordering::Relaxed)), (Verdict::Accepted, 1));
+    assert_eq!(told.recv().expect("posted").header("host"), "rebound.example");
+    let resolver = scripted(&[&[public], &[here]]);
+    let (verdict, tried) = Sender::new(resolver.clone()).post(&destination, "msg_1", "{}", now());
+    assert_eq!((verdict, resolver.asked.load(Ordering::Relaxed)), (FAILED, 1));
+    assert!(tried.said.contains("9.9.9.9 is public, where webhooks go only by https"), "{}", tried.said);
+    assert!(told.recv_timeout(Duration::from_millis(100)).is_err(), "the second answer was used");
+}
+
+#[test]
+fn an_answer_in_drips_ends_with_the_time_of_the_attempt() {
+    let drips = |start: &'static str, drip: &'static str| {
+        server(move |stream, _| {
+            let _ = stream.write_all(start.as_bytes());
+            while stream.write_all(drip.as_bytes()).is_ok() {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        })
+        .0
+    };
+    let one_second = |address| to("slow", &format!("http://{address}/"), "allow-private = true\ntimeout-seconds = 1");
+    for (address, status, said) in [
+        (drips("HTTP/1.1 200 OK\r\nX-Slow: ", "x"), None, "request: no answer within 1 s"),
+        (drips("HTTP/1.1 500 X\r\n\r\n", "x"), Some(500), "500 Internal Server Error: xx"),
+        (drips("HTTP/1.1 200 OK\r\n\r\n", "x"), Some(200), "200 OK"),
+        (server(|_, _| std::thread::sleep(Duration::from_secs(10))).0, None, "request: no answer within 1 s"),
+    ] {
+        let began = Instant::now();
+        let (_, tried) = post(&one_second(address));
+        assert!(began.elapsed() < Duration::from_millis(1_600), "{:?}", began.elapsed());
+        assert_eq!(tried.status, status, "{}", tried.said);
+        assert!(tried.said.starts_with(said), "{}", tried.said);
+    }
+}
+
+#[test]
+fn of_an_endless_answer_a_little_is_read() {
+    let written = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&written);
+    let (body, _told) = server(move |stream, _| {
+        let _ = stream.write_all(b"HTTP/1.1 500 X\r\n\r\n");
+        while count.load(Ordering::Relaxed) < 512 << 20 && stream.write_all(&[b'x'; 65_536]).is_ok() {
+            count.fetch_add(65_536, Ordering::Relaxed);
+        }
+    });
+    let (_, tried) = post(&private(body));
+    assert_eq!(tried.said.chars().count(), 200);
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(written.load(Ordering::Relaxed) < 16 << 20, "{}", written.load(Ordering::Relaxed));
+    let (head, _told) = answering(format!("HTTP/1.1 200 OK\r\nX-Long: {}\r\n\r\n", "x".repeat(100_000)));
+    let (verdict, tried) = post(&private(head));
+    assert_eq!((verdict, tried.status), (FAILED, None), "{}", tried.said);
+    let (heads, _told) = answering(format!("HTTP/1.1 200 OK\r\n{}\r\n", "X-Many: 1\r\n".repeat(200)));
+    assert_eq!(post(&private(heads)).0, FAILED);
+}
+
+/// A host with these destinations, and its storage.
+struct Stage {
+    host: Host,
+    storage: Arc<dyn Storage>,
+    folder: tempfile::TempDir,
+}
+
+impl Stage {
+    fn new(webhooks: Vec<Destination>) -> Self {
+        let folder = tempfile::tempdir().expect("folder");
+        let provider = Arc::new(sql::Sql::new(BTreeMap::new()).expect("no realms"));
+        let (keys, path) = (Arc::new(Keys::random()), folder.path().join("panel.db"));
+        let storage: Arc<dyn Storage> =
+            Arc::new(Sqlite::open(&path, Arc::clone(&keys), provider, Options::default()).expect("opened"));
+        let host = HostBuilder::new(Arc::clone(&storage), keys).webhooks(webhooks).build().expect("a host");
+        Self { host, storage, folder }
+    }
+
+    /// As a call leaves it behind.
+    fn emit(&self, destination: &str) -> DeliveryId {
+        let id = DeliveryId::random();
+        let new = NewDelivery {
+            id: id.clone(),
+            destination: destination.to_owned(),
+            event: "password.changed".to_owned(),
+            account: Some("customer:1".parse().expect("id")),
+            body: "{\"type\":\"password.changed\"}".to_owned(),
+        };
+        let commit = Commit {
+            plugin: "p".to_owned(),
+            now: now(),
+            reads: Vec::new(),
+            effects: vec![Effect::Deliver(Box::new(new))],
+            audit: None,
+            record: None,
+            quotas: Quotas::NONE,
+            task: None,
+        };
+        self.storage.commit(commit).expect("queued");
+        self.host.0.webhook_bell.ring();
+        id
+    }
+
+    fn get(&self, id: &DeliveryId) -> Delivery {
+        self.storage.delivery(id).expect("read").expect("there")
+    }
+
+    #[track_caller]
+    fn comes_to(&self, id: &DeliveryId, state: DeliveryState) -> Delivery {
+        let until = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < until {
+            let delivery = self.get(id);
+            if delivery.state == state {
+                return delivery;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("it is {:?}", self.get(id));
+    }
+
+    /// As if the pauses were over.
+    fn due_now(&self) {
+        let panel = rusqlite::Connection::open(self.folder.path().join("panel.db")).expect("opened");
+        panel.busy_timeout(Duration::from_secs(5)).expect("set");
+        panel.execute("UPDATE keyturnhost_deliveries SET due = 0 WHERE state = 'delayed'", []).expect("written");
+        self.host.0.webhook_bell.ring();
+    }
+
+    fn working(&self, act: impl FnOnce()) {
+        let shutdown = Shutdown::new();
+        std::thread::scope(|scope| {
+            scope.spawn(|| self.host.run_workers(&shutdown));
+            let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act));
+            shutdown.stop();
+            if let Err(cause) = ended {
+                std::panic::resume_unwind(cause);
+            }
+        });
+    }
+}
+
+fn console() -> Caller {
+    Caller::new(Actor::Console, Reach::none())
+}
+
+#[test]
+fn an_event_that_was_not_taken_goes_again_under_the_same_id_until_it_is_given_up() {
+    let (address, told) = answering("HTTP/1.1 500 X\r\nContent-Length: 4\r\n\r\nbusy");
+    let stage = Stage::new(vec![private(address)]);
+    stage.working(|| {
+        let id = stage.emit("here");
+        let delayed = stage.comes_to(&id, DeliveryState::Delayed);
+        let pause = delayed.due.expect("again") - delayed.changed_at;
+        assert!((4_000..=6_000).contains(&pause), "{pause}");
+        let mut pauses = vec![pause];
+        for attempt in 2..=10 {
+            stage.due_now();
+            let state = if attempt < 10 { DeliveryState::Delayed } else { DeliveryState::GaveUp };
+            let until = Instant::now() + Duration::from_secs(10);
+            while stage.get(&id).attempts < attempt && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            let settled = stage.comes_to(&id, state);
+            assert_eq!((settled.attempts, settled.tried.len()), (attempt, attempt as usize));
+            assert_eq!(settled.tried.last().expect("told").said, "500 Internal Server Error: busy");
+            pauses.extend(settled.due.map(|due| due - settled.changed_at));
+        }
+        // In seconds, as the specification has them; a fifth more or less.
+        let middle = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
+        assert_eq!(pauses.len(), middle.len());
+        for (pause, middle) in pauses.iter().zip(middle) {
+            assert!((middle * 800..=middle * 1_200).contains(pause), "{pauses:?}");
+        }
+        let posted: Vec<Posted> = told.try_iter().collect();
+        assert_eq!(posted.len(), 10);
+        assert!(posted.iter().all(|one| one.header("webhook-id") == id.as_str() && one.body == posted[0].body));
+        assert_eq!(stage.host.send_again(&console(), std::slice::from_ref(&id)), Ok(vec![id.clone()]));
+        let again = stage.comes_to(&id, DeliveryState::Delayed);
+        assert_eq!((again.attempts, again.tried.len()), (1, 11));
+    });
+}
+
+#[test]
+fn what_asks_for_time_gets_it() {
+    let (address, _told) = answering("HTTP/1.1 429 X\r\nRetry-After: 600\r\nContent-Length: 0\r\n\r\n");
+    let stage = Stage::new(vec![private(address)]);
+    stage.working(|| {
+        let id = stage.emit("here");
+        let delayed = stage.comes_to(&id, DeliveryState::Delayed);
+        assert_eq!(delayed.due.expect("again") - delayed.changed_at, 600_000);
+    });
+}
+
+#[test]
+fn a_destination_that_is_gone_has_no_more_until_it_is_enabled() {
+    let gone = Arc::new(AtomicUsize::new(1));
+    let asked = Arc::clone(&gone);
+    let (address, told) = server(move |stream, _| {
+        let answer = match asked.load(Ordering::Relaxed) {
+            0 => OK,
+            _ => "HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n",
+        };
+        let _ = stream.write_all(answer.as_bytes());
+    });
+    let stage = Stage::new(vec![private(address)]);
+    stage.working(|| {
+        let first = stage.emit("here");
+        assert_eq!(stage.comes_to(&first, DeliveryState::GaveUp).attempts, 1);
+        told.recv().expect("posted");
+        let second = stage.emit("here");
+        assert!(told.recv_timeout(Duration::from_millis(1_500)).is_err(), "something went there");
+        let one = stage.host.one_delivery(&second).expect("read").expect("there");
+        assert!(matches!(one.held, Some(Held::Disabled(_))) && one.delivery.state == DeliveryState::Queued);
+        assert!(matches!(stage.host.tended().expect("read")[0].held(), Some(Held::Disabled(_))));
+        gone.store(0, Ordering::Relaxed);
+        assert_eq!(stage.host.enable_destination(&console(), "here"), Ok(true));
+        stage.comes_to(&second, DeliveryState::Accepted);
+        assert_eq!(stage.host.enable_destination(&console(), "here"), Ok(false));
+    });
+}
+
+#[test]
+fn a_slow_destination_holds_up_no_other_and_one_that_was_removed_is_said_to_be() {
+    let (slow, _told) = server(|_, _| std::thread::sleep(Duration::from_secs(20)));
+    let (quick, _told) = answering(OK);
+    let url = |address| format!("http://{address}/");
+    let (slow, quick) = (url(slow), url(quick));
+    let more = "allow-private = true\ntimeout-seconds = 3";
+    let stage = Stage::new(vec![to("slow", &slow, more), to("quick", &quick, more)]);
+    stage.working(|| {
+        let waiting: Vec<DeliveryId> = (0..20).map(|_| stage.emit("slow")).collect();
+        let removed = stage.emit("removed");
+        let began = Instant::now();
+        for _ in 0..20 {
+            let id = stage.emit("quick");
+            stage.comes_to(&id, DeliveryState::Accepted);
+        }
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        let sending = waiting.iter().filter(|id| stage.get(id).state == DeliveryState::Sending).count();
+        assert!(sending <= 2, "{sending} at once");
+        let one = stage.host.one_delivery(&removed).expect("read").expect("there");
+        assert_eq!((one.held, one.delivery.attempts), (Some(Held::Removed), 0));
+        let tended = stage.host.tended().expect("read");
+        let last = tended.last().expect("three");
+        assert_eq!((last.name.as_str(), &last.leads, last.waiting), ("removed", &None, 1));
+    });
+}

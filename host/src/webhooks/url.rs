@@ -52,11 +52,13 @@ impl Url {
         if host.is_empty() || (host.parse::<IpAddr>().is_err() && !host.bytes().all(is_name)) {
             return Err(wrong());
         }
-        // "host:" has a port that is none.
-        let port = match authority.port() {
-            Some(port) => Some(port.as_str().parse().ok().filter(|port| *port > 0).ok_or_else(wrong)?),
-            None if authority.as_str().ends_with(':') => return Err(wrong()),
-            None => None,
+        // hyper's own reading takes a port that is none for no port.
+        let port = match authority.as_str().strip_prefix(authority.host()).unwrap_or_default() {
+            "" => None,
+            said => {
+                let port = said.strip_prefix(':').and_then(|port| port.parse::<u16>().ok());
+                Some(port.filter(|port| *port > 0).ok_or_else(wrong)?)
+            }
         };
         Ok(Self {
             host: host.to_owned(),

@@ -1,4 +1,4 @@
-//! Hooks over HTTP, as a billing system calls them: the built binary, real sockets.
+//! Hooks over HTTP, as a billing system calls them, and webhooks, as it is called: the built binary, real sockets.
 
 mod billing;
 mod calls;
@@ -10,3 +10,4 @@ mod serving;
 mod signed;
 mod tried;
 mod views;
+mod webhooks;

@@ -94,6 +94,7 @@ fn what(words: Words, entry: &AuditEntry, account: &AccountId) -> String {
         "resend-link" => words.get("did-resend-link"),
         "outbox-retry" => words.get("did-outbox-retry"),
         "outbox-withdraw" => words.get("did-outbox-withdraw"),
+        "webhook-send-again" => words.get("did-webhook-send-again"),
         "verify" => return verdict(words, &entry.outcome),
         other => other,
     };

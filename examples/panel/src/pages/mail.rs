@@ -1,10 +1,11 @@
-//! The host's own pages about mail, under the panel's navigation: the outbox and one mail, for who manages others, of whom the
-//! host shows him those that he reaches; the inbox of a trial, for those who run the panel; email settings, for its owner.
+//! The host's own pages about what goes out, under the panel's navigation: the outbox and one mail, for who manages others, of
+//! whom the host shows him those that he reaches; the inbox of a trial, for those who run the panel; email settings and
+//! webhooks, for its owner.
 
 use axum::body::Body;
 use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::response::Response;
-use keyturn_host::operator::{Document, Listed, OperatorPage, OperatorSurface};
+use keyturn_host::operator::{Document, Listed, ListedDeliveries, OperatorPage, OperatorSurface};
 use keyturn_host::view::{Corrections, Page};
 
 use crate::answer::Failed;
@@ -18,6 +19,9 @@ pub const OUTBOX: &str = "/mail/outbox";
 pub const INBOX: &str = "/mail/inbox";
 /// Address of how mail is set up.
 pub const SETTINGS: &str = "/mail/settings";
+
+/// Address of the webhooks.
+pub const WEBHOOKS: &str = "/webhooks";
 
 /// Whether somebody runs this panel.
 pub fn runs(person: &Person) -> bool {
@@ -49,6 +53,31 @@ pub fn one(request: &mut Request) -> Result<Response, Failed> {
     managers(request)?;
     let id = request.param("id").parse().map_err(|_| Failed::NoPage)?;
     show(request, &OperatorPage::Mail(id), None)
+}
+
+fn tends(request: &Request) -> Result<(), Failed> {
+    staff(request)?;
+    if request.site.host.may_tend_webhooks(&request.visitor.caller()) { Ok(()) } else { Err(Failed::Forbidden) }
+}
+
+/// GET: webhooks.
+pub fn webhooks(request: &mut Request) -> Result<Response, Failed> {
+    tends(request)?;
+    let asked = ListedDeliveries::asked(request.query.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    show(request, &OperatorPage::Webhooks(asked), None)
+}
+
+/// GET: one delivery of a webhook.
+pub fn delivery(request: &mut Request) -> Result<Response, Failed> {
+    tends(request)?;
+    let id = request.param("id").parse().map_err(|_| Failed::NoPage)?;
+    show(request, &OperatorPage::Delivery(id), None)
+}
+
+/// POST, on the webhooks and on one delivery.
+pub fn post_webhooks(request: &mut Request) -> Result<Response, Failed> {
+    tends(request)?;
+    run(request, |_, _| Err(Failed::Forged))
 }
 
 /// GET: the inbox.
@@ -95,7 +124,8 @@ fn show(request: &mut Request, page: &OperatorPage, corrections: Option<&Correct
     let submit_url = request.address(&[]);
     let drawn: Page = {
         let surface = request.surface(&submit_url, corrections);
-        let surface = OperatorSurface { surface, outbox: OUTBOX, inbox: INBOX, start: &request.site.start };
+        let surface =
+            OperatorSurface { surface, outbox: OUTBOX, inbox: INBOX, webhooks: WEBHOOKS, start: &request.site.start };
         request.site.host.operator_page(&caller, page, &surface)?
     };
     let mut response = forms::plugin_page(request, &drawn, None);

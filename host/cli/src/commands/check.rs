@@ -13,8 +13,10 @@ use keyturn_host::storage::tasks::TaskCount;
 use keyturn_host::work::Workers;
 use serde_json::{Value, json};
 
+use keyturn_host::Host;
 use keyturn_host::mail::setup::{SETTINGS, Setup, Source};
 use keyturn_host::mail::transport::Verdict;
+use keyturn_host::webhooks::tended::Held;
 
 use super::{SECONDS, clock, configuration, mail};
 use crate::exit;
@@ -85,6 +87,7 @@ fn look(config: &Config, report: &mut Report<'_>) {
         }
     }
     outgoing_mail(config, report);
+    webhooks(config, report);
     plugins(config, report);
 }
 
@@ -124,6 +127,82 @@ fn outgoing_mail(config: &Config, report: &mut Report<'_>) {
         let (name, far) = (transport.name(), mail::how_far(&attempt.steps));
         let text = format!("mail {name}: {far}\nsaid: {}{values}", last.said);
         report.say(Tone::Wrong, &text, Some(&mail::settings(&setup, last.kind)));
+    }
+}
+
+/// Each by itself: one that is wrong hides no other.
+fn webhooks(config: &Config, report: &mut Report<'_>) {
+    for webhook in &config.webhooks {
+        match webhook.destination(|path| config.path(path)) {
+            Err((setting, problem)) => report.say(
+                Tone::Wrong,
+                &format!("{setting} {problem}"),
+                problem.contains("cannot be read").then_some(
+                    "make one: (umask 077; keyturn webhooks secret > FILE), and give the destination the same",
+                ),
+            ),
+            Ok(to) => {
+                let secrets = match to.secrets() {
+                    1 => String::new(),
+                    several => format!(", signed with {several} secrets"),
+                };
+                let events: Vec<&str> = to.events().iter().map(String::as_str).collect();
+                let text = format!("webhook {}: {} to {}{secrets}", to.name(), events.join(", "), to.url());
+                report.say(Tone::Good, &text, None);
+                if !to.url().encrypted {
+                    let text = format!("webhook {} goes in clear, so only to private places", to.name());
+                    let mend = format!("webhooks.{}.url = \"https://…\"", to.name());
+                    report.say(Tone::Note, &text, Some(&mend));
+                }
+            }
+        }
+    }
+}
+
+/// What nobody emits goes nowhere; and what is in the way of what there is.
+fn destinations(host: &Host, report: &mut Report<'_>) {
+    let plugins = host.plugins();
+    for to in host.destinations() {
+        for wanted in to.events() {
+            let emitted = plugins.iter().any(|plugin| plugin.manifest.events.emits_as(&plugin.name, wanted));
+            if !emitted {
+                let emits = plugins.iter().flat_map(|plugin| &plugin.manifest.events.emits);
+                let emits: Vec<&str> = emits.map(String::as_str).collect();
+                let there = if emits.is_empty() { "none".to_owned() } else { emits.join(", ") };
+                let text = format!("webhooks.{}.events names {wanted}, which no plugin emits", to.name());
+                report.say(Tone::Wrong, &text, Some(&format!("plugins emit: {there}")));
+            }
+        }
+    }
+    let tended = match host.tended() {
+        Ok(tended) => tended,
+        Err(cause) => return report.say(Tone::Wrong, &format!("webhooks: {cause}"), None),
+    };
+    for one in tended {
+        let name = &one.name;
+        match one.held() {
+            Some(Held::Disabled(_)) => report.say(
+                Tone::Wrong,
+                &format!("webhook {name} answered 410 Gone: nothing is sent there, {} wait", one.waiting),
+                Some(&format!("when it is there again: keyturn webhooks enable {name}")),
+            ),
+            Some(Held::Removed) if one.waiting > 0 => report.say(
+                Tone::Note,
+                &format!("webhook {name} is no longer in the configuration; {} wait for it", one.waiting),
+                None,
+            ),
+            _ => {}
+        }
+        if one.failed > 0 {
+            let text = format!("webhook {name}: {} were given up", one.failed);
+            let mend =
+                format!("keyturn webhooks list --state failed --to {name}, then send-again --failed --to {name}");
+            report.say(Tone::Note, &text, Some(&mend));
+        }
+        if one.noted.missed > 0 {
+            let text = format!("webhook {name}: {} events were not kept, because too many waited", one.noted.missed);
+            report.say(Tone::Wrong, &text, Some("limits.waiting-deliveries of the plugin, or a quicker destination"));
+        }
     }
 }
 
@@ -195,6 +274,7 @@ fn plugins(config: &Config, report: &mut Report<'_>) {
         }
     }
     background(&host, report);
+    destinations(&host, report);
     match host.service_keys() {
         Ok(keys) => {
             let working = keys.iter().filter(|key| key.works(host.now())).count();

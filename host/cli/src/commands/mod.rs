@@ -11,6 +11,7 @@ pub mod outbox;
 pub mod plugin;
 pub mod reset_password;
 pub mod serve;
+pub mod webhooks;
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;

@@ -166,7 +166,7 @@ impl Painter<'_> {
         match mail.state {
             MailState::Queued | MailState::Delayed if let Some(since) = mail.stopped => Told {
                 title: words.get("outbox-stopped").to_owned(),
-                detail: Some(words.stopped(since, self.frame.now, &self.frame.zone)),
+                detail: Some(words.stopped("outbox-stopped", since, self.frame.now, &self.frame.zone)),
                 said: None,
                 state: StepState::Failed,
                 at: None,

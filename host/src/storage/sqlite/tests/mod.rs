@@ -1,3 +1,4 @@
+mod deliveries;
 mod outbox;
 mod settings;
 mod tasks;

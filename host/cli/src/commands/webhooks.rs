@@ -1,0 +1,392 @@
+//! `keyturn webhooks`: where events are posted to, what became of them, and another try.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use keyturn_host::Host;
+use keyturn_host::operator::Shown;
+use keyturn_host::storage::deliveries::{ATTEMPTS, Delivery, DeliveryFilter, DeliveryId, DeliveryState, Tried};
+use keyturn_host::webhooks::secret::Secret;
+use keyturn_host::webhooks::send::Verdict;
+use keyturn_host::webhooks::tended::{Held, OneDelivery, Tended};
+use serde_json::{Value, json};
+
+use super::{SECONDS, clock, configuration, console, ended, not_found};
+use crate::exit;
+use crate::output::Output;
+
+/// Deliveries that `send-again --failed` takes at most.
+const AT_ONCE: u32 = 1_000;
+
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Make a secret that a destination and this panel share. Nothing keeps it: put it into both places.
+    #[command(after_help = "\
+Examples:
+  (umask 077; keyturn webhooks secret > billing.secret)
+  (umask 077; { keyturn webhooks secret; cat billing.secret; } > both && mv both billing.secret)   (one follows another)")]
+    Secret,
+    /// The destinations, and how each stands.
+    Destinations,
+    /// The newest deliveries first.
+    #[command(after_help = "\
+Examples:
+  keyturn webhooks list --state failed
+  keyturn webhooks list --to billing")]
+    List(List),
+    /// One delivery: its state, its attempts with their answers, and its body.
+    Show {
+        /// Its id.
+        id: DeliveryId,
+    },
+    /// Send deliveries again, each under its id.
+    #[command(after_help = "\
+Examples:
+  keyturn webhooks send-again --failed --to billing
+  keyturn webhooks send-again msg_5f0c…
+
+Exit codes: 0 all are sent again · 1 none · 3 some · 4 no such delivery")]
+    SendAgain(SendAgain),
+    /// Send to a destination again that had answered that it is gone.
+    Enable {
+        /// Its name.
+        name: String,
+    },
+    /// Post an event webhook.test to a destination now, and say what it answers.
+    #[command(after_help = "Exit codes: 0 it accepted it · 1 it did not · 4 no such destination")]
+    Test {
+        /// Its name.
+        name: String,
+    },
+}
+
+#[derive(Args)]
+pub struct List {
+    /// Only these.
+    #[arg(long, value_enum, default_value_t = Which::All)]
+    state: Which,
+    /// Only to this destination.
+    #[arg(long)]
+    to: Option<String>,
+    /// Only deliveries older than this number.
+    #[arg(long)]
+    before: Option<i64>,
+    /// At most so many.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: u32,
+}
+
+#[derive(Args)]
+pub struct SendAgain {
+    /// Their ids.
+    #[arg(required_unless_present = "failed")]
+    ids: Vec<DeliveryId>,
+    /// All that were given up, at most 1,000, the newest first.
+    #[arg(long, conflicts_with = "ids")]
+    failed: bool,
+    /// Of these only those to this destination.
+    #[arg(long, requires = "failed")]
+    to: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Which {
+    All,
+    Waiting,
+    Failed,
+    Accepted,
+}
+
+impl Which {
+    fn states(self) -> Vec<DeliveryState> {
+        let shown = match self {
+            Which::All => Shown::All,
+            Which::Waiting => Shown::Waiting,
+            Which::Failed => Shown::Failed,
+            Which::Accepted => Shown::Accepted,
+        };
+        shown.delivery_states().to_vec()
+    }
+}
+
+pub fn run(config: &Path, command: &Command, output: &Output) -> anyhow::Result<ExitCode> {
+    // A secret is made before there is a configuration that could name its file.
+    if matches!(command, Command::Secret) {
+        let secret = Secret::made();
+        if output.json {
+            output.document(&json!({ "secret": secret.as_str() }));
+        } else {
+            output.line(&secret);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let host = configuration(config)?.empty_host()?;
+    match command {
+        Command::Secret => Ok(ExitCode::SUCCESS),
+        Command::Destinations => destinations(&host, output),
+        Command::List(arguments) => list(&host, arguments, output),
+        Command::Show { id } => show(&host, id, output),
+        Command::SendAgain(arguments) => send_again(&host, arguments, output),
+        Command::Enable { name } => enable(&host, name, output),
+        Command::Test { name } => test(&host, name, output),
+    }
+}
+
+fn destinations(host: &Host, output: &Output) -> anyhow::Result<ExitCode> {
+    let tended = host.tended()?;
+    if output.json {
+        output.document(&tended.iter().map(destination_document).collect());
+        return Ok(ExitCode::SUCCESS);
+    }
+    if tended.is_empty() {
+        output.remark("No webhooks. [[webhooks]] in the configuration names them.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows: Vec<Vec<String>> = tended
+        .iter()
+        .map(|one| {
+            let (url, events) = one.leads.clone().unwrap_or_default();
+            let count = |count: u64| count.to_string();
+            let state = match one.held() {
+                None => "sends".to_owned(),
+                Some(held) => held_in_words(held, host),
+            };
+            vec![
+                one.name.clone(),
+                state,
+                count(one.waiting),
+                count(one.failed),
+                count(one.accepted),
+                count(one.noted.missed),
+                events.join(", "),
+                url,
+            ]
+        })
+        .collect();
+    output.table(&["NAME", "STATE", "WAITING", "FAILED", "ACCEPTED", "MISSED", "EVENTS", "URL"], &rows);
+    for one in tended.iter().filter(|one| one.noted.missed > 0) {
+        let last = one.noted.missed_at.map(|at| format!(", the last at {}", clock(at, host, SECONDS)));
+        let (n, name) = (one.noted.missed, &one.name);
+        output.remark(&format!(
+            "{n} events were not kept for {name}, because too many waited already{}",
+            last.unwrap_or_default()
+        ));
+    }
+    for one in tended.iter().filter(|one| matches!(one.held(), Some(Held::Disabled(_)))) {
+        output.remark(&format!(
+            "{} answered 410 Gone. When it is there again: keyturn webhooks enable {}",
+            one.name, one.name
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn held_in_words(held: Held, host: &Host) -> String {
+    match held {
+        Held::Disabled(at) => format!("gone since {}", clock(at, host, SECONDS)),
+        Held::Removed => "not in the configuration".to_owned(),
+    }
+}
+
+fn destination_document(one: &Tended) -> Value {
+    let (url, events) = one.leads.clone().unzip();
+    json!({
+        "name": one.name, "url": url, "events": events, "removed": one.leads.is_none(),
+        "disabled_at": one.noted.disabled_at, "waiting": one.waiting, "failed": one.failed, "accepted": one.accepted,
+        "missed": one.noted.missed, "missed_at": one.noted.missed_at,
+    })
+}
+
+fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCode> {
+    let deliveries = host.deliveries(&DeliveryFilter {
+        states: arguments.state.states(),
+        destination: arguments.to.clone(),
+        before: arguments.before,
+        limit: arguments.limit,
+    })?;
+    if output.json {
+        output.document(&deliveries.iter().map(document).collect());
+        return Ok(ExitCode::SUCCESS);
+    }
+    if deliveries.is_empty() {
+        output.remark("No deliveries.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let tended = host.tended()?;
+    let rows: Vec<Vec<String>> = deliveries
+        .iter()
+        .map(|one| {
+            let waits = one.due.is_some();
+            let held = tended.iter().find(|to| waits && to.name == one.destination).and_then(Tended::held);
+            let state = match held {
+                None => one.state.name().to_owned(),
+                Some(held) => format!("{}: {}", one.state.name(), held_in_words(held, host)),
+            };
+            vec![
+                one.id.to_string(),
+                clock(one.asked_at, host, SECONDS),
+                one.destination.clone(),
+                one.event.clone(),
+                one.account.as_ref().map(ToString::to_string).unwrap_or_default(),
+                state,
+                format!("{} of {ATTEMPTS}", one.attempts),
+                one.tried.last().map(|tried| tried.said.clone()).unwrap_or_default(),
+            ]
+        })
+        .collect();
+    output.table(&["ID", "WHEN", "TO", "EVENT", "ACCOUNT", "STATE", "ATTEMPTS", "LAST ANSWER"], &rows);
+    if let Some(last) = deliveries.last().filter(|_| deliveries.len() == arguments.limit as usize) {
+        output.remark(&format!("Older ones: --before {}", last.number));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(host: &Host, id: &DeliveryId, output: &Output) -> anyhow::Result<ExitCode> {
+    let OneDelivery { delivery, body, held } = host.one_delivery(id)?.ok_or_else(|| no_such(id))?;
+    if output.json {
+        let mut shown = document(&delivery);
+        shown["body"] = json!(body.as_deref().and_then(|body| serde_json::from_str::<Value>(body).ok()));
+        shown["removed"] = json!(held == Some(Held::Removed));
+        output.document(&shown);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut facts = vec![
+        ("id", delivery.id.to_string()),
+        ("to", delivery.destination.clone()),
+        ("event", format!("{} of {}", delivery.event, delivery.plugin)),
+    ];
+    facts.extend(delivery.account.as_ref().map(|account| ("account", account.to_string())));
+    facts.push(("when", clock(delivery.asked_at, host, SECONDS)));
+    facts.push(("state", format!("{}, since {}", delivery.state.name(), clock(delivery.changed_at, host, SECONDS))));
+    facts.push(("attempts", format!("{} of {ATTEMPTS}", delivery.attempts)));
+    match (held, delivery.state, delivery.due) {
+        (Some(held), ..) => facts.push(("held", held_in_words(held, host))),
+        (None, DeliveryState::Delayed, Some(due)) => facts.push(("next", clock(due, host, SECONDS))),
+        _ => {}
+    }
+    facts.iter().for_each(|(name, value)| output.line(&format!("{name:<9} {value}")));
+    if !delivery.tried.is_empty() {
+        output.line("");
+        let rows: Vec<Vec<String>> = delivery
+            .tried
+            .iter()
+            .map(|tried| vec![clock(tried.at, host, SECONDS), format!("{} ms", tried.took_ms), tried.said.clone()])
+            .collect();
+        output.table(&["WHEN", "TOOK", "ANSWER"], &rows);
+    }
+    match body {
+        Some(body) => output.line(&format!("\n{body}")),
+        None => output.remark("What it carries was not written by this panel, and is not sent."),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn send_again(host: &Host, arguments: &SendAgain, output: &Output) -> anyhow::Result<ExitCode> {
+    let ids: Vec<DeliveryId> = if arguments.failed {
+        if let Some(name) = &arguments.to {
+            known(host, name)?;
+        }
+        let filter = DeliveryFilter {
+            states: Shown::Failed.delivery_states().to_vec(),
+            destination: arguments.to.clone(),
+            limit: AT_ONCE,
+            ..DeliveryFilter::default()
+        };
+        host.deliveries(&filter)?.into_iter().map(|delivery| delivery.id).collect()
+    } else {
+        let mut ids: Vec<DeliveryId> = Vec::new();
+        for id in &arguments.ids {
+            // One that is mistyped stops the command before it does anything.
+            host.one_delivery(id)?.ok_or_else(|| no_such(id))?;
+            if !ids.contains(id) {
+                ids.push(id.clone());
+            }
+        }
+        ids
+    };
+    let done = host.send_again(&console(), &ids)?;
+    if output.json {
+        let answers = ids.iter().map(|id| json!({ "id": id, "sent_again": done.contains(id) }));
+        output.document(&answers.collect());
+    } else if ids.is_empty() {
+        output.remark("No delivery was given up.");
+    } else {
+        output.line(&format!("{} of {} are sent again.", done.len(), ids.len()));
+        for id in ids.iter().filter(|id| !done.contains(id)) {
+            output.remark(&format!("  {id}  is being sent just now"));
+        }
+    }
+    let all = done.len() == ids.len();
+    Ok(ExitCode::from(if all {
+        0
+    } else if done.is_empty() {
+        1
+    } else {
+        exit::PART
+    }))
+}
+
+/// That there is such a destination, or was one.
+fn known(host: &Host, name: &str) -> anyhow::Result<Tended> {
+    let tended = host.tended()?;
+    let names: Vec<&str> = tended.iter().map(|one| one.name.as_str()).collect();
+    let there = if names.is_empty() { "there is none".to_owned() } else { format!("there are {}", names.join(", ")) };
+    let missing = || not_found(format!("there is no webhook {name}; {there}"));
+    tended.iter().find(|one| one.name == name).cloned().ok_or_else(missing)
+}
+
+fn enable(host: &Host, name: &str, output: &Output) -> anyhow::Result<ExitCode> {
+    let tended = known(host, name)?;
+    let was = host.enable_destination(&console(), name)?;
+    if output.json {
+        output.document(&json!({ "name": name, "was_disabled": was }));
+    } else if was {
+        output.line(&format!("{name} has its events again; {} wait.", tended.waiting));
+    } else {
+        output.line(&format!("{name} was not held."));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn test(host: &Host, name: &str, output: &Output) -> anyhow::Result<ExitCode> {
+    known(host, name)?;
+    let Some(to) = host.destination(name) else {
+        return Err(ended(exit::NOT_FOUND, format!("webhook {name} is no longer in the configuration")));
+    };
+    let (verdict, tried) = host.test_webhook(to);
+    let accepted = verdict == Verdict::Accepted;
+    if output.json {
+        let mut shown = tried_document(&tried);
+        shown["accepted"] = json!(accepted);
+        output.document(&shown);
+    } else if accepted {
+        output.line(&format!("{name} accepted the test in {} ms: {}", tried.took_ms, tried.said));
+    } else {
+        let text = format!(
+            "webhook {name} did not accept the test\n  url    {}\n  said   {}\n  took   {} ms\n  set    webhooks.{name}",
+            to.url(),
+            tried.said,
+            tried.took_ms
+        );
+        return Err(ended(1, text));
+    }
+    Ok(ExitCode::from(u8::from(!accepted)))
+}
+
+fn no_such(id: &DeliveryId) -> anyhow::Error {
+    not_found(format!("there is no delivery {id}; nothing was done. `keyturn webhooks list` shows their ids"))
+}
+
+fn tried_document(tried: &Tried) -> Value {
+    json!({ "at": tried.at, "took_ms": tried.took_ms, "status": tried.status, "said": tried.said })
+}
+
+fn document(one: &Delivery) -> Value {
+    json!({
+        "id": one.id, "number": one.number, "to": one.destination, "plugin": one.plugin, "event": one.event,
+        "account": one.account, "state": one.state, "attempts": one.attempts, "asked_at": one.asked_at,
+        "changed_at": one.changed_at, "due": one.due,
+        "tried": one.tried.iter().map(tried_document).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,264 @@
+//! The pages of webhooks, on deliveries that were brought to each state by hand.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+
+use super::*;
+use crate::accounts::{Reach, Scope, sql};
+use crate::caller::Actor;
+use crate::embed::{Submitted, Surface};
+use crate::operator::OperatorPage;
+use crate::seal::Keys;
+use crate::storage::deliveries::{DeliveryId, NewDelivery, SettledDelivery, Tried};
+use crate::storage::sqlite::{Options, Sqlite};
+use crate::storage::{Commit, Effect, Quotas, Storage};
+use crate::view::{Links, nodes::Target};
+use crate::webhooks::config::WebhookConfig;
+use crate::webhooks::secret::Secret;
+use crate::{CallError, Failure, HostBuilder, call};
+
+const PANEL: &str = "CREATE TABLE customers (id INTEGER PRIMARY KEY, login TEXT, password TEXT);";
+
+struct Routes;
+
+impl Links for Routes {
+    fn url(&self, plugin: &str, target: &Target) -> String {
+        format!("/{plugin}/{target:?}")
+    }
+}
+
+struct Stage {
+    host: Host,
+    storage: Arc<dyn Storage>,
+    folder: tempfile::TempDir,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("panel.db");
+        rusqlite::Connection::open(&path).expect("opened").execute_batch(PANEL).expect("panel");
+        let realms: BTreeMap<String, sql::Mapping> =
+            toml::from_str("customer = { table = 'customers', id = 'id', login = 'login', hash = 'password' }")
+                .expect("realms");
+        let provider = Arc::new(sql::Sql::new(realms).expect("provider"));
+        let keys = Arc::new(Keys::random());
+        let storage: Arc<dyn Storage> =
+            Arc::new(Sqlite::open(&path, Arc::clone(&keys), provider, Options::default()).expect("opened"));
+        let secret = folder.path().join("secret");
+        std::fs::write(&secret, Secret::made().as_str()).expect("written");
+        std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).expect("mode");
+        let config: WebhookConfig = toml::from_str(
+            "name = 'billing'\nurl = 'https://billing.example/hook'\nsecret-file = 'secret'\nevents = ['password.changed']",
+        )
+        .expect("TOML");
+        let billing = config.destination(|path| folder.path().join(path)).expect("its files");
+        let host = HostBuilder::new(Arc::clone(&storage), keys).webhooks(vec![billing]).build().expect("a host");
+        storage.beat(&[], 30_000, call::now()).expect("a sign of life");
+        Self { host, storage, folder }
+    }
+
+    fn queue(&self, destination: &str) -> DeliveryId {
+        let id = DeliveryId::random();
+        let new = NewDelivery {
+            id: id.clone(),
+            destination: destination.to_owned(),
+            event: "password.changed".to_owned(),
+            account: Some("customer:1".parse().expect("id")),
+            body: "{\"type\":\"password.changed\",\"data\":{\"way\":\"<b>\"}}".to_owned(),
+        };
+        let commit = Commit {
+            plugin: "p".to_owned(),
+            now: call::now(),
+            reads: Vec::new(),
+            effects: vec![Effect::Deliver(Box::new(new))],
+            audit: None,
+            record: None,
+            quotas: Quotas::NONE,
+            task: None,
+        };
+        self.storage.commit(commit).expect("queued");
+        id
+    }
+
+    fn brought_to(&self, state: DeliveryState, said: &str) -> DeliveryId {
+        let id = self.queue("billing");
+        if state == DeliveryState::Queued {
+            return id;
+        }
+        for leased in self.storage.lease_deliveries("billing", 10, 60_000).expect("leased") {
+            let settled = SettledDelivery {
+                state,
+                again_in: (state == DeliveryState::Delayed).then_some(60_000),
+                tried: Tried { at: 0, took_ms: 12, status: Some(500), said: said.to_owned() },
+                gone: said.starts_with("410"),
+            };
+            if state != DeliveryState::Sending {
+                assert!(self.storage.settle_delivery(&leased.lease, &settled).expect("settled"));
+            }
+        }
+        id
+    }
+
+    fn draw(&self, caller: &Caller, page: &OperatorPage) -> Result<String, CallError> {
+        Ok(self.host.operator_page(caller, page, &surface())?.html.to_string())
+    }
+
+    #[track_caller]
+    fn list(&self, query: &[(&str, &str)]) -> String {
+        let page = OperatorPage::Webhooks(ListedDeliveries::asked(query.iter().copied()));
+        self.draw(&owner(), &page).expect("drawn")
+    }
+
+    /// Presses a button, and answers what is said.
+    #[track_caller]
+    fn press(&self, html: &str, button: &str) -> String {
+        let body = format!("kt={}", form(html, button));
+        match self.host.operator_submit(&owner(), body.as_bytes(), &surface().surface) {
+            Ok(Submitted::Done { notice, .. }) => {
+                self.host.notice(&owner(), &notice, &surface().surface).expect("for him").to_string()
+            }
+            _ => panic!("not done"),
+        }
+    }
+
+    fn state(&self, id: &DeliveryId) -> DeliveryState {
+        self.storage.delivery(id).expect("read").expect("there").state
+    }
+}
+
+fn surface() -> OperatorSurface<'static> {
+    let surface = Surface { submit_url: "/webhooks?show=failed", join: None, links: &Routes, corrections: None };
+    OperatorSurface { surface, outbox: "/outbox", inbox: "/inbox", webhooks: "/webhooks", start: "panel work" }
+}
+
+fn signed_in(account: &str, scope: Scope) -> Caller {
+    let mut caller = Caller::new(Actor::Account(account.parse().expect("id")), Reach::none().with("customer", scope));
+    caller.session = format!("session of {account}");
+    caller
+}
+
+fn owner() -> Caller {
+    signed_in("staff:1", Scope::All)
+}
+
+#[track_caller]
+fn form<'a>(html: &'a str, button: &str) -> &'a str {
+    let (before, _) = html.split_once(&format!(">{button}</button>")).unwrap_or_else(|| panic!("{button}: {html}"));
+    let (_, sealed) = before.rsplit_once("name=\"kt\" value=\"").expect("a form");
+    sealed.split_once('"').expect("its end").0
+}
+
+#[test]
+fn the_page_draws_each_state_with_its_word_and_what_may_be_done() {
+    for (state, word, again) in [
+        (DeliveryState::Queued, "Queued", false),
+        (DeliveryState::Sending, "Sending", false),
+        (DeliveryState::Accepted, "Accepted", false),
+        (DeliveryState::Delayed, "Delayed", false),
+        (DeliveryState::GaveUp, "Gave up", true),
+    ] {
+        let stage = Stage::new();
+        let id = stage.brought_to(state, "500 Oops: <img src=x>");
+        let html = stage.list(&[]);
+        assert!(html.contains(&format!(">{word}</span>")), "{word}: {html}");
+        assert_eq!(html.contains(">Send again</button>"), again, "{word}");
+        assert!(html.contains(&format!("href=\"/webhooks/{id}\"")) && html.contains("customer:1"), "{html}");
+        let tried = !matches!(state, DeliveryState::Queued | DeliveryState::Sending);
+        assert_eq!(html.contains("500 Oops: &lt;img src=x&gt;"), tried, "{html}");
+        assert!(!html.contains("<img"), "{html}");
+        let one = stage.draw(&owner(), &OperatorPage::Delivery(id)).expect("drawn");
+        assert!(one.contains(&format!(">{word}</span>")) && one.contains("&lt;b&gt;"), "{one}");
+        assert_eq!(one.contains(">Send again</button>"), state != DeliveryState::Sending, "{word}");
+    }
+}
+
+#[test]
+fn what_was_given_up_is_sent_again_one_by_one_and_all_together() {
+    let stage = Stage::new();
+    let ids: Vec<DeliveryId> = (0..3).map(|_| stage.brought_to(DeliveryState::GaveUp, "404 Not Found")).collect();
+    let one = stage.draw(&owner(), &OperatorPage::Delivery(ids[0].clone())).expect("drawn");
+    assert!(stage.press(&one, "Send again").contains("1 delivery is sent again"));
+    assert_eq!(stage.state(&ids[0]), DeliveryState::Queued);
+    let html = stage.list(&[("show", "failed"), ("to", "billing")]);
+    assert!(html.contains(">Failed <span class=\"kt-count\">2</span>"), "{html}");
+    assert!(stage.press(&html, "Send all failed again").contains("2 deliveries are sent again"));
+    assert!(ids.iter().all(|id| stage.state(id) == DeliveryState::Queued));
+    let audit = stage.storage.audit(&crate::storage::AuditFilter { limit: 10, ..Default::default() }).expect("read");
+    let told: Vec<_> = audit.iter().map(|(_, e)| (e.operation.as_str(), e.actor.as_str(), e.subjects.len())).collect();
+    assert_eq!(told, [("webhook-send-again", "staff:1", 1); 2]);
+}
+
+#[test]
+fn a_destination_that_is_gone_or_was_removed_is_said_to_be_and_holds_what_waits() {
+    let stage = Stage::new();
+    stage.brought_to(DeliveryState::GaveUp, "410 Gone");
+    let waits = stage.queue("billing");
+    let removed = stage.queue("former");
+    let html = stage.list(&[]);
+    assert!(html.contains(">Gone</span>") && html.contains("It answered 410 Gone: today "), "{html}");
+    assert!(html.contains(">Not in the configuration</span>"), "{html}");
+    assert_eq!(html.matches(">On hold</span>").count(), 2, "{html}");
+    let one = stage.draw(&owner(), &OperatorPage::Delivery(removed)).expect("drawn");
+    assert!(one.contains("no longer in the configuration"), "{one}");
+    let one = stage.draw(&owner(), &OperatorPage::Delivery(waits)).expect("drawn");
+    assert!(one.contains("Enable it when it is there again"), "{one}");
+    assert!(stage.press(&html, "Enable").contains("Enabled again"));
+    let html = stage.list(&[]);
+    assert!(html.contains(">Active</span>") && !html.contains(">Gone</span>"), "{html}");
+}
+
+#[test]
+fn who_does_not_reach_everybody_sees_nothing_and_sends_nothing() {
+    let stage = Stage::new();
+    let id = stage.brought_to(DeliveryState::GaveUp, "404 Not Found");
+    let html = stage.list(&[]);
+    for caller in [
+        signed_in("reseller:7", Scope::Own),
+        signed_in("customer:1", Scope::None),
+        Caller::new(Actor::Anonymous, Reach::none()),
+    ] {
+        for page in [OperatorPage::Webhooks(ListedDeliveries::default()), OperatorPage::Delivery(id.clone())] {
+            let drawn = stage.draw(&caller, &page);
+            assert!(matches!(drawn, Err(CallError::Failed(Failure::NotFound))), "{:?}", caller.actor);
+        }
+        let body = format!("kt={}", form(&html, "Send again"));
+        let submitted = stage.host.operator_submit(&caller, body.as_bytes(), &surface().surface);
+        assert!(!matches!(submitted, Ok(Submitted::Done { .. })), "{:?}", caller.actor);
+    }
+    // The same session, but no longer with all that reach.
+    let lesser = Caller { reach: Reach::none().with("customer", Scope::Own), ..owner() };
+    let body = format!("kt={}", form(&html, "Send again"));
+    assert!(stage.host.operator_submit(&lesser, body.as_bytes(), &surface().surface).is_err());
+    assert_eq!(stage.state(&id), DeliveryState::GaveUp);
+}
+
+#[test]
+fn an_empty_page_says_how_to_set_it_up_and_a_stopped_worker_since_when() {
+    let stage = Stage::new();
+    let html = stage.list(&[]);
+    assert!(html.contains("No event has gone to a webhook yet."), "{html}");
+    assert!(stage.list(&[("show", "failed")]).contains("No delivery has failed."));
+    stage.queue("billing");
+    assert!(!stage.list(&[]).contains("Nothing goes to webhooks"));
+    let panel = rusqlite::Connection::open(stage.folder.path().join("panel.db")).expect("opened");
+    panel.execute_batch("UPDATE keyturnhost_workers SET beat = 5").expect("written");
+    let html = stage.list(&[]);
+    assert!(html.contains("Nothing goes to webhooks") && html.contains("1 Jan 1970, 00:00"), "{html}");
+    assert!(html.contains("<code dir=\"ltr\">panel work</code>"), "{html}");
+}
+
+#[test]
+fn older_ones_follow_by_a_cursor() {
+    let stage = Stage::new();
+    let first = stage.queue("billing");
+    for _ in 0..25 {
+        stage.queue("billing");
+    }
+    let newest = stage.list(&[]);
+    assert!(!newest.contains(first.as_str()) && newest.contains("25 deliveries"), "{newest}");
+    let (_, rest) = newest.split_once("href=\"/webhooks?before=").expect("older ones");
+    let older = stage.list(&[("before", rest.split_once('"').expect("end").0)]);
+    assert!(older.contains(first.as_str()) && older.contains(">Newest</a>") && !older.contains(">Older</a>"));
+}
