@@ -78,7 +78,7 @@ fn answering(text: impl Into<String>) -> (SocketAddr, Receiver<Posted>) {
 
 fn secret_file(folder: &Path, name: &str, secrets: &[&str]) -> std::path::PathBuf {
     let path = folder.join(name);
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).mode(0o600).open(&path).expect("made");
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).expect("made");
     file.write_all(secrets.join("\n").as_bytes()).expect("written");
     path
 }
