@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use keyturn_tests::browser::walk;
-use keyturn_tests::demo_folder;
 use keyturn_tests::mail_server::{Aiosmtpd, python};
+use keyturn_tests::{demo_folder, free_port};
 use panels::{Differs, PASSWORD, Panel};
 use serde_json::json;
 
@@ -70,6 +70,22 @@ fn an_owner_sets_up_mail_tries_it_and_mail_goes_by_it() {
         "base": panel.base, "password": PASSWORD, "mails": taken.path(), "port": server.port, "secret": secret,
     });
     walk("settings.mjs", &facts);
+}
+
+#[test]
+fn a_webhook_that_is_gone_is_seen_enabled_and_its_event_sent_again() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (folder, port) = (tempfile::tempdir().expect("a folder"), free_port());
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, keyturn_host::webhooks::secret::Secret::made().as_str()).expect("written");
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).expect("mode");
+    let webhook = format!(
+        "[[webhooks]]\nname = \"billing\"\nurl = \"http://127.0.0.1:{port}/hooks/keyturn\"\nsecret-file = \"{}\"\n\
+         events = [\"password.changed\"]\nallow-private = true\n\n[mail.folder]",
+        secret.display()
+    );
+    let panel = Panel::start(&Differs { config: &[("[mail.folder]", &webhook)], ..Differs::default() });
+    walk("webhooks.mjs", &json!({ "base": panel.base, "password": PASSWORD, "port": port }));
 }
 
 #[test]

@@ -284,7 +284,7 @@ impl Host {
                     false => said(Tone::Warning, "webhooks-nothing", None, words),
                 });
             }
-            Deed::Retry(..) | Deed::Withdraw(_) | Deed::RetryAll => Ok(0),
+            Deed::Retry(..) | Deed::Withdraw(_) | Deed::RetryAll | Deed::RunAgain(_) | Deed::RunAllAgain => Ok(0),
         };
         Ok(match sent.map_err(CallError::of_storage)? {
             0 => said(Tone::Warning, "webhooks-nothing", None, words),

@@ -10,6 +10,7 @@ use super::{Deed, OperatorSurface, Shown, button, not_found, page as whole, plac
 use crate::call::CallError;
 use crate::caller::Caller;
 use crate::host::Host;
+use crate::http::with_query;
 use crate::storage::deliveries::{ATTEMPTS, Delivery, DeliveryFilter, DeliveryState};
 use crate::view::Page;
 use crate::view::html::nodes::Painter;
@@ -61,7 +62,7 @@ impl ListedDeliveries {
             query.append_pair("before", &before.to_string());
         }
         let query = query.finish();
-        if query.is_empty() { webhooks.to_owned() } else { format!("{webhooks}?{query}") }
+        with_query(webhooks, &query)
     }
 }
 

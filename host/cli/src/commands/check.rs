@@ -13,7 +13,6 @@ use keyturn_host::storage::tasks::TaskCount;
 use keyturn_host::work::Workers;
 use serde_json::{Value, json};
 
-use keyturn_host::Host;
 use keyturn_host::mail::setup::{SETTINGS, Setup, Source};
 use keyturn_host::mail::transport::Verdict;
 use keyturn_host::webhooks::tended::Held;

@@ -21,7 +21,7 @@ use crate::call::CallError;
 use crate::config::leads_somewhere;
 use crate::embed::{Broken, SubmitError, Submitted, Surface};
 use crate::http::{Served, embed_css_url, js_url};
-use crate::operator::{Listed, OWN, OperatorPage, OperatorSurface};
+use crate::operator::{Listed, ListedDeliveries, OWN, OperatorPage, OperatorSurface};
 use crate::seal::Keys;
 use crate::view::form::{FormError, Generated};
 use crate::view::html::{Html, Markup};
@@ -257,6 +257,7 @@ fn operators_page(wanted: &Wanted<'_>, name: &str) -> Result<Page, Problem> {
     let (asked, person) = (wanted.asked, &wanted.person);
     person.operates()?;
     let no_page = || Problem::from(&problem::NOT_FOUND);
+    let (name, under) = name.split_once('/').unwrap_or((name, ""));
     let page = match name {
         "outbox" => {
             let query: Vec<_> = asked.query().collect();
@@ -264,17 +265,28 @@ fn operators_page(wanted: &Wanted<'_>, name: &str) -> Result<Page, Problem> {
         }
         "mail" => OperatorPage::Mail(word(asked, "mail").and_then(|id| id.parse().ok()).ok_or_else(no_page)?),
         "email-settings" => OperatorPage::EmailSettings,
+        "webhooks" if under.is_empty() => {
+            let query: Vec<_> = asked.query().collect();
+            OperatorPage::Webhooks(ListedDeliveries::asked(query.iter().map(|(name, value)| (&**name, &**value))))
+        }
+        "webhooks" => OperatorPage::Delivery(under.parse().map_err(|_| no_page())?),
         _ => return Err(no_page()),
     };
     let links = asked.site.links();
-    let outbox = links.url(OWN, &own_page("outbox", Vec::new()));
-    let surface = OperatorSurface { surface: wanted.surface(), outbox: &outbox, inbox: "", start: "keyturn serve" };
+    let [outbox, webhooks] = ["outbox", "webhooks"].map(|page| links.url(OWN, &own_page(page)));
+    let surface = OperatorSurface {
+        surface: wanted.surface(),
+        outbox: &outbox,
+        inbox: "",
+        webhooks: &webhooks,
+        start: "keyturn serve",
+    };
     asked.host.operator_page(&person.caller, &page, &surface).map_err(|error| refused(error, person))
 }
 
 /// Where the host's own pages stand, in the panel's one address for all pages.
-fn own_page(name: &str, arguments: Vec<(String, String)>) -> Target {
-    Target::Page(PageTarget { page: name.to_owned(), subject: None, arguments })
+fn own_page(name: &str) -> Target {
+    Target::Page(PageTarget { page: name.to_owned(), subject: None, arguments: Vec::new() })
 }
 
 /// A page that is for somebody, perhaps: nobody is asked who he is.
