@@ -1,4 +1,10 @@
-//! What it costs, measured side by side in one run: `cargo xtask bench`. Medians; ratios where there is a yardstick.
+//! What it costs, measured side by side in one run: `cargo xtask bench`. Medians; ratios where there is a yardstick. With the
+//! name of a part (`calls`, `forgotten`, `hooks`) only that is measured.
+
+mod forgotten;
+mod hooks;
+mod load;
+mod panel;
 
 use std::process::Command;
 use std::sync::Arc;
@@ -13,7 +19,7 @@ use keyturn_host::plugin::grants::Grants;
 use keyturn_host::plugin::{limits::HostLimits, pack};
 use keyturn_host::seal::Keys;
 use keyturn_host::storage::sqlite::{Options, Sqlite};
-use keyturn_host::view::{Links, nodes::Target};
+use keyturn_host::view::{Links, look, nodes::Target};
 use keyturn_host::{Host, HostBuilder};
 use keyturn_tests::{FOREIGN, PASSWORD, SCHEMA, all_grants, provider};
 use serde_json::json;
@@ -119,21 +125,39 @@ fn main() {
     if let Some(folder) = std::env::var_os(IDLE) {
         return idle(std::path::Path::new(&folder));
     }
-    let (password, foreign) = (PASSWORD.packed(), FOREIGN.packed());
+    let only = std::env::args().nth(1);
+    let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
     println!("keyturn bench, {} cores\n", std::thread::available_parallelism().map_or(0, usize::from));
+    if wanted("calls") {
+        calls(folder.path());
+        println!();
+    }
+    if wanted("forgotten") {
+        forgotten::measure();
+        println!();
+    }
+    if wanted("hooks") {
+        hooks::measure();
+    }
+}
 
+/// Calls by a program that embeds the host, and what starting it takes.
+fn calls(folder: &std::path::Path) {
+    let (password, foreign) = (PASSWORD.packed(), FOREIGN.packed());
+    let sizes = [look::css().content.len(), look::js().content.len()];
+    say("style sheet and script", &format!("{} and {} bytes", sizes[0], sizes[1]));
     say("component, packed", &format!("{} bytes", password.len()));
     let (imports, _) = pack::interfaces(&password).expect("a component");
     println!("  imports {}\n", imports.join("\n          "));
 
     let began = Instant::now();
-    let cold = host(folder.path(), true, true);
+    let cold = host(folder, true, true);
     admit(&cold, &password, &foreign);
     cold.call(&console(), "password/account-status", &json!({"account": "customer:1"}), None).expect("answers");
     say("start to first answer, compiling", &ms(began.elapsed()));
     drop(cold);
     let began = Instant::now();
-    let host_ = host(folder.path(), true, true);
+    let host_ = host(folder, true, true);
     admit(&host_, &password, &foreign);
     host_.call(&console(), "password/account-status", &json!({"account": "customer:1"}), None).expect("answers");
     say("start to first answer, from the cache", &ms(began.elapsed()));
@@ -160,8 +184,7 @@ fn main() {
     commits(&password, &foreign);
     println!();
 
-    let idle =
-        Command::new(std::env::current_exe().expect("this program")).env(IDLE, folder.path()).output().expect("runs");
+    let idle = Command::new(std::env::current_exe().expect("this program")).env(IDLE, folder).output().expect("runs");
     say("idle memory after 1,000 calls and 20 sign-ins, PSS", String::from_utf8_lossy(&idle.stdout).trim());
 }
 
