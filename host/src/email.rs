@@ -185,7 +185,7 @@ impl Host {
             let audit = AuditEntry::of(caller, now, OWN, "email-settings", outcome);
             self.0.surroundings.room.set(&plan.seen, chosen, password, now, audit)?;
             // What waited may go now, and a session that is idle is another one from now on.
-            self.0.bell.ring();
+            self.0.mail_bell.ring_all();
         }
         Ok(plan.changes.clone())
     }

@@ -215,7 +215,8 @@ impl HostBuilder {
             compute: Lane::new(compute, self.limits.compute_queue, patience),
             calls: Lane::new(calls, self.limits.calls_queue, patience),
             surroundings: Arc::new(surroundings),
-            bell: Bell::default(),
+            mail_bell: Bell::default(),
+            task_bell: Bell::default(),
             webhook_bell: Bell::default(),
             connections: self.connections,
             operators: self.operators,
@@ -244,8 +245,10 @@ pub(crate) struct Inner {
     pub(crate) compute: Lane,
     pub(crate) calls: Lane,
     pub(crate) surroundings: Arc<Surroundings>,
-    /// Rings when a call has left something for the workers.
-    pub(crate) bell: Bell,
+    /// Rings when a call has left a mail.
+    pub(crate) mail_bell: Bell,
+    /// Rings when a call has left a job or an event.
+    pub(crate) task_bell: Bell,
     /// Rings when a call has left something for webhooks.
     pub(crate) webhook_bell: Bell,
     /// Mails that go at once.

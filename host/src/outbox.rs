@@ -221,7 +221,9 @@ impl Host {
                 *answer = Retried::Not;
             }
         }
-        self.0.bell.ring_if(!done.is_empty());
+        if !done.is_empty() {
+            self.0.mail_bell.ring_all();
+        }
         Ok(answers)
     }
 
@@ -294,7 +296,9 @@ impl Host {
         }
         let audit = AuditEntry::of(caller, self.now(), OWN, "jobs-run-again", "done".to_owned());
         let done = self.0.storage.run_again(ids, audit)?;
-        self.0.bell.ring_if(!done.is_empty());
+        if !done.is_empty() {
+            self.0.task_bell.ring_all();
+        }
         Ok(done)
     }
 

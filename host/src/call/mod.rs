@@ -363,11 +363,10 @@ impl Inner {
                         },
                         task: deed.task.map(|task| task.lease.clone()),
                     };
-                    let (wakes, wakes_webhooks) = wakes(&commit.effects);
+                    let waits = work_left(&commit.effects, now);
                     match self.storage.commit(commit) {
                         Ok(()) => {
-                            self.bell.ring_if(wakes);
-                            self.webhook_bell.ring_if(wakes_webhooks);
+                            self.wake(waits);
                             return Ok((answer.live, own_epoch));
                         }
                         Err(StorageError::Changed) => continue,
@@ -409,6 +408,20 @@ impl Inner {
         let Some(key) = key else { return Ok(None) };
         let record = self.storage.record(key, now).map_err(CallError::of_storage)?;
         record.map(|record| same_body(deed, record)).transpose()
+    }
+
+    /// Wakes who does what was left: a mail, a task.
+    fn wake(&self, (mail, task, webhook): (bool, bool, bool)) {
+        if mail {
+            self.mail_bell.ring();
+        }
+        if task {
+            self.task_bell.ring();
+        }
+        if webhook {
+            // Each destination has workers of its own, and the bell does not know whose this is.
+            self.webhook_bell.ring_all();
+        }
     }
 
     /// Tells the operator that a plugin has no room for more work; once a minute, since anybody may be who asks for more.
@@ -527,13 +540,12 @@ fn record_key(caller: &Caller, plugin: &Plugin, operation: &Operation, key: &str
     }
 }
 
-/// Whether a worker has something to do after these, and whether one of a webhook's has.
-fn wakes(effects: &[Effect]) -> (bool, bool) {
-    let any = |wanted: fn(&Effect) -> bool| effects.iter().any(wanted);
-    (
-        any(|effect| matches!(effect, Effect::Send(_) | Effect::Enqueue(_))),
-        any(|effect| matches!(effect, Effect::Deliver(_))),
-    )
+/// Whether these leave a mail, a task, a webhook, for workers to do now. What is for later is found when its time has come.
+fn work_left(effects: &[Effect], now: i64) -> (bool, bool, bool) {
+    let mail = effects.iter().any(|effect| matches!(effect, Effect::Send(_)));
+    let task = effects.iter().any(|effect| matches!(effect, Effect::Enqueue(task) if task.not_before <= now));
+    let webhook = effects.iter().any(|effect| matches!(effect, Effect::Deliver(_)));
+    (mail, task, webhook)
 }
 
 /// Who acts must have proved himself of late where the manifest says so.

@@ -20,8 +20,6 @@ use crate::storage::{Effect, Read, StorageError};
 const MAX_TEXT: usize = 400;
 /// How long a mail is of use that does not say so, in milliseconds: seven days.
 const USEFUL: i64 = 7 * 24 * 3600 * 1000;
-/// The minute of `per-minute`, in milliseconds.
-const MINUTE: i64 = 60_000;
 
 impl From<&'static str> for Error {
     fn from(limit: &'static str) -> Self {
@@ -148,9 +146,8 @@ impl Call {
         let variables = self.filled(declared, variables)?;
         let per_minute = self.mail_rights()?.per_minute;
         self.reading()?;
-        let since = self.now - MINUTE;
         let asked = self
-            .in_host(|call| call.storage.mails_since(&call.plugin.name, since))
+            .in_host(|call| call.storage.mails_lately(&call.plugin.name, call.now))
             .map_err(|cause| unavailable(self, &cause))?;
         let own = self.effects.iter().filter(|effect| matches!(effect, Effect::Send(_))).count() as u64;
         if asked + own >= u64::from(per_minute) {

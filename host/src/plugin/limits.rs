@@ -120,7 +120,7 @@ pub struct HostLimits {
     pub compute_queue: usize,
     /// Milliseconds that a call waits in either queue.
     pub queue_ms: u64,
-    /// Jobs and events that run at once.
+    /// Jobs and events that run at once: most of their time they wait for the disk, and then all of them together.
     pub tasks_at_once: usize,
     /// Requests that each service key may make within a minute.
     pub requests_per_minute: u32,
@@ -136,7 +136,7 @@ impl Default for HostLimits {
             compute_at_once: 0,
             compute_queue: 128,
             queue_ms: 5_000,
-            tasks_at_once: 2,
+            tasks_at_once: 8,
             requests_per_minute: 600,
             views_per_minute: 60_000,
         }

@@ -405,11 +405,11 @@ pub trait Outbox {
     /// [`StorageError`].
     fn mail_counts(&self) -> Result<Vec<(String, MailState, u64)>, StorageError>;
 
-    /// How many mails a plugin has asked for after `since`, Unix milliseconds.
+    /// How many mails a plugin has asked for within the minute before `now`, Unix milliseconds, and the rest of its first second.
     ///
     /// # Errors
     /// [`StorageError`].
-    fn mails_since(&self, plugin: &str, since: i64) -> Result<u64, StorageError>;
+    fn mails_lately(&self, plugin: &str, now: i64) -> Result<u64, StorageError>;
 
     /// Takes mails that are due, longest waiting first, at most `most`, for `lease_ms` milliseconds of the database's clock.
     /// Notes the address on file as that of the attempt. `operators` is the address of the operators.
@@ -424,4 +424,16 @@ pub trait Outbox {
     /// # Errors
     /// [`StorageError`].
     fn settle_mail(&self, lease: &Lease, settled: &Settled) -> Result<bool, StorageError>;
+
+    /// As [`Outbox::settle_mail`], and takes the mail that has waited longest, as [`Outbox::lease_mail`], in one write.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    fn settle_and_lease_mail(
+        &self,
+        lease: &Lease,
+        settled: &Settled,
+        lease_ms: i64,
+        operators: Option<&str>,
+    ) -> Result<(bool, Option<LeasedMail>), StorageError>;
 }

@@ -266,8 +266,8 @@ impl Outbox for Sqlite {
         self.rows(|rows| rows.mail_counts())
     }
 
-    fn mails_since(&self, plugin: &str, since: i64) -> Result<u64, StorageError> {
-        self.rows(|rows| rows.mails_since(plugin, since))
+    fn mails_lately(&self, plugin: &str, now: i64) -> Result<u64, StorageError> {
+        self.rows(|rows| rows.mails_lately(plugin, now))
     }
 
     fn lease_mail(&self, most: u32, lease_ms: i64, operators: Option<&str>) -> Result<Vec<LeasedMail>, StorageError> {
@@ -282,6 +282,17 @@ impl Outbox for Sqlite {
     fn settle_mail(&self, lease: &Lease, settled: &Settled) -> Result<bool, StorageError> {
         let (lease, settled) = (lease.clone(), settled.clone());
         self.write(None, move |rows| rows.settle_mail(&lease, &settled))
+    }
+
+    fn settle_and_lease_mail(
+        &self,
+        lease: &Lease,
+        settled: &Settled,
+        lease_ms: i64,
+        operators: Option<&str>,
+    ) -> Result<(bool, Option<LeasedMail>), StorageError> {
+        let (lease, settled, operators) = (lease.clone(), settled.clone(), operators.map(str::to_owned));
+        self.write(None, move |rows| rows.settle_and_lease_mail(&lease, &settled, lease_ms, operators.as_deref()))
     }
 }
 

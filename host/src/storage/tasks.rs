@@ -164,7 +164,8 @@ pub trait Tasks {
     /// [`StorageError`].
     fn due(&self) -> Result<Due, StorageError>;
 
-    /// Takes tasks that are due, longest waiting first, at most `most`, for `lease_ms` milliseconds of the database's clock.
+    /// Takes tasks that are due, longest waiting first, at most `most`, for `lease_ms` milliseconds of the database's clock. One
+    /// that came to nothing before is taken alone.
     ///
     /// # Errors
     /// [`StorageError`].

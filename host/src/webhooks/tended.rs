@@ -172,7 +172,9 @@ impl Host {
         subjects.dedup();
         let audit = AuditEntry::of(caller, self.now(), OWN, "webhook-send-again", "done".to_owned());
         let done = self.0.storage.send_again(ids, AuditEntry { subjects, ..audit })?;
-        self.0.webhook_bell.ring_if(!done.is_empty());
+        if !done.is_empty() {
+            self.0.webhook_bell.ring_all();
+        }
         Ok(done)
     }
 
@@ -183,7 +185,9 @@ impl Host {
     pub fn enable_destination(&self, caller: &Caller, name: &str) -> Result<bool, StorageError> {
         let audit = AuditEntry::of(caller, self.now(), OWN, "webhook-enable", "done".to_owned());
         let was = self.0.storage.enable_destination(name, audit)?;
-        self.0.webhook_bell.ring_if(was);
+        if was {
+            self.0.webhook_bell.ring_all();
+        }
         Ok(was)
     }
 

@@ -373,7 +373,7 @@ impl Stage {
             task: None,
         };
         self.storage.commit(commit).expect("queued");
-        self.host.0.webhook_bell.ring();
+        self.host.0.webhook_bell.ring_all();
         id
     }
 
@@ -399,7 +399,7 @@ impl Stage {
         let panel = rusqlite::Connection::open(self.folder.path().join("panel.db")).expect("opened");
         panel.busy_timeout(Duration::from_secs(5)).expect("set");
         panel.execute("UPDATE keyturnhost_deliveries SET due = 0 WHERE state = 'delayed'", []).expect("written");
-        self.host.0.webhook_bell.ring();
+        self.host.0.webhook_bell.ring_all();
     }
 
     fn working(&self, act: impl FnOnce()) {

@@ -11,15 +11,16 @@ pub(crate) struct Bell {
 }
 
 impl Bell {
+    /// For one thing that is to be done: wakes one who sleeps.
     pub(crate) fn ring(&self) {
         *self.lock() += 1;
-        self.rung.notify_all();
+        self.rung.notify_one();
     }
 
-    pub(crate) fn ring_if(&self, there_is_something: bool) {
-        if there_is_something {
-            self.ring();
-        }
+    /// For whoever sleeps.
+    pub(crate) fn ring_all(&self) {
+        *self.lock() += 1;
+        self.rung.notify_all();
     }
 
     /// How often it has rung: to be asked before looking for work.

@@ -46,15 +46,16 @@ impl Worker<'_> {
                 None => Ok(Vec::new()),
             }
         };
-        self.work(&self.inner.bell, lease, |leased| {
-            let lease = leased.lease.clone();
-            if let Some(line) = line.borrow_mut().as_mut() {
-                self.holding(&lease, || self.deliver(line, &leased));
+        self.work(&self.inner.mail_bell, lease, |leased| {
+            let mut next = Some(leased);
+            while let Some((leased, line)) = next.take().zip(line.borrow_mut().as_mut()) {
+                next = self.holding(&leased.lease, || self.deliver(line, &leased, operators));
             }
         });
     }
 
-    fn deliver(&self, line: &mut Line, leased: &LeasedMail) {
+    /// One attempt. Answers the next mail, if there is one, and it may go by the same way.
+    fn deliver(&self, line: &mut Line, leased: &LeasedMail, operators: Option<&str>) -> Option<LeasedMail> {
         let attempt = || self.inner.attempt(line, leased);
         let settled = catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(|_| {
             tracing::error!(mail = leased.mail.id.as_str(), "sending a mail broke down");
@@ -62,7 +63,14 @@ impl Worker<'_> {
             line.session = line.transport.session();
             delayed(leased, None, Some(Obstacle::Broken))
         });
-        self.settle("a mail", || self.inner.storage.settle_mail(&leased.lease, &settled));
+        let (storage, lease) = (&self.inner.storage, &leased.lease);
+        let goes_on = !self.shutdown.stopped() && Arc::ptr_eq(&line.post, &self.inner.post());
+        if goes_on {
+            let write = || storage.settle_and_lease_mail(lease, &settled, LEASE_MS, operators);
+            return self.settle("a mail", write).flatten();
+        }
+        self.settle("a mail", || Ok((storage.settle_mail(lease, &settled)?, ())));
+        None
     }
 }
 

@@ -15,13 +15,13 @@ use std::collections::HashSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use self::bell::Bell;
 use crate::call::now;
 use crate::host::{Host, Inner};
 use crate::seal;
 use crate::storage::StorageError;
 use crate::storage::outbox::ATTEMPTS;
 use crate::storage::tasks::Lease;
-use crate::work::bell::Bell;
 
 /// How long a row is leased, in milliseconds: what a worker that died had under way is tried again after so long.
 const LEASE_MS: i64 = 30_000;
@@ -178,16 +178,25 @@ impl Worker<'_> {
                 next = Instant::now() + BEAT;
             }
             match self.inner.storage.due() {
-                Ok(due) => self.inner.bell.ring_if(due.mail || due.task),
+                Ok(due) => {
+                    if due.mail {
+                        self.inner.mail_bell.ring_all();
+                    }
+                    if due.task {
+                        self.inner.task_bell.ring_all();
+                    }
+                }
                 Err(error) => tracing::warn!(%error, "what is due could not be looked up"),
             }
             match self.inner.storage.deliveries_due(&webhooks) {
-                Ok(due) => self.inner.webhook_bell.ring_if(due),
+                Ok(true) => self.inner.webhook_bell.ring_all(),
+                Ok(false) => {}
                 Err(error) => tracing::warn!(%error, "which webhooks are due could not be looked up"),
             }
             if self.shutdown.wait(LOOK) {
-                self.inner.webhook_bell.ring();
-                return self.inner.bell.ring();
+                self.inner.mail_bell.ring_all();
+                self.inner.webhook_bell.ring_all();
+                return self.inner.task_bell.ring_all();
             }
         }
     }
@@ -220,15 +229,22 @@ impl Worker<'_> {
     }
 
     /// Writes how something came out; a busy database is tried again for as long as the lease lasts, since what is not
-    /// settled is done once more.
-    fn settle(&self, what: &str, write: impl Fn() -> Result<bool, StorageError>) {
+    /// settled is done once more. `write` answers whether the lease held, and what else it has done.
+    fn settle<T>(&self, what: &str, write: impl Fn() -> Result<(bool, T), StorageError>) -> Option<T> {
         let until = Instant::now() + Duration::from_millis(LEASE_MS.unsigned_abs());
         loop {
             match write() {
-                Ok(true) => return,
-                Ok(false) => return tracing::info!(what, "came out, but was somebody else's by then"),
+                Ok((held, done)) => {
+                    if !held {
+                        tracing::info!(what, "came out, but was somebody else's by then");
+                    }
+                    return Some(done);
+                }
                 Err(StorageError::Busy) if Instant::now() < until => std::thread::sleep(Duration::from_millis(100)),
-                Err(error) => return tracing::error!(%error, what, "could not be settled; it is done again"),
+                Err(error) => {
+                    tracing::error!(%error, what, "could not be settled; it is done again");
+                    return None;
+                }
             }
         }
     }

@@ -1,17 +1,39 @@
 //! Jobs and events are run, each by its plugin.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
+use std::time::{Duration, Instant};
 
 use super::{LEASE_MS, Worker, pause};
 use crate::call::{CallError, Failure};
-use crate::storage::tasks::LeasedTask;
+use crate::storage::tasks::{Lease, LeasedTask};
+
+/// Tasks that one worker leases at once, at most.
+const AT_ONCE: u32 = 16;
+/// A task that takes no longer is soon done.
+const QUICK: Duration = Duration::from_millis(20);
 
 impl Worker<'_> {
     /// Runs tasks one after another.
     pub(super) fn run_tasks(&self) {
-        let lease = || self.inner.storage.lease_tasks(1, LEASE_MS);
-        self.work(&self.inner.bell, lease, |task| self.holding(&task.lease.clone(), || self.run_task(&task)));
+        // Several in one write, as long as they are soon done: what is slow holds up only what it was leased with.
+        let quick = Cell::new(false);
+        let lease = || {
+            let most = if quick.get() { AT_ONCE } else { 1 };
+            let leased = self.inner.storage.lease_tasks(most, LEASE_MS)?;
+            Ok(if leased.is_empty() { Vec::new() } else { vec![leased] })
+        };
+        self.work(&self.inner.task_bell, lease, |tasks: Vec<LeasedTask>| {
+            let (began, count) = (Instant::now(), tasks.len() as u32);
+            let leases: Vec<Lease> = tasks.iter().map(|task| task.lease.clone()).collect();
+            self.held().extend(leases);
+            for task in tasks {
+                self.run_task(&task);
+                self.held().remove(&task.lease);
+            }
+            quick.set(began.elapsed() < QUICK * count);
+        });
     }
 
     fn run_task(&self, task: &LeasedTask) {
@@ -31,7 +53,8 @@ impl Worker<'_> {
                 Err(_) => ("broken".to_owned(), pause(task.attempts)),
             },
         };
-        self.settle("a task", || self.inner.storage.settle_task(&task.lease, again_in, &outcome));
+        let storage = &self.inner.storage;
+        self.settle("a task", || Ok((storage.settle_task(&task.lease, again_in, &outcome)?, ())));
     }
 }
 

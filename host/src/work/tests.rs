@@ -116,7 +116,7 @@ impl Stage {
             task: None,
         };
         self.storage.commit(commit).expect("queued");
-        self.host.0.bell.ring();
+        self.host.0.mail_bell.ring();
         id
     }
 

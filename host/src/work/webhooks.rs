@@ -36,7 +36,7 @@ impl Worker<'_> {
         if settled.gone {
             tracing::warn!(webhook = to.name, "it answered 410 Gone: nothing is sent there until it is enabled again");
         }
-        self.settle("a webhook", || self.inner.storage.settle_delivery(&leased.lease, &settled));
+        self.settle("a webhook", || Ok((self.inner.storage.settle_delivery(&leased.lease, &settled)?, ())));
     }
 }
 

@@ -175,6 +175,9 @@ const MIGRATIONS: &[&str] = &[
         missed_at INTEGER
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    DROP INDEX keyturnhost_outbox_asked;
+",
 ];
 
 /// Brings the tables to this version. Of two processes that start at once, one does it.

@@ -143,6 +143,11 @@ impl Rows<'_> {
                     self.fail(&row.id, &row.charged, "lost")?;
                     continue;
                 }
+                // One that came to nothing before goes alone: what it does to its worker it does to no other.
+                let alone = row.attempts > 0;
+                if alone && !leased.is_empty() {
+                    return Ok(leased);
+                }
                 let lease = Lease::fresh(&row.id);
                 self.change(
                     doing,
@@ -150,6 +155,9 @@ impl Rows<'_> {
                     params![row.id, lease.token, now + lease_ms],
                 )?;
                 leased.push(self.leased(row, lease));
+                if alone {
+                    return Ok(leased);
+                }
             }
         }
         Ok(leased)

@@ -355,6 +355,24 @@ fn what_ran_out_is_not_sent() {
 }
 
 #[test]
+fn one_is_settled_and_the_next_taken_in_one_write_also_where_the_lease_held_no_more() {
+    let panel = with_addresses();
+    let storage = open(&panel);
+    let (first, second) = (send(&storage, mail_to(&panel, "1", SECRET)), send(&storage, mail_to(&panel, "1", SECRET)));
+    let leased = storage.lease_mail(1, LEASE, None).expect("leased").remove(0);
+    assert_eq!(leased.mail.id, first);
+    let accepted = Settled { state: MailState::Accepted, again_in: None, told: None, obstacle: None };
+    let go_on = |lease: &Lease| storage.settle_and_lease_mail(lease, &accepted, LEASE, None).expect("written");
+    let (held, next) = go_on(&leased.lease);
+    assert_eq!((held, next.map(|next| next.mail.id)), (true, Some(second.clone())));
+    assert_eq!((state(&storage, &first), state(&storage, &second)), (MailState::Accepted, MailState::Sending));
+    let third = send(&storage, mail_to(&panel, "1", SECRET));
+    let (held, next) = go_on(&leased.lease);
+    assert_eq!((held, next.map(|next| next.mail.id)), (false, Some(third)), "the old lease is nobody's");
+    assert!(go_on(&leased.lease).1.is_none());
+}
+
+#[test]
 fn a_plugin_has_so_many_mails_a_minute_and_so_many_bytes_and_a_commit_beyond_leaves_nothing() {
     let panel = with_addresses();
     let storage = open(&panel);
@@ -369,6 +387,7 @@ fn a_plugin_has_so_many_mails_a_minute_and_so_many_bytes_and_a_commit_beyond_lea
     assert_eq!(storage.commit(third), Err(StorageError::Limit("per-minute")));
     let later = Commit { now: now() + 61_000, ..commit(vec![Effect::Send(Box::new(mail()))]) };
     storage.commit(later).expect("a minute later");
+    assert_eq!(storage.mails_lately("p", now() + 61_000), Ok(1));
     let quotas = Quotas { outbox_bytes: 1_500, ..Quotas::NONE };
     let full = Commit { now: now() + 200_000, quotas, ..commit(vec![Effect::Send(Box::new(mail()))]) };
     assert_eq!(storage.commit(full), Err(StorageError::Limit("outbox-bytes")));

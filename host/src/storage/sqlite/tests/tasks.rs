@@ -1,5 +1,7 @@
 //! Tasks: one of a key waits, one worker has it, and it ends with its own effects.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::accounts::Reach;
 use crate::caller::{Actor, Caller};
@@ -205,4 +207,20 @@ fn a_payload_is_sealed_for_its_row_and_name() {
         assert!(leased.payload.is_err(), "{forgery}");
         storage.settle_task(&leased.lease, None, "forged").expect("settled");
     }
+}
+
+#[test]
+fn several_are_leased_at_once_but_one_that_came_to_nothing_before_goes_alone() {
+    let panel = Panel::new();
+    let storage = panel.open(Options::default());
+    let at = |name: &str, due| job(name, None, due);
+    enqueue(&storage, vec![at("tried", NOW), at("one", NOW + 1), at("two", NOW + 2)]);
+    let tried = storage.lease_tasks(1, LEASE).expect("leased").remove(0);
+    assert!(storage.settle_task(&tried.lease, Some(NOW - crate::call::now() + 1), "trap").expect("settled"));
+    let names = |leased: Vec<LeasedTask>| leased.into_iter().map(|task| task.name).collect::<Vec<_>>();
+    let next: Vec<Vec<String>> = (0..3).map(|_| names(lease(&storage))).collect();
+    assert_eq!(next.iter().flatten().collect::<BTreeSet<_>>().len(), 3, "{next:?}");
+    assert!(next.iter().all(|some| some.len() == 1 || !some.contains(&"tried".to_owned())), "{next:?}");
+    enqueue(&storage, vec![at("three", NOW), at("four", NOW)]);
+    assert_eq!(lease(&storage).len(), 2);
 }
