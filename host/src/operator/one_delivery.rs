@@ -1,11 +1,11 @@
 //! One delivery of a webhook: how it stands, its attempts with their answers, and what it carries.
 
-use super::webhooks::{attempts, badge};
+use super::webhooks::badge;
 use super::{Deed, OperatorSurface, button, not_found, page as whole, place};
 use crate::call::CallError;
 use crate::caller::Caller;
 use crate::host::Host;
-use crate::storage::deliveries::{Delivery, DeliveryId, DeliveryState, Tried};
+use crate::storage::deliveries::{ATTEMPTS, Delivery, DeliveryId, DeliveryState, Tried};
 use crate::view::Page;
 use crate::view::html::nodes::Painter;
 use crate::view::html::table::Grid;
@@ -70,7 +70,7 @@ fn tried(tried: &[Tried], painter: &mut Painter<'_>) -> Markup {
 
 fn facts(one: &OneDelivery, painter: &Painter<'_>) -> Vec<Node> {
     let (words, delivery) = (painter.words, &one.delivery);
-    let Delivery { id, destination, plugin, event, account, asked_at, due, state, .. } = delivery;
+    let Delivery { id, destination, plugin, event, account, asked_at, attempts, due, state, .. } = delivery;
     let text = |text: &str| vec![Value::Text(text.to_owned())];
     let fact = |key: &str, value| Fact { label: words.get(key).to_owned(), value };
     let mut facts =
@@ -82,7 +82,7 @@ fn facts(one: &OneDelivery, painter: &Painter<'_>) -> Vec<Node> {
     facts.push(fact("mail-plugin", vec![Value::Code(plugin.clone())]));
     facts.push(fact("outbox-column-when", vec![Value::Time(*asked_at)]));
     facts.push(fact("webhooks-id", vec![Value::Code(id.to_string())]));
-    facts.push(fact("webhooks-attempts", text(&attempts(delivery, words))));
+    facts.push(fact("webhooks-attempts", text(&format!("{attempts} / {ATTEMPTS}"))));
     match (one.held, state, due) {
         (Some(Held::Removed), ..) => facts.push(fact("webhooks-held", text(words.get("webhooks-held-removed")))),
         (Some(Held::Disabled(_)), ..) => facts.push(fact("webhooks-held", text(words.get("webhooks-held-gone")))),

@@ -319,7 +319,7 @@ fn state(delivery: &Delivery, held: Option<Held>, painter: &Painter<'_>) -> Mark
     html.done()
 }
 
-pub(super) fn attempts(delivery: &Delivery, words: Words) -> String {
+fn attempts(delivery: &Delivery, words: Words) -> String {
     let (n, most) = (delivery.attempts.to_string(), ATTEMPTS.to_string());
     words.fill("outbox-attempts", &[("n", &n), ("most", &most)])
 }

@@ -37,6 +37,9 @@ const HEADERS: usize = 64;
 /// The longest pause that a Retry-After is heeded for: a day.
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
 
+/// Look-ups of one sender at once: those that hang outlive their attempts.
+const LOOK_UPS: usize = 4;
+
 /// Finds the addresses of a name.
 pub(crate) trait Resolve: Send + Sync + 'static {
     /// All of them. May block.
@@ -80,8 +83,7 @@ impl Sender {
     /// Posts `body` under this id, signed as of `now`, Unix milliseconds.
     pub(crate) fn post(&mut self, to: &Destination, id: &str, body: &str, now: i64) -> (Verdict, Tried) {
         let started = Instant::now();
-        let made =
-            self.runtime.take().map_or_else(|| tokio::runtime::Builder::new_current_thread().enable_all().build(), Ok);
+        let made = self.runtime.take().map_or_else(runtime, Ok);
         let answer = match made {
             Ok(runtime) => self.runtime.insert(runtime).block_on(attempt(to, &self.resolver, id, body, now)),
             Err(cause) => Err(cause.to_string()),
@@ -93,6 +95,11 @@ impl Sender {
         let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         (verdict, Tried { at: now, took_ms, status, said: line(&said, SAID) })
     }
+}
+
+fn runtime() -> io::Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().max_blocking_threads(LOOK_UPS).build()
 }
 
 impl Drop for Sender {

@@ -19,7 +19,7 @@ use crate::bindings::keyturn::panel::types::Event;
 use crate::call::now;
 use crate::caller::{Actor, Caller};
 use crate::seal::Keys;
-use crate::storage::deliveries::{Delivery, DeliveryState};
+use crate::storage::deliveries::{Delivery, DeliveryState, Tried};
 use crate::storage::sqlite::{Options, Sqlite};
 use crate::storage::{Commit, Effect, Quotas, Storage};
 use crate::work::Shutdown;
@@ -104,8 +104,6 @@ fn private(address: SocketAddr) -> Destination {
 fn post(to: &Destination) -> (Verdict, Tried) {
     Sender::new(Arc::new(System)).post(to, "msg_1", "{\"a\":1}", 1_700_000_000_999)
 }
-
-use crate::storage::deliveries::Tried;
 
 const FAILED: Verdict = Verdict::Failed { retry_after: None };
 

@@ -1,4 +1,4 @@
-//! What happens without anybody waiting for it: mail goes out, jobs and events are run.
+//! What happens without anybody waiting for it: mail and webhooks go out, jobs and events are run.
 //!
 //! Workers lease rows from the storage by the database's clock, so any number of processes may run them on one database. A
 //! row whose worker is gone is leased by the next; a watcher prolongs the leases of what is under way, and leaves a sign of
