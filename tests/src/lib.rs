@@ -4,6 +4,7 @@ pub mod browser;
 pub mod canary;
 pub mod client;
 pub mod mail_server;
+pub mod signed;
 pub mod sink;
 
 use std::path::Path;

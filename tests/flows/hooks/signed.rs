@@ -2,34 +2,13 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::{Digest as _, Sha256};
+use keyturn_tests::signed::{digest, seconds, sign};
 
 use crate::server::{Answer, Panel, Server};
 
 const PATH: &str = "/v1/hooks/report/visit";
 const BODY: &str = r#"{"page_name": "home"}"#;
-
-/// Unix seconds.
-pub fn seconds() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
-    i64::try_from(now).expect("small")
-}
-
-/// The header Content-Digest.
-pub fn digest(body: &[u8]) -> String {
-    format!("sha-256=:{}:", BASE64.encode(Sha256::digest(body)))
-}
-
-pub fn mac(key: &[u8], message: &str) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any length");
-    mac.update(message.as_bytes());
-    mac.finalize().into_bytes().to_vec()
-}
 
 /// A signature that can be sent again, or with something else.
 struct Signed {
@@ -42,15 +21,10 @@ impl Signed {
     fn new(token: &str, nonce: &str, age: i64) -> Self {
         let created = seconds() - age;
         let digest = digest(BODY.as_bytes());
-        let id = &token[3..15];
-        let parameters = format!(
-            "(\"@method\" \"@path\" \"content-digest\");created={created};nonce=\"{nonce}\";keyid=\"{id}\";alg=\"hmac-sha256\""
-        );
-        let base = format!(
-            "\"@method\": POST\n\"@path\": {PATH}\n\"content-digest\": {digest}\n\"@signature-params\": {parameters}"
-        );
-        let signature = BASE64.encode(mac(&mac(token.as_bytes(), "keyturn request signing"), &base));
-        Self { digest, input: format!("sig={parameters}"), signature: format!("sig=:{signature}:") }
+        let components =
+            [("@method", "POST".to_owned()), ("@path", PATH.to_owned()), ("content-digest", digest.clone())];
+        let [(_, input), (_, signature)] = sign(token, &components, created, nonce);
+        Self { digest, input, signature }
     }
 
     fn send(&self, server: &Server, path: &str, body: &str) -> Answer {

@@ -2,10 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use keyturn_tests::signed::{digest, seconds, sign};
 use serde_json::{Value, json};
 
 use crate::server::{ANOTHER, Answer, Panel, Server};
-use crate::signed::{digest, mac, seconds};
 
 const ORIGIN: &str = "http://127.0.0.1:8089";
 const SLOT: &str = "/v1/views/slots/customer.details?kt-for=customer%3A1&kt-url=%2Fedit.php%3Fid%3D1";
@@ -78,18 +78,7 @@ impl<'a> Asks<'a> {
         if self.covers_person {
             values.push(("keyturn-on-behalf", signed.to_owned()));
         }
-        let names: Vec<String> = values.iter().map(|(name, _)| format!("\"{name}\"")).collect();
-        let parameters = format!(
-            "({});created={};nonce=\"{}\";keyid=\"{}\"",
-            names.join(" "),
-            seconds(),
-            self.nonce,
-            &self.token[3..15]
-        );
-        let lines: String = values.iter().map(|(name, value)| format!("\"{name}\": {value}\n")).collect();
-        let base = format!("{lines}\"@signature-params\": {parameters}");
-        let signature = BASE64.encode(mac(&mac(self.token.as_bytes(), "keyturn request signing"), &base));
-        let (input, signature) = (format!("sig={parameters}"), format!("sig=:{signature}:"));
+        let [(_, input), (_, signature)] = sign(self.token, &values, seconds(), &self.nonce);
         let mut headers = vec![
             ("Keyturn-On-Behalf", sent),
             ("Signature-Input", input.as_str()),

@@ -1,8 +1,12 @@
-//! Hooks over HTTP, as a billing system calls them.
+//! Hooks over HTTP, as a billing system calls them, and views, as a panel in another language asks for them.
 
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use keyturn_host::seal;
 use keyturn_tests::client::Client;
+use keyturn_tests::signed::{seconds, sign};
 use keyturn_tests::sink::Sink;
 use serde_json::{Value, json};
 
@@ -26,6 +30,7 @@ pub fn measure() {
     assert_eq!(machine.json("/v1/hooks/password/set-password", &set).status, 200);
     let nth = |nth: usize| format!("customer:{}", first + (nth % (PEOPLE - 1)) as i64);
     call(&panel, &token, "account-status", &|at| json!({ "account": nth(at) }));
+    views(&panel, &token, first);
     let login = format!("customer-{}", PEOPLE - 1);
     call(&panel, &token, "verify", &|_| json!({ "login_or_email": login, "password": PASSWORD_TEXT }));
     call(&panel, &token, "reset-and-mail", &|at| json!({ "account": nth(at), "mode": "temporary" }));
@@ -52,4 +57,66 @@ fn call(panel: &Panel, token: &str, hook: &str, arguments: &(dyn Fn(usize) -> Va
         let each = (cpu(panel.process()) - before) / load.count() as u32;
         say(&format!("hook {hook}, {callers} callers"), &format!("{}   CPU a call {}", load.words(), ms(each)));
     }
+}
+
+/// A region of a customer's page, each request signed for its reader.
+fn views(panel: &Panel, token: &str, first: i64) {
+    for readers in [1, 8, 64] {
+        panel.idle();
+        let before = cpu(panel.process());
+        let load = read(panel, token, readers, first);
+        let each = (cpu(panel.process()) - before) / load.count() as u32;
+        say(&format!("region, {readers} readers"), &format!("{}   CPU a region {}", load.words(), ms(each)));
+    }
+    panel.idle();
+    let load = std::thread::scope(|scope| {
+        let until = Instant::now() + 2 * WHILE;
+        for at in 0..64 {
+            scope.spawn(move || {
+                let mut client = Client::bearing(panel.address, token);
+                let typed = json!({ "login_or_email": format!("customer-{at}"), "password": "not this one" });
+                while Instant::now() < until {
+                    let answer = client.json("/v1/hooks/password/verify", &typed);
+                    assert!([200, 429, 503].contains(&answer.status), "{}", answer.body);
+                }
+            });
+        }
+        std::thread::sleep(WHILE / 4);
+        read(panel, token, 8, first)
+    });
+    say("region, 8 readers beside 64 sign-ins", &load.words());
+}
+
+/// Each reader asks for one customer's after another's.
+fn read(panel: &Panel, token: &str, readers: usize, first: i64) -> Load {
+    let person = json!({
+        "audience": format!("http://{}", panel.address), "who": "desk:1", "reach": { "customer": "all" },
+        "session": "0123456789abcdef", "verified_at": null, "locale": "en", "address": null, "operator": false,
+    });
+    let person = BASE64.encode(person.to_string());
+    let clients = (0..readers).map(|reader| (reader, Client::new(panel.address))).collect();
+    Load::of(clients, |(reader, client)| {
+        let (until, mut times, mut at) = (Instant::now() + WHILE, Vec::new(), *reader);
+        let path = "/v1/views/slots/customer.sections";
+        while Instant::now() < until {
+            let account = first + (at % (PEOPLE - 1)) as i64;
+            let query = format!("kt-for=customer%3A{account}&kt-url=%2Fcustomer");
+            let components = [
+                ("@method", "GET".to_owned()),
+                ("@path", path.to_owned()),
+                ("@query", format!("?{query}")),
+                ("keyturn-on-behalf", person.clone()),
+            ];
+            let signed = sign(token, &components, seconds(), &seal::hex(&seal::random::<16>()));
+            client.headers = signed.map(|(name, value)| (name.to_owned(), value)).into();
+            client.headers.push(("Keyturn-On-Behalf".to_owned(), person.clone()));
+            let request = client.request("GET", &format!("{path}?{query}"), "", "");
+            let began = Instant::now();
+            let answer = client.send(&request);
+            times.push(began.elapsed());
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            at += readers;
+        }
+        times
+    })
 }

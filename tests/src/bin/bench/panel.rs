@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use keyturn_host::Host;
 use keyturn_host::config::Config;
-use keyturn_host::service_key::{NewKey, WITHOUT_STEP_UP};
+use keyturn_host::service_key::{NewKey, VIEWS, WITHOUT_STEP_UP};
 use keyturn_tests::client::Client;
 use keyturn_tests::sink::Sink;
 use keyturn_tests::{Stopped, demo_folder, free_port};
@@ -45,7 +45,7 @@ impl Panel {
             std::fs::write(file, text).expect("writes");
         };
         let mail = format!(
-            "[server]\nproxies = [\"127.0.0.1\"]\n[limits]\nrequests-per-minute = 100000000\n[mail]\ntransport = \"smtp\"\n\
+            "[server]\nproxies = [\"127.0.0.1\"]\n[limits]\nrequests-per-minute = 100000000\nviews-per-minute = 100000000\n[mail]\ntransport = \"smtp\"\n\
              from = \"no-reply@northwind.example\"\n[mail.smtp]\nhost = \"127.0.0.1\"\nport = {}\nencryption = \"none\"\n",
             sink.address.port()
         );
@@ -98,7 +98,7 @@ impl Panel {
     /// The token of a key that may do everything.
     pub fn key(&self) -> String {
         let host = self.host();
-        let scopes = host.scopes().into_iter().chain([WITHOUT_STEP_UP.to_owned()]).collect();
+        let scopes = host.scopes().into_iter().chain([WITHOUT_STEP_UP, VIEWS].map(str::to_owned)).collect();
         let new =
             NewKey { name: "bench".to_owned(), scopes, realms: ["customer".to_owned()].into(), ..NewKey::default() };
         host.add_service_key(&super::console(), new).expect("a key").1.as_str().to_owned()
