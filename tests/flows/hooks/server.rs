@@ -102,7 +102,20 @@ impl Panel {
     }
 
     pub fn serve(self) -> Server {
-        Server::start(self)
+        let command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
+        Server::start(self, command)
+    }
+
+    /// The same, with the database on a disk of its own that holds so little; only the server sees it.
+    pub fn serve_on_a_small_disk(self, size: &str) -> Server {
+        self.edit("sqlite = \"panel.db\"", "sqlite = \"disk/panel.db\"");
+        std::fs::create_dir(self.folder.path().join("disk")).expect("a folder");
+        let mount = format!("mount -t tmpfs -o size={size} small disk && cp panel.db* disk/ && exec \"$0\" \"$@\"");
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", &mount, env!("CARGO_BIN_EXE_keyturn")]);
+        command.arg("--config").arg(&self.config).args(["serve", "--listen", "127.0.0.1:0"]);
+        command.current_dir(self.folder.path());
+        Server::start(self, command)
     }
 }
 
@@ -115,10 +128,10 @@ pub struct Server {
 }
 
 impl Server {
-    fn start(panel: Panel) -> Self {
+    fn start(panel: Panel, mut command: Command) -> Self {
         let log = panel.folder.path().join("server.log");
         let errors = std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("a log");
-        let child = panel.command(&["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(errors).spawn();
+        let child = command.stdout(Stdio::piped()).stderr(errors).spawn();
         let mut child = child.expect("keyturn starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("reads");

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use keyturn_tests::FOREIGN;
 use serde_json::{Value, json};
 
-use crate::server::{PASSWORD, Panel};
+use crate::server::{ANOTHER, PASSWORD, Panel};
 
 fn sign_in() -> Value {
     json!({"login_or_email": "marta", "password": PASSWORD})
@@ -189,4 +189,47 @@ fn a_link_page_is_served_and_a_proxy_of_ours_says_who_used_it() {
     );
     let log = server.log();
     assert!(!log.contains(link.rsplit('/').next().expect("a token")), "the link's token stands in the log");
+}
+
+#[test]
+fn a_full_disk_is_said_and_what_was_asked_is_not_half_done() {
+    let panel = Panel::new();
+    let token = panel.key("billing", "password/set-password,password/verify,without-step-up", &[]);
+    let server = panel.serve_on_a_small_disk("8m");
+    let set = |key: &str, new: &str| {
+        let arguments = json!({"account": "customer:1", "new": new, "must_change": false});
+        server.call_with(&token, "password/set-password", &arguments, &[("Idempotency-Key", key)])
+    };
+    let signs_in = |password: &str| {
+        let typed = json!({"login_or_email": "marta", "password": password});
+        server.call(&token, "password/verify", &typed).done()["kind"] == "accepted"
+    };
+    set("first", PASSWORD).done();
+    // The disk as the server sees it.
+    let disk = format!("/proc/{}/root{}/disk", server.process(), server.panel.folder.path().display());
+    let filler = std::path::Path::new(&disk).join("filler");
+    let mut file = std::fs::File::create(&filler).expect("a file");
+    let filled = std::iter::repeat_with(|| file.write_all(&[7; 4096])).find_map(Result::err).expect("it fills");
+    assert_eq!(filled.kind(), std::io::ErrorKind::StorageFull);
+    // What has room in the log is still taken; then nothing more is.
+    let mut turn = 0;
+    let refused = loop {
+        turn += 1;
+        let answer = set(&format!("turn {turn}").replace(' ', "-"), &format!("{ANOTHER} {turn}"));
+        if answer.status != 200 {
+            break answer;
+        }
+        assert!(turn < 200, "the disk is full, and everything goes on");
+    };
+    refused.problem(500, "storage");
+    server.logs("full");
+    assert!(
+        signs_in(&if turn == 1 { PASSWORD.to_owned() } else { format!("{ANOTHER} {}", turn - 1) }),
+        "the last that was done"
+    );
+    assert!(!signs_in(&format!("{ANOTHER} {turn}")), "what was refused was not done");
+    drop(file);
+    std::fs::remove_file(&filler).expect("there is room again");
+    set(&format!("turn-{turn}"), &format!("{ANOTHER} {turn}")).done();
+    assert!(signs_in(&format!("{ANOTHER} {turn}")));
 }
