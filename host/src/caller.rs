@@ -7,6 +7,9 @@ use crate::accounts::{Account, AccountId, Reach, Scope};
 use crate::plugin::manifest::STEP_UP_MS;
 use crate::seal;
 
+/// Milliseconds by which another's clock may be ahead of this one: what lies further ahead is no proof of anything.
+const AHEAD: i64 = 60_000;
+
 /// Who acts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
@@ -89,7 +92,7 @@ impl Caller {
         match self.actor {
             Actor::Console | Actor::System => true,
             Actor::Account(_) | Actor::ServiceKey(_) => {
-                self.verified_at.is_some_and(|at| (0..STEP_UP_MS).contains(&(now - at).max(0)))
+                self.verified_at.is_some_and(|at| (-AHEAD..STEP_UP_MS).contains(&now.saturating_sub(at)))
             }
             Actor::Anonymous => false,
         }
@@ -113,6 +116,31 @@ impl Caller {
                         Scope::All => true,
                     }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_that_lies_ahead_or_before_all_time_is_none() {
+        let mut caller = Caller::new(Actor::Console, Reach::none());
+        caller.actor = Actor::Account("customer:1".parse().expect("an account"));
+        let now = 1_795_525_331_000;
+        for (at, proved) in [
+            (now, true),
+            (now - STEP_UP_MS + 1, true),
+            (now - STEP_UP_MS, false),
+            (now + AHEAD, true),
+            (now + AHEAD + 1, false),
+            (now * 1_000, false),
+            (i64::MIN, false),
+            (i64::MAX, false),
+        ] {
+            caller.verified_at = Some(at);
+            assert_eq!(caller.proved_lately(now), proved, "{at}");
         }
     }
 }

@@ -255,7 +255,8 @@ pub enum ConfigError {
 pub(crate) fn leads_somewhere(address: &str) -> bool {
     let host = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://"));
     let named = host.is_some_and(|host| !host.is_empty() && !host.starts_with('/'));
-    (named || (address.starts_with('/') && !address.starts_with("//"))) && address.bytes().all(|b| b.is_ascii_graphic())
+    (named || (address.starts_with('/') && !address.starts_with("//")))
+        && address.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
 }
 
 impl ConfigError {

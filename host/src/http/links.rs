@@ -125,11 +125,19 @@ impl<'a> Visit<'a> {
         whole && !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
+    /// What was done by this link is said at its own address alone: nobody can plant it at another's.
+    fn done_here(&self) -> [&str; 2] {
+        ["link done", self.uri.path()]
+    }
+
     /// What the form that was posted here has done, and the way on to the panel; none if this is no such visit.
     fn done(&self) -> Option<Response> {
         let links = self.served.site.links();
         let panel = links.url("", &Target::SignIn);
-        let notice = reader::cookie(self.headers, NOTICE_COOKIE).filter(|_| self.is_elsewhere(&panel))?;
+        let cookie = reader::cookie(self.headers, NOTICE_COOKIE).filter(|_| self.is_elsewhere(&panel))?;
+        let sealed = URL_SAFE_NO_PAD.decode(cookie).ok()?;
+        let notice = self.served.host.0.keys.open_sealed(&self.done_here(), &sealed).ok()?;
+        let notice = std::str::from_utf8(&notice).ok()?;
         let surface = Surface { submit_url: self.uri.path(), join: None, links, corrections: None };
         let said = self.served.host.notice(&self.caller, notice, &surface)?;
         let words = self.words();
@@ -267,9 +275,12 @@ fn post(
     let surface = Surface { submit_url, join: None, links: served.site.links(), corrections: None };
     match served.host.submit(&visit.caller, body, &surface) {
         Ok(Submitted::Done { url, notice, .. }) => {
-            let (url, path) = match visit.is_elsewhere(&url) {
-                true => (uri.path().to_owned(), uri.path()),
-                false => (url, "/"),
+            let (url, path, notice) = match visit.is_elsewhere(&url) {
+                true => {
+                    let sealed = visit.served.host.0.keys.seal(&visit.done_here(), notice.as_bytes());
+                    (uri.path().to_owned(), uri.path(), URL_SAFE_NO_PAD.encode(sealed))
+                }
+                false => (url, "/", notice),
             };
             let cookie =
                 format!("{NOTICE_COOKIE}={notice}; Path={path}; Max-Age=60; HttpOnly; SameSite=Lax{}", visit.secure());

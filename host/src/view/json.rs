@@ -54,7 +54,7 @@ pub(crate) fn row(nodes: &[Node], frame: &Frame<'_>) -> Result<Json, ViewError> 
 /// A name as the contract writes it.
 fn name(of: impl Debug) -> String {
     let mut name = String::new();
-    for letter in format!("{of:?}").chars() {
+    for letter in format!("{of:?}").rsplit("::").next().unwrap_or_default().chars() {
         if letter.is_uppercase() && !name.is_empty() {
             name.push('-');
         }

@@ -139,7 +139,7 @@ mod tests {
         let css = &embed_css().content;
         let (properties, rules) = css.split_once(".kt{").expect("two parts");
         assert!(properties.contains(":where(.kt){--kt-bg:") && !properties.contains("color-scheme"), "{properties}");
-        for of_page in [":root", "body{", "html{", "data-theme"] {
+        for of_page in [":root", "}body{", "}html{", "data-theme"] {
             assert!(!css.contains(of_page), "{of_page}");
         }
         assert!(rules.contains(".kt-button{") && rules.ends_with('}'), "{rules}");

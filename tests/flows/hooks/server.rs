@@ -110,7 +110,9 @@ impl Panel {
     pub fn serve_on_a_small_disk(self, size: &str) -> Server {
         self.edit("sqlite = \"panel.db\"", "sqlite = \"disk/panel.db\"");
         std::fs::create_dir(self.folder.path().join("disk")).expect("a folder");
-        let mount = format!("mount -t tmpfs -o size={size} small disk && cp panel.db* disk/ && exec \"$0\" \"$@\"");
+        // All of it in the one file.
+        self.database().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).expect("checkpointed");
+        let mount = format!("mount -t tmpfs -o size={size} small disk && cp panel.db disk/ && exec \"$0\" \"$@\"");
         let mut command = Command::new("unshare");
         command.args(["--user", "--map-root-user", "--mount", "sh", "-c", &mount, env!("CARGO_BIN_EXE_keyturn")]);
         command.arg("--config").arg(&self.config).args(["serve", "--listen", "127.0.0.1:0"]);

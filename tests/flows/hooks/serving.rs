@@ -179,6 +179,9 @@ fn a_link_page_is_served_and_a_proxy_of_ours_says_who_used_it() {
     let done = server.ask("GET", &clean, &[client, ("Cookie", &cookies)], b"");
     assert!(done.body.contains("Your password is new"), "{}", done.body);
     assert!(done.body.contains("href=\"https://panel.example/login.php\""), "{}", done.body);
+    // Planted at another link's address it says nothing there.
+    let other = server.ask("GET", "/choose/~AAAAAAAAAAAAAAAAAAAAAAAA", &[client, ("Cookie", &notice)], b"");
+    assert_eq!(other.status, 410, "{}", other.body);
     let later = server.ask("GET", &clean, &[client, ("Cookie", &cookie)], b"");
     assert!(later.body.contains("This link was used"), "{}", later.body);
     let audit = server.panel.done(&["audit", "list", "--json", "--operation", "complete-reset"]);
@@ -223,13 +226,11 @@ fn a_full_disk_is_said_and_what_was_asked_is_not_half_done() {
     };
     refused.problem(500, "storage");
     server.logs("full");
-    assert!(
-        signs_in(&if turn == 1 { PASSWORD.to_owned() } else { format!("{ANOTHER} {}", turn - 1) }),
-        "the last that was done"
-    );
-    assert!(!signs_in(&format!("{ANOTHER} {turn}")), "what was refused was not done");
     drop(file);
     std::fs::remove_file(&filler).expect("there is room again");
+    let last = if turn == 1 { PASSWORD.to_owned() } else { format!("{ANOTHER} {}", turn - 1) };
+    assert!(signs_in(&last), "what was done before stayed done");
+    assert!(!signs_in(&format!("{ANOTHER} {turn}")), "what was refused was not done");
     set(&format!("turn-{turn}"), &format!("{ANOTHER} {turn}")).done();
     assert!(signs_in(&format!("{ANOTHER} {turn}")));
 }

@@ -211,6 +211,10 @@ fn only_a_signed_word_of_the_panels_own_key_says_who_asks() {
     ask(with(admin(), "session", json!("short"))).problem(401, "on-behalf");
     ask(with(admin(), "who", json!("nonsense"))).problem(401, "on-behalf");
     ask(with(admin(), "more", json!(1))).problem(401, "on-behalf");
+    // Milliseconds, or a day that has not come, are no proof; nor does a number break anything.
+    for at in [seconds() * 1_000, seconds() + 86_400, -1, i64::MIN, i64::MAX] {
+        ask(with(admin(), "verified_at", json!(at))).problem(401, "on-behalf");
+    }
     let mut less = admin();
     less.as_object_mut().expect("an object").remove("verified_at");
     ask(less).problem(401, "on-behalf");
@@ -300,6 +304,8 @@ fn what_a_panel_hands_on_wrongly_is_refused_by_name() {
     for (target, path) in [
         ("/v1/views/slots/customer.details?kt-for=customer%3A1", "kt-url"),
         ("/v1/views/slots/customer.details?kt-for=customer%3A1&kt-url=javascript:alert(1)", "kt-url"),
+        ("/v1/views/slots/customer.details?kt-for=customer%3A1&kt-url=%2F%5Cevil.example%2Fx", "kt-url"),
+        ("/v1/views/slots/customer.details?kt-for=customer%3A1&kt-url=https%3A%2F%2Fevil.example%2Fx", "kt-url"),
         ("/v1/views/slots/customer.details?kt-for=nonsense&kt-url=%2F", "kt-for"),
         ("/v1/views/slots/customer.details?kt-for=customer%3A1&kt-url=%2F&kt-level=1", "kt-level"),
         ("/v1/views/rows/customers.row?kt-url=%2F", "kt-for"),

@@ -7,9 +7,7 @@ use serde_json::json;
 use super::problem::{self, Problem};
 use super::{Asked, json_answer};
 use crate::accounts::{AccountId, Matched};
-use crate::call::CallError;
 use crate::service_key::ACCOUNTS as SCOPE;
-use crate::storage::StorageError;
 
 /// Accounts whose login or address, folded, is the one asked for: logins first, at most ten.
 pub(super) fn find(asked: &Asked) -> Result<Response, Problem> {
@@ -19,7 +17,7 @@ pub(super) fn find(asked: &Asked) -> Result<Response, Problem> {
         Problem::from(&problem::ARGUMENTS).detail("named must be a login or an address.").path("named")
     })?;
     let realms: Vec<&str> = asked.key.realms.iter().map(String::as_str).collect();
-    let found = asked.host.find(&named, &realms).map_err(storage)?;
+    let found = asked.host.find(&named, &realms).map_err(Problem::of_storage)?;
     let mut accounts = Vec::new();
     for (account, matched) in found {
         if known(asked, &account)?.is_some() {
@@ -44,10 +42,6 @@ pub(super) fn epoch(asked: &Asked) -> Result<Response, Problem> {
 
 /// The epoch of an account that the key reaches.
 fn known(asked: &Asked, account: &AccountId) -> Result<Option<String>, Problem> {
-    let known = asked.host.0.storage.account(account).map_err(storage)?;
+    let known = asked.host.0.storage.account(account).map_err(Problem::of_storage)?;
     Ok(known.filter(|known| asked.caller.reaches(&known.account)).map(|known| known.epoch))
-}
-
-fn storage(cause: StorageError) -> Problem {
-    Problem::of(CallError::of_storage(cause))
 }

@@ -5,7 +5,6 @@ use serde_json::json;
 
 use super::problem::{self, Problem};
 use super::{Asked, json_answer};
-use crate::call::CallError;
 use crate::embed::Surface;
 use crate::service_key::MAILS as SCOPE;
 use crate::storage::outbox::MailId;
@@ -17,7 +16,7 @@ pub(super) fn show(asked: &Asked) -> Result<Response, Problem> {
     asked.needs(SCOPE)?;
     let not_found = || Problem::from(&problem::NOT_FOUND);
     let id: MailId = asked.parameter("mail").parse().map_err(|_| not_found())?;
-    let mail = asked.host.0.storage.mail(&id).map_err(|cause| Problem::of(CallError::of_storage(cause)))?;
+    let mail = asked.host.0.storage.mail(&id).map_err(Problem::of_storage)?;
     let delivery = mail.and_then(|mail| asked.host.delivery_of(&mail, &asked.caller)).ok_or_else(not_found)?;
     let place = Place::Page { name: "mail".to_owned(), subject: None, arguments: Vec::new() };
     let surface = Surface { submit_url: "", join: None, links: asked.site.links(), corrections: None };

@@ -168,13 +168,15 @@ async fn whole(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
 
 fn asked(Served { host, site }: Served, received: Received, handler: Handler) -> Response {
     let (request, address) = (received.id.clone(), received.address);
-    let key = match who::key(&host, &received) {
-        Ok(key) => Arc::new(key),
-        Err(problem) => {
-            tracing::warn!(request, code = problem.kind.code, "a machine was turned away");
-            return problem.response(&request);
-        }
+    let turned_away = |problem: Problem| {
+        tracing::warn!(request, code = problem.kind.code, "a machine was turned away");
+        problem.response(&request)
     };
+    let asker = match who::asker(&host, &received) {
+        Ok(asker) => asker,
+        Err(problem) => return turned_away(problem),
+    };
+    let key = Arc::new(asker.key.clone());
     let allowance = traffic::allowance(&host, &key.id, received.uri.path());
     let mut caller = key.caller();
     caller.request.clone_from(&request);
@@ -182,7 +184,10 @@ fn asked(Served { host, site }: Served, received: Received, handler: Handler) ->
     caller.locale = reader::locale(&received.uri, &received.headers);
     // Its id and not its name: what one key has done is no other's to ask for.
     caller.session = format!("key {}", key.id);
-    let mut response = if allowance.within {
+    // After the allowance: what is turned away fills no memory.
+    let mut response = if let Err(problem) = if allowance.within { asker.once(&host) } else { Ok(()) } {
+        turned_away(problem)
+    } else if allowance.within {
         let asked = Asked { host: host.clone(), site, key: Arc::clone(&key), caller, received };
         handler(&asked).unwrap_or_else(|problem| {
             tracing::info!(request, key = asked.key.name, code = problem.kind.code, "refused");

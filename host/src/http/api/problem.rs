@@ -137,6 +137,14 @@ impl Problem {
         response
     }
 
+    /// The document where the database did not answer; why stands in the log, for who runs the panel.
+    pub(super) fn of_storage(cause: StorageError) -> Self {
+        if !matches!(cause, StorageError::Busy) {
+            tracing::error!("{cause}");
+        }
+        Self::of(CallError::of_storage(cause))
+    }
+
     /// The document of a call that came to nothing.
     pub(super) fn of(error: CallError) -> Self {
         match error {

@@ -1,6 +1,6 @@
 //! What is known of the requests of late: how many each key has made, and which operations are under way.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,14 +9,38 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::host::Host;
 
+/// How long a signature may be good, by a clock that is off by all that is let pass, and a little more.
+const NONCES_KEPT: Duration = Duration::from_secs(2 * WINDOW_OF_SIGNATURES + 10);
+const WINDOW_OF_SIGNATURES: u64 = super::signature::WINDOW as u64;
+
 /// How long a window is.
 const WINDOW: Duration = Duration::from_secs(60);
 
 /// Shared by all that serve one host.
-#[derive(Default)]
 pub(crate) struct Traffic {
     windows: Mutex<HashMap<String, Window>>,
     under_way: Mutex<HashMap<(String, String), usize>>,
+    nonces: Mutex<HashMap<String, Nonces>>,
+    /// Unix seconds.
+    started: i64,
+}
+
+impl Default for Traffic {
+    fn default() -> Self {
+        Self {
+            windows: Mutex::default(),
+            under_way: Mutex::default(),
+            nonces: Mutex::default(),
+            started: crate::call::now().div_euclid(1_000),
+        }
+    }
+}
+
+/// The nonces that a key has used, of this period and of the one before: each is kept for at least one.
+struct Nonces {
+    now: HashSet<String>,
+    before: HashSet<String>,
+    since: Instant,
 }
 
 struct Window {
@@ -64,6 +88,31 @@ pub(super) fn allowance(host: &Host, key: &str, path: &str) -> Allowance {
 }
 
 impl Traffic {
+    /// When this began, Unix seconds: what was used before is not known here.
+    pub(super) fn started(&self) -> i64 {
+        self.started
+    }
+
+    /// Takes a nonce of a key; false if it was taken before. There are as many as the key's allowance lets in.
+    pub(super) fn take(&self, key: &str, nonce: &str, now: Instant) -> bool {
+        let mut nonces = lock(&self.nonces);
+        let of_key = nonces.entry(key.to_owned()).or_insert_with(|| Nonces {
+            now: HashSet::new(),
+            before: HashSet::new(),
+            since: now,
+        });
+        if now.duration_since(of_key.since) >= NONCES_KEPT {
+            // Of a period that is over, those of the last one only.
+            let stale = now.duration_since(of_key.since) >= 2 * NONCES_KEPT;
+            of_key.before = std::mem::take(&mut of_key.now);
+            if stale {
+                of_key.before.clear();
+            }
+            of_key.since = now;
+        }
+        !of_key.before.contains(nonce) && of_key.now.insert(nonce.to_owned())
+    }
+
     /// Counts one request of a key, of which `quota` are let in within a window.
     pub(super) fn count(&self, key: &str, quota: u32, now: Instant) -> Allowance {
         let mut windows = lock(&self.windows);

@@ -1,21 +1,19 @@
 //! Who calls: a machine that bears its key, or one that has signed its request with it.
 
+use std::time::Instant;
+
 use axum::http::header;
 
 use super::Received;
 use super::problem::{self, Problem};
 use super::signature::{self, ON_BEHALF};
-use crate::call::{CallError, now};
+use crate::call::now;
 use crate::host::Host;
 use crate::operator::OWN;
 use crate::service_key::ServiceKey;
-use crate::storage::StorageError;
-
-/// Nonces are remembered for so many seconds: longer than a signature's time may be off, both ways.
-const NONCE_SECONDS: u32 = 3 * signature::WINDOW as u32;
 
 /// The key that a request comes with, if it is worth anything and may be used from there.
-pub(super) fn key(host: &Host, received: &Received) -> Result<ServiceKey, Problem> {
+pub(super) fn asker(host: &Host, received: &Received) -> Result<Asker, Problem> {
     let headers = &received.headers;
     let key = match headers.get(header::AUTHORIZATION) {
         // Who holds a token that was seen once could say whatever he likes of others, from then on.
@@ -28,19 +26,45 @@ pub(super) fn key(host: &Host, received: &Received) -> Result<ServiceKey, Proble
             let token =
                 token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
             let token = token.ok_or_else(|| unauthorized(&problem::BAD_KEY))?;
-            host.service_key_of(token).map_err(storage)?.ok_or_else(|| unauthorized(&problem::BAD_KEY))?
+            host.service_key_of(token).map_err(Problem::of_storage)?.ok_or_else(|| unauthorized(&problem::BAD_KEY))?
         }
-        None if signature::is_signed(headers) => signed(host, received)?,
+        None if signature::is_signed(headers) => return signed(host, received),
         None => return Err(unauthorized(&problem::NO_KEY)),
     };
+    from_there(key, received).map(|key| Asker { key, nonce: None })
+}
+
+/// Who asks; and what may be taken once, to be taken when nothing else is in the way.
+pub(super) struct Asker {
+    pub(super) key: ServiceKey,
+    nonce: Option<String>,
+}
+
+/// Nonces are remembered for so many seconds: longer than a signature's time may be off, both ways.
+const NONCE_SECONDS: u32 = 3 * signature::WINDOW as u32;
+
+impl Asker {
+    /// Takes the nonce of a signed request.
+    pub(super) fn once(&self, host: &Host) -> Result<(), Problem> {
+        let Some(nonce) = &self.nonce else { return Ok(()) };
+        // Here for as long as it matters; and where throttles are, for a start within the second in which it was used.
+        let kept = format!("nonce {} {nonce}", self.key.id);
+        let first = host.0.traffic.take(&self.key.id, nonce, Instant::now())
+            && host.0.storage.count(OWN, &kept, NONCE_SECONDS, now()).map_err(Problem::of_storage)? == 1;
+        if first { Ok(()) } else { Err(unauthorized(&problem::BAD_SIGNATURE).detail("The nonce was used before.")) }
+    }
+}
+
+fn from_there(key: ServiceKey, received: &Received) -> Result<ServiceKey, Problem> {
     if key.may_come_from(received.address) { Ok(key) } else { Err(Problem::from(&problem::ADDRESS)) }
 }
 
-fn signed(host: &Host, Received { method, uri, headers, body, .. }: &Received) -> Result<ServiceKey, Problem> {
+fn signed(host: &Host, received: &Received) -> Result<Asker, Problem> {
+    let Received { method, uri, headers, body, .. } = received;
     let bad = |why: String| unauthorized(&problem::BAD_SIGNATURE).detail(why);
     let signed = signature::read(method, uri, headers, body).map_err(bad)?;
     let now = now();
-    let key = host.service_key(&signed.key).map_err(storage)?;
+    let key = host.service_key(&signed.key).map_err(Problem::of_storage)?;
     // Of a key that is not there, and of a signature that is not its own, the same is said.
     let key = key.filter(|key| key.signed(signed.base.as_bytes(), &signed.signature, now));
     let key = key.ok_or_else(|| bad("It is not that of a key that works.".to_owned()))?;
@@ -49,12 +73,16 @@ fn signed(host: &Host, Received { method, uri, headers, body, .. }: &Received) -
         let why = format!("created is {off} seconds off this machine's clock; {} are let pass.", signature::WINDOW);
         return Err(bad(why));
     }
-    // Counted where throttles are: what is counted there outlives the process.
-    let nonce = format!("nonce {} {}", key.id, signed.nonce);
-    match host.0.storage.count(OWN, &nonce, NONCE_SECONDS, now).map_err(storage)? {
-        1 => Ok(key),
-        _ => Err(bad("The nonce was used before.".to_owned())),
+    // Which nonces were used is known since the start. Before it any may have been: so what was signed then, or by a clock
+    // that is ahead and may have signed it then, is signed anew.
+    let started = host.0.traffic.started();
+    let unsure = signed.created < started || (now.div_euclid(1_000) - started < signature::WINDOW && off > 1);
+    if unsure {
+        return Err(bad(
+            "It may have been used before this server started, a moment ago. Sign anew, by a right clock.".to_owned(),
+        ));
     }
+    Ok(Asker { key: from_there(key, received)?, nonce: Some(signed.nonce) })
 }
 
 fn unauthorized(kind: &'static problem::Kind) -> Problem {
@@ -63,8 +91,4 @@ fn unauthorized(kind: &'static problem::Kind) -> Problem {
         _ => "Bearer realm=\"keyturn\"",
     };
     Problem::from(kind).header(header::WWW_AUTHENTICATE, challenge)
-}
-
-fn storage(cause: StorageError) -> Problem {
-    Problem::of(CallError::of_storage(cause))
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -10,6 +10,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 
 use crate::accounts::fold::fold;
 use crate::storage::{Sql, StorageError, Value};
+
+/// How long one waits for another.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the engine said, in our terms.
 pub(super) fn failed(doing: &str, cause: &rusqlite::Error) -> StorageError {
@@ -26,9 +29,8 @@ pub(super) fn open_writer(path: &Path, create: bool) -> Result<Connection, Stora
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
     let doing = || format!("opening the database {}", path.display());
     let db = open(path, flags)?;
-    db.busy_timeout(Duration::from_secs(5)).map_err(|cause| failed(&doing(), &cause))?;
-    let mode: String =
-        db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(|cause| failed(&doing(), &cause))?;
+    db.busy_timeout(PATIENCE).map_err(|cause| failed(&doing(), &cause))?;
+    let mode = write_ahead(&db).map_err(|cause| failed(&doing(), &cause))?;
     if mode != "wal" {
         let cause = format!("its journal mode stays {mode}, and WAL is needed; it must be a file on a local disk");
         return Err(StorageError::Failed { doing: doing(), cause });
@@ -39,11 +41,25 @@ pub(super) fn open_writer(path: &Path, create: bool) -> Result<Connection, Stora
     Ok(db)
 }
 
+/// Two processes that turn a fresh file to WAL at once: one of them is told at once that it is busy, whatever the timeout is,
+/// since to wait for each other would be a deadlock. So it comes again.
+fn write_ahead(db: &Connection) -> rusqlite::Result<String> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)) {
+            Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            answer => return answer,
+        }
+    }
+}
+
 fn open_reader(path: &Path) -> Result<Connection, StorageError> {
     let doing = || format!("opening the database {} to read", path.display());
     // Opened for writing, since a reader takes part in the WAL's index; it is the pragma that keeps it from writing.
     let db = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    db.busy_timeout(Duration::from_secs(5)).map_err(|cause| failed(&doing(), &cause))?;
+    db.busy_timeout(PATIENCE).map_err(|cause| failed(&doing(), &cause))?;
     db.pragma_update(None, "query_only", true).map_err(|cause| failed(&doing(), &cause))?;
     Ok(db)
 }

@@ -91,11 +91,7 @@ struct Wanted<'a> {
 impl<'a> Wanted<'a> {
     fn of(asked: &'a Asked) -> Result<Self, Problem> {
         let person = OnBehalf::of(asked)?;
-        let url = word(asked, URL).unwrap_or_default();
-        if !leads_somewhere(&url) {
-            let detail = format!("{URL} must be where the page stands: a path, or an address with http or https.");
-            return Err(Problem::from(&problem::ARGUMENTS).detail(detail).path(URL));
-        }
+        let url = page_url(asked)?;
         let corrections = match asked.received.body.is_empty() {
             true => None,
             false => {
@@ -145,6 +141,24 @@ fn json_view(view: &Value) -> Response {
 #[serde(deny_unknown_fields)]
 struct Drawn {
     corrections: Option<String>,
+}
+
+/// Where the page stands: in the panel, and nowhere else, since what is typed goes there.
+fn page_url(asked: &Asked) -> Result<String, Problem> {
+    let url = word(asked, URL).unwrap_or_default();
+    let home = asked.site.home();
+    let in_panel = url.starts_with('/') || origin(&url).is_some_and(|own| origin(home) == Some(own));
+    if leads_somewhere(&url) && in_panel {
+        return Ok(url);
+    }
+    let detail = format!("{URL} must be where the page stands: a path, or an address under server.panel.");
+    Err(Problem::from(&problem::ARGUMENTS).detail(detail).path(URL))
+}
+
+/// Scheme, host and port of a whole address.
+fn origin(address: &str) -> Option<&str> {
+    let host = address.find("://")? + 3;
+    Some(&address[..address[host..].find(['/', '?', '#']).map_or(address.len(), |end| host + end)])
 }
 
 fn word(asked: &Asked, name: &str) -> Option<String> {
@@ -347,12 +361,7 @@ struct Posted<'a> {
 impl<'a> Posted<'a> {
     fn of(asked: &'a Asked) -> Result<Self, Problem> {
         let person = OnBehalf::of(asked)?;
-        let url = word(asked, URL).unwrap_or_default();
-        if !leads_somewhere(&url) {
-            return Err(Problem::from(&problem::ARGUMENTS)
-                .detail(format!("{URL} must be where the page stands."))
-                .path(URL));
-        }
+        let url = page_url(asked)?;
         Ok(Self { asked, person, url })
     }
 

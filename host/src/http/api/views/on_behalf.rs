@@ -9,9 +9,10 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 
 use super::super::problem::{self, Problem};
-use super::super::signature::ON_BEHALF;
+use super::super::signature::{self, ON_BEHALF};
 use super::Asked;
 use crate::accounts::{AccountId, Reach, Scope};
+use crate::call::now;
 use crate::caller::{Actor, Caller};
 use crate::service_key::VIEWS as SCOPE;
 use crate::view::words::LANGUAGES;
@@ -71,6 +72,10 @@ impl OnBehalf {
         }
         if !(16..=128).contains(&said.session.len()) || !said.session.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(wrong("session must have 16 to 128 visible characters.".to_owned()));
+        }
+        let now = now().div_euclid(1_000);
+        if said.verified_at.is_some_and(|at| !(0..=now + signature::WINDOW).contains(&at)) {
+            return Err(wrong("verified_at must be Unix seconds that are past, or null.".to_owned()));
         }
         Self::within(asked, said)
     }
