@@ -302,6 +302,14 @@ impl Request {
         if !mails.is_empty() {
             groups.push(Group { label: words.get("nav-mail"), items: &mails });
         }
+        let keys = [Item {
+            link: Link { label: words.get("nav-keys"), url: mail::KEYS },
+            current: self.path == mail::KEYS,
+            badge: None,
+        }];
+        if runs && self.site.host.may_tend_keys(&caller) {
+            groups.push(Group { label: words.get("nav-security"), items: &keys });
+        }
         let token = self.visitor.token();
         let hidden = [("token", token.as_str())];
         let user = User {

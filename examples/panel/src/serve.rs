@@ -40,6 +40,7 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/mail/settings", both(mail::settings, mail::post_settings))
         .route("/webhooks", both(mail::webhooks, mail::post_webhooks))
         .route("/webhooks/{id}", both(mail::delivery, mail::post_webhooks))
+        .route("/keys", both(mail::keys, mail::post_keys))
         .route("/step-up", both(step_up::show, step_up::post))
         .route("/theme", posting(home::theme))
         .route("/account", both(account::show, account::post))

@@ -556,7 +556,9 @@ async fn who_manages_others_sees_the_outbox_and_who_runs_the_panel_the_rest_of_t
     ] {
         let session = panel.signed_in(panel.person(kind, kind.name(), None));
         let (_, account) = panel.get(&session, "/account").await;
-        for (path, status) in [("/mail/outbox", outbox), ("/mail/settings", settings), ("/webhooks", settings)] {
+        for (path, status) in
+            [("/mail/outbox", outbox), ("/mail/settings", settings), ("/webhooks", settings), ("/keys", settings)]
+        {
             assert_eq!(panel.get(&session, path).await.0, status, "{kind:?} {path}");
             let linked = account.contains(&format!("href=\"{path}\""));
             assert_eq!(linked, status == StatusCode::OK, "{kind:?} {path} in the navigation");

@@ -1,14 +1,15 @@
-//! The operator's own pages, which any panel mounts: the outbox, one mail of it, the inbox of a trial, email settings, and
-//! webhooks.
+//! The operator's own pages, which any panel mounts: the outbox, one mail of it, the inbox of a trial, email settings,
+//! webhooks, and service keys.
 //!
 //! They are the host's and no plugin's: their forms are sealed under a name that no plugin can have, and
 //! [`Host::operator_submit`] runs them. Who may see these pages at all is the embedder's affair; what somebody sees on them
-//! is only what concerns accounts that he reaches. How mail is set up and what goes to webhooks concerns all of them, so those
-//! pages ask for themselves: [`Host::may_set_mail`], [`Host::may_tend_webhooks`]. To look at a page changes nothing.
+//! is only what concerns accounts that he reaches. How mail is set up, what goes to webhooks, and what machines may concerns all of them,
+//! so those pages ask for themselves: [`Host::may_set_mail`], [`Host::may_tend_webhooks`], [`Host::may_tend_keys`]. To look at a page changes nothing.
 
 mod eml;
 mod inbox;
 mod jobs;
+mod keys;
 mod one_delivery;
 mod one_mail;
 mod outbox;
@@ -33,6 +34,7 @@ use crate::view::{Delivery, Page, Place, look};
 use crate::work::Workers;
 
 pub use inbox::Document;
+pub use keys::AskedKeys;
 pub use outbox::{Listed, Shown};
 pub use webhooks::ListedDeliveries;
 
@@ -57,6 +59,8 @@ pub enum OperatorPage {
     Webhooks(ListedDeliveries),
     /// One delivery, by its id: the last part of its address, under that of the webhooks.
     Delivery(DeliveryId),
+    /// Service keys: what each may, to make one, to give one another token, to end one; for whom [`Host::may_tend_keys`] allows.
+    Keys(AskedKeys),
 }
 
 impl OperatorPage {
@@ -79,6 +83,9 @@ pub struct OperatorSurface<'a> {
     /// The address of the webhooks, without a query. Their page adds `show`, `to` and `before`: see
     /// [`ListedDeliveries::asked`].
     pub webhooks: &'a str,
+    /// The address of the service keys, without a query. Their page adds `new`, `rotate` and `revoke`: see
+    /// [`AskedKeys::asked`].
+    pub keys: &'a str,
     /// The command that starts what sends mail and webhooks, to be said where it has stopped; empty: none is said.
     pub start: &'a str,
 }
@@ -169,6 +176,7 @@ impl Host {
             OperatorPage::EmailSettings => settings::page(self, caller, &surface.surface),
             OperatorPage::Webhooks(listed) => webhooks::page(self, caller, listed, surface),
             OperatorPage::Delivery(id) => one_delivery::page(self, caller, id, surface),
+            OperatorPage::Keys(asked) => keys::page(self, caller, asked, surface),
         }
     }
 
@@ -231,8 +239,12 @@ impl Host {
             Ok(_) | Err(FormError::Stale(_)) => return Err(FormError::Foreign.into()),
             Err(error) => return Err(error.into()),
         };
-        if submission.action == settings::ACTION {
-            return settings::submitted(self, caller, &submission, body, surface);
+        match submission.action.as_str() {
+            settings::ACTION => return settings::submitted(self, caller, &submission, body, surface),
+            keys::MAKE | keys::ROTATE | keys::REVOKE => {
+                return keys::submitted(self, caller, &submission, body, surface);
+            }
+            _ => {}
         }
         let deed = Deed::of(&submission).ok_or(FormError::Malformed("no such action"))?;
         let words = Words::of(&caller.locale);

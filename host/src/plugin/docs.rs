@@ -87,6 +87,16 @@ impl Said {
     }
 }
 
+impl FunctionDocs {
+    /// What it does in one sentence, without its end.
+    #[must_use]
+    pub fn first_sentence(&self) -> Option<&str> {
+        let first = self.docs.split_once(". ").map_or(self.docs.as_str(), |(first, _)| first);
+        let first = first.lines().next()?.trim().trim_end_matches('.');
+        (!first.is_empty()).then_some(first)
+    }
+}
+
 impl Docs {
     /// Whether there are none.
     #[must_use]

@@ -16,6 +16,7 @@ use crate::host::Host;
 use crate::network::Network;
 use crate::operator::OWN;
 use crate::plugin::manifest::Role;
+use crate::seal;
 use crate::storage::{AuditEntry, StorageError};
 use secret::Secret;
 
@@ -29,7 +30,7 @@ pub const MAILS: &str = "mails";
 /// them, as far as it reaches.
 pub const VIEWS: &str = "views";
 /// What the host itself offers to machines.
-const OF_HOST: [&str; 3] = [ACCOUNTS, MAILS, VIEWS];
+pub(crate) const OF_HOST: [&str; 3] = [ACCOUNTS, MAILS, VIEWS];
 /// Last use is written down after so long at most, in milliseconds: once a minute.
 const USE_NOTED: i64 = 60_000;
 const MAX_NAME: usize = 40;
@@ -192,6 +193,13 @@ impl ServiceKey {
 }
 
 impl Host {
+    /// Whether a caller may see service keys, make and end them: who reaches everybody in each realm, and whoever stands at
+    /// the console. A key may do what he may.
+    #[must_use]
+    pub fn may_tend_keys(&self, caller: &Caller) -> bool {
+        self.reaches_everybody(caller)
+    }
+
     /// The hooks that service keys can be allowed, `interface/function`: those whose manifest names machines.
     #[must_use]
     pub fn scopes(&self) -> BTreeSet<String> {
@@ -225,28 +233,8 @@ impl Host {
     /// # Errors
     /// [`KeyProblem`].
     pub fn add_service_key(&self, caller: &Caller, new: NewKey) -> Result<(ServiceKey, Zeroizing<String>), KeyProblem> {
-        let well_named = (1..=MAX_NAME).contains(&new.name.len())
-            && new.name.starts_with(|c: char| c.is_ascii_lowercase())
-            && new.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if !well_named {
-            return Err(KeyProblem::Name(new.name));
-        }
-        let known = self.scopes();
-        let deeds = || new.scopes.iter().filter(|scope| *scope != WITHOUT_STEP_UP);
-        if let Some(scope) = deeds().find(|scope| !known.contains(*scope) && !OF_HOST.contains(&scope.as_str())) {
-            let known = known.iter().map(String::as_str).chain(OF_HOST).chain([WITHOUT_STEP_UP]);
-            return Err(KeyProblem::Scope { scope: scope.clone(), known: known.collect::<Vec<_>>().join(", ") });
-        }
-        if deeds().next().is_none() || new.realms.is_empty() {
-            return Err(KeyProblem::Empty);
-        }
-        if new.scopes.contains(VIEWS) && new.managed_by.is_some() {
-            return Err(KeyProblem::Manager);
-        }
+        self.can_be(&new)?;
         let now = now();
-        if new.expires.is_some_and(|end| end <= now) {
-            return Err(KeyProblem::Over);
-        }
         let id = secret::new_id();
         let token = secret::new_token(&id);
         let key = ServiceKey {
@@ -266,6 +254,35 @@ impl Host {
             return Err(KeyProblem::Taken(key.name));
         }
         Ok((key, token))
+    }
+
+    /// What is wrong with a key that is to be, as far as that is known before it is made.
+    pub(crate) fn can_be(&self, new: &NewKey) -> Result<(), KeyProblem> {
+        let well_named = (1..=MAX_NAME).contains(&new.name.len())
+            && new.name.starts_with(|c: char| c.is_ascii_lowercase())
+            && new.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if !well_named {
+            return Err(KeyProblem::Name(new.name.clone()));
+        }
+        let known = self.scopes();
+        let deeds = || new.scopes.iter().filter(|scope| *scope != WITHOUT_STEP_UP);
+        if let Some(scope) = deeds().find(|scope| !known.contains(*scope) && !OF_HOST.contains(&scope.as_str())) {
+            let known = known.iter().map(String::as_str).chain(OF_HOST).chain([WITHOUT_STEP_UP]);
+            return Err(KeyProblem::Scope { scope: scope.clone(), known: known.collect::<Vec<_>>().join(", ") });
+        }
+        if deeds().next().is_none() || new.realms.is_empty() {
+            return Err(KeyProblem::Empty);
+        }
+        if new.scopes.contains(VIEWS) && new.managed_by.is_some() {
+            return Err(KeyProblem::Manager);
+        }
+        if new.expires.is_some_and(|end| end <= now()) {
+            return Err(KeyProblem::Over);
+        }
+        match self.service_keys()?.iter().any(|key| key.name == new.name) {
+            true => Err(KeyProblem::Taken(new.name.clone())),
+            false => Ok(()),
+        }
     }
 
     /// Ends a key at once. Answers whether that was still to be done.
@@ -293,7 +310,21 @@ impl Host {
         name: &str,
         old_works_for: i64,
     ) -> Result<Zeroizing<String>, KeyProblem> {
+        self.rotate_as_seen(caller, name, old_works_for, None)
+    }
+
+    /// The same; where it was seen, only if it is still as it was then.
+    pub(crate) fn rotate_as_seen(
+        &self,
+        caller: &Caller,
+        name: &str,
+        old_works_for: i64,
+        seen: Option<&str>,
+    ) -> Result<Zeroizing<String>, KeyProblem> {
         let (before, mut key) = self.named(name)?;
+        if seen.is_some_and(|seen| seen != self.seen(&key)) {
+            return Err(KeyProblem::Raced(name.to_owned()));
+        }
         let now = now();
         if !key.works(now) {
             return Err(KeyProblem::Ended(name.to_owned()));
@@ -306,6 +337,11 @@ impl Host {
         }
         key.secrets.insert(0, Secret::of(&token, &self.0.keys));
         self.change("keys-rotate", caller, &before, &key, now).map(|()| token)
+    }
+
+    /// What stands for a key as it is now, but for its last use.
+    pub(crate) fn seen(&self, key: &ServiceKey) -> String {
+        seal::hex(&self.0.keys.mac("service key seen", &[&key.stored().content]))
     }
 
     fn named(&self, name: &str) -> Result<(StoredKey, ServiceKey), KeyProblem> {

@@ -1,11 +1,11 @@
 //! The host's own pages about what goes out, under the panel's navigation: the outbox and one mail, for who manages others, of
-//! whom the host shows him those that he reaches; the inbox of a trial, for those who run the panel; email settings and
-//! webhooks, for its owner.
+//! whom the host shows him those that he reaches; the inbox of a trial, for those who run the panel; email settings,
+//! webhooks and service keys, for its owner.
 
 use axum::body::Body;
 use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::response::Response;
-use keyturn_host::operator::{Document, Listed, ListedDeliveries, OperatorPage, OperatorSurface};
+use keyturn_host::operator::{AskedKeys, Document, Listed, ListedDeliveries, OperatorPage, OperatorSurface};
 use keyturn_host::view::{Corrections, Page};
 
 use crate::answer::Failed;
@@ -22,6 +22,8 @@ pub const SETTINGS: &str = "/mail/settings";
 
 /// Address of the webhooks.
 pub const WEBHOOKS: &str = "/webhooks";
+/// Address of the service keys.
+pub const KEYS: &str = "/keys";
 
 /// Whether somebody runs this panel.
 pub fn runs(person: &Person) -> bool {
@@ -124,8 +126,14 @@ fn show(request: &mut Request, page: &OperatorPage, corrections: Option<&Correct
     let submit_url = request.address(&[]);
     let drawn: Page = {
         let surface = request.surface(&submit_url, corrections);
-        let surface =
-            OperatorSurface { surface, outbox: OUTBOX, inbox: INBOX, webhooks: WEBHOOKS, start: &request.site.start };
+        let surface = OperatorSurface {
+            surface,
+            outbox: OUTBOX,
+            inbox: INBOX,
+            webhooks: WEBHOOKS,
+            keys: KEYS,
+            start: &request.site.start,
+        };
         request.site.host.operator_page(&caller, page, &surface)?
     };
     let mut response = forms::plugin_page(request, &drawn, None);
@@ -151,4 +159,27 @@ pub fn post_settings(request: &mut Request) -> Result<Response, Failed> {
 
 fn draw_settings(request: &mut Request, corrections: Option<&Corrections>) -> Result<Response, Failed> {
     show(request, &OperatorPage::EmailSettings, corrections)
+}
+
+fn tends_keys(request: &Request) -> Result<(), Failed> {
+    staff(request)?;
+    if request.site.host.may_tend_keys(&request.visitor.caller()) { Ok(()) } else { Err(Failed::Forbidden) }
+}
+
+/// GET: service keys.
+pub fn keys(request: &mut Request) -> Result<Response, Failed> {
+    tends_keys(request)?;
+    let carried = forms::carried(request)?;
+    draw_keys(request, carried.as_ref())
+}
+
+/// POST.
+pub fn post_keys(request: &mut Request) -> Result<Response, Failed> {
+    tends_keys(request)?;
+    run(request, draw_keys)
+}
+
+fn draw_keys(request: &mut Request, corrections: Option<&Corrections>) -> Result<Response, Failed> {
+    let asked = AskedKeys::asked(request.query.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    show(request, &OperatorPage::Keys(asked), corrections)
 }

@@ -7,7 +7,7 @@ use crate::mail::config::{Way, is_host};
 use crate::mail::setup::{Chosen, ChosenServer, Setup};
 use crate::mail::transport::smtp::{Encryption, names_this_machine};
 use crate::origin::may_bear_secrets;
-use crate::view::form::{FieldError, Input, Submission};
+use crate::view::form::{FieldError, Submission};
 use crate::view::words::Words;
 
 /// What somebody wants.
@@ -16,12 +16,6 @@ pub(super) struct Wanted {
     pub(super) password: NewPassword,
     /// Where a test mail goes; empty where none is asked for.
     pub(super) to: String,
-}
-
-impl Submission {
-    fn ticked(&self, name: &str) -> bool {
-        self.inputs.iter().any(|(key, input)| key == name && matches!(input, Input::Tick(true)))
-    }
 }
 
 struct Reading<'a> {

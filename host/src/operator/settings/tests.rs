@@ -101,7 +101,14 @@ impl Stage {
 
     fn page_with(&self, caller: &Caller, corrections: Option<&Corrections>) -> String {
         let surface = Surface { submit_url: "/settings", join: None, links: &Routes, corrections };
-        let surface = OperatorSurface { surface, outbox: "/outbox", inbox: "/inbox", webhooks: "/webhooks", start: "" };
+        let surface = OperatorSurface {
+            surface,
+            outbox: "/outbox",
+            inbox: "/inbox",
+            webhooks: "/webhooks",
+            keys: "/keys",
+            start: "",
+        };
         self.host.operator_page(caller, &OperatorPage::EmailSettings, &surface).expect("drawn").html.to_string()
     }
 
@@ -253,7 +260,7 @@ fn only_who_reaches_everybody_sees_and_sets_how_mail_goes() {
     let nobody = Caller::new(Actor::Anonymous, Reach::none());
     let key = Caller::new(Actor::ServiceKey("whmcs".to_owned()), owner().reach);
     let reseller = signed_in("customer:7", Scope::Own, Scope::None);
-    let surface = || OperatorSurface { surface: surface(), outbox: "", inbox: "", webhooks: "", start: "" };
+    let surface = || OperatorSurface { surface: surface(), outbox: "", inbox: "", webhooks: "", keys: "", start: "" };
     for other in [&administrator(), &reseller, &nobody, &key] {
         let drawn = stage.host.operator_page(other, &OperatorPage::EmailSettings, &surface());
         assert!(matches!(drawn, Err(CallError::Denied { .. })), "{:?}", other.actor);
@@ -597,7 +604,7 @@ fn where_a_program_says_how_mail_goes_the_page_shows_it_and_sets_nothing() {
         let storage = Arc::clone(&stage.host.0.storage);
         HostBuilder::new(storage, Arc::new(Keys::random())).build().expect("a host")
     };
-    let surface = OperatorSurface { surface: surface(), outbox: "", inbox: "", webhooks: "", start: "" };
+    let surface = OperatorSurface { surface: surface(), outbox: "", inbox: "", webhooks: "", keys: "", start: "" };
     let page = host.operator_page(&owner(), &OperatorPage::EmailSettings, &surface).expect("drawn").html.to_string();
     assert!(page.contains("nothing can be set here") && !page.contains("<form"), "{page}");
     assert!(host.set_mail(&owner(), Chosen::default(), &NewPassword::Keep).is_err());

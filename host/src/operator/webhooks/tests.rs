@@ -130,7 +130,14 @@ impl Stage {
 
 fn surface() -> OperatorSurface<'static> {
     let surface = Surface { submit_url: "/webhooks?show=failed", join: None, links: &Routes, corrections: None };
-    OperatorSurface { surface, outbox: "/outbox", inbox: "/inbox", webhooks: "/webhooks", start: "panel work" }
+    OperatorSurface {
+        surface,
+        outbox: "/outbox",
+        inbox: "/inbox",
+        webhooks: "/webhooks",
+        keys: "/keys",
+        start: "panel work",
+    }
 }
 
 fn signed_in(account: &str, scope: Scope) -> Caller {

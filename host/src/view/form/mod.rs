@@ -138,6 +138,12 @@ impl Submission {
         })
     }
 
+    /// Whether a tick is set.
+    #[must_use]
+    pub fn ticked(&self, name: &str) -> bool {
+        self.inputs.iter().any(|(key, input)| key == name && matches!(input, Input::Tick(true)))
+    }
+
     /// The password of an input; none if it is not there or empty.
     #[must_use]
     pub fn password(&self, name: &str) -> Option<&Zeroizing<String>> {

@@ -136,18 +136,13 @@ fn operation(plugin: &Plugin, hook: &Hook, schemas: &mut Schemas<'_>) -> Value {
     json!({
         "operationId": format!("{}_{}", snake(&hook.interface), snake(&hook.operation.name)),
         "tags": [hook.interface],
-        "summary": first_sentence(&words.docs).unwrap_or(&scope),
+        "summary": words.first_sentence().unwrap_or(&scope),
         "description": about.trim(),
         "security": [{ "key": [scope] }],
         "parameters": [{ "$ref": "#/components/parameters/IdempotencyKey" }],
         "requestBody": { "required": required, "content": { "application/json": { "schema": arguments } } },
         "responses": responses,
     })
-}
-
-pub(super) fn first_sentence(text: &str) -> Option<&str> {
-    let first = text.split_once(". ").map_or(text, |(first, _)| first).lines().next()?.trim().trim_end_matches('.');
-    (!first.is_empty()).then_some(first)
 }
 
 fn idempotency_key() -> Value {
