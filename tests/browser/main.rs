@@ -89,6 +89,20 @@ fn a_webhook_that_is_gone_is_seen_enabled_and_its_event_sent_again() {
 }
 
 #[test]
+fn a_key_is_made_calls_a_hook_and_is_revoked_and_its_token_is_shown_once() {
+    let panel = Panel::start(&Differs { logs: true, ..Differs::default() });
+    let facts = json!({
+        "base": panel.base, "password": PASSWORD, "python": python(), "database": panel.file("panel.db"),
+    });
+    walk("keys.mjs", &facts);
+    let log = std::fs::read(panel.file("log")).expect("a log");
+    let log = String::from_utf8_lossy(&log);
+    assert!(log.contains("TRACE") || log.contains("DEBUG"), "{log}");
+    let secret = |word: &str| word.len() == 52 && word.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'));
+    assert!(!log.split(|c: char| !c.is_ascii_alphanumeric()).any(secret), "a token is in the log");
+}
+
+#[test]
 fn an_empty_database_gets_its_first_owner_at_the_console_and_no_second_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let config = demo_folder(folder.path(), "http://127.0.0.1:1");
