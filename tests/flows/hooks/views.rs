@@ -299,12 +299,14 @@ fn who_proved_himself_long_ago_is_asked_again_and_his_form_is_kept_for_him_alone
 
 #[test]
 fn who_runs_a_panel_in_another_language_tends_keys_in_it() {
-    let (panel, token) = panel();
+    let panel = Panel::new();
+    let token = panel.key("panel", "views", &["--accounts", "reseller,staff"]);
     let server = panel.serve();
     let page = "/v1/views/page?kt-url=%2Fkeyturn.php%3Fkt-page%3Dkeys&kt-plugin=host&kt-page=keys";
     let submit = "/v1/views/submit?kt-url=%2Fkeyturn.php%3Fkt-page%3Dkeys";
-    let owner = || with(admin(), "operator", json!(true));
-    let own = with(owner(), "reach", json!({"customer": "own"}));
+    let everybody = || json!({"customer": "all", "reseller": "all", "staff": "all"});
+    let owner = || with(with(admin(), "operator", json!(true)), "reach", everybody());
+    let own = with(owner(), "reach", json!({"customer": "all", "reseller": "all", "staff": "own"}));
     Asks::new(&token, admin(), page).send(&server).problem(403, "forbidden");
     Asks::new(&token, own.clone(), page).send(&server).problem(404, "not-found");
     let list = Asks::new(&token, owner(), page).send(&server).done();

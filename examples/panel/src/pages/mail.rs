@@ -1,5 +1,5 @@
-//! The host's own pages about what goes out, under the panel's navigation: the outbox and one mail, for who manages others, of
-//! whom the host shows him those that he reaches; the inbox of a trial, for those who run the panel; email settings,
+//! The host's own pages, under the panel's navigation: the outbox and one mail, for who manages others, of whom
+//! the host shows him those that he reaches; the inbox of a trial, for those who run the panel; email settings,
 //! webhooks and service keys, for its owner.
 
 use axum::body::Body;

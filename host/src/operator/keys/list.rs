@@ -1,6 +1,6 @@
 //! All keys there are and were, the newest first.
 
-use super::{AskedKeys, Badge, Html, Intent, Link, Markup, Offered, Page, Painter, ServiceKey, Tone, Value};
+use super::{AskedKeys, Badge, Html, Intent, Link, Markup, Offered, Page, Painter, ServiceKey, Tone};
 use super::{parts, values, whole};
 use crate::view::html::table::Grid;
 use crate::view::nodes::ColumnKind;
@@ -13,12 +13,11 @@ pub(super) fn draw(keys: &[ServiceKey], offered: &Offered, url: &str, painter: &
     let columns = [
         (words.get("keys-name"), ColumnKind::Text, false),
         (words.get("keys-may"), ColumnKind::Text, false),
-        (words.get("keys-used"), ColumnKind::Text, false),
         (words.get("outbox-column-state"), ColumnKind::State, false),
     ];
     let mut rows = Vec::new();
     for key in keys.iter().rev() {
-        let cells = vec![name(key, painter), may(key, offered, painter), used(key, painter), state(key, painter)];
+        let cells = vec![name(key, painter), may(key, offered, painter), state(key, painter)];
         let mut actions = Html::new();
         if key.works(painter.frame.now) {
             let rotate = AskedKeys::Rotate(key.name.clone()).url(url);
@@ -33,7 +32,7 @@ pub(super) fn draw(keys: &[ServiceKey], offered: &Offered, url: &str, painter: &
     empty.class("div", "kt-empty").element("p", &[("class", Some("kt-notice-title"))], words.get("keys-none"));
     empty.element("p", &[("class", Some("kt-text"))], words.get("keys-none-hint")).close("div");
     let grid = Grid { caption: words.get("keys"), columns: &columns, rows: &rows, empty: &empty.done() }.draw(words);
-    painter.html.markup(&grid);
+    painter.html.class("div", "kt-sections").markup(&grid).close("div");
     let new = AskedKeys::New.url(url);
     let make = parts::button_link(Link { label: words.get("keys-make"), url: &new }, Intent::Primary);
     whole(painter, words.get("keys"), None, &make)
@@ -73,26 +72,23 @@ fn may(key: &ServiceKey, offered: &Offered, painter: &Painter<'_>) -> Markup {
 }
 
 /// When and from where it was used last.
-pub(super) fn used(key: &ServiceKey, painter: &mut Painter<'_>) -> Markup {
-    let words = painter.words;
-    let before = painter.html.done();
+pub(super) fn used(key: &ServiceKey, painter: &Painter<'_>) -> Markup {
+    let (words, frame) = (painter.words, painter.frame);
+    let mut html = Html::new();
     match &key.last_used {
         Some((at, from)) => {
-            painter.sentence(&[Value::Time(*at)]);
+            let time = words.time(*at, frame.now, &frame.zone);
+            html.text(&words.fill("keys-used", &[("time", &time)]));
             if let Some(from) = from {
-                let from = words.fill("keys-from", &[("addresses", from)]);
-                painter.html.text(" ").element("span", &[("class", Some("kt-hint"))], &from);
+                html.text(" ").text(&words.fill("keys-from", &[("addresses", from)]));
             }
         }
-        None if key.works(painter.frame.now) && painter.frame.now.saturating_sub(key.made) >= UNUSED => {
-            let text = words.get("keys-never-used").to_owned();
-            values::badge(&mut painter.html, &Badge { tone: Tone::Warning, text });
+        None if key.works(frame.now) && frame.now.saturating_sub(key.made) >= UNUSED => {
+            values::badge(&mut html, &Badge { tone: Tone::Warning, text: words.get("keys-never-used").to_owned() });
         }
-        None => drop(painter.html.text(words.get("keys-unused"))),
+        None => drop(html.text(words.get("keys-unused"))),
     }
-    let used = painter.html.done();
-    painter.html.markup(&before);
-    used
+    html.done()
 }
 
 pub(super) fn badge(key: &ServiceKey, painter: &Painter<'_>) -> Badge {
@@ -108,6 +104,7 @@ fn state(key: &ServiceKey, painter: &Painter<'_>) -> Markup {
     let (words, frame) = (painter.words, painter.frame);
     let mut html = Html::new();
     values::badge(&mut html, &badge(key, painter));
+    html.class("p", "kt-hint").markup(&used(key, painter)).close("p");
     let since = match (key.revoked, key.expires) {
         (Some(at), _) => Some(("keys-since", at)),
         (None, Some(at)) if key.works(frame.now) => Some(("keys-until", at)),

@@ -107,7 +107,13 @@ impl Offered {
         let mut html = Html::new();
         html.class("ul", "kt-points");
         for scope in &key.scopes {
-            html.open("li", &[]).element("bdi", &[], self.said(scope)).close("li");
+            let said = self.said(scope);
+            html.open("li", &[]).element("bdi", &[], said);
+            // As it is named in the documents and the audit.
+            if scope.contains('/') && said != scope {
+                html.text(" ").element("code", &[("dir", Some("ltr"))], scope);
+            }
+            html.close("li");
         }
         html.close("ul").done()
     }
@@ -186,7 +192,7 @@ impl Question<'_> {
             let used = list::used(key, painter);
             painter.html.element("p", &[("class", Some("kt-text"))], words.get("keys-revoke-at-once"));
             painter.html.markup(&self.offered.points(key));
-            painter.html.class("p", "kt-text").text(words.get("keys-used")).text(": ").markup(&used).close("p");
+            painter.html.class("p", "kt-text").markup(&used).close("p");
             painter.html.element("p", &[("class", Some("kt-text"))], words.get("keys-revoke-for-good"));
         } else {
             let time = words.duration(OLD_WORKS_FOR.unsigned_abs() / 1_000);

@@ -176,7 +176,7 @@ fn the_list_says_what_each_key_may_for_whom_from_where_and_how_it_stands() {
         "from anywhere",
         ">Works</span>",
         "until ",
-        "Not yet",
+        "Not used yet",
         "href=\"/keys?of=us&amp;revoke=billing\"",
         "href=\"/keys?of=us&amp;rotate=panel\"",
         "href=\"/keys?of=us&amp;new=1\"",
@@ -188,7 +188,7 @@ fn the_list_says_what_each_key_may_for_whom_from_where_and_how_it_stands() {
     assert!((end - call::now() - 30 * DAY).abs() < HOUR, "{end}");
     stage.host.note_use(&of_billing, Some("192.0.2.9".parse().expect("address")));
     let html = stage.page(&[]);
-    assert!(html.contains("from 192.0.2.9") && html.matches("Not yet").count() == 1, "{html}");
+    assert!(html.contains("from 192.0.2.9") && html.matches("Not used yet").count() == 1, "{html}");
 }
 
 #[test]
