@@ -130,7 +130,6 @@ pub(super) fn page(
     }
     let offered = Offered::by(host, Words::of(&caller.locale));
     let keys = || host.service_keys().map_err(CallError::of_storage);
-    let named = |name: &String| keys()?.into_iter().find(|key| key.name == *name).ok_or_else(not_found);
     let framed = |draw: &dyn Fn(&mut Painter<'_>) -> Page| {
         host.framed_own(caller, place("keys"), &surface.surface, |frame| draw(&mut Painter::new(frame, 2)))
     };
@@ -143,13 +142,9 @@ pub(super) fn page(
             let realms = host.0.storage.realms();
             framed(&|painter| make::draw(&offered, &realms, surface.keys, painter))
         }
-        AskedKeys::Rotate(name) => {
-            let (key, deed) = (named(name)?, ROTATE);
-            let question = Question { deed, seen: host.seen(&key), key, offered: &offered, back: surface.keys };
-            framed(&|painter| question.draw(painter))
-        }
-        AskedKeys::Revoke(name) => {
-            let (key, deed) = (named(name)?, REVOKE);
+        AskedKeys::Rotate(name) | AskedKeys::Revoke(name) => {
+            let deed = if matches!(asked, AskedKeys::Rotate(_)) { ROTATE } else { REVOKE };
+            let key = keys()?.into_iter().find(|key| key.name == *name).ok_or_else(not_found)?;
             let question = Question { deed, seen: host.seen(&key), key, offered: &offered, back: surface.keys };
             framed(&|painter| question.draw(painter))
         }
