@@ -4,6 +4,7 @@
 mod command;
 mod jobs;
 mod mail;
+mod mapping;
 mod outbox;
 mod php;
 

@@ -11,8 +11,8 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use check::{Finding, Severity};
-pub use mapping::{Accepts, As, Mapping, MappingError, Only, Scalar, Sessions, State, Touch};
+pub use check::{Finding, Severity, Tally};
+pub use mapping::{Accepts, As, Mapping, MappingError, Only, Rows, Scalar, State, Touch};
 
 use super::fold::{self, fold};
 use super::{Account, AccountId, Matched, Provider, Why};
@@ -175,7 +175,7 @@ impl Realm {
             let text = format!(
                 "SELECT {id}, {}, {}, {login}, {}, {}, {}, {hash} FROM {table} WHERE {id} = ?1{rest} LIMIT 2",
                 or_null(mapping.manager.as_ref()),
-                or_null(mapping.name.as_ref()),
+                joined(&mapping.name, column),
                 or_null(mapping.email.as_ref()),
                 or_null(mapping.locale.as_ref()),
                 or_null(mapping.state.as_ref().map(|state| &state.column)),
@@ -359,7 +359,35 @@ fn rest(mapping: &Mapping, own: usize) -> (String, Vec<Value>) {
     if let Some(deleted) = &mapping.deleted {
         text += &format!(" AND {} IS NULL", column(deleted));
     }
+    for (rows, exists) in [(&mapping.among, "EXISTS"), (&mapping.except, "NOT EXISTS")] {
+        let Some(rows) = rows else { continue };
+        text += &format!(
+            " AND {exists} (SELECT 1 FROM {} AS {OTHER} WHERE {OTHER}.{} = {}",
+            quoted(&rows.table),
+            quoted(&rows.account),
+            column(&mapping.id)
+        );
+        if let Some(only) = &rows.only {
+            text += &one_of(&format!("{OTHER}.{}", quoted(&only.column)), &only.is, own, &mut fixed);
+        }
+        text += ")";
+    }
     (text, fixed)
+}
+
+/// What `among` and `except` call their table: it may be the accounts' own.
+const OTHER: &str = "keyturn_other";
+
+/// The texts of these columns, one after another; those that say nothing leave no gap.
+fn joined(columns: &[String], column: impl Fn(&str) -> String) -> String {
+    match columns {
+        [] => "NULL".to_owned(),
+        [one] => column(one),
+        several => {
+            let said: Vec<String> = several.iter().map(|name| format!("nullif(trim({}), '')", column(name))).collect();
+            format!("concat_ws(' ', {})", said.join(", "))
+        }
+    }
 }
 
 /// ` AND column IN (?n, …)`; its values go to `fixed`, which follow `own` others.

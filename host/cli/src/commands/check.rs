@@ -1,4 +1,6 @@
-//! `keyturn check`: what was found, what is wrong, how to mend it.
+//! `keyturn check`: what was found, what is wrong, how to mend it, and what follows.
+
+mod follows;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -27,6 +29,8 @@ struct Report<'a> {
     findings: Vec<Value>,
     /// How mail is set up.
     settings: Vec<Value>,
+    /// What each realm's people find.
+    realms: Vec<Value>,
     wrong: usize,
 }
 
@@ -48,11 +52,12 @@ impl Report<'_> {
 
 pub fn run(path: &Path, output: &Output) -> anyhow::Result<ExitCode> {
     let config = configuration(path)?;
-    let mut report = Report { output, findings: Vec::new(), settings: Vec::new(), wrong: 0 };
+    let mut report = Report { output, findings: Vec::new(), settings: Vec::new(), realms: Vec::new(), wrong: 0 };
     report.say(Tone::Good, &format!("configuration {}", path.display()), None);
     look(&config, &mut report);
     if output.json {
-        output.document(&json!({ "wrong": report.wrong, "findings": report.findings, "mail": report.settings }));
+        let Report { wrong, findings, settings, realms, .. } = report;
+        output.document(&json!({ "wrong": wrong, "findings": findings, "mail": settings, "realms": realms }));
     } else {
         output.line(&match report.wrong {
             0 => "\nNothing is wrong.".to_owned(),
@@ -74,8 +79,11 @@ fn look(config: &Config, report: &mut Report<'_>) {
         Err(cause) => return report.say(Tone::Wrong, &cause.to_string(), None),
         Ok((storage, _)) => {
             report.say(Tone::Good, &format!("database {}", database.display()), None);
-            let findings = storage.read(|sql| Ok(provider.check(sql)));
-            for finding in findings.unwrap_or_default() {
+            let findings = match storage.read(|sql| Ok(provider.check(sql))) {
+                Ok(findings) => findings,
+                Err(cause) => return report.say(Tone::Wrong, &format!("database: {cause}"), None),
+            };
+            for finding in findings {
                 let tone = match finding.severity {
                     Severity::Good => Tone::Good,
                     Severity::Note => Tone::Note,
@@ -85,15 +93,21 @@ fn look(config: &Config, report: &mut Report<'_>) {
             }
         }
     }
-    outgoing_mail(config, report);
+    let mail = outgoing_mail(config, report);
     webhooks(config, report);
-    plugins(config, report);
+    if let Some(host) = plugins(config, report) {
+        follows::realms(config, &host, &provider, mail, report);
+        follows::pages(config, &host, report);
+    }
 }
 
-/// As far as it goes without sending anything.
-fn outgoing_mail(config: &Config, report: &mut Report<'_>) {
+/// As far as it goes without sending anything. Whether mail can go.
+fn outgoing_mail(config: &Config, report: &mut Report<'_>) -> bool {
     let setup = match config.mail_setup() {
-        Err(cause) => return report.say(Tone::Wrong, &cause.to_string(), None),
+        Err(cause) => {
+            report.say(Tone::Wrong, &cause.to_string(), None);
+            return false;
+        }
         Ok(setup) => setup,
     };
     let values = values(&setup);
@@ -105,20 +119,23 @@ fn outgoing_mail(config: &Config, report: &mut Report<'_>) {
     let transport = match setup.transport(None) {
         Err((setting, problem)) => {
             let mend = format!("{setting}   ({})", mail::place(&setup, &[setting]));
-            return report.say(Tone::Wrong, &format!("mail: {setting} {problem}{values}"), Some(&mend));
+            report.say(Tone::Wrong, &format!("mail: {setting} {problem}{values}"), Some(&mend));
+            return false;
         }
         Ok(None) => {
-            return report.say(
+            report.say(
                 Tone::Note,
                 &format!("mail is off: nothing can be sent to anybody{values}"),
                 Some("set mail.transport and mail.from, or set it up on the panel's page Email settings"),
             );
+            return false;
         }
         Ok(Some(transport)) => transport,
     };
     let attempt = transport.probe();
     let Some(last) = attempt.steps.last() else {
-        return report.say(Tone::Good, &format!("mail {}{values}", transport.name()), None);
+        report.say(Tone::Good, &format!("mail {}{values}", transport.name()), None);
+        return true;
     };
     if attempt.verdict == Verdict::Accepted {
         report.say(Tone::Good, &format!("mail {}: {}{values}", transport.name(), last.said), None);
@@ -127,6 +144,7 @@ fn outgoing_mail(config: &Config, report: &mut Report<'_>) {
         let text = format!("mail {name}: {far}\nsaid: {}{values}", last.said);
         report.say(Tone::Wrong, &text, Some(&mail::settings(&setup, last.kind)));
     }
+    attempt.verdict == Verdict::Accepted
 }
 
 /// Each by itself: one that is wrong hides no other.
@@ -225,19 +243,21 @@ fn setting_document(setup: &Setup, setting: &str) -> Option<Value> {
     Some(json!({ "setting": setting, "value": setup.value(setting), "from": from, "line": line }))
 }
 
-fn plugins(config: &Config, report: &mut Report<'_>) {
+/// The host with those that are admitted.
+fn plugins(config: &Config, report: &mut Report<'_>) -> Option<Host> {
     let host = match config.empty_host() {
         Ok(host) => host,
-        Err(cause) => return report.say(Tone::Wrong, &cause.to_string(), None),
+        Err(cause) => {
+            report.say(Tone::Wrong, &cause.to_string(), None);
+            return None;
+        }
     };
     let files = match config.grants() {
         Ok(files) => files,
         Err(cause) => {
-            return report.say(
-                Tone::Wrong,
-                &format!("plugins: {cause}"),
-                Some("make the folder, with a grants file for each plugin"),
-            );
+            let mend = "make the folder, with a grants file for each plugin";
+            report.say(Tone::Wrong, &format!("plugins: {cause}"), Some(mend));
+            return None;
         }
     };
     if files.is_empty() {
@@ -294,6 +314,7 @@ fn plugins(config: &Config, report: &mut Report<'_>) {
             report.say(Tone::Wrong, &format!("{setting} names {hook}, which no plugin has"), None);
         }
     }
+    Some(host)
 }
 
 /// What plugins do behind the pages: whether there is room for more, and what came to nothing.

@@ -1,7 +1,7 @@
 //! What `keyturn check` says of a mapping: whether the panel's tables are as it says, and what follows where they are
 //! not. It reads only, and shows no value of anybody's.
 
-use super::{Mapping, Provider as _, Realm, Sql, key_text, quoted, rest};
+use super::{Mapping, Provider as _, Realm, Sql, State, key_text, quoted, rest, text};
 use crate::accounts::AccountId;
 use crate::storage::{self, StorageError, Value};
 
@@ -27,9 +27,37 @@ pub struct Finding {
     pub mend: Option<String>,
 }
 
+/// How many accounts a realm has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// All of them.
+    pub accounts: i64,
+    /// Those with an address.
+    pub addresses: i64,
+    /// Those with a password.
+    pub passwords: i64,
+}
+
 type Found = Result<(), StorageError>;
 
 impl Sql {
+    /// Counts the accounts of a realm; none of one that is not mapped.
+    ///
+    /// # Errors
+    /// [`StorageError`], where the tables are not as mapped.
+    pub fn tally(&self, sql: &dyn storage::Sql, name: &str) -> Result<Tally, StorageError> {
+        let Some(realm) = self.realms.get(name) else {
+            return Ok(Tally::default());
+        };
+        let look = Look { sql, provider: self, name, realm, findings: &mut Vec::new() };
+        let given = |column: &String| look.count(&format!("coalesce({}, '') <> ''", look.column(column)));
+        Ok(Tally {
+            accounts: look.count("1")?,
+            addresses: realm.mapping.email.as_ref().map(given).transpose()?.unwrap_or_default(),
+            passwords: given(&realm.mapping.hash)?,
+        })
+    }
+
     /// Looks at every realm's tables. What cannot be read is a finding too.
     #[must_use]
     pub fn check(&self, sql: &dyn storage::Sql) -> Vec<Finding> {
@@ -58,6 +86,10 @@ pub(super) fn scheme(hash: &str) -> String {
     }
 }
 
+/// The panel's own tables, by a pattern.
+const TABLES: &str = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'
+                      AND name NOT LIKE 'keyturnhost_%' AND name LIKE ?1 ORDER BY name";
+
 struct Look<'a> {
     sql: &'a dyn storage::Sql,
     provider: &'a Sql,
@@ -71,12 +103,14 @@ impl<'a> Look<'a> {
         if self.columns()? {
             self.rows()?;
             self.key()?;
+            self.state()?;
             self.login()?;
-            if let Some(email) = &self.mapping().email {
+            if let Some(email) = self.mapping().email.as_ref().filter(|email| **email != self.mapping().login) {
                 self.indexed("email", email, false)?;
             }
             self.hashes()?;
-            self.sessions();
+            self.sessions()?;
+            self.overlooked()?;
         }
         Ok(())
     }
@@ -85,20 +119,20 @@ impl<'a> Look<'a> {
     fn columns(&mut self) -> Result<bool, StorageError> {
         let mut complete = true;
         let mapping = self.mapping();
-        let tables = [("table", Some(&mapping.table)), ("sessions.table", mapping.sessions.as_ref().map(|s| &s.table))];
-        for (setting, table) in tables.into_iter().filter_map(|(setting, table)| Some((setting, table?))) {
-            let present = self.texts("SELECT name FROM pragma_table_info(?1)", table)?;
+        let tables = mapping.others().map(|(setting, rows)| (Some(setting), &rows.table));
+        for (other, table) in [(None, &mapping.table)].into_iter().chain(tables) {
+            let present = self.present(table)?;
             if present.is_empty() {
                 complete = false;
-                let all = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'
-                           AND name NOT LIKE 'keyturnhost_%' AND ?1 IS NOT NULL";
-                let near = nearest(table, &self.texts(all, table)?);
+                let setting = other.map_or_else(|| "table".to_owned(), |other| format!("{other}.table"));
+                let near = nearest(table, &self.texts(TABLES, "%")?);
                 self.say(Severity::Wrong, format!("{setting}: there is no table {table}"), near);
                 continue;
             }
-            let of_sessions = setting == "sessions.table";
             for (setting, column) in mapping.names() {
-                if setting.ends_with("table") || setting.starts_with("sessions.") != of_sessions {
+                let of =
+                    mapping.others().map(|(other, _)| other).find(|other| setting.starts_with(&format!("{other}.")));
+                if setting.ends_with("table") || of != other {
                     continue;
                 }
                 if !present.iter().any(|name| name.eq_ignore_ascii_case(column)) {
@@ -108,21 +142,82 @@ impl<'a> Look<'a> {
                 }
             }
         }
+        if self.texts("SELECT name FROM sqlite_schema WHERE type = 'view' AND name = ?1", &mapping.table)?.len() == 1 {
+            let text =
+                format!("table: {} is a view, which does not say whether a new password was stored", mapping.table);
+            let mend = "map the table behind it, with only, among or except for its rows".to_owned();
+            self.say(Severity::Wrong, text, Some(mend));
+        }
         Ok(complete)
+    }
+
+    fn present(&self, table: &str) -> Result<Vec<String>, StorageError> {
+        self.texts("SELECT name FROM pragma_table_info(?1)", table)
     }
 
     fn rows(&mut self) -> Found {
         let mapping = self.mapping();
-        let count = self.count("1")?;
-        let mut text = format!("table {} has {count} accounts", mapping.table);
-        for (column, what) in [(mapping.email.as_ref(), "an address"), (Some(&mapping.hash), "a password")] {
-            let Some(column) = column else { continue };
-            let without = self.count(&format!("coalesce({}, '') = ''", self.column(column)))?;
-            if without > 0 {
-                text += &format!(", {without} without {what}");
+        let tally = self.provider.tally(self.sql, self.name)?;
+        let accounts = if tally.accounts == 1 { "account" } else { "accounts" };
+        let mut text = format!("table {} has {} {accounts}", mapping.table, tally.accounts);
+        let addresses = mapping.email.as_ref().map(|_| (tally.addresses, "an address"));
+        for (with, what) in addresses.into_iter().chain([(tally.passwords, "a password")]) {
+            if with < tally.accounts {
+                text += &format!(", {} without {what}", tally.accounts - with);
             }
         }
+        let optional = [
+            ("name", (!mapping.name.is_empty()).then(|| mapping.name.join(" + ")), "mails greet nobody by name"),
+            ("email", mapping.email.clone(), "nobody can be mailed"),
+            ("locale", mapping.locale.clone(), "mails are in English"),
+            ("state", mapping.state.as_ref().map(|state| state.column.clone()), "nobody counts as suspended"),
+        ];
+        let bears = |(setting, column): (&str, &str)| format!("{setting} = {column}");
+        let mut mapped: Vec<String> =
+            [("id", mapping.id.as_str()), ("login", &mapping.login), ("hash", &mapping.hash)].map(bears).into();
+        mapped.extend(optional.iter().filter_map(|(setting, column, _)| Some(bears((setting, column.as_deref()?)))));
+        text += &format!("\nmapped: {}", mapped.join(", "));
+        let without = optional.iter().filter(|(_, column, _)| column.is_none());
+        let without: Vec<String> = without.map(|(setting, _, cost)| format!("{setting} ({cost})")).collect();
+        if !without.is_empty() {
+            text += &format!("\nnot mapped: {}", without.join(", "));
+        }
         self.say(Severity::Good, text, None);
+        Ok(())
+    }
+
+    /// Who counts as suspended; and values that are meant but written otherwise.
+    fn state(&mut self) -> Found {
+        let mapping = self.mapping();
+        let Some(state @ State { column, active, suspended }) = &mapping.state else { return Ok(()) };
+        let (rest, parameters) = self.rest();
+        let table = quoted(&mapping.table);
+        let of = self.column(column);
+        let values = format!("SELECT {of}, count(*) FROM {table} WHERE 1{rest} GROUP BY {of} LIMIT 101");
+        let rows = self.sql.query(&values, &parameters)?;
+        if rows.len() > 100 {
+            let text = format!("state: column {column} holds more than 100 different values, so it is no state");
+            let mend = "map the column that says who is suspended, or none".to_owned();
+            self.say(Severity::Wrong, text, Some(mend));
+            return Ok(());
+        }
+        let (mut counts, mut unlike) = ([0, 0], None);
+        for row in rows {
+            let Ok([value, Value::Integer(count)]) = <[Value; 2]>::try_from(row) else {
+                continue;
+            };
+            counts[usize::from(state.of(value.clone()) == "suspended")] += count;
+            let Some(value) = text(value) else { continue };
+            let mut listed = active.iter().chain(suspended).flatten().filter_map(|one| text(one.value()));
+            unlike = unlike.or(listed.find(|one| *one != value && one.eq_ignore_ascii_case(value.trim())));
+        }
+        let [active, suspended] = counts;
+        self.say(Severity::Good, format!("state: {active} active, {suspended} suspended"), None);
+        if let Some(listed) = unlike {
+            let text = format!("state: column {column} also holds “{listed}” in other letters, which does not count");
+            let mend = "list each value as it is written there".to_owned();
+            self.say(Severity::Wrong, text, Some(mend));
+        }
         Ok(())
     }
 
@@ -174,10 +269,7 @@ impl<'a> Look<'a> {
             _ => &self.realm.by_login,
         };
         let parameters = statement.with([Value::Text("x".to_owned()), Value::Integer(10)]);
-        let plan = self.sql.query(&format!("EXPLAIN QUERY PLAN {}", statement.text), &parameters)?;
-        let served =
-            plan.iter().flatten().any(|value| matches!(value, Value::Text(step) if step.starts_with("SEARCH")));
-        if served {
+        if self.searches(&statement.text, &parameters, &self.mapping().table)? {
             self.say(Severity::Good, format!("{setting}: found by an index"), None);
             return Ok(());
         }
@@ -188,6 +280,13 @@ impl<'a> Look<'a> {
         let text = format!("{setting}: no index serves lower({column}), so each look-up reads the whole table");
         self.say(Severity::Note, text, Some(mend));
         Ok(())
+    }
+
+    /// Whether a statement finds the rows of this table by an index.
+    fn searches(&self, statement: &str, parameters: &[Value], table: &str) -> Result<bool, StorageError> {
+        let plan = self.sql.query(&format!("EXPLAIN QUERY PLAN {statement}"), parameters)?;
+        let begins = format!("SEARCH {table} ");
+        Ok(plan.iter().flatten().any(|value| matches!(value, Value::Text(step) if step.starts_with(&begins))))
     }
 
     fn hashes(&mut self) -> Found {
@@ -225,31 +324,84 @@ impl<'a> Look<'a> {
             if accepted {
                 self.say(Severity::Good, text + ", which is accepted", None);
             } else {
-                let text = text + ", which accepts does not name: such a hash can be replaced, not written";
+                let text = text + "; accepts does not name that, so it can be replaced, not written";
                 self.say(Severity::Note, text, None);
             }
         }
         Ok(())
     }
 
-    fn sessions(&mut self) {
+    fn sessions(&mut self) -> Found {
         let mapping = self.mapping();
-        let (severity, text, mend) = match (&mapping.sessions, &mapping.epoch) {
+        let (table, name) = (quoted(&mapping.table), self.name);
+        match (&mapping.sessions, &mapping.epoch) {
             (Some(sessions), _) => {
-                (Severity::Good, format!("sessions: ended in {} with each new password", sessions.table), None)
+                let text = format!("sessions: ended in {} with each new password", sessions.table);
+                self.say(Severity::Good, text, None);
+                if let Some(count) = &self.realm.count_sessions
+                    && !self.searches(&count.text, &count.with([Value::Text("x".to_owned())]), &sessions.table)?
+                {
+                    let text =
+                        format!("sessions: no index serves {}, so each end reads the whole table", sessions.account);
+                    let index = quoted(&format!("{}_{}", sessions.table, sessions.account));
+                    let (table, account) = (quoted(&sessions.table), quoted(&sessions.account));
+                    self.say(Severity::Note, text, Some(format!("CREATE INDEX {index} ON {table} ({account});")));
+                }
             }
-            (None, Some(epoch)) => (
-                Severity::Note,
-                format!("epoch: column {epoch} is raised with each new password; the panel must compare it"),
-                None,
+            (None, Some(epoch)) => {
+                let text = format!("epoch: column {epoch} is raised with each new password; the panel must compare it");
+                self.say(Severity::Note, text, None);
+            }
+            (None, None) => {
+                let text = "sessions and epoch are not mapped: the panel must end sessions itself, or who is signed in with \
+                            the old password stays so";
+                let seen = self.session_table()?.map_or_else(
+                    || "sessions = { table = …, account = … }, if a table holds them with their account".to_owned(),
+                    |(table, account)| format!("sessions = {{ table = \"{table}\", account = \"{account}\" }}"),
+                );
+                let mend = format!(
+                    "{seen}\nor:       epoch = \"password_epoch\", for the panel to compare, after\n          \
+                     ALTER TABLE {table} ADD COLUMN \"password_epoch\" INTEGER NOT NULL DEFAULT 0;\n\
+                     or:       let the panel compare GET /v1/accounts/{name}:ID/epoch at each request"
+                );
+                self.say(Severity::Note, text.to_owned(), Some(mend));
+            }
+        }
+        Ok(())
+    }
+
+    /// A table of sessions with a column for these accounts' keys, by their names.
+    fn session_table(&self) -> Result<Option<(String, String)>, StorageError> {
+        let table = self.mapping().table.to_lowercase();
+        let names = ["user_id".to_owned(), "account_id".to_owned(), format!("{table}_id"), format!("{}_id", self.name)];
+        let singular = table.strip_suffix('s').map(|table| format!("{table}_id"));
+        for table in self.texts(TABLES, "%session%")? {
+            let mut present = self.present(&table)?.into_iter();
+            if let Some(column) = present.find(|column| names.iter().chain(&singular).any(|name| name == column)) {
+                return Ok(Some((table, column)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Columns that by their names want to be mapped.
+    fn overlooked(&mut self) -> Found {
+        let mapping = self.mapping();
+        let present = self.present(&mapping.table)?;
+        let used: Vec<&str> = mapping.names().into_iter().map(|(_, name)| name).collect();
+        for (column, cost, mend) in [
+            ("deleted_at", "who is deleted is found like everybody else", "deleted = \"deleted_at\""),
+            (
+                "remember_token",
+                "who is remembered stays signed in after a new password",
+                "touch = [{ column = \"remember_token\", as = \"null\" }]",
             ),
-            (None, None) => (
-                Severity::Note,
-                "sessions and epoch are not mapped: the panel must end sessions itself".to_owned(),
-                Some("map sessions = { table, account }, or compare the session epoch at each request".to_owned()),
-            ),
-        };
-        self.say(severity, text, mend);
+        ] {
+            if present.iter().any(|name| name == column) && !used.contains(&column) {
+                self.say(Severity::Note, format!("column {column} is not mapped: {cost}"), Some(mend.to_owned()));
+            }
+        }
+        Ok(())
     }
 
     fn mapping(&self) -> &'a Mapping {

@@ -19,7 +19,7 @@ pub struct MappingError {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Mapping {
-    /// The table, or a view that takes updates.
+    /// The table. No view: of an update that a trigger of a view makes, SQLite does not say how many rows it changed.
     pub table: String,
     /// The key: an integer, or text such as a UUID.
     pub id: String,
@@ -27,8 +27,9 @@ pub struct Mapping {
     pub login: String,
     /// The mail address.
     pub email: Option<String>,
-    /// The person's or company's name.
-    pub name: Option<String>,
+    /// The person's or company's name: a column, or several whose texts follow one another.
+    #[serde(default, deserialize_with = "one_or_several")]
+    pub name: Vec<String>,
     /// The language, BCP 47.
     pub locale: Option<String>,
     /// Who is suspended. Without it the panel does not say.
@@ -41,7 +42,7 @@ pub struct Mapping {
     #[serde(default)]
     pub accepts: Vec<Accepts>,
     /// The panel's sessions: those of an account are deleted with its old password.
-    pub sessions: Option<Sessions>,
+    pub sessions: Option<Rows>,
     /// An integer column that is raised by one with each new password, for sessions that remember it.
     pub epoch: Option<String>,
     /// Columns to set with each new password. Another form of the same password sets none of them.
@@ -49,8 +50,26 @@ pub struct Mapping {
     pub touch: Vec<Touch>,
     /// The rows of this realm, where one table holds several.
     pub only: Option<Only>,
+    /// Another table that must name an account, for it to be of this realm: where roles stand apart.
+    pub among: Option<Rows>,
+    /// Another table that must not name it.
+    pub except: Option<Rows>,
     /// The column that is not NULL in deleted rows, which nobody finds.
     pub deleted: Option<String>,
+}
+
+/// A name, or a list of names.
+fn one_or_several<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a column, or a list of columns")]
+    enum Names {
+        One(String),
+        Several(Vec<String>),
+    }
+    Ok(match Names::deserialize(deserializer)? {
+        Names::One(name) => vec![name],
+        Names::Several(names) => names,
+    })
 }
 
 impl Mapping {
@@ -60,21 +79,32 @@ impl Mapping {
             vec![("table", self.table.as_str()), ("id", &self.id), ("login", &self.login), ("hash", &self.hash)];
         let optional = [
             ("email", &self.email),
-            ("name", &self.name),
             ("locale", &self.locale),
             ("manager", &self.manager),
             ("epoch", &self.epoch),
             ("deleted", &self.deleted),
         ];
         names.extend(optional.into_iter().filter_map(|(setting, name)| Some((setting, name.as_deref()?))));
+        names.extend(self.name.iter().map(|name| ("name", name.as_str())));
         names.extend(self.state.iter().map(|state| ("state.column", state.column.as_str())));
         names.extend(self.only.iter().map(|only| ("only.column", only.column.as_str())));
         names.extend(self.touch.iter().map(|touch| ("touch.column", touch.column.as_str())));
-        if let Some(sessions) = &self.sessions {
-            names.extend([("sessions.table", sessions.table.as_str()), ("sessions.account", &sessions.account)]);
-            names.extend(sessions.only.iter().map(|only| ("sessions.only.column", only.column.as_str())));
+        for ([table, account, column], rows) in [
+            (["sessions.table", "sessions.account", "sessions.only.column"], &self.sessions),
+            (["among.table", "among.account", "among.only.column"], &self.among),
+            (["except.table", "except.account", "except.only.column"], &self.except),
+        ] {
+            let Some(rows) = rows else { continue };
+            names.extend([(table, rows.table.as_str()), (account, &rows.account)]);
+            names.extend(rows.only.iter().map(|only| (column, only.column.as_str())));
         }
         names
+    }
+
+    /// The other tables that it names, with the settings' common beginning.
+    pub(super) fn others(&self) -> impl Iterator<Item = (&'static str, &Rows)> {
+        let others = [("sessions", &self.sessions), ("among", &self.among), ("except", &self.except)];
+        others.into_iter().filter_map(|(setting, rows)| Some((setting, rows.as_ref()?)))
     }
 
     pub(super) fn check_names(&self, realm: &str) -> Result<(), MappingError> {
@@ -92,11 +122,12 @@ impl Mapping {
         if self.state.as_ref().is_some_and(|state| state.active.is_some() == state.suspended.is_some()) {
             return wrong("state", "needs either active or suspended, a list of values");
         }
-        let lists =
-            [("only.is", &self.only), ("sessions.only.is", &self.sessions.as_ref().and_then(|s| s.only.clone()))];
-        for (setting, only) in lists {
-            if only.as_ref().is_some_and(|only| only.is.is_empty()) {
-                return wrong(setting, "is empty, so that no row would belong to the realm");
+        let own = self.only.iter().map(|only| ("only.is".to_owned(), only));
+        let others =
+            self.others().filter_map(|(setting, rows)| Some((format!("{setting}.only.is"), rows.only.as_ref()?)));
+        for (setting, only) in own.chain(others) {
+            if only.is.is_empty() {
+                return wrong(&setting, "is empty, so that it would name no row");
             }
         }
         let mut set: Vec<&str> = self.touch.iter().map(|touch| touch.column.as_str()).collect();
@@ -123,15 +154,15 @@ pub struct State {
     pub suspended: Option<Vec<Scalar>>,
 }
 
-/// The panel's sessions.
+/// Rows of another table that belong to accounts.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Sessions {
+pub struct Rows {
     /// The table.
     pub table: String,
     /// The column with the account's key.
     pub account: String,
-    /// The rows of this realm, where one table holds several.
+    /// Which of its rows: where one table holds several realms', or several roles.
     pub only: Option<Only>,
 }
 

@@ -193,6 +193,8 @@ fn a_mapping_that_cannot_be_used_names_the_setting() {
         ("state = { column = 's' }", "p.state"),
         ("state = { column = 's', active = [1], suspended = [0] }", "p.state"),
         ("only = { column = 'k', is = [] }", "p.only.is"),
+        ("except = { table = 'r', account = 'u', only = { column = 'k', is = [] } }", "p.except.only.is"),
+        ("among = { table = 'keyturnhost_data', account = 'a' }", "p.among.table"),
         ("touch = [{ column = 'H', as = 'null' }]", "p.touch"),
         ("email = ''", "p.email"),
         ("sessions = { table = 'keyturnhost_data', account = 'a' }", "p.sessions.table"),
@@ -204,6 +206,7 @@ fn a_mapping_that_cannot_be_used_names_the_setting() {
         "salt = 'x'",
         "accepts = [{ prefix = '$2y$', max_cost = 3 }]",
         "accepts = [1]",
+        "name = [1]",
         "touch = [{ column = 'u', as = 'now' }]",
     ] {
         let read = toml::from_str::<BTreeMap<String, Mapping>>(&format!("p = {{ {base}, {bad} }}"));
@@ -274,4 +277,103 @@ fn check_finds_logins_that_several_share_and_keys_that_name_nobody() {
         said.iter().any(|(how, text, _)| *how == Severity::Wrong && text.contains("keys that name no account")),
         "{said:?}"
     );
+}
+
+const ROLES: &str = "
+    CREATE TABLE roles (user INTEGER, role TEXT);
+    INSERT INTO roles VALUES (1, 'seller'), (2, 'seller'), (2, 'root'), (5, 'seller');
+";
+
+#[test]
+fn roles_of_another_table_say_who_is_of_a_realm_and_who_is_not() {
+    let db = panel();
+    db.execute_batch(ROLES).expect("roles");
+    let base = "table = 'users', id = 'id', login = 'login', email = 'email', hash = 'password', epoch = 'generation',
+                only = { column = 'kind', is = ['customer', 'staff'] }, deleted = 'deleted_at'";
+    let root = "{ table = 'roles', account = 'user', only = { column = 'role', is = ['root'] } }";
+    let of = |more: &str| provider(&format!("p = {{ {base}, {more} }}"));
+    for (more, there) in [
+        (format!("except = {root}"), &[1, 3, 5, 9][..]),
+        (format!("among = {root}"), &[2]),
+        ("among = { table = 'roles', account = 'user' }".to_owned(), &[1, 2, 5]),
+        (format!("among = {{ table = 'roles', account = 'user' }}, except = {root}"), &[1, 5]),
+        ("except = { table = 'users', account = 'reseller' }".to_owned(), &[1, 2, 3, 5, 9]),
+    ] {
+        let provider = of(&more);
+        for key in 1..=9 {
+            let id = id(&format!("p:{key}"));
+            let is = there.contains(&key);
+            assert_eq!(provider.account(&db, &id).expect("read").is_some(), is, "{more}: {key}");
+            assert_eq!(provider.replace(&db, &id, "$2y$10$x", Why::Upgrade, 0).is_ok(), is, "{more}: {key}");
+        }
+        let login = if there.contains(&2) { 1 } else { 0 };
+        assert_eq!(provider.find(&db, "ben", &["p"], 10).expect("found").len(), login, "{more}");
+        let tally = provider.tally(&db, "p").expect("counted");
+        assert_eq!(tally.accounts, i64::try_from(there.len()).expect("few"), "{more}");
+    }
+    let said = findings(&db, &format!("p = {{ {base}, except = {{ table = 'roles', account = 'usr' }} }}"));
+    assert!(
+        said.iter()
+            .any(|(_, text, near)| text.contains("except.account: table roles has no column usr")
+                && near.contains("user")),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_role_that_is_given_meanwhile_stops_a_new_password() {
+    let db = panel();
+    db.execute_batch(ROLES).expect("roles");
+    let provider = provider(
+        "p = { table = 'users', id = 'id', login = 'login', hash = 'password', except = { table = 'roles', account =
+         'user', only = { column = 'role', is = ['root'] } } }",
+    );
+    provider.replace(&db, &id("p:1"), "$2y$10$new", Why::Password, 0).expect("replaced");
+    db.execute_batch("INSERT INTO roles VALUES (1, 'root')").expect("given");
+    assert_eq!(provider.replace(&db, &id("p:1"), "$2y$10$more", Why::Password, 0), Err(StorageError::Changed));
+}
+
+#[test]
+fn a_name_of_several_columns_has_no_gaps() {
+    let db = Connection::open_in_memory().expect("database");
+    db.execute_batch(
+        "CREATE TABLE c (id INTEGER PRIMARY KEY, login TEXT, pw TEXT, first TEXT, middle TEXT, last TEXT);
+         INSERT INTO c VALUES (1, 'a', 'h', 'Ana', NULL, 'Ruiz'), (2, 'b', 'h', ' Ben ', '', NULL), (3, 'c', 'h', '', NULL, ' ');",
+    )
+    .expect("panel");
+    let provider =
+        provider("p = { table = 'c', id = 'id', login = 'login', hash = 'pw', name = ['first', 'middle', 'last'] }");
+    let name = |key: &str| provider.account(&db, &id(key)).expect("read").expect("there").values[0].clone();
+    assert_eq!(["p:1", "p:2", "p:3"].map(name), [Some("Ana Ruiz".to_owned()), Some("Ben".to_owned()), None]);
+}
+
+#[test]
+fn of_a_view_no_new_password_is_called_stored() {
+    let db = panel();
+    db.execute_batch(
+        "CREATE VIEW people AS SELECT id, login, password FROM users;
+         CREATE TRIGGER people_update INSTEAD OF UPDATE ON people BEGIN
+             UPDATE users SET password = new.password WHERE id = new.id;
+         END;",
+    )
+    .expect("view");
+    let mapping = "p = { table = 'people', id = 'id', login = 'login', hash = 'password' }";
+    let error = provider(mapping).replace(&db, &id("p:1"), "$2y$10$new", Why::Password, 0).expect_err("not confirmed");
+    assert!(error.to_string().contains("0 rows were changed"), "{error}");
+    assert!(findings(&db, mapping).iter().any(|(how, text, _)| *how == Severity::Wrong && text.contains("is a view")));
+}
+
+#[test]
+fn check_takes_no_column_of_many_values_for_a_state() {
+    let db = panel();
+    db.execute_batch(
+        "WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
+         INSERT INTO users (id, kind, login) SELECT i, 'customer', 'login' || i FROM n;",
+    )
+    .expect("people");
+    let said = findings(&db, &REALMS.replace("column = \"status\"", "column = \"login\""));
+    assert!(
+        said.iter().any(|(how, text, _)| *how == Severity::Wrong && text.contains("more than 100 different values"))
+    );
+    assert!(!format!("{said:?}").contains("login150"), "no value of anybody's is shown");
 }

@@ -1,0 +1,181 @@
+//! What follows from the mapping, the grants and the settings: which pages and ways to a new password each realm's
+//! people have, and what is missing for the others. The words are about the shipped plugin's settings and operations; of
+//! a plugin without them nothing is said.
+
+use keyturn_host::Host;
+use keyturn_host::accounts::Provider as _;
+use keyturn_host::accounts::sql::{Sql, Tally};
+use keyturn_host::config::Config;
+use keyturn_host::plugin::admit::Plugin;
+use keyturn_host::plugin::manifest::SettingValue;
+use keyturn_host::service_key::VIEWS;
+use serde_json::{Value, json};
+
+use super::Report;
+use crate::output::Tone;
+
+/// One realm, as its people will find it.
+struct Realm<'a> {
+    name: &'a str,
+    tally: Tally,
+    plugin: &'a Plugin,
+    mail: bool,
+}
+
+pub fn realms(config: &Config, host: &Host, provider: &Sql, mail: bool, report: &mut Report<'_>) {
+    let hook = &config.sign_in.set_hook;
+    let plugins = host.plugins();
+    for name in config.accounts.keys() {
+        let granted = plugins.iter().find(|plugin| {
+            let has = plugin.manifest.operations.iter().any(|row| row.scope().as_ref() == Some(hook));
+            has && plugin.authority.accounts.as_ref().is_some_and(|rights| rights.realms.contains(name))
+        });
+        let Some(plugin) = granted else {
+            // That no plugin has it has been said.
+            if !host.has_hook(hook) {
+                continue;
+            }
+            let text =
+                format!("{name}: no plugin with the hook {hook} is granted this realm, so nothing is offered to it");
+            let mend = format!("grants.accounts.realms = [\"{name}\"] in the plugin's grants file");
+            report.say(Tone::Note, &text, Some(&mend));
+            continue;
+        };
+        // Where the tables are not as mapped, that has been said.
+        let tally = config.storage().ok().and_then(|(storage, _)| storage.read(|sql| provider.tally(sql, name)).ok());
+        if let Some(tally) = tally {
+            let realm = Realm { name, tally, plugin, mail };
+            let stored = realm.storing(provider, report);
+            realm.offers(config.accounts[name].email.is_some(), stored, report);
+        }
+    }
+}
+
+impl Realm<'_> {
+    fn setting(&self, name: &str) -> Option<&SettingValue> {
+        self.plugin.settings.get(name)
+    }
+
+    fn number(&self, name: &str) -> i64 {
+        match self.setting(name) {
+            Some(SettingValue::Number(number)) => *number,
+            _ => 0,
+        }
+    }
+
+    /// How new passwords are stored. Whether the panel verifies that is asked of the mapping, by a hash of that form; if
+    /// not, what mends it.
+    fn storing(&self, provider: &Sql, report: &mut Report<'_>) -> Result<&str, String> {
+        let Some(SettingValue::Text(output)) = self.setting("output") else {
+            return Ok("its plugin says");
+        };
+        let (hash, other) = match output.as_str() {
+            "bcrypt" => (format!("$2y${:02}${}", self.number("bcrypt-cost"), "x".repeat(53)), "argon2id"),
+            _ => {
+                let [memory, passes, lanes] =
+                    ["argon2-memory-kib", "argon2-passes", "argon2-lanes"].map(|name| self.number(name));
+                let (salt, tag) = ("x".repeat(22), "x".repeat(43));
+                (format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${tag}"), "bcrypt")
+            }
+        };
+        provider.accepts(self.name, &hash).map(|()| output.as_str()).map_err(|cause| {
+            let (name, plugin) = (self.name, &self.plugin.name);
+            let text = format!("{name}: no password can be set: {plugin} stores it as {output}, and {cause}");
+            let mend = format!(
+                "settings.output = \"{other}\" in {plugin}.toml, if that is accepted; or accounts.{name}.accepts, if the \
+                 panel verifies {output}"
+            );
+            report.say(Tone::Wrong, &text, Some(&mend));
+            mend
+        })
+    }
+
+    fn offers(&self, mapped: bool, stored: Result<&str, String>, report: &mut Report<'_>) {
+        let Some(SettingValue::Texts(chosen)) = self.setting("reset-modes") else { return };
+        let (name, plugin, Tally { accounts, addresses, .. }) = (self.name, &self.plugin.name, self.tally);
+        let asked = self.setting("asked-at-sign-in") != Some(&SettingValue::Truth(false));
+        let may = self.plugin.authority.mail.as_ref().is_some_and(|rights| rights.recipients.contains(name));
+        // The first of what is in the way, and what takes it away.
+        let hindrance = if let Err(mend) = &stored {
+            Some(("no password can be set", mend.clone()))
+        } else if !mapped {
+            Some(("no address is mapped", format!("accounts.{name}.email")))
+        } else if !may {
+            let mend = format!("grants.mail.recipients = [\"{name}\"] in {plugin}.toml");
+            Some(("the plugin may not mail this realm", mend))
+        } else if !self.mail {
+            Some(("mail cannot go", "see mail, above".to_owned()))
+        } else if accounts > 0 && addresses == 0 {
+            Some(("nobody has an address", format!("accounts.{name}.email = another column")))
+        } else {
+            None
+        };
+        let not_asked = "the panel does not ask at sign-in (asked-at-sign-in = false)";
+        let offered: Vec<&str> =
+            chosen.iter().map(String::as_str).filter(|mode| asked || *mode != "temporary").collect();
+        let left_out: Vec<&str> =
+            ["temporary", "link", "permanent"].into_iter().filter(|mode| !offered.contains(mode)).collect();
+        let modes = if offered.is_empty() { "nothing".to_owned() } else { offered.join(", ") };
+        let without = match left_out.as_slice() {
+            [] => String::new(),
+            left_out if !asked && left_out.contains(&"temporary") => {
+                let others: Vec<&str> = left_out.iter().copied().filter(|mode| *mode != "temporary").collect();
+                let others = if others.is_empty() { String::new() } else { format!("; nor {}", others.join(", ")) };
+                format!("; not temporary, since {not_asked}{others}")
+            }
+            left_out => format!("; not {} (reset-modes)", left_out.join(", ")),
+        };
+        let (forgotten, reset) = match &hindrance {
+            Some((why, _)) => (format!("no, since {why}"), format!("no, since {why}")),
+            None if accounts == 0 => ("yes, but there is no account yet".to_owned(), format!("{modes}{without}")),
+            None => (format!("yes: {addresses} of {accounts} have an address"), format!("{modes}{without}")),
+        };
+        let must_change = match asked {
+            true => "offered; the panel's sign-in must ask the hook password/verify".to_owned(),
+            false => format!("not offered, since {not_asked}"),
+        };
+        let by_hand = stored.map_or_else(|_| "no".to_owned(), |output| format!("yes, stored as {output}"));
+        let text = format!(
+            "{name}: what its people find\nForgotten password           {forgotten}\nReset & mail password        {reset}\n\
+             New password by a manager    {by_hand}\nMust change at next sign-in  {must_change}"
+        );
+        let tone = if hindrance.is_some() || offered.is_empty() { Tone::Note } else { Tone::Good };
+        report.say(tone, &text, hindrance.as_ref().map(|(_, mend)| mend.as_str()));
+        report.realms.push(json!({
+            "realm": name,
+            "plugin": plugin,
+            "accounts": accounts,
+            "with_address": addresses,
+            "with_password": self.tally.passwords,
+            "forgotten_password": hindrance.is_none(),
+            "reset_modes": if hindrance.is_none() { offered } else { Vec::new() },
+            "must_change": asked,
+            "hindrance": hindrance.map_or(Value::Null, |(why, _)| json!(why)),
+        }));
+    }
+}
+
+/// Where what Keyturn draws leads in the panel: only for one that shows views.
+pub fn pages(config: &Config, host: &Host, report: &mut Report<'_>) {
+    let pages = &config.server.pages;
+    let shown = host.service_keys().unwrap_or_default().iter().any(|key| key.scopes.contains(VIEWS));
+    let all = [
+        ("overview", &pages.overview, "who has reset a password lands on the panel's first page"),
+        ("details", &pages.details, "“Add an address” leads to the panel's first page"),
+        ("account", &pages.account, "who changed his own password lands on the panel's first page"),
+        ("plugin", &pages.plugin, "the buttons Forgotten password and Reset & mail password lead to no page of theirs"),
+    ];
+    let (set, unset): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, page, _)| page.is_some());
+    if set.is_empty() && !shown {
+        return;
+    }
+    let named =
+        |rows: &[(&str, &Option<String>, &str)]| rows.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ");
+    if unset.is_empty() {
+        return report.say(Tone::Good, &format!("pages of the panel: {} are set", named(&set)), None);
+    }
+    let costs: Vec<String> = unset.iter().map(|(name, _, cost)| format!("\n{name:<9} {cost}")).collect();
+    let text = format!("pages of the panel that are not set: {}{}", named(&unset), costs.concat());
+    let mend: Vec<String> = unset.iter().map(|(name, ..)| format!("server.pages.{name}")).collect();
+    report.say(Tone::Note, &text, Some(&format!("{}   (docs/embedding.md)", mend.join(", "))));
+}

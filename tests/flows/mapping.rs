@@ -1,0 +1,480 @@
+//! Real panels' tables under Keyturn, as their mappings say: FOSSBilling's clients, AzuraCast's users and Laravel's, with
+//! integers and UUIDs for keys. PHP makes the hashes that Keyturn verifies, and verifies those that Keyturn makes.
+//! The tables and the mappings stand in `panels/`; `docs/mapping.md` shows the same mappings.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use keyturn_host::plugin::grants::digest;
+use keyturn_tests::PASSWORD;
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::{done, err, keyturn, out};
+
+const OLD: &str = "flour water and salt";
+const NEW: &str = "copper lantern oats";
+
+/// What the panels are told apart by.
+struct Kind {
+    tables: &'static str,
+    mapping: &'static str,
+    realm: &'static str,
+    /// Of the plugin, as the panel's own code asks for them.
+    settings: &'static str,
+    /// The algorithm and the options that the panel's own code gives to `password_hash`.
+    php: (&'static str, &'static str),
+    /// Its people: `@HASH` stands for a hash of [`OLD`].
+    people: &'static str,
+    hash_of: &'static str,
+    /// The account's key.
+    key: &'static str,
+    login: &'static str,
+    /// Logins and keys of those who are nobody to Keyturn.
+    hidden: &'static [(&'static str, &'static str)],
+}
+
+const BCRYPT: &str = "output = \"bcrypt\"\nbcrypt-cost = 12\n";
+
+const FOSSBILLING: Kind = Kind {
+    tables: include_str!("panels/fossbilling.sql"),
+    mapping: include_str!("panels/fossbilling.toml"),
+    realm: "client",
+    settings: BCRYPT,
+    php: ("2y", r#"{"cost": 12}"#),
+    people: "INSERT INTO client (id, email, pass, status, first_name, last_name, lang, created_at, updated_at) VALUES
+                 (1, 'ana@panaderia.example', '@HASH', 'active', 'Ana', 'Ruiz', 'es_ES', '2024-01-01 00:00:00', 'x'),
+                 (2, 'ben@closed.example', '@HASH', 'suspended', 'Ben', NULL, NULL, NULL, 'x'),
+                 (3, 'gone@closed.example', '@HASH', 'canceled', 'Gone', 'Away', NULL, NULL, 'x'),
+                 (4, 'odd@panaderia.example', NULL, 'active', NULL, NULL, NULL, NULL, 'x');
+             INSERT INTO admin (id, email, pass) VALUES (7, 'boss@northwind.example', '@HASH');",
+    hash_of: "SELECT pass FROM client WHERE id = 1",
+    key: "1",
+    login: "ana@panaderia.example",
+    hidden: &[("gone@closed.example", "3"), ("boss@northwind.example", "7")],
+};
+
+const AZURACAST: Kind = Kind {
+    tables: include_str!("panels/azuracast.sql"),
+    mapping: include_str!("panels/azuracast.toml"),
+    realm: "user",
+    settings: "output = \"argon2id\"\nargon2-memory-kib = 65536\nargon2-passes = 4\nargon2-lanes = 1\n",
+    php: ("argon2id", "{}"),
+    people: "INSERT INTO users (id, email, auth_password, name, locale, created_at, updated_at) VALUES
+                 (1, 'boss@radio.example', '@HASH', 'Boss', NULL, 1, 1),
+                 (2, 'ana@radio.example', '@HASH', 'Ana', 'es_ES.UTF-8', 1, 1),
+                 (3, 'ben@radio.example', '@HASH', NULL, 'default', 1, 1);
+             INSERT INTO role (id, name) VALUES (1, 'Super Administrator'), (2, 'Editors');
+             INSERT INTO user_has_role VALUES (1, 1), (1, 2), (2, 2);
+             INSERT INTO user_login_tokens VALUES ('a', 2, 1, 'v'), ('b', 3, 1, 'v');",
+    hash_of: "SELECT auth_password FROM users WHERE id = 2",
+    key: "2",
+    login: "ana@radio.example",
+    hidden: &[("boss@radio.example", "1")],
+};
+
+const LARAVEL: Kind = Kind {
+    tables: include_str!("panels/laravel.sql"),
+    mapping: include_str!("panels/laravel.toml"),
+    realm: "customer",
+    settings: BCRYPT,
+    php: ("2y", r#"{"cost": 12}"#),
+    people: "INSERT INTO users (id, name, email, password, role, remember_token, updated_at, deleted_at) VALUES
+                 (1, 'Ana Ruiz', 'ana@shop.example', '@HASH', 'customer', 'r1', 'x', NULL),
+                 (2, 'Ben', 'ben@shop.example', '@HASH', 'customer', 'r2', 'x', NULL),
+                 (3, 'Gone', 'gone@shop.example', '@HASH', 'customer', 'r3', 'x', '2025-01-01 00:00:00'),
+                 (4, 'Boss', 'boss@shop.example', '@HASH', 'staff', 'r4', 'x', NULL);
+             INSERT INTO sessions VALUES ('a', 1, NULL, NULL, '', 1), ('b', 1, NULL, NULL, '', 1),
+                 ('c', 2, NULL, NULL, '', 1), ('d', NULL, NULL, NULL, '', 1);",
+    hash_of: "SELECT password FROM users WHERE email = 'ana@shop.example'",
+    key: "1",
+    login: "ana@shop.example",
+    hidden: &[("gone@shop.example", "3"), ("boss@shop.example", "4")],
+};
+
+const LARAVEL_UUID: Kind = Kind {
+    tables: include_str!("panels/laravel-uuid.sql"),
+    people: "INSERT INTO users (id, name, email, password, role, remember_token, updated_at, deleted_at) VALUES
+                 ('0199c2f1-6a3e-7c1b-9a52-3f5d1b6e8a01', 'Ana Ruiz', 'ana@shop.example', '@HASH', 'customer', 'r1', 'x', NULL),
+                 ('0199c2f1-6a3e-7c1b-9a52-3f5d1b6e8a02', 'Ben', 'ben@shop.example', '@HASH', 'customer', 'r2', 'x', NULL),
+                 ('0199c2f1-6a3e-7c1b-9a52-3f5d1b6e8a03', 'Gone', 'gone@shop.example', '@HASH', 'customer', 'r3', 'x', 'x'),
+                 ('0199c2f1-6a3e-7c1b-9a52-3f5d1b6e8a04', 'Boss', 'boss@shop.example', '@HASH', 'staff', 'r4', 'x', NULL);
+             INSERT INTO sessions VALUES ('a', '0199c2f1-6a3e-7c1b-9a52-3f5d1b6e8a01', NULL, NULL, '', 1),
+                 ('b', '0199c2f1-6a3e-7c1b-9a52-3f5d1b6e8a01', NULL, NULL, '', 1),
+                 ('c', '0199c2f1-6a3e-7c1b-9a52-3f5d1b6e8a02', NULL, NULL, '', 1);",
+    key: "0199c2f1-6a3e-7c1b-9a52-3f5d1b6e8a01",
+    hidden: &[
+        ("gone@shop.example", "0199c2f1-6a3e-7c1b-9a52-3f5d1b6e8a03"),
+        ("boss@shop.example", "0199c2f1-6a3e-7c1b-9a52-3f5d1b6e8a04"),
+    ],
+    ..LARAVEL
+};
+
+fn php(arguments: &[&str]) -> String {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/flows/panels/hashes.php");
+    let output = Command::new("php").arg(script).args(arguments).output();
+    done(&output.expect("php runs; `cargo xtask test` installs what this test needs"))
+}
+
+struct Panel {
+    folder: tempfile::TempDir,
+    kind: Kind,
+}
+
+impl Panel {
+    fn of(kind: Kind) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let panel = Self { folder, kind };
+        let (component, kind) = (PASSWORD.packed(), &panel.kind);
+        std::fs::create_dir(panel.folder.path().join("plugins.d")).expect("a folder");
+        std::fs::write(panel.folder.path().join("plugins.d/keyturn-password.wasm"), &component).expect("written");
+        let grants = include_str!("../../examples/php-panel/plugins.d/keyturn-password.toml");
+        let (granted, _) = grants.split_once("[settings]").expect("settings");
+        let granted = granted.replace("@SHA256@", &digest(&component));
+        let granted = granted.replace("[\"customer\"]", &format!("[\"{}\"]", kind.realm));
+        panel.write(
+            "plugins.d/keyturn-password.toml",
+            &format!(
+                "{granted}[settings]\n{}asked-at-sign-in = false\nreset-modes = [\"link\", \"permanent\"]\n\
+                 reset-preset = \"link\"\n",
+                kind.settings
+            ),
+        );
+        panel.write(
+            "keyturn.toml",
+            &format!(
+                "key-file = \"keyturn.key\"\nplugins = \"plugins.d\"\ncache = \"cache\"\n\
+                 [brand]\nname = \"Northwind\"\ncontact = \"help@northwind.example\"\nlink-origin = \"https://passwords.example\"\n\
+                 [database]\nsqlite = \"panel.db\"\n[mail]\ntransport = \"folder\"\nfrom = \"panel@northwind.example\"\n\
+                 [mail.folder]\npath = \"mails\"\n[sign-in]\neven-ms = 0\n\n{}",
+                kind.mapping
+            ),
+        );
+        let people = kind.people.replace("@HASH", &php(&["hash", kind.php.0, OLD, kind.php.1]));
+        let database = panel.database();
+        database.execute_batch(kind.tables).expect("tables");
+        database.execute_batch(&people).expect("people");
+        panel
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        std::fs::write(self.folder.path().join(file), text).expect("written");
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("keyturn.toml")
+    }
+
+    fn database(&self) -> Connection {
+        Connection::open(self.folder.path().join("panel.db")).expect("opens")
+    }
+
+    fn text(&self, query: &str) -> String {
+        self.database().query_row(query, [], |row| row.get(0)).expect(query)
+    }
+
+    fn call(&self, hook: &str, input: &Value) -> std::process::Output {
+        keyturn(&self.config(), &["call", hook, "-"], &input.to_string())
+    }
+
+    fn verify(&self, login: &str, password: &str) -> Value {
+        let input = json!({"login_or_email": login, "password": password});
+        serde_json::from_str(&done(&self.call("password/verify", &input))).expect("JSON")
+    }
+
+    fn check(&self) -> String {
+        out(&keyturn(&self.config(), &["check"], ""))
+    }
+
+    /// `keyturn check` by its document.
+    fn document(&self) -> Value {
+        serde_json::from_str(&out(&keyturn(&self.config(), &["check", "--json"], ""))).expect("JSON")
+    }
+
+    /// Edits `keyturn.toml`.
+    fn mapped(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.config()).expect("reads");
+        assert!(text.contains(from), "no {from}");
+        self.write("keyturn.toml", &text.replace(from, to));
+    }
+
+    /// The whole way: what PHP stored is verified, what Keyturn sets PHP takes, and who is nobody stays nobody.
+    fn goes_the_whole_way(&self, ended: &str) {
+        let Kind { realm, key, login, hidden, php: (algorithm, options), .. } = self.kind;
+        let account = format!("{realm}:{key}");
+        let accepted = self.verify(login, OLD);
+        assert_eq!(
+            (accepted["kind"].as_str(), accepted["value"]["account"].as_str()),
+            (Some("accepted"), Some(&*account))
+        );
+        assert_eq!(self.verify(login, NEW)["kind"], "rejected");
+
+        let before: Vec<String> = hidden.iter().map(|(login, _)| self.row_of(login)).collect();
+        for (login, key) in hidden {
+            assert_eq!(self.verify(login, OLD)["kind"], "rejected", "{login}");
+            for name in [(*login).to_owned(), format!("{realm}:{key}")] {
+                let output = keyturn(&self.config(), &["reset-password", &name], NEW);
+                assert_eq!(output.status.code(), Some(4), "{name}: {}{}", out(&output), err(&output));
+                let like_nobody = keyturn(&self.config(), &["reset-password", &format!("{realm}:77")], NEW);
+                assert_eq!(like_nobody.status.code(), Some(4), "{}", err(&like_nobody));
+            }
+            let status = self.call("password/account-status", &json!({"account": format!("{realm}:{key}")}));
+            let nobody = self.call("password/account-status", &json!({"account": format!("{realm}:77")}));
+            assert_eq!((status.status.code(), err(&status)), (nobody.status.code(), err(&nobody)));
+        }
+        assert_eq!(before, hidden.iter().map(|(login, _)| self.row_of(login)).collect::<Vec<_>>());
+
+        let said = done(&keyturn(&self.config(), &["reset-password", &account], NEW));
+        assert_eq!(said, format!("The password of {account} ({account}) is new.{ended}\n"));
+        let hash = self.text(self.kind.hash_of);
+        assert_eq!(php(&["verify", NEW, &hash, algorithm, options]), "accepted", "{hash}");
+        assert_eq!(php(&["verify", OLD, &hash, algorithm, options]), "refused");
+        assert_eq!(self.verify(login, NEW)["kind"], "accepted");
+        assert_eq!(self.text(self.kind.hash_of), hash, "a sign-in leaves it as it is");
+        assert_eq!(self.verify(login, OLD)["kind"], "rejected");
+    }
+
+    /// All that a table holds of who has this address.
+    fn row_of(&self, login: &str) -> String {
+        let database = self.database();
+        let mut found = String::new();
+        for table in ["client", "admin", "users"] {
+            let Ok(mut rows) = database.prepare(&format!("SELECT * FROM {table} WHERE email = ?1")) else { continue };
+            let columns = rows.column_count();
+            let mut rows = rows.query([login]).expect("reads");
+            while let Some(row) = rows.next().expect("reads") {
+                (0..columns).for_each(|at| found += &format!("{:?} ", row.get_ref(at).expect("a value")));
+            }
+        }
+        assert!(!found.is_empty(), "{login}");
+        found
+    }
+}
+
+/// Whether `text` is a time as `2026-11-24 08:36:22`.
+fn is_datetime(text: &str) -> bool {
+    let shape = |c: char| if c.is_ascii_digit() { '0' } else { c };
+    text.chars().map(shape).collect::<String>() == "0000-00-00 00:00:00"
+}
+
+#[test]
+fn fossbilling_takes_what_keyturn_sets_and_only_its_clients_are_seen() {
+    let panel = Panel::of(FOSSBILLING);
+    panel.goes_the_whole_way("");
+    assert!(is_datetime(&panel.text("SELECT updated_at FROM client WHERE id = 1")));
+    assert_eq!(panel.text("SELECT updated_at FROM client WHERE id = 2"), "x");
+    assert_eq!(panel.verify("ben@closed.example", OLD)["kind"], "suspended");
+    // Both columns of a name are his name, which no password may contain.
+    let output = keyturn(&panel.config(), &["reset-password", "client:1"], "ana ruiz ana ruiz");
+    assert_eq!((output.status.code(), err(&output).contains("contains")), (Some(5), true), "{}", err(&output));
+}
+
+#[test]
+fn azuracast_takes_what_keyturn_sets_and_its_administrators_are_not_seen() {
+    let panel = Panel::of(AZURACAST);
+    panel.goes_the_whole_way(" 1 session was ended.");
+    assert_eq!(panel.text("SELECT group_concat(id) FROM user_login_tokens"), "b");
+    let touched =
+        panel.text("SELECT CAST(updated_at > 1700000000 AND updated_at < 9999999999 AS TEXT) FROM users WHERE id = 2");
+    assert_eq!(touched, "1", "in seconds");
+    // He is given the role, and is out of sight from then on.
+    panel.database().execute("INSERT INTO user_has_role VALUES (2, 1)", []).expect("given");
+    assert_eq!(panel.verify("ana@radio.example", NEW)["kind"], "rejected");
+    assert_eq!(keyturn(&panel.config(), &["reset-password", "user:2"], OLD).status.code(), Some(4));
+}
+
+#[test]
+fn laravel_takes_what_keyturn_sets_and_neither_staff_nor_the_deleted_are_seen() {
+    for kind in [LARAVEL, LARAVEL_UUID] {
+        let panel = Panel::of(kind);
+        panel.goes_the_whole_way(" 2 sessions were ended.");
+        assert_eq!(panel.text("SELECT coalesce(remember_token, 'none') FROM users WHERE name = 'Ana Ruiz'"), "none");
+        assert_eq!(panel.text("SELECT remember_token FROM users WHERE name = 'Ben'"), "r2");
+        assert!(is_datetime(&panel.text("SELECT updated_at FROM users WHERE name = 'Ana Ruiz'")));
+        assert!(panel.text("SELECT group_concat(id) FROM sessions ORDER BY id").starts_with('c'));
+    }
+}
+
+/// The text of the one finding that contains this, and what mends it.
+#[track_caller]
+fn finding(document: &Value, part: &str) -> (String, String, String) {
+    let all = document["findings"].as_array().expect("findings");
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut found = all.iter().filter(|one| text(&one["text"]).contains(part));
+    let one = found.next().unwrap_or_else(|| panic!("{part}: {all:#?}"));
+    assert!(found.next().is_none(), "{part} is said twice");
+    (text(&one["severity"]), text(&one["text"]), text(&one["mend"]))
+}
+
+#[test]
+fn check_says_of_each_panel_what_it_found_and_what_follows() {
+    for (kind, found, forgotten) in [
+        (
+            FOSSBILLING,
+            "table client has 3 accounts, 1 without a password\nmapped: id = id, login = email, hash = pass, name = first_name + \
+                       last_name, email = email, locale = lang, state = status",
+            "yes: 3 of 3 have an address",
+        ),
+        (
+            AZURACAST,
+            "table users has 2 accounts\nmapped: id = id, login = email, hash = auth_password, name = name, email = email, locale = \
+                     locale\nnot mapped: state (nobody counts as suspended)",
+            "yes: 2 of 2 have an address",
+        ),
+        (
+            LARAVEL,
+            "table users has 2 accounts\nmapped: id = id, login = email, hash = password, name = name, email = email\nnot mapped: \
+                   locale (mails are in English), state (nobody counts as suspended)",
+            "yes: 2 of 2 have an address",
+        ),
+        (LARAVEL_UUID, "table users has 2 accounts", "yes: 2 of 2 have an address"),
+    ] {
+        let panel = Panel::of(kind);
+        let document = panel.document();
+        assert_eq!(document["wrong"], 0, "{document:#}");
+        let realm = panel.kind.realm;
+        let (severity, text, _) = finding(&document, "table ");
+        assert!(severity == "good" && text.starts_with(&format!("accounts.{realm}: {found}")), "{text}");
+        let (severity, text, _) = finding(&document, "what its people find");
+        let output = if panel.kind.settings == BCRYPT { "bcrypt" } else { "argon2id" };
+        let not_asked = "since the panel does not ask at sign-in (asked-at-sign-in = false)";
+        assert_eq!(
+            text,
+            format!(
+                "{realm}: what its people find\nForgotten password           {forgotten}\nReset & mail password        \
+                 link, permanent; not temporary, {not_asked}\nNew password by a manager    yes, stored as {output}\nMust change at next \
+                 sign-in  not offered, {not_asked}"
+            )
+        );
+        assert_eq!(severity, "good");
+        let follows = &document["realms"][0];
+        assert_eq!((&follows["realm"], &follows["forgotten_password"]), (&json!(realm), &json!(true)));
+        assert_eq!((&follows["reset_modes"], &follows["must_change"]), (&json!(["link", "permanent"]), &json!(false)));
+
+        // The login and the address are one column here, and one index mends both.
+        let (severity, _, mend) = finding(&document, "no index serves lower(email)");
+        assert_eq!(severity, "note");
+        panel.database().execute_batch(&mend).expect("the SQL that mends it runs");
+        assert!(panel.check().contains(&format!("accounts.{realm}: login: found by an index")));
+    }
+}
+
+#[test]
+fn check_says_what_old_sessions_cost_and_the_sql_that_mends_it_works() {
+    let panel = Panel::of(FOSSBILLING);
+    let (severity, text, mend) = finding(&panel.document(), "sessions and epoch are not mapped");
+    assert!(severity == "note" && text.ends_with("who is signed in with the old password stays so"), "{text}");
+    assert!(mend.contains("GET /v1/accounts/client:ID/epoch"), "{mend}");
+    let sql = mend.lines().map(str::trim).find(|line| line.starts_with("ALTER TABLE")).expect("SQL");
+    panel.database().execute_batch(sql).expect("the SQL that mends it runs");
+    panel.mapped("hash = \"pass\"", "hash = \"pass\"\nepoch = \"password_epoch\"");
+    let document = panel.document();
+    assert!(finding(&document, "epoch: column password_epoch is raised with each new password").2.is_empty());
+    done(&keyturn(&panel.config(), &["reset-password", "client:1"], NEW));
+    assert_eq!(panel.text("SELECT CAST(password_epoch AS TEXT) FROM client WHERE id = 1"), "1");
+
+    // Where a table says whose a session is, it is named.
+    let panel = Panel::of(LARAVEL);
+    panel.mapped("sessions = { table = \"sessions\", account = \"user_id\" }", "");
+    let (_, _, mend) = finding(&panel.document(), "sessions and epoch are not mapped");
+    assert!(mend.starts_with("sessions = { table = \"sessions\", account = \"user_id\" }\n"), "{mend}");
+    let panel = Panel::of(LARAVEL);
+    panel.database().execute_batch("DROP INDEX sessions_user_id_index").expect("dropped");
+    let (_, _, mend) = finding(&panel.document(), "sessions: no index serves user_id");
+    panel.database().execute_batch(&mend).expect("the SQL that mends it runs");
+    assert!(!panel.check().contains("no index serves user_id"));
+}
+
+#[test]
+fn check_names_columns_that_were_overlooked_and_states_written_otherwise() {
+    let panel = Panel::of(LARAVEL);
+    panel.mapped("deleted = \"deleted_at\"\n", "");
+    panel.mapped(", { column = \"remember_token\", as = \"null\" }", "");
+    let document = panel.document();
+    let (_, text, mend) = finding(&document, "column deleted_at is not mapped");
+    assert!(text.contains("who is deleted is found") && mend == "deleted = \"deleted_at\"", "{text} {mend}");
+    let (_, text, mend) = finding(&document, "column remember_token is not mapped");
+    assert!(text.contains("stays signed in") && mend.contains("as = \"null\""), "{text} {mend}");
+
+    let panel = Panel::of(FOSSBILLING);
+    assert!(panel.check().contains("state: 2 active, 1 suspended"), "{}", panel.check());
+    panel.mapped("active = [\"active\"]", "active = [\"Active\"]");
+    let (severity, text, _) = finding(&panel.document(), "in other letters");
+    assert!(severity == "wrong" && text.contains("“Active”"), "{text}");
+    panel.database().execute_batch("CREATE VIEW clients AS SELECT * FROM client").expect("a view");
+    panel.mapped("table = \"client\"", "table = \"clients\"");
+    let (severity, _, mend) = finding(&panel.document(), "clients is a view");
+    assert!(severity == "wrong" && mend.contains("only, among or except"), "{mend}");
+}
+
+#[test]
+fn check_says_why_something_is_not_offered_and_what_mends_it() {
+    let not_offered = |panel: &Panel, why: &str, mends: &str| {
+        let document = panel.document();
+        let (severity, text, mend) = finding(&document, "what its people find");
+        assert!(text.contains(&format!("Forgotten password           no, since {why}\n")), "{text}");
+        assert!(text.contains(&format!("Reset & mail password        no, since {why}\n")), "{text}");
+        assert!(severity == "note" && mend.contains(mends), "{severity}: {mend}");
+        assert_eq!(document["realms"][0]["reset_modes"], json!([]));
+    };
+    let panel = Panel::of(LARAVEL);
+    let grants = std::fs::read_to_string(panel.folder.path().join("plugins.d/keyturn-password.toml")).expect("reads");
+    let granted = |from: &str, to: &str| {
+        assert!(grants.contains(from), "no {from}");
+        panel.write("plugins.d/keyturn-password.toml", &grants.replace(from, to));
+    };
+    panel.mapped("transport = \"folder\"", "transport = \"off\"");
+    not_offered(&panel, "mail cannot go", "see mail, above");
+    panel.mapped("transport = \"off\"", "transport = \"folder\"");
+    granted("recipients = [\"customer\"]", "recipients = []");
+    not_offered(&panel, "the plugin may not mail this realm", "grants.mail.recipients = [\"customer\"]");
+    granted("realms = [\"customer\"]", "realms = [\"other\"]");
+    let (_, _, mend) = finding(&panel.document(), "customer: no plugin with the hook password/set-password is granted");
+    assert!(mend.contains("grants.accounts.realms = [\"customer\"]"), "{mend}");
+    // Hashes that the panel's own code does not know.
+    granted("output = \"bcrypt\"", "output = \"argon2id\"");
+    let (severity, text, mend) = finding(&panel.document(), "no password can be set: ");
+    assert!(severity == "wrong" && text.contains("does not name $argon2id$"), "{text}");
+    assert!(mend.contains("settings.output = \"bcrypt\" in keyturn-password.toml"), "{mend}");
+    not_offered(&panel, "no password can be set", "settings.output = \"bcrypt\"");
+    let (_, text, _) = finding(&panel.document(), "what its people find");
+    assert!(text.contains("New password by a manager    no\n"), "{text}");
+    // A panel that asks at sign-in has all of it.
+    granted(
+        "asked-at-sign-in = false\nreset-modes = [\"link\", \"permanent\"]",
+        "reset-modes = [\"temporary\", \"link\"]",
+    );
+    let (_, text, _) = finding(&panel.document(), "what its people find");
+    assert!(text.contains("password        temporary, link; not permanent (reset-modes)\n"), "{text}");
+    assert!(text.contains("offered; the panel's sign-in must ask the hook password/verify"), "{text}");
+    granted("database", "database");
+    panel.mapped("\nemail = \"email\"", "");
+    not_offered(&panel, "no address is mapped", "accounts.customer.email");
+}
+
+#[test]
+fn check_names_the_panels_pages_that_lead_nowhere_once_it_shows_views() {
+    let panel = Panel::of(LARAVEL);
+    assert!(!panel.check().contains("pages of the panel"));
+    done(&keyturn(&panel.config(), &["keys", "add", "panel", "--accounts", "customer", "--may", "views"], ""));
+    let said = panel.check();
+    assert!(said.contains("pages of the panel that are not set: overview, details, account, plugin"), "{said}");
+    panel.mapped(
+        "[database]",
+        "[server.pages]\noverview = \"/u/{id}\"\ndetails = \"/u/{id}/edit\"\nplugin = \"/k\"\n[database]",
+    );
+    let (_, text, mend) = finding(&panel.document(), "pages of the panel");
+    assert!(text.contains("account   who changed his own password lands on the panel's first page"), "{text}");
+    assert!(!text.contains("overview") && mend.starts_with("server.pages.account "), "{text} {mend}");
+    panel.mapped("plugin = \"/k\"", "plugin = \"/k\"\naccount = \"/me\"");
+    assert!(panel.check().contains("good   pages of the panel: overview, details, account, plugin are set"));
+}
+
+#[test]
+fn the_page_on_mappings_shows_the_mappings_that_are_tried_here() {
+    let page = include_str!("../../docs/mapping.md");
+    for kind in [FOSSBILLING, AZURACAST, LARAVEL] {
+        assert!(page.contains(kind.mapping), "docs/mapping.md lacks\n{}", kind.mapping);
+        assert!(kind.settings.lines().all(|line| page.contains(line)), "docs/mapping.md lacks\n{}", kind.settings);
+    }
+}
