@@ -108,6 +108,31 @@ final class Client
         return Outcome::done($meant[0]);
     }
 
+    /**
+     * The same, if this email address is the account's own as well: a user name may be anybody's, and whoever reads mail at the
+     * account's address could choose its password anyhow. Whether there is an account of another's is not told.
+     */
+    public function accountNamedOf(string $loginOrEmail, string $email): Outcome
+    {
+        if (trim($loginOrEmail) === '') {
+            return $this->refused('no-name');
+        }
+        if (trim($email) === '') {
+            return $this->refused('not-theirs')->withDetail('The client has no email address.');
+        }
+        $theirs = $this->accountsNamed($email);
+        $meant = $theirs->isDone() ? $this->accountNamed($loginOrEmail) : $theirs;
+        if ($meant->isDone()) {
+            foreach ($theirs->getAnswer()['accounts'] as $account) {
+                if ($account['matched'] === 'email' && $account['account'] === $meant->getAnswer()) {
+                    return $meant;
+                }
+            }
+            return $this->refused('not-theirs')->withDetail('The account of this user name has another email address than the client.');
+        }
+        return $meant->getCode() === 'no-account' ? $this->refused('not-theirs')->withDetail('No account has this user name.') : $meant;
+    }
+
     /** `['epoch' => …]`: another one than before means that the account's password or sessions were changed. */
     public function epoch(string $account): Outcome
     {

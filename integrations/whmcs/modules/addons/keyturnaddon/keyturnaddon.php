@@ -35,8 +35,8 @@ function keyturnaddon_config()
             'ca_file' => $field('CA file', 'text', 'PEM of your own authority; empty: the machine\'s authorities'),
             'seconds' => $field('Seconds to wait', 'text', 'At most 30', ['Default' => '10']),
             'bear' => $field('Bear the token', 'yesno', 'Instead of signing requests: where a proxy in front of the host rewrites paths'),
-            'products' => $field('Products', 'text', 'Their ids, with commas; empty: each whose services have a user name'),
-            'account_field' => $field('Custom field with the account', 'text', 'Empty: the account is found by the user name'),
+            'products' => $field('Products', 'text', 'Whose clients may change their passwords themselves: their ids, with commas. Empty: none; staff mail and send links for all'),
+            'account_field' => $field('Custom field with the account', 'text', 'Admin Only, and not on the order form. Empty: the account is found by the user name'),
             'reset_mode' => $field('Reset & mail password mails', 'dropdown', '', [
                 'Options' => implode(',', ServerModule::MODES), 'Default' => ServerModule::MODES[0],
             ]),
@@ -128,7 +128,7 @@ function keyturnaddon_clientarea($vars)
     } else {
         $passwords = $addon->passwords($service, $service->language);
         $shown = ($passwords instanceof Outcome ? ['error' => $passwords->getSentence()]
-            : keyturnaddon_changed($addon, $passwords, $words) + ['form' => true, 'lines' => $passwords->lines()]) + $shown;
+            : keyturnaddon_changed($addon, $passwords, $words) + ['form' => true, 'lines' => $passwords->linesForClient()]) + $shown;
         $shown['service'] = (int) $service->id;
     }
     $page = 'index.php?m=' . AddonModule::NAME . ($shown['service'] > 0 ? '&service=' . $shown['service'] : '');

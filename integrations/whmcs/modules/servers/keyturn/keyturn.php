@@ -35,7 +35,7 @@ function keyturn_ConfigOptions()
             'FriendlyName' => 'Custom field with the account',
             'Type' => 'text',
             'Size' => '30',
-            'Description' => 'Its name, if one holds ids like customer:42. Empty: the account is found by the user name.',
+            'Description' => 'Its name, if one holds ids like customer:42; Admin Only, and not on the order form. Empty: found by the user name.',
         ],
         'reset-mode' => [
             'FriendlyName' => 'Reset & mail password mails',
@@ -134,7 +134,7 @@ function keyturn_ClientArea(array $params)
     return [
         'tabOverviewModuleOutputTemplate' => 'templates/overview.tpl',
         'templateVariables' => [
-            'keyturnLines' => $passwords instanceof Outcome ? [] : $passwords->lines(),
+            'keyturnLines' => $passwords instanceof Outcome ? [] : $passwords->linesForClient(),
         ],
     ];
 }

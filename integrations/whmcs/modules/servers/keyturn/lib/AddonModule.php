@@ -29,16 +29,21 @@ final class AddonModule
         $this->settings = $settings;
     }
 
-    /** A service with its client's language, or null: there is none, it is not this client's, or not of a product meant. */
+    /**
+     * A service with its client's language and address, or null: there is none, it is not this client's, or not of a product meant.
+     *
+     * @param ?int $client Who asks, if it is not staff.
+     */
     public function service(int $id, ?int $client = null): ?object
     {
         $service = Capsule::table('tblhosting')->where('id', $id)->first();
-        if ($service === null || ($client !== null && (int) $service->userid !== $client)
-            || !$this->isMeant((int) $service->packageid)) {
+        if ($service === null || !$this->isMeant((int) $service->packageid, $client !== null)
+            || ($client !== null && (int) $service->userid !== $client)) {
             return null;
         }
         $row = Capsule::table('tblclients')->where('id', $service->userid)->first();
         $service->language = Words::languageNamed($row->language ?? '');
+        $service->email = (string) ($row->email ?? '');
         return $service;
     }
 
@@ -47,7 +52,7 @@ final class AddonModule
     {
         $found = [];
         foreach (Capsule::table('tblhosting')->where('userid', $client)->orderBy('id')->limit(200)->get() as $service) {
-            if ((string) $service->username !== '' && $this->isMeant((int) $service->packageid)) {
+            if ((string) $service->username !== '' && $this->isMeant((int) $service->packageid, false)) {
                 $found[] = $service;
             }
         }
@@ -75,13 +80,29 @@ final class AddonModule
             Log::note(self::NAME, 'settings', ['service' => (int) $service->id], $outcome, [$this->text('token')]);
             return $outcome;
         }
-        $field = $this->text('account_field');
-        $account = $field === '' ? '' : $this->customField($service, $field);
-        if ($field !== '' && $account === '') {
-            return Outcome::refused('no-name', Sentences::of('no-name', $language));
+        $account = '';
+        if ($this->text('account_field') !== '') {
+            $field = new AccountField((int) $service->packageid, $this->text('account_field'));
+            if (!$field->isForStaffOnly()) {
+                $outcome = Outcome::refused('open-field', Sentences::of('open-field', $language))->withDetail($field->whatToTick());
+                Log::note(self::NAME, 'settings', ['service' => (int) $service->id], $outcome, [$this->text('token')]);
+                return $outcome;
+            }
+            $account = $field->of((int) $service->id);
+            if ($account === '') {
+                return Outcome::refused('no-name', Sentences::of('no-name', $language));
+            }
         }
-        $keys = new OperationsTable();
-        return new ServicePasswords($client, $keys, self::NAME, (int) $service->id, (string) $service->username, $account, []);
+        return new ServicePasswords(
+            $client,
+            new OperationsTable(),
+            self::NAME,
+            (int) $service->id,
+            (string) $service->username,
+            $service->email,
+            $account,
+            []
+        );
     }
 
     /** A posted password: as it was posted, unless the one rule there is was set. */
@@ -131,22 +152,11 @@ final class AddonModule
         return !function_exists('checkPermission') || checkPermission('Perform Server Operations', true) === true;
     }
 
-    private function isMeant(int $product): bool
+    /** To clients only products that are named: a user name of another server's may be somebody else's in this panel. */
+    private function isMeant(int $product, bool $toClient): bool
     {
         $products = preg_split('/[\s,]+/', $this->text('products'), -1, PREG_SPLIT_NO_EMPTY) ?: [];
-        return $products === [] || in_array((string) $product, $products, true);
-    }
-
-    private function customField(object $service, string $name): string
-    {
-        foreach (Capsule::table('tblcustomfields')->where('type', 'product')->where('relid', $service->packageid)->get() as $field) {
-            // "account|Account in the panel": the name, and what clients see.
-            if (trim(explode('|', (string) $field->fieldname)[0]) === $name) {
-                $values = Capsule::table('tblcustomfieldsvalues')->where('fieldid', $field->id)->where('relid', $service->id);
-                return trim((string) $values->value('value'));
-            }
-        }
-        return '';
+        return $products === [] ? !$toClient : in_array((string) $product, $products, true);
     }
 
     private function text(string $name): string

@@ -76,13 +76,18 @@ final class ServerModule
         if ($keys === null || $this->service() === 0) {
             return $this->refused('not-set-up')->withDetail('WHMCS handed over no service with properties (7.2 or later).');
         }
-        $field = $this->text(self::ACCOUNT_FIELD);
+        $name = $this->text(self::ACCOUNT_FIELD);
         $account = '';
-        if ($field !== '') {
-            $fields = $this->params['customfields'] ?? [];
-            $account = is_array($fields) && is_string($fields[$field] ?? null) ? trim($fields[$field]) : '';
+        if ($name !== '') {
+            $field = new AccountField((int) $this->text('pid'), $name);
+            if (!$field->isForStaffOnly()) {
+                $outcome = $this->refused('open-field')->withDetail($field->whatToTick());
+                Log::note(self::NAME, 'settings', ['service' => $this->service()], $outcome, $this->secrets());
+                return $outcome;
+            }
+            $account = $field->of($this->service());
             if ($account === '') {
-                return $this->refused('no-name')->withDetail('The custom field ' . $field . ' is empty.');
+                return $this->refused('no-name')->withDetail('The custom field ' . $name . ' of the product is empty, or there is none.');
             }
         }
         return new ServicePasswords(
@@ -91,6 +96,7 @@ final class ServerModule
             self::NAME,
             $this->service(),
             $this->text('username'),
+            $this->email(),
             $account,
             $this->secrets()
         );
@@ -108,6 +114,12 @@ final class ServerModule
     {
         $mode = $this->text(self::RESET_MODE);
         return in_array($mode, self::MODES, true) ? $mode : self::MODES[0];
+    }
+
+    private function email(): string
+    {
+        $client = $this->params['clientsdetails'] ?? [];
+        return is_array($client) && is_string($client['email'] ?? null) ? trim($client['email']) : '';
     }
 
     private function service(): int

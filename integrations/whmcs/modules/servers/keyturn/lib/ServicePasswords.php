@@ -23,12 +23,14 @@ final class ServicePasswords
     private string $module;
     private int $service;
     private string $username;
+    private string $email;
     private string $account;
     /** @var array<int, string> */
     private array $secrets;
 
     /**
      * @param string $module Under which name the log speaks of it.
+     * @param string $email The client's in the billing system.
      * @param string $account The account's id, where a custom field holds it; empty: it is looked up by the user name.
      * @param array<int, string> $secrets Which must not stand in a log.
      */
@@ -38,6 +40,7 @@ final class ServicePasswords
         string $module,
         int $service,
         string $username,
+        string $email,
         string $account,
         #[\SensitiveParameter]
         array $secrets
@@ -48,10 +51,12 @@ final class ServicePasswords
         $this->module = $module;
         $this->service = $service;
         $this->username = $username;
+        $this->email = $email;
         $this->account = $account;
         $this->secrets = array_merge($secrets, [$client->getSettings()->getToken()]);
     }
 
+    /** Also by the client: so the account must be his by more than a user name. */
     public function change(
         #[\SensitiveParameter]
         string $new
@@ -59,13 +64,18 @@ final class ServicePasswords
         if ($new === '') {
             return $this->noted('change', [], $this->client->refused('empty'));
         }
-        return $this->perform('set', 'password/set-password', ['new' => $new, 'must_change' => false], [$new]);
+        return $this->perform($this->ownAccount(), 'set', 'password/set-password', ['new' => $new, 'must_change' => false], [$new]);
     }
 
-    /** @param string $mode `temporary`, `link` or `permanent`. */
+    /**
+     * By staff alone, and to the address that the panel has: whatever the user name, it reaches whose account it is.
+     *
+     * @param string $mode `temporary`, `link` or `permanent`.
+     */
     public function resetAndMail(string $mode): Outcome
     {
-        return $this->perform($mode === 'link' ? 'link' : 'mail', 'password/reset-and-mail', ['mode' => $mode], []);
+        $deed = $mode === 'link' ? 'link' : 'mail';
+        return $this->perform($this->account(), $deed, 'password/reset-and-mail', ['mode' => $mode], []);
     }
 
     /** @return array<string, Outcome> What became of what was left open, by deed. */
@@ -81,33 +91,64 @@ final class ServicePasswords
         return $settled;
     }
 
-    /** The id of the account, or why there is none. */
-    public function account(): Outcome
-    {
-        if ($this->account !== '') {
-            return Shapes::isAccount($this->account) ? Outcome::done($this->account)
-                : $this->client->refused('no-account')->withDetail('The custom field does not hold an id like customer:42.');
-        }
-        return $this->client->accountNamed($this->username);
-    }
-
     /**
-     * How the password stands and what became of its last mail, as plain text by label. A host that does not answer leaves a
-     * sentence, and the page stands.
+     * How the password stands and what became of its last mail, as plain text by label, for staff. A host that does not answer
+     * leaves a sentence, and the page stands.
      *
      * @return array<string, string>
      */
     public function lines(): array
     {
-        $client = new Client($this->client->getSettings()->within(self::SHOWN_WITHIN));
+        $brief = $this->brief();
+        return $brief->linesOf($brief->account());
+    }
+
+    /** The same, for the client. @return array<string, string> */
+    public function linesForClient(): array
+    {
+        $brief = $this->brief();
+        return $brief->linesOf($brief->ownAccount());
+    }
+
+    public function words(): Words
+    {
+        return $this->words;
+    }
+
+    /** The id of the account, or why there is none. */
+    private function account(): Outcome
+    {
+        return $this->account !== '' ? $this->accountInField() : $this->client->accountNamed($this->username);
+    }
+
+    /** The same, if it is known to be the client's: by the field that staff alone fill in, or by his address. */
+    private function ownAccount(): Outcome
+    {
+        return $this->account !== '' ? $this->accountInField() : $this->client->accountNamedOf($this->username, $this->email);
+    }
+
+    private function accountInField(): Outcome
+    {
+        return Shapes::isAccount($this->account) ? Outcome::done($this->account)
+            : $this->client->refused('no-account')->withDetail('The custom field does not hold an id like customer:42.');
+    }
+
+    /** The same, for what is only shown beside something else. */
+    private function brief(): self
+    {
         $brief = clone $this;
-        $brief->client = $client;
-        $account = $brief->account();
+        $brief->client = new Client($this->client->getSettings()->within(self::SHOWN_WITHIN));
+        return $brief;
+    }
+
+    /** @return array<string, string> */
+    private function linesOf(Outcome $account): array
+    {
         if (!$account->isDone()) {
             return [$this->words->of('password') => $this->words->of('not-now', ['reason' => $account->getSentence()])]
                 + $this->openLines();
         }
-        $status = $client->call('password/account-status', ['account' => $account->getAnswer()]);
+        $status = $this->client->call('password/account-status', ['account' => $account->getAnswer()]);
         if (!$status->isDone()) {
             return [$this->words->of('password') => $this->words->of('not-now', ['reason' => $status->getSentence()])]
                 + $this->openLines();
@@ -117,19 +158,14 @@ final class ServicePasswords
         if (isset($status['changed'])) {
             $state .= ' ' . $this->words->of('changed', ['time' => Words::time($status['changed'])]);
         }
-        $mail = isset($status['last_mail']) ? $this->mailLine($client, $status['last_mail']) : $this->words->of('no-mail');
+        $mail = isset($status['last_mail']) ? $this->mailLine($status['last_mail']) : $this->words->of('no-mail');
         return [$this->words->of('password') => $state, $this->words->of('mail') => $mail] + $this->openLines();
     }
 
-    public function words(): Words
-    {
-        return $this->words;
-    }
-
     /** What became of a mail, in the host's own sentence. */
-    private function mailLine(Client $client, string $mail): string
+    private function mailLine(string $mail): string
     {
-        $told = $client->mail($mail);
+        $told = $this->client->mail($mail);
         if (!$told->isDone()) {
             return $this->words->of('not-now', ['reason' => $told->getSentence()]);
         }
@@ -166,6 +202,7 @@ final class ServicePasswords
      * @param array<int, string> $secrets
      */
     private function perform(
+        Outcome $account,
         string $deed,
         string $hook,
         #[\SensitiveParameter]
@@ -173,7 +210,6 @@ final class ServicePasswords
         #[\SensitiveParameter]
         array $secrets
     ): Outcome {
-        $account = $this->account();
         if (!$account->isDone()) {
             return $this->noted($hook, $arguments, $account, $secrets);
         }
