@@ -7,6 +7,8 @@ require_once __DIR__ . '/keyturn.php';
 const SESSION_LIFETIME = 7200;
 const REMEMBER_COOKIE = 'remember';
 const REMEMBER_LIFETIME = 30 * 86400;
+/** How often who is signed in may give a wrong password for his own, until he must sign in anew. */
+const CONFIRMATIONS = 5;
 
 function database_path(): string
 {
@@ -125,8 +127,39 @@ function sign_in(string $login, string $password): bool
     if (!$user || !password_verify($password, $user['password']) || !$user['active']) {
         return false;
     }
+    confirmations_begin_anew((int) $user['id']);
     begin_session($user, true);
     return true;
+}
+
+/**
+ * Whether this is the password of who is signed in. Each attempt is counted before it is looked at, in the database and for him,
+ * not for his session: whoever holds a stolen session, or a stolen cookie to make many, has CONFIRMATIONS guesses in all. Then
+ * each of his sessions ends.
+ */
+function confirm(array $user, string $password): bool
+{
+    $count = db()->prepare('UPDATE users SET confirmations = confirmations + 1 WHERE id = ? AND confirmations < ?');
+    $count->execute([$user['id'], CONFIRMATIONS]);
+    if ($count->rowCount() === 1 && password_verify($password, $user['password'])) {
+        confirmations_begin_anew((int) $user['id']);
+        return true;
+    }
+    $query = db()->prepare('SELECT confirmations FROM users WHERE id = ?');
+    $query->execute([$user['id']]);
+    $counted = (int) $query->fetchColumn();
+    $query->closeCursor();
+    if ($counted >= CONFIRMATIONS) {
+        db()->prepare('DELETE FROM user_sessions WHERE user_id = ?')->execute([$user['id']]);
+        sign_out();
+        redirect('/index.php');
+    }
+    return false;
+}
+
+function confirmations_begin_anew(int $id): void
+{
+    db()->prepare('UPDATE users SET confirmations = 0 WHERE id = ?')->execute([$id]);
 }
 
 /** `$proved`: he has given his password just now, and has not only come back with a cookie. */

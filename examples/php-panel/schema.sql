@@ -8,7 +8,8 @@ CREATE TABLE users (
     active         TINYINT      NOT NULL DEFAULT 1,
     created_at     DATETIME     NOT NULL,
     updated_at     DATETIME     NOT NULL,
-    remember_token VARCHAR(64)
+    remember_token VARCHAR(64),
+    confirmations  INTEGER      NOT NULL DEFAULT 0
 );
 
 CREATE TABLE user_sessions (

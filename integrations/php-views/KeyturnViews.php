@@ -13,6 +13,8 @@ final class KeyturnViews
     /** Seconds to connect, and for all of a request. */
     private const CONNECT = 3;
     private const TOTAL = 10;
+    /** Seconds for all of a form: the host's page Email settings may try for 30 to send its test mail. */
+    private const FORM_TOTAL = 35;
     /** Bytes of an answer at most. */
     private const ANSWER = 2097152;
 
@@ -32,17 +34,24 @@ final class KeyturnViews
     private $onBehalf;
 
     /**
-     * @param string      $host     Where `keyturn serve` listens: http://127.0.0.1:8089, or https elsewhere.
+     * @param string      $host     Where `keyturn serve` listens: http://127.0.0.1:8089, or https elsewhere: forms hold passwords.
      * @param string      $token    A service key with the scope `views`; `keyturn keys add` has shown it.
      * @param string      $audience The host's `brand.link-origin`, to the letter.
      * @param string|null $caFile   Certificates to believe beside the system's. There is no way to believe all.
+     *
+     * @throws InvalidArgumentException The host or the token cannot be one.
      */
-    public function __construct(string $host, string $token, string $audience, ?string $caFile = null)
-    {
-        if (!preg_match('/^kt_([a-z2-7]{12})_[a-z2-7]{52}$/', $token, $match)) {
+    public function __construct(
+        string $host,
+        #[\SensitiveParameter]
+        string $token,
+        string $audience,
+        ?string $caFile = null
+    ) {
+        if (!preg_match('/^kt_([a-z2-7]{12})_[a-z2-7]{52}\z/', $token, $match)) {
             throw new InvalidArgumentException('That is no service key: it must be like kt_…_…, as keyturn keys add showed it.');
         }
-        $this->host = rtrim($host, '/');
+        $this->host = self::address($host);
         $this->audience = $audience;
         $this->keyId = $match[1];
         $this->signingKey = hash_hmac('sha256', 'keyturn request signing', $token, true);
@@ -61,6 +70,7 @@ final class KeyturnViews
     public function forReader(
         ?string $who,
         array $reach,
+        #[\SensitiveParameter]
         string $session,
         ?int $verifiedAt,
         string $locale,
@@ -87,8 +97,14 @@ final class KeyturnViews
      * @param string $url Where the page stands, its query with it: forms post there.
      * @return array{html: string, summary: string}
      */
-    public function slot(string $slot, ?string $subject, string $url, ?string $corrections = null, int $level = 2): array
-    {
+    public function slot(
+        string $slot,
+        ?string $subject,
+        string $url,
+        #[\SensitiveParameter]
+        ?string $corrections = null,
+        int $level = 2
+    ): array {
         $query = ['kt-url' => $url, 'kt-level' => $level] + ($subject === null ? [] : ['kt-for' => $subject]);
         return $this->draw('/v1/views/slots/' . rawurlencode($slot), http_build_query($query), $corrections);
     }
@@ -113,8 +129,12 @@ final class KeyturnViews
      *
      * @return array{title: string, html: string}
      */
-    public function page(string $query, string $url, ?string $corrections = null): array
-    {
+    public function page(
+        string $query,
+        string $url,
+        #[\SensitiveParameter]
+        ?string $corrections = null
+    ): array {
         $own = array_filter(explode('&', $query), static function (string $pair): bool {
             return $pair !== '' && urldecode(explode('=', $pair)[0]) !== 'kt-url';
         });
@@ -149,10 +169,13 @@ final class KeyturnViews
      *
      * @return array<string, mixed>
      */
-    public function submit(string $body, string $url): array
-    {
+    public function submit(
+        #[\SensitiveParameter]
+        string $body,
+        string $url
+    ): array {
         $path = '/v1/views/submit?' . http_build_query(['kt-url' => $url]);
-        return $this->ask('POST', $path, $body, 'application/x-www-form-urlencoded');
+        return $this->ask('POST', $path, $body, 'application/x-www-form-urlencoded', self::FORM_TOTAL);
     }
 
     /**
@@ -160,10 +183,13 @@ final class KeyturnViews
      *
      * @return array<string, mixed>
      */
-    public function held(string $held, string $url): array
-    {
+    public function held(
+        #[\SensitiveParameter]
+        string $held,
+        string $url
+    ): array {
         $path = '/v1/views/held?' . http_build_query(['kt-url' => $url]);
-        return $this->ask('POST', $path, (string) json_encode(['held' => $held]), 'application/json');
+        return $this->ask('POST', $path, (string) json_encode(['held' => $held]), 'application/json', self::FORM_TOTAL);
     }
 
     /** The notice that a finished form left, to stand before the heading; empty if it is another's, or too late. */
@@ -173,8 +199,32 @@ final class KeyturnViews
         return (string) ($answer['html'] ?? '');
     }
 
-    private function draw(string $path, string $query, ?string $corrections): array
+    /** The host's address, if forms may go there: http:// is for this machine itself. */
+    private static function address(string $host): string
     {
+        $host = rtrim($host, '/');
+        $name = '(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])';
+        if (preg_match('~^(https?)://(' . $name . ')(?::[0-9]{1,5})?\z~i', $host, $parts) !== 1) {
+            throw new InvalidArgumentException('$host must be like http://127.0.0.1:8089, or https://panel.example:8443.');
+        }
+        if (strtolower($parts[1]) === 'http' && !self::isThisMachine(strtolower($parts[2]))) {
+            throw new InvalidArgumentException('$host must begin with https://: http:// is for this machine itself only.');
+        }
+        return $host;
+    }
+
+    private static function isThisMachine(string $name): bool
+    {
+        $isIpv4 = filter_var($name, FILTER_VALIDATE_IP, FILTER_FLAG_IPV4) !== false;
+        return $name === 'localhost' || $name === '[::1]' || ($isIpv4 && strncmp($name, '127.', 4) === 0);
+    }
+
+    private function draw(
+        string $path,
+        string $query,
+        #[\SensitiveParameter]
+        ?string $corrections
+    ): array {
         if ($corrections === null) {
             return $this->ask('GET', "$path?$query", '', '');
         }
@@ -183,8 +233,14 @@ final class KeyturnViews
     }
 
     /** @return array<string, mixed> */
-    private function ask(string $method, string $target, string $body, string $type): array
-    {
+    private function ask(
+        string $method,
+        string $target,
+        #[\SensitiveParameter]
+        string $body,
+        string $type,
+        int $seconds = self::TOTAL
+    ): array {
         if ($this->onBehalf === null) {
             throw new LogicException('Say for whom first: forReader().');
         }
@@ -195,7 +251,10 @@ final class KeyturnViews
             CURLOPT_CUSTOMREQUEST => $method,
             CURLOPT_HTTPHEADER => $headers,
             CURLOPT_CONNECTTIMEOUT => self::CONNECT,
-            CURLOPT_TIMEOUT => self::TOTAL,
+            CURLOPT_TIMEOUT => $seconds,
+            // What the environment names as a proxy is not asked, and no netrc file is read: a form goes to the host and to nobody else.
+            CURLOPT_PROXY => '',
+            CURLOPT_NETRC => 0,
             CURLOPT_FOLLOWLOCATION => false,
             CURLOPT_PROTOCOLS => CURLPROTO_HTTP | CURLPROTO_HTTPS,
             CURLOPT_SSL_VERIFYPEER => true,
@@ -225,8 +284,13 @@ final class KeyturnViews
     }
 
     /** @return string[] */
-    private function signed(string $method, string $target, string $body, string $type): array
-    {
+    private function signed(
+        string $method,
+        string $target,
+        #[\SensitiveParameter]
+        string $body,
+        string $type
+    ): array {
         [$path, $query] = explode('?', $target, 2) + [1 => null];
         $values = ['@method' => $method, '@path' => $path];
         $headers = [];

@@ -21,7 +21,7 @@ final class SyntaxTest extends TestCase
     public function files(): array
     {
         $files = [];
-        foreach (['php-client', 'whmcs', 'fossbilling', 'blesta', 'clientexec'] as $folder) {
+        foreach (['php-client', 'php-views', 'whmcs', 'fossbilling', 'blesta', 'clientexec'] as $folder) {
             $folder = dirname(__DIR__) . '/' . $folder;
             foreach (new RecursiveIteratorIterator(new RecursiveDirectoryIterator($folder, FilesystemIterator::SKIP_DOTS)) as $file) {
                 if (preg_match('/\.(php|pdt)\z/', (string) $file) === 1) {

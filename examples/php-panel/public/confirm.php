@@ -18,7 +18,7 @@ if ($_SERVER['REQUEST_METHOD'] === 'POST') {
     if (!csrf_ok()) {
         http_response_code(403);
         $error = 'This form has expired. Please try again.';
-    } elseif (password_verify(posted('password'), $user['password'])) {
+    } elseif (confirm($user, posted('password'))) {
         $_SESSION['verified_at'] = time();
         unset($_SESSION['held']);
         try {

@@ -100,4 +100,10 @@ final class FakeHost
     {
         return self::answer(200, ['accounts' => [['account' => $account, 'matched' => $matched]]]);
     }
+
+    /** @return array<int, array<string, mixed>> That an account is a client's own: found by his address, and by the user name. */
+    public static function own(): array
+    {
+        return [self::named('customer:1', 'email'), self::named()];
+    }
 }

@@ -2,6 +2,8 @@
 
 declare(strict_types=1);
 
+use Illuminate\Database\Capsule\Manager as Capsule;
+
 /** What WHMCS gives its modules, as its documents publish it: no code of WHMCS is here, and none is run. */
 final class Whmcs
 {
@@ -22,6 +24,42 @@ final class Whmcs
         self::$mayOperate = true;
         $_POST = $_GET = $_REQUEST = $_SESSION = [];
         $_SERVER['REQUEST_METHOD'] = 'GET';
+        self::emptyTables();
+    }
+
+    /** The tables that the modules read, as WHMCS names them, in one database for all tests; the addon's own too, once it is made. */
+    private static function emptyTables(): void
+    {
+        static $isMade = false;
+        if (!$isMade) {
+            $capsule = new Capsule();
+            $capsule->addConnection(['driver' => 'sqlite', 'database' => ':memory:']);
+            $capsule->setAsGlobal();
+            foreach ([
+                'tblclients (id INTEGER PRIMARY KEY, language TEXT, email TEXT)',
+                'tblhosting (id INTEGER PRIMARY KEY, userid INTEGER, packageid INTEGER, username TEXT, domain TEXT, domainstatus TEXT)',
+                'tblcustomfields (id INTEGER PRIMARY KEY, type TEXT, relid INTEGER, fieldname TEXT, adminonly TEXT, showorder TEXT)',
+                'tblcustomfieldsvalues (fieldid INTEGER, relid INTEGER, value TEXT)',
+                'tbladdonmodules (module TEXT, setting TEXT, value TEXT)',
+            ] as $table) {
+                Capsule::connection()->statement('CREATE TABLE ' . $table);
+            }
+            $isMade = true;
+        }
+        foreach (['tblclients', 'tblhosting', 'tblcustomfields', 'tblcustomfieldsvalues', 'tbladdonmodules', 'mod_keyturn_operations'] as $table) {
+            if (Capsule::schema()->hasTable($table)) {
+                Capsule::table($table)->delete();
+            }
+        }
+    }
+
+    /** A custom field of product 3 for staff alone, unless `$more` says otherwise, and what it holds for service 42. */
+    public static function field(string $name, string $value, array $more = []): void
+    {
+        $id = Capsule::table('tblcustomfields')->insertGetId(
+            $more + ['type' => 'product', 'relid' => 3, 'fieldname' => $name, 'adminonly' => 'on', 'showorder' => '']
+        );
+        Capsule::table('tblcustomfieldsvalues')->insert(['fieldid' => $id, 'relid' => 42, 'value' => $value]);
     }
 
     /** Everything that went into the log, as one text. */

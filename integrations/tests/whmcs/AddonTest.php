@@ -13,18 +13,7 @@ final class AddonTest extends TestCase
 
     public static function setUpBeforeClass(): void
     {
-        $capsule = new Capsule();
-        $capsule->addConnection(['driver' => 'sqlite', 'database' => ':memory:']);
-        $capsule->setAsGlobal();
-        foreach ([
-            'CREATE TABLE tblclients (id INTEGER PRIMARY KEY, language TEXT)',
-            'CREATE TABLE tblhosting (id INTEGER PRIMARY KEY, userid INTEGER, packageid INTEGER, username TEXT, domain TEXT, domainstatus TEXT)',
-            'CREATE TABLE tblcustomfields (id INTEGER PRIMARY KEY, type TEXT, relid INTEGER, fieldname TEXT)',
-            'CREATE TABLE tblcustomfieldsvalues (fieldid INTEGER, relid INTEGER, value TEXT)',
-            'CREATE TABLE tbladdonmodules (module TEXT, setting TEXT, value TEXT)',
-        ] as $table) {
-            Capsule::connection()->statement($table);
-        }
+        Whmcs::reset();
         require_once Packed::folder('whmcs') . '/modules/addons/keyturnaddon/keyturnaddon.php';
         require_once Packed::folder('whmcs') . '/modules/addons/keyturnaddon/hooks.php';
         self::assertSame('success', keyturnaddon_activate()['status']);
@@ -34,10 +23,10 @@ final class AddonTest extends TestCase
     protected function setUp(): void
     {
         Whmcs::reset();
-        foreach (['tblclients', 'tblhosting', 'tblcustomfields', 'tblcustomfieldsvalues', 'tbladdonmodules', 'mod_keyturn_operations'] as $table) {
-            Capsule::table($table)->delete();
-        }
-        Capsule::table('tblclients')->insert([['id' => 7, 'language' => 'english'], ['id' => 8, 'language' => 'spanish']]);
+        Capsule::table('tblclients')->insert([
+            ['id' => 7, 'language' => 'english', 'email' => 'marta@vidal.example'],
+            ['id' => 8, 'language' => 'spanish', 'email' => 'omar@haddad.example'],
+        ]);
         Capsule::table('tblhosting')->insert([
             ['id' => 42, 'userid' => 7, 'packageid' => 3, 'username' => 'marta', 'domain' => '<marta>.example', 'domainstatus' => 'Active'],
             ['id' => 43, 'userid' => 8, 'packageid' => 3, 'username' => 'omar', 'domain' => 'omar.example', 'domainstatus' => 'Active'],
@@ -50,7 +39,7 @@ final class AddonTest extends TestCase
     private static function vars(string $address, array $more = []): array
     {
         return $more + ['modulelink' => 'addonmodules.php?module=keyturnaddon', 'version' => '0.1.0', 'address' => $address,
-            'token' => self::TOKEN, 'ca_file' => '', 'seconds' => '5', 'bear' => '', 'products' => '', 'account_field' => '',
+            'token' => self::TOKEN, 'ca_file' => '', 'seconds' => '5', 'bear' => '', 'products' => '3', 'account_field' => '',
             'reset_mode' => 'temporary', 'decode_entities' => ''];
     }
 
@@ -96,10 +85,16 @@ final class AddonTest extends TestCase
         return FakeHost::answer(200, ['mail' => 'm1', 'mode' => $mode, 'until' => 5, 'sessions_ended' => 1]);
     }
 
-    /** @return array<int, array<string, mixed>> What stands on the page after a deed. */
+    /** @return array<int, array<string, mixed>> What stands on the page for staff after a deed. */
     private static function shown(): array
     {
         return [FakeHost::named(), self::status()];
+    }
+
+    /** @return array<int, array<string, mixed>> The same for the client. */
+    private static function shownToClient(): array
+    {
+        return array_merge(FakeHost::own(), [self::status()]);
     }
 
     public function testEachFunctionTakesWhatWhmcsGivesAndAnswersItsType(): void
@@ -152,13 +147,15 @@ final class AddonTest extends TestCase
         $service = new stdClass();
         $service->id = 42;
         $_SESSION['uid'] = 7;
+        self::assertSame('', Whmcs::run('ClientAreaProductDetailsOutput', ['service' => $service])[0], 'no product is named for clients');
+        Capsule::table('tbladdonmodules')->insert(['module' => 'keyturnaddon', 'setting' => 'products', 'value' => '3']);
         self::assertStringContainsString('m=keyturnaddon&amp;service=42', Whmcs::run('ClientAreaProductDetailsOutput', ['service' => $service])[0]);
         $_SESSION['uid'] = 8;
         self::assertSame('', Whmcs::run('ClientAreaProductDetailsOutput', ['service' => $service])[0], 'not another client\'s');
 
         self::assertSame([], Whmcs::run('AdminClientServicesTabFields', ['id' => 45])[0], 'no user name');
         self::assertSame([], Whmcs::run('AdminClientServicesTabFields', ['id' => 99])[0]);
-        Capsule::table('tbladdonmodules')->insert(['module' => 'keyturnaddon', 'setting' => 'products', 'value' => '4, 5']);
+        Capsule::table('tbladdonmodules')->update(['value' => '4, 5']);
         self::assertSame([], Whmcs::run('AdminClientServicesTabFields', ['id' => 42])[0], 'not a product that is meant');
         self::assertCount(2, Whmcs::run('AdminAreaClientSummaryActionLinks', ['userid' => 7])[0]);
         self::assertSame([], Whmcs::run('AdminAreaClientSummaryActionLinks', ['userid' => 8])[0]);
@@ -259,8 +256,8 @@ final class AddonTest extends TestCase
 
     public function testAClientChangesHisOwnAndNobodyElses(): void
     {
-        $host = new FakeHost(array_merge([FakeHost::named(), FakeHost::changed()], self::shown()));
-        $vars = self::vars($host->address);
+        $host = new FakeHost(array_merge(FakeHost::own(), [FakeHost::changed()], self::shownToClient()));
+        $vars = self::vars($host->address, ['products' => '3,4']);
         $typed = ['token' => 'token-of-the-session', 'new' => self::PASSWORD, 'again' => self::PASSWORD];
         foreach ([[8, 42], [0, 42], [7, 43], [7, 99], [7, 44]] as [$client, $service]) {
             $page = self::clientArea($vars, $client, $service, $typed);
@@ -271,7 +268,7 @@ final class AddonTest extends TestCase
         self::assertSame([], $host->requests());
         $page = self::clientArea($vars, 7, 42, $typed);
         self::assertSame('The new password is set.', $page['vars']['keyturn']['done'], print_r($page, true));
-        self::assertSame(self::PASSWORD, $host->bodies()[1]['new']);
+        self::assertSame(self::PASSWORD, $host->bodies()[2]['new']);
         self::assertSame(['WHMCS.default'], Whmcs::$tokenChecks);
         $html = self::drawn($page);
         self::assertStringContainsString('autocomplete="new-password"', $html);
@@ -291,7 +288,7 @@ final class AddonTest extends TestCase
     public function testWhatAClientIsToldIsTrueAndInHisLanguage(): void
     {
         $tell = static function (array $steps, string $new, string $again): string {
-            $host = new FakeHost(array_merge($steps, self::shown()));
+            $host = new FakeHost(array_merge($steps, self::shownToClient()));
             $typed = ['token' => 'token-of-the-session', 'new' => $new, 'again' => $again];
             $page = self::clientArea(self::vars($host->address), 8, 43, $typed);
             self::assertSame('', $page['vars']['keyturn']['done']);
@@ -300,10 +297,10 @@ final class AddonTest extends TestCase
             return $html;
         };
         self::assertStringContainsString('no coinciden', $tell([], 'one one one one', 'two two two two'));
-        self::assertStringContainsString('puede que se haya hecho', $tell([FakeHost::named(), ['reset' => true]], self::PASSWORD, self::PASSWORD));
+        self::assertStringContainsString('puede que se haya hecho', $tell(array_merge(FakeHost::own(), [['reset' => true]]), self::PASSWORD, self::PASSWORD));
         Capsule::table('mod_keyturn_operations')->delete();
         $invalid = ['errors' => [['path' => 'new', 'code' => 'x', 'message' => '<b>Muy</b> corta.']]];
-        $html = $tell([FakeHost::named(), FakeHost::problem(422, 'invalid', $invalid)], 'short short short', 'short short short');
+        $html = $tell(array_merge(FakeHost::own(), [FakeHost::problem(422, 'invalid', $invalid)]), 'short short short', 'short short short');
         self::assertStringContainsString('Muy', $html);
         self::assertStringNotContainsString('<b>', $html);
         self::assertStringContainsString('No hay contraseña nueva', $tell([], '', ''));
@@ -312,24 +309,91 @@ final class AddonTest extends TestCase
     public function testTheOneRuleOfDecodingIsASetting(): void
     {
         foreach (['' => 'R&amp;D lantern oats', 'on' => 'R&D lantern oats'] as $setting => $expected) {
-            $host = new FakeHost(array_merge([FakeHost::named(), FakeHost::changed()], self::shown()));
+            $host = new FakeHost(array_merge(FakeHost::own(), [FakeHost::changed()], self::shownToClient()));
             $typed = ['token' => 'token-of-the-session', 'new' => 'R&amp;D lantern oats', 'again' => 'R&amp;D lantern oats'];
             self::clientArea(self::vars($host->address, ['decode_entities' => $setting]), 7, 42, $typed);
-            self::assertSame($expected, $host->bodies()[1]['new']);
+            self::assertSame($expected, $host->bodies()[2]['new']);
         }
     }
 
-    public function testTheAccountMayStandInACustomField(): void
+    public function testWithoutProductsThatAreNamedStaffMailAndClientsGetNothing(): void
     {
-        Capsule::table('tblcustomfields')->insert([['id' => 1, 'type' => 'client', 'relid' => 0, 'fieldname' => 'account'],
-            ['id' => 2, 'type' => 'product', 'relid' => 3, 'fieldname' => 'account|Account in the panel']]);
-        Capsule::table('tblcustomfieldsvalues')->insert(['fieldid' => 2, 'relid' => 42, 'value' => ' customer:9 ']);
-        $host = new FakeHost([self::mailed('temporary'), self::status()]);
+        $host = new FakeHost(array_merge([FakeHost::named(), self::mailed('temporary')], self::shown()));
+        $vars = self::vars($host->address, ['products' => '']);
+        $typed = ['token' => 'token-of-the-session', 'new' => self::PASSWORD, 'again' => self::PASSWORD];
+        $page = self::clientArea($vars, 7, 42, $typed)['vars']['keyturn'];
+        self::assertSame('There is no such service here.', $page['error']);
+        self::assertSame([false, []], [$page['form'], $page['lines']]);
+        self::assertSame([], $host->requests());
+        self::assertStringContainsString('successbox', self::output($vars, ['service' => '42'], self::posted('mail')));
+        self::assertStringContainsString('Empty: none', keyturnaddon_config()['fields']['products']['Description']);
+    }
+
+    /** @dataProvider others */
+    public function testAUserNameThatIsAnothersInThePanelIsNoWayToHisPassword(string $email, array $byEmail, array $byName): void
+    {
+        Capsule::table('tblclients')->where('id', 7)->update(['email' => $email]);
+        $found = static function (array $accounts): array {
+            return FakeHost::answer(200, ['accounts' => $accounts]);
+        };
+        $asked = $email === '' ? [] : [$found($byEmail), $found($byName)];
+        $host = new FakeHost(array_merge($asked, $asked));
+        $typed = ['token' => 'token-of-the-session', 'new' => self::PASSWORD, 'again' => self::PASSWORD];
+        $page = self::clientArea(self::vars($host->address), 7, 42, $typed)['vars']['keyturn'];
+        self::assertSame('', $page['done']);
+        self::assertStringContainsString('has both this user name and the client’s email address', $page['error']);
+        self::assertStringContainsString('has both', $page['lines']['Password'], 'nor to how it stands, and where his mail goes');
+        self::assertCount(1, $page['lines']);
+        foreach ($host->requests() as $request) {
+            self::assertStringStartsWith('GET /v1/accounts?named=', $request);
+        }
+    }
+
+    /** @return array<string, array{string, array<int, array<string, string>>, array<int, array<string, string>>}> */
+    public function others(): array
+    {
+        $tomas = ['account' => 'customer:4', 'matched' => 'login'];
+        return [
+            'an address of nobody' => ['mallory@evil.example', [], [$tomas]],
+            'an address of his own account' => ['m@evil.example', [['account' => 'customer:66', 'matched' => 'email']], [$tomas]],
+            'an address that is the login of the other' => ['tomas@x.example', [$tomas], [$tomas]],
+            'no address' => ['', [], [$tomas]],
+            'a name of nobody, told no other way' => ['m@evil.example', [['account' => 'customer:66', 'matched' => 'email']], []],
+        ];
+    }
+
+    public function testTheAccountMayStandInACustomFieldThatStaffAloneFillIn(): void
+    {
+        Whmcs::field('account', 'customer:8', ['type' => 'client', 'relid' => 0, 'adminonly' => '']);
+        Whmcs::field('account|Account in the panel', ' customer:9 ');
+        $host = new FakeHost([self::mailed('temporary'), self::status(), FakeHost::changed(), self::status()]);
         $vars = self::vars($host->address, ['account_field' => 'account']);
         self::assertStringContainsString('successbox', self::output($vars, ['service' => '42'], self::posted('mail')));
-        self::assertSame(['customer:9', 'customer:9'], array_column($host->bodies(), 'account'));
+        $typed = ['token' => 'token-of-the-session', 'new' => self::PASSWORD, 'again' => self::PASSWORD];
+        self::assertNotSame('', self::clientArea($vars, 7, 42, $typed)['vars']['keyturn']['done'], 'whatever address the client has');
+        self::assertSame(['customer:9', 'customer:9', 'customer:9', 'customer:9'], array_column($host->bodies(), 'account'));
         self::assertStringContainsString('not known', self::output($vars, ['service' => '43'], self::posted('mail')));
-        self::assertCount(2, $host->requests());
+        self::assertCount(4, $host->requests());
+    }
+
+    public function testACustomFieldThatClientsMayFillInIsNotBelieved(): void
+    {
+        $host = new FakeHost([]);
+        $vars = self::vars($host->address, ['account_field' => 'account']);
+        $typed = ['token' => 'token-of-the-session', 'new' => self::PASSWORD, 'again' => self::PASSWORD];
+        foreach ([['adminonly' => ''], ['adminonly' => null], ['showorder' => 'on']] as $open) {
+            Capsule::table('tblcustomfields')->delete();
+            Whmcs::field('account', 'customer:9');
+            Whmcs::field('account|Account in the panel', 'customer:9', $open);
+            $html = self::output($vars, ['service' => '42'], self::posted('mail'));
+            self::assertStringContainsString('is not for staff only', $html);
+            self::assertStringContainsString('must have Admin Only ticked', $html, 'staff are told what to do');
+            $page = self::clientArea($vars, 7, 42, $typed)['vars']['keyturn'];
+            self::assertStringContainsString('is not for staff only', $page['error']);
+            self::assertFalse($page['form']);
+            self::assertStringContainsString('must have Admin Only ticked', Whmcs::logged());
+        }
+        self::assertSame([], $host->requests());
     }
 
     public function testSettingsThatAreWrongAreToldToStaffAndNotToClients(): void

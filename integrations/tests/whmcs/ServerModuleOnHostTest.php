@@ -26,7 +26,7 @@ final class ServerModuleOnHostTest extends TestCase
         return $more + [
             'serviceid' => 42, 'username' => 'marta', 'password' => 'copper lantern oats', 'serverhostname' => $parts['host'],
             'serverport' => $parts['port'], 'serversecure' => false, 'serverpassword' => Host::token('whmcs'), 'configoption1' => '',
-            'configoption2' => 'temporary', 'customfields' => [], 'clientsdetails' => ['language' => ''], 'model' => $this->model,
+            'configoption2' => 'temporary', 'customfields' => [], 'clientsdetails' => ['language' => '', 'email' => 'marta@vidal.example'], 'model' => $this->model,
         ];
     }
 
@@ -58,7 +58,7 @@ final class ServerModuleOnHostTest extends TestCase
             $text = keyturn_ChangePassword($this->params(['password' => (string) $password]));
             self::assertStringContainsString($word, $text);
         }
-        $spanish = keyturn_ChangePassword($this->params(['password' => 'short', 'clientsdetails' => ['language' => 'spanish']]));
+        $spanish = keyturn_ChangePassword($this->params(['password' => 'short', 'clientsdetails' => ['language' => 'spanish', 'email' => 'marta@vidal.example']]));
         self::assertStringContainsString('caracteres', $spanish);
         Host::assertSignsIn('marta', 'thimble orchard granite');
     }
@@ -67,7 +67,7 @@ final class ServerModuleOnHostTest extends TestCase
     {
         $lost = ['forward' => Host::socket(), 'reset' => true];
         $relayed = ['forward' => Host::socket(), 'relay' => true];
-        $between = new FakeHost([$relayed, $lost, $relayed, $relayed, $lost, $relayed, $relayed]);
+        $between = new FakeHost([$relayed, $relayed, $lost, $relayed, $relayed, $relayed, $lost, $relayed, $relayed, $relayed]);
         $params = $this->params(['password' => 'velvet compass harbour'], $between->address);
         self::assertStringContainsString('may or may not', keyturn_ChangePassword($params));
         Host::assertSignsIn('marta', 'velvet compass harbour');
@@ -78,7 +78,7 @@ final class ServerModuleOnHostTest extends TestCase
         self::assertStringContainsString('may or may not', keyturn_ChangePassword($params));
         self::assertSame('success', keyturn_ChangePassword($params), 'a retry, though the password is now the one that there is');
         $keys = $between->keys();
-        self::assertSame($keys[4], $keys[6]);
+        self::assertSame($keys[6], $keys[9]);
         Host::assertSignsIn('marta', 'saffron pebble harbour');
     }
 
@@ -86,7 +86,7 @@ final class ServerModuleOnHostTest extends TestCase
     {
         $relayed = ['forward' => Host::socket(), 'relay' => true];
         $slow = ['forward' => Host::socket(), 'wait' => 20];
-        $between = new FakeHost([$relayed, $slow, $relayed, $relayed, $relayed]);
+        $between = new FakeHost([$relayed, $relayed, $slow, $relayed, $relayed, $relayed, $relayed]);
         $local = Packed::folder('whmcs') . '/modules/servers/keyturn/local.php';
         file_put_contents($local, '<?php return ["total-seconds" => 2];');
         try {
@@ -98,7 +98,7 @@ final class ServerModuleOnHostTest extends TestCase
         } finally {
             unlink($local);
         }
-        [, $first, , $second, $third] = $between->keys();
+        [, , $first, , , $second, $third] = $between->keys();
         self::assertSame($first, $second);
         self::assertNotSame($second, $third);
         Host::assertSignsIn('marta', 'granite pebble lantern');
@@ -107,18 +107,30 @@ final class ServerModuleOnHostTest extends TestCase
 
     public function testAUserNameMeansOneAccountOrNothingIsDone(): void
     {
-        foreach (['lena' => 'success', 'omar@haddad.example' => 'success', 'other@haddad.example' => 'success',
-            'office@shared.example' => 'More than one', 'rita' => 'No account', 'nobody' => 'No account', '' => 'no user name'] as $name => $said) {
+        foreach ([
+            ['lena', 'OFFICE@shared.example', 'success'],
+            ['omar@haddad.example', 'other@haddad.example', 'success'],
+            ['other@haddad.example', 'other@haddad.example', 'success'],
+            ['office@shared.example', 'office@shared.example', 'More than one'],
+            ['lena', 'marta@vidal.example', 'No account'],
+            ['omar@haddad.example', 'omar@haddad.example', 'No account'],
+            ['nomail', '', 'No account'],
+            ['rita', 'rita@reseller.example', 'No account'],
+            ['nobody', 'marta@vidal.example', 'No account'],
+            ['', 'marta@vidal.example', 'no user name'],
+        ] as [$name, $email, $said]) {
             $password = 'copper lantern ' . bin2hex(random_bytes(6));
-            $text = keyturn_ChangePassword($this->params(['username' => $name, 'password' => $password]));
-            self::assertStringContainsString($said, $text, "“{$name}”");
+            $client = ['language' => '', 'email' => $email];
+            $text = keyturn_ChangePassword($this->params(['username' => $name, 'password' => $password, 'clientsdetails' => $client]));
+            self::assertStringContainsString($said, $text, "“{$name}” of {$email}");
             if ($said === 'success') {
-                Host::assertSignsIn((string) $name, $password);
+                Host::assertSignsIn($name, $password);
             }
         }
         // A login outranks an address: it was not omar, whose address this is.
         self::assertSame('customer:6', Host::client()->accountNamed('omar@haddad.example')->getAnswer());
-        $field = ['configoption1' => 'Panel account', 'customfields' => ['Panel account' => 'customer:77']];
+        $field = ['pid' => 3, 'configoption1' => 'Panel account'];
+        Whmcs::field('Panel account', 'customer:77');
         self::assertStringContainsString('not in the panel', keyturn_ChangePassword($this->params($field)));
     }
 

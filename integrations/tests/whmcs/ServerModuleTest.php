@@ -2,6 +2,7 @@
 
 declare(strict_types=1);
 
+use Illuminate\Database\Capsule\Manager as Capsule;
 use Keyturn\Whmcs\ServerModule;
 use PHPUnit\Framework\TestCase;
 
@@ -115,10 +116,11 @@ final class ServerModuleTest extends TestCase
 
     public function testSuccessIsSaidWhenTheHostHasConfirmedItAndTheLogHoldsNoSecret(): void
     {
-        $host = new FakeHost([FakeHost::named(), FakeHost::changed()]);
+        $host = new FakeHost([...FakeHost::own(), FakeHost::changed()]);
         self::assertSame('success', keyturn_ChangePassword($this->params($host->address)));
-        self::assertSame(['account' => 'customer:1', 'new' => self::PASSWORD, 'must_change' => false], $host->bodies()[1]);
-        self::assertStringContainsString('named=marta ', $host->requests()[0]);
+        self::assertSame(['account' => 'customer:1', 'new' => self::PASSWORD, 'must_change' => false], $host->bodies()[2]);
+        self::assertStringContainsString('named=marta%40vidal.example ', $host->requests()[0]);
+        self::assertStringContainsString('named=marta ', $host->requests()[1]);
         self::assertSame('', $this->model->serviceProperties->get('Keyturn operations'));
         self::assertCount(1, Whmcs::$log);
         [$module, $action, $request, $response, , $replaced] = Whmcs::$log[0];
@@ -147,31 +149,31 @@ final class ServerModuleTest extends TestCase
         $invalid = ['errors' => [['path' => 'new', 'code' => 'too-short', 'message' => 'This has 3 characters.']]];
         return [
             'down' => [[['reset' => true]], 'did not answer'],
-            'nobody has the name' => [[FakeHost::answer(200, ['accounts' => []])], 'No account'],
-            'an address of two' => [[FakeHost::answer(200, ['accounts' => [['account' => 'customer:1', 'matched' => 'email'],
+            'nobody has the name' => [[FakeHost::named('customer:1', 'email'), FakeHost::answer(200, ['accounts' => []])], 'No account'],
+            'an address of two' => [[FakeHost::named('customer:1', 'email'), FakeHost::answer(200, ['accounts' => [['account' => 'customer:1', 'matched' => 'email'],
                 ['account' => 'customer:2', 'matched' => 'email']]])], 'More than one'],
             'too old a host' => [[FakeHost::problem(404, 'no-such-address')], 'did not let this request in'],
-            'a key that may not' => [[FakeHost::named(), FakeHost::problem(403, 'step-up', $echo)], 'did not let this request in'],
-            'too short' => [[FakeHost::named(), FakeHost::problem(422, 'invalid', $invalid)], 'This has 3 characters.'],
-            'busy' => [[FakeHost::named(), FakeHost::problem(503, 'busy', $echo, ['Retry-After' => '5'])], 'busy'],
-            'a fault' => [[FakeHost::named(), FakeHost::problem(500, 'plugin', $echo)], 'fault'],
-            'a long tale with it at its end' => [[FakeHost::named(), FakeHost::problem(422, 'refused',
+            'a key that may not' => [[...FakeHost::own(), FakeHost::problem(403, 'step-up', $echo)], 'did not let this request in'],
+            'too short' => [[...FakeHost::own(), FakeHost::problem(422, 'invalid', $invalid)], 'This has 3 characters.'],
+            'busy' => [[...FakeHost::own(), FakeHost::problem(503, 'busy', $echo, ['Retry-After' => '5'])], 'busy'],
+            'a fault' => [[...FakeHost::own(), FakeHost::problem(500, 'plugin', $echo)], 'fault'],
+            'a long tale with it at its end' => [[...FakeHost::own(), FakeHost::problem(422, 'refused',
                 ['detail' => str_repeat('x', 385) . self::PASSWORD])], 'xxx'],
-            'a sentence with it' => [[FakeHost::named(), FakeHost::problem(422, 'invalid',
+            'a sentence with it' => [[...FakeHost::own(), FakeHost::problem(422, 'invalid',
                 ['errors' => [['path' => 'new', 'code' => 'known', 'message' => self::PASSWORD . ' is known.']]])], 'is known.'],
-            'reset' => [[FakeHost::named(), ['reset' => true]], 'may or may not'],
-            'HTML' => [[FakeHost::named(), FakeHost::answer(200, '<b>success</b>', 'text/html')], 'may or may not'],
-            'success as a word' => [[FakeHost::named(), FakeHost::answer(200, '"success"')], 'may or may not'],
-            'a sentence that is the word' => [[FakeHost::named(), FakeHost::problem(422, 'refused', ['detail' => 'Success'])], 'Nothing is known'],
+            'reset' => [[...FakeHost::own(), ['reset' => true]], 'may or may not'],
+            'HTML' => [[...FakeHost::own(), FakeHost::answer(200, '<b>success</b>', 'text/html')], 'may or may not'],
+            'success as a word' => [[...FakeHost::own(), FakeHost::answer(200, '"success"')], 'may or may not'],
+            'a sentence that is the word' => [[...FakeHost::own(), FakeHost::problem(422, 'refused', ['detail' => 'Success'])], 'Nothing is known'],
         ];
     }
 
     public function testASentenceIsInTheClientsLanguage(): void
     {
-        $host = new FakeHost([FakeHost::named(), FakeHost::problem(500, 'plugin')]);
-        $text = keyturn_ChangePassword($this->params($host->address, ['clientsdetails' => ['language' => 'spanish']]));
+        $host = new FakeHost([...FakeHost::own(), FakeHost::problem(500, 'plugin')]);
+        $text = keyturn_ChangePassword($this->params($host->address, ['clientsdetails' => ['language' => 'spanish', 'email' => 'm@x.example']]));
         self::assertStringContainsString('tuvo un fallo', $text);
-        self::assertStringContainsString('Accept-Language: es', $host->requests()[1]);
+        self::assertStringContainsString('Accept-Language: es', $host->requests()[2]);
     }
 
     public function testThePasswordIsTheOneThatWhmcsHandsOverUnlessTheOneRuleIsSet(): void
@@ -181,11 +183,11 @@ final class ServerModuleTest extends TestCase
         foreach ([false, true] as $decodes) {
             file_put_contents($local, '<?php return ["decode-entities" => ' . var_export($decodes, true) . '];');
             foreach ($cases as $case) {
-                $host = new FakeHost([FakeHost::named(), FakeHost::changed()]);
+                $host = new FakeHost([...FakeHost::own(), FakeHost::changed()]);
                 $params = $this->params($host->address, ['password' => $case]);
                 self::assertSame('success', keyturn_ChangePassword($params));
                 $expected = $decodes && $case === $cases[0] ? "fish & chips &lt; '" : $case;
-                self::assertSame($expected, $host->bodies()[1]['new']);
+                self::assertSame($expected, $host->bodies()[2]['new']);
                 Secrets::assertNone(Whmcs::logged(), trim($case), $expected);
             }
             unlink($local);
@@ -213,17 +215,50 @@ final class ServerModuleTest extends TestCase
         self::assertSame([5, 10, true], [$example['connect-seconds'], $example['total-seconds'], $example['sign']]);
     }
 
-    public function testTheAccountMayStandInACustomField(): void
+    public function testTheAccountMayStandInACustomFieldThatStaffAloneFillIn(): void
     {
         $host = new FakeHost([FakeHost::changed()]);
-        $params = $this->params($host->address, ['configoption1' => 'Panel account', 'customfields' => ['Panel account' => ' customer:9 ']]);
+        $params = $this->params($host->address, ['configoption1' => 'Panel account', 'customfields' => ['Panel account' => 'customer:10']]);
+        Whmcs::field('Panel account', ' customer:9 ');
         self::assertSame('success', keyturn_ChangePassword($params));
         self::assertSame('customer:9', $host->bodies()[0]['account']);
         foreach (['', 'nine', "customer:9\ncustomer:10"] as $wrong) {
-            $params['customfields']['Panel account'] = $wrong;
+            Capsule::table('tblcustomfieldsvalues')->update(['value' => $wrong]);
             self::assertNotSame('success', keyturn_ChangePassword($params));
         }
+        Capsule::table('tblcustomfields')->delete();
+        self::assertNotSame('success', keyturn_ChangePassword($params));
         self::assertCount(1, $host->requests(), 'nothing is guessed');
+    }
+
+    public function testACustomFieldThatClientsMayFillInIsNotBelieved(): void
+    {
+        $host = new FakeHost([]);
+        $params = $this->params($host->address, ['configoption1' => 'account', 'customfields' => ['account' => 'customer:9']]);
+        foreach ([['adminonly' => ''], ['adminonly' => null], ['showorder' => 'on']] as $open) {
+            Capsule::table('tblcustomfields')->delete();
+            Whmcs::field('account', 'customer:9');
+            Whmcs::field('account|Account in the panel', 'customer:9', $open);
+            foreach (['ChangePassword', 'ResetAndMail', 'SendLink'] as $function) {
+                self::assertStringContainsString('is not for staff only', ('keyturn_' . $function)($params));
+            }
+            self::assertSame([], keyturn_ClientArea($params)['templateVariables']['keyturnLines']);
+        }
+        self::assertStringContainsString('must have Admin Only ticked', Whmcs::logged());
+        self::assertSame([], $host->requests());
+    }
+
+    public function testAUserNameThatIsAnothersInThePanelIsNoWayToHisPassword(): void
+    {
+        $others = FakeHost::named('customer:66', 'email');
+        $mailed = FakeHost::answer(200, ['mail' => 'm1', 'mode' => 'link', 'until' => 5, 'sessions_ended' => 0]);
+        $host = new FakeHost([$others, FakeHost::named(), $others, FakeHost::named(), FakeHost::named(), $mailed]);
+        $params = $this->params($host->address);
+        self::assertStringContainsString('has both this user name', keyturn_ChangePassword($params));
+        self::assertStringContainsString('has both', keyturn_ClientArea($params)['templateVariables']['keyturnLines']['Password']);
+        self::assertStringContainsString('has both', keyturn_ChangePassword(['clientsdetails' => []] + $params), 'no address, no question');
+        self::assertCount(4, $host->requests());
+        self::assertSame('success', keyturn_SendLink($params), 'which goes to the address of the account itself');
     }
 
     public function testWhatIsLeftOpenKeepsItsKeyAndARetrySettlesIt(): void
@@ -231,12 +266,12 @@ final class ServerModuleTest extends TestCase
         foreach ([false, true] as $asHtml) {
             $this->model = new WhmcsModel();
             $this->model->serviceProperties->asHtml = $asHtml;
-            $host = new FakeHost([FakeHost::named(), ['reset' => true], FakeHost::named(), FakeHost::changed()]);
+            $host = new FakeHost([...FakeHost::own(), ['reset' => true], ...FakeHost::own(), FakeHost::changed()]);
             self::assertStringContainsString('may or may not', keyturn_ChangePassword($this->params($host->address)));
             self::assertStringContainsString('kt-', $this->model->serviceProperties->get('Keyturn operations'));
             Secrets::assertNone(print_r($this->model, true), self::PASSWORD, self::TOKEN);
             self::assertSame('success', keyturn_ChangePassword($this->params($host->address)));
-            self::assertSame($host->keys()[1], $host->keys()[3]);
+            self::assertSame($host->keys()[2], $host->keys()[5]);
             self::assertSame('', $this->model->serviceProperties->get('Keyturn operations'));
         }
     }
@@ -255,11 +290,11 @@ final class ServerModuleTest extends TestCase
     public function testWhereTheKeyCannotBeKeptNothingIsSent(): void
     {
         $this->model->serviceProperties->fails = true;
-        $host = new FakeHost([FakeHost::named(), FakeHost::changed()]);
+        $host = new FakeHost([...FakeHost::own(), FakeHost::changed()]);
         $text = keyturn_ChangePassword($this->params($host->address));
         self::assertStringContainsString('Nothing was changed', $text);
         self::assertStringNotContainsString('SQLSTATE', $text);
-        self::assertCount(1, $host->requests());
+        self::assertCount(2, $host->requests());
     }
 
     public function testAnEmptyPasswordIsNotSent(): void
@@ -290,7 +325,7 @@ final class ServerModuleTest extends TestCase
             'answer' => '550 5.1.1 <script>alert(1)</script>', 'server' => 'mx', 'changed_at' => 1, 'next_attempt' => null,
             'sentence' => 'Their server said "no" & kept it.'];
         $steps = [FakeHost::named(), FakeHost::answer(200, $status), FakeHost::answer(200, $mail)];
-        $host = new FakeHost(array_merge($steps, $steps));
+        $host = new FakeHost(array_merge($steps, [FakeHost::named('customer:1', 'email')], $steps));
         $fields = keyturn_AdminServicesTabFields($this->params($host->address));
         self::assertStringContainsString('A temporary password works until 2026-11-24 13:02 UTC', $fields['Password']);
         self::assertStringContainsString('Their server said &quot;no&quot; &amp; kept it.', $fields['Last mail']);
