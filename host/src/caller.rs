@@ -112,7 +112,11 @@ impl Caller {
                 *own == account.id
                     || match self.reach.scope(account.id.realm()) {
                         Scope::None => false,
-                        Scope::Own => account.manager.as_deref() == Some(own.key()),
+                        Scope::Own => {
+                            let realm = account.manager_realm.as_deref();
+                            account.manager.as_deref() == Some(own.key())
+                                && realm.is_none_or(|realm| realm == own.realm())
+                        }
                         Scope::All => true,
                     }
             }
@@ -123,6 +127,27 @@ impl Caller {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_has_a_managers_key_in_another_realm_manages_nobody() {
+        let account = |realm: Option<&str>| Account {
+            id: "customer:7".parse().expect("an account"),
+            manager: Some("4".to_owned()),
+            manager_realm: realm.map(str::to_owned),
+            values: Default::default(),
+            hash: None,
+        };
+        for (who, realm, reaches) in [
+            ("reseller:4", Some("reseller"), true),
+            ("customer:4", Some("reseller"), false),
+            ("reseller:5", Some("reseller"), false),
+            ("customer:4", None, true),
+        ] {
+            let who = Actor::Account(who.parse().expect("an account"));
+            let caller = Caller::new(who.clone(), Reach::none().with("customer", Scope::Own));
+            assert_eq!(caller.reaches(&account(realm)), reaches, "{who:?} {realm:?}");
+        }
+    }
 
     #[test]
     fn a_proof_that_lies_ahead_or_before_all_time_is_none() {

@@ -130,6 +130,8 @@ pub struct Account {
     pub id: AccountId,
     /// Who manages it: the key in the mapped manager column. None: nobody in particular.
     pub manager: Option<String>,
+    /// Of which realm that is, if the mapping says so.
+    pub manager_realm: Option<String>,
     /// Values in the order of [`Field::ALL`].
     pub values: [Option<String>; 5],
     /// The stored PHC or crypt(3) string. None: no password, cannot sign in.

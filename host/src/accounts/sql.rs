@@ -276,6 +276,7 @@ impl Realm {
         Ok(Some(Account {
             id: id.clone(),
             manager: given(manager),
+            manager_realm: self.mapping.manager_realm.clone(),
             values: [given(name), given(login), given(email), given(locale), state],
             hash: given(hash),
         }))

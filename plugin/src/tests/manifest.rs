@@ -26,7 +26,15 @@ fn settings_have_the_bounds_that_the_code_applies() {
             number.name
         );
     }
-    let others = ["output", "context-words", "reset-modes", "reset-preset", "generator", "generator-alphabet"];
+    let others = [
+        "asked-at-sign-in",
+        "output",
+        "context-words",
+        "reset-modes",
+        "reset-preset",
+        "generator",
+        "generator-alphabet",
+    ];
     assert_eq!(manifest["settings"].as_table().unwrap().len(), NUMBERS.len() + others.len());
 }
 

@@ -36,6 +36,8 @@ pub struct Mapping {
     pub state: Option<State>,
     /// The key of whoever manages the account.
     pub manager: Option<String>,
+    /// The realm of those managers. Without it, whoever has that key manages the account, of whatever realm he is.
+    pub manager_realm: Option<String>,
     /// The stored hash. NULL and the empty string: no password.
     pub hash: String,
     /// What the panel's own code verifies.
