@@ -151,6 +151,9 @@ impl hooks::Guest for Plugin {
     fn recognise_hash(hash: String) -> Result<String, Failure> {
         recognise::recognise_hash(&Imports, &hash)
     }
+    fn sample_hash() -> Result<String, Failure> {
+        recognise::sample_hash(&Imports)
+    }
     fn check_password(password: String, account: Option<String>) -> Result<Strength, Failure> {
         check::check_password(&Imports, &PlainPassword::new(password), account.as_deref())
     }

@@ -1,9 +1,11 @@
-//! What a stored hash is: for who brings accounts along from elsewhere.
+//! What a stored hash is: for who brings accounts along from elsewhere, and for who maps a panel's tables.
 
 use crate::bindings::types::Failure;
 use crate::failure;
-use crate::hash::{Stored, bcrypt};
+use crate::hash::{Configured, Stored, bcrypt};
+use crate::password::PlainPassword;
 use crate::ports::Ports;
+use crate::token::Token;
 use crate::words::Words;
 
 /// The scheme of a hash that sign-in would compare with. Nothing is computed.
@@ -18,4 +20,12 @@ pub fn recognise_hash(ports: &dyn Ports, hash: &str) -> Result<String, Failure> 
     recognised
         .map(str::to_owned)
         .map_err(|why| Failure::Invalid(vec![failure::field("hash", why.code(), why.message(Words::of(ports)))]))
+}
+
+/// A hash as new passwords get one, of a password that nobody knows.
+///
+/// # Errors
+/// `refused` with `hash-settings` where the settings make none; `unavailable` when the machine is busy.
+pub fn sample_hash(ports: &dyn Ports) -> Result<String, Failure> {
+    Configured::of(ports).write(ports, &PlainPassword::new(Token::random().reveal()))
 }

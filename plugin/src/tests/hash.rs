@@ -1,6 +1,6 @@
 use super::*;
 use crate::hash::{Stored, Unreadable};
-use crate::recognise::recognise_hash;
+use crate::recognise::{recognise_hash, sample_hash};
 use crate::settings::BCRYPT_COST;
 use proptest::prelude::*;
 
@@ -263,4 +263,15 @@ proptest! {
         let Ok(Stored::Argon2(phc)) = Stored::read(&text) else { panic!("not read: {text}") };
         prop_assert_eq!(phc.to_string(), text);
     }
+}
+
+#[test]
+fn a_sample_is_a_hash_as_new_passwords_get_one_and_another_each_time() {
+    let panel = panel();
+    let sample = || panel.run(|ports| sample_hash(ports)).unwrap();
+    let (first, second) = (sample(), sample());
+    assert!(first.starts_with("$argon2id$v=19$m=") && first != second, "{first} {second}");
+    assert_eq!(panel.run(|ports| recognise_hash(ports, &first)).unwrap(), "argon2id");
+    panel.settings.borrow_mut().insert("output", Value::Text("bcrypt".to_owned()));
+    assert!(sample().starts_with("$2y$12$"));
 }

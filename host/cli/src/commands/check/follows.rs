@@ -12,7 +12,11 @@ use keyturn_host::service_key::VIEWS;
 use serde_json::{Value, json};
 
 use super::Report;
+use crate::commands::console;
 use crate::output::Tone;
+
+/// The function beside the hook that sets passwords, which answers a hash such as new ones get.
+const SAMPLE: &str = "sample-hash";
 
 /// One realm, as its people will find it.
 struct Realm<'a> {
@@ -45,7 +49,7 @@ pub fn realms(config: &Config, host: &Host, provider: &Sql, mail: bool, report: 
         let tally = config.storage().ok().and_then(|(storage, _)| storage.read(|sql| provider.tally(sql, name)).ok());
         if let Some(tally) = tally {
             let realm = Realm { name, tally, plugin, mail };
-            let stored = realm.storing(provider, report);
+            let stored = realm.storing(host, hook, provider, report);
             realm.offers(config.accounts[name].email.is_some(), stored, report);
         }
     }
@@ -56,34 +60,22 @@ impl Realm<'_> {
         self.plugin.settings.get(name)
     }
 
-    fn number(&self, name: &str) -> i64 {
-        match self.setting(name) {
-            Some(SettingValue::Number(number)) => *number,
-            _ => 0,
-        }
-    }
-
-    /// How new passwords are stored. Whether the panel verifies that is asked of the mapping, by a hash of that form; if
-    /// not, what mends it.
-    fn storing(&self, provider: &Sql, report: &mut Report<'_>) -> Result<&str, String> {
+    /// How new passwords are stored, as their plugin shows it by a hash of no password; and whether the panel verifies that,
+    /// by the mapping. If not, what mends it.
+    fn storing(&self, host: &Host, hook: &str, provider: &Sql, report: &mut Report<'_>) -> Result<&str, String> {
         let Some(SettingValue::Text(output)) = self.setting("output") else {
             return Ok("its plugin says");
         };
-        let (hash, other) = match output.as_str() {
-            "bcrypt" => (format!("$2y${:02}${}", self.number("bcrypt-cost"), "x".repeat(53)), "argon2id"),
-            _ => {
-                let [memory, passes, lanes] =
-                    ["argon2-memory-kib", "argon2-passes", "argon2-lanes"].map(|name| self.number(name));
-                let (salt, tag) = ("x".repeat(22), "x".repeat(43));
-                (format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${tag}"), "bcrypt")
-            }
+        let sample = hook.split_once('/').map(|(interface, _)| format!("{interface}/{SAMPLE}")).unwrap_or_default();
+        let Ok(Value::String(hash)) = host.call(&console(), &sample, &json!({}), None) else {
+            return Ok(output);
         };
         provider.accepts(self.name, &hash).map(|()| output.as_str()).map_err(|cause| {
             let (name, plugin) = (self.name, &self.plugin.name);
             let text = format!("{name}: no password can be set: {plugin} stores it as {output}, and {cause}");
             let mend = format!(
-                "settings.output = \"{other}\" in {plugin}.toml, if that is accepted; or accounts.{name}.accepts, if the \
-                 panel verifies {output}"
+                "settings.output in {plugin}.toml, if the panel verifies another; or accounts.{name}.accepts, if it \
+                 verifies {output}"
             );
             report.say(Tone::Wrong, &text, Some(&mend));
             mend
