@@ -21,7 +21,7 @@ use crate::call::CallError;
 use crate::config::leads_somewhere;
 use crate::embed::{Broken, SubmitError, Submitted, Surface};
 use crate::http::{Served, embed_css_url, js_url};
-use crate::operator::{AskedKeys, Listed, ListedDeliveries, OWN, OperatorPage, OperatorSurface};
+use crate::operator::{Listed, ListedDeliveries, OWN, OperatorPage, OperatorSurface};
 use crate::seal::Keys;
 use crate::view::form::{FormError, Generated};
 use crate::view::html::{Html, Markup};
@@ -284,20 +284,17 @@ fn operators_page(wanted: &Wanted<'_>, name: &str) -> Result<Page, Problem> {
             OperatorPage::Webhooks(ListedDeliveries::asked(query.iter().map(|(name, value)| (&**name, &**value))))
         }
         "webhooks" => OperatorPage::Delivery(under.parse().map_err(|_| no_page())?),
-        "keys" => {
-            let query: Vec<_> = asked.query().collect();
-            OperatorPage::Keys(AskedKeys::asked(query.iter().map(|(name, value)| (&**name, &**value))))
-        }
         _ => return Err(no_page()),
     };
     let links = asked.site.links();
-    let [outbox, webhooks, keys] = ["outbox", "webhooks", "keys"].map(|page| links.url(OWN, &own_page(page)));
+    let [outbox, webhooks] = ["outbox", "webhooks"].map(|page| links.url(OWN, &own_page(page)));
     let surface = OperatorSurface {
         surface: wanted.surface(),
         outbox: &outbox,
         inbox: "",
         webhooks: &webhooks,
-        keys: &keys,
+        // A key makes no keys: one that was stolen would outlive its own end.
+        keys: "",
         start: "keyturn serve",
     };
     asked.host.operator_page(&person.caller, &page, &surface).map_err(|error| refused(error, person))
