@@ -78,9 +78,9 @@ final class PanelTest extends TestCase
     }
 
     /** One who is to give his password: a form of Keyturn's waits for it. */
-    private function asked(): string
+    private function asked(?string $session = null): string
     {
-        $session = $this->signIn();
+        $session = $session ?? $this->signIn();
         [$status, $answer] = $this->ask('/customer.php?id=2', $session, ['kt' => 'x']);
         self::assertSame(303, $status, $answer);
         self::assertStringContainsString('/confirm.php', $answer);
@@ -102,7 +102,7 @@ final class PanelTest extends TestCase
     {
         $held = FakeHost::answer(200, ['kind' => 'step-up', 'held' => 'h']);
         $done = FakeHost::answer(200, ['kind' => 'done', 'url' => '/customer.php?id=2', 'notice' => 'n', 'epoch' => null]);
-        $host = new FakeHost([$held, $done, $held, $held]);
+        $host = new FakeHost([$held, $done, $held, $held, $held, $held]);
         $this->start($host->address);
 
         $session = $this->asked();
@@ -112,6 +112,8 @@ final class PanelTest extends TestCase
         }
         self::assertSame(303, $this->confirm($session, $csrf, self::PASSWORD)[0]);
         self::assertStringContainsString('/v1/views/held', $host->requests()[1]);
+        $session = $this->asked($session);
+        self::assertSame(401, $this->confirm($session, $csrf, 'a guess')[0], 'the right one has begun the count anew');
 
         // Two that were stolen, or made with a cookie that was: they have five guesses together.
         [$one, $two] = [$this->asked(), $this->asked()];
@@ -133,7 +135,9 @@ final class PanelTest extends TestCase
         self::assertNull($remembered);
         $this->confirm($two, $csrfOfTwo, self::PASSWORD);
         self::assertCount($before, $host->requests(), 'what waited is not done');
-        self::assertTrue($this->isSignedIn($this->signIn()), 'the password itself still lets in');
+        $anew = $this->asked();
+        self::assertSame(401, $this->confirm($anew, $this->csrf('/confirm.php', $anew), 'a guess')[0], 'who signs in anew has five again');
+        self::assertTrue($this->isSignedIn($anew));
     }
 
     public function testAnAttemptIsCountedBeforeItIsLookedAtSoThatManyAtOnceAreNoMore(): void
