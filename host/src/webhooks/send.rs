@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Runtime;
 
 use super::Destination;
+use super::url::without_query;
 use crate::mail::line;
 use crate::network::special::Special;
 use crate::network::{dial, tls};
@@ -133,7 +134,9 @@ impl Answer {
             None => self.status.as_str().to_owned(),
         };
         match self.headers.get(header::LOCATION).and_then(|to| to.to_str().ok()) {
-            Some(to) if self.status.is_redirection() => format!("{status}, to {to}: redirects are not followed"),
+            Some(to) if self.status.is_redirection() => {
+                format!("{status}, to {}: redirects are not followed", without_query(to))
+            }
             _ if self.excerpt.trim().is_empty() => status,
             _ => format!("{status}: {}", self.excerpt),
         }
