@@ -6,11 +6,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use keyturn_host::seal;
 use keyturn_tests::client::Client;
-use keyturn_tests::signed::{seconds, sign};
+use keyturn_tests::signed::{digest, seconds, sign};
 use keyturn_tests::sink::Sink;
 use serde_json::{Value, json};
 
-use super::load::{Load, cpu};
+use super::load::{Load, cpu, memory};
 use super::panel::{PEOPLE, Panel};
 use super::{PASSWORD_TEXT, ms, say};
 
@@ -29,23 +29,45 @@ pub fn measure() {
     let mut machine = Client::bearing(panel.address, &token);
     assert_eq!(machine.json("/v1/hooks/password/set-password", &set).status, 200);
     let nth = |nth: usize| format!("customer:{}", first + (nth % (PEOPLE - 1)) as i64);
-    call(&panel, &token, "account-status", &|at| json!({ "account": nth(at) }));
+    for way in [Way::Borne, Way::Signed] {
+        call(&panel, (&token, way), "account-status", &|at| json!({ "account": nth(at) }));
+    }
     views(&panel, &token, first);
     let login = format!("customer-{}", PEOPLE - 1);
-    call(&panel, &token, "verify", &|_| json!({ "login_or_email": login, "password": PASSWORD_TEXT }));
-    call(&panel, &token, "reset-and-mail", &|at| json!({ "account": nth(at), "mode": "temporary" }));
+    call(&panel, (&token, Way::Borne), "verify", &|_| json!({ "login_or_email": login, "password": PASSWORD_TEXT }));
+    call(&panel, (&token, Way::Borne), "reset-and-mail", &|at| json!({ "account": nth(at), "mode": "temporary" }));
 }
 
-fn call(panel: &Panel, token: &str, hook: &str, arguments: &(dyn Fn(usize) -> Value + Sync)) {
+/// How a machine says who it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Borne,
+    Signed,
+}
+
+fn call(panel: &Panel, (token, way): (&str, Way), hook: &str, arguments: &(dyn Fn(usize) -> Value + Sync)) {
     let path = format!("/v1/hooks/password/{hook}");
     for callers in [1, 8, 64] {
         panel.idle();
-        let clients = (0..callers).map(|caller| (caller, Client::bearing(panel.address, token))).collect();
+        let client = || match way {
+            Way::Borne => Client::bearing(panel.address, token),
+            Way::Signed => Client::new(panel.address),
+        };
+        let clients = (0..callers).map(|caller| (caller, client())).collect();
         let before = cpu(panel.process());
         let load = Load::of(clients, |(caller, client)| {
             let (until, mut times, mut at) = (Instant::now() + WHILE, Vec::new(), *caller);
             while Instant::now() < until {
-                let request = client.request("POST", &path, "application/json", &arguments(at).to_string());
+                let body = arguments(at).to_string();
+                if way == Way::Signed {
+                    let digest = digest(body.as_bytes());
+                    let components =
+                        [("@method", "POST".to_owned()), ("@path", path.clone()), ("content-digest", digest.clone())];
+                    let signed = sign(token, &components, seconds(), &seal::hex(&seal::random::<16>()));
+                    client.headers = signed.map(|(name, value)| (name.to_owned(), value)).into();
+                    client.headers.push(("Content-Digest".to_owned(), digest));
+                }
+                let request = client.request("POST", &path, "application/json", &body);
                 let began = Instant::now();
                 let answer = client.send(&request);
                 times.push(began.elapsed());
@@ -55,7 +77,9 @@ fn call(panel: &Panel, token: &str, hook: &str, arguments: &(dyn Fn(usize) -> Va
             times
         });
         let each = (cpu(panel.process()) - before) / load.count() as u32;
-        say(&format!("hook {hook}, {callers} callers"), &format!("{}   CPU a call {}", load.words(), ms(each)));
+        let (signed, memory) = (if way == Way::Signed { ", signed" } else { "" }, memory(panel.process()));
+        let words = format!("{}   CPU a call {}   {memory}", load.words(), ms(each));
+        say(&format!("hook {hook}{signed}, {callers} callers"), &words);
     }
 }
 
@@ -66,7 +90,9 @@ fn views(panel: &Panel, token: &str, first: i64) {
         let before = cpu(panel.process());
         let load = read(panel, token, readers, first);
         let each = (cpu(panel.process()) - before) / load.count() as u32;
-        say(&format!("region, {readers} readers"), &format!("{}   CPU a region {}", load.words(), ms(each)));
+        let memory = memory(panel.process());
+        let words = format!("{}   CPU a region {}   {memory}", load.words(), ms(each));
+        say(&format!("region, {readers} readers"), &words);
     }
     panel.idle();
     let load = std::thread::scope(|scope| {

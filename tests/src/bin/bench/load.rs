@@ -67,3 +67,11 @@ pub fn cpu(process: u32) -> Duration {
     // A hundred a second on Linux, whatever the kernel's own.
     Duration::from_millis(ticks * 10)
 }
+
+/// Memory of a process that lies in RAM now (VmRSS of proc(5)), in words.
+pub fn memory(process: u32) -> String {
+    let text = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse().unwrap_or_default();
+    format!("{} MiB", kib / 1024)
+}
