@@ -259,7 +259,7 @@ impl Caller<'_> {
             if known.epoch != epoch {
                 // Two reads are not one snapshot: only the commit says what was so at once.
                 let reads = [
-                    Read::Account { id: account.clone(), seen: Some(known.clone()) },
+                    Read::Account { id: account.clone(), seen: Some(Box::new(known.clone())) },
                     Read::Data { key: key.clone(), version: Some(version.clone()) },
                 ];
                 if self.storage.still("p", &reads, now).expect("read") {
@@ -281,7 +281,7 @@ impl Caller<'_> {
             let commit = Commit {
                 reads: vec![
                     Read::Data { key: key.clone(), version: Some(version) },
-                    Read::Account { id: account.clone(), seen: Some(known) },
+                    Read::Account { id: account.clone(), seen: Some(Box::new(known)) },
                 ],
                 effects: vec![
                     Effect::Put { key: key.clone(), value: used, expires: None },
@@ -351,7 +351,7 @@ impl Caller<'_> {
         let op = format!("{}-{}", self.name, self.calls);
         let known = self.storage.account(account).expect("read").expect("there");
         let epoch = known.epoch.clone();
-        let reads = vec![Read::Account { id: account.clone(), seen: Some(known) }];
+        let reads = vec![Read::Account { id: account.clone(), seen: Some(Box::new(known)) }];
         let effects = vec![Effect::Replace { id: account.clone(), hash: format!("u-{op}"), why: Why::Upgrade, epoch }];
         match self.storage.commit(Commit { reads, effects, ..commit(now) }) {
             Ok(()) => say(&format!("upgraded u-{op}")),

@@ -102,7 +102,7 @@ impl Call {
 
     /// Notes how an account was seen.
     pub(crate) fn noted(&mut self, id: AccountId, seen: Option<Known>) {
-        self.reads.push(Read::Account { id: id.clone(), seen: seen.clone() });
+        self.reads.push(Read::Account { id: id.clone(), seen: seen.clone().map(Box::new) });
         self.accounts.insert(id, seen);
     }
 

@@ -116,7 +116,7 @@ pub enum Read {
         /// Its name.
         id: AccountId,
         /// What was seen.
-        seen: Option<Known>,
+        seen: Option<Box<Known>>,
     },
     /// Where the latest attempt of a mail went.
     Mail {

@@ -98,7 +98,7 @@ impl Rows<'_> {
     /// Whether one read is still so.
     pub fn still(&self, plugin: &str, read: &Read, now: i64) -> Result<bool, StorageError> {
         match read {
-            Read::Account { id, seen } => Ok(self.known(id)? == *seen),
+            Read::Account { id, seen } => Ok(self.known(id)?.as_ref() == seen.as_deref()),
             Read::Mail { id, address } => Ok(self.attempted(id)? == *address),
             Read::Data { key, version } => {
                 let present = self.one(

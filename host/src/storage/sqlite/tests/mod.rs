@@ -188,7 +188,7 @@ fn a_change_to_any_part_of_an_account_that_was_read_is_a_conflict() {
     ] {
         let seen = storage.account(&id("1")).expect("read");
         panel.raw().execute_batch(change).expect("changed");
-        let reads = vec![Read::Account { id: id("1"), seen }];
+        let reads = vec![Read::Account { id: id("1"), seen: seen.map(Box::new) }];
         assert_eq!(
             storage.commit(Commit { reads, ..commit(vec![put("k", "v")]) }),
             Err(StorageError::Changed),
