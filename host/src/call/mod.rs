@@ -410,7 +410,7 @@ impl Inner {
         record.map(|record| same_body(deed, record)).transpose()
     }
 
-    /// Wakes who does what was left: a mail, a task.
+    /// Wakes who does what was left: a mail, a task, a webhook.
     fn wake(&self, (mail, task, webhook): (bool, bool, bool)) {
         if mail {
             self.mail_bell.ring();

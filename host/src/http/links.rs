@@ -14,7 +14,7 @@ use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{Served, css_url, icon_url, js_url, page_headers, reader};
+use super::{Served, css_url, icon_url, js_url, page_headers, reader, with_query};
 use crate::accounts::Reach;
 use crate::call::{CallError, Failure};
 use crate::caller::{Actor, Caller};
@@ -113,8 +113,8 @@ impl<'a> Visit<'a> {
 
     /// An address of ours, in the language that this one asks for.
     fn in_language(&self, address: &str) -> String {
-        let mark = if address.contains('?') { '&' } else { '?' };
-        reader::asked_locale(self.uri).map_or_else(|| address.to_owned(), |tag| format!("{address}{mark}lang={tag}"))
+        let asked = reader::asked_locale(self.uri).map(|tag| format!("lang={tag}"));
+        with_query(address, &asked.unwrap_or_default())
     }
 
     /// Whether an address is one of a panel on another origin: it reads no cookie of ours, and our policy lets no form lead

@@ -250,20 +250,14 @@ impl<'f> Writer<'f> {
 
     fn field(&self, field: &Field, corrections: Option<&Corrections>) -> Option<Json> {
         let typed = corrections.and_then(|corrections| corrections.typed(&field.name));
-        let line = |line: &Line| {
-            let value = match typed {
-                Some(TypedValue::Text(typed)) => typed,
-                _ => &line.value,
-            };
-            json!({ "line": name(line.kind), "value": seen(value) })
-        };
+        let line =
+            |line: &Line| json!({ "line": name(line.kind), "value": seen(TypedValue::in_line(typed, &line.value)) });
         let (kind, more) = match &field.kind {
             FieldKind::Hidden(_) => return None,
             FieldKind::Line(of) => ("line", line(of)),
             FieldKind::Fixed(of) => ("fixed", line(of)),
             FieldKind::Tick(ticked) => {
-                let ticked = if let Some(TypedValue::Tick(typed)) = typed { *typed } else { *ticked };
-                ("tick", json!({ "value": ticked, "sent": form::TICKED }))
+                ("tick", json!({ "value": TypedValue::in_tick(typed, *ticked), "sent": form::TICKED }))
             }
             FieldKind::Choice(choice) => ("choice", self.choice(choice, typed, corrections.is_some())),
             FieldKind::CurrentPassword => ("current-password", json!({})),
@@ -297,12 +291,7 @@ impl<'f> Writer<'f> {
         let options = choice.options.iter().map(|option| {
             json!({ "value": option.value, "label": seen(&option.label), "hint": option.hint.as_deref().map(seen) })
         });
-        let chosen = match typed {
-            Some(TypedValue::Text(typed)) => Some(typed.as_str()),
-            // Something was posted, and not this: nothing was chosen.
-            _ if posted => None,
-            _ => choice.value.as_deref(),
-        };
+        let chosen = TypedValue::in_choice(typed, posted, choice.value.as_deref());
         json!({ "options": options.collect::<Vec<_>>(), "value": chosen })
     }
 

@@ -21,6 +21,7 @@ use keyturn_host::Host;
 use keyturn_host::accounts::Reach;
 use keyturn_host::caller::{Actor, Caller};
 use keyturn_host::config::Config;
+use keyturn_host::operator::Shown;
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
 
 use crate::exit::{self, Ended};
@@ -53,6 +54,26 @@ fn missing(path: &Path) -> anyhow::Error {
         path.display()
     );
     ended(exit::CONFIGURATION, text)
+}
+
+/// Which of what goes out, as the pages show them.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Which {
+    All,
+    Waiting,
+    Failed,
+    Accepted,
+}
+
+impl Which {
+    fn shown(self) -> Shown {
+        match self {
+            Which::All => Shown::All,
+            Which::Waiting => Shown::Waiting,
+            Which::Failed => Shown::Failed,
+            Which::Accepted => Shown::Accepted,
+        }
+    }
 }
 
 /// To the second.

@@ -3,15 +3,14 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use keyturn_host::Host;
-use keyturn_host::operator::Shown;
 use keyturn_host::outbox::{OneMail, Retried};
 use keyturn_host::storage::outbox::{ATTEMPTS, Mail, MailFilter, MailId, MailState, Recipient};
 use serde_json::{Value, json};
 
 use super::mail::{milliseconds, step_document, step_name};
-use super::{SECONDS, clock, configuration, console, ended, not_found};
+use super::{SECONDS, Which, clock, configuration, console, ended, not_found};
 use crate::exit;
 use crate::output::Output;
 
@@ -74,26 +73,6 @@ pub struct Retry {
     although_moved: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Which {
-    All,
-    Waiting,
-    Failed,
-    Accepted,
-}
-
-impl Which {
-    fn states(self) -> Vec<MailState> {
-        let shown = match self {
-            Which::All => Shown::All,
-            Which::Waiting => Shown::Waiting,
-            Which::Failed => Shown::Failed,
-            Which::Accepted => Shown::Accepted,
-        };
-        shown.states().to_vec()
-    }
-}
-
 pub fn run(config: &Path, command: &Command, output: &Output) -> anyhow::Result<ExitCode> {
     let host = configuration(config)?.empty_host()?;
     match command {
@@ -106,7 +85,7 @@ pub fn run(config: &Path, command: &Command, output: &Output) -> anyhow::Result<
 
 fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCode> {
     let mails = host.mails(&MailFilter {
-        states: arguments.state.states(),
+        states: arguments.state.shown().states().to_vec(),
         search: arguments.to.clone(),
         before: arguments.before,
         limit: arguments.limit,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use keyturn_host::Host;
 use keyturn_host::operator::Shown;
 use keyturn_host::storage::deliveries::{ATTEMPTS, Delivery, DeliveryFilter, DeliveryId, DeliveryState, Tried};
@@ -12,7 +12,7 @@ use keyturn_host::webhooks::send::Verdict;
 use keyturn_host::webhooks::tended::{Held, OneDelivery, Tended};
 use serde_json::{Value, json};
 
-use super::{SECONDS, clock, configuration, console, ended, not_found};
+use super::{SECONDS, Which, clock, configuration, console, ended, not_found};
 use crate::exit;
 use crate::output::Output;
 
@@ -88,26 +88,6 @@ pub struct SendAgain {
     /// Of these only those to this destination.
     #[arg(long, requires = "failed")]
     to: Option<String>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Which {
-    All,
-    Waiting,
-    Failed,
-    Accepted,
-}
-
-impl Which {
-    fn states(self) -> Vec<DeliveryState> {
-        let shown = match self {
-            Which::All => Shown::All,
-            Which::Waiting => Shown::Waiting,
-            Which::Failed => Shown::Failed,
-            Which::Accepted => Shown::Accepted,
-        };
-        shown.delivery_states().to_vec()
-    }
 }
 
 pub fn run(config: &Path, command: &Command, output: &Output) -> anyhow::Result<ExitCode> {
@@ -200,7 +180,7 @@ fn destination_document(one: &Tended) -> Value {
 
 fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCode> {
     let deliveries = host.deliveries(&DeliveryFilter {
-        states: arguments.state.states(),
+        states: arguments.state.shown().delivery_states().to_vec(),
         destination: arguments.to.clone(),
         before: arguments.before,
         limit: arguments.limit,

@@ -5,11 +5,9 @@ use keyturn_host::Brand;
 use keyturn_host::accounts::AccountId;
 use keyturn_host::config::{self, Pages};
 use keyturn_host::http::{Site, page_address};
+use keyturn_host::operator::OWN;
 use keyturn_host::view::nodes::{PageTarget, Target};
 use keyturn_host::view::{Contact, Links};
-
-/// The name under which the host's own pages stand among those of plugins.
-use keyturn_host::operator::OWN;
 
 /// A panel that is elsewhere.
 pub(super) struct Beside {

@@ -176,25 +176,25 @@ fn asked(Served { host, site }: Served, received: Received, handler: Handler) ->
         Ok(asker) => asker,
         Err(problem) => return turned_away(problem),
     };
-    let key = Arc::new(asker.key.clone());
+    let key = Arc::clone(&asker.key);
     let allowance = traffic::allowance(&host, &key.id, received.uri.path());
-    let mut caller = key.caller();
-    caller.request.clone_from(&request);
-    caller.address = address;
-    caller.locale = reader::locale(&received.uri, &received.headers);
-    // Its id and not its name: what one key has done is no other's to ask for.
-    caller.session = format!("key {}", key.id);
-    // After the allowance: what is turned away fills no memory.
-    let mut response = if let Err(problem) = if allowance.within { asker.once(&host) } else { Ok(()) } {
+    // The nonce after the allowance: what is turned away fills no memory.
+    let mut response = if !allowance.within {
+        Problem::from(&problem::RATE).retry_after(allowance.seconds()).response(&request)
+    } else if let Err(problem) = asker.once(&host) {
         turned_away(problem)
-    } else if allowance.within {
+    } else {
+        let mut caller = key.caller();
+        caller.request.clone_from(&request);
+        caller.address = address;
+        caller.locale = reader::locale(&received.uri, &received.headers);
+        // Its id and not its name: what one key has done is no other's to ask for.
+        caller.session = format!("key {}", key.id);
         let asked = Asked { host: host.clone(), site, key: Arc::clone(&key), caller, received };
         handler(&asked).unwrap_or_else(|problem| {
             tracing::info!(request, key = asked.key.name, code = problem.kind.code, "refused");
             problem.response(&request)
         })
-    } else {
-        Problem::from(&problem::RATE).retry_after(allowance.seconds()).response(&request)
     };
     allowance.write(response.headers_mut());
     if key.use_is_due() {
@@ -202,11 +202,6 @@ fn asked(Served { host, site }: Served, received: Received, handler: Handler) ->
         tokio::task::spawn_blocking(move || host.note_use(&key, address));
     }
     response
-}
-
-/// The JSON object in a body, of which its reader knows each member.
-fn object(received: &Received) -> Result<Value, Problem> {
-    hooks::arguments(&received.headers, &received.body)
 }
 
 /// 204 where there is nothing to say.

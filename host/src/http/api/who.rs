@@ -1,5 +1,6 @@
 //! Who calls: a machine that bears its key, or one that has signed its request with it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::http::header;
@@ -31,12 +32,12 @@ pub(super) fn asker(host: &Host, received: &Received) -> Result<Asker, Problem> 
         None if signature::is_signed(headers) => return signed(host, received),
         None => return Err(unauthorized(&problem::NO_KEY)),
     };
-    from_there(key, received).map(|key| Asker { key, nonce: None })
+    Ok(Asker { key: from_there(key, received)?, nonce: None })
 }
 
 /// Who asks; and what may be taken once, to be taken when nothing else is in the way.
 pub(super) struct Asker {
-    pub(super) key: ServiceKey,
+    pub(super) key: Arc<ServiceKey>,
     nonce: Option<String>,
 }
 
@@ -55,8 +56,8 @@ impl Asker {
     }
 }
 
-fn from_there(key: ServiceKey, received: &Received) -> Result<ServiceKey, Problem> {
-    if key.may_come_from(received.address) { Ok(key) } else { Err(Problem::from(&problem::ADDRESS)) }
+fn from_there(key: ServiceKey, received: &Received) -> Result<Arc<ServiceKey>, Problem> {
+    if key.may_come_from(received.address) { Ok(Arc::new(key)) } else { Err(Problem::from(&problem::ADDRESS)) }
 }
 
 fn signed(host: &Host, received: &Received) -> Result<Asker, Problem> {

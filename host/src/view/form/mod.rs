@@ -77,6 +77,32 @@ pub enum TypedValue {
     Tick(bool),
 }
 
+impl TypedValue {
+    /// What stands in a line: what was typed, or what stands there at first.
+    pub(super) fn in_line<'a>(typed: Option<&'a Self>, first: &'a str) -> &'a str {
+        match typed {
+            Some(TypedValue::Text(typed)) => typed,
+            _ => first,
+        }
+    }
+
+    /// Whether a tick is ticked, likewise.
+    pub(super) fn in_tick(typed: Option<&Self>, first: bool) -> bool {
+        match typed {
+            Some(TypedValue::Tick(typed)) => *typed,
+            _ => first,
+        }
+    }
+
+    /// The answer that is chosen, likewise; none if something was `posted`, and no answer.
+    pub(super) fn in_choice<'a>(typed: Option<&'a Self>, posted: bool, first: Option<&'a str>) -> Option<&'a str> {
+        match typed {
+            Some(TypedValue::Text(typed)) => Some(typed),
+            _ => first.filter(|_| !posted),
+        }
+    }
+}
+
 /// A value for the plugin. A password is wiped when dropped, and neither printed nor stored.
 pub enum Input {
     /// A line, an answer, an argument, or what was hidden or fixed.

@@ -68,19 +68,10 @@ impl Painter<'_> {
             FieldKind::Line(line) => self.line(field, line, typed, errors),
             FieldKind::Fixed(line) => self.fixed(field, line, errors),
             FieldKind::Tick(ticked) => {
-                let ticked = match typed {
-                    Some(TypedValue::Tick(typed)) => *typed,
-                    _ => *ticked,
-                };
-                self.tick(field, ticked, errors);
+                self.tick(field, TypedValue::in_tick(typed, *ticked), errors);
             }
             FieldKind::Choice(choice) => {
-                let chosen = match typed {
-                    Some(TypedValue::Text(typed)) => Some(typed.as_str()),
-                    // Something was posted, and not this: nothing was chosen.
-                    _ if corrections.is_some() => None,
-                    _ => choice.value.as_deref(),
-                };
+                let chosen = TypedValue::in_choice(typed, corrections.is_some(), choice.value.as_deref());
                 if choice.options.len() <= RADIOS {
                     self.radios(field, choice, chosen, errors);
                 } else {
@@ -158,10 +149,7 @@ impl Painter<'_> {
 
     fn line(&mut self, field: &Field, line: &Line, typed: Option<&TypedValue>, errors: &[FieldError]) {
         let drawn = self.labelled(field, &field.name, &field.label, field.hint.as_deref(), errors);
-        let value = match typed {
-            Some(TypedValue::Text(typed)) => typed,
-            _ => &line.value,
-        };
+        let value = TypedValue::in_line(typed, &line.value);
         let manner = manner(line.kind, field.own);
         let size = if line.kind == LineKind::Port { "kt-input kt-short" } else { "kt-input" };
         let name = self.input(&field.name);

@@ -14,8 +14,9 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::hooks::arguments;
 use super::problem::{self, Problem};
-use super::{Asked, answering, json_answer, machine, object};
+use super::{Asked, answering, json_answer, machine};
 use crate::accounts::AccountId;
 use crate::call::CallError;
 use crate::config::leads_somewhere;
@@ -80,7 +81,7 @@ pub(crate) fn with_query(address: &str, query: &str) -> String {
     }
 }
 
-/// One view that is asked for.
+/// What a panel asks for, for one reader of a page of its own: a view, or what becomes of a form.
 struct Wanted<'a> {
     asked: &'a Asked,
     person: OnBehalf,
@@ -90,16 +91,17 @@ struct Wanted<'a> {
 
 impl<'a> Wanted<'a> {
     fn of(asked: &'a Asked) -> Result<Self, Problem> {
-        let person = OnBehalf::of(asked)?;
-        let url = page_url(asked)?;
-        let corrections = match asked.received.body.is_empty() {
-            true => None,
-            false => {
-                let Drawn { corrections } = body(asked)?;
-                corrections.map(|sealed| opened(&sealed, asked, &person)).transpose()?
-            }
-        };
-        Ok(Self { asked, person, url, corrections })
+        Ok(Self { asked, person: OnBehalf::of(asked)?, url: page_url(asked)?, corrections: None })
+    }
+
+    /// With what was wrong with the form posted last, if that comes along.
+    fn to_draw(asked: &'a Asked) -> Result<Self, Problem> {
+        let mut wanted = Self::of(asked)?;
+        if !asked.received.body.is_empty() {
+            let Drawn { corrections } = body(asked)?;
+            wanted.corrections = corrections.map(|sealed| opened(&sealed, asked, &wanted.person)).transpose()?;
+        }
+        Ok(wanted)
     }
 
     fn surface(&self) -> Surface<'_> {
@@ -117,6 +119,47 @@ impl<'a> Wanted<'a> {
         let line =
             |Broken| json!({ "broken": Words::of(&caller.locale).get("slot-broken"), "request": caller.request });
         said.into_iter().map(|said| said.unwrap_or_else(line)).collect()
+    }
+
+    /// Runs a form that was handed on.
+    fn run(&self, form: &[u8]) -> Result<Response, Problem> {
+        let (host, caller) = (&self.asked.host, &self.person.caller);
+        let surface = self.surface();
+        let submitted = match host.is_operator_form(caller, form) {
+            true => {
+                self.person.operates()?;
+                host.operator_submit(caller, form, &surface)
+            }
+            false => host.submit(caller, form, &surface),
+        };
+        let submitted = submitted.map_err(|error| match error {
+            SubmitError::Form(error) => of_form(error),
+            SubmitError::Call(error) => refused(error, &self.person),
+        })?;
+        let keys = host.keys();
+        let answer = match submitted {
+            Submitted::Done { url, notice, own_epoch } => {
+                json!({ "kind": "done", "url": url, "notice": notice, "epoch": own_epoch })
+            }
+            Submitted::Reveal(page) => {
+                let mut answer = look(whole(&page, &self.person));
+                answer["kind"] = "reveal".into();
+                answer
+            }
+            Submitted::Rate(json) => json!({ "kind": "script", "json": json }),
+            Submitted::Generated(json) => json!({ "kind": "script", "json": json.as_str() }),
+            Submitted::StepUp(held) => json!({ "kind": "step-up", "held": held }),
+            Submitted::Again(corrections) => {
+                json!({ "kind": "again", "corrections": sealed(&corrections, keys, &self.person) })
+            }
+            Submitted::Stale(stale) => {
+                let corrections = sealed(&stale.corrections, keys, &self.person);
+                json!({ "kind": "stale", "corrections": corrections, "sign_in_as": stale.sign_in_as })
+            }
+        };
+        let mut response = json_answer(&answer);
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Ok(response)
     }
 
     fn subject(&self) -> Result<Option<AccountId>, Problem> {
@@ -173,7 +216,7 @@ fn account(id: &str) -> Result<AccountId, Problem> {
 }
 
 fn body<T: for<'de> Deserialize<'de>>(asked: &Asked) -> Result<T, Problem> {
-    serde_json::from_value(object(&asked.received)?)
+    serde_json::from_value(arguments(&asked.received.headers, &asked.received.body)?)
         .map_err(|cause| Problem::from(&problem::ARGUMENTS).detail(cause.to_string()).path(""))
 }
 
@@ -186,7 +229,7 @@ fn look(mut answer: Value) -> Value {
 
 /// A region of one of the panel's pages.
 fn slot(asked: &Asked) -> Result<Response, Problem> {
-    let wanted = Wanted::of(asked)?;
+    let wanted = Wanted::to_draw(asked)?;
     let level = match word(asked, LEVEL).as_deref() {
         None | Some("2") => 2,
         Some("3") => 3,
@@ -209,7 +252,7 @@ fn slot(asked: &Asked) -> Result<Response, Problem> {
 
 /// What is said in the rows of a list, or beside a heading: of each subject, in their order.
 fn rows(asked: &Asked) -> Result<Response, Problem> {
-    let wanted = Wanted::of(asked)?;
+    let wanted = Wanted::to_draw(asked)?;
     let subjects = asked.query().filter(|(name, _)| name == FOR).map(|(_, id)| account(&id));
     let subjects = subjects.collect::<Result<Vec<_>, _>>()?;
     if !(1..=SUBJECTS).contains(&subjects.len()) {
@@ -240,7 +283,7 @@ fn rows(asked: &Asked) -> Result<Response, Problem> {
 
 /// A plugin's page, or one of the host's own.
 fn page(asked: &Asked) -> Result<Response, Problem> {
-    let wanted = Wanted::of(asked)?;
+    let wanted = Wanted::to_draw(asked)?;
     let (plugin, name) = (word(asked, PLUGIN).unwrap_or_default(), word(asked, PAGE).unwrap_or_default());
     let caller = &wanted.person.caller;
     let drawn = if plugin == OWN {
@@ -272,17 +315,13 @@ fn operators_page(wanted: &Wanted<'_>, name: &str) -> Result<Page, Problem> {
     person.operates()?;
     let no_page = || Problem::from(&problem::NOT_FOUND);
     let (name, under) = name.split_once('/').unwrap_or((name, ""));
+    let query: Vec<_> = asked.query().collect();
+    let query = || query.iter().map(|(name, value)| (&**name, &**value));
     let page = match name {
-        "outbox" => {
-            let query: Vec<_> = asked.query().collect();
-            OperatorPage::Outbox(Listed::asked(query.iter().map(|(name, value)| (&**name, &**value))))
-        }
+        "outbox" => OperatorPage::Outbox(Listed::asked(query())),
         "mail" => OperatorPage::Mail(word(asked, "mail").and_then(|id| id.parse().ok()).ok_or_else(no_page)?),
         "email-settings" => OperatorPage::EmailSettings,
-        "webhooks" if under.is_empty() => {
-            let query: Vec<_> = asked.query().collect();
-            OperatorPage::Webhooks(ListedDeliveries::asked(query.iter().map(|(name, value)| (&**name, &**value))))
-        }
+        "webhooks" if under.is_empty() => OperatorPage::Webhooks(ListedDeliveries::asked(query())),
         "webhooks" => OperatorPage::Delivery(under.parse().map_err(|_| no_page())?),
         _ => return Err(no_page()),
     };
@@ -330,7 +369,7 @@ fn notice(asked: &Asked) -> Result<Response, Problem> {
 
 /// A form, as the reader's browser has posted it to the panel.
 fn submit(asked: &Asked) -> Result<Response, Problem> {
-    let wanted = Posted::of(asked)?;
+    let wanted = Wanted::of(asked)?;
     let kind = asked.received.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
@@ -347,65 +386,10 @@ fn held(asked: &Asked) -> Result<Response, Problem> {
     struct Held {
         held: String,
     }
-    let wanted = Posted::of(asked)?;
+    let wanted = Wanted::of(asked)?;
     let Held { held } = body(asked)?;
     let form = asked.host.held(&wanted.person.caller, &held).map_err(of_form)?;
     wanted.run(&form)
-}
-
-/// A form that was handed on.
-struct Posted<'a> {
-    asked: &'a Asked,
-    person: OnBehalf,
-    url: String,
-}
-
-impl<'a> Posted<'a> {
-    fn of(asked: &'a Asked) -> Result<Self, Problem> {
-        let person = OnBehalf::of(asked)?;
-        let url = page_url(asked)?;
-        Ok(Self { asked, person, url })
-    }
-
-    fn run(&self, form: &[u8]) -> Result<Response, Problem> {
-        let (host, caller) = (&self.asked.host, &self.person.caller);
-        let surface = Surface { submit_url: &self.url, join: None, links: self.asked.site.links(), corrections: None };
-        let submitted = match host.is_operator_form(caller, form) {
-            true => {
-                self.person.operates()?;
-                host.operator_submit(caller, form, &surface)
-            }
-            false => host.submit(caller, form, &surface),
-        };
-        let submitted = submitted.map_err(|error| match error {
-            SubmitError::Form(error) => of_form(error),
-            SubmitError::Call(error) => refused(error, &self.person),
-        })?;
-        let keys = host.keys();
-        let answer = match submitted {
-            Submitted::Done { url, notice, own_epoch } => {
-                json!({ "kind": "done", "url": url, "notice": notice, "epoch": own_epoch })
-            }
-            Submitted::Reveal(page) => {
-                let mut answer = look(whole(&page, &self.person));
-                answer["kind"] = "reveal".into();
-                answer
-            }
-            Submitted::Rate(json) => json!({ "kind": "script", "json": json }),
-            Submitted::Generated(json) => json!({ "kind": "script", "json": json.as_str() }),
-            Submitted::StepUp(held) => json!({ "kind": "step-up", "held": held }),
-            Submitted::Again(corrections) => {
-                json!({ "kind": "again", "corrections": sealed(&corrections, keys, &self.person) })
-            }
-            Submitted::Stale(stale) => {
-                let corrections = sealed(&stale.corrections, keys, &self.person);
-                json!({ "kind": "stale", "corrections": corrections, "sign_in_as": stale.sign_in_as })
-            }
-        };
-        let mut response = json_answer(&answer);
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        Ok(response)
-    }
 }
 
 fn of_form(error: FormError) -> Problem {
