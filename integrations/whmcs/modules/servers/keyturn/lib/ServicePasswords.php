@@ -177,9 +177,6 @@ final class ServicePasswords
         if ($toStaff && isset($told['answer']) && $told['state'] !== 'accepted') {
             $line .= ' ' . $this->words->of('answered', ['answer' => Sentences::plain($told['answer'])]);
         }
-        if ($told['state'] === 'delayed' && isset($told['next_attempt'])) {
-            $line .= ' ' . $this->words->of('next', ['time' => Words::time($told['next_attempt'])]);
-        }
         return $line;
     }
 

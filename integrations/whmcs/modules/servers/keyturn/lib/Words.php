@@ -9,7 +9,7 @@ final class Words
 {
     private const WORDS = [
         'en' => [
-            'account' => 'Account', 'password' => 'Password', 'mail' => 'Last mail', 'open' => 'Not settled',
+            'account' => 'Account', 'password' => 'Password', 'mail' => 'Last mail (times in UTC)', 'open' => 'Not settled',
             'state-set' => 'A password is set.',
             'state-temporary' => 'A temporary password works until {time}. It must be changed at the first sign-in.',
             'state-must_change' => 'It must be changed at the next sign-in.',
@@ -18,7 +18,6 @@ final class Words
             'no-mail' => 'None.',
             'to' => 'To {address}.',
             'answered' => 'Their server said: {answer}',
-            'next' => 'Next attempt {time}.',
             'open-since' => 'Since {time} it is not known what became of “{deed}”.',
             'deed-set' => 'Change password', 'deed-mail' => 'Reset & mail password', 'deed-link' => 'Send set-password link',
             'not-now' => 'Not known just now: {reason}',
@@ -35,7 +34,7 @@ final class Words
             'suspended' => 'This service is not active, so its password cannot be changed here.',
         ],
         'es' => [
-            'account' => 'Cuenta', 'password' => 'Contraseña', 'mail' => 'Último correo', 'open' => 'Sin aclarar',
+            'account' => 'Cuenta', 'password' => 'Contraseña', 'mail' => 'Último correo (horas en UTC)', 'open' => 'Sin aclarar',
             'state-set' => 'Hay una contraseña.',
             'state-temporary' => 'Una contraseña temporal funciona hasta {time}. Hay que cambiarla al iniciar sesión por primera vez.',
             'state-must_change' => 'Hay que cambiarla al iniciar sesión la próxima vez.',
@@ -44,7 +43,6 @@ final class Words
             'no-mail' => 'Ninguno.',
             'to' => 'Para {address}.',
             'answered' => 'Su servidor dijo: {answer}',
-            'next' => 'Próximo intento {time}.',
             'open-since' => 'Desde {time} no se sabe qué fue de «{deed}».',
             'deed-set' => 'Cambiar contraseña', 'deed-mail' => 'Restablecer y enviar contraseña',
             'deed-link' => 'Enviar enlace para elegirla',
