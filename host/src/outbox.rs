@@ -332,7 +332,8 @@ impl Host {
             to: address.map(str::to_owned),
             asked_at: mail.asked_at,
             changed_at: mail.changed_at,
-            due: mail.due,
+            // While it is handed over, it is due when the lease ends: nothing to be told.
+            due: mail.due.filter(|_| mail.state != MailState::Sending),
             attempts: mail.attempts,
             server: last.map(|told| told.server.clone()),
             said: last.and_then(|told| told.attempt.steps.last()).map(|step| step.said.clone()),

@@ -33,8 +33,8 @@ struct Cli {
     /// One JSON document on standard output.
     #[arg(long, global = true)]
     json: bool,
-    /// Colours of the first words.
-    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
+    /// Colours of the first words: auto (on a terminal, unless NO_COLOR or TERM=dumb says no), always, never.
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, hide_possible_values = true)]
     color: Colour,
     #[command(subcommand)]
     command: Command,

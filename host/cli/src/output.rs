@@ -5,21 +5,23 @@ use std::io::{IsTerminal as _, Write as _};
 use clap::ValueEnum;
 use serde_json::Value;
 
-/// When to colour.
+/// When to colour; the help of `--color` has it in words.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Colour {
-    /// On a terminal, unless NO_COLOR or TERM=dumb says no.
     Auto,
-    /// Always.
     Always,
-    /// Never.
     Never,
 }
+
+/// Before each line of a finding but its first, which has a word of its tone there.
+const UNDER: &str = "       ";
 
 /// Where and how results go.
 pub struct Output {
     colour_out: bool,
     colour_err: bool,
+    /// Columns of the terminal; none when piped, where lines are left whole.
+    columns: Option<usize>,
     /// One JSON document instead of sentences.
     pub json: bool,
 }
@@ -57,6 +59,7 @@ impl Output {
         Self {
             colour_out: coloured(std::io::stdout().is_terminal()),
             colour_err: coloured(std::io::stderr().is_terminal()),
+            columns: std::io::stdout().is_terminal().then(textwrap::termwidth),
             json,
         }
     }
@@ -66,7 +69,8 @@ impl Output {
         let _ = writeln!(std::io::stdout(), "{}", plain(text));
     }
 
-    /// A line that begins with a word of its tone.
+    /// Lines of which the first begins with a word of its tone. What is to be copied (`mend it`) is never wrapped: a shell
+    /// would take the break for an end.
     pub fn toned(&self, tone: Tone, text: &str) {
         let (word, code) = match tone {
             Tone::Good => ("good ", "32"),
@@ -74,9 +78,15 @@ impl Output {
             Tone::Wrong => ("wrong", "31"),
         };
         let word = if self.colour_out { format!("\x1b[1;{code}m{word}\x1b[0m") } else { word.to_owned() };
-        let mut lines = text.lines();
-        let _ = writeln!(std::io::stdout(), "{word}  {}", plain(lines.next().unwrap_or_default()));
-        lines.for_each(|line| self.line(&format!("       {line}")));
+        let room = self.columns.map(|columns| columns.saturating_sub(UNDER.len()));
+        let lines = text.lines().flat_map(|line| match room {
+            Some(room) if !line.starts_with("mend it:") => wrapped(line, room),
+            _ => vec![line.to_owned()],
+        });
+        for (at, line) in lines.enumerate() {
+            let before = if at == 0 { format!("{word}  ") } else { UNDER.to_owned() };
+            let _ = writeln!(std::io::stdout(), "{before}{}", plain(&line));
+        }
     }
 
     /// A JSON document.
@@ -110,12 +120,7 @@ impl Output {
             cells.chain([heads[column].chars().count()]).max().unwrap_or(0)
         };
         let widths: Vec<usize> = (0..heads.len()).map(width).collect();
-        let terminal = std::io::stdout().is_terminal();
-        let limit = if terminal {
-            std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok()).unwrap_or(120)
-        } else {
-            usize::MAX
-        };
+        let limit = self.columns.unwrap_or(usize::MAX);
         let draw = |cells: &[String]| {
             let mut line = String::new();
             for (cell, width) in cells.iter().zip(&widths) {
@@ -131,5 +136,37 @@ impl Output {
         };
         draw(&heads.iter().map(|head| (*head).to_owned()).collect::<Vec<_>>());
         rows.iter().for_each(|row| draw(row));
+    }
+}
+
+/// A line of a finding, broken between words. What goes on stands under the last column of a line that has columns, unless
+/// that leaves it less than half of the room.
+fn wrapped(line: &str, room: usize) -> Vec<String> {
+    let column = line.rfind("  ").map_or(0, |at| line[..at].chars().count() + 2);
+    let indent = " ".repeat(if column <= room / 2 { column } else { 0 });
+    let whole_words = textwrap::WordSplitter::NoHyphenation;
+    let options = textwrap::Options::new(room).subsequent_indent(&indent).break_words(false).word_splitter(whole_words);
+    textwrap::wrap(line, options).into_iter().map(String::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrapped;
+
+    #[test]
+    fn a_line_that_is_too_long_goes_on_under_its_last_column() {
+        let line = "Reset & mail password   link; not temporary, since the panel does not ask";
+        assert_eq!(
+            wrapped(line, 50),
+            ["Reset & mail password   link; not temporary, since", "                        the panel does not ask",]
+        );
+    }
+
+    #[test]
+    fn a_line_without_columns_goes_on_at_its_beginning_and_no_word_is_broken() {
+        assert_eq!(
+            wrapped("hooks: password/request-reset, password/verify", 20),
+            ["hooks:", "password/request-reset,", "password/verify"]
+        );
     }
 }

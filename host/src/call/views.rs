@@ -96,23 +96,48 @@ impl Inner {
             return Err(CallError::NoSuch(format!("slot {name} of more than {MAX_SUBJECTS} subjects")));
         }
         let mut seen = Vec::new();
+        let mut reached = Vec::new();
         for subject in subjects {
-            let known = self.may(caller, subject.as_ref(), &slot.actors, name, None)?;
-            seen.extend(subject.clone().zip(known.map(Some)));
+            let may = match self.may(caller, subject.as_ref(), &slot.actors, name, None) {
+                Ok(known) => {
+                    seen.extend(subject.clone().zip(known.map(Some)));
+                    true
+                }
+                // Nobody that he reaches, or a region for others: it stays empty, and spoils no list of others.
+                Err(CallError::Failed(Failure::NotFound) | CallError::Denied { .. }) => false,
+                Err(error) => return Err(error),
+            };
+            reached.push(may);
+        }
+        let asked = subjects.iter().zip(&reached).filter(|(_, reached)| **reached).map(|(subject, _)| subject);
+        let names: Vec<Option<&str>> = asked.map(|subject| subject.as_ref().map(AccountId::as_str)).collect();
+        if names.len() < subjects.len() {
+            let (out, of) = (subjects.len() - names.len(), subjects.len());
+            tracing::info!(
+                request = caller.request,
+                slot = name,
+                actor = caller.actor.name(),
+                "{out} of {of} not reached"
+            );
+        }
+        if names.is_empty() {
+            return Ok(vec![Vec::new(); subjects.len()]);
         }
         let views = views(plugin)?;
-        let names: Vec<Option<&str>> = subjects.iter().map(|subject| subject.as_ref().map(AccountId::as_str)).collect();
         let regions = self.draw(plugin, caller, seen, &|store, instance| {
             let parameters = (name, names.as_slice());
             let (result,) =
                 typed::<_, (Result<Vec<Vec<Node>>, Failure>,)>(store, instance, views.slot)?.call(store, parameters)?;
             Ok(result)
         })?;
-        if regions.len() != subjects.len() {
-            let problem = format!("{} regions for {} subjects in {name}", regions.len(), subjects.len());
+        if regions.len() != names.len() {
+            let problem = format!("{} regions for {} subjects in {name}", regions.len(), names.len());
             return Err(CallError::view(plugin, problem));
         }
-        Ok(regions)
+        let mut regions = regions.into_iter();
+        let in_order =
+            reached.iter().map(|reached| if *reached { regions.next().unwrap_or_default() } else { Vec::new() });
+        Ok(in_order.collect())
     }
 
     /// Runs a form's action. Also answers the caller's own epoch afterwards, if his password was replaced.

@@ -16,7 +16,7 @@ pub struct Delivery {
     pub asked_at: i64,
     /// When it came to its state, Unix milliseconds.
     pub changed_at: i64,
-    /// When it is tried next, Unix milliseconds.
+    /// When it is tried next, Unix milliseconds; none while it is tried, and when it is over.
     pub due: Option<i64>,
     /// Attempts so far.
     pub attempts: u32,

@@ -62,6 +62,7 @@ impl<'a> Contact<'a> {
 }
 
 /// What surrounds one drawing: who says it, what he may, who reads it, where it stands.
+#[derive(Clone)]
 pub struct Frame<'a> {
     /// The plugin's name, or a name of the panel's own for the forms that it draws itself.
     pub plugin: &'a str,

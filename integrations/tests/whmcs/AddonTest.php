@@ -191,6 +191,17 @@ final class AddonTest extends TestCase
         Secrets::assertNone($html . Whmcs::logged(), self::TOKEN);
     }
 
+    public function testAButtonSaysWhatItDoesAndNoTwoDoTheSame(): void
+    {
+        foreach (['temporary' => 'A temporary password is mailed', 'permanent' => 'A new password is mailed', 'link' => null] as $mode => $said) {
+            $host = new FakeHost(self::shown());
+            $html = self::output(self::vars($host->address, ['reset_mode' => $mode]), ['service' => '42']);
+            self::assertSame($said === null ? 0 : 1, substr_count($html, 'name="do" value="mail"'), $html);
+            self::assertSame(1, substr_count($html, 'name="do" value="link"'));
+            self::assertStringContainsString($said ?? 'A one-time link is mailed', $html);
+        }
+    }
+
     public function testAPageThatIsLookedAtChangesNothing(): void
     {
         $host = new FakeHost(self::shown());

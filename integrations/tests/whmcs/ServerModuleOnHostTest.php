@@ -139,7 +139,7 @@ final class ServerModuleOnHostTest extends TestCase
         self::assertSame('success', keyturn_ResetAndMail($this->params(['username' => 'omar'])));
         $fields = $this->fieldsOnceMailed('omar');
         self::assertStringContainsString('A temporary password works until', $fields['Password']);
-        self::assertStringContainsString('omar@haddad.example', $fields['Last mail']);
+        self::assertStringContainsString('omar@haddad.example', $fields['Last mail (times in UTC)']);
         self::assertSame('success', keyturn_SendLink($this->params(['username' => 'omar'])));
         self::assertStringContainsString('no mail address', keyturn_ResetAndMail($this->params(['username' => 'nomail'])));
         $permanent = keyturn_ResetAndMail($this->params(['username' => 'omar', 'configoption2' => 'permanent']));
@@ -152,8 +152,8 @@ final class ServerModuleOnHostTest extends TestCase
     {
         for ($until = microtime(true) + 30; microtime(true) < $until; usleep(100000)) {
             $fields = keyturn_AdminServicesTabFields($this->params(['username' => $username]));
-            self::assertArrayHasKey('Last mail', $fields, print_r($fields, true));
-            if (strpos($fields['Last mail'], 'queue') === false && strpos($fields['Last mail'], 'handed over') === false) {
+            self::assertArrayHasKey('Last mail (times in UTC)', $fields, print_r($fields, true));
+            if (strpos($fields['Last mail (times in UTC)'], 'queue') === false && strpos($fields['Last mail (times in UTC)'], 'handed over') === false) {
                 return $fields;
             }
         }

@@ -63,7 +63,10 @@ fn what_became_of_a_mail_is_told_to_whose_key_reaches_its_account() {
     };
     assert_eq!((&mail["account"], &mail["to"]), (&json!("customer:1"), &json!("marta@vidal.example")));
     assert_eq!((&mail["mail"], &mail["attempts"]), (&reset["mail"], &json!(1)));
-    assert!(mail["sentence"].as_str().is_some_and(|said| said.starts_with("Written into the folder")), "{mail}");
+    let changed = jiff::Timestamp::from_millisecond(mail["changed_at"].as_i64().expect("a time")).expect("in range");
+    let clock = format!(" {}. ", changed.strftime("%H:%M"));
+    let said = mail["sentence"].as_str().expect("text");
+    assert!(said.starts_with("Written into the folder") && said.contains(&clock), "in UTC: {said}");
     let bearer = format!("Bearer {token}");
     let spanish = server.ask("GET", &path, &[("Authorization", &bearer), ("Accept-Language", "es")], b"").done();
     assert!(spanish["sentence"].as_str().is_some_and(|said| said.starts_with("Escrito en la carpeta")), "{spanish}");

@@ -354,7 +354,14 @@ fn nobody_reaches_further_than_the_key() {
         let person = with(person, "reach", json!({}));
         let region = ask(person).done();
         assert!(!region["html"].as_str().expect("text").contains("name=\"kt\""), "{region}");
+        assert!(!region.to_string().contains("cannot be shown"), "nothing has failed: {region}");
     }
+    // A list may hold people who are not mapped: their rows are empty, and spoil no others.
+    let list = "/v1/views/rows/customer.actions?kt-url=%2F&kt-for=staff%3A1&kt-for=customer%3A1&kt-for=customer%3A999";
+    let rows = Asks::new(&token, admin(), list).send(&server).done();
+    let with_button = |at: usize| rows["rows"][at]["actions"].as_str().is_some_and(|html| html.contains("Reset &amp;"));
+    assert_eq!([0, 1, 2].map(with_button), [false, true, false], "{rows}");
+    assert!(!rows.to_string().contains("cannot be shown"), "{rows}");
     let page = "/v1/views/page?kt-url=%2Fkeyturn.php&kt-plugin=host&kt-page=outbox";
     Asks::new(&token, admin(), page).send(&server).problem(403, "forbidden");
     let operator = with(admin(), "operator", json!(true));
@@ -458,6 +465,14 @@ fn what_a_panel_hands_on_wrongly_is_refused_by_name() {
             Asks::new(&token, admin(), target).send(&server).problem(400, "arguments")["path"],
             path,
             "{target}"
+        );
+    }
+    for kind in ["slots", "rows"] {
+        let misspelt = format!("/v1/views/{kind}/customer.row?kt-url=%2F&kt-for=customer%3A1");
+        let why = Asks::new(&token, admin(), &misspelt).send(&server).problem(404, "no-such-address");
+        assert!(
+            why["detail"].as_str().is_some_and(|why| why.contains("there are sign-in.below, customers.row")),
+            "{why}"
         );
     }
     let many: String = (1..=101).map(|id| format!("&kt-for=customer%3A{id}")).collect();

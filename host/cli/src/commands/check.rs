@@ -297,7 +297,10 @@ fn plugins(config: &Config, report: &mut Report<'_>) -> Option<Host> {
     match host.service_keys() {
         Ok(keys) => {
             let working = keys.iter().filter(|key| key.works(host.now())).count();
-            let text = format!("service keys: {working} of {} work", keys.len());
+            let text = match keys.len() {
+                0 => "service keys: none".to_owned(),
+                several => format!("service keys: {working} of {several} work"),
+            };
             let mend =
                 (working == 0).then_some("keyturn keys add, if a billing system or another machine is to call hooks");
             report.say(if working == 0 { Tone::Note } else { Tone::Good }, &text, mend);

@@ -1,6 +1,7 @@
 //! `GET /v1/mails/ID`: what became of a mail, for a machine whose key has the scope [`SCOPE`] and reaches its account.
 
 use axum::response::Response;
+use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::problem::{self, Problem};
@@ -8,8 +9,8 @@ use super::{Asked, json_answer};
 use crate::embed::Surface;
 use crate::service_key::MAILS as SCOPE;
 use crate::storage::outbox::MailId;
-use crate::view::Place;
 use crate::view::html::nodes::Painter;
+use crate::view::{Frame, Place};
 
 /// Its state, and a sentence that says it to a reader of the language asked for.
 pub(super) fn show(asked: &Asked) -> Result<Response, Problem> {
@@ -20,8 +21,10 @@ pub(super) fn show(asked: &Asked) -> Result<Response, Problem> {
     let delivery = mail.and_then(|mail| asked.host.delivery_of(&mail, &asked.caller)).ok_or_else(not_found)?;
     let place = Place::Page { name: "mail".to_owned(), subject: None, arguments: Vec::new() };
     let surface = Surface { submit_url: "", join: None, links: asked.site.links(), corrections: None };
-    let sentence =
-        asked.host.framed_own(&asked.caller, place, &surface, |frame| Painter::new(frame, 2).stands(&delivery));
+    // Who reads it may be anywhere; the client says whose clock it is.
+    let sentence = asked.host.framed_own(&asked.caller, place, &surface, |frame| {
+        Painter::new(&Frame { zone: TimeZone::UTC, ..frame.clone() }, 2).stands(&delivery)
+    });
     Ok(json_answer(&json!({
         "mail": id.to_string(),
         "account": delivery.account,

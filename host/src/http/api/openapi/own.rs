@@ -124,7 +124,7 @@ pub(super) fn schemas() -> [(&'static str, Value); 4] {
                 "asked_at": time("When it was asked for"),
                 "changed_at": time("When it came to its state"),
                 "next_attempt": { "type": ["integer", "null"], "description": "Unix milliseconds." },
-                "sentence": { "type": "string", "description": "How it stands, in the language of Accept-Language: en, es." },
+                "sentence": { "type": "string", "description": "How it stands, in the language of Accept-Language: en, es. Times in it are in UTC." },
             })),
         ),
     ]

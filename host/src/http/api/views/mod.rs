@@ -23,6 +23,7 @@ use crate::config::leads_somewhere;
 use crate::embed::{Broken, SubmitError, Submitted, Surface};
 use crate::http::{Served, embed_css_url, js_url};
 use crate::operator::{Listed, ListedDeliveries, OWN, OperatorPage, OperatorSurface};
+use crate::plugin::manifest::SLOTS;
 use crate::seal::Keys;
 use crate::view::form::{FormError, Generated};
 use crate::view::html::{Html, Markup};
@@ -227,8 +228,16 @@ fn look(mut answer: Value) -> Value {
     answer
 }
 
+/// The slot that is asked for. One that no panel has would otherwise be empty for ever, and nobody would know why.
+fn slot_name(asked: &Asked) -> Result<&str, Problem> {
+    let name = asked.parameter("slot");
+    let there = || format!("There is no slot {name}; there are {}.", SLOTS.join(", "));
+    SLOTS.contains(&name).then_some(name).ok_or_else(|| Problem::from(&problem::NO_SUCH_PAGE).detail(there()))
+}
+
 /// A region of one of the panel's pages.
 fn slot(asked: &Asked) -> Result<Response, Problem> {
+    let name = slot_name(asked)?;
     let wanted = Wanted::to_draw(asked)?;
     let level = match word(asked, LEVEL).as_deref() {
         None | Some("2") => 2,
@@ -240,11 +249,10 @@ fn slot(asked: &Asked) -> Result<Response, Problem> {
     let caller = &wanted.person.caller;
     if as_json(asked) {
         let subject = wanted.subject()?;
-        let regions =
-            asked.host.slot_as(caller, asked.parameter("slot"), subject.as_ref(), &wanted.surface(), json::region);
+        let regions = asked.host.slot_as(caller, name, subject.as_ref(), &wanted.surface(), json::region);
         return Ok(json_view(&json!({ "regions": wanted.or_broken(regions) })));
     }
-    let region = asked.host.slot(caller, asked.parameter("slot"), wanted.subject()?.as_ref(), level, &wanted.surface());
+    let region = asked.host.slot(caller, name, wanted.subject()?.as_ref(), level, &wanted.surface());
     let words = Words::of(&caller.locale);
     let (html, summary) = (within(&region.html, words), within(&region.summary.draw(words), words));
     Ok(json_answer(&look(json!({ "html": html.as_str(), "summary": summary.as_str() }))))
@@ -252,6 +260,7 @@ fn slot(asked: &Asked) -> Result<Response, Problem> {
 
 /// What is said in the rows of a list, or beside a heading: of each subject, in their order.
 fn rows(asked: &Asked) -> Result<Response, Problem> {
+    let name = slot_name(asked)?;
     let wanted = Wanted::to_draw(asked)?;
     let subjects = asked.query().filter(|(name, _)| name == FOR).map(|(_, id)| account(&id));
     let subjects = subjects.collect::<Result<Vec<_>, _>>()?;
@@ -261,12 +270,12 @@ fn rows(asked: &Asked) -> Result<Response, Problem> {
     }
     if as_json(asked) {
         let caller = &wanted.person.caller;
-        let rows = asked.host.rows_as(caller, asked.parameter("slot"), &subjects, &wanted.surface(), json::row);
+        let rows = asked.host.rows_as(caller, name, &subjects, &wanted.surface(), json::row);
         let said = rows.into_iter().zip(&subjects);
         let said = said.map(|(row, subject)| json!({ "subject": subject, "regions": wanted.or_broken(row) }));
         return Ok(json_view(&json!({ "rows": said.collect::<Vec<_>>() })));
     }
-    let rows = asked.host.rows(&wanted.person.caller, asked.parameter("slot"), &subjects, &wanted.surface());
+    let rows = asked.host.rows(&wanted.person.caller, name, &subjects, &wanted.surface());
     let words = Words::of(&wanted.person.caller.locale);
     let drawn = rows.iter().zip(&subjects).map(|(plugins, subject)| {
         let join = |part: fn(&Row) -> &Markup| {

@@ -104,7 +104,9 @@ function keyturnaddon_output($vars)
         echo '<dt>', keyturnaddon_h($label), '</dt><dd>', keyturnaddon_h($line), '</dd>';
     }
     echo '</dl>';
-    keyturnaddon_form($link, $service, 'mail', $words->of('deed-mail'), $words->of('point-mail'));
+    if ($addon->resetMode() !== 'link') {
+        keyturnaddon_form($link, $service, 'mail', $words->of('deed-mail'), $words->of('point-' . $addon->resetMode()));
+    }
     keyturnaddon_form($link, $service, 'link', $words->of('deed-link'), $words->of('point-link'));
     keyturnaddon_form($link, $service, 'settle', $words->of('look'), '');
 }

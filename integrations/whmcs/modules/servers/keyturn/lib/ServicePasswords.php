@@ -100,14 +100,14 @@ final class ServicePasswords
     public function lines(): array
     {
         $brief = $this->brief();
-        return $brief->linesOf($brief->account());
+        return $brief->linesOf($brief->account(), true);
     }
 
     /** The same, for the client. @return array<string, string> */
     public function linesForClient(): array
     {
         $brief = $this->brief();
-        return $brief->linesOf($brief->ownAccount());
+        return $brief->linesOf($brief->ownAccount(), false);
     }
 
     public function words(): Words
@@ -142,7 +142,7 @@ final class ServicePasswords
     }
 
     /** @return array<string, string> */
-    private function linesOf(Outcome $account): array
+    private function linesOf(Outcome $account, bool $toStaff): array
     {
         if (!$account->isDone()) {
             return [$this->words->of('password') => $this->words->of('not-now', ['reason' => $account->getSentence()])]
@@ -158,12 +158,12 @@ final class ServicePasswords
         if (isset($status['changed'])) {
             $state .= ' ' . $this->words->of('changed', ['time' => Words::time($status['changed'])]);
         }
-        $mail = isset($status['last_mail']) ? $this->mailLine($status['last_mail']) : $this->words->of('no-mail');
+        $mail = isset($status['last_mail']) ? $this->mailLine($status['last_mail'], $toStaff) : $this->words->of('no-mail');
         return [$this->words->of('password') => $state, $this->words->of('mail') => $mail] + $this->openLines();
     }
 
-    /** What became of a mail, in the host's own sentence. */
-    private function mailLine(string $mail): string
+    /** What became of a mail, in the host's own sentence; to staff also what a server said that did not take it. */
+    private function mailLine(string $mail, bool $toStaff): string
     {
         $told = $this->client->mail($mail);
         if (!$told->isDone()) {
@@ -174,11 +174,8 @@ final class ServicePasswords
         if (isset($told['to'])) {
             $line .= ' ' . $this->words->of('to', ['address' => Sentences::plain($told['to'])]);
         }
-        if (isset($told['answer'])) {
+        if ($toStaff && isset($told['answer']) && $told['state'] !== 'accepted') {
             $line .= ' ' . $this->words->of('answered', ['answer' => Sentences::plain($told['answer'])]);
-        }
-        if (isset($told['next_attempt'])) {
-            $line .= ' ' . $this->words->of('next', ['time' => Words::time($told['next_attempt'])]);
         }
         return $line;
     }
