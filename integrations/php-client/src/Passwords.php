@@ -30,6 +30,7 @@ final class Passwords
         if ($new === '') {
             return $this->client->refused('empty');
         }
+        $this->client->begin();
         $account = $this->client->accountNamedOf($username, $email);
         return $this->perform('set', $account, 'password/set-password', ['new' => $new, 'must_change' => false]);
     }
@@ -41,6 +42,7 @@ final class Passwords
      */
     public function resetAndMail(string $username, string $mode): Outcome
     {
+        $this->client->begin();
         $account = $this->client->accountNamed($username);
         return $this->perform('mail ' . $mode, $account, 'password/reset-and-mail', ['mode' => $mode]);
     }
@@ -57,6 +59,8 @@ final class Passwords
             return $account;
         }
         $account = $account->getAnswer();
-        return $this->deeds->perform($account . ' ' . $deed, $hook, ['account' => $account] + $arguments);
+        // Several hosts may share a folder, and each has its own customer:1.
+        $deed = $this->client->getSettings()->getAddress() . ' ' . $account . ' ' . $deed;
+        return $this->deeds->perform($deed, $hook, ['account' => $account] + $arguments);
     }
 }

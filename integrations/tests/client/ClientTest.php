@@ -335,6 +335,70 @@ final class ClientTest extends TestCase
         ];
     }
 
+    /** @dataProvider owners */
+    public function testWhoFitsNeitherIsToldTheSameWhateverTheUserNameIs(string $email, array $byEmail, array $byName, string $expected): void
+    {
+        $found = static function (array $found): array {
+            $accounts = array_map(static fn (array $one): array => ['account' => $one[0], 'matched' => $one[1]], $found);
+            return FakeHost::answer(200, ['accounts' => $accounts]);
+        };
+        $host = new FakeHost([$found($byEmail), $found($byName)]);
+        $outcome = self::client($host->address)->accountNamedOf('marta', $email);
+        self::assertSame($expected, $outcome->isDone() ? $outcome->getAnswer() : $outcome->getCode());
+        self::assertCount(preg_match('/^[!-~]+\z/', $email) === 1 ? 2 : 0, $host->requests());
+    }
+
+    /** @return array<string, array{string, array<int, array{string, string}>, array<int, array{string, string}>, string}> */
+    public function owners(): array
+    {
+        $two = [['customer:1', 'login'], ['reseller:1', 'login']];
+        return [
+            'his own' => ['m@vidal.example', [['customer:1', 'email']], [['customer:1', 'login']], 'customer:1'],
+            'another\'s' => ['m@evil.example', [['customer:9', 'email']], [['customer:1', 'login']], 'not-theirs'],
+            'nobody\'s' => ['m@evil.example', [['customer:9', 'email']], [], 'not-theirs'],
+            'of two, of which none is his' => ['m@evil.example', [['customer:9', 'email']], $two, 'not-theirs'],
+            'of two, of which one is his' => ['m@vidal.example', [['customer:1', 'email']], $two, 'ambiguous'],
+            'a login that outranks his address' => ['m@vidal.example', [['customer:1', 'email']],
+                [['customer:2', 'login'], ['customer:1', 'email']], 'not-theirs'],
+            'an address that a fold would make another\'s' => ["\u{212A}arl@k.example", [['customer:1', 'email']], [['customer:1', 'login']], 'not-theirs'],
+            'an address with a space beside it' => ['m@vidal.example ', [['customer:1', 'email']], [['customer:1', 'login']], 'not-theirs'],
+            'no address' => ['', [], [], 'not-theirs'],
+        ];
+    }
+
+    public function testWhatAProxySaysOfTheHostBehindItIsThatItCannotBeReached(): void
+    {
+        $html = static fn (int $status): array => FakeHost::answer($status, '<h1>nginx</h1>', 'text/html');
+        $host = new FakeHost([$html(502), $html(503), $html(504), $html(500)]);
+        foreach (['unreachable', 'unreachable', 'unreachable', 'bad-answer'] as $code) {
+            self::assertRefused($code, self::client($host->address)->accountsNamed('marta'));
+        }
+    }
+
+    public function testWhatWasBegunTogetherHasOneTime(): void
+    {
+        $slowly = static fn (array $step): array => ['wait' => 1.3] + $step;
+        $host = new FakeHost([$slowly(FakeHost::named()), $slowly(FakeHost::named()), $slowly(FakeHost::changed()), FakeHost::named()]);
+        $client = self::client($host->address);
+        $client->begin();
+        $began = microtime(true);
+        self::assertTrue($client->accountsNamed('marta')->isDone());
+        self::assertRefused('no-answer', $client->accountsNamed('marta'));
+        self::assertRefused('no-answer', self::set($client));
+        self::assertLessThan(2.6, microtime(true) - $began, 'two seconds, all in all');
+        self::assertCount(2, $host->requests(), 'what would be cut off at once is not begun');
+    }
+
+    public function testAResetThatThePanelDoesNotOfferIsSaidToBeASettingOfTheModule(): void
+    {
+        $refused = FakeHost::problem(422, 'refused', ['reason' => 'mode-not-offered', 'detail' => 'The setting reset-modes says which are.']);
+        $host = new FakeHost([$refused]);
+        $outcome = self::client($host->address)->call('password/reset-and-mail', ['account' => 'customer:1', 'mode' => 'temporary'], 'k');
+        self::assertRefused('refused', $outcome);
+        self::assertStringContainsString('set “Reset & mail password mails” to link', $outcome->getSentence());
+        self::assertStringContainsString('mode-not-offered', $outcome->getDetail());
+    }
+
     public function testAHostWithoutTheAddressesIsSaidToBeSo(): void
     {
         $host = new FakeHost(array_fill(0, 3, FakeHost::problem(404, 'no-such-address')));
