@@ -23,6 +23,9 @@ final class Deeds
     /** Refusals that come after the host has looked for the key, and not found it: the attempt before was not done. */
     private const LOOKED_FOR = ['invalid', 'refused', 'not-found', 'forbidden', 'unsupported', 'error'];
 
+    /** What is said of who is meant, whatever went before. */
+    private const OF_WHOM = ['no-name', 'no-account', 'ambiguous', 'not-theirs'];
+
     private Client $client;
     private KeptKeys $keys;
     /** @var callable(): int */
@@ -82,6 +85,17 @@ final class Deeds
         // The earlier attempt was done: with something else, with another password, say; or with what holds no more. This is a deed of
         // its own.
         return $this->attempt($deed, $hook, $arguments, Client::newKey());
+    }
+
+    /**
+     * What is to be said of a deed that could not even be tried, because whose account it is could not be asked: an attempt before it
+     * may have been done all the same.
+     */
+    public function untried(string $deed, Outcome $why): Outcome
+    {
+        $kept = $this->keys->find($deed);
+        return $kept === null || in_array($why->getCode(), self::OF_WHOM, true) ? $why
+            : $this->client->indeterminate('indeterminate', $kept['key'])->withDetail($why->getCode() . ': ' . $why->getDetail());
     }
 
     /**

@@ -32,7 +32,7 @@ final class Passwords
         }
         $this->client->begin();
         $account = $this->client->accountNamedOf($username, $email);
-        return $this->perform('set', $account, 'password/set-password', ['new' => $new, 'must_change' => false]);
+        return $this->perform($username . ' set', $account, 'password/set-password', ['new' => $new, 'must_change' => false]);
     }
 
     /**
@@ -44,7 +44,7 @@ final class Passwords
     {
         $this->client->begin();
         $account = $this->client->accountNamed($username);
-        return $this->perform('mail ' . $mode, $account, 'password/reset-and-mail', ['mode' => $mode]);
+        return $this->perform($username . ' mail ' . $mode, $account, 'password/reset-and-mail', ['mode' => $mode]);
     }
 
     /** @param array<string, mixed> $arguments */
@@ -55,12 +55,9 @@ final class Passwords
         #[\SensitiveParameter]
         array $arguments
     ): Outcome {
-        if (!$account->isDone()) {
-            return $account;
-        }
-        $account = $account->getAnswer();
-        // Several hosts may share a folder, and each has its own customer:1.
-        $deed = $this->client->getSettings()->getAddress() . ' ' . $account . ' ' . $deed;
-        return $this->deeds->perform($deed, $hook, ['account' => $account] + $arguments);
+        // Several hosts may share a folder, and each has a marta of its own.
+        $deed = $this->client->getSettings()->getAddress() . ' ' . $deed;
+        return $account->isDone() ? $this->deeds->perform($deed, $hook, ['account' => $account->getAnswer()] + $arguments)
+            : $this->deeds->untried($deed, $account);
     }
 }

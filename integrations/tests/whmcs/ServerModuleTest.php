@@ -295,6 +295,9 @@ final class ServerModuleTest extends TestCase
         $host = new FakeHost([...FakeHost::own(), ['reset' => true], FakeHost::problem(503, 'busy'), FakeHost::named(), $done, FakeHost::epoch('e2')]);
         self::assertStringContainsString('may or may not', keyturn_ChangePassword($this->params($host->address)));
         self::assertStringContainsString('may or may not', keyturn_Settle($this->params($host->address)), 'whose it is cannot be asked');
+        $down = $this->params('http://127.0.0.1:1');
+        self::assertStringContainsString('may or may not', keyturn_ChangePassword($down), 'not that nothing was changed');
+        self::assertStringContainsString('no user name', keyturn_ChangePassword(['username' => ''] + $down));
         self::assertStringContainsString('has been changed again since', keyturn_Settle($this->params($host->address)));
         self::assertSame('success', keyturn_Settle($this->params($host->address)), 'nothing is open');
     }

@@ -224,7 +224,7 @@ final class ServicePasswords
         array $secrets
     ): Outcome {
         if (!$account->isDone()) {
-            return $this->noted($hook, $arguments, $account, $secrets);
+            return $this->noted($hook, $arguments, $this->deeds->untried($this->deed($deed), $account), $secrets);
         }
         $arguments = ['account' => $account->getAnswer()] + $arguments;
         return $this->noted($hook, $arguments, $this->deeds->perform($this->deed($deed), $hook, $arguments), $secrets);
