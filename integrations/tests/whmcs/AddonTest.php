@@ -176,6 +176,8 @@ final class AddonTest extends TestCase
 
     public function testStaffSeeServicesStatusAndDeliveryAndMayReset(): void
     {
+        $html = self::output(self::vars('http://127.0.0.1:1'), []);
+        self::assertStringContainsString('Open this page from a client', $html, 'nothing is said of a client where none is given');
         $html = self::output(self::vars('http://127.0.0.1:1'), ['client' => '7']);
         self::assertStringContainsString('service=42', $html);
         self::assertStringContainsString('&lt;marta&gt;.example', $html);
