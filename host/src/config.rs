@@ -232,6 +232,11 @@ pub enum ConfigError {
     /// The key file.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The database is not there, and is not made: it is the panel's own.
+    #[error(
+        "database.sqlite names {0}, and there is no such file. It is the panel's own, with its accounts in it: nothing was made"
+    )]
+    NoDatabase(String),
     /// The database.
     #[error("database {path}: {cause}")]
     Database {
@@ -390,8 +395,11 @@ impl Config {
     /// # Errors
     /// [`ConfigError`].
     pub fn storage(&self) -> Result<(Sqlite, Arc<Keys>), ConfigError> {
-        let keys = Arc::new(Keys::open(&self.path(&self.key_file))?);
         let path = self.path(&self.database.sqlite);
+        if !path.exists() {
+            return Err(ConfigError::NoDatabase(path.display().to_string()));
+        }
+        let keys = Arc::new(Keys::open(&self.path(&self.key_file))?);
         let storage = Sqlite::open(&path, Arc::clone(&keys), Arc::new(self.provider()?), Options::default())
             .map_err(|cause| ConfigError::Database { path: path.display().to_string(), cause })?;
         Ok((storage, keys))

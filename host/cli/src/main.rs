@@ -43,6 +43,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Look at configuration, database, mapping and plugins: what is there, what is wrong, how to mend it.
+    #[command(after_help = "\
+In a database that Keyturn has never opened it makes Keyturn's own tables (keyturnhost_…), and the key file where there is
+none. It changes nothing else, and sends nothing.")]
     Check,
     /// Call a hook of any plugin as the console, JSON in and out.
     #[command(

@@ -86,7 +86,9 @@ pub enum KeyProblem {
     #[error("a key is named in 1 to {MAX_NAME} of a-z 0-9 -, a letter first, such as billing; not “{0}”")]
     Name(String),
     /// A key has or had that name.
-    #[error("there is or was a key {0}; names stand in the audit, so each is given once. Choose another")]
+    #[error(
+        "there is or was a key {0}; names stand in the audit, so each is given once, and what a key may is never changed. Make one of another name, and revoke this one"
+    )]
     Taken(String),
     /// Nothing that machines may do.
     #[error("no plugin has a hook {scope} for service keys; there are {known}")]
