@@ -273,5 +273,8 @@ fn inspect_shows_wanted_against_granted_and_runs_nothing() {
     let arguments = ["plugin", "inspect", file.to_str().expect("text"), "--grants", grants.to_str().expect("text")];
     let text = done(&keyturn(&panel.config, &arguments, ""));
     assert!(text.contains("keyturn:panel/kdf") && text.contains("password/verify"), "{text}");
+    let setting = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+    assert!(setting("output ").contains("argon2id, bcrypt"), "{text}");
+    assert!(setting("min-length ").contains("15  ") && setting("min-length ").contains("8 to 128"), "{text}");
     assert!(!text.contains("wasi:sockets") && !text.contains("wasi:filesystem"), "{text}");
 }
