@@ -1,8 +1,9 @@
-//! Serving over HTTP/1.1, with an end to everything: who sends half a request holds a connection for seconds, not for ever,
-//! and there are only so many of them.
+//! Serving over HTTP/1.1, with an end to everything: who sends half a request, or does not take his answer, holds a connection
+//! for seconds, not for ever, and there are only so many of them.
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,14 +12,16 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
-use axum::http::Request;
+use axum::http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
+use axum::http::{Request, Response};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower::ServiceExt as _;
@@ -32,11 +35,21 @@ pub struct Manners {
     pub head: Duration,
     /// Time for the body of a request. Default: 30 s.
     pub body: Duration,
+    /// Time for a client to take an answer that fills what the system keeps for him. Default: 30 s.
+    pub answer: Duration,
 }
+
+/// Bytes of a request's head at most: what nobody has shown a key for fills no more of the memory, on each connection.
+const HEAD: usize = 64 * 1024;
 
 impl Default for Manners {
     fn default() -> Self {
-        Self { connections: 1_024, head: Duration::from_secs(15), body: Duration::from_secs(30) }
+        Self {
+            connections: 1_024,
+            head: Duration::from_secs(15),
+            body: Duration::from_secs(30),
+            answer: Duration::from_secs(30),
+        }
     }
 }
 
@@ -70,13 +83,18 @@ pub async fn serve(listener: TcpListener, router: Router, manners: Manners, unti
         let service = service_fn(move |request: Request<Incoming>| {
             let mut request = request.map(|body| Body::new(Timely::new(body, patience)));
             request.extensions_mut().insert(ConnectInfo(client));
+            let ends = request.headers().contains_key(TRANSFER_ENCODING);
             let router = router.clone();
-            async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
+            async move {
+                let answer = router.oneshot(request).await.unwrap_or_else(|never| match never {});
+                Ok::<_, Infallible>(if ends { last(answer) } else { answer })
+            }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(manners.head)
-            .serve_connection(TokioIo::new(stream), service);
+            .max_buf_size(HEAD)
+            .serve_connection(TokioIo::new(Patient::new(stream, manners.answer)), service);
         let connection = begun.watch(connection);
         tokio::spawn(async move {
             if let Err(cause) = connection.await {
@@ -87,6 +105,72 @@ pub async fn serve(listener: TcpListener, router: Router, manners: Manners, unti
     }
     drop(listener);
     begun.shutdown().await;
+}
+
+/// The connection ends with this answer. Of a request with a length beside its chunks hyper takes the length away unseen; a
+/// proxy that went by the length would take what follows for another client's, so nothing may follow (RFC 9112, section 6.1).
+fn last(mut answer: Response<Body>) -> Response<Body> {
+    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    answer
+}
+
+/// A connection whose client has to take what he has asked for in time. A byte now and then does not help him: the time begins
+/// when the system takes no more, and goes on until all is taken.
+struct Patient {
+    stream: TcpStream,
+    patience: Duration,
+    end: Option<Pin<Box<Sleep>>>,
+}
+
+impl Patient {
+    fn new(stream: TcpStream, patience: Duration) -> Self {
+        Self { stream, patience, end: None }
+    }
+
+    fn in_time<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            return written;
+        }
+        let patience = self.patience;
+        let end = self.end.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + patience)));
+        end.as_mut().poll(cx).map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the answer was not taken in time")))
+    }
+}
+
+impl AsyncRead for Patient {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Patient {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.in_time(written, cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.in_time(written, cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    /// Asked when all that was to be written is.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.end = None;
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
 }
 
 /// A body that has to be there in time.
@@ -129,7 +213,7 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::{SocketAddr, TcpStream};
 
-    use axum::routing::post;
+    use axum::routing::{get, post};
 
     use super::*;
 
@@ -156,13 +240,15 @@ mod tests {
             let stop = async {
                 let _ = end.await;
             };
-            serve(listener, Router::new().route("/", post(echo)), manners, stop).await;
+            let long = || async { vec![b'x'; 64 * 1024 * 1024] };
+            serve(listener, Router::new().route("/", post(echo)).route("/long", get(long)), manners, stop).await;
             waited.await.expect("ends")
         })
     }
 
     fn brief() -> Manners {
-        Manners { head: Duration::from_millis(200), body: Duration::from_millis(200), ..Manners::default() }
+        let short = Duration::from_millis(200);
+        Manners { head: short, body: short, answer: short, ..Manners::default() }
     }
 
     fn all(mut stream: TcpStream) -> String {
@@ -211,5 +297,68 @@ mod tests {
             all(second)
         });
         assert!(answer.ends_with("0 bytes from 127.0.0.1"), "{answer}");
+    }
+
+    #[test]
+    fn who_does_not_take_his_answer_or_a_byte_now_and_then_holds_no_connection() {
+        let answer = against(Manners { connections: 1, ..brief() }, |address| {
+            let mut slow = TcpStream::connect(address).expect("connects");
+            slow.write_all(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n").expect("sent");
+            let mut taken = slow.try_clone().expect("cloned");
+            std::thread::spawn(move || {
+                while taken.read(&mut [0; 4_096]).is_ok_and(|read| read > 0) {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+            });
+            let mut second = TcpStream::connect(address).expect("connects");
+            second
+                .write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                .expect("sent");
+            all(second)
+        });
+        assert!(answer.ends_with("0 bytes from 127.0.0.1"), "{answer}");
+    }
+
+    #[test]
+    fn a_head_is_read_as_far_as_it_can_make_sense() {
+        for (bytes, status) in [(40 * 1024, "200"), (200 * 1024, "431")] {
+            let answer = against(brief(), move |address| {
+                let mut stream = TcpStream::connect(address).expect("connects");
+                let long = "x".repeat(bytes);
+                let head = format!("POST / HTTP/1.1\r\nHost: x\r\nX-Long: {long}\r\nContent-Length: 0\r\n");
+                // A server that has read enough may have closed its end.
+                let _ = stream.write_all(format!("{head}Connection: close\r\n\r\n").as_bytes());
+                all(stream)
+            });
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{bytes}: {answer}");
+        }
+    }
+
+    #[test]
+    fn what_follows_a_request_whose_length_two_could_read_in_two_ways_is_nobodys() {
+        let hidden = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nConnection: close\r\n\r\n!";
+        let chunks = "3\r\nabc\r\n0\r\n\r\n";
+        for lengths in [
+            "Content-Length: 200\r\nTransfer-Encoding: chunked",
+            "Transfer-Encoding: chunked\r\nContent-Length: 200",
+            "Transfer-Encoding: chunked",
+            "Transfer-Encoding: identity, chunked",
+            "Transfer-Encoding: chunked, identity",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+            "Transfer-Encoding: xchunked",
+            "Transfer-Encoding : chunked",
+            "Content-Length: 3\r\nContent-Length: 4",
+            "Content-Length: 3, 4",
+            "Content-Length: +3",
+        ] {
+            let sent = format!("POST / HTTP/1.1\r\nHost: x\r\n{lengths}\r\n\r\n{chunks}{hidden}");
+            let answer = against(brief(), move |address| {
+                let mut stream = TcpStream::connect(address).expect("connects");
+                stream.write_all(sent.as_bytes()).expect("sent");
+                all(stream)
+            });
+            assert!(!answer.contains("1 bytes from"), "{lengths}: {answer}");
+            assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{lengths}: {answer}");
+        }
     }
 }
