@@ -16,38 +16,43 @@ final class Passwords
         $this->deeds = new Deeds($client, $keys);
     }
 
+    /**
+     * Also by the client, who may have had a say in the user name: so the account must be his by his address as well.
+     *
+     * @param string $email The client's in the billing system.
+     */
     public function change(
         string $username,
+        string $email,
         #[\SensitiveParameter]
         string $new
     ): Outcome {
         if ($new === '') {
             return $this->client->refused('empty');
         }
-        return $this->perform('set', $username, 'password/set-password', ['new' => $new, 'must_change' => false]);
+        $account = $this->client->accountNamedOf($username, $email);
+        return $this->perform('set', $account, 'password/set-password', ['new' => $new, 'must_change' => false]);
     }
 
-    /** @param string $mode `temporary`, `link` or `permanent`. */
+    /**
+     * By staff alone, and to the address that the panel has: whatever the user name, it reaches whose account it is.
+     *
+     * @param string $mode `temporary`, `link` or `permanent`.
+     */
     public function resetAndMail(string $username, string $mode): Outcome
     {
-        return $this->perform('mail ' . $mode, $username, 'password/reset-and-mail', ['mode' => $mode]);
-    }
-
-    /** The id of an account. */
-    public function account(string $username): Outcome
-    {
-        return $this->client->accountNamed($username);
+        $account = $this->client->accountNamed($username);
+        return $this->perform('mail ' . $mode, $account, 'password/reset-and-mail', ['mode' => $mode]);
     }
 
     /** @param array<string, mixed> $arguments */
     private function perform(
         string $deed,
-        string $username,
+        Outcome $account,
         string $hook,
         #[\SensitiveParameter]
         array $arguments
     ): Outcome {
-        $account = $this->client->accountNamed($username);
         if (!$account->isDone()) {
             return $account;
         }

@@ -24,10 +24,10 @@ final class ModuleTest extends TestCase
         return $module;
     }
 
-    private static function service(string $username = 'marta'): stdClass
+    private static function service(string $username = 'marta', int $client = 7): stdClass
     {
         $fields = [(object) ['key' => 'keyturn_username', 'value' => $username]];
-        return (object) ['id' => 42, 'client_id' => 7, 'fields' => $fields];
+        return (object) ['id' => 42, 'client_id' => $client, 'fields' => $fields];
     }
 
     private static function assertFailed(Keyturn $module, string $word): void
@@ -53,19 +53,20 @@ final class ModuleTest extends TestCase
 
     public function testAPasswordIsChangedOrAnErrorIsSet(): void
     {
-        $host = new FakeHost([FakeHost::named(), FakeHost::changed(), FakeHost::named(), ['reset' => true], FakeHost::named(), FakeHost::changed()]);
+        $host = new FakeHost(array_merge(FakeHost::own(), [FakeHost::changed()], FakeHost::own(), [['reset' => true]], FakeHost::own(),
+            [FakeHost::changed()]));
         $vars = ['keyturn_password' => self::PASSWORD, 'use_module' => 'true'];
         $module = self::module($host->address);
         $fields = $module->editService(null, self::service(), $vars);
         self::assertFalse($module->errors());
         self::assertSame([['key' => 'keyturn_username', 'value' => 'marta', 'encrypted' => 0]], $fields, 'no password is kept');
-        self::assertSame(self::PASSWORD, $host->bodies()[1]['new']);
+        self::assertSame(self::PASSWORD, $host->bodies()[2]['new']);
         $module = self::module($host->address);
         self::assertNull($module->editService(null, self::service(), $vars));
         self::assertFailed($module, 'may or may not');
         $module = self::module($host->address);
         self::assertNotNull($module->editService(null, self::service(), $vars));
-        self::assertSame($host->keys()[3], $host->keys()[5], 'the retry has the key of the first attempt');
+        self::assertSame($host->keys()[5], $host->keys()[8], 'the retry has the key of the first attempt');
     }
 
     public function testWhatTheModuleWasToldNotToDoIsNotSaidToBeDone(): void
@@ -127,7 +128,7 @@ final class ModuleTest extends TestCase
     public function testTheTabsOfClientsAndStaffSayWhatWasDone(): void
     {
         $mailed = FakeHost::answer(200, ['mail' => 'm1', 'mode' => 'link', 'until' => 5, 'sessions_ended' => null]);
-        $host = new FakeHost([FakeHost::named(), FakeHost::changed(), FakeHost::named(), $mailed, FakeHost::named(), ['reset' => true]]);
+        $host = new FakeHost(array_merge(FakeHost::own(), [FakeHost::changed(), FakeHost::named(), $mailed, FakeHost::named(), ['reset' => true]]));
         $module = self::module($host->address);
         Services::$edits = static function ($id, array $vars) use ($module) {
             $module->editService(null, self::service(), $vars);
@@ -153,7 +154,7 @@ final class ModuleTest extends TestCase
         self::assertFailed($module, 'may or may not');
         $html = $module->tabAdminPassword(null, self::service(), ['keyturn_mode' => 'link'], ['keyturn_mode' => 'by pigeon']);
         self::assertStringNotContainsString('The mail is queued', $html);
-        self::assertCount(6, $host->requests());
+        self::assertCount(7, $host->requests());
     }
 
     /** @group host */
@@ -163,10 +164,19 @@ final class ModuleTest extends TestCase
         $module = self::module(Host::address(), Host::token('blesta'));
         $vars = ['server_name' => 'Panel', 'address' => Host::address(), 'token' => Host::token('blesta')];
         self::assertNotNull($module->addModuleRow($vars), print_r($module->errors(), true));
-        $module->editService(null, self::service('pavel'), ['keyturn_password' => $password, 'use_module' => 'true']);
+        $module->editService(null, self::service('pavel', 8), ['keyturn_password' => $password, 'use_module' => 'true']);
         self::assertFalse($module->errors());
         Host::assertSignsIn('pavel', $password);
-        $module->editService(null, self::service('pavel'), ['keyturn_password' => 'short', 'use_module' => 'true']);
+        $module->editService(null, self::service('pavel', 8), ['keyturn_password' => 'short', 'use_module' => 'true']);
         self::assertFailed($module, 'characters');
+        // A user name that came with an order, or along with the password: it is another's.
+        $stolen = ['keyturn_password' => self::PASSWORD . ' stolen', 'use_module' => 'true'];
+        $services = [self::service('pavel', 7), self::service('pavel', 9), self::service('pavel', 10), self::service('marta', 7)];
+        foreach ($services as $at => $service) {
+            $module = self::module(Host::address(), Host::token('blesta'));
+            self::assertNull($module->editService(null, $service, $stolen + ($at === 3 ? ['keyturn_username' => 'pavel'] : [])));
+            self::assertFailed($module, 'No account in the panel has both');
+        }
+        Host::assertSignsIn('pavel', $password);
     }
 }

@@ -18,7 +18,8 @@ final class PluginTest extends TestCase
     /** @return array<string, mixed> */
     private static function args(string $address, array $more = [], string $token = self::TOKEN, string $username = 'marta'): array
     {
-        return $more + ['userPackageId' => 5, 'package' => ['id' => 5, 'username' => $username], 'server' => ['variables' => [
+        $email = $username === 'pavel' ? 'office@shared.example' : 'marta@vidal.example';
+        return $more + ['userPackageId' => 5, 'package' => ['id' => 5, 'username' => $username], 'customer' => ['email' => $email], 'server' => ['variables' => [
             'plugin_keyturn_Address' => $address, 'plugin_keyturn_Token' => $token, 'plugin_keyturn_CA_File' => '',
             'plugin_keyturn_Seconds' => '5', 'plugin_keyturn_Operations_Folder' => Packed::folder('clientexec') . '/operations']]];
     }
@@ -47,22 +48,23 @@ final class PluginTest extends TestCase
 
     public function testAPasswordIsChangedOrAnExceptionSaysThatItWasNot(): void
     {
-        $host = new FakeHost([FakeHost::named(), FakeHost::changed(), FakeHost::named(), ['reset' => true], FakeHost::named(), FakeHost::changed()]);
+        $host = new FakeHost(array_merge(FakeHost::own(), [FakeHost::changed()], FakeHost::own(), [['reset' => true]], FakeHost::own(),
+            [FakeHost::changed()]));
         $plugin = new PluginKeyturn();
         $plugin->built = self::args($host->address);
         self::assertSame('The password was changed.', $plugin->doUpdate(['userPackageId' => 5, 'changes' => ['password' => self::PASSWORD]]));
-        self::assertSame(self::PASSWORD, $host->bodies()[1]['new']);
+        self::assertSame(self::PASSWORD, $host->bodies()[2]['new']);
         $args = self::args($host->address, ['changes' => ['password' => self::PASSWORD]]);
         self::assertStringContainsString('may or may not', $this->refused(static function () use ($plugin, $args): void {
             $plugin->update($args);
         }));
         $plugin->update($args);
-        self::assertSame($host->keys()[3], $host->keys()[5], 'the retry has the key of the first attempt');
+        self::assertSame($host->keys()[5], $host->keys()[8], 'the retry has the key of the first attempt');
     }
 
     public function testWhatElseWasToChangeIsSaidNotToBeDone(): void
     {
-        $host = new FakeHost([FakeHost::named(), FakeHost::changed()]);
+        $host = new FakeHost(array_merge(FakeHost::own(), [FakeHost::changed()]));
         $plugin = new PluginKeyturn();
         $changes = ['password' => self::PASSWORD, 'username' => 'other', 'ip' => '192.0.2.1'];
         $said = $this->refused(static function () use ($plugin, $host, $changes): void {
@@ -74,7 +76,7 @@ final class PluginTest extends TestCase
                 $plugin->update(self::args($host->address, ['changes' => $changes]));
             });
         }
-        self::assertCount(2, $host->requests());
+        self::assertCount(3, $host->requests());
         foreach (['Create', 'Delete', 'Suspend', 'UnSuspend'] as $action) {
             foreach (['do' . $action, lcfirst($action) === 'unSuspend' ? 'unsuspend' : lcfirst($action)] as $method) {
                 self::assertStringContainsString('passwords only', $this->refused(static function () use ($plugin, $method): void {
@@ -122,5 +124,14 @@ final class PluginTest extends TestCase
         self::assertStringContainsString('characters', $this->refused(static function () use ($plugin, $args): void {
             $plugin->update($args);
         }));
+        // A user name that its client has chosen: it is another's.
+        $args['changes']['password'] = $password . ' stolen';
+        foreach ([['email' => 'marta@vidal.example'], ['email' => ''], ['email' => ['office@shared.example']], null] as $customer) {
+            $stolen = ['customer' => $customer] + $args;
+            self::assertStringContainsString('No account in the panel has both', $this->refused(static function () use ($plugin, $stolen): void {
+                $plugin->update($stolen);
+            }));
+        }
+        Host::assertSignsIn('pavel', $password);
     }
 }

@@ -34,9 +34,9 @@ final class ServerManagerTest extends TestCase
         return $manager;
     }
 
-    private static function account(string $username = 'marta'): Server_Account
+    private static function account(string $username = 'marta', ?string $email = 'marta@vidal.example'): Server_Account
     {
-        return (new Server_Account())->setUsername($username);
+        return (new Server_Account())->setUsername($username)->setClient((new Server_Client())->setEmail($email));
     }
 
     private function refused(callable $does): string
@@ -60,18 +60,19 @@ final class ServerManagerTest extends TestCase
 
     public function testAPasswordIsChangedOrAnExceptionSaysThatItWasNot(): void
     {
-        $host = new FakeHost([FakeHost::named(), FakeHost::changed(), FakeHost::named(), ['reset' => true], FakeHost::named(),
-            FakeHost::changed(), FakeHost::answer(200, ['accounts' => []])]);
+        $nobody = FakeHost::answer(200, ['accounts' => []]);
+        $host = new FakeHost(array_merge(FakeHost::own(), [FakeHost::changed()], FakeHost::own(), [['reset' => true]], FakeHost::own(),
+            [FakeHost::changed(), $nobody, $nobody]));
         $manager = $this->manager($host->address);
         self::assertTrue($manager->changeAccountPassword(self::account(), self::PASSWORD));
-        self::assertSame(self::PASSWORD, $host->bodies()[1]['new']);
+        self::assertSame(self::PASSWORD, $host->bodies()[2]['new']);
         $said = $this->refused(function () use ($manager): void {
             $manager->changeAccountPassword(self::account(), self::PASSWORD);
         });
         self::assertStringContainsString('may or may not', $said);
         // Another process tries again, with the same key.
         self::assertTrue($this->manager($host->address)->changeAccountPassword(self::account(), self::PASSWORD));
-        self::assertSame($host->keys()[3], $host->keys()[5]);
+        self::assertSame($host->keys()[5], $host->keys()[8]);
         $said .= $this->refused(function () use ($manager): void {
             $manager->changeAccountPassword(self::account('nobody'), self::PASSWORD);
         });
@@ -108,14 +109,24 @@ final class ServerManagerTest extends TestCase
         self::assertTrue($manager->testConnection());
         self::assertSame('pavel', $manager->synchronizeAccount(self::account('pavel'))->getUsername());
         $password = self::PASSWORD . bin2hex(random_bytes(4));
-        self::assertTrue($manager->changeAccountPassword(self::account('pavel'), $password));
+        self::assertTrue($manager->changeAccountPassword(self::account('pavel', 'office@shared.example'), $password));
         Host::assertSignsIn('pavel', $password);
         $said = $this->refused(static function () use ($manager): void {
-            $manager->changeAccountPassword(self::account('pavel'), 'short');
+            $manager->changeAccountPassword(self::account('pavel', 'office@shared.example'), 'short');
         });
         self::assertStringContainsString('characters', $said);
         $this->refused(static function () use ($manager): void {
             $manager->synchronizeAccount(self::account('nobody'));
+        });
+        // A user name that its client has chosen: it is another's.
+        foreach (['marta@vidal.example', '', null] as $email) {
+            $said = $this->refused(static function () use ($manager, $email): void {
+                $manager->changeAccountPassword(self::account('pavel', $email), self::PASSWORD . ' stolen');
+            });
+            self::assertStringContainsString('No account in the panel has both', $said);
+        }
+        $this->refused(static function () use ($manager): void {
+            $manager->changeAccountPassword((new Server_Account())->setUsername('pavel'), self::PASSWORD . ' stolen');
         });
         Host::assertSignsIn('pavel', $password);
     }

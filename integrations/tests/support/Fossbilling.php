@@ -69,6 +69,18 @@ abstract class Server_Manager
 class Server_Account
 {
     private ?string $username = null;
+    private ?Server_Client $client = null;
+
+    public function getClient(): ?Server_Client
+    {
+        return $this->client;
+    }
+
+    public function setClient(?Server_Client $client): self
+    {
+        $this->client = $client;
+        return $this;
+    }
 
     public function getUsername(): ?string
     {
@@ -78,6 +90,22 @@ class Server_Account
     public function setUsername(?string $username): self
     {
         $this->username = $username;
+        return $this;
+    }
+}
+
+class Server_Client
+{
+    private ?string $email = null;
+
+    public function getEmail(): ?string
+    {
+        return $this->email;
+    }
+
+    public function setEmail(?string $email): self
+    {
+        $this->email = $email;
         return $this;
     }
 }

@@ -143,8 +143,9 @@ class Keyturn extends Module
                 $this->fail('password', Language::_('Keyturn.!error.without_module', true));
                 return null;
             }
-            if (!$this->confirmed('change', function (Passwords $passwords) use ($username, $new): Outcome {
-                return $passwords->change((string) $username, (string) $new);
+            $email = $this->emailOf($service);
+            if (!$this->confirmed('change', function (Passwords $passwords) use ($username, $email, $new): Outcome {
+                return $passwords->change((string) $username, $email, (string) $new);
             })) {
                 return null;
             }
@@ -212,6 +213,14 @@ class Keyturn extends Module
         }
         $shown = ['service_id' => $service->id, 'client_id' => $service->client_id ?? null, 'done' => $done];
         return $this->drawn('tab_admin_password', $shown, ['Form', 'Html']);
+    }
+
+    /** The client's in Blesta; empty: he has none. */
+    private function emailOf($service): string
+    {
+        Loader::loadModels($this, ['Clients']);
+        $client = isset($service->client_id) ? $this->Clients->get($service->client_id, false) : false;
+        return is_object($client) ? (string) ($client->email ?? '') : '';
     }
 
     /** Whether the host confirmed it; if not, the error is set, and logged. */

@@ -88,7 +88,7 @@ class PluginKeyturn extends ServerPlugin
         $said = [];
         if (array_key_exists('password', $changes)) {
             $new = is_string($changes['password']) ? $changes['password'] : '';
-            $this->confirmed($this->passwords($args)->change($this->username($args), $new));
+            $this->confirmed($this->passwords($args)->change($this->username($args), $this->email($args), $new));
             $said[] = 'The password was changed.';
         }
         if ($others !== []) {
@@ -174,6 +174,13 @@ class PluginKeyturn extends ServerPlugin
     {
         $username = $args['package']['username'] ?? '';
         return is_string($username) ? $username : '';
+    }
+
+    /** The client's in Clientexec. */
+    private function email(array $args): string
+    {
+        $email = $args['customer']['email'] ?? '';
+        return is_string($email) ? $email : '';
     }
 
     private function passwords(

@@ -73,7 +73,9 @@ class Server_Manager_Keyturn extends Server_Manager
         string $newPassword
     ): bool {
         $passwords = new Passwords($this->client(), new FileKeys($this->folder()));
-        return $this->confirmed($passwords->change((string) $account->getUsername(), $newPassword));
+        $client = $account->getClient();
+        $email = $client === null ? '' : (string) $client->getEmail();
+        return $this->confirmed($passwords->change((string) $account->getUsername(), $email, $newPassword));
     }
 
     public function createAccount(Server_Account $account): bool
