@@ -224,6 +224,9 @@ pub trait Provider: Send + Sync {
     /// The realms that it holds.
     fn realms(&self) -> Vec<&str>;
 
+    /// Whether it is known who manages the accounts of a realm; where not, nobody reaches any of them as his own.
+    fn knows_managers(&self, realm: &str) -> bool;
+
     /// Accounts of `realms` whose login or address, folded, equals `typed`, folded; logins first, then in key order;
     /// at most `limit`.
     ///

@@ -74,6 +74,10 @@ impl Provider for Sql {
         self.realms.keys().map(String::as_str).collect()
     }
 
+    fn knows_managers(&self, realm: &str) -> bool {
+        self.realms.get(realm).is_some_and(|realm| realm.mapping.manager.is_some())
+    }
+
     fn find(
         &self,
         sql: &dyn storage::Sql,

@@ -38,8 +38,16 @@ impl FromStr for Network {
             Ok(address) => Ok(IpNet::from(address.to_canonical())),
             Err(_) => text.parse::<IpNet>(),
         };
-        net.map(|net| Self(net.trunc())).map_err(|_| NoNetwork(text.to_owned()))
+        net.map(|net| Self(canonical(net).trunc())).map_err(|_| NoNetwork(text.to_owned()))
     }
+}
+
+/// A range of IPv4 addresses in their IPv6 form is one of IPv4: nothing else is ever held against it.
+fn canonical(net: IpNet) -> IpNet {
+    const MAPPED: u8 = 96;
+    let IpAddr::V4(address) = net.addr().to_canonical() else { return net };
+    let length = net.prefix_len().checked_sub(if net.addr().is_ipv6() { MAPPED } else { 0 });
+    length.and_then(|length| IpNet::new(IpAddr::V4(address), length).ok()).unwrap_or(net)
 }
 
 impl TryFrom<String> for Network {
@@ -73,6 +81,9 @@ mod tests {
             ("192.0.2.99/24", "192.0.2.0/24", "::ffff:192.0.2.1", "192.0.3.1"),
             ("2001:db8::/32", "2001:db8::/32", "2001:db8:1::1", "192.0.2.1"),
             ("::ffff:192.0.2.7", "192.0.2.7", "192.0.2.7", "::1"),
+            ("::ffff:192.0.2.99/120", "192.0.2.0/24", "192.0.2.1", "192.0.3.1"),
+            ("::ffff:0:0/96", "0.0.0.0/0", "::ffff:198.51.100.1", "2001:db8::1"),
+            ("2001:db8::1/0", "::/0", "2001:db8::1", "192.0.2.1"),
         ] {
             let network: Network = written.parse().expect("reads");
             assert_eq!(network.to_string(), shown);

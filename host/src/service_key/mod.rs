@@ -101,6 +101,17 @@ pub enum KeyProblem {
     /// It would be good for nothing.
     #[error("a key needs at least one hook that it may call, and at least one realm of accounts that it reaches")]
     Empty,
+    /// No such realm: whatever is mapped under that name some day, it would reach.
+    #[error("accounts of {realm} are not mapped; there are {known}")]
+    Realm {
+        /// What was asked for.
+        realm: String,
+        /// What there is.
+        known: String,
+    },
+    /// It would reach nobody there: nothing says who manages whom.
+    #[error("nobody is said to manage accounts of {0}: set accounts.{0}.manager to the column")]
+    Unmanaged(String),
     /// It would speak for people whom it does not reach.
     #[error(
         "a key with {VIEWS} speaks for all people of the panel, each with his own reach, so it is not for one manager"
@@ -274,6 +285,14 @@ impl Host {
         }
         if deeds().next().is_none() || new.realms.is_empty() {
             return Err(KeyProblem::Empty);
+        }
+        let known = self.0.storage.realms();
+        if let Some(realm) = new.realms.iter().find(|realm| !known.contains(realm)) {
+            return Err(KeyProblem::Realm { realm: realm.clone(), known: known.join(", ") });
+        }
+        let unmanaged = |realm: &&String| !self.0.storage.knows_managers(realm);
+        if let Some(realm) = new.realms.iter().find(unmanaged).filter(|_| new.managed_by.is_some()) {
+            return Err(KeyProblem::Unmanaged(realm.clone()));
         }
         if new.scopes.contains(VIEWS) && new.managed_by.is_some() {
             return Err(KeyProblem::Manager);

@@ -302,6 +302,9 @@ pub trait Storage: Outbox + Tasks + Deliveries + ServiceKeys + Settings + Send +
     /// The realms of the panel's accounts.
     fn realms(&self) -> Vec<String>;
 
+    /// See [`crate::accounts::Provider::knows_managers`].
+    fn knows_managers(&self, realm: &str) -> bool;
+
     /// See [`crate::accounts::Provider::find`].
     ///
     /// # Errors

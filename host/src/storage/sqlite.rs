@@ -184,6 +184,10 @@ impl Storage for Sqlite {
         self.provider.realms().into_iter().map(str::to_owned).collect()
     }
 
+    fn knows_managers(&self, realm: &str) -> bool {
+        self.provider.knows_managers(realm)
+    }
+
     fn find(&self, typed: &str, realms: &[&str], limit: usize) -> Result<Vec<(AccountId, Matched)>, StorageError> {
         self.readers.snapshot(|db| self.provider.find(db, typed, realms, limit))
     }

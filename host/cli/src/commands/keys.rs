@@ -102,25 +102,14 @@ pub fn run(path: &Path, command: &Command, output: &Output) -> anyhow::Result<Ex
 fn problem(cause: KeyProblem) -> anyhow::Error {
     match cause {
         KeyProblem::Storage(cause) => cause.into(),
-        KeyProblem::NoSuch(_) => ended(exit::NOT_FOUND, cause.to_string()),
+        KeyProblem::NoSuch(_) | KeyProblem::Realm { .. } => ended(exit::NOT_FOUND, cause.to_string()),
+        KeyProblem::Unmanaged(_) => ended(exit::CONFIGURATION, cause.to_string()),
         KeyProblem::Raced(_) => ended(exit::LATER, cause.to_string()),
         _ => ended(exit::REFUSED, cause.to_string()),
     }
 }
 
 fn add(config: &Config, arguments: &Add, output: &Output) -> anyhow::Result<ExitCode> {
-    for realm in &arguments.accounts {
-        let Some(mapping) = config.accounts.get(realm) else {
-            let known: Vec<&str> = config.accounts.keys().map(String::as_str).collect();
-            let text = format!("accounts of {realm} are not mapped; there are {}", known.join(", "));
-            return Err(ended(exit::NOT_FOUND, text));
-        };
-        if arguments.managed_by.is_some() && mapping.manager.is_none() {
-            let text =
-                format!("nobody is said to manage accounts of {realm}: set accounts.{realm}.manager to the column");
-            return Err(ended(exit::CONFIGURATION, text));
-        }
-    }
     let host = config.host()?;
     let new = NewKey {
         name: arguments.name.clone(),

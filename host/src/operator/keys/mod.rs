@@ -298,11 +298,15 @@ fn why(cause: &KeyProblem, words: Words) -> Option<Wrong> {
         KeyProblem::Taken(_) => at(make::NAME, "keys-taken"),
         KeyProblem::Scope { scope, .. } => at(&make::may(scope), "keys-wrong-scope"),
         KeyProblem::Manager => at(make::MANAGER, "keys-wrong-manager"),
+        KeyProblem::Unmanaged(realm) => Wrong {
+            field: Some(make::MANAGER.to_owned()),
+            message: words.fill("keys-wrong-unmanaged", &[("realm", realm)]),
+        },
         KeyProblem::Over => at(make::DAYS, "keys-wrong-days"),
         KeyProblem::Empty => all("keys-wrong-may"),
         KeyProblem::Ended(_) => all("keys-dead"),
         KeyProblem::Raced(_) => all("keys-raced"),
-        KeyProblem::NoSuch(_) | KeyProblem::Storage(_) => return None,
+        KeyProblem::Realm { .. } | KeyProblem::NoSuch(_) | KeyProblem::Storage(_) => return None,
     })
 }
 

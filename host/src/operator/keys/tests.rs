@@ -397,6 +397,12 @@ fn what_is_wrong_is_said_at_its_field_in_the_readers_words_before_a_password_is_
         ),
         (with(&[("realm:customer", "")]), "realm:customer", "Choose whose", "Elige qué cuentas"),
         (with(&[("may:views", "1"), ("managed-by", "7")]), "managed-by", "A key that shows", "Una clave que muestra"),
+        (
+            with(&[("realm:staff", "1"), ("managed-by", "7")]),
+            "managed-by",
+            "Nothing says who manages accounts of staff",
+            "Nada indica quién gestiona las cuentas de staff",
+        ),
         (with(&[("from", "192.0.2.1, nowhere")]), "from", "nowhere is not an address", "nowhere no es"),
         (with(&[("days", "0")]), "days", "Days are a number", "Los días son"),
         (with(&[("days", "soon")]), "days", "Days are a number", "Los días son"),
@@ -437,4 +443,14 @@ fn a_hook_that_is_gone_since_the_form_was_drawn_is_said_at_its_tick() {
         ..NewKey::default()
     };
     assert!(matches!(stage.host.add_service_key(&owner(), new), Err(KeyProblem::Scope { .. })));
+}
+
+#[test]
+fn a_key_reaches_no_realm_that_is_mapped_some_day_only() {
+    let stage = Stage::new();
+    let realms = ["customer".to_owned(), "clients".to_owned()].into();
+    let new = NewKey { name: "x".to_owned(), scopes: ["mails".to_owned()].into(), realms, ..NewKey::default() };
+    let refused = stage.host.add_service_key(&owner(), new).map(|_| ());
+    assert!(matches!(refused, Err(KeyProblem::Realm { realm, .. }) if realm == "clients"));
+    assert!(stage.names().is_empty());
 }
