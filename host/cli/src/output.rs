@@ -41,6 +41,12 @@ fn set(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0")
 }
 
+/// Nothing that would move a terminal's cursor or name its window: what is said may come from who filled in a form of the panel,
+/// from a mail server, or from whoever writes the database.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 impl Output {
     pub fn new(colour: Colour, json: bool) -> Self {
         let coloured = |terminal: bool| match colour {
@@ -60,7 +66,7 @@ impl Output {
 
     /// A line on standard output. A reader that has gone away is no error of ours.
     pub fn line(&self, text: &str) {
-        let _ = writeln!(std::io::stdout(), "{text}");
+        let _ = writeln!(std::io::stdout(), "{}", plain(text));
     }
 
     /// Lines of which the first begins with a word of its tone. What is to be copied (`mend it`) is never wrapped: a shell
@@ -78,8 +84,9 @@ impl Output {
             _ => vec![line.to_owned()],
         });
         for (at, line) in lines.enumerate() {
+            // The colour is ours; the rest is told plainly.
             let before = if at == 0 { format!("{word}  ") } else { UNDER.to_owned() };
-            self.line(&format!("{before}{line}"));
+            let _ = writeln!(std::io::stdout(), "{before}{}", plain(&line));
         }
     }
 
@@ -90,13 +97,13 @@ impl Output {
 
     /// A remark on standard error.
     pub fn remark(&self, text: &str) {
-        let _ = writeln!(std::io::stderr(), "{text}");
+        let _ = writeln!(std::io::stderr(), "{}", plain(text));
     }
 
     /// What went wrong, and why.
     pub fn error(&self, error: &anyhow::Error) {
         let word = if self.colour_err { "\x1b[1;31merror:\x1b[0m" } else { "error:" };
-        self.remark(&format!("{word} {error}"));
+        let _ = writeln!(std::io::stderr(), "{word} {}", plain(&error.to_string()));
         let mut said = error.to_string();
         for cause in error.chain().skip(1).map(ToString::to_string) {
             // Many errors tell their cause themselves.
@@ -107,7 +114,7 @@ impl Output {
         }
     }
 
-    /// A table: two spaces between columns, cut at the terminal's width, whole when piped.
+    /// A table: two spaces between columns, cut at the terminal's width, whole when piped; each row one line.
     pub fn table(&self, heads: &[&str], rows: &[Vec<String>]) {
         let width = |column: usize| {
             let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
@@ -118,7 +125,7 @@ impl Output {
         let draw = |cells: &[String]| {
             let mut line = String::new();
             for (cell, width) in cells.iter().zip(&widths) {
-                line.push_str(&format!("{cell:<width$}  "));
+                line.push_str(&format!("{:<width$}  ", cell.replace('\n', "\u{fffd}")));
             }
             let line = line.trim_end();
             if line.chars().count() > limit {

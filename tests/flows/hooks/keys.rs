@@ -169,6 +169,23 @@ fn the_database_holds_no_token_and_a_forged_row_opens_nothing() {
 }
 
 #[test]
+fn what_somebody_wrote_into_the_database_moves_no_cursor_of_the_operators_terminal() {
+    let panel = Panel::new();
+    panel.key("billing", "report/greet", &[]);
+    let written = "\u{1b}[2J\u{9b}31m\r\nbilling  revoked";
+    panel
+        .database()
+        .execute("UPDATE keyturnhost_service_keys SET used_at = 1, used_from = ?1", [written])
+        .expect("set");
+    let said = panel.done(&["keys", "list"]);
+    assert!(said.contains("[2J") && said.lines().count() == 2, "{said:?}");
+    assert!(!said.contains(|c: char| c.is_control() && c != '\n'), "{said:?}");
+    let output = panel.run(&["keys", "revoke", "\u{1b}[2J"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("there is no key") && !said.contains('\u{1b}'), "{said:?}");
+}
+
+#[test]
 fn the_last_use_is_written_down_with_where_from() {
     let panel = Panel::new();
     let token = panel.key("billing", "report/greet", &[]);

@@ -27,14 +27,17 @@ impl Signed {
         Self { digest, input, signature }
     }
 
-    fn send(&self, server: &Server, path: &str, body: &str) -> Answer {
-        let headers = [
+    fn headers(&self) -> [(&str, &str); 4] {
+        [
             ("Content-Type", "application/json"),
             ("Content-Digest", self.digest.as_str()),
             ("Signature-Input", self.input.as_str()),
             ("Signature", self.signature.as_str()),
-        ];
-        server.ask("POST", path, &headers, body.as_bytes())
+        ]
+    }
+
+    fn send(&self, server: &Server, path: &str, body: &str) -> Answer {
+        server.ask("POST", path, &self.headers(), body.as_bytes())
     }
 }
 
@@ -62,6 +65,68 @@ fn a_signed_request_is_done_once_and_for_what_was_signed_only() {
     Signed::new(&other, "0123456789abcdef", 0).send(&server, PATH, BODY).problem(403, "not-allowed");
     server.panel.done(&["keys", "revoke", "billing"]);
     Signed::new(&token, "0123456789abcded", 0).send(&server, PATH, BODY).problem(401, "bad-signature");
+}
+
+#[test]
+fn what_is_said_twice_or_otherwise_than_it_was_signed_is_not_done() {
+    let panel = Panel::new();
+    let token = panel.key("billing", "report/visit", &[]);
+    let server = panel.serve();
+    let signed = Signed::new(&token, "0123456789abcdef", 0);
+    let (input, signature) = (signed.input.clone(), signed.signature.clone());
+    let (second_input, second_signature) = (input.replacen("sig", "two", 1), signature.replacen("sig", "two", 1));
+    for more in [
+        ("Signature-Input", input.as_str()),
+        ("Signature-Input", &second_input),
+        ("Signature", &signature),
+        ("Signature", &second_signature),
+        ("Content-Digest", &signed.digest),
+        ("Content-Digest", "sha-256=:AAAA:"),
+        ("Idempotency-Key", "uncovered"),
+        ("Keyturn-On-Behalf", "e30="),
+    ] {
+        let headers = [&signed.headers()[..], &[more]].concat();
+        server.ask("POST", PATH, &headers, BODY.as_bytes()).problem(401, "bad-signature");
+    }
+    for (at, joined) in [
+        (1, format!("{}, {}", signed.digest, signed.digest)),
+        (2, format!("{input}, {second_input}")),
+        (2, input.replace(");created", ")x;created")),
+        (2, input.replace("\"@method\" ", "\"@method\" \"@method\" ")),
+        (3, format!("{signature}, {second_signature}")),
+        (3, second_signature.clone()),
+        (3, signature.replace("sig=:", "sig=: ")),
+    ] {
+        let mut headers = signed.headers();
+        headers[at].1 = &joined;
+        server.ask("POST", PATH, &headers, BODY.as_bytes()).problem(401, "bad-signature");
+    }
+    for path in [
+        "//v1/hooks/report/visit",
+        "/v1//hooks/report/visit",
+        "/v1/hooks/report/visit/",
+        "/v1/hooks/report/%76isit",
+        "/v1/hooks/report/./visit",
+        "/v1/hooks/x/../report/visit",
+        "/v1/hooks/report/visit?",
+        "/v1/hooks/report/visit?a=b",
+        "http://other.example/v1/hooks/report/greet",
+    ] {
+        let answer = signed.send(&server, path, BODY);
+        assert!([401, 404].contains(&answer.status), "{path}: {} {}", answer.status, answer.body);
+    }
+    for body in ["", "{}", "{\"page_name\": \"home\"} ", "\u{feff}{\"page_name\": \"home\"}"] {
+        signed.send(&server, PATH, body).problem(401, "bad-signature");
+    }
+    let borne = [&signed.headers()[..], &[("Authorization", "Bearer kt_")]].concat();
+    server.ask("POST", PATH, &borne, BODY.as_bytes()).problem(401, "bad-key");
+    // Nothing of all that was done, and the signature is still good; once, whatever is loaded anew or rotated.
+    assert_eq!(signed.send(&server, PATH, BODY).done(), 1);
+    server.signal("HUP");
+    server.logs("reload finished");
+    server.panel.done(&["keys", "rotate", "billing"]);
+    let again = signed.send(&server, PATH, BODY).problem(401, "bad-signature");
+    assert!(again["detail"].as_str().is_some_and(|why| why.contains("nonce")), "{again}");
 }
 
 #[test]

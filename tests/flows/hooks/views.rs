@@ -221,6 +221,123 @@ fn only_a_signed_word_of_the_panels_own_key_says_who_asks() {
 }
 
 #[test]
+fn of_whom_a_panel_speaks_is_said_in_one_form_only() {
+    let (panel, token) = panel();
+    let server = panel.serve();
+    for (name, values) in [
+        (
+            "who",
+            json!([
+                "customer:",
+                ":1",
+                "customer",
+                "Customer:1",
+                "customer:1 ",
+                " customer:1",
+                "customer:1\n",
+                1,
+                [],
+                {},
+                true
+            ]),
+        ),
+        ("who", json!([format!("customer:{}", "1".repeat(64))])),
+        (
+            "reach",
+            json!([{"customer": "everybody"}, {"customer": null}, {"customer": "All"}, ["customer"], null, "all"]),
+        ),
+        ("session", json!(["0123456789 abcdef", "0123456789abcde\u{e9}", "x".repeat(129), null, 16])),
+        ("verified_at", json!([1.5, "1", true, [1], 1e40])),
+        ("locale", json!([null, 1, ["en"]])),
+        ("address", json!(["192.0.2.7:80", "::1%lo", "localhost", "192.0.2.007", "", 7])),
+        ("operator", json!([1, 0, "true", null, "false"])),
+        ("audience", json!([format!("{ORIGIN}/"), ORIGIN.to_uppercase(), format!(" {ORIGIN}"), null, [ORIGIN]])),
+    ] {
+        for value in values.as_array().expect("a list") {
+            let refused = Asks::new(&token, with(admin(), name, value.clone()), SLOT).send(&server);
+            refused.problem(401, "on-behalf");
+        }
+    }
+    let said = admin().to_string();
+    let twice = said.replacen('{', "{\"operator\":true,", 1);
+    let after = format!("{said}{{}}");
+    for json in [twice.as_str(), &after, "[]", "", "null"] {
+        let person = BASE64.encode(json);
+        Asks::new(&token, admin(), SLOT).send_as(&server, &person, &person).problem(401, "on-behalf");
+    }
+    let base64 = BASE64.encode(&said);
+    for person in
+        [base64.trim_end_matches('=').to_owned() + "!", base64.replacen('a', "-", 1), format!("{base64} {base64}")]
+    {
+        Asks::new(&token, admin(), SLOT).send_as(&server, &person, &person).problem(401, "on-behalf");
+    }
+    // Whoever is not there under that very name is nobody who could be spoken for as himself.
+    for who in ["customer:01", "customer:+1", "customer:1.0", "customer:0x1"] {
+        let person = with(with(admin(), "who", json!(who)), "reach", json!({}));
+        let region = Asks::new(&token, person, SLOT).send(&server).done();
+        assert!(
+            !region.to_string().contains("Marta") && !region.to_string().contains("name=\\\"kt\\\""),
+            "{who}: {region}"
+        );
+    }
+}
+
+#[test]
+fn a_page_stands_in_the_panel_whatever_its_address_is_made_to_look_like() {
+    let (panel, token) = panel();
+    panel.edit("[database]", "[server]\npanel = \"https://panel.example/admin\"\n\n[database]");
+    let server = panel.serve();
+    let at = |url: &str| {
+        let url: String = form_urlencoded::byte_serialize(url.as_bytes()).collect();
+        let target = format!("/v1/views/slots/customer.details?kt-for=customer%3A1&kt-url={url}");
+        Asks::new(&token, admin(), &target).send(&server)
+    };
+    for url in [
+        "",
+        "x",
+        " /x",
+        "//evil.example/x",
+        "/\\evil.example/x",
+        "\\\\evil.example/x",
+        "/\tx",
+        "/\t/evil.example",
+        "/x\r\nSet-Cookie: a=b",
+        "/x\0",
+        "/\u{e9}",
+        "/a b",
+        "javascript:alert(1)",
+        "JaVaScRiPt:alert(1)",
+        "data:text/html,x",
+        "https:panel.example/",
+        "https:///panel.example/",
+        "HTTPS://panel.example/",
+        "http://panel.example/",
+        "https://panel.example.evil/",
+        "https://panel.example:8443/",
+        "https://panel.example:443/",
+        "https://panel.example@evil.example/",
+        "https://panel.example\\@evil.example/",
+        "https://user:word@panel.example/",
+        "https://evil.example/?https://panel.example/",
+        "https://evil.example#https://panel.example/",
+    ] {
+        assert_eq!(at(url).problem(400, "arguments")["path"], "kt-url", "{url}");
+    }
+    for (url, action) in [
+        ("/x?a=\"><script>", "action=\"/x?a=&quot;&gt;&lt;script&gt;\""),
+        ("https://panel.example", "action=\"https://panel.example\""),
+        ("https://panel.example/x?y#z", "action=\"https://panel.example/x?y#z\""),
+    ] {
+        let region = at(url).done();
+        let html = region["html"].as_str().expect("text");
+        assert!(html.contains(action) && !html.contains("<script"), "{url}: {html}");
+    }
+    // The first of two is the one.
+    let two = "/v1/views/slots/customer.details?kt-for=customer%3A1&kt-url=%2F%2Fevil.example&kt-url=%2Fx";
+    Asks::new(&token, admin(), two).send(&server).problem(400, "arguments");
+}
+
+#[test]
 fn nobody_reaches_further_than_the_key() {
     let (panel, token) = panel();
     let server = panel.serve();
