@@ -241,7 +241,8 @@ mod tests {
                 let _ = end.await;
             };
             let long = || async { vec![b'x'; 64 * 1024 * 1024] };
-            serve(listener, Router::new().route("/", post(echo)).route("/long", get(long)), manners, stop).await;
+            let routes = Router::new().route("/", post(echo)).route("/long", get(long)).route("/short", get("short"));
+            serve(listener, routes, manners, stop).await;
             waited.await.expect("ends")
         })
     }
@@ -317,6 +318,28 @@ mod tests {
             all(second)
         });
         assert!(answer.ends_with("0 bytes from 127.0.0.1"), "{answer}");
+    }
+
+    #[test]
+    fn who_has_his_answer_and_sends_on_or_says_nothing_more_holds_no_connection() {
+        for drips in [false, true] {
+            let answer = against(Manners { connections: 1, ..brief() }, move |address| {
+                let mut first = TcpStream::connect(address).expect("connects");
+                let length = if drips { 1_000_000 } else { 0 };
+                let request = format!("GET /short HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
+                first.write_all(request.as_bytes()).expect("sent");
+                std::thread::spawn(move || {
+                    while drips && first.write_all(b"x").is_ok() {
+                        std::thread::sleep(Duration::from_millis(20));
+                    }
+                    all(first)
+                });
+                let mut second = TcpStream::connect(address).expect("connects");
+                second.write_all(b"GET /short HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("sent");
+                all(second)
+            });
+            assert!(answer.ends_with("short"), "{drips}: {answer}");
+        }
     }
 
     #[test]

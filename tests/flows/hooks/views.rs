@@ -378,6 +378,17 @@ fn nobody_reaches_further_than_the_key() {
 }
 
 #[test]
+fn by_which_key_somebody_was_spoken_for_stands_in_the_log() {
+    let (panel, token) = panel();
+    let server = panel.serve();
+    let answer = Asks::new(&token, admin(), SLOT).send(&server);
+    let request = answer.header("x-request-id").expect("an id").to_owned();
+    Asks::new("kt_abcdefghijkl_abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrst", admin(), SLOT).send(&server);
+    server.logs(&format!("answered request=\"{request}\" key=\"panel\""));
+    assert_eq!(server.log().matches("key=\"panel\"").count(), 1, "{}", server.log());
+}
+
+#[test]
 fn a_form_is_for_its_reader_his_session_and_its_key() {
     let (panel, token) = panel();
     let second = panel.key("second", "views", &[]);

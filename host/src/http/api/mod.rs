@@ -145,7 +145,10 @@ async fn answer(served: Served, request: Request, handler: Handler) -> Response 
         }
     };
     let status = response.status().as_u16();
-    tracing::info!(request = id, path, status, ms = began.elapsed().as_secs_f64() * 1_000.0, "answered");
+    // What a panel asks for others stands in the audit under their names: by which key, is to be found here.
+    let key = response.extensions_mut().remove::<Arc<ServiceKey>>();
+    let key = key.as_ref().map(|key| key.name.as_str());
+    tracing::info!(request = id, key, path, status, ms = began.elapsed().as_secs_f64() * 1_000.0, "answered");
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
@@ -197,6 +200,7 @@ fn asked(Served { host, site }: Served, received: Received, handler: Handler) ->
         })
     };
     allowance.write(response.headers_mut());
+    response.extensions_mut().insert(Arc::clone(&key));
     if key.use_is_due() {
         // Behind the answer: it may wait for the disk.
         tokio::task::spawn_blocking(move || host.note_use(&key, address));
