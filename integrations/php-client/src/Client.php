@@ -73,7 +73,7 @@ final class Client
     }
 
     /**
-     * Which accounts have this login or address: `['accounts' => [['account' => 'customer:1', 'matched' => 'login'], …]]`.
+     * Which accounts have this login or address: `['accounts' => [['account' => 'customer:1', 'matched' => 'login', 'is_address' => false], …]]`.
      */
     public function accountsNamed(string $loginOrEmail): Outcome
     {
@@ -109,7 +109,7 @@ final class Client
     }
 
     /**
-     * The same, if this email address is the account's own as well: a user name may be anybody's, and whoever reads mail at the
+     * The same, if this email address is the account's own as well, to the letter: a user name may be anybody's, and whoever reads mail at the
      * account's address could choose its password anyhow. Whether there is an account of another's is not told.
      */
     public function accountNamedOf(string $loginOrEmail, string $email): Outcome
@@ -124,7 +124,7 @@ final class Client
         $meant = $theirs->isDone() ? $this->accountNamed($loginOrEmail) : $theirs;
         if ($meant->isDone()) {
             foreach ($theirs->getAnswer()['accounts'] as $account) {
-                if ($account['matched'] === 'email' && $account['account'] === $meant->getAnswer()) {
+                if (($account['is_address'] ?? false) === true && $account['account'] === $meant->getAnswer()) {
                     return $meant;
                 }
             }

@@ -335,6 +335,29 @@ final class ClientTest extends TestCase
         ];
     }
 
+    /** @dataProvider addresses */
+    public function testAnAccountIsAClientsOwnByItsAddressToTheLetter(array $found, bool $isOwn): void
+    {
+        $theirs = FakeHost::answer(200, ['accounts' => [$found + ['account' => 'customer:1']]]);
+        $host = new FakeHost([$theirs, FakeHost::named()]);
+        $outcome = self::client($host->address)->accountNamedOf('marta', 'marta@vidal.example');
+        self::assertSame($isOwn ? 'customer:1' : 'not-theirs', $outcome->isDone() ? $outcome->getAnswer() : $outcome->getCode());
+    }
+
+    /** @return array<string, array{array<string, mixed>, bool}> */
+    public function addresses(): array
+    {
+        return [
+            'its address' => [['matched' => 'email', 'is_address' => true], true],
+            'its login, which is its address' => [['matched' => 'login', 'is_address' => true], true],
+            'its login, which looks like one' => [['matched' => 'login', 'is_address' => false], false],
+            'an address that is only taken for the same' => [['matched' => 'email', 'is_address' => false], false],
+            'a host that does not say' => [['matched' => 'email'], false],
+            'a host that says it otherwise' => [['matched' => 'email', 'is_address' => null], false],
+            'another account' => [['account' => 'customer:2', 'matched' => 'email', 'is_address' => true], false],
+        ];
+    }
+
     public function testAHostWithoutTheAddressesIsSaidToBeSo(): void
     {
         $host = new FakeHost(array_fill(0, 3, FakeHost::problem(404, 'no-such-address')));
