@@ -300,9 +300,9 @@ impl Host {
         if new.expires.is_some_and(|end| end <= now()) {
             return Err(KeyProblem::Over);
         }
-        match self.service_keys()?.iter().any(|key| key.name == new.name) {
-            true => Err(KeyProblem::Taken(new.name.clone())),
-            false => Ok(()),
+        match self.0.storage.service_key_named(&new.name)? {
+            Some(_) => Err(KeyProblem::Taken(new.name.clone())),
+            None => Ok(()),
         }
     }
 
@@ -366,7 +366,7 @@ impl Host {
     }
 
     fn named(&self, name: &str) -> Result<(StoredKey, ServiceKey), KeyProblem> {
-        let stored = self.0.storage.service_keys()?.into_iter().find(|key| key.name == name);
+        let stored = self.0.storage.service_key_named(name)?;
         let stored = stored.ok_or_else(|| KeyProblem::NoSuch(name.to_owned()))?;
         let key = ServiceKey::read(&stored)?;
         Ok((stored, key))

@@ -399,6 +399,10 @@ impl ServiceKeys for Sqlite {
         self.rows(|rows| rows.service_key(id))
     }
 
+    fn service_key_named(&self, name: &str) -> Result<Option<StoredKey>, StorageError> {
+        self.rows(|rows| rows.service_key_named(name))
+    }
+
     fn service_keys(&self) -> Result<Vec<StoredKey>, StorageError> {
         self.rows(|rows| rows.service_keys())
     }
