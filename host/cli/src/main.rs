@@ -90,7 +90,7 @@ Works with the server running or stopped. A password is read from standard input
     Webhooks(webhooks::Command),
     /// Serve hooks and link pages, send mail and webhooks, run jobs, until the word to stop.
     #[command(after_help = "\
-SIGTERM and Ctrl-C stop it when what was begun is finished. SIGHUP takes grants and components as they are then.
+SIGTERM and Ctrl-C stop it when what was begun is finished. SIGHUP takes grants, components and [[webhooks]] as they are then.
 /healthz says that it lives, /readyz that it can do something.")]
     Serve(commands::serve::Arguments),
     /// The key file.

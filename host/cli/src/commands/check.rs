@@ -180,7 +180,7 @@ fn webhooks(config: &Config, report: &mut Report<'_>) {
 /// What nobody emits goes nowhere; and what is in the way of what there is.
 fn destinations(host: &Host, report: &mut Report<'_>) {
     let plugins = host.plugins();
-    for to in host.destinations() {
+    for to in host.destinations().iter() {
         for wanted in to.events() {
             let emitted = plugins.iter().any(|plugin| plugin.manifest.events.emits_as(&plugin.name, wanted));
             if !emitted {
@@ -207,8 +207,12 @@ fn destinations(host: &Host, report: &mut Report<'_>) {
             Some(Held::Removed) if one.waiting > 0 => report.say(
                 Tone::Note,
                 &format!("webhook {name} is no longer in the configuration; {} wait for it", one.waiting),
-                None,
+                Some("put it there again; otherwise they are given up after 30 days"),
             ),
+            Some(Held::Off) => {
+                let text = format!("webhook {name} is off: nothing is sent there, {} wait", one.waiting);
+                report.say(Tone::Note, &text, Some(&format!("webhooks.{name}.enabled = true")));
+            }
             _ => {}
         }
         if one.failed > 0 {
