@@ -1,6 +1,8 @@
 //! `keyturn.toml`: one file that says where the panel's people are, how they are mapped, and what the host may use.
 //! Paths in it are relative to it.
 
+mod reload;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,13 +17,13 @@ use crate::mail::config::MailConfig;
 use crate::mail::room;
 use crate::mail::setup::{Fixed, Setup};
 use crate::network::Network;
-use crate::plugin::admit::{AdmitError, Plugin};
+use crate::plugin::admit::AdmitError;
 use crate::plugin::grants::{Grants, GrantsError};
 use crate::plugin::limits::HostLimits;
 use crate::seal::{KeyError, Keys};
 use crate::storage::StorageError;
 use crate::storage::sqlite::{Options, Sqlite};
-use crate::webhooks::{self, config::WebhookConfig};
+use crate::webhooks::{self, Destination, config::WebhookConfig};
 
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]
@@ -63,6 +65,9 @@ pub struct Config {
     folder: PathBuf,
     #[serde(skip)]
     lines: BTreeMap<String, usize>,
+    /// All but the webhooks, as it stands there.
+    #[serde(skip)]
+    said: toml::Table,
 }
 
 /// What people see.
@@ -232,6 +237,11 @@ pub enum ConfigError {
     /// The key file.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The database is not there, and is not made: it is the panel's own.
+    #[error(
+        "database.sqlite names {0}, and there is no such file. It is the panel's own, with its accounts in it: nothing was made"
+    )]
+    NoDatabase(String),
     /// The database.
     #[error("database {path}: {cause}")]
     Database {
@@ -280,6 +290,8 @@ impl Config {
         config.folder = path.parent().map(Path::to_owned).unwrap_or_default();
         config.file.clone_from(&name);
         config.lines = lines(&text);
+        config.said = toml::from_str(&text).unwrap_or_default();
+        config.said.remove("webhooks");
         config.check(&name)?;
         Ok(config)
     }
@@ -390,8 +402,11 @@ impl Config {
     /// # Errors
     /// [`ConfigError`].
     pub fn storage(&self) -> Result<(Sqlite, Arc<Keys>), ConfigError> {
-        let keys = Arc::new(Keys::open(&self.path(&self.key_file))?);
         let path = self.path(&self.database.sqlite);
+        if !path.exists() {
+            return Err(ConfigError::NoDatabase(path.display().to_string()));
+        }
+        let keys = Arc::new(Keys::open(&self.path(&self.key_file))?);
         let storage = Sqlite::open(&path, Arc::clone(&keys), Arc::new(self.provider()?), Options::default())
             .map_err(|cause| ConfigError::Database { path: path.display().to_string(), cause })?;
         Ok((storage, keys))
@@ -421,34 +436,11 @@ impl Config {
         Ok(host)
     }
 
-    /// Takes the grants folder as it is now: plugins are admitted anew, new ones too, and those whose file is gone are let go
-    /// of, all in one moment, so that no request finds a gap. One that cannot be read or is refused goes on as it was.
-    ///
-    /// # Errors
-    /// [`ConfigError`] if the folder cannot be read. What became of each plugin is answered by its name.
-    #[allow(clippy::type_complexity)]
-    pub fn reload(&self, host: &Host) -> Result<Vec<(String, Result<Arc<Plugin>, ConfigError>)>, ConfigError> {
-        let mut outcomes = Vec::new();
-        let mut wanted = Vec::new();
-        for path in self.grants()? {
-            let name = plugin_name(&path);
-            let plugin = Grants::read(&path)
-                .map_err(ConfigError::from)
-                .and_then(|(grants, component)| Ok(host.prepare(&name, &component, &grants)?));
-            wanted.push((name, plugin));
-        }
-        let names: Vec<String> = wanted.iter().map(|(name, _)| name.clone()).collect();
-        let ready = wanted.into_iter().filter_map(|(name, plugin)| match plugin {
-            Ok(plugin) => Some(plugin),
-            Err(cause) => {
-                outcomes.push((name, Err(cause)));
-                None
-            }
-        });
-        let ready: Vec<_> = ready.collect();
-        let replaced = host.replace(&names, ready).into_iter();
-        outcomes.extend(replaced.map(|(name, plugin)| (name, plugin.map_err(ConfigError::from))));
-        Ok(outcomes)
+    /// Where events go, with the files of each read.
+    fn destinations(&self) -> Result<Vec<Destination>, ConfigError> {
+        let all = self.webhooks.iter().map(|webhook| webhook.destination(|path| self.path(path)));
+        let wrong = |(setting, problem)| ConfigError::Setting { path: self.file.clone(), setting, problem };
+        all.map(|one| one.map_err(wrong)).collect()
     }
 
     /// A host without plugins.
@@ -463,17 +455,9 @@ impl Config {
             origin: self.brand.link_origin.clone().unwrap_or(Brand::default().origin),
             zone: jiff::tz::TimeZone::get(&self.brand.time_zone).unwrap_or(jiff::tz::TimeZone::UTC),
         };
-        let webhooks = self.webhooks.iter().map(|webhook| {
-            webhook.destination(|path| self.path(path)).map_err(|(setting, problem)| ConfigError::Setting {
-                path: self.file.clone(),
-                setting,
-                problem,
-            })
-        });
-        let webhooks = webhooks.collect::<Result<Vec<_>, _>>()?;
         let host = HostBuilder::new(Arc::new(storage), keys)
             .brand(brand)
-            .webhooks(webhooks)
+            .webhooks(self.destinations()?)
             .mail(self.fixed())
             .cache(self.path(&self.cache))
             .limits(self.limits.clone())

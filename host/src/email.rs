@@ -15,11 +15,11 @@ use crate::mail::setup::{Chosen, Setup, changed};
 use crate::mail::transport::{StepKind, Verdict};
 use crate::mail::trial::{self, Trial, TrialError};
 use crate::operator::OWN;
-use crate::storage::{AuditEntry, Commit, Quotas, StorageError};
+use crate::storage::{AuditEntry, Commit, StorageError};
 
 pub use crate::mail::room::NewPassword;
 
-/// Time for one test mail from the page, everything together.
+/// Time for one test from a page, of mail or of a webhook, everything together: a request waits for it.
 pub const TRIAL: Duration = Duration::from_secs(30);
 /// Test mails of one person in [`TRIALS_WINDOW`] at most: each connects to an address that he names.
 pub const TRIALS_EACH: u64 = 10;
@@ -226,14 +226,8 @@ impl Host {
         let outcome = format!("{verdict}: {} at {}", last.name(), trial.server);
         let now = call::now();
         let commit = Commit {
-            plugin: OWN.to_owned(),
-            now,
-            reads: Vec::new(),
-            effects: Vec::new(),
             audit: Some(AuditEntry::of(caller, now, OWN, "test-mail", outcome)),
-            record: None,
-            quotas: Quotas::NONE,
-            task: None,
+            ..Commit::bare(OWN, now, Vec::new())
         };
         if let Err(cause) = self.0.storage.commit(commit) {
             tracing::error!(request = caller.request, "a test mail could not be audited: {cause}");

@@ -27,7 +27,7 @@ use crate::plugin::limits::HostLimits;
 use crate::seal::Keys;
 use crate::storage::{AuditEntry, AuditFilter, Storage, StorageError};
 use crate::values;
-use crate::webhooks::Destination;
+use crate::webhooks::{Destination, Destinations};
 use crate::work::bell::Bell;
 
 /// What pages and mails call the panel.
@@ -68,7 +68,7 @@ pub struct HostBuilder {
     operators: Option<Mailbox>,
     connections: usize,
     mail: Option<Fixed>,
-    webhooks: Vec<Arc<Destination>>,
+    webhooks: Destinations,
 }
 
 /// Why there is no host.
@@ -92,7 +92,7 @@ impl HostBuilder {
             operators: None,
             connections: 4,
             mail: None,
-            webhooks: Vec::new(),
+            webhooks: Destinations::default(),
         }
     }
 
@@ -200,7 +200,7 @@ impl HostBuilder {
         let surroundings = Surroundings {
             room,
             mails_operators: self.operators.is_some(),
-            webhooks: self.webhooks,
+            webhooks: RwLock::new(self.webhooks),
             plugins: RwLock::default(),
         };
         let calls = self.limits.calls_at_once.min(engine::POOL_SLOTS as usize);
@@ -443,19 +443,11 @@ pub fn plugin_name(grants: &Path) -> String {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
 
-    use super::*;
-    use crate::accounts::sql::Sql;
-    use crate::storage::sqlite::{Options, Sqlite};
     use rustix::process::{DumpableBehavior, dumpable_behavior};
 
     #[test]
     fn a_process_with_a_host_leaves_no_core_dump() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let keys = Arc::new(Keys::random());
-        let provider = Arc::new(Sql::new(BTreeMap::new()).expect("no realms"));
-        let path = folder.path().join("panel.db");
-        let storage = Sqlite::open(&path, Arc::clone(&keys), provider, Options::default()).expect("opens");
-        let _host = HostBuilder::new(Arc::new(storage), keys).build().expect("a host");
+        let _host = crate::stage::Ground::new("", "").host().build().expect("a host");
         assert_eq!(dumpable_behavior().expect("asked"), DumpableBehavior::NotDumpable);
     }
 }

@@ -48,6 +48,8 @@ pub mod outbox;
 pub mod plugin;
 pub mod seal;
 pub mod service_key;
+#[cfg(test)]
+mod stage;
 pub mod storage;
 pub mod values;
 pub mod view;

@@ -17,7 +17,7 @@ use keyturn_host::accounts::{AccountId, Why, sql};
 use keyturn_host::seal::Keys;
 use keyturn_host::storage::sqlite::{Options, Sqlite};
 use keyturn_host::storage::{
-    AuditEntry, AuditFilter, Commit, Effect, Quotas, Read, Record, RecordKey, Role, Storage as _, StorageError,
+    AuditEntry, AuditFilter, Commit, Effect, Read, Record, RecordKey, Role, Storage as _, StorageError,
 };
 use zeroize::Zeroizing;
 
@@ -500,16 +500,7 @@ fn named(key: &str) -> RecordKey {
 }
 
 fn commit(now: i64) -> Commit {
-    Commit {
-        plugin: "p".to_owned(),
-        now,
-        reads: Vec::new(),
-        effects: Vec::new(),
-        audit: None,
-        record: None,
-        quotas: Quotas::NONE,
-        task: None,
-    }
+    Commit::bare("p", now, Vec::new())
 }
 
 /// SplitMix64: small, and the same everywhere.

@@ -18,7 +18,7 @@ use keyturn_host::mail::transport::{Attempt, Session, Step, StepKind, Transport,
 use keyturn_host::seal::Keys;
 use keyturn_host::storage::outbox::{Kept, MailFilter, MailId, MailState, NewMail, Outbox as _, Recipient};
 use keyturn_host::storage::sqlite::{Options, Sqlite};
-use keyturn_host::storage::{Commit, Effect, Quotas, Storage as _};
+use keyturn_host::storage::{Commit, Effect, Storage as _};
 use keyturn_host::work::Shutdown;
 use keyturn_host::{Host, HostBuilder};
 
@@ -69,10 +69,7 @@ fn send(storage: &Sqlite, count: usize) -> BTreeSet<String> {
             };
             let id = mail.id.to_string();
             let effects = vec![Effect::Send(Box::new(mail))];
-            let (plugin, quotas) = ("p".to_owned(), Quotas::NONE);
-            let commit =
-                Commit { plugin, now: now(), reads: vec![], effects, audit: None, record: None, quotas, task: None };
-            storage.commit(commit).expect("queued");
+            storage.commit(Commit::bare("p", now(), effects)).expect("queued");
             id
         })
         .collect()

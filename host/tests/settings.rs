@@ -14,7 +14,7 @@ use keyturn_host::mail::config::Way;
 use keyturn_host::mail::setup::{Chosen, Source};
 use keyturn_host::mail::template::{Block, Template, Text};
 use keyturn_host::storage::outbox::{Kept, MailId, MailState, NewMail, Outbox as _, Recipient};
-use keyturn_host::storage::{Commit, Effect, Quotas, Storage as _};
+use keyturn_host::storage::{Commit, Effect, Storage as _};
 use keyturn_host::work::Shutdown;
 
 const FILE: &str = r#"
@@ -76,9 +76,7 @@ impl Panel {
             origin: None,
         };
         let effects = vec![Effect::Send(Box::new(mail))];
-        let (plugin, quotas) = ("p".to_owned(), Quotas::NONE);
-        let commit = Commit { plugin, now, reads: vec![], effects, audit: None, record: None, quotas, task: None };
-        storage.commit(commit).expect("queued");
+        storage.commit(Commit::bare("p", now, effects)).expect("queued");
         id
     }
 

@@ -18,7 +18,7 @@ use keyturn_host::accounts::sql;
 use keyturn_host::seal::Keys;
 use keyturn_host::storage::deliveries::{Deliveries as _, DeliveryFilter, DeliveryId, DeliveryState, NewDelivery};
 use keyturn_host::storage::sqlite::{Options, Sqlite};
-use keyturn_host::storage::{Commit, Effect, Quotas, Storage as _};
+use keyturn_host::storage::{Commit, Effect, Storage as _};
 use keyturn_host::webhooks::config::WebhookConfig;
 use keyturn_host::webhooks::secret::Secret;
 use keyturn_host::work::Shutdown;
@@ -49,10 +49,7 @@ fn emit(storage: &Sqlite, count: usize) -> BTreeSet<String> {
             body: "{\"type\":\"password.changed\"}".to_owned(),
         };
         let effects = vec![Effect::Deliver(Box::new(new))];
-        let (plugin, quotas) = ("p".to_owned(), Quotas::NONE);
-        let commit =
-            Commit { plugin, now: now(), reads: vec![], effects, audit: None, record: None, quotas, task: None };
-        storage.commit(commit).expect("queued");
+        storage.commit(Commit::bare("p", now(), effects)).expect("queued");
         id.to_string()
     };
     (0..count).map(one).collect()

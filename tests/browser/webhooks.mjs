@@ -10,12 +10,14 @@ const WORDS = {
     none: 'No event has gone to a webhook yet.', gone: 'It answered 410 Gone', gaveUp: 'Gave up', held: 'On hold',
     again: 'Send again', sent: '1 delivery is sent again', enable: 'Enable', enabled: 'Enabled again', active: 'Active',
     accepted: 'Accepted', why: 'Enable it when it is there again.', forbidden: 'Not for you',
+    test: 'Send a test', refused: 'billing did not accept the test', taken: 'billing accepted the test',
   },
   es: {
     none: 'Aún no ha salido ningún suceso hacia un webhook.', gone: 'Respondió 410 Gone', gaveUp: 'Sin más intentos',
     held: 'Retenido', again: 'Enviar de nuevo', sent: 'Se envía de nuevo 1 envío', enable: 'Activar',
     enabled: 'Activado de nuevo', active: 'Activo', accepted: 'Aceptado', why: 'Actívalo cuando vuelva a estar.',
     forbidden: 'Sin acceso',
+    test: 'Enviar prueba', refused: 'billing no aceptó la prueba', taken: 'billing aceptó la prueba',
   },
 };
 const WEBHOOKS = '/webhooks';
@@ -68,7 +70,19 @@ async function walk(browser, kind, round) {
       await says(page, words.why);
       await sound(page, `webhooks held ${name}`);
     });
-    receiver.status = 204;
+    await proves(`a test says what it answers now, and changes nothing (${name})`, async () => {
+      for (const [status, words_of, answer] of [[410, words.refused, '410 Gone'], [204, words.taken, '204 No Content']]) {
+        receiver.status = status;
+        await page.goto(WEBHOOKS);
+        await pressed(page, words.test);
+        await says(page, words_of);
+        await says(page, answer);
+        await sound(page, `webhooks test ${status} ${name}`);
+      }
+      await says(page, words.gone);
+      if (receiver.ids.length !== 3) throw new Error(`${receiver.ids.length} came`);
+      receiver.ids.splice(1);
+    });
     await proves(`enabled again, it has what waited for it (${name})`, async () => {
       await page.goto(WEBHOOKS);
       await pressed(page, words.enable);

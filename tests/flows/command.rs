@@ -239,6 +239,30 @@ fn check_says_what_it_found_and_what_is_wrong() {
     let output = keyturn(&panel.config, &["check"], "");
     assert_eq!(output.status.code(), Some(6));
     assert!(out(&output).contains("`grants.kdf`"), "{}", out(&output));
+    let said = out(&output);
+    let wrong: Vec<&str> = said.lines().filter(|line| line.starts_with("wrong")).collect();
+    assert_eq!(wrong.len(), 1, "what follows from it is not said again: {said}");
+
+    std::fs::write(&grants, granted.replacen("\"customer\"]", "\"custmer\"]", 1)).expect("writes");
+    let output = keyturn(&panel.config, &["check"], "");
+    assert_eq!(output.status.code(), Some(6));
+    assert!(out(&output).contains("grants.accounts.realms names custmer, which is not mapped"), "{}", out(&output));
+    assert!(out(&output).contains("mapped are: customer, reseller, staff"), "{}", out(&output));
+}
+
+#[test]
+fn a_database_that_is_not_there_is_not_made() {
+    let panel = panel();
+    let config = std::fs::read_to_string(&panel.config).expect("reads");
+    std::fs::write(&panel.config, config.replace("panel.db", "nope.db")).expect("writes");
+    let key = panel.config.with_file_name("keyturn.key");
+    for command in [&["check"][..], &["keys", "list"], &["serve", "--listen", "127.0.0.1:0"]] {
+        let output = keyturn(&panel.config, command, "");
+        assert_eq!(output.status.code(), Some(6), "{command:?}");
+        let said = out(&output) + &err(&output);
+        assert!(said.contains("nope.db, and there is no such file"), "{said}");
+    }
+    assert!(!panel.config.with_file_name("nope.db").exists() && !key.exists(), "nothing is made");
 }
 
 #[test]
@@ -249,5 +273,8 @@ fn inspect_shows_wanted_against_granted_and_runs_nothing() {
     let arguments = ["plugin", "inspect", file.to_str().expect("text"), "--grants", grants.to_str().expect("text")];
     let text = done(&keyturn(&panel.config, &arguments, ""));
     assert!(text.contains("keyturn:panel/kdf") && text.contains("password/verify"), "{text}");
+    let setting = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+    assert!(setting("output ").contains("argon2id, bcrypt"), "{text}");
+    assert!(setting("min-length ").contains("15  ") && setting("min-length ").contains("8 to 128"), "{text}");
     assert!(!text.contains("wasi:sockets") && !text.contains("wasi:filesystem"), "{text}");
 }

@@ -17,6 +17,8 @@ fn configured(mail: &str) -> (tempfile::TempDir, PathBuf) {
     let text = std::fs::read_to_string(&config).expect("reads");
     let (before, after) = text.split_once("[mail.folder]\npath = \"mail\"\n").expect("the demo names a folder");
     std::fs::write(&config, format!("{before}{after}\n{mail}")).expect("writes");
+    // An empty file is an empty database.
+    std::fs::write(folder.path().join("panel.db"), "").expect("writes");
     (folder, config)
 }
 
@@ -131,11 +133,20 @@ fn smtp_check(config: &Path, port: u16, before: u16) -> PathBuf {
 
 #[test]
 fn each_end_has_its_exit_code_and_its_document() {
-    for (answer, code, verdict) in
-        [("550 5.1.1 nobody of that name\r\n", 1, "refused"), ("451 4.7.1 come again\r\n", 75, "delayed")]
-    {
+    for (answer, code, verdict, advice) in [
+        (
+            "550 5.1.1 nobody of that name\r\n",
+            1,
+            "refused",
+            "look   whether ana@northwind.example is right; else set mail.from",
+        ),
+        ("451 4.7.1 come again\r\n", 75, "delayed", "wait   it may take it later"),
+    ] {
         let answers: &'static [&'static str] =
             Box::leak(Box::new(["220 mx\r\n", "250 mx\r\n", "250 ok\r\n", answer, "250 ok\r\n"]));
+        let (_folder, config) = smtp(server(answers), "");
+        let output = keyturn(&config, &["mail", "test", "ana@northwind.example"], "");
+        assert!(err(&output).contains(advice), "{}", err(&output));
         let (_folder, config) = smtp(server(answers), "");
         let output = keyturn(&config, &["mail", "test", "ana@northwind.example", "--json"], "");
         let document: Value = serde_json::from_str(&out(&output)).expect("JSON");

@@ -399,8 +399,8 @@ fn check_names_columns_that_were_overlooked_and_states_written_otherwise() {
     let panel = Panel::of(FOSSBILLING);
     assert!(panel.check().contains("state: 2 active, 1 suspended"), "{}", panel.check());
     panel.mapped("active = [\"active\"]", "active = [\"Active\"]");
-    let (severity, text, _) = finding(&panel.document(), "in other letters");
-    assert!(severity == "wrong" && text.contains("“Active”"), "{text}");
+    let (severity, text, _) = finding(&panel.document(), "does not mean it");
+    assert!(severity == "wrong" && text.contains("“active” too") && text.contains("“Active”"), "{text}");
     panel.database().execute_batch("CREATE VIEW clients AS SELECT * FROM client").expect("a view");
     panel.mapped("table = \"client\"", "table = \"clients\"");
     let (severity, _, mend) = finding(&panel.document(), "clients is a view");

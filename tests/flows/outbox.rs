@@ -8,7 +8,7 @@ use keyturn_host::config::Config;
 use keyturn_host::mail::template::{Block, Kind, Template, Text, Value as Variable};
 use keyturn_host::mail::transport::{Attempt, Step, StepKind, Verdict};
 use keyturn_host::storage::outbox::{Kept, MailId, MailState, NewMail, Outbox as _, Recipient, Settled};
-use keyturn_host::storage::{Commit, Effect, Quotas, Storage as _};
+use keyturn_host::storage::{Commit, Effect, Storage as _};
 use serde_json::Value;
 
 use crate::{done, err, keyturn, out};
@@ -66,16 +66,7 @@ impl Panel {
             origin: None,
             message_id: format!("{id}@panel.example"),
         };
-        let commit = Commit {
-            plugin: "p".to_owned(),
-            now,
-            reads: Vec::new(),
-            effects: vec![Effect::Send(Box::new(mail))],
-            audit: None,
-            record: None,
-            quotas: Quotas::NONE,
-            task: None,
-        };
+        let commit = Commit::bare("p", now, vec![Effect::Send(Box::new(mail))]);
         storage.commit(commit).expect("queued");
         if state != MailState::Queued {
             let leased = storage.lease_mail(1, 60_000, None).expect("leased").pop().expect("the mail");

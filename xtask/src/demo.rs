@@ -17,6 +17,9 @@ const COMPONENT: &str = "plugins.d/keyturn-password.wasm";
 
 /// Builds, lays the folder, and runs the panel until it is stopped.
 pub(crate) fn start(places: &Places, listen: &str) -> Result<()> {
+    // Said before the build, which takes minutes; the panel listens anew.
+    std::net::TcpListener::bind(listen)
+        .with_context(|| format!("cannot listen on {listen}; choose another, such as --listen 127.0.0.1:8091"))?;
     let component = build_plugin(places)?;
     say("building the command line and the panel");
     cargo(places)

@@ -43,7 +43,7 @@ impl Task {
             },
             ["test"] => Ok(Task::Test),
             ["bench"] => Ok(Task::Bench),
-            ["help" | "--help" | "-h"] => Ok(Task::Help),
+            ["help" | "--help" | "-h"] | [_, "--help" | "-h"] => Ok(Task::Help),
             [] => Err("which task?".to_owned()),
             other => Err(format!("there is no task `{}`", other.join(" "))),
         }
@@ -108,7 +108,9 @@ mod tests {
         assert_eq!(Task::parse(&["demo", "--listen", "[::1]:9000"]), demo("[::1]:9000"));
         assert_eq!(Task::parse(&["test"]), Ok(Task::Test));
         assert_eq!(Task::parse(&["bench"]), Ok(Task::Bench));
-        assert_eq!(Task::parse(&["--help"]), Ok(Task::Help));
+        for help in [&["--help"][..], &["demo", "--help"]] {
+            assert_eq!(Task::parse(help), Ok(Task::Help));
+        }
     }
 
     #[test]

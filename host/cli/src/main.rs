@@ -43,6 +43,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Look at configuration, database, mapping and plugins: what is there, what is wrong, how to mend it.
+    #[command(after_help = "\
+In a database that Keyturn has never opened it makes Keyturn's own tables (keyturnhost_…), and the key file where there is
+none. It changes nothing else, and sends nothing.")]
     Check,
     /// Call a hook of any plugin as the console, JSON in and out.
     #[command(
@@ -87,7 +90,7 @@ Works with the server running or stopped. A password is read from standard input
     Webhooks(webhooks::Command),
     /// Serve hooks and link pages, send mail and webhooks, run jobs, until the word to stop.
     #[command(after_help = "\
-SIGTERM and Ctrl-C stop it when what was begun is finished. SIGHUP takes grants and components as they are then.
+SIGTERM and Ctrl-C stop it when what was begun is finished. SIGHUP takes grants, components and [[webhooks]] as they are then.
 /healthz says that it lives, /readyz that it can do something.")]
     Serve(commands::serve::Arguments),
     /// The key file.

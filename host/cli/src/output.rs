@@ -84,6 +84,7 @@ impl Output {
             _ => vec![line.to_owned()],
         });
         for (at, line) in lines.enumerate() {
+            // The colour is ours; the rest is told plainly.
             let before = if at == 0 { format!("{word}  ") } else { UNDER.to_owned() };
             let _ = writeln!(std::io::stdout(), "{before}{}", plain(&line));
         }

@@ -441,14 +441,8 @@ impl Inner {
     /// A failure's own short transaction. That it could not be written does not change the answer, and is logged.
     fn audit_failure(&self, deed: &Deed<'_>, now: i64, checked: &BTreeSet<AccountId>, error: &CallError) {
         let commit = Commit {
-            plugin: deed.plugin.name.clone(),
-            now,
-            reads: Vec::new(),
-            effects: Vec::new(),
             audit: Some(audit_entry(deed, now, &[], checked, error.case())),
-            record: None,
-            quotas: Quotas::NONE,
-            task: None,
+            ..Commit::bare(&deed.plugin.name, now, Vec::new())
         };
         if let Err(cause) = self.storage.commit(commit) {
             tracing::error!(request = deed.caller.request, "a failure could not be audited: {cause}");

@@ -55,7 +55,7 @@ impl Host for State {
         let name = event.name.clone();
         let received = Received { id: seal::hex(&seal::random::<16>()), source, at: call.now, event };
         let deliveries: Vec<NewDelivery> =
-            call.surroundings.webhooks.iter().filter_map(|destination| destination.delivery(&received)).collect();
+            call.surroundings.webhooks().iter().filter_map(|destination| destination.delivery(&received)).collect();
         let payload = Zeroizing::new(serde_json::to_string(&received).unwrap_or_default());
         // Without listeners it is an effect all the same: where there are none, there may be no news.
         call.effects_allowed()?;

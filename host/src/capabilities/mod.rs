@@ -18,7 +18,7 @@ use crate::bindings::keyturn::ui::nodes;
 use crate::call::state::State;
 use crate::mail::room::Room;
 use crate::plugin::admit::Plugin;
-use crate::webhooks::Destination;
+use crate::webhooks::Destinations;
 
 impl types::Host for State {}
 impl nodes::Host for State {}
@@ -33,7 +33,7 @@ pub(crate) struct Surroundings {
     /// Whether the operators have an address.
     pub(crate) mails_operators: bool,
     /// Where events go beside the plugins that listen.
-    pub(crate) webhooks: Vec<Arc<Destination>>,
+    pub(crate) webhooks: RwLock<Destinations>,
     /// All plugins, by name.
     pub(crate) plugins: RwLock<BTreeMap<String, Arc<Plugin>>>,
 }
@@ -42,6 +42,11 @@ impl Surroundings {
     /// The absolute address of a link page.
     pub(crate) fn link(&self, page: &str, token: &str) -> String {
         format!("{}/{page}/{token}", self.room.post().origin)
+    }
+
+    /// Where events go at present.
+    pub(crate) fn webhooks(&self) -> Destinations {
+        Arc::clone(&self.webhooks.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Who listens to an event of that source.

@@ -22,7 +22,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower::ServiceExt as _;
 
@@ -37,8 +37,18 @@ pub struct Manners {
     pub body: Duration,
     /// Time for a client to take an answer that fills what the system keeps for him. Default: 30 s.
     pub answer: Duration,
+    /// Bytes of bodies that are being read, of all connections together, the first 16 KiB of each not counted: what goes
+    /// beyond ends with [`NoRoom`]. Default: 64 MiB.
+    pub bodies: usize,
 }
 
+/// Others are sending so much that a body of this size is not read just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("others are sending large bodies just now")]
+pub struct NoRoom;
+
+/// Bytes of a body that are read whatever others send: a form or a call has a few thousand.
+const SMALL: usize = 16 * 1024;
 /// Bytes of a request's head at most: what nobody has shown a key for fills no more of the memory, on each connection.
 const HEAD: usize = 64 * 1024;
 
@@ -49,6 +59,7 @@ impl Default for Manners {
             head: Duration::from_secs(15),
             body: Duration::from_secs(30),
             answer: Duration::from_secs(30),
+            bodies: 64 * 1024 * 1024,
         }
     }
 }
@@ -59,6 +70,7 @@ impl Default for Manners {
 /// None that a server could not outlive: a connection that cannot be accepted is logged.
 pub async fn serve(listener: TcpListener, router: Router, manners: Manners, until: impl Future<Output = ()>) {
     let places = Arc::new(Semaphore::new(manners.connections.max(1)));
+    let room = Arc::new(Semaphore::new(manners.bodies.min(Semaphore::MAX_PERMITS)));
     let begun = GracefulShutdown::new();
     let mut until = std::pin::pin!(until);
     loop {
@@ -79,9 +91,9 @@ pub async fn serve(listener: TcpListener, router: Router, manners: Manners, unti
                 (Err(_), _) => break,
             },
         };
-        let (router, patience) = (router.clone(), manners.body);
+        let (router, patience, room) = (router.clone(), manners.body, Arc::clone(&room));
         let service = service_fn(move |request: Request<Incoming>| {
-            let mut request = request.map(|body| Body::new(Timely::new(body, patience)));
+            let mut request = request.map(|body| Body::new(Timely::new(body, patience, &room)));
             request.extensions_mut().insert(ConnectInfo(client));
             let ends = request.headers().contains_key(TRANSFER_ENCODING);
             let router = router.clone();
@@ -173,15 +185,33 @@ impl AsyncWrite for Patient {
     }
 }
 
-/// A body that has to be there in time.
+/// A body that has to be there in time, and for which there has to be room.
 struct Timely {
     body: Incoming,
     end: Pin<Box<Sleep>>,
+    read: usize,
+    room: Arc<Semaphore>,
+    taken: Option<OwnedSemaphorePermit>,
 }
 
 impl Timely {
-    fn new(body: Incoming, patience: Duration) -> Self {
-        Self { body, end: Box::pin(sleep_until(Instant::now() + patience)) }
+    fn new(body: Incoming, patience: Duration, room: &Arc<Semaphore>) -> Self {
+        let end = Box::pin(sleep_until(Instant::now() + patience));
+        Self { body, end, read: 0, room: Arc::clone(room), taken: None }
+    }
+
+    /// Takes room for more bytes, until the body is read or given up.
+    fn take(&mut self, bytes: usize) -> Result<(), NoRoom> {
+        let large = |read: usize| read.saturating_sub(SMALL);
+        let more = large(self.read + bytes) - large(self.read);
+        self.read += bytes;
+        let more = u32::try_from(more).map_err(|_| NoRoom)?;
+        let taken = Arc::clone(&self.room).try_acquire_many_owned(more).map_err(|_| NoRoom)?;
+        match &mut self.taken {
+            Some(before) => before.merge(taken),
+            None => self.taken = Some(taken),
+        }
+        Ok(())
     }
 }
 
@@ -195,6 +225,10 @@ impl http_body::Body for Timely {
                 Poll::Ready(()) => Poll::Ready(Some(Err(axum::Error::new("the request's body did not come in time")))),
                 Poll::Pending => Poll::Pending,
             },
+            Poll::Ready(Some(Ok(frame))) => {
+                let taken = self.take(frame.data_ref().map_or(0, Bytes::len));
+                Poll::Ready(Some(taken.map(|()| frame).map_err(axum::Error::new)))
+            }
             Poll::Ready(frame) => Poll::Ready(frame.map(|frame| frame.map_err(axum::Error::new))),
         }
     }
@@ -340,6 +374,43 @@ mod tests {
             });
             assert!(answer.ends_with("short"), "{drips}: {answer}");
         }
+    }
+
+    #[test]
+    fn half_sent_bodies_of_others_take_so_much_memory_and_no_more_and_leave_room_for_small_ones() {
+        let manners = Manners { bodies: 100 * 1024, body: Duration::from_secs(20), ..brief() };
+        let [large, small, later] = against(manners, |address| {
+            let post = |bytes: usize, sent: usize| {
+                let mut stream = TcpStream::connect(address).expect("connects");
+                let head =
+                    format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {bytes}\r\nConnection: close\r\n\r\n");
+                // A server that has read enough may have closed its end.
+                let _ = stream.write_all(&[head.as_bytes(), &vec![b'x'; sent]].concat());
+                stream
+            };
+            // Two that are read at once may have the one or the other refused: so it is tried until the first one has its room.
+            let until = std::time::Instant::now() + Duration::from_secs(10);
+            let (half, large) = loop {
+                let half = post(120 * 1024, 90 * 1024);
+                std::thread::sleep(Duration::from_millis(50));
+                let answer = all(post(60 * 1024, 60 * 1024));
+                if !answer.contains("bytes from") || std::time::Instant::now() > until {
+                    break (half, answer);
+                }
+            };
+            let small = all(post(16 * 1024, 16 * 1024));
+            drop(half);
+            let later = loop {
+                let answer = all(post(60 * 1024, 60 * 1024));
+                if answer.contains("bytes from") || std::time::Instant::now() > until {
+                    break answer;
+                }
+            };
+            [large, small, later]
+        });
+        assert!(large.ends_with("no whole body"), "{large}");
+        assert!(small.ends_with("16384 bytes from 127.0.0.1"), "{small}");
+        assert!(later.ends_with("61440 bytes from 127.0.0.1"), "{later}");
     }
 
     #[test]

@@ -52,10 +52,10 @@ impl Special {
         }
     }
 
-    /// Whether somebody may wish to connect there.
+    /// Whether somebody may wish to connect there, if he says so.
     #[must_use]
     pub fn can_be_meant(self) -> bool {
-        !matches!(self, Special::Unspecified | Special::Multicast)
+        !matches!(self, Special::Unspecified | Special::Metadata | Special::Multicast)
     }
 }
 
@@ -152,6 +152,7 @@ mod tests {
             ("::ffff:10.0.0.1", Some(Private)),
             ("::ffff:169.254.169.254", Some(Metadata)),
             ("::ffff:9.9.9.9", None),
+            ("::ffff:0:127.0.0.1", Some(Reserved)),
             ("64:ff9b::10.0.0.1", Some(Private)),
             ("64:ff9b::9.9.9.9", None),
             ("64:ff9b:1::9.9.9.9", Some(Reserved)),
@@ -159,6 +160,8 @@ mod tests {
             ("2002:a9fe:a9fe::1", Some(Metadata)),
             ("2002:909:909::1", None),
             ("2001::1", Some(Reserved)),
+            ("2001:0:7f00:1::", Some(Reserved)),
+            ("5f00::1", Some(Reserved)),
             ("2001:db8::1", Some(Reserved)),
             ("3fff::1", Some(Reserved)),
             ("100::1", Some(Reserved)),

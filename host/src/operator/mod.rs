@@ -20,6 +20,7 @@ mod webhooks;
 
 use crate::call::{self, CallError};
 use crate::caller::Caller;
+use crate::email::TRIAL;
 use crate::embed::{SubmitError, Submitted, Surface};
 use crate::host::Host;
 use crate::outbox::{AT_ONCE, Retried};
@@ -31,6 +32,7 @@ use crate::view::html::{Html, Markup, values};
 use crate::view::nodes::{self, Action, Badge, Intent, Outcome, Run, Target, Tone};
 use crate::view::words::Words;
 use crate::view::{Delivery, Page, Place, look};
+use crate::webhooks::send::Verdict;
 use crate::work::Workers;
 
 pub use inbox::Document;
@@ -106,6 +108,8 @@ enum Deed {
     SendAllAgain(Option<String>),
     /// Lets a destination have its deliveries again.
     Enable(String),
+    /// Posts an event to a destination now, to see what it answers.
+    Test(String),
 }
 
 const RETRY: &str = "retry";
@@ -118,6 +122,7 @@ const JOB: &str = "job";
 const SEND_AGAIN: &str = "send-again";
 const SEND_ALL_AGAIN: &str = "send-all-again";
 const ENABLE: &str = "enable-webhook";
+const TEST: &str = "test-webhook";
 const DELIVERY: &str = "delivery";
 const TO: &str = "to";
 
@@ -133,6 +138,7 @@ impl Deed {
             SEND_AGAIN => Some(Deed::SendAgain(submission.text(DELIVERY)?.parse().ok()?)),
             SEND_ALL_AGAIN => Some(Deed::SendAllAgain(submission.text(TO).map(str::to_owned))),
             ENABLE => Some(Deed::Enable(submission.text(TO)?.to_owned())),
+            TEST => Some(Deed::Test(submission.text(TO)?.to_owned())),
             _ => None,
         }
     }
@@ -151,6 +157,7 @@ impl Deed {
             Deed::SendAgain(id) => (SEND_AGAIN, vec![(DELIVERY.to_owned(), id.to_string())]),
             Deed::SendAllAgain(to) => (SEND_ALL_AGAIN, to.iter().map(|to| (TO.to_owned(), to.clone())).collect()),
             Deed::Enable(to) => (ENABLE, vec![(TO.to_owned(), to.clone())]),
+            Deed::Test(to) => (TEST, vec![(TO.to_owned(), to.clone())]),
         };
         nodes::Submission { action: action.to_owned(), subject: None, arguments }
     }
@@ -269,7 +276,7 @@ impl Host {
             Deed::RetryAll => (here(), self.retry_all(caller, words)?),
             Deed::RunAgain(id) => (here(), self.run_jobs_again(caller, Some(id), words)?),
             Deed::RunAllAgain => (here(), self.run_jobs_again(caller, None, words)?),
-            Deed::SendAgain(_) | Deed::SendAllAgain(_) | Deed::Enable(_) => {
+            Deed::SendAgain(_) | Deed::SendAllAgain(_) | Deed::Enable(_) | Deed::Test(_) => {
                 (here(), self.tend_webhooks(caller, &deed, words)?)
             }
         };
@@ -296,6 +303,7 @@ impl Host {
                     false => said(Tone::Warning, "webhooks-nothing", None, words),
                 });
             }
+            Deed::Test(to) => return self.try_webhook(caller, to, words),
             Deed::Retry(..) | Deed::Withdraw(_) | Deed::RetryAll | Deed::RunAgain(_) | Deed::RunAllAgain => Ok(0),
         };
         Ok(match sent.map_err(CallError::of_storage)? {
@@ -306,6 +314,25 @@ impl Host {
                 body: Vec::new(),
                 mail: None,
             },
+        })
+    }
+
+    /// Few at once: each holds a request for as long as the destination may take.
+    fn try_webhook(&self, caller: &Caller, name: &str, words: Words) -> Result<Outcome, CallError> {
+        let to = self.destination(name).ok_or_else(not_found)?;
+        let _place = self.0.trials.enter().ok_or(CallError::Busy(crate::capabilities::RETRY_SECONDS))?;
+        let (verdict, tried) = self.test_webhook(caller, &to, TRIAL).map_err(CallError::of_storage)?;
+        let (tone, key) = match verdict {
+            Verdict::Accepted => (Tone::Success, "webhooks-test-accepted"),
+            Verdict::Unknown => (Tone::Warning, "webhooks-test-unknown"),
+            Verdict::Failed { .. } | Verdict::Gone => (Tone::Danger, "webhooks-test-failed"),
+        };
+        let took = format!("{} ms", words.number(i64::try_from(tried.took_ms).unwrap_or(i64::MAX)));
+        Ok(Outcome {
+            tone,
+            title: words.fill(key, &[("name", name)]),
+            body: vec![nodes::Value::Code(tried.said), nodes::Value::Text(format!(" · {took}"))],
+            mail: None,
         })
     }
 

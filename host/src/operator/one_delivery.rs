@@ -85,6 +85,7 @@ fn facts(one: &OneDelivery, painter: &Painter<'_>) -> Vec<Node> {
     facts.push(fact("webhooks-attempts", text(&format!("{attempts} / {ATTEMPTS}"))));
     match (one.held, state, due) {
         (Some(Held::Removed), ..) => facts.push(fact("webhooks-held", text(words.get("webhooks-held-removed")))),
+        (Some(Held::Off), ..) => facts.push(fact("webhooks-held", text(words.get("webhooks-held-off")))),
         (Some(Held::Disabled(_)), ..) => facts.push(fact("webhooks-held", text(words.get("webhooks-held-gone")))),
         (None, DeliveryState::Delayed, Some(due)) => facts.push(fact("webhooks-next", vec![Value::Time(*due)])),
         _ => {}

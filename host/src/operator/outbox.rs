@@ -1,5 +1,7 @@
 //! The outbox: which mails wait, failed or were accepted, and what to do about those that failed.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use form_urlencoded::Serializer;
 
 use super::{Deed, OWN, OperatorSurface, button, jobs, may_retry, may_withdraw, page as whole, place, state_badge};
@@ -87,8 +89,9 @@ pub struct Listed {
     pub shown: Shown,
     /// A login or address; empty: anybody's.
     pub search: String,
-    /// Only mails older than this number.
-    pub before: Option<i64>,
+    /// Only mails older than one: its number, sealed for the reader. Numbers are of all mails, and how many there are is not the
+    /// affair of who reaches some.
+    pub before: Option<String>,
 }
 
 impl Listed {
@@ -99,7 +102,7 @@ impl Listed {
             match name {
                 "show" => listed.shown = Shown::named(value),
                 "q" if value.len() <= TYPED => value.trim().clone_into(&mut listed.search),
-                "before" => listed.before = value.parse().ok(),
+                "before" => listed.before = Some(value.to_owned()),
                 _ => {}
             }
         }
@@ -114,18 +117,18 @@ impl Listed {
         if !self.search.is_empty() {
             query.append_pair("q", &self.search);
         }
-        if let Some(before) = self.before {
-            query.append_pair("before", &before.to_string());
+        if let Some(before) = &self.before {
+            query.append_pair("before", before);
         }
         let query = query.finish();
         with_query(outbox, &query)
     }
 
-    fn filter(&self) -> MailFilter {
+    fn filter(&self, before: Option<i64>) -> MailFilter {
         MailFilter {
             states: self.shown.states().to_vec(),
             search: Some(self.search.clone()).filter(|typed| !typed.is_empty()),
-            before: self.before,
+            before,
             limit: PAGE,
             ..MailFilter::default()
         }
@@ -140,6 +143,8 @@ struct Sheet<'a> {
     /// Whether the reader may set how mail goes.
     may_set: bool,
     seen: Seen,
+    /// Where to go on.
+    older: Option<String>,
     subjects: Vec<Option<String>>,
     counts: Option<Vec<(MailState, u64)>>,
     /// When a mail was accepted last, if none waits and none has failed.
@@ -156,7 +161,10 @@ pub(super) fn page(
     surface: &OperatorSurface<'_>,
 ) -> Result<Page, CallError> {
     let broken = CallError::of_storage;
-    let seen = host.seen_mails(caller, &listed.filter()).map_err(broken)?;
+    // One that is not his, or not ours, is left alone like anything else that is not known.
+    let before = listed.before.as_deref().and_then(|sealed| opened(sealed, host, caller));
+    let listed = &Listed { before: listed.before.clone().filter(|_| before.is_some()), ..listed.clone() };
+    let seen = host.seen_mails(caller, &listed.filter(before)).map_err(broken)?;
     let last = if seen.mails.is_empty() && listed.shown == Shown::Failed {
         let newest = |shown: Shown| {
             let filter = MailFilter { states: shown.states().to_vec(), limit: 1, ..MailFilter::default() };
@@ -175,6 +183,7 @@ pub(super) fn page(
         listed,
         url: surface.outbox,
         may_set: host.may_set_mail(caller),
+        older: seen.older.map(|older| sealed(older, host, caller)),
         subjects: seen.mails.iter().map(|(mail, _)| host.masked_subject(mail)).collect(),
         seen,
         counts: host.mail_counts(caller).map_err(broken)?,
@@ -188,6 +197,21 @@ pub(super) fn page(
         },
     };
     Ok(host.framed_own(caller, place("outbox"), &surface.surface, |frame| sheet.draw(&mut Painter::new(frame, 2))))
+}
+
+fn cursor(caller: &Caller) -> [String; 2] {
+    ["outbox cursor".to_owned(), caller.actor.name()]
+}
+
+fn sealed(before: i64, host: &Host, caller: &Caller) -> String {
+    let place = cursor(caller);
+    URL_SAFE_NO_PAD.encode(host.keys().seal(&place.each_ref().map(String::as_str), &before.to_be_bytes()))
+}
+
+fn opened(sealed: &str, host: &Host, caller: &Caller) -> Option<i64> {
+    let (place, sealed) = (cursor(caller), URL_SAFE_NO_PAD.decode(sealed).ok()?);
+    let before = host.keys().open_sealed(&place.each_ref().map(String::as_str), &sealed).ok()?;
+    Some(i64::from_be_bytes(before.as_slice().try_into().ok()?))
 }
 
 impl Sheet<'_> {
@@ -309,7 +333,7 @@ impl Sheet<'_> {
         let at = |before| Listed { before, ..self.listed.clone() }.url(self.url);
         let links = [
             (self.listed.before.is_some().then(|| at(None)), "outbox-newest", None),
-            (self.seen.older.map(|older| at(Some(older))), "outbox-older", Some("next")),
+            (self.older.clone().map(|older| at(Some(older))), "outbox-older", Some("next")),
         ];
         if links.iter().all(|(url, ..)| url.is_none()) {
             return;

@@ -1,12 +1,10 @@
 //! The operator's pages, on mails that were brought to each state by hand.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::HostBuilder;
-use crate::accounts::{Reach, Scope, sql};
+use crate::accounts::{Reach, Scope};
 use crate::caller::Actor;
 use crate::host::Brand;
 use crate::mail::message::Writer;
@@ -17,11 +15,10 @@ use crate::plugin::admit::AdmitError;
 use crate::plugin::grants::Grants;
 use crate::plugin::manifest::Wants;
 use crate::seal::Keys;
+use crate::stage::{Ground, Routes};
 use crate::storage::outbox::{Kept, Mail, NewMail, Obstacle, Recipient, Settled};
-use crate::storage::sqlite::{Options, Sqlite};
 use crate::storage::tasks::{NewTask, TaskKind};
-use crate::storage::{Commit, Effect, Quotas, Storage};
-use crate::view::Links;
+use crate::storage::{Commit, Effect, Storage};
 
 const PANEL: &str = "
     CREATE TABLE customers (id INTEGER PRIMARY KEY, login TEXT, email TEXT, password TEXT, reseller TEXT);
@@ -29,17 +26,6 @@ const PANEL: &str = "
         (2, 'ben', 'ben@panel.example', '8');
 ";
 const SECRET: &str = "tavo-meki-94";
-
-struct Routes;
-
-impl Links for Routes {
-    fn url(&self, plugin: &str, target: &Target) -> String {
-        match target {
-            Target::Mail(id) => format!("/outbox/{id}"),
-            other => format!("/{plugin}/{other:?}"),
-        }
-    }
-}
 
 struct Stage {
     host: Host,
@@ -54,23 +40,18 @@ impl Stage {
     }
 
     fn at(origin: &str) -> Self {
-        let folder = tempfile::tempdir().expect("folder");
-        let path = folder.path().join("panel.db");
-        rusqlite::Connection::open(&path).expect("opened").execute_batch(PANEL).expect("panel");
-        let realms: BTreeMap<String, sql::Mapping> = toml::from_str(
+        let ground = Ground::new(
+            PANEL,
             "customer = { table = 'customers', id = 'id', login = 'login', email = 'email', hash = 'password',
                 manager = 'reseller' }",
-        )
-        .expect("realms");
-        let provider = Arc::new(sql::Sql::new(realms).expect("provider"));
-        let keys = Arc::new(Keys::random());
-        let storage: Arc<dyn Storage> =
-            Arc::new(Sqlite::open(&path, Arc::clone(&keys), provider, Options::default()).expect("opened"));
-        let host = HostBuilder::new(Arc::clone(&storage), Arc::clone(&keys))
+        );
+        let host = ground
+            .host()
             .brand(Brand { origin: origin.to_owned(), ..Brand::default() })
-            .transport(Arc::new(Folder::new(folder.path().join("sent"), Writer::default())))
+            .transport(Arc::new(Folder::new(ground.folder.path().join("sent"), Writer::default())))
             .build()
             .expect("a host");
+        let Ground { folder, storage, keys } = ground;
         Self { host, storage, keys, folder }
     }
 
@@ -95,16 +76,7 @@ impl Stage {
             origin: None,
             message_id: format!("{id}@panel.example"),
         };
-        let commit = Commit {
-            plugin: "p".to_owned(),
-            now: call::now(),
-            reads: Vec::new(),
-            effects: vec![Effect::Send(Box::new(mail))],
-            audit: None,
-            record: None,
-            quotas: Quotas::NONE,
-            task: None,
-        };
+        let commit = Commit::bare("p", call::now(), vec![Effect::Send(Box::new(mail))]);
         self.storage.commit(commit).expect("queued");
         id
     }
@@ -197,6 +169,13 @@ fn admin() -> Caller {
     signed_in("staff:1", Scope::All)
 }
 
+/// Where a page of the outbox leads to older ones.
+#[track_caller]
+fn cursor(html: &str) -> &str {
+    let (_, rest) = html.split_once("href=\"/outbox?before=").expect("older ones");
+    rest.split_once('"').expect("its end").0
+}
+
 /// Ana's, and not Ben's.
 fn reseller() -> Caller {
     signed_in("reseller:7", Scope::Own)
@@ -267,8 +246,7 @@ fn filters_count_search_finds_and_older_ones_follow() {
     }
     let newest = stage.outbox(&admin(), &[]);
     assert!(!newest.contains(ben.as_str()));
-    let (_, rest) = newest.split_once("href=\"/outbox?before=").expect("older ones");
-    let older = stage.outbox(&admin(), &[("before", rest.split_once('"').expect("end").0)]);
+    let older = stage.outbox(&admin(), &[("before", cursor(&newest))]);
     assert!(older.contains(ben.as_str()) && older.contains(">Newest</a>") && !older.contains(">Older</a>"), "{older}");
 }
 
@@ -511,16 +489,7 @@ impl Stage {
             address: None,
             depth: 0,
         };
-        let commit = Commit {
-            plugin: "p".to_owned(),
-            now: call::now(),
-            reads: Vec::new(),
-            effects: vec![Effect::Enqueue(Box::new(job))],
-            audit: None,
-            record: None,
-            quotas: Quotas::NONE,
-            task: None,
-        };
+        let commit = Commit::bare("p", call::now(), vec![Effect::Enqueue(Box::new(job))]);
         self.storage.commit(commit).expect("queued");
         for leased in self.storage.lease_tasks(10, 60_000).expect("leased") {
             assert!(self.storage.settle_task(&leased.lease, None, "refused: <no>").expect("settled"));
@@ -540,7 +509,12 @@ fn work_that_failed_is_listed_below_the_outbox_and_run_again_by_its_button() {
         assert!(html.contains(part), "{part}: {html}");
     }
     assert!(!html.contains(SECRET) && !html.contains("Run all again"), "{html}");
-    for elsewhere in [("show", "accepted"), ("q", "ana"), ("before", "1")] {
+    for _ in 0..26 {
+        stage.mail("customer:1", "Hello");
+    }
+    let newest = stage.outbox(&admin(), &[]);
+    assert!(newest.contains("Work that failed"));
+    for elsewhere in [("show", "accepted"), ("q", "ana"), ("before", cursor(&newest))] {
         assert!(!stage.outbox(&admin(), &[elsewhere]).contains("Work that failed"), "{elsewhere:?}");
     }
     let (url, said) = stage.press(&admin(), form(&html, "Run again"));
@@ -552,6 +526,28 @@ fn work_that_failed_is_listed_below_the_outbox_and_run_again_by_its_button() {
     stage.failed_job("other");
     let html = stage.outbox(&admin(), &[]);
     assert!(stage.press(&admin(), form(&html, "Run all again")).1.contains("2 are run again"));
+}
+
+#[test]
+fn a_cursor_tells_a_manager_nothing_of_how_many_mails_there_are_and_is_nobody_elses() {
+    let stage = Stage::new();
+    let first = stage.mail("customer:1", "First");
+    for _ in 0..25 {
+        stage.mail("customer:1", "More");
+    }
+    let newest = stage.outbox(&reseller(), &[]);
+    // As long for the second mail as for the millionth, and another each time.
+    let again = stage.outbox(&reseller(), &[]);
+    let (one, other) = (cursor(&newest), cursor(&again));
+    assert!(one.parse::<i64>().is_err() && one.len() == other.len() && one != other, "{one} {other}");
+    let older = stage.outbox(&reseller(), &[("before", cursor(&newest))]);
+    assert!(older.contains(first.as_str()) && older.contains(">Newest</a>"), "{older}");
+    // Neither another's, nor a number by hand: each shows the newest, as if nothing had been asked.
+    let others = stage.outbox(&admin(), &[]);
+    for before in [cursor(&others), "2", "", "AAAA"] {
+        let html = stage.outbox(&reseller(), &[("before", before)]);
+        assert!(!html.contains(first.as_str()) && !html.contains(">Newest</a>"), "{before}: {html}");
+    }
 }
 
 #[test]

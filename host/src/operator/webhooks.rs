@@ -92,10 +92,11 @@ pub(super) fn page(
         before: listed.before,
         limit: PAGE + 1,
     };
+    // Before the deliveries: what has made it gone meanwhile is no longer under way when it is said to be.
+    let tended = host.tended().map_err(CallError::of_storage)?;
     let mut deliveries = host.deliveries(&filter).map_err(CallError::of_storage)?;
     let more = deliveries.len() > PAGE as usize;
     deliveries.truncate(PAGE as usize);
-    let tended = host.tended().map_err(CallError::of_storage)?;
     let waits = tended.iter().any(|one| one.waiting > 0 && one.held().is_none());
     let sheet = Sheet {
         listed,
@@ -131,28 +132,28 @@ impl Sheet<'_> {
         let words = painter.words;
         let columns = [
             (words.get("webhooks-destination"), ColumnKind::Text, false),
-            (words.get("webhooks-events"), ColumnKind::Text, true),
             (words.get("outbox-column-state"), ColumnKind::State, false),
         ];
         let mut rows = Vec::new();
         for one in &self.tended {
-            let (url, events) = one.leads.clone().unwrap_or_default();
             let only = ListedDeliveries { destination: Some(one.name.clone()), ..ListedDeliveries::default() };
             let mut name = Html::new();
             name.open("a", &[("href", Some(&only.url(self.url)))]).element("bdi", &[], &one.name).close("a");
-            if !url.is_empty() {
-                name.class("p", "kt-hint").element("code", &[("dir", Some("ltr"))], &url).close("p");
-            }
-            let mut heard = Html::new();
-            for (at, event) in events.iter().enumerate() {
-                heard.text(if at == 0 { "" } else { " " }).element("code", &[("dir", Some("ltr"))], event);
+            if let Some((url, events)) = &one.leads {
+                for line in [url, &events.join(" ")] {
+                    name.class("p", "kt-hint").element("code", &[("dir", Some("ltr"))], line).close("p");
+                }
             }
             let state = destination_state(one, painter);
             if let Some(Held::Disabled(_)) = one.held() {
                 let deed = Deed::Enable(one.name.clone());
                 painter.action(&button(words.get("webhooks-enable"), &deed, Intent::Neutral));
             }
-            rows.push((vec![name.done(), heard.done(), state], painter.html.done()));
+            if one.leads.is_some() {
+                let deed = Deed::Test(one.name.clone());
+                painter.action(&button(words.get("webhooks-test"), &deed, Intent::Neutral));
+            }
+            rows.push((vec![name.done(), state], painter.html.done()));
         }
         let mut empty = Html::new();
         empty.class("div", "kt-empty").element("p", &[("class", Some("kt-notice-title"))], words.get("webhooks-none"));
@@ -225,8 +226,7 @@ impl Sheet<'_> {
     }
 
     fn held(&self, delivery: &Delivery) -> Option<Held> {
-        let waits = delivery.due.is_some();
-        self.tended.iter().find(|one| waits && one.name == delivery.destination).and_then(Tended::held)
+        self.tended.iter().find(|one| delivery.waits() && one.name == delivery.destination).and_then(Tended::held)
     }
 
     /// The event; below it where it goes, whom it is about, and what was answered last.
@@ -273,6 +273,7 @@ fn destination_state(one: &Tended, painter: &Painter<'_>) -> Markup {
     let (tone, key) = match one.held() {
         None => (Tone::Success, "webhooks-sends"),
         Some(Held::Disabled(_)) => (Tone::Danger, "webhooks-gone"),
+        Some(Held::Off) => (Tone::Off, "webhooks-off"),
         Some(Held::Removed) => (Tone::Off, "webhooks-removed"),
     };
     let mut html = Html::new();

@@ -86,7 +86,9 @@ pub enum KeyProblem {
     #[error("a key is named in 1 to {MAX_NAME} of a-z 0-9 -, a letter first, such as billing; not “{0}”")]
     Name(String),
     /// A key has or had that name.
-    #[error("there is or was a key {0}; names stand in the audit, so each is given once. Choose another")]
+    #[error(
+        "there is or was a key {0}; names stand in the audit, so each is given once, and what a key may is never changed. Make one of another name, and revoke this one"
+    )]
     Taken(String),
     /// Nothing that machines may do.
     #[error("no plugin has a hook {scope} for service keys; there are {known}")]
@@ -298,9 +300,9 @@ impl Host {
         if new.expires.is_some_and(|end| end <= now()) {
             return Err(KeyProblem::Over);
         }
-        match self.service_keys()?.iter().any(|key| key.name == new.name) {
-            true => Err(KeyProblem::Taken(new.name.clone())),
-            false => Ok(()),
+        match self.0.storage.service_key_named(&new.name)? {
+            Some(_) => Err(KeyProblem::Taken(new.name.clone())),
+            None => Ok(()),
         }
     }
 
@@ -364,7 +366,7 @@ impl Host {
     }
 
     fn named(&self, name: &str) -> Result<(StoredKey, ServiceKey), KeyProblem> {
-        let stored = self.0.storage.service_keys()?.into_iter().find(|key| key.name == name);
+        let stored = self.0.storage.service_key_named(name)?;
         let stored = stored.ok_or_else(|| KeyProblem::NoSuch(name.to_owned()))?;
         let key = ServiceKey::read(&stored)?;
         Ok((stored, key))

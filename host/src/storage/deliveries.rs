@@ -175,6 +175,14 @@ pub struct Delivery {
     pub tried: Vec<Tried>,
 }
 
+impl Delivery {
+    /// Whether it waits, so that it may be on hold: an attempt that is under way is ended whatever happens.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        matches!(self.state, DeliveryState::Queued | DeliveryState::Delayed)
+    }
+}
+
 /// A delivery that one worker has to itself for a while.
 #[derive(Debug, Clone)]
 pub struct LeasedDelivery {
@@ -231,17 +239,18 @@ pub trait Deliveries {
     /// [`StorageError`].
     fn deliveries_due(&self, destinations: &[&str]) -> Result<bool, StorageError>;
 
-    /// Takes deliveries to this destination that are due, longest waiting first, at most `most`, for `lease_ms` milliseconds of
-    /// the database's clock; none while the destination is disabled.
+    /// Takes a delivery to this destination that is due, for `lease_ms` milliseconds of the database's clock; none while the
+    /// destination is disabled. Plugins take turns: it is the longest waiting one of the plugin that comes after `after` by its
+    /// name, or of the first one after the last, so that a plugin that tells much delays none that tells little.
     ///
     /// # Errors
     /// [`StorageError`].
-    fn lease_deliveries(
+    fn lease_delivery(
         &self,
         destination: &str,
-        most: u32,
+        after: &str,
         lease_ms: i64,
-    ) -> Result<Vec<LeasedDelivery>, StorageError>;
+    ) -> Result<Option<LeasedDelivery>, StorageError>;
 
     /// Says how an attempt came out. Answers whether the lease still held: if not, another worker has the delivery, and
     /// nothing is written.

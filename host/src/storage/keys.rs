@@ -11,6 +11,12 @@ pub trait ServiceKeys {
     /// [`StorageError`]; a row that was not sealed by this host is one.
     fn service_key(&self, id: &str) -> Result<Option<StoredKey>, StorageError>;
 
+    /// The one of a name, whatever else is there; none if there is none.
+    ///
+    /// # Errors
+    /// [`StorageError`]; a row that was not sealed by this host is one.
+    fn service_key_named(&self, name: &str) -> Result<Option<StoredKey>, StorageError>;
+
     /// All of them, oldest first.
     ///
     /// # Errors

@@ -265,6 +265,23 @@ pub struct Commit {
     pub task: Option<Lease>,
 }
 
+impl Commit {
+    /// These effects and nothing else: nothing is checked, written down or bounded.
+    #[must_use]
+    pub fn bare(plugin: &str, now: i64, effects: Vec<Effect>) -> Self {
+        Self {
+            plugin: plugin.to_owned(),
+            now,
+            reads: Vec::new(),
+            effects,
+            audit: None,
+            record: None,
+            quotas: Quotas::NONE,
+            task: None,
+        }
+    }
+}
+
 /// What a plugin may keep, over all its calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quotas {

@@ -345,17 +345,17 @@ impl Deliveries for Sqlite {
         self.rows(|rows| rows.deliveries_due(destinations))
     }
 
-    fn lease_deliveries(
+    fn lease_delivery(
         &self,
         destination: &str,
-        most: u32,
+        after: &str,
         lease_ms: i64,
-    ) -> Result<Vec<LeasedDelivery>, StorageError> {
+    ) -> Result<Option<LeasedDelivery>, StorageError> {
         if !self.deliveries_due(&[destination])? {
-            return Ok(Vec::new());
+            return Ok(None);
         }
-        let destination = destination.to_owned();
-        self.write(None, move |rows| rows.lease_deliveries(&destination, most, lease_ms))
+        let (destination, after) = (destination.to_owned(), after.to_owned());
+        self.write(None, move |rows| rows.lease_due_delivery(&destination, &after, lease_ms))
     }
 
     fn settle_delivery(&self, lease: &Lease, settled: &SettledDelivery) -> Result<bool, StorageError> {
@@ -397,6 +397,10 @@ impl Deliveries for Sqlite {
 impl ServiceKeys for Sqlite {
     fn service_key(&self, id: &str) -> Result<Option<StoredKey>, StorageError> {
         self.rows(|rows| rows.service_key(id))
+    }
+
+    fn service_key_named(&self, name: &str) -> Result<Option<StoredKey>, StorageError> {
+        self.rows(|rows| rows.service_key_named(name))
     }
 
     fn service_keys(&self) -> Result<Vec<StoredKey>, StorageError> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -34,6 +35,9 @@ pub struct WebhookConfig {
     pub secret_file: PathBuf,
     /// The events that go there: `password.changed` of whichever plugin, or `keyturn-password/password.changed`.
     pub events: BTreeSet<String>,
+    /// Whether anything is sent there; if not, what is told waits.
+    #[serde(default = "default_enabled")]
+    pub enabled: bool,
     /// Whether it may be on this machine or in a private network; and, there, without TLS.
     #[serde(default)]
     pub allow_private: bool,
@@ -45,6 +49,10 @@ pub struct WebhookConfig {
     /// Requests to it at once, 1 to 8.
     #[serde(default = "default_connections")]
     pub connections: usize,
+}
+
+fn default_enabled() -> bool {
+    true
 }
 
 fn default_timeout() -> u64 {
@@ -134,6 +142,8 @@ impl WebhookConfig {
             name: self.name.clone(),
             url,
             events: self.events.clone(),
+            enabled: self.enabled,
+            turn: Mutex::default(),
             allow_private: self.allow_private,
             secrets: self.secrets(&at(&self.secret_file))?,
             tls,
@@ -201,6 +211,7 @@ mod tests {
             (one("timeout-seconds = 0"), "webhooks.billing.timeout-seconds", "1 to 60, not 0"),
             (one("timeout-seconds = 61"), "webhooks.billing.timeout-seconds", "not 61"),
             (one("connections = 9"), "webhooks.billing.connections", "1 to 8, not 9"),
+            (one("url = \"https://u:pw@billing.example/\""), "webhooks.billing.url", "without a user name"),
         ] {
             let (named, problem) = check(&read(&text)).expect_err(&text);
             assert_eq!(named, setting, "{problem}");

@@ -13,7 +13,7 @@ mod tests;
 pub mod url;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -25,11 +25,17 @@ use crate::bindings::keyturn::panel::types::{EventField, Received};
 use crate::plugin::manifest::names;
 use crate::storage::deliveries::{DeliveryId, NewDelivery};
 
+/// All destinations, in the order of the configuration. They are replaced as a whole.
+pub type Destinations = Arc<[Arc<Destination>]>;
+
 /// Where events go.
 pub struct Destination {
     pub(crate) name: String,
     pub(crate) url: Url,
     events: BTreeSet<String>,
+    pub(crate) enabled: bool,
+    /// The plugin whose turn it was last.
+    pub(crate) turn: Mutex<String>,
     allow_private: bool,
     secrets: Vec<Secret>,
     tls: Option<Arc<ClientConfig>>,
@@ -54,6 +60,12 @@ impl Destination {
     #[must_use]
     pub fn events(&self) -> &BTreeSet<String> {
         &self.events
+    }
+
+    /// Whether anything is sent there; if not, what is told waits.
+    #[must_use]
+    pub fn enabled(&self) -> bool {
+        self.enabled
     }
 
     /// How many secrets sign what goes there.

@@ -61,7 +61,9 @@ impl Resolve for System {
 pub enum Verdict {
     /// 2xx.
     Accepted,
-    /// Anything else.
+    /// The request went out, and no answer came: it may have been taken.
+    Unknown,
+    /// Anything else: it was not taken.
     Failed {
         /// The pause that the other side asks for, a day at most.
         retry_after: Option<Duration>,
@@ -83,17 +85,35 @@ impl Sender {
 
     /// Posts `body` under this id, signed as of `now`, Unix milliseconds.
     pub(crate) fn post(&mut self, to: &Destination, id: &str, body: &str, now: i64) -> (Verdict, Tried) {
+        self.post_within(to.timeout, to, id, body, now)
+    }
+
+    /// The same, within another time than the destination's own.
+    pub(crate) fn post_within(
+        &mut self,
+        limit: Duration,
+        to: &Destination,
+        id: &str,
+        body: &str,
+        now: i64,
+    ) -> (Verdict, Tried) {
         let started = Instant::now();
         let made = self.runtime.take().map_or_else(runtime, Ok);
         let answer = match made {
-            Ok(runtime) => self.runtime.insert(runtime).block_on(attempt(to, &self.resolver, id, body, now)),
-            Err(cause) => Err(cause.to_string()),
+            Ok(runtime) => self.runtime.insert(runtime).block_on(attempt(limit, to, &self.resolver, id, body, now)),
+            Err(cause) => Err((Step::LookUp, cause.to_string())),
         };
         let (verdict, status, said) = match answer {
             Ok(answer) => (answer.verdict(now), Some(answer.status.as_u16()), answer.said()),
-            Err(said) => (Verdict::Failed { retry_after: None }, None, said),
+            Err((step @ Step::Request, said)) => (Verdict::Unknown, None, format!("{}: {said}", step.name())),
+            Err((step, said)) => (Verdict::Failed { retry_after: None }, None, format!("{}: {said}", step.name())),
         };
         let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        // A page that says what was not found says it with its query.
+        let said = match to.url.path.split_once('?') {
+            Some((_, query)) if !query.is_empty() => said.replace(&format!("?{query}"), "?••••"),
+            _ => said,
+        };
         (verdict, Tried { at: now, took_ms, status, said: line(&said, SAID) })
     }
 }
@@ -108,6 +128,26 @@ impl Drop for Sender {
         // A look-up that hangs would hold a plain drop.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
+        }
+    }
+}
+
+/// How far an attempt came.
+#[derive(Clone, Copy)]
+enum Step {
+    LookUp,
+    Connect,
+    Tls,
+    Request,
+}
+
+impl Step {
+    fn name(self) -> &'static str {
+        match self {
+            Step::LookUp => "look-up",
+            Step::Connect => "connect",
+            Step::Tls => "TLS",
+            Step::Request => "request",
         }
     }
 }
@@ -156,37 +196,38 @@ fn retry_after(headers: &HeaderMap, now: i64) -> Option<Duration> {
     Some(pause.min(LONGEST_PAUSE))
 }
 
-/// The answer; or in words what stood in its way, with the step.
+/// The answer; or the step that something stood in the way of, and in words what.
 async fn attempt(
+    limit: Duration,
     to: &Destination,
     resolver: &Arc<dyn Resolve>,
     id: &str,
     body: &str,
     now: i64,
-) -> Result<Answer, String> {
-    let step = Cell::new("look-up");
-    let end = Instant::now() + to.timeout;
+) -> Result<Answer, (Step, String)> {
+    let step = Cell::new(Step::LookUp);
+    let end = Instant::now() + limit;
     let exchange = async {
         let addresses = addresses(to, resolver).await?;
-        step.set("connect");
+        step.set(Step::Connect);
         let (stream, _) = dial::connect(end.saturating_duration_since(Instant::now()), &addresses).await?;
         let request = request(to, id, body, now)?;
         match &to.tls {
             Some(config) => {
-                step.set("TLS");
+                step.set(Step::Tls);
                 let stream = tls::handshake(config, &to.url.host, stream).await.map_err(|cause| cause.to_string())?;
-                step.set("request");
+                step.set(Step::Request);
                 exchange(stream, request, end).await
             }
             None => {
-                step.set("request");
+                step.set(Step::Request);
                 exchange(stream, request, end).await
             }
         }
     };
     match tokio::time::timeout_at(end.into(), exchange).await {
-        Ok(answer) => answer.map_err(|said| format!("{}: {said}", step.get())),
-        Err(_) => Err(format!("{}: {}", step.get(), dial::silence(to.timeout))),
+        Ok(answer) => answer.map_err(|said| (step.get(), said)),
+        Err(_) => Err((step.get(), dial::silence(limit))),
     }
 }
 

@@ -1,17 +1,18 @@
 //! What pages and the command line see of webhooks, and what an operator does about them.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use serde_json::json;
 
 use super::send::{Sender, System, Verdict};
-use super::{Destination, written};
+use super::{Destination, Destinations, written};
 use crate::accounts::AccountId;
 use crate::caller::Caller;
 use crate::host::Host;
 use crate::operator::OWN;
 use crate::storage::deliveries::{Delivery, DeliveryFilter, DeliveryId, DeliveryState, Noted, Tried};
-use crate::storage::{AuditEntry, Role, StorageError};
+use crate::storage::{AuditEntry, Commit, Role, StorageError};
 
 /// The event of a trial.
 pub const TEST: &str = "webhook.test";
@@ -21,6 +22,8 @@ pub const TEST: &str = "webhook.test";
 pub enum Held {
     /// Its destination answered that it is gone, at this time, Unix milliseconds.
     Disabled(i64),
+    /// Its destination is off in the configuration.
+    Off,
     /// Its destination is no longer in the configuration.
     Removed,
 }
@@ -32,6 +35,8 @@ pub struct Tended {
     pub name: String,
     /// Where it is, and which events go there; none: it is no longer in the configuration.
     pub leads: Option<(String, Vec<String>)>,
+    /// Whether it is off in the configuration.
+    pub off: bool,
     /// What is noted of it.
     pub noted: Noted,
     /// Deliveries that are still to go.
@@ -48,6 +53,7 @@ impl Tended {
     pub fn held(&self) -> Option<Held> {
         match (&self.leads, self.noted.disabled_at) {
             (None, _) => Some(Held::Removed),
+            _ if self.off => Some(Held::Off),
             (_, Some(at)) => Some(Held::Disabled(at)),
             _ => None,
         }
@@ -68,14 +74,24 @@ pub struct OneDelivery {
 impl Host {
     /// The destinations of the configuration, in its order.
     #[must_use]
-    pub fn destinations(&self) -> &[Arc<Destination>] {
-        &self.0.surroundings.webhooks
+    pub fn destinations(&self) -> Destinations {
+        self.0.surroundings.webhooks()
+    }
+
+    /// Puts these destinations in the place of those before, whose names are all different. What waits goes to the one of its
+    /// name, by what that says; what is under way ends as it was begun. Of what no destination has the name any more, nothing is
+    /// sent until there is one again.
+    pub fn replace_destinations(&self, destinations: Vec<Destination>) {
+        let destinations = destinations.into_iter().map(Arc::new).collect();
+        *self.0.surroundings.webhooks.write().unwrap_or_else(PoisonError::into_inner) = destinations;
+        // Those that slept over the ones before end.
+        self.0.webhook_bell.ring_all();
     }
 
     /// The destination of that name.
     #[must_use]
-    pub fn destination(&self, name: &str) -> Option<&Arc<Destination>> {
-        self.destinations().iter().find(|destination| destination.name == name)
+    pub fn destination(&self, name: &str) -> Option<Arc<Destination>> {
+        self.destinations().iter().find(|destination| destination.name == name).cloned()
     }
 
     /// Whether a caller may see what goes to webhooks, and send it again: who reaches everybody in each realm, and whoever stands
@@ -92,9 +108,9 @@ impl Host {
     pub fn tended(&self) -> Result<Vec<Tended>, StorageError> {
         let counts = self.0.storage.delivery_counts()?;
         let noted = self.0.storage.noted_destinations()?;
-        let mut names: Vec<&str> = self.destinations().iter().map(|destination| destination.name.as_str()).collect();
-        let known = counts.iter().map(|(name, ..)| name).chain(noted.iter().map(|(name, _)| name));
-        for name in known {
+        let destinations = self.destinations();
+        let mut names: Vec<&str> = destinations.iter().map(|destination| destination.name.as_str()).collect();
+        for (name, ..) in &counts {
             if !names.contains(&name.as_str()) {
                 names.push(name);
             }
@@ -103,11 +119,11 @@ impl Host {
             let count = |states: &[DeliveryState]| {
                 counts.iter().filter(|(of, state, _)| of == name && states.contains(state)).map(|(.., n)| n).sum()
             };
-            let leads =
-                self.destination(name).map(|to| (to.url.to_string(), to.events.iter().cloned().collect::<Vec<_>>()));
+            let to = destinations.iter().find(|to| to.name == name);
             Tended {
                 name: name.to_owned(),
-                leads,
+                leads: to.map(|to| (to.url.to_string(), to.events.iter().cloned().collect())),
+                off: to.is_some_and(|to| !to.enabled),
                 noted: noted.iter().find(|(of, _)| of == name).map(|(_, noted)| noted.clone()).unwrap_or_default(),
                 waiting: count(&DeliveryState::WAITING),
                 failed: count(&[DeliveryState::GaveUp]),
@@ -122,12 +138,8 @@ impl Host {
     /// # Errors
     /// [`StorageError`].
     pub(crate) fn webhook_held(&self, destination: &str) -> Result<Option<Held>, StorageError> {
-        if self.destination(destination).is_none() {
-            return Ok(Some(Held::Removed));
-        }
-        let noted = self.0.storage.noted_destinations()?;
-        let disabled = noted.into_iter().find(|(name, _)| name == destination).and_then(|(_, noted)| noted.disabled_at);
-        Ok(disabled.map(Held::Disabled))
+        // One that nothing is left of, not even a row, is not asked about.
+        Ok(self.tended()?.into_iter().find(|one| one.name == destination).and_then(|one| one.held()))
     }
 
     /// Deliveries, newest first.
@@ -149,8 +161,7 @@ impl Host {
             Err(StorageError::Failed { .. }) => None,
             Err(error) => return Err(error),
         };
-        let waits = delivery.due.is_some();
-        let held = if waits { self.webhook_held(&delivery.destination)? } else { None };
+        let held = if delivery.waits() { self.webhook_held(&delivery.destination)? } else { None };
         Ok(Some(OneDelivery { delivery, body, held }))
     }
 
@@ -191,11 +202,32 @@ impl Host {
         Ok(was)
     }
 
-    /// Posts an event [`TEST`] to a destination at once, by the same way as every other, and keeps nothing of it.
-    #[must_use]
-    pub fn test_webhook(&self, destination: &Destination) -> (Verdict, Tried) {
+    /// Posts an event [`TEST`] to a destination at once, by the same way as every other, though it be off or held, and keeps
+    /// nothing of it but that it was done, by whom, and what came of it: in the audit, before anybody is told. It takes the
+    /// destination's time, and `most` at most.
+    ///
+    /// # Errors
+    /// [`StorageError`]: it was posted, and could not be written down.
+    pub fn test_webhook(
+        &self,
+        caller: &Caller,
+        destination: &Destination,
+        most: Duration,
+    ) -> Result<(Verdict, Tried), StorageError> {
         let now = self.now();
         let body = written(TEST, now, json!({}));
-        Sender::new(Arc::new(System)).post(destination, DeliveryId::random().as_str(), &body, now)
+        let (limit, id) = (destination.timeout.min(most), DeliveryId::random());
+        let (verdict, tried) = Sender::new(Arc::new(System)).post_within(limit, destination, id.as_str(), &body, now);
+        let outcome = match verdict {
+            Verdict::Accepted => "accepted",
+            Verdict::Unknown => "unknown",
+            Verdict::Failed { .. } | Verdict::Gone => "failed",
+        };
+        let outcome = format!("{outcome}: {}", destination.name);
+        self.0.storage.commit(Commit {
+            audit: Some(AuditEntry::of(caller, now, OWN, "webhook-test", outcome)),
+            ..Commit::bare(OWN, now, Vec::new())
+        })?;
+        Ok((verdict, tried))
     }
 }

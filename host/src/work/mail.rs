@@ -46,12 +46,17 @@ impl Worker<'_> {
                 None => Ok(Vec::new()),
             }
         };
-        self.work(&self.inner.mail_bell, lease, |leased| {
-            let mut next = Some(leased);
-            while let Some((leased, line)) = next.take().zip(line.borrow_mut().as_mut()) {
-                next = self.holding(&leased.lease, || self.deliver(line, &leased, operators));
-            }
-        });
+        self.work(
+            &self.inner.mail_bell,
+            || true,
+            lease,
+            |leased| {
+                let mut next = Some(leased);
+                while let Some((leased, line)) = next.take().zip(line.borrow_mut().as_mut()) {
+                    next = self.holding(&leased.lease, || self.deliver(line, &leased, operators));
+                }
+            },
+        );
     }
 
     /// One attempt. Answers the next mail, if there is one, and it may go by the same way.

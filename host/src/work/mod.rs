@@ -22,6 +22,7 @@ use crate::seal;
 use crate::storage::StorageError;
 use crate::storage::outbox::ATTEMPTS;
 use crate::storage::tasks::Lease;
+use crate::webhooks::{Destination, Destinations};
 
 /// How long a row is leased, in milliseconds: what a worker that died had under way is tried again after so long.
 const LEASE_MS: i64 = 30_000;
@@ -123,12 +124,13 @@ impl Host {
             for _ in 0..inner.tasks_at_once {
                 scope.spawn(|| worker.run_tasks());
             }
-            for destination in &inner.surroundings.webhooks {
+            let worker = &worker;
+            worker.watch(|destination| {
                 for _ in 0..destination.connections {
-                    scope.spawn(|| worker.send_webhooks(destination));
+                    let destination = Arc::clone(destination);
+                    scope.spawn(move || worker.send_webhooks(&destination));
                 }
-            }
-            worker.watch();
+            });
         });
     }
 
@@ -165,11 +167,15 @@ struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    /// Looks for what falls due, prolongs leases, gives signs of life.
-    fn watch(&self) {
-        let webhooks: Vec<&str> = self.inner.surroundings.webhooks.iter().map(|to| to.name()).collect();
+    /// Looks for what falls due, prolongs leases, gives signs of life; lets `start` begin for each webhook that is new.
+    fn watch(&self, start: impl Fn(&Arc<Destination>)) {
+        let mut webhooks = Destinations::default();
         let mut next = Instant::now();
         loop {
+            let before = std::mem::replace(&mut webhooks, self.inner.surroundings.webhooks());
+            let fresh = |to: &&Arc<Destination>| to.enabled && !before.iter().any(|known| Arc::ptr_eq(known, to));
+            webhooks.iter().filter(fresh).for_each(&start);
+            let on: Vec<&str> = webhooks.iter().filter(|to| to.enabled).map(|to| to.name()).collect();
             if Instant::now() >= next {
                 let leases: Vec<Lease> = self.held().iter().cloned().collect();
                 if let Err(error) = self.inner.storage.beat(&leases, LEASE_MS, now()) {
@@ -188,7 +194,7 @@ impl Worker<'_> {
                 }
                 Err(error) => tracing::warn!(%error, "what is due could not be looked up"),
             }
-            match self.inner.storage.deliveries_due(&webhooks) {
+            match self.inner.storage.deliveries_due(&on) {
                 Ok(true) => self.inner.webhook_bell.ring_all(),
                 Ok(false) => {}
                 Err(error) => tracing::warn!(%error, "which webhooks are due could not be looked up"),
@@ -201,16 +207,21 @@ impl Worker<'_> {
         }
     }
 
-    /// Takes work as long as there is some, then sleeps until there is.
-    fn work<T>(&self, bell: &Bell, lease: impl Fn() -> Result<Vec<T>, StorageError>, mut run: impl FnMut(T)) {
-        while !self.shutdown.stopped() {
+    /// Takes work as long as there is some, then sleeps until there is; ends when it `goes_on` no more.
+    fn work<T>(
+        &self,
+        bell: &Bell,
+        goes_on: impl Fn() -> bool,
+        lease: impl Fn() -> Result<Vec<T>, StorageError>,
+        mut run: impl FnMut(T),
+    ) {
+        loop {
             let heard = bell.rings();
+            if self.shutdown.stopped() || !goes_on() {
+                return;
+            }
             match lease() {
-                Ok(leased) if leased.is_empty() => {
-                    if !self.shutdown.stopped() {
-                        bell.wait(heard, SLEEP);
-                    }
-                }
+                Ok(leased) if leased.is_empty() => bell.wait(heard, SLEEP),
                 Ok(leased) => leased.into_iter().for_each(&mut run),
                 Err(error) => {
                     tracing::warn!(%error, "no work could be leased; it is tried again");

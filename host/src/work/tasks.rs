@@ -24,16 +24,21 @@ impl Worker<'_> {
             let leased = self.inner.storage.lease_tasks(most, LEASE_MS)?;
             Ok(if leased.is_empty() { Vec::new() } else { vec![leased] })
         };
-        self.work(&self.inner.task_bell, lease, |tasks: Vec<LeasedTask>| {
-            let (began, count) = (Instant::now(), tasks.len() as u32);
-            let leases: Vec<Lease> = tasks.iter().map(|task| task.lease.clone()).collect();
-            self.held().extend(leases);
-            for task in tasks {
-                self.run_task(&task);
-                self.held().remove(&task.lease);
-            }
-            quick.set(began.elapsed() < QUICK * count);
-        });
+        self.work(
+            &self.inner.task_bell,
+            || true,
+            lease,
+            |tasks: Vec<LeasedTask>| {
+                let (began, count) = (Instant::now(), tasks.len() as u32);
+                let leases: Vec<Lease> = tasks.iter().map(|task| task.lease.clone()).collect();
+                self.held().extend(leases);
+                for task in tasks {
+                    self.run_task(&task);
+                    self.held().remove(&task.lease);
+                }
+                quick.set(began.elapsed() < QUICK * count);
+            },
+        );
     }
 
     fn run_task(&self, task: &LeasedTask) {

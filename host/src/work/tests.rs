@@ -1,20 +1,18 @@
 //! Workers with a transport that does as it is told.
 
-use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::*;
-use crate::HostBuilder;
-use crate::accounts::{AccountId, Reach, sql};
+use crate::accounts::{AccountId, Reach};
 use crate::caller::{Actor, Caller};
 use crate::mail::template::{Block, Kind, Template, Text, Value};
 use crate::mail::transport::{Attempt, Session, Step, StepKind, Transport, Verdict};
 use crate::mail::{Mailbox, Message};
 use crate::outbox::Retried;
 use crate::seal::Keys;
+use crate::stage::Ground;
 use crate::storage::outbox::{Kept, Mail, MailId, MailState, NewMail, Obstacle, Recipient};
-use crate::storage::sqlite::{Options, Sqlite};
-use crate::storage::{AuditFilter, Commit, Effect, Quotas, Storage};
+use crate::storage::{AuditFilter, Commit, Effect, Storage};
 
 /// Answers by the recipient's local part, and tells what it was given.
 struct Fake(Sender<Message>);
@@ -50,9 +48,8 @@ struct Stage {
     host: Host,
     storage: Arc<dyn Storage>,
     keys: Arc<Keys>,
-    path: std::path::PathBuf,
     sent: Receiver<Message>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 const PANEL: &str = "
@@ -63,24 +60,19 @@ const PANEL: &str = "
 
 impl Stage {
     fn new() -> Self {
-        let folder = tempfile::tempdir().expect("folder");
-        let path = folder.path().join("panel.db");
-        rusqlite::Connection::open(&path).expect("opened").execute_batch(PANEL).expect("panel");
-        let realms: BTreeMap<String, sql::Mapping> = toml::from_str(
+        let ground = Ground::new(
+            PANEL,
             "customer = { table = 'customers', id = 'id', login = 'login', email = 'email', hash = 'password' }",
-        )
-        .expect("realms");
-        let provider = Arc::new(sql::Sql::new(realms).expect("provider"));
-        let keys = Arc::new(Keys::random());
-        let storage: Arc<dyn Storage> =
-            Arc::new(Sqlite::open(&path, Arc::clone(&keys), provider, Options::default()).expect("opened"));
+        );
         let (tell, sent) = channel();
-        let host = HostBuilder::new(Arc::clone(&storage), Arc::clone(&keys))
+        let host = ground
+            .host()
             .transport(Arc::new(Fake(tell)))
             .operators(Mailbox { name: String::new(), address: "ops@panel.example".to_owned() })
             .build()
             .expect("a host");
-        Self { host, storage, keys, path, sent, _folder: folder }
+        let Ground { folder, storage, keys } = ground;
+        Self { host, storage, keys, sent, folder }
     }
 
     fn mail(&self, to: Recipient, variables: &[(&str, Value)]) -> MailId {
@@ -105,16 +97,7 @@ impl Stage {
             origin: None,
         };
         let id = mail.id.clone();
-        let commit = Commit {
-            plugin: "p".to_owned(),
-            now: now(),
-            reads: Vec::new(),
-            effects: vec![Effect::Send(Box::new(mail))],
-            audit: None,
-            record: None,
-            quotas: Quotas::NONE,
-            task: None,
-        };
+        let commit = Commit::bare("p", now(), vec![Effect::Send(Box::new(mail))]);
         self.storage.commit(commit).expect("queued");
         self.host.0.mail_bell.ring();
         id
@@ -144,7 +127,7 @@ impl Stage {
     }
 
     fn panel(&self, sql: &str) {
-        let panel = rusqlite::Connection::open(&self.path).expect("opened");
+        let panel = rusqlite::Connection::open(self.folder.path().join("panel.db")).expect("opened");
         panel.busy_timeout(Duration::from_secs(5)).expect("set");
         panel.execute_batch(sql).expect("written");
     }

@@ -2,7 +2,7 @@
 //! sends it again, and a receiver that keeps the ids does it once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use super::{LEASE_MS, Worker, jittered};
 use crate::call::now;
@@ -17,11 +17,20 @@ const PAUSES: [i64; ATTEMPTS as usize - 1] =
 const HOUR: i64 = 3_600_000;
 
 impl Worker<'_> {
-    /// Sends what there is for one destination, one after another.
-    pub(super) fn send_webhooks(&self, to: &Destination) {
+    /// Sends what there is for one destination, one after another, until another stands in its place: what is under way then
+    /// ends as it was begun, and its row with it.
+    pub(super) fn send_webhooks(&self, to: &Arc<Destination>) {
         let mut sender = Sender::new(Arc::new(System));
-        let lease = || self.inner.storage.lease_deliveries(&to.name, 1, LEASE_MS);
-        self.work(&self.inner.webhook_bell, lease, |leased| {
+        let stands = || self.inner.surroundings.webhooks().iter().any(|one| Arc::ptr_eq(one, to));
+        let lease = || {
+            let mut turn = to.turn.lock().unwrap_or_else(PoisonError::into_inner);
+            let leased = self.inner.storage.lease_delivery(&to.name, &turn, LEASE_MS)?;
+            if let Some(leased) = &leased {
+                turn.clone_from(&leased.delivery.plugin);
+            }
+            Ok(leased.into_iter().collect())
+        };
+        self.work(&self.inner.webhook_bell, stands, lease, |leased| {
             self.holding(&leased.lease.clone(), || self.post(&mut sender, to, &leased));
         });
     }
@@ -54,6 +63,8 @@ fn tried(sender: &mut Sender, to: &Destination, leased: &LeasedDelivery) -> Sett
     match verdict {
         Verdict::Accepted => SettledDelivery { state: DeliveryState::Accepted, again_in: None, tried, gone: false },
         Verdict::Gone => SettledDelivery { state: DeliveryState::GaveUp, again_in: None, tried, gone: true },
+        // Whoever took it without an answer knows it by its id.
+        Verdict::Unknown => failed(leased, None, tried),
         Verdict::Failed { retry_after } => {
             let asked = retry_after.map(|pause| i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));
             failed(leased, asked, tried)

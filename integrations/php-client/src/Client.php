@@ -85,7 +85,7 @@ final class Client
     }
 
     /**
-     * Which accounts have this login or address: `['accounts' => [['account' => 'customer:1', 'matched' => 'login'], …]]`.
+     * Which accounts have this login or address: `['accounts' => [['account' => 'customer:1', 'matched' => 'login', 'is_address' => false], …]]`.
      */
     public function accountsNamed(string $loginOrEmail): Outcome
     {
@@ -113,7 +113,7 @@ final class Client
     }
 
     /**
-     * The same, if this email address is the account's own as well: a user name may be anybody's, and whoever reads mail at the
+     * The same, if this email address is the account's own as well, to the letter: a user name may be anybody's, and whoever reads mail at the
      * account's address could choose its password anyhow. Whether there is an account of another's is not told.
      */
     public function accountNamedOf(string $loginOrEmail, string $email): Outcome
@@ -121,9 +121,8 @@ final class Client
         if (trim($loginOrEmail) === '') {
             return $this->refused('no-name');
         }
-        // The host folds what it looks up: the Kelvin sign into k, and a space beside it into nothing. Of visible ASCII only the case.
-        if (preg_match('/^[!-~]+\z/', $email) !== 1) {
-            return $this->refused('not-theirs')->withDetail('The client has no email address, or one that is not of visible ASCII.');
+        if (trim($email) === '') {
+            return $this->refused('not-theirs')->withDetail('The client has no email address.');
         }
         $byEmail = $this->accountsNamed($email);
         $byName = $byEmail->isDone() ? $this->accountsNamed($loginOrEmail) : $byEmail;
@@ -131,7 +130,9 @@ final class Client
             return $byName;
         }
         $meant = self::meant($byName->getAnswer()['accounts']);
-        $theirs = array_intersect($meant, self::matched($byEmail->getAnswer()['accounts'], 'email'));
+        // The host finds by a fold, in which the Kelvin sign is a k: it says itself what is the address to the letter.
+        $own = array_filter($byEmail->getAnswer()['accounts'], static fn (array $found): bool => ($found['is_address'] ?? false) === true);
+        $theirs = array_intersect($meant, array_column($own, 'account'));
         if ($theirs !== []) {
             return count($meant) === 1 ? Outcome::done($meant[0]) : $this->refused('ambiguous');
         }

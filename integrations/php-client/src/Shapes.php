@@ -64,7 +64,7 @@ final class Shapes
         }
         foreach ($accounts as $found) {
             if (!is_array($found) || !self::has($found, 'account', 'is_string') || !self::isAccount($found['account'])
-                || !in_array($found['matched'] ?? null, ['login', 'email'], true)) {
+                || !in_array($found['matched'] ?? null, ['login', 'email'], true) || !self::mayHave($found, 'is_address', 'is_bool')) {
                 return false;
             }
         }

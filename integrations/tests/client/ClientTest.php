@@ -336,34 +336,45 @@ final class ClientTest extends TestCase
     }
 
     /** @dataProvider owners */
-    public function testWhoFitsNeitherIsToldTheSameWhateverTheUserNameIs(string $email, array $byEmail, array $byName, string $expected): void
+    public function testAnAccountIsAClientsOwnByItsAddressToTheLetterAndElseNothingIsTold(array $byEmail, array $byName, string $expected): void
     {
         $found = static function (array $found): array {
-            $accounts = array_map(static fn (array $one): array => ['account' => $one[0], 'matched' => $one[1]], $found);
+            $accounts = array_map(static fn (array $one): array => $one + ['account' => 'customer:1', 'matched' => 'email'], $found);
             return FakeHost::answer(200, ['accounts' => $accounts]);
         };
         $host = new FakeHost([$found($byEmail), $found($byName)]);
-        $outcome = self::client($host->address)->accountNamedOf('marta', $email);
+        $outcome = self::client($host->address)->accountNamedOf('marta', 'marta@vidal.example');
         self::assertSame($expected, $outcome->isDone() ? $outcome->getAnswer() : $outcome->getCode());
-        self::assertCount(preg_match('/^[!-~]+\z/', $email) === 1 ? 2 : 0, $host->requests());
+        self::assertCount(2, $host->requests(), 'nor by how long it takes');
     }
 
-    /** @return array<string, array{string, array<int, array{string, string}>, array<int, array{string, string}>, string}> */
+    /** @return array<string, array{array<int, array<string, mixed>>, array<int, array<string, mixed>>, string}> */
     public function owners(): array
     {
-        $two = [['customer:1', 'login'], ['reseller:1', 'login']];
+        $his = ['is_address' => true];
+        $marta = ['matched' => 'login'];
+        $two = [$marta, ['account' => 'reseller:1'] + $marta];
+        $another = ['account' => 'customer:9', 'is_address' => true];
         return [
-            'his own' => ['m@vidal.example', [['customer:1', 'email']], [['customer:1', 'login']], 'customer:1'],
-            'another\'s' => ['m@evil.example', [['customer:9', 'email']], [['customer:1', 'login']], 'not-theirs'],
-            'nobody\'s' => ['m@evil.example', [['customer:9', 'email']], [], 'not-theirs'],
-            'of two, of which none is his' => ['m@evil.example', [['customer:9', 'email']], $two, 'not-theirs'],
-            'of two, of which one is his' => ['m@vidal.example', [['customer:1', 'email']], $two, 'ambiguous'],
-            'a login that outranks his address' => ['m@vidal.example', [['customer:1', 'email']],
-                [['customer:2', 'login'], ['customer:1', 'email']], 'not-theirs'],
-            'an address that a fold would make another\'s' => ["\u{212A}arl@k.example", [['customer:1', 'email']], [['customer:1', 'login']], 'not-theirs'],
-            'an address with a space beside it' => ['m@vidal.example ', [['customer:1', 'email']], [['customer:1', 'login']], 'not-theirs'],
-            'no address' => ['', [], [], 'not-theirs'],
+            'its address' => [[$his], [$marta], 'customer:1'],
+            'its login, which is its address' => [[['matched' => 'login'] + $his], [$marta], 'customer:1'],
+            'its login, which looks like one' => [[['matched' => 'login', 'is_address' => false]], [$marta], 'not-theirs'],
+            'an address that is only taken for the same' => [[['is_address' => false]], [$marta], 'not-theirs'],
+            'a host that does not say' => [[[]], [$marta], 'not-theirs'],
+            'a host that says it otherwise' => [[['is_address' => null]], [$marta], 'not-theirs'],
+            'another account' => [[$another], [$marta], 'not-theirs'],
+            'nobody of that name' => [[$another], [], 'not-theirs'],
+            'two of that name, of which none is his' => [[$another], $two, 'not-theirs'],
+            'two of that name, of which one is his' => [[$his], $two, 'ambiguous'],
+            'his, and a login that outranks it' => [[$his], [['account' => 'customer:2'] + $marta, $his], 'not-theirs'],
         ];
+    }
+
+    public function testWithoutAnAddressNothingIsAskedAndNothingFound(): void
+    {
+        $host = new FakeHost([]);
+        self::assertRefused('not-theirs', self::client($host->address)->accountNamedOf('marta', ' '));
+        self::assertSame([], $host->requests());
     }
 
     public function testWhatAProxySaysOfTheHostBehindItIsThatItCannotBeReached(): void

@@ -104,7 +104,8 @@ final class FakeHost
     /** @return array<string, mixed> */
     public static function named(string $account = 'customer:1', string $matched = 'login'): array
     {
-        return self::answer(200, ['accounts' => [['account' => $account, 'matched' => $matched]]]);
+        $found = ['account' => $account, 'matched' => $matched, 'is_address' => $matched === 'email'];
+        return self::answer(200, ['accounts' => [$found]]);
     }
 
     /** @return array<int, array<string, mixed>> That an account is a client's own: found by his address, and by the user name. */

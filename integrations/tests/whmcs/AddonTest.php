@@ -419,6 +419,8 @@ final class AddonTest extends TestCase
             'an address of nobody' => ['mallory@evil.example', [], [$tomas]],
             'an address of his own account' => ['m@evil.example', [['account' => 'customer:66', 'matched' => 'email']], [$tomas]],
             'an address that is the login of the other' => ['tomas@x.example', [$tomas], [$tomas]],
+            'an address that is only taken for the same' => ['tomás@straße.example',
+                [['account' => 'customer:4', 'matched' => 'email', 'is_address' => false]], [$tomas]],
             'no address' => ['', [], [$tomas]],
             'a name of nobody, told no other way' => ['m@evil.example', [['account' => 'customer:66', 'matched' => 'email']], []],
         ];

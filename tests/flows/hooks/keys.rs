@@ -166,6 +166,9 @@ fn the_database_holds_no_token_and_a_forged_row_opens_nothing() {
                   WHERE name = 'mine'";
     server.panel.database().execute(forged, []).expect("written");
     greet(&server, &mine).problem(500, "storage");
+    // And he keeps nobody from revoking others by it.
+    server.panel.done(&["keys", "revoke", "billing"]);
+    greet(&server, &token).problem(401, "bad-key");
 }
 
 #[test]

@@ -13,7 +13,10 @@ fn an_account_is_found_by_login_or_address_as_far_as_the_key_reaches() {
     let none = panel.key("none", "report/visit", &[]);
     let server = panel.serve();
     let found = |token: &str, named: &str| server.get(token, &format!("/v1/accounts?named={named}")).done();
-    assert_eq!(found(&all, "MARTA"), json!({"accounts": [{"account": "customer:1", "matched": "login"}]}));
+    assert_eq!(
+        found(&all, "MARTA"),
+        json!({"accounts": [{"account": "customer:1", "matched": "login", "is_address": false}]})
+    );
     assert_eq!(found(&all, "omar%40haddad.example")["accounts"][0]["matched"], "email");
     // Resellers are no customers, and other managers' customers are not there.
     for (token, named) in [(&all, "rita"), (&all, "nobody"), (&own, "marta")] {
@@ -25,6 +28,27 @@ fn an_account_is_found_by_login_or_address_as_far_as_the_key_reaches() {
     server.get(&own, "/v1/accounts/customer:1/epoch").problem(404, "not-found");
     server.get(&all, "/v1/accounts/reseller:7/epoch").problem(404, "not-found");
     server.get(&all, "/v1/accounts/nonsense/epoch").problem(404, "not-found");
+}
+
+#[test]
+fn an_address_is_an_accounts_own_to_the_letter() {
+    let panel = Panel::new();
+    let people = "INSERT INTO people (id, kind, login, email) VALUES (20, 'customer', 'nora@strasse.example', 'Nora@strasse.example'),
+        (21, 'customer', 'finn', 'finn@vidal.example'), (22, 'customer', 'omar@haddad.example', NULL)";
+    panel.database().execute_batch(people).expect("rows");
+    let token = panel.key("all", "accounts", &[]);
+    let server = panel.serve();
+    let own = |named: &str| {
+        let named: String = form_urlencoded::byte_serialize(named.as_bytes()).collect();
+        let found = server.get(&token, &format!("/v1/accounts?named={named}")).done();
+        let found = found["accounts"].as_array().expect("a list").clone();
+        found.iter().map(|one| (one["account"].clone(), one["is_address"] == true)).collect::<Vec<_>>()
+    };
+    assert_eq!(own("nora@STRASSE.example"), [(json!("customer:20"), true)], "also where it is the login");
+    // Who has the other mailbox, on a name that anybody can register, is not she.
+    assert_eq!(own("nora@stra\u{df}e.example"), [(json!("customer:20"), false)]);
+    assert_eq!(own("\u{fb01}nn@vidal.example"), [(json!("customer:21"), false)]);
+    assert_eq!(own("omar@haddad.example"), [(json!("customer:22"), false), (json!("customer:2"), true)]);
 }
 
 #[test]

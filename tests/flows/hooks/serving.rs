@@ -86,6 +86,39 @@ fn a_replaced_component_is_taken_without_losing_a_request_and_a_bad_one_is_not()
 }
 
 #[test]
+fn who_sends_much_and_never_ends_takes_no_room_from_whoever_calls() {
+    let panel = Panel::new();
+    let token = panel.key("billing", "report/greet", &[]);
+    let server = panel.serve();
+    // Nobody has shown a key yet.
+    let half = |_| {
+        let mut stream = server.connect();
+        let head = "POST /v1/hooks/report/greet HTTP/1.1\r\nHost: x\r\nContent-Length: 262144\r\n\r\n";
+        // One for whom there is no room any more is told so at once.
+        let _ = stream.write_all(&[head.as_bytes(), &[b' '; 262_000]].concat());
+        stream
+    };
+    let mut halves: Vec<_> = (0..300).map(half).collect();
+    let large = json!({"name": "a".repeat(100_000)});
+    let until = Instant::now() + Duration::from_secs(20);
+    let refused = loop {
+        let answer = server.call(&token, "report/greet", &large);
+        if answer.status == 503 || Instant::now() > until {
+            break answer;
+        }
+        // It came before one of them, which found no room then.
+        halves.extend((0..20).map(half));
+    };
+    refused.problem(503, "busy");
+    assert!(refused.header("retry-after").is_some());
+    server.call(&token, "report/greet", &json!({"name": "Ana"})).done();
+    drop(halves);
+    while server.call(&token, "report/greet", &large).status == 503 {
+        assert!(Instant::now() < until, "what was given up still takes room");
+    }
+}
+
+#[test]
 fn it_says_that_it_lives_and_that_it_can_do_something() {
     let server = Panel::new().serve();
     let lives = server.ask("GET", "/healthz", &[], b"");

@@ -460,6 +460,8 @@ fn what_a_panel_hands_on_wrongly_is_refused_by_name() {
         ("/v1/views/slots/customer.details?kt-for=nonsense&kt-url=%2F", "kt-for"),
         ("/v1/views/slots/customer.details?kt-for=customer%3A1&kt-url=%2F&kt-level=1", "kt-level"),
         ("/v1/views/rows/customers.row?kt-url=%2F", "kt-for"),
+        ("/v1/views/page?kt-url=%2F", "kt-plugin"),
+        ("/v1/views/page?kt-url=%2F&kt-plugin=host", "kt-page"),
     ] {
         assert_eq!(
             Asks::new(&token, admin(), target).send(&server).problem(400, "arguments")["path"],

@@ -305,6 +305,121 @@ fn a_dead_letter_is_sent_again_from_the_command_line_and_one_of_a_removed_destin
 }
 
 #[test]
+fn webhooks_are_taken_on_sighup_as_they_are_then_and_a_wrong_file_leaves_those_before() {
+    let (old, told_old) = scripted(&["204 No Content"]);
+    let (new, told_new) = scripted(&["204 No Content"]);
+    let panel = Panel::new();
+    let (first, second) = (panel.made(), panel.made());
+    let secret = panel.secrets("secret", &[&first]);
+    panel.webhook("here", &format!("http://{old}/"), &secret, PRIVATE);
+    let token = key(&panel);
+    let server = panel.serve();
+    let reload = |wanted: &str| {
+        let before = server.log().matches(wanted).count();
+        server.signal("HUP");
+        let until = Instant::now() + Duration::from_secs(30);
+        while server.log().matches(wanted).count() == before {
+            assert!(Instant::now() < until, "“{wanted}” never stood in the log:\n{}", server.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let posted = |told: &Receiver<String>| told.recv_timeout(Duration::from_secs(20)).expect("posted");
+    change(&server, &token, PASSWORD);
+    posted(&told_old);
+
+    // Another place, and one secret that follows another.
+    let config = &server.panel;
+    config.edit(&format!("http://{old}/"), &format!("http://{new}/"));
+    config.secrets("secret", &[&second, &first]);
+    reload("reload finished");
+    assert!(!server.log().contains("from the next start on"), "{}", server.log());
+    change(&server, &token, ANOTHER);
+    assert_eq!(header(&posted(&told_new), "webhook-signature").split(' ').count(), 2);
+
+    // A file that is wrong, and one whose secret is.
+    config.edit(PRIVATE, "");
+    reload("webhooks go on as they were: ");
+    assert!(server.log().contains("webhooks.here.url must begin with https://"), "{}", server.log());
+    config.edit(&format!("url = \"http://{new}/\""), &format!("url = \"http://{new}/\"\n{PRIVATE}"));
+    config.secrets("secret", &["whsec_short"]);
+    reload("webhooks go on as they were: ");
+    assert!(server.log().contains("line 1 must be like whsec_"), "{}", server.log());
+    change(&server, &token, PASSWORD);
+    posted(&told_new);
+
+    // What is off has its events when it is on again; what else has changed is named.
+    config.secrets("secret", &[&first]);
+    config.edit(PRIVATE, &format!("{PRIVATE}\nenabled = false"));
+    config.edit("[database]", "[limits]\nrequests-per-minute = 1000\n\n[database]");
+    reload("keyturn.toml: limits changed, which holds from the next start on");
+    change(&server, &token, ANOTHER);
+    let destinations = config.done(&["webhooks", "destinations"]);
+    assert!(destinations.contains("here  off"), "{destinations}");
+    let check = String::from_utf8(config.run(&["check"]).stdout).expect("text");
+    assert!(check.contains("webhook here is off: nothing is sent there, 1 wait"), "{check}");
+    assert!(told_new.recv_timeout(Duration::from_millis(1_500)).is_err(), "it went although the destination is off");
+
+    // One that is taken out keeps what waits, and says so; there again, it has it.
+    config.edit("name = \"here\"", "name = \"there\"");
+    config.edit("enabled = false", "");
+    reload("is no longer in the configuration: what waits for it is on hold");
+    config.edit("name = \"there\"", "name = \"here\"");
+    reload("reload finished");
+    posted(&told_new);
+    assert!(told_old.try_recv().is_err() && told_new.recv_timeout(Duration::from_millis(300)).is_err());
+    assert_eq!(config.list(&["--state", "accepted"]).len(), 4);
+    for secret in [&first, &second] {
+        assert!(!server.log().contains(secret.as_str()), "a secret stands in the log");
+    }
+}
+
+#[test]
+fn what_was_too_much_for_a_destination_is_said_in_the_log_and_by_the_commands() {
+    let panel = Panel::new();
+    let secret = panel.secrets("secret", &[&panel.made()]);
+    panel.webhook("down", &format!("http://127.0.0.1:{}/", free_port()), &secret, PRIVATE);
+    let grants = panel.folder.path().join("plugins.d/keyturn-password.toml");
+    let text = std::fs::read_to_string(&grants).expect("reads");
+    std::fs::write(&grants, format!("{text}\n[limits]\nwaiting-deliveries = 1\n")).expect("writes");
+    let token = key(&panel);
+    let server = panel.serve();
+    for password in [PASSWORD, ANOTHER, PASSWORD] {
+        change(&server, &token, password);
+    }
+    server.logs("1 events wait for it already: more are not kept, only counted");
+    assert_eq!(server.log().matches("only counted").count(), 1, "each occasion is said once");
+    let output = server.panel.run(&["webhooks", "destinations"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("2 events were not kept for down, because too many waited already, the last at "), "{said}");
+    let check = String::from_utf8(server.panel.run(&["check"]).stdout).expect("text");
+    assert!(check.contains("webhook down: 2 events were not kept, because too many waited"), "{check}");
+}
+
+#[test]
+fn a_test_that_is_not_answered_is_called_neither_accepted_nor_refused() {
+    let silent = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let panel = Panel::new();
+    let secret = panel.secrets("secret", &[&panel.made()]);
+    let url = format!("http://{}/?token=s3cret", silent.local_addr().expect("an address"));
+    panel.webhook("silent", &url, &secret, &format!("{PRIVATE}\ntimeout-seconds = 1"));
+    let output = panel.run(&["webhooks", "test", "silent"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(75), "{said}");
+    assert!(said.contains("webhook silent gave no answer: whether it took the test is not known"), "{said}");
+    assert!(said.contains("request: no answer within 1 s") && !said.contains("s3cret"), "{said}");
+    let output = panel.run(&["--json", "webhooks", "test", "silent"]);
+    let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&told["accepted"], &told["status"]), (&Value::Null, &Value::Null), "{told}");
+    let audit = panel.done(&["audit", "list", "--json", "--operation", "webhook-test"]);
+    let audit: Value = serde_json::from_str(&audit).expect("JSON");
+    assert_eq!(audit.as_array().map(Vec::len), Some(2), "{audit}");
+    assert_eq!(
+        (&audit[0]["entry"]["outcome"], &audit[0]["entry"]["actor"]),
+        (&json!("unknown: silent"), &json!("console"))
+    );
+}
+
+#[test]
 fn tls_is_verified_against_the_systems_authorities_or_those_of_the_file() {
     let panel = Panel::new();
     let folder = panel.folder.path();

@@ -9,6 +9,7 @@ use keyturn_host::Host;
 use keyturn_host::accounts::sql::Severity;
 use keyturn_host::config::Config;
 use keyturn_host::host::plugin_name;
+use keyturn_host::plugin::admit::Plugin;
 use keyturn_host::plugin::grants::Grants;
 use keyturn_host::plugin::manifest::{Manifest, Operation, Role};
 use keyturn_host::storage::tasks::TaskCount;
@@ -179,7 +180,7 @@ fn webhooks(config: &Config, report: &mut Report<'_>) {
 /// What nobody emits goes nowhere; and what is in the way of what there is.
 fn destinations(host: &Host, report: &mut Report<'_>) {
     let plugins = host.plugins();
-    for to in host.destinations() {
+    for to in host.destinations().iter() {
         for wanted in to.events() {
             let emitted = plugins.iter().any(|plugin| plugin.manifest.events.emits_as(&plugin.name, wanted));
             if !emitted {
@@ -206,8 +207,12 @@ fn destinations(host: &Host, report: &mut Report<'_>) {
             Some(Held::Removed) if one.waiting > 0 => report.say(
                 Tone::Note,
                 &format!("webhook {name} is no longer in the configuration; {} wait for it", one.waiting),
-                None,
+                Some("put it there again; otherwise they are given up after 30 days"),
             ),
+            Some(Held::Off) => {
+                let text = format!("webhook {name} is off: nothing is sent there, {} wait", one.waiting);
+                report.say(Tone::Note, &text, Some(&format!("webhooks.{name}.enabled = true")));
+            }
             _ => {}
         }
         if one.failed > 0 {
@@ -278,6 +283,7 @@ fn plugins(config: &Config, report: &mut Report<'_>) -> Option<Host> {
                     &plugin.sha256[..12]
                 );
                 report.say(Tone::Good, &text, None);
+                realms_of(config, &plugin, report);
                 let (served, others) = hooks_of(&plugin.manifest);
                 let others = if others.is_empty() {
                     String::new()
@@ -307,17 +313,31 @@ fn plugins(config: &Config, report: &mut Report<'_>) -> Option<Host> {
         }
         Err(cause) => report.say(Tone::Wrong, &format!("service keys: {cause}"), None),
     }
+    // Where there is no plugin, that has been said, once.
+    let plugins = host.plugins();
     for (setting, hook) in [
         ("sign-in.hook", &config.sign_in.hook),
         ("sign-in.set-hook", &config.sign_in.set_hook),
         ("sign-in.link-hook", &config.sign_in.link_hook),
         ("sign-in.recognise-hook", &config.sign_in.recognise_hook),
     ] {
-        if !host.has_hook(hook) {
+        if !plugins.is_empty() && !host.has_hook(hook) {
             report.say(Tone::Wrong, &format!("{setting} names {hook}, which no plugin has"), None);
         }
     }
     Some(host)
+}
+
+/// A grant for a realm that is not mapped is a slip of the pen, and good for nothing.
+fn realms_of(config: &Config, plugin: &Plugin, report: &mut Report<'_>) {
+    let read = plugin.authority.accounts.iter().flat_map(|rights| &rights.realms);
+    let mailed = plugin.authority.mail.iter().flat_map(|rights| &rights.recipients);
+    let granted = read.map(|realm| ("accounts.realms", realm)).chain(mailed.map(|realm| ("mail.recipients", realm)));
+    for (grant, realm) in granted.filter(|(_, realm)| !config.accounts.contains_key(*realm)) {
+        let text = format!("plugin {}: grants.{grant} names {realm}, which is not mapped", plugin.name);
+        let realms: Vec<&str> = config.accounts.keys().map(String::as_str).collect();
+        report.say(Tone::Wrong, &text, Some(&format!("mapped are: {}", realms.join(", "))));
+    }
 }
 
 /// What plugins do behind the pages: whether there is room for more, and what came to nothing.

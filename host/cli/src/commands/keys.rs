@@ -9,7 +9,7 @@ use keyturn_host::network::Network;
 use keyturn_host::service_key::{KeyProblem, NewKey, ServiceKey};
 use serde_json::{Value, json};
 
-use super::{clock, configuration, console, ended};
+use super::{MINUTES, clock, configuration, console, ended};
 use crate::exit;
 use crate::output::Output;
 
@@ -177,15 +177,15 @@ fn list(host: &Host, output: &Output) -> anyhow::Result<ExitCode> {
         .iter()
         .map(|key| {
             let used = key.last_used.as_ref().map(|(at, from)| match from {
-                Some(from) => format!("{} from {from}", clock(*at, host, "%Y-%m-%d %H:%M")),
-                None => clock(*at, host, "%Y-%m-%d %H:%M"),
+                Some(from) => format!("{} from {from}", clock(*at, host, MINUTES)),
+                None => clock(*at, host, MINUTES),
             });
             vec![
                 key.name.clone(),
                 key.id.clone(),
                 state(key, now).to_owned(),
                 used.unwrap_or_else(|| "never".to_owned()),
-                key.expires.map_or_else(|| "no end".to_owned(), |end| clock(end, host, "%Y-%m-%d %H:%M")),
+                key.expires.map_or_else(|| "no end".to_owned(), |end| clock(end, host, MINUTES)),
                 in_words(key),
             ]
         })

@@ -120,7 +120,16 @@ fn failure(setup: &Setup, name: &str, address: &str, attempt: &Attempt) -> Strin
     let mut text = format!("mail {outcome} {name}");
     if let Some(step) = attempt.steps.last() {
         text.push_str(&format!("\n  step   {}\n  said   {}", how_far(&attempt.steps), step.said));
-        text.push_str(&format!("\n  set    {}", settings(setup, step.kind)));
+        let advice = match (step.kind, attempt.verdict) {
+            (StepKind::Handover, Verdict::Delayed) => {
+                "wait   it may take it later, as servers do that do not know the sender yet".to_owned()
+            }
+            (StepKind::Handover, _) => {
+                format!("look   whether {address} is right; else set {}", settings(setup, step.kind))
+            }
+            (kind, _) => format!("set    {}", settings(setup, kind)),
+        };
+        text.push_str(&format!("\n  {advice}"));
     }
     text.push_str(&format!("\n  try    keyturn mail test {address} --verbose"));
     text

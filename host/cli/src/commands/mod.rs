@@ -76,8 +76,10 @@ impl Which {
     }
 }
 
-/// To the second.
-const SECONDS: &str = "%Y-%m-%d %H:%M:%S";
+/// To the second. The zone is told, since the machine's own may be another.
+const SECONDS: &str = "%Y-%m-%d %H:%M:%S %Z";
+/// To the minute.
+const MINUTES: &str = "%Y-%m-%d %H:%M %Z";
 
 /// An instant, Unix milliseconds, in the brand's zone.
 fn clock(at: i64, host: &Host, format: &str) -> String {

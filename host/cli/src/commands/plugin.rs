@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use keyturn_host::accounts::Field;
 use keyturn_host::plugin::grants::{Grants, digest};
-use keyturn_host::plugin::manifest::Wants;
+use keyturn_host::plugin::manifest::{Setting, SettingType, Wants};
 use keyturn_host::plugin::pack;
 use serde_json::json;
 
@@ -68,7 +68,8 @@ fn inspect(file: &PathBuf, grants: Option<&PathBuf>, output: &Output) -> anyhow:
     let bytes = std::fs::read(file).with_context(|| file.display().to_string())?;
     let (imports, exports) = pack::interfaces(&bytes)?;
     let manifest = pack::manifest(&bytes)?;
-    let granted = grants.map(|path| Grants::read(path)).transpose()?.map(|(grants, _)| grants.grants);
+    let grants = grants.map(|path| Grants::read(path)).transpose()?.map(|(grants, _)| grants);
+    let granted = grants.as_ref().map(|grants| &grants.grants);
     if output.json {
         output.document(&json!({
             "file": file, "bytes": bytes.len(), "sha256": digest(&bytes), "imports": imports, "exports": exports,
@@ -81,7 +82,7 @@ fn inspect(file: &PathBuf, grants: Option<&PathBuf>, output: &Output) -> anyhow:
     let rows: Vec<Vec<String>> = rights(&manifest.wants)
         .into_iter()
         .map(|(right, wanted)| {
-            let granted = match &granted {
+            let granted = match granted {
                 None => "?".to_owned(),
                 Some(granted) => {
                     rights(granted).into_iter().find(|(other, _)| *other == right).map_or_else(String::new, |(_, g)| g)
@@ -103,6 +104,21 @@ fn inspect(file: &PathBuf, grants: Option<&PathBuf>, output: &Output) -> anyhow:
         })
         .collect();
     output.table(&["OPERATION", "HOOK", "FORM", "WHO MAY"], &rows);
+    if !manifest.settings.is_empty() {
+        output.line("");
+        let row = |(name, setting): (&String, &Setting)| {
+            let set = grants.as_ref().and_then(|grants| grants.settings.get(name));
+            // A value is written alike in JSON and in TOML.
+            let said = json!(set.unwrap_or(&setting.default)).to_string();
+            // The whole of a long one stands in `--json`.
+            let short: String =
+                if said.chars().count() > 30 { said.chars().take(29).chain(['…']).collect() } else { said };
+            let whose = if set.is_some() { "set" } else { "preset" };
+            vec![name.clone(), short, whose.to_owned(), bounds(setting), setting.title.clone()]
+        };
+        output
+            .table(&["SETTING", "IS", "BY", "MAY BE", "WHAT"], &manifest.settings.iter().map(row).collect::<Vec<_>>());
+    }
     for (head, names) in [("Imports", &imports), ("Exports", &exports)] {
         output.line(&format!("\n{head}"));
         names.iter().for_each(|name| output.line(&format!("  {name}")));
@@ -111,6 +127,22 @@ fn inspect(file: &PathBuf, grants: Option<&PathBuf>, output: &Output) -> anyhow:
         output.remark("\nTo see what of this is granted, name its grants file: --grants plugins.d/NAME.toml");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a setting takes.
+fn bounds(setting: &Setting) -> String {
+    match (setting.kind, &setting.choices) {
+        (SettingType::Truth, _) => "true, false".to_owned(),
+        (SettingType::Text, Some(choices)) => choices.join(", "),
+        (SettingType::Text, None) => "a text".to_owned(),
+        (SettingType::Texts, _) => "texts".to_owned(),
+        (SettingType::Number, _) => match (setting.min, setting.max) {
+            (Some(min), Some(max)) => format!("{min} to {max}"),
+            (Some(min), None) => format!("{min} or more"),
+            (None, Some(max)) => format!("{max} or less"),
+            (None, None) => "a number".to_owned(),
+        },
+    }
 }
 
 /// What may be wanted or granted, in words, strongest first.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use keyturn_host::Host;
@@ -54,7 +55,9 @@ Exit codes: 0 all are sent again · 1 none · 3 some · 4 no such delivery")]
         name: String,
     },
     /// Post an event webhook.test to a destination now, and say what it answers.
-    #[command(after_help = "Exit codes: 0 it accepted it · 1 it did not · 4 no such destination")]
+    #[command(
+        after_help = "Exit codes: 0 it accepted it · 1 it did not · 4 no such destination · 75 nobody knows: no answer came"
+    )]
     Test {
         /// Its name.
         name: String,
@@ -165,6 +168,7 @@ fn destinations(host: &Host, output: &Output) -> anyhow::Result<ExitCode> {
 fn held_in_words(held: Held, host: &Host) -> String {
     match held {
         Held::Disabled(at) => format!("gone since {}", clock(at, host, SECONDS)),
+        Held::Off => "off".to_owned(),
         Held::Removed => "not in the configuration".to_owned(),
     }
 }
@@ -172,7 +176,7 @@ fn held_in_words(held: Held, host: &Host) -> String {
 fn destination_document(one: &Tended) -> Value {
     let (url, events) = one.leads.clone().unzip();
     json!({
-        "name": one.name, "url": url, "events": events, "removed": one.leads.is_none(),
+        "name": one.name, "url": url, "events": events, "removed": one.leads.is_none(), "off": one.off,
         "disabled_at": one.noted.disabled_at, "waiting": one.waiting, "failed": one.failed, "accepted": one.accepted,
         "missed": one.noted.missed, "missed_at": one.noted.missed_at,
     })
@@ -197,8 +201,7 @@ fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCo
     let rows: Vec<Vec<String>> = deliveries
         .iter()
         .map(|one| {
-            let waits = one.due.is_some();
-            let held = tended.iter().find(|to| waits && to.name == one.destination).and_then(Tended::held);
+            let held = tended.iter().find(|to| one.waits() && to.name == one.destination).and_then(Tended::held);
             let state = match held {
                 None => one.state.name().to_owned(),
                 Some(held) => format!("{}: {}", one.state.name(), held_in_words(held, host)),
@@ -334,24 +337,28 @@ fn test(host: &Host, name: &str, output: &Output) -> anyhow::Result<ExitCode> {
     let Some(to) = host.destination(name) else {
         return Err(ended(exit::NOT_FOUND, format!("webhook {name} is no longer in the configuration")));
     };
-    let (verdict, tried) = host.test_webhook(to);
-    let accepted = verdict == Verdict::Accepted;
+    let (verdict, tried) = host.test_webhook(&console(), &to, Duration::MAX)?;
+    let (accepted, code, outcome) = match verdict {
+        Verdict::Accepted => (Some(true), 0, ""),
+        Verdict::Unknown => (None, exit::LATER, "gave no answer: whether it took the test is not known"),
+        Verdict::Failed { .. } | Verdict::Gone => (Some(false), 1, "did not accept the test"),
+    };
     if output.json {
         let mut shown = tried_document(&tried);
         shown["accepted"] = json!(accepted);
         output.document(&shown);
-    } else if accepted {
+    } else if code == 0 {
         output.line(&format!("{name} accepted the test in {} ms: {}", tried.took_ms, tried.said));
     } else {
         let text = format!(
-            "webhook {name} did not accept the test\n  url    {}\n  said   {}\n  took   {} ms\n  set    webhooks.{name}",
+            "webhook {name} {outcome}\n  url    {}\n  said   {}\n  took   {} ms\n  set    webhooks.{name}",
             to.url(),
             tried.said,
             tried.took_ms
         );
-        return Err(ended(1, text));
+        return Err(ended(code, text));
     }
-    Ok(ExitCode::from(u8::from(!accepted)))
+    Ok(ExitCode::from(code))
 }
 
 fn no_such(id: &DeliveryId) -> anyhow::Error {

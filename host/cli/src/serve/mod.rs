@@ -15,6 +15,7 @@ use keyturn_host::Host;
 use keyturn_host::config::Config;
 use keyturn_host::http::proxies::behind;
 use keyturn_host::http::serve::{Manners, serve};
+use keyturn_host::webhooks::tended::Held;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tower::ServiceExt as _;
@@ -53,8 +54,21 @@ impl Server {
         }
     }
 
-    /// Takes grants and components as they are now; what is wrong with one of them leaves it as it was.
+    /// Takes webhooks, grants and components as they are now; what is wrong with one of them leaves it as it was.
     fn reload(&self) {
+        match self.config.reload_webhooks(&self.host) {
+            Ok(others) => {
+                self.tell_webhooks();
+                if !others.is_empty() {
+                    tracing::warn!(
+                        "{}: {} changed, which holds from the next start on",
+                        self.config.file_name(),
+                        others.join(", ")
+                    );
+                }
+            }
+            Err(cause) => tracing::error!("webhooks go on as they were: {cause}"),
+        }
         let outcomes = match self.config.reload(&self.host) {
             Ok(outcomes) => outcomes,
             Err(cause) => return tracing::error!("nothing was reloaded: {cause}"),
@@ -67,6 +81,18 @@ impl Server {
         }
         *self.router.write().unwrap_or_else(PoisonError::into_inner) = pages(&self.host, &self.config);
         tracing::info!("reload finished");
+    }
+
+    /// Which webhooks there are, and what waits for one that there is no more.
+    fn tell_webhooks(&self) {
+        let destinations = self.host.destinations();
+        let names: Vec<&str> = destinations.iter().map(|to| to.name()).collect();
+        tracing::info!(webhooks = names.join(" "), "reloaded");
+        let tended = self.host.tended().unwrap_or_default();
+        for one in tended.iter().filter(|one| one.held() == Some(Held::Removed) && one.waiting > 0) {
+            let (webhook, waiting) = (&one.name, one.waiting);
+            tracing::warn!(webhook, waiting, "is no longer in the configuration: what waits for it is on hold");
+        }
     }
 }
 

@@ -209,12 +209,14 @@ impl<'a> Look<'a> {
             counts[usize::from(state.of(value.clone()) == "suspended")] += count;
             let Some(value) = text(value) else { continue };
             let mut listed = active.iter().chain(suspended).flatten().filter_map(|one| text(one.value()));
-            unlike = unlike.or(listed.find(|one| *one != value && one.eq_ignore_ascii_case(value.trim())));
+            let like = listed.find(|one| *one != value && one.eq_ignore_ascii_case(value.trim()));
+            unlike = unlike.or(like.map(|listed| (listed, value)));
         }
         let [active, suspended] = counts;
         self.say(Severity::Good, format!("state: {active} active, {suspended} suspended"), None);
-        if let Some(listed) = unlike {
-            let text = format!("state: column {column} also holds “{listed}” in other letters, which does not count");
+        if let Some((listed, held)) = unlike {
+            let text =
+                format!("state: column {column} holds “{held}” too, and “{listed}” in the mapping does not mean it");
             let mend = "list each value as it is written there".to_owned();
             self.say(Severity::Wrong, text, Some(mend));
         }
@@ -324,7 +326,8 @@ impl<'a> Look<'a> {
             if accepted {
                 self.say(Severity::Good, text + ", which is accepted", None);
             } else {
-                let text = text + "; accepts does not name that, so it can be replaced, not written";
+                let text =
+                    text + "; accepts does not name that: a new password takes its place, and none is stored like it";
                 self.say(Severity::Note, text, None);
             }
         }

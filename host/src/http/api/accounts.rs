@@ -6,10 +6,12 @@ use serde_json::json;
 
 use super::problem::{self, Problem};
 use super::{Asked, json_answer};
-use crate::accounts::{AccountId, Matched};
+use crate::accounts::{AccountId, Field, Matched};
 use crate::service_key::ACCOUNTS as SCOPE;
+use crate::storage::Known;
 
-/// Accounts whose login or address, folded, is the one asked for: logins first, at most ten.
+/// Accounts whose login or address, folded, is the one asked for: logins first, at most ten. Whether it is the account's own
+/// address is told to the letter: texts that fold to the same, such as `ß` and `ss`, can be mailboxes of two people.
 pub(super) fn find(asked: &Asked) -> Result<Response, Problem> {
     asked.needs(SCOPE)?;
     let named = asked.query().find(|(name, _)| name == "named").map(|(_, value)| value.into_owned());
@@ -20,12 +22,14 @@ pub(super) fn find(asked: &Asked) -> Result<Response, Problem> {
     let found = asked.host.find(&named, &realms).map_err(Problem::of_storage)?;
     let mut accounts = Vec::new();
     for (account, matched) in found {
-        if known(asked, &account)?.is_some() {
+        if let Some(known) = known(asked, &account)? {
+            let is_own = |address: &str| address.trim().eq_ignore_ascii_case(named.trim());
+            let is_address = known.account.value(Field::Email).is_some_and(is_own);
             let matched = match matched {
                 Matched::Login => "login",
                 Matched::Email => "email",
             };
-            accounts.push(json!({ "account": account, "matched": matched }));
+            accounts.push(json!({ "account": account, "matched": matched, "is_address": is_address }));
         }
     }
     Ok(json_answer(&json!({ "accounts": accounts })))
@@ -35,13 +39,13 @@ pub(super) fn find(asked: &Asked) -> Result<Response, Problem> {
 pub(super) fn epoch(asked: &Asked) -> Result<Response, Problem> {
     asked.needs(SCOPE)?;
     let account = asked.parameter("account").parse().ok();
-    let epoch = account.map(|account: AccountId| known(asked, &account)).transpose()?.flatten();
-    let epoch = epoch.ok_or_else(|| Problem::from(&problem::NOT_FOUND))?;
-    Ok(json_answer(&json!({ "epoch": epoch })))
+    let known = account.map(|account: AccountId| known(asked, &account)).transpose()?.flatten();
+    let known = known.ok_or_else(|| Problem::from(&problem::NOT_FOUND))?;
+    Ok(json_answer(&json!({ "epoch": known.epoch })))
 }
 
-/// The epoch of an account that the key reaches.
-fn known(asked: &Asked, account: &AccountId) -> Result<Option<String>, Problem> {
+/// An account that the key reaches.
+fn known(asked: &Asked, account: &AccountId) -> Result<Option<Known>, Problem> {
     let known = asked.host.0.storage.account(account).map_err(Problem::of_storage)?;
-    Ok(known.filter(|known| asked.caller.reaches(&known.account)).map(|known| known.epoch))
+    Ok(known.filter(|known| asked.caller.reaches(&known.account)))
 }

@@ -15,6 +15,7 @@ pub(crate) mod traffic;
 pub(super) mod views;
 mod who;
 
+use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
@@ -27,8 +28,10 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
 use serde_json::Value;
 
+use super::serve::NoRoom;
 use super::{Served, Site, reader};
 use crate::caller::{Caller, request_id};
+use crate::capabilities::RETRY_SECONDS;
 use crate::host::Host;
 use crate::service_key::ServiceKey;
 use problem::Problem;
@@ -163,9 +166,14 @@ async fn whole(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
         return Err(too_large());
     }
     to_bytes(body, BODY).await.map_err(|cause| {
-        let limit =
-            std::error::Error::source(&cause).is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>());
-        if limit { too_large() } else { Problem::from(&problem::BODY_LATE) }
+        let causes = || std::iter::successors(Some(&cause as &(dyn Error + 'static)), |&cause| cause.source());
+        if causes().any(|cause| cause.is::<http_body_util::LengthLimitError>()) {
+            too_large()
+        } else if causes().any(|cause| cause.is::<NoRoom>()) {
+            Problem::from(&problem::BUSY).retry_after(RETRY_SECONDS)
+        } else {
+            Problem::from(&problem::BODY_LATE)
+        }
     })
 }
 

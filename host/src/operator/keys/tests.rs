@@ -1,20 +1,17 @@
 //! The page on keys that were made by it and beside it.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::accounts::{Reach, Scope, sql};
+use crate::accounts::{Reach, Scope};
+use crate::call;
 use crate::call::Failure;
 use crate::caller::Actor;
 use crate::operator::OperatorPage;
-use crate::seal::Keys;
 use crate::service_key::NewKey;
-use crate::storage::sqlite::{Options, Sqlite};
-use crate::storage::{AuditFilter, Storage};
-use crate::view::nodes::Target;
-use crate::view::{Corrections, Links};
-use crate::{HostBuilder, call};
+use crate::stage::{Ground, Routes};
+use crate::storage::AuditFilter;
+use crate::view::Corrections;
 
 const PANEL: &str = "
     CREATE TABLE customers (id INTEGER PRIMARY KEY, login TEXT, password TEXT, reseller TEXT);
@@ -22,14 +19,6 @@ const PANEL: &str = "
 ";
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
-
-struct Routes;
-
-impl Links for Routes {
-    fn url(&self, plugin: &str, target: &Target) -> String {
-        format!("/{plugin}/{target:?}")
-    }
-}
 
 struct Stage {
     host: Host,
@@ -41,19 +30,12 @@ const BILLING: &[(&str, &str)] = &[("name", "billing"), ("may:mails", "1"), ("re
 
 impl Stage {
     fn new() -> Self {
-        let folder = tempfile::tempdir().expect("folder");
-        let path = folder.path().join("panel.db");
-        rusqlite::Connection::open(&path).expect("opened").execute_batch(PANEL).expect("panel");
-        let realms: BTreeMap<String, sql::Mapping> = toml::from_str(
+        let ground = Ground::new(
+            PANEL,
             "customer = { table = 'customers', id = 'id', login = 'login', hash = 'password', manager = 'reseller' }
              staff = { table = 'staff', id = 'id', login = 'login', hash = 'password' }",
-        )
-        .expect("realms");
-        let provider = Arc::new(sql::Sql::new(realms).expect("provider"));
-        let keys = Arc::new(Keys::random());
-        let storage: Arc<dyn Storage> =
-            Arc::new(Sqlite::open(&path, Arc::clone(&keys), provider, Options::default()).expect("opened"));
-        Self { host: HostBuilder::new(storage, keys).build().expect("a host"), folder }
+        );
+        Self { host: ground.host().build().expect("a host"), folder: ground.folder }
     }
 
     fn draw(&self, caller: &Caller, query: &[(&str, &str)]) -> Result<String, CallError> {

@@ -1,6 +1,5 @@
 //! The page on settings that were made in each way, and against mail servers that say what they are told to.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -8,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use base64::Engine as _;
 
-use crate::accounts::{Reach, Scope, sql};
+use crate::accounts::{Reach, Scope};
 use crate::call::{self, CallError};
 use crate::caller::{Actor, Caller};
 use crate::email::{NewPassword, TRIALS_EACH};
@@ -18,25 +17,16 @@ use crate::mail::setup::{Chosen, ChosenServer, Fixed};
 use crate::mail::transport::smtp::Encryption;
 use crate::operator::{OperatorPage, OperatorSurface};
 use crate::seal::Keys;
-use crate::storage::sqlite::{Options, Sqlite};
-use crate::storage::{AuditFilter, Storage};
+use crate::stage::{Ground, Routes};
+use crate::storage::AuditFilter;
+use crate::view::Corrections;
 use crate::view::form::FormError;
-use crate::view::nodes::Target;
-use crate::view::{Corrections, Links};
 
 const PANEL: &str = "
     CREATE TABLE customers (id INTEGER PRIMARY KEY, login TEXT, password TEXT, reseller TEXT);
     CREATE TABLE staff (id INTEGER PRIMARY KEY, login TEXT, password TEXT);
 ";
 const PASSWORD: &str = "hush-hush-52";
-
-struct Routes;
-
-impl Links for Routes {
-    fn url(&self, _: &str, target: &Target) -> String {
-        format!("/{target:?}")
-    }
-}
 
 struct Stage {
     host: Host,
@@ -62,21 +52,14 @@ impl Stage {
     }
 
     fn on(text: &str, origin: Option<&str>) -> Self {
-        let folder = tempfile::tempdir().expect("folder");
-        let path = folder.path().join("panel.db");
-        rusqlite::Connection::open(&path).expect("opened").execute_batch(PANEL).expect("panel");
-        let realms: BTreeMap<String, sql::Mapping> = toml::from_str(
+        let ground = Ground::new(
+            PANEL,
             "customer = { table = 'customers', id = 'id', login = 'login', hash = 'password', manager = 'reseller' }
              staff = { table = 'staff', id = 'id', login = 'login', hash = 'password' }",
-        )
-        .expect("realms");
-        let provider = Arc::new(sql::Sql::new(realms).expect("provider"));
-        let keys = Arc::new(Keys::random());
-        let storage: Arc<dyn Storage> =
-            Arc::new(Sqlite::open(&path, Arc::clone(&keys), provider, Options::default()).expect("opened"));
-        let fixed = fixed(text, origin, &folder);
-        let host = HostBuilder::new(storage, keys).brand(Brand::default()).mail(fixed).build().expect("a host");
-        Self { host, folder }
+        );
+        let fixed = fixed(text, origin, &ground.folder);
+        let host = ground.host().brand(Brand::default()).mail(fixed).build().expect("a host");
+        Self { host, folder: ground.folder }
     }
 
     /// Mail by this server, as somebody has saved it.

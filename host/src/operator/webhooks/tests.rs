@@ -1,32 +1,22 @@
 //! The pages of webhooks, on deliveries that were brought to each state by hand.
 
-use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 use super::*;
-use crate::accounts::{Reach, Scope, sql};
+use crate::accounts::{Reach, Scope};
 use crate::caller::Actor;
 use crate::embed::{Submitted, Surface};
 use crate::operator::OperatorPage;
-use crate::seal::Keys;
+use crate::stage::{Ground, Routes};
 use crate::storage::deliveries::{DeliveryId, NewDelivery, SettledDelivery, Tried};
-use crate::storage::sqlite::{Options, Sqlite};
-use crate::storage::{Commit, Effect, Quotas, Storage};
-use crate::view::{Links, nodes::Target};
+use crate::storage::{Commit, Effect, Storage};
+use crate::webhooks::Destination;
 use crate::webhooks::config::WebhookConfig;
 use crate::webhooks::secret::Secret;
-use crate::{CallError, Failure, HostBuilder, call};
+use crate::{CallError, Failure, call};
 
 const PANEL: &str = "CREATE TABLE customers (id INTEGER PRIMARY KEY, login TEXT, password TEXT);";
-
-struct Routes;
-
-impl Links for Routes {
-    fn url(&self, plugin: &str, target: &Target) -> String {
-        format!("/{plugin}/{target:?}")
-    }
-}
 
 struct Stage {
     host: Host,
@@ -36,27 +26,25 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let folder = tempfile::tempdir().expect("folder");
-        let path = folder.path().join("panel.db");
-        rusqlite::Connection::open(&path).expect("opened").execute_batch(PANEL).expect("panel");
-        let realms: BTreeMap<String, sql::Mapping> =
-            toml::from_str("customer = { table = 'customers', id = 'id', login = 'login', hash = 'password' }")
-                .expect("realms");
-        let provider = Arc::new(sql::Sql::new(realms).expect("provider"));
-        let keys = Arc::new(Keys::random());
-        let storage: Arc<dyn Storage> =
-            Arc::new(Sqlite::open(&path, Arc::clone(&keys), provider, Options::default()).expect("opened"));
+        let ground =
+            Ground::new(PANEL, "customer = { table = 'customers', id = 'id', login = 'login', hash = 'password' }");
+        let host = ground.host().build().expect("a host");
+        let Ground { folder, storage, .. } = ground;
         let secret = folder.path().join("secret");
         std::fs::write(&secret, Secret::made().as_str()).expect("written");
         std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).expect("mode");
-        let config: WebhookConfig = toml::from_str(
-            "name = 'billing'\nurl = 'https://billing.example/hook'\nsecret-file = 'secret'\nevents = ['password.changed']",
-        )
-        .expect("TOML");
-        let billing = config.destination(|path| folder.path().join(path)).expect("its files");
-        let host = HostBuilder::new(Arc::clone(&storage), keys).webhooks(vec![billing]).build().expect("a host");
         storage.beat(&[], 30_000, call::now()).expect("a sign of life");
-        Self { host, storage, folder }
+        let stage = Self { host, storage, folder };
+        stage.host.replace_destinations(vec![stage.billing("https://billing.example/hook", "")]);
+        stage
+    }
+
+    fn billing(&self, url: &str, more: &str) -> Destination {
+        let config: WebhookConfig = toml::from_str(&format!(
+            "name = 'billing'\nurl = '{url}'\nsecret-file = 'secret'\nevents = ['password.changed']\n{more}"
+        ))
+        .expect("TOML");
+        config.destination(|path| self.folder.path().join(path)).expect("its files")
     }
 
     fn queue(&self, destination: &str) -> DeliveryId {
@@ -68,16 +56,7 @@ impl Stage {
             account: Some("customer:1".parse().expect("id")),
             body: "{\"type\":\"password.changed\",\"data\":{\"way\":\"<b>\"}}".to_owned(),
         };
-        let commit = Commit {
-            plugin: "p".to_owned(),
-            now: call::now(),
-            reads: Vec::new(),
-            effects: vec![Effect::Deliver(Box::new(new))],
-            audit: None,
-            record: None,
-            quotas: Quotas::NONE,
-            task: None,
-        };
+        let commit = Commit::bare("p", call::now(), vec![Effect::Deliver(Box::new(new))]);
         self.storage.commit(commit).expect("queued");
         id
     }
@@ -87,7 +66,7 @@ impl Stage {
         if state == DeliveryState::Queued {
             return id;
         }
-        for leased in self.storage.lease_deliveries("billing", 10, 60_000).expect("leased") {
+        while let Some(leased) = self.storage.lease_delivery("billing", "", 60_000).expect("leased") {
             let settled = SettledDelivery {
                 state,
                 again_in: (state == DeliveryState::Delayed).then_some(60_000),
@@ -203,6 +182,9 @@ fn a_destination_that_is_gone_or_was_removed_is_said_to_be_and_holds_what_waits(
     stage.brought_to(DeliveryState::GaveUp, "410 Gone");
     let waits = stage.queue("billing");
     let removed = stage.queue("former");
+    // What somebody has under way is not on hold: its attempt ends, whatever its destination has answered meanwhile.
+    stage.queue("elsewhere");
+    stage.storage.lease_delivery("elsewhere", "", 60_000).expect("leased");
     let html = stage.list(&[]);
     assert!(html.contains(">Gone</span>") && html.contains("It answered 410 Gone: today "), "{html}");
     assert!(html.contains(">Not in the configuration</span>"), "{html}");
@@ -214,6 +196,56 @@ fn a_destination_that_is_gone_or_was_removed_is_said_to_be_and_holds_what_waits(
     assert!(stage.press(&html, "Enable").contains("Enabled again"));
     let html = stage.list(&[]);
     assert!(html.contains(">Active</span>") && !html.contains(">Gone</span>"), "{html}");
+}
+
+#[test]
+fn a_test_is_sent_by_its_button_and_what_came_of_it_is_said_as_it_is() {
+    use std::io::{Read as _, Write as _};
+    let stage = Stage::new();
+    // What the next one who connects is answered; nothing: he waits.
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        let answers = ["HTTP/1.1 204 X\r\n\r\n", "HTTP/1.1 401 X\r\nContent-Length: 3\r\n\r\n<b>", ""];
+        let mut kept = Vec::new();
+        for (answer, mut stream) in answers.into_iter().zip(listener.incoming().map_while(Result::ok)) {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(answer.as_bytes());
+            kept.push(stream);
+        }
+        std::thread::sleep(std::time::Duration::from_secs(5));
+    });
+    let more = "allow-private = true\ntimeout-seconds = 1";
+    stage.host.replace_destinations(vec![stage.billing(&url, more)]);
+    let html = stage.list(&[]);
+    for (class, said, beside) in [
+        ("kt-success", "billing accepted the test", "204 No Content"),
+        ("kt-danger", "billing did not accept the test", "401 Unauthorized: &lt;b&gt;"),
+        ("kt-warning", "Not known whether billing took the test: no answer came", "request: no answer within 1 s"),
+    ] {
+        let notice = stage.press(&html, "Send a test");
+        assert!(notice.contains(said) && notice.contains(beside) && notice.contains(class), "{notice}");
+    }
+    let caller = Caller { locale: "es".to_owned(), ..owner() };
+    let page = OperatorPage::Webhooks(ListedDeliveries::default());
+    assert!(stage.draw(&caller, &page).expect("drawn").contains(">Enviar prueba</button>"));
+    // One that is not in the configuration has no address to send it to.
+    stage.queue("former");
+    assert_eq!(stage.list(&[]).matches(">Send a test</button>").count(), 1);
+    stage.host.replace_destinations(Vec::new());
+    let body = format!("kt={}", form(&html, "Send a test"));
+    assert!(stage.host.operator_submit(&owner(), body.as_bytes(), &surface().surface).is_err());
+}
+
+#[test]
+fn a_destination_that_is_off_is_said_to_be() {
+    let stage = Stage::new();
+    let waits = stage.queue("billing");
+    stage.host.replace_destinations(vec![stage.billing("https://billing.example/hook", "enabled = false")]);
+    let html = stage.list(&[]);
+    assert!(html.contains(">Off</span>") && html.contains(">On hold</span>"), "{html}");
+    let one = stage.draw(&owner(), &OperatorPage::Delivery(waits)).expect("drawn");
+    assert!(one.contains("Its destination is off in the configuration."), "{one}");
 }
 
 #[test]
@@ -236,8 +268,10 @@ fn who_does_not_reach_everybody_sees_nothing_and_sends_nothing() {
     }
     // The same session, but no longer with all that reach.
     let lesser = Caller { reach: Reach::none().with("customer", Scope::Own), ..owner() };
-    let body = format!("kt={}", form(&html, "Send again"));
-    assert!(stage.host.operator_submit(&lesser, body.as_bytes(), &surface().surface).is_err());
+    for button in ["Send again", "Send a test"] {
+        let body = format!("kt={}", form(&html, button));
+        assert!(stage.host.operator_submit(&lesser, body.as_bytes(), &surface().surface).is_err(), "{button}");
+    }
     assert_eq!(stage.state(&id), DeliveryState::GaveUp);
 }
 

@@ -19,10 +19,13 @@ const LEASING: &str = "leasing from keyturnhost_deliveries";
 const SETTLING: &str = "settling keyturnhost_deliveries";
 const NOTING: &str = "writing keyturnhost_destinations";
 
-/// How long a delivery that is done stays to be seen, and how long is said that events were missed, in milliseconds: 30 days.
-const DONE_STAYS: i64 = 30 * 24 * 3600 * 1000;
-/// Deliveries that stay to be seen at most, whatever their age.
-const DONE_MOST: i64 = 100_000;
+/// How long a delivery that is done stays to be seen, one that is on hold waits, and how long is said that events were missed,
+/// in milliseconds: 30 days. What is not on hold is through with all its attempts long before.
+const STAYS: i64 = 30 * 24 * 3600 * 1000;
+/// Accepted deliveries, and given up ones, that stay to be seen at most, of each plugin's to each destination.
+const DONE_MOST: u32 = 10_000;
+/// Missed events that come at intervals of less are one occasion, in milliseconds: the log says once that it began.
+const OCCASION: i64 = 60_000;
 
 const COLUMNS: &str =
     "number, id, destination, plugin, event, account, state, attempts, asked_at, changed_at, due, tried, payload";
@@ -89,6 +92,15 @@ impl Rows<'_> {
             |row| row.get::<_, i64>(0),
         )?;
         if waiting.unwrap_or(0) >= most {
+            let missed = "SELECT missed_at FROM keyturnhost_destinations WHERE name = ?1";
+            let last = self.one(READING, missed, [destination], |row| row.get::<_, Option<i64>>(0))?.flatten();
+            if last.is_none_or(|last| now.saturating_sub(last) >= OCCASION) {
+                tracing::error!(
+                    webhook = destination,
+                    plugin,
+                    "{most} events wait for it already: more are not kept, only counted. `keyturn webhooks destinations` says how many"
+                );
+            }
             return self.change(
                 NOTING,
                 "INSERT INTO keyturnhost_destinations (name, missed, missed_at) VALUES (?1, 1, ?2)
@@ -131,38 +143,33 @@ impl Rows<'_> {
         Ok(false)
     }
 
-    pub fn lease_deliveries(
+    pub fn lease_due_delivery(
         &self,
         destination: &str,
-        most: u32,
+        after: &str,
         lease_ms: i64,
-    ) -> Result<Vec<LeasedDelivery>, StorageError> {
-        let mut leased = Vec::new();
+    ) -> Result<Option<LeasedDelivery>, StorageError> {
         // It may have answered meanwhile that it is gone.
         if !self.deliveries_due(&[destination])? {
-            return Ok(leased);
+            return Ok(None);
         }
         let now = self.clock()?;
-        let sql = format!(
-            "SELECT {COLUMNS} FROM keyturnhost_deliveries WHERE destination = ?1 AND due <= ?2 ORDER BY due LIMIT ?3"
-        );
-        // Each round leaves fewer that are due: what is not leased is given up.
-        while leased.len() < most as usize {
-            let left = most - leased.len() as u32;
-            let rows = self.all(LEASING, &sql, params![destination, now, left], readable(carrying))?;
-            if rows.is_empty() {
-                break;
-            }
-            for row in rows {
+        for (after, follows) in [(after, ">"), ("", ">=")] {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM keyturnhost_deliveries
+                 WHERE destination = ?1 AND due <= ?2 AND plugin {follows} ?3 ORDER BY plugin, due LIMIT 1"
+            );
+            // Each round leaves fewer that are due: what is not leased is given up.
+            while let Some(row) = self.one(LEASING, &sql, params![destination, now, after], readable(carrying))? {
                 match row {
                     // Each of its workers went away while it was being sent.
                     Ok(row) if row.delivery.attempts >= ATTEMPTS => self.give_up(row.delivery.number, now)?,
-                    Ok(row) => leased.push(self.lease_delivery(row, now, lease_ms)?),
+                    Ok(row) => return Ok(Some(self.lease_delivery(row, now, lease_ms)?)),
                     Err(number) => self.give_up(number, now)?,
                 }
             }
         }
-        Ok(leased)
+        Ok(None)
     }
 
     fn lease_delivery(&self, mut row: Carrying, now: i64, lease_ms: i64) -> Result<LeasedDelivery, StorageError> {
@@ -212,6 +219,15 @@ impl Rows<'_> {
                 serde_json::to_string(&tried).unwrap_or_default()
             ],
         )?;
+        if settled.again_in.is_none() {
+            self.change(
+                SETTLING,
+                "DELETE FROM keyturnhost_deliveries WHERE number = (SELECT number FROM keyturnhost_deliveries
+                 WHERE destination = ?1 AND plugin = ?2 AND state = ?3 AND due IS NULL
+                 ORDER BY number DESC LIMIT 1 OFFSET ?4)",
+                params![row.destination, row.plugin, settled.state.name(), DONE_MOST],
+            )?;
+        }
         if settled.gone {
             self.change(
                 NOTING,
@@ -324,30 +340,30 @@ impl Rows<'_> {
 
     // ----- tidying -----
 
-    /// Removes at most `most` of those that were done long ago, or of the oldest where there are very many.
+    /// Removes at most `most` of those that were done long ago, and gives up as many that were on hold for as long.
     pub fn tidy_deliveries(&self, now: i64, most: u32) -> Result<usize, StorageError> {
-        let long_ago = now.saturating_sub(DONE_STAYS);
+        let long_ago = now.saturating_sub(STAYS);
         self.change(
             NOTING,
             "UPDATE keyturnhost_destinations SET missed = 0, missed_at = NULL WHERE missed_at <= ?1",
             [long_ago],
         )?;
-        let mut gone = 0;
-        for (sql, bound) in [
-            (
-                "DELETE FROM keyturnhost_deliveries WHERE number IN (SELECT number FROM keyturnhost_deliveries
-                 WHERE due IS NULL AND changed_at <= ?1 ORDER BY changed_at LIMIT ?2) RETURNING number",
-                long_ago,
-            ),
-            (
-                "DELETE FROM keyturnhost_deliveries WHERE number IN (SELECT number FROM keyturnhost_deliveries
-                 WHERE number <= (SELECT max(number) FROM keyturnhost_deliveries) - ?1 AND due IS NULL LIMIT ?2)
-                 RETURNING number",
-                DONE_MOST,
-            ),
-        ] {
-            gone += self.all("tidying keyturnhost_deliveries", sql, params![bound, most], |_| Ok(()))?.len();
-        }
-        Ok(gone)
+        let doing = "tidying keyturnhost_deliveries";
+        let gone = self.all(
+            doing,
+            "DELETE FROM keyturnhost_deliveries WHERE number IN (SELECT number FROM keyturnhost_deliveries
+             WHERE due IS NULL AND changed_at <= ?1 ORDER BY changed_at LIMIT ?2) RETURNING number",
+            params![long_ago, most],
+            |_| Ok(()),
+        )?;
+        let given_up = self.all(
+            doing,
+            "UPDATE keyturnhost_deliveries SET state = 'gave-up', due = NULL, lease = NULL, changed_at = ?3
+             WHERE number IN (SELECT number FROM keyturnhost_deliveries
+             WHERE due IS NOT NULL AND changed_at <= ?1 ORDER BY changed_at LIMIT ?2) RETURNING number",
+            params![long_ago, most, now],
+            |_| Ok(()),
+        )?;
+        Ok(gone.len() + given_up.len())
     }
 }

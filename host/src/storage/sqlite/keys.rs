@@ -35,13 +35,13 @@ impl Rows<'_> {
     }
 
     pub fn service_key(&self, id: &str) -> Result<Option<StoredKey>, StorageError> {
-        let row = self.one(
-            READING,
-            "SELECT id, name, content, used_at, used_from FROM keyturnhost_service_keys WHERE id = ?1",
-            [id],
-            sealed,
-        )?;
-        row.map(|row| self.open_key(row)).transpose()
+        let by = "SELECT id, name, content, used_at, used_from FROM keyturnhost_service_keys WHERE id = ?1";
+        self.one(READING, by, [id], sealed)?.map(|row| self.open_key(row)).transpose()
+    }
+
+    pub fn service_key_named(&self, name: &str) -> Result<Option<StoredKey>, StorageError> {
+        let by = "SELECT id, name, content, used_at, used_from FROM keyturnhost_service_keys WHERE name = ?1";
+        self.one(READING, by, [name], sealed)?.map(|row| self.open_key(row)).transpose()
     }
 
     pub fn service_keys(&self) -> Result<Vec<StoredKey>, StorageError> {

@@ -178,6 +178,14 @@ const MIGRATIONS: &[&str] = &[
     "
     DROP INDEX keyturnhost_outbox_asked;
 ",
+    "
+    DROP INDEX keyturnhost_deliveries_waiting;
+    DROP INDEX keyturnhost_deliveries_done;
+    CREATE INDEX keyturnhost_deliveries_turn ON keyturnhost_deliveries (destination, plugin, due) WHERE due IS NOT NULL;
+    CREATE INDEX keyturnhost_deliveries_done ON keyturnhost_deliveries (destination, plugin, state, number)
+        WHERE due IS NULL;
+    CREATE INDEX keyturnhost_deliveries_changed ON keyturnhost_deliveries (changed_at);
+",
 ];
 
 /// Brings the tables to this version. Of two processes that start at once, one does it.

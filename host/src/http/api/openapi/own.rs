@@ -107,7 +107,14 @@ pub(super) fn schemas() -> [(&'static str, Value); 4] {
             object(json!({ "accounts": {
                 "type": "array",
                 "maxItems": 10,
-                "items": object(json!({ "account": text, "matched": { "type": "string", "enum": ["login", "email"] } })),
+                "items": object(json!({
+                    "account": text,
+                    "matched": { "type": "string", "enum": ["login", "email"] },
+                    "is_address": {
+                        "type": "boolean",
+                        "description": "Whether it is the account's own address to the letter, a-z and A-Z alike. Texts that are only taken for the same, such as ß and ss, can be mailboxes of two people.",
+                    },
+                })),
             } })),
         ),
         ("Epoch", object(json!({ "epoch": text }))),

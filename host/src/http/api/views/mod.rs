@@ -293,7 +293,11 @@ fn rows(asked: &Asked) -> Result<Response, Problem> {
 /// A plugin's page, or one of the host's own.
 fn page(asked: &Asked) -> Result<Response, Problem> {
     let wanted = Wanted::to_draw(asked)?;
-    let (plugin, name) = (word(asked, PLUGIN).unwrap_or_default(), word(asked, PAGE).unwrap_or_default());
+    let needed = |name| {
+        let detail = || format!("{name} must name the page that is asked for.");
+        word(asked, name).ok_or_else(|| Problem::from(&problem::ARGUMENTS).detail(detail()).path(name))
+    };
+    let (plugin, name) = (needed(PLUGIN)?, needed(PAGE)?);
     let caller = &wanted.person.caller;
     let drawn = if plugin == OWN {
         operators_page(&wanted, &name)?

@@ -24,7 +24,13 @@ fn queue(storage: &Sqlite, to: &str) -> DeliveryId {
 }
 
 fn lease(storage: &Sqlite, to: &str) -> Vec<LeasedDelivery> {
-    storage.lease_deliveries(to, 10, LEASE).expect("leased")
+    let mut turn = String::new();
+    let next = || {
+        let leased = storage.lease_delivery(to, &turn, LEASE).expect("leased")?;
+        turn.clone_from(&leased.delivery.plugin);
+        Some(leased)
+    };
+    std::iter::from_fn(next).collect()
 }
 
 fn settled(state: DeliveryState, again_in: Option<i64>) -> SettledDelivery {
@@ -121,7 +127,7 @@ fn a_destination_that_is_gone_is_left_alone_until_it_is_enabled() {
     let storage = panel.open(Options::default());
     queue(&storage, "a");
     queue(&storage, "a");
-    let leased = storage.lease_deliveries("a", 1, LEASE).expect("leased").remove(0);
+    let leased = storage.lease_delivery("a", "", LEASE).expect("leased").expect("one");
     let gone = SettledDelivery { gone: true, ..settled(DeliveryState::GaveUp, None) };
     assert_eq!(storage.settle_delivery(&leased.lease, &gone), Ok(true));
     assert_eq!(storage.deliveries_due(&["a"]), Ok(false));
@@ -153,20 +159,63 @@ fn of_what_is_too_much_it_is_counted_how_much_it_was_and_the_call_succeeds() {
 }
 
 #[test]
-fn what_is_done_stays_a_month_and_what_waits_stays() {
+fn plugins_take_turns_so_that_one_that_tells_much_delays_none_that_tells_little() {
+    let panel = Panel::new();
+    let storage = panel.open(Options::default());
+    for plugin in ["p", "p", "p", "p", "q", "b"] {
+        storage.commit(Commit { plugin: plugin.to_owned(), ..commit(vec![deliver("a").1]) }).expect("queued");
+    }
+    let turns: Vec<String> = lease(&storage, "a").into_iter().map(|one| one.delivery.plugin).collect();
+    assert_eq!(turns, ["b", "p", "q", "p", "p", "p"]);
+}
+
+#[test]
+fn of_what_is_done_so_much_stays_of_each_plugin_and_one_that_tells_much_displaces_no_other() {
+    let panel = Panel::new();
+    let storage = panel.open(Options::default());
+    let done = |plugin: &str, state: &str, most: u32| {
+        let sql = format!(
+            "INSERT INTO keyturnhost_deliveries (id, destination, plugin, event, payload, state, attempts, asked_at, changed_at)
+             WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {most})
+             SELECT printf('msg_%s_%s_%d', '{plugin}', '{state}', n), 'a', '{plugin}', 'e', x'', '{state}', 1, 0, {NOW} FROM n"
+        );
+        panel.raw().execute_batch(&sql).expect("written");
+    };
+    done("q", "gave-up", 1);
+    done("p", "gave-up", 1);
+    done("p", "accepted", 10_000);
+    queue(&storage, "a");
+    let leased = lease(&storage, "a").remove(0);
+    storage.settle_delivery(&leased.lease, &settled(DeliveryState::Accepted, None)).expect("settled");
+    let counts = storage.delivery_counts().expect("read");
+    let count = |state| counts.iter().find(|(_, known, _)| *known == state).map(|(.., count)| *count);
+    assert_eq!((count(DeliveryState::Accepted), count(DeliveryState::GaveUp)), (Some(10_000), Some(2)));
+    let oldest = "SELECT min(number) FROM keyturnhost_deliveries WHERE state = 'accepted'";
+    assert_eq!(panel.raw().query_row(oldest, [], |row| row.get::<_, i64>(0)), Ok(4), "the oldest went");
+}
+
+#[test]
+fn what_is_done_stays_a_month_and_what_is_on_hold_is_given_up_after_one() {
     const MONTH: i64 = 30 * 24 * 3600 * 1000;
     let panel = Panel::new();
     let storage = panel.open(Options::default());
     let done = queue(&storage, "a");
     let leased = lease(&storage, "a").remove(0);
     storage.settle_delivery(&leased.lease, &settled(DeliveryState::Accepted, None)).expect("settled");
-    let waits = queue(&storage, "a");
+    let held = queue(&storage, "a");
     let all = || storage.deliveries(&DeliveryFilter { limit: 10, ..DeliveryFilter::default() }).expect("read");
     let changed = storage.delivery(&done).expect("read").expect("there").changed_at;
+    let later = "UPDATE keyturnhost_deliveries SET changed_at = ?1 WHERE state = 'queued'";
+    panel.raw().execute(later, [changed + 1]).expect("written");
     storage.write(None, move |rows| rows.tidy_deliveries(changed + MONTH - 1, 10)).expect("tidied");
     assert_eq!(all().len(), 2);
     storage.write(None, move |rows| rows.tidy_deliveries(changed + MONTH, 10)).expect("tidied");
-    assert_eq!(all().iter().map(|one| &one.id).collect::<Vec<_>>(), [&waits]);
+    assert_eq!(all().iter().map(|one| (&one.id, one.state)).collect::<Vec<_>>(), [(&held, DeliveryState::Queued)]);
+    let later = changed + 1 + MONTH;
+    storage.write(None, move |rows| rows.tidy_deliveries(later, 10)).expect("tidied");
+    let given_up = storage.delivery(&held).expect("read").expect("there");
+    assert_eq!((given_up.state, given_up.due, given_up.changed_at), (DeliveryState::GaveUp, None, later));
+    assert_eq!(storage.send_again(std::slice::from_ref(&held), audit()), Ok(vec![held]), "it can be sent all the same");
 }
 
 #[test]
