@@ -15,6 +15,7 @@ require_once __DIR__ . '/support/Secrets.php';
 // What is tested is what is copied into a billing system.
 require_once Packed::folder('whmcs') . '/modules/servers/keyturn/lib/autoload.php';
 require_once __DIR__ . '/support/MemoryKeys.php';
+require_once __DIR__ . '/support/PostedBody.php';
 require_once __DIR__ . '/support/Host.php';
 require_once __DIR__ . '/support/Whmcs.php';
 require_once Packed::folder('whmcs') . '/modules/servers/keyturn/keyturn.php';

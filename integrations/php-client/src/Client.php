@@ -12,6 +12,11 @@ final class Client
 {
     private Settings $settings;
     private Transport $transport;
+    /** By hrtime, in seconds; null: each request has the whole time for itself. */
+    private ?float $deadline = null;
+
+    /** Seconds without which nothing is begun: a change would be cut off, and nobody would know of it. */
+    private const LEAST = 0.5;
 
     public function __construct(Settings $settings)
     {
@@ -22,6 +27,12 @@ final class Client
     public function getSettings(): Settings
     {
         return $this->settings;
+    }
+
+    /** From now on all requests together have `total-seconds`: to who waits for a deed, they are one. */
+    public function begin(): void
+    {
+        $this->deadline = hrtime(true) / 1e9 + $this->settings->getTotalSeconds();
     }
 
     /** To be kept by the caller before the first attempt, and used again in each further one. */
@@ -62,6 +73,7 @@ final class Client
     /** Whether the host answers, and lets the key ask what accounts are found by. */
     public function test(): Outcome
     {
+        $this->begin();
         $works = $this->operation('keyturn-test-connection');
         return $works->isDone() ? $this->accountsNamed('keyturn-test-connection') : $works;
     }
@@ -93,15 +105,7 @@ final class Client
         if (!$found->isDone()) {
             return $found;
         }
-        $byLogin = [];
-        $all = [];
-        foreach ($found->getAnswer()['accounts'] as $account) {
-            $all[$account['account']] = true;
-            if ($account['matched'] === 'login') {
-                $byLogin[$account['account']] = true;
-            }
-        }
-        $meant = array_map('strval', array_keys($byLogin === [] ? $all : $byLogin));
+        $meant = self::meant($found->getAnswer()['accounts']);
         if (count($meant) !== 1) {
             return $this->refused($meant === [] ? 'no-account' : 'ambiguous');
         }
@@ -120,17 +124,20 @@ final class Client
         if (trim($email) === '') {
             return $this->refused('not-theirs')->withDetail('The client has no email address.');
         }
-        $theirs = $this->accountsNamed($email);
-        $meant = $theirs->isDone() ? $this->accountNamed($loginOrEmail) : $theirs;
-        if ($meant->isDone()) {
-            foreach ($theirs->getAnswer()['accounts'] as $account) {
-                if (($account['is_address'] ?? false) === true && $account['account'] === $meant->getAnswer()) {
-                    return $meant;
-                }
-            }
-            return $this->refused('not-theirs')->withDetail('The account of this user name has another email address than the client.');
+        $byEmail = $this->accountsNamed($email);
+        $byName = $byEmail->isDone() ? $this->accountsNamed($loginOrEmail) : $byEmail;
+        if (!$byName->isDone()) {
+            return $byName;
         }
-        return $meant->getCode() === 'no-account' ? $this->refused('not-theirs')->withDetail('No account has this user name.') : $meant;
+        $meant = self::meant($byName->getAnswer()['accounts']);
+        // The host finds by a fold, in which the Kelvin sign is a k: it says itself what is the address to the letter.
+        $own = array_filter($byEmail->getAnswer()['accounts'], static fn (array $found): bool => ($found['is_address'] ?? false) === true);
+        $theirs = array_intersect($meant, array_column($own, 'account'));
+        if ($theirs !== []) {
+            return count($meant) === 1 ? Outcome::done($meant[0]) : $this->refused('ambiguous');
+        }
+        return $this->refused('not-theirs')->withDetail($meant === [] ? 'No account has this user name.'
+            : 'Whatever has this user name has another email address than the client.');
     }
 
     /** `['epoch' => …]`: another one than before means that the account's password or sessions were changed. */
@@ -157,6 +164,28 @@ final class Client
         return Outcome::indeterminate($code, Sentences::of($code, $this->settings->getLanguage()), $key);
     }
 
+    /**
+     * @param array<int, array{account: string, matched: string}> $accounts
+     *
+     * @return array<int, string> Ids, each once: those that have it as their login, if any do.
+     */
+    private static function meant(array $accounts): array
+    {
+        $byLogin = self::matched($accounts, 'login');
+        return $byLogin === [] ? self::matched($accounts, 'email') : $byLogin;
+    }
+
+    /**
+     * @param array<int, array{account: string, matched: string}> $accounts
+     *
+     * @return array<int, string>
+     */
+    private static function matched(array $accounts, string $by): array
+    {
+        $found = array_filter($accounts, static fn (array $account): bool => $account['matched'] === $by);
+        return array_values(array_unique(array_column($found, 'account')));
+    }
+
     private function get(string $path, string $query, callable $fits): Outcome
     {
         return $this->read($this->send('GET', $path, $query, null, null), null, $fits, []);
@@ -170,6 +199,10 @@ final class Client
         ?string $body,
         ?string $key
     ): Reply {
+        $left = $this->deadline === null ? (float) $this->settings->getTotalSeconds() : $this->deadline - hrtime(true) / 1e9;
+        if ($left < self::LEAST) {
+            return Reply::late();
+        }
         $token = $this->settings->getToken();
         $headers = ['Accept' => 'application/json, application/problem+json'];
         $headers['Accept-Language'] = $this->settings->getLanguage();
@@ -185,7 +218,7 @@ final class Client
         } else {
             $headers['Authorization'] = 'Bearer ' . $token;
         }
-        return $this->transport->send($method, $query === '' ? $path : $path . '?' . $query, $headers, $body);
+        return $this->transport->send($method, $query === '' ? $path : $path . '?' . $query, $headers, $body, $left);
     }
 
     /**
@@ -203,7 +236,8 @@ final class Client
         $request = $reply->header('x-request-id');
         $request = preg_match('/^[A-Za-z0-9-]{1,64}\z/', $request) === 1 ? $request : '';
         if ($reply->status === 0 && !$reply->sent) {
-            return $this->refused($reply->untrusted ? 'untrusted' : 'unreachable')->withDetail($reply->failure);
+            $code = $reply->isLate ? 'no-answer' : ($reply->untrusted ? 'untrusted' : 'unreachable');
+            return $this->refused($code)->withDetail($reply->failure);
         }
         if ($reply->status === 0) {
             return $this->open($key, 'no-answer')->withDetail($reply->failure);
@@ -215,11 +249,15 @@ final class Client
         $problem = $reply->status >= 400 ? Problem::read($reply, $sent + [-1 => $this->settings->getToken()]) : null;
         if ($problem === null) {
             $what = 'An answer of status ' . $reply->status . ' that is not one of a Keyturn host to this request.';
-            return $this->open($key, 'bad-answer')->withDetail($what)->withRequest($request);
+            // A proxy that says so of what is behind it. It may have lost the answer only, so of a change it says nothing.
+            $code = in_array($reply->status, [502, 503, 504], true) ? 'unreachable' : 'bad-answer';
+            return $this->open($key, $code)->withDetail($what)->withRequest($request);
         }
         if ($problem->settles || $key === null) {
-            $message = $problem->message !== '' ? $problem->message
-                : Sentences::of($problem->code, $this->settings->getLanguage());
+            // The plugin's own sentence names its setting; who reads this can change the module's.
+            $own = $problem->reason === 'mode-not-offered' ? $problem->reason : $problem->code;
+            $message = $problem->message !== '' && $own === $problem->code ? $problem->message
+                : Sentences::of($own, $this->settings->getLanguage());
             $outcome = Outcome::refused($problem->code, $message);
         } else {
             $outcome = $this->indeterminate('indeterminate', $key);

@@ -30,8 +30,9 @@ final class Passwords
         if ($new === '') {
             return $this->client->refused('empty');
         }
+        $this->client->begin();
         $account = $this->client->accountNamedOf($username, $email);
-        return $this->perform('set', $account, 'password/set-password', ['new' => $new, 'must_change' => false]);
+        return $this->perform($username . ' set', $account, 'password/set-password', ['new' => $new, 'must_change' => false]);
     }
 
     /**
@@ -41,8 +42,9 @@ final class Passwords
      */
     public function resetAndMail(string $username, string $mode): Outcome
     {
+        $this->client->begin();
         $account = $this->client->accountNamed($username);
-        return $this->perform('mail ' . $mode, $account, 'password/reset-and-mail', ['mode' => $mode]);
+        return $this->perform($username . ' mail ' . $mode, $account, 'password/reset-and-mail', ['mode' => $mode]);
     }
 
     /** @param array<string, mixed> $arguments */
@@ -53,10 +55,9 @@ final class Passwords
         #[\SensitiveParameter]
         array $arguments
     ): Outcome {
-        if (!$account->isDone()) {
-            return $account;
-        }
-        $account = $account->getAnswer();
-        return $this->deeds->perform($account . ' ' . $deed, $hook, ['account' => $account] + $arguments);
+        // Several hosts may share a folder, and each has a marta of its own.
+        $deed = $this->client->getSettings()->getAddress() . ' ' . $deed;
+        return $account->isDone() ? $this->deeds->perform($deed, $hook, ['account' => $account->getAnswer()] + $arguments)
+            : $this->deeds->untried($deed, $account);
     }
 }

@@ -19,6 +19,18 @@ final class Reply
     /** Whether the other side could not prove who it is. */
     public bool $untrusted = false;
 
+    /** Whether it was not sent because there was no time left for it. */
+    public bool $isLate = false;
+
+    public static function late(): self
+    {
+        $reply = new self();
+        $reply->sent = false;
+        $reply->isLate = true;
+        $reply->failure = 'The time for all requests together is over.';
+        return $reply;
+    }
+
     public function header(string $name): string
     {
         return $this->headers[$name] ?? '';

@@ -14,7 +14,7 @@ final class Settings
 {
     /** Seconds. */
     public const CONNECT = 5;
-    /** Seconds, all in all. */
+    /** Seconds, all in all: of one request, or of all those of one deed (`Client::begin`). */
     public const TOTAL = 10;
     /** What the total may be set to at most, in seconds: all of it passes inside somebody's web request. */
     public const TOTAL_AT_MOST = 30;

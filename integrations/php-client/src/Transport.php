@@ -31,6 +31,7 @@ final class Transport
      * @param string $target Path and query.
      * @param array<string, string> $headers
      * @param ?string $body Null: there is none.
+     * @param float $seconds All in all.
      */
     public function send(
         string $method,
@@ -38,7 +39,8 @@ final class Transport
         #[\SensitiveParameter]
         array $headers,
         #[\SensitiveParameter]
-        ?string $body
+        ?string $body,
+        float $seconds
     ): Reply {
         $reply = new Reply();
         $curl = curl_init();
@@ -64,8 +66,8 @@ final class Transport
             CURLOPT_SSL_VERIFYHOST => 2,
             CURLOPT_SSLVERSION => CURL_SSLVERSION_TLSv1_2,
             CURLOPT_HTTP_VERSION => CURL_HTTP_VERSION_1_1,
-            CURLOPT_CONNECTTIMEOUT => $this->settings->getConnectSeconds(),
-            CURLOPT_TIMEOUT => $this->settings->getTotalSeconds(),
+            CURLOPT_CONNECTTIMEOUT_MS => (int) (1000 * min($seconds, $this->settings->getConnectSeconds())),
+            CURLOPT_TIMEOUT_MS => (int) (1000 * $seconds),
             CURLOPT_NOSIGNAL => true,
             // Not taken from a file of the machine's: curl would send what ~/.netrc holds.
             CURLOPT_NETRC => 0,

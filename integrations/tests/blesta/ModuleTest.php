@@ -54,7 +54,7 @@ final class ModuleTest extends TestCase
     public function testAPasswordIsChangedOrAnErrorIsSet(): void
     {
         $host = new FakeHost(array_merge(FakeHost::own(), [FakeHost::changed()], FakeHost::own(), [['reset' => true]], FakeHost::own(),
-            [FakeHost::changed()]));
+            [FakeHost::changed(), FakeHost::epoch()]));
         $vars = ['keyturn_password' => self::PASSWORD, 'use_module' => 'true'];
         $module = self::module($host->address);
         $fields = $module->editService(null, self::service(), $vars);
@@ -75,6 +75,9 @@ final class ModuleTest extends TestCase
         $module = self::module($host->address);
         self::assertNull($module->editService(null, self::service(), ['keyturn_password' => self::PASSWORD, 'use_module' => 'false']));
         self::assertFailed($module, 'was not changed');
+        $module = self::module($host->address);
+        self::assertNull($module->editService(null, self::service(), ['keyturn_password' => [self::PASSWORD], 'use_module' => 'true']));
+        self::assertFailed($module, 'Nothing was changed');
         $module = self::module($host->address);
         $fields = $module->editService(null, self::service(), ['keyturn_username' => 'omar', 'use_module' => 'true']);
         self::assertSame('omar', $fields[0]['value']);
@@ -106,7 +109,10 @@ final class ModuleTest extends TestCase
         $good = [FakeHost::answer(200, ['state' => 'not_done', 'hook' => null, 'answer' => null]), FakeHost::answer(200, ['accounts' => []])];
         $host = new FakeHost(array_merge($good, [FakeHost::problem(401, 'bad-key')], $good));
         $vars = ['server_name' => 'Panel', 'address' => $host->address, 'token' => self::TOKEN, 'seconds' => '5'];
+        $vars['folder'] = ['x'];
         $meta = self::module($host->address)->addModuleRow($vars);
+        self::assertSame('', array_column($meta, 'value', 'key')['folder']);
+        unset($vars['folder']);
         self::assertSame(1, array_column($meta, 'encrypted', 'key')['token']);
         $module = self::module($host->address);
         self::assertNull($module->addModuleRow($vars));
@@ -130,10 +136,7 @@ final class ModuleTest extends TestCase
         $mailed = FakeHost::answer(200, ['mail' => 'm1', 'mode' => 'link', 'until' => 5, 'sessions_ended' => null]);
         $host = new FakeHost(array_merge(FakeHost::own(), [FakeHost::changed(), FakeHost::named(), $mailed, FakeHost::named(), ['reset' => true]]));
         $module = self::module($host->address);
-        Services::$edits = static function ($id, array $vars) use ($module) {
-            $module->editService(null, self::service(), $vars);
-            return $module->errors();
-        };
+        $module->row->meta->reset_mode = 'temporary';
         self::assertArrayHasKey('tabClientPassword', $module->getClientTabs(null));
         $html = $module->tabClientPassword(null, self::service(), [], []);
         self::assertStringContainsString('_csrf_token', $html);
@@ -155,6 +158,46 @@ final class ModuleTest extends TestCase
         $html = $module->tabAdminPassword(null, self::service(), ['keyturn_mode' => 'link'], ['keyturn_mode' => 'by pigeon']);
         self::assertStringNotContainsString('The mail is queued', $html);
         self::assertCount(7, $host->requests());
+    }
+
+    public function testAClientIsToldOfSuccessByTheHostAlone(): void
+    {
+        $typed = ['keyturn_password' => self::PASSWORD, 'keyturn_confirm_password' => self::PASSWORD];
+        foreach ([[['reset' => true]], array_merge(FakeHost::own(), [FakeHost::answer(200, '<html>', 'text/html')])] as $steps) {
+            $module = self::module((new FakeHost($steps))->address);
+            $html = $module->tabClientPassword(null, self::service(), [], $typed);
+            self::assertStringNotContainsString('The new password is set', $html);
+            self::assertNotFalse($module->errors());
+        }
+        $module = self::module('http://127.0.0.1:1');
+        $module->tabClientPassword(null, self::service(), [], ['keyturn_password' => ['x'], 'keyturn_confirm_password' => ['x']]);
+        self::assertFailed($module, 'Nothing was changed');
+    }
+
+    public function testResetAndMailMailsWhatIsSetAndALinkIfNothingIs(): void
+    {
+        $host = new FakeHost([FakeHost::named(), FakeHost::problem(422, 'refused', ['reason' => 'mode-not-offered', 'detail' => 'x'])]);
+        $module = self::module($host->address);
+        $html = $module->tabAdminPassword(null, self::service(), [], ['keyturn_mode' => 'permanent']);
+        self::assertSame([], $host->requests(), 'what is not set is not mailed');
+        self::assertStringNotContainsString('Reset &amp; mail password', $html, 'both buttons would mail a link');
+        $module->row->meta->reset_mode = 'permanent';
+        $html = $module->tabAdminPassword(null, self::service(), [], ['keyturn_mode' => 'permanent']);
+        self::assertStringContainsString('Reset &amp; mail password', $html);
+        self::assertSame('permanent', $host->bodies()[1]['mode']);
+        self::assertFailed($module, 'to link');
+        $shown = [];
+        $html = $module->manageEditRow($module->row, $shown);
+        self::assertStringContainsString('<option value="permanent" selected>', $html);
+        self::assertContains(['key' => 'reset_mode', 'value' => 'permanent', 'encrypted' => 0], (array) self::rowOf(['reset_mode' => 'permanent']));
+    }
+
+    /** @return ?array<int, array<string, mixed>> What Blesta is to store. */
+    private static function rowOf(array $more): ?array
+    {
+        $host = new FakeHost([FakeHost::answer(200, ['state' => 'not_done', 'hook' => null, 'answer' => null]), FakeHost::answer(200, ['accounts' => []])]);
+        $vars = $more + ['server_name' => 'Panel', 'address' => $host->address, 'token' => self::TOKEN];
+        return self::module($host->address)->addModuleRow($vars);
     }
 
     /** @group host */

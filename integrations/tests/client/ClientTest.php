@@ -335,27 +335,79 @@ final class ClientTest extends TestCase
         ];
     }
 
-    /** @dataProvider addresses */
-    public function testAnAccountIsAClientsOwnByItsAddressToTheLetter(array $found, bool $isOwn): void
+    /** @dataProvider owners */
+    public function testAnAccountIsAClientsOwnByItsAddressToTheLetterAndElseNothingIsTold(array $byEmail, array $byName, string $expected): void
     {
-        $theirs = FakeHost::answer(200, ['accounts' => [$found + ['account' => 'customer:1']]]);
-        $host = new FakeHost([$theirs, FakeHost::named()]);
+        $found = static function (array $found): array {
+            $accounts = array_map(static fn (array $one): array => $one + ['account' => 'customer:1', 'matched' => 'email'], $found);
+            return FakeHost::answer(200, ['accounts' => $accounts]);
+        };
+        $host = new FakeHost([$found($byEmail), $found($byName)]);
         $outcome = self::client($host->address)->accountNamedOf('marta', 'marta@vidal.example');
-        self::assertSame($isOwn ? 'customer:1' : 'not-theirs', $outcome->isDone() ? $outcome->getAnswer() : $outcome->getCode());
+        self::assertSame($expected, $outcome->isDone() ? $outcome->getAnswer() : $outcome->getCode());
+        self::assertCount(2, $host->requests(), 'nor by how long it takes');
     }
 
-    /** @return array<string, array{array<string, mixed>, bool}> */
-    public function addresses(): array
+    /** @return array<string, array{array<int, array<string, mixed>>, array<int, array<string, mixed>>, string}> */
+    public function owners(): array
     {
+        $his = ['is_address' => true];
+        $marta = ['matched' => 'login'];
+        $two = [$marta, ['account' => 'reseller:1'] + $marta];
+        $another = ['account' => 'customer:9', 'is_address' => true];
         return [
-            'its address' => [['matched' => 'email', 'is_address' => true], true],
-            'its login, which is its address' => [['matched' => 'login', 'is_address' => true], true],
-            'its login, which looks like one' => [['matched' => 'login', 'is_address' => false], false],
-            'an address that is only taken for the same' => [['matched' => 'email', 'is_address' => false], false],
-            'a host that does not say' => [['matched' => 'email'], false],
-            'a host that says it otherwise' => [['matched' => 'email', 'is_address' => null], false],
-            'another account' => [['account' => 'customer:2', 'matched' => 'email', 'is_address' => true], false],
+            'its address' => [[$his], [$marta], 'customer:1'],
+            'its login, which is its address' => [[['matched' => 'login'] + $his], [$marta], 'customer:1'],
+            'its login, which looks like one' => [[['matched' => 'login', 'is_address' => false]], [$marta], 'not-theirs'],
+            'an address that is only taken for the same' => [[['is_address' => false]], [$marta], 'not-theirs'],
+            'a host that does not say' => [[[]], [$marta], 'not-theirs'],
+            'a host that says it otherwise' => [[['is_address' => null]], [$marta], 'not-theirs'],
+            'another account' => [[$another], [$marta], 'not-theirs'],
+            'nobody of that name' => [[$another], [], 'not-theirs'],
+            'two of that name, of which none is his' => [[$another], $two, 'not-theirs'],
+            'two of that name, of which one is his' => [[$his], $two, 'ambiguous'],
+            'his, and a login that outranks it' => [[$his], [['account' => 'customer:2'] + $marta, $his], 'not-theirs'],
         ];
+    }
+
+    public function testWithoutAnAddressNothingIsAskedAndNothingFound(): void
+    {
+        $host = new FakeHost([]);
+        self::assertRefused('not-theirs', self::client($host->address)->accountNamedOf('marta', ' '));
+        self::assertSame([], $host->requests());
+    }
+
+    public function testWhatAProxySaysOfTheHostBehindItIsThatItCannotBeReached(): void
+    {
+        $html = static fn (int $status): array => FakeHost::answer($status, '<h1>nginx</h1>', 'text/html');
+        $host = new FakeHost([$html(502), $html(503), $html(504), $html(500)]);
+        foreach (['unreachable', 'unreachable', 'unreachable', 'bad-answer'] as $code) {
+            self::assertRefused($code, self::client($host->address)->accountsNamed('marta'));
+        }
+    }
+
+    public function testWhatWasBegunTogetherHasOneTime(): void
+    {
+        $slowly = static fn (array $step): array => ['wait' => 1.3] + $step;
+        $host = new FakeHost([$slowly(FakeHost::named()), $slowly(FakeHost::named()), $slowly(FakeHost::changed()), FakeHost::named()]);
+        $client = self::client($host->address);
+        $client->begin();
+        $began = microtime(true);
+        self::assertTrue($client->accountsNamed('marta')->isDone());
+        self::assertRefused('no-answer', $client->accountsNamed('marta'));
+        self::assertRefused('no-answer', self::set($client));
+        self::assertLessThan(2.6, microtime(true) - $began, 'two seconds, all in all');
+        self::assertCount(2, $host->requests(), 'what would be cut off at once is not begun');
+    }
+
+    public function testAResetThatThePanelDoesNotOfferIsSaidToBeASettingOfTheModule(): void
+    {
+        $refused = FakeHost::problem(422, 'refused', ['reason' => 'mode-not-offered', 'detail' => 'The setting reset-modes says which are.']);
+        $host = new FakeHost([$refused]);
+        $outcome = self::client($host->address)->call('password/reset-and-mail', ['account' => 'customer:1', 'mode' => 'temporary'], 'k');
+        self::assertRefused('refused', $outcome);
+        self::assertStringContainsString('set “Reset & mail password mails” to link', $outcome->getSentence());
+        self::assertStringContainsString('mode-not-offered', $outcome->getDetail());
     }
 
     public function testAHostWithoutTheAddressesIsSaidToBeSo(): void

@@ -63,17 +63,77 @@ final class DeedsTest extends TestCase
 
     public function testARetrySendsTheSameKeyUntilItIsKnown(): void
     {
-        $host = new FakeHost([['reset' => true], FakeHost::problem(503, 'busy'), ['reset' => true], FakeHost::changed()]);
+        $steps = [['reset' => true], FakeHost::problem(503, 'busy'), FakeHost::problem(422, 'invalid'), ['reset' => true]];
+        $host = new FakeHost(array_merge($steps, [FakeHost::changed(), FakeHost::epoch()]));
         $first = $this->perform($host);
         self::assertTrue($first->isIndeterminate());
         self::assertSame($this->keys->kept['deed']['key'], $first->getKey());
-        self::assertTrue($this->perform($host)->isRefused());
-        self::assertArrayHasKey('deed', $this->keys->kept, 'that a retry was refused says nothing of the attempt before it');
+        self::assertTrue($this->perform($host)->isIndeterminate(), 'that a retry was not let in says nothing of the attempt before it');
+        self::assertSame('invalid', $this->perform($host)->getCode());
+        self::assertArrayHasKey('deed', $this->keys->kept, 'what was refused may be another password than the first');
         self::assertTrue($this->perform($host)->isIndeterminate());
         $this->now += Deeds::RETRY;
         self::assertTrue($this->perform($host)->isDone());
-        self::assertCount(1, array_unique($host->keys()));
+        self::assertCount(1, array_unique(array_filter($host->keys())));
         self::assertSame([], $this->keys->kept);
+    }
+
+    public function testARetryIsDoneOnlyIfThePasswordOfTheFirstAttemptIsStillTheOneThereIs(): void
+    {
+        $host = new FakeHost([['reset' => true], FakeHost::changed(), FakeHost::epoch('another'), FakeHost::changed()]);
+        self::assertTrue($this->perform($host)->isIndeterminate());
+        self::assertTrue($this->perform($host)->isDone());
+        [$first, $second, $asked, $third] = $host->keys();
+        self::assertSame([$first, ''], [$second, $asked]);
+        self::assertNotSame($first, $third, 'another one was set meanwhile, so it is set anew');
+        self::assertStringContainsString('GET /v1/accounts/customer%3A1/epoch ', $host->requests()[2]);
+        self::assertSame([], $this->keys->kept);
+
+        $host = new FakeHost([['reset' => true], FakeHost::changed(), FakeHost::problem(403, 'not-allowed')]);
+        self::assertTrue($this->perform($host)->isIndeterminate());
+        self::assertTrue($this->perform($host)->isIndeterminate(), 'where that cannot be asked, it is not known');
+        self::assertArrayHasKey('deed', $this->keys->kept);
+    }
+
+    public function testOfAMailThatWentAtTheFirstAttemptNothingElseIsSaid(): void
+    {
+        $hook = 'password/reset-and-mail';
+        $answer = ['mail' => 'm1', 'mode' => 'link', 'until' => 5, 'sessions_ended' => null];
+        $mails = function (FakeHost $host) use ($hook): Outcome {
+            return $this->deeds($host)->perform('mail', $hook, ['account' => 'customer:1', 'mode' => 'link']);
+        };
+        $host = new FakeHost([['reset' => true], self::operation('under_way'), self::operation('done', $hook, $answer),
+            FakeHost::answer(200, $answer), ['reset' => true], self::operation('not_done'), FakeHost::answer(200, $answer),
+            ['reset' => true], self::operation('not_done'), FakeHost::answer(200, $answer)]);
+        self::assertTrue($mails($host)->isIndeterminate());
+        self::assertSame('under-way', $mails($host)->getCode());
+        $outcome = $mails($host);
+        self::assertSame('done-before', $outcome->getCode(), 'its link may be void by now');
+        self::assertStringContainsString('at the first attempt', $outcome->getSentence());
+        self::assertSame([], $this->keys->kept);
+        self::assertTrue($mails($host)->isDone(), 'whoever asks once more wants another one');
+        self::assertNotSame($host->keys()[0], $host->keys()[3]);
+
+        self::assertTrue($mails($host)->isIndeterminate());
+        self::assertTrue($mails($host)->isDone(), 'it had not come, and is done now');
+        self::assertSame($host->keys()[4], $host->keys()[6]);
+        self::assertTrue($mails($host)->isIndeterminate());
+        $this->now += Deeds::FINAL + 1;
+        self::assertTrue($mails($host)->isDone(), 'it will not come any more');
+        self::assertNotSame($host->keys()[7], $host->keys()[9]);
+    }
+
+    public function testWhatIsSettledTellsWhetherThePasswordIsStillTheOneThereIs(): void
+    {
+        $done = self::operation('done', self::HOOK, self::CHANGED);
+        foreach ([['reset' => true], FakeHost::epoch('another'), FakeHost::epoch()] as $at => $now) {
+            $host = new FakeHost([['reset' => true], $done, $now]);
+            $this->perform($host);
+            $outcome = $this->deeds($host)->settle('deed', 'customer:1');
+            self::assertSame(['indeterminate', 'changed-since', 'done'][$at], $outcome->getCode());
+            self::assertSame($at === 0, isset($this->keys->kept['deed']), 'what is known is not kept');
+            $this->keys->kept = [];
+        }
     }
 
     public function testAnotherPasswordAfterOneThatWasSetIsADeedOfItsOwn(): void
@@ -124,7 +184,7 @@ final class DeedsTest extends TestCase
         return [
             'done' => [self::operation('done', self::HOOK, self::CHANGED), 5, 'done', false],
             'under way' => [self::operation('under_way'), 5, 'under-way', true],
-            'not done so far' => [self::operation('not_done'), Deeds::FINAL, 'indeterminate', true],
+            'not done so far' => [self::operation('not_done'), Deeds::FINAL, 'not-so-far', true],
             'not done' => [self::operation('not_done'), Deeds::FINAL + 1, 'not-done', false],
             'another hook' => [self::operation('done', 'password/make-link', self::CHANGED), 5, 'indeterminate', true],
             'another answer' => [self::operation('done', self::HOOK, ['ok' => true]), 5, 'indeterminate', true],

@@ -49,7 +49,7 @@ final class PluginTest extends TestCase
     public function testAPasswordIsChangedOrAnExceptionSaysThatItWasNot(): void
     {
         $host = new FakeHost(array_merge(FakeHost::own(), [FakeHost::changed()], FakeHost::own(), [['reset' => true]], FakeHost::own(),
-            [FakeHost::changed()]));
+            [FakeHost::changed(), FakeHost::epoch()]));
         $plugin = new PluginKeyturn();
         $plugin->built = self::args($host->address);
         self::assertSame('The password was changed.', $plugin->doUpdate(['userPackageId' => 5, 'changes' => ['password' => self::PASSWORD]]));
@@ -94,6 +94,8 @@ final class PluginTest extends TestCase
         $host = new FakeHost([FakeHost::named(), $mailed('temporary'), FakeHost::named(), $mailed('link')]);
         $plugin = new PluginKeyturn();
         $plugin->built = self::args($host->address);
+        self::assertSame(['SendLink'], $plugin->getAvailableActions(new UserPackage(5)), 'a link, if nothing else is set');
+        $plugin->built['server']['variables']['plugin_keyturn_Reset_And_Mail'] = ' Temporary ';
         self::assertSame(['ResetAndMail', 'SendLink'], $plugin->getAvailableActions(new UserPackage(5)));
         self::assertSame('The mail is queued.', $plugin->doResetAndMail(['userPackageId' => 5]));
         self::assertSame('The mail is queued.', $plugin->doSendLink(['userPackageId' => 5]));
@@ -104,11 +106,45 @@ final class PluginTest extends TestCase
 
     public function testNothingAtAllIsNoSuccess(): void
     {
-        foreach (['testConnection', 'update', 'create'] as $method) {
-            $this->refused(static function () use ($method): void {
-                (new PluginKeyturn())->$method([]);
-            });
+        foreach (['testConnection', 'update', 'create', 'doUpdate', 'doResetAndMail', 'doSendLink'] as $method) {
+            foreach ([[], ['userPackageId' => 5], ['changes' => ['password' => self::PASSWORD]], null] as $args) {
+                if ($args !== null || $method === 'update') {
+                    $this->refused(static function () use ($method, $args): void {
+                        (new PluginKeyturn())->$method($args);
+                    });
+                }
+            }
         }
+        self::assertSame([], (new PluginKeyturn())->getAvailableActions(new UserPackage(5)));
+    }
+
+    public function testClientsAreNotToldWhatIsWrongWithTheSettings(): void
+    {
+        $args = self::args('http://panel.example', ['changes' => ['password' => self::PASSWORD]]);
+        self::assertStringContainsString('not set up here', $this->refused(static function () use ($args): void {
+            (new PluginKeyturn())->update($args);
+        }));
+        self::assertStringContainsString('must begin with https', implode(CE_Lib::$log));
+        self::assertStringContainsString('must begin with https', $this->refused(static function () use ($args): void {
+            (new PluginKeyturn())->testConnection($args);
+        }));
+    }
+
+    public function testHostsThatShareAFolderDoNotShareTheirDeeds(): void
+    {
+        $one = new FakeHost(array_merge(FakeHost::own(), [['reset' => true]]));
+        $other = new FakeHost(array_merge(FakeHost::own(), [FakeHost::changed()]));
+        $update = static function (FakeHost $host): void {
+            (new PluginKeyturn())->update(self::args($host->address, ['changes' => ['password' => self::PASSWORD]]));
+        };
+        $this->refused(static function () use ($update, $one): void {
+            $update($one);
+        });
+        $update($other);
+        self::assertNotSame($one->keys()[2], $other->keys()[2], 'marta of the other one is somebody else');
+        self::assertStringContainsString('may or may not', $this->refused(static function () use ($update, $one): void {
+            $update($one);
+        }), 'not that nothing was changed, where it cannot even be asked whose account it is');
     }
 
     /** @group host */

@@ -62,7 +62,7 @@ final class ServerManagerTest extends TestCase
     {
         $nobody = FakeHost::answer(200, ['accounts' => []]);
         $host = new FakeHost(array_merge(FakeHost::own(), [FakeHost::changed()], FakeHost::own(), [['reset' => true]], FakeHost::own(),
-            [FakeHost::changed(), $nobody, $nobody]));
+            [FakeHost::changed(), FakeHost::epoch(), $nobody, $nobody]));
         $manager = $this->manager($host->address);
         self::assertTrue($manager->changeAccountPassword(self::account(), self::PASSWORD));
         self::assertSame(self::PASSWORD, $host->bodies()[2]['new']);
@@ -99,6 +99,11 @@ final class ServerManagerTest extends TestCase
         self::assertStringContainsString('token', $this->refused(function (): void {
             $this->manager('http://127.0.0.1:1', '')->testConnection();
         }));
+        $said = $this->refused(function (): void {
+            $this->manager('http://127.0.0.1:1', '')->changeAccountPassword(self::account(), self::PASSWORD);
+        });
+        self::assertStringContainsString('not set up here', $said, 'clients are not told what is wrong');
+        self::assertStringContainsString('The token must be', implode($this->log->lines));
         self::assertSame('https://panel.example:8443/', $this->manager('https://panel.example:8443')->getLoginUrl());
     }
 

@@ -8,7 +8,6 @@ class Module
     public $base_uri = '/client/';
     public $view;
     public $Input;
-    public $Services;
     public $Clients;
     public $ModuleManager;
     public $config;
@@ -232,6 +231,16 @@ final class BlestaHelperForm
         echo '<input type="text" name="' . htmlspecialchars($name) . '" value="' . htmlspecialchars((string) $value) . '">';
     }
 
+    public function fieldSelect($name, $options = [], $selected = null, $attributes = []): void
+    {
+        echo '<select name="' . htmlspecialchars($name) . '">';
+        foreach ($options as $value => $label) {
+            echo '<option value="' . htmlspecialchars($value) . '"' . ($value === $selected ? ' selected' : '') . '>'
+                . htmlspecialchars($label) . '</option>';
+        }
+        echo '</select>';
+    }
+
     public function fieldHidden($name, $value): void
     {
         echo '<input type="hidden" name="' . htmlspecialchars($name) . '" value="' . htmlspecialchars($value) . '">';
@@ -250,23 +259,5 @@ final class BlestaHelperWidget
 {
     public function __call($name, $arguments): void
     {
-    }
-}
-
-/** Blesta's own service edit leads back to the module. */
-class Services
-{
-    /** @var callable */
-    public static $edits;
-    private $errors = false;
-
-    public function edit($id, array $vars): void
-    {
-        $this->errors = (self::$edits)($id, $vars);
-    }
-
-    public function errors()
-    {
-        return $this->errors;
     }
 }

@@ -95,6 +95,12 @@ final class FakeHost
         return self::answer(200, ['sessions_ended' => 2, 'session_epoch' => 'e1', 'notice' => null]);
     }
 
+    /** @return array<string, mixed> The session epoch that an account has now; `changed` made it e1. */
+    public static function epoch(string $epoch = 'e1'): array
+    {
+        return self::answer(200, ['epoch' => $epoch]);
+    }
+
     /** @return array<string, mixed> */
     public static function named(string $account = 'customer:1', string $matched = 'login'): array
     {

@@ -122,14 +122,17 @@ class Server_Exception extends Exception
     }
 }
 
-/** A PSR-3 logger's error, into a list. */
+/** FOSSBilling's log into a list, with the methods that each published version has: 0.8.1 has `err` and no `error`. */
 final class FossbillingLog
 {
     /** @var array<int, string> */
     public array $lines = [];
 
-    public function error(string $line): void
+    public function __call(string $method, array $arguments): void
     {
-        $this->lines[] = $line;
+        if (!in_array($method, ['alert', 'notice', 'info', 'debug'], true)) {
+            throw new RuntimeException('Bad log priority');
+        }
+        $this->lines[] = $arguments[0];
     }
 }

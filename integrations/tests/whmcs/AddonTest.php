@@ -40,7 +40,7 @@ final class AddonTest extends TestCase
     {
         return $more + ['modulelink' => 'addonmodules.php?module=keyturnaddon', 'version' => '0.1.0', 'address' => $address,
             'token' => self::TOKEN, 'ca_file' => '', 'seconds' => '5', 'bear' => '', 'products' => '3', 'account_field' => '',
-            'reset_mode' => 'temporary', 'decode_entities' => ''];
+            'reset_mode' => 'temporary'];
     }
 
     /** @return string What the page for staff prints. */
@@ -65,8 +65,9 @@ final class AddonTest extends TestCase
         $_GET = ['m' => 'keyturnaddon', 'service' => (string) $service];
         $_SESSION['uid'] = $client;
         $_SERVER['REQUEST_METHOD'] = $post === null ? 'GET' : 'POST';
-        $_POST = $post ?? [];
-        return keyturnaddon_clientarea($vars);
+        // As WHMCS leaves them, unlike what was typed.
+        $_POST = array_map(static fn ($value) => is_string($value) ? htmlspecialchars(trim($value), ENT_QUOTES) : $value, $post ?? []);
+        return PostedBody::with($post ?? [], static fn (): array => keyturnaddon_clientarea($vars));
     }
 
     /** @return array<string, string> */
@@ -138,6 +139,11 @@ final class AddonTest extends TestCase
     public function testTheClientsAndTheServicesPagesHaveTheButtons(): void
     {
         $links = Whmcs::run('AdminAreaClientSummaryActionLinks', ['userid' => 7])[0];
+        self::assertCount(1, $links, 'where a link is mailed, both would do the same');
+        self::assertStringContainsString('Send set-password link', $links[0]);
+        self::assertStringNotContainsString('Reset', Whmcs::run('AdminClientServicesTabFields', ['id' => 42])[0]['Panel password']);
+        Capsule::table('tbladdonmodules')->insert(['module' => 'keyturnaddon', 'setting' => 'reset_mode', 'value' => 'temporary']);
+        $links = Whmcs::run('AdminAreaClientSummaryActionLinks', ['userid' => 7])[0];
         self::assertCount(2, $links);
         self::assertStringContainsString('Reset &amp; mail password', $links[0]);
         self::assertStringContainsString('addonmodules.php?module=keyturnaddon&amp;client=7', $links[0]);
@@ -155,7 +161,7 @@ final class AddonTest extends TestCase
 
         self::assertSame([], Whmcs::run('AdminClientServicesTabFields', ['id' => 45])[0], 'no user name');
         self::assertSame([], Whmcs::run('AdminClientServicesTabFields', ['id' => 99])[0]);
-        Capsule::table('tbladdonmodules')->update(['value' => '4, 5']);
+        Capsule::table('tbladdonmodules')->where('setting', 'products')->update(['value' => '4, 5']);
         self::assertSame([], Whmcs::run('AdminClientServicesTabFields', ['id' => 42])[0], 'not a product that is meant');
         self::assertCount(2, Whmcs::run('AdminAreaClientSummaryActionLinks', ['userid' => 7])[0]);
         self::assertSame([], Whmcs::run('AdminAreaClientSummaryActionLinks', ['userid' => 8])[0]);
@@ -170,6 +176,8 @@ final class AddonTest extends TestCase
 
     public function testStaffSeeServicesStatusAndDeliveryAndMayReset(): void
     {
+        $html = self::output(self::vars('http://127.0.0.1:1'), []);
+        self::assertStringContainsString('Open this page from a client', $html, 'nothing is said of a client where none is given');
         $html = self::output(self::vars('http://127.0.0.1:1'), ['client' => '7']);
         self::assertStringContainsString('service=42', $html);
         self::assertStringContainsString('&lt;marta&gt;.example', $html);
@@ -317,13 +325,56 @@ final class AddonTest extends TestCase
         self::assertStringContainsString('No hay contraseña nueva', $tell([], '', ''));
     }
 
-    public function testTheOneRuleOfDecodingIsASetting(): void
+    /** @dataProvider typed */
+    public function testAPasswordIsTakenAsItWasTypedAndNotAsWhmcsLeavesIt(string $password): void
     {
-        foreach (['' => 'R&amp;D lantern oats', 'on' => 'R&D lantern oats'] as $setting => $expected) {
-            $host = new FakeHost(array_merge(FakeHost::own(), [FakeHost::changed()], self::shownToClient()));
-            $typed = ['token' => 'token-of-the-session', 'new' => 'R&amp;D lantern oats', 'again' => 'R&amp;D lantern oats'];
-            self::clientArea(self::vars($host->address, ['decode_entities' => $setting]), 7, 42, $typed);
-            self::assertSame($expected, $host->bodies()[2]['new']);
+        $host = new FakeHost(array_merge(FakeHost::own(), [FakeHost::changed()], self::shownToClient()));
+        $typed = ['token' => 'token-of-the-session', 'new' => $password, 'again' => $password];
+        self::assertNotSame('', self::clientArea(self::vars($host->address), 7, 42, $typed)['vars']['keyturn']['done']);
+        self::assertSame($password, $host->bodies()[2]['new']);
+    }
+
+    /** @return array<int, array{string}> */
+    public function typed(): array
+    {
+        return [['R&D lantern oats'], ['R&amp;D lantern oats'], ['  <b> "spaces" \' + % #  '], ['Küche 🔑 ñandú lantern']];
+    }
+
+    public function testAFormThatIsNoFormSetsNothing(): void
+    {
+        $host = new FakeHost([]);
+        foreach ([['new' => ['x' => 'y'], 'again' => ['x' => 'y']], []] as $typed) {
+            $page = self::clientArea(self::vars($host->address), 7, 42, ['token' => 'token-of-the-session'] + $typed)['vars']['keyturn'];
+            self::assertSame('', $page['done']);
+            self::assertStringContainsString('no new password', $page['error']);
+        }
+        foreach ($host->requests() as $request) {
+            self::assertStringStartsWith('GET /v1/accounts?', $request);
+        }
+    }
+
+    public function testAClientWhoPostsAgainAndAgainIsHeldUpAndNothingIsChanged(): void
+    {
+        $host = new FakeHost([]);
+        $_SESSION['keyturn_asked'] = array_fill(0, 10, time());
+        $typed = ['token' => 'token-of-the-session', 'new' => self::PASSWORD, 'again' => self::PASSWORD];
+        $page = self::clientArea(self::vars($host->address), 7, 42, $typed)['vars']['keyturn'];
+        self::assertStringContainsString('too often from here', $page['error']);
+        self::assertSame(['', [], false], [$page['done'], $page['lines'], $page['form']]);
+        self::assertSame([], $host->requests());
+    }
+
+    public function testWithoutItsTableNothingIsSentAndNothingBreaks(): void
+    {
+        Capsule::schema()->drop('mod_keyturn_operations');
+        try {
+            $host = new FakeHost(array_merge([FakeHost::named()], self::shown()));
+            $html = self::output(self::vars($host->address), ['service' => '42'], self::posted('mail'));
+            self::assertStringContainsString('errorbox', $html);
+            self::assertStringContainsString('is the addon activated', Whmcs::logged());
+            self::assertSame([], array_filter($host->keys()));
+        } finally {
+            self::assertSame('success', keyturnaddon_activate()['status']);
         }
     }
 

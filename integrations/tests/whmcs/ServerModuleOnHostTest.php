@@ -2,6 +2,7 @@
 
 declare(strict_types=1);
 
+use Keyturn\Client\Client;
 use PHPUnit\Framework\TestCase;
 
 /**
@@ -67,7 +68,8 @@ final class ServerModuleOnHostTest extends TestCase
     {
         $lost = ['forward' => Host::socket(), 'reset' => true];
         $relayed = ['forward' => Host::socket(), 'relay' => true];
-        $between = new FakeHost([$relayed, $relayed, $lost, $relayed, $relayed, $relayed, $lost, $relayed, $relayed, $relayed]);
+        $between = new FakeHost([$relayed, $relayed, $lost, $relayed, $relayed, $relayed, $relayed, $relayed, $lost, $relayed, $relayed, $relayed, $relayed,
+            $relayed, $relayed, $lost, $relayed, $relayed, $relayed, $relayed, $relayed]);
         $params = $this->params(['password' => 'velvet compass harbour'], $between->address);
         self::assertStringContainsString('may or may not', keyturn_ChangePassword($params));
         Host::assertSignsIn('marta', 'velvet compass harbour');
@@ -78,8 +80,27 @@ final class ServerModuleOnHostTest extends TestCase
         self::assertStringContainsString('may or may not', keyturn_ChangePassword($params));
         self::assertSame('success', keyturn_ChangePassword($params), 'a retry, though the password is now the one that there is');
         $keys = $between->keys();
-        self::assertSame($keys[6], $keys[9]);
+        self::assertSame($keys[8], $keys[11]);
         Host::assertSignsIn('marta', 'saffron pebble harbour');
+
+        $params['password'] = 'granite orchard thimble';
+        self::assertStringContainsString('may or may not', keyturn_ChangePassword($params));
+        $account = ['account' => 'customer:1', 'new' => 'set by somebody else', 'must_change' => false];
+        self::assertTrue(Host::client()->call('password/set-password', $account, Client::newKey())->isDone());
+        self::assertSame('success', keyturn_ChangePassword($params));
+        Host::assertSignsIn('marta', 'granite orchard thimble');
+        self::assertSame('rejected', Host::verdict('marta', 'set by somebody else'));
+    }
+
+    public function testOfAMailThatWentItIsNotSaidThatItsLinkStillWorks(): void
+    {
+        $lost = ['forward' => Host::socket(), 'reset' => true];
+        $relayed = ['forward' => Host::socket(), 'relay' => true];
+        $between = new FakeHost([$relayed, $lost, $relayed, $relayed, $relayed, $relayed]);
+        $params = $this->params(['username' => 'lena'], $between->address);
+        self::assertStringContainsString('may or may not', keyturn_SendLink($params));
+        self::assertStringContainsString('at the first attempt', keyturn_SendLink($params));
+        self::assertSame('success', keyturn_SendLink($params));
     }
 
     public function testAHostThatIsTooSlowIsNotTakenForSuccessAndAnotherPasswordThenIsADeedOfItsOwn(): void
@@ -143,7 +164,7 @@ final class ServerModuleOnHostTest extends TestCase
         self::assertSame('success', keyturn_SendLink($this->params(['username' => 'omar'])));
         self::assertStringContainsString('no mail address', keyturn_ResetAndMail($this->params(['username' => 'nomail'])));
         $permanent = keyturn_ResetAndMail($this->params(['username' => 'omar', 'configoption2' => 'permanent']));
-        self::assertStringContainsString('not offered', $permanent);
+        self::assertStringContainsString('does not offer this kind of reset', $permanent);
         self::assertStringNotContainsString('success', $permanent);
     }
 

@@ -3,6 +3,7 @@
 declare(strict_types=1);
 
 use Illuminate\Database\Capsule\Manager as Capsule;
+use Keyturn\Whmcs\Pace;
 use Keyturn\Whmcs\ServerModule;
 use PHPUnit\Framework\TestCase;
 
@@ -266,7 +267,7 @@ final class ServerModuleTest extends TestCase
         foreach ([false, true] as $asHtml) {
             $this->model = new WhmcsModel();
             $this->model->serviceProperties->asHtml = $asHtml;
-            $host = new FakeHost([...FakeHost::own(), ['reset' => true], ...FakeHost::own(), FakeHost::changed()]);
+            $host = new FakeHost([...FakeHost::own(), ['reset' => true], ...FakeHost::own(), FakeHost::changed(), FakeHost::epoch()]);
             self::assertStringContainsString('may or may not', keyturn_ChangePassword($this->params($host->address)));
             self::assertStringContainsString('kt-', $this->model->serviceProperties->get('Keyturn operations'));
             Secrets::assertNone(print_r($this->model, true), self::PASSWORD, self::TOKEN);
@@ -285,6 +286,62 @@ final class ServerModuleTest extends TestCase
         self::assertSame('success', keyturn_Settle($this->params($host->address)));
         self::assertSame('success', keyturn_Settle($this->params($host->address)), 'nothing is open');
         self::assertCount(4, $host->requests());
+    }
+
+    public function testThatAPasswordWasSetIsSettledOnlyIfItIsStillTheOneThereIs(): void
+    {
+        $done = FakeHost::answer(200, ['state' => 'done', 'hook' => 'password/set-password',
+            'answer' => ['sessions_ended' => 2, 'session_epoch' => 'e1', 'notice' => null]]);
+        $host = new FakeHost([...FakeHost::own(), ['reset' => true], FakeHost::problem(503, 'busy'), FakeHost::named(), $done, FakeHost::epoch('e2')]);
+        self::assertStringContainsString('may or may not', keyturn_ChangePassword($this->params($host->address)));
+        self::assertStringContainsString('may or may not', keyturn_Settle($this->params($host->address)), 'whose it is cannot be asked');
+        $down = $this->params('http://127.0.0.1:1');
+        self::assertStringContainsString('may or may not', keyturn_ChangePassword($down), 'not that nothing was changed');
+        self::assertStringContainsString('no user name', keyturn_ChangePassword(['username' => ''] + $down));
+        self::assertStringContainsString('has been changed again since', keyturn_Settle($this->params($host->address)));
+        self::assertSame('success', keyturn_Settle($this->params($host->address)), 'nothing is open');
+    }
+
+    public function testAClientWhoReloadsHisPageLeavesTheKeysRequestsToTheOthers(): void
+    {
+        $host = new FakeHost(array_fill(0, 40, FakeHost::answer(200, ['accounts' => []])));
+        $_SESSION['uid'] = 7;
+        for ($view = 0; $view < 30; $view++) {
+            $lines = keyturn_ClientArea($this->params($host->address))['templateVariables']['keyturnLines'];
+            self::assertSame($view < Pace::PER_MINUTE, $lines !== [], (string) $view);
+        }
+        self::assertCount(2 * Pace::PER_MINUTE, $host->requests());
+        self::assertStringContainsString('too often from here', keyturn_ChangePassword($this->params($host->address)));
+        self::assertCount(2 * Pace::PER_MINUTE, $host->requests());
+        $_SESSION['keyturn_asked'] = array_fill(0, 10, time() - 61);
+        self::assertStringContainsString('has both', keyturn_ChangePassword($this->params($host->address)), 'a minute later');
+        $_SESSION['keyturn_asked'] = array_fill(0, 10, time());
+        $_SESSION['adminid'] = 1;
+        self::assertStringContainsString('has both', keyturn_ChangePassword($this->params($host->address)), 'staff are not held up');
+    }
+
+    public function testStaffReadTheirOwnLanguage(): void
+    {
+        $params = $this->params('http://127.0.0.1:1', ['clientsdetails' => ['language' => 'english', 'email' => 'm@x.example']]);
+        $_SESSION['adminlang'] = 'spanish';
+        self::assertStringContainsString('cannot be reached', keyturn_ChangePassword($params));
+        $_SESSION['adminid'] = 1;
+        self::assertStringContainsString('no responde', keyturn_ChangePassword($params));
+    }
+
+    public function testTheButtonsAreTwoWhereTheyDoTwoThings(): void
+    {
+        self::assertArrayHasKey('Reset & mail password', keyturn_AdminCustomButtonArray($this->params('http://127.0.0.1:1')));
+        $link = keyturn_AdminCustomButtonArray($this->params('http://127.0.0.1:1', ['configoption2' => 'link']));
+        self::assertSame(['SendLink', 'Settle'], array_values($link));
+    }
+
+    public function testNoFunctionOfOursIsOneThatWhmcsCouldTakeForItsOwn(): void
+    {
+        preg_match_all('/^function (\w+)/m', (string) file_get_contents(Packed::folder('whmcs') . '/modules/servers/keyturn/keyturn.php'), $ours);
+        $buttons = ['ResetAndMail', 'SendLink', 'Settle'];
+        $known = array_map(static fn (string $name): string => 'keyturn_' . $name, array_merge(array_keys($this->functions()), $buttons));
+        self::assertSame([], array_diff($ours[1], $known));
     }
 
     public function testWhereTheKeyCannotBeKeptNothingIsSent(): void
@@ -355,6 +412,7 @@ final class ServerModuleTest extends TestCase
     {
         $module = new ServerModule(['configoption2' => 'link']);
         self::assertSame('link', $module->resetMode());
-        self::assertSame('temporary', (new ServerModule(['configoption2' => 'by pigeon']))->resetMode());
+        self::assertSame('link', (new ServerModule(['configoption2' => 'by pigeon']))->resetMode(), 'what each panel offers');
+        self::assertSame('temporary', (new ServerModule(['configoption2' => 'temporary']))->resetMode());
     }
 }

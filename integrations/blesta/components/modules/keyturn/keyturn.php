@@ -16,7 +16,9 @@ use Keyturn\Client\Settings;
 class Keyturn extends Module
 {
     /** What a server is set up with => whether Blesta stores it encrypted. */
-    private const ROW = ['server_name' => 0, 'address' => 0, 'token' => 1, 'ca_file' => 0, 'seconds' => 0, 'folder' => 0];
+    private const ROW = ['server_name' => 0, 'address' => 0, 'token' => 1, 'reset_mode' => 0, 'ca_file' => 0, 'seconds' => 0, 'folder' => 0];
+    /** What Reset & mail password may mail. The first is what each panel offers, and so what is mailed if nothing is chosen. */
+    private const MODES = ['link', 'temporary', 'permanent'];
 
     public function __construct()
     {
@@ -59,14 +61,14 @@ class Keyturn extends Module
 
     public function manageAddRow(array &$vars)
     {
-        return $this->drawn('row', ['vars' => (object) $vars], ['Form', 'Html', 'Widget']);
+        return $this->drawnRow($vars);
     }
 
     public function manageEditRow($module_row, array &$vars)
     {
         // What is stored encrypted is not drawn: an empty field leaves the token as it is.
         $vars += array_diff_key((array) $module_row->meta, ['token' => '']);
-        return $this->drawn('row', ['vars' => (object) $vars], ['Form', 'Html', 'Widget']);
+        return $this->drawnRow($vars);
     }
 
     public function addModuleRow(array &$vars)
@@ -132,8 +134,7 @@ class Keyturn extends Module
         $parent_package = null,
         $parent_service = null
     ) {
-        $known = $this->serviceFieldsToObject($service->fields);
-        $username = $vars['keyturn_username'] ?? $known->keyturn_username ?? '';
+        $username = $vars['keyturn_username'] ?? $this->usernameOf($service);
         if (!$this->validateServiceEdit($service, $vars)) {
             return null;
         }
@@ -143,10 +144,7 @@ class Keyturn extends Module
                 $this->fail('password', Language::_('Keyturn.!error.without_module', true));
                 return null;
             }
-            $email = $this->emailOf($service);
-            if (!$this->confirmed('change', function (Passwords $passwords) use ($username, $email, $new): Outcome {
-                return $passwords->change((string) $username, $email, (string) $new);
-            })) {
+            if (!$this->changed($service, $username, $new)) {
                 return null;
             }
         }
@@ -173,7 +171,7 @@ class Keyturn extends Module
         $this->fail('package', Language::_('Keyturn.!error.passwords_only', true));
     }
 
-    /** The client's form. Blesta's own service edit leads to `editService`, and to what it says. */
+    /** The client's form. */
     public function tabClientPassword(
         $package,
         $service,
@@ -185,16 +183,10 @@ class Keyturn extends Module
         $done = false;
         if (!empty($post)) {
             $new = $post['keyturn_password'] ?? '';
-            if (!is_string($new) || $new === '' || $new !== ($post['keyturn_confirm_password'] ?? null)) {
+            if ($new === '' || $new !== ($post['keyturn_confirm_password'] ?? null)) {
                 $this->fail('password', Language::_('Keyturn.!error.not_same', true));
             } else {
-                Loader::loadModels($this, ['Services']);
-                $this->Services->edit($service->id, ['keyturn_password' => $new, 'use_module' => 'true']);
-                if ($this->Services->errors()) {
-                    $this->Input->setErrors($this->Services->errors());
-                } else {
-                    $done = true;
-                }
+                $done = $this->changed($service, $this->usernameOf($service), $new);
             }
         }
         return $this->drawn('tab_client_password', ['service_id' => $service->id, 'done' => $done], ['Form', 'Html']);
@@ -204,15 +196,46 @@ class Keyturn extends Module
     public function tabAdminPassword($package, $service, ?array $get = null, ?array $post = null, ?array $files = null)
     {
         $done = false;
+        // Where a link is mailed, both buttons would do the same.
+        $modes = array_unique([$this->resetMode(), 'link']);
         $mode = $post['keyturn_mode'] ?? '';
-        if (in_array($mode, ['temporary', 'link'], true)) {
-            $known = $this->serviceFieldsToObject($service->fields);
-            $done = $this->confirmed('mail', function (Passwords $passwords) use ($known, $mode): Outcome {
-                return $passwords->resetAndMail((string) ($known->keyturn_username ?? ''), $mode);
+        if (in_array($mode, $modes, true)) {
+            $username = $this->usernameOf($service);
+            $done = $this->confirmed('mail', function (Passwords $passwords) use ($username, $mode): Outcome {
+                return $passwords->resetAndMail($username, $mode);
             });
         }
-        $shown = ['service_id' => $service->id, 'client_id' => $service->client_id ?? null, 'done' => $done];
+        $shown = ['service_id' => $service->id, 'client_id' => $service->client_id ?? null, 'modes' => $modes, 'done' => $done];
         return $this->drawn('tab_admin_password', $shown, ['Form', 'Html']);
+    }
+
+    /** Whether the host confirmed a new password; if not, the error is set. @param mixed $new */
+    private function changed(
+        $service,
+        string $username,
+        #[\SensitiveParameter]
+        $new
+    ): bool {
+        if (!is_string($new)) {
+            $this->fail('password', Language::_('Keyturn.!error.not_same', true));
+            return false;
+        }
+        $email = $this->emailOf($service);
+        return $this->confirmed('change', function (Passwords $passwords) use ($username, $email, $new): Outcome {
+            return $passwords->change($username, $email, $new);
+        });
+    }
+
+    private function usernameOf($service): string
+    {
+        $username = $this->serviceFieldsToObject($service->fields)->keyturn_username ?? '';
+        return is_string($username) ? $username : '';
+    }
+
+    private function resetMode(): string
+    {
+        $mode = $this->getModuleRow()->meta->reset_mode ?? '';
+        return in_array($mode, self::MODES, true) ? $mode : self::MODES[0];
     }
 
     /** The client's in Blesta; empty: he has none. */
@@ -270,7 +293,8 @@ class Keyturn extends Module
         }
         $meta = [];
         foreach (self::ROW as $key => $encrypted) {
-            $meta[] = ['key' => $key, 'value' => trim((string) ($vars[$key] ?? '')), 'encrypted' => $encrypted];
+            $value = $vars[$key] ?? '';
+            $meta[] = ['key' => $key, 'value' => is_scalar($value) ? trim((string) $value) : '', 'encrypted' => $encrypted];
         }
         return $meta;
     }
@@ -301,6 +325,15 @@ class Keyturn extends Module
     private function fail(string $field, string $sentence): void
     {
         $this->Input->setErrors([$field => ['keyturn' => $sentence]]);
+    }
+
+    private function drawnRow(array $vars): string
+    {
+        $modes = [];
+        foreach (self::MODES as $mode) {
+            $modes[$mode] = Language::_('Keyturn.mode.' . $mode, true);
+        }
+        return $this->drawn('row', ['vars' => (object) $vars, 'modes' => $modes], ['Form', 'Html', 'Widget']);
     }
 
     private function drawn(string $view, array $shown, array $helpers): string

@@ -8,6 +8,7 @@ use Keyturn\Client\FileKeys;
 use Keyturn\Client\InvalidSettings;
 use Keyturn\Client\Outcome;
 use Keyturn\Client\Passwords;
+use Keyturn\Client\Sentences;
 use Keyturn\Client\Settings;
 
 /**
@@ -22,6 +23,9 @@ class PluginKeyturn extends ServerPlugin
         'showNameservers' => false,
         'directlink' => false,
     ];
+
+    /** What ResetAndMail may mail. The first is what each panel offers, and so what is mailed if nothing else is set. */
+    private const MODES = ['link', 'temporary', 'permanent'];
 
     public function getVariables()
     {
@@ -38,6 +42,11 @@ class PluginKeyturn extends ServerPlugin
                 'description' => lang('As keyturn keys add printed it'),
                 'value' => '',
                 'encryptable' => true,
+            ],
+            lang('Reset And Mail') => [
+                'type' => 'text',
+                'description' => lang('Reset & mail password mails: link, which each panel offers; temporary or permanent, where the panel does'),
+                'value' => self::MODES[0],
             ],
             lang('CA File') => [
                 'type' => 'text',
@@ -56,7 +65,12 @@ class PluginKeyturn extends ServerPlugin
 
     public function testConnection($args)
     {
-        $this->confirmed($this->client($args)->test());
+        try {
+            $client = $this->client($args);
+        } catch (InvalidSettings $cause) {
+            throw new CE_Exception($cause->getMessage());
+        }
+        $this->confirmed($client->test());
     }
 
     /** The names and passwords of new accounts are the panel's affair. */
@@ -68,13 +82,16 @@ class PluginKeyturn extends ServerPlugin
     public function getAvailableActions($userPackage)
     {
         $args = $this->buildParams($userPackage);
-        return empty($args['package']['username']) ? [] : ['ResetAndMail', 'SendLink'];
+        if (!is_array($args) || $this->username($args) === '') {
+            return [];
+        }
+        // Where a link is mailed, both would do the same.
+        return $this->resetMode($args) === 'link' ? ['SendLink'] : ['ResetAndMail', 'SendLink'];
     }
 
     public function doUpdate($args)
     {
-        $userPackage = new UserPackage($args['userPackageId']);
-        $this->update($this->buildParams($userPackage, $args));
+        $this->update($this->built($args, $args));
         return 'The password was changed.';
     }
 
@@ -83,6 +100,7 @@ class PluginKeyturn extends ServerPlugin
         #[\SensitiveParameter]
         $args
     ) {
+        $args = is_array($args) ? $args : [];
         $changes = isset($args['changes']) && is_array($args['changes']) ? $args['changes'] : [];
         $others = array_diff(array_keys($changes), ['password']);
         $said = [];
@@ -101,12 +119,13 @@ class PluginKeyturn extends ServerPlugin
 
     public function doResetAndMail($args)
     {
-        return $this->mailed($args, 'temporary');
+        $args = $this->built($args);
+        return $this->mailed($args, $this->resetMode($args));
     }
 
     public function doSendLink($args)
     {
-        return $this->mailed($args, 'link');
+        return $this->mailed($this->built($args), 'link');
     }
 
     public function doCreate($args)
@@ -149,9 +168,22 @@ class PluginKeyturn extends ServerPlugin
         throw $this->unsupported('unsuspend accounts');
     }
 
-    private function mailed($args, string $mode): string
+    /** What Clientexec says of the package that is meant. */
+    private function built(
+        #[\SensitiveParameter]
+        $args,
+        #[\SensitiveParameter]
+        array $more = []
+    ): array {
+        if (empty($args['userPackageId'])) {
+            throw new CE_Exception('Clientexec did not say which package is meant. Nothing was done.');
+        }
+        $built = $this->buildParams(new UserPackage($args['userPackageId']), $more);
+        return is_array($built) ? $built : [];
+    }
+
+    private function mailed(array $args, string $mode): string
     {
-        $args = $this->buildParams(new UserPackage($args['userPackageId']));
         $this->confirmed($this->passwords($args)->resetAndMail($this->username($args), $mode));
         return 'The mail is queued.';
     }
@@ -187,23 +219,42 @@ class PluginKeyturn extends ServerPlugin
         #[\SensitiveParameter]
         array $args
     ): Passwords {
-        return new Passwords($this->client($args), new FileKeys($args['server']['variables']['plugin_keyturn_Operations_Folder'] ?? ''));
+        try {
+            $client = $this->client($args);
+        } catch (InvalidSettings $cause) {
+            // Clients see it too, so what is wrong stands in the log.
+            $this->confirmed(Outcome::refused('not-set-up', Sentences::of('not-set-up', 'en'))->withDetail($cause->getMessage()));
+        }
+        return new Passwords($client, new FileKeys($this->variable($args, 'Operations_Folder')));
     }
 
+    private function resetMode(array $args): string
+    {
+        $mode = strtolower(trim($this->variable($args, 'Reset_And_Mail')));
+        return in_array($mode, self::MODES, true) ? $mode : self::MODES[0];
+    }
+
+    private function variable(
+        #[\SensitiveParameter]
+        array $args,
+        string $name
+    ): string {
+        $value = $args['server']['variables']['plugin_keyturn_' . $name] ?? '';
+        return is_string($value) ? $value : '';
+    }
+
+    /** @throws InvalidSettings */
     private function client(
         #[\SensitiveParameter]
         $args
     ): Client {
-        $variables = $args['server']['variables'] ?? [];
-        try {
-            return new Client(new Settings([
-                'address' => $variables['plugin_keyturn_Address'] ?? '',
-                'token' => $variables['plugin_keyturn_Token'] ?? '',
-                'ca-file' => $variables['plugin_keyturn_CA_File'] ?? '',
-                'total-seconds' => empty($variables['plugin_keyturn_Seconds']) ? Settings::TOTAL : $variables['plugin_keyturn_Seconds'],
-            ]));
-        } catch (InvalidSettings $cause) {
-            throw new CE_Exception($cause->getMessage());
-        }
+        $args = is_array($args) ? $args : [];
+        $seconds = $args['server']['variables']['plugin_keyturn_Seconds'] ?? '';
+        return new Client(new Settings([
+            'address' => $this->variable($args, 'Address'),
+            'token' => $this->variable($args, 'Token'),
+            'ca-file' => $this->variable($args, 'CA_File'),
+            'total-seconds' => empty($seconds) ? Settings::TOTAL : $seconds,
+        ]));
     }
 }

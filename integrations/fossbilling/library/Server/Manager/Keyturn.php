@@ -10,6 +10,7 @@ use Keyturn\Client\FileKeys;
 use Keyturn\Client\InvalidSettings;
 use Keyturn\Client\Outcome;
 use Keyturn\Client\Passwords;
+use Keyturn\Client\Sentences;
 use Keyturn\Client\Settings;
 
 /**
@@ -57,13 +58,13 @@ class Server_Manager_Keyturn extends Server_Manager
 
     public function testConnection(): bool
     {
-        return $this->confirmed($this->client()->test());
+        return $this->confirmed($this->tried()->test());
     }
 
     /** Nothing but the name is known of an account; that it is there is looked up. */
     public function synchronizeAccount(Server_Account $account): Server_Account
     {
-        $this->confirmed($this->client()->accountNamed((string) $account->getUsername()));
+        $this->confirmed($this->tried()->accountNamed((string) $account->getUsername()));
         return clone $account;
     }
 
@@ -72,7 +73,12 @@ class Server_Manager_Keyturn extends Server_Manager
         #[\SensitiveParameter]
         string $newPassword
     ): bool {
-        $passwords = new Passwords($this->client(), new FileKeys($this->folder()));
+        try {
+            $passwords = new Passwords($this->client(), new FileKeys($this->folder()));
+        } catch (InvalidSettings $cause) {
+            $sentence = Sentences::of('not-set-up', (string) ($this->local()['language'] ?? 'en'));
+            return $this->confirmed(Outcome::refused('not-set-up', $sentence)->withDetail($cause->getMessage()));
+        }
         $client = $account->getClient();
         $email = $client === null ? '' : (string) $client->getEmail();
         return $this->confirmed($passwords->change((string) $account->getUsername(), $email, $newPassword));
@@ -125,7 +131,8 @@ class Server_Manager_Keyturn extends Server_Manager
             return true;
         }
         $told = (string) json_encode($outcome->forLog(), JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE);
-        $this->getLog()->error('Keyturn: ' . $told);
+        // Up to 0.8.1 FOSSBilling knows no `error`, and later on `err` is but an alias: this one each of them knows.
+        $this->getLog()->notice('Keyturn: ' . $told);
         throw new Server_Exception($outcome->getSentence());
     }
 
@@ -134,10 +141,17 @@ class Server_Manager_Keyturn extends Server_Manager
         return new Server_Exception(':type: does not support :action:', [':type:' => 'Keyturn', ':action:' => $action]);
     }
 
+    /** @throws InvalidSettings */
     private function client(): Client
     {
+        return new Client(new Settings(['address' => $this->address(), 'token' => $this->_config['accesshash']] + $this->local()));
+    }
+
+    /** For staff, who are told what is wrong with the settings. */
+    private function tried(): Client
+    {
         try {
-            return new Client(new Settings(['address' => $this->address(), 'token' => $this->_config['accesshash']] + $this->local()));
+            return $this->client();
         } catch (InvalidSettings $cause) {
             throw new Server_Exception($cause->getMessage());
         }

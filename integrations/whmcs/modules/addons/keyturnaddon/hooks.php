@@ -17,12 +17,20 @@ use Keyturn\Whmcs\Words;
 
 $keyturnAddon = static function (): AddonModule {
     // What is no secret of the settings.
-    $products = Capsule::table('tbladdonmodules')->where('module', AddonModule::NAME)->where('setting', 'products');
-    return new AddonModule(['products' => (string) $products->value('value')]);
+    $settings = Capsule::table('tbladdonmodules')->where('module', AddonModule::NAME)->whereIn('setting', ['products', 'reset_mode'])->get();
+    $read = [];
+    foreach ($settings as $setting) {
+        $read[$setting->setting] = (string) $setting->value;
+    }
+    return new AddonModule($read);
+};
+// As on the addon's page: where a link is mailed, both would do the same.
+$keyturnDeeds = static function () use ($keyturnAddon): array {
+    return $keyturnAddon()->resetMode() === 'link' ? ['deed-link'] : ['deed-mail', 'deed-link'];
 };
 $keyturnPage = 'addonmodules.php?module=' . AddonModule::NAME;
 
-add_hook('AdminAreaClientSummaryActionLinks', 10, static function ($vars) use ($keyturnAddon, $keyturnPage) {
+add_hook('AdminAreaClientSummaryActionLinks', 10, static function ($vars) use ($keyturnAddon, $keyturnDeeds, $keyturnPage) {
     $client = (int) ($vars['userid'] ?? 0);
     if ($client < 1 || !AddonModule::staffMay() || $keyturnAddon()->services($client) === []) {
         return [];
@@ -30,13 +38,13 @@ add_hook('AdminAreaClientSummaryActionLinks', 10, static function ($vars) use ($
     $words = new Words(Words::languageNamed($_SESSION['adminlang'] ?? ''));
     $to = htmlspecialchars($keyturnPage . '&client=' . $client, ENT_QUOTES, 'UTF-8');
     $links = [];
-    foreach (['deed-mail', 'deed-link'] as $word) {
+    foreach ($keyturnDeeds() as $word) {
         $links[] = '<a href="' . $to . '">' . htmlspecialchars($words->of($word), ENT_QUOTES, 'UTF-8') . '</a>';
     }
     return $links;
 });
 
-add_hook('AdminClientServicesTabFields', 10, static function ($vars) use ($keyturnAddon, $keyturnPage) {
+add_hook('AdminClientServicesTabFields', 10, static function ($vars) use ($keyturnAddon, $keyturnDeeds, $keyturnPage) {
     $service = $keyturnAddon()->service((int) ($vars['id'] ?? 0));
     if ($service === null || (string) $service->username === '' || !AddonModule::staffMay()) {
         return [];
@@ -44,7 +52,7 @@ add_hook('AdminClientServicesTabFields', 10, static function ($vars) use ($keytu
     $words = new Words(Words::languageNamed($_SESSION['adminlang'] ?? ''));
     $to = htmlspecialchars($keyturnPage . '&service=' . (int) $service->id, ENT_QUOTES, 'UTF-8');
     $buttons = '';
-    foreach (['deed-mail', 'deed-link'] as $word) {
+    foreach ($keyturnDeeds() as $word) {
         $label = htmlspecialchars($words->of($word), ENT_QUOTES, 'UTF-8');
         $buttons .= '<a class="btn btn-default" href="' . $to . '">' . $label . '</a> ';
     }

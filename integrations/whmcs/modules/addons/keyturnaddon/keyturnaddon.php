@@ -12,9 +12,12 @@ if (!defined('WHMCS')) {
 require_once __DIR__ . '/../../servers/keyturn/lib/autoload.php';
 
 use Keyturn\Client\Outcome;
+use Keyturn\Client\Sentences;
 use Keyturn\Whmcs\AddonModule;
 use Keyturn\Whmcs\OperationsTable;
+use Keyturn\Whmcs\Pace;
 use Keyturn\Whmcs\ServerModule;
+use Keyturn\Whmcs\ServicePasswords;
 use Keyturn\Whmcs\Words;
 
 /** @return array<string, mixed> */
@@ -37,10 +40,9 @@ function keyturnaddon_config()
             'bear' => $field('Bear the token', 'yesno', 'Instead of signing requests: where a proxy in front of the host rewrites paths'),
             'products' => $field('Products', 'text', 'Whose clients may change their passwords themselves: their ids, with commas. Empty: none; staff mail and send links for all'),
             'account_field' => $field('Custom field with the account', 'text', 'Admin Only, and not on the order form. Empty: the account is found by the user name'),
-            'reset_mode' => $field('Reset & mail password mails', 'dropdown', '', [
+            'reset_mode' => $field('Reset & mail password mails', 'dropdown', 'A link to choose a password, which each panel offers; a password that ends (temporary), or one that stays, where the panel does', [
                 'Options' => implode(',', ServerModule::MODES), 'Default' => ServerModule::MODES[0],
             ]),
-            'decode_entities' => $field('Decode entities', 'yesno', 'Only if a password with & does not sign in after a change'),
         ],
     ];
 }
@@ -127,10 +129,12 @@ function keyturnaddon_clientarea($vars)
         $shown['error'] = $words->of('no-service');
     } elseif ($service->domainstatus !== 'Active') {
         $shown['error'] = $words->of('suspended');
+    } elseif (!Pace::allows()) {
+        $shown['error'] = Sentences::of('too-often', $service->language);
     } else {
         $passwords = $addon->passwords($service, $service->language);
         $shown = ($passwords instanceof Outcome ? ['error' => $passwords->getSentence()]
-            : keyturnaddon_changed($addon, $passwords, $words) + ['form' => true, 'lines' => $passwords->linesForClient()]) + $shown;
+            : keyturnaddon_changed($passwords, $words) + ['form' => true, 'lines' => $passwords->linesForClient()]) + $shown;
         $shown['service'] = (int) $service->id;
     }
     $page = 'index.php?m=' . AddonModule::NAME . ($shown['service'] > 0 ? '&service=' . $shown['service'] : '');
@@ -144,20 +148,19 @@ function keyturnaddon_clientarea($vars)
 }
 
 /** Does what the client's form asks for. @return array<string, string> */
-function keyturnaddon_changed(AddonModule $addon, \Keyturn\Whmcs\ServicePasswords $passwords, Words $words): array
+function keyturnaddon_changed(ServicePasswords $passwords, Words $words): array
 {
     if ($_SERVER['REQUEST_METHOD'] !== 'POST') {
         return [];
     }
-    $new = $_POST['new'] ?? '';
-    $again = $_POST['again'] ?? '';
-    if (!AddonModule::tokenHolds('WHMCS.default') || !is_string($new) || !is_string($again)) {
+    if (!AddonModule::tokenHolds('WHMCS.default')) {
         return ['error' => $words->of('form-expired')];
     }
-    if ($new !== $again) {
+    $new = AddonModule::typed('new');
+    if ($new !== AddonModule::typed('again')) {
         return ['error' => $words->of('not-same')];
     }
-    $outcome = $passwords->change($addon->typed($new));
+    $outcome = $passwords->change($new);
     return $outcome->isDone() ? ['done' => $words->of('set')] : ['error' => $outcome->getSentence()];
 }
 
@@ -165,7 +168,7 @@ function keyturnaddon_list(AddonModule $addon, Words $words, string $link, int $
 {
     $services = $client > 0 ? $addon->services($client) : [];
     if ($services === []) {
-        echo '<p>', keyturnaddon_h($words->of('no-services')), '</p>';
+        echo '<p>', keyturnaddon_h($words->of($client > 0 ? 'no-services' : 'no-client')), '</p>';
         return;
     }
     echo '<h2>', keyturnaddon_h($words->of('services')), '</h2><ul>';

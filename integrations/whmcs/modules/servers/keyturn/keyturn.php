@@ -13,6 +13,7 @@ require_once __DIR__ . '/lib/autoload.php';
 
 use Keyturn\Client\InvalidSettings;
 use Keyturn\Client\Outcome;
+use Keyturn\Whmcs\Pace;
 use Keyturn\Whmcs\ServerModule;
 
 /** @return array<string, mixed> */
@@ -42,7 +43,7 @@ function keyturn_ConfigOptions()
             'Type' => 'dropdown',
             'Options' => implode(',', ServerModule::MODES),
             'Default' => ServerModule::MODES[0],
-            'Description' => 'A password that ends, a link to choose one, or a password that stays.',
+            'Description' => 'A link to choose a password, which each panel offers; a password that ends, or one that stays, where the panel does.',
         ],
     ];
 }
@@ -56,7 +57,7 @@ function keyturn_TestConnection(array $params)
         return ['success' => false, 'error' => $cause->getMessage()];
     }
     $outcome = $client->test();
-    $error = $outcome->isDone() ? '' : keyturn_text($outcome) . ' (' . $outcome->getDetail() . ')';
+    $error = $outcome->isDone() ? '' : ServerModule::told($outcome) . ' (' . $outcome->getDetail() . ')';
     return ['success' => $outcome->isDone(), 'error' => $error];
 }
 
@@ -64,15 +65,19 @@ function keyturn_TestConnection(array $params)
 function keyturn_ChangePassword(array $params)
 {
     $module = new ServerModule($params);
-    $passwords = $module->passwords();
-    return keyturn_text($passwords instanceof Outcome ? $passwords : $passwords->change($module->newPassword()));
+    $passwords = Pace::allows() ? $module->passwords() : $module->refused('too-often');
+    return ServerModule::told($passwords instanceof Outcome ? $passwords : $passwords->change($module->newPassword()));
 }
 
-/** @return array<string, string> */
-function keyturn_AdminCustomButtonArray()
+/**
+ * @param array<string, mixed> $params Not handed over by each WHMCS: then both buttons are shown, and do the same where a link is mailed.
+ *
+ * @return array<string, string>
+ */
+function keyturn_AdminCustomButtonArray($params = [])
 {
-    return [
-        'Reset & mail password' => 'ResetAndMail',
+    $mode = is_array($params) && isset($params['configoption2']) ? (new ServerModule($params))->resetMode() : '';
+    return ($mode === 'link' ? [] : ['Reset & mail password' => 'ResetAndMail']) + [
         'Send set-password link' => 'SendLink',
         'Settle what is open' => 'Settle',
     ];
@@ -83,14 +88,14 @@ function keyturn_ResetAndMail(array $params)
 {
     $module = new ServerModule($params);
     $passwords = $module->passwords();
-    return keyturn_text($passwords instanceof Outcome ? $passwords : $passwords->resetAndMail($module->resetMode()));
+    return ServerModule::told($passwords instanceof Outcome ? $passwords : $passwords->resetAndMail($module->resetMode()));
 }
 
 /** @return string */
 function keyturn_SendLink(array $params)
 {
     $passwords = (new ServerModule($params))->passwords();
-    return keyturn_text($passwords instanceof Outcome ? $passwords : $passwords->resetAndMail('link'));
+    return ServerModule::told($passwords instanceof Outcome ? $passwords : $passwords->resetAndMail('link'));
 }
 
 /**
@@ -102,7 +107,7 @@ function keyturn_Settle(array $params)
 {
     $passwords = (new ServerModule($params))->passwords();
     if ($passwords instanceof Outcome) {
-        return keyturn_text($passwords);
+        return ServerModule::told($passwords);
     }
     $sentences = [];
     foreach ($passwords->settle() as $deed => $outcome) {
@@ -130,7 +135,8 @@ function keyturn_AdminServicesTabFields(array $params)
 /** @return array<string, mixed> */
 function keyturn_ClientArea(array $params)
 {
-    $passwords = (new ServerModule($params))->passwords();
+    $module = new ServerModule($params);
+    $passwords = Pace::allows() ? $module->passwords() : $module->refused('too-often');
     return [
         'tabOverviewModuleOutputTemplate' => 'templates/overview.tpl',
         'templateVariables' => [
@@ -142,34 +148,23 @@ function keyturn_ClientArea(array $params)
 /** @return string */
 function keyturn_CreateAccount(array $params)
 {
-    return keyturn_text((new ServerModule($params))->refused('passwords-only'));
+    return ServerModule::told((new ServerModule($params))->refused('passwords-only'));
 }
 
 /** @return string */
 function keyturn_SuspendAccount(array $params)
 {
-    return keyturn_text((new ServerModule($params))->refused('passwords-only'));
+    return ServerModule::told((new ServerModule($params))->refused('passwords-only'));
 }
 
 /** @return string */
 function keyturn_UnsuspendAccount(array $params)
 {
-    return keyturn_text((new ServerModule($params))->refused('passwords-only'));
+    return ServerModule::told((new ServerModule($params))->refused('passwords-only'));
 }
 
 /** @return string */
 function keyturn_TerminateAccount(array $params)
 {
-    return keyturn_text((new ServerModule($params))->refused('passwords-only'));
-}
-
-/** What WHMCS is told, and shows to staff, and of a changed password to the customer: `'success'`, or plain text. */
-function keyturn_text(Outcome $outcome): string
-{
-    if ($outcome->isDone()) {
-        return 'success';
-    }
-    // A sentence that happened to be the word would be taken for it.
-    $sentence = $outcome->getSentence();
-    return $sentence === '' || strtolower(trim($sentence)) === 'success' ? 'Nothing is known of the outcome.' : $sentence;
+    return ServerModule::told((new ServerModule($params))->refused('passwords-only'));
 }

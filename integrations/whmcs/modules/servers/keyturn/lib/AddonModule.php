@@ -105,12 +105,11 @@ final class AddonModule
         );
     }
 
-    /** A posted password: as it was posted, unless the one rule there is was set. */
-    public function typed(
-        #[\SensitiveParameter]
-        string $password
-    ): string {
-        return $this->text('decode_entities') === 'on' ? Entities::decode($password) : $password;
+    /** A posted field, byte for byte. What WHMCS leaves in $_POST may be HTML (`&amp;` for `&`), so the body itself is read. */
+    public static function typed(string $name): string
+    {
+        parse_str((string) file_get_contents('php://input'), $fields);
+        return is_string($fields[$name] ?? null) ? $fields[$name] : '';
     }
 
     public function resetMode(): string

@@ -27,7 +27,12 @@ final class OperationsTable implements KeptKeys
 
     public function find(string $deed): ?array
     {
-        $row = Capsule::table(self::TABLE)->where('deed', $deed)->first();
+        try {
+            $row = Capsule::table(self::TABLE)->where('deed', $deed)->first();
+        } catch (\Exception $cause) {
+            // No table: the addon was not activated, and `keep` says so before anything is sent.
+            $row = null;
+        }
         return $row === null ? null
             : Deeds::entry(['key' => $row->idempotency_key, 'hook' => $row->hook, 'at' => (int) $row->attempted_at]);
     }
@@ -46,6 +51,10 @@ final class OperationsTable implements KeptKeys
 
     public function forget(string $deed): void
     {
-        Capsule::table(self::TABLE)->where('deed', $deed)->delete();
+        try {
+            Capsule::table(self::TABLE)->where('deed', $deed)->delete();
+        } catch (\Exception $cause) {
+            // A key too many is found settled the next time.
+        }
     }
 }

@@ -17,8 +17,8 @@ final class ServerModule
     /** In the order of `keyturn_ConfigOptions`: what WHMCS hands over as configoption1, 2, … */
     private const ACCOUNT_FIELD = 'configoption1';
     private const RESET_MODE = 'configoption2';
-    /** What may be mailed by the button. */
-    public const MODES = ['temporary', 'link', 'permanent'];
+    /** What may be mailed by the button. The first is what each panel offers, and so what is mailed if nothing is chosen. */
+    public const MODES = ['link', 'temporary', 'permanent'];
 
     /** @var array<string, mixed> */
     private array $params;
@@ -34,8 +34,12 @@ final class ServerModule
         $this->local = Settings::local(dirname(__DIR__) . '/local.php');
     }
 
+    /** Staff's own in their pages; else the client's. */
     public function language(): string
     {
+        if (!empty($_SESSION['adminid']) && !defined('CLIENTAREA')) {
+            return Words::languageNamed($_SESSION['adminlang'] ?? '');
+        }
         $client = $this->params['clientsdetails'] ?? [];
         return Words::languageNamed(is_array($client) ? $client['language'] ?? '' : '');
     }
@@ -44,6 +48,17 @@ final class ServerModule
     public function refused(string $code): Outcome
     {
         return Outcome::refused($code, Sentences::of($code, $this->language()));
+    }
+
+    /** What WHMCS is told, and shows to staff, and of a changed password to the client: `'success'`, or plain text. */
+    public static function told(Outcome $outcome): string
+    {
+        if ($outcome->isDone()) {
+            return 'success';
+        }
+        // A sentence that happened to be the word would be taken for it.
+        $sentence = $outcome->getSentence();
+        return $sentence === '' || strtolower(trim($sentence)) === 'success' ? 'Nothing is known of the outcome.' : $sentence;
     }
 
     /** @throws InvalidSettings */
@@ -119,7 +134,7 @@ final class ServerModule
     private function email(): string
     {
         $client = $this->params['clientsdetails'] ?? [];
-        return is_array($client) && is_string($client['email'] ?? null) ? trim($client['email']) : '';
+        return is_array($client) && is_string($client['email'] ?? null) ? $client['email'] : '';
     }
 
     private function service(): int

@@ -64,6 +64,7 @@ final class ServicePasswords
         if ($new === '') {
             return $this->noted('change', [], $this->client->refused('empty'));
         }
+        $this->client->begin();
         return $this->perform($this->ownAccount(), 'set', 'password/set-password', ['new' => $new, 'must_change' => false], [$new]);
     }
 
@@ -75,6 +76,7 @@ final class ServicePasswords
     public function resetAndMail(string $mode): Outcome
     {
         $deed = $mode === 'link' ? 'link' : 'mail';
+        $this->client->begin();
         return $this->perform($this->account(), $deed, 'password/reset-and-mail', ['mode' => $mode], []);
     }
 
@@ -82,8 +84,9 @@ final class ServicePasswords
     public function settle(): array
     {
         $settled = [];
+        $this->client->begin();
         foreach (['set', 'mail', 'link'] as $deed) {
-            $outcome = $this->deeds->settle($this->deed($deed));
+            $outcome = $deed === 'set' ? $this->settleSet() : $this->deeds->settle($this->deed($deed));
             if ($outcome !== null) {
                 $settled[$deed] = $this->noted('settle ' . $deed, [], $outcome);
             }
@@ -115,6 +118,18 @@ final class ServicePasswords
         return $this->words;
     }
 
+    /** That a password was set is told only if it is still the one there is. */
+    private function settleSet(): ?Outcome
+    {
+        $deed = $this->deed('set');
+        if ($this->deeds->openSince($deed) === null) {
+            return null;
+        }
+        $account = $this->account();
+        return $account->isDone() ? $this->deeds->settle($deed, $account->getAnswer())
+            : $this->client->indeterminate('indeterminate', '')->withDetail($account->getCode() . ': ' . $account->getDetail());
+    }
+
     /** The id of the account, or why there is none. */
     private function account(): Outcome
     {
@@ -138,6 +153,7 @@ final class ServicePasswords
     {
         $brief = clone $this;
         $brief->client = new Client($this->client->getSettings()->within(self::SHOWN_WITHIN));
+        $brief->client->begin();
         return $brief;
     }
 
@@ -208,7 +224,7 @@ final class ServicePasswords
         array $secrets
     ): Outcome {
         if (!$account->isDone()) {
-            return $this->noted($hook, $arguments, $account, $secrets);
+            return $this->noted($hook, $arguments, $this->deeds->untried($this->deed($deed), $account), $secrets);
         }
         $arguments = ['account' => $account->getAnswer()] + $arguments;
         return $this->noted($hook, $arguments, $this->deeds->perform($this->deed($deed), $hook, $arguments), $secrets);

@@ -31,6 +31,7 @@ final class Words
             'settled-done' => 'It was done.', 'no-service' => 'There is no such service here.',
             'form-expired' => 'This form has expired. Nothing was changed. Please try again.',
             'services' => 'Services', 'manage' => 'Password', 'no-services' => 'This client has no service with a user name.',
+            'no-client' => 'Open this page from a client’s summary, or from one of his services.',
             'suspended' => 'This service is not active, so its password cannot be changed here.',
         ],
         'es' => [
@@ -57,6 +58,7 @@ final class Words
             'settled-done' => 'Se hizo.', 'no-service' => 'No existe este servicio.',
             'form-expired' => 'Este formulario ha caducado. No se ha cambiado nada. Inténtalo de nuevo.',
             'services' => 'Servicios', 'manage' => 'Contraseña', 'no-services' => 'Este cliente no tiene ningún servicio con usuario.',
+            'no-client' => 'Abre esta página desde el resumen de un cliente o desde uno de sus servicios.',
             'suspended' => 'Este servicio no está activo: su contraseña no se puede cambiar aquí.',
         ],
     ];
