@@ -133,8 +133,9 @@ fn embedded(source: &str) -> String {
     let (properties, rules) = source.split_once(RULES).unwrap_or((source, ""));
     let lines =
         |part: &str| part.lines().filter_map(of_region).map(|line| in_units(&line)).collect::<Vec<_>>().join("\n");
-    let properties =
-        lines(properties).replacen(":root {", ":root {\n--kt-unit: 1rem;", 1).replace(":root", ":where(.kt)");
+    let properties = lines(properties)
+        .replacen(":root {", ":root {\n--kt-unit: max(1rem, 16px);", 1)
+        .replace(":root", ":where(.kt)");
     let rules = lines(rules).replace(":root", ":where(&)").replace("\n:not(.kt-section) >", "\n>");
     format!("{properties}\n.kt.kt {{\n{}{RULES}{rules}\n}}\n", in_units(ALONE))
 }
@@ -149,7 +150,7 @@ fn of_region(line: &str) -> Option<String> {
     (!kept.is_empty()).then(|| format!("{} {{{rule}", kept.join(", ")))
 }
 
-/// What is `rem` in our own pages is a unit that a panel may set in its own: there `rem` is the panel's, and may be small. Not
+/// What is `rem` in our own pages is a unit that a panel may set in its own: there `rem` is the panel's, and may be 10 pixels. Not
 /// so where widths of windows are asked for, which is always by what the reader's browser has.
 fn in_units(line: &str) -> String {
     if line.starts_with("@media") {
@@ -207,8 +208,8 @@ mod tests {
     #[test]
     fn within_another_panels_page_all_sizes_hang_on_one_property() {
         let css = &embed_css().content;
-        assert!(css.contains("--kt-unit:1rem;"));
-        let sized = |rule: &str| rule.replace("--kt-unit:1rem", "").replace(" and (", "");
+        assert!(css.contains("--kt-unit:max(1rem,16px);"));
+        let sized = |rule: &str| rule.replace("max(1rem,16px)", "").replace(" and (", "");
         let stray: Vec<_> = css.split(['{', '}', ';']).filter(|rule| !rule.starts_with("@media")).map(sized).collect();
         assert!(!stray.iter().any(|rule| rule.contains("rem")), "{stray:?}");
         assert!(css.contains("@media (max-width:44rem){"), "widths of windows are the reader's");
