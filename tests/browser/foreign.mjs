@@ -29,7 +29,7 @@ const FRAMEWORK = `
   dt, label { font-weight: 700; display: inline-block; margin-bottom: 5px; }
   nav ul:first-of-type { margin-left: -16px; }
   nav li, ul li { list-style: square; padding: 9px; }
-  h1, h2, h3, strong, span, div, bdi, time { color: red; font-weight: 300; text-shadow: 1px 1px red; }
+  h1, h2, h3, strong, span, bdi, time { color: red; font-weight: 300; text-shadow: 1px 1px red; }
   a, a:link { color: pink; text-decoration: none; border-bottom: 1px solid; }
   button, input[type=submit], [type=submit] { width: 100%; margin-bottom: 16px; box-shadow: 0 0 9px red; text-transform: uppercase; }
   input:not([type=checkbox], [type=radio]), select, textarea { height: 60px; margin-bottom: 16px; border: 5px solid red; }
@@ -40,7 +40,8 @@ const FRAMEWORK = `
 /** Regions look the same whatever the panel says of bare elements. */
 async function holds(page) {
   const differing = await page.evaluate((framework) => {
-    const all = () => [...document.querySelectorAll('.kt, .kt *:not(svg, svg *)')].map((element) => {
+    // What nobody sees lies wherever the page around it ends.
+    const all = () => [...document.querySelectorAll('.kt, .kt *:not(svg, svg *, .kt-hidden)')].map((element) => {
       const style = getComputedStyle(element);
       return [element, Object.fromEntries([...style].map((name) => [name, style.getPropertyValue(name)]))];
     });
@@ -50,10 +51,8 @@ async function holds(page) {
     document.adoptedStyleSheets = [sheet];
     const after = all();
     document.adoptedStyleSheets = [];
-    // What stands around it, and is the panel's own affair: its size and place.
-    const own = (element, name) => !(element.className === 'kt' && /^(margin|padding|perspective|text-shadow|font-weight)/.test(name));
     return before.flatMap(([element, style], at) => Object.keys(style)
-      .filter((name) => style[name] !== after[at][1][name] && own(element, name))
+      .filter((name) => style[name] !== after[at][1][name])
       .map((name) => `${element.tagName}.${element.className} ${name}: ${style[name]} -> ${after[at][1][name]}`));
   }, FRAMEWORK);
   if (differing.length > 0) throw new Error(`${differing.length} at ${page.url()}:\n  ${differing.slice(0, 20).join('\n  ')}`);
