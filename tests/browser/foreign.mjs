@@ -15,6 +15,67 @@ async function sound(page, name) {
   noComplaints(page);
 }
 
+/**
+ * What panels and the style sheets that they take from elsewhere say of bare elements: Bootstrap 3, Pico, resets. It comes after
+ * Keyturn's style sheet, and names some elements by their attributes too.
+ */
+const FRAMEWORK = `
+  html { font-size: 62.5%; }
+  body { text-align: center; text-transform: uppercase; letter-spacing: 2px; line-height: 3; }
+  table { border-collapse: collapse; width: 50%; margin: 9px; }
+  th, td { border: 3px solid red; padding: 1px; text-align: right; vertical-align: top; background: red; }
+  code, pre { color: #c7254e; background: #f9f2f4; border-radius: 4px; padding: 2px 4px; }
+  dl, ul, ol, p, pre, form, section, fieldset, article { margin: 0 0 20px 7px; padding: 5px; }
+  dt, label { font-weight: 700; display: inline-block; margin-bottom: 5px; }
+  nav ul:first-of-type { margin-left: -16px; }
+  nav li, ul li { list-style: square; padding: 9px; }
+  h1, h2, h3, strong, span, bdi, time { color: red; font-weight: 300; text-shadow: 1px 1px red; }
+  a, a:link { color: pink; text-decoration: none; border-bottom: 1px solid; }
+  button, input[type=submit], [type=submit] { width: 100%; margin-bottom: 16px; box-shadow: 0 0 9px red; text-transform: uppercase; }
+  input:not([type=checkbox], [type=radio]), select, textarea { height: 60px; margin-bottom: 16px; border: 5px solid red; }
+  input[type=checkbox], input[type=radio] { appearance: none; margin: 4px 0 0; opacity: 0.2; }
+  legend { float: left; width: 100%; font-size: 21px; border-bottom: 1px solid red; }
+`;
+
+/** Regions look the same whatever the panel says of bare elements. */
+async function holds(page) {
+  const differing = await page.evaluate((framework) => {
+    // What nobody sees lies wherever the page around it ends.
+    const all = () => [...document.querySelectorAll('.kt, .kt *:not(svg, svg *, .kt-hidden)')].map((element) => {
+      const style = getComputedStyle(element);
+      return [element, Object.fromEntries([...style].map((name) => [name, style.getPropertyValue(name)]))];
+    });
+    const before = all();
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(framework);
+    document.adoptedStyleSheets = [sheet];
+    const after = all();
+    document.adoptedStyleSheets = [];
+    return before.flatMap(([element, style], at) => Object.keys(style)
+      .filter((name) => style[name] !== after[at][1][name])
+      .map((name) => `${element.tagName}.${element.className} ${name}: ${style[name]} -> ${after[at][1][name]}`));
+  }, FRAMEWORK);
+  if (differing.length > 0) throw new Error(`${differing.length} at ${page.url()}:\n  ${differing.slice(0, 20).join('\n  ')}`);
+}
+
+/** A panel sets a few properties, wherever its style sheet stands, and all that hangs on them follows. */
+async function follows(page) {
+  const found = await page.evaluate(() => {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync('.kt { --kt-unit: 20px; --kt-radius: 0; --kt-accent: rgb(1, 2, 3); --kt-control: 70px; }');
+    document.adoptedStyleSheets = [sheet];
+    const of = (what, name) => getComputedStyle(document.querySelector(what)).getPropertyValue(name);
+    const found = [
+      of('.kt .kt-button', 'font-size'), of('.kt .kt-card', 'border-radius'), of('.kt .kt-primary', 'background-color'),
+      of('.kt .kt-show', 'color'), of('.kt .kt-button', 'min-height'),
+    ];
+    document.adoptedStyleSheets = [];
+    return found.join(' | ');
+  });
+  const expected = '18.75px | 0px | rgb(1, 2, 3) | rgb(1, 2, 3) | 70px';
+  if (found !== expected) throw new Error(`${found}, not ${expected}`);
+}
+
 async function signIn(page, login, password, remember = false) {
   await page.goto('/index.php');
   await page.fill('#login', login);
@@ -88,6 +149,7 @@ async function reset(browser, kind) {
       at(page, '/keyturn.php');
       await says(page, CARMEN);
       await sound(page, `confirm ${name}`);
+      await holds(page);
       await page.check('input[value="permanent"]');
       await follow(page, 'button:has-text("Reset & mail password")');
       at(page, '/customer.php');
@@ -96,6 +158,7 @@ async function reset(browser, kind) {
         return (await page.locator('main').innerText()).includes('Written into the folder');
       });
       await sound(page, `mailed ${name}`);
+      await holds(page);
       await picture(page, 'php-customer', { width: 760, height: 820 });
     });
     const [, given] = await mailed(/^\s*([a-z0-9]+(?:-[a-z0-9]+){3,})\s*$/m);
@@ -109,6 +172,7 @@ async function reset(browser, kind) {
       await page.goto('/keyturn.php?kt-plugin=host&kt-page=outbox');
       await says(page, 'Carmen Ruiz'.split(' ')[0].toLowerCase());
       await sound(page, `outbox ${name}`);
+      await holds(page);
       await page.fill('input[name="q"]', 'nobody-of-that-name');
       await follow(page, 'form[role="search"] button');
       at(page, '/keyturn.php');
@@ -131,6 +195,10 @@ async function manage(browser, kind, secret) {
       at(page, '/edit.php');
       await says(page, 'not the same');
       await sound(page, `edit wrong ${name}`);
+      await proves(`what the panel says of bare elements changes nothing there, and its properties do (${name})`, async () => {
+        await holds(page);
+        if (kind.script) await follows(page);
+      });
       await setTwice(page, 'short');
       await says(page, 'has 5 characters');
       await setTwice(page, secret);

@@ -10,13 +10,13 @@ const WORDS = {
   en: {
     wrong: 'The name or the password is not right.', written: 'Written into the folder', holds: 'The present password works until the link is used.',
     linkMade: 'A link was made', waits: 'Waiting for the customer to use the link', reset: 'Password reset', notYours: 'That is not your password.',
-    typeYours: 'Type your password', saved: 'Password saved', once: 'Shown this once.', copied: 'Copied',
+    typeYours: 'Type your password', saved: 'Password saved', once: 'Shown this once.', copied: 'Copied', strong: 'Strong.',
   },
   es: {
     wrong: 'El nombre o la contraseña no son correctos.', written: 'Escrito en la carpeta',
     holds: 'La contraseña actual funciona hasta que se use el enlace', linkMade: 'Enlace creado', waits: 'A la espera de que se use el enlace',
     reset: 'Contraseña restablecida', notYours: 'Esa no es tu contraseña.', typeYours: 'Escribe tu contraseña', saved: 'Contraseña guardada',
-    once: 'Solo se muestra esta vez.', copied: 'Copiado',
+    once: 'Solo se muestra esta vez.', copied: 'Copiado', strong: 'Fuerte.',
   },
 };
 const ADDRESS = 'marta@estudiovidal.example';
@@ -200,8 +200,15 @@ async function generated(browser, kind) {
         return (await page.locator('.kt-secret code').innerText()).trim();
       }
       await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+      await setTwice(page, 'short');
+      const wrong = page.locator('.kt-error, .kt-summary, [aria-invalid]');
+      if ((await wrong.count()) !== 3) throw new Error('what is too short is not said to be');
       await button.click();
       await until('it is there', async () => (await field(page, 'new').inputValue()) !== '');
+      if (await wrong.filter({ visible: true }).count()) throw new Error('what was wrong is said of what is right');
+      await until('the meter says how good it is', async () => (await page.locator('.kt-strength').innerText()) !== '');
+      const said = (await page.locator('.kt-strength').innerText()).trim();
+      if (said !== words.strong) throw new Error(`it says ${said}`);
       const [first, second] = [await field(page, 'new').inputValue(), await field(page, 'new~again').inputValue()];
       if (first !== second) throw new Error('the two fields differ');
       if ((await field(page, 'new').getAttribute('type')) !== 'text') throw new Error('it is not shown');

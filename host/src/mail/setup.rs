@@ -62,12 +62,23 @@ impl Fixed {
         }
     }
 
+    /// Whether the file itself has this setting, and not only what holds where its table says nothing.
+    #[must_use]
+    pub fn names(&self, setting: &str) -> bool {
+        self.lines.contains_key(written_as(setting))
+    }
+
     /// The line where a setting stands, or the table that it would stand in.
     #[must_use]
     pub fn line(&self, setting: &str) -> Option<usize> {
         let table = || setting.rsplit_once('.').and_then(|(table, _)| self.lines.get(table));
         self.lines.get(setting).or_else(table).copied()
     }
+}
+
+/// Its name in the file: a password stands in a file of its own.
+fn written_as(setting: &str) -> &str {
+    if setting == "mail.smtp.password" { "mail.smtp.password-file" } else { setting }
 }
 
 /// What was set on the page. Nothing of it is secret.
@@ -225,9 +236,7 @@ impl Setup {
         if self.value(setting).is_none() {
             Source::Nowhere
         } else if self.fixed.fixes(setting) {
-            // A password stands in a file of its own.
-            let name = if setting == "mail.smtp.password" { "mail.smtp.password-file" } else { setting };
-            Source::File(self.fixed.line(name))
+            Source::File(self.fixed.line(written_as(setting)))
         } else {
             Source::Page
         }

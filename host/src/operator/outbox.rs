@@ -355,7 +355,7 @@ impl Sheet<'_> {
 fn to(mail: &Mail, delivery: &Delivery, painter: &Painter<'_>) -> Markup {
     let words = painter.words;
     match (&delivery.to, &mail.to) {
-        (Some(address), _) => Html::new().element("bdi", &[("dir", Some("ltr"))], address).done(),
+        (Some(address), _) => values::address(address),
         (None, Recipient::Operators) => Markup::text(words.get("outbox-operators")),
         (None, Recipient::Account(id)) => Html::new().element("code", &[("dir", Some("ltr"))], id.as_str()).done(),
     }
@@ -380,19 +380,18 @@ fn state(delivery: &Delivery, painter: &Painter<'_>) -> Markup {
 
 fn answer(delivery: &Delivery, painter: &Painter<'_>) -> Markup {
     let words = painter.words;
+    let hint = [("class", Some("kt-hint"))];
     let mut html = Html::new();
-    html.class("p", "kt-hint");
-    let empty = html.bytes();
     if let Some(obstacle) = delivery.obstacle {
-        html.text(words.get(&format!("obstacle-{}", obstacle.name()))).text(" ");
+        html.element("p", &hint, words.get(&format!("obstacle-{}", obstacle.name())));
     } else if let Some(said) = &delivery.said {
-        html.element("code", &[("dir", Some("ltr"))], said).text(" ");
+        html.open("p", &hint).element("code", &[("dir", Some("ltr"))], said).close("p");
     }
     if let (MailState::Delayed, Some(due)) = (delivery.state, delivery.due) {
         let time = words.time(due, call::now(), &painter.frame.zone);
-        html.text(&words.fill("outbox-next", &[("time", &time)]));
+        html.element("p", &hint, &words.fill("outbox-next", &[("time", &time)]));
     }
-    if html.bytes() == empty { Markup::default() } else { html.close("p").done() }
+    html.done()
 }
 
 fn actions(mail: &Mail, delivery: &Delivery, painter: &mut Painter<'_>) {

@@ -207,7 +207,10 @@ fn the_outbox_draws_each_state_with_its_word_and_what_may_be_done() {
         assert!(html.contains(&format!(">{word}</span>")), "{word}: {html}");
         assert_eq!(html.contains(">Retry</button>"), retry, "{word}");
         assert_eq!(html.contains(">Withdraw</button>"), withdraw, "{word}");
-        assert!(html.contains(&format!("href=\"/outbox/{id}\"")) && html.contains("ana@panel.example"), "{html}");
+        assert!(
+            html.contains(&format!("href=\"/outbox/{id}\"")) && html.contains(">ana<wbr>@panel.example<"),
+            "{html}"
+        );
         assert!(html.contains("Your password") && !html.contains(SECRET), "{html}");
         if state == MailState::Delayed {
             assert!(

@@ -97,20 +97,77 @@ fn squeezed(source: &str, between: &str, space: &[&str]) -> String {
 /// Where the properties end and the rules begin.
 const RULES: &str = "\n*, ::before, ::after {";
 
-/// The style sheet, for within an element of the class `kt`. Properties weigh nothing there, so that the panel's own win; the
-/// rules are nested (CSS Nesting), so that they outweigh the panel's for bare elements and reach nothing outside.
+/// What is about whole pages of ours, which never stand within another's: beginnings of selectors and properties.
+const OF_PAGES: [&str; 20] = [
+    "html",
+    "body",
+    "[data-theme",
+    "color-scheme:",
+    "iframe",
+    ".kt-brand",
+    ".kt-crumbs",
+    ".kt-document",
+    ".kt-footer",
+    ".kt-group",
+    ".kt-logo",
+    ".kt-menu",
+    ".kt-nav",
+    ".kt-page",
+    ".kt-panel",
+    ".kt-public",
+    ".kt-side",
+    ".kt-skip",
+    ".kt-who",
+    ".kt-wide",
+];
+
+/// What comes before the rules: a region looks as it does alone, whatever the panel says of bare elements. Drawings are left
+/// alone, since what their attributes say would be taken back as well.
+const ALONE: &str = "color: var(--kt-text); font: 1rem/1.5 var(--kt-font); overflow-wrap: break-word; text-align: start; \
+     letter-spacing: normal; text-transform: none;\n:not(:where(svg, svg *)) { all: revert; }";
+
+/// The style sheet, for within an element of the class `kt`. Properties weigh nothing there, so that the panel's own win. The
+/// rules are nested (CSS Nesting) in the class twice: so they reach nothing outside, and outweigh the panel's for elements and
+/// their attributes, such as `input:not([type=radio])`, wherever its style sheet stands.
 fn embedded(source: &str) -> String {
     let (properties, rules) = source.split_once(RULES).unwrap_or((source, ""));
-    let of_page =
-        |line: &&str| !["html {", "body {", "[data-theme", "  color-scheme:"].iter().any(|of| line.starts_with(of));
-    let properties: Vec<&str> = properties.lines().filter(of_page).collect();
-    let rules: Vec<&str> = rules.lines().filter(of_page).collect();
-    format!(
-        "{}\n.kt {{\ncolor: var(--kt-text); font: 1rem/1.5 var(--kt-font); overflow-wrap: break-word;\n\
-         label, table, td, th, dt {{ margin: 0; }}{RULES}{}\n}}\n",
-        properties.join("\n").replace(":root", ":where(.kt)"),
-        rules.join("\n").replace(":root", "&"),
-    )
+    let lines =
+        |part: &str| part.lines().filter_map(of_region).map(|line| in_units(&line)).collect::<Vec<_>>().join("\n");
+    let properties = lines(properties)
+        .replacen(":root {", ":root {\n--kt-unit: max(1rem, 16px);", 1)
+        .replace(":root", ":where(.kt)");
+    let rules = lines(rules).replace(":root", ":where(&)").replace("\n:not(.kt-section) >", "\n>");
+    format!("{properties}\n.kt.kt {{\n{}{RULES}{rules}\n}}\n", in_units(ALONE))
+}
+
+/// A line without the selectors that are of pages; none where no other is in it.
+fn of_region(line: &str) -> Option<String> {
+    let of_page = |part: &str| OF_PAGES.iter().any(|of| part.trim_start().starts_with(of));
+    let Some((selectors, rule)) = line.split_once(" {") else {
+        return (!of_page(line)).then(|| line.to_owned());
+    };
+    let kept: Vec<_> = selectors.split(", ").filter(|selector| !of_page(selector)).collect();
+    (!kept.is_empty()).then(|| format!("{} {{{rule}", kept.join(", ")))
+}
+
+/// What is `rem` in our own pages is a unit that a panel may set in its own: there `rem` is the panel's, and may be 10 pixels. Not
+/// so where widths of windows are asked for, which is always by what the reader's browser has.
+fn in_units(line: &str) -> String {
+    if line.starts_with("@media") {
+        return line.to_owned();
+    }
+    let mut parts = line.split("rem");
+    let mut written = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let begin = written.rfind(|c: char| !c.is_ascii_digit() && c != '.').map_or(0, |at| at + 1);
+        match written.split_off(begin) {
+            none if none.is_empty() => written.push_str("rem"),
+            number if number == "1" => written.push_str("var(--kt-unit)"),
+            number => written.push_str(&format!("calc({number} * var(--kt-unit))")),
+        }
+        written.push_str(part);
+    }
+    written
 }
 
 #[cfg(test)]
@@ -137,14 +194,39 @@ mod tests {
     #[test]
     fn within_another_panels_page_nothing_outside_of_ours_is_touched() {
         let css = &embed_css().content;
-        let (properties, rules) = css.split_once(".kt{").expect("two parts");
+        let (properties, rules) = css.split_once(".kt.kt{").expect("two parts");
         assert!(properties.contains(":where(.kt){--kt-bg:") && !properties.contains("color-scheme"), "{properties}");
-        for of_page in [":root", "}body{", "}html{", "data-theme"] {
+        for of_page in [":root", "}body{", "}html{", "data-theme", ".kt-side", ".kt-nav", ".kt-public"] {
             assert!(!css.contains(of_page), "{of_page}");
         }
         assert!(rules.contains(".kt-button{") && rules.ends_with('}'), "{rules}");
         assert_eq!(css.matches('{').count(), css.matches('}').count());
+        println!("embedded {} bytes", css.len());
         assert!(css.len() <= 15_000, "{}", css.len());
+    }
+
+    #[test]
+    fn within_another_panels_page_all_sizes_hang_on_one_property() {
+        let css = &embed_css().content;
+        assert!(css.contains("--kt-unit:max(1rem,16px);"));
+        let sized = |rule: &str| rule.replace("max(1rem,16px)", "").replace(" and (", "");
+        let stray: Vec<_> = css.split(['{', '}', ';']).filter(|rule| !rule.starts_with("@media")).map(sized).collect();
+        assert!(!stray.iter().any(|rule| rule.contains("rem")), "{stray:?}");
+        assert!(css.contains("@media (max-width:44rem){"), "widths of windows are the reader's");
+        assert_eq!(
+            in_units("font: 600 .9375rem/1.35 x; gap: 12px 1rem; margin: remy"),
+            "font: 600 calc(.9375 * var(--kt-unit))/1.35 x; gap: 12px var(--kt-unit); margin: remy"
+        );
+    }
+
+    #[test]
+    fn what_a_panel_sets_outweighs_ours_and_what_it_says_of_bare_elements_does_not() {
+        let css = &embed_css().content;
+        assert!(
+            css.contains("{:where(&){--kt-control:44px;}") || css.contains("{:where(&){--kt-control:44px}"),
+            "{css}"
+        );
+        assert!(css.contains(":not(:where(svg,svg *)){all:revert}"), "{css}");
     }
 
     #[test]

@@ -54,7 +54,20 @@ pub const PAIRS: &[(&str, &str, f64)] = &[
 /// Lengths that may be set, with the greatest pixels of each.
 const LENGTHS: [(&str, u32); 3] = [("radius", 24), ("row", 80), ("control", 80)];
 
-static DEFAULT: LazyLock<Palette> = LazyLock::new(|| palette(CSS_SOURCE));
+/// What is made of others where nobody sets it, as the style sheet makes it: of what, and how many hundredths of that stand in
+/// the other. Each after those that it is made of.
+const DERIVED: [(&str, &str, u32, &str); 6] = [
+    ("bad", "danger", 100, "text"),
+    ("link", "accent", 100, "text"),
+    ("focus", "link", 100, "text"),
+    ("info", "link", 100, "text"),
+    ("accent-hover", "accent", 75, "text"),
+    ("accent-soft", "accent", 12, "surface"),
+];
+
+/// What the style sheet sets by itself.
+static SET: LazyLock<Palette> = LazyLock::new(|| palette(CSS_SOURCE));
+static DEFAULT: LazyLock<Palette> = LazyLock::new(|| whole(SET.clone()));
 
 /// Why colours are not taken.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -94,7 +107,7 @@ pub enum ThemeError {
 /// # Errors
 /// [`ThemeError`]; a pair below its least contrast is named with its ratio.
 pub fn theme_css(tokens: &BTreeMap<String, String>) -> Result<String, ThemeError> {
-    let mut palette = DEFAULT.clone();
+    let mut set = SET.clone();
     let (mut plain, mut both) = (String::new(), String::new());
     for (token, value) in tokens {
         let wrong = || ThemeError::Value { token: token.clone(), value: value.clone() };
@@ -104,15 +117,21 @@ pub fn theme_css(tokens: &BTreeMap<String, String>) -> Result<String, ThemeError
             let _ = write!(plain, "--kt-{name}:{pixels}px;");
             continue;
         }
-        let (name, slot) =
-            palette.iter_mut().find(|(name, _)| *name == token).ok_or_else(|| ThemeError::Unknown(token.clone()))?;
+        if !DEFAULT.contains_key(token) {
+            return Err(ThemeError::Unknown(token.clone()));
+        }
         let colours: Option<Vec<_>> = value.split_whitespace().map(colour).collect();
-        *slot = match colours.as_deref() {
+        let pair = match colours.as_deref() {
             Some([one]) => [*one, *one],
             Some([light, dark]) => [*light, *dark],
             _ => return Err(wrong()),
         };
-        let [light, dark] = slot.map(written);
+        set.insert(token.clone(), pair);
+    }
+    let palette = whole(set);
+    // Also what is made of others: not every browser that lacks light-dark() can make it.
+    for (name, pair) in palette.iter().filter(|(name, pair)| DEFAULT.get(*name) != Some(pair)) {
+        let [light, dark] = pair.map(written);
         let _ = write!(plain, "--kt-{name}:{light};");
         let _ = write!(both, "--kt-{name}:light-dark({light},{dark});");
     }
@@ -125,6 +144,23 @@ pub fn theme_css(tokens: &BTreeMap<String, String>) -> Result<String, ThemeError
         }
     }
     Ok(format!(":root{{{plain}}}@supports(color:light-dark(#000,#fff)){{:root{{{both}}}}}\n"))
+}
+
+/// With what is made of others.
+fn whole(mut set: Palette) -> Palette {
+    for (name, of, hundredths, within) in DERIVED {
+        if let (false, Some(over), Some(under)) = (set.contains_key(name), set.get(of), set.get(within)) {
+            let pair = [mixed(over[0], under[0], hundredths), mixed(over[1], under[1], hundredths)];
+            set.insert(name.to_owned(), pair);
+        }
+    }
+    set
+}
+
+/// As `color-mix(in srgb, over H%, under)`.
+fn mixed(over: [u8; 3], under: [u8; 3], hundredths: u32) -> [u8; 3] {
+    let mix = |at: usize| (u32::from(over[at]) * hundredths + u32::from(under[at]) * (100 - hundredths) + 50) / 100;
+    [0, 1, 2].map(|at| u8::try_from(mix(at)).unwrap_or(u8::MAX))
 }
 
 fn palette(css: &str) -> Palette {
@@ -186,10 +222,29 @@ mod tests {
 
     #[test]
     fn the_fallback_is_the_light_palette() {
-        for (name, [light, _]) in DEFAULT.iter() {
+        for (name, [light, _]) in SET.iter() {
             let declared = format!("--kt-{name}: {};", written(*light));
             assert!(CSS_SOURCE.contains(&declared), "{declared}");
         }
+    }
+
+    #[test]
+    fn what_is_made_of_others_is_made_as_the_style_sheet_makes_it_and_goes_with_an_accent() {
+        let css = crate::view::look::CSS_SOURCE;
+        for (name, of, hundredths, within) in DERIVED {
+            let made = match hundredths {
+                100 => format!("--kt-{name}: var(--kt-{of});"),
+                part => format!("--kt-{name}: color-mix(in srgb, var(--kt-{of}) {part}%, var(--kt-{within}));"),
+            };
+            assert!(css.contains(&made), "{made}");
+        }
+        let css = theme_css(&tokens(&[("accent", "#0b5d3b #7fd6ac")])).expect("fine");
+        for name in ["link", "focus", "info"] {
+            assert!(css.contains(&format!("--kt-{name}:light-dark(#0b5d3b,#7fd6ac);")), "{css}");
+        }
+        assert!(css.contains("--kt-accent-hover:light-dark(#0f4d35,") && !css.contains("--kt-ok"), "{css}");
+        let css = theme_css(&tokens(&[("accent", "#0b5d3b #7fd6ac"), ("link", "#1f4e8c #9cc0f5")])).expect("fine");
+        assert!(css.contains("--kt-focus:light-dark(#1f4e8c,#9cc0f5);"), "{css}");
     }
 
     #[test]

@@ -7,10 +7,18 @@ static STEMS: &str = include_str!(concat!(env!("OUT_DIR"), "/common-stems.txt"))
 
 /// `folded`: without case and accents.
 pub(crate) fn is_common(folded: &str) -> bool {
-    [folded, unit(folded)].into_iter().any(|base| {
-        let [end, core] = trimmed(base);
-        [base, end, core].into_iter().any(|part| stands_out(base, part) && is_stem_or_repeats_one(&canon(part)))
-    })
+    parts(folded).any(|part| is_known(&canon(part)))
+}
+
+/// Whether it says one of those again and again, however it is set apart.
+pub(crate) fn repeats_common(folded: &str) -> bool {
+    [folded, unit(folded)].into_iter().flat_map(parts).any(|part| is_known(unit(&canon(part))))
+}
+
+/// What a password may be without what is put before and after it.
+fn parts(base: &str) -> impl Iterator<Item = &str> {
+    let [end, core] = trimmed(base);
+    [base, end, core].into_iter().filter(move |part| stands_out(base, part))
 }
 
 /// What was trimmed off must not be what makes the password: eight digits thrown by dice are worth something.
@@ -21,8 +29,8 @@ fn stands_out(base: &str, part: &str) -> bool {
     }
 }
 
-fn is_stem_or_repeats_one(key: &str) -> bool {
-    key.len() >= 4 && (is_stem(key) || is_stem(unit(key)))
+fn is_known(key: &str) -> bool {
+    key.len() >= 4 && is_stem(key)
 }
 
 /// Binary search by bytes over the lines: nothing has to be built when an instance begins.

@@ -88,7 +88,7 @@ impl Policy {
             findings.push(Finding::Known);
         } else if has > 1 && shape::weight(&folded) * 5 <= has * 2 {
             findings.push(Finding::Sequence);
-        } else if self.repeats(&folded) {
+        } else if self.repeats(&folded) || common::repeats_common(&folded) {
             findings.push(Finding::Repeated);
         }
         match self.configured.unfit(password) {
@@ -120,7 +120,7 @@ impl Policy {
         match worth.saturating_sub(self.min_length) {
             0..=1 => advice(2, true, words.text(Word::AdviceFair, &[])),
             2..=8 => advice(3, true, words.text(Word::AdviceGood, &[])),
-            _ => advice(4, true, words.text(Word::AdviceStrong, &[])),
+            _ => Strength { score: 4, acceptable: true, advice: None },
         }
     }
 }

@@ -19,21 +19,24 @@ const CASES: &[(&str, &[&str], &str, &str)] = &[
     ("copper lantern", &["too-short"], "This has 14 characters.", "Tiene 14 caracteres."),
     ("ññññ lantern oa", &[], "", ""),
     ("", &["too-short"], "This has 0 characters.", "Tiene 0 caracteres."),
-    ("passwordpassword", &["known"], "This password is in lists", "Esta contraseña aparece en listas"),
-    ("Password Password Password", &["known"], "This password is in lists", "Esta contraseña"),
-    ("P@ssw0rd-2024!!", &["known"], "This password is in lists", "Esta contraseña"),
-    ("!!!P4$$w0rd123456789", &["known"], "This password is in lists", "Esta contraseña"),
-    ("p.a.s.s.w.o.r.d.", &["known"], "This password is in lists", "Esta contraseña"),
-    ("password1password1", &["known"], "This password is in lists", "Esta contraseña"),
-    ("pássword passwórd", &["known"], "This password is in lists", "Esta contraseña"),
-    ("iLoveYou-2024!!!", &["known"], "This password is in lists", "Esta contraseña"),
-    ("qwertyuiop123456", &["known"], "This password is in lists", "Esta contraseña"),
-    ("123456789123456789", &["known"], "This password is in lists", "Esta contraseña"),
+    ("passwordpassword", &["repeated"], "This repeats one short piece.", "Repite un trozo corto."),
+    ("Password Password Password", &["repeated"], "This repeats one short piece.", "Repite un trozo corto."),
+    ("P@ssw0rd-2024!!", &["known"], "This password, or one", "Esta contraseña"),
+    ("!!!P4$$w0rd123456789", &["known"], "This password, or one", "Esta contraseña"),
+    ("p.a.s.s.w.o.r.d.", &["known"], "This password, or one", "Esta contraseña"),
+    ("password1password1", &["repeated"], "This repeats one short piece.", "Repite un trozo corto."),
+    ("pássword passwórd", &["repeated"], "This repeats one short piece.", "Repite un trozo corto."),
+    ("iLoveYou-2024!!!", &["known"], "This password, or one", "Esta contraseña"),
+    ("qwertyuiop123456", &["known"], "This password, or one", "Esta contraseña"),
+    ("123456789123456789", &["known"], "This password, or one", "Esta contraseña"),
     ("aaaaaaaaaaaaaaaa", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
     ("zzzzzzzzzzzzzzzzz", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
     ("abcdefghijklmnop", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
     ("zyxwvutsrqponmlk", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
     ("99998888777766665555", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
+    ("oats oats oats oats", &["repeated"], "This repeats one short piece.", "Repite un trozo corto."),
+    ("pass-word pass.word 12", &["repeated"], "This repeats one short piece.", "Repite un trozo corto."),
+    ("marta marta marta marta", &["contains-name", "repeated"], "This contains your name", "Contiene tu nombre"),
     ("xkvbtxkvbtxkvbt", &["repeated"], "This repeats one short piece.", "Repite un trozo corto."),
     ("x9!k x9!k x9!k x9!k", &["repeated"], "This repeats one short piece.", "Repite un trozo corto."),
     ("marta likes copper oats", &["contains-name"], "This contains your name", "Contiene tu nombre"),
@@ -129,10 +132,14 @@ fn the_meter_gets_better_with_each_unrelated_word() {
         ["", "copper oats", "copper lantern o", "copper lantern oats", "copper lantern oats velvet tractor"].map(score);
     assert_eq!(scores, [0, 1, 2, 3, 4]);
     assert_eq!(score("passwordpassword"), 0);
+    // The host says the score in a word: advice says no more than what would make it better.
+    let advice = |text: &str| policy.strength(&secret(text), Words::in_locale("en")).advice;
+    assert_eq!(advice("copper lantern oats").as_deref(), Some("One more unrelated word would make it strong."));
+    assert_eq!(advice("copper lantern oats velvet tractor"), None);
 }
 
 #[test]
-fn the_list_is_long_sorted_and_each_of_it_is_found_when_doubled() {
+fn the_list_is_long_sorted_and_each_of_it_is_found_when_dressed_up_and_not_only_repeated() {
     let mut last = "";
     let mut count = 0;
     for stem in crate::policy::stems() {
@@ -141,9 +148,11 @@ fn the_list_is_long_sorted_and_each_of_it_is_found_when_doubled() {
     }
     assert!(count >= 3_000, "{count}");
     for word in ["monkey", "dragon", "letmein", "trustno1", "iloveyou", "lanternoats"] {
-        let doubled = format!("{word}{word}{word}");
-        let known = policy().findings(&secret(&doubled)).iter().any(|f| f.code() == "known");
-        assert_eq!(known, word != "lanternoats", "{word}");
+        let codes =
+            |text: String| policy().findings(&secret(&text)).iter().map(|f| f.code()).collect::<Vec<_>>().join(" ");
+        assert_eq!(codes(format!("!!{word}1234")).contains("known"), word != "lanternoats", "{word}");
+        // That nobody has stolen, as far as the list knows.
+        assert_eq!(codes(format!("{word} {word} {word}")), "repeated", "{word}");
     }
 }
 

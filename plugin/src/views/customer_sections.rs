@@ -154,13 +154,8 @@ fn facts(ports: &dyn Ports, words: Words, account: &str, standing: &Standing) ->
         Changed::Elsewhere => words.sentence(Word::ChangedElsewhere, &[]),
         Changed::Never => words.sentence(Word::ChangedNever, &[]),
     };
-    let sessions = match ports.sessions(account)? {
-        Some(n) => vec![Value::Number(n.into())],
-        None => words.sentence(Word::SessionsUnknown, &[]),
-    };
-    Ok(Node::Facts(vec![
-        fact(Word::PasswordFact, password),
-        fact(Word::ChangedFact, changed),
-        fact(Word::SessionsFact, sessions),
-    ]))
+    let mut facts = vec![fact(Word::PasswordFact, password), fact(Word::ChangedFact, changed)];
+    // A panel that cannot say has said nothing.
+    facts.extend(ports.sessions(account)?.map(|n| fact(Word::SessionsFact, vec![Value::Number(n.into())])));
+    Ok(Node::Facts(facts))
 }

@@ -236,7 +236,7 @@ fn state(words: Words, person: &Person) -> Markup {
 
 fn email(words: Words, person: &Person) -> Markup {
     match &person.email {
-        Some(email) => Html::new().element("bdi", &[("dir", Some("ltr"))], email).done(),
+        Some(email) => values::address(email),
         None => badge(Tone::Warning, words.get("no-email")),
     }
 }

@@ -124,11 +124,15 @@ fn members(html: &mut Html, schema: &Value, caption: &str, words: Words) {
         let value = case["properties"].get("value").filter(|value| value["type"] != "null");
         row(text(&case["properties"]["kind"]["const"]), value, text(&case["description"]));
     }
-    table(html, caption, ["hooks-name", "hooks-type", "hooks-meaning"], &rows, words);
+    let heads = ["hooks-name", "hooks-type", "hooks-meaning"];
+    // Of parameters WIT has no docs, only of the function.
+    let said = rows.iter().any(|(cells, _)| cells.last().is_some_and(|meaning| !meaning.is_empty()));
+    table(html, caption, if said { &heads } else { &heads[..2] }, &rows, words);
 }
 
-fn table(html: &mut Html, caption: &str, heads: [&str; 3], rows: &[(Vec<Markup>, Markup)], words: Words) {
-    let columns = heads.map(|head| (words.get(head), ColumnKind::Text, false));
+/// Cells beyond the heads are left out.
+fn table(html: &mut Html, caption: &str, heads: &[&str], rows: &[(Vec<Markup>, Markup)], words: Words) {
+    let columns: Vec<_> = heads.iter().map(|head| (words.get(head), ColumnKind::Text, false)).collect();
     html.markup(&Grid { caption, columns: &columns, rows, empty: &Markup::default() }.draw(words));
 }
 
@@ -198,7 +202,7 @@ fn problems(html: &mut Html, words: Words) {
     });
     let rows: Vec<_> = rows.collect();
     let heads = ["hooks-code", "hooks-status", "hooks-meaning"];
-    table(html, words.get("hooks-problems"), heads, &rows, words);
+    table(html, words.get("hooks-problems"), &heads, &rows, words);
     html.close("section");
 }
 
@@ -229,5 +233,20 @@ mod tests {
             assert!(!drawn.contains(raw), "{raw} in {drawn}");
         }
         assert!(drawn.contains("<li><code>&lt;i&gt;</code></li>"), "{drawn}");
+    }
+
+    #[test]
+    fn a_column_in_which_nothing_stands_is_not_drawn() {
+        let drawn = |schema: Value| {
+            let mut html = Html::new();
+            members(&mut html, &schema, "Body", Words::English);
+            html.done().as_str().to_owned()
+        };
+        let bare = drawn(json!({ "properties": { "account": { "type": "string" } } }));
+        assert!(!bare.contains("What it means") && bare.matches("<th").count() - 1 == 3, "{bare}");
+        let told = drawn(
+            json!({ "properties": { "a": { "type": "string" }, "b": { "type": "string", "description": "B." } } }),
+        );
+        assert!(told.contains("What it means") && told.contains(">B.</td>"), "{told}");
     }
 }

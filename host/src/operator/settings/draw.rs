@@ -199,14 +199,13 @@ impl Form<'_> {
             ("mail.smtp.encryption", Some(encryption)) => words.get(&format!("settings-{encryption}")).to_owned(),
             (_, Some(value)) => value,
         };
-        let file = &self.setup.fixed().file;
-        let line = match self.setup.source(setting) {
-            Source::File(line) => line,
-            Source::Page | Source::Nowhere => self.setup.fixed().line(setting),
-        };
-        let hint = match line {
-            Some(line) => words.fill("settings-fixed", &[("file", file), ("line", &line.to_string())]),
-            None => words.fill("settings-fixed-file", &[("file", file)]),
+        let file = ("file", self.setup.fixed().file.as_str());
+        let hint = match self.setup.source(setting) {
+            Source::Page | Source::Nowhere => words.fill("settings-unset", &[file]),
+            Source::File(None) => words.fill("settings-fixed-file", &[file]),
+            // The line of its table: what is shown is the host's own.
+            Source::File(Some(_)) if !self.setup.fixed().names(setting) => words.fill("settings-usual", &[file]),
+            Source::File(Some(line)) => words.fill("settings-fixed", &[file, ("line", &line.to_string())]),
         };
         let kind = FieldKind::Fixed(Line { kind: LineKind::Plain, value });
         Field { hint: Some(hint), ..field(name, label, kind) }

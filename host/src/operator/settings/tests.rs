@@ -35,7 +35,14 @@ struct Stage {
 
 /// What the file fixes, of its text.
 fn fixed(text: &str, origin: Option<&str>, folder: &tempfile::TempDir) -> Fixed {
-    let lines = [("mail.from", 21), ("mail.smtp", 24), ("brand.link-origin", 7)];
+    let lines = [
+        ("mail.from", 21),
+        ("mail.smtp", 24),
+        ("mail.smtp.host", 25),
+        ("mail.smtp.username", 26),
+        ("mail.smtp.password-file", 27),
+        ("brand.link-origin", 7),
+    ];
     Fixed {
         mail: toml::from_str(text).expect("TOML"),
         origin: origin.map(str::to_owned),
@@ -427,6 +434,16 @@ fn each_step_that_fails_has_its_sentence() {
 }
 
 #[test]
+fn what_the_files_mail_server_lacks_is_said_to_be_set_nowhere() {
+    let page = Stage::on("[smtp]\nhost = 'localhost'", None).page(&owner());
+    for label in ["User name", "Password"] {
+        let (_, field) = page.split_once(&format!(">{label}</p>")).expect("the field");
+        let field = field.split("</div>").next().unwrap_or_default();
+        assert!(field.contains("Not set: keyturn.toml names none.") && field.contains("<bdi>—</bdi>"), "{field}");
+    }
+}
+
+#[test]
 fn what_the_file_says_is_shown_with_its_line_and_cannot_be_sent() {
     let text =
         "from = 'file@panel.example'\n[smtp]\nhost = 'smtp.panel.example'\nusername = 'panel'\npassword-file = 'p'";
@@ -434,11 +451,14 @@ fn what_the_file_says_is_shown_with_its_line_and_cannot_be_sent() {
     let page = stage.page(&owner());
     for (value, line) in [
         ("file@panel.example", "Set in keyturn.toml, line 21."),
-        ("smtp.panel.example", "Set in keyturn.toml, line 24."),
-        ("587", "Set in keyturn.toml, line 24."),
+        ("smtp.panel.example", "Set in keyturn.toml, line 25."),
+        ("587", "The usual one: keyturn.toml names none."),
+        ("panel", "Set in keyturn.toml, line 26."),
+        ("••••", "Set in keyturn.toml, line 27."),
         ("https://panel.example", "Set in keyturn.toml, line 7."),
     ] {
-        assert!(page.contains(&format!("<bdi>{value}</bdi>")) && page.contains(line), "{value}: {page}");
+        let (hint, _) = page.split_once(&format!("<bdi>{value}</bdi>")).expect("the value");
+        assert!(hint.rsplit("<p ").nth(1).is_some_and(|hint| hint.contains(line)), "{value}: {page}");
     }
     for name in ["from", "host", "port", "encryption", "username", "password", "link-origin", "forget"] {
         assert!(!page.contains(&format!("name=\"{name}\"")), "{name}: {page}");

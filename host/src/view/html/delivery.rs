@@ -92,6 +92,14 @@ impl Painter<'_> {
         self.html.close("p");
     }
 
+    /// The word for the heading over what was done, where the mail about it has failed.
+    pub fn failure(mail: &Delivery) -> &'static str {
+        match (mail.state, mail.obstacle) {
+            (MailState::Refused | MailState::GaveUp, None) => "mail-not-accepted",
+            _ => "mail-not-sent",
+        }
+    }
+
     fn step(&mut self, step: &Step) {
         self.open_step(step.state);
         self.sentence(&step.title);

@@ -306,9 +306,11 @@ impl Painter<'_> {
         let hint = field.hint.as_deref().filter(|_| name == field.name);
         let drawn = self.labelled(field, name, label, hint, errors);
         let rules = new.map(|new| new.rules.clone().unwrap_or_else(|| format!("minlength: {};", new.min_length)));
-        let within = within(label);
-        let show = self.words.fill("show-name", &[("label", &within)]);
-        let hide = self.words.fill("hide-name", &[("label", &within)]);
+        let toggle = |deed: &str| match name == field.name {
+            true => self.words.fill(&format!("{deed}-name"), &[("label", &within(label))]),
+            false => self.words.get(&format!("{deed}-again")).to_owned(),
+        };
+        let (show, hide) = (toggle("show"), toggle("hide"));
         let rate = new.and_then(|new| new.rate.as_ref()).map(|_| field.name.as_str());
         let name = self.input(name);
         self.html.class("div", "kt-password").open(

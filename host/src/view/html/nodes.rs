@@ -7,7 +7,7 @@ use super::{Html, Markup, icon};
 use crate::seal;
 use crate::view::nodes::{Action, Code, Fact, Intent, Node, Notice, Outcome, Run, Tone, Value};
 use crate::view::words::Words;
-use crate::view::{Corrections, Delivery, Frame};
+use crate::view::{Corrections, Frame};
 
 /// Draws for one frame.
 pub struct Painter<'f> {
@@ -164,10 +164,18 @@ impl<'f> Painter<'f> {
     /// What was just done; announced.
     pub fn outcome(&mut self, said: &Outcome) {
         let mail = said.mail.as_deref().and_then(|mail| (self.frame.mail)(mail));
-        // A plugin's success does not stay one when its mail has failed.
-        let tone = if mail.as_ref().is_some_and(Delivery::failed) { Tone::Danger } else { said.tone };
+        // A plugin's success does not stay one when its mail has failed, nor is it one before that is known: the notice stays
+        // as it is, while below it the mail fares on.
+        let (tone, failure) = match (&mail, said.tone) {
+            (Some(mail), _) if mail.failed() => (Tone::Danger, Some(self.words.get(Self::failure(mail)))),
+            (Some(mail), Tone::Success) if mail.waits() => (Tone::Info, None),
+            (_, tone) => (tone, None),
+        };
         let role = if matches!(tone, Tone::Danger | Tone::Warning) { "alert" } else { "status" };
-        banner_open(&mut self.html, tone, &said.title, Some(role), self.words);
+        banner_open(&mut self.html, tone, failure.unwrap_or(&said.title), Some(role), self.words);
+        if failure.is_some() {
+            self.html.class("p", "kt-text").text(&said.title).text(".").close("p");
+        }
         if !said.body.is_empty() {
             self.paragraph("kt-text", &said.body);
         }

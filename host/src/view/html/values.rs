@@ -1,7 +1,7 @@
 //! Sentences: values one after another, as HTML and as plain text.
 
 use super::nodes::Painter;
-use super::{Html, dropped};
+use super::{Html, Markup, dropped};
 use crate::view::Frame;
 use crate::view::nodes::{Badge, PageTarget, ShownAccount, Target, Tone, Value};
 
@@ -149,6 +149,18 @@ fn resolved(target: &Target, frame: &Frame<'_>) -> String {
 pub fn badge(html: &mut Html, badge: &Badge) {
     let class = format!("kt-badge kt-{}", tone(badge.tone));
     html.element("span", &[("class", Some(&class))], &badge.text);
+}
+
+/// An address of mail: where there is no room for it in a line, it is broken before its `@`.
+#[must_use]
+pub fn address(address: &str) -> Markup {
+    let (local, domain) = address.rfind('@').map_or((address, ""), |at| address.split_at(at));
+    let mut html = Html::new();
+    html.open("bdi", &[("class", Some("kt-address")), ("dir", Some("ltr"))]).text(local);
+    if !domain.is_empty() {
+        html.open("wbr", &[]).text(domain);
+    }
+    html.close("bdi").done()
 }
 
 /// A tone's name in classes.

@@ -138,6 +138,9 @@
         const input = form.elements[part + name];
         if (!input) continue;
         input.value = answer.value;
+        /* What was wrong with what it holds no more. */
+        input.ariaInvalid = null;
+        each(`#${input.id}-error, li:has([href="#${input.id}"])`, wrong => wrong.remove());
         input.dispatchEvent(new Event('input'));
         if (input.type === 'password') input.parentNode.querySelector('.kt-show').click();
       }

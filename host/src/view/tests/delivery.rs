@@ -146,7 +146,7 @@ fn who_may_not_know_is_told_nothing_and_who_may_not_mend_is_offered_nothing() {
 }
 
 #[test]
-fn a_notice_tells_what_became_of_its_mail_and_is_no_success_where_that_failed() {
+fn a_notice_tells_what_became_of_its_mail_and_is_no_success_where_that_failed_or_is_not_known_yet() {
     let outcome = Outcome {
         tone: Tone::Success,
         title: "Password reset".to_owned(),
@@ -162,14 +162,25 @@ fn a_notice_tells_what_became_of_its_mail_and_is_no_success_where_that_failed() 
     assert!(good.contains("kt-success") && good.contains("role=\"status\"") && good.contains("spam folder"));
     let bad = told(|_| Some(refused()));
     assert!(bad.contains("kt-danger") && bad.contains("role=\"alert\"") && bad.contains("Refused by mx1"), "{bad}");
+    let title = |html: &str| {
+        let title =
+            html.split_once("kt-notice-title").and_then(|(_, rest)| rest.split_once("</p>")).expect("a title").0;
+        title.rsplit_once("</span> ").expect("the tone in words").1.to_owned()
+    };
+    assert!(title(&bad) == "The mail was not accepted" && bad.contains(">Password reset.</p>"), "{bad}");
+    let ended = told(|_| Some(Delivery { state: MailState::Ended, whole: false, ..refused() }));
+    assert!(title(&ended) == "The mail was not sent" && ended.contains("Not sent in time"), "{ended}");
+    let obstacle = told(|_| Some(Delivery { obstacle: Some(Obstacle::NoAccount), ..refused() }));
+    assert_eq!(title(&obstacle), "The mail was not sent");
+    assert_eq!(title(&good), "Password reset");
     assert!(told(|_| None).contains("kt-success"));
     // The notice stays as it is while the mail fares on.
     let waits: [fn(&str) -> Option<Delivery>; 2] =
         [|_| Some(waiting()), |_| Some(Delivery { state: MailState::Delayed, ..waiting() })];
     for state in waits {
         let html = told(state);
-        assert!(html.contains("kt-success") && html.contains("Mail queued for marta@estudiovidal.example."), "{html}");
-        assert!(!html.contains("Waiting") && !html.contains("yet"), "{html}");
+        assert!(html.contains("kt-info") && html.contains("Mail queued for marta@estudiovidal.example."), "{html}");
+        assert!(title(&html) == "Password reset" && !html.contains("Waiting") && !html.contains("yet"), "{html}");
     }
 }
 

@@ -155,7 +155,7 @@ fn browsers_and_password_managers_are_told_by_kind_and_by_whom_it_is_about() {
     assert_eq!(attributes(&html, "data-kt-rate"), ["next"]);
     assert_eq!(attributes(&html, "inputmode"), ["email", "numeric"]);
     assert!(!html.contains("maxlength") && html.contains(" novalidate"));
-    assert_eq!(attributes(&html, "data-kt-show")[2], "Show repeat the new password");
+    assert_eq!(attributes(&html, "data-kt-show")[2], "Show the repeated password");
 }
 
 #[test]
