@@ -23,6 +23,8 @@ use crate::plugin::limits::HostLimits;
 use crate::seal::{KeyError, Keys};
 use crate::storage::StorageError;
 use crate::storage::sqlite::{Options, Sqlite};
+use crate::view::look::Asset;
+use crate::view::theme::{ThemeError, theme_css};
 use crate::webhooks::{self, Destination, config::WebhookConfig};
 
 /// The whole file.
@@ -83,6 +85,9 @@ pub struct BrandConfig {
     /// IANA name; times for people.
     #[serde(default = "default_zone")]
     pub time_zone: String,
+    /// Properties of the style sheet, without `--kt-`: see [`theme_css`].
+    #[serde(default)]
+    pub look: BTreeMap<String, String>,
 }
 
 /// Where the panel's people are.
@@ -307,6 +312,9 @@ impl Config {
                 return wrong("brand.link-origin", format!("must be like https://panel.example, not “{origin}”"));
             }
         }
+        if let Err(cause) = self.look() {
+            return wrong("brand.look", cause.to_string());
+        }
         if let Err(cause) = jiff::tz::TimeZone::get(&self.brand.time_zone) {
             return wrong("brand.time-zone", format!("must be an IANA name such as Europe/Madrid: {cause}"));
         }
@@ -436,6 +444,12 @@ impl Config {
         Ok(host)
     }
 
+    /// The operator's own colours.
+    fn look(&self) -> Result<Option<Arc<Asset>>, ThemeError> {
+        let css = (!self.brand.look.is_empty()).then(|| theme_css(&self.brand.look)).transpose()?;
+        Ok(css.map(|css| Arc::new(Asset::new(css, "theme.css"))))
+    }
+
     /// Where events go, with the files of each read.
     fn destinations(&self) -> Result<Vec<Destination>, ConfigError> {
         let all = self.webhooks.iter().map(|webhook| webhook.destination(|path| self.path(path)));
@@ -454,6 +468,7 @@ impl Config {
             contact: self.brand.contact.clone(),
             origin: self.brand.link_origin.clone().unwrap_or(Brand::default().origin),
             zone: jiff::tz::TimeZone::get(&self.brand.time_zone).unwrap_or(jiff::tz::TimeZone::UTC),
+            look: self.look().unwrap_or_default(),
         };
         let host = HostBuilder::new(Arc::new(storage), keys)
             .brand(brand)

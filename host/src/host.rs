@@ -27,6 +27,7 @@ use crate::plugin::limits::HostLimits;
 use crate::seal::Keys;
 use crate::storage::{AuditEntry, AuditFilter, Storage, StorageError};
 use crate::values;
+use crate::view::look::Asset;
 use crate::webhooks::{Destination, Destinations};
 use crate::work::bell::Bell;
 
@@ -42,6 +43,8 @@ pub struct Brand {
     pub origin: String,
     /// Time zone for people, an IANA name.
     pub zone: jiff::tz::TimeZone,
+    /// The operator's own colours, see [`crate::view::theme::theme_css`]; none: those of the style sheet.
+    pub look: Option<Arc<Asset>>,
 }
 
 impl Default for Brand {
@@ -51,6 +54,7 @@ impl Default for Brand {
             contact: "your administrator".to_owned(),
             origin: "http://127.0.0.1:8080".to_owned(),
             zone: jiff::tz::TimeZone::UTC,
+            look: None,
         }
     }
 }

@@ -11,7 +11,7 @@ use keyturn_host::caller::Caller;
 use keyturn_host::embed::{NOTICE_COOKIE, QUIET_HEADER, Surface};
 use keyturn_host::http::harden;
 use keyturn_host::http::reader::{self, LANGUAGE_COOKIE};
-use keyturn_host::http::{css_url, icon_url, js_url};
+use keyturn_host::http::{css_url, icon_url, js_url, theme_url};
 use keyturn_host::view::html::{Html, Markup};
 use keyturn_host::view::nodes::{AccountField, Node, Tone};
 use keyturn_host::view::shell::parts::banner;
@@ -222,7 +222,7 @@ impl Request {
 
     fn dressed<T>(&self, draw: impl FnOnce(&Chrome<'_>) -> T) -> T {
         let brand = self.site.host.brand();
-        let (icon, css, js) = (icon_url(), css_url(), js_url());
+        let (icon, css, js, theme_css) = (icon_url(), css_url(), js_url(), theme_url(&self.site.host));
         let languages = LANGUAGES.map(|(tag, _)| {
             let page = self.address(&[]);
             let mark = if page.contains('?') { '&' } else { '?' };
@@ -239,7 +239,7 @@ impl Request {
             logo: None,
             icon: &icon,
             css: &css,
-            theme_css: None,
+            theme_css: theme_css.as_deref(),
             js: &js,
             languages: &languages,
             themes: Some(Post { url: "/theme", hidden: &hidden }),

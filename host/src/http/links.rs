@@ -14,7 +14,7 @@ use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{Served, css_url, icon_url, js_url, page_headers, reader, with_query};
+use super::{Served, css_url, icon_url, js_url, page_headers, reader, theme_url, with_query};
 use crate::accounts::Reach;
 use crate::call::{CallError, Failure};
 use crate::caller::{Actor, Caller};
@@ -178,7 +178,7 @@ impl<'a> Visit<'a> {
         let languages: Vec<String> =
             crate::view::words::LANGUAGES.iter().map(|(tag, _)| format!("{}?lang={tag}", self.uri.path())).collect();
         let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
-        let (icon, css, js) = (icon_url(), css_url(), js_url());
+        let (icon, css, js, theme_css) = (icon_url(), css_url(), js_url(), theme_url(&self.served.host));
         let chrome = shell::Chrome {
             locale: &self.caller.locale,
             theme: reader::theme(self.headers),
@@ -187,7 +187,7 @@ impl<'a> Visit<'a> {
             logo: None,
             icon: &icon,
             css: &css,
-            theme_css: site.theme_css(),
+            theme_css: theme_css.as_deref(),
             js: &js,
             languages: &languages,
             themes: site.themes(),

@@ -41,11 +41,6 @@ pub trait Site: Send + Sync {
     fn themes(&self) -> Option<shell::Post<'_>> {
         None
     }
-
-    /// Address of the operator's own colours.
-    fn theme_css(&self) -> Option<&str> {
-        None
-    }
 }
 
 /// What the handlers share.
@@ -79,6 +74,12 @@ pub fn icon_url() -> String {
     format!("/kt/{}", look::icon().name)
 }
 
+/// Address of the operator's own colours, as [`router`] serves them; none: he has set none.
+#[must_use]
+pub fn theme_url(host: &Host) -> Option<String> {
+    host.brand().look.as_ref().map(|look| format!("/kt/{}", look.name))
+}
+
 /// The hooks for machines, link pages of all plugins that are admitted now, and the look. Bodies are limited to what a form
 /// can have. Client
 /// addresses come from [`axum::extract::ConnectInfo`] where the server gives it.
@@ -105,8 +106,9 @@ pub fn router(host: Host, site: Arc<dyn Site>) -> Router {
     router.layer(axum::middleware::map_response(hardened)).with_state(Served { host, site })
 }
 
-async fn asset(axum::extract::Path(name): axum::extract::Path<String>, State(_): State<Served>) -> Response {
-    let served = |asset: &'static Asset, kind: &'static str| {
+async fn asset(axum::extract::Path(name): axum::extract::Path<String>, State(served): State<Served>) -> Response {
+    let own = served.host.brand().look.as_deref();
+    let served = |asset: &Asset, kind: &'static str| {
         let headers = [
             (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
             (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
@@ -114,11 +116,14 @@ async fn asset(axum::extract::Path(name): axum::extract::Path<String>, State(_):
             // Pages of a panel on another origin load them too, and there is nothing private in them.
             (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("cross-origin")),
         ];
-        (headers, asset.content.as_str()).into_response()
+        (headers, asset.content.clone()).into_response()
     };
     match name {
         name if name == look::css().name => served(look::css(), "text/css; charset=utf-8"),
         name if name == look::embed_css().name => served(look::embed_css(), "text/css; charset=utf-8"),
+        name if own.is_some_and(|own| name == own.name) => {
+            served(own.unwrap_or(look::css()), "text/css; charset=utf-8")
+        }
         name if name == look::icon().name => served(look::icon(), "image/svg+xml"),
         name if name == look::js().name => served(look::js(), "text/javascript; charset=utf-8"),
         _ => StatusCode::NOT_FOUND.into_response(),

@@ -23,7 +23,7 @@ const ICON_SOURCE: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0
      <circle cx=\"12\" cy=\"12\" r=\"4.2\"/><path d=\"m15 15 8.5 8.5M20 20l2.5-2.5M22.6 22.6l1.8-1.8\"/></svg>";
 
 /// A file under a name that changes with its content, so that it can be kept for ever.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Asset {
     /// `keyturn.<hash>.css`.
     pub name: String,
@@ -32,7 +32,7 @@ pub struct Asset {
 }
 
 impl Asset {
-    fn new(content: String, kind: &str) -> Self {
+    pub(crate) fn new(content: String, kind: &str) -> Self {
         let hash = seal::hex(&Sha256::digest(content.as_bytes()));
         Self { name: format!("keyturn.{}.{kind}", &hash[..12]), content }
     }

@@ -73,11 +73,11 @@ static DEFAULT: LazyLock<Palette> = LazyLock::new(|| whole(SET.clone()));
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ThemeError {
     /// No such property.
-    #[error("theme: there is no --kt-{0}")]
+    #[error("there is no --kt-{0}")]
     Unknown(String),
     /// Not a colour, pair of colours or length.
     #[error(
-        "theme: --kt-{token} = {value:?} is neither one colour (#1f4e8c), nor two (light, then dark), nor a length (6px, for radius, row and control)"
+        "--kt-{token} = {value:?} is neither one colour (#1f4e8c), nor two (light, then dark), nor a length (6px, for radius, row and control)"
     )]
     Value {
         /// The property, without `--kt-`.
@@ -86,7 +86,7 @@ pub enum ThemeError {
         value: String,
     },
     /// A pair that cannot be read.
-    #[error("theme: --kt-{over} on --kt-{under} has a contrast of {ratio:.2} in {scheme}; at least {least} is needed")]
+    #[error("--kt-{over} on --kt-{under} has a contrast of {ratio:.2} in {scheme}; at least {least} is needed")]
     Contrast {
         /// What stands on it.
         over: &'static str,

@@ -228,6 +228,23 @@ fn a_link_page_is_served_and_a_proxy_of_ours_says_who_used_it() {
 }
 
 #[test]
+fn pages_of_the_hosts_own_have_the_operators_colours_if_they_can_be_read() {
+    let panel = Panel::new();
+    panel.edit("[database]", "[brand.look]\naccent = \"#0b5d3b #7fd6ac\"\nradius = \"2px\"\n\n[database]");
+    let server = panel.serve();
+    let page = server.ask("GET", "/choose/~AAAAAAAAAAAAAAAAAAAAAAAA", &[], b"").body;
+    let link = page.split("href=\"").find(|part| part.contains(".theme.css")).expect("a style sheet");
+    let css = server.ask("GET", link.split('"').next().expect("an address"), &[], b"");
+    assert_eq!((css.status, css.header("content-type")), (200, Some("text/css; charset=utf-8")));
+    assert!(css.body.contains("--kt-accent:#0b5d3b;") && css.body.contains("--kt-radius:2px;"), "{}", css.body);
+    server.panel.edit("#0b5d3b #7fd6ac", "#ffffff #7fd6ac");
+    let check = server.panel.run(&["check"]);
+    let said = String::from_utf8_lossy(&check.stderr).into_owned();
+    assert_eq!(check.status.code(), Some(6));
+    assert!(said.contains("brand.look --kt-") && said.contains("contrast of 1.0"), "{said}");
+}
+
+#[test]
 fn a_full_disk_is_said_and_what_was_asked_is_not_half_done() {
     let panel = Panel::new();
     let token = panel.key("billing", "password/set-password,password/verify,without-step-up", &[]);

@@ -293,11 +293,17 @@ fn send_again(host: &Host, arguments: &SendAgain, output: &Output) -> anyhow::Re
         let answers = ids.iter().map(|id| json!({ "id": id, "sent_again": done.contains(id) }));
         output.document(&answers.collect());
     } else if ids.is_empty() {
-        output.remark("No delivery was given up.");
+        output.remark("No delivery was given up. What is delayed is tried again by itself, or now: send-again ID");
     } else {
         output.line(&format!("{} of {} are sent again.", done.len(), ids.len()));
         for id in ids.iter().filter(|id| !done.contains(id)) {
             output.remark(&format!("  {id}  is being sent just now"));
+        }
+        for one in host.tended()?.iter().filter(|one| one.waiting > 0) {
+            if let Some(held) = one.held() {
+                let why = held_in_words(held, host);
+                output.remark(&format!("{} is {why}: what waits for it goes when it is there again", one.name));
+            }
         }
     }
     let all = done.len() == ids.len();

@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 
-use crate::http::{Served, css_url, icon_url, js_url, page_headers, reader};
+use crate::http::{Served, css_url, icon_url, js_url, page_headers, reader, theme_url};
 use crate::view::html::table::Grid;
 use crate::view::html::{Html, Markup};
 use crate::view::nodes::ColumnKind;
@@ -19,7 +19,7 @@ pub(super) fn show(served: &Served, document: &Value, uri: &Uri, headers: &Heade
     let site = &served.site;
     let languages: Vec<String> = LANGUAGES.iter().map(|(tag, _)| format!("/v1/?lang={tag}")).collect();
     let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
-    let (icon, css, js) = (icon_url(), css_url(), js_url());
+    let (icon, css, js, theme_css) = (icon_url(), css_url(), js_url(), theme_url(&served.host));
     let chrome = shell::Chrome {
         locale: &locale,
         theme: reader::theme(headers),
@@ -27,7 +27,7 @@ pub(super) fn show(served: &Served, document: &Value, uri: &Uri, headers: &Heade
         home: site.home(),
         logo: None,
         css: &css,
-        theme_css: site.theme_css(),
+        theme_css: theme_css.as_deref(),
         js: &js,
         icon: &icon,
         languages: &languages,

@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 use super::values::tone;
 use super::{Html, Markup, icon};
 use crate::seal;
+use crate::storage::outbox::MailState;
 use crate::view::nodes::{Action, Code, Fact, Intent, Node, Notice, Outcome, Run, Tone, Value};
 use crate::view::words::Words;
 use crate::view::{Corrections, Frame};
@@ -164,11 +165,10 @@ impl<'f> Painter<'f> {
     /// What was just done; announced.
     pub fn outcome(&mut self, said: &Outcome) {
         let mail = said.mail.as_deref().and_then(|mail| (self.frame.mail)(mail));
-        // A plugin's success does not stay one when its mail has failed, nor is it one before that is known: the notice stays
-        // as it is, while below it the mail fares on.
+        // A plugin's success does not stay one when its mail has failed, nor where a server has put it off already.
         let (tone, failure) = match (&mail, said.tone) {
             (Some(mail), _) if mail.failed() => (Tone::Danger, Some(self.words.get(Self::failure(mail)))),
-            (Some(mail), Tone::Success) if mail.waits() => (Tone::Info, None),
+            (Some(mail), Tone::Success) if mail.state == MailState::Delayed => (Tone::Info, None),
             (_, tone) => (tone, None),
         };
         let role = if matches!(tone, Tone::Danger | Tone::Warning) { "alert" } else { "status" };

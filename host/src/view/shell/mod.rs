@@ -75,7 +75,7 @@ pub struct Chrome<'a> {
     pub icon: &'a str,
     /// Address of [`super::look::css`].
     pub css: &'a str,
-    /// Address of the operator's colours: [`super::theme::theme_css`].
+    /// Address of the operator's colours: [`crate::http::theme_url`].
     pub theme_css: Option<&'a str>,
     /// Address of [`super::look::js`].
     pub js: &'a str,
