@@ -17,7 +17,7 @@ use crate::mail::transport::smtp::names_this_machine;
 use crate::view::Page;
 use crate::view::html::nodes::Painter;
 use crate::view::html::table::Grid;
-use crate::view::html::{Html, Markup};
+use crate::view::html::{Html, Markup, values};
 use crate::view::nodes::{ColumnKind, Intent};
 use crate::view::shell::{Link, parts};
 
@@ -130,7 +130,7 @@ pub(super) fn list(host: &Host, caller: &Caller, surface: &OperatorSurface<'_>) 
                 let age = words.fill("inbox-ago", &[("time", &words.duration(age))]);
                 let mut link = Html::new();
                 link.open("a", &[("href", Some(&url))]).element("bdi", &[], subject).close("a");
-                let to = Html::new().element("bdi", &[], to).done();
+                let to = values::address(to);
                 (vec![link.done(), to, Markup::text(&age)], Markup::default())
             })
             .collect();
