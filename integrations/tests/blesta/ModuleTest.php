@@ -174,12 +174,15 @@ final class ModuleTest extends TestCase
         self::assertFailed($module, 'Nothing was changed');
     }
 
-    public function testResetAndMailMailsWhatIsSetAndALinkIfNothingIs(): void
+    public function testResetAndMailMailsWhatIsSetAndNoTwoButtonsDoTheSame(): void
     {
         $host = new FakeHost([FakeHost::named(), FakeHost::problem(422, 'refused', ['reason' => 'mode-not-offered', 'detail' => 'x'])]);
         $module = self::module($host->address);
         $html = $module->tabAdminPassword(null, self::service(), [], ['keyturn_mode' => 'permanent']);
         self::assertSame([], $host->requests(), 'what is not set is not mailed');
+        self::assertStringContainsString('name="keyturn_mode" value="temporary"', $html, 'what is mailed if nothing is set');
+        $module->row->meta->reset_mode = 'link';
+        $html = $module->tabAdminPassword(null, self::service(), [], []);
         self::assertStringNotContainsString('Reset &amp; mail password', $html, 'both buttons would mail a link');
         $module->row->meta->reset_mode = 'permanent';
         $html = $module->tabAdminPassword(null, self::service(), [], ['keyturn_mode' => 'permanent']);

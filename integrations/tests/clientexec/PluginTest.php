@@ -94,7 +94,9 @@ final class PluginTest extends TestCase
         $host = new FakeHost([FakeHost::named(), $mailed('temporary'), FakeHost::named(), $mailed('link')]);
         $plugin = new PluginKeyturn();
         $plugin->built = self::args($host->address);
-        self::assertSame(['SendLink'], $plugin->getAvailableActions(new UserPackage(5)), 'a link, if nothing else is set');
+        self::assertSame(['ResetAndMail', 'SendLink'], $plugin->getAvailableActions(new UserPackage(5)), 'if nothing is set');
+        $plugin->built['server']['variables']['plugin_keyturn_Reset_And_Mail'] = 'link';
+        self::assertSame(['SendLink'], $plugin->getAvailableActions(new UserPackage(5)), 'both would mail a link');
         $plugin->built['server']['variables']['plugin_keyturn_Reset_And_Mail'] = ' Temporary ';
         self::assertSame(['ResetAndMail', 'SendLink'], $plugin->getAvailableActions(new UserPackage(5)));
         self::assertSame('The mail is queued.', $plugin->doResetAndMail(['userPackageId' => 5]));

@@ -138,11 +138,12 @@ final class AddonTest extends TestCase
 
     public function testTheClientsAndTheServicesPagesHaveTheButtons(): void
     {
+        Capsule::table('tbladdonmodules')->insert(['module' => 'keyturnaddon', 'setting' => 'reset_mode', 'value' => 'link']);
         $links = Whmcs::run('AdminAreaClientSummaryActionLinks', ['userid' => 7])[0];
         self::assertCount(1, $links, 'where a link is mailed, both would do the same');
         self::assertStringContainsString('Send set-password link', $links[0]);
         self::assertStringNotContainsString('Reset', Whmcs::run('AdminClientServicesTabFields', ['id' => 42])[0]['Panel password']);
-        Capsule::table('tbladdonmodules')->insert(['module' => 'keyturnaddon', 'setting' => 'reset_mode', 'value' => 'temporary']);
+        Capsule::table('tbladdonmodules')->where('setting', 'reset_mode')->delete();
         $links = Whmcs::run('AdminAreaClientSummaryActionLinks', ['userid' => 7])[0];
         self::assertCount(2, $links);
         self::assertStringContainsString('Reset &amp; mail password', $links[0]);

@@ -412,7 +412,7 @@ final class ServerModuleTest extends TestCase
     {
         $module = new ServerModule(['configoption2' => 'link']);
         self::assertSame('link', $module->resetMode());
-        self::assertSame('link', (new ServerModule(['configoption2' => 'by pigeon']))->resetMode(), 'what each panel offers');
-        self::assertSame('temporary', (new ServerModule(['configoption2' => 'temporary']))->resetMode());
+        self::assertSame('temporary', (new ServerModule(['configoption2' => 'by pigeon']))->resetMode());
+        self::assertSame('permanent', (new ServerModule(['configoption2' => 'permanent']))->resetMode());
     }
 }

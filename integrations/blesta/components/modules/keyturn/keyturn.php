@@ -17,8 +17,8 @@ class Keyturn extends Module
 {
     /** What a server is set up with => whether Blesta stores it encrypted. */
     private const ROW = ['server_name' => 0, 'address' => 0, 'token' => 1, 'reset_mode' => 0, 'ca_file' => 0, 'seconds' => 0, 'folder' => 0];
-    /** What Reset & mail password may mail. The first is what each panel offers, and so what is mailed if nothing is chosen. */
-    private const MODES = ['link', 'temporary', 'permanent'];
+    /** What Reset & mail password may mail. The first is what is mailed if nothing is chosen. */
+    private const MODES = ['temporary', 'link', 'permanent'];
 
     public function __construct()
     {

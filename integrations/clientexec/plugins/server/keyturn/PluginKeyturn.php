@@ -24,8 +24,8 @@ class PluginKeyturn extends ServerPlugin
         'directlink' => false,
     ];
 
-    /** What ResetAndMail may mail. The first is what each panel offers, and so what is mailed if nothing else is set. */
-    private const MODES = ['link', 'temporary', 'permanent'];
+    /** What ResetAndMail may mail. The first is what is mailed if nothing else is set. */
+    private const MODES = ['temporary', 'link', 'permanent'];
 
     public function getVariables()
     {
@@ -45,7 +45,7 @@ class PluginKeyturn extends ServerPlugin
             ],
             lang('Reset And Mail') => [
                 'type' => 'text',
-                'description' => lang('Reset & mail password mails: link, which each panel offers; temporary or permanent, where the panel does'),
+                'description' => lang('Reset & mail password mails: temporary or permanent, where the panel offers it; link, which each panel does'),
                 'value' => self::MODES[0],
             ],
             lang('CA File') => [

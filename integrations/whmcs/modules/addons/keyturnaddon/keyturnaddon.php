@@ -40,7 +40,7 @@ function keyturnaddon_config()
             'bear' => $field('Bear the token', 'yesno', 'Instead of signing requests: where a proxy in front of the host rewrites paths'),
             'products' => $field('Products', 'text', 'Whose clients may change their passwords themselves: their ids, with commas. Empty: none; staff mail and send links for all'),
             'account_field' => $field('Custom field with the account', 'text', 'Admin Only, and not on the order form. Empty: the account is found by the user name'),
-            'reset_mode' => $field('Reset & mail password mails', 'dropdown', 'A link to choose a password, which each panel offers; a password that ends (temporary), or one that stays, where the panel does', [
+            'reset_mode' => $field('Reset & mail password mails', 'dropdown', 'A password that ends (temporary), or one that stays, where the panel offers it; or a link to choose one, which each panel does', [
                 'Options' => implode(',', ServerModule::MODES), 'Default' => ServerModule::MODES[0],
             ]),
         ],

@@ -43,7 +43,7 @@ function keyturn_ConfigOptions()
             'Type' => 'dropdown',
             'Options' => implode(',', ServerModule::MODES),
             'Default' => ServerModule::MODES[0],
-            'Description' => 'A link to choose a password, which each panel offers; a password that ends, or one that stays, where the panel does.',
+            'Description' => 'A password that ends, or one that stays, where the panel offers it; or a link to choose one, which each panel does.',
         ],
     ];
 }

@@ -17,8 +17,8 @@ final class ServerModule
     /** In the order of `keyturn_ConfigOptions`: what WHMCS hands over as configoption1, 2, … */
     private const ACCOUNT_FIELD = 'configoption1';
     private const RESET_MODE = 'configoption2';
-    /** What may be mailed by the button. The first is what each panel offers, and so what is mailed if nothing is chosen. */
-    public const MODES = ['link', 'temporary', 'permanent'];
+    /** What may be mailed by the button. The first is what is mailed if nothing is chosen. */
+    public const MODES = ['temporary', 'link', 'permanent'];
 
     /** @var array<string, mixed> */
     private array $params;
