@@ -375,7 +375,7 @@ fn state(delivery: &Delivery, painter: &Painter<'_>) -> Markup {
     values::badge(&mut html, &state_badge(delivery.state, painter.words));
     let (n, most) = (delivery.attempts.to_string(), Delivery::ATTEMPTS.to_string());
     let attempts = painter.words.fill("outbox-attempts", &[("n", &n), ("most", &most)]);
-    html.element("p", &[("class", Some("kt-hint"))], &attempts).done()
+    html.element("p", &[("class", Some("kt-hint kt-times"))], &attempts).done()
 }
 
 fn answer(delivery: &Delivery, painter: &Painter<'_>) -> Markup {
