@@ -175,11 +175,9 @@ fn a_notice_tells_what_became_of_its_mail_and_is_no_success_where_that_failed_or
     assert_eq!(title(&good), "Password reset");
     assert!(told(|_| None).contains("kt-success"));
     // The notice stays as it is while the mail fares on.
-    let waits: [(fn(&str) -> Option<Delivery>, &str); 2] = [
-        (|_| Some(waiting()), "kt-success"),
-        (|_| Some(Delivery { state: MailState::Delayed, ..waiting() }), "kt-info"),
-    ];
-    for (state, tone) in waits {
+    let waits: [fn(&str) -> Option<Delivery>; 2] =
+        [|_| Some(waiting()), |_| Some(Delivery { state: MailState::Delayed, ..waiting() })];
+    for (state, tone) in waits.into_iter().zip(["kt-success", "kt-info"]) {
         let html = told(state);
         assert!(html.contains(tone) && html.contains("Mail queued for marta@estudiovidal.example."), "{html}");
         assert!(title(&html) == "Password reset" && !html.contains("Waiting") && !html.contains("yet"), "{html}");
