@@ -7,6 +7,9 @@ namespace Keyturn\Client;
 /** The passwords of a panel's accounts by their user names: all that a thin adapter needs. */
 final class Passwords
 {
+    /** What Reset & mail password may mail. The first is what is mailed if nothing is chosen. */
+    public const MODES = ['temporary', 'link', 'permanent'];
+
     private Client $client;
     private Deeds $deeds;
 
@@ -14,6 +17,12 @@ final class Passwords
     {
         $this->client = $client;
         $this->deeds = new Deeds($client, $keys);
+    }
+
+    /** What a setting means: one of `MODES`. @param mixed $set */
+    public static function mode($set): string
+    {
+        return in_array($set, self::MODES, true) ? $set : self::MODES[0];
     }
 
     /**

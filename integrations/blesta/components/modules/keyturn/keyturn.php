@@ -17,8 +17,6 @@ class Keyturn extends Module
 {
     /** What a server is set up with => whether Blesta stores it encrypted. */
     private const ROW = ['server_name' => 0, 'address' => 0, 'token' => 1, 'reset_mode' => 0, 'ca_file' => 0, 'seconds' => 0, 'folder' => 0];
-    /** What Reset & mail password may mail. The first is what is mailed if nothing is chosen. */
-    private const MODES = ['temporary', 'link', 'permanent'];
 
     public function __construct()
     {
@@ -234,8 +232,7 @@ class Keyturn extends Module
 
     private function resetMode(): string
     {
-        $mode = $this->getModuleRow()->meta->reset_mode ?? '';
-        return in_array($mode, self::MODES, true) ? $mode : self::MODES[0];
+        return Passwords::mode($this->getModuleRow()->meta->reset_mode ?? '');
     }
 
     /** The client's in Blesta; empty: he has none. */
@@ -330,7 +327,7 @@ class Keyturn extends Module
     private function drawnRow(array $vars): string
     {
         $modes = [];
-        foreach (self::MODES as $mode) {
+        foreach (Passwords::MODES as $mode) {
             $modes[$mode] = Language::_('Keyturn.mode.' . $mode, true);
         }
         return $this->drawn('row', ['vars' => (object) $vars, 'modes' => $modes], ['Form', 'Html', 'Widget']);

@@ -24,9 +24,6 @@ class PluginKeyturn extends ServerPlugin
         'directlink' => false,
     ];
 
-    /** What ResetAndMail may mail. The first is what is mailed if nothing else is set. */
-    private const MODES = ['temporary', 'link', 'permanent'];
-
     public function getVariables()
     {
         return [
@@ -46,7 +43,7 @@ class PluginKeyturn extends ServerPlugin
             lang('Reset And Mail') => [
                 'type' => 'text',
                 'description' => lang('Reset & mail password mails: temporary or permanent, where the panel offers it; link, which each panel does'),
-                'value' => self::MODES[0],
+                'value' => Passwords::MODES[0],
             ],
             lang('CA File') => [
                 'type' => 'text',
@@ -230,8 +227,7 @@ class PluginKeyturn extends ServerPlugin
 
     private function resetMode(array $args): string
     {
-        $mode = strtolower(trim($this->variable($args, 'Reset_And_Mail')));
-        return in_array($mode, self::MODES, true) ? $mode : self::MODES[0];
+        return Passwords::mode(strtolower(trim($this->variable($args, 'Reset_And_Mail'))));
     }
 
     private function variable(

@@ -12,11 +12,11 @@ if (!defined('WHMCS')) {
 require_once __DIR__ . '/../../servers/keyturn/lib/autoload.php';
 
 use Keyturn\Client\Outcome;
+use Keyturn\Client\Passwords;
 use Keyturn\Client\Sentences;
 use Keyturn\Whmcs\AddonModule;
 use Keyturn\Whmcs\OperationsTable;
 use Keyturn\Whmcs\Pace;
-use Keyturn\Whmcs\ServerModule;
 use Keyturn\Whmcs\ServicePasswords;
 use Keyturn\Whmcs\Words;
 
@@ -41,7 +41,7 @@ function keyturnaddon_config()
             'products' => $field('Products', 'text', 'Whose clients may change their passwords themselves: their ids, with commas. Empty: none; staff mail and send links for all'),
             'account_field' => $field('Custom field with the account', 'text', 'Admin Only, and not on the order form. Empty: the account is found by the user name'),
             'reset_mode' => $field('Reset & mail password mails', 'dropdown', 'A password that ends (temporary), or one that stays, where the panel offers it; or a link to choose one, which each panel does', [
-                'Options' => implode(',', ServerModule::MODES), 'Default' => ServerModule::MODES[0],
+                'Options' => implode(',', Passwords::MODES), 'Default' => Passwords::MODES[0],
             ]),
         ],
     ];

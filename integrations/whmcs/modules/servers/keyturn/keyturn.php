@@ -13,6 +13,7 @@ require_once __DIR__ . '/lib/autoload.php';
 
 use Keyturn\Client\InvalidSettings;
 use Keyturn\Client\Outcome;
+use Keyturn\Client\Passwords;
 use Keyturn\Whmcs\Pace;
 use Keyturn\Whmcs\ServerModule;
 
@@ -41,8 +42,8 @@ function keyturn_ConfigOptions()
         'reset-mode' => [
             'FriendlyName' => 'Reset & mail password mails',
             'Type' => 'dropdown',
-            'Options' => implode(',', ServerModule::MODES),
-            'Default' => ServerModule::MODES[0],
+            'Options' => implode(',', Passwords::MODES),
+            'Default' => Passwords::MODES[0],
             'Description' => 'A password that ends, or one that stays, where the panel offers it; or a link to choose one, which each panel does.',
         ],
     ];

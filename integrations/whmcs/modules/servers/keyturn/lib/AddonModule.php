@@ -8,6 +8,7 @@ use Illuminate\Database\Capsule\Manager as Capsule;
 use Keyturn\Client\Client;
 use Keyturn\Client\InvalidSettings;
 use Keyturn\Client\Outcome;
+use Keyturn\Client\Passwords;
 use Keyturn\Client\Sentences;
 use Keyturn\Client\Settings;
 
@@ -114,7 +115,7 @@ final class AddonModule
 
     public function resetMode(): string
     {
-        return in_array($this->text('reset_mode'), ServerModule::MODES, true) ? $this->text('reset_mode') : ServerModule::MODES[0];
+        return Passwords::mode($this->text('reset_mode'));
     }
 
     /**

@@ -7,6 +7,7 @@ namespace Keyturn\Whmcs;
 use Keyturn\Client\Client;
 use Keyturn\Client\InvalidSettings;
 use Keyturn\Client\Outcome;
+use Keyturn\Client\Passwords;
 use Keyturn\Client\Sentences;
 use Keyturn\Client\Settings;
 
@@ -17,8 +18,6 @@ final class ServerModule
     /** In the order of `keyturn_ConfigOptions`: what WHMCS hands over as configoption1, 2, … */
     private const ACCOUNT_FIELD = 'configoption1';
     private const RESET_MODE = 'configoption2';
-    /** What may be mailed by the button. The first is what is mailed if nothing is chosen. */
-    public const MODES = ['temporary', 'link', 'permanent'];
 
     /** @var array<string, mixed> */
     private array $params;
@@ -127,8 +126,7 @@ final class ServerModule
 
     public function resetMode(): string
     {
-        $mode = $this->text(self::RESET_MODE);
-        return in_array($mode, self::MODES, true) ? $mode : self::MODES[0];
+        return Passwords::mode($this->text(self::RESET_MODE));
     }
 
     private function email(): string
