@@ -24,7 +24,7 @@ use crate::seal::{KeyError, Keys};
 use crate::storage::StorageError;
 use crate::storage::sqlite::{Options, Sqlite};
 use crate::view::look::Asset;
-use crate::view::theme::{ThemeError, theme_css};
+use crate::view::theme::theme_css;
 use crate::webhooks::{self, Destination, config::WebhookConfig};
 
 /// The whole file.
@@ -298,6 +298,7 @@ impl Config {
         config.said = toml::from_str(&text).unwrap_or_default();
         config.said.remove("webhooks");
         config.check(&name)?;
+        config.look()?;
         Ok(config)
     }
 
@@ -311,9 +312,6 @@ impl Config {
             if host.is_none_or(|host| host.is_empty() || host.contains(['/', '?', '#', ' '])) {
                 return wrong("brand.link-origin", format!("must be like https://panel.example, not “{origin}”"));
             }
-        }
-        if let Err(cause) = self.look() {
-            return wrong("brand.look", cause.to_string());
         }
         if let Err(cause) = jiff::tz::TimeZone::get(&self.brand.time_zone) {
             return wrong("brand.time-zone", format!("must be an IANA name such as Europe/Madrid: {cause}"));
@@ -445,8 +443,13 @@ impl Config {
     }
 
     /// The operator's own colours.
-    fn look(&self) -> Result<Option<Arc<Asset>>, ThemeError> {
-        let css = (!self.brand.look.is_empty()).then(|| theme_css(&self.brand.look)).transpose()?;
+    fn look(&self) -> Result<Option<Arc<Asset>>, ConfigError> {
+        let css = (!self.brand.look.is_empty()).then(|| theme_css(&self.brand.look)).transpose();
+        let css = css.map_err(|cause| ConfigError::Setting {
+            path: self.file.clone(),
+            setting: "brand.look".to_owned(),
+            problem: cause.to_string(),
+        })?;
         Ok(css.map(|css| Arc::new(Asset::new(css, "theme.css"))))
     }
 
@@ -468,7 +471,7 @@ impl Config {
             contact: self.brand.contact.clone(),
             origin: self.brand.link_origin.clone().unwrap_or(Brand::default().origin),
             zone: jiff::tz::TimeZone::get(&self.brand.time_zone).unwrap_or(jiff::tz::TimeZone::UTC),
-            look: self.look().unwrap_or_default(),
+            look: self.look()?,
         };
         let host = HostBuilder::new(Arc::new(storage), keys)
             .brand(brand)

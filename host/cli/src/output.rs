@@ -69,9 +69,9 @@ impl Output {
         let _ = writeln!(std::io::stdout(), "{}", plain(text));
     }
 
-    /// Lines of which the first begins with a word of its tone. What is to be copied (`mend it`) is never wrapped: a shell
-    /// would take the break for an end.
-    pub fn toned(&self, tone: Tone, text: &str) {
+    /// Lines of which the first begins with a word of its tone, and how to mend it. That is to be copied, so it is never
+    /// wrapped: a shell would take the break for an end.
+    pub fn toned(&self, tone: Tone, text: &str, mend: Option<&str>) {
         let (word, code) = match tone {
             Tone::Good => ("good ", "32"),
             Tone::Note => ("note ", "33"),
@@ -79,11 +79,10 @@ impl Output {
         };
         let word = if self.colour_out { format!("\x1b[1;{code}m{word}\x1b[0m") } else { word.to_owned() };
         let room = self.columns.map(|columns| columns.saturating_sub(UNDER.len()));
-        let lines = text.lines().flat_map(|line| match room {
-            Some(room) if !line.starts_with("mend it:") => wrapped(line, room),
-            _ => vec![line.to_owned()],
-        });
-        for (at, line) in lines.enumerate() {
+        let lines =
+            text.lines().flat_map(|line| room.map_or_else(|| vec![line.to_owned()], |room| wrapped(line, room)));
+        let mend = mend.map(|mend| format!("mend it:  {mend}")).unwrap_or_default();
+        for (at, line) in lines.chain(mend.lines().map(str::to_owned)).enumerate() {
             // The colour is ours; the rest is told plainly.
             let before = if at == 0 { format!("{word}  ") } else { UNDER.to_owned() };
             let _ = writeln!(std::io::stdout(), "{before}{}", plain(&line));

@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use crate::host::Host;
-use crate::view::look::{self, Asset};
+use crate::view::look;
 use crate::view::{Links, shell};
 
 pub use api::views::page_address;
@@ -107,27 +107,25 @@ pub fn router(host: Host, site: Arc<dyn Site>) -> Router {
 }
 
 async fn asset(axum::extract::Path(name): axum::extract::Path<String>, State(served): State<Served>) -> Response {
-    let own = served.host.brand().look.as_deref();
-    let served = |asset: &Asset, kind: &'static str| {
-        let headers = [
-            (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
-            (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
-            (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-            // Pages of a panel on another origin load them too, and there is nothing private in them.
-            (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("cross-origin")),
-        ];
-        (headers, asset.content.clone()).into_response()
+    const CSS: &str = "text/css; charset=utf-8";
+    let ours = [
+        (look::css(), CSS),
+        (look::embed_css(), CSS),
+        (look::icon(), "image/svg+xml"),
+        (look::js(), "text/javascript; charset=utf-8"),
+    ];
+    let own = served.host.brand().look.as_deref().map(|own| (own, CSS));
+    let Some((asset, kind)) = ours.into_iter().chain(own).find(|(asset, _)| asset.name == name) else {
+        return StatusCode::NOT_FOUND.into_response();
     };
-    match name {
-        name if name == look::css().name => served(look::css(), "text/css; charset=utf-8"),
-        name if name == look::embed_css().name => served(look::embed_css(), "text/css; charset=utf-8"),
-        name if own.is_some_and(|own| name == own.name) => {
-            served(own.unwrap_or(look::css()), "text/css; charset=utf-8")
-        }
-        name if name == look::icon().name => served(look::icon(), "image/svg+xml"),
-        name if name == look::js().name => served(look::js(), "text/javascript; charset=utf-8"),
-        _ => StatusCode::NOT_FOUND.into_response(),
-    }
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        // Pages of a panel on another origin load them too, and there is nothing private in them.
+        (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("cross-origin")),
+    ];
+    (headers, asset.content.clone()).into_response()
 }
 
 /// What every answer bears, where it does not say otherwise: nothing from elsewhere, no framing, no copy kept.

@@ -45,8 +45,7 @@ impl Report<'_> {
         self.wrong += usize::from(matches!(tone, Tone::Wrong));
         self.findings.push(json!({ "severity": word, "text": text, "mend": mend }));
         if !self.output.json {
-            let mend = mend.map(|mend| format!("\nmend it:  {mend}")).unwrap_or_default();
-            self.output.toned(tone, &format!("{text}{mend}"));
+            self.output.toned(tone, text, mend);
         }
     }
 }
