@@ -12,14 +12,15 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::accounts::sql::{Mapping, Sql};
-use crate::host::{Brand, Host, HostBuilder, HostError, plugin_name};
+use crate::host::{Brand, Host, HostBuilder, HostError};
 use crate::mail::config::MailConfig;
 use crate::mail::room;
 use crate::mail::setup::{Fixed, Setup};
 use crate::network::Network;
 use crate::plugin::admit::AdmitError;
-use crate::plugin::grants::{Grants, GrantsError};
+use crate::plugin::grants::GrantsError;
 use crate::plugin::limits::HostLimits;
+use crate::plugin::roster::{LeftOut, SignInPlugin};
 use crate::seal::{KeyError, Keys};
 use crate::storage::StorageError;
 use crate::storage::sqlite::{Options, Sqlite};
@@ -102,6 +103,9 @@ pub struct Database {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct SignIn {
+    /// The plugin that sign-in asks, by the name of its grants file. It keeps its hooks and link pages although another plugin
+    /// wants them, and nobody else gets them while it is broken. Default: the first, by name, that has the hook.
+    pub plugin: Option<String>,
     /// The hook that checks a password, `interface/function`.
     pub hook: String,
     /// The hook that sets another's password.
@@ -117,6 +121,7 @@ pub struct SignIn {
 impl Default for SignIn {
     fn default() -> Self {
         Self {
+            plugin: None,
             hook: "password/verify".to_owned(),
             set_hook: "password/set-password".to_owned(),
             link_hook: "password/make-link".to_owned(),
@@ -429,15 +434,16 @@ impl Config {
             .map_err(|cause| ConfigError::Database { path: path.display().to_string(), cause })
     }
 
-    /// A host with all plugins that the grants folder names.
+    /// A host with all plugins that the grants folder names. One that is broken is left out, and logged: it must not keep the
+    /// others from working, nor the commands that rescue somebody. See [`Host::left_out`].
     ///
     /// # Errors
-    /// [`ConfigError`]; one plugin that is refused stops the start, since a panel would silently lack it.
+    /// [`ConfigError`].
     pub fn host(&self) -> Result<Host, ConfigError> {
         let host = self.empty_host()?;
-        for path in self.grants()? {
-            let (grants, component) = Grants::read(&path)?;
-            host.admit(&plugin_name(&path), &component, &grants)?;
+        self.reload(&host)?;
+        for LeftOut { name, cause } in host.left_out() {
+            tracing::error!(plugin = name, "left out: {cause}");
         }
         Ok(host)
     }
@@ -480,6 +486,7 @@ impl Config {
             .cache(self.path(&self.cache))
             .limits(self.limits.clone())
             .even_grid(Duration::from_millis(self.sign_in.even_ms))
+            .sign_in(SignInPlugin { name: self.sign_in.plugin.clone(), hook: self.sign_in.hook.clone() })
             .build()?;
         // What is wrong in the file is mended there; what is wrong on the page must not keep anybody from the page.
         match host.mail_problem() {

@@ -17,6 +17,7 @@ use crate::host::Host;
 use crate::operator::OWN;
 use crate::plugin::admit::Plugin;
 use crate::plugin::manifest::STEP_UP_MS;
+use crate::plugin::roster::Maker;
 use crate::view::form::joined::{self, Joined, Unready};
 use crate::view::form::{self, FormError, Input, Posted, Stale};
 use crate::view::html::Markup;
@@ -112,8 +113,11 @@ struct Speaker<'a> {
 
 impl Host {
     fn plugin(&self, name: &str) -> Result<Arc<Plugin>, CallError> {
-        let found = self.plugins().into_iter().find(|plugin| plugin.name == name);
-        found.ok_or_else(|| CallError::NoSuch(format!("plugin {name}")))
+        let roster = self.0.surroundings.roster();
+        roster.get(name).cloned().ok_or_else(|| match roster.is_left_out(name) {
+            true => CallError::LeftOut { plugin: name.to_owned() },
+            false => CallError::NoSuch(format!("plugin {name}")),
+        })
     }
 
     /// Draws with everything that a frame needs. The account fields that a reader may see are those that he reaches; to
@@ -263,24 +267,23 @@ impl Host {
         }
     }
 
-    /// A link page; always drawn for nobody in particular.
+    /// A link page; always drawn for nobody in particular. `whose`: what the link says of the plugin that made it.
     pub(crate) fn link_page(
         &self,
         caller: &Caller,
         page: &str,
+        whose: Option<&str>,
         token: &str,
         surface: &Surface<'_>,
     ) -> Result<Page, CallError> {
-        let plugin = self.link_plugin(page).ok_or_else(|| CallError::NoSuch(format!("link page {page}")))?;
+        let plugin = match self.0.surroundings.roster().maker(page, whose) {
+            Maker::Admitted(plugin) => plugin,
+            Maker::LeftOut(plugin) => return Err(CallError::LeftOut { plugin }),
+            Maker::Unknown => return Err(CallError::NoSuch(format!("link page {page}"))),
+        };
         let view = self.0.page(&plugin, page, None, Some(token), &[], caller)?;
         let place = Place::Link { page: page.to_owned(), token: token.to_owned().into() };
         self.draw_view(&plugin, caller, place, surface, &view)
-    }
-
-    /// The plugin that has this link page.
-    pub(crate) fn link_plugin(&self, page: &str) -> Option<Arc<Plugin>> {
-        let has = |plugin: &Arc<Plugin>| plugin.manifest.pages.iter().any(|row| row.link && row.name == page);
-        self.plugins().into_iter().find(has)
     }
 
     fn draw_view(

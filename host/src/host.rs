@@ -1,6 +1,5 @@
 //! The host: what an embedder holds. It admits plugins and calls them; everything else is theirs or the panel's.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -8,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use wasmtime::Engine;
+use zeroize::Zeroizing;
 
 use crate::accounts::{AccountId, Matched};
 use crate::call::lane::Lane;
@@ -21,11 +21,13 @@ use crate::mail::Mailbox;
 use crate::mail::room::{Post, Room, default_sender};
 use crate::mail::setup::Fixed;
 use crate::mail::transport::Transport;
-use crate::plugin::admit::{AdmitError, Hook, Plugin};
+use crate::operator::OWN;
+use crate::plugin::admit::{AdmitError, Plugin};
 use crate::plugin::grants::Grants;
 use crate::plugin::limits::HostLimits;
+use crate::plugin::roster::{Candidate, LeftOut, Memory, Roster, SignInPlugin};
 use crate::seal::Keys;
-use crate::storage::{AuditEntry, AuditFilter, Storage, StorageError};
+use crate::storage::{AuditEntry, AuditFilter, Commit, Effect, Storage, StorageError};
 use crate::values;
 use crate::view::look::Asset;
 use crate::webhooks::{Destination, Destinations};
@@ -73,6 +75,7 @@ pub struct HostBuilder {
     connections: usize,
     mail: Option<Fixed>,
     webhooks: Destinations,
+    sign_in: SignInPlugin,
 }
 
 /// Why there is no host.
@@ -97,6 +100,7 @@ impl HostBuilder {
             connections: 4,
             mail: None,
             webhooks: Destinations::default(),
+            sign_in: SignInPlugin::default(),
         }
     }
 
@@ -142,6 +146,13 @@ impl HostBuilder {
     #[must_use]
     pub fn webhooks(mut self, webhooks: Vec<Destination>) -> Self {
         self.webhooks = webhooks.into_iter().map(Arc::new).collect();
+        self
+    }
+
+    /// Which plugin comes first where two want the same hooks or link page.
+    #[must_use]
+    pub fn sign_in(mut self, plugin: SignInPlugin) -> Self {
+        self.sign_in = plugin;
         self
     }
 
@@ -205,7 +216,7 @@ impl HostBuilder {
             room,
             mails_operators: self.operators.is_some(),
             webhooks: RwLock::new(self.webhooks),
-            plugins: RwLock::default(),
+            plugins: RwLock::new(Roster::new(self.sign_in, remembered(&*self.storage))),
         };
         let calls = self.limits.calls_at_once.min(engine::POOL_SLOTS as usize);
         Ok(Host(Arc::new(Inner {
@@ -276,7 +287,7 @@ pub(crate) struct Inner {
 impl Inner {
     /// The admitted plugins.
     pub(crate) fn plugins(&self) -> Vec<Arc<Plugin>> {
-        self.surroundings.plugins.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.surroundings.roster().admitted().cloned().collect()
     }
 
     /// How mail goes at present.
@@ -292,8 +303,8 @@ impl Host {
     /// [`AdmitError`]; what was admitted under that name before goes on then.
     pub fn admit(&self, name: &str, component: &[u8], grants: &Grants) -> Result<Arc<Plugin>, AdmitError> {
         let plugin = self.prepare(name, component, grants)?;
-        let mut plugins = self.0.surroundings.plugins.write().unwrap_or_else(PoisonError::into_inner);
-        insert(&mut plugins, &plugin)?;
+        self.change_roster(|roster| roster.admit(&plugin))?;
+        self.remember_plugins();
         Ok(plugin)
     }
 
@@ -304,23 +315,46 @@ impl Host {
         Ok(Arc::new(plugin))
     }
 
-    /// Lets go of all plugins but those of these names, and puts the ready ones in their places, in one moment. Calls that
-    /// have begun end as they would have.
-    pub(crate) fn replace(
-        &self,
-        names: &[String],
-        ready: Vec<Arc<Plugin>>,
-    ) -> Vec<(String, Result<Arc<Plugin>, AdmitError>)> {
-        let mut plugins = self.0.surroundings.plugins.write().unwrap_or_else(PoisonError::into_inner);
-        plugins.retain(|name, _| names.contains(name));
-        let inserted =
-            ready.into_iter().map(|plugin| (plugin.name.clone(), insert(&mut plugins, &plugin).map(|()| plugin)));
-        inserted.collect()
+    /// Replaces all plugins by these, in one moment. Calls that have begun end as they would have. Answers which were refused.
+    pub(crate) fn arrange(&self, candidates: Vec<Candidate>) -> Vec<(String, AdmitError)> {
+        self.change_roster(|roster| roster.arrange(candidates))
     }
 
     /// Lets go of a plugin. Calls that have begun end as they would have; what it has left in the database stays.
     pub fn dismiss(&self, name: &str) {
-        self.0.surroundings.plugins.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.change_roster(|roster| roster.dismiss(name));
+        self.remember_plugins();
+    }
+
+    /// Keeps these first segments of addresses for the panel's own pages: a plugin whose link page has such a name is left out,
+    /// and is logged. Call it before [`crate::http::router`].
+    pub fn reserve(&self, names: &[&str]) {
+        for (plugin, cause) in self.change_roster(|roster| roster.reserve(names)) {
+            tracing::error!(plugin, "left out: {cause}");
+        }
+    }
+
+    fn change_roster<T>(&self, change: impl FnOnce(&mut Roster) -> T) -> T {
+        change(&mut self.0.surroundings.plugins.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Writes down what the plugins have, so that it is kept for one that is broken at the next start.
+    pub(crate) fn remember_plugins(&self) {
+        let memory = self.0.surroundings.roster().memory().clone();
+        if memory == remembered(&*self.0.storage) {
+            return;
+        }
+        let value = Zeroizing::new(serde_json::to_vec(&memory).unwrap_or_default());
+        let effect = Effect::Put { key: MEMORY.to_owned(), value, expires: None };
+        if let Err(cause) = self.0.storage.commit(Commit::bare(OWN, call::now(), vec![effect])) {
+            tracing::warn!("which plugin has which hooks and link pages could not be written down: {cause}");
+        }
+    }
+
+    /// Plugins that have a grants file and are not called, and why. They harm nobody else: `keyturn check` says what to do.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<LeftOut> {
+        self.0.surroundings.roster().left_out()
     }
 
     /// The plugins, by name.
@@ -351,11 +385,21 @@ impl Host {
     /// # Errors
     /// [`CallError`].
     pub fn call(&self, caller: &Caller, hook: &str, arguments: &Value, key: Option<&str>) -> Result<Value, CallError> {
-        let no_such = || CallError::NoSuch(format!("hook {hook}"));
-        let (interface, function) = hook.split_once('/').ok_or_else(no_such)?;
+        let (interface, function) = hook.split_once('/').ok_or_else(|| CallError::NoSuch(format!("hook {hook}")))?;
         let plugins = self.plugins();
-        let plugin = plugins.iter().find(|plugin| plugin.hook(interface, function).is_some()).ok_or_else(no_such)?;
+        let plugin = plugins
+            .iter()
+            .find(|plugin| plugin.hook(interface, function).is_some())
+            .ok_or_else(|| self.no_hook(interface, function))?;
         self.0.hook(plugin, interface, function, caller, arguments, key)
+    }
+
+    /// Why a hook can't be called: there is none, or its plugin is left out.
+    pub(crate) fn no_hook(&self, interface: &str, function: &str) -> CallError {
+        match self.0.surroundings.roster().left_out_with(interface) {
+            Some(plugin) => CallError::LeftOut { plugin: plugin.to_owned() },
+            None => CallError::NoSuch(format!("hook {interface}/{function}")),
+        }
     }
 
     /// Accounts with that login or address, in these realms.
@@ -401,10 +445,10 @@ impl Host {
         &self.0.keys
     }
 
-    /// The absolute address of a link page.
+    /// The absolute address of a plugin's link page.
     #[must_use]
-    pub fn link(&self, page: &str, token: &str) -> String {
-        self.0.surroundings.link(page, token)
+    pub fn link(&self, plugin: &str, page: &str, token: &str) -> String {
+        self.0.surroundings.link(plugin, page, token)
     }
 
     /// Unix milliseconds, as calls have them.
@@ -414,17 +458,17 @@ impl Host {
     }
 }
 
-/// Puts a plugin in its place, unless another has hooks of an interface of its.
-fn insert(plugins: &mut BTreeMap<String, Arc<Plugin>>, plugin: &Arc<Plugin>) -> Result<(), AdmitError> {
-    for other in plugins.values().filter(|other| other.name != plugin.name) {
-        let both = |hook: &&Hook| plugin.hooks.iter().any(|own| own.interface == hook.interface);
-        if let Some(hook) = other.hooks.iter().find(both) {
-            let (interface, other) = (hook.interface.clone(), other.name.clone());
-            return Err(AdmitError::Taken { plugin: plugin.name.clone(), interface, other });
+/// The key, in the host's own data, of what plugins have.
+const MEMORY: &str = "plugins";
+
+fn remembered(storage: &dyn Storage) -> Memory {
+    match storage.get(OWN, MEMORY, call::now()) {
+        Ok(found) => found.and_then(|(value, _)| serde_json::from_slice(&value).ok()).unwrap_or_default(),
+        Err(cause) => {
+            tracing::warn!("which plugin has which hooks and link pages could not be read: {cause}");
+            Memory::default()
         }
     }
-    plugins.insert(plugin.name.clone(), Arc::clone(plugin));
-    Ok(())
 }
 
 #[cfg(target_os = "linux")]

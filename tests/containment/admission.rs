@@ -63,6 +63,7 @@ fn a_manifest_with_unknown_or_wrong_entries_is_refused_by_name() {
         (r#", "operations": [{"name": "a", "hook": "h", "actors": ["god"]}]"#, "god"),
         (r#", "operations": [{"name": "a", "hook": "h", "actors": ["manager"]}]"#, "names no subject"),
         (r#", "pages": [{"name": "p", "link": true, "actors": ["self"]}]"#, "always seen as anonymous"),
+        (r#", "pages": [{"name": "v1", "link": true, "actors": ["anonymous"]}]"#, "address of the host's own"),
         (r#", "slots": [{"name": "root.shell", "actors": ["self"]}]"#, "root.shell"),
         (r#", "settings": {"a": {"type": "number", "default": "x", "title": "t"}}"#, "settings.a.default"),
         (r#", "wants": {"accounts": {"realms": ["customer"]}}"#, "realms are the panel's"),
@@ -171,4 +172,20 @@ fn compiled_code_that_bears_no_valid_mac_is_compiled_anew() {
         start();
         assert_ne!(std::fs::read(file()).expect("reads"), forged, "the forged file was used");
     }
+}
+
+#[test]
+fn no_link_page_takes_an_address_of_the_panels_own() {
+    let bench = Bench::new("");
+    let own = "name = \"visits\"\nactors = [\"anonymous\", \"self\", \"manager\"]";
+    let link = "name = \"customers\"\nlink = true\nactors = [\"anonymous\"]";
+    let component = FOREIGN.packed_as(&FOREIGN.manifest.replace(own, link));
+    bench.host.admit("acme-report", &component, &Grants::of(&component, all_grants())).expect("admitted");
+    bench.host.reserve(&["customers"]);
+    assert!(bench.host.plugins().is_empty());
+    let left_out = bench.host.left_out();
+    assert!(left_out[0].cause.contains("/customers/ is an address of the panel's own"), "{left_out:?}");
+    let refused =
+        bench.host.admit("acme-report", &component, &Grants::of(&component, all_grants())).err().expect("refused");
+    assert!(matches!(refused, AdmitError::Reserved { .. }), "{refused}");
 }

@@ -65,6 +65,7 @@ impl From<CallError> for Failed {
     fn from(cause: CallError) -> Self {
         match cause {
             CallError::Busy(seconds) | CallError::Failed(Failure::Unavailable(seconds)) => Failed::Busy(seconds),
+            CallError::LeftOut { .. } => Failed::Busy(60),
             CallError::Failed(Failure::Throttled(seconds)) => Failed::Throttled(seconds),
             CallError::Failed(Failure::NotFound) => Failed::NoPage,
             CallError::Failed(Failure::Forbidden) | CallError::Denied { .. } => Failed::Forbidden,

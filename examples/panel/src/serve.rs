@@ -22,11 +22,28 @@ use crate::request::Request;
 use crate::site::Site;
 use crate::visitor::{Visitor, from_elsewhere};
 
+/// What the panel's own addresses begin with: no plugin's link page gets one of them.
+const OWN_ADDRESSES: [&str; 12] = [
+    "sign-in",
+    "sign-out",
+    "mail",
+    "webhooks",
+    "keys",
+    "step-up",
+    "theme",
+    "account",
+    "plugins",
+    "customers",
+    "resellers",
+    "administrators",
+];
+
 /// What answers a request.
 type Handler = fn(&mut Request) -> Result<Response, Failed>;
 
 /// All of the panel's addresses, and beside them the host's own: link pages, and the files of the look.
 pub fn router(site: Arc<Site>) -> Router {
+    site.host.reserve(&OWN_ADDRESSES);
     let hosts = keyturn_host::http::router(site.host.clone(), site.clone());
     Router::new()
         .route("/", only(home::show))

@@ -47,6 +47,7 @@ pub fn code(error: &anyhow::Error) -> ExitCode {
             CallError::NoSuch(_) | CallError::Failed(Failure::NotFound) => NOT_FOUND,
             CallError::Arguments(_) => 2,
             CallError::Busy(_)
+            | CallError::LeftOut { .. }
             | CallError::Conflict
             | CallError::Failed(Failure::Unavailable(_) | Failure::Throttled(_))
             | CallError::Storage(StorageError::Busy) => LATER,

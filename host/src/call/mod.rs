@@ -51,6 +51,12 @@ pub enum CallError {
     /// There is no such plugin, hook, page, slot or form action.
     #[error("there is no {0}")]
     NoSuch(String),
+    /// The plugin that has it is left out.
+    #[error("the plugin {plugin} is left out: `keyturn check` says why and what to do")]
+    LeftOut {
+        /// The plugin.
+        plugin: String,
+    },
     /// The manifest does not let this caller do it.
     #[error("{actor} may not do {operation}")]
     Denied {
@@ -158,6 +164,7 @@ impl CallError {
             CallError::Error(_) => "error".to_owned(),
             CallError::Arguments(_) => "arguments".to_owned(),
             CallError::NoSuch(_) => "no-such".to_owned(),
+            CallError::LeftOut { .. } => "left-out".to_owned(),
             CallError::Denied { .. } => "denied".to_owned(),
             CallError::StepUp { .. } => "step-up".to_owned(),
             CallError::LeaseLost => "lease-lost".to_owned(),
@@ -256,7 +263,7 @@ impl Inner {
         let body = || self.keys.mac("idempotent body", &[arguments.to_string().as_bytes()]);
         let key = key.map(|key| (key.to_owned(), body()));
         let deed = Deed { plugin, operation: &hook.operation, caller, subject, key, task: None };
-        let link = |page: &str, token: &str| self.surroundings.link(page, token);
+        let link = |page: &str, token: &str| self.surroundings.link(&plugin.name, page, token);
         let invoke = |store: &mut Store<State>, instance: &Instance| {
             let function =
                 instance.get_func(&mut *store, hook.index).ok_or_else(|| wasmtime::Error::msg("the export is gone"))?;

@@ -221,7 +221,7 @@ impl Call {
                 if !self.plugin.manifest.pages.iter().any(|page| page.link && page.name == link.page) {
                     return Err(bad("leads to a page that is no link page of this plugin"));
                 }
-                Value::Link(Zeroizing::new(self.surroundings.link(&link.page, &link.token)))
+                Value::Link(Zeroizing::new(self.surroundings.link(&self.plugin.name, &link.page, &link.token)))
             }
         })
     }

@@ -10,14 +10,13 @@ mod keys;
 mod mail;
 mod settings;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::bindings::keyturn::panel::types;
 use crate::bindings::keyturn::ui::nodes;
 use crate::call::state::State;
 use crate::mail::room::Room;
-use crate::plugin::admit::Plugin;
+use crate::plugin::roster::Roster;
 use crate::webhooks::Destinations;
 
 impl types::Host for State {}
@@ -25,6 +24,9 @@ impl nodes::Host for State {}
 
 /// Seconds that a caller is told to wait when the database did not answer.
 pub(crate) const RETRY_SECONDS: u32 = 5;
+
+/// In the query of a link: whose it is.
+pub(crate) const LINK_OF: &str = "of";
 
 /// What of the host a call can see beyond itself.
 pub(crate) struct Surroundings {
@@ -34,14 +36,21 @@ pub(crate) struct Surroundings {
     pub(crate) mails_operators: bool,
     /// Where events go beside the plugins that listen.
     pub(crate) webhooks: RwLock<Destinations>,
-    /// All plugins, by name.
-    pub(crate) plugins: RwLock<BTreeMap<String, Arc<Plugin>>>,
+    /// All plugins.
+    pub(crate) plugins: RwLock<Roster>,
 }
 
 impl Surroundings {
-    /// The absolute address of a link page.
-    pub(crate) fn link(&self, page: &str, token: &str) -> String {
-        format!("{}/{page}/{token}", self.room.post().origin)
+    /// All plugins, as they are now.
+    pub(crate) fn roster(&self) -> RwLockReadGuard<'_, Roster> {
+        self.plugins.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The absolute address of a plugin's link page. If another plugin had a page of that name before, it says whose it is: a
+    /// link belongs to the plugin that made it, whatever is admitted later.
+    pub(crate) fn link(&self, plugin: &str, page: &str, token: &str) -> String {
+        let address = format!("{}/{page}/{token}", self.room.post().origin);
+        if self.roster().must_say_whose(plugin, page) { format!("{address}?{LINK_OF}={plugin}") } else { address }
     }
 
     /// Where events go at present.
@@ -51,8 +60,6 @@ impl Surroundings {
 
     /// Who listens to an event of that source.
     fn listeners(&self, source: &str, event: &str) -> Vec<String> {
-        let plugins = self.plugins.read().unwrap_or_else(PoisonError::into_inner);
-        let hears = |plugin: &Arc<Plugin>| plugin.authority.events && plugin.manifest.events.hears(source, event);
-        plugins.values().filter(|plugin| plugin.name != source && hears(plugin)).map(|p| p.name.clone()).collect()
+        self.roster().listeners(source, event)
     }
 }

@@ -9,33 +9,57 @@ use crate::plugin::admit::Plugin;
 use crate::plugin::grants::Grants;
 
 impl Config {
-    /// Takes the grants folder as it is now: plugins are admitted anew, new ones too, and those whose file is gone are let go
-    /// of, all in one moment, so that no request finds a gap. One that cannot be read or is refused goes on as it was.
+    /// Takes the grants folder as it is now: all plugins are read and admitted, and those whose file is gone are let go of, in
+    /// one moment, so that no request finds a gap. One that cannot be read or is refused goes on as it was; if it was not there
+    /// before, it is left out (see [`Host::left_out`]).
     ///
     /// # Errors
     /// [`ConfigError`] if the folder cannot be read. What became of each plugin is answered by its name.
     #[allow(clippy::type_complexity)]
     pub fn reload(&self, host: &Host) -> Result<Vec<(String, Result<Arc<Plugin>, ConfigError>)>, ConfigError> {
+        let outcomes = self.look_at_plugins(host)?;
+        host.remember_plugins();
+        Ok(outcomes)
+    }
+
+    /// The same, and nothing is written down of it.
+    ///
+    /// # Errors
+    /// As [`Config::reload`].
+    #[allow(clippy::type_complexity)]
+    pub fn look_at_plugins(&self, host: &Host) -> Result<Vec<(String, Result<Arc<Plugin>, ConfigError>)>, ConfigError> {
+        let before = host.plugins();
         let mut outcomes = Vec::new();
-        let mut wanted = Vec::new();
+        let mut candidates = Vec::new();
         for path in self.grants()? {
             let name = plugin_name(&path);
             let plugin = Grants::read(&path)
                 .map_err(ConfigError::from)
                 .and_then(|(grants, component)| Ok(host.prepare(&name, &component, &grants)?));
-            wanted.push((name, plugin));
+            let candidate = plugin.as_ref().map(Arc::clone).or_else(|cause| {
+                let as_before = before.iter().find(|plugin| plugin.name == name);
+                as_before.cloned().ok_or_else(|| cause.to_string())
+            });
+            candidates.push((name.clone(), candidate));
+            outcomes.push((name, plugin));
         }
-        let names: Vec<String> = wanted.iter().map(|(name, _)| name.clone()).collect();
-        let ready = wanted.into_iter().filter_map(|(name, plugin)| match plugin {
-            Ok(plugin) => Some(plugin),
-            Err(cause) => {
-                outcomes.push((name, Err(cause)));
-                None
+        let refused = host.arrange(candidates.clone());
+        let mut goes_on = false;
+        for (name, cause) in refused {
+            // What could not be read has been said.
+            if let Some((_, outcome @ Ok(_))) = outcomes.iter_mut().find(|(other, _)| *other == name) {
+                *outcome = Err(cause.into());
             }
-        });
-        let ready: Vec<_> = ready.collect();
-        let replaced = host.replace(&names, ready).into_iter();
-        outcomes.extend(replaced.map(|(name, plugin)| (name, plugin.map_err(ConfigError::from))));
+            let as_before = before.iter().find(|plugin| plugin.name == name);
+            if let Some((candidate, as_before)) = candidates.iter_mut().find(|(other, _)| *other == name).zip(as_before)
+            {
+                candidate.1 = Ok(Arc::clone(as_before));
+                goes_on = true;
+            }
+        }
+        if goes_on {
+            host.arrange(candidates);
+        }
         Ok(outcomes)
     }
 

@@ -3,6 +3,7 @@
 //! token, so two links in two tabs do not mix. Whoever is signed in, a link page and its form are called as nobody. A
 //! mailed address asks for the language of its mail, and so do the addresses that follow from it.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use axum::Router;
@@ -13,11 +14,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use form_urlencoded::Serializer;
 
 use super::{Served, css_url, icon_url, js_url, page_headers, reader, theme_url, with_query};
 use crate::accounts::Reach;
 use crate::call::{CallError, Failure};
 use crate::caller::{Actor, Caller};
+use crate::capabilities::LINK_OF;
 use crate::embed::{NOTICE_COOKIE, SubmitError, Submitted, Surface};
 use crate::view::form::{BODY, FormError};
 use crate::view::html::Html;
@@ -68,6 +71,8 @@ struct Visit<'a> {
     caller: Caller,
     uri: &'a Uri,
     headers: &'a HeaderMap,
+    /// What the address says of the plugin that made the link.
+    whose: Option<String>,
 }
 
 impl<'a> Visit<'a> {
@@ -83,7 +88,8 @@ impl<'a> Visit<'a> {
         caller.address = extensions.get::<ConnectInfo<SocketAddr>>().map(|client| client.0.ip());
         caller.locale = reader::locale(uri, headers);
         caller.session = format!("link {page} {handle}");
-        Self { served, page, caller, uri, headers }
+        let whose = reader::asked(uri, LINK_OF).map(Cow::into_owned);
+        Self { served, page, caller, uri, headers, whose }
     }
 
     fn words(&self) -> Words {
@@ -115,6 +121,13 @@ impl<'a> Visit<'a> {
     fn in_language(&self, address: &str) -> String {
         let asked = reader::asked_locale(self.uri).map(|tag| format!("lang={tag}"));
         with_query(address, &asked.unwrap_or_default())
+    }
+
+    /// An address of this page: of the same plugin's link, too.
+    fn of_this_link(&self, address: &str) -> String {
+        let whose =
+            self.whose.as_ref().map(|plugin| Serializer::new(String::new()).append_pair(LINK_OF, plugin).finish());
+        with_query(&self.in_language(address), &whose.unwrap_or_default())
     }
 
     /// Whether an address is one of a panel on another origin: it reads no cookie of ours, and our policy lets no form lead
@@ -160,13 +173,13 @@ impl<'a> Visit<'a> {
             "{TOKEN_COOKIE}={sealed}; Path={path}; Max-Age={TOKEN_SECONDS}; HttpOnly; SameSite=Lax{}",
             self.secure()
         );
-        redirect(&self.in_language(&path), Some(&cookie))
+        redirect(&self.of_this_link(&path), Some(&cookie))
     }
 
     fn show(&self, token: &str, corrections: Option<&Corrections>) -> Response {
-        let submit_url = &self.in_language(self.uri.path());
+        let submit_url = &self.of_this_link(self.uri.path());
         let surface = Surface { submit_url, join: None, links: self.served.site.links(), corrections };
-        match self.served.host.link_page(&self.caller, self.page, token, &surface) {
+        match self.served.host.link_page(&self.caller, self.page, self.whose.as_deref(), token, &surface) {
             Ok(page) if corrections.is_some() => self.shell(StatusCode::UNPROCESSABLE_ENTITY, &page),
             Ok(page) => self.shell(StatusCode::OK, &page),
             Err(error) => self.error(&error),
@@ -215,6 +228,7 @@ impl<'a> Visit<'a> {
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
                 response
             }
+            CallError::LeftOut { .. } => self.calm(StatusCode::SERVICE_UNAVAILABLE, "left-out-title", "left-out"),
             CallError::Conflict => self.calm(StatusCode::CONFLICT, "conflict-title", "conflict"),
             CallError::Indeterminate => self.calm(StatusCode::GATEWAY_TIMEOUT, "unsure-title", "unsure"),
             CallError::Failed(Failure::Expired | Failure::NotFound) | CallError::NoSuch(_) => {
@@ -271,7 +285,7 @@ fn post(
     body: &[u8],
 ) -> Response {
     let visit = Visit::new(served, page, handle, uri, headers, extensions);
-    let submit_url = &visit.in_language(uri.path());
+    let submit_url = &visit.of_this_link(uri.path());
     let surface = Surface { submit_url, join: None, links: served.site.links(), corrections: None };
     match served.host.submit(&visit.caller, body, &surface) {
         Ok(Submitted::Done { url, notice, .. }) => {

@@ -80,17 +80,11 @@ pub fn theme_url(host: &Host) -> Option<String> {
     host.brand().look.as_ref().map(|look| format!("/kt/{}", look.name))
 }
 
-/// The hooks for machines, link pages of all plugins that are admitted now, and the look. Bodies are limited to what a form
+/// The hooks for machines, link pages of all plugins that there are now (of those that are left out too: they say so), and the look. Bodies are limited to what a form
 /// can have. Client
 /// addresses come from [`axum::extract::ConnectInfo`] where the server gives it.
 pub fn router(host: Host, site: Arc<dyn Site>) -> Router {
-    let pages: Vec<String> = host
-        .plugins()
-        .iter()
-        .flat_map(|plugin| plugin.manifest.pages.iter())
-        .filter(|page| page.link)
-        .map(|page| page.name.clone())
-        .collect();
+    let pages = host.0.surroundings.roster().link_pages();
     let mut router = Router::new().route("/kt/{asset}", get(asset)).merge(api::routes());
     for page in pages {
         router = router.merge(links::routes(&page));

@@ -1,5 +1,7 @@
 //! What a request says of its reader: language, colours, cookies.
 
+use std::borrow::Cow;
+
 use axum::http::{HeaderMap, Uri, header};
 
 use crate::view::shell::Theme;
@@ -37,9 +39,12 @@ pub fn locale(uri: &Uri, headers: &HeaderMap) -> String {
 /// The language that the address asks for.
 #[must_use]
 pub fn asked_locale(uri: &Uri) -> Option<&'static str> {
-    let query = uri.query()?;
-    let asked = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "lang")?.1;
-    known(&asked)
+    known(&asked(uri, "lang")?)
+}
+
+/// What the address says under a name; the first of it.
+pub(crate) fn asked<'a>(uri: &'a Uri, name: &str) -> Option<Cow<'a, str>> {
+    form_urlencoded::parse(uri.query()?.as_bytes()).find(|(found, _)| found == name).map(|(_, value)| value)
 }
 
 /// The chosen colours.

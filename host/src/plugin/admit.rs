@@ -114,18 +114,28 @@ pub enum AdmitError {
         /// The hook or interface.
         what: String,
     },
-    /// Another plugin has hooks of that interface: an address leads to one of them only.
+    /// Another plugin has what it wants: an address leads to one of them only.
     #[error(
-        "{plugin} has hooks of the interface {interface}, and so has {other}: an address leads to one of them only. Take one \
-         of their grants files away"
+        "{plugin} has {what}, and so has {other}: an address leads to one of them only. Remove one of their grants files, or \
+         set sign-in.plugin to the one that sign-in asks"
     )]
     Taken {
         /// The plugin.
         plugin: String,
-        /// The interface's own name.
-        interface: String,
+        /// `hooks of the interface password`, `the link page choose`.
+        what: String,
         /// The plugin that has it.
         other: String,
+    },
+    /// A link page has a name that the panel's own addresses begin with.
+    #[error(
+        "{plugin} has the link page {page}, and /{page}/ is an address of the panel's own: the plugin must name its page otherwise"
+    )]
+    Reserved {
+        /// The plugin.
+        plugin: String,
+        /// The page.
+        page: String,
     },
     /// It has a name of the host's own.
     #[error("{plugin} is a name of the host's own: give the grants file another name")]

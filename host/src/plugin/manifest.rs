@@ -424,6 +424,11 @@ impl Manifest {
         self.operations.iter().find(|operation| operation.form && operation.name == name)
     }
 
+    /// The names of its link pages.
+    pub(crate) fn link_pages(&self) -> impl Iterator<Item = &str> {
+        self.pages.iter().filter(|page| page.link).map(|page| page.name.as_str())
+    }
+
     fn checked(self) -> Result<Self, ManifestError> {
         let wrong = |text: String| Err(ManifestError::Wrong(text));
         if self.manifest == 0 {
@@ -500,6 +505,12 @@ impl Manifest {
             if !seen.insert(&page.name) {
                 return wrong(format!("pages: {} stands twice", page.name));
             }
+            if page.link && OWN_ADDRESSES.contains(&page.name.as_str()) {
+                return wrong(format!(
+                    "pages: /{} is an address of the host's own; give the link page another name",
+                    page.name
+                ));
+            }
             if page.link && page.actors.iter().any(|actor| *actor != Role::Anonymous) {
                 return wrong(format!("pages: {} is a link page, which is always seen as anonymous", page.name));
             }
@@ -516,6 +527,9 @@ impl Manifest {
         Ok(self)
     }
 }
+
+/// First segments of the host's own addresses, which no link page may have.
+const OWN_ADDRESSES: [&str; 4] = ["kt", "v1", "healthz", "readyz"];
 
 /// The regions that panels have.
 pub const SLOTS: [&str; 6] =

@@ -9,3 +9,4 @@ pub mod grants;
 pub mod limits;
 pub mod manifest;
 pub mod pack;
+pub mod roster;

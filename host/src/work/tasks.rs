@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use super::{LEASE_MS, Worker, pause};
@@ -42,9 +41,7 @@ impl Worker<'_> {
     }
 
     fn run_task(&self, task: &LeasedTask) {
-        let plugins = self.inner.surroundings.plugins.read().unwrap_or_else(PoisonError::into_inner);
-        let plugin = plugins.get(&task.plugin).cloned();
-        drop(plugins);
+        let plugin = self.inner.surroundings.roster().get(&task.plugin).cloned();
         let (outcome, again_in) = match plugin {
             // It may be admitted again: an operator mends its grants, and its work is still there.
             None => ("no-plugin".to_owned(), pause(task.attempts)),

@@ -5,6 +5,7 @@ mod calls;
 mod described;
 mod keys;
 mod own;
+mod plugins;
 mod server;
 mod serving;
 mod signed;

@@ -8,9 +8,7 @@ use std::process::ExitCode;
 use keyturn_host::Host;
 use keyturn_host::accounts::sql::Severity;
 use keyturn_host::config::Config;
-use keyturn_host::host::plugin_name;
 use keyturn_host::plugin::admit::Plugin;
-use keyturn_host::plugin::grants::Grants;
 use keyturn_host::plugin::manifest::{Manifest, Operation, Role};
 use keyturn_host::storage::tasks::TaskCount;
 use keyturn_host::work::Workers;
@@ -268,12 +266,15 @@ fn plugins(config: &Config, report: &mut Report<'_>) -> Option<Host> {
         let folder = config.path(&config.plugins);
         report.say(Tone::Wrong, &format!("plugins: no grants file in {}", folder.display()), None);
     }
-    for path in files {
-        let name = plugin_name(&path);
-        let admitted = Grants::read(&path)
-            .map_err(|cause| cause.to_string())
-            .and_then(|(grants, component)| host.admit(&name, &component, &grants).map_err(|cause| cause.to_string()));
-        match admitted {
+    let outcomes = match config.look_at_plugins(&host) {
+        Ok(outcomes) => outcomes,
+        Err(cause) => {
+            report.say(Tone::Wrong, &format!("plugins: {cause}"), None);
+            return None;
+        }
+    };
+    for (name, outcome) in outcomes {
+        match outcome {
             Ok(plugin) => {
                 let hooks = plugin.manifest.operations.iter().filter(|operation| operation.hook.is_some()).count();
                 let text = format!(
@@ -294,9 +295,13 @@ fn plugins(config: &Config, report: &mut Report<'_>) -> Option<Host> {
                     report.say(Tone::Good, &text, None);
                 }
             }
-            Err(cause) => report.say(Tone::Wrong, &format!("plugin {cause}"), None),
+            Err(cause) => {
+                let text = format!("plugin {name} is left out, and the others work without it: {cause}");
+                report.say(Tone::Wrong, &text, None);
+            }
         }
     }
+    asked_at_sign_in(config, &host, report);
     background(&host, report);
     destinations(&host, report);
     match host.service_keys() {
@@ -325,6 +330,28 @@ fn plugins(config: &Config, report: &mut Report<'_>) -> Option<Host> {
         }
     }
     Some(host)
+}
+
+/// Which plugin gets the passwords must not depend on which one happens to be broken.
+fn asked_at_sign_in(config: &Config, host: &Host, report: &mut Report<'_>) {
+    let left_out = host.left_out();
+    match &config.sign_in.plugin {
+        Some(name) if host.plugins().iter().all(|plugin| plugin.name != *name) => {
+            let known = left_out.iter().any(|one| one.name == *name);
+            let why = if known { "which is left out" } else { "and there is no grants file of that name" };
+            report.say(Tone::Wrong, &format!("sign-in.plugin names {name}, {why}: nobody can sign in"), None);
+        }
+        Some(_) => {}
+        None => {
+            let interface = config.sign_in.hook.split_once('/').map_or("", |(interface, _)| interface);
+            let wants = format!("hooks of the interface {interface},");
+            if left_out.iter().any(|one| one.cause.contains(&wants)) {
+                let text =
+                    format!("two plugins have {} {}", config.sign_in.hook, "and sign-in.plugin names none of them");
+                report.say(Tone::Wrong, &text, Some("set sign-in.plugin to the one that gets the passwords"));
+            }
+        }
+    }
 }
 
 /// A grant for a realm that is not mapped is a slip of the pen, and good for nothing.

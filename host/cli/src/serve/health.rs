@@ -26,7 +26,8 @@ async fn lives() -> Response {
     said(StatusCode::OK, "alive\n")
 }
 
-/// It has plugins, its database can be read, its workers work, and it is not about to stop.
+/// It has plugins, its database can be read, its workers work, and it is not about to stop. Plugins that are left out degrade it;
+/// without the one that sign-in asks it is not ready.
 async fn ready(State(server): State<Arc<Server>>) -> Response {
     if server.draining.load(Ordering::Relaxed) {
         return said(StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
@@ -34,8 +35,13 @@ async fn ready(State(server): State<Arc<Server>>) -> Response {
     if server.host.plugins().is_empty() {
         return said(StatusCode::SERVICE_UNAVAILABLE, "no plugin is admitted\n");
     }
+    let left_out = server.host.left_out().len();
+    if left_out > 0 && !server.host.has_hook(&server.config.sign_in.hook) {
+        return said(StatusCode::SERVICE_UNAVAILABLE, "the plugin that sign-in asks is left out\n");
+    }
     let host = server.host.clone();
     match tokio::task::spawn_blocking(move || host.workers()).await {
+        Ok(Ok(Workers::Running)) if left_out > 0 => said(StatusCode::OK, "degraded: a plugin is left out\n"),
         Ok(Ok(Workers::Running)) => said(StatusCode::OK, "ready\n"),
         Ok(Ok(Workers::Stopped { .. })) => said(StatusCode::SERVICE_UNAVAILABLE, "the workers do not work\n"),
         Ok(Err(_)) | Err(_) => said(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n"),

@@ -15,6 +15,7 @@ use keyturn_host::Host;
 use keyturn_host::config::Config;
 use keyturn_host::http::proxies::behind;
 use keyturn_host::http::serve::{Manners, serve};
+use keyturn_host::plugin::roster::LeftOut;
 use keyturn_host::webhooks::tended::Held;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -49,6 +50,9 @@ impl Server {
             let hooks = plugin.manifest.operations.iter().filter(|operation| operation.hook.is_some()).count();
             output.line(&format!("  {} {}: {hooks} hooks", plugin.name, plugin.manifest.version));
         }
+        for LeftOut { name, cause } in self.host.left_out() {
+            output.remark(&format!("  {name} is left out: {cause}"));
+        }
         if self.config.server.proxies.is_empty() && !address.ip().is_loopback() {
             output.remark("note: nothing stands between this address and the network; put a proxy with TLS in front");
         }
@@ -76,7 +80,10 @@ impl Server {
         for (name, outcome) in outcomes {
             match outcome {
                 Ok(plugin) => tracing::info!(plugin = name, version = plugin.manifest.version, "reloaded"),
-                Err(cause) => tracing::error!(plugin = name, "not reloaded, and goes on as it was: {cause}"),
+                Err(cause) if self.host.plugins().iter().any(|plugin| plugin.name == name) => {
+                    tracing::error!(plugin = name, "not reloaded, and goes on as it was: {cause}");
+                }
+                Err(cause) => tracing::error!(plugin = name, "left out: {cause}"),
             }
         }
         *self.router.write().unwrap_or_else(PoisonError::into_inner) = pages(&self.host, &self.config);

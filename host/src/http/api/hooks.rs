@@ -16,7 +16,7 @@ pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempote
 pub(super) fn call(asked: &Asked) -> Result<Response, Problem> {
     let hook = format!("{}/{}", asked.parameter("interface"), asked.parameter("function"));
     if !asked.host.has_hook(&hook) {
-        return Err(Problem::of(CallError::NoSuch(format!("hook {hook}"))));
+        return Err(Problem::of(asked.host.no_hook(asked.parameter("interface"), asked.parameter("function"))));
     }
     let arguments = arguments(&asked.received.headers, &asked.received.body)?;
     let key = idempotency_key(&asked.received.headers)?;

@@ -11,6 +11,9 @@ use crate::call::{CallError, Failure};
 use crate::storage::StorageError;
 use crate::values::Misfit;
 
+/// Seconds after which a plugin that is left out may be back: its operator has to do something first.
+const LEFT_OUT_SECONDS: u32 = 60;
+
 /// One kind of problem.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Kind {
@@ -163,6 +166,9 @@ impl Problem {
             }
             CallError::Limit { limit, .. } => Self::from(&LIMIT).member("limit", limit),
             CallError::EffectsRefused { .. } | CallError::Trap { .. } | CallError::View { .. } => Self::from(&PLUGIN),
+            CallError::LeftOut { plugin } => Self::from(&UNAVAILABLE)
+                .detail(format!("The plugin {plugin} is left out."))
+                .retry_after(LEFT_OUT_SECONDS),
             CallError::Busy(seconds) => Self::from(&BUSY).retry_after(seconds),
             CallError::Conflict => Self::from(&CONFLICT),
             CallError::KeyReused => Self::from(&KEY_REUSED),

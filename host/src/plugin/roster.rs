@@ -1,0 +1,290 @@
+//! Which plugins are called, and which are left out. One that can't be admitted harms nobody else: it is left out, and what it
+//! has had until then (the interface of its hooks, its link pages, the events that it listens to) is kept for it, so that no other
+//! plugin gets its passwords or its links while it is down.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::admit::{AdmitError, Plugin};
+
+/// Who comes first where two plugins want the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SignInPlugin {
+    /// The plugin that sign-in asks, by the name of its grants file; none: whichever has the hook.
+    pub name: Option<String>,
+    /// The hook that checks a password, `interface/function`.
+    pub hook: String,
+}
+
+impl SignInPlugin {
+    fn interface(&self) -> &str {
+        self.hook.split_once('/').map_or("", |(interface, _)| interface)
+    }
+}
+
+/// A plugin that has a grants file and is not called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The grants file's name.
+    pub name: String,
+    /// Why, in a sentence.
+    pub cause: String,
+}
+
+/// A plugin under the name of its grants file, or why there is none.
+pub(crate) type Candidate = (String, Result<Arc<Plugin>, String>);
+
+/// What a plugin answers to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct Offer {
+    interfaces: BTreeSet<String>,
+    link_pages: BTreeSet<String>,
+    listens: BTreeSet<String>,
+}
+
+impl Offer {
+    fn of(plugin: &Plugin) -> Self {
+        let listens = if plugin.authority.events { plugin.manifest.events.listens.clone() } else { BTreeSet::new() };
+        Self {
+            interfaces: plugin.hooks.iter().map(|hook| hook.interface.clone()).collect(),
+            link_pages: plugin.manifest.link_pages().map(str::to_owned).collect(),
+            listens,
+        }
+    }
+}
+
+/// What is remembered of plugins, in the database: it must outlive a start at which one of them is broken.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Memory {
+    /// What each plugin with a grants file had when it was last admitted.
+    offers: BTreeMap<String, Offer>,
+    /// Link page → the plugin that had it first. Its links are the ones that don't say whose they are.
+    makers: BTreeMap<String, String>,
+}
+
+/// Whose link an address holds.
+pub(crate) enum Maker {
+    /// A plugin that is called.
+    Admitted(Arc<Plugin>),
+    /// One that is left out: the link is good, and works when the plugin is back.
+    LeftOut(String),
+    /// No plugin with such a page.
+    Unknown,
+}
+
+/// All plugins.
+#[derive(Default)]
+pub(crate) struct Roster {
+    admitted: BTreeMap<String, Arc<Plugin>>,
+    left_out: BTreeMap<String, String>,
+    memory: Memory,
+    sign_in: SignInPlugin,
+    /// Names that no link page may have: the panel's own addresses begin with them.
+    reserved: BTreeSet<String>,
+}
+
+/// Who has what, while plugins are put in their places one after another.
+#[derive(Default)]
+struct Claims {
+    interfaces: BTreeMap<String, String>,
+    link_pages: BTreeMap<String, String>,
+}
+
+impl Claims {
+    /// What of this another has.
+    fn taken(&self, name: &str, offer: &Offer) -> Option<(String, String)> {
+        let others = |claims: &BTreeMap<String, String>, wanted: &BTreeSet<String>| {
+            let of_another =
+                |one: &String| claims.get(one).filter(|other| *other != name).map(|o| (one.clone(), o.clone()));
+            wanted.iter().find_map(of_another)
+        };
+        let hooks = others(&self.interfaces, &offer.interfaces)
+            .map(|(i, other)| (format!("hooks of the interface {i}"), other));
+        hooks.or_else(|| {
+            others(&self.link_pages, &offer.link_pages).map(|(p, other)| (format!("the link page {p}"), other))
+        })
+    }
+
+    fn claim(&mut self, name: &str, offer: &Offer) {
+        for interface in &offer.interfaces {
+            self.interfaces.entry(interface.clone()).or_insert_with(|| name.to_owned());
+        }
+        for page in &offer.link_pages {
+            self.link_pages.entry(page.clone()).or_insert_with(|| name.to_owned());
+        }
+    }
+}
+
+impl Roster {
+    pub(crate) fn new(sign_in: SignInPlugin, memory: Memory) -> Self {
+        Self { sign_in, memory, ..Self::default() }
+    }
+
+    /// Those that are called, by name.
+    pub(crate) fn admitted(&self) -> impl Iterator<Item = &Arc<Plugin>> {
+        self.admitted.values()
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Arc<Plugin>> {
+        self.admitted.get(name)
+    }
+
+    /// Those that are not, by name.
+    pub(crate) fn left_out(&self) -> Vec<LeftOut> {
+        self.left_out.iter().map(|(name, cause)| LeftOut { name: name.clone(), cause: cause.clone() }).collect()
+    }
+
+    pub(crate) fn is_left_out(&self, name: &str) -> bool {
+        self.left_out.contains_key(name)
+    }
+
+    /// What is to be remembered.
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Puts a plugin in its place beside the others, or in the place of one that has its name.
+    ///
+    /// # Errors
+    /// [`AdmitError`] if another has what it wants, or the panel itself.
+    pub(crate) fn admit(&mut self, plugin: &Arc<Plugin>) -> Result<(), AdmitError> {
+        let mut claims = self.first_claims();
+        for (name, other) in self.admitted.iter().filter(|(name, _)| **name != plugin.name) {
+            claims.claim(name, &Offer::of(other));
+        }
+        for name in self.left_out.keys().filter(|name| **name != plugin.name) {
+            claims.claim(name, &self.remembered(name));
+        }
+        self.fits(plugin, &claims)?;
+        self.left_out.remove(&plugin.name);
+        self.place(plugin);
+        Ok(())
+    }
+
+    /// Replaces everything by these, in one moment. Whoever comes first keeps what two want: the plugin that sign-in asks, then in
+    /// the order of names. One that is broken keeps what it had. Answers which of the plugins were refused, and why.
+    pub(crate) fn arrange(&mut self, mut candidates: Vec<Candidate>) -> Vec<(String, AdmitError)> {
+        let rank = |(name, plugin): &Candidate| {
+            let offer = plugin.as_ref().map_or_else(|_| self.remembered(name), |plugin| Offer::of(plugin));
+            let named = self.sign_in.name.as_ref() == Some(name);
+            (!named, !offer.interfaces.contains(self.sign_in.interface()), name.clone())
+        };
+        candidates.sort_by_cached_key(rank);
+        self.memory.offers.retain(|name, _| candidates.iter().any(|(candidate, _)| candidate == name));
+        self.admitted.clear();
+        self.left_out.clear();
+        let mut claims = self.first_claims();
+        let mut refused = Vec::new();
+        for (name, plugin) in candidates {
+            match plugin.map(|plugin| self.fits(&plugin, &claims).map(|()| plugin)) {
+                Ok(Ok(plugin)) => {
+                    claims.claim(&name, &Offer::of(&plugin));
+                    self.place(&plugin);
+                }
+                Ok(Err(error)) => {
+                    self.left_out.insert(name.clone(), error.to_string());
+                    refused.push((name, error));
+                }
+                Err(cause) => {
+                    claims.claim(&name, &self.remembered(&name));
+                    self.left_out.insert(name, cause);
+                }
+            }
+        }
+        refused
+    }
+
+    /// Lets go of a plugin.
+    pub(crate) fn dismiss(&mut self, name: &str) {
+        self.admitted.remove(name);
+        self.left_out.remove(name);
+        self.memory.offers.remove(name);
+    }
+
+    /// Keeps these first segments of addresses for the panel. A plugin with a link page of such a name is left out from now on.
+    pub(crate) fn reserve(&mut self, names: &[&str]) -> Vec<(String, AdmitError)> {
+        self.reserved.extend(names.iter().map(|name| (*name).to_owned()));
+        let admitted = self.admitted.iter().map(|(name, plugin)| (name.clone(), Ok(Arc::clone(plugin))));
+        let left_out = self.left_out.iter().map(|(name, cause)| (name.clone(), Err(cause.clone())));
+        self.arrange(admitted.chain(left_out).collect())
+    }
+
+    /// Who listens to an event of that source: also plugins that are left out, for whom it waits.
+    pub(crate) fn listeners(&self, source: &str, event: &str) -> Vec<String> {
+        let hears = |listens: &BTreeSet<String>| listens.iter().any(|one| super::manifest::names(one, source, event));
+        let called = self.admitted.iter().filter(|(_, plugin)| hears(&Offer::of(plugin).listens)).map(|(name, _)| name);
+        let absent = self.left_out.keys().filter(|name| hears(&self.remembered(name).listens));
+        called.chain(absent).filter(|name| *name != source).cloned().collect()
+    }
+
+    /// The plugin that is left out and has hooks of that interface.
+    pub(crate) fn left_out_with(&self, interface: &str) -> Option<&str> {
+        let has = |name: &&String| {
+            let named = self.sign_in.name.as_ref() == Some(*name) && self.sign_in.interface() == interface;
+            named || self.remembered(name).interfaces.contains(interface)
+        };
+        self.left_out.keys().find(has).map(String::as_str)
+    }
+
+    /// All link pages: of plugins that are called, and of those that are left out.
+    pub(crate) fn link_pages(&self) -> BTreeSet<String> {
+        let called = self.admitted.values().flat_map(|plugin| Offer::of(plugin).link_pages);
+        called.chain(self.left_out.keys().flat_map(|name| self.remembered(name).link_pages)).collect()
+    }
+
+    /// Whether a plugin's links have to say that they are its own: another had the page before.
+    pub(crate) fn must_say_whose(&self, plugin: &str, page: &str) -> bool {
+        self.memory.makers.get(page).is_some_and(|maker| maker != plugin)
+    }
+
+    /// Whose a link is; `said`: what its address says.
+    pub(crate) fn maker(&self, page: &str, said: Option<&str>) -> Maker {
+        let Some(name) = said.or_else(|| self.memory.makers.get(page).map(String::as_str)) else {
+            return Maker::Unknown;
+        };
+        match self.admitted.get(name).filter(|plugin| plugin.manifest.link_pages().any(|own| own == page)) {
+            Some(plugin) => Maker::Admitted(Arc::clone(plugin)),
+            None if self.left_out.contains_key(name) && self.remembered(name).link_pages.contains(page) => {
+                Maker::LeftOut(name.to_owned())
+            }
+            None => Maker::Unknown,
+        }
+    }
+
+    fn remembered(&self, name: &str) -> Offer {
+        self.memory.offers.get(name).cloned().unwrap_or_default()
+    }
+
+    /// What the configuration keeps for the plugin that it names.
+    fn first_claims(&self) -> Claims {
+        let mut claims = Claims::default();
+        if let Some(name) = &self.sign_in.name {
+            claims.interfaces.insert(self.sign_in.interface().to_owned(), name.clone());
+        }
+        claims
+    }
+
+    fn fits(&self, plugin: &Plugin, claims: &Claims) -> Result<(), AdmitError> {
+        let offer = Offer::of(plugin);
+        if let Some(page) = offer.link_pages.intersection(&self.reserved).next() {
+            return Err(AdmitError::Reserved { plugin: plugin.name.clone(), page: page.clone() });
+        }
+        match claims.taken(&plugin.name, &offer) {
+            Some((what, other)) => Err(AdmitError::Taken { plugin: plugin.name.clone(), what, other }),
+            None => Ok(()),
+        }
+    }
+
+    fn place(&mut self, plugin: &Arc<Plugin>) {
+        let offer = Offer::of(plugin);
+        for page in &offer.link_pages {
+            self.memory.makers.entry(page.clone()).or_insert_with(|| plugin.name.clone());
+        }
+        self.memory.offers.insert(plugin.name.clone(), offer);
+        self.admitted.insert(plugin.name.clone(), Arc::clone(plugin));
+    }
+}
