@@ -120,6 +120,7 @@ const WITHOUT_STEP_UP: &[(&str, &str)] = &[
     ("inspect-link", "changes nothing, and asks for the token"),
     ("complete-reset", "asks for the token of a link, which is proof of itself"),
     ("change-own", "asks for the password that there is, of the caller's own account"),
+    ("address-changed", "mails fixed words without a link; the password and the address stay as they are"),
     ("check-password", "changes nothing"),
     ("generate-password", "makes one up for the field of the form; `set-password` is what would set it"),
     ("account-status", "changes nothing, and shows no secret"),
