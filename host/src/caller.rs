@@ -98,6 +98,15 @@ impl Caller {
         }
     }
 
+    /// Whether the caller reaches what is left of an account that is gone: whoever managed it, nobody knows any more.
+    #[must_use]
+    pub fn reaches_gone(&self, account: &AccountId) -> bool {
+        match &self.actor {
+            Actor::Anonymous | Actor::Console | Actor::System => true,
+            Actor::ServiceKey(_) | Actor::Account(_) => self.reach.scope(account.realm()) == Scope::All,
+        }
+    }
+
     /// Whether this account is one of those whom the caller reaches.
     #[must_use]
     pub fn reaches(&self, account: &Account) -> bool {
@@ -147,6 +156,17 @@ mod tests {
             let caller = Caller::new(who.clone(), Reach::none().with("customer", Scope::Own));
             assert_eq!(caller.reaches(&account(realm)), reaches, "{who:?} {realm:?}");
         }
+    }
+
+    #[test]
+    fn what_is_left_of_somebody_who_is_gone_is_for_who_reaches_the_whole_realm() {
+        let gone: AccountId = "customer:7".parse().expect("an account");
+        let reseller = Reach::none().with("customer", Scope::Own).of_manager("4");
+        let key = |reach| Caller::new(Actor::ServiceKey("k".to_owned()), reach);
+        assert!(!key(reseller).reaches_gone(&gone));
+        assert!(!key(Reach::none().with("staff", Scope::All)).reaches_gone(&gone));
+        assert!(key(Reach::none().with("customer", Scope::All)).reaches_gone(&gone));
+        assert!(Caller::new(Actor::Console, Reach::none()).reaches_gone(&gone));
     }
 
     #[test]

@@ -114,6 +114,8 @@ pub struct SignIn {
     pub link_hook: String,
     /// The hook that says what a stored hash is.
     pub recognise_hook: String,
+    /// The hook that tells of a changed address.
+    pub address_hook: String,
     /// Milliseconds of the time grid on which a check is answered; above the slowest hash that the panel has stored.
     pub even_ms: u64,
 }
@@ -126,6 +128,7 @@ impl Default for SignIn {
             set_hook: "password/set-password".to_owned(),
             link_hook: "password/make-link".to_owned(),
             recognise_hook: "password/recognise-hash".to_owned(),
+            address_hook: "password/address-changed".to_owned(),
             even_ms: 250,
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::accounts::{AccountId, Field};
 use crate::bindings::exports::keyturn::ui::views::Input as WitInput;
@@ -434,7 +434,7 @@ impl Host {
             &submission.action,
             submission.subject.as_ref(),
             submission.token(),
-            &wit_inputs(&submission.inputs),
+            &wit_inputs(&submission.inputs).0,
             Some(key),
             caller,
         );
@@ -571,7 +571,7 @@ impl Host {
             &generate.operation,
             submission.subject.as_ref(),
             submission.token(),
-            &wit_inputs(&submission.inputs),
+            &wit_inputs(&submission.inputs).0,
             None,
             caller,
         )?;
@@ -598,7 +598,7 @@ impl Host {
             &rate.operation,
             rate.subject.as_ref(),
             rate.place.token(),
-            &wit_inputs(&rate.inputs),
+            &wit_inputs(&rate.inputs).0,
             None,
             caller,
         )?;
@@ -645,11 +645,24 @@ fn broken(caller: &Caller) -> Markup {
     view::shell::parts::quiet(Words::of(&caller.locale).get("slot-broken"), &caller.request)
 }
 
-fn wit_inputs(inputs: &[(String, Input)]) -> Vec<(String, WitInput)> {
+/// Inputs as a plugin is given them; passwords are wiped.
+struct Given(Vec<(String, WitInput)>);
+
+impl Drop for Given {
+    fn drop(&mut self) {
+        for (_, input) in &mut self.0 {
+            if let WitInput::Password(password) = input {
+                password.zeroize();
+            }
+        }
+    }
+}
+
+fn wit_inputs(inputs: &[(String, Input)]) -> Given {
     let wit = |input: &Input| match input {
         Input::Text(text) => WitInput::Text(text.clone()),
         Input::Tick(tick) => WitInput::Tick(*tick),
         Input::Password(password) => WitInput::Password(password.to_string()),
     };
-    inputs.iter().map(|(name, input)| (name.clone(), wit(input))).collect()
+    Given(inputs.iter().map(|(name, input)| (name.clone(), wit(input))).collect())
 }

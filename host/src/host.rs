@@ -27,7 +27,7 @@ use crate::plugin::grants::Grants;
 use crate::plugin::limits::HostLimits;
 use crate::plugin::roster::{Candidate, LeftOut, Memory, Roster, SignInPlugin};
 use crate::seal::Keys;
-use crate::storage::{AuditEntry, AuditFilter, Commit, Effect, Storage, StorageError};
+use crate::storage::{AuditEntry, AuditFilter, Commit, Effect, Read, Role, Storage, StorageError};
 use crate::values;
 use crate::view::look::Asset;
 use crate::webhooks::{Destination, Destinations};
@@ -417,6 +417,33 @@ impl Host {
     /// [`StorageError`].
     pub fn epoch(&self, account: &AccountId) -> Result<Option<String>, StorageError> {
         Ok(self.0.storage.account(account)?.map(|known| known.epoch))
+    }
+
+    /// Has the host see the address on file of an account. A panel that is about to write another one calls this before, so that
+    /// whoever has the address now can be told: the host sees addresses otherwise only when something is done to an account.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn note_address(&self, account: &AccountId) -> Result<(), StorageError> {
+        loop {
+            let Some(known) = self.0.storage.account(account)? else { return Ok(()) };
+            let seen = Read::Account { id: account.clone(), seen: Some(Box::new(known)) };
+            match self.0.storage.commit(Commit { reads: vec![seen], ..Commit::bare(OWN, self.now(), Vec::new()) }) {
+                Err(StorageError::Changed) => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// Writes into the audit what the embedder itself has done about an account, such as to end its sessions. `operation` is one
+    /// word of a-z and -, which no plugin's operation has.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn write_down(&self, caller: &Caller, operation: &str, account: &AccountId) -> Result<(), StorageError> {
+        let entry = AuditEntry::of(caller, self.now(), OWN, operation, "done".to_owned());
+        let audit = Some(AuditEntry { subjects: vec![(account.clone(), Role::Subject)], ..entry });
+        self.0.storage.commit(Commit { audit, ..Commit::bare(OWN, self.now(), Vec::new()) })
     }
 
     /// Audit entries, newest first.

@@ -314,16 +314,23 @@ impl Host {
         if caller.actor == Actor::Anonymous {
             return None;
         }
-        let known = match &mail.to {
-            Recipient::Account(id) => self.0.storage.account(id).ok()?.filter(|known| caller.reaches(&known.account)),
-            Recipient::Operators => None,
+        let known = match mail.to.account() {
+            Some(id) => self.0.storage.account(id).ok()?.filter(|known| caller.reaches(&known.account)),
+            None => None,
         };
         // Who reaches everybody may see also what went to somebody who is gone.
         let everybody = matches!(caller.actor, Actor::Console | Actor::System);
         if known.is_none() && !everybody {
             return None;
         }
-        let address = known.as_ref().and_then(|known| known.account.value(Field::Email));
+        let filling = match &mail.to {
+            Recipient::Previous(_) => self.0.storage.filling(&mail.id).ok().flatten(),
+            Recipient::Account(_) | Recipient::Operators => None,
+        };
+        let address = match &filling {
+            Some(filling) => filling.address.as_deref(),
+            None => known.as_ref().and_then(|known| known.account.value(Field::Email)),
+        };
         let own = mail.to.account().is_some_and(|id| caller.actor == Actor::Account(id.clone()));
         let last = mail.last.as_ref();
         Some(Delivery {

@@ -9,6 +9,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use wasmtime::component::Val;
 use wasmtime::component::types::Type;
+use zeroize::Zeroize as _;
 
 /// The greatest integer that every JSON reader keeps: 2⁵³ − 1.
 pub const MAX_SAFE: i64 = (1 << 53) - 1;
@@ -32,6 +33,46 @@ pub fn read_json(text: &str) -> Result<Value, serde_json::Error> {
     let value = Strict::deserialize(&mut reader)?.0;
     reader.end()?;
     Ok(value)
+}
+
+/// JSON that may hold a secret: its texts are wiped when it is let go.
+pub struct Wiped(pub Value);
+
+impl std::ops::Deref for Wiped {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        wipe_json(&mut self.0);
+    }
+}
+
+fn wipe_json(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(items) => items.iter_mut().for_each(wipe_json),
+        Value::Object(members) => members.values_mut().for_each(wipe_json),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Wipes the texts of arguments that were handed to a guest.
+pub(crate) fn wipe(values: &mut [Val]) {
+    for value in values {
+        match value {
+            Val::String(text) => text.zeroize(),
+            Val::List(items) | Val::Tuple(items) => wipe(items),
+            Val::Record(fields) => fields.iter_mut().for_each(|(_, value)| wipe(std::slice::from_mut(value))),
+            Val::Variant(_, Some(value)) | Val::Option(Some(value)) => wipe(std::slice::from_mut(value)),
+            Val::Result(Ok(Some(value)) | Err(Some(value))) => wipe(std::slice::from_mut(value)),
+            _ => {}
+        }
+    }
 }
 
 struct Strict(Value);
@@ -370,5 +411,26 @@ pub fn to_json(value: &Val, ty: &Type, link: &dyn Fn(&str, &str) -> String) -> V
         }
         // Refused at admission.
         _ => Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_of_arguments_is_wiped_however_deep_it_stands() {
+        let text = || Val::String("copper lantern".to_owned());
+        let mut values = [
+            text(),
+            Val::Option(Some(Box::new(text()))),
+            Val::Variant("a".to_owned(), Some(Box::new(text()))),
+            Val::List(vec![Val::Record(vec![("name".to_owned(), Val::Tuple(vec![text()]))])]),
+        ];
+        wipe(&mut values);
+        assert!(!format!("{values:?}").contains("copper"), "{values:?}");
+        let mut json = serde_json::json!({"new": "copper lantern", "more": [{"deep": "copper"}], "n": 1});
+        wipe_json(&mut json);
+        assert_eq!(json, serde_json::json!({"new": "", "more": [{"deep": ""}], "n": 1}));
     }
 }

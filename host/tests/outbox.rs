@@ -59,6 +59,7 @@ fn send(storage: &Sqlite, count: usize) -> BTreeSet<String> {
             let id = MailId::random();
             let mail = NewMail {
                 message_id: format!("{id}@panel.example"),
+                address: None,
                 id,
                 to: Recipient::Account("customer:1".parse().expect("id")),
                 template: Arc::clone(&template),

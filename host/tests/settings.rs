@@ -67,6 +67,7 @@ impl Panel {
         let id = MailId::random();
         let mail = NewMail {
             message_id: format!("{id}@panel.example"),
+            address: None,
             id: id.clone(),
             to: Recipient::Account("customer:1".parse().expect("id")),
             template: Arc::new(Kept::new(&keys, "hello", &template)),

@@ -145,7 +145,7 @@ pub(crate) fn put(
     let record = AccountRecord {
         password: Some(PasswordRecord { epoch: epoch.clone(), state, changed: ports.now() }),
         // Links made before are void with the old epoch, so there is no newest one to remember.
-        newest_link: None,
+        newest_links: Vec::new(),
         mails: before.mails.into_iter().next_back().into_iter().collect(),
     };
     store::put_account(ports, account, &record)?;

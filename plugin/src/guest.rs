@@ -8,7 +8,7 @@ use crate::bindings::types::{Event, Failure};
 use crate::bindings::{accounts, call, database, events, jobs, kdf, keys, mail, settings};
 use crate::password::PlainPassword;
 use crate::ports::{Accounts, Call, Database, Events, Jobs, Kdf, Keys, Mail, Settings};
-use crate::{background, change, check, links, recognise, recovery, reset_and_mail, sign_in, status, views};
+use crate::{address, background, change, check, links, recognise, recovery, reset_and_mail, sign_in, status, views};
 
 struct Imports;
 
@@ -147,6 +147,9 @@ impl hooks::Guest for Plugin {
     }
     fn make_link(account: String) -> Result<hooks::MadeLink, Failure> {
         links::make(&Imports, &account)
+    }
+    fn address_changed(account: String) -> Result<hooks::Notices, Failure> {
+        address::address_changed(&Imports, &account)
     }
     fn recognise_hash(hash: String) -> Result<String, Failure> {
         recognise::recognise_hash(&Imports, &hash)

@@ -24,6 +24,10 @@ pub(crate) enum Letter<'a> {
     PasswordChanged { way: Way, at: i64 },
     /// He has asked for a link that would not help him.
     AccountSuspended,
+    /// To the address before: the account has another one.
+    AddressLeft { at: i64 },
+    /// To the address on file: the account has it now.
+    AddressTaken { at: i64 },
 }
 
 impl Letter<'_> {
@@ -37,6 +41,8 @@ impl Letter<'_> {
             Letter::PasswordChanged { way: Way::Owner, .. } => "password-changed-by-owner",
             Letter::PasswordChanged { way: Way::Support | Way::Mail, .. } => "password-changed-by-support",
             Letter::AccountSuspended => "account-suspended",
+            Letter::AddressLeft { .. } => "address-changed-old",
+            Letter::AddressTaken { .. } => "address-changed-new",
         }
     }
 
@@ -50,7 +56,9 @@ impl Letter<'_> {
                 vec![("password", secret(password)), ("until", Variable::Time(*until))]
             }
             Letter::PermanentPassword { password } => vec![("password", secret(password))],
-            Letter::PasswordChanged { at, .. } => vec![("at", Variable::Time(*at))],
+            Letter::PasswordChanged { at, .. } | Letter::AddressLeft { at } | Letter::AddressTaken { at } => {
+                vec![("at", Variable::Time(*at))]
+            }
             Letter::AccountSuspended => Vec::new(),
         };
         variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
@@ -62,14 +70,26 @@ impl Letter<'_> {
             Letter::AskedLink { until, .. }
             | Letter::SentLink { until, .. }
             | Letter::TemporaryPassword { until, .. } => Some(*until),
-            Letter::PermanentPassword { .. } | Letter::PasswordChanged { .. } | Letter::AccountSuspended => None,
+            Letter::PermanentPassword { .. }
+            | Letter::PasswordChanged { .. }
+            | Letter::AccountSuspended
+            | Letter::AddressLeft { .. }
+            | Letter::AddressTaken { .. } => None,
+        }
+    }
+
+    /// Whose address it goes to.
+    fn recipient(&self, account: &str) -> Recipient {
+        match self {
+            Letter::AddressLeft { .. } => Recipient::PreviousAddressOf(account.to_owned()),
+            _ => Recipient::Account(account.to_owned()),
         }
     }
 }
 
 /// Effect.
 pub(crate) fn send(ports: &dyn Ports, account: &str, letter: &Letter) -> Result<MailId, Error> {
-    ports.send(&Recipient::Account(account.to_owned()), letter.template(), letter.variables(), letter.expires())
+    ports.send(&letter.recipient(account), letter.template(), letter.variables(), letter.expires())
 }
 
 /// Whether a mail can be queued for the account.

@@ -12,6 +12,7 @@
 //! What must stay true: no use case names an import's binding, only a port; nothing of one call outlives it, so nothing is
 //! built lazily; no secret has a `Debug`.
 
+pub mod address;
 pub mod background;
 pub mod bindings;
 pub mod change;

@@ -8,7 +8,7 @@ use crate::failure;
 use crate::letter::{self, Letter};
 use crate::ports::Ports;
 use crate::settings;
-use crate::store::{self, AccountRecord, AskedBy, Carries, LinkRecord, NewestLink, Purpose, SecretMail};
+use crate::store::{self, AccountRecord, AskedBy, Carries, LinkRecord, NewestLink, Origin, SecretMail};
 use crate::token::{Token, TokenDigest};
 use crate::words::{Word, Words};
 
@@ -35,7 +35,7 @@ pub(crate) enum Why {
     Expired,
     /// It chose a password then.
     Used(i64),
-    /// A newer one was made, and mailed or handed on.
+    /// A newer one was made in the same way, and mailed or handed on.
     Replaced { at: i64, mailed: bool },
     /// The password was changed another way after it was made; when, if this plugin did it.
     Overtaken(Option<i64>),
@@ -92,9 +92,8 @@ pub(crate) fn standing(ports: &dyn Ports, token: &str) -> Result<Standing, Failu
         let changed = account.password.filter(|password| password.epoch == epoch).map(|password| password.changed);
         return over(record, Why::Overtaken(changed));
     }
-    if let (Purpose::Reset, Some(newest)) = (record.purpose, account.newest_link)
-        && newest.digest != digest.0
-    {
+    let works = account.newest_links.iter().any(|link| link.digest == digest.0);
+    if let Some(newest) = account.newest_of(record.origin).filter(|_| !works) {
         let is_its_mail = |mail: &SecretMail| mail.carries.is_link() && mail.queued == newest.made;
         return over(record, Why::Replaced { at: newest.made, mailed: account.mails.iter().any(is_its_mail) });
     }
@@ -152,14 +151,14 @@ pub(crate) fn good(ports: &dyn Ports, token: &str) -> Result<Good, Failure> {
     })
 }
 
-/// A one-time link for the caller to hand on. It replaces those made before.
+/// A one-time link for the caller to hand on. It replaces the one that was handed on before; mailed ones work beside it.
 ///
 /// # Errors
 /// `not-found` for an account that does not exist or is out of reach.
 pub fn make(ports: &dyn Ports, account: &str) -> Result<MadeLink, Failure> {
     let epoch = ports.credential(account)?.session_epoch;
     let until = end(ports);
-    let link = issue(ports, account, Purpose::Reset, &epoch, until)?;
+    let link = issue(ports, account, Origin::HandedOn, &epoch, until)?;
     Ok(MadeLink { link, until })
 }
 
@@ -167,65 +166,61 @@ pub fn make(ports: &dyn Ports, account: &str) -> Result<MadeLink, Failure> {
 pub(crate) fn issue(
     ports: &dyn Ports,
     account: &str,
-    purpose: Purpose,
+    origin: Origin,
     epoch: &str,
     until: i64,
 ) -> Result<Link, Failure> {
     let token = Token::random();
     let (account, epoch) = (account.to_owned(), epoch.to_owned());
-    let record = LinkRecord { account, purpose, epoch, made: ports.now(), until, used: None, mail: None };
-    match purpose {
-        Purpose::Reset => replace_older(ports, store::account(ports, &record.account)?, &token, &record, None)?,
-        Purpose::MustChange => store::put_link(ports, &token.digest(ports), &record)?,
-    }
+    let record = LinkRecord { account, origin, epoch, made: ports.now(), until, used: None, mail: None };
+    replace_older(ports, store::account(ports, &record.account)?, &token, &record)?;
     Ok(to(&token))
 }
 
-/// Mails a new link, which replaces those made before. The password is untouched.
+/// Mails a new link, which replaces the one that was mailed before at the wish of the same side. The password is untouched.
 ///
 /// # Errors
 /// `refused` with `mail-not-configured` or `no-address`; `not-found` for an account that does not exist or is out of reach.
 pub(crate) fn mail(ports: &dyn Ports, account: &str, asked_by: AskedBy) -> Result<SecretMail, Failure> {
     let epoch = ports.credential(account)?.session_epoch;
     // Read before anything is sent: nobody would have any use of a mail whose link cannot be stored.
-    let known = store::account(ports, account)?;
+    let mut known = store::account(ports, account)?;
     let (token, made, until) = (Token::random(), ports.now(), end(ports));
     let letter = match asked_by {
         AskedBy::Owner => Letter::AskedLink { link: to(&token), until },
         AskedBy::Support => Letter::SentLink { link: to(&token), until },
     };
     let mail = letter::send(ports, account, &letter).map_err(|error| failure::of_mail(Words::of(ports), error))?;
+    let carries = Carries::Link(asked_by);
     let sent = SecretMail {
         mail: mail.clone(),
-        carries: Carries::Link(asked_by),
+        carries,
         epoch: epoch.clone(),
         queued: made,
         until: Some(until),
         sessions_ended: None,
     };
     let account = account.to_owned();
-    let record = LinkRecord { account, purpose: Purpose::Reset, epoch, made, until, used: None, mail: Some(mail) };
-    replace_older(ports, known, &token, &record, Some(sent.clone()))?;
+    let record = LinkRecord { account, origin: asked_by.into(), epoch, made, until, used: None, mail: Some(mail) };
+    // A mail with the link that this one replaces need not go. Any other does: whoever asks for a link must not be able to
+    // stop what support has sent.
+    letter::withdraw(ports, known.mails.iter().filter(|mail| mail.carries == carries))?;
+    known.mails.retain(|mail| mail.carries != carries);
+    known.mails.push(sent.clone());
+    replace_older(ports, known, &token, &record)?;
     Ok(sent)
 }
 
-/// Stores the link as the newest. Mails with an older one need not go; but one with a password does: whoever asks for a link
-/// must not be able to stop it.
+/// Stores the link as its origin's newest.
 fn replace_older(
     ports: &dyn Ports,
     mut known: AccountRecord,
     token: &Token,
     record: &LinkRecord,
-    sent: Option<SecretMail>,
 ) -> Result<(), Failure> {
-    letter::withdraw(ports, known.mails.iter().filter(|mail| mail.carries.is_link()))?;
-    if let Some(sent) = sent {
-        known.mails.retain(|mail| !mail.carries.is_link());
-        known.mails.push(sent);
-    }
     let digest = token.digest(ports);
     store::put_link(ports, &digest, record)?;
-    known.newest_link = Some(NewestLink { digest: digest.0, made: record.made });
+    known.note_link(NewestLink { origin: record.origin, digest: digest.0, made: record.made });
     store::put_account(ports, &record.account, &known)
 }
 

@@ -3,6 +3,7 @@
 //! The request counts, queues one job and is answered, before anything is looked up: known, unknown, ambiguous and suspended
 //! cost the same work and get the same answer. The job does the rest, a moment later.
 
+use crate::bindings::call::Actor;
 use crate::bindings::mail::Error;
 use crate::bindings::types::Failure;
 use crate::letter::{self, Letter};
@@ -14,7 +15,8 @@ use crate::throttle::{self, REQUESTS};
 use crate::words::{Word, Words};
 use crate::{failure, status, token};
 
-/// The job of the manifest. Its payload is the name as typed.
+/// The job of the manifest. Its payload is the name as typed, or, of a machine, the accounts that it reaches by that name, each
+/// after a line break: what is typed begins with none.
 pub(crate) const JOB: &str = "find-and-mail";
 
 /// Milliseconds within which the job begins, at random. For somebody who is known it does more, and what the machine does
@@ -34,12 +36,23 @@ pub fn request_reset(ports: &dyn Ports, login_or_email: &str) -> Result<(), Fail
     if too_often || typed.is_empty() || typed.len() > MAX_NAME_BYTES {
         return Ok(());
     }
+    let (payload, unique) = match ports.caller() {
+        Actor::ServiceKey(_) => {
+            // The job reaches everybody, a key only whom it names.
+            let accounts: String = ports.find(typed)?.into_iter().map(|found| format!("\n{}", found.account)).collect();
+            if accounts.is_empty() {
+                return Ok(());
+            }
+            (accounts.clone(), accounts)
+        }
+        _ => (typed.to_owned(), ports.fold(typed)),
+    };
     // Two presses are one job. The key is not sealed, so it is no name but its MAC.
-    let key = store::hex(&ports.mac(JOB, ports.fold(typed).as_bytes()));
+    let key = store::hex(&ports.mac(JOB, unique.as_bytes()));
     let mut random = [0; 2];
     token::fill(&mut random);
     let later = i64::from(u16::from_be_bytes(random) % WITHIN);
-    Ok(ports.enqueue(JOB, typed, Some(ports.now() + later), Some(&key))?)
+    Ok(ports.enqueue(JOB, &payload, Some(ports.now() + later), Some(&key))?)
 }
 
 /// The holder of a link that has ended, was used or was replaced gets a new one, to the address on file, which is not shown
@@ -65,22 +78,26 @@ pub(crate) fn resend_link(ports: &dyn Ports, token: &str) -> Result<(), Failure>
 /// # Errors
 /// What keeps every mail back, `unavailable` for a while. What is wrong with one account is logged, and keeps no mail from the
 /// others.
-pub(crate) fn find_and_mail(ports: &dyn Ports, typed: &str) -> Result<(), Failure> {
+pub(crate) fn find_and_mail(ports: &dyn Ports, payload: &str) -> Result<(), Failure> {
+    let accounts: Vec<String> = match payload.strip_prefix('\n') {
+        Some(accounts) => accounts.lines().map(str::to_owned).collect(),
+        None => ports.find(payload)?.into_iter().map(|found| found.account).collect(),
+    };
     let mut done: Vec<String> = Vec::new();
-    for found in ports.find(typed)? {
-        if done.contains(&found.account) {
+    for account in accounts {
+        if done.contains(&account) {
             continue;
         }
-        match mail_link(ports, &found.account) {
+        match mail_link(ports, &account) {
             // It went away meanwhile.
             Ok(()) | Err(Failure::NotFound) => {}
             // Said before anything is asked for, so the others' mails can go.
             Err(Failure::Refused(why)) => {
-                failure::log(format_args!("{} gets no link by mail: {}", found.account, why.message));
+                failure::log(format_args!("{account} gets no link by mail: {}", why.message));
             }
             Err(other) => return Err(other),
         }
-        done.push(found.account);
+        done.push(account);
     }
     Ok(())
 }

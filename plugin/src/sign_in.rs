@@ -10,7 +10,7 @@ use crate::links;
 use crate::password::PlainPassword;
 use crate::ports::Ports;
 use crate::status;
-use crate::store::{self, Purpose, State};
+use crate::store::{self, Origin, State};
 use crate::throttle::{self, ATTEMPTS};
 
 /// Longer names are nobody's; a mail address has at most 254 bytes.
@@ -129,7 +129,7 @@ fn judge(
         Some(State::Temporary { until }) if until <= ports.now() => Ok(Verdict::TemporaryEnded(until)),
         Some(State::Temporary { .. } | State::MustChange) => {
             let until = ports.now() + CHOOSE_MILLIS;
-            let link = links::issue(ports, &known.account, Purpose::MustChange, &known.epoch, until)?;
+            let link = links::issue(ports, &known.account, Origin::SignIn, &known.epoch, until)?;
             Ok(Verdict::MustChange(link))
         }
         Some(State::Set) | None => {

@@ -3,7 +3,7 @@
 use crate::bindings::password::{PasswordState, Status};
 use crate::bindings::types::Failure;
 use crate::ports::Ports;
-use crate::store::{self, NewestLink, SecretMail, State};
+use crate::store::{self, SecretMail, State};
 
 /// The standing of a password, with what the contract's `status` does not say.
 pub(crate) struct Standing {
@@ -11,9 +11,8 @@ pub(crate) struct Standing {
     pub(crate) changed: Changed,
     /// The session epoch that holds.
     pub(crate) epoch: String,
-    /// The latest that carried a link or a password.
-    pub(crate) last_mail: Option<SecretMail>,
-    pub(crate) newest_link: Option<NewestLink>,
+    /// Those that carried a link or a password, the latest last.
+    pub(crate) mails: Vec<SecretMail>,
 }
 
 /// What is known of the last change.
@@ -34,13 +33,7 @@ pub(crate) fn standing(ports: &dyn Ports, account: &str) -> Result<Standing, Fai
         Some(_) => (State::Set, Changed::Elsewhere),
         None => (State::Set, Changed::Never),
     };
-    Ok(Standing {
-        state: credential.hash.map(|_| state),
-        changed,
-        epoch: credential.session_epoch,
-        last_mail: known.mails.into_iter().next_back(),
-        newest_link: known.newest_link,
-    })
+    Ok(Standing { state: credential.hash.map(|_| state), changed, epoch: credential.session_epoch, mails: known.mails })
 }
 
 /// No effects.
@@ -48,7 +41,7 @@ pub(crate) fn standing(ports: &dyn Ports, account: &str) -> Result<Standing, Fai
 /// # Errors
 /// `not-found` for an account that does not exist or is out of reach.
 pub fn account_status(ports: &dyn Ports, account: &str) -> Result<Status, Failure> {
-    let Standing { state, changed, last_mail, .. } = standing(ports, account)?;
+    let Standing { state, changed, mut mails, .. } = standing(ports, account)?;
     let (state, until) = match state {
         None => (PasswordState::None, None),
         Some(State::Set) => (PasswordState::Set, None),
@@ -59,7 +52,7 @@ pub fn account_status(ports: &dyn Ports, account: &str) -> Result<Status, Failur
         Changed::Here(at) => Some(at),
         Changed::Elsewhere | Changed::Never => None,
     };
-    Ok(Status { state, until, changed, last_mail: last_mail.map(|last| last.mail) })
+    Ok(Status { state, until, changed, last_mail: mails.pop().map(|last| last.mail) })
 }
 
 /// Whether the panel has suspended the account.

@@ -63,6 +63,8 @@ pub struct Posted {
     pub state: MailState,
     /// The address of its latest attempt.
     pub went_to: Option<String>,
+    /// An address that the account had before; none: it goes to the one on file.
+    pub previous: Option<String>,
 }
 
 #[derive(Clone)]
@@ -80,6 +82,8 @@ struct Stored {
     outbox: Vec<Posted>,
     jobs: Vec<Waiting>,
     events: Vec<Event>,
+    /// The address of each account that was seen last, and the one before it.
+    seen: BTreeMap<String, (String, Option<String>)>,
 }
 
 /// Who calls and what there is. Everything can be altered between calls.
@@ -217,7 +221,8 @@ impl Panel {
                 posted.variables.clear();
                 continue;
             }
-            posted.went_to = people.get(&posted.account).map(|person| person.email.clone());
+            let on_file = people.get(&posted.account).map(|person| person.email.clone());
+            posted.went_to = posted.previous.clone().or(on_file);
             posted.state = state;
             if state == MailState::Accepted {
                 posted.variables.clear();
@@ -254,13 +259,27 @@ impl Panel {
         self.now.set(self.now.get() + millis);
     }
 
-    /// One call, as the host makes it: nothing that a failed one asked for is kept, but what it counted is.
+    /// One call, as the host makes it: nothing that a failed one asked for is kept, but what it counted is. Addresses are seen
+    /// by [`Panel::see`] alone.
     ///
     /// # Errors
     /// Those of the call.
     pub fn run<T>(&self, call: impl FnOnce(&dyn Ports) -> Result<T, Failure>) -> Result<T, Failure> {
         let before = self.stored.borrow().clone();
         call(self).inspect_err(|_| *self.stored.borrow_mut() = before)
+    }
+
+    /// The host sees the address on file, as with each commit about the account.
+    pub fn see(&self, account: &str) {
+        let on_file = self.person(account).email;
+        let seen = &mut self.stored.borrow_mut().seen;
+        match seen.get(account) {
+            Some((last, _)) if *last == on_file => {}
+            last => {
+                let before = last.map(|(last, _)| last.clone()).filter(|last| !last.is_empty());
+                seen.insert(account.to_owned(), (on_file, before));
+            }
+        }
     }
 }
 
@@ -363,6 +382,7 @@ impl Mail for Panel {
                 Some(_) => Ok(()),
                 None => Err(mail::Error::NotFound),
             },
+            Some(Recipient::PreviousAddressOf(account)) => self.previous_address(account).map(drop),
             Some(Recipient::Operators) | None => Ok(()),
         }
     }
@@ -383,9 +403,16 @@ impl Mail for Panel {
         expires: Option<i64>,
     ) -> Result<String, mail::Error> {
         self.ready(Some(recipient))?;
-        let Recipient::Account(account) = recipient else {
-            return Err(mail::Error::Denied("operators".to_owned()));
+        let (account, previous) = match recipient {
+            Recipient::Account(account) => (account, None),
+            Recipient::PreviousAddressOf(account) => (account, Some(self.previous_address(account)?)),
+            Recipient::Operators => return Err(mail::Error::Denied("operators".to_owned())),
         };
+        if previous.is_some() {
+            // Told once.
+            let on_file = self.person(account).email;
+            self.stored.borrow_mut().seen.insert(account.clone(), (on_file, None));
+        }
         let outbox = &mut self.stored.borrow_mut().outbox;
         let mail = format!("mail-{}", outbox.len() + 1);
         outbox.push(Posted {
@@ -396,6 +423,7 @@ impl Mail for Panel {
             expires,
             state: MailState::Queued,
             went_to: None,
+            previous,
         });
         Ok(mail)
     }
@@ -410,6 +438,14 @@ impl Mail for Panel {
 }
 
 impl Panel {
+    fn previous_address(&self, account: &str) -> Result<String, mail::Error> {
+        let stored = self.stored.borrow();
+        let on_file = &stored.people.get(account).ok_or(mail::Error::NotFound)?.email;
+        let (seen, before) = stored.seen.get(account).ok_or(mail::Error::NotFound)?;
+        let previous = if seen == on_file { before.clone() } else { Some(seen.clone()) };
+        previous.filter(|address| !address.is_empty()).ok_or(mail::Error::NoAddress)
+    }
+
     fn posted<T>(&self, mail: &str, of: impl FnOnce(&mut Posted) -> T) -> Result<T, mail::Error> {
         let outbox = &mut self.stored.borrow_mut().outbox;
         outbox.iter_mut().find(|posted| posted.mail == mail).map(of).ok_or(mail::Error::NotFound)

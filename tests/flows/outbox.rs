@@ -65,6 +65,7 @@ impl Panel {
             per_minute: 100,
             origin: None,
             message_id: format!("{id}@panel.example"),
+            address: None,
         };
         let commit = Commit::bare("p", now, vec![Effect::Send(Box::new(mail))]);
         storage.commit(commit).expect("queued");

@@ -25,7 +25,9 @@ CREATE TABLE IF NOT EXISTS people (
   password_hash TEXT,
   created_at    TEXT NOT NULL,
   updated_at    TEXT NOT NULL,
-  signed_in_at  INTEGER
+  signed_in_at  INTEGER,
+  -- How often a wrong password was given for one's own since it was last given right.
+  confirmations INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX IF NOT EXISTS people_login ON people (lower(login));
 CREATE INDEX IF NOT EXISTS people_email ON people (lower(email));
@@ -88,10 +90,15 @@ impl Database {
 
 /// Adds what later versions of the panel have in tables that are there already.
 fn grow(db: &mut Connection) -> rusqlite::Result<()> {
-    for (column, kind) in [("verified_at", "INTEGER NOT NULL DEFAULT 0"), ("held", "TEXT")] {
-        let there = "SELECT count(*) FROM pragma_table_info('sessions') WHERE name = ?1";
-        if db.query_row(there, [column], |row| row.get::<_, i64>(0))? == 0 {
-            db.execute_batch(&format!("ALTER TABLE sessions ADD COLUMN {column} {kind}"))?;
+    let columns = [
+        ("sessions", "verified_at", "INTEGER NOT NULL DEFAULT 0"),
+        ("sessions", "held", "TEXT"),
+        ("people", "confirmations", "INTEGER NOT NULL DEFAULT 0"),
+    ];
+    for (table, column, kind) in columns {
+        let there = "SELECT count(*) FROM pragma_table_info(?1) WHERE name = ?2";
+        if db.query_row(there, [table, column], |row| row.get::<_, i64>(0))? == 0 {
+            db.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column} {kind}"))?;
         }
     }
     Ok(())

@@ -40,7 +40,19 @@ impl Kind {
     }
 }
 
-/// One of the people.
+/// Characters of a name, login or address that are read. Whatever else wrote more than this into the table: no page is made for it,
+/// and nobody signs in by it.
+const READ: usize = 600;
+
+fn shortened(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(READ) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+/// One of the people. What is too long is cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
     /// The row.
@@ -91,15 +103,16 @@ impl Person {
         let reseller: Option<i64> = row.get("reseller_id")?;
         let reseller_name: Option<String> = row.get("reseller_name")?;
         let since: String = row.get("created_at")?;
+        let email: Option<String> = row.get("email")?;
         Ok(Self {
             id: row.get("id")?,
             kind: Kind::named(&kind).unwrap_or(Kind::Customer),
-            login: row.get("login")?,
-            email: row.get::<_, Option<String>>("email")?.filter(|email| !email.is_empty()),
-            name: row.get("name")?,
+            login: shortened(row.get("login")?),
+            email: email.filter(|email| !email.is_empty()).map(shortened),
+            name: shortened(row.get("name")?),
             locale: row.get("locale")?,
             suspended: row.get::<_, String>("state")? == "suspended",
-            reseller: reseller.zip(reseller_name),
+            reseller: reseller.zip(reseller_name.map(shortened)),
             since: since.parse::<Timestamp>().ok().map(|since| since.as_millisecond()),
             signed_in_at: row.get("signed_in_at")?,
         })
@@ -264,16 +277,47 @@ impl Database {
         self.with(|db| db.prepare_cached(&sql)?.query_row([id], Person::of).optional())
     }
 
-    /// Changes what the panel's own form changes.
-    pub fn change(&self, id: i64, name: &str, email: Option<&str>, locale: &str) -> rusqlite::Result<()> {
-        let sql = "UPDATE people SET name = ?2, email = ?3, locale = ?4, updated_at = ?5 WHERE id = ?1";
-        self.with(|db| db.execute(sql, params![id, name, email, locale, today()]))?;
+    /// Changes what the panel's own form changes. What the form has left as it was drawn stays as it is in the table, which may
+    /// be longer.
+    pub fn change(&self, before: &Person, name: &str, email: Option<&str>, locale: &str) -> rusqlite::Result<()> {
+        let name = Some(name).filter(|name| *name != before.name);
+        let readdressed = email != before.email.as_deref();
+        let sql = "UPDATE people SET name = coalesce(?2, name), email = iif(?3, ?4, email), locale = ?5, updated_at = ?6 \
+             WHERE id = ?1";
+        self.with(|db| db.execute(sql, params![before.id, name, readdressed, email, locale, today()]))?;
         Ok(())
     }
 
     /// Notes a sign-in.
     pub fn signed_in(&self, id: i64, now: i64) -> rusqlite::Result<()> {
-        self.with(|db| db.execute("UPDATE people SET signed_in_at = ?2 WHERE id = ?1", [id, now]))?;
+        let sql = "UPDATE people SET signed_in_at = ?2, confirmations = 0 WHERE id = ?1";
+        self.with(|db| db.execute(sql, [id, now]))?;
+        Ok(())
+    }
+
+    /// Counts one attempt to give the own password again, before it is looked at; false: there were too many. For the person and
+    /// not for the session: whoever has a stolen session, or several, has so many guesses in all.
+    pub fn may_confirm(&self, id: i64) -> rusqlite::Result<bool> {
+        let sql = "UPDATE people SET confirmations = confirmations + 1 WHERE id = ?1 AND confirmations < ?2";
+        Ok(self.with(|db| db.execute(sql, [id, CONFIRMATIONS]))? == 1)
+    }
+
+    /// Whether there is no attempt left.
+    pub fn confirmed_too_often(&self, id: i64) -> rusqlite::Result<bool> {
+        let sql = "SELECT confirmations >= ?2 FROM people WHERE id = ?1";
+        self.with(|db| db.query_row(sql, [id, CONFIRMATIONS], |row| row.get(0)))
+    }
+
+    /// Takes back an attempt that was not even looked at.
+    pub fn unconfirm(&self, id: i64) -> rusqlite::Result<()> {
+        let sql = "UPDATE people SET confirmations = max(confirmations - 1, 0) WHERE id = ?1";
+        self.with(|db| db.execute(sql, [id]))?;
+        Ok(())
+    }
+
+    /// The own password was given.
+    pub fn confirmed(&self, id: i64) -> rusqlite::Result<()> {
+        self.with(|db| db.execute("UPDATE people SET confirmations = 0 WHERE id = ?1", [id]))?;
         Ok(())
     }
 
@@ -315,6 +359,9 @@ pub fn resellers(db: &Connection) -> rusqlite::Result<Vec<(String, i64)>> {
     let mut resellers = db.prepare("SELECT login, id FROM people WHERE kind = 'reseller'")?;
     resellers.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
+
+/// How often somebody who is signed in may give a wrong password for the own one. Then each session ends.
+const CONFIRMATIONS: i64 = 5;
 
 /// Characters of a name or address.
 pub const LONGEST: usize = 200;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use form_urlencoded::Serializer;
@@ -18,6 +17,7 @@ use keyturn_host::view::shell::parts::banner;
 use keyturn_host::view::shell::{self, Chrome, Group, Heading, Item, Link, Panel, Post, User};
 use keyturn_host::view::words::LANGUAGES;
 use keyturn_host::view::{self, Contact, Corrections, Frame, Place, Region};
+use zeroize::Zeroizing;
 
 use crate::answer::{self, Failed, cookie, retry_after};
 use crate::folk::{Folk, scope};
@@ -32,8 +32,17 @@ pub const OWN: &str = "(the panel)";
 /// What the panel itself has to say on the next page: a key of its words and a number.
 const SAID: &str = "kt-said";
 /// What it may say by that cookie.
-const SAYINGS: [&str; 5] =
-    ["said-saved", "said-unchanged", "said-sessions-ended", "said-session-ended", "said-signed-out"];
+const SAYINGS: [&str; 7] = [
+    "said-saved",
+    "said-unchanged",
+    "said-sessions-ended",
+    "said-session-ended",
+    "said-signed-out",
+    "said-signed-out-everywhere",
+    SAID_CONFIRMATIONS,
+];
+/// That the own password was wrong too often.
+pub const SAID_CONFIRMATIONS: &str = "said-confirmations";
 const YEAR: u32 = 365 * 24 * 60 * 60;
 
 /// One request.
@@ -50,8 +59,8 @@ pub struct Request {
     pub params: Vec<(String, String)>,
     /// Headers.
     pub headers: HeaderMap,
-    /// The body of a post.
-    pub body: Bytes,
+    /// The body of a post: it may hold a password.
+    pub body: Zeroizing<Vec<u8>>,
     /// Cookies to set with the answer.
     pub cookies: Vec<String>,
     /// What the page before has left to be said, as [`Request::hear`] has drawn it.
@@ -213,7 +222,8 @@ impl Request {
                     Ok(n) if words.find(key).is_none() => words.count(key, n),
                     _ => words.get(key).to_owned(),
                 };
-                html.markup(&banner(Tone::Success, &title, "", true, words.host));
+                let tone = if key == SAID_CONFIRMATIONS { Tone::Warning } else { Tone::Success };
+                html.markup(&banner(tone, &title, "", true, words.host));
             }
             self.set_cookie(SAID, "", Some(0));
         }

@@ -4,11 +4,11 @@ use std::future::Future;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::to_bytes;
 use axum::extract::{FromRequestParts as _, RawPathParams, Request as HttpRequest, State};
 use axum::http::Method;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
+use keyturn_host::http::body::whole;
 use keyturn_host::http::harden;
 use keyturn_host::http::proxies::behind;
 use keyturn_host::http::serve::{Manners, serve};
@@ -95,7 +95,7 @@ async fn answer(site: Arc<Site>, request: HttpRequest, handler: Handler) -> Resp
         Ok(params) => params.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
         Err(_) => Vec::new(),
     };
-    let body = to_bytes(body, BODY).await;
+    let body = whole(body, BODY).await;
     let answered = spawn_blocking(move || {
         let query: Vec<(String, String)> =
             form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();

@@ -29,6 +29,8 @@ pub struct Site {
     pub set_password: String,
     /// The hook that says what a stored hash is.
     pub recognise: String,
+    /// The hook that tells of a changed address.
+    pub address_changed: String,
     /// Where help is: the brand's contact, if that is a mail address.
     pub help: Option<String>,
     /// The command that sends the mail where nobody does.
@@ -72,6 +74,7 @@ impl Site {
             verify: config.sign_in.hook.clone(),
             set_password: config.sign_in.set_hook.clone(),
             recognise: config.sign_in.recognise_hook.clone(),
+            address_changed: config.sign_in.address_hook.clone(),
             help,
             // Without folders: an administrator reads it, whom they do not concern.
             start: format!("keyturn-example-panel --config {} work", config.file_name()),

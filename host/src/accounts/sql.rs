@@ -155,6 +155,17 @@ impl Provider for Sql {
     }
 }
 
+/// Characters of a name, login or address that are shown. No page and no mail is made for more, and nobody signs in by it.
+const SHOWN: usize = 1_000;
+
+fn shortened(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(SHOWN) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
 impl Realm {
     fn new(name: &str, mapping: Mapping) -> Result<Self, MappingError> {
         if AccountId::new(name, "1").is_err() {
@@ -276,12 +287,13 @@ impl Realm {
             return Ok(None);
         }
         let given = |value| text(value).filter(|text| !text.is_empty());
+        let shown = |value| given(value).map(shortened);
         let state = self.mapping.state.as_ref().map(|mapped| mapped.of(state).to_owned());
         Ok(Some(Account {
             id: id.clone(),
             manager: given(manager),
             manager_realm: self.mapping.manager_realm.clone(),
-            values: [given(name), given(login), given(email), given(locale), state],
+            values: [shown(name), shown(login), shown(email), shown(locale), state],
             hash: given(hash),
         }))
     }

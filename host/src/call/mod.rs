@@ -15,6 +15,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 use wasmtime::component::{Instance, Val};
 use wasmtime::{Store, Trap};
+use zeroize::Zeroizing;
 
 use crate::accounts::{AccountId, Why};
 use crate::bindings::keyturn::panel::types::{FieldError, Refusal};
@@ -258,9 +259,9 @@ impl Inner {
         let hook = plugin
             .hook(interface, function)
             .ok_or_else(|| CallError::NoSuch(format!("hook {interface}/{function}")))?;
-        let values = values::arguments(arguments, &hook.parameters)?;
+        let mut values = values::arguments(arguments, &hook.parameters)?;
         let subject = subject(hook, &values)?;
-        let body = || self.keys.mac("idempotent body", &[arguments.to_string().as_bytes()]);
+        let body = || self.keys.mac("idempotent body", &[Zeroizing::new(arguments.to_string()).as_bytes()]);
         let key = key.map(|key| (key.to_owned(), body()));
         let deed = Deed { plugin, operation: &hook.operation, caller, subject, key, task: None };
         let link = |page: &str, token: &str| self.surroundings.link(&plugin.name, page, token);
@@ -272,7 +273,9 @@ impl Inner {
             Ok(hook_answer(hook, results.pop(), &link))
         };
         let restore = |stored: &[u8]| serde_json::from_slice(stored).unwrap_or(Value::Null);
-        self.operate(&deed, &invoke, &restore).map(|(answer, _)| answer)
+        let answer = self.operate(&deed, &invoke, &restore).map(|(answer, _)| answer);
+        values::wipe(&mut values);
+        answer
     }
 
     /// The hook that this caller has called under an idempotency key, and what it answered; none: nothing was done under it.

@@ -41,27 +41,47 @@ impl Call {
         self.plugin.authority.mail.as_ref().ok_or_else(|| Error::Denied("mail".to_owned()))
     }
 
-    /// A recipient whom this plugin and this caller may write to, and who can be written to.
-    fn recipient(&mut self, to: &To) -> Result<Recipient, Error> {
+    /// A recipient whom this plugin and this caller may write to, and who can be written to; with the address itself, of one
+    /// that is on file no more.
+    fn recipient(&mut self, to: &To) -> Result<(Recipient, Option<String>), Error> {
         match to {
             To::Operators if !self.mail_rights()?.operators => Err(Error::Denied("operators".to_owned())),
             To::Operators if !self.surroundings.mails_operators => Err(Error::NoAddress),
-            To::Operators => Ok(Recipient::Operators),
-            To::Account(name) => {
-                let id: AccountId = name.parse().map_err(|_| Error::NotFound)?;
-                if !self.mail_rights()?.recipients.contains(id.realm()) {
-                    return Err(Error::Denied(format!("recipients {}", id.realm())));
-                }
-                self.reading()?;
-                self.note(&id).map_err(|cause| unavailable(self, &cause))?;
-                let known = self.accounts.get(&id).and_then(Option::as_ref);
-                let known = known.filter(|known| self.caller.reaches(&known.account)).ok_or(Error::NotFound)?;
-                match known.account.value(Field::Email) {
-                    Some(address) if address::check(address).is_ok() => Ok(Recipient::Account(id)),
-                    _ => Err(Error::NoAddress),
-                }
+            To::Operators => Ok((Recipient::Operators, None)),
+            To::Account(name) => match self.on_file(name)? {
+                (id, Some(_)) => Ok((Recipient::Account(id), None)),
+                _ => Err(Error::NoAddress),
+            },
+            To::PreviousAddressOf(name) => {
+                let (id, on_file) = self.on_file(name)?;
+                let previous = self.previous_address(&id, on_file.as_deref())?;
+                Ok((Recipient::Previous(id), Some(previous)))
             }
         }
+    }
+
+    /// An account whom this plugin and this caller may write to, and the address on file, if it can be written to.
+    fn on_file(&mut self, name: &str) -> Result<(AccountId, Option<String>), Error> {
+        let id: AccountId = name.parse().map_err(|_| Error::NotFound)?;
+        if !self.mail_rights()?.recipients.contains(id.realm()) {
+            return Err(Error::Denied(format!("recipients {}", id.realm())));
+        }
+        self.reading()?;
+        self.note(&id).map_err(|cause| unavailable(self, &cause))?;
+        let known = self.accounts.get(&id).and_then(Option::as_ref);
+        let known = known.filter(|known| self.caller.reaches(&known.account)).ok_or(Error::NotFound)?;
+        let address = known.account.value(Field::Email).filter(|address| address::check(address).is_ok());
+        let address = address.map(str::to_owned);
+        Ok((id, address))
+    }
+
+    /// The address before the one on file, as the host saw it.
+    fn previous_address(&mut self, id: &AccountId, on_file: Option<&str>) -> Result<String, Error> {
+        let seen = self.in_host(|call| call.storage.seen_address(id)).map_err(|cause| unavailable(self, &cause))?;
+        let seen = seen.ok_or(Error::NotFound)?;
+        // The commit sees the one on file, and knows this one as the one before it.
+        let previous = if *seen.seen == on_file.unwrap_or_default() { seen.before } else { Some(seen.seen) };
+        previous.filter(|address| !address.is_empty()).map(|address| address.to_string()).ok_or(Error::NoAddress)
     }
 
     fn ready(&mut self, to: Option<&To>) -> Result<(), Error> {
@@ -79,10 +99,9 @@ impl Call {
         let mail = found.filter(|mail| mail.plugin == self.plugin.name).ok_or(Error::NotFound)?;
         if let Recipient::Account(account) = &mail.to {
             self.note(account).map_err(|cause| unavailable(self, &cause))?;
-            // Whoever reaches everybody reaches also those who are gone.
             let reached = match self.accounts.get(account) {
                 Some(Some(known)) => self.caller.reaches(&known.account),
-                _ => !matches!(self.caller.actor, crate::caller::Actor::Account(_)),
+                _ => self.caller.reaches_gone(account),
             };
             if !reached {
                 return Err(Error::NotFound);
@@ -137,13 +156,17 @@ impl Call {
         expires: Option<i64>,
     ) -> Result<NewMail, Error> {
         self.ready(None)?;
-        let to = self.recipient(to)?;
+        let (to, address) = self.recipient(to)?;
         let kept = self.plugin.mails.get(template).cloned();
         let declared = self.plugin.manifest.mails.get(template);
         let (Some(kept), Some(declared)) = (kept, declared) else {
             return Err(Error::BadTemplate(format!("there is no template {template}")));
         };
         let variables = self.filled(declared, variables)?;
+        // Whoever had the account's address once must not get at the account by it.
+        if address.is_some() && declared.variables.values().any(|kind| matches!(kind, Kind::Link | Kind::Secret)) {
+            return Err(Error::Denied("links and secrets to a previous address".to_owned()));
+        }
         let per_minute = self.mail_rights()?.per_minute;
         self.reading()?;
         let asked = self
@@ -163,6 +186,7 @@ impl Call {
             per_minute,
             origin: self.origin(&to),
             to,
+            address,
         })
     }
 

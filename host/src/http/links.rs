@@ -7,15 +7,17 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, State};
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use form_urlencoded::Serializer;
+use zeroize::Zeroizing;
 
+use super::body::{Unread, whole};
 use super::{Served, css_url, icon_url, js_url, page_headers, reader, theme_url, with_query};
 use crate::accounts::Reach;
 use crate::call::{CallError, Failure};
@@ -48,10 +50,11 @@ pub(super) fn routes(page: &str) -> Router<Served> {
                        uri: Uri,
                        headers: HeaderMap,
                        extensions: Extensions,
-                       body: Bytes| async move {
-        blocking(move || post(&served.0, page, &path.0, &uri, &headers, &extensions, &body)).await
+                       body: Body| async move {
+        let body = whole(body, BODY).await;
+        blocking(move || post(&served.0, page, &path.0, &uri, &headers, &extensions, body)).await
     };
-    Router::new().route(&format!("/{page}/{{secret}}"), get(opened).post(posted)).layer(DefaultBodyLimit::max(BODY))
+    Router::new().route(&format!("/{page}/{{secret}}"), get(opened).post(posted))
 }
 
 async fn blocking(work: impl FnOnce() -> Response + Send + 'static) -> Response {
@@ -282,12 +285,23 @@ fn post(
     uri: &Uri,
     headers: &HeaderMap,
     extensions: &Extensions,
-    body: &[u8],
+    body: Result<Zeroizing<Vec<u8>>, Unread>,
 ) -> Response {
     let visit = Visit::new(served, page, handle, uri, headers, extensions);
+    let body = match body {
+        Ok(body) => body,
+        Err(error) => {
+            tracing::warn!(request = visit.caller.request, "{error}");
+            let status = match error {
+                Unread::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+                Unread::Broken(_) => StatusCode::BAD_REQUEST,
+            };
+            return visit.calm(status, "link-lost-title", "link-lost");
+        }
+    };
     let submit_url = &visit.of_this_link(uri.path());
     let surface = Surface { submit_url, join: None, links: served.site.links(), corrections: None };
-    match served.host.submit(&visit.caller, body, &surface) {
+    match served.host.submit(&visit.caller, &body, &surface) {
         Ok(Submitted::Done { url, notice, .. }) => {
             let (url, path, notice) = match visit.is_elsewhere(&url) {
                 true => {

@@ -2,6 +2,7 @@
 //! beside its own routes.
 
 pub(crate) mod api;
+pub mod body;
 mod links;
 pub mod proxies;
 pub mod reader;

@@ -14,6 +14,7 @@ use crate::call::CallError;
 use crate::caller::{Actor, Caller};
 use crate::host::Host;
 use crate::mail::transport::smtp::names_this_machine;
+use crate::storage::outbox::MailId;
 use crate::view::Page;
 use crate::view::html::nodes::Painter;
 use crate::view::html::table::Grid;
@@ -61,7 +62,7 @@ impl Host {
     /// # Errors
     /// [`CallError`]; [`crate::Failure::NotFound`] where there is no such mail, or no inbox.
     pub fn inbox_document(&self, caller: &Caller, name: &str) -> Result<Document, CallError> {
-        let (_, mail) = open(&folder(self, caller)?, name)?;
+        let (_, mail) = open_for(self, caller, name)?;
         Ok(Document { html: mail.ok_or_else(not_found)?.html })
     }
 
@@ -74,6 +75,15 @@ impl Host {
     }
 }
 
+/// Whether this mail may be read by the caller: it is to somebody whom the caller reaches. Of what the outbox does not know, such as a
+/// test mail, and of what goes to the operators, nobody knows whom it concerns: it is for those who reach everybody.
+fn is_for(host: &Host, caller: &Caller, name: &str) -> bool {
+    let id = name.split_once('@').and_then(|(id, _)| id.parse::<MailId>().ok());
+    let mail = id.and_then(|id| host.0.storage.mail(&id).ok().flatten());
+    let reached = mail.is_some_and(|mail| host.delivery_of(&mail, caller).is_some());
+    reached || host.reaches_everybody(caller)
+}
+
 fn folder(host: &Host, caller: &Caller) -> Result<PathBuf, CallError> {
     host.inbox_folder().filter(|_| caller.actor != Actor::Anonymous).ok_or_else(not_found)
 }
@@ -82,6 +92,14 @@ fn folder(host: &Host, caller: &Caller) -> Result<PathBuf, CallError> {
 fn is_name(name: &str) -> bool {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'@');
     name.len() <= 255 && name.ends_with(".eml") && !name.starts_with('.') && name.bytes().all(fits)
+}
+
+fn open_for(host: &Host, caller: &Caller, name: &str) -> Result<(SystemTime, Option<Eml>), CallError> {
+    let folder = folder(host, caller)?;
+    if !is_for(host, caller, name) {
+        return Err(not_found());
+    }
+    open(&folder, name)
 }
 
 /// When it was written, and the mail, if it can be read as one.
@@ -109,7 +127,7 @@ pub(super) fn list(host: &Host, caller: &Caller, surface: &OperatorSurface<'_>) 
         })
         .collect();
     files.sort_by(|one, other| other.cmp(one));
-    files.truncate(LISTED);
+    let files: Vec<_> = files.into_iter().filter(|(_, name)| is_for(host, caller, name)).take(LISTED).collect();
     let mails: Vec<_> =
         files.iter().map(|(at, name)| (*at, name, open(&folder, name).ok().and_then(|m| m.1))).collect();
     Ok(host.framed_own(caller, place("inbox"), &surface.surface, |frame| {
@@ -144,7 +162,7 @@ pub(super) fn list(host: &Host, caller: &Caller, surface: &OperatorSurface<'_>) 
 }
 
 pub(super) fn one(host: &Host, caller: &Caller, name: &str, surface: &OperatorSurface<'_>) -> Result<Page, CallError> {
-    let (_, mail) = open(&folder(host, caller)?, name)?;
+    let (_, mail) = open_for(host, caller, name)?;
     let mail = mail.ok_or_else(not_found)?;
     Ok(host.framed_own(caller, place("inbox-mail"), &surface.surface, |frame| {
         let painter = &mut Painter::new(frame, 2);

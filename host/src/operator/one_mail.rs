@@ -162,7 +162,7 @@ fn texts(one: &OneMail, from: Option<&Mailbox>, painter: &Painter<'_>) -> Vec<No
         (None, Some(id), _) => whose(id, id.as_str()),
         (Some(address), None, _) => text(address),
         (None, None, Recipient::Operators) => text(words.get("outbox-operators")),
-        (None, None, Recipient::Account(id)) => vec![Value::Code(id.to_string())],
+        (None, None, Recipient::Account(id) | Recipient::Previous(id)) => vec![Value::Code(id.to_string())],
     };
     let mut facts = vec![fact("outbox-column-to", to)];
     if let Some(drawn) = &one.drawn {

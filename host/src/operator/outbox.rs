@@ -357,7 +357,9 @@ fn to(mail: &Mail, delivery: &Delivery, painter: &Painter<'_>) -> Markup {
     match (&delivery.to, &mail.to) {
         (Some(address), _) => values::address(address),
         (None, Recipient::Operators) => Markup::text(words.get("outbox-operators")),
-        (None, Recipient::Account(id)) => Html::new().element("code", &[("dir", Some("ltr"))], id.as_str()).done(),
+        (None, Recipient::Account(id) | Recipient::Previous(id)) => {
+            Html::new().element("code", &[("dir", Some("ltr"))], id.as_str()).done()
+        }
     }
 }
 

@@ -75,6 +75,7 @@ impl Stage {
             per_minute: 1_000,
             origin: None,
             message_id: format!("{id}@panel.example"),
+            address: None,
         };
         let commit = Commit::bare("p", call::now(), vec![Effect::Send(Box::new(mail))]);
         self.storage.commit(commit).expect("queued");
@@ -398,10 +399,14 @@ fn a_retry_to_another_address_is_asked_about_and_holds_for_that_address_only() {
 
 /// Writes a mail as the folder transport does, and answers its file's name.
 fn put_into_inbox(stage: &Stage, subject: &str, text: &str) -> String {
+    put_into_inbox_as(stage, &MailId::random(), subject, text)
+}
+
+fn put_into_inbox_as(stage: &Stage, id: &MailId, subject: &str, text: &str) -> String {
     let mailbox = |address: &str| crate::mail::Mailbox { name: String::new(), address: address.to_owned() };
     let transport = stage.host.0.post().transport.clone().expect("mail is on");
     let attempt = transport.session().send(&crate::mail::Message {
-        message_id: format!("{}@panel.example", MailId::random()),
+        message_id: format!("{id}@panel.example"),
         from: mailbox("panel@panel.example"),
         reply_to: None,
         to: mailbox("ana@panel.example"),
@@ -436,6 +441,33 @@ fn the_inbox_shows_text_with_working_links_and_keeps_html_in_a_sandbox() {
     for name in ["../panel.db", "..eml", ".x.eml", "a/b.eml", "nobody.eml", ""] {
         assert!(stage.draw(&admin(), &OperatorPage::InboxMail(name.to_owned())).is_err(), "{name}");
         assert!(stage.host.inbox_document(&admin(), name).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn the_inbox_shows_nobody_the_mail_of_somebody_out_of_reach() {
+    let stage = Stage::new();
+    // Ana is customer 1, and the reseller's; what the outbox does not know may be anybody's.
+    let (hers, others) = (stage.mail("customer:1", "Hers"), stage.mail("customer:2", "Another's"));
+    let names = [
+        put_into_inbox_as(&stage, &hers, "Hers", "text"),
+        put_into_inbox_as(&stage, &others, "Another's", "text"),
+        put_into_inbox(&stage, "Unknown", "text"),
+    ];
+    let account = |name: &str, reach| Caller::new(Actor::Account(name.parse().expect("id")), reach);
+    let none = Reach::none;
+    for (who, caller, seen) in [
+        ("everybody's manager", admin(), [true, true, true]),
+        ("her reseller", account("reseller:7", none().with("customer", Scope::Own)), [true, false, false]),
+        ("herself", account("customer:1", none()), [true, false, false]),
+        ("of another realm", account("staff:3", none().with("reseller", Scope::All)), [false, false, false]),
+    ] {
+        let list = stage.draw(&caller, &OperatorPage::Inbox).expect("drawn").html.to_string();
+        for (name, seen) in names.iter().zip(seen) {
+            assert_eq!(list.contains(name.as_str()), seen, "{who}: {name}");
+            assert_eq!(stage.draw(&caller, &OperatorPage::InboxMail(name.clone())).is_ok(), seen, "{who}: {name}");
+            assert_eq!(stage.host.inbox_document(&caller, name).is_ok(), seen, "{who}: {name}");
+        }
     }
 }
 

@@ -97,6 +97,15 @@ pub struct Known {
     pub epoch: String,
 }
 
+/// The addresses of an account that the host has seen on file. Each may be empty: there was none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenAddress {
+    /// The one that it saw last.
+    pub seen: Zeroizing<String>,
+    /// The one before that, for 30 days, and until its holder is told.
+    pub before: Option<Zeroizing<String>>,
+}
+
 /// Tells one writing of a data row from another: the nonce of its sealed value, which no two writings share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version(pub [u8; 24]);
@@ -333,6 +342,12 @@ pub trait Storage: Outbox + Tasks + Deliveries + ServiceKeys + Settings + Send +
     /// # Errors
     /// [`StorageError`].
     fn account(&self, id: &AccountId) -> Result<Option<Known>, StorageError>;
+
+    /// What was seen of an account's address; none: nothing so far. A commit sees those of the accounts that it has read.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    fn seen_address(&self, id: &AccountId) -> Result<Option<SeenAddress>, StorageError>;
 
     /// Open sessions; none where the panel cannot say.
     ///

@@ -2,6 +2,7 @@
 //! once: its row is leased, tried, and settled, and a lease that nobody settles in time is given to the next worker, who
 //! sends under the same Message-ID.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -71,36 +72,46 @@ impl fmt::Display for MailId {
     }
 }
 
-/// To whom. An address is never kept: it is looked up anew at each attempt.
+/// To whom. An address on file is never kept: it is looked up anew at each attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recipient {
     /// The address of that account.
     Account(AccountId),
+    /// The address that the account had before, as the host has seen it: kept with the mail, since nobody else has it any more.
+    Previous(AccountId),
     /// The address in the operator's configuration.
     Operators,
 }
 
+/// What stands before the account in a row. No account has a space.
+const PREVIOUS: &str = "previous ";
+
 impl Recipient {
     /// As it stands in a row. An account has a colon.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub fn text(&self) -> Cow<'_, str> {
         match self {
-            Recipient::Account(id) => id.as_str(),
-            Recipient::Operators => "operators",
+            Recipient::Account(id) => id.as_str().into(),
+            Recipient::Previous(id) => format!("{PREVIOUS}{id}").into(),
+            Recipient::Operators => "operators".into(),
         }
     }
 
     /// Back from a row.
     #[must_use]
     pub fn named(text: &str) -> Option<Self> {
-        if text == "operators" { Some(Recipient::Operators) } else { text.parse().ok().map(Recipient::Account) }
+        match (text, text.strip_prefix(PREVIOUS)) {
+            ("operators", _) => Some(Recipient::Operators),
+            (_, Some(account)) => account.parse().ok().map(Recipient::Previous),
+            (account, None) => account.parse().ok().map(Recipient::Account),
+        }
     }
 
     /// The account, if it is one.
     #[must_use]
     pub fn account(&self) -> Option<&AccountId> {
         match self {
-            Recipient::Account(id) => Some(id),
+            Recipient::Account(id) | Recipient::Previous(id) => Some(id),
             Recipient::Operators => None,
         }
     }
@@ -108,7 +119,7 @@ impl Recipient {
     /// What tells later whether an attempt went to this address; the address itself is not kept.
     #[must_use]
     pub fn address_mac(&self, keys: &Keys, address: &str) -> [u8; 32] {
-        keys.mac("mail address", &[self.as_str().as_bytes(), address.as_bytes()])
+        keys.mac("mail address", &[self.text().as_bytes(), address.as_bytes()])
     }
 }
 
@@ -264,6 +275,8 @@ pub struct NewMail {
     pub origin: Option<String>,
     /// Without brackets: the same in every attempt, whatever is configured meanwhile.
     pub message_id: String,
+    /// The address itself, of [`Recipient::Previous`] alone.
+    pub address: Option<String>,
 }
 
 // The variables may be secret.
@@ -290,6 +303,8 @@ pub struct Filling {
     pub origin: Option<String>,
     /// Without brackets.
     pub message_id: String,
+    /// The address itself, of [`Recipient::Previous`] alone.
+    pub address: Option<String>,
 }
 
 /// A mail in the outbox, without what it carries.

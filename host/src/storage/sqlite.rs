@@ -1,5 +1,6 @@
 //! SQLite, in the panel's own file: one thread writes, a few connections read, each read one snapshot.
 
+mod addresses;
 mod audit;
 mod connection;
 mod deliveries;
@@ -32,7 +33,9 @@ use super::keys::ServiceKeys;
 use super::outbox::{Filling, LeasedMail, Mail, MailFilter, MailId, MailState, Mend, Outbox, Settled};
 use super::settings::{Group, NewSecret, Settings};
 use super::tasks::{Beat, Due, Lease, LeasedTask, Task, TaskCount, Tasks};
-use super::{AuditEntry, AuditFilter, Commit, Known, Read, Record, RecordKey, Sql, Storage, StorageError, Version};
+use super::{
+    AuditEntry, AuditFilter, Commit, Known, Read, Record, RecordKey, SeenAddress, Sql, Storage, StorageError, Version,
+};
 use crate::accounts::{AccountId, Matched, Provider};
 use crate::seal::Keys;
 use crate::service_key::StoredKey;
@@ -194,6 +197,10 @@ impl Storage for Sqlite {
 
     fn account(&self, id: &AccountId) -> Result<Option<Known>, StorageError> {
         self.rows(|rows| rows.known(id))
+    }
+
+    fn seen_address(&self, id: &AccountId) -> Result<Option<SeenAddress>, StorageError> {
+        self.rows(|rows| rows.seen_address(id))
     }
 
     fn sessions(&self, id: &AccountId) -> Result<Option<u32>, StorageError> {

@@ -105,7 +105,7 @@ impl Inner {
                 return refused(Obstacle::Forged);
             }
         };
-        let to = match self.mailbox(leased) {
+        let to = match self.mailbox(leased, filling) {
             Ok(to) => to,
             Err(obstacle) => return refused(obstacle),
         };
@@ -126,11 +126,17 @@ impl Inner {
         }
     }
 
-    /// The address on file, as the lease has noted it.
-    fn mailbox(&self, leased: &LeasedMail) -> Result<Mailbox, Obstacle> {
-        let Recipient::Account(_) = leased.mail.to else {
-            return self.operators.clone().ok_or(Obstacle::NoAddress);
-        };
+    /// The address on file, as the lease has noted it; or the one before, which the mail has with it.
+    fn mailbox(&self, leased: &LeasedMail, filling: &Filling) -> Result<Mailbox, Obstacle> {
+        match &leased.mail.to {
+            Recipient::Account(_) => {}
+            // Without the name on file: whoever has the account now may have written that.
+            Recipient::Previous(_) => {
+                let address = filling.address.clone().ok_or(Obstacle::NoAddress)?;
+                return Ok(Mailbox { name: String::new(), address });
+            }
+            Recipient::Operators => return self.operators.clone().ok_or(Obstacle::NoAddress),
+        }
         let account = leased.account.as_ref().ok_or(Obstacle::NoAccount)?;
         let address = account.value(Field::Email).filter(|address| address::check(address).is_ok());
         let address = address.ok_or(Obstacle::NoAddress)?;

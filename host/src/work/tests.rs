@@ -88,6 +88,7 @@ impl Stage {
         let id = MailId::random();
         let mail = NewMail {
             message_id: format!("{id}@panel.example"),
+            address: None,
             id,
             to,
             template: Arc::new(Kept::new(&self.keys, "hello", &template)),

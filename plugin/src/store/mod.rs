@@ -2,7 +2,7 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | `account/<account id>` | [`AccountRecord`]: state of the password, newest link, mails with a secret |
+//! | `account/<account id>` | [`AccountRecord`]: state of the password, newest links, mails with a secret |
 //! | `link/<digest of the token>` | [`LinkRecord`] |
 //! | `attempts/<name, address or account>/<digest>` | a counter of passwords tried |
 //! | `requests/<name, address or account>/<digest>` | a counter of links asked for |
@@ -12,7 +12,7 @@
 mod record;
 
 pub(crate) use record::{
-    AccountRecord, AskedBy, Carries, LinkRecord, NewestLink, PasswordRecord, Purpose, RecordError, SecretMail, State,
+    AccountRecord, AskedBy, Carries, LinkRecord, NewestLink, Origin, PasswordRecord, RecordError, SecretMail, State,
 };
 
 use crate::bindings::types::Failure;
@@ -61,10 +61,10 @@ pub(crate) fn link(ports: &dyn Ports, digest: &TokenDigest) -> Result<Option<Lin
 
 pub(crate) fn put_link(ports: &dyn Ports, digest: &TokenDigest, record: &LinkRecord) -> Result<(), Failure> {
     let end = record.used.unwrap_or(record.until);
-    let memory = match record.purpose {
-        Purpose::Reset => LINK_MEMORY,
+    let memory = match record.origin {
+        Origin::Asked | Origin::Mailed | Origin::HandedOn => LINK_MEMORY,
         // Each right sign-in makes one: it is not mailed, and whoever finds it again signs in again.
-        Purpose::MustChange => MUST_CHANGE_MEMORY,
+        Origin::SignIn => MUST_CHANGE_MEMORY,
     };
     Ok(ports.put(&link_key(digest), &record.encode(), Some(end + memory))?)
 }

@@ -1,12 +1,13 @@
 //! The encoding: one byte of version, then the fields in order. Numbers are little-endian; a text or a list of bytes has its
 //! length in two bytes before it; an option and a variant have one byte that says which, and a list one byte that says how many.
 //!
-//! Version 2 added an account's mails and a link's mail at the end of each; version 1 is read as having none.
+//! Version 2 added an account's mails and a link's mail at the end of each; version 1 is read as having none. Version 3 keeps the
+//! links that work by their origin; before, one link replaced every other, so that of an older record stands for each origin.
 
 use crate::bindings::types::MailId;
 use std::fmt;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Why a record cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +34,8 @@ impl fmt::Display for RecordError {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AccountRecord {
     pub(crate) password: Option<PasswordRecord>,
-    pub(crate) newest_link: Option<NewestLink>,
+    /// Each origin's newest: no other link of these origins works.
+    pub(crate) newest_links: Vec<NewestLink>,
     /// What may still go out, and the latest also when it may not; the latest last.
     pub(crate) mails: Vec<SecretMail>,
 }
@@ -59,9 +61,10 @@ pub(crate) enum State {
     },
 }
 
-/// The link that replaced all made before it.
+/// A link that replaced what was made before it in the same way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NewestLink {
+    pub(crate) origin: Origin,
     pub(crate) digest: Vec<u8>,
     pub(crate) made: i64,
 }
@@ -107,7 +110,7 @@ impl Carries {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LinkRecord {
     pub(crate) account: String,
-    pub(crate) purpose: Purpose,
+    pub(crate) origin: Origin,
     /// The link is void under another session epoch.
     pub(crate) epoch: String,
     pub(crate) made: i64,
@@ -117,16 +120,77 @@ pub(crate) struct LinkRecord {
     pub(crate) mail: Option<MailId>,
 }
 
-/// What a link was made for.
+/// How a link came to be. A newer one replaces only those of its own origin: nobody who types a name at Forgotten password can
+/// void what support has sent or handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// To be handed on; a newer one replaces it.
-    Reset,
+pub(crate) enum Origin {
+    /// Mailed to somebody who has forgotten the password, or says so.
+    Asked,
+    /// Mailed by whoever manages the account.
+    Mailed,
+    /// Handed to whoever manages the account, to pass it on.
+    HandedOn,
     /// The answer to a sign-in that must choose a new password first.
-    MustChange,
+    SignIn,
+}
+
+impl Origin {
+    /// How many of them work at once. Of a sign-in that is sent twice nobody knows which answer the browser shows.
+    pub(crate) fn living(self) -> usize {
+        match self {
+            Origin::Asked | Origin::Mailed | Origin::HandedOn => 1,
+            Origin::SignIn => 8,
+        }
+    }
+
+    fn tag(self) -> u8 {
+        match self {
+            Origin::HandedOn => 0,
+            Origin::SignIn => 1,
+            Origin::Mailed => 2,
+            Origin::Asked => 3,
+        }
+    }
+
+    fn of_tag(tag: u8) -> Result<Self, RecordError> {
+        Ok(match tag {
+            0 => Origin::HandedOn,
+            1 => Origin::SignIn,
+            2 => Origin::Mailed,
+            3 => Origin::Asked,
+            _ => return Err(RecordError::Damaged("no such origin")),
+        })
+    }
+}
+
+impl From<AskedBy> for Origin {
+    fn from(asked_by: AskedBy) -> Self {
+        match asked_by {
+            AskedBy::Owner => Origin::Asked,
+            AskedBy::Support => Origin::Mailed,
+        }
+    }
 }
 
 impl AccountRecord {
+    /// The newest of an origin, if any was made under the password that holds.
+    pub(crate) fn newest_of(&self, origin: Origin) -> Option<&NewestLink> {
+        self.newest_links.iter().rfind(|link| link.origin == origin)
+    }
+
+    /// Notes a new link, and lets go of its origin's oldest where too many would work.
+    pub(crate) fn note_link(&mut self, link: NewestLink) {
+        let origin = link.origin;
+        self.newest_links.push(link);
+        let too_many =
+            |links: &[NewestLink]| links.iter().filter(|link| link.origin == origin).count() > origin.living();
+        while too_many(&self.newest_links)
+            && let Some(oldest) = self.newest_links.iter().position(|link| link.origin == origin)
+        {
+            self.newest_links.remove(oldest);
+        }
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new();
         w.option(self.password.as_ref(), |w, password| {
@@ -141,7 +205,8 @@ impl AccountRecord {
             }
             w.time(password.changed);
         });
-        w.option(self.newest_link.as_ref(), |w, link| {
+        w.list(&self.newest_links, |w, link| {
+            w.tag(link.origin.tag());
             w.bytes(&link.digest);
             w.time(link.made);
         });
@@ -173,9 +238,21 @@ impl AccountRecord {
             };
             Ok(PasswordRecord { epoch, state, changed: r.time()? })
         })?;
-        let newest_link = r.option(|r| Ok(NewestLink { digest: r.bytes()?.to_vec(), made: r.time()? }))?;
+        let newest_links = if r.version < 3 {
+            let newest = r.option(|r| Ok((r.bytes()?.to_vec(), r.time()?)))?;
+            let of = |(digest, made): (Vec<u8>, i64)| {
+                [Origin::Asked, Origin::Mailed, Origin::HandedOn]
+                    .map(|origin| NewestLink { origin, digest: digest.clone(), made })
+                    .into()
+            };
+            newest.map_or_else(Vec::new, of)
+        } else {
+            r.list(|r| {
+                Ok(NewestLink { origin: Origin::of_tag(r.tag()?)?, digest: r.bytes()?.to_vec(), made: r.time()? })
+            })?
+        };
         let mails = if r.version < 2 { Vec::new() } else { r.list(secret_mail)? };
-        r.end(AccountRecord { password, newest_link, mails })
+        r.end(AccountRecord { password, newest_links, mails })
     }
 }
 
@@ -200,10 +277,7 @@ impl LinkRecord {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new();
         w.text(&self.account);
-        w.tag(match self.purpose {
-            Purpose::Reset => 0,
-            Purpose::MustChange => 1,
-        });
+        w.tag(self.origin.tag());
         w.text(&self.epoch);
         w.time(self.made);
         w.time(self.until);
@@ -215,15 +289,14 @@ impl LinkRecord {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
         let mut r = Reader::new(bytes)?;
         let account = r.text()?;
-        let purpose = match r.tag()? {
-            0 => Purpose::Reset,
-            1 => Purpose::MustChange,
-            _ => return Err(RecordError::Damaged("no such purpose")),
-        };
+        let origin = Origin::of_tag(r.tag()?)?;
         let (epoch, made, until) = (r.text()?, r.time()?, r.time()?);
         let used = r.option(Reader::time)?;
         let mail = if r.version < 2 { None } else { r.option(Reader::text)? };
-        r.end(LinkRecord { account, purpose, epoch, made, until, used, mail })
+        // Before, the record did not say whether it was for handing on.
+        let origin =
+            if r.version < 3 && origin == Origin::HandedOn && mail.is_some() { Origin::Mailed } else { origin };
+        r.end(LinkRecord { account, origin, epoch, made, until, used, mail })
     }
 }
 
@@ -253,7 +326,7 @@ impl Writer {
         self.bytes(text.as_bytes());
     }
 
-    /// An account has two mails at most: one with a password, one with a link.
+    /// An account has three mails at most, one with a password and two with links; and of each origin the links that work.
     fn list<T>(&mut self, values: &[T], write: impl Fn(&mut Self, &T)) {
         self.tag(u8::try_from(values.len()).expect("a list of a record has less than 256 entries"));
         values.iter().for_each(|value| write(self, value));

@@ -35,6 +35,8 @@ fn letters(password: &PlainPassword) -> Vec<Letter<'_>> {
         Letter::PasswordChanged { way: Way::Owner, at: 1 },
         Letter::PasswordChanged { way: Way::Support, at: 1 },
         Letter::AccountSuspended,
+        Letter::AddressLeft { at: 1 },
+        Letter::AddressTaken { at: 1 },
     ]
 }
 

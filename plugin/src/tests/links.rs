@@ -1,6 +1,7 @@
 use super::*;
-use crate::bindings::password::{GoodLink, LinkState};
-use crate::{change, links};
+use crate::bindings::mail::Variable;
+use crate::bindings::password::{GoodLink, LinkState, Mode};
+use crate::{change, links, recovery, reset_and_mail};
 
 const DAY: i64 = 24 * 60 * MINUTE;
 
@@ -67,7 +68,7 @@ fn a_link_ends() {
 }
 
 #[test]
-fn the_newest_link_replaces_the_older_ones() {
+fn the_newest_link_replaces_the_older_ones_of_its_origin() {
     let panel = panel();
     let older = make(&panel);
     panel.wait(MINUTE);
@@ -77,15 +78,72 @@ fn the_newest_link_replaces_the_older_ones() {
     assert!(complete(&panel, &newer, SECOND).is_ok());
 }
 
+/// One link of each origin. Each is made after the others, and all of them work.
+fn one_of_each_origin(panel: &Panel) -> [String; 4] {
+    let newest_mailed = || match &panel.outbox().last().unwrap().variables[0].1 {
+        Variable::Link(link) => link.token.clone(),
+        other => panic!("no link: {other:?}"),
+    };
+    set(panel, MARTA, FIRST, true);
+    let handed_on = make(panel);
+    panel.run(|ports| reset_and_mail::reset_and_mail(ports, MARTA, Mode::Link)).unwrap();
+    let mailed = newest_mailed();
+    let Ok(Verdict::MustChange(choose)) = sign_in(panel, "marta.vidal", FIRST) else { panic!("no link") };
+    panel.run(|ports| recovery::request_reset(ports, "marta.vidal")).unwrap();
+    assert_eq!(panel.run_jobs(), []);
+    [handed_on, mailed, choose.token, newest_mailed()]
+}
+
 #[test]
-fn a_link_of_the_sign_in_neither_replaces_nor_is_replaced() {
+fn links_of_different_origin_live_side_by_side_until_one_is_used() {
+    for used in 0..4 {
+        let panel = panel();
+        let links = one_of_each_origin(&panel);
+        for token in &links {
+            assert!(matches!(inspect(&panel, token), LinkState::Good(_)), "{links:?}");
+        }
+        panel.wait(1);
+        complete(&panel, &links[used], SECOND).unwrap();
+        for (other, token) in links.iter().enumerate() {
+            let expected = if other == used { LinkState::Used(panel.now.get()) } else { LinkState::Void };
+            assert_eq!(inspect(&panel, token), expected, "{used} {other}");
+        }
+    }
+}
+
+#[test]
+fn a_link_replaces_the_older_one_of_its_own_origin_and_no_other() {
+    let panel = panel();
+    let [handed_on, mailed, choose, asked] = one_of_each_origin(&panel);
+    panel.wait(MINUTE);
+    let at = panel.now.get();
+    let standing = || [&handed_on, &mailed, &asked].map(|token| inspect(&panel, token) == LinkState::Replaced(at));
+    panel.run(|ports| recovery::request_reset(ports, "marta.vidal")).unwrap();
+    assert_eq!(panel.run_jobs(), []);
+    // A job begins a moment later.
+    let at_asked = LinkState::Replaced(panel.now.get());
+    assert_eq!(inspect(&panel, &asked), at_asked);
+    assert!([&handed_on, &mailed].iter().all(|token| matches!(inspect(&panel, token), LinkState::Good(_))));
+    panel.now.set(at);
+    make(&panel);
+    assert_eq!(standing(), [true, false, false]);
+    panel.run(|ports| reset_and_mail::reset_and_mail(ports, MARTA, Mode::Link)).unwrap();
+    assert_eq!(standing(), [true, true, false]);
+    assert!(matches!(inspect(&panel, &choose), LinkState::Good(_)));
+}
+
+#[test]
+fn of_the_links_of_sign_ins_the_last_few_work() {
     let panel = panel();
     set(&panel, MARTA, FIRST, true);
-    let reset = make(&panel);
-    let Ok(Verdict::MustChange(choose)) = sign_in(&panel, "marta.vidal", FIRST) else { panic!("no link") };
-    make(&panel);
-    assert!(matches!(inspect(&panel, &reset), LinkState::Replaced(_)));
-    assert!(matches!(inspect(&panel, &choose.token), LinkState::Good(_)));
+    let links: Vec<String> = (0..9)
+        .map(|_| match sign_in(&panel, "marta.vidal", FIRST) {
+            Ok(Verdict::MustChange(link)) => link.token,
+            other => panic!("no link: {other:?}"),
+        })
+        .collect();
+    assert!(matches!(inspect(&panel, &links[0]), LinkState::Replaced(_)));
+    assert!(links[1..].iter().all(|token| matches!(inspect(&panel, token), LinkState::Good(_))));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What the plugin promises, one file for each part of it. All on the panel in memory.
 
+mod address;
 mod change;
 mod generate;
 mod hash;

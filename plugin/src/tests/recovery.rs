@@ -190,14 +190,52 @@ fn a_newer_link_replaces_the_older_one_and_calls_its_mail_back() {
 }
 
 #[test]
-fn a_link_that_is_handed_on_replaces_the_mailed_one() {
+fn a_stranger_who_asks_voids_and_hides_nothing_of_supports() {
+    use crate::bindings::password::Mode;
+    for mode in [Mode::Temporary, Mode::Link] {
+        let panel = panel();
+        let handed_on = panel.run(|ports| links::make(ports, MARTA)).unwrap().link.token;
+        let sent = panel.run(|ports| crate::reset_and_mail::reset_and_mail(ports, MARTA, mode)).unwrap();
+        let handed_on = match mode {
+            Mode::Link => handed_on,
+            _ => panel.run(|ports| links::make(ports, MARTA)).unwrap().link.token,
+        };
+        let before = (panel.person(MARTA).hash, panel.person(MARTA).epoch);
+        for _ in 0..8 {
+            panel.wait(MINUTE);
+            ask(&panel, "marta.vidal");
+        }
+        let of_supports = panel.outbox().into_iter().find(|posted| posted.mail == sent.mail).unwrap();
+        assert_eq!((of_supports.state, of_supports.variables.is_empty()), (MailState::Queued, false));
+        assert!(matches!(inspect(&panel, &handed_on), LinkState::Good(_)));
+        assert_eq!((panel.person(MARTA).hash, panel.person(MARTA).epoch), before);
+        let status = panel.run(|ports| crate::status::account_status(ports, MARTA)).unwrap();
+        assert_eq!(status.until.is_some(), mode == Mode::Temporary, "what ends, ends when it was to");
+        // On the Overview, below what was asked for.
+        let overview = panel
+            .run(|ports| crate::views::slot(ports, "customer.sections", &[Some(MARTA.to_owned())]))
+            .unwrap()
+            .remove(0);
+        let mails: Vec<String> = overview
+            .into_iter()
+            .filter_map(|node| match node {
+                crate::bindings::nodes::Node::Delivery(delivery) => Some(delivery.mail),
+                _ => None,
+            })
+            .collect();
+        assert_eq!((mails.len(), mails.last()), (2, Some(&sent.mail)));
+    }
+}
+
+#[test]
+fn a_link_that_is_handed_on_leaves_the_mailed_one_in_force() {
     let panel = panel();
     ask(&panel, "marta.vidal");
     let mailed = mailed_link(&panel);
     panel.wait(MINUTE);
     panel.run(|ports| links::make(ports, MARTA)).unwrap();
-    assert_eq!(states(&panel), [MailState::Withdrawn]);
-    assert!(matches!(inspect(&panel, &mailed), LinkState::Replaced(_)));
+    assert_eq!(states(&panel), [MailState::Queued]);
+    assert!(matches!(inspect(&panel, &mailed), LinkState::Good(_)));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 use super::*;
-use crate::store::{AskedBy, Carries, LinkRecord, NewestLink, Purpose, RecordError, SecretMail};
+use crate::bindings::password::LinkState;
+use crate::links;
+use crate::store::{AskedBy, Carries, LinkRecord, NewestLink, Origin, RecordError, SecretMail};
 use proptest::prelude::*;
 
 fn states() -> impl Strategy<Value = State> {
@@ -12,9 +14,13 @@ prop_compose! {
     }
 }
 
+fn origins() -> impl Strategy<Value = Origin> {
+    prop_oneof![Just(Origin::Asked), Just(Origin::Mailed), Just(Origin::HandedOn), Just(Origin::SignIn)]
+}
+
 prop_compose! {
-    fn newest()(digest in any::<Vec<u8>>(), made in any::<i64>()) -> NewestLink {
-        NewestLink { digest, made }
+    fn newest()(origin in origins(), digest in any::<Vec<u8>>(), made in any::<i64>()) -> NewestLink {
+        NewestLink { origin, digest, made }
     }
 }
 
@@ -37,22 +43,22 @@ prop_compose! {
 prop_compose! {
     fn accounts()(
         password in prop::option::of(passwords()),
-        newest_link in prop::option::of(newest()),
+        newest_links in prop::collection::vec(newest(), 0..5),
         mails in prop::collection::vec(mails(), 0..3),
     ) -> AccountRecord {
-        AccountRecord { password, newest_link, mails }
+        AccountRecord { password, newest_links, mails }
     }
 }
 
 prop_compose! {
     fn links()(
         account in any::<String>(),
-        purpose in prop_oneof![Just(Purpose::Reset), Just(Purpose::MustChange)],
+        origin in origins(),
         epoch in any::<String>(),
         (made, until) in any::<(i64, i64)>(),
         (used, mail) in any::<(Option<i64>, Option<String>)>(),
     ) -> LinkRecord {
-        LinkRecord { account, purpose, epoch, made, until, used, mail }
+        LinkRecord { account, origin, epoch, made, until, used, mail }
     }
 }
 
@@ -95,13 +101,16 @@ fn the_first_format_is_read_for_ever() {
     ]
     .concat();
     let password = PasswordRecord { epoch: "e7".to_owned(), state: State::MustChange, changed: 1_795_510_800_000 };
-    let newest_link = Some(NewestLink { digest: vec![0xab, 0xcd], made: 5 });
-    let record = AccountRecord { password: Some(password), newest_link, mails: Vec::new() };
+    // It replaced all others, so it stands for each origin.
+    let newest_links = [Origin::Asked, Origin::Mailed, Origin::HandedOn]
+        .map(|origin| NewestLink { origin, digest: vec![0xab, 0xcd], made: 5 })
+        .into();
+    let record = AccountRecord { password: Some(password), newest_links, mails: Vec::new() };
     assert_eq!(AccountRecord::decode(&bytes), Ok(record));
 
     let bytes = [&[1, 2, 0][..], b"c1", &[0, 2, 0], b"e7", &4_i64.to_le_bytes(), &5_i64.to_le_bytes(), &[0]].concat();
     let (account, epoch) = ("c1".to_owned(), "e7".to_owned());
-    let record = LinkRecord { account, purpose: Purpose::Reset, epoch, made: 4, until: 5, used: None, mail: None };
+    let record = LinkRecord { account, origin: Origin::HandedOn, epoch, made: 4, until: 5, used: None, mail: None };
     assert_eq!(LinkRecord::decode(&bytes), Ok(record));
 }
 
@@ -118,6 +127,21 @@ fn the_second_format_is_read_for_ever() {
         sessions_ended: None,
     };
     assert_eq!(AccountRecord::decode(&bytes), Ok(AccountRecord { mails: vec![mail], ..AccountRecord::default() }));
+
+    let times = [4_i64.to_le_bytes(), 5_i64.to_le_bytes()].concat();
+    let bytes = [&[2, 2, 0][..], b"c1", &[0, 2, 0], b"e7", &times, &[0, 1, 6, 0], b"mail-7"].concat();
+    let (account, epoch, mail) = ("c1".to_owned(), "e7".to_owned(), Some("mail-7".to_owned()));
+    let record = LinkRecord { account, origin: Origin::Mailed, epoch, made: 4, until: 5, used: None, mail };
+    assert_eq!(LinkRecord::decode(&bytes), Ok(record));
+}
+
+#[test]
+fn a_link_that_was_replaced_before_the_third_format_stays_replaced() {
+    let panel = panel();
+    let older = panel.run(|ports| links::make(ports, MARTA)).unwrap().link.token;
+    let newest = [&[2, 0, 1, 2, 0, 0xab, 0xcd][..], &5_i64.to_le_bytes(), &[0]].concat();
+    panel.run(|ports| Ok(ports.put(&records::account_key(MARTA), &newest, None)?)).unwrap();
+    assert_eq!(panel.run(|ports| links::inspect(ports, &older)), Ok(LinkState::Replaced(5)));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::bindings::nodes::{
 use crate::bindings::types::Failure;
 use crate::links::{self, Good, Over, Standing, Why};
 use crate::ports::Ports;
-use crate::store::Purpose;
+use crate::store::Origin;
 use crate::words::{Word, Words};
 
 pub(super) fn draw(ports: &dyn Ports, token: &str) -> Result<View, Failure> {
@@ -52,7 +52,7 @@ fn form(ports: &dyn Ports, words: Words, good: &Good) -> Result<View, Failure> {
 fn ended(ports: &dyn Ports, words: Words, over: &Over) -> Result<View, Failure> {
     let time = |name, at: i64| [(name, Value::Time(at))];
     let (title, body, next) = match over.why {
-        Why::Expired if over.record.purpose == Purpose::MustChange => {
+        Why::Expired if over.record.origin == Origin::SignIn => {
             let body = words.sentence(Word::LinkExpiredSignIn, &time("until", over.record.until));
             (Word::LinkExpiredTitle, body, Intent::Quiet)
         }
@@ -77,10 +77,10 @@ fn ended(ports: &dyn Ports, words: Words, over: &Over) -> Result<View, Failure> 
         Why::Readdressed => (Word::LinkOvertakenTitle, words.sentence(Word::LinkReaddressed, &[]), Intent::Primary),
     };
     let mut nodes = vec![Node::Text(body)];
-    nodes.extend(match over.record.purpose {
-        Purpose::MustChange => vec![Node::Actions(vec![sign_in(words, Intent::Primary)])],
-        Purpose::Reset if over.can_be_mailed_anew(ports)? => mail_anew(ports, words, next),
-        Purpose::Reset => ask_anew(ports, words, next),
+    nodes.extend(match over.record.origin {
+        Origin::SignIn => vec![Node::Actions(vec![sign_in(words, Intent::Primary)])],
+        _ if over.can_be_mailed_anew(ports)? => mail_anew(ports, words, next),
+        _ => ask_anew(ports, words, next),
     });
     Ok(view(words, title, None, nodes))
 }

@@ -1,4 +1,4 @@
-//! On the customer's Overview: what became of the latest mail with a link or a password, and how his password stands.
+//! On the customer's Overview: what became of the latest mail with a link or a password, and how the password stands.
 
 use super::badge;
 use crate::bindings::mail::{Error, MailState};
@@ -16,12 +16,20 @@ pub(super) fn draw(ports: &dyn Ports, account: &str) -> Result<Vec<Node>, Failur
     let words = Words::of(ports);
     let standing = status::standing(ports, account)?;
     let mut nodes = Vec::new();
-    if let Some(last) = &standing.last_mail {
-        nodes.extend(delivery(ports, words, account, &standing, last)?);
+    for mail in shown(&standing) {
+        nodes.extend(delivery(ports, words, account, &standing, mail)?);
     }
     nodes.push(Node::Heading(words.text(Word::PasswordSection, &[])));
     nodes.push(facts(ports, words, account, &standing)?);
     Ok(nodes)
+}
+
+/// The latest; and where that was asked for at Forgotten password, by whomever, support's latest below it.
+fn shown(standing: &Standing) -> impl Iterator<Item = &SecretMail> {
+    let asked = |mail: &&SecretMail| mail.carries == Carries::Link(AskedBy::Owner);
+    let last = standing.mails.last();
+    let hidden = last.filter(asked).and_then(|_| standing.mails.iter().rfind(|mail| !asked(mail)));
+    last.into_iter().chain(hidden)
 }
 
 /// Nothing where the outbox has forgotten it, or there is none any more.
@@ -108,21 +116,15 @@ fn after(
             Some(step(words, Word::StepTemporaryEnded, Some(detail), StepState::Failed, ended))
         }
         Carries::TemporaryPassword => Some(waits(Word::StepWaitsSignIn, Word::StepSignsIn, Word::StepTemporaryEnds)),
-        Carries::Link(_) => {
-            let newer = standing.newest_link.as_ref().filter(|newest| newest.made > last.queued);
-            Some(match newer {
-                Some(newer) => step(words, Word::StepLinkReplaced, None, StepState::Done, Some(newer.made)),
-                None if ended.is_some() => {
-                    let detail = words.sentence(Word::StepLinkEndedDetail, &[]);
-                    step(words, Word::StepLinkEnded, Some(detail), StepState::Failed, ended)
-                }
-                None if !is_current(ports, words, last)? => {
-                    let detail = words.sentence(Word::StepLinkVoidDetail, &[]);
-                    step(words, Word::StepLinkVoid, Some(detail), StepState::Failed, None)
-                }
-                None => waits(Word::StepWaitsLink, Word::StepUsesLink, Word::StepLinkEnds),
-            })
+        Carries::Link(_) if ended.is_some() => {
+            let detail = words.sentence(Word::StepLinkEndedDetail, &[]);
+            Some(step(words, Word::StepLinkEnded, Some(detail), StepState::Failed, ended))
         }
+        Carries::Link(_) if !is_current(ports, words, last)? => {
+            let detail = words.sentence(Word::StepLinkVoidDetail, &[]);
+            Some(step(words, Word::StepLinkVoid, Some(detail), StepState::Failed, None))
+        }
+        Carries::Link(_) => Some(waits(Word::StepWaitsLink, Word::StepUsesLink, Word::StepLinkEnds)),
     })
 }
 

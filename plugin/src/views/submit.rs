@@ -102,7 +102,9 @@ impl Form<'_> {
         let typed = inputs.text("login-or-email");
         inputs.complete()?;
         recovery::request_reset(self.ports, &typed)?;
-        let said = [("address", Value::Text(typed.trim().to_owned())), ("duration", link_duration(self.ports))];
+        // As much of it as an address may have: what is longer is nobody's.
+        let shown: String = typed.trim().chars().take(254).collect();
+        let said = [("address", Value::Text(shown)), ("duration", link_duration(self.ports))];
         Ok(self.done(forgot::answer(), Word::AskedMail, self.words.sentence(Word::Asked, &said)))
     }
 

@@ -70,13 +70,17 @@ fn a_rotated_key_has_a_new_token_and_the_one_before_works_as_long_as_it_is_let()
 #[test]
 fn a_key_may_what_its_scopes_say_and_nothing_else() {
     let panel = Panel::new();
-    let (token, plain) = (panel.key("billing", "report/greet", &[]), panel.key("plain", "password/set-password", &[]));
+    let (token, plain) = (
+        panel.key("billing", "report/greet", &[]),
+        panel.key("plain", "password/set-password,password/make-link", &[]),
+    );
     let fresh = panel.key("fresh", "password/set-password,without-step-up", &[]);
     let server = panel.serve();
     server.call(&token, "report/visit", &json!({"page_name": "a"})).problem(403, "not-allowed");
     let set = json!({"account": "customer:1", "new": "copper lantern oats", "must_change": false});
     server.call(&token, "password/set-password", &set).problem(403, "not-allowed");
     server.call(&plain, "password/set-password", &set).problem(403, "step-up");
+    server.call(&plain, "password/make-link", &json!({"account": "customer:1"})).problem(403, "step-up");
     let hash = |server: &Server| -> Option<String> {
         let read = "SELECT password_hash FROM people WHERE id = 1";
         server.panel.database().query_row(read, [], |row| row.get(0)).expect("reads")

@@ -1,5 +1,6 @@
 //! Hooks over HTTP, as a billing system calls them, and webhooks, as it is called: the built binary, real sockets.
 
+mod addresses;
 mod billing;
 mod calls;
 mod described;

@@ -14,6 +14,7 @@ use crate::pages::overview::{fact, language};
 use crate::people::Person;
 use crate::request::{Request, Sheet, role_key};
 use crate::session::device;
+use crate::visitor::session_cookie;
 use crate::words::Words;
 
 /// GET.
@@ -29,14 +30,35 @@ pub fn post(request: &mut Request) -> Result<Response, Failed> {
 
 fn run(request: &mut Request, submission: &Submission) -> Result<Response, Failed> {
     let person = request.person()?;
+    if submission.action == "sign-out-everywhere" {
+        end_all(request, &person)?;
+        request.say("said-signed-out-everywhere", 0);
+        return Ok(answer::see_other("/sign-in"));
+    }
     let session = text(submission, "session").parse();
     let (true, Ok(session)) = (submission.action == "end-session", session) else {
         return Err(Failed::Forged);
     };
     // One that has ended meanwhile has ended.
-    request.site.people.end_own_session(person.id, session)?;
+    if request.site.people.end_own_session(person.id, session)? {
+        write_down(request, "end-session", &person)?;
+    }
     request.say("said-session-ended", 0);
     Ok(answer::see_other("/account"))
+}
+
+/// Ends every session of the reader's, this one too: whoever has a copy of its cookie has this very one.
+pub fn end_all(request: &mut Request, person: &Person) -> Result<(), Failed> {
+    request.site.people.end_sessions(person.id)?;
+    write_down(request, "end-sessions", person)?;
+    request.set_cookie(session_cookie(request.site.https), "", Some(0));
+    Ok(())
+}
+
+/// Into the audit, where it stands beside what plugins do.
+pub fn write_down(request: &Request, deed: &str, person: &Person) -> Result<(), Failed> {
+    let account = person.account().ok_or(Failed::NoPage)?;
+    Ok(request.site.host.write_down(&request.visitor.caller(), deed, &account)?)
 }
 
 fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Response, Failed> {
@@ -115,5 +137,16 @@ fn sessions(request: &Request, person: &Person) -> Result<Vec<Node>, Failed> {
         rows: rows.collect(),
         empty: Empty { title: words.get("none").to_owned(), text: Vec::new(), action: None },
     };
-    Ok(vec![Node::Heading(words.get("sessions-title").to_owned()), Node::Table(table)])
+    let everywhere = Action {
+        label: words.get("sign-out-everywhere").to_owned(),
+        intent: Intent::Neutral,
+        run: Run::Submit(target("sign-out-everywhere", &[])),
+        unavailable: None,
+    };
+    Ok(vec![
+        Node::Heading(words.get("sessions-title").to_owned()),
+        Node::Table(table),
+        Node::Text(said(words.get("sign-out-everywhere-hint"))),
+        Node::Actions(vec![everywhere]),
+    ])
 }

@@ -3,6 +3,7 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
+use keyturn_host::accounts::AccountId;
 use keyturn_host::embed::{Submitted, Surface};
 use keyturn_host::view::Corrections;
 use keyturn_host::view::form::{FieldError, joined};
@@ -11,9 +12,11 @@ use keyturn_host::view::nodes::{Choice, ChoiceOption, Field, FieldKind, Form, In
 use keyturn_host::view::shell::parts::{joined_buttons, joined_form};
 use keyturn_host::view::shell::{Heading, Link};
 use keyturn_host::view::words::LANGUAGES;
+use serde_json::json;
 
 use crate::answer::{self, Failed};
 use crate::folk::Folk;
+use crate::pages::account::write_down;
 use crate::pages::forms::{self, Submission, target, text};
 use crate::pages::people;
 use crate::people::Person;
@@ -84,16 +87,40 @@ pub fn save(request: &mut Request) -> Result<Option<Submitted>, Failed> {
     }
     if let Some(own) = own {
         let email = Some(text(own, "email")).filter(|email| !email.is_empty());
-        site.people.change(person.id, text(own, "name"), email, text(own, "language"))?;
+        let moved = person.account().filter(|_| email != person.email.as_deref());
+        if let Some(account) = &moved {
+            // Before it is gone: whoever has it now is told.
+            site.host.note_address(account)?;
+        }
+        site.people.change(&person, text(own, "name"), email, text(own, "language"))?;
+        if let Some(account) = &moved {
+            write_down(request, "change-address", &person)?;
+            tell(request, account);
+        }
         request.say("said-saved", 0);
     }
     Ok(None)
 }
 
+/// Has the holders of both addresses told. The address is another one by now, so that this failed is for the log.
+fn tell(request: &Request, account: &AccountId) {
+    let (host, hook) = (&request.site.host, &request.site.address_changed);
+    if !host.has_hook(hook) {
+        return;
+    }
+    if let Err(cause) = host.call(&request.visitor.caller(), hook, &json!({ "account": account }), None) {
+        tracing::error!(request = request.visitor.request, "the changed address of {account} was not told of: {cause}");
+    }
+}
+
 fn problems(request: &Request, submission: &Submission, person: &Person) -> Result<Vec<FieldError>, Failed> {
     let words = request.words();
     let (name, email) = (text(submission, "name"), text(submission, "email"));
-    let long = [("name", name), ("email", email)].into_iter().filter(|(_, value)| value.chars().count() > LONGEST);
+    // What stands in the table stays as it is, however long.
+    let drawn = [person.name.as_str(), person.email.as_deref().unwrap_or_default()];
+    let long = [("name", name), ("email", email)]
+        .into_iter()
+        .filter(|(_, value)| value.chars().count() > LONGEST && !drawn.contains(value));
     let mut problems: Vec<FieldError> = long
         .map(|(field, _)| FieldError {
             field: field.to_owned(),

@@ -13,11 +13,15 @@ use keyturn_host::view::{Corrections, Place};
 
 use crate::answer::{self, Failed};
 use crate::folk::Folk;
+use crate::pages::account::write_down;
 use crate::pages::forms::{self, Submission, said, target};
 use crate::pages::{activity, mail, people};
 use crate::people::{Kind, Person, account};
 use crate::request::{Request, Sheet, role_key, title_key};
 use crate::words::Words;
+
+/// Characters of a link's text.
+const LABEL: usize = 120;
 
 /// GET.
 pub fn show(request: &mut Request) -> Result<Response, Failed> {
@@ -36,6 +40,7 @@ fn run(request: &mut Request, submission: &Submission) -> Result<Response, Faile
         return Err(Failed::Forged);
     }
     let ended = request.site.people.end_sessions(person.id)?;
+    write_down(request, "end-sessions", &person)?;
     request.say("said-sessions-ended", ended);
     Ok(answer::see_other(&person.url()))
 }
@@ -141,7 +146,8 @@ fn facts(words: Words, viewer: &Person, person: &Person, zone: &TimeZone) -> Vec
         (Kind::Customer, _) if viewer.kind == Kind::Reseller => {}
         (Kind::Customer, Some((id, name))) => {
             let reseller = account(Folk::Resellers.realm(), *id).map(|account| {
-                Value::Link(TextLink { text: name.clone(), target: Target::Overview(account.to_string()) })
+                let text = name.chars().take(LABEL).collect();
+                Value::Link(TextLink { text, target: Target::Overview(account.to_string()) })
             });
             facts.push(fact(words.get("column-reseller"), reseller.map_or_else(|| said(name), |link| vec![link])));
         }

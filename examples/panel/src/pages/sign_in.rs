@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use form_urlencoded::byte_serialize;
 use keyturn_host::accounts::AccountId;
+use keyturn_host::values::Wiped;
 use keyturn_host::view::form::{FormError, Posted};
 use keyturn_host::view::html::{Html, Markup};
 use keyturn_host::view::nodes::{Field, FieldKind, Form, Intent, Line, LineKind, Node, Tone, View};
@@ -11,7 +12,6 @@ use keyturn_host::view::shell::parts::banner;
 use keyturn_host::view::{self, Corrections, Place, form};
 use keyturn_host::{CallError, Failure};
 use serde_json::{Value as Json, json};
-use zeroize::Zeroizing;
 
 use crate::answer::{self, Failed, retry_after};
 use crate::pages::forms::{Submission, said, target, text};
@@ -40,8 +40,10 @@ pub fn address(next: &str) -> String {
 
 /// A page of this panel, or home.
 pub fn local(url: &str) -> &str {
-    let ours =
-        url.starts_with('/') && !url.starts_with("//") && url.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
+    let ours = url.len() <= HIDDEN
+        && url.starts_with('/')
+        && !url.starts_with("//")
+        && url.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
     if ours { url } else { "/" }
 }
 
@@ -180,10 +182,10 @@ pub enum Checked {
 /// Asks the hook, as nobody in particular, and wipes what it was asked.
 pub fn check(request: &Request, submission: &Submission, name: &str) -> Result<Checked, Failed> {
     let password = submission.password("password").map_or("", |password| password.as_str());
-    let asked = json!({"login_or_email": name, "password": password});
+    let asked = Wiped(json!({"login_or_email": name, "password": password}));
     let site = &request.site;
     let verdict = site.host.call(&request.visitor.anonymous(), &site.verify, &asked, None);
-    wipe(asked);
+    drop(asked);
     match verdict {
         Ok(verdict) => Ok(Checked::Verdict(verdict)),
         Err(CallError::Failed(Failure::Throttled(seconds))) => {
@@ -236,17 +238,6 @@ pub fn renew(request: &mut Request, epoch: &str) -> Result<(), Failed> {
     let cookie = request.visitor.with_origin(begin)?;
     request.set_cookie(session_cookie(request.site.https), &cookie, None);
     Ok(())
-}
-
-/// What was asked held a password.
-fn wipe(asked: Json) {
-    if let Json::Object(fields) = asked {
-        for (_, value) in fields {
-            if let Json::String(text) = value {
-                drop(Zeroizing::new(text));
-            }
-        }
-    }
 }
 
 #[cfg(test)]

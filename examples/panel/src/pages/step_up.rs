@@ -11,10 +11,12 @@ use keyturn_host::view::nodes::{FieldKind, Form, Intent, Node, View};
 use keyturn_host::view::{self, Corrections, Place};
 
 use crate::answer::{self, Failed, retry_after};
+use crate::pages::account::end_all;
 use crate::pages::forms::{self, said, target, text};
 use crate::pages::sign_in::{Checked, check, field, local};
 use crate::pages::{details, people};
-use crate::request::{OWN, Request, Sheet};
+use crate::people::Person;
+use crate::request::{OWN, Request, SAID_CONFIRMATIONS, Sheet};
 
 /// Keeps the form, and leads to the page that asks.
 pub fn ask(request: &mut Request, held: &str) -> Result<Response, Failed> {
@@ -75,6 +77,13 @@ fn draw(
     Ok(answer::page(status, &html))
 }
 
+/// Whoever guesses at the password of a session that stands open, or was stolen, is out.
+fn sign_out(request: &mut Request, person: &Person) -> Result<Response, Failed> {
+    end_all(request, person)?;
+    request.say(SAID_CONFIRMATIONS, 0);
+    Ok(answer::see_other("/sign-in"))
+}
+
 /// POST.
 pub fn post(request: &mut Request) -> Result<Response, Failed> {
     let site = request.site.clone();
@@ -92,9 +101,14 @@ pub fn post(request: &mut Request) -> Result<Response, Failed> {
     }
     let person = request.person()?;
     let words = request.words();
+    if !site.people.may_confirm(person.id)? {
+        return sign_out(request, &person);
+    }
     let verdict = match check(request, &submission, &person.login)? {
         Checked::Verdict(verdict) => verdict,
         Checked::TooOften { seconds, message } => {
+            // It was not looked at.
+            site.people.unconfirm(person.id)?;
             let corrections = submission.corrections(Vec::new(), Some(message));
             let mut response = draw(request, &next, Some(&corrections), StatusCode::TOO_MANY_REQUESTS)?;
             retry_after(&mut response, seconds);
@@ -103,6 +117,9 @@ pub fn post(request: &mut Request) -> Result<Response, Failed> {
     };
     let own = person.account().is_some_and(|own| verdict["value"]["account"] == own.as_str());
     if verdict["kind"] != "accepted" || !own {
+        if site.people.confirmed_too_often(person.id)? {
+            return sign_out(request, &person);
+        }
         let wrong = FieldError { field: "password".to_owned(), message: words.get("step-up-wrong").to_owned() };
         let corrections = submission.corrections(vec![wrong], None);
         return draw(request, &next, Some(&corrections), unprocessable);
@@ -110,6 +127,7 @@ pub fn post(request: &mut Request) -> Result<Response, Failed> {
     let kept = request.visitor.session.as_mut().ok_or(Failed::SignIn)?;
     let (session, now) = (kept.id, site.host.now());
     site.people.verified(session, now)?;
+    site.people.confirmed(person.id)?;
     kept.verified = now;
     let caller = request.visitor.caller();
     let Some(held) = site.people.take_held(session)? else {
@@ -118,7 +136,7 @@ pub fn post(request: &mut Request) -> Result<Response, Failed> {
     let body = site.host.held(&caller, &held).map_err(|_| Failed::Forged)?;
     let submitted = match (details::params(next.split('?').next().unwrap_or_default()), joined::is_joined(&body)) {
         (Some(params), true) => {
-            request.body = body.to_vec().into();
+            request.body = body;
             request.params = params;
             details::save(request)?
         }

@@ -19,11 +19,13 @@ pub enum Command {
     #[command(after_help = "\
 Examples:
   keyturn keys add whmcs --may password/reset-and-mail,password/account-status,without-step-up --accounts customer
-  keyturn keys add reseller-7 --may password/make-link --accounts customer --managed-by 7 --from 192.0.2.0/24 --days 365
+  keyturn keys add reseller-7 --may password/make-link,without-step-up --accounts customer --managed-by 7 \
+    --from 192.0.2.0/24 --days 365
 
 What it may is named by the hooks that `keyturn check` lists. `accounts` lets it look up who has a login or an address,
 `mails` ask what became of mails, `views` show plugins' pages to the panel's people: it speaks for all of them, so it is
-for the panel alone. `without-step-up` lets it do what asks a person for his password anew: such as set another's.")]
+for the panel alone. `without-step-up` lets it do what asks people to confirm their own password: set somebody's password, or make or mail a
+link to choose one.")]
     Add(Add),
     /// All keys there are and were: what each may, and when it was used last.
     List,

@@ -1,12 +1,13 @@
 //! `keyturn outbox`: which mails wait or failed, why, and another try.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
 use keyturn_host::Host;
 use keyturn_host::outbox::{OneMail, Retried};
-use keyturn_host::storage::outbox::{ATTEMPTS, Mail, MailFilter, MailId, MailState, Recipient};
+use keyturn_host::storage::outbox::{ATTEMPTS, Mail, MailFilter, MailId, MailState};
 use serde_json::{Value, json};
 
 use super::mail::{milliseconds, step_document, step_name};
@@ -105,7 +106,7 @@ fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCo
             vec![
                 mail.id.to_string(),
                 clock(mail.asked_at, host, SECONDS),
-                to(mail).to_owned(),
+                to(mail).into_owned(),
                 mail.template.clone(),
                 mail.state.name().to_owned(),
                 format!("{} of {ATTEMPTS}", mail.attempts),
@@ -255,11 +256,8 @@ fn document(mail: &Mail) -> Value {
     })
 }
 
-fn to(mail: &Mail) -> &str {
-    match &mail.to {
-        Recipient::Account(id) => id.as_str(),
-        Recipient::Operators => "operators",
-    }
+fn to(mail: &Mail) -> Cow<'_, str> {
+    mail.to.text()
 }
 
 fn answer(mail: &Mail) -> String {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::problem::{self, Problem};
 use super::{Asked, is_idempotency_key, json_answer};
 use crate::call::CallError;
-use crate::values::read_json;
+use crate::values::{Wiped, read_json};
 
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -18,7 +18,7 @@ pub(super) fn call(asked: &Asked) -> Result<Response, Problem> {
     if !asked.host.has_hook(&hook) {
         return Err(Problem::of(asked.host.no_hook(asked.parameter("interface"), asked.parameter("function"))));
     }
-    let arguments = arguments(&asked.received.headers, &asked.received.body)?;
+    let arguments = Wiped(arguments(&asked.received.headers, &asked.received.body)?);
     let key = idempotency_key(&asked.received.headers)?;
     let _under_way = key.map(|key| asked.host.0.traffic.begin(&asked.caller.session, key));
     let answer = asked.host.call(&asked.caller, &hook, &arguments, key);

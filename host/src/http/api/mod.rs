@@ -21,13 +21,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::Body;
 use axum::extract::{ConnectInfo, FromRequestParts as _, RawPathParams, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
 use serde_json::Value;
+use zeroize::Zeroizing;
 
+use super::body::{self, Unread};
 use super::serve::NoRoom;
 use super::{Served, Site, reader};
 use crate::caller::{Caller, request_id};
@@ -114,7 +116,7 @@ struct Received {
     method: Method,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    body: Zeroizing<Vec<u8>>,
     address: Option<IpAddr>,
     parameters: Vec<(String, String)>,
 }
@@ -159,15 +161,15 @@ async fn answer(served: Served, request: Request, handler: Handler) -> Response 
 }
 
 /// All of a body, if there is not too much of it.
-async fn whole(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+async fn whole(headers: &HeaderMap, body: Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     let too_large = || Problem::from(&problem::TOO_LARGE).detail(format!("At most {BODY} bytes are read."));
     if declared.is_some_and(|length| length > BODY as u64) {
         return Err(too_large());
     }
-    to_bytes(body, BODY).await.map_err(|cause| {
+    body::whole(body, BODY).await.map_err(|cause| {
         let causes = || std::iter::successors(Some(&cause as &(dyn Error + 'static)), |&cause| cause.source());
-        if causes().any(|cause| cause.is::<http_body_util::LengthLimitError>()) {
+        if matches!(cause, Unread::TooLarge) {
             too_large()
         } else if causes().any(|cause| cause.is::<NoRoom>()) {
             Problem::from(&problem::BUSY).retry_after(RETRY_SECONDS)

@@ -7,7 +7,7 @@ use rusqlite::{Row, params, params_from_iter};
 use zeroize::Zeroizing;
 
 use super::rows::{Rows, forged};
-use crate::accounts::Field;
+use crate::accounts::{AccountId, Field};
 use crate::mail::template::{Kind, Template, Value};
 use crate::seal::hex;
 use crate::storage::outbox::{
@@ -95,7 +95,7 @@ impl Place {
             part.to_owned(),
             mail.to_string(),
             plugin.to_owned(),
-            to.as_str().to_owned(),
+            to.text().into_owned(),
             hex(template),
             asked.to_string(),
             ends.to_string(),
@@ -118,6 +118,8 @@ struct Open {
     variables: Vec<(String, Value)>,
     origin: Option<String>,
     message_id: String,
+    #[serde(default)]
+    address: Option<String>,
 }
 
 fn secret(value: &Value) -> bool {
@@ -132,10 +134,14 @@ impl Rows<'_> {
             return Err(StorageError::Limit("per-minute"));
         }
         self.usage(plugin, &asked_in(now), 1)?;
+        if let Recipient::Previous(id) = &mail.to {
+            self.take_address_before(id, mail.address.as_deref().unwrap_or_default())?;
+        }
         let template = &mail.template;
         self.keep_template(&template.id, &template.json)?;
         let (secrets, open): (Vec<_>, Vec<_>) = mail.variables.iter().cloned().partition(|(_, value)| secret(value));
-        let open = Open { variables: open, origin: mail.origin.clone(), message_id: mail.message_id.clone() };
+        let (origin, message_id, address) = (mail.origin.clone(), mail.message_id.clone(), mail.address.clone());
+        let open = Open { variables: open, origin, message_id, address };
         let place = |part| Place::new(part, &mail.id, plugin, &mail.to, &template.id, now, mail.expires);
         let open = self.keys.seal(&place("open").parts(), &json(&open));
         // Sealed also where there is none: without it a mail does not go, so one that is wiped never goes again.
@@ -148,7 +154,7 @@ impl Rows<'_> {
             params![
                 mail.id.as_str(),
                 plugin,
-                mail.to.as_str(),
+                mail.to.text(),
                 template.name,
                 template.id,
                 open,
@@ -259,12 +265,18 @@ impl Rows<'_> {
         lease_ms: i64,
         operators: Option<&str>,
     ) -> Result<LeasedMail, StorageError> {
-        let account = match &row.mail.to {
-            Recipient::Account(id) => self.provider.account(self.db, id)?,
-            Recipient::Operators => None,
+        let account = row.mail.to.account().map(|id| self.provider.account(self.db, id)).transpose()?.flatten();
+        let filling = match self.opened(row) {
+            Ok(filling) if row.secrets.is_some() => Ok(filling),
+            Ok(_) => Err("what it carries was wiped".to_owned()),
+            Err(StorageError::Failed { cause, .. }) => Err(cause),
+            Err(error) => return Err(error),
         };
-        let address = account.as_ref().and_then(|account| account.value(Field::Email));
-        let address = if row.mail.to == Recipient::Operators { operators } else { address };
+        let address = match &row.mail.to {
+            Recipient::Account(_) => account.as_ref().and_then(|account| account.value(Field::Email)),
+            Recipient::Previous(_) => filling.as_ref().ok().and_then(|filling| filling.address.as_deref()),
+            Recipient::Operators => operators,
+        };
         let mac = address.map(|address| row.mail.to.address_mac(self.keys, address).to_vec());
         let lease = Lease::fresh(row.mail.id.as_str());
         let mail = &mut row.mail;
@@ -279,12 +291,6 @@ impl Rows<'_> {
                 changed_at = ?6 WHERE number = ?1",
             params![mail.number, mail.attempts, mail.due, lease.token, mail.address, now],
         )?;
-        let filling = match self.opened(row) {
-            Ok(filling) if row.secrets.is_some() => Ok(filling),
-            Ok(_) => Err("what it carries was wiped".to_owned()),
-            Err(StorageError::Failed { cause, .. }) => Err(cause),
-            Err(error) => return Err(error),
-        };
         Ok(LeasedMail { lease, mail: row.mail.clone(), account, filling })
     }
 
@@ -375,7 +381,7 @@ impl Rows<'_> {
     fn opened(&self, row: &Carrying) -> Result<Filling, StorageError> {
         let forged = || forged("keyturnhost_outbox", &row.mail.plugin);
         let open = |part, sealed: &[u8]| self.keys.open_sealed(&Place::of(part, row).parts(), sealed);
-        let Open { variables, origin, message_id } =
+        let Open { variables, origin, message_id, address } =
             open("open", &row.variables).ok().and_then(|json| serde_json::from_slice(&json).ok()).ok_or_else(forged)?;
         let mut variables: BTreeMap<String, Value> = variables.into_iter().collect();
         if let Some(sealed) = &row.secrets {
@@ -392,15 +398,20 @@ impl Rows<'_> {
         let place = ["keyturnhost_templates", &hex(&row.template)];
         let text = sealed.and_then(|sealed| self.keys.open_sealed(&place, &sealed).ok());
         let template: Option<Template> = text.and_then(|json| serde_json::from_slice(&json).ok());
-        Ok(Filling { template: template.ok_or_else(forged)?, variables, origin, message_id })
+        Ok(Filling { template: template.ok_or_else(forged)?, variables, origin, message_id, address })
     }
 
     pub fn mails(&self, filter: &MailFilter) -> Result<Vec<Mail>, StorageError> {
-        let mut recipients: Vec<String> = filter.account.iter().map(ToString::to_string).collect();
+        let mut accounts: Vec<AccountId> = filter.account.iter().cloned().collect();
         if let Some(typed) = &filter.search {
             let found = self.provider.find(self.db, typed, &self.provider.realms(), 10)?;
-            recipients.extend(found.into_iter().map(|(id, _)| id.to_string()));
+            accounts.extend(found.into_iter().map(|(id, _)| id));
         }
+        let recipients: Vec<String> = accounts
+            .into_iter()
+            .flat_map(|id| [Recipient::Account(id.clone()), Recipient::Previous(id)])
+            .map(|recipient| recipient.text().into_owned())
+            .collect();
         let asks_whom = filter.search.is_some() || filter.account.is_some();
         if asks_whom && recipients.is_empty() {
             return Ok(Vec::new());
@@ -435,8 +446,9 @@ impl Rows<'_> {
     pub fn mail_counts(&self) -> Result<Vec<(String, MailState, u64)>, StorageError> {
         let counted = self.all(
             "reading keyturnhost_outbox",
-            "SELECT substr(recipient, 1, max(instr(recipient, ':') - 1, 0)) AS realm, state, count(*)
-                FROM keyturnhost_outbox GROUP BY realm, state",
+            "SELECT substr(account, 1, max(instr(account, ':') - 1, 0)) AS realm, state, count(*)
+                FROM (SELECT replace(recipient, 'previous ', '') AS account, state FROM keyturnhost_outbox)
+                GROUP BY realm, state",
             [],
             |row| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?.unsigned_abs())),
         )?;

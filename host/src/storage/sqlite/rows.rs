@@ -158,6 +158,9 @@ impl Rows<'_> {
             if !self.still(&commit.plugin, read, commit.now)? {
                 return Err(StorageError::Changed);
             }
+            if let Read::Account { seen: Some(known), .. } = read {
+                self.see(&known.account, commit.now)?;
+            }
         }
         let mut growth = 0;
         for effect in &commit.effects {
@@ -323,7 +326,10 @@ impl Rows<'_> {
             let growth = self.delete(plugin, key)?;
             self.grow(plugin, growth, u64::MAX)?;
         }
-        let rows = self.tidy_outbox(now, most)? + self.tidy_tasks(now, most)? + self.tidy_deliveries(now, most)?;
+        let rows = self.tidy_outbox(now, most)?
+            + self.tidy_tasks(now, most)?
+            + self.tidy_deliveries(now, most)?
+            + self.tidy_addresses(now, most)?;
         Ok(records + counters + data.len() + rows)
     }
 

@@ -186,6 +186,15 @@ const MIGRATIONS: &[&str] = &[
         WHERE due IS NULL;
     CREATE INDEX keyturnhost_deliveries_changed ON keyturnhost_deliveries (changed_at);
 ",
+    "
+    CREATE TABLE keyturnhost_addresses (
+        account TEXT PRIMARY KEY,
+        seen BLOB NOT NULL,
+        before BLOB,
+        changed INTEGER
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX keyturnhost_addresses_changed ON keyturnhost_addresses (changed) WHERE changed IS NOT NULL;
+",
 ];
 
 /// Brings the tables to this version. Of two processes that start at once, one does it.
@@ -246,6 +255,7 @@ pub(super) fn replace_key(db: &Connection, keys: &Keys) -> Result<(), StorageErr
              DELETE FROM keyturnhost_records;
              DELETE FROM keyturnhost_counters;
              DELETE FROM keyturnhost_epochs;
+             DELETE FROM keyturnhost_addresses;
              DELETE FROM keyturnhost_outbox;
              DELETE FROM keyturnhost_templates;
              DELETE FROM keyturnhost_tasks;

@@ -1,3 +1,4 @@
+mod addresses;
 mod deliveries;
 mod outbox;
 mod settings;

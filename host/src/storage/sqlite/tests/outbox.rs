@@ -40,6 +40,7 @@ pub(super) fn mail_to(panel: &Panel, account: &str, secret: &str) -> NewMail {
         per_minute: 1_000,
         origin: Some("192.0.2.7".to_owned()),
         message_id: "one@panel.example".to_owned(),
+        address: None,
     }
 }
 

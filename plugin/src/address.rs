@@ -1,0 +1,48 @@
+//! Another address on file: whoever had the one before is told, and so is whoever has the new one. The panel writes addresses
+//! itself and says only whose was changed; which they are knows the host.
+
+use crate::bindings::mail::{Error, Recipient};
+use crate::bindings::password::Notices;
+use crate::bindings::types::Failure;
+use crate::failure;
+use crate::letter::{self, Letter};
+use crate::ports::Ports;
+use crate::store;
+use crate::words::Words;
+
+/// How often the holders of one account's addresses are told within [`DAY`]: whoever has the account must not be able to flood
+/// others by it.
+const A_DAY: u64 = 6;
+
+/// In seconds.
+const DAY: u32 = 24 * 60 * 60;
+
+/// Mails the old address and the new one. Neither, where the address is the one of which was told last.
+///
+/// # Errors
+/// `not-found` for an account that does not exist or is out of reach; `refused` with `mail-not-configured`; `throttled`.
+pub fn address_changed(ports: &dyn Ports, account: &str) -> Result<Notices, Failure> {
+    let of_mail = |error| failure::of_mail(Words::of(ports), error);
+    let new = match letter::ready(ports, account) {
+        Ok(()) => true,
+        Err(Error::NoAddress) => false,
+        Err(error) => return Err(of_mail(error)),
+    };
+    let old = match ports.ready(Some(&Recipient::PreviousAddressOf(account.to_owned()))) {
+        Ok(()) => true,
+        // The host has never seen one: the new one's holder is told at least.
+        Err(Error::NotFound) => false,
+        Err(Error::NoAddress) => return Ok(Notices { old: None, new: None }),
+        Err(error) => return Err(of_mail(error)),
+    };
+    let counter = store::counter_key("address-changed", "account", &ports.mac("address-changed", account.as_bytes()));
+    if ports.count(&counter, DAY)? > A_DAY {
+        return Err(Failure::Throttled(DAY));
+    }
+    let at = ports.now();
+    let send = |letter: &Letter| letter::send(ports, account, letter).map_err(of_mail);
+    Ok(Notices {
+        old: old.then(|| send(&Letter::AddressLeft { at })).transpose()?,
+        new: new.then(|| send(&Letter::AddressTaken { at })).transpose()?,
+    })
+}
