@@ -76,17 +76,16 @@ impl Policy {
             findings.push(Finding::TooShort { has, min: self.min_length });
         }
         let folded = fold(password.text());
-        let reduced = Zeroizing::new(shape::canon(&folded));
-        if self.context.names_owner(&reduced) {
+        if self.context.names_owner(&folded) {
             findings.push(Finding::ContainsName { managed: self.context.is_managed() });
         }
-        if let Some(word) = self.context.names_place(&reduced) {
+        if let Some(word) = self.context.names_place(&folded) {
             findings.push(Finding::ContainsWord(word.to_owned()));
         }
         // One reason for a pattern is enough: the first says best what it is.
         if common::is_common(&folded) {
             findings.push(Finding::Known);
-        } else if has > 1 && shape::weight(&folded) * 5 <= has * 2 {
+        } else if has > 1 && weight_apart(&folded) * 5 <= has * 2 {
             findings.push(Finding::Sequence);
         } else if self.repeats(&folded) || common::repeats_common(&folded) {
             findings.push(Finding::Repeated);
@@ -99,10 +98,20 @@ impl Policy {
         findings
     }
 
-    /// A password that repeats a piece is worth no more than the piece, which must then be long enough by itself.
+    /// A password that repeats a piece is worth no more than the piece, which must then be long enough by itself. Pieces that
+    /// come back in another order are counted once each; what is left must not be much shorter than that.
     fn repeats(&self, folded: &str) -> bool {
-        let piece = shape::unit(folded);
-        piece.len() < folded.len() && piece.chars().count() < self.min_length
+        let key = Zeroizing::new(shape::canon(folded));
+        let is_one = |text: &str| {
+            let piece = shape::unit(text);
+            piece.len() < text.len() && piece.chars().count() < self.min_length
+        };
+        let is_few = |text: &str| {
+            let chars = Zeroizing::new(text.chars().collect::<Vec<_>>());
+            let once = shape::said_once(&chars, self.min_length);
+            once > 0 && once * 2 <= chars.len() && once * 3 < self.min_length * 2
+        };
+        common::parts(folded).chain(common::parts(&key)).any(is_one) || is_few(folded) || is_few(&key)
     }
 
     /// The same judgement as Save's, as advice.
@@ -123,6 +132,22 @@ impl Policy {
             _ => Strength { score: 4, acceptable: true, advice: None },
         }
     }
+}
+
+/// By what is left without the sign that stands between its words or letters, which says little itself.
+fn weight_apart(folded: &str) -> usize {
+    let weight = shape::weight(folded);
+    match separator(folded) {
+        Some(separator) => weight.min(1 + shape::weight(&Zeroizing::new(folded.replace(separator, "")))),
+        None => weight,
+    }
+}
+
+/// The sign that comes up most, if any does twice.
+fn separator(folded: &str) -> Option<char> {
+    let count = |sign: char| folded.matches(sign).count();
+    let signs = folded.chars().filter(|c| !c.is_alphanumeric());
+    signs.max_by_key(|sign| count(*sign)).filter(|sign| count(*sign) >= 2)
 }
 
 impl Finding {
