@@ -11,7 +11,7 @@ pub(crate) use common::stems;
 pub(crate) use context::Context;
 
 use crate::bindings::nodes::{Strength, Value};
-use crate::bindings::types::FieldError;
+use crate::bindings::types::{Failure, FieldError};
 use crate::failure;
 use crate::hash::{Configured, Unfit, bcrypt};
 use crate::password::PlainPassword;
@@ -26,6 +26,9 @@ pub(crate) struct Policy {
     min_length: usize,
     configured: Configured,
     context: Context,
+    /// Whether new passwords are composed (NFC): only where sign-in is asked of us, which composes too. A panel that compares
+    /// by itself does so with what is typed.
+    composes: bool,
 }
 
 /// One reason against a password. Each has a code and a sentence of its own.
@@ -53,11 +56,12 @@ pub(crate) enum Finding {
 
 impl Policy {
     pub(crate) fn of(ports: &dyn Ports, context: Context) -> Self {
-        Policy { min_length: settings::MIN_LENGTH.of(ports) as usize, configured: Configured::of(ports), context }
-    }
-
-    pub(crate) fn configured(&self) -> &Configured {
-        &self.configured
+        Policy {
+            min_length: settings::MIN_LENGTH.of(ports) as usize,
+            configured: Configured::of(ports),
+            context,
+            composes: settings::asked_at_sign_in(ports),
+        }
     }
 
     /// In characters.
@@ -65,11 +69,26 @@ impl Policy {
         self.min_length
     }
 
+    /// The hash of what a new password is stored as.
+    ///
+    /// # Errors
+    /// Those of [`Configured::write`].
+    pub(crate) fn write(&self, ports: &dyn Ports, password: &PlainPassword) -> Result<String, Failure> {
+        self.configured.write(ports, self.stored_form(password).as_ref().unwrap_or(password))
+    }
+
+    /// None: as it was typed.
+    fn stored_form(&self, password: &PlainPassword) -> Option<PlainPassword> {
+        if self.composes { password.composed() } else { None }
+    }
+
     /// Every reason, in the order in which they are best told.
-    pub(crate) fn findings(&self, password: &PlainPassword) -> Vec<Finding> {
-        if password.is_too_long() {
+    pub(crate) fn findings(&self, typed: &PlainPassword) -> Vec<Finding> {
+        if typed.is_too_long() {
             return vec![Finding::TooLong];
         }
+        let stored = self.stored_form(typed);
+        let password = stored.as_ref().unwrap_or(typed);
         let mut findings = Vec::new();
         let has = password.text().chars().count();
         if has < self.min_length {
