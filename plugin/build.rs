@@ -1,5 +1,5 @@
 //! Lays out at build time what an instance, which lives for one call, must not build anew: the stems of common passwords,
-//! sorted, and the two catalogues of words as tables.
+//! sorted, well-known phrases, and the two catalogues of words as tables.
 
 #[path = "src/policy/shape.rs"]
 #[allow(dead_code)]
@@ -16,16 +16,29 @@ fn main() {
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     write(&out.join("common-stems.txt"), &common_stems());
+    write(&out.join("common-phrases.txt"), &common_phrases());
     write(&out.join("words.rs"), &words());
 }
 
 /// As many of the list, which begins with the most used, as are worth their bytes in the component.
 const MOST_USED: usize = 8_000;
 
+/// Of the rest those that long ones are made from: with a few digits more they pass for passwords of 15 characters.
+const LONG: usize = 10;
+
 fn common_stems() -> String {
-    let stems: BTreeSet<String> =
-        read("data/common-passwords.txt").lines().take(MOST_USED).filter_map(shape::stem).collect();
+    let list = read("data/common-passwords.txt");
+    let worth = list.lines().enumerate().filter(|(rank, entry)| *rank < MOST_USED || entry.len() >= LONG);
+    let stems: BTreeSet<String> = worth.filter_map(|(_, entry)| shape::stem(entry)).collect();
     stems.into_iter().collect::<Vec<_>>().join("\n")
+}
+
+/// Phrases are written as people write them; what an accent stands on is written there without it.
+fn common_phrases() -> String {
+    let list = read("data/common-phrases.txt");
+    let phrases = list.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let canonical: BTreeSet<String> = phrases.map(|phrase| shape::canon(&phrase.to_lowercase())).collect();
+    canonical.into_iter().collect::<Vec<_>>().join("\n")
 }
 
 /// One enum of keys and one table a language; a key that a language lacks stops the build.

@@ -200,6 +200,20 @@ impl Server {
     pub fn sign_in(&self) -> &str {
         self.sign_in.as_deref().unwrap_or_else(|| self.panel())
     }
+
+    /// An address of the panel's with its origin, where that is known: link pages may stand on another one.
+    #[must_use]
+    pub fn whole(&self, address: &str) -> String {
+        let panel = self.panel();
+        let host = panel.find("://").map_or(0, |at| at + 3);
+        match (address.starts_with('/'), host) {
+            (true, 1..) => {
+                let end = panel[host..].find('/').map_or(panel.len(), |at| host + at);
+                format!("{}{address}", &panel[..end])
+            }
+            _ => address.to_owned(),
+        }
+    }
 }
 
 fn default_key_file() -> PathBuf {
@@ -479,6 +493,7 @@ impl Config {
             name: self.brand.name.clone(),
             contact: self.brand.contact.clone(),
             origin: self.brand.link_origin.clone().unwrap_or(Brand::default().origin),
+            sign_in: self.server.whole(self.server.sign_in()),
             zone: jiff::tz::TimeZone::get(&self.brand.time_zone).unwrap_or(jiff::tz::TimeZone::UTC),
             look: self.look()?,
         };

@@ -202,7 +202,7 @@ impl Host {
         let brand = self.brand();
         let context = Context {
             account: None,
-            brand: Brand { name: &brand.name, contact: &brand.contact },
+            brand: Brand { name: &brand.name, contact: &brand.contact, sign_in: &self.0.sign_in() },
             request: Request { time: now, origin: "" },
             locale: &caller.locale,
             zone: &brand.zone,

@@ -90,6 +90,8 @@ struct Notice {
     plugin: String,
     outcome: Outcome,
     until: i64,
+    /// Of the form that was sent.
+    user_name: Option<String>,
 }
 
 /// How often a page is drawn until its plugin's words and its mails are of one moment.
@@ -441,7 +443,7 @@ impl Host {
         match result {
             Ok((FormAnswer::Done(target, outcome), own_epoch)) => Ok(Submitted::Done {
                 url: surface.links.url(&plugin.name, &target),
-                notice: self.seal_notice(&plugin.name, outcome, caller),
+                notice: self.seal_notice_for(&plugin.name, outcome, caller, submission.user_name.clone()),
                 own_epoch,
             }),
             Ok((FormAnswer::Reveal(Some(view)), _)) => {
@@ -609,18 +611,33 @@ impl Host {
     }
 
     pub(crate) fn seal_notice(&self, plugin: &str, outcome: Outcome, caller: &Caller) -> String {
-        let notice = Notice { plugin: plugin.to_owned(), outcome, until: call::now() + NOTICE_LIFETIME };
+        self.seal_notice_for(plugin, outcome, caller, None)
+    }
+
+    fn seal_notice_for(&self, plugin: &str, outcome: Outcome, caller: &Caller, user_name: Option<String>) -> String {
+        let notice = Notice { plugin: plugin.to_owned(), outcome, until: call::now() + NOTICE_LIFETIME, user_name };
         let json = serde_json::to_vec(&notice).unwrap_or_default();
         URL_SAFE_NO_PAD.encode(self.0.keys.seal(&["notice", &caller.actor.name()], &json))
+    }
+
+    fn open_notice(&self, caller: &Caller, sealed: &str) -> Option<Notice> {
+        let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
+        let json = self.0.keys.open_sealed(&["notice", &caller.actor.name()], &sealed).ok()?;
+        serde_json::from_slice(&json).ok().filter(|notice: &Notice| notice.until > call::now())
+    }
+
+    /// What its reader signs in with, where the form that this notice is about has shown it: to be filled in on the page to
+    /// sign in, where somebody comes who has just chosen a password.
+    #[must_use]
+    pub fn noticed_user_name(&self, caller: &Caller, sealed: &str) -> Option<String> {
+        self.open_notice(caller, sealed)?.user_name
     }
 
     /// Draws the notice of the cookie [`NOTICE_COOKIE`], to stand before the page's h1; none if it is not for this
     /// caller, or too late. Take the cookie away with the same answer.
     #[must_use]
     pub fn notice(&self, caller: &Caller, sealed: &str, surface: &Surface<'_>) -> Option<Markup> {
-        let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
-        let json = self.0.keys.open_sealed(&["notice", &caller.actor.name()], &sealed).ok()?;
-        let notice: Notice = serde_json::from_slice(&json).ok().filter(|notice: &Notice| notice.until > call::now())?;
+        let notice = self.open_notice(caller, sealed)?;
         let place = Place::Slot { name: "notice".to_owned(), subject: None };
         if notice.plugin == OWN {
             return self.framed_own(caller, place, surface, |frame| view::draw_outcome(&notice.outcome, frame)).ok();

@@ -43,6 +43,8 @@ pub struct Brand {
     /// Where links lead: scheme, host and port, without a slash at the end. From configuration, never from a request. Where
     /// the page Email settings may say it, this holds until it does: see [`Host::origin`].
     pub origin: String,
+    /// Where people sign in, as mails say it: a whole address, or a path from the origin of links.
+    pub sign_in: String,
     /// Time zone for people, an IANA name.
     pub zone: jiff::tz::TimeZone,
     /// The operator's own colours, see [`crate::view::theme::theme_css`]; none: those of the style sheet.
@@ -55,6 +57,7 @@ impl Default for Brand {
             name: "Keyturn".to_owned(),
             contact: "your administrator".to_owned(),
             origin: "http://127.0.0.1:8080".to_owned(),
+            sign_in: "/".to_owned(),
             zone: jiff::tz::TimeZone::UTC,
             look: None,
         }

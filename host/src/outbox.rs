@@ -20,6 +20,14 @@ use crate::work::Workers;
 pub(crate) const AT_ONCE: u32 = 1_000;
 
 impl Inner {
+    /// The whole address at which people sign in.
+    pub(crate) fn sign_in(&self) -> String {
+        match self.brand.sign_in.strip_prefix('/') {
+            Some(path) => format!("{}/{path}", self.post().origin),
+            None => self.brand.sign_in.clone(),
+        }
+    }
+
     /// A mail in the account's language, or the panel's where there is none; `masked`: with •••• for what is secret.
     pub(crate) fn drawn(
         &self,
@@ -37,7 +45,7 @@ impl Inner {
                 login: field(Field::Login),
                 email: field(Field::Email),
             }),
-            brand: draw::Brand { name: &self.brand.name, contact: &self.brand.contact },
+            brand: draw::Brand { name: &self.brand.name, contact: &self.brand.contact, sign_in: &self.sign_in() },
             request: draw::Request { time: asked_at, origin: &origin },
             locale,
             zone: &self.brand.zone,

@@ -95,7 +95,7 @@ fn reject(errors: Vec<FieldError>) -> Result<(), Failure> {
     if errors.is_empty() { Ok(()) } else { Err(Failure::Invalid(errors)) }
 }
 
-/// As sign-in compares: as typed, then composed. What cannot be read is no match.
+/// As sign-in compares. What cannot be read is no match.
 fn is_current(ports: &dyn Ports, account: &str, typed: &PlainPassword) -> Result<bool, Failure> {
     let hash = ports.credential(account)?.hash;
     let Some(stored) = hash.as_deref().and_then(|hash| Stored::read(hash).ok()) else {
@@ -113,7 +113,12 @@ fn is_current(ports: &dyn Ports, account: &str, typed: &PlainPassword) -> Result
         }
         other => other.map_err(|error| hash::configured_failure(ports, error)),
     };
-    Ok(matches(typed)? || typed.composed().map_or(Ok(false), |form| matches(&form))?)
+    for form in typed.forms() {
+        if matches(&form)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn told(ports: &dyn Ports, account: &str, put: Put, way: Way) -> Changed {
@@ -137,7 +142,7 @@ pub(crate) fn put(
     new: &PlainPassword,
     state: State,
 ) -> Result<Put, Failure> {
-    let hash = policy.configured().write(ports, new)?;
+    let hash = policy.write(ports, new)?;
     let sessions_ended = ports.sessions(account)?;
     let epoch = ports.replace(account, &hash, Replacement::Password)?;
     let before = store::account_if_readable(ports, account)?;

@@ -6,7 +6,7 @@ use crate::failure;
 use crate::password::PlainPassword;
 use crate::policy::{Context, Policy};
 use crate::ports::Ports;
-use crate::settings::{self, GENERATOR_ALPHABET, Generator};
+use crate::settings::{self, GENERATOR_ALPHABET, GENERATOR_LENGTH, Generator};
 use crate::token;
 use crate::words::{Word, Words};
 use std::collections::BTreeSet;
@@ -103,6 +103,28 @@ fn syllables(dice: &mut Dice, words: usize) -> PlainPassword {
         text.push(dice.pick(&DIGITS).into());
     }
     PlainPassword::new(text)
+}
+
+/// Whether a text is such as is generated here, under these settings or earlier ones.
+pub(crate) fn may_have_made(text: &str) -> bool {
+    is_of_syllables(text) || is_of_characters(text)
+}
+
+fn is_of_syllables(text: &str) -> bool {
+    let words = |words: &str| {
+        words.split('-').all(|word| {
+            let is =
+                |(place, b): (usize, u8)| if place % 2 == 0 { CONSONANTS.contains(&b) } else { VOWELS.contains(&b) };
+            word.len() == WORD && word.bytes().enumerate().all(is)
+        })
+    };
+    text.rsplit_once('-').is_some_and(|(before, digits)| {
+        digits.len() == DIGITS_AT_END && digits.bytes().all(|b| DIGITS.contains(&b)) && words(before)
+    })
+}
+
+fn is_of_characters(text: &str) -> bool {
+    text.len() >= GENERATOR_LENGTH.min as usize && text.bytes().all(|b| b.is_ascii_graphic() && !is_look_alike(b))
 }
 
 /// What remains of the operator's alphabet: printable ASCII, each once, nothing that looks like another. Ours where too little

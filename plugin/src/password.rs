@@ -1,10 +1,14 @@
 //! A password as somebody typed it.
 
+use crate::generate;
 use crate::unicode;
 use zeroize::Zeroizing;
 
 /// Bytes of UTF-8 that a password may have.
 const MAX_BYTES: usize = 4_096;
+
+/// Characters without a width that programs put around what is copied from them.
+const UNSEEN: [char; 3] = ['\u{200b}', '\u{2060}', '\u{feff}'];
 
 /// Wiped when dropped; has no `Debug` and no `Display`, so it cannot slip into a log.
 pub struct PlainPassword(Zeroizing<String>);
@@ -29,6 +33,20 @@ impl PlainPassword {
 
     pub(crate) fn is_too_long(&self) -> bool {
         self.0.len() > MAX_BYTES
+    }
+
+    /// What it may have been meant as, in the order in which it is tried: as typed, and one form more at most, whatever there
+    /// is to compare with. White space around a generated password was copied along with it from a mail; nobody else's
+    /// password is tried without. Anything else is tried composed.
+    pub(crate) fn forms(&self) -> impl Iterator<Item = PlainPassword> {
+        let as_typed = PlainPassword::new(self.text().to_owned());
+        std::iter::once(as_typed).chain(self.without_space_around().or_else(|| self.composed()))
+    }
+
+    /// None: there is none, or the rest is not such as the generator makes.
+    fn without_space_around(&self) -> Option<PlainPassword> {
+        let core = self.0.trim_matches(|c: char| c.is_whitespace() || UNSEEN.contains(&c));
+        (core.len() < self.0.len() && generate::may_have_made(core)).then(|| PlainPassword::new(core.to_owned()))
     }
 
     /// Composed (NFC); none when it is so already. Another keyboard may send the same letters taken apart.

@@ -85,6 +85,14 @@ pub(crate) fn context_words(ports: &dyn Ports) -> Vec<String> {
     }
 }
 
+/// What the place is called. Empty: nothing.
+pub(crate) fn brand(ports: &dyn Ports) -> String {
+    match ports.setting("brand") {
+        Some(Value::Text(name)) => name,
+        _ => String::new(),
+    }
+}
+
 /// What a mode is called in settings and forms.
 pub(crate) fn mode_name(mode: Mode) -> &'static str {
     match mode {

@@ -9,6 +9,7 @@ use crate::hash::{self, Configured, Stored};
 use crate::links;
 use crate::password::PlainPassword;
 use crate::ports::Ports;
+use crate::settings;
 use crate::status;
 use crate::store::{self, Origin, State};
 use crate::throttle::{self, ATTEMPTS};
@@ -85,7 +86,8 @@ fn readable(account: &str, hash: &str) -> Option<Stored> {
         .ok()
 }
 
-/// The form of the password that matched: as typed, else composed. Without a hash to compare with, one that nobody has.
+/// The form of the password that matched, of those that it may have been meant as. Without a hash to compare with, one that
+/// nobody has.
 fn compare(
     ports: &dyn Ports,
     configured: &Configured,
@@ -94,7 +96,7 @@ fn compare(
 ) -> Result<Option<PlainPassword>, Failure> {
     let stand_in = configured.stand_in();
     let mut against = stored;
-    for form in std::iter::once(PlainPassword::new(password.text().to_owned())).chain(password.composed()) {
+    for form in password.forms() {
         if let Some(stored) = against {
             match stored.matches(ports, &form) {
                 Ok(true) => return Ok(Some(form)),
@@ -140,6 +142,8 @@ fn judge(
 }
 
 /// Writes the hash anew when it is not what is configured now. A sign-in never fails for it. Answers the session epoch.
+///
+/// Not where the old hash may be of more than was typed: the owner's whole password would match no longer.
 fn upgrade(
     ports: &dyn Ports,
     known: &Known,
@@ -147,11 +151,13 @@ fn upgrade(
     stored: &Stored,
     right: &PlainPassword,
 ) -> String {
-    if configured.covers(stored) || configured.unfit(right).is_some() {
+    let composed = if settings::asked_at_sign_in(ports) { right.composed() } else { None };
+    let new = composed.as_ref().unwrap_or(right);
+    if configured.covers(stored) || configured.unfit(new).is_some() || !stored.has_read_all_of(right) {
         return known.epoch.clone();
     }
     let replaced = configured
-        .write(ports, right)
+        .write(ports, new)
         .and_then(|hash| ports.replace(&known.account, &hash, Replacement::Upgrade).map_err(Failure::from));
     replaced.unwrap_or_else(|_| {
         failure::log(format_args!("the hash of {} could not be upgraded; its sign-in is not affected", known.account));

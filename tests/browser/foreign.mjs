@@ -117,7 +117,7 @@ async function forgotten(browser, kind, secret) {
       await sound(page, `forgotten ${name}`);
       await field(page, 'login-or-email').fill(CARMEN);
       await follow(page, 'form:has(input[name="login-or-email"]) button[type="submit"]');
-      await says(page, 'Check your mail');
+      await says(page, 'Check your email');
       await sound(page, `answer ${name}`);
     });
     const [link] = await mailed(/https?:\/\/\S+\/choose\/\S+/);
@@ -151,7 +151,7 @@ async function reset(browser, kind) {
       await sound(page, `confirm ${name}`);
       await holds(page);
       await page.check('input[value="permanent"]');
-      await follow(page, 'button:has-text("Reset & mail password")');
+      await follow(page, 'button:has-text("Send email")');
       at(page, '/customer.php');
       await until('the mail is written', async () => {
         if (!kind.script) await page.reload();

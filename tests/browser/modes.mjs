@@ -8,8 +8,8 @@ import { as, at, facts, field, follow, go, overviewOf, press, proves, says, setT
 
 const WORDS = {
   en: {
-    wrong: 'The name or the password is not right.', written: 'Written into the folder', holds: 'The present password works until the link is used.',
-    linkMade: 'A link was made', waits: 'Waiting for the customer to use the link', reset: 'Password reset', notYours: 'That is not your password.',
+    wrong: 'The name or the password is not right.', written: 'Written into the folder', holds: 'The current password works until the link is used.',
+    linkMade: 'Link created', waits: 'Waiting for the customer to use the link', reset: 'Password reset', notYours: 'That is not your password.',
     typeYours: 'Type your password', saved: 'Password saved', once: 'Shown this once.', copied: 'Copied', strong: 'Strong.',
   },
   es: {

@@ -241,7 +241,30 @@ async function watched(browser, kind) {
       if (asked.asked !== before) throw new Error(`it was asked for ${asked.asked - before} times`);
     });
   });
+  await soured(browser, kind, words);
   await patient(browser, kind, words);
+}
+
+/** Green above red would contradict itself: a success that was told before its mail failed goes away by itself. */
+async function soured(browser, kind, words) {
+  const goAhead = join(facts.mails, 'go');
+  await as(browser, kind, async (page, name) => {
+    await signIn(page, 'ana', facts.password);
+    const overview = await overviewOf(page, 'marta.vidal');
+    await proves(`no success stands above a mail that has failed since (${name})`, async () => {
+      rmSync(goAhead, { force: true });
+      await giveAddress(page, overview, 'held-nobody@estudiovidal.example');
+      await reset(page, overview);
+      const told = page.locator('main .kt-success[data-kt-mail]');
+      if ((await told.count()) !== 1) throw new Error('nothing says what was done');
+      await until('it is being handed over', async () => (await main(page)).includes(words.sending));
+      if ((await told.count()) !== 1) throw new Error('it is gone before anything has failed');
+      writeFileSync(goAhead, '');
+      await until('it is refused', async () => (await main(page)).includes(words.failed));
+      if (await told.count()) throw new Error('a success stands above the failure');
+      await sound(page, `soured ${name}`);
+    });
+  });
 }
 
 /** By a clock of its own: asked for ever more seldom, not at all while nobody looks, and in the end no more. */

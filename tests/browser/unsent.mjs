@@ -13,7 +13,7 @@ const WORDS = {
     ask: 'Passwords cannot be reset by mail here. Ask support@northwind.example.', off: 'Mail is not set up, so nothing can be mailed.',
     settings: 'Email settings', cannot: 'This password cannot be reset by mail', byHand: 'Nothing is mailed, since mail is not set up',
     outbox: 'Mail is not set up, so nothing goes out.', none: 'There is no address to mail a password to.', add: 'Add an address',
-    asked: 'Check your mail', stopped: 'No mail is going out', never: 'Nobody has sent mail from this database yet.',
+    asked: 'Check your email', stopped: 'No mail is going out', never: 'Nobody has sent mail from this database yet.',
     since: 'its last sign of life:', written: 'Written into the folder',
   },
   es: {

@@ -5,8 +5,8 @@ import { list, mailTo } from './mails.mjs';
 import { as, at, choose, facts, field, follow, go, press, proves, says, setTwice, signIn, until } from './person.mjs';
 
 const WORDS = {
-  en: { wrong: 'The name or the password is not right.', same: 'The two passwords are not the same.', short: 'At least 15', typeAgain: 'Type it once more.', problem: /^Error: / },
-  es: { wrong: 'El nombre o la contraseña no son correctos.', same: 'Las dos contraseñas no coinciden.', short: 'al menos 15', typeAgain: 'Escríbela de nuevo.', problem: /^Error: / },
+  en: { wrong: 'The name or the password is not right.', same: 'The two passwords are not the same.', short: 'At least 15', why: 'Support set this password. Choose your own to continue.', typeAgain: 'Type it once more.', problem: /^Error: / },
+  es: { wrong: 'El nombre o la contraseña no son correctos.', same: 'Las dos contraseñas no coinciden.', short: 'al menos 15', why: 'Soporte puso esta contraseña. Elige la tuya para continuar.', typeAgain: 'Escríbela de nuevo.', problem: /^Error: / },
 };
 
 /** Every page, in every language and colour, is sound. */
@@ -107,6 +107,7 @@ async function manage(browser, kind, round) {
     await proves(`the new one leads to the page to choose, without the token in its address (${marta.name})`, async () => {
       await signIn(marta.page, 'marta.vidal', given);
       await marta.page.waitForURL(/\/choose\/~/);
+      await says(marta.page, words.why);
       await picture(marta.page, 'choose', { width: 640, height: 700 });
       await sound(marta.page, `choose ${marta.name}`);
     });
@@ -121,6 +122,8 @@ async function manage(browser, kind, round) {
     await proves(`who has chosen signs in anew (${marta.name})`, async () => {
       await setTwice(marta.page, chosen);
       at(marta.page, '/sign-in');
+      const filled = await field(marta.page, 'name').inputValue();
+      if (filled !== 'marta.vidal') throw new Error(`the name is “${filled}”`);
       await sound(marta.page, `sign-in chosen ${marta.name}`);
       await signIn(marta.page, 'marta.vidal', chosen);
       await marta.page.goto('/account');
@@ -158,7 +161,7 @@ async function manage(browser, kind, round) {
 }
 
 const MAIL = {
-  en: { asked: 'Check your mail', wrong: 'The name or the password is not right.', written: 'Written into the folder' },
+  en: { asked: 'Check your email', wrong: 'The name or the password is not right.', written: 'Written into the folder' },
   es: { asked: 'Mira tu correo', wrong: 'El nombre o la contraseña no son correctos.', written: 'Escrito en la carpeta' },
 };
 const ADDRESS = 'marta@estudiovidal.example';
@@ -182,6 +185,8 @@ async function forgotten(browser, kind, round) {
       const [unknown, known] = [await ask('nobody@nowhere.example'), await ask(ADDRESS)];
       if (unknown !== known) throw new Error(`“${unknown}” is not “${known}”`);
       await sound(page, `forgot asked ${name}`);
+      await page.reload();
+      await says(page, MAIL[kind.locale].asked);
       await picture(page, 'forgotten', { width: 640, height: 600 });
     });
     const link = await proves(`the mail holds a link (${name})`, async () => {

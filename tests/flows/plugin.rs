@@ -160,3 +160,18 @@ fn the_console_is_told_what_a_stored_hash_is_and_nobody_else() {
     }
     assert_eq!(entries(), before, "nothing was done, so nothing is written");
 }
+
+#[test]
+fn no_password_consists_of_the_brands_name_which_no_operator_has_to_list() {
+    let bench = panel();
+    let brand = &bench.host.brand().name;
+    let console = Caller::new(Actor::Console, Reach::none());
+    let advice = |password: &str| {
+        let asked = json!({"password": password, "account": "customer:1"});
+        bench.host.call(&console, "password/check-password", &asked, None).expect("answers")["advice"].to_string()
+    };
+    for password in [format!("{brand}2024!!!!!!!!"), format!("12345{brand}{brand}6")] {
+        assert!(advice(&password).contains(&format!("This contains “{brand}”")), "{password}: {}", advice(&password));
+    }
+    assert!(!advice(&format!("{brand} copper lantern oats")).contains("contains"));
+}

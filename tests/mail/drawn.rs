@@ -38,7 +38,11 @@ fn mail(template: &Template, locale: &str) -> Message {
     let zone = jiff::tz::TimeZone::get("Europe/Madrid").expect("zone");
     let context = Context {
         account: Some(Account { name: "Marta", login: "marta.vidal", email: "marta@vidal.example" }),
-        brand: Brand { name: "Northwind Hosting", contact: "help@northwind.example" },
+        brand: Brand {
+            name: "Northwind Hosting",
+            contact: "help@northwind.example",
+            sign_in: "https://panel.example/login",
+        },
         request: Request { time: 1_795_525_331_000, origin: "Firefox on Windows, 203.0.113.x" },
         locale,
         zone: &zone,

@@ -1,7 +1,7 @@
 """A mail server for one test, as aiosmtpd makes it: it does what the recipient's name says.
 
 Takes one argument, JSON: tls ("starttls", "tls" or null), certificate, key, username, password, smtputf8; folder: where it
-lays each mail that it took, as .eml, and where a file `go` lets mails to `held` through.
+lays each mail that it took, as .eml, and where a file `go` lets mails to `held` through, and refuses those to `held-nobody`.
 Prints its port, then each mail that it took, as one line of JSON.
 """
 
@@ -44,9 +44,11 @@ class Handler:
             return "452 4.2.2 The mailbox is full"
         if name == "slow":
             await asyncio.sleep(5)
-        if name == "held":
+        if name in ("held", "held-nobody"):
             while not os.path.exists(os.path.join(self.folder, "go")):
                 await asyncio.sleep(0.05)
+        if name == "held-nobody":
+            return "550 5.1.1 There is nobody of that name here"
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 Ok"
 

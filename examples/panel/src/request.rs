@@ -203,6 +203,12 @@ impl Request {
         self.notice = notice.unwrap_or_default();
     }
 
+    /// What the reader signs in with, where he has just chosen a password: before [`Request::said`], which takes it away.
+    pub fn user_name(&self) -> Option<String> {
+        let sealed = reader::cookie(&self.headers, NOTICE_COOKIE)?;
+        self.site.host.noticed_user_name(&self.visitor.caller(), sealed)
+    }
+
     /// What is to be said on this page; it is taken, so it is said once.
     pub fn said(&mut self) -> Markup {
         let mut html = Html::new();
@@ -218,11 +224,12 @@ impl Request {
             let (key, n) = said.split_once('.').unwrap_or((&said, "0"));
             if let Some(key) = SAYINGS.into_iter().find(|saying| *saying == key) {
                 let words = self.words();
-                let title = match n.parse() {
-                    Ok(n) if words.find(key).is_none() => words.count(key, n),
-                    _ => words.get(key).to_owned(),
+                let (tone, title) = match n.parse() {
+                    Ok(0) if key == "said-sessions-ended" => (Tone::Info, words.get("said-sessions-none").to_owned()),
+                    Ok(n) if words.find(key).is_none() => (Tone::Success, words.count(key, n)),
+                    _ => (Tone::Success, words.get(key).to_owned()),
                 };
-                let tone = if key == SAID_CONFIRMATIONS { Tone::Warning } else { Tone::Success };
+                let tone = if key == SAID_CONFIRMATIONS { Tone::Warning } else { tone };
                 html.markup(&banner(tone, &title, "", true, words.host));
             }
             self.set_cookie(SAID, "", Some(0));

@@ -160,6 +160,12 @@ impl Database {
         Ok(self.with(|db| db.execute(sql, [session, person]))? == 1)
     }
 
+    /// How many sessions of a person are open.
+    pub fn count_sessions(&self, person: i64) -> rusqlite::Result<u64> {
+        let count = "SELECT count(*) FROM sessions WHERE person_id = ?1";
+        self.with(|db| db.query_row(count, [person], |row| row.get::<_, i64>(0))).map(i64::unsigned_abs)
+    }
+
     /// Ends all sessions of a person; how many there were.
     pub fn end_sessions(&self, person: i64) -> rusqlite::Result<u64> {
         let ended = self.with(|db| db.execute("DELETE FROM sessions WHERE person_id = ?1", [person]))?;

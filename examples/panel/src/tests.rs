@@ -551,6 +551,61 @@ async fn a_customer_does_not_see_where_the_staff_sit() {
 }
 
 #[tokio::test]
+async fn a_mailed_link_is_not_told_as_a_reset() {
+    let panel = panel();
+    let (ana, marta) = (panel.person(Kind::Administrator, "ana", None), panel.person(Kind::Customer, "marta", None));
+    let told = async |subjects: &str, outcome: &str| {
+        let sql = format!(
+            "DELETE FROM keyturnhost_audit; DELETE FROM keyturnhost_audit_subjects;
+             INSERT INTO keyturnhost_audit (id, at, plugin, operation, actor, outcome, address, request) VALUES
+                 (1, 1764000000000, 'p', 'reset-and-mail', 'staff:{ana}', '{outcome}', NULL, 'r');
+             INSERT INTO keyturnhost_audit_subjects VALUES ('customer:{marta}', 1, 0, 'subject'){subjects}"
+        );
+        panel.site.people.with(|db| db.execute_batch(&sql)).expect("rows");
+        panel.get(&panel.signed_in(ana), &format!("/customers/{marta}")).await.1
+    };
+    let link = told("", "done").await;
+    assert!(link.contains("Link to choose a password, email queued") && !link.contains("Password reset"), "{link}");
+    let password = told(&format!(", ('customer:{marta}', 1, 1, 'password')"), "done").await;
+    assert!(password.contains("Password reset, mail queued"), "{password}");
+    let refused = told("", "refused: no-address").await;
+    assert!(refused.contains("Password reset, mail queued: not done"), "{refused}");
+}
+
+#[tokio::test]
+async fn ending_all_sessions_of_somebody_is_asked_first_and_says_how_many() {
+    let panel = panel();
+    let (ana, marta) = (panel.person(Kind::Administrator, "ana", None), panel.person(Kind::Customer, "marta", None));
+    let (session, overview) = (panel.signed_in(ana), format!("/customers/{marta}"));
+    let hers: Vec<String> = (0..2).map(|_| panel.signed_in(marta)).collect();
+    let (_, page) = panel.get(&session, &overview).await;
+    assert!(page.contains(&format!("href=\"{overview}?ask=end-sessions\">End all sessions</a>")), "{page}");
+    assert!(!page.contains(">End all sessions</button>"), "{page}");
+
+    let ask = format!("{overview}?ask=end-sessions");
+    let (_, page) = panel.get(&session, &ask).await;
+    for part in ["End all sessions of marta?", "2 sessions are open. They end at once.", "The password stays the same"]
+    {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert_eq!(panel.get(&hers[0], "/account").await.0, StatusCode::OK, "nothing is done by looking");
+    let before = page.split(">End all sessions</button>").next().expect("a button");
+    let kt = before.rsplit("name=\"kt\" value=\"").next().and_then(|rest| rest.split('"').next()).expect("a form");
+    let (answer, _) = panel.post(&session, &ask, &[("kt", kt)], "same-origin").await;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    assert_eq!(answer.headers()[LOCATION], overview);
+    assert_eq!(panel.get(&hers[0], "/account").await.0, StatusCode::SEE_OTHER);
+
+    let (_, page) = panel.get(&session, &ask).await;
+    assert!(page.contains("No session is open") && !page.contains(">End all sessions</button>"), "{page}");
+    // Where they ended between the question and its answer.
+    let request =
+        HttpRequest::get(&overview).header(COOKIE, format!("session={session}; kt-said=said-sessions-ended.0"));
+    let (_, page) = panel.ask(request.body(Body::empty()).expect("request")).await;
+    assert!(page.contains("No session was open.") && !page.contains("kt-success\" role"), "{page}");
+}
+
+#[tokio::test]
 async fn who_manages_others_sees_the_outbox_and_who_runs_the_panel_the_rest_of_the_mail() {
     let panel = panel();
     for (kind, outbox, rest, settings) in [

@@ -51,6 +51,8 @@ pub struct Brand<'a> {
     pub name: &'a str,
     /// Whom to ask.
     pub contact: &'a str,
+    /// Where people sign in, a whole address.
+    pub sign_in: &'a str,
 }
 
 /// `request.*`.
@@ -109,7 +111,7 @@ pub fn draw(
         brand: line(context.brand.name, 100),
         subject: line(&at("subject", &text.subject)?.plain(), SUBJECT),
         preheader: line(&at("preheader", &text.preheader)?.plain(), SUBJECT),
-        pieces: pieces(text, locale, values, at, masked)?,
+        pieces: pieces(text, locale, (values, context.brand.sign_in), at, masked)?,
         footer: footer(words, context),
     };
     Ok(Drawn {
@@ -158,7 +160,7 @@ impl Letter<'_> {
 fn pieces(
     text: &Text,
     locale: &str,
-    values: &BTreeMap<String, Value>,
+    (values, sign_in): (&BTreeMap<String, Value>, &str),
     fill: impl Fn(&str, &str) -> Result<Phrase, TemplateError>,
     masked: bool,
 ) -> Result<Vec<Piece>, TemplateError> {
@@ -174,6 +176,7 @@ fn pieces(
             Block::Heading(source) => Piece::Heading(fill(source)?),
             Block::Text(source) => Piece::Text(fill(source)?),
             Block::Button(label, name) => Piece::Link(fill(label)?, shown(name)),
+            Block::SignIn(label) => Piece::Link(fill(label)?, Some(sign_in.to_owned().into())),
             Block::Secret(name) => Piece::Secret(shown(name).unwrap_or_else(|| MASK.to_owned().into())),
         })
     };

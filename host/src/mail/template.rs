@@ -65,6 +65,8 @@ pub enum Block {
     Button(String, String),
     /// A line of its own, monospace: the variable.
     Secret(String),
+    /// The same as a button, to the page where people sign in, which is no secret: label.
+    SignIn(String),
     /// A short heading within the mail.
     Heading(String),
 }
@@ -149,6 +151,7 @@ impl Block {
             Block::Text(_) => "text",
             Block::Button(..) => "button",
             Block::Secret(_) => "secret",
+            Block::SignIn(_) => "sign-in",
             Block::Heading(_) => "heading",
         };
         format!("block {} ({kind})", at + 1)
@@ -227,7 +230,7 @@ impl Template {
 
     fn check_block(&self, block: &Block) -> Result<(), String> {
         let (phrase, variable) = match block {
-            Block::Text(words) | Block::Heading(words) => (Some(words), None),
+            Block::Text(words) | Block::Heading(words) | Block::SignIn(words) => (Some(words), None),
             Block::Button(label, name) => (Some(label), Some((name, Kind::Link))),
             Block::Secret(name) => (None, Some((name, Kind::Secret))),
         };

@@ -107,7 +107,11 @@ mod tests {
         for (locale, subject) in [("en", "Test mail from Northwind"), ("es-MX", "Correo de prueba de Northwind")] {
             let context = Context {
                 account: None,
-                brand: Brand { name: "Northwind", contact: "help@northwind.example" },
+                brand: Brand {
+                    name: "Northwind",
+                    contact: "help@northwind.example",
+                    sign_in: "https://panel.example/login",
+                },
                 request: Request { time: 1_795_525_331_000, origin: "" },
                 locale,
                 zone: &zone,

@@ -23,6 +23,7 @@ use crate::caller::Caller;
 use crate::email::TRIAL;
 use crate::embed::{SubmitError, Submitted, Surface};
 use crate::host::Host;
+use crate::http::with_query;
 use crate::outbox::{AT_ONCE, Retried};
 use crate::storage::deliveries::{DeliveryFilter, DeliveryId};
 use crate::storage::outbox::{MailFilter, MailId, MailState};
@@ -30,6 +31,8 @@ use crate::view::form::{self, FormError, Posted, Submission};
 use crate::view::html::nodes::{Painter, banner_close, banner_open};
 use crate::view::html::{Html, Markup, values};
 use crate::view::nodes::{self, Action, Badge, Intent, Outcome, Run, Target, Tone};
+use crate::view::shell::Link;
+use crate::view::shell::parts::button_link;
 use crate::view::words::Words;
 use crate::view::{Delivery, Page, Place, look};
 use crate::webhooks::send::Verdict;
@@ -267,11 +270,12 @@ impl Host {
             },
             Deed::Withdraw(id) => {
                 let done = self.withdraw(caller, std::slice::from_ref(&id)).map_err(CallError::of_storage)?;
+                let page = surface.links.url(OWN, &Target::Mail(id.to_string()));
                 let (tone, key) = match done.is_empty() {
                     false => (Tone::Success, "outbox-withdrawn"),
                     true => (Tone::Warning, "outbox-nothing"),
                 };
-                (here(), said(tone, key, None, words))
+                (page, said(tone, key, None, words))
             }
             Deed::RetryAll => (here(), self.retry_all(caller, words)?),
             Deed::RunAgain(id) => (here(), self.run_jobs_again(caller, Some(id), words)?),
@@ -406,6 +410,17 @@ fn may_retry(delivery: &Delivery) -> bool {
 
 fn may_withdraw(delivery: &Delivery) -> bool {
     (may_retry(delivery) || delivery.state == MailState::Queued) && delivery.may_mend && delivery.whole
+}
+
+/// The query of a mail's own address at which it is asked whether to withdraw it. To withdraw cannot be undone, and of a mail
+/// with a password nobody has another copy.
+const ASK_WITHDRAW: &str = "ask=withdraw";
+
+/// The way to that question.
+fn ask_withdraw(id: &MailId, painter: &mut Painter<'_>) {
+    let url = with_query(&painter.frame.links.url(OWN, &Target::Mail(id.to_string())), ASK_WITHDRAW);
+    let label = painter.words.get("outbox-withdraw");
+    painter.html.markup(&button_link(Link { label, url: &url }, Intent::Neutral));
 }
 
 /// A button that posts.

@@ -1,6 +1,9 @@
 //! One mail: its life, each step of its latest attempt, and what it says, with •••• for what is secret.
 
-use super::{Deed, OperatorSurface, button, may_retry, may_withdraw, not_found, page as whole, place, state_badge};
+use super::{
+    ASK_WITHDRAW, Deed, OperatorSurface, ask_withdraw, button, may_retry, may_withdraw, not_found, page as whole,
+    place, state_badge,
+};
 use crate::accounts::AccountId;
 use crate::call::CallError;
 use crate::caller::Caller;
@@ -36,11 +39,12 @@ pub(super) fn page(
 fn draw(one: &OneMail, from: Option<&Mailbox>, outbox: &str, painter: &mut Painter<'_>) -> Page {
     let words = painter.words;
     let actions = actions(one, outbox, painter);
-    let question = question(one, painter);
+    let withdraw = withdraw(one, painter);
+    let question = question(one, painter).filter(|_| withdraw.is_none());
     let delivery = delivery(one, painter);
     let attempt = attempt(one.mail.last.as_ref(), painter);
     painter.html.class("div", "kt-sections");
-    if let Some(question) = question {
+    for question in [withdraw, question].into_iter().flatten() {
         painter.html.markup(&question);
     }
     for (id, key, body) in [("mail-delivery", "mail-delivery", &delivery), ("mail-attempt", "mail-attempt", &attempt)] {
@@ -53,7 +57,7 @@ fn draw(one: &OneMail, from: Option<&Mailbox>, outbox: &str, painter: &mut Paint
     // Badge, buttons and texts all hang on how it stands.
     let (id, said) = (one.mail.id.as_str(), painter.stands(&one.delivery));
     let mut live = Html::new();
-    live.open("div", &[("data-kt-live", Some(id)), ("data-kt-said", Some(&said))]).markup(&page.html).close("div");
+    live.open("div", &Painter::live(id, &said, &one.delivery)).markup(&page.html).close("div");
     Page { html: live.done(), ..page }
 }
 
@@ -64,11 +68,36 @@ fn actions(one: &OneMail, outbox: &str, painter: &mut Painter<'_>) -> Markup {
     if may_retry(delivery) && !delivery.moved {
         painter.action(&button(words.get("mail-retry"), &Deed::Retry(mail.id.clone(), None), Intent::Primary));
     }
-    if may_withdraw(delivery) {
-        painter.action(&button(words.get("outbox-withdraw"), &Deed::Withdraw(mail.id.clone()), Intent::Neutral));
+    if may_withdraw(delivery) && !asks_withdraw(painter) {
+        ask_withdraw(&mail.id, painter);
     }
     painter.html.markup(&parts::button_link(Link { label: words.get("outbox"), url: outbox }, Intent::Quiet));
     painter.html.done()
+}
+
+/// Whether this is the mail's page with the question whether to withdraw it.
+fn asks_withdraw(painter: &Painter<'_>) -> bool {
+    let query = painter.frame.submit_url.split_once('?').map_or("", |(_, query)| query);
+    query.split('&').any(|pair| pair == ASK_WITHDRAW)
+}
+
+/// Asks before a mail is withdrawn, where its page was asked to.
+fn withdraw(one: &OneMail, painter: &mut Painter<'_>) -> Option<Markup> {
+    let words = painter.words;
+    if !may_withdraw(&one.delivery) || !asks_withdraw(painter) {
+        return None;
+    }
+    painter.form(&Form {
+        submit: Deed::Withdraw(one.mail.id.clone()).submission(),
+        intro: vec![vec![Value::Text(words.get("mail-withdraw-text").to_owned())]],
+        points: Vec::new(),
+        fields: Vec::new(),
+        submit_label: words.get("mail-withdraw-it").to_owned(),
+        submit_intent: Intent::Danger,
+        cancel: Some(Target::Mail(one.mail.id.to_string())),
+    });
+    let body = painter.html.done();
+    Some(parts::card("mail-withdraw", words.get("mail-withdraw-question"), &body))
 }
 
 /// Asks before a retry to another address than the latest attempt's. The form bears the address that it names: if that

@@ -4,7 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use form_urlencoded::Serializer;
 
-use super::{Deed, OWN, OperatorSurface, button, jobs, may_retry, may_withdraw, page as whole, place, state_badge};
+use super::{
+    Deed, OWN, OperatorSurface, ask_withdraw, button, jobs, may_retry, may_withdraw, page as whole, place, state_badge,
+};
 use crate::call::{self, CallError};
 use crate::caller::Caller;
 use crate::host::Host;
@@ -413,6 +415,6 @@ fn actions(mail: &Mail, delivery: &Delivery, painter: &mut Painter<'_>) {
         painter.action(&action);
     }
     if may_withdraw(delivery) {
-        painter.action(&button(words.get("outbox-withdraw"), &Deed::Withdraw(mail.id.clone()), Intent::Neutral));
+        ask_withdraw(&mail.id, painter);
     }
 }

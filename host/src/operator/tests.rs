@@ -130,6 +130,16 @@ impl Stage {
         self.draw(caller, &page).expect("drawn").html.to_string()
     }
 
+    /// A mail's page with the question whether to withdraw it.
+    #[track_caller]
+    fn asks_withdraw(&self, id: &MailId) -> String {
+        let url = format!("/outbox/{id}?lang=en&ask=withdraw");
+        let mut surface = surface();
+        surface.surface.submit_url = &url;
+        let page = self.host.operator_page(&admin(), &OperatorPage::Mail(id.clone()), &surface);
+        page.expect("drawn").html.to_string()
+    }
+
     fn submit(&self, caller: &Caller, sealed: &str) -> Result<Submitted, SubmitError> {
         self.host.operator_submit(caller, format!("kt={sealed}").as_bytes(), &surface().surface)
     }
@@ -207,7 +217,9 @@ fn the_outbox_draws_each_state_with_its_word_and_what_may_be_done() {
         let html = stage.outbox(&admin(), &[]);
         assert!(html.contains(&format!(">{word}</span>")), "{word}: {html}");
         assert_eq!(html.contains(">Retry</button>"), retry, "{word}");
-        assert_eq!(html.contains(">Withdraw</button>"), withdraw, "{word}");
+        // Asked about first, on the mail's own page; no button does it here.
+        assert_eq!(html.contains(&format!("href=\"/outbox/{id}?ask=withdraw\">Withdraw</a>")), withdraw, "{word}");
+        assert!(!html.contains(">Withdraw</button>"), "{word}");
         assert!(
             html.contains(&format!("href=\"/outbox/{id}\"")) && html.contains(">ana<wbr>@panel.example<"),
             "{html}"
@@ -334,9 +346,9 @@ fn a_form_works_for_its_own_session_only_and_a_second_press_does_nothing() {
     let (url, said) = stage.press(&admin(), retry);
     assert_eq!((url.as_str(), stage.get(&id).state), ("/outbox?show=failed", MailState::Queued));
     assert!(said.contains("Tried again") && said.contains("Mail queued for ana@panel.example."), "{said}");
-    let withdraw = stage.outbox(&admin(), &[]);
-    stage.press(&admin(), form(&withdraw, "Withdraw"));
-    assert_eq!(stage.get(&id).state, MailState::Withdrawn);
+    let (url, said) = stage.press(&admin(), form(&stage.asks_withdraw(&id), "Withdraw email"));
+    assert_eq!((url, stage.get(&id).state), (format!("/outbox/{id}"), MailState::Withdrawn));
+    assert!(said.contains("It won&#39;t be sent. Its contents are deleted."), "{said}");
     assert!(stage.press(&admin(), retry).1.contains("Nothing was done"));
 }
 
@@ -363,7 +375,21 @@ fn a_mail_shows_each_step_its_headers_and_its_texts_without_what_is_secret() {
     let stage = Stage::new();
     let id = stage.brought_to(MailState::Queued, "");
     let html = stage.draw(&admin(), &OperatorPage::Mail(id)).expect("drawn").html.to_string();
-    assert!(html.contains("No attempt was made yet.") && html.contains(">Withdraw</button>"), "{html}");
+    assert!(html.contains("No attempt was made yet.") && html.contains("?ask=withdraw\">Withdraw</a>"), "{html}");
+}
+
+#[test]
+fn what_withdrawing_a_mail_takes_away_is_asked_before_it_is_done() {
+    let stage = Stage::new();
+    let id = stage.mail("customer:1", "Your password");
+    let html = stage.asks_withdraw(&id);
+    for part in ["Withdraw this email?", "A password or link in it is deleted", ">Cancel</a>"] {
+        assert!(html.contains(part), "{part}: {html}");
+    }
+    assert!(html.contains(&format!("href=\"/outbox/{id}\"")), "the way back: {html}");
+    assert_eq!(stage.get(&id).state, MailState::Queued, "nothing is done by looking");
+    stage.settle(MailState::Accepted, "250 ok", None);
+    assert!(!stage.asks_withdraw(&id).contains("Withdraw"), "there is nothing left to ask");
 }
 
 #[test]

@@ -48,6 +48,12 @@ impl Delivery {
         matches!(self.state, MailState::Queued | MailState::Sending | MailState::Delayed)
     }
 
+    /// Whether it does not go as it should: nobody may call it a success.
+    #[must_use]
+    pub fn troubled(&self) -> bool {
+        self.failed() || self.state == MailState::Delayed
+    }
+
     /// Whether somebody has to do something before it can go.
     #[must_use]
     pub fn failed(&self) -> bool {

@@ -107,6 +107,14 @@ impl Stored {
             Stored::Bcrypt(crypt) => Ok(crypt.matches(password.bytes())),
         }
     }
+
+    /// Whether a password that matches is for certain the one that was hashed, and not only its beginning.
+    pub(crate) fn has_read_all_of(&self, password: &PlainPassword) -> bool {
+        match self {
+            Stored::Argon2(_) => true,
+            Stored::Bcrypt(_) => password.bytes().len() < bcrypt::MAX_BYTES,
+        }
+    }
 }
 
 /// The configured parameters themselves do not work: that is for the operator.

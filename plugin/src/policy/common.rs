@@ -5,9 +5,15 @@ use super::shape::{WEAK_TRIM, canon, trimmed, unit, weight};
 /// Sorted stems, one a line, made by `build.rs`.
 static STEMS: &str = include_str!(concat!(env!("OUT_DIR"), "/common-stems.txt"));
 
+/// Well-known phrases in their canonical form, one a line, made by `build.rs`.
+static PHRASES: &str = include_str!(concat!(env!("OUT_DIR"), "/common-phrases.txt"));
+
+/// So much of the beginning of a phrase is the phrase.
+const MIN_BEGINNING: usize = 12;
+
 /// `folded`: without case and accents.
 pub(crate) fn is_common(folded: &str) -> bool {
-    parts(folded).any(|part| is_known(&canon(part)))
+    parts(folded).map(canon).any(|key| is_known(&key) || is_phrase(&key))
 }
 
 /// Whether it says one of those again and again, however it is set apart.
@@ -16,7 +22,7 @@ pub(crate) fn repeats_common(folded: &str) -> bool {
 }
 
 /// What a password may be without what is put before and after it.
-fn parts(base: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn parts(base: &str) -> impl Iterator<Item = &str> {
     let [end, core] = trimmed(base);
     [base, end, core].into_iter().filter(move |part| stands_out(base, part))
 }
@@ -27,6 +33,14 @@ fn stands_out(base: &str, part: &str) -> bool {
         Some((before, after)) => weight(before) + weight(after) <= WEAK_TRIM,
         None => false,
     }
+}
+
+/// Whether it is hardly more than a phrase, or than the beginning of one.
+fn is_phrase(key: &str) -> bool {
+    PHRASES.lines().any(|phrase| match phrase.len() <= key.len() {
+        true => stands_out(key, phrase),
+        false => key.len() >= MIN_BEGINNING && phrase.starts_with(key),
+    })
 }
 
 fn is_known(key: &str) -> bool {

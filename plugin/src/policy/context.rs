@@ -1,15 +1,20 @@
 //! Words that somebody who knows the account, or the place, would try.
 
-use super::shape::canon;
+use super::common::parts;
+use super::shape::{WEAK_TRIM, canon, weight};
 use crate::bindings::accounts::Error;
 use crate::bindings::call::Actor;
 use crate::bindings::types::Failure;
 use crate::ports::Ports;
 use crate::settings;
 use crate::unicode::fold;
+use zeroize::Zeroizing;
 
-/// Shorter words stand in too many others.
+/// Shorter words stand in too many others: they are not looked for inside of a password. One that consists of them is refused.
 const MIN_WORD: usize = 4;
+
+/// A letter alone is no word.
+const MIN_PIECE: usize = 2;
 
 /// Reduced words.
 #[derive(Default)]
@@ -18,8 +23,18 @@ pub(crate) struct Context {
     own: Vec<String>,
     /// Whether who reads the reasons manages the account: its name is not his.
     managed: bool,
-    /// Of the place, as the operator wrote them and reduced.
-    place: Vec<(String, String)>,
+    /// Of the place.
+    place: Vec<Place>,
+}
+
+/// A word of the place's: the brand, or what the operator has listed.
+struct Place {
+    /// As it is written.
+    word: String,
+    /// The whole, and each of its words.
+    keys: Vec<String>,
+    /// Whether it must not stand in a password at all. The brand may, in a longer one: nobody has asked for more.
+    nowhere: bool,
 }
 
 impl Context {
@@ -34,11 +49,9 @@ impl Context {
                 Actor::ServiceKey(_) | Actor::Console | Actor::System => true,
             };
         }
-        for word in settings::context_words(ports) {
-            let key = reduced(&word);
-            if is_long_enough(&key) {
-                context.place.push((word, key));
-            }
+        let listed = settings::context_words(ports).into_iter().map(|word| (word, true));
+        for (word, nowhere) in listed.chain([(settings::brand(ports), false)]) {
+            context.place.push(Place { keys: keys(&word), word, nowhere });
         }
         Ok(context)
     }
@@ -70,12 +83,9 @@ impl Context {
         Ok(())
     }
 
-    /// The whole, and each of its words.
     fn add_words(&mut self, text: &str) {
-        let parts = text.split(|c: char| !c.is_alphanumeric());
-        for word in std::iter::once(text).chain(parts) {
-            let key = reduced(word);
-            if is_long_enough(&key) && !self.own.contains(&key) {
+        for key in keys(text) {
+            if !self.own.contains(&key) {
                 self.own.push(key);
             }
         }
@@ -85,20 +95,46 @@ impl Context {
         self.managed
     }
 
-    pub(crate) fn names_owner(&self, password: &str) -> bool {
-        self.own.iter().any(|word| password.contains(word.as_str()))
+    /// `folded`: without case and accents.
+    pub(crate) fn names_owner(&self, folded: &str) -> bool {
+        let reduced = Zeroizing::new(canon(folded));
+        self.own.iter().any(|key| stands_in(key, &reduced)) || is_made_of(folded, &self.own)
     }
 
-    pub(crate) fn names_place(&self, password: &str) -> Option<&str> {
-        self.place.iter().find(|(_, key)| password.contains(key.as_str())).map(|(word, _)| word.as_str())
+    /// `folded`: without case and accents.
+    pub(crate) fn names_place(&self, folded: &str) -> Option<&str> {
+        let reduced = Zeroizing::new(canon(folded));
+        let stands =
+            |place: &Place| place.nowhere && place.keys.first().is_some_and(|whole| stands_in(whole, &reduced));
+        let named = self.place.iter().find(|place| stands(place) || is_made_of(folded, &place.keys));
+        named.map(|place| place.word.as_str())
     }
 }
 
-/// The form in which words and password are compared.
-pub(crate) fn reduced(text: &str) -> String {
-    canon(&fold(text))
+/// The whole, and each of its words, as they are compared.
+fn keys(text: &str) -> Vec<String> {
+    let mut keys = Vec::new();
+    for word in std::iter::once(text).chain(text.split(|c: char| !c.is_alphanumeric())) {
+        let key = canon(&fold(word));
+        if key.chars().count() >= MIN_PIECE && !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    keys
 }
 
-fn is_long_enough(key: &str) -> bool {
-    key.chars().count() >= MIN_WORD
+fn stands_in(key: &str, reduced: &str) -> bool {
+    key.chars().count() >= MIN_WORD && reduced.contains(key)
+}
+
+/// Whether it says hardly more than these words, once or again and again, with something around or between.
+fn is_made_of(folded: &str, keys: &[String]) -> bool {
+    parts(folded).any(|part| {
+        let whole = Zeroizing::new(canon(part));
+        let mut rest = Zeroizing::new(whole.to_string());
+        for key in keys {
+            rest = Zeroizing::new(rest.replace(key.as_str(), ""));
+        }
+        rest.len() < whole.len() && weight(&rest) <= WEAK_TRIM
+    })
 }

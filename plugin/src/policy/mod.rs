@@ -11,7 +11,7 @@ pub(crate) use common::stems;
 pub(crate) use context::Context;
 
 use crate::bindings::nodes::{Strength, Value};
-use crate::bindings::types::FieldError;
+use crate::bindings::types::{Failure, FieldError};
 use crate::failure;
 use crate::hash::{Configured, Unfit, bcrypt};
 use crate::password::PlainPassword;
@@ -26,6 +26,9 @@ pub(crate) struct Policy {
     min_length: usize,
     configured: Configured,
     context: Context,
+    /// Whether new passwords are composed (NFC): only where sign-in is asked of us, which composes too. A panel that compares
+    /// by itself does so with what is typed.
+    composes: bool,
 }
 
 /// One reason against a password. Each has a code and a sentence of its own.
@@ -53,11 +56,12 @@ pub(crate) enum Finding {
 
 impl Policy {
     pub(crate) fn of(ports: &dyn Ports, context: Context) -> Self {
-        Policy { min_length: settings::MIN_LENGTH.of(ports) as usize, configured: Configured::of(ports), context }
-    }
-
-    pub(crate) fn configured(&self) -> &Configured {
-        &self.configured
+        Policy {
+            min_length: settings::MIN_LENGTH.of(ports) as usize,
+            configured: Configured::of(ports),
+            context,
+            composes: settings::asked_at_sign_in(ports),
+        }
     }
 
     /// In characters.
@@ -65,28 +69,42 @@ impl Policy {
         self.min_length
     }
 
+    /// The hash of what a new password is stored as.
+    ///
+    /// # Errors
+    /// Those of [`Configured::write`].
+    pub(crate) fn write(&self, ports: &dyn Ports, password: &PlainPassword) -> Result<String, Failure> {
+        self.configured.write(ports, self.stored_form(password).as_ref().unwrap_or(password))
+    }
+
+    /// None: as it was typed.
+    fn stored_form(&self, password: &PlainPassword) -> Option<PlainPassword> {
+        if self.composes { password.composed() } else { None }
+    }
+
     /// Every reason, in the order in which they are best told.
-    pub(crate) fn findings(&self, password: &PlainPassword) -> Vec<Finding> {
-        if password.is_too_long() {
+    pub(crate) fn findings(&self, typed: &PlainPassword) -> Vec<Finding> {
+        if typed.is_too_long() {
             return vec![Finding::TooLong];
         }
+        let stored = self.stored_form(typed);
+        let password = stored.as_ref().unwrap_or(typed);
         let mut findings = Vec::new();
         let has = password.text().chars().count();
         if has < self.min_length {
             findings.push(Finding::TooShort { has, min: self.min_length });
         }
         let folded = fold(password.text());
-        let reduced = Zeroizing::new(shape::canon(&folded));
-        if self.context.names_owner(&reduced) {
+        if self.context.names_owner(&folded) {
             findings.push(Finding::ContainsName { managed: self.context.is_managed() });
         }
-        if let Some(word) = self.context.names_place(&reduced) {
+        if let Some(word) = self.context.names_place(&folded) {
             findings.push(Finding::ContainsWord(word.to_owned()));
         }
         // One reason for a pattern is enough: the first says best what it is.
         if common::is_common(&folded) {
             findings.push(Finding::Known);
-        } else if has > 1 && shape::weight(&folded) * 5 <= has * 2 {
+        } else if has > 1 && weight_apart(&folded) * 5 <= has * 2 {
             findings.push(Finding::Sequence);
         } else if self.repeats(&folded) || common::repeats_common(&folded) {
             findings.push(Finding::Repeated);
@@ -99,10 +117,20 @@ impl Policy {
         findings
     }
 
-    /// A password that repeats a piece is worth no more than the piece, which must then be long enough by itself.
+    /// A password that repeats a piece is worth no more than the piece, which must then be long enough by itself. Pieces that
+    /// come back in another order are counted once each; what is left must not be much shorter than that.
     fn repeats(&self, folded: &str) -> bool {
-        let piece = shape::unit(folded);
-        piece.len() < folded.len() && piece.chars().count() < self.min_length
+        let key = Zeroizing::new(shape::canon(folded));
+        let is_one = |text: &str| {
+            let piece = shape::unit(text);
+            piece.len() < text.len() && piece.chars().count() < self.min_length
+        };
+        let is_few = |text: &str| {
+            let chars = Zeroizing::new(text.chars().collect::<Vec<_>>());
+            let once = shape::said_once(&chars, self.min_length);
+            once > 0 && once * 2 <= chars.len() && once * 3 < self.min_length * 2
+        };
+        common::parts(folded).chain(common::parts(&key)).any(is_one) || is_few(folded) || is_few(&key)
     }
 
     /// The same judgement as Save's, as advice.
@@ -123,6 +151,22 @@ impl Policy {
             _ => Strength { score: 4, acceptable: true, advice: None },
         }
     }
+}
+
+/// By what is left without the sign that stands between its words or letters, which says little itself.
+fn weight_apart(folded: &str) -> usize {
+    let weight = shape::weight(folded);
+    match separator(folded) {
+        Some(separator) => weight.min(1 + shape::weight(&Zeroizing::new(folded.replace(separator, "")))),
+        None => weight,
+    }
+}
+
+/// The sign that comes up most, if any does twice.
+fn separator(folded: &str) -> Option<char> {
+    let count = |sign: char| folded.matches(sign).count();
+    let signs = folded.chars().filter(|c| !c.is_alphanumeric());
+    signs.max_by_key(|sign| count(*sign)).filter(|sign| count(*sign) >= 2)
 }
 
 impl Finding {

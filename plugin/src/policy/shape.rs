@@ -7,21 +7,22 @@ pub const WEAK_TRIM: usize = 6;
 /// Undoes "leet" and drops separators, on folded text. Several readings of one sign fall into one class (`1`, `l`, `!` are
 /// all `i`), so that no reading has to be guessed.
 pub fn canon(folded: &str) -> String {
-    folded
-        .chars()
-        .filter_map(|c| match c {
-            '0' => Some('o'),
-            '1' | '!' | '|' | 'l' => Some('i'),
-            '3' => Some('e'),
-            '4' | '@' => Some('a'),
-            '5' | '$' => Some('s'),
-            '7' | '+' => Some('t'),
-            '8' => Some('b'),
-            '9' => Some('g'),
-            c if c.is_alphanumeric() => Some(c),
-            _ => None,
-        })
-        .collect()
+    folded.chars().map(|c| if c == 'l' { 'i' } else { letter(c, 'i') }).filter(|c| c.is_alphanumeric()).collect()
+}
+
+/// The letter that a sign stands for in "leet"; `bar`: what `1`, `!` and `|` are.
+fn letter(c: char, bar: char) -> char {
+    match c {
+        '0' => 'o',
+        '1' | '!' | '|' => bar,
+        '3' => 'e',
+        '4' | '@' => 'a',
+        '5' | '$' => 's',
+        '7' | '+' => 't',
+        '8' => 'b',
+        '9' => 'g',
+        c => c,
+    }
 }
 
 /// What remains of a word when digits and symbols are taken off its end, and off both ends.
@@ -53,32 +54,150 @@ pub fn unit(text: &str) -> &str {
     text
 }
 
-/// How many characters say something new: not one that repeats its neighbour, nor one that goes on as the two before it did,
-/// in the alphabet, in the digits or on the keyboard. Two neighbours alone are no run: every language has `op` and `er`.
-pub fn weight(folded: &str) -> usize {
-    let mut count = 0;
-    let mut last = None;
-    let mut last_step = None;
-    for c in folded.chars() {
-        let step = last.and_then(|last| step(last, c));
-        let goes_on = last == Some(c) || (step.is_some() && step == last_step);
-        count += usize::from(!goes_on);
-        (last, last_step) = (Some(c), step);
+/// How many characters are left when each piece of at least [`SHORTEST_COPY`] that stood before is left out; no count beyond
+/// `enough`.
+pub fn said_once(text: &[char], enough: usize) -> usize {
+    let (mut at, mut once) = (0, 0);
+    while at < text.len() && once < enough {
+        let copied = |from: usize| text[at..].iter().zip(&text[from..]).take_while(|(a, b)| a == b).count();
+        match (0..at).map(copied).max() {
+            Some(long) if long >= SHORTEST_COPY => at += long,
+            _ => (at, once) = (at + 1, once + 1),
+        }
     }
-    count
+    once
 }
 
-/// Rows and columns of a keyboard. The digits run on from 9 to 0.
-const RUNS: [&str; 12] =
-    ["1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "qaz", "wsx", "edc", "rfv", "tgb", "yhn", "ujm", "!@#$%^&*()"];
+/// Shorter pieces come back in every language.
+const SHORTEST_COPY: usize = 4;
 
-/// Along what two characters are neighbours (0: the order of code points, else a run), and whether forwards.
-fn step(a: char, b: char) -> Option<(usize, bool)> {
-    if (a as u32).abs_diff(b as u32) == 1 {
-        return Some((0, a < b));
+/// How many characters say something new: not one that repeats its neighbour, nor one that follows from those before it, in
+/// the alphabet, in the digits or on a keyboard. Of all readings of a sign, as itself or as a letter, the one counts by which
+/// the longest run follows.
+pub fn weight(folded: &str) -> usize {
+    let chars: Vec<char> = folded.chars().collect();
+    let mut runs = vec![Vec::new(); chars.len()];
+    for reading in readings(&chars) {
+        for steps in [order(&reading)].into_iter().chain(KEYBOARDS.iter().map(|keyboard| walk(keyboard, &reading))) {
+            add_runs(&steps, &mut runs);
+        }
     }
-    RUNS.iter().zip(1..).find_map(|(run, number)| {
-        let (a, b) = (run.find(a)?, run.find(b)?);
-        (a.abs_diff(b) == 1).then_some((number, a < b))
-    })
+    // The cheapest way to say the rest from each place on, in halves of a character.
+    let mut rest = vec![0; chars.len() + 1];
+    for at in (0..chars.len()).rev() {
+        let by_run = runs[at].iter().map(|run: &Run| run.costs + rest[at + run.long]);
+        rest[at] = by_run.chain([2 + rest[at + 1]]).min().unwrap_or_default();
+    }
+    rest[0].div_ceil(2)
+}
+
+/// Characters in a row of which each but the first ones follows from those before it.
+#[derive(Clone)]
+struct Run {
+    long: usize,
+    /// What it says that is new, in halves of a character.
+    costs: usize,
+}
+
+/// The text as it is, and with its signs read as letters.
+fn readings(chars: &[char]) -> Vec<Vec<char>> {
+    let mut readings = vec![chars.to_vec()];
+    for bar in ['i', 'l'] {
+        let read: Vec<char> = chars.iter().map(|c| letter(*c, bar)).collect();
+        if !readings.contains(&read) {
+            readings.push(read);
+        }
+    }
+    readings
+}
+
+/// How one comes from a character to the next; `near`: to a neighbour, or nowhere.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Step {
+    by: (i32, i32),
+    near: bool,
+}
+
+/// By the order of code points.
+fn order(chars: &[char]) -> Vec<Option<Step>> {
+    let by = |pair: &[char]| pair[1] as i32 - pair[0] as i32;
+    chars.windows(2).map(|pair| Some(Step { by: (0, by(pair)), near: by(pair).abs() <= 1 })).collect()
+}
+
+type Keyboard = [&'static str; 4];
+
+/// QWERTY, QWERTZ and AZERTY. The digits run on from 9 to 0; a digit's sign is on its key.
+const KEYBOARDS: [Keyboard; 3] = [
+    ["1234567890-=", "qwertyuiop[]", "asdfghjkl;'", "zxcvbnm,./"],
+    ["1234567890", "qwertzuiop", "asdfghjkl", "yxcvbnm,.-"],
+    ["1234567890", "azertyuiop", "qsdfghjklm", "wxcvbn,;:!"],
+];
+
+const SHIFTED: [&str; 2] = ["!@#$%^&*()", "1234567890"];
+
+/// By the places of the keys. Each row of keys stands half a key to the right of the one above, so a key has two below it.
+fn walk(keyboard: &Keyboard, chars: &[char]) -> Vec<Option<Step>> {
+    let key = |c: char| {
+        let plain = SHIFTED[0].find(c).and_then(|at| SHIFTED[1][at..].chars().next());
+        [Some(c), plain]
+            .into_iter()
+            .flatten()
+            .find_map(|c| keyboard.iter().zip(0..).find_map(|(row, y)| row.find(c).map(|x| (x as i32, y))))
+    };
+    let step = |pair: &[char]| {
+        let ((x, y), (to_x, to_y)) = (key(pair[0])?, key(pair[1])?);
+        let by = (to_x - x, to_y - y);
+        Some(Step { by, near: matches!(by, (-1..=1, 0) | (0 | -1, 1) | (0 | 1, -1)) })
+    };
+    chars.windows(2).map(step).collect()
+}
+
+/// The longest pattern of steps that is looked for: `1qaz2wsx3edc` repeats four.
+const LONGEST_PATTERN: usize = 8;
+
+/// A walk from key to key has at least so many; words are full of shorter ones.
+const SHORTEST_WALK: usize = 5;
+
+fn add_runs(steps: &[Option<Step>], runs: &mut [Vec<Run>]) {
+    // Both of the steps from a place on, up to the next one that leads nowhere; of the first also, how far it leads.
+    let mut walkable = vec![0; steps.len() + 1];
+    let mut near = vec![(0, 0); steps.len() + 1];
+    let mut leads = vec![(0, 0); steps.len() + 1];
+    for at in (0..steps.len()).rev() {
+        let Some(step) = steps[at] else { continue };
+        walkable[at] = 1 + walkable[at + 1];
+        leads[at] = (leads[at + 1].0 + step.by.0, leads[at + 1].1 + step.by.1);
+        if step.near {
+            let (long, turns) = near[at + 1];
+            let turn = long > 0 && steps.get(at + 1) != Some(&Some(step));
+            near[at] = (long + 1, turns + usize::from(turn));
+        }
+    }
+    for pattern in 1..=LONGEST_PATTERN {
+        // How many steps from a place on are each the one that stands `pattern` before it.
+        let mut again = vec![0; steps.len() + 1];
+        for at in (pattern..steps.len()).rev() {
+            again[at] = if steps[at] == steps[at - pattern] { 1 + again[at + 1] } else { 0 };
+        }
+        for at in (0..steps.len()).filter(|at| walkable[*at] >= pattern) {
+            let long = 1 + pattern + again[at + pattern].min(walkable[at] - pattern);
+            let comes_back = leads[at] == leads[at + pattern];
+            let costs = match pattern {
+                1 if comes_back => 2,
+                // Two neighbours alone are no run: every language has `op` and `er`.
+                1 if near[at].0 == 0 || long < 3 => continue,
+                1 => 4,
+                // What comes back to where it began repeats a piece, and is judged as that.
+                _ if comes_back || long <= 2 * pattern => continue,
+                _ => 2 + 2 * pattern,
+            };
+            runs[at].push(Run { long, costs });
+        }
+    }
+    for (at, (long, turns)) in near.into_iter().enumerate() {
+        if long + 1 >= SHORTEST_WALK {
+            // Whoever turns has a few keys to choose from.
+            runs[at].push(Run { long: long + 1, costs: 4 + turns });
+        }
+    }
 }

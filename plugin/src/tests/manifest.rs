@@ -30,6 +30,7 @@ fn settings_have_the_bounds_that_the_code_applies() {
         "asked-at-sign-in",
         "output",
         "context-words",
+        "brand",
         "reset-modes",
         "reset-preset",
         "generator",

@@ -14,6 +14,7 @@ mod reset_and_mail;
 mod sign_in;
 mod store;
 mod told;
+mod typed;
 mod unicode;
 mod views;
 mod words;

@@ -52,6 +52,28 @@ fn the_choose_page_shows_the_login_and_asks_for_a_new_password() {
 }
 
 #[test]
+fn who_must_change_is_told_why_and_of_no_link() {
+    let panel = panel();
+    let lead = |panel: &Panel, token: &str| read(&choose(panel, token).lead.unwrap());
+    let handed = token(&panel);
+    assert_eq!(lead(&panel, &handed), "For (AccountField::Login of customer:1). The link works until (time).");
+    for temporary in [false, true] {
+        set(&panel, MARTA, FIRST, true);
+        if temporary {
+            make_temporary(&panel, MARTA, panel.now.get() + 5 * MINUTE);
+        }
+        let Ok(Verdict::MustChange(link)) = sign_in(&panel, "marta.vidal", FIRST) else { panic!("no link") };
+        *panel.locale.borrow_mut() = "en".to_owned();
+        assert_eq!(
+            lead(&panel, &link.token),
+            "For (AccountField::Login of customer:1). Support set this password. Choose your own to continue."
+        );
+        *panel.locale.borrow_mut() = "es".to_owned();
+        assert!(lead(&panel, &link.token).ends_with("Soporte puso esta contraseña. Elige la tuya para continuar."));
+    }
+}
+
+#[test]
 fn an_expired_link_offers_a_new_one_before_anything_is_typed() {
     let panel = panel();
     let link = asked(&panel);
@@ -146,8 +168,11 @@ fn a_late_save_comes_back_to_the_page_that_offers_a_new_link() {
     let late = submit(&panel, "complete-reset", Some(&link), &[("new", password(SECOND))]);
     assert_eq!(refusal_code(late), "link-expired");
     let (target, said) = outcome(submit(&panel, "resend-link", Some(&link), &[]).unwrap());
-    assert!(matches!(target, Target::Page(page) if page.page == "forgot" && page.subject.is_none()));
-    assert!(said.starts_with("Check your mail. If that account can be mailed, a new link is on its way"), "{said}");
+    let Target::Page(target) = target else { panic!("not a page") };
+    assert_eq!((target.page.as_str(), target.subject, said.as_str()), ("forgot", None, "We got your request. "));
+    let view = panel.run(|ports| views::page(ports, &target.page, None, None, &target.arguments)).unwrap();
+    let [Node::Text(text), ..] = &view.nodes[..] else { panic!("says nothing") };
+    assert!(read(text).starts_with("If that account can get email, a new link is on its way to the same address."));
 }
 
 fn request(panel: &Panel, name: &str) -> Result<Answer, Failure> {
@@ -173,19 +198,21 @@ fn the_answer_is_the_same_page_for_every_input_and_looks_like_another_one() {
     let mut targets = Vec::new();
     for name in ["marta@estudiovidal.example", "marta@estudiovidal.example", "nobody@estudiovidal.example", " omar "] {
         let (target, said) = outcome(request(&panel, name).unwrap());
-        let expected = format!(
-            "Check your mail. If {} belongs to an account, a link to choose a new password is on its way. \
-             It works for 60 minutes.",
-            name.trim()
-        );
-        assert_eq!(said, expected);
+        assert_eq!(said, format!("We got your request. You typed {}.", name.trim()));
         targets.push(target);
     }
     assert!(targets.iter().all(|target| *target == targets[0]));
     let Target::Page(target) = &targets[0] else { panic!("not a page") };
     let view = panel.run(|ports| views::page(ports, &target.page, None, None, &target.arguments)).unwrap();
     assert!(view.nodes.iter().all(|node| !matches!(node, Node::Form(_))), "nobody presses again");
-    assert_ne!(view.title, page(&panel, "forgot", None, None).title);
+    // All of it is the page's own, and stays when it is loaded again; the notice above it does not.
+    assert_eq!(read(&view.title), "Check your email");
+    let [Node::Text(first), Node::Heading(nothing), ..] = &view.nodes[..] else { panic!("says nothing") };
+    assert_eq!(
+        read(first),
+        "If we find your account, we'll email a link to choose a new password. It works for 60 minutes."
+    );
+    assert_eq!(nothing, "Nothing after five minutes?");
     let [.., Node::Actions(actions)] = &view.nodes[..] else { panic!("no way on") };
     assert_eq!(actions[0].run, Run::Go(Target::SignIn));
 }
@@ -217,6 +244,15 @@ fn points(form: &Form) -> Vec<String> {
     form.points.iter().map(|point| read(point)).collect()
 }
 
+/// Of the choices, in their order.
+fn hints(form: &Form) -> Vec<String> {
+    let choices = form.fields.iter().find_map(|field| match &field.kind {
+        FieldKind::Choice(choice) => Some(choice.options.iter().map(|option| option.hint.clone().unwrap()).collect()),
+        _ => None,
+    });
+    choices.unwrap_or_default()
+}
+
 #[test]
 fn the_confirm_page_says_whom_where_and_what_ends() {
     let panel = panel();
@@ -226,19 +262,21 @@ fn the_confirm_page_says_whom_where_and_what_ends() {
         "Reset & mail the password of (AccountField::Name of customer:1)?"
     );
     let form = confirm(&panel);
-    assert_eq!(
-        points(&form),
-        [
-            "The mail goes to (AccountField::Email of customer:1).",
-            "With a mailed password the present one stops working at once, and 2 open sessions end.",
-        ]
-    );
-    assert_eq!((form.submit_intent, form.submit_label.as_str()), (Intent::Danger, "Reset & mail password"));
+    // What ends stands under the choice that ends it, and above all of them only what holds for each.
+    assert_eq!(points(&form), ["The email goes to (AccountField::Email of customer:1)."]);
+    let [temporary, link] = &hints(&form)[..] else { panic!("two choices") };
+    assert!(temporary.ends_with("The current password stops working at once, and 2 open sessions end."), "{temporary}");
+    assert_eq!(link, "The current password works until the link is used. The link works once, for 60 minutes.");
+    assert_eq!((form.submit_intent, form.submit_label.as_str()), (Intent::Primary, "Send email"));
     assert_eq!(form.cancel, Some(Target::Overview(MARTA.to_owned())));
     panel.alter(MARTA, |person| person.sessions = Some(0));
-    assert_eq!(points(&confirm(&panel))[1], "With a mailed password the present one stops working at once.");
+    assert!(hints(&confirm(&panel))[0].ends_with("The current password stops working at once."));
+    panel.settings.borrow_mut().insert("reset-modes", Value::Texts(vec!["temporary".to_owned()]));
+    let form = confirm(&panel);
+    assert!(points(&form)[1].ends_with("The current password stops working at once."), "{:?}", points(&form));
+    assert_eq!((form.submit_intent, form.submit_label.as_str()), (Intent::Danger, "Reset & mail password"));
     panel.alter(MARTA, |person| person.state = "suspended".to_owned());
-    assert!(points(&confirm(&panel)).pop().unwrap().starts_with("The account is suspended"));
+    assert!(points(&confirm(&panel))[1].starts_with("The account is suspended"));
 }
 
 #[test]
@@ -262,7 +300,7 @@ fn the_confirm_page_offers_what_the_operator_allows_with_his_preset() {
 
     panel.settings.borrow_mut().insert("reset-modes", Value::Texts(vec!["link".to_owned()]));
     assert_eq!(offered(&panel), Some((Vec::new(), Some("link".to_owned()))), "nothing to choose");
-    assert!(points(&confirm(&panel)).pop().unwrap().starts_with("The present password works until the link is used."));
+    assert!(points(&confirm(&panel)).pop().unwrap().starts_with("The current password works until the link is used."));
 }
 
 #[test]
@@ -299,7 +337,7 @@ fn who_has_confirmed_is_told_what_is_done_and_the_host_adds_the_rest() {
     assert!(matches!(&answer, Answer::Done((_, outcome)) if outcome.mail.is_some()));
     let (target, said) = outcome(answer);
     assert_eq!((target, said.as_str()), (Target::Overview(MARTA.to_owned()), "Password reset. 2 sessions were ended."));
-    assert_eq!(outcome(confirmed("link")).1, "A link was made. The present password works until the link is used.");
+    assert_eq!(outcome(confirmed("link")).1, "Link created. The current password works until the link is used.");
 }
 
 #[test]

@@ -1,9 +1,11 @@
 use super::*;
-use crate::policy::shape::{canon, stem, unit, weight};
+use crate::generate::{self, Dice};
+use crate::policy::shape::{canon, said_once, stem, unit, weight};
 use crate::policy::{Context, Policy};
+use crate::settings::{GENERATOR_ALPHABET, Generator};
 use crate::unicode::fold;
 use crate::words::Words;
-use crate::{check, links};
+use crate::{check, links, token};
 use proptest::prelude::*;
 
 /// Password, the codes against it, what the first sentence begins with in English and in Spanish.
@@ -46,22 +48,71 @@ const CASES: &[(&str, &[&str], &str, &str)] = &[
     ("north wind copper lantern", &["contains-word"], "This contains “Northwind”", "Contiene «Northwind»"),
     ("vidal", &["too-short", "contains-name"], "This has 5 characters.", "Tiene 5 caracteres."),
     ("northwind marta", &["contains-name", "contains-word"], "This contains your name", "Contiene tu nombre"),
+    // What everybody tries.
+    ("correcthorsebatterystaple", &["known"], "This password, or one", "Esta contraseña"),
+    ("Correct Horse Battery Staple 1!", &["known"], "This password, or one", "Esta contraseña"),
+    ("c0rrecth0rsebatt3ry", &["known"], "This password, or one", "Esta contraseña"),
+    ("my correct-horse-battery-staple", &["known"], "This password, or one", "Esta contraseña"),
+    ("letmein letmein letmein", &["repeated"], "This repeats one short piece.", "Repite un trozo corto."),
+    ("MayTheForceBeWithYou", &["known"], "This password, or one", "Esta contraseña"),
+    ("thequickbrownfoxjumps", &["known"], "This password, or one", "Esta contraseña"),
+    ("one two three four five", &["known"], "This password, or one", "Esta contraseña"),
+    ("unodostrescuatrocinco", &["known"], "This password, or one", "Esta contraseña"),
+    ("En un lugar de La Mancha", &["known"], "This password, or one", "Esta contraseña"),
+    ("Padre nuestro, que estás", &["known"], "This password, or one", "Esta contraseña"),
+    ("Contraseña12345", &["known"], "This password, or one", "Esta contraseña"),
+    ("estaesmicontraseña", &["known"], "This password, or one", "Esta contraseña"),
+    ("michaeljackson1958", &["known"], "This password, or one", "Esta contraseña"),
+    ("qwertyuiopasdfghjkl", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
+    ("qw3rtyu10p@sdfghjkl", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
+    ("q-w-e-r-t-y-u-i-o-p", &["known"], "This password, or one", "Esta contraseña"),
+    ("poiuytrewqlkjhgfdsa", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
+    ("qwertzuiopasdfghjkl", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
+    ("azertyuiopqsdfghjklm", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
+    ("mlkjhgfdsqpoiuytreza", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
+    ("1qay2wsx3edc4rfv5tgb", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
+    ("1qaz2wsx3edc4rfv5tgb", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
+    ("!QAZ@WSX#EDC$RFV%TGB", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
+    ("!QAZ2wsx#EDC4rfv%TGB", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
+    ("zaq12wsxcde34rfv", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
+    ("qazxswedcvfrtgb", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
+    ("qwertasdfgzxcvb", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
+    ("1234qwerasdfzxcv", &["known"], "This password, or one", "Esta contraseña"),
+    ("q1w2e3r4t5y6u7i8", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
+    ("a1b2c3d4e5f6g7h8", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
+    ("aabbccddeeffgghh", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
+    ("123abc456def789ghi", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
+    ("abcdefghijkLMNOP", &["sequence"], "This is mostly a sequence", "Es casi toda una secuencia"),
+    ("oatsoatsoatsoats1", &["repeated"], "This repeats one short piece.", "Repite un trozo corto."),
+    ("oats OATS oats-0ats!", &["repeated"], "This repeats one short piece.", "Repite un trozo corto."),
+    ("oats mug oats oats mug", &["repeated"], "This repeats one short piece.", "Repite un trozo corto."),
+    ("Ana, the place's own name, once more", &[], "", ""),
+    ("Blue Sky 2024!!!", &["contains-word", "known"], "This contains “Blue Sky”", "Contiene «Blue Sky»"),
+    ("2024blueskyBLUESKY1", &["contains-word", "repeated"], "This contains “Blue Sky”", "Contiene «Blue Sky»"),
+    ("sky1234567890123", &["contains-word"], "This contains “Blue Sky”", "Contiene «Blue Sky»"),
+    ("blue lantern, sky of copper", &[], "", ""),
+    ("ovhovhovhovhovh1", &["contains-word", "repeated"], "This contains “OVH”", "Contiene «OVH»"),
+    ("ovhcopper lantern", &[], "", ""),
 ];
 
 fn policy() -> Policy {
     let panel = panel();
-    let words = vec!["Northwind".to_owned(), "abc".to_owned()];
+    let words = vec!["Northwind".to_owned(), "OVH".to_owned()];
     panel.settings.borrow_mut().insert("context-words", Value::Texts(words));
+    panel.settings.borrow_mut().insert("brand", Value::Text("Blue Sky".to_owned()));
     Policy::of(&panel, Context::of(&panel, Some(MARTA)).unwrap())
 }
 
 #[test]
 fn each_reason_has_its_code_and_its_sentence_in_both_languages() {
     let policy = policy();
-    for (password, expected, english, spanish) in CASES {
+    let codes = |password: &str| policy.findings(&secret(password)).iter().map(|f| f.code()).collect::<Vec<_>>();
+    let found: Vec<_> = CASES.iter().map(|(password, ..)| (*password, codes(password))).collect();
+    let expected: Vec<_> = CASES.iter().map(|(password, codes, ..)| (*password, codes.to_vec())).collect();
+    let differ: Vec<_> = found.iter().zip(&expected).filter(|(found, expected)| found != expected).collect();
+    assert!(differ.is_empty(), "found, expected: {differ:#?}");
+    for (password, _, english, spanish) in CASES {
         let findings = policy.findings(&secret(password));
-        let codes: Vec<_> = findings.iter().map(|finding| finding.code()).collect();
-        assert_eq!(&codes, expected, "{password}");
         for (locale, begin) in [("en-GB", english), ("es-MX", spanish)] {
             if let Some(first) = findings.first() {
                 let message = first.message(Words::in_locale(locale));
@@ -167,6 +218,54 @@ fn a_piece_is_found_in_what_repeats_it() {
     assert_eq!(weight("copper"), 5);
 }
 
+#[test]
+fn a_run_is_seen_by_whichever_reading_makes_it_longest() {
+    for (text, worth) in [
+        // The alphabet goes on from o to p, and so does the keyboard.
+        ("qwertyuiop", 2),
+        ("fghjkl", 2),
+        ("@bcdefg", 2),
+        ("1lll", 1),
+        ("1mn0pq", 2),
+        ("1qaz2wsx3edc4rfv", 5),
+        ("zaq1xsw2cde3", 5),
+        ("8471926", 7),
+        ("lantern", 7),
+    ] {
+        assert_eq!(weight(text), worth, "{text}");
+    }
+}
+
+#[test]
+fn what_comes_back_is_said_once() {
+    let count = |text: &str, enough| said_once(&text.chars().collect::<Vec<_>>(), enough);
+    assert_eq!(count("oats mug oats", 99), 9);
+    assert_eq!(count("oatsoatsoats", 99), 4);
+    assert_eq!(count("the man, the dog", 99), 12);
+    assert_eq!(count("nothing here again", 99), 18);
+    assert_eq!(count("nothing here again", 5), 5);
+}
+
+#[test]
+fn each_phrase_is_found_whole_or_cut_and_with_something_around() {
+    let panel = panel_without_password();
+    let policy = Policy::of(&panel, Context::default());
+    let codes = |text: &str| policy.findings(&secret(text)).iter().map(|f| f.code()).collect::<Vec<_>>().join(" ");
+    let list = include_str!("../../data/common-phrases.txt");
+    let phrases: Vec<&str> = list.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    assert!(phrases.len() > 300);
+    for phrase in phrases {
+        for dressed in [format!("{phrase} 2024!"), format!("¡{}!9", phrase.replace(' ', "")).to_uppercase()] {
+            let found = codes(&dressed);
+            assert!(found != "" && found != "too-short", "{dressed}: {found}");
+        }
+        let letters = phrase.replace(' ', "");
+        if letters.len() > 15 {
+            assert_eq!(codes(&letters[..15]), "known", "{phrase}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn normalisation_never_panics_and_is_stable(text in any::<String>()) {
@@ -202,6 +301,37 @@ proptest! {
         prop_assert!(strength.score <= 4);
     }
 
+    /// Not only what is left after a refused one was thrown again.
+    #[test]
+    fn what_the_generator_throws_is_never_refused(
+        length in 12_usize..=64,
+        alphabet in prop_oneof![Just(GENERATOR_ALPHABET.to_owned()), "[2-9]{8}[a-km-z!-/]{4,90}"],
+        characters in any::<bool>(),
+    ) {
+        let panel = panel_without_password();
+        panel.settings.borrow_mut().insert("brand", Value::Text("Northwind Hosting".to_owned()));
+        let policy = Policy::of(&panel, Context::of(&panel, None).unwrap());
+        let generator = if characters { Generator::Characters { length, alphabet } } else { Generator::Syllables };
+        let mut fill = token::fill;
+        let password = generate::one(&mut Dice::new(&mut fill), &generator, policy.min_length());
+        prop_assert_eq!(policy.findings(&password), [], "{}", password.text());
+    }
+
+    #[test]
+    fn random_words_of_a_short_list_are_taken(
+        words in prop::collection::vec(prop::sample::select(WORDS.to_vec()), 4..=6),
+        separator in prop::sample::select(vec![" ", "-", ".", ""]),
+    ) {
+        let different = words.iter().collect::<std::collections::BTreeSet<_>>();
+        prop_assume!(different.len() == words.len());
+        let text = words.join(separator);
+        prop_assume!(text.chars().count() >= 15);
+        let panel = panel_without_password();
+        panel.add_customer(MARTA, "marta.vidal", "marta@estudiovidal.example", "Marta Vidal");
+        let policy = Policy::of(&panel, Context::of(&panel, Some(MARTA)).unwrap());
+        prop_assert_eq!(policy.findings(&secret(&text)), [], "{}", text);
+    }
+
     #[test]
     fn random_passwords_of_twenty_characters_are_taken(text in "[a-km-z2-9]{20}") {
         let panel = panel_without_password();
@@ -209,6 +339,15 @@ proptest! {
         prop_assert_eq!(policy.findings(&secret(&text)), []);
     }
 }
+
+/// Short ones of the lists that people throw dice for, many of them with runs along a keyboard.
+const WORDS: [&str; 60] = [
+    "acid", "aged", "ajar", "area", "avid", "bash", "blot", "bred", "cage", "cape", "clip", "cork", "dawn", "deck",
+    "dill", "drew", "dust", "easy", "evil", "fade", "fern", "fled", "gala", "gift", "gore", "hull", "hurt", "iron",
+    "jury", "kept", "kiwi", "ladder", "lash", "lend", "lion", "loop", "mold", "mule", "neon", "oink", "oval", "poem",
+    "polo", "pool", "puma", "quill", "rare", "ruby", "saga", "sedate", "sweet", "tree", "twig", "undo", "verb", "wasp",
+    "were", "wired", "yoyo", "zero",
+];
 
 fn panel_without_password() -> Panel {
     Panel::new()

@@ -127,13 +127,17 @@ fn manage_asks_for_a_new_password_that_must_be_changed() {
     assert!(form.fields.iter().any(|field| field.name == "must-change" && field.kind == FieldKind::Tick(true)));
     let points: Vec<String> = form.points.iter().map(|point| read(point)).collect();
     assert_eq!(points.len(), 3);
-    assert!(points[2].starts_with("The customer is told by mail that the password was changed, not what it is"));
+    assert!(points[2].starts_with("The customer is told by email that the password was changed."));
 
     panel.alter(MARTA, |person| person.sessions = Some(2));
     let inputs = [("new", password(SECOND)), ("must-change", Input::Tick(true))];
     let (target, said) = outcome(submit(&panel, "set-password", None, &inputs).unwrap());
     assert_eq!(target, Target::Overview(MARTA.to_owned()));
-    assert_eq!(said, "Password saved. 2 sessions were ended. It must be changed at the next sign-in.");
+    assert_eq!(
+        said,
+        "Password saved. 2 sessions were ended. It must be changed at the next sign-in. The customer is told by email that the \
+         password was changed. The email doesn't contain it; pass it on yourself."
+    );
     assert!(matches!(sign_in(&panel, "marta.vidal", SECOND), Ok(Verdict::MustChange(_))));
 }
 
@@ -148,6 +152,7 @@ fn manage_says_truly_whether_anybody_is_told() {
     let inputs = [("new", password(SECOND)), ("must-change", Input::Tick(false))];
     let Ok(Answer::Done((_, outcome))) = submit(&panel, "set-password", None, &inputs) else { panic!("not done") };
     assert_eq!(outcome.mail, None);
+    assert_eq!(read(&outcome.body).rsplit(". ").next(), Some("Pass the password on yourself."));
 }
 
 #[test]
@@ -387,10 +392,17 @@ fn where_no_session_was_open_none_is_spoken_of() {
     *panel.caller.borrow_mut() = Actor::Account("staff:9".to_owned());
     panel.alter(MARTA, |person| person.sessions = Some(0));
     for (must_change, said) in
-        [(true, "Password saved. It must be changed at the next sign-in."), (false, "Password saved. ")]
+        [(true, "Password saved. It must be changed at the next sign-in. "), (false, "Password saved. ")]
     {
         let inputs = [("new", password(SECOND)), ("must-change", Input::Tick(must_change))];
         let (_, text) = outcome(submit(&panel, "set-password", None, &inputs).unwrap());
-        assert_eq!(text, said);
+        assert_eq!(
+            text.strip_prefix(said),
+            Some(
+                "The customer is told by email that the password was changed. The email doesn't contain it; pass it on \
+                 yourself."
+            ),
+            "{text}"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! Forgotten password: one field, and an answer page that is the same for every input and looks like another page, so that
 //! nobody presses again and replaces his own link.
 
-use super::{back_to_sign_in, go, plain, submission};
+use super::{back_to_sign_in, go, link_duration, plain, submission};
 use crate::bindings::nodes::{
     Action, Arguments, Field, FieldKind, Form, Intent, Line, LineKind, Node, PageTarget, Target, Value, View,
 };
@@ -11,8 +11,11 @@ use crate::words::{Word, Words};
 /// The page of the manifest.
 pub(super) const PAGE: &str = "forgot";
 
-/// The argument of the answer page. What was typed does not stand in the address: that is kept in histories and logs.
-const ASKED: (&str, &str) = ("step", "asked");
+/// The argument of the answer page, and what it is for a link that was asked for in place of an old one. What was typed does
+/// not stand in the address: that is kept in histories and logs.
+const STEP: &str = "step";
+const ASKED: &str = "asked";
+const RESENT: &str = "resent";
 
 pub(super) fn draw(ports: &dyn Ports, arguments: &Arguments) -> View {
     let words = Words::of(ports);
@@ -26,9 +29,10 @@ pub(super) fn draw(ports: &dyn Ports, arguments: &Arguments) -> View {
             ],
         );
     }
-    match arguments.iter().any(|(name, value)| (name.as_str(), value.as_str()) == ASKED) {
-        true => asked(words),
-        false => view(words, Word::ForgotTitle, vec![Node::Form(form(words))]),
+    match arguments.iter().find(|(name, _)| name == STEP).map(|(_, value)| value.as_str()) {
+        Some(ASKED) => asked(ports, words, Word::Asked),
+        Some(RESENT) => asked(ports, words, Word::AskedResent),
+        _ => view(words, Word::ForgotTitle, vec![Node::Form(form(words))]),
     }
 }
 
@@ -52,11 +56,16 @@ fn form(words: Words) -> Form {
     }
 }
 
-/// Below the notice that says to look at the mail.
-fn asked(words: Words) -> View {
-    let mut nodes: Vec<Node> = [Word::AskedSpam, Word::AskedAddress, Word::AskedContact]
-        .map(|point| Node::Text(words.sentence(point, &[("contact", Value::Contact)])))
-        .into();
+/// Whole without the notice above it, which says what was typed and is gone after a reload.
+fn asked(ports: &dyn Ports, words: Words, answer: Word) -> View {
+    let mut nodes = vec![
+        Node::Text(words.sentence(answer, &[("duration", link_duration(ports))])),
+        Node::Heading(words.text(Word::AskedNothing, &[])),
+    ];
+    nodes.extend(
+        [Word::AskedSpam, Word::AskedAddress, Word::AskedContact]
+            .map(|point| Node::Text(words.sentence(point, &[("contact", Value::Contact)]))),
+    );
     nodes.push(Node::Actions(vec![
         back_to_sign_in(words, Intent::Neutral),
         link(words, Word::AskedAgain, Intent::Quiet),
@@ -66,7 +75,12 @@ fn asked(words: Words) -> View {
 
 /// Where a request leads, whatever came of it.
 pub(super) fn answer() -> Target {
-    target(vec![(ASKED.0.to_owned(), ASKED.1.to_owned())])
+    target(vec![(STEP.to_owned(), ASKED.to_owned())])
+}
+
+/// The same of a link in place of an old one.
+pub(super) fn answer_resent() -> Target {
+    target(vec![(STEP.to_owned(), RESENT.to_owned())])
 }
 
 /// To the form.

@@ -42,76 +42,81 @@ fn cannot(words: Words, account: &str, why: Sentence, mend: Option<Action>) -> N
 
 fn form(ports: &dyn Ports, words: Words, account: &str, modes: &[Mode]) -> Result<Form, Failure> {
     let mut fields = vec![hidden("address-seen", reset_and_mail::address_mark(ports, account)?)];
-    let mut points = points(ports, words, account, modes)?;
+    let mut points = points(ports, words, account)?;
     match modes {
         // Nothing to choose: what it means is one point more.
         [only] => {
-            points.push(plain(hint(ports, words, *only)));
+            points.push(plain(hint(ports, words, account, *only)?));
             fields.push(hidden("mode", settings::mode_name(*only).to_owned()));
         }
-        _ => fields.push(choice(ports, words, modes)),
+        _ => fields.push(choice(ports, words, account, modes)?),
     }
+    // Where a link can be chosen, the button must be true of it too: it takes nothing away.
+    let (label, intent) = match modes.contains(&Mode::Link) {
+        true => (Word::ResetSend, Intent::Primary),
+        false => (Word::ResetAndMail, Intent::Danger),
+    };
     Ok(Form {
         submit: submission("reset-and-mail", Some(account)),
         intro: Vec::new(),
         points,
         fields,
-        submit_label: words.text(Word::ResetAndMail, &[]),
-        submit_intent: Intent::Danger,
+        submit_label: words.text(label, &[]),
+        submit_intent: intent,
         cancel: Some(Target::Overview(account.to_owned())),
     })
 }
 
-fn points(ports: &dyn Ports, words: Words, account: &str, modes: &[Mode]) -> Result<Vec<Sentence>, Failure> {
+/// What holds whatever is chosen.
+fn points(ports: &dyn Ports, words: Words, account: &str) -> Result<Vec<Sentence>, Failure> {
     let address = Value::Account(ShownAccount { account: account.to_owned(), show: AccountField::Email });
     let mut points = vec![words.sentence(Word::ResetPointAddress, &[("address", address)])];
-    if modes.iter().any(|mode| *mode != Mode::Link) {
-        points.push(match ports.sessions(account)? {
-            Some(0) => words.sentence(Word::ResetPointEndsNone, &[]),
-            Some(n) => words.sentence(Word::ResetPointEnds, &[("n", Value::Number(n.into()))]),
-            None => words.sentence(Word::ResetPointEndsUnknown, &[]),
-        });
-    }
     if status::is_suspended(ports, account)? {
         points.push(words.sentence(Word::ResetPointSuspended, &[]));
     }
     Ok(points)
 }
 
-fn choice(ports: &dyn Ports, words: Words, modes: &[Mode]) -> Field {
-    let option = |mode: &Mode| ChoiceOption {
-        value: settings::mode_name(*mode).to_owned(),
-        label: words.text(
-            match mode {
-                Mode::Temporary => Word::ModeTemporary,
-                Mode::Link => Word::ModeLink,
-                Mode::Permanent => Word::ModePermanent,
-            },
-            &[],
-        ),
-        hint: Some(hint(ports, words, *mode)),
+fn choice(ports: &dyn Ports, words: Words, account: &str, modes: &[Mode]) -> Result<Field, Failure> {
+    let option = |mode: &Mode| {
+        let label = match mode {
+            Mode::Temporary => Word::ModeTemporary,
+            Mode::Link => Word::ModeLink,
+            Mode::Permanent => Word::ModePermanent,
+        };
+        Ok(ChoiceOption {
+            value: settings::mode_name(*mode).to_owned(),
+            label: words.text(label, &[]),
+            hint: Some(hint(ports, words, account, *mode)?),
+        })
     };
-    Field {
+    Ok(Field {
         name: "mode".to_owned(),
         label: words.text(Word::ModeLabel, &[]),
         hint: None,
         kind: FieldKind::Choice(Choice {
-            options: modes.iter().map(option).collect(),
+            options: modes.iter().map(option).collect::<Result<_, Failure>>()?,
             value: settings::reset_preset(ports).map(|mode| settings::mode_name(mode).to_owned()),
         }),
         required: true,
         own: false,
-    }
+    })
 }
 
-/// What a kind of reset leads to.
-fn hint(ports: &dyn Ports, words: Words, mode: Mode) -> String {
-    let (word, n) = match mode {
-        Mode::Temporary => (Word::ModeTemporaryHint, settings::TEMPORARY_HOURS.of(ports)),
-        Mode::Link => (Word::ModeLinkHint, settings::LINK_MINUTES.of(ports)),
-        Mode::Permanent => return words.text(Word::ModePermanentHint, &[]),
+/// What a kind of reset leads to, and what ends with it.
+fn hint(ports: &dyn Ports, words: Words, account: &str, mode: Mode) -> Result<String, Failure> {
+    let number = |n: u32| [("n", Value::Number(n.into()))];
+    let what = match mode {
+        Mode::Temporary => words.text(Word::ModeTemporaryHint, &number(settings::TEMPORARY_HOURS.of(ports))),
+        Mode::Permanent => words.text(Word::ModePermanentHint, &[]),
+        Mode::Link => return Ok(words.text(Word::ModeLinkHint, &number(settings::LINK_MINUTES.of(ports)))),
     };
-    words.text(word, &[("n", Value::Number(n.into()))])
+    let ends = match ports.sessions(account)? {
+        Some(0) => words.text(Word::ResetEndsNone, &[]),
+        Some(n) => words.text(Word::ResetEnds, &number(n)),
+        None => words.text(Word::ResetEndsUnknown, &[]),
+    };
+    Ok(format!("{what} {ends}"))
 }
 
 fn hidden(name: &str, value: String) -> Field {

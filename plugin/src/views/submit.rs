@@ -1,6 +1,6 @@
 //! Submissions: the deed of the hook of the same name, and what to say when it is done.
 
-use super::{forgot, link_duration};
+use super::forgot;
 use crate::bindings::nodes::{Outcome, Sentence, Target, Tone, Value};
 use crate::bindings::password::Mode;
 use crate::bindings::types::{Failure, FieldError, MailId};
@@ -60,12 +60,13 @@ impl Form<'_> {
         let must_change = settings::asked_at_sign_in(self.ports) && inputs.tick("must-change");
         inputs.complete()?;
         let changed = change::set_password(self.ports, account, new, must_change)?;
+        let told = if changed.notice.is_some() { Word::SetTold } else { Word::SetNotTold };
         let mut body = self.sessions(changed.sessions_ended, Word::SetSessions, Word::SetSessionsUnknown);
-        if must_change {
+        for word in must_change.then_some(Word::SetMustChange).into_iter().chain([told]) {
             if !body.is_empty() {
                 body.push(Value::Text(" ".to_owned()));
             }
-            body.extend(self.words.sentence(Word::SetMustChange, &[]));
+            body.extend(self.words.sentence(word, &[]));
         }
         Ok(self.done_with_mail(Target::Overview(account.to_owned()), Word::SetTitle, body, changed.notice))
     }
@@ -104,14 +105,13 @@ impl Form<'_> {
         recovery::request_reset(self.ports, &typed)?;
         // As much of it as an address may have: what is longer is nobody's.
         let shown: String = typed.trim().chars().take(254).collect();
-        let said = [("address", Value::Text(shown)), ("duration", link_duration(self.ports))];
-        Ok(self.done(forgot::answer(), Word::AskedMail, self.words.sentence(Word::Asked, &said)))
+        let typed = [("typed", Value::Text(shown))];
+        Ok(self.done(forgot::answer(), Word::AskedNotice, self.words.sentence(Word::AskedTyped, &typed)))
     }
 
     fn resend_link(&self) -> Result<Answer, Failure> {
         recovery::resend_link(self.ports, self.link()?)?;
-        let said = self.words.sentence(Word::AskedResent, &[("duration", link_duration(self.ports))]);
-        Ok(self.done(forgot::answer(), Word::AskedMail, said))
+        Ok(self.done(forgot::answer_resent(), Word::AskedNotice, Sentence::new()))
     }
 
     fn reset_and_mail(&self, mut inputs: Inputs) -> Result<Answer, Failure> {

@@ -93,6 +93,7 @@ fn what(words: Words, entry: &AuditEntry, account: &AccountId) -> String {
         "address-changed" => words.get("did-address-changed"),
         "end-session" => words.get("did-end-session"),
         "end-sessions" => words.get("did-end-sessions"),
+        "reset-and-mail" if is_done(entry) && !replaced(entry, account) => words.get("did-mail-link"),
         "reset-and-mail" => words.get("did-reset-and-mail"),
         "find-and-mail" => words.get("did-find-and-mail"),
         "resend-link" => words.get("did-resend-link"),
@@ -102,10 +103,19 @@ fn what(words: Words, entry: &AuditEntry, account: &AccountId) -> String {
         "verify" => return verdict(words, &entry.outcome),
         other => other,
     };
-    match entry.outcome.as_str() {
-        "done" | "reveal" => deed.to_owned(),
-        outcome => not_done(words, deed, outcome),
+    match is_done(entry) {
+        true => deed.to_owned(),
+        false => not_done(words, deed, &entry.outcome),
     }
+}
+
+fn is_done(entry: &AuditEntry) -> bool {
+    matches!(entry.outcome.as_str(), "done" | "reveal")
+}
+
+/// Whether it put another password. Reset & mail may mail a link, under which the present one goes on.
+fn replaced(entry: &AuditEntry, account: &AccountId) -> bool {
+    entry.subjects.contains(&(account.clone(), Role::Password))
 }
 
 fn not_done(words: Words, deed: &str, outcome: &str) -> String {

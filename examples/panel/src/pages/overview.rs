@@ -6,7 +6,8 @@ use jiff::tz::TimeZone;
 use keyturn_host::accounts::AccountId;
 use keyturn_host::view::html::nodes::Painter;
 use keyturn_host::view::html::{Html, Markup};
-use keyturn_host::view::nodes::{Action, Badge, Fact, Intent, Node, Run, Target, TextLink, Tone, Value};
+use keyturn_host::view::nodes::{Action, Badge, Fact, Form, Intent, Node, Run, Target, TextLink, Tone, Value};
+use keyturn_host::view::shell::parts::button_link;
 use keyturn_host::view::shell::{Heading, Link};
 use keyturn_host::view::words::LANGUAGES;
 use keyturn_host::view::{Corrections, Place};
@@ -22,6 +23,8 @@ use crate::words::Words;
 
 /// Characters of a link's text.
 const LABEL: usize = 120;
+/// What the address asks for at which it is asked whether to end all sessions.
+const END_SESSIONS: &str = "end-sessions";
 
 /// GET.
 pub fn show(request: &mut Request) -> Result<Response, Failed> {
@@ -51,6 +54,9 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
         return Ok(answer::see_other("/account"));
     }
     let account = person.account().ok_or(Failed::NoSuch(folk))?;
+    if request.asked("ask") == END_SESSIONS {
+        return ask(request, folk, &viewer, &person, corrections);
+    }
     let words = request.words();
     let caller = request.visitor.caller();
 
@@ -92,14 +98,63 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
     Ok(answer::page(StatusCode::OK, &html))
 }
 
+/// Asks before all sessions of somebody are ended.
+fn ask(
+    request: &mut Request,
+    folk: Folk,
+    viewer: &Person,
+    person: &Person,
+    corrections: Option<&Corrections>,
+) -> Result<Response, Failed> {
+    let words = request.words();
+    let account = person.account().ok_or(Failed::NoSuch(folk))?;
+    let back = Target::Overview(account.to_string());
+    let node = match request.site.people.count_sessions(person.id)? {
+        0 => Node::Text(said(words.get("end-sessions-none"))),
+        n => Node::Form(Form {
+            submit: target("end-sessions", &[]),
+            intro: Vec::new(),
+            points: vec![said(&words.count("end-sessions-text", n)), said(words.get("end-sessions-password"))],
+            fields: Vec::new(),
+            submit_label: words.get("end-sessions").to_owned(),
+            submit_intent: Intent::Danger,
+            cancel: Some(back.clone()),
+        }),
+    };
+    let mut nodes = vec![node];
+    if let Node::Text(_) = &nodes[0] {
+        let label = words.get("back-to-overview").to_owned();
+        nodes.push(Node::Actions(vec![Action {
+            label,
+            intent: Intent::Neutral,
+            run: Run::Go(back),
+            unavailable: None,
+        }]));
+    }
+    let submit_url = request.address(&[]);
+    let surface = request.surface(&submit_url, corrections);
+    let region = request.region("end-sessions", Some(&account), &nodes, &surface)?;
+    let title = words.fill("end-sessions-title", &[("name", &person.name)]);
+    let list = format!("/{}", folk.path());
+    let above =
+        [Link { label: words.get(title_key(folk)), url: &list }, Link { label: &person.name, url: &person.url() }];
+    let sheet = Sheet {
+        title: &title,
+        under: Some(folk),
+        above: &above,
+        heading: Some(Heading { text: &title, badge: None, actions: &Markup::default() }),
+        summary: &region.summary.draw(words.host),
+        body: &region.html,
+    };
+    let html = request.sheet(viewer, &sheet);
+    Ok(answer::page(StatusCode::OK, &html))
+}
+
 fn actions(request: &Request, account: &AccountId, submit_url: &str) -> Markup {
     let words = request.words();
     let action =
         |label: &str, run: Run| Action { label: label.to_owned(), intent: Intent::Neutral, run, unavailable: None };
-    let actions = [
-        action(words.get("details-manage"), Run::Go(Target::AccountDetails(account.to_string()))),
-        action(words.get("end-sessions"), Run::Submit(target("end-sessions", &[]))),
-    ];
+    let actions = [action(words.get("details-manage"), Run::Go(Target::AccountDetails(account.to_string())))];
     // Plugins' first: they stand for what somebody comes here to do.
     let plugins = {
         let surface = request.surface(submit_url, None);
@@ -114,6 +169,10 @@ fn actions(request: &Request, account: &AccountId, submit_url: &str) -> Markup {
     let own = request.framed(&caller, place, &request.surface(submit_url, None), |frame| {
         let mut painter = Painter::new(frame, 2);
         painter.row_actions(&actions);
+        // What it would end is asked first, on a page of its own.
+        let url = format!("{}?ask={END_SESSIONS}", submit_url.split('?').next().unwrap_or_default());
+        let link = Link { label: words.get("end-sessions"), url: &url };
+        painter.html.markup(&button_link(link, Intent::Neutral));
         painter.html.done()
     });
     all.markup(&own).done()

@@ -28,6 +28,8 @@ struct Along {
     next: String,
     /// Of a form that was posted too late.
     carried: String,
+    /// To be filled in.
+    name: String,
 }
 
 /// The page's address, to come back to `next`.
@@ -53,8 +55,9 @@ pub fn show(request: &mut Request) -> Result<Response, Failed> {
     if request.visitor.session.is_some() {
         return Ok(answer::see_other(&next));
     }
+    let name = request.user_name().unwrap_or_default();
     let said = request.said();
-    let along = Along { next, carried: String::new() };
+    let along = Along { next, name, ..Along::default() };
     draw(request, &along, None, &said, StatusCode::OK)
 }
 
@@ -64,7 +67,8 @@ pub fn instead(request: &mut Request, next: &str, carried: &str) -> Result<Respo
     let fits = carried.len() <= HIDDEN;
     let key = if fits { "signed-out-kept" } else { "signed-out-lost" };
     let notice = banner(Tone::Info, words.get("signed-out-title"), words.get(key), true, words.host);
-    let along = Along { next: next.to_owned(), carried: if fits { carried.to_owned() } else { String::new() } };
+    let carried = if fits { carried.to_owned() } else { String::new() };
+    let along = Along { next: next.to_owned(), carried, ..Along::default() };
     draw(request, &along, None, &notice, StatusCode::FORBIDDEN)
 }
 
@@ -81,7 +85,7 @@ fn draw(
     status: StatusCode,
 ) -> Result<Response, Failed> {
     let words = request.words();
-    let name = Line { kind: LineKind::Username, value: String::new() };
+    let name = Line { kind: LineKind::Username, value: along.name.clone() };
     let mut fields = vec![
         field("name", words.get("sign-in-name"), FieldKind::Line(name)),
         field("password", words.get("sign-in-password"), FieldKind::CurrentPassword),
@@ -204,7 +208,8 @@ fn refused(
     message: Option<String>,
     status: StatusCode,
 ) -> Result<Response, Failed> {
-    let along = Along { next: text(submission, "next").to_owned(), carried: text(submission, "carried").to_owned() };
+    let [next, carried] = ["next", "carried"].map(|name| text(submission, name).to_owned());
+    let along = Along { next, carried, ..Along::default() };
     let corrections = submission.corrections(problems, message);
     draw(request, &along, Some(&corrections), &Markup::default(), status)
 }

@@ -51,9 +51,10 @@ fn test(config: &Config, arguments: &Test, output: &Output) -> anyhow::Result<Ex
     address::check(&arguments.address).map_err(|cause| ended(2, cause.to_string()))?;
     let setup = config.mail_setup()?;
     let zone = jiff::tz::TimeZone::get(&config.brand.time_zone)?;
+    let sign_in = config.server.whole(config.server.sign_in());
     let context = Context {
         account: None,
-        brand: Brand { name: &config.brand.name, contact: &config.brand.contact },
+        brand: Brand { name: &config.brand.name, contact: &config.brand.contact, sign_in: &sign_in },
         request: Request { time: jiff::Timestamp::now().as_millisecond(), origin: "" },
         locale: &arguments.locale,
         zone: &zone,

@@ -3,7 +3,7 @@
 use form_urlencoded::byte_serialize;
 use keyturn_host::Brand;
 use keyturn_host::accounts::AccountId;
-use keyturn_host::config::{self, Pages};
+use keyturn_host::config;
 use keyturn_host::http::{Site, page_address};
 use keyturn_host::operator::OWN;
 use keyturn_host::view::nodes::{PageTarget, Target};
@@ -11,37 +11,18 @@ use keyturn_host::view::{Contact, Links};
 
 /// A panel that is elsewhere.
 pub(super) struct Beside {
-    panel: String,
-    sign_in: String,
-    pages: Pages,
+    server: config::Server,
     help: Option<String>,
 }
 
 impl Beside {
     pub(super) fn new(brand: &Brand, server: &config::Server) -> Self {
         let help = Contact::of(&brand.contact).help();
-        Self {
-            panel: server.panel().to_owned(),
-            sign_in: server.sign_in().to_owned(),
-            pages: server.pages.clone(),
-            help,
-        }
-    }
-
-    /// A path from the panel's origin: link pages may stand on another one.
-    fn whole(&self, address: &str) -> String {
-        let host = self.panel.find("://").map_or(0, |at| at + 3);
-        match (address.starts_with('/'), host) {
-            (true, 1..) => {
-                let end = self.panel[host..].find('/').map_or(self.panel.len(), |at| host + at);
-                format!("{}{address}", &self.panel[..end])
-            }
-            _ => address.to_owned(),
-        }
+        Self { server: server.clone(), help }
     }
 
     fn page(&self, address: Option<&String>) -> String {
-        address.map_or_else(|| self.panel.clone(), |address| self.whole(address))
+        address.map_or_else(|| self.server.panel().to_owned(), |address| self.server.whole(address))
     }
 
     fn of_account(&self, address: Option<&String>, account: &str) -> String {
@@ -51,13 +32,15 @@ impl Beside {
                 let page = self.page(address);
                 page.replace("{id}", &encoded(id.key())).replace("{realm}", &encoded(id.realm()))
             }
-            Err(_) => self.panel.clone(),
+            Err(_) => self.server.panel().to_owned(),
         }
     }
 
     fn plugins(&self, plugin: &str, page: &PageTarget) -> String {
-        let panel = self.pages.plugin.as_ref();
-        panel.map_or_else(|| self.panel.clone(), |address| page_address(&self.whole(address), plugin, page))
+        match &self.server.pages.plugin {
+            Some(address) => page_address(&self.server.whole(address), plugin, page),
+            None => self.server.panel().to_owned(),
+        }
     }
 
     fn own(&self, page: &str, arguments: Vec<(String, String)>) -> String {
@@ -68,10 +51,10 @@ impl Beside {
 impl Links for Beside {
     fn url(&self, plugin: &str, target: &Target) -> String {
         match target {
-            Target::SignIn => self.whole(&self.sign_in),
-            Target::Overview(account) => self.of_account(self.pages.overview.as_ref(), account),
-            Target::AccountDetails(account) => self.of_account(self.pages.details.as_ref(), account),
-            Target::MyAccount => self.page(self.pages.account.as_ref()),
+            Target::SignIn => self.server.whole(self.server.sign_in()),
+            Target::Overview(account) => self.of_account(self.server.pages.overview.as_ref(), account),
+            Target::AccountDetails(account) => self.of_account(self.server.pages.details.as_ref(), account),
+            Target::MyAccount => self.page(self.server.pages.account.as_ref()),
             Target::Page(page) => self.plugins(plugin, page),
             Target::Mail(id) => self.own("mail", vec![("mail".to_owned(), id.clone())]),
             Target::EmailSettings => self.own("email-settings", Vec::new()),
@@ -85,7 +68,7 @@ impl Site for Beside {
     }
 
     fn home(&self) -> &str {
-        &self.panel
+        self.server.panel()
     }
 
     fn help(&self) -> Option<&str> {
@@ -95,6 +78,8 @@ impl Site for Beside {
 
 #[cfg(test)]
 mod tests {
+    use keyturn_host::config::Pages;
+
     use super::*;
 
     fn beside(panel: &str) -> Beside {
@@ -103,7 +88,8 @@ mod tests {
             plugin: Some("/keyturn.php".to_owned()),
             ..Pages::default()
         };
-        Beside { panel: panel.to_owned(), sign_in: "/login".to_owned(), pages, help: None }
+        let (panel, sign_in) = (Some(panel.to_owned()), Some("/login".to_owned()));
+        Beside { server: config::Server { panel, sign_in, pages, ..config::Server::default() }, help: None }
     }
 
     #[test]

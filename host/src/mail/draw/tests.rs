@@ -53,7 +53,11 @@ fn drawn(locale: &str, name: &str, reason: &str, masked: bool) -> Drawn {
     let zone = TimeZone::get("Europe/Madrid").expect("zone");
     let context = Context {
         account: Some(Account { name, login: "marta.vidal", email: "marta@vidal.example" }),
-        brand: Brand { name: "Northwind Hosting", contact: "help@northwind.example" },
+        brand: Brand {
+            name: "Northwind Hosting",
+            contact: "help@northwind.example",
+            sign_in: "https://panel.example/login",
+        },
         request: Request { time: 1_795_525_331_000, origin: "Firefox on Windows, 203.0.113.x" },
         locale,
         zone: &zone,
@@ -162,7 +166,7 @@ fn masked_secrets_are_drawn_as_dots_and_may_be_gone() {
     let zone = TimeZone::UTC;
     let context = Context {
         account: Some(Account { name: "Marta", login: "marta", email: "m@x.example" }),
-        brand: Brand { name: "Northwind", contact: "help" },
+        brand: Brand { name: "Northwind", contact: "help", sign_in: "https://panel.example/login" },
         request: Request { time: 0, origin: "" },
         locale: "en",
         zone: &zone,
@@ -184,7 +188,7 @@ fn a_template_that_greets_an_account_needs_one() {
     let zone = TimeZone::UTC;
     let context = Context {
         account: None,
-        brand: Brand { name: "Northwind", contact: "help" },
+        brand: Brand { name: "Northwind", contact: "help", sign_in: "https://panel.example/login" },
         request: Request { time: 0, origin: "" },
         locale: "en",
         zone: &zone,
@@ -238,5 +242,34 @@ proptest! {
         let long = drawn.text.lines().filter(|line| line.chars().count() > 72 && line.contains(' ')).count();
         prop_assert_eq!(long, 0);
         prop_assert!(!drawn.subject.contains(['\r', '\n']));
+    }
+}
+
+#[test]
+fn a_mail_leads_to_the_sign_in_also_where_its_secrets_are_masked() {
+    let template: Template = toml::from_str(
+        r#"
+        variables = { word = "secret" }
+        [texts.en]
+        subject = "Your password"
+        preheader = "It works once."
+        body = [{ secret = "word" }, { sign-in = "Sign in to {{ brand.name }}" }, { text = "It works once." }]
+        "#,
+    )
+    .expect("TOML");
+    template.check().expect("good");
+    let context = Context {
+        account: None,
+        brand: Brand { name: "Northwind", contact: "help", sign_in: "https://panel.example/login" },
+        request: Request { time: 1_795_525_331_000, origin: "" },
+        locale: "en",
+        zone: &TimeZone::UTC,
+    };
+    for masked in [false, true] {
+        let values = [("word".to_owned(), Value::Secret("tavo-meki-rusa".to_owned().into()))].into();
+        let drawn = draw(&template, &values, &context, masked).expect("drawn");
+        assert!(drawn.text.contains("\n\nSign in to Northwind:\nhttps://panel.example/login\n\nIt works once.\n"));
+        assert!(drawn.html.contains("href=\"https://panel.example/login\""));
+        assert_eq!(drawn.text.contains("tavo-meki-rusa"), !masked);
     }
 }

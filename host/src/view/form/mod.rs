@@ -134,6 +134,8 @@ pub struct Submission {
     pub place: Place,
     /// Sealed arguments first, then the fields in their order. What was left empty and has no empty value is absent.
     pub inputs: Vec<(String, Input)>,
+    /// What its reader signs in with, where the form shows it.
+    pub user_name: Option<String>,
     /// Idempotency key: 32 hexadecimal digits, the same for each press of the same drawn form.
     pub key: String,
     /// To be drawn back.

@@ -129,7 +129,7 @@ fn rate(form: Sealed, field: &str, inputs: &Inputs) -> Result<Posted, FormError>
     }
     let mut given = texts(form.arguments);
     for shape in form.fields {
-        if let Kind::Hidden(value) | Kind::Fixed(value) = shape.kind {
+        if let Kind::Hidden(value) | Kind::Fixed(value) | Kind::UserName(value) = shape.kind {
             given.push((shape.name, Input::Text(value)));
         }
     }
@@ -146,15 +146,29 @@ fn submission(form: Sealed, inputs: &Inputs, words: Words) -> Result<Submission,
     let Sealed { plugin, action, subject, arguments, place, key, part, fields, .. } = form;
     let subject = account(subject.as_deref())?;
     let untouched = part && fields.iter().all(|shape| shape.untouched(inputs));
-    let mut reading = Reading { words, inputs: texts(arguments.clone()), typed: Typed::new(), problems: Vec::new() };
+    let (inputs_before, typed, problems) = (texts(arguments.clone()), Typed::new(), Vec::new());
+    let mut reading = Reading { words, inputs: inputs_before, typed, problems, user_name: None };
     for shape in fields {
         reading.field(shape, inputs);
     }
-    let Reading { inputs, typed, mut problems, .. } = reading;
+    let Reading { inputs, typed, mut problems, user_name, .. } = reading;
     if untouched {
         problems.clear();
     }
-    Ok(Submission { plugin, action, subject, place, inputs, key, typed, also: None, problems, untouched, arguments })
+    Ok(Submission {
+        plugin,
+        action,
+        subject,
+        place,
+        inputs,
+        user_name,
+        key,
+        typed,
+        also: None,
+        problems,
+        untouched,
+        arguments,
+    })
 }
 
 struct Reading {
@@ -162,6 +176,7 @@ struct Reading {
     inputs: Vec<(String, Input)>,
     typed: Typed,
     problems: Vec<FieldError>,
+    user_name: Option<String>,
 }
 
 impl Reading {
@@ -177,6 +192,10 @@ impl Reading {
     fn field(&mut self, shape: Shape, inputs: &Inputs) {
         let typed = inputs.get(&shape.name);
         match &shape.kind {
+            Kind::UserName(value) => {
+                self.user_name = Some(value.clone());
+                self.inputs.push((shape.name, Input::Text(value.clone())));
+            }
             Kind::Hidden(value) | Kind::Fixed(value) => self.inputs.push((shape.name, Input::Text(value.clone()))),
             Kind::Tick => {
                 let ticked = typed.is_some();
@@ -243,7 +262,7 @@ impl Shape {
         let posted = |name: &str| inputs.get(name).map_or("", |typed| typed.trim());
         let drawn = self.drawn.as_deref().unwrap_or_default();
         match self.kind {
-            Kind::Hidden(_) | Kind::Fixed(_) => true,
+            Kind::Hidden(_) | Kind::Fixed(_) | Kind::UserName(_) => true,
             Kind::CurrentPassword | Kind::NewPassword { .. } => {
                 let empty = |name: &str| inputs.get(name).is_none_or(|typed| typed.is_empty());
                 empty(&self.name) && empty(&format!("{}{AGAIN}", self.name))
@@ -254,7 +273,7 @@ impl Shape {
 
     fn has(&self, name: &str) -> bool {
         match self.kind {
-            Kind::Hidden(_) | Kind::Fixed(_) => false,
+            Kind::Hidden(_) | Kind::Fixed(_) | Kind::UserName(_) => false,
             Kind::NewPassword { repeat: true, .. } => name == self.name || name.strip_suffix(AGAIN) == Some(&self.name),
             _ => name == self.name,
         }

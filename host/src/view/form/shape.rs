@@ -28,9 +28,15 @@ pub enum Kind {
     Choice(Vec<String>),
     Tick,
     CurrentPassword,
-    NewPassword { repeat: bool, rate: Option<String>, generate: Option<String> },
+    NewPassword {
+        repeat: bool,
+        rate: Option<String>,
+        generate: Option<String>,
+    },
     Hidden(String),
     Fixed(String),
+    /// Fixed too: what somebody signs in with.
+    UserName(String),
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -62,7 +68,10 @@ impl Shape {
                 Kind::NewPassword { repeat: new.repeat, rate: new.rate.clone(), generate: new.generate.clone() }
             }
             FieldKind::Hidden(value) => Kind::Hidden(value.clone()),
-            FieldKind::Fixed(line) => Kind::Fixed(line.value.clone()),
+            FieldKind::Fixed(line) => match line.kind {
+                LineKind::Username => Kind::UserName(line.value.clone()),
+                _ => Kind::Fixed(line.value.clone()),
+            },
         };
         Self { name: field.name.clone(), label: field.label.clone(), required: field.required, kind, drawn: None }
     }

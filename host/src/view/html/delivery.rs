@@ -1,5 +1,6 @@
 //! The life of a mail: the plugin's own steps, and between them the outbox's, in the host's words.
 
+use super::Attribute;
 use super::nodes::Painter;
 use crate::storage::outbox::MailState;
 use crate::view::Delivery;
@@ -29,6 +30,12 @@ impl Painter<'_> {
         }
         delivery.after.iter().for_each(|step| self.step(step));
         self.html.close("ol");
+    }
+
+    /// What a part bears that is drawn with a mail: which, how it stands, and which where a success that was told of it above,
+    /// as it was queued, is none any more.
+    pub fn live<'a>(id: &'a str, stands: &'a str, mail: &Delivery) -> [Attribute<'a>; 3] {
+        [("data-kt-live", Some(id)), ("data-kt-said", Some(stands)), ("data-kt-bad", mail.troubled().then_some(id))]
     }
 
     /// How a mail stands now, in one sentence. What is drawn with it as `data-kt-live` is asked for again by the script as long

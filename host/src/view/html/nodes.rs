@@ -3,9 +3,8 @@
 use sha2::{Digest as _, Sha256};
 
 use super::values::tone;
-use super::{Html, Markup, icon};
+use super::{Attribute, Html, Markup, icon};
 use crate::seal;
-use crate::storage::outbox::MailState;
 use crate::view::nodes::{Action, Code, Fact, Intent, Node, Notice, Outcome, Run, Tone, Value};
 use crate::view::words::Words;
 use crate::view::{Corrections, Frame};
@@ -88,11 +87,11 @@ impl<'f> Painter<'f> {
         let mail = delivery.and_then(|delivery| Some((delivery, (self.frame.mail)(&delivery.mail)?)));
         // Drawn anew when the mail fares on; but then nothing may be typed in it.
         let live = mail.as_ref().filter(|_| !nodes.iter().any(|node| matches!(node, Node::Form(_))));
-        let live = live.map(|(delivery, mail)| (delivery.mail.clone(), self.stands(mail)));
-        let live = [
-            ("data-kt-live", live.as_ref().map(|(id, _)| id.as_str())),
-            ("data-kt-said", live.as_ref().map(|(_, said)| said.as_str())),
-        ];
+        let live = live.map(|(delivery, mail)| (delivery.mail.as_str(), self.stands(mail), mail));
+        let live = match &live {
+            Some((id, said, mail)) => Self::live(id, said, mail),
+            None => [("", None); 3],
+        };
         let narrow = !nodes.is_empty() && nodes.iter().all(|node| matches!(node, Node::Facts(_)));
         let class = match (bare, narrow) {
             (true, _) => "kt-section",
@@ -102,8 +101,8 @@ impl<'f> Painter<'f> {
         match heading {
             Some(Node::Heading(text)) => {
                 let id = self.id();
-                let [id_of_mail, said] = live;
-                let attributes = [("class", Some(class)), ("aria-labelledby", Some(&id)), id_of_mail, said];
+                let [id_of_mail, said, bad] = live;
+                let attributes = [("class", Some(class)), ("aria-labelledby", Some(&id)), id_of_mail, said, bad];
                 self.html.open("section", &attributes);
                 let level = if self.level == 2 { "h2" } else { "h3" };
                 if mail.is_some() {
@@ -118,8 +117,8 @@ impl<'f> Painter<'f> {
                 self.html.close("section");
             }
             _ => {
-                let [id_of_mail, said] = live;
-                self.html.open("div", &[("class", Some(class)), id_of_mail, said]);
+                let [id_of_mail, said, bad] = live;
+                self.html.open("div", &[("class", Some(class)), id_of_mail, said, bad]);
                 if let Some((delivery, mail)) = &mail {
                     self.delivery_actions(delivery, mail);
                 }
@@ -168,11 +167,13 @@ impl<'f> Painter<'f> {
         // A plugin's success does not stay one when its mail has failed, nor where a server has put it off already.
         let (tone, failure) = match (&mail, said.tone) {
             (Some(mail), _) if mail.failed() => (Tone::Danger, Some(self.words.get(Self::failure(mail)))),
-            (Some(mail), Tone::Success) if mail.state == MailState::Delayed => (Tone::Info, None),
+            (Some(mail), Tone::Success) if mail.troubled() => (Tone::Info, None),
             (_, tone) => (tone, None),
         };
         let role = if matches!(tone, Tone::Danger | Tone::Warning) { "alert" } else { "status" };
-        banner_open(&mut self.html, tone, failure.unwrap_or(&said.title), Some(role), self.words);
+        let about = mail.as_ref().and(said.mail.as_deref()).filter(|_| tone == Tone::Success);
+        let attributes = [("role", Some(role)), ("data-kt-mail", about)];
+        banner_open_with(&mut self.html, tone, failure.unwrap_or(&said.title), attributes, self.words);
         if failure.is_some() {
             self.html.class("p", "kt-text").text(&said.title).text(".").close("p");
         }
@@ -320,8 +321,12 @@ pub fn summary(html: &mut Html, errors: &[(Option<String>, String)], words: Word
 
 /// Opens a banner: mark, tone in words for who cannot see it, title.
 pub fn banner_open(html: &mut Html, said: Tone, title: &str, role: Option<&str>, words: Words) {
+    banner_open_with(html, said, title, [("role", role), ("", None)], words);
+}
+
+fn banner_open_with(html: &mut Html, said: Tone, title: &str, [role, about]: [Attribute<'_>; 2], words: Words) {
     let class = format!("kt-notice kt-{}", tone(said));
-    html.open("div", &[("class", Some(&class)), ("role", role)]);
+    html.open("div", &[("class", Some(&class)), role, about]);
     html.literal(match said {
         Tone::Success => icon::CHECK,
         Tone::Info | Tone::Off => icon::INFO,

@@ -8,12 +8,12 @@
 
   /* Names begin with `part` where the form is a part of another; what is asked here is the part's alone. */
   const post = async (form, part, pairs) => {
-    const answer = await fetch(form.getAttribute('action'), {
+    const got = await fetch(form.getAttribute('action'), {
       method: 'POST', redirect: 'error', headers: { accept: 'application/json' },
       body: new URLSearchParams([['kt', form.elements[part + 'kt'].value], ...pairs]),
     });
-    if (!answer.ok) throw answer;
-    return answer.json();
+    if (!got.ok) throw got;
+    return got.json();
   };
 
   /* A button that shows what was typed; hidden again when it is sent, or found again in history. */
@@ -54,11 +54,11 @@
     const ask = async mine => {
       if (!input.value) return clear();
       try {
-        const strength = await post(input.form, input.name.slice(0, -field.length), [['kt-rate', field], [field, input.value]]);
+        const rate = await post(input.form, input.name.slice(0, -field.length), [['kt-rate', field], [field, input.value]]);
         if (mine !== turn) return;
-        bar.dataset.score = strength.score;
+        bar.dataset.score = rate.score;
         bar.hidden = false;
-        said.replaceChildren(make('strong', '', { textContent: strength.word }), ' ' + strength.text);
+        said.replaceChildren(make('strong', '', { textContent: rate.word }), ' ' + rate.text);
       } catch {
         if (mine === turn) clear();
       }
@@ -85,8 +85,8 @@
   const ago = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: 'auto' });
   const tell = () => each('time[data-kt-ago]', time => {
     time.dataset.ktAgo ||= time.textContent;
-    const minutes = Math.round((Date.parse(time.dateTime) - Date.now()) / 6e4);
-    time.textContent = minutes <= 0 && minutes > -60 ? ago.format(minutes, 'minute') : time.dataset.ktAgo;
+    const age = Math.round((Date.parse(time.dateTime) - Date.now()) / 6e4);
+    time.textContent = age <= 0 && age > -60 ? ago.format(age, 'minute') : time.dataset.ktAgo;
   });
   tell();
   setInterval(tell, 6e4);
@@ -104,12 +104,14 @@
     const check = async () => {
       if (document.hidden) return on(document, 'visibilitychange', check, { once: true });
       try {
-        const answer = await fetch(location, { redirect: 'error', headers: { 'kt-quiet': 1 } });
-        const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+        const got = await fetch(location, { redirect: 'error', headers: { 'kt-quiet': 1 } });
+        const page = new DOMParser().parseFromString(await got.text(), 'text/html');
         const now = page.querySelector(`[data-kt-live="${part.dataset.ktLive}"]`);
-        const { ktSaid } = now.dataset;
+        const { ktSaid, ktBad } = now.dataset;
         if (ktSaid !== part.dataset.ktSaid) {
           if (said.textContent !== ktSaid) said.textContent = ktSaid;
+          /* A success that is none any more; what was done stands in the part. */
+          each(`[data-kt-mail="${ktBad}"]`, told => told.remove());
           /* What has the focus keeps it, and is drawn anew when that has gone. */
           if (!part.contains(document.activeElement)) {
             part.replaceWith(now);
@@ -133,11 +135,11 @@
     if (dataset.failed) return;
     event.preventDefault();
     try {
-      const answer = await post(form, part, [['kt-generate', value], ['kt-script', '1']]);
+      const got = await post(form, part, [['kt-generate', value], ['kt-script', '1']]);
       for (const name of [value, value + '~again']) {
         const input = form.elements[part + name];
         if (!input) continue;
-        input.value = answer.value;
+        input.value = got.value;
         /* What was wrong with what it holds no more. */
         input.ariaInvalid = null;
         each(`#${input.id}-error, li:has([href="#${input.id}"])`, wrong => wrong.remove());
@@ -167,7 +169,7 @@
     });
   });
 
-  each('.kt-summary', summary => summary.focus());
+  each('.kt-summary', part => part.focus());
   each('.kt-problems a', link => on(link, 'click', event => {
     const field = document.getElementById(link.hash.slice(1));
     if (!field) return;

@@ -216,6 +216,28 @@ fn a_mail_that_may_still_fare_on_offers_to_check_again_and_says_how_it_stands_in
 }
 
 #[test]
+fn a_success_is_marked_with_its_mail_and_the_part_says_when_it_is_none_any_more() {
+    let bad = |mail| attributes(&drawn(mail, "en"), "data-kt-bad").into_iter().map(str::to_owned).collect::<Vec<_>>();
+    for mail in [(|_: &str| Some(waiting())) as fn(&str) -> _, |_| Some(accepted())] {
+        assert!(bad(mail).is_empty());
+    }
+    let delayed = |_: &str| Some(Delivery { state: MailState::Delayed, ..waiting() });
+    for mail in [(|_: &str| Some(refused())) as fn(&str) -> _, delayed] {
+        assert_eq!(bad(mail), [ID]);
+    }
+    let mut stage = Stage::new();
+    stage.mail = |_| Some(waiting());
+    let said = nodes::Outcome {
+        tone: Tone::Success,
+        title: "Password reset".to_owned(),
+        body: Vec::new(),
+        mail: Some(ID.to_owned()),
+    };
+    let html = draw_outcome(&said, &stage.frame(Stage::slot())).expect("drawn").as_str().to_owned();
+    assert!(html.contains(&format!("kt-success\" role=\"status\" data-kt-mail=\"{ID}\">")), "{html}");
+}
+
+#[test]
 fn a_section_in_which_something_is_typed_is_not_drawn_anew_under_its_reader() {
     let mut stage = Stage::new();
     stage.mail = |_| Some(waiting());
