@@ -2,6 +2,7 @@
 
 mod billing;
 mod calls;
+mod client_address;
 mod described;
 mod keys;
 mod own;

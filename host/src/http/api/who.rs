@@ -13,6 +13,7 @@ use crate::call::now;
 use crate::host::Host;
 use crate::operator::OWN;
 use crate::service_key::{self, ServiceKey};
+use crate::storage::{Bound, Counted};
 
 /// The key that a request comes with, if it is worth anything and may be used from there.
 pub(super) fn asker(host: &Host, received: &Received) -> Result<Asker, Problem> {
@@ -50,9 +51,9 @@ impl Asker {
     pub(super) fn once(&self, host: &Host) -> Result<(), Problem> {
         let Some(nonce) = &self.nonce else { return Ok(()) };
         // Here for as long as it matters; and where throttles are, for a start within the second in which it was used.
-        let kept = format!("nonce {} {nonce}", self.key.id);
+        let kept = Bound { key: format!("nonce {} {nonce}", self.key.id), window: NONCE_SECONDS, limit: 1 };
         let first = host.0.traffic.take(&self.key.id, nonce, Instant::now())
-            && host.0.storage.count(OWN, &kept, NONCE_SECONDS, now()).map_err(Problem::of_storage)? == 1;
+            && host.0.storage.count(OWN, &[kept], now()).map_err(Problem::of_storage)? == Counted::Within;
         if first { Ok(()) } else { Err(unauthorized(&problem::BAD_SIGNATURE).detail("The nonce was used before.")) }
     }
 }
