@@ -55,6 +55,8 @@ pub struct Caller {
     pub reach: Reach,
     /// The client's address.
     pub address: Option<IpAddr>,
+    /// Of a machine: whether that is the address of the person for whom it calls, handed on by it. Else it is its own.
+    pub handed_on: bool,
     /// BCP 47, one of the host's locales.
     pub locale: String,
     /// The panel's session, in any form that is its alone: sealed forms are bound to it. Empty: none.
@@ -76,6 +78,7 @@ impl Caller {
             actor,
             reach,
             address: None,
+            handed_on: false,
             locale: "en".to_owned(),
             session: String::new(),
             verified_at: None,
@@ -105,6 +108,13 @@ impl Caller {
             Actor::Anonymous | Actor::Console | Actor::System => true,
             Actor::ServiceKey(_) | Actor::Account(_) => self.reach.scope(account.realm()) == Scope::All,
         }
+    }
+
+    /// The address of the person behind the call. None of a machine that hands on none: behind it may stand many people.
+    #[must_use]
+    pub fn person_address(&self) -> Option<IpAddr> {
+        let own = matches!(self.actor, Actor::ServiceKey(_)) && !self.handed_on;
+        self.address.filter(|_| !own)
     }
 
     /// Whether this account is one of those whom the caller reaches.

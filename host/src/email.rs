@@ -15,7 +15,7 @@ use crate::mail::setup::{Chosen, Setup, changed};
 use crate::mail::transport::{StepKind, Verdict};
 use crate::mail::trial::{self, Trial, TrialError};
 use crate::operator::OWN;
-use crate::storage::{AuditEntry, Commit, StorageError};
+use crate::storage::{AuditEntry, Bound, Commit, Counted, StorageError};
 
 pub use crate::mail::room::NewPassword;
 
@@ -194,9 +194,11 @@ impl Host {
     /// whatever server was named.
     pub(crate) fn try_mail(&self, caller: &Caller, setup: &Setup, to: &str) -> Result<Trial, EmailError> {
         let (storage, now) = (&self.0.storage, call::now());
-        let of_his = storage.count(OWN, &format!("test mail of {}", caller.actor.name()), TRIALS_WINDOW, now)?;
-        if of_his > TRIALS_EACH || storage.count(OWN, "test mail", TRIALS_WINDOW, now)? > TRIALS_ALL {
-            return Err(EmailError::TooOften(TRIALS_WINDOW));
+        let bound = |key: &str, limit| Bound { key: key.to_owned(), window: TRIALS_WINDOW, limit };
+        let of_theirs = format!("test mail of {}", caller.actor.name());
+        let bounds = [bound(&of_theirs, TRIALS_EACH), bound("test mail", TRIALS_ALL)];
+        if let Counted::Full(seconds) = storage.count(OWN, &bounds, now)? {
+            return Err(EmailError::TooOften(seconds));
         }
         let _place = self.0.trials.enter().ok_or(EmailError::Busy)?;
         let brand = self.brand();

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use wasmtime::Engine;
+use wasmtime::component::types::Type;
 use zeroize::Zeroizing;
 
 use crate::accounts::{AccountId, Matched};
@@ -373,14 +374,15 @@ impl Host {
         self.plugins().iter().any(|plugin| plugin.hook(interface, function).is_some())
     }
 
-    /// The parameters of a hook that hold a secret, as its JSON arguments name them; none: there is no such hook.
+    /// The parameters of a hook that hold a secret, as its JSON arguments name them, each with whether it can be left out; none:
+    /// there is no such hook.
     #[must_use]
-    pub fn secrets(&self, hook: &str) -> Option<Vec<String>> {
+    pub fn secrets(&self, hook: &str) -> Option<Vec<(String, bool)>> {
         let (interface, function) = hook.split_once('/')?;
         let plugins = self.plugins();
         let hook = plugins.iter().find_map(|plugin| plugin.hook(interface, function))?;
-        let names = hook.parameters.iter().map(|(name, _)| name);
-        Some(names.filter(|name| hook.operation.secrets.contains(*name)).map(|name| values::snake(name)).collect())
+        let secrets = hook.parameters.iter().filter(|(name, _)| hook.operation.secrets.contains(name));
+        Some(secrets.map(|(name, ty)| (values::snake(name), matches!(ty, Type::Option(_)))).collect())
     }
 
     /// Calls a hook: `interface/function`, arguments as a JSON object, an idempotency key or none.

@@ -50,7 +50,7 @@ pub fn change_own(ports: &dyn Ports, current: PlainPassword, new: PlainPassword)
         return Err(Failure::Forbidden);
     };
     let counter = ATTEMPTS.by_account(ports, &account);
-    throttle::attempt(ports, [&counter])?;
+    throttle::attempt(ports, [std::slice::from_ref(&counter)])?;
 
     let words = Words::of(ports);
     let policy = Policy::of(ports, Context::of(ports, Some(&account))?);
@@ -63,7 +63,7 @@ pub fn change_own(ports: &dyn Ports, current: PlainPassword, new: PlainPassword)
         wrong.push(Finding::SameAsCurrent.about("new", words));
     }
     reject(wrong)?;
-    counter.forget(ports)?;
+    throttle::forget(ports, &counter)?;
     let put = put(ports, &policy, &account, &new, State::Set)?;
     Ok(told(ports, &account, put, Way::Owner))
 }

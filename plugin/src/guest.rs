@@ -56,8 +56,8 @@ impl Database for Imports {
     fn put(&self, key: &str, value: &[u8], expires: Option<i64>) -> Result<(), database::Error> {
         database::put(key, value, expires)
     }
-    fn count(&self, key: &str, window: u32) -> Result<u64, database::Error> {
-        database::count(key, window)
+    fn count(&self, counters: &[database::Counter]) -> Result<database::Counted, database::Error> {
+        database::count(counters)
     }
     fn forget(&self, key: &str) -> Result<(), database::Error> {
         database::forget(key)
@@ -136,8 +136,8 @@ impl hooks::Guest for Plugin {
     fn complete_reset(token: String, new: String) -> Result<hooks::Changed, Failure> {
         change::complete_reset(&Imports, &token, PlainPassword::new(new))
     }
-    fn verify(login_or_email: String, password: String) -> Result<hooks::Verdict, Failure> {
-        sign_in::verify(&Imports, &login_or_email, PlainPassword::new(password))
+    fn verify(login_or_email: String, password: String, device: Option<String>) -> Result<hooks::Verdict, Failure> {
+        sign_in::verify(&Imports, &login_or_email, PlainPassword::new(password), device.as_deref())
     }
     fn change_own(current: String, new: String) -> Result<hooks::Changed, Failure> {
         change::change_own(&Imports, PlainPassword::new(current), PlainPassword::new(new))

@@ -6,7 +6,7 @@
 //!
 //! One module for each use case: [`sign_in`], [`recovery`], [`reset_and_mail`], [`change`] (every way to a new password ends in
 //! one function), [`links`], [`status`], [`check`], [`recognise`]; and one for each concept: `policy`, [`password`], `generate`,
-//! `token`, `letter` (our mails), `told` (who learns of a change), `throttle`, `hash`, `store`, `words`, `unicode`.
+//! `token`, `device`, `letter` (our mails), `told` (who learns of a change), `throttle`, `hash`, `store`, `words`, `unicode`.
 //! [`background`] leads jobs to their use case. [`views`] has one file for each page and slot.
 //!
 //! What must stay true: no use case names an import's binding, only a port; nothing of one call outlives it, so nothing is
@@ -17,6 +17,7 @@ pub mod background;
 pub mod bindings;
 pub mod change;
 pub mod check;
+mod device;
 mod failure;
 mod generate;
 #[cfg(target_arch = "wasm32")]

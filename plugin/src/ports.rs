@@ -37,9 +37,9 @@ pub trait Database {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, database::Error>;
     /// Effect. `expires` in milliseconds since 1970.
     fn put(&self, key: &str, value: &[u8], expires: Option<i64>) -> Result<(), database::Error>;
-    /// Adds one at once, and answers how many were added in the last `window` seconds.
-    fn count(&self, key: &str, window: u32) -> Result<u64, database::Error>;
-    /// Effect. The counter begins anew.
+    /// Adds one to each at once, if all have room; else to none.
+    fn count(&self, counters: &[database::Counter]) -> Result<database::Counted, database::Error>;
+    /// Effect. The counter starts from zero.
     fn forget(&self, key: &str) -> Result<(), database::Error>;
 }
 

@@ -29,9 +29,8 @@ const WITHIN: u16 = 2_000;
 /// `refused` with `mail-not-configured` where no mail can go at all.
 pub fn request_reset(ports: &dyn Ports, login_or_email: &str) -> Result<(), Failure> {
     mail_is_on(ports)?;
-    let by_name = REQUESTS.by_name(ports, login_or_email);
-    let by_address = REQUESTS.by_address(ports);
-    let too_often = throttle::exceeded(ports, by_address.iter().chain([&by_name]))?;
+    let by_name = [REQUESTS.by_name(ports, login_or_email)];
+    let too_often = throttle::exceeded(ports, &[REQUESTS.by_address(ports), by_name.into()].concat())?;
     let typed = login_or_email.trim();
     if too_often || typed.is_empty() || typed.len() > MAX_NAME_BYTES {
         return Ok(());
@@ -104,7 +103,7 @@ pub(crate) fn find_and_mail(ports: &dyn Ports, payload: &str) -> Result<(), Fail
 
 /// Counts by the account too: several names lead to one.
 fn mail_link(ports: &dyn Ports, account: &str) -> Result<(), Failure> {
-    if throttle::exceeded(ports, [&REQUESTS.by_account(ports, account)])? {
+    if throttle::exceeded(ports, &[REQUESTS.by_account(ports, account)])? {
         return Ok(());
     }
     let words = Words::of(ports);

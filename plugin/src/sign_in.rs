@@ -4,6 +4,7 @@ use crate::bindings::accounts::{Error, Match, Matched, Replacement};
 use crate::bindings::kdf;
 use crate::bindings::password::{SignedIn, Verdict};
 use crate::bindings::types::Failure;
+use crate::device::Shown;
 use crate::failure;
 use crate::hash::{self, Configured, Stored};
 use crate::links;
@@ -25,12 +26,31 @@ const CHOOSE_MILLIS: i64 = 15 * 60 * 1000;
 /// Throttles first. Then does the same work whether there is such an account, one without a password, or one whose hash
 /// cannot be read; everything but `rejected` is told only to who typed the right password.
 ///
+/// `device` is what an earlier sign-in in the same browser has answered. For the account that it signed in to, it is tried
+/// before the way that strangers have, with a budget of its own: so strangers use up only their own.
+///
 /// # Errors
-/// `throttled` by the client's address, by the name as typed from there, or from everywhere, known or not. `unavailable` when the machine is busy.
-pub fn verify(ports: &dyn Ports, name: &str, password: PlainPassword) -> Result<Verdict, Failure> {
-    let by_address = ATTEMPTS.by_address(ports);
-    let (from_here, by_name) = (ATTEMPTS.by_name_from_here(ports, name), ATTEMPTS.by_name(ports, name));
-    throttle::attempt(ports, by_address.iter().chain([&from_here, &by_name]))?;
+/// `throttled` by the person's address, by the name as typed from there, or from everywhere, known or not, and by the device if
+/// there is one. `unavailable` when the machine is busy.
+pub fn verify(
+    ports: &dyn Ports,
+    name: &str,
+    password: PlainPassword,
+    device: Option<&str>,
+) -> Result<Verdict, Failure> {
+    let shown = Shown::read(ports, device);
+    // Only for a device is anything looked up before a refusal: whoever shows one of another account learns nothing by it.
+    let whose = if shown.is_empty() { None } else { whose(ports, name)? };
+    let as_device = match (shown.of(ports, whose.as_deref()), &whose) {
+        (Some(device), Some(account)) => {
+            vec![ATTEMPTS.by_device(ports, &device), ATTEMPTS.by_devices(ports, account)]
+        }
+        _ => Vec::new(),
+    };
+    let from_here = ATTEMPTS.by_name_from_here(ports, name);
+    let as_anybody = [ATTEMPTS.by_address(ports), from_here.clone(), vec![ATTEMPTS.by_name(ports, name)]].concat();
+    let ways = [as_device.as_slice(), &as_anybody];
+    throttle::attempt(ports, ways.into_iter().filter(|way| !way.is_empty()))?;
     if password.is_empty() || password.is_too_long() {
         return Ok(Verdict::Rejected);
     }
@@ -42,10 +62,12 @@ pub fn verify(ports: &dyn Ports, name: &str, password: PlainPassword) -> Result<
     let (Some(known), Some(stored), Some(right)) = (known, stored, right) else {
         return Ok(Verdict::Rejected);
     };
-    // Only of the name from here: an address that could clear itself with one account of its own would have no limit, and
-    // somebody's own sign-in must not give strangers their attempts back.
-    from_here.forget(ports)?;
-    judge(ports, known, &configured, &stored, &right)
+    // Only of the name from here, and of the device: an address that could clear itself with one account of its own would have
+    // no limit, and somebody's own sign-in must not give strangers elsewhere their attempts back.
+    for counter in from_here.iter().chain(as_device.first()) {
+        throttle::forget(ports, counter)?;
+    }
+    judge(ports, known, &configured, &stored, &right, &shown)
 }
 
 struct Known {
@@ -54,12 +76,16 @@ struct Known {
     epoch: String,
 }
 
-/// None: nobody, or more than one.
-fn look_up(ports: &dyn Ports, name: &str) -> Result<Option<Known>, Failure> {
+/// The account of a name. None: nobody's, or more than one's.
+fn whose(ports: &dyn Ports, name: &str) -> Result<Option<String>, Failure> {
     if name.is_empty() || name.len() > MAX_NAME_BYTES {
         return Ok(None);
     }
-    let Some(account) = single(ports.find(name)?) else {
+    Ok(single(ports.find(name)?))
+}
+
+fn look_up(ports: &dyn Ports, name: &str) -> Result<Option<Known>, Failure> {
+    let Some(account) = whose(ports, name)? else {
         return Ok(None);
     };
     match ports.credential(&account) {
@@ -122,6 +148,7 @@ fn judge(
     configured: &Configured,
     stored: &Stored,
     right: &PlainPassword,
+    shown: &Shown,
 ) -> Result<Verdict, Failure> {
     if status::is_suspended(ports, &known.account)? {
         return Ok(Verdict::Suspended);
@@ -136,7 +163,8 @@ fn judge(
         }
         Some(State::Set) | None => {
             let session_epoch = upgrade(ports, &known, configured, stored, right);
-            Ok(Verdict::Accepted(SignedIn { account: known.account, session_epoch }))
+            let device = shown.after_sign_in(ports, &known.account);
+            Ok(Verdict::Accepted(SignedIn { account: known.account, session_epoch, device }))
         }
     }
 }

@@ -358,12 +358,24 @@ impl Database for Panel {
         self.stored.borrow_mut().data.insert(key.to_owned(), (value.to_vec(), expires));
         Ok(())
     }
-    fn count(&self, key: &str, window: u32) -> Result<u64, database::Error> {
-        let mut counters = self.counters.borrow_mut();
-        let times = counters.entry(key.to_owned()).or_default();
-        times.retain(|at| *at > self.now.get() - i64::from(window) * 1000);
-        times.push(self.now.get());
-        Ok(times.len() as u64)
+    fn count(&self, counters: &[database::Counter]) -> Result<database::Counted, database::Error> {
+        let (mut kept, now) = (self.counters.borrow_mut(), self.now.get());
+        let mut wait = 0;
+        for counter in counters {
+            let length = i64::from(counter.window) * 1000;
+            let Some(times) = kept.get_mut(&counter.key) else { continue };
+            times.retain(|at| *at > now - length);
+            // When this one has left the window, one more fits.
+            let leaves = times.len().checked_sub(counter.limit as usize).map(|over| times[over] + length);
+            wait = leaves.map_or(0, |leaves| (leaves - now + 999) / 1000).max(wait);
+        }
+        if wait > 0 {
+            return Ok(database::Counted::Full(wait as u32));
+        }
+        for counter in counters {
+            kept.entry(counter.key.clone()).or_default().push(now);
+        }
+        Ok(database::Counted::Within)
     }
     fn forget(&self, key: &str) -> Result<(), database::Error> {
         self.counters.borrow_mut().remove(key);

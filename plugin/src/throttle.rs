@@ -1,9 +1,12 @@
-//! How often somebody may try. Counts what was typed, known or not, so that a refusal says nothing about who exists.
+//! How often somebody may try. Counts what was typed, known or not, so that a refusal says nothing about who exists. What is
+//! refused counts nowhere, so refused attempts prolong nothing.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::bindings::call::Actor;
+use crate::bindings::database::{Counted, Counter};
 use crate::bindings::types::Failure;
+use crate::device::Device;
 use crate::ports::Ports;
 use crate::settings::{self, Number};
 use crate::store;
@@ -13,8 +16,8 @@ pub(crate) struct Kind {
     /// Begins the counters' keys.
     name: &'static str,
     per_name: &'static Number,
-    /// How many addresses may each use up what there is for a name before it is closed to all of them.
-    addresses: u64,
+    /// How many times as many there are for a name from all addresses together, and for an account from all its devices.
+    everywhere: u64,
     per_address: &'static Number,
     window_minutes: &'static Number,
 }
@@ -23,7 +26,7 @@ pub(crate) struct Kind {
 pub(crate) const ATTEMPTS: Kind = Kind {
     name: "attempts",
     per_name: &settings::ATTEMPTS_PER_NAME,
-    addresses: 10,
+    everywhere: 10,
     per_address: &settings::ATTEMPTS_PER_ADDRESS,
     window_minutes: &settings::ATTEMPTS_WINDOW_MINUTES,
 };
@@ -32,17 +35,33 @@ pub(crate) const ATTEMPTS: Kind = Kind {
 pub(crate) const REQUESTS: Kind = Kind {
     name: "requests",
     per_name: &settings::REQUESTS_PER_NAME,
-    addresses: 1,
+    everywhere: 1,
     per_address: &settings::REQUESTS_PER_ADDRESS,
     window_minutes: &settings::REQUESTS_WINDOW_MINUTES,
 };
 
-/// One counter with its limit.
-pub(crate) struct Counter {
-    key: String,
-    limit: u64,
-    window: u32,
+/// How wide a network is, and how many times as much it may as one address.
+struct Width {
+    bits: u8,
+    /// For one name. The widest has less than [`Kind::everywhere`], so that no network closes a name to all others.
+    for_name: u64,
+    /// Across names. Much more: behind a wide one are many people, such as a carrier's.
+    across: u64,
 }
+
+/// Of IPv4. One machine has one address, and whoever rents more mostly has them in one /24.
+const V4: [Width; 2] = [Width { bits: 32, for_name: 1, across: 1 }, Width { bits: 24, for_name: 4, across: 16 }];
+
+/// Of IPv6. One machine chooses its addresses within a /64 (RFC 4291, section 2.5.4), one customer has a /56 or a /48
+/// (RFC 6177).
+const V6: [Width; 3] = [
+    Width { bits: 64, for_name: 1, across: 1 },
+    Width { bits: 56, for_name: 2, across: 4 },
+    Width { bits: 48, for_name: 4, across: 16 },
+];
+
+/// Of people whose address nobody knows: all of them have what one address has.
+const NO_ADDRESS: [Width; 1] = [Width { bits: 0, for_name: 1, across: 1 }];
 
 impl Kind {
     fn counter(&self, ports: &dyn Ports, by: &str, whom: &str, limit: u64) -> Counter {
@@ -55,71 +74,99 @@ impl Kind {
         self.per_name.of(ports).into()
     }
 
-    /// By the name as typed, folded. At a sign-in the counter of the account behind it would tell that two names are one account.
+    /// By the name as typed, folded, from everywhere. At a sign-in the counter of the account behind it would tell that two names
+    /// are one account.
     pub(crate) fn by_name(&self, ports: &dyn Ports, typed: &str) -> Counter {
-        self.counter(ports, "name", &ports.fold(typed), self.per_name(ports) * self.addresses)
+        self.counter(ports, "name", &ports.fold(typed), self.per_name(ports) * self.everywhere)
     }
 
-    /// By the name as typed, folded, from the client's address. Of a machine or the console: by the name alone.
-    pub(crate) fn by_name_from_here(&self, ports: &dyn Ports, typed: &str) -> Counter {
-        let from = network(ports).unwrap_or_default();
-        self.counter(ports, "name-from", &format!("{from} {}", ports.fold(typed)), self.per_name(ports))
+    /// By the name as typed, folded, from each network that the person's address is in. None for a machine that hands on no
+    /// address, and the console.
+    pub(crate) fn by_name_from_here(&self, ports: &dyn Ports, typed: &str) -> Vec<Counter> {
+        let (typed, limit) = (ports.fold(typed), self.per_name(ports));
+        let counter = |(from, width): (String, &Width)| {
+            self.counter(ports, "name-from", &format!("{from} {typed}"), limit * width.for_name)
+        };
+        networks(ports).into_iter().map(counter).collect()
     }
 
-    /// By the client's address. None for a machine or the console: what comes through them comes from many people.
-    pub(crate) fn by_address(&self, ports: &dyn Ports) -> Option<Counter> {
-        let limit = self.per_address.of(ports).into();
-        network(ports).map(|from| self.counter(ports, "address", &from, limit))
+    /// By each network that the person's address is in. None for a machine that hands on no address, and the console: what
+    /// comes through them comes from many people.
+    pub(crate) fn by_address(&self, ports: &dyn Ports) -> Vec<Counter> {
+        let limit = u64::from(self.per_address.of(ports));
+        let counter = |(from, width): (String, &Width)| self.counter(ports, "address", &from, limit * width.across);
+        networks(ports).into_iter().map(counter).collect()
     }
 
     /// By the account, where it is known whose it is.
     pub(crate) fn by_account(&self, ports: &dyn Ports, account: &str) -> Counter {
         self.counter(ports, "account", account, self.per_name(ports))
     }
-}
 
-impl Counter {
-    /// Begins anew, when the caller's effects are applied.
-    pub(crate) fn forget(&self, ports: &dyn Ports) -> Result<(), Failure> {
-        Ok(ports.forget(&self.key)?)
+    /// By a device that has signed in to the account before.
+    pub(crate) fn by_device(&self, ports: &dyn Ports, device: &Device) -> Counter {
+        self.counter(ports, "device", &store::hex(&device.id), self.per_name(ports))
+    }
+
+    /// By all devices that have signed in to the account before: of somebody who has signed in often, with a password that is
+    /// no longer the account's, the devices are as many.
+    pub(crate) fn by_devices(&self, ports: &dyn Ports, account: &str) -> Counter {
+        self.counter(ports, "devices", account, self.per_name(ports) * self.everywhere)
     }
 }
 
-/// Counts one on each, in their order, until one is over its limit, and answers whether any is: what is refused by its address
-/// makes no counter for each name that it tries, and adds nothing to the name's.
-pub(crate) fn exceeded<'a>(
-    ports: &dyn Ports,
-    counters: impl IntoIterator<Item = &'a Counter>,
-) -> Result<bool, Failure> {
-    for counter in counters {
-        if ports.count(&counter.key, counter.window)? > counter.limit {
-            return Ok(true);
+/// It starts from zero, when the caller's effects are applied.
+pub(crate) fn forget(ports: &dyn Ports, counter: &Counter) -> Result<(), Failure> {
+    Ok(ports.forget(&counter.key)?)
+}
+
+/// Counts one on each, if all have room; else none. Answers after how many seconds they have.
+fn full(ports: &dyn Ports, counters: &[Counter]) -> Result<Option<u32>, Failure> {
+    Ok(match ports.count(counters)? {
+        Counted::Within => None,
+        Counted::Full(seconds) => Some(seconds),
+    })
+}
+
+/// Counts one on each, if all have room; else none. Answers whether any is full.
+pub(crate) fn exceeded(ports: &dyn Ports, counters: &[Counter]) -> Result<bool, Failure> {
+    Ok(full(ports, counters)?.is_some())
+}
+
+/// Counts one attempt on each counter of the first way in which all have room.
+///
+/// # Errors
+/// `throttled` where no way has room, until one has.
+pub(crate) fn attempt<'a>(ports: &dyn Ports, ways: impl IntoIterator<Item = &'a [Counter]>) -> Result<(), Failure> {
+    let mut wait = u32::MAX;
+    for way in ways {
+        match full(ports, way)? {
+            None => return Ok(()),
+            Some(seconds) => wait = wait.min(seconds),
         }
     }
-    Ok(false)
+    Err(Failure::Throttled(wait))
 }
 
-/// Counts one attempt on each, as [`exceeded`].
-///
-/// The wait is the whole window: refused attempts count too, so only a window without any is surely enough.
-pub(crate) fn attempt<'a>(ports: &dyn Ports, counters: impl IntoIterator<Item = &'a Counter>) -> Result<(), Failure> {
-    match exceeded(ports, counters)? {
-        true => Err(Failure::Throttled(settings::ATTEMPTS_WINDOW_MINUTES.of(ports) * 60)),
-        false => Ok(()),
+/// The networks that the person's address is in, the narrowest first. None for a machine that hands on no address, the console
+/// and the system.
+fn networks(ports: &dyn Ports) -> Vec<(String, &'static Width)> {
+    let address =
+        ports.address().and_then(|address| address.parse().ok()).map(|address: IpAddr| address.to_canonical());
+    match (ports.caller(), address) {
+        (Actor::Console | Actor::System, _) | (Actor::ServiceKey(_), None) => Vec::new(),
+        (_, None) => NO_ADDRESS.iter().map(|width| ("no address".to_owned(), width)).collect(),
+        (_, Some(IpAddr::V4(address))) => V4.iter().map(|width| (within_v4(address, width.bits), width)).collect(),
+        (_, Some(IpAddr::V6(address))) => V6.iter().map(|width| (within_v6(address, width.bits), width)).collect(),
     }
 }
 
-/// Where a person calls from: his address, or the network of 64 bits that an IPv6 address is one of as many as its owner
-/// likes (RFC 4291, section 2.5.4). None for a machine or the console: what comes through them comes from many people.
-fn network(ports: &dyn Ports) -> Option<String> {
-    match ports.caller() {
-        Actor::Anonymous | Actor::Account(_) => ports.address().map(|address| match address.parse() {
-            Ok(IpAddr::V6(address)) if address.to_ipv4_mapped().is_none() => {
-                let network = u128::from(address) & (u128::MAX << 64);
-                format!("{}/64", Ipv6Addr::from(network))
-            }
-            _ => address,
-        }),
-        Actor::ServiceKey(_) | Actor::Console | Actor::System => None,
-    }
+fn within_v4(address: Ipv4Addr, bits: u8) -> String {
+    let network = u32::from(address) & (u32::MAX << (32 - bits));
+    format!("{}/{bits}", Ipv4Addr::from(network))
+}
+
+fn within_v6(address: Ipv6Addr, bits: u8) -> String {
+    let network = u128::from(address) & (u128::MAX << (128 - bits));
+    format!("{}/{bits}", Ipv6Addr::from(network))
 }

@@ -226,7 +226,11 @@ impl Flow<'_> {
         let arguments = json!({ "account": account, "new": typed, "must_change": false });
         assert_eq!(call("set-password", arguments).0, 200);
         let right = json!({ "login_or_email": LOGIN, "password": typed });
-        assert_eq!(call("verify", right).1["kind"], "accepted");
+        let verdict = call("verify", right).1;
+        assert_eq!(verdict["kind"], "accepted");
+        let device = self.canaries.add("a device", verdict["value"]["device"].as_str().expect("a device")).to_owned();
+        let again = json!({ "login_or_email": LOGIN, "password": typed, "device": device });
+        assert_eq!(call("verify", again).1["kind"], "accepted");
         let wrong = canary(self, "walnut trolley 72 wrong");
         assert_eq!(call("verify", json!({ "login_or_email": LOGIN, "password": wrong })).1["kind"], "rejected");
         let short = canary(self, "hook short 4");

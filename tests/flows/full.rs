@@ -1,4 +1,5 @@
-//! Ten thousand people have forgotten their passwords, and nobody does the work behind the page.
+//! Ten thousand people have forgotten their passwords, and nobody does the work behind the page. And a stranger guesses at a
+//! name for as long as he is let.
 
 #[path = "../browser/panels.rs"]
 #[allow(dead_code)]
@@ -15,7 +16,7 @@ use keyturn_host::config::Config;
 use keyturn_host::service_key::NewKey;
 use keyturn_tests::Stopped;
 use keyturn_tests::client::{Answer, Client};
-use panels::{Differs, Panel};
+use panels::{Differs, PASSWORD, Panel};
 use serde_json::json;
 
 const FORGOT: &str = "/plugins/keyturn-password/forgot";
@@ -81,4 +82,32 @@ fn where_no_more_jobs_may_wait_everybody_is_told_to_come_back_until_somebody_doe
         assert!(Instant::now() < until, "nobody is let in again");
         std::thread::sleep(Duration::from_millis(100));
     }
+}
+
+#[test]
+fn a_browser_that_has_signed_in_before_gets_in_while_a_stranger_guesses_from_the_same_address() {
+    let panel = Panel::start(&Differs::default());
+    let address = panel.base.strip_prefix("http://").and_then(|address| address.parse().ok()).expect("an address");
+    let sign_in = |client: &mut Client, typed: &str| {
+        let form = client.get("/sign-in");
+        client.post("/sign-in", &[("kt", form.hidden("kt")), ("name", "marta.vidal"), ("password", typed)])
+    };
+    let (mut own, mut stranger, mut new) = (Client::new(address), Client::new(address), Client::new(address));
+    let signed_in = sign_in(&mut own, PASSWORD);
+    assert_eq!(signed_in.status, 303, "{}", signed_in.body);
+    let cookies: Vec<&str> = signed_in
+        .headers
+        .iter()
+        .filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"))
+        .map(|(_, value)| value.as_str())
+        .collect();
+    let device = cookies.iter().find(|cookie| cookie.starts_with("device=")).expect("a cookie of its own");
+    assert!(
+        device.contains("HttpOnly") && device.contains("SameSite=Lax") && device.contains("Max-Age=15552000"),
+        "{device}"
+    );
+    let refused = (0..11).map(|_| sign_in(&mut stranger, "a stranger's guess").status).last();
+    assert_eq!(refused, Some(429));
+    assert_eq!(sign_in(&mut new, PASSWORD).status, 429, "from there nobody else gets in");
+    assert_eq!(sign_in(&mut own, PASSWORD).status, 303);
 }

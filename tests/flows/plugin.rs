@@ -81,6 +81,25 @@ fn who_is_turned_away_writes_nothing() {
     assert_eq!(entries(), before);
 }
 
+#[test]
+fn parallel_attempts_do_not_pass_a_limit_together() {
+    let bench = panel();
+    let attempt = |_| loop {
+        let arguments = json!({"login_or_email": "marta", "password": ""});
+        match bench.host.call(&Caller::new(Actor::Anonymous, Reach::none()), "password/verify", &arguments, None) {
+            Err(CallError::Busy(_)) => {}
+            Ok(_) => return 1,
+            Err(CallError::Failed(Failure::Throttled(_))) => return 0,
+            Err(other) => panic!("{other}"),
+        }
+    };
+    let passed: usize = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| (0..8).map(attempt).sum::<usize>())).collect();
+        threads.into_iter().map(|thread| thread.join().expect("ends")).sum()
+    });
+    assert_eq!(passed, 10);
+}
+
 /// Her form to change her own password, as it is drawn for this session.
 fn own_form(bench: &Bench, caller: &Caller, surface: &Surface<'_>) -> String {
     let html = bench.host.slot(caller, "account.sections", Some(&marta()), 2, surface).html.as_str().to_owned();

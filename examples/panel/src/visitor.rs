@@ -26,6 +26,12 @@ pub fn session_cookie(https: bool) -> &'static str {
     if https { "__Host-session" } else { "session" }
 }
 
+/// The cookie of what an earlier sign-in has answered for this browser to keep. It outlives sessions: with it, the sign-in hook
+/// lets the owner of an account in while strangers guess at it.
+pub fn device_cookie(https: bool) -> &'static str {
+    if https { "__Host-device" } else { "device" }
+}
+
 /// Tells browsers apart that nobody is signed in with: the sign-in form is bound to it.
 pub const VISIT: &str = "kt-visit";
 

@@ -27,7 +27,7 @@ use crate::plugin::manifest::{Effects, Lane, Operation, Release, Role as ActorRo
 use crate::storage::tasks::LeasedTask;
 use crate::storage::{AuditEntry, Commit, Effect, Known, Quotas, Read, Record, RecordKey, Role, StorageError};
 use crate::values::{self, Misfit};
-use state::{Call, Counted, Facts, Purpose, State, Stop};
+use state::{Call, CountedOn, Facts, Purpose, State, Stop};
 
 pub use crate::bindings::keyturn::panel::types::Failure;
 
@@ -226,7 +226,7 @@ pub(crate) struct Left {
     reads: Vec<Read>,
     effects: Vec<Effect>,
     checked: BTreeSet<AccountId>,
-    counted: Counted,
+    counted: CountedOn,
 }
 
 impl Left {
@@ -330,7 +330,7 @@ impl Inner {
             compute: deed.operation.lane == Lane::Compute,
         };
         let audited = deed.operation.effects == Effects::Some;
-        let mut counted = Counted::new();
+        let mut counted = CountedOn::new();
         for _ in 0..RUNS {
             let now = now();
             if let Some(answer) = self.recorded(deed, record_key.as_ref(), now)? {
@@ -502,7 +502,7 @@ impl Inner {
         purpose: Purpose,
         depth: u32,
         seen: Vec<(AccountId, Option<Known>)>,
-        counted: Counted,
+        counted: CountedOn,
         invoke: &Invoke<'_, T>,
     ) -> Result<(Result<T, CallError>, Left), CallError> {
         let facts = Facts {

@@ -78,8 +78,8 @@ pub(crate) struct Call {
     /// Accounts whose hash the guest was given: for the audit.
     pub(crate) checked: BTreeSet<AccountId>,
     pub(crate) kdf_calls: u32,
-    /// What counters have answered, by key and window: kept over the runs of one call, so that it counts once.
-    pub(crate) counted: Counted,
+    /// On which counters it has counted: kept over the runs of one call, so that it counts once on each.
+    pub(crate) counted: CountedOn,
     began: Instant,
     in_host: Duration,
 }
@@ -144,8 +144,8 @@ impl Call {
     }
 }
 
-/// Answers of counters, by key and window.
-pub(crate) type Counted = BTreeMap<(String, u32), u64>;
+/// Counters, by key and window.
+pub(crate) type CountedOn = BTreeSet<(String, u32)>;
 
 /// What a call is made of.
 pub(crate) struct Facts<'a> {
@@ -161,7 +161,7 @@ pub(crate) struct Facts<'a> {
 }
 
 impl State {
-    pub(crate) fn new(facts: &Facts<'_>, counted: Counted) -> Self {
+    pub(crate) fn new(facts: &Facts<'_>, counted: CountedOn) -> Self {
         let limits = &facts.plugin.limits;
         let stderr = MemoryOutputPipe::new(limits.log_bytes);
         let wasi = WasiCtxBuilder::new()

@@ -8,7 +8,7 @@ use wasmtime::component::{ComponentExportIndex, Instance, Lift, Lower};
 use wasmtime::component::{ComponentNamedList, TypedFunc};
 use zeroize::Zeroizing;
 
-use super::state::{Counted, Purpose, State};
+use super::state::{CountedOn, Purpose, State};
 use super::{Answer, CallError, Deed, Failure, Invoke, now};
 use crate::accounts::AccountId;
 use crate::bindings::exports::keyturn::ui::views::{Answer as Submitted, Input};
@@ -179,7 +179,7 @@ impl Inner {
         invoke: &Invoke<'_, Result<T, Failure>>,
     ) -> Result<T, CallError> {
         let _place = self.calls.enter().ok_or(CallError::Busy(crate::capabilities::RETRY_SECONDS))?;
-        let (outcome, _) = self.run(plugin, caller, now(), Purpose::Drawing, 0, seen, Counted::new(), invoke)?;
+        let (outcome, _) = self.run(plugin, caller, now(), Purpose::Drawing, 0, seen, CountedOn::new(), invoke)?;
         outcome?.map_err(CallError::Failed)
     }
 }

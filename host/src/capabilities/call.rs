@@ -16,7 +16,7 @@ impl Host for State {
     }
 
     fn address(&mut self) -> wasmtime::Result<Option<String>> {
-        Ok(self.call.caller.address.map(|address| address.to_canonical().to_string()))
+        Ok(self.call.caller.person_address().map(|address| address.to_canonical().to_string()))
     }
 
     fn locale(&mut self) -> wasmtime::Result<String> {

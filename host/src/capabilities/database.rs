@@ -6,13 +6,14 @@ use std::ops::Bound;
 use zeroize::Zeroizing;
 
 use super::RETRY_SECONDS;
-use crate::bindings::keyturn::panel::database::{Entry, Error, Host};
-use crate::call::state::{Call, Purpose, State, Stop};
-use crate::storage::{Effect, Read, StorageError};
+use crate::bindings::keyturn::panel::database::{Counted, Counter, Entry, Error, Host};
+use crate::call::state::{Call, State};
+use crate::storage::{self, Effect, Read, StorageError};
 
 const MAX_KEY: usize = 200;
 const MAX_VALUE: usize = 64 << 10;
 const MAX_SCAN: u32 = 1_000;
+const MAX_COUNTERS: usize = 16;
 const MAX_WINDOW: u32 = 31_536_000;
 
 impl From<&'static str> for Error {
@@ -129,30 +130,40 @@ impl Host for State {
         }))
     }
 
-    fn count(&mut self, key: String, window: u32) -> wasmtime::Result<Result<u64, Error>> {
+    fn count(&mut self, counters: Vec<Counter>) -> wasmtime::Result<Result<Counted, Error>> {
         let call = &mut self.call;
-        if !matches!(call.purpose, Purpose::Operation { effects: true, .. }) {
-            return Err(Stop::EffectsRefused.into());
+        call.effects_allowed()?;
+        if !(1..=MAX_COUNTERS).contains(&counters.len()) {
+            return Ok(Err("counters".into()));
         }
-        if let Err(error) = key_fits(&key) {
-            return Ok(Err(error));
+        let mut bounds = Vec::new();
+        for Counter { key, window, limit } in counters {
+            if let Err(error) = key_fits(&key) {
+                return Ok(Err(error));
+            }
+            if !(1..=MAX_WINDOW).contains(&window) {
+                return Ok(Err("window".into()));
+            }
+            if limit == 0 {
+                return Ok(Err("limit".into()));
+            }
+            if let Err(limit) = call.reading() {
+                return Ok(Err(limit.into()));
+            }
+            // A call that is run again counts once.
+            if !call.counted.contains(&(key.clone(), window)) {
+                bounds.push(storage::Bound { key, window, limit });
+            }
         }
-        if !(1..=MAX_WINDOW).contains(&window) {
-            return Ok(Err("window".into()));
-        }
-        if let Err(limit) = call.reading() {
-            return Ok(Err(limit.into()));
-        }
-        // A call that is run again counts once.
-        if let Some(counted) = call.counted.get(&(key.clone(), window)) {
-            return Ok(Ok(*counted));
-        }
-        let counted = call.in_host(|call| call.storage.count(&call.plugin.name, &key, window, call.now));
-        Ok(counted
-            .inspect(|counted| {
-                call.counted.insert((key, window), *counted);
-            })
-            .map_err(|cause| storage_error(call, &cause)))
+        let counted = call.in_host(|call| call.storage.count(&call.plugin.name, &bounds, call.now));
+        Ok(match counted {
+            Ok(storage::Counted::Within) => {
+                call.counted.extend(bounds.into_iter().map(|bound| (bound.key, bound.window)));
+                Ok(Counted::Within)
+            }
+            Ok(storage::Counted::Full(seconds)) => Ok(Counted::Full(seconds)),
+            Err(cause) => Err(storage_error(call, &cause)),
+        })
     }
 
     fn forget(&mut self, key: String) -> wasmtime::Result<Result<(), Error>> {

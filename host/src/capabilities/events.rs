@@ -67,7 +67,7 @@ impl Host for State {
                 payload: payload.clone(),
                 not_before: call.now,
                 key: None,
-                address: call.caller.address.map(|address| address.to_canonical().to_string()),
+                address: call.caller.person_address().map(|address| address.to_canonical().to_string()),
                 depth,
             };
             if let Err(name) = call.effect(Effect::Enqueue(Box::new(task)), payload.len())? {

@@ -38,7 +38,7 @@ impl Host for State {
             payload,
             not_before: not_before.unwrap_or(call.now).max(call.now),
             key,
-            address: call.caller.address.map(|address| address.to_canonical().to_string()),
+            address: call.caller.person_address().map(|address| address.to_canonical().to_string()),
             depth: call.depth,
         };
         Ok(call.effect(Effect::Enqueue(Box::new(task)), bytes)?.map_err(|limit| Error::Limit(limit.to_owned())))

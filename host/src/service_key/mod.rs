@@ -22,6 +22,10 @@ use secret::Secret;
 
 /// The scope that lets a machine do what asks a person for a fresh proof of himself.
 pub const WITHOUT_STEP_UP: &str = "without-step-up";
+/// The scope that lets a machine hand on the address of the person for whom it calls. It is believed, whatever it says.
+pub const CLIENT_ADDRESS: &str = "client-address";
+/// What changes how a machine does something, and is nothing to do by itself.
+pub(crate) const CONDITIONS: [&str; 2] = [CLIENT_ADDRESS, WITHOUT_STEP_UP];
 /// The scope for `GET /v1/accounts`: which accounts have a login or an address, and their epochs.
 pub const ACCOUNTS: &str = "accounts";
 /// The scope for `GET /v1/mails`: what became of mails.
@@ -42,7 +46,7 @@ pub struct ServiceKey {
     pub id: String,
     /// Stands in the audit: a-z, 0-9, -; never given to another key.
     pub name: String,
-    /// What it may: hooks, `interface/function`; [`ACCOUNTS`], [`MAILS`], [`VIEWS`]; and [`WITHOUT_STEP_UP`].
+    /// What it may: hooks, `interface/function`; [`ACCOUNTS`], [`MAILS`], [`VIEWS`]; [`CLIENT_ADDRESS`] and [`WITHOUT_STEP_UP`].
     pub scopes: BTreeSet<String>,
     /// The realms whose accounts it reaches.
     pub realms: BTreeSet<String>,
@@ -278,9 +282,9 @@ impl Host {
             return Err(KeyProblem::Name(new.name.clone()));
         }
         let known = self.scopes();
-        let deeds = || new.scopes.iter().filter(|scope| *scope != WITHOUT_STEP_UP);
+        let deeds = || new.scopes.iter().filter(|scope| !CONDITIONS.contains(&scope.as_str()));
         if let Some(scope) = deeds().find(|scope| !known.contains(*scope) && !OF_HOST.contains(&scope.as_str())) {
-            let known = known.iter().map(String::as_str).chain(OF_HOST).chain([WITHOUT_STEP_UP]);
+            let known = known.iter().map(String::as_str).chain(OF_HOST).chain(CONDITIONS);
             return Err(KeyProblem::Scope { scope: scope.clone(), known: known.collect::<Vec<_>>().join(", ") });
         }
         if deeds().next().is_none() || new.realms.is_empty() {

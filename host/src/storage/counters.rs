@@ -1,13 +1,16 @@
-//! Counters for throttles: kept in memory, because each refused attempt counts and none may cost a commit. The storage
-//! writes what was added behind, about each second; what a crash loses is at most that.
+//! Counters for throttles: kept in memory, because no attempt may cost a commit. The storage writes what was added behind,
+//! about each second; what a crash loses is at most that.
 //!
-//! The window slides in [`STEPS`] steps. The step that the window's beginning falls into counts whole, so that never
-//! fewer are answered than were added, and at most those of a sixteenth of a window (and a few milliseconds) too many.
+//! What finds a counter full is added to none: so a refused attempt never prolongs a refusal. Looking and adding happen
+//! under one lock, so parallel attempts do not pass a limit together.
+//!
+//! The window slides in [`STEPS`] steps. The step that the window's beginning falls into counts whole: within no window are
+//! more let pass than the limit, and a full counter has room again after a sixteenth of a window more at the latest.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::StorageError;
+use super::{Bound, Counted, StorageError};
 
 /// Steps in a window.
 const STEPS: i64 = 16;
@@ -27,7 +30,7 @@ pub(super) struct Added {
 impl Added {
     /// Unix milliseconds from which it counts no longer.
     pub fn ends(&self) -> i64 {
-        (self.step + STEPS + 1).saturating_mul(step_length(self.window))
+        step_ends(self.step, self.window)
     }
 }
 
@@ -59,22 +62,27 @@ struct Step {
     unwritten: u64,
 }
 
+impl Step {
+    fn ends(&self, window: u32) -> i64 {
+        step_ends(self.number, window)
+    }
+}
+
 impl Counters {
     /// At most `limit` for each plugin.
     pub fn new(limit: usize) -> Self {
         Self { plugins: Mutex::default(), limit }
     }
 
-    /// Adds one and answers how many there are in the window that ends at `now`. `load` reads what was written of the
-    /// plugin's counters; it runs once for each plugin.
+    /// Adds one to each if all have room in their windows, which end at `now`; else to none. `load` reads what was written of
+    /// the plugin's counters; it runs once for each plugin.
     pub fn count(
         &self,
         plugin: &str,
-        key: &str,
-        window: u32,
+        bounds: &[Bound],
         now: i64,
         load: impl FnOnce() -> Result<Vec<Added>, StorageError>,
-    ) -> Result<u64, StorageError> {
+    ) -> Result<Counted, StorageError> {
         let mut plugins = self.lock();
         if !plugins.contains_key(plugin) {
             let mut loaded = Plugin::loaded(load()?, now);
@@ -84,25 +92,17 @@ impl Counters {
             plugins.insert(plugin.to_owned(), loaded);
         }
         let Some(state) = plugins.get_mut(plugin) else { unreachable!("inserted above") };
-        let name = (key.to_owned(), window);
-        if !state.counters.contains_key(&name) && state.counters.len() >= self.limit {
-            state.make_room(now);
+        if let Some(wait) = bounds.iter().filter_map(|bound| state.wait(bound, now)).max() {
+            return Ok(Counted::Full(wait));
         }
-        let counter = state.counters.entry(name.clone()).or_default();
-        if !counter.fresh {
-            counter.fresh = true;
-            state.fresh.push(name);
-        }
-        let number = step_number(window, now);
-        counter.steps.retain(|step| step.number >= number - STEPS);
-        match counter.steps.iter_mut().find(|step| step.number == number) {
-            Some(step) => {
-                step.count += 1;
-                step.unwritten += 1;
+        for (at, bound) in bounds.iter().enumerate() {
+            let same = |other: &Bound| (&other.key, other.window) == (&bound.key, bound.window);
+            // One that is named twice counts once.
+            if !bounds[..at].iter().any(same) {
+                state.add(bound, self.limit, now);
             }
-            None => counter.steps.push(Step { number, count: 1, unwritten: 1 }),
         }
-        Ok(counter.total())
+        Ok(Counted::Within)
     }
 
     /// Lets the counters of these keys begin anew, under every window.
@@ -165,6 +165,46 @@ impl Counters {
 }
 
 impl Plugin {
+    /// Seconds until one more fits, if nothing is added before; none: it fits now.
+    fn wait(&self, bound: &Bound, now: i64) -> Option<u32> {
+        let counter = self.counters.get(&(bound.key.clone(), bound.window))?;
+        let first = step_number(bound.window, now) - STEPS;
+        let mut steps: Vec<&Step> = counter.steps.iter().filter(|step| step.number >= first).collect();
+        let mut total: u64 = steps.iter().map(|step| step.count).sum();
+        if total < bound.limit {
+            return None;
+        }
+        steps.sort_unstable_by_key(|step| step.number);
+        let enough = steps.into_iter().find(|step| {
+            total -= step.count;
+            total < bound.limit
+        });
+        let ends = enough.map_or(i64::MAX, |step| step.ends(bound.window));
+        let seconds = ends.saturating_sub(now).saturating_add(999) / 1000;
+        Some(u32::try_from(seconds).unwrap_or(u32::MAX).max(1))
+    }
+
+    fn add(&mut self, bound: &Bound, limit: usize, now: i64) {
+        let name = (bound.key.clone(), bound.window);
+        if !self.counters.contains_key(&name) && self.counters.len() >= limit {
+            self.make_room(now);
+        }
+        let counter = self.counters.entry(name.clone()).or_default();
+        if !counter.fresh {
+            counter.fresh = true;
+            self.fresh.push(name);
+        }
+        let number = step_number(bound.window, now);
+        counter.steps.retain(|step| step.number >= number - STEPS);
+        match counter.steps.iter_mut().find(|step| step.number == number) {
+            Some(step) => {
+                step.count += 1;
+                step.unwritten += 1;
+            }
+            None => counter.steps.push(Step { number, count: 1, unwritten: 1 }),
+        }
+    }
+
     fn loaded(written: Vec<Added>, now: i64) -> Self {
         let mut state = Self::default();
         for one in written {
@@ -209,14 +249,18 @@ impl Counter {
     }
 
     fn ends(&self, window: u32) -> i64 {
-        let last = self.steps.iter().map(|step| step.number).max().unwrap_or(i64::MIN / 2);
-        (last + STEPS + 1).saturating_mul(step_length(window))
+        step_ends(self.steps.iter().map(|step| step.number).max().unwrap_or(i64::MIN / 2), window)
     }
 }
 
 /// Milliseconds.
 fn step_length(window: u32) -> i64 {
     (i64::from(window) * 1000 + STEPS - 1).max(STEPS) / STEPS
+}
+
+/// Unix milliseconds from which a step counts no longer.
+fn step_ends(number: i64, window: u32) -> i64 {
+    (number + STEPS + 1).saturating_mul(step_length(window))
 }
 
 fn step_number(window: u32, now: i64) -> i64 {
@@ -231,56 +275,128 @@ mod tests {
         Ok(Vec::new())
     }
 
+    fn bound(key: &str, window: u32, limit: u64) -> Bound {
+        Bound { key: key.to_owned(), window, limit }
+    }
+
+    /// Of a plugin's counter whose limit is far away.
+    fn count(counters: &Counters, plugin: &str, key: &str, window: u32, now: i64) {
+        let counted = counters.count(plugin, &[bound(key, window, u64::MAX)], now, nothing);
+        assert_eq!(counted, Ok(Counted::Within));
+    }
+
+    fn total(counters: &Counters, plugin: &str, key: &str, window: u32) -> u64 {
+        counters.lock()[plugin].counters.get(&(key.to_owned(), window)).map_or(0, Counter::total)
+    }
+
     #[test]
-    fn never_fewer_are_answered_than_were_added_within_the_window() {
+    fn within_no_window_more_pass_than_the_limit_and_the_wait_that_is_told_is_enough() {
         let mut random = 7_u64;
-        for window in [1, 2, 7, 60, 3600] {
+        for (window, limit) in [(1, 1), (2, 3), (7, 5), (60, 10), (3600, 4)] {
             let counters = Counters::new(10);
-            let (mut now, mut added) = (1_700_000_000_123_i64, Vec::new());
+            let length = i64::from(window) * 1000;
+            let (mut now, mut passed) = (1_700_000_000_123_i64, Vec::new());
             for _ in 0..2000 {
                 random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                now += i64::try_from(random >> 33).expect("small") % (i64::from(window) * 150);
-                added.push(now);
-                let answered = counters.count("p", "k", window, now, nothing).expect("counted");
-                let length = i64::from(window) * 1000;
-                let within = |span: i64| added.iter().filter(|at| **at > now - span).count() as u64;
-                assert!(answered >= within(length), "window {window}");
-                assert!(answered <= within(length + length / 16 + 18), "window {window}");
+                now += i64::try_from(random >> 33).expect("small") % (length * 15 / 100);
+                let within = |span: i64| passed.iter().filter(|at| **at > now - span).count() as u64;
+                match counters.count("p", &[bound("k", window, limit)], now, nothing).expect("counted") {
+                    Counted::Within => {
+                        assert!(within(length) < limit, "window {window}");
+                        passed.push(now);
+                    }
+                    Counted::Full(wait) => {
+                        assert!(within(length + length / 16 + 18) >= limit, "window {window}");
+                        assert!(i64::from(wait) * 1000 <= length + length / 16 + 1018, "window {window}: {wait}");
+                        now += i64::from(wait) * 1000;
+                        let counted = counters.count("p", &[bound("k", window, limit)], now, nothing);
+                        assert_eq!(counted, Ok(Counted::Within), "window {window}");
+                        passed.push(now);
+                    }
+                }
             }
         }
+    }
+
+    #[test]
+    fn what_finds_one_full_is_added_to_none_and_prolongs_nothing() {
+        let counters = Counters::new(10);
+        let (narrow, wide) = (bound("narrow", 60, 2), bound("wide", 60, 5));
+        let both = [wide.clone(), narrow];
+        for _ in 0..2 {
+            assert_eq!(counters.count("p", &both, 0, nothing), Ok(Counted::Within));
+        }
+        for second in 0..60 {
+            let new = bound(&format!("new {second}"), 60, 1);
+            let bounds = [both.as_slice(), &[new]].concat();
+            let refused = counters.count("p", &bounds, second * 1000, nothing);
+            assert!(matches!(refused, Ok(Counted::Full(_))), "{second}: {refused:?}");
+        }
+        assert_eq!((total(&counters, "p", "wide", 60), counters.lock()["p"].counters.len()), (2, 2));
+        assert_eq!(
+            counters.count("p", &both, 64_000, nothing),
+            Ok(Counted::Within),
+            "though it was tried all the time"
+        );
+    }
+
+    #[test]
+    fn parallel_attempts_do_not_pass_a_limit_together() {
+        let counters = Counters::new(10);
+        let attempt = || {
+            let bounds = [bound("wide", 60, 1_000), bound("narrow", 60, 10)];
+            (0..50).filter(|_| counters.count("p", &bounds, 0, nothing) == Ok(Counted::Within)).count()
+        };
+        let passed: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(attempt)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("ends")).sum()
+        });
+        assert_eq!((passed, total(&counters, "p", "wide", 60)), (10, 10));
+    }
+
+    #[test]
+    fn one_that_is_named_twice_counts_once() {
+        let counters = Counters::new(10);
+        assert_eq!(counters.count("p", &[bound("a", 60, 9), bound("a", 60, 1)], 0, nothing), Ok(Counted::Within));
+        assert_eq!(total(&counters, "p", "a", 60), 1);
     }
 
     #[test]
     fn a_flood_of_new_names_pushes_out_neither_each_other_for_ever_nor_one_that_is_about_to_refuse() {
         let counters = Counters::new(64);
         for _ in 0..9 {
-            counters.count("p", "victim", 60, 0, nothing).expect("counted");
+            count(&counters, "p", "victim", 60, 0);
         }
         for name in 0..1_000 {
-            assert_eq!(counters.count("p", &format!("name {name}"), 60, 0, nothing), Ok(1));
+            let name = format!("name {name}");
+            count(&counters, "p", &name, 60, 0);
+            assert_eq!(total(&counters, "p", &name, 60), 1);
         }
-        assert_eq!(counters.count("p", "victim", 60, 0, nothing), Ok(10));
+        count(&counters, "p", "victim", 60, 0);
+        assert_eq!(total(&counters, "p", "victim", 60), 10);
         assert!(counters.lock()["p"].counters.len() <= 64);
-        assert_eq!(counters.count("q", "victim", 60, 0, nothing), Ok(1), "another plugin has its own");
+        count(&counters, "q", "victim", 60, 0);
+        assert_eq!(total(&counters, "q", "victim", 60), 1, "another plugin has its own");
     }
 
     #[test]
     fn what_has_ended_makes_room_before_anything_else() {
         let counters = Counters::new(2);
-        counters.count("p", "a", 10, 0, nothing).expect("counted");
-        counters.count("p", "b", 60, 0, nothing).expect("counted");
-        counters.count("p", "c", 10, 11_000, nothing).expect("counted");
-        assert_eq!(counters.count("p", "b", 60, 11_000, nothing), Ok(2), "it has not ended");
+        count(&counters, "p", "a", 10, 0);
+        count(&counters, "p", "b", 60, 0);
+        count(&counters, "p", "c", 10, 11_000);
+        count(&counters, "p", "b", 60, 11_000);
+        assert_eq!(total(&counters, "p", "b", 60), 2, "it has not ended");
     }
 
     #[test]
     fn what_was_taken_and_given_back_is_taken_again_once() {
         let counters = Counters::new(2);
-        counters.count("p", "a", 10, 0, nothing).expect("counted");
+        count(&counters, "p", "a", 10, 0);
         let taken = counters.take_unwritten();
         assert_eq!(taken.len(), 1);
         assert_eq!(counters.take_unwritten(), []);
-        counters.count("p", "a", 10, 0, nothing).expect("counted");
+        count(&counters, "p", "a", 10, 0);
         counters.give_back(taken);
         assert_eq!(counters.take_unwritten().iter().map(|one| one.count).sum::<u64>(), 2);
     }

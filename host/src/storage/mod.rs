@@ -58,6 +58,26 @@ pub enum StorageError {
     Indeterminate,
 }
 
+/// A counter, and how much it lets pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bound {
+    /// Its name among the plugin's.
+    pub key: String,
+    /// Seconds.
+    pub window: u32,
+    /// How many within each window.
+    pub limit: u64,
+}
+
+/// What became of a count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// One was added to each.
+    Within,
+    /// One or more are full, and nothing was added to any. All have room after so many seconds, if nothing is added before.
+    Full(u32),
+}
+
 /// A value of a column.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -380,11 +400,11 @@ pub trait Storage: Outbox + Tasks + Deliveries + ServiceKeys + Settings + Send +
         now: i64,
     ) -> Result<Vec<(String, Vec<u8>)>, StorageError>;
 
-    /// Adds one to a counter at once and answers how many were added in the last `window` seconds.
+    /// Adds one to each counter at once, if all have room; else to none.
     ///
     /// # Errors
     /// [`StorageError`].
-    fn count(&self, plugin: &str, key: &str, window: u32, now: i64) -> Result<u64, StorageError>;
+    fn count(&self, plugin: &str, bounds: &[Bound], now: i64) -> Result<Counted, StorageError>;
 
     /// What this idempotency key has answered.
     ///

@@ -34,7 +34,8 @@ use super::outbox::{Filling, LeasedMail, Mail, MailFilter, MailId, MailState, Me
 use super::settings::{Group, NewSecret, Settings};
 use super::tasks::{Beat, Due, Lease, LeasedTask, Task, TaskCount, Tasks};
 use super::{
-    AuditEntry, AuditFilter, Commit, Known, Read, Record, RecordKey, SeenAddress, Sql, Storage, StorageError, Version,
+    AuditEntry, AuditFilter, Bound, Commit, Counted, Known, Read, Record, RecordKey, SeenAddress, Sql, Storage,
+    StorageError, Version,
 };
 use crate::accounts::{AccountId, Matched, Provider};
 use crate::seal::Keys;
@@ -226,8 +227,8 @@ impl Storage for Sqlite {
         self.rows(|rows| rows.scan(plugin, prefix, after, limit, now))
     }
 
-    fn count(&self, plugin: &str, key: &str, window: u32, now: i64) -> Result<u64, StorageError> {
-        self.counters.count(plugin, key, window, now, || self.rows(|rows| rows.counters(plugin, now)))
+    fn count(&self, plugin: &str, bounds: &[Bound], now: i64) -> Result<Counted, StorageError> {
+        self.counters.count(plugin, bounds, now, || self.rows(|rows| rows.counters(plugin, now)))
     }
 
     fn record(&self, key: &RecordKey, now: i64) -> Result<Option<Record>, StorageError> {

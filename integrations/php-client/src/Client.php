@@ -46,23 +46,29 @@ final class Client
      *
      * @param array<string, mixed> $arguments
      * @param ?string $key The Idempotency-Key: what changes something needs one.
+     * @param ?string $clientAddress The IP address of the person for whom you call, such as at `password/verify`: attempts count
+     *     for it. The key needs the scope `client-address`. Null: attempts count for the name alone.
      */
     public function call(
         string $hook,
         #[\SensitiveParameter]
         array $arguments,
-        ?string $key = null
+        ?string $key = null,
+        ?string $clientAddress = null
     ): Outcome {
         $changes = Shapes::HOOKS[$hook] ?? null;
         if ($changes === null || ($changes && $key === null)) {
             return $this->refused('unknown-hook')->withDetail('This client does not call ' . Sentences::plain($hook)
                 . ($changes ? ' without an Idempotency-Key.' : '.'));
         }
+        if ($clientAddress !== null && filter_var($clientAddress, FILTER_VALIDATE_IP) === false) {
+            return $this->refused('client-address')->withDetail('The client address is not an IP address, and nothing was sent.');
+        }
         [$body, $code, $argument] = Json::encode($arguments);
         if ($body === null) {
             return $this->refused($code)->withDetail('The argument ' . $argument . ' was not sent.');
         }
-        $reply = $this->send('POST', '/v1/hooks/' . $hook, '', $body, $key);
+        $reply = $this->send('POST', '/v1/hooks/' . $hook, '', $body, $key, $clientAddress);
         $fits = static function (array $answer) use ($hook, $arguments): bool {
             return Shapes::fits($hook, $answer, $arguments);
         };
@@ -197,7 +203,8 @@ final class Client
         string $query,
         #[\SensitiveParameter]
         ?string $body,
-        ?string $key
+        ?string $key,
+        ?string $clientAddress = null
     ): Reply {
         $left = $this->deadline === null ? (float) $this->settings->getTotalSeconds() : $this->deadline - hrtime(true) / 1e9;
         if ($left < self::LEAST) {
@@ -212,9 +219,12 @@ final class Client
         if ($key !== null) {
             $headers['Idempotency-Key'] = $key;
         }
+        if ($clientAddress !== null) {
+            $headers['Keyturn-Client-Address'] = $clientAddress;
+        }
         if ($this->settings->signs()) {
             $nonce = bin2hex(random_bytes(16));
-            $headers += Signature::headers($token, $method, $path, $query, $body, $key, time(), $nonce);
+            $headers += Signature::headers($token, $method, $path, $query, $body, $key, time(), $nonce, $clientAddress);
         } else {
             $headers['Authorization'] = 'Bearer ' . $token;
         }

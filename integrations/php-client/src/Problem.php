@@ -9,7 +9,7 @@ final class Problem
 {
     /** Code => status. What is not listed with `UNSETTLED` says that nothing was changed. */
     private const CODES = [
-        'json' => 400, 'arguments' => 400, 'idempotency-key' => 400,
+        'json' => 400, 'arguments' => 400, 'idempotency-key' => 400, 'client-address' => 400,
         'no-key' => 401, 'bad-key' => 401, 'bad-signature' => 401,
         'address' => 403, 'not-allowed' => 403, 'step-up' => 403, 'forbidden' => 403,
         'no-such-hook' => 404, 'no-such-address' => 404, 'not-found' => 404,

@@ -9,7 +9,7 @@ final class Sentences
 {
     /** Codes that are told by the same sentence. */
     private const ALIKE = [
-        'json' => 'not-let-in', 'arguments' => 'not-let-in', 'idempotency-key' => 'not-let-in', 'no-key' => 'not-let-in',
+        'json' => 'not-let-in', 'arguments' => 'not-let-in', 'idempotency-key' => 'not-let-in', 'client-address' => 'not-let-in', 'no-key' => 'not-let-in',
         'bad-key' => 'not-let-in', 'bad-signature' => 'not-let-in', 'address' => 'not-let-in', 'not-allowed' => 'not-let-in',
         'step-up' => 'not-let-in', 'forbidden' => 'not-let-in', 'no-such-hook' => 'not-let-in',
         'no-such-address' => 'not-let-in', 'method' => 'not-let-in', 'media-type' => 'not-let-in', 'too-large' => 'not-let-in',

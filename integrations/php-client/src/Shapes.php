@@ -49,7 +49,8 @@ final class Shapes
             case 'password/check-password':
                 return self::has($answer, 'score', 'is_int') && self::has($answer, 'acceptable', 'is_bool');
             case 'password/verify':
-                return in_array($answer['kind'] ?? null, self::VERDICTS, true);
+                return in_array($answer['kind'] ?? null, self::VERDICTS, true)
+                    && ($answer['kind'] !== 'accepted' || self::isSignedIn($answer['value'] ?? null));
             default:
                 return false;
         }
@@ -99,6 +100,13 @@ final class Shapes
         $state = $answer['state'] ?? null;
         return $state === 'under_way' || $state === 'not_done'
             || ($state === 'done' && self::has($answer, 'hook', 'is_string') && array_key_exists('answer', $answer));
+    }
+
+    /** @param mixed $value */
+    private static function isSignedIn($value): bool
+    {
+        return is_array($value) && self::has($value, 'account', 'is_string') && self::isAccount($value['account'])
+            && self::has($value, 'session_epoch', 'is_string') && self::has($value, 'device', 'is_string');
     }
 
     /** @param array<string, mixed> $answer */

@@ -23,7 +23,8 @@ final class Signature
         ?string $body,
         ?string $idempotencyKey,
         int $now,
-        string $nonce
+        string $nonce,
+        ?string $clientAddress = null
     ): array {
         $headers = [];
         $covered = ['@method' => $method, '@path' => $path];
@@ -36,6 +37,9 @@ final class Signature
         }
         if ($idempotencyKey !== null) {
             $covered['idempotency-key'] = $idempotencyKey;
+        }
+        if ($clientAddress !== null) {
+            $covered['keyturn-client-address'] = $clientAddress;
         }
         $parameters = '("' . implode('" "', array_keys($covered)) . '");created=' . $now . ';nonce="' . $nonce
             . '";keyid="' . substr($token, 3, 12) . '";alg="hmac-sha256"';

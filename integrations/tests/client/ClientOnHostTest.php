@@ -32,7 +32,7 @@ final class ClientOnHostTest extends TestCase
             'password/reset-and-mail' => ['account' => $account, 'mode' => 'link'],
         ];
         foreach ($calls as $hook => $arguments) {
-            $outcomes[$hook] = $client->call($hook, $arguments, Client::newKey());
+            $outcomes[$hook] = $client->call($hook, $arguments, Client::newKey(), '2001:db8::7');
             self::assertTrue($outcomes[$hook]->isDone(), $hook . print_r($outcomes[$hook], true));
             self::assertMatchesRegularExpression('/^[0-9a-z]{16}\z/', $outcomes[$hook]->getRequest());
         }

@@ -285,6 +285,10 @@ final class ClientTest extends TestCase
         $host = new FakeHost([]);
         self::assertRefused('unknown-hook', self::client($host->address)->call('password/set-password', []));
         self::assertRefused('unknown-hook', self::client($host->address)->call('report/greet', [], 'k'));
+        foreach (['', 'here', '192.0.2.7:80', "192.0.2.7\r\nX-Other: 1", '192.0.2.0/24'] as $address) {
+            $status = self::client($host->address)->call('password/account-status', ['account' => 'customer:1'], null, $address);
+            self::assertRefused('client-address', $status);
+        }
         self::assertSame([], $host->requests());
     }
 

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `account/<account id>` | [`AccountRecord`]: state of the password, newest links, mails with a secret |
 //! | `link/<digest of the token>` | [`LinkRecord`] |
-//! | `attempts/<name, address or account>/<digest>` | a counter of passwords tried |
+//! | `attempts/<name, name-from, address, account, device or devices>/<digest>` | a counter of passwords tried |
 //! | `requests/<name, address or account>/<digest>` | a counter of links asked for |
 //!
 //! Keys are not sealed: what they should not show is a MAC.

@@ -52,7 +52,7 @@ fn every_exported_function_is_an_operation() {
 }
 
 #[test]
-fn every_parameter_that_is_a_password_a_token_or_a_hash_is_named_as_a_secret() {
+fn every_parameter_that_is_a_password_a_token_a_device_or_a_hash_is_named_as_a_secret() {
     let wit = include_str!("../../../wit/password/password.wit");
     let manifest = manifest();
     let mut found = 0;
@@ -60,7 +60,7 @@ fn every_parameter_that_is_a_password_a_token_or_a_hash_is_named_as_a_secret() {
         let (parameters, _) = rest.split_once(") ->").unwrap();
         let names = parameters.split(", ").filter_map(|one| one.split_once(": ").map(|(name, _)| name));
         let secret: Vec<Value> = names
-            .filter(|name| ["password", "current", "new", "token", "hash"].contains(name))
+            .filter(|name| ["password", "current", "new", "token", "hash", "device"].contains(name))
             .map(Value::from)
             .collect();
         let operation =
@@ -69,7 +69,7 @@ fn every_parameter_that_is_a_password_a_token_or_a_hash_is_named_as_a_secret() {
         assert_eq!(named, secret, "{function}");
         found += secret.len();
     }
-    assert_eq!(found, 9);
+    assert_eq!(found, 10);
 }
 
 #[test]

@@ -59,7 +59,12 @@ fn set(panel: &Panel, account: &str, password: &str, must_change: bool) -> Chang
 }
 
 fn sign_in(panel: &Panel, name: &str, password: &str) -> Result<Verdict, Failure> {
-    panel.run(|ports| signing::verify(ports, name, secret(password)))
+    sign_in_showing(panel, name, password, None)
+}
+
+/// In a browser that shows what an earlier sign-in has answered.
+fn sign_in_showing(panel: &Panel, name: &str, password: &str, device: Option<&str>) -> Result<Verdict, Failure> {
+    panel.run(|ports| signing::verify(ports, name, secret(password), device))
 }
 
 fn accepted(panel: &Panel, name: &str, password: &str) -> bool {

@@ -397,3 +397,16 @@ fn nothing_of_a_link_or_a_name_stands_in_the_data_or_in_a_key() {
         assert!(!value.windows(token.len()).any(|window| window == token.as_bytes()));
     }
 }
+
+#[test]
+fn strangers_who_go_on_asking_do_not_keep_the_mails_from_their_owner() {
+    let panel = panel();
+    // Once a minute, from everywhere, for three hours.
+    for n in 0..180 {
+        *panel.address.borrow_mut() = Some(format!("203.0.{n}.1"));
+        ask(&panel, "marta.vidal");
+        panel.wait(MINUTE);
+    }
+    let sent = panel.outbox().len();
+    assert!((13..=15).contains(&sent), "5 an hour go, however many are refused: {sent}");
+}

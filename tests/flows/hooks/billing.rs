@@ -10,7 +10,7 @@ use crate::server::Panel;
 
 /// What the suites call by themselves, to look at what was done.
 const TESTS: &str = "password/set-password,password/reset-and-mail,password/make-link,password/account-status,\
-                     password/check-password,password/verify,accounts,mails,without-step-up";
+                     password/check-password,password/verify,accounts,mails,client-address,without-step-up";
 
 /// The people that the suites speak of, beside marta, omar and rita.
 const PEOPLE: &str = "INSERT INTO people (id, kind, login, email, name, locale, state) VALUES

@@ -3,6 +3,7 @@
 mod addresses;
 mod billing;
 mod calls;
+mod client_address;
 mod described;
 mod keys;
 mod own;

@@ -45,6 +45,7 @@ fn schemathesis_finds_nothing() {
         "report/visit",
         "accounts",
         "mails",
+        "client-address",
         "without-step-up",
     ];
     let token = panel.key("schemathesis", &hooks.join(","), &[]);

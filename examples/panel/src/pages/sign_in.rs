@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use form_urlencoded::byte_serialize;
 use keyturn_host::accounts::AccountId;
+use keyturn_host::http::reader::cookie;
 use keyturn_host::values::Wiped;
 use keyturn_host::view::form::{FormError, Posted};
 use keyturn_host::view::html::{Html, Markup};
@@ -16,10 +17,13 @@ use serde_json::{Value as Json, json};
 use crate::answer::{self, Failed, retry_after};
 use crate::pages::forms::{Submission, said, target, text};
 use crate::request::{OWN, Request};
-use crate::visitor::session_cookie;
+use crate::visitor::{device_cookie, session_cookie};
 
 /// What a sealed form may hide; more than that is not carried.
 const HIDDEN: usize = 4_000;
+
+/// Seconds that a browser keeps what makes it known to the sign-in hook: 180 days, as long as the hook takes it.
+const DEVICE_AGE: u32 = 180 * 24 * 60 * 60;
 
 /// What the form takes along.
 #[derive(Debug, Clone, Default)]
@@ -185,9 +189,12 @@ pub enum Checked {
 
 /// Asks the hook, as nobody in particular, and wipes what it was asked.
 pub fn check(request: &Request, submission: &Submission, name: &str) -> Result<Checked, Failed> {
-    let password = submission.password("password").map_or("", |password| password.as_str());
-    let asked = Wiped(json!({"login_or_email": name, "password": password}));
     let site = &request.site;
+    let password = submission.password("password").map_or("", |password| password.as_str());
+    let mut asked = Wiped(json!({"login_or_email": name, "password": password}));
+    if let Some(device) = cookie(&request.headers, device_cookie(site.https)) {
+        asked.0["device"] = device.into();
+    }
     let verdict = site.host.call(&request.visitor.anonymous(), &site.verify, &asked, None);
     drop(asked);
     match verdict {
@@ -231,6 +238,13 @@ fn accepted(request: &mut Request, submission: &Submission, signed_in: &Json) ->
     let cookie = request.visitor.with_origin(|origin| site.people.begin_session(id, epoch, origin, carried, now))?;
     site.people.signed_in(id, now)?;
     request.set_cookie(session_cookie(request.site.https), &cookie, None);
+    // What no cookie can bear is not kept: then the browser is as one that has never signed in.
+    let device = signed_in["device"]
+        .as_str()
+        .filter(|device| device.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)));
+    if let Some(device) = device {
+        request.set_cookie(device_cookie(request.site.https), device, Some(DEVICE_AGE));
+    }
     Ok(answer::see_other(local(text(submission, "next"))))
 }
 

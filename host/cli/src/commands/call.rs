@@ -50,11 +50,11 @@ fn read(text: &str) -> anyhow::Result<Value> {
 }
 
 /// Arguments of the command line, which every user of the machine can list, and the secrets that do not stand there: asked
-/// for on a terminal, or else a line of standard input each.
-fn with_secrets(hook: &str, mut json: Value, secrets: &[String]) -> anyhow::Result<Value> {
+/// for on a terminal, or else a line of standard input each. Those that can be left out are left out.
+fn with_secrets(hook: &str, mut json: Value, secrets: &[(String, bool)]) -> anyhow::Result<Value> {
     // What is no object is refused by the host, in the words that it has for that.
     let Value::Object(object) = &mut json else { return Ok(json) };
-    if let Some(shown) = secrets.iter().find(|name| object.contains_key(*name)) {
+    if let Some(shown) = secrets.iter().map(|(name, _)| name).find(|name| object.contains_key(*name)) {
         let text = format!(
             "“{shown}” is a secret, and every user of this machine can list the arguments of a command: take what stood there \
              for known. Nothing was done\n  try    the same without {shown}, which is then asked for\n  \
@@ -62,7 +62,7 @@ fn with_secrets(hook: &str, mut json: Value, secrets: &[String]) -> anyhow::Resu
         );
         return Err(ended(2, text));
     }
-    for name in secrets {
+    for (name, _) in secrets.iter().filter(|(_, optional)| !optional) {
         let secret = if std::io::stdin().is_terminal() {
             rpassword::prompt_password(format!("{name}: ")).context("the secret could not be read")?
         } else {

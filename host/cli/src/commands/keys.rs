@@ -24,8 +24,9 @@ Examples:
 
 What it may is named by the hooks that `keyturn check` lists. `accounts` lets it look up who has a login or an address,
 `mails` ask what became of mails, `views` show plugins' pages to the panel's people: it speaks for all of them, so it is
-for the panel alone. `without-step-up` lets it do what asks people to confirm their own password: set somebody's password, or make or mail a
-link to choose one.")]
+for the panel alone. `client-address` lets it hand on the address of the person for whom it calls, in the header
+Keyturn-Client-Address: give it to the program that calls password/verify. `without-step-up` lets it do what asks people to
+confirm their own password: set somebody's password, or make or mail a link to choose one.")]
     Add(Add),
     /// All keys there are and were: what each may, and when it was used last.
     List,
@@ -48,7 +49,7 @@ link to choose one.")]
 pub struct Add {
     /// Stands in the audit: a-z, 0-9, -.
     name: String,
-    /// Hooks that it may call, INTERFACE/FUNCTION; `accounts`, `mails`, `views`; and `without-step-up`.
+    /// Hooks that it may call, INTERFACE/FUNCTION; `accounts`, `mails`, `views`; `client-address` and `without-step-up`.
     #[arg(long, value_delimiter = ',', required = true)]
     may: Vec<String>,
     /// Realms whose accounts it reaches, such as customer.

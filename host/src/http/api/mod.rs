@@ -199,15 +199,22 @@ fn asked(Served { host, site }: Served, received: Received, handler: Handler) ->
     } else {
         let mut caller = key.caller();
         caller.request.clone_from(&request);
-        caller.address = address;
         caller.locale = reader::locale(&received.uri, &received.headers);
         // Its id and not its name: what one key has done is no other's to ask for.
         caller.session = format!("key {}", key.id);
-        let asked = Asked { host: host.clone(), site, key: Arc::clone(&key), caller, received };
-        handler(&asked).unwrap_or_else(|problem| {
-            tracing::info!(request, key = asked.key.name, code = problem.kind.code, "refused");
+        let refused = |problem: Problem| {
+            tracing::info!(request, key = key.name, code = problem.kind.code, "refused");
             problem.response(&request)
-        })
+        };
+        match who::client_address(&key, &received.headers) {
+            Err(problem) => refused(problem),
+            Ok(client) => {
+                caller.handed_on = client.is_some();
+                caller.address = client.or(address);
+                handler(&Asked { host: host.clone(), site, key: Arc::clone(&key), caller, received })
+                    .unwrap_or_else(refused)
+            }
+        }
     };
     allowance.write(response.headers_mut());
     response.extensions_mut().insert(Arc::clone(&key));

@@ -37,6 +37,7 @@ kinds! {
     JSON = 400 "json" "The body is no JSON that can be read.";
     ARGUMENTS = 400 "arguments" "An argument is missing, unknown, or does not fit its type: path names it.";
     IDEMPOTENCY_KEY = 400 "idempotency-key" "The Idempotency-Key is not 1 to 255 visible characters.";
+    CLIENT_ADDRESS = 400 "client-address" "The Keyturn-Client-Address is not one IP address.";
     NO_KEY = 401 "no-key" "A service key is needed.";
     BAD_KEY = 401 "bad-key" "The service key was never made here, is revoked, or has ended.";
     BAD_SIGNATURE = 401 "bad-signature" "The signature does not hold: detail says why.";

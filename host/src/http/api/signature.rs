@@ -17,6 +17,8 @@ const SIGNATURE: HeaderName = HeaderName::from_static("signature");
 const DIGEST: HeaderName = HeaderName::from_static("content-digest");
 /// The header in which a panel says for whom it asks, see [`super::views`].
 pub(super) const ON_BEHALF: HeaderName = HeaderName::from_static("keyturn-on-behalf");
+/// The header in which a machine says for whose address it calls, see [`super::who::client_address`].
+pub(super) const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("keyturn-client-address");
 
 /// A signature as it was sent, its request's body shown to be the signed one.
 #[derive(Debug, PartialEq, Eq)]
@@ -79,6 +81,7 @@ pub(super) fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8])
             "content-type" => one(headers, &header::CONTENT_TYPE)?.to_owned(),
             "idempotency-key" => one(headers, &IDEMPOTENCY_KEY)?.to_owned(),
             "keyturn-on-behalf" => one(headers, &ON_BEHALF)?.to_owned(),
+            "keyturn-client-address" => one(headers, &CLIENT_ADDRESS)?.to_owned(),
             other => return Err(format!("The component {other} cannot be signed here.")),
         };
         covered.push(name);
@@ -90,6 +93,7 @@ pub(super) fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8])
     needed.extend((method == Method::POST || !body.is_empty()).then_some("content-digest"));
     needed.extend(headers.contains_key(IDEMPOTENCY_KEY).then_some("idempotency-key"));
     needed.extend(headers.contains_key(ON_BEHALF).then_some("keyturn-on-behalf"));
+    needed.extend(headers.contains_key(CLIENT_ADDRESS).then_some("keyturn-client-address"));
     if let Some(missing) = needed.into_iter().find(|name| !covered.contains(name)) {
         return Err(format!("The signature must cover {missing}."));
     }

@@ -1,17 +1,19 @@
 //! Who calls: a machine that bears its key, or one that has signed its request with it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 
 use super::Received;
 use super::problem::{self, Problem};
-use super::signature::{self, ON_BEHALF};
+use super::signature::{self, CLIENT_ADDRESS, ON_BEHALF};
 use crate::call::now;
 use crate::host::Host;
 use crate::operator::OWN;
-use crate::service_key::ServiceKey;
+use crate::service_key::{self, ServiceKey};
+use crate::storage::{Bound, Counted};
 
 /// The key that a request comes with, if it is worth anything and may be used from there.
 pub(super) fn asker(host: &Host, received: &Received) -> Result<Asker, Problem> {
@@ -49,9 +51,9 @@ impl Asker {
     pub(super) fn once(&self, host: &Host) -> Result<(), Problem> {
         let Some(nonce) = &self.nonce else { return Ok(()) };
         // Here for as long as it matters; and where throttles are, for a start within the second in which it was used.
-        let kept = format!("nonce {} {nonce}", self.key.id);
+        let kept = Bound { key: format!("nonce {} {nonce}", self.key.id), window: NONCE_SECONDS, limit: 1 };
         let first = host.0.traffic.take(&self.key.id, nonce, Instant::now())
-            && host.0.storage.count(OWN, &kept, NONCE_SECONDS, now()).map_err(Problem::of_storage)? == 1;
+            && host.0.storage.count(OWN, &[kept], now()).map_err(Problem::of_storage)? == Counted::Within;
         if first { Ok(()) } else { Err(unauthorized(&problem::BAD_SIGNATURE).detail("The nonce was used before.")) }
     }
 }
@@ -84,6 +86,26 @@ fn signed(host: &Host, received: &Received) -> Result<Asker, Problem> {
         ));
     }
     Ok(Asker { key: from_there(key, received)?, nonce: Some(signed.nonce) })
+}
+
+/// The address of the person for whom a machine calls, where it says so. The key is held to its own addresses by where its
+/// request comes from, whatever this says.
+pub(super) fn client_address(key: &ServiceKey, headers: &HeaderMap) -> Result<Option<IpAddr>, Problem> {
+    let mut values = headers.get_all(CLIENT_ADDRESS).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if !key.scopes.contains(service_key::CLIENT_ADDRESS) {
+        let detail = format!("To send {CLIENT_ADDRESS}, the key needs the scope {}.", service_key::CLIENT_ADDRESS);
+        return Err(Problem::from(&problem::NOT_ALLOWED).detail(detail));
+    }
+    let address = value.to_str().ok().and_then(|value| value.trim().parse::<IpAddr>().ok());
+    match (address, values.next()) {
+        (Some(address), None) => Ok(Some(address.to_canonical())),
+        (_, Some(_)) => Err(Problem::from(&problem::CLIENT_ADDRESS).detail("It stands more than once.")),
+        (None, None) => {
+            Err(Problem::from(&problem::CLIENT_ADDRESS)
+                .detail("Send it like 192.0.2.7 or 2001:db8::7, without a port."))
+        }
+    }
 }
 
 fn unauthorized(kind: &'static problem::Kind) -> Problem {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{BACK, Html, Intent, MAKE, Markup, Offered, Page, Painter, button, buttons, parts, submission, whole};
 use crate::network::Network;
-use crate::service_key::{NewKey, VIEWS, WITHOUT_STEP_UP};
+use crate::service_key::{CLIENT_ADDRESS, CONDITIONS, NewKey, VIEWS, WITHOUT_STEP_UP};
 use crate::view::form::{FieldError, Input, Submission};
 use crate::view::nodes::{Field, FieldKind, Line, LineKind};
 use crate::view::words::Words;
@@ -70,7 +70,7 @@ fn tick(name: String, label: &str, hint: Option<String>, ticked: bool) -> Field 
 /// A hook is named beside what it does: so it stands in the documents, and in the audit.
 fn of_scope(scope: &str, said: &str, words: Words) -> Field {
     let hint = match scope {
-        VIEWS | WITHOUT_STEP_UP => Some(words.get(&format!("keys-scope-{scope}-hint")).to_owned()),
+        VIEWS | CLIENT_ADDRESS | WITHOUT_STEP_UP => Some(words.get(&format!("keys-scope-{scope}-hint")).to_owned()),
         _ => (scope.contains('/') && scope != said).then(|| scope.to_owned()),
     };
     tick(may(scope), said, hint, false)
@@ -87,8 +87,8 @@ pub(super) fn wanted(submission: &Submission, words: Words, now: i64) -> Result<
     let mut wrong = |field: &str, message: String| problems.push(FieldError { field: field.to_owned(), message });
     let [scopes, realms] = [MAY, REALM].map(|prefix| ticked(submission, prefix));
     for (chosen, prefix, key) in [(&scopes, MAY, "keys-wrong-may"), (&realms, REALM, "keys-wrong-realms")] {
-        // Who may only do without a password what it may not do at all may nothing.
-        if chosen.iter().all(|scope| prefix == MAY && scope == WITHOUT_STEP_UP)
+        // A key with nothing but conditions may do nothing.
+        if chosen.iter().all(|scope| prefix == MAY && CONDITIONS.contains(&scope.as_str()))
             && let Some((first, _)) = submission.inputs.iter().find(|(name, _)| name.starts_with(prefix))
         {
             wrong(first, words.get(key).to_owned());

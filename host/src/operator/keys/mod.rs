@@ -19,7 +19,7 @@ use crate::embed::{SubmitError, Submitted, Surface};
 use crate::host::Host;
 use crate::http::with_query;
 use crate::plugin::manifest::Role;
-use crate::service_key::{KeyProblem, OF_HOST, ServiceKey, WITHOUT_STEP_UP};
+use crate::service_key::{CONDITIONS, KeyProblem, OF_HOST, ServiceKey};
 use crate::view::Page;
 use crate::view::form::{FieldError, Submission};
 use crate::view::html::nodes::{Painter, button};
@@ -92,7 +92,7 @@ impl Offered {
             }
         }
         offered.sort();
-        let own = OF_HOST.into_iter().chain([WITHOUT_STEP_UP]);
+        let own = OF_HOST.into_iter().chain(CONDITIONS);
         offered.extend(own.map(|scope| (scope.to_owned(), words.get(&format!("keys-scope-{scope}")).to_owned())));
         Self(offered)
     }

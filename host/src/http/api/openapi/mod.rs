@@ -70,7 +70,7 @@ pub(super) fn document(brand: &str, plugins: &[Arc<Plugin>]) -> Value {
         "components": {
             "schemas": components,
             "responses": problems(),
-            "parameters": { "IdempotencyKey": idempotency_key() },
+            "parameters": { "IdempotencyKey": idempotency_key(), "ClientAddress": client_address() },
             "headers": headers(),
             "securitySchemes": {
                 "key": {
@@ -139,7 +139,10 @@ fn operation(plugin: &Plugin, hook: &Hook, schemas: &mut Schemas<'_>) -> Value {
         "summary": words.first_sentence().unwrap_or(&scope),
         "description": about.trim(),
         "security": [{ "key": [scope] }],
-        "parameters": [{ "$ref": "#/components/parameters/IdempotencyKey" }],
+        "parameters": [
+            { "$ref": "#/components/parameters/IdempotencyKey" },
+            { "$ref": "#/components/parameters/ClientAddress" },
+        ],
         "requestBody": { "required": required, "content": { "application/json": { "schema": arguments } } },
         "responses": responses,
     })
@@ -152,6 +155,17 @@ fn idempotency_key() -> Value {
         "required": false,
         "description": "The same request under it is done once and answered the same, for 24 hours. 1 to 255 visible characters.",
         "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" },
+    })
+}
+
+fn client_address() -> Value {
+    json!({
+        "name": "Keyturn-Client-Address",
+        "in": "header",
+        "required": false,
+        "description": "The IP address of the person for whom the machine calls: attempts count for it, and the audit log \
+                        names it. The key needs the scope `client-address`; a signature must cover the header.",
+        "schema": { "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] },
     })
 }
 
