@@ -109,17 +109,23 @@ pub(crate) fn attempt<'a>(ports: &dyn Ports, counters: impl IntoIterator<Item = 
     }
 }
 
+/// Of people without an address: one place for all of them.
+const NOWHERE: &str = "nowhere";
+
 /// Where a person calls from: his address, or the network of 64 bits that an IPv6 address is one of as many as its owner
 /// likes (RFC 4291, section 2.5.4). None for a machine or the console: what comes through them comes from many people.
 fn network(ports: &dyn Ports) -> Option<String> {
     match ports.caller() {
-        Actor::Anonymous | Actor::Account(_) => ports.address().map(|address| match address.parse() {
-            Ok(IpAddr::V6(address)) if address.to_ipv4_mapped().is_none() => {
-                let network = u128::from(address) & (u128::MAX << 64);
-                format!("{}/64", Ipv6Addr::from(network))
-            }
-            _ => address,
-        }),
+        Actor::Anonymous | Actor::Account(_) => Some(ports.address().map_or_else(
+            || NOWHERE.to_owned(),
+            |address| match address.parse() {
+                Ok(IpAddr::V6(address)) if address.to_ipv4_mapped().is_none() => {
+                    let network = u128::from(address) & (u128::MAX << 64);
+                    format!("{}/64", Ipv6Addr::from(network))
+                }
+                _ => address,
+            },
+        )),
         Actor::ServiceKey(_) | Actor::Console | Actor::System => None,
     }
 }
