@@ -53,7 +53,7 @@ pub struct Caller {
     /// Whom he may manage, beside himself. Nobody, the console and the system reach everybody, whatever stands here:
     /// what they may do is the manifest's affair.
     pub reach: Reach,
-    /// The client's address.
+    /// The client's address; none where it is not known. Never that of a proxy.
     pub address: Option<IpAddr>,
     /// BCP 47, one of the host's locales.
     pub locale: String,

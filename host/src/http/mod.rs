@@ -6,6 +6,7 @@ mod links;
 pub mod proxies;
 pub mod reader;
 pub mod serve;
+mod shares;
 
 use std::sync::Arc;
 
@@ -81,8 +82,8 @@ pub fn theme_url(host: &Host) -> Option<String> {
 }
 
 /// The hooks for machines, link pages of all plugins that are admitted now, and the look. Bodies are limited to what a form
-/// can have. Client
-/// addresses come from [`axum::extract::ConnectInfo`] where the server gives it.
+/// can have. Client addresses come from [`axum::extract::ConnectInfo`] where the server gives it, as [`serve::serve`] does; a
+/// server of one's own behind a proxy finds them by [`proxies::client`].
 pub fn router(host: Host, site: Arc<dyn Site>) -> Router {
     let pages: Vec<String> = host
         .plugins()

@@ -169,7 +169,7 @@ async fn whole(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
         let causes = || std::iter::successors(Some(&cause as &(dyn Error + 'static)), |&cause| cause.source());
         if causes().any(|cause| cause.is::<http_body_util::LengthLimitError>()) {
             too_large()
-        } else if causes().any(|cause| cause.is::<NoRoom>()) {
+        } else if NoRoom::is_why(&cause) {
             Problem::from(&problem::BUSY).retry_after(RETRY_SECONDS)
         } else {
             Problem::from(&problem::BODY_LATE)
