@@ -3,7 +3,7 @@
 use form_urlencoded::byte_serialize;
 use keyturn_host::Brand;
 use keyturn_host::accounts::AccountId;
-use keyturn_host::config::{self, Pages};
+use keyturn_host::config::{self, Pages, is_relative};
 use keyturn_host::http::{Site, page_address};
 use keyturn_host::operator::OWN;
 use keyturn_host::view::nodes::{PageTarget, Target};
@@ -28,15 +28,19 @@ impl Beside {
         }
     }
 
-    /// A path from the panel's origin: link pages may stand on another one.
+    /// Link pages may stand on another origin than the panel. An address that begins with a slash is a path from the panel's
+    /// origin; one that does not, and is no whole address, is below the panel.
     fn whole(&self, address: &str) -> String {
-        let host = self.panel.find("://").map_or(0, |at| at + 3);
-        match (address.starts_with('/'), host) {
-            (true, 1..) => {
-                let end = self.panel[host..].find('/').map_or(self.panel.len(), |at| host + at);
-                format!("{}{address}", &self.panel[..end])
-            }
-            _ => address.to_owned(),
+        let panel = &self.panel[..self.panel.find(['?', '#']).unwrap_or(self.panel.len())];
+        let host = panel.find("://").map_or(0, |at| at + 3);
+        let origin = match host {
+            0 => "",
+            _ => &panel[..panel[host..].find('/').map_or(panel.len(), |at| host + at)],
+        };
+        match (address.starts_with('/'), is_relative(address)) {
+            (true, _) => format!("{origin}{address}"),
+            (false, true) => format!("{}/{address}", panel.trim_end_matches('/')),
+            (false, false) => address.to_owned(),
         }
     }
 
@@ -104,6 +108,33 @@ mod tests {
             ..Pages::default()
         };
         Beside { panel: panel.to_owned(), sign_in: "/login".to_owned(), pages, help: None }
+    }
+
+    #[test]
+    fn what_does_not_begin_with_a_slash_is_below_the_panel() {
+        for (panel, address, whole) in [
+            ("https://panel.example/panel/", "login", "https://panel.example/panel/login"),
+            ("https://panel.example/panel", "login", "https://panel.example/panel/login"),
+            (
+                "https://panel.example/panel/?from=mail",
+                "index.php?do=login",
+                "https://panel.example/panel/index.php?do=login",
+            ),
+            ("https://panel.example", "login", "https://panel.example/login"),
+            ("https://panel.example/panel/", "/login", "https://panel.example/login"),
+            ("https://panel.example?from=mail", "/login", "https://panel.example/login"),
+            ("https://panel.example/panel/", "https://id.example/login", "https://id.example/login"),
+            ("/panel/", "login", "/panel/login"),
+            ("/", "login", "/login"),
+            ("/panel/", "/login", "/login"),
+        ] {
+            let site = Beside { sign_in: address.to_owned(), ..beside(panel) };
+            assert_eq!(site.url("p", &Target::SignIn), whole, "{panel} {address}");
+        }
+        let pages = Pages { overview: Some("customers/{id}".to_owned()), ..Pages::default() };
+        let site = Beside { pages, ..beside("https://panel.example/panel/") };
+        let overview = site.url("p", &Target::Overview("customer:42".to_owned()));
+        assert_eq!(overview, "https://panel.example/panel/customers/42");
     }
 
     #[test]
