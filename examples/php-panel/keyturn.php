@@ -32,7 +32,7 @@ function keyturn(?array $user): ?KeyturnViews
         $_SESSION['keyturn'],
         $_SESSION['verified_at'] ?? null,
         'en',
-        $_SERVER['REMOTE_ADDR'] ?? null,
+        KeyturnViews::clientAddress($_SERVER, explode(',', (string) getenv('PANEL_PROXIES'))),
         $staff
     );
 }

@@ -53,7 +53,7 @@ pub struct Caller {
     /// Whom he may manage, beside himself. Nobody, the console and the system reach everybody, whatever stands here:
     /// what they may do is the manifest's affair.
     pub reach: Reach,
-    /// The client's address.
+    /// The client's address; none where it is not known. Never that of a proxy.
     pub address: Option<IpAddr>,
     /// Of a machine: whether that is the address of the person for whom it calls, handed on by it. Else it is its own.
     pub handed_on: bool,

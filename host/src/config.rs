@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::accounts::sql::{Mapping, Sql};
 use crate::host::{Brand, Host, HostBuilder, HostError};
+use crate::http::serve::Manners;
 use crate::mail::config::MailConfig;
 use crate::mail::room;
 use crate::mail::setup::{Fixed, Setup};
@@ -142,6 +143,9 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Whose X-Forwarded-For is believed: addresses and ranges of the proxies in front, and of nobody else.
     pub proxies: Vec<Network>,
+    /// From where panels and other machines call, for many people: they have larger shares of connections and of memory. One
+    /// that is a proxy too is the client itself where it does not say whose request it is.
+    pub panel_addresses: Vec<Network>,
     /// Where the panel is: the brand's name on link pages leads there. Default: the link origin.
     pub panel: Option<String>,
     /// Where people sign in. Default: where the panel is.
@@ -150,8 +154,8 @@ pub struct Server {
     pub pages: Pages,
 }
 
-/// Addresses of the panel's pages: a path from the panel's own origin, or a whole address. `{id}` stands for an account's key,
-/// `{realm}` for its realm. What is not said leads to where the panel is.
+/// Addresses of the panel's pages: a path from the panel's own origin, one below the panel if it does not begin with a slash, or
+/// a whole address. `{id}` stands for an account's key, `{realm}` for its realm. What is not said leads to where the panel is.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Pages {
@@ -181,6 +185,7 @@ impl Default for Server {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8089)),
             proxies: Vec::new(),
+            panel_addresses: Vec::new(),
             panel: None,
             sign_in: None,
             pages: Pages::default(),
@@ -201,17 +206,21 @@ impl Server {
         self.sign_in.as_deref().unwrap_or_else(|| self.panel())
     }
 
-    /// An address of the panel's with its origin, where that is known: link pages may stand on another one.
+    /// An address of the panel's with its origin, where that is known: link pages may stand on another one. An address that begins
+    /// with a slash is a path from the panel's origin; one that does not, and is no whole address, is below the panel.
     #[must_use]
     pub fn whole(&self, address: &str) -> String {
         let panel = self.panel();
+        let panel = &panel[..panel.find(['?', '#']).unwrap_or(panel.len())];
         let host = panel.find("://").map_or(0, |at| at + 3);
-        match (address.starts_with('/'), host) {
-            (true, 1..) => {
-                let end = panel[host..].find('/').map_or(panel.len(), |at| host + at);
-                format!("{}{address}", &panel[..end])
-            }
-            _ => address.to_owned(),
+        let origin = match host {
+            0 => "",
+            _ => &panel[..panel[host..].find('/').map_or(panel.len(), |at| host + at)],
+        };
+        match (address.starts_with('/'), is_relative(address)) {
+            (true, _) => format!("{origin}{address}"),
+            (false, true) => format!("{}/{address}", panel.trim_end_matches('/')),
+            (false, false) => address.to_owned(),
         }
     }
 }
@@ -296,6 +305,16 @@ pub(crate) fn leads_somewhere(address: &str) -> bool {
         && address.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
 }
 
+/// Whether an address is one below another: `login`, `index.php?do=login`.
+fn is_relative(address: &str) -> bool {
+    let path = &address[..address.find(['?', '#']).unwrap_or(address.len())];
+    !path.is_empty()
+        && !path.starts_with('/')
+        && !path.contains(':')
+        && path.split('/').all(|segment| segment != "." && segment != "..")
+        && address.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
+}
+
 impl ConfigError {
     /// Whether there is no such file at all.
     #[must_use]
@@ -356,12 +375,20 @@ impl Config {
         if self.sign_in.even_ms > 10_000 {
             return wrong("sign-in.even-ms", format!("must be 0 to 10000, not {}", self.sign_in.even_ms));
         }
-        let of_server = [("server.panel", &self.server.panel), ("server.sign-in", &self.server.sign_in)];
-        for (setting, address) in of_server.into_iter().chain(self.server.pages.all()) {
-            if let Some(address) = address.as_ref().filter(|address| !leads_somewhere(address)) {
-                return wrong(setting, format!("must be like https://panel.example/login, not “{address}”"));
+        if let Some(panel) = self.server.panel.as_ref().filter(|panel| !leads_somewhere(panel)) {
+            return wrong("server.panel", format!("must be like https://panel.example/, not “{panel}”"));
+        }
+        for (setting, address) in [("server.sign-in", &self.server.sign_in)].into_iter().chain(self.server.pages.all())
+        {
+            let Some(address) = address else { continue };
+            if !leads_somewhere(address) && !is_relative(address) {
+                return wrong(
+                    setting,
+                    format!("must be like https://panel.example/login, /login or login, not “{address}”"),
+                );
             }
         }
+        self.limits.check().or_else(|(setting, problem)| wrong(setting, problem))?;
         self.mail.check().or_else(|(setting, problem)| wrong(setting, problem))?;
         webhooks::config::check(&self.webhooks).or_else(|(setting, problem)| wrong(&setting, problem))
     }
@@ -411,6 +438,18 @@ impl Config {
             cause,
         })?;
         Ok(stored.setup(self.fixed(), &keys))
+    }
+
+    /// How a server of this panel treats those who connect.
+    #[must_use]
+    pub fn manners(&self) -> Manners {
+        Manners {
+            connections: self.limits.connections(),
+            bodies: self.limits.bodies(),
+            proxies: self.server.proxies.clone(),
+            panels: self.server.panel_addresses.clone(),
+            ..Manners::default()
+        }
     }
 
     /// The mapping as a provider.

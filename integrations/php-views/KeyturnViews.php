@@ -65,6 +65,7 @@ final class KeyturnViews
      * @param array<string, string> $reach      Whom he manages beside himself: realm => 'own' or 'all'.
      * @param string                $session    His session's id or the like; a hash of it is sent.
      * @param int|null              $verifiedAt Unix seconds when he last gave his password in this session.
+     * @param string|null           $address    His client's address, as clientAddress() finds it; null: it is not known.
      * @param bool                  $operator   Whether he may use the host's own pages: outbox, mail.
      */
     public function forReader(
@@ -85,10 +86,41 @@ final class KeyturnViews
             'session' => hash('sha256', 'keyturn ' . $session),
             'verified_at' => $verifiedAt,
             'locale' => $locale,
-            'address' => $address,
+            'address' => $address === null ? null : self::readable($address),
             'operator' => $operator,
         ], JSON_THROW_ON_ERROR));
         return $reader;
+    }
+
+    /**
+     * The address of the client who asks, for forReader(); null: it is not known. A proxy's address is never a client's: behind
+     * proxies of yours the client is who the last of them saw, as it wrote into X-Forwarded-For.
+     *
+     * @param array<string, mixed> $server  $_SERVER.
+     * @param string[]             $proxies The addresses of your proxies; whoever else is among them can say any address.
+     */
+    public static function clientAddress(array $server, array $proxies = []): ?string
+    {
+        $proxies = array_map([self::class, 'readable'], $proxies);
+        $said = explode(',', (string) ($server['HTTP_X_FORWARDED_FOR'] ?? ''));
+        $client = self::readable((string) ($server['REMOTE_ADDR'] ?? ''));
+        while ($client !== null && in_array($client, $proxies, true)) {
+            $client = self::readable((string) array_pop($said));
+        }
+        return $client;
+    }
+
+    /** An address as one writes it, without port, zone and brackets; null where it is none. */
+    private static function readable(string $said): ?string
+    {
+        $form = '/^[ \t]*+(?:\[([0-9A-Fa-f:.]+)(?:%[^\]]*)?\](?::[0-9]+)?|([0-9.]+)(?::[0-9]+)?|([0-9A-Fa-f:.]+)(?:%.*)?)[ \t]*\z/';
+        $address = preg_match($form, $said, $parts) === 1 ? (string) end($parts) : '';
+        $bytes = filter_var($address, FILTER_VALIDATE_IP) === false ? false : inet_pton($address);
+        if ($bytes === false) {
+            return null;
+        }
+        $mapped = strlen($bytes) === 16 && strncmp($bytes, str_repeat("\0", 10) . "\xff\xff", 12) === 0;
+        return (string) inet_ntop($mapped ? substr($bytes, 12) : $bytes);
     }
 
     /**

@@ -1,6 +1,7 @@
 //! Another address on file: whoever had the one before is told, and so is whoever has the new one. The panel writes addresses
 //! itself and says only whose was changed; which they are knows the host.
 
+use crate::bindings::database::{Counted, Counter};
 use crate::bindings::mail::{Error, Recipient};
 use crate::bindings::password::Notices;
 use crate::bindings::types::Failure;
@@ -35,9 +36,9 @@ pub fn address_changed(ports: &dyn Ports, account: &str) -> Result<Notices, Fail
         Err(Error::NoAddress) => return Ok(Notices { old: None, new: None }),
         Err(error) => return Err(of_mail(error)),
     };
-    let counter = store::counter_key("address-changed", "account", &ports.mac("address-changed", account.as_bytes()));
-    if ports.count(&counter, DAY)? > A_DAY {
-        return Err(Failure::Throttled(DAY));
+    let key = store::counter_key("address-changed", "account", &ports.mac("address-changed", account.as_bytes()));
+    if let Counted::Full(seconds) = ports.count(&[Counter { key, window: DAY, limit: A_DAY }])? {
+        return Err(Failure::Throttled(seconds));
     }
     let at = ports.now();
     let send = |letter: &Letter| letter::send(ports, account, letter).map_err(of_mail);

@@ -10,8 +10,7 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 use keyturn_host::http::body::whole;
 use keyturn_host::http::harden;
-use keyturn_host::http::proxies::behind;
-use keyturn_host::http::serve::{Manners, serve};
+use keyturn_host::http::serve::{NoRoom, serve};
 use keyturn_host::view::form::BODY;
 use tokio::net::TcpListener;
 use tokio::task::spawn_blocking;
@@ -37,6 +36,8 @@ const OWN_ADDRESSES: [&str; 12] = [
     "resellers",
     "administrators",
 ];
+/// Seconds after which there may be room again for a body that found none.
+const AGAIN: u32 = 5;
 
 /// What answers a request.
 type Handler = fn(&mut Request) -> Result<Response, Failed>;
@@ -106,6 +107,7 @@ async fn answer(site: Arc<Site>, request: HttpRequest, handler: Handler) -> Resp
         };
         let (body, unread) = match body {
             Ok(body) => (body, unread),
+            Err(cause) if NoRoom::is_why(&cause) => (Default::default(), unread.or(Some(Failed::Busy(AGAIN)))),
             Err(_) => (Default::default(), unread.or(Some(Failed::TooLarge))),
         };
         let mut request = Request {
@@ -138,6 +140,6 @@ async fn answer(site: Arc<Site>, request: HttpRequest, handler: Handler) -> Resp
 
 /// Serves until `until`, then finishes what was begun.
 pub async fn run(site: Arc<Site>, listener: TcpListener, until: impl Future<Output = ()>) {
-    let proxies = site.proxies.clone();
-    serve(listener, behind(router(site), proxies), Manners::default(), until).await;
+    let manners = site.manners.clone();
+    serve(listener, router(site), manners, until).await;
 }

@@ -6,9 +6,8 @@ use form_urlencoded::{Serializer, byte_serialize};
 use keyturn_host::Host;
 use keyturn_host::accounts::AccountId;
 use keyturn_host::config::Config;
-use keyturn_host::http;
+use keyturn_host::http::{self, serve::Manners};
 use keyturn_host::mail::config::Way;
-use keyturn_host::network::Network;
 use keyturn_host::view::nodes::Target;
 use keyturn_host::view::shell::Post;
 use keyturn_host::view::{Contact, Links};
@@ -38,8 +37,8 @@ pub struct Site {
     /// Cookies are for https only. As links led when the panel started: who is signed in is not signed out by an address
     /// that is set on a page.
     pub https: bool,
-    /// Whose word on a client's address is taken.
-    pub proxies: Vec<Network>,
+    /// How those who connect are treated, and whose word on a client's address is taken.
+    pub manners: Manners,
 }
 
 impl Site {
@@ -79,7 +78,7 @@ impl Site {
             // Without folders: an administrator reads it, whom they do not concern.
             start: format!("keyturn-example-panel --config {} work", config.file_name()),
             https,
-            proxies: config.server.proxies.clone(),
+            manners: config.manners(),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The panel over its own router, on a host without plugins: sessions, reach and forged requests are the panel's affair.
 
+use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 
 use axum::Router;
@@ -7,6 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use axum::http::{Request as HttpRequest, Response, StatusCode};
 use keyturn_host::config::Config;
+use keyturn_host::http::serve::{Budget, Manners, serve};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
@@ -696,4 +698,29 @@ async fn email_settings_are_the_owners_and_his_password_is_asked_for_before_they
     let (answer, page) = panel.post(&owner, "/mail/settings", &form, "same-origin").await;
     assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
     assert!(page.contains("<title>Error: Email settings") && page.contains("This is needed: Host"), "{page}");
+}
+
+#[tokio::test]
+async fn a_body_for_which_there_is_no_room_is_answered_so_that_it_is_sent_again() {
+    let panel = panel();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let bodies = Budget { all: 0, each: 0, known: 0 };
+    let manners = Manners { bodies, ..panel.site.manners.clone() };
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(serve(listener, panel.router.clone(), manners, async {
+        let _ = stopped.await;
+    }));
+    let ask = move || {
+        let mut stream = std::net::TcpStream::connect(address).expect("connects");
+        let head = "POST /sign-in HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\nConnection: close\r\n\r\n";
+        let _ = stream.write_all(&[head.as_bytes(), &[b'x'; 60_000]].concat());
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).to_ascii_lowercase()
+    };
+    let answer = tokio::task::spawn_blocking(ask).await.expect("asked");
+    let _ = stop.send(());
+    serving.await.expect("ends");
+    assert!(answer.starts_with("http/1.1 503 ") && answer.contains("\r\nretry-after: 5\r\n"), "{answer}");
 }

@@ -84,7 +84,7 @@ impl Visitor {
             address: parts
                 .extensions
                 .get::<ConnectInfo<SocketAddr>>()
-                .map(|ConnectInfo(peer)| peer.ip().to_canonical()),
+                .map(|ConnectInfo(client)| client.ip().to_canonical()),
             agent: text(headers, &USER_AGENT).to_owned(),
             request: request_id(),
         })

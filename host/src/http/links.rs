@@ -1,29 +1,34 @@
 //! Link pages. The mailed address holds a token; a GET changes nothing but where the token stands: it goes into a
-//! cookie that only the clean address `/PAGE/~HANDLE` gets, and the reader is sent there. The handle is a MAC of the
-//! token, so two links in two tabs do not mix. Whoever is signed in, a link page and its form are called as nobody. A
-//! mailed address asks for the language of its mail, and so do the addresses that follow from it.
+//! cookie that only the clean address `/PAGE/~HANDLE` gets, and the reader is sent there. The handle begins with a MAC of the
+//! token, so two links in two tabs do not mix, and ends with when it was made, so that a browser that keeps no cookies is known
+//! by the cookie that does not come back. What mail programs and people put around an address is taken away again. Whoever
+//! is signed in, a link page and its form are called as nobody. A mailed address asks for the language of its mail, and so do
+//! the addresses that follow from it.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Path, State};
+use axum::extract::{ConnectInfo, State};
 use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use form_urlencoded::Serializer;
+use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
 use super::body::{Unread, whole};
+use super::serve::NoRoom;
 use super::{Served, css_url, icon_url, js_url, page_headers, reader, theme_url, with_query};
 use crate::accounts::Reach;
-use crate::call::{CallError, Failure};
+use crate::call::{CallError, Failure, now};
 use crate::caller::{Actor, Caller};
-use crate::capabilities::LINK_OF;
+use crate::capabilities::{LINK_OF, RETRY_SECONDS};
 use crate::embed::{NOTICE_COOKIE, SubmitError, Submitted, Surface};
+use crate::seal::Keys;
 use crate::view::form::{BODY, FormError};
 use crate::view::html::Html;
 use crate::view::nodes::{Intent, Target};
@@ -35,26 +40,75 @@ use crate::view::{Corrections, Page, shell};
 const TOKEN_COOKIE: &str = "kt-link";
 /// Seconds that the cookie lives; the link's own end is the plugin's affair.
 const TOKEN_SECONDS: u32 = 3_600;
+/// Seconds within which a browser that was given the cookie is back with it. Who comes later may have opened the address
+/// elsewhere.
+const BACK_SECONDS: i64 = 120;
 
 pub(super) fn routes(page: &str) -> Router<Served> {
     let page: &'static str = Box::leak(page.to_owned().into_boxed_str());
-    let opened = move |served: State<Served>,
-                       path: Path<String>,
-                       uri: Uri,
-                       headers: HeaderMap,
-                       extensions: Extensions| async move {
-        blocking(move || open(&served.0, page, &path.0, &uri, &headers, &extensions)).await
+    let opened = move |served: State<Served>, uri: Uri, headers: HeaderMap, extensions: Extensions| async move {
+        blocking(move || open(&served.0, page, &uri, &headers, &extensions)).await
     };
-    let posted = move |served: State<Served>,
-                       path: Path<String>,
-                       uri: Uri,
-                       headers: HeaderMap,
-                       extensions: Extensions,
-                       body: Body| async move {
+    let posted = move |served: State<Served>, uri: Uri, headers: HeaderMap, extensions: Extensions, body: Body| async move {
         let body = whole(body, BODY).await;
-        blocking(move || post(&served.0, page, &path.0, &uri, &headers, &extensions, body)).await
+        blocking(move || post(&served.0, page, &uri, &headers, &extensions, body)).await
     };
-    Router::new().route(&format!("/{page}/{{secret}}"), get(opened).post(posted))
+    let methods = get(opened).post(posted);
+    // With two slashes before it, where somebody has put the origin and the path together.
+    let routes = ["", "/"].map(|slash| format!("{slash}/{page}/{{*rest}}"));
+    routes.iter().fold(Router::new(), |router, route| router.route(route, methods.clone()))
+}
+
+/// What an address says behind the page's name.
+#[derive(Debug, PartialEq, Eq)]
+enum Said {
+    /// A link's token.
+    Token(String),
+    /// Where its cookie is good, see [`handle`].
+    Handle(String),
+    /// Nothing that could be either.
+    Cut,
+}
+
+impl Said {
+    /// Whatever can never be part of it is left out: slashes, brackets, quotes, the full stop of a sentence, and the ends of
+    /// lines where it was too long for one.
+    fn read(path: &str, page: &str) -> Self {
+        let rest = path.trim_start_matches('/').strip_prefix(page).unwrap_or_default();
+        let rest = percent_decode_str(rest).decode_utf8_lossy();
+        let rest: String = rest.chars().filter(char::is_ascii_graphic).collect();
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let runs = rest.split(|c: char| !is_part(c)).filter(|run| (16..=128).contains(&run.len()));
+        let Some(run) = runs.max_by_key(|run| run.len()) else { return Self::Cut };
+        match rest.contains(&format!("~{run}")) {
+            true => Self::Handle(format!("~{run}")),
+            false => Self::Token(run.to_owned()),
+        }
+    }
+}
+
+/// Characters of a handle that are the token's: of a browser that opens a link twice they are the same.
+const OF_TOKEN: usize = 25;
+
+/// The part of a clean address that is the token's.
+fn handle(keys: &Keys, page: &str, token: &str) -> String {
+    let mac = keys.mac("link handle", &[page.as_bytes(), token.as_bytes()]);
+    format!("~{}", URL_SAFE_NO_PAD.encode(&mac[..18]))
+}
+
+/// The part behind it: when the cookie was set, in Unix seconds, under a MAC.
+fn made(keys: &Keys, page: &str, handle: &str, at: i64) -> String {
+    let at = u32::try_from(at).unwrap_or_default().to_be_bytes();
+    let mac = keys.mac("link handle made", &[page.as_bytes(), handle.as_bytes(), &at]);
+    URL_SAFE_NO_PAD.encode([&at[..], &mac[..8]].concat())
+}
+
+/// When a cookie was set for this handle; none where we did not say so.
+fn made_at(keys: &Keys, page: &str, said: &str) -> Option<i64> {
+    let (handle, rest) = said.split_at_checked(OF_TOKEN)?;
+    let at = URL_SAFE_NO_PAD.decode(rest).ok()?;
+    let at = i64::from(u32::from_be_bytes(*at.first_chunk::<4>()?));
+    (made(keys, page, handle, at) == rest).then_some(at)
 }
 
 async fn blocking(work: impl FnOnce() -> Response + Send + 'static) -> Response {
@@ -82,11 +136,15 @@ impl<'a> Visit<'a> {
     fn new(
         served: &'a Served,
         page: &'a str,
-        handle: &str,
+        said: &Said,
         uri: &'a Uri,
         headers: &'a HeaderMap,
         extensions: &Extensions,
     ) -> Self {
+        let handle = match said {
+            Said::Handle(said) => said.get(..OF_TOKEN).unwrap_or(said),
+            Said::Token(_) | Said::Cut => "",
+        };
         let mut caller = Caller::new(Actor::Anonymous, Reach::none());
         caller.address = extensions.get::<ConnectInfo<SocketAddr>>().map(|client| client.0.ip());
         caller.locale = reader::locale(uri, headers);
@@ -103,17 +161,22 @@ impl<'a> Visit<'a> {
         [TOKEN_COOKIE, self.page]
     }
 
-    fn handle(&self, token: &str) -> String {
-        let mac = self.served.host.0.keys.mac("link handle", &[self.page.as_bytes(), token.as_bytes()]);
-        format!("~{}", URL_SAFE_NO_PAD.encode(&mac[..18]))
+    fn keys(&self) -> &Keys {
+        &self.served.host.0.keys
     }
 
     /// The token of the cookie, if it is this handle's.
-    fn token(&self, handle: &str) -> Option<String> {
+    fn token(&self, said: &str) -> Option<String> {
         let sealed = URL_SAFE_NO_PAD.decode(reader::cookie(self.headers, TOKEN_COOKIE)?).ok()?;
-        let token = self.served.host.0.keys.open_sealed(&self.place(), &sealed).ok()?;
+        let token = self.keys().open_sealed(&self.place(), &sealed).ok()?;
         let token = String::from_utf8(token.to_vec()).ok()?;
-        (self.handle(&token) == handle).then_some(token)
+        (said.get(..OF_TOKEN) == Some(&handle(self.keys(), self.page, &token))).then_some(token)
+    }
+
+    /// Whether the cookie was set a moment ago, so that it would have come along if the browser kept it.
+    fn was_just_set(&self, said: &str) -> bool {
+        let at = made_at(self.keys(), self.page, said);
+        at.is_some_and(|at| (0..=BACK_SECONDS).contains(&(now().div_euclid(1_000) - at)))
     }
 
     fn secure(&self) -> &'static str {
@@ -152,7 +215,7 @@ impl<'a> Visit<'a> {
         let panel = links.url("", &Target::SignIn);
         let cookie = reader::cookie(self.headers, NOTICE_COOKIE).filter(|_| self.is_elsewhere(&panel))?;
         let sealed = URL_SAFE_NO_PAD.decode(cookie).ok()?;
-        let notice = self.served.host.0.keys.open_sealed(&self.done_here(), &sealed).ok()?;
+        let notice = self.keys().open_sealed(&self.done_here(), &sealed).ok()?;
         let notice = std::str::from_utf8(&notice).ok()?;
         let surface = Surface { submit_url: self.uri.path(), join: None, links, corrections: None };
         let said = self.served.host.notice(&self.caller, notice, &surface)?;
@@ -168,9 +231,10 @@ impl<'a> Visit<'a> {
 
     /// From the mailed address to the clean one.
     fn clean(&self, token: &str) -> Response {
-        let handle = self.handle(token);
-        let path = format!("/{}/{handle}", self.page);
-        let sealed = URL_SAFE_NO_PAD.encode(self.served.host.0.keys.seal(&self.place(), token.as_bytes()));
+        let handle = handle(self.keys(), self.page, token);
+        let made = made(self.keys(), self.page, &handle, now().div_euclid(1_000));
+        let path = format!("/{}/{handle}{made}", self.page);
+        let sealed = URL_SAFE_NO_PAD.encode(self.keys().seal(&self.place(), token.as_bytes()));
         // Lax: the reader comes from his mail, and Strict would withhold the cookie on this very redirect.
         let cookie = format!(
             "{TOKEN_COOKIE}={sealed}; Path={path}; Max-Age={TOKEN_SECONDS}; HttpOnly; SameSite=Lax{}",
@@ -255,41 +319,41 @@ fn redirect(to: &str, cookie: Option<&str>) -> Response {
     response
 }
 
-fn open(
-    served: &Served,
-    page: &str,
-    secret: &str,
-    uri: &Uri,
-    headers: &HeaderMap,
-    extensions: &Extensions,
-) -> Response {
-    let visit = Visit::new(served, page, secret, uri, headers, extensions);
-    if secret.starts_with('~') {
-        if let Some(done) = visit.done() {
-            return done;
-        }
-        return match visit.token(secret) {
-            Some(token) => visit.show(&token, None),
-            None => visit.calm(StatusCode::GONE, "link-lost-title", "link-lost"),
-        };
+fn open(served: &Served, page: &str, uri: &Uri, headers: &HeaderMap, extensions: &Extensions) -> Response {
+    let said = Said::read(uri.path(), page);
+    let visit = Visit::new(served, page, &said, uri, headers, extensions);
+    let handle = match &said {
+        Said::Token(token) => return visit.clean(token),
+        Said::Cut => return visit.calm(StatusCode::GONE, "link-lost-title", "link-cut"),
+        Said::Handle(handle) => handle,
+    };
+    // The cookie is the clean address's alone.
+    let path = format!("/{page}/{handle}");
+    if uri.path() != path {
+        return redirect(&visit.in_language(&path), None);
     }
-    let well_formed = (16..=128).contains(&secret.len())
-        && secret.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    if well_formed { visit.clean(secret) } else { visit.calm(StatusCode::GONE, "link-lost-title", "link-cut") }
+    if let Some(done) = visit.done() {
+        return done;
+    }
+    match visit.token(handle) {
+        Some(token) => visit.show(&token, None),
+        None if visit.was_just_set(handle) => visit.calm(StatusCode::FORBIDDEN, "link-cookie-title", "link-cookie"),
+        None => visit.calm(StatusCode::GONE, "link-lost-title", "link-lost"),
+    }
 }
 
 fn post(
     served: &Served,
     page: &str,
-    handle: &str,
     uri: &Uri,
     headers: &HeaderMap,
     extensions: &Extensions,
     body: Result<Zeroizing<Vec<u8>>, Unread>,
 ) -> Response {
-    let visit = Visit::new(served, page, handle, uri, headers, extensions);
+    let visit = Visit::new(served, page, &Said::read(uri.path(), page), uri, headers, extensions);
     let body = match body {
         Ok(body) => body,
+        Err(error) if NoRoom::is_why(&error) => return visit.error(&CallError::Busy(RETRY_SECONDS)),
         Err(error) => {
             tracing::warn!(request = visit.caller.request, "{error}");
             let status = match error {
@@ -305,7 +369,7 @@ fn post(
         Ok(Submitted::Done { url, notice, .. }) => {
             let (url, path, notice) = match visit.is_elsewhere(&url) {
                 true => {
-                    let sealed = visit.served.host.0.keys.seal(&visit.done_here(), notice.as_bytes());
+                    let sealed = visit.keys().seal(&visit.done_here(), notice.as_bytes());
                     (uri.path().to_owned(), uri.path(), URL_SAFE_NO_PAD.encode(sealed))
                 }
                 false => (url, "/", notice),
@@ -347,5 +411,62 @@ fn again(visit: &Visit<'_>, corrections: &Corrections) -> Response {
     match corrections.place().token() {
         Some(token) => visit.show(token, Some(corrections)),
         None => visit.calm(StatusCode::GONE, "link-lost-title", "link-lost"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "7RkTq2vXw9c2QeLm4Zs8Pa-_7RkTq2vX";
+
+    #[test]
+    fn a_link_that_a_mail_program_or_a_person_has_bent_is_read_as_it_was_made() {
+        for bent in [
+            "/choose/T",
+            "/choose/T/",
+            "/choose//T",
+            "//choose/T",
+            "/choose/T//",
+            "/choose/T>",
+            "/choose/T%3E",
+            "/choose/T%3e",
+            "/choose/<T>",
+            "/choose/%3CT%3E",
+            "/choose/T.",
+            "/choose/T,",
+            "/choose/T)",
+            "/choose/T);",
+            "/choose/T\"",
+            "/choose/%22T%22",
+            "/choose/T'",
+            "/choose/T%E2%80%9D",
+            "/choose/T%0D%0A",
+            "/choose/%20T%20",
+            "/choose/T%C2%A0",
+            "/choose/T%3Cbr%3E",
+            "/choose/T*",
+            "/choose/T%",
+            "/choose/T%FF",
+            "/choose/T]",
+            "/choose/T~",
+        ] {
+            let path = bent.replace('T', TOKEN);
+            assert_eq!(Said::read(&path, "choose"), Said::Token(TOKEN.to_owned()), "{path}");
+            let path = bent.replace('T', &format!("~{TOKEN}"));
+            assert_eq!(Said::read(&path, "choose"), Said::Handle(format!("~{TOKEN}")), "{path}");
+        }
+        for (encoded, what) in [
+            (TOKEN.replace('-', "%2D").replace('_', "%5F"), "in capitals"),
+            (TOKEN.replace('-', "%2d").replace('_', "%5f"), "in small letters"),
+            (format!("{}%0D%0A%20{}", &TOKEN[..12], &TOKEN[12..]), "over two lines"),
+            (format!("{}%E2%80%8B{}", &TOKEN[..12], &TOKEN[12..]), "with a space of no width"),
+        ] {
+            assert_eq!(Said::read(&format!("/choose/{encoded}"), "choose"), Said::Token(TOKEN.to_owned()), "{what}");
+        }
+        for cut in ["/choose/", "/choose/%3E", "/choose/short", "/choose/~", "/other/7RkTq2vXw9c2QeLm4Zs8Pa"] {
+            assert_eq!(Said::read(cut, "choose"), Said::Cut, "{cut}");
+        }
+        assert_eq!(Said::read(&format!("/choose/%7E{TOKEN}"), "choose"), Said::Handle(format!("~{TOKEN}")));
     }
 }

@@ -7,6 +7,7 @@ mod links;
 pub mod proxies;
 pub mod reader;
 pub mod serve;
+mod shares;
 
 use std::sync::Arc;
 
@@ -81,9 +82,9 @@ pub fn theme_url(host: &Host) -> Option<String> {
     host.brand().look.as_ref().map(|look| format!("/kt/{}", look.name))
 }
 
-/// The hooks for machines, link pages of all plugins that there are now (of those that are left out too: they say so), and the look. Bodies are limited to what a form
-/// can have. Client
-/// addresses come from [`axum::extract::ConnectInfo`] where the server gives it.
+/// The hooks for machines, link pages of all plugins that there are now (of those that are left out too: they say so), and the look.
+/// Bodies are limited to what a form can have. Client addresses come from [`axum::extract::ConnectInfo`] where the server gives it,
+/// as [`serve::serve`] does; a server of one's own behind a proxy finds them by [`proxies::client`].
 pub fn router(host: Host, site: Arc<dyn Site>) -> Router {
     let pages = host.0.surroundings.roster().link_pages();
     let mut router = Router::new().route("/kt/{asset}", get(asset)).merge(api::routes());

@@ -39,7 +39,8 @@ pub fn locale(uri: &Uri, headers: &HeaderMap) -> String {
 /// The language that the address asks for.
 #[must_use]
 pub fn asked_locale(uri: &Uri) -> Option<&'static str> {
-    known(&asked(uri, "lang")?)
+    // A mailed address ends with it, and behind an address stands what people write there: `>`, `.`, `)`.
+    known(asked(uri, "lang")?.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()))
 }
 
 /// What the address says under a name; the first of it.
@@ -97,6 +98,9 @@ mod tests {
         headers.insert(header::COOKIE, "a=b; kt-lang=es".parse().expect("header"));
         assert_eq!(locale(&"/x".parse().expect("address"), &headers), "es");
         assert_eq!(locale(&"/x?lang=en".parse().expect("address"), &headers), "en");
+        for bent in ["/x?lang=en%3E", "/x?lang=en.", "/x?lang=en),", "/x?lang=en%0D%0A"] {
+            assert_eq!(locale(&bent.parse().expect("address"), &headers), "en", "{bent}");
+        }
         assert_eq!(locale(&"/x?lang=xx".parse().expect("address"), &headers), "es");
     }
 }

@@ -1,9 +1,11 @@
 //! Serving over HTTP/1.1, with an end to everything: who sends half a request, or does not take his answer, holds a connection
-//! for seconds, not for ever, and there are only so many of them.
+//! for seconds, not for ever; there are only so many of them, and only so many for one client.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::future::Future;
-use std::io;
+use std::io::{self, Read as _, Write as _};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,8 +14,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
-use axum::http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
-use axum::http::{Request, Response};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, HeaderValue, RETRY_AFTER, TRANSFER_ENCODING};
+use axum::http::{Request, Response, StatusCode};
+use axum::response::IntoResponse as _;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -26,20 +29,33 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower::ServiceExt as _;
 
+use super::proxies;
+pub use super::shares::Budget;
+use super::shares::{Ledger, Share, Whose};
+use crate::network::Network;
+
 /// How a server treats those who connect.
 #[derive(Debug, Clone)]
 pub struct Manners {
-    /// Connections at once; who comes when all are taken waits. Default: 1,024.
-    pub connections: usize,
+    /// Connections at once: who comes when all are taken waits; who has his own share already is answered 503, and closed.
+    /// Through a proxy, requests at once of each client count like his connections. Presets: 1,024; 128; 768.
+    pub connections: Budget,
     /// Time for the head of a request, also while a connection waits for its next one. Default: 15 s.
     pub head: Duration,
     /// Time for the body of a request. Default: 30 s.
     pub body: Duration,
     /// Time for a client to take an answer that fills what the system keeps for him. Default: 30 s.
     pub answer: Duration,
-    /// Bytes of bodies that are being read, of all connections together, the first 16 KiB of each not counted: what goes
-    /// beyond ends with [`NoRoom`]. Default: 64 MiB.
-    pub bodies: usize,
+    /// Bytes of memory for bodies, until each request is answered, the first 16 KiB of each body not counted, and what is
+    /// beyond counted three times, which is what it takes: as it came, as parts of a form, and decoded. What goes beyond ends
+    /// with [`NoRoom`]. Presets: 64 MiB; 8 MiB; 48 MiB.
+    pub bodies: Budget,
+    /// Whose X-Forwarded-For is believed, see [`proxies::client`].
+    pub proxies: Vec<Network>,
+    /// Panels that call from these addresses, for many people.
+    pub panels: Vec<Network>,
+    /// This machine. Default: the addresses that no other one can have.
+    pub machine: Vec<Network>,
 }
 
 /// Others are sending so much that a body of this size is not read just now.
@@ -47,30 +63,52 @@ pub struct Manners {
 #[error("others are sending large bodies just now")]
 pub struct NoRoom;
 
+impl NoRoom {
+    /// Whether it is why a body was not read.
+    #[must_use]
+    pub fn is_why(error: &(dyn Error + 'static)) -> bool {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            if error.is::<NoRoom>() {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
+}
+
 /// Bytes of a body that are read whatever others send: a form or a call has a few thousand.
 const SMALL: usize = 16 * 1024;
+/// Bytes of memory for each byte of a body.
+const COPIES: usize = 3;
 /// Bytes of a request's head at most: what nobody has shown a key for fills no more of the memory, on each connection.
 const HEAD: usize = 64 * 1024;
 
 impl Default for Manners {
     fn default() -> Self {
+        const MIB: usize = 1024 * 1024;
         Self {
-            connections: 1_024,
+            connections: Budget { all: 1_024, each: 128, known: 768 },
             head: Duration::from_secs(15),
             body: Duration::from_secs(30),
             answer: Duration::from_secs(30),
-            bodies: 64 * 1024 * 1024,
+            bodies: Budget { all: 64 * MIB, each: 8 * MIB, known: 48 * MIB },
+            proxies: Vec::new(),
+            panels: Vec::new(),
+            machine: Network::loopback().into(),
         }
     }
 }
 
-/// Serves until `until`, then finishes what was begun. Requests carry [`ConnectInfo`] of the client's address.
+/// Serves until `until`, then finishes what was begun. Requests carry [`ConnectInfo`] of the client's address, as
+/// [`proxies::client`] finds it; those that have none carry none.
 ///
 /// # Errors
 /// None that a server could not outlive: a connection that cannot be accepted is logged.
 pub async fn serve(listener: TcpListener, router: Router, manners: Manners, until: impl Future<Output = ()>) {
-    let places = Arc::new(Semaphore::new(manners.connections.max(1)));
-    let room = Arc::new(Semaphore::new(manners.bodies.min(Semaphore::MAX_PERMITS)));
+    let places = Arc::new(Semaphore::new(manners.connections.all.max(1)));
+    let serving = Arc::new(Serving::new(router, manners));
     let begun = GracefulShutdown::new();
     let mut until = std::pin::pin!(until);
     loop {
@@ -78,7 +116,7 @@ pub async fn serve(listener: TcpListener, router: Router, manners: Manners, unti
             let place = Arc::clone(&places).acquire_owned().await;
             (place, listener.accept().await)
         };
-        let (place, (stream, client)) = tokio::select! {
+        let (place, (stream, peer)) = tokio::select! {
             () = &mut until => break,
             accepted = accepted => match accepted {
                 (Ok(place), Ok(accepted)) => (place, accepted),
@@ -91,32 +129,136 @@ pub async fn serve(listener: TcpListener, router: Router, manners: Manners, unti
                 (Err(_), _) => break,
             },
         };
-        let (router, patience, room) = (router.clone(), manners.body, Arc::clone(&room));
-        let service = service_fn(move |request: Request<Incoming>| {
-            let mut request = request.map(|body| Body::new(Timely::new(body, patience, &room)));
-            request.extensions_mut().insert(ConnectInfo(client));
-            let ends = request.headers().contains_key(TRANSFER_ENCODING);
-            let router = router.clone();
-            async move {
-                let answer = router.oneshot(request).await.unwrap_or_else(|never| match never {});
-                Ok::<_, Infallible>(if ends { last(answer) } else { answer })
-            }
+        let here = stream.local_addr().ok().map(|here| here.ip().to_canonical());
+        let Ok(share) = serving.connections.take(serving.whose(Some(peer.ip().to_canonical()), here), 1) else {
+            turn_away(stream);
+            continue;
+        };
+        let place = Arc::new(Place { _share: share, _of_all: place });
+        let manners = &serving.manners;
+        let (head, answer) = (manners.head, manners.answer);
+        let serving = Arc::clone(&serving);
+        let service = service_fn(move |request| {
+            let (serving, place) = (Arc::clone(&serving), Arc::clone(&place));
+            async move { Ok::<_, Infallible>(serving.answer(request, peer, here, place).await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(manners.head)
+            .header_read_timeout(head)
             .max_buf_size(HEAD)
-            .serve_connection(TokioIo::new(Patient::new(stream, manners.answer)), service);
+            .serve_connection(TokioIo::new(Patient::new(stream, answer)), service);
         let connection = begun.watch(connection);
         tokio::spawn(async move {
             if let Err(cause) = connection.await {
-                tracing::debug!(%client, "a connection ended: {cause}");
+                tracing::debug!(%peer, "a connection ended: {cause}");
             }
-            drop(place);
         });
     }
     drop(listener);
     begun.shutdown().await;
+}
+
+/// A connection's place: first the client's share is given back, then the place for whoever waits.
+struct Place {
+    _share: Share,
+    _of_all: OwnedSemaphorePermit,
+}
+
+const CROWDED: &str = "Too many connections from your network. Try again in a moment.\n";
+
+/// Answers at once, whatever is asked, and keeps nothing.
+fn turn_away(stream: TcpStream) {
+    let answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nCache-Control: no-store\r\n\
+         Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n{CROWDED}",
+        CROWDED.len()
+    );
+    // It never blocks: what the system does not take at once is not sent. What was sent to us and stays unread would make the
+    // system reset the connection, answer and all.
+    if let Ok(mut stream) = stream.into_std() {
+        let _ = stream.write(answer.as_bytes());
+        let _ = stream.shutdown(Shutdown::Write);
+        let _ = stream.read(&mut [0; 4_096]);
+    }
+}
+
+/// What all connections share.
+struct Serving {
+    router: Router,
+    manners: Manners,
+    connections: Arc<Ledger>,
+    /// Requests that came through a proxy, by their clients.
+    requests: Arc<Ledger>,
+    bodies: Arc<Ledger>,
+}
+
+impl Serving {
+    fn new(router: Router, manners: Manners) -> Self {
+        let connections =
+            ["limits.connections", "limits.connections-per-address", "limits.connections-per-known-address"];
+        let bodies = ["limits.body-bytes", "limits.body-bytes-per-address", "limits.body-bytes-per-known-address"];
+        Self {
+            connections: Ledger::new(manners.connections, connections),
+            requests: Ledger::new(manners.connections, connections),
+            bodies: Ledger::new(manners.bodies, bodies),
+            router,
+            manners,
+        }
+    }
+
+    /// Whose share it is; `here`: this machine's end of the connection.
+    fn whose(&self, address: Option<IpAddr>, here: Option<IpAddr>) -> Whose {
+        let Manners { proxies, panels, machine, .. } = &self.manners;
+        let mut known = machine.iter().chain(proxies).chain(panels);
+        let known = address.is_some_and(|from| here == Some(from) || known.any(|network| network.contains(from)));
+        Whose::new(address, known)
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        here: Option<IpAddr>,
+        place: Arc<Place>,
+    ) -> Response<Body> {
+        let ends = request.headers().contains_key(TRANSFER_ENCODING);
+        let client = proxies::client(peer.ip(), request.headers(), &self.manners.proxies, &self.manners.panels);
+        let direct = client == Some(peer.ip().to_canonical());
+        // What came through a proxy came from no end of a connection of ours.
+        let whose = self.whose(client, here.filter(|_| direct));
+        let turn = match direct {
+            true => None,
+            false => match self.requests.take(whose, 1) {
+                Ok(turn) => Some(turn),
+                Err(_) => return last(crowded()),
+            },
+        };
+        let room = Arc::new(self.bodies.share(whose));
+        let (patience, taken) = (self.manners.body, Arc::clone(&room));
+        let mut request = request.map(|body| Body::new(Timely::new(body, patience, taken)));
+        if let Some(client) = client {
+            let port = if direct { peer.port() } else { 0 };
+            request.extensions_mut().insert(ConnectInfo(SocketAddr::new(client, port)));
+        }
+        let router = self.router.clone();
+        // On its own: a client who is gone takes his places and his room with him only when the work for him has ended, or one
+        // could have any amount of it under way.
+        let work = tokio::spawn(async move {
+            let answer = router.oneshot(request).await.unwrap_or_else(|never| match never {});
+            drop((room, turn, place));
+            answer
+        });
+        let answer = work.await.unwrap_or_else(|cause| {
+            tracing::error!("a request's task ended: {cause}");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        });
+        if ends { last(answer) } else { answer }
+    }
+}
+
+fn crowded() -> Response<Body> {
+    let headers = [(RETRY_AFTER, HeaderValue::from_static("1")), (CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    (StatusCode::SERVICE_UNAVAILABLE, headers, CROWDED).into_response()
 }
 
 /// The connection ends with this answer. Of a request with a length beside its chunks hyper takes the length away unseen; a
@@ -190,28 +332,21 @@ struct Timely {
     body: Incoming,
     end: Pin<Box<Sleep>>,
     read: usize,
-    room: Arc<Semaphore>,
-    taken: Option<OwnedSemaphorePermit>,
+    room: Arc<Share>,
 }
 
 impl Timely {
-    fn new(body: Incoming, patience: Duration, room: &Arc<Semaphore>) -> Self {
+    fn new(body: Incoming, patience: Duration, room: Arc<Share>) -> Self {
         let end = Box::pin(sleep_until(Instant::now() + patience));
-        Self { body, end, read: 0, room: Arc::clone(room), taken: None }
+        Self { body, end, read: 0, room }
     }
 
-    /// Takes room for more bytes, until the body is read or given up.
+    /// Takes room for more bytes, until the request is answered.
     fn take(&mut self, bytes: usize) -> Result<(), NoRoom> {
         let large = |read: usize| read.saturating_sub(SMALL);
         let more = large(self.read + bytes) - large(self.read);
         self.read += bytes;
-        let more = u32::try_from(more).map_err(|_| NoRoom)?;
-        let taken = Arc::clone(&self.room).try_acquire_many_owned(more).map_err(|_| NoRoom)?;
-        match &mut self.taken {
-            Some(before) => before.merge(taken),
-            None => self.taken = Some(taken),
-        }
-        Ok(())
+        self.room.more(more.saturating_mul(COPIES)).map_err(|_| NoRoom)
     }
 }
 
@@ -247,20 +382,30 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::{SocketAddr, TcpStream};
 
+    use axum::Extension;
     use axum::routing::{get, post};
 
     use super::*;
 
     /// A server with little patience, and what `client` answers against it.
     fn against<T: Send + 'static>(manners: Manners, client: impl FnOnce(SocketAddr) -> T + Send + 'static) -> T {
+        against_with(Router::new(), manners, client)
+    }
+
+    fn against_with<T: Send + 'static>(
+        more: Router,
+        manners: Manners,
+        client: impl FnOnce(SocketAddr) -> T + Send + 'static,
+    ) -> T {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("runs");
         runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
             let address = listener.local_addr().expect("an address");
-            let echo = |client: ConnectInfo<SocketAddr>,
+            let echo = |client: Option<Extension<ConnectInfo<SocketAddr>>>,
                         body: Result<Bytes, axum::extract::rejection::BytesRejection>| async move {
+                let client = client.map_or_else(|| "nobody".to_owned(), |client| client.0.0.ip().to_string());
                 match body {
-                    Ok(body) => format!("{} bytes from {}", body.len(), client.0.ip()),
+                    Ok(body) => format!("{} bytes from {client}", body.len()),
                     Err(_) => "no whole body".to_owned(),
                 }
             };
@@ -275,7 +420,11 @@ mod tests {
                 let _ = end.await;
             };
             let long = || async { vec![b'x'; 64 * 1024 * 1024] };
-            let routes = Router::new().route("/", post(echo)).route("/long", get(long)).route("/short", get("short"));
+            let routes = Router::new()
+                .route("/", post(echo))
+                .route("/long", get(long))
+                .route("/short", get("short"))
+                .merge(more);
             serve(listener, routes, manners, stop).await;
             waited.await.expect("ends")
         })
@@ -284,6 +433,52 @@ mod tests {
     fn brief() -> Manners {
         let short = Duration::from_millis(200);
         Manners { head: short, body: short, answer: short, ..Manners::default() }
+    }
+
+    fn places(all: usize) -> Budget {
+        Budget { all, each: all, known: all }
+    }
+
+    fn room(bytes: usize) -> Budget {
+        places(COPIES * bytes)
+    }
+
+    /// A client at another address of this machine's; strangers, where the server knows none of them.
+    fn connected(from: &str, to: SocketAddr) -> TcpStream {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runs");
+        let stream = runtime.block_on(async {
+            let socket = tokio::net::TcpSocket::new_v4()?;
+            socket.bind(SocketAddr::new(from.parse().expect("an address"), 0))?;
+            socket.connect(to).await?.into_std()
+        });
+        let stream = stream.expect("connects");
+        stream.set_nonblocking(false).expect("set");
+        stream
+    }
+
+    const EMPTY: &[u8] = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+    /// A post of so many bytes, some of which are sent, that came through a proxy from `client`.
+    fn posted(to: SocketAddr, client: &str, bytes: usize, sent: usize) -> TcpStream {
+        let mut stream = TcpStream::connect(to).expect("connects");
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {client}\r\nContent-Length: {bytes}\r\n\
+             Connection: close\r\n\r\n"
+        );
+        // A server that has read enough may have closed its end.
+        let _ = stream.write_all(&[head.as_bytes(), &vec![b'x'; sent]].concat());
+        stream
+    }
+
+    /// Asks again until the answer is as it should be, or for so long that it will not be any more.
+    fn until(is_so: impl Fn(&str) -> bool, mut ask: impl FnMut() -> String) -> String {
+        let end = std::time::Instant::now() + Duration::from_secs(20);
+        loop {
+            let answer = ask();
+            if is_so(&answer) || std::time::Instant::now() > end {
+                return answer;
+            }
+        }
     }
 
     fn all(mut stream: TcpStream) -> String {
@@ -323,7 +518,7 @@ mod tests {
 
     #[test]
     fn who_comes_when_all_connections_are_taken_is_served_when_one_ends() {
-        let answer = against(Manners { connections: 1, ..brief() }, |address| {
+        let answer = against(Manners { connections: places(1), ..brief() }, |address| {
             let _silent = TcpStream::connect(address).expect("connects");
             let mut second = TcpStream::connect(address).expect("connects");
             second
@@ -336,7 +531,7 @@ mod tests {
 
     #[test]
     fn who_does_not_take_his_answer_or_a_byte_now_and_then_holds_no_connection() {
-        let answer = against(Manners { connections: 1, ..brief() }, |address| {
+        let answer = against(Manners { connections: places(1), ..brief() }, |address| {
             let mut slow = TcpStream::connect(address).expect("connects");
             slow.write_all(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n").expect("sent");
             let mut taken = slow.try_clone().expect("cloned");
@@ -357,7 +552,7 @@ mod tests {
     #[test]
     fn who_has_his_answer_and_sends_on_or_says_nothing_more_holds_no_connection() {
         for drips in [false, true] {
-            let answer = against(Manners { connections: 1, ..brief() }, move |address| {
+            let answer = against(Manners { connections: places(1), ..brief() }, move |address| {
                 let mut first = TcpStream::connect(address).expect("connects");
                 let length = if drips { 1_000_000 } else { 0 };
                 let request = format!("GET /short HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
@@ -378,7 +573,7 @@ mod tests {
 
     #[test]
     fn half_sent_bodies_of_others_take_so_much_memory_and_no_more_and_leave_room_for_small_ones() {
-        let manners = Manners { bodies: 100 * 1024, body: Duration::from_secs(20), ..brief() };
+        let manners = Manners { bodies: room(100 * 1024), body: Duration::from_secs(20), ..brief() };
         let [large, small, later] = against(manners, |address| {
             let post = |bytes: usize, sent: usize| {
                 let mut stream = TcpStream::connect(address).expect("connects");
@@ -411,6 +606,142 @@ mod tests {
         assert!(large.ends_with("no whole body"), "{large}");
         assert!(small.ends_with("16384 bytes from 127.0.0.1"), "{small}");
         assert!(later.ends_with("61440 bytes from 127.0.0.1"), "{later}");
+    }
+
+    #[test]
+    fn one_address_holds_its_share_of_the_connections_and_is_told_so_and_others_are_served() {
+        let connections = Budget { all: 100, each: 4, known: 100 };
+        let long = Duration::from_secs(60);
+        let manners = Manners { connections, machine: Vec::new(), head: long, ..brief() };
+        let [beyond, other, later] = against(manners, |address| {
+            let mut silent: Vec<_> = (0..4).map(|_| connected("127.0.0.2", address)).collect();
+            let beyond = all(connected("127.0.0.2", address));
+            let asks = |from: &str| {
+                let mut stream = connected(from, address);
+                let _ = stream.write_all(EMPTY);
+                all(stream)
+            };
+            let other = asks("127.0.0.3");
+            silent.pop();
+            let later = until(|answer| answer.contains("bytes from"), || asks("127.0.0.2"));
+            [beyond, other, later]
+        });
+        assert!(beyond.starts_with("HTTP/1.1 503 ") && beyond.contains("\r\nRetry-After: 1\r\n"), "{beyond}");
+        assert!(beyond.ends_with(CROWDED), "{beyond}");
+        assert!(other.ends_with("0 bytes from 127.0.0.3"), "{other}");
+        assert!(later.ends_with("0 bytes from 127.0.0.2"), "{later}");
+    }
+
+    #[test]
+    fn strangers_together_leave_connections_for_whom_we_know() {
+        let connections = Budget { all: 8, each: 3, known: 8 };
+        let manners = Manners { connections, machine: Vec::new(), head: Duration::from_secs(60), ..brief() };
+        let [stranger, known] = against(manners, |address| {
+            let silent = ["127.0.0.2", "127.0.0.3"].iter().flat_map(|from| [*from; 3]);
+            let _silent: Vec<_> = silent.map(|from| connected(from, address)).collect();
+            let stranger = all(connected("127.0.0.4", address));
+            // This machine itself: the address that it connects to.
+            let mut known = TcpStream::connect(address).expect("connects");
+            known.write_all(EMPTY).expect("sent");
+            [stranger, all(known)]
+        });
+        assert!(stranger.starts_with("HTTP/1.1 503 "), "{stranger}");
+        assert!(known.ends_with("0 bytes from 127.0.0.1"), "{known}");
+    }
+
+    #[test]
+    fn through_a_proxy_one_client_has_his_share_of_requests_and_of_memory_and_so_have_those_without_an_address() {
+        let proxies = vec!["127.0.0.1".parse().expect("an address")];
+        let long = Duration::from_secs(60);
+        let connections = Budget { all: 100, each: 3, known: 100 };
+        let manners = Manners { connections, proxies: proxies.clone(), body: long, ..brief() };
+        for (client, other) in [("203.0.113.9", "203.0.113.10"), ("unknown", "203.0.113.10")] {
+            let [beyond, served] = against(manners.clone(), move |address| {
+                let mut halves = Vec::new();
+                let beyond = until(
+                    |answer| !answer.contains("bytes from"),
+                    || {
+                        halves.push(posted(address, client, 10, 1));
+                        all(posted(address, client, 0, 0))
+                    },
+                );
+                [beyond, all(posted(address, other, 0, 0))]
+            });
+            assert!(beyond.starts_with("HTTP/1.1 503 ") && beyond.ends_with(CROWDED), "{beyond}");
+            assert!(served.ends_with("0 bytes from 203.0.113.10"), "{served}");
+        }
+        let kib = |n: usize| COPIES * n * 1024;
+        let bodies = Budget { all: kib(1_000), each: kib(100), known: kib(1_000) };
+        let [large, other] = against(Manners { bodies, proxies, body: long, ..brief() }, |address| {
+            let mut halves = Vec::new();
+            let large = until(
+                |answer| !answer.contains("bytes from"),
+                || {
+                    halves.push(posted(address, "203.0.113.9", 120 * 1024, 90 * 1024));
+                    all(posted(address, "203.0.113.9", 60 * 1024, 60 * 1024))
+                },
+            );
+            [large, all(posted(address, "203.0.113.10", 60 * 1024, 60 * 1024))]
+        });
+        assert!(large.ends_with("no whole body"), "{large}");
+        assert!(other.ends_with("61440 bytes from 203.0.113.10"), "{other}");
+    }
+
+    #[test]
+    fn a_client_whose_proxy_does_not_say_who_he_is_has_no_address() {
+        let proxies = vec!["127.0.0.1".parse().expect("an address")];
+        let manners = Manners { proxies, ..brief() };
+        let answers = against(manners, |address| {
+            let told = all(posted(address, "caf\u{e9}, 203.0.113.9", 0, 0));
+            let untold = all(posted(address, "203.0.113.9, caf\u{e9}", 0, 0));
+            let mut silent = TcpStream::connect(address).expect("connects");
+            silent.write_all(EMPTY).expect("sent");
+            [told, untold, all(silent)]
+        });
+        for (answer, client) in answers.iter().zip(["203.0.113.9", "nobody", "nobody"]) {
+            assert!(answer.ends_with(&format!("0 bytes from {client}")), "{answer}");
+        }
+    }
+
+    #[test]
+    fn who_is_gone_keeps_his_place_until_the_work_for_him_has_ended() {
+        let (begun, begins) = std::sync::mpsc::channel();
+        let (end, ends) = std::sync::mpsc::channel::<()>();
+        let ends = Arc::new(std::sync::Mutex::new(ends));
+        let work = move || {
+            let (begun, ends) = (begun.clone(), Arc::clone(&ends));
+            async move {
+                let work = move || {
+                    let _ = begun.send(());
+                    let _ = ends.lock().map(|ends| ends.recv());
+                };
+                let _ = tokio::task::spawn_blocking(work).await;
+            }
+        };
+        let connections = Budget { all: 100, each: 1, known: 100 };
+        let manners = Manners { connections, machine: Vec::new(), ..brief() };
+        let routes = Router::new().route("/work", get(work));
+        let (meanwhile, later) = against_with(routes, manners, move |address| {
+            let mut first = connected("127.0.0.2", address);
+            first.write_all(b"GET /work HTTP/1.1\r\nHost: x\r\n\r\n").expect("sent");
+            begins.recv().expect("begun");
+            drop(first);
+            let ask = || {
+                let mut stream = connected("127.0.0.2", address);
+                let _ = stream.write_all(EMPTY);
+                all(stream)
+            };
+            let meanwhile: Vec<String> = (0..20)
+                .map(|_| {
+                    std::thread::sleep(Duration::from_millis(10));
+                    ask()
+                })
+                .collect();
+            end.send(()).expect("it waits");
+            (meanwhile, until(|answer| answer.contains("bytes from"), ask))
+        });
+        assert!(meanwhile.iter().all(|answer| answer.starts_with("HTTP/1.1 503 ")), "{meanwhile:?}");
+        assert!(later.ends_with("0 bytes from 127.0.0.2"), "{later}");
     }
 
     #[test]

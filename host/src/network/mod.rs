@@ -6,14 +6,14 @@ pub mod special;
 pub(crate) mod tls;
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 
 /// One range, or one address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Network(IpNet);
 
@@ -23,6 +23,22 @@ pub struct Network(IpNet);
 pub struct NoNetwork(String);
 
 impl Network {
+    /// What whoever has this address has all of: an address of IPv4, or 64 bits of IPv6, of which he may take any (RFC 4291,
+    /// section 2.5.4).
+    #[must_use]
+    pub fn around(address: IpAddr) -> Self {
+        let address = address.to_canonical();
+        let length = if address.is_ipv6() { 64 } else { 32 };
+        Self(IpNet::new(address, length).map_or(IpNet::from(address), |net| net.trunc()))
+    }
+
+    /// The addresses that only this machine itself can have.
+    #[must_use]
+    pub fn loopback() -> [Self; 2] {
+        let v4 = Ipv4Net::new_assert(Ipv4Addr::LOCALHOST, 8).trunc();
+        [Self(v4.into()), Self(IpNet::from(IpAddr::V6(Ipv6Addr::LOCALHOST)))]
+    }
+
     /// Whether an address lies in it. An IPv4 address is the same in its IPv6 form, as sockets show it.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
@@ -89,6 +105,13 @@ mod tests {
             assert_eq!(network.to_string(), shown);
             assert!(network.contains(inside.parse().expect("an address")), "{written} has {inside}");
             assert!(!network.contains(outside.parse().expect("an address")), "{written} lacks {outside}");
+        }
+        for (address, around) in [
+            ("192.0.2.7", "192.0.2.7"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("2001:db8:0:7:ffff::1", "2001:db8:0:7::/64"),
+        ] {
+            assert_eq!(Network::around(address.parse().expect("an address")).to_string(), around);
         }
         for nonsense in ["", "192.0.2", "192.0.2.0/33", "localhost", "192.0.2.0/-1"] {
             assert!(nonsense.parse::<Network>().is_err(), "{nonsense}");

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::http::serve::{Budget, Manners};
+
 /// Limits of one plugin: `[limits]` in its grants file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -126,10 +128,24 @@ pub struct HostLimits {
     pub requests_per_minute: u32,
     /// Regions and pages that each may ask for within a minute, on behalf of people.
     pub views_per_minute: u32,
+    /// Connections to the server at once; strangers together have three quarters of them.
+    pub connections: usize,
+    /// Connections, or requests through a proxy, of each client's address at once; of IPv6, of each /64.
+    pub connections_per_address: usize,
+    /// The same of this machine, and of each address in `server.proxies` and `server.panel-addresses`.
+    pub connections_per_known_address: usize,
+    /// Bytes of memory for the bodies of requests, for each until it is answered; strangers together have three quarters of
+    /// them. The first 16 KiB of a body are free, each further byte counts three times.
+    pub body_bytes: usize,
+    /// The same of each client's address; of IPv6, of each /64.
+    pub body_bytes_per_address: usize,
+    /// The same of this machine, and of each address in `server.proxies` and `server.panel-addresses`.
+    pub body_bytes_per_known_address: usize,
 }
 
 impl Default for HostLimits {
     fn default() -> Self {
+        let Manners { connections, bodies, .. } = Manners::default();
         Self {
             calls_at_once: 48,
             calls_queue: 512,
@@ -139,6 +155,41 @@ impl Default for HostLimits {
             tasks_at_once: 8,
             requests_per_minute: 600,
             views_per_minute: 60_000,
+            connections: connections.all,
+            connections_per_address: connections.each,
+            connections_per_known_address: connections.known,
+            body_bytes: bodies.all,
+            body_bytes_per_address: bodies.each,
+            body_bytes_per_known_address: bodies.known,
         }
+    }
+}
+
+impl HostLimits {
+    /// Whether a client could come in at all.
+    ///
+    /// # Errors
+    /// The setting and what is wrong with it.
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
+        for (setting, value) in [
+            ("limits.connections", self.connections),
+            ("limits.connections-per-address", self.connections_per_address),
+            ("limits.connections-per-known-address", self.connections_per_known_address),
+        ] {
+            if !(1..=1_000_000).contains(&value) {
+                return Err((setting, format!("must be 1 to 1000000, not {value}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Connections to the server.
+    pub(crate) fn connections(&self) -> Budget {
+        Budget { all: self.connections, each: self.connections_per_address, known: self.connections_per_known_address }
+    }
+
+    /// Bytes of memory for the bodies of requests.
+    pub(crate) fn bodies(&self) -> Budget {
+        Budget { all: self.body_bytes, each: self.body_bytes_per_address, known: self.body_bytes_per_known_address }
     }
 }

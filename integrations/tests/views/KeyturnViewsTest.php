@@ -112,4 +112,42 @@ final class KeyturnViewsTest extends TestCase
             }
         }
     }
+
+    public function testAClientsAddressIsNeverAProxys(): void
+    {
+        $ours = ['127.0.0.1', '::1', '10.0.0.2'];
+        foreach ([
+            ['198.51.100.9', '203.0.113.1', '198.51.100.9'],
+            ['127.0.0.1', '203.0.113.1', '203.0.113.1'],
+            ['::ffff:127.0.0.1', "caf\xe9, 203.0.113.1", '203.0.113.1'],
+            ['::1', '192.0.2.66, 203.0.113.1, 10.0.0.2', '203.0.113.1'],
+            ['127.0.0.1', '203.0.113.1:4711', '203.0.113.1'],
+            ['127.0.0.1', '[2001:db8::7]:4711', '2001:db8::7'],
+            ['127.0.0.1', 'fe80::7%eth0', 'fe80::7'],
+            ['127.0.0.1', '::ffff:203.0.113.1', '203.0.113.1'],
+            ['127.0.0.1', "203.0.113.1, caf\xe9", null],
+            ['127.0.0.1', '203.0.113.1, unknown', null],
+            ['127.0.0.1', '203.0.113.1, _hidden', null],
+            ['127.0.0.1', '203.0.113.1,', null],
+            ['127.0.0.1', '10.0.0.2', null],
+            ['127.0.0.1', null, null],
+            ['unix:', '203.0.113.1', null],
+        ] as [$peer, $said, $client]) {
+            $server = ['REMOTE_ADDR' => $peer] + ($said === null ? [] : ['HTTP_X_FORWARDED_FOR' => $said]);
+            self::assertSame($client, KeyturnViews::clientAddress($server, $ours), "$peer, $said");
+        }
+        self::assertNull(KeyturnViews::clientAddress([]));
+    }
+
+    public function testWhatCannotBeReadIsSaidToBeNoAddress(): void
+    {
+        foreach (['fe80::7%eth0' => 'fe80::7', 'unix:' => null, '' => null] as $given => $said) {
+            $host = new FakeHost([FakeHost::answer(200, ['html' => ''])]);
+            $views = (new KeyturnViews($host->address, self::TOKEN, 'https://passwords.example'))
+                ->forReader(null, [], 'secret-of-the-session', null, 'en', (string) $given);
+            $views->notice('kept');
+            self::assertSame(1, preg_match('/^keyturn-on-behalf: (\S+)/im', $host->requests()[0], $match));
+            self::assertSame($said, json_decode((string) base64_decode($match[1]), true)['address']);
+        }
+    }
 }

@@ -293,6 +293,18 @@ fn many_names_from_one_address_are_too_often() {
 }
 
 #[test]
+fn many_names_from_no_address_are_too_often() {
+    let panel = panel();
+    panel.settings.borrow_mut().insert("requests-per-address", Value::Number(3));
+    *panel.address.borrow_mut() = None;
+    for n in 0..3 {
+        ask(&panel, &format!("nobody{n}"));
+    }
+    assert_eq!(request(&panel, "marta.vidal"), Ok(()));
+    assert_eq!(panel.waiting_jobs(), [""; 0]);
+}
+
+#[test]
 fn two_names_of_one_account_count_together() {
     let panel = panel();
     panel.settings.borrow_mut().insert("requests-per-name", Value::Number(2));

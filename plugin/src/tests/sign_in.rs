@@ -181,6 +181,23 @@ fn attempts_are_refused_by_address_over_many_names() {
 }
 
 #[test]
+fn people_without_an_address_have_one_budget_for_all_of_them_and_take_nobody_elses() {
+    let panel = panel();
+    panel.settings.borrow_mut().insert("attempts-per-address", Value::Number(5));
+    *panel.address.borrow_mut() = None;
+    for n in 0..5 {
+        assert!(sign_in(&panel, &format!("nobody{n}"), SECOND).is_ok());
+    }
+    assert_eq!(sign_in(&panel, "marta.vidal", FIRST), Err(Failure::Throttled(900)));
+    *panel.address.borrow_mut() = Some("192.0.2.8".to_owned());
+    assert!(accepted(&panel, "marta.vidal", FIRST));
+    // What comes through machines comes from many people.
+    *panel.address.borrow_mut() = None;
+    *panel.caller.borrow_mut() = Actor::ServiceKey("billing".to_owned());
+    assert!(accepted(&panel, "marta.vidal", FIRST));
+}
+
+#[test]
 fn a_stranger_locks_nobody_out_but_from_his_own_address() {
     let panel = panel();
     for _ in 0..40 {

@@ -27,12 +27,12 @@ fn form(ports: &dyn Ports, words: Words, good: &Good) -> Result<View, Failure> {
     let account = &good.record.account;
     let login = ports.fields(account, &["login"])?.pop().flatten().unwrap_or_default();
     let shown = Value::Account(ShownAccount { account: account.clone(), show: AccountField::Login });
-    let lead = match good.record.purpose {
-        Purpose::Reset => {
+    let lead = match good.record.origin {
+        Origin::Asked | Origin::Mailed | Origin::HandedOn => {
             words.sentence(Word::ChooseLead, &[("login", shown), ("until", Value::Time(good.record.until))])
         }
         // Right after a sign-in: its reader has seen no link, and wants to know why he is here.
-        Purpose::MustChange => words.sentence(Word::ChooseLeadMustChange, &[("login", shown)]),
+        Origin::SignIn => words.sentence(Word::ChooseLeadMustChange, &[("login", shown)]),
     };
     // For password managers: they file what is typed below under this name.
     let username = Field {

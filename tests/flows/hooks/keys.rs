@@ -122,6 +122,34 @@ fn a_key_works_from_its_addresses_as_a_proxy_of_ours_saw_them() {
     assert_eq!(from(&server, "192.0.2.7"), 200);
     assert_eq!(from(&server, "192.0.2.7, 198.51.100.1"), 403, "only what our own proxy wrote counts");
     assert_eq!(from(&server, "2001:db8::9"), 200);
+    assert_eq!(from(&server, "caf\u{e9}, 192.0.2.7"), 200, "what stands before it need not be text");
+    assert_eq!(from(&server, "192.0.2.7, caf\u{e9}"), 403);
+}
+
+#[test]
+fn a_proxys_own_address_is_nobodys_unless_a_panel_calls_from_it() {
+    let panel = Panel::new();
+    let token = panel.key("billing", "report/greet", &["--from", "127.0.0.1"]);
+    panel.edit("[database]", "[server]\nproxies = [\"127.0.0.1\"]\n\n[database]");
+    let server = panel.serve();
+    let from = |server: &Server, said: Option<&str>| {
+        let forwarded: Vec<_> = said.map(|said| ("X-Forwarded-For", said)).into_iter().collect();
+        server.call_with(&token, "report/greet", &json!({"name": "Ana"}), &forwarded)
+    };
+    for said in [None, Some("caf\u{e9}"), Some("unknown"), Some("_hidden"), Some(""), Some("127.0.0.1")] {
+        let refused = from(&server, said).problem(403, "address");
+        assert!(
+            refused["detail"].as_str().is_some_and(|detail| detail.contains("server.panel-addresses")),
+            "{refused}"
+        );
+    }
+    server.signal("TERM");
+    let (_, panel) = server.ends();
+    panel.edit("proxies = [\"127.0.0.1\"]", "proxies = [\"127.0.0.1\"]\npanel-addresses = [\"127.0.0.1\"]");
+    let server = panel.serve();
+    assert_eq!(from(&server, None).status, 200);
+    assert_eq!(from(&server, Some("unknown")).status, 403, "it came to the proxy from somebody");
+    assert_eq!(from(&server, Some("203.0.113.9")).status, 403);
 }
 
 #[test]

@@ -119,6 +119,42 @@ fn who_sends_much_and_never_ends_takes_no_room_from_whoever_calls() {
 }
 
 #[test]
+fn one_client_behind_the_proxy_has_his_share_and_the_log_names_the_limit_that_he_met() {
+    let panel = Panel::new();
+    panel.edit(
+        "[database]",
+        "[server]\nproxies = [\"127.0.0.1\"]\n\n[limits]\nconnections-per-address = 3\n\n[database]",
+    );
+    let token = panel.key("billing", "report/greet", &[]);
+    let server = panel.serve();
+    let half = || {
+        let mut stream = server.connect();
+        let head = "POST /v1/hooks/report/greet HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.9\r\n\
+                    Content-Length: 10\r\n\r\n{";
+        let _ = stream.write_all(head.as_bytes());
+        stream
+    };
+    let call =
+        |from: &str| server.call_with(&token, "report/greet", &json!({"name": "Ana"}), &[("X-Forwarded-For", from)]);
+    let (mut halves, until) = (Vec::new(), Instant::now() + Duration::from_secs(20));
+    let refused = loop {
+        halves.push(half());
+        let answer = call("203.0.113.9");
+        if answer.status == 503 || Instant::now() > until {
+            break answer;
+        }
+    };
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")), "{}", refused.body);
+    server.logs("limits.connections-per-address");
+    assert!(server.log().contains("203.0.113.9"), "{}", server.log());
+    call("203.0.113.10").done();
+    drop(halves);
+    while call("203.0.113.9").status == 503 {
+        assert!(Instant::now() < until, "what was given up still takes its share");
+    }
+}
+
+#[test]
 fn it_says_that_it_lives_and_that_it_can_do_something() {
     let server = Panel::new().serve();
     let lives = server.ask("GET", "/healthz", &[], b"");
@@ -225,6 +261,48 @@ fn a_link_page_is_served_and_a_proxy_of_ours_says_who_used_it() {
     );
     let log = server.log();
     assert!(!log.contains(link.rsplit('/').next().expect("a token")), "the link's token stands in the log");
+}
+
+#[test]
+fn a_bent_link_leads_to_its_page_and_a_browser_that_keeps_no_cookies_is_told_so() {
+    let panel = Panel::new();
+    let token = panel.key("billing", "password/make-link", &[]);
+    let server = panel.serve();
+    let made = server.call(&token, "password/make-link", &json!({"account": "customer:1"})).done();
+    let link = made["link"].as_str().expect("a link").strip_prefix("http://127.0.0.1:8089").expect("the link origin");
+    let (path, query) = link.split_once('?').map_or((link, String::new()), |(path, query)| (path, format!("?{query}")));
+    let encoded = path.replace('-', "%2D").replace('_', "%5f");
+    for bent in [
+        path.to_owned(),
+        encoded,
+        format!("{path}/"),
+        format!("/{path}"),
+        path.replace("/choose/", "/choose//"),
+        format!("{path}%3E"),
+        format!("{path}."),
+        format!("{path})"),
+        format!("{path}%22"),
+    ] {
+        let opened = server.ask("GET", &format!("{bent}{query}"), &[], b"");
+        assert_eq!(opened.status, 303, "{bent}: {}", opened.body);
+        let clean = opened.header("location").expect("the clean address").to_owned();
+        let cookie = opened.header("set-cookie").and_then(|cookie| cookie.split(';').next()).expect("a cookie");
+        let page = server.ask("GET", &clean, &[("Cookie", cookie)], b"");
+        assert_eq!(page.status, 200, "{bent}: {}", page.body);
+        assert!(page.body.contains("name=\"kt\""), "{bent}: {}", page.body);
+        // The clean address bent leads to the one that the cookie is for.
+        let clean_path = clean.split('?').next().expect("a path");
+        let back = server.ask("GET", &format!("{clean_path}/"), &[("Cookie", cookie)], b"");
+        assert_eq!((back.status, back.header("location")), (303, Some(clean_path)), "{bent}");
+        let without = server.ask("GET", &clean, &[], b"");
+        assert_eq!(without.status, 403, "{bent}: {}", without.body);
+        assert!(without.body.contains("Your browser blocks cookies"), "{bent}: {}", without.body);
+    }
+    // Made by nobody here: nothing is said of cookies.
+    let foreign = server.ask("GET", &format!("/choose/~{}", "A".repeat(40)), &[], b"");
+    assert!(foreign.status == 410 && !foreign.body.contains("cookies"), "{}", foreign.body);
+    let cut = server.ask("GET", "/choose/short", &[], b"");
+    assert!(cut.status == 410 && cut.body.contains("This link is incomplete"), "{}", cut.body);
 }
 
 #[test]

@@ -13,8 +13,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use keyturn_host::Host;
 use keyturn_host::config::Config;
-use keyturn_host::http::proxies::behind;
-use keyturn_host::http::serve::{Manners, serve};
+use keyturn_host::http::serve::serve;
 use keyturn_host::plugin::roster::LeftOut;
 use keyturn_host::webhooks::tended::Held;
 use tokio::net::TcpListener;
@@ -122,9 +121,8 @@ pub async fn run(server: Arc<Server>, listener: TcpListener, output: &Output) ->
     server.greet(listener.local_addr()?, output);
     let working = server.host.start_workers()?;
     let router = health::routes().fallback(current).with_state(Arc::clone(&server));
-    let router = behind(router, server.config.server.proxies.clone());
     let (stop, stopped) = tokio::sync::oneshot::channel();
-    let serving = tokio::spawn(serve(listener, router, Manners::default(), async {
+    let serving = tokio::spawn(serve(listener, router, server.config.manners(), async {
         // An error is as good as the word: whoever was to send it is gone.
         let _ = stopped.await;
     }));

@@ -93,6 +93,34 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_begin_with_a_slash_is_below_the_panel() {
+        for (panel, address, whole) in [
+            ("https://panel.example/panel/", "login", "https://panel.example/panel/login"),
+            ("https://panel.example/panel", "login", "https://panel.example/panel/login"),
+            (
+                "https://panel.example/panel/?from=mail",
+                "index.php?do=login",
+                "https://panel.example/panel/index.php?do=login",
+            ),
+            ("https://panel.example", "login", "https://panel.example/login"),
+            ("https://panel.example/panel/", "/login", "https://panel.example/login"),
+            ("https://panel.example?from=mail", "/login", "https://panel.example/login"),
+            ("https://panel.example/panel/", "https://id.example/login", "https://id.example/login"),
+            ("/panel/", "login", "/panel/login"),
+            ("/", "login", "/login"),
+            ("/panel/", "/login", "/login"),
+        ] {
+            let mut site = beside(panel);
+            site.server.sign_in = Some(address.to_owned());
+            assert_eq!(site.url("p", &Target::SignIn), whole, "{panel} {address}");
+        }
+        let mut site = beside("https://panel.example/panel/");
+        site.server.pages = Pages { overview: Some("customers/{id}".to_owned()), ..Pages::default() };
+        let overview = site.url("p", &Target::Overview("customer:42".to_owned()));
+        assert_eq!(overview, "https://panel.example/panel/customers/42");
+    }
+
+    #[test]
     fn targets_lead_to_the_panels_own_pages_wherever_link_pages_are() {
         let page = PageTarget {
             page: "reset".to_owned(),

@@ -15,7 +15,6 @@ pub(crate) mod traffic;
 pub(super) mod views;
 mod who;
 
-use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
@@ -168,10 +167,9 @@ async fn whole(headers: &HeaderMap, body: Body) -> Result<Zeroizing<Vec<u8>>, Pr
         return Err(too_large());
     }
     body::whole(body, BODY).await.map_err(|cause| {
-        let causes = || std::iter::successors(Some(&cause as &(dyn Error + 'static)), |&cause| cause.source());
         if matches!(cause, Unread::TooLarge) {
             too_large()
-        } else if causes().any(|cause| cause.is::<NoRoom>()) {
+        } else if NoRoom::is_why(&cause) {
             Problem::from(&problem::BUSY).retry_after(RETRY_SECONDS)
         } else {
             Problem::from(&problem::BODY_LATE)

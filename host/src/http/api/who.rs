@@ -59,7 +59,17 @@ impl Asker {
 }
 
 fn from_there(key: ServiceKey, received: &Received) -> Result<Arc<ServiceKey>, Problem> {
-    if key.may_come_from(received.address) { Ok(Arc::new(key)) } else { Err(Problem::from(&problem::ADDRESS)) }
+    if key.may_come_from(received.address) {
+        return Ok(Arc::new(key));
+    }
+    let problem = Problem::from(&problem::ADDRESS);
+    Err(match received.address {
+        Some(_) => problem,
+        None => problem.detail(
+            "The client's address is not known: a proxy of server.proxies did not say it in X-Forwarded-For, or not so that it \
+             can be read. A machine that calls from a proxy's address must be in server.panel-addresses too.",
+        ),
+    })
 }
 
 fn signed(host: &Host, received: &Received) -> Result<Asker, Problem> {

@@ -67,26 +67,36 @@ fn split(body: &[u8]) -> Result<Vec<Zeroizing<Vec<u8>>>, FormError> {
     if body.len() > read::BODY {
         return Err(FormError::TooLarge);
     }
-    let mut parts: Vec<(&[u8], Zeroizing<Vec<u8>>)> = Vec::new();
-    for pair in body.split(|b| *b == b'&') {
-        let name = pair.split(|b| *b == b'=').next().unwrap_or_default();
-        let Some((part, rest)) = beginning(name) else { continue };
-        let at = parts.iter().position(|(known, _)| *known == part).unwrap_or(parts.len());
-        if at == parts.len() {
-            if at == PARTS {
-                return Err(FormError::Malformed("it has too many parts"));
-            }
-            // Reserved in full, or growing would leave copies behind.
-            parts.push((part, Zeroizing::new(Vec::with_capacity(body.len()))));
+    let mut parts: Vec<(&[u8], usize)> = Vec::new();
+    for (part, alone) in pairs(body) {
+        match parts.iter().position(|(known, _)| *known == part) {
+            Some(at) => parts[at].1 += 1 + alone.len(),
+            None if parts.len() == PARTS => return Err(FormError::Malformed("it has too many parts")),
+            None => parts.push((part, alone.len())),
         }
-        let alone = &mut parts[at].1;
-        if !alone.is_empty() {
-            alone.push(b'&');
-        }
-        alone.extend_from_slice(rest);
-        alone.extend_from_slice(&pair[name.len()..]);
     }
-    Ok(parts.into_iter().map(|(_, body)| body).collect())
+    // Reserved in full, or growing would leave copies behind; and no more than that, or sixteen parts would take sixteen bodies.
+    let reserved = |(_, bytes): &(&[u8], usize)| Zeroizing::new(Vec::with_capacity(*bytes));
+    let mut bodies: Vec<Zeroizing<Vec<u8>>> = parts.iter().map(reserved).collect();
+    for (part, alone) in pairs(body) {
+        let of_this = parts.iter().zip(&mut bodies).find(|((known, _), _)| *known == part);
+        if let Some((_, body)) = of_this {
+            if !body.is_empty() {
+                body.push(b'&');
+            }
+            body.extend_from_slice(alone);
+        }
+    }
+    Ok(bodies)
+}
+
+/// The inputs of parts, each with its part and as it would have been alone.
+fn pairs(body: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    body.split(|b| *b == b'&').filter_map(|pair| {
+        let name = pair.split(|b| *b == b'=').next().unwrap_or_default();
+        let (part, rest) = beginning(name)?;
+        Some((part, &pair[name.len() - rest.len()..]))
+    })
 }
 
 /// Reads all parts of a body that were changed. `now` is Unix milliseconds.
@@ -307,6 +317,18 @@ mod tests {
         assert!(matches!(page.read(forged.as_bytes()), Err(FormError::Foreign)));
         let many: String = (0..40).map(|at| format!("k00000000-{at}.kt=x&")).collect();
         assert!(matches!(page.read(many.as_bytes()), Err(FormError::Malformed(_))));
+    }
+
+    #[test]
+    fn parts_take_together_what_their_body_takes_and_no_more() {
+        let part = |at: usize| format!("k00000000-{at}.kt=x&k00000000-{at}.new={}", "y".repeat(1_000 * at));
+        let body: Vec<String> = (0..PARTS).map(part).collect();
+        let body = format!("name=x&{}", body.join("&"));
+        let parts = split(body.as_bytes()).expect("parts");
+        assert_eq!(parts.len(), PARTS);
+        assert_eq!(String::from_utf8_lossy(&parts[1]), format!("kt=x&new={}", "y".repeat(1_000)));
+        let taken: usize = parts.iter().map(|part| part.capacity()).sum();
+        assert!(taken <= body.len(), "{taken} bytes for {}", body.len());
     }
 
     #[test]

@@ -225,10 +225,11 @@ impl Reading {
                 } else if let Some(key) = (!value.is_empty()).then(|| line.problem(value)).flatten() {
                     self.problem(&shape.name, key);
                 }
+                // What is too long is not kept: nobody is asked about it, and it would take its memory twice.
                 if value.len() <= INPUT {
                     self.typed.insert(shape.name.clone(), TypedValue::Text(value.to_owned()));
+                    self.inputs.push((shape.name, Input::Text(value.to_owned())));
                 }
-                self.inputs.push((shape.name, Input::Text(value.to_owned())));
             }
             Kind::CurrentPassword | Kind::NewPassword { .. } => self.password(shape, inputs),
         }
@@ -250,7 +251,7 @@ impl Reading {
         if !same {
             self.problem(&again, "problem-repeat");
         }
-        if let Some(typed) = typed {
+        if let Some(typed) = typed.filter(|typed| typed.len() <= INPUT) {
             self.inputs.push((shape.name, Input::Password(typed.clone())));
         }
     }
