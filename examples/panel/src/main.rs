@@ -121,6 +121,8 @@ Columns, named by the file's first line, in any order:
   state      Optional. active or suspended; empty: active
   language   Optional. en or es; empty: en
 
+A field that is NULL or \\N, as databases export it, is an empty one.
+
 Good rows go in and bad ones are listed. Customers who are there, with that login and address, are
 skipped and stay as they are, so mend the bad rows and run it again. It may be interrupted at any
 time, and goes on when it is run again.
