@@ -16,6 +16,7 @@ use crate::host::{Brand, Host, HostBuilder, HostError, plugin_name};
 use crate::mail::config::MailConfig;
 use crate::mail::room;
 use crate::mail::setup::{Fixed, Setup};
+use crate::masked::{self, without_passwords};
 use crate::network::Network;
 use crate::plugin::admit::AdmitError;
 use crate::plugin::grants::{Grants, GrantsError};
@@ -230,7 +231,7 @@ pub enum ConfigError {
         cause: String,
     },
     /// A setting has a value that cannot be.
-    #[error("{path}: {setting} {problem}")]
+    #[error("{path}: {setting} {}", without_passwords(.problem))]
     Setting {
         /// Which file.
         path: String,
@@ -291,7 +292,7 @@ impl Config {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|cause| ConfigError::File { path: name.clone(), cause })?;
         let mut config: Self = toml::from_str(&text)
-            .map_err(|cause| ConfigError::Syntax { path: name.clone(), cause: cause.to_string() })?;
+            .map_err(|cause| ConfigError::Syntax { path: name.clone(), cause: masked::syntax(&text, &cause) })?;
         config.folder = path.parent().map(Path::to_owned).unwrap_or_default();
         config.file.clone_from(&name);
         config.lines = lines(&text);

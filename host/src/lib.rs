@@ -41,6 +41,7 @@ pub mod http;
 mod kdf;
 pub mod lock;
 pub mod mail;
+mod masked;
 pub mod network;
 pub mod operator;
 mod origin;
