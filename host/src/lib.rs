@@ -49,6 +49,7 @@ pub mod outbox;
 pub mod plugin;
 pub mod seal;
 pub mod service_key;
+pub mod space;
 #[cfg(test)]
 mod stage;
 pub mod storage;

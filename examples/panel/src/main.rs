@@ -35,6 +35,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use keyturn_host::config::{Config, ConfigError};
 use keyturn_host::lock::ServerLock;
+use keyturn_host::space::spare_address_space;
 use keyturn_host::plugin::compile::serve_compiler;
 use keyturn_host::work::Working;
 use tokio::signal::unix::{SignalKind, signal};
@@ -129,6 +130,7 @@ time, and goes on when it is run again.
 
 Exit codes: 0 all rows are in · 1 none was imported · 3 some · 4 no such file · 130 interrupted";
 
+    spare_address_space();
 fn main() -> ExitCode {
     serve_compiler();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));

@@ -102,6 +102,7 @@ SIGTERM and Ctrl-C stop it when what was begun is finished. SIGHUP takes grants,
 }
 
 fn main() -> ExitCode {
+    keyturn_host::space::spare_address_space();
     keyturn_host::plugin::compile::serve_compiler();
     let cli = Cli::parse();
     let serves = matches!(cli.command, Command::Serve(_));
