@@ -19,6 +19,7 @@ use crate::accounts::Reach;
 use crate::call::{CallError, Failure};
 use crate::caller::{Actor, Caller};
 use crate::embed::{NOTICE_COOKIE, SubmitError, Submitted, Surface};
+use crate::storage::StorageError;
 use crate::view::form::{BODY, FormError};
 use crate::view::html::Html;
 use crate::view::nodes::{Intent, Target};
@@ -217,6 +218,9 @@ impl<'a> Visit<'a> {
             }
             CallError::Conflict => self.calm(StatusCode::CONFLICT, "conflict-title", "conflict"),
             CallError::Indeterminate => self.calm(StatusCode::GATEWAY_TIMEOUT, "unsure-title", "unsure"),
+            CallError::Storage(StorageError::Replaced(_)) => {
+                self.calm(StatusCode::SERVICE_UNAVAILABLE, "broken-title", "broken")
+            }
             CallError::Failed(Failure::Expired | Failure::NotFound) | CallError::NoSuch(_) => {
                 self.calm(StatusCode::GONE, "link-lost-title", "link-lost")
             }
