@@ -17,6 +17,7 @@ use crate::http::serve::Manners;
 use crate::mail::config::MailConfig;
 use crate::mail::room;
 use crate::mail::setup::{Fixed, Setup};
+use crate::masked::{self, without_passwords};
 use crate::network::Network;
 use crate::plugin::admit::AdmitError;
 use crate::plugin::grants::GrantsError;
@@ -24,7 +25,7 @@ use crate::plugin::limits::HostLimits;
 use crate::plugin::roster::{LeftOut, SignInPlugin};
 use crate::seal::{KeyError, Keys};
 use crate::storage::StorageError;
-use crate::storage::sqlite::{Options, Sqlite};
+use crate::storage::sqlite::{Found, Journal, Options, Sqlite};
 use crate::view::look::Asset;
 use crate::view::theme::theme_css;
 use crate::webhooks::{self, Destination, config::WebhookConfig};
@@ -64,6 +65,8 @@ pub struct Config {
     #[serde(default)]
     pub limits: HostLimits,
     #[serde(skip)]
+    opening: Opening,
+    #[serde(skip)]
     file: String,
     #[serde(skip)]
     folder: PathBuf,
@@ -98,6 +101,21 @@ pub struct BrandConfig {
 pub struct Database {
     /// The panel's SQLite file. The host's own tables, `keyturnhost_*`, stand in it too, or nothing would be atomic.
     pub sqlite: PathBuf,
+    /// What becomes of its journal mode: `keep` or `wal`.
+    #[serde(default)]
+    pub journal: Journal,
+}
+
+/// How what the file names is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Opening {
+    /// By a server: the only one on its database.
+    #[default]
+    Serve,
+    /// By a command, beside a server or without one.
+    Beside,
+    /// By a command that changes nothing.
+    Look,
 }
 
 /// Sign-in.
@@ -261,7 +279,7 @@ pub enum ConfigError {
         cause: String,
     },
     /// A setting has a value that cannot be.
-    #[error("{path}: {setting} {problem}")]
+    #[error("{path}: {setting} {}", without_passwords(.problem))]
     Setting {
         /// Which file.
         path: String,
@@ -332,7 +350,7 @@ impl Config {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|cause| ConfigError::File { path: name.clone(), cause })?;
         let mut config: Self = toml::from_str(&text)
-            .map_err(|cause| ConfigError::Syntax { path: name.clone(), cause: cause.to_string() })?;
+            .map_err(|cause| ConfigError::Syntax { path: name.clone(), cause: masked::syntax(&text, &cause) })?;
         config.folder = path.parent().map(Path::to_owned).unwrap_or_default();
         config.file.clone_from(&name);
         config.lines = lines(&text);
@@ -341,6 +359,19 @@ impl Config {
         config.check(&name)?;
         config.look()?;
         Ok(config)
+    }
+
+    /// For a command that works beside a server on the same database, or without one. What is made of it takes no lock, so it
+    /// must serve nobody: throttles and nonces are counted in the memory of the one server.
+    #[must_use]
+    pub fn beside_server(self) -> Self {
+        Self { opening: Opening::Beside, ..self }
+    }
+
+    /// For a command that changes nothing: what is made of it makes no file, no table and no key, and its commits fail.
+    #[must_use]
+    pub fn to_look(self) -> Self {
+        Self { opening: Opening::Look, ..self }
     }
 
     fn check(&mut self, path: &str) -> Result<(), ConfigError> {
@@ -432,7 +463,9 @@ impl Config {
         if !self.path(&self.database.sqlite).exists() {
             return Ok(Setup::new(self.fixed(), Default::default(), None));
         }
-        let (storage, keys) = self.storage()?;
+        // Only for a moment: a server that runs, or is about to, is not in the way.
+        let beside = self.clone().beside_server();
+        let (storage, keys) = if self.opening == Opening::Serve { beside.storage() } else { self.storage() }?;
         let stored = room::read(&storage).map_err(|cause| ConfigError::Database {
             path: self.path(&self.database.sqlite).display().to_string(),
             cause,
@@ -469,14 +502,42 @@ impl Config {
     /// # Errors
     /// [`ConfigError`].
     pub fn storage(&self) -> Result<(Sqlite, Arc<Keys>), ConfigError> {
-        let path = self.path(&self.database.sqlite);
-        if !path.exists() {
-            return Err(ConfigError::NoDatabase(path.display().to_string()));
+        if self.opening == Opening::Look {
+            return self.look_at_storage().map(|(storage, keys, _)| (storage, keys));
         }
+        let path = self.database()?;
         let keys = Arc::new(Keys::open(&self.path(&self.key_file))?);
-        let storage = Sqlite::open(&path, Arc::clone(&keys), Arc::new(self.provider()?), Options::default())
+        let options = Options {
+            journal: self.database.journal,
+            beside_server: self.opening == Opening::Beside,
+            ..Options::default()
+        };
+        let storage = Sqlite::open(&path, Arc::clone(&keys), Arc::new(self.provider()?), options)
             .map_err(|cause| ConfigError::Database { path: path.display().to_string(), cause })?;
         Ok((storage, keys))
+    }
+
+    /// The storage as it is, and what was found: see [`Sqlite::look`]. Where there is no key file, as with a fresh one.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn look_at_storage(&self) -> Result<(Sqlite, Arc<Keys>, Found), ConfigError> {
+        let path = self.database()?;
+        let file = self.path(&self.key_file);
+        let keys = Keys::read(&file)?;
+        let missing = keys.is_none();
+        let keys = Arc::new(keys.unwrap_or_else(Keys::random));
+        match Sqlite::look(&path, Arc::clone(&keys), Arc::new(self.provider()?)) {
+            Ok((storage, found)) => Ok((storage, keys, found)),
+            Err(StorageError::OtherKey) if missing => Err(KeyError::missing(&file).into()),
+            Err(cause) => Err(ConfigError::Database { path: path.display().to_string(), cause }),
+        }
+    }
+
+    /// Where the database is, if it is there.
+    fn database(&self) -> Result<PathBuf, ConfigError> {
+        let path = self.path(&self.database.sqlite);
+        if path.exists() { Ok(path) } else { Err(ConfigError::NoDatabase(path.display().to_string())) }
     }
 
     /// Goes on with the key file as it is now, where the one before is lost: see [`Sqlite::replace_key`].
@@ -490,13 +551,14 @@ impl Config {
             .map_err(|cause| ConfigError::Database { path: path.display().to_string(), cause })
     }
 
-    /// A host with all plugins that the grants folder names. One that is broken is left out, and logged: it must not keep the
-    /// others from working, nor the commands that rescue somebody. See [`Host::left_out`].
+    /// A host with all plugins that the grants folder names: the one server of its database, unless the configuration is
+    /// [`Config::beside_server`]. A plugin that is broken is left out, and logged: it must not keep the others from working, nor
+    /// the commands that rescue somebody. See [`Host::left_out`].
     ///
     /// # Errors
     /// [`ConfigError`].
     pub fn host(&self) -> Result<Host, ConfigError> {
-        let host = self.empty_host()?;
+        let host = self.bare_host(true)?;
         self.reload(&host)?;
         for LeftOut { name, cause } in host.left_out() {
             tracing::error!(plugin = name, "left out: {cause}");
@@ -522,11 +584,15 @@ impl Config {
         all.map(|one| one.map_err(wrong)).collect()
     }
 
-    /// A host without plugins.
+    /// A host without plugins, and without an engine until the first one is admitted.
     ///
     /// # Errors
     /// [`ConfigError`].
     pub fn empty_host(&self) -> Result<Host, ConfigError> {
+        self.bare_host(false)
+    }
+
+    fn bare_host(&self, engine: bool) -> Result<Host, ConfigError> {
         let (storage, keys) = self.storage()?;
         let brand = Brand {
             name: self.brand.name.clone(),
@@ -536,11 +602,13 @@ impl Config {
             zone: jiff::tz::TimeZone::get(&self.brand.time_zone).unwrap_or(jiff::tz::TimeZone::UTC),
             look: self.look()?,
         };
-        let host = HostBuilder::new(Arc::new(storage), keys)
+        let (builder, cache) = (HostBuilder::new(Arc::new(storage), keys), self.path(&self.cache));
+        let builder = if engine { builder } else { builder.engine_at_need() };
+        let builder = if self.opening == Opening::Look { builder.cache_as_it_is(cache) } else { builder.cache(cache) };
+        let host = builder
             .brand(brand)
             .webhooks(self.destinations()?)
             .mail(self.fixed())
-            .cache(self.path(&self.cache))
             .limits(self.limits.clone())
             .even_grid(Duration::from_millis(self.sign_in.even_ms))
             .sign_in(SignInPlugin { name: self.sign_in.plugin.clone(), hook: self.sign_in.hook.clone() })

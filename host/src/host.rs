@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicI64;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use serde_json::Value;
-use wasmtime::Engine;
 use wasmtime::component::types::Type;
 use zeroize::Zeroizing;
 
@@ -15,7 +14,7 @@ use crate::call::lane::Lane;
 use crate::call::{self, CallError};
 use crate::caller::Caller;
 use crate::capabilities::Surroundings;
-use crate::engine;
+use crate::engine::{Machine, POOL_SLOTS};
 use crate::http::api::traffic::Traffic;
 use crate::kdf::Buffers;
 use crate::mail::Mailbox;
@@ -24,10 +23,12 @@ use crate::mail::setup::Fixed;
 use crate::mail::transport::Transport;
 use crate::operator::OWN;
 use crate::plugin::admit::{AdmitError, Plugin};
+use crate::plugin::cache;
 use crate::plugin::grants::Grants;
-use crate::plugin::limits::HostLimits;
+use crate::plugin::limits::{GuestMemory, HostLimits};
 use crate::plugin::roster::{Candidate, LeftOut, Memory, Roster, SignInPlugin};
 use crate::seal::Keys;
+use crate::space::within_limits;
 use crate::storage::{AuditEntry, AuditFilter, Commit, Effect, Read, Role, Storage, StorageError};
 use crate::values;
 use crate::view::look::Asset;
@@ -70,7 +71,8 @@ pub struct HostBuilder {
     storage: Arc<dyn Storage>,
     keys: Arc<Keys>,
     brand: Brand,
-    cache: Option<PathBuf>,
+    cache: Option<cache::Folder>,
+    engine_first: bool,
     limits: HostLimits,
     even_grid: Duration,
     transport: Option<Arc<dyn Transport>>,
@@ -96,6 +98,7 @@ impl HostBuilder {
             keys,
             brand: Brand::default(),
             cache: None,
+            engine_first: true,
             limits: HostLimits::default(),
             even_grid: Duration::from_millis(250),
             transport: None,
@@ -170,7 +173,22 @@ impl HostBuilder {
     /// Keeps compiled components in this folder, for a start in milliseconds.
     #[must_use]
     pub fn cache(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.cache = Some(folder.into());
+        self.cache = Some(cache::Folder { path: folder.into(), keeps: true });
+        self
+    }
+
+    /// The same with what is there already: nothing is put into the folder.
+    #[must_use]
+    pub fn cache_as_it_is(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.cache = Some(cache::Folder { path: folder.into(), keeps: false });
+        self
+    }
+
+    /// Makes the engine when the first plugin is admitted, for a host that may admit none: what only looks or tidies needs none
+    /// of its address space. The memory of calls is then wiped in a slower way.
+    #[must_use]
+    pub fn engine_at_need(mut self) -> Self {
+        self.engine_first = false;
         self
     }
 
@@ -197,10 +215,16 @@ impl HostBuilder {
     /// # Errors
     /// [`HostError`] if the engine cannot be made: no address space for its pool, for example.
     pub fn build(self) -> Result<Host, HostError> {
-        let engine = engine::engine().map_err(|cause| HostError(format!("{cause:#}")))?;
+        let machine = OnceLock::new();
+        let mut calls = self.limits.calls_at_once.min(POOL_SLOTS as usize);
+        if self.engine_first {
+            let made = Machine::new(self.limits.guest_memory).map_err(|cause| HostError(engine_problem(&cause)))?;
+            calls = made.calls_at_once(calls);
+            let _ = machine.set(made);
+        }
         // After the engine: made in such a process, it would lose the quick way to wipe its pool without a word.
         close_to_debuggers();
-        let buffers = Buffers::start().map_err(|cause| HostError(cause.to_string()))?;
+        let buffers = Buffers::start().map_err(|cause| HostError(within_limits(cause)))?;
         let patience = Duration::from_millis(self.limits.queue_ms);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let compute = match self.limits.compute_at_once {
@@ -222,9 +246,9 @@ impl HostBuilder {
             webhooks: RwLock::new(self.webhooks),
             plugins: RwLock::new(Roster::new(self.sign_in, remembered(&*self.storage))),
         };
-        let calls = self.limits.calls_at_once.min(engine::POOL_SLOTS as usize);
         Ok(Host(Arc::new(Inner {
-            engine,
+            machine,
+            guest_memory: self.limits.guest_memory,
             storage: self.storage,
             keys: self.keys,
             buffers,
@@ -254,12 +278,14 @@ impl HostBuilder {
 pub struct Host(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
-    pub(crate) engine: Engine,
+    /// None until a plugin is admitted, where that may never be.
+    machine: OnceLock<Machine>,
+    guest_memory: GuestMemory,
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) buffers: Arc<Buffers>,
     pub(crate) brand: Brand,
-    cache: Option<PathBuf>,
+    cache: Option<cache::Folder>,
     pub(crate) even_grid: Duration,
     pub(crate) compute: Lane,
     pub(crate) calls: Lane,
@@ -288,7 +314,21 @@ pub(crate) struct Inner {
     pub(crate) full_told: AtomicI64,
 }
 
+fn engine_problem(cause: &wasmtime::Error) -> String {
+    within_limits(format_args!("{cause:#}"))
+}
+
 impl Inner {
+    /// The engine, made now at the latest.
+    fn machine(&self) -> Result<&Machine, String> {
+        if self.machine.get().is_none() {
+            let made = Machine::new(self.guest_memory).map_err(|cause| engine_problem(&cause))?;
+            // Of two at once, the other's is as good.
+            let _ = self.machine.set(made);
+        }
+        self.machine.get().ok_or_else(|| "there is no engine".to_owned())
+    }
+
     /// The admitted plugins.
     pub(crate) fn plugins(&self) -> Vec<Arc<Plugin>> {
         self.surroundings.roster().admitted().cloned().collect()
@@ -315,8 +355,8 @@ impl Host {
     /// A plugin that is not yet called.
     pub(crate) fn prepare(&self, name: &str, component: &[u8], grants: &Grants) -> Result<Arc<Plugin>, AdmitError> {
         let inner = &self.0;
-        let plugin = Plugin::admit(&inner.engine, &inner.keys, inner.cache.as_deref(), name, component, grants)?;
-        Ok(Arc::new(plugin))
+        let machine = inner.machine().map_err(|cause| AdmitError::Engine { plugin: name.to_owned(), cause })?;
+        Ok(Arc::new(Plugin::admit(machine, &inner.keys, inner.cache.as_ref(), name, component, grants)?))
     }
 
     /// Replaces all plugins by these, in one moment. Calls that have begun end as they would have. Answers which were refused.

@@ -41,6 +41,7 @@ pub mod http;
 mod kdf;
 pub mod lock;
 pub mod mail;
+mod masked;
 pub mod network;
 pub mod operator;
 mod origin;
@@ -48,6 +49,7 @@ pub mod outbox;
 pub mod plugin;
 pub mod seal;
 pub mod service_key;
+pub mod space;
 #[cfg(test)]
 mod stage;
 pub mod storage;

@@ -21,8 +21,27 @@ pub struct Keys {
 /// Why there are no keys.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
+    /// It is not there, though the database was sealed with it.
+    #[error("key file {path} is missing; without it stored states and links are void, so restore it from the backup")]
+    Missing {
+        /// Its path.
+        path: String,
+    },
+    /// This process's user may not read it, or not make it.
+    #[error(
+        "key file {path}: {doing} is refused to this user ({cause}). A command that root starts goes on as the owner of the \
+         database: the key file must be that user's, and so must its folder while there is none"
+    )]
+    Refused {
+        /// Its path.
+        path: String,
+        /// Reading it or making it.
+        doing: &'static str,
+        /// What the system said.
+        cause: std::io::Error,
+    },
     /// The file could not be read or made.
-    #[error("key file {path}: {cause}; without it stored states and links are void, so restore it from the backup")]
+    #[error("key file {path}: {cause}")]
     File {
         /// Its path.
         path: String,
@@ -43,6 +62,21 @@ pub enum KeyError {
         /// Its mode.
         mode: u32,
     },
+}
+
+impl KeyError {
+    /// It is not there, and something was sealed with it.
+    pub(crate) fn missing(path: &Path) -> Self {
+        Self::Missing { path: path.display().to_string() }
+    }
+
+    fn of(path: &Path, doing: &'static str, cause: std::io::Error) -> Self {
+        let path = path.display().to_string();
+        match cause.kind() {
+            std::io::ErrorKind::PermissionDenied => Self::Refused { path, doing, cause },
+            _ => Self::File { path, cause },
+        }
+    }
 }
 
 /// A sealed value that this host did not seal for this place.
@@ -74,10 +108,9 @@ impl Keys {
     /// [`KeyError`].
     pub fn open(path: &Path) -> Result<Self, KeyError> {
         use std::io::Write as _;
-        use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+        use std::os::unix::fs::OpenOptionsExt as _;
 
-        let name = || path.display().to_string();
-        let file_error = |cause| KeyError::File { path: name(), cause };
+        let file_error = |cause| KeyError::of(path, "making it", cause);
         if !path.exists() {
             let text = Zeroizing::new(hex(&random::<32>()) + "\n");
             let partial = path.with_extension(hex(&random::<8>()));
@@ -97,7 +130,22 @@ impl Keys {
                 return Err(file_error(cause));
             }
         }
-        let mode = std::fs::metadata(path).map_err(file_error)?.permissions().mode() & 0o777;
+        Self::read(path)?.ok_or_else(|| KeyError::missing(path))
+    }
+
+    /// Reads the key file; none: there is none.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn read(path: &Path) -> Result<Option<Self>, KeyError> {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let name = || path.display().to_string();
+        let file_error = |cause| KeyError::of(path, "reading it", cause);
+        let mode = match std::fs::metadata(path) {
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            metadata => metadata.map_err(file_error)?.permissions().mode() & 0o777,
+        };
         if mode & 0o077 != 0 {
             return Err(KeyError::Mode { path: name(), mode });
         }
@@ -110,7 +158,7 @@ impl Keys {
                 .iter_mut()
                 .enumerate()
                 .all(|(i, byte)| u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).map(|value| *byte = value).is_ok());
-        if well_formed { Ok(Self::new(main)) } else { Err(KeyError::Content { path: name() }) }
+        if well_formed { Ok(Some(Self::new(main))) } else { Err(KeyError::Content { path: name() }) }
     }
 
     /// Seals `plain` for one place, such as a table and a key: XChaCha20-Poly1305 under a fresh nonce.

@@ -9,6 +9,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use keyturn_host::accounts::sql;
@@ -31,13 +32,18 @@ fn keys() -> Arc<Keys> {
     Arc::new(Keys::new([7; 32]))
 }
 
+/// The test looks on while its child works.
+fn beside() -> Options {
+    Options { beside_server: true, ..Options::default() }
+}
+
 fn open(path: &Path) -> Arc<Sqlite> {
     let realms: BTreeMap<String, sql::Mapping> = toml::from_str(
         "customer = { table = 'customers', id = 'id', login = 'login', email = 'email', hash = 'password' }",
     )
     .expect("realms");
     let provider = Arc::new(sql::Sql::new(realms).expect("provider"));
-    Arc::new(Sqlite::open(path, keys(), provider, Options::default()).expect("opened"))
+    Arc::new(Sqlite::open(path, keys(), provider, beside()).expect("opened"))
 }
 
 fn now() -> i64 {
@@ -111,6 +117,46 @@ impl Panel {
             .spawn()
             .expect("started")
     }
+}
+
+#[test]
+fn no_mail_goes_out_of_a_file_that_was_removed() {
+    #[derive(Clone, Default)]
+    struct Counting(Arc<AtomicUsize>);
+    impl Transport for Counting {
+        fn name(&self) -> String {
+            "counting".to_owned()
+        }
+        fn session(&self) -> Box<dyn Session> {
+            Box::new(self.clone())
+        }
+        fn probe(&self) -> Attempt {
+            unreachable!("nobody asks")
+        }
+    }
+    impl Session for Counting {
+        fn send(&mut self, _: &Message) -> Attempt {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Attempt { steps: Vec::new(), verdict: Verdict::Accepted }
+        }
+    }
+    let panel = Panel::new();
+    let storage = open(&panel.path);
+    send(&storage, 3);
+    std::fs::remove_file(&panel.path).expect("removed");
+    assert!(storage.in_place().is_err());
+    let sent = Counting::default();
+    let host = HostBuilder::new(storage, keys()).transport(Arc::new(sent.clone())).build().expect("a host");
+    let shutdown = Shutdown::new();
+    std::thread::scope(|scope| {
+        let works = scope.spawn(|| host.run_workers(&shutdown));
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(!works.is_finished(), "they wait for the word to stop, like others");
+        shutdown.stop();
+        works.join().expect("they end");
+    });
+    assert_eq!(sent.0.load(Ordering::Relaxed), 0);
+    assert!(host.workers().is_err());
 }
 
 /// Message-IDs that a child's transport took.

@@ -48,7 +48,7 @@ impl Panel {
         let people = "CREATE TABLE people (id INTEGER PRIMARY KEY, login TEXT, email TEXT, hash TEXT);
             INSERT INTO people VALUES (1, 'marta', 'marta@vidal.example', NULL);";
         database.execute_batch(people).expect("rows");
-        Self { config: Config::read(&file).expect("reads"), folder }
+        Self { config: Config::read(&file).expect("reads").beside_server(), folder }
     }
 
     fn host(&self) -> Host {
@@ -155,12 +155,12 @@ fn what_is_wrong_on_the_page_keeps_nobody_from_the_page_and_what_is_wrong_in_the
     panel.host().set_mail(&console, chosen(Way::Folder, "one@panel.example"), &NewPassword::Keep).expect("set");
     let file = panel.folder.path().join("keyturn.toml");
     std::fs::write(&file, FILE.replace("[mail.folder]\npath = \"sent\"\n", "")).expect("written");
-    let host = Config::read(&file).expect("reads").empty_host().expect("it starts");
+    let host = Config::read(&file).expect("reads").beside_server().empty_host().expect("it starts");
     let (setting, problem) = host.mail_problem().expect("one");
     assert_eq!((setting, problem.contains("keyturn.toml")), ("mail.folder", true), "{problem}");
     let smtp =
         "[mail.smtp]\nhost = \"h\"\nusername = \"u\"\npassword-file = \"nowhere\"\n[mail]\ntransport = \"smtp\"\n";
     std::fs::write(&file, format!("{FILE}{smtp}")).expect("written");
-    let refused = Config::read(&file).expect("reads").empty_host().err().expect("refused").to_string();
+    let refused = Config::read(&file).expect("reads").beside_server().empty_host().err().expect("refused").to_string();
     assert!(refused.contains("mail.smtp.password-file names"), "{refused}");
 }

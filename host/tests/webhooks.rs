@@ -28,9 +28,14 @@ fn keys() -> Arc<Keys> {
     Arc::new(Keys::new([7; 32]))
 }
 
+/// The test looks on while its child works.
+fn beside() -> Options {
+    Options { beside_server: true, ..Options::default() }
+}
+
 fn open(path: &Path) -> Arc<Sqlite> {
     let provider = Arc::new(sql::Sql::new(BTreeMap::new()).expect("no realms"));
-    Arc::new(Sqlite::open(path, keys(), provider, Options::default()).expect("opened"))
+    Arc::new(Sqlite::open(path, keys(), provider, beside()).expect("opened"))
 }
 
 fn now() -> i64 {

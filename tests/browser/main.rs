@@ -113,7 +113,8 @@ fn an_empty_database_gets_its_first_owner_at_the_console_and_no_second_one() {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     assert!(String::from_utf8_lossy(&made.stdout).contains("ana.ferrer owns this panel now"));
 
-    let host = keyturn_host::config::Config::read(&config).and_then(|config| config.host()).expect("a host");
+    let host =
+        keyturn_host::config::Config::read(&config).and_then(|config| config.beside_server().host()).expect("a host");
     let nobody = keyturn_host::caller::Caller::new(keyturn_host::caller::Actor::Anonymous, Default::default());
     let typed = serde_json::json!({"login_or_email": "ana.ferrer", "password": "violet harbour tram 52"});
     assert_eq!(host.call(&nobody, "password/verify", &typed, None).expect("answers")["kind"], "accepted");

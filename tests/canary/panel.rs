@@ -283,7 +283,8 @@ fn walked(differs: &Differs<'_>, mailbox: impl FnOnce(&Panel) -> Mailbox) {
         canaries: Canaries::default(),
         mailbox: mailbox(&panel),
     };
-    let host = Config::read(&panel.file("keyturn.toml")).and_then(|config| config.host()).expect("a host");
+    let host =
+        Config::read(&panel.file("keyturn.toml")).and_then(|config| config.beside_server().host()).expect("a host");
     flow.pages();
     flow.hooks(&host);
     settled(&panel);

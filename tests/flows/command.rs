@@ -251,6 +251,113 @@ fn check_says_what_it_found_and_what_is_wrong() {
 }
 
 #[test]
+fn check_changes_nothing_and_says_what_the_first_start_will_make() {
+    let panel = panel();
+    let config = std::fs::read_to_string(&panel.config).expect("reads");
+    let folder = panel.config.parent().expect("a folder").to_owned();
+    let files = || {
+        let mut files = Vec::new();
+        let mut folders = vec![folder.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("reads") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path)
+                } else {
+                    files.push((std::fs::read(&path).expect("reads"), path))
+                }
+            }
+        }
+        files.sort();
+        files
+    };
+    let before = files();
+    let said = out(&keyturn(&panel.config, &["check"], ""));
+    assert!(files() == before, "{said}");
+    for word in ["keyturn.key: there is none yet", "tables are not there yet", "without WAL. It stays so", "is wrong"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    // As a mail server's map has it.
+    let uri = format!("file:{}?mode=ro", folder.join("panel.db").display());
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_URI;
+    let reader = rusqlite::Connection::open_with_flags(uri, flags).expect("opens");
+    let count = |sql: &str| reader.query_row(sql, [], |row| row.get::<_, i64>(0));
+    done(&keyturn(&panel.config, &["keys", "list"], ""));
+    assert_eq!(count("SELECT count(*) FROM people"), Ok(3), "a command makes tables, and the reader goes on");
+    assert!(!folder.join("panel.db-wal").exists());
+
+    std::fs::write(&panel.config, config.replace("[database]", "[database]\njournal = \"wal\"")).expect("writes");
+    assert!(out(&keyturn(&panel.config, &["check"], "")).contains("the next start changes the file to WAL"));
+    done(&keyturn(&panel.config, &["keys", "list"], ""));
+    assert!(out(&keyturn(&panel.config, &["check"], "")).contains("good   journal mode: WAL"));
+    std::fs::remove_file(folder.join("keyturn.key")).expect("removed");
+    let said = out(&keyturn(&panel.config, &["check"], ""));
+    assert!(said.contains("keyturn.key is missing") && said.contains("restore it from the backup"), "{said}");
+    assert!(!folder.join("keyturn.key").exists());
+}
+
+#[test]
+fn what_is_wrong_in_the_configuration_is_said_without_the_passwords_in_it() {
+    let panel = panel();
+    let config = std::fs::read_to_string(&panel.config).expect("reads");
+    let grants = panel.config.with_file_name("plugins.d").join("keyturn-password.toml");
+    let granted = std::fs::read_to_string(&grants).expect("reads");
+    for line in [
+        "[server]\npanel = \"ftp://ana:hunter2@panel.example/\"",
+        "[server]\nproxies = [\"http://ana:hunter2@proxy.example\"]",
+        "[server]\nproxy = \"http://ana:hunter2@proxy.example\"",
+        "[[webhooks]]\nname = \"a\"\nurl = \"ftp://ana:hunter2@h\"\nsecret-file = \"s\"\nevents = [\"a.b\"]",
+        "[mail.smtp]\nhost = \"smtp://ana:hunter2@mail.example\"",
+        "[mail.smtp]\nhost = \"mail.example\"\npassword = \"hunter2\"",
+        "[mail.smtp]\nhost = \"mail.example\"\npassword = hunter2",
+    ] {
+        std::fs::write(&panel.config, format!("{config}\n{line}\n")).expect("writes");
+        let output = keyturn(&panel.config, &["check"], "");
+        let said = out(&output) + &err(&output);
+        assert_eq!(output.status.code(), Some(6), "{line}: {said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+    std::fs::write(&panel.config, config).expect("writes");
+    let setting = "[settings]\noutput = \"https://ana:hunter2@h\"";
+    std::fs::write(&grants, granted.replace("[settings]", setting).replace("output = \"argon2id\"", ""))
+        .expect("writes");
+    let said = out(&keyturn(&panel.config, &["check"], ""));
+    assert!(said.contains("settings.output") && !said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn where_little_address_space_is_allowed_commands_work_and_a_pool_that_is_insisted_on_names_the_limit() {
+    let panel = panel();
+    let limited = |arguments: &[&str], input: &str| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "ulimit -v 2097152; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_keyturn"), "--config"]);
+        let mut child = shell
+            .arg(&panel.config)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("keyturn starts");
+        let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
+        child.wait_with_output().expect("keyturn ends")
+    };
+    done(&limited(&["audit", "list"], ""));
+    done(&limited(&["reset-password", "marta"], NEW));
+    assert_eq!(panel.verdict("marta", NEW)["kind"], "accepted");
+    let config = std::fs::read_to_string(&panel.config).expect("reads");
+    let pool = config.replace("[database]", "[limits]\nguest-memory = \"pool\"\n\n[database]");
+    std::fs::write(&panel.config, pool).expect("writes");
+    let output = limited(&["reset-password", "marta"], NEW);
+    assert!(
+        !output.status.success() && err(&output).contains("2048 MiB of address space: RLIMIT_AS"),
+        "{}",
+        err(&output)
+    );
+    done(&limited(&["audit", "list"], ""));
+}
+
+#[test]
 fn a_database_that_is_not_there_is_not_made() {
     let panel = panel();
     let config = std::fs::read_to_string(&panel.config).expect("reads");

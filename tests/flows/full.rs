@@ -31,7 +31,8 @@ fn ask(client: &mut Client, typed: &str) -> Answer {
 #[test]
 fn where_no_more_jobs_may_wait_everybody_is_told_to_come_back_until_somebody_does_them() {
     let panel = Panel::start(&Differs { without_workers: true, logs: true, ..Differs::default() });
-    let host = Config::read(&panel.file("keyturn.toml")).and_then(|config| config.host()).expect("a host");
+    let host =
+        Config::read(&panel.file("keyturn.toml")).and_then(|config| config.beside_server().host()).expect("a host");
     let console = Caller::new(Actor::Console, Reach::none());
     let asked = AtomicU32::new(0);
     std::thread::scope(|scope| {

@@ -80,7 +80,7 @@ impl Panel {
     }
 
     fn verdict(&self, login: &str, password: &str) -> Value {
-        let host = Config::read(&self.config).and_then(|config| config.host()).expect("a host");
+        let host = Config::read(&self.config).and_then(|config| config.beside_server().host()).expect("a host");
         let typed = json!({"login_or_email": login, "password": password});
         let nobody = Caller::new(Actor::Anonymous, Reach::none());
         host.call(&nobody, "password/verify", &typed, None).expect("answers")["kind"].clone()

@@ -196,7 +196,7 @@ fn what_was_set_on_the_page_is_what_the_command_line_sends_by_and_check_says_whi
             ..Chosen::default()
         };
         let console = Caller::new(Actor::Console, Reach::none());
-        let host = Config::read(&config).and_then(|config| config.empty_host()).expect("a host");
+        let host = Config::read(&config).and_then(|config| config.beside_server().empty_host()).expect("a host");
         host.set_mail(&console, chosen, &NewPassword::Set("hush-hush-52".to_owned().into())).expect("set");
     };
     let port = server(ANSWERS);

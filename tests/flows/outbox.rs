@@ -44,7 +44,7 @@ impl Panel {
 
     /// A mail to this customer; one that is not queued was tried once and answered so.
     fn mail(&self, customer: &str, state: MailState, said: &str) -> String {
-        let (storage, keys) = Config::read(&self.config).expect("reads").storage().expect("opens");
+        let (storage, keys) = Config::read(&self.config).expect("reads").beside_server().storage().expect("opens");
         let text = Text {
             subject: "Your temporary password".to_owned(),
             preheader: "It ends soon.".to_owned(),

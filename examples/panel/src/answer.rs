@@ -16,6 +16,8 @@ use crate::folk::Folk;
 
 /// Seconds after which to try again, where nothing says how many.
 const AGAIN: u32 = 5;
+/// The same, where the panel must be started again first.
+const RESTARTED: u32 = 60;
 
 /// Why there is no page. Each is drawn as one, in [`crate::request::Request::failed`].
 #[derive(Debug)]
@@ -56,6 +58,7 @@ impl From<StorageError> for Failed {
         match cause {
             StorageError::Busy => Failed::Busy(AGAIN),
             StorageError::Indeterminate => Failed::Indeterminate,
+            StorageError::Replaced(_) => Failed::Busy(RESTARTED),
             cause => Failed::Broken(cause.to_string()),
         }
     }
@@ -72,6 +75,7 @@ impl From<CallError> for Failed {
             CallError::Conflict => Failed::Busy(1),
             CallError::Indeterminate => Failed::Indeterminate,
             CallError::NoSuch(_) => Failed::NoPage,
+            CallError::Storage(cause) => cause.into(),
             cause => Failed::Broken(cause.to_string()),
         }
     }

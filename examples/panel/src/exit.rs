@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use keyturn_host::config::ConfigError;
+use keyturn_host::storage::StorageError;
 
 /// Failed; nothing was changed.
 pub const FAILED: u8 = 1;
@@ -32,7 +33,13 @@ pub fn ended(code: u8, text: impl Into<String>) -> anyhow::Error {
 pub fn code(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(match error.downcast_ref::<Ended>() {
         Some(ended) => ended.code,
+        None if is_served(error) => FAILED,
         None if error.is::<ConfigError>() => CONFIGURATION,
         None => FAILED,
     })
+}
+
+/// Another server has the database: nothing is wrong with the configuration.
+fn is_served(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(ConfigError::Database { cause: StorageError::Served(_), .. }))
 }

@@ -33,9 +33,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use keyturn_host::config::{Config, ConfigError};
-use keyturn_host::lock::ServerLock;
+use keyturn_host::config::ConfigError;
 use keyturn_host::plugin::compile::serve_compiler;
+use keyturn_host::space::spare_address_space;
 use keyturn_host::work::Working;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -121,6 +121,8 @@ Columns, named by the file's first line, in any order:
   state      Optional. active or suspended; empty: active
   language   Optional. en or es; empty: en
 
+A field that is NULL or \\N, as databases export it, is an empty one.
+
 Good rows go in and bad ones are listed. Customers who are there, with that login and address, are
 skipped and stay as they are, so mend the bad rows and run it again. It may be interrupted at any
 time, and goes on when it is run again.
@@ -128,6 +130,7 @@ time, and goes on when it is run again.
 Exit codes: 0 all rows are in · 1 none was imported · 3 some · 4 no such file · 130 interrupted";
 
 fn main() -> ExitCode {
+    spare_address_space();
     serve_compiler();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
@@ -141,18 +144,14 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    // Held until the end: throttles are counted in the memory of the one server.
-    let _lock = match &arguments.command {
-        Command::Serve { .. } => {
-            let config = Config::read(&arguments.config)?;
-            Some(ServerLock::take(&config.path(&config.database.sqlite))?)
-        }
-        _ => None,
-    };
     if let Command::Serve { demo: true, .. } = &arguments.command {
         seed::fill(&Site::open_without_mail(&arguments.config)?).context("the demo's people could not be made")?;
     }
-    let site = Site::open(&arguments.config)?;
+    let site = match &arguments.command {
+        Command::Serve { .. } => Site::open(&arguments.config)?,
+        // Beside the panel's server, or without it.
+        _ => Site::open_beside(&arguments.config)?,
+    };
     if let Command::Serve { demo: true, .. } = &arguments.command {
         seed::set_mail(&site).context("the demo's mail could not be set up")?;
     }

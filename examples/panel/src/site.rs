@@ -49,6 +49,11 @@ impl Site {
         Self::of(&config, Config::host)
     }
 
+    /// The same for a command that serves nobody, beside the panel's server or without it.
+    pub fn open_beside(path: &Path) -> anyhow::Result<Self> {
+        Self::of(&Config::read(path)?.beside_server(), Config::host)
+    }
+
     /// The same without mail: the demo's people are not told that their first passwords were set.
     pub fn open_without_mail(path: &Path) -> anyhow::Result<Self> {
         let mut config = Config::read(path)?;

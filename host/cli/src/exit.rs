@@ -50,10 +50,15 @@ pub fn code(error: &anyhow::Error) -> ExitCode {
             | CallError::LeftOut { .. }
             | CallError::Conflict
             | CallError::Failed(Failure::Unavailable(_) | Failure::Throttled(_))
-            | CallError::Storage(StorageError::Busy) => LATER,
+            | CallError::Storage(StorageError::Busy | StorageError::Replaced(_)) => LATER,
             CallError::Failed(_) | CallError::Error(_) | CallError::Denied { .. } | CallError::StepUp { .. } => REFUSED,
             _ => 1,
         });
+    }
+    if let Some(ConfigError::Database { cause: StorageError::Served(_) | StorageError::Busy, .. }) =
+        error.downcast_ref()
+    {
+        return ExitCode::from(LATER);
     }
     let configuration =
         error.is::<ConfigError>() || error.is::<GrantsError>() || error.is::<AdmitError>() || error.is::<PackError>();

@@ -44,8 +44,8 @@ struct Cli {
 enum Command {
     /// Look at configuration, database, mapping and plugins: what is there, what is wrong, how to mend it.
     #[command(after_help = "\
-In a database that Keyturn has never opened it makes Keyturn's own tables (keyturnhost_…), and the key file where there is
-none. It changes nothing else, and sends nothing.")]
+It changes nothing and sends nothing. What the first start will make, such as Keyturn's own tables (keyturnhost_…) and the
+key file, it names.")]
     Check,
     /// Call a hook of any plugin as the console, JSON in and out.
     #[command(
@@ -102,6 +102,7 @@ SIGTERM and Ctrl-C stop it when what was begun is finished. SIGHUP takes grants,
 }
 
 fn main() -> ExitCode {
+    keyturn_host::space::spare_address_space();
     keyturn_host::plugin::compile::serve_compiler();
     let cli = Cli::parse();
     let serves = matches!(cli.command, Command::Serve(_));

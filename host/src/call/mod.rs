@@ -516,7 +516,7 @@ impl Inner {
             purpose,
             depth,
         };
-        let mut store = Store::new(&self.engine, State::new(&facts, counted));
+        let mut store = Store::new(plugin.pre.engine(), State::new(&facts, counted));
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(plugin.limits.hostcall_bytes);
         store.set_epoch_deadline(engine::ticks(Duration::from_millis(

@@ -29,6 +29,7 @@ use crate::caller::{Actor, Caller};
 use crate::capabilities::{LINK_OF, RETRY_SECONDS};
 use crate::embed::{NOTICE_COOKIE, SubmitError, Submitted, Surface};
 use crate::seal::Keys;
+use crate::storage::StorageError;
 use crate::view::form::{BODY, FormError};
 use crate::view::html::Html;
 use crate::view::nodes::{Intent, Target};
@@ -298,6 +299,9 @@ impl<'a> Visit<'a> {
             CallError::LeftOut { .. } => self.calm(StatusCode::SERVICE_UNAVAILABLE, "left-out-title", "left-out"),
             CallError::Conflict => self.calm(StatusCode::CONFLICT, "conflict-title", "conflict"),
             CallError::Indeterminate => self.calm(StatusCode::GATEWAY_TIMEOUT, "unsure-title", "unsure"),
+            CallError::Storage(StorageError::Replaced(_)) => {
+                self.calm(StatusCode::SERVICE_UNAVAILABLE, "broken-title", "broken")
+            }
             CallError::Failed(Failure::Expired | Failure::NotFound) | CallError::NoSuch(_) => {
                 self.calm(StatusCode::GONE, "link-lost-title", "link-lost")
             }

@@ -2,7 +2,6 @@
 //! before anything of it has run.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use wasmtime::Engine;
@@ -16,6 +15,8 @@ use super::manifest::{Manifest, Operation, SettingValue, Wants};
 use super::pack::{self, PackError};
 use crate::bindings::keyturn::{panel, ui};
 use crate::call::state::State;
+use crate::engine::Machine;
+use crate::masked::without_passwords;
 use crate::operator::OWN;
 use crate::seal::Keys;
 use crate::storage::outbox::Kept;
@@ -234,9 +235,9 @@ pub(super) fn own_name(name: &str) -> &str {
 impl Plugin {
     /// Links and checks a component; see [`AdmitError`] for what is refused.
     pub(crate) fn admit(
-        engine: &Engine,
+        machine: &Machine,
         keys: &Keys,
-        cache_folder: Option<&Path>,
+        cache: Option<&cache::Folder>,
         name: &str,
         bytes: &[u8],
         grants: &Grants,
@@ -251,7 +252,7 @@ impl Plugin {
         let authority = authority(&manifest.wants, &grants.grants);
         let engine_error =
             |cause: wasmtime::Error| AdmitError::Engine { plugin: name.to_owned(), cause: format!("{cause:#}") };
-        let component = cache::load(engine, keys, cache_folder, bytes).map_err(engine_error)?;
+        let (engine, component) = (&machine.engine, cache::load(machine, keys, cache, bytes).map_err(engine_error)?);
         let component_type = component.component_type();
 
         let imports: Vec<String> = component_type.imports(engine).map(|(import, _)| import.to_owned()).collect();
@@ -387,7 +388,7 @@ fn settings(manifest: &Manifest, grants: &Grants) -> Result<BTreeMap<String, Set
             let known: Vec<_> = manifest.settings.keys().map(String::as_str).collect();
             format!("settings.{name}: the plugin has no such setting; it has {}", known.join(", "))
         })?;
-        declared.accepts(value).map_err(|problem| format!("settings.{name} {problem}"))?;
+        declared.accepts(value).map_err(|problem| format!("settings.{name} {}", without_passwords(&problem)))?;
         settings.insert(name.clone(), value.clone());
     }
     Ok(settings)

@@ -13,22 +13,32 @@ use wasmtime::component::Component;
 
 use super::compile;
 use super::grants::digest;
+use crate::engine::Machine;
 use crate::seal::{Keys, hex, random};
 
 const MAC_BYTES: usize = 32;
+
+/// Where compiled components are kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Folder {
+    pub(crate) path: PathBuf,
+    /// Whether anything is put there: nothing by a command that changes nothing.
+    pub(crate) keeps: bool,
+}
 
 /// The component, compiled: from the cache folder if there is one and it holds it, else by compiling.
 ///
 /// # Errors
 /// What the compiler has against it.
 pub(crate) fn load(
-    engine: &Engine,
+    machine: &Machine,
     keys: &Keys,
-    folder: Option<&Path>,
+    folder: Option<&Folder>,
     component: &[u8],
 ) -> wasmtime::Result<Component> {
-    let Some(folder) = folder else {
-        return deserialize(engine, &compile::compile(engine, component)?);
+    let engine = &machine.engine;
+    let Some(Folder { path: folder, keeps }) = folder else {
+        return deserialize(engine, &compile::compile(machine, component)?);
     };
     let name = name(engine, component);
     let path = folder.join(&name);
@@ -38,8 +48,8 @@ pub(crate) fn load(
             Err(cause) => tracing::warn!(file = %path.display(), "compiled component not used: {cause}"),
         }
     }
-    let code = compile::compile(engine, component)?;
-    if let Err(cause) = write(keys, folder, &name, &code) {
+    let code = compile::compile(machine, component)?;
+    if *keeps && let Err(cause) = write(keys, folder, &name, &code) {
         tracing::warn!(folder = %folder.display(), "compiled component not kept, the next start will compile again: {cause}");
     }
     deserialize(engine, &code)

@@ -5,12 +5,13 @@ use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use wasmtime::Engine;
+use crate::engine::{Machine, compiler};
+use crate::space::within_limits;
 
-use crate::engine;
-
-/// Set in the environment of the child.
+/// Set in the environment of the child, to the kind of engine that it compiles for.
 const CHILD: &str = "KEYTURN_COMPILER_CHILD";
+const POOLING: &str = "pooling";
+const ON_DEMAND: &str = "on-demand";
 
 static IN_CHILD: AtomicBool = AtomicBool::new(false);
 
@@ -18,13 +19,11 @@ static IN_CHILD: AtomicBool = AtomicBool::new(false);
 /// and ends here. A program that never calls it compiles in its own process.
 pub fn serve_compiler() {
     IN_CHILD.store(true, Ordering::Relaxed);
-    if std::env::var_os(CHILD).is_none() {
-        return;
-    }
+    let Some(kind) = std::env::var_os(CHILD) else { return };
     let outcome = (|| -> wasmtime::Result<()> {
         let mut component = Vec::new();
         std::io::stdin().read_to_end(&mut component)?;
-        let code = Engine::new(&engine::config())?.precompile_component(&component)?;
+        let code = compiler(kind == ON_DEMAND)?.precompile_component(&component)?;
         std::io::stdout().write_all(&code)?;
         Ok(())
     })();
@@ -35,13 +34,13 @@ pub fn serve_compiler() {
 }
 
 /// Compiled code for this engine.
-pub(crate) fn compile(engine: &Engine, component: &[u8]) -> wasmtime::Result<Vec<u8>> {
+pub(crate) fn compile(machine: &Machine, component: &[u8]) -> wasmtime::Result<Vec<u8>> {
     if !IN_CHILD.load(Ordering::Relaxed) {
-        return engine.precompile_component(component);
+        return machine.engine.precompile_component(component);
     }
     let mut child = Command::new(std::env::current_exe()?)
         .env_clear()
-        .env(CHILD, "1")
+        .env(CHILD, if machine.on_demand { ON_DEMAND } else { POOLING })
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -50,7 +49,10 @@ pub(crate) fn compile(engine: &Engine, component: &[u8]) -> wasmtime::Result<Vec
     let written = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(component));
     let output = child.wait_with_output()?;
     if !output.status.success() {
-        return Err(wasmtime::Error::msg(String::from_utf8_lossy(&output.stderr).into_owned()));
+        let said = String::from_utf8_lossy(&output.stderr);
+        // Out of memory it ends without a word, or in the middle of one.
+        let said = if said.trim().is_empty() { output.status.to_string() } else { said.into_owned() };
+        return Err(wasmtime::Error::msg(within_limits(format_args!("it could not be compiled: {}", said.trim()))));
     }
     written?;
     Ok(output.stdout)

@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::limits::Limits;
 use super::manifest::{Accounts, Mail, SettingValue, Wants};
+use crate::masked;
 use crate::seal::hex;
 
 /// One grants file.
@@ -74,7 +75,7 @@ impl Grants {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|cause| GrantsError::File { path: name.clone(), cause })?;
         let grants: Self = toml::from_str(&text)
-            .map_err(|cause| GrantsError::Syntax { path: name.clone(), cause: cause.to_string() })?;
+            .map_err(|cause| GrantsError::Syntax { path: name.clone(), cause: masked::syntax(&text, &cause) })?;
         let component = path.parent().unwrap_or(Path::new(".")).join(&grants.component);
         let bytes = std::fs::read(&component)
             .map_err(|cause| GrantsError::File { path: component.display().to_string(), cause })?;

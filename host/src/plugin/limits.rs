@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::engine::GuestMemory;
 use crate::http::serve::{Budget, Manners};
 
 /// Limits of one plugin: `[limits]` in its grants file.
@@ -112,7 +113,10 @@ pub const POOL_INSTANCES: usize = 16;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct HostLimits {
-    /// Calls that run at once; at most the pool's 64.
+    /// Where plugins' memory comes from.
+    pub guest_memory: GuestMemory,
+    /// Calls that run at once; at most the pool's 64. Where memory comes on demand and address space is limited, they may be
+    /// fewer.
     pub calls_at_once: usize,
     /// Calls that wait for one of these; more are turned away.
     pub calls_queue: usize,
@@ -147,6 +151,7 @@ impl Default for HostLimits {
     fn default() -> Self {
         let Manners { connections, bodies, .. } = Manners::default();
         Self {
+            guest_memory: GuestMemory::default(),
             calls_at_once: 48,
             calls_queue: 512,
             compute_at_once: 0,

@@ -45,6 +45,12 @@ pub enum StorageError {
          voids what it sealed, and passwords stay"
     )]
     OtherKey,
+    /// A file of the database is another one than was opened. Nothing is read or written until the next start.
+    #[error("{0}; nothing is read or written until the server is started again")]
+    Replaced(String),
+    /// Another server has it.
+    #[error("{0}")]
+    Served(String),
     /// Anything else, with what was tried.
     #[error("{doing}: {cause}")]
     Failed {
@@ -347,6 +353,13 @@ pub struct AuditFilter {
 pub trait Storage: Outbox + Tasks + Deliveries + ServiceKeys + Settings + Send + Sync {
     /// The realms of the panel's accounts.
     fn realms(&self) -> Vec<String>;
+
+    /// Whether what is written goes where the panel reads it. To be asked before something is done outside that cannot be
+    /// taken back.
+    ///
+    /// # Errors
+    /// [`StorageError::Replaced`].
+    fn in_place(&self) -> Result<(), StorageError>;
 
     /// See [`crate::accounts::Provider::knows_managers`].
     fn knows_managers(&self, realm: &str) -> bool;

@@ -6,6 +6,7 @@ mod connection;
 mod deliveries;
 mod keys;
 mod outbox;
+mod place;
 mod rows;
 mod schema;
 mod settings;
@@ -21,7 +22,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use connection::Readers;
+use place::Place;
 use rows::Rows;
+use serde::Deserialize;
 use writer::{Job, Work, Writer};
 use zeroize::Zeroizing;
 
@@ -38,6 +41,7 @@ use super::{
     StorageError, Version,
 };
 use crate::accounts::{AccountId, Matched, Provider};
+use crate::lock::{LockError, ServerLock};
 use crate::seal::Keys;
 use crate::service_key::StoredKey;
 
@@ -46,6 +50,11 @@ use crate::service_key::StoredKey;
 pub struct Options {
     /// Makes the file where there is none. Default: yes.
     pub create: bool,
+    /// What becomes of the journal mode of a file that is there. Default: it stays.
+    pub journal: Journal,
+    /// For a command that works beside a server, or without one: the server's lock is not taken. Default: no, since one
+    /// database has one server.
+    pub beside_server: bool,
     /// Connections that read, at most. Default: 4.
     pub readers: usize,
     /// How long a commit waits for another program's lock before it is [`StorageError::Busy`]. Default: 5 s.
@@ -58,8 +67,39 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { create: true, readers: 4, busy: Duration::from_secs(5), group_commit: true, counters: 100_000 }
+        Self {
+            create: true,
+            journal: Journal::default(),
+            beside_server: false,
+            readers: 4,
+            busy: Duration::from_secs(5),
+            group_commit: true,
+            counters: 100_000,
+        }
     }
+}
+
+/// What becomes of the journal mode of a file that is not the host's own. One that the host makes is in WAL mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Journal {
+    /// It stays as the panel has it.
+    #[default]
+    Keep,
+    /// The file is turned to WAL and stays so: readers and a writer do not wait for each other then, and nobody who may only
+    /// read the file can open it any more, unless somebody who may write has it open.
+    Wal,
+}
+
+/// What was found in a file that was opened to be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Whether it is in WAL mode.
+    pub wal: bool,
+    /// The version of the host's tables in it; none: there are none.
+    pub version: Option<usize>,
+    /// The version that the next start makes of them.
+    pub newest: usize,
 }
 
 /// A [`Storage`] on SQLite. Dropping it shuts it down.
@@ -71,30 +111,49 @@ pub struct Sqlite {
     busy: Duration,
     jobs: RwLock<Option<Sender<Job>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    place: Arc<Place>,
+    /// Why there is no writer.
+    closed: &'static str,
+    // Last, so that it is held until everything else is closed.
+    _lock: Option<ServerLock>,
 }
 
 impl Sqlite {
-    /// Opens the panel's database and prepares the host's tables `keyturnhost_*` in it. The file is in WAL mode from
-    /// then on. `path` names a file: every connection opens it anew.
+    /// Opens the panel's database and prepares the host's tables `keyturnhost_*` in it. `path` names a file: every
+    /// connection opens it anew, and no other file is ever taken for it.
     ///
     /// # Errors
-    /// [`StorageError`] if it cannot be opened, or was written by a newer version of the host; [`StorageError::OtherKey`].
+    /// [`StorageError`] if it cannot be opened, or was written by a newer version of the host; [`StorageError::OtherKey`];
+    /// [`StorageError::Served`].
     pub fn open(
         path: &Path,
         keys: Arc<Keys>,
         provider: Arc<dyn Provider>,
         options: Options,
     ) -> Result<Self, StorageError> {
-        let db = connection::open_writer(path, options.create)?;
+        let mut lock = (!options.beside_server).then(|| ServerLock::take(path)).transpose().map_err(not_locked)?;
+        let (db, place) = connection::open_writer(path, options.create, options.journal)?;
         schema::migrate(&db)?;
         schema::check_key(&db, &keys)?;
+        let wal = |db| connection::journal_mode(db).map(|mode| mode == connection::WAL);
+        if wal(&db).map_err(|cause| connection::failed("opening the database", &cause))? {
+            place.watch_log();
+        }
+        if let Some(Err(cause)) = lock.as_mut().map(|lock| lock.note(&place.note())) {
+            return Err(StorageError::Failed {
+                doing: "noting which file is served".to_owned(),
+                cause: cause.to_string(),
+            });
+        }
         // From here on the writer waits itself, as long as each call allows.
         db.busy_timeout(Duration::ZERO).map_err(|cause| connection::failed("opening the database", &cause))?;
         let counters = Arc::new(Counters::new(options.counters));
         let (jobs, waiting): (_, Receiver<Job>) = channel();
-        let (readers, busy) = (Readers::new(path, options.readers), options.busy);
+        let place = Arc::new(place);
+        let (readers, busy) = (Readers::new(path, Arc::clone(&place), options.readers, false), options.busy);
         let writer = Writer {
             db,
+            place: Arc::clone(&place),
             keys: keys.clone(),
             provider: provider.clone(),
             counters: counters.clone(),
@@ -106,7 +165,25 @@ impl Sqlite {
                 |cause| StorageError::Failed { doing: "starting the writer".to_owned(), cause: cause.to_string() },
             )?;
         let (jobs, writer) = (RwLock::new(Some(jobs)), Mutex::new(Some(writer)));
-        Ok(Self { readers, keys, provider, counters, busy, jobs, writer })
+        let closed = "the database was shut down; start the host again";
+        Ok(Self { readers, keys, provider, counters, busy, jobs, writer, place, closed, _lock: lock })
+    }
+
+    /// Opens the panel's database for somebody who only looks: it stays as it is to the last byte, nothing is made beside it,
+    /// and commits fail. The host's tables are seen as the next start would have them.
+    ///
+    /// # Errors
+    /// As [`Sqlite::open`].
+    pub fn look(path: &Path, keys: Arc<Keys>, provider: Arc<dyn Provider>) -> Result<(Self, Found), StorageError> {
+        let options = Options::default();
+        let ((db, found), place) = Place::opened(path, || connection::open_to_look(path))?;
+        schema::looks_like_key(&db, &keys)?;
+        let place = Arc::new(place);
+        let readers = Readers::new(path, Arc::clone(&place), options.readers, true);
+        let (counters, busy) = (Arc::new(Counters::new(options.counters)), options.busy);
+        let (jobs, writer) = Default::default();
+        let closed = "the database was opened to be looked at, and nothing is written to it";
+        Ok((Self { readers, keys, provider, counters, busy, jobs, writer, place, closed, _lock: None }, found))
     }
 
     /// Goes on with other keys where the former ones are lost: whatever those have sealed is void, and every session ends.
@@ -115,7 +192,7 @@ impl Sqlite {
     /// # Errors
     /// [`StorageError`].
     pub fn replace_key(path: &Path, keys: &Keys) -> Result<(), StorageError> {
-        let db = connection::open_writer(path, false)?;
+        let (db, _) = connection::open_writer(path, false, Journal::Keep)?;
         schema::migrate(&db)?;
         schema::replace_key(&db, keys)
     }
@@ -142,10 +219,7 @@ impl Sqlite {
     fn written(&self, work: Work, now: Option<i64>) -> Result<(), StorageError> {
         let (answer, answered) = sync_channel(1);
         let job = Job { work, now, until: Instant::now() + self.busy, answer };
-        let closed = || StorageError::Failed {
-            doing: "committing".to_owned(),
-            cause: "the database was shut down; start the host again".to_owned(),
-        };
+        let closed = || StorageError::Failed { doing: "committing".to_owned(), cause: self.closed.to_owned() };
         {
             let jobs = self.jobs.read().unwrap_or_else(PoisonError::into_inner);
             jobs.as_ref().ok_or_else(closed)?.send(job).map_err(|_| closed())?;
@@ -177,6 +251,15 @@ impl Sqlite {
     }
 }
 
+fn not_locked(cause: LockError) -> StorageError {
+    match cause {
+        LockError::Taken { .. } => StorageError::Served(cause.to_string()),
+        LockError::File { .. } => {
+            StorageError::Failed { doing: "taking the server's lock".to_owned(), cause: cause.to_string() }
+        }
+    }
+}
+
 impl Drop for Sqlite {
     fn drop(&mut self) {
         self.shutdown();
@@ -186,6 +269,10 @@ impl Drop for Sqlite {
 impl Storage for Sqlite {
     fn realms(&self) -> Vec<String> {
         self.provider.realms().into_iter().map(str::to_owned).collect()
+    }
+
+    fn in_place(&self) -> Result<(), StorageError> {
+        self.place.still()
     }
 
     fn knows_managers(&self, realm: &str) -> bool {

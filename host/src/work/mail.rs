@@ -61,6 +61,9 @@ impl Worker<'_> {
 
     /// One attempt. Answers the next mail, if there is one, and it may go by the same way.
     fn deliver(&self, line: &mut Line, leased: &LeasedMail, operators: Option<&str>) -> Option<LeasedMail> {
+        if !self.may_go() {
+            return None;
+        }
         let attempt = || self.inner.attempt(line, leased);
         let settled = catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(|_| {
             tracing::error!(mail = leased.mail.id.as_str(), "sending a mail broke down");

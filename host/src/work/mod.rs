@@ -176,6 +176,12 @@ impl Worker<'_> {
             let fresh = |to: &&Arc<Destination>| to.enabled && !before.iter().any(|known| Arc::ptr_eq(known, to));
             webhooks.iter().filter(fresh).for_each(&start);
             let on: Vec<&str> = webhooks.iter().filter(|to| to.enabled).map(|to| to.name()).collect();
+            if self.inner.storage.in_place().is_err() {
+                if self.shutdown.wait(LOOK) {
+                    return self.ring_all();
+                }
+                continue;
+            }
             if Instant::now() >= next {
                 let leases: Vec<Lease> = self.held().iter().cloned().collect();
                 if let Err(error) = self.inner.storage.beat(&leases, LEASE_MS, now()) {
@@ -200,11 +206,15 @@ impl Worker<'_> {
                 Err(error) => tracing::warn!(%error, "which webhooks are due could not be looked up"),
             }
             if self.shutdown.wait(LOOK) {
-                self.inner.mail_bell.ring_all();
-                self.inner.webhook_bell.ring_all();
-                return self.inner.task_bell.ring_all();
+                return self.ring_all();
             }
         }
+    }
+
+    fn ring_all(&self) {
+        self.inner.mail_bell.ring_all();
+        self.inner.webhook_bell.ring_all();
+        self.inner.task_bell.ring_all();
     }
 
     /// Takes work as long as there is some, then sleeps until there is; ends when it `goes_on` no more.
@@ -223,12 +233,20 @@ impl Worker<'_> {
             match lease() {
                 Ok(leased) if leased.is_empty() => bell.wait(heard, SLEEP),
                 Ok(leased) => leased.into_iter().for_each(&mut run),
+                // Until the next start nothing goes out; that was logged.
+                Err(StorageError::Replaced(_)) => return,
                 Err(error) => {
                     tracing::warn!(%error, "no work could be leased; it is tried again");
                     self.shutdown.wait(AFTER_FAILURE);
                 }
             }
         }
+    }
+
+    /// Whether something leased may go out: nothing does of a database that nobody else can see any more. Its row stays as
+    /// it is.
+    fn may_go(&self) -> bool {
+        !matches!(self.inner.storage.in_place(), Err(StorageError::Replaced(_)))
     }
 
     /// Runs something while its lease is prolonged.

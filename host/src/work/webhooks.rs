@@ -36,6 +36,9 @@ impl Worker<'_> {
     }
 
     fn post(&self, sender: &mut Sender, to: &Destination, leased: &LeasedDelivery) {
+        if !self.may_go() {
+            return;
+        }
         let settled = catch_unwind(AssertUnwindSafe(|| tried(sender, to, leased))).unwrap_or_else(|_| {
             tracing::error!(webhook = to.name, delivery = leased.delivery.id.as_str(), "sending a webhook broke down");
             // Whatever state it was in, it is not to be trusted.

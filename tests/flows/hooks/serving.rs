@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use keyturn_tests::FOREIGN;
 use serde_json::{Value, json};
 
-use crate::server::{ANOTHER, PASSWORD, Panel};
+use crate::server::{ANOTHER, PASSWORD, Panel, Server};
 
 fn sign_in() -> Value {
     json!({"login_or_email": "marta", "password": PASSWORD})
@@ -182,6 +182,49 @@ fn a_second_server_on_the_same_database_is_refused_and_the_command_line_is_not()
     server.signal("TERM");
     let (_, panel) = server.ends();
     panel.serve();
+}
+
+#[test]
+fn a_database_that_was_replaced_is_said_and_nothing_is_done_or_mailed_until_the_next_start() {
+    let panel = Panel::new();
+    let may = "password/set-password,password/verify,password/reset-and-mail,without-step-up";
+    let token = panel.key("billing", may, &[]);
+    let server = panel.serve();
+    let set = |server: &Server, new: &str| {
+        let arguments = json!({"account": "customer:1", "new": new, "must_change": false});
+        server.call(&token, "password/set-password", &arguments)
+    };
+    set(&server, PASSWORD).done();
+    let folder = server.panel.folder.path().to_owned();
+    let until = Instant::now() + Duration::from_secs(30);
+    let waiting = "SELECT count(*) FROM keyturnhost_outbox WHERE due IS NOT NULL";
+    while server.panel.database().query_row(waiting, [], |row| row.get::<_, i64>(0)).expect("counts") > 0 {
+        assert!(Instant::now() < until, "a mail is never sent");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let mails = || std::fs::read_dir(folder.join("mail")).map_or(0, Iterator::count);
+    let before = mails();
+    let backup = folder.join("backup.db");
+    server.panel.database().execute("VACUUM INTO ?1", [backup.to_str()]).expect("backed up");
+    std::fs::rename(&backup, folder.join("panel.db")).expect("restored");
+
+    set(&server, ANOTHER).problem(503, "unavailable");
+    let reset = json!({"account": "customer:1", "mode": "temporary"});
+    server.call(&token, "password/reset-and-mail", &reset).problem(503, "unavailable");
+    let refused = server.call(&token, "password/verify", &sign_in());
+    refused.problem(503, "unavailable");
+    assert!(refused.header("retry-after").is_some() && refused.body.contains("started again"), "{}", refused.body);
+    let ready = server.ask("GET", "/readyz", &[], b"");
+    assert!(ready.status == 503 && ready.body.contains("replaced"), "{} {}", ready.status, ready.body);
+    server.logs("panel.db was replaced while it was in use");
+    assert_eq!(server.log().matches("was replaced while it was in use").count(), 1, "{}", server.log());
+
+    server.signal("TERM");
+    let (code, panel) = server.ends();
+    assert_eq!((code, mails()), (Some(0), before));
+    let server = panel.serve();
+    assert_eq!(server.call(&token, "password/verify", &sign_in()).done()["kind"], "accepted", "as it was restored");
+    set(&server, ANOTHER).done();
 }
 
 #[test]

@@ -67,7 +67,8 @@ pub struct Columns {
 }
 
 impl Columns {
-    fn named(header: &ByteRecord) -> anyhow::Result<Self> {
+    /// As the first line names them.
+    pub(super) fn named(header: &ByteRecord) -> anyhow::Result<Self> {
         let known = || Column::ALL.map(Column::name).join(", ");
         let mut columns = Self { at: [None; Column::ALL.len()], fields: header.len() };
         for (at, name) in header.iter().enumerate() {

@@ -13,6 +13,8 @@ use crate::terminal::plain;
 
 /// Bytes of a stored hash.
 const LONGEST_HASH: usize = 255;
+/// As databases export that there is nothing: no name, no address, no hash.
+const NOTHING: [&str; 2] = ["NULL", "\\N"];
 /// Characters of a wrong value that are shown.
 const SHOWN: usize = 30;
 
@@ -69,7 +71,7 @@ pub fn read<'r>(
             (is > most).then(|| format!("is {is} characters, must be at most {most}"))
         });
         problems.extend(problem.iter().map(|problem| Problem::about(column, text, problem.as_str())));
-        problem.is_none().then_some(text)
+        problem.is_none().then_some(if NOTHING.contains(&text.trim()) { "" } else { text })
     };
     let [login, email, name, password, reseller, state, language] = Column::ALL.map(&mut text);
     let mut wrong = |column, value, reason: String| problems.push(Problem::about(column, value, reason));
@@ -158,6 +160,23 @@ mod tests {
             ("", "…"),
         ] {
             assert_eq!(masked(hash), expected);
+        }
+    }
+
+    #[test]
+    fn null_as_a_database_exports_it_is_nothing_and_null_as_a_person_is_called_is_a_name() {
+        let header = ByteRecord::from(Column::ALL.map(Column::name).to_vec());
+        let columns = Columns::named(&header).expect("columns");
+        let row = |fields: [&str; 7]| ByteRecord::from(fields.to_vec());
+        for nothing in ["NULL", "\\N", " NULL ", ""] {
+            let optional = row(["null", nothing, "Ana Null", nothing, nothing, nothing, nothing]);
+            let person = read(&columns, &optional, &Resellers::new(), "").expect("a customer");
+            assert_eq!((person.login, person.email, person.name), ("null", None, "Ana Null"));
+            assert!(person.hash.is_none() && person.reseller.is_none() && !person.suspended, "{nothing}");
+            let needed = row([nothing, "", nothing, "", "", "", ""]);
+            let problems = read(&columns, &needed, &Resellers::new(), "").map(drop).expect_err("no customer");
+            let fields: Vec<&str> = problems.iter().map(|problem| problem.field).collect();
+            assert_eq!(fields, ["login", "name"], "{nothing}: {problems:?}");
         }
     }
 

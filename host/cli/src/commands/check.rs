@@ -10,6 +10,7 @@ use keyturn_host::accounts::sql::Severity;
 use keyturn_host::config::Config;
 use keyturn_host::plugin::admit::Plugin;
 use keyturn_host::plugin::manifest::{Manifest, Operation, Role};
+use keyturn_host::storage::sqlite::{Found, Journal};
 use keyturn_host::storage::tasks::TaskCount;
 use keyturn_host::work::Workers;
 use serde_json::{Value, json};
@@ -49,7 +50,7 @@ impl Report<'_> {
 }
 
 pub fn run(path: &Path, output: &Output) -> anyhow::Result<ExitCode> {
-    let config = configuration(path)?;
+    let config = configuration(path)?.to_look();
     let mut report = Report { output, findings: Vec::new(), settings: Vec::new(), realms: Vec::new(), wrong: 0 };
     report.say(Tone::Good, &format!("configuration {}", path.display()), None);
     look(&config, &mut report);
@@ -72,11 +73,12 @@ fn look(config: &Config, report: &mut Report<'_>) {
         Ok(provider) => provider,
         Err(cause) => return report.say(Tone::Wrong, &cause.to_string(), None),
     };
-    match config.storage() {
+    match config.look_at_storage() {
         // Without it no plugin can be asked either.
         Err(cause) => return report.say(Tone::Wrong, &cause.to_string(), None),
-        Ok((storage, _)) => {
+        Ok((storage, _, found)) => {
             report.say(Tone::Good, &format!("database {}", database.display()), None);
+            opened(config, &found, report);
             let findings = match storage.read(|sql| Ok(provider.check(sql))) {
                 Ok(findings) => findings,
                 Err(cause) => return report.say(Tone::Wrong, &format!("database: {cause}"), None),
@@ -96,6 +98,39 @@ fn look(config: &Config, report: &mut Report<'_>) {
     if let Some(host) = plugins(config, report) {
         follows::realms(config, &host, &provider, mail, report);
         follows::pages(config, &host, report);
+    }
+}
+
+/// What the next start makes of what is there, and what the journal mode costs.
+fn opened(config: &Config, found: &Found, report: &mut Report<'_>) {
+    let key_file = config.path(&config.key_file);
+    if !key_file.exists() {
+        let text = format!("key file {}: there is none yet; the first start makes it", key_file.display());
+        report.say(Tone::Note, &text, None);
+    }
+    match found.version {
+        None => report.say(Tone::Note, "Keyturn's own tables are not there yet; the first start makes them", None),
+        Some(version) if version < found.newest => {
+            let text = format!(
+                "Keyturn's own tables are of version {version}; the next start changes them to version {}",
+                found.newest
+            );
+            report.say(Tone::Note, &text, None);
+        }
+        Some(_) => {}
+    }
+    if found.wal {
+        report.say(Tone::Good, "journal mode: WAL. Readers and writers do not wait for each other", None);
+    } else if config.database.journal == Journal::Wal {
+        let text = "journal mode: the next start changes the file to WAL, and it stays so. A program that may only read the \
+             file and its folder can then open it only while another one has it open";
+        report.say(Tone::Note, text, None);
+    } else {
+        let text = "journal mode: the panel's own, without WAL. It stays so. While Keyturn or the panel commits, all others \
+             wait, and each commit waits for the disk several times";
+        let mend = "database.journal = \"wal\", if each program that opens the file runs on this machine and may write to its \
+             folder; the file then stays in WAL mode";
+        report.say(Tone::Note, text, Some(mend));
     }
 }
 

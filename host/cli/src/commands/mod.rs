@@ -26,9 +26,14 @@ use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
 
 use crate::exit::{self, Ended};
 
+/// The configuration, for a command that may work beside a server.
+fn configuration(path: &Path) -> anyhow::Result<Config> {
+    Ok(own_configuration(path)?.beside_server())
+}
+
 /// The configuration. A command of root's goes on as the user who owns the database: files that root makes there would
 /// lock the server out.
-fn configuration(path: &Path) -> anyhow::Result<Config> {
+fn own_configuration(path: &Path) -> anyhow::Result<Config> {
     let config = Config::read(path).map_err(|cause| if cause.is_missing() { missing(path) } else { cause.into() })?;
     if Uid::effective().is_root()
         && let Ok(database) = std::fs::metadata(config.path(&config.database.sqlite))

@@ -5,10 +5,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use keyturn_host::lock::{LockError, ServerLock};
 use tokio::net::TcpListener;
 
-use super::{configuration, ended};
+use super::{ended, own_configuration};
 use crate::exit;
 use crate::output::Output;
 use crate::serve::{Server, run};
@@ -21,12 +20,10 @@ pub struct Arguments {
 }
 
 pub fn run_command(path: &Path, arguments: &Arguments, output: &Output) -> anyhow::Result<ExitCode> {
-    let config = configuration(path)?;
+    let config = own_configuration(path)?;
     let listen = arguments.listen.unwrap_or(config.server.listen);
-    let _lock = ServerLock::take(&config.path(&config.database.sqlite)).map_err(|cause| match cause {
-        LockError::Taken { .. } => ended(exit::LATER, cause.to_string()),
-        LockError::File { .. } => ended(exit::CONFIGURATION, cause.to_string()),
-    })?;
+    // First, so that of two servers on one database and one port the second is told of the database.
+    let server = Arc::new(Server::new(config)?);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::bind(listen).await.map_err(|cause| {
@@ -34,7 +31,7 @@ pub fn run_command(path: &Path, arguments: &Arguments, output: &Output) -> anyho
                 format!("cannot listen on {listen}: {cause}. Set server.listen, or --listen, to another address");
             ended(exit::CONFIGURATION, text)
         })?;
-        run(Arc::new(Server::new(config)?), listener, output).await
+        run(server, listener, output).await
     })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use keyturn_host::storage::StorageError;
 use keyturn_host::work::Workers;
 
 use super::Server;
@@ -44,6 +45,11 @@ async fn ready(State(server): State<Arc<Server>>) -> Response {
         Ok(Ok(Workers::Running)) if left_out > 0 => said(StatusCode::OK, "degraded: a plugin is left out\n"),
         Ok(Ok(Workers::Running)) => said(StatusCode::OK, "ready\n"),
         Ok(Ok(Workers::Stopped { .. })) => said(StatusCode::SERVICE_UNAVAILABLE, "the workers do not work\n"),
+        // Which file, stands in the log.
+        Ok(Err(StorageError::Replaced(_))) => said(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the database file was replaced or removed under the server: start it again\n",
+        ),
         Ok(Err(_)) | Err(_) => said(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n"),
     }
 }

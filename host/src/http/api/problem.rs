@@ -13,6 +13,8 @@ use crate::values::Misfit;
 
 /// Seconds after which a plugin that is left out may be back: its operator has to do something first.
 const LEFT_OUT_SECONDS: u32 = 60;
+/// Seconds after which a server may have been started again.
+const RESTART_SECONDS: u32 = 60;
 
 /// One kind of problem.
 #[derive(Debug, PartialEq, Eq)]
@@ -143,7 +145,8 @@ impl Problem {
 
     /// The document where the database did not answer; why stands in the log, for who runs the panel.
     pub(super) fn of_storage(cause: StorageError) -> Self {
-        if !matches!(cause, StorageError::Busy) {
+        // That the file was replaced is logged once.
+        if !matches!(cause, StorageError::Busy | StorageError::Replaced(_)) {
             tracing::error!("{cause}");
         }
         Self::of(CallError::of_storage(cause))
@@ -174,6 +177,9 @@ impl Problem {
             CallError::Conflict => Self::from(&CONFLICT),
             CallError::KeyReused => Self::from(&KEY_REUSED),
             CallError::Storage(StorageError::Busy) => Self::from(&BUSY).retry_after(crate::capabilities::RETRY_SECONDS),
+            CallError::Storage(StorageError::Replaced(_)) => Self::from(&UNAVAILABLE)
+                .detail("The database file was replaced under the server, which must be started again.")
+                .retry_after(RESTART_SECONDS),
             CallError::Storage(_) => Self::from(&STORAGE),
             CallError::Indeterminate => Self::from(&INDETERMINATE),
             CallError::LeaseLost => Self::from(&INTERNAL),
@@ -241,6 +247,15 @@ mod tests {
             assert_eq!(response.headers().contains_key(header::RETRY_AFTER), waits, "{code}");
             assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
         }
+    }
+
+    #[test]
+    fn a_database_that_was_replaced_is_no_breakdown_of_the_database() {
+        let problem =
+            Problem::of_storage(StorageError::Replaced("panel.db was replaced while it was in use".to_owned()));
+        assert_eq!((problem.kind.status, problem.kind.code), (503, "unavailable"));
+        let detail = problem.detail.as_deref().unwrap_or_default();
+        assert!(detail.contains("started again") && !detail.contains("panel.db"), "{detail}");
     }
 
     #[test]

@@ -51,8 +51,12 @@ impl Transport for Folder {
 
     fn probe(&self) -> Attempt {
         let started = Instant::now();
-        let (verdict, said) = match private(&self.0.path) {
+        // Nothing is made: it is asked by those who only look.
+        let (verdict, said) = match owners_only(&self.0.path) {
             Ok(()) => (Verdict::Accepted, "the folder is there".to_owned()),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound && self.0.path.parent().is_some_and(Path::is_dir) => {
+                (Verdict::Accepted, "the first mail makes the folder".to_owned())
+            }
             Err(cause) => (Verdict::Delayed, cause.to_string()),
         };
         Attempt { steps: vec![Step { kind: StepKind::LookUp, took: started.elapsed(), said }], verdict }
@@ -83,8 +87,11 @@ impl Session for FolderSession {
 fn private(folder: &Path) -> io::Result<()> {
     match std::fs::DirBuilder::new().mode(0o700).create(folder) {
         Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => return Err(cause),
-        _ => {}
+        _ => owners_only(folder),
     }
+}
+
+fn owners_only(folder: &Path) -> io::Result<()> {
     let mode = std::fs::metadata(folder)?.permissions().mode() & 0o777;
     match mode & 0o077 {
         0 => Ok(()),

@@ -1,13 +1,17 @@
 //! Connections: how they are opened, what a provider sees of one, and the pool that reads come from.
 
+use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 
+use super::place::{Place, beside};
+use super::{Found, Journal, schema};
 use crate::accounts::fold::fold;
 use crate::storage::{Sql, StorageError, Value};
 
@@ -22,23 +26,41 @@ pub(super) fn failed(doing: &str, cause: &rusqlite::Error) -> StorageError {
     }
 }
 
-/// Opens the file for writing. WAL stays with the file; that each commit waits for the disk is the connection's.
+/// Opens the file for writing. That each commit waits for the disk is the connection's; WAL stays with the file.
 /// Foreign keys are left as the engine has them, since the panel's tables are written too.
-pub(super) fn open_writer(path: &Path, create: bool) -> Result<Connection, StorageError> {
+pub(super) fn open_writer(path: &Path, create: bool, journal: Journal) -> Result<(Connection, Place), StorageError> {
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
     let doing = || format!("opening the database {}", path.display());
-    let db = open(path, flags)?;
-    db.busy_timeout(PATIENCE).map_err(|cause| failed(&doing(), &cause))?;
-    let mode = write_ahead(&db).map_err(|cause| failed(&doing(), &cause))?;
-    if mode != "wal" {
-        let cause = format!("its journal mode stays {mode}, and WAL is needed; it must be a file on a local disk");
+    let ours = !path.exists();
+    let (db, place) = Place::opened(path, || open(path, flags))?;
+    let prepared = || {
+        db.busy_timeout(PATIENCE)?;
+        let wal = ours || journal == Journal::Wal;
+        let mode = if wal { write_ahead(&db)? } else { journal_mode(&db)? };
+        // Without WAL a commit is done when the journal is gone, and that must outlive a power cut too.
+        db.pragma_update(None, "synchronous", if mode == WAL { "FULL" } else { "EXTRA" })?;
+        // What is wiped is overwritten, and not only forgotten: a mail's secrets do not stay in free pages.
+        db.pragma_update(None, "secure_delete", true)?;
+        Ok((wal, mode))
+    };
+    let (wal, mode) = prepared().map_err(|cause| failed(&doing(), &cause))?;
+    if wal && mode != WAL {
+        let cause = format!(
+            "its journal mode stays {mode}, and database.journal asks for WAL; that needs a file on a local disk, which no other \
+             program is using at the moment"
+        );
         return Err(StorageError::Failed { doing: doing(), cause });
     }
-    db.pragma_update(None, "synchronous", "FULL").map_err(|cause| failed(&doing(), &cause))?;
-    // What is wiped is overwritten, and not only forgotten: a mail's secrets do not stay in free pages.
-    db.pragma_update(None, "secure_delete", true).map_err(|cause| failed(&doing(), &cause))?;
-    Ok(db)
+    Ok((db, place))
+}
+
+/// As `PRAGMA journal_mode` calls it.
+pub(super) const WAL: &str = "wal";
+
+/// The file's journal mode, as far as it is the file's: every one but WAL looks the same.
+pub(super) fn journal_mode(db: &Connection) -> rusqlite::Result<String> {
+    db.query_row("PRAGMA journal_mode", [], |row| row.get(0))
 }
 
 /// Two processes that turn a fresh file to WAL at once: one of them is told at once that it is busy, whatever the timeout is,
@@ -62,6 +84,32 @@ fn open_reader(path: &Path) -> Result<Connection, StorageError> {
     db.busy_timeout(PATIENCE).map_err(|cause| failed(&doing(), &cause))?;
     db.pragma_update(None, "query_only", true).map_err(|cause| failed(&doing(), &cause))?;
     Ok(db)
+}
+
+/// Opens the file so that nothing changes, not even what lies beside it, and with the host's own tables as they will be:
+/// those that are not there yet stand in the connection's memory.
+pub(super) fn open_to_look(path: &Path) -> Result<(Connection, Found), StorageError> {
+    let doing = || format!("opening the database {} to look at it", path.display());
+    let mut head = [0; 20];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read(&mut head));
+    read.map_err(|cause| StorageError::Failed { doing: doing(), cause: cause.to_string() })?;
+    // In WAL mode even a reader makes the files that it shares with others, and cannot take them away again. Where there are
+    // none, nobody has the database open, so it can be read like a file that never changes.
+    let wal = head[18] == 2;
+    let still = if wal && !beside(path, "-wal").exists() { "&immutable=1" } else { "" };
+    let mut uri = String::from("file:");
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'-' | b'.' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => uri.push(char::from(*byte)),
+            other => uri.push_str(&format!("%{other:02X}")),
+        }
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = open(Path::new(&format!("{uri}?mode=ro{still}")), flags)?;
+    db.busy_timeout(PATIENCE).map_err(|cause| failed(&doing(), &cause))?;
+    let version = schema::stand_in(&db)?;
+    db.pragma_update(None, "query_only", true).map_err(|cause| failed(&doing(), &cause))?;
+    Ok((db, Found { wal, version, newest: schema::NEWEST }))
 }
 
 fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StorageError> {
@@ -133,6 +181,9 @@ impl ToSql for Value {
 /// Connections that only read. Opened as they are needed, at most so many; who comes when all are out waits.
 pub(super) struct Readers {
     path: PathBuf,
+    place: Arc<Place>,
+    /// Nothing may change.
+    looks: bool,
     most: usize,
     state: Mutex<Pool>,
     back: Condvar,
@@ -145,12 +196,14 @@ struct Pool {
 }
 
 impl Readers {
-    pub fn new(path: &Path, most: usize) -> Self {
-        Self { path: path.to_owned(), most: most.max(1), state: Mutex::default(), back: Condvar::new() }
+    pub fn new(path: &Path, place: Arc<Place>, most: usize, looks: bool) -> Self {
+        let (path, most) = (path.to_owned(), most.max(1));
+        Self { path, place, looks, most, state: Mutex::default(), back: Condvar::new() }
     }
 
     /// Runs `read` on one snapshot.
     pub fn snapshot<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StorageError>) -> Result<T, StorageError> {
+        self.place.noticed()?;
         let lent = self.lend()?;
         let db = lent.connection()?;
         run(db, "BEGIN")?;
@@ -168,7 +221,10 @@ impl Readers {
                 drop(pool);
                 // Lent before it is open, so that a failure gives the place back.
                 let mut lent = Lent { db: None, readers: self };
-                lent.db = Some(open_reader(&self.path)?);
+                // Never another file than the one that is written, nor a new one beside an old log.
+                self.place.still()?;
+                lent.db = Some(if self.looks { open_to_look(&self.path)?.0 } else { open_reader(&self.path)? });
+                self.place.still()?;
                 return Ok(lent);
             }
             pool = self.back.wait(pool).unwrap_or_else(PoisonError::into_inner);

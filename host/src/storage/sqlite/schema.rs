@@ -7,7 +7,7 @@ use crate::seal::Keys;
 use crate::storage::StorageError;
 
 /// Each is run once, in order; what was published is never changed.
-const MIGRATIONS: &[&str] = &[
+pub(super) const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE keyturnhost_data (
         plugin TEXT NOT NULL,
@@ -197,9 +197,12 @@ const MIGRATIONS: &[&str] = &[
 ",
 ];
 
+/// The version of the tables that this program makes.
+pub(super) const NEWEST: usize = MIGRATIONS.len();
+
 /// Brings the tables to this version. Of two processes that start at once, one does it.
 pub(super) fn migrate(db: &Connection) -> Result<(), StorageError> {
-    let newest = MIGRATIONS.len() as i64;
+    let newest = NEWEST as i64;
     let doing = "preparing the tables keyturnhost_*";
     let run = |sql: &str| db.execute_batch(sql).map_err(|cause| failed(doing, &cause));
     if version(db)? == newest {
@@ -209,8 +212,7 @@ pub(super) fn migrate(db: &Connection) -> Result<(), StorageError> {
     let migrated = (|| {
         let present = version(db)?;
         if present > newest {
-            let cause = format!("they are of version {present}, this program knows {newest}; use a newer program");
-            return Err(StorageError::Failed { doing: doing.to_owned(), cause });
+            return Err(newer(doing, present));
         }
         run("CREATE TABLE IF NOT EXISTS keyturnhost_migrations (
             version INTEGER PRIMARY KEY, applied INTEGER NOT NULL DEFAULT (unixepoch())
@@ -226,6 +228,52 @@ pub(super) fn migrate(db: &Connection) -> Result<(), StorageError> {
         run("ROLLBACK")?;
     }
     migrated
+}
+
+/// For a connection that changes nothing: tables that are missing or older stand in its memory as they will be, with what the
+/// older ones hold. Answers the version that the file has; none: it has none of them.
+pub(super) fn stand_in(db: &Connection) -> Result<Option<usize>, StorageError> {
+    let doing = "looking at the tables keyturnhost_*";
+    let present = usize::try_from(version(db)?).unwrap_or(0);
+    let (Some(before), Some(since)) = (MIGRATIONS.get(..present), MIGRATIONS.get(present..)) else {
+        return Err(newer(doing, present as i64));
+    };
+    let stands_in = || {
+        let made = |sql: &&str| {
+            let sql = sql
+                .replace("CREATE TABLE ", "CREATE TEMP TABLE ")
+                .replace(" INDEX keyturnhost_", " INDEX temp.keyturnhost_");
+            db.execute_batch(&sql)
+        };
+        if since.is_empty() {
+            return Ok(());
+        }
+        before.iter().try_for_each(made)?;
+        let tables =
+            r"SELECT name FROM sqlite_temp_schema WHERE type = 'table' AND name LIKE 'keyturnhost\_%' ESCAPE '\'";
+        let tables = db.prepare(tables)?.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+        for table in tables {
+            db.execute(&format!("INSERT INTO temp.{table} SELECT * FROM main.{table}"), [])?;
+        }
+        since.iter().try_for_each(made)
+    };
+    stands_in().map_err(|cause| failed(doing, &cause))?;
+    Ok((present > 0).then_some(present))
+}
+
+fn newer(doing: &str, present: i64) -> StorageError {
+    let cause = format!("they are of version {present}, this program knows {NEWEST}; use a newer program");
+    StorageError::Failed { doing: doing.to_owned(), cause }
+}
+
+/// Whether these keys are those that sealed what stands here, if any have; nothing is noted.
+pub(super) fn looks_like_key(db: &Connection, keys: &Keys) -> Result<(), StorageError> {
+    let noted: rusqlite::Result<Option<Vec<u8>>> =
+        db.query_row("SELECT mac FROM keyturnhost_key", [], |row| row.get(0)).optional();
+    match noted.map_err(|cause| failed("reading keyturnhost_key", &cause))? {
+        Some(noted) if noted != keys.mac("this database", &[]) => Err(StorageError::OtherKey),
+        _ => Ok(()),
+    }
 }
 
 /// Whether these keys are those that sealed what stands here; the first ones are noted. With others every value would look

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode};
 
 use super::Options;
-use super::connection::{failed, run};
+use super::connection::{WAL, failed, journal_mode, run};
+use super::place::Place;
 use super::rows::Rows;
 use crate::accounts::Provider;
 use crate::seal::Keys;
@@ -65,6 +66,7 @@ impl Job {
 
 pub(super) struct Writer {
     pub db: Connection,
+    pub place: Arc<Place>,
     pub keys: Arc<Keys>,
     pub provider: Arc<dyn Provider>,
     pub counters: Arc<Counters>,
@@ -105,14 +107,27 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             if Instant::now() >= tick {
-                self.write_counters();
-                self.tidy();
+                if self.in_place().is_ok() {
+                    self.write_counters();
+                    self.tidy();
+                }
                 tick = Instant::now() + TICK;
             }
         }
-        self.write_counters();
-        // Another process may be reading; then the last one to leave does it.
-        let _ = self.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        // A log that belongs to another file by now is left alone.
+        if self.in_place().is_ok() {
+            self.write_counters();
+            // Another process may be reading; then the last one to leave does it.
+            let _ = self.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        }
+    }
+
+    /// Also when nobody writes, so that readers hear of it within a second.
+    fn in_place(&self) -> Result<(), StorageError> {
+        if self.place.has_other_log() && journal_mode(&self.db).is_ok_and(|mode| mode == WAL) {
+            self.place.watch_log();
+        }
+        self.place.still()
     }
 
     /// Every caller here waits for his answer, so none minds the order.
@@ -134,7 +149,12 @@ impl Writer {
                 Attempt::Done(results) => {
                     return jobs.into_iter().zip(results).for_each(|(job, result)| job.answer(result));
                 }
-                Attempt::Failed(error) => return jobs.into_iter().for_each(|job| job.answer(Err(error.clone()))),
+                Attempt::Failed(error) => {
+                    // Of a file that is gone the engine says many things.
+                    let known = matches!(error, StorageError::Indeterminate);
+                    let error = if known { error } else { self.place.still().err().unwrap_or(error) };
+                    return jobs.into_iter().for_each(|job| job.answer(Err(error.clone())));
+                }
                 // The others have done nothing wrong: once more, without it.
                 Attempt::Lost(at, error) => jobs.remove(at).answer(Err(error)),
                 Attempt::Busy => {
@@ -152,6 +172,9 @@ impl Writer {
     }
 
     fn attempt(&self, jobs: &[Job]) -> Attempt {
+        if let Err(error) = self.place.noticed() {
+            return Attempt::Failed(error);
+        }
         match run(&self.db, "BEGIN IMMEDIATE") {
             Ok(()) => {}
             Err(StorageError::Busy) => return Attempt::Busy,
@@ -170,7 +193,11 @@ impl Writer {
                 Ok(()) => results.push(Ok(())),
             }
         }
-        if let Err(cause) = self.db.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([])) {
+        if let Err(error) = self.place.still() {
+            return self.rolled_back(Attempt::Failed(error));
+        }
+        let until = jobs.iter().map(|job| job.until).min().unwrap_or_else(Instant::now);
+        if let Err(cause) = self.commit(until) {
             let attempt = match failed("committing", &cause) {
                 StorageError::Busy => Attempt::Busy,
                 // The last page may have reached the disk, and be found there after a crash.
@@ -181,6 +208,10 @@ impl Writer {
             };
             return self.rolled_back(attempt);
         }
+        // It may have gone into a file that nobody will read, or into one that was read before it was replaced.
+        if self.place.still().is_err() {
+            return Attempt::Failed(StorageError::Indeterminate);
+        }
         for (job, _) in jobs.iter().zip(&results).filter(|(_, result)| result.is_ok()) {
             let Work::Call(commit) = &job.work else { continue };
             for effect in &commit.effects {
@@ -190,6 +221,24 @@ impl Writer {
             }
         }
         Attempt::Done(results)
+    }
+
+    /// Without WAL a commit waits until nobody reads. It keeps its place in the queue meanwhile, and nobody new begins to read.
+    fn commit(&self, until: Instant) -> rusqlite::Result<()> {
+        let mut pause = Duration::from_millis(1);
+        loop {
+            match self.db.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([])) {
+                Err(cause)
+                    if cause.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                        && !self.db.is_autocommit()
+                        && Instant::now() < until =>
+                {
+                    std::thread::sleep(pause);
+                    pause = (pause * 2).min(PAUSE);
+                }
+                done => return done.map(drop),
+            }
+        }
     }
 
     /// One call under its savepoint: written, or as if it had not been there.
@@ -248,7 +297,8 @@ impl Writer {
     fn transaction<T>(&self, write: impl FnOnce(Rows<'_>) -> Result<T, StorageError>) -> Result<T, StorageError> {
         run(&self.db, "BEGIN IMMEDIATE")?;
         let rows = Rows { db: &self.db, keys: &self.keys, provider: &*self.provider };
-        let written = write(rows).and_then(|done| run(&self.db, "COMMIT").map(|()| done));
+        let committed = || self.commit(Instant::now() + TICK).map_err(|cause| failed("COMMIT", &cause));
+        let written = write(rows).and_then(|done| committed().map(|()| done));
         if written.is_err() && !self.db.is_autocommit() {
             run(&self.db, "ROLLBACK")?;
         }

@@ -92,7 +92,7 @@ impl Panel {
 
     /// A host of this process on its database.
     pub fn host(&self) -> Host {
-        Config::read(&self.config).and_then(|config| config.host()).expect("a host")
+        Config::read(&self.config).and_then(|config| config.beside_server().host()).expect("a host")
     }
 
     /// The token of a key that may do everything.

@@ -1,6 +1,7 @@
 mod addresses;
 mod deliveries;
 mod outbox;
+mod replaced;
 mod settings;
 mod tasks;
 
@@ -46,6 +47,10 @@ impl Panel {
         db.busy_timeout(Duration::from_secs(5)).expect("set");
         db
     }
+}
+
+fn beside() -> Options {
+    Options { beside_server: true, ..Options::default() }
 }
 
 fn provider() -> Arc<dyn Provider> {
@@ -446,7 +451,7 @@ fn several_processes_may_prepare_one_file_at_once() {
     let panel = Panel::new();
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| panel.open(Options::default()).commit(commit(vec![put("k", "v")])).expect("committed"));
+            scope.spawn(|| panel.open(beside()).commit(commit(vec![put("k", "v")])).expect("committed"));
         }
     });
 }
@@ -459,6 +464,151 @@ fn a_file_that_is_not_there_is_made_only_if_that_is_wanted() {
     let error = Sqlite::open(&path, panel.keys.clone(), provider(), options).err().expect("refused");
     assert!(error.to_string().contains("other.db"), "{error}");
     assert!(!path.exists());
+}
+
+#[test]
+fn one_database_has_one_server_and_any_number_of_commands() {
+    let panel = Panel::new();
+    let server = panel.open(Options::default());
+    let second = Sqlite::open(&panel.path, panel.keys.clone(), provider(), Options::default()).err().expect("refused");
+    assert!(matches!(&second, StorageError::Served(said) if said.contains("one database has one server")), "{second}");
+    panel.open(beside()).commit(commit(vec![put("k", "v")])).expect("committed");
+    assert_eq!(value(&server, "k").as_deref(), Some("v"));
+    drop(server);
+    panel.open(Options::default());
+}
+
+#[test]
+fn a_panels_file_keeps_its_journal_mode_and_one_of_ours_is_in_wal_mode() {
+    let mode = |path: &std::path::Path| {
+        let db = Connection::open(path).expect("opened");
+        db.query_row("PRAGMA journal_mode", [], |row| row.get::<_, String>(0)).expect("read")
+    };
+    let panel = Panel::new();
+    panel.open(Options::default()).commit(commit(vec![put("k", "v")])).expect("committed");
+    assert_eq!(mode(&panel.path), "delete");
+    panel.open(Options { journal: Journal::Wal, ..Options::default() });
+    assert_eq!(mode(&panel.path), "wal");
+    panel.open(Options::default());
+    assert_eq!(mode(&panel.path), "wal", "it was so");
+    let ours = panel.path.with_file_name("ours.db");
+    drop(Sqlite::open(&ours, panel.keys.clone(), provider(), Options::default()).expect("opened"));
+    assert_eq!(mode(&ours), "wal");
+}
+
+/// Two programs of the panel's write, one reads long, and the host writes, all in one file without WAL.
+#[test]
+fn without_wal_nothing_acknowledged_is_lost_among_writers_and_readers_of_the_panels() {
+    const EACH: usize = 40;
+    let panel = Panel::new();
+    let patient = Options { busy: Duration::from_secs(120), ..Options::default() };
+    let storage = panel.open(patient);
+    let panel_writes = |customer: i64| {
+        let db = panel.raw();
+        db.busy_timeout(Duration::from_secs(120)).expect("set");
+        for n in 0..EACH {
+            db.execute("INSERT INTO sessions VALUES (?1, ?2)", rusqlite::params![format!("{customer}/{n}"), customer])
+                .expect("the panel writes");
+        }
+    };
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let looks_on = scope.spawn(|| {
+            let db = panel.raw();
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                let mut rows = db.prepare("SELECT login FROM customers").expect("prepared");
+                let mut rows = rows.query([]).expect("asked");
+                while rows.next().expect("read").is_some() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
+        });
+        let panels = [scope.spawn(|| panel_writes(1)), scope.spawn(|| panel_writes(2))];
+        let hosts: Vec<_> = (0..4)
+            .map(|thread| {
+                let storage = &storage;
+                scope.spawn(move || {
+                    for n in 0..EACH {
+                        let hash = replace("1", &format!("h{thread}/{n}"), Why::Upgrade, "e");
+                        let key = format!("{thread}/{n}");
+                        let effects = if n % 2 == 0 { vec![put(&key, "v")] } else { vec![put(&key, "v"), hash] };
+                        storage.commit(commit(effects)).expect("committed");
+                        assert_eq!(value(storage, &key).as_deref(), Some("v"), "what is acknowledged is read");
+                    }
+                })
+            })
+            .collect();
+        hosts.into_iter().chain(panels).for_each(|writer| writer.join().expect("joined"));
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        looks_on.join().expect("joined");
+    });
+    assert_eq!(storage.scan("p", "", None, 1000, NOW).expect("scanned").len(), 4 * EACH);
+    drop(storage);
+    let count = "SELECT (SELECT count(*) FROM sessions) || ' ' || (SELECT mode FROM (SELECT journal_mode AS mode FROM pragma_journal_mode))";
+    let counted: String = panel.raw().query_row(count, [], |row| row.get(0)).expect("counted");
+    assert_eq!(counted, format!("{} delete", 2 + 2 * EACH));
+}
+
+#[test]
+fn who_looks_changes_not_a_byte_and_sees_the_tables_as_they_will_be() {
+    let files = |panel: &Panel| {
+        let folder = panel.path.parent().expect("a folder");
+        let mut files: Vec<_> = std::fs::read_dir(folder)
+            .expect("read")
+            .map(|entry| entry.expect("an entry").path())
+            .map(|path| (path.clone(), std::fs::read(path).expect("read")))
+            .collect();
+        files.sort();
+        files
+    };
+    for wal in [false, true] {
+        let panel = Panel::new();
+        if wal {
+            panel.raw().query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).expect("turned");
+        }
+        let before = files(&panel);
+        assert_eq!(before.len(), 1);
+        let (storage, found) = Sqlite::look(&panel.path, panel.keys.clone(), provider()).expect("opened");
+        assert_eq!(found, Found { wal, version: None, newest: schema::NEWEST });
+        assert_eq!(storage.find("ana", &["customer"], 10), Ok(vec![(id("1"), Matched::Login)]));
+        assert_eq!(storage.service_keys().map(|keys| keys.len()), Ok(0));
+        let refused = storage.commit(commit(vec![put("k", "v")])).expect_err("refused").to_string();
+        assert!(refused.contains("to be looked at"), "{refused}");
+        drop(storage);
+        assert!(files(&panel) == before, "wal {wal}");
+    }
+    // Beside a server, whatever it has written.
+    let panel = Panel::new();
+    let server = panel.open(Options { journal: Journal::Wal, ..Options::default() });
+    server.commit(commit(vec![put("k", "v")])).expect("committed");
+    let before = files(&panel);
+    let (storage, found) = Sqlite::look(&panel.path, panel.keys.clone(), provider()).expect("opened");
+    assert_eq!((found.wal, found.version), (true, Some(schema::NEWEST)));
+    assert_eq!(value(&storage, "k").as_deref(), Some("v"));
+    let other = Sqlite::look(&panel.path, Arc::new(Keys::random()), provider()).err();
+    assert_eq!(other, Some(StorageError::OtherKey));
+    drop(storage);
+    let names = |files: &[(PathBuf, Vec<u8>)]| files.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&files(&panel)), names(&before));
+}
+
+#[test]
+fn who_looks_at_tables_of_an_older_version_finds_in_them_what_they_hold() {
+    let panel = Panel::new();
+    let raw = panel.raw();
+    raw.execute_batch("CREATE TABLE keyturnhost_migrations (version INTEGER PRIMARY KEY, applied INTEGER)")
+        .expect("made");
+    for (at, sql) in schema::MIGRATIONS.iter().take(3).enumerate() {
+        raw.execute_batch(sql).expect("made");
+        raw.execute("INSERT INTO keyturnhost_migrations VALUES (?1, 0)", [at as i64 + 1]).expect("noted");
+    }
+    raw.execute_batch("INSERT INTO keyturnhost_workers VALUES (1, 42)").expect("a sign of life");
+    let (storage, found) = Sqlite::look(&panel.path, panel.keys.clone(), provider()).expect("opened");
+    assert_eq!(found.version, Some(3));
+    assert_eq!(storage.last_beat().expect("read").at, Some(42));
+    assert_eq!(storage.service_keys().map(|keys| keys.len()), Ok(0), "a table of a later version");
+    let tables = "SELECT count(*) FROM sqlite_schema WHERE name = 'keyturnhost_service_keys'";
+    assert_eq!(raw.query_row(tables, [], |row| row.get::<_, i64>(0)), Ok(0));
 }
 
 #[test]

@@ -60,12 +60,16 @@ fn with_addresses() -> Panel {
 }
 
 fn open(panel: &Panel) -> Sqlite {
+    open_as(panel, Options::default())
+}
+
+fn open_as(panel: &Panel, options: Options) -> Sqlite {
     let realms: BTreeMap<String, sql::Mapping> = toml::from_str(
         "customer = { table = 'customers', id = 'id', login = 'login', email = 'email', hash = 'password' }",
     )
     .expect("realms");
     let provider = Arc::new(sql::Sql::new(realms).expect("provider"));
-    Sqlite::open(&panel.path, panel.keys.clone(), provider, Options::default()).expect("opened")
+    Sqlite::open(&panel.path, panel.keys.clone(), provider, options).expect("opened")
 }
 
 fn lease(storage: &Sqlite) -> Vec<LeasedMail> {
@@ -257,7 +261,7 @@ fn of_many_workers_each_mail_has_one() {
     let panel = with_addresses();
     let storage = open(&panel);
     let sent: BTreeSet<MailId> = (0..60).map(|_| send(&storage, mail_to(&panel, "1", SECRET))).collect();
-    let other = open(&panel);
+    let other = open_as(&panel, beside());
     let leased: Vec<MailId> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..6)
             .map(|n| {

@@ -20,7 +20,7 @@ fn secret(purpose: &str, secret: &str) -> NewSecret {
 #[test]
 fn of_two_writings_on_one_reading_the_second_is_refused_with_its_audit() {
     let panel = Panel::new();
-    let (storage, other) = (panel.open(Options::default()), panel.open(Options::default()));
+    let (storage, other) = (panel.open(Options::default()), panel.open(beside()));
     assert!(storage.settings("mail").expect("read").is_none());
     set(&storage, None, "one", NewSecret::Keep).expect("set");
     assert_eq!(set(&other, None, "two", NewSecret::Keep), Err(StorageError::Changed));
