@@ -13,11 +13,15 @@ mod settings;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::accounts::{AccountId, Matched};
 use crate::bindings::keyturn::panel::types;
 use crate::bindings::keyturn::ui::nodes;
+use crate::call::now;
 use crate::call::state::State;
+use crate::call::told::Told;
 use crate::mail::room::Room;
 use crate::plugin::admit::Plugin;
+use crate::storage::{Storage, StorageError};
 use crate::webhooks::Destinations;
 
 impl types::Host for State {}
@@ -36,9 +40,36 @@ pub(crate) struct Surroundings {
     pub(crate) webhooks: RwLock<Destinations>,
     /// All plugins, by name.
     pub(crate) plugins: RwLock<BTreeMap<String, Arc<Plugin>>>,
+    /// How many accounts of one login or address are found at most.
+    pub(crate) accounts_per_address: usize,
+    /// That there were more.
+    pub(crate) many_told: Told,
 }
 
 impl Surroundings {
+    /// Accounts with that login or address, logins and then older ones first. That there are more than are found is logged,
+    /// without the name.
+    pub(crate) fn find(
+        &self,
+        storage: &dyn Storage,
+        typed: &str,
+        realms: &[&str],
+    ) -> Result<Vec<(AccountId, Matched)>, StorageError> {
+        let most = self.accounts_per_address;
+        let mut found = storage.find(typed, realms, most.saturating_add(1))?;
+        if found.len() > most {
+            found.truncate(most);
+            if self.many_told.is_due(now()) {
+                tracing::warn!(
+                    most,
+                    "one login or address belongs to more accounts than limits.accounts-per-address: the others are not \
+                     found by it, and get no mail"
+                );
+            }
+        }
+        Ok(found)
+    }
+
     /// The absolute address of a link page.
     pub(crate) fn link(&self, page: &str, token: &str) -> String {
         format!("{}/{page}/{token}", self.room.post().origin)

@@ -104,7 +104,7 @@ fn settings_that_are_words_have_the_defaults_that_the_code_applies() {
 #[test]
 fn jobs_and_events_are_those_of_the_code() {
     let manifest = manifest();
-    assert_eq!(manifest["jobs"], Value::Array(vec![recovery::JOB.into()]));
+    assert_eq!(manifest["jobs"], Value::Array(vec![recovery::JOB.into(), recovery::REST.into()]));
     assert_eq!(manifest["events"]["emits"], Value::Array(vec![told::EVENT.into()]));
     for want in ["mail", "jobs", "events"] {
         assert!(manifest["wants"].get(want).is_some(), "{want}");
