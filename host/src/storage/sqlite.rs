@@ -1,7 +1,7 @@
 //! SQLite, in the panel's own file: one thread writes, a few connections read, each read one snapshot.
 
 mod audit;
-mod connection;
+pub(crate) mod connection;
 mod deliveries;
 mod keys;
 mod outbox;
