@@ -21,7 +21,7 @@ use crate::masked::{self, without_passwords};
 use crate::network::Network;
 use crate::plugin::admit::AdmitError;
 use crate::plugin::grants::GrantsError;
-use crate::plugin::limits::HostLimits;
+use crate::plugin::limits::{ACCOUNTS_PER_ADDRESS, HostLimits};
 use crate::plugin::roster::{LeftOut, SignInPlugin};
 use crate::seal::{KeyError, Keys};
 use crate::storage::StorageError;
@@ -402,6 +402,10 @@ impl Config {
                     "must have another name: this one is the host's own".to_owned(),
                 );
             }
+        }
+        let most = self.limits.accounts_per_address;
+        if !ACCOUNTS_PER_ADDRESS.contains(&most) {
+            return wrong("limits.accounts-per-address", format!("must be 1 to 500, not {most}"));
         }
         if self.sign_in.even_ms > 10_000 {
             return wrong("sign-in.even-ms", format!("must be 0 to 10000, not {}", self.sign_in.even_ms));

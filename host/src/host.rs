@@ -1,7 +1,6 @@
 //! The host: what an embedder holds. It admits plugins and calls them; everything else is theirs or the panel's.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::accounts::{AccountId, Matched};
 use crate::call::lane::Lane;
+use crate::call::told::Told;
 use crate::call::{self, CallError};
 use crate::caller::Caller;
 use crate::capabilities::Surroundings;
@@ -245,6 +245,8 @@ impl HostBuilder {
             mails_operators: self.operators.is_some(),
             webhooks: RwLock::new(self.webhooks),
             plugins: RwLock::new(Roster::new(self.sign_in, remembered(&*self.storage))),
+            accounts_per_address: self.limits.accounts_per_address,
+            many_told: Told::default(),
         };
         Ok(Host(Arc::new(Inner {
             machine,
@@ -268,7 +270,8 @@ impl HostBuilder {
             views_per_minute: self.limits.views_per_minute,
             traffic: Traffic::default(),
             trials: Lane::new(crate::email::TRIALS_AT_ONCE, 0, Duration::ZERO),
-            full_told: AtomicI64::new(0),
+            full_told: Told::default(),
+            uneven_told: Told::default(),
         })))
     }
 }
@@ -310,8 +313,10 @@ pub(crate) struct Inner {
     pub(crate) traffic: Traffic,
     /// Test mails that somebody waits for.
     pub(crate) trials: Lane,
-    /// When the log was told last that there is no room for more jobs, Unix milliseconds.
-    pub(crate) full_told: AtomicI64,
+    /// That there is no room for more jobs.
+    pub(crate) full_told: Told,
+    /// That an answer came later than evenly.
+    pub(crate) uneven_told: Told,
 }
 
 fn engine_problem(cause: &wasmtime::Error) -> String {
@@ -447,12 +452,12 @@ impl Host {
         }
     }
 
-    /// Accounts with that login or address, in these realms.
+    /// Accounts with that login or address, in these realms; at most `accounts-per-address`.
     ///
     /// # Errors
     /// [`StorageError`].
     pub fn find(&self, login_or_email: &str, realms: &[&str]) -> Result<Vec<(AccountId, Matched)>, StorageError> {
-        self.0.storage.find(login_or_email, realms, 10)
+        self.0.surroundings.find(&*self.0.storage, login_or_email, realms)
     }
 
     /// The session epoch of an account, to be compared with the one that a session began under; none if the account is

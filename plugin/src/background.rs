@@ -12,6 +12,7 @@ use crate::{failure, recovery};
 pub fn run(ports: &dyn Ports, task: &Task) -> Result<(), Failure> {
     match task {
         Task::Job(job) if job.name == recovery::JOB => recovery::find_and_mail(ports, &job.payload),
+        Task::Job(job) if job.name == recovery::REST => recovery::mail_the_rest(ports, &job.payload),
         Task::Job(job) => {
             failure::log(format_args!("there is no job {}", job.name));
             Err(Failure::NotFound)

@@ -157,6 +157,9 @@ impl hooks::Guest for Plugin {
     fn sample_hash() -> Result<String, Failure> {
         recognise::sample_hash(&Imports)
     }
+    fn compare_hash(hash: String) -> Result<(), Failure> {
+        recognise::compare_hash(&Imports, &hash)
+    }
     fn check_password(password: String, account: Option<String>) -> Result<Strength, Failure> {
         check::check_password(&Imports, &PlainPassword::new(password), account.as_deref())
     }

@@ -182,6 +182,15 @@ pub(crate) fn issue(
 /// # Errors
 /// `refused` with `mail-not-configured` or `no-address`; `not-found` for an account that does not exist or is out of reach.
 pub(crate) fn mail(ports: &dyn Ports, account: &str, asked_by: AskedBy) -> Result<SecretMail, Failure> {
+    queue(ports, account, asked_by)?.map_err(|error| failure::of_mail(Words::of(ports), error))
+}
+
+/// The same. The inner error: why no mail can be queued; then nothing was asked for.
+pub(crate) fn queue(
+    ports: &dyn Ports,
+    account: &str,
+    asked_by: AskedBy,
+) -> Result<Result<SecretMail, mail::Error>, Failure> {
     let epoch = ports.credential(account)?.session_epoch;
     // Read before anything is sent: nobody would have any use of a mail whose link cannot be stored.
     let mut known = store::account(ports, account)?;
@@ -190,7 +199,10 @@ pub(crate) fn mail(ports: &dyn Ports, account: &str, asked_by: AskedBy) -> Resul
         AskedBy::Owner => Letter::AskedLink { link: to(&token), until },
         AskedBy::Support => Letter::SentLink { link: to(&token), until },
     };
-    let mail = letter::send(ports, account, &letter).map_err(|error| failure::of_mail(Words::of(ports), error))?;
+    let mail = match letter::send(ports, account, &letter) {
+        Ok(mail) => mail,
+        Err(error) => return Ok(Err(error)),
+    };
     let carries = Carries::Link(asked_by);
     let sent = SecretMail {
         mail: mail.clone(),
@@ -208,7 +220,7 @@ pub(crate) fn mail(ports: &dyn Ports, account: &str, asked_by: AskedBy) -> Resul
     known.mails.retain(|mail| mail.carries != carries);
     known.mails.push(sent.clone());
     replace_older(ports, known, &token, &record)?;
-    Ok(sent)
+    Ok(Ok(sent))
 }
 
 /// Stores the link as its origin's newest.

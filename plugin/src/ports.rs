@@ -17,7 +17,7 @@ pub trait Call {
 
 /// The panel's people, as far as grant and reach go.
 pub trait Accounts {
-    /// At most ten; matches of a login first.
+    /// At most as many as the operator allows; matches of a login first, then older accounts.
     fn find(&self, login_or_email: &str) -> Result<Vec<accounts::Match>, accounts::Error>;
     /// What `find` compares.
     fn fold(&self, login_or_email: &str) -> String;

@@ -5,6 +5,7 @@ use crate::failure;
 use crate::hash::{Configured, Stored, bcrypt};
 use crate::password::PlainPassword;
 use crate::ports::Ports;
+use crate::sign_in;
 use crate::token::Token;
 use crate::words::Words;
 
@@ -13,13 +14,32 @@ use crate::words::Words;
 /// # Errors
 /// `invalid` against `hash`, with one of `unknown-scheme`, `malformed` and `too-costly`.
 pub fn recognise_hash(ports: &dyn Ports, hash: &str) -> Result<String, Failure> {
-    let recognised = Stored::read(hash).and_then(|stored| match &stored {
-        Stored::Argon2(phc) => phc.within(ports.ceilings()).map(|()| phc.scheme()),
-        Stored::Bcrypt(_) => Ok(bcrypt::SCHEME),
+    let scheme = match read(ports, hash)? {
+        Stored::Argon2(phc) => phc.scheme(),
+        Stored::Bcrypt(_) => bcrypt::SCHEME,
+    };
+    Ok(scheme.to_owned())
+}
+
+fn read(ports: &dyn Ports, hash: &str) -> Result<Stored, Failure> {
+    let read = Stored::read(hash).and_then(|stored| {
+        if let Stored::Argon2(phc) = &stored {
+            phc.within(ports.ceilings())?;
+        }
+        Ok(stored)
     });
-    recognised
-        .map(str::to_owned)
-        .map_err(|why| Failure::Invalid(vec![failure::field("hash", why.code(), why.message(Words::of(ports)))]))
+    read.map_err(|why| Failure::Invalid(vec![failure::field("hash", why.code(), why.message(Words::of(ports)))]))
+}
+
+/// The work of a sign-in with such a hash, whose password is not this one. What is typed is not composed, so that it is
+/// compared in each of its forms.
+///
+/// # Errors
+/// Those of [`recognise_hash`]; `unavailable` when the machine is busy.
+pub fn compare_hash(ports: &dyn Ports, hash: &str) -> Result<(), Failure> {
+    let stored = read(ports, hash)?;
+    let password = PlainPassword::new(format!("e\u{301}{}", Token::random().reveal()));
+    sign_in::compare(ports, &Configured::of(ports), Some(&stored), &password).map(drop)
 }
 
 /// A hash as new passwords get one, of a password that nobody knows.

@@ -19,6 +19,21 @@ use crate::{failure, status, token};
 /// after a line break: what is typed begins with none.
 pub(crate) const JOB: &str = "find-and-mail";
 
+/// The job that mails to those who were found and did not fit into the first one. Its payload is the time when the mails were
+/// asked for, and an account on each line.
+pub(crate) const REST: &str = "mail-the-rest";
+
+/// Accounts that are mailed in one call, well within its limits.
+const AT_ONCE: usize = 20;
+/// The limit of the grant, as the host names it.
+const PER_MINUTE: &str = "per-minute";
+/// In milliseconds.
+const MINUTE: i64 = 60_000;
+/// Milliseconds within which those begin that wait for another minute.
+const MINUTE_APART: u16 = 10_000;
+/// Milliseconds after which nobody waits for a link any more.
+const OF_USE: i64 = 24 * 60 * MINUTE;
+
 /// Milliseconds within which the job begins, at random. For somebody who is known it does more, and what the machine does
 /// then would slow the requests right behind this one.
 const WITHIN: u16 = 2_000;
@@ -48,10 +63,14 @@ pub fn request_reset(ports: &dyn Ports, login_or_email: &str) -> Result<(), Fail
     };
     // Two presses are one job. The key is not sealed, so it is no name but its MAC.
     let key = store::hex(&ports.mac(JOB, unique.as_bytes()));
+    Ok(ports.enqueue(JOB, &payload, Some(ports.now() + within(WITHIN)), Some(&key))?)
+}
+
+/// So many milliseconds at most, at random.
+fn within(most: u16) -> i64 {
     let mut random = [0; 2];
     token::fill(&mut random);
-    let later = i64::from(u16::from_be_bytes(random) % WITHIN);
-    Ok(ports.enqueue(JOB, &payload, Some(ports.now() + later), Some(&key))?)
+    i64::from(u16::from_be_bytes(random) % most)
 }
 
 /// The holder of a link that has ended, was used or was replaced gets a new one, to the address on file, which is not shown
@@ -66,10 +85,10 @@ pub(crate) fn resend_link(ports: &dyn Ports, token: &str) -> Result<(), Failure>
         Standing::Over(over) if over.can_be_mailed_anew(ports)? => over.record.account,
         Standing::Good(_) | Standing::Over(_) | Standing::Unknown => return Err(Failure::NotFound),
     };
-    if !throttle::exceeded(ports, &REQUESTS.by_address(ports))? {
-        mail_link(ports, &account)?;
+    if throttle::exceeded(ports, &REQUESTS.by_address(ports))? || counted_out(ports, &account)? {
+        return Ok(());
     }
-    Ok(())
+    mail_link(ports, &account)?.map_err(|error| failure::of_mail(Words::of(ports), error))
 }
 
 /// Mails each account of that login or address, in the account's own language, to the address on file.
@@ -78,17 +97,56 @@ pub(crate) fn resend_link(ports: &dyn Ports, token: &str) -> Result<(), Failure>
 /// What keeps every mail back, `unavailable` for a while. What is wrong with one account is logged, and keeps no mail from the
 /// others.
 pub(crate) fn find_and_mail(ports: &dyn Ports, payload: &str) -> Result<(), Failure> {
-    let accounts: Vec<String> = match payload.strip_prefix('\n') {
+    let found: Vec<String> = match payload.strip_prefix('\n') {
         Some(accounts) => accounts.lines().map(str::to_owned).collect(),
         None => ports.find(payload)?.into_iter().map(|found| found.account).collect(),
     };
-    let mut done: Vec<String> = Vec::new();
-    for account in accounts {
-        if done.contains(&account) {
-            continue;
+    let mut accounts: Vec<String> = Vec::new();
+    for account in found {
+        // Counted here, once, however long its mail has to wait.
+        if !accounts.contains(&account) && !counted_out(ports, &account)? {
+            accounts.push(account);
         }
-        match mail_link(ports, &account) {
-            // It went away meanwhile.
+    }
+    mail_each(ports, &accounts, ports.now())
+}
+
+/// The mails that did not go with the first ones.
+///
+/// # Errors
+/// Those of [`find_and_mail`]; `expired` when nobody waits for them any more, so that the job stands among those that failed.
+pub(crate) fn mail_the_rest(ports: &dyn Ports, payload: &str) -> Result<(), Failure> {
+    let mut lines = payload.lines();
+    let asked = lines.next().and_then(|asked| asked.parse().ok()).unwrap_or_default();
+    let accounts: Vec<String> = lines.map(str::to_owned).collect();
+    if ports.now() - asked > OF_USE {
+        failure::log(format_args!(
+            "{} links were asked for a day ago and could not be mailed: raise grants.mail.per-minute",
+            accounts.len()
+        ));
+        return Err(Failure::Expired);
+    }
+    mail_each(ports, &accounts, asked)
+}
+
+/// As many as fit into one call. The others go in a job of their own; when all mails of this minute are taken, in the next one.
+fn mail_each(ports: &dyn Ports, accounts: &[String], asked: i64) -> Result<(), Failure> {
+    let (mut later, mut not_before) = (accounts.get(AT_ONCE..).unwrap_or_default(), None);
+    for (at, account) in accounts.iter().take(AT_ONCE).enumerate() {
+        let queued = match mail_link(ports, account) {
+            Ok(Err(Error::Limit(which))) if which == PER_MINUTE => {
+                later = &accounts[at..];
+                not_before = Some(ports.now() + MINUTE + within(MINUTE_APART));
+                failure::log(format_args!(
+                    "the mails of this minute are taken (grants.mail.per-minute): {} links go in the next ones",
+                    later.len()
+                ));
+                break;
+            }
+            other => other.and_then(|queued| queued.map_err(|error| failure::of_mail(Words::of(ports), error))),
+        };
+        match queued {
+            // It went away.
             Ok(()) | Err(Failure::NotFound) => {}
             // Said before anything is asked for, so the others' mails can go.
             Err(Failure::Refused(why)) => {
@@ -96,25 +154,28 @@ pub(crate) fn find_and_mail(ports: &dyn Ports, payload: &str) -> Result<(), Fail
             }
             Err(other) => return Err(other),
         }
-        done.push(account);
     }
-    Ok(())
+    if later.is_empty() {
+        return Ok(());
+    }
+    Ok(ports.enqueue(REST, &format!("{asked}\n{}", later.join("\n")), not_before, None)?)
 }
 
 /// Counts by the account too: several names lead to one.
-fn mail_link(ports: &dyn Ports, account: &str) -> Result<(), Failure> {
-    if throttle::exceeded(ports, &[REQUESTS.by_account(ports, account)])? {
-        return Ok(());
+fn counted_out(ports: &dyn Ports, account: &str) -> Result<bool, Failure> {
+    throttle::exceeded(ports, &[REQUESTS.by_account(ports, account)])
+}
+
+/// The inner error: no mail can be queued; then nothing was asked for.
+fn mail_link(ports: &dyn Ports, account: &str) -> Result<Result<(), Error>, Failure> {
+    if let Err(error) = letter::ready(ports, account) {
+        return Ok(Err(error));
     }
-    let words = Words::of(ports);
-    letter::ready(ports, account).map_err(|error| failure::of_mail(words, error))?;
     // A link would lead to a password that opens nothing; silence would leave its owner waiting for a mail.
     if status::is_suspended(ports, account)? {
-        letter::send(ports, account, &Letter::AccountSuspended).map_err(|error| failure::of_mail(words, error))?;
-        return Ok(());
+        return Ok(letter::send(ports, account, &Letter::AccountSuspended).map(drop));
     }
-    links::mail(ports, account, AskedBy::Owner)?;
-    Ok(())
+    Ok(links::queue(ports, account, AskedBy::Owner)?.map(drop))
 }
 
 fn mail_is_on(ports: &dyn Ports) -> Result<(), Failure> {

@@ -114,7 +114,7 @@ fn readable(account: &str, hash: &str) -> Option<Stored> {
 
 /// The form of the password that matched, of those that it may have been meant as. Without a hash to compare with, one that
 /// nobody has.
-fn compare(
+pub(crate) fn compare(
     ports: &dyn Ports,
     configured: &Configured,
     stored: Option<&Stored>,

@@ -59,6 +59,8 @@ pub struct Posted {
     pub variables: Vec<(String, Variable)>,
     /// When what it carries is of no use any more.
     pub expires: Option<i64>,
+    /// When it was asked for.
+    pub queued: i64,
     /// How it stands.
     pub state: MailState,
     /// The address of its latest attempt.
@@ -104,6 +106,8 @@ pub struct Panel {
     pub kdf_ceiling_kib: Cell<u32>,
     /// How often Argon2 was computed.
     pub kdf_calls: Cell<u32>,
+    /// Mails that may be asked for within a minute.
+    pub mails_a_minute: Cell<usize>,
     /// Whether the operator has configured no way to mail.
     pub mail_off: Cell<bool>,
     /// Whether the provider refuses every hash that is to be stored.
@@ -131,6 +135,7 @@ impl Panel {
             ungranted: RefCell::default(),
             kdf_ceiling_kib: Cell::new(262_144),
             kdf_calls: Cell::new(0),
+            mails_a_minute: Cell::new(1_000),
             mail_off: Cell::new(false),
             refuses_hashes: Cell::new(false),
             stored: RefCell::default(),
@@ -426,6 +431,10 @@ impl Mail for Panel {
             self.stored.borrow_mut().seen.insert(account.clone(), (on_file, None));
         }
         let outbox = &mut self.stored.borrow_mut().outbox;
+        let lately = outbox.iter().filter(|posted| posted.queued > self.now.get() - 60_000).count();
+        if lately >= self.mails_a_minute.get() {
+            return Err(mail::Error::Limit("per-minute".to_owned()));
+        }
         let mail = format!("mail-{}", outbox.len() + 1);
         outbox.push(Posted {
             mail: mail.clone(),
@@ -433,6 +442,7 @@ impl Mail for Panel {
             template: template.to_owned(),
             variables,
             expires,
+            queued: self.now.get(),
             state: MailState::Queued,
             went_to: None,
             previous,

@@ -234,6 +234,14 @@ impl Panel {
         assert_eq!(self.verify(login, OLD)["kind"], "rejected");
     }
 
+    /// Edits the grants file.
+    fn granted(&self, from: &str, to: &str) {
+        let file = "plugins.d/keyturn-password.toml";
+        let text = std::fs::read_to_string(self.folder.path().join(file)).expect("reads");
+        assert!(text.contains(from), "no {from}");
+        self.write(file, &text.replacen(from, to, 1));
+    }
+
     /// All that a table holds of who has this address.
     fn row_of(&self, login: &str) -> String {
         let database = self.database();
@@ -450,6 +458,99 @@ fn check_says_why_something_is_not_offered_and_what_mends_it() {
     granted("database", "database");
     panel.mapped("\nemail = \"email\"", "");
     not_offered(&panel, "no address is mapped", "accounts.customer.email");
+}
+
+/// A Laravel whose sign-in asks Keyturn.
+fn asking() -> Panel {
+    let (settings, php) = ("output = \"bcrypt\"\nbcrypt-cost = 10\n", ("2y", r#"{"cost": 10}"#));
+    let panel = Panel::of(Kind { settings, php, ..LARAVEL });
+    panel.granted("asked-at-sign-in = false\nreset-modes = [\"link\", \"permanent\"]\nreset-preset = \"link\"\n", "");
+    panel
+}
+
+#[test]
+fn check_is_not_content_with_hashes_that_sign_in_cannot_read() {
+    let panel = asking();
+    assert_eq!(panel.document()["wrong"], 0, "{:#}", panel.document());
+    panel.mapped("accepts = [", "accepts = [\"$6$\", \"{SSHA}\", \"$2b$\", ");
+    panel
+        .database()
+        .execute_batch(
+            "INSERT INTO users (id, name, email, password, role) VALUES
+                 (11, 'A', 'a@shop.example', '$6$rounds=5000$0123456789abcdef$digest', 'customer'),
+                 (12, 'B', 'b@shop.example', '$6$fedcba9876543210$digest', 'customer'),
+                 (13, 'C', 'c@shop.example', '$2y$10$cut.off', 'customer'),
+                 (14, 'D', 'd@shop.example', '!', 'customer');",
+        )
+        .expect("people");
+    let document = panel.document();
+    for prefix in ["$6$", "{SSHA}"] {
+        let (severity, text, mend) = finding(&document, &format!("accepts names {prefix}"));
+        assert!(severity == "wrong" && text.contains("which password/verify cannot verify"), "{text}");
+        assert!(mend.contains("asked-at-sign-in = false"), "{mend}");
+    }
+    let (severity, text, _) = finding(&document, "2 people cannot sign in");
+    assert!(severity == "wrong" && text.contains("sha512-crypt ($6$)"), "{text}");
+    let (severity, text, _) = finding(&document, "1 person cannot sign in");
+    assert!(severity == "wrong" && text.contains("bcrypt"), "{text}");
+    assert_eq!(finding(&document, "1 are locked").0, "note");
+    assert_eq!(document["wrong"], 4, "{document:#}");
+    assert!(!document.to_string().contains("0123456789abcdef") && !document.to_string().contains("cut.off"));
+    // Where the panel compares by itself, that is its own to know.
+    panel.granted(
+        "[settings]\n",
+        "[settings]\nasked-at-sign-in = false\nreset-modes = [\"link\"]\nreset-preset = \"link\"\n",
+    );
+    assert_eq!(panel.document()["wrong"], 0, "{:#}", panel.document());
+}
+
+#[test]
+fn check_names_settings_above_the_hosts_ceilings_with_which_no_password_can_be_set() {
+    let panel = Panel::of(LARAVEL);
+    panel.mapped("accepts = [", "accepts = [\"$argon2id$\", ");
+    panel.granted("output = \"bcrypt\"\n", "output = \"argon2id\"\nargon2-lanes = 8\nargon2-memory-kib = 131072\n");
+    assert_ne!(keyturn(&panel.config(), &["reset-password", "customer:1"], NEW).status.code(), Some(0));
+    let (severity, text, mend) = finding(&panel.document(), "no password can be set");
+    assert_eq!(severity, "wrong");
+    assert!(text.contains("settings.argon2-lanes is 8, and limits.kdf-lanes is 4"), "{text}");
+    assert!(text.contains("settings.argon2-memory-kib is 131072, and limits.kdf-memory-kib is 65536"), "{text}");
+    assert!(mend.contains("settings.argon2-lanes = 4") && mend.contains("limits.kdf-lanes = 8"), "{mend}");
+    panel.granted("[settings]", "[limits]\nkdf-lanes = 8\nkdf-memory-kib = 131072\n[settings]");
+    assert_eq!(panel.document()["wrong"], 0, "{:#}", panel.document());
+    done(&keyturn(&panel.config(), &["reset-password", "customer:1"], NEW));
+}
+
+#[test]
+fn check_says_that_nothing_is_stored_like_new_passwords_where_anything_is() {
+    let panel = Panel::of(LARAVEL);
+    assert!(!panel.check().contains("new passwords are stored as"), "{}", panel.check());
+    panel.mapped("accepts = [", "accepts = [\"$argon2id$\", ");
+    panel.granted("output = \"bcrypt\"", "output = \"argon2id\"");
+    let document = panel.document();
+    let (severity, text, _) = finding(&document, "customer: new passwords are stored as $argon2id$");
+    assert!(severity == "note" && text.contains("none of the 2 stored hashes is"), "{text}");
+    assert_eq!(document["wrong"], 0, "{document:#}");
+    panel.database().execute_batch("UPDATE users SET password = ''").expect("emptied");
+    assert!(!panel.check().contains("new passwords are stored as"), "an empty table shows nothing");
+}
+
+#[test]
+fn check_measures_the_dearest_hash_and_calls_a_grid_below_it_wrong() {
+    let panel = asking();
+    let (severity, text, _) = finding(&panel.document(), "the dearest hash");
+    assert!(severity == "note" && text.contains("$2y$10$") && text.contains("sign-in.even-ms is 0"), "{text}");
+    panel.mapped("even-ms = 0", "even-ms = 1");
+    let (severity, text, mend) = finding(&panel.document(), "the dearest hash");
+    assert!(severity == "wrong" && text.contains("sign-in.even-ms is 1"), "{text}");
+    let set: u64 = mend.trim_start_matches("sign-in.even-ms = ").parse().expect("a number");
+    assert!((250..=10_000).contains(&set) && set % 50 == 0, "{mend}");
+    panel.mapped("even-ms = 1", "even-ms = 10000");
+    assert_eq!(finding(&panel.document(), "the dearest hash").0, "good");
+    // Two kinds tell their accounts apart where there is no grid; one that is accepted counts as one that is stored.
+    panel.mapped("even-ms = 10000", "even-ms = 0");
+    panel.mapped("prefix = \"$2y$\"", "prefix = \"$2y$\", max-cost = 11");
+    let (severity, text, _) = finding(&panel.document(), "the dearest hash");
+    assert!(severity == "wrong" && text.contains("$2y$11$"), "{text}");
 }
 
 #[test]

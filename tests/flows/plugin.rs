@@ -1,8 +1,15 @@
 //! The password plugin in the host, as a panel in Rust calls them: what neither shows alone.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use keyturn_host::accounts::{AccountId, Reach, Scope};
 use keyturn_host::caller::{Actor, Caller};
 use keyturn_host::embed::{Submitted, Surface};
+use keyturn_host::mail::Message;
+use keyturn_host::mail::transport::{Attempt, Session, Transport, Verdict};
+use keyturn_host::plugin::limits::HostLimits;
+use keyturn_host::storage::outbox::MailFilter;
 use keyturn_host::storage::{AuditFilter, Role};
 use keyturn_host::view::{Links, nodes::Target};
 use keyturn_host::{CallError, Failure};
@@ -13,6 +20,25 @@ const PEOPLE: &str = "INSERT INTO people (id, kind, login, email, name) VALUES
     (1, 'customer', 'marta', 'marta@vidal.example', 'Marta Vidal')";
 const FIRST: &str = "copper lantern oats";
 const SECOND: &str = "velvet compass harbour";
+
+/// Takes every mail.
+struct Taking;
+
+impl Transport for Taking {
+    fn name(&self) -> String {
+        "mx.example:25".to_owned()
+    }
+
+    fn session(&self) -> Box<dyn Session> {
+        Box::new(Taking)
+    }
+}
+
+impl Session for Taking {
+    fn send(&mut self, _: &Message) -> Attempt {
+        Attempt { steps: Vec::new(), verdict: Verdict::Accepted }
+    }
+}
 
 struct Nowhere;
 
@@ -193,4 +219,42 @@ fn no_password_consists_of_the_brands_name_which_no_operator_has_to_list() {
         assert!(advice(&password).contains(&format!("This contains “{brand}”")), "{password}: {}", advice(&password));
     }
     assert!(!advice(&format!("{brand} copper lantern oats")).contains("contains"));
+}
+
+#[test]
+fn each_account_of_an_address_gets_its_mail_up_to_the_operators_limit_and_the_older_ones_first() {
+    let people: String =
+        (1..=70).map(|n| format!("({n}, 'customer', 'site{n}', 'Agency@Vidal.example', 'Agency'),")).collect();
+    let rows = format!("INSERT INTO people (id, kind, login, email, name) VALUES {}", people.trim_end_matches(','));
+    let most = 50;
+    let bench = Bench::with(&rows, |builder| {
+        let limits = HostLimits { accounts_per_address: most, ..HostLimits::default() };
+        builder.limits(limits).even_grid(Duration::ZERO).transport(Arc::new(Taking))
+    });
+    bench.admit("keyturn-password", PASSWORD, all_grants());
+    let anonymous = Caller::new(Actor::Anonymous, Reach::none());
+    let asked = json!({ "login_or_email": "agency@vidal.example" });
+    bench.host.call(&anonymous, "password/request-reset", &asked, None).expect("answered");
+    let working = bench.host.start_workers().expect("threads");
+    let jobs = || -> i64 {
+        let open = "SELECT count(*) FROM keyturnhost_tasks WHERE due IS NOT NULL";
+        bench.panel().query_row(open, [], |row| row.get(0)).expect("counted")
+    };
+    while jobs() > 0 {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    working.finish();
+    let filter = MailFilter { limit: 1_000, ..MailFilter::default() };
+    let mut mailed: Vec<String> = bench
+        .host
+        .mails(&filter)
+        .expect("read")
+        .iter()
+        .filter_map(|mail| Some(mail.to.account()?.key().to_owned()))
+        .collect();
+    mailed.reverse();
+    assert_eq!(mailed, (1..=most).map(|n| n.to_string()).collect::<Vec<_>>());
+    // By the address, all that there are.
+    let found = bench.host.mails(&MailFilter { search: Some("agency@vidal.example".to_owned()), ..filter });
+    assert_eq!(found.expect("read").len(), most);
 }

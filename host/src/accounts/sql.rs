@@ -6,12 +6,16 @@
 
 mod check;
 mod mapping;
+mod odd;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-pub use check::{Finding, Severity, Tally};
+use odd::Odd;
+
+pub use check::{Finding, HashKind, Severity, Tally, kind};
 pub use mapping::{Accepts, As, Mapping, MappingError, Only, Rows, Scalar, State, Touch};
 
 use super::fold::{self, fold};
@@ -26,16 +30,24 @@ pub struct Sql {
 /// A mapping with its statements.
 struct Realm {
     mapping: Mapping,
-    /// For a typed text in ASCII: an index on `lower(column)` serves it.
-    by_login: Statement,
-    /// For any other: every row is looked at.
-    by_folded_login: Statement,
-    by_email: Option<(Statement, Statement)>,
+    by_login: Find,
+    by_email: Option<Find>,
     account: Statement,
     count_sessions: Option<Statement>,
     end_sessions: Option<Statement>,
     set_password: Statement,
     upgrade: Statement,
+}
+
+/// How accounts are found by one column.
+struct Find {
+    /// Those whose column is this text, but for the case of ASCII: an index on `lower(column)` serves it.
+    plain: Statement,
+    /// Key and column of one row.
+    one: Statement,
+    /// Keys and columns of all rows in which `plain` does not find the folded text.
+    walk: String,
+    odd: Odd,
 }
 
 /// A statement, and the values of the configuration that follow the call's own.
@@ -178,11 +190,17 @@ impl Realm {
         let (id, login, hash) = (column(&mapping.id), column(&mapping.login), column(&mapping.hash));
 
         let rest = |own| rest(&mapping, own);
-        let find = |by: &str, function: &str| {
-            let (rest, fixed) = rest(2);
-            let text =
-                format!("SELECT {id}, {by} FROM {table} WHERE {function}({by}) = ?1{rest} ORDER BY {id} LIMIT ?2");
-            Statement { text, fixed }
+        let find = |by: &str| {
+            let statement = |condition: &str, own: usize, ending: &str| {
+                let (rest, fixed) = rest(own);
+                Statement { text: format!("SELECT {id}, {by} FROM {table} WHERE {condition}{rest}{ending}"), fixed }
+            };
+            Find {
+                plain: statement(&format!("lower({by}) = ?1"), 2, &format!(" ORDER BY {id} LIMIT ?2")),
+                one: statement(&format!("{id} = ?1"), 1, ""),
+                walk: format!("SELECT {id}, {by} FROM {table} WHERE lower({by}) <> keyturn_fold({by})"),
+                odd: Odd::default(),
+            }
         };
         let account = {
             let (rest, fixed) = rest(1);
@@ -225,12 +243,8 @@ impl Realm {
             })
         };
         Ok(Self {
-            by_login: find(&login, "lower"),
-            by_folded_login: find(&login, "keyturn_fold"),
-            by_email: mapping
-                .email
-                .as_ref()
-                .map(|email| (find(&column(email), "lower"), find(&column(email), "keyturn_fold"))),
+            by_login: find(&login),
+            by_email: mapping.email.as_ref().map(|email| find(&column(email))),
             account,
             count_sessions: sessions("SELECT count(*)"),
             end_sessions: sessions("DELETE"),
@@ -248,26 +262,40 @@ impl Realm {
         by: Matched,
         limit: usize,
     ) -> Result<Vec<AccountId>, StorageError> {
-        let (ascii, any) = match (by, &self.by_email) {
-            (Matched::Login, _) => (&self.by_login, &self.by_folded_login),
-            (Matched::Email, Some((ascii, any))) => (ascii, any),
+        let find = match (by, &self.by_email) {
+            (Matched::Login, _) => &self.by_login,
+            (Matched::Email, Some(by_email)) => by_email,
             (Matched::Email, None) => return Ok(Vec::new()),
         };
-        // As it was typed: `Straße` folds to ASCII, and `lower` would not find who bears it.
-        let statement = if typed.is_ascii() { ascii } else { any };
-        let most = i64::try_from(limit).unwrap_or(i64::MAX);
-        let parameters = statement.with([Value::Text(folded.to_owned()), Value::Integer(most)]);
-        let rows =
-            sql.query(&statement.text, &parameters).map_err(|error| self.naming(error, "finding accounts in"))?;
-        let ids = rows.into_iter().filter_map(|row| {
-            let [id, column] = <[Value; 2]>::try_from(row).ok()?;
-            if !fold::equals(&text(column)?, folded) {
-                return None;
-            }
-            // A key that no account name can bear is nobody that a plugin could name.
-            AccountId::new(name, &key_text(&id)?).ok()
-        });
-        Ok(ids.collect())
+        let query = |text: &str, parameters: &[Value]| {
+            sql.query(text, parameters).map_err(|error| self.naming(error, "finding accounts in"))
+        };
+        let most = Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX));
+        // As it is mostly stored, and as it was typed: who has just been stored so is found although no walk has seen him.
+        let as_typed = typed.to_ascii_lowercase();
+        let mut rows = query(&find.plain.text, &find.plain.with([Value::Text(folded.to_owned()), most.clone()]))?;
+        let indexed = rows.len();
+        if as_typed != folded {
+            rows.extend(query(&find.plain.text, &find.plain.with([Value::Text(as_typed), most]))?);
+        }
+        for key in find.odd.keys(folded, || query(&find.walk, &[]))? {
+            rows.extend(query(&find.one.text, &find.one.with([key]))?);
+        }
+        let several = rows.len() > indexed;
+        let mut keys: Vec<Value> = rows
+            .into_iter()
+            .filter_map(|row| {
+                let [id, column] = <[Value; 2]>::try_from(row).ok()?;
+                fold::equals(&text(column)?, folded).then_some(id)
+            })
+            .collect();
+        if several {
+            keys.sort_by(in_order);
+            keys.dedup();
+            keys.truncate(limit);
+        }
+        // A key that no account name can bear is nobody that a plugin could name.
+        Ok(keys.iter().filter_map(|key| AccountId::new(name, &key_text(key)?).ok()).collect())
     }
 
     fn account(&self, sql: &dyn storage::Sql, id: &AccountId) -> Result<Option<Account>, StorageError> {
@@ -425,6 +453,17 @@ fn key(id: &AccountId) -> Value {
     match id.key().parse::<i64>() {
         Ok(number) if number.to_string() == id.key() => Value::Integer(number),
         _ => Value::Text(id.key().to_owned()),
+    }
+}
+
+/// As the engine orders keys: numbers, then texts.
+fn in_order(a: &Value, b: &Value) -> Ordering {
+    match (a, b) {
+        (Value::Integer(a), Value::Integer(b)) => a.cmp(b),
+        (Value::Text(a), Value::Text(b)) => a.cmp(b),
+        (Value::Integer(_), _) => Ordering::Less,
+        (_, Value::Integer(_)) => Ordering::Greater,
+        _ => Ordering::Equal,
     }
 }
 

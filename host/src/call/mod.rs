@@ -5,11 +5,11 @@
 pub(crate) mod lane;
 pub(crate) mod state;
 pub(crate) mod tasks;
+pub(crate) mod told;
 pub(crate) mod views;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -30,9 +30,6 @@ use crate::values::{self, Misfit};
 use state::{Call, CountedOn, Facts, Purpose, State, Stop};
 
 pub use crate::bindings::keyturn::panel::types::Failure;
-
-/// Milliseconds between two lines in the log about a plugin that has no room for more jobs.
-const FULL_TOLD: i64 = 60_000;
 
 /// How often a call is run before a lasting conflict is answered.
 const RUNS: usize = 3;
@@ -313,7 +310,9 @@ impl Inner {
         let result = self.operate_in_place(deed, invoke, restore);
         drop((place, compute));
         if deed.operation.answer == Release::Even {
-            std::thread::sleep(until_grid(began.elapsed(), self.even_grid));
+            let took = began.elapsed();
+            self.tell_uneven(took);
+            std::thread::sleep(until_grid(took, self.even_grid));
         }
         result
     }
@@ -436,14 +435,24 @@ impl Inner {
 
     /// Tells the operator that a plugin has no room for more work; once a minute, since anybody may be who asks for more.
     fn tell_full(&self, plugin: &str, limit: &str, now: i64) {
-        let last = self.full_told.load(Ordering::Relaxed);
-        let due = now.saturating_sub(last) >= FULL_TOLD;
-        if due && self.full_told.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        if self.full_told.is_due(now) {
             tracing::error!(
                 plugin,
                 limit,
                 "as many jobs wait as may: whoever asks for more is told to come back. If nobody runs them, start who does; \
                  `keyturn check` says more"
+            );
+        }
+    }
+
+    /// Tells the operator that answers come later than evenly, which tells names apart; once a minute.
+    fn tell_uneven(&self, took: Duration) {
+        if !self.even_grid.is_zero() && took > self.even_grid && self.uneven_told.is_due(now()) {
+            tracing::warn!(
+                took_ms = took.as_millis(),
+                even_ms = self.even_grid.as_millis(),
+                "a check of a password took longer than sign-in.even-ms, so that its time tells something. If that is not for the \
+                 machine's load, `keyturn check` says which value to set"
             );
         }
     }

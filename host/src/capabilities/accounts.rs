@@ -11,8 +11,6 @@ use crate::plugin::manifest::Accounts;
 use crate::seal;
 use crate::storage::{Effect, Known, StorageError};
 
-/// Matches that `find` answers at most.
-const MAX_MATCHES: usize = 10;
 /// Bytes of a stored hash at most.
 const MAX_HASH: usize = 512;
 /// Bytes that can be somebody's login or address.
@@ -55,7 +53,7 @@ impl Call {
         }
         let realms: Vec<&str> = realms.iter().map(String::as_str).collect();
         let found = self
-            .in_host(|call| call.storage.find(typed, &realms, MAX_MATCHES))
+            .in_host(|call| call.surroundings.find(&*call.storage, typed, &realms))
             .map_err(|cause| unavailable(self, &cause))?;
         let mut matches = Vec::new();
         for (id, by) in found {

@@ -12,11 +12,15 @@ mod settings;
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
+use crate::accounts::{AccountId, Matched};
 use crate::bindings::keyturn::panel::types;
 use crate::bindings::keyturn::ui::nodes;
+use crate::call::now;
 use crate::call::state::State;
+use crate::call::told::Told;
 use crate::mail::room::Room;
 use crate::plugin::roster::Roster;
+use crate::storage::{Storage, StorageError};
 use crate::webhooks::Destinations;
 
 impl types::Host for State {}
@@ -38,12 +42,39 @@ pub(crate) struct Surroundings {
     pub(crate) webhooks: RwLock<Destinations>,
     /// All plugins.
     pub(crate) plugins: RwLock<Roster>,
+    /// How many accounts of one login or address are found at most.
+    pub(crate) accounts_per_address: usize,
+    /// That there were more.
+    pub(crate) many_told: Told,
 }
 
 impl Surroundings {
     /// All plugins, as they are now.
     pub(crate) fn roster(&self) -> RwLockReadGuard<'_, Roster> {
         self.plugins.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Accounts with that login or address, logins and then older ones first. That there are more than are found is logged,
+    /// without the name.
+    pub(crate) fn find(
+        &self,
+        storage: &dyn Storage,
+        typed: &str,
+        realms: &[&str],
+    ) -> Result<Vec<(AccountId, Matched)>, StorageError> {
+        let most = self.accounts_per_address;
+        let mut found = storage.find(typed, realms, most.saturating_add(1))?;
+        if found.len() > most {
+            found.truncate(most);
+            if self.many_told.is_due(now()) {
+                tracing::warn!(
+                    most,
+                    "one login or address belongs to more accounts than limits.accounts-per-address: the others are not \
+                     found by it, and get no mail"
+                );
+            }
+        }
+        Ok(found)
     }
 
     /// The absolute address of a plugin's link page. If another plugin had a page of that name before, it says whose it is: a

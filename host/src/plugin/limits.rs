@@ -128,6 +128,8 @@ pub struct HostLimits {
     pub queue_ms: u64,
     /// Jobs and events that run at once: most of their time they wait for the disk, and then all of them together.
     pub tasks_at_once: usize,
+    /// Accounts that are found, and mailed, by one login or address; the older ones first.
+    pub accounts_per_address: usize,
     /// Requests that each service key may make within a minute.
     pub requests_per_minute: u32,
     /// Regions and pages that each may ask for within a minute, on behalf of people.
@@ -158,6 +160,7 @@ impl Default for HostLimits {
             compute_queue: 128,
             queue_ms: 5_000,
             tasks_at_once: 8,
+            accounts_per_address: 100,
             requests_per_minute: 600,
             views_per_minute: 60_000,
             connections: connections.all,
@@ -198,3 +201,6 @@ impl HostLimits {
         Budget { all: self.body_bytes, each: self.body_bytes_per_address, known: self.body_bytes_per_known_address }
     }
 }
+/// What [`HostLimits::accounts_per_address`] may be: each account that is found, and counted, is a read of the call, of which
+/// there are [`Limits::reads`].
+pub const ACCOUNTS_PER_ADDRESS: std::ops::RangeInclusive<usize> = 1..=500;

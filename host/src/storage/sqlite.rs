@@ -2,7 +2,7 @@
 
 mod addresses;
 mod audit;
-mod connection;
+pub(crate) mod connection;
 mod deliveries;
 mod keys;
 mod outbox;

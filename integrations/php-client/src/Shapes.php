@@ -60,7 +60,7 @@ final class Shapes
     public static function isAccounts(array $answer): bool
     {
         $accounts = $answer['accounts'] ?? null;
-        if (!is_array($accounts) || count($accounts) > 10 || array_values($accounts) !== $accounts) {
+        if (!is_array($accounts) || count($accounts) > 500 || array_values($accounts) !== $accounts) {
             return false;
         }
         foreach ($accounts as $found) {

@@ -335,7 +335,7 @@ final class ClientTest extends TestCase
             'one twice' => [[['customer:1', 'login'], ['customer:1', 'email']], 'customer:1'],
             'matched by nothing known' => [[['customer:1', 'name']], 'bad-answer'], 'no id' => [[['1', 'login']], 'bad-answer'],
             'a path for an id' => [[["customer:1\n", 'login']], 'bad-answer'],
-            'more than there can be' => [array_fill(0, 11, ['customer:1', 'login']), 'bad-answer'],
+            'more than there can be' => [array_fill(0, 501, ['customer:1', 'login']), 'bad-answer'],
         ];
     }
 

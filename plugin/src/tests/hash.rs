@@ -1,6 +1,6 @@
 use super::*;
 use crate::hash::{Stored, Unreadable};
-use crate::recognise::{recognise_hash, sample_hash};
+use crate::recognise::{compare_hash, recognise_hash, sample_hash};
 use crate::settings::BCRYPT_COST;
 use proptest::prelude::*;
 
@@ -274,4 +274,22 @@ fn a_sample_is_a_hash_as_new_passwords_get_one_and_another_each_time() {
     assert_eq!(panel.run(|ports| recognise_hash(ports, &first)).unwrap(), "argon2id");
     panel.settings.borrow_mut().insert("output", Value::Text("bcrypt".to_owned()));
     assert!(sample().starts_with("$2y$12$"));
+}
+
+#[test]
+fn comparing_does_what_a_sign_in_does_at_its_most_and_refuses_what_none_compares_with() {
+    let panel = panel();
+    let hash = panel.run(|ports| sample_hash(ports)).unwrap();
+    panel.kdf_calls.set(0);
+    panel.run(|ports| compare_hash(ports, &hash)).unwrap();
+    let most = panel.kdf_calls.replace(0);
+    sign_in(&panel, "marta.vidal", "cafe\u{301} lantern oats").unwrap();
+    assert_eq!(most, panel.kdf_calls.get());
+    panel.kdf_calls.set(0);
+    for hash in
+        ["$6$salt$digest", "$2y$12$", "$argon2id$v=19$m=999999,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA"]
+    {
+        assert!(matches!(panel.run(|ports| compare_hash(ports, hash)), Err(Failure::Invalid(_))), "{hash}");
+    }
+    assert_eq!(panel.kdf_calls.get(), 0);
 }

@@ -77,7 +77,8 @@ fn whatever_hashes_runs_in_the_compute_lane() {
     for operation in manifest()["operations"].as_array().unwrap() {
         let name = operation["name"].as_str().unwrap();
         let hashes =
-            ["verify", "complete-reset", "change-own", "set-password", "reset-and-mail", "sample-hash"].contains(&name);
+            ["verify", "complete-reset", "change-own", "set-password", "reset-and-mail", "sample-hash", "compare-hash"]
+                .contains(&name);
         assert_eq!(operation.get("lane").is_some(), hashes, "{name}");
     }
 }
@@ -105,7 +106,7 @@ fn settings_that_are_words_have_the_defaults_that_the_code_applies() {
 #[test]
 fn jobs_and_events_are_those_of_the_code() {
     let manifest = manifest();
-    assert_eq!(manifest["jobs"], Value::Array(vec![recovery::JOB.into()]));
+    assert_eq!(manifest["jobs"], Value::Array(vec![recovery::JOB.into(), recovery::REST.into()]));
     assert_eq!(manifest["events"]["emits"], Value::Array(vec![told::EVENT.into()]));
     for want in ["mail", "jobs", "events"] {
         assert!(manifest["wants"].get(want).is_some(), "{want}");

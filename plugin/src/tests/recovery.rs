@@ -79,6 +79,61 @@ fn each_account_of_a_shared_address_gets_a_mail_of_its_own() {
     assert_eq!(letters(&panel), expected);
 }
 
+/// So many customers of one address.
+fn agency(accounts: usize) -> (Panel, Vec<String>) {
+    let panel = panel();
+    let names: Vec<String> = (100..100 + accounts).map(|n| format!("customer:{n}")).collect();
+    for name in &names {
+        panel.add_customer(name, name, "agency@radioquesada.example", "Agency");
+    }
+    (panel, names)
+}
+
+/// Runs jobs until none waits; how many minutes that took, and what failed for good.
+fn work_off(panel: &Panel) -> (i64, Vec<Failure>) {
+    let (began, mut failures) = (panel.now.get(), Vec::new());
+    while !panel.waiting_jobs().is_empty() {
+        failures.extend(panel.run_jobs());
+    }
+    ((panel.now.get() - began) / MINUTE, failures)
+}
+
+fn mailed(panel: &Panel) -> Vec<String> {
+    panel.outbox().into_iter().map(|posted| posted.account).collect()
+}
+
+#[test]
+fn however_many_accounts_share_an_address_each_gets_its_mail_in_order() {
+    let (panel, names) = agency(150);
+    assert_eq!(request(&panel, "agency@radioquesada.example"), Ok(()));
+    assert_eq!(panel.run_jobs(), []);
+    assert_eq!(mailed(&panel).len(), 20, "what fits into one call goes with the first one");
+    assert_eq!(work_off(&panel).1, []);
+    assert_eq!(mailed(&panel), names);
+}
+
+#[test]
+fn mails_that_the_minute_has_no_room_for_go_in_the_next_ones_and_are_counted_once() {
+    let (panel, names) = agency(45);
+    panel.settings.borrow_mut().insert("requests-per-name", Value::Number(1));
+    panel.mails_a_minute.set(7);
+    assert_eq!(request(&panel, "agency@radioquesada.example"), Ok(()));
+    let (minutes, failures) = work_off(&panel);
+    assert_eq!((mailed(&panel), failures), (names, vec![]));
+    assert!(minutes >= 6, "{minutes}");
+}
+
+#[test]
+fn a_link_that_could_not_be_mailed_for_a_day_is_not_mailed() {
+    let (panel, _) = agency(2);
+    panel.mails_a_minute.set(0);
+    assert_eq!(request(&panel, "agency@radioquesada.example"), Ok(()));
+    let (minutes, failures) = work_off(&panel);
+    assert_eq!(failures, [Failure::Expired], "and stands among the jobs that failed");
+    assert!((24 * 60..25 * 60).contains(&minutes), "{minutes}");
+    assert_eq!(mailed(&panel), [""; 0]);
+}
+
 #[test]
 fn an_account_that_is_found_twice_gets_one_mail() {
     let panel = panel();

@@ -4,7 +4,7 @@
 
 use std::cell::Cell;
 
-use keyturn_host::accounts::fold::fold;
+use keyturn_host::accounts::fold::{fold, is_plain};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::file::Column;
@@ -13,8 +13,8 @@ use crate::people::NewPerson;
 use crate::terminal::number;
 
 /// Which line has made or named whom; a dry run makes nobody, and gives them numbers below zero. And the names, folded, that
-/// no index of the table finds, since SQLite's `lower` knows ASCII only: without them each such look-up would be a walk through
-/// all people.
+/// no index of the table finds, since SQLite's `lower` knows ASCII only, and neither spaces nor what nobody sees: without them
+/// each such look-up would be a walk through all people.
 const TABLES: &str = "
 CREATE TEMP TABLE import_lines (person INTEGER PRIMARY KEY, line INTEGER NOT NULL);
 CREATE TEMP TABLE import_names (
@@ -107,7 +107,7 @@ impl Taken {
         let (login, email) = (new.login.to_owned(), new.email.map(str::to_owned));
         let holder = Holder { person: person.unwrap_or(-line), login, email, customer: true };
         note_line(db, holder.person, line)?;
-        for name in [Some(new.login), new.email].into_iter().flatten().filter(|name| self.dry || !name.is_ascii()) {
+        for name in [Some(new.login), new.email].into_iter().flatten().filter(|name| self.dry || !is_plain(name)) {
             keep(db, name, &holder)?;
         }
         Ok(())
@@ -132,7 +132,7 @@ impl Taken {
         is_he: impl Fn(&Holder, &str) -> bool,
     ) -> rusqlite::Result<Option<Holder>> {
         let folded = fold(typed);
-        self.read_names(db, !typed.is_ascii())?;
+        self.read_names(db, !is_plain(typed))?;
         for sql in [&format!("{HOLDER} WHERE {condition}"), KEPT] {
             let mut statement = db.prepare_cached(sql)?;
             for holder in statement.query_map([&folded], Holder::of)? {
@@ -145,7 +145,7 @@ impl Taken {
         Ok(None)
     }
 
-    /// Reads the names that are not ASCII: once, and `anew` where somebody else has written to the database since.
+    /// Reads the names that are not plain: once, and `anew` where somebody else has written to the database since.
     fn read_names(&self, db: &Connection, anew: bool) -> rusqlite::Result<()> {
         if self.read_at.get().is_some() && !anew {
             return Ok(());
@@ -154,13 +154,13 @@ impl Taken {
         if self.read_at.replace(Some(version)) == Some(version) {
             return Ok(());
         }
-        let other = |column| format!("{column} GLOB '*[^' || char(1) || '-' || char(127) || ']*'");
+        let other = |column| format!("{column} GLOB '*[^!-~]*'");
         let sql = format!("{HOLDER} WHERE {} OR {}", other("login"), other("email"));
         db.execute("DELETE FROM import_names WHERE person >= 0", [])?;
         for holder in db.prepare_cached(&sql)?.query_map([], Holder::of)? {
             let holder = holder?;
             for name in
-                [Some(&holder.login), holder.email.as_ref()].into_iter().flatten().filter(|name| !name.is_ascii())
+                [Some(&holder.login), holder.email.as_ref()].into_iter().flatten().filter(|name| !is_plain(name))
             {
                 keep(db, name, &holder)?;
             }

@@ -1,6 +1,7 @@
 //! `keyturn check`: what was found, what is wrong, how to mend it, and what follows.
 
 mod follows;
+mod hashes;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -79,7 +80,7 @@ fn look(config: &Config, report: &mut Report<'_>) {
         Ok((storage, _, found)) => {
             report.say(Tone::Good, &format!("database {}", database.display()), None);
             opened(config, &found, report);
-            let findings = match storage.read(|sql| Ok(provider.check(sql))) {
+            let findings = match storage.read(|sql| Ok(provider.check(sql, config.limits.accounts_per_address))) {
                 Ok(findings) => findings,
                 Err(cause) => return report.say(Tone::Wrong, &format!("database: {cause}"), None),
             };
@@ -96,6 +97,7 @@ fn look(config: &Config, report: &mut Report<'_>) {
     let mail = outgoing_mail(config, report);
     webhooks(config, report);
     if let Some(host) = plugins(config, report) {
+        hashes::at_sign_in(config, &host, &provider, report);
         follows::realms(config, &host, &provider, mail, report);
         follows::pages(config, &host, report);
     }

@@ -1,6 +1,12 @@
 //! What `keyturn check` says of a mapping: whether the panel's tables are as it says, and what follows where they are
 //! not. It reads only, and shows no value of anybody's.
 
+mod hashes;
+mod sessions;
+mod spellings;
+
+pub use hashes::{HashKind, kind};
+
 use super::{Mapping, Provider as _, Realm, Sql, State, key_text, quoted, rest, text};
 use crate::accounts::AccountId;
 use crate::storage::{self, StorageError, Value};
@@ -59,12 +65,13 @@ impl Sql {
     }
 
     /// Looks at every realm's tables. What cannot be read is a finding too.
+    /// `most`: accounts of one address that are mailed.
     #[must_use]
-    pub fn check(&self, sql: &dyn storage::Sql) -> Vec<Finding> {
+    pub fn check(&self, sql: &dyn storage::Sql, most: usize) -> Vec<Finding> {
         let mut findings = Vec::new();
         for (name, realm) in &self.realms {
             let mut look = Look { sql, provider: self, name, realm, findings: &mut findings };
-            if let Err(error) = look.all() {
+            if let Err(error) = look.all(most) {
                 look.say(Severity::Wrong, format!("{error}"), None);
             }
         }
@@ -99,7 +106,7 @@ struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    fn all(&mut self) -> Found {
+    fn all(&mut self, most: usize) -> Found {
         if self.columns()? {
             self.rows()?;
             self.key()?;
@@ -108,6 +115,8 @@ impl<'a> Look<'a> {
             if let Some(email) = self.mapping().email.as_ref().filter(|email| **email != self.mapping().login) {
                 self.indexed("email", email, false)?;
             }
+            self.spellings()?;
+            self.shared(most)?;
             self.hashes()?;
             self.sessions()?;
             self.overlooked()?;
@@ -258,7 +267,9 @@ impl<'a> Look<'a> {
         let shared = self.number(&twice, &parameters)?;
         if shared > 0 {
             let text = format!("login: {shared} logins in column {login} belong to several accounts each");
-            let mend = "make them differ by more than case, or map another column as login".to_owned();
+            let mend =
+                "make them differ by more than case, spaces and invisible characters, or map another column as login"
+                    .to_owned();
             self.say(Severity::Wrong, text, Some(mend));
         }
         self.indexed("login", login, shared == 0 && rest.is_empty())
@@ -267,8 +278,8 @@ impl<'a> Look<'a> {
     /// Whether the statement that finds by this column is served by an index.
     fn indexed(&mut self, setting: &str, column: &str, unique: bool) -> Found {
         let statement = match (setting, &self.realm.by_email) {
-            ("email", Some((by_email, _))) => by_email,
-            _ => &self.realm.by_login,
+            ("email", Some(by_email)) => &by_email.plain,
+            _ => &self.realm.by_login.plain,
         };
         let parameters = statement.with([Value::Text("x".to_owned()), Value::Integer(10)]);
         if self.searches(&statement.text, &parameters, &self.mapping().table)? {
@@ -341,6 +352,7 @@ impl<'a> Look<'a> {
             (Some(sessions), _) => {
                 let text = format!("sessions: ended in {} with each new password", sessions.table);
                 self.say(Severity::Good, text, None);
+                self.session_keys(sessions)?;
                 if let Some(count) = &self.realm.count_sessions
                     && !self.searches(&count.text, &count.with([Value::Text("x".to_owned())]), &sessions.table)?
                 {

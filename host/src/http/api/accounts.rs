@@ -6,11 +6,13 @@ use serde_json::json;
 
 use super::problem::{self, Problem};
 use super::{Asked, json_answer};
+use crate::accounts::fold::same_address;
 use crate::accounts::{AccountId, Field, Matched};
 use crate::service_key::ACCOUNTS as SCOPE;
 use crate::storage::Known;
 
-/// Accounts whose login or address, folded, is the one asked for: logins first, at most ten. Whether it is the account's own
+/// Accounts whose login or address, folded, is the one asked for: logins and then older ones first, at most
+/// `accounts-per-address`. Whether it is the account's own
 /// address is told to the letter: texts that fold to the same, such as `ß` and `ss`, can be mailboxes of two people.
 pub(super) fn find(asked: &Asked) -> Result<Response, Problem> {
     asked.needs(SCOPE)?;
@@ -23,7 +25,7 @@ pub(super) fn find(asked: &Asked) -> Result<Response, Problem> {
     let mut accounts = Vec::new();
     for (account, matched) in found {
         if let Some(known) = known(asked, &account)? {
-            let is_own = |address: &str| address.trim().eq_ignore_ascii_case(named.trim());
+            let is_own = |address: &str| same_address(address, &named);
             let is_address = known.account.value(Field::Email).is_some_and(is_own);
             let matched = match matched {
                 Matched::Login => "login",

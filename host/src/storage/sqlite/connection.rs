@@ -13,6 +13,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use super::place::{Place, beside};
 use super::{Found, Journal, schema};
 use crate::accounts::fold::fold;
+use crate::accounts::sql::kind;
 use crate::storage::{Sql, StorageError, Value};
 
 /// How long one waits for another.
@@ -116,19 +117,23 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StorageError> {
     let doing = || format!("opening the database {}", path.display());
     let db = Connection::open_with_flags(path, flags).map_err(|cause| failed(&doing(), &cause))?;
     db.set_prepared_statement_cache_capacity(64);
-    db.create_scalar_function(
-        "keyturn_fold",
-        1,
-        FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC,
-        |context| {
+    functions(&db).map_err(|cause| failed(&doing(), &cause))?;
+    Ok(db)
+}
+
+/// What the provider's statements call: `keyturn_fold`, of a login or an address, and `keyturn_kind`, of a stored hash.
+pub(crate) fn functions(db: &Connection) -> rusqlite::Result<()> {
+    let of_text = |name: &str, of: fn(&str) -> String| {
+        let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+        db.create_scalar_function(name, 1, flags, move |context| {
             Ok(match context.get_raw(0) {
-                ValueRef::Text(text) => std::str::from_utf8(text).ok().map(fold),
+                ValueRef::Text(text) => std::str::from_utf8(text).ok().map(of),
                 _ => None,
             })
-        },
-    )
-    .map_err(|cause| failed(&doing(), &cause))?;
-    Ok(db)
+        })
+    };
+    of_text("keyturn_fold", fold)?;
+    of_text("keyturn_kind", |hash| kind(hash).to_owned())
 }
 
 impl Sql for Connection {

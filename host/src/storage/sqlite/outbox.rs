@@ -404,7 +404,7 @@ impl Rows<'_> {
     pub fn mails(&self, filter: &MailFilter) -> Result<Vec<Mail>, StorageError> {
         let mut accounts: Vec<AccountId> = filter.account.iter().cloned().collect();
         if let Some(typed) = &filter.search {
-            let found = self.provider.find(self.db, typed, &self.provider.realms(), 10)?;
+            let found = self.provider.find(self.db, typed, &self.provider.realms(), usize::MAX)?;
             accounts.extend(found.into_iter().map(|(id, _)| id));
         }
         let recipients: Vec<String> = accounts
@@ -419,6 +419,11 @@ impl Rows<'_> {
         let before = filter.before.unwrap_or(i64::MAX).to_string();
         let mut sql = format!("SELECT {COLUMNS} FROM keyturnhost_outbox WHERE number < CAST(?1 AS INTEGER)");
         let mut parameters = vec![before];
+        if asks_whom {
+            // As one value: as many accounts as there are can share an address.
+            parameters.push(serde_json::Value::from(recipients).to_string());
+            sql.push_str(" AND recipient IN (SELECT value FROM json_each(?2))");
+        }
         let mut one_of = |column: &str, values: Vec<String>| {
             let marks: Vec<String> = values
                 .into_iter()
@@ -429,9 +434,6 @@ impl Rows<'_> {
                 .collect();
             sql.push_str(&format!(" AND {column} IN ({})", marks.join(", ")));
         };
-        if asks_whom {
-            one_of("recipient", recipients);
-        }
         if !filter.states.is_empty() {
             one_of("state", filter.states.iter().map(|state| state.name().to_owned()).collect());
         }

@@ -2,13 +2,13 @@
 //! people have, and what is missing for the others. The words are about the shipped plugin's settings and operations; of
 //! a plugin without them nothing is said.
 
-use keyturn_host::Host;
 use keyturn_host::accounts::Provider as _;
 use keyturn_host::accounts::sql::{Sql, Tally};
 use keyturn_host::config::Config;
 use keyturn_host::plugin::admit::Plugin;
 use keyturn_host::plugin::manifest::SettingValue;
 use keyturn_host::service_key::VIEWS;
+use keyturn_host::{CallError, Host};
 use serde_json::{Value, json};
 
 use super::Report;
@@ -67,8 +67,15 @@ impl Realm<'_> {
             return Ok("its plugin says");
         };
         let sample = hook.split_once('/').map(|(interface, _)| format!("{interface}/{SAMPLE}")).unwrap_or_default();
-        let Ok(Value::String(hash)) = host.call(&console(), &sample, &json!({}), None) else {
-            return Ok(output);
+        let hash = match host.call(&console(), &sample, &json!({}), None) {
+            Ok(Value::String(hash)) => hash,
+            Ok(_) | Err(CallError::NoSuch(_)) => return Ok(output),
+            Err(cause) => {
+                let (above, mend) = self.above_ceilings().unwrap_or((cause.to_string(), String::new()));
+                let text = format!("{}: no password can be set: {above}", self.name);
+                report.say(Tone::Wrong, &text, (!mend.is_empty()).then_some(mend.as_str()));
+                return Err(mend);
+            }
         };
         provider.accepts(self.name, &hash).map(|()| output.as_str()).map_err(|cause| {
             let (name, plugin) = (self.name, &self.plugin.name);
@@ -80,6 +87,28 @@ impl Realm<'_> {
             report.say(Tone::Wrong, &text, Some(&mend));
             mend
         })
+    }
+
+    /// Settings that ask for more than the host computes for this plugin, and what mends it.
+    fn above_ceilings(&self) -> Option<(String, String)> {
+        let limits = &self.plugin.limits;
+        let ceilings = [
+            ("argon2-memory-kib", "kdf-memory-kib", limits.kdf_memory_kib),
+            ("argon2-passes", "kdf-passes", limits.kdf_passes),
+            ("argon2-lanes", "kdf-lanes", limits.kdf_lanes),
+        ];
+        let (mut above, mut lower, mut raise) = (Vec::new(), Vec::new(), Vec::new());
+        for (setting, limit, most) in ceilings {
+            if let Some(SettingValue::Number(is)) = self.setting(setting)
+                && *is > i64::from(most)
+            {
+                above.push(format!("settings.{setting} is {is}, and limits.{limit} is {most}"));
+                lower.push(format!("settings.{setting} = {most}"));
+                raise.push(format!("limits.{limit} = {is}"));
+            }
+        }
+        let mend = format!("{}, or {}, in {}.toml", lower.join(", "), raise.join(", "), self.plugin.name);
+        (!above.is_empty()).then(|| (above.join("; "), mend))
     }
 
     fn offers(&self, mapped: bool, stored: Result<&str, String>, report: &mut Report<'_>) {

@@ -106,7 +106,6 @@ pub(super) fn schemas() -> [(&'static str, Value); 4] {
             "Accounts",
             object(json!({ "accounts": {
                 "type": "array",
-                "maxItems": 10,
                 "items": object(json!({
                     "account": text,
                     "matched": { "type": "string", "enum": ["login", "email"] },
