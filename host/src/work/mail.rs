@@ -61,7 +61,7 @@ impl Worker<'_> {
 
     /// One attempt. Answers the next mail, if there is one, and it may go by the same way.
     fn deliver(&self, line: &mut Line, leased: &LeasedMail, operators: Option<&str>) -> Option<LeasedMail> {
-        let attempt = || self.inner.attempt(line, leased);
+        let attempt = || self.inner.attempt(line, leased, &|| self.shutdown.stopped());
         let settled = catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(|_| {
             tracing::error!(mail = leased.mail.id.as_str(), "sending a mail broke down");
             // Whatever state it was in, it is not to be trusted.
@@ -96,7 +96,7 @@ fn refused(obstacle: Obstacle) -> Settled {
 
 impl Inner {
     /// One attempt, and how the mail stands after it.
-    fn attempt(&self, line: &mut Line, leased: &LeasedMail) -> Settled {
+    fn attempt(&self, line: &mut Line, leased: &LeasedMail, stopped: &(dyn Fn() -> bool + Sync)) -> Settled {
         let mail = leased.mail.id.as_str();
         let filling = match &leased.filling {
             Ok(filling) => filling,
@@ -116,7 +116,7 @@ impl Inner {
                 return delayed(leased, None, Some(Obstacle::Template));
             }
         };
-        let attempt = line.session.send(&message);
+        let attempt = line.session.send_unless(&message, stopped);
         let verdict = attempt.verdict;
         let told = Some((line.transport.name(), attempt));
         match verdict {
@@ -132,7 +132,8 @@ impl Inner {
             return self.operators.clone().ok_or(Obstacle::NoAddress);
         };
         let account = leased.account.as_ref().ok_or(Obstacle::NoAccount)?;
-        let address = account.value(Field::Email).filter(|address| address::check(address).is_ok());
+        // One that cannot be used is refused where it is written, with what is wrong with it.
+        let address = account.value(Field::Email).filter(|address| !address::is_blank(address));
         let address = address.ok_or(Obstacle::NoAddress)?;
         let name = account.value(Field::Name).unwrap_or_default().to_owned();
         Ok(Mailbox { name, address: address.to_owned() })
