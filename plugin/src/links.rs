@@ -184,7 +184,7 @@ pub(crate) fn issue(
 /// Mails a new link, which replaces those made before. The password is untouched.
 ///
 /// # Errors
-/// `refused` with `mail-not-configured` or `no-address`; `not-found` for an account that does not exist or is out of reach.
+/// `refused` with `mail-not-configured`, `no-address` or `address-unusable`; `not-found` for an account that does not exist or is out of reach.
 pub(crate) fn mail(ports: &dyn Ports, account: &str, asked_by: AskedBy) -> Result<SecretMail, Failure> {
     let epoch = ports.credential(account)?.session_epoch;
     // Read before anything is sent: nobody would have any use of a mail whose link cannot be stored.

@@ -56,10 +56,11 @@ impl Call {
                 self.note(&id).map_err(|cause| unavailable(self, &cause))?;
                 let known = self.accounts.get(&id).and_then(Option::as_ref);
                 let known = known.filter(|known| self.caller.reaches(&known.account)).ok_or(Error::NotFound)?;
-                match known.account.value(Field::Email) {
-                    Some(address) if address::check(address).is_ok() => Ok(Recipient::Account(id)),
-                    _ => Err(Error::NoAddress),
-                }
+                let address = known.account.value(Field::Email).filter(|address| !address::is_blank(address));
+                let problem = address::check(address.ok_or(Error::NoAddress)?).err().map(|cause| cause.problem);
+                problem.map_or(Ok(Recipient::Account(id)), |problem| {
+                    Err(Error::UnusableAddress(problem.in_locale(&self.caller.locale)))
+                })
             }
         }
     }

@@ -1,6 +1,8 @@
 //! What `keyturn check` says of a mapping: whether the panel's tables are as it says, and what follows where they are
 //! not. It reads only, and shows no value of anybody's.
 
+mod unusable;
+
 use super::{Mapping, Provider as _, Realm, Sql, State, key_text, quoted, rest, text};
 use crate::accounts::AccountId;
 use crate::storage::{self, StorageError, Value};
@@ -108,6 +110,7 @@ impl<'a> Look<'a> {
             if let Some(email) = self.mapping().email.as_ref().filter(|email| **email != self.mapping().login) {
                 self.indexed("email", email, false)?;
             }
+            self.addresses()?;
             self.hashes()?;
             self.sessions()?;
             self.overlooked()?;
