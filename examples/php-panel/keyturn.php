@@ -25,7 +25,7 @@ function keyturn(?array $user): ?KeyturnViews
         $_SESSION['keyturn'] = bin2hex(random_bytes(16));
     }
     $staff = $user && $user['role'] === 'admin';
-    $views = new KeyturnViews(keyturn_host(), trim((string) file_get_contents($file)), keyturn_host());
+    $views = new KeyturnViews(keyturn_host(), trim((string) file_get_contents($file), " \r\n\xEF\xBB\xBF"), keyturn_host());
     return $views->forReader(
         $user ? ($staff ? 'staff:' : 'customer:') . $user['id'] : null,
         $staff ? ['customer' => 'all'] : [],

@@ -151,7 +151,7 @@ impl Keys {
         }
         let text = Zeroizing::new(std::fs::read_to_string(path).map_err(file_error)?);
         let mut main = [0; 32];
-        let digits = text.trim();
+        let digits = without_mark(&text).trim();
         let well_formed = digits.len() == 64
             && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
             && main
@@ -220,7 +220,15 @@ pub(crate) fn owners_only(path: &Path) -> Result<Zeroizing<String>, String> {
     if mode & 0o077 != 0 {
         return Err(wrong(format!("may be read by others (mode {mode:o}); set mode 600")));
     }
-    std::fs::read_to_string(path).map(Zeroizing::new).map_err(|cause| wrong(format!("cannot be read: {cause}")))
+    let text = std::fs::read_to_string(path).map_err(|cause| wrong(format!("cannot be read: {cause}")))?;
+    let text = Zeroizing::new(text);
+    Ok(Zeroizing::new(without_mark(&text).to_owned()))
+}
+
+/// A text without the byte order mark that some editors and shells begin a file with: it is no part of a secret.
+#[must_use]
+pub fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// Bytes of the system's randomness.
@@ -278,6 +286,21 @@ mod tests {
             std::fs::write(&path, wrong).expect("written");
             assert!(matches!(Keys::open(&path), Err(KeyError::Content { .. })));
         }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_secret() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("keyturn.key");
+        let made = Keys::open(&path).expect("made");
+        let marked = [&b"\xef\xbb\xbf"[..], &std::fs::read(&path).expect("there")].concat();
+        std::fs::write(&path, marked).expect("written");
+        assert_eq!(Keys::open(&path).expect("read").mac("x", &[]), made.mac("x", &[]));
+        std::fs::write(&path, "\u{feff}geheim \u{feff}\nother\n").expect("written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("mode");
+        assert_eq!(owners_only(&path).expect("read").as_str(), "geheim \u{feff}\nother\n");
     }
 
     #[test]

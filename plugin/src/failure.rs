@@ -1,6 +1,7 @@
 //! How errors of the imports become failures of the export. What only the operator can mend goes to standard error, which the
 //! host logs with the plugin's name and the request's id; it never holds a secret.
 
+use crate::bindings::nodes::Value;
 use crate::bindings::types::{Failure, FieldError, Refusal};
 use crate::bindings::{accounts, database, jobs, mail};
 use crate::words::{Word, Words};
@@ -66,6 +67,10 @@ pub(crate) fn of_mail(words: Words, error: mail::Error) -> Failure {
     match error {
         mail::Error::NotFound => Failure::NotFound,
         mail::Error::NoAddress => refused(words, "no-address", Word::NoAddressRefusal),
+        mail::Error::UnusableAddress(why) => Failure::Refused(Refusal {
+            code: "address-unusable".to_owned(),
+            message: words.text(Word::AddressUnusableRefusal, &[("why", Value::Text(why))]),
+        }),
         mail::Error::NotConfigured => refused(words, "mail-not-configured", Word::MailOffRefusal),
         mail::Error::BadTemplate(what) => {
             log(format_args!("the host refused a mail for its template: {what}"));

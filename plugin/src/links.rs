@@ -180,7 +180,7 @@ pub(crate) fn issue(
 /// Mails a new link, which replaces the one that was mailed before at the wish of the same side. The password is untouched.
 ///
 /// # Errors
-/// `refused` with `mail-not-configured` or `no-address`; `not-found` for an account that does not exist or is out of reach.
+/// `refused` with `mail-not-configured`, `no-address` or `address-unusable`; `not-found` for an account that does not exist or is out of reach.
 pub(crate) fn mail(ports: &dyn Ports, account: &str, asked_by: AskedBy) -> Result<SecretMail, Failure> {
     queue(ports, account, asked_by)?.map_err(|error| failure::of_mail(Words::of(ports), error))
 }

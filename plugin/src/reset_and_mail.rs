@@ -18,8 +18,8 @@ use crate::{failure, generate, settings};
 /// The mail itself tells the owner; there is no other notice.
 ///
 /// # Errors
-/// `not-found` for an account out of reach; `refused` with `mail-not-configured`, `no-address` or `mode-not-offered`, or with
-/// `generator-settings` where no password that can be made up passes the policy.
+/// `not-found` for an account out of reach; `refused` with `mail-not-configured`, `no-address`, `address-unusable` or `mode-not-offered`, or
+/// with `generator-settings` where no password that can be made up passes the policy.
 pub fn reset_and_mail(ports: &dyn Ports, account: &str, mode: Mode) -> Result<Reset, Failure> {
     let words = Words::of(ports);
     letter::ready(ports, account).map_err(|error| failure::of_mail(words, error))?;

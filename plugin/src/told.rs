@@ -39,7 +39,7 @@ impl Way {
 pub(crate) fn owner(ports: &dyn Ports, account: &str, way: Way) -> Option<MailId> {
     match letter::send(ports, account, &Letter::PasswordChanged { way, at: ports.now() }) {
         Ok(mail) => Some(mail),
-        Err(Error::NoAddress | Error::NotConfigured) => None,
+        Err(Error::NoAddress | Error::UnusableAddress(_) | Error::NotConfigured) => None,
         Err(error) => {
             failure::log(format_args!("{account} is not told of the new password: {error:?}"));
             None

@@ -245,6 +245,10 @@ fn a_mail_that_is_not_to_be_is_refused_by_its_reason() {
     };
     assert!(with(&|a| a["to"]["value"] = json!("customer:77")).contains("NotFound"));
     assert!(with(&|a| a["to"]["value"] = json!("customer:2")).contains("NoAddress"));
+    let couple = "UPDATE people SET email = 'omar@vidal.example, marta@vidal.example' WHERE id = 2";
+    office.bench.panel().execute(couple, []).expect("changed");
+    let unusable = with(&|a| a["to"]["value"] = json!("customer:2"));
+    assert!(unusable.contains("UnusableAddress(\"it holds more than one address\")"), "{unusable}");
     assert!(with(&|a| a["to"]["value"] = json!("stranger:1")).contains("Denied(\"recipients stranger\")"));
     assert!(with(&|a| a["template"] = json!("other")).contains("BadTemplate"));
     assert!(with(&|a| a["variables"] = json!([])).contains("password: is missing"));

@@ -2,6 +2,7 @@
 //! no protocol. What is drawn is read by SpamAssassin, what is signed is checked by dkimpy.
 
 mod drawn;
+mod programs;
 mod servers;
 mod signed;
 mod smtp;

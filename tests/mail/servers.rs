@@ -54,6 +54,7 @@ pub fn clear(port: u16) -> Server {
         host: "127.0.0.1".to_owned(),
         port,
         encryption: Encryption::None,
+        hello: None,
         login: None,
         ca_file: None,
         limits: Limits::default(),
@@ -78,7 +79,14 @@ pub fn to(server: Server) -> Smtp {
 /// A server that keeps to a script: for each connection in turn, what it says at once, then its answer to each line. After
 /// the last one it closes the connection.
 pub fn scripted(connections: &[&[&'static str]]) -> u16 {
-    let connections: Vec<Vec<&str>> = connections.iter().map(|script| script.to_vec()).collect();
+    let bytes = |script: &&[&'static str]| script.iter().map(|answer| answer.as_bytes()).collect();
+    let connections: Vec<Vec<&[u8]>> = connections.iter().map(bytes).collect();
+    scripted_bytes(&connections.iter().map(Vec::as_slice).collect::<Vec<_>>())
+}
+
+/// The same, whatever its words are written in.
+pub fn scripted_bytes(connections: &[&[&'static [u8]]]) -> u16 {
+    let connections: Vec<Vec<&[u8]>> = connections.iter().map(|script| script.to_vec()).collect();
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let port = listener.local_addr().expect("an address").port();
     std::thread::spawn(move || {
@@ -91,7 +99,7 @@ pub fn scripted(connections: &[&[&'static str]]) -> u16 {
                     break;
                 }
                 // After DATA the mail is heard to its end, before the answer.
-                if script[..at].last().is_some_and(|last| last.starts_with("354")) {
+                if script[..at].last().is_some_and(|last| last.starts_with(b"354")) {
                     while line != ".\r\n"
                         && heard
                             .read_line({
@@ -102,7 +110,7 @@ pub fn scripted(connections: &[&[&'static str]]) -> u16 {
                             > 0
                     {}
                 }
-                if stream.write_all(answer.as_bytes()).is_err() {
+                if stream.write_all(answer).is_err() {
                     break;
                 }
             }

@@ -1,5 +1,6 @@
 //! From a message to what the server said of it.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -8,8 +9,8 @@ use keyturn_host::mail::transport::{Attempt, StepKind, Transport as _, Verdict};
 use keyturn_tests::mail_server::Aiosmtpd;
 use serde_json::json;
 
-use crate::message;
-use crate::servers::{Certificates, clear, scripted, strict, strict_server, to};
+use crate::servers::{Certificates, clear, scripted, scripted_bytes, strict, strict_server, to};
+use crate::{mailbox, message};
 
 fn kinds(attempt: &Attempt) -> Vec<StepKind> {
     attempt.steps.iter().map(|step| step.kind).collect()
@@ -220,7 +221,12 @@ fn mails_on_one_connection_do_not_wait_for_each_other() {
 fn an_international_address_needs_a_server_that_knows_them() {
     for (smtputf8, address, verdict, word) in [
         (true, "jürgen@bücher.example", Verdict::Accepted, "250 2.0.0"),
-        (false, "jürgen@bücher.example", Verdict::Refused, "the address jürgen@bücher.example has letters beyond a-z"),
+        (
+            false,
+            "jürgen@bücher.example",
+            Verdict::Refused,
+            "the address jürgen@xn--bcher-kva.example has letters beyond a-z",
+        ),
         (false, "jurgen@bücher.example", Verdict::Accepted, "250 2.0.0"),
     ] {
         let server = Aiosmtpd::start(&json!({ "smtputf8": smtputf8 }));
@@ -232,9 +238,167 @@ fn an_international_address_needs_a_server_that_knows_them() {
             let took = server.took();
             let international = !address.starts_with("jurgen");
             assert_eq!(took["options"].to_string().contains("SMTPUTF8"), international, "{took}");
-            assert_eq!(took["to"][0], if international { address } else { "jurgen@xn--bcher-kva.example" });
+            let name = if international { "jürgen" } else { "jurgen" };
+            assert_eq!(took["to"][0], format!("{name}@xn--bcher-kva.example"));
         }
     }
+}
+
+#[test]
+fn smtputf8_is_asked_for_only_where_what_stands_before_an_at_needs_it() {
+    let international = mailbox("", "jürgen@bücher.example");
+    for (smtputf8, verdict) in [(true, Verdict::Accepted), (false, Verdict::Delayed)] {
+        for place in ["from", "reply-to"] {
+            let server = Aiosmtpd::start(&json!({ "smtputf8": smtputf8 }));
+            let mut mail = message("marta@vidal.example");
+            match place {
+                "from" => mail.from = international.clone(),
+                _ => mail.reply_to = Some(international.clone()),
+            }
+            let attempt = to(clear(server.port)).session().send(&mail);
+            // The operator's own address is wrong for this server, not the mail.
+            assert_eq!(attempt.verdict, verdict, "{place}: {attempt:?}");
+            if verdict == Verdict::Accepted {
+                assert!(server.took()["options"].to_string().contains("SMTPUTF8"));
+            } else {
+                assert!(last(&attempt).1.contains("jürgen@xn--bcher-kva.example"), "{attempt:?}");
+            }
+        }
+    }
+    let server = Aiosmtpd::start(&json!({ "smtputf8": true }));
+    let mut mail = message("jurgen@bücher.example");
+    mail.from.address = "panel@bücher.example".to_owned();
+    mail.to.name = "Jürgen".to_owned();
+    assert_eq!(to(clear(server.port)).session().send(&mail).verdict, Verdict::Accepted);
+    let took = server.took();
+    assert!(!took["options"].to_string().contains("UTF8"), "{took}");
+    assert_eq!(took["from"], "panel@xn--bcher-kva.example");
+}
+
+#[test]
+fn an_address_that_exists_is_mailed_in_quotation_marks() {
+    let server = Aiosmtpd::plain();
+    for address in ["taro..yamada@docomo.example", "hanako.@docomo.example"] {
+        let attempt = send(clear(server.port), address);
+        assert_eq!(attempt.verdict, Verdict::Accepted, "{attempt:?}");
+        // This server takes the quotation marks off.
+        assert_eq!(server.took()["to"][0], address);
+    }
+}
+
+/// A server's answers to a whole mail, in turn.
+fn answering(answers: [&'static [u8]; 6]) -> u16 {
+    scripted_bytes(&[&answers])
+}
+
+#[test]
+fn an_answer_is_bytes_and_its_code_counts() {
+    const USUAL: [&[u8]; 6] =
+        [b"220 mx\r\n", b"250-mx\r\n250 8BITMIME\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n", b"250 taken\r\n"];
+    for (at, answer, verdict, word) in [
+        (0, &b"220 mail.example ESMTP Postfix (M\xfcnchen)\r\n"[..], Verdict::Accepted, "250 taken"),
+        (1, b"250-mail.example sch\xf6nen Tag\r\n250 8BITMIME\r\n", Verdict::Accepted, "250 taken"),
+        (2, b"250 \xc7\xeb\xca\xb9\r\n", Verdict::Accepted, "250 taken"),
+        (3, b"550 5.1.1 Empf\xe4nger unbekannt\r\n", Verdict::Refused, "550 5.1.1 Empfänger unbekannt"),
+        (3, b"450 4.7.1 Sp\xe4ter\r\n", Verdict::Delayed, "450 4.7.1 Später"),
+        (
+            4,
+            b"354 Text, abgeschlossen durch <CRLF>.<CRLF>, f\xfcr den Empf\xe4nger\r\n",
+            Verdict::Accepted,
+            "250 taken",
+        ),
+        (
+            5,
+            b"250 2.0.0 Nachricht f\xfcr Zustellung angenommen\r\n",
+            Verdict::Accepted,
+            "250 2.0.0 Nachricht für Zustellung angenommen",
+        ),
+        (5, b"554 5.7.1 Abgelehnt: M\xfcll\r\n", Verdict::Refused, "554 5.7.1 Abgelehnt: Müll"),
+    ] {
+        let mut answers = USUAL;
+        answers[at] = answer;
+        let attempt = send(clear(answering(answers)), "marta@vidal.example");
+        assert_eq!(last(&attempt), (StepKind::Handover, word, verdict));
+    }
+}
+
+#[test]
+fn a_login_is_taken_as_servers_offer_it() {
+    let certificates = Certificates::for_name("127.0.0.1");
+    for (offer, answer, said, verdict) in [
+        (&b"250-mx\r\n250 auth plain\r\n"[..], &b"235 in\r\n"[..], "235 in", Verdict::Accepted),
+        (b"250-mx\r\n250 AUTH=PLAIN\r\n", b"235 in\r\n", "235 in", Verdict::Accepted),
+        // As QQ mail says it, in GBK.
+        (
+            b"250-mx\r\n250 AUTH PLAIN\r\n",
+            b"535 \xc7\xeb\xca\xb9 http://mail.example/help\r\n",
+            "535 ÇëÊ¹ http://mail.example/help",
+            Verdict::Delayed,
+        ),
+        (
+            b"250-mx\r\n250 AUTH CRAM-MD5\r\n",
+            b"",
+            "the server offers only CRAM-MD5; this program knows PLAIN and LOGIN",
+            Verdict::Delayed,
+        ),
+        (b"250-mx\r\n250 8BITMIME\r\n", b"", "the server offers no login (AUTH)", Verdict::Delayed),
+    ] {
+        let port = scripted_bytes(&[&[b"220 mx\r\n", offer, answer]]);
+        let server = Server { encryption: Encryption::None, ..strict(port, &certificates) };
+        let attempt = to(server).probe();
+        assert_eq!(last(&attempt), (StepKind::Login, said, verdict));
+    }
+}
+
+#[test]
+fn the_name_that_a_server_is_told_is_the_operators() {
+    let server = Aiosmtpd::plain();
+    let hello = Some("panel.northwind.example".to_owned());
+    assert_eq!(send(Server { hello, ..clear(server.port) }, "marta@vidal.example").verdict, Verdict::Accepted);
+    assert_eq!(server.took()["hello"], "panel.northwind.example");
+}
+
+#[test]
+fn an_attempt_ends_when_work_is_stopped_unless_the_text_has_gone_out() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    // Says nothing, for ever: a greeting may take five minutes.
+    let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let stopped = AtomicBool::new(false);
+    let attempt = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let port = silent.local_addr().expect("an address").port();
+            to(clear(port)).session().send_unless(&message("marta@vidal.example"), &|| stopped.load(Ordering::Relaxed))
+        });
+        let _connection = silent.accept().expect("connected");
+        stopped.store(true, Ordering::Relaxed);
+        waiting.join().expect("ends")
+    });
+    assert_eq!(attempt.verdict, Verdict::Delayed, "{attempt:?}");
+    assert!(last(&attempt).1.contains("stopped before"), "{attempt:?}");
+    // What a server may have is waited for.
+    let stopped = AtomicBool::new(false);
+    let attempt = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let port = silent.local_addr().expect("an address").port();
+            to(clear(port)).session().send_unless(&message("marta@vidal.example"), &|| stopped.load(Ordering::Relaxed))
+        });
+        let (mut stream, _) = silent.accept().expect("connected");
+        let mut heard = BufReader::new(stream.try_clone().expect("a second handle")).lines();
+        stream.write_all(b"220 mx\r\n").expect("written");
+        for answer in ["250 mx\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n"] {
+            heard.next().expect("a command").expect("read");
+            stream.write_all(answer.as_bytes()).expect("written");
+        }
+        let end = heard.find(|line| line.as_ref().is_ok_and(|line| line == "."));
+        assert!(end.is_some(), "the whole text");
+        stopped.store(true, Ordering::Relaxed);
+        // Long enough to be noticed, if anybody looked.
+        std::thread::sleep(Duration::from_millis(500));
+        stream.write_all(b"250 taken\r\n").expect("written");
+        waiting.join().expect("ends")
+    });
+    assert_eq!(last(&attempt), (StepKind::Handover, "250 taken", Verdict::Accepted));
 }
 
 #[test]

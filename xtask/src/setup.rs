@@ -50,6 +50,7 @@ pub(crate) const TESTS: &[Need] = &[
     },
     Need { packages: &["curl"], is_there: || program("curl").arg("--version").answer().is_some() },
     Need { packages: &["openssl"], is_there: || program("openssl").arg("version").answer().is_some() },
+    Need { packages: &["msmtp"], is_there: || std::path::Path::new("/usr/bin/msmtp").exists() },
     Need { packages: &["spamassassin"], is_there: || program("spamassassin").arg("--version").answer().is_some() },
 ];
 

@@ -48,10 +48,13 @@ impl Call {
             To::Operators if !self.mail_rights()?.operators => Err(Error::Denied("operators".to_owned())),
             To::Operators if !self.surroundings.mails_operators => Err(Error::NoAddress),
             To::Operators => Ok((Recipient::Operators, None)),
-            To::Account(name) => match self.on_file(name)? {
-                (id, Some(_)) => Ok((Recipient::Account(id), None)),
-                _ => Err(Error::NoAddress),
-            },
+            To::Account(name) => {
+                let (id, on_file) = self.on_file(name)?;
+                let problem = address::check(&on_file.ok_or(Error::NoAddress)?).err().map(|cause| cause.problem);
+                problem.map_or(Ok((Recipient::Account(id), None)), |problem| {
+                    Err(Error::UnusableAddress(problem.in_locale(&self.caller.locale)))
+                })
+            }
             To::PreviousAddressOf(name) => {
                 let (id, on_file) = self.on_file(name)?;
                 let previous = self.previous_address(&id, on_file.as_deref())?;
@@ -60,7 +63,7 @@ impl Call {
         }
     }
 
-    /// An account whom this plugin and this caller may write to, and the address on file, if it can be written to.
+    /// An account whom this plugin and this caller may write to, and the address on file, whether or not it can be used.
     fn on_file(&mut self, name: &str) -> Result<(AccountId, Option<String>), Error> {
         let id: AccountId = name.parse().map_err(|_| Error::NotFound)?;
         if !self.mail_rights()?.recipients.contains(id.realm()) {
@@ -70,7 +73,7 @@ impl Call {
         self.note(&id).map_err(|cause| unavailable(self, &cause))?;
         let known = self.accounts.get(&id).and_then(Option::as_ref);
         let known = known.filter(|known| self.caller.reaches(&known.account)).ok_or(Error::NotFound)?;
-        let address = known.account.value(Field::Email).filter(|address| address::check(address).is_ok());
+        let address = known.account.value(Field::Email).filter(|address| !address::is_blank(address));
         let address = address.map(str::to_owned);
         Ok((id, address))
     }

@@ -1,6 +1,7 @@
 //! `[mail]` of `keyturn.toml`: whether mail goes out, in whose name, and by which way. What stands there wins; what does
 //! not may be set on the page Email settings: see [`super::setup`].
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,6 +100,9 @@ pub struct SmtpConfig {
     /// `starttls`, `tls`, or `none` for a server on this machine.
     #[serde(default)]
     pub encryption: Encryption,
+    /// The name that this machine introduces itself with (EHLO). If it is not set: the host of the links, or the machine's own
+    /// name, if it is a whole domain name, or else the address of this end.
+    pub hello: Option<String>,
     /// The user's name; without one there is no login.
     pub username: Option<String>,
     /// The file of the password, which stands on its first line; nobody else may read it.
@@ -212,6 +216,41 @@ impl MailConfig {
     }
 }
 
+/// What this machine may introduce itself as, if nothing is set: a name that a server can look up.
+pub(super) fn own_name(origin: Option<&str>) -> Option<String> {
+    let of_links = origin.and_then(crate::origin::host).map(str::to_owned);
+    let of_machine = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    of_links.into_iter().chain(of_machine).map(|name| name.trim().to_ascii_lowercase()).find(|name| is_public(name))
+}
+
+/// Whether a name is a whole one, which means the same to others.
+fn is_public(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let own = ["localhost", "localdomain", "local", "internal", "lan", "home"];
+    name.contains('.') && is_domain(name) && !last.bytes().all(|b| b.is_ascii_digit()) && !own.contains(&last)
+}
+
+fn is_domain(name: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    name.len() <= 253 && name.split('.').all(label)
+}
+
+/// A domain name, or an address in brackets: RFC 5321, 4.1.3.
+fn is_hello(name: &str) -> bool {
+    match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(literal) => match literal.strip_prefix("IPv6:") {
+            Some(v6) => v6.parse::<Ipv6Addr>().is_ok(),
+            None => literal.parse::<Ipv4Addr>().is_ok(),
+        },
+        None => is_domain(name),
+    }
+}
+
 /// Whether a mail server's name or address is written as one.
 pub(crate) fn is_host(host: &str) -> bool {
     !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':'))
@@ -224,6 +263,10 @@ impl SmtpConfig {
                 "mail.smtp.host",
                 format!("must be like smtp.example, not “{}”", super::line(&self.host, 80)),
             ));
+        }
+        if let Some(name) = self.hello.as_deref().filter(|name| !is_hello(name)) {
+            let name = super::line(name, 80);
+            return Err(("mail.smtp.hello", format!("must be like panel.example or [192.0.2.7], not “{name}”")));
         }
         if self.port == Some(0) {
             return Err(("mail.smtp.port", "must be 1 to 65535, not 0".to_owned()));
@@ -283,6 +326,7 @@ impl SmtpConfig {
             host: self.host.clone(),
             port: self.port(),
             encryption: self.encryption,
+            hello: self.hello.clone(),
             login,
             ca_file: self.ca_file.as_deref().map(&at),
             limits,
@@ -357,6 +401,9 @@ mod tests {
             (&format!("{smtp}host = \"smtp.example:587\\r\\nx\""), "mail.smtp.host", "smtp.example"),
             (&format!("{smtp}host = \"\""), "mail.smtp.host", "must be like"),
             (&format!("{smtp}host = \"h\"\nport = 0"), "mail.smtp.port", "1 to 65535"),
+            (&format!("{smtp}host = \"h\"\nhello = \"pa nel\""), "mail.smtp.hello", "“pa nel”"),
+            (&format!("{smtp}host = \"h\"\nhello = \"panel.example\\r\\nx\""), "mail.smtp.hello", "must be like"),
+            (&format!("{smtp}host = \"h\"\nhello = \"[panel]\""), "mail.smtp.hello", "[192.0.2.7]"),
             (
                 &format!("{smtp}host = \"smtp.example\"\nencryption = \"none\""),
                 "mail.smtp.encryption",
@@ -402,6 +449,23 @@ mod tests {
             // A password may be any text; a key may not.
             let used = used(&text);
             assert_eq!(used.is_ok(), setting == "mail.smtp.password-file", "{setting}");
+        }
+    }
+
+    #[test]
+    fn the_name_for_a_server_is_one_that_it_can_look_up() {
+        for good in ["panel.example", "mail", "[192.0.2.7]", "[IPv6:2001:db8::1]"] {
+            config(&format!("[smtp]\nhost = \"h\"\nhello = \"{good}\"")).check().expect(good);
+        }
+        let of_links = own_name(Some("https://Panel.example:8443"));
+        assert_eq!(of_links.as_deref(), Some("panel.example"));
+        // The machine's own name, if it has a whole one.
+        let of_machine = own_name(None);
+        assert!(of_machine.as_deref().is_none_or(is_public), "{of_machine:?}");
+        for none in
+            ["http://127.0.0.1:8080", "http://localhost", "https://panel", "https://[::1]", "http://x.localhost"]
+        {
+            assert_eq!(own_name(Some(none)), of_machine, "{none}");
         }
     }
 

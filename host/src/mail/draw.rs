@@ -10,7 +10,7 @@ use minijinja::Value as Filled;
 use zeroize::Zeroizing;
 
 use super::line;
-use super::template::{Block, Phrase, Phrases, Template, TemplateError, Text, Value, strong, value};
+use super::template::{Block, Phrase, Phrases, Template, TemplateError, Text, Value, strong, unlinked, value};
 use crate::view::words::Words;
 
 /// Characters of a subject and a preheader: what mailboxes show.
@@ -184,6 +184,12 @@ fn pieces(
 }
 
 fn filled(values: &BTreeMap<String, Value>, context: &Context<'_>, words: Words) -> BTreeMap<String, Filled> {
+    // The address that the mail goes to leads to nobody else, and is copied where it is also the login.
+    let own = context.account.map(|account| account.email).filter(|email| !email.is_empty());
+    let chosen = |text: &str| match own {
+        Some(own) if own == text => value(text),
+        _ => Filled::from(unlinked(text)),
+    };
     let mut filled: BTreeMap<String, Filled> = [
         ("brand.name", value(context.brand.name)),
         ("brand.contact", value(context.brand.contact)),
@@ -193,13 +199,13 @@ fn filled(values: &BTreeMap<String, Value>, context: &Context<'_>, words: Words)
     .map(|(path, value)| (path.to_owned(), value))
     .into();
     if let Some(account) = &context.account {
-        filled.insert("account.name".to_owned(), value(account.name));
-        filled.insert("account.login".to_owned(), strong(account.login));
+        filled.insert("account.name".to_owned(), chosen(account.name));
+        filled.insert("account.login".to_owned(), strong(&chosen(account.login)));
         filled.insert("account.email".to_owned(), value(account.email));
     }
     for (name, given) in values {
         let given = match given {
-            Value::Text(text) => value(text),
+            Value::Text(text) => chosen(text),
             Value::Time(at) => value(&words.dated(*at, context.zone)),
             Value::Duration(seconds) => value(&words.duration(u64::from(*seconds))),
             Value::Number(number) => Filled::from(*number),

@@ -6,11 +6,12 @@ use lettre::Address;
 use lettre::message::dkim::{
     DkimCanonicalization, DkimCanonicalizationType, DkimConfig, DkimSigningAlgorithm, DkimSigningKey,
 };
-use lettre::message::header::{Header, HeaderName, HeaderValue};
-use lettre::message::{Mailbox as Shown, MultiPart};
+use lettre::message::header::{From, Header, HeaderName, HeaderValue, ReplyTo, To};
+use lettre::message::{Mailbox as Shown, Mailboxes, MultiPart};
 use zeroize::Zeroizing;
 
 use super::address::{self, AddressError};
+use super::transport::Verdict;
 use super::{Mailbox, Message, line};
 
 /// Characters of a shown name, and of a subject. lettre's DKIM canonicalizer recurses once a character, so both have a bound.
@@ -55,7 +56,18 @@ pub struct Writer {
 pub(super) struct Wire {
     pub(super) from: Address,
     pub(super) to: Address,
+    reply_to: Option<Address>,
     pub(super) bytes: Zeroizing<Vec<u8>>,
+}
+
+impl Wire {
+    /// The first of its addresses that needs a server for letters beyond a-z, and what becomes of the mail where it is none:
+    /// the recipient's is final, ours can be set otherwise.
+    pub(super) fn international(&self) -> Option<(&Address, Verdict)> {
+        let ours = [Some(&self.from), self.reply_to.as_ref()].into_iter().flatten();
+        let all = [(&self.to, Verdict::Refused)].into_iter().chain(ours.map(|address| (address, Verdict::Delayed)));
+        all.into_iter().find(|(address, _)| !AsRef::<str>::as_ref(*address).is_ascii())
+    }
 }
 
 impl Writer {
@@ -85,24 +97,52 @@ impl Writer {
     pub(super) fn wire(&self, message: &Message) -> Result<Wire, MessageError> {
         let from = shown(&message.from).map_err(MessageError::From)?;
         let to = shown(&message.to).map_err(MessageError::To)?;
+        let reply_to = message.reply_to.as_ref().map(shown).transpose().map_err(MessageError::ReplyTo)?;
         let (sender, recipient) = (from.email.clone(), to.email.clone());
+        // lettre reads the headers with addresses once more and is stricter there than mailboxes are: so it is given others, and
+        // the right ones are put in their place.
+        let other = Shown::new(None, Address::new_dangerous("nobody", "invalid"));
         let mut builder = lettre::Message::builder()
             .date(moment(message.date))
             .message_id(Some(id(&message.message_id)?))
-            .from(from)
-            .to(to)
+            .from(other.clone())
+            .to(other.clone())
             .subject(line(&message.subject, SUBJECT))
             .header(AutoSubmitted);
-        if let Some(reply_to) = &message.reply_to {
-            builder = builder.reply_to(shown(reply_to).map_err(MessageError::ReplyTo)?);
+        if reply_to.is_some() {
+            builder = builder.reply_to(other);
         }
         let body =
             MultiPart::alternative_plain_html::<String, String>(message.text.to_string(), message.html.to_string());
         let mut written = builder.multipart(body).map_err(|cause| MessageError::Parts(cause.to_string()))?;
+        let headers = written.headers_mut();
+        headers.insert_raw(header::<From>(&from));
+        headers.insert_raw(header::<To>(&to));
+        if let Some(reply_to) = &reply_to {
+            headers.insert_raw(header::<ReplyTo>(reply_to));
+        }
         if let Some(dkim) = &self.dkim {
             written.sign(dkim);
         }
-        Ok(Wire { from: sender, to: recipient, bytes: Zeroizing::new(written.formatted()) })
+        let bytes = Zeroizing::new(written.formatted());
+        Ok(Wire { from: sender, to: recipient, reply_to: reply_to.map(|shown| shown.email), bytes })
+    }
+}
+
+/// A header with one address.
+fn header<H: Header + std::convert::From<Mailboxes>>(shown: &Shown) -> HeaderValue {
+    let mailboxes = Mailboxes::from(shown.clone());
+    // What is all letters, digits and - _ . is written by lettre as it is, and with a dot that is no phrase: `.NET`, `Dr.`
+    // (RFC 5322, 3.2.5.)
+    let bare = |name: &&String| {
+        name.contains('.') && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+    };
+    match shown.name.as_ref().filter(bare) {
+        None => H::from(mailboxes).display(),
+        Some(name) => {
+            let written = format!("\"{name}\"\r\n <{}>", shown.email);
+            HeaderValue::dangerous_new_pre_encoded(H::name(), mailboxes.to_string(), written)
+        }
     }
 }
 
@@ -231,6 +271,29 @@ mod tests {
         let mut bad = message();
         bad.to.address.push_str("\r\nBcc: thief@else.example");
         assert!(matches!(Writer::default().bytes(&bad), Err(MessageError::To(_))));
+    }
+
+    #[test]
+    fn a_name_that_is_no_phrase_stands_in_quotation_marks() {
+        for (name, shown) in [
+            (".NET", "\".NET\" <\"taro..yamada\"@docomo.example>"),
+            ("Dr.", "\"Dr.\" <\"taro..yamada\"@docomo.example>"),
+            ("Dr. Marta", "\"Dr. Marta\" <\"taro..yamada\"@docomo.example>"),
+            ("a.b@c", "=?utf-8?b?YS5iQGM=?= <\"taro..yamada\"@docomo.example>"),
+            ("Marta", "Marta <\"taro..yamada\"@docomo.example>"),
+            ("", "\"taro..yamada\"@docomo.example"),
+        ] {
+            let mut mail = message();
+            for mailbox in [&mut mail.from, &mut mail.to, mail.reply_to.as_mut().expect("there")] {
+                *mailbox = Mailbox { name: name.to_owned(), address: "taro..yamada@docomo.example".to_owned() };
+            }
+            let written = written(&mail);
+            for header in ["From", "To", "Reply-To"] {
+                let line = format!("{header}: {shown}");
+                assert_eq!(headers(&written).iter().filter(|found| **found == line).count(), 1, "{line}\n{written}");
+            }
+            assert!(!written.contains("nobody@invalid"), "{written}");
+        }
     }
 
     #[test]

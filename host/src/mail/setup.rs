@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::Mailbox;
-use super::config::{MailConfig, SmtpConfig, Way, Wrong};
+use super::config::{MailConfig, SmtpConfig, Way, Wrong, own_name};
 use super::transport::Transport;
 use super::transport::smtp::Encryption;
 use crate::origin::may_bear_secrets;
@@ -119,6 +119,7 @@ impl ChosenServer {
             host: self.host.clone(),
             port: self.port,
             encryption: self.encryption,
+            hello: None,
             username: self.username.clone(),
             password_file: None,
             ca_file: None,
@@ -163,6 +164,9 @@ impl Setup {
         merged.reply_to = merged.reply_to.or_else(|| chosen.reply_to.clone());
         merged.smtp = merged.smtp.or_else(|| chosen.server.as_ref().map(ChosenServer::config));
         let origin = fixed.origin.clone().or_else(|| chosen.link_origin.clone());
+        if let Some(smtp) = &mut merged.smtp {
+            smtp.hello = smtp.hello.take().or_else(|| own_name(origin.as_deref()));
+        }
         Self { fixed, chosen, merged, origin, password }
     }
 
@@ -350,7 +354,13 @@ mod tests {
             assert_eq!((both.value(setting).as_deref(), both.source(setting)), (value, source), "{setting}");
         }
         both.check().expect("fits");
+        // A server is told the name where links lead, unless the file has another.
+        assert_eq!(both.server().and_then(|smtp| smtp.hello.as_deref()), Some("file.example"));
+        let named = format!("{file}\nhello = 'mail.panel.example'");
+        let named = setup(&named, Some("https://file.example"), Chosen::default(), None);
+        assert_eq!(named.server().and_then(|smtp| smtp.hello.as_deref()), Some("mail.panel.example"));
         let page = setup("", None, chosen, Some("hush"));
+        assert_eq!(page.server().and_then(|smtp| smtp.hello.as_deref()), Some("page.example"));
         assert!(SETTINGS.iter().all(|setting| page.source(setting) == Source::Page));
         assert_eq!(page.value("mail.smtp.password").as_deref(), Some("••••"));
         assert_eq!(page.sender("Northwind").expect("set").address, "page@panel.example");

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-pub(super) use self::phrase::{Phrase, Phrases, strong, value};
+pub(super) use self::phrase::{Phrase, Phrases, strong, unlinked, value};
 
 /// Blocks of one mail, and variables of one template, at most.
 const MOST: usize = 40;

@@ -57,8 +57,12 @@ pub fn depends_on(way: Way, step: StepKind) -> &'static [&'static str] {
         (Way::Sendmail, _) => &["mail.sendmail.program", "mail.from"],
         (Way::Folder, _) => &["mail.folder.path"],
         (Way::Smtp, StepKind::LookUp) => &["mail.smtp.host"],
-        (Way::Smtp, StepKind::Connect) => &["mail.smtp.host", "mail.smtp.port", "mail.smtp.encryption"],
-        (Way::Smtp, StepKind::Tls) => &["mail.smtp.host", "mail.smtp.encryption", "mail.smtp.ca-file"],
+        (Way::Smtp, StepKind::Connect) => {
+            &["mail.smtp.host", "mail.smtp.port", "mail.smtp.encryption", "mail.smtp.hello"]
+        }
+        (Way::Smtp, StepKind::Tls) => {
+            &["mail.smtp.host", "mail.smtp.encryption", "mail.smtp.ca-file", "mail.smtp.hello"]
+        }
         (Way::Smtp, StepKind::Login) => &["mail.smtp.username", "mail.smtp.password"],
         (Way::Smtp, StepKind::Handover) => &["mail.from", "mail.smtp.username"],
     }

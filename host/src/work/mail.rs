@@ -64,7 +64,7 @@ impl Worker<'_> {
         if !self.may_go() {
             return None;
         }
-        let attempt = || self.inner.attempt(line, leased);
+        let attempt = || self.inner.attempt(line, leased, &|| self.shutdown.stopped());
         let settled = catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(|_| {
             tracing::error!(mail = leased.mail.id.as_str(), "sending a mail broke down");
             // Whatever state it was in, it is not to be trusted.
@@ -99,7 +99,7 @@ fn refused(obstacle: Obstacle) -> Settled {
 
 impl Inner {
     /// One attempt, and how the mail stands after it.
-    fn attempt(&self, line: &mut Line, leased: &LeasedMail) -> Settled {
+    fn attempt(&self, line: &mut Line, leased: &LeasedMail, stopped: &(dyn Fn() -> bool + Sync)) -> Settled {
         let mail = leased.mail.id.as_str();
         let filling = match &leased.filling {
             Ok(filling) => filling,
@@ -119,7 +119,7 @@ impl Inner {
                 return delayed(leased, None, Some(Obstacle::Template));
             }
         };
-        let attempt = line.session.send(&message);
+        let attempt = line.session.send_unless(&message, stopped);
         let verdict = attempt.verdict;
         let told = Some((line.transport.name(), attempt));
         match verdict {
@@ -141,7 +141,8 @@ impl Inner {
             Recipient::Operators => return self.operators.clone().ok_or(Obstacle::NoAddress),
         }
         let account = leased.account.as_ref().ok_or(Obstacle::NoAccount)?;
-        let address = account.value(Field::Email).filter(|address| address::check(address).is_ok());
+        // One that cannot be used is refused where it is written, with what is wrong with it.
+        let address = account.value(Field::Email).filter(|address| !address::is_blank(address));
         let address = address.ok_or(Obstacle::NoAddress)?;
         let name = account.value(Field::Name).unwrap_or_default().to_owned();
         Ok(Mailbox { name, address: address.to_owned() })

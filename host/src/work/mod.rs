@@ -28,6 +28,8 @@ use crate::webhooks::{Destination, Destinations};
 const LEASE_MS: i64 = 30_000;
 /// Time between two signs of life, which also prolong the leases.
 const BEAT: Duration = Duration::from_secs(10);
+/// Between two looks whether all that was under way when work was stopped has come to its end.
+const ENDING: Duration = Duration::from_millis(20);
 /// A worker that was last there so long ago, in milliseconds, has stopped.
 pub(crate) const SILENT_MS: i64 = 30_000;
 /// What falls due by the clock alone is seen after so long at most.
@@ -117,20 +119,30 @@ impl Host {
     pub fn run_workers(&self, shutdown: &Shutdown) {
         let inner = &*self.0;
         let worker = Worker { inner, shutdown, held: Mutex::default() };
+        let worker = &worker;
         std::thread::scope(|scope| {
+            let mut threads = Vec::new();
             for _ in 0..inner.connections {
-                scope.spawn(|| worker.send_mail());
+                threads.push(scope.spawn(|| worker.send_mail()));
             }
             for _ in 0..inner.tasks_at_once {
-                scope.spawn(|| worker.run_tasks());
+                threads.push(scope.spawn(|| worker.run_tasks()));
             }
-            let worker = &worker;
             worker.watch(|destination| {
                 for _ in 0..destination.connections {
                     let destination = Arc::clone(destination);
-                    scope.spawn(move || worker.send_webhooks(&destination));
+                    threads.push(scope.spawn(move || worker.send_webhooks(&destination)));
                 }
             });
+            // What is still under way stays ours to its end: a server may take minutes to answer.
+            let mut next = Instant::now();
+            while threads.iter().any(|thread| !thread.is_finished()) {
+                if Instant::now() >= next {
+                    worker.beat();
+                    next = Instant::now() + BEAT;
+                }
+                std::thread::sleep(ENDING);
+            }
         });
     }
 
@@ -168,13 +180,13 @@ struct Worker<'a> {
 
 impl Worker<'_> {
     /// Looks for what falls due, prolongs leases, gives signs of life; lets `start` begin for each webhook that is new.
-    fn watch(&self, start: impl Fn(&Arc<Destination>)) {
+    fn watch(&self, mut start: impl FnMut(&Arc<Destination>)) {
         let mut webhooks = Destinations::default();
         let mut next = Instant::now();
         loop {
             let before = std::mem::replace(&mut webhooks, self.inner.surroundings.webhooks());
             let fresh = |to: &&Arc<Destination>| to.enabled && !before.iter().any(|known| Arc::ptr_eq(known, to));
-            webhooks.iter().filter(fresh).for_each(&start);
+            webhooks.iter().filter(fresh).for_each(&mut start);
             let on: Vec<&str> = webhooks.iter().filter(|to| to.enabled).map(|to| to.name()).collect();
             if self.inner.storage.in_place().is_err() {
                 if self.shutdown.wait(LOOK) {
@@ -183,10 +195,7 @@ impl Worker<'_> {
                 continue;
             }
             if Instant::now() >= next {
-                let leases: Vec<Lease> = self.held().iter().cloned().collect();
-                if let Err(error) = self.inner.storage.beat(&leases, LEASE_MS, now()) {
-                    tracing::warn!(%error, "the workers' sign of life was not written");
-                }
+                self.beat();
                 next = Instant::now() + BEAT;
             }
             match self.inner.storage.due() {
@@ -215,6 +224,14 @@ impl Worker<'_> {
         self.inner.mail_bell.ring_all();
         self.inner.webhook_bell.ring_all();
         self.inner.task_bell.ring_all();
+    }
+
+    /// A sign of life, which prolongs the leases of what is under way.
+    fn beat(&self) {
+        let leases: Vec<Lease> = self.held().iter().cloned().collect();
+        if let Err(error) = self.inner.storage.beat(&leases, LEASE_MS, now()) {
+            tracing::warn!(%error, "the workers' sign of life was not written");
+        }
     }
 
     /// Takes work as long as there is some, then sleeps until there is; ends when it `goes_on` no more.

@@ -1,5 +1,6 @@
 //! Workers with a transport that does as it is told.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::*;
@@ -13,6 +14,9 @@ use crate::seal::Keys;
 use crate::stage::Ground;
 use crate::storage::outbox::{Kept, Mail, MailId, MailState, NewMail, Obstacle, Recipient};
 use crate::storage::{AuditFilter, Commit, Effect, Storage};
+
+/// Whether the slow server has answered.
+static ANSWERED: AtomicBool = AtomicBool::new(false);
 
 /// Answers by the recipient's local part, and tells what it was given.
 struct Fake(Sender<Message>);
@@ -36,6 +40,12 @@ impl Session for FakeSession {
             Some("refuse") => (Verdict::Refused, "550 5.1.1 mailbox unavailable"),
             Some("delay") => (Verdict::Delayed, "451 later"),
             Some("panic") => panic!("a transport breaks down"),
+            Some("hold") => {
+                while !ANSWERED.load(Ordering::Relaxed) {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                (Verdict::Accepted, "250 2.0.0 queued at last")
+            }
             _ => (Verdict::Accepted, "250 2.0.0 queued"),
         };
         let step = Step { kind: StepKind::Handover, took: Duration::from_millis(1), said: said.to_owned() };
@@ -55,7 +65,7 @@ struct Stage {
 const PANEL: &str = "
     CREATE TABLE customers (id INTEGER PRIMARY KEY, login TEXT, email TEXT, password TEXT);
     INSERT INTO customers (id, login, email) VALUES (1, 'ana', 'ana@panel.example'), (2, 'ben', 'refuse@panel.example'),
-        (3, 'cem', 'delay@panel.example'), (4, 'dora', 'panic@panel.example'), (5, 'eva', NULL);
+        (3, 'cem', 'delay@panel.example'), (4, 'dora', 'panic@panel.example'), (5, 'eva', NULL), (6, 'fay', 'hold@panel.example');
 ";
 
 impl Stage {
@@ -250,6 +260,29 @@ fn workers_stop_and_the_page_knows_since_when() {
     let id = stage.to("customer:1");
     std::thread::sleep(Duration::from_millis(50));
     assert_eq!(stage.get(&id).state, MailState::Queued);
+}
+
+#[test]
+fn a_mail_that_a_server_takes_its_time_over_stays_its_workers_while_work_is_stopped() {
+    let stage = Stage::new();
+    let shutdown = Shutdown::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| stage.host.run_workers(&shutdown));
+        let id = stage.to("customer:6");
+        stage.sent.recv().expect("sent");
+        let leased = stage.get(&id).due.expect("a lease");
+        // The lease grows by the clock.
+        std::thread::sleep(Duration::from_millis(5));
+        shutdown.stop();
+        let until = Instant::now() + Duration::from_secs(10);
+        while stage.get(&id).due <= Some(leased) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let prolonged = stage.get(&id).due > Some(leased);
+        ANSWERED.store(true, Ordering::Relaxed);
+        assert!(prolonged, "another worker would send it too");
+        stage.comes_to(&id, MailState::Accepted);
+    });
 }
 
 #[test]

@@ -94,9 +94,13 @@ fn an_account_without_a_password_gets_its_first() {
 fn nothing_is_changed_where_no_mail_can_go() {
     let panel = all_modes();
     panel.add_customer("customer:6", "silent", "", "Silent");
+    panel.add_customer("customer:7", "couple", "ana@x.example, ben@x.example", "Ana and Ben");
     let before = (panel.data(), panel.person(MARTA).hash, panel.events(), panel.outbox());
     for mode in [Mode::Temporary, Mode::Link, Mode::Permanent] {
         assert_eq!(refusal_code(try_reset(&panel, "customer:6", mode)), "no-address");
+        let Err(Failure::Refused(unusable)) = try_reset(&panel, "customer:7", mode) else { panic!("refused") };
+        assert_eq!(unusable.code, "address-unusable");
+        assert!(unusable.message.contains("because it holds more than one address."), "{}", unusable.message);
         assert_eq!(try_reset(&panel, "customer:9", mode), Err(Failure::NotFound));
         panel.mail_off.set(true);
         assert_eq!(refusal_code(try_reset(&panel, MARTA, mode)), "mail-not-configured");

@@ -2,7 +2,7 @@
 
 use super::{go, reset};
 use crate::bindings::mail::Error;
-use crate::bindings::nodes::{Action, Intent, Node, PageTarget, Target};
+use crate::bindings::nodes::{Action, Intent, Node, PageTarget, Sentence, Target, Value};
 use crate::bindings::types::Failure;
 use crate::letter;
 use crate::ports::Ports;
@@ -19,7 +19,7 @@ pub(super) fn draw(ports: &dyn Ports, account: &str) -> Result<Vec<Node>, Failur
     let mut mends = None;
     if let Err(error) = letter::ready(ports, account) {
         let (reason, mend) = unavailable(words, account, &error)?;
-        reset.unavailable = Some(words.sentence(reason, &[]));
+        reset.unavailable = Some(reason);
         mends = mend;
     }
     Ok(vec![Node::Actions([reset].into_iter().chain(mends).collect())])
@@ -29,18 +29,23 @@ pub(super) fn draw(ports: &dyn Ports, account: &str) -> Result<Vec<Node>, Failur
 ///
 /// # Errors
 /// `not-found` for an account that is gone or out of reach.
-pub(super) fn unavailable(words: Words, account: &str, error: &Error) -> Result<(Word, Option<Action>), Failure> {
+pub(super) fn unavailable(words: Words, account: &str, error: &Error) -> Result<(Sentence, Option<Action>), Failure> {
+    let said = |word| words.sentence(word, &[]);
+    let way = |word, target| Some(go(words, word, Intent::Neutral, target));
     match error {
         Error::NotFound => Err(Failure::NotFound),
         Error::NoAddress => {
             let details = Target::AccountDetails(account.to_owned());
-            Ok((Word::ResetNoAddress, Some(go(words, Word::AddAddress, Intent::Neutral, details))))
+            Ok((said(Word::ResetNoAddress), way(Word::AddAddress, details)))
         }
-        Error::NotConfigured => {
-            Ok((Word::ResetMailOff, Some(go(words, Word::EmailSettings, Intent::Neutral, Target::EmailSettings))))
+        Error::UnusableAddress(why) => {
+            let reason = words.sentence(Word::ResetAddressUnusable, &[("why", Value::Text(why.clone()))]);
+            let details = Target::AccountDetails(account.to_owned());
+            Ok((reason, way(Word::CorrectAddress, details)))
         }
+        Error::NotConfigured => Ok((said(Word::ResetMailOff), way(Word::EmailSettings, Target::EmailSettings))),
         Error::BadTemplate(_) | Error::Denied(_) | Error::Limit(_) | Error::Unavailable(_) => {
-            Ok((Word::ResetMailBusy, None))
+            Ok((said(Word::ResetMailBusy), None))
         }
     }
 }

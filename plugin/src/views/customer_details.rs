@@ -2,7 +2,7 @@
 
 use super::{new_password, submission};
 use crate::bindings::mail::Error;
-use crate::bindings::nodes::{Field, FieldKind, Form, Intent, Node};
+use crate::bindings::nodes::{Field, FieldKind, Form, Intent, Node, Sentence, Value};
 use crate::bindings::types::Failure;
 use crate::letter;
 use crate::ports::Ports;
@@ -25,7 +25,7 @@ pub(super) fn draw(ports: &dyn Ports, account: &str) -> Result<Vec<Node>, Failur
     let form = Form {
         submit: submission("set-password", Some(account)),
         intro: Vec::new(),
-        points: points.chain([what_is_told(ports, account)]).map(|point| words.sentence(point, &[])).collect(),
+        points: points.map(|point| words.sentence(point, &[])).chain([what_is_told(ports, words, account)]).collect(),
         fields: [new_password(ports, words, false, Some("generate-password"))]
             .into_iter()
             .chain(asked.then_some(must_change))
@@ -38,10 +38,14 @@ pub(super) fn draw(ports: &dyn Ports, account: &str) -> Result<Vec<Node>, Failur
 }
 
 /// The password itself is never mailed from here, so that it is told in any case by whoever types it.
-fn what_is_told(ports: &dyn Ports, account: &str) -> Word {
-    match letter::ready(ports, account) {
+fn what_is_told(ports: &dyn Ports, words: Words, account: &str) -> Sentence {
+    let point = match letter::ready(ports, account) {
         Ok(()) => Word::DetailsPointTold,
         Err(Error::NoAddress) => Word::DetailsPointNoAddress,
+        Err(Error::UnusableAddress(why)) => {
+            return words.sentence(Word::DetailsPointAddressUnusable, &[("why", Value::Text(why))]);
+        }
         Err(_) => Word::DetailsPointNotTold,
-    }
+    };
+    words.sentence(point, &[])
 }

@@ -21,7 +21,7 @@ pub(super) fn draw(ports: &dyn Ports, account: &str) -> Result<View, Failure> {
     let node = match letter::ready(ports, account) {
         Err(error) => {
             let (reason, mend) = customer_actions::unavailable(words, account, &error)?;
-            cannot(words, account, words.sentence(reason, &[]), mend)
+            cannot(words, account, reason, mend)
         }
         Ok(()) if modes.is_empty() => cannot(words, account, words.sentence(Word::ModeNotOfferedRefusal, &[]), None),
         Ok(()) => Node::Form(form(ports, words, account, &modes)?),

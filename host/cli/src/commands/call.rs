@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use keyturn_host::seal::without_mark;
 use keyturn_host::values::read_json;
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -30,7 +31,7 @@ pub fn run(config: &Path, arguments: &Arguments, output: &Output) -> anyhow::Res
         "-" => {
             let mut text = Zeroizing::new(String::new());
             std::io::stdin().read_to_string(&mut text).context("standard input could not be read")?;
-            let json = read(&text)?;
+            let json = read(without_mark(&text))?;
             (configuration(config)?.host()?, json)
         }
         text => {

@@ -151,7 +151,7 @@ fn outgoing_mail(config: &Config, report: &mut Report<'_>) -> bool {
         report.say(Tone::Wrong, "links lead to this machine only: brand.link-origin is not set", Some(mend));
     }
     report.settings = SETTINGS.iter().filter_map(|setting| setting_document(&setup, setting)).collect();
-    let transport = match setup.transport(None) {
+    let transport = match setup.transport(Some(mail::PATIENCE)) {
         Err((setting, problem)) => {
             let mend = format!("{setting}   ({})", mail::place(&setup, &[setting]));
             report.say(Tone::Wrong, &format!("mail: {setting} {problem}{values}"), Some(&mend));

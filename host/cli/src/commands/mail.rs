@@ -18,6 +18,9 @@ use super::{configuration, ended};
 use crate::exit;
 use crate::output::Output;
 
+/// For everything together, while somebody waits at the console. Nobody waits for the outbox, so that has more.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// Send a short mail at once, past the outbox, and show how each step went.
@@ -59,7 +62,7 @@ fn test(config: &Config, arguments: &Test, output: &Output) -> anyhow::Result<Ex
         locale: &arguments.locale,
         zone: &zone,
     };
-    let trial = trial::send(&setup, &arguments.address, &context, None).map_err(|cause| match cause {
+    let trial = trial::send(&setup, &arguments.address, &context, Some(PATIENCE)).map_err(|cause| match cause {
         TrialError::Off => {
             let problem = "mail is off: set mail.transport to \"smtp\", \"sendmail\" or \"folder\", and mail.from; or set it on \
                  the panel's page Email settings";

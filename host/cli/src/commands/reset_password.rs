@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use keyturn_host::Host;
 use keyturn_host::accounts::{AccountId, Matched};
+use keyturn_host::seal::without_mark;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -101,6 +102,8 @@ fn password() -> anyhow::Result<Zeroizing<String>> {
     }
     let mut text = Zeroizing::new(String::new());
     std::io::stdin().read_to_string(&mut text).context("standard input could not be read")?;
+    let marked = text.len() - without_mark(&text).len();
+    text.drain(..marked);
     let length = text.strip_suffix('\n').map_or(text.len(), |line| line.strip_suffix('\r').unwrap_or(line).len());
     text.truncate(length);
     if text.is_empty() {

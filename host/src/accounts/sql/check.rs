@@ -4,6 +4,7 @@
 mod hashes;
 mod sessions;
 mod spellings;
+mod unusable;
 
 pub use hashes::{HashKind, kind};
 
@@ -115,6 +116,7 @@ impl<'a> Look<'a> {
             if let Some(email) = self.mapping().email.as_ref().filter(|email| **email != self.mapping().login) {
                 self.indexed("email", email, false)?;
             }
+            self.addresses()?;
             self.spellings()?;
             self.shared(most)?;
             self.hashes()?;

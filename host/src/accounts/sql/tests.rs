@@ -417,6 +417,65 @@ fn check_names_what_is_missing_and_offers_what_is_near() {
 }
 
 #[test]
+fn check_counts_the_addresses_that_nothing_can_be_sent_to() {
+    let db = panel();
+    db.execute_batch("CREATE TABLE people (id INTEGER PRIMARY KEY, login TEXT, email TEXT, password TEXT)")
+        .expect("made");
+    let mut bad = Vec::new();
+    for (at, email) in [
+        // Odd, and sound.
+        "taro..yamada@docomo.example",
+        "hanako.@docomo.example",
+        "o'brien@vidal.example",
+        "\"john doe\"@vidal.example",
+        "root@host_name.example",
+        "user@[192.0.2.7]",
+        "user@localhost",
+        "user@vidal.example.",
+        " marta@vidal.example\t",
+        "jürgen@bücher.example",
+        "a.b+c@x-y.example",
+        "",
+        " \u{a0}",
+        // Not.
+        "Marta <marta@vidal.example>",
+        "a@vidal.example, b@vidal.example",
+        "a@vidal.example;b@vidal.example",
+        "marta",
+        "marta@",
+        "marta@-vidal.example",
+        "marta@vidal-.example",
+        "marta@vidal..example",
+        "marta@.example",
+        "@vidal.example",
+        "a@b@vidal.example",
+        "mar ta@vidal.example",
+        "marta@vidal.example-",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        db.execute("INSERT INTO people (id, email) VALUES (?1, ?2)", (at as i64, email)).expect("written");
+        if crate::mail::address::check(email).is_err() && !crate::mail::address::is_blank(email) {
+            bad.push(at);
+        }
+    }
+    assert_eq!(bad, (13..26).collect::<Vec<_>>());
+    let realm = "p = { table = 'people', id = 'id', login = 'login', email = 'email', hash = 'password' }";
+    let said = findings(&db, realm);
+    let (severity, text, _) =
+        said.iter().find(|(_, text, _)| text.contains("cannot be used")).unwrap_or_else(|| panic!("{said:?}"));
+    assert_eq!(*severity, Severity::Note);
+    assert!(text.starts_with("accounts.p: email: 13 addresses cannot be used"), "{text}");
+    assert!(text.contains("\n3: it holds more than one address (p:14, p:15, p:23)"), "{text}");
+    assert!(text.contains("\n6: there can be no such domain (p:17, p:18, p:19, p:20, p:21, …)"), "{text}");
+    assert!(!text.contains('@') || text.contains("no @"), "{text}");
+    assert_eq!(provider(realm).unusable_addresses(&db, "p").expect("counted"), 13);
+    db.execute("DELETE FROM people WHERE id >= 13", ()).expect("deleted");
+    assert!(!findings(&db, realm).iter().any(|(_, text, _)| text.contains("cannot be used")));
+}
+
+#[test]
 fn check_counts_hashes_offers_an_index_and_says_who_ends_sessions() {
     let db = panel();
     let said = findings(&db, REALMS);

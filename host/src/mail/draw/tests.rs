@@ -92,13 +92,14 @@ fn the_text_reads_as_in_the_picture() {
     assert_eq!(
         drawn("en", "Marta", "a test", false).text.as_str(),
         format!(
+            // Between marta and .vidal there is what keeps mail programs from making a link of a login.
             "Northwind Hosting
 
 CHOOSE A NEW PASSWORD
 
 Hello Marta,
 
-somebody asked for a new password for your account marta.vidal, for a
+somebody asked for a new password for your account marta\u{200b}.vidal, for a
 test. 12,345 sessions. If it was you, choose one here:
 
 Choose a new password:
@@ -154,7 +155,7 @@ fn the_page_needs_nothing_from_elsewhere_and_survives_without_its_sheet() {
     {
         assert!(html.contains(word), "{word}");
     }
-    assert!(html.contains("<bdi><strong>marta.vidal</strong></bdi>"), "{}", html.as_str());
+    assert!(html.contains("<bdi><strong>marta\u{200b}.vidal</strong></bdi>"), "{}", html.as_str());
     // Every element that is read has its colour beside it.
     for element in html.split('<').filter(|e| e.starts_with("p ") || e.starts_with("h1 ") || e.starts_with("a ")) {
         assert!(element.contains("style=\"") && element.contains("class=\"kt-"), "{element}");
@@ -204,13 +205,64 @@ fn hostile_values_stay_words() {
     assert!(!drawn.html.contains("<script") && !drawn.html.contains("<b "), "{}", drawn.html.as_str());
     assert!(drawn.html.contains("&lt;script&gt;") && drawn.html.contains("&amp;amp;"), "{}", drawn.html.as_str());
     assert!(
-        drawn.text.contains("Hello <b onclick=\"x\">Marta</b> Bcc: thief@else.example{{ word }},"),
+        drawn.text.contains("Hello <b onclick=\"x\">Marta</b> Bcc: thief\u{200b}@else\u{200b}.example{{ word }},"),
         "{}",
         drawn.text.as_str()
     );
     for form in [drawn.text.as_str(), drawn.html.as_str()] {
         assert!(!form.contains(['\r', '\u{202e}', '\u{fdd0}', '\u{fdd1}', '\u{fdd2}']), "{form}");
     }
+}
+
+#[test]
+fn what_somebody_has_chosen_is_no_link() {
+    let sent = |name: &str, login: &str, reason: &str| {
+        let zone = TimeZone::UTC;
+        let context = Context {
+            account: Some(Account { name, login, email: "marta@vidal.example" }),
+            brand: Brand {
+                name: "Northwind",
+                contact: "help@northwind.example",
+                sign_in: "https://panel.example/login",
+            },
+            request: Request { time: 0, origin: "" },
+            locale: "en",
+            zone: &zone,
+        };
+        draw(&template(), &values(reason), &context, false).expect("drawn")
+    };
+    for address in [
+        "evil.example",
+        "www.evil.example/now",
+        "https://evil.example",
+        "HTTP://user@192.0.2.7:8080/x",
+        "//evil.example",
+        "help@evil.example",
+        "mailto:help@evil.example",
+        "evil．example",
+        "evil。example",
+    ] {
+        let drawn = sent(&format!("Visit {address} now"), address, &format!("see {address}"));
+        for form in [drawn.text.as_str(), drawn.html.as_str()] {
+            let lower = form.to_lowercase();
+            for whole in [
+                "evil.", "www.", "https:", "http:/", "//evil", "//user", "p@evil", "mailto:", "192.", "evil．",
+                "evil。",
+            ] {
+                let found = lower.match_indices(whole).filter(|(at, _)| !lower[*at..].starts_with("https://panel."));
+                assert_eq!(found.count(), 0, "{whole}: {form}");
+            }
+            // Read as it was written.
+            assert_eq!(form.replace('\u{200b}', "").matches(address).count(), 3, "{form}");
+            // What the operator has written can be clicked.
+            assert!(form.contains("help@northwind.example"), "{form}");
+        }
+        assert!(!drawn.subject.contains('\u{200b}') && !drawn.preheader.contains('\u{200b}'));
+    }
+    // A point that ends a word leads nowhere, and the address that the mail goes to is copied as it is.
+    let drawn = sent("Dr. Marta: Vidal S. L.", "marta@vidal.example", "x");
+    assert!(drawn.text.contains("Hello Dr. Marta: Vidal S. L.,"), "{}", *drawn.text);
+    assert!(drawn.text.replace('\n', " ").contains("account marta@vidal.example,"), "{}", *drawn.text);
 }
 
 proptest! {

@@ -8,15 +8,11 @@ pub(super) fn draw(letter: &Letter<'_>) -> String {
     let mut blocks = vec![wrapped(&letter.brand)];
     for piece in &letter.pieces {
         blocks.push(match piece {
-            Piece::Heading(words) => wrapped(&words.plain().to_uppercase()),
-            Piece::Text(words) => wrapped(&words.plain()),
+            Piece::Heading(words) => wrapped(&words.text().to_uppercase()),
+            Piece::Text(words) => wrapped(&words.text()),
             Piece::Link(label, address) => {
                 // The address is alone on its line and never wrapped, or half of it is clicked.
-                format!(
-                    "{}\n{}",
-                    wrapped(&format!("{}:", label.plain())),
-                    address.as_ref().map_or(MASK, |a| a.as_str())
-                )
+                format!("{}\n{}", wrapped(&format!("{}:", label.text())), address.as_ref().map_or(MASK, |a| a.as_str()))
             }
             Piece::Secret(secret) => secret.to_string(),
         });

@@ -26,6 +26,11 @@ const VALUE: (char, char) = ('\u{fdd0}', '\u{fdd1}');
 /// The same for what is to be seen first.
 const STRONG: (char, char) = ('\u{fdd2}', '\u{fdd3}');
 
+/// Where a word of somebody's own choice is broken, so that no mail program makes a link of it; seen in a body only.
+const BREAK: char = '\u{fdd4}';
+/// What it becomes there: it is not seen, but what stands on its two sides is no address any more.
+const NO_WIDTH: char = '\u{200b}';
+
 /// Whether a string may stand in a template with these variables.
 pub(super) fn examine(source: &str, template: &Template) -> Result<(), String> {
     if source.chars().count() > LONGEST {
@@ -153,9 +158,28 @@ pub(in crate::mail) fn value(text: &str) -> Value {
     line(text, LONGEST_VALUE).into()
 }
 
-/// The same, to be seen first where it stands in HTML.
-pub(in crate::mail) fn strong(text: &str) -> Value {
-    format!("{}{}{}", STRONG.0, line(text, LONGEST_VALUE), STRONG.1).into()
+/// A text that is a value already, to be seen first where it stands in HTML.
+pub(in crate::mail) fn strong(value: &Value) -> Value {
+    format!("{}{value}{}", STRONG.0, STRONG.1).into()
+}
+
+/// A value that somebody may have chosen who wants it clicked: `Visit evil.example now`. Mail programs make links of whatever
+/// looks like an address; of this they make none.
+pub(in crate::mail) fn unlinked(text: &str) -> String {
+    let text = line(text, LONGEST_VALUE);
+    let mut broken = String::with_capacity(text.len());
+    let mut before = ' ';
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        // The wide forms are dots to a browser.
+        let joins = matches!(c, '.' | '@' | ':' | '。' | '．' | '｡' | '＠') || (c == '/' && before == '/');
+        if joins && before != ' ' && chars.peek().is_some_and(|next| *next != ' ') {
+            broken.push(BREAK);
+        }
+        broken.push(c);
+        before = c;
+    }
+    broken
 }
 
 /// A string, filled in, that still knows where its values begin and end.
@@ -163,8 +187,15 @@ pub(in crate::mail) fn strong(text: &str) -> Value {
 pub(in crate::mail) struct Phrase(String);
 
 impl Phrase {
+    /// For a header, or what else is no body.
     pub(in crate::mail) fn plain(&self) -> String {
         self.0.chars().filter(|c| !invisible(*c)).collect()
+    }
+
+    /// For the body of a mail.
+    pub(in crate::mail) fn text(&self) -> String {
+        let seen = |c: &char| *c == BREAK || !invisible(*c);
+        self.0.chars().filter(seen).map(|c| if c == BREAK { NO_WIDTH } else { c }).collect()
     }
 
     /// Escaped, each value isolated from the direction of what stands around it.
@@ -177,7 +208,7 @@ impl Phrase {
                 c if c == STRONG.0 => ("strong", true),
                 c if c == STRONG.1 => ("strong", false),
                 c => {
-                    text.push(c);
+                    text.push(if c == BREAK { NO_WIDTH } else { c });
                     continue;
                 }
             };

@@ -1,7 +1,7 @@
 //! A folder of `.eml` files, for trials and for whoever fetches mail from there. The files hold what the mails hold, links and
 //! passwords too: the folder and they are for their owner only.
 
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,6 +42,7 @@ impl Transport for Folder {
     }
 
     fn session(&self) -> Box<dyn Session> {
+        wipe_partials(&self.0.path);
         Box::new(FolderSession(Arc::clone(&self.0)))
     }
 
@@ -99,19 +100,53 @@ fn owners_only(folder: &Path) -> io::Result<()> {
     }
 }
 
+/// Ends the name of a file that is not whole yet.
+const PARTIAL: &str = ".eml.partial";
+
 /// The file is there whole or not at all.
 fn put(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     private(folder)?;
     let partial = folder.join(format!(".{name}.partial"));
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
+    // A process that starts now leaves a file alone that is held so. Where it cannot be, the mail may have to be tried again.
+    let _ = file.lock();
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     match written.and_then(|()| std::fs::rename(&partial, folder.join(name))) {
         Ok(()) => std::fs::File::open(folder)?.sync_all(),
         Err(cause) => {
-            let _ = std::fs::remove_file(&partial);
+            let _ = wipe(&partial, &file);
             Err(cause)
         }
     }
+}
+
+/// A process that died while it wrote a mail has left a part of it, with what the mail carries; its row in the outbox is
+/// written once more.
+fn wipe_partials(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if !name.to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(PARTIAL)) {
+            continue;
+        }
+        let path = entry.path();
+        let wiped = std::fs::OpenOptions::new().write(true).open(&path).and_then(|file| match file.try_lock() {
+            Ok(()) => wipe(&path, &file),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(()),
+            Err(std::fs::TryLockError::Error(cause)) => Err(cause),
+        });
+        if let Err(error) = wiped {
+            tracing::warn!(%error, file = %path.display(), "a part of a mail could not be wiped");
+        }
+    }
+}
+
+/// Overwritten, as far as the file system writes in place, and removed.
+fn wipe(path: &Path, mut file: &std::fs::File) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    file.rewind()?;
+    let overwritten = io::copy(&mut io::repeat(0).take(length), &mut file).and_then(|_| file.sync_all());
+    std::fs::remove_file(path).and(overwritten)
 }
 
 #[cfg(test)]
@@ -146,6 +181,41 @@ mod tests {
             assert!(attempt.steps[0].said.contains("mode 755"), "{attempt:?}");
         }
         assert_eq!(std::fs::read_dir(path.path()).expect("there").count(), 0);
+    }
+
+    #[test]
+    fn what_a_dead_process_has_left_of_a_mail_is_wiped_at_the_next_start() {
+        let outer = tempfile::tempdir().expect("a folder");
+        let path = outer.path().join("mail");
+        let folder = Folder::new(path.clone(), Writer::default());
+        folder.session().send(&message("marta@vidal.example"));
+        let left = path.join(".m-2@panel.example.1795525331000.eml.partial");
+        // Another name for the same bytes shows what became of them.
+        let (same, held, own) =
+            (outer.path().join("same"), path.join(".m-3@x.1.eml.partial"), path.join("notes.partial"));
+        for file in [&left, &held, &own] {
+            std::fs::write(file, "https://panel.example/reset/7RkTqWx").expect("written");
+        }
+        std::fs::hard_link(&left, &same).expect("linked");
+        let holder = std::fs::File::open(&held).expect("there");
+        holder.lock().expect("held");
+        // Nobody who only looks wipes anything.
+        folder.probe();
+        assert!(left.exists());
+        let _session = folder.session();
+        assert!(!left.exists() && held.exists() && own.exists());
+        assert!(std::fs::read(&same).expect("there").iter().all(|byte| *byte == 0));
+        assert_eq!(
+            std::fs::read_dir(&path)
+                .expect("there")
+                .flatten()
+                .filter(|entry| entry.path().extension().is_some_and(|end| end == "eml"))
+                .count(),
+            1
+        );
+        drop(holder);
+        let _session = folder.session();
+        assert!(!held.exists());
     }
 
     #[test]

@@ -34,6 +34,11 @@ pub trait Transport: Send + Sync {
 pub trait Session: Send {
     /// Tries once, within the transport's time limits.
     fn send(&mut self, message: &Message) -> Attempt;
+
+    /// The same; ends as delayed once it is `stopped`, as long as nothing of the mail's text has gone out.
+    fn send_unless(&mut self, message: &Message, _stopped: &(dyn Fn() -> bool + Sync)) -> Attempt {
+        self.send(message)
+    }
 }
 
 /// What one attempt was.
@@ -105,6 +110,16 @@ pub enum Verdict {
     Refused,
     /// Not now: 4yz, out of reach, a lost connection, or a server that lets nobody in. The mail itself may be fine.
     Delayed,
+}
+
+/// What a mail server's no says of a mail that it was asked to take.
+fn of_answer(code: u16) -> Verdict {
+    match code {
+        // It lets nobody in who has not logged in: that says nothing of the mail. (RFC 4954)
+        530 | 534 | 535 | 538 => Verdict::Delayed,
+        500.. => Verdict::Refused,
+        _ => Verdict::Delayed,
+    }
 }
 
 #[cfg(test)]

@@ -23,7 +23,9 @@ impl Secrets {
     /// Those of a login, plain and as AUTH PLAIN and LOGIN send them.
     pub(super) fn of_login(username: &str, password: &str) -> Self {
         let encoded = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
-        let words = [password.to_owned(), encoded(password), encoded(&format!("\0{username}\0{password}"))];
+        // As it reads where it is quoted among words that are not UTF-8.
+        let misread = line(&latin_1(password.as_bytes()), usize::MAX);
+        let words = [password.to_owned(), misread, encoded(password), encoded(&format!("\0{username}\0{password}"))];
         let words = words.into_iter().filter(|word| !word.is_empty()).map(Zeroizing::new).collect();
         Self { words, beginnings: Vec::new() }
     }
@@ -66,6 +68,22 @@ impl Secrets {
     }
 }
 
+/// A line in whatever encoding: UTF-8 if it is that, though it may have been cut in the middle of a letter, or else Latin-1. All
+/// that is ASCII reads as it should in any case: codes, addresses, links to help.
+pub(super) fn readable(line: &[u8]) -> String {
+    match std::str::from_utf8(line) {
+        Ok(line) => line.to_owned(),
+        Err(cause) if cause.error_len().is_none() && !line[..cause.valid_up_to()].is_ascii() => {
+            String::from_utf8_lossy(line).into_owned()
+        }
+        Err(_) => latin_1(line),
+    }
+}
+
+fn latin_1(line: &[u8]) -> String {
+    line.iter().map(|byte| char::from(*byte)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +93,16 @@ mod tests {
     fn what_a_server_says_is_one_short_line() {
         assert_eq!(Secrets::default().hidden_in("550 no\r\n\x1b[31m such\tuser\u{202e}"), "550 no [31m such user");
         assert_eq!(Secrets::default().hidden_in(&"x".repeat(1_000)).chars().count(), 400);
+    }
+
+    #[test]
+    fn a_password_that_is_quoted_in_another_encoding_is_hidden_too() {
+        let secrets = Secrets::of_login("panel", "gehÄïm-wörter");
+        for said in
+            [&b"535 ung\xfcltig: geh\xc3\x84\xc3\xafm-w\xc3\xb6rter"[..], "535 ungültig: gehÄïm-wörter".as_bytes()]
+        {
+            assert_eq!(secrets.hidden_in(&readable(said)), "535 ungültig: ••••");
+        }
     }
 
     #[test]

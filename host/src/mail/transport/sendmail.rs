@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt as _;
 
-use super::said::Secrets;
-use super::{Attempt, Session, Step, StepKind, Transport, Verdict};
+use super::said::{Secrets, readable};
+use super::{Attempt, Session, Step, StepKind, Transport, Verdict, of_answer};
 use crate::mail::Message;
 use crate::mail::message::{Wire, Writer};
 
@@ -103,22 +103,52 @@ fn run(route: &Route, wire: &Wire) -> io::Result<Output> {
     })
 }
 
-/// By the numbers of sysexits.h.
+/// By the numbers of sysexits.h, as the programs mean them that are run in such a place, each tried: a number that one uses for
+/// what may pass is never final, and where its words quote a mail server's answer, that decides.
 fn judged(output: &Output) -> (Verdict, String) {
+    let lines: Vec<String> = output.stderr.split(|byte| *byte == b'\n').map(readable).collect();
+    let said = lines.join("\n");
+    let said = said.trim();
+    let answered = |otherwise| answer(said).map_or(otherwise, of_answer);
     let (verdict, meaning) = match output.status.code() {
-        Some(0) => (Verdict::Accepted, "the program took it".to_owned()),
-        Some(65) => (Verdict::Refused, "65, the mail is not as it must be".to_owned()),
-        Some(67) => (Verdict::Refused, "67, no such recipient".to_owned()),
-        Some(68) => (Verdict::Refused, "68, no such host".to_owned()),
-        Some(75) => (Verdict::Delayed, "75, try again later".to_owned()),
-        Some(code) => (Verdict::Delayed, format!("the program ended with {code}")),
+        Some(0) => (Verdict::Accepted, "the program took it"),
+        Some(64) => (Verdict::Delayed, "64 (EX_USAGE), the program does not take these arguments"),
+        // msmtp: the server said 5yz to the sender, the recipient or DATA.
+        Some(65) => (answered(Verdict::Refused), "65 (EX_DATAERR), the mail or an address was not accepted"),
+        Some(67) => (Verdict::Refused, "67 (EX_NOUSER), no such recipient"),
+        // msmtp: its own mail server was not found, which a name server's bad moment can do.
+        Some(68) => (
+            Verdict::Delayed,
+            "68 (EX_NOHOST), a host was not found: the program's own mail server, or the recipient's",
+        ),
+        // msmtp: the server said 4yz, or no to the text; or it offers no TLS.
+        Some(69) => (answered(Verdict::Delayed), "69 (EX_UNAVAILABLE), a mail server did not take it"),
+        // OpenSMTPD: whatever the server said to a command.
+        Some(70) => (answered(Verdict::Delayed), "70 (EX_SOFTWARE), the program could not do it"),
+        Some(75) => (Verdict::Delayed, "75 (EX_TEMPFAIL), try again later"),
+        Some(76) => (Verdict::Delayed, "76 (EX_PROTOCOL), its mail server did not answer as it must"),
+        Some(77) => (Verdict::Delayed, "77 (EX_NOPERM), its mail server or this machine does not let it in"),
+        Some(78) => (Verdict::Delayed, "78 (EX_CONFIG), its configuration is wrong"),
+        Some(code) => return (Verdict::Delayed, with(&format!("the program ended with {code}"), said)),
         None => {
-            (Verdict::Delayed, format!("the program ended by signal {}", output.status.signal().unwrap_or_default()))
+            let signal = output.status.signal().unwrap_or_default();
+            return (Verdict::Delayed, with(&format!("the program ended by signal {signal}"), said));
         }
     };
-    let said = String::from_utf8_lossy(&output.stderr);
-    let said = said.trim();
-    (verdict, if said.is_empty() { meaning } else { format!("{meaning}: {said}") })
+    (verdict, with(meaning, said))
+}
+
+fn with(meaning: &str, said: &str) -> String {
+    if said.is_empty() { meaning.to_owned() } else { format!("{meaning}: {said}") }
+}
+
+/// The code of a mail server's last answer, as msmtp and OpenSMTPD quote it.
+fn answer(said: &str) -> Option<u16> {
+    let quoted = |line: &str| {
+        let words = ["server message: ", "command failed: "].into_iter().find_map(|mark| line.split_once(mark))?.1;
+        words.get(..3)?.parse().ok().filter(|code| (400..600).contains(code))
+    };
+    said.lines().rev().find_map(quoted)
 }
 
 #[cfg(test)]
@@ -150,16 +180,52 @@ mod tests {
     fn the_exit_status_is_the_verdict() {
         for (end, verdict, said) in [
             ("exit 0", Verdict::Accepted, "the program took it"),
-            ("cat >/dev/null; echo no such user >&2; exit 67", Verdict::Refused, "67, no such recipient: no such user"),
-            ("exit 68", Verdict::Refused, "68, no such host"),
-            ("exit 65", Verdict::Refused, "65, the mail is not as it must be"),
-            ("exit 75", Verdict::Delayed, "75, try again later"),
-            ("exit 78", Verdict::Delayed, "the program ended with 78"),
+            (
+                "cat >/dev/null; echo no such user >&2; exit 67",
+                Verdict::Refused,
+                "67 (EX_NOUSER), no such recipient: no such user",
+            ),
+            (
+                "exit 68",
+                Verdict::Delayed,
+                "68 (EX_NOHOST), a host was not found: the program's own mail server, or the recipient's",
+            ),
+            ("exit 65", Verdict::Refused, "65 (EX_DATAERR), the mail or an address was not accepted"),
+            ("exit 69", Verdict::Delayed, "69 (EX_UNAVAILABLE), a mail server did not take it"),
+            ("exit 70", Verdict::Delayed, "70 (EX_SOFTWARE), the program could not do it"),
+            ("exit 75", Verdict::Delayed, "75 (EX_TEMPFAIL), try again later"),
+            ("exit 78", Verdict::Delayed, "78 (EX_CONFIG), its configuration is wrong"),
+            ("exit 1", Verdict::Delayed, "the program ended with 1"),
             ("kill -9 $$", Verdict::Delayed, "the program ended by signal 9"),
             ("exec sleep 30", Verdict::Delayed, "not done within 2 s"),
         ] {
             let attempt = program(end).1.session().send(&message("marta@vidal.example"));
             assert_eq!((attempt.verdict, attempt.steps[0].said.as_str()), (verdict, said), "{end}");
+        }
+        // What msmtp 1.8.23 and OpenSMTPD 6.8 say, to the letter.
+        let msmtp = |code: u16, what: &str, answer: &str| {
+            format!(
+                "printf 'msmtp: {what}\\nmsmtp: server message: {answer}\\nmsmtp: could not send mail\\n' >&2; exit {code}"
+            )
+        };
+        let recipient = "recipient address b@y.example not accepted by the server";
+        for (end, verdict) in [
+            (msmtp(65, recipient, "550 5.1.1 no such user"), Verdict::Refused),
+            (msmtp(65, recipient, "530 5.7.0 Authentication required"), Verdict::Delayed),
+            (msmtp(69, recipient, "450 4.7.1 greylisted"), Verdict::Delayed),
+            (msmtp(69, "the server did not accept the mail", "550 5.7.1 spam"), Verdict::Refused),
+            (msmtp(76, "cannot get initial OK message from server", "554 go away"), Verdict::Delayed),
+            (msmtp(77, "authentication failed (method PLAIN)", "535 5.7.8 no"), Verdict::Delayed),
+            (
+                "echo 'sendmail: command failed: 550 Invalid recipient: <b@y.example>' >&2; exit 70".to_owned(),
+                Verdict::Refused,
+            ),
+            ("echo 'sendmail: command failed: 421 4.3.0 Too busy' >&2; exit 70".to_owned(), Verdict::Delayed),
+            ("echo 'sendmail: 550 lines were read' >&2; exit 70".to_owned(), Verdict::Delayed),
+            ("printf 'sendmail: command failed: 550 Empf\\344nger\\n' >&2; exit 70".to_owned(), Verdict::Refused),
+        ] {
+            let attempt = program(&end).1.session().send(&message("marta@vidal.example"));
+            assert_eq!(attempt.verdict, verdict, "{end}: {attempt:?}");
         }
         let missing = Sendmail::new("/nowhere/sendmail".into(), Vec::new(), Duration::from_secs(2), Writer::default());
         assert_eq!(missing.session().send(&message("marta@vidal.example")).verdict, Verdict::Delayed);

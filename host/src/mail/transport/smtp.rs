@@ -1,26 +1,25 @@
 //! SMTP to one server, with each step's time and the server's own words.
 //!
-//! lettre speaks the protocol; look-up, connection and TLS are ours. So each step is seen by itself, `TCP_NODELAY` is set (lettre
-//! does not: 22 messages a second instead of thousands), TLS may begin at once or by STARTTLS, and nothing that arrives in
-//! clear after STARTTLS is taken for an answer.
+//! The dialogue is ours too: lettre, which writes the messages, takes an answer that is not UTF-8 for none, and so would send
+//! again what a server has taken. Each step is seen by itself, TLS may begin at once or by STARTTLS, and nothing that arrives
+//! in clear after STARTTLS is taken for an answer.
 
 mod connection;
+mod dialogue;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lettre::transport::smtp::client::AsyncSmtpConnection;
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
-use lettre::transport::smtp::extension::{Extension, MailBodyParameter, MailParameter};
 use tokio::runtime::Runtime;
 use tokio_rustls::rustls;
 use zeroize::Zeroizing;
 
-use self::connection::{Trouble, open, timed};
+use self::connection::{Connection, open, timed};
+use self::dialogue::Trouble;
 use super::said::Secrets;
-use super::{Attempt, Session, Step, StepKind, Transport, Verdict};
+use super::{Attempt, Session, Step, StepKind, Transport, Verdict, of_answer};
 use crate::mail::Message;
 use crate::mail::message::{Wire, Writer};
 use crate::network::tls::{self, TlsError};
@@ -58,12 +57,13 @@ pub struct Login {
     pub password: Zeroizing<String>,
 }
 
-/// How long each step may take, and how long a connection is kept.
+/// How long each step may take, and how long a connection is kept. For what a server says they are as long as RFC 5321,
+/// 4.5.3.2 wants: a server that delays its greeting means to see who has no patience.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Look-up; and connecting to all addresses together.
     pub connect: Duration,
-    /// Each command, the greeting and the TLS handshake.
+    /// The greeting, and the answer to each command.
     pub command: Duration,
     /// The text of a mail, until the server has answered to its end.
     pub data: Duration,
@@ -90,6 +90,10 @@ impl Limits {
         self.left(self.command)
     }
 
+    fn for_handshake(&self) -> Duration {
+        self.left(self.command.min(HANDSHAKE))
+    }
+
     fn for_data(&self) -> Duration {
         self.left(self.data)
     }
@@ -100,12 +104,17 @@ impl Limits {
     }
 }
 
+/// The TLS handshake, which no server delays on purpose; and putting a connection in order after a refusal.
+const HANDSHAKE: Duration = Duration::from_secs(30);
+/// How often it is asked whether an attempt is to end.
+const STOPPING: Duration = Duration::from_millis(100);
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
-            command: Duration::from_secs(30),
-            data: Duration::from_secs(120),
+            command: Duration::from_secs(300),
+            data: Duration::from_secs(600),
             idle: Duration::from_secs(10),
             messages: 100,
             end: None,
@@ -121,6 +130,8 @@ pub struct Server {
     pub port: u16,
     /// How the connection is kept private.
     pub encryption: Encryption,
+    /// The name that we introduce ourselves with; none: our end's address, in brackets.
+    pub hello: Option<String>,
     /// None: the server takes mail from here without a login.
     pub login: Option<Login>,
     /// Certificates, PEM, of the authorities that are trusted. None: the system's.
@@ -213,13 +224,13 @@ struct SmtpSession {
 
 /// A connection that may take another mail.
 struct Kept {
-    connection: AsyncSmtpConnection,
+    connection: Connection,
     messages: u32,
     last_used: Instant,
 }
 
 impl Kept {
-    fn new(connection: AsyncSmtpConnection) -> Self {
+    fn new(connection: Connection) -> Self {
         Self { connection, messages: 0, last_used: Instant::now() }
     }
 
@@ -229,12 +240,16 @@ impl Kept {
 
     /// Takes leave, as the protocol has it, if the server answers soon.
     async fn leave(mut self) {
-        let _ = tokio::time::timeout(Duration::from_secs(1), self.connection.quit()).await;
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.connection.smtp.say("QUIT")).await;
     }
 }
 
 impl Session for SmtpSession {
     fn send(&mut self, message: &Message) -> Attempt {
+        self.send_unless(message, &|| false)
+    }
+
+    fn send_unless(&mut self, message: &Message, stopped: &(dyn Fn() -> bool + Sync)) -> Attempt {
         let started = Instant::now();
         let route = Arc::clone(&self.route);
         let wire = match route.writer.wire(message) {
@@ -242,7 +257,7 @@ impl Session for SmtpSession {
             Err(cause) => return Attempt::unwritten(&cause, started),
         };
         let secrets = route.secrets.and_of(message);
-        self.blocking(StepKind::LookUp, async |kept| deliver(&route, &secrets, &wire, kept).await)
+        self.blocking(StepKind::LookUp, async |kept| deliver(&route, &secrets, &wire, kept, stopped).await)
     }
 }
 
@@ -281,7 +296,13 @@ impl Drop for SmtpSession {
     }
 }
 
-async fn deliver(route: &Route, secrets: &Secrets, wire: &Wire, place: &mut Option<Kept>) -> Attempt {
+async fn deliver(
+    route: &Route,
+    secrets: &Secrets,
+    wire: &Wire,
+    place: &mut Option<Kept>,
+    stopped: &(dyn Fn() -> bool + Sync),
+) -> Attempt {
     let limits = &route.server.limits;
     let mut kept = match place.take() {
         Some(kept) if kept.may_go_on(limits) => Some(kept),
@@ -294,22 +315,27 @@ async fn deliver(route: &Route, secrets: &Secrets, wire: &Wire, place: &mut Opti
     let mut steps = Vec::new();
     loop {
         let was_kept = kept.is_some();
-        let mut now = match kept.take() {
-            Some(kept) => kept,
-            None => match open(route, &mut steps).await {
-                Some(connection) => Kept::new(connection),
-                None => return Attempt { steps, verdict: Verdict::Delayed },
-            },
+        let opened = match kept.take() {
+            Some(kept) => Some(Some(kept)),
+            None => unless(stopped, open(route, &mut steps)).await.map(|opened| opened.map(Kept::new)),
+        };
+        let mut now = match opened {
+            Some(Some(now)) => now,
+            Some(None) => return Attempt { steps, verdict: Verdict::Delayed },
+            None => return put_off(steps, Instant::now()),
         };
         let started = Instant::now();
-        let outcome = hand_over(&mut now.connection, limits, wire).await;
-        if let Err(Untaken::Before(trouble)) = &outcome
-            && was_kept
-            && trouble.may_be_the_connections()
-        {
-            // Nothing of the mail has gone out, so a new connection is as good as the first.
-            continue;
-        }
+        let Some(named) = unless(stopped, name(&mut now.connection, limits, wire)).await else {
+            return put_off(steps, started);
+        };
+        let outcome = match named {
+            Err(Untaken::Before(trouble)) if was_kept && trouble.may_be_the_connections() => {
+                // Nothing of the mail has gone out, so a new connection is as good as the first.
+                continue;
+            }
+            Err(untaken) => Err(untaken),
+            Ok(()) => hand_over(&mut now.connection, limits, wire).await.map_err(Untaken::After),
+        };
         let (verdict, said, usable) = judged(outcome);
         steps.push(Step { kind: StepKind::Handover, took: started.elapsed(), said: secrets.hidden_in(&said) });
         now.messages += 1;
@@ -317,7 +343,7 @@ async fn deliver(route: &Route, secrets: &Secrets, wire: &Wire, place: &mut Opti
         let again = match (usable, verdict) {
             (false, _) => false,
             (true, Verdict::Accepted) => true,
-            (true, _) => timed(limits.for_command(), now.connection.command(Rset)).await.is_ok(),
+            (true, _) => timed(limits.for_handshake(), now.connection.smtp.ask("RSET")).await.is_ok(),
         };
         if again {
             *place = Some(now);
@@ -326,69 +352,88 @@ async fn deliver(route: &Route, secrets: &Secrets, wire: &Wire, place: &mut Opti
     }
 }
 
+/// What comes of `work`; none if it is to be stopped before.
+async fn unless<T>(stopped: &(dyn Fn() -> bool + Sync), work: impl Future<Output = T>) -> Option<T> {
+    let stop = async {
+        while !stopped() {
+            tokio::time::sleep(STOPPING).await;
+        }
+    };
+    tokio::select! {
+        done = work => Some(done),
+        () = stop => None,
+    }
+}
+
+/// Whoever sends is being stopped, and nothing of the mail has gone out.
+fn put_off(mut steps: Vec<Step>, started: Instant) -> Attempt {
+    let said = "the program was stopped before the mail was handed over".to_owned();
+    steps.push(Step { kind: StepKind::Handover, took: started.elapsed(), said });
+    Attempt { steps, verdict: Verdict::Delayed }
+}
+
 /// What kept a mail from being taken.
 enum Untaken {
-    /// This server cannot carry it.
-    Impossible(String),
+    /// This server cannot carry it: to whom it goes, or in whose name.
+    Impossible(String, Verdict),
     /// Before anything of its text was sent.
     Before(Trouble),
-    /// After the server was asked to take its text.
+    /// The recipient was refused, or what came after.
     After(Trouble),
 }
 
-async fn hand_over(smtp: &mut AsyncSmtpConnection, limits: &Limits, wire: &Wire) -> Result<String, Untaken> {
-    let parameters = parameters(smtp, wire).map_err(Untaken::Impossible)?;
-    let mail = Mail::new(Some(wire.from.clone()), parameters);
-    timed(limits.for_command(), smtp.command(mail)).await.map_err(Untaken::Before)?;
-    let recipient = Rcpt::new(wire.to.clone(), Vec::new());
-    timed(limits.for_command(), smtp.command(recipient)).await.map_err(|trouble| {
+/// Sender and recipient.
+async fn name(to: &mut Connection, limits: &Limits, wire: &Wire) -> Result<(), Untaken> {
+    let parameters = parameters(to, wire)?;
+    let sender = format!("MAIL FROM:<{}>{parameters}", wire.from);
+    timed(limits.for_command(), to.smtp.ask(&sender)).await.map_err(Untaken::Before)?;
+    let recipient = format!("RCPT TO:<{}>", wire.to);
+    timed(limits.for_command(), to.smtp.ask(&recipient)).await.map_err(|trouble| {
         // The sender was taken, so the connection is sound: what is said of a recipient counts, even "not now".
         match trouble {
             Trouble::Answer { code, said } if code != 421 => Untaken::After(Trouble::Answer { code, said }),
             trouble => Untaken::Before(trouble),
         }
     })?;
-    timed(limits.for_command(), smtp.command(Data)).await.map_err(Untaken::After)?;
-    let answer = timed(limits.for_data(), smtp.message(&wire.bytes)).await.map_err(|trouble| {
-        Untaken::After(match trouble {
-            Trouble::Lost(said) => Trouble::Lost(format!("{said}; the server may have taken the mail all the same")),
-            answer => answer,
-        })
-    })?;
-    Ok(connection::words(&answer))
+    Ok(())
 }
 
-/// What the sender's command says of the mail. RFC 6531: an international address needs a server that knows them.
-fn parameters(smtp: &AsyncSmtpConnection, wire: &Wire) -> Result<Vec<MailParameter>, String> {
-    let mut parameters = Vec::new();
-    let international = [&wire.to, &wire.from].into_iter().find(|address| !AsRef::<str>::as_ref(address).is_ascii());
-    if let Some(address) = international {
-        if !smtp.server_info().supports_feature(Extension::SmtpUtfEight) {
-            return Err(format!(
+/// The text. From here on the server may have the mail, so the attempt goes on to its end.
+async fn hand_over(to: &mut Connection, limits: &Limits, wire: &Wire) -> Result<String, Trouble> {
+    timed(limits.for_command(), to.smtp.ask_for(3, "DATA")).await?;
+    let answer = timed(limits.for_data(), to.smtp.text(&wire.bytes)).await.map_err(|trouble| match trouble {
+        Trouble::Lost(said) => Trouble::Lost(format!("{said}; the server may have taken the mail all the same")),
+        answer => answer,
+    })?;
+    Ok(answer.said())
+}
+
+/// What the sender's command says of the mail. RFC 6531: letters beyond a-z before an @ need a server that knows them.
+fn parameters(to: &Connection, wire: &Wire) -> Result<String, Untaken> {
+    let Some((address, verdict)) = wire.international() else {
+        return Ok(String::new());
+    };
+    if !to.offers.has("SMTPUTF8") {
+        return Err(Untaken::Impossible(
+            format!(
                 "the address {address} has letters beyond a-z before its @, which this server cannot take (it does not offer SMTPUTF8)"
-            ));
-        }
-        parameters.push(MailParameter::SmtpUtfEight);
+            ),
+            verdict,
+        ));
     }
-    if !wire.bytes.is_ascii() {
-        parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
-    }
-    Ok(parameters)
+    Ok(if to.offers.has("8BITMIME") { " SMTPUTF8 BODY=8BITMIME" } else { " SMTPUTF8" }.to_owned())
 }
 
 /// The verdict, the words, and whether the connection can be used again.
 fn judged(outcome: Result<String, Untaken>) -> (Verdict, String, bool) {
     let trouble = match outcome {
         Ok(said) => return (Verdict::Accepted, said, true),
-        Err(Untaken::Impossible(said)) => return (Verdict::Refused, said, true),
+        Err(Untaken::Impossible(said, verdict)) => return (verdict, said, true),
         Err(Untaken::Before(trouble) | Untaken::After(trouble)) => trouble,
     };
     match trouble {
         Trouble::Lost(said) => (Verdict::Delayed, said, false),
-        // The server lets nobody in who has not logged in: that says nothing of the mail. (RFC 4954)
-        Trouble::Answer { code: 530 | 534 | 535 | 538, said } => (Verdict::Delayed, said, true),
-        Trouble::Answer { code: 500.., said } => (Verdict::Refused, said, true),
-        Trouble::Answer { code, said } => (Verdict::Delayed, said, code != 421),
+        Trouble::Answer { code, said } => (of_answer(code), said, code != 421),
     }
 }
 
@@ -403,6 +448,7 @@ mod tests {
                 host: host.to_owned(),
                 port: 25,
                 encryption: Encryption::None,
+                hello: None,
                 login: None,
                 ca_file: None,
                 limits: Limits::default(),

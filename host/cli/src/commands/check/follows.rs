@@ -8,6 +8,7 @@ use keyturn_host::config::Config;
 use keyturn_host::plugin::admit::Plugin;
 use keyturn_host::plugin::manifest::SettingValue;
 use keyturn_host::service_key::VIEWS;
+use keyturn_host::storage;
 use keyturn_host::{CallError, Host};
 use serde_json::{Value, json};
 
@@ -46,13 +47,20 @@ pub fn realms(config: &Config, host: &Host, provider: &Sql, mail: bool, report: 
             continue;
         };
         // Where the tables are not as mapped, that has been said.
-        let tally = config.storage().ok().and_then(|(storage, _)| storage.read(|sql| provider.tally(sql, name)).ok());
+        let tally = config.storage().ok().and_then(|(storage, _)| storage.read(|sql| usable(provider, sql, name)).ok());
         if let Some(tally) = tally {
             let realm = Realm { name, tally, plugin, mail };
             let stored = realm.storing(host, hook, provider, report);
             realm.offers(config.accounts[name].email.is_some(), stored, report);
         }
     }
+}
+
+/// How many accounts there are; addresses that cannot be used are none.
+fn usable(provider: &Sql, sql: &dyn storage::Sql, name: &str) -> Result<Tally, storage::StorageError> {
+    let tally = provider.tally(sql, name)?;
+    let unusable = i64::try_from(provider.unusable_addresses(sql, name)?).unwrap_or(i64::MAX);
+    Ok(Tally { addresses: tally.addresses - unusable, ..tally })
 }
 
 impl Realm<'_> {
