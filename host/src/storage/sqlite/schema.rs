@@ -186,6 +186,13 @@ const MIGRATIONS: &[&str] = &[
         WHERE due IS NULL;
     CREATE INDEX keyturnhost_deliveries_changed ON keyturnhost_deliveries (changed_at);
 ",
+    "
+    ALTER TABLE keyturnhost_audit ADD COLUMN service_key TEXT;
+    ALTER TABLE keyturnhost_audit ADD COLUMN times INTEGER;
+    CREATE INDEX keyturnhost_audit_at ON keyturnhost_audit (at);
+    CREATE INDEX keyturnhost_audit_counted ON keyturnhost_audit (at) WHERE times IS NOT NULL;
+    CREATE INDEX keyturnhost_outbox_wiped ON keyturnhost_outbox (plugin, number) WHERE secrets IS NULL;
+",
 ];
 
 /// Brings the tables to this version. Of two processes that start at once, one does it.
