@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::accounts::OWN_REALMS;
 use crate::accounts::sql::{Mapping, Sql};
 use crate::host::{Brand, Host, HostBuilder, HostError, plugin_name};
 use crate::mail::config::MailConfig;
@@ -58,6 +59,9 @@ pub struct Config {
     /// How it is served.
     #[serde(default)]
     pub server: Server,
+    /// The audit log.
+    #[serde(default)]
+    pub audit: AuditConfig,
     /// Limits of the host as a whole.
     #[serde(default)]
     pub limits: HostLimits,
@@ -194,6 +198,28 @@ impl Server {
     }
 }
 
+/// The audit log.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct AuditConfig {
+    /// How many days its entries stay: 1 to 36,500.
+    pub keep_days: u32,
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        Self { keep_days: 730 }
+    }
+}
+
+impl AuditConfig {
+    /// How long its entries stay.
+    #[must_use]
+    pub fn stays(&self) -> Duration {
+        Duration::from_secs(u64::from(self.keep_days) * 24 * 3600)
+    }
+}
+
 fn default_key_file() -> PathBuf {
     "keyturn.key".into()
 }
@@ -323,8 +349,7 @@ impl Config {
             if realm.is_empty() || !realm.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
                 return wrong(&format!("accounts.{realm}"), "must be named in a-z 0-9 -".to_owned());
             }
-            // In the audit an actor is an account or one of these.
-            if ["anonymous", "service-key", "console", "system"].contains(&realm.as_str()) {
+            if OWN_REALMS.contains(&realm.as_str()) {
                 return wrong(
                     &format!("accounts.{realm}"),
                     "must have another name: this one is the host's own".to_owned(),
@@ -333,6 +358,9 @@ impl Config {
         }
         if self.sign_in.even_ms > 10_000 {
             return wrong("sign-in.even-ms", format!("must be 0 to 10000, not {}", self.sign_in.even_ms));
+        }
+        if !(1..=36_500).contains(&self.audit.keep_days) {
+            return wrong("audit.keep-days", format!("must be 1 to 36500, not {}", self.audit.keep_days));
         }
         let of_server = [("server.panel", &self.server.panel), ("server.sign-in", &self.server.sign_in)];
         for (setting, address) in of_server.into_iter().chain(self.server.pages.all()) {
@@ -413,7 +441,8 @@ impl Config {
             return Err(ConfigError::NoDatabase(path.display().to_string()));
         }
         let keys = Arc::new(Keys::open(&self.path(&self.key_file))?);
-        let storage = Sqlite::open(&path, Arc::clone(&keys), Arc::new(self.provider()?), Options::default())
+        let options = Options { audit_stays: self.audit.stays(), ..Options::default() };
+        let storage = Sqlite::open(&path, Arc::clone(&keys), Arc::new(self.provider()?), options)
             .map_err(|cause| ConfigError::Database { path: path.display().to_string(), cause })?;
         Ok((storage, keys))
     }

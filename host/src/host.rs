@@ -11,6 +11,7 @@ use wasmtime::Engine;
 
 use crate::accounts::{AccountId, Matched};
 use crate::call::lane::Lane;
+use crate::call::trace::Budget;
 use crate::call::{self, CallError};
 use crate::caller::Caller;
 use crate::capabilities::Surroundings;
@@ -21,11 +22,12 @@ use crate::mail::Mailbox;
 use crate::mail::room::{Post, Room, default_sender};
 use crate::mail::setup::Fixed;
 use crate::mail::transport::Transport;
+use crate::operator::OWN;
 use crate::plugin::admit::{AdmitError, Hook, Plugin};
 use crate::plugin::grants::Grants;
 use crate::plugin::limits::HostLimits;
 use crate::seal::Keys;
-use crate::storage::{AuditEntry, AuditFilter, Storage, StorageError};
+use crate::storage::{AuditEntry, AuditFilter, Commit, Outdated, Storage, StorageError};
 use crate::values;
 use crate::view::look::Asset;
 use crate::webhooks::{Destination, Destinations};
@@ -58,6 +60,9 @@ impl Default for Brand {
         }
     }
 }
+
+/// Lines of the audit that are removed in one transaction.
+const PRUNED: u32 = 500;
 
 /// How a host is made.
 pub struct HostBuilder {
@@ -230,6 +235,7 @@ impl HostBuilder {
             traffic: Traffic::default(),
             trials: Lane::new(crate::email::TRIALS_AT_ONCE, 0, Duration::ZERO),
             full_told: AtomicI64::new(0),
+            audited: Budget::default(),
         })))
     }
 }
@@ -271,6 +277,8 @@ pub(crate) struct Inner {
     pub(crate) trials: Lane,
     /// When the log was told last that there is no room for more jobs, Unix milliseconds.
     pub(crate) full_told: AtomicI64,
+    /// What the audit has room for of what changes nothing.
+    pub(crate) audited: Budget,
 }
 
 impl Inner {
@@ -381,6 +389,37 @@ impl Host {
     /// [`StorageError`].
     pub fn audit(&self, filter: &AuditFilter) -> Result<Vec<(i64, AuditEntry)>, StorageError> {
         self.0.storage.audit(filter)
+    }
+
+    /// What of the audit is older than `before`, Unix milliseconds.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn audit_before(&self, before: i64) -> Result<Outdated, StorageError> {
+        self.0.storage.audit_before(before)
+    }
+
+    /// Removes what of the audit is older than `before`, Unix milliseconds, and writes down who did it. In small steps, so that
+    /// nobody's commit waits for it. Answers how many lines went.
+    ///
+    /// # Errors
+    /// [`StorageError`]; what went before it is gone.
+    pub fn prune_audit(&self, caller: &Caller, before: i64) -> Result<u64, StorageError> {
+        let mut gone = 0;
+        loop {
+            let step = self.0.storage.prune_audit(before, PRUNED)?;
+            gone += step;
+            if step < u64::from(PRUNED) {
+                break;
+            }
+        }
+        if gone > 0 {
+            let outcome =
+                format!("done: {gone} before {}", jiff::Timestamp::from_millisecond(before).unwrap_or_default());
+            let audit = Some(AuditEntry::of(caller, self.now(), OWN, "audit-prune", outcome));
+            self.0.storage.commit(Commit { audit, ..Commit::bare(OWN, self.now(), Vec::new()) })?;
+        }
+        Ok(gone)
     }
 
     /// Where links lead at present: scheme, host and port, without a slash at the end.

@@ -50,14 +50,15 @@ pub fn request_reset(ports: &dyn Ports, login_or_email: &str) -> Result<(), Fail
 /// `mail-not-configured`.
 pub(crate) fn resend_link(ports: &dyn Ports, token: &str) -> Result<(), Failure> {
     mail_is_on(ports)?;
+    // First: whoever asks too often is not told, and nothing is looked up for them.
+    if throttle::exceeded(ports, &REQUESTS.by_address(ports))? {
+        return Ok(());
+    }
     let account = match links::standing(ports, token)? {
         Standing::Over(over) if over.can_be_mailed_anew(ports)? => over.record.account,
         Standing::Good(_) | Standing::Over(_) | Standing::Unknown => return Err(Failure::NotFound),
     };
-    if !throttle::exceeded(ports, &REQUESTS.by_address(ports))? {
-        mail_link(ports, &account)?;
-    }
-    Ok(())
+    mail_link(ports, &account)
 }
 
 /// Mails each account of that login or address, in the account's own language, to the address on file.

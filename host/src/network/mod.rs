@@ -22,7 +22,21 @@ pub struct Network(IpNet);
 #[error("“{0}” is neither an address such as 192.0.2.7 nor a range such as 192.0.2.0/24")]
 pub struct NoNetwork(String);
 
+/// Bits of an IPv4 address that are one neighbourhood: what one customer of a provider may well have more than one of.
+const AROUND_V4: u8 = 24;
+/// Of an IPv6 address: what one customer gets at most (RFC 6177).
+const AROUND_V6: u8 = 48;
+
 impl Network {
+    /// The network of an address that counts where addresses are too many to tell apart: whoever has one of them can easily
+    /// have all of it.
+    #[must_use]
+    pub fn around(address: IpAddr) -> Self {
+        let address = address.to_canonical();
+        let bits = if address.is_ipv4() { AROUND_V4 } else { AROUND_V6 };
+        Self(IpNet::new(address, bits).map_or_else(|_| IpNet::from(address), |net| net.trunc()))
+    }
+
     /// Whether an address lies in it. An IPv4 address is the same in its IPv6 form, as sockets show it.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
@@ -89,6 +103,13 @@ mod tests {
             assert_eq!(network.to_string(), shown);
             assert!(network.contains(inside.parse().expect("an address")), "{written} has {inside}");
             assert!(!network.contains(outside.parse().expect("an address")), "{written} lacks {outside}");
+        }
+        for (address, around) in [
+            ("192.0.2.7", "192.0.2.0/24"),
+            ("::ffff:192.0.2.7", "192.0.2.0/24"),
+            ("2001:db8:1:2::3", "2001:db8:1::/48"),
+        ] {
+            assert_eq!(Network::around(address.parse().expect("an address")).to_string(), around);
         }
         for nonsense in ["", "192.0.2", "192.0.2.0/33", "localhost", "192.0.2.0/-1"] {
             assert!(nonsense.parse::<Network>().is_err(), "{nonsense}");

@@ -31,8 +31,11 @@ use super::deliveries::{
 use super::keys::ServiceKeys;
 use super::outbox::{Filling, LeasedMail, Mail, MailFilter, MailId, MailState, Mend, Outbox, Settled};
 use super::settings::{Group, NewSecret, Settings};
+use super::tally::Tally;
 use super::tasks::{Beat, Due, Lease, LeasedTask, Task, TaskCount, Tasks};
-use super::{AuditEntry, AuditFilter, Commit, Known, Read, Record, RecordKey, Sql, Storage, StorageError, Version};
+use super::{
+    AuditEntry, AuditFilter, Commit, Known, Outdated, Read, Record, RecordKey, Sql, Storage, StorageError, Version,
+};
 use crate::accounts::{AccountId, Matched, Provider};
 use crate::seal::Keys;
 use crate::service_key::StoredKey;
@@ -50,11 +53,20 @@ pub struct Options {
     pub group_commit: bool,
     /// Counters that one plugin may have at once. Default: 100,000.
     pub counters: usize,
+    /// How long the audit's entries stay. Default: 730 days.
+    pub audit_stays: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { create: true, readers: 4, busy: Duration::from_secs(5), group_commit: true, counters: 100_000 }
+        Self {
+            create: true,
+            readers: 4,
+            busy: Duration::from_secs(5),
+            group_commit: true,
+            counters: 100_000,
+            audit_stays: Duration::from_secs(730 * 24 * 3600),
+        }
     }
 }
 
@@ -64,6 +76,7 @@ pub struct Sqlite {
     keys: Arc<Keys>,
     provider: Arc<dyn Provider>,
     counters: Arc<Counters>,
+    tally: Arc<Tally>,
     busy: Duration,
     jobs: RwLock<Option<Sender<Job>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -86,7 +99,7 @@ impl Sqlite {
         schema::check_key(&db, &keys)?;
         // From here on the writer waits itself, as long as each call allows.
         db.busy_timeout(Duration::ZERO).map_err(|cause| connection::failed("opening the database", &cause))?;
-        let counters = Arc::new(Counters::new(options.counters));
+        let (counters, tally) = (Arc::new(Counters::new(options.counters)), Arc::new(Tally::default()));
         let (jobs, waiting): (_, Receiver<Job>) = channel();
         let (readers, busy) = (Readers::new(path, options.readers), options.busy);
         let writer = Writer {
@@ -94,6 +107,7 @@ impl Sqlite {
             keys: keys.clone(),
             provider: provider.clone(),
             counters: counters.clone(),
+            tally: tally.clone(),
             options,
             now: None,
         };
@@ -102,7 +116,7 @@ impl Sqlite {
                 |cause| StorageError::Failed { doing: "starting the writer".to_owned(), cause: cause.to_string() },
             )?;
         let (jobs, writer) = (RwLock::new(Some(jobs)), Mutex::new(Some(writer)));
-        Ok(Self { readers, keys, provider, counters, busy, jobs, writer })
+        Ok(Self { readers, keys, provider, counters, tally, busy, jobs, writer })
     }
 
     /// Goes on with other keys where the former ones are lost: whatever those have sealed is void, and every session ends.
@@ -250,6 +264,18 @@ impl Storage for Sqlite {
 
     fn audit(&self, filter: &AuditFilter) -> Result<Vec<(i64, AuditEntry)>, StorageError> {
         self.rows(|rows| rows.audit(filter))
+    }
+
+    fn tally(&self, counted: AuditEntry) {
+        self.tally.add(counted);
+    }
+
+    fn audit_before(&self, before: i64) -> Result<Outdated, StorageError> {
+        self.rows(|rows| rows.audit_before(before))
+    }
+
+    fn prune_audit(&self, before: i64, most: u32) -> Result<u64, StorageError> {
+        self.write(None, move |rows| rows.prune_audit(before, most))
     }
 }
 
