@@ -136,14 +136,16 @@ fn prune(host: &Host, config: &Config, arguments: &Prune, output: &Output) -> an
         output.line(&format!("No entry is older than {days} days."));
         return Ok(ExitCode::SUCCESS);
     };
-    let (entries, counted) = (outdated.entries, outdated.counted);
-    let since = clock(oldest, host, MINUTES);
-    let what = format!("older than {days} days: {entries} entries and {counted} counted lines, the oldest of {since}.");
+    let count = |count: u64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+    output.line(&format!(
+        "{} older than {days} days: {} and {}, the oldest from {}.",
+        if arguments.dry_run { "Would be deleted," } else { "Deleted," },
+        count(outdated.entries, "entry", "entries"),
+        count(outdated.counted, "line of counts", "lines of counts"),
+        clock(oldest, host, MINUTES)
+    ));
     if arguments.dry_run {
-        output.line(&format!("Would delete what is {what}"));
-        output.remark("Nothing was deleted.");
-    } else {
-        output.line(&format!("Deleted what is {what}"));
+        output.remark("Nothing was deleted. To delete them, leave out --dry-run.");
     }
     Ok(ExitCode::SUCCESS)
 }
