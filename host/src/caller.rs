@@ -26,7 +26,8 @@ pub enum Actor {
 }
 
 impl Actor {
-    /// As it stands in the audit.
+    /// As it stands in the audit. No two actors have the same name: no account is in one of
+    /// [`crate::accounts::OWN_REALMS`], and the name has no space.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
@@ -66,6 +67,8 @@ pub struct Caller {
     pub verified_at: Option<i64>,
     /// What a machine may do: hooks, each as `interface/function`. Nobody else is held to it.
     pub scopes: BTreeSet<String>,
+    /// The service key that carried the request, by name: the machine's own, or its panel's, which speaks for the actor.
+    pub key: Option<String>,
     /// Stands in the log, in the audit and on error pages.
     pub request: String,
 }
@@ -83,6 +86,7 @@ impl Caller {
             session: String::new(),
             verified_at: None,
             scopes: BTreeSet::new(),
+            key: None,
             request: request_id(),
         }
     }
@@ -177,6 +181,22 @@ mod tests {
         assert!(!key(Reach::none().with("staff", Scope::All)).reaches_gone(&gone));
         assert!(key(Reach::none().with("customer", Scope::All)).reaches_gone(&gone));
         assert!(Caller::new(Actor::Console, Reach::none()).reaches_gone(&gone));
+    }
+
+    #[test]
+    fn no_account_has_the_name_of_an_actor_of_another_kind() {
+        let names = [
+            Actor::Anonymous.name(),
+            Actor::Console.name(),
+            Actor::System.name(),
+            Actor::ServiceKey("full".to_owned()).name(),
+        ];
+        for name in names {
+            for id in [name.clone(), format!("{name}:1"), format!("{name}:full")] {
+                assert!(id.parse::<AccountId>().is_err(), "{id}");
+            }
+        }
+        assert_eq!(Actor::Account("service-keys:full".parse().expect("another realm")).name(), "service-keys:full");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::accounts::OWN_REALMS;
 use crate::accounts::sql::{Mapping, Sql};
 use crate::host::{Brand, Host, HostBuilder, HostError};
 use crate::http::serve::Manners;
@@ -61,6 +62,9 @@ pub struct Config {
     /// How it is served.
     #[serde(default)]
     pub server: Server,
+    /// The audit log.
+    #[serde(default)]
+    pub audit: AuditConfig,
     /// Limits of the host as a whole.
     #[serde(default)]
     pub limits: HostLimits,
@@ -243,6 +247,28 @@ impl Server {
     }
 }
 
+/// The audit log.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct AuditConfig {
+    /// How many days its entries stay: 1 to 36,500.
+    pub keep_days: u32,
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        Self { keep_days: 730 }
+    }
+}
+
+impl AuditConfig {
+    /// How long its entries stay.
+    #[must_use]
+    pub fn stays(&self) -> Duration {
+        Duration::from_secs(u64::from(self.keep_days) * 24 * 3600)
+    }
+}
+
 fn default_key_file() -> PathBuf {
     "keyturn.key".into()
 }
@@ -395,8 +421,7 @@ impl Config {
             if realm.is_empty() || !realm.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
                 return wrong(&format!("accounts.{realm}"), "must be named in a-z 0-9 -".to_owned());
             }
-            // In the audit an actor is an account or one of these.
-            if ["anonymous", "service-key", "console", "system"].contains(&realm.as_str()) {
+            if OWN_REALMS.contains(&realm.as_str()) {
                 return wrong(
                     &format!("accounts.{realm}"),
                     "must have another name: this one is the host's own".to_owned(),
@@ -409,6 +434,9 @@ impl Config {
         }
         if self.sign_in.even_ms > 10_000 {
             return wrong("sign-in.even-ms", format!("must be 0 to 10000, not {}", self.sign_in.even_ms));
+        }
+        if !(1..=36_500).contains(&self.audit.keep_days) {
+            return wrong("audit.keep-days", format!("must be 1 to 36500, not {}", self.audit.keep_days));
         }
         if let Some(panel) = self.server.panel.as_ref().filter(|panel| !leads_somewhere(panel)) {
             return wrong("server.panel", format!("must be like https://panel.example/, not “{panel}”"));
@@ -514,6 +542,7 @@ impl Config {
         let options = Options {
             journal: self.database.journal,
             beside_server: self.opening == Opening::Beside,
+            audit_stays: self.audit.stays(),
             ..Options::default()
         };
         let storage = Sqlite::open(&path, Arc::clone(&keys), Arc::new(self.provider()?), options)

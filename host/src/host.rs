@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::accounts::{AccountId, Matched};
 use crate::call::lane::Lane;
 use crate::call::told::Told;
+use crate::call::trace::Budget;
 use crate::call::{self, CallError};
 use crate::caller::Caller;
 use crate::capabilities::Surroundings;
@@ -29,7 +30,7 @@ use crate::plugin::limits::{GuestMemory, HostLimits};
 use crate::plugin::roster::{Candidate, LeftOut, Memory, Roster, SignInPlugin};
 use crate::seal::Keys;
 use crate::space::within_limits;
-use crate::storage::{AuditEntry, AuditFilter, Commit, Effect, Read, Role, Storage, StorageError};
+use crate::storage::{AuditEntry, AuditFilter, Commit, Effect, Outdated, Read, Role, Storage, StorageError};
 use crate::values;
 use crate::view::look::Asset;
 use crate::webhooks::{Destination, Destinations};
@@ -65,6 +66,9 @@ impl Default for Brand {
         }
     }
 }
+
+/// Lines of the audit that are removed in one transaction.
+const PRUNED: u32 = 500;
 
 /// How a host is made.
 pub struct HostBuilder {
@@ -272,6 +276,7 @@ impl HostBuilder {
             trials: Lane::new(crate::email::TRIALS_AT_ONCE, 0, Duration::ZERO),
             full_told: Told::default(),
             uneven_told: Told::default(),
+            audited: Budget::default(),
         })))
     }
 }
@@ -317,6 +322,8 @@ pub(crate) struct Inner {
     pub(crate) full_told: Told,
     /// That an answer came later than evenly.
     pub(crate) uneven_told: Told,
+    /// What the audit has room for of what changes nothing.
+    pub(crate) audited: Budget,
 }
 
 fn engine_problem(cause: &wasmtime::Error) -> String {
@@ -502,6 +509,37 @@ impl Host {
     /// [`StorageError`].
     pub fn audit(&self, filter: &AuditFilter) -> Result<Vec<(i64, AuditEntry)>, StorageError> {
         self.0.storage.audit(filter)
+    }
+
+    /// What of the audit is older than `before`, Unix milliseconds.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn audit_before(&self, before: i64) -> Result<Outdated, StorageError> {
+        self.0.storage.audit_before(before)
+    }
+
+    /// Removes what of the audit is older than `before`, Unix milliseconds, and writes down who did it. In small steps, so that
+    /// nobody's commit waits for it. Answers how many lines went.
+    ///
+    /// # Errors
+    /// [`StorageError`]; what went before it is gone.
+    pub fn prune_audit(&self, caller: &Caller, before: i64) -> Result<u64, StorageError> {
+        let mut gone = 0;
+        loop {
+            let step = self.0.storage.prune_audit(before, PRUNED)?;
+            gone += step;
+            if step < u64::from(PRUNED) {
+                break;
+            }
+        }
+        if gone > 0 {
+            let outcome =
+                format!("done: {gone} before {}", jiff::Timestamp::from_millisecond(before).unwrap_or_default());
+            let audit = Some(AuditEntry::of(caller, self.now(), OWN, "audit-prune", outcome));
+            self.0.storage.commit(Commit { audit, ..Commit::bare(OWN, self.now(), Vec::new()) })?;
+        }
+        Ok(gone)
     }
 
     /// Where links lead at present: scheme, host and port, without a slash at the end.

@@ -273,10 +273,12 @@ impl Caller<'_> {
                 plugin: "p".to_owned(),
                 operation: "use".to_owned(),
                 actor: record_key.clone(),
+                key: None,
                 subjects: vec![(account.clone(), Role::Password)],
                 outcome: expires.to_owned(),
                 address: Some(token.clone()),
                 request: op.clone(),
+                times: None,
             };
             let used = Zeroizing::new(format!("used {op}").into_bytes());
             let commit = Commit {
@@ -321,10 +323,12 @@ impl Caller<'_> {
             plugin: "p".to_owned(),
             operation: "post".to_owned(),
             actor: record_key.clone(),
+            key: None,
             subjects: Vec::new(),
             outcome: "done".to_owned(),
             address: None,
             request: op.clone(),
+            times: None,
         };
         let record = Record { body: [0; 32], answer: op.clone().into_bytes() };
         let commit = Commit {

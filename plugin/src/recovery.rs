@@ -81,11 +81,15 @@ fn within(most: u16) -> i64 {
 /// `mail-not-configured`.
 pub(crate) fn resend_link(ports: &dyn Ports, token: &str) -> Result<(), Failure> {
     mail_is_on(ports)?;
+    // First: whoever asks too often is not told, and nothing is looked up for them.
+    if throttle::exceeded(ports, &REQUESTS.by_address(ports))? {
+        return Ok(());
+    }
     let account = match links::standing(ports, token)? {
         Standing::Over(over) if over.can_be_mailed_anew(ports)? => over.record.account,
         Standing::Good(_) | Standing::Over(_) | Standing::Unknown => return Err(Failure::NotFound),
     };
-    if throttle::exceeded(ports, &REQUESTS.by_address(ports))? || counted_out(ports, &account)? {
+    if counted_out(ports, &account)? {
         return Ok(());
     }
     mail_link(ports, &account)?.map_err(|error| failure::of_mail(Words::of(ports), error))

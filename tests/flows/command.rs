@@ -388,3 +388,44 @@ fn inspect_shows_wanted_against_granted_and_runs_nothing() {
     assert!(setting("min-length ").contains("15  ") && setting("min-length ").contains("8 to 128"), "{text}");
     assert!(!text.contains("wasi:sockets") && !text.contains("wasi:filesystem"), "{text}");
 }
+
+#[test]
+fn the_audit_shows_what_was_only_counted_and_prunes_what_is_older_than_it_keeps() {
+    let panel = panel();
+    let database = rusqlite::Connection::open(panel.config.with_file_name("panel.db")).expect("opens");
+    let audit = |arguments: &[&str]| keyturn(&panel.config, &[&["audit"], arguments].concat(), "");
+    done(&audit(&["list"]));
+    database
+        .execute_batch(
+            "INSERT INTO keyturnhost_audit (at, plugin, operation, actor, outcome, address, request, times) VALUES
+                (unixepoch() * 1000 - 800 * 86400000, 'p', 'verify', 'anonymous', 'accepted', '192.0.2.7', 'r1', NULL),
+                (unixepoch() * 1000 - 100 * 86400000, 'p', 'verify', 'anonymous', 'accepted', '192.0.2.7', 'r2', NULL),
+                (unixepoch() * 1000 - 60000, 'p', 'request-reset', 'anonymous', 'throttled', '192.0.2.0/24', '', 412);",
+        )
+        .expect("rows");
+    let shown = done(&audit(&["list"]));
+    assert!(shown.contains("412 times throttled from 192.0.2.0/24 within the minute"), "{shown}");
+    let list = || -> Vec<Value> { serde_json::from_str(&done(&audit(&["list", "--json"]))).expect("JSON") };
+    assert_eq!((list()[0]["entry"]["times"].as_u64(), list()[1]["entry"]["times"].as_u64()), (Some(412), None));
+
+    let dry = done(&audit(&["prune", "--dry-run"]));
+    assert!(dry.contains("older than 730 days: 1 entry and 0 lines of counts, the oldest from "), "{dry}");
+    assert_eq!(list().len(), 3, "nothing was deleted");
+    done(&audit(&["prune"]));
+    let left: Vec<String> = list().iter().map(|line| line["entry"]["outcome"].to_string()).collect();
+    assert!(left.len() == 3 && left[0].contains("done: 1 before"), "that it was done stands there: {left:?}");
+    let json = done(&audit(&["prune", "--older-than", "90", "--json"]));
+    let json: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!((&json["deleted"], &json["entries"], &json["counted"]), (&json!(1), &json!(1), &json!(0)));
+    let none = done(&audit(&["prune"]));
+    assert!(none.contains("No entry is older than 730 days."), "{none}");
+
+    let text = std::fs::read_to_string(&panel.config).expect("reads");
+    std::fs::write(&panel.config, format!("{text}\n[audit]\nkeep-days = 0\n")).expect("written");
+    let wrong = audit(&["list"]);
+    assert!(
+        !wrong.status.success() && err(&wrong).contains("audit.keep-days must be 1 to 36500, not 0"),
+        "{}",
+        err(&wrong)
+    );
+}

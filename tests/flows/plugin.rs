@@ -10,7 +10,7 @@ use keyturn_host::mail::Message;
 use keyturn_host::mail::transport::{Attempt, Session, Transport, Verdict};
 use keyturn_host::plugin::limits::HostLimits;
 use keyturn_host::storage::outbox::MailFilter;
-use keyturn_host::storage::{AuditFilter, Role};
+use keyturn_host::storage::{AuditEntry, AuditFilter, Role};
 use keyturn_host::view::{Links, nodes::Target};
 use keyturn_host::{CallError, Failure};
 use keyturn_tests::{Bench, PASSWORD, all_grants};
@@ -93,18 +93,143 @@ fn a_sign_in_stands_in_the_audit_of_its_account_right_or_wrong() {
 #[test]
 fn who_is_turned_away_writes_nothing() {
     let bench = panel();
+    let arguments = json!({"login_or_email": "marta", "password": SECOND});
+    let attempt = || bench.host.call(&from(7), "password/verify", &arguments, Some("one key"));
     for _ in 0..10 {
-        assert_eq!(sign_in(&bench, "marta", SECOND)["kind"], "rejected");
+        assert_eq!(attempt().expect("answered")["kind"], "rejected");
     }
     let entries = || bench.host.audit(&AuditFilter { limit: 1_000, ..AuditFilter::default() }).expect("read").len();
     let before = entries();
-    let arguments = json!({"login_or_email": "marta", "password": SECOND});
     for _ in 0..20 {
-        let anonymous = Caller::new(Actor::Anonymous, Reach::none());
-        let refused = bench.host.call(&anonymous, "password/verify", &arguments, None);
+        let refused = attempt();
         assert!(matches!(refused, Err(CallError::Failed(Failure::Throttled(_)))), "{refused:?}");
     }
-    assert_eq!(entries(), before);
+    assert_eq!((entries(), rows(&bench, "keyturnhost_records")), (before, 0));
+    // The calls may fall into two minutes.
+    let times = || counted(&bench, "throttled").iter().map(|line| line.times.unwrap_or(0)).sum::<u64>();
+    assert!(comes(|| times() == 20), "{:?}", counted(&bench, "throttled"));
+    let line = &counted(&bench, "throttled")[0];
+    assert_eq!((line.operation.as_str(), line.actor.as_str(), line.request.as_str()), ("verify", "anonymous", ""));
+    assert_eq!((line.address.as_deref(), &line.subjects), (Some("192.0.2.0/24"), &Vec::new()));
+}
+
+/// A stranger of one network.
+fn from(n: u32) -> Caller {
+    Caller {
+        address: Some(format!("192.0.2.{}", n % 250).parse().expect("an address")),
+        ..Caller::new(Actor::Anonymous, Reach::none())
+    }
+}
+
+/// A stranger of a network of his own.
+fn from_anywhere(n: u32) -> Caller {
+    Caller {
+        address: Some(format!("2001:db8:{n:x}::7").parse().expect("an address")),
+        ..Caller::new(Actor::Anonymous, Reach::none())
+    }
+}
+
+fn rows(bench: &Bench, table: &str) -> i64 {
+    let count = format!("SELECT count(*) FROM {table}");
+    bench.panel().query_row(&count, [], |row| row.get(0)).expect("counted")
+}
+
+/// What the audit has counted under this outcome.
+fn counted(bench: &Bench, outcome: &str) -> Vec<AuditEntry> {
+    let filter = AuditFilter { limit: 1_000, counted: true, ..AuditFilter::default() };
+    let all = bench.host.audit(&filter).expect("read").into_iter().map(|(_, entry)| entry);
+    all.filter(|entry| entry.times.is_some() && entry.outcome == outcome).collect()
+}
+
+/// What is written behind comes within seconds.
+fn comes(mut so: impl FnMut() -> bool) -> bool {
+    (0..400).any(|_| {
+        let now = so();
+        if !now {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        now
+    })
+}
+
+/// The same panel, which sends mail and runs no jobs.
+fn panel_with_mail() -> Bench {
+    let bench = Bench::with(PEOPLE, |builder| builder.even_grid(Duration::ZERO).transport(Arc::new(Taking)));
+    bench.admit("keyturn-password", PASSWORD, all_grants());
+    bench
+}
+
+#[test]
+fn a_forgotten_password_that_is_throttled_answers_as_ever_and_leaves_no_row_and_no_record() {
+    let bench = panel_with_mail();
+    let ask = |caller: &Caller, name: &str, key: &str| {
+        bench
+            .host
+            .call(caller, "password/request-reset", &json!({"login_or_email": name}), Some(key))
+            .expect("answered")
+    };
+    // Five for a name within the window; the first key is pressed twice.
+    let first = ask(&from(0), "marta", "key 0");
+    assert_eq!(ask(&from(0), "marta", "key 0"), first);
+    for n in 1..5 {
+        assert_eq!(ask(&from(n), "marta", &format!("key {n}")), first);
+    }
+    let all = || ["keyturnhost_records", "keyturnhost_tasks"].map(|table| rows(&bench, table));
+    let entries = || bench.host.audit(&AuditFilter { limit: 1_000, ..AuditFilter::default() }).expect("read").len();
+    assert_eq!((all(), entries()), ([5, 1], 5), "what is asked for within the limit has its rows");
+    for n in 5..40 {
+        assert_eq!(ask(&from(n), "marta", &format!("key {n}")), first, "who asks too often is not told");
+        assert_eq!(ask(&from(n), "marta", &format!("key {n}")), first, "nor by the second press of one key");
+    }
+    for n in 0..20 {
+        assert_eq!(ask(&from_anywhere(n), " ", &format!("empty {n}")), first);
+    }
+    assert_eq!((all(), entries()), ([5, 1], 5));
+    let times = || counted(&bench, "no-effect").iter().map(|line| line.times.unwrap_or(0)).sum::<u64>();
+    assert!(comes(|| times() == 90), "{:?}", counted(&bench, "no-effect"));
+    assert!(!serde_json::to_string(&counted(&bench, "no-effect")).expect("JSON").contains("marta"));
+}
+
+/// What docs/security.md says, "What a flood can cost".
+#[test]
+fn a_flood_of_every_public_operation_costs_no_more_rows_than_are_promised() {
+    const CALLS: u32 = 900;
+    const AN_HOUR: i64 = 1_000;
+    const A_MINUTE: i64 = 32 + 8 + 1;
+    let bench = panel_with_mail();
+    let began = bench.host.now();
+    for n in 0..CALLS {
+        let key = format!("key {n}");
+        let ask = |hook: &str, arguments: Value| bench.host.call(&from_anywhere(n), hook, &arguments, Some(&key));
+        ask("password/request-reset", json!({"login_or_email": format!("nobody {n}")})).expect("answered");
+        let rejected = json!({"login_or_email": format!("nobody {n}"), "password": ""});
+        assert_eq!(ask("password/verify", rejected).expect("answered")["kind"], "rejected");
+        let wrong = json!({"token": format!("7RkTq7RkTq7RkTq{n:05}"), "new": SECOND});
+        let gone = ask("password/complete-reset", wrong);
+        assert!(matches!(gone, Err(CallError::Failed(Failure::NotFound))), "{gone:?}");
+    }
+    let hours = 1 + bench.host.now().div_euclid(3_600_000) - began.div_euclid(3_600_000);
+    let entries = "SELECT count(*) FROM keyturnhost_audit WHERE times IS NULL";
+    let read = |sql: &str| bench.panel().query_row(sql, [], |row| row.get::<_, i64>(0)).expect("read");
+    assert!((900..=AN_HOUR * hours).contains(&read(entries)), "{} entries of {} calls", read(entries), 3 * CALLS);
+    assert!(rows(&bench, "keyturnhost_records") <= AN_HOUR * hours);
+    assert_eq!(
+        read("SELECT count(*) FROM keyturnhost_tasks"),
+        i64::from(CALLS),
+        "each who asks within the limits has a job"
+    );
+    let counts = "SELECT coalesce(sum(times), 0) FROM keyturnhost_audit WHERE times IS NOT NULL";
+    assert!(
+        comes(|| read(entries) + read(counts) == i64::from(3 * CALLS)),
+        "each call is told of, in one way or the other"
+    );
+    let most = "SELECT max(lines) FROM (SELECT count(*) AS lines FROM keyturnhost_audit WHERE times IS NOT NULL
+                GROUP BY operation, at)";
+    assert!(read(most) <= A_MINUTE, "{} lines", read(most));
+    assert_eq!(
+        read("SELECT count(*) FROM keyturnhost_audit WHERE instr(outcome || actor || coalesce(address, ''), 'nobody')"),
+        0
+    );
 }
 
 #[test]

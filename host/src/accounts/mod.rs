@@ -19,8 +19,8 @@ impl AccountId {
     /// The account that the panel keeps under `key` in `realm`.
     ///
     /// # Errors
-    /// [`BadAccountId`] unless the realm is `a-z0-9-`, the key is printable ASCII without spaces, and both together with
-    /// the colon take 3 to 64 bytes.
+    /// [`BadAccountId`] unless the realm is `a-z0-9-` and none of [`OWN_REALMS`], the key is printable ASCII without spaces,
+    /// and both together with the colon take 3 to 64 bytes.
     pub fn new(realm: &str, key: &str) -> Result<Self, BadAccountId> {
         Self::try_from(format!("{realm}:{key}"))
     }
@@ -52,6 +52,7 @@ impl TryFrom<String> for AccountId {
             && text.split_once(':').is_some_and(|(realm, key)| {
                 !realm.is_empty()
                     && realm.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+                    && !OWN_REALMS.contains(&realm)
                     && !key.is_empty()
                     && key.bytes().all(|b| b.is_ascii_graphic())
             });
@@ -79,9 +80,16 @@ impl fmt::Display for AccountId {
     }
 }
 
+/// What the host calls those who are no account, such as `service-key:billing`. No realm has such a name, so nobody's account
+/// can be taken for one of these, wherever an actor's name stands.
+pub const OWN_REALMS: [&str; 4] = ["anonymous", "console", "service-key", "system"];
+
 /// Not of the form `realm:key`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an account is named realm:key, in at most 64 bytes, such as customer:42")]
+#[error(
+    "an account is named realm:key, in at most 64 bytes, such as customer:42; the realms anonymous, console, service-key and \
+     system belong to the host"
+)]
 pub struct BadAccountId;
 
 /// What the panel tells of an account.

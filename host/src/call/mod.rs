@@ -6,6 +6,7 @@ pub(crate) mod lane;
 pub(crate) mod state;
 pub(crate) mod tasks;
 pub(crate) mod told;
+pub(crate) mod trace;
 pub(crate) mod views;
 
 use std::collections::BTreeSet;
@@ -299,10 +300,26 @@ impl Inner {
         invoke: &Invoke<'_, Result<Answer<T>, CallError>>,
         restore: &dyn Fn(&[u8]) -> T,
     ) -> Result<(T, Option<String>), CallError> {
-        let began = Instant::now();
         let operation = deed.operation;
         self.may(deed.caller, deed.subject.as_ref(), &operation.actors, &operation.name, operation.scope().as_deref())?;
         stepped_up(deed.caller, deed.operation, now())?;
+        let result = self.operate_in_turn(deed, invoke, restore);
+        if let Err(error) = &result
+            && operation.effects == Effects::Some
+            && turned_away(error)
+        {
+            self.tally(deed, now(), error.case());
+        }
+        result
+    }
+
+    fn operate_in_turn<T>(
+        &self,
+        deed: &Deed<'_>,
+        invoke: &Invoke<'_, Result<Answer<T>, CallError>>,
+        restore: &dyn Fn(&[u8]) -> T,
+    ) -> Result<(T, Option<String>), CallError> {
+        let began = Instant::now();
         let busy = || CallError::Busy(crate::capabilities::RETRY_SECONDS);
         let compute =
             if deed.operation.lane == Lane::Compute { Some(self.compute.enter().ok_or_else(busy)?) } else { None };
@@ -349,18 +366,19 @@ impl Inner {
                         Actor::Account(own) => left.epoch_of(own).map(str::to_owned),
                         _ => None,
                     };
-                    if !audited && record_key.is_none() {
+                    if !audited {
                         return Ok((answer.live, own_epoch));
                     }
-                    let record = record_key.clone().zip(deed.key.as_ref()).map(|(key, (_, body))| {
+                    let trace = self.trace(deed, now, &left, &answer);
+                    let record = record_key.clone().zip(deed.key.as_ref()).filter(|_| trace.recorded);
+                    let record = record.map(|(key, (_, body))| {
                         let kept = Kept { answer: answer.stored.clone(), own_epoch: own_epoch.clone() };
                         (key, Record { body: *body, answer: kept.encode() })
                     });
                     let commit = Commit {
                         plugin: deed.plugin.name.clone(),
                         now,
-                        audit: audited
-                            .then(|| audit_entry(deed, now, &left.effects, &left.checked, answer.case.clone())),
+                        audit: trace.entry,
                         reads: left.reads,
                         effects: left.effects,
                         record,
@@ -373,9 +391,12 @@ impl Inner {
                         task: deed.task.map(|task| task.lease.clone()),
                     };
                     let waits = work_left(&commit.effects, now);
-                    match self.storage.commit(commit) {
+                    match self.committed(commit) {
                         Ok(()) => {
                             self.wake(waits);
+                            if let Some(outcome) = trace.counted {
+                                self.tally(deed, now, outcome);
+                            }
                             return Ok((answer.live, own_epoch));
                         }
                         Err(StorageError::Changed) => continue,
@@ -411,6 +432,17 @@ impl Inner {
             }
         }
         Err(CallError::Conflict)
+    }
+
+    /// Commits; where nothing is to be written only what was read is checked, and the disk is left alone.
+    fn committed(&self, commit: Commit) -> Result<(), StorageError> {
+        if commit.audit.is_some() || commit.record.is_some() || commit.task.is_some() || !commit.effects.is_empty() {
+            return self.storage.commit(commit);
+        }
+        match self.storage.still(&commit.plugin, &commit.reads, commit.now)? {
+            true => Ok(()),
+            false => Err(StorageError::Changed),
+        }
     }
 
     fn recorded(&self, deed: &Deed<'_>, key: Option<&RecordKey>, now: i64) -> Result<Option<Kept>, CallError> {
@@ -454,17 +486,6 @@ impl Inner {
                 "a check of a password took longer than sign-in.even-ms, so that its time tells something. If that is not for the \
                  machine's load, `keyturn check` says which value to set"
             );
-        }
-    }
-
-    /// A failure's own short transaction. That it could not be written does not change the answer, and is logged.
-    fn audit_failure(&self, deed: &Deed<'_>, now: i64, checked: &BTreeSet<AccountId>, error: &CallError) {
-        let commit = Commit {
-            audit: Some(audit_entry(deed, now, &[], checked, error.case())),
-            ..Commit::bare(&deed.plugin.name, now, Vec::new())
-        };
-        if let Err(cause) = self.storage.commit(commit) {
-            tracing::error!(request = deed.caller.request, "a failure could not be audited: {cause}");
         }
     }
 
@@ -606,7 +627,7 @@ fn same_body(deed: &Deed<'_>, record: Record) -> Result<Kept, CallError> {
     }
 }
 
-/// Turned away without having been looked at. It is logged, not written: a row for each would let anybody fill the disk.
+/// Turned away without having been looked at. It is counted, not written: a row for each would let anybody fill the disk.
 fn turned_away(error: &CallError) -> bool {
     matches!(error, CallError::Failed(Failure::Throttled(_) | Failure::Unavailable(_)) | CallError::Busy(_))
 }

@@ -22,6 +22,11 @@ pub struct Network(IpNet);
 #[error("“{0}” is neither an address such as 192.0.2.7 nor a range such as 192.0.2.0/24")]
 pub struct NoNetwork(String);
 
+/// Bits of an IPv4 address that are one neighbourhood: what one customer of a provider may well have more than one of.
+const AROUND_V4: u8 = 24;
+/// Of an IPv6 address: what one customer gets at most (RFC 6177).
+const AROUND_V6: u8 = 48;
+
 impl Network {
     /// What whoever has this address has all of: an address of IPv4, or 64 bits of IPv6, of which he may take any (RFC 4291,
     /// section 2.5.4).
@@ -37,6 +42,15 @@ impl Network {
     pub fn loopback() -> [Self; 2] {
         let v4 = Ipv4Net::new_assert(Ipv4Addr::LOCALHOST, 8).trunc();
         [Self(v4.into()), Self(IpNet::from(IpAddr::V6(Ipv6Addr::LOCALHOST)))]
+    }
+
+    /// The network of an address that counts where addresses are too many to tell apart: whoever has one of them can easily
+    /// have all of it.
+    #[must_use]
+    pub fn neighbourhood(address: IpAddr) -> Self {
+        let address = address.to_canonical();
+        let bits = if address.is_ipv4() { AROUND_V4 } else { AROUND_V6 };
+        Self(IpNet::new(address, bits).map_or_else(|_| IpNet::from(address), |net| net.trunc()))
     }
 
     /// Whether an address lies in it. An IPv4 address is the same in its IPv6 form, as sockets show it.
@@ -106,12 +120,15 @@ mod tests {
             assert!(network.contains(inside.parse().expect("an address")), "{written} has {inside}");
             assert!(!network.contains(outside.parse().expect("an address")), "{written} lacks {outside}");
         }
-        for (address, around) in [
-            ("192.0.2.7", "192.0.2.7"),
-            ("::ffff:192.0.2.7", "192.0.2.7"),
-            ("2001:db8:0:7:ffff::1", "2001:db8:0:7::/64"),
+        for (address, around, neighbourhood) in [
+            ("192.0.2.7", "192.0.2.7", "192.0.2.0/24"),
+            ("::ffff:192.0.2.7", "192.0.2.7", "192.0.2.0/24"),
+            ("2001:db8:0:7:ffff::1", "2001:db8:0:7::/64", "2001:db8::/48"),
+            ("2001:db8:1:2::3", "2001:db8:1:2::/64", "2001:db8:1::/48"),
         ] {
-            assert_eq!(Network::around(address.parse().expect("an address")).to_string(), around);
+            let address = address.parse().expect("an address");
+            assert_eq!(Network::around(address).to_string(), around);
+            assert_eq!(Network::neighbourhood(address).to_string(), neighbourhood);
         }
         for nonsense in ["", "192.0.2", "192.0.2.0/33", "localhost", "192.0.2.0/-1"] {
             assert!(nonsense.parse::<Network>().is_err(), "{nonsense}");

@@ -204,6 +204,7 @@ impl ServiceKey {
         }
         let mut caller = Caller::new(Actor::ServiceKey(self.name.clone()), reach);
         caller.scopes.clone_from(&self.scopes);
+        caller.key = Some(self.name.clone());
         caller.verified_at = self.scopes.contains(WITHOUT_STEP_UP).then(now);
         caller
     }

@@ -6,8 +6,10 @@
 //!
 //! The window slides in [`STEPS`] steps. The step that the window's beginning falls into counts whole: within no window are
 //! more let pass than the limit, and a full counter has room again after a sixteenth of a window more at the latest.
+//!
+//! The table holds what the memory holds and, for a while, what has ended: new names make no more rows than there may be counters.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Bound, Counted, StorageError};
@@ -34,6 +36,29 @@ impl Added {
     }
 }
 
+/// A counter that made room for another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Gone {
+    pub plugin: String,
+    pub key: String,
+    /// Seconds.
+    pub window: u32,
+}
+
+/// What is to be written.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Unwritten {
+    /// Removed before anything is added: one may have begun anew since.
+    pub gone: Vec<Gone>,
+    pub added: Vec<Added>,
+}
+
+impl Unwritten {
+    pub fn is_empty(&self) -> bool {
+        self.gone.is_empty() && self.added.is_empty()
+    }
+}
+
 /// All plugins' counters.
 pub(super) struct Counters {
     plugins: Mutex<HashMap<String, Plugin>>,
@@ -45,6 +70,8 @@ struct Plugin {
     counters: HashMap<(String, u32), Counter>,
     /// Those with something to be written.
     fresh: Vec<(String, u32)>,
+    /// Those that made room for others: what was written of them must go too, or the table grows with each new name.
+    gone: HashSet<(String, u32)>,
     /// No counter ends before this instant, so looking for one to remove is useless.
     full_until: i64,
 }
@@ -112,10 +139,12 @@ impl Counters {
         }
     }
 
-    /// What was added since this was last asked; it is the caller's to write, or to give back.
-    pub fn take_unwritten(&self) -> Vec<Added> {
-        let mut added = Vec::new();
+    /// What has changed since this was last asked; it is the caller's to write, or to give back.
+    pub fn take_unwritten(&self) -> Unwritten {
+        let Unwritten { mut gone, mut added } = Unwritten::default();
         for (plugin, state) in self.lock().iter_mut() {
+            let made_room = std::mem::take(&mut state.gone).into_iter();
+            gone.extend(made_room.map(|(key, window)| Gone { plugin: plugin.clone(), key, window }));
             for (key, window) in std::mem::take(&mut state.fresh) {
                 let Some(counter) = state.counters.get_mut(&(key.clone(), window)) else {
                     continue;
@@ -127,13 +156,18 @@ impl Counters {
                 }
             }
         }
-        added
+        Unwritten { gone, added }
     }
 
     /// What could not be written will be taken again.
-    pub fn give_back(&self, added: Vec<Added>) {
+    pub fn give_back(&self, unwritten: Unwritten) {
         let mut plugins = self.lock();
-        for one in added {
+        for one in unwritten.gone {
+            if let Some(state) = plugins.get_mut(&one.plugin) {
+                state.gone.insert((one.key, one.window));
+            }
+        }
+        for one in unwritten.added {
             let Some(state) = plugins.get_mut(&one.plugin) else {
                 continue;
             };
@@ -230,9 +264,12 @@ impl Plugin {
         let mut counts: Vec<u64> = self.counters.values().map(Counter::total).collect();
         let (_, most, _) = counts.select_nth_unstable(before / 16);
         let (most, mut left) = (*most, before / 16 + 1);
-        self.counters.retain(|_, counter| {
+        self.counters.retain(|name, counter| {
             let goes = left > 0 && counter.total() <= most;
             left -= usize::from(goes);
+            if goes && counter.is_written() {
+                self.gone.insert(name.clone());
+            }
             !goes
         });
     }
@@ -244,6 +281,11 @@ impl Plugin {
 }
 
 impl Counter {
+    /// Whether any of it stands in the table.
+    fn is_written(&self) -> bool {
+        self.steps.iter().any(|step| step.count > step.unwritten)
+    }
+
     fn total(&self) -> u64 {
         self.steps.iter().map(|step| step.count).sum()
     }
@@ -394,10 +436,29 @@ mod tests {
         let counters = Counters::new(2);
         count(&counters, "p", "a", 10, 0);
         let taken = counters.take_unwritten();
-        assert_eq!(taken.len(), 1);
-        assert_eq!(counters.take_unwritten(), []);
+        assert_eq!(taken.added.len(), 1);
+        assert!(counters.take_unwritten().is_empty());
         count(&counters, "p", "a", 10, 0);
         counters.give_back(taken);
-        assert_eq!(counters.take_unwritten().iter().map(|one| one.count).sum::<u64>(), 2);
+        assert_eq!(counters.take_unwritten().added.iter().map(|one| one.count).sum::<u64>(), 2);
+    }
+
+    #[test]
+    fn what_makes_room_is_taken_out_of_the_table_too_if_it_stands_there() {
+        let counters = Counters::new(2);
+        for key in ["a", "b"] {
+            count(&counters, "p", key, 60, 0);
+        }
+        assert_eq!(counters.take_unwritten().gone, [], "both are there");
+        count(&counters, "p", "c", 60, 0);
+        let taken = counters.take_unwritten();
+        assert!(taken.gone.len() == 1 && ["a", "b"].contains(&taken.gone[0].key.as_str()), "{taken:?}");
+        counters.give_back(taken);
+        assert_eq!(counters.take_unwritten().gone.len(), 1, "until it is out of it");
+        let unwritten = Counters::new(2);
+        for key in ["a", "b", "c"] {
+            count(&unwritten, "p", key, 60, 0);
+        }
+        assert_eq!(unwritten.take_unwritten().gone, [], "what was never written needs no removing");
     }
 }

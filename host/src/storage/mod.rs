@@ -8,6 +8,7 @@ pub mod keys;
 pub mod outbox;
 pub mod settings;
 pub mod sqlite;
+mod tally;
 pub mod tasks;
 
 use serde::{Deserialize, Serialize};
@@ -15,11 +16,15 @@ use zeroize::Zeroizing;
 
 use crate::accounts::{Account, AccountId, Matched, Why};
 use crate::caller::Caller;
+use crate::network::Network;
 use deliveries::{Deliveries, NewDelivery};
 use keys::ServiceKeys;
 use outbox::{MailId, Mend, NewMail, Outbox};
 use settings::Settings;
 use tasks::{Lease, NewTask, Tasks};
+
+/// Milliseconds.
+const MINUTE: i64 = 60_000;
 
 /// What went wrong in the database.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -229,7 +234,7 @@ pub struct Record {
 }
 
 /// Why an account stands in an audit entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// The parameter that the manifest names.
@@ -242,25 +247,31 @@ pub enum Role {
     Checked,
 }
 
-/// One line of the audit: what ran, for whom, how it ended. Never a secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One line of the audit: what ran, for whom, how it ended; or how often within a minute something came to nothing. Never a
+/// secret.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AuditEntry {
-    /// Unix milliseconds.
+    /// Unix milliseconds; of what was counted, the beginning of its minute.
     pub at: i64,
     /// The plugin, as the operator named it.
     pub plugin: String,
     /// The operation.
     pub operation: String,
-    /// `anonymous`, an account, `service-key:NAME`, `console` or `system`.
+    /// `anonymous`, an account, `service-key:NAME`, `console` or `system`; of what was counted also `several`.
     pub actor: String,
+    /// The service key that carried the request, by name.
+    pub key: Option<String>,
     /// Whom it concerned, and how.
     pub subjects: Vec<(AccountId, Role)>,
-    /// `done`, the failure's case, the answer variant's case, or `trap`, `deadline`.
+    /// `done`, the failure's case, the answer variant's case, or `trap`, `deadline`; `no-effect` where it answered `done` and
+    /// asked for nothing.
     pub outcome: String,
-    /// The client's address.
+    /// The client's address; of what was counted, its network, and none for those that are not told apart.
     pub address: Option<String>,
-    /// The request's id, as in the log.
+    /// The request's id, as in the log; empty for what was counted.
     pub request: String,
+    /// How often, for what was only counted; none: this one call.
+    pub times: Option<u64>,
 }
 
 impl AuditEntry {
@@ -271,10 +282,21 @@ impl AuditEntry {
             plugin: plugin.to_owned(),
             operation: operation.to_owned(),
             actor: caller.actor.name(),
+            key: caller.key.clone(),
             subjects: Vec::new(),
             outcome,
             address: caller.address.map(|address| address.to_canonical().to_string()),
             request: caller.request.clone(),
+            times: None,
+        }
+    }
+
+    /// The same as one of many: what all calls of that kind, from that network, in that minute have in common.
+    pub(crate) fn counted(caller: &Caller, at: i64, plugin: &str, operation: &str, outcome: String) -> Self {
+        Self {
+            address: caller.address.map(|address| Network::neighbourhood(address).to_string()),
+            request: String::new(),
+            ..Self::of(caller, at - at.rem_euclid(MINUTE), plugin, operation, outcome)
         }
     }
 }
@@ -347,6 +369,19 @@ pub struct AuditFilter {
     pub before: Option<i64>,
     /// At most so many, 1 to 1,000.
     pub limit: u32,
+    /// Also what was only counted; it concerns no account, so none of it with [`AuditFilter::subject`].
+    pub counted: bool,
+}
+
+/// What of the audit is older than an instant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outdated {
+    /// Entries of one call.
+    pub entries: u64,
+    /// Lines that count calls.
+    pub counted: u64,
+    /// The oldest of both, Unix milliseconds.
+    pub oldest: Option<i64>,
 }
 
 /// The database beside the panel. Every method may block on the disk.
@@ -452,4 +487,19 @@ pub trait Storage: Outbox + Tasks + Deliveries + ServiceKeys + Settings + Send +
     /// # Errors
     /// [`StorageError`].
     fn audit(&self, filter: &AuditFilter) -> Result<Vec<(i64, AuditEntry)>, StorageError>;
+
+    /// Counts one more of an entry as [`AuditEntry::counted`] makes it, in memory; it is written behind, as counters are.
+    fn tally(&self, counted: AuditEntry);
+
+    /// What of the audit is older than `before`, Unix milliseconds.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    fn audit_before(&self, before: i64) -> Result<Outdated, StorageError>;
+
+    /// Removes the oldest of it, at most `most` lines; answers how many.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    fn prune_audit(&self, before: i64, most: u32) -> Result<u64, StorageError>;
 }

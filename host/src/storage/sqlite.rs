@@ -35,10 +35,11 @@ use super::deliveries::{
 use super::keys::ServiceKeys;
 use super::outbox::{Filling, LeasedMail, Mail, MailFilter, MailId, MailState, Mend, Outbox, Settled};
 use super::settings::{Group, NewSecret, Settings};
+use super::tally::Tally;
 use super::tasks::{Beat, Due, Lease, LeasedTask, Task, TaskCount, Tasks};
 use super::{
-    AuditEntry, AuditFilter, Bound, Commit, Counted, Known, Read, Record, RecordKey, SeenAddress, Sql, Storage,
-    StorageError, Version,
+    AuditEntry, AuditFilter, Bound, Commit, Counted, Known, Outdated, Read, Record, RecordKey, SeenAddress, Sql,
+    Storage, StorageError, Version,
 };
 use crate::accounts::{AccountId, Matched, Provider};
 use crate::lock::{LockError, ServerLock};
@@ -63,6 +64,8 @@ pub struct Options {
     pub group_commit: bool,
     /// Counters that one plugin may have at once. Default: 100,000.
     pub counters: usize,
+    /// How long the audit's entries stay. Default: 730 days.
+    pub audit_stays: Duration,
 }
 
 impl Default for Options {
@@ -75,6 +78,7 @@ impl Default for Options {
             busy: Duration::from_secs(5),
             group_commit: true,
             counters: 100_000,
+            audit_stays: Duration::from_secs(730 * 24 * 3600),
         }
     }
 }
@@ -108,6 +112,7 @@ pub struct Sqlite {
     keys: Arc<Keys>,
     provider: Arc<dyn Provider>,
     counters: Arc<Counters>,
+    tally: Arc<Tally>,
     busy: Duration,
     jobs: RwLock<Option<Sender<Job>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -147,7 +152,7 @@ impl Sqlite {
         }
         // From here on the writer waits itself, as long as each call allows.
         db.busy_timeout(Duration::ZERO).map_err(|cause| connection::failed("opening the database", &cause))?;
-        let counters = Arc::new(Counters::new(options.counters));
+        let (counters, tally) = (Arc::new(Counters::new(options.counters)), Arc::new(Tally::default()));
         let (jobs, waiting): (_, Receiver<Job>) = channel();
         let place = Arc::new(place);
         let (readers, busy) = (Readers::new(path, Arc::clone(&place), options.readers, false), options.busy);
@@ -157,6 +162,7 @@ impl Sqlite {
             keys: keys.clone(),
             provider: provider.clone(),
             counters: counters.clone(),
+            tally: tally.clone(),
             options,
             now: None,
         };
@@ -166,7 +172,7 @@ impl Sqlite {
             )?;
         let (jobs, writer) = (RwLock::new(Some(jobs)), Mutex::new(Some(writer)));
         let closed = "the database was shut down; start the host again";
-        Ok(Self { readers, keys, provider, counters, busy, jobs, writer, place, closed, _lock: lock })
+        Ok(Self { readers, keys, provider, counters, tally, busy, jobs, writer, place, closed, _lock: lock })
     }
 
     /// Opens the panel's database for somebody who only looks: it stays as it is to the last byte, nothing is made beside it,
@@ -180,10 +186,10 @@ impl Sqlite {
         schema::looks_like_key(&db, &keys)?;
         let place = Arc::new(place);
         let readers = Readers::new(path, Arc::clone(&place), options.readers, true);
-        let (counters, busy) = (Arc::new(Counters::new(options.counters)), options.busy);
+        let (counters, tally, busy) = (Arc::new(Counters::new(options.counters)), Arc::default(), options.busy);
         let (jobs, writer) = Default::default();
         let closed = "the database was opened to be looked at, and nothing is written to it";
-        Ok((Self { readers, keys, provider, counters, busy, jobs, writer, place, closed, _lock: None }, found))
+        Ok((Self { readers, keys, provider, counters, tally, busy, jobs, writer, place, closed, _lock: None }, found))
     }
 
     /// Goes on with other keys where the former ones are lost: whatever those have sealed is void, and every session ends.
@@ -345,6 +351,18 @@ impl Storage for Sqlite {
 
     fn audit(&self, filter: &AuditFilter) -> Result<Vec<(i64, AuditEntry)>, StorageError> {
         self.rows(|rows| rows.audit(filter))
+    }
+
+    fn tally(&self, counted: AuditEntry) {
+        self.tally.add(counted);
+    }
+
+    fn audit_before(&self, before: i64) -> Result<Outdated, StorageError> {
+        self.rows(|rows| rows.audit_before(before))
+    }
+
+    fn prune_audit(&self, before: i64, most: u32) -> Result<u64, StorageError> {
+        self.write(None, move |rows| rows.prune_audit(before, most))
     }
 }
 

@@ -455,6 +455,23 @@ fn new_links_for_old_ones_are_counted_as_the_others_are() {
 }
 
 #[test]
+fn who_asks_for_new_links_too_often_is_answered_the_same_and_nothing_is_looked_up() {
+    let panel = panel();
+    ask(&panel, "marta.vidal");
+    let token = mailed_link(&panel);
+    panel.deliver();
+    panel.settings.borrow_mut().insert("requests-per-address", Value::Number(2));
+    panel.settings.borrow_mut().insert("requests-window-minutes", Value::Number(1_440));
+    panel.wait(60 * MINUTE);
+    assert_eq!(resend(&panel, &token), Ok(()));
+    assert_eq!(resend(&panel, &token), Ok(()));
+    let (mails, data) = (letters(&panel).len(), panel.data());
+    assert_eq!(resend(&panel, &token), Ok(()), "a link that works no more");
+    assert_eq!(resend(&panel, "7RkTq7RkTq7RkTq7RkTq"), Ok(()), "one that never was");
+    assert_eq!((letters(&panel).len(), panel.data()), (mails, data));
+}
+
+#[test]
 fn nothing_of_a_link_or_a_name_stands_in_the_data_or_in_a_key() {
     let panel = panel();
     ask(&panel, "marta.vidal");

@@ -99,3 +99,34 @@ fn what_became_of_a_mail_is_told_to_whose_key_reaches_its_account() {
     let nowhere = format!("/v1/mails/{}", seal::hex(&[7; 16]));
     server.get(&token, &nowhere).problem(404, "not-found");
 }
+
+#[test]
+fn what_comes_without_a_key_writes_nothing() {
+    let panel = Panel::new();
+    let server = panel.serve();
+    let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'keyturnhost_%'
+                  AND name <> 'keyturnhost_workers'";
+    let database = server.panel.database();
+    let rows = || {
+        let mut names = database.prepare(tables).expect("prepared");
+        let names = names.query_map([], |row| row.get::<_, String>(0)).expect("read");
+        let names: Vec<String> = names.collect::<Result<_, _>>().expect("names");
+        let count = |name: &String| database.query_row(&format!("SELECT count(*) FROM {name}"), [], |row| row.get(0));
+        names.iter().map(|name| (name.clone(), count(name).expect("counted"))).collect::<Vec<(String, i64)>>()
+    };
+    let before = rows();
+    for n in 0..50 {
+        let wrong = format!("Bearer kt_{n:040}");
+        let body = format!("{{\"login_or_email\": \"nobody {n}\", \"password\": \"x\"}}");
+        for headers in [&[][..], &[("Authorization", wrong.as_str()), ("Idempotency-Key", "k")][..]] {
+            let asked = server.ask("POST", "/v1/hooks/password/verify", headers, body.as_bytes());
+            assert_eq!(asked.status, 401);
+        }
+        for path in ["/healthz", "/readyz", &format!("/choose/7RkTq7RkTq7RkTq{n:05}"), "/v1/operations/k"] {
+            server.ask("GET", path, &[], b"");
+        }
+    }
+    // What is written behind would be there within two of its rounds.
+    std::thread::sleep(std::time::Duration::from_millis(2_500));
+    assert_eq!(rows(), before);
+}

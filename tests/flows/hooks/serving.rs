@@ -31,8 +31,8 @@ fn what_was_begun_is_finished_when_it_is_told_to_stop() {
     stream.write_all(request.as_bytes()).expect("sent");
     // Its commit shows that it was begun; its answer waits for the time grid.
     let until = Instant::now() + Duration::from_secs(30);
-    let recorded = "SELECT count(*) FROM keyturnhost_records";
-    while server.panel.database().query_row(recorded, [], |row| row.get::<_, i64>(0)).expect("counts") == 0 {
+    let audited = "SELECT count(*) FROM keyturnhost_audit WHERE operation = 'verify'";
+    while server.panel.database().query_row(audited, [], |row| row.get::<_, i64>(0)).expect("counts") == 0 {
         assert!(Instant::now() < until, "it was never begun");
         std::thread::sleep(Duration::from_millis(10));
     }

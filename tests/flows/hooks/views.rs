@@ -141,8 +141,34 @@ fn a_manager_sets_a_customers_password_by_the_form_that_was_drawn_for_him() {
     assert!(notice["html"].as_str().is_some_and(|html| html.contains("Password saved")), "{notice}");
     let typed = json!({"login_or_email": "marta", "password": ANOTHER});
     assert_eq!(server.call(&verify, "password/verify", &typed).done()["kind"], "accepted");
+    let audit: Value = serde_json::from_str(&server.panel.done(&["--json", "audit", "list"])).expect("JSON");
+    let entries = audit.as_array().expect("a list").iter().map(|line| &line["entry"]);
+    let set = entries.clone().find(|entry| entry["operation"] == "set-password" && entry["outcome"] == "done");
+    let set = set.expect("who did it stands in the audit");
+    assert_eq!(
+        (&set["actor"], &set["key"], &set["address"]),
+        (&json!("desk:1"), &json!("panel"), &json!("192.0.2.7")),
+        "and who has carried it"
+    );
+    let verified = entries.clone().find(|entry| entry["operation"] == "verify").expect("one");
+    assert_eq!((&verified["actor"], &verified["key"]), (&json!("service-key:verify"), &json!("verify")));
+    let shown = server.panel.done(&["audit", "list"]);
+    let line = shown.lines().find(|line| line.contains("desk:1")).expect("a line");
+    assert!(shown.lines().next().is_some_and(|head| head.contains("KEY")) && line.contains(" panel "), "{shown}");
+}
+
+#[test]
+fn a_panel_cannot_speak_for_a_reader_who_passes_for_a_service_key() {
+    let (panel, token) = panel();
+    panel.key("full", "password/verify", &[]);
+    let server = panel.serve();
+    for who in ["service-key:full", "console:1", "system:1", "anonymous:1"] {
+        let problem = Asks::new(&token, with(admin(), "who", json!(who)), SLOT).send(&server);
+        let detail = problem.problem(401, "on-behalf")["detail"].to_string();
+        assert!(detail.contains("belong to the host"), "{who}: {detail}");
+    }
     let audit = server.panel.done(&["--json", "audit", "list"]);
-    assert!(audit.contains("desk:1") && audit.contains("192.0.2"), "who did it stands in the audit: {audit}");
+    assert!(!audit.contains("service-key:full"), "{audit}");
 }
 
 #[test]

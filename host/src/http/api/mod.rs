@@ -149,7 +149,6 @@ async fn answer(served: Served, request: Request, handler: Handler) -> Response 
         }
     };
     let status = response.status().as_u16();
-    // What a panel asks for others stands in the audit under their names: by which key, is to be found here.
     let key = response.extensions_mut().remove::<Arc<ServiceKey>>();
     let key = key.as_ref().map(|key| key.name.as_str());
     tracing::info!(request = id, key, path, status, ms = began.elapsed().as_secs_f64() * 1_000.0, "answered");

@@ -21,6 +21,9 @@ use crate::storage::{AuditEntry, Quotas, StorageError};
 const ROW: i64 = 512;
 /// How long a mail that is done stays to be seen, in milliseconds: 30 days.
 const DONE_STAYS: i64 = 30 * 24 * 3600 * 1000;
+/// How many of a plugin's that are done stay to be seen: the newest ones. They take a part of its `outbox-bytes` only, or a flood of
+/// them would leave no room for a mail.
+const DONE_MOST: u32 = 50_000;
 /// The minute of `per-minute`, in milliseconds.
 pub(super) const MINUTE: i64 = 60_000;
 /// The plugin's total of the outbox in keyturnhost_usage.
@@ -496,13 +499,27 @@ impl Rows<'_> {
                 Err(number) => self.set_aside(*number, now)?,
             }
         }
-        let done = self.all(
+        let mut done = self.all(
             doing,
             "DELETE FROM keyturnhost_outbox WHERE number IN (SELECT number FROM keyturnhost_outbox
              WHERE secrets IS NULL AND asked_at <= ?1 ORDER BY asked_at LIMIT ?2) RETURNING plugin, length(variables)",
             params![now.saturating_sub(DONE_STAYS), most],
             |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)),
         )?;
+        let plugins = self.all(doing, "SELECT plugin FROM keyturnhost_usage WHERE kind = ?1", [USAGE], |row| {
+            row.get::<_, String>(0)
+        })?;
+        for plugin in plugins {
+            done.extend(self.all(
+                doing,
+                "DELETE FROM keyturnhost_outbox WHERE number IN (SELECT number FROM keyturnhost_outbox
+                 WHERE plugin = ?1 AND secrets IS NULL AND number <= (SELECT number FROM keyturnhost_outbox
+                    WHERE plugin = ?1 AND secrets IS NULL ORDER BY number DESC LIMIT 1 OFFSET ?2)
+                 ORDER BY number LIMIT ?3) RETURNING plugin, length(variables)",
+                params![plugin, DONE_MOST, most],
+                |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)),
+            )?);
+        }
         for (plugin, bytes) in &done {
             self.usage(plugin, USAGE, -(ROW + bytes))?;
         }

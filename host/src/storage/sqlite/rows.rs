@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::connection::failed;
 use crate::accounts::{Account, AccountId, Provider, Why};
 use crate::seal::{Keys, NONCE, hex};
-use crate::storage::counters::Added;
+use crate::storage::counters::{Added, Unwritten};
 use crate::storage::epoch::{self, Kept};
 use crate::storage::{Commit, Effect, Known, Read, Record, RecordKey, StorageError, Version};
 
@@ -275,7 +275,7 @@ impl Rows<'_> {
         if growth > 0 && over { Err(StorageError::Limit("stored-bytes")) } else { Ok(()) }
     }
 
-    fn insert_record(&self, key: &RecordKey, record: &Record, now: i64) -> Result<(), StorageError> {
+    pub fn insert_record(&self, key: &RecordKey, record: &Record, now: i64) -> Result<(), StorageError> {
         let id = self.record_id(key);
         let plain = Zeroizing::new([record.body.as_slice(), &record.answer].concat());
         // One that has ended may still stand there.
@@ -286,8 +286,15 @@ impl Rows<'_> {
         )
     }
 
-    pub fn add_counts(&self, added: &[Added]) -> Result<(), StorageError> {
-        for one in added {
+    pub fn write_counts(&self, unwritten: &Unwritten) -> Result<(), StorageError> {
+        for one in &unwritten.gone {
+            self.change(
+                "writing keyturnhost_counters",
+                "DELETE FROM keyturnhost_counters WHERE plugin = ?1 AND key = ?2 AND span = ?3",
+                params![one.plugin, one.key, one.window],
+            )?;
+        }
+        for one in &unwritten.added {
             self.change(
                 "writing keyturnhost_counters",
                 "INSERT INTO keyturnhost_counters (plugin, key, span, step, count, ends) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -298,8 +305,9 @@ impl Rows<'_> {
         Ok(())
     }
 
-    /// Removes at most `most` rows of each table whose time is over; answers how many.
-    pub fn remove_ended(&self, now: i64, most: u32) -> Result<usize, StorageError> {
+    /// Removes at most `most` rows of each table whose time is over, of the audit those that are older than `audit_stays`
+    /// milliseconds; answers how many of the table that had the most.
+    pub fn remove_ended(&self, now: i64, most: u32, audit_stays: i64) -> Result<usize, StorageError> {
         let count = |doing: &str, sql: &str| {
             self.db
                 .prepare_cached(sql)
@@ -326,11 +334,19 @@ impl Rows<'_> {
             let growth = self.delete(plugin, key)?;
             self.grow(plugin, growth, u64::MAX)?;
         }
-        let rows = self.tidy_outbox(now, most)?
-            + self.tidy_tasks(now, most)?
-            + self.tidy_deliveries(now, most)?
-            + self.tidy_addresses(now, most)?;
-        Ok(records + counters + data.len() + rows)
+        let audit = self.prune_audit(now.saturating_sub(audit_stays), most)? as usize;
+        let removed = [
+            records,
+            counters,
+            data.len(),
+            audit,
+            self.prune_counted(most)?,
+            self.tidy_outbox(now, most)?,
+            self.tidy_tasks(now, most)?,
+            self.tidy_deliveries(now, most)?,
+            self.tidy_addresses(now, most)?,
+        ];
+        Ok(removed.into_iter().max().unwrap_or(0))
     }
 
     // ----- helping -----

@@ -195,6 +195,13 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX keyturnhost_addresses_changed ON keyturnhost_addresses (changed) WHERE changed IS NOT NULL;
 ",
+    "
+    ALTER TABLE keyturnhost_audit ADD COLUMN service_key TEXT;
+    ALTER TABLE keyturnhost_audit ADD COLUMN times INTEGER;
+    CREATE INDEX keyturnhost_audit_at ON keyturnhost_audit (at);
+    CREATE INDEX keyturnhost_audit_counted ON keyturnhost_audit (at) WHERE times IS NOT NULL;
+    CREATE INDEX keyturnhost_outbox_wiped ON keyturnhost_outbox (plugin, number) WHERE secrets IS NULL;
+",
 ];
 
 /// The version of the tables that this program makes.

@@ -9,6 +9,8 @@ use crate::storage::{AuditEntry, Quotas, StorageError};
 
 /// How long a task that failed for good stays to be seen, in milliseconds: 30 days.
 const FAILED_STAYS: i64 = 30 * 24 * 3600 * 1000;
+/// How many of a plugin's that have failed stay to be seen: the newest ones.
+const FAILED_MOST: u32 = 5_000;
 /// How long what it carries stays, so that it can be run again, in milliseconds: 7 days.
 const PAYLOAD_STAYS: i64 = 7 * 24 * 3600 * 1000;
 /// How many of a plugin's that have failed keep what they carry: the newest ones.
@@ -338,6 +340,15 @@ impl Rows<'_> {
             params![now.saturating_sub(FAILED_STAYS), most],
             |row| row.get::<_, i64>(0),
         )?;
-        Ok(gone.len())
+        let too_many = self.all(
+            "tidying keyturnhost_tasks",
+            "DELETE FROM keyturnhost_tasks WHERE number IN (SELECT number FROM (
+                SELECT number, row_number() OVER (PARTITION BY charged ORDER BY number DESC) AS newer
+                FROM keyturnhost_tasks WHERE due IS NULL)
+             WHERE newer > ?1 ORDER BY number LIMIT ?2) RETURNING number",
+            params![FAILED_MOST, most],
+            |row| row.get::<_, i64>(0),
+        )?;
+        Ok(gone.len().max(too_many.len()))
     }
 }

@@ -16,6 +16,7 @@ use super::rows::Rows;
 use crate::accounts::Provider;
 use crate::seal::Keys;
 use crate::storage::counters::Counters;
+use crate::storage::tally::Tally;
 use crate::storage::{Commit, Effect, StorageError};
 
 /// Calls in one transaction at most.
@@ -23,6 +24,10 @@ const GROUP: usize = 256;
 
 /// Counters are written, and rows whose time is over removed, about so often.
 const TICK: Duration = Duration::from_secs(1);
+
+/// The same where so many rows wait to be removed that one transaction is not enough: what a flood has left must go as fast as
+/// it came, and no commit waits longer for it.
+const SOON: Duration = Duration::from_millis(50);
 
 /// Rows of a table removed in one transaction at most.
 const TIDIED: u32 = 500;
@@ -70,6 +75,7 @@ pub(super) struct Writer {
     pub keys: Arc<Keys>,
     pub provider: Arc<dyn Provider>,
     pub counters: Arc<Counters>,
+    pub tally: Arc<Tally>,
     pub options: Options,
     /// The last call's instant: the writer has no clock of its own.
     pub now: Option<i64>,
@@ -107,11 +113,11 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             if Instant::now() >= tick {
-                if self.in_place().is_ok() {
+                let more = self.in_place().is_ok() && {
                     self.write_counters();
-                    self.tidy();
-                }
-                tick = Instant::now() + TICK;
+                    self.tidy()
+                };
+                tick = Instant::now() + if more { SOON } else { TICK };
             }
         }
         // A log that belongs to another file by now is left alone.
@@ -273,25 +279,31 @@ impl Writer {
 
     /// A failure is no caller's affair: what was added stays in memory and is tried again at the next tick.
     fn write_counters(&self) {
-        let added = self.counters.take_unwritten();
-        if added.is_empty() {
+        let (counts, tallied) = (self.counters.take_unwritten(), self.tally.take_unwritten());
+        if counts.is_empty() && tallied.is_empty() {
             return;
         }
-        if let Err(error) = self.transaction(|rows| rows.add_counts(&added)) {
+        let write = |rows: Rows<'_>| rows.write_counts(&counts).and_then(|()| rows.add_tallied(&tallied));
+        if let Err(error) = self.transaction(write) {
             tracing::warn!(%error, "counters are not written yet");
-            self.counters.give_back(added);
+            self.counters.give_back(counts);
+            self.tally.give_back(tallied);
         }
     }
 
-    fn tidy(&mut self) {
-        let Some(now) = self.now else { return };
+    /// Whether more waits to be removed.
+    fn tidy(&mut self) -> bool {
+        let Some(now) = self.now else { return false };
         self.counters.tidy(now);
-        match self.transaction(|rows| rows.remove_ended(now, TIDIED)) {
+        let audit_stays = i64::try_from(self.options.audit_stays.as_millis()).unwrap_or(i64::MAX);
+        match self.transaction(|rows| rows.remove_ended(now, TIDIED, audit_stays)) {
             // Time goes on with the next call; until then there is nothing to look for.
             Ok(0) => self.now = None,
-            Ok(_) | Err(StorageError::Busy) => {}
+            Ok(removed) => return removed >= TIDIED as usize,
+            Err(StorageError::Busy) => {}
             Err(error) => tracing::warn!(%error, "rows whose time is over are not removed yet"),
         }
+        false
     }
 
     fn transaction<T>(&self, write: impl FnOnce(Rows<'_>) -> Result<T, StorageError>) -> Result<T, StorageError> {

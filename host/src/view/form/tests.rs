@@ -113,12 +113,6 @@ fn a_form_of_another_actor_is_refused_even_in_the_same_session() {
     let mut other = Stage::new();
     other.caller.actor = Actor::Account(id("staff:8"));
     assert!(matches!(refused(&other, &body(&sealed, &GOOD)), FormError::Foreign));
-    // An account and a key of the same name are two.
-    let mut machine = Stage::new();
-    machine.caller.actor = Actor::ServiceKey("7".to_owned());
-    let mut person = Stage::new();
-    person.caller.actor = Actor::Account(id("service-key:7"));
-    assert!(matches!(refused(&person, &body(&drawn(&machine), &GOOD)), FormError::Foreign));
 }
 
 #[test]

@@ -114,6 +114,7 @@ impl OnBehalf {
         caller.address = said.address;
         caller.session = format!("views {} {}", asked.key.id, said.session);
         caller.verified_at = said.verified_at.map(|seconds| seconds.saturating_mul(1_000));
+        caller.key.clone_from(&asked.caller.key);
         caller.request.clone_from(&asked.caller.request);
         let language = said.locale.split(['-', '_']).next().unwrap_or_default();
         let known = LANGUAGES.iter().map(|(tag, _)| *tag).find(|tag| tag.eq_ignore_ascii_case(language));

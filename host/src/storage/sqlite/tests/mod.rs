@@ -1,4 +1,5 @@
 mod addresses;
+mod audit;
 mod deliveries;
 mod outbox;
 mod replaced;
@@ -106,10 +107,12 @@ fn entry(operation: &str, subject: &str) -> AuditEntry {
         plugin: "p".to_owned(),
         operation: operation.to_owned(),
         actor: "console".to_owned(),
+        key: Some("panel".to_owned()),
         subjects: vec![(id(subject), Role::Subject), (id(subject), Role::Password)],
         outcome: "done".to_owned(),
         address: Some("192.0.2.1".to_owned()),
         request: "r".to_owned(),
+        times: None,
     }
 }
 
@@ -363,7 +366,13 @@ fn the_audit_lists_newest_first_by_account_and_operation_and_page() {
         storage.commit(Commit { audit: Some(entry(operation, subject)), ..commit(vec![]) }).expect("committed");
     }
     let list = |subject: Option<&str>, operation: Option<&str>, before, limit| {
-        let filter = AuditFilter { subject: subject.map(id), operation: operation.map(str::to_owned), before, limit };
+        let filter = AuditFilter {
+            subject: subject.map(id),
+            operation: operation.map(str::to_owned),
+            before,
+            limit,
+            ..AuditFilter::default()
+        };
         storage.audit(&filter).expect("listed").into_iter().map(|(number, _)| number).collect::<Vec<_>>()
     };
     assert_eq!(list(None, None, None, 10), [4, 3, 2, 1]);
