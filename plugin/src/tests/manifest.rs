@@ -133,7 +133,7 @@ const WITHOUT_STEP_UP: &[(&str, &str)] = &[
 #[test]
 fn whatever_leads_to_a_password_asks_who_it_is_first_or_has_a_reason() {
     let manifest = manifest();
-    let without: Vec<&str> = manifest["operations"]
+    let mut found: Vec<&str> = manifest["operations"]
         .as_array()
         .unwrap()
         .iter()
@@ -141,8 +141,8 @@ fn whatever_leads_to_a_password_asks_who_it_is_first_or_has_a_reason() {
         .map(|row| row["name"].as_str().unwrap())
         .collect();
     let mut judged: Vec<&str> = WITHOUT_STEP_UP.iter().map(|(name, _)| *name).collect();
-    let mut found = without;
-    (judged.sort_unstable(), found.sort_unstable());
+    judged.sort_unstable();
+    found.sort_unstable();
     assert_eq!(found, judged);
     for (name, why) in WITHOUT_STEP_UP {
         // Whoever "changes nothing" is held to it by the host.
