@@ -1,7 +1,7 @@
 //! Words that somebody who knows the account, or the place, would try.
 
 use super::common::parts;
-use super::shape::{WEAK_TRIM, canon, weight};
+use super::shape::{WEAK_TRIM, canon, head, weight};
 use crate::bindings::accounts::Error;
 use crate::bindings::call::Actor;
 use crate::bindings::types::Failure;
@@ -129,7 +129,7 @@ fn stands_in(key: &str, reduced: &str) -> bool {
 
 /// Whether it says hardly more than these words, once or again and again, with something around or between.
 fn is_made_of(folded: &str, keys: &[String]) -> bool {
-    parts(folded).any(|part| {
+    parts(head(folded)).any(|part| {
         let whole = Zeroizing::new(canon(part));
         let mut rest = Zeroizing::new(whole.to_string());
         for key in keys {

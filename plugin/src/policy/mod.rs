@@ -102,11 +102,12 @@ impl Policy {
             findings.push(Finding::ContainsWord(word.to_owned()));
         }
         // One reason for a pattern is enough: the first says best what it is.
-        if common::is_common(&folded) {
+        let head = shape::head(&folded);
+        if common::is_common(head) {
             findings.push(Finding::Known);
-        } else if has > 1 && weight_apart(&folded) * 5 <= has * 2 {
+        } else if has > 1 && weight_apart(head) * 5 <= head.chars().count() * 2 {
             findings.push(Finding::Sequence);
-        } else if self.repeats(&folded) || common::repeats_common(&folded) {
+        } else if self.repeats(head) || common::repeats_common(head) {
             findings.push(Finding::Repeated);
         }
         match self.configured.unfit(password) {
@@ -144,7 +145,7 @@ impl Policy {
             let only_short = findings.iter().all(|finding| matches!(finding, Finding::TooShort { .. }));
             return advice(u8::from(only_short), false, first.message(words));
         }
-        let worth = shape::weight(&fold(shape::unit(password.text())));
+        let worth = shape::weight(&fold(shape::unit(shape::head(password.text()))));
         match worth.saturating_sub(self.min_length) {
             0..=1 => advice(2, true, words.text(Word::AdviceFair, &[])),
             2..=8 => advice(3, true, words.text(Word::AdviceGood, &[])),

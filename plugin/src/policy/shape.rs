@@ -4,6 +4,14 @@
 /// What may be trimmed off a common password and still leave it one: `Password-2024!!` is `password`.
 pub const WEAK_TRIM: usize = 6;
 
+/// Of a longer text the first so many characters are judged: what is judged costs more than its length.
+const JUDGED: usize = 256;
+
+/// See [`JUDGED`].
+pub fn head(text: &str) -> &str {
+    text.char_indices().nth(JUDGED).map_or(text, |(end, _)| &text[..end])
+}
+
 /// Undoes "leet" and drops separators, on folded text. Several readings of one sign fall into one class (`1`, `l`, `!` are
 /// all `i`), so that no reading has to be guessed.
 pub fn canon(folded: &str) -> String {
