@@ -538,7 +538,12 @@ impl Config {
             return self.look_at_storage().map(|(storage, keys, _)| (storage, keys));
         }
         let path = self.database()?;
-        let keys = Arc::new(Keys::open(&self.path(&self.key_file))?);
+        let key_file = self.path(&self.key_file);
+        if !key_file.exists() {
+            // None is made in place of one that is lost.
+            self.look_at_storage()?;
+        }
+        let keys = Arc::new(Keys::open(&key_file)?);
         let options = Options {
             journal: self.database.journal,
             beside_server: self.opening == Opening::Beside,

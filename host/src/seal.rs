@@ -22,7 +22,10 @@ pub struct Keys {
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// It is not there, though the database was sealed with it.
-    #[error("key file {path} is missing; without it stored states and links are void, so restore it from the backup")]
+    #[error(
+        "key file {path} is missing, and the database was sealed with it: restore it from the backup. If it is lost for good, \
+         `keyturn key replace` voids what it sealed, and passwords stay"
+    )]
     Missing {
         /// Its path.
         path: String,

@@ -191,8 +191,18 @@ fn a_lost_key_file_is_named_and_replaced_only_on_purpose() {
         let output = keyturn(&panel.config, command, "");
         assert_eq!(output.status.code(), Some(6), "{}{}", out(&output), err(&output));
         let said = out(&output) + &err(&output);
+        assert!(said.contains("keyturn.key is missing") && said.contains("keyturn key replace"), "{said}");
+        assert!(!key.exists(), "none is made in its place");
+    }
+    std::fs::write(&key, "07".repeat(32)).expect("written");
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("set");
+    for command in [&["check"][..], &["audit", "list"]] {
+        let output = keyturn(&panel.config, command, "");
+        let said = out(&output) + &err(&output);
+        assert_eq!(output.status.code(), Some(6), "{said}");
         assert!(said.contains("sealed with another key file") && said.contains("keyturn key replace"), "{said}");
     }
+    std::fs::remove_file(&key).expect("lost");
     assert_eq!(keyturn(&panel.config, &["key", "replace"], "").status.code(), Some(2));
     done(&keyturn(&panel.config, &["key", "replace", "--yes"], ""));
     assert_eq!(panel.verdict("marta", NEW)["kind"], "accepted", "passwords stay");
@@ -297,6 +307,34 @@ fn check_changes_nothing_and_says_what_the_first_start_will_make() {
     let said = out(&keyturn(&panel.config, &["check"], ""));
     assert!(said.contains("keyturn.key is missing") && said.contains("restore it from the backup"), "{said}");
     assert!(!folder.join("keyturn.key").exists());
+}
+
+#[test]
+fn a_key_file_of_another_user_than_the_databases_is_said_to_be_just_that() {
+    use std::os::unix::fs::{PermissionsExt as _, chown};
+    let panel = panel();
+    done(&keyturn(&panel.config, &["keys", "list"], ""));
+    let folder = panel.config.parent().expect("a folder");
+    if nix::unistd::Uid::effective().is_root() {
+        // As the database's owner, whom it becomes, root may not read what is root's.
+        let nobody = Some(65_534);
+        for path in [folder.to_owned(), folder.join("panel.db"), panel.config.clone()] {
+            chown(path, nobody, nobody).expect("given away");
+        }
+    } else {
+        let unreadable = std::fs::Permissions::from_mode(0o000);
+        std::fs::set_permissions(folder.join("keyturn.key"), unreadable).expect("set");
+    }
+    for command in [&["keys", "list"][..], &["check"]] {
+        let output = keyturn(&panel.config, command, "");
+        let said = out(&output) + &err(&output);
+        assert_eq!(output.status.code(), Some(6), "{said}");
+        assert!(
+            said.contains("keyturn.key: reading it is refused") && said.contains("owner of the database"),
+            "{said}"
+        );
+        assert!(!said.contains("backup"), "it is not lost: {said}");
+    }
 }
 
 #[test]

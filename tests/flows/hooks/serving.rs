@@ -217,7 +217,7 @@ fn a_database_that_was_replaced_is_said_and_nothing_is_done_or_mailed_until_the_
     let ready = server.ask("GET", "/readyz", &[], b"");
     assert!(ready.status == 503 && ready.body.contains("replaced"), "{} {}", ready.status, ready.body);
     server.logs("panel.db was replaced while it was in use");
-    assert_eq!(server.log().matches("was replaced while it was in use").count(), 1, "{}", server.log());
+    assert_eq!(server.log().matches("until the next start").count(), 1, "{}", server.log());
 
     server.signal("TERM");
     let (code, panel) = server.ends();

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::problem::{self, Problem};
 use super::{Asked, is_idempotency_key, json_answer};
 use crate::call::CallError;
+use crate::storage::StorageError;
 use crate::values::{Wiped, read_json};
 
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -25,7 +26,9 @@ pub(super) fn call(asked: &Asked) -> Result<Response, Problem> {
     match answer {
         Ok(answer) => Ok(json_answer(&answer)),
         Err(error) => {
-            if matches!(error, CallError::Storage(_) | CallError::Indeterminate) {
+            // That the file was replaced is logged once.
+            let known = matches!(error, CallError::Storage(StorageError::Replaced(_)));
+            if !known && matches!(error, CallError::Storage(_) | CallError::Indeterminate) {
                 tracing::error!(request = asked.caller.request, hook, "{error}");
             }
             Err(Problem::of(error))

@@ -87,7 +87,7 @@ impl Session for FolderSession {
 /// Makes the folder, or sees that it is its owner's only.
 fn private(folder: &Path) -> io::Result<()> {
     match std::fs::DirBuilder::new().mode(0o700).create(folder) {
-        Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => return Err(cause),
+        Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => Err(cause),
         _ => owners_only(folder),
     }
 }

@@ -98,7 +98,7 @@ mod tests {
             ("$1$0123abcd$digest", "$1$"),
             ("$P$Bsaltanddigest", "$P$"),
             ("pbkdf2_sha256$600000$salt$digest", "pbkdf2_sha256$600000$"),
-            ("argon2$argon2id$v=19$m=102400,t=2,p=8$salt$digest", "argon2$"),
+            ("bcrypt_sha256$$2b$12$saltdigest", "bcrypt_sha256$"),
             ("3|$argon2id$v=19$m=65536,t=4,p=1$salt$digest", "3|$argon2id$v=19$m=65536,t=4,p=1$"),
             ("{SSHA}c2FsdA==", "{SSHA}"),
             ("{BLF-CRYPT}$2y$05$abcdefghijklmnopqrstuv", "{BLF-CRYPT}$2y$05$"),
