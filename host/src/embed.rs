@@ -96,6 +96,8 @@ struct Notice {
 
 /// How often a page is drawn until its plugin's words and its mails are of one moment.
 const IN_STEP: u32 = 3;
+/// Milliseconds from when a mail's change is dated until it is written, at most.
+const WRITTEN_WITHIN: i64 = 2_000;
 
 /// Milliseconds in which the redirect must arrive.
 const NOTICE_LIFETIME: i64 = 60_000;
@@ -258,7 +260,8 @@ impl Host {
             let drawn = draw(&said)?;
             let changed = |node: &Node| match node {
                 Node::Delivery(delivery) => {
-                    self.delivery(plugin, caller, &delivery.mail).is_some_and(|mail| mail.changed_at >= began)
+                    let mail = self.delivery(plugin, caller, &delivery.mail);
+                    mail.is_some_and(|mail| mail.changed_at >= began - WRITTEN_WITHIN)
                 }
                 _ => false,
             };

@@ -3,8 +3,18 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** The newest mail to an address that none of `seen` is, waited for as long as a patient person would. */
-export async function mailTo(folder, address, seen) {
+/** A link to choose a password, or a generated password on a line of its own. */
+const SECRET = /\/choose\/|^\s*(?:[a-z]{4}-)+[0-9]{2,}\s*$/m;
+
+/** Whether there is a mail with a link or a password that none of `seen` is; notices are none. */
+export const someSecret = (folder, seen) =>
+  list(folder).some((name) => !seen.has(name) && SECRET.test(plain(readFileSync(join(folder, name), 'utf8'))));
+
+/** As mailTo, the newest with a link or a password. */
+export const secretTo = (folder, address, seen) => mailTo(folder, address, seen, SECRET);
+
+/** The newest mail to an address that none of `seen` is, and that says so, waited for as long as a patient person would. */
+export async function mailTo(folder, address, seen, says = /^/) {
   const until = Date.now() + 20_000;
   while (Date.now() < until) {
     for (const name of list(folder)) {
@@ -12,8 +22,10 @@ export async function mailTo(folder, address, seen) {
       const raw = readFileSync(join(folder, name), 'utf8');
       const [head] = raw.split(/\r?\n\r?\n/, 1);
       if (!head.replace(/\r?\n[ \t]+/g, ' ').match(/^To:.*$/im)?.[0].includes(address)) continue;
+      const text = plain(raw);
+      if (!says.test(text)) continue;
       seen.add(name);
-      return { name, head, text: plain(raw) };
+      return { name, head, text };
     }
     await new Promise((wake) => setTimeout(wake, 200));
   }

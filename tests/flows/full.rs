@@ -110,5 +110,7 @@ fn a_browser_that_has_signed_in_before_gets_in_while_a_stranger_guesses_from_the
     let refused = (0..11).map(|_| sign_in(&mut stranger, "a stranger's guess").status).last();
     assert_eq!(refused, Some(429));
     assert_eq!(sign_in(&mut new, PASSWORD).status, 429, "from there nobody else gets in");
+    let page = own.get("/account");
+    assert_eq!(own.post("/sign-out", &[("token", page.hidden("token"))]).status, 303);
     assert_eq!(sign_in(&mut own, PASSWORD).status, 303);
 }

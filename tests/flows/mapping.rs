@@ -310,7 +310,7 @@ fn finding(document: &Value, part: &str) -> (String, String, String) {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut found = all.iter().filter(|one| text(&one["text"]).contains(part));
     let one = found.next().unwrap_or_else(|| panic!("{part}: {all:#?}"));
-    assert!(found.next().is_none(), "{part} is said twice");
+    assert!(found.next().is_none(), "{part} is said twice: {all:#?}");
     (text(&one["severity"]), text(&one["text"]), text(&one["mend"]))
 }
 
@@ -510,7 +510,7 @@ fn check_names_settings_above_the_hosts_ceilings_with_which_no_password_can_be_s
     panel.mapped("accepts = [", "accepts = [\"$argon2id$\", ");
     panel.granted("output = \"bcrypt\"\n", "output = \"argon2id\"\nargon2-lanes = 8\nargon2-memory-kib = 131072\n");
     assert_ne!(keyturn(&panel.config(), &["reset-password", "customer:1"], NEW).status.code(), Some(0));
-    let (severity, text, mend) = finding(&panel.document(), "no password can be set");
+    let (severity, text, mend) = finding(&panel.document(), "no password can be set: settings");
     assert_eq!(severity, "wrong");
     assert!(text.contains("settings.argon2-lanes is 8, and limits.kdf-lanes is 4"), "{text}");
     assert!(text.contains("settings.argon2-memory-kib is 131072, and limits.kdf-memory-kib is 65536"), "{text}");

@@ -33,7 +33,7 @@ fn an_account_is_found_by_login_or_address_as_far_as_the_key_reaches() {
 #[test]
 fn an_address_is_an_accounts_own_to_the_letter() {
     let panel = Panel::new();
-    let people = "INSERT INTO people (id, kind, login, email) VALUES (20, 'customer', 'nora@strasse.example', 'Nora@strasse.example'),
+    let people = "INSERT INTO people (id, kind, login, email) VALUES (20, 'customer', 'strasse@nora.example', 'Strasse@nora.example'),
         (21, 'customer', 'finn', 'finn@vidal.example'), (22, 'customer', 'omar@haddad.example', NULL)";
     panel.database().execute_batch(people).expect("rows");
     let token = panel.key("all", "accounts", &[]);
@@ -44,9 +44,11 @@ fn an_address_is_an_accounts_own_to_the_letter() {
         let found = found["accounts"].as_array().expect("a list").clone();
         found.iter().map(|one| (one["account"].clone(), one["is_address"] == true)).collect::<Vec<_>>()
     };
-    assert_eq!(own("nora@STRASSE.example"), [(json!("customer:20"), true)], "also where it is the login");
+    assert_eq!(own("strasse@NORA.example"), [(json!("customer:20"), true)], "also where it is the login");
     // Who has the other mailbox, on a name that anybody can register, is not she.
-    assert_eq!(own("nora@stra\u{df}e.example"), [(json!("customer:20"), false)]);
+    assert_eq!(own("stra\u{df}e@nora.example"), [(json!("customer:20"), false)]);
+    // A domain of another spelling is another domain.
+    assert_eq!(own("finn@vi\u{df}al.example"), []);
     assert_eq!(own("\u{fb01}nn@vidal.example"), [(json!("customer:21"), false)]);
     assert_eq!(own("omar@haddad.example"), [(json!("customer:22"), false), (json!("customer:2"), true)]);
 }

@@ -34,6 +34,8 @@ impl Panel {
         let cache = format!("cache = \"{}/compiled\"", env!("CARGO_TARGET_TMPDIR"));
         panel.edit("cache = \"cache\"", &cache);
         panel.edit("even-ms = 250", "even-ms = 0");
+        // Each test says where its panel is.
+        panel.edit("[server]\nsign-in = \"/sign-in\"\n\n", "");
         let mail = "[mail]\ntransport = \"folder\"\nfrom = \"no-reply@northwind.example\"\n\n[mail.folder]";
         panel.edit("[mail.folder]", mail);
         panel.foreign(&FOREIGN.packed());

@@ -45,11 +45,16 @@ impl Panel {
             std::fs::write(file, text).expect("writes");
         };
         let mail = format!(
-            "[server]\nproxies = [\"127.0.0.1\"]\n[limits]\nrequests-per-minute = 100000000\nviews-per-minute = 100000000\n[mail]\ntransport = \"smtp\"\n\
+            "[limits]\nrequests-per-minute = 100000000\nviews-per-minute = 100000000\n[mail]\ntransport = \"smtp\"\n\
              from = \"no-reply@northwind.example\"\n[mail.smtp]\nhost = \"127.0.0.1\"\nport = {}\nencryption = \"none\"\n",
             sink.address.port()
         );
-        replace(&config, &[("[mail.folder]\npath = \"mail\"\n", mail), ("even-ms = 250", "even-ms = 0".to_owned())]);
+        let changes = [
+            ("[server]\n", "[server]\nproxies = [\"127.0.0.1\"]\n".to_owned()),
+            ("[mail.folder]\npath = \"mail\"\n", mail),
+            ("even-ms = 250", "even-ms = 0".to_owned()),
+        ];
+        replace(&config, &changes);
         let settings =
             "[settings]\nrequests-per-address = 100000\nattempts-per-address = 100000\nattempts-per-name = 1000\n";
         let limits = "per-minute = 100000000\n\n[limits]\nwaiting-jobs = 10000000\noutbox-bytes = 4000000000\n";
