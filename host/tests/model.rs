@@ -489,7 +489,7 @@ fn all_data(storage: &Sqlite) -> BTreeMap<String, String> {
 }
 
 fn journal(seed: u64) -> Journal {
-    if seed % 3 == 0 { Journal::Keep } else { Journal::Wal }
+    if seed.is_multiple_of(3) { Journal::Keep } else { Journal::Wal }
 }
 
 fn open(path: &Path, seed: u64) -> Sqlite {

@@ -543,7 +543,7 @@ fn check_measures_the_dearest_hash_and_calls_a_grid_below_it_wrong() {
     let (severity, text, mend) = finding(&panel.document(), "the dearest hash");
     assert!(severity == "wrong" && text.contains("sign-in.even-ms is 1"), "{text}");
     let set: u64 = mend.trim_start_matches("sign-in.even-ms = ").parse().expect("a number");
-    assert!((250..=10_000).contains(&set) && set % 50 == 0, "{mend}");
+    assert!((250..=10_000).contains(&set) && set.is_multiple_of(50), "{mend}");
     panel.mapped("even-ms = 1", "even-ms = 10000");
     assert_eq!(finding(&panel.document(), "the dearest hash").0, "good");
     // Two kinds tell their accounts apart where there is no grid; one that is accepted counts as one that is stored.

@@ -257,7 +257,7 @@ fn each_phrase_is_found_whole_or_cut_and_with_something_around() {
     for phrase in phrases {
         for dressed in [format!("{phrase} 2024!"), format!("¡{}!9", phrase.replace(' ', "")).to_uppercase()] {
             let found = codes(&dressed);
-            assert!(found != "" && found != "too-short", "{dressed}: {found}");
+            assert!(!found.is_empty() && found != "too-short", "{dressed}: {found}");
         }
         let letters = phrase.replace(' ', "");
         if letters.len() > 15 {
