@@ -38,19 +38,25 @@ fn scheme(text: &str) -> usize {
         .map_or(0, |at| at + text[at..].chars().next().map_or(0, char::len_utf8))
 }
 
-/// What a TOML reader has against a file: its message and its line, without a password that may stand there.
+/// What a TOML reader has against a file: its message and its line, without a secret that may stand there.
 pub(crate) fn syntax(text: &str, cause: &toml::de::Error) -> String {
     let start = cause.span().map_or(0, |span| span.start).min(text.len());
-    let row = text.get(..start).unwrap_or_default().matches('\n').count() + 1;
-    // The setting whose value it is in, which may have several lines.
-    let key = text.lines().take(row).filter_map(|line| line.split_once('=')).last().map_or("", |(key, _)| key.trim());
-    let named = |words: &[&str]| words.iter().any(|word| key.to_ascii_lowercase().contains(word));
-    if !named(&["password", "secret", "token"]) || named(&["file"]) {
+    let begins = text.get(..start).unwrap_or_default().rfind('\n').map_or(0, |at| at + 1);
+    let (before, line) = text.split_at(begins);
+    let (row, line) = (before.matches('\n').count() + 1, line.lines().next().unwrap_or_default());
+    // A text of several lines may be anything.
+    let within = ["\"\"\"", "'''"].iter().any(|quote| before.matches(quote).count() % 2 == 1);
+    // The name of a file is no secret.
+    let names = line.to_ascii_lowercase().replace('_', "-").replace("password-file", "").replace("secret-file", "");
+    if !within && !["pass", "secret", "token"].iter().any(|word| names.contains(word)) {
         return without_passwords(&cause.to_string()).into_owned();
     }
     // Such a line is not repeated, nor what the reader says of its value.
     let known = cause.message().starts_with("unknown field");
     let what = if known { cause.message() } else { "its value cannot be read" };
+    let bare =
+        |key: &&str| !within && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+    let key = line.split_once('=').map(|(key, _)| key.trim()).filter(bare).unwrap_or("…");
     format!("TOML parse error at line {row}: {key} = {HIDDEN}\n{what}")
 }
 
@@ -93,6 +99,9 @@ mod tests {
             ("url = \"https://u:hunter2@h\"", "unknown field `url`"),
             ("token = \"\"\"hunter2", "line 1: token = ••••"),
             ("password_file = 7", "password_file = 7"),
+            ("smtp = { host = \"h\", password = \"hunter2\\q\" }", "line 1: smtp = ••••"),
+            ("password = \"\"\"\na=1\nhunter2\\q\"\"\"", "line 3: … = ••••"),
+            ("pass = \"hunter2\"", "unknown field `pass`"),
         ] {
             let cause = toml::from_str::<File>(text).expect_err(text);
             let said = syntax(text, &cause);

@@ -335,9 +335,13 @@ impl Host {
             Recipient::Previous(_) => self.0.storage.filling(&mail.id).ok().flatten(),
             Recipient::Account(_) | Recipient::Operators => None,
         };
-        let address = match &filling {
-            Some(filling) => filling.address.as_deref(),
-            None => known.as_ref().and_then(|known| known.account.value(Field::Email)),
+        let address = match &mail.to {
+            // Not theirs who came to manage the account later.
+            Recipient::Previous(id) if !caller.reaches_gone(id) => None,
+            Recipient::Previous(_) => filling.as_ref().and_then(|filling| filling.address.as_deref()),
+            Recipient::Account(_) | Recipient::Operators => {
+                known.as_ref().and_then(|known| known.account.value(Field::Email))
+            }
         };
         let own = mail.to.account().is_some_and(|id| caller.actor == Actor::Account(id.clone()));
         let last = mail.last.as_ref();

@@ -26,7 +26,8 @@ pub fn address_changed(ports: &dyn Ports, account: &str) -> Result<Notices, Fail
     let of_mail = |error| failure::of_mail(Words::of(ports), error);
     let new = match letter::ready(ports, account) {
         Ok(()) => true,
-        Err(Error::NoAddress) => false,
+        // Where the new one cannot be mailed, whoever had the one before is told all the same.
+        Err(Error::NoAddress | Error::UnusableAddress(_)) => false,
         Err(error) => return Err(of_mail(error)),
     };
     let old = match ports.ready(Some(&Recipient::PreviousAddressOf(account.to_owned()))) {

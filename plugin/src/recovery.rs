@@ -54,10 +54,8 @@ pub fn request_reset(ports: &dyn Ports, login_or_email: &str) -> Result<(), Fail
         Actor::ServiceKey(_) => {
             // The job reaches everybody, a key only whom it names.
             let accounts: String = ports.find(typed)?.into_iter().map(|found| format!("\n{}", found.account)).collect();
-            if accounts.is_empty() {
-                return Ok(());
-            }
-            (accounts.clone(), accounts)
+            // A job where nobody is found too: nothing tells the two apart.
+            if accounts.is_empty() { ("\n".to_owned(), ports.fold(typed)) } else { (accounts.clone(), accounts) }
         }
         _ => (typed.to_owned(), ports.fold(typed)),
     };

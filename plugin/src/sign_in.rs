@@ -67,6 +67,9 @@ pub fn verify(
     for counter in from_here.iter().chain(as_device.first()) {
         throttle::forget(ports, counter)?;
     }
+    // Of the account too, of which only its own session has counters: so each right password leaves something, and with it an
+    // entry in the audit.
+    throttle::forget(ports, &ATTEMPTS.by_account(ports, &known.account))?;
     judge(ports, known, &configured, &stored, &right, &shown)
 }
 

@@ -233,6 +233,40 @@ fn a_flood_of_every_public_operation_costs_no_more_rows_than_are_promised() {
 }
 
 #[test]
+fn beyond_the_audits_room_each_sign_in_has_its_entry_and_each_request_of_a_key_its_record() {
+    let bench = panel_with_mail();
+    let key = Caller {
+        scopes: ["password/verify".to_owned(), "password/request-reset".to_owned()].into(),
+        ..Caller::new(Actor::ServiceKey("billing".to_owned()), Reach::none().with("customer", Scope::All))
+    };
+    let verify = |name: &str, password: &str| {
+        let arguments = json!({"login_or_email": name, "password": password});
+        bench.host.call(&key, "password/verify", &arguments, None).expect("answered")["kind"].clone()
+    };
+    for n in 0..501 {
+        assert_eq!(verify(&format!("nobody {n}"), ""), "rejected");
+    }
+    assert_eq!(verify("marta", FIRST), "accepted");
+    let latest = bench.host.audit(&AuditFilter { limit: 1, ..AuditFilter::default() }).expect("read").remove(0).1;
+    assert_eq!((latest.outcome.as_str(), latest.times), ("accepted", None));
+    assert_eq!(latest.subjects, [(marta(), Role::Checked)]);
+    // Known or not: the same is left behind, and done once.
+    for (name, waiting) in [("marta", 1), ("nobody at all", 2)] {
+        let ask = |name: &str| {
+            bench.host.call(
+                &key,
+                "password/request-reset",
+                &json!({"login_or_email": name}),
+                Some(&format!("key {waiting}")),
+            )
+        };
+        assert_eq!(ask(name).expect("answered"), ask(name).expect("answered"));
+        assert!(matches!(ask("somebody else"), Err(CallError::KeyReused)));
+        assert_eq!(rows(&bench, "keyturnhost_tasks"), waiting);
+    }
+}
+
+#[test]
 fn parallel_attempts_do_not_pass_a_limit_together() {
     let bench = panel();
     let attempt = |_| loop {

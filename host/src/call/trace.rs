@@ -7,7 +7,7 @@
 //!   or service key, and so many in all. What is beyond is counted too.
 //!
 //! An idempotency record follows the same rule: it keeps a change from happening twice, and where nothing was changed there is
-//! none to keep.
+//! none to keep. A service key's requests are bounded by themselves, so whatever it has caused is recorded.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -87,7 +87,8 @@ impl Inner {
             return Trace { entry: Some(entry), counted: None, recorded: !idle };
         }
         let outcome = if untouched { "no-effect".to_owned() } else { answer.case.clone() };
-        Trace { entry: None, counted: Some(outcome), recorded: false }
+        let recorded = !idle && matches!(deed.caller.actor, Actor::ServiceKey(_));
+        Trace { entry: None, counted: Some(outcome), recorded }
     }
 
     /// Counts a call that has no entry.

@@ -83,8 +83,10 @@ impl Call {
         let seen = self.in_host(|call| call.storage.seen_address(id)).map_err(|cause| unavailable(self, &cause))?;
         let seen = seen.ok_or(Error::NotFound)?;
         // The commit sees the one on file, and knows this one as the one before it.
-        let previous = if *seen.seen == on_file.unwrap_or_default() { seen.before } else { Some(seen.seen) };
-        previous.filter(|address| !address.is_empty()).map(|address| address.to_string()).ok_or(Error::NoAddress)
+        let on_file = on_file.filter(|address| address::check(address).is_ok()).unwrap_or_default();
+        let changed = *seen.seen != *on_file;
+        let nobody = if changed { Error::NotFound } else { Error::NoAddress };
+        seen.before_if(on_file).map(str::to_owned).ok_or(nobody)
     }
 
     fn ready(&mut self, to: Option<&To>) -> Result<(), Error> {
@@ -100,7 +102,7 @@ impl Call {
         self.reading()?;
         let found = self.in_host(|call| call.storage.mail(&id)).map_err(|cause| unavailable(self, &cause))?;
         let mail = found.filter(|mail| mail.plugin == self.plugin.name).ok_or(Error::NotFound)?;
-        if let Recipient::Account(account) = &mail.to {
+        if let Some(account) = mail.to.account() {
             self.note(account).map_err(|cause| unavailable(self, &cause))?;
             let reached = match self.accounts.get(account) {
                 Some(Some(known)) => self.caller.reaches(&known.account),

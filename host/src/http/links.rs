@@ -192,9 +192,13 @@ impl<'a> Visit<'a> {
 
     /// An address of this page: of the same plugin's link, too.
     fn of_this_link(&self, address: &str) -> String {
+        self.of_this_plugin(&self.in_language(address))
+    }
+
+    fn of_this_plugin(&self, address: &str) -> String {
         let whose =
             self.whose.as_ref().map(|plugin| Serializer::new(String::new()).append_pair(LINK_OF, plugin).finish());
-        with_query(&self.in_language(address), &whose.unwrap_or_default())
+        with_query(address, &whose.unwrap_or_default())
     }
 
     /// Whether an address is one of a panel on another origin: it reads no cookie of ours, and our policy lets no form lead
@@ -256,8 +260,8 @@ impl<'a> Visit<'a> {
 
     fn shell(&self, status: StatusCode, page: &Page) -> Response {
         let site = &self.served.site;
-        let languages: Vec<String> =
-            crate::view::words::LANGUAGES.iter().map(|(tag, _)| format!("{}?lang={tag}", self.uri.path())).collect();
+        let in_language = |tag: &str| self.of_this_plugin(&format!("{}?lang={tag}", self.uri.path()));
+        let languages: Vec<String> = crate::view::words::LANGUAGES.iter().map(|(tag, _)| in_language(tag)).collect();
         let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
         let (icon, css, js, theme_css) = (icon_url(), css_url(), js_url(), theme_url(&self.served.host));
         let chrome = shell::Chrome {
@@ -334,7 +338,7 @@ fn open(served: &Served, page: &str, uri: &Uri, headers: &HeaderMap, extensions:
     // The cookie is the clean address's alone.
     let path = format!("/{page}/{handle}");
     if uri.path() != path {
-        return redirect(&visit.in_language(&path), None);
+        return redirect(&visit.of_this_link(&path), None);
     }
     if let Some(done) = visit.done() {
         return done;
@@ -374,7 +378,7 @@ fn post(
             let (url, path, notice) = match visit.is_elsewhere(&url) {
                 true => {
                     let sealed = visit.keys().seal(&visit.done_here(), notice.as_bytes());
-                    (uri.path().to_owned(), uri.path(), URL_SAFE_NO_PAD.encode(sealed))
+                    (visit.of_this_plugin(uri.path()), uri.path(), URL_SAFE_NO_PAD.encode(sealed))
                 }
                 false => (url, "/", notice),
             };

@@ -137,6 +137,17 @@ pub struct SeenAddress {
     pub before: Option<Zeroizing<String>>,
 }
 
+impl SeenAddress {
+    /// Whom to tell as the holder of the address before, if this one is on file now (empty: none that can be used). One who was
+    /// not told of an earlier change comes first: nobody may be skipped by an address in between.
+    #[must_use]
+    pub fn before_if(&self, on_file: &str) -> Option<&str> {
+        let other = |address: &&str| !address.is_empty() && *address != on_file;
+        let untold = self.before.as_ref().map(|before| before.as_str()).filter(other);
+        untold.or_else(|| Some(self.seen.as_str()).filter(other))
+    }
+}
+
 /// Tells one writing of a data row from another: the nonce of its sealed value, which no two writings share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version(pub [u8; 24]);

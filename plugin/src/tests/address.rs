@@ -61,6 +61,15 @@ fn an_address_that_was_taken_away_is_told_so() {
 }
 
 #[test]
+fn an_address_that_cannot_be_used_keeps_nobody_from_being_told() {
+    let panel = panel();
+    panel.see(MARTA);
+    moves_to(&panel, "a@elsewhere.example, b@elsewhere.example");
+    let notices = told(&panel).unwrap();
+    assert!(notices.old.is_some() && notices.new.is_none());
+}
+
+#[test]
 fn who_moves_an_account_to_and_fro_cannot_flood_anybody() {
     let panel = panel();
     panel.see(MARTA);

@@ -191,6 +191,7 @@ fn a_link_belongs_to_the_plugin_that_made_it_whatever_is_admitted_later() {
     assert_eq!(status, 410, "{page}");
     let (status, page) = opened(&server, &format!("/visits/{NOBODY}?of=two"));
     assert_eq!(status, 200, "{page}");
+    assert!(page.contains("?lang=es&amp;of=two"), "in another language it is another plugin's link: {page}");
     // And back: after a new start too.
     server.signal("TERM");
     let (_, panel) = server.ends();
@@ -222,6 +223,8 @@ fn the_plugin_that_the_configuration_names_for_sign_in_keeps_its_hooks() {
     assert!(said.contains("there is no grants file of that name"), "{said}");
     let refused = panel.run(&["reset-password", "marta", "--link"]);
     assert!(!refused.status.success());
+    let server = panel.serve();
+    assert!(readiness(&server, 503).contains("sign-in"));
 }
 
 #[test]

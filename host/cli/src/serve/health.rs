@@ -37,8 +37,9 @@ async fn ready(State(server): State<Arc<Server>>) -> Response {
         return said(StatusCode::SERVICE_UNAVAILABLE, "no plugin is admitted\n");
     }
     let left_out = server.host.left_out().len();
-    if left_out > 0 && !server.host.has_hook(&server.config.sign_in.hook) {
-        return said(StatusCode::SERVICE_UNAVAILABLE, "the plugin that sign-in asks is left out\n");
+    let asked = &server.config.sign_in;
+    if (left_out > 0 || asked.plugin.is_some()) && !server.host.has_hook(&asked.hook) {
+        return said(StatusCode::SERVICE_UNAVAILABLE, "the plugin that sign-in asks is not there\n");
     }
     let host = server.host.clone();
     match tokio::task::spawn_blocking(move || host.workers()).await {

@@ -15,10 +15,13 @@ fn with_addresses() -> Panel {
 }
 
 fn open(panel: &Panel) -> Sqlite {
-    let realms: BTreeMap<String, sql::Mapping> = toml::from_str(
-        "customer = { table = 'customers', id = 'id', login = 'login', email = 'email', hash = 'password' }",
-    )
-    .expect("realms");
+    open_managed(panel, "")
+}
+
+fn open_managed(panel: &Panel, more: &str) -> Sqlite {
+    let mapping = format!("table = 'customers', id = 'id', login = 'login', email = 'email', {more} hash = 'password'");
+    let realms: BTreeMap<String, sql::Mapping> =
+        toml::from_str(&format!("customer = {{ {mapping} }}")).expect("realms");
     let provider = Arc::new(sql::Sql::new(realms).expect("provider"));
     Sqlite::open(&panel.path, panel.keys.clone(), provider, Options::default()).expect("opened")
 }
@@ -93,4 +96,38 @@ fn the_address_before_is_told_once_and_is_not_kept_for_ever() {
         (0, Some("b@x.example"))
     );
     assert_eq!((tidied(NOW + 30 * DAY), seen(&storage)), (1, Some(("c@x.example".to_owned(), None))));
+}
+
+#[test]
+fn an_address_in_between_skips_nobody_who_was_not_told() {
+    let panel = with_addresses();
+    let storage = open(&panel);
+    about(&storage, NOW, Vec::new()).expect("committed");
+    for between in ["", "two@x.example, addresses@x.example", "b@x.example"] {
+        moves_to(&panel, between);
+        about(&storage, NOW, Vec::new()).expect("committed");
+    }
+    assert_eq!(seen(&storage), Some(("b@x.example".to_owned(), Some("a@x.example".to_owned()))));
+    moves_to(&panel, "a@x.example");
+    about(&storage, NOW, Vec::new()).expect("committed");
+    assert_eq!(seen(&storage), Some(("a@x.example".to_owned(), Some("b@x.example".to_owned()))), "back again");
+}
+
+#[test]
+fn whoever_manages_an_account_later_learns_nothing_of_its_addresses_before() {
+    let panel = with_addresses();
+    panel
+        .raw()
+        .execute_batch("ALTER TABLE customers ADD reseller TEXT; UPDATE customers SET reseller = '7'")
+        .expect("managed");
+    let storage = open_managed(&panel, "manager = 'reseller',");
+    about(&storage, NOW, Vec::new()).expect("committed");
+    // Another account under the key of one that is gone, or the same one with another manager.
+    panel
+        .raw()
+        .execute("UPDATE customers SET reseller = '8', email = 'b@x.example' WHERE id = 1", [])
+        .expect("written");
+    assert_eq!(seen(&storage), None);
+    about(&storage, NOW, Vec::new()).expect("committed");
+    assert_eq!(seen(&storage), Some(("b@x.example".to_owned(), None)));
 }
