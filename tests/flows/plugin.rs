@@ -235,6 +235,9 @@ fn a_flood_of_every_public_operation_costs_no_more_rows_than_are_promised() {
 #[test]
 fn beyond_the_audits_room_each_sign_in_has_its_entry_and_each_request_of_a_key_its_record() {
     let bench = panel_with_mail();
+    let first = json!({"account": "customer:1", "new": FIRST, "must_change": false});
+    let console = Caller::new(Actor::Console, Reach::none());
+    bench.host.call(&console, "password/set-password", &first, None).expect("set");
     let key = Caller {
         scopes: ["password/verify".to_owned(), "password/request-reset".to_owned()].into(),
         ..Caller::new(Actor::ServiceKey("billing".to_owned()), Reach::none().with("customer", Scope::All))
