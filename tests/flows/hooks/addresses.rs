@@ -37,7 +37,7 @@ fn moves_to(server: &Server, email: &str) {
 fn a_panel_that_changes_an_address_itself_has_both_holders_told() {
     let panel = Panel::new();
     let token = panel.key("panel", "password/address-changed,mails", &[]);
-    let reseller = panel.key("reseller", "password/address-changed", &["--managed-by", "7"]);
+    let reseller = panel.key("reseller", "password/address-changed,mails", &["--managed-by", "7"]);
     let without = panel.key("without", "password/account-status", &[]);
     // Whatever is done about an account shows the host its address.
     panel.done(&["reset-password", "marta", "--link"]);
@@ -56,6 +56,12 @@ fn a_panel_that_changes_an_address_itself_has_both_holders_told() {
     };
     assert_eq!((of("old"), of("new")), (json!("marta@vidal.example"), json!("new@elsewhere.example")));
     assert_eq!(changed(&token).done(), none, "told once");
+    // Who comes to manage the account reads of its mails, and not where it was reached before.
+    let manager = "UPDATE people SET reseller_id = ?1 WHERE id = 1";
+    server.panel.database().execute(manager, [Some(7)]).expect("written");
+    let mail = server.get(&reseller, &format!("/v1/mails/{}", notices["old"].as_str().expect("a mail"))).done();
+    assert_eq!(mail["to"], Value::Null, "{mail}");
+    server.panel.database().execute(manager, [None::<i64>]).expect("written");
     let old = mails(&server).into_iter().find(|mail| is_to(mail, "marta@vidal.example")).expect("the old one's");
     assert!(!old.contains("elsewhere") && !old.contains("Marta"), "fixed words: {old}");
     let audit = server.panel.done(&["audit", "list", "--json"]);
