@@ -8,7 +8,7 @@ use std::time::Duration;
 use keyturn_tests::demo_folder;
 use serde_json::{Value, json};
 
-use crate::{done, err, keyturn, out};
+use crate::{done, err, fed, keyturn, out};
 
 const NEW: &str = "copper lantern oats";
 
@@ -372,16 +372,7 @@ fn where_little_address_space_is_allowed_commands_work_and_a_pool_that_is_insist
     let limited = |arguments: &[&str], input: &str| {
         let mut shell = Command::new("sh");
         shell.args(["-c", "ulimit -v 2097152; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_keyturn"), "--config"]);
-        let mut child = shell
-            .arg(&panel.config)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("keyturn starts");
-        let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
-        child.wait_with_output().expect("keyturn ends")
+        fed(shell.arg(&panel.config).args(arguments), input)
     };
     done(&limited(&["audit", "list"], ""));
     done(&limited(&["reset-password", "marta"], NEW));

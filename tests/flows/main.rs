@@ -14,15 +14,13 @@ use std::process::{Command, Output, Stdio};
 
 /// Runs `keyturn` with this configuration, arguments and standard input.
 fn keyturn(config: &Path, arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_keyturn"))
-        .arg("--config")
-        .arg(config)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("keyturn starts");
+    fed(Command::new(env!("CARGO_BIN_EXE_keyturn")).arg("--config").arg(config).args(arguments), input)
+}
+
+/// Runs a command with this standard input.
+fn fed(command: &mut Command, input: &str) -> Output {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("keyturn starts");
     // One that refuses before it reads has closed its end already.
     let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
     child.wait_with_output().expect("keyturn ends")

@@ -32,9 +32,7 @@ impl Network {
     /// section 2.5.4).
     #[must_use]
     pub fn around(address: IpAddr) -> Self {
-        let address = address.to_canonical();
-        let length = if address.is_ipv6() { 64 } else { 32 };
-        Self(IpNet::new(address, length).map_or(IpNet::from(address), |net| net.trunc()))
+        Self::of(address, 32, 64)
     }
 
     /// The addresses that only this machine itself can have.
@@ -48,8 +46,13 @@ impl Network {
     /// have all of it.
     #[must_use]
     pub fn neighbourhood(address: IpAddr) -> Self {
+        Self::of(address, AROUND_V4, AROUND_V6)
+    }
+
+    /// The network of so many bits that an address lies in; an IPv4 address in IPv6 form is one of IPv4.
+    fn of(address: IpAddr, v4: u8, v6: u8) -> Self {
         let address = address.to_canonical();
-        let bits = if address.is_ipv4() { AROUND_V4 } else { AROUND_V6 };
+        let bits = if address.is_ipv4() { v4 } else { v6 };
         Self(IpNet::new(address, bits).map_or_else(|_| IpNet::from(address), |net| net.trunc()))
     }
 

@@ -13,6 +13,7 @@ use super::grants::{Grants, authority};
 use super::limits::Limits;
 use super::manifest::{Manifest, Operation, SettingValue, Wants};
 use super::pack::{self, PackError};
+use super::roster::Wanted;
 use crate::bindings::keyturn::{panel, ui};
 use crate::call::state::State;
 use crate::engine::Machine;
@@ -123,8 +124,8 @@ pub enum AdmitError {
     Taken {
         /// The plugin.
         plugin: String,
-        /// `hooks of the interface password`, `the link page choose`.
-        what: String,
+        /// What both want.
+        what: Wanted,
         /// The plugin that has it.
         other: String,
     },

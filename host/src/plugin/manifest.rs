@@ -79,12 +79,6 @@ impl Events {
     pub fn emits_as(&self, plugin: &str, listened: &str) -> bool {
         self.emits.iter().any(|event| names(listened, plugin, event))
     }
-
-    /// Whether an event of that source and name is heard.
-    #[must_use]
-    pub fn hears(&self, source: &str, event: &str) -> bool {
-        self.listens.iter().any(|listened| names(listened, source, event))
-    }
 }
 
 /// Whether `listened`, as who listens writes it, names an event of that source and name.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::admit::{AdmitError, Plugin};
+use super::manifest::names;
 
 /// Who comes first where two plugins want the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,6 +57,32 @@ impl Offer {
     }
 }
 
+impl Offer {
+    /// What no two plugins can have.
+    fn wants(&self) -> impl Iterator<Item = Wanted> {
+        let hooks = self.interfaces.iter().cloned().map(Wanted::Hooks);
+        hooks.chain(self.link_pages.iter().cloned().map(Wanted::LinkPage))
+    }
+}
+
+/// What an address leads to, and one plugin alone can have.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wanted {
+    /// The hooks of an interface, by its own name.
+    Hooks(String),
+    /// A link page.
+    LinkPage(String),
+}
+
+impl std::fmt::Display for Wanted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Wanted::Hooks(interface) => write!(f, "hooks of the interface {interface}"),
+            Wanted::LinkPage(page) => write!(f, "the link page {page}"),
+        }
+    }
+}
+
 /// What is remembered of plugins, in the database: it must outlive a start at which one of them is broken.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -89,32 +116,20 @@ pub(crate) struct Roster {
 
 /// Who has what, while plugins are put in their places one after another.
 #[derive(Default)]
-struct Claims {
-    interfaces: BTreeMap<String, String>,
-    link_pages: BTreeMap<String, String>,
-}
+struct Claims(BTreeMap<Wanted, String>);
 
 impl Claims {
     /// What of this another has.
-    fn taken(&self, name: &str, offer: &Offer) -> Option<(String, String)> {
-        let others = |claims: &BTreeMap<String, String>, wanted: &BTreeSet<String>| {
-            let of_another =
-                |one: &String| claims.get(one).filter(|other| *other != name).map(|o| (one.clone(), o.clone()));
-            wanted.iter().find_map(of_another)
-        };
-        let hooks = others(&self.interfaces, &offer.interfaces)
-            .map(|(i, other)| (format!("hooks of the interface {i}"), other));
-        hooks.or_else(|| {
-            others(&self.link_pages, &offer.link_pages).map(|(p, other)| (format!("the link page {p}"), other))
+    fn taken(&self, name: &str, offer: &Offer) -> Option<(Wanted, String)> {
+        offer.wants().find_map(|wanted| {
+            let other = self.0.get(&wanted).filter(|other| *other != name)?.clone();
+            Some((wanted, other))
         })
     }
 
     fn claim(&mut self, name: &str, offer: &Offer) {
-        for interface in &offer.interfaces {
-            self.interfaces.entry(interface.clone()).or_insert_with(|| name.to_owned());
-        }
-        for page in &offer.link_pages {
-            self.link_pages.entry(page.clone()).or_insert_with(|| name.to_owned());
+        for wanted in offer.wants() {
+            self.0.entry(wanted).or_insert_with(|| name.to_owned());
         }
     }
 }
@@ -153,11 +168,8 @@ impl Roster {
     /// [`AdmitError`] if another has what it wants, or the panel itself.
     pub(crate) fn admit(&mut self, plugin: &Arc<Plugin>) -> Result<(), AdmitError> {
         let mut claims = self.first_claims();
-        for (name, other) in self.admitted.iter().filter(|(name, _)| **name != plugin.name) {
-            claims.claim(name, &Offer::of(other));
-        }
-        for name in self.left_out.keys().filter(|name| **name != plugin.name) {
-            claims.claim(name, &self.remembered(name));
+        for (name, offer) in self.offers().filter(|(name, _)| **name != plugin.name) {
+            claims.claim(name, offer);
         }
         self.fits(plugin, &claims)?;
         self.left_out.remove(&plugin.name);
@@ -169,9 +181,13 @@ impl Roster {
     /// the order of names. One that is broken keeps what it had. Answers which of the plugins were refused, and why.
     pub(crate) fn arrange(&mut self, mut candidates: Vec<Candidate>) -> Vec<(String, AdmitError)> {
         let rank = |(name, plugin): &Candidate| {
-            let offer = plugin.as_ref().map_or_else(|_| self.remembered(name), |plugin| Offer::of(plugin));
+            let offer = match plugin {
+                Ok(plugin) => Some(Offer::of(plugin)),
+                Err(_) => self.remembered(name).cloned(),
+            };
+            let asked = offer.is_some_and(|offer| offer.interfaces.contains(self.sign_in.interface()));
             let named = self.sign_in.name.as_ref() == Some(name);
-            (!named, !offer.interfaces.contains(self.sign_in.interface()), name.clone())
+            (!named, !asked, name.clone())
         };
         candidates.sort_by_cached_key(rank);
         self.memory.offers.retain(|name, _| candidates.iter().any(|(candidate, _)| candidate == name));
@@ -190,7 +206,9 @@ impl Roster {
                     refused.push((name, error));
                 }
                 Err(cause) => {
-                    claims.claim(&name, &self.remembered(&name));
+                    if let Some(offer) = self.remembered(&name) {
+                        claims.claim(&name, offer);
+                    }
                     self.left_out.insert(name, cause);
                 }
             }
@@ -215,25 +233,22 @@ impl Roster {
 
     /// Who listens to an event of that source: also plugins that are left out, for whom it waits.
     pub(crate) fn listeners(&self, source: &str, event: &str) -> Vec<String> {
-        let hears = |listens: &BTreeSet<String>| listens.iter().any(|one| super::manifest::names(one, source, event));
-        let called = self.admitted.iter().filter(|(_, plugin)| hears(&Offer::of(plugin).listens)).map(|(name, _)| name);
-        let absent = self.left_out.keys().filter(|name| hears(&self.remembered(name).listens));
-        called.chain(absent).filter(|name| *name != source).cloned().collect()
+        let hears = |offer: &Offer| offer.listens.iter().any(|listened| names(listened, source, event));
+        self.offers().filter(|(name, offer)| *name != source && hears(offer)).map(|(name, _)| name.clone()).collect()
     }
 
     /// The plugin that is left out and has hooks of that interface.
     pub(crate) fn left_out_with(&self, interface: &str) -> Option<&str> {
         let has = |name: &&String| {
             let named = self.sign_in.name.as_ref() == Some(*name) && self.sign_in.interface() == interface;
-            named || self.remembered(name).interfaces.contains(interface)
+            named || self.remembered(name).is_some_and(|offer| offer.interfaces.contains(interface))
         };
         self.left_out.keys().find(has).map(String::as_str)
     }
 
     /// All link pages: of plugins that are called, and of those that are left out.
     pub(crate) fn link_pages(&self) -> BTreeSet<String> {
-        let called = self.admitted.values().flat_map(|plugin| Offer::of(plugin).link_pages);
-        called.chain(self.left_out.keys().flat_map(|name| self.remembered(name).link_pages)).collect()
+        self.offers().flat_map(|(_, offer)| offer.link_pages.iter().cloned()).collect()
     }
 
     /// Whether a plugin's links have to say that they are its own: another had the page before.
@@ -248,22 +263,30 @@ impl Roster {
         };
         match self.admitted.get(name).filter(|plugin| plugin.manifest.link_pages().any(|own| own == page)) {
             Some(plugin) => Maker::Admitted(Arc::clone(plugin)),
-            None if self.left_out.contains_key(name) && self.remembered(name).link_pages.contains(page) => {
-                Maker::LeftOut(name.to_owned())
+            None => {
+                let offer = self.remembered(name).filter(|_| self.is_left_out(name));
+                match offer.is_some_and(|offer| offer.link_pages.contains(page)) {
+                    true => Maker::LeftOut(name.to_owned()),
+                    false => Maker::Unknown,
+                }
             }
-            None => Maker::Unknown,
         }
     }
 
-    fn remembered(&self, name: &str) -> Offer {
-        self.memory.offers.get(name).cloned().unwrap_or_default()
+    /// What each plugin has: those that are called, then those that are left out.
+    fn offers(&self) -> impl Iterator<Item = (&String, &Offer)> {
+        self.admitted.keys().chain(self.left_out.keys()).filter_map(|name| Some((name, self.remembered(name)?)))
+    }
+
+    fn remembered(&self, name: &str) -> Option<&Offer> {
+        self.memory.offers.get(name)
     }
 
     /// What the configuration keeps for the plugin that it names.
     fn first_claims(&self) -> Claims {
         let mut claims = Claims::default();
         if let Some(name) = &self.sign_in.name {
-            claims.interfaces.insert(self.sign_in.interface().to_owned(), name.clone());
+            claims.0.insert(Wanted::Hooks(self.sign_in.interface().to_owned()), name.clone());
         }
         claims
     }

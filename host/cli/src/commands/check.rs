@@ -8,9 +8,10 @@ use std::process::ExitCode;
 
 use keyturn_host::Host;
 use keyturn_host::accounts::sql::Severity;
-use keyturn_host::config::Config;
-use keyturn_host::plugin::admit::Plugin;
+use keyturn_host::config::{Config, ConfigError};
+use keyturn_host::plugin::admit::{AdmitError, Plugin};
 use keyturn_host::plugin::manifest::{Manifest, Operation, Role};
+use keyturn_host::plugin::roster::Wanted;
 use keyturn_host::storage::sqlite::{Found, Journal};
 use keyturn_host::storage::tasks::TaskCount;
 use keyturn_host::work::Workers;
@@ -310,6 +311,11 @@ fn plugins(config: &Config, report: &mut Report<'_>) -> Option<Host> {
             return None;
         }
     };
+    let interface = config.sign_in.hook.split_once('/').map_or("", |(interface, _)| interface);
+    let rivals = outcomes.iter().any(|(_, outcome)| {
+        let taken = |what: &Wanted| *what == Wanted::Hooks(interface.to_owned());
+        matches!(outcome, Err(ConfigError::Admit(AdmitError::Taken { what, .. })) if taken(what))
+    });
     for (name, outcome) in outcomes {
         match outcome {
             Ok(plugin) => {
@@ -338,7 +344,7 @@ fn plugins(config: &Config, report: &mut Report<'_>) -> Option<Host> {
             }
         }
     }
-    asked_at_sign_in(config, &host, report);
+    asked_at_sign_in(config, &host, rivals, report);
     background(&host, report);
     destinations(&host, report);
     match host.service_keys() {
@@ -369,25 +375,20 @@ fn plugins(config: &Config, report: &mut Report<'_>) -> Option<Host> {
     Some(host)
 }
 
-/// Which plugin gets the passwords must not depend on which one happens to be broken.
-fn asked_at_sign_in(config: &Config, host: &Host, report: &mut Report<'_>) {
-    let left_out = host.left_out();
+/// Which plugin gets the passwords must not depend on which one happens to be broken. `rivals`: one is left out because another
+/// has the hook.
+fn asked_at_sign_in(config: &Config, host: &Host, rivals: bool, report: &mut Report<'_>) {
     match &config.sign_in.plugin {
         Some(name) if host.plugins().iter().all(|plugin| plugin.name != *name) => {
-            let known = left_out.iter().any(|one| one.name == *name);
+            let known = host.left_out().iter().any(|one| one.name == *name);
             let why = if known { "which is left out" } else { "and there is no grants file of that name" };
             report.say(Tone::Wrong, &format!("sign-in.plugin names {name}, {why}: nobody can sign in"), None);
         }
-        Some(_) => {}
-        None => {
-            let interface = config.sign_in.hook.split_once('/').map_or("", |(interface, _)| interface);
-            let wants = format!("hooks of the interface {interface},");
-            if left_out.iter().any(|one| one.cause.contains(&wants)) {
-                let text =
-                    format!("two plugins have {} {}", config.sign_in.hook, "and sign-in.plugin names none of them");
-                report.say(Tone::Wrong, &text, Some("set sign-in.plugin to the one that gets the passwords"));
-            }
+        None if rivals => {
+            let text = format!("two plugins have {} and sign-in.plugin names none of them", config.sign_in.hook);
+            report.say(Tone::Wrong, &text, Some("set sign-in.plugin to the one that gets the passwords"));
         }
+        Some(_) | None => {}
     }
 }
 
