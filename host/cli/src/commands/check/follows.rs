@@ -97,7 +97,7 @@ impl Realm<'_> {
         })
     }
 
-    /// Settings that ask for more than the host computes for this plugin, and what mends it.
+    /// Settings that ask for more than the host computes for this plugin, and how to fix it.
     fn above_ceilings(&self) -> Option<(String, String)> {
         let limits = &self.plugin.limits;
         let ceilings = [

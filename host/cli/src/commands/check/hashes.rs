@@ -222,7 +222,7 @@ fn is_locked(stored: &str) -> bool {
     stored.starts_with('!') || (stored.starts_with('*') && stored.len() <= 2)
 }
 
-/// Hashes of the greatest costs that the operator has named for a prefix. Presets are no word of his: they are for whatever a
+/// Hashes of the greatest costs that the operator has named for a prefix. Presets don't count: they are for whatever a
 /// panel may bear.
 fn dearest(accepts: &Accepts) -> Vec<String> {
     let preset = Accepts::of(&accepts.prefix);
