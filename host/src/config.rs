@@ -20,6 +20,7 @@ use crate::mail::room;
 use crate::mail::setup::{Fixed, Setup};
 use crate::masked::{self, without_passwords};
 use crate::network::Network;
+use crate::origin::leads_somewhere;
 use crate::plugin::admit::AdmitError;
 use crate::plugin::grants::GrantsError;
 use crate::plugin::limits::{ACCOUNTS_PER_ADDRESS, HostLimits};
@@ -339,14 +340,6 @@ pub enum ConfigError {
     /// A plugin was refused.
     #[error(transparent)]
     Admit(#[from] AdmitError),
-}
-
-/// An address that a link may have: nothing that a browser would run.
-pub(crate) fn leads_somewhere(address: &str) -> bool {
-    let host = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://"));
-    let named = host.is_some_and(|host| !host.is_empty() && !host.starts_with('/'));
-    (named || (address.starts_with('/') && !address.starts_with("//")))
-        && address.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
 }
 
 /// Whether an address is one below another: `login`, `index.php?do=login`.

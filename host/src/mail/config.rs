@@ -14,8 +14,9 @@ use super::message::Writer;
 use super::transport::Transport;
 use super::transport::folder::Folder;
 use super::transport::sendmail::Sendmail;
-use super::transport::smtp::{Encryption, Limits, Login, Server, Smtp, SmtpError, names_this_machine};
+use super::transport::smtp::{Encryption, Limits, Login, Server, Smtp, SmtpError};
 use crate::network::tls::TlsError;
+use crate::origin::names_this_machine;
 use crate::seal::owners_only;
 
 /// `[mail]`.

@@ -14,7 +14,7 @@ pub mod shell;
 #[cfg(test)]
 mod tests;
 pub mod theme;
-pub mod words;
+pub use keyturn_core::words;
 
 pub use crate::bindings::keyturn::ui::nodes;
 pub use delivery::Delivery;

@@ -7,7 +7,7 @@
 mod connection;
 mod dialogue;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +23,7 @@ use super::{Attempt, Session, Step, StepKind, Transport, Verdict, of_answer};
 use crate::mail::Message;
 use crate::mail::message::{Wire, Writer};
 use crate::network::tls::{self, TlsError};
+use crate::origin::names_this_machine;
 
 /// How a connection is kept private. Certificates are always checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -181,14 +182,6 @@ impl Smtp {
             .map_or_else(Secrets::default, |login| Secrets::of_login(&login.username, &login.password));
         Ok(Self(Arc::new(Route { server, tls, secrets, writer })))
     }
-}
-
-/// Whether a host's name is one of this machine's own, whatever a name server says.
-#[must_use]
-pub fn names_this_machine(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
-        || host.parse::<Ipv6Addr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 impl Transport for Smtp {

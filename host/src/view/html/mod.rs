@@ -139,12 +139,7 @@ pub fn escaped(text: &str, to: &mut String) {
     }
 }
 
-/// What [`escaped`] drops.
-#[must_use]
-pub fn dropped(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}')
-}
+pub use keyturn_core::text::dropped;
 
 /// Icons: inline, hidden from readers of the screen, coloured by the text around them.
 pub mod icon {

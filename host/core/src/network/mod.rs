@@ -1,9 +1,9 @@
 //! Address ranges, as an operator writes them: `192.0.2.7`, `192.0.2.0/24`, `2001:db8::/32`; which addresses are for
 //! something else than the public network; and how a connection of our own comes about.
 
-pub(crate) mod dial;
+pub mod dial;
 pub mod special;
-pub(crate) mod tls;
+pub mod tls;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 /// Tries one address after another; the limit is shared out among those that are left. Answers the stream and whose it is, or
 /// in one line what was wrong with each.
-pub(crate) async fn connect(limit: Duration, addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), String> {
+pub async fn connect(limit: Duration, addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), String> {
     let end = Instant::now() + limit;
     let mut failures = Vec::new();
     for (tried, address) in addresses.iter().enumerate() {
@@ -28,7 +28,7 @@ pub(crate) async fn connect(limit: Duration, addresses: &[SocketAddr]) -> Result
 }
 
 /// That nothing came within a limit.
-pub(crate) fn silence(limit: Duration) -> String {
+pub fn silence(limit: Duration) -> String {
     if limit.is_zero() {
         return "all the time was used up before".to_owned();
     }

@@ -32,7 +32,7 @@ pub fn is_plain(text: &str) -> bool {
 }
 
 /// Whether `stored` is what was typed; `folded` is the typed text, folded.
-pub(crate) fn equals(stored: &str, folded: &str) -> bool {
+pub fn equals(stored: &str, folded: &str) -> bool {
     stored.eq_ignore_ascii_case(folded) || fold(stored) == folded
 }
 
@@ -52,13 +52,13 @@ pub fn same_address(a: &str, b: &str) -> bool {
 }
 
 /// The text as a person sees it: without surrounding white space and without characters that nobody sees.
-pub(crate) fn seen(text: &str) -> String {
+pub fn seen(text: &str) -> String {
     text.chars().filter(|c| !is_invisible(*c)).collect::<String>().trim().to_owned()
 }
 
 /// Characters that nobody sees and that are no space: controls, and what Unicode calls Default_Ignorable_Code_Point
 /// (DerivedCoreProperties.txt), such as zero-width spaces, joiners, direction marks, soft hyphens and byte order marks.
-pub(crate) fn is_invisible(c: char) -> bool {
+pub fn is_invisible(c: char) -> bool {
     let control = c.is_control() && !c.is_whitespace();
     control
         || matches!(c,

@@ -26,7 +26,7 @@ pub enum TlsError {
 }
 
 /// TLS that trusts the authorities of this file, PEM, or the system's where none is named, and nobody else.
-pub(crate) fn trusting(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
+pub fn trusting(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
     let authorities = match ca_file {
         Some(path) => {
             authorities_in(path).map_err(|problem| TlsError::CaFile { path: path.display().to_string(), problem })?
@@ -44,7 +44,7 @@ pub(crate) fn trusting(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsE
 }
 
 /// TLS that trusts nobody: for where it is not used.
-pub(crate) fn trusting_nobody() -> Result<Arc<ClientConfig>, TlsError> {
+pub fn trusting_nobody() -> Result<Arc<ClientConfig>, TlsError> {
     with(RootCertStore::empty())
 }
 
@@ -74,7 +74,7 @@ fn authorities_in(path: &Path) -> Result<RootCertStore, String> {
 }
 
 /// TLS on a connection, to whoever has a certificate for `host`: a name, or an address without brackets.
-pub(crate) async fn handshake<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
+pub async fn handshake<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
     config: &Arc<ClientConfig>,
     host: &str,
     stream: S,

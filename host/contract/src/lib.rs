@@ -5,7 +5,7 @@
 #![allow(missing_docs)]
 
 wasmtime::component::bindgen!({
-    path: ["../wit/panel", "../wit/ui"],
+    path: ["../../wit/panel", "../../wit/ui"],
     inline: "
         package keyturn:host@0.1.0;
         world host {
@@ -18,3 +18,19 @@ wasmtime::component::bindgen!({
     imports: { default: trappable },
     additional_derives: [PartialEq, serde::Serialize, serde::Deserialize],
 });
+
+use keyturn::panel::{database, mail};
+
+/// A limit, by its name.
+impl From<&'static str> for database::Error {
+    fn from(limit: &'static str) -> Self {
+        Self::Limit(limit.to_owned())
+    }
+}
+
+/// A limit, by its name.
+impl From<&'static str> for mail::Error {
+    fn from(limit: &'static str) -> Self {
+        Self::Limit(limit.to_owned())
+    }
+}

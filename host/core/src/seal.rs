@@ -69,7 +69,7 @@ pub enum KeyError {
 
 impl KeyError {
     /// It is not there, and something was sealed with it.
-    pub(crate) fn missing(path: &Path) -> Self {
+    pub fn missing(path: &Path) -> Self {
         Self::Missing { path: path.display().to_string() }
     }
 
@@ -214,7 +214,7 @@ fn joined<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
 ///
 /// # Errors
 /// What is wrong with it, to follow the name of a setting.
-pub(crate) fn owners_only(path: &Path) -> Result<Zeroizing<String>, String> {
+pub fn owners_only(path: &Path) -> Result<Zeroizing<String>, String> {
     use std::os::unix::fs::PermissionsExt as _;
 
     let wrong = |problem: String| format!("names {}, which {problem}", path.display());

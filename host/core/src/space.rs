@@ -4,17 +4,17 @@ use std::fmt;
 
 /// How much address space a process may have, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Space(pub(crate) u64);
+pub struct Space(pub u64);
 
 impl Space {
     /// This process's; none: as much as it likes.
     #[cfg(target_os = "linux")]
-    pub(crate) fn of_process() -> Option<Self> {
+    pub fn of_process() -> Option<Self> {
         rustix::process::getrlimit(rustix::process::Resource::As).current.map(Self)
     }
 
     #[cfg(not(target_os = "linux"))]
-    pub(crate) fn of_process() -> Option<Self> {
+    pub fn of_process() -> Option<Self> {
         None
     }
 
@@ -37,7 +37,7 @@ impl fmt::Display for Space {
 }
 
 /// What failed, and the limit that it may have met.
-pub(crate) fn within_limits(cause: impl fmt::Display) -> String {
+pub fn within_limits(cause: impl fmt::Display) -> String {
     match Space::of_process() {
         Some(space) => format!("{cause} ({space})"),
         None => cause.to_string(),

@@ -8,7 +8,7 @@ const HIDDEN: &str = "••••";
 const ENDS: [char; 10] = ['"', '\'', '“', '”', '`', '<', '>', '\n', '\r', '\t'];
 
 /// A text without what stands before the @ of the addresses in it: `https://user:password@host` is `https://••••@host`.
-pub(crate) fn without_passwords(text: &str) -> Cow<'_, str> {
+pub fn without_passwords(text: &str) -> Cow<'_, str> {
     let mut masked = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("://") {
@@ -39,7 +39,7 @@ fn scheme(text: &str) -> usize {
 }
 
 /// What a TOML reader has against a file: its message and its line, without a secret that may stand there.
-pub(crate) fn syntax(text: &str, cause: &toml::de::Error) -> String {
+pub fn syntax(text: &str, cause: &toml::de::Error) -> String {
     let start = cause.span().map_or(0, |span| span.start).min(text.len());
     let begins = text.get(..start).unwrap_or_default().rfind('\n').map_or(0, |at| at + 1);
     let (before, line) = text.split_at(begins);

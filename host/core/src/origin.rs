@@ -2,10 +2,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::mail::transport::smtp::names_this_machine;
-
 /// The host of an origin, without its port.
-pub(crate) fn host(origin: &str) -> Option<&str> {
+pub fn host(origin: &str) -> Option<&str> {
     let (_, place) = origin.split_once("://")?;
     match place.strip_prefix('[') {
         Some(rest) => rest.split_once(']').map(|(host, _)| host),
@@ -14,7 +12,7 @@ pub(crate) fn host(origin: &str) -> Option<&str> {
 }
 
 /// Whether links with secrets in them may lead there: https, or this machine itself by http; nothing beside host and port.
-pub(crate) fn may_bear_secrets(origin: &str) -> bool {
+pub fn may_bear_secrets(origin: &str) -> bool {
     let Some((scheme, place)) = origin.split_once("://") else { return false };
     let (name, port) = match place.strip_prefix('[').map(|rest| rest.split_once(']')) {
         Some(None) => return false,
@@ -33,6 +31,31 @@ pub(crate) fn may_bear_secrets(origin: &str) -> bool {
     let name_fits = place.starts_with('[') || is_name(name);
     let private = scheme == "https" || (scheme == "http" && names_this_machine(name));
     private && port && name_fits
+}
+
+/// Whether a host's name is one of this machine's own, whatever a name server says.
+#[must_use]
+pub fn names_this_machine(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+        || host.parse::<Ipv6Addr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// An address with more in its query.
+pub fn with_query(address: &str, query: &str) -> String {
+    match (query.is_empty(), address.contains('?')) {
+        (true, _) => address.to_owned(),
+        (false, true) => format!("{address}&{query}"),
+        (false, false) => format!("{address}?{query}"),
+    }
+}
+
+/// An address that a link may have: nothing that a browser would run.
+pub fn leads_somewhere(address: &str) -> bool {
+    let host = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://"));
+    let named = host.is_some_and(|host| !host.is_empty() && !host.starts_with('/'));
+    (named || (address.starts_with('/') && !address.starts_with("//")))
+        && address.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
 }
 
 /// A DNS name in plain letters, or an IPv4 address.

@@ -4,8 +4,13 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::accounts::{Account, AccountId, Reach, Scope};
-use crate::plugin::manifest::STEP_UP_MS;
 use crate::seal;
+
+/// How long a proof of oneself holds for operations that ask for one, in milliseconds: 15 minutes.
+pub const STEP_UP_MS: i64 = 15 * 60 * 1000;
+
+/// The name under which the host draws forms of its own; a plugin of that name is not admitted.
+pub const OWN: &str = "host";
 
 /// Milliseconds by which another's clock may be ahead of this one: what lies further ahead is no proof of anything.
 const AHEAD: i64 = 60_000;
