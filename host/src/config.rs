@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::accounts::OWN_REALMS;
 use crate::accounts::sql::{Mapping, Sql};
-use crate::host::{Brand, Host, HostBuilder, HostError};
+use crate::host::{Host, HostBuilder, HostError};
 use crate::http::serve::Manners;
 use crate::mail::config::MailConfig;
 use crate::mail::room;
@@ -28,6 +28,7 @@ use crate::plugin::roster::{LeftOut, SignInPlugin};
 use crate::seal::{KeyError, Keys};
 use crate::storage::StorageError;
 use crate::storage::sqlite::{Found, Journal, Options, Sqlite};
+use crate::view::Brand;
 use crate::view::look::Asset;
 use crate::view::theme::theme_css;
 use crate::webhooks::{self, Destination, config::WebhookConfig};

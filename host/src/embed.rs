@@ -28,9 +28,7 @@ use crate::view::{self, Contact, Corrections, Frame, Links, Page, Place, Region,
 /// The cookie that carries a notice over a redirect; sealed, and shown once.
 pub const NOTICE_COOKIE: &str = "kt-notice";
 
-/// The header of a page that the script asks for behind its reader's back, to see how a mail fares. Nobody reads what it
-/// answers: take no notice away with it, nor anything else that is shown once.
-pub const QUIET_HEADER: &str = "kt-quiet";
+pub use crate::view::look::QUIET_HEADER;
 
 /// Where in the panel something is shown.
 pub struct Surface<'a> {

@@ -49,13 +49,14 @@ pub mod service_key;
 mod stage;
 pub mod storage;
 pub mod values;
-pub mod view;
 pub mod webhooks;
 pub mod work;
 
 use keyturn_contract as bindings;
 pub use keyturn_core::{caller, network, seal, space};
 use keyturn_core::{masked, origin};
+pub use keyturn_ui as view;
 
 pub use call::{CallError, Failure};
-pub use host::{Brand, Host, HostBuilder};
+pub use host::{Host, HostBuilder};
+pub use view::Brand;

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod caller;
 pub mod events;
 pub mod fold;
+pub mod html;
 pub mod mail;
 pub mod masked;
 pub mod network;
