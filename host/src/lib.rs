@@ -39,7 +39,6 @@ mod engine;
 pub mod host;
 pub mod http;
 mod kdf;
-pub mod lock;
 pub mod mail;
 pub mod operator;
 pub mod outbox;
@@ -55,6 +54,7 @@ pub mod work;
 use keyturn_contract as bindings;
 pub use keyturn_core::{caller, network, seal, space};
 use keyturn_core::{masked, origin};
+pub use keyturn_store_sqlite::lock;
 pub use keyturn_ui as view;
 
 pub use call::{CallError, Failure};

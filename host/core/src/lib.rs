@@ -11,6 +11,7 @@ pub mod network;
 pub mod origin;
 pub mod seal;
 pub mod space;
+pub mod stored;
 pub mod text;
 pub mod time;
 pub mod words;
