@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::docs::Docs;
 use crate::accounts::Field;
 use crate::mail::template::Template;
+pub(crate) use keyturn_core::events::names;
 
 /// The custom section that holds it, as JSON.
 pub const SECTION: &str = "keyturn:manifest";
@@ -78,14 +79,6 @@ impl Events {
     #[must_use]
     pub fn emits_as(&self, plugin: &str, listened: &str) -> bool {
         self.emits.iter().any(|event| names(listened, plugin, event))
-    }
-}
-
-/// Whether `listened`, as who listens writes it, names an event of that source and name.
-pub(crate) fn names(listened: &str, source: &str, event: &str) -> bool {
-    match listened.split_once('/') {
-        Some((from, name)) => from == source && name == event,
-        None => listened == event,
     }
 }
 
@@ -307,7 +300,7 @@ pub struct Operation {
     /// Whether it changes anything.
     #[serde(default)]
     pub effects: Effects,
-    /// Whether the actor must have proved himself within the last [`STEP_UP_MS`].
+    /// Whether the actor must have proved himself within the last [`STEP_UP_MS`](keyturn_core::caller::STEP_UP_MS).
     #[serde(default)]
     pub step_up: bool,
 }
@@ -319,9 +312,6 @@ impl Operation {
         self.hook.as_ref().map(|interface| format!("{interface}/{}", self.name))
     }
 }
-
-/// How long a proof of oneself holds for operations that ask for one, in milliseconds: 15 minutes.
-pub const STEP_UP_MS: i64 = 15 * 60 * 1000;
 
 /// A page.
 #[derive(Debug, Clone, Serialize, Deserialize)]
