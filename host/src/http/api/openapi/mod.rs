@@ -17,12 +17,12 @@ use crate::plugin::docs::{FunctionDocs, Said};
 use crate::plugin::manifest::Role;
 use crate::storage::outbox::MailState;
 use crate::values::snake;
-use crate::view::words::LANGUAGES;
+use crate::view::words::Language;
 use schema::{Names, Schemas, Way};
 
 /// The document of no plugins. Their parts go before its own, and the lists that stand elsewhere into it.
 static OWN: LazyLock<Value> = LazyLock::new(|| {
-    let tags = LANGUAGES.map(|(tag, _)| tag).join(", ");
+    let tags = Language::ALL.map(Language::tag).join(", ");
     let mut own: Value =
         serde_json::from_str(&include_str!("own.json").replace("@LANGUAGES@", &tags)).unwrap_or_default();
     for operation in own["paths"].as_object_mut().into_iter().flat_map(Map::values_mut) {
