@@ -22,8 +22,8 @@ use tokio_rustls::rustls::ClientConfig;
 use self::secret::Secret;
 use self::url::Url;
 use crate::bindings::keyturn::panel::types::{EventField, Received};
-use crate::plugin::manifest::names;
 use crate::storage::deliveries::{DeliveryId, NewDelivery};
+use keyturn_core::events::names;
 
 /// All destinations, in the order of the configuration. They are replaced as a whole.
 pub type Destinations = Arc<[Arc<Destination>]>;
