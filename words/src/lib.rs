@@ -222,11 +222,21 @@ mod tests {
 
     use super::*;
 
+    /// In the first two languages; what others say is no matter here.
+    const fn both(english: Form, spanish: Form) -> Forms {
+        let mut forms = [english; RULES.len()];
+        forms[1] = spanish;
+        forms
+    }
+
     const SOME: Catalogue = Catalogue(&[
-        ("and", [Form::Plain("{first} {second}"), Form::Plain("{first} y {second}")]),
+        ("and", both(Form::Plain("{first} {second}"), Form::Plain("{first} y {second}"))),
         (
             "days",
-            [Form::Plural(["{n} day", "{n} days", "{n} days"]), Form::Plural(["{n} día", "{n} de días", "{n} días"])],
+            both(
+                Form::Plural(["{n} day", "{n} days", "{n} days"]),
+                Form::Plural(["{n} día", "{n} de días", "{n} días"]),
+            ),
         ),
     ]);
 
@@ -268,6 +278,6 @@ mod tests {
             assert_eq!(Language::of(locale).tag(), tag, "{locale}");
         }
         assert_eq!(Language::known("xx"), None);
-        assert_eq!(Language::ALL.map(Language::name), ["English", "Español"]);
+        assert_eq!(Language::ALL.map(Language::name)[..2], ["English", "Español"]);
     }
 }
