@@ -10,6 +10,7 @@ pub mod call;
 pub mod capabilities;
 pub mod compile;
 pub mod engine;
+pub mod profile;
 pub mod roster;
 mod runtime;
 pub mod surroundings;

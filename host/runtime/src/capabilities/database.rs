@@ -6,18 +6,10 @@ use std::ops::Bound;
 
 use zeroize::Zeroizing;
 
-use super::{Capability, come_back};
-use crate::call::state::{Ledger, Of, State, View};
-use keyturn_contract::keyturn::panel::database;
+use super::come_back;
+use crate::call::ledger::{Ledger, View};
 use keyturn_contract::keyturn::panel::database::{Counted, Counter, Entry, Error, Host};
 use keyturn_store::{self as storage, Effect, Read, StorageError};
-
-/// This capability in the table.
-pub(super) const CAPABILITY: Capability = Capability {
-    interface: "keyturn:panel/database",
-    grant: Some(("grants.database", |wants| wants.database)),
-    link: |linker| database::add_to_linker::<State, Of<Part>>(linker, |state| state.view(|parts| &mut parts.database)),
-};
 
 /// What this keeps of a call.
 #[derive(Default)]

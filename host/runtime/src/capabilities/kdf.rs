@@ -7,17 +7,8 @@ use std::time::Duration;
 use argon2::{Algorithm, Argon2, Block, ParamsBuilder, Version};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::Capability;
-use crate::call::state::{Of, Purpose, State, View};
-use keyturn_contract::keyturn::panel::kdf;
+use crate::call::ledger::{Purpose, View};
 use keyturn_contract::keyturn::panel::kdf::{Argon2Ceilings, Argon2Kind, Argon2Parameters, Error, Host};
-
-/// This capability in the table.
-pub(super) const CAPABILITY: Capability = Capability {
-    interface: "keyturn:panel/kdf",
-    grant: Some(("grants.kdf", |wants| wants.kdf)),
-    link: |linker| kdf::add_to_linker::<State, Of<Part>>(linker, |state| state.view(|parts| &mut parts.kdf)),
-};
 
 /// What this keeps of a call.
 #[derive(Default)]
