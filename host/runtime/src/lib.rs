@@ -5,6 +5,7 @@
 
 pub mod admit;
 pub mod bell;
+mod buffers;
 pub mod cache;
 pub mod call;
 pub mod capabilities;

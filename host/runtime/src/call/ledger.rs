@@ -13,6 +13,9 @@ use wasmtime::component::HasData;
 use crate::profile::Profile;
 use crate::surroundings::Surroundings;
 
+/// Seconds that a caller is told to wait when the database did not answer.
+pub const RETRY_SECONDS: u32 = 5;
+
 /// What a call is for, and so what it may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
@@ -172,6 +175,12 @@ impl Ledger {
         self.effects_bytes += bytes;
         self.effects.push(effect);
         Ok(Ok(()))
+    }
+
+    /// Logs why the database did not answer, and says when to come back.
+    pub fn come_back(&self, cause: &StorageError) -> u32 {
+        tracing::error!(plugin = self.plugin.name, request = self.caller.request, "{cause}");
+        RETRY_SECONDS
     }
 
     /// Runs host work whose time is not the guest's.

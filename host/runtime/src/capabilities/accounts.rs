@@ -1,7 +1,6 @@
 //! `keyturn:panel/accounts`: the panel's people, as far as the grant and the caller's reach go. What is outside either
 //! is `not-found`, like what does not exist.
 
-use super::come_back;
 use crate::call::ledger::{Ledger, Stop, View};
 use keyturn_core::accounts::{AccountId, Field, Matched, Why};
 use keyturn_core::fold::fold;
@@ -27,7 +26,7 @@ const MAX_HASH: usize = 512;
 const MAX_TYPED: usize = 1_024;
 
 fn unavailable(ledger: &Ledger, cause: &StorageError) -> Error {
-    Error::Unavailable(come_back(ledger, cause))
+    Error::Unavailable(ledger.come_back(cause))
 }
 
 impl View<'_, Part> {

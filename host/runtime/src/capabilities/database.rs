@@ -6,7 +6,6 @@ use std::ops::Bound;
 
 use zeroize::Zeroizing;
 
-use super::come_back;
 use crate::call::ledger::{Ledger, View};
 use keyturn_contract::keyturn::panel::database::{Counted, Counter, Entry, Error, Host};
 use keyturn_store::{self as storage, Effect, Read, StorageError};
@@ -35,7 +34,7 @@ const MAX_WINDOW: u32 = 31_536_000;
 fn storage_error(call: &Ledger, cause: &StorageError) -> Error {
     match cause {
         StorageError::Limit(name) => Error::Limit((*name).to_owned()),
-        cause => Error::Unavailable(come_back(call, cause)),
+        cause => Error::Unavailable(call.come_back(cause)),
     }
 }
 

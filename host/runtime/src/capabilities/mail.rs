@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
 
-use super::come_back;
 use crate::call::ledger::{Ledger, Stop, View};
 use keyturn_contract::keyturn::panel::mail::{Error, Host, MailState as State_, Recipient as To, Variable};
 use keyturn_core::accounts::{AccountId, Field};
@@ -29,7 +28,7 @@ const MAX_TEXT: usize = 400;
 const USEFUL: i64 = 7 * 24 * 3600 * 1000;
 
 fn unavailable(ledger: &Ledger, cause: &StorageError) -> Error {
-    Error::Unavailable(come_back(ledger, cause))
+    Error::Unavailable(ledger.come_back(cause))
 }
 
 fn one_line(text: &str) -> bool {

@@ -6,21 +6,18 @@ mod call;
 mod database;
 mod events;
 mod jobs;
-pub mod kdf;
+mod kdf;
 mod keys;
 mod mail;
 mod settings;
 
 use keyturn_contract::keyturn::{panel, ui};
 use keyturn_package::manifest::Wants;
-use keyturn_store::StorageError;
 use wasmtime::component::Linker;
 
-use crate::call::ledger::{Ledger, Of, View};
+pub use crate::call::ledger::RETRY_SECONDS;
+use crate::call::ledger::{Of, View};
 pub use crate::call::state::State;
-
-/// Seconds that a caller is told to wait when the database did not answer.
-pub const RETRY_SECONDS: u32 = 5;
 
 /// What is linked for a plugin, whether it may have it, and why.
 pub struct Capability {
@@ -118,10 +115,4 @@ impl Capability {
     pub fn link(&self, linker: &mut Linker<State>) -> wasmtime::Result<()> {
         (self.link)(linker)
     }
-}
-
-/// Logs why the database did not answer, and says when to come back.
-fn come_back(ledger: &Ledger, cause: &StorageError) -> u32 {
-    tracing::error!(plugin = ledger.plugin.name, request = ledger.caller.request, "{cause}");
-    RETRY_SECONDS
 }
