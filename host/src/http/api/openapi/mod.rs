@@ -11,13 +11,13 @@ use serde_json::{Map, Value, json};
 use wasmtime::component::types::Type;
 
 use super::problem::KINDS;
-use crate::call::is_failure;
 use crate::plugin::admit::{Hook, Plugin};
 use crate::plugin::docs::{FunctionDocs, Said};
 use crate::plugin::manifest::Role;
 use crate::storage::outbox::MailState;
 use crate::values::snake;
 use crate::view::words::Language;
+use keyturn_runtime::call::error::is_failure;
 use schema::{Names, Schemas, Way};
 
 /// The document of no plugins. Their parts go before its own, and the lists that stand elsewhere into it.
