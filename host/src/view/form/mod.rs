@@ -18,6 +18,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 pub use joined::PART;
+#[cfg(test)]
+pub(crate) use read::opened;
 pub use read::{BODY, FormError, LIFETIME, Stale, read};
 pub(super) use shape::TICKED;
 

@@ -95,7 +95,20 @@ pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Poste
     })))
 }
 
+#[cfg(test)]
+thread_local! {
+    static OPENED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// How many forms this thread has unsealed.
+#[cfg(test)]
+pub(crate) fn opened() -> usize {
+    OPENED.get()
+}
+
 fn open(sealed: &str, keys: &Keys) -> Result<Sealed, FormError> {
+    #[cfg(test)]
+    OPENED.set(OPENED.get() + 1);
     let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| FormError::Foreign)?;
     let json = keys.open_sealed(&["form"], &sealed).map_err(|_| FormError::Foreign)?;
     serde_json::from_slice(&json).map_err(|_| FormError::Foreign)
