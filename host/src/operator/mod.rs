@@ -34,9 +34,9 @@ use crate::view::words::Words;
 use crate::view::{self, look};
 use page::{Asked, Page, Pressed, Stands, place};
 
+pub use crate::caller::OWN;
 pub use inbox::{DOCUMENT, Document};
 pub use list::Shown;
-pub use page::OWN;
 
 /// All of them, in the order of a navigation.
 static PAGES: [&Page; 8] = [

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::sheet::{Sentence, Sheet};
 use crate::call::{CallError, Failure};
-use crate::caller::{Actor, Caller};
+use crate::caller::{Actor, Caller, OWN};
 use crate::embed::{SubmitError, Submitted, Surface};
 use crate::host::Host;
 use crate::view::form::{FieldError, FormError, Submission};
@@ -15,8 +15,6 @@ use crate::view::words::Words;
 use crate::view::{self, Place};
 use crate::work::Workers;
 
-/// The name under which the host draws forms of its own; a plugin of that name is not admitted.
-pub const OWN: &str = "host";
 /// Sealed with each form: what it asks for.
 const ACT: &str = "act";
 

@@ -10,7 +10,6 @@ use super::*;
 use crate::accounts::sql::Sql;
 use crate::accounts::{Account, AccountId, Matched, Provider, Reach, Scope, Why};
 use crate::caller::Actor;
-use crate::host::Brand;
 use crate::mail::message::Writer;
 use crate::mail::template::{Block, Kind, Template, Text, Value};
 use crate::mail::transport::folder::Folder;
@@ -23,9 +22,8 @@ use crate::stage::{Ground, Routes, operate, operators};
 use crate::storage::outbox::{Kept, Mail, MailId, MailState, NewMail, Obstacle, Recipient, Settled};
 use crate::storage::tasks::{NewTask, TaskKind};
 use crate::storage::{self, Commit, Effect, Storage, StorageError};
-use crate::view::Page;
-use crate::view::form as forms;
 use crate::view::nodes::Intent;
+use crate::view::{Brand, Page};
 
 const PANEL: &str = "
     CREATE TABLE customers (id INTEGER PRIMARY KEY, login TEXT, email TEXT, password TEXT, reseller TEXT);
@@ -604,14 +602,19 @@ fn an_outbox_page_reads_each_account_once() {
 }
 
 #[test]
-fn a_form_is_unsealed_once_from_its_post_to_what_it_does() {
+fn a_form_that_was_read_is_run_as_it_was_read_and_its_body_is_not_read_again() {
     let stage = Stage::new();
-    stage.brought_to(MailState::Refused, "550 no");
+    let id = stage.brought_to(MailState::Refused, "550 no");
     let html = stage.outbox(&admin(), &[]);
-    let before = forms::opened();
-    let (_, said) = stage.press(&admin(), form(&html, "Retry"));
-    assert!(said.contains("Tried again"), "{said}");
-    assert_eq!(forms::opened(), before + 1);
+    let body = format!("kt={}", form(&html, "Retry"));
+    let read = stage.host.read_form(&admin(), body.as_bytes()).expect("ours");
+    assert_eq!(read.plugin(), OWN);
+    let without = PostedForm { body: b"", ..read };
+    let done = stage.host.operator_submit(&admin(), without, &surface());
+    assert!(matches!(done, Ok(Submitted::Done { .. })) && stage.get(&id).state == MailState::Queued);
+    // Whoever takes it for a plugin's does nothing by it.
+    let read = stage.host.read_form(&admin(), body.as_bytes()).expect("ours");
+    assert!(stage.host.submit_form(&admin(), read, &surface()).is_err());
 }
 
 #[test]
@@ -677,9 +680,13 @@ fn work_that_failed_is_listed_below_the_outbox_and_run_again_by_its_button() {
     assert!(!stage.outbox(&admin(), &[]).contains("Work that failed"));
     stage.failed_job("find-and-mail");
     let html = stage.outbox(&admin(), &[("show", "failed")]);
-    for part in
-        [">Work that failed</h2>", "find-and-mail", "Job of p", "refused: &lt;no&gt;", "Attempts: 1\u{a0}of\u{a0}8"]
-    {
+    for part in [
+        ">Work that failed</h2>",
+        "find-and-mail",
+        "Job of p",
+        "refused: &lt;no&gt;",
+        "Attempts:\u{a0}1\u{a0}of\u{a0}8",
+    ] {
         assert!(html.contains(part), "{part}: {html}");
     }
     assert!(!html.contains(SECRET) && !html.contains("Run all again"), "{html}");

@@ -8,10 +8,10 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-use super::page::{self, Asked, OWN, Pressed, Stands, place};
+use super::page::{self, Asked, Pressed, Stands, place};
 use super::sheet::whole;
 use crate::call::{self, CallError};
-use crate::caller::Caller;
+use crate::caller::{Caller, OWN};
 use crate::email::{EmailError, Plan};
 use crate::embed::{SubmitError, Submitted, Surface};
 use crate::host::Host;

@@ -12,12 +12,13 @@ use crate::call::{self, CallError};
 use crate::caller::{Actor, Caller};
 use crate::email::{NewPassword, TRIALS_EACH};
 use crate::embed::{SubmitError, Submitted, Surface};
-use crate::host::{Brand, Host, HostBuilder};
+use crate::host::{Host, HostBuilder};
 use crate::mail::setup::{Chosen, ChosenServer, Fixed};
 use crate::mail::transport::smtp::Encryption;
 use crate::seal::Keys;
 use crate::stage::{Ground, Routes, operate, operators};
 use crate::storage::AuditFilter;
+use crate::view::Brand;
 use crate::view::Corrections;
 use crate::view::form::FormError;
 
