@@ -2,8 +2,8 @@
 
 use super::list::{Entry, list};
 use super::outbox::{Act, PAGE};
-use super::page::{Asked, button, counted, text};
-use super::sheet::{Line, List};
+use super::page::{Asked, counted};
+use super::sheet::List;
 use crate::accounts::Scope;
 use crate::call::CallError;
 use crate::caller::{Actor, Caller};
@@ -11,7 +11,7 @@ use crate::host::Host;
 use crate::outbox::AT_ONCE;
 use crate::storage::outbox::ATTEMPTS;
 use crate::storage::tasks::{Task, TaskKind};
-use crate::view::nodes::{Badge, Empty, Intent, Outcome, Tone, Value};
+use crate::view::nodes::{Outcome, Tone, Value};
 
 /// Those that are shown: the newest.
 const SHOWN: usize = 10;
@@ -46,32 +46,29 @@ pub(super) fn failed(asked: &Asked<'_>) -> Result<Option<List>, CallError> {
     if failed.is_empty() {
         return Ok(None);
     }
-    let words = asked.words;
     let entries = failed.iter().take(SHOWN).map(|task| entry(task, asked)).collect();
     let all = failed.len() > 1 && failed.iter().any(|task| task.whole);
-    let all = all.then(|| button(words.get("jobs-run-all-again"), &PAGE, &Act::RunAllAgain, Intent::Neutral));
-    let empty = Empty { title: String::new(), text: Vec::new(), action: None };
+    let all = all.then(|| asked.press("jobs-run-all-again", &PAGE, &Act::RunAllAgain));
     Ok(Some(List {
-        heading: Some(words.get("jobs-failed").to_owned()),
+        heading: Some(asked.word("jobs-failed")),
         lead: asked.say("jobs-failed-lead"),
-        foot: Some((words.count("jobs-shown", failed.len() as u64), Vec::new(), all)),
-        ..list("jobs-failed", "jobs-column-what", entries, empty, asked)
+        foot: Some((asked.words.count("jobs-shown", failed.len() as u64), all.into_iter().collect())),
+        ..list("jobs-failed", "jobs-column-what", entries, asked.empty("jobs-failed"), asked)
     }))
 }
 
 fn entry(task: &Task, asked: &Asked<'_>) -> Entry {
-    let words = asked.words;
     let key = match task.kind {
         TaskKind::Job => "jobs-job",
         TaskKind::Event => "jobs-event",
     };
-    let again = || button(words.get("jobs-run-again"), &PAGE, &Act::RunAgain(task.id.clone()), Intent::Neutral);
+    let again = || asked.press("jobs-run-again", &PAGE, &Act::RunAgain(task.id.clone()));
     Entry {
         asked_at: task.asked_at,
         what: Value::Code(task.name.clone()),
-        about: Line::Small(text(&words.fill(key, &[("plugin", &task.plugin)]))),
+        about: asked.small(key, &[("plugin", &task.plugin)]),
         said: task.outcome.iter().map(|outcome| Value::Code(outcome.clone())).collect(),
-        badge: Badge { tone: Tone::Danger, text: words.get("state-gave-up").to_owned() },
+        badge: asked.badge(Tone::Danger, "state-gave-up"),
         attempts: (task.attempts, ATTEMPTS),
         next: None,
         actions: task.whole.then(again).into_iter().collect(),

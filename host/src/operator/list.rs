@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::page::{Asked, Page, target, text};
-use super::sheet::{Line, List, ListRow, Sentence, Tabs, Turn};
+use super::page::{Asked, Page, target};
+use super::sheet::{Line, List, ListRow, Sentence, Tabs};
 use crate::storage::deliveries::DeliveryState;
 use crate::storage::outbox::MailState;
 use crate::view::nodes::{Action, Badge, ColumnKind, Empty, Target, Value};
@@ -110,19 +110,20 @@ impl Listed {
 
     pub(super) fn tabs(&self, label: &str, asked: &Asked<'_>, count: impl Fn(Shown) -> Option<u64>) -> Tabs {
         let items = Shown::ALL.map(|shown| {
-            let label = asked.words.get(&format!("outbox-{}", shown.name())).to_owned();
+            let label = asked.word(&format!("outbox-{}", shown.name()));
             let count = count(shown).map(|count| i64::try_from(count).unwrap_or(i64::MAX));
             (label, Self { shown, ..self.clone() }.target(), shown == self.shown, count)
         });
-        Tabs { label: asked.words.get(label).to_owned(), items: items.into() }
+        Tabs { label: asked.word(label), items: items.into() }
     }
 
-    /// The ways to newer and older rows; `older`: the number before which to go on, if there may be more.
-    pub(super) fn turns(&self, older: Option<i64>, asked: &Asked<'_>) -> Vec<Turn> {
-        let turn = |key: &str, rel, to| Turn { label: asked.words.get(key).to_owned(), rel, to };
-        let newest = self.before.map(|_| turn("outbox-newest", None, self.target()));
-        let older = older.map(|older| self.older(Some(&sealed(older, self.page, asked))));
-        newest.into_iter().chain(older.map(|older| turn("outbox-older", Some("next"), older))).collect()
+    /// What is shown, and the ways to newer and older rows, if there are others; `older`: the number before which to go on.
+    pub(super) fn foot(&self, shown: String, older: Option<i64>, asked: &Asked<'_>) -> Option<(String, Vec<Action>)> {
+        let newest = self.before.map(|_| asked.leads("outbox-newest", self.target()));
+        let older = older.map(|older| sealed(older, self.page, asked));
+        let older = older.map(|older| asked.leads("outbox-older", self.older(Some(&older))));
+        let turns: Vec<Action> = newest.into_iter().chain(older).collect();
+        (!turns.is_empty()).then_some((shown, turns))
     }
 }
 
@@ -160,31 +161,29 @@ pub(super) struct Entry {
 impl Entry {
     /// Under what it is stands all else. In columns of their own none of it would have room.
     fn row(self, asked: &Asked<'_>) -> ListRow {
-        let words = asked.words;
         let mut what = vec![Line::Plain(vec![self.what]), self.about];
         if !self.said.is_empty() {
             what.push(Line::Small(self.said));
         }
         if let Some(next) = self.next {
-            what.push(Line::Small(text(&words.fill("outbox-next", &[("time", &asked.time(next))]))));
+            what.push(asked.small("outbox-next", &[("time", &asked.time(next))]));
         }
         let (n, most) = self.attempts;
-        let attempts = words.fill("outbox-attempts", &[("n", &n.to_string()), ("most", &most.to_string())]);
-        let state = vec![Line::Plain(vec![Value::Badge(self.badge)]), Line::Small(text(&attempts))];
+        let attempts = asked.small("outbox-attempts", &[("n", &n.to_string()), ("most", &most.to_string())]);
+        let state = vec![Line::Plain(vec![Value::Badge(self.badge)]), attempts];
         ListRow { cells: vec![vec![Line::Plain(vec![Value::Time(self.asked_at)])], what, state], actions: self.actions }
     }
 }
 
 /// Lists them; `what`: the words for what they are.
 pub(super) fn list(caption: &str, what: &str, entries: Vec<Entry>, empty: Empty, asked: &Asked<'_>) -> List {
-    let words = asked.words;
-    let column = |key: &str, kind| (words.get(key).to_owned(), kind);
+    let column = |key: &str, kind| (asked.word(key), kind);
     List {
         heading: None,
         lead: Vec::new(),
         tabs: None,
         note: Vec::new(),
-        caption: words.get(caption).to_owned(),
+        caption: asked.word(caption),
         columns: vec![
             column("outbox-column-when", ColumnKind::Time),
             column(what, ColumnKind::Text),

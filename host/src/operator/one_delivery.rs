@@ -1,15 +1,13 @@
 //! One delivery of a webhook: how it stands, its attempts with their answers, and what it carries.
 
 use super::one_mail::{code, table, took_ms};
-use super::page::{
-    Asked, Page, Stands, button, leads, no_form, nobody_works, not_found, target, text, who_reaches_everybody,
-};
+use super::page::{Asked, Page, Stands, link, no_form, nobody_works, not_found, target, text, who_reaches_everybody};
 use super::sheet::{Part, Sheet};
 use super::webhooks::{Act, PAGE as WEBHOOKS, badge};
 use crate::call::CallError;
 use crate::storage::deliveries::{ATTEMPTS, Delivery, DeliveryState};
 use crate::view;
-use crate::view::nodes::{ColumnKind, Fact, Intent, Node, Target, TextLink, Value};
+use crate::view::nodes::{Action, ColumnKind, Intent, Node, Target, Value};
 use crate::webhooks::tended::{Held, OneDelivery};
 
 pub(super) static PAGE: Page = Page {
@@ -24,15 +22,15 @@ pub(super) static PAGE: Page = Page {
 fn draw(asked: &Asked<'_>) -> Result<view::Page, CallError> {
     let id = asked.argument("delivery").and_then(|id| id.parse().ok()).ok_or_else(not_found)?;
     let one = asked.host.one_delivery(&id).map_err(CallError::of_storage)?.ok_or_else(not_found)?;
-    let (words, delivery) = (asked.words, &one.delivery);
+    let delivery = &one.delivery;
     let waits = delivery.due.is_some() && one.held.is_none();
     let intent = if delivery.state == DeliveryState::GaveUp { Intent::Primary } else { Intent::Neutral };
-    let again = || button(words.get("webhooks-again"), &WEBHOOKS, &Act::SendAgain(id.clone()), intent);
-    let again = (delivery.state != DeliveryState::Sending).then(again);
-    let webhooks = leads(words.get("webhooks"), target(WEBHOOKS.name, &[]), Intent::Quiet);
+    let again = asked.press("webhooks-again", &WEBHOOKS, &Act::SendAgain(id));
+    let again = (delivery.state != DeliveryState::Sending).then_some(Action { intent, ..again });
+    let webhooks = Action { intent: Intent::Quiet, ..asked.leads("webhooks", target(WEBHOOKS.name, &[])) };
     let sheet = Sheet {
         title: delivery.event.clone(),
-        badge: Some(badge(delivery.state, one.held, words)),
+        badge: Some(badge(delivery.state, one.held, asked)),
         notices: nobody_works("webhooks-stopped", asked).filter(|_| waits).into_iter().collect(),
         actions: again.into_iter().chain([webhooks]).collect(),
         parts: vec![Part::Nodes(attempts(delivery, asked).into_iter().chain(facts(&one, asked)).collect())],
@@ -43,29 +41,24 @@ fn draw(asked: &Asked<'_>) -> Result<view::Page, CallError> {
 
 /// Each attempt, the latest first.
 fn attempts(delivery: &Delivery, asked: &Asked<'_>) -> [Node; 2] {
-    let words = asked.words;
-    let rows =
-        delivery.tried.iter().rev().map(|one| {
-            vec![vec![Value::Time(one.at)], vec![Value::Code(one.said.clone())], took_ms(one.took_ms, words)]
-        });
+    let rows = delivery.tried.iter().rev().map(|one| {
+        vec![vec![Value::Time(one.at)], vec![Value::Code(one.said.clone())], took_ms(one.took_ms, asked.words)]
+    });
     let columns =
         [("outbox-column-when", ColumnKind::Time), ("mail-said", ColumnKind::Text), ("mail-took", ColumnKind::Number)];
-    let heading = words.get("webhooks-attempts");
     let attempts = match delivery.tried.is_empty() {
         true => Node::Text(asked.say("mail-attempt-none")),
-        false => Node::Table(table(heading, &columns, rows, words)),
+        false => Node::Table(table("webhooks-attempts", &columns, rows, asked.words)),
     };
-    [Node::Heading(heading.to_owned()), attempts]
+    [asked.heading("webhooks-attempts"), attempts]
 }
 
 fn facts(one: &OneDelivery, asked: &Asked<'_>) -> Vec<Node> {
-    let (words, delivery) = (asked.words, &one.delivery);
-    let Delivery { id, destination, plugin, event, account, asked_at, attempts, due, state, .. } = delivery;
-    let fact = |key: &str, value| Fact { label: words.get(key).to_owned(), value };
-    let about = account.as_ref().map(|account| {
-        let target = Target::Overview(account.to_string());
-        fact("webhooks-account", vec![Value::Link(TextLink { text: account.to_string(), target })])
-    });
+    let Delivery { id, destination, plugin, event, account, asked_at, attempts, due, state, .. } = &one.delivery;
+    let fact = |key: &str, value| asked.fact(key, value);
+    let about = account
+        .as_ref()
+        .map(|account| fact("webhooks-account", vec![link(account.as_str(), Target::Overview(account.to_string()))]));
     let stands = match (one.held, state, due) {
         (Some(Held::Removed), ..) => Some(fact("webhooks-held", asked.say("webhooks-held-removed"))),
         (Some(Held::Off), ..) => Some(fact("webhooks-held", asked.say("webhooks-held-off"))),
@@ -82,13 +75,13 @@ fn facts(one: &OneDelivery, asked: &Asked<'_>) -> Vec<Node> {
         fact("webhooks-attempts", text(&format!("{attempts} / {ATTEMPTS}"))),
     ]);
     let facts = Node::Facts(facts.chain(stands).collect());
-    let mut nodes = vec![Node::Heading(words.get("webhooks-delivery").to_owned()), facts];
+    let mut nodes = vec![asked.heading("webhooks-delivery"), facts];
     match &one.body {
         Some(body) => {
             let pretty = serde_json::from_str::<serde_json::Value>(body).ok();
             let pretty = pretty.and_then(|body| serde_json::to_string_pretty(&body).ok());
             let written = pretty.as_deref().unwrap_or(body);
-            nodes.extend(code(words.get("webhooks-body"), words.get("webhooks-body-hint"), written));
+            nodes.extend(code("webhooks-body", "webhooks-body-hint", written, asked));
         }
         None => nodes.push(Node::Text(asked.say("webhooks-forged"))),
     }

@@ -1,16 +1,14 @@
 //! One mail: its life, each step of its latest attempt, and what it says, with •••• for what is secret.
 
-use super::outbox::{
-    Act, PAGE as OUTBOX, ask_withdraw, may_retry, may_withdraw, nameless, retry, state_badge, stopped,
-};
-use super::page::{Asked, Page, Stands, anybody, leads, no_form, not_found, press, target, text};
+use super::outbox::{Act, PAGE as OUTBOX, ask_withdraw, may_retry, may_withdraw, nameless, state_badge, stopped};
+use super::page::{Asked, Page, Stands, anybody, link, no_form, not_found, press, target, text};
 use super::sheet::{Part, Sentence, Sheet};
 use crate::call::CallError;
 use crate::mail::transport::{Step, StepKind};
 use crate::outbox::OneMail;
 use crate::view;
 use crate::view::nodes::{
-    self, Action, Code, Column, ColumnKind, Empty, Fact, Form, Intent, Node, Row, Table, Target, TextLink, Value,
+    self, Action, Code, Column, ColumnKind, Empty, Form, Intent, Node, Row, Table, Target, Value,
 };
 use crate::view::words::Words;
 
@@ -28,9 +26,9 @@ fn draw(asked: &Asked<'_>) -> Result<view::Page, CallError> {
     let nodes = nodes.into_iter().chain(delivery(&one, asked)).chain(attempt(&one, asked)).chain(mail(&one, asked));
     let sheet = Sheet {
         title: one.drawn.as_ref().map_or(&one.mail.template, |drawn| &drawn.subject).clone(),
-        badge: Some(state_badge(one.delivery.state, asked.words)),
+        badge: Some(state_badge(one.delivery.state, asked)),
         notices: stopped(asked).into_iter().collect(),
-        actions: actions(&one, asks, asked.words),
+        actions: actions(&one, asks, asked),
         parts: vec![Part::Nodes(nodes.collect())],
         live: Some((id.to_string(), one.delivery)),
         ..Sheet::default()
@@ -38,71 +36,71 @@ fn draw(asked: &Asked<'_>) -> Result<view::Page, CallError> {
     Ok(asked.draw(&PAGE, &sheet))
 }
 
-fn actions(one: &OneMail, asks: bool, words: Words) -> Vec<Action> {
+fn actions(one: &OneMail, asks: bool, asked: &Asked<'_>) -> Vec<Action> {
     let (id, delivery) = (&one.mail.id, &one.delivery);
     // To another address only after the question, which stands below.
-    let retry = (may_retry(delivery) && !delivery.moved).then(|| retry(id, Intent::Primary, words));
-    let withdraw = (may_withdraw(delivery) && !asks).then(|| ask_withdraw(id, words));
-    let outbox = leads(words.get("outbox"), target(OUTBOX.name, &[]), Intent::Quiet);
-    retry.into_iter().chain(withdraw).chain([outbox]).collect()
+    let retry = (may_retry(delivery) && !delivery.moved).then(|| {
+        let retry = asked.press("mail-retry", &OUTBOX, &Act::Retry(id.clone(), None));
+        Action { intent: Intent::Primary, ..retry }
+    });
+    let withdraw = (may_withdraw(delivery) && !asks).then(|| ask_withdraw(id, asked));
+    let outbox = asked.leads("outbox", target(OUTBOX.name, &[]));
+    retry.into_iter().chain(withdraw).chain([Action { intent: Intent::Quiet, ..outbox }]).collect()
 }
 
 /// A question with one answer, or none.
-fn form(act: &Act, intro: Sentence, label: &str, intent: Intent, cancel: Option<Target>) -> Node {
+fn form(act: &Act, intro: Sentence, submit_label: String, submit_intent: Intent, cancel: Option<Target>) -> Node {
     Node::Form(Form {
         submit: press(&OUTBOX, act),
         intro: vec![intro],
         points: Vec::new(),
         fields: Vec::new(),
-        submit_label: label.to_owned(),
-        submit_intent: intent,
+        submit_label,
+        submit_intent,
         cancel,
     })
 }
 
 /// Asks before a mail is withdrawn.
 fn withdraw(one: &OneMail, asked: &Asked<'_>) -> Vec<Node> {
-    let (words, id) = (asked.words, &one.mail.id);
-    let back = Some(Target::Mail(id.to_string()));
-    let act = Act::Withdraw(id.clone());
-    let form = form(&act, asked.say("mail-withdraw-text"), words.get("mail-withdraw-it"), Intent::Danger, back);
-    vec![Node::Heading(words.get("mail-withdraw-question").to_owned()), form]
+    let (act, back) = (Act::Withdraw(one.mail.id.clone()), Target::Mail(one.mail.id.to_string()));
+    let intro = asked.say("mail-withdraw-text");
+    let form = form(&act, intro, asked.word("mail-withdraw-it"), Intent::Danger, Some(back));
+    vec![asked.heading("mail-withdraw-question"), form]
 }
 
 /// Asks before a retry to another address than the latest attempt's. The form bears the address that it names: if that
 /// changes meanwhile too, the question is asked again.
 fn question(one: &OneMail, asked: &Asked<'_>) -> Vec<Node> {
-    let (words, delivery) = (asked.words, &one.delivery);
+    let delivery = &one.delivery;
     if !may_retry(delivery) || !delivery.moved {
         return Vec::new();
     }
     let node = match &delivery.to {
         Some(to) => {
             let act = Act::Retry(one.mail.id.clone(), Some(to.clone()));
-            let intro = text(&words.fill("mail-moved-text", &[("address", to)]));
-            form(&act, intro, words.get("mail-retry-there"), Intent::Primary, None)
+            let intro = text(&asked.words.fill("mail-moved-text", &[("address", to)]));
+            form(&act, intro, asked.word("mail-retry-there"), Intent::Primary, None)
         }
         None => Node::Text(asked.say("mail-moved-none")),
     };
-    vec![Node::Heading(words.get("mail-moved-question").to_owned()), node]
+    vec![asked.heading("mail-moved-question"), node]
 }
 
 fn delivery(one: &OneMail, asked: &Asked<'_>) -> Vec<Node> {
     let steps = nodes::Delivery { mail: one.mail.id.to_string(), before: Vec::new(), after: Vec::new() };
     let gone = !one.delivery.whole && one.delivery.failed();
     let gone = gone.then(|| Node::Text(asked.say("mail-nothing-left")));
-    let heading = Node::Heading(asked.words.get("mail-delivery").to_owned());
-    [heading, Node::Delivery(steps)].into_iter().chain(gone).collect()
+    [asked.heading("mail-delivery"), Node::Delivery(steps)].into_iter().chain(gone).collect()
 }
 
 /// Each step of the latest attempt, with the server's own words.
 fn attempt(one: &OneMail, asked: &Asked<'_>) -> Vec<Node> {
-    let heading = asked.words.get("mail-attempt");
-    let mut nodes = vec![Node::Heading(heading.to_owned())];
+    let mut nodes = vec![asked.heading("mail-attempt")];
     match &one.mail.last {
         Some(told) => {
             let at = vec![Value::Text(format!("{}, ", told.server)), Value::Time(told.at)];
-            nodes.extend([Node::Text(at), Node::Table(steps(heading, &told.attempt.steps, asked.words))]);
+            nodes.extend([Node::Text(at), Node::Table(steps("mail-attempt", &told.attempt.steps, asked.words))]);
         }
         None => nodes.push(Node::Text(asked.say("mail-attempt-none"))),
     }
@@ -133,7 +131,7 @@ pub(super) fn table(
 ) -> Table {
     let column = |(key, kind): &(&str, _)| Column { label: words.get(key).to_owned(), kind: *kind, low: false };
     Table {
-        caption: caption.to_owned(),
+        caption: words.get(caption).to_owned(),
         columns: columns.iter().map(column).collect(),
         rows: rows.map(|cells| Row { cells, actions: Vec::new() }).collect(),
         empty: Empty { title: words.get("mail-attempt-none").to_owned(), text: Vec::new(), action: None },
@@ -152,15 +150,14 @@ pub(super) fn step_key(kind: StepKind) -> &'static str {
 
 /// Headers, and both texts as they are written: the HTML is not run here.
 fn mail(one: &OneMail, asked: &Asked<'_>) -> Vec<Node> {
-    let (words, mail) = (asked.words, &one.mail);
-    let fact = |key: &str, value| Fact { label: words.get(key).to_owned(), value };
+    let mail = &one.mail;
+    let fact = |key: &str, value| asked.fact(key, value);
     let to = match (&one.delivery.to, &one.delivery.account) {
         (address, Some(id)) => {
-            let text = address.as_deref().unwrap_or(id.as_str()).to_owned();
-            vec![Value::Link(TextLink { text, target: Target::Overview(id.to_string()) })]
+            vec![link(address.as_deref().unwrap_or(id.as_str()), Target::Overview(id.to_string()))]
         }
         (Some(address), None) => text(address),
-        (None, None) => nameless(&mail.to, words),
+        (None, None) => nameless(&mail.to, asked),
     };
     let post = asked.host.0.post();
     let subject = one.drawn.as_ref().map(|drawn| fact("mail-header-subject", text(&drawn.subject)));
@@ -173,20 +170,20 @@ fn mail(one: &OneMail, asked: &Asked<'_>) -> Vec<Node> {
         fact("mail-plugin", vec![Value::Code(mail.plugin.clone())]),
         fact("mail-template", vec![Value::Code(mail.template.clone())]),
     ]);
-    let mut nodes = vec![Node::Heading(words.get("mail-headers").to_owned()), Node::Facts(facts.collect())];
+    let mut nodes = vec![asked.heading("mail-headers"), Node::Facts(facts.collect())];
     let Some(drawn) = &one.drawn else {
         nodes.push(Node::Text(asked.say("mail-undrawn")));
         return nodes;
     };
-    let masked = words.get(if one.delivery.whole { "mail-masked" } else { "mail-masked-gone" });
+    let masked = if one.delivery.whole { "mail-masked" } else { "mail-masked-gone" };
     for (key, written) in [("mail-text", &drawn.text), ("mail-html", &drawn.html)] {
-        nodes.extend(code(words.get(key), masked, written));
+        nodes.extend(code(key, masked, written, asked));
     }
     nodes
 }
 
 /// A section of what is written somewhere.
-pub(super) fn code(heading: &str, label: &str, written: &str) -> [Node; 2] {
+pub(super) fn code(heading: &str, label: &str, written: &str, asked: &Asked<'_>) -> [Node; 2] {
     let lines = written.lines().map(str::to_owned).collect();
-    [Node::Heading(heading.to_owned()), Node::Code(Code { label: label.to_owned(), lines, secret: false })]
+    [asked.heading(heading), Node::Code(Code { label: asked.word(label), lines, secret: false })]
 }

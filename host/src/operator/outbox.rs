@@ -4,14 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use super::jobs;
 use super::list::{Entry, Listed, ROWS, Shown, list};
-use super::page::{Asked, Page, Pressed, Stands, anybody, button, leads, nobody_works, said, target, text};
+use super::page::{Asked, Page, Pressed, Stands, anybody, link, nobody_works, said, target, text};
 use super::sheet::{Line, List, Part, Search, Sentence, Sheet};
 use crate::call::CallError;
 use crate::embed::{SubmitError, Submitted};
 use crate::outbox::{AT_ONCE, Reading, Retried};
 use crate::storage::outbox::{Mail, MailFilter, MailId, MailState, Recipient};
-use crate::view::nodes::{Action, Badge, Empty, Intent, Notice, Outcome, Target, TextLink, Tone, Value};
-use crate::view::words::Words;
+use crate::view::nodes::{Action, Badge, Empty, Notice, Outcome, Target, Tone, Value};
 use crate::view::{self, Delivery};
 
 pub(super) static PAGE: Page =
@@ -48,27 +47,26 @@ fn draw(asked: &Asked<'_>) -> Result<view::Page, CallError> {
         let counted = |state| shown.states().is_empty() || shown.states().contains(state);
         Some(counts.as_ref()?.iter().filter(|(state, _)| counted(state)).map(|(_, count)| count).sum())
     });
-    let turns = listed.turns(seen.older, asked);
     let shown = words.count("outbox-shown", seen.mails.len() as u64);
     let empty = empty(&listed, seen.older.is_some(), &reading, asked)?;
     let all = listed.only().is_none() && listed.shown == Shown::Failed;
     let all = all && seen.mails.iter().any(|(_, delivery)| may_retry(delivery));
     // One press takes all of them, so it does not stand beside some of them.
-    let all = all.then(|| button(words.get("outbox-retry-all"), &PAGE, &Act::RetryAll, Intent::Neutral));
+    let all = all.then(|| asked.press("outbox-retry-all", &PAGE, &Act::RetryAll));
     let entries = seen.mails.iter().map(|(mail, delivery)| entry(mail, delivery, &reading, asked)).collect();
     let mails = List {
         tabs: Some(tabs),
-        foot: (!turns.is_empty()).then_some((shown, turns, None)),
+        foot: listed.foot(shown, seen.older, asked),
         ..list("outbox", "outbox-column-mail", entries, empty, asked)
     };
     let everything = matches!(listed.shown, Shown::Failed | Shown::All) && listed.only().is_none();
     let jobs = if everything && listed.before.is_none() { jobs::failed(asked)? } else { None };
     let whole = Listed { only: ("q", None), ..listed.clone() };
     let sheet = Sheet {
-        title: words.get("outbox").to_owned(),
+        title: asked.word("outbox"),
         notices: off(asked).into_iter().chain(stopped(asked)).collect(),
         search: Some(Search {
-            label: words.get("outbox-search").to_owned(),
+            label: asked.word("outbox-search"),
             typed: listed.only().unwrap_or_default().to_owned(),
             page: whole.target(),
         }),
@@ -81,17 +79,15 @@ fn draw(asked: &Asked<'_>) -> Result<view::Page, CallError> {
 
 /// That no mail goes out at all, and what to do about it.
 fn off(asked: &Asked<'_>) -> Option<Notice> {
-    let (host, words) = (asked.host, asked.words);
+    let host = asked.host;
     if host.0.post().transport.is_some() {
         return None;
     }
-    let title = words.get("outbox-off").to_owned();
-    let settings = || leads(words.get("outbox-off-settings"), Target::EmailSettings, Intent::Neutral);
-    let ask = || text(&words.fill("outbox-off-ask", &[("contact", &host.brand().contact)]));
-    Some(match host.may_set_mail(asked.caller) {
-        true => Notice { tone: Tone::Warning, title, body: Vec::new(), actions: vec![settings()] },
-        false => Notice { tone: Tone::Warning, title, body: ask(), actions: Vec::new() },
-    })
+    let (body, actions) = match host.may_set_mail(asked.caller) {
+        true => (Vec::new(), vec![asked.leads("outbox-off-settings", Target::EmailSettings)]),
+        false => (text(&asked.words.fill("outbox-off-ask", &[("contact", &host.brand().contact)])), Vec::new()),
+    };
+    Some(Notice { tone: Tone::Warning, title: asked.word("outbox-off"), body, actions })
 }
 
 /// That nobody sends mail, where mail goes out at all.
@@ -100,54 +96,52 @@ pub(super) fn stopped(asked: &Asked<'_>) -> Option<Notice> {
 }
 
 fn empty(listed: &Listed, older: bool, reading: &Reading<'_>, asked: &Asked<'_>) -> Result<Empty, CallError> {
-    let words = asked.words;
     let newest = |shown: Shown| {
         let filter = MailFilter { states: shown.states().to_vec(), limit: 1, ..MailFilter::default() };
         let seen = reading.mails(&filter).map_err(CallError::of_storage)?;
         Ok::<_, CallError>(seen.mails.first().map(|(mail, _)| mail.changed_at))
     };
     let title = match listed.shown {
-        _ if let Some(typed) = listed.only() => words.fill("outbox-none-found", &[("typed", typed)]),
-        _ if older || listed.before.is_some() => words.get("outbox-none-here").to_owned(),
+        _ if let Some(typed) = listed.only() => asked.words.fill("outbox-none-found", &[("typed", typed)]),
+        _ if older || listed.before.is_some() => asked.word("outbox-none-here"),
         // Not all was accepted while some of it waits.
         Shown::Failed
             if newest(Shown::Waiting)?.is_none()
                 && let Some(last) = newest(Shown::Accepted)? =>
         {
-            words.fill("outbox-done-last", &[("time", &asked.time(last))])
+            asked.words.fill("outbox-done-last", &[("time", &asked.time(last))])
         }
-        Shown::Failed => words.get("outbox-none-failed").to_owned(),
-        Shown::Waiting => words.get("outbox-no-waiting").to_owned(),
-        Shown::Accepted => words.get("outbox-none-accepted").to_owned(),
-        Shown::All => words.get("outbox-none").to_owned(),
+        Shown::Failed => asked.word("outbox-none-failed"),
+        Shown::Waiting => asked.word("outbox-no-waiting"),
+        Shown::Accepted => asked.word("outbox-none-accepted"),
+        Shown::All => asked.word("outbox-none"),
     };
     let all = Listed { only: ("q", None), before: None, ..listed.clone() };
-    let all = listed.only().map(|_| leads(words.get("outbox-show-all"), all.target(), Intent::Neutral));
+    let all = listed.only().map(|_| asked.leads("outbox-show-all", all.target()));
     Ok(Empty { title, text: Vec::new(), action: all })
 }
 
 fn entry(mail: &Mail, delivery: &Delivery, reading: &Reading<'_>, asked: &Asked<'_>) -> Entry {
-    let words = asked.words;
     let subject = reading.masked_subject(mail).unwrap_or_else(|| mail.template.clone());
     let page = Target::Mail(mail.id.to_string());
     let mut actions = Vec::new();
     if may_retry(delivery) {
         // To another address only after the question, which stands on the mail's own page.
         actions.push(match delivery.moved {
-            true => leads(words.get("mail-retry"), page.clone(), Intent::Neutral),
-            false => retry(&mail.id, Intent::Neutral, words),
+            true => asked.leads("mail-retry", page.clone()),
+            false => asked.press("mail-retry", &PAGE, &Act::Retry(mail.id.clone(), None)),
         });
     }
-    actions.extend(may_withdraw(delivery).then(|| ask_withdraw(&mail.id, words)));
+    actions.extend(may_withdraw(delivery).then(|| ask_withdraw(&mail.id, asked)));
     Entry {
         asked_at: mail.asked_at,
-        what: Value::Link(TextLink { text: subject, target: page }),
-        about: to(mail, delivery, words),
+        what: link(&subject, page),
+        about: to(mail, delivery, asked),
         said: match (delivery.obstacle, &delivery.said) {
             (Some(obstacle), _) => asked.say(&format!("obstacle-{}", obstacle.name())),
             (None, said) => said.iter().map(|said| Value::Code(said.clone())).collect(),
         },
-        badge: state_badge(delivery.state, words),
+        badge: state_badge(delivery.state, asked),
         attempts: (delivery.attempts, Delivery::ATTEMPTS),
         next: delivery.due.filter(|_| delivery.state == MailState::Delayed),
         actions,
@@ -155,17 +149,17 @@ fn entry(mail: &Mail, delivery: &Delivery, reading: &Reading<'_>, asked: &Asked<
 }
 
 /// The address as the reader may see it.
-fn to(mail: &Mail, delivery: &Delivery, words: Words) -> Line {
+fn to(mail: &Mail, delivery: &Delivery, asked: &Asked<'_>) -> Line {
     match &delivery.to {
         Some(address) => Line::Address(address.clone()),
-        None => Line::Small(nameless(&mail.to, words)),
+        None => Line::Small(nameless(&mail.to, asked)),
     }
 }
 
 /// Whose a mail is of which no address is shown.
-pub(super) fn nameless(to: &Recipient, words: Words) -> Sentence {
+pub(super) fn nameless(to: &Recipient, asked: &Asked<'_>) -> Sentence {
     match to {
-        Recipient::Operators => text(words.get("outbox-operators")),
+        Recipient::Operators => asked.say("outbox-operators"),
         Recipient::Account(id) | Recipient::Previous(id) => vec![Value::Code(id.to_string())],
     }
 }
@@ -180,19 +174,14 @@ pub(super) fn may_withdraw(delivery: &Delivery) -> bool {
     (may_retry(delivery) || delivery.state == MailState::Queued) && delivery.may_mend && delivery.whole
 }
 
-pub(super) fn retry(id: &MailId, intent: Intent, words: Words) -> Action {
-    button(words.get("mail-retry"), &PAGE, &Act::Retry(id.clone(), None), intent)
-}
-
 /// The way to the question, on the mail's own page. To withdraw cannot be undone, and of a mail with a password nobody has
 /// another copy.
-pub(super) fn ask_withdraw(id: &MailId, words: Words) -> Action {
-    let question = target("mail", &[("mail", id.as_str()), ("ask", "withdraw")]);
-    leads(words.get("outbox-withdraw"), question, Intent::Neutral)
+pub(super) fn ask_withdraw(id: &MailId, asked: &Asked<'_>) -> Action {
+    asked.leads("outbox-withdraw", target("mail", &[("mail", id.as_str()), ("ask", "withdraw")]))
 }
 
 /// A state's word, the same everywhere.
-pub(super) fn state_badge(state: MailState, words: Words) -> Badge {
+pub(super) fn state_badge(state: MailState, asked: &Asked<'_>) -> Badge {
     let tone = match state {
         MailState::Queued | MailState::Ended | MailState::Withdrawn => Tone::Off,
         MailState::Sending => Tone::Info,
@@ -200,7 +189,7 @@ pub(super) fn state_badge(state: MailState, words: Words) -> Badge {
         MailState::Delayed => Tone::Warning,
         MailState::Refused | MailState::GaveUp => Tone::Danger,
     };
-    Badge { tone, text: words.get(&format!("state-{}", state.name())).to_owned() }
+    asked.badge(tone, &format!("state-{}", state.name()))
 }
 
 fn act(pressed: &Pressed<'_>) -> Result<Submitted, SubmitError> {

@@ -4,13 +4,15 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::sheet::{Sentence, Sheet};
+use super::sheet::{Line, Sentence, Sheet};
 use crate::call::{CallError, Failure};
 use crate::caller::{Actor, Caller, OWN};
 use crate::embed::{SubmitError, Submitted, Surface};
 use crate::host::Host;
 use crate::view::form::{FieldError, FormError, Submission};
-use crate::view::nodes::{self, Action, Intent, Notice, Outcome, PageTarget, Run, Target, Tone, Value};
+use crate::view::nodes::{
+    self, Action, Badge, Empty, Fact, Intent, Node, Notice, Outcome, PageTarget, Run, Target, TextLink, Tone, Value,
+};
 use crate::view::words::Words;
 use crate::view::{self, Place};
 use crate::work::Workers;
@@ -75,9 +77,46 @@ impl Asked<'_> {
         self.arguments.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
+    pub(super) fn word(&self, key: &str) -> String {
+        self.words.get(key).to_owned()
+    }
+
     /// An entry of the words, as a sentence.
     pub(super) fn say(&self, key: &str) -> Sentence {
         text(self.words.get(key))
+    }
+
+    pub(super) fn heading(&self, key: &str) -> Node {
+        Node::Heading(self.word(key))
+    }
+
+    pub(super) fn fact(&self, key: &str, value: Sentence) -> Fact {
+        Fact { label: self.word(key), value }
+    }
+
+    pub(super) fn badge(&self, tone: Tone, key: &str) -> Badge {
+        Badge { tone, text: self.word(key) }
+    }
+
+    /// A line of a cell, filled.
+    pub(super) fn small(&self, key: &str, values: &[(&str, &str)]) -> Line {
+        Line::Small(text(&self.words.fill(key, values)))
+    }
+
+    /// In place of a table without rows.
+    pub(super) fn empty(&self, title: &str) -> Empty {
+        Empty { title: self.word(title), text: Vec::new(), action: None }
+    }
+
+    /// A button that posts.
+    pub(super) fn press(&self, label: &str, page: &Page, act: &impl Serialize) -> Action {
+        let run = Run::Submit(press(page, act));
+        Action { label: self.word(label), intent: Intent::Neutral, run, unavailable: None }
+    }
+
+    /// A link that looks like one.
+    pub(super) fn leads(&self, label: &str, to: Target) -> Action {
+        Action { label: self.word(label), intent: Intent::Neutral, run: Run::Go(to), unavailable: None }
     }
 
     pub(super) fn time(&self, at: i64) -> String {
@@ -131,14 +170,9 @@ pub(super) fn press(page: &Page, act: &impl Serialize) -> nodes::Submission {
     nodes::Submission { action: page.name.to_owned(), subject: None, arguments: vec![(ACT.to_owned(), act)] }
 }
 
-/// A button that posts.
-pub(super) fn button(label: &str, page: &Page, act: &impl Serialize, intent: Intent) -> Action {
-    Action { label: label.to_owned(), intent, run: Run::Submit(press(page, act)), unavailable: None }
-}
-
-/// A link that looks like one.
-pub(super) fn leads(label: &str, to: Target, intent: Intent) -> Action {
-    Action { label: label.to_owned(), intent, run: Run::Go(to), unavailable: None }
+/// A link within a sentence.
+pub(super) fn link(text: &str, target: Target) -> Value {
+    Value::Link(TextLink { text: text.to_owned(), target })
 }
 
 /// The page of this name.

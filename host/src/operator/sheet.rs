@@ -1,7 +1,7 @@
 //! What an operator's page says, in the nodes that plugins use, and how it is drawn. Beside nodes there are only the parts that
 //! a list of thousands and a long form need: rows with small print, filters, a search, a way to older rows, fields in groups.
 
-use crate::view::html::nodes::{Painter, button};
+use crate::view::html::nodes::Painter;
 use crate::view::html::table::Grid;
 use crate::view::html::{Html, Markup, dropped, values};
 use crate::view::nodes::{Action, Badge, ColumnKind, Empty, Field, Intent, Node, Notice, Submission, Target, Value};
@@ -52,8 +52,8 @@ pub(super) struct List {
     pub columns: Vec<(String, ColumnKind)>,
     pub rows: Vec<ListRow>,
     pub empty: Empty,
-    /// How many are shown, the way to others, and what is done with all of them.
-    pub foot: Option<(String, Vec<Turn>, Option<Action>)>,
+    /// How many are shown, and the ways to others, or what is done with all of them.
+    pub foot: Option<(String, Vec<Action>)>,
 }
 
 pub(super) struct ListRow {
@@ -74,13 +74,6 @@ pub(super) enum Line {
 pub(super) struct Tabs {
     pub label: String,
     pub items: Vec<(String, Target, bool, Option<i64>)>,
-}
-
-/// The way to newer or older rows.
-pub(super) struct Turn {
-    pub label: String,
-    pub rel: Option<&'static str>,
-    pub to: Target,
 }
 
 /// A form whose fields stand in groups, each with a heading.
@@ -199,17 +192,12 @@ impl List {
 
     /// By cursor: ten million rows have no page 400,000.
     fn foot(&self, painter: &mut Painter<'_>) {
-        let Some((shown, turns, all)) = &self.foot else { return };
+        let Some((shown, actions)) = &self.foot else { return };
         let label = painter.words.get("pages");
         painter.html.open("nav", &[("class", Some("kt-paging")), ("aria-label", Some(label))]);
-        painter.html.element("p", &[], shown).class("div", "kt-actions");
-        for Turn { label, rel, to } in turns {
-            let url = painter.url(to);
-            let attributes = [("class", Some(button(Intent::Neutral))), ("href", Some(url.as_str())), ("rel", *rel)];
-            painter.html.element("a", &attributes, label);
-        }
-        all.iter().for_each(|all| painter.action(all));
-        painter.html.close("div").close("nav");
+        painter.html.element("p", &[], shown);
+        painter.actions(actions);
+        painter.html.close("nav");
     }
 }
 

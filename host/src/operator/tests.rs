@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::outbox::Act;
-use super::page::button;
+use super::page::press;
 use super::*;
 use crate::accounts::sql::Sql;
 use crate::accounts::{Account, AccountId, Matched, Provider, Reach, Scope, Why};
@@ -22,7 +22,7 @@ use crate::stage::{Ground, Routes, operate, operators};
 use crate::storage::outbox::{Kept, Mail, MailId, MailState, NewMail, Obstacle, Recipient, Settled};
 use crate::storage::tasks::{NewTask, TaskKind};
 use crate::storage::{self, Commit, Effect, Storage, StorageError};
-use crate::view::nodes::Intent;
+use crate::view::nodes::{Action, Intent, Run};
 use crate::view::{Brand, Page};
 
 const PANEL: &str = "
@@ -180,6 +180,12 @@ fn admin() -> Caller {
     signed_in("staff:1", Scope::All)
 }
 
+/// A button of the outbox.
+fn button(label: &str, act: &Act) -> Action {
+    let run = Run::Submit(press(&outbox::PAGE, act));
+    Action { label: label.to_owned(), intent: Intent::Neutral, run, unavailable: None }
+}
+
 /// Where a page of the outbox leads to older ones.
 #[track_caller]
 fn cursor(html: &str) -> &str {
@@ -326,7 +332,7 @@ fn a_reseller_sees_counts_and_mends_only_his_own() {
     let place = page::place("outbox");
     stage.host.framed_own(&reseller(), place, &surface(), |frame| {
         let mut painter = Painter::new(frame, 2);
-        painter.action(&button("Take", &outbox::PAGE, &Act::Withdraw(ben.clone()), Intent::Neutral));
+        painter.action(&button("Take", &Act::Withdraw(ben.clone())));
         page = painter.html.done().to_string();
     });
     let (_, said) = stage.press(&reseller(), form(&page, "Take"));
@@ -739,7 +745,7 @@ fn work_that_failed_is_no_affair_of_who_reaches_only_some() {
     // Sealed for her all the same, so that only the host's own question is left.
     let draw = |frame: &crate::view::Frame<'_>| {
         let mut painter = Painter::new(frame, 2);
-        painter.action(&button("Run", &outbox::PAGE, &Act::RunAllAgain, Intent::Neutral));
+        painter.action(&button("Run", &Act::RunAllAgain));
         painter.html.done().to_string()
     };
     let html = stage.host.framed_own(&reseller(), page::place("outbox"), &surface(), draw);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::list::{Entry, Listed, ROWS, Shown, list};
 use super::page::{
-    Asked, Page, Pressed, Stands, button, counted, nobody_works, not_found, said, target, text, who_reaches_everybody,
+    Asked, Page, Pressed, Stands, counted, link, nobody_works, not_found, said, target, text, who_reaches_everybody,
 };
 use super::sheet::{Line, List, ListRow, Part, Sheet};
 use crate::call::CallError;
@@ -19,8 +19,7 @@ use crate::outbox::AT_ONCE;
 use crate::storage::StorageError;
 use crate::storage::deliveries::{ATTEMPTS, Delivery, DeliveryFilter, DeliveryId, DeliveryState};
 use crate::view;
-use crate::view::nodes::{Badge, ColumnKind, Empty, Intent, Outcome, TextLink, Tone, Value};
-use crate::view::words::Words;
+use crate::view::nodes::{Badge, ColumnKind, Empty, Outcome, Tone, Value};
 use crate::webhooks::send::Verdict;
 use crate::webhooks::tended::{Held, Tended};
 
@@ -40,7 +39,7 @@ pub(super) enum Act {
 }
 
 fn draw(asked: &Asked<'_>) -> Result<view::Page, CallError> {
-    let (host, words) = (asked.host, asked.words);
+    let host = asked.host;
     let listed = Listed::of(asked, &PAGE, "to");
     let filter = DeliveryFilter {
         states: listed.shown.delivery_states().to_vec(),
@@ -56,13 +55,11 @@ fn draw(asked: &Asked<'_>) -> Result<view::Page, CallError> {
     let older = deliveries.last().filter(|_| more).map(|delivery| delivery.number);
     let waits = tended.iter().any(|one| one.waiting > 0 && one.held().is_none());
     let all = listed.shown == Shown::Failed && !deliveries.is_empty();
-    let all = all.then(|| {
-        let act = Act::SendAllAgain(listed.only().map(str::to_owned));
-        button(words.get("webhooks-again-all"), &PAGE, &act, Intent::Neutral)
-    });
+    let again = || Act::SendAllAgain(listed.only().map(str::to_owned));
+    let all = all.then(|| asked.press("webhooks-again-all", &PAGE, &again()));
     let parts = [destinations(&tended, asked), sent(&listed, &tended, &deliveries, older, asked)];
     let sheet = Sheet {
-        title: words.get("webhooks").to_owned(),
+        title: asked.word("webhooks"),
         notices: nobody_works("webhooks-stopped", asked).filter(|_| waits).into_iter().collect(),
         actions: all.into_iter().collect(),
         parts: parts.into_iter().map(|list| Part::List(Box::new(list))).collect(),
@@ -72,27 +69,24 @@ fn draw(asked: &Asked<'_>) -> Result<view::Page, CallError> {
 }
 
 fn destinations(tended: &[Tended], asked: &Asked<'_>) -> List {
-    let words = asked.words;
     let row = |one: &Tended| {
         let only = target(PAGE.name, &[("to", &one.name)]);
-        let mut name = vec![Line::Plain(vec![Value::Link(TextLink { text: one.name.clone(), target: only })])];
+        let mut name = vec![Line::Plain(vec![link(&one.name, only)])];
         if let Some((url, events)) = &one.leads {
             name.extend([url, &events.join(" ")].map(|line| Line::Small(vec![Value::Code(line.clone())])));
         }
-        let press = |key: &str, act: Act| button(words.get(key), &PAGE, &act, Intent::Neutral);
         let gone = matches!(one.held(), Some(Held::Disabled(_)));
-        let enable = gone.then(|| press("webhooks-enable", Act::Enable(one.name.clone())));
-        let test = one.leads.as_ref().map(|_| press("webhooks-test", Act::Test(one.name.clone())));
+        let enable = gone.then(|| asked.press("webhooks-enable", &PAGE, &Act::Enable(one.name.clone())));
+        let test = one.leads.as_ref().map(|_| asked.press("webhooks-test", &PAGE, &Act::Test(one.name.clone())));
         let actions = enable.into_iter().chain(test).collect();
         ListRow { cells: vec![name, destination_state(one, asked)], actions }
     };
-    let none =
-        Empty { title: words.get("webhooks-none").to_owned(), text: asked.say("webhooks-none-hint"), action: None };
+    let none = Empty { text: asked.say("webhooks-none-hint"), ..asked.empty("webhooks-none") };
     List {
-        heading: Some(words.get("webhooks-destinations").to_owned()),
+        heading: Some(asked.word("webhooks-destinations")),
         columns: vec![
-            (words.get("webhooks-destination").to_owned(), ColumnKind::Text),
-            (words.get("outbox-column-state").to_owned(), ColumnKind::State),
+            (asked.word("webhooks-destination"), ColumnKind::Text),
+            (asked.word("outbox-column-state"), ColumnKind::State),
         ],
         rows: tended.iter().map(row).collect(),
         ..list("webhooks-destinations", "webhooks-destination", Vec::new(), none, asked)
@@ -101,21 +95,20 @@ fn destinations(tended: &[Tended], asked: &Asked<'_>) -> List {
 
 /// How a destination stands, and what waits for it.
 fn destination_state(one: &Tended, asked: &Asked<'_>) -> Vec<Line> {
-    let words = asked.words;
     let (tone, key) = match one.held() {
         None => (Tone::Success, "webhooks-sends"),
         Some(Held::Disabled(_)) => (Tone::Danger, "webhooks-gone"),
         Some(Held::Off) => (Tone::Off, "webhooks-off"),
         Some(Held::Removed) => (Tone::Off, "webhooks-removed"),
     };
-    let gone = match one.held() {
-        Some(Held::Disabled(at)) => Some(words.fill("webhooks-gone-since", &[("time", &asked.time(at))])),
-        _ => None,
-    };
-    let some = |key: &str, n: u64| (n > 0).then(|| words.count(key, n));
-    let lines = [gone, some("webhooks-waiting", one.waiting), some("webhooks-missed", one.noted.missed)];
-    let badge = Line::Plain(vec![Value::Badge(Badge { tone, text: words.get(key).to_owned() })]);
-    [badge].into_iter().chain(lines.into_iter().flatten().map(|line| Line::Small(text(&line)))).collect()
+    let mut lines = vec![Line::Plain(vec![Value::Badge(asked.badge(tone, key))])];
+    if let Some(Held::Disabled(at)) = one.held() {
+        lines.push(asked.small("webhooks-gone-since", &[("time", &asked.time(at))]));
+    }
+    for (key, n) in [("webhooks-waiting", one.waiting), ("webhooks-missed", one.noted.missed)] {
+        lines.extend((n > 0).then(|| Line::Small(text(&asked.words.count(key, n)))));
+    }
+    lines
 }
 
 fn sent(listed: &Listed, tended: &[Tended], deliveries: &[Delivery], older: Option<i64>, asked: &Asked<'_>) -> List {
@@ -133,8 +126,7 @@ fn sent(listed: &Listed, tended: &[Tended], deliveries: &[Delivery], older: Opti
     let note = listed.only().map(|name| {
         let all = Listed { only: ("to", None), before: None, ..listed.clone() }.target();
         let only = format!("{} ", words.fill("webhooks-only", &[("name", name)]));
-        let text = words.get("outbox-show-all").to_owned();
-        vec![Value::Text(only), Value::Link(TextLink { text, target: all })]
+        vec![Value::Text(only), link(words.get("outbox-show-all"), all)]
     });
     let key = match listed.shown {
         Shown::Waiting => "webhooks-none-waiting",
@@ -142,37 +134,35 @@ fn sent(listed: &Listed, tended: &[Tended], deliveries: &[Delivery], older: Opti
         Shown::Accepted => "webhooks-none-accepted",
         Shown::All => "webhooks-none-sent",
     };
-    let empty = Empty { title: words.get(key).to_owned(), text: Vec::new(), action: None };
     let held = |delivery: &Delivery| {
         let mine = |one: &&Tended| delivery.waits() && one.name == delivery.destination;
         tended.iter().find(mine).and_then(Tended::held)
     };
-    let entries = deliveries.iter().map(|delivery| entry(delivery, held(delivery), words)).collect();
-    let turns = listed.turns(older, asked);
+    let entries = deliveries.iter().map(|delivery| entry(delivery, held(delivery), asked)).collect();
     let shown = words.count("webhooks-shown", deliveries.len() as u64);
     List {
-        heading: Some(words.get("webhooks-deliveries").to_owned()),
+        heading: Some(asked.word("webhooks-deliveries")),
         tabs: Some(listed.tabs("webhooks-filters", asked, count)),
         note: note.unwrap_or_default(),
-        foot: (!turns.is_empty()).then_some((shown, turns, None)),
-        ..list("webhooks-deliveries", "webhooks-event", entries, empty, asked)
+        foot: listed.foot(shown, older, asked),
+        ..list("webhooks-deliveries", "webhooks-event", entries, asked.empty(key), asked)
     }
 }
 
-fn entry(delivery: &Delivery, held: Option<Held>, words: Words) -> Entry {
+fn entry(delivery: &Delivery, held: Option<Held>, asked: &Asked<'_>) -> Entry {
     let Delivery { id, event, destination, account, state, .. } = delivery;
     let mut about = text(destination);
     if let Some(account) = account {
         about.extend([Value::Text(" · ".to_owned()), Value::Code(account.to_string())]);
     }
-    let again = || button(words.get("webhooks-again"), &PAGE, &Act::SendAgain(id.clone()), Intent::Neutral);
+    let again = || asked.press("webhooks-again", &PAGE, &Act::SendAgain(id.clone()));
     let page = target("delivery", &[("delivery", id.as_str())]);
     Entry {
         asked_at: delivery.asked_at,
-        what: Value::Link(TextLink { text: event.clone(), target: page }),
+        what: link(event, page),
         about: Line::Small(about),
         said: delivery.tried.last().map(|tried| Value::Code(tried.said.clone())).into_iter().collect(),
-        badge: badge(*state, held, words),
+        badge: badge(*state, held, asked),
         attempts: (delivery.attempts, ATTEMPTS),
         next: delivery.due.filter(|_| held.is_none() && *state == DeliveryState::Delayed),
         actions: (*state == DeliveryState::GaveUp).then(again).into_iter().collect(),
@@ -180,7 +170,7 @@ fn entry(delivery: &Delivery, held: Option<Held>, words: Words) -> Entry {
 }
 
 /// A state's word, the same on both pages; what is held is not said to be on its way.
-pub(super) fn badge(state: DeliveryState, held: Option<Held>, words: Words) -> Badge {
+pub(super) fn badge(state: DeliveryState, held: Option<Held>, asked: &Asked<'_>) -> Badge {
     let (tone, key) = match (held, state) {
         (Some(_), _) => (Tone::Warning, "webhooks-held"),
         (None, DeliveryState::Queued) => (Tone::Off, "state-queued"),
@@ -189,7 +179,7 @@ pub(super) fn badge(state: DeliveryState, held: Option<Held>, words: Words) -> B
         (None, DeliveryState::Delayed) => (Tone::Warning, "state-delayed"),
         (None, DeliveryState::GaveUp) => (Tone::Danger, "state-gave-up"),
     };
-    Badge { tone, text: words.get(key).to_owned() }
+    asked.badge(tone, key)
 }
 
 fn act(pressed: &Pressed<'_>) -> Result<Submitted, SubmitError> {

@@ -1,69 +1,66 @@
 //! All keys there are and were, the newest first.
 
 use super::{ASKS_REVOKE, ASKS_ROTATE, NEW, Offered, PAGE};
-use crate::operator::page::{Asked, leads, target, text};
+use crate::operator::page::{Asked, target, text};
 use crate::operator::sheet::{Line, List, ListRow, Part, Sentence, Sheet};
 use crate::service_key::ServiceKey;
-use crate::view::nodes::{Badge, ColumnKind, Empty, Intent, Tone, Value};
+use crate::view::nodes::{Action, Badge, ColumnKind, Empty, Intent, Tone, Value};
 
 /// A key that nobody has used for so long is one too many, in milliseconds.
 const UNUSED: i64 = 90 * 86_400_000;
 
 pub(super) fn sheet(keys: &[ServiceKey], offered: &Offered, asked: &Asked<'_>) -> Sheet {
-    let words = asked.words;
-    let column = |key: &str, kind| (words.get(key).to_owned(), kind);
+    let column = |key: &str, kind| (asked.word(key), kind);
     let list = List {
         heading: None,
         lead: Vec::new(),
         tabs: None,
         note: Vec::new(),
-        caption: words.get("keys").to_owned(),
+        caption: asked.word("keys"),
         columns: vec![
             column("keys-name", ColumnKind::Text),
             column("keys-may", ColumnKind::Text),
             column("outbox-column-state", ColumnKind::State),
         ],
         rows: keys.iter().rev().map(|key| row(key, offered, asked)).collect(),
-        empty: Empty { title: words.get("keys-none").to_owned(), text: asked.say("keys-none-hint"), action: None },
+        empty: Empty { text: asked.say("keys-none-hint"), ..asked.empty("keys-none") },
         foot: None,
     };
+    let make = asked.leads("keys-make", target(PAGE.name, &[(NEW, "1")]));
     Sheet {
-        title: words.get("keys").to_owned(),
-        actions: vec![leads(words.get("keys-make"), target(PAGE.name, &[(NEW, "1")]), Intent::Primary)],
+        title: asked.word("keys"),
+        actions: vec![Action { intent: Intent::Primary, ..make }],
         parts: vec![Part::List(Box::new(list))],
         ..Sheet::default()
     }
 }
 
 fn row(key: &ServiceKey, offered: &Offered, asked: &Asked<'_>) -> ListRow {
-    let words = asked.words;
-    let small = |key: &str, values: &[(&str, &str)]| Line::Small(text(&words.fill(key, values)));
-    let asks = |label, asks, intent| leads(words.get(label), target(PAGE.name, &[(asks, &key.name)]), intent);
+    let asks = |label, asks, intent| Action { intent, ..asked.leads(label, target(PAGE.name, &[(asks, &key.name)])) };
     let actions = match key.works(asked.now) {
         true => {
             vec![asks("keys-rotate", ASKS_ROTATE, Intent::Neutral), asks("keys-revoke", ASKS_REVOKE, Intent::Danger)]
         }
         false => Vec::new(),
     };
-    let name = vec![Line::Plain(text(&key.name)), small("keys-made", &[("time", &asked.time(key.made))])];
+    let name = vec![Line::Plain(text(&key.name)), asked.small("keys-made", &[("time", &asked.time(key.made))])];
     ListRow { cells: vec![name, may(key, offered, asked), state(key, asked)], actions }
 }
 
 /// What it may; below it for whom, and from where.
 fn may(key: &ServiceKey, offered: &Offered, asked: &Asked<'_>) -> Vec<Line> {
-    let small = |key: &str, values: &[(&str, &str)]| Line::Small(text(&asked.words.fill(key, values)));
     let realms: Vec<&str> = key.realms.iter().map(String::as_str).collect();
     let realms = ("realms", &*realms.join(", "));
     let addresses: Vec<String> = key.addresses.iter().map(ToString::to_string).collect();
     vec![
         Line::Points(offered.points(key)),
         match &key.managed_by {
-            None => small("keys-reaches", &[realms]),
-            Some(manager) => small("keys-reaches-of", &[realms, ("manager", manager)]),
+            None => asked.small("keys-reaches", &[realms]),
+            Some(manager) => asked.small("keys-reaches-of", &[realms, ("manager", manager)]),
         },
         match addresses.is_empty() {
-            true => small("keys-from-anywhere", &[]),
-            false => small("keys-from", &[("addresses", &addresses.join(", "))]),
+            true => asked.small("keys-from-anywhere", &[]),
+            false => asked.small("keys-from", &[("addresses", &addresses.join(", "))]),
         },
     ]
 }
@@ -78,7 +75,7 @@ pub(super) fn used(key: &ServiceKey, asked: &Asked<'_>) -> Sentence {
             text(&from.map_or(used.clone(), |from| format!("{used} {from}")))
         }
         None if key.works(asked.now) && asked.now.saturating_sub(key.made) >= UNUSED => {
-            vec![Value::Badge(Badge { tone: Tone::Warning, text: words.get("keys-never-used").to_owned() })]
+            vec![Value::Badge(asked.badge(Tone::Warning, "keys-never-used"))]
         }
         None => asked.say("keys-unused"),
     }
@@ -90,7 +87,7 @@ pub(super) fn badge(key: &ServiceKey, asked: &Asked<'_>) -> Badge {
         None if key.works(asked.now) => (Tone::Success, "keys-works"),
         None => (Tone::Off, "keys-ended"),
     };
-    Badge { tone, text: asked.words.get(word).to_owned() }
+    asked.badge(tone, word)
 }
 
 fn state(key: &ServiceKey, asked: &Asked<'_>) -> Vec<Line> {
@@ -99,7 +96,7 @@ fn state(key: &ServiceKey, asked: &Asked<'_>) -> Vec<Line> {
         (None, Some(at)) if key.works(asked.now) => Some(("keys-until", at)),
         (None, at) => at.map(|at| ("keys-since", at)),
     };
-    let since = since.map(|(word, at)| Line::Small(text(&asked.words.fill(word, &[("time", &asked.time(at))]))));
+    let since = since.map(|(word, at)| asked.small(word, &[("time", &asked.time(at))]));
     let lines = [Line::Plain(vec![Value::Badge(badge(key, asked))]), Line::Small(used(key, asked))];
     lines.into_iter().chain(since).collect()
 }

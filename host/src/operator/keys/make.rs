@@ -37,12 +37,12 @@ pub(super) fn sheet(offered: &Offered, asked: &Asked<'_>) -> Sheet {
     ];
     let fields = Fields {
         submit: press(&PAGE, &Act::Make),
-        groups: groups.map(|(key, fields)| (words.get(key).to_owned(), fields)).into(),
-        label: words.get("keys-make").to_owned(),
+        groups: groups.map(|(key, fields)| (asked.word(key), fields)).into(),
+        label: asked.word("keys-make"),
         cancel: target(PAGE.name, &[]),
     };
     let parts = vec![Part::Fields(fields)];
-    Sheet { title: words.get("keys-make").to_owned(), parts, ..Sheet::default() }
+    Sheet { title: asked.word("keys-make"), parts, ..Sheet::default() }
 }
 
 fn line(name: &str, label: &str, required: bool, words: Words) -> Field {

@@ -12,7 +12,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::page::{Asked, Page, Pressed, Stands, leads, not_found, press, target, text, who_reaches_everybody};
+use super::page::{Asked, Page, Pressed, Stands, not_found, press, target, text, who_reaches_everybody};
 use super::sheet::{Part, Sentence, Sheet};
 use crate::call::CallError;
 use crate::embed::{SubmitError, Submitted};
@@ -116,14 +116,13 @@ fn question(ends: bool, key: &ServiceKey, offered: &Offered, asked: &Asked<'_>) 
             intro,
             points,
             fields: Vec::new(),
-            submit_label: words.get(label).to_owned(),
+            submit_label: asked.word(label),
             submit_intent: intent,
             cancel: Some(back.clone()),
         })
     };
     let nodes = if !key.works(asked.now) {
-        let back = leads(words.get("keys"), back.clone(), Intent::Neutral);
-        vec![Node::Text(asked.say("keys-dead")), Node::Actions(vec![back])]
+        vec![Node::Text(asked.say("keys-dead")), Node::Actions(vec![asked.leads("keys", back.clone())])]
     } else if ends {
         let intro = vec![asked.say("keys-revoke-for-good"), list::used(key, asked), asked.say("keys-revoke-at-once")];
         let act = Act::Revoke(key.name.clone());
@@ -214,9 +213,9 @@ fn refused(pressed: &Pressed<'_>, cause: KeyProblem) -> Result<Submitted, Submit
 /// The page that shows a token, this once; `until`: how long the one before goes on.
 fn reveal(pressed: &Pressed<'_>, title: &str, name: &str, token: &Zeroizing<String>, until: Option<i64>) -> Submitted {
     let (asked, words) = (&pressed.asked, pressed.asked.words);
-    let code = Code { label: words.get("keys-token").to_owned(), lines: vec![token.to_string()], secret: true };
+    let code = Code { label: asked.word("keys-token"), lines: vec![token.to_string()], secret: true };
     let old = until.map(|until| text(&words.fill("keys-rotated-old", &[("time", &asked.time(until))])));
-    let back = leads(words.get("keys"), target(PAGE.name, &[]), Intent::Neutral);
+    let back = asked.leads("keys", target(PAGE.name, &[]));
     let nodes = [Node::Code(code), Node::Text(asked.say("keys-token-use"))].into_iter().chain(old.map(Node::Text));
     let sheet = Sheet {
         title: words.fill(title, &[("name", name)]),

@@ -42,7 +42,7 @@ impl Sheet<'_> {
         }
         let form = painter.html.done();
         if let Some(tested) = self.tested {
-            painter.table(&steps(words.get("settings-tested"), &tested.trial.attempt.steps, words));
+            painter.table(&steps("settings-tested", &tested.trial.attempt.steps, words));
             let table = painter.html.done();
             painter.html.class("div", "kt-sections");
             painter.html.markup(&parts::card("settings-tested", words.get("settings-tested"), &table)).close("div");
