@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::eml::{self, Eml};
 use super::page::{self, Asked, Stands, no_form, not_found, place, target};
 use super::sheet::whole;
-use crate::call::CallError;
+use crate::CallError;
 use crate::caller::{Actor, Caller};
 use crate::host::Host;
 use crate::origin::names_this_machine;

@@ -22,7 +22,7 @@ mod sheet;
 mod tests;
 mod webhooks;
 
-use crate::call::{self, CallError};
+use crate::CallError;
 use crate::caller::Caller;
 use crate::embed::{PostedForm, SubmitError, Submitted, Surface};
 use crate::host::Host;
@@ -32,6 +32,7 @@ use crate::view::html::nodes::Painter;
 use crate::view::nodes::Target;
 use crate::view::words::Words;
 use crate::view::{self, look};
+use keyturn_core::time::now;
 use page::{Asked, Page, Pressed, Stands, place};
 
 pub use crate::caller::OWN;
@@ -134,7 +135,7 @@ impl Host {
 
     fn asked<'a>(&'a self, caller: &'a Caller, surface: &'a Surface<'a>) -> Asked<'a> {
         let words = Words::of(&caller.locale);
-        Asked { host: self, caller, arguments: &[], surface, start: "", words, now: call::now() }
+        Asked { host: self, caller, arguments: &[], surface, start: "", words, now: now() }
     }
 
     /// That nobody sends mail, since when, and `start`: the command that makes somebody do so. For the top of any page of who runs

@@ -4,7 +4,7 @@ use super::one_mail::{code, table, took_ms};
 use super::page::{Asked, Page, Stands, link, no_form, nobody_works, not_found, target, text, who_reaches_everybody};
 use super::sheet::{Part, Sheet};
 use super::webhooks::{Act, PAGE as WEBHOOKS, badge};
-use crate::call::CallError;
+use crate::CallError;
 use crate::storage::deliveries::{ATTEMPTS, Delivery, DeliveryState};
 use crate::view;
 use crate::view::nodes::{Action, ColumnKind, Intent, Node, Target, Value};

@@ -3,7 +3,7 @@
 use super::outbox::{Act, PAGE as OUTBOX, ask_withdraw, may_retry, may_withdraw, nameless, state_badge, stopped};
 use super::page::{Asked, Page, Stands, anybody, link, no_form, not_found, press, target, text};
 use super::sheet::{Part, Sentence, Sheet};
-use crate::call::CallError;
+use crate::CallError;
 use crate::mail::transport::{Step, StepKind};
 use crate::outbox::OneMail;
 use crate::view;

@@ -6,7 +6,7 @@ use super::jobs;
 use super::list::{Entry, Listed, ROWS, Shown, list};
 use super::page::{Asked, Page, Pressed, Stands, anybody, link, nobody_works, said, target, text};
 use super::sheet::{Line, List, Part, Search, Sentence, Sheet};
-use crate::call::CallError;
+use crate::CallError;
 use crate::embed::{SubmitError, Submitted};
 use crate::outbox::{AT_ONCE, Reading, Retried};
 use crate::storage::outbox::{Mail, MailFilter, MailId, MailState, Recipient};

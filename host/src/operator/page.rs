@@ -5,7 +5,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::sheet::{Line, Sentence, Sheet};
-use crate::call::{CallError, Failure};
 use crate::caller::{Actor, Caller, OWN};
 use crate::embed::{SubmitError, Submitted, Surface};
 use crate::host::Host;
@@ -16,6 +15,7 @@ use crate::view::nodes::{
 use crate::view::words::Words;
 use crate::view::{self, Place};
 use crate::work::Workers;
+use crate::{CallError, Failure};
 
 /// Sealed with each form: what it asks for.
 const ACT: &str = "act";

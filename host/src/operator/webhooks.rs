@@ -11,8 +11,7 @@ use super::page::{
     Asked, Page, Pressed, Stands, counted, link, nobody_works, not_found, said, target, text, who_reaches_everybody,
 };
 use super::sheet::{Line, List, ListRow, Part, Sheet};
-use crate::call::CallError;
-use crate::capabilities::RETRY_SECONDS;
+use crate::CallError;
 use crate::email::TRIAL;
 use crate::embed::{SubmitError, Submitted};
 use crate::outbox::AT_ONCE;
@@ -22,6 +21,7 @@ use crate::view;
 use crate::view::nodes::{Badge, ColumnKind, Empty, Outcome, Tone, Value};
 use crate::webhooks::send::Verdict;
 use crate::webhooks::tended::{Held, Tended};
+use keyturn_runtime::capabilities::RETRY_SECONDS;
 
 pub(super) static PAGE: Page =
     Page { name: "webhooks", stands: Stands::In("nav-mail"), remote: true, who: who_reaches_everybody, draw, act };

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::page::{Asked, Page, Pressed, Stands, not_found, press, target, text, who_reaches_everybody};
 use super::sheet::{Part, Sentence, Sheet};
-use crate::call::CallError;
+use crate::CallError;
 use crate::embed::{SubmitError, Submitted};
 use crate::host::Host;
 use crate::plugin::manifest::Role;

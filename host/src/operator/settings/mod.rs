@@ -10,7 +10,7 @@ mod tests;
 
 use super::page::{self, Asked, Pressed, Stands, place};
 use super::sheet::whole;
-use crate::call::{self, CallError};
+use crate::CallError;
 use crate::caller::{Caller, OWN};
 use crate::email::{EmailError, Plan};
 use crate::embed::{SubmitError, Submitted, Surface};
@@ -25,6 +25,7 @@ use crate::view::form::{FieldError, Submission};
 use crate::view::nodes::{Outcome, Tone, Value};
 use crate::view::words::Words;
 use draw::Sheet;
+use keyturn_core::time::now;
 
 pub(super) static PAGE: page::Page = page::Page {
     name: "email-settings",
@@ -58,7 +59,7 @@ fn draw(asked: &Asked<'_>) -> Result<Page, CallError> {
 }
 
 fn drawn(host: &Host, caller: &Caller, surface: &Surface<'_>, tested: Option<&Tested>) -> Result<Page, CallError> {
-    let room = &host.0.surroundings.room;
+    let room = &host.0.room;
     let setup = host.mail_setup().map_err(CallError::of_storage)?;
     let stored = room.stored().map_err(CallError::of_storage)?;
     let sheet = Sheet { setup: setup.as_ref(), seen: seen(stored.version.as_ref()), post: &host.0.post(), tested };
@@ -89,7 +90,7 @@ fn act(pressed: &Pressed<'_>) -> Result<Submitted, SubmitError> {
         }
         Err(cause) => return Err(CallError::from(cause).into()),
     };
-    if !caller.proved_lately(call::now()) {
+    if !caller.proved_lately(now()) {
         return Ok(Submitted::StepUp(host.hold(caller, body)));
     }
     if test {
