@@ -9,7 +9,8 @@ use axum::http::{HeaderName, HeaderValue, header};
 use zeroize::Zeroizing;
 
 use super::eml::{self, Eml};
-use super::{OperatorSurface, not_found, page as whole, place};
+use super::page::{self, Asked, Stands, no_form, not_found, place, target};
+use super::sheet::whole;
 use crate::CallError;
 use crate::caller::{Actor, Caller};
 use crate::host::Host;
@@ -21,6 +22,14 @@ use crate::view::html::table::Grid;
 use crate::view::html::{Html, Markup, values};
 use crate::view::nodes::{ColumnKind, Intent};
 use crate::view::shell::{Link, parts};
+
+pub(super) static PAGE: page::Page =
+    page::Page { name: "inbox", stands: Stands::In("nav-mail"), remote: false, who, draw: list, act: no_form };
+/// One of them, by its file's name. It frames [`Host::inbox_document`].
+pub(super) static MAIL: page::Page =
+    page::Page { name: "inbox-mail", stands: Stands::Under("inbox"), remote: false, who, draw: one, act: no_form };
+/// What stands under the address of one is not a page but its HTML.
+pub const DOCUMENT: &str = "inbox-html";
 
 /// Mails listed.
 const LISTED: usize = 50;
@@ -84,6 +93,10 @@ fn is_for(host: &Host, caller: &Caller, name: &str) -> bool {
     reached || host.reaches_everybody(caller)
 }
 
+fn who(host: &Host, caller: &Caller) -> Result<(), CallError> {
+    folder(host, caller).map(drop)
+}
+
 fn folder(host: &Host, caller: &Caller) -> Result<PathBuf, CallError> {
     host.inbox_folder().filter(|_| caller.actor != Actor::Anonymous).ok_or_else(not_found)
 }
@@ -116,7 +129,8 @@ fn open(folder: &Path, name: &str) -> Result<(SystemTime, Option<Eml>), CallErro
     Ok((written, read.ok().and_then(|_| eml::read(&text))))
 }
 
-pub(super) fn list(host: &Host, caller: &Caller, surface: &OperatorSurface<'_>) -> Result<Page, CallError> {
+fn list(asked: &Asked<'_>) -> Result<Page, CallError> {
+    let Asked { host, caller, surface, .. } = *asked;
     let folder = folder(host, caller)?;
     // Before the first mail there is no folder.
     let files = std::fs::read_dir(&folder).into_iter().flatten().flatten().take(FILES);
@@ -130,7 +144,7 @@ pub(super) fn list(host: &Host, caller: &Caller, surface: &OperatorSurface<'_>) 
     let files: Vec<_> = files.into_iter().filter(|(_, name)| is_for(host, caller, name)).take(LISTED).collect();
     let mails: Vec<_> =
         files.iter().map(|(at, name)| (*at, name, open(&folder, name).ok().and_then(|m| m.1))).collect();
-    Ok(host.framed_own(caller, place("inbox"), &surface.surface, |frame| {
+    Ok(host.framed_own(caller, place(PAGE.name), surface, |frame| {
         let painter = &mut Painter::new(frame, 2);
         let words = painter.words;
         let columns = [
@@ -141,7 +155,7 @@ pub(super) fn list(host: &Host, caller: &Caller, surface: &OperatorSurface<'_>) 
         let rows: Vec<_> = mails
             .iter()
             .map(|(at, name, mail)| {
-                let url = format!("{}/{name}", surface.inbox);
+                let url = painter.url(&target(MAIL.name, &[("name", name)]));
                 let subject = mail.as_ref().map_or(words.get("inbox-unread"), |mail| &mail.subject);
                 let to = mail.as_ref().map_or("", |mail| &mail.to);
                 let age = SystemTime::now().duration_since(*at).unwrap_or_default().as_secs();
@@ -161,10 +175,12 @@ pub(super) fn list(host: &Host, caller: &Caller, surface: &OperatorSurface<'_>) 
     }))
 }
 
-pub(super) fn one(host: &Host, caller: &Caller, name: &str, surface: &OperatorSurface<'_>) -> Result<Page, CallError> {
+fn one(asked: &Asked<'_>) -> Result<Page, CallError> {
+    let Asked { host, caller, surface, .. } = *asked;
+    let name = asked.argument("name").ok_or_else(not_found)?;
     let (_, mail) = open_for(host, caller, name)?;
     let mail = mail.ok_or_else(not_found)?;
-    Ok(host.framed_own(caller, place("inbox-mail"), &surface.surface, |frame| {
+    Ok(host.framed_own(caller, place(MAIL.name), surface, |frame| {
         let painter = &mut Painter::new(frame, 2);
         let words = painter.words;
         let mut facts = Html::new();
@@ -179,7 +195,7 @@ pub(super) fn one(host: &Host, caller: &Caller, name: &str, surface: &OperatorSu
         mail.text.lines().for_each(|line| linked(line, &mut text));
         text.close("pre").close("div");
         let mut framed = Html::new();
-        let url = format!("{}/{name}/html", surface.inbox);
+        let url = painter.url(&target(DOCUMENT, &[("name", name)]));
         let attributes = [
             ("src", Some(url.as_str())),
             ("title", Some(words.get("inbox-html"))),
@@ -198,7 +214,8 @@ pub(super) fn one(host: &Host, caller: &Caller, name: &str, surface: &OperatorSu
             painter.html.markup(&parts::card(id, words.get(key), &body));
         }
         painter.html.close("div");
-        let back = parts::button_link(Link { label: words.get("inbox"), url: surface.inbox }, Intent::Quiet);
+        let inbox = painter.url(&target(PAGE.name, &[]));
+        let back = parts::button_link(Link { label: words.get("inbox"), url: &inbox }, Intent::Quiet);
         whole(painter, &mail.subject, None, &back)
     }))
 }

@@ -1,7 +1,7 @@
 //! The page: what came of a test, the form, and what the file has said already.
 
 use super::super::one_mail::{step_key, steps};
-use super::{ACTION, SEEN, TEST, TO, Tested, said_wrong, whole};
+use super::{PAGE, SEEN, TEST, TO, Tested, said_wrong, whole};
 use crate::email::{TRIALS_EACH, TRIALS_WINDOW};
 use crate::mail::config::Way;
 use crate::mail::room::Post;
@@ -42,7 +42,8 @@ impl Sheet<'_> {
         }
         let form = painter.html.done();
         if let Some(tested) = self.tested {
-            let table = steps(words.get("settings-tested"), &tested.trial.attempt.steps, words);
+            painter.table(&steps("settings-tested", &tested.trial.attempt.steps, words));
+            let table = painter.html.done();
             painter.html.class("div", "kt-sections");
             painter.html.markup(&parts::card("settings-tested", words.get("settings-tested"), &table)).close("div");
         }
@@ -120,7 +121,7 @@ struct Form<'a> {
 impl Form<'_> {
     fn draw(&self, painter: &mut Painter<'_>) {
         let words = self.words;
-        let submission = Submission { action: ACTION.to_owned(), subject: None, arguments: Vec::new() };
+        let submission = Submission { action: PAGE.name.to_owned(), subject: None, arguments: Vec::new() };
         let sections = [
             ("settings-how", vec![self.transport()]),
             ("settings-server", self.server(painter.frame)),

@@ -8,9 +8,10 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-use super::{OWN, page as whole, place};
+use super::page::{self, Asked, Pressed, Stands, place};
+use super::sheet::whole;
 use crate::CallError;
-use crate::caller::Caller;
+use crate::caller::{Caller, OWN};
 use crate::email::{EmailError, Plan};
 use crate::embed::{SubmitError, Submitted, Surface};
 use crate::host::Host;
@@ -26,8 +27,15 @@ use crate::view::words::Words;
 use draw::Sheet;
 use keyturn_core::time::now;
 
-/// The form's action.
-pub(super) const ACTION: &str = "email-settings";
+pub(super) static PAGE: page::Page = page::Page {
+    name: "email-settings",
+    stands: Stands::In("nav-mail"),
+    remote: true,
+    who: |host, caller| Ok(host.allowed(caller)?),
+    draw,
+    act,
+};
+
 /// Its button that tries what stands in it.
 const TEST: &str = "test";
 /// The field of the address that a test mail goes to.
@@ -46,9 +54,8 @@ struct Tested {
     typed_password: bool,
 }
 
-pub(super) fn page(host: &Host, caller: &Caller, surface: &Surface<'_>) -> Result<Page, CallError> {
-    host.allowed(caller)?;
-    drawn(host, caller, surface, None)
+fn draw(asked: &Asked<'_>) -> Result<Page, CallError> {
+    drawn(asked.host, asked.caller, asked.surface, None)
 }
 
 fn drawn(host: &Host, caller: &Caller, surface: &Surface<'_>, tested: Option<&Tested>) -> Result<Page, CallError> {
@@ -56,22 +63,15 @@ fn drawn(host: &Host, caller: &Caller, surface: &Surface<'_>, tested: Option<&Te
     let setup = host.mail_setup().map_err(CallError::of_storage)?;
     let stored = room.stored().map_err(CallError::of_storage)?;
     let sheet = Sheet { setup: setup.as_ref(), seen: seen(stored.version.as_ref()), post: &host.0.post(), tested };
-    Ok(host.framed_own(caller, place("email-settings"), surface, |frame| sheet.draw(frame)))
+    Ok(host.framed_own(caller, place(PAGE.name), surface, |frame| sheet.draw(frame)))
 }
 
 fn seen(version: Option<&Version>) -> String {
     version.map_or_else(String::new, |version| seal::hex(&version.0))
 }
 
-/// What a form of this page does; `body` is kept where its sender must prove himself first.
-pub(super) fn submitted(
-    host: &Host,
-    caller: &Caller,
-    submission: &Submission,
-    body: &[u8],
-    surface: &Surface<'_>,
-) -> Result<Submitted, SubmitError> {
-    host.allowed(caller).map_err(CallError::from)?;
+fn act(pressed: &Pressed<'_>) -> Result<Submitted, SubmitError> {
+    let Pressed { asked: Asked { host, caller, surface, .. }, submission, body } = *pressed;
     let words = Words::of(&caller.locale);
     let again = |errors, message| Ok(Submitted::Again(submission.corrections(errors, message)));
     let setup =

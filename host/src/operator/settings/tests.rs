@@ -15,9 +15,8 @@ use crate::embed::{SubmitError, Submitted, Surface};
 use crate::host::{Host, HostBuilder};
 use crate::mail::setup::{Chosen, ChosenServer, Fixed};
 use crate::mail::transport::smtp::Encryption;
-use crate::operator::{OperatorPage, OperatorSurface};
 use crate::seal::Keys;
-use crate::stage::{Ground, Routes};
+use crate::stage::{Ground, Routes, operate, operators};
 use crate::storage::AuditFilter;
 use crate::view::Brand;
 use crate::view::Corrections;
@@ -92,16 +91,8 @@ impl Stage {
     }
 
     fn page_with(&self, caller: &Caller, corrections: Option<&Corrections>) -> String {
-        let surface = Surface { submit_url: "/settings", join: None, links: &Routes, corrections };
-        let surface = OperatorSurface {
-            surface,
-            outbox: "/outbox",
-            inbox: "/inbox",
-            webhooks: "/webhooks",
-            keys: "/keys",
-            start: "",
-        };
-        self.host.operator_page(caller, &OperatorPage::EmailSettings, &surface).expect("drawn").html.to_string()
+        let surface = Surface { corrections, ..surface() };
+        operators(&self.host, caller, ("email-settings", &[]), &surface).expect("drawn").html.to_string()
     }
 
     fn page(&self, caller: &Caller) -> String {
@@ -113,7 +104,7 @@ impl Stage {
         let (_, sealed) = page.split_once("name=\"kt\" value=\"").expect("a form");
         let mut body = form_urlencoded::Serializer::new(String::new());
         body.append_pair("kt", sealed.split_once('"').expect("its end").0).extend_pairs(fields);
-        self.host.operator_submit(caller, body.finish().as_bytes(), &surface())
+        operate(&self.host, caller, body.finish().as_bytes(), &surface())
     }
 
     /// The same with the page as it is now.
@@ -252,9 +243,8 @@ fn only_who_reaches_everybody_sees_and_sets_how_mail_goes() {
     let nobody = Caller::new(Actor::Anonymous, Reach::none());
     let key = Caller::new(Actor::ServiceKey("whmcs".to_owned()), owner().reach);
     let reseller = signed_in("customer:7", Scope::Own, Scope::None);
-    let surface = || OperatorSurface { surface: surface(), outbox: "", inbox: "", webhooks: "", keys: "", start: "" };
     for other in [&administrator(), &reseller, &nobody, &key] {
-        let drawn = stage.host.operator_page(other, &OperatorPage::EmailSettings, &surface());
+        let drawn = operators(&stage.host, other, ("email-settings", &[]), &surface());
         assert!(matches!(drawn, Err(CallError::Denied { .. })), "{:?}", other.actor);
         let set = stage.host.set_mail(other, Chosen::default(), &NewPassword::Keep);
         assert!(set.is_err() && !stage.host.may_set_mail(other), "{:?}", other.actor);
@@ -551,8 +541,8 @@ fn who_has_not_proved_himself_of_late_does_so_first_and_then_it_is_done() {
         other.session = "another".to_owned();
         assert!(stage.host.held(&other, &held).is_err());
         let body = stage.host.held(&owner(), &held).expect("his");
-        assert!(stage.host.is_operator_form(&owner(), &body));
-        match (stage.host.operator_submit(&owner(), &body, &surface()), tests) {
+        assert!(stage.host.read_form(&owner(), &body).is_ok_and(|form| form.plugin() == crate::operator::OWN));
+        match (operate(&stage.host, &owner(), &body, &surface()), tests) {
             (Ok(Submitted::Reveal(page)), true) => assert!(page.html.as_str().contains("Test mail accepted")),
             (Ok(Submitted::Done { .. }), false) => {}
             _ => panic!("not done"),
@@ -608,8 +598,7 @@ fn where_a_program_says_how_mail_goes_the_page_shows_it_and_sets_nothing() {
         let storage = Arc::clone(&stage.host.0.storage);
         HostBuilder::new(storage, Arc::new(Keys::random())).build().expect("a host")
     };
-    let surface = OperatorSurface { surface: surface(), outbox: "", inbox: "", webhooks: "", keys: "", start: "" };
-    let page = host.operator_page(&owner(), &OperatorPage::EmailSettings, &surface).expect("drawn").html.to_string();
+    let page = operators(&host, &owner(), ("email-settings", &[]), &surface()).expect("drawn").html.to_string();
     assert!(page.contains("nothing can be set here") && !page.contains("<form"), "{page}");
     assert!(host.set_mail(&owner(), Chosen::default(), &NewPassword::Keep).is_err());
 }
