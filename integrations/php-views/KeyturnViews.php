@@ -49,7 +49,7 @@ final class KeyturnViews
         ?string $caFile = null
     ) {
         if (!preg_match('/^kt_([a-z2-7]{12})_[a-z2-7]{52}\z/', $token, $match)) {
-            throw new InvalidArgumentException('That is no service key: it must be like kt_…_…, as keyturn keys add showed it.');
+            throw new InvalidArgumentException('This is not a service key. It must look like kt_…_…, as printed by keyturn keys add.');
         }
         $this->host = self::address($host);
         $this->audience = $audience;
@@ -274,7 +274,7 @@ final class KeyturnViews
         int $seconds = self::TOTAL
     ): array {
         if ($this->onBehalf === null) {
-            throw new LogicException('Say for whom first: forReader().');
+            throw new LogicException('Call forReader() first.');
         }
         $headers = $this->signed($method, $target, $body, $type);
         $answer = '';

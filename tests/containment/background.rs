@@ -248,7 +248,7 @@ fn a_mail_that_is_not_to_be_is_refused_by_its_reason() {
     let couple = "UPDATE people SET email = 'omar@vidal.example, marta@vidal.example' WHERE id = 2";
     office.bench.panel().execute(couple, []).expect("changed");
     let unusable = with(&|a| a["to"]["value"] = json!("customer:2"));
-    assert!(unusable.contains("UnusableAddress(\"it holds more than one address\")"), "{unusable}");
+    assert!(unusable.contains("UnusableAddress(\"it has more than one address\")"), "{unusable}");
     assert!(with(&|a| a["to"]["value"] = json!("stranger:1")).contains("Denied(\"recipients stranger\")"));
     assert!(with(&|a| a["template"] = json!("other")).contains("BadTemplate"));
     assert!(with(&|a| a["variables"] = json!([])).contains("password: is missing"));
@@ -496,7 +496,7 @@ fn a_form_that_needs_a_fresh_proof_waits_for_it_sealed_and_then_runs_once() {
     }
     let mails = host.mails(&MailFilter { limit: 10, ..MailFilter::default() }).expect("read");
     assert_eq!(mails.len(), 1, "two presses are one");
-    assert!(desk(&office).contains("Mail queued for marta@vidal.example"));
+    assert!(desk(&office).contains("Email queued for marta@vidal.example"));
     office.works_until(|| desk(&office).contains("Accepted by mx.example:25"));
     assert!(office.sent()[0].text.contains("copper lantern"));
 }
@@ -510,7 +510,7 @@ fn a_notice_says_what_became_of_its_mail_when_it_is_shown() {
         panic!("not run")
     };
     let shown = || host.notice(&ana, &notice, &surface()).expect("shown").to_string();
-    assert!(shown().contains("Mail queued for"), "{}", shown());
+    assert!(shown().contains("Email queued for"), "{}", shown());
     office.works_until(|| shown().contains("Accepted by mx.example:25"));
 }
 

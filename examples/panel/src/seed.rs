@@ -287,16 +287,16 @@ impl Generated {
     }
 }
 
-/// What stands on the terminal when the panel is up.
+/// What the terminal shows when the panel is up.
 pub fn greeting(site: &Site, address: &str, demo: bool) -> anyhow::Result<String> {
     let brand = site.host.brand();
     let mut text = format!("\n  {} is up at {address}\n", brand.name);
     let origin = site.host.origin();
     if origin != address {
-        writeln!(text, "  Links that it makes lead to {origin}")?;
+        writeln!(text, "  Its links lead to {origin}")?;
     }
     if demo {
-        writeln!(text, "\n  Sign in as                                    password (unless it was changed since)")?;
+        writeln!(text, "\n  Sign in as                                    password (unless changed since)")?;
         for (login, what, password) in [
             ("ana", "administrator", PASSWORD),
             ("owner", "owner", PASSWORD),
@@ -309,16 +309,16 @@ pub fn greeting(site: &Site, address: &str, demo: bool) -> anyhow::Result<String
         }
         text.push_str(
             "\n  Try: as ana, find Marta, press Manage, type a new password twice, press Save. In another browser\n  \
-             Marta is signed out; her old password no longer works, the new one leads to choosing her own.\n\n  \
-             Or press Reset & mail password, or follow Forgotten password on the sign-in page. Mail goes into a\n  \
-             folder here; Inbox (trial) in Ana's navigation shows it. The owner sets it otherwise in Email settings.\n",
+             Marta is signed out. Her old password no longer works; with the new one she has to choose her own.\n\n  \
+             Or press Reset & mail password, or follow Forgotten password on the sign-in page. Emails go into a\n  \
+             folder here: as ana, read them in Inbox (trial). As owner, set up a real mail server in Email settings.\n",
         );
     } else if !site.people.has_owner()? {
         text.push_str(
-            "\n  Nobody owns it yet. Make the first owner: keyturn-example-panel --config FILE create-owner LOGIN\n",
+            "\n  It has no owner yet. Create the first one: keyturn-example-panel --config FILE create-owner LOGIN\n",
         );
     }
-    text.push_str("\n  Ctrl-C stops it.\n");
+    text.push_str("\n  Press Ctrl-C to stop.\n");
     Ok(text)
 }
 

@@ -33,7 +33,7 @@ pub const STEPS: usize = 10;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ViewError {
     /// Too many or too much of something.
-    #[error("plugin {plugin}: {have} {what}, of which {most} may be in one {unit}; the plugin must say less")]
+    #[error("plugin {plugin}: {have} {what}; one {unit} may have at most {most}. The plugin must show less")]
     Limit {
         /// Who said it.
         plugin: String,
@@ -48,7 +48,7 @@ pub enum ViewError {
     },
     /// Something that the operator did not grant.
     #[error(
-        "plugin {plugin}: {what} needs the grant `{grant}`; set {grant} = true in plugins.d/{plugin}.toml if it should have it"
+        "plugin {plugin}: {what} needs the grant `{grant}`; set {grant} = true in plugins.d/{plugin}.toml if you allow it"
     )]
     Grant {
         /// Who said it.
@@ -82,7 +82,7 @@ pub enum ViewError {
         name: String,
     },
     /// An account that cannot be one.
-    #[error("plugin {plugin}: {account:?} is no account; one is named realm:key, in at most 64 bytes")]
+    #[error("plugin {plugin}: {account:?} is not an account; it must be like realm:key, at most 64 bytes")]
     Account {
         /// Who said it.
         plugin: String,
@@ -90,7 +90,7 @@ pub enum ViewError {
         account: String,
     },
     /// A mail that cannot be one.
-    #[error("plugin {plugin}: {mail:?} is no mail; one is named as `mail.send` has answered")]
+    #[error("plugin {plugin}: {mail:?} is not an email's id, as answered by `mail.send`")]
     Mail {
         /// Who said it.
         plugin: String,

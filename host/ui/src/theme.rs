@@ -77,7 +77,7 @@ pub enum ThemeError {
     Unknown(String),
     /// Not a colour, pair of colours or length.
     #[error(
-        "--kt-{token} = {value:?} is neither one colour (#1f4e8c), nor two (light, then dark), nor a length (6px, for radius, row and control)"
+        "--kt-{token} = {value:?} must be one colour (#1f4e8c), two colours (light, then dark), or a length (6px; for radius, row and control)"
     )]
     Value {
         /// The property, without `--kt-`.

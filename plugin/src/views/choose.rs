@@ -98,8 +98,8 @@ fn mail_anew(ports: &dyn Ports, words: Words, intent: Intent) -> Vec<Node> {
     }
     let works = [("duration", link_duration(ports))];
     vec![
-        Node::Text(words.sentence(Word::LinkAnew, &works)),
-        Node::Actions(beside_sign_in(words, submit_action(words, Word::LinkSendAnew, intent, "resend-link"))),
+        Node::Text(words.sentence(Word::LinkRenew, &works)),
+        Node::Actions(beside_sign_in(words, submit_action(words, Word::LinkSendNew, intent, "resend-link"))),
     ]
 }
 
@@ -111,7 +111,7 @@ fn ask_anew(ports: &dyn Ports, words: Words, intent: Intent) -> Vec<Node> {
             Node::Actions(vec![sign_in(words, Intent::Primary)]),
         ];
     }
-    vec![Node::Actions(beside_sign_in(words, forgot::link(words, Word::LinkAskAnew, intent)))]
+    vec![Node::Actions(beside_sign_in(words, forgot::link(words, Word::LinkAskNew, intent)))]
 }
 
 /// One primary action: signing in, unless another link is what the reader needs.

@@ -81,7 +81,7 @@ impl Columns {
                     bail!("its columns are separated by “{shown}”: add --separator '{shown}'");
                 }
                 let name = name.escape_debug();
-                bail!("its first line names a column “{name}”, which is not known; known are {}", known());
+                bail!("its first line names the column “{name}”, which is unknown; known columns: {}", known());
             };
             ensure!(columns.at[column as usize].is_none(), "its first line names the column “{}” twice", column.name());
             columns.at[column as usize] = Some(at);
@@ -90,7 +90,7 @@ impl Columns {
         match missing {
             None => Ok(columns),
             Some(column) => {
-                bail!("its first line names no column “{}”; it must be like {}", column.name(), known())
+                bail!("its first line has no column “{}”; it must be like {}", column.name(), known())
             }
         }
     }
@@ -124,19 +124,19 @@ impl Table {
         let name = path.display();
         let mut file = match File::open(path) {
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
-                return Err(ended(exit::NOT_FOUND, format!("there is no file {name}")));
+                return Err(ended(exit::NOT_FOUND, format!("the file {name} doesn't exist")));
             }
-            opened => opened.with_context(|| format!("{name} cannot be read"))?,
+            opened => opened.with_context(|| format!("can't read {name}"))?,
         };
-        let metadata = file.metadata().with_context(|| format!("{name} cannot be read"))?;
-        ensure!(metadata.is_file(), "{name} is not a file that can be read twice; save it to one first");
+        let metadata = file.metadata().with_context(|| format!("can't read {name}"))?;
+        ensure!(metadata.is_file(), "{name} is not a regular file, and has to be read twice; save it to a file first");
         let mut start = [0; 2];
-        let begun = file.read(&mut start).with_context(|| format!("{name} cannot be read"))?;
+        let begun = file.read(&mut start).with_context(|| format!("can't read {name}"))?;
         ensure!(begun > 0, "{name} is empty; its first line must name the columns, such as login,email,name,password");
         ensure!(!matches!(start, [0xFF, 0xFE] | [0xFE, 0xFF]), "{name} is UTF-16: save it as CSV UTF-8");
         file.rewind()?;
         let again = file.try_clone()?;
-        let mut counting = Self::begin(file, separator).with_context(|| format!("{name} cannot be imported"))?;
+        let mut counting = Self::begin(file, separator).with_context(|| format!("can't import {name}"))?;
         let (mut rows, mut row) = (0, ByteRecord::new());
         // What is wrong further on is said when the rows before it are in.
         while counting.next(&mut row).unwrap_or(false) {
@@ -163,7 +163,7 @@ impl Table {
     pub fn next(&mut self, row: &mut ByteRecord) -> anyhow::Result<bool> {
         self.since_row.set(0);
         let line = self.reader.position().line();
-        self.reader.read_byte_record(row).with_context(|| format!("the file cannot be read beyond line {line}"))
+        self.reader.read_byte_record(row).with_context(|| format!("can't read the file beyond line {line}"))
     }
 }
 
@@ -176,7 +176,7 @@ struct Guarded {
 impl Read for Guarded {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         if self.since_row.get() > LONGEST_ROW {
-            return Err(std::io::Error::other("a row is longer than 1 MiB; look for a quote that is not closed"));
+            return Err(std::io::Error::other("a row is longer than 1 MiB; look for an unclosed quote"));
         }
         let read = self.file.read(buffer)?;
         self.since_row.set(self.since_row.get() + read as u64);

@@ -127,8 +127,8 @@ impl Report {
         let mut text = format!("{done} {} of {}{time}.", number(imported), rows(self.rows));
         match there {
             0 => {}
-            1 => text.push_str(" 1 was there already."),
-            there => text.push_str(&format!(" {} were there already.", number(there))),
+            1 => text.push_str(" 1 already existed."),
+            there => text.push_str(&format!(" {} already existed.", number(there))),
         }
         match bad {
             0 => {}
@@ -145,14 +145,14 @@ impl Report {
         let mut lines = Vec::new();
         match &self.end {
             End::Done if bad == 0 || self.dry => {}
-            End::Done if imported + there > 0 => {
-                lines.push("Good rows are in. Mend the others and run it again: imported rows are skipped.".to_owned())
-            }
-            End::Done => lines.push("Nothing was imported. Mend the rows and run it again.".to_owned()),
-            End::Interrupted => lines
-                .push(format!("Interrupted, with {unseen} to go. Run it again to go on: imported rows are skipped.")),
+            End::Done if imported + there > 0 => lines
+                .push("Good rows are imported. Fix the others and run it again: imported rows are skipped.".to_owned()),
+            End::Done => lines.push("Nothing was imported. Fix the rows and run it again.".to_owned()),
+            End::Interrupted => lines.push(format!(
+                "Interrupted, with {unseen} to go. Run it again to continue: imported rows are skipped."
+            )),
             End::Stopped(_) => lines.push(format!(
-                "Stopped, with {unseen} to go. Mend what the error says and run it again: imported rows are skipped."
+                "Stopped, with {unseen} to go. Fix the error and run it again: imported rows are skipped."
             )),
         }
         if self.dry {

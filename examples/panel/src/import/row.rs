@@ -48,9 +48,9 @@ pub fn read<'r>(
     since: &'r str,
 ) -> Result<NewPerson<'r>, Vec<Problem>> {
     if row.len() != columns.fields {
-        let mut reason = format!("has {} fields, the first line has {}", row.len(), columns.fields);
+        let mut reason = format!("has {} fields; the first line has {}", row.len(), columns.fields);
         if row.len() > columns.fields {
-            reason.push_str("; what holds a separator, such as an argon2 hash, must stand in quotes");
+            reason.push_str("; put fields that contain a separator, such as an argon2 hash, in quotes");
         }
         return Err(vec![Problem { field: "row", value: None, reason }]);
     }
@@ -62,13 +62,13 @@ pub fn read<'r>(
             return None;
         };
         let problem = text.chars().find(|c| c.is_control()).map(|c| match c {
-            '\0' => "holds a NUL character",
-            _ => "holds a control character, such as a line break",
+            '\0' => "has a NUL character",
+            _ => "has a control character, such as a line break",
         });
         let most = if column == Column::Password { LONGEST_HASH } else { LONGEST };
         let problem = problem.map(str::to_owned).or_else(|| {
             let is = text.chars().count();
-            (is > most).then(|| format!("is {is} characters, must be at most {most}"))
+            (is > most).then(|| format!("has {is} characters; at most {most} are allowed"))
         });
         problems.extend(problem.iter().map(|problem| Problem::about(column, text, problem.as_str())));
         problem.is_none().then_some(if NOTHING.contains(&text.trim()) { "" } else { text })

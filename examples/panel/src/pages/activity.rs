@@ -158,11 +158,11 @@ mod tests {
             said("es", "invalid: known wrong-current"),
             "la contraseña está en listas de contraseñas robadas; la contraseña actual no era correcta"
         );
-        assert_eq!(said("en", "refused: no-address"), "there was no mail address");
+        assert_eq!(said("en", "refused: no-address"), "the account had no email address");
         assert_eq!(said("en", "refused: of-another-plugin"), "a rule forbids it");
         assert_eq!(said("en", "not-found"), "it was not found");
         for broken in ["limit: guest-ms", "trap", "view", "storage"] {
-            assert_eq!(said("en", broken), "something broke; the server's log says what");
+            assert_eq!(said("en", broken), "something went wrong; the server's log says what");
         }
     }
 

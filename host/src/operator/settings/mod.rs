@@ -96,7 +96,7 @@ pub(super) fn submitted(
         return tested(host, caller, submission, plan, wanted.to, surface);
     }
     let drawn_on = submission.text(SEEN).unwrap_or_default();
-    let conflict = || again(Vec::new(), Some(words.get("settings-changed-meanwhile").to_owned()));
+    let conflict = || again(Vec::new(), Some(words.get("settings-changed-elsewhere").to_owned()));
     // A second press of the same button finds everything as it wants it.
     if !plan.changes.is_empty() && drawn_on != seen(plan.seen.version.as_ref()) {
         return conflict();

@@ -274,18 +274,20 @@ fn what_is_saved_holds_at_once_is_written_down_and_is_sealed() {
     let mut fields = by_server("2525", PASSWORD);
     fields.push(("reply-to", "help@panel.example"));
     let said = stage.saved(stage.fill(&owner(), &fields));
-    assert!(said.contains("Email settings saved") && said.contains("From now on mail goes out"), "{said}");
+    assert!(said.contains("Email settings saved") && said.contains("Email is now sent"), "{said}");
     assert_eq!(stage.way().as_deref(), Some("127.0.0.1:2525"));
     let outcome = "changed: mail.transport mail.smtp.host mail.smtp.port mail.smtp.encryption mail.smtp.username \
         mail.from mail.reply-to mail.smtp.password";
     assert_eq!(stage.audit(), [("email-settings".to_owned(), outcome.to_owned())]);
     let page = stage.page(&owner());
     assert!(page.contains("value=\"127.0.0.1\"") && page.contains("value=\"accounts@panel.example\""), "{page}");
-    assert!(page.contains("One was stored: today") && !page.contains(PASSWORD), "{page}");
+    assert!(page.contains("A password was stored: today") && !page.contains(PASSWORD), "{page}");
     assert!(!page.contains(">settings-"), "a word is missing: {page}");
     let mut spanish = owner();
     spanish.locale = "es".to_owned();
-    assert!(!stage.page(&spanish).contains(">settings-") && stage.page(&spanish).contains("Hay una guardada"));
+    assert!(
+        !stage.page(&spanish).contains(">settings-") && stage.page(&spanish).contains("Hay una contraseña guardada")
+    );
     // All of it: the file has no log.
     let bytes = std::fs::read(stage.folder.path().join("panel.db")).expect("read");
     for secret in [PASSWORD, "127.0.0.1", "help@panel.example"] {
@@ -345,7 +347,7 @@ fn a_stored_password_goes_to_no_other_server_neither_in_a_test_nor_by_a_change_t
     let mut fields = by_server(&own, "");
     fields.extend([("to", "ops@panel.example"), ("kt-also", "test")]);
     let page = stage.tested(stage.fill(&owner(), &fields));
-    assert!(page.contains("Test mail accepted by 127.0.0.1"), "{page}");
+    assert!(page.contains("Test email accepted by 127.0.0.1"), "{page}");
     assert!(page.contains("These are the saved settings."), "{page}");
     assert!(heard.iter().any(|line| line.contains(&plain(PASSWORD))));
 }
@@ -378,7 +380,7 @@ fn a_test_shows_each_step_says_what_to_change_and_saves_nothing() {
     fields.extend([("to", "ops@panel.example"), ("kt-also", "test")]);
     let page = stage.tested(stage.fill(&owner(), &fields));
     for part in [
-        &format!("Test mail not accepted by 127.0.0.1:{port}: Login"),
+        &format!("Test failed at 127.0.0.1:{port}: Login"),
         "Check User name and Password.",
         "These settings are not saved yet.",
         "220 mx1.example ESMTP",
@@ -399,8 +401,8 @@ fn a_test_shows_each_step_says_what_to_change_and_saves_nothing() {
     let mut fields = by_server(&port, PASSWORD);
     fields.extend([("to", "ops@panel.example"), ("kt-also", "test")]);
     let page = stage.tested(stage.fill(&owner(), &fields));
-    assert!(page.contains(&format!("Test mail accepted by 127.0.0.1:{port}")), "{page}");
-    assert!(page.contains("The mail to ops@panel.example is on its way"), "{page}");
+    assert!(page.contains(&format!("Test email accepted by 127.0.0.1:{port}")), "{page}");
+    assert!(page.contains("The email to ops@panel.example is on its way"), "{page}");
     let heard: Vec<String> = heard.iter().collect();
     assert!(heard.iter().any(|line| line == "RCPT TO:<ops@panel.example>"), "{heard:?}");
     stage.saved(stage.send(&owner(), &page, &by_server(&port, PASSWORD)));
@@ -428,7 +430,7 @@ fn each_step_that_fails_has_its_sentence() {
             ("kt-also", "test"),
         ];
         let page = stage.tested(stage.fill(&owner(), &fields));
-        assert!(page.contains(&format!("not accepted by {host}:{port}: {step}")), "{page}");
+        assert!(page.contains(&format!("Test failed at {host}:{port}: {step}")), "{page}");
         assert!(page.contains(advice), "{step}: {page}");
     }
 }
@@ -439,7 +441,7 @@ fn what_the_files_mail_server_lacks_is_said_to_be_set_nowhere() {
     for label in ["User name", "Password"] {
         let (_, field) = page.split_once(&format!(">{label}</p>")).expect("the field");
         let field = field.split("</div>").next().unwrap_or_default();
-        assert!(field.contains("Not set: keyturn.toml names none.") && field.contains("<bdi>—</bdi>"), "{field}");
+        assert!(field.contains("Not set in keyturn.toml.") && field.contains("<bdi>—</bdi>"), "{field}");
     }
 }
 
@@ -452,7 +454,7 @@ fn what_the_file_says_is_shown_with_its_line_and_cannot_be_sent() {
     for (value, line) in [
         ("file@panel.example", "Set in keyturn.toml, line 21."),
         ("smtp.panel.example", "Set in keyturn.toml, line 25."),
-        ("587", "The usual one: keyturn.toml names none."),
+        ("587", "The default: not set in keyturn.toml."),
         ("panel", "Set in keyturn.toml, line 26."),
         ("••••", "Set in keyturn.toml, line 27."),
         ("https://panel.example", "Set in keyturn.toml, line 7."),
@@ -480,24 +482,24 @@ fn what_is_wrong_is_said_at_its_field_and_what_was_typed_stays_but_for_the_passw
         fields
     };
     for (name, value, word) in [
-        ("host", "", "needed: Host"),
+        ("host", "", "Fill in “Host”"),
         ("host", "smtp example", "host name"),
         ("host", "smtp.exämple", "host name"),
         ("port", "0", "port"),
         ("port", "70000", "port"),
-        ("username", "", "needed: User name"),
-        ("from", "", "needed: From"),
+        ("username", "", "Fill in “User name”"),
+        ("from", "", "Fill in “From”"),
         ("from", "nobody", "email address"),
-        ("from", "a@b.example\r\nBcc: x@y.example", "cannot be used"),
+        ("from", "a@b.example\r\nBcc: x@y.example", "can't be used"),
         ("reply-to", "a@b..example", "email address"),
         ("reply-to", "mar ta@b.example", "email address"),
-        ("link-origin", "", "needed: Links lead to"),
-        ("link-origin", "http://panel.example", "Plain http is for this machine only"),
+        ("link-origin", "", "Fill in “Links lead to”"),
+        ("link-origin", "http://panel.example", "Use http for this machine only"),
         ("link-origin", "https://panel.example/path", "without a path"),
         ("link-origin", "https://thief@panel.example", "web address"),
         ("link-origin", "javascript:alert(1)", "web address"),
-        ("transport", "pigeon", "answers that are offered"),
-        ("transport", "folder", "answers that are offered"),
+        ("transport", "pigeon", "one of the options"),
+        ("transport", "folder", "one of the options"),
     ] {
         let mut fields = good.clone();
         fields.retain(|(field, _)| *field != name);
@@ -552,7 +554,7 @@ fn who_has_not_proved_himself_of_late_does_so_first_and_then_it_is_done() {
         let body = stage.host.held(&owner(), &held).expect("his");
         assert!(stage.host.is_operator_form(&owner(), &body));
         match (stage.host.operator_submit(&owner(), &body, &surface()), tests) {
-            (Ok(Submitted::Reveal(page)), true) => assert!(page.html.as_str().contains("Test mail accepted")),
+            (Ok(Submitted::Reveal(page)), true) => assert!(page.html.as_str().contains("Test email accepted")),
             (Ok(Submitted::Done { .. }), false) => {}
             _ => panic!("not done"),
         }
@@ -609,7 +611,7 @@ fn where_a_program_says_how_mail_goes_the_page_shows_it_and_sets_nothing() {
     };
     let surface = OperatorSurface { surface: surface(), outbox: "", inbox: "", webhooks: "", keys: "", start: "" };
     let page = host.operator_page(&owner(), &OperatorPage::EmailSettings, &surface).expect("drawn").html.to_string();
-    assert!(page.contains("nothing can be set here") && !page.contains("<form"), "{page}");
+    assert!(page.contains("change anything here") && !page.contains("<form"), "{page}");
     assert!(host.set_mail(&owner(), Chosen::default(), &NewPassword::Keep).is_err());
 }
 

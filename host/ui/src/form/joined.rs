@@ -112,7 +112,7 @@ pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Resul
             Ok(Posted::Submission(submission)) => parts.push(Part { body, submission: *submission }),
             Ok(Posted::Generate(wish)) if generate.is_none() => generate = Some(wish),
             Ok(Posted::Generate(_) | Posted::Rate(_)) => {
-                return Err(FormError::Malformed("a part asks for two things"));
+                return Err(FormError::Malformed("a part has two actions"));
             }
             Err(FormError::Stale(late)) => stale.push(late),
             Err(error) => return Err(error),
@@ -281,7 +281,7 @@ mod tests {
         };
         let [mine, theirs] = page.html(Some(&again));
         assert!(mine.contains("value=\"Elena\"") && !mine.contains("kt-error"), "kept, and nothing is wrong with it");
-        assert!(theirs.contains("The two passwords are not the same.") && !theirs.contains("four words"));
+        assert!(theirs.contains("The two passwords differ.") && !theirs.contains("four words"));
 
         let nameless = [(0, "name", ""), (0, "news", "1")];
         let Ok(Err(Unready::Again(again))) = page.read(&page.body(&[nameless, PASSWORD].concat())) else {
@@ -289,7 +289,7 @@ mod tests {
         };
         let [mine, theirs] = page.html(Some(&again));
         assert!(mine.contains("kt-error") && !theirs.contains("four words"));
-        assert!(theirs.contains("this one was not saved. Type it once more."), "{theirs}");
+        assert!(theirs.contains("this one was not saved. Type it again."), "{theirs}");
         // Carried through a sign-in, they are still all there.
         let stage = &page.stages[0];
         let carried = again.seal(&stage.keys, &stage.caller.actor);

@@ -28,13 +28,13 @@ pub enum FormError {
     #[error("the form is larger than {BODY} bytes")]
     TooLarge,
     /// 400: not a form, not UTF-8, a name twice, or a name that the form does not have.
-    #[error("the form is not one that this host drew: {0}")]
+    #[error("this host did not draw the form: {0}")]
     Malformed(&'static str),
     /// 403: drawn for another session or actor, by another host, or altered.
     #[error("the form was not drawn for this session")]
     Foreign,
     /// The session ended meanwhile, or the form is too old. Nothing was run; what was typed can be drawn again.
-    #[error("the form was drawn for a session that has ended, or too long ago")]
+    #[error("the form's session has ended, or the form is too old")]
     Stale(Box<Stale>),
 }
 
@@ -111,7 +111,7 @@ fn generates(form: &Sealed, field: &str) -> Result<(String, String), FormError> 
     let shape = form.fields.iter().find(|shape| shape.name == field);
     match shape.map(|shape| &shape.kind) {
         Some(Kind::NewPassword { generate: Some(operation), .. }) => Ok((field.to_owned(), operation.clone())),
-        _ => Err(FormError::Malformed("no password is generated for such a field")),
+        _ => Err(FormError::Malformed("this field has no generated password")),
     }
 }
 
@@ -122,7 +122,7 @@ fn rate(form: Sealed, field: &str, inputs: &Inputs) -> Result<Posted, FormError>
         _ => None,
     });
     let (Some(operation), Some(typed)) = (operation, inputs.get(field)) else {
-        return Err(FormError::Malformed("no such field is rated"));
+        return Err(FormError::Malformed("this field has no rating"));
     };
     if typed.len() > INPUT || typed.contains('\0') {
         return Err(FormError::Malformed("the input is too long"));
@@ -295,7 +295,7 @@ impl Inputs {
             let name = decoded(&pair[..at])?.to_string();
             let value = decoded(pair.get(at + 1..).unwrap_or_default())?;
             if inputs.get(&name).is_some() {
-                return Err(FormError::Malformed("a name stands in it twice"));
+                return Err(FormError::Malformed("it has a name twice"));
             }
             inputs.0.push((name, value));
             if inputs.0.len() > INPUTS {
@@ -327,7 +327,7 @@ fn decoded(bytes: &[u8]) -> Result<Zeroizing<String>, FormError> {
             b'+' => plain.push(b' '),
             b'%' => {
                 let (Some(high), Some(low)) = (digit(after.first()), digit(after.get(1))) else {
-                    return Err(FormError::Malformed("a % without two digits stands in it"));
+                    return Err(FormError::Malformed("it has a % without two digits"));
                 };
                 plain.push(u8::try_from(16 * high + low).unwrap_or_default());
                 rest = &after[2..];

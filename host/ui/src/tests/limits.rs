@@ -124,8 +124,8 @@ fn a_slot_takes_what_it_says_and_no_more() {
 fn a_subject_that_is_no_account_is_refused_before_it_is_sealed_or_linked() {
     let mut bad = form(vec![]);
     bad.submit.subject = Some("nobody".to_owned());
-    assert!(refused(vec![Node::Form(bad)]).contains("\"nobody\" is no account"));
+    assert!(refused(vec![Node::Form(bad)]).contains("\"nobody\" is not an account"));
     let mut link = go("x");
     link.run = Run::Go(Target::Overview("customer:\r\n".to_owned()));
-    assert!(refused(vec![Node::Actions(vec![link])]).contains("is no account"));
+    assert!(refused(vec![Node::Actions(vec![link])]).contains("is not an account"));
 }

@@ -41,7 +41,7 @@ final class AccountField
     /** What to do about it where not, for staff. */
     public function whatToTick(): string
     {
-        return 'The custom field ' . $this->name . ' must have Admin Only ticked, and Show on Order Form not.';
+        return 'The custom field ' . $this->name . ' must have Admin Only ticked and Show on Order Form unticked.';
     }
 
     /** What it holds for a service; empty: nothing, or there is no such field. */
