@@ -47,7 +47,7 @@ impl Panel {
 fn a_password_from_standard_input_is_set_and_signs_in() {
     let panel = panel();
     let text = done(&keyturn(&panel.config, &["reset-password", "MARTA@vidal.example"], &format!("{NEW}\n")));
-    assert_eq!(text, "The password of MARTA@vidal.example (customer:1) is new. 2 sessions were ended.\n");
+    assert_eq!(text, "The password of MARTA@vidal.example (customer:1) has been changed. 2 sessions were ended.\n");
     assert_eq!(panel.verdict("marta", NEW)["kind"], "accepted");
     assert_eq!(panel.verdict("marta", "another one entirely")["kind"], "rejected");
     let audit = done(&keyturn(&panel.config, &["audit", "list", "--json", "--account", "customer:1"], ""));
@@ -69,7 +69,7 @@ fn on_a_terminal_the_password_is_asked_for_twice_and_not_shown() {
         let (mut keyboard, mut screen) = (script.stdin.take().expect("piped"), script.stdout.take().expect("piped"));
         let mut seen = String::new();
         // Like a person, only after the question.
-        for (question, typed) in [("New password: ", first), ("Once more: ", second)] {
+        for (question, typed) in [("New password: ", first), ("Repeat the new password: ", second)] {
             let mut byte = [0];
             while !seen.ends_with(question) && screen.read(&mut byte).expect("reads") == 1 {
                 seen.push(char::from(byte[0]));
@@ -82,9 +82,9 @@ fn on_a_terminal_the_password_is_asked_for_twice_and_not_shown() {
         (script.wait().expect("ends").success(), seen)
     };
     let (done, seen) = answer(NEW, "another one entirely");
-    assert!(!done && seen.contains("the two passwords are not the same; nothing was changed"), "{seen}");
+    assert!(!done && seen.contains("the two passwords differ; nothing was changed"), "{seen}");
     let (done, seen) = answer(NEW, NEW);
-    assert!(done && seen.contains("The password of marta (customer:1) is new."), "{seen}");
+    assert!(done && seen.contains("The password of marta (customer:1) has been changed."), "{seen}");
     assert!(!seen.contains(NEW), "{seen}");
     assert_eq!(panel.verdict("marta", NEW)["kind"], "accepted");
 }
@@ -287,7 +287,9 @@ fn check_changes_nothing_and_says_what_the_first_start_will_make() {
     let before = files();
     let said = out(&keyturn(&panel.config, &["check"], ""));
     assert!(files() == before, "{said}");
-    for word in ["keyturn.key: there is none yet", "tables are not there yet", "without WAL. It stays so", "is wrong"] {
+    for word in
+        ["keyturn.key: it doesn't exist yet", "tables don't exist yet", "without WAL; Keyturn keeps it", "is wrong"]
+    {
         assert!(said.contains(word), "{word}: {said}");
     }
     // As a mail server's map has it.

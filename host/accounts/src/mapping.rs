@@ -118,7 +118,7 @@ impl Mapping {
                 return wrong(setting, "must be a name of 1 to 64 bytes");
             }
             if setting.ends_with("table") && name.to_ascii_lowercase().starts_with("keyturnhost_") {
-                return wrong(setting, "names one of the host's own tables; map the panel's");
+                return wrong(setting, "names one of the host's own tables; map a table of the panel");
             }
         }
         if self.state.as_ref().is_some_and(|state| state.active.is_some() == state.suspended.is_some()) {
@@ -129,7 +129,7 @@ impl Mapping {
             self.others().filter_map(|(setting, rows)| Some((format!("{setting}.only.is"), rows.only.as_ref()?)));
         for (setting, only) in own.chain(others) {
             if only.is.is_empty() {
-                return wrong(&setting, "is empty, so that it would name no row");
+                return wrong(&setting, "is empty, so it would match no row");
             }
         }
         let mut set: Vec<&str> = self.touch.iter().map(|touch| touch.column.as_str()).collect();

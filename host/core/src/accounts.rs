@@ -82,7 +82,7 @@ pub const OWN_REALMS: [&str; 4] = ["anonymous", "console", "service-key", "syste
 /// Not of the form `realm:key`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "an account is named realm:key, in at most 64 bytes, such as customer:42; the realms anonymous, console, service-key and \
+    "an account must be like realm:key, at most 64 bytes, such as customer:42; the realms anonymous, console, service-key and \
      system belong to the host"
 )]
 pub struct BadAccountId;

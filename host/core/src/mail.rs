@@ -30,7 +30,7 @@ impl MailId {
 
 /// Not the name of a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a mail is named by 32 hexadecimal digits")]
+#[error("an email's id must have 32 hexadecimal digits")]
 pub struct BadMailId;
 
 impl TryFrom<String> for MailId {
@@ -74,7 +74,7 @@ pub enum MailState {
     Accepted,
     /// Not now: it is tried again.
     Delayed,
-    /// The server said no for good, or there is no address. A corrected address can still mend it.
+    /// The server refused it for good, or there is no address. A corrected address can still fix it.
     Refused,
     /// Out of attempts.
     GaveUp,

@@ -53,7 +53,7 @@ pub fn syntax(text: &str, cause: &toml::de::Error) -> String {
     }
     // Such a line is not repeated, nor what the reader says of its value.
     let known = cause.message().starts_with("unknown field");
-    let what = if known { cause.message() } else { "its value cannot be read" };
+    let what = if known { cause.message() } else { "can't read its value" };
     let bare =
         |key: &&str| !within && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
     let key = line.split_once('=').map(|(key, _)| key.trim()).filter(bare).unwrap_or("…");

@@ -23,7 +23,7 @@ pub struct Keys {
 pub enum KeyError {
     /// It is not there, though the database was sealed with it.
     #[error(
-        "key file {path} is missing, and the database was sealed with it: restore it from the backup. If it is lost for good, \
+        "key file {path} is missing, and the database is sealed with it: restore it from the backup. If it is lost for good, \
          `keyturn key replace` voids what it sealed, and passwords stay"
     )]
     Missing {
@@ -32,8 +32,8 @@ pub enum KeyError {
     },
     /// This process's user may not read it, or not make it.
     #[error(
-        "key file {path}: {doing} is refused to this user ({cause}). A command that root starts goes on as the owner of the \
-         database: the key file must be that user's, and so must its folder while there is none"
+        "key file {path}: {doing} is refused to this user ({cause}). A command that root starts continues as the owner of the \
+         database: the key file must belong to that user, and so must its folder if there is no key file yet"
     )]
     Refused {
         /// Its path.
@@ -52,13 +52,13 @@ pub enum KeyError {
         cause: std::io::Error,
     },
     /// The file holds something else.
-    #[error("key file {path}: must hold 64 hexadecimal digits; restore it from the backup")]
+    #[error("key file {path}: must have 64 hexadecimal digits; restore it from the backup")]
     Content {
         /// Its path.
         path: String,
     },
     /// Others than its owner may read it.
-    #[error("key file {path}: may be read by others (mode {mode:o}); set mode 600")]
+    #[error("key file {path}: others may read it (mode {mode:o}); set mode 600")]
     Mode {
         /// Its path.
         path: String,
@@ -218,12 +218,12 @@ pub fn owners_only(path: &Path) -> Result<Zeroizing<String>, String> {
     use std::os::unix::fs::PermissionsExt as _;
 
     let wrong = |problem: String| format!("names {}, which {problem}", path.display());
-    let about = std::fs::metadata(path).map_err(|cause| wrong(format!("cannot be read: {cause}")))?;
+    let about = std::fs::metadata(path).map_err(|cause| wrong(format!("can't be read: {cause}")))?;
     let mode = about.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
-        return Err(wrong(format!("may be read by others (mode {mode:o}); set mode 600")));
+        return Err(wrong(format!("others may read it (mode {mode:o}); set mode 600")));
     }
-    let text = std::fs::read_to_string(path).map_err(|cause| wrong(format!("cannot be read: {cause}")))?;
+    let text = std::fs::read_to_string(path).map_err(|cause| wrong(format!("can't be read: {cause}")))?;
     let text = Zeroizing::new(text);
     Ok(Zeroizing::new(without_mark(&text).to_owned()))
 }

@@ -30,7 +30,7 @@ impl fmt::Display for Space {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "this process may have {} MiB of address space: RLIMIT_AS, which `ulimit -v` or LimitAS= of a service sets",
+            "this process may have only {} MiB of address space (RLIMIT_AS, set by `ulimit -v` or by LimitAS= of a service)",
             self.0 >> 20
         )
     }

@@ -70,7 +70,7 @@ impl std::fmt::Display for Problem {
 
 /// What keeps a text from being a mail address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("“{address}” is not a mail address: {problem}")]
+#[error("“{address}” is not an email address: {problem}")]
 pub struct AddressError {
     /// The text, without what cannot be shown.
     pub address: String,

@@ -274,7 +274,7 @@ impl SmtpConfig {
         }
         if self.encryption == Encryption::None && !names_this_machine(&self.host) {
             let problem =
-                format!("may be \"none\" for a server on this machine only (localhost), not for {}", self.host);
+                format!("can be \"none\" only for a server on this machine (localhost), not for {}", self.host);
             return Err(("mail.smtp.encryption", problem));
         }
         Ok(())
@@ -282,8 +282,8 @@ impl SmtpConfig {
 
     fn check_login(&self) -> Result<(), Wrong> {
         match (&self.username, &self.password_file) {
-            (Some(_), None) => Err(("mail.smtp.password-file", "must be set where username is".to_owned())),
-            (None, Some(_)) => Err(("mail.smtp.username", "must be set where password-file is".to_owned())),
+            (Some(_), None) => Err(("mail.smtp.password-file", "must be set, because username is".to_owned())),
+            (None, Some(_)) => Err(("mail.smtp.username", "must be set, because password-file is".to_owned())),
             _ => Ok(()),
         }
     }
@@ -318,7 +318,8 @@ impl SmtpConfig {
                 Some(Login { username: username.clone(), password: Zeroizing::new(password.to_owned()) })
             }
             (Some(username), None) => {
-                let password = password.ok_or(("mail.smtp.password", "must be set where a user name is".to_owned()))?;
+                let password =
+                    password.ok_or(("mail.smtp.password", "must be set, because a user name is".to_owned()))?;
                 Some(Login { username: username.clone(), password: password.clone() })
             }
             (None, _) => None,
@@ -337,7 +338,7 @@ impl SmtpConfig {
                 SmtpError::Tls(TlsError::CaFile { .. } | TlsError::NoAuthorities) => "mail.smtp.ca-file",
                 SmtpError::Clear(_) | SmtpError::Tls(TlsError::Unusable(_)) => "mail.smtp.encryption",
             };
-            (setting, format!("cannot be used: {cause}"))
+            (setting, format!("can't be used: {cause}"))
         })
     }
 }
@@ -351,7 +352,7 @@ impl DkimConfig {
             if !is_name(name) {
                 return Err((
                     setting,
-                    format!("must be a name in letters, digits and . -, not “{}”", super::line(name, 80)),
+                    format!("must be a name of letters, digits, . and -, not “{}”", super::line(name, 80)),
                 ));
             }
         }

@@ -31,19 +31,19 @@ pub enum MessageError {
     #[error("the sender {0}")]
     From(AddressError),
     /// The address for answers.
-    #[error("the address for answers {0}")]
+    #[error("the reply address {0}")]
     ReplyTo(AddressError),
     /// The message's id.
-    #[error("the message id must be like mail-id@host, in letters, digits and . - _")]
+    #[error("the message id must be like mail-id@host, with letters, digits, . - and _")]
     Id,
     /// Anything else that RFC 5322 asks for.
-    #[error("the message could not be written: {0}")]
+    #[error("the message can't be written: {0}")]
     Parts(String),
 }
 
 /// Why there is no signature.
 #[derive(Debug, thiserror::Error)]
-#[error("the key is not an RSA key as PKCS#1 PEM, such as `openssl genrsa -traditional 2048` makes: {0}")]
+#[error("the key is not an RSA key in PKCS#1 PEM, as `openssl genrsa -traditional 2048` writes it: {0}")]
 pub struct KeyError(#[from] lettre::message::dkim::DkimSigningKeyError);
 
 /// Writes messages as bytes.

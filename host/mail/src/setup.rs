@@ -255,7 +255,7 @@ impl Setup {
         if let Some(smtp) = &self.merged.smtp {
             smtp.check()?;
             if smtp.username.is_some() && smtp.password_file.is_none() && self.password.is_none() {
-                return Err(("mail.smtp.password", "must be set where a user name is".to_owned()));
+                return Err(("mail.smtp.password", "must be set, because a user name is".to_owned()));
             }
         }
         if self.chosen.link_origin.as_deref().is_some_and(|origin| !may_bear_secrets(origin)) {
@@ -266,10 +266,10 @@ impl Setup {
             return Ok(());
         }
         if self.merged.from.is_none() {
-            return Err(("mail.from", "must be set: the address in whose name mail goes out".to_owned()));
+            return Err(("mail.from", "must be set: it is the sender's address".to_owned()));
         }
         if self.origin.is_none() {
-            return Err(("brand.link-origin", "must be set: where the links in mails lead".to_owned()));
+            return Err(("brand.link-origin", "must be set: links in emails lead there".to_owned()));
         }
         match way {
             Way::Smtp if self.merged.smtp.is_none() => Err(("mail.smtp.host", "must be set".to_owned())),

@@ -132,7 +132,7 @@ impl TemplateError {
 impl std::fmt::Display for TemplateError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.template {
-            Some(template) => write!(f, "mail template {template}, ")?,
+            Some(template) => write!(f, "email template {template}, ")?,
             None => f.write_str("mail template: ")?,
         }
         if let Some(locale) = &self.locale {
@@ -170,7 +170,7 @@ impl Template {
         for name in self.variables.keys() {
             let rest = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
             if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(rest) || name.len() > 40 {
-                let problem = "must be named in a-z 0-9 _, a letter first, at most 40 characters";
+                let problem = "must have names of a-z, 0-9 and _, a letter first, at most 40 characters";
                 return Err(TemplateError::new(None, format!("variable {name}"), problem));
             }
             if [
@@ -179,19 +179,11 @@ impl Template {
             ]
             .contains(&name.as_str())
             {
-                return Err(TemplateError::new(
-                    None,
-                    format!("variable {name}"),
-                    "has a name that means something else here",
-                ));
+                return Err(TemplateError::new(None, format!("variable {name}"), "has a reserved name"));
             }
         }
         if !self.texts.contains_key("en") {
-            return Err(TemplateError::new(
-                Some("en"),
-                "text",
-                "is missing: every mail can at least be written in English",
-            ));
+            return Err(TemplateError::new(Some("en"), "text", "is missing: English is the fallback for every email"));
         }
         self.texts.iter().try_for_each(|(locale, text)| {
             self.check_text(text).map_err(|(place, problem)| TemplateError::new(Some(locale), place, problem))
@@ -222,7 +214,7 @@ impl Template {
                 _ => continue,
             };
             if !shown {
-                return Err(("body".to_owned(), format!("lacks the {block} of `{name}`")));
+                return Err(("body".to_owned(), format!("lacks the {block} with `{name}`")));
             }
         }
         Ok(())
@@ -266,7 +258,7 @@ impl Template {
                     return wrong(name, "must be an absolute address without spaces");
                 }
                 Some(Value::Secret(secret)) if secret.is_empty() || secret.chars().any(super::invisible) => {
-                    return wrong(name, "contains a character that cannot be seen");
+                    return wrong(name, "has an invisible character");
                 }
                 Some(_) => {}
             }

@@ -247,6 +247,6 @@ mod tests {
         }
         std::fs::remove_file(&file).expect("removed");
         let (_, problem) = config.destination(Path::to_owned).map(drop).expect_err("no file");
-        assert!(problem.contains("cannot be read"), "{problem}");
+        assert!(problem.contains("can't be read"), "{problem}");
     }
 }

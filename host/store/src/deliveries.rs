@@ -38,7 +38,7 @@ impl DeliveryId {
 
 /// Not the name of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a delivery is named by msg_ and 32 hexadecimal digits")]
+#[error("a delivery's id must be msg_ and 32 hexadecimal digits")]
 pub struct BadDeliveryId;
 
 impl TryFrom<String> for DeliveryId {

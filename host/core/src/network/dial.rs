@@ -30,7 +30,7 @@ pub async fn connect(limit: Duration, addresses: &[SocketAddr]) -> Result<(TcpSt
 /// That nothing came within a limit.
 pub fn silence(limit: Duration) -> String {
     if limit.is_zero() {
-        return "all the time was used up before".to_owned();
+        return "the time was used up before".to_owned();
     }
     // Of what is left of a longer time, tenths are enough.
     let tenths = (limit.as_secs_f32() * 10.0).round() / 10.0;

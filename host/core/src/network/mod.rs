@@ -19,7 +19,7 @@ pub struct Network(IpNet);
 
 /// Not an address and not a range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("“{0}” is neither an address such as 192.0.2.7 nor a range such as 192.0.2.0/24")]
+#[error("“{0}” is neither an address, such as 192.0.2.7, nor a range, such as 192.0.2.0/24")]
 pub struct NoNetwork(String);
 
 /// Bits of an IPv4 address that are one neighbourhood: what one customer of a provider may well have more than one of.

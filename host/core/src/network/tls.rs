@@ -18,7 +18,7 @@ pub enum TlsError {
         problem: String,
     },
     /// The system has no authorities.
-    #[error("the system has no certificates of authorities (install ca-certificates), and no file with some is named")]
+    #[error("the system has no CA certificates: install ca-certificates, or name a ca-file")]
     NoAuthorities,
     /// TLS cannot be used on this machine.
     #[error("TLS: {0}")]
@@ -67,7 +67,7 @@ fn authorities_in(path: &Path) -> Result<RootCertStore, String> {
         store.add(certificate).map_err(|cause| cause.to_string())?;
     }
     if store.is_empty() {
-        Err("there is no certificate in it (PEM: -----BEGIN CERTIFICATE-----)".to_owned())
+        Err("it has no certificate (PEM: -----BEGIN CERTIFICATE-----)".to_owned())
     } else {
         Ok(store)
     }
@@ -80,6 +80,6 @@ pub async fn handshake<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
     stream: S,
 ) -> std::io::Result<TlsStream<S>> {
     let name = rustls::pki_types::ServerName::try_from(host.to_owned())
-        .map_err(|_| std::io::Error::other("no certificate can be for such a name"))?;
+        .map_err(|_| std::io::Error::other("no certificate can be for this name"))?;
     tokio_rustls::TlsConnector::from(Arc::clone(config)).connect(name, stream).await
 }

@@ -114,7 +114,7 @@ It was not you? Then do nothing. If this happens again, write to
 help@northwind.example.
 
 Asked on 24 Nov 2026, 14:02 (Madrid time) from Firefox on Windows,
-203.0.113.x. We never ask for your password by mail.
+203.0.113.x. We never ask for your password by email.
 
 --
 Northwind Hosting

@@ -37,7 +37,7 @@ pub(super) fn examine(source: &str, template: &Template) -> Result<(), String> {
         return Err(format!("is longer than {LONGEST} characters"));
     }
     if let Some(c) = source.chars().find(|c| !c.is_whitespace() && invisible(*c)) {
-        return Err(format!("contains a character that cannot be seen (U+{:04X})", u32::from(c)));
+        return Err(format!("has an invisible character (U+{:04X})", u32::from(c)));
     }
     let mut rest = source;
     while let Some(at) = rest.find('{') {
@@ -84,7 +84,7 @@ fn tag(inside: &str, is_statement: bool, template: &Template) -> Result<(), Stri
         }
         match template.variables.get(word) {
             Some(Kind::Link | Kind::Secret) => {
-                return Err(format!("uses `{word}`, which is secret and may stand in a block of its own only"));
+                return Err(format!("uses `{word}`, which is secret and must be in a block of its own"));
             }
             Some(_) => {}
             None if OWN.contains(&word) => {}

@@ -112,7 +112,7 @@ fn values_fit_or_are_named() {
         ("link", Some(Value::Link("javascript:alert(1)".to_owned().into())), "absolute address"),
         ("link", Some(Value::Link("https://x/ y".to_owned().into())), "absolute address"),
         ("link", Some(Value::Link("https://x/\"onclick=".to_owned().into())), "absolute address"),
-        ("word", Some(Value::Secret("a\r\nb".to_owned().into())), "cannot be seen"),
+        ("word", Some(Value::Secret("a\r\nb".to_owned().into())), "invisible character"),
     ] {
         let mut bad = good.clone();
         match value {

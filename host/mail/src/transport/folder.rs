@@ -54,9 +54,9 @@ impl Transport for Folder {
         let started = Instant::now();
         // Nothing is made: it is asked by those who only look.
         let (verdict, said) = match owners_only(&self.0.path) {
-            Ok(()) => (Verdict::Accepted, "the folder is there".to_owned()),
+            Ok(()) => (Verdict::Accepted, "the folder exists".to_owned()),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound && self.0.path.parent().is_some_and(Path::is_dir) => {
-                (Verdict::Accepted, "the first mail makes the folder".to_owned())
+                (Verdict::Accepted, "the first email creates the folder".to_owned())
             }
             Err(cause) => (Verdict::Delayed, cause.to_string()),
         };
@@ -96,7 +96,7 @@ fn owners_only(folder: &Path) -> io::Result<()> {
     let mode = std::fs::metadata(folder)?.permissions().mode() & 0o777;
     match mode & 0o077 {
         0 => Ok(()),
-        _ => Err(io::Error::other(format!("the folder may be read by others (mode {mode:o}); set mode 700"))),
+        _ => Err(io::Error::other(format!("others may read the folder (mode {mode:o}); set mode 700"))),
     }
 }
 
@@ -136,7 +136,7 @@ fn wipe_partials(folder: &Path) {
             Err(std::fs::TryLockError::Error(cause)) => Err(cause),
         });
         if let Err(error) = wiped {
-            tracing::warn!(%error, file = %path.display(), "a part of a mail could not be wiped");
+            tracing::warn!(%error, file = %path.display(), "can't delete a part of an email");
         }
     }
 }

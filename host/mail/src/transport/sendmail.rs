@@ -46,7 +46,7 @@ impl Transport for Sendmail {
         let started = Instant::now();
         let (verdict, said) = match std::fs::metadata(&self.0.program) {
             Ok(found) if found.is_file() && found.permissions().mode() & 0o111 != 0 => {
-                (Verdict::Accepted, "the program is there".to_owned())
+                (Verdict::Accepted, "the program exists".to_owned())
             }
             Ok(_) => (Verdict::Delayed, "this is not a program".to_owned()),
             Err(cause) => (Verdict::Delayed, cause.to_string()),
@@ -111,10 +111,10 @@ fn judged(output: &Output) -> (Verdict, String) {
     let said = said.trim();
     let answered = |otherwise| answer(said).map_or(otherwise, of_answer);
     let (verdict, meaning) = match output.status.code() {
-        Some(0) => (Verdict::Accepted, "the program took it"),
-        Some(64) => (Verdict::Delayed, "64 (EX_USAGE), the program does not take these arguments"),
+        Some(0) => (Verdict::Accepted, "the program accepted it"),
+        Some(64) => (Verdict::Delayed, "64 (EX_USAGE), the program does not accept these arguments"),
         // msmtp: the server said 5yz to the sender, the recipient or DATA.
-        Some(65) => (answered(Verdict::Refused), "65 (EX_DATAERR), the mail or an address was not accepted"),
+        Some(65) => (answered(Verdict::Refused), "65 (EX_DATAERR), the email or an address was not accepted"),
         Some(67) => (Verdict::Refused, "67 (EX_NOUSER), no such recipient"),
         // msmtp: its own mail server was not found, which a name server's bad moment can do.
         Some(68) => (
@@ -122,12 +122,12 @@ fn judged(output: &Output) -> (Verdict, String) {
             "68 (EX_NOHOST), a host was not found: the program's own mail server, or the recipient's",
         ),
         // msmtp: the server said 4yz, or no to the text; or it offers no TLS.
-        Some(69) => (answered(Verdict::Delayed), "69 (EX_UNAVAILABLE), a mail server did not take it"),
+        Some(69) => (answered(Verdict::Delayed), "69 (EX_UNAVAILABLE), a mail server did not accept it"),
         // OpenSMTPD: whatever the server said to a command.
-        Some(70) => (answered(Verdict::Delayed), "70 (EX_SOFTWARE), the program could not do it"),
+        Some(70) => (answered(Verdict::Delayed), "70 (EX_SOFTWARE), the program failed"),
         Some(75) => (Verdict::Delayed, "75 (EX_TEMPFAIL), try again later"),
-        Some(76) => (Verdict::Delayed, "76 (EX_PROTOCOL), its mail server did not answer as it must"),
-        Some(77) => (Verdict::Delayed, "77 (EX_NOPERM), its mail server or this machine does not let it in"),
+        Some(76) => (Verdict::Delayed, "76 (EX_PROTOCOL), its mail server broke the protocol"),
+        Some(77) => (Verdict::Delayed, "77 (EX_NOPERM), its mail server or this machine refused access"),
         Some(78) => (Verdict::Delayed, "78 (EX_CONFIG), its configuration is wrong"),
         Some(code) => return (Verdict::Delayed, with(&format!("the program ended with {code}"), said)),
         None => {
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn the_exit_status_is_the_verdict() {
         for (end, verdict, said) in [
-            ("exit 0", Verdict::Accepted, "the program took it"),
+            ("exit 0", Verdict::Accepted, "the program accepted it"),
             (
                 "cat >/dev/null; echo no such user >&2; exit 67",
                 Verdict::Refused,
@@ -190,9 +190,9 @@ mod tests {
                 Verdict::Delayed,
                 "68 (EX_NOHOST), a host was not found: the program's own mail server, or the recipient's",
             ),
-            ("exit 65", Verdict::Refused, "65 (EX_DATAERR), the mail or an address was not accepted"),
-            ("exit 69", Verdict::Delayed, "69 (EX_UNAVAILABLE), a mail server did not take it"),
-            ("exit 70", Verdict::Delayed, "70 (EX_SOFTWARE), the program could not do it"),
+            ("exit 65", Verdict::Refused, "65 (EX_DATAERR), the email or an address was not accepted"),
+            ("exit 69", Verdict::Delayed, "69 (EX_UNAVAILABLE), a mail server did not accept it"),
+            ("exit 70", Verdict::Delayed, "70 (EX_SOFTWARE), the program failed"),
             ("exit 75", Verdict::Delayed, "75 (EX_TEMPFAIL), try again later"),
             ("exit 78", Verdict::Delayed, "78 (EX_CONFIG), its configuration is wrong"),
             ("exit 1", Verdict::Delayed, "the program ended with 1"),

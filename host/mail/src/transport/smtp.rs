@@ -148,7 +148,7 @@ pub enum SmtpError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// Nobody may listen in.
-    #[error("a connection without encryption is for a server on this machine (localhost), not for {0}")]
+    #[error("a connection without encryption is only for a server on this machine (localhost), not for {0}")]
     Clear(String),
 }
 
@@ -360,7 +360,7 @@ async fn unless<T>(stopped: &(dyn Fn() -> bool + Sync), work: impl Future<Output
 
 /// Whoever sends is being stopped, and nothing of the mail has gone out.
 fn put_off(mut steps: Vec<Step>, started: Instant) -> Attempt {
-    let said = "the program was stopped before the mail was handed over".to_owned();
+    let said = "the program was stopped before the email was sent".to_owned();
     steps.push(Step { kind: StepKind::Handover, took: started.elapsed(), said });
     Attempt { steps, verdict: Verdict::Delayed }
 }
@@ -395,7 +395,7 @@ async fn name(to: &mut Connection, limits: &Limits, wire: &Wire) -> Result<(), U
 async fn hand_over(to: &mut Connection, limits: &Limits, wire: &Wire) -> Result<String, Trouble> {
     timed(limits.for_command(), to.smtp.ask_for(3, "DATA")).await?;
     let answer = timed(limits.for_data(), to.smtp.text(&wire.bytes)).await.map_err(|trouble| match trouble {
-        Trouble::Lost(said) => Trouble::Lost(format!("{said}; the server may have taken the mail all the same")),
+        Trouble::Lost(said) => Trouble::Lost(format!("{said}; the server may still have accepted the email")),
         answer => answer,
     })?;
     Ok(answer.said())
@@ -409,7 +409,7 @@ fn parameters(to: &Connection, wire: &Wire) -> Result<String, Untaken> {
     if !to.offers.has("SMTPUTF8") {
         return Err(Untaken::Impossible(
             format!(
-                "the address {address} has letters beyond a-z before its @, which this server cannot take (it does not offer SMTPUTF8)"
+                "the address {address} has letters beyond a-z before its @, which this server can't handle (it does not offer SMTPUTF8)"
             ),
             verdict,
         ));

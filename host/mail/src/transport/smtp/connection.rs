@@ -145,7 +145,7 @@ async fn handshake(route: &Route, stream: TcpStream) -> Result<TlsStream<TcpStre
 fn privacy(stream: &TlsStream<TcpStream>) -> String {
     let (_, session) = stream.get_ref();
     let version = session.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS");
-    format!("{}, the certificate is good", version.replace('_', "."))
+    format!("{}, the certificate is valid", version.replace('_', "."))
 }
 
 /// RFC 3207. What came in beside the answer to STARTTLS, in clear, could be anybody's: it ends the connection.
@@ -161,7 +161,8 @@ async fn start_tls(
     }
     timed(limits.for_command(), clear.ask("STARTTLS")).await?;
     let stream = clear.into_stream();
-    let stream = stream.ok_or_else(|| Trouble::Lost("the server went on in clear after STARTTLS".to_owned()))?;
+    let stream =
+        stream.ok_or_else(|| Trouble::Lost("the server continued without encryption after STARTTLS".to_owned()))?;
     handshake(route, stream).await
 }
 
@@ -186,7 +187,7 @@ async fn log_in(server: &Server, login: &Login, to: &mut Connection) -> Result<(
     if !plain && !ways.contains(&"LOGIN") {
         return Err(Trouble::Lost(match ways.as_slice() {
             [] => "the server offers no login (AUTH)".to_owned(),
-            ways => format!("the server offers only {}; this program knows PLAIN and LOGIN", ways.join(" and ")),
+            ways => format!("the server offers only {}; this program supports PLAIN and LOGIN", ways.join(" and ")),
         }));
     }
     let answer = timed(server.limits.for_command(), identified(&mut to.smtp, login, plain)).await?;

@@ -65,7 +65,7 @@ impl Answer {
         match self.code {
             code if code / 100 == class => Ok(self),
             code @ 400..600 => Err(Trouble::Answer { code, said: self.said() }),
-            _ => Err(Trouble::Lost(format!("the server's answer makes no sense here: {}", self.said()))),
+            _ => Err(Trouble::Lost(format!("unexpected answer from the server: {}", self.said()))),
         }
     }
 }
