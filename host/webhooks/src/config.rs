@@ -9,9 +9,9 @@ use serde::Deserialize;
 
 use super::url::Url;
 use super::{Destination, secret::Secret};
-use crate::mail::line;
-use crate::network::tls;
-use crate::seal::owners_only;
+use keyturn_core::network::tls;
+use keyturn_core::seal::owners_only;
+use keyturn_core::text::line;
 
 /// Destinations at most.
 const MOST: usize = 32;
@@ -67,7 +67,7 @@ fn default_connections() -> usize {
 pub type Wrong = (String, String);
 
 /// Whether what stands there can be. Opens nothing.
-pub(crate) fn check(all: &[WebhookConfig]) -> Result<(), Wrong> {
+pub fn check(all: &[WebhookConfig]) -> Result<(), Wrong> {
     if all.len() > MOST {
         return Err(("webhooks".to_owned(), format!("must be at most {MOST}, not {}", all.len())));
     }

@@ -9,21 +9,21 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::Bytes;
-use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1;
+use hyper::{HeaderMap, Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Runtime;
 
 use super::Destination;
 use super::url::without_query;
-use crate::mail::line;
-use crate::network::special::Special;
-use crate::network::{dial, tls};
-use crate::storage::deliveries::Tried;
+use keyturn_core::network::special::Special;
+use keyturn_core::network::{dial, tls};
+use keyturn_core::text::line;
+use keyturn_store::deliveries::Tried;
 
 /// Bytes of an answer that are looked at, beside its head.
 const EXCERPT: usize = 1 << 10;
@@ -42,13 +42,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
 const LOOK_UPS: usize = 4;
 
 /// Finds the addresses of a name.
-pub(crate) trait Resolve: Send + Sync + 'static {
+pub trait Resolve: Send + Sync + 'static {
     /// All of them. May block.
     fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
 }
 
 /// As the system does it.
-pub(crate) struct System;
+pub struct System;
 
 impl Resolve for System {
     fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
@@ -73,23 +73,23 @@ pub enum Verdict {
 }
 
 /// Sends; keeps a runtime of its own, so that whoever uses it needs to know of none.
-pub(crate) struct Sender {
+pub struct Sender {
     resolver: Arc<dyn Resolve>,
     runtime: Option<Runtime>,
 }
 
 impl Sender {
-    pub(crate) fn new(resolver: Arc<dyn Resolve>) -> Self {
+    pub fn new(resolver: Arc<dyn Resolve>) -> Self {
         Self { resolver, runtime: None }
     }
 
     /// Posts `body` under this id, signed as of `now`, Unix milliseconds.
-    pub(crate) fn post(&mut self, to: &Destination, id: &str, body: &str, now: i64) -> (Verdict, Tried) {
+    pub fn post(&mut self, to: &Destination, id: &str, body: &str, now: i64) -> (Verdict, Tried) {
         self.post_within(to.timeout, to, id, body, now)
     }
 
     /// The same, within another time than the destination's own.
-    pub(crate) fn post_within(
+    pub fn post_within(
         &mut self,
         limit: Duration,
         to: &Destination,

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use wasmparser::{Encoding, Parser, Payload};
 
-use super::admit::own_name;
 use super::docs::Docs;
 use super::manifest::{MAX_BYTES, Manifest, ManifestError, SECTION};
 
@@ -174,4 +173,16 @@ fn leb128(mut value: usize) -> Vec<u8> {
         }
         bytes.push(low | 0x80);
     }
+}
+/// An interface without its version.
+#[must_use]
+pub fn without_version(name: &str) -> &str {
+    name.split_once('@').map_or(name, |(name, _)| name)
+}
+
+/// The interface's own name: `keyturn:password/password@0.1.0` is `password`.
+#[must_use]
+pub fn own_name(name: &str) -> &str {
+    let name = without_version(name);
+    name.rsplit_once('/').map_or(name, |(_, own)| own)
 }

@@ -8,8 +8,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::limits::Limits;
 use super::manifest::{Accounts, Mail, SettingValue, Wants};
-use crate::masked;
-use crate::seal::hex;
+use keyturn_core::masked;
+use keyturn_core::seal::hex;
 
 /// One grants file.
 #[derive(Debug, Clone, Deserialize)]

@@ -2,8 +2,36 @@
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::engine::GuestMemory;
-use crate::http::serve::{Budget, Manners};
+/// Where plugins' memory comes from: `limits.guest-memory`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GuestMemory {
+    /// The pool, or where the system does not give it the address space: on demand.
+    #[default]
+    Auto,
+    /// A pool, for which 258 GiB of address space are reserved, though not used, at the start: the quickest.
+    Pool,
+    /// 16 MiB of address space for each instance, at each call. Each access is checked, which makes plugins slower.
+    OnDemand,
+}
+
+/// How much there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// For all together; strangers together have three quarters of it.
+    pub all: usize,
+    /// For each address of a stranger; of IPv6 for each /64. Those without an address are one stranger.
+    pub each: usize,
+    /// For each address that is known: this machine, proxies and panels.
+    pub known: usize,
+}
+
+impl Budget {
+    /// Connections to the server, if the operator says nothing.
+    pub const CONNECTIONS: Self = Self { all: 1_024, each: 128, known: 768 };
+    /// Bytes of memory for the bodies of requests, likewise.
+    pub const BODIES: Self = Self { all: 64 << 20, each: 8 << 20, known: 48 << 20 };
+}
 
 /// Limits of one plugin: `[limits]` in its grants file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -151,7 +179,7 @@ pub struct HostLimits {
 
 impl Default for HostLimits {
     fn default() -> Self {
-        let Manners { connections, bodies, .. } = Manners::default();
+        let (connections, bodies) = (Budget::CONNECTIONS, Budget::BODIES);
         Self {
             guest_memory: GuestMemory::default(),
             calls_at_once: 48,
@@ -192,12 +220,12 @@ impl HostLimits {
     }
 
     /// Connections to the server.
-    pub(crate) fn connections(&self) -> Budget {
+    pub fn connections(&self) -> Budget {
         Budget { all: self.connections, each: self.connections_per_address, known: self.connections_per_known_address }
     }
 
     /// Bytes of memory for the bodies of requests.
-    pub(crate) fn bodies(&self) -> Budget {
+    pub fn bodies(&self) -> Budget {
         Budget { all: self.body_bytes, each: self.body_bytes_per_address, known: self.body_bytes_per_known_address }
     }
 }

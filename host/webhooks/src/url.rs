@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use axum::http::Uri;
+use hyper::Uri;
 
-use crate::mail::line;
+use keyturn_core::text::line;
 
 /// Bytes at most.
 const LONGEST: usize = 2_000;
@@ -29,7 +29,7 @@ impl Url {
     ///
     /// # Errors
     /// What is wrong with it, to follow the name of its setting.
-    pub(super) fn read(text: &str, allow_private: bool) -> Result<Self, String> {
+    pub fn read(text: &str, allow_private: bool) -> Result<Self, String> {
         let like = "must be like https://billing.example/hooks/keyturn";
         // What stands before an @ or in a query may be a secret, and this goes to a log.
         let wrong = || match text.contains('@') {
@@ -84,7 +84,7 @@ impl std::fmt::Display for Url {
 }
 
 /// An address as it is shown and kept: what stands in a query may be a token.
-pub(super) fn without_query(address: &str) -> String {
+pub fn without_query(address: &str) -> String {
     match address.split_once('?') {
         Some((path, _)) => format!("{path}?••••"),
         None => address.to_owned(),

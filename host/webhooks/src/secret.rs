@@ -7,7 +7,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::seal;
+use keyturn_core::seal;
 
 const PREFIX: &str = "whsec_";
 /// Bytes of a secret, as the specification bounds them (“192 bits, 512 maximum”).

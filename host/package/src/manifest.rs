@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::docs::Docs;
-use crate::accounts::Field;
-use crate::mail::template::Template;
-pub(crate) use keyturn_core::events::names;
+use keyturn_core::accounts::Field;
+use keyturn_core::events::names;
+use keyturn_mail::template::Template;
 
 /// The custom section that holds it, as JSON.
 pub const SECTION: &str = "keyturn:manifest";
@@ -409,7 +409,7 @@ impl Manifest {
     }
 
     /// The names of its link pages.
-    pub(crate) fn link_pages(&self) -> impl Iterator<Item = &str> {
+    pub fn link_pages(&self) -> impl Iterator<Item = &str> {
         self.pages.iter().filter(|page| page.link).map(|page| page.name.as_str())
     }
 

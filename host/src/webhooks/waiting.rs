@@ -1,13 +1,25 @@
 //! What becomes of deliveries: again after a pause, on hold, in turns, and while destinations are replaced.
 
-use super::super::tended::Held;
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use keyturn_webhooks::testing::*;
+
+use super::tended::Held;
 use super::*;
 use crate::Host;
 use crate::accounts::Reach;
+use crate::call::now;
 use crate::caller::{Actor, Caller};
 use crate::stage::Ground;
 use crate::storage::deliveries::{Delivery, DeliveryState};
+use crate::storage::deliveries::{DeliveryId, NewDelivery};
 use crate::storage::{Commit, Effect, Storage};
+use crate::webhooks::send::Verdict;
 use crate::work::Shutdown;
 
 /// A host with these destinations, and its storage.
