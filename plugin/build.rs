@@ -1,5 +1,5 @@
-//! Lays out at build time what an instance, which lives for one call, must not build anew: the stems of common passwords,
-//! sorted, well-known phrases, and the two catalogues of words as tables.
+//! Prepares at build time what an instance, which lives for one call, must not build each time: the sorted stems of common
+//! passwords, well-known phrases, and the two catalogues of words as tables.
 
 #[path = "src/policy/shape.rs"]
 #[allow(dead_code)]
@@ -20,10 +20,10 @@ fn main() {
     write(&out.join("words.rs"), &words());
 }
 
-/// As many of the list, which begins with the most used, as are worth their bytes in the component.
+/// The list begins with the most used passwords; this many are worth their bytes in the component.
 const MOST_USED: usize = 8_000;
 
-/// Of the rest those that long ones are made from: with a few digits more they pass for passwords of 15 characters.
+/// Of the rest, only those that long passwords are made from: with a few digits more, they have 15 characters.
 const LONG: usize = 10;
 
 fn common_stems() -> String {
@@ -33,7 +33,7 @@ fn common_stems() -> String {
     stems.into_iter().collect::<Vec<_>>().join("\n")
 }
 
-/// Phrases are written as people write them; what an accent stands on is written there without it.
+/// Phrases are written as people write them, with plain letters in place of accented ones.
 fn common_phrases() -> String {
     let list = read("data/common-phrases.txt");
     let phrases = list.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -41,7 +41,7 @@ fn common_phrases() -> String {
     canonical.into_iter().collect::<Vec<_>>().join("\n")
 }
 
-/// One enum of keys and one table a language; a key that a language lacks stops the build.
+/// One enum of keys and one table for each language. A missing key stops the build.
 fn words() -> String {
     let en = catalogue("words/en.toml");
     let es = catalogue("words/es.toml");

@@ -321,7 +321,7 @@ pub enum ConfigError {
     Key(#[from] KeyError),
     /// The database is not there, and is not made: it is the panel's own.
     #[error(
-        "database.sqlite names {0}, and there is no such file. It is the panel's own, with its accounts in it: nothing was made"
+        "database.sqlite names {0}, which doesn't exist. It must be the panel's own database with its accounts, so none was created"
     )]
     NoDatabase(String),
     /// The database.
@@ -413,12 +413,12 @@ impl Config {
         }
         for realm in self.accounts.keys() {
             if realm.is_empty() || !realm.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
-                return wrong(&format!("accounts.{realm}"), "must be named in a-z 0-9 -".to_owned());
+                return wrong(&format!("accounts.{realm}"), "must have a name of a-z, 0-9 and -".to_owned());
             }
             if OWN_REALMS.contains(&realm.as_str()) {
                 return wrong(
                     &format!("accounts.{realm}"),
-                    "must have another name: this one is the host's own".to_owned(),
+                    "must have another name: the host uses this one".to_owned(),
                 );
             }
         }

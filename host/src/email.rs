@@ -34,10 +34,10 @@ pub(crate) const TRIALS_AT_ONCE: usize = 2;
 #[derive(Debug, thiserror::Error)]
 pub enum EmailError {
     /// He does not reach everybody.
-    #[error("{0} may not set how mail goes: that is for who reaches everybody")]
+    #[error("{0} isn't allowed to change the email settings: that needs access to every realm")]
     Denied(String),
     /// There is nothing to set.
-    #[error("how mail goes is said by the panel's own program")]
+    #[error("the panel's own program decides how email is sent")]
     Program,
     /// A setting, and what is wrong with it.
     #[error("{} {}", .0.0, .0.1)]
@@ -49,10 +49,10 @@ pub enum EmailError {
     #[error("mail.smtp.password must be set: the stored one is for another server, port, encryption or user name")]
     PasswordOfAnother,
     /// Too many trials; seconds.
-    #[error("too many test mails; wait {0} seconds")]
+    #[error("too many test emails; wait {0} seconds")]
     TooOften(u32),
     /// Others are trying just now.
-    #[error("other test mails are under way")]
+    #[error("other test emails are being sent")]
     Busy,
     /// The database. [`StorageError::Changed`]: somebody else has set something meanwhile.
     #[error(transparent)]
@@ -232,7 +232,7 @@ impl Host {
             ..Commit::bare(OWN, now, Vec::new())
         };
         if let Err(cause) = self.0.storage.commit(commit) {
-            tracing::error!(request = caller.request, "a test mail could not be audited: {cause}");
+            tracing::error!(request = caller.request, "can't write a test email to the audit log: {cause}");
         }
     }
 }

@@ -588,7 +588,7 @@ impl Host {
                 Ok(Submitted::Again(corrections))
             }
             _ => {
-                let problem = "nothing generated where a password was asked for".to_owned();
+                let problem = "no password where one was to be generated".to_owned();
                 Err(CallError::View { plugin: plugin.name.clone(), problem })
             }
         }

@@ -109,8 +109,8 @@ impl Machine {
             },
         };
         tracing::warn!(
-            "plugins' memory comes on demand, which makes them slower, and not from a pool: {why}. Lift that limit, or set \
-             limits.guest-memory = \"on-demand\" to have it so"
+            "plugins' memory comes on demand instead of from a pool, which makes them slower: {why}. Raise that limit, or set \
+             limits.guest-memory = \"on-demand\" to accept it"
         );
         on_demand()
     }

@@ -372,7 +372,7 @@ impl Host {
         let value = Zeroizing::new(serde_json::to_vec(&memory).unwrap_or_default());
         let effect = Effect::Put { key: MEMORY.to_owned(), value, expires: None };
         if let Err(cause) = self.0.storage.commit(Commit::bare(OWN, call::now(), vec![effect])) {
-            tracing::warn!("which plugin has which hooks and link pages could not be written down: {cause}");
+            tracing::warn!("can't store which plugin has which hooks and link pages: {cause}");
         }
     }
 
@@ -549,7 +549,7 @@ fn remembered(storage: &dyn Storage) -> Memory {
     match storage.get(OWN, MEMORY, call::now()) {
         Ok(found) => found.and_then(|(value, _)| serde_json::from_slice(&value).ok()).unwrap_or_default(),
         Err(cause) => {
-            tracing::warn!("which plugin has which hooks and link pages could not be read: {cause}");
+            tracing::warn!("can't read which plugin has which hooks and link pages: {cause}");
             Memory::default()
         }
     }
@@ -559,7 +559,7 @@ fn remembered(storage: &dyn Storage) -> Memory {
 fn close_to_debuggers() {
     use rustix::process::{DumpableBehavior, set_dumpable_behavior};
     if let Err(cause) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
-        tracing::warn!("core dumps of this process cannot be switched off: {cause}");
+        tracing::warn!("can't switch off core dumps of this process: {cause}");
     }
 }
 

@@ -1,12 +1,12 @@
-//! What the plugin says, in the reader's language. The texts stand in `words/en.toml` and `words/es.toml`; `build.rs` makes a
-//! table of each, and the enum [`Word`] of their keys.
+//! The plugin's texts, in the reader's language. They are in `words/en.toml` and `words/es.toml`; `build.rs` makes a table of
+//! each, and the enum [`Word`] of their keys.
 
 use crate::bindings::nodes::{Sentence, Value};
 use crate::ports::Ports;
 
 include!(concat!(env!("OUT_DIR"), "/words.rs"));
 
-/// A text with placeholders such as `{n}`; with plural forms where the number `n` decides (CLDR: one, many, other).
+/// A text with placeholders such as `{n}`; with plural forms if it depends on the number `n` (CLDR: one, many, other).
 pub(crate) enum Form {
     Plain(&'static str),
     Plural { one: &'static str, many: &'static str, other: &'static str },
@@ -20,19 +20,19 @@ pub(crate) struct Words {
 }
 
 impl Words {
-    /// Of the call's reader.
+    /// The words for the call's reader.
     pub(crate) fn of(ports: &dyn Ports) -> Self {
         Words::in_locale(&ports.locale())
     }
 
-    /// English where the language is not known.
+    /// English if the language is unknown.
     pub(crate) fn in_locale(locale: &str) -> Self {
         let language = locale.split(['-', '_']).next().unwrap_or_default();
         let spanish = language.eq_ignore_ascii_case("es");
         Words { table: if spanish { &ES } else { &EN }, spanish }
     }
 
-    /// Typed values in place of the placeholders; the host formats numbers and times.
+    /// Puts typed values in place of the placeholders. The host formats numbers and times.
     pub(crate) fn sentence(self, word: Word, arguments: &[(&str, Value)]) -> Sentence {
         let mut sentence = Vec::new();
         let mut rest = self.form(word, arguments);
@@ -51,7 +51,7 @@ impl Words {
         sentence
     }
 
-    /// Where the contract wants a plain text. Takes texts and numbers only: what else there is, the host formats.
+    /// For plain texts of the contract. Takes texts and numbers only: the host formats everything else.
     pub(crate) fn text(self, word: Word, arguments: &[(&str, Value)]) -> String {
         let mut text = String::new();
         for value in self.sentence(word, arguments) {
@@ -87,7 +87,7 @@ impl Words {
     }
 }
 
-/// Before, name, after.
+/// The text before a placeholder, its name, and the text after it.
 fn next_placeholder(text: &str) -> Option<(&str, &str, &str)> {
     let (before, rest) = text.split_once('{')?;
     let (name, after) = rest.split_once('}')?;

@@ -122,7 +122,7 @@ fn each_way_to_fail_has_its_code_and_names_what_to_do() {
         (&["call", "password/unheard-of", "{}"], "", 4, "password/unheard-of"),
         (&["call", "password/account-status", "{}"], "", 2, "arguments.account: is missing"),
         (&["call", "password/account-status", "{"], "", 2, "no JSON"),
-        (&["call", "password/account-status", r#"{"account": "customer:77"}"#], "", 4, "no such thing"),
+        (&["call", "password/account-status", r#"{"account": "customer:77"}"#], "", 4, "it doesn't exist"),
         (&["call", "password/change-own", "{}"], "a\nb\n", 5, "console may not do change-own"),
         (&["unheard-of"], "", 2, "unheard-of"),
     ] {

@@ -18,8 +18,9 @@ const COMPONENT: &str = "plugins.d/keyturn-password.wasm";
 /// Builds, lays the folder, and runs the panel until it is stopped.
 pub(crate) fn start(places: &Places, listen: &str) -> Result<()> {
     // Said before the build, which takes minutes; the panel listens anew.
-    std::net::TcpListener::bind(listen)
-        .with_context(|| format!("cannot listen on {listen}; choose another, such as --listen 127.0.0.1:8091"))?;
+    std::net::TcpListener::bind(listen).with_context(|| {
+        format!("can't listen on {listen}; choose another address, such as --listen 127.0.0.1:8091")
+    })?;
     let component = build_plugin(places)?;
     say("building the command line and the panel");
     cargo(places)
@@ -38,14 +39,14 @@ fn build_plugin(places: &Places) -> Result<PathBuf> {
     cargo_for_guests(places)
         .args(["build", "--package", "keyturn-password", "--target", "wasm32-wasip2", "--profile", "guest"])
         .quiet_off_a_terminal()
-        .done("the plugin does not build")?;
+        .done("the plugin doesn't build")?;
     Ok(places.guests().join("wasm32-wasip2/guest/keyturn_password.wasm"))
 }
 
 /// Puts the manifest into the component, by the command line that was just built.
 fn pack(places: &Places, component: &Path, folder: &Path) -> Result<PathBuf> {
     let packed = folder.join(COMPONENT);
-    fs::create_dir_all(folder.join("plugins.d")).context("making the demo's folder")?;
+    fs::create_dir_all(folder.join("plugins.d")).context("creating the demo's folder")?;
     program(places.target.join("debug/keyturn"))
         .args(["plugin", "pack"])
         .arg(component)
@@ -58,7 +59,7 @@ fn pack(places: &Places, component: &Path, folder: &Path) -> Result<PathBuf> {
         )
         .arg("--output")
         .arg(&packed)
-        .done("the plugin could not be packed")?;
+        .done("can't pack the plugin")?;
     Ok(packed)
 }
 

@@ -74,7 +74,7 @@ impl Run {
     /// # Errors
     /// `otherwise`, with the command, if it cannot be started or does not succeed.
     pub(crate) fn done(mut self, otherwise: &str) -> Result<()> {
-        let status = self.0.status().with_context(|| format!("{otherwise}: {} could not be started", self.shown()))?;
+        let status = self.0.status().with_context(|| format!("{otherwise}: can't start {}", self.shown()))?;
         if !status.success() {
             bail!("{otherwise}: {} ended with {status}", self.shown());
         }
@@ -87,7 +87,7 @@ impl Run {
     /// As [`Run::done`].
     pub(crate) fn quietly(mut self, otherwise: &str) -> Result<()> {
         let output = self.0.stdin(Stdio::null()).output();
-        let output = output.with_context(|| format!("{otherwise}: {} could not be started", self.shown()))?;
+        let output = output.with_context(|| format!("{otherwise}: can't start {}", self.shown()))?;
         if !output.status.success() {
             let said = [output.stdout, output.stderr].concat();
             bail!(

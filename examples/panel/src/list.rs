@@ -10,7 +10,7 @@ use crate::people::{Filter, Person, Within};
 use crate::site::Site;
 use crate::terminal::{Out, left, plain, width};
 
-/// What is asked for.
+/// The command's arguments.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Only customers whose name, user name or address contains it; case and accents don't matter
@@ -27,7 +27,7 @@ pub struct Arguments {
 /// Lists them by name.
 ///
 /// # Errors
-/// If the database cannot be read.
+/// If the database can't be read.
 pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<()> {
     let Arguments { typed, state, .. } = arguments;
     let each = |use_it: &mut dyn FnMut(Person)| site.people.each(Within::all(Folk::Customers), typed, *state, use_it);

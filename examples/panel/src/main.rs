@@ -148,7 +148,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     let site = match &arguments.command {
         Command::Serve { .. } => Site::open(&arguments.config)?,
-        // Beside the panel's server, or without it.
+        // Beside the panel's server, or without one.
         _ => Site::open_beside(&arguments.config)?,
     };
     if let Command::Serve { demo: true, .. } = &arguments.command {
@@ -181,7 +181,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Waits for workers that were started.
+/// Waits for running workers.
 async fn finish(workers: Option<Working>) {
     if let Some(workers) = workers {
         let _ = tokio::task::spawn_blocking(|| workers.finish()).await;
@@ -198,7 +198,7 @@ async fn told_to_stop() -> anyhow::Result<()> {
 }
 
 async fn serve(site: Arc<Site>, listen: SocketAddr, demo: bool) -> anyhow::Result<()> {
-    let listener = tokio::net::TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let listener = tokio::net::TcpListener::bind(listen).await.with_context(|| format!("can't listen on {listen}"))?;
     let address = format!("http://{}", listener.local_addr()?);
     println!("{}", seed::greeting(&site, &address, demo)?);
     let (stop, stopped) = tokio::sync::oneshot::channel();

@@ -43,7 +43,7 @@ pub fn create(site: &Site, login: &str, email: Option<&str>, name: Option<&str>)
     Ok(())
 }
 
-/// Sets a password by the plugin's hook, as the console.
+/// Sets a password with the plugin's hook, as the console.
 pub fn set_password(site: &Site, realm: &str, id: i64, password: &str, must_change: bool) -> anyhow::Result<()> {
     let account = account(realm, id).context("the row's id is not an account name")?;
     let mut arguments = json!({"account": account.as_str(), "new": password, "must_change": must_change});

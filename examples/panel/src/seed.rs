@@ -1,4 +1,4 @@
-//! The demo's people. Whoever is there already stays as he is, so a second start changes nothing.
+//! The demo's people. Existing people stay as they are, so a second start changes nothing.
 
 use std::fmt::Write as _;
 
@@ -15,15 +15,14 @@ use crate::owner::set_password;
 use crate::people::{Kind, NewPerson, insert};
 use crate::site::Site;
 
-/// Everybody's password, but for those who are to show something else.
+/// Everybody's password, except for a few special cases.
 const PASSWORD: &str = "violet harbour tram 52";
-/// Chidi's, to be changed when he signs in.
+/// Chidi's password; it must be changed at sign-in.
 const TEMPORARY: &str = "paper anchor melon 30";
-/// Hassan's, stored as bcrypt long ago; today's rules would not take it.
+/// Hassan's old password, stored as bcrypt; today's policy would refuse it.
 const LEGACY: &str = "atlas-2019";
 /// `password_hash('atlas-2019', PASSWORD_BCRYPT)`.
 const LEGACY_HASH: &str = "$2y$10$VaWrVMHme9.sSEEtNg04HOZ2AbhtkS/Oqo95uF4CmigPXQYzdueIS";
-/// Customers altogether.
 const CUSTOMERS: usize = 1_284;
 
 const fn customer(
@@ -171,7 +170,7 @@ const TRADES: [(&str, &str); 10] = [
     ("Garden", "garden"),
 ];
 
-/// Makes whoever is missing.
+/// Creates missing people.
 pub fn fill(site: &Site) -> anyhow::Result<()> {
     for person in &PEOPLE {
         if site.people.by_login(person.login)?.is_some() {
@@ -191,7 +190,7 @@ pub fn fill(site: &Site) -> anyhow::Result<()> {
     generate(site)
 }
 
-/// Mail into the folder of the configuration, until somebody sets it otherwise on the page Email settings.
+/// Puts emails into the configured folder, until somebody changes that on the page Email settings.
 pub fn set_mail(site: &Site) -> anyhow::Result<()> {
     let untouched = site.host.mail_setup()?.is_some_and(|setup| *setup.chosen() == Chosen::default());
     if !untouched {
@@ -208,7 +207,7 @@ pub fn set_mail(site: &Site) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The many: one transaction, and the hash of one for all of them, since hashing each would take a minute.
+/// Many customers: one transaction, and one hash for all of them, because hashing each would take a minute.
 fn generate(site: &Site) -> anyhow::Result<()> {
     let resellers = ["costa", "radiosud"].map(|login| site.people.by_login(login));
     let [costa, sud] = resellers;
@@ -245,7 +244,7 @@ fn generate(site: &Site) -> anyhow::Result<()> {
             };
             match insert(&all, &new) {
                 Ok(_) => made += 1,
-                // Of an earlier start.
+                // From an earlier start.
                 Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {}
                 Err(cause) => return Err(cause),
             }
@@ -265,7 +264,7 @@ struct Generated {
 
 impl Generated {
     fn nth(n: usize) -> Self {
-        // Steps that have no divisor in common with the lists, so that names meet in all combinations.
+        // Steps without a common divisor with the lists, so that names meet in all combinations.
         let (first, last) = (FIRST[n * 7 % FIRST.len()], LAST[(n * 5 + n / FIRST.len()) % LAST.len()]);
         let plain = |text: &str| -> String {
             crate::database::plain(text).chars().filter(char::is_ascii_alphanumeric).collect()

@@ -1,4 +1,4 @@
-//! The panel's own words. The host and each plugin bring theirs.
+//! The panel's own words. The host and each plugin have theirs.
 
 use std::sync::LazyLock;
 
@@ -7,10 +7,9 @@ use keyturn_host::view::words::{Catalogue, Words as HostWords};
 static ENGLISH: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::read(include_str!("../words/en.toml")));
 static SPANISH: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::read(include_str!("../words/es.toml")));
 
-/// The words of one language. Numbers and times are written by the host's.
+/// The words of one language. The host writes numbers and times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Words {
-    /// The host's, in the same language.
     pub host: HostWords,
 }
 
@@ -27,17 +26,16 @@ impl Words {
         }
     }
 
-    /// One entry without placeholders.
+    /// An entry without placeholders.
     pub fn get(self, key: &str) -> &str {
         self.find(key).unwrap_or(key)
     }
 
-    /// One entry if there is one.
     pub fn find(self, key: &str) -> Option<&'static str> {
         self.catalogue().find(key)
     }
 
-    /// One entry, its placeholders filled.
+    /// An entry with its placeholders filled.
     pub fn fill(self, key: &str, values: &[(&str, &str)]) -> String {
         self.catalogue().fill(key, values)
     }
@@ -71,7 +69,7 @@ mod tests {
         }
     }
 
-    /// Keys are literals wherever they can be; those that are put together stand in lists of their own.
+    /// Keys are literals if possible; composed keys have lists of their own.
     #[test]
     fn every_key_that_the_sources_name_is_in_the_catalogue() {
         let sources = [

@@ -242,7 +242,8 @@ fn check_finds_sessions_that_no_key_finds() {
             "p = { table = 'people', id = 'id', login = 'login', hash = 'pw', sessions = { table = 'sessions',
                        account = 'who' } }";
         let said = findings(&db, mapping);
-        let wrong: Vec<_> = said.iter().filter(|(_, text, _)| text.contains("no new password ends")).cloned().collect();
+        let wrong: Vec<_> =
+            said.iter().filter(|(_, text, _)| text.contains("new passwords don't end")).cloned().collect();
         let ends = provider(mapping).sessions(&db, &id("p:17")).expect("counted");
         assert_eq!(wrong.is_empty(), ends == Some(2), "{kind} {value} {ids}: {said:?}");
         if let Some((severity, _, fix)) = wrong.first() {
@@ -481,7 +482,7 @@ fn check_counts_hashes_offers_an_index_and_says_who_ends_sessions() {
     assert_eq!(find("customer: hash: 1 password is stored as $2y$").0, Severity::Good);
     assert_eq!(find("customer: hash: 1 password is stored as $1$").0, Severity::Note);
     assert_eq!(find("staff: accepts").0, Severity::Wrong);
-    assert_eq!(find("customer: sessions: ended in sessions").0, Severity::Good);
+    assert_eq!(find("customer: sessions: each new password ends those in sessions").0, Severity::Good);
     assert!(find("staff: sessions and epoch are not mapped").1.contains("the panel must end sessions itself"));
     let (_, _, fix) = find("customer: login: no index");
     db.execute_batch(fix).expect("the SQL that fixes it runs");
@@ -509,7 +510,7 @@ fn check_finds_logins_that_several_share_and_keys_that_name_nobody() {
     );
     let said = findings(&db, "p = { table = 'blobs', id = 'id', login = 'login', hash = 'password' }");
     assert!(
-        said.iter().any(|(how, text, _)| *how == Severity::Wrong && text.contains("keys that name no account")),
+        said.iter().any(|(how, text, _)| *how == Severity::Wrong && text.contains("keys that can't name an account")),
         "{said:?}"
     );
 }

@@ -176,7 +176,7 @@ impl MailConfig {
             [("mail.from", &self.from), ("mail.reply-to", &self.reply_to), ("mail.operators", &self.operators)]
         {
             if let Some(Err(cause)) = address.as_deref().map(address::check) {
-                return Err((setting, format!("is not an address: {cause}")));
+                return Err((setting, format!("can't be used: {cause}")));
             }
         }
         Ok(())
@@ -397,8 +397,8 @@ mod tests {
         let smtp = "transport = \"smtp\"\nfrom = \"a@b.example\"\n[smtp]\n";
         for (text, setting, word) in [
             ("transport = \"folder\"\nfrom = \"a@b.example\"", "mail.folder", "must be set"),
-            ("from = \"nobody\"", "mail.from", "“nobody” is not a mail address: it has no @"),
-            ("reply-to = \"a@b@\"", "mail.reply-to", "is not an address"),
+            ("from = \"nobody\"", "mail.from", "can't be used: “nobody” is not an email address: it has no @"),
+            ("reply-to = \"a@b@\"", "mail.reply-to", "is not an email address"),
             ("operators = \"a b@c.example\"", "mail.operators", "space"),
             (&format!("{smtp}host = \"smtp.example:587\\r\\nx\""), "mail.smtp.host", "smtp.example"),
             (&format!("{smtp}host = \"\""), "mail.smtp.host", "must be like"),

@@ -108,7 +108,7 @@ mod tests {
     fn the_trial_is_a_good_template_and_a_good_mail_in_each_language() {
         template().check().expect("good");
         let zone = jiff::tz::TimeZone::UTC;
-        for (locale, subject) in [("en", "Test mail from Northwind"), ("es-MX", "Correo de prueba de Northwind")] {
+        for (locale, subject) in [("en", "Test email from Northwind"), ("es-MX", "Correo de prueba de Northwind")] {
             let context = Context {
                 account: None,
                 brand: Brand {

@@ -349,7 +349,7 @@ pub enum ManifestError {
     #[error("the manifest has {0} bytes; at most {MAX_BYTES} are read")]
     Huge(usize),
     /// A later format.
-    #[error("the manifest is of version {0}; this host reads {VERSION}: install a newer host")]
+    #[error("the manifest has version {0}, and this host reads {VERSION}: install a newer host")]
     Future(u64),
     /// Anything else; where and what.
     #[error("manifest: {0}")]
@@ -396,7 +396,7 @@ impl Manifest {
             let template =
                 toml::from_str(text).map_err(|cause| ManifestError::Wrong(format!("mails: {name}: {cause}")))?;
             if manifest.mails.insert(name.clone(), template).is_some() {
-                return Err(ManifestError::Wrong(format!("mails: {name} stands in the manifest and beside it")));
+                return Err(ManifestError::Wrong(format!("mails: {name} is in the manifest and beside it")));
             }
         }
         manifest.checked()
@@ -438,10 +438,10 @@ impl Manifest {
             }
         }
         if self.wants.accounts.as_ref().is_some_and(|accounts| !accounts.realms.is_empty()) {
-            return wrong("wants.accounts.realms: realms are the panel's, and named in the grant".to_owned());
+            return wrong("wants.accounts.realms: realms belong to the panel; the grant names them".to_owned());
         }
         if self.wants.mail.as_ref().is_some_and(|mail| !mail.recipients.is_empty()) {
-            return wrong("wants.mail.recipients: realms are the panel's, and named in the grant".to_owned());
+            return wrong("wants.mail.recipients: realms belong to the panel; the grant names them".to_owned());
         }
         for job in &self.jobs {
             kebab("jobs", job)?;
@@ -471,10 +471,10 @@ impl Manifest {
         for operation in &self.operations {
             kebab("operations", &operation.name)?;
             if !seen.insert(&operation.name) {
-                return wrong(format!("operations: {} stands twice", operation.name));
+                return wrong(format!("operations: {} is there twice", operation.name));
             }
             if operation.hook.is_none() && !operation.form {
-                return wrong(format!("operations: {} is neither hook nor form action", operation.name));
+                return wrong(format!("operations: {} is neither a hook nor a form action", operation.name));
             }
             if operation.actors.is_empty() {
                 return wrong(format!("operations: {} has no actors", operation.name));
@@ -487,13 +487,10 @@ impl Manifest {
         for page in &self.pages {
             kebab("pages", &page.name)?;
             if !seen.insert(&page.name) {
-                return wrong(format!("pages: {} stands twice", page.name));
+                return wrong(format!("pages: {} is there twice", page.name));
             }
             if page.link && OWN_ADDRESSES.contains(&page.name.as_str()) {
-                return wrong(format!(
-                    "pages: /{} is an address of the host's own; give the link page another name",
-                    page.name
-                ));
+                return wrong(format!("pages: the host uses the address /{} itself; rename the link page", page.name));
             }
             if page.link && page.actors.iter().any(|actor| *actor != Role::Anonymous) {
                 return wrong(format!("pages: {} is a link page, which is always seen as anonymous", page.name));
@@ -505,7 +502,7 @@ impl Manifest {
                 return wrong(format!("slots: there is no {}; there are {}", slot.name, SLOTS.join(", ")));
             }
             if !seen.insert(&slot.name) {
-                return wrong(format!("slots: {} stands twice", slot.name));
+                return wrong(format!("slots: {} is there twice", slot.name));
             }
         }
         Ok(self)

@@ -22,7 +22,7 @@ pub enum PackError {
     #[error("WIT: {0}")]
     Wit(String),
     /// There is one already.
-    #[error("the component has a manifest already; pack the file that the compiler wrote")]
+    #[error("the component already has a manifest; pack the compiler's own output")]
     Packed,
 }
 
@@ -65,7 +65,7 @@ pub fn pack_with(component: &[u8], manifest_toml: &str, beside: &Beside) -> Resu
     }
     let json = serde_json::to_vec(&manifest).map_err(|cause| ManifestError::Wrong(cause.to_string()))?;
     if json.len() > MAX_BYTES {
-        return Err(ManifestError::Wrong(format!("with all that stands beside it, it has {} bytes", json.len())).into());
+        return Err(ManifestError::Wrong(format!("with everything beside it, it has {} bytes", json.len())).into());
     }
     Ok(with_section(component, &json))
 }

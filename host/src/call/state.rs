@@ -40,7 +40,7 @@ pub(crate) enum Purpose {
 pub(crate) enum Stop {
     #[error("the limit {0} was reached")]
     Limit(&'static str),
-    #[error("effects are refused in pages, slots and operations that declare none")]
+    #[error("effects are refused in pages, slots and operations without effects")]
     EffectsRefused,
 }
 

@@ -108,7 +108,7 @@ impl Inner {
             ..Commit::bare(&deed.plugin.name, now, Vec::new())
         };
         if let Err(cause) = self.storage.commit(commit) {
-            tracing::error!(request = deed.caller.request, "a failure could not be audited: {cause}");
+            tracing::error!(request = deed.caller.request, "can't write a failure to the audit log: {cause}");
         }
     }
 }

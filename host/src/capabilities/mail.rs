@@ -210,7 +210,7 @@ impl Call {
             };
             let value = self.value(&name, variable)?;
             if value.kind() != *kind {
-                return bad(&name, "is of another kind in the template");
+                return bad(&name, "has another kind in the template");
             }
             if value.kind() == Kind::Text && !self.mail_rights()?.text {
                 return Err(Error::Denied("text".to_owned()));
@@ -227,8 +227,9 @@ impl Call {
 
     fn value(&self, name: &str, variable: Variable) -> Result<Value, Error> {
         let bad = |problem: &str| Error::BadTemplate(format!("{name}: {problem}"));
-        let line =
-            |text: String| if one_line(&text) { Ok(text) } else { Err(bad("is not one line of 400 characters")) };
+        let line = |text: String| {
+            if one_line(&text) { Ok(text) } else { Err(bad("must be one line of at most 400 characters")) }
+        };
         Ok(match variable {
             Variable::Text(text) => Value::Text(line(text)?),
             Variable::Time(at) => Value::Time(at),
@@ -239,10 +240,10 @@ impl Call {
                 let token = (16..=128).contains(&link.token.len())
                     && link.token.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
                 if !token {
-                    return Err(bad("the token is not 16 to 128 of A-Z a-z 0-9 - _"));
+                    return Err(bad("the token must be 16 to 128 of A-Z a-z 0-9 - _"));
                 }
                 if !self.plugin.manifest.pages.iter().any(|page| page.link && page.name == link.page) {
-                    return Err(bad("leads to a page that is no link page of this plugin"));
+                    return Err(bad("leads to a page that is not a link page of this plugin"));
                 }
                 Value::Link(Zeroizing::new(self.surroundings.link(&self.plugin.name, &link.page, &link.token)))
             }

@@ -69,8 +69,8 @@ impl Surroundings {
             if self.many_told.is_due(now()) {
                 tracing::warn!(
                     most,
-                    "one login or address belongs to more accounts than limits.accounts-per-address: the others are not \
-                     found by it, and get no mail"
+                    "a login or address belongs to more accounts than limits.accounts-per-address: the others are not \
+                     found by it, and get no email"
                 );
             }
         }

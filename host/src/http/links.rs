@@ -117,7 +117,7 @@ async fn blocking(work: impl FnOnce() -> Response + Send + 'static) -> Response 
     match tokio::task::spawn_blocking(work).await {
         Ok(response) => response,
         Err(cause) => {
-            tracing::error!("a link page broke: {cause}");
+            tracing::error!("a link page failed: {cause}");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }

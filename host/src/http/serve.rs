@@ -60,7 +60,7 @@ pub struct Manners {
 
 /// Others are sending so much that a body of this size is not read just now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("others are sending large bodies just now")]
+#[error("others are sending large bodies right now")]
 pub struct NoRoom;
 
 impl NoRoom {
@@ -286,7 +286,9 @@ impl Patient {
         }
         let patience = self.patience;
         let end = self.end.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + patience)));
-        end.as_mut().poll(cx).map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the answer was not taken in time")))
+        end.as_mut()
+            .poll(cx)
+            .map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the client did not take the answer in time")))
     }
 }
 
@@ -356,7 +358,9 @@ impl http_body::Body for Timely {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Pending => match self.end.as_mut().poll(cx) {
-                Poll::Ready(()) => Poll::Ready(Some(Err(axum::Error::new("the request's body did not come in time")))),
+                Poll::Ready(()) => {
+                    Poll::Ready(Some(Err(axum::Error::new("the request's body did not arrive in time"))))
+                }
                 Poll::Pending => Poll::Pending,
             },
             Poll::Ready(Some(Ok(frame))) => {

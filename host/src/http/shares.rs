@@ -89,7 +89,7 @@ impl Ledger {
                 drop(held);
                 let from = whose.network.map_or_else(|| "no known address".to_owned(), |network| network.to_string());
                 let setting = self.settings[setting];
-                tracing::warn!(setting, limit, from, times, "a limit is met: what goes beyond is answered 503");
+                tracing::warn!(setting, limit, from, times, "a limit is reached: requests above it get 503");
             }
             return Err(Full);
         }

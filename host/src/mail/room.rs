@@ -67,7 +67,7 @@ impl Post {
 
     fn complain(&self) {
         if let Some((setting, problem)) = &self.problem {
-            tracing::error!("no mail goes out: {setting} {problem}");
+            tracing::error!("no email is sent: {setting} {problem}");
         }
     }
 
@@ -242,7 +242,7 @@ impl Room {
         let Some(fixed) = &self.fixed else { return };
         let version = match self.storage.settings_version(GROUP) {
             Ok(version) => version,
-            Err(error) => return tracing::warn!(%error, "whether the email settings have changed was not seen"),
+            Err(error) => return tracing::warn!(%error, "can't check whether the email settings have changed"),
         };
         if version == self.seen().version {
             return;
@@ -252,13 +252,13 @@ impl Room {
                 let version = stored.version.clone();
                 Post::of_setup(&stored.setup(fixed.clone(), &self.keys), &self.brand, version)
             }
-            Err(StorageError::Busy) => return tracing::warn!("the email settings are not read yet"),
+            Err(StorageError::Busy) => return tracing::warn!("can't read the email settings yet"),
             Err(error) => {
                 // Better none than what an intruder has made of them.
                 let closed = Setup::new(fixed.clone(), Chosen::default(), None);
                 let mut post = Post::of_setup(&closed, &self.brand, version);
                 post.transport = None;
-                post.problem = Some(("mail", format!("cannot be read from the database: {error}")));
+                post.problem = Some(("mail", format!("can't be read from the database: {error}")));
                 post
             }
         };

@@ -256,7 +256,7 @@ fn filters_count_search_finds_and_older_ones_follow() {
     let found = stage.outbox(&admin(), &[("q", "BEN@panel.example")]);
     assert!(found.contains(ben.as_str()) && !found.contains("ana@panel.example"), "{found}");
     let none = stage.outbox(&admin(), &[("q", "<nobody>")]);
-    assert!(none.contains("login or address “&lt;nobody&gt;”") && none.contains(">Show all</a>"), "{none}");
+    assert!(none.contains("user name or address “&lt;nobody&gt;”") && none.contains(">Show all</a>"), "{none}");
     for _ in 0..25 {
         stage.mail("customer:1", "More");
     }
@@ -414,7 +414,7 @@ fn a_retry_to_another_address_is_asked_about_and_holds_for_that_address_only() {
     assert!(!stage.outbox(&admin(), &[]).contains(">Retry</button>"), "the question stands on the mail's page");
     let page = OperatorPage::Mail(id.clone());
     let asked = stage.draw(&admin(), &page).expect("drawn").html.to_string();
-    assert!(asked.contains("A retry sends this mail to anna@panel.example."), "{asked}");
+    assert!(asked.contains("A retry sends this email to anna@panel.example."), "{asked}");
     stage.panel("UPDATE customers SET email = 'other@panel.example' WHERE id = 1");
     assert!(stage.press(&admin(), form(&asked, "Retry to this address")).1.contains("Check the address first"));
     assert_eq!(stage.get(&id).state, MailState::Refused);

@@ -50,7 +50,7 @@ pub(crate) fn load(
     }
     let code = compile::compile(machine, component)?;
     if *keeps && let Err(cause) = write(keys, folder, &name, &code) {
-        tracing::warn!(folder = %folder.display(), "compiled component not kept, the next start will compile again: {cause}");
+        tracing::warn!(folder = %folder.display(), "compiled component not stored; the next start compiles it again: {cause}");
     }
     deserialize(engine, &code)
 }
@@ -67,7 +67,7 @@ fn read(keys: &Keys, path: &Path, name: &str) -> Option<Vec<u8>> {
     let (mac, code) = file.split_first_chunk::<MAC_BYTES>()?;
     // What differs in time tells an attacker who can write here nothing that reading the file would not.
     if keys.mac("compiled", &[name.as_bytes(), code]) != *mac {
-        tracing::warn!(file = %path.display(), "compiled component bears no valid MAC of this host; compiling anew");
+        tracing::warn!(file = %path.display(), "compiled component has no valid MAC of this host; compiling it again");
         return None;
     }
     Some(file.split_off(MAC_BYTES))

@@ -88,15 +88,15 @@ pub struct NewKey {
 #[derive(Debug, thiserror::Error)]
 pub enum KeyProblem {
     /// Its name.
-    #[error("a key is named in 1 to {MAX_NAME} of a-z 0-9 -, a letter first, such as billing; not “{0}”")]
+    #[error("a key's name must be 1 to {MAX_NAME} of a-z, 0-9 and -, a letter first, such as billing; not “{0}”")]
     Name(String),
     /// A key has or had that name.
     #[error(
-        "there is or was a key {0}; names stand in the audit, so each is given once, and what a key may is never changed. Make one of another name, and revoke this one"
+        "a key has or had the name {0}. Names appear in the audit log and can't be reused, and a key's rights never change. Create a key with another name, and revoke this one"
     )]
     Taken(String),
     /// Nothing that machines may do.
-    #[error("no plugin has a hook {scope} for service keys; there are {known}")]
+    #[error("no plugin has a hook {scope} for service keys; available: {known}")]
     Scope {
         /// What was asked for.
         scope: String,
@@ -104,10 +104,10 @@ pub enum KeyProblem {
         known: String,
     },
     /// It would be good for nothing.
-    #[error("a key needs at least one hook that it may call, and at least one realm of accounts that it reaches")]
+    #[error("a key needs at least one hook or scope, and at least one realm of accounts")]
     Empty,
     /// No such realm: whatever is mapped under that name some day, it would reach.
-    #[error("accounts of {realm} are not mapped; there are {known}")]
+    #[error("the realm {realm} is not mapped; mapped realms: {known}")]
     Realm {
         /// What was asked for.
         realm: String,
@@ -115,24 +115,22 @@ pub enum KeyProblem {
         known: String,
     },
     /// It would reach nobody there: nothing says who manages whom.
-    #[error("nobody is said to manage accounts of {0}: set accounts.{0}.manager to the column")]
+    #[error("accounts of {0} have no manager: set accounts.{0}.manager to the column")]
     Unmanaged(String),
     /// It would speak for people whom it does not reach.
-    #[error(
-        "a key with {VIEWS} speaks for all people of the panel, each with his own reach, so it is not for one manager"
-    )]
+    #[error("a key with {VIEWS} speaks for everyone in the panel, so it can't be for one manager")]
     Manager,
     /// It would be over before it began.
-    #[error("the key would have ended already")]
+    #[error("the key would already be expired")]
     Over,
     /// No such key.
     #[error("there is no key {0}")]
     NoSuch(String),
     /// It is revoked or has ended.
-    #[error("the key {0} is revoked or has ended; make another")]
+    #[error("the key {0} is revoked or expired; create another one")]
     Ended(String),
     /// Somebody else changed it in the same moment.
-    #[error("the key {0} was changed by somebody else in the same moment; look and try again")]
+    #[error("somebody else changed the key {0} at the same moment; check it and try again")]
     Raced(String),
     /// The database.
     #[error(transparent)]
@@ -385,7 +383,7 @@ impl Host {
     pub(crate) fn note_use(&self, key: &ServiceKey, address: Option<IpAddr>) {
         let from = address.map(|address| address.to_canonical().to_string());
         if let Err(cause) = self.0.storage.use_service_key(&key.id, now(), USE_NOTED, from.as_deref()) {
-            tracing::warn!(key = key.name, "its last use was not written down: {cause}");
+            tracing::warn!(key = key.name, "can't store its last use: {cause}");
         }
     }
 }

@@ -66,7 +66,7 @@ impl Worker<'_> {
         }
         let attempt = || self.inner.attempt(line, leased, &|| self.shutdown.stopped());
         let settled = catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(|_| {
-            tracing::error!(mail = leased.mail.id.as_str(), "sending a mail broke down");
+            tracing::error!(mail = leased.mail.id.as_str(), "sending an email crashed");
             // Whatever state it was in, it is not to be trusted.
             line.session = line.transport.session();
             delayed(leased, None, Some(Obstacle::Broken))
@@ -104,7 +104,7 @@ impl Inner {
         let filling = match &leased.filling {
             Ok(filling) => filling,
             Err(cause) => {
-                tracing::error!(mail, "a mail is not sent: {cause}");
+                tracing::error!(mail, "can't send an email: {cause}");
                 return refused(Obstacle::Forged);
             }
         };
@@ -115,7 +115,7 @@ impl Inner {
         let message = match self.message(&line.post, leased, filling, to) {
             Ok(message) => message,
             Err(cause) => {
-                tracing::error!(mail, template = leased.mail.template, "a mail cannot be drawn: {cause}");
+                tracing::error!(mail, template = leased.mail.template, "can't draw an email: {cause}");
                 return delayed(leased, None, Some(Obstacle::Template));
             }
         };

@@ -99,7 +99,7 @@ pub enum Workers {
 }
 
 /// Workers on a thread of their own.
-#[must_use = "they work on until they are told to finish"]
+#[must_use = "the workers continue until they are told to finish"]
 pub struct Working {
     shutdown: Shutdown,
     thread: std::thread::JoinHandle<()>,
@@ -207,12 +207,12 @@ impl Worker<'_> {
                         self.inner.task_bell.ring_all();
                     }
                 }
-                Err(error) => tracing::warn!(%error, "what is due could not be looked up"),
+                Err(error) => tracing::warn!(%error, "can't look up what is due"),
             }
             match self.inner.storage.deliveries_due(&on) {
                 Ok(true) => self.inner.webhook_bell.ring_all(),
                 Ok(false) => {}
-                Err(error) => tracing::warn!(%error, "which webhooks are due could not be looked up"),
+                Err(error) => tracing::warn!(%error, "can't look up which webhooks are due"),
             }
             if self.shutdown.wait(LOOK) {
                 return self.ring_all();
@@ -230,7 +230,7 @@ impl Worker<'_> {
     fn beat(&self) {
         let leases: Vec<Lease> = self.held().iter().cloned().collect();
         if let Err(error) = self.inner.storage.beat(&leases, LEASE_MS, now()) {
-            tracing::warn!(%error, "the workers' sign of life was not written");
+            tracing::warn!(%error, "can't write the workers' heartbeat");
         }
     }
 
@@ -253,7 +253,7 @@ impl Worker<'_> {
                 // Until the next start nothing goes out; that was logged.
                 Err(StorageError::Replaced(_)) => return,
                 Err(error) => {
-                    tracing::warn!(%error, "no work could be leased; it is tried again");
+                    tracing::warn!(%error, "can't lease work; retrying");
                     self.shutdown.wait(AFTER_FAILURE);
                 }
             }
@@ -282,13 +282,13 @@ impl Worker<'_> {
             match write() {
                 Ok((held, done)) => {
                     if !held {
-                        tracing::info!(what, "came out, but was somebody else's by then");
+                        tracing::info!(what, "finished, but another worker had taken it over");
                     }
                     return Some(done);
                 }
                 Err(StorageError::Busy) if Instant::now() < until => std::thread::sleep(Duration::from_millis(100)),
                 Err(error) => {
-                    tracing::error!(%error, what, "could not be settled; it is done again");
+                    tracing::error!(%error, what, "can't be settled; it is done again");
                     return None;
                 }
             }

@@ -40,13 +40,13 @@ impl Worker<'_> {
             return;
         }
         let settled = catch_unwind(AssertUnwindSafe(|| tried(sender, to, leased))).unwrap_or_else(|_| {
-            tracing::error!(webhook = to.name, delivery = leased.delivery.id.as_str(), "sending a webhook broke down");
+            tracing::error!(webhook = to.name, delivery = leased.delivery.id.as_str(), "sending a webhook crashed");
             // Whatever state it was in, it is not to be trusted.
             *sender = Sender::new(Arc::new(System));
-            failed(leased, None, nothing("sending it broke down"))
+            failed(leased, None, nothing("sending it crashed"))
         });
         if settled.gone {
-            tracing::warn!(webhook = to.name, "it answered 410 Gone: nothing is sent there until it is enabled again");
+            tracing::warn!(webhook = to.name, "it answered 410 Gone: nothing is sent there until you enable it");
         }
         self.settle("a webhook", || Ok((self.inner.storage.settle_delivery(&leased.lease, &settled)?, ())));
     }
@@ -57,8 +57,8 @@ fn tried(sender: &mut Sender, to: &Destination, leased: &LeasedDelivery) -> Sett
     let body = match &leased.body {
         Ok(body) => body,
         Err(cause) => {
-            tracing::error!(delivery = delivery.id.as_str(), "a webhook is not sent: {cause}");
-            let tried = nothing("its row was not written by this panel");
+            tracing::error!(delivery = delivery.id.as_str(), "can't send a webhook: {cause}");
+            let tried = nothing("this panel did not write its row");
             return SettledDelivery { state: DeliveryState::GaveUp, again_in: None, tried, gone: false };
         }
     };

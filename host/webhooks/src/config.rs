@@ -80,7 +80,7 @@ pub fn check(all: &[WebhookConfig]) -> Result<(), Wrong> {
             return Err((format!("webhooks[{}].name", at + 1), problem));
         }
         if !names.insert(&one.name) {
-            let problem = format!("must be another: “{}” is the name of one before", one.name);
+            let problem = format!("must differ: another webhook has the name “{}”", one.name);
             return Err((format!("webhooks[{}].name", at + 1), problem));
         }
         one.check()?;
@@ -134,7 +134,7 @@ impl WebhookConfig {
         let tls = if url.encrypted {
             let ca_file = self.ca_file.as_deref().map(&at);
             let tls = tls::trusting(ca_file.as_deref());
-            Some(tls.map_err(|cause| self.wrong("ca-file", format!("cannot be used: {cause}")))?)
+            Some(tls.map_err(|cause| self.wrong("ca-file", format!("can't be used: {cause}")))?)
         } else {
             None
         };
@@ -161,7 +161,7 @@ impl WebhookConfig {
             secrets.push(Secret::read(written.trim()).map_err(problem)?);
         }
         if secrets.is_empty() || secrets.len() > SECRETS {
-            let problem = format!("names {}, which must hold 1 to {SECRETS} secrets, each on its line", path.display());
+            let problem = format!("names {}, which must have 1 to {SECRETS} secrets, one a line", path.display());
             return Err(wrong(problem));
         }
         Ok(secrets)

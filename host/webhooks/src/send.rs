@@ -235,7 +235,7 @@ async fn attempt(
 async fn addresses(to: &Destination, resolver: &Arc<dyn Resolve>) -> Result<Vec<SocketAddr>, String> {
     let (resolver, host, port) = (Arc::clone(resolver), to.url.host.clone(), to.url.port);
     let found = tokio::task::spawn_blocking(move || resolver.resolve(&host, port)).await;
-    let found = found.map_err(|_| "it broke down".to_owned())?.map_err(|cause| cause.to_string())?;
+    let found = found.map_err(|_| "it crashed".to_owned())?.map_err(|cause| cause.to_string())?;
     if found.is_empty() {
         return Err("the name has no address".to_owned());
     }

@@ -42,7 +42,7 @@ impl Url {
             Some("https") => true,
             Some("http") if allow_private => false,
             Some("http") => {
-                return Err("must begin with https://; http:// is for private places, with allow-private".to_owned());
+                return Err("must begin with https://; http:// is for private networks, with allow-private".to_owned());
             }
             _ => return Err(wrong()),
         };

@@ -103,7 +103,7 @@ fn every_link_that_works_no_more_says_which_it_was_and_what_to_do() {
     let (title, text, actions) = says(&choose(&panel, &used));
     assert_eq!(title, "This link was already used");
     assert!(text.starts_with("It was used to choose a password ((time))."), "{text}");
-    assert!(text.contains("Not you? Tell (contact)."), "{text}");
+    assert!(text.contains("If this wasn't you, tell (contact)."), "{text}");
     assert_eq!(actions, ["Sign in", "Send a new link"]);
 
     let void = asked(&panel);

@@ -23,9 +23,9 @@ const CASES: &[(&str, &[&str], &str, &str)] = &[
         "The password has 1 character; at least 15",
         "La contraseña tiene 1 carácter; hacen falta al menos 15",
     ),
-    ("copper lantern", &["too-short"], "This has 14 characters.", "Tiene 14 caracteres."),
+    ("copper lantern", &["too-short"], "The password has 14 characters;", "La contraseña tiene 14 caracteres;"),
     ("ññññ lantern oa", &[], "", ""),
-    ("", &["too-short"], "This has 0 characters.", "Tiene 0 caracteres."),
+    ("", &["too-short"], "The password has 0 characters;", "La contraseña tiene 0 caracteres;"),
     (
         "passwordpassword",
         &["repeated"],
@@ -136,7 +136,7 @@ const CASES: &[(&str, &[&str], &str, &str)] = &[
         "The password contains “Northwind”",
         "La contraseña contiene «Northwind»",
     ),
-    ("vidal", &["too-short", "contains-name"], "This has 5 characters.", "Tiene 5 caracteres."),
+    ("vidal", &["too-short", "contains-name"], "The password has 5 characters;", "La contraseña tiene 5 caracteres;"),
     (
         "northwind marta",
         &["contains-name", "contains-word"],

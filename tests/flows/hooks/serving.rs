@@ -213,7 +213,7 @@ fn a_database_that_was_replaced_is_said_and_nothing_is_done_or_mailed_until_the_
     server.call(&token, "password/reset-and-mail", &reset).problem(503, "unavailable");
     let refused = server.call(&token, "password/verify", &sign_in());
     refused.problem(503, "unavailable");
-    assert!(refused.header("retry-after").is_some() && refused.body.contains("started again"), "{}", refused.body);
+    assert!(refused.header("retry-after").is_some() && refused.body.contains("Restart the server"), "{}", refused.body);
     let ready = server.ask("GET", "/readyz", &[], b"");
     assert!(ready.status == 503 && ready.body.contains("replaced"), "{} {}", ready.status, ready.body);
     server.logs("panel.db was replaced while it was in use");

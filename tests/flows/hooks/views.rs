@@ -394,7 +394,7 @@ fn nobody_reaches_further_than_the_key() {
     Asks::new(&token, nobody, page).send(&server).problem(403, "forbidden");
     let refused =
         server.panel.run(&["keys", "add", "two", "--may", "views", "--accounts", "customer", "--managed-by", "7"]);
-    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("speaks for all people"));
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("speaks for everyone"));
 }
 
 #[test]

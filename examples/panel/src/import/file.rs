@@ -1,4 +1,4 @@
-//! The file: CSV with a line that names its columns, read row by row, twice: once to count.
+//! The file: CSV whose first line names its columns. It is read twice, row by row: first to count.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -11,27 +11,21 @@ use csv::{ByteRecord, Reader, ReaderBuilder};
 
 use crate::exit::{self, ended};
 
-/// What a row may hold.
+/// The columns of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Column {
-    /// What is typed at sign-in.
     Login,
-    /// The mail address.
     Email,
-    /// Of the person or company.
+    /// The name of the person or company.
     Name,
-    /// The stored hash.
     Password,
-    /// The login of a reseller.
     Reseller,
-    /// `active` or `suspended`.
     State,
-    /// BCP 47.
     Language,
 }
 
 impl Column {
-    /// All of them, as they are listed.
+    /// In the order in which they are listed.
     pub const ALL: [Column; 7] = [
         Column::Login,
         Column::Email,
@@ -41,10 +35,10 @@ impl Column {
         Column::State,
         Column::Language,
     ];
-    /// The first of them must be there.
+    /// The first so many are required.
     const NEEDED: usize = 4;
 
-    /// As the file's first line names it.
+    /// The name in the file's first line.
     pub fn name(self) -> &'static str {
         match self {
             Column::Login => "login",
@@ -58,16 +52,15 @@ impl Column {
     }
 }
 
-/// Where each column stands.
+/// The position of each column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Columns {
     at: [Option<usize>; Column::ALL.len()],
-    /// Fields of a row.
     pub fields: usize,
 }
 
 impl Columns {
-    /// As the first line names them.
+    /// From the file's first line.
     pub(super) fn named(header: &ByteRecord) -> anyhow::Result<Self> {
         let known = || Column::ALL.map(Column::name).join(", ");
         let mut columns = Self { at: [None; Column::ALL.len()], fields: header.len() };
@@ -75,7 +68,7 @@ impl Columns {
             let name = std::str::from_utf8(name).context("its first line is not UTF-8: save the file as CSV UTF-8")?;
             let column = Column::ALL.into_iter().find(|column| column.name().eq_ignore_ascii_case(name.trim()));
             let Some(column) = column else {
-                // One column that holds them all.
+                // One column with all of them in it.
                 if let Some(separator) = [';', '\t', '|'].into_iter().find(|c| header.len() == 1 && name.contains(*c)) {
                     let shown = separator.escape_default();
                     bail!("its columns are separated by “{shown}”: add --separator '{shown}'");
@@ -95,23 +88,22 @@ impl Columns {
         }
     }
 
-    /// The field of a column; empty where the file has no such column.
+    /// The field of a column; empty if the file doesn't have the column.
     pub fn of<'r>(&self, column: Column, row: &'r ByteRecord) -> &'r [u8] {
         self.at[column as usize].and_then(|at| row.get(at)).unwrap_or_default()
     }
 }
 
-/// A file whose columns are known.
+/// A file with known columns.
 pub struct Table {
     reader: Reader<Guarded>,
     since_row: Rc<Cell<u64>>,
-    /// Where each column stands.
     pub columns: Columns,
     /// Rows after the first line.
     pub rows: u64,
 }
 
-/// Bytes of a row. More than that is a quote that was never closed, and would take the rest of the file into memory.
+/// Bytes of a row. A longer one has an unclosed quote, and would read the rest of the file into memory.
 const LONGEST_ROW: u64 = 1 << 20;
 const BUFFER: usize = 64 << 10;
 
@@ -119,7 +111,7 @@ impl Table {
     /// Opens it and reads its first line.
     ///
     /// # Errors
-    /// If it is not there, cannot be read, or its first line does not name columns that are known.
+    /// If it doesn't exist, can't be read, or its first line has unknown columns.
     pub fn open(path: &Path, separator: u8) -> anyhow::Result<Self> {
         let name = path.display();
         let mut file = match File::open(path) {
@@ -138,7 +130,7 @@ impl Table {
         let again = file.try_clone()?;
         let mut counting = Self::begin(file, separator).with_context(|| format!("can't import {name}"))?;
         let (mut rows, mut row) = (0, ByteRecord::new());
-        // What is wrong further on is said when the rows before it are in.
+        // Errors further on are reported after the rows before them are imported.
         while counting.next(&mut row).unwrap_or(false) {
             rows += 1;
         }
@@ -156,10 +148,10 @@ impl Table {
         Ok(Self { reader, since_row, columns, rows: 0 })
     }
 
-    /// The next row; whether there was one.
+    /// Reads the next row; answers whether there was one.
     ///
     /// # Errors
-    /// If the file cannot be read on.
+    /// If the file can't be read further.
     pub fn next(&mut self, row: &mut ByteRecord) -> anyhow::Result<bool> {
         self.since_row.set(0);
         let line = self.reader.position().line();
@@ -167,7 +159,7 @@ impl Table {
     }
 }
 
-/// Says no before a row takes the machine's memory.
+/// Fails before a row fills the machine's memory.
 struct Guarded {
     file: File,
     since_row: Rc<Cell<u64>>,

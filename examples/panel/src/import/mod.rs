@@ -1,9 +1,9 @@
 //! `import`: customers of another panel, with their stored hashes, from a file. Good rows are imported, bad ones are listed, and a
 //! repeated run continues where the last one ended.
 //!
-//! What must stay true: a row is written with one statement, in a transaction of many, so whoever is there is there whole; what
-//! is told as imported is committed; the whole file is never in memory; whether a hash is one that sign-in verifies says the
-//! plugin, not the panel.
+//! Invariants: a row is written with one statement, in a transaction of many, so a customer is there completely or not at all.
+//! What is reported as imported is committed. The whole file is never in memory. The plugin decides whether sign-in can verify
+//! a hash, not the panel.
 
 mod file;
 mod progress;
@@ -37,7 +37,7 @@ use taken::{Standing, Taken};
 /// Rows of one transaction: a running panel never waits for more of them.
 const TOGETHER: u64 = 250;
 
-/// What is asked for.
+/// The command's arguments.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The file: CSV, UTF-8, its first line names the columns
@@ -68,7 +68,7 @@ fn separator(text: &str) -> Result<u8, String> {
 /// Imports.
 ///
 /// # Errors
-/// If not even the first row could be looked at. What happens later is told with what was imported before.
+/// If not even the first row can be read. Later errors are reported with what was imported before.
 pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut table = Table::open(&arguments.file, arguments.separator)?;
     let mut db = site.people.connection()?;
@@ -101,7 +101,7 @@ pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(report.code())
 }
 
-/// Set by Ctrl-C, and by whoever asks the process to end.
+/// Set by Ctrl-C, and by SIGTERM.
 fn interruption() -> anyhow::Result<Arc<AtomicBool>> {
     use tokio::signal::unix::{SignalKind, signal};
     let asked = Arc::new(AtomicBool::new(false));
@@ -131,7 +131,7 @@ struct Import<'a> {
     interrupted: Arc<AtomicBool>,
 }
 
-/// What one row came to.
+/// The result of one row.
 enum Came {
     Imported(String),
     There,
@@ -139,7 +139,7 @@ enum Came {
 }
 
 impl Import<'_> {
-    /// The next rows, in one transaction. The tally changes with its commit; an end is answered after it.
+    /// Imports the next rows, in one transaction. Changes the tally with its commit; answers an end after it.
     fn some(&self, db: &mut Connection, table: &mut Table, tally: &mut Tally) -> anyhow::Result<Option<End>> {
         let behaviour = if self.dry { TransactionBehavior::Deferred } else { TransactionBehavior::Immediate };
         let change = db.transaction_with_behavior(behaviour).context("can't write to the database")?;
@@ -205,7 +205,7 @@ impl Import<'_> {
         Ok(Came::Imported(scheme))
     }
 
-    /// The scheme of a hash that sign-in verifies, or why it is none, by the plugin's hook.
+    /// The scheme of a hash that sign-in can verify, or why it can't, from the plugin's hook.
     fn recognised(&self, hash: &str) -> anyhow::Result<Result<String, Vec<String>>> {
         let hook = &self.site.recognise;
         match self.site.host.call(&self.console, hook, &json!({ "hash": hash }), None) {

@@ -1,4 +1,4 @@
-//! One row: its fields, as far as they can be judged by themselves.
+//! One row: checks each field on its own.
 
 use std::collections::HashMap;
 
@@ -13,24 +13,22 @@ use crate::terminal::plain;
 
 /// Bytes of a stored hash.
 const LONGEST_HASH: usize = 255;
-/// As databases export that there is nothing: no name, no address, no hash.
+/// How databases export nothing: no name, no address, no hash.
 const NOTHING: [&str; 2] = ["NULL", "\\N"];
-/// Characters of a wrong value that are shown.
+/// How many characters of a wrong value are shown.
 const SHOWN: usize = 30;
 
-/// Why a row is not imported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The field's column; `row` of the row as a whole.
+    /// The field's column; `row` for the whole row.
     pub field: &'static str,
-    /// What stands there, as it may be shown; none of a whole row.
+    /// The value, safe to show; none for the whole row.
     pub value: Option<String>,
     /// One sentence, without a full stop.
     pub reason: String,
 }
 
 impl Problem {
-    /// About one field.
     pub fn about(column: Column, value: &str, reason: impl Into<String>) -> Self {
         let value = if column == Column::Password { masked(value) } else { shown(value) };
         Self { field: column.name(), value: Some(value), reason: reason.into() }
@@ -40,7 +38,7 @@ impl Problem {
 /// Resellers by their folded logins.
 pub type Resellers = HashMap<String, i64>;
 
-/// The customer of a row, or everything that is wrong with it by itself. `since` as [`NewPerson::since`].
+/// The customer of a row, or everything that is wrong with the row itself. `since`: see [`NewPerson::since`].
 pub fn read<'r>(
     columns: &Columns,
     row: &'r ByteRecord,
@@ -128,7 +126,7 @@ fn known_language(tag: &str) -> Option<&'static str> {
     LANGUAGES.iter().map(|(known, _)| *known).find(|known| known.eq_ignore_ascii_case(primary))
 }
 
-/// What may be shown of a value: cut, and nothing that would move a terminal's cursor.
+/// A value that is safe to show: cut, without anything that would move a terminal's cursor.
 pub fn shown(value: &str) -> String {
     match value.char_indices().nth(SHOWN) {
         Some((end, _)) => plain(&value[..end]) + "…",
@@ -136,7 +134,7 @@ pub fn shown(value: &str) -> String {
     }
 }
 
-/// Of a hash its mark and the name of its first parameter: `$6$rounds=…`. Some systems store plain text, which is not shown.
+/// A hash's mark and the name of its first parameter: `$6$rounds=…`. Nothing else, because some systems store plain text.
 fn masked(hash: &str) -> String {
     let short = |text: &str| text.len() <= 16 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     let marked = hash.strip_prefix('$').and_then(|rest| rest.split_once('$')).filter(|(id, _)| short(id));

@@ -1,6 +1,6 @@
-//! The host's own pages, under the panel's navigation: the outbox and one mail, for who manages others, of whom
-//! the host shows him those that he reaches; the inbox of a trial, for those who run the panel; email settings,
-//! webhooks and service keys, for its owner.
+//! The host's own pages, with the panel's navigation. The outbox and one email are for people who manage others: the host shows
+//! them the emails that they reach. The trial inbox is for people who run the panel; email settings, webhooks and service keys
+//! are for its owner.
 
 use axum::body::Body;
 use axum::http::header::CONTENT_SECURITY_POLICY;
@@ -13,16 +13,11 @@ use crate::pages::forms::{self, Draw};
 use crate::people::{Kind, Person};
 use crate::request::Request;
 
-/// Address of the outbox.
 pub const OUTBOX: &str = "/mail/outbox";
-/// Address of the inbox.
 pub const INBOX: &str = "/mail/inbox";
-/// Address of how mail is set up.
 pub const SETTINGS: &str = "/mail/settings";
 
-/// Address of the webhooks.
 pub const WEBHOOKS: &str = "/webhooks";
-/// Address of the service keys.
 pub const KEYS: &str = "/keys";
 
 /// Whether somebody runs this panel.
@@ -50,7 +45,7 @@ pub fn outbox(request: &mut Request) -> Result<Response, Failed> {
     show(request, &OperatorPage::Outbox(asked), None)
 }
 
-/// GET: one mail.
+/// GET: one email.
 pub fn one(request: &mut Request) -> Result<Response, Failed> {
     managers(request)?;
     let id = request.param("id").parse().map_err(|_| Failed::NoPage)?;
@@ -88,14 +83,14 @@ pub fn inbox(request: &mut Request) -> Result<Response, Failed> {
     show(request, &OperatorPage::Inbox, None)
 }
 
-/// GET: one mail of the inbox.
+/// GET: one email of the inbox.
 pub fn inbox_one(request: &mut Request) -> Result<Response, Failed> {
     staff(request)?;
     let page = OperatorPage::InboxMail(request.param("name").to_owned());
     show(request, &page, None)
 }
 
-/// GET: its HTML, framed by its page.
+/// GET: its HTML, for the frame in its page.
 pub fn inbox_html(request: &mut Request) -> Result<Response, Failed> {
     staff(request)?;
     let caller = request.visitor.caller();
@@ -105,7 +100,7 @@ pub fn inbox_html(request: &mut Request) -> Result<Response, Failed> {
     Ok(response)
 }
 
-/// POST, on the outbox and on one mail.
+/// POST, on the outbox and on one email.
 pub fn post(request: &mut Request) -> Result<Response, Failed> {
     managers(request)?;
     run(request, |_, _| Err(Failed::Forged))
@@ -143,10 +138,10 @@ fn show(request: &mut Request, page: &OperatorPage, corrections: Option<&Correct
     Ok(response)
 }
 
-/// GET: how mail is set up. The host asks who may see it.
+/// GET: the email settings. The host checks who may see them.
 pub fn settings(request: &mut Request) -> Result<Response, Failed> {
     staff(request)?;
-    // What a form held that came too late, or that has waited for its sender's password.
+    // The contents of a form that came too late, or waited for its sender's password.
     let carried = forms::carried(request)?;
     draw_settings(request, carried.as_ref())
 }

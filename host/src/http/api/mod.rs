@@ -161,7 +161,7 @@ async fn answer(served: Served, request: Request, handler: Handler) -> Response 
 /// All of a body, if there is not too much of it.
 async fn whole(headers: &HeaderMap, body: Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    let too_large = || Problem::from(&problem::TOO_LARGE).detail(format!("At most {BODY} bytes are read."));
+    let too_large = || Problem::from(&problem::TOO_LARGE).detail(format!("Send at most {BODY} bytes."));
     if declared.is_some_and(|length| length > BODY as u64) {
         return Err(too_large());
     }
@@ -179,7 +179,7 @@ async fn whole(headers: &HeaderMap, body: Body) -> Result<Zeroizing<Vec<u8>>, Pr
 fn asked(Served { host, site }: Served, received: Received, handler: Handler) -> Response {
     let (request, address) = (received.id.clone(), received.address);
     let turned_away = |problem: Problem| {
-        tracing::warn!(request, code = problem.kind.code, "a machine was turned away");
+        tracing::warn!(request, code = problem.kind.code, "a request was refused");
         problem.response(&request)
     };
     let asker = match who::asker(&host, &received) {

@@ -45,7 +45,7 @@ fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a str, String>
     match (values.next().map(|value| value.to_str()), values.next()) {
         (Some(Ok(value)), None) => Ok(value.trim()),
         (None, _) => Err(format!("The header {name} is missing.")),
-        _ => Err(format!("The header {name} stands more than once, or is not ASCII.")),
+        _ => Err(format!("The header {name} is there more than once, or is not ASCII.")),
     }
 }
 
@@ -70,7 +70,7 @@ pub(super) fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8])
         let name = component.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
         let name = name.ok_or_else(|| format!("The component {component} must be a name in quotes."))?;
         if covered.contains(&name) {
-            return Err(format!("The component {name} stands twice."));
+            return Err(format!("The component {name} is there twice."));
         }
         let value = match name {
             "@method" => method.as_str().to_owned(),
@@ -82,7 +82,7 @@ pub(super) fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8])
             "idempotency-key" => one(headers, &IDEMPOTENCY_KEY)?.to_owned(),
             "keyturn-on-behalf" => one(headers, &ON_BEHALF)?.to_owned(),
             "keyturn-client-address" => one(headers, &CLIENT_ADDRESS)?.to_owned(),
-            other => return Err(format!("The component {other} cannot be signed here.")),
+            other => return Err(format!("The component {other} can't be signed here.")),
         };
         covered.push(name);
         base.push_str(&format!("\"{name}\": {value}\n"));
@@ -139,10 +139,10 @@ impl Parameters {
                 ("keyid", Some(text)) => key.replace(text.to_owned()).is_some(),
                 ("alg", Some("hmac-sha256")) => false,
                 ("alg", _) => return Err("alg must be \"hmac-sha256\".".to_owned()),
-                _ => return Err(format!("The parameter {name} is not known here, or not of its form.")),
+                _ => return Err(format!("The parameter {name} is unknown or malformed.")),
             };
             if twice {
-                return Err(format!("The parameter {name} stands twice."));
+                return Err(format!("The parameter {name} is there twice."));
             }
         }
         let nonce =
@@ -210,8 +210,8 @@ mod tests {
             (PARAMETERS.replace("hmac-sha256", "none"), digest(), "alg must be"),
             (PARAMETERS.replace("0123456789abcdef", "short"), digest(), "nonce"),
             (PARAMETERS.replace(";created=1795525331", ""), digest(), "created is missing"),
-            (format!("{PARAMETERS};created=1"), digest(), "created stands twice"),
-            (format!("{PARAMETERS};expires=1"), digest(), "expires is not known"),
+            (format!("{PARAMETERS};created=1"), digest(), "created is there twice"),
+            (format!("{PARAMETERS};expires=1"), digest(), "expires is unknown"),
         ] {
             let refused = read(&Method::POST, &uri(), &headers(&parameters, &digest), BODY).expect_err("refused");
             assert!(refused.contains(word), "{word}: {refused}");

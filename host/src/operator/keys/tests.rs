@@ -193,7 +193,7 @@ fn what_was_never_used_for_90_days_is_warned_of_and_what_has_ended_offers_nothin
     let unused = list(&|key| key.made = now - 91 * DAY);
     assert!(unused.contains(warned) && unused.contains("revoke=billing"), "{unused}");
     let ended = list(&|key| (key.made, key.expires) = (now - 91 * DAY, Some(now - HOUR)));
-    assert!(ended.contains(">Ended</span>") && !ended.contains(warned) && !ended.contains("revoke="), "{ended}");
+    assert!(ended.contains(">Expired</span>") && !ended.contains(warned) && !ended.contains("revoke="), "{ended}");
     let revoked = list(&|key| key.revoked = Some(now - HOUR));
     assert!(revoked.contains(">Revoked</span>") && !revoked.contains("rotate="), "{revoked}");
 }
@@ -286,7 +286,10 @@ fn a_token_is_shown_once_and_stands_in_no_later_page_notice_log_or_file() {
         assert_eq!(url, "/keys?of=us");
         assert!(!stage.works(&first) && !stage.works(&second));
         let said = stage.host.notice(&owner(), &notice, &surface()).expect("for him").to_string();
-        assert!(said.contains("billing is revoked") && said.contains("The next request with it is refused."), "{said}");
+        assert!(
+            said.contains("billing has been revoked") && said.contains("The next request with it is refused."),
+            "{said}"
+        );
         let pages = [&[][..], &[("new", "1")], &[("revoke", "billing")], &[("rotate", "billing")]];
         let shown: String = pages.map(|query| stage.page(query)).concat();
         let files = std::fs::read_dir(stage.folder.path()).expect("read");

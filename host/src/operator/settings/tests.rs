@@ -293,7 +293,9 @@ fn what_is_saved_holds_at_once_is_written_down_and_is_sealed() {
     for secret in [PASSWORD, "127.0.0.1", "help@panel.example"] {
         assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret} in it");
     }
-    assert!(stage.saved(stage.fill(&owner(), &[("transport", "off"), ("encryption", "starttls")])).contains("No mail"));
+    assert!(
+        stage.saved(stage.fill(&owner(), &[("transport", "off"), ("encryption", "starttls")])).contains("No email")
+    );
     assert_eq!(stage.way(), None);
 }
 

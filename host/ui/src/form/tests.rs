@@ -210,8 +210,8 @@ fn what_the_host_finds_itself_is_said_by_field_in_the_readers_language() {
     let long = "x".repeat(4_097);
     let found = problems(&stage, &[("note", &long), ("password", &long), ("password~again", &long)]);
     has(&found, "email", "Fill in “Email”.");
-    has(&found, "note", "At most 4,096 bytes");
-    has(&found, "password", "At most 4,096 bytes");
+    has(&found, "note", "at most 4,096 bytes");
+    has(&found, "password", "at most 4,096 bytes");
     let found = problems(&stage, &[("note", "a\0"), ("password", "a\0b"), ("password~again", "a\0b")]);
     has(&found, "note", "character");
     has(&found, "password", "character");

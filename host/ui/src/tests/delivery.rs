@@ -265,7 +265,7 @@ fn a_mail_that_nobody_sends_is_not_said_to_be_on_its_way() {
     let never = drawn(|_| Some(Delivery { stopped: Some(None), ..waiting() }), "en");
     assert!(steps(&never).contains(&"Failed: No email is being sent".to_owned()), "{never}");
     let since = drawn(|_| Some(Delivery { stopped: Some(Some(NOW - 60_000)), ..waiting() }), "en");
-    assert!(since.contains("its last sign of life: today 13:01") && since.contains("Check again"), "{since}");
+    assert!(since.contains("It last ran: today 13:01") && since.contains("Check again"), "{since}");
     assert!(!since.contains("Waiting to be sent"), "{since}");
 }
 
@@ -278,6 +278,6 @@ fn a_mail_that_cannot_be_one_is_refused_before_it_stands_in_an_address() {
         Node::Delivery(of(vec![step("x", StepState::Done, None); 11], vec![])),
     ] {
         let error = draw_region(&[node], &stage.frame(Stage::slot()), 2).expect_err("refused").to_string();
-        assert!(error.contains("is no mail") || error.contains("11 steps"), "{error}");
+        assert!(error.contains("is not an email's id") || error.contains("11 steps"), "{error}");
     }
 }

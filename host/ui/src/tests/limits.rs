@@ -47,7 +47,7 @@ fn each_limit_holds_at_its_number_and_names_what_is_beyond_it() {
         (
             vec![Node::Text(vec![text(&"x".repeat(3_971))]); 66],
             vec![Node::Text(vec![text(&"x".repeat(4_000))]); 66],
-            "bytes, of which 262144 may be in one view",
+            "bytes; one view may have at most 262144",
         ),
     ];
     for (within, beyond, words) in cases {

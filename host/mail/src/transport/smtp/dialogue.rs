@@ -274,8 +274,8 @@ mod tests {
             (b"250-and", "the connection was closed"),
             (b"SSH-2.0-OpenSSH_9.2\r\n", "this does not look like a mail server: SSH-2.0"),
             (b"\xff\xfb\x01\r\n", "this does not look like a mail server: \u{ff}"),
-            (b"334 VXNlcm5hbWU6\r\n", "makes no sense here: 334"),
-            (b"999 x\r\n", "makes no sense here: 999"),
+            (b"334 VXNlcm5hbWU6\r\n", "unexpected answer from the server: 334"),
+            (b"999 x\r\n", "unexpected answer from the server: 999"),
             (&b"250-x\r\n".repeat(4_000), "the answer is too long"),
         ] {
             let Err(Trouble::Lost(cause)) = answered(said) else { panic!("{word}") };

@@ -62,7 +62,7 @@ pub(super) fn document(brand: &str, plugins: &[Arc<Plugin>]) -> Value {
         "info": {
             "title": format!("{brand}: hooks"),
             "version": "1",
-            "description": "The hooks of the plugins that are admitted here, for machines that hold a service key.",
+            "description": "The hooks of the plugins of this host, for machines with a service key.",
         },
         "servers": [{ "url": "/" }],
         "tags": tags.into_iter().map(|(_, tag)| tag).collect::<Vec<_>>(),
@@ -77,7 +77,7 @@ pub(super) fn document(brand: &str, plugins: &[Arc<Plugin>]) -> Value {
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "kt_ID_SECRET",
-                    "description": "A service key, made by `keyturn keys add`. Instead of bearing it, a request may be signed \
+                    "description": "A service key, created by `keyturn keys add`. Instead of sending it, a request may be signed \
                                     with it: HTTP Message Signatures (RFC 9421), hmac-sha256.",
                 },
             },
@@ -153,7 +153,7 @@ fn idempotency_key() -> Value {
         "name": "Idempotency-Key",
         "in": "header",
         "required": false,
-        "description": "The same request under it is done once and answered the same, for 24 hours. 1 to 255 visible characters.",
+        "description": "A repeated request with the same key is done once and gets the same answer, for 24 hours. 1 to 255 visible characters.",
         "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" },
     })
 }
@@ -172,9 +172,9 @@ fn client_address() -> Value {
 fn headers() -> Value {
     let text = |description: &str| json!({ "description": description, "schema": { "type": "string" } });
     json!({
-        "RequestId": text("Stands in the host's log and audit."),
+        "RequestId": text("It is in the host's log and audit log."),
         "RateLimitPolicy": text("How many requests the key may make, and within how many seconds."),
-        "RateLimit": text("How many are left, and after how many seconds there are all again."),
+        "RateLimit": text("How many are left, and in how many seconds all are available again."),
     })
 }
 
@@ -192,27 +192,27 @@ fn problem() -> Value {
     let text = json!({ "type": "string" });
     json!({
         "type": "object",
-        "description": "A problem document (RFC 9457). A client acts on its code.",
+        "description": "A problem document (RFC 9457). Clients act on `code`.",
         "properties": {
             "type": { "type": "string", "format": "uri-reference" },
             "title": text,
             "status": { "type": "integer" },
             "code": { "type": "string", "enum": codes },
             "detail": text,
-            "request": { "type": "string", "description": "Stands in the host's log and audit." },
-            "path": { "type": "string", "description": "Of `arguments`: the member that does not fit, from the body's root." },
+            "request": { "type": "string", "description": "It is in the host's log and audit log." },
+            "path": { "type": "string", "description": "With `arguments`: the wrong member, from the body's root." },
             "errors": {
                 "type": "array",
-                "description": "Of `invalid`.",
+                "description": "With `invalid`: each argument that breaks a rule.",
                 "items": {
                     "type": "object",
                     "properties": { "path": text, "code": text, "message": text },
                     "required": ["path", "code", "message"],
                 },
             },
-            "reason": { "type": "string", "description": "Of `refused`: the plugin's own code." },
-            "error": { "description": "Of `error`: of the plugin's own type." },
-            "limit": { "type": "string", "description": "Of `limit` and `deadline`: the limit's setting." },
+            "reason": { "type": "string", "description": "With `refused`: the plugin's own code." },
+            "error": { "description": "With `error`: a value of the plugin's own type." },
+            "limit": { "type": "string", "description": "With `limit` and `deadline`: the limit's setting." },
         },
         "required": ["type", "title", "status", "code", "request"],
     })

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use super::answer_headers;
 use crate::storage::outbox::MailState;
 
-/// Paths, and the schemas that they name. Views are not among them: they are asked for on behalf of somebody, in requests
-/// that are signed for him, and answer what is for a page; `docs/embedding.md` describes them.
+/// Paths, and the schemas that they name. Views are left out: a panel asks for them on behalf of somebody, in signed requests,
+/// and they answer parts of a page. `docs/embedding.md` describes them.
 pub(super) fn paths() -> [(&'static str, Value); 4] {
     let key = json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" });
     let account = json!({ "type": "string", "minLength": 3, "maxLength": 64, "pattern": "^[a-z0-9-]+:[!-~]+$" });
@@ -15,8 +15,8 @@ pub(super) fn paths() -> [(&'static str, Value); 4] {
             "/v1/operations/{key}",
             get(
                 "operation",
-                "What became of a request, by its Idempotency-Key",
-                "For whoever has not got the answer. It is kept for 24 hours, and told to the key that asked.",
+                "Reads the result of a request, by its Idempotency-Key",
+                "Ask this if the answer did not come. It is kept for 24 hours, for the key that sent the request.",
                 None,
                 json!({ "name": "key", "in": "path", "required": true, "schema": key }),
                 "Operation",
@@ -26,12 +26,12 @@ pub(super) fn paths() -> [(&'static str, Value); 4] {
             "/v1/accounts",
             get(
                 "accounts",
-                "Which accounts have a login or an address",
-                "Those that the key reaches, logins first, ten at most. Letters great and small are the same here.",
+                "Finds the accounts with a login or an address",
+                "Answers accounts that the key reaches, logins first, at most `limits.accounts-per-address`. Case-insensitive.",
                 Some("accounts"),
                 json!({
                     "name": "named", "in": "query", "required": true, "schema": { "type": "string", "minLength": 1 },
-                    "description": "A login or an address, whole.",
+                    "description": "A complete login or address.",
                 }),
                 "Accounts",
             ),
@@ -40,8 +40,8 @@ pub(super) fn paths() -> [(&'static str, Value); 4] {
             "/v1/accounts/{account}/epoch",
             get(
                 "epoch",
-                "The session epoch of an account",
-                "To be kept with a session and compared at its requests: another one ends it.",
+                "Reads the session epoch of an account",
+                "Keep it with a session and compare it at each request. If it differs, end the session.",
                 Some("accounts"),
                 json!({ "name": "account", "in": "path", "required": true, "schema": account }),
                 "Epoch",
@@ -51,8 +51,8 @@ pub(super) fn paths() -> [(&'static str, Value); 4] {
             "/v1/mails/{mail}",
             get(
                 "mail",
-                "What became of a mail",
-                "By the name that a hook has answered, such as `password/reset-and-mail`.",
+                "Reads the state of an email",
+                "By the id from a hook such as `password/reset-and-mail`.",
                 Some("mails"),
                 json!({ "name": "mail", "in": "path", "required": true, "schema": key }),
                 "Mail",
@@ -98,8 +98,8 @@ pub(super) fn schemas() -> [(&'static str, Value); 4] {
                     "enum": ["done", "under_way", "not_done"],
                     "description": "`not_done`: nothing was changed under this key.",
                 },
-                "hook": { "type": ["string", "null"], "description": "INTERFACE/FUNCTION, of one that is done." },
-                "answer": { "description": "What the hook has answered, of one that is done." },
+                "hook": { "type": ["string", "null"], "description": "If done: INTERFACE/FUNCTION." },
+                "answer": { "description": "If done: the hook's answer." },
             })),
         ),
         (
@@ -111,7 +111,7 @@ pub(super) fn schemas() -> [(&'static str, Value); 4] {
                     "matched": { "type": "string", "enum": ["login", "email"] },
                     "is_address": {
                         "type": "boolean",
-                        "description": "Whether it is the account's own address to the letter, a-z and A-Z alike. Texts that are only taken for the same, such as ß and ss, can be mailboxes of two people.",
+                        "description": "Whether it is exactly the account's own address, apart from the case of a-z. Texts that only count as the same, such as ß and ss, can be mailboxes of two people.",
                     },
                 })),
             } })),
@@ -121,16 +121,16 @@ pub(super) fn schemas() -> [(&'static str, Value); 4] {
             "Mail",
             object(json!({
                 "mail": text,
-                "account": { "type": ["string", "null"], "description": "Whose it is; null: the operators'." },
+                "account": { "type": ["string", "null"], "description": "The account that it goes to; null: the operators." },
                 "state": { "type": "string", "enum": states },
                 "to": { "type": ["string", "null"], "description": "The address on file now." },
                 "attempts": { "type": "integer", "minimum": 0 },
-                "server": { "type": ["string", "null"], "description": "Of the latest attempt, in words." },
-                "answer": { "type": ["string", "null"], "description": "What was said last, by a server or the system." },
-                "asked_at": time("When it was asked for"),
-                "changed_at": time("When it came to its state"),
+                "server": { "type": ["string", "null"], "description": "The server of the last attempt." },
+                "answer": { "type": ["string", "null"], "description": "The last answer of a server or the system." },
+                "asked_at": time("When it was queued"),
+                "changed_at": time("When it got its current state"),
                 "next_attempt": { "type": ["integer", "null"], "description": "Unix milliseconds." },
-                "sentence": { "type": "string", "description": "How it stands, in the language of Accept-Language: en, es. Times in it are in UTC." },
+                "sentence": { "type": "string", "description": "Its state as a sentence, in the language of Accept-Language: en, es. Times are in UTC." },
             })),
         ),
     ]

@@ -186,7 +186,7 @@ fn page_url(asked: &Asked) -> Result<String, Problem> {
     if leads_somewhere(&url) && in_panel {
         return Ok(url);
     }
-    let detail = format!("{URL} must be where the page stands: a path, or an address under server.panel.");
+    let detail = format!("{URL} must be the page's own address: a path, or an address under server.panel.");
     Err(Problem::from(&problem::ARGUMENTS).detail(detail).path(URL))
 }
 
@@ -256,7 +256,7 @@ fn rows(asked: &Asked) -> Result<Response, Problem> {
     let subjects = asked.query().filter(|(name, _)| name == FOR).map(|(_, id)| account(&id));
     let subjects = subjects.collect::<Result<Vec<_>, _>>()?;
     if !(1..=SUBJECTS).contains(&subjects.len()) {
-        let detail = format!("{FOR} must stand 1 to {SUBJECTS} times.");
+        let detail = format!("{FOR} must be there 1 to {SUBJECTS} times.");
         return Err(Problem::from(&problem::ARGUMENTS).detail(detail).path(FOR));
     }
     if as_json(asked) {
@@ -285,7 +285,7 @@ fn rows(asked: &Asked) -> Result<Response, Problem> {
 fn page(asked: &Asked) -> Result<Response, Problem> {
     let wanted = Wanted::to_draw(asked)?;
     let needed = |name| {
-        let detail = || format!("{name} must name the page that is asked for.");
+        let detail = || format!("{name} must name the page.");
         word(asked, name).ok_or_else(|| Problem::from(&problem::ARGUMENTS).detail(detail()).path(name))
     };
     let (plugin, name) = (needed(PLUGIN)?, needed(PAGE)?);
@@ -378,7 +378,7 @@ fn submit(asked: &Asked) -> Result<Response, Problem> {
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         return Err(Problem::from(&problem::MEDIA_TYPE)
-            .detail("A form is handed on as application/x-www-form-urlencoded, as it was posted."));
+            .detail("Pass on a form as application/x-www-form-urlencoded, as it was posted."));
     }
     wanted.run(&asked.received.body)
 }

@@ -62,7 +62,7 @@ impl OnBehalf {
         let wrong = |why: String| Problem::from(&problem::ON_BEHALF).detail(why);
         let mut values = asked.received.headers.get_all(ON_BEHALF).iter();
         let (Some(value), None) = (values.next(), values.next()) else {
-            return Err(wrong(format!("The header {ON_BEHALF} must stand there, once.")));
+            return Err(wrong(format!("The header {ON_BEHALF} must be there, once.")));
         };
         let json = BASE64.decode(value).map_err(|_| wrong(format!("{ON_BEHALF} must be base64.")))?;
         let said: Said = serde_json::from_slice(&json).map_err(|cause| wrong(format!("{ON_BEHALF}: {cause}.")))?;
@@ -75,7 +75,7 @@ impl OnBehalf {
         }
         let now = now().div_euclid(1_000);
         if said.verified_at.is_some_and(|at| !(0..=now + signature::WINDOW).contains(&at)) {
-            return Err(wrong("verified_at must be Unix seconds that are past, or null.".to_owned()));
+            return Err(wrong("verified_at must be Unix seconds in the past, or null.".to_owned()));
         }
         Self::within(asked, said)
     }
@@ -131,10 +131,8 @@ impl OnBehalf {
     pub(super) fn operates(&self) -> Result<(), Problem> {
         match self.operator {
             true => Ok(()),
-            false => {
-                Err(Problem::from(&problem::FORBIDDEN)
-                    .detail("operator is false: this page is for who runs the panel."))
-            }
+            false => Err(Problem::from(&problem::FORBIDDEN)
+                .detail("operator is false: this page is for people who run the panel.")),
         }
     }
 }
