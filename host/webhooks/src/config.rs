@@ -202,7 +202,7 @@ mod tests {
         for (text, setting, word) in [
             (one("name = \"Billing\""), "webhooks[1].name", "“Billing”"),
             (one("name = \"\""), "webhooks[1].name", "1 to 40"),
-            (one("") + &one(""), "webhooks[2].name", "must be another"),
+            (one("") + &one(""), "webhooks[2].name", "must differ"),
             (many, "webhooks", "at most 32, not 33"),
             (one("url = \"ftp://billing.example\""), "webhooks.billing.url", "ftp://billing.example"),
             (one("url = \"http://billing.example/\""), "webhooks.billing.url", "allow-private"),
