@@ -29,7 +29,7 @@ pub struct Message {
     pub reply_to: Option<Mailbox>,
     /// To whom.
     pub to: Mailbox,
-    /// When it was asked for, Unix milliseconds.
+    /// When it was queued, Unix milliseconds.
     pub date: i64,
     /// BCP 47.
     pub locale: String,

@@ -167,7 +167,7 @@ pub struct Delivery {
     pub attempts: u32,
     /// Unix milliseconds.
     pub asked_at: i64,
-    /// When it came to its state, Unix milliseconds.
+    /// When it got its current state, Unix milliseconds.
     pub changed_at: i64,
     /// When it is tried next, if it is: Unix milliseconds. While it is being sent: when the attempt is taken for lost.
     pub due: Option<i64>,

@@ -12,9 +12,9 @@ pub struct Delivery {
     pub account: Option<AccountId>,
     /// The address on file; none: there is none, or this reader may not know it.
     pub to: Option<String>,
-    /// When it was asked for, Unix milliseconds.
+    /// When it was queued, Unix milliseconds.
     pub asked_at: i64,
-    /// When it came to its state, Unix milliseconds.
+    /// When it got its current state, Unix milliseconds.
     pub changed_at: i64,
     /// When it is tried next, Unix milliseconds; none while it is tried, and when it is over.
     pub due: Option<i64>,
