@@ -1,4 +1,4 @@
-//! The host's own words, and how it writes times, durations and numbers. A plugin brings its own words.
+//! The host's own words, and how it writes times, durations and numbers. Plugins have words of their own.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -9,13 +9,13 @@ use jiff::{Timestamp, Zoned};
 static ENGLISH: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::read(include_str!("words/en.toml")));
 static SPANISH: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::read(include_str!("words/es.toml")));
 
-/// Languages that the host speaks: BCP 47 and each one's own name.
+/// The host's languages: BCP 47, and each one's own name.
 pub const LANGUAGES: [(&str, &str); 2] = [("en", "English"), ("es", "Español")];
 
 const MONTHS_EN: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const MONTHS_ES: [&str; 12] = ["ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "sept", "oct", "nov", "dic"];
 
-/// The entries of one language, by key, with placeholders such as `{name}`. The host's own, or an embedder's.
+/// One language's entries, by key, with placeholders such as `{name}`. The host's own, or an embedder's.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalogue(BTreeMap<String, String>);
 
@@ -29,8 +29,8 @@ pub enum Part<'a> {
 }
 
 impl Catalogue {
-    /// Reads a TOML table of strings. One that does not parse is empty, and its keys stand for themselves: a test of
-    /// completeness catches it.
+    /// Reads a TOML table of strings. If it doesn't parse, the catalogue is empty and shows its keys: a test of completeness
+    /// catches that.
     #[must_use]
     pub fn read(text: &str) -> Self {
         Self(toml::from_str(text).unwrap_or_default())
@@ -41,7 +41,7 @@ impl Catalogue {
         self.0.iter().map(|(key, entry)| (key.as_str(), entry.as_str()))
     }
 
-    /// One entry, as it stands.
+    /// One entry, unfilled.
     #[must_use]
     pub fn find(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)
@@ -62,7 +62,7 @@ impl Catalogue {
         })
     }
 
-    /// One entry, its placeholders filled. A value that looks like a placeholder is not filled again.
+    /// One entry with its placeholders filled. A value that looks like a placeholder is not filled again.
     #[must_use]
     pub fn fill(&self, key: &str, values: &[(&str, &str)]) -> String {
         self.parts(key)
@@ -77,9 +77,9 @@ impl Catalogue {
 /// The words of one language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Words {
-    /// English, and whatever the host does not speak.
+    /// English, and every language that the host doesn't have.
     English,
-    /// Spanish of any country.
+    /// Spanish of all countries.
     Spanish,
 }
 
@@ -93,7 +93,7 @@ impl Words {
         }
     }
 
-    /// For `lang`.
+    /// The value for `lang`.
     #[must_use]
     pub fn tag(self) -> &'static str {
         match self {
@@ -115,13 +115,13 @@ impl Words {
         self.catalogue().find(key).unwrap_or(key)
     }
 
-    /// One entry, its placeholders filled. A value that looks like a placeholder is not filled again.
+    /// One entry with its placeholders filled. A value that looks like a placeholder is not filled again.
     #[must_use]
     pub fn fill(self, key: &str, values: &[(&str, &str)]) -> String {
         self.catalogue().fill(key, values)
     }
 
-    /// That nobody sends what `key` is about: since the last sign of life, if there ever was one.
+    /// The text that nothing is sent: since the last sign of life, if there ever was one.
     #[must_use]
     pub fn stopped(self, key: &str, since: Option<i64>, now: i64, zone: &TimeZone) -> String {
         match since {
@@ -130,7 +130,7 @@ impl Words {
         }
     }
 
-    /// The key of `n` of something, in the plural form that CLDR gives for this language, and its number written out.
+    /// The key for `n` of something, in this language's plural form by CLDR, and the number written out.
     #[must_use]
     pub fn plural(self, key: &str, n: u64) -> (String, String) {
         let form = match (self, n) {
@@ -148,7 +148,7 @@ impl Words {
         self.fill(&key, &[("n", &number)])
     }
 
-    /// A whole number with its groups; four digits stand together in Spanish.
+    /// A whole number with digit groups; in Spanish, four digits have no group.
     #[must_use]
     pub fn number(self, number: i64) -> String {
         let digits = number.unsigned_abs().to_string();
@@ -166,7 +166,7 @@ impl Words {
         text
     }
 
-    /// The two largest units, the second only where it is not zero.
+    /// The two largest units; the second only if it is not zero.
     #[must_use]
     pub fn duration(self, seconds: u64) -> String {
         const UNITS: [(&str, u64); 4] = [("days", 86_400), ("hours", 3_600), ("minutes", 60), ("seconds", 1)];
@@ -179,7 +179,7 @@ impl Words {
         }
     }
 
-    /// Unix milliseconds: "today 15:02", else "24 Nov 2026, 14:02". Seconds are in [`Words::moment`].
+    /// Unix milliseconds: "today 15:02", otherwise "24 Nov 2026, 14:02". For seconds see [`Words::moment`].
     #[must_use]
     pub fn time(self, at: i64, now: i64, zone: &TimeZone) -> String {
         let (Ok(at), Ok(now)) = (Timestamp::from_millisecond(at), Timestamp::from_millisecond(now)) else {
@@ -193,7 +193,7 @@ impl Words {
         format!("{}, {clock}", self.date(&at))
     }
 
-    /// Unix milliseconds: "24 Nov 2026", without the clock.
+    /// Unix milliseconds: "24 Nov 2026", without the time of day.
     #[must_use]
     pub fn day(self, at: i64, zone: &TimeZone) -> String {
         match Timestamp::from_millisecond(at) {
@@ -211,7 +211,7 @@ impl Words {
         format!("{} {month} {}", at.day(), at.year())
     }
 
-    /// Unix milliseconds for what is read elsewhere and later, such as a mail: "24 Nov 2026, 14:02 (Madrid time)".
+    /// Unix milliseconds for texts that are read elsewhere and later, such as emails: "24 Nov 2026, 14:02 (Madrid time)".
     #[must_use]
     pub fn dated(self, at: i64, zone: &TimeZone) -> String {
         let Ok(stamp) = Timestamp::from_millisecond(at) else {

@@ -409,7 +409,7 @@ mod tests {
             (
                 &format!("{smtp}host = \"smtp.example\"\nencryption = \"none\""),
                 "mail.smtp.encryption",
-                "this machine only",
+                "only for a server on this machine",
             ),
             (&format!("{smtp}host = \"h\"\nusername = \"u\""), "mail.smtp.password-file", "must be set"),
             (&format!("{smtp}host = \"h\"\npassword-file = \"u\""), "mail.smtp.username", "must be set"),

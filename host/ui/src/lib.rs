@@ -1,7 +1,7 @@
-//! Draws what a plugin says. The plugin says what a thing is; here is decided how it looks, reads and behaves.
+//! Draws a plugin's views. The plugin says what a thing is; the host decides how it looks, reads and behaves.
 //!
-//! Invariants: every text goes through [`html::escaped`]; ids are the host's own; a password is never drawn; limits are
-//! checked before a byte is written. The panel draws its own forms in the same way, under a plugin name of its own.
+//! Invariants: every text goes through [`html::escaped`]; ids are the host's own; a password is never drawn; limits are checked
+//! before a byte is written. The panel draws its own forms in the same way, under a plugin name of its own.
 
 mod brand;
 pub mod delivery;
@@ -34,39 +34,39 @@ use keyturn_core::seal::Keys;
 use nodes::{AccountField, Node, Target, View};
 use words::Words;
 
-/// Where a plugin's targets lead. Page targets come with their subject resolved.
+/// Where a plugin's targets lead. Page targets have their subject resolved.
 pub trait Links {
-    /// The address of `target` of this plugin.
+    /// The address of this plugin's `target`.
     fn url(&self, plugin: &str, target: &Target) -> String;
 }
 
 /// Whom to ask for help.
 #[derive(Debug, Clone, Copy)]
 pub struct Contact<'a> {
-    /// As it is written out: a name or an address.
+    /// The name or address to show.
     pub text: &'a str,
-    /// A mail address to link.
+    /// An email address to link.
     pub mail: Option<&'a str>,
 }
 
 impl<'a> Contact<'a> {
-    /// Of a name, or of a mail address alone.
+    /// A name, or only an email address.
     #[must_use]
     pub fn of(text: &'a str) -> Self {
         Self { text, mail: (text.contains('@') && !text.contains(' ')).then_some(text) }
     }
 
-    /// Where help is, if it is asked for by mail.
+    /// The contact, if it is an email address.
     #[must_use]
     pub fn help(&self) -> Option<String> {
         self.mail.map(|address| format!("mailto:{address}"))
     }
 }
 
-/// What surrounds one drawing: who says it, what he may, who reads it, where it stands.
+/// The surroundings of a drawing: which plugin, its grants, the reader, the place.
 #[derive(Clone)]
 pub struct Frame<'a> {
-    /// The plugin's name, or a name of the panel's own for the forms that it draws itself.
+    /// The plugin's name, or the panel's own name for its own forms.
     pub plugin: &'a str,
     /// Without the line "From the plugin NAME".
     pub speaks_for_panel: bool,
@@ -74,31 +74,30 @@ pub struct Frame<'a> {
     pub may_input: bool,
     /// The grant `passwords`: password fields.
     pub may_passwords: bool,
-    /// The reader; forms are bound to his session.
+    /// The reader; forms are bound to their session.
     pub caller: &'a Caller,
     /// The page or region.
     pub place: Place,
-    /// Where forms post: the address of the page that this stands in.
+    /// Where forms post: the address of the page around this.
     pub submit_url: &'a str,
-    /// The id of the page's own form element that these forms are parts of, see [`form::joined`].
+    /// The id of the page's own form element that these forms are part of, see [`form::joined`].
     pub join: Option<&'a str>,
     /// Where targets lead.
     pub links: &'a dyn Links,
     /// The brand's name.
     pub brand: &'a str,
-    /// Whom to ask.
     pub contact: Option<Contact<'a>>,
     /// The reader's zone.
     pub zone: TimeZone,
     /// Unix milliseconds.
     pub now: i64,
-    /// A field of an account, where this reader may see it.
+    /// A field of an account, if this reader may see it.
     pub account: &'a dyn Fn(&str, AccountField) -> Option<String>,
-    /// A mail by its name, where this reader may see what became of it.
+    /// An email by its id, if this reader may see its state.
     pub mail: &'a dyn Fn(&str) -> Option<Delivery>,
-    /// What was wrong with the form posted last, if it stands here.
+    /// The errors of the form posted last, if it is here.
     pub corrections: Option<&'a Corrections>,
-    /// Seal the forms.
+    /// The keys that seal forms.
     pub keys: &'a Keys,
 }
 
@@ -111,9 +110,9 @@ impl Frame<'_> {
 /// A page, without the shell around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// For `<title>`: plain text, not escaped; begins with "Error: " after one.
+    /// For `<title>`: plain text, not escaped; begins with "Error: " after an error.
     pub title: String,
-    /// Summary of errors, outcome, the h1, and what follows.
+    /// The error summary, the outcome, the h1, and the rest.
     pub html: Markup,
 }
 
@@ -122,11 +121,11 @@ pub struct Page {
 pub struct Region {
     /// The region.
     pub html: Markup,
-    /// What was wrong, to be drawn first in `main`, with "Error: " before the page's title; empty if nothing was.
+    /// The errors, to show first in `main`, with "Error: " before the page's title; empty if there are none.
     pub summary: Summary,
 }
 
-/// What a plugin says in a customer's row.
+/// A plugin's part of a customer's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// A sentence, for a cell.
@@ -138,7 +137,7 @@ pub struct Row {
 /// Draws a plugin's page.
 ///
 /// # Errors
-/// [`ViewError`], for the administrator: what the plugin said beyond its limits or grants.
+/// [`ViewError`], for the administrator: what exceeds the plugin's limits or grants.
 pub fn draw_view(view: &View, frame: &Frame<'_>) -> Result<Page, ViewError> {
     limits::view(view, frame)?;
     let mut painter = Painter::new(frame, 2);
@@ -167,7 +166,7 @@ pub fn draw_view(view: &View, frame: &Frame<'_>) -> Result<Page, ViewError> {
 /// Draws a region, whose headings become h2 or h3 by `level`.
 ///
 /// # Errors
-/// [`ViewError`], for the administrator: what the plugin said beyond its limits, its grants, or what the slot takes.
+/// [`ViewError`], for the administrator: what exceeds the plugin's limits or grants, or doesn't fit the slot.
 pub fn draw_region(nodes: &[Node], frame: &Frame<'_>, level: u8) -> Result<Region, ViewError> {
     limits::region(nodes, frame)?;
     let mut painter = Painter::new(frame, level.clamp(2, 3));
@@ -179,10 +178,10 @@ pub fn draw_region(nodes: &[Node], frame: &Frame<'_>, level: u8) -> Result<Regio
     Ok(Region { html, summary: painter.summary() })
 }
 
-/// Draws what was just done, to stand before a page's h1.
+/// Draws an outcome, to put before a page's h1.
 ///
 /// # Errors
-/// [`ViewError`], for the administrator: what the plugin said beyond its limits.
+/// [`ViewError`], for the administrator: what exceeds the plugin's limits.
 pub fn draw_outcome(outcome: &nodes::Outcome, frame: &Frame<'_>) -> Result<Markup, ViewError> {
     limits::outcome(outcome, frame)?;
     let mut painter = Painter::new(frame, 2);
@@ -193,7 +192,7 @@ pub fn draw_outcome(outcome: &nodes::Outcome, frame: &Frame<'_>) -> Result<Marku
 /// Draws a customer's row: one sentence with at most two badges, and at most two actions.
 ///
 /// # Errors
-/// [`ViewError`], for the administrator: what the plugin said beyond that.
+/// [`ViewError`], for the administrator: what exceeds that.
 pub fn draw_row(nodes: &[Node], frame: &Frame<'_>) -> Result<Row, ViewError> {
     limits::row(nodes, frame)?;
     let mut painter = Painter::new(frame, 3);

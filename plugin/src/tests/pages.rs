@@ -117,7 +117,7 @@ fn every_link_that_works_no_more_says_which_it_was_and_what_to_do() {
     assert_eq!(says(&choose(&panel, &void)).2, ["Sign in", "Ask for a new link"], "not to another's address");
     panel.alter(MARTA, |person| person.email = "marta@estudiovidal.example".to_owned());
     let (_, text, actions) = says(&choose(&panel, &void));
-    assert!(text.starts_with("The password was changed ((time)) after this link was made."), "{text}");
+    assert!(text.starts_with("The password was changed ((time)) after this link was created."), "{text}");
     assert_eq!(actions, ["Sign in", "Send a new link"]);
 
     let (title, _, actions) = says(&choose(&panel, "7RkTq7RkTq7RkTq7RkTq"));

@@ -462,7 +462,7 @@ fn tls_is_verified_against_the_systems_authorities_or_those_of_the_file() {
     let said = panel.done(&["webhooks", "test", "trusted"]);
     assert!(said.starts_with("trusted accepted the test in "), "{said}{}", receiver.said());
     for (name, word) in
-        [("other-name", "TLS: "), ("unknown", "TLS: "), ("not-allowed", "look-up: 127.0.0.1 is of this machine")]
+        [("other-name", "TLS: "), ("unknown", "TLS: "), ("not-allowed", "look-up: 127.0.0.1 is on this machine")]
     {
         let output = panel.run(&["webhooks", "test", name]);
         let said = String::from_utf8_lossy(&output.stderr);
