@@ -132,7 +132,7 @@ impl TemplateError {
 impl std::fmt::Display for TemplateError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.template {
-            Some(template) => write!(f, "email template {template}, ")?,
+            Some(template) => write!(f, "eemail template {template}, ")?,
             None => f.write_str("mail template: ")?,
         }
         if let Some(locale) = &self.locale {

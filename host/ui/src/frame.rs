@@ -1,0 +1,85 @@
+//! What surrounds a drawing.
+
+use jiff::tz::TimeZone;
+use keyturn_contract::keyturn::ui::nodes::{AccountField, Target};
+use keyturn_core::caller::Caller;
+use keyturn_core::seal::Keys;
+use keyturn_core::words::Words;
+
+use crate::delivery::Delivery;
+use crate::form::posted::Corrections;
+use crate::place::Place;
+
+/// Where a plugin's targets lead. Page targets have their subject resolved.
+pub trait Links {
+    /// The address of this plugin's `target`.
+    fn url(&self, plugin: &str, target: &Target) -> String;
+}
+
+/// Whom to ask for help.
+#[derive(Debug, Clone, Copy)]
+pub struct Contact<'a> {
+    /// The name or address to show.
+    pub text: &'a str,
+    /// An email address to link.
+    pub mail: Option<&'a str>,
+}
+
+impl<'a> Contact<'a> {
+    /// A name, or only an email address.
+    #[must_use]
+    pub fn of(text: &'a str) -> Self {
+        Self { text, mail: (text.contains('@') && !text.contains(' ')).then_some(text) }
+    }
+
+    /// The contact, if it is an email address.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        self.mail.map(|address| format!("mailto:{address}"))
+    }
+}
+
+/// The surroundings of a drawing: which plugin, its grants, the reader, the place.
+#[derive(Clone)]
+pub struct Frame<'a> {
+    /// The plugin's name, or the panel's own name for its own forms.
+    pub plugin: &'a str,
+    /// Without the line "From the plugin NAME".
+    pub speaks_for_panel: bool,
+    /// The grant `input`: forms.
+    pub may_input: bool,
+    /// The grant `passwords`: password fields.
+    pub may_passwords: bool,
+    /// The reader; forms are bound to their session.
+    pub caller: &'a Caller,
+    /// The page or region.
+    pub place: Place,
+    /// Where forms post: the address of the page around this.
+    pub submit_url: &'a str,
+    /// The id of the page's own form element that these forms are parts of, see [`crate::form::joined`].
+    pub join: Option<&'a str>,
+    /// Where targets lead.
+    pub links: &'a dyn Links,
+    /// The brand's name.
+    pub brand: &'a str,
+    /// Whom to ask.
+    pub contact: Option<Contact<'a>>,
+    /// The reader's zone.
+    pub zone: TimeZone,
+    /// Unix milliseconds.
+    pub now: i64,
+    /// A field of an account, if this reader may see it.
+    pub account: &'a dyn Fn(&str, AccountField) -> Option<String>,
+    /// An email by its id, if this reader may see its state.
+    pub mail: &'a dyn Fn(&str) -> Option<Delivery>,
+    /// The errors of the form posted last, if it is here.
+    pub corrections: Option<&'a Corrections>,
+    /// The keys that seal forms.
+    pub keys: &'a Keys,
+}
+
+impl Frame<'_> {
+    pub(crate) fn words(&self) -> Words {
+        Words::of(&self.caller.locale)
+    }
+}
