@@ -132,8 +132,8 @@ impl TemplateError {
 impl std::fmt::Display for TemplateError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.template {
-            Some(template) => write!(f, "eemail template {template}, ")?,
-            None => f.write_str("mail template: ")?,
+            Some(template) => write!(f, "email template {template}, ")?,
+            None => f.write_str("email template: ")?,
         }
         if let Some(locale) = &self.locale {
             write!(f, "{locale}, ")?;
