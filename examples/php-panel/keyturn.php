@@ -107,7 +107,7 @@ function keyturn_settle(?array $user, array $answer, string $page): ?string
     switch ($answer['kind']) {
         case 'done':
             if ($answer['epoch'] !== null && $user) {
-                // He has replaced his own password: his sessions ended, and this one goes on as a new one.
+                // The person has replaced their own password: their sessions ended, and this one continues as a new one.
                 begin_session($user, true);
             }
             $_SESSION['notice'] = $answer['notice'];

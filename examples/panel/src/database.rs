@@ -39,9 +39,9 @@ CREATE TABLE IF NOT EXISTS sessions (
   epoch      TEXT NOT NULL,
   created_at INTEGER NOT NULL,
   last_seen  INTEGER NOT NULL,
-  -- When its person last typed his password.
+  -- When the person last typed their password.
   verified_at INTEGER NOT NULL DEFAULT 0,
-  -- A form that waits until he has typed it again, sealed by the host.
+  -- A form that waits until they have typed it again, sealed by the host.
   held       TEXT,
   address    TEXT,
   agent      TEXT NOT NULL,

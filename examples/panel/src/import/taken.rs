@@ -143,9 +143,9 @@ impl Taken {
         Ok(None)
     }
 
-    /// Reads the names that are not plain: once, and with `anew` again if somebody else has written to the database since.
-    fn read_names(&self, db: &Connection, anew: bool) -> rusqlite::Result<()> {
-        if self.read_at.get().is_some() && !anew {
+    /// Reads the names that are not plain: once, and with `again` if somebody else has written to the database since.
+    fn read_names(&self, db: &Connection, again: bool) -> rusqlite::Result<()> {
+        if self.read_at.get().is_some() && !again {
             return Ok(());
         }
         let version = db.query_row("PRAGMA main.data_version", [], |row| row.get(0))?;

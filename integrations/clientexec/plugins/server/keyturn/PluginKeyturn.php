@@ -70,7 +70,7 @@ class PluginKeyturn extends ServerPlugin
         $this->confirmed($client->test());
     }
 
-    /** The names and passwords of new accounts are the panel's affair. */
+    /** The panel decides the names and passwords of new accounts. */
     public function validateCredentials($args)
     {
         return $args['package']['username'] ?? '';

@@ -1,8 +1,8 @@
 <?php
 
 /**
- * Keyturn for WHMCS, beside whatever server module a product has: staff reset and mail passwords from a client's pages, clients
- * change their own. Its name is not the server module's: WHMCS finds functions by name, and both have a `clientarea`.
+ * Keyturn for WHMCS, beside a product's own server module: staff reset and email passwords from a client's pages, clients change
+ * their own. Its name is not the server module's: WHMCS finds functions by name, and both have a `clientarea`.
  */
 
 if (!defined('WHMCS')) {
@@ -113,7 +113,7 @@ function keyturnaddon_output($vars)
     keyturnaddon_form($link, $service, 'settle', $words->of('look'), '');
 }
 
-/** The page for the client, of one of his services: how its password stands, and a form. @return array<string, mixed> */
+/** The client's page about one of their services: the password's status, and a form. @return array<string, mixed> */
 function keyturnaddon_clientarea($vars)
 {
     $addon = new AddonModule($vars);
