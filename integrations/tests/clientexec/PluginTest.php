@@ -70,7 +70,7 @@ final class PluginTest extends TestCase
         $said = $this->refused(static function () use ($plugin, $host, $changes): void {
             $plugin->update(self::args($host->address, ['changes' => $changes]));
         });
-        self::assertSame('The password was changed. Keyturn cannot change: username, ip.', $said);
+        self::assertSame('The password was changed. Keyturn can\'t change: username, ip.', $said);
         foreach ([['username' => 'other'], [], ['password' => ''], ['password' => null]] as $changes) {
             $this->refused(static function () use ($plugin, $host, $changes): void {
                 $plugin->update(self::args($host->address, ['changes' => $changes]));
