@@ -102,7 +102,7 @@ fn a_link_stands_alone_on_its_line_and_leads_to_the_page_to_choose() {
 fn what_the_policy_refuses_ends_with_its_reason_and_its_code() {
     let panel = panel();
     for (new, word) in
-        [("short", "At least 15"), ("marta vidal marta vidal", "contains"), ("aaaaaaaaaaaaaaaaaaaaaa", "")]
+        [("short", "at least 15"), ("marta vidal marta vidal", "contains"), ("aaaaaaaaaaaaaaaaaaaaaa", "")]
     {
         let output = keyturn(&panel.config, &["reset-password", "marta"], new);
         assert_eq!(output.status.code(), Some(5), "{}", err(&output));
