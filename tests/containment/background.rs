@@ -254,7 +254,7 @@ fn a_mail_that_is_not_to_be_is_refused_by_its_reason() {
     assert!(with(&|a| a["variables"] = json!([])).contains("password: is missing"));
     assert!(
         with(&|a| a["variables"][0][1] = json!({ "kind": "number", "value": 5 }))
-            .contains("password: is of another kind")
+            .contains("password: has another kind")
     );
     assert!(with(&|a| a["variables"][0][0] = json!("other")).contains("other: the template has no such variable"));
     assert!(with(&|a| a["variables"][0][1]["value"] = json!("a\nb")).contains("one line"));

@@ -253,7 +253,7 @@ fn a_first_line_that_does_not_say_what_is_where_imports_nothing() {
         ),
         ("login,email,name\na,,A\n".to_owned(), "no column “password”"),
         (format!("login,email,name,password,Login\na,,A,{hash},a\n"), "names the column “login” twice"),
-        (format!("a,a@x.example,A,{hash}\n"), "a column “a”, which is not known"),
+        (format!("a,a@x.example,A,{hash}\n"), "the column “a”, which is unknown"),
         (format!("login;email;name;password\na;;A;{hash}\n"), "add --separator ';'"),
     ] {
         let output = panel.import(&file);

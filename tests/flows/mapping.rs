@@ -486,12 +486,12 @@ fn check_is_not_content_with_hashes_that_sign_in_cannot_read() {
     let document = panel.document();
     for prefix in ["$6$", "{SSHA}"] {
         let (severity, text, fix) = finding(&document, &format!("accepts names {prefix}"));
-        assert!(severity == "wrong" && text.contains("which password/verify cannot verify"), "{text}");
+        assert!(severity == "wrong" && text.contains("which password/verify can't verify"), "{text}");
         assert!(fix.contains("asked-at-sign-in = false"), "{fix}");
     }
-    let (severity, text, _) = finding(&document, "2 people cannot sign in");
+    let (severity, text, _) = finding(&document, "2 people can't sign in");
     assert!(severity == "wrong" && text.contains("sha512-crypt ($6$)"), "{text}");
-    let (severity, text, _) = finding(&document, "1 person cannot sign in");
+    let (severity, text, _) = finding(&document, "1 person can't sign in");
     assert!(severity == "wrong" && text.contains("bcrypt"), "{text}");
     assert_eq!(finding(&document, "1 are locked").0, "note");
     assert_eq!(document["wrong"], 4, "{document:#}");
@@ -571,7 +571,7 @@ fn check_names_the_panels_pages_that_lead_nowhere_once_it_shows_views() {
     );
     assert!(!text.contains("overview") && fix.starts_with("server.pages.account "), "{text} {fix}");
     panel.mapped("plugin = \"/k\"", "plugin = \"/k\"\naccount = \"/me\"");
-    assert!(panel.check().contains("good   pages of the panel: overview, details, account, plugin are set"));
+    assert!(panel.check().contains("good   the panel's pages are set: overview, details, account, plugin"));
 }
 
 #[test]

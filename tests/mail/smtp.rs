@@ -38,7 +38,7 @@ fn a_mail_goes_through_starttls_and_a_login_with_each_step_and_its_words() {
     for (step, word) in attempt.steps.iter().zip([
         "127.0.0.1",
         "220 mx1.example ESMTP",
-        "TLSv1.3, the certificate is good",
+        "TLSv1.3, the certificate is valid",
         "235 2.7.0 Authentication successful",
         "250 2.0.0 Ok: queued as 4WQ7",
     ]) {
@@ -64,7 +64,7 @@ fn tls_may_begin_with_the_first_byte() {
     let tls = Server { host: "localhost".to_owned(), encryption: Encryption::Tls, ca_file, ..clear(server.port) };
     let attempt = send(tls, "marta@vidal.example");
     assert_eq!(attempt.verdict, Verdict::Accepted, "{attempt:?}");
-    assert_eq!(attempt.steps[2].said, "TLSv1.3, the certificate is good; 220 mx1.example ESMTP");
+    assert_eq!(attempt.steps[2].said, "TLSv1.3, the certificate is valid; 220 mx1.example ESMTP");
 }
 
 #[test]
@@ -341,7 +341,7 @@ fn a_login_is_taken_as_servers_offer_it() {
         (
             b"250-mx\r\n250 AUTH CRAM-MD5\r\n",
             b"",
-            "the server offers only CRAM-MD5; this program knows PLAIN and LOGIN",
+            "the server offers only CRAM-MD5; this program supports PLAIN and LOGIN",
             Verdict::Delayed,
         ),
         (b"250-mx\r\n250 8BITMIME\r\n", b"", "the server offers no login (AUTH)", Verdict::Delayed),

@@ -393,9 +393,9 @@ fn what_was_too_much_for_a_destination_is_said_in_the_log_and_by_the_commands() 
     assert_eq!(server.log().matches("only counted").count(), 1, "each occasion is said once");
     let output = server.panel.run(&["webhooks", "destinations"]);
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("2 events were not kept for down, because too many waited already, the last at "), "{said}");
+    assert!(said.contains("2 events for down were dropped, because too many were waiting, the last at "), "{said}");
     let check = String::from_utf8(server.panel.run(&["check"]).stdout).expect("text");
-    assert!(check.contains("webhook down: 2 events were not kept, because too many waited"), "{check}");
+    assert!(check.contains("webhook down: 2 events were dropped, because too many were waiting"), "{check}");
 }
 
 #[test]
