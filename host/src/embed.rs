@@ -400,12 +400,6 @@ impl Host {
         plugins
     }
 
-    /// Whether a posted body is a form that a plugin drew, and not one of the panel's own.
-    #[must_use]
-    pub fn is_form(body: &[u8]) -> bool {
-        form_urlencoded::parse(body).any(|(name, _)| name == form::SEALED)
-    }
-
     /// Runs a posted form: reads it back against what was sealed, asks the plugin, commits, and says what to show.
     ///
     /// # Errors

@@ -98,7 +98,7 @@ pub struct Panel {
     pub locale: RefCell<String>,
     /// When, in milliseconds since 1970.
     pub now: Cell<i64>,
-    /// What the operator set.
+    /// The operator's settings.
     pub settings: RefCell<HashMap<&'static str, Value>>,
     /// Fields that the grant does not name.
     pub ungranted: RefCell<Vec<&'static str>>,

@@ -105,7 +105,7 @@ pub struct ChosenServer {
     pub host: String,
     /// None: the usual one for its encryption.
     pub port: Option<u16>,
-    /// How the connection is kept private.
+    /// How the connection is encrypted.
     pub encryption: Encryption,
     /// Without one there is no login.
     pub username: Option<String>,

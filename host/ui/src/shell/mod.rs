@@ -5,9 +5,10 @@ pub mod parts;
 
 use super::html::{Html, Markup, icon};
 use keyturn_contract::keyturn::ui::nodes::Tone;
-use keyturn_core::words::{LANGUAGES, Words};
+use keyturn_core::words::{Language, Words};
 use parts::hidden_inputs;
 
+/// Which colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Theme {
     /// The device's choice.
@@ -43,6 +44,7 @@ impl Theme {
 /// A link.
 #[derive(Debug, Clone, Copy)]
 pub struct Link<'a> {
+    /// What it says.
     pub label: &'a str,
     /// Where it leads.
     pub url: &'a str,
@@ -77,7 +79,7 @@ pub struct Chrome<'a> {
     pub theme_css: Option<&'a str>,
     /// Address of [`super::look::js`].
     pub js: &'a str,
-    /// Addresses of this page in each of [`LANGUAGES`]; empty: there is no choice.
+    /// Addresses of this page in each of [`Language::ALL`]; empty: no choice is offered.
     pub languages: &'a [&'a str],
     /// Where a choice of colours posts `theme`; none: there is no choice.
     pub themes: Option<Post<'a>>,
@@ -146,11 +148,9 @@ impl Chrome<'_> {
     fn footer(&self, html: &mut Html) {
         let words = self.words();
         html.class("footer", "kt-footer");
-        for ((tag, name), url) in LANGUAGES.iter().zip(self.languages) {
-            if *tag != words.tag() {
-                let attributes = [("href", Some(*url)), ("lang", Some(*tag)), ("hreflang", Some(*tag))];
-                html.element("a", &attributes, name);
-            }
+        for (language, url) in Language::ALL.into_iter().zip(self.languages).filter(|(other, _)| *other != words.0) {
+            let tag = Some(language.tag());
+            html.element("a", &[("href", Some(*url)), ("lang", tag), ("hreflang", tag)], language.name());
         }
         if let Some(help) = self.help {
             html.element("a", &[("href", Some(help))], words.get("help"));
@@ -254,6 +254,7 @@ pub struct Panel<'a> {
     pub title: &'a str,
     /// Navigation.
     pub groups: &'a [Group<'a>],
+    /// The person who is signed in.
     pub user: &'a User<'a>,
     /// The pages above it, the outermost first, without the page itself.
     pub above: &'a [Link<'a>],
