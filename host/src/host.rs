@@ -18,10 +18,9 @@ use crate::capabilities::Surroundings;
 use crate::engine::{Machine, POOL_SLOTS};
 use crate::http::api::traffic::Traffic;
 use crate::kdf::Buffers;
-use crate::mail::Mailbox;
-use crate::mail::room::{Post, Room, default_sender};
 use crate::mail::setup::Fixed;
 use crate::mail::transport::Transport;
+use crate::mail_settings::{MailSettings, Outgoing};
 use crate::operator::OWN;
 use crate::plugin::admit::{AdmitError, Plugin};
 use crate::plugin::cache;
@@ -79,11 +78,8 @@ pub struct HostBuilder {
     engine_first: bool,
     limits: HostLimits,
     even_grid: Duration,
+    mail: Fixed,
     transport: Option<Arc<dyn Transport>>,
-    sender: Option<(Mailbox, Option<Mailbox>)>,
-    operators: Option<Mailbox>,
-    connections: usize,
-    mail: Option<Fixed>,
     webhooks: Destinations,
     sign_in: SignInPlugin,
 }
@@ -105,51 +101,24 @@ impl HostBuilder {
             engine_first: true,
             limits: HostLimits::default(),
             even_grid: Duration::from_millis(250),
+            mail: Fixed::default(),
             transport: None,
-            sender: None,
-            operators: None,
-            connections: 4,
-            mail: None,
             webhooks: Destinations::default(),
             sign_in: SignInPlugin::default(),
         }
     }
 
-    /// How mail goes: what this does not fix is set on the page Email settings. In place of [`HostBuilder::transport`],
-    /// [`HostBuilder::sender`], [`HostBuilder::operators`] and [`HostBuilder::connections`].
+    /// What is fixed of how mail goes; the rest is set on the page Email settings. Default: nothing, so mail is off until then.
     #[must_use]
     pub fn mail(mut self, fixed: Fixed) -> Self {
-        self.connections = fixed.mail.connections;
-        self.operators = fixed.mail.operators.clone().map(|address| Mailbox { name: String::new(), address });
-        self.mail = Some(fixed);
+        self.mail = fixed;
         self
     }
 
-    /// What carries mail away. Without one, plugins are told that mail is not configured.
+    /// Carries mail by this whatever the settings say, as tests want it.
     #[must_use]
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = Some(transport);
-        self
-    }
-
-    /// In whose name mail goes, and where answers go if not there. Default: the brand, from `panel@` the host of its links.
-    #[must_use]
-    pub fn sender(mut self, from: Mailbox, reply_to: Option<Mailbox>) -> Self {
-        self.sender = Some((from, reply_to));
-        self
-    }
-
-    /// Where mail to the operators goes.
-    #[must_use]
-    pub fn operators(mut self, operators: Mailbox) -> Self {
-        self.operators = Some(operators);
-        self
-    }
-
-    /// Mails that go at once, each on a connection of its own. Default: 4.
-    #[must_use]
-    pub fn connections(mut self, connections: usize) -> Self {
-        self.connections = connections.max(1);
         self
     }
 
@@ -236,17 +205,9 @@ impl HostBuilder {
             set => set,
         };
         let (storage, keys, brand) = (Arc::clone(&self.storage), Arc::clone(&self.keys), self.brand.clone());
-        let room = match self.mail {
-            Some(fixed) => Room::of_file(storage, keys, brand, fixed),
-            None => {
-                let origin = brand.origin.clone();
-                let sender = self.sender.unwrap_or_else(|| (default_sender(&brand.name, &origin), None));
-                Room::of_program(storage, keys, brand, Post::of_program(self.transport, sender, origin))
-            }
-        };
+        let mail = MailSettings::new(storage, keys, brand, self.mail, self.transport);
         let surroundings = Surroundings {
-            room,
-            mails_operators: self.operators.is_some(),
+            mail,
             webhooks: RwLock::new(self.webhooks),
             plugins: RwLock::new(Roster::new(self.sign_in, remembered(&*self.storage))),
             accounts_per_address: self.limits.accounts_per_address,
@@ -267,13 +228,11 @@ impl HostBuilder {
             mail_bell: Bell::default(),
             task_bell: Bell::default(),
             webhook_bell: Bell::default(),
-            connections: self.connections,
-            operators: self.operators,
             tasks_at_once: self.limits.tasks_at_once.max(1),
             requests_per_minute: self.limits.requests_per_minute,
             views_per_minute: self.limits.views_per_minute,
             traffic: Traffic::default(),
-            trials: Lane::new(crate::email::TRIALS_AT_ONCE, 0, Duration::ZERO),
+            trials: Lane::new(crate::trials::AT_ONCE, 0, Duration::ZERO),
             full_told: Told::default(),
             uneven_told: Told::default(),
             audited: Budget::default(),
@@ -304,10 +263,6 @@ pub(crate) struct Inner {
     pub(crate) task_bell: Bell,
     /// Rings when a call has left something for webhooks.
     pub(crate) webhook_bell: Bell,
-    /// Mails that go at once.
-    pub(crate) connections: usize,
-    /// Where mail to the operators goes.
-    pub(crate) operators: Option<Mailbox>,
     /// Jobs and events that run at once.
     pub(crate) tasks_at_once: usize,
     /// Requests that each service key may make within a minute.
@@ -316,7 +271,7 @@ pub(crate) struct Inner {
     pub(crate) views_per_minute: u32,
     /// What machines have asked of late.
     pub(crate) traffic: Traffic,
-    /// Test mails that somebody waits for.
+    /// Tests that somebody waits for.
     pub(crate) trials: Lane,
     /// That there is no room for more jobs.
     pub(crate) full_told: Told,
@@ -347,8 +302,8 @@ impl Inner {
     }
 
     /// How mail goes at present.
-    pub(crate) fn post(&self) -> Arc<Post> {
-        self.surroundings.room.post()
+    pub(crate) fn outgoing(&self) -> Arc<Outgoing> {
+        self.surroundings.mail.outgoing()
     }
 }
 
@@ -545,7 +500,7 @@ impl Host {
     /// Where links lead at present: scheme, host and port, without a slash at the end.
     #[must_use]
     pub fn origin(&self) -> String {
-        self.0.post().origin.clone()
+        self.0.outgoing().origin.clone()
     }
 
     /// What the panel is called.

@@ -23,7 +23,7 @@ impl Inner {
     /// The whole address at which people sign in.
     pub(crate) fn sign_in(&self) -> String {
         match self.brand.sign_in.strip_prefix('/') {
-            Some(path) => format!("{}/{path}", self.post().origin),
+            Some(path) => format!("{}/{path}", self.outgoing().origin),
             None => self.brand.sign_in.clone(),
         }
     }

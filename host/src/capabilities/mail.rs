@@ -46,7 +46,7 @@ impl Call {
     fn recipient(&mut self, to: &To) -> Result<(Recipient, Option<String>), Error> {
         match to {
             To::Operators if !self.mail_rights()?.operators => Err(Error::Denied("operators".to_owned())),
-            To::Operators if !self.surroundings.mails_operators => Err(Error::NoAddress),
+            To::Operators if self.surroundings.mail.operators().is_none() => Err(Error::NoAddress),
             To::Operators => Ok((Recipient::Operators, None)),
             To::Account(name) => {
                 let (id, on_file) = self.on_file(name)?;
@@ -90,7 +90,7 @@ impl Call {
     }
 
     fn ready(&mut self, to: Option<&To>) -> Result<(), Error> {
-        if self.surroundings.room.post().transport.is_none() {
+        if self.surroundings.mail.outgoing().transport.is_none() {
             return Err(Error::NotConfigured);
         }
         to.map_or(Ok(()), |to| self.recipient(to).map(drop))
@@ -183,7 +183,7 @@ impl Call {
         }
         let id = MailId::random();
         Ok(NewMail {
-            message_id: format!("{id}@{}", self.surroundings.room.post().message_domain()),
+            message_id: format!("{id}@{}", self.surroundings.mail.outgoing().message_domain()),
             id,
             template: kept,
             variables,

@@ -18,7 +18,7 @@ use crate::bindings::keyturn::ui::nodes;
 use crate::call::now;
 use crate::call::state::State;
 use crate::call::told::Told;
-use crate::mail::room::Room;
+use crate::mail_settings::MailSettings;
 use crate::plugin::roster::Roster;
 use crate::storage::{Storage, StorageError};
 use crate::webhooks::Destinations;
@@ -35,9 +35,7 @@ pub(crate) const LINK_OF: &str = "of";
 /// What of the host a call can see beyond itself.
 pub(crate) struct Surroundings {
     /// How mail goes, and where links lead.
-    pub(crate) room: Room,
-    /// Whether the operators have an address.
-    pub(crate) mails_operators: bool,
+    pub(crate) mail: MailSettings,
     /// Where events go beside the plugins that listen.
     pub(crate) webhooks: RwLock<Destinations>,
     /// All plugins.
@@ -80,7 +78,7 @@ impl Surroundings {
     /// The absolute address of a plugin's link page. If another plugin had a page of that name before, it says whose it is: a
     /// link belongs to the plugin that made it, whatever is admitted later.
     pub(crate) fn link(&self, plugin: &str, page: &str, token: &str) -> String {
-        let address = format!("{}/{page}/{token}", self.room.post().origin);
+        let address = format!("{}/{page}/{token}", self.mail.outgoing().origin);
         if self.roster().must_say_whose(plugin, page) { format!("{address}?{LINK_OF}={plugin}") } else { address }
     }
 

@@ -9,7 +9,7 @@ const BRAND: &str = "{{ brand.name }}";
 
 impl Host for State {
     fn get(&mut self, name: String) -> wasmtime::Result<Option<Value>> {
-        let filled = |text: &String| text.replace(BRAND, &self.call.surroundings.room.brand().name);
+        let filled = |text: &String| text.replace(BRAND, &self.call.surroundings.mail.brand.name);
         Ok(self.call.plugin.settings.get(&name).map(|value| match value {
             SettingValue::Text(text) => Value::Text(filled(text)),
             SettingValue::Number(number) => Value::Number(*number),

@@ -4,7 +4,6 @@ pub mod address;
 pub mod config;
 pub mod draw;
 pub mod message;
-pub(crate) mod room;
 pub mod setup;
 pub mod template;
 pub mod transport;

@@ -1,18 +1,17 @@
 //! The inbox of a trial: mails that the folder transport has written, with their links and passwords. So there is one only
 //! where mail goes into a folder and links lead to this machine: on a real panel nobody reads another's mail here.
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use axum::http::{HeaderName, HeaderValue, header};
 use zeroize::Zeroizing;
 
-use super::eml::{self, Eml};
 use super::{OperatorSurface, not_found, page as whole, place};
 use crate::call::CallError;
 use crate::caller::{Actor, Caller};
 use crate::host::Host;
+use crate::mail::transport::folder::Filed;
 use crate::mail::transport::smtp::names_this_machine;
 use crate::storage::outbox::MailId;
 use crate::view::Page;
@@ -26,8 +25,6 @@ use crate::view::shell::{Link, parts};
 const LISTED: usize = 50;
 /// Files of the folder that are looked at.
 const FILES: usize = 10_000;
-/// Bytes of a mail that are read.
-const BYTES: u64 = 1024 * 1024;
 
 /// A mail's HTML, for a frame of the inbox: an answer of its own.
 pub struct Document {
@@ -62,12 +59,11 @@ impl Host {
     /// # Errors
     /// [`CallError`]; [`crate::Failure::NotFound`] where there is no such mail, or no inbox.
     pub fn inbox_document(&self, caller: &Caller, name: &str) -> Result<Document, CallError> {
-        let (_, mail) = open_for(self, caller, name)?;
-        Ok(Document { html: mail.ok_or_else(not_found)?.html })
+        Ok(Document { html: open(self, caller, name)?.html })
     }
 
     fn inbox_folder(&self) -> Option<PathBuf> {
-        let post = self.0.post();
+        let post = self.0.outgoing();
         let folder = post.transport.as_ref()?.folder()?;
         // Whoever can only reach the page Email settings must not turn a panel into a trial.
         let trial = post.origin_fixed && names_this_machine(crate::origin::host(&post.origin)?);
@@ -88,48 +84,17 @@ fn folder(host: &Host, caller: &Caller) -> Result<PathBuf, CallError> {
     host.inbox_folder().filter(|_| caller.actor != Actor::Anonymous).ok_or_else(not_found)
 }
 
-/// A name that the transport gives to a file; no other can leave the folder.
-fn is_name(name: &str) -> bool {
-    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'@');
-    name.len() <= 255 && name.ends_with(".eml") && !name.starts_with('.') && name.bytes().all(fits)
-}
-
-fn open_for(host: &Host, caller: &Caller, name: &str) -> Result<(SystemTime, Option<Eml>), CallError> {
+fn open(host: &Host, caller: &Caller, name: &str) -> Result<Filed, CallError> {
     let folder = folder(host, caller)?;
-    if !is_for(host, caller, name) {
-        return Err(not_found());
-    }
-    open(&folder, name)
-}
-
-/// When it was written, and the mail, if it can be read as one.
-fn open(folder: &Path, name: &str) -> Result<(SystemTime, Option<Eml>), CallError> {
-    if !is_name(name) {
-        return Err(not_found());
-    }
-    let path = folder.join(name);
-    let about = std::fs::symlink_metadata(&path).ok().filter(std::fs::Metadata::is_file).ok_or_else(not_found)?;
-    let mut text = Zeroizing::new(String::new());
-    let file = std::fs::File::open(path).map_err(|_| not_found())?;
-    let read = file.take(BYTES).read_to_string(&mut text);
-    let written = about.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-    Ok((written, read.ok().and_then(|_| eml::read(&text))))
+    is_for(host, caller, name).then(|| Filed::read(&folder, name)).flatten().ok_or_else(not_found)
 }
 
 pub(super) fn list(host: &Host, caller: &Caller, surface: &OperatorSurface<'_>) -> Result<Page, CallError> {
     let folder = folder(host, caller)?;
-    // Before the first mail there is no folder.
-    let files = std::fs::read_dir(&folder).into_iter().flatten().flatten().take(FILES);
-    let mut files: Vec<(SystemTime, String)> = files
-        .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok().filter(|name| is_name(name))?;
-            Some((entry.metadata().ok()?.modified().ok()?, name))
-        })
-        .collect();
+    let mut files = Filed::names(&folder, FILES);
     files.sort_by(|one, other| other.cmp(one));
-    let files: Vec<_> = files.into_iter().filter(|(_, name)| is_for(host, caller, name)).take(LISTED).collect();
-    let mails: Vec<_> =
-        files.iter().map(|(at, name)| (*at, name, open(&folder, name).ok().and_then(|m| m.1))).collect();
+    let files = files.into_iter().filter(|(_, name)| is_for(host, caller, name)).take(LISTED);
+    let mails: Vec<_> = files.map(|(at, name)| (at, Filed::read(&folder, &name), name)).collect();
     Ok(host.framed_own(caller, place("inbox"), &surface.surface, |frame| {
         let painter = &mut Painter::new(frame, 2);
         let words = painter.words;
@@ -140,7 +105,7 @@ pub(super) fn list(host: &Host, caller: &Caller, surface: &OperatorSurface<'_>) 
         ];
         let rows: Vec<_> = mails
             .iter()
-            .map(|(at, name, mail)| {
+            .map(|(at, mail, name)| {
                 let url = format!("{}/{name}", surface.inbox);
                 let subject = mail.as_ref().map_or(words.get("inbox-unread"), |mail| &mail.subject);
                 let to = mail.as_ref().map_or("", |mail| &mail.to);
@@ -162,8 +127,7 @@ pub(super) fn list(host: &Host, caller: &Caller, surface: &OperatorSurface<'_>) 
 }
 
 pub(super) fn one(host: &Host, caller: &Caller, name: &str, surface: &OperatorSurface<'_>) -> Result<Page, CallError> {
-    let (_, mail) = open_for(host, caller, name)?;
-    let mail = mail.ok_or_else(not_found)?;
+    let mail = open(host, caller, name)?;
     Ok(host.framed_own(caller, place("inbox-mail"), &surface.surface, |frame| {
         let painter = &mut Painter::new(frame, 2);
         let words = painter.words;

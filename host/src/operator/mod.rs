@@ -6,7 +6,6 @@
 //! is only what concerns accounts that he reaches. How mail is set up, what goes to webhooks, and what machines may concerns all of them,
 //! so those pages ask for themselves: [`Host::may_set_mail`], [`Host::may_tend_webhooks`], [`Host::may_tend_keys`]. To look at a page changes nothing.
 
-mod eml;
 mod inbox;
 mod jobs;
 mod keys;
@@ -20,13 +19,13 @@ mod webhooks;
 
 use crate::call::{self, CallError};
 use crate::caller::Caller;
-use crate::email::TRIAL;
 use crate::embed::{SubmitError, Submitted, Surface};
 use crate::host::Host;
 use crate::http::with_query;
 use crate::outbox::{AT_ONCE, Retried};
 use crate::storage::deliveries::{DeliveryFilter, DeliveryId};
 use crate::storage::outbox::{MailFilter, MailId, MailState};
+use crate::trials::PATIENCE;
 use crate::view::form::{self, FormError, Posted, Submission};
 use crate::view::html::nodes::{Painter, banner_close, banner_open};
 use crate::view::html::{Html, Markup, values};
@@ -55,7 +54,7 @@ pub enum OperatorPage {
     Mail(MailId),
     /// Mails of the folder transport, newest first; only where [`Host::has_inbox`].
     Inbox,
-    /// One of them, by its file's name: the last part of its address. It frames [`Host::inbox_document`], so it bears
+    /// One of them, by its name: the last part of its address. It frames [`Host::inbox_document`], so it bears
     /// [`OperatorPage::csp`].
     InboxMail(String),
     /// How mail is set up, where [`Target::EmailSettings`] leads; for whom [`Host::may_set_mail`] allows.
@@ -194,7 +193,7 @@ impl Host {
     /// the panel; empty where somebody sends, where no mail goes out at all, and where nobody can know.
     #[must_use]
     pub fn stopped_banner(&self, caller: &Caller, start: &str) -> Markup {
-        match self.0.post().transport {
+        match self.0.outgoing().transport {
             Some(_) => self.nobody_works("outbox-stopped", caller, start),
             None => Markup::default(),
         }
@@ -325,7 +324,7 @@ impl Host {
     fn try_webhook(&self, caller: &Caller, name: &str, words: Words) -> Result<Outcome, CallError> {
         let to = self.destination(name).ok_or_else(not_found)?;
         let _place = self.0.trials.enter().ok_or(CallError::Busy(crate::capabilities::RETRY_SECONDS))?;
-        let (verdict, tried) = self.test_webhook(caller, &to, TRIAL).map_err(CallError::of_storage)?;
+        let (verdict, tried) = self.test_webhook(caller, &to, PATIENCE).map_err(CallError::of_storage)?;
         let (tone, key) = match verdict {
             Verdict::Accepted => (Tone::Success, "webhooks-test-accepted"),
             Verdict::Unknown => (Tone::Warning, "webhooks-test-unknown"),

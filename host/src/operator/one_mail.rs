@@ -27,7 +27,7 @@ pub(super) fn page(
     surface: &OperatorSurface<'_>,
 ) -> Result<Page, CallError> {
     let one = host.mail(caller, id).map_err(CallError::of_storage)?.ok_or_else(not_found)?;
-    let post = host.0.post();
+    let post = host.0.outgoing();
     let from = post.transport.is_some().then_some(&post.from);
     let stopped = host.stopped_banner(caller, surface.start);
     let page = host.framed_own(caller, place("mail"), &surface.surface, |frame| {

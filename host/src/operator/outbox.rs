@@ -244,7 +244,7 @@ impl Sheet<'_> {
 
     fn banners(&self, painter: &mut Painter<'_>) {
         let words = painter.words;
-        if self.host.0.post().transport.is_none() {
+        if self.host.0.outgoing().transport.is_none() {
             banner_open(&mut painter.html, Tone::Warning, words.get("outbox-off"), None, words);
             if self.may_set {
                 let settings = Action {

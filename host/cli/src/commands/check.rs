@@ -147,7 +147,7 @@ fn outgoing_mail(config: &Config, report: &mut Report<'_>) -> bool {
         Ok(setup) => setup,
     };
     let values = values(&setup);
-    if setup.origin().is_none() {
+    if setup.origin.is_none() {
         let mend = "set brand.link-origin, or Links lead to on the panel's page Email settings";
         report.say(Tone::Wrong, "links lead to this machine only: brand.link-origin is not set", Some(mend));
     }

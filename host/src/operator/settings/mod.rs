@@ -11,16 +11,16 @@ mod tests;
 use super::{OWN, page as whole, place};
 use crate::call::{self, CallError};
 use crate::caller::Caller;
-use crate::email::{EmailError, Plan};
 use crate::embed::{SubmitError, Submitted, Surface};
 use crate::host::Host;
 use crate::mail::config::Wrong;
 use crate::mail::setup::Setup;
 use crate::mail::trial::Trial;
+use crate::mail_settings::{Plan, Untried};
 use crate::seal;
 use crate::storage::{StorageError, Version};
 use crate::view::Page;
-use crate::view::form::{FieldError, Submission};
+use crate::view::form::Submission;
 use crate::view::nodes::{Outcome, Tone, Value};
 use crate::view::words::Words;
 use draw::Sheet;
@@ -46,15 +46,21 @@ struct Tested {
 }
 
 pub(super) fn page(host: &Host, caller: &Caller, surface: &Surface<'_>) -> Result<Page, CallError> {
-    host.allowed(caller)?;
+    allowed(host, caller)?;
     drawn(host, caller, surface, None)
 }
 
+fn allowed(host: &Host, caller: &Caller) -> Result<(), CallError> {
+    let denied = || CallError::Denied { actor: caller.actor.name(), operation: "email settings".to_owned() };
+    host.may_set_mail(caller).then_some(()).ok_or_else(denied)
+}
+
 fn drawn(host: &Host, caller: &Caller, surface: &Surface<'_>, tested: Option<&Tested>) -> Result<Page, CallError> {
-    let room = &host.0.surroundings.room;
-    let setup = host.mail_setup().map_err(CallError::of_storage)?;
-    let stored = room.stored().map_err(CallError::of_storage)?;
-    let sheet = Sheet { setup: setup.as_ref(), seen: seen(stored.version.as_ref()), post: &host.0.post(), tested };
+    let settings = &host.0.surroundings.mail;
+    let stored = settings.stored().map_err(CallError::of_storage)?;
+    let setup = stored.setup(&settings.fixed, &host.0.keys);
+    let problem = host.mail_problem();
+    let sheet = Sheet { setup, seen: seen(stored.version.as_ref()), problem, tested };
     Ok(host.framed_own(caller, place("email-settings"), surface, |frame| sheet.draw(frame)))
 }
 
@@ -70,30 +76,21 @@ pub(super) fn submitted(
     body: &[u8],
     surface: &Surface<'_>,
 ) -> Result<Submitted, SubmitError> {
-    host.allowed(caller).map_err(CallError::from)?;
+    allowed(host, caller)?;
     let words = Words::of(&caller.locale);
     let again = |errors, message| Ok(Submitted::Again(submission.corrections(errors, message)));
-    let setup =
-        host.mail_setup().map_err(CallError::of_storage)?.ok_or_else(|| CallError::from(EmailError::Program))?;
     let test = submission.also.as_deref() == Some(TEST);
-    let wanted = match read::wanted(submission, &setup, test, words) {
-        Ok(wanted) => wanted,
-        Err(problems) => return again(problems, None),
-    };
-    let plan = match host.plan_mail(wanted.chosen, &wanted.password) {
-        Ok(plan) => plan,
-        Err(EmailError::Wrong(wrong)) => return again(Vec::new(), Some(said_wrong(&wrong, words))),
-        Err(EmailError::NoPassword) => return again(vec![wrong("password", "settings-password-none", words)], None),
-        Err(EmailError::PasswordOfAnother) => {
-            return again(vec![wrong("password", "settings-password-other", words)], None);
-        }
-        Err(cause) => return Err(CallError::from(cause).into()),
-    };
+    let (chosen, password) = read::wanted(submission);
+    let plan = host.plan_mail(chosen, password).map_err(CallError::of_storage)?;
+    let (errors, message) = read::problems(submission, &plan, test, words);
+    if !errors.is_empty() || message.is_some() {
+        return again(errors, message);
+    }
     if !caller.proved_lately(call::now()) {
         return Ok(Submitted::StepUp(host.hold(caller, body)));
     }
     if test {
-        return tested(host, caller, submission, plan, wanted.to, surface);
+        return tested(host, caller, submission, plan, surface);
     }
     let drawn_on = submission.text(SEEN).unwrap_or_default();
     let conflict = || again(Vec::new(), Some(words.get("settings-changed-meanwhile").to_owned()));
@@ -102,11 +99,11 @@ pub(super) fn submitted(
         return conflict();
     }
     match host.carry_out(caller, &plan) {
-        Ok(_) => {}
-        Err(EmailError::Storage(StorageError::Changed)) => return conflict(),
-        Err(cause) => return Err(CallError::from(cause).into()),
+        Ok(()) => {}
+        Err(StorageError::Changed) => return conflict(),
+        Err(cause) => return Err(CallError::of_storage(cause).into()),
     }
-    let key = match host.0.post().transport {
+    let key = match host.0.outgoing().transport {
         Some(_) => "settings-saved-on",
         None => "settings-saved-off",
     };
@@ -125,31 +122,27 @@ fn tested(
     caller: &Caller,
     submission: &Submission,
     plan: Plan,
-    to: String,
     surface: &Surface<'_>,
 ) -> Result<Submitted, SubmitError> {
     let words = Words::of(&caller.locale);
     let again = |message: String| Ok(Submitted::Again(submission.corrections(Vec::new(), Some(message))));
+    let to = submission.text(TO).unwrap_or_default().to_owned();
     let trial = match host.try_mail(caller, &plan.setup, &to) {
         Ok(trial) => trial,
-        Err(EmailError::TooOften(seconds)) => {
+        Err(Untried::TooOften(seconds)) => {
             return again(words.fill("wait", &[("time", &words.duration(u64::from(seconds)))]));
         }
-        Err(EmailError::Busy) => return again(words.get("settings-test-busy").to_owned()),
-        Err(EmailError::Wrong(wrong)) => return again(said_wrong(&wrong, words)),
-        Err(cause) => return Err(CallError::from(cause).into()),
+        Err(Untried::Busy) => return again(words.get("settings-test-busy").to_owned()),
+        Err(Untried::Wrong(wrong)) => return again(said_wrong(&wrong, words)),
+        Err(Untried::Storage(cause)) => return Err(CallError::of_storage(cause).into()),
     };
     let typed = submission.corrections(Vec::new(), None);
     let surface = Surface { corrections: Some(&typed), ..*surface };
-    let typed_password = plan.changes.contains(&"mail.smtp.password") && plan.has_password();
+    let typed_password = submission.password("password").is_some();
     let tested = Tested { trial, setup: plan.setup, to, saved: plan.changes.is_empty(), typed_password };
     Ok(Submitted::Reveal(drawn(host, caller, &surface, Some(&tested))?))
 }
 
 fn said_wrong((setting, problem): &Wrong, words: Words) -> String {
     words.fill("settings-wrong", &[("setting", setting), ("problem", problem)])
-}
-
-fn wrong(field: &str, key: &str, words: Words) -> FieldError {
-    FieldError { field: field.to_owned(), message: words.get(key).to_owned() }
 }
