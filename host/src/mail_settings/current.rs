@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use super::stored::{GROUP, Stored};
-use crate::host::Brand;
 use crate::mail::config::Wrong;
 use crate::mail::setup::{Chosen, Fixed, Group, Setup};
 use crate::mail::transport::Transport;
 use crate::mail::{Mailbox, address};
 use crate::seal::Keys;
 use crate::storage::{AuditEntry, Storage, StorageError, Version};
+use crate::view::Brand;
 
 /// What another process has set is seen after so long at most.
 const LOOK: Duration = Duration::from_secs(1);

@@ -11,7 +11,7 @@ use crate::accounts::{Reach, Scope};
 use crate::call::{self, CallError};
 use crate::caller::{Actor, Caller};
 use crate::embed::{SubmitError, Submitted, Surface};
-use crate::host::{Brand, Host};
+use crate::host::Host;
 use crate::mail::config::Way;
 use crate::mail::setup::{Chosen, ChosenServer, Fixed};
 use crate::mail::transport::smtp::Encryption;
@@ -20,6 +20,7 @@ use crate::operator::{OWN, OperatorPage, OperatorSurface};
 use crate::stage::{Ground, Routes};
 use crate::storage::settings::NewSecret;
 use crate::storage::{AuditEntry, AuditFilter};
+use crate::view::Brand;
 use crate::view::Corrections;
 use crate::view::form::FormError;
 
