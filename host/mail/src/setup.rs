@@ -177,17 +177,6 @@ impl ChosenServer {
     }
 }
 
-/// Where a value comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// `keyturn.toml`, in this line.
-    File(Option<usize>),
-    /// The page Email settings.
-    Page,
-    /// Nowhere: it is not set.
-    Nowhere,
-}
-
 /// How mail is set up: the file's groups and the page's.
 #[derive(Clone)]
 pub struct Setup {
@@ -281,18 +270,6 @@ impl Setup {
         SETTINGS.into_iter().filter(differs).collect()
     }
 
-    /// Where a setting's value comes from.
-    #[must_use]
-    pub fn source(&self, setting: &str) -> Source {
-        if self.value(setting).is_none() {
-            Source::Nowhere
-        } else if self.fixed.fixes(setting) {
-            Source::File(self.fixed.line(setting))
-        } else {
-            Source::Page
-        }
-    }
-
     /// What does not fit together: each setting, and what is wrong with it. Opens nothing.
     #[must_use]
     pub fn problems(&self) -> Vec<Wrong> {
@@ -360,19 +337,20 @@ mod tests {
         };
         let file = "transport = 'smtp'\nfrom = 'file@panel.example'\n[smtp]\nhost = 'smtp.panel.example'";
         let both = setup(file, Some("https://file.example"), chosen.clone(), Some("hush"));
-        for (setting, value, source) in [
-            ("mail.transport", Some("smtp"), Source::File(None)),
-            ("mail.smtp.host", Some("smtp.panel.example"), Source::File(Some(6))),
-            ("mail.smtp.port", Some("587"), Source::File(Some(5))),
+        for (setting, value, (of_file, line)) in [
+            ("mail.transport", Some("smtp"), (true, None)),
+            ("mail.smtp.host", Some("smtp.panel.example"), (true, Some(6))),
+            ("mail.smtp.port", Some("587"), (true, Some(5))),
             // The file's server wants no login, so the page's is none of its.
-            ("mail.smtp.username", None, Source::Nowhere),
-            ("mail.smtp.password", None, Source::Nowhere),
-            ("mail.from", Some("file@panel.example"), Source::File(Some(3))),
+            ("mail.smtp.username", None, (true, Some(5))),
+            ("mail.smtp.password", None, (true, Some(5))),
+            ("mail.from", Some("file@panel.example"), (true, Some(3))),
             // The file says nothing of it, and has the sender.
-            ("mail.reply-to", None, Source::Nowhere),
-            ("brand.link-origin", Some("https://file.example"), Source::File(None)),
+            ("mail.reply-to", None, (true, None)),
+            ("brand.link-origin", Some("https://file.example"), (true, None)),
         ] {
-            assert_eq!((both.value(setting).as_deref(), both.source(setting)), (value, source), "{setting}");
+            assert_eq!(both.value(setting).as_deref(), value, "{setting}");
+            assert_eq!((both.fixed.fixes(setting), both.fixed.line(setting)), (of_file, line), "{setting}");
         }
         assert_eq!((both.problems(), both.password()), (Vec::new(), None));
         // A server is told the name where links lead, unless the file has another.
@@ -382,7 +360,7 @@ mod tests {
         assert_eq!(named.mail.smtp.as_ref().and_then(|smtp| smtp.hello.as_deref()), Some("mail.panel.example"));
         let page = setup("from-name = 'Northwind'", None, chosen.clone(), Some("hush"));
         assert_eq!(page.mail.smtp.as_ref().and_then(|smtp| smtp.hello.as_deref()), Some("page.example"));
-        assert!(SETTINGS.iter().all(|setting| page.source(setting) == Source::Page));
+        assert!(SETTINGS.iter().all(|setting| !page.fixed.fixes(setting) && page.value(setting).is_some()));
         assert_eq!(page.value("mail.smtp.password").as_deref(), Some("••••"));
         assert_eq!(page.sender("Panel").expect("set").address, "page@panel.example");
         // One group of the file's leaves the others to the page.
@@ -393,8 +371,9 @@ mod tests {
         ] {
             let one = setup(file, origin, chosen.clone(), Some("hush"));
             for other in SETTINGS {
-                let of_page = one.source(other) == Source::Page;
-                assert_eq!(of_page, Group::of(other) != Some(group), "{file}: {other}");
+                let in_group = Group::of(other) == Some(group);
+                assert_eq!(one.fixed.fixes(other), in_group, "{file}: {other}");
+                assert!(in_group || one.value(other) == page.value(other), "{file}: {other}");
             }
         }
         let off = setup("transport = 'off'", None, chosen, Some("hush"));

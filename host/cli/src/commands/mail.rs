@@ -9,7 +9,7 @@ use keyturn_host::config::Config;
 use keyturn_host::mail::address;
 use keyturn_host::mail::config::Way;
 use keyturn_host::mail::draw::{Brand, Context, Request};
-use keyturn_host::mail::setup::{Setup, Source};
+use keyturn_host::mail::setup::Setup;
 use keyturn_host::mail::transport::{Attempt, Step, StepKind, Verdict};
 use keyturn_host::mail::trial;
 use serde_json::json;
@@ -192,10 +192,10 @@ pub(super) fn place(setup: &Setup, names: &[&str]) -> String {
 
 /// Where the value of a setting comes from.
 pub(super) fn source(setup: &Setup, setting: &str) -> String {
-    match setup.source(setting) {
-        Source::File(Some(line)) => format!("{}, line {line}", setup.fixed.file),
-        Source::File(None) => setup.fixed.file.clone(),
-        Source::Page => "page Email settings".to_owned(),
-        Source::Nowhere => "not set".to_owned(),
+    let Setup { fixed, .. } = setup;
+    match fixed.line(setting).filter(|_| fixed.fixes(setting)) {
+        Some(line) => format!("{}, line {line}", fixed.file),
+        None if fixed.fixes(setting) => fixed.file.clone(),
+        None => "page Email settings".to_owned(),
     }
 }

@@ -25,8 +25,19 @@ pub(super) struct Sheet<'a> {
     pub(super) tested: Option<&'a Tested>,
 }
 
+/// The cards of the form, and the settings in each; all of one group.
+const CARDS: [(&str, &[&str]); 4] = [
+    ("settings-how", &["mail.transport"]),
+    (
+        "settings-server",
+        &["mail.smtp.host", "mail.smtp.port", "mail.smtp.encryption", "mail.smtp.username", "mail.smtp.password"],
+    ),
+    ("settings-sender", &["mail.from", "mail.reply-to"]),
+    ("settings-links", &["brand.link-origin"]),
+];
+
 /// A card of the form.
-struct Section {
+struct Card {
     heading: &'static str,
     intro: Option<String>,
     fields: Vec<Field>,
@@ -59,18 +70,18 @@ impl Sheet<'_> {
 
     fn form(&self, painter: &mut Painter<'_>) {
         let words = painter.words;
-        let groups = Group::ALL.into_iter().flat_map(|group| self.sections(group, painter.frame, words));
-        let sections: Vec<Section> = groups.chain([test(words)]).collect();
+        let cards: Vec<Card> =
+            CARDS.into_iter().filter_map(|card| self.card(card, painter.frame, words)).chain([test(words)]).collect();
         let seen = field(SEEN, FieldKind::Hidden(self.seen.clone()), words);
         // Which of them are needed depends on others, so that is checked when all are there.
         let needed = |field: &Field| matches!(field.kind, FieldKind::Choice(_));
-        let fields = sections.iter().flat_map(|section| &section.fields);
+        let fields = cards.iter().flat_map(|card| &card.fields);
         let sealed: Vec<Field> =
             fields.map(|field| Field { required: needed(field), ..field.clone() }).chain([seen]).collect();
         let submission = Submission { action: ACTION.to_owned(), subject: None, arguments: Vec::new() };
         let corrections = painter.corrections_of(&submission);
         painter.open_form(&submission, &sealed, &[TEST], "kt-sections");
-        for Section { heading, intro, fields } in &sections {
+        for Card { heading, intro, fields } in &cards {
             let test = *heading == "settings-test";
             // The first button of the form, which Enter presses in every field.
             if test && !Group::ALL.into_iter().all(|group| self.setup.fixed.has(group)) {
@@ -91,94 +102,95 @@ impl Sheet<'_> {
         painter.html.close("form");
     }
 
-    /// A group, as the file has it or to be set.
-    fn sections(&self, group: Group, frame: &Frame<'_>, words: Words) -> Vec<Section> {
-        let chosen = &self.setup.chosen;
-        let section = |heading, fields| Section { heading, intro: None, fields };
-        let heading = match group {
-            Group::Transport => "settings-how",
-            Group::Sender => "settings-sender",
-            Group::Links => "settings-links",
-        };
-        match group {
-            _ if self.setup.fixed.has(group) => vec![self.of_file(heading, group, words)],
-            Group::Transport => {
-                let server = section("settings-server", self.server(frame, words));
-                let intro = Some(words.get("settings-server-hint").to_owned());
-                vec![section(heading, vec![self.transport(words)]), Section { intro, ..server }]
+    /// Settings to be set, or as the file has them. None: the file has no mail server.
+    fn card(&self, (heading, settings): (&'static str, &[&str]), frame: &Frame<'_>, words: Words) -> Option<Card> {
+        let fixed = &self.setup.fixed;
+        if !settings.iter().all(|setting| fixed.fixes(setting)) {
+            let intro = (heading == "settings-server").then(|| words.get("settings-server-hint").to_owned());
+            let mut fields: Vec<Field> = settings.iter().map(|setting| self.asked(setting, frame, words)).collect();
+            if heading == "settings-server" && self.password_at().is_some() {
+                fields.push(field("forget", FieldKind::Tick(false), words));
             }
-            Group::Sender => {
-                let from = line("from", LineKind::Email, chosen.from.as_deref(), words);
-                let reply_to = optional(line("reply-to", LineKind::Email, chosen.reply_to.as_deref(), words));
-                vec![section(heading, vec![from, reply_to])]
-            }
-            Group::Links => {
-                let origin = line("link-origin", LineKind::Url, chosen.link_origin.as_deref(), words);
-                vec![section(heading, vec![origin])]
-            }
+            return Some(Card { heading, intro, fields });
         }
-    }
-
-    fn of_file(&self, heading: &'static str, group: Group, words: Words) -> Section {
-        let Setup { fixed, mail, .. } = &self.setup;
+        if heading == "settings-server" && self.setup.mail.smtp.is_none() {
+            return None;
+        }
         let file = ("file", fixed.file.as_str());
-        let intro = match group.settings().filter_map(|setting| fixed.line(setting)).min() {
+        let intro = match settings.iter().filter_map(|setting| fixed.line(setting)).min() {
             Some(line) => words.fill("settings-fixed", &[file, ("line", &line.to_string())]),
             None => words.fill("settings-fixed-file", &[file]),
         };
-        let said = |setting: &&str| mail.smtp.is_some() || !setting.starts_with("mail.smtp.");
-        let shown = |setting: &str| {
-            let value = match (setting, self.setup.value(setting)) {
-                (_, None) => words.get("not-shown").to_owned(),
-                ("mail.transport" | "mail.smtp.encryption", Some(name)) => {
-                    words.get(&format!("settings-{name}")).to_owned()
-                }
-                (_, Some(value)) => value,
-            };
-            let name = setting.rsplit('.').next().unwrap_or(setting);
-            field(name, FieldKind::Fixed(Line { kind: LineKind::Plain, value }), words)
-        };
-        Section { heading, intro: Some(intro), fields: group.settings().filter(said).map(shown).collect() }
+        let fields = settings.iter().map(|setting| self.shown(setting, words)).collect();
+        Some(Card { heading, intro: Some(intro), fields })
     }
 
-    fn transport(&self, words: Words) -> Field {
-        // A path is the file's affair.
+    /// A setting as the file has it.
+    fn shown(&self, setting: &str, words: Words) -> Field {
+        let value = match (setting, self.setup.value(setting)) {
+            (_, None) => words.get("not-shown").to_owned(),
+            ("mail.transport" | "mail.smtp.encryption", Some(name)) => {
+                words.get(&format!("settings-{name}")).to_owned()
+            }
+            (_, Some(value)) => value,
+        };
+        field(name(setting), FieldKind::Fixed(Line { kind: LineKind::Plain, value }), words)
+    }
+
+    /// A setting to be set.
+    fn asked(&self, setting: &str, frame: &Frame<'_>, words: Words) -> Field {
+        let value = self.setup.value(setting).unwrap_or_default();
+        let line = |kind, value| FieldKind::Line(Line { kind, value });
+        let choice = |options| FieldKind::Choice(Choice { options, value: Some(value.clone()) });
+        let kind = match setting {
+            "mail.transport" => choice(self.ways(words)),
+            "mail.smtp.host" => line(LineKind::HostName, value),
+            "mail.smtp.port" => {
+                let port = self.setup.chosen.server.as_ref().and_then(|server| server.port);
+                line(LineKind::Port, port.map(|port| port.to_string()).unwrap_or_default())
+            }
+            "mail.smtp.encryption" => choice(Encryption::ALL.map(|one| option(one.name(), None, words)).into()),
+            "mail.smtp.password" => FieldKind::NewPassword(NewPassword {
+                min_length: 1,
+                repeat: false,
+                rate: None,
+                generate: None,
+                rules: None,
+            }),
+            "mail.from" | "mail.reply-to" => line(LineKind::Email, value),
+            "brand.link-origin" => line(LineKind::Url, value),
+            _ => line(LineKind::Plain, value),
+        };
+        let optional = ["mail.smtp.port", "mail.smtp.username", "mail.smtp.password", "mail.reply-to"];
+        let hint = match &kind {
+            FieldKind::Line(_) => Some(words.get(&format!("settings-{}-hint", name(setting))).to_owned()),
+            FieldKind::NewPassword(_) => Some(self.stored(frame, words)),
+            _ => None,
+        };
+        Field { hint, required: !optional.contains(&setting), ..field(name(setting), kind, words) }
+    }
+
+    fn ways(&self, words: Words) -> Vec<ChoiceOption> {
+        // A path is for whoever has the machine.
         let folder = self.setup.fixed.mail.folder.is_some();
         let ways = Way::ALL.into_iter().filter(|way| folder || *way != Way::Folder);
-        let options = ways.map(|way| {
-            let hint = (way != Way::Smtp).then(|| words.get(&format!("settings-{}-hint", way.name())).to_owned());
-            option(way.name(), hint, words)
-        });
-        choice("transport", options, self.setup.way().name(), words)
+        let hinted = |way: Way| (way != Way::Smtp).then(|| format!("settings-{}-hint", way.name()));
+        ways.map(|way| option(way.name(), hinted(way).map(|key| words.get(&key).to_owned()), words)).collect()
     }
 
-    fn server(&self, frame: &Frame<'_>, words: Words) -> Vec<Field> {
-        let server = self.setup.chosen.server.clone().unwrap_or_default();
-        let port = server.port.map(|port| port.to_string());
-        let stored = match server.password_at {
+    fn password_at(&self) -> Option<i64> {
+        self.setup.chosen.server.as_ref()?.password_at
+    }
+
+    /// What is said of the stored password.
+    fn stored(&self, frame: &Frame<'_>, words: Words) -> String {
+        match self.password_at() {
             _ if self.tested.is_some_and(|tested| tested.typed_password) => {
                 words.get("settings-password-again").to_owned()
             }
-            Some(at) => {
-                let time = words.time(at, frame.now, &frame.zone);
-                words.fill("settings-password-stored", &[("time", &time)])
-            }
+            Some(at) => words.fill("settings-password-stored", &[("time", &words.time(at, frame.now, &frame.zone))]),
             None => words.get("settings-password-hint").to_owned(),
-        };
-        let password = NewPassword { min_length: 1, repeat: false, rate: None, generate: None, rules: None };
-        let password = Field { hint: Some(stored), ..field("password", FieldKind::NewPassword(password), words) };
-        let encryptions = Encryption::ALL.into_iter().map(|encryption| option(encryption.name(), None, words));
-        let mut fields = vec![
-            line("host", LineKind::HostName, Some(&server.host), words),
-            optional(line("port", LineKind::Port, port.as_deref(), words)),
-            choice("encryption", encryptions, server.encryption.name(), words),
-            optional(line("username", LineKind::Plain, server.username.as_deref(), words)),
-            optional(password),
-        ];
-        if server.password_at.is_some() {
-            fields.push(field("forget", FieldKind::Tick(false), words));
         }
-        fields
     }
 }
 
@@ -208,12 +220,12 @@ fn advice(way: Way, step: StepKind) -> String {
     format!("settings-advice-{about}")
 }
 
-fn test(words: Words) -> Section {
+fn test(words: Words) -> Card {
     let time = words.duration(u64::from(TRIALS_WINDOW));
     let most = words.number(i64::try_from(TRIALS_EACH).unwrap_or(i64::MAX));
     let intro = Some(words.fill("settings-test-hint", &[("n", &most), ("time", &time)]));
     let to = FieldKind::Line(Line { kind: LineKind::Email, value: String::new() });
-    Section { heading: "settings-test", intro, fields: vec![field(TO, to, words)] }
+    Card { heading: "settings-test", intro, fields: vec![field(TO, to, words)] }
 }
 
 /// `also`: what it is called in the form, if it is not the form's own.
@@ -228,21 +240,11 @@ fn field(name: &str, kind: FieldKind, words: Words) -> Field {
     Field { name: name.to_owned(), label, hint: None, kind, required: true, own: false }
 }
 
-fn optional(field: Field) -> Field {
-    Field { required: false, ..field }
-}
-
-fn line(name: &str, kind: LineKind, value: Option<&str>, words: Words) -> Field {
-    let hint = Some(words.get(&format!("settings-{name}-hint")).to_owned());
-    let kind = FieldKind::Line(Line { kind, value: value.unwrap_or_default().to_owned() });
-    Field { hint, ..field(name, kind, words) }
+/// What a setting is called in the form.
+fn name(setting: &str) -> &str {
+    setting.rsplit('.').next().unwrap_or(setting)
 }
 
 fn option(value: &str, hint: Option<String>, words: Words) -> ChoiceOption {
     ChoiceOption { value: value.to_owned(), label: words.get(&format!("settings-{value}")).to_owned(), hint }
-}
-
-fn choice(name: &str, options: impl Iterator<Item = ChoiceOption>, value: &str, words: Words) -> Field {
-    let choice = Choice { options: options.collect(), value: Some(value.to_owned()) };
-    field(name, FieldKind::Choice(choice), words)
 }
