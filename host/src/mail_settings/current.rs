@@ -4,6 +4,8 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use keyturn_runtime::surroundings::MailRoute;
+
 use super::stored::{GROUP, Stored};
 use crate::mail::config::Wrong;
 use crate::mail::setup::{Chosen, Fixed, Group, Setup};
@@ -40,18 +42,13 @@ impl Outgoing {
             tracing::error!("no mail goes out: {setting} {problem}");
         }
     }
-
-    /// What stands after the @ of a Message-ID.
-    pub(crate) fn message_domain(&self) -> String {
-        address::domain(&self.from.address).unwrap_or_else(|| "localhost".to_owned())
-    }
 }
 
 /// The mail settings of a host.
 pub(crate) struct MailSettings {
     storage: Arc<dyn Storage>,
     keys: Arc<Keys>,
-    pub(crate) brand: Brand,
+    brand: Brand,
     /// What the file fixes.
     pub(crate) fixed: Fixed,
     /// Carries mail whatever the settings say.
@@ -140,6 +137,25 @@ impl MailSettings {
         };
         outgoing.complain();
         *self.outgoing.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(outgoing);
+    }
+}
+
+/// What calls must know.
+impl MailRoute for MailSettings {
+    fn goes(&self) -> bool {
+        self.outgoing().transport.is_some()
+    }
+
+    fn origin(&self) -> String {
+        self.outgoing().origin.clone()
+    }
+
+    fn message_domain(&self) -> String {
+        address::domain(&self.outgoing().from.address).unwrap_or_else(|| "localhost".to_owned())
+    }
+
+    fn reaches_operators(&self) -> bool {
+        self.operators().is_some()
     }
 }
 

@@ -3,18 +3,17 @@
 mod current;
 mod stored;
 
+use keyturn_core::time::now;
 use zeroize::Zeroizing;
 
 use crate::accounts::Scope;
-use crate::call;
-use crate::caller::{Actor, Caller};
+use crate::caller::{Actor, Caller, OWN};
 use crate::host::Host;
 use crate::mail::config::Wrong;
 use crate::mail::draw::{Brand, Context, Request};
 use crate::mail::setup::{Chosen, Group, Setup};
 use crate::mail::transport::{StepKind, Verdict};
 use crate::mail::trial::{self, Trial};
-use crate::operator::OWN;
 use crate::storage::{AuditEntry, Bound, Commit, Counted, StorageError};
 use crate::trials::PATIENCE;
 
@@ -88,7 +87,7 @@ impl Host {
     /// # Errors
     /// [`StorageError`].
     pub fn mail_setup(&self) -> Result<Setup, StorageError> {
-        let settings = &self.0.surroundings.mail;
+        let settings = &self.0.mail;
         Ok(settings.stored()?.setup(&settings.fixed, &self.0.keys))
     }
 
@@ -127,7 +126,7 @@ impl Host {
         mut chosen: Chosen,
         password: Option<Zeroizing<String>>,
     ) -> Result<Plan, StorageError> {
-        let (settings, keys) = (&self.0.surroundings.mail, &self.0.keys);
+        let (settings, keys) = (&self.0.mail, &self.0.keys);
         let seen = settings.stored()?;
         // What the file has cannot be set here, and what was set before stays for when it is taken out of the file.
         let of_file = |group: &Group| settings.fixed.has(*group);
@@ -151,18 +150,18 @@ impl Host {
         if plan.changes.is_empty() {
             return Ok(());
         }
-        let (now, outcome) = (call::now(), format!("changed: {}", plan.changes.join(" ")));
+        let (now, outcome) = (now(), format!("changed: {}", plan.changes.join(" ")));
         let audit = AuditEntry::of(caller, now, OWN, "email-settings", outcome);
-        self.0.surroundings.mail.set(&plan.seen, &plan.setup, now, audit)?;
+        self.0.mail.set(&plan.seen, &plan.setup, now, audit)?;
         // What waited may go now, and a session that is idle is another one from now on.
-        self.0.mail_bell.ring_all();
+        self.0.bells.mail.ring_all();
         Ok(())
     }
 
     /// Sends a test mail as it is planned, bounded in time and in number, and writes down that it was sent: it reaches for
     /// whatever server was named.
     pub(crate) fn try_mail(&self, caller: &Caller, setup: &Setup, to: &str) -> Result<Trial, Untried> {
-        let (storage, now) = (&self.0.storage, call::now());
+        let (storage, now) = (&self.0.storage, now());
         let bound = |key: &str, limit| Bound { key: key.to_owned(), window: TRIALS_WINDOW, limit };
         let of_theirs = format!("test mail of {}", caller.actor.name());
         let bounds = [bound(&of_theirs, TRIALS_EACH), bound("test mail", TRIALS_ALL)];
@@ -191,7 +190,7 @@ impl Host {
         };
         let last = trial.attempt.steps.last().map_or(StepKind::LookUp, |step| step.kind);
         let outcome = format!("{verdict}: {} at {}", last.name(), trial.server);
-        let now = call::now();
+        let now = now();
         let commit = Commit {
             audit: Some(AuditEntry::of(caller, now, OWN, "test-mail", outcome)),
             ..Commit::bare(OWN, now, Vec::new())

@@ -8,7 +8,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use zeroize::Zeroizing;
 
 use super::{OperatorSurface, not_found, page as whole, place};
-use crate::call::CallError;
+use crate::CallError;
 use crate::caller::{Actor, Caller};
 use crate::host::Host;
 use crate::mail::transport::folder::Filed;

@@ -33,7 +33,7 @@ impl Line {
 impl Worker<'_> {
     /// Sends mails one after another.
     pub(super) fn send_mail(&self) {
-        let operators = self.inner.surroundings.mail.operators();
+        let operators = self.inner.mail.operators();
         let line = RefCell::new(None::<Line>);
         // One at a time: a slow server holds up no mail but the one that it has.
         let lease = || {
@@ -48,7 +48,7 @@ impl Worker<'_> {
             }
         };
         self.work(
-            &self.inner.mail_bell,
+            &self.inner.bells.mail,
             || true,
             lease,
             |leased| {
@@ -140,7 +140,7 @@ impl Inner {
                 return Ok(Mailbox { name: String::new(), address });
             }
             Recipient::Operators => {
-                let address = self.surroundings.mail.operators().ok_or(Obstacle::NoAddress)?.to_owned();
+                let address = self.mail.operators().ok_or(Obstacle::NoAddress)?.to_owned();
                 return Ok(Mailbox { name: String::new(), address });
             }
         }

@@ -9,7 +9,7 @@ mod read;
 mod tests;
 
 use super::{OWN, page as whole, place};
-use crate::call::{self, CallError};
+use crate::CallError;
 use crate::caller::Caller;
 use crate::embed::{SubmitError, Submitted, Surface};
 use crate::host::Host;
@@ -24,6 +24,7 @@ use crate::view::form::Submission;
 use crate::view::nodes::{Outcome, Tone, Value};
 use crate::view::words::Words;
 use draw::Sheet;
+use keyturn_core::time::now;
 
 /// The form's action.
 pub(super) const ACTION: &str = "email-settings";
@@ -56,7 +57,7 @@ fn allowed(host: &Host, caller: &Caller) -> Result<(), CallError> {
 }
 
 fn drawn(host: &Host, caller: &Caller, surface: &Surface<'_>, tested: Option<&Tested>) -> Result<Page, CallError> {
-    let settings = &host.0.surroundings.mail;
+    let settings = &host.0.mail;
     let stored = settings.stored().map_err(CallError::of_storage)?;
     let setup = stored.setup(&settings.fixed, &host.0.keys);
     let problem = host.mail_problem();
@@ -86,7 +87,7 @@ pub(super) fn submitted(
     if !errors.is_empty() || message.is_some() {
         return again(errors, message);
     }
-    if !caller.proved_lately(call::now()) {
+    if !caller.proved_lately(now()) {
         return Ok(Submitted::StepUp(host.hold(caller, body)));
     }
     if test {

@@ -7,8 +7,8 @@ use std::sync::mpsc::{Receiver, channel};
 
 use base64::Engine as _;
 
+use crate::CallError;
 use crate::accounts::{Reach, Scope};
-use crate::call::{self, CallError};
 use crate::caller::{Actor, Caller};
 use crate::embed::{SubmitError, Submitted, Surface};
 use crate::host::Host;
@@ -23,6 +23,7 @@ use crate::storage::{AuditEntry, AuditFilter};
 use crate::view::Brand;
 use crate::view::Corrections;
 use crate::view::form::FormError;
+use keyturn_core::time::now;
 
 const PANEL: &str = "
     CREATE TABLE customers (id INTEGER PRIMARY KEY, login TEXT, password TEXT, reseller TEXT);
@@ -185,7 +186,7 @@ fn signed_in(account: &str, customers: Scope, staff: Scope) -> Caller {
     let reach = Reach::none().with("customer", customers).with("staff", staff);
     let mut caller = Caller::new(Actor::Account(account.parse().expect("id")), reach);
     caller.session = format!("session of {account}");
-    caller.verified_at = Some(call::now());
+    caller.verified_at = Some(now());
     caller
 }
 
@@ -515,7 +516,7 @@ fn what_an_older_program_has_stored_goes_on() {
         "username":"panel","password-at":1795525331000},"from":"accounts@panel.example","reply-to":null,
         "link-origin":"https://page.example"}"#;
     let secret = NewSecret::Set { purpose: "127.0.0.1 2525 none panel".to_owned(), secret: PASSWORD.to_owned().into() };
-    let audit = AuditEntry::of(&owner(), call::now(), OWN, "email-settings", "changed".to_owned());
+    let audit = AuditEntry::of(&owner(), now(), OWN, "email-settings", "changed".to_owned());
     stage.host.0.storage.set_settings("mail", None, written, secret, audit).expect("stored");
     let setup = stage.host.mail_setup().expect("read");
     assert_eq!(setup.problems(), []);
@@ -609,7 +610,7 @@ fn what_is_wrong_is_said_at_its_field_and_what_was_typed_stays_but_for_the_passw
 fn who_has_not_proved_himself_of_late_does_so_first_and_then_it_is_done() {
     let stage = Stage::new();
     let mut late = owner();
-    late.verified_at = Some(call::now() - 16 * 60 * 1000);
+    late.verified_at = Some(now() - 16 * 60 * 1000);
     let mut test = FOLDER.to_vec();
     test.extend([("to", "ops@panel.example"), ("kt-also", "test")]);
     for (fields, tests) in [(test.as_slice(), true), (&FOLDER, false)] {
