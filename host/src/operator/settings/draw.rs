@@ -141,15 +141,19 @@ impl Sheet<'_> {
     fn asked(&self, setting: &str, frame: &Frame<'_>, words: Words) -> Field {
         let value = self.setup.value(setting).unwrap_or_default();
         let line = |kind, value| FieldKind::Line(Line { kind, value });
-        let choice = |options| FieldKind::Choice(Choice { options, value: Some(value.clone()) });
+        let choice = |options, value: &str| FieldKind::Choice(Choice { options, value: Some(value.to_owned()) });
+        let server = self.setup.mail.smtp.as_ref();
         let kind = match setting {
-            "mail.transport" => choice(self.ways(words)),
+            "mail.transport" => choice(self.ways(words), self.setup.way().name()),
             "mail.smtp.host" => line(LineKind::HostName, value),
             "mail.smtp.port" => {
-                let port = self.setup.chosen.server.as_ref().and_then(|server| server.port);
+                let port = server.and_then(|server| server.port);
                 line(LineKind::Port, port.map(|port| port.to_string()).unwrap_or_default())
             }
-            "mail.smtp.encryption" => choice(Encryption::ALL.map(|one| option(one.name(), None, words)).into()),
+            "mail.smtp.encryption" => {
+                let encryption = server.map(|server| server.encryption).unwrap_or_default();
+                choice(Encryption::ALL.map(|one| option(one.name(), None, words)).into(), encryption.name())
+            }
             "mail.smtp.password" => FieldKind::NewPassword(NewPassword {
                 min_length: 1,
                 repeat: false,
