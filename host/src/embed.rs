@@ -116,7 +116,7 @@ struct Speaker<'a> {
 
 impl Host {
     fn plugin(&self, name: &str) -> Result<Arc<Plugin>, CallError> {
-        let roster = self.0.surroundings.roster();
+        let roster = self.0.roster();
         roster.get(name).cloned().ok_or_else(|| match roster.is_left_out(name) {
             true => CallError::LeftOut { plugin: name.to_owned() },
             false => CallError::NoSuch(format!("plugin {name}")),
@@ -280,7 +280,7 @@ impl Host {
         token: &str,
         surface: &Surface<'_>,
     ) -> Result<Page, CallError> {
-        let plugin = match self.0.surroundings.roster().maker(page, whose) {
+        let plugin = match self.0.roster().maker(page, whose) {
             Maker::Admitted(plugin) => plugin,
             Maker::LeftOut(plugin) => return Err(CallError::LeftOut { plugin }),
             Maker::Unknown => return Err(CallError::NoSuch(format!("link page {page}"))),

@@ -9,45 +9,43 @@ use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
 use crate::cache;
-use crate::call::state::State;
+use crate::capabilities::State;
 use crate::capabilities::{self, CAPABILITIES, Capability};
 use crate::engine::Machine;
-use crate::roster::Wanted;
+use crate::profile::{Profile, Wanted};
 use crate::values;
 use keyturn_core::caller::OWN;
 use keyturn_core::masked::without_passwords;
 use keyturn_core::seal::Keys;
 use keyturn_package::grants::{Grants, authority};
-use keyturn_package::limits::Limits;
 use keyturn_package::manifest::{Manifest, Operation, SettingValue, Wants};
 use keyturn_package::pack::{self, PackError, own_name, without_version};
 use keyturn_store::outbox::Kept;
 
 /// A component that is ready to be called.
 pub struct Plugin {
-    /// As the operator named it: the grants file's name.
-    pub name: String,
-    /// What it says of itself.
-    pub manifest: Manifest,
-    /// What it may.
-    pub authority: Wants,
-    /// What it may use.
-    pub limits: Limits,
-    /// The operator's settings over the manifest's defaults.
-    pub settings: BTreeMap<String, SettingValue>,
+    /// What it may, whoever runs it.
+    pub profile: Arc<Profile>,
     /// Its interfaces, as a person reads them.
     pub imports: Vec<String>,
     /// Its interfaces, as a person reads them.
     pub exports: Vec<String>,
     /// SHA-256 of its file.
     pub sha256: String,
-    pub pre: InstancePre<State>,
+    pub(crate) pre: InstancePre<State>,
+    /// The exports that its operations name.
     pub hooks: Vec<Hook>,
-    pub views: Option<Views>,
+    pub(crate) views: Option<Views>,
     /// Where `background.run` stands.
-    pub background: Option<ComponentExportIndex>,
-    /// Its templates, as its mails take them along.
-    pub mails: BTreeMap<String, Arc<Kept>>,
+    pub(crate) background: Option<ComponentExportIndex>,
+}
+
+impl std::ops::Deref for Plugin {
+    type Target = Profile;
+
+    fn deref(&self) -> &Profile {
+        &self.profile
+    }
 }
 
 /// An exported function that an operation names.
@@ -259,11 +257,9 @@ impl Plugin {
             .collect();
         let pre =
             linker(engine, &authority).and_then(|linker| linker.instantiate_pre(&component)).map_err(engine_error)?;
+        let profile = Profile { name: plugin(), authority, limits: grants.limits.clone(), settings, mails, manifest };
         Ok(Self {
-            name: plugin(),
-            authority,
-            limits: grants.limits.clone(),
-            settings,
+            profile: Arc::new(profile),
             imports,
             exports,
             sha256: grants.sha256.clone(),
@@ -271,8 +267,6 @@ impl Plugin {
             hooks,
             views,
             background,
-            mails,
-            manifest,
         })
     }
 

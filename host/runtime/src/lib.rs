@@ -5,11 +5,13 @@
 
 pub mod admit;
 pub mod bell;
+mod buffers;
 pub mod cache;
 pub mod call;
 pub mod capabilities;
 pub mod compile;
 pub mod engine;
+pub mod profile;
 pub mod roster;
 mod runtime;
 pub mod surroundings;

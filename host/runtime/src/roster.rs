@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::admit::{AdmitError, Plugin};
+pub use crate::profile::Wanted;
 use keyturn_core::events::names;
 
 /// Who comes first where two plugins want the same.
@@ -62,24 +63,6 @@ impl Offer {
     fn wants(&self) -> impl Iterator<Item = Wanted> {
         let hooks = self.interfaces.iter().cloned().map(Wanted::Hooks);
         hooks.chain(self.link_pages.iter().cloned().map(Wanted::LinkPage))
-    }
-}
-
-/// What an address leads to, and one plugin alone can have.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Wanted {
-    /// The hooks of an interface, by its own name.
-    Hooks(String),
-    /// A link page.
-    LinkPage(String),
-}
-
-impl std::fmt::Display for Wanted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Wanted::Hooks(interface) => write!(f, "hooks of the interface {interface}"),
-            Wanted::LinkPage(page) => write!(f, "the link page {page}"),
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What calls go through: the engine, the plugins, and where calls wait for one another.
 
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use keyturn_core::accounts::{AccountId, Matched};
@@ -18,15 +18,15 @@ use zeroize::Zeroizing;
 
 use crate::admit::{AdmitError, Plugin};
 use crate::bell::Bell;
+use crate::buffers::Buffers;
 use crate::cache;
 use crate::call::audit::Budget;
 use crate::call::error::CallError;
 use crate::call::lane::Lane;
 use crate::call::told::Told;
-use crate::capabilities::kdf::Buffers;
 use crate::engine::{Machine, POOL_SLOTS};
 use crate::roster::{Candidate, LeftOut, Memory, Roster, SignInPlugin};
-use crate::surroundings::{MailRoute, Surroundings};
+use crate::surroundings::{Directory, MailRoute, Surroundings};
 use crate::values;
 
 /// What a runtime is made of.
@@ -92,6 +92,7 @@ pub struct Runtime {
     pub keys: Arc<Keys>,
     /// What a call can see beyond itself.
     pub surroundings: Arc<Surroundings>,
+    plugins: Arc<RwLock<Roster>>,
     /// Wakes workers.
     pub bells: Bells,
     pub(crate) even_grid: Duration,
@@ -124,6 +125,7 @@ impl Runtime {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             set => set,
         };
+        let plugins = Arc::new(RwLock::new(Roster::new(sign_in, remembered(&*storage))));
         let surroundings = Surroundings {
             storage: Arc::clone(&storage),
             keys: Arc::clone(&keys),
@@ -131,7 +133,7 @@ impl Runtime {
             mail,
             brand,
             webhooks: RwLock::new(webhooks),
-            plugins: RwLock::new(Roster::new(sign_in, remembered(&*storage))),
+            plugins: Arc::new(Plugins(Arc::clone(&plugins))),
             accounts_per_address: limits.accounts_per_address,
             many_told: Told::default(),
         };
@@ -142,6 +144,7 @@ impl Runtime {
             storage,
             keys,
             surroundings: Arc::new(surroundings),
+            plugins,
             bells: Bells::default(),
             even_grid: timing.even_grid,
             compute: Lane::new(compute, limits.compute_queue, patience),
@@ -161,10 +164,15 @@ impl Runtime {
         self.machine.get().ok_or_else(|| "there is no engine".to_owned())
     }
 
+    /// All plugins, as they are now.
+    pub fn roster(&self) -> RwLockReadGuard<'_, Roster> {
+        self.plugins.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The admitted plugins, by name.
     #[must_use]
     pub fn plugins(&self) -> Vec<Arc<Plugin>> {
-        self.surroundings.roster().admitted().cloned().collect()
+        self.roster().admitted().cloned().collect()
     }
 
     /// Admits a component under `name`, in place of one that has it.
@@ -204,12 +212,12 @@ impl Runtime {
     }
 
     fn change_roster<T>(&self, change: impl FnOnce(&mut Roster) -> T) -> T {
-        change(&mut self.surroundings.plugins.write().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.plugins.write().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Writes down what the plugins have, so that it is kept for one that is broken at the next start.
     pub fn remember_plugins(&self) {
-        let memory = self.surroundings.roster().memory().clone();
+        let memory = self.roster().memory().clone();
         if memory == remembered(&*self.storage) {
             return;
         }
@@ -223,7 +231,7 @@ impl Runtime {
     /// Plugins that have a grants file and are not called, and why. They harm nobody else: `keyturn check` says what to do.
     #[must_use]
     pub fn left_out(&self) -> Vec<LeftOut> {
-        self.surroundings.roster().left_out()
+        self.roster().left_out()
     }
 
     /// Whether a plugin has this hook, `interface/function`.
@@ -260,7 +268,7 @@ impl Runtime {
 
     /// Why a hook can't be called: there is none, or its plugin is left out.
     pub fn no_hook(&self, interface: &str, function: &str) -> CallError {
-        match self.surroundings.roster().left_out_with(interface) {
+        match self.roster().left_out_with(interface) {
             Some(plugin) => CallError::LeftOut { plugin: plugin.to_owned() },
             None => CallError::NoSuch(format!("hook {interface}/{function}")),
         }
@@ -303,6 +311,19 @@ impl Runtime {
     #[must_use]
     pub fn link(&self, plugin: &str, page: &str, token: &str) -> String {
         self.surroundings.link(plugin, page, token)
+    }
+}
+
+/// The plugins, as calls know them.
+struct Plugins(Arc<RwLock<Roster>>);
+
+impl Directory for Plugins {
+    fn listeners(&self, source: &str, event: &str) -> Vec<String> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).listeners(source, event)
+    }
+
+    fn must_say_whose(&self, plugin: &str, page: &str) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).must_say_whose(plugin, page)
     }
 }
 

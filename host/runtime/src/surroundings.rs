@@ -1,6 +1,6 @@
 //! What a call can see beyond itself.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use keyturn_core::accounts::{AccountId, Matched};
 use keyturn_core::seal::Keys;
@@ -8,9 +8,8 @@ use keyturn_core::time::now;
 use keyturn_store::{Storage, StorageError};
 use keyturn_webhooks::Destinations;
 
+use crate::buffers::Buffers;
 use crate::call::told::Told;
-use crate::capabilities::kdf::Buffers;
-use crate::roster::Roster;
 
 /// In the query of a link: whose it is.
 pub const LINK_OF: &str = "of";
@@ -30,6 +29,15 @@ pub trait MailRoute: Send + Sync {
     fn reaches_operators(&self) -> bool;
 }
 
+/// Which plugin has what, as far as a call must know.
+pub trait Directory: Send + Sync {
+    /// Who listens to an event of that source.
+    fn listeners(&self, source: &str, event: &str) -> Vec<String>;
+
+    /// Whether a link to that page must say which plugin made it.
+    fn must_say_whose(&self, plugin: &str, page: &str) -> bool;
+}
+
 /// What a call can see beyond itself.
 pub struct Surroundings {
     /// Where everything is kept.
@@ -44,8 +52,8 @@ pub struct Surroundings {
     pub brand: String,
     /// Where events go beside the plugins that listen.
     pub webhooks: RwLock<Destinations>,
-    /// All plugins.
-    pub plugins: RwLock<Roster>,
+    /// Which plugin has what.
+    pub plugins: Arc<dyn Directory>,
     /// How many accounts of one login or address are found at most.
     pub accounts_per_address: usize,
     /// That there were more.
@@ -53,11 +61,6 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// All plugins, as they are now.
-    pub fn roster(&self) -> RwLockReadGuard<'_, Roster> {
-        self.plugins.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Accounts with that login or address, logins and then older ones first. That there are more than are found is logged,
     /// without the name.
     ///
@@ -84,18 +87,12 @@ impl Surroundings {
     #[must_use]
     pub fn link(&self, plugin: &str, page: &str, token: &str) -> String {
         let address = format!("{}/{page}/{token}", self.mail.origin());
-        if self.roster().must_say_whose(plugin, page) { format!("{address}?{LINK_OF}={plugin}") } else { address }
+        if self.plugins.must_say_whose(plugin, page) { format!("{address}?{LINK_OF}={plugin}") } else { address }
     }
 
     /// Where events go at present.
     #[must_use]
     pub fn webhooks(&self) -> Destinations {
         Arc::clone(&self.webhooks.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Who listens to an event of that source.
-    #[must_use]
-    pub fn listeners(&self, source: &str, event: &str) -> Vec<String> {
-        self.roster().listeners(source, event)
     }
 }

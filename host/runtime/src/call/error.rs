@@ -9,7 +9,8 @@ use wasmtime::Trap;
 use wasmtime::component::types::Type;
 use wasmtime::component::{ResourceTableError, Val};
 
-use super::state::{State, Stop};
+use super::ledger::Stop;
+use super::state::State;
 use crate::admit::Plugin;
 use crate::capabilities::RETRY_SECONDS;
 use crate::values::Misfit;

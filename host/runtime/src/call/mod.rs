@@ -7,6 +7,7 @@ pub mod error;
 mod hook;
 mod idempotency;
 pub mod lane;
+pub mod ledger;
 mod run;
 pub mod state;
 pub mod tasks;

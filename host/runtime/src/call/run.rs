@@ -13,7 +13,8 @@ use wasmtime::Store;
 use super::audit::turned_away;
 use super::error::{CallError, Failure, stopped};
 use super::idempotency::{Recorded, record_key, same_body};
-use super::state::{self, Facts, Ledger, Purpose, State};
+use super::ledger::{Ledger, Purpose};
+use super::state::{self, State};
 use super::{Answer, Invoke, Left, Request};
 use crate::admit::Plugin;
 use crate::capabilities::{Parts, RETRY_SECONDS};
@@ -95,8 +96,8 @@ impl Runtime {
                 (None, _) => Vec::new(),
             };
             let depth = request.task.map_or(0, |task| task.depth);
-            let facts = Facts { plugin: request.plugin, caller: request.caller, now, purpose, depth };
-            let (outcome, left) = self.run(&facts, seen, parts, invoke)?;
+            let ledger = Ledger::new(&request.plugin.profile, &self.surroundings, request.caller, now, purpose, depth);
+            let (outcome, left) = self.run(request.plugin, ledger, seen, parts, invoke)?;
             parts = left.parts.for_another_run();
             match outcome.and_then(|answer| answer) {
                 Ok(answer) => match self.settle(request, record_key.as_ref(), now, left, answer, restore) {
@@ -274,25 +275,25 @@ impl Runtime {
     /// host's; the inner one is the guest's end.
     pub(super) fn run<T>(
         &self,
-        facts: &Facts<'_>,
+        plugin: &Plugin,
+        mut ledger: Ledger,
         seen: Vec<(AccountId, Option<Known>)>,
         parts: Parts,
         invoke: &Invoke<'_, T>,
     ) -> Result<(Result<T, CallError>, Left), CallError> {
-        let Facts { plugin, caller, .. } = facts;
-        let mut store = Store::new(plugin.pre.engine(), State::new(facts, &self.surroundings, parts));
+        for (id, seen) in seen {
+            ledger.noted(id, seen);
+        }
+        let mut store = Store::new(plugin.pre.engine(), State::new(ledger, parts));
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(plugin.limits.hostcall_bytes);
         store.set_epoch_deadline(engine::ticks(Duration::from_millis(
             plugin.limits.guest_ms.min(plugin.limits.total_ms),
         )));
         store.epoch_deadline_callback(state::deadline);
-        for (id, seen) in seen {
-            store.data_mut().ledger.noted(id, seen);
-        }
         let result = plugin.pre.instantiate(&mut store).and_then(|instance| invoke(&mut store, &instance));
         let state = store.into_data();
-        log_stderr(plugin, caller, &state);
+        log_stderr(plugin, &state.ledger.caller, &state);
         let result = result.map_err(|cause| stopped(plugin, &state, &cause));
         let Ledger { reads, effects, .. } = state.ledger;
         Ok((result, Left { reads, effects, parts: state.parts }))

@@ -9,7 +9,8 @@ use wasmtime::component::{ComponentNamedList, TypedFunc};
 use zeroize::Zeroizing;
 
 use super::error::{CallError, Failure};
-use super::state::{Facts, Purpose, State};
+use super::ledger::{Ledger, Purpose};
+use super::state::State;
 use super::{Answer, Invoke, Request};
 use crate::admit::{Plugin, Views};
 use crate::capabilities::{Parts, RETRY_SECONDS};
@@ -182,8 +183,8 @@ impl Runtime {
         invoke: &Invoke<'_, Result<T, Failure>>,
     ) -> Result<T, CallError> {
         let _place = self.calls.enter().ok_or(CallError::Busy(RETRY_SECONDS))?;
-        let facts = Facts { plugin, caller, now: now(), purpose: Purpose::Drawing, depth: 0 };
-        let (outcome, _) = self.run(&facts, seen, Parts::default(), invoke)?;
+        let ledger = Ledger::new(&plugin.profile, &self.surroundings, caller, now(), Purpose::Drawing, 0);
+        let (outcome, _) = self.run(plugin, ledger, seen, Parts::default(), invoke)?;
         outcome?.map_err(CallError::Failed)
     }
 }

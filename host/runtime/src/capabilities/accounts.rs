@@ -1,26 +1,17 @@
 //! `keyturn:panel/accounts`: the panel's people, as far as the grant and the caller's reach go. What is outside either
 //! is `not-found`, like what does not exist.
 
-use super::{Capability, come_back};
-use crate::call::state::{Ledger, Of, State, Stop, View};
+use crate::call::ledger::{Ledger, Stop, View};
 use keyturn_core::accounts::{AccountId, Field, Matched, Why};
 use keyturn_core::fold::fold;
 use std::collections::BTreeSet;
 
-use keyturn_contract::keyturn::panel::accounts;
 use keyturn_contract::keyturn::panel::accounts::{
     Error, Host, Match, Matched as MatchedBy, Replacement, StoredCredential,
 };
 use keyturn_core::seal;
 use keyturn_package::manifest::Accounts;
 use keyturn_store::{Effect, Known, StorageError};
-
-/// This capability in the table.
-pub(super) const CAPABILITY: Capability = Capability {
-    interface: "keyturn:panel/accounts",
-    grant: Some(("grants.accounts", |wants| wants.accounts.is_some())),
-    link: |linker| accounts::add_to_linker::<State, Of<Part>>(linker, |state| state.view(|parts| &mut parts.accounts)),
-};
 
 /// What this keeps of a call.
 #[derive(Default)]
@@ -35,7 +26,7 @@ const MAX_HASH: usize = 512;
 const MAX_TYPED: usize = 1_024;
 
 fn unavailable(ledger: &Ledger, cause: &StorageError) -> Error {
-    Error::Unavailable(come_back(ledger, cause))
+    Error::Unavailable(ledger.come_back(cause))
 }
 
 impl View<'_, Part> {

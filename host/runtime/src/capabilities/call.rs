@@ -1,17 +1,8 @@
 //! `keyturn:panel/call`: who is calling, from where, in which language, and the call's one instant.
 
-use super::Capability;
-use crate::call::state::{Of, State, View};
-use keyturn_contract::keyturn::panel::call;
+use crate::call::ledger::View;
 use keyturn_contract::keyturn::panel::call::{Actor, Host};
 use keyturn_core::caller;
-
-/// This capability in the table.
-pub(super) const CAPABILITY: Capability = Capability {
-    interface: "keyturn:panel/call",
-    grant: None,
-    link: |linker| call::add_to_linker::<State, Of<()>>(linker, |state| state.view(|parts| &mut parts.nothing)),
-};
 
 impl Host for View<'_, ()> {
     fn caller(&mut self) -> wasmtime::Result<Actor> {

@@ -6,18 +6,9 @@ use std::ops::Bound;
 
 use zeroize::Zeroizing;
 
-use super::{Capability, come_back};
-use crate::call::state::{Ledger, Of, State, View};
-use keyturn_contract::keyturn::panel::database;
+use crate::call::ledger::{Ledger, View};
 use keyturn_contract::keyturn::panel::database::{Counted, Counter, Entry, Error, Host};
 use keyturn_store::{self as storage, Effect, Read, StorageError};
-
-/// This capability in the table.
-pub(super) const CAPABILITY: Capability = Capability {
-    interface: "keyturn:panel/database",
-    grant: Some(("grants.database", |wants| wants.database)),
-    link: |linker| database::add_to_linker::<State, Of<Part>>(linker, |state| state.view(|parts| &mut parts.database)),
-};
 
 /// What this keeps of a call.
 #[derive(Default)]
@@ -43,7 +34,7 @@ const MAX_WINDOW: u32 = 31_536_000;
 fn storage_error(call: &Ledger, cause: &StorageError) -> Error {
     match cause {
         StorageError::Limit(name) => Error::Limit((*name).to_owned()),
-        cause => Error::Unavailable(come_back(call, cause)),
+        cause => Error::Unavailable(call.come_back(cause)),
     }
 }
 

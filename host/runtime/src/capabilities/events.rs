@@ -5,22 +5,13 @@ use std::collections::BTreeSet;
 
 use zeroize::Zeroizing;
 
-use super::Capability;
-use crate::call::state::{Of, State, View};
-use keyturn_contract::keyturn::panel::events;
+use crate::call::ledger::View;
 use keyturn_contract::keyturn::panel::events::{Error, Host};
 use keyturn_contract::keyturn::panel::types::{Event, EventField, Received};
 use keyturn_core::seal;
 use keyturn_store::Effect;
 use keyturn_store::deliveries::NewDelivery;
 use keyturn_store::tasks::{NewTask, TaskKind};
-
-/// This capability in the table.
-pub(super) const CAPABILITY: Capability = Capability {
-    interface: "keyturn:panel/events",
-    grant: Some(("grants.events", |wants| wants.events)),
-    link: |linker| events::add_to_linker::<State, Of<()>>(linker, |state| state.view(|parts| &mut parts.nothing)),
-};
 
 const MAX_FIELDS: usize = 20;
 const MAX_TEXT: usize = 400;
@@ -60,7 +51,7 @@ impl Host for View<'_, ()> {
             return Ok(limit("event-depth"));
         }
         let source = call.plugin.name.clone();
-        let listeners = call.around.listeners(&source, &event.name);
+        let listeners = call.around.plugins.listeners(&source, &event.name);
         let name = event.name.clone();
         let received = Received { id: seal::hex(&seal::random::<16>()), source, at: call.now, event };
         let deliveries: Vec<NewDelivery> =

@@ -2,19 +2,10 @@
 
 use zeroize::Zeroizing;
 
-use super::Capability;
-use crate::call::state::{Of, State, View};
-use keyturn_contract::keyturn::panel::jobs;
+use crate::call::ledger::View;
 use keyturn_contract::keyturn::panel::jobs::{Error, Host};
 use keyturn_store::Effect;
 use keyturn_store::tasks::{NewTask, TaskKind};
-
-/// This capability in the table.
-pub(super) const CAPABILITY: Capability = Capability {
-    interface: "keyturn:panel/jobs",
-    grant: Some(("grants.jobs", |wants| wants.jobs)),
-    link: |linker| jobs::add_to_linker::<State, Of<()>>(linker, |state| state.view(|parts| &mut parts.nothing)),
-};
 
 const MAX_PAYLOAD: usize = 64 << 10;
 const MAX_KEY: usize = 200;

@@ -1,16 +1,7 @@
 //! `keyturn:panel/keys`: MACs under keys that never enter the guest.
 
-use super::Capability;
-use crate::call::state::{Of, State, View};
-use keyturn_contract::keyturn::panel::keys;
+use crate::call::ledger::View;
 use keyturn_contract::keyturn::panel::keys::Host;
-
-/// This capability in the table.
-pub(super) const CAPABILITY: Capability = Capability {
-    interface: "keyturn:panel/keys",
-    grant: Some(("grants.keys", |wants| wants.keys)),
-    link: |linker| keys::add_to_linker::<State, Of<()>>(linker, |state| state.view(|parts| &mut parts.nothing)),
-};
 
 impl Host for View<'_, ()> {
     fn mac(&mut self, purpose: String, data: Vec<u8>) -> wasmtime::Result<Vec<u8>> {

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
 
-use super::{Capability, come_back};
-use crate::call::state::{Ledger, Of, State, Stop, View};
-use keyturn_contract::keyturn::panel::mail;
+use crate::call::ledger::{Ledger, Stop, View};
 use keyturn_contract::keyturn::panel::mail::{Error, Host, MailState as State_, Recipient as To, Variable};
 use keyturn_core::accounts::{AccountId, Field};
 use keyturn_core::caller::Actor;
@@ -16,13 +14,6 @@ use keyturn_mail::template::{Kind, Template, Value};
 use keyturn_package::manifest::Mail as Rights;
 use keyturn_store::outbox::{Mail, MailId, MailState, NewMail, Recipient};
 use keyturn_store::{Effect, Read, StorageError};
-
-/// This capability in the table.
-pub(super) const CAPABILITY: Capability = Capability {
-    interface: "keyturn:panel/mail",
-    grant: Some(("grants.mail", |wants| wants.mail.is_some())),
-    link: |linker| mail::add_to_linker::<State, Of<Part>>(linker, |state| state.view(|parts| &mut parts.mail)),
-};
 
 /// What this keeps of a call.
 #[derive(Default)]
@@ -37,7 +28,7 @@ const MAX_TEXT: usize = 400;
 const USEFUL: i64 = 7 * 24 * 3600 * 1000;
 
 fn unavailable(ledger: &Ledger, cause: &StorageError) -> Error {
-    Error::Unavailable(come_back(ledger, cause))
+    Error::Unavailable(ledger.come_back(cause))
 }
 
 fn one_line(text: &str) -> bool {

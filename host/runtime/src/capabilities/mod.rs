@@ -6,45 +6,72 @@ mod call;
 mod database;
 mod events;
 mod jobs;
-pub mod kdf;
+mod kdf;
 mod keys;
 mod mail;
 mod settings;
 
-use keyturn_contract::keyturn::panel::types;
-use keyturn_contract::keyturn::ui::nodes;
+use keyturn_contract::keyturn::{panel, ui};
 use keyturn_package::manifest::Wants;
-use keyturn_store::StorageError;
 use wasmtime::component::Linker;
 
-use crate::call::state::{Ledger, Of, State, View};
+pub use crate::call::ledger::RETRY_SECONDS;
+use crate::call::ledger::{Of, View};
+pub use crate::call::state::State;
 
-/// Seconds that a caller is told to wait when the database did not answer.
-pub const RETRY_SECONDS: u32 = 5;
-
-/// An interface that a plugin may import.
+/// What is linked for a plugin, whether it may have it, and why.
 pub struct Capability {
-    /// Its full name without the version: `keyturn:panel/database`.
+    /// Its interface's full name without the version: `keyturn:panel/database`.
     pub interface: &'static str,
     /// The setting of the grants file that gives it, and whether a plugin has it; none: every plugin has it.
     pub grant: Option<(&'static str, fn(&Wants) -> bool)>,
-    /// Gives it to a plugin.
     link: fn(&mut Linker<State>) -> wasmtime::Result<()>,
 }
 
+/// A row of the table: the interface in Rust and in WIT, its grant, and the part of a call's state that is its own.
+macro_rules! capability {
+    ($($interface:ident)::+, $name:literal, $grant:expr, $part:ty, $own:ident) => {
+        Capability {
+            interface: $name,
+            grant: $grant,
+            link: |linker| {
+                $($interface)::+::add_to_linker::<State, Of<$part>>(linker, |state| state.view(|parts| &mut parts.$own))
+            },
+        }
+    };
+}
+
 /// All of them. What is not here is linked for nobody.
-pub const CAPABILITIES: [Capability; 11] = [
-    TYPES,
-    NODES,
-    accounts::CAPABILITY,
-    call::CAPABILITY,
-    database::CAPABILITY,
-    events::CAPABILITY,
-    jobs::CAPABILITY,
-    kdf::CAPABILITY,
-    keys::CAPABILITY,
-    mail::CAPABILITY,
-    settings::CAPABILITY,
+pub static CAPABILITIES: [Capability; 11] = [
+    capability!(panel::types, "keyturn:panel/types", None, (), nothing),
+    capability!(ui::nodes, "keyturn:ui/nodes", None, (), nothing),
+    capability!(
+        panel::accounts,
+        "keyturn:panel/accounts",
+        Some(("grants.accounts", |wants| wants.accounts.is_some())),
+        accounts::Part,
+        accounts
+    ),
+    capability!(panel::call, "keyturn:panel/call", None, (), nothing),
+    capability!(
+        panel::database,
+        "keyturn:panel/database",
+        Some(("grants.database", |wants| wants.database)),
+        database::Part,
+        database
+    ),
+    capability!(panel::events, "keyturn:panel/events", Some(("grants.events", |wants| wants.events)), (), nothing),
+    capability!(panel::jobs, "keyturn:panel/jobs", Some(("grants.jobs", |wants| wants.jobs)), (), nothing),
+    capability!(panel::kdf, "keyturn:panel/kdf", Some(("grants.kdf", |wants| wants.kdf)), kdf::Part, kdf),
+    capability!(panel::keys, "keyturn:panel/keys", Some(("grants.keys", |wants| wants.keys)), (), nothing),
+    capability!(
+        panel::mail,
+        "keyturn:panel/mail",
+        Some(("grants.mail", |wants| wants.mail.is_some())),
+        mail::Part,
+        mail
+    ),
+    capability!(panel::settings, "keyturn:panel/settings", None, (), nothing),
 ];
 
 /// What each capability keeps of one call.
@@ -65,26 +92,13 @@ impl Parts {
     }
 }
 
-const TYPES: Capability = Capability {
-    interface: "keyturn:panel/types",
-    grant: None,
-    link: |linker| types::add_to_linker::<State, Of<()>>(linker, |state| state.view(|parts| &mut parts.nothing)),
-};
-
-const NODES: Capability = Capability {
-    interface: "keyturn:ui/nodes",
-    grant: None,
-    link: |linker| nodes::add_to_linker::<State, Of<()>>(linker, |state| state.view(|parts| &mut parts.nothing)),
-};
-
-impl types::Host for View<'_, ()> {}
-impl nodes::Host for View<'_, ()> {}
+impl panel::types::Host for View<'_, ()> {}
+impl ui::nodes::Host for View<'_, ()> {}
 
 /// The capability of that interface, given without its version.
 #[must_use]
 pub fn named(interface: &str) -> Option<&'static Capability> {
-    static ALL: [Capability; 11] = CAPABILITIES;
-    ALL.iter().find(|capability| capability.interface == interface)
+    CAPABILITIES.iter().find(|capability| capability.interface == interface)
 }
 
 impl Capability {
@@ -101,10 +115,4 @@ impl Capability {
     pub fn link(&self, linker: &mut Linker<State>) -> wasmtime::Result<()> {
         (self.link)(linker)
     }
-}
-
-/// Logs why the database did not answer, and says when to come back.
-fn come_back(ledger: &Ledger, cause: &StorageError) -> u32 {
-    tracing::error!(plugin = ledger.plugin.name, request = ledger.caller.request, "{cause}");
-    RETRY_SECONDS
 }

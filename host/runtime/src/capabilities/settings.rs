@@ -1,17 +1,8 @@
 //! `keyturn:panel/settings`: what the operator set, or the manifest's default. `{{ brand.name }}` in a text is the brand's name.
 
-use super::Capability;
-use crate::call::state::{Of, State, View};
-use keyturn_contract::keyturn::panel::settings;
+use crate::call::ledger::View;
 use keyturn_contract::keyturn::panel::settings::{Host, Value};
 use keyturn_package::manifest::SettingValue;
-
-/// This capability in the table.
-pub(super) const CAPABILITY: Capability = Capability {
-    interface: "keyturn:panel/settings",
-    grant: None,
-    link: |linker| settings::add_to_linker::<State, Of<()>>(linker, |state| state.view(|parts| &mut parts.nothing)),
-};
 
 /// As in the templates of mails.
 const BRAND: &str = "{{ brand.name }}";
