@@ -1,18 +1,16 @@
 //! Email settings: what of how mail goes the page may set, and a test mail with what stands in the form, saved or not.
 //!
 //! A stored password is never drawn, and goes to no other server than the one that it was stored for, neither in a test nor
-//! by a change that is saved: whoever has taken over a session would have it sent to a server of his own.
+//! by a change that is saved: whoever has taken over a session would have it sent to a server of their own.
 
 mod draw;
 mod read;
 #[cfg(test)]
 mod tests;
 
-use super::{OWN, page as whole, place};
+use super::page::{self, Asked, Pressed, Stands, who_reaches_everybody};
 use crate::CallError;
-use crate::caller::Caller;
 use crate::embed::{SubmitError, Submitted, Surface};
-use crate::host::Host;
 use crate::mail::config::Wrong;
 use crate::mail::setup::Setup;
 use crate::mail::trial::Trial;
@@ -20,15 +18,19 @@ use crate::mail_settings::{Plan, Untried};
 use crate::seal;
 use crate::storage::{StorageError, Version};
 use crate::view::Page;
-use crate::view::form::Submission;
-use crate::view::nodes::{Outcome, Tone, Value};
+use crate::view::nodes::Tone;
 use crate::view::words::Words;
-use draw::Sheet;
-use keyturn_core::time::now;
 
-/// The form's action.
-pub(super) const ACTION: &str = "email-settings";
-/// Its button that tries what stands in it.
+pub(super) static PAGE: page::Page = page::Page {
+    name: "email-settings",
+    stands: Stands::In("nav-mail"),
+    remote: true,
+    who: who_reaches_everybody,
+    draw: |asked| drawn(asked, None),
+    act,
+};
+
+/// The form's button that tries what stands in it.
 const TEST: &str = "test";
 /// The field of the address that a test mail goes to.
 const TO: &str = "to";
@@ -46,87 +48,51 @@ struct Tested {
     typed_password: bool,
 }
 
-pub(super) fn page(host: &Host, caller: &Caller, surface: &Surface<'_>) -> Result<Page, CallError> {
-    allowed(host, caller)?;
-    drawn(host, caller, surface, None)
-}
-
-fn allowed(host: &Host, caller: &Caller) -> Result<(), CallError> {
-    let denied = || CallError::Denied { actor: caller.actor.name(), operation: "email settings".to_owned() };
-    host.may_set_mail(caller).then_some(()).ok_or_else(denied)
-}
-
-fn drawn(host: &Host, caller: &Caller, surface: &Surface<'_>, tested: Option<&Tested>) -> Result<Page, CallError> {
-    let settings = &host.0.mail;
+fn drawn(asked: &Asked<'_>, tested: Option<&Tested>) -> Result<Page, CallError> {
+    let settings = &asked.host.0.mail;
     let stored = settings.stored().map_err(CallError::of_storage)?;
-    let setup = stored.setup(&settings.fixed, &host.0.keys);
-    let problem = host.mail_problem();
-    let sheet = Sheet { setup, seen: seen(stored.version.as_ref()), problem, tested };
-    Ok(host.framed_own(caller, place("email-settings"), surface, |frame| sheet.draw(frame)))
+    let setup = stored.setup(&settings.fixed, &asked.host.0.keys);
+    let form = draw::Form { setup: &setup, seen: seen(stored.version.as_ref()), tested, asked };
+    Ok(asked.draw(&PAGE, &form.sheet()))
 }
 
 fn seen(version: Option<&Version>) -> String {
     version.map_or_else(String::new, |version| seal::hex(&version.0))
 }
 
-/// What a form of this page does; `body` is kept where its sender must prove himself first.
-pub(super) fn submitted(
-    host: &Host,
-    caller: &Caller,
-    submission: &Submission,
-    body: &[u8],
-    surface: &Surface<'_>,
-) -> Result<Submitted, SubmitError> {
-    allowed(host, caller)?;
-    let words = Words::of(&caller.locale);
-    let again = |errors, message| Ok(Submitted::Again(submission.corrections(errors, message)));
+fn act(pressed: &Pressed<'_>) -> Result<Submitted, SubmitError> {
+    let Pressed { asked: Asked { host, caller, words, .. }, submission, .. } = *pressed;
     let test = submission.also.as_deref() == Some(TEST);
     let (chosen, password) = read::wanted(submission);
     let plan = host.plan_mail(chosen, password).map_err(CallError::of_storage)?;
     let (errors, message) = read::problems(submission, &plan, test, words);
     if !errors.is_empty() || message.is_some() {
-        return again(errors, message);
+        return pressed.again(errors, message);
     }
-    if !caller.proved_lately(now()) {
-        return Ok(Submitted::StepUp(host.hold(caller, body)));
-    }
-    if test {
-        return tested(host, caller, submission, plan, surface);
-    }
-    let drawn_on = submission.text(SEEN).unwrap_or_default();
-    let conflict = || again(Vec::new(), Some(words.get("settings-changed-meanwhile").to_owned()));
-    // A second press of the same button finds everything as it wants it.
-    if !plan.changes.is_empty() && drawn_on != seen(plan.seen.version.as_ref()) {
-        return conflict();
-    }
-    match host.carry_out(caller, &plan) {
-        Ok(()) => {}
-        Err(StorageError::Changed) => return conflict(),
-        Err(cause) => return Err(CallError::of_storage(cause).into()),
-    }
-    let key = match host.0.outgoing().transport {
-        Some(_) => "settings-saved-on",
-        None => "settings-saved-off",
-    };
-    let outcome = Outcome {
-        tone: Tone::Success,
-        title: words.get("settings-saved-title").to_owned(),
-        body: vec![Value::Text(words.get(key).to_owned())],
-        mail: None,
-    };
-    let (url, notice) = (surface.submit_url.to_owned(), host.seal_notice(OWN, outcome, caller));
-    Ok(Submitted::Done { url, notice, own_epoch: None })
+    pressed.proved(|| {
+        if test {
+            return tested(pressed, plan);
+        }
+        let drawn_on = submission.text(SEEN).unwrap_or_default();
+        let conflict = || pressed.again(Vec::new(), Some(words.get("settings-changed-meanwhile").to_owned()));
+        // A second press of the same button finds everything as it wants it.
+        if !plan.changes.is_empty() && drawn_on != seen(plan.seen.version.as_ref()) {
+            return conflict();
+        }
+        match host.carry_out(caller, &plan) {
+            Ok(()) => {}
+            Err(StorageError::Changed) => return conflict(),
+            Err(cause) => return Err(CallError::of_storage(cause).into()),
+        }
+        let on = host.0.outgoing().transport.is_some();
+        let saved = if on { "settings-saved-on" } else { "settings-saved-off" };
+        pressed.done(None, page::said(Tone::Success, saved, words))
+    })
 }
 
-fn tested(
-    host: &Host,
-    caller: &Caller,
-    submission: &Submission,
-    plan: Plan,
-    surface: &Surface<'_>,
-) -> Result<Submitted, SubmitError> {
-    let words = Words::of(&caller.locale);
-    let again = |message: String| Ok(Submitted::Again(submission.corrections(Vec::new(), Some(message))));
+fn tested(pressed: &Pressed<'_>, plan: Plan) -> Result<Submitted, SubmitError> {
+    let Pressed { asked: Asked { host, caller, words, now, surface, .. }, submission, .. } = *pressed;
+    let again = |message| pressed.again(Vec::new(), Some(message));
     let to = submission.text(TO).unwrap_or_default().to_owned();
     let trial = match host.try_mail(caller, &plan.setup, &to) {
         Ok(trial) => trial,
@@ -137,11 +103,12 @@ fn tested(
         Err(Untried::Wrong(wrong)) => return again(said_wrong(&wrong, words)),
         Err(Untried::Storage(cause)) => return Err(CallError::of_storage(cause).into()),
     };
-    let typed = submission.corrections(Vec::new(), None);
-    let surface = Surface { corrections: Some(&typed), ..*surface };
     let typed_password = submission.password("password").is_some();
     let tested = Tested { trial, setup: plan.setup, to, saved: plan.changes.is_empty(), typed_password };
-    Ok(Submitted::Reveal(drawn(host, caller, &surface, Some(&tested))?))
+    let typed = submission.corrections(Vec::new(), None);
+    let surface = Surface { corrections: Some(&typed), ..*surface };
+    let asked = Asked { host, caller, arguments: &[], surface: &surface, start: "", words, now };
+    Ok(Submitted::Reveal(drawn(&asked, Some(&tested))?))
 }
 
 fn said_wrong((setting, problem): &Wrong, words: Words) -> String {

@@ -16,8 +16,8 @@ use crate::mail::config::Way;
 use crate::mail::setup::{Chosen, ChosenServer, Fixed};
 use crate::mail::transport::smtp::Encryption;
 use crate::mail_settings::{TRIALS_ALL, TRIALS_EACH};
-use crate::operator::{OWN, OperatorPage, OperatorSurface};
-use crate::stage::{Ground, Routes};
+use crate::operator::OWN;
+use crate::stage::{Ground, Routes, operate, operators};
 use crate::storage::settings::NewSecret;
 use crate::storage::{AuditEntry, AuditFilter};
 use crate::view::Brand;
@@ -101,16 +101,8 @@ impl Stage {
     }
 
     fn page_with(&self, caller: &Caller, corrections: Option<&Corrections>) -> String {
-        let surface = Surface { submit_url: "/settings", join: None, links: &Routes, corrections };
-        let surface = OperatorSurface {
-            surface,
-            outbox: "/outbox",
-            inbox: "/inbox",
-            webhooks: "/webhooks",
-            keys: "/keys",
-            start: "",
-        };
-        self.host.operator_page(caller, &OperatorPage::EmailSettings, &surface).expect("drawn").html.to_string()
+        let surface = Surface { corrections, ..surface() };
+        operators(&self.host, caller, ("email-settings", &[]), &surface).expect("drawn").html.to_string()
     }
 
     fn page(&self, caller: &Caller) -> String {
@@ -122,7 +114,7 @@ impl Stage {
         let (_, sealed) = page.split_once("name=\"kt\" value=\"").expect("a form");
         let mut body = form_urlencoded::Serializer::new(String::new());
         body.append_pair("kt", sealed.split_once('"').expect("its end").0).extend_pairs(fields);
-        self.host.operator_submit(caller, body.finish().as_bytes(), &surface())
+        operate(&self.host, caller, body.finish().as_bytes(), &surface())
     }
 
     /// The same with the page as it is now.
@@ -261,9 +253,8 @@ fn only_who_reaches_everybody_sees_and_sets_how_mail_goes() {
     let nobody = Caller::new(Actor::Anonymous, Reach::none());
     let key = Caller::new(Actor::ServiceKey("whmcs".to_owned()), owner().reach);
     let reseller = signed_in("customer:7", Scope::Own, Scope::None);
-    let surface = || OperatorSurface { surface: surface(), outbox: "", inbox: "", webhooks: "", keys: "", start: "" };
     for other in [&administrator(), &reseller, &nobody, &key] {
-        let drawn = stage.host.operator_page(other, &OperatorPage::EmailSettings, &surface());
+        let drawn = operators(&stage.host, other, ("email-settings", &[]), &surface());
         assert!(matches!(drawn, Err(CallError::Denied { .. })), "{:?}", other.actor);
         let set = stage.host.set_mail(other, Chosen::default(), None);
         assert!(set.is_err() && !stage.host.may_set_mail(other), "{:?}", other.actor);
@@ -622,8 +613,8 @@ fn who_has_not_proved_himself_of_late_does_so_first_and_then_it_is_done() {
         other.session = "another".to_owned();
         assert!(stage.host.held(&other, &held).is_err());
         let body = stage.host.held(&owner(), &held).expect("his");
-        assert!(stage.host.is_operator_form(&owner(), &body));
-        match (stage.host.operator_submit(&owner(), &body, &surface()), tests) {
+        assert!(stage.host.read_form(&owner(), &body).is_ok_and(|form| form.plugin() == crate::operator::OWN));
+        match (operate(&stage.host, &owner(), &body, &surface()), tests) {
             (Ok(Submitted::Reveal(page)), true) => assert!(page.html.as_str().contains("Test mail accepted")),
             (Ok(Submitted::Done { .. }), false) => {}
             _ => panic!("not done"),
