@@ -16,8 +16,8 @@ use crate::accounts::sql::{Mapping, Sql};
 use crate::host::{Host, HostBuilder, HostError};
 use crate::http::serve::Manners;
 use crate::mail::config::MailConfig;
-use crate::mail::room;
 use crate::mail::setup::{Fixed, Setup};
+use crate::mail_settings::Stored;
 use crate::masked::{self, without_passwords};
 use crate::network::Network;
 use crate::origin::leads_somewhere;
@@ -492,11 +492,11 @@ impl Config {
         // Only for a moment: a server that runs, or is about to, is not in the way.
         let beside = self.clone().beside_server();
         let (storage, keys) = if self.opening == Opening::Serve { beside.storage() } else { self.storage() }?;
-        let stored = room::read(&storage).map_err(|cause| ConfigError::Database {
+        let stored = Stored::read(&storage).map_err(|cause| ConfigError::Database {
             path: self.path(&self.database.sqlite).display().to_string(),
             cause,
         })?;
-        Ok(stored.setup(self.fixed(), &keys))
+        Ok(stored.setup(&self.fixed(), &keys))
     }
 
     /// How a server of this panel treats those who connect.

@@ -83,6 +83,27 @@ pub enum SubmitError {
     Call(#[from] CallError),
 }
 
+/// A form that was posted, unsealed: [`Host::read_form`] does it once, and whoever it belongs to is handed this.
+pub struct PostedForm<'b> {
+    /// What it asks for, or that it came too late.
+    pub read: Result<Posted, Box<Stale>>,
+    /// As it came.
+    pub(crate) body: &'b [u8],
+}
+
+impl PostedForm<'_> {
+    /// Who drew it: a plugin, the panel under a name of its own, or the host, [`OWN`], of the operator's pages.
+    #[must_use]
+    pub fn plugin(&self) -> &str {
+        match &self.read {
+            Ok(Posted::Submission(submission)) => &submission.plugin,
+            Ok(Posted::Rate(rate)) => &rate.plugin,
+            Ok(Posted::Generate(generate)) => &generate.submission.plugin,
+            Err(stale) => stale.corrections.plugin(),
+        }
+    }
+}
+
 /// A notice on its way over a redirect.
 #[derive(Serialize, Deserialize)]
 struct Notice {
@@ -400,22 +421,54 @@ impl Host {
         plugins
     }
 
-    /// Runs a posted form: reads it back against what was sealed, asks the plugin, commits, and says what to show.
+    /// Whether a posted body is a form that a plugin drew, and not one of the panel's own.
+    #[must_use]
+    pub fn is_form(body: &[u8]) -> bool {
+        form_urlencoded::parse(body).any(|(name, _)| name == form::SEALED)
+    }
+
+    /// Reads a posted form back against what was sealed. Where forms of several stand on one page, ask
+    /// [`PostedForm::plugin`] whose it is, and hand it on: to [`Host::submit_form`], to [`Host::operator_submit`], or to the
+    /// panel's own code.
+    ///
+    /// # Errors
+    /// [`FormError`]; one that came too late is no error but stands in [`PostedForm::read`].
+    pub fn read_form<'b>(&self, caller: &Caller, body: &'b [u8]) -> Result<PostedForm<'b>, FormError> {
+        let read = match form::read(body, &self.0.keys, caller, now()) {
+            Err(FormError::Stale(stale)) => Err(stale),
+            read => Ok(read?),
+        };
+        Ok(PostedForm { read, body })
+    }
+
+    /// Reads a plugin's form and runs it.
+    ///
+    /// # Errors
+    /// As of [`Host::submit_form`]; [`FormError`] for what is no form of this session.
+    pub fn submit(&self, caller: &Caller, body: &[u8], surface: &Surface<'_>) -> Result<Submitted, SubmitError> {
+        self.submit_form(caller, self.read_form(caller, body)?, surface)
+    }
+
+    /// Runs a plugin's form: asks the plugin, commits, and says what to show.
     ///
     /// # Errors
     /// [`SubmitError`]; what is wrong with fields, or refused by a rule, is no error but [`Submitted::Again`].
-    pub fn submit(&self, caller: &Caller, body: &[u8], surface: &Surface<'_>) -> Result<Submitted, SubmitError> {
-        let submission = match form::read(body, &self.0.keys, caller, now()) {
+    pub fn submit_form(
+        &self,
+        caller: &Caller,
+        form: PostedForm<'_>,
+        surface: &Surface<'_>,
+    ) -> Result<Submitted, SubmitError> {
+        let submission = match form.read {
             Ok(Posted::Submission(submission)) => submission,
             Ok(Posted::Rate(rate)) => return self.rate(caller, &rate).map_err(SubmitError::Call),
             Ok(Posted::Generate(generate)) => return self.generate(caller, &generate).map_err(SubmitError::Call),
-            Err(FormError::Stale(stale)) => return Ok(Submitted::Stale(stale)),
-            Err(error) => return Err(error.into()),
+            Err(stale) => return Ok(Submitted::Stale(stale)),
         };
         if !submission.problems.is_empty() {
             return Ok(Submitted::Again(submission.corrections(submission.problems.clone(), None)));
         }
-        self.run(caller, &submission, body, surface)
+        self.run(caller, &submission, form.body, surface)
     }
 
     fn run(

@@ -31,23 +31,24 @@
 
 pub mod accounts;
 pub mod config;
-pub mod email;
 pub mod embed;
 pub mod host;
 pub mod http;
-pub mod mail;
+pub mod mail_settings;
 pub mod operator;
 pub mod outbox;
 pub mod service_key;
 #[cfg(test)]
 mod stage;
 pub mod storage;
+pub mod trials;
 pub mod webhooks;
 pub mod work;
 
 use keyturn_contract as bindings;
 pub use keyturn_core::{caller, network, seal, space};
 use keyturn_core::{masked, origin};
+pub use keyturn_mail as mail;
 /// What a plugin is, from file to something that can be called.
 pub mod plugin {
     pub use keyturn_package::{docs, grants, limits, manifest, pack};

@@ -1,6 +1,9 @@
 //! What pages and the command line see of the outbox, and what an operator does about it. Who may is the embedder's affair.
 
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use crate::accounts::{Account, AccountId, Field, Scope};
 use crate::caller::{Actor, Caller};
@@ -23,7 +26,7 @@ impl Inner {
     /// The whole address at which people sign in.
     pub(crate) fn sign_in(&self) -> String {
         match self.brand.sign_in.strip_prefix('/') {
-            Some(path) => format!("{}/{path}", self.post().origin),
+            Some(path) => format!("{}/{path}", self.outgoing().origin),
             None => self.brand.sign_in.clone(),
         }
     }
@@ -137,63 +140,21 @@ impl Host {
         Ok(Some(counts))
     }
 
-    /// The newest mails of this filter whose accounts the caller reaches, at most as many as it says; and the number before
-    /// which to go on, if there may be more. A page that finds few among many ends early: it has a next one.
-    pub(crate) fn seen_mails(&self, caller: &Caller, filter: &MailFilter) -> Result<Seen, StorageError> {
-        /// Rows that one page looks at.
-        const LOOK: usize = 1_000;
-        let most = filter.limit as usize;
-        let mut seen = Seen { mails: Vec::new(), older: None };
-        let mut filter = MailFilter { limit: filter.limit.saturating_add(1).clamp(100, 1_000), ..filter.clone() };
-        let mut looked = 0;
-        loop {
-            let mails = self.0.storage.mails(&filter)?;
-            let last = mails.len() < filter.limit as usize;
-            looked += mails.len();
-            for mail in mails {
-                filter.before = Some(mail.number);
-                let Some(delivery) = self.delivery_of(&mail, caller) else { continue };
-                if seen.mails.len() == most {
-                    seen.older = seen.mails.last().map(|(mail, _): &(Mail, Delivery)| mail.number);
-                    return Ok(seen);
-                }
-                seen.mails.push((mail, delivery));
-            }
-            if last {
-                return Ok(seen);
-            }
-            if looked >= LOOK {
-                seen.older = filter.before;
-                return Ok(seen);
-            }
-        }
-    }
-
-    /// The subject of a mail, with •••• for what is secret; none if it cannot be drawn any more.
-    pub(crate) fn masked_subject(&self, mail: &Mail) -> Option<String> {
-        let filling = self.0.storage.filling(&mail.id).ok()??;
-        let known = mail.to.account().and_then(|id| self.0.storage.account(id).ok()?);
-        let account = known.as_ref().map(|known| &known.account);
-        self.0.drawn(&filling, account, mail.asked_at, true).ok().map(|drawn| drawn.subject)
-    }
-
     /// One mail, if this caller reaches its account.
     ///
     /// # Errors
     /// [`StorageError`].
     pub fn mail(&self, caller: &Caller, id: &MailId) -> Result<Option<OneMail>, StorageError> {
         let Some(mail) = self.0.storage.mail(id)? else { return Ok(None) };
-        let Some(delivery) = self.delivery_of(&mail, caller) else { return Ok(None) };
-        let account = match mail.to.account() {
-            Some(id) => self.0.storage.account(id)?.map(|known| known.account),
-            None => None,
-        };
+        let reading = Reading::of(self, caller);
+        let Some(delivery) = reading.delivery(&mail) else { return Ok(None) };
+        let account = mail.to.account().map(|id| reading.account(id)).transpose()?.flatten();
         let filling = match self.0.storage.filling(id) {
             Ok(filling) => filling,
             Err(StorageError::Failed { .. }) => None,
             Err(error) => return Err(error),
         };
-        let drawn = filling.as_ref().and_then(|it| self.0.drawn(it, account.as_ref(), mail.asked_at, true).ok());
+        let drawn = filling.as_ref().and_then(|it| self.0.drawn(it, account.as_deref(), mail.asked_at, true).ok());
         Ok(Some(OneMail { mail, delivery, message_id: filling.map(|it| it.message_id), drawn }))
     }
 
@@ -319,11 +280,79 @@ impl Host {
     }
 
     pub(crate) fn delivery_of(&self, mail: &Mail, caller: &Caller) -> Option<Delivery> {
+        Reading::of(self, caller).delivery(mail)
+    }
+}
+
+/// Reads what one answer says of mails: each account once, and once whether somebody works.
+pub(crate) struct Reading<'a> {
+    host: &'a Host,
+    caller: &'a Caller,
+    accounts: RefCell<BTreeMap<AccountId, Option<Rc<Account>>>>,
+    stopped: OnceCell<Option<Option<i64>>>,
+}
+
+impl<'a> Reading<'a> {
+    pub(crate) fn of(host: &'a Host, caller: &'a Caller) -> Self {
+        Self { host, caller, accounts: RefCell::default(), stopped: OnceCell::new() }
+    }
+
+    fn account(&self, id: &AccountId) -> Result<Option<Rc<Account>>, StorageError> {
+        if let Some(known) = self.accounts.borrow().get(id) {
+            return Ok(known.clone());
+        }
+        let known = self.host.0.storage.account(id)?.map(|known| Rc::new(known.account));
+        self.accounts.borrow_mut().insert(id.clone(), known.clone());
+        Ok(known)
+    }
+
+    /// The newest mails of this filter whose accounts the caller reaches, at most as many as it says; and the number before
+    /// which to go on, if there may be more. A page that finds few among many ends early: it has a next one.
+    pub(crate) fn mails(&self, filter: &MailFilter) -> Result<Seen, StorageError> {
+        /// Rows that one page looks at.
+        const LOOK: usize = 1_000;
+        let most = filter.limit as usize;
+        let mut seen = Seen { mails: Vec::new(), older: None };
+        let mut filter = MailFilter { limit: filter.limit.saturating_add(1).clamp(100, 1_000), ..filter.clone() };
+        let mut looked = 0;
+        loop {
+            let mails = self.host.0.storage.mails(&filter)?;
+            let last = mails.len() < filter.limit as usize;
+            looked += mails.len();
+            for mail in mails {
+                filter.before = Some(mail.number);
+                let Some(delivery) = self.delivery(&mail) else { continue };
+                if seen.mails.len() == most {
+                    seen.older = seen.mails.last().map(|(mail, _): &(Mail, Delivery)| mail.number);
+                    return Ok(seen);
+                }
+                seen.mails.push((mail, delivery));
+            }
+            if last {
+                return Ok(seen);
+            }
+            if looked >= LOOK {
+                seen.older = filter.before;
+                return Ok(seen);
+            }
+        }
+    }
+
+    /// The subject of a mail, with •••• for what is secret; none if it cannot be drawn any more.
+    pub(crate) fn masked_subject(&self, mail: &Mail) -> Option<String> {
+        let filling = self.host.0.storage.filling(&mail.id).ok()??;
+        let account = mail.to.account().and_then(|id| self.account(id).ok()?);
+        self.host.0.drawn(&filling, account.as_deref(), mail.asked_at, true).ok().map(|drawn| drawn.subject)
+    }
+
+    /// What became of a mail, as the caller may know it.
+    pub(crate) fn delivery(&self, mail: &Mail) -> Option<Delivery> {
+        let (host, caller) = (self.host, self.caller);
         if caller.actor == Actor::Anonymous {
             return None;
         }
         let known = match mail.to.account() {
-            Some(id) => self.0.storage.account(id).ok()?.filter(|known| caller.reaches(&known.account)),
+            Some(id) => self.account(id).ok()?.filter(|known| caller.reaches(known)),
             None => None,
         };
         // Who reaches everybody may see also what went to somebody who is gone.
@@ -332,22 +361,20 @@ impl Host {
             return None;
         }
         let filling = match &mail.to {
-            Recipient::Previous(_) => self.0.storage.filling(&mail.id).ok().flatten(),
+            Recipient::Previous(_) => host.0.storage.filling(&mail.id).ok().flatten(),
             Recipient::Account(_) | Recipient::Operators => None,
         };
         let address = match &mail.to {
             // Not theirs who came to manage the account later.
             Recipient::Previous(id) if !caller.reaches_gone(id) => None,
             Recipient::Previous(_) => filling.as_ref().and_then(|filling| filling.address.as_deref()),
-            Recipient::Account(_) | Recipient::Operators => {
-                known.as_ref().and_then(|known| known.account.value(Field::Email))
-            }
+            Recipient::Account(_) | Recipient::Operators => known.as_ref().and_then(|known| known.value(Field::Email)),
         };
         let own = mail.to.account().is_some_and(|id| caller.actor == Actor::Account(id.clone()));
         let last = mail.last.as_ref();
         Some(Delivery {
             state: mail.state,
-            account: known.as_ref().map(|known| known.account.id.clone()),
+            account: known.as_ref().map(|known| known.id.clone()),
             to: address.map(str::to_owned),
             asked_at: mail.asked_at,
             changed_at: mail.changed_at,
@@ -368,16 +395,17 @@ impl Host {
     /// Nobody sends mail, though this one waits to be sent.
     fn stopped(&self, mail: &Mail) -> Option<Option<i64>> {
         let waits = matches!(mail.state, MailState::Queued | MailState::Delayed);
-        match waits.then(|| self.workers()) {
-            Some(Ok(Workers::Stopped { since })) => Some(since),
-            _ => None,
-        }
+        let stopped = || match self.host.workers() {
+            Ok(Workers::Stopped { since }) => Some(since),
+            Ok(Workers::Running) | Err(_) => None,
+        };
+        if waits { *self.stopped.get_or_init(stopped) } else { None }
     }
 
     /// Whether another address is on file than the latest attempt went to.
     fn moved(&self, mail: &Mail, address: Option<&str>) -> bool {
         match (&mail.address, address) {
-            (Some(attempted), Some(address)) => mail.to.address_mac(&self.0.keys, address).as_slice() != attempted,
+            (Some(attempted), Some(address)) => mail.to.address_mac(&self.host.0.keys, address).as_slice() != attempted,
             (attempted, address) => attempted.is_some() != address.is_some() && attempted.is_some(),
         }
     }

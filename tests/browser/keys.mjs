@@ -18,7 +18,7 @@ const WORDS = {
     mails: 'Leer el estado de un correo',
   },
 };
-const KEYS = '/keys';
+const KEYS = '/operator/keys';
 const STATUS = 'password/account-status';
 
 const main = (page) => page.locator('main').innerText();

@@ -94,7 +94,7 @@ async function permanent(browser, kind) {
       at(page, overview);
       await written(page, kind, words);
       await sound(page, `permanent overview ${name}`);
-      await page.goto('/mail/inbox');
+      await page.goto('/operator/inbox');
       await picture(page, 'inbox', { height: 440 });
     });
   });

@@ -73,10 +73,10 @@ async function mended(browser, kind) {
       await picture(page, 'overview-refused', { height: 556, width: 977 });
     });
     await proves(`the outbox and the mail's own page tell the same (${name})`, async () => {
-      await page.goto('/mail/outbox?show=failed');
+      await page.goto('/operator/outbox?show=failed');
       await says(page, SAID);
       await sound(page, `refused outbox ${name}`);
-      await follow(page, 'main table a[href^="/mail/outbox/"]');
+      await follow(page, 'main table a[href^="/operator/mail?"]');
       await says(page, SAID);
       await sound(page, `refused mail ${name}`);
     });
@@ -137,7 +137,7 @@ async function overtaken(browser, kind, round) {
     await proves(`and then there is nothing to send again, to no address (${name})`, async () => {
       await giveAddress(page, overview, GOOD);
       if (await page.locator(link(words.retry)).count()) throw new Error('a retry is offered');
-      await follow(page, 'main a[href^="/mail/outbox/"]');
+      await follow(page, 'main a[href^="/operator/mail?"]');
       await says(page, words.nothingLeft);
       if (await page.locator('main form').count()) throw new Error('something can still be done about it');
     });
@@ -171,7 +171,7 @@ async function changedMeanwhile(browser, kind) {
       await secretTo(facts.mails, other, seen);
       await becomes(page, kind, words.accepted);
       await giveAddress(page, overview, GOOD);
-      await page.goto('/mail/outbox');
+      await page.goto('/operator/outbox');
       await picture(page, 'outbox', { height: 480 });
     });
   });

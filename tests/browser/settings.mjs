@@ -24,7 +24,7 @@ const WORDS = {
     forbidden: 'No tienes acceso a esta página', clear: 'Sin cifrado, el correo va solo',
   },
 };
-const SETTINGS = '/mail/settings';
+const SETTINGS = '/operator/email-settings';
 const MARTA = 'marta@estudiovidal.example';
 
 const main = (page) => page.locator('main').innerText();
@@ -55,7 +55,7 @@ async function walk(browser, kind) {
       await choose(page, 'transport', 'off');
       await save(page);
       await says(page, words.saved);
-      await page.goto('/mail/outbox');
+      await page.goto('/operator/outbox');
       await says(page, words.off);
       await sound(page, `settings off outbox ${name}`);
       await follow(page, `main a:text-is("${words.settings}")`);
@@ -87,7 +87,7 @@ async function walk(browser, kind) {
       for (const said of [words.accepted, words.unsaved]) await says(page, said);
       await sound(page, `settings test accepted ${name}`);
       await mailTo(facts.mails, 'ops@northwind.example', seen);
-      await page.goto('/mail/outbox');
+      await page.goto('/operator/outbox');
       await says(page, words.off);
     });
     await proves(`it is saved with its password, which is not drawn back (${name})`, async () => {
@@ -152,7 +152,7 @@ async function walk(browser, kind) {
   await as(browser, kind, async (page, name) => {
     await signIn(page, 'ana', facts.password);
     await proves(`where mail is off, who may not set it is told whom to ask (${name})`, async () => {
-      await page.goto('/mail/outbox');
+      await page.goto('/operator/outbox');
       for (const said of [words.off, words.ask]) await says(page, said);
       await sound(page, `settings ask ${name}`);
     });

@@ -53,7 +53,7 @@ async function off(browser, kind) {
       if (await page.locator(reset).count()) throw new Error('the button is there');
       await sound(page, `off overview ${name}`);
       await follow(page, link(words.settings));
-      at(page, '/mail/settings');
+      at(page, '/operator/email-settings');
     });
     await proves(`so does the page to confirm, and nothing was changed (${name})`, async () => {
       await page.goto(`/plugins/keyturn-password/reset?for=customer%3A${overview.split('/').at(-1)}`);
@@ -65,7 +65,7 @@ async function off(browser, kind) {
       await says(page, words.byHand);
     });
     await proves(`the outbox says that nothing goes out (${name})`, async () => {
-      await page.goto('/mail/outbox');
+      await page.goto('/operator/outbox');
       await says(page, words.outbox);
       await sound(page, `off outbox ${name}`);
     });
@@ -123,12 +123,12 @@ async function stopped(browser, kind) {
     });
     await proves(`and since when, on the outbox and on the mail's own page too (${name})`, async () => {
       change("INSERT INTO keyturnhost_workers (id, beat) SELECT 1, 1795525331000 WHERE NOT EXISTS (SELECT 1 FROM keyturnhost_workers)");
-      for (const path of [overview, '/mail/outbox']) {
+      for (const path of [overview, '/operator/outbox']) {
         await page.goto(path);
         for (const said of [words.stopped, words.since, COMMAND]) await says(page, said);
       }
       await sound(page, `stopped outbox ${name}`);
-      await follow(page, 'main table a[href^="/mail/outbox/"]');
+      await follow(page, 'main table a[href^="/operator/mail?"]');
       for (const said of [words.stopped, words.since, COMMAND]) await says(page, said);
       await sound(page, `stopped mail ${name}`);
     });

@@ -28,8 +28,8 @@ async function tour(browser, kind) {
     await visit('details', `${overview}/details`);
     await visit('resellers', '/resellers');
     await visit('my account', '/account');
-    await visit('outbox', '/mail/outbox');
-    await visit('inbox', '/mail/inbox');
+    await visit('outbox', '/operator/outbox');
+    await visit('inbox', '/operator/inbox');
     await visit('not found', '/customers/999999');
   });
 }
@@ -254,12 +254,12 @@ async function resetAndMail(browser, kind, round) {
         return (await page.locator('main').innerText()).includes(MAIL[kind.locale].written);
       });
       await sound(page, `overview mailed ${name}`);
-      await page.locator('a[href^="/mail/outbox/"]').first().click();
+      await page.locator('a[href^="/operator/mail?"]').first().click();
       await page.waitForLoadState();
       await says(page, '••••');
       await sound(page, `one mail ${name}`);
-      await page.goto('/mail/inbox');
-      await page.locator('main a[href^="/mail/inbox/"]').first().click();
+      await page.goto('/operator/inbox');
+      await page.locator('main a[href^="/operator/inbox-mail?"]').first().click();
       await page.waitForLoadState();
       await sound(page, `inbox mail ${name}`);
     });

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use keyturn_host::accounts::{AccountId, Reach, Scope};
 use keyturn_host::caller::{Actor, Caller};
 use keyturn_host::embed::{Submitted, Surface};
+use keyturn_host::mail::Message;
+use keyturn_host::mail::config::MailConfig;
+use keyturn_host::mail::setup::Fixed;
 use keyturn_host::mail::transport::{Attempt, Session, Transport, Verdict};
-use keyturn_host::mail::{Mailbox, Message};
 use keyturn_host::plugin::grants::Grants;
 use keyturn_host::plugin::limits::Limits;
 use keyturn_host::plugin::manifest::{Mail, Wants};
@@ -76,13 +78,13 @@ impl Office {
 
     fn granting(wants: Wants, limits: Limits) -> Self {
         let (tell, sent) = channel();
-        let mailbox = |address: &str| Mailbox { name: String::new(), address: address.to_owned() };
+        let mail = MailConfig {
+            from: Some("accounts@panel.northwind.example".to_owned()),
+            operators: Some("ops@northwind.example".to_owned()),
+            ..MailConfig::default()
+        };
         let build = |builder: HostBuilder| {
-            builder
-                .even_grid(Duration::ZERO)
-                .transport(Arc::new(Taking(tell)))
-                .sender(mailbox("accounts@panel.northwind.example"), None)
-                .operators(mailbox("ops@northwind.example"))
+            builder.even_grid(Duration::ZERO).transport(Arc::new(Taking(tell))).mail(Fixed { mail, ..Fixed::default() })
         };
         let office = Self { bench: Bench::with(PEOPLE, build), sent: Mutex::new(sent) };
         for (name, component) in [("first", COURIER.packed()), ("second", COURIER.packed_as(&without_hooks()))] {

@@ -8,6 +8,7 @@ use keyturn_host::embed::SubmitError;
 use keyturn_host::http::harden;
 use keyturn_host::storage::StorageError;
 use keyturn_host::view::ViewError;
+use keyturn_host::view::form::FormError;
 use keyturn_host::view::html::Markup;
 use keyturn_host::{CallError, Failure};
 use rusqlite::ErrorCode;
@@ -79,10 +80,19 @@ impl From<CallError> for Failed {
     }
 }
 
+impl From<FormError> for Failed {
+    fn from(cause: FormError) -> Self {
+        match cause {
+            FormError::TooLarge => Failed::TooLarge,
+            FormError::Malformed(_) | FormError::Foreign | FormError::Stale(_) => Failed::Forged,
+        }
+    }
+}
+
 impl From<SubmitError> for Failed {
     fn from(cause: SubmitError) -> Self {
         match cause {
-            SubmitError::Form(_) => Failed::Forged,
+            SubmitError::Form(cause) => cause.into(),
             SubmitError::Call(cause) => cause.into(),
         }
     }

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::answer::{self, Failed, cookie, retry_after};
 use crate::folk::{Folk, scope};
-use crate::pages::mail;
+use crate::pages::operator;
 use crate::people::Person;
 use crate::site::Site;
 use crate::visitor::{VISIT, Visitor};
@@ -285,36 +285,19 @@ impl Request {
             });
         }
         let label = if lists.is_empty() { "nav-you" } else { "nav-people" };
-        let runs = mail::runs(person);
-        let caller = self.visitor.caller();
-        let sets_mail = runs && self.site.host.may_set_mail(&caller);
-        let tends_webhooks = runs && self.site.host.may_tend_webhooks(&caller);
-        let mails: Vec<Item<'_>> = [
-            (mail::OUTBOX, "nav-outbox", mail::manages(person)),
-            (mail::INBOX, "nav-inbox", runs && self.site.host.has_inbox()),
-            (mail::SETTINGS, "mail-settings", sets_mail),
-            (mail::WEBHOOKS, "nav-webhooks", tends_webhooks),
-        ]
-        .into_iter()
-        .filter(|(_, _, shown)| *shown)
-        .map(|(url, label, _)| Item {
-            link: Link { label: words.get(label), url },
-            current: self.path.starts_with(url),
-            badge: None,
-        })
-        .collect();
+        let operators = operator::navigation(self, person);
+        let operators: Vec<(&str, Vec<Item<'_>>)> = operators
+            .iter()
+            .map(|(group, items)| {
+                let items = items.iter().map(|(label, url, current)| {
+                    let link = Link { label, url };
+                    Item { link, current: *current, badge: None }
+                });
+                (group.as_str(), items.collect())
+            })
+            .collect();
         let mut groups = vec![Group { label: words.get(label), items: &items }];
-        if !mails.is_empty() {
-            groups.push(Group { label: words.get("nav-mail"), items: &mails });
-        }
-        let keys = [Item {
-            link: Link { label: words.get("nav-keys"), url: mail::KEYS },
-            current: self.path == mail::KEYS,
-            badge: None,
-        }];
-        if runs && self.site.host.may_tend_keys(&caller) {
-            groups.push(Group { label: words.get("nav-security"), items: &keys });
-        }
+        groups.extend(operators.iter().map(|(label, items)| Group { label, items }));
         let token = self.visitor.token();
         let hidden = [("token", token.as_str())];
         let user = User {

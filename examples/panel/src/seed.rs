@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use anyhow::Context as _;
 use keyturn_host::accounts::Reach;
 use keyturn_host::caller::{Actor, Caller};
-use keyturn_host::email::NewPassword;
 use keyturn_host::mail::config::Way;
 use keyturn_host::mail::setup::Chosen;
 use rusqlite::ErrorCode;
@@ -192,8 +191,7 @@ pub fn fill(site: &Site) -> anyhow::Result<()> {
 
 /// Puts emails into the configured folder, until somebody changes that on the page Email settings.
 pub fn set_mail(site: &Site) -> anyhow::Result<()> {
-    let untouched = site.host.mail_setup()?.is_some_and(|setup| *setup.chosen() == Chosen::default());
-    if !untouched {
+    if site.host.mail_setup()?.chosen != Chosen::default() {
         return Ok(());
     }
     let chosen = Chosen {
@@ -203,7 +201,7 @@ pub fn set_mail(site: &Site) -> anyhow::Result<()> {
         ..Chosen::default()
     };
     let console = Caller::new(Actor::Console, Reach::none());
-    site.host.set_mail(&console, chosen, &NewPassword::Keep)?;
+    site.host.set_mail(&console, chosen, None)?;
     Ok(())
 }
 

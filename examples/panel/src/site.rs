@@ -8,13 +8,14 @@ use keyturn_host::accounts::AccountId;
 use keyturn_host::config::Config;
 use keyturn_host::http::{self, serve::Manners};
 use keyturn_host::mail::config::Way;
+use keyturn_host::operator::OWN;
 use keyturn_host::view::nodes::Target;
 use keyturn_host::view::shell::Post;
 use keyturn_host::view::{Contact, Links};
 
 use crate::database::Database;
 use crate::folk::Folk;
-use crate::pages::mail;
+use crate::pages::operator;
 
 /// What all requests share.
 pub struct Site {
@@ -101,8 +102,10 @@ impl Links for Site {
         match target {
             Target::Overview(account) => person(account, ""),
             Target::AccountDetails(account) => person(account, "/details"),
-            Target::Mail(id) => format!("{}/{}", mail::OUTBOX, byte_serialize(id.as_bytes()).collect::<String>()),
-            Target::EmailSettings => mail::SETTINGS.to_owned(),
+            Target::Mail(id) => {
+                format!("{}/mail?mail={}", operator::ADDRESS, byte_serialize(id.as_bytes()).collect::<String>())
+            }
+            Target::EmailSettings => format!("{}/email-settings", operator::ADDRESS),
             Target::SignIn => "/sign-in".to_owned(),
             Target::MyAccount => "/account".to_owned(),
             Target::Page(page) => {
@@ -112,7 +115,11 @@ impl Links for Site {
                     query.append_pair("for", subject);
                 }
                 query.extend_pairs(&page.arguments);
-                let (path, query) = (format!("/plugins/{}/{}", segment(plugin), segment(&page.page)), query.finish());
+                let under = match plugin {
+                    OWN => operator::ADDRESS.to_owned(),
+                    plugin => format!("/plugins/{}", segment(plugin)),
+                };
+                let (path, query) = (format!("{under}/{}", segment(&page.page)), query.finish());
                 if query.is_empty() { path } else { format!("{path}?{query}") }
             }
         }

@@ -47,7 +47,7 @@ mod tests {
             include_str!("request.rs"),
             include_str!("pages/sign_in.rs"),
             include_str!("pages/step_up.rs"),
-            include_str!("pages/mail.rs"),
+            include_str!("pages/operator.rs"),
             include_str!("pages/people.rs"),
             include_str!("pages/overview.rs"),
             include_str!("pages/activity.rs"),

@@ -1,5 +1,5 @@
-//! `[mail]` of `keyturn.toml`: whether mail goes out, in whose name, and by which way. What stands there wins; what does
-//! not may be set on the page Email settings: see [`super::setup`].
+//! `[mail]` of `keyturn.toml`: whether mail goes out, in whose name, and by which way. What is not set there may be set on the
+//! page Email settings: see [`super::setup`].
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use keyturn_core::origin::names_this_machine;
 use keyturn_core::seal::owners_only;
 
 /// `[mail]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct MailConfig {
     /// The way.
@@ -33,8 +33,8 @@ pub struct MailConfig {
     pub reply_to: Option<String>,
     /// The operators' address: what concerns the panel itself goes there.
     pub operators: Option<String>,
-    /// Mails that go at once, 1 to 64. Default: 4.
-    pub connections: usize,
+    /// Mails that go at once, 1 to 64, each on a connection of its own. Default: 4.
+    pub connections: Option<usize>,
     /// `[mail.smtp]`.
     pub smtp: Option<SmtpConfig>,
     /// `[mail.sendmail]`.
@@ -43,23 +43,6 @@ pub struct MailConfig {
     pub folder: Option<FolderConfig>,
     /// `[mail.dkim]`.
     pub dkim: Option<DkimConfig>,
-}
-
-impl Default for MailConfig {
-    fn default() -> Self {
-        Self {
-            transport: None,
-            from: None,
-            from_name: None,
-            reply_to: None,
-            operators: None,
-            connections: 4,
-            smtp: None,
-            sendmail: None,
-            folder: None,
-            dkim: None,
-        }
-    }
 }
 
 /// A way for mail to go.
@@ -78,6 +61,9 @@ pub enum Way {
 }
 
 impl Way {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Way::Off, Way::Smtp, Way::Sendmail, Way::Folder];
+
     /// Its name in the file.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -151,42 +137,65 @@ pub struct DkimConfig {
 /// What a sendmail may take for one mail.
 const SENDMAIL: Duration = Duration::from_secs(60);
 
+/// What is said of `mail.smtp.password` where it is missing: a stored one is good for one server.
+pub(super) const NO_PASSWORD: &str = "must be set: none is stored for this server, port, encryption and user name";
+
 /// A setting and what is wrong with it; goes on from its name.
 pub type Wrong = (&'static str, String);
 
 impl MailConfig {
-    /// Whether what stands here can be, whatever is set elsewhere. Opens nothing.
+    /// Whether what the file says can be, whatever the page says: a group of settings that it begins is whole. Opens nothing.
     pub fn check(&self) -> Result<(), Wrong> {
-        self.check_addresses()?;
-        if !(1..=64).contains(&self.connections) {
-            return Err(("mail.connections", format!("must be 1 to 64, not {}", self.connections)));
-        }
-        if self.transport == Some(Way::Folder) && self.folder.is_none() {
-            return Err(("mail.folder", "must be set, with a path".to_owned()));
+        if let Some(connections) = self.connections.filter(|connections| !(1..=64).contains(connections)) {
+            return Err(("mail.connections", format!("must be 1 to 64, not {connections}")));
         }
         if let Some(smtp) = &self.smtp {
-            smtp.check()?;
             smtp.check_login()?;
+            if self.transport.is_none() {
+                return Err(("mail.transport", "must be set, because [mail.smtp] is".to_owned()));
+            }
         }
-        self.dkim.as_ref().map_or(Ok(()), DkimConfig::check)
+        if self.reply_to.is_some() && self.from.is_none() {
+            return Err(("mail.from", "must be set, because mail.reply-to is".to_owned()));
+        }
+        self.dkim.as_ref().map_or(Ok(()), DkimConfig::check)?;
+        self.problems().into_iter().next().map_or(Ok(()), Err)
     }
 
-    pub(super) fn check_addresses(&self) -> Result<(), Wrong> {
+    /// Mails that go at once.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.unwrap_or(4).max(1)
+    }
+
+    /// What cannot be, of this and of what the page says. Opens nothing.
+    pub(super) fn problems(&self) -> Vec<Wrong> {
+        let mut found = Vec::new();
+        match (&self.smtp, self.transport) {
+            (Some(smtp), _) => found.extend(smtp.check().err()),
+            (None, Some(Way::Smtp)) => {
+                found.push(("mail.smtp.host", "must be set, because mail.transport is \"smtp\"".to_owned()));
+            }
+            (None, _) => {}
+        }
+        if self.transport == Some(Way::Folder) && self.folder.is_none() {
+            found.push(("mail.folder", "must be set in keyturn.toml, with a path".to_owned()));
+        }
         for (setting, address) in
             [("mail.from", &self.from), ("mail.reply-to", &self.reply_to), ("mail.operators", &self.operators)]
         {
             if let Some(Err(cause)) = address.as_deref().map(address::check) {
-                return Err((setting, format!("can't be used: {cause}")));
+                found.push((setting, format!("can't be used: {cause}")));
             }
         }
-        Ok(())
+        found
     }
 
-    /// The way, with its files read; none where mail is off. `at` makes a path of the file's absolute. `password` is used
-    /// where a user name has no file of its own; `total` is the time for a whole attempt, if it is to be short.
+    /// The way, with its files read; none where mail is off. Paths begin at `folder`. `password` is used where a user name has
+    /// no file of its own; `total` is the time for a whole attempt, if it is to be short.
     pub(super) fn transport(
         &self,
-        at: impl Fn(&Path) -> PathBuf,
+        folder: &Path,
         password: Option<&Zeroizing<String>>,
         total: Option<Duration>,
     ) -> Result<Option<Arc<dyn Transport>>, Wrong> {
@@ -194,26 +203,20 @@ impl MailConfig {
         if way == Way::Off {
             return Ok(None);
         }
-        let writer = match &self.dkim {
-            Some(dkim) => dkim.writer(&at)?,
-            None => Writer::default(),
-        };
-        Ok(Some(match way {
-            Way::Off => return Ok(None),
-            Way::Smtp => {
-                let smtp = self.smtp.as_ref().ok_or(("mail.smtp.host", "must be set".to_owned()))?;
+        let writer = self.dkim.as_ref().map_or_else(|| Ok(Writer::default()), |dkim| dkim.writer(folder))?;
+        Ok(match (way, &self.smtp, &self.folder) {
+            (Way::Smtp, Some(smtp), _) => {
                 let limits = total.map_or_else(Limits::default, Limits::within);
-                Arc::new(smtp.smtp(writer, &at, password, limits)?)
+                Some(Arc::new(smtp.smtp(writer, folder, password, limits)?))
             }
-            Way::Sendmail => {
+            (Way::Sendmail, ..) => {
                 let SendmailConfig { program, arguments } = self.sendmail.clone().unwrap_or_default();
-                Arc::new(Sendmail::new(at(&program), arguments, total.unwrap_or(SENDMAIL), writer))
+                Some(Arc::new(Sendmail::new(folder.join(program), arguments, total.unwrap_or(SENDMAIL), writer)))
             }
-            Way::Folder => {
-                let folder = self.folder.as_ref().ok_or(("mail.folder", "must be set".to_owned()))?;
-                Arc::new(Folder::new(at(&folder.path), writer))
-            }
-        }))
+            (Way::Folder, _, Some(config)) => Some(Arc::new(Folder::new(folder.join(&config.path), writer))),
+            // What is missing is said by `problems`.
+            (Way::Off | Way::Smtp | Way::Folder, ..) => None,
+        })
     }
 }
 
@@ -301,25 +304,23 @@ impl SmtpConfig {
     fn smtp(
         &self,
         writer: Writer,
-        at: impl Fn(&Path) -> PathBuf,
+        folder: &Path,
         password: Option<&Zeroizing<String>>,
         limits: Limits,
     ) -> Result<Smtp, Wrong> {
         let login = match (&self.username, &self.password_file) {
             (Some(username), Some(file)) => {
-                let text = owners_only(&at(file)).map_err(|problem| ("mail.smtp.password-file", problem))?;
+                let file = folder.join(file);
+                let text = owners_only(&file).map_err(|problem| ("mail.smtp.password-file", problem))?;
                 let password = text.lines().next().unwrap_or_default();
                 if password.is_empty() {
-                    return Err((
-                        "mail.smtp.password-file",
-                        format!("names {}, whose first line is empty", at(file).display()),
-                    ));
+                    let problem = format!("names {}, whose first line is empty", file.display());
+                    return Err(("mail.smtp.password-file", problem));
                 }
                 Some(Login { username: username.clone(), password: Zeroizing::new(password.to_owned()) })
             }
             (Some(username), None) => {
-                let password =
-                    password.ok_or(("mail.smtp.password", "must be set, because a user name is".to_owned()))?;
+                let password = password.ok_or(("mail.smtp.password", NO_PASSWORD.to_owned()))?;
                 Some(Login { username: username.clone(), password: password.clone() })
             }
             (None, _) => None,
@@ -330,7 +331,7 @@ impl SmtpConfig {
             encryption: self.encryption,
             hello: self.hello.clone(),
             login,
-            ca_file: self.ca_file.as_deref().map(&at),
+            ca_file: self.ca_file.as_ref().map(|file| folder.join(file)),
             limits,
         };
         Smtp::new(server, writer).map_err(|cause| {
@@ -359,8 +360,8 @@ impl DkimConfig {
         Ok(())
     }
 
-    fn writer(&self, at: impl Fn(&Path) -> PathBuf) -> Result<Writer, Wrong> {
-        let path = at(&self.key_file);
+    fn writer(&self, folder: &Path) -> Result<Writer, Wrong> {
+        let path = folder.join(&self.key_file);
         let key = owners_only(&path).map_err(|problem| ("mail.dkim.key-file", problem))?;
         Writer::signing(&self.domain, &self.selector, &key)
             .map_err(|cause| ("mail.dkim.key-file", format!("names {}: {cause}", path.display())))
@@ -378,7 +379,7 @@ mod tests {
     }
 
     fn used(text: &str) -> Result<Option<Arc<dyn Transport>>, Wrong> {
-        config(text).transport(Path::to_owned, None, None)
+        config(text).transport(Path::new(""), None, None)
     }
 
     fn wrong(text: &str) -> Wrong {
@@ -397,8 +398,11 @@ mod tests {
         let smtp = "transport = \"smtp\"\nfrom = \"a@b.example\"\n[smtp]\n";
         for (text, setting, word) in [
             ("transport = \"folder\"\nfrom = \"a@b.example\"", "mail.folder", "must be set"),
-            ("from = \"nobody\"", "mail.from", "can't be used: “nobody” is not an email address: it has no @"),
-            ("reply-to = \"a@b@\"", "mail.reply-to", "is not an email address"),
+            ("from = \"nobody\"", "mail.from", "“nobody” is not an email address: it has no @"),
+            ("from = \"a@b.example\"\nreply-to = \"a@b@\"", "mail.reply-to", "is not an email address"),
+            ("reply-to = \"a@b.example\"", "mail.from", "must be set, because mail.reply-to is"),
+            ("transport = \"smtp\"", "mail.smtp.host", "must be set, because mail.transport is"),
+            ("[smtp]\nhost = \"h\"", "mail.transport", "must be set, because [mail.smtp] is"),
             ("operators = \"a b@c.example\"", "mail.operators", "space"),
             (&format!("{smtp}host = \"smtp.example:587\\r\\nx\""), "mail.smtp.host", "smtp.example"),
             (&format!("{smtp}host = \"\""), "mail.smtp.host", "must be like"),
@@ -457,7 +461,8 @@ mod tests {
     #[test]
     fn the_name_for_a_server_is_one_that_it_can_look_up() {
         for good in ["panel.example", "mail", "[192.0.2.7]", "[IPv6:2001:db8::1]"] {
-            config(&format!("[smtp]\nhost = \"h\"\nhello = \"{good}\"")).check().expect(good);
+            let text = format!("transport = \"smtp\"\n[smtp]\nhost = \"h\"\nhello = \"{good}\"");
+            config(&text).check().expect(good);
         }
         let of_links = own_name(Some("https://Panel.example:8443"));
         assert_eq!(of_links.as_deref(), Some("panel.example"));

@@ -23,29 +23,16 @@ pub struct Trial {
     pub attempt: Attempt,
 }
 
-/// Why none was made.
-#[derive(Debug, thiserror::Error)]
-pub enum TrialError {
-    /// Mail is off.
-    #[error("mail is off")]
-    Off,
-    /// A setting, and what is wrong with it.
-    #[error("{} {}", .0.0, .0.1)]
-    Wrong(Wrong),
-    /// Never, as a test proves.
-    #[error(transparent)]
-    Template(#[from] TemplateError),
-}
-
 /// Sends a mail to the address `to`, at once and past the outbox. `total`: the time for everything together, if somebody waits
 /// for it. Blocks.
 ///
 /// # Errors
-/// [`TrialError`]; that the mail is not taken is no error.
-pub fn send(setup: &Setup, to: &str, context: &Context<'_>, total: Option<Duration>) -> Result<Trial, TrialError> {
-    let transport = setup.transport(total).map_err(TrialError::Wrong)?.ok_or(TrialError::Off)?;
-    let from = setup.sender(context.brand.name).ok_or(TrialError::Off)?;
-    let message = message(from, setup.reply_to(), to, context)?;
+/// The setting that is wrong, and what is; that the mail is not taken is no error.
+pub fn send(setup: &Setup, to: &str, context: &Context<'_>, total: Option<Duration>) -> Result<Trial, Wrong> {
+    let off = || ("mail.transport", "is off".to_owned());
+    let transport = setup.transport(total)?.ok_or_else(off)?;
+    let from = setup.sender(context.brand.name).ok_or_else(off)?;
+    let message = message(from, setup.reply_to(), to, context).map_err(|cause| ("mail", cause.to_string()))?;
     let attempt = transport.session().send(&message);
     Ok(Trial { server: transport.name(), message_id: message.message_id, attempt })
 }

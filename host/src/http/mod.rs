@@ -92,7 +92,7 @@ pub fn router(host: Host, site: Arc<dyn Site>) -> Router {
     }
     let hardening = host.clone();
     let hardened = move |mut response: Response| {
-        let https = hardening.0.room.seen().origin.starts_with("https://");
+        let https = hardening.0.mail.seen().origin.starts_with("https://");
         async move {
             harden(response.headers_mut(), https);
             response

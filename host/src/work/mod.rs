@@ -121,7 +121,7 @@ impl Host {
         let worker = &worker;
         std::thread::scope(|scope| {
             let mut threads = Vec::new();
-            for _ in 0..inner.connections {
+            for _ in 0..inner.mail.fixed.mail.connections() {
                 threads.push(scope.spawn(|| worker.send_mail()));
             }
             for _ in 0..inner.tasks_at_once {

@@ -6,7 +6,7 @@ use axum::response::Response;
 use keyturn_host::accounts::AccountId;
 use keyturn_host::caller::Actor;
 use keyturn_host::embed::Submitted;
-use keyturn_host::view::form::{self, FormError, Posted, Stale};
+use keyturn_host::view::form::{self, Posted, Stale};
 use keyturn_host::view::html::Html;
 use keyturn_host::view::nodes::{Submission as Target, Value};
 use keyturn_host::view::shell::Link;
@@ -31,23 +31,22 @@ pub type Run = fn(&mut Request, &Submission) -> Result<Response, Failed>;
 pub fn posted(request: &mut Request, run: Run, draw: Draw) -> Result<Response, Failed> {
     let caller = request.visitor.caller();
     let site = request.site.clone();
-    match form::read(&request.body, site.host.keys(), &caller, site.host.now()) {
-        Ok(Posted::Submission(submission)) if submission.plugin == OWN => {
-            if submission.problems.is_empty() {
-                return run(request, &submission);
+    let form = site.host.read_form(&caller, &request.body)?;
+    if form.plugin() == OWN {
+        return match form.read {
+            Ok(Posted::Submission(submission)) if submission.problems.is_empty() => run(request, &submission),
+            Ok(Posted::Submission(submission)) => {
+                let corrections = submission.corrections(submission.problems.clone(), None);
+                again(request, &corrections, draw)
             }
-            let corrections = submission.corrections(submission.problems.clone(), None);
-            return again(request, &corrections, draw);
-        }
-        Err(FormError::Stale(late)) if late.corrections.plugin() == OWN => return stale(request, *late, draw),
-        Err(FormError::TooLarge) => return Err(Failed::TooLarge),
-        Err(FormError::Malformed(_) | FormError::Foreign) => return Err(Failed::Forged),
-        Ok(_) | Err(FormError::Stale(_)) => {}
+            Ok(Posted::Rate(_) | Posted::Generate(_)) => Err(Failed::Forged),
+            Err(late) => stale(request, *late, draw),
+        };
     }
     let submit_url = request.address(&[]);
     let submitted = {
         let surface = request.surface(&submit_url, None);
-        site.host.submit(&caller, &request.body, &surface)?
+        site.host.submit_form(&caller, form, &surface)?
     };
     settled(request, submitted, draw)
 }

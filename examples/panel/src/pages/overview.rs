@@ -16,7 +16,7 @@ use crate::answer::{self, Failed};
 use crate::folk::Folk;
 use crate::pages::account::write_down;
 use crate::pages::forms::{self, Submission, said, target};
-use crate::pages::{activity, mail, people};
+use crate::pages::{activity, operator, people};
 use crate::people::{Kind, Person, account};
 use crate::request::{Request, Sheet, role_key, title_key};
 use crate::words::Words;
@@ -73,8 +73,9 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
     body.class("div", "kt-sections").markup(&plugins.html).markup(&own.html).close("div");
     body.markup(&activity);
     let mut summary = Html::new();
-    if mail::runs(&viewer) {
-        summary.markup(&request.site.host.stopped_banner(&caller, &request.site.start));
+    if operator::runs(&viewer) {
+        let surface = request.surface(&submit_url, None);
+        summary.markup(&request.site.host.stopped_banner(&caller, &request.site.start, &surface));
     }
     let summary = summary.markup(&own.summary.and(plugins.summary).draw(words.host)).done();
 

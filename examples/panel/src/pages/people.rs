@@ -12,7 +12,7 @@ use keyturn_host::view::shell::{Heading, Link};
 
 use crate::answer::{self, Failed};
 use crate::folk::Folk;
-use crate::pages::{forms, mail};
+use crate::pages::{forms, operator};
 use crate::people::{Filter, Kind, Listing, PAGE, Person, Within};
 use crate::request::{Request, Sheet, role_key, title_key};
 use crate::words::Words;
@@ -260,7 +260,7 @@ fn empty(words: Words, viewer: &Person, folk: Folk, listing: &Listing, typed: &s
         };
         html.element("p", &[("class", Some("kt-notice-title"))], title);
         html.element("p", &[("class", Some("kt-text"))], hint);
-        if folk == Folk::Customers && mail::runs(viewer) {
+        if folk == Folk::Customers && operator::runs(viewer) {
             html.class("p", "kt-text").text(words.get("customers-import")).text(" ");
             html.element("code", &[("dir", Some("ltr"))], "keyturn-example-panel import FILE.csv").close("p");
         }

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use form_urlencoded::byte_serialize;
 use keyturn_host::embed::Submitted;
+use keyturn_host::operator;
 use keyturn_host::view::form::{self, FieldError, FormError, Posted, joined};
 use keyturn_host::view::html::Html;
 use keyturn_host::view::nodes::{FieldKind, Form, Intent, Node, View};
@@ -143,9 +144,10 @@ pub fn post(request: &mut Request) -> Result<Response, Failed> {
         (_, true) => return Err(Failed::Forged),
         (_, false) => {
             let surface = request.surface(&next, None);
-            Some(match site.host.is_operator_form(&caller, &body) {
-                true => site.host.operator_submit(&caller, &body, &surface)?,
-                false => site.host.submit(&caller, &body, &surface)?,
+            let form = site.host.read_form(&caller, &body)?;
+            Some(match form.plugin() == operator::OWN {
+                true => site.host.operator_submit(&caller, form, &surface)?,
+                false => site.host.submit_form(&caller, form, &surface)?,
             })
         }
     };

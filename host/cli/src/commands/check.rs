@@ -17,7 +17,7 @@ use keyturn_host::storage::tasks::TaskCount;
 use keyturn_host::work::Workers;
 use serde_json::{Value, json};
 
-use keyturn_host::mail::setup::{SETTINGS, Setup, Source};
+use keyturn_host::mail::setup::{SETTINGS, Setup};
 use keyturn_host::mail::transport::Verdict;
 use keyturn_host::webhooks::tended::Held;
 
@@ -147,7 +147,7 @@ fn outgoing_mail(config: &Config, report: &mut Report<'_>) -> bool {
         Ok(setup) => setup,
     };
     let values = values(&setup);
-    if setup.origin().is_none() {
+    if setup.origin.is_none() {
         let fix = "set brand.link-origin, or “Links lead to” on the panel's page Email settings";
         report.say(Tone::Wrong, "brand.link-origin is not set, so links lead to this machine only", Some(fix));
     }
@@ -279,12 +279,12 @@ fn values(setup: &Setup) -> String {
 }
 
 fn setting_document(setup: &Setup, setting: &str) -> Option<Value> {
-    let (from, line) = match setup.source(setting) {
-        Source::File(line) => ("file", line),
-        Source::Page => ("page", None),
-        Source::Nowhere => return None,
+    let value = setup.value(setting)?;
+    let (from, line) = match setup.fixed.fixes(setting) {
+        true => ("file", setup.fixed.line(setting)),
+        false => ("page", None),
     };
-    Some(json!({ "setting": setting, "value": setup.value(setting), "from": from, "line": line }))
+    Some(json!({ "setting": setting, "value": value, "from": from, "line": line }))
 }
 
 /// The host with those that are admitted.

@@ -9,9 +9,9 @@ use keyturn_host::config::Config;
 use keyturn_host::mail::address;
 use keyturn_host::mail::config::Way;
 use keyturn_host::mail::draw::{Brand, Context, Request};
-use keyturn_host::mail::setup::{Setup, Source};
+use keyturn_host::mail::setup::Setup;
 use keyturn_host::mail::transport::{Attempt, Step, StepKind, Verdict};
-use keyturn_host::mail::trial::{self, TrialError};
+use keyturn_host::mail::trial;
 use serde_json::json;
 
 use super::{configuration, ended};
@@ -62,16 +62,13 @@ fn test(config: &Config, arguments: &Test, output: &Output) -> anyhow::Result<Ex
         locale: &arguments.locale,
         zone: &zone,
     };
-    let trial = trial::send(&setup, &arguments.address, &context, Some(PATIENCE)).map_err(|cause| match cause {
-        TrialError::Off => {
-            let problem = "mail is off: set mail.transport to \"smtp\", \"sendmail\" or \"folder\", and mail.from; or use \
-                 the panel's page Email settings";
-            ended(exit::CONFIGURATION, problem)
-        }
-        TrialError::Wrong((setting, problem)) => {
-            ended(exit::CONFIGURATION, format!("{setting} {problem}   ({})", place(&setup, &[setting])))
-        }
-        cause => cause.into(),
+    if setup.way() == Way::Off {
+        let problem = "mail is off: set mail.transport to \"smtp\", \"sendmail\" or \"folder\", and mail.from; or use \
+             the panel's page Email settings";
+        return Err(ended(exit::CONFIGURATION, problem));
+    }
+    let trial = trial::send(&setup, &arguments.address, &context, Some(PATIENCE)).map_err(|(setting, problem)| {
+        ended(exit::CONFIGURATION, format!("{setting} {problem}   ({})", place(&setup, &[setting])))
     })?;
     let (name, attempt) = (trial.server, trial.attempt);
     if output.json {
@@ -166,7 +163,7 @@ pub(super) fn step_name(kind: StepKind) -> &'static str {
 pub(super) fn settings(setup: &Setup, kind: StepKind) -> String {
     let names = trial::depends_on(setup.way(), kind);
     // If the file names the server, the password is in a file.
-    let in_file = setup.server().is_some_and(|server| server.password_file.is_some());
+    let in_file = setup.mail.smtp.as_ref().is_some_and(|server| server.password_file.is_some());
     let names: Vec<&str> =
         names.iter().map(|name| if in_file && *name == PASSWORD { PASSWORD_FILE } else { *name }).collect();
     let list = match names.as_slice() {
@@ -181,7 +178,7 @@ const PASSWORD_FILE: &str = "mail.smtp.password-file";
 
 /// Where some settings are: in which lines of the file, or on the page.
 pub(super) fn place(setup: &Setup, names: &[&str]) -> String {
-    let fixed = setup.fixed();
+    let fixed = &setup.fixed;
     if names.iter().any(|name| !fixed.fixes(name)) {
         return "the panel's page Email settings".to_owned();
     }
@@ -195,10 +192,10 @@ pub(super) fn place(setup: &Setup, names: &[&str]) -> String {
 
 /// Where the value of a setting comes from.
 pub(super) fn source(setup: &Setup, setting: &str) -> String {
-    match setup.source(setting) {
-        Source::File(Some(line)) => format!("{}, line {line}", setup.fixed().file),
-        Source::File(None) => setup.fixed().file.clone(),
-        Source::Page => "page Email settings".to_owned(),
-        Source::Nowhere => "not set".to_owned(),
+    let Setup { fixed, .. } = setup;
+    match fixed.line(setting).filter(|_| fixed.fixes(setting)) {
+        Some(line) => format!("{}, line {line}", fixed.file),
+        None if fixed.fixes(setting) => fixed.file.clone(),
+        None => "page Email settings".to_owned(),
     }
 }

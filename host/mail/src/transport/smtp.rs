@@ -39,6 +39,9 @@ pub enum Encryption {
 }
 
 impl Encryption {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Encryption::Starttls, Encryption::Tls, Encryption::None];
+
     /// Its name in `keyturn.toml`.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{BACK, Html, Intent, MAKE, Markup, Offered, Page, Painter, button, buttons, parts, submission, whole};
+use super::{Act, Offered, PAGE};
 use crate::network::Network;
+use crate::operator::page::{Asked, press, target};
+use crate::operator::sheet::{Fields, FieldsGroup, Part, Sheet};
 use crate::service_key::{CLIENT_ADDRESS, CONDITIONS, NewKey, VIEWS, WITHOUT_STEP_UP};
 use crate::view::form::{FieldError, Input, Submission};
 use crate::view::nodes::{Field, FieldKind, Line, LineKind};
@@ -24,32 +26,26 @@ pub(super) fn may(scope: &str) -> String {
     format!("{MAY}{scope}")
 }
 
-pub(super) fn draw(offered: &Offered, realms: &[String], back: &str, painter: &mut Painter<'_>) -> Page {
-    let words = painter.words;
-    let sections = [
+pub(super) fn sheet(offered: &Offered, asked: &Asked<'_>) -> Sheet {
+    let words = asked.words;
+    let realms = asked.host.0.storage.realms();
+    let groups = [
         ("keys-key", vec![line(NAME, "keys-name", true, words)]),
         ("keys-scopes", offered.0.iter().map(|(scope, said)| of_scope(scope, said, words)).collect()),
-        ("keys-accounts", accounts(realms, words)),
+        ("keys-accounts", accounts(&realms, words)),
         ("keys-limits", vec![line(FROM, "keys-addresses", false, words), line(DAYS, "keys-days", false, words)]),
     ];
-    let submission = submission(MAKE, &[(BACK, back)]);
-    let fields: Vec<Field> = sections.iter().flat_map(|(_, fields)| fields).cloned().collect();
-    let corrections = painter.corrections_of(&submission);
-    painter.open_form(&submission, &fields, &[], "kt-sections");
-    let form = painter.html.done();
-    let mut cards = Html::new();
-    for (key, fields) in &sections {
-        painter.html.class("div", "kt-form");
-        for field in fields {
-            painter.field(field, corrections);
-        }
-        let body = painter.html.close("div").done();
-        cards.markup(&parts::card(key, words.get(key), &body));
-    }
-    painter.html.markup(&form).markup(&cards.done());
-    buttons(words.get("keys-make"), button(Intent::Primary), back, painter);
-    painter.html.close("form");
-    whole(painter, words.get("keys-make"), None, &Markup::default())
+    let group = |(key, fields)| FieldsGroup { heading: asked.word(key), lead: Vec::new(), fields, also: None };
+    let fields = Fields {
+        submit: press(&PAGE, &Act::Make),
+        hidden: Vec::new(),
+        groups: groups.map(group).into(),
+        label: Some(asked.word("keys-make")),
+        cancel: Some(target(PAGE.name, &[])),
+        checked: |_| true,
+    };
+    let parts = vec![Part::Fields(fields)];
+    Sheet { title: asked.word("keys-make"), parts, ..Sheet::default() }
 }
 
 fn line(name: &str, label: &str, required: bool, words: Words) -> Field {

@@ -4,7 +4,7 @@ use super::fields::Drawn;
 use super::nodes::{Painter, button};
 use crate::Corrections;
 use crate::form::{self, GENERATE, PART, SEALED};
-use keyturn_contract::keyturn::ui::nodes::{Field, FieldKind, Form, Intent, NewPassword, Submission};
+use keyturn_contract::keyturn::ui::nodes::{Field, FieldKind, Form, Intent, NewPassword, Submission, Target, Value};
 
 impl<'f> Painter<'f> {
     /// Draws a form, with its corrections if they are for it.
@@ -16,13 +16,7 @@ impl<'f> Painter<'f> {
         }
         form.intro.iter().for_each(|sentence| self.paragraph("kt-text", sentence));
         if !form.points.is_empty() {
-            self.html.class("ul", "kt-points");
-            for point in &form.points {
-                self.html.open("li", &[]);
-                self.sentence(point);
-                self.html.close("li");
-            }
-            self.html.close("ul");
+            self.points(&form.points);
         }
         for field in &form.fields {
             self.field(field, corrections);
@@ -38,17 +32,43 @@ impl<'f> Painter<'f> {
             self.close_part(form);
             return;
         }
-        let class =
-            if form.submit_intent == Intent::Danger { "kt-button kt-destroy" } else { button(form.submit_intent) };
         self.html.class("div", "kt-buttons");
-        self.html.element("button", &[("class", Some(class)), ("type", Some("submit"))], &form.submit_label);
+        self.submit_button(&form.submit_label, form.submit_intent);
         // After the form's own button, which Enter presses.
         self.generate_buttons(form);
-        if let Some(cancel) = &form.cancel {
+        self.cancel_button(form.cancel.as_ref());
+        self.html.close("div").close("form");
+    }
+
+    /// One below the other.
+    pub fn points(&mut self, points: &[Vec<Value>]) {
+        self.html.class("ul", "kt-points");
+        for point in points {
+            self.html.open("li", &[]);
+            self.sentence(point);
+            self.html.close("li");
+        }
+        self.html.close("ul");
+    }
+
+    /// The buttons of a form that has no others.
+    pub fn buttons(&mut self, label: &str, intent: Intent, cancel: Option<&Target>) {
+        self.html.class("div", "kt-buttons");
+        self.submit_button(label, intent);
+        self.cancel_button(cancel);
+        self.html.close("div");
+    }
+
+    fn submit_button(&mut self, label: &str, intent: Intent) {
+        let class = if intent == Intent::Danger { "kt-button kt-destroy" } else { button(intent) };
+        self.html.element("button", &[("class", Some(class)), ("type", Some("submit"))], label);
+    }
+
+    fn cancel_button(&mut self, cancel: Option<&Target>) {
+        if let Some(cancel) = cancel {
             let (url, word) = (self.url(cancel), self.words.get("cancel"));
             self.html.element("a", &[("class", Some("kt-button")), ("href", Some(&url))], word);
         }
-        self.html.close("div").close("form");
     }
 
     fn generate_buttons(&mut self, form: &Form) {

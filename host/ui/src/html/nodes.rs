@@ -28,6 +28,8 @@ pub struct Painter<'f> {
     pub part: String,
     /// For the summary: where it is, if it is somewhere, and what is wrong.
     pub errors: Vec<(Option<String>, String)>,
+    /// The page as a whole is about one mail: a section that tells of it leads to no page of it, and is not drawn anew alone.
+    pub of_mail: bool,
     level: u8,
 }
 
@@ -52,6 +54,7 @@ impl<'f> Painter<'f> {
                 .unwrap_or_default(),
             part: String::new(),
             errors: Vec::new(),
+            of_mail: false,
             level,
         }
     }
@@ -88,6 +91,7 @@ impl<'f> Painter<'f> {
         };
         let delivery =
             nodes.iter().find_map(|node| if let Node::Delivery(delivery) = node { Some(delivery) } else { None });
+        let delivery = delivery.filter(|_| !self.of_mail);
         let mail = delivery.and_then(|delivery| Some((delivery, (self.frame.mail)(&delivery.mail)?)));
         // Drawn anew when the mail fares on; but then nothing may be typed in it.
         let live = mail.as_ref().filter(|_| !nodes.iter().any(|node| matches!(node, Node::Form(_))));
@@ -154,7 +158,8 @@ impl<'f> Painter<'f> {
         self.html.close("p");
     }
 
-    fn notice(&mut self, said: &Notice) {
+    /// A banner.
+    pub fn notice(&mut self, said: &Notice) {
         banner_open(&mut self.html, said.tone, &said.title, None, self.words);
         if !said.body.is_empty() {
             self.paragraph("kt-text", &said.body);

@@ -2,7 +2,7 @@
 
 use super::nodes::Painter;
 use super::{Html, Markup};
-use keyturn_contract::keyturn::ui::nodes::{ColumnKind, Table};
+use keyturn_contract::keyturn::ui::nodes::{ColumnKind, Empty, Table};
 use keyturn_core::words::Words;
 
 /// A table whose cells are drawn already: for those of the panel's own that take a plugin's sentence into a cell.
@@ -93,18 +93,22 @@ impl Painter<'_> {
             self.row_actions(&row.actions);
             rows.push((cells, self.html.done()));
         }
-        if rows.is_empty() {
-            self.html.class("div", "kt-empty").element("p", &[("class", Some("kt-notice-title"))], &table.empty.title);
-            self.paragraph("kt-text", &table.empty.text);
-            if let Some(action) = &table.empty.action {
-                self.actions(std::slice::from_ref(action));
-            }
-            self.html.close("div");
-        }
-        let empty = self.html.done();
+        let empty = if rows.is_empty() { self.empty(&table.empty) } else { Markup::default() };
         let columns: Vec<_> =
             table.columns.iter().map(|column| (column.label.as_str(), column.kind, column.low)).collect();
         let drawn = Grid { caption: &table.caption, columns: &columns, rows: &rows, empty: &empty }.draw(self.words);
         self.html.markup(&before).markup(&drawn);
+    }
+
+    /// What stands in place of a table without rows. Nothing may be drawn yet that is not taken.
+    pub fn empty(&mut self, empty: &Empty) -> Markup {
+        self.html.class("div", "kt-empty").element("p", &[("class", Some("kt-notice-title"))], &empty.title);
+        if !empty.text.is_empty() {
+            self.paragraph("kt-text", &empty.text);
+        }
+        if let Some(action) = &empty.action {
+            self.actions(std::slice::from_ref(action));
+        }
+        self.html.close("div").done()
     }
 }
