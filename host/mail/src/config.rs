@@ -1,5 +1,5 @@
-//! `[mail]` of `keyturn.toml`: whether mail goes out, in whose name, and by which way. What is not set there may be set on the
-//! page Email settings: see [`super::setup`].
+//! `[mail]` of `keyturn.toml`: whether email is sent, in whose name, and how. What is not set there can be set on the page
+//! Email settings: see [`super::setup`].
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
@@ -23,17 +23,17 @@ use keyturn_core::seal::owners_only;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct MailConfig {
-    /// The way.
+    /// How email is sent.
     pub transport: Option<Way>,
-    /// The sender's address: a mailbox that is read.
+    /// The sender's address: a mailbox that somebody reads.
     pub from: Option<String>,
-    /// The sender's shown name; the brand's if it is not set.
+    /// The sender's display name; default: the brand's.
     pub from_name: Option<String>,
-    /// Where answers go, if not to the sender.
+    /// Where replies go, if not to the sender.
     pub reply_to: Option<String>,
-    /// The operators' address: what concerns the panel itself goes there.
+    /// The operators' address: emails about the panel itself go there.
     pub operators: Option<String>,
-    /// Mails that go at once, 1 to 64, each on a connection of its own. Default: 4.
+    /// Emails sent at once, 1 to 64, each on its own connection. Default: 4.
     pub connections: Option<usize>,
     /// `[mail.smtp]`.
     pub smtp: Option<SmtpConfig>,
@@ -45,16 +45,16 @@ pub struct MailConfig {
     pub dkim: Option<DkimConfig>,
 }
 
-/// A way for mail to go.
+/// A way to send email.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Way {
-    /// No mail goes out.
+    /// No email is sent.
     #[default]
     Off,
-    /// By a mail server.
+    /// Through a mail server.
     Smtp,
-    /// By a program of this machine.
+    /// With a program on this machine.
     Sendmail,
     /// Into a folder.
     Folder,
@@ -82,19 +82,19 @@ impl Way {
 pub struct SmtpConfig {
     /// The server's name or address.
     pub host: String,
-    /// Its port. If it is not set: 587 for starttls, 465 for tls, 25 for none.
+    /// Its port. Default: 587 for starttls, 465 for tls, 25 for none.
     pub port: Option<u16>,
     /// `starttls`, `tls`, or `none` for a server on this machine.
     #[serde(default)]
     pub encryption: Encryption,
-    /// The name that this machine introduces itself with (EHLO). If it is not set: the host of the links, or the machine's own
-    /// name, if it is a whole domain name, or else the address of this end.
+    /// The name that this machine introduces itself with (EHLO). Default: the host of the links, or the machine's own name if
+    /// it is a full domain name, or else the address of this end.
     pub hello: Option<String>,
-    /// The user's name; without one there is no login.
+    /// The user name; without one there is no login.
     pub username: Option<String>,
-    /// The file of the password, which stands on its first line; nobody else may read it.
+    /// The file with the password on its first line; nobody else may read it.
     pub password_file: Option<PathBuf>,
-    /// Certificates, PEM, of the authorities that are trusted instead of the system's.
+    /// PEM certificates of the authorities to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -118,7 +118,7 @@ impl Default for SendmailConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct FolderConfig {
-    /// The folder; it is made, for its owner only, where there is none.
+    /// The folder; created for its owner only if it doesn't exist.
     pub path: PathBuf,
 }
 
@@ -126,7 +126,7 @@ pub struct FolderConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct DkimConfig {
-    /// The domain that signs.
+    /// The signing domain.
     pub domain: String,
     /// The name of the key: its public half is the TXT record `selector._domainkey.domain`.
     pub selector: String,
@@ -134,17 +134,17 @@ pub struct DkimConfig {
     pub key_file: PathBuf,
 }
 
-/// What a sendmail may take for one mail.
+/// The time limit for sendmail, for one email.
 const SENDMAIL: Duration = Duration::from_secs(60);
 
-/// What is said of `mail.smtp.password` where it is missing: a stored one is good for one server.
+/// The problem of a missing `mail.smtp.password`: a stored one is for one server only.
 pub(super) const NO_PASSWORD: &str = "must be set: none is stored for this server, port, encryption and user name";
 
-/// A setting and what is wrong with it; goes on from its name.
+/// A setting and its problem; the text continues after the name.
 pub type Wrong = (&'static str, String);
 
 impl MailConfig {
-    /// Whether what the file says can be, whatever the page says: a group of settings that it begins is whole. Opens nothing.
+    /// Checks the file alone, whatever the page says: a group of settings that it begins must be complete. Opens nothing.
     pub fn check(&self) -> Result<(), Wrong> {
         if let Some(connections) = self.connections.filter(|connections| !(1..=64).contains(connections)) {
             return Err(("mail.connections", format!("must be 1 to 64, not {connections}")));
@@ -162,13 +162,13 @@ impl MailConfig {
         self.problems().into_iter().next().map_or(Ok(()), Err)
     }
 
-    /// Mails that go at once.
+    /// Emails sent at once.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.connections.unwrap_or(4).max(1)
     }
 
-    /// What cannot be, of this and of what the page says. Opens nothing.
+    /// Checks these settings together with those of the page. Opens nothing.
     pub(super) fn problems(&self) -> Vec<Wrong> {
         let mut found = Vec::new();
         match (&self.smtp, self.transport) {
@@ -191,8 +191,8 @@ impl MailConfig {
         found
     }
 
-    /// The way, with its files read; none where mail is off. Paths begin at `folder`. `password` is used where a user name has
-    /// no file of its own; `total` is the time for a whole attempt, if it is to be short.
+    /// The transport, with its files read; none if email is off. Paths begin at `folder`. `password` is used for a user name
+    /// without a file; `total` is the time limit for a whole attempt, if it must be short.
     pub(super) fn transport(
         &self,
         folder: &Path,
@@ -220,14 +220,14 @@ impl MailConfig {
     }
 }
 
-/// What this machine may introduce itself as, if nothing is set: a name that a server can look up.
+/// What this machine can introduce itself as by default: a name that a server can look up.
 pub(super) fn own_name(origin: Option<&str>) -> Option<String> {
     let of_links = origin.and_then(keyturn_core::origin::host).map(str::to_owned);
     let of_machine = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     of_links.into_iter().chain(of_machine).map(|name| name.trim().to_ascii_lowercase()).find(|name| is_public(name))
 }
 
-/// Whether a name is a whole one, which means the same to others.
+/// Whether a name is a full one, which means the same to others.
 fn is_public(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or_default();
     let own = ["localhost", "localdomain", "local", "internal", "lan", "home"];
@@ -255,7 +255,7 @@ fn is_hello(name: &str) -> bool {
     }
 }
 
-/// Whether a mail server's name or address is written as one.
+/// Whether a mail server's name or address is well-formed.
 pub fn is_host(host: &str) -> bool {
     !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':'))
 }
@@ -291,7 +291,7 @@ impl SmtpConfig {
         }
     }
 
-    /// The port, set or usual.
+    /// The port, set or default.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port.unwrap_or(match self.encryption {
@@ -466,7 +466,7 @@ mod tests {
         }
         let of_links = own_name(Some("https://Panel.example:8443"));
         assert_eq!(of_links.as_deref(), Some("panel.example"));
-        // The machine's own name, if it has a whole one.
+        // The machine's own name, if it has a full one.
         let of_machine = own_name(None);
         assert!(of_machine.as_deref().is_none_or(is_public), "{of_machine:?}");
         for none in

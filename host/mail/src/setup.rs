@@ -1,8 +1,8 @@
-//! How mail is set up. Settings come in groups, and each group is wholly the file's or wholly the page's: if `keyturn.toml`
-//! sets anything of a group, it has all of it, and the page Email settings shows it; else the page sets it.
+//! The email settings. They come in groups, and each group is wholly the file's or wholly the page's: if `keyturn.toml` sets
+//! anything of a group, it has all of it, and the page Email settings shows it; else the page sets it.
 //!
-//! So nobody who can only reach the page sends the file's password elsewhere. What runs a program, names a path or makes a
-//! signature is of no group, and the file's alone.
+//! So people who can only reach the page can't send the file's password elsewhere. What runs a program, names a path or makes a
+//! signature is in no group, and is the file's alone.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use super::transport::Transport;
 use super::transport::smtp::Encryption;
 use keyturn_core::origin::may_bear_secrets;
 
-/// What the page can set, by its name in `keyturn.toml`.
+/// The settings of the page, by their names in `keyturn.toml`.
 pub const SETTINGS: [&str; 9] = [
     "mail.transport",
     "mail.smtp.host",
@@ -31,15 +31,15 @@ pub const SETTINGS: [&str; 9] = [
     "brand.link-origin",
 ];
 
-/// In the file it is a file of its own.
+/// In keyturn.toml it is a file of its own.
 const PASSWORD: &str = "mail.smtp.password";
 
 /// Settings that are set together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
-    /// The way for mail to go, and the mail server.
+    /// How email is sent, and the mail server.
     Transport,
-    /// In whose name mail goes out, and where answers go.
+    /// In whose name email is sent, and where replies go.
     Sender,
     /// Where links lead.
     Links,
@@ -49,7 +49,7 @@ impl Group {
     /// All of them, in their order on the page.
     pub const ALL: [Self; 3] = [Group::Transport, Group::Sender, Group::Links];
 
-    /// The one that a setting belongs to; none: the setting is the file's alone.
+    /// The group of a setting; none: the setting is the file's alone.
     #[must_use]
     pub fn of(setting: &str) -> Option<Self> {
         match setting {
@@ -60,13 +60,13 @@ impl Group {
         }
     }
 
-    /// Those of [`SETTINGS`] that belong to it.
+    /// Those of [`SETTINGS`] in this group.
     pub fn settings(self) -> impl Iterator<Item = &'static str> {
         SETTINGS.into_iter().filter(move |setting| Self::of(setting) == Some(self))
     }
 }
 
-/// What `keyturn.toml` fixes.
+/// The settings of `keyturn.toml`.
 #[derive(Debug, Clone, Default)]
 pub struct Fixed {
     /// `[mail]`.
@@ -77,12 +77,12 @@ pub struct Fixed {
     pub file: String,
     /// Its folder: its paths begin there.
     pub folder: PathBuf,
-    /// The line, from 1, of each thing that it names.
+    /// The line, from 1, of each name in it.
     pub lines: BTreeMap<String, usize>,
 }
 
 impl Fixed {
-    /// Whether the file has this group, so that the page has not.
+    /// Whether the file has this group, so that the page doesn't.
     #[must_use]
     pub fn has(&self, group: Group) -> bool {
         match group {
@@ -92,20 +92,20 @@ impl Fixed {
         }
     }
 
-    /// Whether what is wrong with a setting is put right in the file.
+    /// Whether a problem with a setting is fixed in the file.
     #[must_use]
     pub fn fixes(&self, setting: &str) -> bool {
         match (Group::of(setting), setting) {
             (Some(group), _) => self.has(group),
             // The page chose a folder that the file does not name.
             (None, "mail.folder") => self.has(Group::Transport),
-            // What stands in the database.
+            // The rest is in the database.
             (None, "mail") => false,
             (None, _) => true,
         }
     }
 
-    /// The line where a setting stands, or the table that it would stand in.
+    /// The line of a setting, or of the table that it belongs to.
     #[must_use]
     pub fn line(&self, setting: &str) -> Option<usize> {
         let setting = if setting == PASSWORD { "mail.smtp.password-file" } else { setting };
@@ -114,24 +114,24 @@ impl Fixed {
     }
 }
 
-/// What was set on the page. Nothing of it is secret.
+/// The settings of the page. None of it is secret.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Chosen {
-    /// The way; none: off.
+    /// How email is sent; none: off.
     pub transport: Option<Way>,
-    /// The mail server; kept also while mail goes another way.
+    /// The mail server; kept also while email is sent another way.
     pub server: Option<ChosenServer>,
     /// The sender's address.
     pub from: Option<String>,
-    /// Where answers go, if not to the sender.
+    /// Where replies go, if not to the sender.
     pub reply_to: Option<String>,
     /// Where links lead.
     pub link_origin: Option<String>,
 }
 
 impl Chosen {
-    /// Takes a group as `other` has it.
+    /// Takes a group from `other`.
     pub fn take(&mut self, group: Group, other: &Self) {
         match group {
             Group::Transport => (self.transport, self.server) = (other.transport, other.server.clone()),
@@ -141,13 +141,13 @@ impl Chosen {
     }
 }
 
-/// A mail server as it was set on the page.
+/// A mail server as set on the page.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct ChosenServer {
     /// Name or address.
     pub host: String,
-    /// None: the usual one for its encryption.
+    /// None: the default of its encryption.
     pub port: Option<u16>,
     /// How the connection is encrypted.
     pub encryption: Encryption,
@@ -170,29 +170,29 @@ impl ChosenServer {
         }
     }
 
-    /// What alone its password may be used with: this server, at this port, with this encryption and user name.
+    /// What its password is for and nothing else: this server, port, encryption and user name.
     pub fn purpose(&self) -> String {
         let username = self.username.as_deref().unwrap_or_default();
         format!("{} {} {} {username}", self.host, self.config().port(), self.encryption.name())
     }
 }
 
-/// How mail is set up: the file's groups and the page's.
+/// The email settings: the file's groups and the page's.
 #[derive(Clone)]
 pub struct Setup {
-    /// What the file fixes.
+    /// The settings of the file.
     pub fixed: Fixed,
-    /// What was set on the page.
+    /// The settings of the page.
     pub chosen: Chosen,
     /// Both together.
     pub mail: MailConfig,
-    /// Where links lead, if that is set.
+    /// Where links lead, if set.
     pub origin: Option<String>,
     password: Option<Zeroizing<String>>,
 }
 
 impl Setup {
-    /// `password` is that of the chosen server: the file's has one of its own.
+    /// `password` is the one of the page's server: the file's has its own.
     #[must_use]
     pub fn new(fixed: Fixed, chosen: Chosen, password: Option<Zeroizing<String>>) -> Self {
         let (mut mail, mut origin) = (fixed.mail.clone(), fixed.origin.clone());
@@ -218,26 +218,26 @@ impl Setup {
         self.password.as_ref()
     }
 
-    /// The way.
+    /// How email is sent.
     #[must_use]
     pub fn way(&self) -> Way {
         self.mail.transport.unwrap_or_default()
     }
 
-    /// In whose name mail goes; the name is `brand`, if the file has no other.
+    /// In whose name email is sent; the name is `brand`, if the file has no other.
     #[must_use]
     pub fn sender(&self, brand: &str) -> Option<Mailbox> {
         let name = self.mail.from_name.as_deref().unwrap_or(brand).to_owned();
         self.mail.from.clone().map(|address| Mailbox { name, address })
     }
 
-    /// Where answers go, if not to the sender.
+    /// Where replies go, if not to the sender.
     #[must_use]
     pub fn reply_to(&self) -> Option<Mailbox> {
         self.mail.reply_to.clone().map(|address| Mailbox { name: String::new(), address })
     }
 
-    /// A setting of [`SETTINGS`] in words; none if it is not set. A password is only said to be there.
+    /// The value of a setting of [`SETTINGS`] as text; none if it is not set. A password shows only that it is set.
     #[must_use]
     pub fn value(&self, setting: &str) -> Option<String> {
         let smtp = self.mail.smtp.as_ref();
@@ -258,7 +258,7 @@ impl Setup {
         }
     }
 
-    /// The settings that have another value than in `other`.
+    /// The settings that differ from `other`.
     pub fn differing(&self, other: &Self) -> Vec<&'static str> {
         let differs = |setting: &&str| match *setting {
             PASSWORD => self.password != other.password,
@@ -278,7 +278,7 @@ impl Setup {
         if login.is_some_and(|smtp| smtp.password_file.is_none() && self.password.is_none()) {
             found.push((PASSWORD, NO_PASSWORD.to_owned()));
         }
-        // The file may say http: whoever has the machine knows what carries it.
+        // The file may say http: people with access to the machine know what carries it.
         let origin = self.origin.as_deref().filter(|_| !self.fixed.has(Group::Links));
         if origin.is_some_and(|origin| !may_bear_secrets(origin)) {
             found.push(("brand.link-origin", "must be like https://panel.example".to_owned()));
@@ -294,11 +294,11 @@ impl Setup {
         found
     }
 
-    /// The way for mail to go, with the files read that it needs; none where mail is off. `total`: for one mail that somebody
-    /// waits for, the time for everything together.
+    /// The transport, with the files read that it needs; none if email is off. `total`: the time limit for everything together,
+    /// for an email that somebody waits for.
     ///
     /// # Errors
-    /// The first setting that is wrong, and what is.
+    /// The first wrong setting and its problem.
     pub fn transport(&self, total: Option<Duration>) -> Result<Option<Arc<dyn Transport>>, Wrong> {
         match self.problems().into_iter().next() {
             Some(wrong) => Err(wrong),
@@ -341,11 +341,11 @@ mod tests {
             ("mail.transport", Some("smtp"), (true, None)),
             ("mail.smtp.host", Some("smtp.panel.example"), (true, Some(6))),
             ("mail.smtp.port", Some("587"), (true, Some(5))),
-            // The file's server wants no login, so the page's is none of its.
+            // The file's server has no login, so the page's doesn't apply.
             ("mail.smtp.username", None, (true, Some(5))),
             ("mail.smtp.password", None, (true, Some(5))),
             ("mail.from", Some("file@panel.example"), (true, Some(3))),
-            // The file says nothing of it, and has the sender.
+            // The file has the sender, but not this.
             ("mail.reply-to", None, (true, None)),
             ("brand.link-origin", Some("https://file.example"), (true, None)),
         ] {
@@ -353,7 +353,7 @@ mod tests {
             assert_eq!((both.fixed.fixes(setting), both.fixed.line(setting)), (of_file, line), "{setting}");
         }
         assert_eq!((both.problems(), both.password()), (Vec::new(), None));
-        // A server is told the name where links lead, unless the file has another.
+        // A server is told the host of the links, unless the file has another name.
         assert_eq!(both.mail.smtp.as_ref().and_then(|smtp| smtp.hello.as_deref()), Some("file.example"));
         let named = format!("{file}\nhello = 'mail.panel.example'");
         let named = setup(&named, Some("https://file.example"), Chosen::default(), None);
@@ -363,7 +363,7 @@ mod tests {
         assert!(SETTINGS.iter().all(|setting| !page.fixed.fixes(setting) && page.value(setting).is_some()));
         assert_eq!(page.value("mail.smtp.password").as_deref(), Some("••••"));
         assert_eq!(page.sender("Panel").expect("set").address, "page@panel.example");
-        // One group of the file's leaves the others to the page.
+        // One group in the file leaves the others to the page.
         for (file, origin, group) in [
             ("transport = 'off'", None, Group::Transport),
             ("from = 'file@panel.example'", None, Group::Sender),

@@ -1,5 +1,6 @@
-//! A folder of `.eml` files, for trials and for whoever fetches mail from there. Beside each stands the same mail as JSON, for
-//! whoever shows it. The files hold what the mails hold, links and passwords too: the folder and they are for their owner only.
+//! A folder of `.eml` files, for trials and for programs that fetch email from there. Beside each is the same email as JSON,
+//! for programs that show it. The files have the contents of the emails, links and passwords too: folder and files are for
+//! their owner only.
 
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -14,15 +15,15 @@ use super::{Attempt, Session, Step, StepKind, Transport, Verdict};
 use crate::message::Writer;
 use crate::{Mailbox, Message};
 
-/// Begins the transport's name; a server has no space in its own, and a program's path is absolute.
+/// The beginning of the transport's name; a server's has no space, and a program's path is absolute.
 const NAME: &str = "folder ";
 
-/// The folder of a transport of this name, if it is one of these.
+/// The folder of a transport with this name, if it is a folder.
 pub fn named_in(transport: &str) -> Option<&str> {
     transport.strip_prefix(NAME)
 }
 
-/// A mail as it is read in the folder.
+/// An email as read from the folder.
 #[derive(Serialize, Deserialize)]
 pub struct Filed {
     /// Without brackets.
@@ -31,7 +32,7 @@ pub struct Filed {
     pub date: i64,
     /// `Northwind <accounts@northwind.example>`.
     pub from: String,
-    /// Likewise.
+    /// As in `from`.
     pub to: String,
     /// One line.
     pub subject: String,
@@ -42,7 +43,7 @@ pub struct Filed {
 }
 
 impl Filed {
-    /// Bytes that are read of one.
+    /// Bytes to read of one.
     const BYTES: u64 = 1024 * 1024;
 
     fn of(message: &Message) -> Self {
@@ -61,7 +62,7 @@ impl Filed {
         }
     }
 
-    /// The mail of this name, if there is one and it can be read.
+    /// The email with this name, if there is one and it can be read.
     #[must_use]
     pub fn read(folder: &Path, name: &str) -> Option<Self> {
         let path = Self::is_name(name).then(|| folder.join(format!("{name}{JSON}")))?;
@@ -71,10 +72,10 @@ impl Filed {
         serde_json::from_slice(&json).ok()
     }
 
-    /// The names of those that are there, with when each was written, in no order; `most` files are looked at.
+    /// The names of the emails with the time each was written, in no order; at most `most` files are read.
     #[must_use]
     pub fn names(folder: &Path, most: usize) -> Vec<(SystemTime, String)> {
-        // Before the first mail there is no folder.
+        // There is no folder before the first email.
         let files = std::fs::read_dir(folder).into_iter().flatten().flatten().take(most);
         let named = files.filter_map(|file| {
             let name = file.file_name().to_str()?.strip_suffix(JSON)?.to_owned();
@@ -83,7 +84,7 @@ impl Filed {
         named.filter(|(_, name)| Self::is_name(name)).collect()
     }
 
-    /// A name that the transport gives; no other can leave the folder.
+    /// A name that the transport gives; no other can lead out of the folder.
     fn is_name(name: &str) -> bool {
         let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'@');
         name.len() <= 250 && !name.is_empty() && !name.starts_with('.') && name.bytes().all(fits)
@@ -99,7 +100,7 @@ struct Route {
 }
 
 impl Folder {
-    /// Mail into this folder; it is made, mode 700, where there is none.
+    /// Email into this folder; created with mode 700 if it doesn't exist.
     #[must_use]
     pub fn new(path: PathBuf, writer: Writer) -> Self {
         Self(Arc::new(Route { path, writer }))
@@ -108,7 +109,7 @@ impl Folder {
 
 impl Transport for Folder {
     fn name(&self) -> String {
-        // Not the whole path: a page says it to people whom the machine's folders do not concern.
+        // Not the whole path: a page shows it to people who shouldn't learn the machine's folders.
         format!("{NAME}{}", self.0.path.file_name().unwrap_or(self.0.path.as_os_str()).display())
     }
 
@@ -123,7 +124,7 @@ impl Transport for Folder {
 
     fn probe(&self) -> Attempt {
         let started = Instant::now();
-        // Nothing is made: it is asked by those who only look.
+        // Nothing is created: it is called by those who only look.
         let (verdict, said) = match owners_only(&self.0.path) {
             Ok(()) => (Verdict::Accepted, "the folder exists".to_owned()),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound && self.0.path.parent().is_some_and(Path::is_dir) => {
@@ -159,7 +160,7 @@ impl Session for FolderSession {
     }
 }
 
-/// Makes the folder, or sees that it is its owner's only.
+/// Creates the folder, or checks that only its owner can read it.
 fn private(folder: &Path) -> io::Result<()> {
     match std::fs::DirBuilder::new().mode(0o700).create(folder) {
         Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => Err(cause),
@@ -175,17 +176,17 @@ fn owners_only(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Ends the name of a mail as JSON.
+/// The end of the name of an email as JSON.
 const JSON: &str = ".json";
-/// Ends the names of files that are not whole yet.
+/// The ends of the names of unfinished files.
 const PARTIAL: [&str; 2] = [".eml.partial", ".json.partial"];
 
-/// The file is there whole or not at all.
+/// The file is either complete or absent.
 fn put(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     private(folder)?;
     let partial = folder.join(format!(".{name}.partial"));
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
-    // A process that starts now leaves a file alone that is held so. Where it cannot be, the mail may have to be tried again.
+    // A process that starts now leaves a locked file alone. Without a lock, the email may have to be tried again.
     let _ = file.lock();
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     match written.and_then(|()| std::fs::rename(&partial, folder.join(name))) {
@@ -197,8 +198,8 @@ fn put(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// A process that died while it wrote a mail has left a part of it, with what the mail carries; its row in the outbox is
-/// written once more.
+/// A process that died while it wrote an email has left a part of it, with its contents; its row in the outbox is written
+/// again.
 fn wipe_partials(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
