@@ -78,7 +78,7 @@ impl HostBuilder {
         self
     }
 
-    /// Where events go beside the plugins that listen. Their names are all different.
+    /// Where events are sent, apart from the plugins that listen. Their names are all different.
     #[must_use]
     pub fn webhooks(mut self, webhooks: Vec<Destination>) -> Self {
         self.webhooks = webhooks.into_iter().map(Arc::new).collect();
@@ -185,7 +185,7 @@ pub(crate) struct Inner {
     pub(crate) requests_per_minute: u32,
     /// Of views, likewise.
     pub(crate) views_per_minute: u32,
-    /// What machines have asked of late.
+    /// Recent requests of machines.
     pub(crate) traffic: Traffic,
     /// Tests that somebody waits for.
     pub(crate) trials: Lane,
@@ -209,7 +209,7 @@ impl std::ops::Deref for Host {
 }
 
 impl Inner {
-    /// How mail goes at present.
+    /// How email is sent now.
     pub(crate) fn outgoing(&self) -> Arc<Outgoing> {
         self.mail.outgoing()
     }
@@ -243,8 +243,8 @@ impl Host {
         self.0.storage.audit_before(before)
     }
 
-    /// Removes what of the audit is older than `before`, Unix milliseconds, and writes down who did it. In small steps, so that
-    /// nobody's commit waits for it. Answers how many lines went.
+    /// Deletes audit entries older than `before`, Unix milliseconds, and records who did it. In small steps, so that no commit
+    /// waits for it. Returns the number of deleted entries.
     ///
     /// # Errors
     /// [`StorageError`]; what went before it is gone.
@@ -266,7 +266,7 @@ impl Host {
         Ok(gone)
     }
 
-    /// Where links lead at present: scheme, host and port, without a slash at the end.
+    /// Where links lead now: scheme, host and port, without a slash at the end.
     #[must_use]
     pub fn origin(&self) -> String {
         self.0.outgoing().origin.clone()

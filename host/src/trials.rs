@@ -4,5 +4,5 @@ use std::time::Duration;
 
 /// The time for one, everything together.
 pub const PATIENCE: Duration = Duration::from_secs(30);
-/// At once; who comes when all are under way is turned away.
+/// At once; more are refused.
 pub(crate) const AT_ONCE: usize = 2;

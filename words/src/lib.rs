@@ -1,6 +1,6 @@
-//! What is said in more than one language. A crate that says something has a folder of catalogues, one TOML file a language; its
-//! build script reads it with [`build`], which sees that nothing is missing; an entry is found, and its placeholders are
-//! filled, here. Small and without the standard library, for a plugin has it too.
+//! Texts in more than one language. A crate with texts has a folder of catalogues, one TOML file a language. Its build script
+//! reads them with [`build`], which checks that nothing is missing. Here an entry is looked up and its placeholders are filled.
+//! Small and without the standard library, because a plugin uses it too.
 #![cfg_attr(not(any(test, feature = "build")), no_std)]
 
 extern crate alloc;

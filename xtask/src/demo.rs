@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::places::Places;
 use crate::run::{cargo, cargo_for_guests, program, say};
 
-/// Where the panel listens if nothing else is said.
+/// Where the panel listens by default.
 pub(crate) const LISTEN: &str = "127.0.0.1:8080";
 
 const GRANTS: &str = "plugins.d/keyturn-password.toml";
@@ -17,7 +17,7 @@ const COMPONENT: &str = "plugins.d/keyturn-password.wasm";
 
 /// Builds, lays the folder, and runs the panel until it is stopped.
 pub(crate) fn start(places: &Places, listen: &str) -> Result<()> {
-    // Said before the build, which takes minutes; the panel listens anew.
+    // Before the build, which takes minutes; the panel binds it again.
     std::net::TcpListener::bind(listen).with_context(|| {
         format!("can't listen on {listen}; choose another address, such as --listen 127.0.0.1:8091")
     })?;
@@ -63,7 +63,7 @@ fn pack(places: &Places, component: &Path, folder: &Path) -> Result<PathBuf> {
     Ok(packed)
 }
 
-/// Writes configuration and grants anew from the templates; the database and the key stay as they are.
+/// Writes configuration and grants again from the templates; the database and the key stay.
 fn lay(places: &Places, folder: &Path, packed: &Path, listen: &str) -> Result<()> {
     let templates = places.root.join("examples/panel/demo");
     let component = fs::read(packed).with_context(|| format!("reading {}", packed.display()))?;
@@ -80,7 +80,8 @@ fn lay(places: &Places, folder: &Path, packed: &Path, listen: &str) -> Result<()
 }
 
 fn serve(places: &Places, config: &Path, listen: &str) -> Result<()> {
-    // Not by cargo: alone, the panel would be built with other features of its dependencies, and so all of them anew.
+    // Not by cargo: alone, the panel would be built with other features of its dependencies, so all of them would be built
+    // again.
     program(places.target.join("debug/keyturn-example-panel"))
         .arg("--config")
         .arg(config)

@@ -32,7 +32,7 @@ pub(crate) fn cargo(places: &Places) -> Run {
     Run(command)
 }
 
-/// Cargo for guests: flags that somebody set for his own machine are wrong for wasm.
+/// Cargo for guests: flags that people set for their own machine are wrong for wasm.
 pub(crate) fn cargo_for_guests(places: &Places) -> Run {
     let Run(mut command) = cargo(places);
     command.env("CARGO_TARGET_DIR", places.guests());
@@ -64,7 +64,7 @@ impl Run {
         self
     }
 
-    /// Cargo shows how far it is to who looks on, which takes minutes the first time; a log gets its errors only.
+    /// Cargo shows its progress on a terminal, because it takes minutes the first time; a log gets only its errors.
     pub(crate) fn quiet_off_a_terminal(self) -> Self {
         if std::io::stderr().is_terminal() { self } else { self.arg("--quiet") }
     }

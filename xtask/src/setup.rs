@@ -16,7 +16,7 @@ pub(crate) struct Need {
     is_there: fn() -> bool,
 }
 
-/// For the tests that walk in a browser, beside a panel and billing systems in PHP, and that send mail.
+/// For the tests in a browser, with a panel and billing systems in PHP, and with mail.
 pub(crate) const TESTS: &[Need] = &[
     Need {
         packages: &["chromium"],

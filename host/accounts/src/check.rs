@@ -199,7 +199,7 @@ impl<'a> Look<'a> {
         Ok(())
     }
 
-    /// Who counts as suspended; and values that are meant but written otherwise.
+    /// Counts the suspended accounts, and finds values that look like a known one but are written differently.
     fn state(&mut self) -> Found {
         let mapping = self.mapping();
         let Some(state @ State { column, active, suspended }) = &mapping.state else { return Ok(()) };

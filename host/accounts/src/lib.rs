@@ -1,8 +1,8 @@
 //! The panel's accounts in its own tables, mapped by configuration. The statements are put together once, from checked
 //! and quoted names; every value is bound.
 //!
-//! Each column is written with its table before it: SQLite takes a quoted name that no column bears for a text, but not
-//! where the table is named.
+//! Each column is written with its table before it: SQLite takes an unknown quoted name for a text, but not after a table's
+//! name.
 
 mod check;
 mod mapping;
@@ -272,7 +272,7 @@ impl Realm {
             sql.query(text, parameters).map_err(|error| self.naming(error, "finding accounts in"))
         };
         let most = Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX));
-        // As it is mostly stored, and as it was typed: who has just been stored so is found although no walk has seen him.
+        // As most are stored, and as typed: an account stored a moment ago is found this way, although no walk has seen it.
         let as_typed = typed.to_ascii_lowercase();
         let mut rows = query(&find.plain.text, &find.plain.with([Value::Text(folded.to_owned()), most.clone()]))?;
         let indexed = rows.len();
@@ -295,7 +295,7 @@ impl Realm {
             keys.dedup();
             keys.truncate(limit);
         }
-        // A key that no account name can bear is nobody that a plugin could name.
+        // A key that can't be part of an account name is no account that a plugin could name.
         Ok(keys.iter().filter_map(|key| AccountId::new(name, &key_text(key)?).ok()).collect())
     }
 

@@ -1,4 +1,4 @@
-//! What the operator grants a plugin: a file of his own, `plugins.d/NAME.toml`. Nothing in the database grants anything.
+//! What the operator grants a plugin: a file for each plugin, `plugins.d/NAME.toml`. Nothing in the database grants anything.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

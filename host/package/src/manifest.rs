@@ -65,8 +65,8 @@ pub struct Manifest {
 pub struct Events {
     /// Events that it emits: `password.changed`.
     pub emits: BTreeSet<String>,
-    /// Events that it hears: `password.changed` from whoever emits it, `keyturn-password/password.changed` from the plugin
-    /// that the operator named so.
+    /// Events that it listens to: `password.changed` from any plugin, `keyturn-password/password.changed` from the plugin that
+    /// the operator gave this name.
     pub listens: BTreeSet<String>,
 }
 
@@ -96,7 +96,7 @@ pub struct Wants {
     pub input: bool,
     /// Password fields in its forms.
     pub passwords: bool,
-    /// Its regions do not bear the line "From the plugin NAME".
+    /// Its regions don't have the line "From the plugin NAME".
     pub speaks_for_panel: bool,
     /// Work for later.
     pub jobs: bool,
@@ -220,7 +220,7 @@ impl Setting {
     }
 }
 
-/// Who may do a thing.
+/// Who may do something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
@@ -229,8 +229,8 @@ pub enum Role {
     /// An account, for itself.
     #[serde(rename = "self")]
     Own,
-    /// An account that reaches the subject, who is somebody else: a thief of a session must not set a password without
-    /// knowing the present one.
+    /// An account that reaches the subject, which is somebody else: a thief of a session must not set a password without
+    /// knowing the current one.
     Manager,
     /// A machine, for the accounts that its key names.
     ServiceKey,
@@ -251,7 +251,7 @@ pub enum Lane {
     Compute,
 }
 
-/// When an answer goes out.
+/// When an answer is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Release {
@@ -286,7 +286,7 @@ pub struct Operation {
     pub form: bool,
     /// Who may do it.
     pub actors: BTreeSet<Role>,
-    /// The parameter that names the account; none: the caller himself, or nobody.
+    /// The parameter that names the account; none: the caller's own account, or nobody's.
     pub subject: Option<String>,
     /// The hook's parameters that hold a password, a token or the like: nobody types them where others can read them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -294,13 +294,13 @@ pub struct Operation {
     /// Where it runs.
     #[serde(default)]
     pub lane: Lane,
-    /// When its answer goes out.
+    /// When its answer is sent.
     #[serde(default)]
     pub answer: Release,
     /// Whether it changes anything.
     #[serde(default)]
     pub effects: Effects,
-    /// Whether the actor must have proved himself within the last [`STEP_UP_MS`](keyturn_core::caller::STEP_UP_MS).
+    /// Whether the actor must have confirmed their identity within the last [`STEP_UP_MS`](keyturn_core::caller::STEP_UP_MS).
     #[serde(default)]
     pub step_up: bool,
 }
@@ -378,7 +378,7 @@ impl Manifest {
         serde_json::from_slice::<Self>(bytes).map_err(wrong)?.checked()
     }
 
-    /// Reads a `manifest.toml` and the templates that stand beside it: TOML, by name.
+    /// Reads a `manifest.toml` and the templates beside it: TOML, by name.
     ///
     /// # Errors
     /// [`ManifestError::Wrong`], with the template's name, line and column.

@@ -27,7 +27,7 @@ pub enum PackError {
     Packed,
 }
 
-/// What stands beside a component's manifest.
+/// What is beside a component's manifest.
 #[derive(Debug, Clone, Default)]
 pub struct Beside {
     /// Templates of its mails: TOML, by name.
@@ -44,7 +44,7 @@ pub fn pack(component: &[u8], manifest_toml: &str) -> Result<Vec<u8>, PackError>
     pack_with(component, manifest_toml, &Beside::default())
 }
 
-/// The same, with what stands beside the manifest.
+/// The same, with what is beside the manifest.
 ///
 /// # Errors
 /// [`PackError`]; a template that does not draw is one, and WIT that lacks an interface of the manifest's hooks.
@@ -71,8 +71,8 @@ pub fn pack_with(component: &[u8], manifest_toml: &str, beside: &Beside) -> Resu
     Ok(with_section(component, &json))
 }
 
-/// The templates in a folder, one `NAME.toml` each. Their texts stand there too, or in the folder `texts` below it: one
-/// `LANGUAGE.toml` each, with a table for every template. None where there is no such folder.
+/// The templates in a folder, one `NAME.toml` each. Their texts are there too, or in the folder `texts` below it: one
+/// `LANGUAGE.toml` each, with a table for every template. None if there is no such folder.
 ///
 /// # Errors
 /// What the system said, or what is wrong with a file of texts.

@@ -1,6 +1,6 @@
-//! Compiled components, kept beside the configuration, so that a host starts in milliseconds. This is the one module
-//! with unsafe code: loading compiled code runs whatever it holds, so each file bears a MAC under the host's own key,
-//! over its content and the component it was compiled from, and what bears none is compiled anew.
+//! Compiled components, kept beside the configuration, so that a host starts in milliseconds. This is the one module with
+//! unsafe code: loading compiled code runs whatever it contains, so each file has a MAC under the host's own key, over its
+//! content and the component it was compiled from. A file without that MAC is ignored, and its component is compiled again.
 #![allow(unsafe_code)]
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -61,7 +61,7 @@ fn name(engine: &Engine, component: &[u8]) -> String {
 fn read(keys: &Keys, path: &Path, name: &str) -> Option<Vec<u8>> {
     let mut file = std::fs::read(path).ok()?;
     let (mac, code) = file.split_first_chunk::<MAC_BYTES>()?;
-    // What differs in time tells an attacker who can write here nothing that reading the file would not.
+    // A difference in time tells an attacker who can write here no more than reading the file would.
     if keys.mac("compiled", &[name.as_bytes(), code]) != *mac {
         tracing::warn!(file = %path.display(), "compiled component has no valid MAC of this host; compiling it again");
         return None;

@@ -39,7 +39,7 @@ pub struct Parts {
     pub mail: Arc<dyn MailRoute>,
     /// What the panel is called.
     pub brand: String,
-    /// Where events go beside the plugins that listen.
+    /// Where events are sent, apart from the plugins that listen.
     pub webhooks: Destinations,
     /// Which plugin comes first where two want the same.
     pub sign_in: SignInPlugin,
@@ -60,7 +60,7 @@ pub struct Timing {
     pub even_grid: Duration,
 }
 
-/// Wakes who does what calls leave behind.
+/// Wakes the workers for what calls leave behind.
 #[derive(Default)]
 pub struct Bells {
     /// Rings when a call has left a mail.
@@ -291,8 +291,9 @@ impl Runtime {
         Ok(self.storage.account(account)?.map(|known| known.epoch))
     }
 
-    /// Has the host see the address on file of an account. A panel that is about to write another one calls this before, so that
-    /// whoever has the address now can be told: the host sees addresses otherwise only when something is done to an account.
+    /// Has the host see the address on file of an account. A panel that is about to write another one calls this before, so
+    /// that the person at the current address can be told: otherwise the host sees addresses only when something is done to an
+    /// account.
     ///
     /// # Errors
     /// [`StorageError`].

@@ -1,5 +1,5 @@
-//! How mail goes at present. It is looked up again when somebody has changed it, here or in another process on the same
-//! database, so that a change needs no new start.
+//! How email is sent now. It is looked up again when somebody has changed it, here or in another process on the same database,
+//! so that a change needs no restart.
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -77,7 +77,7 @@ impl MailSettings {
         settings
     }
 
-    /// How mail goes at present.
+    /// How email is sent now.
     pub(crate) fn outgoing(&self) -> Arc<Outgoing> {
         if let Ok(mut looked) = self.looked.try_lock()
             && looked.elapsed() >= LOOK
@@ -106,7 +106,7 @@ impl MailSettings {
     /// Writes `setup` in place of what was `seen`, with the audit entry. It holds here when this returns.
     ///
     /// # Errors
-    /// [`StorageError::Changed`] if somebody else has written meanwhile.
+    /// [`StorageError::Changed`] if somebody else has changed it in between.
     pub(crate) fn set(&self, seen: &Stored, setup: &Setup, now: i64, audit: AuditEntry) -> Result<(), StorageError> {
         let (chosen, secret) = seen.replaced_by(setup, &self.keys, now);
         let values = serde_json::to_vec(&chosen).unwrap_or_default();

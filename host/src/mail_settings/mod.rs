@@ -36,7 +36,7 @@ pub enum EmailError {
     /// A setting, and what is wrong with it.
     #[error("{} {}", .0.0, .0.1)]
     Wrong(Wrong),
-    /// The database. [`StorageError::Changed`]: somebody else has set something meanwhile.
+    /// The database. [`StorageError::Changed`]: somebody else has changed the settings in between.
     #[error(transparent)]
     Storage(#[from] StorageError),
 }
@@ -63,14 +63,14 @@ pub(crate) struct Plan {
 }
 
 impl Host {
-    /// Whether a caller may see and set how mail goes: who reaches everybody in each realm, and whoever stands at the
-    /// console. Nobody else: links with others' secrets go that way.
+    /// Whether a caller may see and change how email is sent: accounts with access to every realm, and the console. Nobody
+    /// else: links with others' secrets are sent that way.
     #[must_use]
     pub fn may_set_mail(&self, caller: &Caller) -> bool {
         self.reaches_everybody(caller)
     }
 
-    /// The console, and who reaches everybody in each realm.
+    /// The console, and accounts with access to every realm.
     pub(crate) fn reaches_everybody(&self, caller: &Caller) -> bool {
         match caller.actor {
             Actor::Console => true,

@@ -94,8 +94,8 @@ impl Host {
         self.destinations().iter().find(|destination| destination.name == name).cloned()
     }
 
-    /// Whether a caller may see what goes to webhooks, and send it again: who reaches everybody in each realm, and whoever stands
-    /// at the console. Events are about anybody.
+    /// Whether a caller may see deliveries to webhooks, and send them again: accounts with access to every realm, and the
+    /// console. Events are about anybody.
     #[must_use]
     pub fn may_tend_webhooks(&self, caller: &Caller) -> bool {
         self.reaches_everybody(caller)
@@ -202,9 +202,8 @@ impl Host {
         Ok(was)
     }
 
-    /// Posts an event [`TEST`] to a destination at once, by the same way as every other, though it be off or held, and keeps
-    /// nothing of it but that it was done, by whom, and what came of it: in the audit, before anybody is told. It takes the
-    /// destination's time, and `most` at most.
+    /// Posts an event [`TEST`] to a destination at once, like every other delivery, even if it is off or on hold. Nothing of it
+    /// is stored but an audit entry: by whom, and with what result. It takes the destination's time limit, and `most` at most.
     ///
     /// # Errors
     /// [`StorageError`]: it was posted, and could not be written down.

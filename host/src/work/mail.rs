@@ -1,5 +1,5 @@
-//! Mail goes out. It is drawn anew at each attempt, to the address then on file, under one Message-ID: a worker that died
-//! after a server took it sends it again, and a mailbox that knows the id shows it once.
+//! Sends email. It is drawn again at each attempt, to the address then on file, with the same Message-ID: a worker that died
+//! after a server accepted it sends it again, and a mailbox that knows the id shows it once.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -134,7 +134,7 @@ impl Inner {
     fn mailbox(&self, leased: &LeasedMail, filling: &Filling) -> Result<Mailbox, Obstacle> {
         match &leased.mail.to {
             Recipient::Account(_) => {}
-            // Without the name on file: whoever has the account now may have written that.
+            // Without the name on file: the person who has the account now may have written that.
             Recipient::Previous(_) => {
                 let address = filling.address.clone().ok_or(Obstacle::NoAddress)?;
                 return Ok(Mailbox { name: String::new(), address });

@@ -113,8 +113,8 @@ impl Working {
 }
 
 impl Host {
-    /// Sends mail and webhooks and runs jobs and events until `shutdown` is stopped, on threads of its own; returns when the last one has
-    /// finished. Mail goes out while it is on.
+    /// Sends email and webhooks and runs jobs and events until `shutdown` is stopped, on threads of its own; returns when the
+    /// last one has finished. Email is sent while it is on.
     pub fn run_workers(&self, shutdown: &Shutdown) {
         let inner = &*self.0;
         let worker = Worker { inner, shutdown, held: Mutex::default() };
@@ -249,7 +249,7 @@ impl Worker<'_> {
             match lease() {
                 Ok(leased) if leased.is_empty() => bell.wait(heard, SLEEP),
                 Ok(leased) => leased.into_iter().for_each(&mut run),
-                // Until the next start nothing goes out; that was logged.
+                // Nothing is sent until the next start; that was logged.
                 Err(StorageError::Replaced(_)) => return,
                 Err(error) => {
                     tracing::warn!(%error, "can't lease work; retrying");

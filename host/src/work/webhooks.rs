@@ -17,8 +17,8 @@ const PAUSES: [i64; ATTEMPTS as usize - 1] =
 const HOUR: i64 = 3_600_000;
 
 impl Worker<'_> {
-    /// Sends what there is for one destination, one after another, until another stands in its place: what is under way then
-    /// ends as it was begun, and its row with it.
+    /// Sends the deliveries of one destination, one after another, until another destination replaces it: a running one then
+    /// ends as it began, and its row with it.
     pub(super) fn send_webhooks(&self, to: &Arc<Destination>) {
         let mut sender = Sender::new(Arc::new(System));
         let stands = || self.inner.surroundings.webhooks().iter().any(|one| Arc::ptr_eq(one, to));
@@ -66,7 +66,7 @@ fn tried(sender: &mut Sender, to: &Destination, leased: &LeasedDelivery) -> Sett
     match verdict {
         Verdict::Accepted => SettledDelivery { state: DeliveryState::Accepted, again_in: None, tried, gone: false },
         Verdict::Gone => SettledDelivery { state: DeliveryState::GaveUp, again_in: None, tried, gone: true },
-        // Whoever took it without an answer knows it by its id.
+        // A receiver that took it without an answer knows it by its id.
         Verdict::Unknown => failed(leased, None, tried),
         Verdict::Failed { retry_after } => {
             let asked = retry_after.map(|pause| i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));

@@ -1,4 +1,4 @@
-//! `[[webhooks]]` of `keyturn.toml`: where events go beside the plugins that listen.
+//! `[[webhooks]]` of `keyturn.toml`: where events are sent, apart from the plugins that listen.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -30,8 +30,8 @@ pub struct WebhookConfig {
     pub name: String,
     /// Where events are posted: `https://billing.example/hooks/keyturn`.
     pub url: String,
-    /// The file of its secret, `whsec_…`; nobody else may read it. Several, each on its own line, while one follows another:
-    /// what goes out is signed with each.
+    /// The file with its secret, `whsec_…`; nobody else may read it. During a change of secrets several, each on its own line:
+    /// each message is signed with all of them.
     pub secret_file: PathBuf,
     /// The events that go there: `password.changed` of whichever plugin, or `keyturn-password/password.changed`.
     pub events: BTreeSet<String>,
@@ -66,7 +66,7 @@ fn default_connections() -> usize {
 /// A setting and what is wrong with it; goes on from its name.
 pub type Wrong = (String, String);
 
-/// Whether what stands there can be. Opens nothing.
+/// Checks the values. Opens nothing.
 pub fn check(all: &[WebhookConfig]) -> Result<(), Wrong> {
     if all.len() > MOST {
         return Err(("webhooks".to_owned(), format!("must be at most {MOST}, not {}", all.len())));

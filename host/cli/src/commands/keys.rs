@@ -1,4 +1,4 @@
-//! `keyturn keys`: service keys, by which machines say who they are.
+//! `keyturn keys`: service keys, with which machines identify themselves.
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! `keyturn mail`: tests whether email goes out, step by step.
+//! `keyturn mail`: tests whether email is sent, step by step.
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -117,13 +117,13 @@ pub async fn run(server: Arc<Server>, listener: TcpListener, output: &Output) ->
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
-    // Not before: whoever reads it may send a signal at once, and one that nobody waits for ends the process.
+    // Not earlier: people who read it may send a signal at once, and a signal that nothing waits for ends the process.
     server.greet(listener.local_addr()?, output);
     let working = server.host.start_workers()?;
     let router = health::routes().fallback(current).with_state(Arc::clone(&server));
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let serving = tokio::spawn(serve(listener, router, server.config.manners(), async {
-        // An error is as good as the word: whoever was to send it is gone.
+        // An error counts as the signal: its sender is gone.
         let _ = stopped.await;
     }));
     loop {

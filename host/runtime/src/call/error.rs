@@ -20,10 +20,10 @@ pub use keyturn_contract::keyturn::panel::types::Failure;
 /// Why a call has no answer. Nothing that it asked for was applied, but for [`CallError::Indeterminate`].
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// The plugin said no, in the contract's words.
+    /// The plugin refused, with an error of the contract.
     #[error("{}", failure_text(.0))]
     Failed(Failure),
-    /// The plugin said no, in words of its own.
+    /// The plugin refused, with its own error.
     #[error("the plugin answered with an error: {0}")]
     Error(Value),
     /// An argument does not fit its type.
@@ -46,7 +46,7 @@ pub enum CallError {
         /// What.
         operation: String,
     },
-    /// The actor must prove himself anew before he does this.
+    /// The actor must confirm their identity again first.
     #[error("{operation} needs the caller's password again")]
     StepUp {
         /// What.
@@ -63,7 +63,7 @@ pub enum CallError {
         /// The limit's setting.
         limit: &'static str,
     },
-    /// It asked for an effect where there are none.
+    /// It asked for an effect where none are allowed.
     #[error(
         "the plugin {plugin} was stopped: it asked for an effect in a page, a slot or an operation without effects"
     )]
@@ -71,7 +71,7 @@ pub enum CallError {
         /// The plugin.
         plugin: String,
     },
-    /// It broke down by itself.
+    /// It crashed.
     #[error("the plugin {plugin} crashed: {trap}")]
     Trap {
         /// The plugin.
@@ -79,7 +79,7 @@ pub enum CallError {
         /// How: the engine's word for it.
         trap: String,
     },
-    /// What it drew cannot be shown.
+    /// Its view can't be shown.
     #[error("the view of the plugin {plugin} can't be shown: {problem}")]
     View {
         /// The plugin.

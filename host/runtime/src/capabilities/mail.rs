@@ -40,8 +40,8 @@ impl View<'_, Part> {
         self.ledger.plugin.authority.mail.as_ref().ok_or_else(|| Error::Denied("mail".to_owned()))
     }
 
-    /// A recipient whom this plugin and this caller may write to, and who can be written to; with the address itself, of one
-    /// that is on file no more.
+    /// A recipient whom this plugin and this caller may write to, and who has a usable address; with the address itself if it
+    /// is no longer on file.
     fn recipient(&mut self, to: &To) -> Result<(Recipient, Option<String>), Error> {
         match to {
             To::Operators if !self.mail_rights()?.operators => Err(Error::Denied("operators".to_owned())),
@@ -98,7 +98,7 @@ impl View<'_, Part> {
         to.map_or(Ok(()), |to| self.recipient(to).map(drop))
     }
 
-    /// A mail of this plugin's, to somebody whom the caller reaches.
+    /// An email of this plugin, to an account that the caller reaches.
     fn own_mail(&mut self, name: &str) -> Result<Mail, Error> {
         let id: MailId = name.parse().map_err(|_| Error::NotFound)?;
         self.ledger.reading()?;
@@ -174,7 +174,7 @@ impl View<'_, Part> {
             return Err(Error::BadTemplate(format!("there is no template {template}")));
         };
         let variables = self.filled(declared, variables)?;
-        // Whoever had the account's address once must not get at the account by it.
+        // People who once had the account's address must not get into the account with it.
         if address.is_some() && declared.variables.values().any(|kind| matches!(kind, Kind::Link | Kind::Secret)) {
             return Err(Error::Denied("links and secrets to a previous address".to_owned()));
         }
@@ -202,8 +202,8 @@ impl View<'_, Part> {
         })
     }
 
-    /// From where it was asked for, as the recipient may know it: by nobody in particular, by himself, or by the panel on either's
-    /// behalf. Where a manager or a machine sits is not his affair.
+    /// Where it was requested, as the recipient may know it: by an anonymous caller, by the recipient, or by the panel for
+    /// either. The location of a manager or a machine is not shown.
     fn origin(&self, to: &Recipient) -> Option<String> {
         let theirs = match &self.ledger.caller.actor {
             Actor::Anonymous | Actor::System => true,

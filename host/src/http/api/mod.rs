@@ -1,7 +1,6 @@
-//! What machines call, under `/v1/`: plugins' hooks ([`hooks`]); what became of a request ([`operations`]) and of a mail
-//! ([`mails`]); who an account is ([`accounts`]); and plugins' views for the pages of a panel that is not in this program
-//! ([`views`]). Each request bears a service key or is signed with one ([`who`]), and what is refused is a problem
-//! document ([`problem`]).
+//! What machines call, under `/v1/`: plugins' hooks ([`hooks`]); the state of a request ([`operations`]) and of an email
+//! ([`mails`]); accounts ([`accounts`]); and plugins' views for the pages of a panel that is not in this program ([`views`]).
+//! Each request has a service key or is signed with one ([`who`]), and each refusal is a problem document ([`problem`]).
 
 mod accounts;
 mod hooks;
@@ -95,7 +94,7 @@ impl Asked {
         parameters.find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
 
-    /// What stands in the address's query, in its order.
+    /// The parameters of the address's query, in their order.
     fn query(&self) -> impl Iterator<Item = (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)> {
         form_urlencoded::parse(self.received.uri.query().unwrap_or_default().as_bytes())
     }

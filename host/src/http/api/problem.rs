@@ -143,7 +143,7 @@ impl Problem {
         response
     }
 
-    /// The document where the database did not answer; why stands in the log, for who runs the panel.
+    /// The document for a failed database; the log has the reason, for people who run the panel.
     pub(super) fn of_storage(cause: StorageError) -> Self {
         // That the file was replaced is logged once.
         if !matches!(cause, StorageError::Busy | StorageError::Replaced(_)) {

@@ -1,4 +1,4 @@
-//! Who calls: a machine that bears its key, or one that has signed its request with it.
+//! The caller: a machine that sends its key, or has signed its request with it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use keyturn_core::time::now;
 pub(super) fn asker(host: &Host, received: &Received) -> Result<Asker, Problem> {
     let headers = &received.headers;
     let key = match headers.get(header::AUTHORIZATION) {
-        // Who holds a token that was seen once could say whatever he likes of others, from then on.
+        // Else anybody who saw a token once could speak for other people from then on.
         Some(_) if headers.contains_key(ON_BEHALF) => {
             return Err(unauthorized(&problem::BAD_SIGNATURE)
                 .detail(format!("A request with {ON_BEHALF} must be signed; sending the key is not enough.")));
@@ -37,7 +37,7 @@ pub(super) fn asker(host: &Host, received: &Received) -> Result<Asker, Problem> 
     Ok(Asker { key: from_there(key, received)?, nonce: None })
 }
 
-/// Who asks; and what may be taken once, to be taken when nothing else is in the way.
+/// The caller; and the nonce, to be taken when nothing else is wrong.
 pub(super) struct Asker {
     pub(super) key: Arc<ServiceKey>,
     nonce: Option<String>,
@@ -78,7 +78,7 @@ fn signed(host: &Host, received: &Received) -> Result<Asker, Problem> {
     let signed = signature::read(method, uri, headers, body).map_err(bad)?;
     let now = now();
     let key = host.service_key(&signed.key).map_err(Problem::of_storage)?;
-    // Of a key that is not there, and of a signature that is not its own, the same is said.
+    // An unknown key and a wrong signature get the same answer.
     let key = key.filter(|key| key.signed(signed.base.as_bytes(), &signed.signature, now));
     let key = key.ok_or_else(|| bad("It belongs to no working key.".to_owned()))?;
     let off = signed.created.saturating_sub(now.div_euclid(1_000));
@@ -87,8 +87,8 @@ fn signed(host: &Host, received: &Received) -> Result<Asker, Problem> {
             format!("created is {off} seconds off this machine's clock; at most {} are accepted.", signature::WINDOW);
         return Err(bad(why));
     }
-    // Which nonces were used is known since the start. Before it any may have been: so what was signed then, or by a clock
-    // that is ahead and may have signed it then, is signed anew.
+    // The used nonces are known only since the start. So a request that was signed before it, or with a clock that is ahead and
+    // may have signed it then, must be signed again.
     let started = host.0.traffic.started();
     let unsure = signed.created < started || (now.div_euclid(1_000) - started < signature::WINDOW && off > 1);
     if unsure {
@@ -100,8 +100,8 @@ fn signed(host: &Host, received: &Received) -> Result<Asker, Problem> {
     Ok(Asker { key: from_there(key, received)?, nonce: Some(signed.nonce) })
 }
 
-/// The address of the person for whom a machine calls, where it says so. The key is held to its own addresses by where its
-/// request comes from, whatever this says.
+/// The address of the person for whom a machine calls, if the machine sends it. The key's own addresses are checked against the
+/// address that the request comes from, whatever this says.
 pub(super) fn client_address(key: &ServiceKey, headers: &HeaderMap) -> Result<Option<IpAddr>, Problem> {
     let mut values = headers.get_all(CLIENT_ADDRESS).iter();
     let Some(value) = values.next() else { return Ok(None) };

@@ -218,13 +218,13 @@ impl SignIn<'_> {
     }
 }
 
-/// What stands in place of a hash so that nothing matches it: `!`, also before a hash, and `*`.
+/// Whether a value stands in place of a hash and matches no password: `!`, also before a hash, and `*`.
 fn is_locked(stored: &str) -> bool {
     stored.starts_with('!') || (stored.starts_with('*') && stored.len() <= 2)
 }
 
-/// Hashes of the greatest costs that the operator has named for a prefix. Presets don't count: they are for whatever a
-/// panel may bear.
+/// Hashes with the highest costs that the operator has set for a prefix. Presets don't count: they cover what any panel may
+/// have.
 fn dearest(accepts: &Accepts) -> Vec<String> {
     let preset = Accepts::of(&accepts.prefix);
     let named = |name: &str| {
