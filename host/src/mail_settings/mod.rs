@@ -1,4 +1,4 @@
-//! How mail is set up, as pages and the command line see it, and how that is changed. What `keyturn.toml` says stays so.
+//! The email settings for pages and the command line, and how they are changed. The settings of `keyturn.toml` stay.
 
 mod current;
 mod stored;
@@ -20,9 +20,9 @@ use crate::trials::PATIENCE;
 pub(crate) use current::{MailSettings, Outgoing};
 pub(crate) use stored::Stored;
 
-/// Test mails of one person in [`TRIALS_WINDOW`] at most: each connects to an address that they name.
+/// Test emails of one person in [`TRIALS_WINDOW`] at most: each connects to an address that they enter.
 pub const TRIALS_EACH: u64 = 10;
-/// The same, of all together.
+/// The same, for all people together.
 pub const TRIALS_ALL: u64 = 30;
 /// Seconds.
 pub const TRIALS_WINDOW: u32 = 600;
@@ -30,10 +30,10 @@ pub const TRIALS_WINDOW: u32 = 600;
 /// Why email settings are not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum EmailError {
-    /// They do not reach everybody.
+    /// They don't reach everybody.
     #[error("{0} isn't allowed to change the email settings: that needs access to every realm")]
     Denied(String),
-    /// A setting, and what is wrong with it.
+    /// A setting and its problem.
     #[error("{} {}", .0.0, .0.1)]
     Wrong(Wrong),
     /// The database. [`StorageError::Changed`]: somebody else has changed the settings in between.
@@ -41,24 +41,24 @@ pub enum EmailError {
     Storage(#[from] StorageError),
 }
 
-/// Why no test mail was sent.
+/// Why no test email was sent.
 #[derive(Debug)]
 pub(crate) enum Untried {
-    /// Too many were; seconds.
+    /// There were too many; seconds to wait.
     TooOften(u32),
-    /// Others are being sent just now.
+    /// Others are being sent right now.
     Busy,
     Wrong(Wrong),
     Storage(StorageError),
 }
 
-/// Settings as somebody wants them, with what would come of them.
+/// The wanted settings and their consequences.
 pub(crate) struct Plan {
     pub(crate) seen: Stored,
     pub(crate) setup: Setup,
-    /// Which settings would be others.
+    /// The settings that would change.
     pub(crate) changes: Vec<&'static str>,
-    /// Why they cannot be.
+    /// What is wrong with them.
     pub(crate) problems: Vec<Wrong>,
 }
 
@@ -82,7 +82,7 @@ impl Host {
         }
     }
 
-    /// How mail is set up.
+    /// The email settings.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -91,15 +91,15 @@ impl Host {
         Ok(settings.stored()?.setup(&settings.fixed, &self.0.keys))
     }
 
-    /// Why mail does not go although it is on: a setting, and what is wrong with it.
+    /// Why email can't be sent although it is on: a setting and its problem.
     #[must_use]
     pub fn mail_problem(&self) -> Option<Wrong> {
         self.0.outgoing().problem.clone()
     }
 
-    /// Sets how mail goes, as far as the file leaves it open; at once, and for other processes on the same database within a
-    /// second. Without a `password`, the stored one stays, if the server, port, encryption and user name stay too. Answers
-    /// which settings are others now, and writes that down; none: nothing was done.
+    /// Changes the email settings, except those of the file; at once, and for other processes on the same database within a
+    /// second. Without a `password`, the stored one stays, if the server, port, encryption and user name stay too. Returns the
+    /// changed settings, and writes them to the audit log; none: nothing was done.
     ///
     /// # Errors
     /// [`EmailError`].
@@ -120,7 +120,7 @@ impl Host {
         Ok(plan.changes)
     }
 
-    /// What would come of these settings. Writes nothing, connects to nothing.
+    /// The consequences of these settings. Writes nothing, connects to nothing.
     pub(crate) fn plan_mail(
         &self,
         mut chosen: Chosen,
@@ -128,7 +128,7 @@ impl Host {
     ) -> Result<Plan, StorageError> {
         let (settings, keys) = (&self.0.mail, &self.0.keys);
         let seen = settings.stored()?;
-        // What the file has cannot be set here, and what was set before stays for when it is taken out of the file.
+        // Groups of the file can't be changed here, and their earlier settings stay for when the file no longer has them.
         let of_file = |group: &Group| settings.fixed.has(*group);
         Group::ALL.into_iter().filter(of_file).for_each(|group| chosen.take(group, &seen.chosen));
         let server = chosen.server.as_ref();
@@ -153,13 +153,13 @@ impl Host {
         let (now, outcome) = (now(), format!("changed: {}", plan.changes.join(" ")));
         let audit = AuditEntry::of(caller, now, OWN, "email-settings", outcome);
         self.0.mail.set(&plan.seen, &plan.setup, now, audit)?;
-        // What waited may go now, and a session that is idle is another one from now on.
+        // Waiting emails may be sent now, and idle sessions are outdated.
         self.0.bells.mail.ring_all();
         Ok(())
     }
 
-    /// Sends a test mail as it is planned, bounded in time and in number, and writes down that it was sent: it reaches for
-    /// whatever server was named.
+    /// Sends a test email with planned settings, limited in time and in number, and writes it to the audit log: it connects to
+    /// any server that was entered.
     pub(crate) fn try_mail(&self, caller: &Caller, setup: &Setup, to: &str) -> Result<Trial, Untried> {
         let (storage, now) = (&self.0.storage, now());
         let bound = |key: &str, limit| Bound { key: key.to_owned(), window: TRIALS_WINDOW, limit };

@@ -1,5 +1,5 @@
-//! What was set on the page, as it is stored: the settings sealed as a whole, and the mail server's password sealed for that
-//! server. It goes to no other.
+//! The settings of the page, as they are stored: sealed as a whole, and the mail server's password sealed for that server. It
+//! goes to no other.
 
 use zeroize::Zeroizing;
 
@@ -11,7 +11,7 @@ use crate::storage::{Storage, StorageError, Version};
 /// The group of the storage's settings.
 pub(super) const GROUP: &str = "mail";
 
-/// What was set on the page.
+/// The settings of the page.
 #[derive(Default)]
 pub(crate) struct Stored {
     pub(crate) version: Option<Version>,
@@ -41,7 +41,7 @@ impl Stored {
         Setup::new(fixed.clone(), self.chosen.clone(), password)
     }
 
-    /// What is to be stored in its place. A server without a password has none afterwards.
+    /// The version to store. For a server without a password, none is stored afterwards.
     pub(super) fn replaced_by(&self, setup: &Setup, keys: &Keys, now: i64) -> (Chosen, NewSecret) {
         let mut chosen = setup.chosen.clone();
         if setup.fixed.has(Group::Transport) {

@@ -1,5 +1,6 @@
-//! What an operator's page says, in the nodes that plugins use, and how it is drawn. Beside nodes there are only the parts that
-//! a list of thousands and a long form need: rows with small print, filters, a search, a way to older rows, fields in groups.
+//! The parts of an operator's page, in the nodes that plugins use, and how they are drawn. Apart from nodes there are only the
+//! parts that a list of thousands and a long form need: rows with small print, filters, a search, links to older rows, fields
+//! in groups.
 
 use crate::view::form::ALSO;
 use crate::view::html::nodes::{Painter, button};
@@ -18,17 +19,17 @@ pub(super) type Sentence = Vec<Value>;
 #[derive(Default)]
 pub(super) struct Sheet {
     pub title: String,
-    /// Beside the title.
+    /// After the title.
     pub badge: Option<Badge>,
-    /// Above it, and announced: what was just done.
+    /// Above it, and announced: the latest result.
     pub outcome: Option<Outcome>,
     /// Above it.
     pub notices: Vec<Notice>,
     pub search: Option<Search>,
-    /// Beside the title.
+    /// Next to the title.
     pub actions: Vec<Action>,
     pub parts: Vec<Part>,
-    /// The mail that all of it is about: drawn anew when that fares on.
+    /// The email that the page is about: the page is refreshed when its state changes.
     pub live: Option<(String, Delivery)>,
 }
 
@@ -36,7 +37,7 @@ pub(super) struct Sheet {
 pub(super) struct Search {
     pub label: String,
     pub typed: String,
-    /// The page, with what stays asked for.
+    /// The page, with the parameters that stay.
     pub page: Target,
 }
 
@@ -51,13 +52,13 @@ pub(super) struct List {
     pub heading: Option<String>,
     pub lead: Sentence,
     pub tabs: Option<Tabs>,
-    /// What else narrows it.
+    /// Another filter.
     pub note: Sentence,
     pub caption: String,
     pub columns: Vec<(String, ColumnKind)>,
     pub rows: Vec<ListRow>,
     pub empty: Empty,
-    /// How many are shown, and the ways to others, or what is done with all of them.
+    /// How many are shown, and links to others, or a button for all of them.
     pub foot: Option<(String, Vec<Action>)>,
 }
 
@@ -70,26 +71,26 @@ pub(super) struct ListRow {
 pub(super) enum Line {
     Plain(Sentence),
     Small(Sentence),
-    /// Of mail.
+    /// An email address.
     Address(String),
     Points(Vec<Sentence>),
 }
 
-/// Filters: what each is called, where it leads, whether it is the one that holds, how many it has.
+/// Filters: each with its label, its address, whether it is the current one, and its number of rows.
 pub(super) struct Tabs {
     pub label: String,
     pub items: Vec<(String, Target, bool, Option<i64>)>,
 }
 
-/// A form whose fields stand in groups, each with a heading.
+/// A form with groups of fields, each with a heading.
 pub(super) struct Fields {
     pub submit: Submission,
     pub hidden: Vec<Field>,
     pub groups: Vec<FieldsGroup>,
-    /// Of the form's own button, which Enter presses: it stands before the first group that has one.
+    /// The label of the form's own button, which Enter presses: it is before the first group that has one.
     pub label: Option<String>,
     pub cancel: Option<Target>,
-    /// Which fields that are needed are asked for before the page sees the form.
+    /// Which required fields are asked for before the page sees the form.
     pub checked: fn(&Field) -> bool,
 }
 
@@ -97,7 +98,7 @@ pub(super) struct FieldsGroup {
     pub heading: String,
     pub lead: Sentence,
     pub fields: Vec<Field>,
-    /// One more button of the form, and its name in [`ALSO`].
+    /// Another button of the form, and its name in [`ALSO`].
     pub also: Option<(String, &'static str)>,
 }
 
@@ -117,7 +118,7 @@ impl Sheet {
         painter.html.close("div");
         let mut page = whole(&mut painter, &self.title, self.badge.as_ref(), &actions);
         if let Some((id, mail)) = &self.live {
-            // Badge, buttons and texts all hang on how it stands.
+            // Badge, buttons and texts all depend on its state.
             let said = painter.stands(mail);
             let mut live = Html::new();
             live.open("div", &Painter::live(id, &said, mail)).markup(&page.html).close("div");
@@ -141,7 +142,7 @@ impl Sheet {
     }
 }
 
-/// What stands in `painter`, under the page's summary and heading.
+/// The contents of `painter`, under the page's summary and heading.
 pub(super) fn whole(painter: &mut Painter<'_>, title: &str, badge: Option<&Badge>, actions: &Markup) -> Page {
     let body = painter.html.done();
     let summary = painter.summary().draw(painter.words);

@@ -1,4 +1,4 @@
-//! The form that makes a key, and what stands in it when it comes back.
+//! The form that creates a key, and the reading of it.
 
 use std::collections::BTreeSet;
 
@@ -63,7 +63,7 @@ fn tick(name: String, label: &str, hint: Option<String>, ticked: bool) -> Field 
     Field { name, label: label.to_owned(), hint, kind: FieldKind::Tick(ticked), required: false, own: false }
 }
 
-/// A hook is named beside what it does: so it stands in the documents, and in the audit.
+/// A hook's name is shown with its description: the docs and the audit log have the name.
 fn of_scope(scope: &str, said: &str, words: Words) -> Field {
     let hint = match scope {
         VIEWS | CLIENT_ADDRESS | WITHOUT_STEP_UP => Some(words.get(&format!("keys-scope-{scope}-hint")).to_owned()),
@@ -77,13 +77,13 @@ fn accounts(realms: &[String], words: Words) -> Vec<Field> {
     all.chain([line(MANAGER, "keys-manager", false, words)]).collect()
 }
 
-/// What somebody wants, or what is wrong with it by field.
+/// The wanted key, or the problems by field.
 pub(super) fn wanted(submission: &Submission, words: Words, now: i64) -> Result<NewKey, Vec<FieldError>> {
     let mut problems = submission.problems.clone();
     let mut wrong = |field: &str, message: String| problems.push(FieldError { field: field.to_owned(), message });
     let [scopes, realms] = [MAY, REALM].map(|prefix| ticked(submission, prefix));
     for (chosen, prefix, key) in [(&scopes, MAY, "keys-wrong-may"), (&realms, REALM, "keys-wrong-realms")] {
-        // A key with nothing but conditions may do nothing.
+        // A key with only conditions may do nothing.
         if chosen.iter().all(|scope| prefix == MAY && CONDITIONS.contains(&scope.as_str()))
             && let Some((first, _)) = submission.inputs.iter().find(|(name, _)| name.starts_with(prefix))
         {
@@ -115,7 +115,7 @@ pub(super) fn wanted(submission: &Submission, words: Words, now: i64) -> Result<
     })
 }
 
-/// What was ticked of the fields whose names begin so.
+/// The ticked fields whose names begin this way.
 fn ticked(submission: &Submission, prefix: &str) -> BTreeSet<String> {
     let ticked = submission.inputs.iter().filter(|(_, input)| matches!(input, Input::Tick(true)));
     ticked.filter_map(|(name, _)| name.strip_prefix(prefix)).map(str::to_owned).collect()

@@ -1,4 +1,4 @@
-//! The page: what came of a test, and the form, with each group of settings as fields or as the file has it.
+//! The page: the result of a test, and the form, with each group of settings as fields or as the file has it.
 
 use super::super::one_mail::{step_key, steps};
 use super::{PAGE, SEEN, TEST, TO, Tested, said_wrong};
@@ -13,7 +13,7 @@ use crate::view::nodes::{
     Choice, ChoiceOption, Field, FieldKind, Line, LineKind, NewPassword, Node, Notice, Outcome, Submission, Tone,
 };
 
-/// The cards of the form, and the settings in each; all of one group.
+/// The cards of the form, and the settings of each; all in one group.
 const CARDS: [(&str, &[&str]); 4] = [
     ("settings-how", &["mail.transport"]),
     (SERVER, &["mail.smtp.host", "mail.smtp.port", "mail.smtp.encryption", "mail.smtp.username", "mail.smtp.password"]),
@@ -22,10 +22,10 @@ const CARDS: [(&str, &[&str]); 4] = [
 ];
 const SERVER: &str = "settings-server";
 
-/// What the page says, read before it is drawn.
+/// The page's data, read before it is drawn.
 pub(super) struct Form<'a> {
     pub(super) setup: &'a Setup,
-    /// Which writing of the settings it is.
+    /// The version of the settings.
     pub(super) seen: String,
     pub(super) tested: Option<&'a Tested>,
     pub(super) asked: &'a Asked<'a>,
@@ -52,7 +52,7 @@ impl Form<'_> {
         }
     }
 
-    /// A word of this page.
+    /// An entry of this page in the catalogue.
     fn word(&self, key: &str) -> String {
         self.asked.word(&format!("settings-{key}"))
     }
@@ -65,12 +65,12 @@ impl Form<'_> {
             groups: CARDS.into_iter().filter_map(|card| self.card(card)).chain([self.test()]).collect(),
             label: settable.then(|| self.word("save")),
             cancel: None,
-            // Which of them are needed depends on others, so that is checked when all are there.
+            // Which of them are required depends on others, so that is checked when all are there.
             checked: |field| matches!(field.kind, FieldKind::Choice(_)),
         }
     }
 
-    /// Settings to be set, or as the file has them. None: the file has no mail server.
+    /// Settings as fields, or as the file has them. None: the file has no mail server.
     fn card(&self, (key, settings): (&str, &[&str])) -> Option<FieldsGroup> {
         let (fixed, words) = (&self.setup.fixed, self.asked.words);
         let heading = self.asked.word(key);
@@ -153,7 +153,7 @@ impl Form<'_> {
     }
 
     fn ways(&self) -> FieldKind {
-        // A path is for whoever has the machine.
+        // A path is for people with access to the machine.
         let folder = self.setup.fixed.mail.folder.is_some();
         let ways = Way::ALL.into_iter().filter(|way| folder || *way != Way::Folder);
         let hint = |way: Way| (way != Way::Smtp).then(|| self.word(&format!("{}-hint", way.name())));
@@ -168,7 +168,7 @@ impl Form<'_> {
         self.setup.chosen.server.as_ref()?.password_at
     }
 
-    /// What is said of the stored password.
+    /// The hint about the stored password.
     fn stored(&self) -> String {
         match self.password_at() {
             _ if self.tested.is_some_and(|tested| tested.typed_password) => self.word("password-again"),
@@ -177,7 +177,7 @@ impl Form<'_> {
         }
     }
 
-    /// What came of a test, and what that depends on.
+    /// The result of a test, and the settings that it depends on.
     fn outcome(&self, Tested { trial, setup, to, saved, .. }: &Tested) -> Outcome {
         let words = self.asked.words;
         let kept = self.word(if *saved { "tested-saved" } else { "tested-unsaved" });
@@ -194,7 +194,7 @@ impl Form<'_> {
     }
 }
 
-/// What a step that failed depends on; the words name the settings as the page does.
+/// The settings that a failed step depends on; the texts name them as the page does.
 fn advice(way: Way, step: StepKind) -> &'static str {
     match way {
         Way::Smtp => step.name(),
@@ -203,7 +203,7 @@ fn advice(way: Way, step: StepKind) -> &'static str {
     }
 }
 
-/// What a setting is called in the form.
+/// The name of a setting in the form.
 fn name(setting: &str) -> &str {
     setting.rsplit('.').next().unwrap_or(setting)
 }

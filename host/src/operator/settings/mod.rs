@@ -1,7 +1,7 @@
-//! Email settings: what of how mail goes the page may set, and a test mail with what stands in the form, saved or not.
+//! Email settings: the settings that the page may change, and a test email with the form's contents, saved or not.
 //!
-//! A stored password is never drawn, and goes to no other server than the one that it was stored for, neither in a test nor
-//! by a change that is saved: whoever has taken over a session would have it sent to a server of their own.
+//! A stored password is never shown, and goes only to the server that it was stored for, in a test and after a saved change
+//! alike: people who have taken over a session would send it to a server of their own.
 
 mod draw;
 mod read;
@@ -30,21 +30,21 @@ pub(super) static PAGE: page::Page = page::Page {
     act,
 };
 
-/// The form's button that tries what stands in it.
+/// The form's button that tests its contents.
 const TEST: &str = "test";
-/// The field of the address that a test mail goes to.
+/// The field with the test email's address.
 const TO: &str = "to";
-/// The sealed field that says which writing of the settings the form was drawn on.
+/// The sealed field with the version of the settings that the form was drawn with.
 const SEEN: &str = "seen";
 
-/// A test mail that was sent from the page.
+/// A test email that was sent from the page.
 struct Tested {
     trial: Trial,
     setup: Setup,
     to: String,
-    /// Everything that was tried is what is stored.
+    /// The tested settings are the stored ones.
     saved: bool,
-    /// The password was typed for it, and is not kept.
+    /// The password was typed for the test, and is not kept.
     typed_password: bool,
 }
 
@@ -75,7 +75,7 @@ fn act(pressed: &Pressed<'_>) -> Result<Submitted, SubmitError> {
         }
         let drawn_on = submission.text(SEEN).unwrap_or_default();
         let conflict = || pressed.again(Vec::new(), Some(words.get("settings-changed-elsewhere").to_owned()));
-        // A second press of the same button finds everything as it wants it.
+        // A second press of the same button finds everything as wanted.
         if !plan.changes.is_empty() && drawn_on != seen(plan.seen.version.as_ref()) {
             return conflict();
         }

@@ -1,4 +1,4 @@
-//! What stands in the form, as settings; and what is wrong with it, field by field.
+//! The form's contents as settings; and their problems, field by field.
 
 use zeroize::Zeroizing;
 
@@ -11,13 +11,13 @@ use crate::mail_settings::Plan;
 use crate::view::form::{FieldError, Submission};
 use crate::view::words::Words;
 
-/// What somebody wants. Groups that the file has are not in the form.
+/// The wanted settings. Groups that the file has are not in the form.
 pub(super) fn wanted(submission: &Submission) -> (Chosen, Option<Zeroizing<String>>) {
     let text = |name: &str| submission.text(name).map(str::to_owned);
     let forget = submission.ticked("forget");
     let (host, port, username) = (text("host"), text("port"), text("username").filter(|_| !forget));
     let password = submission.password("password").filter(|_| !forget).cloned();
-    // Without a host it is a server all the same, whose host is missing.
+    // A server without a host is a server all the same, with a problem.
     let server = host.is_some() || port.is_some() || username.is_some() || password.is_some();
     let encryption = Encryption::ALL.into_iter().find(|one| submission.text("encryption") == Some(one.name()));
     let server = server.then(|| ChosenServer {
@@ -37,7 +37,7 @@ pub(super) fn wanted(submission: &Submission) -> (Chosen, Option<Zeroizing<Strin
     (chosen, password)
 }
 
-/// What is wrong: one sentence a field, and what belongs to none. What the shape of a field lacks is said before anything else.
+/// The problems: one sentence a field, and one without a field. Missing required fields come first.
 pub(super) fn problems(
     submission: &Submission,
     plan: &Plan,
@@ -68,7 +68,7 @@ pub(super) fn problems(
     (errors, message)
 }
 
-/// Said at the field of a setting; none: it has no field.
+/// The problem of a setting at its field; none: it has no field.
 fn at_field((setting, _): &Wrong, plan: &Plan, words: Words) -> Option<FieldError> {
     let name = setting.rsplit('.').next()?;
     let value = plan.setup.value(setting).unwrap_or_default();
