@@ -1,15 +1,13 @@
 //! A person's way through the example panel: at its console, and in Debian's Chromium, where the scripts beside this go it.
 
-mod panels;
-
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use crate::panels::{Differs, PASSWORD, Panel};
 use keyturn_tests::browser::walk;
 use keyturn_tests::mail_server::{Aiosmtpd, python};
 use keyturn_tests::{demo_folder, free_port};
-use panels::{Differs, PASSWORD, Panel};
 use serde_json::json;
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use keyturn_tests::demo_folder;
 use serde_json::{Value, json};
 
-use crate::{done, err, fed, keyturn, out};
+use super::{done, err, fed, keyturn, out};
 
 const NEW: &str = "copper lantern oats";
 

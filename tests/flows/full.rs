@@ -1,22 +1,18 @@
 //! Ten thousand people have forgotten their passwords, and nobody does the work behind the page. And a stranger guesses at a
 //! name for as long as he is let.
 
-#[path = "../browser/panels.rs"]
-#[allow(dead_code)]
-mod panels;
-
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::panels::{Differs, PASSWORD, Panel};
 use keyturn_host::accounts::Reach;
 use keyturn_host::caller::{Actor, Caller};
 use keyturn_host::config::Config;
 use keyturn_host::service_key::NewKey;
 use keyturn_tests::Stopped;
 use keyturn_tests::client::{Answer, Client};
-use panels::{Differs, PASSWORD, Panel};
 use serde_json::json;
 
 const FORGOT: &str = "/plugins/keyturn-password/forgot";

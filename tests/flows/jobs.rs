@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use keyturn_tests::demo_folder;
 use serde_json::Value;
 
-use crate::{done, err, keyturn, out};
+use super::{done, err, keyturn, out};
 
 struct Panel {
     _folder: tempfile::TempDir,

@@ -8,7 +8,7 @@ use keyturn_host::config::Config;
 use keyturn_tests::demo_folder;
 use serde_json::Value;
 
-use crate::{done, err, keyturn, out};
+use super::{done, err, keyturn, out};
 
 /// The demo's configuration with `[mail]` as given.
 fn configured(mail: &str) -> (tempfile::TempDir, PathBuf) {

@@ -10,7 +10,7 @@ use keyturn_tests::PASSWORD;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::{done, err, keyturn, out};
+use super::{done, err, keyturn, out};
 
 const OLD: &str = "flour water and salt";
 const NEW: &str = "copper lantern oats";

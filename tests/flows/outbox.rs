@@ -11,7 +11,7 @@ use keyturn_host::storage::outbox::{Kept, MailId, MailState, NewMail, Outbox as 
 use keyturn_host::storage::{Commit, Effect, Storage as _};
 use serde_json::Value;
 
-use crate::{done, err, keyturn, out};
+use super::{done, err, keyturn, out};
 
 const SECRET: &str = "tavo-meki-rusa-dole-94";
 

@@ -12,7 +12,7 @@ use keyturn_tests::browser::walk;
 use keyturn_tests::{PASSWORD, Stopped, free_port};
 use serde_json::{Value, json};
 
-use crate::{done, err, keyturn};
+use super::{done, err, keyturn};
 
 const OLD: &str = "flour water and salt";
 const NEW: &str = "copper lantern oats";

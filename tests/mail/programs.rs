@@ -7,8 +7,8 @@ use keyturn_host::mail::message::Writer;
 use keyturn_host::mail::transport::sendmail::Sendmail;
 use keyturn_host::mail::transport::{Transport as _, Verdict};
 
-use crate::message;
-use crate::servers::scripted;
+use super::message;
+use super::servers::scripted;
 
 /// A mail by msmtp, to a relay.
 fn by_msmtp(host: &str, port: u16) -> (Verdict, String) {

@@ -9,8 +9,8 @@ use keyturn_host::mail::transport::{Attempt, StepKind, Transport as _, Verdict};
 use keyturn_tests::mail_server::Aiosmtpd;
 use serde_json::json;
 
-use crate::servers::{Certificates, clear, scripted, scripted_bytes, strict, strict_server, to};
-use crate::{mailbox, message};
+use super::servers::{Certificates, clear, scripted, scripted_bytes, strict, strict_server, to};
+use super::{mailbox, message};
 
 fn kinds(attempt: &Attempt) -> Vec<StepKind> {
     attempt.steps.iter().map(|step| step.kind).collect()

@@ -8,7 +8,7 @@ use keyturn_host::plugin::grants::digest;
 use keyturn_tests::{COURIER, FOREIGN, PASSWORD as PASSWORD_PLUGIN};
 use serde_json::{Value, json};
 
-use crate::server::{PASSWORD, Panel, Server};
+use crate::hooks::server::{PASSWORD, Panel, Server};
 
 const NOBODY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 

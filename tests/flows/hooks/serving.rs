@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use keyturn_tests::FOREIGN;
 use serde_json::{Value, json};
 
-use crate::server::{ANOTHER, PASSWORD, Panel, Server};
+use crate::hooks::server::{ANOTHER, PASSWORD, Panel, Server};
 
 fn sign_in() -> Value {
     json!({"login_or_email": "marta", "password": PASSWORD})

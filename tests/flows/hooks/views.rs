@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use keyturn_tests::signed::{digest, seconds, sign};
 use serde_json::{Value, json};
 
-use crate::server::{ANOTHER, Answer, Panel, Server};
+use crate::hooks::server::{ANOTHER, Answer, Panel, Server};
 
 const ORIGIN: &str = "http://127.0.0.1:8089";
 const SLOT: &str = "/v1/views/slots/customer.details?kt-for=customer%3A1&kt-url=%2Fedit.php%3Fid%3D1";

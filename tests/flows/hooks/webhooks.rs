@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use keyturn_tests::free_port;
 use serde_json::{Value, json};
 
-use crate::server::{ANOTHER, PASSWORD, Panel, Server};
+use crate::hooks::server::{ANOTHER, PASSWORD, Panel, Server};
 
 /// The blocks of this language in docs/webhooks.md.
 fn documented(language: &str) -> Vec<String> {
