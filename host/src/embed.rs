@@ -420,12 +420,6 @@ impl Host {
         plugins
     }
 
-    /// Whether a posted body is a form that a plugin drew, and not one of the panel's own.
-    #[must_use]
-    pub fn is_form(body: &[u8]) -> bool {
-        form_urlencoded::parse(body).any(|(name, _)| name == form::SEALED)
-    }
-
     /// Reads a posted form against what was sealed. If a page has forms of several authors, [`PostedForm::plugin`] names the
     /// author; pass it to [`Host::submit_form`], to [`Host::operator_submit`], or to the panel's own code.
     ///
