@@ -7,8 +7,9 @@ use std::time::SystemTime;
 use axum::http::{HeaderName, HeaderValue, header};
 use zeroize::Zeroizing;
 
+use super::one_mail::table;
 use super::page::{self, Asked, Stands, link, no_form, not_found, place, target, text};
-use super::sheet::{Line, List, ListRow, Part, Sheet, whole};
+use super::sheet::{Part, Sheet, whole};
 use crate::CallError;
 use crate::caller::{Actor, Caller};
 use crate::host::Host;
@@ -18,7 +19,7 @@ use crate::storage::outbox::MailId;
 use crate::view::Page;
 use crate::view::html::Html;
 use crate::view::html::nodes::Painter;
-use crate::view::nodes::{ColumnKind, Empty, Intent, Node};
+use crate::view::nodes::{ColumnKind, Empty, Intent, Node, Table};
 use crate::view::shell::{Link, parts};
 
 pub(super) static PAGE: page::Page =
@@ -110,32 +111,19 @@ fn list(asked: &Asked<'_>) -> Result<Page, CallError> {
     let rows = files.map(|(at, name)| {
         let mail = Filed::read(&folder, &name);
         let subject = mail.as_ref().map_or(words.get("inbox-unread"), |mail| &mail.subject);
-        let subject = vec![link(subject, target(MAIL.name, &[("name", &name)]))];
         let age = SystemTime::now().duration_since(at).unwrap_or_default().as_secs();
-        let age = text(&words.fill("inbox-ago", &[("time", &words.duration(age))]));
-        let to = Line::Address(mail.map(|mail| mail.to).unwrap_or_default());
-        let cells = vec![vec![Line::Plain(subject)], vec![to], vec![Line::Plain(age)]];
-        ListRow { cells, actions: Vec::new() }
+        let age = words.fill("inbox-ago", &[("time", &words.duration(age))]);
+        let to = mail.as_ref().map_or("", |mail| &mail.to);
+        vec![vec![link(subject, target(MAIL.name, &[("name", &name)]))], text(to), text(&age)]
     });
-    let column = |(key, kind)| (asked.word(key), kind);
-    let list = List {
-        heading: None,
-        lead: Vec::new(),
-        tabs: None,
-        note: Vec::new(),
-        caption: asked.word("inbox"),
-        columns: [
-            ("mail-header-subject", ColumnKind::Text),
-            ("outbox-column-to", ColumnKind::Text),
-            ("inbox-age", ColumnKind::Time),
-        ]
-        .map(column)
-        .into(),
-        rows: rows.collect(),
-        empty: Empty { text: asked.say("inbox-none-hint"), ..asked.empty("inbox-none") },
-        foot: None,
-    };
-    let parts = vec![Part::List(Box::new(list))];
+    let columns = [
+        ("mail-header-subject", ColumnKind::Text),
+        ("outbox-column-to", ColumnKind::Text),
+        ("inbox-age", ColumnKind::Time),
+    ];
+    let empty = Empty { text: asked.say("inbox-none-hint"), ..asked.empty("inbox-none") };
+    let mails = Node::Table(Table { empty, ..table("inbox", &columns, rows, words) });
+    let parts = vec![Part::Nodes(vec![mails])];
     Ok(asked.draw(&PAGE, &Sheet { title: asked.word("inbox"), parts, ..Sheet::default() }))
 }
 

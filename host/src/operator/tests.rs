@@ -469,7 +469,7 @@ fn the_inbox_shows_text_with_working_links_and_keeps_html_in_a_sandbox() {
     let address = name.replace('@', "%40");
     let list = inbox(&stage);
     assert!(
-        list.contains(&format!("href=\"/inbox-mail?name={address}\"")) && list.contains("ana<wbr>@panel.example"),
+        list.contains(&format!("href=\"/inbox-mail?name={address}\"")) && list.contains("ana@panel.example"),
         "{list}"
     );
     assert!(list.contains("Choose &lt;i&gt;one") && list.contains(" ago"), "{list}");

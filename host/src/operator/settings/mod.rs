@@ -18,7 +18,7 @@ use crate::mail_settings::{Plan, Untried};
 use crate::seal;
 use crate::storage::{StorageError, Version};
 use crate::view::Page;
-use crate::view::nodes::Tone;
+use crate::view::nodes::{Outcome, Tone};
 use crate::view::words::Words;
 
 pub(super) static PAGE: page::Page = page::Page {
@@ -86,7 +86,8 @@ fn act(pressed: &Pressed<'_>) -> Result<Submitted, SubmitError> {
         }
         let on = host.0.outgoing().transport.is_some();
         let saved = if on { "settings-saved-on" } else { "settings-saved-off" };
-        pressed.done(None, page::said(Tone::Success, saved, words))
+        let title = words.get("settings-saved-title").to_owned();
+        pressed.done(None, Outcome { tone: Tone::Success, title, body: page::text(words.get(saved)), mail: None })
     })
 }
 
