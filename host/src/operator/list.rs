@@ -178,20 +178,10 @@ impl Entry {
 
 /// Lists them; `what`: the words for this kind.
 pub(super) fn list(caption: &str, what: &str, entries: Vec<Entry>, empty: Empty, asked: &Asked<'_>) -> List {
-    let column = |key: &str, kind| (asked.word(key), kind);
-    List {
-        heading: None,
-        lead: Vec::new(),
-        tabs: None,
-        note: Vec::new(),
-        caption: asked.word(caption),
-        columns: vec![
-            column("outbox-column-when", ColumnKind::Time),
-            column(what, ColumnKind::Text),
-            column("outbox-column-state", ColumnKind::State),
-        ],
-        rows: entries.into_iter().map(|entry| entry.row(asked)).collect(),
-        empty,
-        foot: None,
-    }
+    let columns = [
+        ("outbox-column-when", ColumnKind::Time),
+        (what, ColumnKind::Text),
+        ("outbox-column-state", ColumnKind::State),
+    ];
+    List::of(asked, caption, &columns, entries.into_iter().map(|entry| entry.row(asked)).collect(), empty)
 }

@@ -104,6 +104,14 @@ impl OperatorPage {
     }
 }
 
+/// What was done on these pages, by the name of its operation in the audit, in the language of `locale`.
+#[must_use]
+pub fn operation(name: &str, locale: &str) -> Option<String> {
+    let key = format!("did-{name}");
+    let said = Words::of(locale).get(&key);
+    (said != key).then(|| said.to_owned())
+}
+
 impl Host {
     /// The pages of the navigation that are for this caller.
     #[must_use]

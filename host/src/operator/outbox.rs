@@ -71,7 +71,7 @@ fn draw(asked: &Asked<'_>) -> Result<view::Page, CallError> {
             page: whole.target(),
         }),
         actions: all.into_iter().collect(),
-        parts: [Some(mails), jobs].into_iter().flatten().map(|list| Part::List(Box::new(list))).collect(),
+        parts: [Some(mails), jobs].into_iter().flatten().map(Part::from).collect(),
         ..Sheet::default()
     };
     Ok(asked.draw(&PAGE, &sheet))

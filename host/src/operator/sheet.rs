@@ -2,6 +2,7 @@
 //! parts that a list of thousands and a long form need: rows with small print, filters, a search, links to older rows, fields
 //! in groups.
 
+use super::page::Asked;
 use crate::view::form::ALSO;
 use crate::view::html::nodes::{Painter, button};
 use crate::view::html::table::Grid;
@@ -163,7 +164,26 @@ pub(super) fn whole(painter: &mut Painter<'_>, title: &str, badge: Option<&Badge
     Page { title: format!("{prefix}{plain}"), html: html.done() }
 }
 
+impl From<List> for Part {
+    fn from(list: List) -> Self {
+        Self::List(Box::new(list))
+    }
+}
+
 impl List {
+    /// Rows, and nothing around them; columns by the keys of their labels.
+    pub(super) fn of(
+        asked: &Asked<'_>,
+        caption: &str,
+        columns: &[(&str, ColumnKind)],
+        rows: Vec<ListRow>,
+        empty: Empty,
+    ) -> Self {
+        let columns = columns.iter().map(|(key, kind)| (asked.word(key), *kind)).collect();
+        let (heading, lead, tabs, note, foot) = (None, Vec::new(), None, Vec::new(), None);
+        Self { heading, lead, tabs, note, caption: asked.word(caption), columns, rows, empty, foot }
+    }
+
     fn draw(&self, painter: &mut Painter<'_>) {
         let before = painter.html.done();
         let mut rows = Vec::with_capacity(self.rows.len());

@@ -643,6 +643,15 @@ fn every_page_has_a_name_of_its_own_and_one_in_the_navigation_has_words_in_each_
 }
 
 #[test]
+fn what_is_done_to_somebodys_mails_and_webhooks_has_words_in_each_language() {
+    for name in ["outbox-retry", "outbox-withdraw", "webhook-send-again"] {
+        let [english, spanish] = ["en", "es"].map(|locale| operation(name, locale).expect("words"));
+        assert_ne!(english, spanish, "{name}");
+    }
+    assert_eq!(operation("set-password", "en"), None, "a plugin's own");
+}
+
+#[test]
 fn a_page_that_is_for_others_is_not_drawn_whatever_its_own_code_forgets() {
     let stage = Stage::new();
     let nobody = Caller::new(Actor::Anonymous, Reach::none());

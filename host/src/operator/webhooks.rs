@@ -62,7 +62,7 @@ fn draw(asked: &Asked<'_>) -> Result<view::Page, CallError> {
         title: asked.word("webhooks"),
         notices: nobody_works("webhooks-stopped", asked).filter(|_| waits).into_iter().collect(),
         actions: all.into_iter().collect(),
-        parts: parts.into_iter().map(|list| Part::List(Box::new(list))).collect(),
+        parts: parts.into_iter().map(Part::from).collect(),
         ..Sheet::default()
     };
     Ok(asked.draw(&PAGE, &sheet))
@@ -82,15 +82,10 @@ fn destinations(tended: &[Tended], asked: &Asked<'_>) -> List {
         ListRow { cells: vec![name, destination_state(one, asked)], actions }
     };
     let none = Empty { text: asked.say("webhooks-none-hint"), ..asked.empty("webhooks-none") };
-    List {
-        heading: Some(asked.word("webhooks-destinations")),
-        columns: vec![
-            (asked.word("webhooks-destination"), ColumnKind::Text),
-            (asked.word("outbox-column-state"), ColumnKind::State),
-        ],
-        rows: tended.iter().map(row).collect(),
-        ..list("webhooks-destinations", "webhooks-destination", Vec::new(), none, asked)
-    }
+    let columns = [("webhooks-destination", ColumnKind::Text), ("outbox-column-state", ColumnKind::State)];
+    let rows = tended.iter().map(row).collect();
+    let list = List::of(asked, "webhooks-destinations", &columns, rows, none);
+    List { heading: Some(asked.word("webhooks-destinations")), ..list }
 }
 
 /// How a destination stands, and what waits for it.

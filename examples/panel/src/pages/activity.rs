@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use keyturn_host::accounts::AccountId;
+use keyturn_host::operator;
 use keyturn_host::storage::{AuditEntry, AuditFilter, Role};
 use keyturn_host::view::html::Markup;
 use keyturn_host::view::nodes::{Column, ColumnKind, Empty, Node, Row, Table, Value};
@@ -82,6 +83,7 @@ fn what(words: Words, entry: &AuditEntry, account: &AccountId) -> String {
     if entry.subjects.contains(&(account.clone(), Role::Upgrade)) {
         return words.get("did-upgrade").to_owned();
     }
+    let of_host = operator::operation(&entry.operation, words.host.tag());
     let deed = match entry.operation.as_str() {
         "set-password" => words.get("did-set-password"),
         "change-own" => words.get("did-change-own"),
@@ -95,11 +97,8 @@ fn what(words: Words, entry: &AuditEntry, account: &AccountId) -> String {
         "reset-and-mail" => words.get("did-reset-and-mail"),
         "find-and-mail" => words.get("did-find-and-mail"),
         "resend-link" => words.get("did-resend-link"),
-        "outbox-retry" => words.get("did-outbox-retry"),
-        "outbox-withdraw" => words.get("did-outbox-withdraw"),
-        "webhook-send-again" => words.get("did-webhook-send-again"),
         "verify" => return verdict(words, &entry.outcome),
-        other => other,
+        other => of_host.as_deref().unwrap_or(other),
     };
     match is_done(entry) {
         true => deed.to_owned(),
