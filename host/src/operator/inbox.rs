@@ -63,7 +63,7 @@ impl Host {
         self.inbox_folder().is_some()
     }
 
-    /// The HTML of an email of the inbox. Its address is that of the email's page and `/html`.
+    /// The HTML of an email of the inbox. Its address is the target [`DOCUMENT`] with the email's name.
     ///
     /// # Errors
     /// [`CallError`]; [`crate::Failure::NotFound`] if there is no such email, or no inbox.
