@@ -1,5 +1,5 @@
-//! The inbox of a trial: mails that the folder transport has written, with their links and passwords. So there is one only
-//! where mail goes into a folder and links lead to this machine: on a real panel nobody reads another's mail here.
+//! The trial inbox: emails that the folder transport has written, with their links and passwords. So it exists only if emails
+//! go into a folder and links lead to this machine: on a real panel nobody reads another's email here.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -27,23 +27,23 @@ pub(super) static PAGE: page::Page =
 /// One of them, by its name. It frames [`Host::inbox_document`].
 pub(super) static MAIL: page::Page =
     page::Page { name: "inbox-mail", stands: Stands::Under("inbox"), remote: false, who, draw: one, act: no_form };
-/// What stands under the address of one is not a page but its HTML.
+/// Its address has the HTML of an email, not a page.
 pub const DOCUMENT: &str = "inbox-html";
 
-/// Mails listed.
+/// Emails on the page.
 const LISTED: usize = 50;
-/// Files of the folder that are looked at.
+/// Files of the folder that are read.
 const FILES: usize = 10_000;
 
-/// A mail's HTML, for a frame of the inbox: an answer of its own.
+/// An email's HTML, for a frame of the inbox: an answer of its own.
 pub struct Document {
-    /// As the mail has it.
+    /// As in the email.
     pub html: Zeroizing<String>,
 }
 
 impl Document {
-    /// What its answer bears: nothing in it runs or loads anything, and only the panel's own pages frame it. Set them before
-    /// [`crate::http::harden`], which leaves what is set.
+    /// The headers of its answer: nothing in it runs or loads anything, and only the panel's own pages can frame it. Set them
+    /// before [`crate::http::harden`], which leaves headers that are set.
     #[must_use]
     pub fn headers() -> [(HeaderName, HeaderValue); 3] {
         let csp = "default-src 'none'; style-src 'unsafe-inline'; sandbox; base-uri 'none'; form-action 'none'; \
@@ -57,16 +57,16 @@ impl Document {
 }
 
 impl Host {
-    /// Whether there is an inbox: mail goes into a folder, and links lead to this machine.
+    /// Whether there is an inbox: emails go into a folder, and links lead to this machine.
     #[must_use]
     pub fn has_inbox(&self) -> bool {
         self.inbox_folder().is_some()
     }
 
-    /// The HTML of a mail of the inbox. Its address is that of the mail's page and `/html`.
+    /// The HTML of an email of the inbox. Its address is the target [`DOCUMENT`] with the email's name.
     ///
     /// # Errors
-    /// [`CallError`]; [`crate::Failure::NotFound`] where there is no such mail, or no inbox.
+    /// [`CallError`]; [`crate::Failure::NotFound`] if there is no such email, or no inbox.
     pub fn inbox_document(&self, caller: &Caller, name: &str) -> Result<Document, CallError> {
         Ok(Document { html: open(self, caller, name)?.html })
     }
@@ -74,14 +74,14 @@ impl Host {
     fn inbox_folder(&self) -> Option<PathBuf> {
         let post = self.0.outgoing();
         let folder = post.transport.as_ref()?.folder()?;
-        // Whoever can only reach the page Email settings must not turn a panel into a trial.
+        // People who can only reach the page Email settings must not turn a panel into a trial.
         let trial = post.origin_fixed && names_this_machine(crate::origin::host(&post.origin)?);
         trial.then(|| folder.to_owned())
     }
 }
 
-/// Whether this mail may be read by the caller: it is to somebody whom the caller reaches. Of what the outbox does not know, such as a
-/// test mail, and of what goes to the operators, nobody knows whom it concerns: it is for those who reach everybody.
+/// Whether the caller may read this email: it is to an account that the caller reaches. For emails that are not in the outbox,
+/// such as test emails, and those to the operators, that is unknown: they are for callers with access to every realm.
 fn is_for(host: &Host, caller: &Caller, name: &str) -> bool {
     let id = name.split_once('@').and_then(|(id, _)| id.parse::<MailId>().ok());
     let mail = id.and_then(|id| host.0.storage.mail(&id).ok().flatten());
@@ -164,7 +164,7 @@ fn one(asked: &Asked<'_>) -> Result<Page, CallError> {
     }))
 }
 
-/// A line of the text; a link stands alone on its line, and works.
+/// A line of the text; a link is alone on its line, and works.
 fn linked(line: &str, html: &mut Html) {
     let url = line.trim();
     html.open("code", &[]);

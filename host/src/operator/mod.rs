@@ -104,7 +104,7 @@ impl OperatorPage {
     }
 }
 
-/// What was done on these pages, by the name of its operation in the audit, in the language of `locale`.
+/// The label of an operation of these pages, by its name in the audit log, in the language of `locale`.
 #[must_use]
 pub fn operation(name: &str, locale: &str) -> Option<String> {
     let key = format!("did-{name}");
