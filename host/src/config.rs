@@ -17,10 +17,7 @@ use crate::host::{Host, HostBuilder, HostError};
 use crate::http::serve::Manners;
 use crate::mail::config::MailConfig;
 use crate::mail::setup::{Fixed, Setup};
-use crate::mail_settings::Stored;
-use crate::masked::{self, without_passwords};
 use crate::network::Network;
-use crate::origin::leads_somewhere;
 use crate::plugin::admit::AdmitError;
 use crate::plugin::grants::GrantsError;
 use crate::plugin::limits::{ACCOUNTS_PER_ADDRESS, HostLimits};
@@ -32,6 +29,9 @@ use crate::view::Brand;
 use crate::view::look::Asset;
 use crate::view::theme::theme_css;
 use crate::webhooks::{self, Destination, config::WebhookConfig};
+use keyturn_core::masked::{self, without_passwords};
+use keyturn_core::origin::leads_somewhere;
+use keyturn_mail_settings::Stored;
 
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]

@@ -29,36 +29,46 @@
 
 #![deny(missing_docs)]
 
-pub mod accounts;
 pub mod config;
-pub mod embed;
 pub mod host;
-pub mod http;
-pub mod mail_settings;
-pub mod operator;
-pub mod outbox;
-pub mod service_key;
-#[cfg(test)]
-mod stage;
-pub mod storage;
-pub mod trials;
-pub mod webhooks;
-pub mod work;
 
-use keyturn_contract as bindings;
 pub use keyturn_core::{caller, network, seal, space};
-use keyturn_core::{masked, origin};
+pub use keyturn_http as http;
 pub use keyturn_mail as mail;
+pub use keyturn_operator as operator;
+pub use keyturn_operator::{mail_settings, service_key};
+pub use keyturn_pages as embed;
+pub use keyturn_runtime::{CallError, Failure, Runtime, values};
+pub use keyturn_store_sqlite::lock;
+pub use keyturn_ui as view;
+pub use keyturn_work as work;
+pub use keyturn_work::{outbox, trials};
+
+/// The panel's people, and how one panel keeps them.
+pub mod accounts {
+    pub use keyturn_accounts as sql;
+    pub use keyturn_core::accounts::*;
+    pub use keyturn_core::fold;
+    pub use keyturn_store::Provider;
+}
+
 /// What a plugin is, from file to something that can be called.
 pub mod plugin {
     pub use keyturn_package::{docs, grants, limits, manifest, pack};
     pub use keyturn_runtime::{admit, cache, compile, roster};
 }
 
-pub use keyturn_runtime::values;
-pub use keyturn_store_sqlite::lock;
-pub use keyturn_ui as view;
+/// What a call reads and what it commits.
+pub mod storage {
+    pub use keyturn_store::*;
+    pub use keyturn_store_sqlite as sqlite;
+}
+
+/// Webhooks: events posted to the operator's destinations.
+pub mod webhooks {
+    pub use keyturn_webhooks::*;
+    pub use keyturn_work::tended;
+}
 
 pub use host::{Host, HostBuilder};
-pub use keyturn_runtime::{CallError, Failure};
 pub use view::Brand;

@@ -4,6 +4,7 @@
 //! that it may import, and the table of them; [`call`] runs it and commits what it asked for.
 
 pub mod admit;
+mod audit_log;
 pub mod bell;
 mod buffers;
 pub mod cache;

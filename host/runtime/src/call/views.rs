@@ -63,7 +63,7 @@ impl Runtime {
     }
 
     /// A page's view.
-    pub fn page(
+    pub fn ask_page(
         &self,
         plugin: &Arc<Plugin>,
         name: &str,
@@ -87,7 +87,7 @@ impl Runtime {
     }
 
     /// A slot's regions, one for each subject, in their order.
-    pub fn slot(
+    pub fn ask_slots(
         &self,
         plugin: &Arc<Plugin>,
         name: &str,
@@ -146,7 +146,7 @@ impl Runtime {
 
     /// Runs a form's action. Also returns the caller's own epoch afterwards, if their password was replaced.
     #[allow(clippy::too_many_arguments)]
-    pub fn submit(
+    pub fn ask_submit(
         &self,
         plugin: &Arc<Plugin>,
         action: &str,

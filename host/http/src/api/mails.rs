@@ -1,0 +1,41 @@
+//! `GET /v1/mails/ID`: what became of a mail, for a machine whose key has the scope [`SCOPE`] and reaches its account.
+
+use axum::response::Response;
+use jiff::tz::TimeZone;
+use serde_json::json;
+
+use super::problem::{self, Problem};
+use super::{Asked, json_answer};
+use keyturn_operator::service_key::MAILS as SCOPE;
+use keyturn_pages::Surface;
+use keyturn_store::outbox::MailId;
+use keyturn_ui::html::nodes::Painter;
+use keyturn_ui::{Frame, Place};
+
+/// Its state, and a sentence that says it to a reader of the language asked for.
+pub(super) fn show(asked: &Asked) -> Result<Response, Problem> {
+    asked.needs(SCOPE)?;
+    let not_found = || Problem::from(&problem::NOT_FOUND);
+    let id: MailId = asked.parameter("mail").parse().map_err(|_| not_found())?;
+    let mail = asked.host.storage.mail(&id).map_err(Problem::of_storage)?;
+    let delivery = mail.and_then(|mail| asked.host.delivery_of(&mail, &asked.caller)).ok_or_else(not_found)?;
+    let place = Place::Page { name: "mail".to_owned(), subject: None, arguments: Vec::new() };
+    let surface = Surface { submit_url: "", join: None, links: asked.site.links(), corrections: None };
+    // The reader may be anywhere; the client says in which time zone.
+    let sentence = asked.host.framed_own(&asked.caller, place, &surface, |frame| {
+        Painter::new(&Frame { zone: TimeZone::UTC, ..frame.clone() }, 2).stands(&delivery)
+    });
+    Ok(json_answer(&json!({
+        "mail": id.to_string(),
+        "account": delivery.account,
+        "state": delivery.state.name(),
+        "to": delivery.to,
+        "attempts": delivery.attempts,
+        "server": delivery.server,
+        "answer": delivery.said,
+        "asked_at": delivery.asked_at,
+        "changed_at": delivery.changed_at,
+        "next_attempt": delivery.due,
+        "sentence": sentence,
+    })))
+}

@@ -1,0 +1,397 @@
+//! Plugins' views, and the host's own pages, for a panel that is not in this program: it asks for a region or a page while it
+//! answers one of its readers, puts the HTML into its own page, and passes on the forms that come back. A signed header names
+//! the reader ([`on_behalf`]); the host sets no cookie and has no session there.
+//!
+//! Words of the query that begin with `kt-` are the host's; the others are arguments of the page. So a panel has one
+//! address for all pages of plugins, and hands on the query of that address as it is.
+
+mod on_behalf;
+
+use axum::Router;
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use axum::routing::{get, post};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::hooks::arguments;
+use super::problem::{self, Problem};
+use super::{Asked, answering, json_answer, machine};
+use crate::{Served, embed_css_url, js_url};
+use keyturn_core::accounts::AccountId;
+use keyturn_core::origin::{leads_somewhere, with_query};
+use keyturn_core::seal::Keys;
+use keyturn_core::words::Words;
+use keyturn_operator::{OWN, OperatorPage};
+use keyturn_package::manifest::SLOTS;
+use keyturn_pages::{Broken, SubmitError, Submitted, Surface};
+use keyturn_runtime::CallError;
+use keyturn_ui::form::{FormError, Generated};
+use keyturn_ui::html::{Html, Markup};
+use keyturn_ui::json;
+use keyturn_ui::nodes::PageTarget;
+use keyturn_ui::shell::within;
+use keyturn_ui::{Corrections, Page, Row};
+use on_behalf::OnBehalf;
+
+/// Where the page stands: its forms post there.
+const URL: &str = "kt-url";
+/// Whom it is about.
+const FOR: &str = "kt-for";
+/// Whose page.
+const PLUGIN: &str = "kt-plugin";
+/// Which.
+const PAGE: &str = "kt-page";
+/// The level of a region's headings.
+const LEVEL: &str = "kt-level";
+/// The media type of what plugins say, for a panel that draws by itself.
+const VIEW: &str = "application/vnd.keyturn.view+json";
+/// Subjects of one call at most.
+const SUBJECTS: usize = 100;
+
+pub(super) fn routes() -> Router<Served> {
+    // By POST what was wrong with a form comes along; it may be long.
+    let drawn = |handler| machine(get(answering(handler)).post(answering(handler)), "GET, HEAD, POST");
+    Router::new()
+        .route("/v1/views/slots/{slot}", drawn(slot))
+        .route("/v1/views/rows/{slot}", drawn(rows))
+        .route("/v1/views/page", drawn(page))
+        .route("/v1/views/notice", machine(post(answering(notice)), "POST"))
+        .route("/v1/views/submit", machine(post(answering(submit)), "POST"))
+        .route("/v1/views/held", machine(post(answering(held)), "POST"))
+}
+
+/// The address of a plugin's page under the panel's one address for all of them, as [`page`] reads it.
+#[must_use]
+pub fn page_address(panel: &str, plugin: &str, page: &PageTarget) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair(PLUGIN, plugin).append_pair(PAGE, &page.page);
+    if let Some(subject) = &page.subject {
+        query.append_pair(FOR, subject);
+    }
+    query.extend_pairs(&page.arguments);
+    with_query(panel, &query.finish())
+}
+
+/// What a panel asks for, for one reader of a page of its own: a view, or what becomes of a form.
+struct Wanted<'a> {
+    asked: &'a Asked,
+    person: OnBehalf,
+    url: String,
+    corrections: Option<Corrections>,
+}
+
+impl<'a> Wanted<'a> {
+    fn of(asked: &'a Asked) -> Result<Self, Problem> {
+        Ok(Self { asked, person: OnBehalf::of(asked)?, url: page_url(asked)?, corrections: None })
+    }
+
+    /// With what was wrong with the form posted last, if that comes along.
+    fn to_draw(asked: &'a Asked) -> Result<Self, Problem> {
+        let mut wanted = Self::of(asked)?;
+        if !asked.received.body.is_empty() {
+            let Drawn { corrections } = body(asked)?;
+            wanted.corrections = corrections.map(|sealed| opened(&sealed, asked, &wanted.person)).transpose()?;
+        }
+        Ok(wanted)
+    }
+
+    fn surface(&self) -> Surface<'_> {
+        Surface {
+            submit_url: &self.url,
+            join: None,
+            links: self.asked.site.links(),
+            corrections: self.corrections.as_ref(),
+        }
+    }
+
+    /// In place of a plugin that failed, one line for the reader.
+    fn or_broken(&self, said: Vec<Result<Value, Broken>>) -> Vec<Value> {
+        let caller = &self.person.caller;
+        let line =
+            |Broken| json!({ "broken": Words::of(&caller.locale).get("slot-broken"), "request": caller.request });
+        said.into_iter().map(|said| said.unwrap_or_else(line)).collect()
+    }
+
+    /// Runs a form that was handed on.
+    fn run(&self, form: &[u8]) -> Result<Response, Problem> {
+        let (host, caller) = (&self.asked.host, &self.person.caller);
+        let surface = self.surface();
+        let form = host.read_form(caller, form).map_err(of_form)?;
+        let submitted = match form.plugin() == OWN {
+            true => {
+                self.person.operates()?;
+                host.operator_submit(caller, form, &surface)
+            }
+            false => host.submit_form(caller, form, &surface),
+        };
+        let submitted = submitted.map_err(|error| match error {
+            SubmitError::Form(error) => of_form(error),
+            SubmitError::Call(error) => refused(error, &self.person),
+        })?;
+        let keys = host.keys();
+        let answer = match submitted {
+            Submitted::Done { url, notice, own_epoch } => {
+                json!({ "kind": "done", "url": url, "notice": notice, "epoch": own_epoch })
+            }
+            Submitted::Reveal(page) => {
+                let mut answer = look(whole(&page, &self.person));
+                answer["kind"] = "reveal".into();
+                answer
+            }
+            Submitted::Rate(json) => json!({ "kind": "script", "json": json }),
+            Submitted::Generated(json) => json!({ "kind": "script", "json": json.as_str() }),
+            Submitted::StepUp(held) => json!({ "kind": "step-up", "held": held }),
+            Submitted::Again(corrections) => {
+                json!({ "kind": "again", "corrections": sealed(&corrections, keys, &self.person) })
+            }
+            Submitted::Stale(stale) => {
+                let corrections = sealed(&stale.corrections, keys, &self.person);
+                json!({ "kind": "stale", "corrections": corrections, "sign_in_as": stale.sign_in_as })
+            }
+        };
+        let mut response = json_answer(&answer);
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Ok(response)
+    }
+
+    fn subject(&self) -> Result<Option<AccountId>, Problem> {
+        word(self.asked, FOR).map(|id| account(&id)).transpose()
+    }
+}
+
+/// Whether a panel draws by itself, and wants what is said as JSON.
+fn as_json(asked: &Asked) -> bool {
+    let accepts = asked.received.headers.get(header::ACCEPT).and_then(|accepts| accepts.to_str().ok());
+    accepts.is_some_and(|accepts| accepts.split([',', ';']).any(|kind| kind.trim() == VIEW))
+}
+
+fn json_view(view: &Value) -> Response {
+    let mut response = json_answer(view);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(VIEW));
+    response
+}
+
+/// What may come along with a wish to draw.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Drawn {
+    corrections: Option<String>,
+}
+
+/// Where the page stands: in the panel, and nowhere else, since what is typed goes there.
+fn page_url(asked: &Asked) -> Result<String, Problem> {
+    let url = word(asked, URL).unwrap_or_default();
+    let home = asked.site.home();
+    let in_panel = url.starts_with('/') || origin(&url).is_some_and(|own| origin(home) == Some(own));
+    if leads_somewhere(&url) && in_panel {
+        return Ok(url);
+    }
+    let detail = format!("{URL} must be the page's own address: a path, or an address under server.panel.");
+    Err(Problem::from(&problem::ARGUMENTS).detail(detail).path(URL))
+}
+
+/// Scheme, host and port of a whole address.
+fn origin(address: &str) -> Option<&str> {
+    let host = address.find("://")? + 3;
+    Some(&address[..address[host..].find(['/', '?', '#']).map_or(address.len(), |end| host + end)])
+}
+
+fn word(asked: &Asked, name: &str) -> Option<String> {
+    asked.query().find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+}
+
+fn account(id: &str) -> Result<AccountId, Problem> {
+    id.parse().map_err(|_| {
+        let detail = format!("{FOR} must name accounts, each like customer:42.");
+        Problem::from(&problem::ARGUMENTS).detail(detail).path(FOR)
+    })
+}
+
+fn body<T: for<'de> Deserialize<'de>>(asked: &Asked) -> Result<T, Problem> {
+    serde_json::from_value(arguments(&asked.received.headers, &asked.received.body)?)
+        .map_err(|cause| Problem::from(&problem::ARGUMENTS).detail(cause.to_string()).path(""))
+}
+
+/// What the panel's page needs beside the HTML.
+fn look(mut answer: Value) -> Value {
+    answer["css"] = embed_css_url().into();
+    answer["js"] = js_url().into();
+    answer
+}
+
+/// The slot that is asked for. One that no panel has would otherwise be empty for ever, and nobody would know why.
+fn slot_name(asked: &Asked) -> Result<&str, Problem> {
+    let name = asked.parameter("slot");
+    let there = || format!("There is no slot {name}; there are {}.", SLOTS.join(", "));
+    SLOTS.contains(&name).then_some(name).ok_or_else(|| Problem::from(&problem::NO_SUCH_PAGE).detail(there()))
+}
+
+/// A region of one of the panel's pages.
+fn slot(asked: &Asked) -> Result<Response, Problem> {
+    let name = slot_name(asked)?;
+    let wanted = Wanted::to_draw(asked)?;
+    let level = match word(asked, LEVEL).as_deref() {
+        None | Some("2") => 2,
+        Some("3") => 3,
+        Some(_) => {
+            return Err(Problem::from(&problem::ARGUMENTS).detail(format!("{LEVEL} must be 2 or 3.")).path(LEVEL));
+        }
+    };
+    let caller = &wanted.person.caller;
+    if as_json(asked) {
+        let subject = wanted.subject()?;
+        let regions = asked.host.slot_as(caller, name, subject.as_ref(), &wanted.surface(), json::region);
+        return Ok(json_view(&json!({ "regions": wanted.or_broken(regions) })));
+    }
+    let region = asked.host.slot(caller, name, wanted.subject()?.as_ref(), level, &wanted.surface());
+    let words = Words::of(&caller.locale);
+    let (html, summary) = (within(&region.html, words), within(&region.summary.draw(words), words));
+    Ok(json_answer(&look(json!({ "html": html.as_str(), "summary": summary.as_str() }))))
+}
+
+/// What is said in the rows of a list, or beside a heading: of each subject, in their order.
+fn rows(asked: &Asked) -> Result<Response, Problem> {
+    let name = slot_name(asked)?;
+    let wanted = Wanted::to_draw(asked)?;
+    let subjects = asked.query().filter(|(name, _)| name == FOR).map(|(_, id)| account(&id));
+    let subjects = subjects.collect::<Result<Vec<_>, _>>()?;
+    if !(1..=SUBJECTS).contains(&subjects.len()) {
+        let detail = format!("{FOR} must be there 1 to {SUBJECTS} times.");
+        return Err(Problem::from(&problem::ARGUMENTS).detail(detail).path(FOR));
+    }
+    if as_json(asked) {
+        let caller = &wanted.person.caller;
+        let rows = asked.host.rows_as(caller, name, &subjects, &wanted.surface(), json::row);
+        let said = rows.into_iter().zip(&subjects);
+        let said = said.map(|(row, subject)| json!({ "subject": subject, "regions": wanted.or_broken(row) }));
+        return Ok(json_view(&json!({ "rows": said.collect::<Vec<_>>() })));
+    }
+    let rows = asked.host.rows(&wanted.person.caller, name, &subjects, &wanted.surface());
+    let words = Words::of(&wanted.person.caller.locale);
+    let drawn = rows.iter().zip(&subjects).map(|(plugins, subject)| {
+        let join = |part: fn(&Row) -> &Markup| {
+            let mut html = Html::new();
+            plugins.iter().for_each(|row| {
+                html.markup(part(row));
+            });
+            within(&html.done(), words).as_str().to_owned()
+        };
+        json!({ "subject": subject, "sentence": join(|row| &row.sentence), "actions": join(|row| &row.actions) })
+    });
+    Ok(json_answer(&look(json!({ "rows": drawn.collect::<Vec<_>>() }))))
+}
+
+/// A plugin's page, or one of the host's own.
+fn page(asked: &Asked) -> Result<Response, Problem> {
+    let wanted = Wanted::to_draw(asked)?;
+    let needed = |name| {
+        let detail = || format!("{name} must name the page.");
+        word(asked, name).ok_or_else(|| Problem::from(&problem::ARGUMENTS).detail(detail()).path(name))
+    };
+    let (plugin, name) = (needed(PLUGIN)?, needed(PAGE)?);
+    let caller = &wanted.person.caller;
+    let arguments = asked.query().filter(|(name, _)| !name.starts_with("kt-") && name != "lang");
+    let arguments: Vec<(String, String)> = arguments.map(|(n, v)| (n.into_owned(), v.into_owned())).collect();
+    let (subject, surface) = (wanted.subject()?, wanted.surface());
+    let no = |error| refused(error, &wanted.person);
+    let drawn = if plugin == OWN {
+        // For readers whom the panel lets use it.
+        wanted.person.operates()?;
+        let page = OperatorPage::named(&name).filter(|page| page.is_remote());
+        let page = page.ok_or_else(|| Problem::from(&problem::NOT_FOUND))?;
+        asked.host.operator_page(caller, page, &arguments, &surface, "keyturn serve").map_err(no)?
+    } else if as_json(asked) {
+        let host = &asked.host;
+        let view = host.page_as(caller, &plugin, &name, subject.as_ref(), &arguments, &surface, json::view);
+        return Ok(json_view(&view.map_err(no)?));
+    } else {
+        asked.host.page(caller, &plugin, &name, subject.as_ref(), &arguments, &surface).map_err(no)?
+    };
+    Ok(json_answer(&look(whole(&drawn, &wanted.person))))
+}
+
+fn whole(page: &Page, person: &OnBehalf) -> Value {
+    json!({ "title": page.title, "html": within(&page.html, Words::of(&person.caller.locale)).as_str() })
+}
+
+/// A page that may be for one person: the reader is not asked to sign in.
+fn refused(error: CallError, person: &OnBehalf) -> Problem {
+    match error {
+        CallError::Denied { .. } if person.is_nobody() => Problem::from(&problem::SIGN_IN),
+        error => Problem::of(error),
+    }
+}
+
+/// The notice that a finished form has left, to stand before the page's h1; it is null if it is another's, or too late.
+fn notice(asked: &Asked) -> Result<Response, Problem> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Kept {
+        notice: String,
+    }
+    let person = OnBehalf::of(asked)?;
+    let Kept { notice } = body(asked)?;
+    let surface = Surface { submit_url: "", join: None, links: asked.site.links(), corrections: None };
+    let html = asked.host.notice(&person.caller, &notice, &surface);
+    let html = html.map(|html| within(&html, Words::of(&person.caller.locale)).as_str().to_owned());
+    Ok(json_answer(&look(json!({ "html": html }))))
+}
+
+/// A form, as the reader's browser has posted it to the panel.
+fn submit(asked: &Asked) -> Result<Response, Problem> {
+    let wanted = Wanted::of(asked)?;
+    let kind = asked.received.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return Err(Problem::from(&problem::MEDIA_TYPE)
+            .detail("Pass on a form as application/x-www-form-urlencoded, as it was posted."));
+    }
+    wanted.run(&asked.received.body)
+}
+
+/// A form that has waited until its sender confirmed their identity.
+fn held(asked: &Asked) -> Result<Response, Problem> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Held {
+        held: String,
+    }
+    let wanted = Wanted::of(asked)?;
+    let Held { held } = body(asked)?;
+    let form = asked.host.held(&wanted.person.caller, &held).map_err(of_form)?;
+    wanted.run(&form)
+}
+
+fn of_form(error: FormError) -> Problem {
+    match error {
+        FormError::TooLarge => Problem::from(&problem::TOO_LARGE),
+        FormError::Malformed(_) | FormError::Foreign | FormError::Stale(_) => {
+            Problem::from(&problem::FOREIGN_FORM).detail(error.to_string())
+        }
+    }
+}
+
+/// What was wrong, on its way back to be drawn: sealed for the reader, a generated password with it.
+fn sealed(corrections: &Corrections, keys: &Keys, person: &OnBehalf) -> String {
+    let mut sealed = corrections.seal(keys, &person.caller.actor);
+    if let Some(generated) = &corrections.generated {
+        sealed.push('.');
+        sealed.push_str(&generated.seal(keys, &person.caller));
+    }
+    sealed
+}
+
+fn opened(sealed: &str, asked: &Asked, person: &OnBehalf) -> Result<Corrections, Problem> {
+    let (sealed, generated) = match sealed.split_once('.') {
+        Some((sealed, generated)) => (sealed, Some(generated)),
+        None => (sealed, None),
+    };
+    let foreign = || Problem::from(&problem::FOREIGN_FORM).detail("corrections are not this reader's.");
+    let keys = asked.host.keys();
+    let mut corrections = Corrections::open(sealed, keys, &person.caller.actor).ok_or_else(foreign)?;
+    if let Some(generated) = generated {
+        corrections.generated = Some(Box::new(Generated::open(generated, keys, &person.caller).ok_or_else(foreign)?));
+    }
+    Ok(corrections)
+}

@@ -1,0 +1,130 @@
+//! The caller: a machine that sends its key, or has signed its request with it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::http::{HeaderMap, header};
+
+use super::Received;
+use super::problem::{self, Problem};
+use super::signature::{self, CLIENT_ADDRESS, ON_BEHALF};
+use super::traffic::Traffic;
+use keyturn_core::caller::OWN;
+use keyturn_core::time::now;
+use keyturn_operator::Operator;
+use keyturn_operator::service_key::{self, ServiceKey};
+use keyturn_store::{Bound, Counted};
+
+/// The key that a request comes with, if it is worth anything and may be used from there.
+pub(super) fn asker(host: &Operator, traffic: &Traffic, received: &Received) -> Result<Asker, Problem> {
+    let headers = &received.headers;
+    let key = match headers.get(header::AUTHORIZATION) {
+        // Else anybody who saw a token once could speak for other people from then on.
+        Some(_) if headers.contains_key(ON_BEHALF) => {
+            return Err(unauthorized(&problem::BAD_SIGNATURE)
+                .detail(format!("A request with {ON_BEHALF} must be signed; sending the key is not enough.")));
+        }
+        Some(value) => {
+            let token = value.to_str().ok().and_then(|value| value.split_once(' '));
+            let token =
+                token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+            let token = token.ok_or_else(|| unauthorized(&problem::BAD_KEY))?;
+            host.service_key_of(token).map_err(Problem::of_storage)?.ok_or_else(|| unauthorized(&problem::BAD_KEY))?
+        }
+        None if signature::is_signed(headers) => return signed(host, traffic, received),
+        None => return Err(unauthorized(&problem::NO_KEY)),
+    };
+    Ok(Asker { key: from_there(key, received)?, nonce: None })
+}
+
+/// The caller; and the nonce, to be taken when nothing else is wrong.
+pub(super) struct Asker {
+    pub(super) key: Arc<ServiceKey>,
+    nonce: Option<String>,
+}
+
+/// Nonces are remembered for so many seconds: longer than a signature's time may be off, both ways.
+const NONCE_SECONDS: u32 = 3 * signature::WINDOW as u32;
+
+impl Asker {
+    /// Takes the nonce of a signed request.
+    pub(super) fn once(&self, host: &Operator, traffic: &Traffic) -> Result<(), Problem> {
+        let Some(nonce) = &self.nonce else { return Ok(()) };
+        // Here for as long as it matters; and where throttles are, for a start within the second in which it was used.
+        let kept = Bound { key: format!("nonce {} {nonce}", self.key.id), window: NONCE_SECONDS, limit: 1 };
+        let first = traffic.take(&self.key.id, nonce, Instant::now())
+            && host.storage.count(OWN, &[kept], now()).map_err(Problem::of_storage)? == Counted::Within;
+        if first { Ok(()) } else { Err(unauthorized(&problem::BAD_SIGNATURE).detail("The nonce was already used.")) }
+    }
+}
+
+fn from_there(key: ServiceKey, received: &Received) -> Result<Arc<ServiceKey>, Problem> {
+    if key.may_come_from(received.address) {
+        return Ok(Arc::new(key));
+    }
+    let problem = Problem::from(&problem::ADDRESS);
+    Err(match received.address {
+        Some(_) => problem,
+        None => problem.detail(
+            "The client's address is not known: a proxy of server.proxies did not say it readably in X-Forwarded-For. \
+             A machine that calls from a proxy's address must also be in server.panel-addresses.",
+        ),
+    })
+}
+
+fn signed(host: &Operator, traffic: &Traffic, received: &Received) -> Result<Asker, Problem> {
+    let Received { method, uri, headers, body, .. } = received;
+    let bad = |why: String| unauthorized(&problem::BAD_SIGNATURE).detail(why);
+    let signed = signature::read(method, uri, headers, body).map_err(bad)?;
+    let now = now();
+    let key = host.service_key(&signed.key).map_err(Problem::of_storage)?;
+    // An unknown key and a wrong signature get the same answer.
+    let key = key.filter(|key| key.signed(signed.base.as_bytes(), &signed.signature, now));
+    let key = key.ok_or_else(|| bad("It belongs to no working key.".to_owned()))?;
+    let off = signed.created.saturating_sub(now.div_euclid(1_000));
+    if off.saturating_abs() > signature::WINDOW {
+        let why =
+            format!("created is {off} seconds off this machine's clock; at most {} are accepted.", signature::WINDOW);
+        return Err(bad(why));
+    }
+    // The used nonces are known only since the start. So a request that was signed before it, or with a clock that is ahead and
+    // may have signed it then, must be signed again.
+    let started = traffic.started();
+    let unsure = signed.created < started || (now.div_euclid(1_000) - started < signature::WINDOW && off > 1);
+    if unsure {
+        return Err(bad(
+            "It may have been used before this server started, a moment ago. Sign again, with a correct clock."
+                .to_owned(),
+        ));
+    }
+    Ok(Asker { key: from_there(key, received)?, nonce: Some(signed.nonce) })
+}
+
+/// The address of the person for whom a machine calls, if the machine sends it. The key's own addresses are checked against the
+/// address that the request comes from, whatever this says.
+pub(super) fn client_address(key: &ServiceKey, headers: &HeaderMap) -> Result<Option<IpAddr>, Problem> {
+    let mut values = headers.get_all(CLIENT_ADDRESS).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if !key.scopes.contains(service_key::CLIENT_ADDRESS) {
+        let detail = format!("To send {CLIENT_ADDRESS}, the key needs the scope {}.", service_key::CLIENT_ADDRESS);
+        return Err(Problem::from(&problem::NOT_ALLOWED).detail(detail));
+    }
+    let address = value.to_str().ok().and_then(|value| value.trim().parse::<IpAddr>().ok());
+    match (address, values.next()) {
+        (Some(address), None) => Ok(Some(address.to_canonical())),
+        (_, Some(_)) => Err(Problem::from(&problem::CLIENT_ADDRESS).detail("The header is there more than once.")),
+        (None, None) => {
+            Err(Problem::from(&problem::CLIENT_ADDRESS)
+                .detail("Send it like 192.0.2.7 or 2001:db8::7, without a port."))
+        }
+    }
+}
+
+fn unauthorized(kind: &'static problem::Kind) -> Problem {
+    let challenge = match kind.code {
+        "bad-key" => "Bearer realm=\"keyturn\", error=\"invalid_token\"",
+        _ => "Bearer realm=\"keyturn\"",
+    };
+    Problem::from(kind).header(header::WWW_AUTHENTICATE, challenge)
+}

@@ -1,0 +1,483 @@
+//! Link pages. The emailed address has a token; a GET changes nothing but the token's place: it moves to a cookie that only the
+//! clean address `/PAGE/~HANDLE` gets, and the reader is redirected there. The handle begins with a MAC of the token, so two
+//! links in two tabs do not mix. It ends with its time of creation, so that a browser without cookies is recognised by the
+//! missing cookie. Characters that mail programs and people put around an address are removed. A link page and its form are
+//! always called as anonymous, whoever is signed in. An emailed address has the language of its email, and so have the
+//! addresses that follow from it.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, State};
+use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use form_urlencoded::Serializer;
+use percent_encoding::percent_decode_str;
+use zeroize::Zeroizing;
+
+use super::body::{Unread, whole};
+use super::serve::NoRoom;
+use super::{Served, css_url, icon_url, js_url, page_headers, reader, theme_url};
+use keyturn_core::accounts::Reach;
+use keyturn_core::caller::{Actor, Caller};
+use keyturn_core::origin::with_query;
+use keyturn_core::seal::Keys;
+use keyturn_core::time::now;
+use keyturn_core::words::{Language, Words};
+use keyturn_pages::{NOTICE_COOKIE, SubmitError, Submitted, Surface};
+use keyturn_runtime::CallError;
+use keyturn_runtime::Failure;
+use keyturn_runtime::capabilities::RETRY_SECONDS;
+use keyturn_runtime::surroundings::LINK_OF;
+use keyturn_store::StorageError;
+use keyturn_ui::form::{BODY, FormError};
+use keyturn_ui::html::Html;
+use keyturn_ui::nodes::{Intent, Target};
+use keyturn_ui::shell::parts::button_link;
+use keyturn_ui::{Corrections, Page, shell};
+
+/// The cookie that holds a link's token, sealed.
+const TOKEN_COOKIE: &str = "kt-link";
+/// Seconds that the cookie lives; the plugin decides when the link itself expires.
+const TOKEN_SECONDS: u32 = 3_600;
+/// Seconds within which a browser comes back with its new cookie. Later, the address may have been opened in another browser.
+const BACK_SECONDS: i64 = 120;
+
+pub(super) fn routes(page: &str) -> Router<Served> {
+    let page: &'static str = Box::leak(page.to_owned().into_boxed_str());
+    let opened = move |served: State<Served>, uri: Uri, headers: HeaderMap, extensions: Extensions| async move {
+        blocking(move || open(&served.0, page, &uri, &headers, &extensions)).await
+    };
+    let posted = move |served: State<Served>, uri: Uri, headers: HeaderMap, extensions: Extensions, body: Body| async move {
+        let body = whole(body, BODY).await;
+        blocking(move || post(&served.0, page, &uri, &headers, &extensions, body)).await
+    };
+    let methods = get(opened).post(posted);
+    // With two slashes before it, where somebody has put the origin and the path together.
+    let routes = ["", "/"].map(|slash| format!("{slash}/{page}/{{*rest}}"));
+    routes.iter().fold(Router::new(), |router, route| router.route(route, methods.clone()))
+}
+
+/// What an address says behind the page's name.
+#[derive(Debug, PartialEq, Eq)]
+enum Said {
+    /// A link's token.
+    Token(String),
+    /// Where its cookie is good, see [`handle`].
+    Handle(String),
+    /// Nothing that could be either.
+    Cut,
+}
+
+impl Said {
+    /// Whatever can never be part of it is left out: slashes, brackets, quotes, the full stop of a sentence, and the ends of
+    /// lines where it was too long for one.
+    fn read(path: &str, page: &str) -> Self {
+        let rest = path.trim_start_matches('/').strip_prefix(page).unwrap_or_default();
+        let rest = percent_decode_str(rest).decode_utf8_lossy();
+        let rest: String = rest.chars().filter(char::is_ascii_graphic).collect();
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let runs = rest.split(|c: char| !is_part(c)).filter(|run| (16..=128).contains(&run.len()));
+        let Some(run) = runs.max_by_key(|run| run.len()) else { return Self::Cut };
+        match rest.contains(&format!("~{run}")) {
+            true => Self::Handle(format!("~{run}")),
+            false => Self::Token(run.to_owned()),
+        }
+    }
+}
+
+/// Characters of a handle that are the token's: of a browser that opens a link twice they are the same.
+const OF_TOKEN: usize = 25;
+
+/// The part of a clean address that is the token's.
+fn handle(keys: &Keys, page: &str, token: &str) -> String {
+    let mac = keys.mac("link handle", &[page.as_bytes(), token.as_bytes()]);
+    format!("~{}", URL_SAFE_NO_PAD.encode(&mac[..18]))
+}
+
+/// The part behind it: when the cookie was set, in Unix seconds, under a MAC.
+fn made(keys: &Keys, page: &str, handle: &str, at: i64) -> String {
+    let at = u32::try_from(at).unwrap_or_default().to_be_bytes();
+    let mac = keys.mac("link handle made", &[page.as_bytes(), handle.as_bytes(), &at]);
+    URL_SAFE_NO_PAD.encode([&at[..], &mac[..8]].concat())
+}
+
+/// When a cookie was set for this handle; none where we did not say so.
+fn made_at(keys: &Keys, page: &str, said: &str) -> Option<i64> {
+    let (handle, rest) = said.split_at_checked(OF_TOKEN)?;
+    let at = URL_SAFE_NO_PAD.decode(rest).ok()?;
+    let at = i64::from(u32::from_be_bytes(*at.first_chunk::<4>()?));
+    (made(keys, page, handle, at) == rest).then_some(at)
+}
+
+async fn blocking(work: impl FnOnce() -> Response + Send + 'static) -> Response {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(response) => response,
+        Err(cause) => {
+            tracing::error!("a link page failed: {cause}");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// One request of a link page.
+struct Visit<'a> {
+    served: &'a Served,
+    page: &'a str,
+    caller: Caller,
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
+    /// What the address says of the plugin that made the link.
+    whose: Option<String>,
+}
+
+impl<'a> Visit<'a> {
+    fn new(
+        served: &'a Served,
+        page: &'a str,
+        said: &Said,
+        uri: &'a Uri,
+        headers: &'a HeaderMap,
+        extensions: &Extensions,
+    ) -> Self {
+        let handle = match said {
+            Said::Handle(said) => said.get(..OF_TOKEN).unwrap_or(said),
+            Said::Token(_) | Said::Cut => "",
+        };
+        let mut caller = Caller::new(Actor::Anonymous, Reach::none());
+        caller.address = extensions.get::<ConnectInfo<SocketAddr>>().map(|client| client.0.ip());
+        caller.locale = reader::locale(uri, headers);
+        caller.session = format!("link {page} {handle}");
+        let whose = reader::asked(uri, LINK_OF).map(Cow::into_owned);
+        Self { served, page, caller, uri, headers, whose }
+    }
+
+    fn words(&self) -> Words {
+        Words::of(&self.caller.locale)
+    }
+
+    fn place(&self) -> [&'a str; 2] {
+        [TOKEN_COOKIE, self.page]
+    }
+
+    fn keys(&self) -> &Keys {
+        self.served.host.keys()
+    }
+
+    /// The token of the cookie, if it is this handle's.
+    fn token(&self, said: &str) -> Option<String> {
+        let sealed = URL_SAFE_NO_PAD.decode(reader::cookie(self.headers, TOKEN_COOKIE)?).ok()?;
+        let token = self.keys().open_sealed(&self.place(), &sealed).ok()?;
+        let token = String::from_utf8(token.to_vec()).ok()?;
+        (said.get(..OF_TOKEN) == Some(&handle(self.keys(), self.page, &token))).then_some(token)
+    }
+
+    /// Whether the cookie was set a moment ago, so that it would have come along if the browser kept it.
+    fn was_just_set(&self, said: &str) -> bool {
+        let at = made_at(self.keys(), self.page, said);
+        at.is_some_and(|at| (0..=BACK_SECONDS).contains(&(now().div_euclid(1_000) - at)))
+    }
+
+    fn secure(&self) -> &'static str {
+        if self.served.host.origin().starts_with("https://") { "; Secure" } else { "" }
+    }
+
+    /// An address of ours, in the language that this one asks for.
+    fn in_language(&self, address: &str) -> String {
+        let asked = reader::asked_locale(self.uri).map(|tag| format!("lang={tag}"));
+        with_query(address, &asked.unwrap_or_default())
+    }
+
+    /// An address of this page: of the same plugin's link, too.
+    fn of_this_link(&self, address: &str) -> String {
+        self.of_this_plugin(&self.in_language(address))
+    }
+
+    fn of_this_plugin(&self, address: &str) -> String {
+        let whose =
+            self.whose.as_ref().map(|plugin| Serializer::new(String::new()).append_pair(LINK_OF, plugin).finish());
+        with_query(address, &whose.unwrap_or_default())
+    }
+
+    /// Whether an address is on another origin: a panel there reads no cookie of ours, and our policy lets no form redirect
+    /// there. So the result is shown here.
+    fn is_elsewhere(&self, address: &str) -> bool {
+        let whole = address.starts_with("http://") || address.starts_with("https://");
+        let rest = address.strip_prefix(&self.served.host.origin());
+        whole && !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// The result of this link is shown at its own address only: nobody can plant it at another's.
+    fn done_here(&self) -> [&str; 2] {
+        ["link done", self.uri.path()]
+    }
+
+    /// What the form that was posted here has done, and the way on to the panel; none if this is no such visit.
+    fn done(&self) -> Option<Response> {
+        let links = self.served.site.links();
+        let panel = links.url("", &Target::SignIn);
+        let cookie = reader::cookie(self.headers, NOTICE_COOKIE).filter(|_| self.is_elsewhere(&panel))?;
+        let sealed = URL_SAFE_NO_PAD.decode(cookie).ok()?;
+        let notice = self.keys().open_sealed(&self.done_here(), &sealed).ok()?;
+        let notice = std::str::from_utf8(&notice).ok()?;
+        let surface = Surface { submit_url: self.uri.path(), join: None, links, corrections: None };
+        let said = self.served.host.notice(&self.caller, notice, &surface)?;
+        let words = self.words();
+        let title = words.get("link-done-title");
+        let on = words.fill("link-done", &[("brand", &self.served.host.brand().name)]);
+        let on = button_link(shell::Link { label: &on, url: &panel }, Intent::Primary);
+        let mut html = Html::new();
+        html.class("div", "kt-section").markup(&said).element("h1", &[], title);
+        html.class("div", "kt-buttons").markup(&on).close("div").close("div");
+        Some(self.shell(StatusCode::OK, &Page { title: title.to_owned(), html: html.done() }))
+    }
+
+    /// From the mailed address to the clean one.
+    fn clean(&self, token: &str) -> Response {
+        let handle = handle(self.keys(), self.page, token);
+        let made = made(self.keys(), self.page, &handle, now().div_euclid(1_000));
+        let path = format!("/{}/{handle}{made}", self.page);
+        let sealed = URL_SAFE_NO_PAD.encode(self.keys().seal(&self.place(), token.as_bytes()));
+        // Lax: the reader comes from an email, and Strict would withhold the cookie on this very redirect.
+        let cookie = format!(
+            "{TOKEN_COOKIE}={sealed}; Path={path}; Max-Age={TOKEN_SECONDS}; HttpOnly; SameSite=Lax{}",
+            self.secure()
+        );
+        redirect(&self.of_this_link(&path), Some(&cookie))
+    }
+
+    fn show(&self, token: &str, corrections: Option<&Corrections>) -> Response {
+        let submit_url = &self.of_this_link(self.uri.path());
+        let surface = Surface { submit_url, join: None, links: self.served.site.links(), corrections };
+        match self.served.host.link_page(&self.caller, self.page, self.whose.as_deref(), token, &surface) {
+            Ok(page) if corrections.is_some() => self.shell(StatusCode::UNPROCESSABLE_ENTITY, &page),
+            Ok(page) => self.shell(StatusCode::OK, &page),
+            Err(error) => self.error(&error),
+        }
+    }
+
+    fn shell(&self, status: StatusCode, page: &Page) -> Response {
+        let site = &self.served.site;
+        let in_language = |tag: &str| self.of_this_plugin(&format!("{}?lang={tag}", self.uri.path()));
+        let languages: Vec<String> = Language::ALL.map(|language| in_language(language.tag())).into();
+        let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
+        let (icon, css, js, theme_css) = (icon_url(), css_url(), js_url(), theme_url(&self.served.host));
+        let chrome = shell::Chrome {
+            locale: &self.caller.locale,
+            theme: reader::theme(self.headers),
+            brand: &self.served.host.brand().name,
+            home: site.home(),
+            logo: None,
+            icon: &icon,
+            css: &css,
+            theme_css: theme_css.as_deref(),
+            js: &js,
+            languages: &languages,
+            themes: site.themes(),
+            help: site.help(),
+        };
+        let html = shell::public(&chrome, &page.title, &page.html);
+        (status, page_headers(), html.as_str().to_owned()).into_response()
+    }
+
+    /// A calm page: what happened, and what can be done.
+    fn calm(&self, status: StatusCode, title: &str, text: &str) -> Response {
+        let words = self.words();
+        let mut html = Html::new();
+        html.element("h1", &[], words.get(title));
+        html.element("p", &[], &words.fill(text, &[("request", &self.caller.request)]));
+        let page = Page { title: words.get(title).to_owned(), html: html.done() };
+        self.shell(status, &page)
+    }
+
+    fn error(&self, error: &CallError) -> Response {
+        tracing::warn!(request = self.caller.request, page = self.page, "{error}");
+        match error {
+            CallError::Busy(seconds) | CallError::Failed(Failure::Unavailable(seconds)) => {
+                let mut response = self.calm(StatusCode::SERVICE_UNAVAILABLE, "busy-title", "busy");
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
+                response
+            }
+            CallError::LeftOut { .. } => self.calm(StatusCode::SERVICE_UNAVAILABLE, "left-out-title", "left-out"),
+            CallError::Conflict => self.calm(StatusCode::CONFLICT, "conflict-title", "conflict"),
+            CallError::Indeterminate => self.calm(StatusCode::GATEWAY_TIMEOUT, "unsure-title", "unsure"),
+            CallError::Storage(StorageError::Replaced(_)) => {
+                self.calm(StatusCode::SERVICE_UNAVAILABLE, "broken-title", "broken")
+            }
+            CallError::Failed(Failure::Expired | Failure::NotFound) | CallError::NoSuch(_) => {
+                self.calm(StatusCode::GONE, "link-lost-title", "link-lost")
+            }
+            _ => self.calm(StatusCode::INTERNAL_SERVER_ERROR, "broken-title", "broken"),
+        }
+    }
+}
+
+fn redirect(to: &str, cookie: Option<&str>) -> Response {
+    let mut response = (StatusCode::SEE_OTHER, page_headers()).into_response();
+    let headers = response.headers_mut();
+    headers.remove(header::CONTENT_TYPE);
+    if let Ok(to) = HeaderValue::from_str(to) {
+        headers.insert(header::LOCATION, to);
+    }
+    if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::from_str(cookie).ok()) {
+        headers.append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+fn open(served: &Served, page: &str, uri: &Uri, headers: &HeaderMap, extensions: &Extensions) -> Response {
+    let said = Said::read(uri.path(), page);
+    let visit = Visit::new(served, page, &said, uri, headers, extensions);
+    let handle = match &said {
+        Said::Token(token) => return visit.clean(token),
+        Said::Cut => return visit.calm(StatusCode::GONE, "link-lost-title", "link-cut"),
+        Said::Handle(handle) => handle,
+    };
+    // The cookie is the clean address's alone.
+    let path = format!("/{page}/{handle}");
+    if uri.path() != path {
+        return redirect(&visit.of_this_link(&path), None);
+    }
+    if let Some(done) = visit.done() {
+        return done;
+    }
+    match visit.token(handle) {
+        Some(token) => visit.show(&token, None),
+        None if visit.was_just_set(handle) => visit.calm(StatusCode::FORBIDDEN, "link-cookie-title", "link-cookie"),
+        None => visit.calm(StatusCode::GONE, "link-lost-title", "link-lost"),
+    }
+}
+
+fn post(
+    served: &Served,
+    page: &str,
+    uri: &Uri,
+    headers: &HeaderMap,
+    extensions: &Extensions,
+    body: Result<Zeroizing<Vec<u8>>, Unread>,
+) -> Response {
+    let visit = Visit::new(served, page, &Said::read(uri.path(), page), uri, headers, extensions);
+    let body = match body {
+        Ok(body) => body,
+        Err(error) if NoRoom::is_why(&error) => return visit.error(&CallError::Busy(RETRY_SECONDS)),
+        Err(error) => {
+            tracing::warn!(request = visit.caller.request, "{error}");
+            let status = match error {
+                Unread::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+                Unread::Broken(_) => StatusCode::BAD_REQUEST,
+            };
+            return visit.calm(status, "link-lost-title", "link-lost");
+        }
+    };
+    let submit_url = &visit.of_this_link(uri.path());
+    let surface = Surface { submit_url, join: None, links: served.site.links(), corrections: None };
+    match served.host.submit(&visit.caller, &body, &surface) {
+        Ok(Submitted::Done { url, notice, .. }) => {
+            let (url, path, notice) = match visit.is_elsewhere(&url) {
+                true => {
+                    let sealed = visit.keys().seal(&visit.done_here(), notice.as_bytes());
+                    (visit.of_this_plugin(uri.path()), uri.path(), URL_SAFE_NO_PAD.encode(sealed))
+                }
+                false => (url, "/", notice),
+            };
+            let cookie =
+                format!("{NOTICE_COOKIE}={notice}; Path={path}; Max-Age=60; HttpOnly; SameSite=Lax{}", visit.secure());
+            redirect(&visit.in_language(&url), Some(&cookie))
+        }
+        Ok(Submitted::Reveal(page)) => visit.shell(StatusCode::OK, &page),
+        Ok(Submitted::Rate(json)) => for_script(json),
+        Ok(Submitted::Generated(json)) => for_script(json.to_string()),
+        // An anonymous caller can't confirm an identity.
+        Ok(Submitted::StepUp(_)) => visit.calm(StatusCode::FORBIDDEN, "link-lost-title", "link-lost"),
+        Ok(Submitted::Again(corrections)) => again(&visit, &corrections),
+        Ok(Submitted::Stale(stale)) => again(&visit, &stale.corrections),
+        Err(SubmitError::Call(error)) => visit.error(&error),
+        Err(SubmitError::Form(error)) => {
+            tracing::warn!(request = visit.caller.request, "{error}");
+            let status = match error {
+                FormError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+                FormError::Malformed(_) => StatusCode::BAD_REQUEST,
+                FormError::Foreign | FormError::Stale(_) => StatusCode::FORBIDDEN,
+            };
+            visit.calm(status, "link-lost-title", "link-lost")
+        }
+    }
+}
+
+fn for_script(json: String) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    (headers, json).into_response()
+}
+
+/// The form once more. Its token comes from the form itself, so that a late Save works without the cookie too.
+fn again(visit: &Visit<'_>, corrections: &Corrections) -> Response {
+    match corrections.place().token() {
+        Some(token) => visit.show(token, Some(corrections)),
+        None => visit.calm(StatusCode::GONE, "link-lost-title", "link-lost"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "7RkTq2vXw9c2QeLm4Zs8Pa-_7RkTq2vX";
+
+    #[test]
+    fn a_link_that_a_mail_program_or_a_person_has_bent_is_read_as_it_was_made() {
+        for bent in [
+            "/choose/T",
+            "/choose/T/",
+            "/choose//T",
+            "//choose/T",
+            "/choose/T//",
+            "/choose/T>",
+            "/choose/T%3E",
+            "/choose/T%3e",
+            "/choose/<T>",
+            "/choose/%3CT%3E",
+            "/choose/T.",
+            "/choose/T,",
+            "/choose/T)",
+            "/choose/T);",
+            "/choose/T\"",
+            "/choose/%22T%22",
+            "/choose/T'",
+            "/choose/T%E2%80%9D",
+            "/choose/T%0D%0A",
+            "/choose/%20T%20",
+            "/choose/T%C2%A0",
+            "/choose/T%3Cbr%3E",
+            "/choose/T*",
+            "/choose/T%",
+            "/choose/T%FF",
+            "/choose/T]",
+            "/choose/T~",
+        ] {
+            let path = bent.replace('T', TOKEN);
+            assert_eq!(Said::read(&path, "choose"), Said::Token(TOKEN.to_owned()), "{path}");
+            let path = bent.replace('T', &format!("~{TOKEN}"));
+            assert_eq!(Said::read(&path, "choose"), Said::Handle(format!("~{TOKEN}")), "{path}");
+        }
+        for (encoded, what) in [
+            (TOKEN.replace('-', "%2D").replace('_', "%5F"), "in capitals"),
+            (TOKEN.replace('-', "%2d").replace('_', "%5f"), "in small letters"),
+            (format!("{}%0D%0A%20{}", &TOKEN[..12], &TOKEN[12..]), "over two lines"),
+            (format!("{}%E2%80%8B{}", &TOKEN[..12], &TOKEN[12..]), "with a space of no width"),
+        ] {
+            assert_eq!(Said::read(&format!("/choose/{encoded}"), "choose"), Said::Token(TOKEN.to_owned()), "{what}");
+        }
+        for cut in ["/choose/", "/choose/%3E", "/choose/short", "/choose/~", "/other/7RkTq2vXw9c2QeLm4Zs8Pa"] {
+            assert_eq!(Said::read(cut, "choose"), Said::Cut, "{cut}");
+        }
+        assert_eq!(Said::read(&format!("/choose/%7E{TOKEN}"), "choose"), Said::Handle(format!("~{TOKEN}")));
+    }
+}

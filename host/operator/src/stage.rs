@@ -1,0 +1,48 @@
+//! What tests of the operator's pages stand on.
+
+use keyturn_core::caller::{Caller, OWN};
+use keyturn_core::origin::with_query;
+use keyturn_pages::{SubmitError, Submitted, Surface};
+use keyturn_runtime::CallError;
+use keyturn_ui::nodes::Target;
+use keyturn_ui::{Links, Page};
+pub(crate) use keyturn_work::testing::Ground;
+
+use crate::{Operator, OperatorPage};
+
+/// A panel whose addresses say what they lead to.
+pub(crate) struct Routes;
+
+impl Links for Routes {
+    fn url(&self, plugin: &str, target: &Target) -> String {
+        match target {
+            Target::Mail(id) => format!("/mail?mail={id}"),
+            Target::Page(page) if plugin == OWN => {
+                let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&page.arguments).finish();
+                with_query(&format!("/{}", page.page), &query)
+            }
+            other => format!("/{plugin}/{other:?}"),
+        }
+    }
+}
+
+/// One of the operator's pages, as its address asks for it; forms of it post to `surface.submit_url`.
+pub(crate) fn operators(
+    host: &Operator,
+    caller: &Caller,
+    (page, query): (&str, &[(&str, &str)]),
+    surface: &Surface<'_>,
+) -> Result<Page, CallError> {
+    let arguments: Vec<_> = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    host.operator_page(caller, OperatorPage::named(page).expect("a page"), &arguments, surface, "panel work")
+}
+
+/// Posts a form of the operator's pages.
+pub(crate) fn operate(
+    host: &Operator,
+    caller: &Caller,
+    body: &[u8],
+    surface: &Surface<'_>,
+) -> Result<Submitted, SubmitError> {
+    host.operator_submit(caller, host.read_form(caller, body)?, surface)
+}

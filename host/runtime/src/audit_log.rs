@@ -1,0 +1,63 @@
+//! The audit log: what the embedder adds, what is listed, what is deleted.
+
+use keyturn_core::accounts::AccountId;
+use keyturn_core::caller::{Caller, OWN};
+use keyturn_core::time::now;
+use keyturn_store::{AuditEntry, AuditFilter, Commit, Outdated, Role, StorageError};
+
+use crate::runtime::Runtime;
+
+/// Lines of the audit that are removed in one transaction.
+const PRUNED: u32 = 500;
+
+impl Runtime {
+    /// Writes into the audit what the embedder itself has done about an account, such as to end its sessions. `operation` is one
+    /// word of a-z and -, which no plugin's operation has.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn write_down(&self, caller: &Caller, operation: &str, account: &AccountId) -> Result<(), StorageError> {
+        let entry = AuditEntry::of(caller, now(), OWN, operation, "done".to_owned());
+        let audit = Some(AuditEntry { subjects: vec![(account.clone(), Role::Subject)], ..entry });
+        self.storage.commit(Commit { audit, ..Commit::bare(OWN, now(), Vec::new()) })
+    }
+
+    /// Audit entries, newest first.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn audit(&self, filter: &AuditFilter) -> Result<Vec<(i64, AuditEntry)>, StorageError> {
+        self.storage.audit(filter)
+    }
+
+    /// What of the audit is older than `before`, Unix milliseconds.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn audit_before(&self, before: i64) -> Result<Outdated, StorageError> {
+        self.storage.audit_before(before)
+    }
+
+    /// Deletes audit entries older than `before`, Unix milliseconds, and records who did it. In small steps, so that no commit
+    /// waits for it. Returns the number of deleted entries.
+    ///
+    /// # Errors
+    /// [`StorageError`]; what went before it is gone.
+    pub fn prune_audit(&self, caller: &Caller, before: i64) -> Result<u64, StorageError> {
+        let mut gone = 0;
+        loop {
+            let step = self.storage.prune_audit(before, PRUNED)?;
+            gone += step;
+            if step < u64::from(PRUNED) {
+                break;
+            }
+        }
+        if gone > 0 {
+            let outcome =
+                format!("done: {gone} before {}", jiff::Timestamp::from_millisecond(before).unwrap_or_default());
+            let audit = Some(AuditEntry::of(caller, now(), OWN, "audit-prune", outcome));
+            self.storage.commit(Commit { audit, ..Commit::bare(OWN, now(), Vec::new()) })?;
+        }
+        Ok(gone)
+    }
+}

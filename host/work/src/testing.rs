@@ -1,0 +1,42 @@
+//! What tests of the host stand on: a panel's database in a folder of its own, opened as a host opens it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use keyturn_accounts::{Mapping, Sql};
+use keyturn_core::seal::Keys;
+use keyturn_store::{Provider, Storage};
+use keyturn_store_sqlite::{Options, Sqlite};
+
+use crate::builder::HostBuilder;
+use crate::work::Work;
+
+/// A panel's database, `panel.db` in its folder, and what seals it.
+pub struct Ground {
+    pub folder: tempfile::TempDir,
+    pub storage: Arc<dyn Storage>,
+    pub keys: Arc<Keys>,
+}
+
+impl Ground {
+    /// With these tables of the panel's, and their mapping: what stands under `[accounts]`.
+    pub fn new(panel: &str, realms: &str) -> Self {
+        let realms: BTreeMap<String, Mapping> = toml::from_str(realms).expect("realms");
+        Self::on(panel, Arc::new(Sql::new(realms).expect("a provider")))
+    }
+
+    /// With these tables of the panel's, and what reads its accounts in them.
+    pub fn on(panel: &str, provider: Arc<dyn Provider>) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("panel.db");
+        rusqlite::Connection::open(&path).expect("opened").execute_batch(panel).expect("a panel");
+        let keys = Arc::new(Keys::random());
+        let storage = Sqlite::open(&path, Arc::clone(&keys), provider, Options::default()).expect("opened");
+        Self { folder, storage: Arc::new(storage), keys }
+    }
+
+    /// A host on it.
+    pub fn host<T: From<Work>>(&self) -> HostBuilder<T> {
+        HostBuilder::new(Arc::clone(&self.storage), Arc::clone(&self.keys))
+    }
+}

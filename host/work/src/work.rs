@@ -1,0 +1,98 @@
+//! What calls go through, and what they leave to be done.
+
+use std::sync::Arc;
+
+use keyturn_core::accounts::Scope;
+use keyturn_core::caller::{Actor, Caller};
+use keyturn_core::seal::Keys;
+use keyturn_core::time::now;
+use keyturn_mail_settings::{MailSettings, Outgoing};
+use keyturn_package::limits::HostLimits;
+use keyturn_runtime::Runtime;
+use keyturn_runtime::call::lane::Lane;
+use keyturn_ui::Brand;
+
+/// What calls go through, and what they leave to be done. Cheap to clone; every method may block on the disk or on a hash, so
+/// call it from a thread that may.
+#[derive(Clone)]
+pub struct Work(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) runtime: Runtime,
+    pub(crate) mail: Arc<MailSettings>,
+    pub(crate) brand: Brand,
+    pub(crate) limits: HostLimits,
+    /// Tests that somebody waits for.
+    pub(crate) trials: Lane,
+}
+
+/// Plugins, hooks, accounts.
+impl std::ops::Deref for Work {
+    type Target = Runtime;
+
+    fn deref(&self) -> &Runtime {
+        &self.0.runtime
+    }
+}
+
+impl Work {
+    /// How email is sent now.
+    #[must_use]
+    pub fn outgoing(&self) -> Arc<Outgoing> {
+        self.0.mail.outgoing()
+    }
+
+    /// The email settings.
+    #[must_use]
+    pub fn mail_settings(&self) -> &MailSettings {
+        &self.0.mail
+    }
+
+    /// Where links lead now: scheme, host and port, without a slash at the end.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        self.outgoing().origin.clone()
+    }
+
+    /// What the panel is called.
+    #[must_use]
+    pub fn brand(&self) -> &Brand {
+        &self.0.brand
+    }
+
+    /// Limits of the host as a whole.
+    #[must_use]
+    pub fn limits(&self) -> &HostLimits {
+        &self.0.limits
+    }
+
+    /// Where tests that somebody waits for wait themselves.
+    #[must_use]
+    pub fn trials(&self) -> &Lane {
+        &self.0.trials
+    }
+
+    /// The host's keys, for what an embedder seals itself: its own forms, drawn beside those of plugins.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// The console, and accounts with access to every realm.
+    #[must_use]
+    pub fn reaches_everybody(&self, caller: &Caller) -> bool {
+        match caller.actor {
+            Actor::Console => true,
+            Actor::Account(_) => {
+                let realms = self.storage.realms();
+                !realms.is_empty() && realms.iter().all(|realm| caller.reach.scope(realm) == Scope::All)
+            }
+            Actor::Anonymous | Actor::ServiceKey(_) | Actor::System => false,
+        }
+    }
+    /// Unix milliseconds, as calls have them.
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        now()
+    }
+}

@@ -1,0 +1,175 @@
+//! Sends email. It is drawn again at each attempt, to the address then on file, with the same Message-ID: a worker that died
+//! after a server accepted it sends it again, and a mailbox that knows the id shows it once.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::{LEASE_MS, Worker, pause};
+use crate::work::Work;
+use keyturn_core::accounts::Field;
+
+use keyturn_mail::template::TemplateError;
+use keyturn_mail::transport::{Session, Transport, Verdict};
+use keyturn_mail::{Mailbox, Message, address};
+use keyturn_mail_settings::Outgoing;
+use keyturn_store::outbox::{Filling, LeasedMail, MailState, Obstacle, Recipient, Settled};
+
+/// A session, and how mail goes as long as it is used.
+struct Line {
+    post: Arc<Outgoing>,
+    transport: Arc<dyn Transport>,
+    session: Box<dyn Session>,
+}
+
+impl Line {
+    fn new(post: Arc<Outgoing>) -> Option<Self> {
+        let transport = Arc::clone(post.transport.as_ref()?);
+        let session = transport.session();
+        Some(Self { post, transport, session })
+    }
+}
+
+impl Worker<'_> {
+    /// Sends mails one after another.
+    pub(super) fn send_mail(&self) {
+        let operators = self.inner.mail_settings().operators();
+        let line = RefCell::new(None::<Line>);
+        // One at a time: a slow server holds up no mail but the one that it has.
+        let lease = || {
+            let post = self.inner.outgoing();
+            let mut line = line.borrow_mut();
+            if line.as_ref().is_none_or(|line| !Arc::ptr_eq(&line.post, &post)) {
+                *line = Line::new(post);
+            }
+            match *line {
+                Some(_) => self.inner.storage.lease_mail(1, LEASE_MS, operators),
+                None => Ok(Vec::new()),
+            }
+        };
+        self.work(
+            &self.inner.bells.mail,
+            || true,
+            lease,
+            |leased| {
+                let mut next = Some(leased);
+                while let Some((leased, line)) = next.take().zip(line.borrow_mut().as_mut()) {
+                    next = self.holding(&leased.lease, || self.deliver(line, &leased, operators));
+                }
+            },
+        );
+    }
+
+    /// One attempt. Answers the next mail, if there is one, and it may go by the same way.
+    fn deliver(&self, line: &mut Line, leased: &LeasedMail, operators: Option<&str>) -> Option<LeasedMail> {
+        if !self.may_go() {
+            return None;
+        }
+        let attempt = || self.inner.attempt(line, leased, &|| self.shutdown.stopped());
+        let settled = catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(|_| {
+            tracing::error!(mail = leased.mail.id.as_str(), "sending an email crashed");
+            // Whatever state it was in, it is not to be trusted.
+            line.session = line.transport.session();
+            delayed(leased, None, Some(Obstacle::Broken))
+        });
+        let (storage, lease) = (&self.inner.storage, &leased.lease);
+        let goes_on = !self.shutdown.stopped() && Arc::ptr_eq(&line.post, &self.inner.outgoing());
+        if goes_on {
+            let write = || storage.settle_and_lease_mail(lease, &settled, LEASE_MS, operators);
+            return self.settle("a mail", write).flatten();
+        }
+        self.settle("a mail", || Ok((storage.settle_mail(lease, &settled)?, ())));
+        None
+    }
+}
+
+/// Again after a pause, or never again.
+fn delayed(
+    leased: &LeasedMail,
+    told: Option<(String, keyturn_mail::transport::Attempt)>,
+    obstacle: Option<Obstacle>,
+) -> Settled {
+    let again_in = pause(leased.mail.attempts);
+    let state = if again_in.is_some() { MailState::Delayed } else { MailState::GaveUp };
+    Settled { state, again_in, told, obstacle }
+}
+
+fn refused(obstacle: Obstacle) -> Settled {
+    Settled { state: MailState::Refused, again_in: None, told: None, obstacle: Some(obstacle) }
+}
+
+impl Work {
+    /// One attempt, and how the mail stands after it.
+    fn attempt(&self, line: &mut Line, leased: &LeasedMail, stopped: &(dyn Fn() -> bool + Sync)) -> Settled {
+        let mail = leased.mail.id.as_str();
+        let filling = match &leased.filling {
+            Ok(filling) => filling,
+            Err(cause) => {
+                tracing::error!(mail, "can't send an email: {cause}");
+                return refused(Obstacle::Forged);
+            }
+        };
+        let to = match self.mailbox(leased, filling) {
+            Ok(to) => to,
+            Err(obstacle) => return refused(obstacle),
+        };
+        let message = match self.message(&line.post, leased, filling, to) {
+            Ok(message) => message,
+            Err(cause) => {
+                tracing::error!(mail, template = leased.mail.template, "can't draw an email: {cause}");
+                return delayed(leased, None, Some(Obstacle::Template));
+            }
+        };
+        let attempt = line.session.send_unless(&message, stopped);
+        let verdict = attempt.verdict;
+        let told = Some((line.transport.name(), attempt));
+        match verdict {
+            Verdict::Accepted => Settled { state: MailState::Accepted, again_in: None, told, obstacle: None },
+            Verdict::Refused => Settled { state: MailState::Refused, again_in: None, told, obstacle: None },
+            Verdict::Delayed => delayed(leased, told, None),
+        }
+    }
+
+    /// The address on file, as the lease has noted it; or the one before, which the mail has with it.
+    fn mailbox(&self, leased: &LeasedMail, filling: &Filling) -> Result<Mailbox, Obstacle> {
+        match &leased.mail.to {
+            Recipient::Account(_) => {}
+            // Without the name on file: the person who has the account now may have written that.
+            Recipient::Previous(_) => {
+                let address = filling.address.clone().ok_or(Obstacle::NoAddress)?;
+                return Ok(Mailbox { name: String::new(), address });
+            }
+            Recipient::Operators => {
+                let address = self.mail_settings().operators().ok_or(Obstacle::NoAddress)?.to_owned();
+                return Ok(Mailbox { name: String::new(), address });
+            }
+        }
+        let account = leased.account.as_ref().ok_or(Obstacle::NoAccount)?;
+        // One that cannot be used is refused where it is written, with what is wrong with it.
+        let address = account.value(Field::Email).filter(|address| !address::is_blank(address));
+        let address = address.ok_or(Obstacle::NoAddress)?;
+        let name = account.value(Field::Name).unwrap_or_default().to_owned();
+        Ok(Mailbox { name, address: address.to_owned() })
+    }
+
+    fn message(
+        &self,
+        post: &Outgoing,
+        leased: &LeasedMail,
+        filling: &Filling,
+        to: Mailbox,
+    ) -> Result<Message, TemplateError> {
+        let drawn = self.drawn(filling, leased.account.as_ref(), leased.mail.asked_at, false)?;
+        Ok(Message {
+            message_id: filling.message_id.clone(),
+            from: post.from.clone(),
+            reply_to: post.reply_to.clone(),
+            to,
+            date: leased.mail.asked_at,
+            locale: drawn.locale,
+            subject: drawn.subject,
+            text: drawn.text,
+            html: drawn.html,
+        })
+    }
+}

@@ -1,0 +1,301 @@
+//! What happens without anybody waiting for it: mail and webhooks go out, jobs and events are run.
+//!
+//! Workers lease rows from the storage by the database's clock, so any number of processes may run them on one database. A
+//! row whose worker is gone is leased by the next; a watcher prolongs the leases of what is under way, and leaves a sign of
+//! life, so that a page can say since when nobody works.
+
+pub mod mail;
+mod tasks;
+#[cfg(test)]
+mod tests;
+mod webhooks;
+
+use std::collections::HashSet;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::work::Work;
+use keyturn_core::seal;
+use keyturn_core::time::now;
+use keyturn_runtime::bell::Bell;
+use keyturn_store::StorageError;
+use keyturn_store::outbox::ATTEMPTS;
+use keyturn_store::tasks::Lease;
+use keyturn_webhooks::{Destination, Destinations};
+
+/// How long a row is leased, in milliseconds: what a worker that died had under way is tried again after so long.
+const LEASE_MS: i64 = 30_000;
+/// Time between two signs of life, which also prolong the leases.
+const BEAT: Duration = Duration::from_secs(10);
+/// Between two looks whether all that was under way when work was stopped has come to its end.
+const ENDING: Duration = Duration::from_millis(20);
+/// A worker that was last there so long ago, in milliseconds, has stopped.
+pub const SILENT_MS: i64 = 30_000;
+/// What falls due by the clock alone is seen after so long at most.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long a worker sleeps if the bell does not ring; the watcher rings it when something falls due.
+const SLEEP: Duration = Duration::from_secs(60);
+/// Time before a database that failed is asked again.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// Pauses after the first, second, … attempt that came to nothing, in milliseconds.
+const PAUSES: [i64; ATTEMPTS as usize - 1] = [30_000, 120_000, 600_000, 1_800_000, 3_600_000, 7_200_000, 14_400_000];
+
+/// Milliseconds until the next attempt of a mail or a task. None: there is none.
+fn pause(attempts: u32) -> Option<i64> {
+    jittered(&PAUSES, attempts)
+}
+
+/// The pause after so many attempts, a fifth more or less, so that what failed together does not come back together.
+fn jittered(pauses: &[i64], attempts: u32) -> Option<i64> {
+    let pause = *pauses.get(usize::try_from(attempts.max(1) - 1).ok()?)?;
+    let fraction = i64::from(u16::from_be_bytes(seal::random()));
+    Some(pause * 4 / 5 + pause * 2 / 5 * fraction / i64::from(u16::MAX))
+}
+
+/// Stops workers. Clones stop the same ones.
+#[derive(Clone, Default)]
+pub struct Shutdown(Arc<(Mutex<bool>, Condvar)>);
+
+impl Shutdown {
+    /// For workers that are to be started.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lets each worker finish what it has under way, and no more.
+    pub fn stop(&self) {
+        *self.lock() = true;
+        self.0.1.notify_all();
+    }
+
+    fn stopped(&self) -> bool {
+        *self.lock()
+    }
+
+    /// Whether it was stopped within this time.
+    fn wait(&self, most: Duration) -> bool {
+        let stopped = self.lock();
+        *self.0.1.wait_timeout_while(stopped, most, |stopped| !*stopped).unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether anybody works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workers {
+    /// Somebody does.
+    Running,
+    /// Nobody does.
+    Stopped {
+        /// The last sign of life, Unix milliseconds; none: there never was one.
+        since: Option<i64>,
+    },
+}
+
+/// Workers on a thread of their own.
+#[must_use = "the workers continue until they are told to finish"]
+pub struct Working {
+    shutdown: Shutdown,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Working {
+    /// Stops them, and waits: a mail that is being handed over is finished, the rest waits for the next start.
+    pub fn finish(self) {
+        self.shutdown.stop();
+        let _ = self.thread.join();
+    }
+}
+
+impl Work {
+    /// Sends email and webhooks and runs jobs and events until `shutdown` is stopped, on threads of its own; returns when the
+    /// last one has finished. Email is sent while it is on.
+    pub fn run_workers(&self, shutdown: &Shutdown) {
+        let inner = self;
+        let worker = Worker { inner, shutdown, held: Mutex::default() };
+        let worker = &worker;
+        std::thread::scope(|scope| {
+            let mut threads = Vec::new();
+            for _ in 0..inner.mail_settings().fixed.mail.connections() {
+                threads.push(scope.spawn(|| worker.send_mail()));
+            }
+            for _ in 0..inner.limits().tasks_at_once.max(1) {
+                threads.push(scope.spawn(|| worker.run_tasks()));
+            }
+            worker.watch(|destination| {
+                for _ in 0..destination.connections {
+                    let destination = Arc::clone(destination);
+                    threads.push(scope.spawn(move || worker.send_webhooks(&destination)));
+                }
+            });
+            // What is still under way stays ours to its end: a server may take minutes to answer.
+            let mut next = Instant::now();
+            while threads.iter().any(|thread| !thread.is_finished()) {
+                if Instant::now() >= next {
+                    worker.beat();
+                    next = Instant::now() + BEAT;
+                }
+                std::thread::sleep(ENDING);
+            }
+        });
+    }
+
+    /// The same on a thread of their own, until they are told to finish.
+    ///
+    /// # Errors
+    /// The system's, if it gives no thread.
+    pub fn start_workers(&self) -> std::io::Result<Working> {
+        let (host, shutdown) = (self.clone(), Shutdown::new());
+        let ending = shutdown.clone();
+        let thread = std::thread::Builder::new().name("keyturn-workers".to_owned());
+        Ok(Working { shutdown, thread: thread.spawn(move || host.run_workers(&ending))? })
+    }
+
+    /// Whether workers run, in this process or another on the same database.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn workers(&self) -> Result<Workers, StorageError> {
+        let beat = self.storage.last_beat()?;
+        Ok(match beat.at {
+            Some(at) if beat.now - at <= SILENT_MS => Workers::Running,
+            since => Workers::Stopped { since },
+        })
+    }
+}
+
+/// What the threads of one worker share.
+struct Worker<'a> {
+    inner: &'a Work,
+    shutdown: &'a Shutdown,
+    /// What is under way, for its leases to be prolonged.
+    held: Mutex<HashSet<Lease>>,
+}
+
+impl Worker<'_> {
+    /// Looks for what falls due, prolongs leases, gives signs of life; lets `start` begin for each webhook that is new.
+    fn watch(&self, mut start: impl FnMut(&Arc<Destination>)) {
+        let mut webhooks = Destinations::default();
+        let mut next = Instant::now();
+        loop {
+            let before = std::mem::replace(&mut webhooks, self.inner.surroundings.webhooks());
+            let fresh = |to: &&Arc<Destination>| to.enabled && !before.iter().any(|known| Arc::ptr_eq(known, to));
+            webhooks.iter().filter(fresh).for_each(&mut start);
+            let on: Vec<&str> = webhooks.iter().filter(|to| to.enabled).map(|to| to.name()).collect();
+            if self.inner.storage.in_place().is_err() {
+                if self.shutdown.wait(LOOK) {
+                    return self.ring_all();
+                }
+                continue;
+            }
+            if Instant::now() >= next {
+                self.beat();
+                next = Instant::now() + BEAT;
+            }
+            match self.inner.storage.due() {
+                Ok(due) => {
+                    if due.mail {
+                        self.inner.bells.mail.ring_all();
+                    }
+                    if due.task {
+                        self.inner.bells.task.ring_all();
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "can't look up what is due"),
+            }
+            match self.inner.storage.deliveries_due(&on) {
+                Ok(true) => self.inner.bells.webhook.ring_all(),
+                Ok(false) => {}
+                Err(error) => tracing::warn!(%error, "can't look up which webhooks are due"),
+            }
+            if self.shutdown.wait(LOOK) {
+                return self.ring_all();
+            }
+        }
+    }
+
+    fn ring_all(&self) {
+        self.inner.bells.mail.ring_all();
+        self.inner.bells.webhook.ring_all();
+        self.inner.bells.task.ring_all();
+    }
+
+    /// A sign of life, which prolongs the leases of what is under way.
+    fn beat(&self) {
+        let leases: Vec<Lease> = self.held().iter().cloned().collect();
+        if let Err(error) = self.inner.storage.beat(&leases, LEASE_MS, now()) {
+            tracing::warn!(%error, "can't write the workers' heartbeat");
+        }
+    }
+
+    /// Takes work as long as there is some, then sleeps until there is; ends when it `goes_on` no more.
+    fn work<T>(
+        &self,
+        bell: &Bell,
+        goes_on: impl Fn() -> bool,
+        lease: impl Fn() -> Result<Vec<T>, StorageError>,
+        mut run: impl FnMut(T),
+    ) {
+        loop {
+            let heard = bell.rings();
+            if self.shutdown.stopped() || !goes_on() {
+                return;
+            }
+            match lease() {
+                Ok(leased) if leased.is_empty() => bell.wait(heard, SLEEP),
+                Ok(leased) => leased.into_iter().for_each(&mut run),
+                // Nothing is sent until the next start; that was logged.
+                Err(StorageError::Replaced(_)) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "can't lease work; retrying");
+                    self.shutdown.wait(AFTER_FAILURE);
+                }
+            }
+        }
+    }
+
+    /// Whether something leased may go out: nothing does of a database that nobody else can see any more. Its row stays as
+    /// it is.
+    fn may_go(&self) -> bool {
+        !matches!(self.inner.storage.in_place(), Err(StorageError::Replaced(_)))
+    }
+
+    /// Runs something while its lease is prolonged.
+    fn holding<T>(&self, lease: &Lease, work: impl FnOnce() -> T) -> T {
+        self.held().insert(lease.clone());
+        let done = work();
+        self.held().remove(lease);
+        done
+    }
+
+    /// Writes how something came out; a busy database is tried again for as long as the lease lasts, since what is not
+    /// settled is done once more. `write` answers whether the lease held, and what else it has done.
+    fn settle<T>(&self, what: &str, write: impl Fn() -> Result<(bool, T), StorageError>) -> Option<T> {
+        let until = Instant::now() + Duration::from_millis(LEASE_MS.unsigned_abs());
+        loop {
+            match write() {
+                Ok((held, done)) => {
+                    if !held {
+                        tracing::info!(what, "finished, but another worker had taken it over");
+                    }
+                    return Some(done);
+                }
+                Err(StorageError::Busy) if Instant::now() < until => std::thread::sleep(Duration::from_millis(100)),
+                Err(error) => {
+                    tracing::error!(%error, what, "can't be settled; it is done again");
+                    return None;
+                }
+            }
+        }
+    }
+
+    // A set of leases cannot be left half-changed by a panic.
+    fn held(&self) -> MutexGuard<'_, HashSet<Lease>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
