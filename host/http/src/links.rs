@@ -20,9 +20,11 @@ use form_urlencoded::Serializer;
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
+use super::assets::{css_url, icon_url, js_url, page_headers, theme_url};
 use super::body::{Unread, whole};
+use super::reader;
 use super::serve::NoRoom;
-use super::{Served, css_url, icon_url, js_url, page_headers, reader, theme_url};
+use super::served::Served;
 use keyturn_core::accounts::Reach;
 use keyturn_core::caller::{Actor, Caller};
 use keyturn_core::origin::with_query;

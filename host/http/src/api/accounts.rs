@@ -5,7 +5,7 @@ use axum::response::Response;
 use serde_json::json;
 
 use super::problem::{self, Problem};
-use super::{Asked, json_answer};
+use super::request::{Asked, json_answer};
 use keyturn_core::accounts::{AccountId, Field, Matched};
 use keyturn_core::fold::same_address;
 use keyturn_operator::service_key::ACCOUNTS as SCOPE;

@@ -1,17 +1,16 @@
 //! Plugins' hooks: `POST /v1/hooks/INTERFACE/FUNCTION`, JSON by the component's own types. Nothing here knows any hook: one more
 //! function in a plugin is one more address.
 
-use axum::http::{HeaderMap, HeaderName, header};
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use serde_json::{Map, Value};
 
 use super::problem::{self, Problem};
-use super::{Asked, is_idempotency_key, json_answer};
+use super::request::{Asked, is_idempotency_key, json_answer};
+use super::signature::IDEMPOTENCY_KEY;
 use keyturn_runtime::CallError;
 use keyturn_runtime::values::{Wiped, read_json};
 use keyturn_store::StorageError;
-
-pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Calls a hook.
 pub(super) fn call(asked: &Asked) -> Result<Response, Problem> {

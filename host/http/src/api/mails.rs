@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::problem::{self, Problem};
-use super::{Asked, json_answer};
+use super::request::{Asked, json_answer};
 use keyturn_operator::service_key::MAILS as SCOPE;
 use keyturn_pages::Surface;
 use keyturn_store::outbox::MailId;

@@ -4,7 +4,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::problem::{self, Problem};
-use super::{Asked, is_idempotency_key, json_answer};
+use super::request::{Asked, is_idempotency_key, json_answer};
 
 /// Done, with the answer that was given; under way; or not done: nothing was changed under that key, within the 24 hours
 /// that it is kept.

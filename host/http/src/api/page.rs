@@ -4,7 +4,9 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 
-use crate::{Served, css_url, icon_url, js_url, page_headers, reader, theme_url};
+use crate::assets::{css_url, icon_url, js_url, page_headers, theme_url};
+use crate::reader;
+use crate::served::Served;
 use keyturn_core::words::{Language, Words};
 use keyturn_ui::html::table::Grid;
 use keyturn_ui::html::{Html, Markup};

@@ -6,11 +6,13 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::REQUEST_ID;
 use keyturn_runtime::CallError;
 use keyturn_runtime::Failure;
 use keyturn_runtime::values::Misfit;
 use keyturn_store::StorageError;
+
+/// The header of every answer that names its request.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Seconds after which a plugin that is left out may be back: its operator has to do something first.
 const LEFT_OUT_SECONDS: u32 = 60;

@@ -6,8 +6,6 @@ use sfv::{BareItem, Dictionary, FieldType as _, InnerList, Item, Key, ListEntry,
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::hooks::IDEMPOTENCY_KEY;
-
 /// Seconds that the time of a signature may be off, either way.
 pub(super) const WINDOW: i64 = 60;
 
@@ -16,6 +14,8 @@ const SIGNATURE: HeaderName = HeaderName::from_static("signature");
 const DIGEST: HeaderName = HeaderName::from_static("content-digest");
 /// The header in which a panel says for whom it asks, see [`super::views`].
 pub(super) const ON_BEHALF: HeaderName = HeaderName::from_static("keyturn-on-behalf");
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
 /// The header in which a machine says for whose address it calls, see [`super::who::client_address`].
 pub(super) const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("keyturn-client-address");
 

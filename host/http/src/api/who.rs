@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use axum::http::{HeaderMap, header};
 
-use super::Received;
 use super::problem::{self, Problem};
+use super::request::Received;
 use super::signature::{self, CLIENT_ADDRESS, ON_BEHALF};
 use super::traffic::Traffic;
 use keyturn_core::caller::OWN;

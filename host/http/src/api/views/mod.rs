@@ -14,10 +14,12 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::answer::{answering, machine};
 use super::hooks::arguments;
 use super::problem::{self, Problem};
-use super::{Asked, answering, json_answer, machine};
-use crate::{Served, embed_css_url, js_url};
+use super::request::{Asked, json_answer};
+use crate::assets::{embed_css_url, js_url};
+use crate::served::Served;
 use keyturn_core::accounts::AccountId;
 use keyturn_core::origin::{leads_somewhere, with_query};
 use keyturn_core::seal::Keys;

@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 
 use super::super::problem::{self, Problem};
+use super::super::request::Asked;
 use super::super::signature::{self, ON_BEHALF};
-use super::Asked;
 use keyturn_core::accounts::{AccountId, Reach, Scope};
 use keyturn_core::caller::{Actor, Caller};
 use keyturn_core::time::now;

@@ -1,0 +1,95 @@
+//! The look's files, their addresses, and the headers of every answer.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use keyturn_operator::Operator;
+use keyturn_ui::look;
+
+use crate::served::Served;
+
+/// Address of the style sheet, as [`router`] serves it.
+#[must_use]
+pub fn css_url() -> String {
+    format!("/kt/{}", look::css().name)
+}
+
+/// Address of the style sheet for regions and pages of ours within another panel's, as [`router`] serves it.
+#[must_use]
+pub fn embed_css_url() -> String {
+    format!("/kt/{}", look::embed_css().name)
+}
+
+/// Address of the script, as [`router`] serves it.
+#[must_use]
+pub fn js_url() -> String {
+    format!("/kt/{}", look::js().name)
+}
+
+/// Address of the icon, as [`router`] serves it.
+#[must_use]
+pub fn icon_url() -> String {
+    format!("/kt/{}", look::icon().name)
+}
+
+/// Address of the operator's own colours, as [`router`] serves them; none: none are set.
+#[must_use]
+pub fn theme_url(host: &Operator) -> Option<String> {
+    host.brand().look.as_ref().map(|look| format!("/kt/{}", look.name))
+}
+
+pub(crate) async fn asset(
+    axum::extract::Path(name): axum::extract::Path<String>,
+    State(served): State<Served>,
+) -> Response {
+    const CSS: &str = "text/css; charset=utf-8";
+    let ours = [
+        (look::css(), CSS),
+        (look::embed_css(), CSS),
+        (look::icon(), "image/svg+xml"),
+        (look::js(), "text/javascript; charset=utf-8"),
+    ];
+    let own = served.host.brand().look.as_deref().map(|own| (own, CSS));
+    let Some((asset, kind)) = ours.into_iter().chain(own).find(|(asset, _)| asset.name == name) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        // Pages of a panel on another origin load them too, and there is nothing private in them.
+        (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("cross-origin")),
+    ];
+    (headers, asset.content.clone()).into_response()
+}
+
+/// The headers of every answer, unless it has its own: nothing from elsewhere, no framing, no copy kept.
+pub fn harden(headers: &mut HeaderMap, https: bool) {
+    let mut set = |name: HeaderName, value: &'static str| {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    set(header::CONTENT_SECURITY_POLICY, look::csp());
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::X_FRAME_OPTIONS, "DENY");
+    // Not `no-referrer`: under it browsers write `Origin: null` into our own posts.
+    set(header::REFERRER_POLICY, "same-origin");
+    set(header::CACHE_CONTROL, "no-store");
+    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    if https {
+        set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    }
+}
+
+/// The headers of every page that shows something private: nothing from elsewhere, no framing, no copy kept, and no
+/// address handed on, since it may hold a link.
+#[must_use]
+pub fn page_headers() -> [(HeaderName, HeaderValue); 5] {
+    [
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(look::csp())),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+    ]
+}
