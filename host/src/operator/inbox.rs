@@ -72,10 +72,10 @@ impl Host {
     }
 
     fn inbox_folder(&self) -> Option<PathBuf> {
-        let post = self.0.outgoing();
-        let folder = post.transport.as_ref()?.folder()?;
+        let outgoing = self.0.outgoing();
+        let folder = outgoing.transport.as_ref()?.folder()?;
         // People who can only reach the page Email settings must not turn a panel into a trial.
-        let trial = post.origin_fixed && names_this_machine(crate::origin::host(&post.origin)?);
+        let trial = outgoing.origin_fixed && names_this_machine(crate::origin::host(&outgoing.origin)?);
         trial.then(|| folder.to_owned())
     }
 }
