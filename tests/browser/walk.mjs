@@ -261,6 +261,9 @@ async function resetAndMail(browser, kind, round) {
       await page.goto('/operator/inbox');
       await page.locator('main a[href^="/operator/inbox-mail?"]').first().click();
       await page.waitForLoadState();
+      // The mail as it is drawn for people, though nothing runs in the frame.
+      const framed = await page.frameLocator('main iframe').locator('body').innerText();
+      if (!framed.includes('Marta Vidal')) throw new Error(`the frame says “${framed}”`);
       await sound(page, `inbox mail ${name}`);
     });
   });

@@ -256,7 +256,7 @@ fn is_hello(name: &str) -> bool {
 }
 
 /// Whether a mail server's name or address is well-formed.
-pub fn is_host(host: &str) -> bool {
+fn is_host(host: &str) -> bool {
     !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':'))
 }
 

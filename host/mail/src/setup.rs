@@ -59,11 +59,6 @@ impl Group {
             setting => setting.starts_with("mail.smtp.").then_some(Group::Transport),
         }
     }
-
-    /// Those of [`SETTINGS`] in this group.
-    pub fn settings(self) -> impl Iterator<Item = &'static str> {
-        SETTINGS.into_iter().filter(move |setting| Self::of(setting) == Some(self))
-    }
 }
 
 /// The settings of `keyturn.toml`.

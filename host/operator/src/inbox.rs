@@ -72,10 +72,10 @@ impl Operator {
     }
 
     fn inbox_folder(&self) -> Option<PathBuf> {
-        let post = self.outgoing();
-        let folder = post.transport.as_ref()?.folder()?;
+        let outgoing = self.outgoing();
+        let folder = outgoing.transport.as_ref()?.folder()?;
         // People who can only reach the page Email settings must not turn a panel into a trial.
-        let trial = post.origin_fixed && names_this_machine(keyturn_core::origin::host(&post.origin)?);
+        let trial = outgoing.origin_fixed && names_this_machine(keyturn_core::origin::host(&outgoing.origin)?);
         trial.then(|| folder.to_owned())
     }
 }
