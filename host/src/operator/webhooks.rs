@@ -12,11 +12,11 @@ use super::page::{
 };
 use super::sheet::{Line, List, ListRow, Part, Sheet};
 use crate::CallError;
-use crate::email::TRIAL;
 use crate::embed::{SubmitError, Submitted};
 use crate::outbox::AT_ONCE;
 use crate::storage::StorageError;
 use crate::storage::deliveries::{ATTEMPTS, Delivery, DeliveryFilter, DeliveryId, DeliveryState};
+use crate::trials::PATIENCE;
 use crate::view;
 use crate::view::nodes::{Badge, ColumnKind, Empty, Outcome, Tone, Value};
 use crate::webhooks::send::Verdict;
@@ -62,7 +62,7 @@ fn draw(asked: &Asked<'_>) -> Result<view::Page, CallError> {
         title: asked.word("webhooks"),
         notices: nobody_works("webhooks-stopped", asked).filter(|_| waits).into_iter().collect(),
         actions: all.into_iter().collect(),
-        parts: parts.into_iter().map(|list| Part::List(Box::new(list))).collect(),
+        parts: parts.into_iter().map(Part::from).collect(),
         ..Sheet::default()
     };
     Ok(asked.draw(&PAGE, &sheet))
@@ -82,15 +82,10 @@ fn destinations(tended: &[Tended], asked: &Asked<'_>) -> List {
         ListRow { cells: vec![name, destination_state(one, asked)], actions }
     };
     let none = Empty { text: asked.say("webhooks-none-hint"), ..asked.empty("webhooks-none") };
-    List {
-        heading: Some(asked.word("webhooks-destinations")),
-        columns: vec![
-            (asked.word("webhooks-destination"), ColumnKind::Text),
-            (asked.word("outbox-column-state"), ColumnKind::State),
-        ],
-        rows: tended.iter().map(row).collect(),
-        ..list("webhooks-destinations", "webhooks-destination", Vec::new(), none, asked)
-    }
+    let columns = [("webhooks-destination", ColumnKind::Text), ("outbox-column-state", ColumnKind::State)];
+    let rows = tended.iter().map(row).collect();
+    let list = List::of(asked, "webhooks-destinations", &columns, rows, none);
+    List { heading: Some(asked.word("webhooks-destinations")), ..list }
 }
 
 /// How a destination stands, and what waits for it.
@@ -213,7 +208,7 @@ fn test(asked: &Asked<'_>, name: &str) -> Result<Outcome, CallError> {
     let (host, words) = (asked.host, asked.words);
     let to = host.destination(name).ok_or_else(not_found)?;
     let _place = host.0.trials.enter().ok_or(CallError::Busy(RETRY_SECONDS))?;
-    let (verdict, tried) = host.test_webhook(asked.caller, &to, TRIAL).map_err(CallError::of_storage)?;
+    let (verdict, tried) = host.test_webhook(asked.caller, &to, PATIENCE).map_err(CallError::of_storage)?;
     let (tone, key) = match verdict {
         Verdict::Accepted => (Tone::Success, "webhooks-test-accepted"),
         Verdict::Unknown => (Tone::Warning, "webhooks-test-unknown"),

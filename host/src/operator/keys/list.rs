@@ -1,36 +1,25 @@
-//! All keys there are and were, the newest first.
+//! All keys, also revoked and expired ones, the newest first.
 
 use super::{ASKS_REVOKE, ASKS_ROTATE, NEW, Offered, PAGE};
 use crate::operator::page::{Asked, target, text};
-use crate::operator::sheet::{Line, List, ListRow, Part, Sentence, Sheet};
+use crate::operator::sheet::{Line, List, ListRow, Sentence, Sheet};
 use crate::service_key::ServiceKey;
 use crate::view::nodes::{Action, Badge, ColumnKind, Empty, Intent, Tone, Value};
 
-/// A key that nobody has used for so long is one too many, in milliseconds.
+/// A key unused for this long is marked, in milliseconds.
 const UNUSED: i64 = 90 * 86_400_000;
 
 pub(super) fn sheet(keys: &[ServiceKey], offered: &Offered, asked: &Asked<'_>) -> Sheet {
-    let column = |key: &str, kind| (asked.word(key), kind);
-    let list = List {
-        heading: None,
-        lead: Vec::new(),
-        tabs: None,
-        note: Vec::new(),
-        caption: asked.word("keys"),
-        columns: vec![
-            column("keys-name", ColumnKind::Text),
-            column("keys-may", ColumnKind::Text),
-            column("outbox-column-state", ColumnKind::State),
-        ],
-        rows: keys.iter().rev().map(|key| row(key, offered, asked)).collect(),
-        empty: Empty { text: asked.say("keys-none-hint"), ..asked.empty("keys-none") },
-        foot: None,
-    };
+    let columns =
+        [("keys-name", ColumnKind::Text), ("keys-may", ColumnKind::Text), ("outbox-column-state", ColumnKind::State)];
+    let rows = keys.iter().rev().map(|key| row(key, offered, asked)).collect();
+    let empty = Empty { text: asked.say("keys-none-hint"), ..asked.empty("keys-none") };
+    let list = List::of(asked, "keys", &columns, rows, empty);
     let make = asked.leads("keys-make", target(PAGE.name, &[(NEW, "1")]));
     Sheet {
         title: asked.word("keys"),
         actions: vec![Action { intent: Intent::Primary, ..make }],
-        parts: vec![Part::List(Box::new(list))],
+        parts: vec![list.into()],
         ..Sheet::default()
     }
 }
@@ -47,7 +36,7 @@ fn row(key: &ServiceKey, offered: &Offered, asked: &Asked<'_>) -> ListRow {
     ListRow { cells: vec![name, may(key, offered, asked), state(key, asked)], actions }
 }
 
-/// What it may; below it for whom, and from where.
+/// What it may do; below that for whom, and from where.
 fn may(key: &ServiceKey, offered: &Offered, asked: &Asked<'_>) -> Vec<Line> {
     let realms: Vec<&str> = key.realms.iter().map(String::as_str).collect();
     let realms = ("realms", &*realms.join(", "));
