@@ -421,12 +421,6 @@ impl Host {
         plugins
     }
 
-    /// Whether a posted body is a form that a plugin drew, and not one of the panel's own.
-    #[must_use]
-    pub fn is_form(body: &[u8]) -> bool {
-        form_urlencoded::parse(body).any(|(name, _)| name == form::SEALED)
-    }
-
     /// Reads a posted form back against what was sealed. Where forms of several stand on one page, ask
     /// [`PostedForm::plugin`] whose it is, and hand it on: to [`Host::submit_form`], to [`Host::operator_submit`], or to the
     /// panel's own code.

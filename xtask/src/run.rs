@@ -100,6 +100,19 @@ impl Run {
         Ok(())
     }
 
+    /// What it printed. What it says on standard error is seen.
+    ///
+    /// # Errors
+    /// As [`Run::done`].
+    pub(crate) fn printed(mut self, otherwise: &str) -> Result<String> {
+        let output = self.0.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+        let output = output.with_context(|| format!("{otherwise}: {} could not be started", self.shown()))?;
+        if !output.status.success() {
+            bail!("{otherwise}: {} ended with {}", self.shown(), output.status);
+        }
+        String::from_utf8(output.stdout).with_context(|| format!("{otherwise}: {} printed no text", self.shown()))
+    }
+
     /// What it printed, if it could be started and succeeded.
     pub(crate) fn answer(mut self) -> Option<String> {
         let output = self.0.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;

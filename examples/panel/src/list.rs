@@ -67,7 +67,7 @@ pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 fn cells(site: &Site, person: &Person) -> [String; 6] {
-    let since = person.since.map(|since| Words::English.day(since, &site.host.brand().zone));
+    let since = person.since.map(|since| Words::default().day(since, &site.host.brand().zone));
     [
         plain(&person.login),
         plain(&person.name),

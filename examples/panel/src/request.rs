@@ -15,7 +15,7 @@ use keyturn_host::view::html::{Html, Markup};
 use keyturn_host::view::nodes::{AccountField, Node, Tone};
 use keyturn_host::view::shell::parts::banner;
 use keyturn_host::view::shell::{self, Chrome, Group, Heading, Item, Link, Panel, Post, User};
-use keyturn_host::view::words::LANGUAGES;
+use keyturn_host::view::words::Language;
 use keyturn_host::view::{self, Contact, Corrections, Frame, Place, Region};
 use zeroize::Zeroizing;
 
@@ -240,10 +240,10 @@ impl Request {
     fn dressed<T>(&self, draw: impl FnOnce(&Chrome<'_>) -> T) -> T {
         let brand = self.site.host.brand();
         let (icon, css, js, theme_css) = (icon_url(), css_url(), js_url(), theme_url(&self.site.host));
-        let languages = LANGUAGES.map(|(tag, _)| {
+        let languages = Language::ALL.map(|language| {
             let page = self.address(&[]);
             let mark = if page.contains('?') { '&' } else { '?' };
-            format!("{page}{mark}lang={tag}")
+            format!("{page}{mark}lang={}", language.tag())
         });
         let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
         let back = self.address(&[]);

@@ -7,7 +7,7 @@ use keyturn_host::view::words::Words;
 
 /// With its groups: `3,550`.
 pub fn number(n: impl TryInto<i64>) -> String {
-    Words::English.number(n.try_into().unwrap_or(i64::MAX))
+    Words::default().number(n.try_into().unwrap_or(i64::MAX))
 }
 
 /// How wide a text is drawn.

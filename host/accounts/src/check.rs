@@ -466,27 +466,11 @@ fn nearest(name: &str, present: &[String]) -> Option<String> {
         .map(|other| {
             let lower = other.to_lowercase();
             let contains = lower.contains(&name) || name.contains(&lower);
-            (if contains { 1 } else { distance(&name, &lower) }, other)
+            (if contains { 1 } else { strsim::levenshtein(&name, &lower) }, other)
         })
         .filter(|(distance, other)| *distance <= name.len().max(other.len()) / 2)
         .collect();
     ranked.sort();
     let offered: Vec<&str> = ranked.into_iter().take(3).map(|(_, other)| other.as_str()).collect();
     if offered.is_empty() { None } else { Some(format!("did you mean {}?", offered.join(" or "))) }
-}
-
-/// How many letters must be put in, taken out or changed (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }

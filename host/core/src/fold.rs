@@ -1,5 +1,7 @@
 //! When two typed logins or addresses are the same one: for look-ups and for throttles, the same on every engine.
 
+use icu_properties::CodePointSetData;
+use icu_properties::props::DefaultIgnorableCodePoint;
 use unicode_normalization::UnicodeNormalization as _;
 
 /// What logins and addresses are compared by: without surrounding white space and without characters that nobody sees,
@@ -56,16 +58,11 @@ pub fn seen(text: &str) -> String {
     text.chars().filter(|c| !is_invisible(*c)).collect::<String>().trim().to_owned()
 }
 
-/// Characters that nobody sees and that are no space: controls, and what Unicode calls Default_Ignorable_Code_Point
-/// (DerivedCoreProperties.txt), such as zero-width spaces, joiners, direction marks, soft hyphens and byte order marks.
+/// Characters that nobody sees and that are no space: controls, and what Unicode calls Default_Ignorable_Code_Point, such as
+/// zero-width spaces, joiners, direction marks, soft hyphens and byte order marks.
 pub fn is_invisible(c: char) -> bool {
     let control = c.is_control() && !c.is_whitespace();
-    control
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
-            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
-            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+    control || (!c.is_ascii() && CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c))
 }
 
 /// Whether the domain of an address is written in A-labels or in letters that are not ASCII: whether it has two spellings.

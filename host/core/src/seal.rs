@@ -5,8 +5,10 @@ use std::path::Path;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
+use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 /// Bytes of an XChaCha20 nonce; a sealed value begins with it.
@@ -111,26 +113,18 @@ impl Keys {
     /// [`KeyError`].
     pub fn open(path: &Path) -> Result<Self, KeyError> {
         use std::io::Write as _;
-        use std::os::unix::fs::OpenOptionsExt as _;
 
         let file_error = |cause| KeyError::of(path, "making it", cause);
         if !path.exists() {
             let text = Zeroizing::new(hex(&random::<32>()) + "\n");
-            let partial = path.with_extension(hex(&random::<8>()));
-            let mut file = std::fs::OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&partial)
-                .map_err(file_error)?;
-            file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(file_error)?;
-            // A link, not a rename: of two that start at once, one makes the key and both read it.
-            let made = std::fs::hard_link(&partial, path);
-            std::fs::remove_file(&partial).map_err(file_error)?;
-            if let Err(cause) = made
-                && cause.kind() != std::io::ErrorKind::AlreadyExists
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let mut file = NamedTempFile::new_in(folder).map_err(file_error)?;
+            file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(file_error)?;
+            // In no other's place: of two that start at once, one makes the key and both read it.
+            if let Err(cause) = file.persist_noclobber(path)
+                && cause.error.kind() != std::io::ErrorKind::AlreadyExists
             {
-                return Err(file_error(cause));
+                return Err(file_error(cause.error));
             }
         }
         Self::read(path)?.ok_or_else(|| KeyError::missing(path))
@@ -153,15 +147,9 @@ impl Keys {
             return Err(KeyError::Mode { path: name(), mode });
         }
         let text = Zeroizing::new(std::fs::read_to_string(path).map_err(file_error)?);
-        let mut main = [0; 32];
-        let digits = without_mark(&text).trim();
-        let well_formed = digits.len() == 64
-            && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
-            && main
-                .iter_mut()
-                .enumerate()
-                .all(|(i, byte)| u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).map(|value| *byte = value).is_ok());
-        if well_formed { Ok(Some(Self::new(main))) } else { Err(KeyError::Content { path: name() }) }
+        let bytes = HEXLOWER_PERMISSIVE.decode(without_mark(&text).trim().as_bytes()).map(Zeroizing::new);
+        let main = bytes.ok().and_then(|bytes| bytes.as_slice().try_into().ok());
+        main.map_or_else(|| Err(KeyError::Content { path: name() }), |main| Ok(Some(Self::new(main))))
     }
 
     /// Seals `plain` for one place, such as a table and a key: XChaCha20-Poly1305 under a fresh nonce.
@@ -248,11 +236,7 @@ pub fn random<const N: usize>() -> [u8; N] {
 /// Lower-case hexadecimal.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    HEXLOWER.encode(bytes)
 }
 
 #[cfg(test)]

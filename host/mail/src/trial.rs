@@ -6,10 +6,11 @@ use std::time::Duration;
 use super::config::{Way, Wrong};
 use super::draw::{Context, draw};
 use super::setup::Setup;
-use super::template::{Template, TemplateError};
+use super::template::{Block, Template, TemplateError, Text};
 use super::transport::{Attempt, StepKind};
 use super::{Mailbox, Message};
 use keyturn_core::seal::{hex, random};
+use keyturn_core::words::{Language, Words};
 
 /// A trial that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,8 +95,21 @@ fn message(
 }
 
 fn template() -> Template {
-    toml::from_str(include_str!("trial.toml"))
-        .unwrap_or_else(|cause| unreachable!("a test reads this template: {cause}"))
+    let text = |language: Language| {
+        let words = Words(language);
+        let filled = |key| words.fill(key, &[("brand", "{{ brand.name }}"), ("contact", "{{ brand.contact }}")]);
+        Text {
+            subject: filled("trial-subject"),
+            preheader: filled("trial-preheader"),
+            body: vec![
+                Block::Heading(filled("trial-heading")),
+                Block::Text(filled("trial-text")),
+                Block::Text(filled("trial-unexpected")),
+            ],
+        }
+    };
+    let texts = Language::ALL.map(|language| (language.tag().to_owned(), text(language)));
+    Template { variables: BTreeMap::new(), texts: texts.into() }
 }
 
 #[cfg(test)]

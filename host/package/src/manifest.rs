@@ -378,14 +378,6 @@ impl Manifest {
         serde_json::from_slice::<Self>(bytes).map_err(wrong)?.checked()
     }
 
-    /// Reads a `manifest.toml`.
-    ///
-    /// # Errors
-    /// [`ManifestError::Wrong`], with line and column.
-    pub fn from_toml(text: &str) -> Result<Self, ManifestError> {
-        Self::from_toml_with_mails(text, &BTreeMap::new())
-    }
-
     /// Reads a `manifest.toml` and the templates that stand beside it: TOML, by name.
     ///
     /// # Errors

@@ -5,15 +5,16 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use tempfile::NamedTempFile;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::compile;
 use crate::engine::Machine;
-use keyturn_core::seal::{Keys, hex, random};
+use keyturn_core::seal::Keys;
 use keyturn_package::grants::digest;
 
 const MAC_BYTES: usize = 32;
@@ -70,17 +71,12 @@ fn read(keys: &Keys, path: &Path, name: &str) -> Option<Vec<u8>> {
 
 fn write(keys: &Keys, folder: &Path, name: &str, code: &[u8]) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let partial: PathBuf = folder.join(format!("{name}.{}", hex(&random::<8>())));
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
-    let written = file
-        .write_all(&keys.mac("compiled", &[name.as_bytes(), code]))
-        .and_then(|()| file.write_all(code))
-        .and_then(|()| std::fs::rename(&partial, folder.join(name)));
-    if written.is_err() {
-        // Each start on a full disk would leave another one.
-        let _ = std::fs::remove_file(&partial);
-    }
-    written
+    // It is for its owner only, and nothing is left of it if anything fails: each start on a full disk would leave another one.
+    let mut file = NamedTempFile::new_in(folder)?;
+    file.write_all(&keys.mac("compiled", &[name.as_bytes(), code]))?;
+    file.write_all(code)?;
+    file.persist(folder.join(name))?;
+    Ok(())
 }
 
 fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {

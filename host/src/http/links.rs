@@ -33,7 +33,7 @@ use crate::view::form::{BODY, FormError};
 use crate::view::html::Html;
 use crate::view::nodes::{Intent, Target};
 use crate::view::shell::parts::button_link;
-use crate::view::words::Words;
+use crate::view::words::{Language, Words};
 use crate::view::{Corrections, Page, shell};
 use crate::{CallError, Failure};
 use keyturn_core::time::now;
@@ -264,7 +264,7 @@ impl<'a> Visit<'a> {
     fn shell(&self, status: StatusCode, page: &Page) -> Response {
         let site = &self.served.site;
         let in_language = |tag: &str| self.of_this_plugin(&format!("{}?lang={tag}", self.uri.path()));
-        let languages: Vec<String> = crate::view::words::LANGUAGES.iter().map(|(tag, _)| in_language(tag)).collect();
+        let languages: Vec<String> = Language::ALL.map(|language| in_language(language.tag())).into();
         let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
         let (icon, css, js, theme_css) = (icon_url(), css_url(), js_url(), theme_url(&self.served.host));
         let chrome = shell::Chrome {

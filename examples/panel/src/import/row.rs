@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use csv::ByteRecord;
 use keyturn_host::accounts::fold::fold;
 use keyturn_host::mail::address;
-use keyturn_host::view::words::LANGUAGES;
+use keyturn_host::view::words::Language;
 
 use super::file::{Column, Columns};
 use crate::people::{Kind, LONGEST, NewPerson, login_problem};
@@ -100,10 +100,10 @@ pub fn read<'r>(
         }
     };
     let locale = match language.filter(|tag| !tag.is_empty()) {
-        None => LANGUAGES[0].0,
-        Some(tag) => known_language(tag).unwrap_or_else(|| {
-            wrong(Column::Language, tag, format!("must be one of {}", LANGUAGES.map(|(tag, _)| tag).join(", ")));
-            LANGUAGES[0].0
+        None => Language::default(),
+        Some(tag) => Language::known(tag).unwrap_or_else(|| {
+            wrong(Column::Language, tag, format!("must be one of {}", Language::ALL.map(Language::tag).join(", ")));
+            Language::default()
         }),
     };
     match (login, email, name, password) {
@@ -112,7 +112,7 @@ pub fn read<'r>(
             login,
             email: Some(email).filter(|email| !email.is_empty()),
             name,
-            locale,
+            locale: locale.tag(),
             suspended,
             reseller,
             hash: Some(password).filter(|password| !password.is_empty()),
@@ -120,12 +120,6 @@ pub fn read<'r>(
         }),
         _ => Err(problems),
     }
-}
-
-/// `es` for `es-MX`.
-fn known_language(tag: &str) -> Option<&'static str> {
-    let primary = tag.split(['-', '_']).next()?;
-    LANGUAGES.iter().map(|(known, _)| *known).find(|known| known.eq_ignore_ascii_case(primary))
 }
 
 /// What may be shown of a value: cut, and nothing that would move a terminal's cursor.

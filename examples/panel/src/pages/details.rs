@@ -11,7 +11,7 @@ use keyturn_host::view::html::Html;
 use keyturn_host::view::nodes::{Choice, ChoiceOption, Field, FieldKind, Form, Intent, Line, LineKind, Node};
 use keyturn_host::view::shell::parts::{joined_buttons, joined_form};
 use keyturn_host::view::shell::{Heading, Link};
-use keyturn_host::view::words::LANGUAGES;
+use keyturn_host::view::words::Language;
 use serde_json::json;
 
 use crate::answer::{self, Failed};
@@ -193,7 +193,7 @@ fn form(words: Words, person: &Person) -> Vec<Node> {
     };
     let line = |kind: LineKind, value: &str| FieldKind::Line(Line { kind, value: value.to_owned() });
     let options =
-        LANGUAGES.map(|(tag, name)| ChoiceOption { value: tag.to_owned(), label: name.to_owned(), hint: None });
+        Language::ALL.map(|one| ChoiceOption { value: one.tag().to_owned(), label: one.name().to_owned(), hint: None });
     let language = FieldKind::Choice(Choice { options: options.into(), value: Some(person.locale.clone()) });
     let email = person.email.as_deref().unwrap_or_default();
     let fields = vec![

@@ -9,7 +9,7 @@ use keyturn_host::view::html::{Html, Markup};
 use keyturn_host::view::nodes::{Action, Badge, Fact, Form, Intent, Node, Run, Target, TextLink, Tone, Value};
 use keyturn_host::view::shell::parts::button_link;
 use keyturn_host::view::shell::{Heading, Link};
-use keyturn_host::view::words::LANGUAGES;
+use keyturn_host::view::words::Language;
 use keyturn_host::view::{Corrections, Place};
 
 use crate::answer::{self, Failed};
@@ -186,10 +186,7 @@ pub fn fact(label: &str, value: Vec<Value>) -> Fact {
 
 /// A language by its own name.
 pub fn language(tag: &str) -> String {
-    LANGUAGES
-        .iter()
-        .find_map(|(known, name)| (*known == tag).then(|| (*name).to_owned()))
-        .unwrap_or_else(|| tag.to_owned())
+    Language::known(tag).map_or_else(|| tag.to_owned(), |language| language.name().to_owned())
 }
 
 fn facts(words: Words, viewer: &Person, person: &Person, zone: &TimeZone) -> Vec<Node> {

@@ -57,7 +57,7 @@ pub(super) fn examine(source: &str, template: &Template) -> Result<(), String> {
         tag(rest[2..closed].trim_matches(['-', '+']), is_statement, template)?;
         rest = &rest[closed + 2..];
     }
-    environment(Words::English).template_from_str(source).map(drop).map_err(|cause| cause.to_string())
+    environment(Words::default()).template_from_str(source).map(drop).map_err(|cause| cause.to_string())
 }
 
 fn tag(inside: &str, is_statement: bool, template: &Template) -> Result<(), String> {

@@ -5,7 +5,7 @@ pub mod parts;
 
 use super::html::{Html, Markup, icon};
 use keyturn_contract::keyturn::ui::nodes::Tone;
-use keyturn_core::words::{LANGUAGES, Words};
+use keyturn_core::words::{Language, Words};
 use parts::hidden_inputs;
 
 /// Which colours.
@@ -79,7 +79,7 @@ pub struct Chrome<'a> {
     pub theme_css: Option<&'a str>,
     /// Address of [`super::look::js`].
     pub js: &'a str,
-    /// Addresses of this page in each of [`LANGUAGES`]; empty: no choice is offered.
+    /// Addresses of this page in each of [`Language::ALL`]; empty: no choice is offered.
     pub languages: &'a [&'a str],
     /// Where a choice of colours posts `theme`; none: no choice is offered.
     pub themes: Option<Post<'a>>,
@@ -149,11 +149,9 @@ impl Chrome<'_> {
     fn footer(&self, html: &mut Html) {
         let words = self.words();
         html.class("footer", "kt-footer");
-        for ((tag, name), url) in LANGUAGES.iter().zip(self.languages) {
-            if *tag != words.tag() {
-                let attributes = [("href", Some(*url)), ("lang", Some(*tag)), ("hreflang", Some(*tag))];
-                html.element("a", &attributes, name);
-            }
+        for (language, url) in Language::ALL.into_iter().zip(self.languages).filter(|(other, _)| *other != words.0) {
+            let tag = Some(language.tag());
+            html.element("a", &[("href", Some(*url)), ("lang", tag), ("hreflang", tag)], language.name());
         }
         if let Some(help) = self.help {
             html.element("a", &[("href", Some(help))], words.get("help"));

@@ -1,6 +1,6 @@
 //! What the host's and the panel's own pages need beside a plugin's nodes: filters, search, paging, banners, cards.
 
-use super::{Link, Post};
+use super::Link;
 use crate::html::nodes::{banner_close, banner_open, button, summary};
 use crate::html::{Html, Markup, icon, values};
 use keyturn_contract::keyturn::ui::nodes::{Badge, Intent, Tone};
@@ -23,21 +23,6 @@ pub(super) fn badge(html: &mut Html, said: Option<(Tone, &str)>) {
 #[must_use]
 pub fn button_link(link: Link<'_>, intent: Intent) -> Markup {
     Html::new().element("a", &[("class", Some(button(intent))), ("href", Some(link.url))], link.label).done()
-}
-
-/// A button that posts.
-#[must_use]
-pub fn button_post(label: &str, post: Post<'_>, intent: Intent) -> Markup {
-    let mut html = Html::new();
-    let attributes = [
-        ("class", Some("kt-inline")),
-        ("method", Some("post")),
-        ("action", Some(post.url)),
-        ("data-kt-form", Some("")),
-    ];
-    html.open("form", &attributes);
-    hidden_inputs(&mut html, post.hidden);
-    html.element("button", &[("class", Some(button(intent))), ("type", Some("submit"))], label).close("form").done()
 }
 
 /// The form element of a page that has one form for all its parts, see [`crate::form::joined`]. Draw it before them:

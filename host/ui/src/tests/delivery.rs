@@ -133,7 +133,7 @@ fn each_state_has_its_words_in_both_languages() {
     assert!(drawn(all[2], "en").contains("Next attempt: today 13:10. Attempts so far: 3 of 8."));
     for obstacle in Obstacle::ALL {
         let key = format!("obstacle-{}", obstacle.name());
-        assert_ne!(keyturn_core::words::Words::Spanish.get(&key), key);
+        assert_ne!(keyturn_core::words::Words::of("es").get(&key), key);
     }
 }
 

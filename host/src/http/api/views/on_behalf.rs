@@ -14,7 +14,7 @@ use super::Asked;
 use crate::accounts::{AccountId, Reach, Scope};
 use crate::caller::{Actor, Caller};
 use crate::service_key::VIEWS as SCOPE;
-use crate::view::words::LANGUAGES;
+use crate::view::words::Language;
 use keyturn_core::time::now;
 
 /// What a panel says of its reader. All of it must be there, null or not: who forgets a word is told, and means nothing by it.
@@ -116,9 +116,7 @@ impl OnBehalf {
         caller.verified_at = said.verified_at.map(|seconds| seconds.saturating_mul(1_000));
         caller.key.clone_from(&asked.caller.key);
         caller.request.clone_from(&asked.caller.request);
-        let language = said.locale.split(['-', '_']).next().unwrap_or_default();
-        let known = LANGUAGES.iter().map(|(tag, _)| *tag).find(|tag| tag.eq_ignore_ascii_case(language));
-        known.unwrap_or("en").clone_into(&mut caller.locale);
+        Language::of(&said.locale).tag().clone_into(&mut caller.locale);
         Ok(Self { caller, operator })
     }
 
