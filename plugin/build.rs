@@ -19,10 +19,10 @@ fn main() {
     keyturn_words::build::enumerated("words");
 }
 
-/// As many of the list, which begins with the most used, as are worth their bytes in the component.
+/// The list begins with the most used passwords; this many are worth their bytes in the component.
 const MOST_USED: usize = 8_000;
 
-/// Of the rest those that long ones are made from: with a few digits more they pass for passwords of 15 characters.
+/// Of the rest, only those that long passwords are made from: with a few digits more, they have 15 characters.
 const LONG: usize = 10;
 
 fn common_stems() -> String {
@@ -32,7 +32,7 @@ fn common_stems() -> String {
     stems.into_iter().collect::<Vec<_>>().join("\n")
 }
 
-/// Phrases are written as people write them; what an accent stands on is written there without it.
+/// Phrases are written as people write them, with plain letters in place of accented ones.
 fn common_phrases() -> String {
     let list = read("data/common-phrases.txt");
     let phrases = list.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));

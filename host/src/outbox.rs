@@ -1,4 +1,4 @@
-//! What pages and the command line see of the outbox, and what an operator does about it. Who may is the embedder's affair.
+//! The outbox for pages and the command line, and what an operator can do with it. The embedding panel decides who may.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ impl Inner {
     /// The whole address at which people sign in.
     pub(crate) fn sign_in(&self) -> String {
         match self.brand.sign_in.strip_prefix('/') {
-            Some(path) => format!("{}/{path}", self.post().origin),
+            Some(path) => format!("{}/{path}", self.outgoing().origin),
             None => self.brand.sign_in.clone(),
         }
     }
@@ -57,7 +57,7 @@ impl Inner {
     }
 }
 
-/// An address as far as it tells somebody whether it was he: the network, not the machine in it.
+/// An address, cut so that people recognise their own: the network, not the machine in it.
 fn rough(address: &str) -> String {
     match address.parse() {
         Ok(IpAddr::V4(address)) => {
@@ -115,8 +115,8 @@ impl Host {
         self.0.storage.mails(filter)
     }
 
-    /// How many mails there are in each state, as far as a caller reaches whole realms. None for who reaches only some
-    /// accounts of one: how many mails go to the others is not his affair.
+    /// How many emails there are in each state, if a caller reaches whole realms. None for callers who reach only some accounts
+    /// of a realm: the number of the others' emails is not for them.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -271,8 +271,8 @@ impl Host {
         Ok(done)
     }
 
-    /// What became of a plugin's mail, for whoever reaches its account. Nobody in particular learns nothing: that there was a
-    /// mail would tell that there is an account.
+    /// The state of a plugin's email, for callers who reach its account. Anonymous callers get nothing: an email would reveal
+    /// that there is an account.
     pub(crate) fn delivery(&self, plugin: &Plugin, caller: &Caller, id: &str) -> Option<Delivery> {
         let id: MailId = id.parse().ok()?;
         let mail = self.0.storage.mail(&id).ok().flatten().filter(|mail| mail.plugin == plugin.name)?;
@@ -355,7 +355,7 @@ impl<'a> Reading<'a> {
             Some(id) => self.account(id).ok()?.filter(|known| caller.reaches(known)),
             None => None,
         };
-        // Who reaches everybody may see also what went to somebody who is gone.
+        // Callers with access to every realm may also see emails to accounts that are gone.
         let everybody = matches!(caller.actor, Actor::Console | Actor::System);
         if known.is_none() && !everybody {
             return None;
@@ -365,7 +365,7 @@ impl<'a> Reading<'a> {
             Recipient::Account(_) | Recipient::Operators => None,
         };
         let address = match &mail.to {
-            // Not theirs who came to manage the account later.
+            // Not for people who came to manage the account later.
             Recipient::Previous(id) if !caller.reaches_gone(id) => None,
             Recipient::Previous(_) => filling.as_ref().and_then(|filling| filling.address.as_deref()),
             Recipient::Account(_) | Recipient::Operators => known.as_ref().and_then(|known| known.value(Field::Email)),

@@ -13,7 +13,7 @@ include!(concat!(env!("OUT_DIR"), "/words.rs"));
 pub(crate) struct Words(Language);
 
 impl Words {
-    /// Of the call's reader.
+    /// The words for the call's reader.
     pub(crate) fn of(ports: &dyn Ports) -> Self {
         Words::in_locale(&ports.locale())
     }
@@ -38,7 +38,7 @@ impl Words {
         parts(text).filter_map(piece).collect()
     }
 
-    /// Where the contract wants a plain text. Takes texts and numbers only: what else there is, the host formats.
+    /// For plain texts of the contract. Takes texts and numbers only: the host formats everything else.
     pub(crate) fn text(self, word: Word, arguments: &[(&str, Value)]) -> String {
         let mut text = String::new();
         for value in self.sentence(word, arguments) {

@@ -10,16 +10,16 @@ import { as, at, facts, field, follow, go, overviewOf, press, proves, says, setT
 
 const WORDS = {
   en: {
-    refused: 'Refused by localhost:', failed: 'The mail was not accepted', correct: 'Correct the address', retry: 'Retry',
-    moved: 'Another address is on file since.', question: 'A retry sends this mail to', accepted: 'Accepted by localhost:',
-    withdrawn: 'Withdrawn', changed: 'The password was changed', nothingLeft: 'What is secret is wiped.',
-    address: 'The address has changed since this page was drawn', sending: 'Being handed over', delayed: 'Not accepted yet',
+    refused: 'Refused by localhost:', failed: 'The email was not accepted', correct: 'Correct the address', retry: 'Retry',
+    moved: 'The account has another address now.', question: 'A retry sends this email to', accepted: 'Accepted by localhost:',
+    withdrawn: 'Withdrawn', changed: 'The password was changed', nothingLeft: 'The secret has been deleted.',
+    address: 'The address has changed since this page was shown', sending: 'Being sent', delayed: 'Not accepted yet',
   },
   es: {
     refused: 'Rechazado por localhost:', failed: 'El correo no fue aceptado', correct: 'Corregir la dirección', retry: 'Reintentar',
-    moved: 'Desde entonces hay otra dirección registrada.', question: 'Un reintento envía este correo a',
+    moved: 'La cuenta tiene ahora otra dirección.', question: 'Un reintento envía este correo a',
     accepted: 'Aceptado por localhost:', withdrawn: 'Retirado', changed: 'La contraseña cambió',
-    nothingLeft: 'Lo secreto está borrado.', address: 'La dirección ha cambiado desde que se mostró esta página',
+    nothingLeft: 'El secreto se ha borrado.', address: 'La dirección ha cambiado desde que se mostró esta página',
     sending: 'Entregándose', delayed: 'Aún no aceptado',
   },
 };

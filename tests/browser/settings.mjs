@@ -7,21 +7,21 @@ import { as, at, facts, field, follow, go, overviewOf, press, proves, says, sign
 
 const WORDS = {
   en: {
-    settings: 'Email settings', off: 'Mail is not set up, so nothing goes out.', ask: 'Ask support@northwind.example to set it up.',
-    saved: 'Email settings saved', refused: 'Test mail not accepted by 127.0.0.1', login: 'Check User name and Password.',
-    unsaved: 'These settings are not saved yet.', accepted: 'Test mail accepted by 127.0.0.1', again: 'Type it again to save it.',
-    none: 'Type the password: none is stored.', needed: 'This is needed: Send it to', stored: 'One was stored: today',
+    settings: 'Email settings', off: 'Email is not set up, so nothing is sent.', ask: 'Ask support@northwind.example to set it up.',
+    saved: 'Email settings saved', refused: 'Test failed at 127.0.0.1', login: 'Check User name and Password.',
+    unsaved: 'These settings are not saved yet.', accepted: 'Test email accepted by 127.0.0.1', again: 'Type it again to save it.',
+    none: 'Type the password: none is stored.', needed: 'Fill in “Send it to”', stored: 'A password was stored: today',
     other: 'The stored password is for another server', file: 'Set in keyturn.toml, line', asSaved: 'These are the saved settings.',
-    mailed: 'Accepted by 127.0.0.1', forbidden: 'Not for you', clear: 'Without encryption mail goes only',
+    mailed: 'Accepted by 127.0.0.1', forbidden: 'You don\'t have access to this page', clear: 'Without encryption, email goes only',
   },
   es: {
     settings: 'Configurar el correo', off: 'El correo no está configurado', ask: 'Pide a support@northwind.example que lo configure.',
-    saved: 'Ajustes del correo guardados', refused: 'Correo de prueba no aceptado por 127.0.0.1', login: 'Revisa Usuario y Contraseña.',
+    saved: 'Ajustes del correo guardados', refused: 'La prueba falló en 127.0.0.1', login: 'Revisa Usuario y Contraseña.',
     unsaved: 'Estos ajustes aún no están guardados.', accepted: 'Correo de prueba aceptado por 127.0.0.1',
     again: 'Escríbela otra vez para guardarla.', none: 'Escribe la contraseña: no hay ninguna guardada.',
-    needed: 'Hace falta: Enviarlo a', stored: 'Hay una guardada: hoy', other: 'La contraseña guardada es para otro servidor',
+    needed: 'Rellena «Enviarlo a»', stored: 'Hay una contraseña guardada: hoy', other: 'La contraseña guardada es para otro servidor',
     file: 'Fijado en keyturn.toml, línea', asSaved: 'Estos son los ajustes guardados.', mailed: 'Aceptado por 127.0.0.1',
-    forbidden: 'Sin acceso', clear: 'Sin cifrado, el correo va solo',
+    forbidden: 'No tienes acceso a esta página', clear: 'Sin cifrado, el correo va solo',
   },
 };
 const SETTINGS = '/operator/email-settings';

@@ -10,19 +10,19 @@ import { as, at, facts, field, follow, go, overviewOf, press, proves, says, sign
 
 const WORDS = {
   en: {
-    ask: 'Passwords cannot be reset by mail here. Ask support@northwind.example.', off: 'Mail is not set up, so nothing can be mailed.',
-    settings: 'Email settings', cannot: 'This password cannot be reset by mail', byHand: 'Nothing is mailed, since mail is not set up',
-    outbox: 'Mail is not set up, so nothing goes out.', none: 'There is no address to mail a password to.', add: 'Add an address',
-    asked: 'Check your email', stopped: 'No mail is going out', never: 'Nobody has sent mail from this database yet.',
-    since: 'its last sign of life:', written: 'Written into the folder',
+    ask: 'Passwords can\'t be reset by email here. Ask support@northwind.example.', off: 'Email is not set up, so nothing can be sent.',
+    settings: 'Email settings', cannot: 'This password can\'t be reset by email', byHand: 'No email is sent, because email is not set up',
+    outbox: 'Email is not set up, so nothing is sent.', none: 'The account has no email address to send a password to.', add: 'Add an address',
+    asked: 'Check your email', stopped: 'No email is being sent', never: 'No worker has sent email from this database yet.',
+    since: 'It last ran:', written: 'Written into the folder',
   },
   es: {
     ask: 'Aquí no se puede restablecer la contraseña por correo. Escribe a support@northwind.example.',
     off: 'El correo no está configurado: no se puede enviar nada.', settings: 'Configurar el correo',
     cannot: 'Esta contraseña no se puede restablecer por correo', byHand: 'No se envía ningún correo, porque no está configurado',
-    outbox: 'El correo no está configurado', none: 'No hay dirección a la que enviar una contraseña.', add: 'Añadir una dirección',
-    asked: 'Mira tu correo', stopped: 'No está saliendo ningún correo', never: 'Nadie ha enviado aún correo desde esta base de datos.',
-    since: 'su última señal:', written: 'Escrito en la carpeta',
+    outbox: 'El correo no está configurado', none: 'La cuenta no tiene dirección de correo a la que enviar una contraseña.', add: 'Añadir una dirección',
+    asked: 'Mira tu correo', stopped: 'No se está enviando ningún correo', never: 'Ningún proceso ha enviado aún correo desde esta base de datos.',
+    since: 'Su última actividad:', written: 'Escrito en la carpeta',
   },
 };
 const COMMAND = 'keyturn-example-panel --config keyturn.toml work';

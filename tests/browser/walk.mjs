@@ -5,8 +5,8 @@ import { list, mailTo } from './mails.mjs';
 import { as, at, choose, facts, field, follow, go, press, proves, says, setTwice, signIn, until } from './person.mjs';
 
 const WORDS = {
-  en: { wrong: 'The name or the password is not right.', same: 'The two passwords are not the same.', short: 'At least 15', why: 'Support set this password. Choose your own to continue.', typeAgain: 'Type it once more.', problem: /^Error: / },
-  es: { wrong: 'El nombre o la contraseña no son correctos.', same: 'Las dos contraseñas no coinciden.', short: 'al menos 15', why: 'Soporte puso esta contraseña. Elige la tuya para continuar.', typeAgain: 'Escríbela de nuevo.', problem: /^Error: / },
+  en: { wrong: 'The name or the password is wrong.', same: 'The two passwords differ.', short: 'at least 15 are needed', why: 'Support set this password. Choose your own to continue.', typeAgain: 'Type it again.', problem: /^Error: / },
+  es: { wrong: 'El nombre o la contraseña no son correctos.', same: 'Las dos contraseñas no coinciden.', short: 'hacen falta al menos 15', why: 'Soporte puso esta contraseña. Elige la tuya para continuar.', typeAgain: 'Escríbela otra vez.', problem: /^Error: / },
 };
 
 /** Every page, in every language and colour, is sound. */
@@ -161,7 +161,7 @@ async function manage(browser, kind, round) {
 }
 
 const MAIL = {
-  en: { asked: 'Check your email', wrong: 'The name or the password is not right.', written: 'Written into the folder' },
+  en: { asked: 'Check your email', wrong: 'The name or the password is wrong.', written: 'Written into the folder' },
   es: { asked: 'Mira tu correo', wrong: 'El nombre o la contraseña no son correctos.', written: 'Escrito en la carpeta' },
 };
 const ADDRESS = 'marta@estudiovidal.example';

@@ -7,16 +7,16 @@ import { as, facts, follow, go, overviewOf, proves, says, setTwice, signIn, unti
 
 const WORDS = {
   en: {
-    none: 'No event has gone to a webhook yet.', gone: 'It answered 410 Gone', gaveUp: 'Gave up', held: 'On hold',
+    none: 'No event was sent to a webhook yet.', gone: 'It answered 410 Gone', gaveUp: 'Gave up', held: 'On hold',
     again: 'Send again', sent: '1 delivery is sent again', enable: 'Enable', enabled: 'Enabled again', active: 'Active',
-    accepted: 'Accepted', why: 'Enable it when it is there again.', forbidden: 'Not for you',
+    accepted: 'Accepted', why: 'Enable it when it works again.', forbidden: 'You don\'t have access to this page',
     test: 'Send a test', refused: 'billing did not accept the test', taken: 'billing accepted the test',
   },
   es: {
-    none: 'Aún no ha salido ningún suceso hacia un webhook.', gone: 'Respondió 410 Gone', gaveUp: 'Sin más intentos',
+    none: 'Aún no se ha enviado ningún suceso a un webhook.', gone: 'Respondió 410 Gone', gaveUp: 'Sin más intentos',
     held: 'Retenido', again: 'Enviar de nuevo', sent: 'Se envía de nuevo 1 envío', enable: 'Activar',
-    enabled: 'Activado de nuevo', active: 'Activo', accepted: 'Aceptado', why: 'Actívalo cuando vuelva a estar.',
-    forbidden: 'Sin acceso',
+    enabled: 'Activado de nuevo', active: 'Activo', accepted: 'Aceptado', why: 'Actívalo cuando vuelva a funcionar.',
+    forbidden: 'No tienes acceso a esta página',
     test: 'Enviar prueba', refused: 'billing no aceptó la prueba', taken: 'billing aceptó la prueba',
   },
 };

@@ -11,7 +11,7 @@ use keyturn_host::mail::message::Writer;
 use keyturn_host::mail::template::{Kind, Template, Value};
 use keyturn_host::plugin::pack::mails_in;
 
-use crate::mailbox;
+use super::mailbox;
 
 /// The templates that the plugin ships, with their names.
 fn shipped() -> Vec<(String, Template)> {

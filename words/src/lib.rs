@@ -1,6 +1,6 @@
-//! What is said in more than one language. A crate that says something has a folder of catalogues, one TOML file a language; its
-//! build script reads it with [`build`], which sees that nothing is missing; an entry is found, and its placeholders are
-//! filled, here. Small and without the standard library, for a plugin has it too.
+//! Texts in more than one language. A crate with texts has a folder of catalogues, one TOML file a language. Its build script
+//! reads them with [`build`], which checks that nothing is missing. Here an entry is looked up and its placeholders are filled.
+//! Small and without the standard library, because a plugin uses it too.
 #![cfg_attr(not(any(test, feature = "build")), no_std)]
 
 extern crate alloc;
@@ -175,13 +175,13 @@ pub fn parts(text: &str) -> impl Iterator<Item = Part<'_>> {
 pub struct Catalogue(pub &'static [(&'static str, Forms)]);
 
 impl Catalogue {
-    /// One entry, as it stands.
+    /// One entry, unfilled.
     #[must_use]
     pub fn find(&self, language: Language, key: &str) -> Option<&'static str> {
         self.entry(language, key).map(|form| form.text(language, None))
     }
 
-    /// One entry, its placeholders filled. A value that looks like a placeholder is not filled again.
+    /// One entry with its placeholders filled. A value that looks like a placeholder is not filled again.
     #[must_use]
     pub fn fill(&self, language: Language, key: &str, values: &[(&str, &str)]) -> String {
         filled(self.find(language, key).unwrap_or(key), values)

@@ -1,4 +1,4 @@
-//! The project's chores. Each first adds what it lacks, and says so; where it may not, it says what to type.
+//! The project's tasks. Each installs what it needs and says so; if it may not install it, it says what to type.
 
 mod beside;
 mod demo;
@@ -19,9 +19,9 @@ Build, try and test Keyturn.
 
 Usage: cargo xtask <task>
 
-  demo [--listen ADDRESS]  build everything and start the example panel with people in it
+  demo [--listen ADDRESS]  build everything and start the example panel with example customers
                            (default: 127.0.0.1:8080; its folder, target/demo, is kept)
-  test                     run every test, those in a browser, beside PHP and of mail too
+  test                     run every test, including browser, PHP and mail servers
   bench [--only PART]      measure: sizes, start, calls, sign-in, commits, memory (calls), Forgotten password (forgotten),
                            hooks and regions over HTTP (hooks), processor time of `keyturn serve` (serve)
     --beside PATH          measure another checkout's build and this one by turns, and print what the new one costs by what
@@ -29,8 +29,8 @@ Usage: cargo xtask <task>
                            `cargo build --release --workspace --bins`
     --rounds N             how often each is measured beside the other (default: 5; each takes some minutes)
 
-Each adds what it needs and says what it does: the wasm32-wasip2 target by rustup, and for `test` and
-`bench` Debian packages by apt-get (as root; otherwise it prints the command); for `test` npm and Python packages.";
+Each installs what it needs and says so: the wasm32-wasip2 target with rustup; for `test` and `bench`, Debian packages
+with apt-get (as root; otherwise it prints the command); for `test`, npm and Python packages.";
 
 /// What was asked for.
 #[derive(Debug, PartialEq, Eq)]

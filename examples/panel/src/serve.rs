@@ -1,4 +1,4 @@
-//! Addresses, and how each is answered: everything that blocks, blocks a thread of its own.
+//! Addresses and their handlers. Everything that blocks runs on a thread of its own.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::request::Request;
 use crate::site::Site;
 use crate::visitor::{Visitor, from_elsewhere};
 
-/// What the panel's own addresses begin with: no plugin's link page gets one of them.
+/// The first segments of the panel's own addresses: no plugin's link page can have one of them.
 const OWN_ADDRESSES: [&str; 10] = [
     "sign-in",
     "sign-out",
@@ -34,13 +34,12 @@ const OWN_ADDRESSES: [&str; 10] = [
     "resellers",
     "administrators",
 ];
-/// Seconds after which there may be room again for a body that found none.
+/// Seconds until there may be room for a body again.
 const AGAIN: u32 = 5;
 
-/// What answers a request.
 type Handler = fn(&mut Request) -> Result<Response, Failed>;
 
-/// All of the panel's addresses, and beside them the host's own: link pages, and the files of the look.
+/// All addresses of the panel, and beside them the host's own: link pages, and the files of the look.
 pub fn router(site: Arc<Site>) -> Router {
     site.host.reserve(&OWN_ADDRESSES);
     let hosts = keyturn_host::http::router(site.host.clone(), site.clone());
@@ -129,7 +128,7 @@ async fn answer(site: Arc<Site>, request: HttpRequest, handler: Handler) -> Resp
     })
 }
 
-/// Serves until `until`, then finishes what was begun.
+/// Serves until `until`, then finishes the running requests.
 pub async fn run(site: Arc<Site>, listener: TcpListener, until: impl Future<Output = ()>) {
     let manners = site.manners.clone();
     serve(listener, router(site), manners, until).await;

@@ -1,13 +1,12 @@
-//! The panel's own words. The host and each plugin bring theirs.
+//! The panel's own words. The host and each plugin have theirs.
 
 use keyturn_host::view::words::{Language, Words as HostWords};
 
 include!(concat!(env!("OUT_DIR"), "/words.rs"));
 
-/// The words of one language. Numbers and times are written by the host's.
+/// The words of one language. The host writes numbers and times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Words {
-    /// The host's, in the same language.
     pub host: HostWords,
 }
 
@@ -17,17 +16,16 @@ impl Words {
         Self { host: HostWords(Language::of(locale)) }
     }
 
-    /// One entry without placeholders.
+    /// An entry without placeholders.
     pub fn get(self, key: &str) -> &str {
         self.find(key).unwrap_or(key)
     }
 
-    /// One entry if there is one.
     pub fn find(self, key: &str) -> Option<&'static str> {
         CATALOGUE.find(self.host.0, key)
     }
 
-    /// One entry, its placeholders filled.
+    /// An entry with its placeholders filled.
     pub fn fill(self, key: &str, values: &[(&str, &str)]) -> String {
         CATALOGUE.fill(self.host.0, key, values)
     }
@@ -42,7 +40,7 @@ impl Words {
 mod tests {
     use super::*;
 
-    /// Keys are literals wherever they can be; those that are put together stand in lists of their own.
+    /// Keys are literals if possible; composed keys have lists of their own.
     #[test]
     fn every_key_that_the_sources_name_is_in_the_catalogue() {
         let sources = [

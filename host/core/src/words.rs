@@ -1,4 +1,4 @@
-//! The host's own words, and how it writes times, durations and numbers. A plugin brings its own words.
+//! The host's own words, and how it writes times, durations and numbers. Plugins have words of their own.
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
@@ -18,7 +18,7 @@ impl Words {
         Self(Language::of(locale))
     }
 
-    /// For `lang`.
+    /// The value for `lang`.
     #[must_use]
     pub fn tag(self) -> &'static str {
         self.0.tag()
@@ -30,7 +30,7 @@ impl Words {
         CATALOGUE.find(self.0, key).unwrap_or(key)
     }
 
-    /// One entry, its placeholders filled. A value that looks like a placeholder is not filled again.
+    /// One entry with its placeholders filled. A value that looks like a placeholder is not filled again.
     #[must_use]
     pub fn fill(self, key: &str, values: &[(&str, &str)]) -> String {
         CATALOGUE.fill(self.0, key, values)
@@ -48,7 +48,7 @@ impl Words {
         self.0.number(number)
     }
 
-    /// That nobody sends what `key` is about: since the last sign of life, if there ever was one.
+    /// The text that nothing is sent: since the last sign of life, if there ever was one.
     #[must_use]
     pub fn stopped(self, key: &str, since: Option<i64>, now: i64, zone: &TimeZone) -> String {
         match since {
@@ -57,7 +57,7 @@ impl Words {
         }
     }
 
-    /// The two largest units, the second only where it is not zero.
+    /// The two largest units; the second only if it is not zero.
     #[must_use]
     pub fn duration(self, seconds: u64) -> String {
         const UNITS: [(&str, u64); 4] = [("days", 86_400), ("hours", 3_600), ("minutes", 60), ("seconds", 1)];
@@ -70,7 +70,7 @@ impl Words {
         }
     }
 
-    /// Unix milliseconds: "today 15:02", else "24 Nov 2026, 14:02". Seconds are in [`Words::moment`].
+    /// Unix milliseconds: "today 15:02", otherwise "24 Nov 2026, 14:02". For seconds see [`Words::moment`].
     #[must_use]
     pub fn time(self, at: i64, now: i64, zone: &TimeZone) -> String {
         let (Ok(at), Ok(now)) = (Timestamp::from_millisecond(at), Timestamp::from_millisecond(now)) else {
@@ -84,7 +84,7 @@ impl Words {
         format!("{}, {clock}", self.date(&at))
     }
 
-    /// Unix milliseconds: "24 Nov 2026", without the clock.
+    /// Unix milliseconds: "24 Nov 2026", without the time of day.
     #[must_use]
     pub fn day(self, at: i64, zone: &TimeZone) -> String {
         match Timestamp::from_millisecond(at) {
@@ -98,7 +98,7 @@ impl Words {
         format!("{} {} {}", at.day(), month.unwrap_or_default(), at.year())
     }
 
-    /// Unix milliseconds for what is read elsewhere and later, such as a mail: "24 Nov 2026, 14:02 (Madrid time)".
+    /// Unix milliseconds for texts that are read elsewhere and later, such as emails: "24 Nov 2026, 14:02 (Madrid time)".
     #[must_use]
     pub fn dated(self, at: i64, zone: &TimeZone) -> String {
         let Ok(stamp) = Timestamp::from_millisecond(at) else {

@@ -23,11 +23,11 @@ pub enum PackError {
     #[error("WIT: {0}")]
     Wit(String),
     /// There is one already.
-    #[error("the component has a manifest already; pack the file that the compiler wrote")]
+    #[error("the component already has a manifest; pack the compiler's own output")]
     Packed,
 }
 
-/// What stands beside a component's manifest.
+/// What is beside a component's manifest.
 #[derive(Debug, Clone, Default)]
 pub struct Beside {
     /// Templates of its mails: TOML, by name.
@@ -44,7 +44,7 @@ pub fn pack(component: &[u8], manifest_toml: &str) -> Result<Vec<u8>, PackError>
     pack_with(component, manifest_toml, &Beside::default())
 }
 
-/// The same, with what stands beside the manifest.
+/// The same, with what is beside the manifest.
 ///
 /// # Errors
 /// [`PackError`]; a template that does not draw is one, and WIT that lacks an interface of the manifest's hooks.
@@ -66,13 +66,13 @@ pub fn pack_with(component: &[u8], manifest_toml: &str, beside: &Beside) -> Resu
     }
     let json = serde_json::to_vec(&manifest).map_err(|cause| ManifestError::Wrong(cause.to_string()))?;
     if json.len() > MAX_BYTES {
-        return Err(ManifestError::Wrong(format!("with all that stands beside it, it has {} bytes", json.len())).into());
+        return Err(ManifestError::Wrong(format!("with everything beside it, it has {} bytes", json.len())).into());
     }
     Ok(with_section(component, &json))
 }
 
-/// The templates in a folder, one `NAME.toml` each. Their texts stand there too, or in the folder `texts` below it: one
-/// `LANGUAGE.toml` each, with a table for every template. None where there is no such folder.
+/// The templates in a folder, one `NAME.toml` each. Their texts are there too, or in the folder `texts` below it: one
+/// `LANGUAGE.toml` each, with a table for every template. None if there is no such folder.
 ///
 /// # Errors
 /// What the system said, or what is wrong with a file of texts.

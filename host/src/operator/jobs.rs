@@ -1,4 +1,5 @@
-//! Jobs and events that failed for good, below the outbox: a link that was asked for and never made leaves no mail to look at.
+//! Jobs and events that failed for good, below the outbox: a link that was requested but never created leaves no email to look
+//! at.
 
 use super::list::{Entry, list};
 use super::outbox::{Act, PAGE};
@@ -13,12 +14,12 @@ use crate::storage::outbox::ATTEMPTS;
 use crate::storage::tasks::{Task, TaskKind};
 use crate::view::nodes::{Outcome, Tone, Value};
 
-/// Those that are shown: the newest.
+/// The newest ones, to show.
 const SHOWN: usize = 10;
 
 impl Host {
-    /// Whether somebody may see what plugins do behind the pages, and have it done again: it concerns everybody of a realm, so
-    /// who reaches only some of one does not.
+    /// Whether a caller may see the plugins' jobs and run them again: they concern everybody of a realm, so callers who reach
+    /// only some accounts of one may not.
     fn may_see_jobs(&self, caller: &Caller) -> bool {
         match caller.actor {
             Actor::Console => true,
@@ -31,7 +32,7 @@ impl Host {
         }
     }
 
-    /// Those that have failed, as far as this caller may see any; at most as many as run again at one press.
+    /// The failed ones that this caller may see; at most as many as one press runs again.
     fn failed_jobs(&self, caller: &Caller) -> Result<Vec<Task>, CallError> {
         if !self.may_see_jobs(caller) {
             return Ok(Vec::new());
@@ -40,7 +41,7 @@ impl Host {
     }
 }
 
-/// The section; none where none has failed.
+/// The section; none if nothing failed.
 pub(super) fn failed(asked: &Asked<'_>) -> Result<Option<List>, CallError> {
     let failed = asked.host.failed_jobs(asked.caller)?;
     if failed.is_empty() {
@@ -75,7 +76,7 @@ fn entry(task: &Task, asked: &Asked<'_>) -> Entry {
     }
 }
 
-/// Runs one of those that the caller may see again, or all of them.
+/// Runs one or all of those that the caller may see again.
 pub(super) fn run_again(asked: &Asked<'_>, one: Option<&str>) -> Result<Outcome, CallError> {
     let failed = asked.host.failed_jobs(asked.caller)?.into_iter().map(|task| task.id);
     let ids: Vec<String> = failed.filter(|id| one.is_none_or(|one| one == id)).collect();

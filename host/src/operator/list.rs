@@ -1,4 +1,4 @@
-//! The list of what goes out, of whichever kind: mails, webhooks' deliveries, jobs and events.
+//! The lists of emails, webhook deliveries, jobs and events.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,17 +11,17 @@ use crate::view::nodes::{Action, Badge, ColumnKind, Empty, Target, Value};
 
 /// Rows on a page.
 pub(super) const ROWS: u32 = 25;
-/// Bytes of what may be searched for.
+/// Bytes of a search at most.
 const TYPED: usize = 254;
 
 /// Which rows are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Shown {
-    /// Those that are still to go.
+    /// Those not yet sent.
     Waiting,
-    /// Those about which somebody has to do something.
+    /// Those that need somebody to act.
     Failed,
-    /// Those that were taken.
+    /// Those that were accepted.
     Accepted,
     /// All of them.
     #[default]
@@ -42,13 +42,13 @@ impl Shown {
         }
     }
 
-    /// From an address; what it is not is [`Shown::All`].
+    /// From an address; [`Shown::All`] for anything else.
     #[must_use]
     pub fn named(name: &str) -> Self {
         Self::ALL.into_iter().find(|shown| shown.name() == name).unwrap_or_default()
     }
 
-    /// The states of mails; empty: any.
+    /// The states of emails; empty: any.
     #[must_use]
     pub fn states(self) -> &'static [MailState] {
         match self {
@@ -71,20 +71,20 @@ impl Shown {
     }
 }
 
-/// What the address of a list asks for.
+/// The parameters of a list's address.
 #[derive(Clone)]
 pub(super) struct Listed {
     pub page: &'static str,
     pub shown: Shown,
-    /// The argument that narrows it further, and its value: a login or address, a destination.
+    /// The argument of another filter, and its value: a login or address, a destination.
     pub only: (&'static str, Option<String>),
-    /// Only rows older than one: its number. Sealed for the reader where it stands in an address: numbers are of all rows,
-    /// and how many there are is not the affair of who reaches some.
+    /// Only rows older than this number. Sealed for the reader in an address: numbers count all rows, and their number is not
+    /// for people who reach only some.
     pub before: Option<i64>,
 }
 
 impl Listed {
-    /// Of a page that is narrowed by the argument `only`. What an address says that is not ours, or not his, is left alone.
+    /// For a page with the filter `only`. Values that are invalid, or sealed for another reader, are ignored.
     pub(super) fn of(asked: &Asked<'_>, page: &Page, only: &'static str) -> Self {
         let shown = asked.argument("show").map(Shown::named).unwrap_or_default();
         let named = asked.argument(only).map(str::trim).filter(|value| !value.is_empty() && value.len() <= TYPED);
@@ -96,7 +96,7 @@ impl Listed {
         self.only.1.as_deref()
     }
 
-    /// The page as it is narrowed, from its newest rows on.
+    /// The page with its filters, from its newest rows.
     pub(super) fn target(&self) -> Target {
         self.older(None)
     }
@@ -117,7 +117,8 @@ impl Listed {
         Tabs { label: asked.word(label), items: items.into() }
     }
 
-    /// What is shown, and the ways to newer and older rows, if there are others; `older`: the number before which to go on.
+    /// The number of rows shown, and links to newer and older rows, if there are any; `older`: the number before which to
+    /// continue.
     pub(super) fn foot(&self, shown: String, older: Option<i64>, asked: &Asked<'_>) -> Option<(String, Vec<Action>)> {
         let newest = self.before.map(|_| asked.leads("outbox-newest", self.target()));
         let older = older.map(|older| sealed(older, self.page, asked));
@@ -142,24 +143,24 @@ fn opened(sealed: &str, page: &str, asked: &Asked<'_>) -> Option<i64> {
     Some(i64::from_be_bytes(before.as_slice().try_into().ok()?))
 }
 
-/// One of those that go out, whatever it is.
+/// One row, of any kind.
 pub(super) struct Entry {
     pub asked_at: i64,
     pub what: Value,
     /// To whom, about whom, for whom.
     pub about: Line,
-    /// What was answered last, or stood in the way.
+    /// The last answer, or the problem.
     pub said: Sentence,
     pub badge: Badge,
-    /// So far, and at most.
+    /// Attempts so far, and at most.
     pub attempts: (u32, u32),
-    /// When it is tried again.
+    /// The next attempt.
     pub next: Option<i64>,
     pub actions: Vec<Action>,
 }
 
 impl Entry {
-    /// Under what it is stands all else. In columns of their own none of it would have room.
+    /// Everything else is below its name. In columns of its own it would have no room.
     fn row(self, asked: &Asked<'_>) -> ListRow {
         let mut what = vec![Line::Plain(vec![self.what]), self.about];
         if !self.said.is_empty() {
@@ -175,7 +176,7 @@ impl Entry {
     }
 }
 
-/// Lists them; `what`: the words for what they are.
+/// Lists them; `what`: the words for this kind.
 pub(super) fn list(caption: &str, what: &str, entries: Vec<Entry>, empty: Empty, asked: &Asked<'_>) -> List {
     let columns = [
         ("outbox-column-when", ColumnKind::Time),

@@ -2,12 +2,10 @@
 //! webhooks, and service keys.
 //!
 //! They are the host's and no plugin's: their forms are sealed under a name that no plugin can have, and
-//! [`Host::operator_submit`] runs them. [`PAGES`] lists them; each is a file that says in nodes what it shows, and as a type
-//! of its own what its forms ask for. Who may see these pages at all is the embedder's affair; what somebody sees on them is
-//! only what concerns accounts that he reaches, and pages that concern everybody are for who reaches everybody. To look at a
-//! page changes nothing.
+//! [`Host::operator_submit`] runs them. [`PAGES`] lists them; each is a file that describes the page in nodes, and its forms'
+//! actions as a type. The embedding panel decides who may see these pages at all; people see only what concerns accounts that
+//! they reach, and pages about everybody are for callers with access to every realm. Looking at a page changes nothing.
 
-mod eml;
 mod inbox;
 mod jobs;
 mod keys;
@@ -39,7 +37,7 @@ pub use crate::caller::OWN;
 pub use inbox::{DOCUMENT, Document};
 pub use list::Shown;
 
-/// All of them, in the order of a navigation.
+/// All of them, in the order of the navigation.
 static PAGES: [&Page; 8] = [
     &outbox::PAGE,
     &one_mail::PAGE,
@@ -68,13 +66,13 @@ impl OperatorPage {
         self.0.name
     }
 
-    /// Where it stands; further arguments of its address are its own affair.
+    /// The target of its address; further arguments are the page's own.
     #[must_use]
     pub fn target(self) -> Target {
         page::target(self.0.name, &[])
     }
 
-    /// The page of the navigation that it is, or stands under.
+    /// The page of the navigation that it is, or belongs to.
     #[must_use]
     pub fn under(self) -> &'static str {
         match self.0.stands {
@@ -83,7 +81,7 @@ impl OperatorPage {
         }
     }
 
-    /// Its group in the navigation and what it is called there, in the language of `locale`; none if it stands under another.
+    /// Its group in the navigation and its label, in the language of `locale`; none if it belongs to another page.
     #[must_use]
     pub fn navigation(self, locale: &str) -> Option<(String, String)> {
         let word = |key: &str| Words::of(locale).get(key).to_owned();
@@ -93,20 +91,20 @@ impl OperatorPage {
         }
     }
 
-    /// Whether a panel in another program may show it, for which a key speaks.
+    /// Whether a panel in another program may show it, with a service key.
     #[must_use]
     pub fn is_remote(self) -> bool {
         self.0.remote
     }
 
-    /// The Content-Security-Policy of the page where it is not [`look::csp`]: to be set before [`crate::http::harden`].
+    /// The Content-Security-Policy of the page if it is not [`look::csp`]: set it before [`crate::http::harden`].
     #[must_use]
     pub fn csp(self) -> Option<String> {
         (self.0.name == inbox::MAIL.name).then(|| format!("{}; frame-src 'self'", look::csp()))
     }
 }
 
-/// What was done on these pages, by the name of its operation in the audit, in the language of `locale`.
+/// The label of an operation of these pages, by its name in the audit log, in the language of `locale`.
 #[must_use]
 pub fn operation(name: &str, locale: &str) -> Option<String> {
     let key = format!("did-{name}");
@@ -122,13 +120,13 @@ impl Host {
         PAGES.into_iter().filter(shown).map(OperatorPage).collect()
     }
 
-    /// Draws one of the operator's pages, for a caller whom the embedder lets see it. `arguments` are those of its address.
-    /// `surface.submit_url` is that address itself: a form that is done leads back there. `start` is the command that starts
-    /// what sends mail and webhooks, to be said where it has stopped; empty: none is said.
+    /// Draws one of the operator's pages, for a caller whom the embedding panel lets see it. `arguments` are those of its
+    /// address. `surface.submit_url` is that address itself: a finished form leads back there. `start` is the command that
+    /// starts sending emails and webhooks, shown if nothing sends them; empty: none is shown.
     ///
     /// # Errors
-    /// [`CallError`]; [`CallError::Denied`] where the page is for who reaches everybody, [`crate::Failure::NotFound`] for a mail
-    /// that there is not, or not for him, and for an inbox where there is none.
+    /// [`CallError`]; [`CallError::Denied`] if the page is for callers with access to every realm, [`crate::Failure::NotFound`]
+    /// for an email that doesn't exist or isn't for the caller, and for a missing inbox.
     pub fn operator_page(
         &self,
         caller: &Caller,
@@ -146,8 +144,8 @@ impl Host {
         Asked { host: self, caller, arguments: &[], surface, start: "", words, now: now() }
     }
 
-    /// That nobody sends mail, since when, and `start`: the command that makes somebody do so. For the top of any page of who runs
-    /// the panel; empty where somebody sends, where no mail goes out at all, and where nobody can know.
+    /// A warning that nothing sends email, since when, and `start`: the command that changes this. For the top of any page of
+    /// people who run the panel; empty if something sends it, if email is off, and if it is unknown.
     #[must_use]
     pub fn stopped_banner(&self, caller: &Caller, start: &str, surface: &Surface<'_>) -> Markup {
         let Some(notice) = outbox::stopped(&Asked { start, ..self.asked(caller, surface) }) else {
@@ -160,10 +158,10 @@ impl Host {
         })
     }
 
-    /// Runs a form of the operator's pages, for a caller whom the embedder lets use them.
+    /// Runs a form of the operator's pages, for a caller whom the embedding panel lets use them.
     ///
     /// # Errors
-    /// [`SubmitError`]; [`FormError::Foreign`] for what is not a form of these pages.
+    /// [`SubmitError`]; [`FormError::Foreign`] for a form of other pages.
     pub fn operator_submit(
         &self,
         caller: &Caller,

@@ -1,4 +1,4 @@
-//! One delivery of a webhook: how it stands, its attempts with their answers, and what it carries.
+//! One delivery of a webhook: its state, its attempts with their answers, and its body.
 
 use super::one_mail::{code, table, took_ms};
 use super::page::{Asked, Page, Stands, link, no_form, nobody_works, not_found, target, text, who_reaches_everybody};

@@ -1,4 +1,4 @@
-//! One mail: its life, each step of its latest attempt, and what it says, with •••• for what is secret.
+//! One email: its history, each step of its latest attempt, and its text, with •••• for secrets.
 
 use super::outbox::{Act, PAGE as OUTBOX, ask_withdraw, may_retry, may_withdraw, nameless, state_badge, stopped};
 use super::page::{Asked, Page, Stands, anybody, link, no_form, not_found, press, target, text};
@@ -38,7 +38,7 @@ fn draw(asked: &Asked<'_>) -> Result<view::Page, CallError> {
 
 fn actions(one: &OneMail, asks: bool, asked: &Asked<'_>) -> Vec<Action> {
     let (id, delivery) = (&one.mail.id, &one.delivery);
-    // To another address only after the question, which stands below.
+    // To another address only after the question below.
     let retry = (may_retry(delivery) && !delivery.moved).then(|| {
         let retry = asked.press("mail-retry", &OUTBOX, &Act::Retry(id.clone(), None));
         Action { intent: Intent::Primary, ..retry }
@@ -61,7 +61,7 @@ fn form(act: &Act, intro: Sentence, submit_label: String, submit_intent: Intent,
     })
 }
 
-/// Asks before a mail is withdrawn.
+/// Asks before an email is withdrawn.
 fn withdraw(one: &OneMail, asked: &Asked<'_>) -> Vec<Node> {
     let (act, back) = (Act::Withdraw(one.mail.id.clone()), Target::Mail(one.mail.id.to_string()));
     let intro = asked.say("mail-withdraw-text");
@@ -69,8 +69,8 @@ fn withdraw(one: &OneMail, asked: &Asked<'_>) -> Vec<Node> {
     vec![asked.heading("mail-withdraw-question"), form]
 }
 
-/// Asks before a retry to another address than the latest attempt's. The form bears the address that it names: if that
-/// changes meanwhile too, the question is asked again.
+/// Asks before a retry to another address than the latest attempt's. The form has the address that it names: if that changes
+/// too, the question is asked again.
 fn question(one: &OneMail, asked: &Asked<'_>) -> Vec<Node> {
     let delivery = &one.delivery;
     if !may_retry(delivery) || !delivery.moved {
@@ -107,7 +107,7 @@ fn attempt(one: &OneMail, asked: &Asked<'_>) -> Vec<Node> {
     nodes
 }
 
-/// Steps of an attempt, with how long each took and what was said.
+/// Steps of an attempt, each with its duration and the answer.
 pub(super) fn steps(caption: &str, steps: &[Step], words: Words) -> Table {
     let rows = steps.iter().map(|step| {
         let took = u64::try_from(step.took.as_millis()).unwrap_or(u64::MAX);
@@ -117,12 +117,12 @@ pub(super) fn steps(caption: &str, steps: &[Step], words: Words) -> Table {
     table(caption, &columns, rows, words)
 }
 
-/// How long something took.
+/// A duration.
 pub(super) fn took_ms(ms: u64, words: Words) -> Sentence {
     text(&format!("{} ms", words.number(i64::try_from(ms).unwrap_or(i64::MAX))))
 }
 
-/// A table of values, which is not drawn without rows.
+/// A table of values; nothing without rows.
 pub(super) fn table(
     caption: &str,
     columns: &[(&str, ColumnKind)],
@@ -148,7 +148,7 @@ pub(super) fn step_key(kind: StepKind) -> &'static str {
     }
 }
 
-/// Headers, and both texts as they are written: the HTML is not run here.
+/// Headers, and both texts as source: the HTML is not run here.
 fn mail(one: &OneMail, asked: &Asked<'_>) -> Vec<Node> {
     let mail = &one.mail;
     let fact = |key: &str, value| asked.fact(key, value);
@@ -159,7 +159,7 @@ fn mail(one: &OneMail, asked: &Asked<'_>) -> Vec<Node> {
         (Some(address), None) => text(address),
         (None, None) => nameless(&mail.to, asked),
     };
-    let post = asked.host.0.post();
+    let post = asked.host.0.outgoing();
     let subject = one.drawn.as_ref().map(|drawn| fact("mail-header-subject", text(&drawn.subject)));
     let from = post.transport.as_ref().map(|_| fact("inbox-from", text(&post.from.address)));
     let id = one.message_id.as_ref().map(|id| fact("mail-message-id", vec![Value::Code(format!("<{id}>"))]));
@@ -182,7 +182,7 @@ fn mail(one: &OneMail, asked: &Asked<'_>) -> Vec<Node> {
     nodes
 }
 
-/// A section of what is written somewhere.
+/// A section of source text.
 pub(super) fn code(heading: &str, label: &str, written: &str, asked: &Asked<'_>) -> [Node; 2] {
     let lines = written.lines().map(str::to_owned).collect();
     [asked.heading(heading), Node::Code(Code { label: asked.word(label), lines, secret: false })]

@@ -80,7 +80,7 @@ fn draw(asked: &Asked<'_>) -> Result<view::Page, CallError> {
 /// That no mail goes out at all, and what to do about it.
 fn off(asked: &Asked<'_>) -> Option<Notice> {
     let host = asked.host;
-    if host.0.post().transport.is_some() {
+    if host.0.outgoing().transport.is_some() {
         return None;
     }
     let (body, actions) = match host.may_set_mail(asked.caller) {
@@ -92,7 +92,7 @@ fn off(asked: &Asked<'_>) -> Option<Notice> {
 
 /// That nobody sends mail, where mail goes out at all.
 pub(super) fn stopped(asked: &Asked<'_>) -> Option<Notice> {
-    asked.host.0.post().transport.as_ref().and_then(|_| nobody_works("outbox-stopped", asked))
+    asked.host.0.outgoing().transport.as_ref().and_then(|_| nobody_works("outbox-stopped", asked))
 }
 
 fn empty(listed: &Listed, older: bool, reading: &Reading<'_>, asked: &Asked<'_>) -> Result<Empty, CallError> {

@@ -1,5 +1,5 @@
-//! What an operator's page is to the host: a row of the table [`PAGES`](super::PAGES), what it is asked with, and what a form of
-//! it asks for, as a type of its own.
+//! An operator's page: its row in the table [`PAGES`](super::PAGES), the request for it, and the actions of its forms, as a
+//! type of its own.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,38 +17,38 @@ use crate::view::{self, Place};
 use crate::work::Workers;
 use crate::{CallError, Failure};
 
-/// Sealed with each form: what it asks for.
+/// Sealed with each form: its action.
 const ACT: &str = "act";
 
-/// Where a page stands.
+/// The place of a page.
 #[derive(Clone, Copy)]
 pub(super) enum Stands {
-    /// In the navigation, in the group of these words.
+    /// In the navigation, in the group with this label.
     In(&'static str),
-    /// Under that page.
+    /// Below that page.
     Under(&'static str),
 }
 
 /// One of the operator's pages.
 pub(super) struct Page {
-    /// In addresses, and with `nav-` before it in the words.
+    /// In addresses, and after `nav-` in the catalogue.
     pub name: &'static str,
     pub stands: Stands,
-    /// Whether a panel in another program may show it, by its key.
+    /// Whether a panel in another program may show it, with its key.
     pub remote: bool,
-    /// Whom it is for.
+    /// Checks whether the caller may see it.
     pub who: fn(&Host, &Caller) -> Result<(), CallError>,
     pub draw: fn(&Asked<'_>) -> Result<view::Page, CallError>,
     /// Runs a form of it.
     pub act: fn(&Pressed<'_>) -> Result<Submitted, SubmitError>,
 }
 
-/// For whoever is signed in: the page shows what he reaches.
+/// For everybody who is signed in: the page shows what they reach.
 pub(super) fn anybody(_: &Host, caller: &Caller) -> Result<(), CallError> {
     if caller.actor == Actor::Anonymous { Err(not_found()) } else { Ok(()) }
 }
 
-/// For who reaches everybody.
+/// For callers with access to every realm.
 pub(super) fn who_reaches_everybody(host: &Host, caller: &Caller) -> Result<(), CallError> {
     let denied = || CallError::Denied { actor: caller.actor.name(), operation: "what is on this page".to_owned() };
     if host.reaches_everybody(caller) { Ok(()) } else { Err(denied()) }
@@ -59,14 +59,14 @@ pub(super) fn no_form(_: &Pressed<'_>) -> Result<Submitted, SubmitError> {
     Err(FormError::Foreign.into())
 }
 
-/// A page that somebody asks for.
+/// The request for a page.
 pub(super) struct Asked<'a> {
     pub host: &'a Host,
     pub caller: &'a Caller,
-    /// Of its address; where a form is run, none.
+    /// Those of its address; none when a form is run.
     pub arguments: &'a [(String, String)],
     pub surface: &'a Surface<'a>,
-    /// The command that starts what sends mail and webhooks; it may be empty.
+    /// The command that starts sending emails and webhooks; may be empty.
     pub start: &'a str,
     pub words: Words,
     pub now: i64,
@@ -81,7 +81,7 @@ impl Asked<'_> {
         self.words.get(key).to_owned()
     }
 
-    /// An entry of the words, as a sentence.
+    /// An entry of the catalogue, as a sentence.
     pub(super) fn say(&self, key: &str) -> Sentence {
         text(self.words.get(key))
     }
@@ -114,7 +114,7 @@ impl Asked<'_> {
         Action { label: self.word(label), intent: Intent::Neutral, run, unavailable: None }
     }
 
-    /// A link that looks like one.
+    /// A link that looks like a button.
     pub(super) fn leads(&self, label: &str, to: Target) -> Action {
         Action { label: self.word(label), intent: Intent::Neutral, run: Run::Go(to), unavailable: None }
     }
@@ -128,16 +128,16 @@ impl Asked<'_> {
     }
 }
 
-/// A form that was posted, of a page that is for its sender.
+/// A posted form of a page that its sender may see.
 pub(super) struct Pressed<'a> {
     pub asked: Asked<'a>,
     pub submission: &'a Submission,
-    /// Kept where its sender must prove himself first.
+    /// Kept if its sender must confirm their identity first.
     pub body: &'a [u8],
 }
 
 impl Pressed<'_> {
-    /// What it asks for, as [`press`] has sealed it.
+    /// Its action, as [`press`] has sealed it.
     pub(super) fn act<T: DeserializeOwned>(&self) -> Result<T, FormError> {
         let act = self.submission.text(ACT).and_then(|act| serde_json::from_str(act).ok());
         act.ok_or(FormError::Malformed("no such action"))
@@ -150,7 +150,7 @@ impl Pressed<'_> {
         Ok(Submitted::Done { url, notice: host.seal_notice(OWN, outcome, caller), own_epoch: None })
     }
 
-    /// Runs it if its sender has proved himself lately; else it is kept until he has.
+    /// Runs it if its sender has confirmed their identity recently; else it is kept until then.
     pub(super) fn proved(
         &self,
         run: impl FnOnce() -> Result<Submitted, SubmitError>,
@@ -164,7 +164,7 @@ impl Pressed<'_> {
     }
 }
 
-/// What a form of `page` asks for.
+/// The action of a form of `page`.
 pub(super) fn press(page: &Page, act: &impl Serialize) -> nodes::Submission {
     let act = serde_json::to_string(act).unwrap_or_default();
     nodes::Submission { action: page.name.to_owned(), subject: None, arguments: vec![(ACT.to_owned(), act)] }
@@ -175,7 +175,7 @@ pub(super) fn link(text: &str, target: Target) -> Value {
     Value::Link(TextLink { text: text.to_owned(), target })
 }
 
-/// The page of this name.
+/// The page with this name.
 pub(super) fn target(page: &str, arguments: &[(&str, &str)]) -> Target {
     let arguments = arguments.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     Target::Page(PageTarget { page: page.to_owned(), subject: None, arguments })
@@ -193,13 +193,13 @@ pub(super) fn not_found() -> CallError {
     CallError::Failed(Failure::NotFound)
 }
 
-/// What was done, by the keys of its title and text.
+/// The outcome, by the keys of its title and text.
 pub(super) fn said(tone: Tone, key: &str, words: Words) -> Outcome {
     let title = words.get(&format!("{key}-title")).to_owned();
     Outcome { tone, title, body: text(words.get(key)), mail: None }
 }
 
-/// To how many something was done, or that it was done to none.
+/// The number of things that were changed, or that there were none.
 pub(super) fn counted(n: usize, done: &str, none: &str, words: Words) -> Outcome {
     match n {
         0 => said(Tone::Warning, none, words),
@@ -207,7 +207,7 @@ pub(super) fn counted(n: usize, done: &str, none: &str, words: Words) -> Outcome
     }
 }
 
-/// That nobody works, in the words of `key`; nothing where somebody does, and where nobody can know.
+/// A warning that nothing works, with the text of `key`; none if something does, or if it is unknown.
 pub(super) fn nobody_works(key: &str, asked: &Asked<'_>) -> Option<Notice> {
     let Ok(Workers::Stopped { since }) = asked.host.workers() else { return None };
     let words = asked.words;

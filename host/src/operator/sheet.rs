@@ -1,11 +1,15 @@
-//! What an operator's page says, in the nodes that plugins use, and how it is drawn. Beside nodes there are only the parts that
-//! a list of thousands and a long form need: rows with small print, filters, a search, a way to older rows, fields in groups.
+//! The parts of an operator's page, in the nodes that plugins use, and how they are drawn. Apart from nodes there are only the
+//! parts that a list of thousands and a long form need: rows with small print, filters, a search, links to older rows, fields
+//! in groups.
 
 use super::page::Asked;
-use crate::view::html::nodes::Painter;
+use crate::view::form::ALSO;
+use crate::view::html::nodes::{Painter, button};
 use crate::view::html::table::Grid;
 use crate::view::html::{Html, Markup, dropped, values};
-use crate::view::nodes::{Action, Badge, ColumnKind, Empty, Field, Intent, Node, Notice, Submission, Target, Value};
+use crate::view::nodes::{
+    Action, Badge, ColumnKind, Empty, Field, Intent, Node, Notice, Outcome, Submission, Target, Value,
+};
 use crate::view::shell::{Link, parts};
 use crate::view::{Delivery, Frame, Page};
 
@@ -16,15 +20,17 @@ pub(super) type Sentence = Vec<Value>;
 #[derive(Default)]
 pub(super) struct Sheet {
     pub title: String,
-    /// Beside the title.
+    /// After the title.
     pub badge: Option<Badge>,
+    /// Above it, and announced: the latest result.
+    pub outcome: Option<Outcome>,
     /// Above it.
     pub notices: Vec<Notice>,
     pub search: Option<Search>,
-    /// Beside the title.
+    /// Next to the title.
     pub actions: Vec<Action>,
     pub parts: Vec<Part>,
-    /// The mail that all of it is about: drawn anew when that fares on.
+    /// The email that the page is about: the page is refreshed when its state changes.
     pub live: Option<(String, Delivery)>,
 }
 
@@ -32,7 +38,7 @@ pub(super) struct Sheet {
 pub(super) struct Search {
     pub label: String,
     pub typed: String,
-    /// The page, with what stays asked for.
+    /// The page, with the parameters that stay.
     pub page: Target,
 }
 
@@ -47,13 +53,13 @@ pub(super) struct List {
     pub heading: Option<String>,
     pub lead: Sentence,
     pub tabs: Option<Tabs>,
-    /// What else narrows it.
+    /// Another filter.
     pub note: Sentence,
     pub caption: String,
     pub columns: Vec<(String, ColumnKind)>,
     pub rows: Vec<ListRow>,
     pub empty: Empty,
-    /// How many are shown, and the ways to others, or what is done with all of them.
+    /// How many are shown, and links to others, or a button for all of them.
     pub foot: Option<(String, Vec<Action>)>,
 }
 
@@ -66,23 +72,35 @@ pub(super) struct ListRow {
 pub(super) enum Line {
     Plain(Sentence),
     Small(Sentence),
-    /// Of mail.
+    /// An email address.
     Address(String),
     Points(Vec<Sentence>),
 }
 
-/// Filters: what each is called, where it leads, whether it is the one that holds, how many it has.
+/// Filters: each with its label, its address, whether it is the current one, and its number of rows.
 pub(super) struct Tabs {
     pub label: String,
     pub items: Vec<(String, Target, bool, Option<i64>)>,
 }
 
-/// A form whose fields stand in groups, each with a heading.
+/// A form with groups of fields, each with a heading.
 pub(super) struct Fields {
     pub submit: Submission,
-    pub groups: Vec<(String, Vec<Field>)>,
-    pub label: String,
-    pub cancel: Target,
+    pub hidden: Vec<Field>,
+    pub groups: Vec<FieldsGroup>,
+    /// The label of the form's own button, which Enter presses: it is before the first group that has one.
+    pub label: Option<String>,
+    pub cancel: Option<Target>,
+    /// Which required fields are asked for before the page sees the form.
+    pub checked: fn(&Field) -> bool,
+}
+
+pub(super) struct FieldsGroup {
+    pub heading: String,
+    pub lead: Sentence,
+    pub fields: Vec<Field>,
+    /// Another button of the form, and its name in [`ALSO`].
+    pub also: Option<(String, &'static str)>,
 }
 
 impl Sheet {
@@ -101,12 +119,13 @@ impl Sheet {
         painter.html.close("div");
         let mut page = whole(&mut painter, &self.title, self.badge.as_ref(), &actions);
         if let Some((id, mail)) = &self.live {
-            // Badge, buttons and texts all hang on how it stands.
+            // Badge, buttons and texts all depend on its state.
             let said = painter.stands(mail);
             let mut live = Html::new();
             live.open("div", &Painter::live(id, &said, mail)).markup(&page.html).close("div");
             page.html = live.done();
         }
+        self.outcome.iter().for_each(|outcome| painter.outcome(outcome));
         self.notices.iter().for_each(|notice| painter.notice(notice));
         Page { html: painter.html.markup(&page.html).done(), ..page }
     }
@@ -124,7 +143,7 @@ impl Sheet {
     }
 }
 
-/// What stands in `painter`, under the page's summary and heading.
+/// The contents of `painter`, under the page's summary and heading.
 pub(super) fn whole(painter: &mut Painter<'_>, title: &str, badge: Option<&Badge>, actions: &Markup) -> Page {
     let body = painter.html.done();
     let summary = painter.summary().draw(painter.words);
@@ -237,18 +256,36 @@ fn cell(lines: &[Line], painter: &mut Painter<'_>) -> Markup {
 
 impl Fields {
     fn draw(&self, painter: &mut Painter<'_>) {
-        let fields: Vec<Field> = self.groups.iter().flat_map(|(_, fields)| fields).cloned().collect();
+        let fields = self.groups.iter().flat_map(|group| &group.fields).chain(&self.hidden);
+        let asked_for = |field: &Field| field.required && (self.checked)(field);
+        let sealed: Vec<Field> = fields.map(|field| Field { required: asked_for(field), ..field.clone() }).collect();
+        let also: Vec<&str> = self.groups.iter().filter_map(|group| Some(group.also.as_ref()?.1)).collect();
         let corrections = painter.corrections_of(&self.submit);
-        painter.open_form(&self.submit, &fields, &[], "kt-sections");
-        for (heading, fields) in &self.groups {
+        painter.open_form(&self.submit, &sealed, &also, "kt-sections");
+        let mut label = self.label.as_ref();
+        for FieldsGroup { heading, lead, fields, also } in &self.groups {
+            if let Some(label) = label.take_if(|_| also.is_some()) {
+                painter.buttons(label, Intent::Primary, self.cancel.as_ref());
+            }
             let id = painter.id();
             let attributes = [("class", Some("kt-section kt-card")), ("aria-labelledby", Some(id.as_str()))];
             painter.html.open("section", &attributes).element("h2", &[("id", Some(&id))], heading);
             painter.html.class("div", "kt-form");
+            if !lead.is_empty() {
+                painter.paragraph("kt-hint", lead);
+            }
             fields.iter().for_each(|field| painter.field(field, corrections));
+            if let Some((label, name)) = also {
+                let class = button(Intent::Neutral);
+                let attributes = [("class", class), ("type", "submit"), ("name", ALSO), ("value", name)];
+                let attributes = attributes.map(|(name, value)| (name, Some(value)));
+                painter.html.class("div", "kt-buttons").element("button", &attributes, label).close("div");
+            }
             painter.html.close("div").close("section");
         }
-        painter.buttons(&self.label, Intent::Primary, Some(&self.cancel));
+        if let Some(label) = label {
+            painter.buttons(label, Intent::Primary, self.cancel.as_ref());
+        }
         painter.html.close("form");
     }
 }

@@ -10,9 +10,7 @@ use super::*;
 use crate::accounts::sql::Sql;
 use crate::accounts::{Account, AccountId, Matched, Provider, Reach, Scope, Why};
 use crate::caller::Actor;
-use crate::mail::message::Writer;
 use crate::mail::template::{Block, Kind, Template, Text, Value};
-use crate::mail::transport::folder::Folder;
 use crate::mail::transport::{Attempt, Step, StepKind, Verdict};
 use crate::plugin::admit::AdmitError;
 use crate::plugin::grants::Grants;
@@ -55,7 +53,13 @@ impl Stage {
         let host = ground
             .host()
             .brand(Brand { origin: origin.to_owned(), ..Brand::default() })
-            .transport(Arc::new(Folder::new(ground.folder.path().join("sent"), Writer::default())))
+            .mail(crate::mail::setup::Fixed {
+                mail: toml::from_str("transport = 'folder'\nfrom = 'panel@panel.example'\nfolder = { path = 'sent' }")
+                    .expect("TOML"),
+                origin: Some(origin.to_owned()),
+                folder: ground.folder.path().to_owned(),
+                ..Default::default()
+            })
             .build()
             .expect("a host");
         let Ground { folder, storage, keys } = ground;
@@ -267,7 +271,7 @@ fn filters_count_search_finds_and_older_ones_follow() {
     let found = stage.outbox(&admin(), &[("q", "BEN@panel.example")]);
     assert!(found.contains(ben.as_str()) && !found.contains("ana@panel.example"), "{found}");
     let none = stage.outbox(&admin(), &[("q", "<nobody>")]);
-    assert!(none.contains("login or address “&lt;nobody&gt;”") && none.contains(">Show all</a>"), "{none}");
+    assert!(none.contains("user name or address “&lt;nobody&gt;”") && none.contains(">Show all</a>"), "{none}");
     for _ in 0..25 {
         stage.mail("customer:1", "More");
     }
@@ -281,23 +285,23 @@ fn filters_count_search_finds_and_older_ones_follow() {
 fn an_empty_outbox_says_why_and_stopped_workers_since_when() {
     let stage = Stage::new();
     let html = stage.outbox(&admin(), &[]);
-    assert!(html.contains("No mail was asked for yet.") && html.contains("Nobody has sent mail"), "{html}");
+    assert!(html.contains("No emails yet.") && html.contains("No worker has sent email"), "{html}");
     stage.brought_to(MailState::Accepted, "250 ok");
     let html = stage.outbox(&admin(), &[("show", "failed")]);
-    assert!(html.contains("All mail was accepted. Last: today "), "{html}");
+    assert!(html.contains("All emails were accepted. Last: today "), "{html}");
     let waits = stage.mail("customer:1", "Another");
-    assert!(stage.outbox(&admin(), &[("show", "failed")]).contains("No mail has failed."));
+    assert!(stage.outbox(&admin(), &[("show", "failed")]).contains("No email has failed."));
     stage.host.withdraw(&admin(), &[waits]).expect("withdrawn");
     stage.storage.beat(&[], 30_000, now()).expect("a sign of life");
     assert!(!stage.outbox(&admin(), &[]).contains("kt-notice kt-danger"));
     stage.panel("UPDATE keyturnhost_workers SET beat = 5");
     let html = stage.outbox(&admin(), &[]);
-    assert!(html.contains("No mail is going out") && html.contains("last sign of life: 1 Jan 1970, 00:00"), "{html}");
+    assert!(html.contains("No email is being sent") && html.contains("It last ran: 1 Jan 1970, 00:00"), "{html}");
     assert!(html.contains("<code dir=\"ltr\">panel work</code>"), "{html}");
     let waits = stage.mail("customer:1", "A third");
     let html = stage.one(&waits);
     assert_eq!(html.matches("<code dir=\"ltr\">panel work</code>").count(), 1, "{html}");
-    assert!(html.contains("<bdi>No mail is going out</bdi>") && !html.contains("Waiting to be sent"), "{html}");
+    assert!(html.contains("<bdi>No email is being sent</bdi>") && !html.contains("Waiting to be sent"), "{html}");
 }
 
 #[test]
@@ -326,7 +330,7 @@ fn a_reseller_sees_counts_and_mends_only_his_own() {
     let html = stage.outbox(&reseller(), &[("show", "failed")]);
     assert!(html.contains(ana.as_str()) && !html.contains(ben.as_str()) && !html.contains("kt-count"), "{html}");
     let (_, said) = stage.press(&reseller(), form(&html, "Retry all failed"));
-    assert!(said.contains("1 mail is tried again"), "{said}");
+    assert!(said.contains("1 email is tried again"), "{said}");
     assert_eq!((stage.get(&ana).state, stage.get(&ben).state), (MailState::Queued, MailState::Refused));
     // Even with a form of the administrator's page he does not reach further.
     let mut page = String::new();
@@ -337,7 +341,7 @@ fn a_reseller_sees_counts_and_mends_only_his_own() {
         page = painter.html.done().to_string();
     });
     let (_, said) = stage.press(&reseller(), form(&page, "Take"));
-    assert!(said.contains("Nothing was done"), "{said}");
+    assert!(said.contains("Nothing was changed"), "{said}");
     assert_eq!(stage.get(&ben).state, MailState::Refused);
 }
 
@@ -356,11 +360,11 @@ fn a_form_works_for_its_own_session_only_and_a_second_press_does_nothing() {
     assert_eq!(stage.get(&id).state, MailState::Refused);
     let (url, said) = stage.press(&admin(), retry);
     assert_eq!((url.as_str(), stage.get(&id).state), ("/outbox?show=failed", MailState::Queued));
-    assert!(said.contains("Tried again") && said.contains("Mail queued for ana@panel.example."), "{said}");
+    assert!(said.contains("Email queued again") && said.contains("Email queued for ana@panel.example."), "{said}");
     let (url, said) = stage.press(&admin(), form(&stage.asks_withdraw(&id), "Withdraw email"));
     assert_eq!((url, stage.get(&id).state), (format!("/mail?mail={id}"), MailState::Withdrawn));
     assert!(said.contains("It won&#39;t be sent. Its contents are deleted."), "{said}");
-    assert!(stage.press(&admin(), retry).1.contains("Nothing was done"));
+    assert!(stage.press(&admin(), retry).1.contains("Nothing was changed"));
 }
 
 #[test]
@@ -386,7 +390,7 @@ fn a_mail_shows_each_step_its_headers_and_its_texts_without_what_is_secret() {
     let stage = Stage::new();
     let id = stage.brought_to(MailState::Queued, "");
     let html = stage.one(&id);
-    assert!(html.contains("No attempt was made yet.") && html.contains("&amp;ask=withdraw\">Withdraw</a>"), "{html}");
+    assert!(html.contains("No attempt yet.") && html.contains("&amp;ask=withdraw\">Withdraw</a>"), "{html}");
 }
 
 #[test]
@@ -421,12 +425,12 @@ fn a_retry_to_another_address_is_asked_about_and_holds_for_that_address_only() {
     stage.panel("UPDATE customers SET email = 'anna@panel.example' WHERE id = 1");
     let (url, said) = stage.press(&admin(), form(&before, "Retry"));
     assert_eq!((url, stage.get(&id).state), (format!("/mail?mail={id}"), MailState::Refused));
-    assert!(said.contains("Look at the address first"), "{said}");
+    assert!(said.contains("Check the address first"), "{said}");
     assert!(!stage.outbox(&admin(), &[]).contains(">Retry</button>"), "the question stands on the mail's page");
     let asked = stage.one(&id);
-    assert!(asked.contains("A retry sends this mail to anna@panel.example."), "{asked}");
+    assert!(asked.contains("A retry sends this email to anna@panel.example."), "{asked}");
     stage.panel("UPDATE customers SET email = 'other@panel.example' WHERE id = 1");
-    assert!(stage.press(&admin(), form(&asked, "Retry to this address")).1.contains("Look at the address first"));
+    assert!(stage.press(&admin(), form(&asked, "Retry to this address")).1.contains("Check the address first"));
     assert_eq!(stage.get(&id).state, MailState::Refused);
     let asked = stage.one(&id);
     stage.press(&admin(), form(&asked, "Retry to this address"));
@@ -440,7 +444,7 @@ fn put_into_inbox(stage: &Stage, subject: &str, text: &str) -> String {
 
 fn put_into_inbox_as(stage: &Stage, id: &MailId, subject: &str, text: &str) -> String {
     let mailbox = |address: &str| crate::mail::Mailbox { name: String::new(), address: address.to_owned() };
-    let transport = stage.host.0.post().transport.clone().expect("mail is on");
+    let transport = stage.host.0.outgoing().transport.clone().expect("mail is on");
     let attempt = transport.session().send(&crate::mail::Message {
         message_id: format!("{id}@panel.example"),
         from: mailbox("panel@panel.example"),
@@ -452,7 +456,7 @@ fn put_into_inbox_as(stage: &Stage, id: &MailId, subject: &str, text: &str) -> S
         text: text.to_owned().into(),
         html: "<script>alert(1)</script><p>Hello</p>".to_owned().into(),
     });
-    attempt.steps.last().expect("a step").said.clone()
+    attempt.steps.last().expect("a step").said.strip_suffix(".eml").expect("its file").to_owned()
 }
 
 #[test]
@@ -465,7 +469,7 @@ fn the_inbox_shows_text_with_working_links_and_keeps_html_in_a_sandbox() {
     let address = name.replace('@', "%40");
     let list = inbox(&stage);
     assert!(
-        list.contains(&format!("href=\"/inbox-mail?name={address}\"")) && list.contains("ana<wbr>@panel.example"),
+        list.contains(&format!("href=\"/inbox-mail?name={address}\"")) && list.contains("ana@panel.example"),
         "{list}"
     );
     assert!(list.contains("Choose &lt;i&gt;one") && list.contains(" ago"), "{list}");
@@ -481,7 +485,7 @@ fn the_inbox_shows_text_with_working_links_and_keeps_html_in_a_sandbox() {
     assert!(stage.host.inbox_document(&admin(), &name).expect("there").html.contains("<p>Hello</p>"));
     let headers = Document::headers().map(|(name, value)| format!("{name}: {}", value.to_str().expect("ASCII")));
     assert!(headers[0].contains("default-src 'none'; style-src 'unsafe-inline'; sandbox;"), "{headers:?}");
-    for name in ["../panel.db", "..eml", ".x.eml", "a/b.eml", "nobody.eml", ""] {
+    for name in ["../panel", "..", ".x", "a/b", "nobody", ""] {
         assert!(stage.draw(&admin(), "inbox-mail", &[("name", &name)]).is_err(), "{name}");
         assert!(stage.host.inbox_document(&admin(), name).is_err(), "{name}");
     }
@@ -693,16 +697,12 @@ impl Stage {
 #[test]
 fn work_that_failed_is_listed_below_the_outbox_and_run_again_by_its_button() {
     let stage = Stage::new();
-    assert!(!stage.outbox(&admin(), &[]).contains("Work that failed"));
+    assert!(!stage.outbox(&admin(), &[]).contains("Failed jobs"));
     stage.failed_job("find-and-mail");
     let html = stage.outbox(&admin(), &[("show", "failed")]);
-    for part in [
-        ">Work that failed</h2>",
-        "find-and-mail",
-        "Job of p",
-        "refused: &lt;no&gt;",
-        "Attempts:\u{a0}1\u{a0}of\u{a0}8",
-    ] {
+    for part in
+        [">Failed jobs</h2>", "find-and-mail", "Job of p", "refused: &lt;no&gt;", "Attempts:\u{a0}1\u{a0}of\u{a0}8"]
+    {
         assert!(html.contains(part), "{part}: {html}");
     }
     assert!(!html.contains(SECRET) && !html.contains("Run all again"), "{html}");
@@ -710,15 +710,15 @@ fn work_that_failed_is_listed_below_the_outbox_and_run_again_by_its_button() {
         stage.mail("customer:1", "Hello");
     }
     let newest = stage.outbox(&admin(), &[]);
-    assert!(newest.contains("Work that failed"));
+    assert!(newest.contains("Failed jobs"));
     for elsewhere in [("show", "accepted"), ("q", "ana"), ("before", cursor(&newest))] {
-        assert!(!stage.outbox(&admin(), &[elsewhere]).contains("Work that failed"), "{elsewhere:?}");
+        assert!(!stage.outbox(&admin(), &[elsewhere]).contains("Failed jobs"), "{elsewhere:?}");
     }
     let (url, said) = stage.press(&admin(), form(&html, "Run again"));
     assert!(url == "/outbox?show=failed" && said.contains("1 is run again"), "{said}");
     assert_eq!(stage.storage.lease_tasks(10, 60_000).expect("leased").len(), 1);
     let (_, said) = stage.press(&admin(), form(&html, "Run again"));
-    assert!(said.contains("Nothing was done"), "{said}");
+    assert!(said.contains("Nothing was changed"), "{said}");
     stage.failed_job("one");
     stage.failed_job("other");
     let html = stage.outbox(&admin(), &[]);
@@ -751,7 +751,7 @@ fn a_cursor_tells_a_manager_nothing_of_how_many_mails_there_are_and_is_nobody_el
 fn work_that_failed_is_no_affair_of_who_reaches_only_some() {
     let stage = Stage::new();
     stage.failed_job("find-and-mail");
-    assert!(!stage.outbox(&reseller(), &[]).contains("Work that failed"));
+    assert!(!stage.outbox(&reseller(), &[]).contains("Failed jobs"));
     // Sealed for her all the same, so that only the host's own question is left.
     let draw = |frame: &crate::view::Frame<'_>| {
         let mut painter = Painter::new(frame, 2);
@@ -759,6 +759,6 @@ fn work_that_failed_is_no_affair_of_who_reaches_only_some() {
         painter.html.done().to_string()
     };
     let html = stage.host.framed_own(&reseller(), page::place("outbox"), &surface(), draw);
-    assert!(stage.press(&reseller(), form(&html, "Run")).1.contains("Nothing was done"));
+    assert!(stage.press(&reseller(), form(&html, "Run")).1.contains("Nothing was changed"));
     assert!(stage.storage.lease_tasks(10, 60_000).expect("leased").is_empty());
 }

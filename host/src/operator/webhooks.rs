@@ -12,11 +12,11 @@ use super::page::{
 };
 use super::sheet::{Line, List, ListRow, Part, Sheet};
 use crate::CallError;
-use crate::email::TRIAL;
 use crate::embed::{SubmitError, Submitted};
 use crate::outbox::AT_ONCE;
 use crate::storage::StorageError;
 use crate::storage::deliveries::{ATTEMPTS, Delivery, DeliveryFilter, DeliveryId, DeliveryState};
+use crate::trials::PATIENCE;
 use crate::view;
 use crate::view::nodes::{Badge, ColumnKind, Empty, Outcome, Tone, Value};
 use crate::webhooks::send::Verdict;
@@ -208,7 +208,7 @@ fn test(asked: &Asked<'_>, name: &str) -> Result<Outcome, CallError> {
     let (host, words) = (asked.host, asked.words);
     let to = host.destination(name).ok_or_else(not_found)?;
     let _place = host.0.trials.enter().ok_or(CallError::Busy(RETRY_SECONDS))?;
-    let (verdict, tried) = host.test_webhook(asked.caller, &to, TRIAL).map_err(CallError::of_storage)?;
+    let (verdict, tried) = host.test_webhook(asked.caller, &to, PATIENCE).map_err(CallError::of_storage)?;
     let (tone, key) = match verdict {
         Verdict::Accepted => (Tone::Success, "webhooks-test-accepted"),
         Verdict::Unknown => (Tone::Warning, "webhooks-test-unknown"),

@@ -98,7 +98,7 @@ impl Rows<'_> {
                 tracing::error!(
                     webhook = destination,
                     plugin,
-                    "{most} events wait for it already: more are not kept, only counted. `keyturn webhooks destinations` says how many"
+                    "{most} events are already waiting for it: more are dropped and counted. `keyturn webhooks destinations` shows how many"
                 );
             }
             return self.change(

@@ -173,7 +173,7 @@ impl Sqlite {
                 |cause| StorageError::Failed { doing: "starting the writer".to_owned(), cause: cause.to_string() },
             )?;
         let (jobs, writer) = (RwLock::new(Some(jobs)), Mutex::new(Some(writer)));
-        let closed = "the database was shut down; start the host again";
+        let closed = "the database was shut down; restart the host";
         Ok(Self { readers, keys, provider, counters, tally, busy, jobs, writer, place, closed, _lock: lock })
     }
 
@@ -190,7 +190,7 @@ impl Sqlite {
         let readers = Readers::new(path, Arc::clone(&place), options.readers, true);
         let (counters, tally, busy) = (Arc::new(Counters::new(options.counters)), Arc::default(), options.busy);
         let (jobs, writer) = Default::default();
-        let closed = "the database was opened to be looked at, and nothing is written to it";
+        let closed = "the database was opened read-only";
         Ok((Self { readers, keys, provider, counters, tally, busy, jobs, writer, place, closed, _lock: None }, found))
     }
 
@@ -219,7 +219,7 @@ impl Sqlite {
         self.jobs.write().unwrap_or_else(PoisonError::into_inner).take();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if writer.is_some_and(|writer| writer.join().is_err()) {
-            tracing::error!("the database's writer ended by a panic");
+            tracing::error!("the database's writer panicked");
         }
     }
 

@@ -228,14 +228,14 @@ impl Rows<'_> {
         self.provider.replace(self.db, id, hash, why, now)?;
         let doing = || format!("replacing the hash of an account in realm {}", id.realm());
         if self.db.is_autocommit() {
-            let cause = "the transaction was ended by the panel's tables".to_owned();
+            let cause = "the panel's tables ended the transaction".to_owned();
             return Err(StorageError::Failed { doing: doing(), cause });
         }
         // A trigger may keep the old hash or make another of it; then nothing else of this call may hold either.
         let after = self.provider.account(self.db, id)?;
         if after.is_none_or(|after| after.hash.as_deref() != Some(hash)) {
             let cause =
-                "the panel's table does not hold the hash that was written; look for a trigger on it".to_owned();
+                "the panel's table does not have the hash that was written; look for a trigger on it".to_owned();
             return Err(StorageError::Failed { doing: doing(), cause });
         }
         let epoch = match why {
@@ -420,7 +420,7 @@ pub(super) fn forged(table: &str, whose: &str) -> StorageError {
     StorageError::Failed {
         doing: format!("reading {table} of {whose}"),
         cause:
-            "a row was not sealed by this host for its place: it was changed from outside, or the key file is another"
+            "a row was not sealed by this host for its place: it was changed from outside, or the key file is the wrong one"
                 .to_owned(),
     }
 }

@@ -270,7 +270,7 @@ pub(super) fn stand_in(db: &Db) -> Result<Option<usize>, StorageError> {
 }
 
 fn newer(doing: &str, present: i64) -> StorageError {
-    let cause = format!("they are of version {present}, this program knows {NEWEST}; use a newer program");
+    let cause = format!("they have version {present}, and this program supports {NEWEST}; use a newer program");
     StorageError::Failed { doing: doing.to_owned(), cause }
 }
 

@@ -287,7 +287,7 @@ impl Writer {
         }
         let write = |rows: Rows<'_>| rows.write_counts(&counts).and_then(|()| rows.add_tallied(&tallied));
         if let Err(error) = self.transaction(write) {
-            tracing::warn!(%error, "counters are not written yet");
+            tracing::warn!(%error, "can't write counters yet");
             self.counters.give_back(counts);
             self.tally.give_back(tallied);
         }
@@ -303,7 +303,7 @@ impl Writer {
             Ok(0) => self.now = None,
             Ok(removed) => return removed >= TIDIED as usize,
             Err(StorageError::Busy) => {}
-            Err(error) => tracing::warn!(%error, "rows whose time is over are not removed yet"),
+            Err(error) => tracing::warn!(%error, "can't delete expired rows yet"),
         }
         false
     }
@@ -342,7 +342,7 @@ impl Step {
 fn transaction_ended() -> Step {
     Step::Refused(StorageError::Failed {
         doing: "writing a call".to_owned(),
-        cause: "the transaction was ended under it".to_owned(),
+        cause: "something else ended its transaction".to_owned(),
     })
 }
 

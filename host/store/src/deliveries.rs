@@ -38,7 +38,7 @@ impl DeliveryId {
 
 /// Not the name of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a delivery is named by msg_ and 32 hexadecimal digits")]
+#[error("a delivery's id must be msg_ and 32 hexadecimal digits")]
 pub struct BadDeliveryId;
 
 impl TryFrom<String> for DeliveryId {
@@ -167,7 +167,7 @@ pub struct Delivery {
     pub attempts: u32,
     /// Unix milliseconds.
     pub asked_at: i64,
-    /// When it came to its state, Unix milliseconds.
+    /// When it got its current state, Unix milliseconds.
     pub changed_at: i64,
     /// When it is tried next, if it is: Unix milliseconds. While it is being sent: when the attempt is taken for lost.
     pub due: Option<i64>,

@@ -1,4 +1,4 @@
-//! `bench --beside`: an older build and this one by turns, so that whatever else the machine does falls on both.
+//! `bench --beside`: an older build and this one by turns, so that other load on the machine affects both.
 
 mod figures;
 
@@ -10,7 +10,7 @@ use crate::places::Places;
 use crate::run::{program, say};
 use figures::{Comparison, Side};
 
-/// How often each build is measured if nothing else is said.
+/// How often each build is measured by default.
 pub(crate) const ROUNDS: usize = 5;
 /// The parts of a bench, each measured in a process of its own.
 pub(crate) const PARTS: [&str; 4] = ["calls", "forgotten", "hooks", SERVE];
@@ -57,7 +57,7 @@ impl Older {
     pub(crate) fn compare(&self, places: &Places, rounds: usize, only: Option<&str>) -> Result<()> {
         let mut both = Comparison::default();
         for round in 0..rounds {
-            // Who goes first changes, since the second finds the machine warmer.
+            // The first one changes, because the second finds the machine warmer.
             let sides = if round % 2 == 0 { [Side::Old, Side::New] } else { [Side::New, Side::Old] };
             for part in PARTS.into_iter().filter(|part| only.is_none_or(|only| only == *part)) {
                 for side in sides {

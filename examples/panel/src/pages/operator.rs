@@ -1,6 +1,6 @@
-//! The operator's pages, which the host brings: each stands under [`ADDRESS`] by its name, and its arguments are the query.
-//! Mail is for who manages others, of whom the host shows him those that he reaches; all else for those who run the panel,
-//! and what concerns everybody, the host shows to its owner only.
+//! The operator's pages, which the host draws: each is below [`ADDRESS`] under its name, and its arguments are the query. Mail
+//! is for people who manage others: the host shows them the emails that they reach. Everything else is for people who run the
+//! panel; what concerns everybody, the host shows to the owner only.
 
 use axum::body::Body;
 use axum::http::header::CONTENT_SECURITY_POLICY;
@@ -13,7 +13,7 @@ use crate::pages::forms;
 use crate::people::{Kind, Person};
 use crate::request::Request;
 
-/// What their addresses begin with.
+/// The beginning of their addresses.
 pub const ADDRESS: &str = "/operator";
 
 /// Whether somebody runs this panel.
@@ -25,7 +25,7 @@ fn may(person: &Person, page: OperatorPage) -> bool {
     if page.under() == "outbox" { person.kind != Kind::Customer } else { runs(person) }
 }
 
-/// The navigation to those that are for somebody: groups of label, address, and whether it is there that he is.
+/// The navigation entries for this visitor: groups of label, address, and whether it is the current page.
 pub fn navigation(request: &Request, person: &Person) -> Vec<(String, Vec<(String, String, bool)>)> {
     let here = request.path.strip_prefix(ADDRESS).and_then(|path| OperatorPage::named(path.trim_start_matches('/')));
     let mut groups: Vec<(String, Vec<_>)> = Vec::new();
@@ -50,7 +50,7 @@ fn asked(request: &Request) -> Result<OperatorPage, Failed> {
 /// GET.
 pub fn show(request: &mut Request) -> Result<Response, Failed> {
     asked(request)?;
-    // What a form held that came too late, or that has waited for its sender's password.
+    // The contents of a form that came too late, or waited for its sender's password.
     let carried = forms::carried(request)?;
     draw(request, carried.as_ref())
 }
@@ -82,7 +82,7 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
     Ok(response)
 }
 
-/// GET: the HTML of a mail of the inbox, framed by its page.
+/// GET: the HTML of an email of the inbox, for the frame in its page.
 pub fn inbox_html(request: &mut Request) -> Result<Response, Failed> {
     if !runs(&request.person()?) {
         return Err(Failed::Forbidden);

@@ -1,5 +1,5 @@
-//! Who is about to do something grave to somebody else's account types his own password again, if he has not of late. The
-//! form that waits for it stays with the session, sealed by the host, and runs when he has.
+//! Before people do something serious to somebody else's account, they type their own password again, unless they did so
+//! recently. The form waits in the session, sealed by the host, and runs afterwards.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -78,7 +78,7 @@ fn draw(
     Ok(answer::page(status, &html))
 }
 
-/// Whoever guesses at the password of a session that stands open, or was stolen, is out.
+/// Somebody who guesses the password in an unattended or stolen session is signed out.
 fn sign_out(request: &mut Request, person: &Person) -> Result<Response, Failed> {
     end_all(request, person)?;
     request.say(SAID_CONFIRMATIONS, 0);
@@ -108,7 +108,7 @@ pub fn post(request: &mut Request) -> Result<Response, Failed> {
     let verdict = match check(request, &submission, &person.login)? {
         Checked::Verdict(verdict) => verdict,
         Checked::TooOften { seconds, message } => {
-            // It was not looked at.
+            // The password was not checked.
             site.people.unconfirm(person.id)?;
             let corrections = submission.corrections(Vec::new(), Some(message));
             let mut response = draw(request, &next, Some(&corrections), StatusCode::TOO_MANY_REQUESTS)?;
@@ -153,7 +153,7 @@ pub fn post(request: &mut Request) -> Result<Response, Failed> {
     };
     match submitted {
         None => Ok(answer::see_other(&people::subject(request)?.2.url())),
-        // Its page draws it, with what is wrong.
+        // Its page shows the errors.
         Some(Submitted::Again(corrections)) => {
             site.people.carry(session, &corrections.seal(site.host.keys(), &caller.actor))?;
             Ok(answer::see_other(&next))

@@ -44,7 +44,7 @@ fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a str, String>
     match (values.next().map(|value| value.to_str()), values.next()) {
         (Some(Ok(value)), None) => Ok(value.trim()),
         (None, _) => Err(format!("The header {name} is missing.")),
-        _ => Err(format!("The header {name} stands more than once, or is not ASCII.")),
+        _ => Err(format!("The header {name} is there more than once, or is not ASCII.")),
     }
 }
 
@@ -67,7 +67,7 @@ pub(super) fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8])
         let name = component.bare_item.as_string().filter(|_| component.params.is_empty());
         let name = name.ok_or("Each component of Signature-Input must be a name in quotes.")?.as_str();
         if covered.contains(&name) {
-            return Err(format!("The component {name} stands twice."));
+            return Err(format!("The component {name} is there twice."));
         }
         let value = match name {
             "@method" => method.as_str().to_owned(),
@@ -79,7 +79,7 @@ pub(super) fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8])
             "idempotency-key" => one(headers, &IDEMPOTENCY_KEY)?.to_owned(),
             "keyturn-on-behalf" => one(headers, &ON_BEHALF)?.to_owned(),
             "keyturn-client-address" => one(headers, &CLIENT_ADDRESS)?.to_owned(),
-            other => return Err(format!("The component {other} cannot be signed here.")),
+            other => return Err(format!("The component {other} can't be signed here.")),
         };
         covered.push(name);
         base.push_str(&format!("\"{name}\": {value}\n"));
@@ -137,7 +137,7 @@ fn parameters(list: &InnerList) -> Result<(i64, String, String), String> {
             ("keyid", BareItem::String(text)) => key = Some(text.as_str().to_owned()),
             ("alg", BareItem::String(text)) if text.as_str() == "hmac-sha256" => {}
             ("alg", _) => return Err("alg must be \"hmac-sha256\".".to_owned()),
-            (name, _) => return Err(format!("The parameter {name} is not known here, or not of its form.")),
+            (name, _) => return Err(format!("The parameter {name} is unknown or malformed.")),
         }
     }
     let nonce = nonce.filter(|nonce| (16..=64).contains(&nonce.len()) && nonce.bytes().all(|b| b.is_ascii_graphic()));
@@ -209,7 +209,7 @@ mod tests {
             (format!("{PARAMETERS}, other=()"), digest(), "must be one signature"),
             (PARAMETERS.replace(" \"@path\"", "  \"@path\""), digest(), "as RFC 9421 writes it"),
             (PARAMETERS.replace("\"@path\"", "\"@path\";req"), digest(), "must be a name in quotes"),
-            (format!("{PARAMETERS};expires=1"), digest(), "expires is not known"),
+            (format!("{PARAMETERS};expires=1"), digest(), "expires is unknown"),
         ] {
             let refused = read(&Method::POST, &uri(), &headers(&parameters, &digest), BODY).expect_err("refused");
             assert!(refused.contains(word), "{word}: {refused}");

@@ -1,4 +1,4 @@
-//! All keys there are and were, the newest first.
+//! All keys, also revoked and expired ones, the newest first.
 
 use super::{ASKS_REVOKE, ASKS_ROTATE, NEW, Offered, PAGE};
 use crate::operator::page::{Asked, target, text};
@@ -6,7 +6,7 @@ use crate::operator::sheet::{Line, List, ListRow, Sentence, Sheet};
 use crate::service_key::ServiceKey;
 use crate::view::nodes::{Action, Badge, ColumnKind, Empty, Intent, Tone, Value};
 
-/// A key that nobody has used for so long is one too many, in milliseconds.
+/// A key unused for this long is marked, in milliseconds.
 const UNUSED: i64 = 90 * 86_400_000;
 
 pub(super) fn sheet(keys: &[ServiceKey], offered: &Offered, asked: &Asked<'_>) -> Sheet {
@@ -36,7 +36,7 @@ fn row(key: &ServiceKey, offered: &Offered, asked: &Asked<'_>) -> ListRow {
     ListRow { cells: vec![name, may(key, offered, asked), state(key, asked)], actions }
 }
 
-/// What it may; below it for whom, and from where.
+/// What it may do; below that for whom, and from where.
 fn may(key: &ServiceKey, offered: &Offered, asked: &Asked<'_>) -> Vec<Line> {
     let realms: Vec<&str> = key.realms.iter().map(String::as_str).collect();
     let realms = ("realms", &*realms.join(", "));

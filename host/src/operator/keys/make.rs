@@ -1,11 +1,11 @@
-//! The form that makes a key, and what stands in it when it comes back.
+//! The form that creates a key, and the reading of it.
 
 use std::collections::BTreeSet;
 
 use super::{Act, Offered, PAGE};
 use crate::network::Network;
 use crate::operator::page::{Asked, press, target};
-use crate::operator::sheet::{Fields, Part, Sheet};
+use crate::operator::sheet::{Fields, FieldsGroup, Part, Sheet};
 use crate::service_key::{CLIENT_ADDRESS, CONDITIONS, NewKey, VIEWS, WITHOUT_STEP_UP};
 use crate::view::form::{FieldError, Input, Submission};
 use crate::view::nodes::{Field, FieldKind, Line, LineKind};
@@ -35,11 +35,14 @@ pub(super) fn sheet(offered: &Offered, asked: &Asked<'_>) -> Sheet {
         ("keys-accounts", accounts(&realms, words)),
         ("keys-limits", vec![line(FROM, "keys-addresses", false, words), line(DAYS, "keys-days", false, words)]),
     ];
+    let group = |(key, fields)| FieldsGroup { heading: asked.word(key), lead: Vec::new(), fields, also: None };
     let fields = Fields {
         submit: press(&PAGE, &Act::Make),
-        groups: groups.map(|(key, fields)| (asked.word(key), fields)).into(),
-        label: asked.word("keys-make"),
-        cancel: target(PAGE.name, &[]),
+        hidden: Vec::new(),
+        groups: groups.map(group).into(),
+        label: Some(asked.word("keys-make")),
+        cancel: Some(target(PAGE.name, &[])),
+        checked: |_| true,
     };
     let parts = vec![Part::Fields(fields)];
     Sheet { title: asked.word("keys-make"), parts, ..Sheet::default() }
@@ -60,7 +63,7 @@ fn tick(name: String, label: &str, hint: Option<String>, ticked: bool) -> Field 
     Field { name, label: label.to_owned(), hint, kind: FieldKind::Tick(ticked), required: false, own: false }
 }
 
-/// A hook is named beside what it does: so it stands in the documents, and in the audit.
+/// A hook's name is shown with its description: the docs and the audit log have the name.
 fn of_scope(scope: &str, said: &str, words: Words) -> Field {
     let hint = match scope {
         VIEWS | CLIENT_ADDRESS | WITHOUT_STEP_UP => Some(words.get(&format!("keys-scope-{scope}-hint")).to_owned()),
@@ -74,13 +77,13 @@ fn accounts(realms: &[String], words: Words) -> Vec<Field> {
     all.chain([line(MANAGER, "keys-manager", false, words)]).collect()
 }
 
-/// What somebody wants, or what is wrong with it by field.
+/// The wanted key, or the problems by field.
 pub(super) fn wanted(submission: &Submission, words: Words, now: i64) -> Result<NewKey, Vec<FieldError>> {
     let mut problems = submission.problems.clone();
     let mut wrong = |field: &str, message: String| problems.push(FieldError { field: field.to_owned(), message });
     let [scopes, realms] = [MAY, REALM].map(|prefix| ticked(submission, prefix));
     for (chosen, prefix, key) in [(&scopes, MAY, "keys-wrong-may"), (&realms, REALM, "keys-wrong-realms")] {
-        // A key with nothing but conditions may do nothing.
+        // A key with only conditions may do nothing.
         if chosen.iter().all(|scope| prefix == MAY && CONDITIONS.contains(&scope.as_str()))
             && let Some((first, _)) = submission.inputs.iter().find(|(name, _)| name.starts_with(prefix))
         {
@@ -112,7 +115,7 @@ pub(super) fn wanted(submission: &Submission, words: Words, now: i64) -> Result<
     })
 }
 
-/// What was ticked of the fields whose names begin so.
+/// The ticked fields whose names begin this way.
 fn ticked(submission: &Submission, prefix: &str) -> BTreeSet<String> {
     let ticked = submission.inputs.iter().filter(|(_, input)| matches!(input, Input::Tick(true)));
     ticked.filter_map(|(name, _)| name.strip_prefix(prefix)).map(str::to_owned).collect()

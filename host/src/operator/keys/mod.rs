@@ -1,8 +1,8 @@
-//! Service keys: what each machine may, for whom and from where, and when it was here last; to make a key, to give one another
-//! token, and to end one.
+//! Service keys: what each machine may do, for whom and from where, and its last use; to create a key, replace its token, and
+//! revoke it.
 //!
-//! A token is drawn in the answer to the form that made it and nowhere else: whoever opens the page later, or sends that form
-//! again, does not see it. Whoever has taken over a session cannot make a key by it: his password is asked for first.
+//! A token is shown in the answer to the form that created it and nowhere else: opening the page later, or sending that form
+//! again, doesn't show it. People who have taken over a session can't create a key with it: the form needs the password.
 
 mod list;
 mod make;
@@ -27,30 +27,32 @@ use crate::view::words::Words;
 pub(super) static PAGE: Page = Page {
     name: "keys",
     stands: Stands::In("nav-security"),
-    // A key makes no keys: one that was stolen would outlive its own end.
+    // A key creates no keys: a stolen one could outlive itself.
     remote: false,
     who: who_reaches_everybody,
     draw,
     act,
 };
 
-/// What a form of this page asks for.
+/// What a form of this page requests.
 #[derive(Serialize, Deserialize)]
 enum Act {
     Make,
-    /// Of the key of this name, as it was seen.
+    /// For the key with this name, in the state that was shown.
     Rotate(String, String),
     Revoke(String),
 }
 
-/// What its address asks for: the form that makes a key, or whether one of this name shall have another token, or end.
+/// What its address requests: the form that creates a key, or the question whether to replace the token of a key, or to revoke
+/// it.
 const NEW: &str = "new";
 const ASKS_ROTATE: &str = "rotate";
 const ASKS_REVOKE: &str = "revoke";
-/// How long a token goes on when another has come, in milliseconds.
+/// How long a replaced token still works, in milliseconds.
 const OLD_WORKS_FOR: i64 = 60 * 60_000;
 
-/// What machines can be allowed, each in words: the plugins' hooks by their own docs, or their names where those say nothing.
+/// What machines can be allowed, each with a description: the plugins' hooks with their own docs, or with their names if they
+/// have none.
 struct Offered(Vec<(String, String)>);
 
 impl Offered {
@@ -71,17 +73,17 @@ impl Offered {
         Self(offered)
     }
 
-    /// Of a hook that no plugin offers any more, its name.
+    /// A hook that no plugin offers any more: its name.
     fn said<'a>(&'a self, scope: &'a str) -> &'a str {
         self.0.iter().find(|(known, _)| known == scope).map_or(scope, |(_, said)| said)
     }
 
-    /// What a key may, one by one.
+    /// What a key may do, one by one.
     fn points(&self, key: &ServiceKey) -> Vec<Sentence> {
         let point = |scope: &String| {
             let said = self.said(scope);
             let mut point = vec![Value::Text(said.to_owned())];
-            // As it is named in the documents and the audit.
+            // Its name in the docs and the audit log.
             if scope.contains('/') && said != scope {
                 point.extend([Value::Text(" ".to_owned()), Value::Code(scope.clone())]);
             }
@@ -106,7 +108,7 @@ fn draw(asked: &Asked<'_>) -> Result<view::Page, CallError> {
     Ok(asked.draw(&PAGE, &sheet))
 }
 
-/// Whether something shall be done to one key, and what follows from that.
+/// Asks before something is done to a key, and names the consequences.
 fn question(ends: bool, key: &ServiceKey, offered: &Offered, asked: &Asked<'_>) -> Sheet {
     let words = asked.words;
     let back = target(PAGE.name, &[]);
@@ -151,7 +153,7 @@ fn act(pressed: &Pressed<'_>) -> Result<Submitted, SubmitError> {
                 Ok(new) => new,
                 Err(problems) => return pressed.again(problems, None),
             };
-            // A mistake is told before anybody is asked for his password.
+            // Errors come before the question for the password.
             if let Err(cause) = host.can_be(&new) {
                 return refused(cause);
             }
@@ -181,7 +183,7 @@ fn act(pressed: &Pressed<'_>) -> Result<Submitted, SubmitError> {
     }
 }
 
-/// What is wrong, in the reader's words, and at which field; none where that is no mistake of his.
+/// The error in the reader's language, and its field; none if the reader didn't cause it.
 fn why(cause: &KeyProblem, words: Words) -> Option<(Option<String>, String)> {
     let (field, message) = match cause {
         KeyProblem::Name(_) => (Some(make::NAME.to_owned()), "keys-wrong-name"),
@@ -210,7 +212,7 @@ fn refused(pressed: &Pressed<'_>, cause: KeyProblem) -> Result<Submitted, Submit
     }
 }
 
-/// The page that shows a token, this once; `until`: how long the one before goes on.
+/// The page that shows a token, once; `until`: how long the replaced one still works.
 fn reveal(pressed: &Pressed<'_>, title: &str, name: &str, token: &Zeroizing<String>, until: Option<i64>) -> Submitted {
     let (asked, words) = (&pressed.asked, pressed.asked.words);
     let code = Code { label: asked.word("keys-token"), lines: vec![token.to_string()], secret: true };

@@ -185,12 +185,12 @@ fn a_destination_that_is_gone_or_was_removed_is_said_to_be_and_holds_what_waits(
     stage.storage.lease_delivery("elsewhere", "", 60_000).expect("leased");
     let html = stage.list(&[]);
     assert!(html.contains(">Gone</span>") && html.contains("It answered 410 Gone: today "), "{html}");
-    assert!(html.contains(">Not in the configuration</span>"), "{html}");
+    assert!(html.contains(">Not in keyturn.toml</span>"), "{html}");
     assert_eq!(html.matches(">On hold</span>").count(), 2, "{html}");
     let one = stage.one(&removed);
-    assert!(one.contains("no longer in the configuration"), "{one}");
+    assert!(one.contains("no longer in keyturn.toml"), "{one}");
     let one = stage.one(&waits);
-    assert!(one.contains("Enable it when it is there again"), "{one}");
+    assert!(one.contains("Enable it when it works again"), "{one}");
     assert!(stage.press(&html, "Enable").contains("Enabled again"));
     let html = stage.list(&[]);
     assert!(html.contains(">Active</span>") && !html.contains(">Gone</span>"), "{html}");
@@ -219,7 +219,11 @@ fn a_test_is_sent_by_its_button_and_what_came_of_it_is_said_as_it_is() {
     for (class, said, beside) in [
         ("kt-success", "billing accepted the test", "204 No Content"),
         ("kt-danger", "billing did not accept the test", "401 Unauthorized: &lt;b&gt;"),
-        ("kt-warning", "Not known whether billing took the test: no answer came", "request: no answer within 1 s"),
+        (
+            "kt-warning",
+            "We can&#39;t tell whether billing accepted the test: no answer came",
+            "request: no answer within 1 s",
+        ),
     ] {
         let notice = stage.press(&html, "Send a test");
         assert!(notice.contains(said) && notice.contains(beside) && notice.contains(class), "{notice}");
@@ -242,7 +246,7 @@ fn a_destination_that_is_off_is_said_to_be() {
     let html = stage.list(&[]);
     assert!(html.contains(">Off</span>") && html.contains(">On hold</span>"), "{html}");
     let one = stage.one(&waits);
-    assert!(one.contains("Its destination is off in the configuration."), "{one}");
+    assert!(one.contains("Its destination is disabled in keyturn.toml."), "{one}");
 }
 
 #[test]
@@ -276,14 +280,14 @@ fn who_does_not_reach_everybody_sees_nothing_and_sends_nothing() {
 fn an_empty_page_says_how_to_set_it_up_and_a_stopped_worker_since_when() {
     let stage = Stage::new();
     let html = stage.list(&[]);
-    assert!(html.contains("No event has gone to a webhook yet."), "{html}");
+    assert!(html.contains("No event was sent to a webhook yet."), "{html}");
     assert!(stage.list(&[("show", "failed")]).contains("No delivery has failed."));
     stage.queue("billing");
-    assert!(!stage.list(&[]).contains("Nothing goes to webhooks"));
+    assert!(!stage.list(&[]).contains("No webhooks are being sent"));
     let panel = rusqlite::Connection::open(stage.folder.path().join("panel.db")).expect("opened");
     panel.execute_batch("UPDATE keyturnhost_workers SET beat = 5").expect("written");
     let html = stage.list(&[]);
-    assert!(html.contains("Nothing goes to webhooks") && html.contains("1 Jan 1970, 00:00"), "{html}");
+    assert!(html.contains("No webhooks are being sent") && html.contains("1 Jan 1970, 00:00"), "{html}");
     assert!(html.contains("<code dir=\"ltr\">panel work</code>"), "{html}");
 }
 

@@ -1,4 +1,4 @@
-//! Forms: what is sealed into them, their fields, their buttons.
+//! Forms: their sealed part, their fields, their buttons.
 
 use super::fields::Drawn;
 use super::nodes::{Painter, button};
@@ -22,7 +22,7 @@ impl<'f> Painter<'f> {
             self.field(field, corrections);
         }
         if let Some(corrections) = corrections {
-            // What is wrong with a field that is not there, or that nobody sees, is still wrong.
+            // A problem with a field that is missing or hidden is still a problem.
             let shown = |name: &str| form.fields.iter().any(|field| Drawn::shows(field, name));
             for error in corrections.errors.iter().filter(|error| !shown(&error.field)) {
                 self.errors.push((None, error.message.clone()));
@@ -51,7 +51,7 @@ impl<'f> Painter<'f> {
         self.html.close("ul");
     }
 
-    /// The buttons of a form that has no others.
+    /// The button of a form without others.
     pub fn buttons(&mut self, label: &str, intent: Intent, cancel: Option<&Target>) {
         self.html.class("div", "kt-buttons");
         self.submit_button(label, intent);
@@ -102,7 +102,7 @@ impl<'f> Painter<'f> {
             ("value", Some(sealed.as_str())),
         ];
         self.html.open("input", &attributes);
-        // Nothing is asked of who leaves it as it is.
+        // Nothing is required of people who leave it as it is.
         if form.fields.iter().any(|field| matches!(field.kind, FieldKind::NewPassword(_)) && field.required) {
             let word = self.words.get("part-empty");
             self.html.element("p", &[("class", Some("kt-hint"))], word);
@@ -120,7 +120,7 @@ impl<'f> Painter<'f> {
         self.part.clear();
     }
 
-    /// The corrections of a form, if there are any for it; what is wrong with all of it is told in the summary.
+    /// The corrections of a form, if there are any for it; problems of the whole form are in the summary.
     pub fn corrections_of(&mut self, submission: &Submission) -> Option<&'f Corrections> {
         let at = self.corrections.iter().position(|corrections| corrections.fits(submission, &self.frame.place));
         let corrections = at.map(|at| self.corrections.remove(at));
@@ -130,7 +130,7 @@ impl<'f> Painter<'f> {
         corrections
     }
 
-    /// Opens a form that posts to the page it stands in, with its sealed part. `also`: see [`form::ALSO`].
+    /// Opens a form that posts to its own page, with its sealed part. `also`: see [`form::ALSO`].
     pub fn open_form(&mut self, submission: &Submission, fields: &[Field], also: &[&str], class: &str) {
         let attributes = [
             ("class", Some(class)),

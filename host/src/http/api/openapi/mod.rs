@@ -1,6 +1,6 @@
-//! The hooks of all plugins as an OpenAPI 3.1 document, drawn from their components' types and their WIT's words. What is there
-//! whatever the plugins are stands in `own.json`; views are not in it: they are asked for on behalf of somebody, in requests
-//! that are signed for them, and answer what is for a page; `docs/embedding.md` describes them.
+//! The hooks of all plugins as an OpenAPI 3.1 document, drawn from their components' types and their WIT docs. `own.json` has
+//! what doesn't depend on plugins. Views are not in it: they are requested for a reader, in requests that are signed, and their
+//! answers are for a page; `docs/embedding.md` describes them.
 
 mod schema;
 

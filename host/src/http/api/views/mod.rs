@@ -1,6 +1,6 @@
-//! Plugins' views, and the host's own pages, for a panel that is not in this program: it asks for a region or a page while
-//! it answers one of its readers, puts the HTML into its own page, and hands on the forms that come back. For whom it asks
-//! stands in a signed header ([`on_behalf`]); the host sets no cookie and has no session there.
+//! Plugins' views, and the host's own pages, for a panel that is not in this program: it asks for a region or a page while it
+//! answers one of its readers, puts the HTML into its own page, and passes on the forms that come back. A signed header names
+//! the reader ([`on_behalf`]); the host sets no cookie and has no session there.
 //!
 //! Words of the query that begin with `kt-` are the host's; the others are arguments of the page. So a panel has one
 //! address for all pages of plugins, and hands on the query of that address as it is.
@@ -187,7 +187,7 @@ fn page_url(asked: &Asked) -> Result<String, Problem> {
     if leads_somewhere(&url) && in_panel {
         return Ok(url);
     }
-    let detail = format!("{URL} must be where the page stands: a path, or an address under server.panel.");
+    let detail = format!("{URL} must be the page's own address: a path, or an address under server.panel.");
     Err(Problem::from(&problem::ARGUMENTS).detail(detail).path(URL))
 }
 
@@ -257,7 +257,7 @@ fn rows(asked: &Asked) -> Result<Response, Problem> {
     let subjects = asked.query().filter(|(name, _)| name == FOR).map(|(_, id)| account(&id));
     let subjects = subjects.collect::<Result<Vec<_>, _>>()?;
     if !(1..=SUBJECTS).contains(&subjects.len()) {
-        let detail = format!("{FOR} must stand 1 to {SUBJECTS} times.");
+        let detail = format!("{FOR} must be there 1 to {SUBJECTS} times.");
         return Err(Problem::from(&problem::ARGUMENTS).detail(detail).path(FOR));
     }
     if as_json(asked) {
@@ -286,7 +286,7 @@ fn rows(asked: &Asked) -> Result<Response, Problem> {
 fn page(asked: &Asked) -> Result<Response, Problem> {
     let wanted = Wanted::to_draw(asked)?;
     let needed = |name| {
-        let detail = || format!("{name} must name the page that is asked for.");
+        let detail = || format!("{name} must name the page.");
         word(asked, name).ok_or_else(|| Problem::from(&problem::ARGUMENTS).detail(detail()).path(name))
     };
     let (plugin, name) = (needed(PLUGIN)?, needed(PAGE)?);
@@ -296,7 +296,7 @@ fn page(asked: &Asked) -> Result<Response, Problem> {
     let (subject, surface) = (wanted.subject()?, wanted.surface());
     let no = |error| refused(error, &wanted.person);
     let drawn = if plugin == OWN {
-        // For whom the panel lets use it.
+        // For readers whom the panel lets use it.
         wanted.person.operates()?;
         let page = OperatorPage::named(&name).filter(|page| page.is_remote());
         let page = page.ok_or_else(|| Problem::from(&problem::NOT_FOUND))?;
@@ -315,7 +315,7 @@ fn whole(page: &Page, person: &OnBehalf) -> Value {
     json!({ "title": page.title, "html": within(&page.html, Words::of(&person.caller.locale)).as_str() })
 }
 
-/// A page that is for somebody, perhaps: nobody is asked who he is.
+/// A page that may be for one person: the reader is not asked to sign in.
 fn refused(error: CallError, person: &OnBehalf) -> Problem {
     match error {
         CallError::Denied { .. } if person.is_nobody() => Problem::from(&problem::SIGN_IN),
@@ -345,12 +345,12 @@ fn submit(asked: &Asked) -> Result<Response, Problem> {
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         return Err(Problem::from(&problem::MEDIA_TYPE)
-            .detail("A form is handed on as application/x-www-form-urlencoded, as it was posted."));
+            .detail("Pass on a form as application/x-www-form-urlencoded, as it was posted."));
     }
     wanted.run(&asked.received.body)
 }
 
-/// A form that has waited until its sender has proved himself.
+/// A form that has waited until its sender confirmed their identity.
 fn held(asked: &Asked) -> Result<Response, Problem> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
