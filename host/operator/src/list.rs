@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::page::{Asked, Page, target};
+use super::page::{Asked, Page, target, text};
 use super::sheet::{Line, List, ListRow, Sentence, Tabs};
 use keyturn_store::deliveries::DeliveryState;
 use keyturn_store::outbox::MailState;
@@ -170,8 +170,8 @@ impl Entry {
             what.push(asked.small("outbox-next", &[("time", &asked.time(next))]));
         }
         let (n, most) = self.attempts;
-        let attempts = asked.small("outbox-attempts", &[("n", &n.to_string()), ("most", &most.to_string())]);
-        let state = vec![Line::Plain(vec![Value::Badge(self.badge)]), attempts];
+        let attempts = asked.words.fill("outbox-attempts", &[("n", &n.to_string()), ("most", &most.to_string())]);
+        let state = vec![Line::Plain(vec![Value::Badge(self.badge)]), Line::Figures(text(&attempts))];
         ListRow { cells: vec![vec![Line::Plain(vec![Value::Time(self.asked_at)])], what, state], actions: self.actions }
     }
 }

@@ -72,6 +72,8 @@ pub(super) struct ListRow {
 pub(super) enum Line {
     Plain(Sentence),
     Small(Sentence),
+    /// Small, and never broken.
+    Figures(Sentence),
     /// An email address.
     Address(String),
     Points(Vec<Sentence>),
@@ -245,6 +247,7 @@ fn cell(lines: &[Line], painter: &mut Painter<'_>) -> Markup {
         match line {
             Line::Plain(sentence) => painter.cell(sentence),
             Line::Small(sentence) => painter.paragraph("kt-hint", sentence),
+            Line::Figures(sentence) => painter.paragraph("kt-hint kt-times", sentence),
             Line::Address(address) => {
                 painter.html.class("p", "kt-hint").markup(&values::address(address)).close("p");
             }
