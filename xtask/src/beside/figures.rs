@@ -170,7 +170,12 @@ impl Row {
             let _ = write!(text, "  printed to {:.0} %", 100.0 * rounded);
         }
         if (ratio - 1.0).abs() > NOISE + if rounded > NOISE / 3.0 { rounded } else { 0.0 } {
-            text.push_str(if ratio > 1.0 { "  MORE" } else { "  less" });
+            text.push_str(match ratio > 1.0 {
+                true if least > 1.0 => "  MORE",
+                false if most < 1.0 => "  less",
+                // In one round it was the other way round.
+                _ => "  unsure",
+            });
         }
         text
     }
@@ -252,6 +257,12 @@ hook verify, 1 callers                                       80/s   p50  12.00 m
     fn the_ratio_is_of_the_medians_and_its_range_of_the_rounds() {
         let text = drawn(&["10.0 µs", "12.0 µs", "11.0 µs"], &["12.0 µs", "12.1 µs", "12.2 µs"]);
         assert!(text.contains("11.0 µs     12.1 µs   1.100 ×  (1.008 to 1.200)  MORE"), "{text}");
+    }
+
+    #[test]
+    fn where_the_rounds_disagree_nothing_is_said_for_sure() {
+        let text = drawn(&["10.0 µs", "12.0 µs", "14.0 µs"], &["13.0 µs", "13.0 µs", "13.0 µs"]);
+        assert!(text.contains("1.083 ×  (0.929 to 1.300)  unsure"), "{text}");
     }
 
     #[test]

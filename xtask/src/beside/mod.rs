@@ -70,7 +70,8 @@ impl Older {
         println!("{}", both.drawn());
         println!(
             "Medians of {rounds} rounds by turns. What the new build costs is new by older; of a rate it is older by new.\n\
-             In parentheses the rounds' own least and greatest. MORE and less: by more than 3 % and than was rounded."
+             In parentheses the rounds' own least and greatest. MORE and less: by more than 3 % and than was rounded, in\n\
+             every round; unsure: the rounds disagree, so take more of them or a quieter machine."
         );
         Ok(())
     }
