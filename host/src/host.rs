@@ -30,7 +30,7 @@ use crate::plugin::limits::{GuestMemory, HostLimits};
 use crate::plugin::roster::{Candidate, LeftOut, Memory, Roster, SignInPlugin};
 use crate::seal::Keys;
 use crate::space::within_limits;
-use crate::storage::{AuditEntry, AuditFilter, Commit, Effect, Outdated, Read, Role, Storage, StorageError};
+use crate::storage::{AuditEntry, AuditFilter, Commit, Effect, Outdated, Read, Role, StorageError, Store};
 use crate::values;
 use crate::view::look::Asset;
 use crate::webhooks::{Destination, Destinations};
@@ -72,7 +72,7 @@ const PRUNED: u32 = 500;
 
 /// How a host is made.
 pub struct HostBuilder {
-    storage: Arc<dyn Storage>,
+    storage: Arc<Store>,
     keys: Arc<Keys>,
     brand: Brand,
     cache: Option<cache::Folder>,
@@ -96,7 +96,7 @@ pub struct HostError(String);
 impl HostBuilder {
     /// A host on this storage, sealing with these keys.
     #[must_use]
-    pub fn new(storage: Arc<dyn Storage>, keys: Arc<Keys>) -> Self {
+    pub fn new(storage: Arc<Store>, keys: Arc<Keys>) -> Self {
         Self {
             storage,
             keys,
@@ -289,7 +289,7 @@ pub(crate) struct Inner {
     /// None until a plugin is admitted, where that may never be.
     machine: OnceLock<Machine>,
     guest_memory: GuestMemory,
-    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) storage: Arc<Store>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) buffers: Arc<Buffers>,
     pub(crate) brand: Brand,
@@ -576,7 +576,7 @@ impl Host {
 /// The key, in the host's own data, of what plugins have.
 const MEMORY: &str = "plugins";
 
-fn remembered(storage: &dyn Storage) -> Memory {
+fn remembered(storage: &Store) -> Memory {
     match storage.get(OWN, MEMORY, call::now()) {
         Ok(found) => found.and_then(|(value, _)| serde_json::from_slice(&value).ok()).unwrap_or_default(),
         Err(cause) => {

@@ -39,7 +39,6 @@ mod engine;
 pub mod host;
 pub mod http;
 mod kdf;
-pub mod lock;
 pub mod mail;
 mod masked;
 pub mod network;
@@ -50,6 +49,7 @@ pub mod plugin;
 pub mod seal;
 pub mod service_key;
 pub mod space;
+pub mod sqlite;
 #[cfg(test)]
 mod stage;
 pub mod storage;

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use crate::HostBuilder;
 use crate::accounts::sql::{Mapping, Sql};
 use crate::seal::Keys;
-use crate::storage::Storage;
-use crate::storage::sqlite::{Options, Sqlite};
+use crate::sqlite::{self, Options};
+use crate::storage::Store;
 use crate::view::{Links, nodes::Target};
 
 /// A panel's database, `panel.db` in its folder, and what seals it.
 pub(crate) struct Ground {
     pub(crate) folder: tempfile::TempDir,
-    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) storage: Arc<Store>,
     pub(crate) keys: Arc<Keys>,
 }
 
@@ -26,7 +26,7 @@ impl Ground {
         let realms: BTreeMap<String, Mapping> = toml::from_str(realms).expect("realms");
         let provider = Arc::new(Sql::new(realms).expect("a provider"));
         let keys = Arc::new(Keys::random());
-        let storage = Sqlite::open(&path, Arc::clone(&keys), provider, Options::default()).expect("opened");
+        let storage = sqlite::open(&path, Arc::clone(&keys), provider, Options::default()).expect("opened");
         Self { folder, storage: Arc::new(storage), keys }
     }
 

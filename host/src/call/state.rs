@@ -19,7 +19,7 @@ use crate::kdf::Buffers;
 use crate::plugin::admit::Plugin;
 use crate::seal::Keys;
 use crate::storage::outbox::{MailId, MailState};
-use crate::storage::{Effect, Known, Read, Storage, StorageError};
+use crate::storage::{Effect, Known, Read, StorageError, Store};
 
 /// What a call is for, and so what it may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub(crate) struct State {
 /// The part of a call that the capabilities work on.
 pub(crate) struct Call {
     pub(crate) plugin: Arc<Plugin>,
-    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) storage: Arc<Store>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) buffers: Arc<Buffers>,
     pub(crate) surroundings: Arc<Surroundings>,
@@ -150,7 +150,7 @@ pub(crate) type CountedOn = BTreeSet<(String, u32)>;
 /// What a call is made of.
 pub(crate) struct Facts<'a> {
     pub(crate) plugin: &'a Arc<Plugin>,
-    pub(crate) storage: &'a Arc<dyn Storage>,
+    pub(crate) storage: &'a Arc<Store>,
     pub(crate) keys: &'a Arc<Keys>,
     pub(crate) buffers: &'a Arc<Buffers>,
     pub(crate) surroundings: &'a Arc<Surroundings>,

@@ -20,7 +20,7 @@ use crate::call::state::State;
 use crate::call::told::Told;
 use crate::mail::room::Room;
 use crate::plugin::roster::Roster;
-use crate::storage::{Storage, StorageError};
+use crate::storage::{StorageError, Store};
 use crate::webhooks::Destinations;
 
 impl types::Host for State {}
@@ -58,7 +58,7 @@ impl Surroundings {
     /// without the name.
     pub(crate) fn find(
         &self,
-        storage: &dyn Storage,
+        storage: &Store,
         typed: &str,
         realms: &[&str],
     ) -> Result<Vec<(AccountId, Matched)>, StorageError> {

@@ -13,7 +13,7 @@ use super::{Mailbox, address};
 use crate::host::Brand;
 use crate::seal::Keys;
 use crate::storage::settings::{NewSecret, Sealed};
-use crate::storage::{AuditEntry, Storage, StorageError, Version};
+use crate::storage::{AuditEntry, StorageError, Store, Version};
 
 /// The group of the storage's settings.
 const GROUP: &str = "mail";
@@ -142,7 +142,7 @@ impl Stored {
 
 /// See [the module](self).
 pub(crate) struct Room {
-    storage: Arc<dyn Storage>,
+    storage: Arc<Store>,
     keys: Arc<Keys>,
     brand: Brand,
     /// None: a program has said how mail goes, and nobody else may.
@@ -157,13 +157,13 @@ impl Room {
     }
 
     /// As a program has it, for good.
-    pub(crate) fn of_program(storage: Arc<dyn Storage>, keys: Arc<Keys>, brand: Brand, post: Post) -> Self {
+    pub(crate) fn of_program(storage: Arc<Store>, keys: Arc<Keys>, brand: Brand, post: Post) -> Self {
         let (post, looked) = (RwLock::new(Arc::new(post)), Mutex::new(Instant::now()));
         Self { storage, keys, brand, fixed: None, post, looked }
     }
 
     /// As file and page have it.
-    pub(crate) fn of_file(storage: Arc<dyn Storage>, keys: Arc<Keys>, brand: Brand, fixed: Fixed) -> Self {
+    pub(crate) fn of_file(storage: Arc<Store>, keys: Arc<Keys>, brand: Brand, fixed: Fixed) -> Self {
         let post = Post::of_setup(&Setup::new(fixed.clone(), Chosen::default(), None), &brand, None);
         let room = Self { fixed: Some(fixed), ..Self::of_program(storage, keys, brand, post) };
         room.look();
@@ -268,7 +268,7 @@ impl Room {
 }
 
 /// What was set on the page.
-pub(crate) fn read(storage: &dyn Storage) -> Result<Stored, StorageError> {
+pub(crate) fn read(storage: &Store) -> Result<Stored, StorageError> {
     let Some(group) = storage.settings(GROUP)? else { return Ok(Stored::default()) };
     let chosen = serde_json::from_slice(&group.values).map_err(|cause| StorageError::Failed {
         doing: "reading the email settings".to_owned(),

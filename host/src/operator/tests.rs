@@ -18,7 +18,7 @@ use crate::seal::Keys;
 use crate::stage::{Ground, Routes};
 use crate::storage::outbox::{Kept, Mail, NewMail, Obstacle, Recipient, Settled};
 use crate::storage::tasks::{NewTask, TaskKind};
-use crate::storage::{Commit, Effect, Storage};
+use crate::storage::{Commit, Effect, Store};
 
 const PANEL: &str = "
     CREATE TABLE customers (id INTEGER PRIMARY KEY, login TEXT, email TEXT, password TEXT, reseller TEXT);
@@ -29,7 +29,7 @@ const SECRET: &str = "tavo-meki-94";
 
 struct Stage {
     host: Host,
-    storage: Arc<dyn Storage>,
+    storage: Arc<Store>,
     keys: Arc<Keys>,
     folder: tempfile::TempDir,
 }

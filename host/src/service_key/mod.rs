@@ -17,6 +17,7 @@ use crate::network::Network;
 use crate::operator::OWN;
 use crate::plugin::manifest::Role;
 use crate::seal;
+use crate::storage::keys::StoredKey;
 use crate::storage::{AuditEntry, StorageError};
 use secret::Secret;
 
@@ -136,19 +137,6 @@ pub enum KeyProblem {
     /// The database.
     #[error(transparent)]
     Storage(#[from] StorageError),
-}
-
-/// How a stored key comes from and goes to a storage.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredKey {
-    /// Its id.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// All of it, in the clear here, sealed at rest.
-    pub content: Zeroizing<Vec<u8>>,
-    /// When and from where it was used last.
-    pub last_used: Option<(i64, Option<String>)>,
 }
 
 impl ServiceKey {

@@ -12,6 +12,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::database::params;
+use super::store::Rows;
 use super::{Bound, Counted, StorageError};
 
 /// Steps in a window.
@@ -307,6 +309,46 @@ fn step_ends(number: i64, window: u32) -> i64 {
 
 fn step_number(window: u32, now: i64) -> i64 {
     now.div_euclid(step_length(window))
+}
+
+impl Rows<'_> {
+    pub fn counters(&self, plugin: &str, now: i64) -> Result<Vec<Added>, StorageError> {
+        self.all(
+            "SELECT key, span, step, count FROM keyturnhost_counters WHERE plugin = ?1 AND ends > ?2",
+            params![plugin, now],
+            |row| {
+                let count = row.get::<i64>(3)?.unsigned_abs();
+                Ok(Added { plugin: plugin.to_owned(), key: row.get(0)?, window: row.get(1)?, step: row.get(2)?, count })
+            },
+        )
+    }
+
+    pub fn write_counts(&self, unwritten: &Unwritten) -> Result<(), StorageError> {
+        for one in &unwritten.gone {
+            self.change(
+                "DELETE FROM keyturnhost_counters WHERE plugin = ?1 AND key = ?2 AND span = ?3",
+                params![one.plugin, one.key, one.window],
+            )?;
+        }
+        for one in &unwritten.added {
+            self.change(
+                "INSERT INTO keyturnhost_counters (plugin, key, span, step, count, ends) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (plugin, key, span, step) DO UPDATE SET count = keyturnhost_counters.count + excluded.count",
+                params![one.plugin, one.key, one.window, one.step, one.count as i64, one.ends()],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Removes at most `most` steps that have ended; answers how many.
+    pub fn tidy_counters(&self, now: i64, most: u32) -> Result<usize, StorageError> {
+        let gone = self.db.execute(
+            "DELETE FROM keyturnhost_counters WHERE (plugin, key, span, step) IN (SELECT plugin, key, span, step FROM (
+                SELECT plugin, key, span, step FROM keyturnhost_counters WHERE ends <= ?1 ORDER BY ends LIMIT ?2) AS ended)",
+            params![now, most],
+        )?;
+        Ok(gone as usize)
+    }
 }
 
 #[cfg(test)]

@@ -7,8 +7,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::database::{Row, ValueRef, params};
+use super::outbox::readable;
+use super::store::{Rows, Store, forged};
 use super::tasks::Lease;
-use super::{AuditEntry, StorageError};
+use super::{AuditEntry, Quotas, StorageError};
 use crate::accounts::AccountId;
 use crate::seal;
 
@@ -231,13 +234,14 @@ pub struct Noted {
     pub missed_at: Option<i64>,
 }
 
-/// The deliveries of a storage.
-pub trait Deliveries {
+impl Store {
     /// Whether there is something to send to any of these destinations.
     ///
     /// # Errors
     /// [`StorageError`].
-    fn deliveries_due(&self, destinations: &[&str]) -> Result<bool, StorageError>;
+    pub fn deliveries_due(&self, destinations: &[&str]) -> Result<bool, StorageError> {
+        self.rows(|rows| rows.deliveries_due(destinations))
+    }
 
     /// Takes a delivery to this destination that is due, for `lease_ms` milliseconds of the database's clock; none while the
     /// destination is disabled. Plugins take turns: it is the longest waiting one of the plugin that comes after `after` by its
@@ -245,60 +249,413 @@ pub trait Deliveries {
     ///
     /// # Errors
     /// [`StorageError`].
-    fn lease_delivery(
+    pub fn lease_delivery(
         &self,
         destination: &str,
         after: &str,
         lease_ms: i64,
-    ) -> Result<Option<LeasedDelivery>, StorageError>;
+    ) -> Result<Option<LeasedDelivery>, StorageError> {
+        if !self.deliveries_due(&[destination])? {
+            return Ok(None);
+        }
+        let (destination, after) = (destination.to_owned(), after.to_owned());
+        self.write(move |rows| rows.lease_due_delivery(&destination, &after, lease_ms))
+    }
 
     /// Says how an attempt came out. Answers whether the lease still held: if not, another worker has the delivery, and
     /// nothing is written.
     ///
     /// # Errors
     /// [`StorageError`].
-    fn settle_delivery(&self, lease: &Lease, settled: &SettledDelivery) -> Result<bool, StorageError>;
+    pub fn settle_delivery(&self, lease: &Lease, settled: &SettledDelivery) -> Result<bool, StorageError> {
+        let (lease, settled) = (lease.clone(), settled.clone());
+        self.write(move |rows| rows.settle_delivery(&lease, &settled))
+    }
 
     /// One delivery; none if there is none of that name.
     ///
     /// # Errors
     /// [`StorageError`].
-    fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>, StorageError>;
+    pub fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>, StorageError> {
+        self.rows(|rows| rows.delivery(id))
+    }
 
     /// What one delivery carries. None if there is no such delivery.
     ///
     /// # Errors
     /// [`StorageError`]; a row that was not sealed by this host for its place is one.
-    fn delivery_body(&self, id: &DeliveryId) -> Result<Option<String>, StorageError>;
+    pub fn delivery_body(&self, id: &DeliveryId) -> Result<Option<String>, StorageError> {
+        self.rows(|rows| rows.delivery_body(id))
+    }
 
     /// Deliveries, newest first.
     ///
     /// # Errors
     /// [`StorageError`].
-    fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StorageError>;
+    pub fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StorageError> {
+        self.rows(|rows| rows.deliveries(filter))
+    }
 
     /// How many there are in each state, by destination.
     ///
     /// # Errors
     /// [`StorageError`].
-    fn delivery_counts(&self) -> Result<Vec<(String, DeliveryState, u64)>, StorageError>;
+    pub fn delivery_counts(&self) -> Result<Vec<(String, DeliveryState, u64)>, StorageError> {
+        self.rows(|rows| rows.delivery_counts())
+    }
 
     /// What is noted of destinations, by their names. Of most of them nothing is.
     ///
     /// # Errors
     /// [`StorageError`].
-    fn noted_destinations(&self) -> Result<Vec<(String, Noted)>, StorageError>;
+    pub fn noted_destinations(&self) -> Result<Vec<(String, Noted)>, StorageError> {
+        self.rows(|rows| rows.noted_destinations())
+    }
 
     /// Sends deliveries again, with all their attempts before them, and writes it down. Answers which: one that is being sent
     /// just now is left alone.
     ///
     /// # Errors
     /// [`StorageError`].
-    fn send_again(&self, ids: &[DeliveryId], audit: AuditEntry) -> Result<Vec<DeliveryId>, StorageError>;
+    pub fn send_again(&self, ids: &[DeliveryId], audit: AuditEntry) -> Result<Vec<DeliveryId>, StorageError> {
+        let ids = ids.to_vec();
+        self.write(move |rows| rows.send_again(&ids, &audit))
+    }
 
     /// Lets a disabled destination have its deliveries again, and writes it down. Answers whether it was disabled.
     ///
     /// # Errors
     /// [`StorageError`].
-    fn enable_destination(&self, destination: &str, audit: AuditEntry) -> Result<bool, StorageError>;
+    pub fn enable_destination(&self, destination: &str, audit: AuditEntry) -> Result<bool, StorageError> {
+        let destination = destination.to_owned();
+        self.write(move |rows| rows.enable_destination(&destination, &audit))
+    }
+}
+
+const TABLE: &str = "keyturnhost_deliveries";
+
+/// How long a delivery that is done stays to be seen, one that is on hold waits, and how long is said that events were missed,
+/// in milliseconds: 30 days. What is not on hold is through with all its attempts long before.
+const STAYS: i64 = 30 * 24 * 3600 * 1000;
+/// Accepted deliveries, and given up ones, that stay to be seen at most, of each plugin's to each destination.
+const DONE_MOST: u32 = 10_000;
+/// Missed events that come at intervals of less are one occasion, in milliseconds: the log says once that it began.
+const OCCASION: i64 = 60_000;
+
+const COLUMNS: &str =
+    "number, id, destination, plugin, event, account, state, attempts, asked_at, changed_at, due, tried, payload";
+
+/// A row with what it carries, sealed.
+struct Carrying {
+    delivery: Delivery,
+    payload: Vec<u8>,
+}
+
+fn carrying(row: &dyn Row) -> Result<Option<Carrying>, StorageError> {
+    let Some(delivery) = delivery(row)? else { return Ok(None) };
+    Ok(Some(Carrying { delivery, payload: row.get(12)? }))
+}
+
+fn delivery(row: &dyn Row) -> Result<Option<Delivery>, StorageError> {
+    let tried = row.get::<Option<String>>(11)?.and_then(|json| serde_json::from_str(&json).ok());
+    let id: Option<DeliveryId> = row.get::<String>(1)?.parse().ok();
+    let Some((id, state)) = id.zip(DeliveryState::named(&row.get::<String>(6)?)) else { return Ok(None) };
+    Ok(Some(Delivery {
+        number: row.get(0)?,
+        id,
+        destination: row.get(2)?,
+        plugin: row.get(3)?,
+        event: row.get(4)?,
+        account: row.get::<Option<String>>(5)?.and_then(|id| id.parse().ok()),
+        state,
+        attempts: row.get(7)?,
+        asked_at: row.get(8)?,
+        changed_at: row.get(9)?,
+        due: row.get(10)?,
+        tried: tried.unwrap_or_default(),
+    }))
+}
+
+/// What a payload is bound to.
+fn place<'a>(id: &'a DeliveryId, destination: &'a str, plugin: &'a str, event: &'a str) -> [&'a str; 5] {
+    [TABLE, id.as_str(), destination, plugin, event]
+}
+
+impl Rows<'_> {
+    // ----- a call's effects -----
+
+    /// Leaves a delivery behind. Where too many of the plugin's wait for that destination already, the event is only counted:
+    /// a destination that is away for days must not fail what people do.
+    pub fn deliver(&self, plugin: &str, new: &NewDelivery, quotas: &Quotas, now: i64) -> Result<(), StorageError> {
+        let NewDelivery { id, destination, event, account, body } = new;
+        let most = i64::try_from(quotas.waiting_deliveries).unwrap_or(i64::MAX);
+        let waiting = self.one(
+            "SELECT count(*) FROM (SELECT 1 FROM keyturnhost_deliveries
+             WHERE destination = ?1 AND plugin = ?2 AND due IS NOT NULL LIMIT ?3)",
+            params![destination, plugin, most],
+            |row| row.get::<i64>(0),
+        )?;
+        if waiting.unwrap_or(0) >= most {
+            let missed = "SELECT missed_at FROM keyturnhost_destinations WHERE name = ?1";
+            let last = self.one(missed, params![destination], |row| row.get::<Option<i64>>(0))?.flatten();
+            if last.is_none_or(|last| now.saturating_sub(last) >= OCCASION) {
+                tracing::error!(
+                    webhook = destination,
+                    plugin,
+                    "{most} events wait for it already: more are not kept, only counted. `keyturn webhooks destinations` says how many"
+                );
+            }
+            return self.change(
+                "INSERT INTO keyturnhost_destinations (name, missed, missed_at) VALUES (?1, 1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET missed = missed + 1, missed_at = excluded.missed_at",
+                params![destination, now],
+            );
+        }
+        self.change(
+            "INSERT INTO keyturnhost_deliveries (id, destination, plugin, event, account, payload, state, attempts, due,
+                asked_at, changed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued', 0, ?7, ?7, ?7)",
+            params![
+                id.as_str(),
+                destination,
+                plugin,
+                event,
+                account.as_ref().map(|id| id.as_str()),
+                self.keys.seal(&place(id, destination, plugin, event), body.as_bytes()),
+                now
+            ],
+        )
+    }
+
+    // ----- a worker -----
+
+    pub fn deliveries_due(&self, destinations: &[&str]) -> Result<bool, StorageError> {
+        let now = self.db.now()?;
+        for destination in destinations {
+            let due = self.one(
+                "SELECT 1 FROM keyturnhost_deliveries WHERE destination = ?1 AND due <= ?2 AND NOT EXISTS
+                    (SELECT 1 FROM keyturnhost_destinations WHERE name = ?1 AND disabled_at IS NOT NULL) LIMIT 1",
+                params![destination, now],
+                |_| Ok(()),
+            )?;
+            if due.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    pub fn lease_due_delivery(
+        &self,
+        destination: &str,
+        after: &str,
+        lease_ms: i64,
+    ) -> Result<Option<LeasedDelivery>, StorageError> {
+        // It may have answered meanwhile that it is gone.
+        if !self.deliveries_due(&[destination])? {
+            return Ok(None);
+        }
+        let now = self.db.now()?;
+        for (after, follows) in [(after, ">"), ("", ">=")] {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM keyturnhost_deliveries
+                 WHERE destination = ?1 AND due <= ?2 AND plugin {follows} ?3 ORDER BY plugin, due LIMIT 1"
+            );
+            // Each round leaves fewer that are due: what is not leased is given up.
+            while let Some(row) = self.one(&sql, params![destination, now, after], readable(carrying))? {
+                match row {
+                    // Each of its workers went away while it was being sent.
+                    Ok(row) if row.delivery.attempts >= ATTEMPTS => self.give_up(row.delivery.number, now)?,
+                    Ok(row) => return Ok(Some(self.lease_delivery(row, now, lease_ms)?)),
+                    Err(number) => self.give_up(number, now)?,
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn lease_delivery(&self, mut row: Carrying, now: i64, lease_ms: i64) -> Result<LeasedDelivery, StorageError> {
+        let lease = Lease::fresh(row.delivery.id.as_str());
+        let delivery = &mut row.delivery;
+        delivery.state = DeliveryState::Sending;
+        delivery.attempts += 1;
+        delivery.due = Some(now + lease_ms);
+        delivery.changed_at = now;
+        self.change(
+            "UPDATE keyturnhost_deliveries SET state = 'sending', attempts = ?2, due = ?3, lease = ?4, changed_at = ?5
+             WHERE number = ?1",
+            params![delivery.number, delivery.attempts, delivery.due, lease.token, now],
+        )?;
+        let body = self.opened_delivery(&row).map(Zeroizing::new).map_err(|cause| cause.to_string());
+        Ok(LeasedDelivery { lease, delivery: row.delivery, body })
+    }
+
+    fn give_up(&self, number: i64, now: i64) -> Result<(), StorageError> {
+        self.change(
+            "UPDATE keyturnhost_deliveries SET state = 'gave-up', due = NULL, lease = NULL, changed_at = ?2
+             WHERE number = ?1",
+            params![number, now],
+        )
+    }
+
+    pub fn settle_delivery(&self, lease: &Lease, settled: &SettledDelivery) -> Result<bool, StorageError> {
+        let now = self.db.now()?;
+        let sql = format!("SELECT {COLUMNS} FROM keyturnhost_deliveries WHERE id = ?1 AND lease = ?2");
+        let Some(row) = self.one(&sql, params![lease.row, lease.token], delivery)?.flatten() else {
+            return Ok(false);
+        };
+        let mut tried = row.tried;
+        tried.push(Tried { at: now, ..settled.tried.clone() });
+        tried.drain(..tried.len().saturating_sub(TOLD));
+        self.change(
+            "UPDATE keyturnhost_deliveries SET state = ?2, due = ?3, lease = NULL, changed_at = ?4, tried = ?5
+             WHERE number = ?1",
+            params![
+                row.number,
+                settled.state.name(),
+                settled.again_in.map(|pause| now.saturating_add(pause)),
+                now,
+                serde_json::to_string(&tried).unwrap_or_default()
+            ],
+        )?;
+        if settled.again_in.is_none() {
+            self.change(
+                "DELETE FROM keyturnhost_deliveries WHERE number = (SELECT number FROM keyturnhost_deliveries
+                 WHERE destination = ?1 AND plugin = ?2 AND state = ?3 AND due IS NULL
+                 ORDER BY number DESC LIMIT 1 OFFSET ?4)",
+                params![row.destination, row.plugin, settled.state.name(), DONE_MOST],
+            )?;
+        }
+        if settled.gone {
+            self.change(
+                "INSERT INTO keyturnhost_destinations (name, disabled_at, missed) VALUES (?1, ?2, 0)
+                 ON CONFLICT (name) DO UPDATE SET disabled_at = coalesce(disabled_at, excluded.disabled_at)",
+                params![row.destination, now],
+            )?;
+        }
+        Ok(true)
+    }
+
+    // ----- an operator -----
+
+    pub fn send_again(&self, ids: &[DeliveryId], audit: &AuditEntry) -> Result<Vec<DeliveryId>, StorageError> {
+        let now = self.db.now()?;
+        let mut done = Vec::new();
+        for id in ids {
+            let again = self.one(
+                "UPDATE keyturnhost_deliveries SET state = 'queued', attempts = 0, due = ?2, lease = NULL, changed_at = ?2
+                 WHERE id = ?1 AND state <> 'sending' RETURNING number",
+                params![id.as_str(), now],
+                |_| Ok(()),
+            )?;
+            done.extend(again.map(|()| id.clone()));
+        }
+        if !done.is_empty() {
+            self.insert_audit(audit)?;
+        }
+        Ok(done)
+    }
+
+    pub fn enable_destination(&self, destination: &str, audit: &AuditEntry) -> Result<bool, StorageError> {
+        let was = self.one(
+            "UPDATE keyturnhost_destinations SET disabled_at = NULL WHERE name = ?1 AND disabled_at IS NOT NULL
+             RETURNING name",
+            params![destination],
+            |_| Ok(()),
+        )?;
+        if was.is_some() {
+            self.insert_audit(audit)?;
+        }
+        Ok(was.is_some())
+    }
+
+    // ----- reading -----
+
+    fn carrying_delivery(&self, id: &DeliveryId) -> Result<Option<Carrying>, StorageError> {
+        let sql = format!("SELECT {COLUMNS} FROM keyturnhost_deliveries WHERE id = ?1");
+        let row = self.one(&sql, params![id.as_str()], readable(carrying))?;
+        Ok(row.and_then(Result::ok))
+    }
+
+    fn opened_delivery(&self, row: &Carrying) -> Result<String, StorageError> {
+        let Delivery { id, destination, plugin, event, .. } = &row.delivery;
+        let opened = self.keys.open_sealed(&place(id, destination, plugin, event), &row.payload).ok();
+        opened.and_then(|body| String::from_utf8(body.to_vec()).ok()).ok_or_else(|| forged(TABLE, plugin))
+    }
+
+    pub fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>, StorageError> {
+        Ok(self.carrying_delivery(id)?.map(|row| row.delivery))
+    }
+
+    pub fn delivery_body(&self, id: &DeliveryId) -> Result<Option<String>, StorageError> {
+        self.carrying_delivery(id)?.map(|row| self.opened_delivery(&row)).transpose()
+    }
+
+    pub fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StorageError> {
+        let mut sql = format!("SELECT {COLUMNS} FROM keyturnhost_deliveries WHERE number < CAST(?1 AS INTEGER)");
+        let mut parameters = vec![filter.before.unwrap_or(i64::MAX).to_string()];
+        let mut mark = |value: &str| {
+            parameters.push(value.to_owned());
+            format!("?{}", parameters.len())
+        };
+        if !filter.states.is_empty() {
+            let marks: Vec<String> = filter.states.iter().map(|state| mark(state.name())).collect();
+            sql.push_str(&format!(" AND state IN ({})", marks.join(", ")));
+        }
+        if let Some(destination) = &filter.destination {
+            sql.push_str(&format!(" AND destination = {}", mark(destination)));
+        }
+        sql.push_str(&format!(" ORDER BY number DESC LIMIT {}", filter.limit.clamp(1, 1000)));
+        let found = self.all(
+            &sql,
+            &parameters.iter().map(super::database::Bind::bind).collect::<Vec<ValueRef<'_>>>(),
+            readable(delivery),
+        )?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    pub fn delivery_counts(&self) -> Result<Vec<(String, DeliveryState, u64)>, StorageError> {
+        let counted = self.all(
+            "SELECT destination, state, count(*) FROM keyturnhost_deliveries GROUP BY destination, state",
+            &[],
+            |row| Ok((row.get(0)?, row.get::<String>(1)?, row.get::<i64>(2)?.unsigned_abs())),
+        )?;
+        let known = |(name, state, count): (String, String, u64)| Some((name, DeliveryState::named(&state)?, count));
+        Ok(counted.into_iter().filter_map(known).collect())
+    }
+
+    pub fn noted_destinations(&self) -> Result<Vec<(String, Noted)>, StorageError> {
+        self.all(
+            "SELECT name, disabled_at, missed, missed_at FROM keyturnhost_destinations ORDER BY name",
+            &[],
+            |row| {
+                let missed = row.get::<i64>(2)?.unsigned_abs();
+                Ok((row.get(0)?, Noted { disabled_at: row.get(1)?, missed, missed_at: row.get(3)? }))
+            },
+        )
+    }
+
+    // ----- tidying -----
+
+    /// Removes at most `most` of those that were done long ago, and gives up as many that were on hold for as long.
+    pub fn tidy_deliveries(&self, now: i64, most: u32) -> Result<usize, StorageError> {
+        let long_ago = now.saturating_sub(STAYS);
+        self.change(
+            "UPDATE keyturnhost_destinations SET missed = 0, missed_at = NULL WHERE missed_at <= ?1",
+            params![long_ago],
+        )?;
+        let gone = self.all(
+            "DELETE FROM keyturnhost_deliveries WHERE number IN (SELECT number FROM keyturnhost_deliveries
+             WHERE due IS NULL AND changed_at <= ?1 ORDER BY changed_at LIMIT ?2) RETURNING number",
+            params![long_ago, most],
+            |_| Ok(()),
+        )?;
+        let given_up = self.all(
+            "UPDATE keyturnhost_deliveries SET state = 'gave-up', due = NULL, lease = NULL, changed_at = ?3
+             WHERE number IN (SELECT number FROM keyturnhost_deliveries
+             WHERE due IS NOT NULL AND changed_at <= ?1 ORDER BY changed_at LIMIT ?2) RETURNING number",
+            params![long_ago, most, now],
+            |_| Ok(()),
+        )?;
+        Ok(gone.len() + given_up.len())
+    }
 }

@@ -13,7 +13,7 @@ use crate::outbox::Retried;
 use crate::seal::Keys;
 use crate::stage::Ground;
 use crate::storage::outbox::{Kept, Mail, MailId, MailState, NewMail, Obstacle, Recipient};
-use crate::storage::{AuditFilter, Commit, Effect, Storage};
+use crate::storage::{AuditFilter, Commit, Effect, Store};
 
 /// Whether the slow server has answered.
 static ANSWERED: AtomicBool = AtomicBool::new(false);
@@ -56,7 +56,7 @@ impl Session for FakeSession {
 /// A host with four customers, and workers.
 struct Stage {
     host: Host,
-    storage: Arc<dyn Storage>,
+    storage: Arc<Store>,
     keys: Arc<Keys>,
     sent: Receiver<Message>,
     folder: tempfile::TempDir,

@@ -1,4 +1,5 @@
-use rusqlite::Connection;
+use crate::sqlite::connection::{Sqlite, memory};
+use crate::storage::database::{Connection, Each, ValueRef};
 
 use super::*;
 
@@ -49,11 +50,8 @@ fn provider(realms: &str) -> Sql {
     Sql::new(toml::from_str(realms).expect("realms")).expect("provider")
 }
 
-fn panel() -> Connection {
-    let db = Connection::open_in_memory().expect("database");
-    crate::storage::sqlite::connection::functions(&db).expect("functions");
-    db.execute_batch(PANEL).expect("panel");
-    db
+fn panel() -> Sqlite {
+    memory(PANEL)
 }
 
 fn id(name: &str) -> AccountId {
@@ -86,16 +84,32 @@ fn find_matches_by_fold_logins_first_and_never_the_deleted() {
 }
 
 /// What is asked of the database.
-struct Asked<'a>(&'a Connection, std::cell::RefCell<Vec<String>>);
+struct Asked<'a>(&'a Sqlite, std::cell::RefCell<Vec<String>>);
 
-impl storage::Sql for Asked<'_> {
-    fn query(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Vec<Value>>, StorageError> {
+impl Connection for Asked<'_> {
+    fn query(&self, sql: &str, parameters: &[ValueRef<'_>], each: &mut Each<'_>) -> Result<(), StorageError> {
         self.1.borrow_mut().push(sql.to_owned());
-        self.0.query(sql, parameters)
+        self.0.query(sql, parameters, each)
     }
 
-    fn execute(&self, sql: &str, parameters: &[Value]) -> Result<usize, StorageError> {
-        storage::Sql::execute(self.0, sql, parameters)
+    fn execute(&self, sql: &str, parameters: &[ValueRef<'_>]) -> Result<u64, StorageError> {
+        Connection::execute(self.0, sql, parameters)
+    }
+
+    fn insert(&self, sql: &str, parameters: &[ValueRef<'_>]) -> Result<i64, StorageError> {
+        self.0.insert(sql, parameters)
+    }
+
+    fn now(&self) -> Result<i64, StorageError> {
+        self.0.now()
+    }
+
+    fn has_table(&self, name: &str) -> Result<bool, StorageError> {
+        self.0.has_table(name)
+    }
+
+    fn goes_on(&self) -> bool {
+        self.0.goes_on()
     }
 }
 
@@ -129,10 +143,9 @@ fn an_address_is_one_address_in_all_its_spellings_typed_and_stored() {
     ] {
         for stored in &ways {
             for column in ["login", "email"] {
-                let db = Connection::open_in_memory().expect("database");
-                crate::storage::sqlite::connection::functions(&db).expect("functions");
-                db.execute_batch(SPELLINGS).expect("panel");
-                db.execute(&format!("INSERT INTO people (id, {column}) VALUES (1, ?1), (2, ?2)"), [stored, others])
+                let db = memory(SPELLINGS);
+                (*db)
+                    .execute(&format!("INSERT INTO people (id, {column}) VALUES (1, ?1), (2, ?2)"), [stored, others])
                     .expect("rows");
                 let provider = provider(SPELLED);
                 for typed in &ways {
@@ -150,12 +163,10 @@ fn an_address_is_one_address_in_all_its_spellings_typed_and_stored() {
 
 #[test]
 fn accounts_whose_names_differ_only_by_their_spelling_are_found_together_and_the_older_ones_first() {
-    let db = Connection::open_in_memory().expect("database");
-    crate::storage::sqlite::connection::functions(&db).expect("functions");
-    db.execute_batch(SPELLINGS).expect("panel");
+    let db = memory(SPELLINGS);
     let rows = ["ana@x.example ", "ANA@x.example", "\u{200B}ana@x.example", "ana@x.example", "ana@x.example\r"];
     for email in rows {
-        db.execute("INSERT INTO people (email) VALUES (?1)", [email]).expect("a row");
+        (*db).execute("INSERT INTO people (email) VALUES (?1)", [email]).expect("a row");
     }
     let provider = provider(SPELLED);
     let find = |most| {
@@ -168,9 +179,7 @@ fn accounts_whose_names_differ_only_by_their_spelling_are_found_together_and_the
 
 #[test]
 fn a_plain_name_is_one_search_by_the_index_and_what_was_read_of_the_odd_ones_is_only_a_lead() {
-    let db = Connection::open_in_memory().expect("database");
-    crate::storage::sqlite::connection::functions(&db).expect("functions");
-    db.execute_batch(SPELLINGS).expect("panel");
+    let db = memory(SPELLINGS);
     db.execute_batch("INSERT INTO people (id, login) VALUES (1, 'ana'), (2, 'BÉN '), (3, 'Carla ')").expect("rows");
     let provider = provider(SPELLED);
     let asked = Asked(&db, Default::default());
@@ -195,9 +204,7 @@ fn a_plain_name_is_one_search_by_the_index_and_what_was_read_of_the_odd_ones_is_
 
 #[test]
 fn check_counts_odd_spellings_and_addresses_of_too_many_and_shows_none() {
-    let db = Connection::open_in_memory().expect("database");
-    crate::storage::sqlite::connection::functions(&db).expect("functions");
-    db.execute_batch(SPELLINGS).expect("panel");
+    let db = memory(SPELLINGS);
     for (login, email) in [
         ("a", "ana@vidal.example "),
         ("b", "\tben@vidal.example\u{A0}"),
@@ -206,7 +213,7 @@ fn check_counts_odd_spellings_and_addresses_of_too_many_and_shows_none() {
         ("MÜLLER", "eva@xn--bcher-kva.example"),
         ("f", "ANA@vidal.example"),
     ] {
-        db.execute("INSERT INTO people (login, email) VALUES (?1, ?2)", [login, email]).expect("a row");
+        (*db).execute("INSERT INTO people (login, email) VALUES (?1, ?2)", [login, email]).expect("a row");
     }
     let check = |most| -> Vec<(Severity, String, String)> {
         let found = provider(SPELLED).check(&db, most).into_iter();
@@ -233,8 +240,7 @@ fn check_counts_odd_spellings_and_addresses_of_too_many_and_shows_none() {
 #[test]
 fn check_finds_sessions_that_no_key_finds() {
     let sessions = |kind: &str, value: &str, ids: &str| {
-        let db = Connection::open_in_memory().expect("database");
-        crate::storage::sqlite::connection::functions(&db).expect("functions");
+        let db = memory("");
         db.execute_batch(&format!(
             "CREATE TABLE people (id {ids} PRIMARY KEY, login TEXT, pw TEXT);
              CREATE TABLE sessions (token TEXT, who {kind});
@@ -286,7 +292,7 @@ fn an_account_has_its_mapped_values_and_one_name_only() {
 
 #[test]
 fn keys_may_be_text() {
-    let db = Connection::open_in_memory().expect("database");
+    let db = memory("");
     db.execute_batch(
         "CREATE TABLE people (uuid TEXT PRIMARY KEY, login TEXT, pw TEXT);
          INSERT INTO people VALUES ('0b6c-1', 'a', 'h'), ('17', 'b', 'h'), ('017', 'c', 'h');",
@@ -347,7 +353,7 @@ fn only_hashes_that_the_panel_verifies_at_a_bearable_cost_are_accepted() {
 
 #[test]
 fn names_from_the_configuration_cannot_leave_their_place() {
-    let db = Connection::open_in_memory().expect("database");
+    let db = memory("");
     db.execute_batch(
         r#"CREATE TABLE "we ""ird" (id INTEGER PRIMARY KEY, "lo gin" TEXT, "pw""; --" TEXT);
            INSERT INTO "we ""ird" VALUES (1, 'a', 'h');"#,
@@ -394,7 +400,7 @@ fn a_mapping_that_cannot_be_used_names_the_setting() {
     }
 }
 
-fn findings(db: &Connection, realms: &str) -> Vec<(Severity, String, String)> {
+fn findings(db: &Sqlite, realms: &str) -> Vec<(Severity, String, String)> {
     let found = provider(realms).check(db, 100).into_iter();
     found.map(|finding| (finding.severity, finding.text, finding.mend.unwrap_or_default())).collect()
 }
@@ -455,7 +461,7 @@ fn check_counts_the_addresses_that_nothing_can_be_sent_to() {
     .into_iter()
     .enumerate()
     {
-        db.execute("INSERT INTO people (id, email) VALUES (?1, ?2)", (at as i64, email)).expect("written");
+        (*db).execute("INSERT INTO people (id, email) VALUES (?1, ?2)", (at as i64, email)).expect("written");
         if crate::mail::address::check(email).is_err() && !crate::mail::address::is_blank(email) {
             bad.push(at);
         }
@@ -471,7 +477,7 @@ fn check_counts_the_addresses_that_nothing_can_be_sent_to() {
     assert!(text.contains("\n6: there can be no such domain (p:17, p:18, p:19, p:20, p:21, …)"), "{text}");
     assert!(!text.contains('@') || text.contains("no @"), "{text}");
     assert_eq!(provider(realm).unusable_addresses(&db, "p").expect("counted"), 13);
-    db.execute("DELETE FROM people WHERE id >= 13", ()).expect("deleted");
+    (*db).execute("DELETE FROM people WHERE id >= 13", ()).expect("deleted");
     assert!(!findings(&db, realm).iter().any(|(_, text, _)| text.contains("cannot be used")));
 }
 
@@ -574,7 +580,7 @@ fn a_role_that_is_given_meanwhile_stops_a_new_password() {
 
 #[test]
 fn a_name_of_several_columns_has_no_gaps() {
-    let db = Connection::open_in_memory().expect("database");
+    let db = memory("");
     db.execute_batch(
         "CREATE TABLE c (id INTEGER PRIMARY KEY, login TEXT, pw TEXT, first TEXT, middle TEXT, last TEXT);
          INSERT INTO c VALUES (1, 'a', 'h', 'Ana', NULL, 'Ruiz'), (2, 'b', 'h', ' Ben ', '', NULL), (3, 'c', 'h', '', NULL, ' ');",

@@ -10,7 +10,7 @@ use crate::embed::{Submitted, Surface};
 use crate::operator::OperatorPage;
 use crate::stage::{Ground, Routes};
 use crate::storage::deliveries::{DeliveryId, NewDelivery, SettledDelivery, Tried};
-use crate::storage::{Commit, Effect, Storage};
+use crate::storage::{Commit, Effect, Store};
 use crate::webhooks::Destination;
 use crate::webhooks::config::WebhookConfig;
 use crate::webhooks::secret::Secret;
@@ -20,7 +20,7 @@ const PANEL: &str = "CREATE TABLE customers (id INTEGER PRIMARY KEY, login TEXT,
 
 struct Stage {
     host: Host,
-    storage: Arc<dyn Storage>,
+    storage: Arc<Store>,
     folder: tempfile::TempDir,
 }
 

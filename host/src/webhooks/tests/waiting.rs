@@ -7,13 +7,13 @@ use crate::accounts::Reach;
 use crate::caller::{Actor, Caller};
 use crate::stage::Ground;
 use crate::storage::deliveries::{Delivery, DeliveryState};
-use crate::storage::{Commit, Effect, Storage};
+use crate::storage::{Commit, Effect, Store};
 use crate::work::Shutdown;
 
 /// A host with these destinations, and its storage.
 struct Stage {
     host: Host,
-    storage: Arc<dyn Storage>,
+    storage: Arc<Store>,
     folder: tempfile::TempDir,
 }
 

@@ -2,16 +2,16 @@
 //! not in others.
 
 use super::{Found, Look, Severity};
+use crate::accounts::AccountId;
 use crate::accounts::sql::{Rows, key, quoted, text};
-use crate::accounts::{AccountId, Provider as _};
-use crate::storage::Value;
+use crate::storage::{Provider as _, Value};
 
 impl Look<'_> {
     /// Takes one session of each type that the column holds, and looks for it as a new password would.
     pub(super) fn session_keys(&mut self, sessions: &Rows) -> Found {
         let (table, account, accounts) = (quoted(&sessions.table), &sessions.account, quoted(&self.mapping().table));
         let (of, id) = (format!("{table}.{}", quoted(account)), self.column(&self.mapping().id));
-        let rows = self.sql.query(
+        let rows = self.sql.rows(
             &format!(
                 "SELECT typeof({of}), max({of}), count(*) FROM {table}
                  WHERE EXISTS (SELECT 1 FROM {accounts} WHERE {id} = CAST({of} AS TEXT)) GROUP BY typeof({of})"

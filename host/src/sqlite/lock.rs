@@ -6,7 +6,7 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// Taken by whoever opens a database to serve it (see [`crate::storage::sqlite::Options`]), and held as long as it is open; the
+/// Taken by whoever opens a database to serve it (see [`super::Options`]), and held as long as it is open; the
 /// system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
 pub struct ServerLock {

@@ -13,8 +13,13 @@ use rusqlite::Connection;
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::accounts::{AccountId, Matched};
 use crate::accounts::{Why, sql};
-use crate::storage::{Effect, Quotas, Role};
+use crate::sqlite;
+use crate::storage::deliveries::*;
+use crate::storage::outbox::*;
+use crate::storage::tasks::*;
+use crate::storage::*;
 
 const NOW: i64 = 1_764_000_000_000;
 
@@ -39,8 +44,8 @@ impl Panel {
         Self { path, keys: Arc::new(Keys::random()), _dir: dir }
     }
 
-    fn open(&self, options: Options) -> Sqlite {
-        Sqlite::open(&self.path, self.keys.clone(), provider(), options).expect("opened")
+    fn open(&self, options: Options) -> Store {
+        sqlite::open(&self.path, self.keys.clone(), provider(), options).expect("opened")
     }
 
     fn raw(&self) -> Connection {
@@ -48,6 +53,10 @@ impl Panel {
         db.busy_timeout(Duration::from_secs(5)).expect("set");
         db
     }
+}
+
+fn keeping(keeps: Keeps) -> Options {
+    Options { keeps, ..Options::default() }
 }
 
 fn beside() -> Options {
@@ -92,12 +101,12 @@ fn replace(key: &str, hash: &str, why: Why, epoch: &str) -> Effect {
     Effect::Replace { id: id(key), hash: hash.to_owned(), why, epoch: epoch.to_owned() }
 }
 
-fn read(storage: &Sqlite, key: &str) -> Read {
+fn read(storage: &Store, key: &str) -> Read {
     let version = storage.get("p", key, NOW).expect("read").map(|(_, version)| version);
     Read::Data { key: key.to_owned(), version }
 }
 
-fn value(storage: &Sqlite, key: &str) -> Option<String> {
+fn value(storage: &Store, key: &str) -> Option<String> {
     storage.get("p", key, NOW).expect("read").map(|(value, _)| String::from_utf8(value).expect("text"))
 }
 
@@ -323,8 +332,8 @@ fn a_plugin_stores_no_more_than_its_limit_and_may_still_shrink() {
 #[test]
 fn counters_count_at_once_outlive_a_restart_and_begin_anew_when_forgotten() {
     let panel = Panel::new();
-    let storage = panel.open(Options { counters: 2, ..Options::default() });
-    let within = |storage: &Sqlite, window, limit, now| {
+    let storage = panel.open(keeping(Keeps { counters: 2, ..Keeps::default() }));
+    let within = |storage: &Store, window, limit, now| {
         storage.count("p", &[Bound { key: "a".to_owned(), window, limit }], now).expect("counted") == Counted::Within
     };
     for n in 1..=3 {
@@ -451,7 +460,7 @@ fn a_database_of_a_newer_version_is_refused_and_an_older_one_is_brought_up_once(
     drop(panel.open(Options::default()));
     drop(panel.open(Options::default()));
     panel.raw().execute_batch("INSERT INTO keyturnhost_migrations (version) VALUES (99)").expect("forged");
-    let refused = Sqlite::open(&panel.path, panel.keys.clone(), provider(), Options::default()).err().expect("refused");
+    let refused = sqlite::open(&panel.path, panel.keys.clone(), provider(), Options::default()).err().expect("refused");
     assert!(refused.to_string().contains("version 99") && refused.to_string().contains("newer program"), "{refused}");
 }
 
@@ -470,7 +479,7 @@ fn a_file_that_is_not_there_is_made_only_if_that_is_wanted() {
     let panel = Panel::new();
     let path = panel.path.with_file_name("other.db");
     let options = Options { create: false, ..Options::default() };
-    let error = Sqlite::open(&path, panel.keys.clone(), provider(), options).err().expect("refused");
+    let error = sqlite::open(&path, panel.keys.clone(), provider(), options).err().expect("refused");
     assert!(error.to_string().contains("other.db"), "{error}");
     assert!(!path.exists());
 }
@@ -479,7 +488,7 @@ fn a_file_that_is_not_there_is_made_only_if_that_is_wanted() {
 fn one_database_has_one_server_and_any_number_of_commands() {
     let panel = Panel::new();
     let server = panel.open(Options::default());
-    let second = Sqlite::open(&panel.path, panel.keys.clone(), provider(), Options::default()).err().expect("refused");
+    let second = sqlite::open(&panel.path, panel.keys.clone(), provider(), Options::default()).err().expect("refused");
     assert!(matches!(&second, StorageError::Served(said) if said.contains("one database has one server")), "{second}");
     panel.open(beside()).commit(commit(vec![put("k", "v")])).expect("committed");
     assert_eq!(value(&server, "k").as_deref(), Some("v"));
@@ -501,7 +510,7 @@ fn a_panels_file_keeps_its_journal_mode_and_one_of_ours_is_in_wal_mode() {
     panel.open(Options::default());
     assert_eq!(mode(&panel.path), "wal", "it was so");
     let ours = panel.path.with_file_name("ours.db");
-    drop(Sqlite::open(&ours, panel.keys.clone(), provider(), Options::default()).expect("opened"));
+    drop(sqlite::open(&ours, panel.keys.clone(), provider(), Options::default()).expect("opened"));
     assert_eq!(mode(&ours), "wal");
 }
 
@@ -577,7 +586,7 @@ fn who_looks_changes_not_a_byte_and_sees_the_tables_as_they_will_be() {
         }
         let before = files(&panel);
         assert_eq!(before.len(), 1);
-        let (storage, found) = Sqlite::look(&panel.path, panel.keys.clone(), provider()).expect("opened");
+        let (storage, found) = sqlite::look(&panel.path, panel.keys.clone(), provider()).expect("opened");
         assert_eq!(found, Found { wal, version: None, newest: schema::NEWEST });
         assert_eq!(storage.find("ana", &["customer"], 10), Ok(vec![(id("1"), Matched::Login)]));
         assert_eq!(storage.service_keys().map(|keys| keys.len()), Ok(0));
@@ -591,10 +600,10 @@ fn who_looks_changes_not_a_byte_and_sees_the_tables_as_they_will_be() {
     let server = panel.open(Options { journal: Journal::Wal, ..Options::default() });
     server.commit(commit(vec![put("k", "v")])).expect("committed");
     let before = files(&panel);
-    let (storage, found) = Sqlite::look(&panel.path, panel.keys.clone(), provider()).expect("opened");
+    let (storage, found) = sqlite::look(&panel.path, panel.keys.clone(), provider()).expect("opened");
     assert_eq!((found.wal, found.version), (true, Some(schema::NEWEST)));
     assert_eq!(value(&storage, "k").as_deref(), Some("v"));
-    let other = Sqlite::look(&panel.path, Arc::new(Keys::random()), provider()).err();
+    let other = sqlite::look(&panel.path, Arc::new(Keys::random()), provider()).err();
     assert_eq!(other, Some(StorageError::OtherKey));
     drop(storage);
     let names = |files: &[(PathBuf, Vec<u8>)]| files.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>();
@@ -612,7 +621,7 @@ fn who_looks_at_tables_of_an_older_version_finds_in_them_what_they_hold() {
         raw.execute("INSERT INTO keyturnhost_migrations VALUES (?1, 0)", [at as i64 + 1]).expect("noted");
     }
     raw.execute_batch("INSERT INTO keyturnhost_workers VALUES (1, 42)").expect("a sign of life");
-    let (storage, found) = Sqlite::look(&panel.path, panel.keys.clone(), provider()).expect("opened");
+    let (storage, found) = sqlite::look(&panel.path, panel.keys.clone(), provider()).expect("opened");
     assert_eq!(found.version, Some(3));
     assert_eq!(storage.last_beat().expect("read").at, Some(42));
     assert_eq!(storage.service_keys().map(|keys| keys.len()), Ok(0), "a table of a later version");
@@ -640,7 +649,7 @@ fn a_reader_cannot_write() {
     let written = storage.read(|sql| sql.execute("DELETE FROM customers", &[]));
     assert!(matches!(written, Err(StorageError::Failed { .. })));
     assert_eq!(
-        storage.read(|sql| sql.query("SELECT count(*) FROM customers", &[])),
+        storage.read(|sql| sql.rows("SELECT count(*) FROM customers", &[])),
         Ok(vec![vec![crate::storage::Value::Integer(2)]])
     );
 }

@@ -1,6 +1,7 @@
 //! Connections: how they are opened, what a provider sees of one, and the pool that reads come from.
 
 use std::io::Read as _;
+use std::ops::Deref;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -11,10 +12,11 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 
 use super::place::{Place, beside};
-use super::{Found, Journal, schema};
+use super::{Found, Journal, look};
 use crate::accounts::fold::fold;
-use crate::accounts::sql::kind;
-use crate::storage::{Sql, StorageError, Value};
+use crate::accounts::kind::kind;
+use crate::storage::database::{self as store, Row, doing};
+use crate::storage::{StorageError, schema};
 
 /// How long one waits for another.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -29,7 +31,7 @@ pub(super) fn failed(doing: &str, cause: &rusqlite::Error) -> StorageError {
 
 /// Opens the file for writing. That each commit waits for the disk is the connection's; WAL stays with the file.
 /// Foreign keys are left as the engine has them, since the panel's tables are written too.
-pub(super) fn open_writer(path: &Path, create: bool, journal: Journal) -> Result<(Connection, Place), StorageError> {
+pub(super) fn open_writer(path: &Path, create: bool, journal: Journal) -> Result<(Sqlite, Place), StorageError> {
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
     let doing = || format!("opening the database {}", path.display());
@@ -53,7 +55,7 @@ pub(super) fn open_writer(path: &Path, create: bool, journal: Journal) -> Result
         );
         return Err(StorageError::Failed { doing: doing(), cause });
     }
-    Ok((db, place))
+    Ok((Sqlite(db), place))
 }
 
 /// As `PRAGMA journal_mode` calls it.
@@ -78,18 +80,18 @@ fn write_ahead(db: &Connection) -> rusqlite::Result<String> {
     }
 }
 
-fn open_reader(path: &Path) -> Result<Connection, StorageError> {
+fn open_reader(path: &Path) -> Result<Sqlite, StorageError> {
     let doing = || format!("opening the database {} to read", path.display());
     // Opened for writing, since a reader takes part in the WAL's index; it is the pragma that keeps it from writing.
     let db = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(PATIENCE).map_err(|cause| failed(&doing(), &cause))?;
     db.pragma_update(None, "query_only", true).map_err(|cause| failed(&doing(), &cause))?;
-    Ok(db)
+    Ok(Sqlite(db))
 }
 
 /// Opens the file so that nothing changes, not even what lies beside it, and with the host's own tables as they will be:
 /// those that are not there yet stand in the connection's memory.
-pub(super) fn open_to_look(path: &Path) -> Result<(Connection, Found), StorageError> {
+pub(super) fn open_to_look(path: &Path) -> Result<(Sqlite, Found), StorageError> {
     let doing = || format!("opening the database {} to look at it", path.display());
     let mut head = [0; 20];
     let read = std::fs::File::open(path).and_then(|mut file| file.read(&mut head));
@@ -108,8 +110,9 @@ pub(super) fn open_to_look(path: &Path) -> Result<(Connection, Found), StorageEr
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = open(Path::new(&format!("{uri}?mode=ro{still}")), flags)?;
     db.busy_timeout(PATIENCE).map_err(|cause| failed(&doing(), &cause))?;
-    let version = schema::stand_in(&db)?;
-    db.pragma_update(None, "query_only", true).map_err(|cause| failed(&doing(), &cause))?;
+    let db = Sqlite(db);
+    let version = look::stand_in(&db)?;
+    db.0.pragma_update(None, "query_only", true).map_err(|cause| failed(&doing(), &cause))?;
     Ok((db, Found { wal, version, newest: schema::NEWEST }))
 }
 
@@ -122,7 +125,7 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StorageError> {
 }
 
 /// What the provider's statements call: `keyturn_fold`, of a login or an address, and `keyturn_kind`, of a stored hash.
-pub(crate) fn functions(db: &Connection) -> rusqlite::Result<()> {
+fn functions(db: &Connection) -> rusqlite::Result<()> {
     let of_text = |name: &str, of: fn(&str) -> String| {
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
         db.create_scalar_function(name, 1, flags, move |context| {
@@ -136,50 +139,106 @@ pub(crate) fn functions(db: &Connection) -> rusqlite::Result<()> {
     of_text("keyturn_kind", |hash| kind(hash).to_owned())
 }
 
-impl Sql for Connection {
-    fn query(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Vec<Value>>, StorageError> {
-        let read = || {
-            let mut statement = self.prepare_cached(sql)?;
-            let columns = statement.column_count();
-            let rows = statement.query_map(rusqlite::params_from_iter(parameters), |row| {
-                (0..columns).map(|at| Ok(Value::from(row.get_ref(at)?))).collect::<Result<Vec<_>, _>>()
-            })?;
-            rows.collect::<Result<Vec<_>, _>>()
-        };
-        read().map_err(|cause| failed("reading the panel's tables", &cause))
-    }
+/// A connection as the store sees it.
+pub struct Sqlite(pub(super) Connection);
 
-    fn execute(&self, sql: &str, parameters: &[Value]) -> Result<usize, StorageError> {
-        self.prepare_cached(sql)
-            .and_then(|mut statement| statement.execute(rusqlite::params_from_iter(parameters)))
-            .map_err(|cause| failed("writing the panel's tables", &cause))
+impl Deref for Sqlite {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.0
     }
 }
 
-impl From<ValueRef<'_>> for Value {
-    fn from(value: ValueRef<'_>) -> Self {
-        match value {
-            ValueRef::Null => Value::Null,
-            ValueRef::Integer(number) => Value::Integer(number),
-            ValueRef::Real(number) => Value::Real(number),
-            ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
-                Ok(text) => Value::Text(text.to_owned()),
-                Err(_) => Value::Blob(bytes.to_owned()),
-            },
-            ValueRef::Blob(bytes) => Value::Blob(bytes.to_owned()),
-        }
+/// A database in memory that begins with these statements: for the tests of what reads a panel's tables.
+#[cfg(test)]
+pub(crate) fn memory(sql: &str) -> Sqlite {
+    let db = Connection::open_in_memory().expect("database");
+    functions(&db).expect("functions");
+    db.execute_batch(sql).expect("statements");
+    Sqlite(db)
+}
+
+struct Answer<'a, 'row>(&'a rusqlite::Row<'row>, usize);
+
+impl Row for Answer<'_, '_> {
+    fn columns(&self) -> usize {
+        self.1
+    }
+
+    fn column(&self, at: usize) -> Result<store::ValueRef<'_>, StorageError> {
+        Ok(match self.0.get_ref(at).map_err(|cause| failed("reading a row", &cause))? {
+            ValueRef::Null => store::ValueRef::Null,
+            ValueRef::Integer(number) => store::ValueRef::Integer(number),
+            ValueRef::Real(number) => store::ValueRef::Real(number),
+            ValueRef::Text(bytes) => {
+                std::str::from_utf8(bytes).map_or(store::ValueRef::Blob(bytes), store::ValueRef::Text)
+            }
+            ValueRef::Blob(bytes) => store::ValueRef::Blob(bytes),
+        })
     }
 }
 
-impl ToSql for Value {
+struct Parameter<'a>(store::ValueRef<'a>);
+
+impl ToSql for Parameter<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            Value::Null => ValueRef::Null,
-            Value::Integer(number) => ValueRef::Integer(*number),
-            Value::Real(number) => ValueRef::Real(*number),
-            Value::Text(text) => ValueRef::Text(text.as_bytes()),
-            Value::Blob(bytes) => ValueRef::Blob(bytes),
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            store::ValueRef::Null => ValueRef::Null,
+            store::ValueRef::Integer(number) => ValueRef::Integer(number),
+            store::ValueRef::Real(number) => ValueRef::Real(number),
+            store::ValueRef::Text(text) => ValueRef::Text(text.as_bytes()),
+            store::ValueRef::Blob(bytes) => ValueRef::Blob(bytes),
         }))
+    }
+}
+
+fn bound<'a>(parameters: &'a [store::ValueRef<'a>]) -> impl rusqlite::Params + 'a {
+    rusqlite::params_from_iter(parameters.iter().map(|value| Parameter(*value)))
+}
+
+impl store::Connection for Sqlite {
+    fn query(
+        &self,
+        sql: &str,
+        parameters: &[store::ValueRef<'_>],
+        each: &mut store::Each<'_>,
+    ) -> Result<(), StorageError> {
+        let wrong = |cause| failed(&doing(sql), &cause);
+        let mut statement = self.0.prepare_cached(sql).map_err(wrong)?;
+        let columns = statement.column_count();
+        let mut rows = statement.query(bound(parameters)).map_err(wrong)?;
+        while let Some(row) = rows.next().map_err(wrong)? {
+            if each(&Answer(row, columns))?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn execute(&self, sql: &str, parameters: &[store::ValueRef<'_>]) -> Result<u64, StorageError> {
+        let changed = self.0.prepare_cached(sql).and_then(|mut statement| statement.execute(bound(parameters)));
+        changed.map(|rows| rows as u64).map_err(|cause| failed(&doing(sql), &cause))
+    }
+
+    fn insert(&self, sql: &str, parameters: &[store::ValueRef<'_>]) -> Result<i64, StorageError> {
+        self.execute(sql, parameters)?;
+        Ok(self.0.last_insert_rowid())
+    }
+
+    fn now(&self) -> Result<i64, StorageError> {
+        let sql = "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)";
+        let read = self.0.prepare_cached(sql).and_then(|mut statement| statement.query_row([], |row| row.get(0)));
+        read.map_err(|cause| failed("reading the clock", &cause))
+    }
+
+    fn has_table(&self, name: &str) -> Result<bool, StorageError> {
+        let there = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1";
+        Ok((self as &dyn store::Connection).one(there, &[store::ValueRef::Text(name)], |_| Ok(()))?.is_some())
+    }
+
+    fn goes_on(&self) -> bool {
+        !self.0.is_autocommit()
     }
 }
 
@@ -196,7 +255,7 @@ pub(super) struct Readers {
 
 #[derive(Default)]
 struct Pool {
-    idle: Vec<Connection>,
+    idle: Vec<Sqlite>,
     open: usize,
 }
 
@@ -207,11 +266,11 @@ impl Readers {
     }
 
     /// Runs `read` on one snapshot.
-    pub fn snapshot<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StorageError>) -> Result<T, StorageError> {
+    pub fn snapshot<T>(&self, read: impl FnOnce(&Sqlite) -> Result<T, StorageError>) -> Result<T, StorageError> {
         self.place.noticed()?;
         let lent = self.lend()?;
         let db = lent.connection()?;
-        run(db, "BEGIN")?;
+        run(&db.0, "BEGIN")?;
         read(db)
     }
 
@@ -239,19 +298,19 @@ impl Readers {
 
 /// Goes back to the pool when it is dropped, its snapshot ended.
 struct Lent<'a> {
-    db: Option<Connection>,
+    db: Option<Sqlite>,
     readers: &'a Readers,
 }
 
 impl Lent<'_> {
-    fn connection(&self) -> Result<&Connection, StorageError> {
+    fn connection(&self) -> Result<&Sqlite, StorageError> {
         self.db.as_ref().ok_or(StorageError::Busy)
     }
 }
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        let ended = self.db.take().filter(|db| db.is_autocommit() || run(db, "ROLLBACK").is_ok());
+        let ended = self.db.take().filter(|db| db.0.is_autocommit() || run(&db.0, "ROLLBACK").is_ok());
         let mut pool = self.readers.state.lock().unwrap_or_else(PoisonError::into_inner);
         match ended {
             Some(db) => pool.idle.push(db),
