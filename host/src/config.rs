@@ -13,13 +13,14 @@ use serde::Deserialize;
 
 use crate::accounts::OWN_REALMS;
 use crate::accounts::sql::{Mapping, Sql};
-use crate::host::{Brand, Host, HostBuilder, HostError};
+use crate::host::{Host, HostBuilder, HostError};
 use crate::http::serve::Manners;
 use crate::mail::config::MailConfig;
 use crate::mail::room;
 use crate::mail::setup::{Fixed, Setup};
 use crate::masked::{self, without_passwords};
 use crate::network::Network;
+use crate::origin::leads_somewhere;
 use crate::plugin::admit::AdmitError;
 use crate::plugin::grants::GrantsError;
 use crate::plugin::limits::{ACCOUNTS_PER_ADDRESS, HostLimits};
@@ -28,6 +29,7 @@ use crate::seal::{KeyError, Keys};
 use crate::sqlite::{self, Found, Journal, Options};
 use crate::storage::store::Keeps;
 use crate::storage::{StorageError, Store};
+use crate::view::Brand;
 use crate::view::look::Asset;
 use crate::view::theme::theme_css;
 use crate::webhooks::{self, Destination, config::WebhookConfig};
@@ -340,14 +342,6 @@ pub enum ConfigError {
     /// A plugin was refused.
     #[error(transparent)]
     Admit(#[from] AdmitError),
-}
-
-/// An address that a link may have: nothing that a browser would run.
-pub(crate) fn leads_somewhere(address: &str) -> bool {
-    let host = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://"));
-    let named = host.is_some_and(|host| !host.is_empty() && !host.starts_with('/'));
-    (named || (address.starts_with('/') && !address.starts_with("//")))
-        && address.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
 }
 
 /// Whether an address is one below another: `login`, `index.php?do=login`.

@@ -12,11 +12,11 @@ use crate::accounts::{AccountId, Field};
 use crate::bindings::exports::keyturn::ui::views::Input as WitInput;
 use crate::call::views::FormAnswer;
 use crate::call::{self, CallError, Failure};
+use crate::caller::STEP_UP_MS;
 use crate::caller::{Actor, Caller};
 use crate::host::Host;
 use crate::operator::OWN;
 use crate::plugin::admit::Plugin;
-use crate::plugin::manifest::STEP_UP_MS;
 use crate::plugin::roster::Maker;
 use crate::view::form::joined::{self, Joined, Unready};
 use crate::view::form::{self, FormError, Input, Posted, Stale};
@@ -28,9 +28,7 @@ use crate::view::{self, Contact, Corrections, Frame, Links, Page, Place, Region,
 /// The cookie that carries a notice over a redirect; sealed, and shown once.
 pub const NOTICE_COOKIE: &str = "kt-notice";
 
-/// The header of a page that the script asks for behind its reader's back, to see how a mail fares. Nobody reads what it
-/// answers: take no notice away with it, nor anything else that is shown once.
-pub const QUIET_HEADER: &str = "kt-quiet";
+pub use crate::view::look::QUIET_HEADER;
 
 /// Where in the panel something is shown.
 pub struct Surface<'a> {

@@ -4,10 +4,9 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use crate::plugin::limits::{POOL_INSTANCES, POOL_MEMORY, POOL_TABLE};
+use crate::plugin::limits::{GuestMemory, POOL_INSTANCES, POOL_MEMORY, POOL_TABLE};
 use crate::space::Space;
 
 /// Component instances that may live at once.
@@ -22,19 +21,6 @@ const KEEP_RESIDENT: usize = 2 << 20;
 const POOL_SPACE: u64 = POOL_SLOTS as u64 * (4128 << 20) + (8 << 30);
 /// Bytes that no access reaches, behind a memory that has no more than its own address space.
 const GUARD: u64 = 64 << 10;
-
-/// Where plugins' memory comes from: `limits.guest-memory`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GuestMemory {
-    /// The pool, or where the system does not give it the address space: on demand.
-    #[default]
-    Auto,
-    /// A pool, for which 258 GiB of address space are reserved, though not used, at the start: the quickest.
-    Pool,
-    /// 16 MiB of address space for each instance, at each call. Each access is checked, which makes plugins slower.
-    OnDemand,
-}
 
 /// An engine and how it was made.
 pub(crate) struct Machine {

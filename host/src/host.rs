@@ -32,40 +32,9 @@ use crate::seal::Keys;
 use crate::space::within_limits;
 use crate::storage::{AuditEntry, AuditFilter, Commit, Effect, Outdated, Read, Role, StorageError, Store};
 use crate::values;
-use crate::view::look::Asset;
+use crate::view::Brand;
 use crate::webhooks::{Destination, Destinations};
 use crate::work::bell::Bell;
-
-/// What pages and mails call the panel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Brand {
-    /// Its name.
-    pub name: String,
-    /// Whom to ask for help: a mail address or a sentence.
-    pub contact: String,
-    /// Where links lead: scheme, host and port, without a slash at the end. From configuration, never from a request. Where
-    /// the page Email settings may say it, this holds until it does: see [`Host::origin`].
-    pub origin: String,
-    /// Where people sign in, as mails say it: a whole address, or a path from the origin of links.
-    pub sign_in: String,
-    /// Time zone for people, an IANA name.
-    pub zone: jiff::tz::TimeZone,
-    /// The operator's own colours, see [`crate::view::theme::theme_css`]; none: those of the style sheet.
-    pub look: Option<Arc<Asset>>,
-}
-
-impl Default for Brand {
-    fn default() -> Self {
-        Self {
-            name: "Keyturn".to_owned(),
-            contact: "your administrator".to_owned(),
-            origin: "http://127.0.0.1:8080".to_owned(),
-            sign_in: "/".to_owned(),
-            zone: jiff::tz::TimeZone::UTC,
-            look: None,
-        }
-    }
-}
 
 /// Lines of the audit that are removed in one transaction.
 const PRUNED: u32 = 500;

@@ -27,10 +27,10 @@
 //! # }
 //! ```
 
+#![deny(missing_docs)]
+
 pub mod accounts;
-mod bindings;
 mod call;
-pub mod caller;
 mod capabilities;
 pub mod config;
 pub mod email;
@@ -40,23 +40,23 @@ pub mod host;
 pub mod http;
 mod kdf;
 pub mod mail;
-mod masked;
-pub mod network;
 pub mod operator;
-mod origin;
 pub mod outbox;
 pub mod plugin;
-pub mod seal;
 pub mod service_key;
-pub mod space;
-pub mod sqlite;
 #[cfg(test)]
 mod stage;
 pub mod storage;
 pub mod values;
-pub mod view;
 pub mod webhooks;
 pub mod work;
 
+use keyturn_contract as bindings;
+pub use keyturn_core::{caller, network, seal, space};
+use keyturn_core::{masked, origin};
+pub use keyturn_store_sqlite as sqlite;
+pub use keyturn_ui as view;
+
 pub use call::{CallError, Failure};
-pub use host::{Brand, Host, HostBuilder};
+pub use host::{Host, HostBuilder};
+pub use view::Brand;

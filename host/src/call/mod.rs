@@ -11,7 +11,7 @@ pub(crate) mod views;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use wasmtime::component::{Instance, Val};
@@ -28,6 +28,7 @@ use crate::plugin::manifest::{Effects, Lane, Operation, Release, Role as ActorRo
 use crate::storage::tasks::LeasedTask;
 use crate::storage::{AuditEntry, Commit, Effect, Known, Quotas, Read, Record, RecordKey, Role, StorageError};
 use crate::values::{self, Misfit};
+pub(crate) use keyturn_core::time::now;
 use state::{Call, CountedOn, Facts, Purpose, State, Stop};
 
 pub use crate::bindings::keyturn::panel::types::Failure;
@@ -235,12 +236,6 @@ impl Left {
             _ => None,
         })
     }
-}
-
-/// Unix milliseconds.
-pub(crate) fn now() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }
 
 impl Inner {

@@ -16,12 +16,6 @@ const MAX_SCAN: u32 = 1_000;
 const MAX_COUNTERS: usize = 16;
 const MAX_WINDOW: u32 = 31_536_000;
 
-impl From<&'static str> for Error {
-    fn from(limit: &'static str) -> Self {
-        Error::Limit(limit.to_owned())
-    }
-}
-
 fn storage_error(call: &Call, cause: &StorageError) -> Error {
     if let StorageError::Limit(name) = cause {
         return Error::Limit((*name).to_owned());

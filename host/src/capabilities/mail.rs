@@ -21,12 +21,6 @@ const MAX_TEXT: usize = 400;
 /// How long a mail is of use that does not say so, in milliseconds: seven days.
 const USEFUL: i64 = 7 * 24 * 3600 * 1000;
 
-impl From<&'static str> for Error {
-    fn from(limit: &'static str) -> Self {
-        Error::Limit(limit.to_owned())
-    }
-}
-
 fn unavailable(call: &Call, cause: &StorageError) -> Error {
     tracing::error!(plugin = call.plugin.name, request = call.caller.request, "{cause}");
     Error::Unavailable(RETRY_SECONDS)

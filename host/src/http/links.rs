@@ -22,12 +22,13 @@ use zeroize::Zeroizing;
 
 use super::body::{Unread, whole};
 use super::serve::NoRoom;
-use super::{Served, css_url, icon_url, js_url, page_headers, reader, theme_url, with_query};
+use super::{Served, css_url, icon_url, js_url, page_headers, reader, theme_url};
 use crate::accounts::Reach;
 use crate::call::{CallError, Failure, now};
 use crate::caller::{Actor, Caller};
 use crate::capabilities::{LINK_OF, RETRY_SECONDS};
 use crate::embed::{NOTICE_COOKIE, SubmitError, Submitted, Surface};
+use crate::origin::with_query;
 use crate::seal::Keys;
 use crate::storage::StorageError;
 use crate::view::form::{BODY, FormError};

@@ -22,7 +22,6 @@ use crate::view::look;
 use crate::view::{Links, shell};
 
 pub use api::views::page_address;
-pub(crate) use api::views::with_query;
 
 /// What the host's pages need to know of the panel around them.
 pub trait Site: Send + Sync {

@@ -87,13 +87,12 @@ const HEAD: usize = 64 * 1024;
 
 impl Default for Manners {
     fn default() -> Self {
-        const MIB: usize = 1024 * 1024;
         Self {
-            connections: Budget { all: 1_024, each: 128, known: 768 },
+            connections: Budget::CONNECTIONS,
             head: Duration::from_secs(15),
             body: Duration::from_secs(30),
             answer: Duration::from_secs(30),
-            bodies: Budget { all: 64 * MIB, each: 8 * MIB, known: 48 * MIB },
+            bodies: Budget::BODIES,
             proxies: Vec::new(),
             panels: Vec::new(),
             machine: Network::loopback().into(),

@@ -8,17 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::network::Network;
-
-/// How much there is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget {
-    /// For all together; strangers together have three quarters of it.
-    pub all: usize,
-    /// For each address of a stranger; of IPv6 for each /64. Those without an address are one stranger.
-    pub each: usize,
-    /// For each address that is known: this machine, proxies and panels.
-    pub known: usize,
-}
+pub use crate::plugin::limits::Budget;
 
 /// Whose share it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -10,10 +10,10 @@ use super::config::Wrong;
 use super::setup::{Chosen, ChosenServer, Fixed, Setup};
 use super::transport::Transport;
 use super::{Mailbox, address};
-use crate::host::Brand;
 use crate::seal::Keys;
 use crate::storage::settings::{NewSecret, Sealed};
 use crate::storage::{AuditEntry, StorageError, Store, Version};
+use crate::view::Brand;
 
 /// The group of the storage's settings.
 const GROUP: &str = "mail";

@@ -13,7 +13,7 @@ use super::{OperatorSurface, not_found, page as whole, place};
 use crate::call::CallError;
 use crate::caller::{Actor, Caller};
 use crate::host::Host;
-use crate::mail::transport::smtp::names_this_machine;
+use crate::origin::names_this_machine;
 use crate::storage::outbox::MailId;
 use crate::view::Page;
 use crate::view::html::nodes::Painter;

@@ -23,7 +23,7 @@ use crate::caller::Caller;
 use crate::email::TRIAL;
 use crate::embed::{SubmitError, Submitted, Surface};
 use crate::host::Host;
-use crate::http::with_query;
+use crate::origin::with_query;
 use crate::outbox::{AT_ONCE, Retried};
 use crate::storage::deliveries::{DeliveryFilter, DeliveryId};
 use crate::storage::outbox::{MailFilter, MailId, MailState};
@@ -43,8 +43,7 @@ pub use keys::AskedKeys;
 pub use outbox::{Listed, Shown};
 pub use webhooks::ListedDeliveries;
 
-/// The name under which the host draws forms of its own; a plugin of that name is not admitted.
-pub const OWN: &str = "host";
+pub use keyturn_core::caller::OWN;
 
 /// One of the operator's pages.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::{
 use crate::call::{self, CallError};
 use crate::caller::Caller;
 use crate::host::Host;
-use crate::http::with_query;
+use crate::origin::with_query;
 use crate::outbox::Seen;
 use crate::storage::deliveries::DeliveryState;
 use crate::storage::outbox::{Mail, MailFilter, MailState, Recipient};

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::*;
 use crate::accounts::{Reach, Scope};
 use crate::caller::Actor;
-use crate::host::Brand;
 use crate::mail::message::Writer;
 use crate::mail::template::{Block, Kind, Template, Text, Value};
 use crate::mail::transport::folder::Folder;
@@ -19,6 +18,7 @@ use crate::stage::{Ground, Routes};
 use crate::storage::outbox::{Kept, Mail, NewMail, Obstacle, Recipient, Settled};
 use crate::storage::tasks::{NewTask, TaskKind};
 use crate::storage::{Commit, Effect, Store};
+use crate::view::Brand;
 
 const PANEL: &str = "
     CREATE TABLE customers (id INTEGER PRIMARY KEY, login TEXT, email TEXT, password TEXT, reseller TEXT);

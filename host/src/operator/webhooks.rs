@@ -10,7 +10,7 @@ use super::{Deed, OperatorSurface, Shown, button, not_found, page as whole, plac
 use crate::call::CallError;
 use crate::caller::Caller;
 use crate::host::Host;
-use crate::http::with_query;
+use crate::origin::with_query;
 use crate::storage::deliveries::{ATTEMPTS, Delivery, DeliveryFilter, DeliveryState};
 use crate::view::Page;
 use crate::view::html::nodes::Painter;

@@ -12,7 +12,7 @@ use super::cache;
 use super::grants::{Grants, authority};
 use super::limits::Limits;
 use super::manifest::{Manifest, Operation, SettingValue, Wants};
-use super::pack::{self, PackError};
+use super::pack::{self, PackError, own_name, without_version};
 use super::roster::Wanted;
 use crate::bindings::keyturn::{panel, ui};
 use crate::call::state::State;
@@ -222,16 +222,6 @@ const CONTRACT: [&str; 11] = [
     "keyturn:panel/settings",
     "keyturn:ui/nodes",
 ];
-
-fn without_version(name: &str) -> &str {
-    name.split_once('@').map_or(name, |(name, _)| name)
-}
-
-/// The interface's own name: `keyturn:password/password@0.1.0` is `password`.
-pub(super) fn own_name(name: &str) -> &str {
-    let name = without_version(name);
-    name.rsplit_once('/').map_or(name, |(_, own)| own)
-}
 
 impl Plugin {
     /// Links and checks a component; see [`AdmitError`] for what is refused.

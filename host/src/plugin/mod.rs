@@ -4,9 +4,6 @@
 pub mod admit;
 pub mod cache;
 pub mod compile;
-pub mod docs;
-pub mod grants;
-pub mod limits;
-pub mod manifest;
-pub mod pack;
 pub mod roster;
+
+pub use keyturn_package::{docs, grants, limits, manifest, pack};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::admit::{AdmitError, Plugin};
-use super::manifest::names;
+use keyturn_core::events::names;
 
 /// Who comes first where two plugins want the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -24,20 +24,26 @@ fn types_are_named_and_explained_as_their_wit_does() {
     let document = document(&server);
     assert_eq!(document["openapi"], "3.1.0");
     let verify = &document["paths"]["/v1/hooks/password/verify"]["post"];
-    assert!(verify["summary"] == "The check at sign-in", "{verify}");
+    assert!(verify["summary"] == "Checks a password at sign-in", "{verify}");
     assert_eq!(verify["security"], json!([{"key": ["password/verify"]}]));
     let answer = &verify["responses"]["200"]["content"]["application/json"]["schema"];
     assert_eq!(answer, &json!({"$ref": "#/components/schemas/Verdict"}));
     let schemas = &document["components"]["schemas"];
     let verdict = &schemas["Verdict"];
-    assert_eq!(verdict["description"], "All but `rejected` are told only to who typed the right password.");
+    assert_eq!(
+        verdict["description"],
+        "The result of a sign-in. Only somebody with the right password gets a result other than `rejected`."
+    );
     let must_change = verdict["oneOf"]
         .as_array()
         .expect("cases")
         .iter()
         .find(|case| case["properties"]["kind"]["const"] == "must_change");
     let must_change = must_change.expect("there");
-    assert_eq!(must_change["description"], "No session yet: the page where a new one is chosen.");
+    assert_eq!(
+        must_change["description"],
+        "Start no session yet: send the person to this page, to choose a new password."
+    );
     let link =
         must_change["properties"]["value"]["$ref"].as_str().and_then(|name| name.rsplit('/').next()).expect("named");
     assert_eq!((&schemas[link]["type"], &schemas[link]["format"]), (&json!("string"), &json!("uri")));

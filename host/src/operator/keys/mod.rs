@@ -17,7 +17,7 @@ use crate::call::{self, CallError};
 use crate::caller::Caller;
 use crate::embed::{SubmitError, Submitted, Surface};
 use crate::host::Host;
-use crate::http::with_query;
+use crate::origin::with_query;
 use crate::plugin::manifest::Role;
 use crate::service_key::{CONDITIONS, KeyProblem, OF_HOST, ServiceKey};
 use crate::view::Page;

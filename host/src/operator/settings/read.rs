@@ -5,8 +5,9 @@ use crate::email::NewPassword;
 use crate::mail::address;
 use crate::mail::config::{Way, is_host};
 use crate::mail::setup::{Chosen, ChosenServer, Setup};
-use crate::mail::transport::smtp::{Encryption, names_this_machine};
+use crate::mail::transport::smtp::Encryption;
 use crate::origin::may_bear_secrets;
+use crate::origin::names_this_machine;
 use crate::view::form::{FieldError, Submission};
 use crate::view::words::Words;
 

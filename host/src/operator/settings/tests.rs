@@ -12,13 +12,14 @@ use crate::call::{self, CallError};
 use crate::caller::{Actor, Caller};
 use crate::email::{NewPassword, TRIALS_EACH};
 use crate::embed::{SubmitError, Submitted, Surface};
-use crate::host::{Brand, Host, HostBuilder};
+use crate::host::{Host, HostBuilder};
 use crate::mail::setup::{Chosen, ChosenServer, Fixed};
 use crate::mail::transport::smtp::Encryption;
 use crate::operator::{OperatorPage, OperatorSurface};
 use crate::seal::Keys;
 use crate::stage::{Ground, Routes};
 use crate::storage::AuditFilter;
+use crate::view::Brand;
 use crate::view::Corrections;
 use crate::view::form::FormError;
 

@@ -19,7 +19,6 @@ use super::problem::{self, Problem};
 use super::{Asked, answering, json_answer, machine};
 use crate::accounts::AccountId;
 use crate::call::CallError;
-use crate::config::leads_somewhere;
 use crate::embed::{Broken, SubmitError, Submitted, Surface};
 use crate::http::{Served, embed_css_url, js_url};
 use crate::operator::{Listed, ListedDeliveries, OWN, OperatorPage, OperatorSurface};
@@ -32,6 +31,7 @@ use crate::view::nodes::{PageTarget, Target};
 use crate::view::shell::within;
 use crate::view::words::Words;
 use crate::view::{Corrections, Page, Row};
+use keyturn_core::origin::{leads_somewhere, with_query};
 use on_behalf::OnBehalf;
 
 /// Where the page stands: its forms post there.
@@ -71,15 +71,6 @@ pub fn page_address(panel: &str, plugin: &str, page: &PageTarget) -> String {
     }
     query.extend_pairs(&page.arguments);
     with_query(panel, &query.finish())
-}
-
-/// An address with more in its query.
-pub(crate) fn with_query(address: &str, query: &str) -> String {
-    match (query.is_empty(), address.contains('?')) {
-        (true, _) => address.to_owned(),
-        (false, true) => format!("{address}&{query}"),
-        (false, false) => format!("{address}?{query}"),
-    }
 }
 
 /// What a panel asks for, for one reader of a page of its own: a view, or what becomes of a form.

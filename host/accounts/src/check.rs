@@ -1,0 +1,493 @@
+//! What `keyturn check` says of a mapping: whether the panel's tables are as it says, and what follows where they are
+//! not. It reads only, and shows no value of anybody's.
+
+mod hashes;
+mod sessions;
+mod spellings;
+mod unusable;
+
+pub use hashes::HashKind;
+pub use keyturn_core::stored::kind;
+
+use super::{Mapping, Provider as _, Realm, Sql, State, key_text, quoted, rest, text};
+use keyturn_core::accounts::AccountId;
+use keyturn_store::database::Connection;
+use keyturn_store::{StorageError, Value};
+
+/// How good a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// As it should be.
+    Good,
+    /// It works, and the operator should know it.
+    Note,
+    /// It does not work.
+    Wrong,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How good it is.
+    pub severity: Severity,
+    /// What was found, naming the setting.
+    pub text: String,
+    /// What to do about it: SQL to run, or a setting to change.
+    pub mend: Option<String>,
+}
+
+/// How many accounts a realm has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// All of them.
+    pub accounts: i64,
+    /// Those with an address.
+    pub addresses: i64,
+    /// Those with a password.
+    pub passwords: i64,
+}
+
+type Found = Result<(), StorageError>;
+
+impl Sql {
+    /// Counts the accounts of a realm; none of one that is not mapped.
+    ///
+    /// # Errors
+    /// [`StorageError`], where the tables are not as mapped.
+    pub fn tally(&self, sql: &dyn Connection, name: &str) -> Result<Tally, StorageError> {
+        let Some(realm) = self.realms.get(name) else {
+            return Ok(Tally::default());
+        };
+        let look = Look { sql, provider: self, name, realm, findings: &mut Vec::new() };
+        let given = |column: &String| look.count(&format!("coalesce({}, '') <> ''", look.column(column)));
+        Ok(Tally {
+            accounts: look.count("1")?,
+            addresses: realm.mapping.email.as_ref().map(given).transpose()?.unwrap_or_default(),
+            passwords: given(&realm.mapping.hash)?,
+        })
+    }
+
+    /// Looks at every realm's tables. What cannot be read is a finding too.
+    /// `most`: accounts of one address that are mailed.
+    #[must_use]
+    pub fn check(&self, sql: &dyn Connection, most: usize) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (name, realm) in &self.realms {
+            let mut look = Look { sql, provider: self, name, realm, findings: &mut findings };
+            if let Err(error) = look.all(most) {
+                look.say(Severity::Wrong, format!("{error}"), None);
+            }
+        }
+        findings
+    }
+}
+
+/// The scheme that a stored text names, with what encloses it; of a text that names none, only its length.
+pub(super) fn scheme(hash: &str) -> String {
+    let closing = match hash.chars().next() {
+        Some('$') => Some('$'),
+        Some('{') => Some('}'),
+        _ => None,
+    };
+    let end = closing.and_then(|closing| hash.get(1..)?.find(closing)).filter(|end| *end <= 16);
+    match end.and_then(|end| hash.get(..end + 2)) {
+        Some(scheme) => scheme.to_owned(),
+        None => format!("a text of {} bytes that names no scheme", hash.len()),
+    }
+}
+
+/// The panel's own tables, by a pattern.
+const TABLES: &str = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'
+                      AND name NOT LIKE 'keyturnhost_%' AND name LIKE ?1 ORDER BY name";
+
+struct Look<'a> {
+    sql: &'a dyn Connection,
+    provider: &'a Sql,
+    name: &'a str,
+    realm: &'a Realm,
+    findings: &'a mut Vec<Finding>,
+}
+
+impl<'a> Look<'a> {
+    fn all(&mut self, most: usize) -> Found {
+        if self.columns()? {
+            self.rows()?;
+            self.key()?;
+            self.state()?;
+            self.login()?;
+            if let Some(email) = self.mapping().email.as_ref().filter(|email| **email != self.mapping().login) {
+                self.indexed("email", email, false)?;
+            }
+            self.addresses()?;
+            self.spellings()?;
+            self.shared(most)?;
+            self.hashes()?;
+            self.sessions()?;
+            self.overlooked()?;
+        }
+        Ok(())
+    }
+
+    /// Whether all tables and columns are there.
+    fn columns(&mut self) -> Result<bool, StorageError> {
+        let mut complete = true;
+        let mapping = self.mapping();
+        let tables = mapping.others().map(|(setting, rows)| (Some(setting), &rows.table));
+        for (other, table) in [(None, &mapping.table)].into_iter().chain(tables) {
+            let present = self.present(table)?;
+            if present.is_empty() {
+                complete = false;
+                let setting = other.map_or_else(|| "table".to_owned(), |other| format!("{other}.table"));
+                let near = nearest(table, &self.texts(TABLES, "%")?);
+                self.say(Severity::Wrong, format!("{setting}: there is no table {table}"), near);
+                continue;
+            }
+            for (setting, column) in mapping.names() {
+                let of =
+                    mapping.others().map(|(other, _)| other).find(|other| setting.starts_with(&format!("{other}.")));
+                if setting.ends_with("table") || of != other {
+                    continue;
+                }
+                if !present.iter().any(|name| name.eq_ignore_ascii_case(column)) {
+                    complete = false;
+                    let text = format!("{setting}: table {table} has no column {column}");
+                    self.say(Severity::Wrong, text, nearest(column, &present));
+                }
+            }
+        }
+        if self.texts("SELECT name FROM sqlite_schema WHERE type = 'view' AND name = ?1", &mapping.table)?.len() == 1 {
+            let text =
+                format!("table: {} is a view, which does not say whether a new password was stored", mapping.table);
+            let mend = "map the table behind it, with only, among or except for its rows".to_owned();
+            self.say(Severity::Wrong, text, Some(mend));
+        }
+        Ok(complete)
+    }
+
+    fn present(&self, table: &str) -> Result<Vec<String>, StorageError> {
+        self.texts("SELECT name FROM pragma_table_info(?1)", table)
+    }
+
+    fn rows(&mut self) -> Found {
+        let mapping = self.mapping();
+        let tally = self.provider.tally(self.sql, self.name)?;
+        let accounts = if tally.accounts == 1 { "account" } else { "accounts" };
+        let mut text = format!("table {} has {} {accounts}", mapping.table, tally.accounts);
+        let addresses = mapping.email.as_ref().map(|_| (tally.addresses, "an address"));
+        for (with, what) in addresses.into_iter().chain([(tally.passwords, "a password")]) {
+            if with < tally.accounts {
+                text += &format!(", {} without {what}", tally.accounts - with);
+            }
+        }
+        let optional = [
+            ("name", (!mapping.name.is_empty()).then(|| mapping.name.join(" + ")), "mails greet nobody by name"),
+            ("email", mapping.email.clone(), "nobody can be mailed"),
+            ("locale", mapping.locale.clone(), "mails are in English"),
+            ("state", mapping.state.as_ref().map(|state| state.column.clone()), "nobody counts as suspended"),
+        ];
+        let bears = |(setting, column): (&str, &str)| format!("{setting} = {column}");
+        let mut mapped: Vec<String> =
+            [("id", mapping.id.as_str()), ("login", &mapping.login), ("hash", &mapping.hash)].map(bears).into();
+        mapped.extend(optional.iter().filter_map(|(setting, column, _)| Some(bears((setting, column.as_deref()?)))));
+        text += &format!("\nmapped: {}", mapped.join(", "));
+        let without = optional.iter().filter(|(_, column, _)| column.is_none());
+        let without: Vec<String> = without.map(|(setting, _, cost)| format!("{setting} ({cost})")).collect();
+        if !without.is_empty() {
+            text += &format!("\nnot mapped: {}", without.join(", "));
+        }
+        self.say(Severity::Good, text, None);
+        Ok(())
+    }
+
+    /// Who counts as suspended; and values that are meant but written otherwise.
+    fn state(&mut self) -> Found {
+        let mapping = self.mapping();
+        let Some(state @ State { column, active, suspended }) = &mapping.state else { return Ok(()) };
+        let (rest, parameters) = self.rest();
+        let table = quoted(&mapping.table);
+        let of = self.column(column);
+        let values = format!("SELECT {of}, count(*) FROM {table} WHERE 1{rest} GROUP BY {of} LIMIT 101");
+        let rows = self.sql.rows(&values, &parameters)?;
+        if rows.len() > 100 {
+            let text = format!("state: column {column} holds more than 100 different values, so it is no state");
+            let mend = "map the column that says who is suspended, or none".to_owned();
+            self.say(Severity::Wrong, text, Some(mend));
+            return Ok(());
+        }
+        let (mut counts, mut unlike) = ([0, 0], None);
+        for row in rows {
+            let Ok([value, Value::Integer(count)]) = <[Value; 2]>::try_from(row) else {
+                continue;
+            };
+            counts[usize::from(state.of(value.clone()) == "suspended")] += count;
+            let Some(value) = text(value) else { continue };
+            let mut listed = active.iter().chain(suspended).flatten().filter_map(|one| text(one.value()));
+            let like = listed.find(|one| *one != value && one.eq_ignore_ascii_case(value.trim()));
+            unlike = unlike.or(like.map(|listed| (listed, value)));
+        }
+        let [active, suspended] = counts;
+        self.say(Severity::Good, format!("state: {active} active, {suspended} suspended"), None);
+        if let Some((listed, held)) = unlike {
+            let text =
+                format!("state: column {column} holds “{held}” too, and “{listed}” in the mapping does not mean it");
+            let mend = "list each value as it is written there".to_owned();
+            self.say(Severity::Wrong, text, Some(mend));
+        }
+        Ok(())
+    }
+
+    /// Looks an account up by its key, as a call would.
+    fn key(&mut self) -> Found {
+        let mapping = self.mapping();
+        let (rest, parameters) = self.rest();
+        let id = self.column(&mapping.id);
+        let first = format!("SELECT {id} FROM {} WHERE 1{rest} LIMIT 1", quoted(&mapping.table));
+        let Some(value) = self.sql.rows(&first, &parameters)?.into_iter().flatten().next() else {
+            return Ok(());
+        };
+        let named = key_text(&value).and_then(|key| AccountId::new(self.name, &key).ok());
+        let found = match &named {
+            Some(id) => self.provider.account(self.sql, id)?.is_some(),
+            None => false,
+        };
+        if !found {
+            let text = format!("id: column {} holds keys that name no account", mapping.id);
+            let mend = "map an integer, or short text such as a UUID, as id".to_owned();
+            self.say(Severity::Wrong, text, Some(mend));
+        }
+        Ok(())
+    }
+
+    fn login(&mut self) -> Found {
+        let mapping = self.mapping();
+        let login = &mapping.login;
+        let (rest, parameters) = self.rest();
+        let column = self.column(login);
+        let twice = format!(
+            "SELECT count(*) FROM (SELECT 1 FROM {} WHERE {column} IS NOT NULL{rest}
+             GROUP BY keyturn_fold({column}) HAVING count(*) > 1)",
+            quoted(&mapping.table)
+        );
+        let shared = self.number(&twice, &parameters)?;
+        if shared > 0 {
+            let text = format!("login: {shared} logins in column {login} belong to several accounts each");
+            let mend =
+                "make them differ by more than case, spaces and invisible characters, or map another column as login"
+                    .to_owned();
+            self.say(Severity::Wrong, text, Some(mend));
+        }
+        self.indexed("login", login, shared == 0 && rest.is_empty())
+    }
+
+    /// Whether the statement that finds by this column is served by an index.
+    fn indexed(&mut self, setting: &str, column: &str, unique: bool) -> Found {
+        let statement = match (setting, &self.realm.by_email) {
+            ("email", Some(by_email)) => &by_email.plain,
+            _ => &self.realm.by_login.plain,
+        };
+        let parameters = statement.with([Value::Text("x".to_owned()), Value::Integer(10)]);
+        if self.searches(&statement.text, &parameters, &self.mapping().table)? {
+            self.say(Severity::Good, format!("{setting}: found by an index"), None);
+            return Ok(());
+        }
+        let mapping = self.mapping();
+        let kind = if unique { "UNIQUE INDEX" } else { "INDEX" };
+        let index = quoted(&format!("{}_{column}_lower", mapping.table));
+        let mend = format!("CREATE {kind} {index} ON {} (lower({}));", quoted(&mapping.table), quoted(column));
+        let text = format!("{setting}: no index serves lower({column}), so each look-up reads the whole table");
+        self.say(Severity::Note, text, Some(mend));
+        Ok(())
+    }
+
+    /// Whether a statement finds the rows of this table by an index.
+    fn searches(&self, statement: &str, parameters: &[Value], table: &str) -> Result<bool, StorageError> {
+        let plan = self.sql.rows(&format!("EXPLAIN QUERY PLAN {statement}"), parameters)?;
+        let begins = format!("SEARCH {table} ");
+        Ok(plan.iter().flatten().any(|value| matches!(value, Value::Text(step) if step.starts_with(&begins))))
+    }
+
+    fn hashes(&mut self) -> Found {
+        let mapping = self.mapping();
+        let hash = self.column(&mapping.hash);
+        let (rest, parameters) = self.rest();
+        // Those of one scheme and length are alike enough to be shown by one of them.
+        let kinds = format!(
+            "SELECT max({hash}), count(*) FROM {} WHERE coalesce({hash}, '') <> ''{rest}
+             GROUP BY substr({hash}, 1, instr(substr({hash}, 2), substr({hash}, 1, 1)) + 1),
+                      CASE WHEN substr({hash}, 1, 1) = '$' THEN 0 ELSE length({hash}) END
+             ORDER BY count(*) DESC LIMIT 1000",
+            quoted(&mapping.table)
+        );
+        let mut counts: Vec<(String, i64, bool)> = Vec::new();
+        for row in self.sql.rows(&kinds, &parameters)? {
+            let [Value::Text(example), Value::Integer(count)] = row.as_slice() else {
+                continue;
+            };
+            let known = mapping.accepts.iter().any(|kind| example.starts_with(&kind.prefix));
+            let scheme = scheme(example);
+            match counts.iter_mut().find(|(other, _, _)| *other == scheme) {
+                Some((_, total, _)) => *total += count,
+                None => counts.push((scheme, *count, known)),
+            }
+        }
+        if mapping.accepts.is_empty() {
+            let text = "accepts: names no hash, so that no password can be set".to_owned();
+            let mend = "list the prefixes that the panel's own code verifies, such as accepts = [\"$2y$\"]".to_owned();
+            self.say(Severity::Wrong, text, Some(mend));
+        }
+        for (scheme, count, accepted) in counts.into_iter().take(20) {
+            let are = if count == 1 { "password is" } else { "passwords are" };
+            let text = format!("hash: {count} {are} stored as {scheme}");
+            if accepted {
+                self.say(Severity::Good, text + ", which is accepted", None);
+            } else {
+                let text =
+                    text + "; accepts does not name that: a new password takes its place, and none is stored like it";
+                self.say(Severity::Note, text, None);
+            }
+        }
+        Ok(())
+    }
+
+    fn sessions(&mut self) -> Found {
+        let mapping = self.mapping();
+        let (table, name) = (quoted(&mapping.table), self.name);
+        match (&mapping.sessions, &mapping.epoch) {
+            (Some(sessions), _) => {
+                let text = format!("sessions: ended in {} with each new password", sessions.table);
+                self.say(Severity::Good, text, None);
+                self.session_keys(sessions)?;
+                if let Some(count) = &self.realm.count_sessions
+                    && !self.searches(&count.text, &count.with([Value::Text("x".to_owned())]), &sessions.table)?
+                {
+                    let text =
+                        format!("sessions: no index serves {}, so each end reads the whole table", sessions.account);
+                    let index = quoted(&format!("{}_{}", sessions.table, sessions.account));
+                    let (table, account) = (quoted(&sessions.table), quoted(&sessions.account));
+                    self.say(Severity::Note, text, Some(format!("CREATE INDEX {index} ON {table} ({account});")));
+                }
+            }
+            (None, Some(epoch)) => {
+                let text = format!("epoch: column {epoch} is raised with each new password; the panel must compare it");
+                self.say(Severity::Note, text, None);
+            }
+            (None, None) => {
+                let text = "sessions and epoch are not mapped: the panel must end sessions itself, or who is signed in with \
+                            the old password stays so";
+                let seen = self.session_table()?.map_or_else(
+                    || "sessions = { table = …, account = … }, if a table holds them with their account".to_owned(),
+                    |(table, account)| format!("sessions = {{ table = \"{table}\", account = \"{account}\" }}"),
+                );
+                let mend = format!(
+                    "{seen}\nor:       epoch = \"password_epoch\", for the panel to compare, after\n          \
+                     ALTER TABLE {table} ADD COLUMN \"password_epoch\" INTEGER NOT NULL DEFAULT 0;\n\
+                     or:       let the panel compare GET /v1/accounts/{name}:ID/epoch at each request"
+                );
+                self.say(Severity::Note, text.to_owned(), Some(mend));
+            }
+        }
+        Ok(())
+    }
+
+    /// A table of sessions with a column for these accounts' keys, by their names.
+    fn session_table(&self) -> Result<Option<(String, String)>, StorageError> {
+        let table = self.mapping().table.to_lowercase();
+        let names = ["user_id".to_owned(), "account_id".to_owned(), format!("{table}_id"), format!("{}_id", self.name)];
+        let singular = table.strip_suffix('s').map(|table| format!("{table}_id"));
+        for table in self.texts(TABLES, "%session%")? {
+            let mut present = self.present(&table)?.into_iter();
+            if let Some(column) = present.find(|column| names.iter().chain(&singular).any(|name| name == column)) {
+                return Ok(Some((table, column)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Columns that by their names want to be mapped.
+    fn overlooked(&mut self) -> Found {
+        let mapping = self.mapping();
+        let present = self.present(&mapping.table)?;
+        let used: Vec<&str> = mapping.names().into_iter().map(|(_, name)| name).collect();
+        for (column, cost, mend) in [
+            ("deleted_at", "who is deleted is found like everybody else", "deleted = \"deleted_at\""),
+            (
+                "remember_token",
+                "who is remembered stays signed in after a new password",
+                "touch = [{ column = \"remember_token\", as = \"null\" }]",
+            ),
+        ] {
+            if present.iter().any(|name| name == column) && !used.contains(&column) {
+                self.say(Severity::Note, format!("column {column} is not mapped: {cost}"), Some(mend.to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    fn mapping(&self) -> &'a Mapping {
+        &self.realm.mapping
+    }
+
+    fn column(&self, name: &str) -> String {
+        format!("{}.{}", quoted(&self.mapping().table), quoted(name))
+    }
+
+    fn rest(&self) -> (String, Vec<Value>) {
+        rest(self.mapping(), 0)
+    }
+
+    fn count(&self, condition: &str) -> Result<i64, StorageError> {
+        let (rest, parameters) = self.rest();
+        let table = quoted(&self.mapping().table);
+        self.number(&format!("SELECT count(*) FROM {table} WHERE {condition}{rest}"), &parameters)
+    }
+
+    fn number(&self, text: &str, parameters: &[Value]) -> Result<i64, StorageError> {
+        Ok(match self.sql.rows(text, parameters)?.into_iter().flatten().next() {
+            Some(Value::Integer(number)) => number,
+            _ => 0,
+        })
+    }
+
+    fn texts(&self, text: &str, parameter: &str) -> Result<Vec<String>, StorageError> {
+        let rows = self.sql.rows(text, &[Value::Text(parameter.to_owned())])?;
+        Ok(rows.iter().flatten().filter_map(key_text).collect())
+    }
+
+    fn say(&mut self, severity: Severity, text: String, mend: Option<String>) {
+        let text = format!("accounts.{}: {text}", self.name);
+        self.findings.push(Finding { severity, text, mend });
+    }
+}
+
+/// Which of `present` may have been meant.
+fn nearest(name: &str, present: &[String]) -> Option<String> {
+    let name = name.to_lowercase();
+    let mut ranked: Vec<(usize, &String)> = present
+        .iter()
+        .map(|other| {
+            let lower = other.to_lowercase();
+            let contains = lower.contains(&name) || name.contains(&lower);
+            (if contains { 1 } else { distance(&name, &lower) }, other)
+        })
+        .filter(|(distance, other)| *distance <= name.len().max(other.len()) / 2)
+        .collect();
+    ranked.sort();
+    let offered: Vec<&str> = ranked.into_iter().take(3).map(|(_, other)| other.as_str()).collect();
+    if offered.is_empty() { None } else { Some(format!("did you mean {}?", offered.join(" or "))) }
+}
+
+/// How many letters must be put in, taken out or changed (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let changed = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,55 @@
+//! Whether the sessions of an account are found by its key: SQLite takes the text `17` for the number 17 in some columns, and
+//! not in others.
+
+use super::{Found, Look, Severity};
+use crate::{Rows, key, quoted, text};
+use keyturn_core::accounts::AccountId;
+use keyturn_store::Provider as _;
+use keyturn_store::Value;
+
+impl Look<'_> {
+    /// Takes one session of each type that the column holds, and looks for it as a new password would.
+    pub(super) fn session_keys(&mut self, sessions: &Rows) -> Found {
+        let (table, account, accounts) = (quoted(&sessions.table), &sessions.account, quoted(&self.mapping().table));
+        let (of, id) = (format!("{table}.{}", quoted(account)), self.column(&self.mapping().id));
+        let rows = self.sql.rows(
+            &format!(
+                "SELECT typeof({of}), max({of}), count(*) FROM {table}
+                 WHERE EXISTS (SELECT 1 FROM {accounts} WHERE {id} = CAST({of} AS TEXT)) GROUP BY typeof({of})"
+            ),
+            &[],
+        )?;
+        let all = self.number(&format!("SELECT count(*) FROM {table} WHERE {of} IS NOT NULL"), &[])?;
+        if all > 0 && rows.is_empty() {
+            let text = format!("sessions: {all} rows of {}, and {account} names an account in none", sessions.table);
+            let mend = format!("accounts.{}.sessions.account = the column with the account's id", self.name);
+            self.say(Severity::Note, text, Some(mend));
+        }
+        for row in rows {
+            let Ok([Value::Text(held), value, Value::Integer(count)]) = <[Value; 3]>::try_from(row) else { continue };
+            let named = text(value).and_then(|key| AccountId::new(self.name, &key).ok());
+            let Some(named) = named else { continue };
+            // It can be another realm's.
+            let theirs = self.provider.account(self.sql, &named)?.is_some();
+            let found = format!("SELECT count(*) FROM {table} WHERE {of} = ?1");
+            if !theirs || self.number(&found, &[key(&named)])? > 0 {
+                continue;
+            }
+            let kind = match key(&named) {
+                Value::Integer(_) => "INTEGER",
+                _ => "TEXT",
+            };
+            let (ids, name) = (kind.to_lowercase(), quoted(account));
+            let text = format!(
+                "sessions: {count} rows of {} hold {account} as {held}, and ids are {ids}: no new password ends these sessions",
+                sessions.table
+            );
+            let mend = format!(
+                "declare the column {account} as {kind}, so that the panel stores ids in it; for the rows that are there:\n\
+                 UPDATE {table} SET {name} = CAST({name} AS {kind}) WHERE typeof({name}) = '{held}';"
+            );
+            self.say(Severity::Wrong, text, Some(mend));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,82 @@
+//! Addresses on file that nothing can be sent to.
+
+use super::{Found, Look, Severity, Sql, key_text, quoted, text};
+use keyturn_mail::address::{self, Problem};
+use keyturn_store::StorageError;
+use keyturn_store::database::Connection;
+
+/// Odd addresses that are looked at in one realm.
+const LOOKED_AT: usize = 100_000;
+/// Accounts that are named for each problem.
+const NAMED: usize = 5;
+
+/// What is wrong with addresses: with how many, and whose the first ones are.
+type Unusable = Vec<(Problem, usize, Vec<String>)>;
+
+impl Sql {
+    /// How many addresses of a realm cannot be used; none of one that is not mapped.
+    ///
+    /// # Errors
+    /// [`StorageError`], where the tables are not as mapped.
+    pub fn unusable_addresses(&self, sql: &dyn Connection, name: &str) -> Result<usize, StorageError> {
+        let Some(realm) = self.realms.get(name) else { return Ok(0) };
+        let look = Look { sql, provider: self, name, realm, findings: &mut Vec::new() };
+        Ok(look.unusable()?.iter().map(|(_, count, _)| count).sum())
+    }
+}
+
+impl Look<'_> {
+    /// Addresses that cannot be used are counted by what is wrong with them, with whose they are.
+    pub(super) fn addresses(&mut self) -> Found {
+        let unusable = self.unusable()?;
+        if unusable.is_empty() {
+            return Ok(());
+        }
+        let count: usize = unusable.iter().map(|(_, count, _)| count).sum();
+        let mut said = match count {
+            1 => "email: 1 address cannot be used, so its owner cannot be emailed".to_owned(),
+            count => format!("email: {count} addresses cannot be used, so their owners cannot be emailed"),
+        };
+        for (problem, count, whose) in unusable {
+            let more = if count > whose.len() { ", …" } else { "" };
+            said += &format!("\n{count}: {problem} ({}{more})", whose.join(", "));
+        }
+        self.say(Severity::Note, said, Some("correct these addresses in the panel".to_owned()));
+        Ok(())
+    }
+
+    fn unusable(&self) -> Result<Unusable, StorageError> {
+        let Some(email) = &self.mapping().email else { return Ok(Vec::new()) };
+        let (key, email) = (self.column(&self.mapping().id), self.column(email));
+        let (rest, parameters) = self.rest();
+        // What is plainly an address is not even read: of a million rows a handful is left.
+        let odd = format!(
+            "SELECT {key}, {email} FROM {} WHERE coalesce({email}, '') <> '' AND NOT (
+                 length({email}) <= 63 AND {email} NOT GLOB '*[^a-zA-Z0-9._@+-]*' AND {email} GLOB '?*@[a-zA-Z0-9]*[a-zA-Z0-9]'
+                 AND {email} NOT GLOB '*@*@*' AND {email} NOT GLOB '*@*..*' AND {email} NOT GLOB '*@*-.*' AND {email} NOT GLOB '*@*.-*'
+             ){rest} ORDER BY {key} LIMIT {LOOKED_AT}",
+            quoted(&self.mapping().table)
+        );
+        let mut unusable: Unusable = Vec::new();
+        for row in self.sql.rows(&odd, &parameters)? {
+            let mut row = row.into_iter();
+            let (Some(key), Some(address)) = (row.next().as_ref().and_then(key_text), row.next().and_then(text)) else {
+                continue;
+            };
+            if address::is_blank(&address) {
+                continue;
+            }
+            let Err(cause) = address::check(&address) else { continue };
+            let at = unusable.iter().position(|(problem, ..)| *problem == cause.problem).unwrap_or_else(|| {
+                unusable.push((cause.problem, 0, Vec::new()));
+                unusable.len() - 1
+            });
+            let (_, count, whose) = &mut unusable[at];
+            *count += 1;
+            if whose.len() < NAMED {
+                whose.push(format!("{}:{key}", self.name));
+            }
+        }
+        Ok(unusable)
+    }
+}

@@ -1,0 +1,487 @@
+//! The panel's accounts in its own tables, mapped by configuration. The statements are put together once, from checked
+//! and quoted names; every value is bound.
+//!
+//! Each column is written with its table before it: SQLite takes a quoted name that no column bears for a text, but not
+//! where the table is named.
+
+mod check;
+mod mapping;
+mod odd;
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use odd::Odd;
+
+pub use check::{Finding, HashKind, Severity, Tally, kind};
+pub use mapping::{Accepts, As, Mapping, MappingError, Only, Rows, Scalar, State, Touch};
+
+use keyturn_core::accounts::{Account, AccountId, Matched, Why};
+use keyturn_core::fold::{self, fold};
+use keyturn_store::database::Connection;
+use keyturn_store::{Provider, StorageError, Value};
+
+/// A [`Provider`] over the panel's tables.
+pub struct Sql {
+    realms: BTreeMap<String, Realm>,
+}
+
+/// A mapping with its statements.
+struct Realm {
+    mapping: Mapping,
+    by_login: Find,
+    by_email: Option<Find>,
+    account: Statement,
+    count_sessions: Option<Statement>,
+    end_sessions: Option<Statement>,
+    set_password: Statement,
+    upgrade: Statement,
+}
+
+/// How accounts are found by one column.
+struct Find {
+    /// Those whose column is this text, but for the case of ASCII: an index on `lower(column)` serves it.
+    plain: Statement,
+    /// Key and column of one row.
+    one: Statement,
+    /// Keys and columns of all rows in which `plain` does not find the folded text.
+    walk: String,
+    odd: Odd,
+}
+
+/// A statement, and the values of the configuration that follow the call's own.
+struct Statement {
+    text: String,
+    fixed: Vec<Value>,
+}
+
+impl Statement {
+    fn with(&self, own: impl IntoIterator<Item = Value>) -> Vec<Value> {
+        own.into_iter().chain(self.fixed.iter().cloned()).collect()
+    }
+}
+
+impl Sql {
+    /// The provider of these realms.
+    ///
+    /// # Errors
+    /// [`MappingError`] for the first mapping that cannot be used. Whether its tables and columns exist is asked by
+    /// [`Sql::check`].
+    pub fn new(realms: BTreeMap<String, Mapping>) -> Result<Self, MappingError> {
+        let realms = realms.into_iter().map(|(name, mapping)| {
+            let realm = Realm::new(&name, mapping)?;
+            Ok((name, realm))
+        });
+        Ok(Self { realms: realms.collect::<Result<_, _>>()? })
+    }
+
+    fn realm(&self, id: &AccountId) -> Option<&Realm> {
+        self.realms.get(id.realm())
+    }
+}
+
+impl Provider for Sql {
+    fn realms(&self) -> Vec<&str> {
+        self.realms.keys().map(String::as_str).collect()
+    }
+
+    fn knows_managers(&self, realm: &str) -> bool {
+        self.realms.get(realm).is_some_and(|realm| realm.mapping.manager.is_some())
+    }
+
+    fn find(
+        &self,
+        sql: &dyn Connection,
+        typed: &str,
+        realms: &[&str],
+        limit: usize,
+    ) -> Result<Vec<(AccountId, Matched)>, StorageError> {
+        let folded = fold(typed);
+        let mut found: Vec<(AccountId, Matched)> = Vec::new();
+        if folded.is_empty() {
+            return Ok(found);
+        }
+        let named = || realms.iter().filter_map(|name| Some((*name, self.realms.get(*name)?)));
+        for by in [Matched::Login, Matched::Email] {
+            for (name, realm) in named() {
+                for id in realm.matching(sql, name, (typed, &folded), by, limit)? {
+                    if !found.iter().any(|(other, _)| *other == id) {
+                        found.push((id, by));
+                    }
+                }
+            }
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    fn account(&self, sql: &dyn Connection, id: &AccountId) -> Result<Option<Account>, StorageError> {
+        match self.realm(id) {
+            Some(realm) => realm.account(sql, id),
+            None => Ok(None),
+        }
+    }
+
+    fn sessions(&self, sql: &dyn Connection, id: &AccountId) -> Result<Option<u32>, StorageError> {
+        let Some((realm, count)) = self.realm(id).and_then(|realm| Some((realm, realm.count_sessions.as_ref()?)))
+        else {
+            return Ok(None);
+        };
+        let rows = sql
+            .rows(&count.text, &count.with([key(id)]))
+            .map_err(|error| realm.naming(error, "counting sessions of"))?;
+        Ok(match rows.first().and_then(|row| row.first()) {
+            Some(Value::Integer(sessions)) => u32::try_from(*sessions).ok(),
+            _ => None,
+        })
+    }
+
+    fn accepts(&self, realm: &str, hash: &str) -> Result<(), String> {
+        let mapping = &self.realms.get(realm).ok_or_else(|| format!("there is no realm {realm}"))?.mapping;
+        let setting = format!("accounts.{realm}.accepts");
+        if !hash.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(format!("{setting}: a hash is printable ASCII without spaces"));
+        }
+        let kinds = mapping.accepts.iter().filter(|kind| hash.starts_with(&kind.prefix));
+        let Some(kind) = kinds.max_by_key(|kind| kind.prefix.len()) else {
+            let scheme = check::scheme(hash);
+            return Err(format!(
+                "{setting} does not name {scheme}: add it if the panel's own code verifies such hashes"
+            ));
+        };
+        kind.admits(hash).map_err(|what| format!("{setting} with prefix {}: {what}", kind.prefix))
+    }
+
+    fn replace(
+        &self,
+        sql: &dyn Connection,
+        id: &AccountId,
+        hash: &str,
+        why: Why,
+        now: i64,
+    ) -> Result<(), StorageError> {
+        let realm = self.realm(id).ok_or(StorageError::Changed)?;
+        realm.account(sql, id)?.ok_or(StorageError::Changed)?;
+        realm.replace(sql, id, hash, why, now)
+    }
+}
+
+/// Characters of a name, login or address that are shown. No page and no mail is made for more, and nobody signs in by it.
+const SHOWN: usize = 1_000;
+
+fn shortened(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(SHOWN) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+impl Realm {
+    fn new(name: &str, mapping: Mapping) -> Result<Self, MappingError> {
+        if AccountId::new(name, "1").is_err() {
+            let problem = "a realm is named in a-z, 0-9 and -, shortly, such as customer".to_owned();
+            return Err(MappingError { setting: name.to_owned(), problem });
+        }
+        mapping.check_names(name)?;
+        let table = quoted(&mapping.table);
+        let column = |name: &str| format!("{table}.{}", quoted(name));
+        let (id, login, hash) = (column(&mapping.id), column(&mapping.login), column(&mapping.hash));
+
+        let rest = |own| rest(&mapping, own);
+        let find = |by: &str| {
+            let statement = |condition: &str, own: usize, ending: &str| {
+                let (rest, fixed) = rest(own);
+                Statement { text: format!("SELECT {id}, {by} FROM {table} WHERE {condition}{rest}{ending}"), fixed }
+            };
+            Find {
+                plain: statement(&format!("lower({by}) = ?1"), 2, &format!(" ORDER BY {id} LIMIT ?2")),
+                one: statement(&format!("{id} = ?1"), 1, ""),
+                walk: format!("SELECT {id}, {by} FROM {table} WHERE lower({by}) <> keyturn_fold({by})"),
+                odd: Odd::default(),
+            }
+        };
+        let account = {
+            let (rest, fixed) = rest(1);
+            let or_null = |name: Option<&String>| name.map_or_else(|| "NULL".to_owned(), |name| column(name));
+            let text = format!(
+                "SELECT {id}, {}, {}, {login}, {}, {}, {}, {hash} FROM {table} WHERE {id} = ?1{rest} LIMIT 2",
+                or_null(mapping.manager.as_ref()),
+                joined(&mapping.name, column),
+                or_null(mapping.email.as_ref()),
+                or_null(mapping.locale.as_ref()),
+                or_null(mapping.state.as_ref().map(|state| &state.column)),
+            );
+            Statement { text, fixed }
+        };
+        let set_password = {
+            let (rest, fixed) = rest(2 + mapping.touch.len());
+            let mut set = format!("{} = ?2", quoted(&mapping.hash));
+            for (at, touch) in mapping.touch.iter().enumerate() {
+                set += &format!(", {} = ?{}", quoted(&touch.column), 3 + at);
+            }
+            if let Some(epoch) = &mapping.epoch {
+                set += &format!(", {} = coalesce({}, 0) + 1", quoted(epoch), column(epoch));
+            }
+            Statement { text: format!("UPDATE {table} SET {set} WHERE {id} = ?1{rest}"), fixed }
+        };
+        let upgrade = {
+            let (rest, fixed) = rest(2);
+            let text = format!("UPDATE {table} SET {} = ?2 WHERE {id} = ?1{rest}", quoted(&mapping.hash));
+            Statement { text, fixed }
+        };
+        let sessions = |verb: &str| {
+            mapping.sessions.as_ref().map(|sessions| {
+                let table = quoted(&sessions.table);
+                let (mut text, mut fixed) =
+                    (format!("{verb} FROM {table} WHERE {table}.{} = ?1", quoted(&sessions.account)), Vec::new());
+                if let Some(only) = &sessions.only {
+                    text += &one_of(&format!("{table}.{}", quoted(&only.column)), &only.is, 1, &mut fixed);
+                }
+                Statement { text, fixed }
+            })
+        };
+        Ok(Self {
+            by_login: find(&login),
+            by_email: mapping.email.as_ref().map(|email| find(&column(email))),
+            account,
+            count_sessions: sessions("SELECT count(*)"),
+            end_sessions: sessions("DELETE"),
+            set_password,
+            upgrade,
+            mapping,
+        })
+    }
+
+    fn matching(
+        &self,
+        sql: &dyn Connection,
+        name: &str,
+        (typed, folded): (&str, &str),
+        by: Matched,
+        limit: usize,
+    ) -> Result<Vec<AccountId>, StorageError> {
+        let find = match (by, &self.by_email) {
+            (Matched::Login, _) => &self.by_login,
+            (Matched::Email, Some(by_email)) => by_email,
+            (Matched::Email, None) => return Ok(Vec::new()),
+        };
+        let query = |text: &str, parameters: &[Value]| {
+            sql.rows(text, parameters).map_err(|error| self.naming(error, "finding accounts in"))
+        };
+        let most = Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX));
+        // As it is mostly stored, and as it was typed: who has just been stored so is found although no walk has seen him.
+        let as_typed = typed.to_ascii_lowercase();
+        let mut rows = query(&find.plain.text, &find.plain.with([Value::Text(folded.to_owned()), most.clone()]))?;
+        let indexed = rows.len();
+        if as_typed != folded {
+            rows.extend(query(&find.plain.text, &find.plain.with([Value::Text(as_typed), most]))?);
+        }
+        for key in find.odd.keys(folded, || query(&find.walk, &[]))? {
+            rows.extend(query(&find.one.text, &find.one.with([key]))?);
+        }
+        let several = rows.len() > indexed;
+        let mut keys: Vec<Value> = rows
+            .into_iter()
+            .filter_map(|row| {
+                let [id, column] = <[Value; 2]>::try_from(row).ok()?;
+                fold::equals(&text(column)?, folded).then_some(id)
+            })
+            .collect();
+        if several {
+            keys.sort_by(in_order);
+            keys.dedup();
+            keys.truncate(limit);
+        }
+        // A key that no account name can bear is nobody that a plugin could name.
+        Ok(keys.iter().filter_map(|key| AccountId::new(name, &key_text(key)?).ok()).collect())
+    }
+
+    fn account(&self, sql: &dyn Connection, id: &AccountId) -> Result<Option<Account>, StorageError> {
+        let rows = sql
+            .rows(&self.account.text, &self.account.with([key(id)]))
+            .map_err(|error| self.naming(error, "reading an account from"))?;
+        if rows.len() > 1 {
+            let cause = format!("column {} holds one key twice; map the primary key as id", self.mapping.id);
+            return Err(self.naming(StorageError::Failed { doing: String::new(), cause }, "reading an account from"));
+        }
+        let row = rows.into_iter().next().and_then(|row| <[Value; 8]>::try_from(row).ok());
+        let Some([found, manager, name, login, email, locale, state, hash]) = row else {
+            return Ok(None);
+        };
+        // The engine takes `042` and `4.2e1` for the number 42; an account has one name only.
+        if key_text(&found).as_deref() != Some(id.key()) {
+            return Ok(None);
+        }
+        let given = |value| text(value).filter(|text| !text.is_empty());
+        let shown = |value| given(value).map(shortened);
+        let state = self.mapping.state.as_ref().map(|mapped| mapped.of(state).to_owned());
+        Ok(Some(Account {
+            id: id.clone(),
+            manager: given(manager),
+            manager_realm: self.mapping.manager_realm.clone(),
+            values: [shown(name), shown(login), shown(email), shown(locale), state],
+            hash: given(hash),
+        }))
+    }
+
+    fn replace(
+        &self,
+        sql: &dyn Connection,
+        id: &AccountId,
+        hash: &str,
+        why: Why,
+        now: i64,
+    ) -> Result<(), StorageError> {
+        let mut own = vec![key(id), Value::Text(hash.to_owned())];
+        let statement = match why {
+            Why::Upgrade => &self.upgrade,
+            Why::Password => {
+                own.extend(self.mapping.touch.iter().map(|touch| touch.r#as.value(now)));
+                &self.set_password
+            }
+        };
+        let doing = "writing a hash to";
+        let changed = sql.run(&statement.text, &statement.with(own)).map_err(|error| self.naming(error, doing))?;
+        if changed != 1 {
+            let cause = format!("{changed} rows were changed, not one; look for a trigger on the table");
+            return Err(self.naming(StorageError::Failed { doing: String::new(), cause }, doing));
+        }
+        if let (Why::Password, Some(end)) = (why, &self.end_sessions) {
+            sql.run(&end.text, &end.with([key(id)])).map_err(|error| self.naming(error, "ending sessions of"))?;
+        }
+        Ok(())
+    }
+
+    /// The same error, saying which table it is about.
+    fn naming(&self, error: StorageError, doing: &str) -> StorageError {
+        match error {
+            StorageError::Failed { cause, .. } => {
+                StorageError::Failed { doing: format!("{doing} {}", self.mapping.table), cause }
+            }
+            other => other,
+        }
+    }
+}
+
+impl State {
+    fn of(&self, value: Value) -> &'static str {
+        let value = text(value);
+        let listed = |values: &[Scalar]| values.iter().any(|one| text(one.value()) == value);
+        let suspended = match (&self.active, &self.suspended) {
+            (Some(active), _) => !listed(active),
+            (None, suspended) => suspended.as_deref().is_some_and(listed),
+        };
+        if suspended { "suspended" } else { "active" }
+    }
+}
+
+impl As {
+    fn value(self, now: i64) -> Value {
+        let written = |format| {
+            let at = jiff::Timestamp::from_millisecond(now).unwrap_or_default();
+            Value::Text(at.to_zoned(jiff::tz::TimeZone::UTC).strftime(format).to_string())
+        };
+        match self {
+            As::UnixSeconds => Value::Integer(now.div_euclid(1000)),
+            As::UnixMillis => Value::Integer(now),
+            As::Iso8601 => written("%Y-%m-%dT%H:%M:%SZ"),
+            As::Datetime => written("%Y-%m-%d %H:%M:%S"),
+            As::Zero => Value::Integer(0),
+            As::Null => Value::Null,
+        }
+    }
+}
+
+/// What ends every WHERE: the realm's own rows, not deleted. Its values follow `own` others.
+fn rest(mapping: &Mapping, own: usize) -> (String, Vec<Value>) {
+    let column = |name: &str| format!("{}.{}", quoted(&mapping.table), quoted(name));
+    let (mut text, mut fixed) = (String::new(), Vec::new());
+    if let Some(only) = &mapping.only {
+        text += &one_of(&column(&only.column), &only.is, own, &mut fixed);
+    }
+    if let Some(deleted) = &mapping.deleted {
+        text += &format!(" AND {} IS NULL", column(deleted));
+    }
+    for (rows, exists) in [(&mapping.among, "EXISTS"), (&mapping.except, "NOT EXISTS")] {
+        let Some(rows) = rows else { continue };
+        text += &format!(
+            " AND {exists} (SELECT 1 FROM {} AS {OTHER} WHERE {OTHER}.{} = {}",
+            quoted(&rows.table),
+            quoted(&rows.account),
+            column(&mapping.id)
+        );
+        if let Some(only) = &rows.only {
+            text += &one_of(&format!("{OTHER}.{}", quoted(&only.column)), &only.is, own, &mut fixed);
+        }
+        text += ")";
+    }
+    (text, fixed)
+}
+
+/// What `among` and `except` call their table: it may be the accounts' own.
+const OTHER: &str = "keyturn_other";
+
+/// The texts of these columns, one after another; those that say nothing leave no gap.
+fn joined(columns: &[String], column: impl Fn(&str) -> String) -> String {
+    match columns {
+        [] => "NULL".to_owned(),
+        [one] => column(one),
+        several => {
+            let said: Vec<String> = several.iter().map(|name| format!("nullif(trim({}), '')", column(name))).collect();
+            format!("concat_ws(' ', {})", said.join(", "))
+        }
+    }
+}
+
+/// ` AND column IN (?n, …)`; its values go to `fixed`, which follow `own` others.
+fn one_of(column: &str, values: &[Scalar], own: usize, fixed: &mut Vec<Value>) -> String {
+    let places = values.iter().map(|value| {
+        fixed.push(value.value());
+        format!("?{}", own + fixed.len())
+    });
+    format!(" AND {column} IN ({})", places.collect::<Vec<_>>().join(", "))
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// An account's key as its column may hold it: whole numbers as numbers, which text columns compare as text.
+fn key(id: &AccountId) -> Value {
+    match id.key().parse::<i64>() {
+        Ok(number) if number.to_string() == id.key() => Value::Integer(number),
+        _ => Value::Text(id.key().to_owned()),
+    }
+}
+
+/// As the engine orders keys: numbers, then texts.
+fn in_order(a: &Value, b: &Value) -> Ordering {
+    match (a, b) {
+        (Value::Integer(a), Value::Integer(b)) => a.cmp(b),
+        (Value::Text(a), Value::Text(b)) => a.cmp(b),
+        (Value::Integer(_), _) => Ordering::Less,
+        (_, Value::Integer(_)) => Ordering::Greater,
+        _ => Ordering::Equal,
+    }
+}
+
+fn key_text(value: &Value) -> Option<String> {
+    match value {
+        Value::Integer(number) => Some(number.to_string()),
+        Value::Text(text) => Some(text.clone()),
+        Value::Null | Value::Real(_) | Value::Blob(_) => None,
+    }
+}
+
+fn text(value: Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::Integer(number) => Some(number.to_string()),
+        Value::Real(number) => Some(number.to_string()),
+        Value::Text(text) => Some(text),
+        Value::Blob(bytes) => String::from_utf8(bytes).ok(),
+    }
+}

@@ -1,0 +1,221 @@
+//! The panel's people: names and values that every provider shares.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// An account's opaque name, with its realm: `customer:42`. At most 64 bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct AccountId(String);
+
+impl AccountId {
+    /// The account that the panel keeps under `key` in `realm`.
+    ///
+    /// # Errors
+    /// [`BadAccountId`] unless the realm is `a-z0-9-` and none of [`OWN_REALMS`], the key is printable ASCII without spaces,
+    /// and both together with the colon take 3 to 64 bytes.
+    pub fn new(realm: &str, key: &str) -> Result<Self, BadAccountId> {
+        Self::try_from(format!("{realm}:{key}"))
+    }
+
+    /// The realm: `customer`.
+    #[must_use]
+    pub fn realm(&self) -> &str {
+        self.0.split_once(':').map_or("", |(realm, _)| realm)
+    }
+
+    /// The panel's own key within the realm: `42`.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.0.split_once(':').map_or("", |(_, key)| key)
+    }
+
+    /// The whole name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for AccountId {
+    type Error = BadAccountId;
+
+    fn try_from(text: String) -> Result<Self, BadAccountId> {
+        let well_formed = text.len() <= 64
+            && text.split_once(':').is_some_and(|(realm, key)| {
+                !realm.is_empty()
+                    && realm.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+                    && !OWN_REALMS.contains(&realm)
+                    && !key.is_empty()
+                    && key.bytes().all(|b| b.is_ascii_graphic())
+            });
+        if well_formed { Ok(Self(text)) } else { Err(BadAccountId) }
+    }
+}
+
+impl std::str::FromStr for AccountId {
+    type Err = BadAccountId;
+
+    fn from_str(text: &str) -> Result<Self, BadAccountId> {
+        Self::try_from(text.to_owned())
+    }
+}
+
+impl From<AccountId> for String {
+    fn from(id: AccountId) -> String {
+        id.0
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What the host calls those who are no account, such as `service-key:billing`. No realm has such a name, so nobody's account
+/// can be taken for one of these, wherever an actor's name stands.
+pub const OWN_REALMS: [&str; 4] = ["anonymous", "console", "service-key", "system"];
+
+/// Not of the form `realm:key`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "an account is named realm:key, in at most 64 bytes, such as customer:42; the realms anonymous, console, service-key and \
+     system belong to the host"
+)]
+pub struct BadAccountId;
+
+/// What the panel tells of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Field {
+    /// The person's or company's name.
+    Name,
+    /// What is typed at sign-in.
+    Login,
+    /// The mail address on file.
+    Email,
+    /// BCP 47.
+    Locale,
+    /// `active` or `suspended`.
+    State,
+}
+
+impl Field {
+    /// All of them, in the order of [`Account::values`].
+    pub const ALL: [Field; 5] = [Field::Name, Field::Login, Field::Email, Field::Locale, Field::State];
+
+    /// Its name in the contract.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Field::Name => "name",
+            Field::Login => "login",
+            Field::Email => "email",
+            Field::Locale => "locale",
+            Field::State => "state",
+        }
+    }
+
+    /// The field of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Field> {
+        Field::ALL.into_iter().find(|field| field.name() == name)
+    }
+}
+
+/// One account, read in one snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Its name.
+    pub id: AccountId,
+    /// Who manages it: the key in the mapped manager column. None: nobody in particular.
+    pub manager: Option<String>,
+    /// Of which realm that is, if the mapping says so.
+    pub manager_realm: Option<String>,
+    /// Values in the order of [`Field::ALL`].
+    pub values: [Option<String>; 5],
+    /// The stored PHC or crypt(3) string. None: no password, cannot sign in.
+    pub hash: Option<String>,
+}
+
+impl Account {
+    /// One field's value.
+    #[must_use]
+    pub fn value(&self, field: Field) -> Option<&str> {
+        self.values[field as usize].as_deref()
+    }
+}
+
+/// What a login or address matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Matched {
+    /// The login.
+    Login,
+    /// The mail address.
+    Email,
+}
+
+/// How far a caller reaches in one realm. Himself he always reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scope {
+    /// Nobody.
+    #[default]
+    None,
+    /// Those whose manager column holds the caller's own key.
+    Own,
+    /// Everybody.
+    All,
+}
+
+/// How far a caller reaches, by realm; a realm that is not named is [`Scope::None`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reach {
+    scopes: BTreeMap<String, Scope>,
+    manager: Option<String>,
+}
+
+impl Reach {
+    /// Nobody but himself.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// The same, and `scope` in `realm`.
+    #[must_use]
+    pub fn with(mut self, realm: &str, scope: Scope) -> Self {
+        self.scopes.insert(realm.to_owned(), scope);
+        self
+    }
+
+    /// The same for a machine: what [`Scope::Own`] means for it are the accounts whose manager column holds this key.
+    #[must_use]
+    pub fn of_manager(mut self, key: &str) -> Self {
+        self.manager = Some(key.to_owned());
+        self
+    }
+
+    /// The manager whose accounts a machine reaches.
+    #[must_use]
+    pub fn manager(&self) -> Option<&str> {
+        self.manager.as_deref()
+    }
+
+    /// The scope in one realm.
+    #[must_use]
+    pub fn scope(&self, realm: &str) -> Scope {
+        self.scopes.get(realm).copied().unwrap_or_default()
+    }
+}
+
+/// Why a stored hash is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// The password changed: the epoch moves on and all the account's sessions end.
+    Password,
+    /// The same password in another form: epoch and sessions stay.
+    Upgrade,
+}

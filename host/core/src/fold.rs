@@ -1,0 +1,202 @@
+//! When two typed logins or addresses are the same one: for look-ups and for throttles, the same on every engine.
+
+use unicode_normalization::UnicodeNormalization as _;
+
+/// What logins and addresses are compared by: without surrounding white space and without characters that nobody sees,
+/// case-folded by Unicode's full folding (no language's own rules, so `I` is `i` everywhere), composed (NFC). The domain of
+/// an address is in A-labels: browsers write `bücher.example` as `xn--bcher-kva.example` and the other way round. Folding it
+/// again changes nothing.
+#[must_use]
+pub fn fold(text: &str) -> String {
+    if is_simple(text) {
+        return text.trim().to_ascii_lowercase();
+    }
+    let mut folded = once(text);
+    // A few combining marks fold to letters that compose again, hence the second look; none was found to need a third.
+    for _ in 0..3 {
+        let again = once(&folded);
+        if again == folded {
+            break;
+        }
+        folded = again;
+    }
+    folded
+}
+
+/// Whether an index on `lower(column)` finds this text by its fold, since SQL's `lower` knows ASCII only. A provider has to
+/// find the others in another way.
+#[must_use]
+pub fn is_plain(text: &str) -> bool {
+    let trimmed = text.len() == text.trim().len();
+    (trimmed && is_simple(text)) || text.to_ascii_lowercase() == fold(text)
+}
+
+/// Whether `stored` is what was typed; `folded` is the typed text, folded.
+pub fn equals(stored: &str, folded: &str) -> bool {
+    stored.eq_ignore_ascii_case(folded) || fold(stored) == folded
+}
+
+/// Whether two texts are one mailbox to the letter: they differ by nothing but case in ASCII, surrounding white space, what
+/// nobody sees, and how the domain is written. Texts that only fold to the same, such as `ß` and `ss`, can be mailboxes of
+/// two people.
+#[must_use]
+pub fn same_address(a: &str, b: &str) -> bool {
+    let letters = |text: &str| {
+        let seen = seen(text);
+        match seen.rsplit_once('@') {
+            Some((local, domain)) => format!("{}@{}", local.to_ascii_lowercase(), a_labels(domain)),
+            None => seen.to_ascii_lowercase(),
+        }
+    };
+    letters(a) == letters(b)
+}
+
+/// The text as a person sees it: without surrounding white space and without characters that nobody sees.
+pub fn seen(text: &str) -> String {
+    text.chars().filter(|c| !is_invisible(*c)).collect::<String>().trim().to_owned()
+}
+
+/// Characters that nobody sees and that are no space: controls, and what Unicode calls Default_Ignorable_Code_Point
+/// (DerivedCoreProperties.txt), such as zero-width spaces, joiners, direction marks, soft hyphens and byte order marks.
+pub fn is_invisible(c: char) -> bool {
+    let control = c.is_control() && !c.is_whitespace();
+    control
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Whether the domain of an address is written in A-labels or in letters that are not ASCII: whether it has two spellings.
+fn is_international(domain: &str) -> bool {
+    !domain.is_ascii() || has_a_label(domain)
+}
+
+fn has_a_label(domain: &str) -> bool {
+    domain.split('.').any(|label| label.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--")))
+}
+
+/// ASCII without invisible characters or A-labels: nothing but its case and what surrounds it can differ.
+fn is_simple(text: &str) -> bool {
+    let plain = text.bytes().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
+    plain && !text.rsplit_once('@').is_some_and(|(_, domain)| has_a_label(domain))
+}
+
+fn once(text: &str) -> String {
+    let seen = seen(text);
+    match seen.rsplit_once('@') {
+        Some((local, domain)) if is_international(domain) => format!("{}@{}", cased(local), a_labels(domain)),
+        _ => cased(&seen),
+    }
+}
+
+fn cased(text: &str) -> String {
+    caseless::Caseless::default_case_fold(text.nfc()).nfc().collect()
+}
+
+/// A domain in A-labels; one that has none as it is, folded. By way of its letters: also A-labels can hide what nobody sees.
+fn a_labels(domain: &str) -> String {
+    let (letters, read) = idna::domain_to_unicode(domain);
+    match read.and_then(|()| idna::domain_to_ascii(&seen(&letters))) {
+        Ok(labels) if !labels.is_empty() => labels,
+        _ => cased(domain),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_take_for_the_same_name_folds_to_the_same() {
+        for (a, b) in [
+            (" Ana@Example.ORG\t", "ana@example.org"),
+            ("STRASSE", "straße"),
+            ("\u{212A}elvin", "kelvin"),
+            ("Åsa", "A\u{30A}SA"),
+            ("\u{212B}sa", "åsa"),
+            ("ΣΊΣΥΦΟΣ", "σίσυφος"),
+            ("\u{A0}müller\u{2003}", "MÜLLER"),
+            ("\u{FB01}n", "FIN"),
+            ("ana@vidal.example\r\n", "\u{FEFF}ana@vidal.example"),
+            ("\u{200B} ana@vi\u{AD}dal\u{200D}.example \u{2060}", "ana@vidal.example"),
+            ("\0ana@vidal.example\u{7F}", "ana@vidal.example"),
+            ("ana@B\u{dc}CHER.example", "ANA@xn--bcher-kva.Example"),
+            ("ana@bu\u{308}cher.example ", "ana@XN--BCHER-KVA.example"),
+            ("jürgen@bücher.example", "JÜRGEN@xn--bcher-kva.example"),
+            // A domain that has a joiner in its A-label, and the letters without it.
+            ("a@xn--mgba3gch31f060k.example", "a@نامه\u{200C}ای.example"),
+            ("a@xn--mgba3gch31f060k.example", "a@نامهای.example"),
+        ] {
+            assert_eq!(fold(a), fold(b), "{a:?} and {b:?}");
+            assert!(equals(a, &fold(b)) && equals(b, &fold(a)), "{a:?} and {b:?}");
+        }
+    }
+
+    #[test]
+    fn plain_is_what_an_index_on_lower_finds() {
+        for text in ["ana", "Ana@Vidal.example", "a b", "müller", "jürgen@xn--bcher-kva.example", ""] {
+            assert!(is_plain(text), "{text:?}");
+            assert_eq!(text.to_ascii_lowercase(), fold(text), "{text:?}");
+        }
+        for text in
+            [" ana", "ana\r", "ana\u{A0}", "a\u{200B}na", "Müller\u{2060}", "MÜLLER", "ana@bücher.example", "straße"]
+        {
+            assert!(!is_plain(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn one_mailbox_to_the_letter_has_several_spellings_and_no_other_letters() {
+        for (a, b) in
+            [("Ana@Vidal.example", " ana@vidal.example\u{200B}"), ("ana@bücher.example", "ana@xn--bcher-kva.example\r")]
+        {
+            assert!(same_address(a, b), "{a:?} and {b:?}");
+        }
+        for (a, b) in [("strasse@x.example", "straße@x.example"), ("É@x.example", "é@x.example"), ("a", "b")] {
+            assert!(!same_address(a, b), "{a:?} and {b:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_only_look_alike_stay_apart() {
+        for (a, b) in [
+            ("ana", "аna"),
+            ("paul", "pau1"),
+            ("a b", "ab"),
+            ("José", "Jose"),
+            ("a@straße.example", "a@strasse.example"),
+        ] {
+            assert_ne!(fold(a), fold(b), "{a:?} and {b:?}");
+            assert!(!equals(a, &fold(b)));
+        }
+    }
+
+    #[test]
+    fn no_language_has_rules_of_its_own() {
+        assert_eq!(fold("INFO"), "info");
+        assert_eq!(fold("\u{130}"), "i\u{307}");
+    }
+
+    #[test]
+    fn folding_again_changes_nothing_for_any_character_alone_or_before_a_mark() {
+        let mut text = String::new();
+        for c in (0..=0x10_FFFF_u32).filter_map(char::from_u32) {
+            for tail in ["", "\u{301}", "\u{345}", "\u{345}\u{301}"] {
+                if c as u32 > 0x3000 && !tail.is_empty() {
+                    continue;
+                }
+                let befores: &[&str] = if c as u32 > 0x3000 { &["x"] } else { &["x", "x@x"] };
+                for before in befores {
+                    text.clear();
+                    text.push_str(before);
+                    text.push(c);
+                    text.push_str(tail);
+                    let folded = fold(&text);
+                    assert_eq!(fold(&folded), folded, "{before}U+{:04X} {tail:?}", c as u32);
+                }
+            }
+        }
+    }
+}

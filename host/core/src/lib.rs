@@ -1,0 +1,17 @@
+//! What every part of the host is written in: who acts and how far they reach, accounts, sealing, addresses, time, words.
+
+pub mod accounts;
+pub mod caller;
+pub mod events;
+pub mod fold;
+pub mod html;
+pub mod mail;
+pub mod masked;
+pub mod network;
+pub mod origin;
+pub mod seal;
+pub mod space;
+pub mod stored;
+pub mod text;
+pub mod time;
+pub mod words;

@@ -1,0 +1,85 @@
+//! TLS to others' servers: their certificates are always checked, against the system's authorities or those of a file.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
+
+/// Why there is no TLS.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The file of authorities.
+    #[error("{path}: {problem}")]
+    CaFile {
+        /// Which file.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The system has no authorities.
+    #[error("the system has no certificates of authorities (install ca-certificates), and no file with some is named")]
+    NoAuthorities,
+    /// TLS cannot be used on this machine.
+    #[error("TLS: {0}")]
+    Unusable(#[from] rustls::Error),
+}
+
+/// TLS that trusts the authorities of this file, PEM, or the system's where none is named, and nobody else.
+pub fn trusting(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
+    let authorities = match ca_file {
+        Some(path) => {
+            authorities_in(path).map_err(|problem| TlsError::CaFile { path: path.display().to_string(), problem })?
+        }
+        None => {
+            let mut store = RootCertStore::empty();
+            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            if store.is_empty() {
+                return Err(TlsError::NoAuthorities);
+            }
+            store
+        }
+    };
+    with(authorities)
+}
+
+/// TLS that trusts nobody: for where it is not used.
+pub fn trusting_nobody() -> Result<Arc<ClientConfig>, TlsError> {
+    with(RootCertStore::empty())
+}
+
+fn with(authorities: RootCertStore) -> Result<Arc<ClientConfig>, TlsError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(authorities)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+fn authorities_in(path: &Path) -> Result<RootCertStore, String> {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject as _;
+
+    let mut store = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|cause| cause.to_string())? {
+        let certificate = certificate.map_err(|cause| cause.to_string())?;
+        store.add(certificate).map_err(|cause| cause.to_string())?;
+    }
+    if store.is_empty() {
+        Err("there is no certificate in it (PEM: -----BEGIN CERTIFICATE-----)".to_owned())
+    } else {
+        Ok(store)
+    }
+}
+
+/// TLS on a connection, to whoever has a certificate for `host`: a name, or an address without brackets.
+pub async fn handshake<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
+    config: &Arc<ClientConfig>,
+    host: &str,
+    stream: S,
+) -> std::io::Result<TlsStream<S>> {
+    let name = rustls::pki_types::ServerName::try_from(host.to_owned())
+        .map_err(|_| std::io::Error::other("no certificate can be for such a name"))?;
+    tokio_rustls::TlsConnector::from(Arc::clone(config)).connect(name, stream).await
+}

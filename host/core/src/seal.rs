@@ -1,0 +1,321 @@
+//! The host's keys: everything secret at rest is sealed with them, and they stand in a file beside the configuration,
+//! never in the database.
+
+use std::path::Path;
+
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+/// Bytes of an XChaCha20 nonce; a sealed value begins with it.
+pub const NONCE: usize = 24;
+
+/// Keys derived from the one in the key file, each for one purpose.
+pub struct Keys {
+    main: Zeroizing<[u8; 32]>,
+    seal: XChaCha20Poly1305,
+}
+
+/// Why there are no keys.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// It is not there, though the database was sealed with it.
+    #[error(
+        "key file {path} is missing, and the database was sealed with it: restore it from the backup. If it is lost for good, \
+         `keyturn key replace` voids what it sealed, and passwords stay"
+    )]
+    Missing {
+        /// Its path.
+        path: String,
+    },
+    /// This process's user may not read it, or not make it.
+    #[error(
+        "key file {path}: {doing} is refused to this user ({cause}). A command that root starts goes on as the owner of the \
+         database: the key file must be that user's, and so must its folder while there is none"
+    )]
+    Refused {
+        /// Its path.
+        path: String,
+        /// Reading it or making it.
+        doing: &'static str,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// The file could not be read or made.
+    #[error("key file {path}: {cause}")]
+    File {
+        /// Its path.
+        path: String,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// The file holds something else.
+    #[error("key file {path}: must hold 64 hexadecimal digits; restore it from the backup")]
+    Content {
+        /// Its path.
+        path: String,
+    },
+    /// Others than its owner may read it.
+    #[error("key file {path}: may be read by others (mode {mode:o}); set mode 600")]
+    Mode {
+        /// Its path.
+        path: String,
+        /// Its mode.
+        mode: u32,
+    },
+}
+
+impl KeyError {
+    /// It is not there, and something was sealed with it.
+    pub fn missing(path: &Path) -> Self {
+        Self::Missing { path: path.display().to_string() }
+    }
+
+    fn of(path: &Path, doing: &'static str, cause: std::io::Error) -> Self {
+        let path = path.display().to_string();
+        match cause.kind() {
+            std::io::ErrorKind::PermissionDenied => Self::Refused { path, doing, cause },
+            _ => Self::File { path, cause },
+        }
+    }
+}
+
+/// A sealed value that this host did not seal for this place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the value was not sealed by this host for this place")]
+pub struct Unsealed;
+
+impl Keys {
+    /// Keys from 32 secret bytes.
+    #[must_use]
+    pub fn new(main: [u8; 32]) -> Self {
+        let main = Zeroizing::new(main);
+        let derived = Zeroizing::new(mac_with(&main, &[b"seal"]));
+        Self { seal: XChaCha20Poly1305::new(&(*derived).into()), main }
+    }
+
+    /// Keys that die with the process: for tests and trials.
+    ///
+    /// # Panics
+    /// If the system has no randomness.
+    #[must_use]
+    pub fn random() -> Self {
+        Self::new(random())
+    }
+
+    /// Reads the key file, or makes it, mode 600, where there is none.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn open(path: &Path) -> Result<Self, KeyError> {
+        use std::io::Write as _;
+        use std::os::unix::fs::OpenOptionsExt as _;
+
+        let file_error = |cause| KeyError::of(path, "making it", cause);
+        if !path.exists() {
+            let text = Zeroizing::new(hex(&random::<32>()) + "\n");
+            let partial = path.with_extension(hex(&random::<8>()));
+            let mut file = std::fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&partial)
+                .map_err(file_error)?;
+            file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(file_error)?;
+            // A link, not a rename: of two that start at once, one makes the key and both read it.
+            let made = std::fs::hard_link(&partial, path);
+            std::fs::remove_file(&partial).map_err(file_error)?;
+            if let Err(cause) = made
+                && cause.kind() != std::io::ErrorKind::AlreadyExists
+            {
+                return Err(file_error(cause));
+            }
+        }
+        Self::read(path)?.ok_or_else(|| KeyError::missing(path))
+    }
+
+    /// Reads the key file; none: there is none.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn read(path: &Path) -> Result<Option<Self>, KeyError> {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let name = || path.display().to_string();
+        let file_error = |cause| KeyError::of(path, "reading it", cause);
+        let mode = match std::fs::metadata(path) {
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            metadata => metadata.map_err(file_error)?.permissions().mode() & 0o777,
+        };
+        if mode & 0o077 != 0 {
+            return Err(KeyError::Mode { path: name(), mode });
+        }
+        let text = Zeroizing::new(std::fs::read_to_string(path).map_err(file_error)?);
+        let mut main = [0; 32];
+        let digits = without_mark(&text).trim();
+        let well_formed = digits.len() == 64
+            && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+            && main
+                .iter_mut()
+                .enumerate()
+                .all(|(i, byte)| u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).map(|value| *byte = value).is_ok());
+        if well_formed { Ok(Some(Self::new(main))) } else { Err(KeyError::Content { path: name() }) }
+    }
+
+    /// Seals `plain` for one place, such as a table and a key: XChaCha20-Poly1305 under a fresh nonce.
+    #[must_use]
+    pub fn seal(&self, place: &[&str], plain: &[u8]) -> Vec<u8> {
+        let nonce = random::<NONCE>();
+        let aad = joined(place.iter().map(|part| part.as_bytes()));
+        let mut sealed = nonce.to_vec();
+        // The only failure is a plain text of 256 GiB.
+        sealed.extend(self.seal.encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: &aad }).unwrap_or_default());
+        sealed
+    }
+
+    /// Opens what [`Keys::seal`] sealed for the same place.
+    ///
+    /// # Errors
+    /// [`Unsealed`] for anything else.
+    pub fn open_sealed(&self, place: &[&str], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unsealed> {
+        let (nonce, text) = sealed.split_first_chunk::<NONCE>().ok_or(Unsealed)?;
+        let aad = joined(place.iter().map(|part| part.as_bytes()));
+        let plain = self.seal.decrypt(&XNonce::from(*nonce), Payload { msg: text, aad: &aad }).map_err(|_| Unsealed)?;
+        Ok(Zeroizing::new(plain))
+    }
+
+    /// HMAC-SHA-256 of `parts` under the key for `purpose`. Parts are length-prefixed, so that they cannot run together.
+    #[must_use]
+    pub fn mac(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
+        let key = Zeroizing::new(mac_with(&self.main, &[b"mac", purpose.as_bytes()]));
+        mac_with(&key, parts)
+    }
+}
+
+fn mac_with(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key)
+        .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
+    mac.update(&joined(parts.iter().copied()));
+    mac.finalize().into_bytes().into()
+}
+
+fn joined<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut all = Vec::new();
+    for part in parts {
+        all.extend((part.len() as u64).to_be_bytes());
+        all.extend(part);
+    }
+    all
+}
+
+/// The text of a file that is for its owner only.
+///
+/// # Errors
+/// What is wrong with it, to follow the name of a setting.
+pub fn owners_only(path: &Path) -> Result<Zeroizing<String>, String> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let wrong = |problem: String| format!("names {}, which {problem}", path.display());
+    let about = std::fs::metadata(path).map_err(|cause| wrong(format!("cannot be read: {cause}")))?;
+    let mode = about.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(wrong(format!("may be read by others (mode {mode:o}); set mode 600")));
+    }
+    let text = std::fs::read_to_string(path).map_err(|cause| wrong(format!("cannot be read: {cause}")))?;
+    let text = Zeroizing::new(text);
+    Ok(Zeroizing::new(without_mark(&text).to_owned()))
+}
+
+/// A text without the byte order mark that some editors and shells begin a file with: it is no part of a secret.
+#[must_use]
+pub fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// Bytes of the system's randomness.
+///
+/// # Panics
+/// If the system has none: nothing that we do is safe then.
+#[must_use]
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).unwrap_or_else(|cause| panic!("the system has no randomness: {cause}"));
+    bytes
+}
+
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sealed_value_opens_only_in_its_own_place_and_untouched() {
+        let keys = Keys::random();
+        let sealed = keys.seal(&["data", "p", "k"], b"secret");
+        assert_eq!(keys.open_sealed(&["data", "p", "k"], &sealed).expect("opens").as_slice(), b"secret");
+        assert_eq!(keys.open_sealed(&["data", "p", "l"], &sealed), Err(Unsealed));
+        assert_eq!(keys.open_sealed(&["data", "pk", ""], &sealed), Err(Unsealed));
+        for at in [0, NONCE, sealed.len() - 1] {
+            let mut bad = sealed.clone();
+            bad[at] ^= 1;
+            assert_eq!(keys.open_sealed(&["data", "p", "k"], &bad), Err(Unsealed));
+        }
+        assert_eq!(Keys::random().open_sealed(&["data", "p", "k"], &sealed), Err(Unsealed));
+    }
+
+    #[test]
+    fn the_key_file_is_made_once_kept_private_and_read_again() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().expect("folder");
+        let path = dir.path().join("key");
+        let sealed = Keys::open(&path).expect("made").seal(&["x"], b"y");
+        assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+        assert_eq!(Keys::open(&path).expect("read").open_sealed(&["x"], &sealed).expect("opens").as_slice(), b"y");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("mode");
+        assert!(matches!(Keys::open(&path), Err(KeyError::Mode { .. })));
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("mode");
+        for wrong in ["+1".repeat(32), "0".repeat(63), "0".repeat(65), "é".repeat(32)] {
+            std::fs::write(&path, wrong).expect("written");
+            assert!(matches!(Keys::open(&path), Err(KeyError::Content { .. })));
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_secret() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("keyturn.key");
+        let made = Keys::open(&path).expect("made");
+        let marked = [&b"\xef\xbb\xbf"[..], &std::fs::read(&path).expect("there")].concat();
+        std::fs::write(&path, marked).expect("written");
+        assert_eq!(Keys::open(&path).expect("read").mac("x", &[]), made.mac("x", &[]));
+        std::fs::write(&path, "\u{feff}geheim \u{feff}\nother\n").expect("written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("mode");
+        assert_eq!(owners_only(&path).expect("read").as_str(), "geheim \u{feff}\nother\n");
+    }
+
+    #[test]
+    fn those_that_start_at_once_have_one_key() {
+        let dir = tempfile::tempdir().expect("folder");
+        let path = dir.path().join("key");
+        let macs: Vec<[u8; 32]> = std::thread::scope(|scope| {
+            let open = || Keys::open(&path).expect("opens").mac("x", &[]);
+            let all: Vec<_> = (0..16).map(|_| scope.spawn(open)).collect();
+            all.into_iter().map(|one| one.join().expect("ends")).collect()
+        });
+        assert!(macs.iter().all(|mac| *mac == macs[0]));
+        assert_eq!(std::fs::read_dir(dir.path()).expect("read").count(), 1, "nothing is left beside it");
+    }
+}

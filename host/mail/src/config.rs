@@ -1,0 +1,488 @@
+//! `[mail]` of `keyturn.toml`: whether mail goes out, in whose name, and by which way. What stands there wins; what does
+//! not may be set on the page Email settings: see [`super::setup`].
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::address;
+use super::message::Writer;
+use super::transport::Transport;
+use super::transport::folder::Folder;
+use super::transport::sendmail::Sendmail;
+use super::transport::smtp::{Encryption, Limits, Login, Server, Smtp, SmtpError};
+use keyturn_core::network::tls::TlsError;
+use keyturn_core::origin::names_this_machine;
+use keyturn_core::seal::owners_only;
+
+/// `[mail]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct MailConfig {
+    /// The way.
+    pub transport: Option<Way>,
+    /// The sender's address: a mailbox that is read.
+    pub from: Option<String>,
+    /// The sender's shown name; the brand's if it is not set.
+    pub from_name: Option<String>,
+    /// Where answers go, if not to the sender.
+    pub reply_to: Option<String>,
+    /// The operators' address: what concerns the panel itself goes there.
+    pub operators: Option<String>,
+    /// Mails that go at once, 1 to 64. Default: 4.
+    pub connections: usize,
+    /// `[mail.smtp]`.
+    pub smtp: Option<SmtpConfig>,
+    /// `[mail.sendmail]`.
+    pub sendmail: Option<SendmailConfig>,
+    /// `[mail.folder]`.
+    pub folder: Option<FolderConfig>,
+    /// `[mail.dkim]`.
+    pub dkim: Option<DkimConfig>,
+}
+
+impl Default for MailConfig {
+    fn default() -> Self {
+        Self {
+            transport: None,
+            from: None,
+            from_name: None,
+            reply_to: None,
+            operators: None,
+            connections: 4,
+            smtp: None,
+            sendmail: None,
+            folder: None,
+            dkim: None,
+        }
+    }
+}
+
+/// A way for mail to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// No mail goes out.
+    #[default]
+    Off,
+    /// By a mail server.
+    Smtp,
+    /// By a program of this machine.
+    Sendmail,
+    /// Into a folder.
+    Folder,
+}
+
+impl Way {
+    /// Its name in the file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Way::Off => "off",
+            Way::Smtp => "smtp",
+            Way::Sendmail => "sendmail",
+            Way::Folder => "folder",
+        }
+    }
+}
+
+/// `[mail.smtp]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SmtpConfig {
+    /// The server's name or address.
+    pub host: String,
+    /// Its port. If it is not set: 587 for starttls, 465 for tls, 25 for none.
+    pub port: Option<u16>,
+    /// `starttls`, `tls`, or `none` for a server on this machine.
+    #[serde(default)]
+    pub encryption: Encryption,
+    /// The name that this machine introduces itself with (EHLO). If it is not set: the host of the links, or the machine's own
+    /// name, if it is a whole domain name, or else the address of this end.
+    pub hello: Option<String>,
+    /// The user's name; without one there is no login.
+    pub username: Option<String>,
+    /// The file of the password, which stands on its first line; nobody else may read it.
+    pub password_file: Option<PathBuf>,
+    /// Certificates, PEM, of the authorities that are trusted instead of the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// `[mail.sendmail]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct SendmailConfig {
+    /// The program.
+    pub program: PathBuf,
+    /// Arguments before `-i -f from -- to`.
+    pub arguments: Vec<String>,
+}
+
+impl Default for SendmailConfig {
+    fn default() -> Self {
+        Self { program: "/usr/sbin/sendmail".into(), arguments: Vec::new() }
+    }
+}
+
+/// `[mail.folder]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct FolderConfig {
+    /// The folder; it is made, for its owner only, where there is none.
+    pub path: PathBuf,
+}
+
+/// `[mail.dkim]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DkimConfig {
+    /// The domain that signs.
+    pub domain: String,
+    /// The name of the key: its public half is the TXT record `selector._domainkey.domain`.
+    pub selector: String,
+    /// The file of the private RSA key, PKCS#1 PEM; nobody else may read it.
+    pub key_file: PathBuf,
+}
+
+/// What a sendmail may take for one mail.
+const SENDMAIL: Duration = Duration::from_secs(60);
+
+/// A setting and what is wrong with it; goes on from its name.
+pub type Wrong = (&'static str, String);
+
+impl MailConfig {
+    /// Whether what stands here can be, whatever is set elsewhere. Opens nothing.
+    pub fn check(&self) -> Result<(), Wrong> {
+        self.check_addresses()?;
+        if !(1..=64).contains(&self.connections) {
+            return Err(("mail.connections", format!("must be 1 to 64, not {}", self.connections)));
+        }
+        if self.transport == Some(Way::Folder) && self.folder.is_none() {
+            return Err(("mail.folder", "must be set, with a path".to_owned()));
+        }
+        if let Some(smtp) = &self.smtp {
+            smtp.check()?;
+            smtp.check_login()?;
+        }
+        self.dkim.as_ref().map_or(Ok(()), DkimConfig::check)
+    }
+
+    pub(super) fn check_addresses(&self) -> Result<(), Wrong> {
+        for (setting, address) in
+            [("mail.from", &self.from), ("mail.reply-to", &self.reply_to), ("mail.operators", &self.operators)]
+        {
+            if let Some(Err(cause)) = address.as_deref().map(address::check) {
+                return Err((setting, format!("is not an address: {cause}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// The way, with its files read; none where mail is off. `at` makes a path of the file's absolute. `password` is used
+    /// where a user name has no file of its own; `total` is the time for a whole attempt, if it is to be short.
+    pub(super) fn transport(
+        &self,
+        at: impl Fn(&Path) -> PathBuf,
+        password: Option<&Zeroizing<String>>,
+        total: Option<Duration>,
+    ) -> Result<Option<Arc<dyn Transport>>, Wrong> {
+        let way = self.transport.unwrap_or_default();
+        if way == Way::Off {
+            return Ok(None);
+        }
+        let writer = match &self.dkim {
+            Some(dkim) => dkim.writer(&at)?,
+            None => Writer::default(),
+        };
+        Ok(Some(match way {
+            Way::Off => return Ok(None),
+            Way::Smtp => {
+                let smtp = self.smtp.as_ref().ok_or(("mail.smtp.host", "must be set".to_owned()))?;
+                let limits = total.map_or_else(Limits::default, Limits::within);
+                Arc::new(smtp.smtp(writer, &at, password, limits)?)
+            }
+            Way::Sendmail => {
+                let SendmailConfig { program, arguments } = self.sendmail.clone().unwrap_or_default();
+                Arc::new(Sendmail::new(at(&program), arguments, total.unwrap_or(SENDMAIL), writer))
+            }
+            Way::Folder => {
+                let folder = self.folder.as_ref().ok_or(("mail.folder", "must be set".to_owned()))?;
+                Arc::new(Folder::new(at(&folder.path), writer))
+            }
+        }))
+    }
+}
+
+/// What this machine may introduce itself as, if nothing is set: a name that a server can look up.
+pub(super) fn own_name(origin: Option<&str>) -> Option<String> {
+    let of_links = origin.and_then(keyturn_core::origin::host).map(str::to_owned);
+    let of_machine = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    of_links.into_iter().chain(of_machine).map(|name| name.trim().to_ascii_lowercase()).find(|name| is_public(name))
+}
+
+/// Whether a name is a whole one, which means the same to others.
+fn is_public(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let own = ["localhost", "localdomain", "local", "internal", "lan", "home"];
+    name.contains('.') && is_domain(name) && !last.bytes().all(|b| b.is_ascii_digit()) && !own.contains(&last)
+}
+
+fn is_domain(name: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    name.len() <= 253 && name.split('.').all(label)
+}
+
+/// A domain name, or an address in brackets: RFC 5321, 4.1.3.
+fn is_hello(name: &str) -> bool {
+    match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(literal) => match literal.strip_prefix("IPv6:") {
+            Some(v6) => v6.parse::<Ipv6Addr>().is_ok(),
+            None => literal.parse::<Ipv4Addr>().is_ok(),
+        },
+        None => is_domain(name),
+    }
+}
+
+/// Whether a mail server's name or address is written as one.
+pub fn is_host(host: &str) -> bool {
+    !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':'))
+}
+
+impl SmtpConfig {
+    pub(super) fn check(&self) -> Result<(), Wrong> {
+        if !is_host(&self.host) {
+            return Err((
+                "mail.smtp.host",
+                format!("must be like smtp.example, not “{}”", super::line(&self.host, 80)),
+            ));
+        }
+        if let Some(name) = self.hello.as_deref().filter(|name| !is_hello(name)) {
+            let name = super::line(name, 80);
+            return Err(("mail.smtp.hello", format!("must be like panel.example or [192.0.2.7], not “{name}”")));
+        }
+        if self.port == Some(0) {
+            return Err(("mail.smtp.port", "must be 1 to 65535, not 0".to_owned()));
+        }
+        if self.encryption == Encryption::None && !names_this_machine(&self.host) {
+            let problem =
+                format!("may be \"none\" for a server on this machine only (localhost), not for {}", self.host);
+            return Err(("mail.smtp.encryption", problem));
+        }
+        Ok(())
+    }
+
+    fn check_login(&self) -> Result<(), Wrong> {
+        match (&self.username, &self.password_file) {
+            (Some(_), None) => Err(("mail.smtp.password-file", "must be set where username is".to_owned())),
+            (None, Some(_)) => Err(("mail.smtp.username", "must be set where password-file is".to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    /// The port, set or usual.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(match self.encryption {
+            Encryption::Starttls => 587,
+            Encryption::Tls => 465,
+            Encryption::None => 25,
+        })
+    }
+
+    fn smtp(
+        &self,
+        writer: Writer,
+        at: impl Fn(&Path) -> PathBuf,
+        password: Option<&Zeroizing<String>>,
+        limits: Limits,
+    ) -> Result<Smtp, Wrong> {
+        let login = match (&self.username, &self.password_file) {
+            (Some(username), Some(file)) => {
+                let text = owners_only(&at(file)).map_err(|problem| ("mail.smtp.password-file", problem))?;
+                let password = text.lines().next().unwrap_or_default();
+                if password.is_empty() {
+                    return Err((
+                        "mail.smtp.password-file",
+                        format!("names {}, whose first line is empty", at(file).display()),
+                    ));
+                }
+                Some(Login { username: username.clone(), password: Zeroizing::new(password.to_owned()) })
+            }
+            (Some(username), None) => {
+                let password = password.ok_or(("mail.smtp.password", "must be set where a user name is".to_owned()))?;
+                Some(Login { username: username.clone(), password: password.clone() })
+            }
+            (None, _) => None,
+        };
+        let server = Server {
+            host: self.host.clone(),
+            port: self.port(),
+            encryption: self.encryption,
+            hello: self.hello.clone(),
+            login,
+            ca_file: self.ca_file.as_deref().map(&at),
+            limits,
+        };
+        Smtp::new(server, writer).map_err(|cause| {
+            let setting = match cause {
+                SmtpError::Tls(TlsError::CaFile { .. } | TlsError::NoAuthorities) => "mail.smtp.ca-file",
+                SmtpError::Clear(_) | SmtpError::Tls(TlsError::Unusable(_)) => "mail.smtp.encryption",
+            };
+            (setting, format!("cannot be used: {cause}"))
+        })
+    }
+}
+
+impl DkimConfig {
+    fn check(&self) -> Result<(), Wrong> {
+        let is_name = |name: &str| {
+            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+        };
+        for (setting, name) in [("mail.dkim.domain", &self.domain), ("mail.dkim.selector", &self.selector)] {
+            if !is_name(name) {
+                return Err((
+                    setting,
+                    format!("must be a name in letters, digits and . -, not “{}”", super::line(name, 80)),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn writer(&self, at: impl Fn(&Path) -> PathBuf) -> Result<Writer, Wrong> {
+        let path = at(&self.key_file);
+        let key = owners_only(&path).map_err(|problem| ("mail.dkim.key-file", problem))?;
+        Writer::signing(&self.domain, &self.selector, &key)
+            .map_err(|cause| ("mail.dkim.key-file", format!("names {}: {cause}", path.display())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn config(text: &str) -> MailConfig {
+        toml::from_str(text).expect("TOML")
+    }
+
+    fn used(text: &str) -> Result<Option<Arc<dyn Transport>>, Wrong> {
+        config(text).transport(Path::to_owned, None, None)
+    }
+
+    fn wrong(text: &str) -> Wrong {
+        config(text).check().expect_err(text)
+    }
+
+    #[test]
+    fn mail_is_off_unless_it_is_set_up() {
+        assert_eq!(config("").transport, None);
+        config("").check().expect("fits");
+        assert!(used("").expect("fits").is_none());
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_its_setting() {
+        let smtp = "transport = \"smtp\"\nfrom = \"a@b.example\"\n[smtp]\n";
+        for (text, setting, word) in [
+            ("transport = \"folder\"\nfrom = \"a@b.example\"", "mail.folder", "must be set"),
+            ("from = \"nobody\"", "mail.from", "“nobody” is not a mail address: it has no @"),
+            ("reply-to = \"a@b@\"", "mail.reply-to", "is not an address"),
+            ("operators = \"a b@c.example\"", "mail.operators", "space"),
+            (&format!("{smtp}host = \"smtp.example:587\\r\\nx\""), "mail.smtp.host", "smtp.example"),
+            (&format!("{smtp}host = \"\""), "mail.smtp.host", "must be like"),
+            (&format!("{smtp}host = \"h\"\nport = 0"), "mail.smtp.port", "1 to 65535"),
+            (&format!("{smtp}host = \"h\"\nhello = \"pa nel\""), "mail.smtp.hello", "“pa nel”"),
+            (&format!("{smtp}host = \"h\"\nhello = \"panel.example\\r\\nx\""), "mail.smtp.hello", "must be like"),
+            (&format!("{smtp}host = \"h\"\nhello = \"[panel]\""), "mail.smtp.hello", "[192.0.2.7]"),
+            (
+                &format!("{smtp}host = \"smtp.example\"\nencryption = \"none\""),
+                "mail.smtp.encryption",
+                "this machine only",
+            ),
+            (&format!("{smtp}host = \"h\"\nusername = \"u\""), "mail.smtp.password-file", "must be set"),
+            (&format!("{smtp}host = \"h\"\npassword-file = \"u\""), "mail.smtp.username", "must be set"),
+            ("[dkim]\ndomain = \"a b\"\nselector = \"s\"\nkey-file = \"k\"", "mail.dkim.domain", "“a b”"),
+            ("[dkim]\ndomain = \"a.b\"\nselector = \"\"\nkey-file = \"k\"", "mail.dkim.selector", "must be a name"),
+        ] {
+            let (named, problem) = wrong(text);
+            assert_eq!(named, setting, "{problem}");
+            assert!(problem.contains(word), "{problem}");
+        }
+        assert!(toml::from_str::<MailConfig>("[smtp]\nhost = \"h\"\naccept-any-certificate = true").is_err());
+    }
+
+    #[test]
+    fn a_password_or_key_that_others_may_read_is_not_used() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("secret");
+        std::fs::write(&file, "hush\n").expect("written");
+        let path = file.display();
+        for (text, setting) in [
+            (
+                format!(
+                    "transport = \"smtp\"\nfrom = \"a@b.example\"\n[smtp]\nhost = \"h\"\nusername = \"u\"\npassword-file = \"{path}\""
+                ),
+                "mail.smtp.password-file",
+            ),
+            (
+                format!(
+                    "transport = \"folder\"\nfrom = \"a@b.example\"\n[folder]\npath = \"m\"\n[dkim]\ndomain = \"d\"\nselector = \"s\"\nkey-file = \"{path}\""
+                ),
+                "mail.dkim.key-file",
+            ),
+        ] {
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).expect("mode");
+            let (named, problem) = used(&text).err().expect("wrong");
+            assert_eq!(named, setting);
+            assert!(problem.contains("mode 640") && !problem.contains("hush"), "{problem}");
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("mode");
+            // A password may be any text; a key may not.
+            let used = used(&text);
+            assert_eq!(used.is_ok(), setting == "mail.smtp.password-file", "{setting}");
+        }
+    }
+
+    #[test]
+    fn the_name_for_a_server_is_one_that_it_can_look_up() {
+        for good in ["panel.example", "mail", "[192.0.2.7]", "[IPv6:2001:db8::1]"] {
+            config(&format!("[smtp]\nhost = \"h\"\nhello = \"{good}\"")).check().expect(good);
+        }
+        let of_links = own_name(Some("https://Panel.example:8443"));
+        assert_eq!(of_links.as_deref(), Some("panel.example"));
+        // The machine's own name, if it has a whole one.
+        let of_machine = own_name(None);
+        assert!(of_machine.as_deref().is_none_or(is_public), "{of_machine:?}");
+        for none in
+            ["http://127.0.0.1:8080", "http://localhost", "https://panel", "https://[::1]", "http://x.localhost"]
+        {
+            assert_eq!(own_name(Some(none)), of_machine, "{none}");
+        }
+    }
+
+    #[test]
+    fn each_way_has_its_transport_and_its_usual_port() {
+        for (text, name) in [
+            ("transport = \"smtp\"\n[smtp]\nhost = \"smtp.example\"", "smtp.example:587"),
+            ("transport = \"smtp\"\n[smtp]\nhost = \"smtp.example\"\nencryption = \"tls\"", "smtp.example:465"),
+            ("transport = \"smtp\"\n[smtp]\nhost = \"localhost\"\nencryption = \"none\"", "localhost:25"),
+            ("transport = \"sendmail\"", "/usr/sbin/sendmail"),
+            ("transport = \"folder\"\n[folder]\npath = \"/var/mail/trial\"", "folder trial"),
+        ] {
+            let text = format!("from = \"a@b.example\"\n{text}");
+            config(&text).check().expect(&text);
+            let transport = used(&text).expect("fits").expect("on");
+            assert_eq!(transport.name(), name);
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! A mail from its template and values: one list of pieces, drawn once as text and once as HTML, so that both say the same.
+
+mod html;
+mod text;
+
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+use minijinja::Value as Filled;
+use zeroize::Zeroizing;
+
+use super::line;
+use super::template::{Block, Phrase, Phrases, Template, TemplateError, Text, Value, strong, unlinked, value};
+use keyturn_core::words::Words;
+
+/// Characters of a subject and a preheader: what mailboxes show.
+const SUBJECT: usize = 150;
+/// What stands for a secret that is not to be shown.
+const MASK: &str = "••••";
+
+/// What the host knows and templates may use.
+#[derive(Debug, Clone)]
+pub struct Context<'a> {
+    /// Whom the mail is to; none for a mail to somebody without an account.
+    pub account: Option<Account<'a>>,
+    /// In whose name it goes.
+    pub brand: Brand<'a>,
+    /// What led to it.
+    pub request: Request<'a>,
+    /// The recipient's language, BCP 47. A language that the template lacks is English.
+    pub locale: &'a str,
+    /// The zone in which times are told.
+    pub zone: &'a TimeZone,
+}
+
+/// `account.*`.
+#[derive(Debug, Clone, Copy)]
+pub struct Account<'a> {
+    /// As he is called.
+    pub name: &'a str,
+    /// What he signs in with.
+    pub login: &'a str,
+    /// His address.
+    pub email: &'a str,
+}
+
+/// `brand.*`.
+#[derive(Debug, Clone, Copy)]
+pub struct Brand<'a> {
+    /// The panel's name.
+    pub name: &'a str,
+    /// Whom to ask.
+    pub contact: &'a str,
+    /// Where people sign in, a whole address.
+    pub sign_in: &'a str,
+}
+
+/// `request.*`.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Unix milliseconds.
+    pub time: i64,
+    /// Browser and network, roughly: `Firefox on Windows, 203.0.113.x`; empty where nobody knows.
+    pub origin: &'a str,
+}
+
+/// A mail that can be sent or shown.
+#[derive(Clone)]
+pub struct Drawn {
+    /// The language that it is in, BCP 47.
+    pub locale: String,
+    /// One line.
+    pub subject: String,
+    /// One line.
+    pub preheader: String,
+    /// 72 columns; a link stands alone on its line, whole.
+    pub text: Zeroizing<String>,
+    /// A whole document.
+    pub html: Zeroizing<String>,
+}
+
+/// Without the bodies, which may hold secrets.
+impl std::fmt::Debug for Drawn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Drawn").field("locale", &self.locale).field("subject", &self.subject).finish_non_exhaustive()
+    }
+}
+
+/// Draws a mail. `masked` draws ••••, without an address behind it, for each link and secret; these values may be missing then.
+///
+/// # Errors
+/// [`TemplateError`] if the values do not fit, or the template uses `account.*` and there is none.
+pub fn draw(
+    template: &Template,
+    values: &BTreeMap<String, Value>,
+    context: &Context<'_>,
+    masked: bool,
+) -> Result<Drawn, TemplateError> {
+    template.fits(values, masked)?;
+    let Some((locale, text)) = template.text(context.locale) else {
+        return Err(TemplateError::new(Some("en"), "text", "is missing"));
+    };
+    let words = Words::of(locale);
+    let phrases = Phrases::new(words, filled(values, context, words));
+    let at = |place: &str, source: &str| {
+        phrases.fill(source).map_err(|problem| TemplateError::new(Some(locale), place, problem))
+    };
+    let letter = Letter {
+        words,
+        locale,
+        brand: line(context.brand.name, 100),
+        subject: line(&at("subject", &text.subject)?.plain(), SUBJECT),
+        preheader: line(&at("preheader", &text.preheader)?.plain(), SUBJECT),
+        pieces: pieces(text, locale, (values, context.brand.sign_in), at, masked)?,
+        footer: footer(words, context),
+    };
+    Ok(Drawn {
+        text: Zeroizing::new(text::draw(&letter)),
+        html: Zeroizing::new(html::draw(&letter)),
+        locale: locale.to_owned(),
+        subject: letter.subject,
+        preheader: letter.preheader,
+    })
+}
+
+/// A mail in pieces, of which both forms are drawn.
+struct Letter<'a> {
+    words: Words,
+    locale: &'a str,
+    brand: String,
+    subject: String,
+    preheader: String,
+    pieces: Vec<Piece>,
+    /// The host's own sentences.
+    footer: String,
+}
+
+enum Piece {
+    Heading(Phrase),
+    Text(Phrase),
+    /// Label and address; no address where it is masked.
+    Link(Phrase, Option<Zeroizing<String>>),
+    Secret(Zeroizing<String>),
+}
+
+impl Letter<'_> {
+    /// Where the last link or secret stands.
+    fn last_action(&self) -> Option<usize> {
+        self.pieces.iter().rposition(|piece| matches!(piece, Piece::Link(..) | Piece::Secret(_)))
+    }
+
+    /// From where the small print begins: what follows an action is first of all about that action, the rest is for whoever
+    /// did not expect it.
+    fn small_print(&self) -> usize {
+        let end = self.pieces.len();
+        self.last_action().map_or(end, |last| end.min(last + 2))
+    }
+}
+
+fn pieces(
+    text: &Text,
+    locale: &str,
+    (values, sign_in): (&BTreeMap<String, Value>, &str),
+    fill: impl Fn(&str, &str) -> Result<Phrase, TemplateError>,
+    masked: bool,
+) -> Result<Vec<Piece>, TemplateError> {
+    let shown = |name: &str| match values.get(name) {
+        // Who reads the mail in a language reads the page in it, whatever his browser prefers.
+        Some(Value::Link(link)) if !masked => Some(Zeroizing::new(format!("{}?lang={locale}", link.as_str()))),
+        Some(Value::Secret(secret)) if !masked => Some(secret.clone()),
+        _ => None,
+    };
+    let piece = |(at, block): (usize, &Block)| {
+        let fill = |source: &str| fill(&block.place(at), source);
+        Ok(match block {
+            Block::Heading(source) => Piece::Heading(fill(source)?),
+            Block::Text(source) => Piece::Text(fill(source)?),
+            Block::Button(label, name) => Piece::Link(fill(label)?, shown(name)),
+            Block::SignIn(label) => Piece::Link(fill(label)?, Some(sign_in.to_owned().into())),
+            Block::Secret(name) => Piece::Secret(shown(name).unwrap_or_else(|| MASK.to_owned().into())),
+        })
+    };
+    text.body.iter().enumerate().map(piece).collect()
+}
+
+fn filled(values: &BTreeMap<String, Value>, context: &Context<'_>, words: Words) -> BTreeMap<String, Filled> {
+    // The address that the mail goes to leads to nobody else, and is copied where it is also the login.
+    let own = context.account.map(|account| account.email).filter(|email| !email.is_empty());
+    let chosen = |text: &str| match own {
+        Some(own) if own == text => value(text),
+        _ => Filled::from(unlinked(text)),
+    };
+    let mut filled: BTreeMap<String, Filled> = [
+        ("brand.name", value(context.brand.name)),
+        ("brand.contact", value(context.brand.contact)),
+        ("request.time", value(&words.dated(context.request.time, context.zone))),
+        ("request.origin", value(context.request.origin)),
+    ]
+    .map(|(path, value)| (path.to_owned(), value))
+    .into();
+    if let Some(account) = &context.account {
+        filled.insert("account.name".to_owned(), chosen(account.name));
+        filled.insert("account.login".to_owned(), strong(&chosen(account.login)));
+        filled.insert("account.email".to_owned(), value(account.email));
+    }
+    for (name, given) in values {
+        let given = match given {
+            Value::Text(text) => chosen(text),
+            Value::Time(at) => value(&words.dated(*at, context.zone)),
+            Value::Duration(seconds) => value(&words.duration(u64::from(*seconds))),
+            Value::Number(number) => Filled::from(*number),
+            // They stand in blocks of their own, which nothing fills in.
+            Value::Link(_) | Value::Secret(_) => continue,
+        };
+        filled.insert(name.clone(), given);
+    }
+    filled
+}
+
+fn footer(words: Words, context: &Context<'_>) -> String {
+    let time = words.dated(context.request.time, context.zone);
+    let origin = line(context.request.origin, 150);
+    let asked = match origin.as_str() {
+        "" => words.fill("mail-asked-only", &[("time", &time)]),
+        origin => words.fill("mail-asked", &[("time", &time), ("origin", origin)]),
+    };
+    format!("{asked} {}", words.get("mail-never"))
+}
+
+#[cfg(test)]
+mod tests;

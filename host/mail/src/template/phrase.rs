@@ -1,0 +1,224 @@
+//! One string of a template. minijinja fills it in, but what may stand in it is less than minijinja's language: variables and
+//! `if`, nothing that repeats, joins or multiplies. So a string of a stranger's plugin cannot grow beyond what stands in it.
+
+use std::collections::BTreeMap;
+
+use minijinja::{Environment, UndefinedBehavior, Value};
+
+use super::{Kind, Template};
+use crate::{invisible, line};
+use keyturn_core::html::Html;
+use keyturn_core::words::Words;
+
+/// What the host fills in.
+pub(super) const OWN: [&str; 7] =
+    ["account.name", "account.login", "account.email", "brand.name", "brand.contact", "request.time", "request.origin"];
+
+/// Characters of one string, and of one value that is filled in.
+const LONGEST: usize = 2_000;
+const LONGEST_VALUE: usize = 300;
+/// Instructions of minijinja's; far more than a string of the greatest length needs.
+const FUEL: u64 = 10_000;
+const WORDS_OF_IF: [&str; 7] = ["and", "or", "not", "else", "true", "false", "none"];
+
+/// A value stands between these two, noncharacters that no text may hold; it becomes an element of its own direction.
+const VALUE: (char, char) = ('\u{fdd0}', '\u{fdd1}');
+/// The same for what is to be seen first.
+const STRONG: (char, char) = ('\u{fdd2}', '\u{fdd3}');
+
+/// Where a word of somebody's own choice is broken, so that no mail program makes a link of it; seen in a body only.
+const BREAK: char = '\u{fdd4}';
+/// What it becomes there: it is not seen, but what stands on its two sides is no address any more.
+const NO_WIDTH: char = '\u{200b}';
+
+/// Whether a string may stand in a template with these variables.
+pub(super) fn examine(source: &str, template: &Template) -> Result<(), String> {
+    if source.chars().count() > LONGEST {
+        return Err(format!("is longer than {LONGEST} characters"));
+    }
+    if let Some(c) = source.chars().find(|c| !c.is_whitespace() && invisible(*c)) {
+        return Err(format!("contains a character that cannot be seen (U+{:04X})", u32::from(c)));
+    }
+    let mut rest = source;
+    while let Some(at) = rest.find('{') {
+        rest = &rest[at..];
+        let (end, is_statement) = match rest.get(..2) {
+            Some("{{") => ("}}", false),
+            Some("{%") => ("%}", true),
+            Some("{#") => return Err("contains a comment, {# #}".to_owned()),
+            _ => {
+                rest = &rest[1..];
+                continue;
+            }
+        };
+        let Some(closed) = rest.find(end) else {
+            return Err(format!("lacks {end}"));
+        };
+        tag(rest[2..closed].trim_matches(['-', '+']), is_statement, template)?;
+        rest = &rest[closed + 2..];
+    }
+    environment(Words::English).template_from_str(source).map(drop).map_err(|cause| cause.to_string())
+}
+
+fn tag(inside: &str, is_statement: bool, template: &Template) -> Result<(), String> {
+    let is_operator = |c: char| matches!(c, '=' | '!' | '<' | '>' | '(' | ')');
+    let mut words = inside.split(|c: char| c.is_whitespace() || is_operator(c)).filter(|word| !word.is_empty());
+    if is_statement {
+        match words.next() {
+            Some("if" | "elif" | "else" | "endif") => {}
+            other => {
+                return Err(format!(
+                    "contains {{% {} %}}; only if, elif, else and endif may be used",
+                    other.unwrap_or("")
+                ));
+            }
+        }
+    }
+    for word in words {
+        if let Some(c) = word.chars().find(|c| !c.is_alphanumeric() && !matches!(c, '_' | '.')) {
+            return Err(format!("uses `{c}`; only variables, comparisons, and, or and not may be used"));
+        }
+        let is_word_of_if = WORDS_OF_IF.contains(&word) || (word == "if" && !is_statement);
+        if is_word_of_if || word.bytes().all(|b| b.is_ascii_digit()) {
+            continue;
+        }
+        match template.variables.get(word) {
+            Some(Kind::Link | Kind::Secret) => {
+                return Err(format!("uses `{word}`, which is secret and may stand in a block of its own only"));
+            }
+            Some(_) => {}
+            None if OWN.contains(&word) => {}
+            None => {
+                return Err(format!(
+                    "uses `{word}`, which is neither one of its variables nor one of {}",
+                    OWN.join(", ")
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// No filters, tests, functions or globals; no escaping, which is done where HTML is drawn.
+fn environment(words: Words) -> Environment<'static> {
+    let mut environment = Environment::empty();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_fuel(Some(FUEL));
+    environment.set_formatter(move |out, _, value| {
+        let text = match value.as_i64() {
+            Some(number) if value.is_number() => words.number(number),
+            _ if value.is_none() => return Ok(()),
+            _ => value.to_string(),
+        };
+        Ok(write_value(out, &text)?)
+    });
+    environment
+}
+
+fn write_value(out: &mut minijinja::Output, text: &str) -> std::fmt::Result {
+    use std::fmt::Write as _;
+
+    out.write_char(VALUE.0)?;
+    out.write_str(text)?;
+    out.write_char(VALUE.1)
+}
+
+/// Fills strings in, in one language.
+pub struct Phrases {
+    environment: Environment<'static>,
+    values: Value,
+}
+
+impl Phrases {
+    /// With these values, by their paths: `until`, `account.name`.
+    pub fn new(words: Words, values: BTreeMap<String, Value>) -> Self {
+        let mut tree: BTreeMap<String, Value> = BTreeMap::new();
+        let mut branches: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
+        for (path, value) in values {
+            match path.split_once('.') {
+                Some((branch, leaf)) => {
+                    drop(branches.entry(branch.to_owned()).or_default().insert(leaf.to_owned(), value))
+                }
+                None => drop(tree.insert(path, value)),
+            }
+        }
+        tree.extend(branches.into_iter().map(|(branch, leaves)| (branch, Value::from(leaves))));
+        Self { environment: environment(words), values: Value::from(tree) }
+    }
+
+    /// The string, filled in.
+    pub fn fill(&self, source: &str) -> Result<Phrase, String> {
+        let filled = self.environment.render_str(source, self.values.clone()).map_err(|cause| cause.to_string())?;
+        Ok(Phrase(filled.split_whitespace().collect::<Vec<_>>().join(" ")))
+    }
+}
+
+/// A value of a phrase: one line, without what cannot be seen.
+pub fn value(text: &str) -> Value {
+    line(text, LONGEST_VALUE).into()
+}
+
+/// A text that is a value already, to be seen first where it stands in HTML.
+pub fn strong(value: &Value) -> Value {
+    format!("{}{value}{}", STRONG.0, STRONG.1).into()
+}
+
+/// A value that somebody may have chosen who wants it clicked: `Visit evil.example now`. Mail programs make links of whatever
+/// looks like an address; of this they make none.
+pub fn unlinked(text: &str) -> String {
+    let text = line(text, LONGEST_VALUE);
+    let mut broken = String::with_capacity(text.len());
+    let mut before = ' ';
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        // The wide forms are dots to a browser.
+        let joins = matches!(c, '.' | '@' | ':' | '。' | '．' | '｡' | '＠') || (c == '/' && before == '/');
+        if joins && before != ' ' && chars.peek().is_some_and(|next| *next != ' ') {
+            broken.push(BREAK);
+        }
+        broken.push(c);
+        before = c;
+    }
+    broken
+}
+
+/// A string, filled in, that still knows where its values begin and end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Phrase(String);
+
+impl Phrase {
+    /// For a header, or what else is no body.
+    pub fn plain(&self) -> String {
+        self.0.chars().filter(|c| !invisible(*c)).collect()
+    }
+
+    /// For the body of a mail.
+    pub fn text(&self) -> String {
+        let seen = |c: &char| *c == BREAK || !invisible(*c);
+        self.0.chars().filter(seen).map(|c| if c == BREAK { NO_WIDTH } else { c }).collect()
+    }
+
+    /// Escaped, each value isolated from the direction of what stands around it.
+    pub fn draw(&self, html: &mut Html) {
+        let mut text = String::new();
+        for c in self.0.chars() {
+            let (name, opens) = match c {
+                c if c == VALUE.0 => ("bdi", true),
+                c if c == VALUE.1 => ("bdi", false),
+                c if c == STRONG.0 => ("strong", true),
+                c if c == STRONG.1 => ("strong", false),
+                c => {
+                    text.push(if c == BREAK { NO_WIDTH } else { c });
+                    continue;
+                }
+            };
+            html.text(&std::mem::take(&mut text));
+            if opens {
+                html.open(name, &[])
+            } else {
+                html.close(name)
+            };
+        }
+        html.text(&text);
+    }
+}

@@ -1,0 +1,235 @@
+//! A program of this machine that takes mail, as every mail server brings one: `sendmail -i -f from -- to`.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::io::AsyncWriteExt as _;
+
+use super::said::{Secrets, readable};
+use super::{Attempt, Session, Step, StepKind, Transport, Verdict, of_answer};
+use crate::Message;
+use crate::message::{Wire, Writer};
+
+/// The transport.
+pub struct Sendmail(Arc<Route>);
+
+struct Route {
+    program: PathBuf,
+    arguments: Vec<String>,
+    limit: Duration,
+    writer: Writer,
+}
+
+impl Sendmail {
+    /// Mail by this program, with `arguments` before ours, in at most `limit` a mail.
+    #[must_use]
+    pub fn new(program: PathBuf, arguments: Vec<String>, limit: Duration, writer: Writer) -> Self {
+        Self(Arc::new(Route { program, arguments, limit, writer }))
+    }
+}
+
+impl Transport for Sendmail {
+    fn name(&self) -> String {
+        self.0.program.display().to_string()
+    }
+
+    fn session(&self) -> Box<dyn Session> {
+        Box::new(SendmailSession(Arc::clone(&self.0)))
+    }
+
+    fn probe(&self) -> Attempt {
+        let started = Instant::now();
+        let (verdict, said) = match std::fs::metadata(&self.0.program) {
+            Ok(found) if found.is_file() && found.permissions().mode() & 0o111 != 0 => {
+                (Verdict::Accepted, "the program is there".to_owned())
+            }
+            Ok(_) => (Verdict::Delayed, "this is not a program".to_owned()),
+            Err(cause) => (Verdict::Delayed, cause.to_string()),
+        };
+        Attempt { steps: vec![Step { kind: StepKind::LookUp, took: started.elapsed(), said }], verdict }
+    }
+}
+
+struct SendmailSession(Arc<Route>);
+
+impl Session for SendmailSession {
+    fn send(&mut self, message: &Message) -> Attempt {
+        let started = Instant::now();
+        let wire = match self.0.writer.wire(message) {
+            Ok(wire) => wire,
+            Err(cause) => return Attempt::unwritten(&cause, started),
+        };
+        let (verdict, said) = match run(&self.0, &wire) {
+            Ok(output) => judged(&output),
+            Err(cause) => (Verdict::Delayed, cause.to_string()),
+        };
+        let said = Secrets::default().and_of(message).hidden_in(&said);
+        Attempt { steps: vec![Step { kind: StepKind::Handover, took: started.elapsed(), said }], verdict }
+    }
+}
+
+fn run(route: &Route, wire: &Wire) -> io::Result<Output> {
+    let mut command = tokio::process::Command::new(&route.program);
+    command
+        .args(&route.arguments)
+        // A line with a single dot is text. What follows -- is an address, whatever it begins with.
+        .args(["-i", "-f", wire.from.as_ref(), "--", wire.to.as_ref()])
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    // Such programs want the machine's own line ends.
+    let text = zeroize::Zeroizing::new(wire.bytes.split(|b| *b == b'\r').collect::<Vec<_>>().concat());
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let mut child = command.spawn()?;
+        let input = child.stdin.take();
+        let feed = async {
+            if let Some(mut input) = input {
+                // One that ends without having read all says why by its exit status.
+                let _ = input.write_all(&text).await;
+            }
+        };
+        let work = async { tokio::join!(feed, child.wait_with_output()).1 };
+        let late =
+            |_| io::Error::new(io::ErrorKind::TimedOut, format!("not done within {} s", route.limit.as_secs_f32()));
+        tokio::time::timeout(route.limit, work).await.map_err(late)?
+    })
+}
+
+/// By the numbers of sysexits.h, as the programs mean them that are run in such a place, each tried: a number that one uses for
+/// what may pass is never final, and where its words quote a mail server's answer, that decides.
+fn judged(output: &Output) -> (Verdict, String) {
+    let lines: Vec<String> = output.stderr.split(|byte| *byte == b'\n').map(readable).collect();
+    let said = lines.join("\n");
+    let said = said.trim();
+    let answered = |otherwise| answer(said).map_or(otherwise, of_answer);
+    let (verdict, meaning) = match output.status.code() {
+        Some(0) => (Verdict::Accepted, "the program took it"),
+        Some(64) => (Verdict::Delayed, "64 (EX_USAGE), the program does not take these arguments"),
+        // msmtp: the server said 5yz to the sender, the recipient or DATA.
+        Some(65) => (answered(Verdict::Refused), "65 (EX_DATAERR), the mail or an address was not accepted"),
+        Some(67) => (Verdict::Refused, "67 (EX_NOUSER), no such recipient"),
+        // msmtp: its own mail server was not found, which a name server's bad moment can do.
+        Some(68) => (
+            Verdict::Delayed,
+            "68 (EX_NOHOST), a host was not found: the program's own mail server, or the recipient's",
+        ),
+        // msmtp: the server said 4yz, or no to the text; or it offers no TLS.
+        Some(69) => (answered(Verdict::Delayed), "69 (EX_UNAVAILABLE), a mail server did not take it"),
+        // OpenSMTPD: whatever the server said to a command.
+        Some(70) => (answered(Verdict::Delayed), "70 (EX_SOFTWARE), the program could not do it"),
+        Some(75) => (Verdict::Delayed, "75 (EX_TEMPFAIL), try again later"),
+        Some(76) => (Verdict::Delayed, "76 (EX_PROTOCOL), its mail server did not answer as it must"),
+        Some(77) => (Verdict::Delayed, "77 (EX_NOPERM), its mail server or this machine does not let it in"),
+        Some(78) => (Verdict::Delayed, "78 (EX_CONFIG), its configuration is wrong"),
+        Some(code) => return (Verdict::Delayed, with(&format!("the program ended with {code}"), said)),
+        None => {
+            let signal = output.status.signal().unwrap_or_default();
+            return (Verdict::Delayed, with(&format!("the program ended by signal {signal}"), said));
+        }
+    };
+    (verdict, with(meaning, said))
+}
+
+fn with(meaning: &str, said: &str) -> String {
+    if said.is_empty() { meaning.to_owned() } else { format!("{meaning}: {said}") }
+}
+
+/// The code of a mail server's last answer, as msmtp and OpenSMTPD quote it.
+fn answer(said: &str) -> Option<u16> {
+    let quoted = |line: &str| {
+        let words = ["server message: ", "command failed: "].into_iter().find_map(|mark| line.split_once(mark))?.1;
+        words.get(..3)?.parse().ok().filter(|code| (400..600).contains(code))
+    };
+    said.lines().rev().find_map(quoted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::tests::message;
+
+    /// The shell as the program, with a folder to work in.
+    fn program(text: &str) -> (tempfile::TempDir, Sendmail) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let script = format!("cd {}\n{text}", folder.path().display());
+        let arguments = vec!["-c".to_owned(), script, "sendmail".to_owned()];
+        let sendmail = Sendmail::new("/bin/sh".into(), arguments, Duration::from_secs(2), Writer::default());
+        (folder, sendmail)
+    }
+
+    #[test]
+    fn a_program_gets_the_envelope_and_the_mail_with_the_machines_line_ends() {
+        let (folder, sendmail) = program("printf '%s|' \"$@\" > arguments; cat > mail");
+        let attempt = sendmail.session().send(&message("-marta@vidal.example"));
+        assert_eq!(attempt.verdict, Verdict::Accepted, "{attempt:?}");
+        let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).expect("there");
+        assert_eq!(read("arguments"), "-i|-f|accounts@northwind.example|--|-marta@vidal.example|");
+        assert!(read("mail").contains("\n\nHello Marta,\n"), "{}", read("mail"));
+        assert!(!read("mail").contains('\r'));
+    }
+
+    #[test]
+    fn the_exit_status_is_the_verdict() {
+        for (end, verdict, said) in [
+            ("exit 0", Verdict::Accepted, "the program took it"),
+            (
+                "cat >/dev/null; echo no such user >&2; exit 67",
+                Verdict::Refused,
+                "67 (EX_NOUSER), no such recipient: no such user",
+            ),
+            (
+                "exit 68",
+                Verdict::Delayed,
+                "68 (EX_NOHOST), a host was not found: the program's own mail server, or the recipient's",
+            ),
+            ("exit 65", Verdict::Refused, "65 (EX_DATAERR), the mail or an address was not accepted"),
+            ("exit 69", Verdict::Delayed, "69 (EX_UNAVAILABLE), a mail server did not take it"),
+            ("exit 70", Verdict::Delayed, "70 (EX_SOFTWARE), the program could not do it"),
+            ("exit 75", Verdict::Delayed, "75 (EX_TEMPFAIL), try again later"),
+            ("exit 78", Verdict::Delayed, "78 (EX_CONFIG), its configuration is wrong"),
+            ("exit 1", Verdict::Delayed, "the program ended with 1"),
+            ("kill -9 $$", Verdict::Delayed, "the program ended by signal 9"),
+            ("exec sleep 30", Verdict::Delayed, "not done within 2 s"),
+        ] {
+            let attempt = program(end).1.session().send(&message("marta@vidal.example"));
+            assert_eq!((attempt.verdict, attempt.steps[0].said.as_str()), (verdict, said), "{end}");
+        }
+        // What msmtp 1.8.23 and OpenSMTPD 6.8 say, to the letter.
+        let msmtp = |code: u16, what: &str, answer: &str| {
+            format!(
+                "printf 'msmtp: {what}\\nmsmtp: server message: {answer}\\nmsmtp: could not send mail\\n' >&2; exit {code}"
+            )
+        };
+        let recipient = "recipient address b@y.example not accepted by the server";
+        for (end, verdict) in [
+            (msmtp(65, recipient, "550 5.1.1 no such user"), Verdict::Refused),
+            (msmtp(65, recipient, "530 5.7.0 Authentication required"), Verdict::Delayed),
+            (msmtp(69, recipient, "450 4.7.1 greylisted"), Verdict::Delayed),
+            (msmtp(69, "the server did not accept the mail", "550 5.7.1 spam"), Verdict::Refused),
+            (msmtp(76, "cannot get initial OK message from server", "554 go away"), Verdict::Delayed),
+            (msmtp(77, "authentication failed (method PLAIN)", "535 5.7.8 no"), Verdict::Delayed),
+            (
+                "echo 'sendmail: command failed: 550 Invalid recipient: <b@y.example>' >&2; exit 70".to_owned(),
+                Verdict::Refused,
+            ),
+            ("echo 'sendmail: command failed: 421 4.3.0 Too busy' >&2; exit 70".to_owned(), Verdict::Delayed),
+            ("echo 'sendmail: 550 lines were read' >&2; exit 70".to_owned(), Verdict::Delayed),
+            ("printf 'sendmail: command failed: 550 Empf\\344nger\\n' >&2; exit 70".to_owned(), Verdict::Refused),
+        ] {
+            let attempt = program(&end).1.session().send(&message("marta@vidal.example"));
+            assert_eq!(attempt.verdict, verdict, "{end}: {attempt:?}");
+        }
+        let missing = Sendmail::new("/nowhere/sendmail".into(), Vec::new(), Duration::from_secs(2), Writer::default());
+        assert_eq!(missing.session().send(&message("marta@vidal.example")).verdict, Verdict::Delayed);
+        assert_eq!(missing.probe().verdict, Verdict::Delayed);
+        assert_eq!(program("").1.probe().verdict, Verdict::Accepted);
+    }
+}

@@ -1,0 +1,474 @@
+//! SMTP to one server, with each step's time and the server's own words.
+//!
+//! The dialogue is ours too: lettre, which writes the messages, takes an answer that is not UTF-8 for none, and so would send
+//! again what a server has taken. Each step is seen by itself, TLS may begin at once or by STARTTLS, and nothing that arrives
+//! in clear after STARTTLS is taken for an answer.
+
+mod connection;
+mod dialogue;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
+use tokio_rustls::rustls;
+use zeroize::Zeroizing;
+
+use self::connection::{Connection, open, timed};
+use self::dialogue::Trouble;
+use super::said::Secrets;
+use super::{Attempt, Session, Step, StepKind, Transport, Verdict, of_answer};
+use crate::Message;
+use crate::message::{Wire, Writer};
+use keyturn_core::network::tls::{self, TlsError};
+use keyturn_core::origin::names_this_machine;
+
+/// How a connection is kept private. Certificates are always checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Encryption {
+    /// TLS after STARTTLS; a server that does not offer it is not used.
+    #[default]
+    Starttls,
+    /// TLS from the first byte.
+    Tls,
+    /// None: only to a server on this machine.
+    None,
+}
+
+impl Encryption {
+    /// Its name in `keyturn.toml`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Encryption::Starttls => "starttls",
+            Encryption::Tls => "tls",
+            Encryption::None => "none",
+        }
+    }
+}
+
+/// What a server wants to see before it takes mail.
+pub struct Login {
+    /// The user's name.
+    pub username: String,
+    /// The password.
+    pub password: Zeroizing<String>,
+}
+
+/// How long each step may take, and how long a connection is kept. For what a server says they are as long as RFC 5321,
+/// 4.5.3.2 wants: a server that delays its greeting means to see who has no patience.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Look-up; and connecting to all addresses together.
+    pub connect: Duration,
+    /// The greeting, and the answer to each command.
+    pub command: Duration,
+    /// The text of a mail, until the server has answered to its end.
+    pub data: Duration,
+    /// An idle connection is used again until then.
+    pub idle: Duration,
+    /// Messages on one connection at most.
+    pub messages: u32,
+    /// When everything must have come to an end, whatever each step may take. None: each step's limit is enough.
+    pub end: Option<Instant>,
+}
+
+impl Limits {
+    /// For one mail that somebody waits for: everything together takes at most `total`.
+    #[must_use]
+    pub fn within(total: Duration) -> Self {
+        Self { end: Some(Instant::now() + total), ..Self::default() }
+    }
+
+    fn for_connect(&self) -> Duration {
+        self.left(self.connect)
+    }
+
+    fn for_command(&self) -> Duration {
+        self.left(self.command)
+    }
+
+    fn for_handshake(&self) -> Duration {
+        self.left(self.command.min(HANDSHAKE))
+    }
+
+    fn for_data(&self) -> Duration {
+        self.left(self.data)
+    }
+
+    /// How much of a step's limit there still is.
+    fn left(&self, limit: Duration) -> Duration {
+        self.end.map_or(limit, |end| limit.min(end.saturating_duration_since(Instant::now())))
+    }
+}
+
+/// The TLS handshake, which no server delays on purpose; and putting a connection in order after a refusal.
+const HANDSHAKE: Duration = Duration::from_secs(30);
+/// How often it is asked whether an attempt is to end.
+const STOPPING: Duration = Duration::from_millis(100);
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            command: Duration::from_secs(300),
+            data: Duration::from_secs(600),
+            idle: Duration::from_secs(10),
+            messages: 100,
+            end: None,
+        }
+    }
+}
+
+/// Where mail goes.
+pub struct Server {
+    /// Name or address.
+    pub host: String,
+    /// 587 as a rule, 465 for TLS from the first byte.
+    pub port: u16,
+    /// How the connection is kept private.
+    pub encryption: Encryption,
+    /// The name that we introduce ourselves with; none: our end's address, in brackets.
+    pub hello: Option<String>,
+    /// None: the server takes mail from here without a login.
+    pub login: Option<Login>,
+    /// Certificates, PEM, of the authorities that are trusted. None: the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Time limits.
+    pub limits: Limits,
+}
+
+/// Why there is no such transport.
+#[derive(Debug, thiserror::Error)]
+pub enum SmtpError {
+    /// TLS, or whom it trusts.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Nobody may listen in.
+    #[error("a connection without encryption is for a server on this machine (localhost), not for {0}")]
+    Clear(String),
+}
+
+/// The transport.
+pub struct Smtp(Arc<Route>);
+
+/// What all sessions share.
+struct Route {
+    server: Server,
+    tls: Arc<rustls::ClientConfig>,
+    secrets: Secrets,
+    writer: Writer,
+}
+
+impl Smtp {
+    /// Mail by this server. Reads the certificates; connects to nothing.
+    ///
+    /// # Errors
+    /// [`SmtpError`].
+    pub fn new(server: Server, writer: Writer) -> Result<Self, SmtpError> {
+        if server.encryption == Encryption::None && !names_this_machine(&server.host) {
+            return Err(SmtpError::Clear(server.host));
+        }
+        let tls = match server.encryption {
+            Encryption::None => tls::trusting_nobody()?,
+            Encryption::Starttls | Encryption::Tls => tls::trusting(server.ca_file.as_deref())?,
+        };
+        let secrets = server
+            .login
+            .as_ref()
+            .map_or_else(Secrets::default, |login| Secrets::of_login(&login.username, &login.password));
+        Ok(Self(Arc::new(Route { server, tls, secrets, writer })))
+    }
+}
+
+impl Transport for Smtp {
+    fn name(&self) -> String {
+        let Server { host, port, .. } = &self.0.server;
+        match host.parse::<IpAddr>() {
+            Ok(IpAddr::V6(_)) => format!("[{host}]:{port}"),
+            _ => format!("{host}:{port}"),
+        }
+    }
+
+    fn session(&self) -> Box<dyn Session> {
+        Box::new(SmtpSession { route: Arc::clone(&self.0), runtime: None, kept: None })
+    }
+
+    fn probe(&self) -> Attempt {
+        let mut session = SmtpSession { route: Arc::clone(&self.0), runtime: None, kept: None };
+        let route = Arc::clone(&self.0);
+        session.blocking(StepKind::LookUp, async |kept| {
+            let mut steps = Vec::new();
+            *kept = open(&route, &mut steps).await.map(Kept::new);
+            Attempt { steps, verdict: if kept.is_some() { Verdict::Accepted } else { Verdict::Delayed } }
+        })
+    }
+}
+
+/// One worker's session. It has a runtime of its own, so that whoever uses it needs to know of none.
+struct SmtpSession {
+    route: Arc<Route>,
+    runtime: Option<Runtime>,
+    kept: Option<Kept>,
+}
+
+/// A connection that may take another mail.
+struct Kept {
+    connection: Connection,
+    messages: u32,
+    last_used: Instant,
+}
+
+impl Kept {
+    fn new(connection: Connection) -> Self {
+        Self { connection, messages: 0, last_used: Instant::now() }
+    }
+
+    fn may_go_on(&self, limits: &Limits) -> bool {
+        self.messages < limits.messages && self.last_used.elapsed() < limits.idle
+    }
+
+    /// Takes leave, as the protocol has it, if the server answers soon.
+    async fn leave(mut self) {
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.connection.smtp.say("QUIT")).await;
+    }
+}
+
+impl Session for SmtpSession {
+    fn send(&mut self, message: &Message) -> Attempt {
+        self.send_unless(message, &|| false)
+    }
+
+    fn send_unless(&mut self, message: &Message, stopped: &(dyn Fn() -> bool + Sync)) -> Attempt {
+        let started = Instant::now();
+        let route = Arc::clone(&self.route);
+        let wire = match route.writer.wire(message) {
+            Ok(wire) => wire,
+            Err(cause) => return Attempt::unwritten(&cause, started),
+        };
+        let secrets = route.secrets.and_of(message);
+        self.blocking(StepKind::LookUp, async |kept| deliver(&route, &secrets, &wire, kept, stopped).await)
+    }
+}
+
+impl SmtpSession {
+    /// Runs `work` with the kept connection, on the session's own runtime. `first` is the step that fails if there is none.
+    fn blocking(&mut self, first: StepKind, work: impl AsyncFnOnce(&mut Option<Kept>) -> Attempt) -> Attempt {
+        let started = Instant::now();
+        let runtime = match self.runtime.take().map_or_else(runtime, Ok) {
+            Ok(runtime) => self.runtime.insert(runtime),
+            Err(cause) => {
+                let step = Step { kind: first, took: started.elapsed(), said: cause.to_string() };
+                return Attempt { steps: vec![step], verdict: Verdict::Delayed };
+            }
+        };
+        runtime.block_on(work(&mut self.kept))
+    }
+}
+
+fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+impl Drop for SmtpSession {
+    fn drop(&mut self) {
+        let Some(runtime) = self.runtime.take() else {
+            return;
+        };
+        // Inside another runtime nothing may block, so there the connection is just closed.
+        if let Some(kept) = self.kept.take()
+            && tokio::runtime::Handle::try_current().is_err()
+        {
+            runtime.block_on(kept.leave());
+        }
+        // A look-up that hangs would hold a plain drop.
+        runtime.shutdown_background();
+    }
+}
+
+async fn deliver(
+    route: &Route,
+    secrets: &Secrets,
+    wire: &Wire,
+    place: &mut Option<Kept>,
+    stopped: &(dyn Fn() -> bool + Sync),
+) -> Attempt {
+    let limits = &route.server.limits;
+    let mut kept = match place.take() {
+        Some(kept) if kept.may_go_on(limits) => Some(kept),
+        Some(old) => {
+            old.leave().await;
+            None
+        }
+        None => None,
+    };
+    let mut steps = Vec::new();
+    loop {
+        let was_kept = kept.is_some();
+        let opened = match kept.take() {
+            Some(kept) => Some(Some(kept)),
+            None => unless(stopped, open(route, &mut steps)).await.map(|opened| opened.map(Kept::new)),
+        };
+        let mut now = match opened {
+            Some(Some(now)) => now,
+            Some(None) => return Attempt { steps, verdict: Verdict::Delayed },
+            None => return put_off(steps, Instant::now()),
+        };
+        let started = Instant::now();
+        let Some(named) = unless(stopped, name(&mut now.connection, limits, wire)).await else {
+            return put_off(steps, started);
+        };
+        let outcome = match named {
+            Err(Untaken::Before(trouble)) if was_kept && trouble.may_be_the_connections() => {
+                // Nothing of the mail has gone out, so a new connection is as good as the first.
+                continue;
+            }
+            Err(untaken) => Err(untaken),
+            Ok(()) => hand_over(&mut now.connection, limits, wire).await.map_err(Untaken::After),
+        };
+        let (verdict, said, usable) = judged(outcome);
+        steps.push(Step { kind: StepKind::Handover, took: started.elapsed(), said: secrets.hidden_in(&said) });
+        now.messages += 1;
+        now.last_used = Instant::now();
+        let again = match (usable, verdict) {
+            (false, _) => false,
+            (true, Verdict::Accepted) => true,
+            (true, _) => timed(limits.for_handshake(), now.connection.smtp.ask("RSET")).await.is_ok(),
+        };
+        if again {
+            *place = Some(now);
+        }
+        return Attempt { steps, verdict };
+    }
+}
+
+/// What comes of `work`; none if it is to be stopped before.
+async fn unless<T>(stopped: &(dyn Fn() -> bool + Sync), work: impl Future<Output = T>) -> Option<T> {
+    let stop = async {
+        while !stopped() {
+            tokio::time::sleep(STOPPING).await;
+        }
+    };
+    tokio::select! {
+        done = work => Some(done),
+        () = stop => None,
+    }
+}
+
+/// Whoever sends is being stopped, and nothing of the mail has gone out.
+fn put_off(mut steps: Vec<Step>, started: Instant) -> Attempt {
+    let said = "the program was stopped before the mail was handed over".to_owned();
+    steps.push(Step { kind: StepKind::Handover, took: started.elapsed(), said });
+    Attempt { steps, verdict: Verdict::Delayed }
+}
+
+/// What kept a mail from being taken.
+enum Untaken {
+    /// This server cannot carry it: to whom it goes, or in whose name.
+    Impossible(String, Verdict),
+    /// Before anything of its text was sent.
+    Before(Trouble),
+    /// The recipient was refused, or what came after.
+    After(Trouble),
+}
+
+/// Sender and recipient.
+async fn name(to: &mut Connection, limits: &Limits, wire: &Wire) -> Result<(), Untaken> {
+    let parameters = parameters(to, wire)?;
+    let sender = format!("MAIL FROM:<{}>{parameters}", wire.from);
+    timed(limits.for_command(), to.smtp.ask(&sender)).await.map_err(Untaken::Before)?;
+    let recipient = format!("RCPT TO:<{}>", wire.to);
+    timed(limits.for_command(), to.smtp.ask(&recipient)).await.map_err(|trouble| {
+        // The sender was taken, so the connection is sound: what is said of a recipient counts, even "not now".
+        match trouble {
+            Trouble::Answer { code, said } if code != 421 => Untaken::After(Trouble::Answer { code, said }),
+            trouble => Untaken::Before(trouble),
+        }
+    })?;
+    Ok(())
+}
+
+/// The text. From here on the server may have the mail, so the attempt goes on to its end.
+async fn hand_over(to: &mut Connection, limits: &Limits, wire: &Wire) -> Result<String, Trouble> {
+    timed(limits.for_command(), to.smtp.ask_for(3, "DATA")).await?;
+    let answer = timed(limits.for_data(), to.smtp.text(&wire.bytes)).await.map_err(|trouble| match trouble {
+        Trouble::Lost(said) => Trouble::Lost(format!("{said}; the server may have taken the mail all the same")),
+        answer => answer,
+    })?;
+    Ok(answer.said())
+}
+
+/// What the sender's command says of the mail. RFC 6531: letters beyond a-z before an @ need a server that knows them.
+fn parameters(to: &Connection, wire: &Wire) -> Result<String, Untaken> {
+    let Some((address, verdict)) = wire.international() else {
+        return Ok(String::new());
+    };
+    if !to.offers.has("SMTPUTF8") {
+        return Err(Untaken::Impossible(
+            format!(
+                "the address {address} has letters beyond a-z before its @, which this server cannot take (it does not offer SMTPUTF8)"
+            ),
+            verdict,
+        ));
+    }
+    Ok(if to.offers.has("8BITMIME") { " SMTPUTF8 BODY=8BITMIME" } else { " SMTPUTF8" }.to_owned())
+}
+
+/// The verdict, the words, and whether the connection can be used again.
+fn judged(outcome: Result<String, Untaken>) -> (Verdict, String, bool) {
+    let trouble = match outcome {
+        Ok(said) => return (Verdict::Accepted, said, true),
+        Err(Untaken::Impossible(said, verdict)) => return (verdict, said, true),
+        Err(Untaken::Before(trouble) | Untaken::After(trouble)) => trouble,
+    };
+    match trouble {
+        Trouble::Lost(said) => (Verdict::Delayed, said, false),
+        Trouble::Answer { code, said } => (of_answer(code), said, code != 421),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_in_clear_is_for_this_machine_only() {
+        let smtp = |host: &str| {
+            let server = Server {
+                host: host.to_owned(),
+                port: 25,
+                encryption: Encryption::None,
+                hello: None,
+                login: None,
+                ca_file: None,
+                limits: Limits::default(),
+            };
+            Smtp::new(server, Writer::default()).map(|smtp| smtp.name())
+        };
+        assert_eq!(smtp("localhost").expect("here"), "localhost:25");
+        assert_eq!(smtp("::1").expect("here"), "[::1]:25");
+        for host in ["smtp.example", "192.0.2.1", "localhost.example", "127.0.0.1.example"] {
+            assert!(matches!(smtp(host), Err(SmtpError::Clear(_))), "{host}");
+        }
+    }
+
+    #[test]
+    fn what_a_server_says_decides_what_becomes_of_a_mail() {
+        let answer = |code| Err(Untaken::After(Trouble::Answer { code, said: String::new() }));
+        for (code, verdict, usable) in [
+            (421, Verdict::Delayed, false),
+            (451, Verdict::Delayed, true),
+            (530, Verdict::Delayed, true),
+            (550, Verdict::Refused, true),
+            (554, Verdict::Refused, true),
+        ] {
+            let (found, _, again) = judged(answer(code));
+            assert_eq!((found, again), (verdict, usable), "{code}");
+        }
+        assert_eq!(judged(Err(Untaken::After(Trouble::Lost(String::new())))).0, Verdict::Delayed);
+        assert_eq!(judged(Ok(String::new())).0, Verdict::Accepted);
+    }
+}

@@ -1,0 +1,207 @@
+//! From a server's name to a connection that takes mail.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+use zeroize::Zeroizing;
+
+use super::dialogue::{Answer, Dialogue, Offers, Trouble};
+use super::{Encryption, Login, Route, Server, Step, StepKind};
+use keyturn_core::network::{dial, tls};
+
+/// What SMTP is spoken through.
+pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Wire for S {}
+
+/// A connection that takes mail.
+pub(super) struct Connection {
+    pub(super) smtp: Dialogue<Box<dyn Wire>>,
+    pub(super) offers: Offers,
+}
+
+/// Waits for `work` until the limit.
+pub(super) async fn timed<T, E: Into<Trouble>>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, Trouble> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(result) => result.map_err(Into::into),
+        Err(_) => Err(Trouble::Lost(dial::silence(limit))),
+    }
+}
+
+/// Notes each step as it goes.
+struct Log<'a> {
+    route: &'a Route,
+    steps: &'a mut Vec<Step>,
+}
+
+impl Log<'_> {
+    /// The step's result, if it went well.
+    async fn step<T>(&mut self, kind: StepKind, work: impl Future<Output = Result<(T, String), Trouble>>) -> Option<T> {
+        let started = Instant::now();
+        let (result, said) = match work.await {
+            Ok((result, said)) => (Some(result), said),
+            Err(trouble) => (None, trouble.said()),
+        };
+        self.steps.push(Step { kind, took: started.elapsed(), said: self.route.secrets.hidden_in(&said) });
+        result
+    }
+}
+
+/// A connection that takes mail; or none, and the last step says why.
+pub(super) async fn open(route: &Route, steps: &mut Vec<Step>) -> Option<Connection> {
+    let server = &route.server;
+    let mut log = Log { route, steps };
+    let addresses = log.step(StepKind::LookUp, look_up(server)).await?;
+    let mut connection = match server.encryption {
+        Encryption::None => {
+            log.step(StepKind::Connect, async {
+                let (stream, own_name, _) = connect(server, &addresses).await?;
+                let (smtp, said) = greeted(server, stream).await?;
+                Ok((speak(server, smtp, &own_name).await?, said))
+            })
+            .await?
+        }
+        Encryption::Starttls => {
+            let (smtp, own_name) = log
+                .step(StepKind::Connect, async {
+                    let (stream, own_name, _) = connect(server, &addresses).await?;
+                    let (smtp, said) = greeted(server, stream).await?;
+                    Ok(((smtp, own_name), said))
+                })
+                .await?;
+            log.step(StepKind::Tls, async {
+                let stream = start_tls(route, smtp, &own_name).await?;
+                let said = privacy(&stream);
+                Ok((speak(server, Dialogue::new(stream), &own_name).await?, said))
+            })
+            .await?
+        }
+        Encryption::Tls => {
+            let (stream, own_name) = log
+                .step(StepKind::Connect, async {
+                    let (stream, own_name, peer) = connect(server, &addresses).await?;
+                    Ok(((stream, own_name), peer.to_string()))
+                })
+                .await?;
+            log.step(StepKind::Tls, async {
+                let stream = handshake(route, stream).await?;
+                let said = privacy(&stream);
+                let (smtp, greeting) = greeted(server, stream).await?;
+                Ok((speak(server, smtp, &own_name).await?, format!("{said}; {greeting}")))
+            })
+            .await?
+        }
+    };
+    if let Some(login) = &server.login {
+        log.step(StepKind::Login, log_in(server, login, &mut connection)).await?;
+    }
+    Some(connection)
+}
+
+async fn look_up(server: &Server) -> Result<(Vec<SocketAddr>, String), Trouble> {
+    let limits = &server.limits;
+    let found = timed(limits.for_connect(), tokio::net::lookup_host((server.host.as_str(), server.port))).await?;
+    let mut addresses: Vec<SocketAddr> = found.collect();
+    if server.encryption == Encryption::None {
+        // Whatever a name server makes of "localhost".
+        addresses.retain(|address| address.ip().is_loopback());
+    }
+    if addresses.is_empty() {
+        return Err(Trouble::Lost("the name has no address".to_owned()));
+    }
+    let said: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
+    Ok((addresses, said.join(", ")))
+}
+
+/// The stream, the name that we introduce ourselves with, and the address that answered.
+async fn connect(server: &Server, addresses: &[SocketAddr]) -> Result<(TcpStream, String, SocketAddr), Trouble> {
+    let (stream, peer) = dial::connect(server.limits.for_connect(), addresses).await.map_err(Trouble::Lost)?;
+    let own_name = match &server.hello {
+        Some(name) => name.clone(),
+        None => literal(stream.local_addr()?.ip()),
+    };
+    Ok((stream, own_name, peer))
+}
+
+/// Our end's address, which is always true. (RFC 5321, 4.1.3)
+fn literal(own: IpAddr) -> String {
+    match own {
+        IpAddr::V4(own) => format!("[{own}]"),
+        IpAddr::V6(own) => format!("[IPv6:{own}]"),
+    }
+}
+
+async fn handshake(route: &Route, stream: TcpStream) -> Result<TlsStream<TcpStream>, Trouble> {
+    timed(route.server.limits.for_handshake(), tls::handshake(&route.tls, &route.server.host, stream)).await
+}
+
+fn privacy(stream: &TlsStream<TcpStream>) -> String {
+    let (_, session) = stream.get_ref();
+    let version = session.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS");
+    format!("{}, the certificate is good", version.replace('_', "."))
+}
+
+/// RFC 3207. What came in beside the answer to STARTTLS, in clear, could be anybody's: it ends the connection.
+async fn start_tls(
+    route: &Route,
+    mut clear: Dialogue<TcpStream>,
+    own_name: &str,
+) -> Result<TlsStream<TcpStream>, Trouble> {
+    let limits = &route.server.limits;
+    let offers = timed(limits.for_command(), clear.hello(own_name)).await?;
+    if !offers.has("STARTTLS") {
+        return Err(Trouble::Lost("the server does not offer STARTTLS".to_owned()));
+    }
+    timed(limits.for_command(), clear.ask("STARTTLS")).await?;
+    let stream = clear.into_stream();
+    let stream = stream.ok_or_else(|| Trouble::Lost("the server went on in clear after STARTTLS".to_owned()))?;
+    handshake(route, stream).await
+}
+
+async fn greeted<S: Wire>(server: &Server, stream: S) -> Result<(Dialogue<S>, String), Trouble> {
+    let mut smtp = Dialogue::new(stream);
+    let greeting = timed(server.limits.for_command(), smtp.greeting()).await?;
+    Ok((smtp, greeting.said()))
+}
+
+async fn speak<S: Wire + 'static>(
+    server: &Server,
+    mut smtp: Dialogue<S>,
+    own_name: &str,
+) -> Result<Connection, Trouble> {
+    let offers = timed(server.limits.for_command(), smtp.hello(own_name)).await?;
+    Ok(Connection { smtp: smtp.boxed(), offers })
+}
+
+async fn log_in(server: &Server, login: &Login, to: &mut Connection) -> Result<((), String), Trouble> {
+    let ways = to.offers.mechanisms();
+    let plain = ways.contains(&"PLAIN");
+    if !plain && !ways.contains(&"LOGIN") {
+        return Err(Trouble::Lost(match ways.as_slice() {
+            [] => "the server offers no login (AUTH)".to_owned(),
+            ways => format!("the server offers only {}; this program knows PLAIN and LOGIN", ways.join(" and ")),
+        }));
+    }
+    let answer = timed(server.limits.for_command(), identified(&mut to.smtp, login, plain)).await?;
+    Ok(((), answer.said()))
+}
+
+/// RFC 4616, or LOGIN, which no RFC has: first the name is asked for, then the password.
+async fn identified<S: Wire>(smtp: &mut Dialogue<S>, login: &Login, plain: bool) -> Result<Answer, Trouble> {
+    let encoded = |text: &str| Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(text));
+    let Login { username, password } = login;
+    if plain {
+        let both = encoded(&Zeroizing::new(format!("\0{username}\0{}", password.as_str())));
+        return smtp.ask(&Zeroizing::new(format!("AUTH PLAIN {}", both.as_str()))).await;
+    }
+    smtp.ask_for(3, "AUTH LOGIN").await?;
+    smtp.ask_for(3, &encoded(username)).await?;
+    smtp.ask(&encoded(password)).await
+}

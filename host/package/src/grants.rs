@@ -1,0 +1,137 @@
+//! What the operator grants a plugin: a file of his own, `plugins.d/NAME.toml`. Nothing in the database grants anything.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+use super::limits::Limits;
+use super::manifest::{Accounts, Mail, SettingValue, Wants};
+use keyturn_core::masked;
+use keyturn_core::seal::hex;
+
+/// One grants file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Grants {
+    /// The component's file, relative to the grants file.
+    pub component: PathBuf,
+    /// The component's SHA-256, hexadecimal: another file under that path is not run.
+    pub sha256: String,
+    /// What it may.
+    #[serde(default)]
+    pub grants: Wants,
+    /// Settings that differ from the manifest's defaults.
+    #[serde(default)]
+    pub settings: BTreeMap<String, SettingValue>,
+    /// Limits that differ from the host's defaults.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// What is wrong with a grants file or the component that it names.
+#[derive(Debug, thiserror::Error)]
+pub enum GrantsError {
+    /// A file could not be read.
+    #[error("{path}: {cause}")]
+    File {
+        /// Which.
+        path: String,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// Not a grants file; line, column and setting.
+    #[error("{path}: {cause}")]
+    Syntax {
+        /// Which.
+        path: String,
+        /// What and where.
+        cause: String,
+    },
+    /// Another file than the one that was granted.
+    #[error(
+        "{component} is not the component that {path} grants: its SHA-256 is {found}, granted is {granted}. \
+         If the new file is the one you want, set sha256 to it"
+    )]
+    OtherComponent {
+        /// The grants file.
+        path: String,
+        /// The component's file.
+        component: String,
+        /// Its digest.
+        found: String,
+        /// The digest in the grants file.
+        granted: String,
+    },
+}
+
+impl Grants {
+    /// Reads a grants file and the component that it names.
+    ///
+    /// # Errors
+    /// [`GrantsError`].
+    pub fn read(path: &Path) -> Result<(Self, Vec<u8>), GrantsError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|cause| GrantsError::File { path: name.clone(), cause })?;
+        let grants: Self = toml::from_str(&text)
+            .map_err(|cause| GrantsError::Syntax { path: name.clone(), cause: masked::syntax(&text, &cause) })?;
+        let component = path.parent().unwrap_or(Path::new(".")).join(&grants.component);
+        let bytes = std::fs::read(&component)
+            .map_err(|cause| GrantsError::File { path: component.display().to_string(), cause })?;
+        let found = digest(&bytes);
+        if !found.eq_ignore_ascii_case(grants.sha256.trim()) {
+            return Err(GrantsError::OtherComponent {
+                path: name,
+                component: component.display().to_string(),
+                found,
+                granted: grants.sha256,
+            });
+        }
+        Ok((grants, bytes))
+    }
+
+    /// The same, for a component in memory.
+    #[must_use]
+    pub fn of(component: &[u8], grants: Wants) -> Self {
+        Self {
+            component: PathBuf::new(),
+            sha256: digest(component),
+            grants,
+            settings: BTreeMap::new(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// SHA-256, hexadecimal.
+#[must_use]
+pub fn digest(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// What holds: wanted by the manifest and granted by the operator.
+#[must_use]
+pub fn authority(wanted: &Wants, granted: &Wants) -> Wants {
+    Wants {
+        database: wanted.database && granted.database,
+        keys: wanted.keys && granted.keys,
+        kdf: wanted.kdf && granted.kdf,
+        input: wanted.input && granted.input,
+        passwords: wanted.passwords && granted.passwords,
+        speaks_for_panel: wanted.speaks_for_panel && granted.speaks_for_panel,
+        jobs: wanted.jobs && granted.jobs,
+        events: wanted.events && granted.events,
+        mail: wanted.mail.as_ref().zip(granted.mail.as_ref()).map(|(wanted, granted)| Mail {
+            recipients: granted.recipients.clone(),
+            operators: wanted.operators && granted.operators,
+            text: wanted.text && granted.text,
+            per_minute: granted.per_minute,
+        }),
+        accounts: wanted.accounts.as_ref().zip(granted.accounts.as_ref()).map(|(wanted, granted)| Accounts {
+            realms: granted.realms.clone(),
+            read: wanted.read.intersection(&granted.read).copied().collect(),
+            credential: wanted.credential && granted.credential,
+        }),
+    }
+}

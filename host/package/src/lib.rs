@@ -1,0 +1,7 @@
+//! A plugin as a file: its component, its manifest, the docs of its contract; and what its operator grants it.
+
+pub mod docs;
+pub mod grants;
+pub mod limits;
+pub mod manifest;
+pub mod pack;

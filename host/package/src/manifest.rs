@@ -1,0 +1,543 @@
+//! The manifest: what a plugin wants and offers, as data in the component, known before any of its code runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::docs::Docs;
+use keyturn_core::accounts::Field;
+use keyturn_core::events::names;
+use keyturn_mail::template::Template;
+
+/// The custom section that holds it, as JSON.
+pub const SECTION: &str = "keyturn:manifest";
+/// The newest version of the format that this host reads.
+pub const VERSION: u32 = 1;
+/// Bytes of JSON at most.
+pub const MAX_BYTES: usize = 256 * 1024;
+const MAX_ROWS: usize = 256;
+const MAX_TEXT: usize = 400;
+
+/// What a plugin wants and offers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of the format: 1.
+    pub manifest: u32,
+    /// The plugin's own name: a-z, 0-9, -; at most 64 characters.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// One sentence.
+    pub description: String,
+    /// What it asks for.
+    #[serde(default)]
+    pub wants: Wants,
+    /// What the operator can set.
+    #[serde(default)]
+    pub settings: BTreeMap<String, Setting>,
+    /// What can be done with it: hooks and form actions. What has no row is refused.
+    #[serde(default)]
+    pub operations: Vec<Operation>,
+    /// Pages that it draws.
+    #[serde(default)]
+    pub pages: Vec<Page>,
+    /// Regions of the panel's pages that it draws.
+    #[serde(default)]
+    pub slots: Vec<Slot>,
+    /// Jobs that it queues and runs, by name.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub jobs: BTreeSet<String>,
+    /// What it tells other plugins, and hears from them.
+    #[serde(default, skip_serializing_if = "Events::is_empty")]
+    pub events: Events,
+    /// Templates of its mails, by name: kebab-case.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub mails: BTreeMap<String, Template>,
+    /// What its WIT says of its hooks.
+    #[serde(default, skip_serializing_if = "Docs::is_empty")]
+    pub docs: Docs,
+}
+
+/// What a plugin tells other plugins, and hears from them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Events {
+    /// Events that it emits: `password.changed`.
+    pub emits: BTreeSet<String>,
+    /// Events that it hears: `password.changed` from whoever emits it, `keyturn-password/password.changed` from the plugin
+    /// that the operator named so.
+    pub listens: BTreeSet<String>,
+}
+
+impl Events {
+    fn is_empty(&self) -> bool {
+        self.emits.is_empty() && self.listens.is_empty()
+    }
+
+    /// Whether the plugin, admitted under this name, emits what a listener calls `listened`.
+    #[must_use]
+    pub fn emits_as(&self, plugin: &str, listened: &str) -> bool {
+        self.emits.iter().any(|event| names(listened, plugin, event))
+    }
+}
+
+/// Capabilities and rights. The same shape is wanted in a manifest and granted in a file; what holds is both.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Wants {
+    /// Its own data.
+    pub database: bool,
+    /// MACs under keys that it never sees.
+    pub keys: bool,
+    /// Slow hashing at the machine's speed.
+    pub kdf: bool,
+    /// Forms.
+    pub input: bool,
+    /// Password fields in its forms.
+    pub passwords: bool,
+    /// Its regions do not bear the line "From the plugin NAME".
+    pub speaks_for_panel: bool,
+    /// Work for later.
+    pub jobs: bool,
+    /// Telling other plugins news and hearing theirs, as far as the manifest names the events.
+    pub events: bool,
+    /// The panel's people.
+    pub accounts: Option<Accounts>,
+    /// Mail by template.
+    pub mail: Option<Mail>,
+}
+
+/// Rights over mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Mail {
+    /// Realms whose accounts it may mail; a manifest names none, since realms are the panel's.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub recipients: BTreeSet<String>,
+    /// Whether it may mail the operators.
+    pub operators: bool,
+    /// Whether it may put free words into a mail.
+    pub text: bool,
+    /// Mails that it may ask for within a minute. In a manifest it says nothing.
+    pub per_minute: u32,
+}
+
+impl Default for Mail {
+    fn default() -> Self {
+        Self { recipients: BTreeSet::new(), operators: false, text: false, per_minute: 60 }
+    }
+}
+
+/// Rights over the panel's people.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Accounts {
+    /// Realms; a manifest names none, since realms are the panel's.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub realms: BTreeSet<String>,
+    /// Fields that it may read.
+    pub read: BTreeSet<Field>,
+    /// Whether it may read and replace stored hashes.
+    pub credential: bool,
+}
+
+/// One setting.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Setting {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: SettingType,
+    /// What holds if the operator says nothing.
+    pub default: SettingValue,
+    /// Least number.
+    pub min: Option<i64>,
+    /// Greatest number.
+    pub max: Option<i64>,
+    /// The texts that are allowed.
+    pub choices: Option<Vec<String>>,
+    /// Label.
+    pub title: String,
+}
+
+/// A setting's type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SettingType {
+    /// A text.
+    Text,
+    /// A whole number.
+    Number,
+    /// True or false.
+    Truth,
+    /// Several texts.
+    Texts,
+}
+
+/// A setting's value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum SettingValue {
+    /// True or false.
+    Truth(bool),
+    /// A whole number.
+    Number(i64),
+    /// A text.
+    Text(String),
+    /// Several texts.
+    Texts(Vec<String>),
+}
+
+impl Setting {
+    /// Whether `value` may stand for it.
+    ///
+    /// # Errors
+    /// One sentence without the setting's name.
+    pub fn accepts(&self, value: &SettingValue) -> Result<(), String> {
+        match (self.kind, value) {
+            (SettingType::Number, SettingValue::Number(number)) => {
+                let (min, max) = (self.min.unwrap_or(i64::MIN), self.max.unwrap_or(i64::MAX));
+                if (min..=max).contains(number) { Ok(()) } else { Err(format!("must be {min} to {max}, not {number}")) }
+            }
+            (SettingType::Text, SettingValue::Text(text)) => match &self.choices {
+                Some(choices) if !choices.contains(text) => {
+                    Err(format!("must be one of {}, not “{text}”", choices.join(", ")))
+                }
+                _ => Ok(()),
+            },
+            (SettingType::Truth, SettingValue::Truth(_)) | (SettingType::Texts, SettingValue::Texts(_)) => Ok(()),
+            (kind, _) => Err(format!(
+                "must be {}",
+                match kind {
+                    SettingType::Text => "a text",
+                    SettingType::Number => "a whole number",
+                    SettingType::Truth => "true or false",
+                    SettingType::Texts => "a list of texts",
+                }
+            )),
+        }
+    }
+}
+
+/// Who may do a thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Nobody is signed in.
+    Anonymous,
+    /// An account, for itself.
+    #[serde(rename = "self")]
+    Own,
+    /// An account that reaches the subject, who is somebody else: a thief of a session must not set a password without
+    /// knowing the present one.
+    Manager,
+    /// A machine, for the accounts that its key names.
+    ServiceKey,
+    /// The operator at the machine.
+    Console,
+    /// The panel itself.
+    System,
+}
+
+/// Where a call runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lane {
+    /// At once.
+    #[default]
+    Plain,
+    /// In the lane of what hashes: as many at once as there are cores.
+    Compute,
+}
+
+/// When an answer goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Release {
+    /// As soon as it is there.
+    #[default]
+    Plain,
+    /// On a time grid, so that its time tells nothing.
+    Even,
+}
+
+/// Whether an operation changes anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effects {
+    /// It may; it is audited.
+    #[default]
+    Some,
+    /// It does not: no effects, no counting, no audit entry.
+    None,
+}
+
+/// A deed: a hook, the form action of the same name, or both.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Operation {
+    /// Function of the hook and name of the form action: kebab-case, at most 64 characters.
+    pub name: String,
+    /// The exported interface whose function it is; none: no hook.
+    pub hook: Option<String>,
+    /// Whether it is a form action.
+    #[serde(default)]
+    pub form: bool,
+    /// Who may do it.
+    pub actors: BTreeSet<Role>,
+    /// The parameter that names the account; none: the caller himself, or nobody.
+    pub subject: Option<String>,
+    /// The hook's parameters that hold a password, a token or the like: nobody types them where others can read them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub secrets: BTreeSet<String>,
+    /// Where it runs.
+    #[serde(default)]
+    pub lane: Lane,
+    /// When its answer goes out.
+    #[serde(default)]
+    pub answer: Release,
+    /// Whether it changes anything.
+    #[serde(default)]
+    pub effects: Effects,
+    /// Whether the actor must have proved himself within the last [`STEP_UP_MS`](keyturn_core::caller::STEP_UP_MS).
+    #[serde(default)]
+    pub step_up: bool,
+}
+
+impl Operation {
+    /// The hook, `interface/function`: also what a service key's scope for it is called. None: no hook.
+    #[must_use]
+    pub fn scope(&self) -> Option<String> {
+        self.hook.as_ref().map(|interface| format!("{interface}/{}", self.name))
+    }
+}
+
+/// A page.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Page {
+    /// Kebab-case; for a link page also the first segment of its address.
+    pub name: String,
+    /// Opened by a link's token.
+    #[serde(default)]
+    pub link: bool,
+    /// Who may see it. A link page is always seen as anonymous.
+    pub actors: BTreeSet<Role>,
+}
+
+/// A region.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Slot {
+    /// As the panel names it: `customer.details`.
+    pub name: String,
+    /// Who may see it.
+    pub actors: BTreeSet<Role>,
+}
+
+/// What is wrong with a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// There is none.
+    #[error("the component has no manifest; write one with `keyturn plugin pack`")]
+    Missing,
+    /// There are several.
+    #[error("the component has more than one manifest")]
+    Several,
+    /// Larger than [`MAX_BYTES`].
+    #[error("the manifest has {0} bytes; at most {MAX_BYTES} are read")]
+    Huge(usize),
+    /// A later format.
+    #[error("the manifest is of version {0}; this host reads {VERSION}: install a newer host")]
+    Future(u64),
+    /// Anything else; where and what.
+    #[error("manifest: {0}")]
+    Wrong(String),
+}
+
+impl Manifest {
+    /// Reads the JSON of the custom section.
+    ///
+    /// # Errors
+    /// [`ManifestError`].
+    pub fn from_json(bytes: &[u8]) -> Result<Self, ManifestError> {
+        if bytes.len() > MAX_BYTES {
+            return Err(ManifestError::Huge(bytes.len()));
+        }
+        #[derive(Deserialize)]
+        struct Versioned {
+            manifest: u64,
+        }
+        let wrong = |cause: serde_json::Error| ManifestError::Wrong(cause.to_string());
+        // The version first: a later one may have fields that we do not know.
+        let version = serde_json::from_slice::<Versioned>(bytes).map_err(wrong)?.manifest;
+        if version > u64::from(VERSION) {
+            return Err(ManifestError::Future(version));
+        }
+        serde_json::from_slice::<Self>(bytes).map_err(wrong)?.checked()
+    }
+
+    /// Reads a `manifest.toml`.
+    ///
+    /// # Errors
+    /// [`ManifestError::Wrong`], with line and column.
+    pub fn from_toml(text: &str) -> Result<Self, ManifestError> {
+        Self::from_toml_with_mails(text, &BTreeMap::new())
+    }
+
+    /// Reads a `manifest.toml` and the templates that stand beside it: TOML, by name.
+    ///
+    /// # Errors
+    /// [`ManifestError::Wrong`], with the template's name, line and column.
+    pub fn from_toml_with_mails(text: &str, mails: &BTreeMap<String, String>) -> Result<Self, ManifestError> {
+        let mut manifest: Self = toml::from_str(text).map_err(|cause| ManifestError::Wrong(cause.to_string()))?;
+        for (name, text) in mails {
+            let template =
+                toml::from_str(text).map_err(|cause| ManifestError::Wrong(format!("mails: {name}: {cause}")))?;
+            if manifest.mails.insert(name.clone(), template).is_some() {
+                return Err(ManifestError::Wrong(format!("mails: {name} stands in the manifest and beside it")));
+            }
+        }
+        manifest.checked()
+    }
+
+    /// The operation that is the form action of this name.
+    #[must_use]
+    pub fn form_action(&self, name: &str) -> Option<&Operation> {
+        self.operations.iter().find(|operation| operation.form && operation.name == name)
+    }
+
+    /// The names of its link pages.
+    pub fn link_pages(&self) -> impl Iterator<Item = &str> {
+        self.pages.iter().filter(|page| page.link).map(|page| page.name.as_str())
+    }
+
+    fn checked(self) -> Result<Self, ManifestError> {
+        let wrong = |text: String| Err(ManifestError::Wrong(text));
+        if self.manifest == 0 {
+            return wrong("version 0 does not exist".to_owned());
+        }
+        kebab("name", &self.name)?;
+        for (what, text) in [("version", &self.version), ("description", &self.description)] {
+            if text.is_empty() || text.len() > MAX_TEXT || text.chars().any(char::is_control) {
+                return wrong(format!("{what} must have 1 to {MAX_TEXT} bytes and no control characters"));
+            }
+        }
+        for (what, rows) in [
+            ("operations", self.operations.len()),
+            ("pages", self.pages.len()),
+            ("slots", self.slots.len()),
+            ("settings", self.settings.len()),
+            ("jobs", self.jobs.len()),
+            ("events", self.events.emits.len() + self.events.listens.len()),
+            ("mails", self.mails.len()),
+        ] {
+            if rows > MAX_ROWS {
+                return wrong(format!("{rows} {what}; at most {MAX_ROWS}"));
+            }
+        }
+        if self.wants.accounts.as_ref().is_some_and(|accounts| !accounts.realms.is_empty()) {
+            return wrong("wants.accounts.realms: realms are the panel's, and named in the grant".to_owned());
+        }
+        if self.wants.mail.as_ref().is_some_and(|mail| !mail.recipients.is_empty()) {
+            return wrong("wants.mail.recipients: realms are the panel's, and named in the grant".to_owned());
+        }
+        for job in &self.jobs {
+            kebab("jobs", job)?;
+        }
+        for event in &self.events.emits {
+            dotted("events.emits", event)?;
+        }
+        for event in &self.events.listens {
+            let (source, name) =
+                event.split_once('/').map_or((None, event.as_str()), |(from, name)| (Some(from), name));
+            source.map_or(Ok(()), |source| kebab("events.listens", source))?;
+            dotted("events.listens", name)?;
+        }
+        for (name, template) in &self.mails {
+            kebab("mails", name)?;
+            if let Err(cause) = template.check() {
+                return wrong(format!("mails: {}", cause.of(name)));
+            }
+        }
+        for (name, setting) in &self.settings {
+            kebab("settings", name)?;
+            if let Err(problem) = setting.accepts(&setting.default) {
+                return wrong(format!("settings.{name}.default {problem}"));
+            }
+        }
+        let mut seen = BTreeSet::new();
+        for operation in &self.operations {
+            kebab("operations", &operation.name)?;
+            if !seen.insert(&operation.name) {
+                return wrong(format!("operations: {} stands twice", operation.name));
+            }
+            if operation.hook.is_none() && !operation.form {
+                return wrong(format!("operations: {} is neither hook nor form action", operation.name));
+            }
+            if operation.actors.is_empty() {
+                return wrong(format!("operations: {} has no actors", operation.name));
+            }
+            if operation.actors.contains(&Role::Manager) && operation.subject.is_none() {
+                return wrong(format!("operations: {} is for managers and names no subject", operation.name));
+            }
+        }
+        let mut seen = BTreeSet::new();
+        for page in &self.pages {
+            kebab("pages", &page.name)?;
+            if !seen.insert(&page.name) {
+                return wrong(format!("pages: {} stands twice", page.name));
+            }
+            if page.link && OWN_ADDRESSES.contains(&page.name.as_str()) {
+                return wrong(format!(
+                    "pages: /{} is an address of the host's own; give the link page another name",
+                    page.name
+                ));
+            }
+            if page.link && page.actors.iter().any(|actor| *actor != Role::Anonymous) {
+                return wrong(format!("pages: {} is a link page, which is always seen as anonymous", page.name));
+            }
+        }
+        let mut seen = BTreeSet::new();
+        for slot in &self.slots {
+            if !SLOTS.contains(&slot.name.as_str()) {
+                return wrong(format!("slots: there is no {}; there are {}", slot.name, SLOTS.join(", ")));
+            }
+            if !seen.insert(&slot.name) {
+                return wrong(format!("slots: {} stands twice", slot.name));
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// First segments of the host's own addresses, which no link page may have.
+const OWN_ADDRESSES: [&str; 4] = ["kt", "v1", "healthz", "readyz"];
+
+/// The regions that panels have.
+pub const SLOTS: [&str; 6] =
+    ["sign-in.below", "customers.row", "customer.actions", "customer.sections", "customer.details", "account.sections"];
+
+fn kebab(what: &str, name: &str) -> Result<(), ManifestError> {
+    named(what, name, "-")
+}
+
+/// As kebab-case, in parts with dots between: `password.changed`.
+fn dotted(what: &str, name: &str) -> Result<(), ManifestError> {
+    named(what, name, "-.")
+}
+
+fn named(what: &str, name: &str, beside: &str) -> Result<(), ManifestError> {
+    let good = (1..=64).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || beside.contains(c));
+    if good {
+        Ok(())
+    } else {
+        Err(ManifestError::Wrong(format!(
+            "{what}: “{}” must be 1 to 64 of a-z 0-9 {beside}, a letter first",
+            name.escape_debug()
+        )))
+    }
+}

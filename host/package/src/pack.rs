@@ -1,0 +1,188 @@
+//! Puts a manifest into a component and finds it there: a custom section at the component's own level, which any
+//! language's toolchain leaves room for and no engine runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use wasmparser::{Encoding, Parser, Payload};
+
+use super::docs::Docs;
+use super::manifest::{MAX_BYTES, Manifest, ManifestError, SECTION};
+
+/// Why a file cannot be packed or read.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// Not a component at all.
+    #[error("not a WebAssembly component: {0}")]
+    NotAComponent(String),
+    /// Its manifest.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// Its WIT.
+    #[error("WIT: {0}")]
+    Wit(String),
+    /// There is one already.
+    #[error("the component has a manifest already; pack the file that the compiler wrote")]
+    Packed,
+}
+
+/// What stands beside a component's manifest.
+#[derive(Debug, Clone, Default)]
+pub struct Beside {
+    /// Templates of its mails: TOML, by name.
+    pub mails: BTreeMap<String, String>,
+    /// Its WIT: files or folders, each after those that it uses. None: its hooks are served without words.
+    pub wit: Vec<PathBuf>,
+}
+
+/// The component with the manifest of a `manifest.toml` in it.
+///
+/// # Errors
+/// [`PackError`].
+pub fn pack(component: &[u8], manifest_toml: &str) -> Result<Vec<u8>, PackError> {
+    pack_with(component, manifest_toml, &Beside::default())
+}
+
+/// The same, with what stands beside the manifest.
+///
+/// # Errors
+/// [`PackError`]; a template that does not draw is one, and WIT that lacks an interface of the manifest's hooks.
+pub fn pack_with(component: &[u8], manifest_toml: &str, beside: &Beside) -> Result<Vec<u8>, PackError> {
+    if !sections(component)?.is_empty() {
+        return Err(PackError::Packed);
+    }
+    let mut manifest = Manifest::from_toml_with_mails(manifest_toml, &beside.mails)?;
+    if !beside.wit.is_empty() {
+        let hooks: BTreeSet<&str> = manifest.operations.iter().filter_map(|row| row.hook.as_deref()).collect();
+        let (_, exports) = interfaces(component)?;
+        let exports: Vec<String> =
+            exports.into_iter().filter(|export| export.contains('/') && hooks.contains(own_name(export))).collect();
+        let docs = Docs::read(&beside.wit, &exports).map_err(PackError::Wit)?;
+        if let Some(lacking) = exports.iter().find(|export| !docs.interfaces.contains_key(*export)) {
+            return Err(PackError::Wit(format!("it lacks {lacking}, which the component exports")));
+        }
+        manifest.docs = docs;
+    }
+    let json = serde_json::to_vec(&manifest).map_err(|cause| ManifestError::Wrong(cause.to_string()))?;
+    if json.len() > MAX_BYTES {
+        return Err(ManifestError::Wrong(format!("with all that stands beside it, it has {} bytes", json.len())).into());
+    }
+    Ok(with_section(component, &json))
+}
+
+/// The templates in a folder, one `NAME.toml` each; none where there is no such folder.
+///
+/// # Errors
+/// What the system said.
+pub fn mails_in(folder: &Path) -> std::io::Result<BTreeMap<String, String>> {
+    if !folder.exists() {
+        return Ok(BTreeMap::new());
+    }
+    let mut mails = BTreeMap::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+            mails.insert(name, std::fs::read_to_string(&path)?);
+        }
+    }
+    Ok(mails)
+}
+
+/// The component with a custom section of our name and any content.
+#[must_use]
+pub fn with_section(component: &[u8], data: &[u8]) -> Vec<u8> {
+    let mut body = leb128(SECTION.len());
+    body.extend(SECTION.as_bytes());
+    body.extend(data);
+    let mut packed = component.to_vec();
+    packed.push(0);
+    packed.extend(leb128(body.len()));
+    packed.extend(body);
+    packed
+}
+
+/// The component's manifest.
+///
+/// # Errors
+/// [`PackError`].
+pub fn manifest(component: &[u8]) -> Result<Manifest, PackError> {
+    match sections(component)?.as_slice() {
+        [] => Err(ManifestError::Missing.into()),
+        [json] => Ok(Manifest::from_json(json)?),
+        _ => Err(ManifestError::Several.into()),
+    }
+}
+
+/// The names of a component's imports and exports, without running or compiling it.
+///
+/// # Errors
+/// [`PackError::NotAComponent`].
+pub fn interfaces(component: &[u8]) -> Result<(Vec<String>, Vec<String>), PackError> {
+    let not = |cause: wasmparser::BinaryReaderError| PackError::NotAComponent(cause.message().to_owned());
+    let (mut depth, mut imports, mut exports) = (0_usize, Vec::new(), Vec::new());
+    for payload in Parser::new(0).parse_all(component) {
+        match payload.map_err(not)? {
+            Payload::Version { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(section) if depth == 1 => {
+                for import in section {
+                    imports.push(import.map_err(not)?.name.name.to_owned());
+                }
+            }
+            Payload::ComponentExportSection(section) if depth == 1 => {
+                for export in section {
+                    exports.push(export.map_err(not)?.name.name.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok((imports, exports))
+}
+
+/// Our sections at the component's own level; those of nested modules are not ours to believe.
+fn sections(component: &[u8]) -> Result<Vec<&[u8]>, PackError> {
+    let not = |cause: String| PackError::NotAComponent(cause);
+    let mut depth = 0_usize;
+    let mut found = Vec::new();
+    for payload in Parser::new(0).parse_all(component) {
+        match payload.map_err(|cause| not(cause.message().to_owned()))? {
+            Payload::Version { encoding, .. } => {
+                if depth == 0 && encoding != Encoding::Component {
+                    return Err(not("it is a core module; build it for wasm32-wasip2".to_owned()));
+                }
+                depth += 1;
+            }
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::CustomSection(section) if depth == 1 && section.name() == SECTION => found.push(section.data()),
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+fn leb128(mut value: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let low = (value & 0x7f) as u8;
+        value >>= 7;
+        if value == 0 {
+            bytes.push(low);
+            return bytes;
+        }
+        bytes.push(low | 0x80);
+    }
+}
+/// An interface without its version.
+#[must_use]
+pub fn without_version(name: &str) -> &str {
+    name.split_once('@').map_or(name, |(name, _)| name)
+}
+
+/// The interface's own name: `keyturn:password/password@0.1.0` is `password`.
+#[must_use]
+pub fn own_name(name: &str) -> &str {
+    let name = without_version(name);
+    name.rsplit_once('/').map_or(name, |(_, own)| own)
+}

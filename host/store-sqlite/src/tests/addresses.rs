@@ -1,0 +1,133 @@
+//! Addresses are seen with each commit, and whoever had one before can be told once.
+
+use super::*;
+use keyturn_store::outbox::{NewMail, Recipient};
+
+const DAY: i64 = 24 * 3600 * 1000;
+
+fn with_addresses() -> Panel {
+    let panel = Panel::new();
+    panel
+        .raw()
+        .execute_batch("ALTER TABLE customers ADD email TEXT; UPDATE customers SET email = 'a@x.example'")
+        .expect("addresses");
+    panel
+}
+
+fn open(panel: &Panel) -> Store {
+    open_managed(panel, "")
+}
+
+fn open_managed(panel: &Panel, more: &str) -> Store {
+    let mapping = format!("table = 'customers', id = 'id', login = 'login', email = 'email', {more} hash = 'password'");
+    let realms: BTreeMap<String, sql::Mapping> =
+        toml::from_str(&format!("customer = {{ {mapping} }}")).expect("realms");
+    let provider = Arc::new(sql::Sql::new(realms).expect("provider"));
+    crate::open(&panel.path, panel.keys.clone(), provider, Options::default()).expect("opened")
+}
+
+/// A commit about the account, at that time.
+fn about(storage: &Store, now: i64, effects: Vec<Effect>) -> Result<(), StorageError> {
+    let seen = storage.account(&id("1")).expect("read").map(Box::new);
+    storage.commit(Commit { now, reads: vec![Read::Account { id: id("1"), seen }], ..commit(effects) })
+}
+
+fn moves_to(panel: &Panel, email: &str) {
+    panel.raw().execute("UPDATE customers SET email = ?1 WHERE id = 1", [email]).expect("written");
+}
+
+fn seen(storage: &Store) -> Option<(String, Option<String>)> {
+    let seen = storage.seen_address(&id("1")).expect("read")?;
+    Some((seen.seen.to_string(), seen.before.map(|before| before.to_string())))
+}
+
+fn notice(panel: &Panel, address: &str) -> Effect {
+    let mail = outbox::mail_to(panel, "1", "x");
+    Effect::Send(Box::new(NewMail { to: Recipient::Previous(id("1")), address: Some(address.to_owned()), ..mail }))
+}
+
+#[test]
+fn each_commit_sees_the_address_on_file_and_remembers_the_one_before() {
+    let panel = with_addresses();
+    let storage = open(&panel);
+    assert_eq!(seen(&storage), None);
+    about(&storage, NOW, Vec::new()).expect("committed");
+    assert_eq!(seen(&storage), Some(("a@x.example".to_owned(), None)));
+    moves_to(&panel, "b@x.example");
+    about(&storage, NOW, Vec::new()).expect("committed");
+    let changed = Some(("b@x.example".to_owned(), Some("a@x.example".to_owned())));
+    assert_eq!(seen(&storage), changed);
+    about(&storage, NOW, Vec::new()).expect("committed");
+    assert_eq!(seen(&storage), changed, "the same again is no change");
+    // Nothing of it can be read in the file, and nobody else can write one there.
+    let rows: Vec<u8> = panel
+        .raw()
+        .query_row("SELECT CAST(seen || before AS BLOB) FROM keyturnhost_addresses", [], |row| row.get(0))
+        .expect("there");
+    assert!(!rows.windows(9).any(|part| part == b"x.example"));
+    panel.raw().execute_batch("UPDATE keyturnhost_addresses SET seen = x'00', before = x'00'").expect("written");
+    assert_eq!(seen(&storage), None);
+    about(&storage, NOW, Vec::new()).expect("a row that does not open holds nothing up");
+    assert_eq!(seen(&storage), Some(("b@x.example".to_owned(), None)));
+}
+
+#[test]
+fn the_address_before_is_told_once_and_is_not_kept_for_ever() {
+    let panel = with_addresses();
+    let storage = open(&panel);
+    about(&storage, NOW, Vec::new()).expect("committed");
+    moves_to(&panel, "b@x.example");
+    assert_eq!(about(&storage, NOW, vec![notice(&panel, "other@x.example")]), Err(StorageError::Changed));
+    about(&storage, NOW, vec![notice(&panel, "a@x.example")]).expect("seen and told in one");
+    assert_eq!(seen(&storage), Some(("b@x.example".to_owned(), None)));
+    assert_eq!(about(&storage, NOW, vec![notice(&panel, "a@x.example")]), Err(StorageError::Changed), "told");
+    let leased = storage.lease_mail(10, 60_000, None).expect("leased");
+    let filling = leased[0].filling.as_ref().expect("ours");
+    assert_eq!((leased.len(), filling.address.as_deref()), (1, Some("a@x.example")));
+    assert_eq!(leased[0].mail.to, Recipient::Previous(id("1")));
+
+    moves_to(&panel, "c@x.example");
+    about(&storage, NOW, Vec::new()).expect("committed");
+    drop(storage);
+    let storage = open(&panel);
+    let tidied = |now: i64| storage.tidy(now, 10).expect("tidied");
+    assert_eq!(
+        (tidied(NOW + 30 * DAY - 1), seen(&storage).and_then(|seen| seen.1).as_deref()),
+        (0, Some("b@x.example"))
+    );
+    assert_eq!((tidied(NOW + 30 * DAY), seen(&storage)), (1, Some(("c@x.example".to_owned(), None))));
+}
+
+#[test]
+fn an_address_in_between_skips_nobody_who_was_not_told() {
+    let panel = with_addresses();
+    let storage = open(&panel);
+    about(&storage, NOW, Vec::new()).expect("committed");
+    for between in ["", "two@x.example, addresses@x.example", "b@x.example"] {
+        moves_to(&panel, between);
+        about(&storage, NOW, Vec::new()).expect("committed");
+    }
+    assert_eq!(seen(&storage), Some(("b@x.example".to_owned(), Some("a@x.example".to_owned()))));
+    moves_to(&panel, "a@x.example");
+    about(&storage, NOW, Vec::new()).expect("committed");
+    assert_eq!(seen(&storage), Some(("a@x.example".to_owned(), Some("b@x.example".to_owned()))), "back again");
+}
+
+#[test]
+fn whoever_manages_an_account_later_learns_nothing_of_its_addresses_before() {
+    let panel = with_addresses();
+    panel
+        .raw()
+        .execute_batch("ALTER TABLE customers ADD reseller TEXT; UPDATE customers SET reseller = '7'")
+        .expect("managed");
+    let storage = open_managed(&panel, "manager = 'reseller',");
+    about(&storage, NOW, Vec::new()).expect("committed");
+    // Another account under the key of one that is gone, or the same one with another manager.
+    panel
+        .raw()
+        .execute("UPDATE customers SET reseller = '8', email = 'b@x.example' WHERE id = 1", [])
+        .expect("written");
+    assert_eq!(seen(&storage), None);
+    about(&storage, NOW, Vec::new()).expect("committed");
+    assert_eq!(seen(&storage), Some(("b@x.example".to_owned(), None)));
+}

@@ -1,0 +1,313 @@
+//! The queue: what is done later, once at least. A mail, a task and a delivery are rows that wait, are leased to one worker,
+//! and are settled by it; a lease that nobody settles in time is the next worker's. What the three have in common is done
+//! here. Each has a table of its own, since each is looked up in its own order: a mail by its recipient, a task by its key, a
+//! delivery by its destination and the turn of its plugin.
+
+use keyturn_core::mail::MailState;
+use keyturn_core::seal;
+
+use super::StorageError;
+use super::database::{Bind, Row, ValueRef, params};
+use super::store::{Rows, Store};
+
+/// One worker's hold on a row. Whoever settles shows it, so that of two that believe to have a row one is right.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Lease {
+    /// The row.
+    pub row: String,
+    /// Random; another at each leasing.
+    pub token: String,
+}
+
+impl Lease {
+    /// A lease on a row that nobody else can show.
+    #[must_use]
+    pub fn fresh(row: &str) -> Self {
+        Self { row: row.to_owned(), token: seal::hex(&seal::random::<16>()) }
+    }
+}
+
+/// What is due, by the database's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Due {
+    /// A mail can be leased.
+    pub mail: bool,
+    /// A task can be leased.
+    pub task: bool,
+}
+
+/// When a worker was last there, by the database's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beat {
+    /// Its last sign of life, Unix milliseconds; none: there never was one.
+    pub at: Option<i64>,
+    /// Now, Unix milliseconds.
+    pub now: i64,
+}
+
+/// The statements of one table.
+pub(super) struct Table {
+    /// Attempts of a row at most.
+    pub attempts: u32,
+    pub due: &'static str,
+    claim: &'static str,
+    settle: &'static str,
+    again: &'static str,
+    prolong: &'static str,
+}
+
+/// Of a table, and its column that keeps what came of the latest attempts.
+macro_rules! table {
+    ($table:literal, $outcome:literal, $attempts:expr) => {
+        $crate::queue::Table::new(
+            $attempts,
+            concat!("SELECT 1 FROM ", $table, " WHERE due <= ?1 LIMIT 1"),
+            concat!(
+                "UPDATE ",
+                $table,
+                " SET state = 'sending', attempts = attempts + 1, due = ?3, lease = ?4, changed_at = ?5",
+                " WHERE number = ?1 AND due = ?2"
+            ),
+            concat!(
+                "UPDATE ",
+                $table,
+                " SET state = ?2, due = ?3, lease = NULL, changed_at = ?4, ",
+                $outcome,
+                " = ?5 WHERE number = ?1"
+            ),
+            concat!(
+                "UPDATE ",
+                $table,
+                " SET state = 'queued', attempts = 0, due = ?2, lease = NULL, changed_at = ?2 WHERE number = ?1"
+            ),
+            concat!("UPDATE ", $table, " SET due = ?3 WHERE id = ?1 AND lease = ?2 AND due IS NOT NULL"),
+        )
+    };
+}
+pub(super) use table;
+
+impl Table {
+    pub const fn new(
+        attempts: u32,
+        due: &'static str,
+        claim: &'static str,
+        settle: &'static str,
+        again: &'static str,
+        prolong: &'static str,
+    ) -> Self {
+        Self { attempts, due, claim, settle, again, prolong }
+    }
+}
+
+const TABLES: [Table; 3] = [super::outbox::QUEUE, super::tasks::QUEUE, super::deliveries::QUEUE];
+
+/// A row of the queue.
+pub(super) trait Queued {
+    const TABLE: Table;
+
+    fn number(&self) -> i64;
+
+    fn id(&self) -> &str;
+
+    fn state(&self) -> MailState;
+
+    fn attempts(&self) -> u32;
+
+    fn due(&self) -> Option<i64>;
+
+    /// Whether it is leased with no other: what it did to its worker before, it does to no other row then.
+    fn goes_alone(&self) -> bool {
+        false
+    }
+
+    /// It is leased from now on.
+    fn leased(&mut self, now: i64, until: i64);
+}
+
+/// A row, or only its number where what is in it is none of what the host writes: somebody else has written that. One such row
+/// holds up no other.
+pub(super) fn readable<T>(
+    read: fn(&dyn Row) -> Result<Option<T>, StorageError>,
+) -> impl Fn(&dyn Row) -> Result<Result<T, i64>, StorageError> {
+    move |row| Ok(read(row)?.ok_or(row.get(0)?))
+}
+
+/// What becomes of a row that is due and is not leased.
+pub(super) enum Over<'a, T> {
+    /// It can't be read.
+    Unreadable(i64),
+    /// Each of its workers went away while it had it.
+    Lost(&'a T),
+    /// So `look` says.
+    Ended(&'a T),
+}
+
+impl Rows<'_> {
+    /// Takes rows that are due, at most `most`. `next` reads so many of them, the first ones first. Those that are `ended`, and
+    /// those whose workers were all lost, are handed to `over`, which sees to it that they are due no more.
+    pub fn claim<T: Queued>(
+        &self,
+        most: u32,
+        lease_ms: i64,
+        next: impl Fn(i64, u32) -> Result<Vec<Result<T, i64>>, StorageError>,
+        ended: impl Fn(&T, i64) -> bool,
+        over: impl Fn(Over<'_, T>, i64) -> Result<(), StorageError>,
+    ) -> Result<Vec<(T, Lease)>, StorageError> {
+        let now = self.db.now()?;
+        let mut claimed = Vec::new();
+        // Each round leaves fewer that are due: what is not leased is over.
+        while claimed.len() < most as usize {
+            let rows = next(now, most - claimed.len() as u32)?;
+            if rows.is_empty() {
+                break;
+            }
+            for row in rows {
+                let mut row = match row {
+                    Err(number) => {
+                        over(Over::Unreadable(number), now)?;
+                        continue;
+                    }
+                    Ok(row) => row,
+                };
+                if ended(&row, now) {
+                    over(Over::Ended(&row), now)?;
+                    continue;
+                }
+                if row.state() == MailState::Sending && row.attempts() >= T::TABLE.attempts {
+                    over(Over::Lost(&row), now)?;
+                    continue;
+                }
+                let alone = row.goes_alone();
+                if alone && !claimed.is_empty() {
+                    return Ok(claimed);
+                }
+                let (lease, until) = (Lease::fresh(row.id()), now + lease_ms);
+                let (number, due) = (row.number(), row.due());
+                // On an engine where two may look at once, one of them changes it.
+                if self.db.execute(T::TABLE.claim, params![number, due, until, lease.token, now])? > 0 {
+                    row.leased(now, until);
+                    claimed.push((row, lease));
+                }
+                if alone {
+                    return Ok(claimed);
+                }
+            }
+        }
+        Ok(claimed)
+    }
+
+    /// How a row stands after an attempt, or at its end; nobody has it from then on.
+    pub fn settle(
+        &self,
+        table: &Table,
+        number: i64,
+        state: MailState,
+        due: Option<i64>,
+        outcome: Option<&str>,
+        now: i64,
+    ) -> Result<(), StorageError> {
+        self.change(table.settle, params![number, state.name(), due, now, outcome])
+    }
+
+    /// A row is tried again, with all its attempts before it.
+    pub fn again(&self, table: &Table, number: i64, now: i64) -> Result<(), StorageError> {
+        self.change(table.again, params![number, now])
+    }
+
+    pub fn is_due(&self, table: &Table) -> Result<bool, StorageError> {
+        Ok(self.one(table.due, params![self.db.now()?], |_| Ok(()))?.is_some())
+    }
+
+    /// Rows of a list, newest first: those of the statement that satisfy each condition, `column IN (values)`, of which one
+    /// without values is none; older than one, at most so many.
+    pub fn list<T>(
+        &self,
+        select: &str,
+        conditions: &[(&str, Vec<&str>)],
+        before: Option<i64>,
+        limit: u32,
+        read: fn(&dyn Row) -> Result<Option<T>, StorageError>,
+    ) -> Result<Vec<T>, StorageError> {
+        let before = before.unwrap_or(i64::MAX);
+        let mut parameters: Vec<ValueRef<'_>> = vec![before.bind()];
+        let mut sql = format!("{select} WHERE number < ?1");
+        for (column, values) in conditions.iter().filter(|(_, values)| !values.is_empty()) {
+            let first = parameters.len() + 1;
+            parameters.extend(values.iter().map(Bind::bind));
+            let marks: Vec<String> = (first..=parameters.len()).map(|at| format!("?{at}")).collect();
+            sql.push_str(&format!(" AND {column} IN ({})", marks.join(", ")));
+        }
+        sql.push_str(&format!(" ORDER BY number DESC LIMIT {}", limit.clamp(1, 1000)));
+        Ok(self.all(&sql, &parameters, read)?.into_iter().flatten().collect())
+    }
+}
+
+impl Store {
+    /// Looks before it leases: whoever has nothing to do does not make the writer wait for the disk.
+    pub(super) fn leases<T: Send + 'static>(
+        &self,
+        table: &Table,
+        lease: impl Fn(Rows<'_>) -> Result<Vec<T>, StorageError> + Send + 'static,
+    ) -> Result<Vec<T>, StorageError> {
+        if self.rows(|rows| rows.is_due(table))? { self.write(lease) } else { Ok(Vec::new()) }
+    }
+
+    /// Whether a worker has anything to do.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn due(&self) -> Result<Due, StorageError> {
+        self.rows(|rows| {
+            Ok(Due { mail: rows.is_due(&super::outbox::QUEUE)?, task: rows.is_due(&super::tasks::QUEUE)? })
+        })
+    }
+
+    /// A worker's sign of life, which also prolongs its leases by `lease_ms` from now on. Time goes on with it, to `now`, Unix
+    /// milliseconds: what ran out is wiped although nobody calls.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn beat(&self, leases: &[Lease], lease_ms: i64, now: i64) -> Result<(), StorageError> {
+        let leases = leases.to_vec();
+        self.time_goes_on(now);
+        self.write(move |rows| {
+            let now = rows.db.now()?;
+            rows.change(
+                "INSERT INTO keyturnhost_workers (id, beat) VALUES (1, ?1)
+                 ON CONFLICT (id) DO UPDATE SET beat = excluded.beat",
+                params![now],
+            )?;
+            for lease in &leases {
+                for table in &TABLES {
+                    rows.change(table.prolong, params![lease.row, lease.token, now + lease_ms])?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// When a worker was last there.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn last_beat(&self) -> Result<Beat, StorageError> {
+        self.rows(|rows| {
+            let at = rows.one("SELECT beat FROM keyturnhost_workers WHERE id = 1", &[], |row| row.get(0))?;
+            Ok(Beat { at, now: rows.db.now()? })
+        })
+    }
+}
+
+impl Rows<'_> {
+    /// Adds to one of a plugin's totals, and answers it.
+    pub fn usage(&self, plugin: &str, total: &str, growth: i64) -> Result<u64, StorageError> {
+        let total = self.one(
+            "INSERT INTO keyturnhost_usage (plugin, kind, amount) VALUES (?1, ?2, ?3)
+             ON CONFLICT (plugin, kind) DO UPDATE SET amount = keyturnhost_usage.amount + excluded.amount
+             RETURNING amount",
+            params![plugin, total, growth],
+            |row| row.get::<i64>(0),
+        )?;
+        Ok(total.and_then(|total| u64::try_from(total).ok()).unwrap_or(0))
+    }
+}

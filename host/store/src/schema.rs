@@ -1,0 +1,296 @@
+//! The host's own tables in the panel's file, and how they came to be.
+
+use super::StorageError;
+use super::database::{Connection, params};
+use keyturn_core::seal::Keys;
+
+/// Each is run once, in order; what was published is never changed. In SQLite's words for types; another engine has others.
+pub const MIGRATIONS: &[&str] = &[
+    "
+    CREATE TABLE keyturnhost_data (
+        plugin TEXT NOT NULL,
+        key TEXT NOT NULL,
+        value BLOB NOT NULL,
+        expires INTEGER,
+        PRIMARY KEY (plugin, key)
+    ) STRICT;
+    CREATE INDEX keyturnhost_data_expires ON keyturnhost_data (expires) WHERE expires IS NOT NULL;
+    CREATE TABLE keyturnhost_totals (
+        plugin TEXT PRIMARY KEY,
+        bytes INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE keyturnhost_epochs (
+        account TEXT PRIMARY KEY,
+        epoch TEXT NOT NULL,
+        hash_mac BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE keyturnhost_records (
+        id BLOB PRIMARY KEY,
+        answer BLOB NOT NULL,
+        expires INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX keyturnhost_records_expires ON keyturnhost_records (expires);
+    CREATE TABLE keyturnhost_counters (
+        plugin TEXT NOT NULL,
+        key TEXT NOT NULL,
+        span INTEGER NOT NULL,
+        step INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        ends INTEGER NOT NULL,
+        PRIMARY KEY (plugin, key, span, step)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX keyturnhost_counters_ends ON keyturnhost_counters (ends);
+    CREATE TABLE keyturnhost_audit (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at INTEGER NOT NULL,
+        plugin TEXT NOT NULL,
+        operation TEXT NOT NULL,
+        actor TEXT NOT NULL,
+        outcome TEXT NOT NULL,
+        address TEXT,
+        request TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX keyturnhost_audit_operation ON keyturnhost_audit (operation, id);
+    CREATE TABLE keyturnhost_audit_subjects (
+        account TEXT NOT NULL,
+        entry INTEGER NOT NULL,
+        place INTEGER NOT NULL,
+        role TEXT NOT NULL,
+        PRIMARY KEY (account, entry, place)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX keyturnhost_audit_subjects_entry ON keyturnhost_audit_subjects (entry, place);
+",
+    "
+    CREATE TABLE keyturnhost_key (id INTEGER PRIMARY KEY CHECK (id = 1), mac BLOB NOT NULL) STRICT;
+",
+    "
+    CREATE TABLE keyturnhost_usage (
+        plugin TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        amount INTEGER NOT NULL,
+        PRIMARY KEY (plugin, kind)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE keyturnhost_templates (
+        id BLOB PRIMARY KEY,
+        text BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE keyturnhost_outbox (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        plugin TEXT NOT NULL,
+        recipient TEXT NOT NULL,
+        template_name TEXT NOT NULL,
+        template BLOB NOT NULL,
+        variables BLOB NOT NULL,
+        secrets BLOB,
+        state TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        due INTEGER,
+        lease TEXT,
+        asked_at INTEGER NOT NULL,
+        changed_at INTEGER NOT NULL,
+        expires INTEGER NOT NULL,
+        address_mac BLOB,
+        last_at INTEGER,
+        server TEXT,
+        last TEXT,
+        obstacle TEXT
+    ) STRICT;
+    CREATE INDEX keyturnhost_outbox_due ON keyturnhost_outbox (due) WHERE due IS NOT NULL;
+    CREATE INDEX keyturnhost_outbox_recipient ON keyturnhost_outbox (recipient, number);
+    CREATE INDEX keyturnhost_outbox_state ON keyturnhost_outbox (state, number);
+    CREATE INDEX keyturnhost_outbox_asked ON keyturnhost_outbox (plugin, asked_at);
+    CREATE INDEX keyturnhost_outbox_whole ON keyturnhost_outbox (expires) WHERE secrets IS NOT NULL;
+    CREATE INDEX keyturnhost_outbox_done ON keyturnhost_outbox (asked_at) WHERE secrets IS NULL;
+    CREATE TABLE keyturnhost_tasks (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        kind TEXT NOT NULL,
+        plugin TEXT NOT NULL,
+        charged TEXT NOT NULL,
+        name TEXT NOT NULL,
+        key TEXT,
+        payload BLOB,
+        address TEXT,
+        depth INTEGER NOT NULL,
+        attempts INTEGER NOT NULL,
+        due INTEGER,
+        lease TEXT,
+        asked_at INTEGER NOT NULL,
+        outcome TEXT
+    ) STRICT;
+    CREATE UNIQUE INDEX keyturnhost_tasks_key ON keyturnhost_tasks (plugin, name, key)
+        WHERE key IS NOT NULL AND lease IS NULL AND due IS NOT NULL;
+    CREATE INDEX keyturnhost_tasks_due ON keyturnhost_tasks (due) WHERE due IS NOT NULL;
+    CREATE INDEX keyturnhost_tasks_failed ON keyturnhost_tasks (asked_at) WHERE due IS NULL;
+    CREATE TABLE keyturnhost_workers (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        beat INTEGER NOT NULL
+    ) STRICT;
+",
+    "
+    CREATE TABLE keyturnhost_service_keys (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        name TEXT NOT NULL UNIQUE,
+        content BLOB NOT NULL,
+        used_at INTEGER,
+        used_from TEXT
+    ) STRICT;
+",
+    "
+    CREATE TABLE keyturnhost_settings (
+        name TEXT PRIMARY KEY,
+        value BLOB NOT NULL,
+        secret BLOB
+    ) STRICT, WITHOUT ROWID;
+",
+    "
+    CREATE TABLE keyturnhost_deliveries (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        destination TEXT NOT NULL,
+        plugin TEXT NOT NULL,
+        event TEXT NOT NULL,
+        account TEXT,
+        payload BLOB NOT NULL,
+        state TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        due INTEGER,
+        lease TEXT,
+        asked_at INTEGER NOT NULL,
+        changed_at INTEGER NOT NULL,
+        tried TEXT
+    ) STRICT;
+    CREATE INDEX keyturnhost_deliveries_due ON keyturnhost_deliveries (destination, due) WHERE due IS NOT NULL;
+    CREATE INDEX keyturnhost_deliveries_waiting ON keyturnhost_deliveries (destination, plugin) WHERE due IS NOT NULL;
+    CREATE INDEX keyturnhost_deliveries_state ON keyturnhost_deliveries (destination, state, number);
+    CREATE INDEX keyturnhost_deliveries_done ON keyturnhost_deliveries (changed_at) WHERE due IS NULL;
+    CREATE TABLE keyturnhost_destinations (
+        name TEXT PRIMARY KEY,
+        disabled_at INTEGER,
+        missed INTEGER NOT NULL,
+        missed_at INTEGER
+    ) STRICT, WITHOUT ROWID;
+",
+    "
+    DROP INDEX keyturnhost_outbox_asked;
+",
+    "
+    DROP INDEX keyturnhost_deliveries_waiting;
+    DROP INDEX keyturnhost_deliveries_done;
+    CREATE INDEX keyturnhost_deliveries_turn ON keyturnhost_deliveries (destination, plugin, due) WHERE due IS NOT NULL;
+    CREATE INDEX keyturnhost_deliveries_done ON keyturnhost_deliveries (destination, plugin, state, number)
+        WHERE due IS NULL;
+    CREATE INDEX keyturnhost_deliveries_changed ON keyturnhost_deliveries (changed_at);
+",
+    "
+    CREATE TABLE keyturnhost_addresses (
+        account TEXT PRIMARY KEY,
+        seen BLOB NOT NULL,
+        before BLOB,
+        changed INTEGER
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX keyturnhost_addresses_changed ON keyturnhost_addresses (changed) WHERE changed IS NOT NULL;
+",
+    "
+    ALTER TABLE keyturnhost_audit ADD COLUMN service_key TEXT;
+    ALTER TABLE keyturnhost_audit ADD COLUMN times INTEGER;
+    CREATE INDEX keyturnhost_audit_at ON keyturnhost_audit (at);
+    CREATE INDEX keyturnhost_audit_counted ON keyturnhost_audit (at) WHERE times IS NOT NULL;
+    CREATE INDEX keyturnhost_outbox_wiped ON keyturnhost_outbox (plugin, number) WHERE secrets IS NULL;
+",
+    "
+    ALTER TABLE keyturnhost_tasks ADD COLUMN state TEXT NOT NULL DEFAULT 'queued';
+    ALTER TABLE keyturnhost_tasks ADD COLUMN changed_at INTEGER NOT NULL DEFAULT 0;
+    UPDATE keyturnhost_tasks SET changed_at = asked_at, state = CASE WHEN due IS NULL THEN 'gave-up'
+        WHEN lease IS NOT NULL THEN 'sending' WHEN attempts > 0 THEN 'delayed' ELSE 'queued' END;
+",
+];
+
+/// The version of the tables that this program makes.
+pub const NEWEST: usize = MIGRATIONS.len();
+
+/// Brings the tables to this version, in the transaction that the connection is in.
+pub fn migrate(db: &dyn Connection) -> Result<(), StorageError> {
+    let present = version(db)?;
+    let since = MIGRATIONS.get(present..).ok_or_else(|| newer("preparing the tables keyturnhost_*", present))?;
+    db.execute(
+        "CREATE TABLE IF NOT EXISTS keyturnhost_migrations (
+            version INTEGER PRIMARY KEY, applied INTEGER NOT NULL DEFAULT (unixepoch())
+        ) STRICT",
+        &[],
+    )?;
+    for (at, sql) in since.iter().enumerate() {
+        for statement in sql.split(';').filter(|statement| !statement.trim().is_empty()) {
+            db.execute(statement, &[])?;
+        }
+        let version = (present + at + 1) as i64;
+        db.execute("INSERT INTO keyturnhost_migrations (version) VALUES (?1)", params![version])?;
+    }
+    Ok(())
+}
+
+/// The version of the tables that are there; 0: there are none.
+pub fn version(db: &dyn Connection) -> Result<usize, StorageError> {
+    if !db.has_table("keyturnhost_migrations")? {
+        return Ok(0);
+    }
+    let newest = "SELECT coalesce(max(version), 0) FROM keyturnhost_migrations";
+    Ok(db.one(newest, &[], |row| row.get::<u32>(0))?.unwrap_or(0) as usize)
+}
+
+pub fn newer(doing: &str, present: usize) -> StorageError {
+    let cause = format!("they are of version {present}, this program knows {NEWEST}; use a newer program");
+    StorageError::Failed { doing: doing.to_owned(), cause }
+}
+
+const NOTED: &str = "SELECT mac FROM keyturnhost_key";
+
+/// Whether these keys are those that sealed what stands here, if any have; nothing is noted.
+pub fn looks_like_key(db: &dyn Connection, keys: &Keys) -> Result<(), StorageError> {
+    match db.one(NOTED, &[], |row| row.get::<Vec<u8>>(0))? {
+        Some(noted) if noted != keys.mac("this database", &[]) => Err(StorageError::OtherKey),
+        _ => Ok(()),
+    }
+}
+
+/// Whether these keys are those that sealed what stands here; the first ones are noted. With others every value would look
+/// forged, every link unknown and every session ended, and nothing would say why.
+pub fn check_key(db: &dyn Connection, keys: &Keys) -> Result<(), StorageError> {
+    if db.one(NOTED, &[], |_| Ok(()))?.is_none() {
+        // Of two processes that start at once, one notes its keys.
+        let mac = keys.mac("this database", &[]);
+        db.execute("INSERT INTO keyturnhost_key (id, mac) VALUES (1, ?1) ON CONFLICT (id) DO NOTHING", params![mac])?;
+    }
+    looks_like_key(db, keys)
+}
+
+/// Notes these keys in place of others, and voids what those have sealed.
+pub fn replace_key(db: &dyn Connection, keys: &Keys) -> Result<(), StorageError> {
+    for table in SEALED {
+        db.execute(&format!("DELETE FROM keyturnhost_{table}"), &[])?;
+    }
+    db.execute(
+        "INSERT INTO keyturnhost_key (id, mac) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET mac = excluded.mac",
+        params![keys.mac("this database", &[])],
+    )?;
+    Ok(())
+}
+
+/// Whose rows the keys have sealed, or count those.
+const SEALED: [&str; 13] = [
+    "data",
+    "totals",
+    "records",
+    "counters",
+    "epochs",
+    "addresses",
+    "outbox",
+    "templates",
+    "tasks",
+    "deliveries",
+    "service_keys",
+    "usage",
+    "settings",
+];

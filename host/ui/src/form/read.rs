@@ -1,0 +1,345 @@
+//! Reads a posted form back against what was sealed when it was drawn.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
+
+use super::shape::{INPUT, Kind, Shape};
+use super::{
+    AGAIN, ALSO, Corrections, FieldError, GENERATE, Generate, Input, Posted, RATE, Rate, SCRIPT, SEALED, Sealed,
+    Submission, Typed, TypedValue,
+};
+use keyturn_core::accounts::AccountId;
+use keyturn_core::caller::{Actor, Caller};
+use keyturn_core::seal::Keys;
+use keyturn_core::words::Words;
+
+/// Bytes of a body: forty inputs of 4,096 bytes, each byte written as three, and the sealed part.
+pub const BODY: usize = 1024 * 1024;
+/// How long a drawn form can be posted, in milliseconds: 12 hours.
+pub const LIFETIME: i64 = 12 * 60 * 60 * 1000;
+/// Inputs of a body: two for each of forty fields, and the host's own.
+const INPUTS: usize = 83;
+
+/// Why a body is no submission.
+#[derive(Debug, thiserror::Error)]
+pub enum FormError {
+    /// 413.
+    #[error("the form is larger than {BODY} bytes")]
+    TooLarge,
+    /// 400: not a form, not UTF-8, a name twice, or a name that the form does not have.
+    #[error("the form is not one that this host drew: {0}")]
+    Malformed(&'static str),
+    /// 403: drawn for another session or actor, by another host, or altered.
+    #[error("the form was not drawn for this session")]
+    Foreign,
+    /// The session ended meanwhile, or the form is too old. Nothing was run; what was typed can be drawn again.
+    #[error("the form was drawn for a session that has ended, or too long ago")]
+    Stale(Box<Stale>),
+}
+
+/// A form that came too late.
+#[derive(Debug)]
+pub struct Stale {
+    /// For whom it was drawn. None: for the caller himself, and it is only too old.
+    pub sign_in_as: Option<String>,
+    /// To be laid on the form drawn again; seal it to carry it through the sign-in.
+    pub corrections: Corrections,
+}
+
+/// Reads the body of a post, `application/x-www-form-urlencoded`. `now` is Unix milliseconds.
+///
+/// # Errors
+/// [`FormError`]; what is wrong with single fields is no error but stands in [`Submission::problems`].
+pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Posted, FormError> {
+    let inputs = Inputs::parse(body)?;
+    let form = open(inputs.get(SEALED).ok_or(FormError::Malformed("it has no sealed part"))?, keys)?;
+    inputs.only(|name| {
+        [SEALED, RATE, GENERATE, SCRIPT, ALSO].contains(&name) || form.fields.iter().any(|shape| shape.has(name))
+    })?;
+
+    let here = super::tag(&caller.actor);
+    let bound = form.actor == here && form.session == super::session(keys, caller);
+    let fresh =
+        (0..LIFETIME).contains(&now.saturating_sub(form.issued).max(0)) && form.issued <= now.saturating_add(60_000);
+    if let Some(field) = inputs.get(RATE) {
+        return if bound && fresh { rate(form, field, &inputs) } else { Err(FormError::Foreign) };
+    }
+    let words = Words::of(&caller.locale);
+    let signed_out = !bound && caller.actor == Actor::Anonymous && form.actor != here;
+    if !bound && !signed_out && form.actor != here {
+        return Err(FormError::Foreign);
+    }
+    let also = inputs.get(ALSO).map(|also| also.to_string());
+    if also.as_ref().is_some_and(|also| !form.also.contains(also)) {
+        return Err(FormError::Malformed("it has no such button"));
+    }
+    let actor = form.actor.clone();
+    let generates = inputs.get(GENERATE).map(|field| generates(&form, field)).transpose()?;
+    let submission = Submission { also, ..submission(form, &inputs, words)? };
+    if bound && fresh {
+        return Ok(match generates {
+            Some((field, operation)) => {
+                let script = inputs.get(SCRIPT).is_some();
+                Posted::Generate(Box::new(Generate { submission, operation, field, script }))
+            }
+            None => Posted::Submission(Box::new(submission)),
+        });
+    }
+    // Same actor under another session, or nobody any more: he gets his words back, and presses again himself.
+    let message = words.get(if bound { "answer-old" } else { "answer-elsewhere" }).to_owned();
+    let sign_in_as = signed_out.then(|| actor.split_once(' ').map_or(String::new(), |(_, name)| name.to_owned()));
+    Err(FormError::Stale(Box::new(Stale {
+        sign_in_as,
+        corrections: submission.corrections(Vec::new(), Some(message)),
+    })))
+}
+
+fn open(sealed: &str, keys: &Keys) -> Result<Sealed, FormError> {
+    let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| FormError::Foreign)?;
+    let json = keys.open_sealed(&["form"], &sealed).map_err(|_| FormError::Foreign)?;
+    serde_json::from_slice(&json).map_err(|_| FormError::Foreign)
+}
+
+/// Limits let no other subject be sealed; one that does not parse must not become a form about nobody.
+fn account(subject: Option<&str>) -> Result<Option<AccountId>, FormError> {
+    subject.map(|subject| subject.parse().map_err(|_| FormError::Foreign)).transpose()
+}
+
+/// The field, and the operation that generates a password for it.
+fn generates(form: &Sealed, field: &str) -> Result<(String, String), FormError> {
+    let shape = form.fields.iter().find(|shape| shape.name == field);
+    match shape.map(|shape| &shape.kind) {
+        Some(Kind::NewPassword { generate: Some(operation), .. }) => Ok((field.to_owned(), operation.clone())),
+        _ => Err(FormError::Malformed("no password is generated for such a field")),
+    }
+}
+
+fn rate(form: Sealed, field: &str, inputs: &Inputs) -> Result<Posted, FormError> {
+    let shape = form.fields.iter().find(|shape| shape.name == field);
+    let operation = shape.and_then(|shape| match &shape.kind {
+        Kind::NewPassword { rate, .. } => rate.clone(),
+        _ => None,
+    });
+    let (Some(operation), Some(typed)) = (operation, inputs.get(field)) else {
+        return Err(FormError::Malformed("no such field is rated"));
+    };
+    if typed.len() > INPUT || typed.contains('\0') {
+        return Err(FormError::Malformed("the input is too long"));
+    }
+    let mut given = texts(form.arguments);
+    for shape in form.fields {
+        if let Kind::Hidden(value) | Kind::Fixed(value) | Kind::UserName(value) = shape.kind {
+            given.push((shape.name, Input::Text(value)));
+        }
+    }
+    given.push((field.to_owned(), Input::Password(typed.clone())));
+    let subject = account(form.subject.as_deref())?;
+    Ok(Posted::Rate(Box::new(Rate { plugin: form.plugin, operation, subject, place: form.place, inputs: given })))
+}
+
+fn texts(arguments: Vec<(String, String)>) -> Vec<(String, Input)> {
+    arguments.into_iter().map(|(name, value)| (name, Input::Text(value))).collect()
+}
+
+fn submission(form: Sealed, inputs: &Inputs, words: Words) -> Result<Submission, FormError> {
+    let Sealed { plugin, action, subject, arguments, place, key, part, fields, .. } = form;
+    let subject = account(subject.as_deref())?;
+    let untouched = part && fields.iter().all(|shape| shape.untouched(inputs));
+    let (inputs_before, typed, problems) = (texts(arguments.clone()), Typed::new(), Vec::new());
+    let mut reading = Reading { words, inputs: inputs_before, typed, problems, user_name: None };
+    for shape in fields {
+        reading.field(shape, inputs);
+    }
+    let Reading { inputs, typed, mut problems, user_name, .. } = reading;
+    if untouched {
+        problems.clear();
+    }
+    Ok(Submission {
+        plugin,
+        action,
+        subject,
+        place,
+        inputs,
+        user_name,
+        key,
+        typed,
+        also: None,
+        problems,
+        untouched,
+        arguments,
+    })
+}
+
+struct Reading {
+    words: Words,
+    inputs: Vec<(String, Input)>,
+    typed: Typed,
+    problems: Vec<FieldError>,
+    user_name: Option<String>,
+}
+
+impl Reading {
+    fn problem(&mut self, field: &str, key: &str) {
+        let message = self.words.fill(key, &[("max", &self.words.number(INPUT as i64))]);
+        self.problems.push(FieldError { field: field.to_owned(), message });
+    }
+
+    fn missing(&mut self, shape: &Shape) {
+        self.problems.push(FieldError { field: shape.name.clone(), message: shape.missing(self.words) });
+    }
+
+    fn field(&mut self, shape: Shape, inputs: &Inputs) {
+        let typed = inputs.get(&shape.name);
+        match &shape.kind {
+            Kind::UserName(value) => {
+                self.user_name = Some(value.clone());
+                self.inputs.push((shape.name, Input::Text(value.clone())));
+            }
+            Kind::Hidden(value) | Kind::Fixed(value) => self.inputs.push((shape.name, Input::Text(value.clone()))),
+            Kind::Tick => {
+                let ticked = typed.is_some();
+                if shape.required && !ticked {
+                    self.missing(&shape);
+                }
+                self.typed.insert(shape.name.clone(), TypedValue::Tick(ticked));
+                self.inputs.push((shape.name, Input::Tick(ticked)));
+            }
+            Kind::Choice(options) => {
+                let chosen = typed.map_or("", |typed| typed.as_str());
+                if options.iter().any(|option| option == chosen) && typed.is_some() {
+                    self.typed.insert(shape.name.clone(), TypedValue::Text(chosen.to_owned()));
+                    self.inputs.push((shape.name, Input::Text(chosen.to_owned())));
+                } else if !chosen.is_empty() {
+                    self.problem(&shape.name, "problem-option");
+                } else if shape.required {
+                    self.missing(&shape);
+                }
+            }
+            Kind::Line(line) => {
+                let value = typed.map_or("", |typed| typed.trim());
+                if value.len() > INPUT {
+                    self.problem(&shape.name, "problem-long");
+                } else if value.is_empty() && shape.required {
+                    self.missing(&shape);
+                } else if let Some(key) = (!value.is_empty()).then(|| line.problem(value)).flatten() {
+                    self.problem(&shape.name, key);
+                }
+                // What is too long is not kept: nobody is asked about it, and it would take its memory twice.
+                if value.len() <= INPUT {
+                    self.typed.insert(shape.name.clone(), TypedValue::Text(value.to_owned()));
+                    self.inputs.push((shape.name, Input::Text(value.to_owned())));
+                }
+            }
+            Kind::CurrentPassword | Kind::NewPassword { .. } => self.password(shape, inputs),
+        }
+    }
+
+    fn password(&mut self, shape: Shape, inputs: &Inputs) {
+        let typed = inputs.get(&shape.name);
+        let value = typed.map_or("", |typed| typed.as_str());
+        let again = format!("{}{AGAIN}", shape.name);
+        let repeat = matches!(shape.kind, Kind::NewPassword { repeat: true, .. });
+        let same = !repeat || inputs.get(&again).map_or("", |typed| typed.as_str()) == value;
+        match value {
+            "" if shape.required => self.missing(&shape),
+            "" if same => return,
+            long if long.len() > INPUT => self.problem(&shape.name, "problem-long"),
+            bad if bad.contains('\0') => self.problem(&shape.name, "problem-character"),
+            _ => {}
+        }
+        if !same {
+            self.problem(&again, "problem-repeat");
+        }
+        if let Some(typed) = typed.filter(|typed| typed.len() <= INPUT) {
+            self.inputs.push((shape.name, Input::Password(typed.clone())));
+        }
+    }
+}
+
+impl Shape {
+    /// Whether what was posted is what was drawn.
+    fn untouched(&self, inputs: &Inputs) -> bool {
+        let posted = |name: &str| inputs.get(name).map_or("", |typed| typed.trim());
+        let drawn = self.drawn.as_deref().unwrap_or_default();
+        match self.kind {
+            Kind::Hidden(_) | Kind::Fixed(_) | Kind::UserName(_) => true,
+            Kind::CurrentPassword | Kind::NewPassword { .. } => {
+                let empty = |name: &str| inputs.get(name).is_none_or(|typed| typed.is_empty());
+                empty(&self.name) && empty(&format!("{}{AGAIN}", self.name))
+            }
+            Kind::Line(_) | Kind::Choice(_) | Kind::Tick => posted(&self.name) == drawn,
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        match self.kind {
+            Kind::Hidden(_) | Kind::Fixed(_) | Kind::UserName(_) => false,
+            Kind::NewPassword { repeat: true, .. } => name == self.name || name.strip_suffix(AGAIN) == Some(&self.name),
+            _ => name == self.name,
+        }
+    }
+}
+
+/// The body's inputs. All of them are wiped when dropped: which are secret is known only after unsealing.
+struct Inputs(Vec<(String, Zeroizing<String>)>);
+
+impl Inputs {
+    fn parse(body: &[u8]) -> Result<Self, FormError> {
+        if body.len() > BODY {
+            return Err(FormError::TooLarge);
+        }
+        let mut inputs = Self(Vec::new());
+        for pair in body.split(|b| *b == b'&').filter(|pair| !pair.is_empty()) {
+            let at = pair.iter().position(|b| *b == b'=').unwrap_or(pair.len());
+            let name = decoded(&pair[..at])?.to_string();
+            let value = decoded(pair.get(at + 1..).unwrap_or_default())?;
+            if inputs.get(&name).is_some() {
+                return Err(FormError::Malformed("a name stands in it twice"));
+            }
+            inputs.0.push((name, value));
+            if inputs.0.len() > INPUTS {
+                return Err(FormError::Malformed("it has too many inputs"));
+            }
+        }
+        Ok(inputs)
+    }
+
+    fn get(&self, name: &str) -> Option<&Zeroizing<String>> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    fn only(&self, known: impl Fn(&str) -> bool) -> Result<(), FormError> {
+        let all = self.0.iter().all(|(name, _)| known(name));
+        if all { Ok(()) } else { Err(FormError::Malformed("it has a field that was not drawn")) }
+    }
+}
+
+/// Strict, where a decoder for the web would put U+FFFD: a password that is changed in silence locks somebody out.
+fn decoded(bytes: &[u8]) -> Result<Zeroizing<String>, FormError> {
+    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    // Reserved in full, or growing would leave copies behind.
+    let mut plain = Zeroizing::new(Vec::with_capacity(bytes.len()));
+    let mut rest = bytes;
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        match byte {
+            b'+' => plain.push(b' '),
+            b'%' => {
+                let (Some(high), Some(low)) = (digit(after.first()), digit(after.get(1))) else {
+                    return Err(FormError::Malformed("a % without two digits stands in it"));
+                };
+                plain.push(u8::try_from(16 * high + low).unwrap_or_default());
+                rest = &after[2..];
+            }
+            byte => plain.push(*byte),
+        }
+    }
+    match String::from_utf8(std::mem::take(&mut *plain)) {
+        Ok(text) => Ok(Zeroizing::new(text)),
+        Err(bad) => {
+            drop(Zeroizing::new(bad.into_bytes()));
+            Err(FormError::Malformed("it is not UTF-8"))
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The life of a mail: the plugin's own steps, and between them the outbox's, in the host's words.
+
+use super::Attribute;
+use super::nodes::Painter;
+use crate::Delivery;
+use crate::nodes::{self, Action, Intent, Run, Step, StepState, Target, Value};
+use keyturn_core::mail::MailState;
+
+/// A step of the outbox's.
+struct Told {
+    title: String,
+    detail: Option<String>,
+    said: Option<String>,
+    state: StepState,
+    at: Option<i64>,
+}
+
+impl Painter<'_> {
+    /// The steps, first to last.
+    pub fn delivery(&mut self, delivery: &nodes::Delivery) {
+        let mail = (self.frame.mail)(&delivery.mail);
+        self.html.class("ol", "kt-steps");
+        delivery.before.iter().for_each(|step| self.step(step));
+        match &mail {
+            Some(mail) => self.told(mail).into_iter().for_each(|told| self.outbox_step(&told)),
+            None => {
+                let title = self.words.get("mail-not-shown").to_owned();
+                self.outbox_step(&Told { title, detail: None, said: None, state: StepState::Ahead, at: None });
+            }
+        }
+        delivery.after.iter().for_each(|step| self.step(step));
+        self.html.close("ol");
+    }
+
+    /// What a part bears that is drawn with a mail: which, how it stands, and which where a success that was told of it above,
+    /// as it was queued, is none any more.
+    pub fn live<'a>(id: &'a str, stands: &'a str, mail: &Delivery) -> [Attribute<'a>; 3] {
+        [("data-kt-live", Some(id)), ("data-kt-said", Some(stands)), ("data-kt-bad", mail.troubled().then_some(id))]
+    }
+
+    /// How a mail stands now, in one sentence. What is drawn with it as `data-kt-live` is asked for again by the script as long
+    /// as [`Painter::again`] stands in it, and drawn anew when this has changed.
+    pub fn stands(&self, mail: &Delivery) -> String {
+        let latest = self.latest(mail);
+        let at = latest.at.map(|at| self.words.time(at, self.frame.now, &self.frame.zone));
+        let title = at.map_or(latest.title.clone(), |at| format!("{}, {at}", latest.title));
+        latest.detail.map_or_else(|| format!("{title}."), |detail| format!("{title}. {detail}"))
+    }
+
+    /// What can be done about the mail; they stand beside the section's heading.
+    pub fn delivery_actions(&mut self, delivery: &nodes::Delivery, mail: &Delivery) {
+        let action = |word: &str, intent, target| Action {
+            label: self.words.get(word).to_owned(),
+            intent,
+            run: Run::Go(target),
+            unavailable: None,
+        };
+        let page = || Target::Mail(delivery.mail.clone());
+        let mut actions = Vec::new();
+        match (mail.state, &mail.account) {
+            _ if !mail.may_mend => {}
+            (MailState::Refused | MailState::GaveUp, Some(account)) if mail.whole => {
+                // Once it is corrected, trying again is what there is to do.
+                let (correct, retry) = match mail.moved {
+                    true => (Intent::Neutral, Intent::Primary),
+                    false => (Intent::Primary, Intent::Neutral),
+                };
+                actions.push(action("mail-correct", correct, Target::AccountDetails(account.to_string())));
+                actions.push(action("mail-retry", retry, page()));
+            }
+            (MailState::Refused | MailState::GaveUp | MailState::Delayed, _) if mail.whole => {
+                actions.push(action("mail-retry", Intent::Neutral, page()));
+            }
+            _ => actions.push(action("mail-view", Intent::Neutral, page())),
+        }
+        self.html.class("div", "kt-actions");
+        self.again(mail);
+        self.row_actions(&actions);
+        self.html.close("div");
+    }
+
+    /// The way to see how it went on, while it may. No page loads itself anew.
+    pub fn again(&mut self, mail: &Delivery) {
+        if mail.waits() {
+            let attributes = [("class", Some("kt-button kt-again")), ("href", Some(self.frame.submit_url))];
+            self.html.element("a", &attributes, self.words.get("mail-again"));
+        }
+    }
+
+    /// One sentence on what became of a mail, for a notice. It stays there as it is, so of one that may still change it says
+    /// only what remains true.
+    pub fn became(&mut self, mail: &Delivery) {
+        let [queued, latest] = self.told(mail);
+        let said = if mail.waits() { queued } else { latest };
+        self.html.class("p", "kt-text").text(&said.title).text(".");
+        if let Some(detail) = said.detail {
+            self.html.text(" ").text(&detail);
+        }
+        self.html.close("p");
+    }
+
+    /// The word for the heading over what was done, where the mail about it has failed.
+    pub fn failure(mail: &Delivery) -> &'static str {
+        match (mail.state, mail.obstacle) {
+            (MailState::Refused | MailState::GaveUp, None) => "mail-not-accepted",
+            _ => "mail-not-sent",
+        }
+    }
+
+    fn step(&mut self, step: &Step) {
+        self.open_step(step.state);
+        self.sentence(&step.title);
+        self.close_title(step.at);
+        if let Some(detail) = &step.detail {
+            self.paragraph("kt-hint", detail);
+        }
+        self.html.close("li");
+    }
+
+    fn outbox_step(&mut self, told: &Told) {
+        self.open_step(told.state);
+        self.html.element("bdi", &[], &told.title);
+        self.close_title(told.at);
+        if let Some(detail) = &told.detail {
+            self.html.element("p", &[("class", Some("kt-hint"))], detail);
+        }
+        if let Some(said) = &told.said {
+            self.html.class("p", "kt-hint").element("code", &[("dir", Some("ltr"))], said).close("p");
+        }
+        self.html.close("li");
+    }
+
+    /// The state in words before the title, for who does not see the mark.
+    fn open_step(&mut self, state: StepState) {
+        let (class, word) = match state {
+            StepState::Done => ("kt-step kt-done", "step-done"),
+            StepState::Waiting => ("kt-step kt-waiting", "step-waiting"),
+            StepState::Failed => ("kt-step kt-failed", "step-failed"),
+            StepState::Ahead => ("kt-step kt-ahead", "step-ahead"),
+        };
+        let word = self.words.get(word);
+        self.html.class("li", class).class("p", "kt-step-title");
+        self.html.element("span", &[("class", Some("kt-hidden"))], word).text(" ");
+    }
+
+    fn close_title(&mut self, at: Option<i64>) {
+        self.html.close("p");
+        if let Some(at) = at {
+            self.html.class("p", "kt-step-at");
+            // As it is, and never as "5 minutes ago": one step is read against the other.
+            self.sentence(&[Value::Time(at)]);
+            self.html.close("p");
+        }
+    }
+
+    fn told(&self, mail: &Delivery) -> [Told; 2] {
+        let words = self.words;
+        // Which address an attempt went to is not kept; the one on file may be another by now. What waits goes there.
+        let known = !mail.moved || mail.waits();
+        let to = mail.to.as_deref().filter(|_| known).unwrap_or_else(|| words.get("mail-to-somebody"));
+        let queued = Told {
+            title: words.fill("mail-queued", &[("address", to)]),
+            detail: None,
+            said: None,
+            state: StepState::Done,
+            at: Some(mail.asked_at),
+        };
+        [queued, self.latest(mail)]
+    }
+
+    fn latest(&self, mail: &Delivery) -> Told {
+        let words = self.words;
+        let server = mail.server.as_deref().unwrap_or_else(|| words.get("mail-server"));
+        let by = |key: &str| words.fill(key, &[("server", server)]);
+        let said = || mail.said.clone();
+        let at = Some(mail.changed_at);
+        let moved = || mail.moved.then(|| words.get("mail-moved").to_owned());
+        let obstacle = mail.obstacle.map(|obstacle| words.get(&format!("obstacle-{}", obstacle.name())).to_owned());
+        let waiting = |title: String, detail| Told { title, detail, said: None, state: StepState::Waiting, at: None };
+        let failed = |title: String, detail| Told { title, detail, said: said(), state: StepState::Failed, at };
+        match mail.state {
+            MailState::Queued | MailState::Delayed if let Some(since) = mail.stopped => Told {
+                title: words.get("outbox-stopped").to_owned(),
+                detail: Some(words.stopped("outbox-stopped", since, self.frame.now, &self.frame.zone)),
+                said: None,
+                state: StepState::Failed,
+                at: None,
+            },
+            MailState::Queued => waiting(words.get("mail-waiting").to_owned(), None),
+            MailState::Sending => waiting(by("mail-sending"), None),
+            MailState::Accepted => {
+                let (title, detail) = match &mail.folder {
+                    Some(folder) => (words.fill("mail-kept", &[("folder", folder)]), "mail-kept-detail"),
+                    None => (by("mail-accepted"), "mail-accepted-detail"),
+                };
+                let detail = Some(words.get(detail).to_owned());
+                Told { title, detail, said: said(), state: StepState::Done, at }
+            }
+            MailState::Delayed => {
+                let next = mail.due.map(|due| words.time(due, self.frame.now, &self.frame.zone)).unwrap_or_default();
+                let (n, most) = (mail.attempts.to_string(), Delivery::ATTEMPTS.to_string());
+                let next = words.fill("mail-next", &[("time", &next), ("n", &n), ("most", &most)]);
+                let detail = obstacle.map_or(next.clone(), |obstacle| format!("{obstacle} {next}"));
+                Told { said: said(), ..waiting(words.get("mail-delayed").to_owned(), Some(detail)) }
+            }
+            MailState::Refused => match obstacle {
+                Some(obstacle) => failed(words.get("mail-not-sent").to_owned(), Some(obstacle)),
+                None => failed(by("mail-refused"), moved()),
+            },
+            MailState::GaveUp => failed(words.get("mail-gave-up").to_owned(), obstacle.or_else(moved)),
+            MailState::Ended => {
+                failed(words.get("mail-ended").to_owned(), Some(words.get("mail-ended-detail").to_owned()))
+            }
+            MailState::Withdrawn => Told {
+                title: words.get("mail-withdrawn").to_owned(),
+                detail: Some(words.get("mail-withdrawn-detail").to_owned()),
+                said: None,
+                state: StepState::Done,
+                at,
+            },
+        }
+    }
+}

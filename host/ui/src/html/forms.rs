@@ -1,0 +1,126 @@
+//! Forms: what is sealed into them, their fields, their buttons.
+
+use super::fields::Drawn;
+use super::nodes::{Painter, button};
+use crate::Corrections;
+use crate::form::{self, GENERATE, PART, SEALED};
+use crate::nodes::{Field, FieldKind, Form, Intent, NewPassword, Submission};
+
+impl<'f> Painter<'f> {
+    /// Draws a form, with its corrections if they are for it.
+    pub fn form(&mut self, form: &Form) {
+        let corrections = self.corrections_of(&form.submit);
+        match self.frame.join {
+            Some(_) => self.open_part(form),
+            None => self.open_form(&form.submit, &form.fields, &[], "kt-form"),
+        }
+        form.intro.iter().for_each(|sentence| self.paragraph("kt-text", sentence));
+        if !form.points.is_empty() {
+            self.html.class("ul", "kt-points");
+            for point in &form.points {
+                self.html.open("li", &[]);
+                self.sentence(point);
+                self.html.close("li");
+            }
+            self.html.close("ul");
+        }
+        for field in &form.fields {
+            self.field(field, corrections);
+        }
+        if let Some(corrections) = corrections {
+            // What is wrong with a field that is not there, or that nobody sees, is still wrong.
+            let shown = |name: &str| form.fields.iter().any(|field| Drawn::shows(field, name));
+            for error in corrections.errors.iter().filter(|error| !shown(&error.field)) {
+                self.errors.push((None, error.message.clone()));
+            }
+        }
+        if self.frame.join.is_some() {
+            self.close_part(form);
+            return;
+        }
+        let class =
+            if form.submit_intent == Intent::Danger { "kt-button kt-destroy" } else { button(form.submit_intent) };
+        self.html.class("div", "kt-buttons");
+        self.html.element("button", &[("class", Some(class)), ("type", Some("submit"))], &form.submit_label);
+        // After the form's own button, which Enter presses.
+        self.generate_buttons(form);
+        if let Some(cancel) = &form.cancel {
+            let (url, word) = (self.url(cancel), self.words.get("cancel"));
+            self.html.element("a", &[("class", Some("kt-button")), ("href", Some(&url))], word);
+        }
+        self.html.close("div").close("form");
+    }
+
+    fn generate_buttons(&mut self, form: &Form) {
+        let name = self.input(GENERATE);
+        for field in &form.fields {
+            if let FieldKind::NewPassword(NewPassword { generate: Some(_), .. }) = &field.kind {
+                let attributes = [
+                    ("form", self.frame.join),
+                    ("class", Some("kt-button")),
+                    ("type", Some("submit")),
+                    ("name", Some(name.as_str())),
+                    ("value", Some(field.name.as_str())),
+                ];
+                let word = self.words.get("generate");
+                self.html.element("button", &attributes, word);
+            }
+        }
+    }
+
+    /// Opens a part of the page's own form: its fields belong to that by their `form` attribute, wherever they stand, and
+    /// are told from those of other parts by the beginning of their names.
+    fn open_part(&mut self, form: &Form) {
+        self.part = format!("{}{PART}", self.id());
+        let sealed = form::sealed(&form.submit, &form.fields, &[], self.frame, true);
+        let name = self.input(SEALED);
+        self.html.class("div", "kt-form");
+        let attributes = [
+            ("form", self.frame.join),
+            ("type", Some("hidden")),
+            ("name", Some(name.as_str())),
+            ("value", Some(sealed.as_str())),
+        ];
+        self.html.open("input", &attributes);
+        // Nothing is asked of who leaves it as it is.
+        if form.fields.iter().any(|field| matches!(field.kind, FieldKind::NewPassword(_)) && field.required) {
+            let word = self.words.get("part-empty");
+            self.html.element("p", &[("class", Some("kt-hint"))], word);
+        }
+    }
+
+    fn close_part(&mut self, form: &Form) {
+        if form.fields.iter().any(|field| matches!(&field.kind, FieldKind::NewPassword(new) if new.generate.is_some()))
+        {
+            self.html.class("div", "kt-buttons");
+            self.generate_buttons(form);
+            self.html.close("div");
+        }
+        self.html.close("div");
+        self.part.clear();
+    }
+
+    /// The corrections of a form, if there are any for it; what is wrong with all of it is told in the summary.
+    pub fn corrections_of(&mut self, submission: &Submission) -> Option<&'f Corrections> {
+        let at = self.corrections.iter().position(|corrections| corrections.fits(submission, self.frame));
+        let corrections = at.map(|at| self.corrections.remove(at));
+        if let Some(message) = corrections.and_then(|corrections| corrections.message.clone()) {
+            self.errors.push((None, message));
+        }
+        corrections
+    }
+
+    /// Opens a form that posts to the page it stands in, with its sealed part. `also`: see [`form::ALSO`].
+    pub fn open_form(&mut self, submission: &Submission, fields: &[Field], also: &[&str], class: &str) {
+        let attributes = [
+            ("class", Some(class)),
+            ("method", Some("post")),
+            ("action", Some(self.frame.submit_url)),
+            ("novalidate", Some("")),
+            ("data-kt-form", Some("")),
+        ];
+        let sealed = form::sealed(submission, fields, also, self.frame, false);
+        self.html.open("form", &attributes);
+        self.html.open("input", &[("type", Some("hidden")), ("name", Some(SEALED)), ("value", Some(&sealed))]);
+    }
+}

@@ -1,0 +1,110 @@
+//! Tables. On a phone each row is a block with its labels; the roles are written out, since `display` drops them.
+
+use super::nodes::Painter;
+use super::{Html, Markup};
+use crate::nodes::{ColumnKind, Table};
+use keyturn_core::words::Words;
+
+/// A table whose cells are drawn already: for those of the panel's own that take a plugin's sentence into a cell.
+pub struct Grid<'a> {
+    /// For readers of the screen.
+    pub caption: &'a str,
+    /// Label, kind, whether it is hidden where there is little room.
+    pub columns: &'a [(&'a str, ColumnKind, bool)],
+    /// Cells of each row, and its actions.
+    pub rows: &'a [(Vec<Markup>, Markup)],
+    /// Shown when there are no rows.
+    pub empty: &'a Markup,
+}
+
+impl Grid<'_> {
+    /// Draws it.
+    #[must_use]
+    pub fn draw(&self, words: Words) -> Markup {
+        if self.rows.is_empty() {
+            return self.empty.clone();
+        }
+        let mut html = Html::new();
+        let acts = self.rows.iter().any(|(_, actions)| !actions.is_empty());
+        html.open("table", &[("class", Some("kt-table")), ("role", Some("table"))]);
+        html.element("caption", &[("class", Some("kt-hidden"))], self.caption);
+        html.open("thead", &[("role", Some("rowgroup"))]).open("tr", &[("role", Some("row"))]);
+        for (label, kind, low) in self.columns {
+            let class = class(*kind, *low);
+            let attributes = [("scope", Some("col")), ("role", Some("columnheader")), ("class", class)];
+            html.element("th", &attributes, label);
+        }
+        if acts {
+            html.open(
+                "th",
+                &[("scope", Some("col")), ("role", Some("columnheader")), ("class", Some("kt-row-actions"))],
+            );
+            html.element("span", &[("class", Some("kt-hidden"))], words.get("actions")).close("th");
+        }
+        html.close("tr").close("thead").open("tbody", &[("role", Some("rowgroup"))]);
+        for (cells, actions) in self.rows {
+            html.open("tr", &[("role", Some("row"))]);
+            for (at, (cell, (label, kind, low))) in cells.iter().zip(self.columns).enumerate() {
+                let (name, role, scope) = if at == 0 { ("th", "rowheader", Some("row")) } else { ("td", "cell", None) };
+                html.open(name, &[("scope", scope), ("role", Some(role)), ("class", class(*kind, *low))]);
+                // The header says it to readers of the screen; on a phone nobody else sees the header.
+                if at > 0 && !label.is_empty() && *kind != ColumnKind::State {
+                    let attributes = [("class", Some("kt-cell-label")), ("aria-hidden", Some("true"))];
+                    html.open("span", &attributes).text(label).text(": ").close("span");
+                }
+                html.markup(cell).close(name);
+            }
+            if acts {
+                html.open("td", &[("role", Some("cell")), ("class", Some("kt-row-actions"))])
+                    .markup(actions)
+                    .close("td");
+            }
+            html.close("tr");
+        }
+        html.close("tbody").close("table");
+        html.done()
+    }
+}
+
+fn class(kind: ColumnKind, low: bool) -> Option<&'static str> {
+    match (kind, low) {
+        (ColumnKind::Text, false) => None,
+        (ColumnKind::Text, true) => Some("kt-low"),
+        (ColumnKind::Number, false) => Some("kt-numbers"),
+        (ColumnKind::Number, true) => Some("kt-numbers kt-low"),
+        (ColumnKind::Time, false) => Some("kt-times"),
+        (ColumnKind::Time, true) => Some("kt-times kt-low"),
+        (ColumnKind::State, false) => Some("kt-state"),
+        (ColumnKind::State, true) => Some("kt-state kt-low"),
+    }
+}
+
+impl Painter<'_> {
+    /// Draws a table of values.
+    pub fn table(&mut self, table: &Table) {
+        let before = self.html.done();
+        let mut rows = Vec::with_capacity(table.rows.len());
+        for row in &table.rows {
+            let mut cells = Vec::with_capacity(row.cells.len());
+            for sentence in &row.cells {
+                self.cell(sentence);
+                cells.push(self.html.done());
+            }
+            self.row_actions(&row.actions);
+            rows.push((cells, self.html.done()));
+        }
+        if rows.is_empty() {
+            self.html.class("div", "kt-empty").element("p", &[("class", Some("kt-notice-title"))], &table.empty.title);
+            self.paragraph("kt-text", &table.empty.text);
+            if let Some(action) = &table.empty.action {
+                self.actions(std::slice::from_ref(action));
+            }
+            self.html.close("div");
+        }
+        let empty = self.html.done();
+        let columns: Vec<_> =
+            table.columns.iter().map(|column| (column.label.as_str(), column.kind, column.low)).collect();
+        let drawn = Grid { caption: &table.caption, columns: &columns, rows: &rows, empty: &empty }.draw(self.words);
+        self.html.markup(&before).markup(&drawn);
+    }
+}

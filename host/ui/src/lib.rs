@@ -1,0 +1,212 @@
+//! Draws what a plugin says. The plugin says what a thing is; here is decided how it looks, reads and behaves.
+//!
+//! Invariants: every text goes through [`html::escaped`]; ids are the host's own; a password is never drawn; limits are
+//! checked before a byte is written. The panel draws its own forms in the same way, under a plugin name of its own.
+
+mod brand;
+pub mod delivery;
+pub mod form;
+pub mod html;
+pub mod json;
+mod limits;
+pub mod look;
+mod place;
+pub mod shell;
+#[cfg(test)]
+mod tests;
+pub mod theme;
+pub use keyturn_core::words;
+
+pub use brand::Brand;
+pub use delivery::Delivery;
+pub use form::{Corrections, FieldError};
+pub use html::Markup;
+pub use html::nodes::Summary;
+pub use keyturn_contract::keyturn::ui::nodes;
+pub use limits::ViewError;
+pub use place::{Place, Token};
+
+use jiff::tz::TimeZone;
+
+use html::nodes::Painter;
+use keyturn_core::caller::Caller;
+use keyturn_core::seal::Keys;
+use nodes::{AccountField, Node, Target, View};
+use words::Words;
+
+/// Where a plugin's targets lead. Page targets come with their subject resolved.
+pub trait Links {
+    /// The address of `target` of this plugin.
+    fn url(&self, plugin: &str, target: &Target) -> String;
+}
+
+/// Whom to ask for help.
+#[derive(Debug, Clone, Copy)]
+pub struct Contact<'a> {
+    /// As it is written out: a name or an address.
+    pub text: &'a str,
+    /// A mail address to link.
+    pub mail: Option<&'a str>,
+}
+
+impl<'a> Contact<'a> {
+    /// Of a name, or of a mail address alone.
+    #[must_use]
+    pub fn of(text: &'a str) -> Self {
+        Self { text, mail: (text.contains('@') && !text.contains(' ')).then_some(text) }
+    }
+
+    /// Where help is, if it is asked for by mail.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        self.mail.map(|address| format!("mailto:{address}"))
+    }
+}
+
+/// What surrounds one drawing: who says it, what he may, who reads it, where it stands.
+#[derive(Clone)]
+pub struct Frame<'a> {
+    /// The plugin's name, or a name of the panel's own for the forms that it draws itself.
+    pub plugin: &'a str,
+    /// Without the line "From the plugin NAME".
+    pub speaks_for_panel: bool,
+    /// The grant `input`: forms.
+    pub may_input: bool,
+    /// The grant `passwords`: password fields.
+    pub may_passwords: bool,
+    /// The reader; forms are bound to his session.
+    pub caller: &'a Caller,
+    /// The page or region.
+    pub place: Place,
+    /// Where forms post: the address of the page that this stands in.
+    pub submit_url: &'a str,
+    /// The id of the page's own form element that these forms are parts of, see [`form::joined`].
+    pub join: Option<&'a str>,
+    /// Where targets lead.
+    pub links: &'a dyn Links,
+    /// The brand's name.
+    pub brand: &'a str,
+    /// Whom to ask.
+    pub contact: Option<Contact<'a>>,
+    /// The reader's zone.
+    pub zone: TimeZone,
+    /// Unix milliseconds.
+    pub now: i64,
+    /// A field of an account, where this reader may see it.
+    pub account: &'a dyn Fn(&str, AccountField) -> Option<String>,
+    /// A mail by its name, where this reader may see what became of it.
+    pub mail: &'a dyn Fn(&str) -> Option<Delivery>,
+    /// What was wrong with the form posted last, if it stands here.
+    pub corrections: Option<&'a Corrections>,
+    /// Seal the forms.
+    pub keys: &'a Keys,
+}
+
+impl Frame<'_> {
+    fn words(&self) -> Words {
+        Words::of(&self.caller.locale)
+    }
+}
+
+/// A page, without the shell around it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// For `<title>`: plain text, not escaped; begins with "Error: " after one.
+    pub title: String,
+    /// Summary of errors, outcome, the h1, and what follows.
+    pub html: Markup,
+}
+
+/// A region of one of the panel's pages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Region {
+    /// The region.
+    pub html: Markup,
+    /// What was wrong, to be drawn first in `main`, with "Error: " before the page's title; empty if nothing was.
+    pub summary: Summary,
+}
+
+/// What a plugin says in a customer's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// A sentence, for a cell.
+    pub sentence: Markup,
+    /// Buttons and links.
+    pub actions: Markup,
+}
+
+/// Draws a plugin's page.
+///
+/// # Errors
+/// [`ViewError`], for the administrator: what the plugin said beyond its limits or grants.
+pub fn draw_view(view: &View, frame: &Frame<'_>) -> Result<Page, ViewError> {
+    limits::view(view, frame)?;
+    let mut painter = Painter::new(frame, 2);
+    painter.sections(&view.nodes);
+    let body = painter.html.done();
+    let summary = painter.summary().draw(frame.words());
+    let prefix = if summary.is_empty() { "" } else { frame.words().get("error-prefix") };
+    let title = format!("{prefix}{}", painter.plain(&view.title));
+    painter.html.markup(&summary);
+    if let Some(outcome) = &view.outcome {
+        painter.outcome(outcome);
+    }
+    painter.html.open("h1", &[]);
+    painter.sentence(&view.title);
+    painter.html.close("h1");
+    if let Some(lead) = &view.lead {
+        painter.html.class("p", "kt-lead");
+        painter.sentence(lead);
+        painter.html.close("p");
+    }
+    painter.html.markup(&body);
+    painter.origin();
+    Ok(Page { title, html: painter.html.done() })
+}
+
+/// Draws a region, whose headings become h2 or h3 by `level`.
+///
+/// # Errors
+/// [`ViewError`], for the administrator: what the plugin said beyond its limits, its grants, or what the slot takes.
+pub fn draw_region(nodes: &[Node], frame: &Frame<'_>, level: u8) -> Result<Region, ViewError> {
+    limits::region(nodes, frame)?;
+    let mut painter = Painter::new(frame, level.clamp(2, 3));
+    painter.sections(nodes);
+    if !nodes.is_empty() {
+        painter.origin();
+    }
+    let html = painter.html.done();
+    Ok(Region { html, summary: painter.summary() })
+}
+
+/// Draws what was just done, to stand before a page's h1.
+///
+/// # Errors
+/// [`ViewError`], for the administrator: what the plugin said beyond its limits.
+pub fn draw_outcome(outcome: &nodes::Outcome, frame: &Frame<'_>) -> Result<Markup, ViewError> {
+    limits::outcome(outcome, frame)?;
+    let mut painter = Painter::new(frame, 2);
+    painter.outcome(outcome);
+    Ok(painter.html.done())
+}
+
+/// Draws a customer's row: one sentence with at most two badges, and at most two actions.
+///
+/// # Errors
+/// [`ViewError`], for the administrator: what the plugin said beyond that.
+pub fn draw_row(nodes: &[Node], frame: &Frame<'_>) -> Result<Row, ViewError> {
+    limits::row(nodes, frame)?;
+    let mut painter = Painter::new(frame, 3);
+    for node in nodes {
+        if let Node::Text(sentence) = node {
+            painter.sentence(sentence);
+        }
+    }
+    let sentence = painter.html.done();
+    for node in nodes {
+        if let Node::Actions(actions) = node {
+            painter.row_actions(actions);
+        }
+    }
+    Ok(Row { sentence, actions: painter.html.done() })
+}

@@ -1,0 +1,464 @@
+//! What a view may be: counts and lengths, what a slot takes, and what needs a grant. Checked before anything is drawn.
+
+use super::nodes::{
+    Action, Arguments, FieldKind, Form, Node, Outcome, Run, Sentence, Step, Submission, Table, Target, Value, View,
+};
+use super::{Frame, Place};
+use keyturn_core::accounts::AccountId;
+use keyturn_core::mail::MailId;
+
+/// Nodes of a view.
+pub const NODES: usize = 100;
+/// Rows of a table.
+pub const ROWS: usize = 100;
+/// Columns of a table.
+pub const COLUMNS: usize = 12;
+/// Fields of a form, and answers of a choice.
+pub const FIELDS: usize = 40;
+/// Characters of a label, title, button or caption.
+pub const LABEL: usize = 120;
+/// Characters of one text, hint or value.
+pub const TEXT: usize = 4_000;
+/// Bytes of all texts of a view together.
+pub const VIEW: usize = 256 * 1024;
+/// Actions side by side; those of a table's row.
+pub const ACTIONS: (usize, usize) = (12, 2);
+/// Facts of a list, points of a form, lines of a code, values of a sentence, arguments.
+pub const PARTS: usize = 100;
+
+/// Steps before a mail, and after it.
+pub const STEPS: usize = 10;
+
+/// Why a view is not drawn. For the administrator; the reader sees one quiet line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ViewError {
+    /// Too many or too much of something.
+    #[error("plugin {plugin}: {have} {what}, of which {most} may be in one {unit}; the plugin must say less")]
+    Limit {
+        /// Who said it.
+        plugin: String,
+        /// Things counted.
+        what: &'static str,
+        /// How many there are.
+        have: usize,
+        /// How many there may be.
+        most: usize,
+        /// In what.
+        unit: &'static str,
+    },
+    /// Something that the operator did not grant.
+    #[error(
+        "plugin {plugin}: {what} needs the grant `{grant}`; set {grant} = true in plugins.d/{plugin}.toml if it should have it"
+    )]
+    Grant {
+        /// Who said it.
+        plugin: String,
+        /// What was said.
+        what: &'static str,
+        /// The grant's name.
+        grant: &'static str,
+    },
+    /// Something that the slot does not take.
+    #[error("plugin {plugin}: the slot {slot} takes {takes}, not {what}")]
+    Slot {
+        /// Who said it.
+        plugin: String,
+        /// The slot.
+        slot: String,
+        /// What was said.
+        what: &'static str,
+        /// What it takes.
+        takes: &'static str,
+    },
+    /// A form whose fields cannot be told apart.
+    #[error(
+        "plugin {plugin}: the field name {name:?} is used twice, is an argument's name too, or is not 1 to 64 letters, digits, \
+         \"-\", \"_\" or \".\" without \"kt\" at its beginning"
+    )]
+    FieldName {
+        /// Who said it.
+        plugin: String,
+        /// The name.
+        name: String,
+    },
+    /// An account that cannot be one.
+    #[error("plugin {plugin}: {account:?} is no account; one is named realm:key, in at most 64 bytes")]
+    Account {
+        /// Who said it.
+        plugin: String,
+        /// What stands in its place.
+        account: String,
+    },
+    /// A mail that cannot be one.
+    #[error("plugin {plugin}: {mail:?} is no mail; one is named as `mail.send` has answered")]
+    Mail {
+        /// Who said it.
+        plugin: String,
+        /// What stands in its place.
+        mail: String,
+    },
+    /// A row with another number of cells than the table has columns.
+    #[error("plugin {plugin}: a row of the table {table:?} has {cells} cells for {columns} columns")]
+    Cells {
+        /// Who said it.
+        plugin: String,
+        /// Its caption.
+        table: String,
+        /// Cells.
+        cells: usize,
+        /// Columns.
+        columns: usize,
+    },
+}
+
+/// Checks a page.
+pub(super) fn view(view: &View, frame: &Frame<'_>) -> Result<(), ViewError> {
+    let mut check = Check::new(frame);
+    check.title(&view.title)?;
+    view.lead.iter().try_for_each(|lead| check.sentence(lead))?;
+    if let Some(said) = &view.outcome {
+        check.outcome(said)?;
+    }
+    check.nodes(&view.nodes)
+}
+
+/// Checks what was just done.
+pub(super) fn outcome(outcome: &Outcome, frame: &Frame<'_>) -> Result<(), ViewError> {
+    Check::new(frame).outcome(outcome)
+}
+
+/// Checks a region.
+pub(super) fn region(nodes: &[Node], frame: &Frame<'_>) -> Result<(), ViewError> {
+    let mut check = Check::new(frame);
+    match &frame.place {
+        Place::Slot { name, .. } if name == "sign-in.below" => check.sign_in(nodes, name)?,
+        Place::Slot { name, .. } if name == "customers.row" => check.row(nodes, name)?,
+        Place::Slot { name, .. } if name == "customer.actions" => check.actions_only(nodes, name)?,
+        _ => {}
+    }
+    check.nodes(nodes)
+}
+
+/// Checks a customer's row.
+pub(super) fn row(nodes: &[Node], frame: &Frame<'_>) -> Result<(), ViewError> {
+    let mut check = Check::new(frame);
+    check.row(nodes, "customers.row")?;
+    check.nodes(nodes)
+}
+
+struct Check<'f> {
+    frame: &'f Frame<'f>,
+    bytes: usize,
+}
+
+impl<'f> Check<'f> {
+    fn new(frame: &'f Frame<'f>) -> Self {
+        Self { frame, bytes: 0 }
+    }
+
+    fn plugin(&self) -> String {
+        self.frame.plugin.to_owned()
+    }
+
+    fn most(&self, what: &'static str, have: usize, most: usize, unit: &'static str) -> Result<(), ViewError> {
+        if have <= most { Ok(()) } else { Err(ViewError::Limit { plugin: self.plugin(), what, have, most, unit }) }
+    }
+
+    fn size(&mut self, text: &str) -> Result<(), ViewError> {
+        self.bytes = self.bytes.saturating_add(text.len());
+        self.most("bytes", self.bytes, VIEW, "view")
+    }
+
+    fn label(&mut self, text: &str) -> Result<(), ViewError> {
+        self.size(text)?;
+        self.most("characters", text.chars().count(), LABEL, "label")
+    }
+
+    fn text(&mut self, text: &str) -> Result<(), ViewError> {
+        self.size(text)?;
+        self.most("characters", text.chars().count(), TEXT, "text")
+    }
+
+    fn title(&mut self, title: &Sentence) -> Result<(), ViewError> {
+        self.sentence(title)?;
+        let said = title.iter().map(|value| match value {
+            Value::Text(text) | Value::Code(text) => text.chars().count(),
+            Value::Badge(badge) => badge.text.chars().count(),
+            Value::Link(link) => link.text.chars().count(),
+            _ => 0,
+        });
+        self.most("characters", said.sum(), LABEL, "title")
+    }
+
+    fn sentence(&mut self, sentence: &Sentence) -> Result<(), ViewError> {
+        self.most("values", sentence.len(), PARTS, "sentence")?;
+        for value in sentence {
+            match value {
+                Value::Text(text) | Value::Code(text) => self.text(text)?,
+                Value::Badge(badge) => self.label(&badge.text)?,
+                Value::Account(shown) => self.size(&shown.account)?,
+                Value::Link(link) => {
+                    self.label(&link.text)?;
+                    self.target(&link.target)?;
+                }
+                Value::Time(_) | Value::Duration(_) | Value::Number(_) | Value::Brand | Value::Contact => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn sentences(&mut self, sentences: &[Sentence], unit: &'static str) -> Result<(), ViewError> {
+        self.most("sentences", sentences.len(), PARTS, unit)?;
+        sentences.iter().try_for_each(|sentence| self.sentence(sentence))
+    }
+
+    /// It goes into addresses and into sealed forms, so it must be one, whoever it is.
+    fn account(&mut self, account: &str) -> Result<(), ViewError> {
+        self.size(account)?;
+        match account.parse::<AccountId>() {
+            Ok(_) => Ok(()),
+            Err(_) => Err(ViewError::Account { plugin: self.plugin(), account: account.chars().take(64).collect() }),
+        }
+    }
+
+    /// It goes into addresses.
+    fn mail(&mut self, mail: &str) -> Result<(), ViewError> {
+        self.size(mail)?;
+        match mail.parse::<MailId>() {
+            Ok(_) => Ok(()),
+            Err(_) => Err(ViewError::Mail { plugin: self.plugin(), mail: mail.chars().take(64).collect() }),
+        }
+    }
+
+    fn steps(&mut self, steps: &[Step]) -> Result<(), ViewError> {
+        self.most("steps", steps.len(), STEPS, "delivery")?;
+        for step in steps {
+            self.title(&step.title)?;
+            step.detail.iter().try_for_each(|detail| self.sentence(detail))?;
+        }
+        Ok(())
+    }
+
+    fn arguments(&mut self, arguments: &Arguments) -> Result<(), ViewError> {
+        self.most("arguments", arguments.len(), PARTS, "target or submission")?;
+        for (name, value) in arguments {
+            self.label(name)?;
+            self.text(value)?;
+        }
+        Ok(())
+    }
+
+    fn target(&mut self, target: &Target) -> Result<(), ViewError> {
+        match target {
+            Target::Page(page) => {
+                self.label(&page.page)?;
+                page.subject.iter().try_for_each(|subject| self.account(subject))?;
+                self.arguments(&page.arguments)
+            }
+            Target::Overview(account) | Target::AccountDetails(account) => self.account(account),
+            Target::Mail(mail) => self.mail(mail),
+            Target::SignIn | Target::MyAccount | Target::EmailSettings => Ok(()),
+        }
+    }
+
+    fn submission(&mut self, submission: &Submission) -> Result<(), ViewError> {
+        self.label(&submission.action)?;
+        submission.subject.iter().try_for_each(|subject| self.account(subject))?;
+        self.arguments(&submission.arguments)
+    }
+
+    fn action(&mut self, action: &Action) -> Result<(), ViewError> {
+        self.label(&action.label)?;
+        action.unavailable.iter().try_for_each(|reason| self.sentence(reason))?;
+        match &action.run {
+            Run::Go(target) => self.target(target),
+            Run::Submit(submission) => self.submission(submission),
+        }
+    }
+
+    fn actions(&mut self, actions: &[Action], most: usize, unit: &'static str) -> Result<(), ViewError> {
+        self.most("actions", actions.len(), most, unit)?;
+        actions.iter().try_for_each(|action| self.action(action))
+    }
+
+    fn outcome(&mut self, outcome: &Outcome) -> Result<(), ViewError> {
+        self.label(&outcome.title)?;
+        self.sentence(&outcome.body)?;
+        outcome.mail.iter().try_for_each(|mail| self.mail(mail))
+    }
+
+    fn nodes(&mut self, nodes: &[Node]) -> Result<(), ViewError> {
+        self.most("nodes", nodes.len(), NODES, "view")?;
+        nodes.iter().try_for_each(|node| self.node(node))
+    }
+
+    fn node(&mut self, node: &Node) -> Result<(), ViewError> {
+        match node {
+            Node::Heading(text) => self.label(text),
+            Node::Text(sentence) => self.sentence(sentence),
+            Node::Notice(notice) => {
+                self.label(&notice.title)?;
+                self.sentence(&notice.body)?;
+                self.actions(&notice.actions, ACTIONS.0, "notice")
+            }
+            Node::Facts(facts) => {
+                self.most("facts", facts.len(), PARTS, "list")?;
+                facts.iter().try_for_each(|fact| {
+                    self.label(&fact.label)?;
+                    self.sentence(&fact.value)
+                })
+            }
+            Node::Table(table) => self.table(table),
+            Node::Form(form) => self.form(form),
+            Node::Actions(actions) => self.actions(actions, ACTIONS.0, "row of actions"),
+            Node::Delivery(delivery) => {
+                self.mail(&delivery.mail)?;
+                self.steps(&delivery.before)?;
+                self.steps(&delivery.after)
+            }
+            Node::Code(code) => {
+                self.label(&code.label)?;
+                self.most("lines", code.lines.len(), PARTS, "code")?;
+                code.lines.iter().try_for_each(|line| self.text(line))
+            }
+        }
+    }
+
+    fn table(&mut self, table: &Table) -> Result<(), ViewError> {
+        self.label(&table.caption)?;
+        self.most("columns", table.columns.len(), COLUMNS, "table")?;
+        self.most("rows", table.rows.len(), ROWS, "table")?;
+        table.columns.iter().try_for_each(|column| self.label(&column.label))?;
+        for row in &table.rows {
+            if row.cells.len() != table.columns.len() {
+                let (cells, columns) = (row.cells.len(), table.columns.len());
+                return Err(ViewError::Cells { plugin: self.plugin(), table: table.caption.clone(), cells, columns });
+            }
+            row.cells.iter().try_for_each(|cell| self.sentence(cell))?;
+            self.actions(&row.actions, ACTIONS.1, "row of a table")?;
+        }
+        self.label(&table.empty.title)?;
+        self.sentence(&table.empty.text)?;
+        table.empty.action.iter().try_for_each(|action| self.action(action))
+    }
+
+    fn grant(&self, granted: bool, what: &'static str, grant: &'static str) -> Result<(), ViewError> {
+        if granted { Ok(()) } else { Err(ViewError::Grant { plugin: self.plugin(), what, grant }) }
+    }
+
+    fn form(&mut self, form: &Form) -> Result<(), ViewError> {
+        self.grant(self.frame.may_input, "a form", "input")?;
+        self.submission(&form.submit)?;
+        self.sentences(&form.intro, "form")?;
+        self.sentences(&form.points, "form")?;
+        self.label(&form.submit_label)?;
+        form.cancel.iter().try_for_each(|cancel| self.target(cancel))?;
+        self.most("fields", form.fields.len(), FIELDS, "form")?;
+        for (at, field) in form.fields.iter().enumerate() {
+            let twice = form.fields[..at].iter().any(|other| other.name == field.name)
+                || form.submit.arguments.iter().any(|(name, _)| *name == field.name);
+            if twice || !well_named(&field.name) {
+                return Err(ViewError::FieldName {
+                    plugin: self.plugin(),
+                    name: field.name.chars().take(64).collect(),
+                });
+            }
+            self.label(&field.label)?;
+            field.hint.iter().try_for_each(|hint| self.text(hint))?;
+            match &field.kind {
+                FieldKind::Line(line) | FieldKind::Fixed(line) => self.text(&line.value)?,
+                FieldKind::Choice(choice) => {
+                    self.most("answers", choice.options.len(), FIELDS, "choice")?;
+                    for option in &choice.options {
+                        self.label(&option.label)?;
+                        self.text(&option.value)?;
+                        option.hint.iter().try_for_each(|hint| self.text(hint))?;
+                    }
+                    choice.value.iter().try_for_each(|value| self.text(value))?;
+                }
+                FieldKind::Tick(_) => {}
+                FieldKind::CurrentPassword => self.grant(self.frame.may_passwords, "a password field", "passwords")?,
+                FieldKind::NewPassword(new) => {
+                    self.grant(self.frame.may_passwords, "a password field", "passwords")?;
+                    new.rate.iter().chain(&new.generate).try_for_each(|operation| self.label(operation))?;
+                    new.rules.iter().try_for_each(|rules| self.text(rules))?;
+                }
+                FieldKind::Hidden(value) => self.text(value)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn slot(&self, slot: &str, what: &'static str, takes: &'static str) -> ViewError {
+        ViewError::Slot { plugin: self.plugin(), slot: slot.to_owned(), what, takes }
+    }
+
+    fn sign_in(&self, nodes: &[Node], slot: &str) -> Result<(), ViewError> {
+        const TAKES: &str = "texts and links";
+        for node in nodes {
+            let Node::Text(sentence) = node else {
+                return Err(self.slot(slot, kind(node), TAKES));
+            };
+            let plain =
+                |value: &Value| matches!(value, Value::Text(_) | Value::Link(_) | Value::Brand | Value::Contact);
+            if !sentence.iter().all(plain) {
+                return Err(self.slot(slot, "other values", TAKES));
+            }
+        }
+        Ok(())
+    }
+
+    fn row(&self, nodes: &[Node], slot: &str) -> Result<(), ViewError> {
+        const TAKES: &str = "one sentence with at most two badges, and at most two actions";
+        let (mut sentences, mut actions) = (0, 0);
+        for node in nodes {
+            match node {
+                Node::Text(sentence) => {
+                    sentences += 1;
+                    if sentence.iter().filter(|value| matches!(value, Value::Badge(_))).count() > 2 {
+                        return Err(self.slot(slot, "more badges", TAKES));
+                    }
+                }
+                Node::Actions(some) => actions += some.len(),
+                other => return Err(self.slot(slot, kind(other), TAKES)),
+            }
+        }
+        match (sentences, actions) {
+            (0..=1, 0..=2) => Ok(()),
+            (0..=1, _) => Err(self.slot(slot, "more actions", TAKES)),
+            _ => Err(self.slot(slot, "more sentences", TAKES)),
+        }
+    }
+
+    fn actions_only(&self, nodes: &[Node], slot: &str) -> Result<(), ViewError> {
+        const TAKES: &str = "at most four actions";
+        let mut count = 0;
+        for node in nodes {
+            let Node::Actions(actions) = node else {
+                return Err(self.slot(slot, kind(node), TAKES));
+            };
+            count += actions.len();
+        }
+        if count <= 4 { Ok(()) } else { Err(self.slot(slot, "more actions", TAKES)) }
+    }
+}
+
+fn well_named(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && !name.starts_with("kt")
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}
+
+fn kind(node: &Node) -> &'static str {
+    match node {
+        Node::Heading(_) => "a heading",
+        Node::Text(_) => "a text",
+        Node::Notice(_) => "a notice",
+        Node::Facts(_) => "facts",
+        Node::Table(_) => "a table",
+        Node::Form(_) => "a form",
+        Node::Actions(_) => "actions",
+        Node::Delivery(_) => "a delivery",
+        Node::Code(_) => "a code",
+    }
+}

@@ -1,0 +1,98 @@
+//! Where a view stands: it goes into each form, so that the host knows what to draw again.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use keyturn_core::accounts::AccountId;
+
+/// The page or region that a view is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// A page under the panel's own pages.
+    Page {
+        /// Its name in the manifest.
+        name: String,
+        /// Whom it is about.
+        subject: Option<AccountId>,
+        /// From its address.
+        arguments: Vec<(String, String)>,
+    },
+    /// A region of one of the panel's pages.
+    Slot {
+        /// Its name in the manifest.
+        name: String,
+        /// Whom it is about.
+        subject: Option<AccountId>,
+    },
+    /// A page that a link leads to.
+    Link {
+        /// Its name in the manifest.
+        page: String,
+        /// From the link.
+        token: Token,
+    },
+}
+
+impl Place {
+    /// Whom it is about.
+    #[must_use]
+    pub fn subject(&self) -> Option<&AccountId> {
+        match self {
+            Place::Page { subject, .. } | Place::Slot { subject, .. } => subject.as_ref(),
+            Place::Link { .. } => None,
+        }
+    }
+
+    /// The link's token.
+    #[must_use]
+    pub fn token(&self) -> Option<&str> {
+        match self {
+            Place::Link { token, .. } => Some(token.as_str()),
+            _ => None,
+        }
+    }
+
+    /// What tells this place from others on the same page.
+    pub(super) fn identity(&self) -> [&str; 3] {
+        let subject = self.subject().map_or("", AccountId::as_str);
+        match self {
+            Place::Page { name, .. } => ["page", name, subject],
+            Place::Slot { name, .. } => ["slot", name, subject],
+            Place::Link { page, .. } => ["link", page, subject],
+        }
+    }
+}
+
+/// A link's token: whoever has it has the link. Wiped when dropped, never written to a log.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct Token(Zeroizing<String>);
+
+impl Token {
+    /// The token itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Token {
+    fn from(token: String) -> Self {
+        Self(Zeroizing::new(token))
+    }
+}
+
+impl From<Token> for String {
+    fn from(token: Token) -> Self {
+        token.0.to_string()
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}

@@ -1,0 +1,169 @@
+//! What the host's and the panel's own pages need beside a plugin's nodes: filters, search, paging, banners, cards.
+
+use super::{Link, Post};
+use crate::html::nodes::{banner_close, banner_open, button, summary};
+use crate::html::{Html, Markup, icon, values};
+use crate::nodes::{Badge, Intent, Tone};
+use keyturn_core::words::Words;
+
+pub(super) fn hidden_inputs(html: &mut Html, inputs: &[(&str, &str)]) {
+    for (name, value) in inputs {
+        html.open("input", &[("type", Some("hidden")), ("name", Some(name)), ("value", Some(value))]);
+    }
+}
+
+pub(super) fn badge(html: &mut Html, said: Option<(Tone, &str)>) {
+    if let Some((tone, text)) = said {
+        html.text(" ");
+        values::badge(html, &Badge { tone, text: text.to_owned() });
+    }
+}
+
+/// A link that looks like a button.
+#[must_use]
+pub fn button_link(link: Link<'_>, intent: Intent) -> Markup {
+    Html::new().element("a", &[("class", Some(button(intent))), ("href", Some(link.url))], link.label).done()
+}
+
+/// A button that posts.
+#[must_use]
+pub fn button_post(label: &str, post: Post<'_>, intent: Intent) -> Markup {
+    let mut html = Html::new();
+    let attributes = [
+        ("class", Some("kt-inline")),
+        ("method", Some("post")),
+        ("action", Some(post.url)),
+        ("data-kt-form", Some("")),
+    ];
+    html.open("form", &attributes);
+    hidden_inputs(&mut html, post.hidden);
+    html.element("button", &[("class", Some(button(intent))), ("type", Some("submit"))], label).close("form").done()
+}
+
+/// The form element of a page that has one form for all its parts, see [`crate::form::joined`]. Draw it before them:
+/// it holds the button that Enter presses, which nobody sees, for [`joined_buttons`] come after them.
+#[must_use]
+pub fn joined_form(id: &str, url: &str) -> Markup {
+    let mut html = Html::new();
+    let form = [
+        ("id", Some(id)),
+        ("method", Some("post")),
+        ("action", Some(url)),
+        ("novalidate", Some("")),
+        ("data-kt-form", Some("")),
+    ];
+    let button = [
+        ("class", Some("kt-hidden")),
+        ("type", Some("submit")),
+        ("tabindex", Some("-1")),
+        ("aria-hidden", Some("true")),
+    ];
+    html.open("form", &form).open("button", &button).close("button").close("form").done()
+}
+
+/// Its buttons.
+#[must_use]
+pub fn joined_buttons(id: &str, label: &str, cancel: Link<'_>) -> Markup {
+    let mut html = Html::new();
+    let save = [("form", Some(id)), ("class", Some(button(Intent::Primary))), ("type", Some("submit"))];
+    html.class("div", "kt-buttons").element("button", &save, label);
+    html.element("a", &[("class", Some(button(Intent::Neutral))), ("href", Some(cancel.url))], cancel.label);
+    html.close("div").done()
+}
+
+/// A banner with one sentence. `announced` for what was just done.
+#[must_use]
+pub fn banner(tone: Tone, title: &str, text: &str, announced: bool, words: Words) -> Markup {
+    let mut html = Html::new();
+    let role = match tone {
+        Tone::Danger | Tone::Warning => "alert",
+        _ => "status",
+    };
+    banner_open(&mut html, tone, title, announced.then_some(role), words);
+    if !text.is_empty() {
+        html.element("p", &[("class", Some("kt-text"))], text);
+    }
+    banner_close(&mut html);
+    html.done()
+}
+
+/// A summary of errors that belong to no form that the host drew.
+#[must_use]
+pub fn problems(messages: &[&str], words: Words) -> Markup {
+    let mut html = Html::new();
+    let errors: Vec<_> = messages.iter().map(|message| (None, (*message).to_owned())).collect();
+    summary(&mut html, &errors, words);
+    html.done()
+}
+
+/// Filters and sub-pages: links, the current one marked, each with a count if there is one.
+#[must_use]
+pub fn tabs(label: &str, items: &[(Link<'_>, bool, Option<i64>)], words: Words) -> Markup {
+    let mut html = Html::new();
+    html.open("nav", &[("class", Some("kt-tabs")), ("aria-label", Some(label))]).open("ul", &[]);
+    for (link, current, count) in items {
+        html.open("li", &[]);
+        html.open("a", &[("href", Some(link.url)), ("aria-current", current.then_some("page"))]).text(link.label);
+        if let Some(count) = count {
+            html.text(" ").element("span", &[("class", Some("kt-count"))], &words.number(*count));
+        }
+        html.close("a").close("li");
+    }
+    html.close("ul").close("nav").done()
+}
+
+/// A search that asks by its address. `label` is said to readers of the screen and stands in the empty input.
+#[must_use]
+pub fn search(url: &str, label: &str, typed: &str, kept: &[(&str, &str)], words: Words) -> Markup {
+    let mut html = Html::new();
+    let attributes =
+        [("class", Some("kt-search")), ("role", Some("search")), ("method", Some("get")), ("action", Some(url))];
+    html.open("form", &attributes);
+    // A form that asks puts its own query in place of its address's.
+    let own: Vec<_> = form_urlencoded::parse(url.split_once('?').map_or("", |(_, query)| query).as_bytes()).collect();
+    hidden_inputs(&mut html, &own.iter().map(|(name, value)| (&**name, &**value)).collect::<Vec<_>>());
+    hidden_inputs(&mut html, kept);
+    html.element("label", &[("class", Some("kt-hidden")), ("for", Some("kt-q"))], label);
+    let input = [
+        ("class", Some("kt-input")),
+        ("type", Some("search")),
+        ("id", Some("kt-q")),
+        ("name", Some("q")),
+        ("value", Some(typed)),
+        ("placeholder", Some(label)),
+        ("autocomplete", Some("off")),
+        ("autocapitalize", Some("none")),
+        ("spellcheck", Some("false")),
+    ];
+    html.open("input", &input).open("button", &[("class", Some("kt-button")), ("type", Some("submit"))]);
+    html.literal(icon::SEARCH).element("span", &[], words.get("search")).close("button").close("form").done()
+}
+
+/// Previous and next, and what is shown: "1–25 of 1,284".
+#[must_use]
+pub fn paging(shown: &str, previous: Option<&str>, next: Option<&str>, words: Words) -> Markup {
+    let mut html = Html::new();
+    html.open("nav", &[("class", Some("kt-paging")), ("aria-label", Some(words.get("pages")))]);
+    html.element("p", &[], shown).class("div", "kt-actions");
+    for (url, key, rel) in [(previous, "previous", "prev"), (next, "next", "next")] {
+        if url.is_some() {
+            html.element("a", &[("class", Some("kt-button")), ("href", url), ("rel", Some(rel))], words.get(key));
+        }
+    }
+    html.close("div").close("nav").done()
+}
+
+/// A section with a heading, as a card.
+#[must_use]
+pub fn card(id: &str, heading: &str, body: &Markup) -> Markup {
+    let mut html = Html::new();
+    html.open("section", &[("class", Some("kt-section kt-card")), ("aria-labelledby", Some(id))]);
+    html.element("h2", &[("id", Some(id))], heading).markup(body).close("section").done()
+}
+
+/// Quiet text in place of a region that could not be drawn. `request` helps the administrator to find why.
+#[must_use]
+pub fn quiet(text: &str, request: &str) -> Markup {
+    let mut html = Html::new();
+    html.class("p", "kt-hint").text(text).text(" ").element("code", &[("dir", Some("ltr"))], request).close("p").done()
+}

@@ -1,0 +1,273 @@
+//! The operator's colours: overrides of the style sheet's custom properties, refused where somebody could not read them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+use super::look::CSS_SOURCE;
+
+/// Light and dark, each red, green, blue.
+type Colour = [[u8; 3]; 2];
+type Palette = BTreeMap<String, Colour>;
+
+/// What stands on what, and the least contrast (WCAG 2.2: 4.5 for text, 3 for the edges of controls and marks).
+pub const PAIRS: &[(&str, &str, f64)] = &[
+    ("text", "bg", 4.5),
+    ("text", "surface", 4.5),
+    ("text", "sunken", 4.5),
+    ("text", "accent-soft", 4.5),
+    ("text", "ok-bg", 4.5),
+    ("text", "warn-bg", 4.5),
+    ("text", "bad-bg", 4.5),
+    ("muted", "bg", 4.5),
+    ("muted", "surface", 4.5),
+    ("muted", "sunken", 4.5),
+    ("link", "bg", 4.5),
+    ("link", "surface", 4.5),
+    ("link", "sunken", 4.5),
+    ("link", "accent-soft", 4.5),
+    ("link", "ok-bg", 4.5),
+    ("link", "warn-bg", 4.5),
+    ("link", "bad-bg", 4.5),
+    ("info", "accent-soft", 4.5),
+    ("focus", "bg", 3.0),
+    ("focus", "surface", 3.0),
+    ("edge", "bg", 3.0),
+    ("edge", "surface", 3.0),
+    ("on-accent", "accent", 4.5),
+    ("on-accent", "accent-hover", 4.5),
+    ("accent", "bg", 3.0),
+    ("accent", "surface", 3.0),
+    ("on-danger", "danger", 4.5),
+    ("on-danger", "danger-hover", 4.5),
+    ("danger", "bg", 3.0),
+    ("danger", "surface", 3.0),
+    ("ok", "ok-bg", 4.5),
+    ("ok", "surface", 3.0),
+    ("warn", "warn-bg", 4.5),
+    ("warn", "surface", 3.0),
+    ("bad", "bad-bg", 4.5),
+    ("bad", "surface", 4.5),
+    ("bad", "bg", 4.5),
+];
+
+/// Lengths that may be set, with the greatest pixels of each.
+const LENGTHS: [(&str, u32); 3] = [("radius", 24), ("row", 80), ("control", 80)];
+
+/// What is made of others where nobody sets it, as the style sheet makes it: of what, and how many hundredths of that stand in
+/// the other. Each after those that it is made of.
+const DERIVED: [(&str, &str, u32, &str); 6] = [
+    ("bad", "danger", 100, "text"),
+    ("link", "accent", 100, "text"),
+    ("focus", "link", 100, "text"),
+    ("info", "link", 100, "text"),
+    ("accent-hover", "accent", 75, "text"),
+    ("accent-soft", "accent", 12, "surface"),
+];
+
+/// What the style sheet sets by itself.
+static SET: LazyLock<Palette> = LazyLock::new(|| palette(CSS_SOURCE));
+static DEFAULT: LazyLock<Palette> = LazyLock::new(|| whole(SET.clone()));
+
+/// Why colours are not taken.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ThemeError {
+    /// No such property.
+    #[error("there is no --kt-{0}")]
+    Unknown(String),
+    /// Not a colour, pair of colours or length.
+    #[error(
+        "--kt-{token} = {value:?} is neither one colour (#1f4e8c), nor two (light, then dark), nor a length (6px, for radius, row and control)"
+    )]
+    Value {
+        /// The property, without `--kt-`.
+        token: String,
+        /// What was set.
+        value: String,
+    },
+    /// A pair that cannot be read.
+    #[error("--kt-{over} on --kt-{under} has a contrast of {ratio:.2} in {scheme}; at least {least} is needed")]
+    Contrast {
+        /// What stands on it.
+        over: &'static str,
+        /// The ground.
+        under: &'static str,
+        /// The ratio.
+        ratio: f64,
+        /// The least.
+        least: f64,
+        /// `light` or `dark`.
+        scheme: &'static str,
+    },
+}
+
+/// A style sheet that overrides the custom properties named in `tokens` (without `--kt-`): a colour (`#1f4e8c`), two of
+/// them (`#1f4e8c #8fb7f2`, light and dark), or a length in whole pixels.
+///
+/// # Errors
+/// [`ThemeError`]; a pair below its least contrast is named with its ratio.
+pub fn theme_css(tokens: &BTreeMap<String, String>) -> Result<String, ThemeError> {
+    let mut set = SET.clone();
+    let (mut plain, mut both) = (String::new(), String::new());
+    for (token, value) in tokens {
+        let wrong = || ThemeError::Value { token: token.clone(), value: value.clone() };
+        if let Some((name, most)) = LENGTHS.iter().find(|(name, _)| name == token) {
+            let pixels =
+                value.strip_suffix("px").and_then(|n| n.parse::<u32>().ok()).filter(|n| n <= most).ok_or_else(wrong)?;
+            let _ = write!(plain, "--kt-{name}:{pixels}px;");
+            continue;
+        }
+        if !DEFAULT.contains_key(token) {
+            return Err(ThemeError::Unknown(token.clone()));
+        }
+        let colours: Option<Vec<_>> = value.split_whitespace().map(colour).collect();
+        let pair = match colours.as_deref() {
+            Some([one]) => [*one, *one],
+            Some([light, dark]) => [*light, *dark],
+            _ => return Err(wrong()),
+        };
+        set.insert(token.clone(), pair);
+    }
+    let palette = whole(set);
+    // Also what is made of others: not every browser that lacks light-dark() can make it.
+    for (name, pair) in palette.iter().filter(|(name, pair)| DEFAULT.get(*name) != Some(pair)) {
+        let [light, dark] = pair.map(written);
+        let _ = write!(plain, "--kt-{name}:{light};");
+        let _ = write!(both, "--kt-{name}:light-dark({light},{dark});");
+    }
+    for (over, under, least) in PAIRS {
+        for (at, scheme) in ["light", "dark"].into_iter().enumerate() {
+            let ratio = palette.get(*over).zip(palette.get(*under)).map_or(1.0, |(a, b)| contrast(a[at], b[at]));
+            if ratio < *least {
+                return Err(ThemeError::Contrast { over, under, ratio, least: *least, scheme });
+            }
+        }
+    }
+    Ok(format!(":root{{{plain}}}@supports(color:light-dark(#000,#fff)){{:root{{{both}}}}}\n"))
+}
+
+/// With what is made of others.
+fn whole(mut set: Palette) -> Palette {
+    for (name, of, hundredths, within) in DERIVED {
+        if let (false, Some(over), Some(under)) = (set.contains_key(name), set.get(of), set.get(within)) {
+            let pair = [mixed(over[0], under[0], hundredths), mixed(over[1], under[1], hundredths)];
+            set.insert(name.to_owned(), pair);
+        }
+    }
+    set
+}
+
+/// As `color-mix(in srgb, over H%, under)`.
+fn mixed(over: [u8; 3], under: [u8; 3], hundredths: u32) -> [u8; 3] {
+    let mix = |at: usize| (u32::from(over[at]) * hundredths + u32::from(under[at]) * (100 - hundredths) + 50) / 100;
+    [0, 1, 2].map(|at| u8::try_from(mix(at)).unwrap_or(u8::MAX))
+}
+
+fn palette(css: &str) -> Palette {
+    css.split("--kt-")
+        .filter_map(|part| {
+            let (name, rest) = part.split_once(": light-dark(")?;
+            let named = name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+            if !named {
+                return None;
+            }
+            let (light, rest) = rest.split_once(", ")?;
+            Some((name.to_owned(), [colour(light)?, colour(rest.split_once(')')?.0)?]))
+        })
+        .collect()
+}
+
+fn colour(text: &str) -> Option<[u8; 3]> {
+    let digits =
+        text.strip_prefix('#').filter(|digits| digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    let [_, r, g, b] = u32::from_str_radix(digits, 16).ok()?.to_be_bytes();
+    Some([r, g, b])
+}
+
+fn written([r, g, b]: [u8; 3]) -> String {
+    format!("#{r:02x}{g:02x}{b:02x}")
+}
+
+/// WCAG 2.2, from 1 to 21.
+fn contrast(a: [u8; 3], b: [u8; 3]) -> f64 {
+    let (a, b) = (luminance(a), luminance(b));
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
+
+fn luminance(colour: [u8; 3]) -> f64 {
+    let [r, g, b] = colour.map(|channel| {
+        let part = f64::from(channel) / 255.0;
+        if part <= 0.040_45 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+    });
+    0.2126 * r + 0.7152 * g + 0.0722 * b
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn both_palettes_of_the_style_sheet_can_be_read() {
+        assert_eq!(DEFAULT.len(), 23, "{:?}", DEFAULT.keys());
+        for (over, under, _) in PAIRS {
+            assert!(DEFAULT.contains_key(*over) && DEFAULT.contains_key(*under), "{over} {under}");
+        }
+        theme_css(&BTreeMap::new()).expect("the default palette");
+        assert!((contrast([0, 0, 0], [255, 255, 255]) - 21.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_fallback_is_the_light_palette() {
+        for (name, [light, _]) in SET.iter() {
+            let declared = format!("--kt-{name}: {};", written(*light));
+            assert!(CSS_SOURCE.contains(&declared), "{declared}");
+        }
+    }
+
+    #[test]
+    fn what_is_made_of_others_is_made_as_the_style_sheet_makes_it_and_goes_with_an_accent() {
+        let css = crate::look::CSS_SOURCE;
+        for (name, of, hundredths, within) in DERIVED {
+            let made = match hundredths {
+                100 => format!("--kt-{name}: var(--kt-{of});"),
+                part => format!("--kt-{name}: color-mix(in srgb, var(--kt-{of}) {part}%, var(--kt-{within}));"),
+            };
+            assert!(css.contains(&made), "{made}");
+        }
+        let css = theme_css(&tokens(&[("accent", "#0b5d3b #7fd6ac")])).expect("fine");
+        for name in ["link", "focus", "info"] {
+            assert!(css.contains(&format!("--kt-{name}:light-dark(#0b5d3b,#7fd6ac);")), "{css}");
+        }
+        assert!(css.contains("--kt-accent-hover:light-dark(#0f4d35,") && !css.contains("--kt-ok"), "{css}");
+        let css = theme_css(&tokens(&[("accent", "#0b5d3b #7fd6ac"), ("link", "#1f4e8c #9cc0f5")])).expect("fine");
+        assert!(css.contains("--kt-focus:light-dark(#1f4e8c,#9cc0f5);"), "{css}");
+    }
+
+    #[test]
+    fn colours_that_cannot_be_read_are_refused_by_pair_and_ratio() {
+        let refused = theme_css(&tokens(&[("on-accent", "#7799bb #0d1726")])).expect_err("too close");
+        let ThemeError::Contrast { over: "on-accent", under: "accent", ratio, least, scheme: "light" } = refused else {
+            panic!("{refused}")
+        };
+        assert!(least == 4.5 && ratio < least, "{ratio}");
+        let css = theme_css(&tokens(&[
+            ("accent", "#0b5d3b #7fd6ac"),
+            ("accent-hover", "#08452b #a5e5c7"),
+            ("radius", "2px"),
+        ]));
+        assert!(css.expect("fine").contains("--kt-accent:light-dark(#0b5d3b,#7fd6ac);"));
+    }
+
+    #[test]
+    fn nothing_but_colours_and_lengths_reaches_the_style_sheet() {
+        for value in ["red", "#fff", "#1f4e8c;}body{display:none", "url(x)", "#1f4e8c #8fb7f2 #000000", ""] {
+            assert!(matches!(theme_css(&tokens(&[("accent", value)])), Err(ThemeError::Value { .. })), "{value}");
+        }
+        assert!(matches!(theme_css(&tokens(&[("radius", "9999px")])), Err(ThemeError::Value { .. })));
+        assert!(matches!(theme_css(&tokens(&[("accent;x", "#000000")])), Err(ThemeError::Unknown(_))));
+    }
+}

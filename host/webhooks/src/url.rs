@@ -1,0 +1,138 @@
+//! Addresses of webhooks.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use hyper::Uri;
+
+use keyturn_core::text::line;
+
+/// Bytes at most.
+const LONGEST: usize = 2_000;
+
+/// Where a webhook is posted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Url {
+    /// Name or address, without brackets.
+    pub host: String,
+    /// The port, said or usual.
+    pub port: u16,
+    /// Whether by TLS.
+    pub encrypted: bool,
+    /// As the header Host has it.
+    pub authority: String,
+    /// Path and query.
+    pub path: String,
+}
+
+impl Url {
+    /// From its text; without TLS only where private places are allowed.
+    ///
+    /// # Errors
+    /// What is wrong with it, to follow the name of its setting.
+    pub fn read(text: &str, allow_private: bool) -> Result<Self, String> {
+        let like = "must be like https://billing.example/hooks/keyturn";
+        // What stands before an @ or in a query may be a secret, and this goes to a log.
+        let wrong = || match text.contains('@') {
+            true => format!("{like}, without a user name or password"),
+            false => format!("{like}, not “{}”", line(&without_query(text), 80)),
+        };
+        let plain = text.len() <= LONGEST && text.bytes().all(|b| b.is_ascii_graphic()) && !text.contains(['#', '\\']);
+        let uri: Uri = text.parse().ok().filter(|_| plain).ok_or_else(wrong)?;
+        let encrypted = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") if allow_private => false,
+            Some("http") => {
+                return Err("must begin with https://; http:// is for private places, with allow-private".to_owned());
+            }
+            _ => return Err(wrong()),
+        };
+        let authority = uri.authority().filter(|authority| !authority.as_str().contains('@')).ok_or_else(wrong)?;
+        let host = match authority.host().strip_prefix('[') {
+            Some(inside) => {
+                inside.strip_suffix(']').filter(|inside| inside.parse::<Ipv6Addr>().is_ok()).ok_or_else(wrong)?
+            }
+            None => authority.host(),
+        };
+        let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+        if host.is_empty() || (host.parse::<IpAddr>().is_err() && !host.bytes().all(is_name)) {
+            return Err(wrong());
+        }
+        // hyper's own reading takes a port that is none for no port.
+        let port = match authority.as_str().strip_prefix(authority.host()).unwrap_or_default() {
+            "" => None,
+            said => {
+                let port = said.strip_prefix(':').and_then(|port| port.parse::<u16>().ok());
+                Some(port.filter(|port| *port > 0).ok_or_else(wrong)?)
+            }
+        };
+        Ok(Self {
+            host: host.to_owned(),
+            port: port.unwrap_or(if encrypted { 443 } else { 80 }),
+            encrypted,
+            authority: authority.as_str().to_owned(),
+            path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+        })
+    }
+}
+
+/// Without what its query says, see [`without_query`].
+impl std::fmt::Display for Url {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = if self.encrypted { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority, without_query(&self.path))
+    }
+}
+
+/// An address as it is shown and kept: what stands in a query may be a token.
+pub fn without_query(address: &str) -> String {
+    match address.split_once('?') {
+        Some((path, _)) => format!("{path}?••••"),
+        None => address.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_in_its_parts_and_shown_again() {
+        for (text, host, port, path) in [
+            ("https://billing.example", "billing.example", 443, "/"),
+            ("https://billing.example:8443/hook?panel=7", "billing.example", 8443, "/hook?panel=7"),
+            ("http://127.0.0.1:8080/x", "127.0.0.1", 8080, "/x"),
+            ("https://[2001:db8::1]/x", "2001:db8::1", 443, "/x"),
+        ] {
+            let url = Url::read(text, true).expect(text);
+            assert_eq!((url.host.as_str(), url.port, url.path.as_str()), (host, port, path), "{text}");
+            let shown = text.replace("panel=7", "••••");
+            assert_eq!(url.to_string().trim_end_matches('/'), shown.trim_end_matches('/'));
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_of_a_web_server_is_refused() {
+        for text in [
+            "",
+            "billing.example",
+            "/hook",
+            "ftp://billing.example/",
+            "https://",
+            "https://user:secret@billing.example/",
+            "https://billing.example:0/?token=secret",
+            "https://billing.example:/",
+            "https://billing.example:99999/",
+            "https://billing.example/#x",
+            "https://billing.example\\@evil.example/",
+            "https://bill ing.example/",
+            "https://billing.example/\r\nX-Evil: 1",
+            "https://[::1/",
+            "https://[not an address]/",
+            "https://bücher.example/",
+        ] {
+            let said = Url::read(text, true).expect_err(text);
+            assert!(!said.contains("secret"), "{said}");
+        }
+        assert!(Url::read("http://billing.example/", false).is_err());
+    }
+}
