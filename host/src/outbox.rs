@@ -1,5 +1,7 @@
 //! What pages and the command line see of the outbox, and what an operator does about it. Who may is the embedder's affair.
 
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::accounts::{Account, AccountId, Field, Scope};
@@ -12,7 +14,7 @@ use crate::operator::OWN;
 use crate::plugin::admit::Plugin;
 use crate::storage::outbox::{Filling, Mail, MailFilter, MailId, MailState, Mend, Recipient};
 use crate::storage::tasks::{Task, TaskCount};
-use crate::storage::{AuditEntry, Role, StorageError};
+use crate::storage::{AuditEntry, Known, Role, StorageError};
 use crate::view::Delivery;
 use crate::work::Workers;
 
@@ -97,11 +99,16 @@ pub struct OneMail {
 
 /// Some of the mails that a caller may see.
 pub(crate) struct Seen {
+    /// Their accounts.
+    accounts: Accounts,
     /// Newest first.
     pub(crate) mails: Vec<(Mail, Delivery)>,
     /// The number before which to go on.
     pub(crate) older: Option<i64>,
 }
+
+/// Accounts that were read, each once; none: it is gone.
+type Accounts = BTreeMap<AccountId, Option<Known>>;
 
 impl Host {
     /// Mails, newest first.
@@ -143,7 +150,8 @@ impl Host {
         /// Rows that one page looks at.
         const LOOK: usize = 1_000;
         let most = filter.limit as usize;
-        let mut seen = Seen { mails: Vec::new(), older: None };
+        let mut seen = Seen { accounts: Accounts::new(), mails: Vec::new(), older: None };
+        let stopped = OnceCell::new();
         let mut filter = MailFilter { limit: filter.limit.saturating_add(1).clamp(100, 1_000), ..filter.clone() };
         let mut looked = 0;
         loop {
@@ -152,7 +160,15 @@ impl Host {
             looked += mails.len();
             for mail in mails {
                 filter.before = Some(mail.number);
-                let Some(delivery) = self.delivery_of(&mail, caller) else { continue };
+                let known = match mail.to.account() {
+                    Some(id) if !seen.accounts.contains_key(id) => {
+                        let known = self.0.storage.account(id)?;
+                        seen.accounts.entry(id.clone()).or_insert(known).as_ref()
+                    }
+                    Some(id) => seen.accounts.get(id).and_then(Option::as_ref),
+                    None => None,
+                };
+                let Some(delivery) = self.delivery_with(&mail, known, caller, &stopped) else { continue };
                 if seen.mails.len() == most {
                     seen.older = seen.mails.last().map(|(mail, _): &(Mail, Delivery)| mail.number);
                     return Ok(seen);
@@ -169,12 +185,14 @@ impl Host {
         }
     }
 
-    /// The subject of a mail, with •••• for what is secret; none if it cannot be drawn any more.
-    pub(crate) fn masked_subject(&self, mail: &Mail) -> Option<String> {
-        let filling = self.0.storage.filling(&mail.id).ok()??;
-        let known = mail.to.account().and_then(|id| self.0.storage.account(id).ok()?);
-        let account = known.as_ref().map(|known| &known.account);
-        self.0.drawn(&filling, account, mail.asked_at, true).ok().map(|drawn| drawn.subject)
+    /// The subjects of these mails, with •••• for what is secret; none if one cannot be drawn any more.
+    pub(crate) fn masked_subjects(&self, seen: &Seen) -> Vec<Option<String>> {
+        let subject = |mail: &Mail| {
+            let filling = self.0.storage.filling(&mail.id).ok()??;
+            let account = mail.to.account().and_then(|id| Some(&seen.accounts.get(id)?.as_ref()?.account));
+            self.0.drawn(&filling, account, mail.asked_at, true).ok().map(|drawn| drawn.subject)
+        };
+        seen.mails.iter().map(|(mail, _)| subject(mail)).collect()
     }
 
     /// One mail, if this caller reaches its account.
@@ -183,11 +201,13 @@ impl Host {
     /// [`StorageError`].
     pub fn mail(&self, caller: &Caller, id: &MailId) -> Result<Option<OneMail>, StorageError> {
         let Some(mail) = self.0.storage.mail(id)? else { return Ok(None) };
-        let Some(delivery) = self.delivery_of(&mail, caller) else { return Ok(None) };
-        let account = match mail.to.account() {
-            Some(id) => self.0.storage.account(id)?.map(|known| known.account),
+        let known = match mail.to.account() {
+            Some(id) => self.0.storage.account(id)?,
             None => None,
         };
+        let delivery = self.delivery_with(&mail, known.as_ref(), caller, &OnceCell::new());
+        let Some(delivery) = delivery else { return Ok(None) };
+        let account = known.map(|known| known.account);
         let filling = match self.0.storage.filling(id) {
             Ok(filling) => filling,
             Err(StorageError::Failed { .. }) => None,
@@ -323,9 +343,24 @@ impl Host {
             return None;
         }
         let known = match mail.to.account() {
-            Some(id) => self.0.storage.account(id).ok()?.filter(|known| caller.reaches(&known.account)),
+            Some(id) => self.0.storage.account(id).ok()?,
             None => None,
         };
+        self.delivery_with(mail, known.as_ref(), caller, &OnceCell::new())
+    }
+
+    /// The same with its account, as far as there is one; whether workers run is looked up once.
+    fn delivery_with(
+        &self,
+        mail: &Mail,
+        known: Option<&Known>,
+        caller: &Caller,
+        stopped: &OnceCell<Option<Option<i64>>>,
+    ) -> Option<Delivery> {
+        if caller.actor == Actor::Anonymous {
+            return None;
+        }
+        let known = known.filter(|known| caller.reaches(&known.account));
         // Who reaches everybody may see also what went to somebody who is gone.
         let everybody = matches!(caller.actor, Actor::Console | Actor::System);
         if known.is_none() && !everybody {
@@ -339,15 +374,13 @@ impl Host {
             // Not theirs who came to manage the account later.
             Recipient::Previous(id) if !caller.reaches_gone(id) => None,
             Recipient::Previous(_) => filling.as_ref().and_then(|filling| filling.address.as_deref()),
-            Recipient::Account(_) | Recipient::Operators => {
-                known.as_ref().and_then(|known| known.account.value(Field::Email))
-            }
+            Recipient::Account(_) | Recipient::Operators => known.and_then(|known| known.account.value(Field::Email)),
         };
         let own = mail.to.account().is_some_and(|id| caller.actor == Actor::Account(id.clone()));
         let last = mail.last.as_ref();
         Some(Delivery {
             state: mail.state,
-            account: known.as_ref().map(|known| known.account.id.clone()),
+            account: known.map(|known| known.account.id.clone()),
             to: address.map(str::to_owned),
             asked_at: mail.asked_at,
             changed_at: mail.changed_at,
@@ -361,15 +394,16 @@ impl Host {
             moved: mail.to.account().is_some() && self.moved(mail, address),
             may_mend: !own,
             folder: last.and_then(|told| folder::named_in(&told.server)).map(str::to_owned),
-            stopped: self.stopped(mail),
+            // Nobody sends mail, though this one waits to be sent.
+            stopped: matches!(mail.state, MailState::Queued | MailState::Delayed)
+                .then(|| *stopped.get_or_init(|| self.stopped()))
+                .flatten(),
         })
     }
 
-    /// Nobody sends mail, though this one waits to be sent.
-    fn stopped(&self, mail: &Mail) -> Option<Option<i64>> {
-        let waits = matches!(mail.state, MailState::Queued | MailState::Delayed);
-        match waits.then(|| self.workers()) {
-            Some(Ok(Workers::Stopped { since })) => Some(since),
+    fn stopped(&self) -> Option<Option<i64>> {
+        match self.workers() {
+            Ok(Workers::Stopped { since }) => Some(since),
             _ => None,
         }
     }

@@ -186,7 +186,7 @@ pub(super) fn page(
         url: surface.outbox,
         may_set: host.may_set_mail(caller),
         older: seen.older.map(|older| sealed(older, host, caller)),
-        subjects: seen.mails.iter().map(|(mail, _)| host.masked_subject(mail)).collect(),
+        subjects: host.masked_subjects(&seen),
         seen,
         counts: host.mail_counts(caller).map_err(broken)?,
         last,

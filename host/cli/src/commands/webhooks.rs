@@ -13,6 +13,7 @@ use keyturn_host::webhooks::send::Verdict;
 use keyturn_host::webhooks::tended::{Held, OneDelivery, Tended};
 use serde_json::{Value, json};
 
+use super::queue::{self, Done, Listed};
 use super::{SECONDS, Which, clock, configuration, console, ended, not_found};
 use crate::exit;
 use crate::output::Output;
@@ -189,40 +190,29 @@ fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCo
         before: arguments.before,
         limit: arguments.limit,
     })?;
-    if output.json {
-        output.document(&deliveries.iter().map(document).collect());
-        return Ok(ExitCode::SUCCESS);
-    }
-    if deliveries.is_empty() {
-        output.remark("No deliveries.");
-        return Ok(ExitCode::SUCCESS);
-    }
     let tended = host.tended()?;
-    let rows: Vec<Vec<String>> = deliveries
-        .iter()
-        .map(|one| {
-            let held = tended.iter().find(|to| one.waits() && to.name == one.destination).and_then(Tended::held);
-            let state = match held {
-                None => one.state.name().to_owned(),
-                Some(held) => format!("{}: {}", one.state.name(), held_in_words(held, host)),
-            };
-            vec![
-                one.id.to_string(),
-                clock(one.asked_at, host, SECONDS),
-                one.destination.clone(),
-                one.event.clone(),
-                one.account.as_ref().map(ToString::to_string).unwrap_or_default(),
-                state,
-                format!("{} of {ATTEMPTS}", one.attempts),
-                one.tried.last().map(|tried| tried.said.clone()).unwrap_or_default(),
-            ]
-        })
-        .collect();
-    output.table(&["ID", "WHEN", "TO", "EVENT", "ACCOUNT", "STATE", "ATTEMPTS", "LAST ANSWER"], &rows);
-    if let Some(last) = deliveries.last().filter(|_| deliveries.len() == arguments.limit as usize) {
-        output.remark(&format!("Older ones: --before {}", last.number));
-    }
-    Ok(ExitCode::SUCCESS)
+    let listed = Listed {
+        heads: &["ID", "WHEN", "TO", "EVENT", "ACCOUNT", "STATE", "ATTEMPTS", "LAST ANSWER"],
+        none: "No deliveries.",
+        older: deliveries.last().filter(|_| deliveries.len() == arguments.limit as usize).map(|last| last.number),
+    };
+    Ok(listed.show(&deliveries, output, document, |one| {
+        let held = tended.iter().find(|to| one.waits() && to.name == one.destination).and_then(Tended::held);
+        let state = match held {
+            None => one.state.name().to_owned(),
+            Some(held) => format!("{}: {}", one.state.name(), held_in_words(held, host)),
+        };
+        vec![
+            one.id.to_string(),
+            clock(one.asked_at, host, SECONDS),
+            one.destination.clone(),
+            one.event.clone(),
+            one.account.as_ref().map(ToString::to_string).unwrap_or_default(),
+            state,
+            format!("{} of {ATTEMPTS}", one.attempts),
+            one.tried.last().map(|tried| tried.said.clone()).unwrap_or_default(),
+        ]
+    }))
 }
 
 fn show(host: &Host, id: &DeliveryId, output: &Output) -> anyhow::Result<ExitCode> {
@@ -278,27 +268,17 @@ fn send_again(host: &Host, arguments: &SendAgain, output: &Output) -> anyhow::Re
         };
         host.deliveries(&filter)?.into_iter().map(|delivery| delivery.id).collect()
     } else {
-        let mut ids: Vec<DeliveryId> = Vec::new();
-        for id in &arguments.ids {
-            // One that is mistyped stops the command before it does anything.
-            host.one_delivery(id)?.ok_or_else(|| no_such(id))?;
-            if !ids.contains(id) {
-                ids.push(id.clone());
-            }
-        }
-        ids
+        queue::there(&arguments.ids, |id| host.one_delivery(id)?.map(drop).ok_or_else(|| no_such(id)))?
     };
     let done = host.send_again(&console(), &ids)?;
-    if output.json {
-        let answers = ids.iter().map(|id| json!({ "id": id, "sent_again": done.contains(id) }));
-        output.document(&answers.collect());
-    } else if ids.is_empty() {
-        output.remark("No delivery was given up. What is delayed is tried again by itself, or now: send-again ID");
-    } else {
-        output.line(&format!("{} of {} are sent again.", done.len(), ids.len()));
-        for id in ids.iter().filter(|id| !done.contains(id)) {
-            output.remark(&format!("  {id}  is being sent just now"));
-        }
+    let said = Done {
+        key: "sent_again",
+        done: "are sent again.",
+        none: "No delivery was given up. What is delayed is tried again by itself, or now: send-again ID",
+        not: "is being sent just now",
+    };
+    let code = said.tell(&ids, &done, output);
+    if !output.json && !ids.is_empty() {
         for one in host.tended()?.iter().filter(|one| one.waiting > 0) {
             if let Some(held) = one.held() {
                 let why = held_in_words(held, host);
@@ -306,14 +286,7 @@ fn send_again(host: &Host, arguments: &SendAgain, output: &Output) -> anyhow::Re
             }
         }
     }
-    let all = done.len() == ids.len();
-    Ok(ExitCode::from(if all {
-        0
-    } else if done.is_empty() {
-        1
-    } else {
-        exit::PART
-    }))
+    Ok(code)
 }
 
 /// That there is such a destination, or was one.
