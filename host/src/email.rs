@@ -5,7 +5,6 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::accounts::Scope;
-use crate::call::{self, CallError, Failure};
 use crate::caller::{Actor, Caller};
 use crate::host::Host;
 use crate::mail::config::Wrong;
@@ -16,6 +15,8 @@ use crate::mail::transport::{StepKind, Verdict};
 use crate::mail::trial::{self, Trial, TrialError};
 use crate::operator::OWN;
 use crate::storage::{AuditEntry, Bound, Commit, Counted, StorageError};
+use crate::{CallError, Failure};
+use keyturn_core::time::now;
 
 pub use crate::mail::room::NewPassword;
 
@@ -108,7 +109,7 @@ impl Host {
     /// # Errors
     /// [`StorageError`].
     pub fn mail_setup(&self) -> Result<Option<Setup>, StorageError> {
-        let room = &self.0.surroundings.room;
+        let room = &self.0.room;
         let Some(fixed) = room.fixed() else { return Ok(None) };
         let stored = room.stored()?;
         Ok(Some(stored.setup(fixed.clone(), &self.0.keys)))
@@ -142,7 +143,7 @@ impl Host {
 
     /// What would come of these settings. Writes nothing, connects to nothing.
     pub(crate) fn plan_mail(&self, mut chosen: Chosen, password: &NewPassword) -> Result<Plan, EmailError> {
-        let room = &self.0.surroundings.room;
+        let room = &self.0.room;
         let fixed = room.fixed().ok_or(EmailError::Program)?;
         let seen = room.stored()?;
         // What the file has cannot be set here, and what was set before stays for when it is taken out of the file.
@@ -181,11 +182,11 @@ impl Host {
     pub(crate) fn carry_out(&self, caller: &Caller, plan: &Plan) -> Result<Vec<&'static str>, EmailError> {
         let (chosen, password) = (plan.setup.chosen().clone(), plan.password.as_ref());
         if !plan.changes.is_empty() {
-            let (now, outcome) = (call::now(), format!("changed: {}", plan.changes.join(" ")));
+            let (now, outcome) = (now(), format!("changed: {}", plan.changes.join(" ")));
             let audit = AuditEntry::of(caller, now, OWN, "email-settings", outcome);
-            self.0.surroundings.room.set(&plan.seen, chosen, password, now, audit)?;
+            self.0.room.set(&plan.seen, chosen, password, now, audit)?;
             // What waited may go now, and a session that is idle is another one from now on.
-            self.0.mail_bell.ring_all();
+            self.0.bells.mail.ring_all();
         }
         Ok(plan.changes.clone())
     }
@@ -193,7 +194,7 @@ impl Host {
     /// Sends a test mail as it is planned, bounded in time and in number, and writes down that it was sent: it reaches for
     /// whatever server was named.
     pub(crate) fn try_mail(&self, caller: &Caller, setup: &Setup, to: &str) -> Result<Trial, EmailError> {
-        let (storage, now) = (&self.0.storage, call::now());
+        let (storage, now) = (&self.0.storage, now());
         let bound = |key: &str, limit| Bound { key: key.to_owned(), window: TRIALS_WINDOW, limit };
         let of_theirs = format!("test mail of {}", caller.actor.name());
         let bounds = [bound(&of_theirs, TRIALS_EACH), bound("test mail", TRIALS_ALL)];
@@ -226,7 +227,7 @@ impl Host {
         };
         let last = trial.attempt.steps.last().map_or(StepKind::LookUp, |step| step.kind);
         let outcome = format!("{verdict}: {} at {}", last.name(), trial.server);
-        let now = call::now();
+        let now = now();
         let commit = Commit {
             audit: Some(AuditEntry::of(caller, now, OWN, "test-mail", outcome)),
             ..Commit::bare(OWN, now, Vec::new())
@@ -242,7 +243,7 @@ impl From<EmailError> for CallError {
         match cause {
             EmailError::Denied(actor) => CallError::Denied { actor, operation: "email settings".to_owned() },
             EmailError::TooOften(seconds) => CallError::Failed(Failure::Throttled(seconds)),
-            EmailError::Busy => CallError::Busy(crate::capabilities::RETRY_SECONDS),
+            EmailError::Busy => CallError::Busy(keyturn_runtime::capabilities::RETRY_SECONDS),
             EmailError::Storage(cause) => CallError::of_storage(cause),
             EmailError::Program => CallError::NoSuch("form of the email settings".to_owned()),
             cause @ (EmailError::Wrong(_) | EmailError::NoPassword | EmailError::PasswordOfAnother) => {

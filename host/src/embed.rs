@@ -10,8 +10,6 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::accounts::{AccountId, Field};
 use crate::bindings::exports::keyturn::ui::views::Input as WitInput;
-use crate::call::views::FormAnswer;
-use crate::call::{self, CallError, Failure};
 use crate::caller::STEP_UP_MS;
 use crate::caller::{Actor, Caller};
 use crate::host::Host;
@@ -24,6 +22,9 @@ use crate::view::html::Markup;
 use crate::view::nodes::{AccountField, Node, Outcome, View};
 use crate::view::words::Words;
 use crate::view::{self, Contact, Corrections, Frame, Links, Page, Place, Region, Row, ViewError};
+use crate::{CallError, Failure};
+use keyturn_core::time::now;
+use keyturn_runtime::call::views::FormAnswer;
 
 /// The cookie that carries a notice over a redirect; sealed, and shown once.
 pub const NOTICE_COOKIE: &str = "kt-notice";
@@ -115,7 +116,7 @@ struct Speaker<'a> {
 
 impl Host {
     fn plugin(&self, name: &str) -> Result<Arc<Plugin>, CallError> {
-        let roster = self.0.surroundings.roster();
+        let roster = self.0.roster();
         roster.get(name).cloned().ok_or_else(|| match roster.is_left_out(name) {
             true => CallError::LeftOut { plugin: name.to_owned() },
             false => CallError::NoSuch(format!("plugin {name}")),
@@ -195,7 +196,7 @@ impl Host {
             brand: &brand.name,
             contact: Some(Contact::of(&brand.contact)),
             zone: brand.zone.clone(),
-            now: call::now(),
+            now: now(),
             account,
             mail,
             corrections: surface.corrections,
@@ -253,7 +254,7 @@ impl Host {
     ) -> Result<T, CallError> {
         let mut times = 1;
         loop {
-            let began = call::now();
+            let began = now();
             let said = ask()?;
             let drawn = draw(&said)?;
             let changed = |node: &Node| match node {
@@ -279,7 +280,7 @@ impl Host {
         token: &str,
         surface: &Surface<'_>,
     ) -> Result<Page, CallError> {
-        let plugin = match self.0.surroundings.roster().maker(page, whose) {
+        let plugin = match self.0.roster().maker(page, whose) {
             Maker::Admitted(plugin) => plugin,
             Maker::LeftOut(plugin) => return Err(CallError::LeftOut { plugin }),
             Maker::Unknown => return Err(CallError::NoSuch(format!("link page {page}"))),
@@ -410,7 +411,7 @@ impl Host {
     /// # Errors
     /// [`SubmitError`]; what is wrong with fields, or refused by a rule, is no error but [`Submitted::Again`].
     pub fn submit(&self, caller: &Caller, body: &[u8], surface: &Surface<'_>) -> Result<Submitted, SubmitError> {
-        let submission = match form::read(body, &self.0.keys, caller, call::now()) {
+        let submission = match form::read(body, &self.0.keys, caller, now()) {
             Ok(Posted::Submission(submission)) => submission,
             Ok(Posted::Rate(rate)) => return self.rate(caller, &rate).map_err(SubmitError::Call),
             Ok(Posted::Generate(generate)) => return self.generate(caller, &generate).map_err(SubmitError::Call),
@@ -487,7 +488,7 @@ impl Host {
     /// # Errors
     /// [`FormError`].
     pub fn joined(&self, caller: &Caller, body: &[u8]) -> Result<Result<Joined, Box<Submitted>>, SubmitError> {
-        Ok(match joined::read(body, &self.0.keys, caller, call::now())? {
+        Ok(match joined::read(body, &self.0.keys, caller, now())? {
             Ok(joined) => Ok(joined),
             Err(Unready::Again(corrections)) => Err(Submitted::Again(*corrections)),
             Err(Unready::Stale(stale)) => Err(Submitted::Stale(stale)),
@@ -544,7 +545,7 @@ impl Host {
     /// Seals a form that was posted, to wait until its caller has proved himself; as [`Submitted::StepUp`] carries it.
     #[must_use]
     pub fn hold(&self, caller: &Caller, body: &[u8]) -> String {
-        let held = Zeroizing::new([&call::now().to_be_bytes()[..], body].concat());
+        let held = Zeroizing::new([&now().to_be_bytes()[..], body].concat());
         let place = Self::held_place(caller);
         URL_SAFE_NO_PAD.encode(self.0.keys.seal(&place.each_ref().map(String::as_str), &held))
     }
@@ -559,7 +560,7 @@ impl Host {
         let held = self.0.keys.open_sealed(&place.each_ref().map(String::as_str), &sealed);
         let held = held.map_err(|_| FormError::Foreign)?;
         let (at, body) = held.split_first_chunk::<8>().ok_or(FormError::Foreign)?;
-        if call::now().saturating_sub(i64::from_be_bytes(*at)) > STEP_UP_MS {
+        if now().saturating_sub(i64::from_be_bytes(*at)) > STEP_UP_MS {
             return Err(FormError::Foreign);
         }
         Ok(Zeroizing::new(body.to_vec()))
@@ -616,7 +617,7 @@ impl Host {
     }
 
     fn seal_notice_for(&self, plugin: &str, outcome: Outcome, caller: &Caller, user_name: Option<String>) -> String {
-        let notice = Notice { plugin: plugin.to_owned(), outcome, until: call::now() + NOTICE_LIFETIME, user_name };
+        let notice = Notice { plugin: plugin.to_owned(), outcome, until: now() + NOTICE_LIFETIME, user_name };
         let json = serde_json::to_vec(&notice).unwrap_or_default();
         URL_SAFE_NO_PAD.encode(self.0.keys.seal(&["notice", &caller.actor.name()], &json))
     }
@@ -624,7 +625,7 @@ impl Host {
     fn open_notice(&self, caller: &Caller, sealed: &str) -> Option<Notice> {
         let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
         let json = self.0.keys.open_sealed(&["notice", &caller.actor.name()], &sealed).ok()?;
-        serde_json::from_slice(&json).ok().filter(|notice: &Notice| notice.until > call::now())
+        serde_json::from_slice(&json).ok().filter(|notice: &Notice| notice.until > now())
     }
 
     /// What its reader signs in with, where the form that this notice is about has shown it: to be filled in on the page to

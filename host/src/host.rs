@@ -1,40 +1,28 @@
 //! The host: what an embedder holds. It admits plugins and calls them; everything else is theirs or the panel's.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-use wasmtime::component::types::Type;
-use zeroize::Zeroizing;
+use keyturn_core::time::now;
+use keyturn_runtime::call::lane::Lane;
+use keyturn_runtime::surroundings::MailRoute;
+use keyturn_runtime::{Parts, Runtime, Timing};
 
-use crate::accounts::{AccountId, Matched};
-use crate::call::lane::Lane;
-use crate::call::told::Told;
-use crate::call::trace::Budget;
-use crate::call::{self, CallError};
-use crate::caller::Caller;
-use crate::capabilities::Surroundings;
-use crate::engine::{Machine, POOL_SLOTS};
+use crate::accounts::AccountId;
+use crate::caller::{Caller, OWN};
 use crate::http::api::traffic::Traffic;
-use crate::kdf::Buffers;
 use crate::mail::Mailbox;
 use crate::mail::room::{Post, Room, default_sender};
 use crate::mail::setup::Fixed;
 use crate::mail::transport::Transport;
-use crate::operator::OWN;
-use crate::plugin::admit::{AdmitError, Plugin};
 use crate::plugin::cache;
-use crate::plugin::grants::Grants;
-use crate::plugin::limits::{GuestMemory, HostLimits};
-use crate::plugin::roster::{Candidate, LeftOut, Memory, Roster, SignInPlugin};
+use crate::plugin::limits::HostLimits;
+use crate::plugin::roster::SignInPlugin;
 use crate::seal::Keys;
-use crate::space::within_limits;
-use crate::storage::{AuditEntry, AuditFilter, Commit, Effect, Outdated, Read, Role, StorageError, Store};
-use crate::values;
+use crate::storage::{AuditEntry, AuditFilter, Commit, Outdated, Role, StorageError, Store};
 use crate::view::Brand;
 use crate::webhooks::{Destination, Destinations};
-use crate::work::bell::Bell;
 
 /// Lines of the audit that are removed in one transaction.
 const PRUNED: u32 = 500;
@@ -188,22 +176,6 @@ impl HostBuilder {
     /// # Errors
     /// [`HostError`] if the engine cannot be made: no address space for its pool, for example.
     pub fn build(self) -> Result<Host, HostError> {
-        let machine = OnceLock::new();
-        let mut calls = self.limits.calls_at_once.min(POOL_SLOTS as usize);
-        if self.engine_first {
-            let made = Machine::new(self.limits.guest_memory).map_err(|cause| HostError(engine_problem(&cause)))?;
-            calls = made.calls_at_once(calls);
-            let _ = machine.set(made);
-        }
-        // After the engine: made in such a process, it would lose the quick way to wipe its pool without a word.
-        close_to_debuggers();
-        let buffers = Buffers::start().map_err(|cause| HostError(within_limits(cause)))?;
-        let patience = Duration::from_millis(self.limits.queue_ms);
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let compute = match self.limits.compute_at_once {
-            0 => cores,
-            set => set,
-        };
         let (storage, keys, brand) = (Arc::clone(&self.storage), Arc::clone(&self.keys), self.brand.clone());
         let room = match self.mail {
             Some(fixed) => Room::of_file(storage, keys, brand, fixed),
@@ -213,29 +185,23 @@ impl HostBuilder {
                 Room::of_program(storage, keys, brand, Post::of_program(self.transport, sender, origin))
             }
         };
-        let surroundings = Surroundings {
-            room,
-            mails_operators: self.operators.is_some(),
-            webhooks: RwLock::new(self.webhooks),
-            plugins: RwLock::new(Roster::new(self.sign_in, remembered(&*self.storage))),
-            accounts_per_address: self.limits.accounts_per_address,
-            many_told: Told::default(),
-        };
-        Ok(Host(Arc::new(Inner {
-            machine,
-            guest_memory: self.limits.guest_memory,
+        let room = Arc::new(room);
+        let mail = Arc::new(Route { room: Arc::clone(&room), operators: self.operators.is_some() });
+        let runtime = Runtime::new(Parts {
             storage: self.storage,
             keys: self.keys,
-            buffers,
-            brand: self.brand,
+            mail,
+            brand: self.brand.name.clone(),
+            webhooks: self.webhooks,
+            sign_in: self.sign_in,
             cache: self.cache,
-            even_grid: self.even_grid,
-            compute: Lane::new(compute, self.limits.compute_queue, patience),
-            calls: Lane::new(calls, self.limits.calls_queue, patience),
-            surroundings: Arc::new(surroundings),
-            mail_bell: Bell::default(),
-            task_bell: Bell::default(),
-            webhook_bell: Bell::default(),
+            limits: self.limits.clone(),
+            timing: Timing { engine_first: self.engine_first, even_grid: self.even_grid },
+        });
+        Ok(Host(Arc::new(Inner {
+            runtime: runtime.map_err(HostError)?,
+            room,
+            brand: self.brand,
             connections: self.connections,
             operators: self.operators,
             tasks_at_once: self.limits.tasks_at_once.max(1),
@@ -243,10 +209,31 @@ impl HostBuilder {
             views_per_minute: self.limits.views_per_minute,
             traffic: Traffic::default(),
             trials: Lane::new(crate::email::TRIALS_AT_ONCE, 0, Duration::ZERO),
-            full_told: Told::default(),
-            uneven_told: Told::default(),
-            audited: Budget::default(),
         })))
+    }
+}
+
+/// How mail goes, as calls know it.
+struct Route {
+    room: Arc<Room>,
+    operators: bool,
+}
+
+impl MailRoute for Route {
+    fn goes(&self) -> bool {
+        self.room.post().transport.is_some()
+    }
+
+    fn origin(&self) -> String {
+        self.room.post().origin.clone()
+    }
+
+    fn message_domain(&self) -> String {
+        self.room.post().message_domain().to_owned()
+    }
+
+    fn reaches_operators(&self) -> bool {
+        self.operators
     }
 }
 
@@ -255,24 +242,10 @@ impl HostBuilder {
 pub struct Host(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
-    /// None until a plugin is admitted, where that may never be.
-    machine: OnceLock<Machine>,
-    guest_memory: GuestMemory,
-    pub(crate) storage: Arc<Store>,
-    pub(crate) keys: Arc<Keys>,
-    pub(crate) buffers: Arc<Buffers>,
+    pub(crate) runtime: Runtime,
+    /// How mail goes.
+    pub(crate) room: Arc<Room>,
     pub(crate) brand: Brand,
-    cache: Option<cache::Folder>,
-    pub(crate) even_grid: Duration,
-    pub(crate) compute: Lane,
-    pub(crate) calls: Lane,
-    pub(crate) surroundings: Arc<Surroundings>,
-    /// Rings when a call has left a mail.
-    pub(crate) mail_bell: Bell,
-    /// Rings when a call has left a job or an event.
-    pub(crate) task_bell: Bell,
-    /// Rings when a call has left something for webhooks.
-    pub(crate) webhook_bell: Bell,
     /// Mails that go at once.
     pub(crate) connections: usize,
     /// Where mail to the operators goes.
@@ -287,180 +260,33 @@ pub(crate) struct Inner {
     pub(crate) traffic: Traffic,
     /// Test mails that somebody waits for.
     pub(crate) trials: Lane,
-    /// That there is no room for more jobs.
-    pub(crate) full_told: Told,
-    /// That an answer came later than evenly.
-    pub(crate) uneven_told: Told,
-    /// What the audit has room for of what changes nothing.
-    pub(crate) audited: Budget,
 }
 
-fn engine_problem(cause: &wasmtime::Error) -> String {
-    within_limits(format_args!("{cause:#}"))
+impl std::ops::Deref for Inner {
+    type Target = Runtime;
+
+    fn deref(&self) -> &Runtime {
+        &self.runtime
+    }
+}
+
+/// What calls go through: plugins, hooks, accounts.
+impl std::ops::Deref for Host {
+    type Target = Runtime;
+
+    fn deref(&self) -> &Runtime {
+        &self.0.runtime
+    }
 }
 
 impl Inner {
-    /// The engine, made now at the latest.
-    fn machine(&self) -> Result<&Machine, String> {
-        if self.machine.get().is_none() {
-            let made = Machine::new(self.guest_memory).map_err(|cause| engine_problem(&cause))?;
-            // Of two at once, the other's is as good.
-            let _ = self.machine.set(made);
-        }
-        self.machine.get().ok_or_else(|| "there is no engine".to_owned())
-    }
-
-    /// The admitted plugins.
-    pub(crate) fn plugins(&self) -> Vec<Arc<Plugin>> {
-        self.surroundings.roster().admitted().cloned().collect()
-    }
-
     /// How mail goes at present.
     pub(crate) fn post(&self) -> Arc<Post> {
-        self.surroundings.room.post()
+        self.room.post()
     }
 }
 
 impl Host {
-    /// Admits a component under `name`, in place of one that has it.
-    ///
-    /// # Errors
-    /// [`AdmitError`]; what was admitted under that name before goes on then.
-    pub fn admit(&self, name: &str, component: &[u8], grants: &Grants) -> Result<Arc<Plugin>, AdmitError> {
-        let plugin = self.prepare(name, component, grants)?;
-        self.change_roster(|roster| roster.admit(&plugin))?;
-        self.remember_plugins();
-        Ok(plugin)
-    }
-
-    /// A plugin that is not yet called.
-    pub(crate) fn prepare(&self, name: &str, component: &[u8], grants: &Grants) -> Result<Arc<Plugin>, AdmitError> {
-        let inner = &self.0;
-        let machine = inner.machine().map_err(|cause| AdmitError::Engine { plugin: name.to_owned(), cause })?;
-        Ok(Arc::new(Plugin::admit(machine, &inner.keys, inner.cache.as_ref(), name, component, grants)?))
-    }
-
-    /// Replaces all plugins by these, in one moment. Calls that have begun end as they would have. Answers which were refused.
-    pub(crate) fn arrange(&self, candidates: Vec<Candidate>) -> Vec<(String, AdmitError)> {
-        self.change_roster(|roster| roster.arrange(candidates))
-    }
-
-    /// Lets go of a plugin. Calls that have begun end as they would have; what it has left in the database stays.
-    pub fn dismiss(&self, name: &str) {
-        self.change_roster(|roster| roster.dismiss(name));
-        self.remember_plugins();
-    }
-
-    /// Keeps these first segments of addresses for the panel's own pages: a plugin whose link page has such a name is left out,
-    /// and is logged. Call it before [`crate::http::router`].
-    pub fn reserve(&self, names: &[&str]) {
-        for (plugin, cause) in self.change_roster(|roster| roster.reserve(names)) {
-            tracing::error!(plugin, "left out: {cause}");
-        }
-    }
-
-    fn change_roster<T>(&self, change: impl FnOnce(&mut Roster) -> T) -> T {
-        change(&mut self.0.surroundings.plugins.write().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Writes down what the plugins have, so that it is kept for one that is broken at the next start.
-    pub(crate) fn remember_plugins(&self) {
-        let memory = self.0.surroundings.roster().memory().clone();
-        if memory == remembered(&*self.0.storage) {
-            return;
-        }
-        let value = Zeroizing::new(serde_json::to_vec(&memory).unwrap_or_default());
-        let effect = Effect::Put { key: MEMORY.to_owned(), value, expires: None };
-        if let Err(cause) = self.0.storage.commit(Commit::bare(OWN, call::now(), vec![effect])) {
-            tracing::warn!("which plugin has which hooks and link pages could not be written down: {cause}");
-        }
-    }
-
-    /// Plugins that have a grants file and are not called, and why. They harm nobody else: `keyturn check` says what to do.
-    #[must_use]
-    pub fn left_out(&self) -> Vec<LeftOut> {
-        self.0.surroundings.roster().left_out()
-    }
-
-    /// The plugins, by name.
-    #[must_use]
-    pub fn plugins(&self) -> Vec<Arc<Plugin>> {
-        self.0.plugins()
-    }
-
-    /// Whether a plugin has this hook, `interface/function`.
-    #[must_use]
-    pub fn has_hook(&self, hook: &str) -> bool {
-        let (interface, function) = hook.split_once('/').unwrap_or_default();
-        self.plugins().iter().any(|plugin| plugin.hook(interface, function).is_some())
-    }
-
-    /// The parameters of a hook that hold a secret, as its JSON arguments name them, each with whether it can be left out; none:
-    /// there is no such hook.
-    #[must_use]
-    pub fn secrets(&self, hook: &str) -> Option<Vec<(String, bool)>> {
-        let (interface, function) = hook.split_once('/')?;
-        let plugins = self.plugins();
-        let hook = plugins.iter().find_map(|plugin| plugin.hook(interface, function))?;
-        let secrets = hook.parameters.iter().filter(|(name, _)| hook.operation.secrets.contains(name));
-        Some(secrets.map(|(name, ty)| (values::snake(name), matches!(ty, Type::Option(_)))).collect())
-    }
-
-    /// Calls a hook: `interface/function`, arguments as a JSON object, an idempotency key or none.
-    ///
-    /// # Errors
-    /// [`CallError`].
-    pub fn call(&self, caller: &Caller, hook: &str, arguments: &Value, key: Option<&str>) -> Result<Value, CallError> {
-        let (interface, function) = hook.split_once('/').ok_or_else(|| CallError::NoSuch(format!("hook {hook}")))?;
-        let plugins = self.plugins();
-        let plugin = plugins
-            .iter()
-            .find(|plugin| plugin.hook(interface, function).is_some())
-            .ok_or_else(|| self.no_hook(interface, function))?;
-        self.0.hook(plugin, interface, function, caller, arguments, key)
-    }
-
-    /// Why a hook can't be called: there is none, or its plugin is left out.
-    pub(crate) fn no_hook(&self, interface: &str, function: &str) -> CallError {
-        match self.0.surroundings.roster().left_out_with(interface) {
-            Some(plugin) => CallError::LeftOut { plugin: plugin.to_owned() },
-            None => CallError::NoSuch(format!("hook {interface}/{function}")),
-        }
-    }
-
-    /// Accounts with that login or address, in these realms; at most `accounts-per-address`.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    pub fn find(&self, login_or_email: &str, realms: &[&str]) -> Result<Vec<(AccountId, Matched)>, StorageError> {
-        self.0.surroundings.find(&*self.0.storage, login_or_email, realms)
-    }
-
-    /// The session epoch of an account, to be compared with the one that a session began under; none if the account is
-    /// gone.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    pub fn epoch(&self, account: &AccountId) -> Result<Option<String>, StorageError> {
-        Ok(self.0.storage.account(account)?.map(|known| known.epoch))
-    }
-
-    /// Has the host see the address on file of an account. A panel that is about to write another one calls this before, so that
-    /// whoever has the address now can be told: the host sees addresses otherwise only when something is done to an account.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    pub fn note_address(&self, account: &AccountId) -> Result<(), StorageError> {
-        loop {
-            let Some(known) = self.0.storage.account(account)? else { return Ok(()) };
-            let seen = Read::Account { id: account.clone(), seen: Some(Box::new(known)) };
-            match self.0.storage.commit(Commit { reads: vec![seen], ..Commit::bare(OWN, self.now(), Vec::new()) }) {
-                Err(StorageError::Changed) => {}
-                other => return other,
-            }
-        }
-    }
-
     /// Writes into the audit what the embedder itself has done about an account, such as to end its sessions. `operation` is one
     /// word of a-z and -, which no plugin's operation has.
     ///
@@ -529,42 +355,12 @@ impl Host {
         &self.0.keys
     }
 
-    /// The absolute address of a plugin's link page.
-    #[must_use]
-    pub fn link(&self, plugin: &str, page: &str, token: &str) -> String {
-        self.0.surroundings.link(plugin, page, token)
-    }
-
     /// Unix milliseconds, as calls have them.
     #[must_use]
     pub fn now(&self) -> i64 {
-        call::now()
+        now()
     }
 }
-
-/// The key, in the host's own data, of what plugins have.
-const MEMORY: &str = "plugins";
-
-fn remembered(storage: &Store) -> Memory {
-    match storage.get(OWN, MEMORY, call::now()) {
-        Ok(found) => found.and_then(|(value, _)| serde_json::from_slice(&value).ok()).unwrap_or_default(),
-        Err(cause) => {
-            tracing::warn!("which plugin has which hooks and link pages could not be read: {cause}");
-            Memory::default()
-        }
-    }
-}
-
-#[cfg(target_os = "linux")]
-fn close_to_debuggers() {
-    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
-    if let Err(cause) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
-        tracing::warn!("core dumps of this process cannot be switched off: {cause}");
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn close_to_debuggers() {}
 
 /// The name under which a grants file admits its plugin: the file's own, without `.toml`.
 #[must_use]

@@ -30,33 +30,34 @@
 #![deny(missing_docs)]
 
 pub mod accounts;
-mod call;
-mod capabilities;
 pub mod config;
 pub mod email;
 pub mod embed;
-mod engine;
 pub mod host;
 pub mod http;
-mod kdf;
 pub mod mail;
 pub mod operator;
 pub mod outbox;
-pub mod plugin;
 pub mod service_key;
 #[cfg(test)]
 mod stage;
 pub mod storage;
-pub mod values;
 pub mod webhooks;
 pub mod work;
 
 use keyturn_contract as bindings;
 pub use keyturn_core::{caller, network, seal, space};
 use keyturn_core::{masked, origin};
+/// What a plugin is, from file to something that can be called.
+pub mod plugin {
+    pub use keyturn_package::{docs, grants, limits, manifest, pack};
+    pub use keyturn_runtime::{admit, cache, compile, roster};
+}
+
+pub use keyturn_runtime::values;
 pub use keyturn_store_sqlite as sqlite;
 pub use keyturn_ui as view;
 
-pub use call::{CallError, Failure};
 pub use host::{Host, HostBuilder};
+pub use keyturn_runtime::{CallError, Failure};
 pub use view::Brand;

@@ -250,7 +250,7 @@ impl Host {
             }
         }
         if !done.is_empty() {
-            self.0.mail_bell.ring_all();
+            self.0.bells.mail.ring_all();
         }
         Ok(answers)
     }
@@ -325,7 +325,7 @@ impl Host {
         let audit = AuditEntry::of(caller, self.now(), OWN, "jobs-run-again", "done".to_owned());
         let done = self.0.storage.run_again(ids, audit)?;
         if !done.is_empty() {
-            self.0.task_bell.ring_all();
+            self.0.bells.task.ring_all();
         }
         Ok(done)
     }

@@ -24,9 +24,7 @@ use super::body::{Unread, whole};
 use super::serve::NoRoom;
 use super::{Served, css_url, icon_url, js_url, page_headers, reader, theme_url};
 use crate::accounts::Reach;
-use crate::call::{CallError, Failure, now};
 use crate::caller::{Actor, Caller};
-use crate::capabilities::{LINK_OF, RETRY_SECONDS};
 use crate::embed::{NOTICE_COOKIE, SubmitError, Submitted, Surface};
 use crate::origin::with_query;
 use crate::seal::Keys;
@@ -37,6 +35,10 @@ use crate::view::nodes::{Intent, Target};
 use crate::view::shell::parts::button_link;
 use crate::view::words::Words;
 use crate::view::{Corrections, Page, shell};
+use crate::{CallError, Failure};
+use keyturn_core::time::now;
+use keyturn_runtime::capabilities::RETRY_SECONDS;
+use keyturn_runtime::surroundings::LINK_OF;
 
 /// The cookie that holds a link's token, sealed.
 const TOKEN_COOKIE: &str = "kt-link";

@@ -85,14 +85,14 @@ pub fn theme_url(host: &Host) -> Option<String> {
 /// Bodies are limited to what a form can have. Client addresses come from [`axum::extract::ConnectInfo`] where the server gives it,
 /// as [`serve::serve`] does; a server of one's own behind a proxy finds them by [`proxies::client`].
 pub fn router(host: Host, site: Arc<dyn Site>) -> Router {
-    let pages = host.0.surroundings.roster().link_pages();
+    let pages = host.0.roster().link_pages();
     let mut router = Router::new().route("/kt/{asset}", get(asset)).merge(api::routes());
     for page in pages {
         router = router.merge(links::routes(&page));
     }
     let hardening = host.clone();
     let hardened = move |mut response: Response| {
-        let https = hardening.0.surroundings.room.seen().origin.starts_with("https://");
+        let https = hardening.0.room.seen().origin.starts_with("https://");
         async move {
             harden(response.headers_mut(), https);
             response

@@ -152,10 +152,6 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    pub(crate) fn brand(&self) -> &Brand {
-        &self.brand
-    }
-
     /// As a program has it, for good.
     pub(crate) fn of_program(storage: Arc<Store>, keys: Arc<Keys>, brand: Brand, post: Post) -> Self {
         let (post, looked) = (RwLock::new(Arc::new(post)), Mutex::new(Instant::now()));

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::eml::{self, Eml};
 use super::{OperatorSurface, not_found, page as whole, place};
-use crate::call::CallError;
+use crate::CallError;
 use crate::caller::{Actor, Caller};
 use crate::host::Host;
 use crate::origin::names_this_machine;

@@ -1,8 +1,8 @@
 //! Jobs and events that failed for good, below the outbox: a link that was asked for and never made leaves no mail to look at.
 
 use super::{Deed, button};
+use crate::CallError;
 use crate::accounts::Scope;
-use crate::call::CallError;
 use crate::caller::{Actor, Caller};
 use crate::host::Host;
 use crate::outbox::AT_ONCE;

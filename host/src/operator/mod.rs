@@ -18,7 +18,7 @@ mod settings;
 mod tests;
 mod webhooks;
 
-use crate::call::{self, CallError};
+use crate::CallError;
 use crate::caller::Caller;
 use crate::email::TRIAL;
 use crate::embed::{SubmitError, Submitted, Surface};
@@ -37,6 +37,7 @@ use crate::view::words::Words;
 use crate::view::{Delivery, Page, Place, look};
 use crate::webhooks::send::Verdict;
 use crate::work::Workers;
+use keyturn_core::time::now;
 
 pub use inbox::Document;
 pub use keys::AskedKeys;
@@ -210,7 +211,7 @@ impl Host {
             return Markup::default();
         };
         let words = Words::of(&caller.locale);
-        let text = words.stopped(key, since, call::now(), &self.0.brand.zone);
+        let text = words.stopped(key, since, now(), &self.0.brand.zone);
         let mut html = Html::new();
         banner_open(&mut html, Tone::Danger, words.get(key), None, words);
         html.element("p", &[("class", Some("kt-text"))], &text);
@@ -225,7 +226,7 @@ impl Host {
     /// Whether a posted body is a form of the operator's pages: for [`Host::operator_submit`], not for [`Host::submit`].
     #[must_use]
     pub fn is_operator_form(&self, caller: &Caller, body: &[u8]) -> bool {
-        match form::read(body, &self.0.keys, caller, call::now()) {
+        match form::read(body, &self.0.keys, caller, now()) {
             Ok(Posted::Submission(submission)) => submission.plugin == OWN,
             Err(FormError::Stale(stale)) => stale.corrections.plugin() == OWN,
             Ok(_) | Err(_) => false,
@@ -242,7 +243,7 @@ impl Host {
         body: &[u8],
         surface: &Surface<'_>,
     ) -> Result<Submitted, SubmitError> {
-        let submission = match form::read(body, &self.0.keys, caller, call::now()) {
+        let submission = match form::read(body, &self.0.keys, caller, now()) {
             Ok(Posted::Submission(submission)) if submission.plugin == OWN => submission,
             Err(FormError::Stale(stale)) if stale.corrections.plugin() == OWN => return Ok(Submitted::Stale(stale)),
             Ok(_) | Err(FormError::Stale(_)) => return Err(FormError::Foreign.into()),
@@ -323,7 +324,7 @@ impl Host {
     /// Few at once: each holds a request for as long as the destination may take.
     fn try_webhook(&self, caller: &Caller, name: &str, words: Words) -> Result<Outcome, CallError> {
         let to = self.destination(name).ok_or_else(not_found)?;
-        let _place = self.0.trials.enter().ok_or(CallError::Busy(crate::capabilities::RETRY_SECONDS))?;
+        let _place = self.0.trials.enter().ok_or(CallError::Busy(keyturn_runtime::capabilities::RETRY_SECONDS))?;
         let (verdict, tried) = self.test_webhook(caller, &to, TRIAL).map_err(CallError::of_storage)?;
         let (tone, key) = match verdict {
             Verdict::Accepted => (Tone::Success, "webhooks-test-accepted"),
@@ -384,7 +385,7 @@ impl Host {
 }
 
 fn not_found() -> CallError {
-    CallError::Failed(call::Failure::NotFound)
+    CallError::Failed(crate::Failure::NotFound)
 }
 
 fn sentence(text: String) -> Vec<nodes::Value> {

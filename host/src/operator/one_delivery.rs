@@ -2,7 +2,7 @@
 
 use super::webhooks::badge;
 use super::{Deed, OperatorSurface, button, not_found, page as whole, place};
-use crate::call::CallError;
+use crate::CallError;
 use crate::caller::Caller;
 use crate::host::Host;
 use crate::storage::deliveries::{ATTEMPTS, Delivery, DeliveryId, DeliveryState, Tried};

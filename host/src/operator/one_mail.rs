@@ -4,8 +4,8 @@ use super::{
     ASK_WITHDRAW, Deed, OperatorSurface, ask_withdraw, button, may_retry, may_withdraw, not_found, page as whole,
     place, state_badge,
 };
+use crate::CallError;
 use crate::accounts::AccountId;
-use crate::call::CallError;
 use crate::caller::Caller;
 use crate::host::Host;
 use crate::mail::Mailbox;

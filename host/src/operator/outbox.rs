@@ -7,7 +7,7 @@ use form_urlencoded::Serializer;
 use super::{
     Deed, OWN, OperatorSurface, ask_withdraw, button, jobs, may_retry, may_withdraw, page as whole, place, state_badge,
 };
-use crate::call::{self, CallError};
+use crate::CallError;
 use crate::caller::Caller;
 use crate::host::Host;
 use crate::origin::with_query;
@@ -21,6 +21,7 @@ use crate::view::html::{Html, Markup, values};
 use crate::view::nodes::{Action, ColumnKind, Intent, Run, Target, Tone, Value};
 use crate::view::shell::{Link, parts};
 use crate::view::{Delivery, Page};
+use keyturn_core::time::now;
 
 /// Mails on a page.
 const PAGE: u32 = 25;
@@ -392,7 +393,7 @@ fn answer(delivery: &Delivery, painter: &Painter<'_>) -> Markup {
         html.open("p", &hint).element("code", &[("dir", Some("ltr"))], said).close("p");
     }
     if let (MailState::Delayed, Some(due)) = (delivery.state, delivery.due) {
-        let time = words.time(due, call::now(), &painter.frame.zone);
+        let time = words.time(due, now(), &painter.frame.zone);
         html.element("p", &hint, &words.fill("outbox-next", &[("time", &time)]));
     }
     html.done()

@@ -71,13 +71,13 @@ impl Stage {
             to: Recipient::Account(customer.parse().expect("id")),
             template: Arc::new(Kept::new(&self.keys, "hello", &template)),
             variables: vec![("password".to_owned(), Value::Secret(SECRET.to_owned().into()))],
-            expires: call::now() + 3_600_000,
+            expires: now() + 3_600_000,
             per_minute: 1_000,
             origin: None,
             message_id: format!("{id}@panel.example"),
             address: None,
         };
-        let commit = Commit::bare("p", call::now(), vec![Effect::Send(Box::new(mail))]);
+        let commit = Commit::bare("p", now(), vec![Effect::Send(Box::new(mail))]);
         self.storage.commit(commit).expect("queued");
         id
     }
@@ -277,7 +277,7 @@ fn an_empty_outbox_says_why_and_stopped_workers_since_when() {
     let waits = stage.mail("customer:1", "Another");
     assert!(stage.outbox(&admin(), &[("show", "failed")]).contains("No mail has failed."));
     stage.host.withdraw(&admin(), &[waits]).expect("withdrawn");
-    stage.storage.beat(&[], 30_000, call::now()).expect("a sign of life");
+    stage.storage.beat(&[], 30_000, now()).expect("a sign of life");
     assert!(!stage.outbox(&admin(), &[]).contains("kt-notice kt-danger"));
     stage.panel("UPDATE keyturnhost_workers SET beat = 5");
     let html = stage.outbox(&admin(), &[]);
@@ -398,7 +398,7 @@ fn a_mail_that_one_does_not_reach_is_as_one_that_is_not_there() {
     let id = stage.mail("customer:2", "For Ben");
     for (caller, id) in [(reseller(), id), (admin(), MailId::random())] {
         let drawn = stage.draw(&caller, &OperatorPage::Mail(id));
-        assert!(matches!(drawn, Err(CallError::Failed(call::Failure::NotFound))));
+        assert!(matches!(drawn, Err(CallError::Failed(crate::Failure::NotFound))));
     }
 }
 
@@ -436,7 +436,7 @@ fn put_into_inbox_as(stage: &Stage, id: &MailId, subject: &str, text: &str) -> S
         from: mailbox("panel@panel.example"),
         reply_to: None,
         to: mailbox("ana@panel.example"),
-        date: call::now(),
+        date: now(),
         locale: "en".to_owned(),
         subject: subject.to_owned(),
         text: text.to_owned().into(),
@@ -550,7 +550,7 @@ impl Stage {
             address: None,
             depth: 0,
         };
-        let commit = Commit::bare("p", call::now(), vec![Effect::Enqueue(Box::new(job))]);
+        let commit = Commit::bare("p", now(), vec![Effect::Enqueue(Box::new(job))]);
         self.storage.commit(commit).expect("queued");
         for leased in self.storage.lease_tasks(10, 60_000).expect("leased") {
             assert!(self.storage.settle_task(&leased.lease, None, "refused: <no>").expect("settled"));

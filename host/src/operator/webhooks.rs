@@ -7,7 +7,7 @@ mod tests;
 use form_urlencoded::Serializer;
 
 use super::{Deed, OperatorSurface, Shown, button, not_found, page as whole, place};
-use crate::call::CallError;
+use crate::CallError;
 use crate::caller::Caller;
 use crate::host::Host;
 use crate::origin::with_query;

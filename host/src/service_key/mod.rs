@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::accounts::{Reach, Scope};
-use crate::call::now;
 use crate::caller::{Actor, Caller};
 use crate::host::Host;
 use crate::network::Network;
@@ -19,6 +18,7 @@ use crate::plugin::manifest::Role;
 use crate::seal;
 use crate::storage::keys::StoredKey;
 use crate::storage::{AuditEntry, StorageError};
+use keyturn_core::time::now;
 use secret::Secret;
 
 /// The scope that lets a machine do what asks a person for a fresh proof of himself.

@@ -2,6 +2,6 @@
 
 pub mod tended;
 #[cfg(test)]
-mod waiting;
+mod tests;
 
 pub use keyturn_webhooks::*;

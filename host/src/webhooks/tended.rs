@@ -85,7 +85,7 @@ impl Host {
         let destinations = destinations.into_iter().map(Arc::new).collect();
         *self.0.surroundings.webhooks.write().unwrap_or_else(PoisonError::into_inner) = destinations;
         // Those that slept over the ones before end.
-        self.0.webhook_bell.ring_all();
+        self.0.bells.webhook.ring_all();
     }
 
     /// The destination of that name.
@@ -184,7 +184,7 @@ impl Host {
         let audit = AuditEntry::of(caller, self.now(), OWN, "webhook-send-again", "done".to_owned());
         let done = self.0.storage.send_again(ids, AuditEntry { subjects, ..audit })?;
         if !done.is_empty() {
-            self.0.webhook_bell.ring_all();
+            self.0.bells.webhook.ring_all();
         }
         Ok(done)
     }
@@ -197,7 +197,7 @@ impl Host {
         let audit = AuditEntry::of(caller, self.now(), OWN, "webhook-enable", "done".to_owned());
         let was = self.0.storage.enable_destination(name, audit)?;
         if was {
-            self.0.webhook_bell.ring_all();
+            self.0.bells.webhook.ring_all();
         }
         Ok(was)
     }

@@ -47,7 +47,7 @@ impl Worker<'_> {
             }
         };
         self.work(
-            &self.inner.mail_bell,
+            &self.inner.bells.mail,
             || true,
             lease,
             |leased| {

@@ -4,7 +4,6 @@
 //! row whose worker is gone is leased by the next; a watcher prolongs the leases of what is under way, and leaves a sign of
 //! life, so that a page can say since when nobody works.
 
-pub(crate) mod bell;
 pub(crate) mod mail;
 mod tasks;
 #[cfg(test)]
@@ -15,14 +14,14 @@ use std::collections::HashSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use self::bell::Bell;
-use crate::call::now;
 use crate::host::{Host, Inner};
 use crate::seal;
 use crate::storage::StorageError;
 use crate::storage::outbox::ATTEMPTS;
 use crate::storage::tasks::Lease;
 use crate::webhooks::{Destination, Destinations};
+use keyturn_core::time::now;
+use keyturn_runtime::bell::Bell;
 
 /// How long a row is leased, in milliseconds: what a worker that died had under way is tried again after so long.
 const LEASE_MS: i64 = 30_000;
@@ -201,16 +200,16 @@ impl Worker<'_> {
             match self.inner.storage.due() {
                 Ok(due) => {
                     if due.mail {
-                        self.inner.mail_bell.ring_all();
+                        self.inner.bells.mail.ring_all();
                     }
                     if due.task {
-                        self.inner.task_bell.ring_all();
+                        self.inner.bells.task.ring_all();
                     }
                 }
                 Err(error) => tracing::warn!(%error, "what is due could not be looked up"),
             }
             match self.inner.storage.deliveries_due(&on) {
-                Ok(true) => self.inner.webhook_bell.ring_all(),
+                Ok(true) => self.inner.bells.webhook.ring_all(),
                 Ok(false) => {}
                 Err(error) => tracing::warn!(%error, "which webhooks are due could not be looked up"),
             }
@@ -221,9 +220,9 @@ impl Worker<'_> {
     }
 
     fn ring_all(&self) {
-        self.inner.mail_bell.ring_all();
-        self.inner.webhook_bell.ring_all();
-        self.inner.task_bell.ring_all();
+        self.inner.bells.mail.ring_all();
+        self.inner.bells.webhook.ring_all();
+        self.inner.bells.task.ring_all();
     }
 
     /// A sign of life, which prolongs the leases of what is under way.

@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use super::{LEASE_MS, Worker, pause};
-use crate::call::{CallError, Failure};
 use crate::storage::tasks::{Lease, LeasedTask};
+use crate::{CallError, Failure};
 
 /// Tasks that one worker leases at once, at most.
 const AT_ONCE: u32 = 16;
@@ -24,7 +24,7 @@ impl Worker<'_> {
             Ok(if leased.is_empty() { Vec::new() } else { vec![leased] })
         };
         self.work(
-            &self.inner.task_bell,
+            &self.inner.bells.task,
             || true,
             lease,
             |tasks: Vec<LeasedTask>| {
@@ -41,7 +41,7 @@ impl Worker<'_> {
     }
 
     fn run_task(&self, task: &LeasedTask) {
-        let plugin = self.inner.surroundings.roster().get(&task.plugin).cloned();
+        let plugin = self.inner.roster().get(&task.plugin).cloned();
         let (outcome, again_in) = match plugin {
             // It may be admitted again: an operator mends its grants, and its work is still there.
             None => ("no-plugin".to_owned(), pause(task.attempts)),

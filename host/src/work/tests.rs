@@ -110,7 +110,7 @@ impl Stage {
         let id = mail.id.clone();
         let commit = Commit::bare("p", now(), vec![Effect::Send(Box::new(mail))]);
         self.storage.commit(commit).expect("queued");
-        self.host.0.mail_bell.ring();
+        self.host.0.bells.mail.ring();
         id
     }
 

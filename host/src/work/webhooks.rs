@@ -5,10 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 
 use super::{LEASE_MS, Worker, jittered};
-use crate::call::now;
 use crate::storage::deliveries::{ATTEMPTS, DeliveryState, LeasedDelivery, SettledDelivery, Tried};
 use crate::webhooks::Destination;
 use crate::webhooks::send::{Sender, System, Verdict};
+use keyturn_core::time::now;
 
 /// Pauses after the first, second, … attempt that came to nothing, in milliseconds: the example of the specification, three
 /// days together.
@@ -30,7 +30,7 @@ impl Worker<'_> {
             }
             Ok(leased.into_iter().collect())
         };
-        self.work(&self.inner.webhook_bell, stands, lease, |leased| {
+        self.work(&self.inner.bells.webhook, stands, lease, |leased| {
             self.holding(&leased.lease.clone(), || self.post(&mut sender, to, &leased));
         });
     }

@@ -217,7 +217,7 @@ pub fn migrate(db: &dyn Connection) -> Result<(), StorageError> {
     let since = MIGRATIONS.get(present..).ok_or_else(|| newer("preparing the tables keyturnhost_*", present))?;
     db.execute(
         "CREATE TABLE IF NOT EXISTS keyturnhost_migrations (
-            version INTEGER PRIMARY KEY, applied INTEGER NOT NULL DEFAULT (unixepoch())
+            version INTEGER PRIMARY KEY, applied INTEGER NOT NULL
         ) STRICT",
         &[],
     )?;
@@ -225,8 +225,8 @@ pub fn migrate(db: &dyn Connection) -> Result<(), StorageError> {
         for statement in sql.split(';').filter(|statement| !statement.trim().is_empty()) {
             db.execute(statement, &[])?;
         }
-        let version = (present + at + 1) as i64;
-        db.execute("INSERT INTO keyturnhost_migrations (version) VALUES (?1)", params![version])?;
+        let (version, seconds) = ((present + at + 1) as i64, db.now()? / 1000);
+        db.execute("INSERT INTO keyturnhost_migrations (version, applied) VALUES (?1, ?2)", params![version, seconds])?;
     }
     Ok(())
 }

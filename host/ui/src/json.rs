@@ -5,12 +5,14 @@ use std::fmt::Debug;
 
 use serde_json::{Value as Json, json};
 
+use super::delivery::Delivery;
 use super::form::{self, AGAIN, Corrections, GENERATE, RATE, SEALED, TypedValue};
+use super::frame::Frame;
 use super::html::nodes::Painter;
-use super::nodes::{
+use super::limits::{self, ViewError};
+use keyturn_contract::keyturn::ui::nodes::{
     Action, Choice, Field, FieldKind, Form, Line, NewPassword, Node, Outcome, Row, Run, Step, Submission, Value, View,
 };
-use super::{Delivery, Frame, ViewError, limits};
 
 /// A page.
 ///
@@ -312,7 +314,7 @@ impl<'f> Writer<'f> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nodes::{Intent, LineKind};
+    use keyturn_contract::keyturn::ui::nodes::{Intent, LineKind};
 
     #[test]
     fn names_are_those_of_the_contract() {

@@ -1,9 +1,10 @@
 //! What a view may be: counts and lengths, what a slot takes, and what needs a grant. Checked before anything is drawn.
 
-use super::nodes::{
+use super::frame::Frame;
+use super::place::Place;
+use keyturn_contract::keyturn::ui::nodes::{
     Action, Arguments, FieldKind, Form, Node, Outcome, Run, Sentence, Step, Submission, Table, Target, Value, View,
 };
-use super::{Frame, Place};
 use keyturn_core::accounts::AccountId;
 use keyturn_core::mail::MailId;
 

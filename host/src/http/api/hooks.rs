@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::problem::{self, Problem};
 use super::{Asked, is_idempotency_key, json_answer};
-use crate::call::CallError;
+use crate::CallError;
 use crate::storage::StorageError;
 use crate::values::{Wiped, read_json};
 

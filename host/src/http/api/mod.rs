@@ -32,9 +32,9 @@ use super::body::{self, Unread};
 use super::serve::NoRoom;
 use super::{Served, Site, reader};
 use crate::caller::{Caller, request_id};
-use crate::capabilities::RETRY_SECONDS;
 use crate::host::Host;
 use crate::service_key::ServiceKey;
+use keyturn_runtime::capabilities::RETRY_SECONDS;
 use problem::Problem;
 
 /// Bytes of a body at most.

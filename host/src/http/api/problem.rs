@@ -7,9 +7,9 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::REQUEST_ID;
-use crate::call::{CallError, Failure};
 use crate::storage::StorageError;
 use crate::values::Misfit;
+use crate::{CallError, Failure};
 
 /// Seconds after which a plugin that is left out may be back: its operator has to do something first.
 const LEFT_OUT_SECONDS: u32 = 60;
@@ -176,7 +176,9 @@ impl Problem {
             CallError::Busy(seconds) => Self::from(&BUSY).retry_after(seconds),
             CallError::Conflict => Self::from(&CONFLICT),
             CallError::KeyReused => Self::from(&KEY_REUSED),
-            CallError::Storage(StorageError::Busy) => Self::from(&BUSY).retry_after(crate::capabilities::RETRY_SECONDS),
+            CallError::Storage(StorageError::Busy) => {
+                Self::from(&BUSY).retry_after(keyturn_runtime::capabilities::RETRY_SECONDS)
+            }
             CallError::Storage(StorageError::Replaced(_)) => Self::from(&UNAVAILABLE)
                 .detail("The database file was replaced under the server, which must be started again.")
                 .retry_after(RESTART_SECONDS),

@@ -31,7 +31,7 @@ impl Default for Traffic {
             windows: Mutex::default(),
             under_way: Mutex::default(),
             nonces: Mutex::default(),
-            started: crate::call::now().div_euclid(1_000),
+            started: keyturn_core::time::now().div_euclid(1_000),
         }
     }
 }

@@ -9,11 +9,11 @@ use axum::http::{HeaderMap, header};
 use super::Received;
 use super::problem::{self, Problem};
 use super::signature::{self, CLIENT_ADDRESS, ON_BEHALF};
-use crate::call::now;
 use crate::host::Host;
 use crate::operator::OWN;
 use crate::service_key::{self, ServiceKey};
 use crate::storage::{Bound, Counted};
+use keyturn_core::time::now;
 
 /// The key that a request comes with, if it is worth anything and may be used from there.
 pub(super) fn asker(host: &Host, received: &Received) -> Result<Asker, Problem> {

@@ -13,7 +13,7 @@ use form_urlencoded::Serializer;
 use zeroize::Zeroizing;
 
 use super::{OWN, OperatorSurface, not_found, page as whole, place};
-use crate::call::{self, CallError};
+use crate::CallError;
 use crate::caller::Caller;
 use crate::embed::{SubmitError, Submitted, Surface};
 use crate::host::Host;
@@ -27,6 +27,7 @@ use crate::view::html::{Html, Markup, values};
 use crate::view::nodes::{self, Badge, Code, Intent, Outcome, Tone, Value};
 use crate::view::shell::{Link, parts};
 use crate::view::words::Words;
+use keyturn_core::time::now;
 
 /// The actions of its forms.
 pub(super) const MAKE: &str = "make-key";
@@ -238,7 +239,7 @@ pub(super) fn submitted(
     // A mistake is told before anybody is asked for his password.
     let new = match submission.action == MAKE {
         false => None,
-        true => match make::wanted(submission, words, call::now()) {
+        true => match make::wanted(submission, words, now()) {
             Ok(new) => Some(new),
             Err(problems) => return again(problems, None),
         },
@@ -246,7 +247,7 @@ pub(super) fn submitted(
     if let Some(Err(cause)) = new.as_ref().map(|new| host.can_be(new)) {
         return refused(cause);
     }
-    if !caller.proved_lately(call::now()) {
+    if !caller.proved_lately(now()) {
         return Ok(Submitted::StepUp(host.hold(caller, body)));
     }
     let (back, name) = (submission.text(BACK).unwrap_or_default(), submission.text(KEY).unwrap_or_default());

@@ -3,15 +3,15 @@
 use std::sync::{Arc, Mutex};
 
 use super::*;
+use crate::Failure;
 use crate::accounts::{Reach, Scope};
-use crate::call;
-use crate::call::Failure;
 use crate::caller::Actor;
 use crate::operator::OperatorPage;
 use crate::service_key::NewKey;
 use crate::stage::{Ground, Routes};
 use crate::storage::AuditFilter;
 use crate::view::Corrections;
+use keyturn_core::time::now;
 
 const PANEL: &str = "
     CREATE TABLE customers (id INTEGER PRIMARY KEY, login TEXT, password TEXT, reseller TEXT);
@@ -125,7 +125,7 @@ fn signed_in(account: &str, customers: Scope, staff: Scope) -> Caller {
     let reach = Reach::none().with("customer", customers).with("staff", staff);
     let mut caller = Caller::new(Actor::Account(account.parse().expect("id")), reach);
     caller.session = format!("session of {account}");
-    caller.verified_at = Some(call::now());
+    caller.verified_at = Some(now());
     caller
 }
 
@@ -167,7 +167,7 @@ fn the_list_says_what_each_key_may_for_whom_from_where_and_how_it_stands() {
     }
     let of_billing = stage.host.service_keys().expect("read").remove(0);
     let end = of_billing.expires.expect("an end");
-    assert!((end - call::now() - 30 * DAY).abs() < HOUR, "{end}");
+    assert!((end - now() - 30 * DAY).abs() < HOUR, "{end}");
     stage.host.note_use(&of_billing, Some("192.0.2.9".parse().expect("address")));
     let html = stage.page(&[]);
     assert!(html.contains("from 192.0.2.9") && html.matches("Not used yet").count() == 1, "{html}");
@@ -187,7 +187,7 @@ fn what_was_never_used_for_90_days_is_warned_of_and_what_has_ended_offers_nothin
         });
         page.html.to_string()
     };
-    let now = call::now();
+    let now = now();
     let warned = "kt-warning\">Never used</span>";
     assert!(!list(&|key| key.made = now - 89 * DAY).contains(warned));
     let unused = list(&|key| key.made = now - 91 * DAY);
@@ -338,7 +338,7 @@ fn a_form_sent_again_makes_no_second_key_and_no_second_token() {
 #[test]
 fn a_password_is_asked_for_before_a_key_is_made_rotated_or_revoked() {
     let stage = Stage::new();
-    let late = Caller { verified_at: Some(call::now() - HOUR), ..owner() };
+    let late = Caller { verified_at: Some(now() - HOUR), ..owner() };
     let mut shown = String::new();
     for (query, fields) in [(("new", "1"), BILLING), (("rotate", "billing"), &[]), (("revoke", "billing"), &[])] {
         let (before, page) = (stage.audit(), stage.draw(&late, &[query]).expect("drawn"));

@@ -9,7 +9,7 @@ mod read;
 mod tests;
 
 use super::{OWN, page as whole, place};
-use crate::call::{self, CallError};
+use crate::CallError;
 use crate::caller::Caller;
 use crate::email::{EmailError, Plan};
 use crate::embed::{SubmitError, Submitted, Surface};
@@ -24,6 +24,7 @@ use crate::view::form::{FieldError, Submission};
 use crate::view::nodes::{Outcome, Tone, Value};
 use crate::view::words::Words;
 use draw::Sheet;
+use keyturn_core::time::now;
 
 /// The form's action.
 pub(super) const ACTION: &str = "email-settings";
@@ -51,7 +52,7 @@ pub(super) fn page(host: &Host, caller: &Caller, surface: &Surface<'_>) -> Resul
 }
 
 fn drawn(host: &Host, caller: &Caller, surface: &Surface<'_>, tested: Option<&Tested>) -> Result<Page, CallError> {
-    let room = &host.0.surroundings.room;
+    let room = &host.0.room;
     let setup = host.mail_setup().map_err(CallError::of_storage)?;
     let stored = room.stored().map_err(CallError::of_storage)?;
     let sheet = Sheet { setup: setup.as_ref(), seen: seen(stored.version.as_ref()), post: &host.0.post(), tested };
@@ -89,7 +90,7 @@ pub(super) fn submitted(
         }
         Err(cause) => return Err(CallError::from(cause).into()),
     };
-    if !caller.proved_lately(call::now()) {
+    if !caller.proved_lately(now()) {
         return Ok(Submitted::StepUp(host.hold(caller, body)));
     }
     if test {

@@ -7,8 +7,8 @@ use std::sync::mpsc::{Receiver, channel};
 
 use base64::Engine as _;
 
+use crate::CallError;
 use crate::accounts::{Reach, Scope};
-use crate::call::{self, CallError};
 use crate::caller::{Actor, Caller};
 use crate::email::{NewPassword, TRIALS_EACH};
 use crate::embed::{SubmitError, Submitted, Surface};
@@ -22,6 +22,7 @@ use crate::storage::AuditFilter;
 use crate::view::Brand;
 use crate::view::Corrections;
 use crate::view::form::FormError;
+use keyturn_core::time::now;
 
 const PANEL: &str = "
     CREATE TABLE customers (id INTEGER PRIMARY KEY, login TEXT, password TEXT, reseller TEXT);
@@ -176,7 +177,7 @@ fn signed_in(account: &str, customers: Scope, staff: Scope) -> Caller {
     let reach = Reach::none().with("customer", customers).with("staff", staff);
     let mut caller = Caller::new(Actor::Account(account.parse().expect("id")), reach);
     caller.session = format!("session of {account}");
-    caller.verified_at = Some(call::now());
+    caller.verified_at = Some(now());
     caller
 }
 
@@ -538,7 +539,7 @@ fn what_is_wrong_is_said_at_its_field_and_what_was_typed_stays_but_for_the_passw
 fn who_has_not_proved_himself_of_late_does_so_first_and_then_it_is_done() {
     let stage = Stage::new();
     let mut late = owner();
-    late.verified_at = Some(call::now() - 16 * 60 * 1000);
+    late.verified_at = Some(now() - 16 * 60 * 1000);
     let mut test = FOLDER.to_vec();
     test.extend([("to", "ops@panel.example"), ("kt-also", "test")]);
     for (fields, tests) in [(test.as_slice(), true), (&FOLDER, false)] {

@@ -14,7 +14,8 @@ use crate::storage::{Commit, Effect, Store};
 use crate::webhooks::Destination;
 use crate::webhooks::config::WebhookConfig;
 use crate::webhooks::secret::Secret;
-use crate::{CallError, Failure, call};
+use crate::{CallError, Failure};
+use keyturn_core::time::now;
 
 const PANEL: &str = "CREATE TABLE customers (id INTEGER PRIMARY KEY, login TEXT, password TEXT);";
 
@@ -33,7 +34,7 @@ impl Stage {
         let secret = folder.path().join("secret");
         std::fs::write(&secret, Secret::made().as_str()).expect("written");
         std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).expect("mode");
-        storage.beat(&[], 30_000, call::now()).expect("a sign of life");
+        storage.beat(&[], 30_000, now()).expect("a sign of life");
         let stage = Self { host, storage, folder };
         stage.host.replace_destinations(vec![stage.billing("https://billing.example/hook", "")]);
         stage
@@ -56,7 +57,7 @@ impl Stage {
             account: Some("customer:1".parse().expect("id")),
             body: "{\"type\":\"password.changed\",\"data\":{\"way\":\"<b>\"}}".to_owned(),
         };
-        let commit = Commit::bare("p", call::now(), vec![Effect::Deliver(Box::new(new))]);
+        let commit = Commit::bare("p", now(), vec![Effect::Deliver(Box::new(new))]);
         self.storage.commit(commit).expect("queued");
         id
     }

@@ -10,8 +10,8 @@
 
 use zeroize::Zeroizing;
 
-use super::read::{self, FormError};
-use super::{Corrections, FieldError, Generate, Input, Posted, SEALED, Stale, Submission};
+use super::posted::{Corrections, FieldError, Generate, Input, Posted, SEALED, Submission};
+use super::read::{self, FormError, Stale};
 use keyturn_core::caller::Caller;
 use keyturn_core::seal::Keys;
 use keyturn_core::words::Words;
@@ -195,8 +195,8 @@ impl Submission {
 mod tests {
     use super::*;
     use crate::draw_region;
-    use crate::nodes::{Field, FieldKind, LineKind, Node};
     use crate::tests::{NOW, Stage, field, form, line, new_password};
+    use keyturn_contract::keyturn::ui::nodes::{Field, FieldKind, LineKind, Node};
 
     /// Two plugins' forms in one page's form: `mine` with a name and a tick, `theirs` with a password.
     struct Page {

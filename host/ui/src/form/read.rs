@@ -4,11 +4,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use super::shape::{INPUT, Kind, Shape};
-use super::{
+use super::posted::{
     AGAIN, ALSO, Corrections, FieldError, GENERATE, Generate, Input, Posted, RATE, Rate, SCRIPT, SEALED, Sealed,
     Submission, Typed, TypedValue,
 };
+use super::shape::{INPUT, Kind, Shape};
 use keyturn_core::accounts::AccountId;
 use keyturn_core::caller::{Actor, Caller};
 use keyturn_core::seal::Keys;

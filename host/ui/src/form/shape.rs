@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::nodes::{Field, FieldKind, LineKind};
+use keyturn_contract::keyturn::ui::nodes::{Field, FieldKind, LineKind};
 use keyturn_core::words::Words;
 
 /// The value of a tick that is set.

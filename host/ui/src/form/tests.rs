@@ -4,6 +4,8 @@ use super::*;
 use crate::draw_region;
 use crate::nodes::{Choice, ChoiceOption, Field, FieldKind, LineKind, Node};
 use crate::tests::{NOW, Stage, field, form, id, line, new_password, sealed_in};
+use keyturn_core::caller::Actor;
+use keyturn_core::seal::Keys;
 
 fn fields() -> Vec<Field> {
     let option = |value: &str| ChoiceOption { value: value.to_owned(), label: value.to_owned(), hint: None };
@@ -150,7 +152,7 @@ fn a_form_of_nobody_is_of_no_use_to_somebody_and_cannot_be_replayed_for_a_plugin
     let sealed = drawn(&other);
     assert_eq!(submitted(&Stage::new(), &body(&sealed, &GOOD)).plugin, "stranger");
     let corrections = submitted(&other, &body(&sealed, &GOOD)).corrections(vec![], None);
-    assert!(corrections.standing_in(&Stage::new().frame(Stage::slot())).is_empty());
+    assert!(corrections.standing_in(&Stage::new().name, &Stage::slot()).is_empty());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::Attribute;
 use super::nodes::Painter;
 use crate::Delivery;
-use crate::nodes::{self, Action, Intent, Run, Step, StepState, Target, Value};
+use keyturn_contract::keyturn::ui::nodes::{self, Action, Intent, Run, Step, StepState, Target, Value};
 use keyturn_core::mail::MailState;
 
 /// A step of the outbox's.

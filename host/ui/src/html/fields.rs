@@ -2,8 +2,8 @@
 
 use super::nodes::Painter;
 use crate::form::{AGAIN, TICKED, TypedValue};
-use crate::nodes::{Choice, Code, Field, FieldKind, Line, LineKind, NewPassword};
 use crate::{Corrections, FieldError};
+use keyturn_contract::keyturn::ui::nodes::{Choice, Code, Field, FieldKind, Line, LineKind, NewPassword};
 
 /// Answers of a choice that are drawn as radios; more become a list to open.
 const RADIOS: usize = 5;

@@ -4,7 +4,7 @@ use super::fields::Drawn;
 use super::nodes::{Painter, button};
 use crate::Corrections;
 use crate::form::{self, GENERATE, PART, SEALED};
-use crate::nodes::{Field, FieldKind, Form, Intent, NewPassword, Submission};
+use keyturn_contract::keyturn::ui::nodes::{Field, FieldKind, Form, Intent, NewPassword, Submission};
 
 impl<'f> Painter<'f> {
     /// Draws a form, with its corrections if they are for it.
@@ -102,7 +102,7 @@ impl<'f> Painter<'f> {
 
     /// The corrections of a form, if there are any for it; what is wrong with all of it is told in the summary.
     pub fn corrections_of(&mut self, submission: &Submission) -> Option<&'f Corrections> {
-        let at = self.corrections.iter().position(|corrections| corrections.fits(submission, self.frame));
+        let at = self.corrections.iter().position(|corrections| corrections.fits(submission, &self.frame.place));
         let corrections = at.map(|at| self.corrections.remove(at));
         if let Some(message) = corrections.and_then(|corrections| corrections.message.clone()) {
             self.errors.push((None, message));

@@ -4,8 +4,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::values::tone;
 use super::{Attribute, Html, Markup, icon};
-use crate::nodes::{Action, Code, Fact, Intent, Node, Notice, Outcome, Run, Tone, Value};
-use crate::{Corrections, Frame};
+use crate::form::posted::Corrections;
+use crate::frame::Frame;
+use keyturn_contract::keyturn::ui::nodes::{Action, Code, Fact, Intent, Node, Notice, Outcome, Run, Tone, Value};
 use keyturn_core::seal;
 use keyturn_core::words::Words;
 
@@ -45,7 +46,10 @@ impl<'f> Painter<'f> {
             html: Html::new(),
             prefix: format!("k{}", &seal::hex(&digest.finalize())[..8]),
             count: 0,
-            corrections: frame.corrections.map(|corrections| corrections.standing_in(frame)).unwrap_or_default(),
+            corrections: frame
+                .corrections
+                .map(|corrections| corrections.standing_in(frame.plugin, &frame.place))
+                .unwrap_or_default(),
             part: String::new(),
             errors: Vec::new(),
             level,

@@ -2,7 +2,7 @@
 
 use super::nodes::Painter;
 use super::{Html, Markup};
-use crate::nodes::{ColumnKind, Table};
+use keyturn_contract::keyturn::ui::nodes::{ColumnKind, Table};
 use keyturn_core::words::Words;
 
 /// A table whose cells are drawn already: for those of the panel's own that take a plugin's sentence into a cell.

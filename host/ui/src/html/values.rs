@@ -2,8 +2,8 @@
 
 use super::nodes::Painter;
 use super::{Html, Markup, dropped};
-use crate::Frame;
-use crate::nodes::{Badge, PageTarget, ShownAccount, Target, Tone, Value};
+use crate::frame::Frame;
+use keyturn_contract::keyturn::ui::nodes::{Badge, PageTarget, ShownAccount, Target, Tone, Value};
 
 impl Painter<'_> {
     /// Draws a sentence.

@@ -4,8 +4,8 @@
 pub mod parts;
 
 use super::html::{Html, Markup, icon};
-use super::nodes::Tone;
-use super::words::{LANGUAGES, Words};
+use keyturn_contract::keyturn::ui::nodes::Tone;
+use keyturn_core::words::{LANGUAGES, Words};
 use parts::hidden_inputs;
 
 /// Which colours.

@@ -3,7 +3,7 @@
 use super::{Link, Post};
 use crate::html::nodes::{banner_close, banner_open, button, summary};
 use crate::html::{Html, Markup, icon, values};
-use crate::nodes::{Badge, Intent, Tone};
+use keyturn_contract::keyturn::ui::nodes::{Badge, Intent, Tone};
 use keyturn_core::words::Words;
 
 pub(super) fn hidden_inputs(html: &mut Html, inputs: &[(&str, &str)]) {

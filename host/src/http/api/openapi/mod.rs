@@ -10,11 +10,11 @@ use serde_json::{Map, Value, json};
 use wasmtime::component::types::Type;
 
 use super::problem::KINDS;
-use crate::call::is_failure;
 use crate::plugin::admit::{Hook, Plugin};
 use crate::plugin::docs::{FunctionDocs, Said};
 use crate::plugin::manifest::Role;
 use crate::values::snake;
+use keyturn_runtime::call::error::is_failure;
 use schema::{Names, Schemas, Way};
 
 /// The hooks that machines may call, each with its plugin.

@@ -12,10 +12,10 @@ use super::super::problem::{self, Problem};
 use super::super::signature::{self, ON_BEHALF};
 use super::Asked;
 use crate::accounts::{AccountId, Reach, Scope};
-use crate::call::now;
 use crate::caller::{Actor, Caller};
 use crate::service_key::VIEWS as SCOPE;
 use crate::view::words::LANGUAGES;
+use keyturn_core::time::now;
 
 /// What a panel says of its reader. All of it must be there, null or not: who forgets a word is told, and means nothing by it.
 #[derive(Debug, Deserialize)]

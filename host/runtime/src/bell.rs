@@ -1,0 +1,48 @@
+//! Wakes workers when a call has left something for them, so that none has to look again and again.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Counts its rings, so that who was busy while it rang does not sleep through it.
+#[derive(Default)]
+pub struct Bell {
+    rings: Mutex<u64>,
+    rung: Condvar,
+}
+
+impl Bell {
+    /// For one thing that is to be done: wakes one who sleeps.
+    pub fn ring(&self) {
+        *self.lock() += 1;
+        self.rung.notify_one();
+    }
+
+    /// For whoever sleeps.
+    pub fn ring_all(&self) {
+        *self.lock() += 1;
+        self.rung.notify_all();
+    }
+
+    /// How often it has rung: to be asked before looking for work.
+    pub fn rings(&self) -> u64 {
+        *self.lock()
+    }
+
+    /// Sleeps until it has rung more often than `heard`, or the time is over.
+    pub fn wait(&self, heard: u64, most: Duration) {
+        let until = Instant::now() + most;
+        let mut rings = self.lock();
+        while *rings == heard {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            rings = self.rung.wait_timeout(rings, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    // A counter cannot be left half-changed by a panic.
+    fn lock(&self) -> MutexGuard<'_, u64> {
+        self.rings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,101 @@
+//! Memory for slow hashes: the host's own, reused and bounded.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use argon2::Block;
+
+/// How long memory that nobody hashes in is kept, at least; twice that at most.
+const KEPT: Duration = Duration::from_secs(5);
+
+/// A buffer's least capacity, in blocks of a KiB. From above 32 MiB on, glibc maps an allocation for itself and unmaps it
+/// when it is freed; a smaller one, once freed, stays with the process. What is not written to costs nothing.
+const MAPPED_BLOCKS: usize = 33 << 10;
+
+/// Memory for hashes, kept between them, and given back when nobody signs in. As many as the compute lane is wide exist at
+/// once, since only its calls hash.
+#[derive(Default)]
+pub struct Buffers(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    free: Vec<Vec<Block>>,
+    /// Whether one was taken since the last look.
+    used: bool,
+}
+
+impl Buffers {
+    /// Buffers that a thread of their own gives back for as long as they live.
+    pub fn start() -> std::io::Result<Arc<Self>> {
+        let buffers = Arc::new(Self::default());
+        let weak = Arc::downgrade(&buffers);
+        std::thread::Builder::new().name("keyturn-kdf".to_owned()).spawn(move || {
+            while let Some(buffers) = weak.upgrade() {
+                buffers.give_back();
+                drop(buffers);
+                std::thread::sleep(KEPT);
+            }
+        })?;
+        Ok(buffers)
+    }
+
+    /// Frees what was not used since the last time.
+    fn give_back(&self) {
+        let mut kept = self.lock();
+        if !std::mem::take(&mut kept.used) {
+            let unused = std::mem::take(&mut kept.free);
+            drop(kept);
+            drop(unused);
+        }
+    }
+
+    /// Memory of at least so many blocks of 1 KiB.
+    pub(crate) fn take(&self, blocks: usize) -> Vec<Block> {
+        let mut kept = self.lock();
+        kept.used = true;
+        let mut buffer = kept.free.pop().unwrap_or_default();
+        drop(kept);
+        if buffer.len() < blocks {
+            buffer.reserve_exact(blocks.max(MAPPED_BLOCKS) - buffer.len());
+            buffer.resize(blocks, Block::default());
+        }
+        buffer
+    }
+
+    /// Keeps a buffer. What a hash leaves in it tells nothing of the password to who cannot read our memory, and is
+    /// overwritten by the next; an outsized one is let go.
+    pub(crate) fn keep(&self, buffer: Vec<Block>) {
+        const KEPT_BLOCKS: usize = 64 << 10;
+        if buffer.len() <= KEPT_BLOCKS {
+            self.lock().free.push(buffer);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_kept_from_hash_to_hash_and_given_back_when_nobody_hashes() {
+        let buffers = Buffers::default();
+        let buffer = buffers.take(64);
+        assert_eq!(buffer.len(), 64);
+        buffers.keep(buffer);
+        buffers.give_back();
+        assert_eq!(buffers.lock().free.len(), 1, "it was used since the last look");
+        buffers.give_back();
+        assert!(buffers.lock().free.is_empty());
+    }
+
+    #[test]
+    fn a_smaller_hash_takes_the_memory_of_a_larger_one() {
+        let buffers = Buffers::default();
+        buffers.keep(buffers.take(128));
+        assert_eq!(buffers.take(64).len(), 128);
+    }
+}

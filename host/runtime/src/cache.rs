@@ -1,0 +1,91 @@
+//! Compiled components, kept beside the configuration, so that a host starts in milliseconds. This is the one module
+//! with unsafe code: loading compiled code runs whatever it holds, so each file bears a MAC under the host's own key,
+//! over its content and the component it was compiled from, and what bears none is compiled anew.
+#![allow(unsafe_code)]
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::compile;
+use crate::engine::Machine;
+use keyturn_core::seal::{Keys, hex, random};
+use keyturn_package::grants::digest;
+
+const MAC_BYTES: usize = 32;
+
+/// Where compiled components are kept.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    pub path: PathBuf,
+    /// Whether anything is put there: nothing by a command that changes nothing.
+    pub keeps: bool,
+}
+
+/// The component, compiled: from the cache folder if there is one and it holds it, else by compiling.
+///
+/// # Errors
+/// What the compiler has against it.
+pub fn load(machine: &Machine, keys: &Keys, folder: Option<&Folder>, component: &[u8]) -> wasmtime::Result<Component> {
+    let engine = &machine.engine;
+    let Some(Folder { path: folder, keeps }) = folder else {
+        return deserialize(engine, &compile::compile(machine, component)?);
+    };
+    let name = name(engine, component);
+    let path = folder.join(&name);
+    if let Some(code) = read(keys, &path, &name) {
+        match deserialize(engine, &code) {
+            Ok(component) => return Ok(component),
+            Err(cause) => tracing::warn!(file = %path.display(), "compiled component not used: {cause}"),
+        }
+    }
+    let code = compile::compile(machine, component)?;
+    if *keeps && let Err(cause) = write(keys, folder, &name, &code) {
+        tracing::warn!(folder = %folder.display(), "compiled component not kept, the next start will compile again: {cause}");
+    }
+    deserialize(engine, &code)
+}
+
+/// Component and engine in one name: a file for another engine is simply not found.
+fn name(engine: &Engine, component: &[u8]) -> String {
+    let mut hasher = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    format!("{}-{:016x}.cwasm", digest(component), hasher.finish())
+}
+
+fn read(keys: &Keys, path: &Path, name: &str) -> Option<Vec<u8>> {
+    let mut file = std::fs::read(path).ok()?;
+    let (mac, code) = file.split_first_chunk::<MAC_BYTES>()?;
+    // What differs in time tells an attacker who can write here nothing that reading the file would not.
+    if keys.mac("compiled", &[name.as_bytes(), code]) != *mac {
+        tracing::warn!(file = %path.display(), "compiled component bears no valid MAC of this host; compiling anew");
+        return None;
+    }
+    Some(file.split_off(MAC_BYTES))
+}
+
+fn write(keys: &Keys, folder: &Path, name: &str, code: &[u8]) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let partial: PathBuf = folder.join(format!("{name}.{}", hex(&random::<8>())));
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
+    let written = file
+        .write_all(&keys.mac("compiled", &[name.as_bytes(), code]))
+        .and_then(|()| file.write_all(code))
+        .and_then(|()| std::fs::rename(&partial, folder.join(name)));
+    if written.is_err() {
+        // Each start on a full disk would leave another one.
+        let _ = std::fs::remove_file(&partial);
+    }
+    written
+}
+
+fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: `code` comes either from this process's compiler (or its child's, over a pipe of ours) or from a file whose
+    // MAC under the host's own key was checked over these very bytes, in memory, so that nobody can change them between
+    // the check and the use. Code of another version or configuration is refused by wasmtime itself.
+    unsafe { Component::deserialize(engine, code) }
+}

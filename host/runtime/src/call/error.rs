@@ -1,0 +1,260 @@
+//! Why a call has no answer, in the contract's words, the engine's, or ours.
+
+use std::collections::BTreeSet;
+
+use keyturn_contract::keyturn::panel::types::{FieldError, Refusal};
+use keyturn_store::StorageError;
+use serde_json::Value;
+use wasmtime::Trap;
+use wasmtime::component::types::Type;
+use wasmtime::component::{ResourceTableError, Val};
+
+use super::ledger::Stop;
+use super::state::State;
+use crate::admit::Plugin;
+use crate::capabilities::RETRY_SECONDS;
+use crate::values::Misfit;
+
+pub use keyturn_contract::keyturn::panel::types::Failure;
+
+/// Why a call has no answer. Nothing that it asked for was applied, but for [`CallError::Indeterminate`].
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The plugin said no, in the contract's words.
+    #[error("{}", failure_text(.0))]
+    Failed(Failure),
+    /// The plugin said no, in words of its own.
+    #[error("the plugin answered an error: {0}")]
+    Error(Value),
+    /// An argument does not fit its type.
+    #[error("{0}")]
+    Arguments(#[from] Misfit),
+    /// There is no such plugin, hook, page, slot or form action.
+    #[error("there is no {0}")]
+    NoSuch(String),
+    /// The plugin that has it is left out.
+    #[error("the plugin {plugin} is left out: `keyturn check` says why and what to do")]
+    LeftOut {
+        /// The plugin.
+        plugin: String,
+    },
+    /// The manifest does not let this caller do it.
+    #[error("{actor} may not do {operation}")]
+    Denied {
+        /// Who.
+        actor: String,
+        /// What.
+        operation: String,
+    },
+    /// The actor must prove himself anew before he does this.
+    #[error("{operation} needs a fresh proof of who you are")]
+    StepUp {
+        /// What.
+        operation: String,
+    },
+    /// The task took too long, and another worker has it.
+    #[error("the task took longer than its lease, and was given to another worker; nothing was changed")]
+    LeaseLost,
+    /// A limit stopped the plugin.
+    #[error("the plugin {plugin} was stopped: the limit {limit} was reached")]
+    Limit {
+        /// The plugin.
+        plugin: String,
+        /// The limit's setting.
+        limit: &'static str,
+    },
+    /// It asked for an effect where there are none.
+    #[error(
+        "the plugin {plugin} was stopped: it asked for an effect in a page, a slot or an operation that declares none"
+    )]
+    EffectsRefused {
+        /// The plugin.
+        plugin: String,
+    },
+    /// It broke down by itself.
+    #[error("the plugin {plugin} broke down: {trap}")]
+    Trap {
+        /// The plugin.
+        plugin: String,
+        /// How: the engine's word for it.
+        trap: String,
+    },
+    /// What it drew cannot be shown.
+    #[error("the plugin {plugin} drew what cannot be shown: {problem}")]
+    View {
+        /// The plugin.
+        plugin: String,
+        /// The limit or grant.
+        problem: String,
+    },
+    /// Too many calls; try again in so many seconds.
+    #[error("very busy just now; nothing was changed; try again in {0} seconds")]
+    Busy(u32),
+    /// Others kept changing what the call read.
+    #[error("what this depends on kept changing; nothing was changed; try again")]
+    Conflict,
+    /// The idempotency key was used for something else.
+    #[error("the idempotency key was used for a request with another content")]
+    KeyReused,
+    /// The database did not do it.
+    #[error("the database did not answer as it should; nothing was changed: {0}")]
+    Storage(StorageError),
+    /// It may or may not have been done.
+    #[error("the answer of the database did not come; it may have been done")]
+    Indeterminate,
+}
+
+fn failure_text(failure: &Failure) -> String {
+    match failure {
+        Failure::NotFound => "no such thing, or not one of yours".to_owned(),
+        Failure::Forbidden => "not allowed".to_owned(),
+        Failure::Invalid(errors) => {
+            errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect::<Vec<_>>().join("; ")
+        }
+        Failure::Refused(refusal) => refusal.message.clone(),
+        Failure::Expired => "the link no longer works".to_owned(),
+        Failure::Throttled(seconds) => format!("too often; wait {seconds} seconds"),
+        Failure::Unavailable(seconds) => format!("not now; try again in {seconds} seconds"),
+        Failure::Unsupported => "this panel cannot do that".to_owned(),
+    }
+}
+
+/// One word for the audit.
+fn failure_case(failure: &Failure) -> String {
+    match failure {
+        Failure::NotFound => "not-found".to_owned(),
+        Failure::Forbidden => "forbidden".to_owned(),
+        Failure::Invalid(errors) => {
+            let codes: BTreeSet<&str> = errors.iter().map(|error| error.code.as_str()).collect();
+            format!("invalid: {}", codes.into_iter().collect::<Vec<_>>().join(" "))
+        }
+        Failure::Refused(refusal) => format!("refused: {}", refusal.code),
+        Failure::Expired => "expired".to_owned(),
+        Failure::Throttled(_) => "throttled".to_owned(),
+        Failure::Unavailable(_) => "unavailable".to_owned(),
+        Failure::Unsupported => "unsupported".to_owned(),
+    }
+}
+
+impl CallError {
+    /// One word for the audit and for machines.
+    #[must_use]
+    pub fn case(&self) -> String {
+        match self {
+            CallError::Failed(failure) => failure_case(failure),
+            CallError::Error(_) => "error".to_owned(),
+            CallError::Arguments(_) => "arguments".to_owned(),
+            CallError::NoSuch(_) => "no-such".to_owned(),
+            CallError::LeftOut { .. } => "left-out".to_owned(),
+            CallError::Denied { .. } => "denied".to_owned(),
+            CallError::StepUp { .. } => "step-up".to_owned(),
+            CallError::LeaseLost => "lease-lost".to_owned(),
+            CallError::Limit { limit, .. } => format!("limit: {limit}"),
+            CallError::EffectsRefused { .. } => "effects-refused".to_owned(),
+            CallError::Trap { .. } => "trap".to_owned(),
+            CallError::View { .. } => "view".to_owned(),
+            CallError::Busy(_) => "busy".to_owned(),
+            CallError::Conflict => "conflict".to_owned(),
+            CallError::KeyReused => "key-reused".to_owned(),
+            CallError::Storage(_) => "storage".to_owned(),
+            CallError::Indeterminate => "indeterminate".to_owned(),
+        }
+    }
+
+    pub fn view(plugin: &Plugin, problem: impl ToString) -> Self {
+        CallError::View { plugin: plugin.name.clone(), problem: problem.to_string() }
+    }
+
+    pub fn of_storage(cause: StorageError) -> Self {
+        match cause {
+            StorageError::Changed => CallError::Conflict,
+            StorageError::LeaseLost => CallError::LeaseLost,
+            StorageError::Busy => CallError::Busy(RETRY_SECONDS),
+            StorageError::Indeterminate => CallError::Indeterminate,
+            cause => CallError::Storage(cause),
+        }
+    }
+}
+
+/// Whether a type is the contract's `failure`, recognised by all of its cases: the engine's types have no names.
+pub fn is_failure(ty: &Type) -> bool {
+    let cases = ["not-found", "forbidden", "invalid", "refused", "expired", "throttled", "unavailable", "unsupported"];
+    matches!(ty, Type::Variant(variant) if variant.cases().map(|case| case.name).eq(cases))
+}
+
+/// The contract's `failure`; none: it is another type.
+pub(super) fn failure(value: &Val, ty: &Type) -> Option<Failure> {
+    if !is_failure(ty) {
+        return None;
+    }
+    let Val::Variant(case, payload) = value else { return None };
+    let text = |value: &Val| if let Val::String(text) = value { Some(text.clone()) } else { None };
+    let texts = |value: &Val| match value {
+        Val::Record(fields) => fields.iter().map(|(_, value)| text(value)).collect::<Option<Vec<String>>>(),
+        _ => None,
+    };
+    let seconds = || match payload.as_deref() {
+        Some(Val::U32(seconds)) => Some(*seconds),
+        _ => None,
+    };
+    Some(match case.as_str() {
+        "not-found" => Failure::NotFound,
+        "forbidden" => Failure::Forbidden,
+        "invalid" => {
+            let Some(Val::List(errors)) = payload.as_deref() else { return None };
+            let errors = errors.iter().map(|error| match texts(error)?.as_slice() {
+                [field, code, message] => {
+                    Some(FieldError { field: field.clone(), code: code.clone(), message: message.clone() })
+                }
+                _ => None,
+            });
+            Failure::Invalid(errors.collect::<Option<_>>()?)
+        }
+        "refused" => match texts(payload.as_deref()?)?.as_slice() {
+            [code, message] => Failure::Refused(Refusal { code: code.clone(), message: message.clone() }),
+            _ => return None,
+        },
+        "expired" => Failure::Expired,
+        "throttled" => Failure::Throttled(seconds()?),
+        "unavailable" => Failure::Unavailable(seconds()?),
+        "unsupported" => Failure::Unsupported,
+        _ => return None,
+    })
+}
+
+/// What ended the guest, told apart: what we stopped, by the limit's name, from what broke by itself.
+pub(super) fn stopped(plugin: &Plugin, state: &State, cause: &wasmtime::Error) -> CallError {
+    let name = || plugin.name.clone();
+    let limit = |limit| CallError::Limit { plugin: name(), limit };
+    if let Some(stop) = cause.downcast_ref::<Stop>() {
+        return match stop {
+            Stop::Limit(name) => limit(name),
+            Stop::EffectsRefused => CallError::EffectsRefused { plugin: name() },
+        };
+    }
+    if let Some(hit) = state.limiter.hit {
+        return limit(hit);
+    }
+    if cause.is::<wasmtime::PoolConcurrencyLimitError>() {
+        return CallError::Busy(RETRY_SECONDS);
+    }
+    let text = format!("{cause:#}");
+    if text.contains("fuel allocated for hostcalls has been exhausted") {
+        return limit("hostcall-bytes");
+    }
+    if state.stderr.contents().len() >= plugin.limits.log_bytes {
+        return limit("log-bytes");
+    }
+    let full =
+        |cause: &(dyn std::error::Error + 'static)| matches!(cause.downcast_ref(), Some(ResourceTableError::Full));
+    if cause.chain().any(full) {
+        return limit("handles");
+    }
+    let trap = match cause.downcast_ref::<Trap>() {
+        Some(Trap::StackOverflow) => "stack overflow".to_owned(),
+        Some(trap) => trap.to_string(),
+        None => cause.root_cause().to_string(),
+    };
+    tracing::error!(plugin = plugin.name, request = state.ledger.caller.request, "{text}");
+    CallError::Trap { plugin: name(), trap }
+}

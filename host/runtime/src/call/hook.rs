@@ -1,0 +1,94 @@
+//! Hooks: exports that are called by value, with JSON on the outside.
+
+use std::sync::Arc;
+
+use keyturn_core::accounts::AccountId;
+use keyturn_core::caller::Caller;
+use serde_json::Value;
+use wasmtime::Store;
+use wasmtime::component::Val;
+use wasmtime::component::types::Type;
+use zeroize::Zeroizing;
+
+use super::error::{CallError, Failure, failure};
+use super::state::State;
+use super::{Answer, Request};
+use crate::admit::{Hook, Plugin};
+use crate::runtime::Runtime;
+use crate::values;
+use wasmtime::component::Instance;
+
+impl Runtime {
+    /// Calls a hook by its JSON arguments.
+    pub fn hook(
+        &self,
+        plugin: &Arc<Plugin>,
+        interface: &str,
+        function: &str,
+        caller: &Caller,
+        arguments: &Value,
+        key: Option<&str>,
+    ) -> Result<Value, CallError> {
+        let hook = plugin
+            .hook(interface, function)
+            .ok_or_else(|| CallError::NoSuch(format!("hook {interface}/{function}")))?;
+        let mut values = values::arguments(arguments, &hook.parameters)?;
+        let subject = subject(hook, &values)?;
+        let body = || self.keys.mac("idempotent body", &[Zeroizing::new(arguments.to_string()).as_bytes()]);
+        let key = key.map(|key| (key.to_owned(), body()));
+        let request = Request { plugin, operation: &hook.operation, caller, subject, key, task: None };
+        let link = |page: &str, token: &str| self.surroundings.link(&plugin.name, page, token);
+        let invoke = |store: &mut Store<State>, instance: &Instance| {
+            let function =
+                instance.get_func(&mut *store, hook.index).ok_or_else(|| wasmtime::Error::msg("the export is gone"))?;
+            let mut results = vec![Val::Bool(false); usize::from(hook.result.is_some())];
+            function.call(&mut *store, &values, &mut results)?;
+            Ok(hook_answer(hook, results.pop(), &link))
+        };
+        let restore = |stored: &[u8]| serde_json::from_slice(stored).unwrap_or(Value::Null);
+        let answer = self.operate(&request, &invoke, &restore).map(|(answer, _)| answer);
+        values::wipe(&mut values);
+        answer
+    }
+}
+
+fn subject(hook: &Hook, values: &[Val]) -> Result<Option<AccountId>, CallError> {
+    let Some(name) = &hook.operation.subject else { return Ok(None) };
+    let value =
+        hook.parameters.iter().zip(values).find(|((parameter, _), _)| parameter == name).map(|(_, value)| value);
+    let text = match value {
+        Some(Val::String(text)) => text,
+        Some(Val::Option(Some(inner))) => match inner.as_ref() {
+            Val::String(text) => text,
+            _ => return Ok(None),
+        },
+        _ => return Ok(None),
+    };
+    // What is not even a name is nobody's.
+    text.parse().map(Some).map_err(|_| CallError::Failed(Failure::NotFound))
+}
+
+fn hook_answer(
+    hook: &Hook,
+    result: Option<Val>,
+    link: &dyn Fn(&str, &str) -> String,
+) -> Result<Answer<Value>, CallError> {
+    let done = |json: Value| {
+        let case = json.get("kind").and_then(Value::as_str).unwrap_or("done").to_owned();
+        let stored = serde_json::to_vec(&json).unwrap_or_default();
+        Ok(Answer { live: json, stored, case })
+    };
+    match (result, &hook.result) {
+        (Some(Val::Result(result)), Some(Type::Result(ty))) => match (result, ty.ok(), ty.err()) {
+            (Ok(Some(value)), Some(ty), _) => done(values::to_json(&value, &ty, link)),
+            (Ok(_), _, _) => done(Value::Null),
+            (Err(Some(value)), _, Some(ty)) => Err(match failure(&value, &ty) {
+                Some(failure) => CallError::Failed(failure),
+                None => CallError::Error(values::to_json(&value, &ty, link)),
+            }),
+            (Err(_), _, _) => Err(CallError::Error(Value::Null)),
+        },
+        (Some(value), Some(ty)) => done(values::to_json(&value, ty, link)),
+        _ => done(Value::Null),
+    }
+}

@@ -1,0 +1,346 @@
+//! An operation from the question who may do it to its answer, and one run of the guest.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use keyturn_core::accounts::AccountId;
+use keyturn_core::caller::{Actor, Caller};
+use keyturn_core::time::now;
+use keyturn_package::manifest::{Effects, Lane, Operation, Release, Role as ActorRole};
+use keyturn_store::{Commit, Effect, Known, Quotas, Record, RecordKey, StorageError};
+use wasmtime::Store;
+
+use super::audit::turned_away;
+use super::error::{CallError, Failure, stopped};
+use super::idempotency::{Recorded, record_key, same_body};
+use super::ledger::{Ledger, Purpose};
+use super::state::{self, State};
+use super::{Answer, Invoke, Left, Request};
+use crate::admit::Plugin;
+use crate::capabilities::{Parts, RETRY_SECONDS};
+use crate::engine;
+use crate::runtime::Runtime;
+
+/// How often a call is run before a lasting conflict is answered.
+const RUNS: usize = 3;
+
+impl Runtime {
+    /// Does an operation: asks who may, waits for a place, runs the guest, commits, audits. Also answers the epoch that
+    /// the caller's own account has afterwards, if its password was replaced.
+    pub fn operate<T>(
+        &self,
+        request: &Request<'_>,
+        invoke: &Invoke<'_, Result<Answer<T>, CallError>>,
+        restore: &dyn Fn(&[u8]) -> T,
+    ) -> Result<(T, Option<String>), CallError> {
+        let operation = request.operation;
+        let scope = operation.scope();
+        let subject = request.subject.as_ref();
+        let seen = self.may(request.caller, subject, &operation.actors, &operation.name, scope.as_deref())?;
+        stepped_up(request.caller, request.operation, now())?;
+        let result = self.in_turn(request, seen, invoke, restore);
+        if let Err(error) = &result
+            && operation.effects == Effects::Some
+            && turned_away(error)
+        {
+            self.tally(request, now(), error.case());
+        }
+        result
+    }
+
+    fn in_turn<T>(
+        &self,
+        request: &Request<'_>,
+        seen: Option<Known>,
+        invoke: &Invoke<'_, Result<Answer<T>, CallError>>,
+        restore: &dyn Fn(&[u8]) -> T,
+    ) -> Result<(T, Option<String>), CallError> {
+        let began = Instant::now();
+        let busy = || CallError::Busy(RETRY_SECONDS);
+        let compute =
+            if request.operation.lane == Lane::Compute { Some(self.compute.enter().ok_or_else(busy)?) } else { None };
+        let place = self.calls.enter().ok_or_else(busy)?;
+        let result = self.in_place(request, seen, invoke, restore);
+        drop((place, compute));
+        if request.operation.answer == Release::Even {
+            let took = began.elapsed();
+            self.tell_uneven(took);
+            std::thread::sleep(until_grid(took, self.even_grid));
+        }
+        result
+    }
+
+    fn in_place<T>(
+        &self,
+        request: &Request<'_>,
+        mut seen: Option<Known>,
+        invoke: &Invoke<'_, Result<Answer<T>, CallError>>,
+        restore: &dyn Fn(&[u8]) -> T,
+    ) -> Result<(T, Option<String>), CallError> {
+        let record_key =
+            request.key.as_ref().map(|(key, _)| record_key(request.caller, request.plugin, request.operation, key));
+        let purpose = Purpose::Operation {
+            effects: request.operation.effects == Effects::Some,
+            compute: request.operation.lane == Lane::Compute,
+        };
+        let mut parts = Parts::default();
+        for _ in 0..RUNS {
+            let now = now();
+            if let Some(answer) = self.recorded(request, record_key.as_ref(), now)? {
+                return Ok(answer.restored(restore));
+            }
+            // Noted although the guest may never ask: what let the caller do this must hold at the commit.
+            let seen = match (&request.subject, seen.take()) {
+                (Some(id), None) => vec![(id.clone(), self.storage.account(id).map_err(CallError::of_storage)?)],
+                (Some(id), known) => vec![(id.clone(), known)],
+                (None, _) => Vec::new(),
+            };
+            let depth = request.task.map_or(0, |task| task.depth);
+            let ledger = Ledger::new(&request.plugin.profile, &self.surroundings, request.caller, now, purpose, depth);
+            let (outcome, left) = self.run(request.plugin, ledger, seen, parts, invoke)?;
+            parts = left.parts.for_another_run();
+            match outcome.and_then(|answer| answer) {
+                Ok(answer) => match self.settle(request, record_key.as_ref(), now, left, answer, restore) {
+                    Err(CallError::Conflict) => {}
+                    settled => return settled,
+                },
+                Err(error) => {
+                    // A failure that rests on what is no longer so is no answer, nor is one beside a recorded success.
+                    let still = self.storage.still(&request.plugin.name, &left.reads, now);
+                    if !still.map_err(CallError::of_storage)? {
+                        continue;
+                    }
+                    if let Some(answer) = self.recorded(request, record_key.as_ref(), now)? {
+                        return Ok(answer.restored(restore));
+                    }
+                    if request.operation.effects == Effects::Some && !turned_away(&error) {
+                        self.audit_failure(request, now, left.checked(), &error);
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Err(CallError::Conflict)
+    }
+
+    /// Commits what a run that was answered has left, with its audit entry and its record.
+    ///
+    /// # Errors
+    /// [`CallError::Conflict`] if what it rests on is no longer so: nothing was written, and it may run again.
+    fn settle<T>(
+        &self,
+        request: &Request<'_>,
+        record_key: Option<&RecordKey>,
+        now: i64,
+        left: Left,
+        answer: Answer<T>,
+        restore: &dyn Fn(&[u8]) -> T,
+    ) -> Result<(T, Option<String>), CallError> {
+        let own_epoch = match &request.caller.actor {
+            Actor::Account(own) => left.epoch_of(own).map(str::to_owned),
+            _ => None,
+        };
+        if request.operation.effects != Effects::Some {
+            return Ok((answer.live, own_epoch));
+        }
+        let trace = self.trace(request, now, &left, &answer);
+        let record = record_key.cloned().zip(request.key.as_ref()).filter(|_| trace.recorded);
+        let record = record.map(|(key, (_, body))| {
+            let recorded = Recorded { answer: answer.stored, own_epoch: own_epoch.clone() };
+            (key, Record { body: *body, answer: recorded.encode() })
+        });
+        let limits = &request.plugin.limits;
+        let Left { reads, effects, parts } = left;
+        let commit = Commit {
+            plugin: request.plugin.name.clone(),
+            now,
+            audit: trace.entry,
+            reads,
+            effects,
+            record,
+            quotas: Quotas {
+                stored_bytes: limits.stored_bytes,
+                outbox_bytes: limits.outbox_bytes,
+                waiting_jobs: limits.waiting_jobs,
+                waiting_deliveries: limits.waiting_deliveries,
+            },
+            task: request.task.map(|task| task.lease.clone()),
+        };
+        let waits = work_left(&commit.effects, now);
+        match self.committed(commit) {
+            Ok(()) => {
+                self.wake(waits);
+                if let Some(outcome) = trace.counted {
+                    self.tally(request, now, outcome);
+                }
+                Ok((answer.live, own_epoch))
+            }
+            Err(StorageError::Recorded(record)) => same_body(request, record).map(|answer| answer.restored(restore)),
+            // By the others' jobs, and not for what this one asks: no more than a busy moment.
+            Err(StorageError::Limit(limit @ "waiting-jobs")) => {
+                self.tell_full(&request.plugin.name, limit, now);
+                Err(CallError::Busy(RETRY_SECONDS))
+            }
+            Err(StorageError::Limit(limit)) => {
+                let error = CallError::Limit { plugin: request.plugin.name.clone(), limit };
+                self.audit_failure(request, now, &parts.accounts.checked, &error);
+                Err(error)
+            }
+            Err(cause) => Err(CallError::of_storage(cause)),
+        }
+    }
+
+    /// Commits; where nothing is to be written only what was read is checked, and the disk is left alone.
+    fn committed(&self, commit: Commit) -> Result<(), StorageError> {
+        if commit.audit.is_some() || commit.record.is_some() || commit.task.is_some() || !commit.effects.is_empty() {
+            return self.storage.commit(commit);
+        }
+        match self.storage.still(&commit.plugin, &commit.reads, commit.now)? {
+            true => Ok(()),
+            false => Err(StorageError::Changed),
+        }
+    }
+
+    /// Wakes who does what was left: a mail, a task, a webhook.
+    fn wake(&self, (mail, task, webhook): (bool, bool, bool)) {
+        if mail {
+            self.bells.mail.ring();
+        }
+        if task {
+            self.bells.task.ring();
+        }
+        if webhook {
+            // Each destination has workers of its own, and the bell does not know whose this is.
+            self.bells.webhook.ring_all();
+        }
+    }
+
+    /// Tells the operator that a plugin has no room for more work; once a minute, since anybody may be who asks for more.
+    fn tell_full(&self, plugin: &str, limit: &str, now: i64) {
+        if self.notices.full.is_due(now) {
+            tracing::error!(
+                plugin,
+                limit,
+                "as many jobs wait as may: whoever asks for more is told to come back. If nobody runs them, start who does; \
+                 `keyturn check` says more"
+            );
+        }
+    }
+
+    /// Tells the operator that answers come later than evenly, which tells names apart; once a minute.
+    fn tell_uneven(&self, took: Duration) {
+        if !self.even_grid.is_zero() && took > self.even_grid && self.notices.uneven.is_due(now()) {
+            tracing::warn!(
+                took_ms = took.as_millis(),
+                even_ms = self.even_grid.as_millis(),
+                "a check of a password took longer than sign-in.even-ms, so that its time tells something. If that is not for the \
+                 machine's load, `keyturn check` says which value to set"
+            );
+        }
+    }
+
+    /// Whether the manifest lets this caller do a thing for that subject: the one place that says who may. A machine must
+    /// also have the scope, and what has none is not for machines. Answers the subject where it had to be looked at.
+    pub fn may(
+        &self,
+        caller: &Caller,
+        subject: Option<&AccountId>,
+        actors: &BTreeSet<ActorRole>,
+        operation: &str,
+        scope: Option<&str>,
+    ) -> Result<Option<Known>, CallError> {
+        let role = match (&caller.actor, subject) {
+            (Actor::Anonymous, _) => ActorRole::Anonymous,
+            (Actor::Account(own), Some(subject)) if own != subject => ActorRole::Manager,
+            (Actor::Account(_), _) => ActorRole::Own,
+            (Actor::ServiceKey(_), _) => ActorRole::ServiceKey,
+            (Actor::Console, _) => ActorRole::Console,
+            (Actor::System, _) => ActorRole::System,
+        };
+        let denied = || CallError::Denied { actor: caller.actor.name(), operation: operation.to_owned() };
+        let scoped = role != ActorRole::ServiceKey || scope.is_some_and(|scope| caller.scopes.contains(scope));
+        if !actors.contains(&role) || !scoped {
+            return Err(denied());
+        }
+        let Some(subject) = subject else { return Ok(None) };
+        if matches!(role, ActorRole::Manager | ActorRole::ServiceKey | ActorRole::Console) {
+            let known = self.storage.account(subject).map_err(CallError::of_storage)?;
+            let reached = known.filter(|known| caller.reaches(&known.account));
+            return reached.map(Some).ok_or(CallError::Failed(Failure::NotFound));
+        }
+        Ok(None)
+    }
+
+    /// One run of the guest in a fresh instance, which finds the accounts of `seen` as they were seen. The outer error is the
+    /// host's; the inner one is the guest's end.
+    pub(super) fn run<T>(
+        &self,
+        plugin: &Plugin,
+        mut ledger: Ledger,
+        seen: Vec<(AccountId, Option<Known>)>,
+        parts: Parts,
+        invoke: &Invoke<'_, T>,
+    ) -> Result<(Result<T, CallError>, Left), CallError> {
+        for (id, seen) in seen {
+            ledger.noted(id, seen);
+        }
+        let mut store = Store::new(plugin.pre.engine(), State::new(ledger, parts));
+        store.limiter(|state| &mut state.limiter);
+        store.set_hostcall_fuel(plugin.limits.hostcall_bytes);
+        store.set_epoch_deadline(engine::ticks(Duration::from_millis(
+            plugin.limits.guest_ms.min(plugin.limits.total_ms),
+        )));
+        store.epoch_deadline_callback(state::deadline);
+        let result = plugin.pre.instantiate(&mut store).and_then(|instance| invoke(&mut store, &instance));
+        let state = store.into_data();
+        log_stderr(plugin, &state.ledger.caller, &state);
+        let result = result.map_err(|cause| stopped(plugin, &state, &cause));
+        let Ledger { reads, effects, .. } = state.ledger;
+        Ok((result, Left { reads, effects, parts: state.parts }))
+    }
+}
+
+/// Whether these leave a mail, a task, a webhook, for workers to do now. What is for later is found when its time has come.
+fn work_left(effects: &[Effect], now: i64) -> (bool, bool, bool) {
+    let mail = effects.iter().any(|effect| matches!(effect, Effect::Send(_)));
+    let task = effects.iter().any(|effect| matches!(effect, Effect::Enqueue(task) if task.not_before <= now));
+    let webhook = effects.iter().any(|effect| matches!(effect, Effect::Deliver(_)));
+    (mail, task, webhook)
+}
+
+/// Who acts must have proved himself of late where the manifest says so.
+fn stepped_up(caller: &Caller, operation: &Operation, now: i64) -> Result<(), CallError> {
+    if !operation.step_up || caller.proved_lately(now) {
+        return Ok(());
+    }
+    Err(CallError::StepUp { operation: operation.name.clone() })
+}
+
+fn until_grid(elapsed: Duration, grid: Duration) -> Duration {
+    if grid.is_zero() {
+        return Duration::ZERO;
+    }
+    let steps = elapsed.as_nanos().div_ceil(grid.as_nanos()).max(1);
+    Duration::from_nanos(u64::try_from(steps * grid.as_nanos()).unwrap_or(u64::MAX)).saturating_sub(elapsed)
+}
+
+/// What the guest wrote to standard error: of a plugin that is given passwords only its size, since it may hold one.
+fn log_stderr(plugin: &Plugin, caller: &Caller, state: &State) {
+    let written = state.stderr.contents();
+    if written.is_empty() {
+        return;
+    }
+    let given_passwords = plugin.authority.passwords || plugin.authority.kdf;
+    if given_passwords {
+        tracing::warn!(
+            plugin = plugin.name,
+            request = caller.request,
+            bytes = written.len(),
+            "wrote to standard error"
+        );
+    } else {
+        for line in String::from_utf8_lossy(&written).lines() {
+            tracing::warn!(plugin = plugin.name, request = caller.request, "{}", line.escape_debug());
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What the store of one call holds: made fresh for each call and dropped with it, so that nothing of a call outlives it.
+
+use std::time::{Duration, Instant};
+
+use wasmtime::component::ResourceTable;
+use wasmtime::{ResourceLimiter, StoreContextMut, UpdateDeadline};
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+
+use super::ledger::{Ledger, View};
+use crate::capabilities::Parts;
+use crate::engine;
+
+/// The store's data.
+pub struct State {
+    wasi: WasiCtx,
+    table: ResourceTable,
+    pub(crate) stderr: MemoryOutputPipe,
+    pub(crate) limiter: Limiter,
+    /// What the call is, has read and asks for.
+    pub ledger: Ledger,
+    /// What each capability keeps of the call.
+    pub parts: Parts,
+}
+
+impl State {
+    pub(super) fn new(ledger: Ledger, parts: Parts) -> Self {
+        let limits = &ledger.plugin.limits;
+        let stderr = MemoryOutputPipe::new(limits.log_bytes);
+        let wasi = WasiCtxBuilder::new()
+            .stderr(stderr.clone())
+            .max_random_size(64 << 10)
+            .wall_clock(Coarse)
+            .monotonic_clock(Coarse)
+            .build();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles);
+        let limiter = Limiter {
+            memory: limits.memory_bytes,
+            elements: limits.table_elements,
+            instances: limits.instances,
+            hit: None,
+        };
+        Self { wasi, table, stderr, limiter, ledger, parts }
+    }
+
+    /// What one capability sees.
+    pub(crate) fn view<Part>(&mut self, part: impl FnOnce(&mut Parts) -> &mut Part) -> View<'_, Part> {
+        View { ledger: &mut self.ledger, part: part(&mut self.parts) }
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// At an epoch deadline: what is left of the time, or the end.
+pub fn deadline(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline> {
+    let left = store.data_mut().ledger.time_left()?;
+    Ok(UpdateDeadline::Continue(engine::ticks(left)))
+}
+
+/// Keeps memory and tables within the limits, and notes which one refused: the guest's own error would not say.
+pub struct Limiter {
+    memory: usize,
+    elements: usize,
+    instances: usize,
+    pub hit: Option<&'static str>,
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let fits = desired <= self.memory.min(maximum.unwrap_or(usize::MAX));
+        if !fits {
+            self.hit = Some("memory-bytes");
+        }
+        Ok(fits)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let fits = desired <= self.elements.min(maximum.unwrap_or(usize::MAX));
+        if !fits {
+            self.hit = Some("table-elements");
+        }
+        Ok(fits)
+    }
+
+    fn instances(&self) -> usize {
+        self.instances
+    }
+
+    fn memories(&self) -> usize {
+        2
+    }
+
+    fn tables(&self) -> usize {
+        8
+    }
+}
+
+/// Clocks that tell milliseconds and no less: enough for a plugin, too little to time another's work by.
+struct Coarse;
+
+impl HostWallClock for Coarse {
+    fn resolution(&self) -> Duration {
+        Duration::from_millis(1)
+    }
+
+    fn now(&self) -> Duration {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Duration::from_millis(u64::try_from(now.as_millis()).unwrap_or(0))
+    }
+}
+
+impl HostMonotonicClock for Coarse {
+    fn resolution(&self) -> u64 {
+        1_000_000
+    }
+
+    fn now(&self) -> u64 {
+        static BEGAN: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+        u64::try_from(BEGAN.elapsed().as_millis()).unwrap_or(0) * 1_000_000
+    }
+}

@@ -1,0 +1,218 @@
+//! The calls of `keyturn:ui/views`: a page, a slot for each of its subjects, a submission.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use wasmtime::Store;
+use wasmtime::component::{ComponentExportIndex, Instance, Lift, Lower};
+use wasmtime::component::{ComponentNamedList, TypedFunc};
+use zeroize::Zeroizing;
+
+use super::error::{CallError, Failure};
+use super::ledger::{Ledger, Purpose};
+use super::state::State;
+use super::{Answer, Invoke, Request};
+use crate::admit::{Plugin, Views};
+use crate::capabilities::{Parts, RETRY_SECONDS};
+use crate::runtime::Runtime;
+use keyturn_contract::exports::keyturn::ui::views::{Answer as Submitted, Input};
+use keyturn_contract::keyturn::ui::nodes::{Node, Outcome, Strength, Target, View};
+use keyturn_core::accounts::AccountId;
+use keyturn_core::caller::Caller;
+use keyturn_core::time::now;
+use keyturn_package::manifest::Page;
+use keyturn_store::Known;
+
+/// Subjects of a slot at most.
+pub const MAX_SUBJECTS: usize = 100;
+
+/// What a form's action has answered.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FormAnswer {
+    /// Go there, with a notice.
+    Done(Target, Outcome),
+    /// To be drawn this once; none where it was drawn before.
+    Reveal(Option<View>),
+    /// How good a password is.
+    Rate(Strength),
+    /// A password, to be put into the fields.
+    Generated(Zeroizing<String>),
+}
+
+/// What a second press of the button gets. Revealed things are not kept.
+#[derive(Serialize, Deserialize)]
+enum Stored {
+    Done(Target, Outcome),
+    Revealed,
+    Rate(Strength),
+}
+
+impl Runtime {
+    /// The manifest's row of a page, after asking whether this caller may see it.
+    fn may_see(
+        &self,
+        plugin: &Plugin,
+        name: &str,
+        subject: Option<&AccountId>,
+        caller: &Caller,
+    ) -> Result<(Page, Option<Known>), CallError> {
+        let page = plugin.manifest.pages.iter().find(|page| page.name == name);
+        let page = page.ok_or_else(|| CallError::NoSuch(format!("page {name}")))?;
+        let seen = self.may(caller, subject, &page.actors, name, None)?;
+        Ok((page.clone(), seen))
+    }
+
+    /// A page's view.
+    pub fn page(
+        &self,
+        plugin: &Arc<Plugin>,
+        name: &str,
+        subject: Option<&AccountId>,
+        token: Option<&str>,
+        arguments: &[(String, String)],
+        caller: &Caller,
+    ) -> Result<View, CallError> {
+        let (page, seen) = self.may_see(plugin, name, subject, caller)?;
+        if page.link != token.is_some() {
+            return Err(CallError::NoSuch(format!("page {name}")));
+        }
+        let views = views(plugin)?;
+        let seen = subject.cloned().zip(seen.map(Some)).into_iter().collect();
+        self.draw(plugin, caller, seen, &|store, instance| {
+            let parameters = (name, subject.map(AccountId::as_str), token, arguments);
+            let (result,) =
+                typed::<_, (Result<View, Failure>,)>(store, instance, views.page)?.call(store, parameters)?;
+            Ok(result)
+        })
+    }
+
+    /// A slot's regions, one for each subject, in their order.
+    pub fn slot(
+        &self,
+        plugin: &Arc<Plugin>,
+        name: &str,
+        subjects: &[Option<AccountId>],
+        caller: &Caller,
+    ) -> Result<Vec<Vec<Node>>, CallError> {
+        let slot = plugin.manifest.slots.iter().find(|slot| slot.name == name);
+        let slot = slot.ok_or_else(|| CallError::NoSuch(format!("slot {name}")))?;
+        if subjects.len() > MAX_SUBJECTS {
+            return Err(CallError::NoSuch(format!("slot {name} of more than {MAX_SUBJECTS} subjects")));
+        }
+        let mut seen = Vec::new();
+        let mut reached = Vec::new();
+        for subject in subjects {
+            let may = match self.may(caller, subject.as_ref(), &slot.actors, name, None) {
+                Ok(known) => {
+                    seen.extend(subject.clone().zip(known.map(Some)));
+                    true
+                }
+                // Nobody that he reaches, or a region for others: it stays empty, and spoils no list of others.
+                Err(CallError::Failed(Failure::NotFound) | CallError::Denied { .. }) => false,
+                Err(error) => return Err(error),
+            };
+            reached.push(may);
+        }
+        let asked = subjects.iter().zip(&reached).filter(|(_, reached)| **reached).map(|(subject, _)| subject);
+        let names: Vec<Option<&str>> = asked.map(|subject| subject.as_ref().map(AccountId::as_str)).collect();
+        if names.len() < subjects.len() {
+            let (out, of) = (subjects.len() - names.len(), subjects.len());
+            tracing::info!(
+                request = caller.request,
+                slot = name,
+                actor = caller.actor.name(),
+                "{out} of {of} not reached"
+            );
+        }
+        if names.is_empty() {
+            return Ok(vec![Vec::new(); subjects.len()]);
+        }
+        let views = views(plugin)?;
+        let regions = self.draw(plugin, caller, seen, &|store, instance| {
+            let parameters = (name, names.as_slice());
+            let (result,) =
+                typed::<_, (Result<Vec<Vec<Node>>, Failure>,)>(store, instance, views.slot)?.call(store, parameters)?;
+            Ok(result)
+        })?;
+        if regions.len() != names.len() {
+            let problem = format!("{} regions for {} subjects in {name}", regions.len(), names.len());
+            return Err(CallError::view(plugin, problem));
+        }
+        let mut regions = regions.into_iter();
+        let in_order =
+            reached.iter().map(|reached| if *reached { regions.next().unwrap_or_default() } else { Vec::new() });
+        Ok(in_order.collect())
+    }
+
+    /// Runs a form's action. Also answers the caller's own epoch afterwards, if his password was replaced.
+    #[allow(clippy::too_many_arguments)]
+    pub fn submit(
+        &self,
+        plugin: &Arc<Plugin>,
+        action: &str,
+        subject: Option<&AccountId>,
+        token: Option<&str>,
+        inputs: &[(String, Input)],
+        key: Option<(String, [u8; 32])>,
+        caller: &Caller,
+    ) -> Result<(FormAnswer, Option<String>), CallError> {
+        let operation =
+            plugin.manifest.form_action(action).ok_or_else(|| CallError::NoSuch(format!("form action {action}")))?;
+        let views = views(plugin)?;
+        let request = Request { plugin, operation, caller, subject: subject.cloned(), key, task: None };
+        let invoke = |store: &mut Store<State>, instance: &Instance| {
+            let parameters = (action, subject.map(AccountId::as_str), token, inputs);
+            let (result,) =
+                typed::<_, (Result<Submitted, Failure>,)>(store, instance, views.submit)?.call(store, parameters)?;
+            Ok(result.map(answer).map_err(CallError::Failed))
+        };
+        let restore = |stored: &[u8]| match serde_json::from_slice(stored) {
+            Ok(Stored::Done(target, outcome)) => FormAnswer::Done(target, outcome),
+            Ok(Stored::Rate(strength)) => FormAnswer::Rate(strength),
+            Ok(Stored::Revealed) | Err(_) => FormAnswer::Reveal(None),
+        };
+        self.operate(&request, &invoke, &restore)
+    }
+
+    /// One run without effects. What it answers is shown, not kept, so nothing is checked and nothing committed.
+    fn draw<T>(
+        &self,
+        plugin: &Arc<Plugin>,
+        caller: &Caller,
+        seen: Vec<(AccountId, Option<Known>)>,
+        invoke: &Invoke<'_, Result<T, Failure>>,
+    ) -> Result<T, CallError> {
+        let _place = self.calls.enter().ok_or(CallError::Busy(RETRY_SECONDS))?;
+        let ledger = Ledger::new(&plugin.profile, &self.surroundings, caller, now(), Purpose::Drawing, 0);
+        let (outcome, _) = self.run(plugin, ledger, seen, Parts::default(), invoke)?;
+        outcome?.map_err(CallError::Failed)
+    }
+}
+
+fn views(plugin: &Plugin) -> Result<&Views, CallError> {
+    plugin.views.as_ref().ok_or_else(|| CallError::NoSuch("view".to_owned()))
+}
+
+fn typed<Parameters, Results>(
+    store: &mut Store<State>,
+    instance: &Instance,
+    index: ComponentExportIndex,
+) -> wasmtime::Result<TypedFunc<Parameters, Results>>
+where
+    Parameters: ComponentNamedList + Lower,
+    Results: ComponentNamedList + Lift,
+{
+    instance.get_typed_func(&mut *store, index)
+}
+
+fn answer(submitted: Submitted) -> Answer<FormAnswer> {
+    let (live, stored, case) = match submitted {
+        Submitted::Done((target, outcome)) => {
+            (FormAnswer::Done(target.clone(), outcome.clone()), Stored::Done(target, outcome), "done")
+        }
+        Submitted::Reveal(view) => (FormAnswer::Reveal(Some(view)), Stored::Revealed, "reveal"),
+        Submitted::Rate(strength) => (FormAnswer::Rate(strength.clone()), Stored::Rate(strength), "rate"),
+        Submitted::Generated(password) => (FormAnswer::Generated(password.into()), Stored::Revealed, "generated"),
+    };
+    Answer { live, stored: serde_json::to_vec(&stored).unwrap_or_default(), case: case.to_owned() }
+}

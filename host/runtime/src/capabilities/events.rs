@@ -1,0 +1,85 @@
+//! `keyturn:panel/events`: news for whoever listens, plugins and the operator's webhooks. Each gets a delivery of its own, in
+//! the commit of the call that tells; one that is slow or fails holds up nobody else.
+
+use std::collections::BTreeSet;
+
+use zeroize::Zeroizing;
+
+use crate::call::ledger::View;
+use keyturn_contract::keyturn::panel::events::{Error, Host};
+use keyturn_contract::keyturn::panel::types::{Event, EventField, Received};
+use keyturn_core::seal;
+use keyturn_store::Effect;
+use keyturn_store::deliveries::NewDelivery;
+use keyturn_store::tasks::{NewTask, TaskKind};
+
+const MAX_FIELDS: usize = 20;
+const MAX_TEXT: usize = 400;
+const MAX_NAME: usize = 64;
+
+/// The limit that an event breaks.
+fn problem(event: &Event) -> Option<&'static str> {
+    let names: BTreeSet<&str> = event.fields.iter().map(|(name, _)| name.as_str()).collect();
+    let account = |id: &str| id.parse::<keyturn_core::accounts::AccountId>().is_ok();
+    let fits = |field: &EventField| match field {
+        EventField::Text(text) => text.chars().count() <= MAX_TEXT,
+        EventField::Account(id) => account(id),
+        EventField::Number(_) | EventField::Time(_) => true,
+    };
+    if event.fields.len() > MAX_FIELDS || names.len() < event.fields.len() {
+        return Some("fields");
+    }
+    if event.subject.as_deref().is_some_and(|id| !account(id)) {
+        return Some("subject");
+    }
+    let good = event.fields.iter().all(|(name, field)| name.len() <= MAX_NAME && fits(field));
+    (!good).then_some("field")
+}
+
+impl Host for View<'_, ()> {
+    fn emit(&mut self, event: Event) -> wasmtime::Result<Result<(), Error>> {
+        let call = &mut *self.ledger;
+        let limit = |name: &str| Err(Error::Limit(name.to_owned()));
+        if !call.plugin.manifest.events.emits.contains(&event.name) {
+            return Ok(Err(Error::Undeclared(event.name)));
+        }
+        if let Some(problem) = problem(&event) {
+            return Ok(limit(problem));
+        }
+        let depth = call.depth + 1;
+        if depth > call.plugin.limits.event_depth {
+            return Ok(limit("event-depth"));
+        }
+        let source = call.plugin.name.clone();
+        let listeners = call.around.plugins.listeners(&source, &event.name);
+        let name = event.name.clone();
+        let received = Received { id: seal::hex(&seal::random::<16>()), source, at: call.now, event };
+        let deliveries: Vec<NewDelivery> =
+            call.around.webhooks().iter().filter_map(|destination| destination.delivery(&received)).collect();
+        let payload = Zeroizing::new(serde_json::to_string(&received).unwrap_or_default());
+        // Without listeners it is an effect all the same: where there are none, there may be no news.
+        call.effects_allowed()?;
+        for plugin in listeners {
+            let task = NewTask {
+                kind: TaskKind::Event,
+                plugin,
+                name: name.clone(),
+                payload: payload.clone(),
+                not_before: call.now,
+                key: None,
+                address: call.caller.person_address().map(|address| address.to_canonical().to_string()),
+                depth,
+            };
+            if let Err(name) = call.effect(Effect::Enqueue(Box::new(task)), payload.len())? {
+                return Ok(limit(name));
+            }
+        }
+        for delivery in deliveries {
+            let bytes = delivery.body.len();
+            if let Err(name) = call.effect(Effect::Deliver(Box::new(delivery)), bytes)? {
+                return Ok(limit(name));
+            }
+        }
+        Ok(Ok(()))
+    }
+}

@@ -1,0 +1,46 @@
+//! `keyturn:panel/jobs`: work for later. What is queued is an effect, and waits in the storage from the commit on.
+
+use zeroize::Zeroizing;
+
+use crate::call::ledger::View;
+use keyturn_contract::keyturn::panel::jobs::{Error, Host};
+use keyturn_store::Effect;
+use keyturn_store::tasks::{NewTask, TaskKind};
+
+const MAX_PAYLOAD: usize = 64 << 10;
+const MAX_KEY: usize = 200;
+
+impl Host for View<'_, ()> {
+    fn enqueue(
+        &mut self,
+        job: String,
+        payload: String,
+        not_before: Option<i64>,
+        key: Option<String>,
+    ) -> wasmtime::Result<Result<(), Error>> {
+        let payload = Zeroizing::new(payload);
+        let call = &mut *self.ledger;
+        let limit = |name: &str| Ok(Err(Error::Limit(name.to_owned())));
+        if !call.plugin.manifest.jobs.contains(&job) {
+            return Ok(Err(Error::Undeclared(job)));
+        }
+        if payload.len() > MAX_PAYLOAD {
+            return limit("payload");
+        }
+        if key.as_ref().is_some_and(|key| key.len() > MAX_KEY) {
+            return limit("key");
+        }
+        let bytes = job.len() + payload.len() + key.as_ref().map_or(0, String::len);
+        let task = NewTask {
+            kind: TaskKind::Job,
+            plugin: call.plugin.name.clone(),
+            name: job,
+            payload,
+            not_before: not_before.unwrap_or(call.now).max(call.now),
+            key,
+            address: call.caller.person_address().map(|address| address.to_canonical().to_string()),
+            depth: call.depth,
+        };
+        Ok(call.effect(Effect::Enqueue(Box::new(task)), bytes)?.map_err(|limit| Error::Limit(limit.to_owned())))
+    }
+}

@@ -1,0 +1,118 @@
+//! What a plugin may import: one file for each interface of `keyturn:panel`, and the table of them. Each works on the call's
+//! ledger and on a part of its own; nothing here writes to a database.
+
+mod accounts;
+mod call;
+mod database;
+mod events;
+mod jobs;
+mod kdf;
+mod keys;
+mod mail;
+mod settings;
+
+use keyturn_contract::keyturn::{panel, ui};
+use keyturn_package::manifest::Wants;
+use wasmtime::component::Linker;
+
+pub use crate::call::ledger::RETRY_SECONDS;
+use crate::call::ledger::{Of, View};
+pub use crate::call::state::State;
+
+/// What is linked for a plugin, whether it may have it, and why.
+pub struct Capability {
+    /// Its interface's full name without the version: `keyturn:panel/database`.
+    pub interface: &'static str,
+    /// The setting of the grants file that gives it, and whether a plugin has it; none: every plugin has it.
+    pub grant: Option<(&'static str, fn(&Wants) -> bool)>,
+    link: fn(&mut Linker<State>) -> wasmtime::Result<()>,
+}
+
+/// A row of the table: the interface in Rust and in WIT, its grant, and the part of a call's state that is its own.
+macro_rules! capability {
+    ($($interface:ident)::+, $name:literal, $grant:expr, $part:ty, $own:ident) => {
+        Capability {
+            interface: $name,
+            grant: $grant,
+            link: |linker| {
+                $($interface)::+::add_to_linker::<State, Of<$part>>(linker, |state| state.view(|parts| &mut parts.$own))
+            },
+        }
+    };
+}
+
+/// All of them. What is not here is linked for nobody.
+pub static CAPABILITIES: [Capability; 11] = [
+    capability!(panel::types, "keyturn:panel/types", None, (), nothing),
+    capability!(ui::nodes, "keyturn:ui/nodes", None, (), nothing),
+    capability!(
+        panel::accounts,
+        "keyturn:panel/accounts",
+        Some(("grants.accounts", |wants| wants.accounts.is_some())),
+        accounts::Part,
+        accounts
+    ),
+    capability!(panel::call, "keyturn:panel/call", None, (), nothing),
+    capability!(
+        panel::database,
+        "keyturn:panel/database",
+        Some(("grants.database", |wants| wants.database)),
+        database::Part,
+        database
+    ),
+    capability!(panel::events, "keyturn:panel/events", Some(("grants.events", |wants| wants.events)), (), nothing),
+    capability!(panel::jobs, "keyturn:panel/jobs", Some(("grants.jobs", |wants| wants.jobs)), (), nothing),
+    capability!(panel::kdf, "keyturn:panel/kdf", Some(("grants.kdf", |wants| wants.kdf)), kdf::Part, kdf),
+    capability!(panel::keys, "keyturn:panel/keys", Some(("grants.keys", |wants| wants.keys)), (), nothing),
+    capability!(
+        panel::mail,
+        "keyturn:panel/mail",
+        Some(("grants.mail", |wants| wants.mail.is_some())),
+        mail::Part,
+        mail
+    ),
+    capability!(panel::settings, "keyturn:panel/settings", None, (), nothing),
+];
+
+/// What each capability keeps of one call.
+#[derive(Default)]
+pub struct Parts {
+    /// Of those that keep nothing.
+    nothing: (),
+    pub(crate) accounts: accounts::Part,
+    database: database::Part,
+    kdf: kdf::Part,
+    mail: mail::Part,
+}
+
+impl Parts {
+    /// What is left for another run of the same call: on which counters it has counted, since it counts once on each.
+    pub(crate) fn for_another_run(&self) -> Self {
+        Self { database: self.database.for_another_run(), ..Self::default() }
+    }
+}
+
+impl panel::types::Host for View<'_, ()> {}
+impl ui::nodes::Host for View<'_, ()> {}
+
+/// The capability of that interface, given without its version.
+#[must_use]
+pub fn named(interface: &str) -> Option<&'static Capability> {
+    CAPABILITIES.iter().find(|capability| capability.interface == interface)
+}
+
+impl Capability {
+    /// Whether a plugin of that authority has it.
+    #[must_use]
+    pub fn given_to(&self, authority: &Wants) -> bool {
+        self.grant.is_none_or(|(_, granted)| granted(authority))
+    }
+
+    /// Gives it to a plugin.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub fn link(&self, linker: &mut Linker<State>) -> wasmtime::Result<()> {
+        (self.link)(linker)
+    }
+}

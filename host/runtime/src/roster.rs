@@ -1,0 +1,296 @@
+//! Which plugins are called, and which are left out. One that can't be admitted harms nobody else: it is left out, and what it
+//! has had until then (the interface of its hooks, its link pages, the events that it listens to) is kept for it, so that no other
+//! plugin gets its passwords or its links while it is down.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::admit::{AdmitError, Plugin};
+pub use crate::profile::Wanted;
+use keyturn_core::events::names;
+
+/// Who comes first where two plugins want the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SignInPlugin {
+    /// The plugin that sign-in asks, by the name of its grants file; none: whichever has the hook.
+    pub name: Option<String>,
+    /// The hook that checks a password, `interface/function`.
+    pub hook: String,
+}
+
+impl SignInPlugin {
+    fn interface(&self) -> &str {
+        self.hook.split_once('/').map_or("", |(interface, _)| interface)
+    }
+}
+
+/// A plugin that has a grants file and is not called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The grants file's name.
+    pub name: String,
+    /// Why, in a sentence.
+    pub cause: String,
+}
+
+/// A plugin under the name of its grants file, or why there is none.
+pub type Candidate = (String, Result<Arc<Plugin>, String>);
+
+/// What a plugin answers to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct Offer {
+    interfaces: BTreeSet<String>,
+    link_pages: BTreeSet<String>,
+    listens: BTreeSet<String>,
+}
+
+impl Offer {
+    fn of(plugin: &Plugin) -> Self {
+        let listens = if plugin.authority.events { plugin.manifest.events.listens.clone() } else { BTreeSet::new() };
+        Self {
+            interfaces: plugin.hooks.iter().map(|hook| hook.interface.clone()).collect(),
+            link_pages: plugin.manifest.link_pages().map(str::to_owned).collect(),
+            listens,
+        }
+    }
+}
+
+impl Offer {
+    /// What no two plugins can have.
+    fn wants(&self) -> impl Iterator<Item = Wanted> {
+        let hooks = self.interfaces.iter().cloned().map(Wanted::Hooks);
+        hooks.chain(self.link_pages.iter().cloned().map(Wanted::LinkPage))
+    }
+}
+
+/// What is remembered of plugins, in the database: it must outlive a start at which one of them is broken.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    /// What each plugin with a grants file had when it was last admitted.
+    offers: BTreeMap<String, Offer>,
+    /// Link page → the plugin that had it first. Its links are the ones that don't say whose they are.
+    makers: BTreeMap<String, String>,
+}
+
+/// Whose link an address holds.
+pub enum Maker {
+    /// A plugin that is called.
+    Admitted(Arc<Plugin>),
+    /// One that is left out: the link is good, and works when the plugin is back.
+    LeftOut(String),
+    /// No plugin with such a page.
+    Unknown,
+}
+
+/// All plugins.
+#[derive(Default)]
+pub struct Roster {
+    admitted: BTreeMap<String, Arc<Plugin>>,
+    left_out: BTreeMap<String, String>,
+    memory: Memory,
+    sign_in: SignInPlugin,
+    /// Names that no link page may have: the panel's own addresses begin with them.
+    reserved: BTreeSet<String>,
+}
+
+/// Who has what, while plugins are put in their places one after another.
+#[derive(Default)]
+struct Claims(BTreeMap<Wanted, String>);
+
+impl Claims {
+    /// What of this another has.
+    fn taken(&self, name: &str, offer: &Offer) -> Option<(Wanted, String)> {
+        offer.wants().find_map(|wanted| {
+            let other = self.0.get(&wanted).filter(|other| *other != name)?.clone();
+            Some((wanted, other))
+        })
+    }
+
+    fn claim(&mut self, name: &str, offer: &Offer) {
+        for wanted in offer.wants() {
+            self.0.entry(wanted).or_insert_with(|| name.to_owned());
+        }
+    }
+}
+
+impl Roster {
+    pub fn new(sign_in: SignInPlugin, memory: Memory) -> Self {
+        Self { sign_in, memory, ..Self::default() }
+    }
+
+    /// Those that are called, by name.
+    pub fn admitted(&self) -> impl Iterator<Item = &Arc<Plugin>> {
+        self.admitted.values()
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Arc<Plugin>> {
+        self.admitted.get(name)
+    }
+
+    /// Those that are not, by name.
+    pub fn left_out(&self) -> Vec<LeftOut> {
+        self.left_out.iter().map(|(name, cause)| LeftOut { name: name.clone(), cause: cause.clone() }).collect()
+    }
+
+    pub fn is_left_out(&self, name: &str) -> bool {
+        self.left_out.contains_key(name)
+    }
+
+    /// What is to be remembered.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Puts a plugin in its place beside the others, or in the place of one that has its name.
+    ///
+    /// # Errors
+    /// [`AdmitError`] if another has what it wants, or the panel itself.
+    pub fn admit(&mut self, plugin: &Arc<Plugin>) -> Result<(), AdmitError> {
+        let mut claims = self.first_claims();
+        for (name, offer) in self.offers().filter(|(name, _)| **name != plugin.name) {
+            claims.claim(name, offer);
+        }
+        self.fits(plugin, &claims)?;
+        self.left_out.remove(&plugin.name);
+        self.place(plugin);
+        Ok(())
+    }
+
+    /// Replaces everything by these, in one moment. Whoever comes first keeps what two want: the plugin that sign-in asks, then in
+    /// the order of names. One that is broken keeps what it had. Answers which of the plugins were refused, and why.
+    pub fn arrange(&mut self, mut candidates: Vec<Candidate>) -> Vec<(String, AdmitError)> {
+        let rank = |(name, plugin): &Candidate| {
+            let offer = match plugin {
+                Ok(plugin) => Some(Offer::of(plugin)),
+                Err(_) => self.remembered(name).cloned(),
+            };
+            let asked = offer.is_some_and(|offer| offer.interfaces.contains(self.sign_in.interface()));
+            let named = self.sign_in.name.as_ref() == Some(name);
+            (!named, !asked, name.clone())
+        };
+        candidates.sort_by_cached_key(rank);
+        self.memory.offers.retain(|name, _| candidates.iter().any(|(candidate, _)| candidate == name));
+        self.admitted.clear();
+        self.left_out.clear();
+        let mut claims = self.first_claims();
+        let mut refused = Vec::new();
+        for (name, plugin) in candidates {
+            match plugin.map(|plugin| self.fits(&plugin, &claims).map(|()| plugin)) {
+                Ok(Ok(plugin)) => {
+                    claims.claim(&name, &Offer::of(&plugin));
+                    self.place(&plugin);
+                }
+                Ok(Err(error)) => {
+                    self.left_out.insert(name.clone(), error.to_string());
+                    refused.push((name, error));
+                }
+                Err(cause) => {
+                    if let Some(offer) = self.remembered(&name) {
+                        claims.claim(&name, offer);
+                    }
+                    self.left_out.insert(name, cause);
+                }
+            }
+        }
+        refused
+    }
+
+    /// Lets go of a plugin.
+    pub fn dismiss(&mut self, name: &str) {
+        self.admitted.remove(name);
+        self.left_out.remove(name);
+        self.memory.offers.remove(name);
+    }
+
+    /// Keeps these first segments of addresses for the panel. A plugin with a link page of such a name is left out from now on.
+    pub fn reserve(&mut self, names: &[&str]) -> Vec<(String, AdmitError)> {
+        self.reserved.extend(names.iter().map(|name| (*name).to_owned()));
+        let admitted = self.admitted.iter().map(|(name, plugin)| (name.clone(), Ok(Arc::clone(plugin))));
+        let left_out = self.left_out.iter().map(|(name, cause)| (name.clone(), Err(cause.clone())));
+        self.arrange(admitted.chain(left_out).collect())
+    }
+
+    /// Who listens to an event of that source: also plugins that are left out, for whom it waits.
+    pub fn listeners(&self, source: &str, event: &str) -> Vec<String> {
+        let hears = |offer: &Offer| offer.listens.iter().any(|listened| names(listened, source, event));
+        self.offers().filter(|(name, offer)| *name != source && hears(offer)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The plugin that is left out and has hooks of that interface.
+    pub fn left_out_with(&self, interface: &str) -> Option<&str> {
+        let has = |name: &&String| {
+            let named = self.sign_in.name.as_ref() == Some(*name) && self.sign_in.interface() == interface;
+            named || self.remembered(name).is_some_and(|offer| offer.interfaces.contains(interface))
+        };
+        self.left_out.keys().find(has).map(String::as_str)
+    }
+
+    /// All link pages: of plugins that are called, and of those that are left out.
+    pub fn link_pages(&self) -> BTreeSet<String> {
+        self.offers().flat_map(|(_, offer)| offer.link_pages.iter().cloned()).collect()
+    }
+
+    /// Whether a plugin's links have to say that they are its own: another had the page before.
+    pub fn must_say_whose(&self, plugin: &str, page: &str) -> bool {
+        self.memory.makers.get(page).is_some_and(|maker| maker != plugin)
+    }
+
+    /// Whose a link is; `said`: what its address says.
+    pub fn maker(&self, page: &str, said: Option<&str>) -> Maker {
+        let Some(name) = said.or_else(|| self.memory.makers.get(page).map(String::as_str)) else {
+            return Maker::Unknown;
+        };
+        match self.admitted.get(name).filter(|plugin| plugin.manifest.link_pages().any(|own| own == page)) {
+            Some(plugin) => Maker::Admitted(Arc::clone(plugin)),
+            None => {
+                let offer = self.remembered(name).filter(|_| self.is_left_out(name));
+                match offer.is_some_and(|offer| offer.link_pages.contains(page)) {
+                    true => Maker::LeftOut(name.to_owned()),
+                    false => Maker::Unknown,
+                }
+            }
+        }
+    }
+
+    /// What each plugin has: those that are called, then those that are left out.
+    fn offers(&self) -> impl Iterator<Item = (&String, &Offer)> {
+        self.admitted.keys().chain(self.left_out.keys()).filter_map(|name| Some((name, self.remembered(name)?)))
+    }
+
+    fn remembered(&self, name: &str) -> Option<&Offer> {
+        self.memory.offers.get(name)
+    }
+
+    /// What the configuration keeps for the plugin that it names.
+    fn first_claims(&self) -> Claims {
+        let mut claims = Claims::default();
+        if let Some(name) = &self.sign_in.name {
+            claims.0.insert(Wanted::Hooks(self.sign_in.interface().to_owned()), name.clone());
+        }
+        claims
+    }
+
+    fn fits(&self, plugin: &Plugin, claims: &Claims) -> Result<(), AdmitError> {
+        let offer = Offer::of(plugin);
+        if let Some(page) = offer.link_pages.intersection(&self.reserved).next() {
+            return Err(AdmitError::Reserved { plugin: plugin.name.clone(), page: page.clone() });
+        }
+        match claims.taken(&plugin.name, &offer) {
+            Some((what, other)) => Err(AdmitError::Taken { plugin: plugin.name.clone(), what, other }),
+            None => Ok(()),
+        }
+    }
+
+    fn place(&mut self, plugin: &Arc<Plugin>) {
+        let offer = Offer::of(plugin);
+        for page in &offer.link_pages {
+            self.memory.makers.entry(page.clone()).or_insert_with(|| plugin.name.clone());
+        }
+        self.memory.offers.insert(plugin.name.clone(), offer);
+        self.admitted.insert(plugin.name.clone(), Arc::clone(plugin));
+    }
+}

@@ -1,0 +1,356 @@
+//! What calls go through: the engine, the plugins, and where calls wait for one another.
+
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
+
+use keyturn_core::accounts::{AccountId, Matched};
+use keyturn_core::caller::{Caller, OWN};
+use keyturn_core::seal::Keys;
+use keyturn_core::space::within_limits;
+use keyturn_core::time::now;
+use keyturn_package::grants::Grants;
+use keyturn_package::limits::{GuestMemory, HostLimits};
+use keyturn_store::{Commit, Effect, Read, StorageError, Store};
+use keyturn_webhooks::Destinations;
+use serde_json::Value;
+use wasmtime::component::types::Type;
+use zeroize::Zeroizing;
+
+use crate::admit::{AdmitError, Plugin};
+use crate::bell::Bell;
+use crate::buffers::Buffers;
+use crate::cache;
+use crate::call::audit::Budget;
+use crate::call::error::CallError;
+use crate::call::lane::Lane;
+use crate::call::told::Told;
+use crate::engine::{Machine, POOL_SLOTS};
+use crate::roster::{Candidate, LeftOut, Memory, Roster, SignInPlugin};
+use crate::surroundings::{Directory, MailRoute, Surroundings};
+use crate::values;
+
+/// What a runtime is made of.
+pub struct Parts {
+    /// Where everything is kept.
+    pub storage: Arc<Store>,
+    /// What seals it.
+    pub keys: Arc<Keys>,
+    /// How mail goes, and where links lead.
+    pub mail: Arc<dyn MailRoute>,
+    /// What the panel is called.
+    pub brand: String,
+    /// Where events go beside the plugins that listen.
+    pub webhooks: Destinations,
+    /// Which plugin comes first where two want the same.
+    pub sign_in: SignInPlugin,
+    /// Where compiled components are kept.
+    pub cache: Option<cache::Folder>,
+    /// Limits of the host as a whole.
+    pub limits: HostLimits,
+    /// When and how soon things happen.
+    pub timing: Timing,
+}
+
+/// When and how soon things happen.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// Whether the engine is made now, and not when the first plugin is admitted.
+    pub engine_first: bool,
+    /// The time grid on which operations with `answer = even` are answered.
+    pub even_grid: Duration,
+}
+
+/// Wakes who does what calls leave behind.
+#[derive(Default)]
+pub struct Bells {
+    /// Rings when a call has left a mail.
+    pub mail: Bell,
+    /// Rings when a call has left a job or an event.
+    pub task: Bell,
+    /// Rings when a call has left something for webhooks.
+    pub webhook: Bell,
+}
+
+/// Lines of the operator's log that are written once a minute.
+#[derive(Default)]
+pub(crate) struct Notices {
+    /// That there is no room for more jobs.
+    pub(crate) full: Told,
+    /// That an answer came later than evenly.
+    pub(crate) uneven: Told,
+}
+
+/// What calls go through. Every method may block on the disk or on a hash, so call it from a thread that may.
+pub struct Runtime {
+    /// None until a plugin is admitted, where that may never be.
+    machine: OnceLock<Machine>,
+    guest_memory: GuestMemory,
+    cache: Option<cache::Folder>,
+    /// Where everything is kept.
+    pub storage: Arc<Store>,
+    /// What seals it.
+    pub keys: Arc<Keys>,
+    /// What a call can see beyond itself.
+    pub surroundings: Arc<Surroundings>,
+    plugins: Arc<RwLock<Roster>>,
+    /// Wakes workers.
+    pub bells: Bells,
+    pub(crate) even_grid: Duration,
+    pub(crate) compute: Lane,
+    pub(crate) calls: Lane,
+    pub(crate) notices: Notices,
+    /// What the audit has room for of what changes nothing.
+    pub(crate) audited: Budget,
+}
+
+impl Runtime {
+    /// A runtime without plugins.
+    ///
+    /// # Errors
+    /// Why the engine cannot be made: no address space for its pool, for example.
+    pub fn new(parts: Parts) -> Result<Self, String> {
+        let Parts { storage, keys, mail, brand, webhooks, sign_in, cache, limits, timing } = parts;
+        let machine = OnceLock::new();
+        let mut calls = limits.calls_at_once.min(POOL_SLOTS as usize);
+        if timing.engine_first {
+            let made = Machine::new(limits.guest_memory).map_err(|cause| engine_problem(&cause))?;
+            calls = made.calls_at_once(calls);
+            let _ = machine.set(made);
+        }
+        // After the engine: made in such a process, it would lose the quick way to wipe its pool without a word.
+        close_to_debuggers();
+        let buffers = Buffers::start().map_err(within_limits)?;
+        let patience = Duration::from_millis(limits.queue_ms);
+        let compute = match limits.compute_at_once {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            set => set,
+        };
+        let plugins = Arc::new(RwLock::new(Roster::new(sign_in, remembered(&*storage))));
+        let surroundings = Surroundings {
+            storage: Arc::clone(&storage),
+            keys: Arc::clone(&keys),
+            buffers,
+            mail,
+            brand,
+            webhooks: RwLock::new(webhooks),
+            plugins: Arc::new(Plugins(Arc::clone(&plugins))),
+            accounts_per_address: limits.accounts_per_address,
+            many_told: Told::default(),
+        };
+        Ok(Self {
+            machine,
+            guest_memory: limits.guest_memory,
+            cache,
+            storage,
+            keys,
+            surroundings: Arc::new(surroundings),
+            plugins,
+            bells: Bells::default(),
+            even_grid: timing.even_grid,
+            compute: Lane::new(compute, limits.compute_queue, patience),
+            calls: Lane::new(calls, limits.calls_queue, patience),
+            notices: Notices::default(),
+            audited: Budget::default(),
+        })
+    }
+
+    /// The engine, made now at the latest.
+    fn machine(&self) -> Result<&Machine, String> {
+        if self.machine.get().is_none() {
+            let made = Machine::new(self.guest_memory).map_err(|cause| engine_problem(&cause))?;
+            // Of two at once, the other's is as good.
+            let _ = self.machine.set(made);
+        }
+        self.machine.get().ok_or_else(|| "there is no engine".to_owned())
+    }
+
+    /// All plugins, as they are now.
+    pub fn roster(&self) -> RwLockReadGuard<'_, Roster> {
+        self.plugins.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The admitted plugins, by name.
+    #[must_use]
+    pub fn plugins(&self) -> Vec<Arc<Plugin>> {
+        self.roster().admitted().cloned().collect()
+    }
+
+    /// Admits a component under `name`, in place of one that has it.
+    ///
+    /// # Errors
+    /// [`AdmitError`]; what was admitted under that name before goes on then.
+    pub fn admit(&self, name: &str, component: &[u8], grants: &Grants) -> Result<Arc<Plugin>, AdmitError> {
+        let plugin = self.prepare(name, component, grants)?;
+        self.change_roster(|roster| roster.admit(&plugin))?;
+        self.remember_plugins();
+        Ok(plugin)
+    }
+
+    /// A plugin that is not yet called.
+    pub fn prepare(&self, name: &str, component: &[u8], grants: &Grants) -> Result<Arc<Plugin>, AdmitError> {
+        let machine = self.machine().map_err(|cause| AdmitError::Engine { plugin: name.to_owned(), cause })?;
+        Ok(Arc::new(Plugin::admit(machine, &self.keys, self.cache.as_ref(), name, component, grants)?))
+    }
+
+    /// Replaces all plugins by these, in one moment. Calls that have begun end as they would have. Answers which were refused.
+    pub fn arrange(&self, candidates: Vec<Candidate>) -> Vec<(String, AdmitError)> {
+        self.change_roster(|roster| roster.arrange(candidates))
+    }
+
+    /// Lets go of a plugin. Calls that have begun end as they would have; what it has left in the database stays.
+    pub fn dismiss(&self, name: &str) {
+        self.change_roster(|roster| roster.dismiss(name));
+        self.remember_plugins();
+    }
+
+    /// Keeps these first segments of addresses for the panel's own pages: a plugin whose link page has such a name is left out,
+    /// and is logged. Call it before [`crate::http::router`].
+    pub fn reserve(&self, names: &[&str]) {
+        for (plugin, cause) in self.change_roster(|roster| roster.reserve(names)) {
+            tracing::error!(plugin, "left out: {cause}");
+        }
+    }
+
+    fn change_roster<T>(&self, change: impl FnOnce(&mut Roster) -> T) -> T {
+        change(&mut self.plugins.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Writes down what the plugins have, so that it is kept for one that is broken at the next start.
+    pub fn remember_plugins(&self) {
+        let memory = self.roster().memory().clone();
+        if memory == remembered(&*self.storage) {
+            return;
+        }
+        let value = Zeroizing::new(serde_json::to_vec(&memory).unwrap_or_default());
+        let effect = Effect::Put { key: MEMORY.to_owned(), value, expires: None };
+        if let Err(cause) = self.storage.commit(Commit::bare(OWN, now(), vec![effect])) {
+            tracing::warn!("which plugin has which hooks and link pages could not be written down: {cause}");
+        }
+    }
+
+    /// Plugins that have a grants file and are not called, and why. They harm nobody else: `keyturn check` says what to do.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<LeftOut> {
+        self.roster().left_out()
+    }
+
+    /// Whether a plugin has this hook, `interface/function`.
+    #[must_use]
+    pub fn has_hook(&self, hook: &str) -> bool {
+        let (interface, function) = hook.split_once('/').unwrap_or_default();
+        self.plugins().iter().any(|plugin| plugin.hook(interface, function).is_some())
+    }
+
+    /// The parameters of a hook that hold a secret, as its JSON arguments name them, each with whether it can be left out; none:
+    /// there is no such hook.
+    #[must_use]
+    pub fn secrets(&self, hook: &str) -> Option<Vec<(String, bool)>> {
+        let (interface, function) = hook.split_once('/')?;
+        let plugins = self.plugins();
+        let hook = plugins.iter().find_map(|plugin| plugin.hook(interface, function))?;
+        let secrets = hook.parameters.iter().filter(|(name, _)| hook.operation.secrets.contains(name));
+        Some(secrets.map(|(name, ty)| (values::snake(name), matches!(ty, Type::Option(_)))).collect())
+    }
+
+    /// Calls a hook: `interface/function`, arguments as a JSON object, an idempotency key or none.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn call(&self, caller: &Caller, hook: &str, arguments: &Value, key: Option<&str>) -> Result<Value, CallError> {
+        let (interface, function) = hook.split_once('/').ok_or_else(|| CallError::NoSuch(format!("hook {hook}")))?;
+        let plugins = self.plugins();
+        let plugin = plugins
+            .iter()
+            .find(|plugin| plugin.hook(interface, function).is_some())
+            .ok_or_else(|| self.no_hook(interface, function))?;
+        self.hook(plugin, interface, function, caller, arguments, key)
+    }
+
+    /// Why a hook can't be called: there is none, or its plugin is left out.
+    pub fn no_hook(&self, interface: &str, function: &str) -> CallError {
+        match self.roster().left_out_with(interface) {
+            Some(plugin) => CallError::LeftOut { plugin: plugin.to_owned() },
+            None => CallError::NoSuch(format!("hook {interface}/{function}")),
+        }
+    }
+
+    /// Accounts with that login or address, in these realms; at most `accounts-per-address`.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn find(&self, login_or_email: &str, realms: &[&str]) -> Result<Vec<(AccountId, Matched)>, StorageError> {
+        self.surroundings.find(login_or_email, realms)
+    }
+
+    /// The session epoch of an account, to be compared with the one that a session began under; none if the account is
+    /// gone.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn epoch(&self, account: &AccountId) -> Result<Option<String>, StorageError> {
+        Ok(self.storage.account(account)?.map(|known| known.epoch))
+    }
+
+    /// Has the host see the address on file of an account. A panel that is about to write another one calls this before, so that
+    /// whoever has the address now can be told: the host sees addresses otherwise only when something is done to an account.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn note_address(&self, account: &AccountId) -> Result<(), StorageError> {
+        loop {
+            let Some(known) = self.storage.account(account)? else { return Ok(()) };
+            let seen = Read::Account { id: account.clone(), seen: Some(Box::new(known)) };
+            match self.storage.commit(Commit { reads: vec![seen], ..Commit::bare(OWN, now(), Vec::new()) }) {
+                Err(StorageError::Changed) => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// The absolute address of a plugin's link page.
+    #[must_use]
+    pub fn link(&self, plugin: &str, page: &str, token: &str) -> String {
+        self.surroundings.link(plugin, page, token)
+    }
+}
+
+/// The plugins, as calls know them.
+struct Plugins(Arc<RwLock<Roster>>);
+
+impl Directory for Plugins {
+    fn listeners(&self, source: &str, event: &str) -> Vec<String> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).listeners(source, event)
+    }
+
+    fn must_say_whose(&self, plugin: &str, page: &str) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).must_say_whose(plugin, page)
+    }
+}
+
+fn engine_problem(cause: &wasmtime::Error) -> String {
+    within_limits(format_args!("{cause:#}"))
+}
+
+/// The key, in the host's own data, of what plugins have.
+const MEMORY: &str = "plugins";
+
+fn remembered(storage: &Store) -> Memory {
+    match storage.get(OWN, MEMORY, now()) {
+        Ok(found) => found.and_then(|(value, _)| serde_json::from_slice(&value).ok()).unwrap_or_default(),
+        Err(cause) => {
+            tracing::warn!("which plugin has which hooks and link pages could not be read: {cause}");
+            Memory::default()
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn close_to_debuggers() {
+    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+    if let Err(cause) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        tracing::warn!("core dumps of this process cannot be switched off: {cause}");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn close_to_debuggers() {}

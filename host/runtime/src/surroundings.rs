@@ -1,0 +1,98 @@
+//! What a call can see beyond itself.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use keyturn_core::accounts::{AccountId, Matched};
+use keyturn_core::seal::Keys;
+use keyturn_core::time::now;
+use keyturn_store::{StorageError, Store};
+use keyturn_webhooks::Destinations;
+
+use crate::buffers::Buffers;
+use crate::call::told::Told;
+
+/// In the query of a link: whose it is.
+pub const LINK_OF: &str = "of";
+
+/// What a call must know of how mail goes at present.
+pub trait MailRoute: Send + Sync {
+    /// Whether anything carries mail away.
+    fn goes(&self) -> bool;
+
+    /// Where links lead: scheme, host and port, without a slash at the end.
+    fn origin(&self) -> String;
+
+    /// The domain of a new mail's Message-ID.
+    fn message_domain(&self) -> String;
+
+    /// Whether the operators have an address.
+    fn reaches_operators(&self) -> bool;
+}
+
+/// Which plugin has what, as far as a call must know.
+pub trait Directory: Send + Sync {
+    /// Who listens to an event of that source.
+    fn listeners(&self, source: &str, event: &str) -> Vec<String>;
+
+    /// Whether a link to that page must say which plugin made it.
+    fn must_say_whose(&self, plugin: &str, page: &str) -> bool;
+}
+
+/// What a call can see beyond itself.
+pub struct Surroundings {
+    /// Where everything is kept.
+    pub storage: Arc<Store>,
+    /// What seals it.
+    pub keys: Arc<Keys>,
+    /// Memory for slow hashes.
+    pub buffers: Arc<Buffers>,
+    /// How mail goes, and where links lead.
+    pub mail: Arc<dyn MailRoute>,
+    /// What the panel is called.
+    pub brand: String,
+    /// Where events go beside the plugins that listen.
+    pub webhooks: RwLock<Destinations>,
+    /// Which plugin has what.
+    pub plugins: Arc<dyn Directory>,
+    /// How many accounts of one login or address are found at most.
+    pub accounts_per_address: usize,
+    /// That there were more.
+    pub many_told: Told,
+}
+
+impl Surroundings {
+    /// Accounts with that login or address, logins and then older ones first. That there are more than are found is logged,
+    /// without the name.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn find(&self, typed: &str, realms: &[&str]) -> Result<Vec<(AccountId, Matched)>, StorageError> {
+        let most = self.accounts_per_address;
+        let mut found = self.storage.find(typed, realms, most.saturating_add(1))?;
+        if found.len() > most {
+            found.truncate(most);
+            if self.many_told.is_due(now()) {
+                tracing::warn!(
+                    most,
+                    "one login or address belongs to more accounts than limits.accounts-per-address: the others are not \
+                     found by it, and get no mail"
+                );
+            }
+        }
+        Ok(found)
+    }
+
+    /// The absolute address of a plugin's link page. If another plugin had a page of that name before, it says whose it is: a
+    /// link belongs to the plugin that made it, whatever is admitted later.
+    #[must_use]
+    pub fn link(&self, plugin: &str, page: &str, token: &str) -> String {
+        let address = format!("{}/{page}/{token}", self.mail.origin());
+        if self.plugins.must_say_whose(plugin, page) { format!("{address}?{LINK_OF}={plugin}") } else { address }
+    }
+
+    /// Where events go at present.
+    #[must_use]
+    pub fn webhooks(&self) -> Destinations {
+        Arc::clone(&self.webhooks.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,345 @@
+//! What a posted form is read as, and what goes back into one that is drawn again.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use keyturn_contract::keyturn::ui::nodes;
+use keyturn_core::accounts::AccountId;
+use keyturn_core::caller::{Actor, Caller};
+use keyturn_core::seal::{self, Keys};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::shape::Shape;
+use crate::place::Place;
+
+/// The hidden input's name.
+pub const SEALED: &str = "kt";
+/// Asks for the strength of the field that it names; the script's alone.
+pub const RATE: &str = "kt-rate";
+/// Asks for a generated password for the field that it names: the name of a button, and the script's.
+pub const GENERATE: &str = "kt-generate";
+/// Stands beside [`GENERATE`] when it is the script that asks.
+pub const SCRIPT: &str = "kt-script";
+/// Names one more of a form's buttons, if that was pressed: a button's name, and its value is sealed with the form.
+pub const ALSO: &str = "kt-also";
+/// Milliseconds in which a generated password that goes through a panel must be drawn.
+const GENERATED_LIFETIME: i64 = 60_000;
+/// After a field's name: the second input of a password that is drawn twice.
+pub const AGAIN: &str = "~again";
+
+/// What the client can neither read nor alter.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Sealed {
+    pub(crate) plugin: String,
+    pub(crate) action: String,
+    pub(crate) subject: Option<String>,
+    pub(crate) arguments: Vec<(String, String)>,
+    pub(crate) place: Place,
+    pub(crate) session: String,
+    pub(crate) actor: String,
+    pub(crate) key: String,
+    pub(crate) issued: i64,
+    /// A part of another form, which may be left as it was drawn.
+    pub(crate) part: bool,
+    pub(crate) fields: Vec<Shape>,
+    /// Values of [`ALSO`].
+    #[serde(default)]
+    pub(crate) also: Vec<String>,
+}
+
+/// Values that are not secret, to be drawn back.
+pub type Typed = BTreeMap<String, TypedValue>;
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TypedValue {
+    /// Of a line, or the chosen answer.
+    Text(String),
+    /// Of a tick.
+    Tick(bool),
+}
+
+impl TypedValue {
+    /// What stands in a line: what was typed, or what stands there at first.
+    pub(crate) fn in_line<'a>(typed: Option<&'a Self>, first: &'a str) -> &'a str {
+        match typed {
+            Some(TypedValue::Text(typed)) => typed,
+            _ => first,
+        }
+    }
+
+    /// Whether a tick is ticked, likewise.
+    pub(crate) fn in_tick(typed: Option<&Self>, first: bool) -> bool {
+        match typed {
+            Some(TypedValue::Tick(typed)) => *typed,
+            _ => first,
+        }
+    }
+
+    /// The answer that is chosen, likewise; none if something was `posted`, and no answer.
+    pub(crate) fn in_choice<'a>(typed: Option<&'a Self>, posted: bool, first: Option<&'a str>) -> Option<&'a str> {
+        match typed {
+            Some(TypedValue::Text(typed)) => Some(typed),
+            _ => first.filter(|_| !posted),
+        }
+    }
+}
+
+/// A value for the plugin. A password is wiped when dropped, and neither printed nor stored.
+pub enum Input {
+    /// A line, an answer, an argument, or what was hidden or fixed.
+    Text(String),
+    /// A tick.
+    Tick(bool),
+    /// As typed.
+    Password(Zeroizing<String>),
+}
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldError {
+    /// The field's name; the second input of a repeated password is the name with [`AGAIN`].
+    pub field: String,
+    /// One sentence in the reader's language.
+    pub message: String,
+}
+
+/// A form that was posted.
+pub struct Submission {
+    /// Who drew it.
+    pub plugin: String,
+    /// The operation.
+    pub action: String,
+    /// Whom it is about.
+    pub subject: Option<AccountId>,
+    /// Where it stood; the link's token is in it.
+    pub place: Place,
+    /// Sealed arguments first, then the fields in their order. What was left empty and has no empty value is absent.
+    pub inputs: Vec<(String, Input)>,
+    /// What its reader signs in with, where the form shows it.
+    pub user_name: Option<String>,
+    /// Idempotency key: 32 hexadecimal digits, the same for each press of the same drawn form.
+    pub key: String,
+    /// To be drawn back.
+    pub typed: Typed,
+    /// Which button was pressed, if not the form's main one.
+    pub also: Option<String>,
+    /// What the host itself found. If there is any, the plugin is not asked.
+    pub problems: Vec<FieldError>,
+    /// It is a part of another form, and as it was drawn: nothing is asked for, and so nothing is wrong.
+    pub untouched: bool,
+    pub(super) arguments: Vec<(String, String)>,
+}
+
+impl Submission {
+    /// The link's token.
+    #[must_use]
+    pub fn token(&self) -> Option<&str> {
+        self.place.token()
+    }
+
+    /// The text of an input; none if it is not there or empty.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        let mut inputs = self.inputs.iter().filter(|(key, _)| key == name);
+        inputs.find_map(|(_, input)| match input {
+            Input::Text(text) if !text.is_empty() => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Whether a tick is set.
+    #[must_use]
+    pub fn ticked(&self, name: &str) -> bool {
+        self.inputs.iter().any(|(key, input)| key == name && matches!(input, Input::Tick(true)))
+    }
+
+    /// The password of an input; none if it is not there or empty.
+    #[must_use]
+    pub fn password(&self, name: &str) -> Option<&Zeroizing<String>> {
+        self.inputs.iter().find_map(|(key, input)| match input {
+            Input::Password(password) if key == name => Some(password),
+            _ => None,
+        })
+    }
+
+    /// To lay `errors` on the form when it is drawn again.
+    #[must_use]
+    pub fn corrections(&self, errors: Vec<FieldError>, message: Option<String>) -> Corrections {
+        Corrections {
+            plugin: self.plugin.clone(),
+            place: self.place.clone(),
+            action: self.action.clone(),
+            subject: self.subject.as_ref().map(ToString::to_string),
+            arguments: self.arguments.clone(),
+            typed: self.typed.clone(),
+            errors,
+            message,
+            generated: None,
+            beside: Vec::new(),
+        }
+    }
+}
+
+/// A generated password, to be shown beside its field this once: neither printed nor stored.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Generated {
+    /// The field's name.
+    pub field: String,
+    /// The password.
+    pub password: Zeroizing<String>,
+}
+
+impl Generated {
+    pub(crate) fn place(caller: &Caller) -> [String; 3] {
+        ["generated".to_owned(), tag(&caller.actor), caller.session.clone()]
+    }
+
+    /// Seals it for the caller's session, to go through a panel that draws the page again; it is good for a minute.
+    pub fn seal(&self, keys: &Keys, caller: &Caller) -> String {
+        let until = keyturn_core::time::now().saturating_add(GENERATED_LIFETIME).to_be_bytes();
+        let content = Zeroizing::new([&until[..], self.field.as_bytes(), b"\0", self.password.as_bytes()].concat());
+        URL_SAFE_NO_PAD.encode(keys.seal(&Self::place(caller).each_ref().map(String::as_str), &content))
+    }
+
+    /// Opens what was sealed for the same session.
+    pub fn open(sealed: &str, keys: &Keys, caller: &Caller) -> Option<Self> {
+        let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
+        let content = keys.open_sealed(&Self::place(caller).each_ref().map(String::as_str), &sealed).ok()?;
+        let (until, rest) = content.split_first_chunk::<8>()?;
+        let (field, password) = std::str::from_utf8(rest).ok()?.split_once('\0')?;
+        let fresh = i64::from_be_bytes(*until) > keyturn_core::time::now();
+        fresh.then(|| Self { field: field.to_owned(), password: Zeroizing::new(password.to_owned()) })
+    }
+}
+
+impl std::fmt::Debug for Generated {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Generated").field("field", &self.field).finish_non_exhaustive()
+    }
+}
+
+/// A question of the strength meter.
+pub struct Rate {
+    /// Who drew the form.
+    pub plugin: String,
+    /// The operation that answers it.
+    pub operation: String,
+    /// Whom the form is about.
+    pub subject: Option<AccountId>,
+    /// Where it stands.
+    pub place: Place,
+    /// The form's arguments and what it hides or fixes, and the password under its field's name.
+    pub inputs: Vec<(String, Input)>,
+}
+
+/// A wish for a generated password.
+pub struct Generate {
+    /// The form as it was posted; its own operation is not run.
+    pub submission: Submission,
+    /// The operation that answers it.
+    pub operation: String,
+    /// The field that it is for.
+    pub field: String,
+    /// The script asks, and puts it into both fields; else it is shown beside them.
+    pub script: bool,
+}
+
+/// What was posted.
+pub enum Posted {
+    /// A press of the button.
+    Submission(Box<Submission>),
+    /// The meter's question, while somebody types.
+    Rate(Box<Rate>),
+    /// A press of the button that generates a password.
+    Generate(Box<Generate>),
+}
+
+/// What was wrong with a form, and what was typed into it; laid over the same form when it is drawn again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Corrections {
+    pub(super) plugin: String,
+    pub(super) place: Place,
+    pub(super) action: String,
+    pub(super) subject: Option<String>,
+    pub(super) arguments: Vec<(String, String)>,
+    pub(super) typed: Typed,
+    /// By field.
+    pub errors: Vec<FieldError>,
+    /// About the whole form.
+    pub message: Option<String>,
+    /// What was asked for in place of sending the form.
+    #[serde(skip)]
+    pub generated: Option<Box<Generated>>,
+    /// Of the other parts of the form that they were posted in.
+    pub(crate) beside: Vec<Corrections>,
+}
+
+impl Corrections {
+    /// Whose form it was.
+    #[must_use]
+    pub fn plugin(&self) -> &str {
+        &self.plugin
+    }
+
+    /// Where it stood.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Seals them for `actor`, to be carried through a sign-in by the client.
+    #[must_use]
+    pub fn seal(&self, keys: &Keys, actor: &Actor) -> String {
+        let json = serde_json::to_vec(self).unwrap_or_default();
+        URL_SAFE_NO_PAD.encode(keys.seal(&["corrections", &tag(actor)], &json))
+    }
+
+    /// Opens what was sealed for the same actor.
+    #[must_use]
+    pub fn open(sealed: &str, keys: &Keys, actor: &Actor) -> Option<Self> {
+        let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
+        serde_json::from_slice(&keys.open_sealed(&["corrections", &tag(actor)], &sealed).ok()?).ok()
+    }
+
+    /// Those of them that are for a form of this plugin in this place.
+    pub(crate) fn standing_in<'c>(&'c self, plugin: &str, place: &Place) -> Vec<&'c Corrections> {
+        let all = std::iter::once(self).chain(&self.beside);
+        all.filter(|corrections| corrections.plugin == plugin && corrections.place == *place).collect()
+    }
+
+    pub(crate) fn fits(&self, submission: &nodes::Submission, place: &Place) -> bool {
+        self.action == submission.action
+            && self.subject.as_deref() == subject(submission, place)
+            && self.arguments == submission.arguments
+    }
+
+    pub(crate) fn typed(&self, field: &str) -> Option<&TypedValue> {
+        self.typed.get(field)
+    }
+}
+
+/// The account that a submission is about: its own, or its place's.
+pub(crate) fn subject<'a>(submission: &'a nodes::Submission, place: &'a Place) -> Option<&'a str> {
+    submission.subject.as_deref().or_else(|| place.subject().map(AccountId::as_str))
+}
+
+/// An actor in words that no other actor has.
+pub(crate) fn tag(actor: &Actor) -> String {
+    let kind = match actor {
+        Actor::Anonymous => "anonymous",
+        Actor::Account(_) => "account",
+        Actor::ServiceKey(_) => "key",
+        Actor::Console => "console",
+        Actor::System => "system",
+    };
+    format!("{kind} {}", actor.name())
+}
+
+/// The session as it stands in a form: a MAC, so that a form never holds what would open the session.
+pub(crate) fn session(keys: &Keys, caller: &Caller) -> String {
+    seal::hex(&keys.mac("form session", &[caller.session.as_bytes()]))
+}
