@@ -6,7 +6,7 @@ mod tests;
 
 use form_urlencoded::Serializer;
 
-use super::{Deed, OperatorSurface, Shown, button, not_found, page as whole, place};
+use super::{Deed, OperatorSurface, Shown, button, not_found, page as whole, place, state_badge};
 use crate::CallError;
 use crate::caller::Caller;
 use crate::host::Host;
@@ -297,15 +297,10 @@ fn destination_state(one: &Tended, painter: &Painter<'_>) -> Markup {
 
 /// A state's word, the same on both pages; what is held is not said to be on its way.
 pub(super) fn badge(state: DeliveryState, held: Option<Held>, words: Words) -> Badge {
-    let (tone, key) = match (held, state) {
-        (Some(_), _) => (Tone::Warning, "webhooks-held"),
-        (None, DeliveryState::Queued) => (Tone::Off, "state-queued"),
-        (None, DeliveryState::Sending) => (Tone::Info, "state-sending"),
-        (None, DeliveryState::Accepted) => (Tone::Success, "state-accepted"),
-        (None, DeliveryState::Delayed) => (Tone::Warning, "state-delayed"),
-        (None, DeliveryState::GaveUp) => (Tone::Danger, "state-gave-up"),
-    };
-    Badge { tone, text: words.get(key).to_owned() }
+    match held {
+        Some(_) => Badge { tone: Tone::Warning, text: words.get("webhooks-held").to_owned() },
+        None => state_badge(state, words),
+    }
 }
 
 fn state(delivery: &Delivery, held: Option<Held>, painter: &Painter<'_>) -> Markup {

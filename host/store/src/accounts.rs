@@ -38,7 +38,7 @@ impl Rows<'_> {
         let before = self.known(id)?.ok_or(StorageError::Changed)?;
         self.provider.replace(self.db, id, hash, why, now)?;
         let doing = || format!("replacing the hash of an account in realm {}", id.realm());
-        if !self.db.goes_on() {
+        if !self.goes_on() {
             let cause = "the transaction was ended by the panel's tables".to_owned();
             return Err(StorageError::Failed { doing: doing(), cause });
         }

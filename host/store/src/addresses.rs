@@ -99,7 +99,7 @@ impl Rows<'_> {
 
     /// Lets go of addresses that were replaced long ago, at most `most`; answers of how many.
     pub fn tidy_addresses(&self, now: i64, most: u32) -> Result<usize, StorageError> {
-        let ended = self.db.execute(
+        let ended = self.execute(
             "UPDATE keyturnhost_addresses SET before = NULL, changed = NULL WHERE account IN (SELECT account FROM (
                 SELECT account FROM keyturnhost_addresses WHERE changed <= ?1 ORDER BY changed LIMIT ?2) AS ended)",
             params![now.saturating_sub(BEFORE_STAYS), most],

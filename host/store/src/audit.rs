@@ -210,7 +210,7 @@ impl Store {
 
 impl Rows<'_> {
     pub fn insert_audit(&self, entry: &AuditEntry) -> Result<(), StorageError> {
-        let id = self.db.insert(
+        let id = self.insert(
             "INSERT INTO keyturnhost_audit (at, plugin, operation, actor, outcome, address, request, service_key, times)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             params![
@@ -238,7 +238,7 @@ impl Rows<'_> {
     pub fn add_tallied(&self, tallied: &[Tallied]) -> Result<(), StorageError> {
         for (entry, times) in tallied {
             let more = i64::try_from(*times).unwrap_or(i64::MAX);
-            let stands = self.db.execute(
+            let stands = self.execute(
                 "UPDATE keyturnhost_audit SET times = times + ?7
                  WHERE times IS NOT NULL AND at = ?1 AND plugin = ?2 AND operation = ?3 AND actor = ?4 AND outcome = ?5
                     AND address IS NOT DISTINCT FROM ?6 AND service_key IS NOT DISTINCT FROM ?8",

@@ -342,7 +342,7 @@ impl Rows<'_> {
 
     /// Removes at most `most` steps that have ended; answers how many.
     pub fn tidy_counters(&self, now: i64, most: u32) -> Result<usize, StorageError> {
-        let gone = self.db.execute(
+        let gone = self.execute(
             "DELETE FROM keyturnhost_counters WHERE (plugin, key, span, step) IN (SELECT plugin, key, span, step FROM (
                 SELECT plugin, key, span, step FROM keyturnhost_counters WHERE ends <= ?1 ORDER BY ends LIMIT ?2) AS ended)",
             params![now, most],

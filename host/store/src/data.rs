@@ -56,7 +56,7 @@ impl Store {
         };
         self.rows(|rows| {
             let mut found = Vec::new();
-            rows.db.query(sql, params![plugin, after.unwrap_or(prefix), now], &mut |row| {
+            rows.query(sql, params![plugin, after.unwrap_or(prefix), now], &mut |row| {
                 let key: String = row.get(0)?;
                 if found.len() >= limit as usize || !key.starts_with(prefix) {
                     return Ok(ControlFlow::Break(()));

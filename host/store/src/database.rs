@@ -254,6 +254,14 @@ impl dyn Connection + '_ {
         Ok(first)
     }
 
+    /// As [`Connection::execute`], of however many rows.
+    ///
+    /// # Errors
+    /// [`StorageError`] as the engine has it.
+    pub fn change(&self, sql: &str, parameters: &[ValueRef<'_>]) -> Result<(), StorageError> {
+        self.execute(sql, parameters).map(drop)
+    }
+
     /// All rows of an answer, whatever they hold.
     ///
     /// # Errors

@@ -2,136 +2,28 @@
 //! row is leased, tried, and settled, and a lease that nobody settles in time is given to the next worker, who sends the same
 //! under the same id.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::database::{Row, params};
-use super::queue::{Lease, Over, Queued, Table, readable, table};
+use super::queue::{Lease, Table, WAITING, table, waiting};
 use super::store::{Rows, Store, forged};
 use super::{AuditEntry, Quotas, StorageError};
 use keyturn_core::accounts::AccountId;
 use keyturn_core::mail::MailState;
-use keyturn_core::seal;
 
 /// Attempts of a delivery at most.
 pub const ATTEMPTS: u32 = 10;
 /// Attempts whose outcome is kept.
 pub const TOLD: usize = 20;
 
-/// A delivery: `msg_` and 128 random bits, hexadecimal. Its receiver sees it as `webhook-id`, the same in every attempt.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct DeliveryId(String);
-
-impl DeliveryId {
-    /// A fresh one.
-    #[must_use]
-    pub fn random() -> Self {
-        Self(format!("msg_{}", seal::hex(&seal::random::<16>())))
-    }
-
-    /// As receivers and addresses have it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+keyturn_core::random_id! {
+    /// A delivery: `msg_` and 128 random bits, hexadecimal. Its receiver sees it as `webhook-id`, the same in every attempt.
+    DeliveryId, "msg_", "a delivery is named by msg_ and 32 hexadecimal digits"
 }
 
-/// Not the name of a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a delivery is named by msg_ and 32 hexadecimal digits")]
-pub struct BadDeliveryId;
-
-impl TryFrom<String> for DeliveryId {
-    type Error = BadDeliveryId;
-
-    fn try_from(text: String) -> Result<Self, BadDeliveryId> {
-        let digits = text.strip_prefix("msg_").unwrap_or_default();
-        let good = digits.len() == 32 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if good { Ok(Self(text)) } else { Err(BadDeliveryId) }
-    }
-}
-
-impl std::str::FromStr for DeliveryId {
-    type Err = BadDeliveryId;
-
-    fn from_str(text: &str) -> Result<Self, BadDeliveryId> {
-        Self::try_from(text.to_owned())
-    }
-}
-
-impl From<DeliveryId> for String {
-    fn from(id: DeliveryId) -> String {
-        id.0
-    }
-}
-
-impl fmt::Display for DeliveryId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// How a delivery stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DeliveryState {
-    /// It waits for its first attempt.
-    Queued,
-    /// An attempt is under way.
-    Sending,
-    /// The destination answered 2xx.
-    Accepted,
-    /// Not accepted yet: it is tried again.
-    Delayed,
-    /// Out of attempts, or the destination wants no more.
-    GaveUp,
-}
-
-impl DeliveryState {
-    /// All of them.
-    pub const ALL: [DeliveryState; 5] = [
-        DeliveryState::Queued,
-        DeliveryState::Sending,
-        DeliveryState::Accepted,
-        DeliveryState::Delayed,
-        DeliveryState::GaveUp,
-    ];
-    /// Those of deliveries that go by themselves.
-    pub const WAITING: [DeliveryState; 3] = [DeliveryState::Queued, DeliveryState::Sending, DeliveryState::Delayed];
-
-    /// As it stands in rows.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            DeliveryState::Queued => "queued",
-            DeliveryState::Sending => "sending",
-            DeliveryState::Accepted => "accepted",
-            DeliveryState::Delayed => "delayed",
-            DeliveryState::GaveUp => "gave-up",
-        }
-    }
-
-    /// The state of that name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.name() == name)
-    }
-}
-
-impl From<DeliveryState> for MailState {
-    fn from(state: DeliveryState) -> Self {
-        match state {
-            DeliveryState::Queued => MailState::Queued,
-            DeliveryState::Sending => MailState::Sending,
-            DeliveryState::Accepted => MailState::Accepted,
-            DeliveryState::Delayed => MailState::Delayed,
-            DeliveryState::GaveUp => MailState::GaveUp,
-        }
-    }
-}
+/// How a delivery stands: as a mail does, but that it is never refused, ended or withdrawn.
+pub type DeliveryState = MailState;
 
 /// A delivery that a call leaves behind.
 #[derive(Debug, Clone)]
@@ -284,17 +176,18 @@ impl Store {
                 return Ok(None);
             }
             for (after, follows) in [(after.as_str(), ">"), ("", ">=")] {
-                let sql = format!(
-                    "{DELIVERIES} WHERE destination = ?1 AND due <= ?2 AND plugin {follows} ?3 ORDER BY plugin, due LIMIT 1"
+                let due = format!(
+                    "SELECT {WAITING} FROM keyturnhost_deliveries
+                     WHERE destination = ?1 AND due <= ?2 AND plugin {follows} ?3 ORDER BY plugin, due LIMIT 1"
                 );
                 let claimed = rows.claim(
-                    1,
-                    lease_ms,
-                    |now, _| rows.all(&sql, params![destination, now, after], readable(carrying)),
-                    |_: &Carrying, _| false,
-                    |over, now| match over {
-                        Over::Unreadable(number) => rows.give_up(number, &[], now),
-                        Over::Lost(row) | Over::Ended(row) => rows.give_up(row.number(), &row.delivery.tried, now),
+                    &QUEUE,
+                    (1, lease_ms, false),
+                    |now, _| rows.all(&due, params![destination, now, after], waiting),
+                    |number| rows.numbered_delivery(number),
+                    |number, _, now| {
+                        let tried = rows.numbered_delivery(number)?.map(|row| row.delivery.tried).unwrap_or_default();
+                        rows.settle(&QUEUE, number, MailState::GaveUp, None, Some(&told(&tried)), now)
                     },
                 )?;
                 if let Some((row, lease)) = claimed.into_iter().next() {
@@ -383,12 +276,12 @@ impl Store {
     pub fn send_again(&self, ids: &[DeliveryId], audit: AuditEntry) -> Result<Vec<DeliveryId>, StorageError> {
         let ids = ids.to_vec();
         self.write(move |rows| {
-            let now = rows.db.now()?;
+            let now = rows.now()?;
             let mut done = Vec::new();
             for id in &ids {
                 let row = rows.carrying_delivery(id)?;
                 if let Some(row) = row.filter(|row| row.delivery.state != DeliveryState::Sending) {
-                    rows.again(&QUEUE, row.number(), now)?;
+                    rows.again(&QUEUE, row.delivery.number, now)?;
                     done.push(id.clone());
                 }
             }
@@ -408,7 +301,7 @@ impl Store {
         self.write(move |rows| {
             let enable = "UPDATE keyturnhost_destinations SET disabled_at = NULL
                 WHERE name = ?1 AND disabled_at IS NOT NULL";
-            let was = rows.db.execute(enable, params![destination])? > 0;
+            let was = rows.execute(enable, params![destination])? > 0;
             if was {
                 rows.insert_audit(&audit)?;
             }
@@ -469,37 +362,6 @@ fn place<'a>(id: &'a DeliveryId, destination: &'a str, plugin: &'a str, event: &
     [TABLE, id.as_str(), destination, plugin, event]
 }
 
-impl Queued for Carrying {
-    const TABLE: Table = QUEUE;
-
-    fn number(&self) -> i64 {
-        self.delivery.number
-    }
-
-    fn id(&self) -> &str {
-        self.delivery.id.as_str()
-    }
-
-    fn state(&self) -> MailState {
-        self.delivery.state.into()
-    }
-
-    fn attempts(&self) -> u32 {
-        self.delivery.attempts
-    }
-
-    fn due(&self) -> Option<i64> {
-        self.delivery.due
-    }
-
-    fn leased(&mut self, now: i64, until: i64) {
-        self.delivery.state = DeliveryState::Sending;
-        self.delivery.attempts += 1;
-        self.delivery.due = Some(until);
-        self.delivery.changed_at = now;
-    }
-}
-
 impl Rows<'_> {
     /// Leaves a delivery behind. Where too many of the plugin's wait for that destination already, the event is only counted:
     /// a destination that is away for days must not fail what people do.
@@ -547,18 +409,19 @@ impl Rows<'_> {
         let due = self.one(
             "SELECT 1 FROM keyturnhost_deliveries WHERE destination = ?1 AND due <= ?2 AND NOT EXISTS
                 (SELECT 1 FROM keyturnhost_destinations WHERE name = ?1 AND disabled_at IS NOT NULL) LIMIT 1",
-            params![destination, self.db.now()?],
+            params![destination, self.now()?],
             |_| Ok(()),
         )?;
         Ok(due.is_some())
     }
 
-    fn give_up(&self, number: i64, tried: &[Tried], now: i64) -> Result<(), StorageError> {
-        self.settle(&QUEUE, number, MailState::GaveUp, None, Some(&told(tried)), now)
+    fn numbered_delivery(&self, number: i64) -> Result<Option<Carrying>, StorageError> {
+        let sql = format!("{DELIVERIES} WHERE number = ?1");
+        Ok(self.one(&sql, params![number], carrying)?.flatten())
     }
 
     fn settle_delivery(&self, lease: &Lease, settled: &SettledDelivery) -> Result<bool, StorageError> {
-        let now = self.db.now()?;
+        let now = self.now()?;
         let sql = format!("{DELIVERIES} WHERE id = ?1 AND lease = ?2");
         let Some(mut row) = self.one(&sql, params![lease.row, lease.token], delivery)?.flatten() else {
             return Ok(false);
@@ -566,7 +429,7 @@ impl Rows<'_> {
         row.tried.push(Tried { at: now, ..settled.tried.clone() });
         row.tried.drain(..row.tried.len().saturating_sub(TOLD));
         let due = settled.again_in.map(|pause| now.saturating_add(pause));
-        self.settle(&QUEUE, row.number, settled.state.into(), due, Some(&told(&row.tried)), now)?;
+        self.settle(&QUEUE, row.number, settled.state, due, Some(&told(&row.tried)), now)?;
         if settled.again_in.is_none() {
             self.change(
                 "DELETE FROM keyturnhost_deliveries WHERE number IN (SELECT number FROM (
@@ -605,13 +468,13 @@ impl Rows<'_> {
             "UPDATE keyturnhost_destinations SET missed = 0, missed_at = NULL WHERE missed_at <= ?1",
             params![long_ago],
         )?;
-        let gone = self.db.execute(
+        let gone = self.execute(
             "DELETE FROM keyturnhost_deliveries WHERE number IN (SELECT number FROM (
                 SELECT number FROM keyturnhost_deliveries
                 WHERE due IS NULL AND changed_at <= ?1 ORDER BY changed_at LIMIT ?2) AS old)",
             params![long_ago, most],
         )?;
-        let given_up = self.db.execute(
+        let given_up = self.execute(
             "UPDATE keyturnhost_deliveries SET state = 'gave-up', due = NULL, lease = NULL, changed_at = ?3
              WHERE number IN (SELECT number FROM (SELECT number FROM keyturnhost_deliveries
                 WHERE due IS NOT NULL AND changed_at <= ?1 ORDER BY changed_at LIMIT ?2) AS held)",

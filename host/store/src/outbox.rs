@@ -10,7 +10,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::database::{Row, params};
-use super::queue::{Lease, Over, Queued, Table, readable, table};
+use super::queue::{Lease, Over, Table, WAITING, table, waiting};
 use super::store::{Rows, Store, forged};
 use super::{AuditEntry, Quotas, StorageError};
 use keyturn_core::accounts::{Account, AccountId, Field};
@@ -347,19 +347,19 @@ impl Store {
     pub fn mend(&self, mend: Mend, ids: &[MailId], audit: AuditEntry) -> Result<Vec<MailId>, StorageError> {
         let ids = ids.to_vec();
         self.write(move |rows| {
-            let now = rows.db.now()?;
+            let now = rows.now()?;
             let mut done = Vec::new();
             for id in &ids {
                 let row = rows.carrying(id)?;
-                let Some(row) = row.filter(|row| row.secrets.is_some() && row.state() != MailState::Sending) else {
+                let Some(row) = row.filter(|row| row.secrets.is_some() && row.mail.state != MailState::Sending) else {
                     continue;
                 };
                 match mend {
                     Mend::Withdraw => rows.end(&row, MailState::Withdrawn, now)?,
                     Mend::Retry => {
-                        rows.again(&QUEUE, row.number(), now)?;
+                        rows.again(&QUEUE, row.mail.number, now)?;
                         let none = "UPDATE keyturnhost_outbox SET obstacle = NULL WHERE number = ?1";
-                        rows.change(none, params![row.number()])?;
+                        rows.change(none, params![row.mail.number])?;
                     }
                 }
                 done.push(id.clone());
@@ -436,37 +436,6 @@ fn mail(row: &dyn Row) -> Result<Option<Mail>, StorageError> {
         whole: row.get(14)?,
         address: row.get(15)?,
     }))
-}
-
-impl Queued for Carrying {
-    const TABLE: Table = QUEUE;
-
-    fn number(&self) -> i64 {
-        self.mail.number
-    }
-
-    fn id(&self) -> &str {
-        self.mail.id.as_str()
-    }
-
-    fn state(&self) -> MailState {
-        self.mail.state
-    }
-
-    fn attempts(&self) -> u32 {
-        self.mail.attempts
-    }
-
-    fn due(&self) -> Option<i64> {
-        self.mail.due
-    }
-
-    fn leased(&mut self, now: i64, until: i64) {
-        self.mail.state = MailState::Sending;
-        self.mail.attempts += 1;
-        self.mail.due = Some(until);
-        self.mail.changed_at = now;
-    }
 }
 
 /// What a mail's sealed parts are bound to.
@@ -565,7 +534,7 @@ impl Rows<'_> {
     fn end(&self, row: &Carrying, state: MailState, now: i64) -> Result<(), StorageError> {
         self.change(
             "UPDATE keyturnhost_outbox SET state = ?2, due = NULL, secrets = NULL, changed_at = ?3 WHERE number = ?1",
-            params![row.number(), state.name(), now],
+            params![row.mail.number, state.name(), now],
         )?;
         self.wiped(row)
     }
@@ -592,29 +561,34 @@ impl Rows<'_> {
     // ----- a worker -----
 
     fn lease_mail(&self, most: u32, lease_ms: i64, operators: Option<&str>) -> Result<Vec<LeasedMail>, StorageError> {
-        let sql = format!("{MAILS} WHERE due <= ?1 ORDER BY due LIMIT ?2");
+        let due = format!("SELECT {WAITING}, expires FROM keyturnhost_outbox WHERE due <= ?1 ORDER BY due LIMIT ?2");
         let claimed = self.claim(
-            most,
-            lease_ms,
-            |now, left| self.all(&sql, params![now, left], readable(carrying)),
-            |row: &Carrying, now| row.mail.expires <= now,
-            |over, now| self.over(over, now),
+            &QUEUE,
+            (most, lease_ms, false),
+            |now, left| self.all(&due, params![now, left], waiting),
+            |number| self.numbered(number),
+            |number, over, now| self.over(number, over, now),
         )?;
         claimed.into_iter().map(|(row, lease)| self.leased_mail(row, lease, operators)).collect()
     }
 
-    fn over(&self, over: Over<'_, Carrying>, now: i64) -> Result<(), StorageError> {
-        match over {
+    fn numbered(&self, number: i64) -> Result<Option<Carrying>, StorageError> {
+        let sql = format!("{MAILS} WHERE number = ?1");
+        Ok(self.one(&sql, params![number], carrying)?.flatten())
+    }
+
+    fn over(&self, number: i64, over: Over, now: i64) -> Result<(), StorageError> {
+        match (self.numbered(number)?, over) {
+            (Some(row), Over::Ended) => self.end(&row, MailState::Ended, now),
+            (Some(row), _) => {
+                let obstacle = row.mail.obstacle.map(Obstacle::name);
+                self.settle(&QUEUE, number, MailState::GaveUp, None, obstacle, now)
+            }
             // It was never this host's.
-            Over::Unreadable(number) => {
+            (None, _) => {
                 self.wipe(number)?;
                 self.settle(&QUEUE, number, MailState::Refused, None, Some(Obstacle::Forged.name()), now)
             }
-            Over::Lost(row) => {
-                let obstacle = row.mail.obstacle.map(Obstacle::name);
-                self.settle(&QUEUE, row.number(), MailState::GaveUp, None, obstacle, now)
-            }
-            Over::Ended(row) => self.end(row, MailState::Ended, now),
         }
     }
 
@@ -639,33 +613,33 @@ impl Rows<'_> {
         if let Some(address) = address {
             let mac = row.mail.to.address_mac(self.keys, address);
             let attempted = "UPDATE keyturnhost_outbox SET address_mac = ?2 WHERE number = ?1";
-            self.change(attempted, params![row.number(), mac])?;
+            self.change(attempted, params![row.mail.number, mac])?;
             row.mail.address = Some(mac.to_vec());
         }
         Ok(LeasedMail { lease, mail: row.mail, account, filling })
     }
 
     fn settle_mail(&self, lease: &Lease, settled: &Settled) -> Result<bool, StorageError> {
-        let now = self.db.now()?;
+        let now = self.now()?;
         let sql = format!("{MAILS} WHERE id = ?1 AND lease = ?2");
         let Some(row) = self.one(&sql, params![lease.row, lease.token], carrying)?.flatten() else {
             return Ok(false);
         };
         // Withdrawn while it was being sent. That it has gone all the same is what its page must say.
-        let withdrawn = row.state() == MailState::Withdrawn && settled.state != MailState::Accepted;
+        let withdrawn = row.mail.state == MailState::Withdrawn && settled.state != MailState::Accepted;
         let state = if withdrawn { MailState::Withdrawn } else { settled.state };
         let due = settled.again_in.filter(|_| !withdrawn).map(|pause| now.saturating_add(pause));
         if let Some((server, attempt)) = &settled.told {
             self.change(
                 "UPDATE keyturnhost_outbox SET last_at = ?2, server = ?3, last = ?4 WHERE number = ?1",
-                params![row.number(), now, server, serde_json::to_string(attempt).unwrap_or_default()],
+                params![row.mail.number, now, server, serde_json::to_string(attempt).unwrap_or_default()],
             )?;
         }
-        self.settle(&QUEUE, row.number(), state, due, settled.obstacle.map(Obstacle::name), now)?;
+        self.settle(&QUEUE, row.mail.number, state, due, settled.obstacle.map(Obstacle::name), now)?;
         if settled.obstacle == Some(Obstacle::Forged)
             || matches!(state, MailState::Accepted | MailState::Ended | MailState::Withdrawn)
         {
-            self.wipe(row.number())?;
+            self.wipe(row.mail.number)?;
             self.wiped(&row)?;
         }
         Ok(true)
@@ -755,13 +729,14 @@ impl Rows<'_> {
 
     /// Wipes what ran out, and removes what was done long ago; at most `most` of each.
     pub fn tidy_outbox(&self, now: i64, most: u32) -> Result<usize, StorageError> {
-        let sql = format!(
-            "{MAILS} WHERE secrets IS NOT NULL AND expires <= ?1 AND (state <> 'sending' OR due <= ?1) LIMIT ?2"
-        );
-        let ended = self.all(&sql, params![now, most], readable(carrying))?;
-        for row in &ended {
-            let over = row.as_ref().map_or_else(|number| Over::Unreadable(*number), Over::Ended);
-            self.over(over, now)?;
+        let ended = self.all(
+            "SELECT number FROM keyturnhost_outbox
+             WHERE secrets IS NOT NULL AND expires <= ?1 AND (state <> 'sending' OR due <= ?1) LIMIT ?2",
+            params![now, most],
+            |row| row.get::<i64>(0),
+        )?;
+        for number in &ended {
+            self.over(*number, Over::Ended, now)?;
         }
         let gone = |row: &dyn Row| Ok((row.get::<String>(0)?, row.get::<i64>(1)?));
         let mut done = self.all(

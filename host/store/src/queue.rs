@@ -101,59 +101,56 @@ impl Table {
 
 const TABLES: [Table; 3] = [super::outbox::QUEUE, super::tasks::QUEUE, super::deliveries::QUEUE];
 
-/// A row of the queue.
-pub(super) trait Queued {
-    const TABLE: Table;
-
-    fn number(&self) -> i64;
-
-    fn id(&self) -> &str;
-
-    fn state(&self) -> MailState;
-
-    fn attempts(&self) -> u32;
-
-    fn due(&self) -> Option<i64>;
-
-    /// Whether it is leased with no other: what it did to its worker before, it does to no other row then.
-    fn goes_alone(&self) -> bool {
-        false
-    }
-
-    /// It is leased from now on.
-    fn leased(&mut self, now: i64, until: i64);
+/// A row that is due, as far as it matters whether it is leased.
+pub(super) struct Waiting {
+    pub number: i64,
+    id: String,
+    state: String,
+    attempts: u32,
+    due: i64,
+    /// What it carries is of no use from then on, Unix milliseconds.
+    expires: i64,
 }
 
-/// A row, or only its number where what is in it is none of what the host writes: somebody else has written that. One such row
-/// holds up no other.
-pub(super) fn readable<T>(
-    read: fn(&dyn Row) -> Result<Option<T>, StorageError>,
-) -> impl Fn(&dyn Row) -> Result<Result<T, i64>, StorageError> {
-    move |row| Ok(read(row)?.ok_or(row.get(0)?))
+/// The columns of one; a kind without an end has a number that is far away.
+pub(super) const WAITING: &str = "number, id, state, attempts, due";
+
+pub(super) fn waiting(row: &dyn Row) -> Result<Waiting, StorageError> {
+    let expires = if row.columns() > 5 { row.get(5)? } else { i64::MAX };
+    Ok(Waiting {
+        number: row.get(0)?,
+        id: row.get(1)?,
+        state: row.get(2)?,
+        attempts: row.get(3)?,
+        due: row.get(4)?,
+        expires,
+    })
 }
 
-/// What becomes of a row that is due and is not leased.
-pub(super) enum Over<'a, T> {
-    /// It can't be read.
-    Unreadable(i64),
+/// Why a row that is due is not leased.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
     /// Each of its workers went away while it had it.
-    Lost(&'a T),
-    /// So `look` says.
-    Ended(&'a T),
+    Lost,
+    /// What it carries ran out.
+    Ended,
+    /// Somebody else has written it: what is in it is none of what the host writes.
+    Unreadable,
 }
 
 impl Rows<'_> {
-    /// Takes rows that are due, at most `most`. `next` reads so many of them, the first ones first. Those that are `ended`, and
-    /// those whose workers were all lost, are handed to `over`, which sees to it that they are due no more.
-    pub fn claim<T: Queued>(
+    /// Takes rows that are due, at most `most`. `next` reads so many of them, the first ones first; `read` reads one whole, if it
+    /// can be read. What is over is handed to `over`, which sees to it that it is due no more, so that it holds up no other.
+    /// Where they go `alone`, one that was tried before is taken with no other: what it did to its worker, it does to no other.
+    pub fn claim<T>(
         &self,
-        most: u32,
-        lease_ms: i64,
-        next: impl Fn(i64, u32) -> Result<Vec<Result<T, i64>>, StorageError>,
-        ended: impl Fn(&T, i64) -> bool,
-        over: impl Fn(Over<'_, T>, i64) -> Result<(), StorageError>,
+        table: &Table,
+        (most, lease_ms, alone): (u32, i64, bool),
+        next: impl Fn(i64, u32) -> Result<Vec<Waiting>, StorageError>,
+        read: impl Fn(i64) -> Result<Option<T>, StorageError>,
+        over: impl Fn(i64, Over, i64) -> Result<(), StorageError>,
     ) -> Result<Vec<(T, Lease)>, StorageError> {
-        let now = self.db.now()?;
+        let now = self.now()?;
         let mut claimed = Vec::new();
         // Each round leaves fewer that are due: what is not leased is over.
         while claimed.len() < most as usize {
@@ -162,31 +159,25 @@ impl Rows<'_> {
                 break;
             }
             for row in rows {
-                let mut row = match row {
-                    Err(number) => {
-                        over(Over::Unreadable(number), now)?;
-                        continue;
-                    }
-                    Ok(row) => row,
-                };
-                if ended(&row, now) {
-                    over(Over::Ended(&row), now)?;
+                if row.expires <= now {
+                    over(row.number, Over::Ended, now)?;
                     continue;
                 }
-                if row.state() == MailState::Sending && row.attempts() >= T::TABLE.attempts {
-                    over(Over::Lost(&row), now)?;
+                if row.state == MailState::Sending.name() && row.attempts >= table.attempts {
+                    over(row.number, Over::Lost, now)?;
                     continue;
                 }
-                let alone = row.goes_alone();
+                let alone = alone && row.attempts > 0;
                 if alone && !claimed.is_empty() {
                     return Ok(claimed);
                 }
-                let (lease, until) = (Lease::fresh(row.id()), now + lease_ms);
-                let (number, due) = (row.number(), row.due());
+                let (lease, until) = (Lease::fresh(&row.id), now + lease_ms);
                 // On an engine where two may look at once, one of them changes it.
-                if self.db.execute(T::TABLE.claim, params![number, due, until, lease.token, now])? > 0 {
-                    row.leased(now, until);
-                    claimed.push((row, lease));
+                if self.execute(table.claim, params![row.number, row.due, until, lease.token, now])? > 0 {
+                    match read(row.number)? {
+                        Some(row) => claimed.push((row, lease)),
+                        None => over(row.number, Over::Unreadable, now)?,
+                    }
                 }
                 if alone {
                     return Ok(claimed);
@@ -215,7 +206,7 @@ impl Rows<'_> {
     }
 
     pub fn is_due(&self, table: &Table) -> Result<bool, StorageError> {
-        Ok(self.one(table.due, params![self.db.now()?], |_| Ok(()))?.is_some())
+        Ok(self.one(table.due, params![self.now()?], |_| Ok(()))?.is_some())
     }
 
     /// Rows of a list, newest first: those of the statement that satisfy each condition, `column IN (values)`, of which one
@@ -271,7 +262,7 @@ impl Store {
         let leases = leases.to_vec();
         self.time_goes_on(now);
         self.write(move |rows| {
-            let now = rows.db.now()?;
+            let now = rows.now()?;
             rows.change(
                 "INSERT INTO keyturnhost_workers (id, beat) VALUES (1, ?1)
                  ON CONFLICT (id) DO UPDATE SET beat = excluded.beat",
@@ -293,7 +284,7 @@ impl Store {
     pub fn last_beat(&self) -> Result<Beat, StorageError> {
         self.rows(|rows| {
             let at = rows.one("SELECT beat FROM keyturnhost_workers WHERE id = 1", &[], |row| row.get(0))?;
-            Ok(Beat { at, now: rows.db.now()? })
+            Ok(Beat { at, now: rows.now()? })
         })
     }
 }

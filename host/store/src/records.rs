@@ -51,7 +51,7 @@ impl Rows<'_> {
 
     /// Removes at most `most` that have ended; answers how many.
     pub fn tidy_records(&self, now: i64, most: u32) -> Result<usize, StorageError> {
-        let gone = self.db.execute(
+        let gone = self.execute(
             "DELETE FROM keyturnhost_records WHERE id IN (SELECT id FROM (
                 SELECT id FROM keyturnhost_records WHERE expires <= ?1 ORDER BY expires LIMIT ?2) AS ended)",
             params![now, most],

@@ -1,11 +1,12 @@
 //! The store: what a call reads and what it commits, on whatever engine.
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::counters::Counters;
-use super::database::{Connection, Database, Row, Upkeep, ValueRef, Work, Write};
+use super::database::{Connection, Database, Upkeep, Work, Write};
 use super::tally::Tally;
 use super::{Bound, Commit, Counted, Effect, Provider, StorageError};
 use keyturn_core::accounts::{AccountId, Matched};
@@ -62,27 +63,11 @@ pub(super) struct Rows<'a> {
     pub provider: &'a dyn Provider,
 }
 
-impl Rows<'_> {
-    pub fn one<T>(
-        &self,
-        sql: &str,
-        parameters: &[ValueRef<'_>],
-        read: impl FnMut(&dyn Row) -> Result<T, StorageError>,
-    ) -> Result<Option<T>, StorageError> {
-        self.db.one(sql, parameters, read)
-    }
+impl<'a> Deref for Rows<'a> {
+    type Target = dyn Connection + 'a;
 
-    pub fn all<T>(
-        &self,
-        sql: &str,
-        parameters: &[ValueRef<'_>],
-        read: impl FnMut(&dyn Row) -> Result<T, StorageError>,
-    ) -> Result<Vec<T>, StorageError> {
-        self.db.all(sql, parameters, read)
-    }
-
-    pub fn change(&self, sql: &str, parameters: &[ValueRef<'_>]) -> Result<(), StorageError> {
-        self.db.execute(sql, parameters).map(drop)
+    fn deref(&self) -> &Self::Target {
+        self.db
     }
 }
 

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::database::{Row, params};
 pub use super::queue::{Beat, Due, Lease};
-use super::queue::{Over, Queued, Table, readable, table};
+use super::queue::{Table, WAITING, table, waiting};
 use super::store::{Rows, Store, forged};
 use super::{AuditEntry, Quotas, StorageError};
 use keyturn_core::mail::{ATTEMPTS, MailState};
@@ -133,18 +133,15 @@ impl Store {
     /// [`StorageError`].
     pub fn lease_tasks(&self, most: u32, lease_ms: i64) -> Result<Vec<LeasedTask>, StorageError> {
         self.leases(&QUEUE, move |rows| {
-            let sql = format!("{TASKS} WHERE due <= ?1 ORDER BY due LIMIT ?2");
+            let due = format!("SELECT {WAITING} FROM keyturnhost_tasks WHERE due <= ?1 ORDER BY due LIMIT ?2");
+            let one = format!("{TASKS} WHERE number = ?1");
+            let numbered = |number: i64| rows.one(&one, params![number], carrying);
             let claimed = rows.claim(
-                most,
-                lease_ms,
-                |now, left| rows.all(&sql, params![now, left], readable(waiting)),
-                |_: &Waiting, _| false,
-                |over, now| match over {
-                    Over::Lost(row) | Over::Ended(row) => rows.fail(row, "lost", now),
-                    Over::Unreadable(number) => {
-                        rows.settle(&QUEUE, number, MailState::GaveUp, None, Some("unreadable"), now)
-                    }
-                },
+                &QUEUE,
+                (most, lease_ms, true),
+                |now, left| rows.all(&due, params![now, left], waiting),
+                numbered,
+                |number, _, now| numbered(number)?.map_or(Ok(()), |row| rows.fail(&row, "lost", now)),
             )?;
             Ok(claimed.into_iter().map(|(row, lease)| rows.leased_task(row, lease)).collect())
         })
@@ -159,10 +156,10 @@ impl Store {
         let (lease, outcome) = (lease.clone(), outcome.to_owned());
         self.write(move |rows| {
             let sql = format!("{TASKS} WHERE id = ?1 AND lease = ?2");
-            let Some(row) = rows.one(&sql, params![lease.row, lease.token], waiting)?.flatten() else {
+            let Some(row) = rows.one(&sql, params![lease.row, lease.token], carrying)? else {
                 return Ok(false);
             };
-            let now = rows.db.now()?;
+            let now = rows.now()?;
             match again_in {
                 None => rows.fail(&row, &outcome, now)?,
                 // A newer one of its key came while it ran, and does what it would have done.
@@ -208,11 +205,11 @@ impl Store {
     pub fn run_again(&self, ids: &[String], audit: AuditEntry) -> Result<Vec<String>, StorageError> {
         let ids = ids.to_vec();
         self.write(move |rows| {
-            let now = rows.db.now()?;
+            let now = rows.now()?;
             let sql = format!("{TASKS} WHERE id = ?1 AND due IS NULL");
             let mut done = Vec::new();
             for id in &ids {
-                let row = rows.one(&sql, params![id], waiting)?.flatten();
+                let row = rows.one(&sql, params![id], carrying)?;
                 let Some(row) = row.filter(|row| row.payload.is_some()) else { continue };
                 if rows.waits(&row)? {
                     // It does what this one would do.
@@ -258,11 +255,11 @@ fn place(id: &str, plugin: &str, kind: TaskKind, name: &str, address: Option<&st
 pub(super) const QUEUE: Table = table!("keyturnhost_tasks", "outcome", ATTEMPTS);
 
 const TASKS: &str =
-    "SELECT number, id, kind, plugin, charged, name, payload, address, depth, attempts, key, state, due, asked_at,
+    "SELECT number, id, kind, plugin, charged, name, payload, address, depth, attempts, key, due, asked_at,
     outcome FROM keyturnhost_tasks";
 
 /// A row with what it carries, sealed.
-struct Waiting {
+struct Carrying {
     number: i64,
     id: String,
     kind: TaskKind,
@@ -274,13 +271,10 @@ struct Waiting {
     depth: u32,
     attempts: u32,
     key: Option<String>,
-    state: MailState,
-    due: Option<i64>,
 }
 
-fn waiting(row: &dyn Row) -> Result<Option<Waiting>, StorageError> {
-    let Some(state) = MailState::named(&row.get::<String>(11)?) else { return Ok(None) };
-    Ok(Some(Waiting {
+fn carrying(row: &dyn Row) -> Result<Carrying, StorageError> {
+    Ok(Carrying {
         number: row.get(0)?,
         id: row.get(1)?,
         kind: TaskKind::named(&row.get::<String>(2)?).unwrap_or(TaskKind::Job),
@@ -292,57 +286,13 @@ fn waiting(row: &dyn Row) -> Result<Option<Waiting>, StorageError> {
         depth: row.get(8)?,
         attempts: row.get(9)?,
         key: row.get(10)?,
-        state,
-        due: row.get(12)?,
-    }))
+    })
 }
 
 fn task(row: &dyn Row) -> Result<Option<Task>, StorageError> {
-    let (asked_at, outcome) = (row.get(13)?, row.get(14)?);
-    Ok(waiting(row)?.map(|row| Task {
-        number: row.number,
-        id: row.id,
-        kind: row.kind,
-        plugin: row.plugin,
-        name: row.name,
-        attempts: row.attempts,
-        asked_at,
-        due: row.due,
-        outcome,
-        whole: row.payload.is_some(),
-    }))
-}
-
-impl Queued for Waiting {
-    const TABLE: Table = QUEUE;
-
-    fn number(&self) -> i64 {
-        self.number
-    }
-
-    fn id(&self) -> &str {
-        &self.id
-    }
-
-    fn state(&self) -> MailState {
-        self.state
-    }
-
-    fn attempts(&self) -> u32 {
-        self.attempts
-    }
-
-    fn due(&self) -> Option<i64> {
-        self.due
-    }
-
-    fn goes_alone(&self) -> bool {
-        self.attempts > 0
-    }
-
-    fn leased(&mut self, _: i64, _: i64) {
-        self.attempts += 1;
-    }
+    let (due, asked_at, outcome) = (row.get(11)?, row.get(12)?, row.get(13)?);
+    let Carrying { number, id, kind, plugin, name, attempts, payload, .. } = carrying(row)?;
+    Ok(Some(Task { number, id, kind, plugin, name, attempts, asked_at, due, outcome, whole: payload.is_some() }))
 }
 
 impl Rows<'_> {
@@ -393,7 +343,7 @@ impl Rows<'_> {
         self.usage(&charged, USAGE, -1).map(drop)
     }
 
-    fn leased_task(&self, row: Waiting, lease: Lease) -> LeasedTask {
+    fn leased_task(&self, row: Carrying, lease: Lease) -> LeasedTask {
         let place = place(&row.id, &row.plugin, row.kind, &row.name, row.address.as_deref(), row.depth);
         let plain = row
             .payload
@@ -412,13 +362,13 @@ impl Rows<'_> {
         }
     }
 
-    fn fail(&self, row: &Waiting, outcome: &str, now: i64) -> Result<(), StorageError> {
+    fn fail(&self, row: &Carrying, outcome: &str, now: i64) -> Result<(), StorageError> {
         self.settle(&QUEUE, row.number, MailState::GaveUp, None, Some(outcome), now)?;
         self.usage(&row.charged, USAGE, -1).map(drop)
     }
 
     /// Whether another task of this one's key waits.
-    fn waits(&self, row: &Waiting) -> Result<bool, StorageError> {
+    fn waits(&self, row: &Carrying) -> Result<bool, StorageError> {
         let another = "SELECT 1 FROM keyturnhost_tasks
             WHERE plugin = ?1 AND name = ?2 AND key = ?3 AND lease IS NULL AND due IS NOT NULL";
         Ok(self.one(another, params![row.plugin, row.name, row.key], |_| Ok(()))?.is_some())
@@ -433,12 +383,12 @@ impl Rows<'_> {
              WHERE newer > ?2 OR asked_at <= ?1)",
             params![now.saturating_sub(PAYLOAD_STAYS), PAYLOADS],
         )?;
-        let gone = self.db.execute(
+        let gone = self.execute(
             "DELETE FROM keyturnhost_tasks WHERE number IN (SELECT number FROM (SELECT number FROM keyturnhost_tasks
                 WHERE due IS NULL AND asked_at <= ?1 ORDER BY asked_at LIMIT ?2) AS old)",
             params![now.saturating_sub(FAILED_STAYS), most],
         )?;
-        let too_many = self.db.execute(
+        let too_many = self.execute(
             "DELETE FROM keyturnhost_tasks WHERE number IN (SELECT number FROM (SELECT number FROM (
                 SELECT number, row_number() OVER (PARTITION BY charged ORDER BY number DESC) AS newer
                 FROM keyturnhost_tasks WHERE due IS NULL) AS failed
