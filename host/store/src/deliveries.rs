@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::database::{Row, params};
-use super::queue::{Lease, Table, WAITING, table, waiting};
+use super::queue::{Entry, Lease, Table, WAITING, waiting};
 use super::store::{Rows, Store, forged};
 use super::{AuditEntry, Quotas, StorageError};
 use keyturn_core::accounts::AccountId;
@@ -80,6 +80,25 @@ pub struct Delivery {
     pub due: Option<i64>,
     /// The latest attempts, [`TOLD`] at most, the latest last.
     pub tried: Vec<Tried>,
+}
+
+impl From<&Delivery> for Entry {
+    fn from(one: &Delivery) -> Self {
+        Self {
+            id: one.id.to_string(),
+            number: one.number,
+            plugin: one.plugin.clone(),
+            what: one.event.clone(),
+            to: Some(one.destination.clone()),
+            state: one.state,
+            attempts: one.attempts,
+            most: ATTEMPTS,
+            asked_at: one.asked_at,
+            due: one.due,
+            said: one.tried.last().map(|tried| tried.said.clone()),
+            whole: true,
+        }
+    }
 }
 
 impl Delivery {
@@ -320,7 +339,7 @@ const DONE_MOST: u32 = 10_000;
 /// Missed events that come at intervals of less are one occasion, in milliseconds: the log says once that it began.
 const OCCASION: i64 = 60_000;
 
-pub(super) const QUEUE: Table = table!("keyturnhost_deliveries", "tried", ATTEMPTS);
+pub(super) const QUEUE: Table = Table { name: "keyturnhost_deliveries", outcome: "tried", attempts: ATTEMPTS };
 
 const DELIVERIES: &str =
     "SELECT number, id, destination, plugin, event, account, state, attempts, asked_at, changed_at, due, tried,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::database::{Row, params};
-use super::queue::{Lease, Over, Table, WAITING, table, waiting};
+use super::queue::{Entry, Lease, Over, Table, WAITING, waiting};
 use super::store::{Rows, Store, forged};
 use super::{AuditEntry, Quotas, StorageError};
 use keyturn_core::accounts::{Account, AccountId, Field};
@@ -185,6 +185,27 @@ pub struct Mail {
     pub whole: bool,
     /// MAC of the address of the latest attempt; none: none was made.
     pub address: Option<Vec<u8>>,
+}
+
+impl From<&Mail> for Entry {
+    fn from(mail: &Mail) -> Self {
+        let step = mail.last.as_ref().and_then(|told| told.attempt.steps.last());
+        let obstacle = mail.obstacle.map(|obstacle| obstacle.name().to_owned());
+        Self {
+            id: mail.id.to_string(),
+            number: mail.number,
+            plugin: mail.plugin.clone(),
+            what: mail.template.clone(),
+            to: Some(mail.to.text().into_owned()),
+            state: mail.state,
+            attempts: mail.attempts,
+            most: ATTEMPTS,
+            asked_at: mail.asked_at,
+            due: mail.due,
+            said: obstacle.or_else(|| step.map(|step| step.said.clone())),
+            whole: mail.whole,
+        }
+    }
 }
 
 /// A mail that one worker has to itself for a while.
@@ -387,7 +408,7 @@ const USAGE: &str = "outbox";
 /// Recipients that one statement asks for.
 const RECIPIENTS: usize = 1_000;
 
-pub(super) const QUEUE: Table = table!("keyturnhost_outbox", "obstacle", ATTEMPTS);
+pub(super) const QUEUE: Table = Table { name: "keyturnhost_outbox", outcome: "obstacle", attempts: ATTEMPTS };
 
 const MAILS: &str = "SELECT number, id, plugin, recipient, template_name, state, attempts, asked_at, due, expires, changed_at,
     last_at, last, obstacle, secrets IS NOT NULL, address_mac, server, template, variables, secrets FROM keyturnhost_outbox";

@@ -45,58 +45,42 @@ pub struct Beat {
     pub now: i64,
 }
 
-/// The statements of one table.
+/// A row as a list shows it, whatever its kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name, as commands take it.
+    pub id: String,
+    /// Its number: later ones are greater.
+    pub number: i64,
+    /// The plugin whose call has left it behind, or that runs it.
+    pub plugin: String,
+    /// The template, job or event.
+    pub what: String,
+    /// The recipient or destination; none: its plugin has it.
+    pub to: Option<String>,
+    /// How it stands. A task that has ended has no row any more.
+    pub state: MailState,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// And at most.
+    pub most: u32,
+    /// Unix milliseconds.
+    pub asked_at: i64,
+    /// When it is tried next, Unix milliseconds; while it is under way: when the attempt is taken for lost.
+    pub due: Option<i64>,
+    /// What came of the latest attempt, in a line.
+    pub said: Option<String>,
+    /// Whether what it carries is still there, so that it can be tried again.
+    pub whole: bool,
+}
+
+/// The table of one kind.
 pub(super) struct Table {
+    pub name: &'static str,
+    /// The column that keeps what came of the latest attempts.
+    pub outcome: &'static str,
     /// Attempts of a row at most.
     pub attempts: u32,
-    pub due: &'static str,
-    claim: &'static str,
-    settle: &'static str,
-    again: &'static str,
-    prolong: &'static str,
-}
-
-/// Of a table, and its column that keeps what came of the latest attempts.
-macro_rules! table {
-    ($table:literal, $outcome:literal, $attempts:expr) => {
-        $crate::queue::Table::new(
-            $attempts,
-            concat!("SELECT 1 FROM ", $table, " WHERE due <= ?1 LIMIT 1"),
-            concat!(
-                "UPDATE ",
-                $table,
-                " SET state = 'sending', attempts = attempts + 1, due = ?3, lease = ?4, changed_at = ?5",
-                " WHERE number = ?1 AND due = ?2"
-            ),
-            concat!(
-                "UPDATE ",
-                $table,
-                " SET state = ?2, due = ?3, lease = NULL, changed_at = ?4, ",
-                $outcome,
-                " = ?5 WHERE number = ?1"
-            ),
-            concat!(
-                "UPDATE ",
-                $table,
-                " SET state = 'queued', attempts = 0, due = ?2, lease = NULL, changed_at = ?2 WHERE number = ?1"
-            ),
-            concat!("UPDATE ", $table, " SET due = ?3 WHERE id = ?1 AND lease = ?2 AND due IS NOT NULL"),
-        )
-    };
-}
-pub(super) use table;
-
-impl Table {
-    pub const fn new(
-        attempts: u32,
-        due: &'static str,
-        claim: &'static str,
-        settle: &'static str,
-        again: &'static str,
-        prolong: &'static str,
-    ) -> Self {
-        Self { attempts, due, claim, settle, again, prolong }
-    }
 }
 
 const TABLES: [Table; 3] = [super::outbox::QUEUE, super::tasks::QUEUE, super::deliveries::QUEUE];
@@ -151,6 +135,11 @@ impl Rows<'_> {
         over: impl Fn(i64, Over, i64) -> Result<(), StorageError>,
     ) -> Result<Vec<(T, Lease)>, StorageError> {
         let now = self.now()?;
+        let claim = format!(
+            "UPDATE {} SET state = 'sending', attempts = attempts + 1, due = ?3, lease = ?4, changed_at = ?5
+             WHERE number = ?1 AND due = ?2",
+            table.name
+        );
         let mut claimed = Vec::new();
         // Each round leaves fewer that are due: what is not leased is over.
         while claimed.len() < most as usize {
@@ -173,7 +162,7 @@ impl Rows<'_> {
                 }
                 let (lease, until) = (Lease::fresh(&row.id), now + lease_ms);
                 // On an engine where two may look at once, one of them changes it.
-                if self.execute(table.claim, params![row.number, row.due, until, lease.token, now])? > 0 {
+                if self.execute(&claim, params![row.number, row.due, until, lease.token, now])? > 0 {
                     match read(row.number)? {
                         Some(row) => claimed.push((row, lease)),
                         None => over(row.number, Over::Unreadable, now)?,
@@ -197,16 +186,22 @@ impl Rows<'_> {
         outcome: Option<&str>,
         now: i64,
     ) -> Result<(), StorageError> {
-        self.change(table.settle, params![number, state.name(), due, now, outcome])
+        let Table { name, outcome: column, .. } = table;
+        let settle = format!(
+            "UPDATE {name} SET state = ?2, due = ?3, lease = NULL, changed_at = ?4, {column} = ?5 WHERE number = ?1"
+        );
+        self.change(&settle, params![number, state.name(), due, now, outcome])
     }
 
     /// A row is tried again, with all its attempts before it.
     pub fn again(&self, table: &Table, number: i64, now: i64) -> Result<(), StorageError> {
-        self.change(table.again, params![number, now])
+        let again = "SET state = 'queued', attempts = 0, due = ?2, lease = NULL, changed_at = ?2 WHERE number = ?1";
+        self.change(&format!("UPDATE {} {again}", table.name), params![number, now])
     }
 
     pub fn is_due(&self, table: &Table) -> Result<bool, StorageError> {
-        Ok(self.one(table.due, params![self.now()?], |_| Ok(()))?.is_some())
+        let due = format!("SELECT 1 FROM {} WHERE due <= ?1 LIMIT 1", table.name);
+        Ok(self.one(&due, params![self.now()?], |_| Ok(()))?.is_some())
     }
 
     /// Rows of a list, newest first: those of the statement that satisfy each condition, `column IN (values)`, of which one
@@ -268,9 +263,10 @@ impl Store {
                  ON CONFLICT (id) DO UPDATE SET beat = excluded.beat",
                 params![now],
             )?;
-            for lease in &leases {
-                for table in &TABLES {
-                    rows.change(table.prolong, params![lease.row, lease.token, now + lease_ms])?;
+            for Table { name, .. } in &TABLES {
+                let prolong = format!("UPDATE {name} SET due = ?3 WHERE id = ?1 AND lease = ?2 AND due IS NOT NULL");
+                for lease in &leases {
+                    rows.change(&prolong, params![lease.row, lease.token, now + lease_ms])?;
                 }
             }
             Ok(())

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::database::{Row, params};
 pub use super::queue::{Beat, Due, Lease};
-use super::queue::{Table, WAITING, table, waiting};
+use super::queue::{Entry, Table, WAITING, waiting};
 use super::store::{Rows, Store, forged};
 use super::{AuditEntry, Quotas, StorageError};
 use keyturn_core::mail::{ATTEMPTS, MailState};
@@ -102,6 +102,8 @@ pub struct Task {
     pub plugin: String,
     /// The job's or the event's name.
     pub name: String,
+    /// How it stands: never accepted, since it is gone then.
+    pub state: MailState,
     /// Attempts so far.
     pub attempts: u32,
     /// Unix milliseconds.
@@ -112,6 +114,25 @@ pub struct Task {
     pub outcome: Option<String>,
     /// Whether what it carries is still there, so that it can run at all.
     pub whole: bool,
+}
+
+impl From<&Task> for Entry {
+    fn from(task: &Task) -> Self {
+        Self {
+            id: task.id.clone(),
+            number: task.number,
+            plugin: task.plugin.clone(),
+            what: task.name.clone(),
+            to: None,
+            state: task.state,
+            attempts: task.attempts,
+            most: ATTEMPTS,
+            asked_at: task.asked_at,
+            due: task.due,
+            said: task.outcome.clone(),
+            whole: task.whole,
+        }
+    }
 }
 
 /// How many tasks a plugin has.
@@ -252,11 +273,11 @@ fn place(id: &str, plugin: &str, kind: TaskKind, name: &str, address: Option<&st
     ]
 }
 
-pub(super) const QUEUE: Table = table!("keyturnhost_tasks", "outcome", ATTEMPTS);
+pub(super) const QUEUE: Table = Table { name: "keyturnhost_tasks", outcome: "outcome", attempts: ATTEMPTS };
 
 const TASKS: &str =
     "SELECT number, id, kind, plugin, charged, name, payload, address, depth, attempts, key, due, asked_at,
-    outcome FROM keyturnhost_tasks";
+    outcome, state FROM keyturnhost_tasks";
 
 /// A row with what it carries, sealed.
 struct Carrying {
@@ -291,8 +312,10 @@ fn carrying(row: &dyn Row) -> Result<Carrying, StorageError> {
 
 fn task(row: &dyn Row) -> Result<Option<Task>, StorageError> {
     let (due, asked_at, outcome) = (row.get(11)?, row.get(12)?, row.get(13)?);
+    let Some(state) = MailState::named(&row.get::<String>(14)?) else { return Ok(None) };
     let Carrying { number, id, kind, plugin, name, attempts, payload, .. } = carrying(row)?;
-    Ok(Some(Task { number, id, kind, plugin, name, attempts, asked_at, due, outcome, whole: payload.is_some() }))
+    let whole = payload.is_some();
+    Ok(Some(Task { number, id, kind, plugin, name, state, attempts, asked_at, due, outcome, whole }))
 }
 
 impl Rows<'_> {

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use clap::Args;
 use keyturn_host::Host;
-use keyturn_host::storage::outbox::ATTEMPTS;
 use keyturn_host::storage::tasks::Task;
 use serde_json::{Value, json};
 
@@ -66,18 +65,11 @@ fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCo
     let listed = Listed {
         heads: &["ID", "ASKED", "KIND", "WHAT", "NEXT", "ATTEMPTS", "LAST OUTCOME"],
         none: if arguments.failed { "Nothing has failed." } else { "Nothing waits, and nothing has failed." },
-        older: None,
+        limit: None,
     };
-    Ok(listed.show(&tasks, output, document, |task| {
-        vec![
-            task.id.clone(),
-            clock(task.asked_at, host, SECONDS),
-            task.kind.name().to_owned(),
-            format!("{} of {}", task.name, task.plugin),
-            task.due.map_or_else(|| "failed".to_owned(), |due| clock(due, host, SECONDS)),
-            format!("{} of {ATTEMPTS}", task.attempts),
-            task.outcome.clone().unwrap_or_default(),
-        ]
+    Ok(listed.show(&tasks, host, output, document, |task, entry| {
+        let next = entry.due.map_or_else(|| "failed".to_owned(), |due| clock(due, host, SECONDS));
+        vec![task.kind.name().to_owned(), format!("{} of {}", entry.what, entry.plugin), next]
     }))
 }
 

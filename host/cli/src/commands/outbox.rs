@@ -96,18 +96,10 @@ fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCo
     let listed = Listed {
         heads: &["ID", "WHEN", "TO", "WHAT", "STATE", "ATTEMPTS", "LAST ANSWER"],
         none: "No mails.",
-        older: mails.last().filter(|_| mails.len() == arguments.limit as usize).map(|last| last.number),
+        limit: Some(arguments.limit),
     };
-    Ok(listed.show(&mails, output, document, |mail| {
-        vec![
-            mail.id.to_string(),
-            clock(mail.asked_at, host, SECONDS),
-            to(mail).into_owned(),
-            mail.template.clone(),
-            mail.state.name().to_owned(),
-            format!("{} of {ATTEMPTS}", mail.attempts),
-            answer(mail),
-        ]
+    Ok(listed.show(&mails, host, output, document, |mail, entry| {
+        vec![to(mail).into_owned(), entry.what.clone(), entry.state.name().to_owned()]
     }))
 }
 
@@ -230,12 +222,4 @@ fn document(mail: &Mail) -> Value {
 
 fn to(mail: &Mail) -> Cow<'_, str> {
     mail.to.text()
-}
-
-fn answer(mail: &Mail) -> String {
-    match (mail.obstacle, mail.last.as_ref().and_then(|told| told.attempt.steps.last())) {
-        (Some(obstacle), _) => obstacle.name().to_owned(),
-        (None, Some(step)) => step.said.clone(),
-        (None, None) => String::new(),
-    }
 }

@@ -3,8 +3,11 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use keyturn_host::Host;
+use keyturn_host::storage::queue::Entry;
 use serde_json::{Value, json};
 
+use super::{SECONDS, clock};
 use crate::exit;
 use crate::output::Output;
 
@@ -13,26 +16,38 @@ pub struct Listed<'a> {
     pub heads: &'a [&'a str],
     /// What is said where there is nothing.
     pub none: &'a str,
-    /// The last one's number, where more may follow it.
-    pub older: Option<i64>,
+    /// So many were asked for, where older ones can be asked for too.
+    pub limit: Option<u32>,
 }
 
 impl Listed<'_> {
+    /// `columns` are those between when it was asked for and its attempts.
     pub fn show<T>(
         &self,
         all: &[T],
+        host: &Host,
         output: &Output,
         document: impl Fn(&T) -> Value,
-        row: impl Fn(&T) -> Vec<String>,
-    ) -> ExitCode {
+        columns: impl Fn(&T, &Entry) -> Vec<String>,
+    ) -> ExitCode
+    where
+        Entry: for<'t> From<&'t T>,
+    {
+        let row = |one: &T| {
+            let entry = Entry::from(one);
+            let mut row = vec![entry.id.clone(), clock(entry.asked_at, host, SECONDS)];
+            row.extend(columns(one, &entry));
+            row.extend([format!("{} of {}", entry.attempts, entry.most), entry.said.unwrap_or_default()]);
+            row
+        };
         if output.json {
             output.document(&all.iter().map(document).collect());
         } else if all.is_empty() {
             output.remark(self.none);
         } else {
             output.table(self.heads, &all.iter().map(row).collect::<Vec<_>>());
-            if let Some(older) = self.older {
-                output.remark(&format!("Older ones: --before {older}"));
+            if let Some(last) = all.last().filter(|_| self.limit == u32::try_from(all.len()).ok()) {
+                output.remark(&format!("Older ones: --before {}", Entry::from(last).number));
             }
         }
         ExitCode::SUCCESS

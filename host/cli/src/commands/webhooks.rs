@@ -194,24 +194,16 @@ fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCo
     let listed = Listed {
         heads: &["ID", "WHEN", "TO", "EVENT", "ACCOUNT", "STATE", "ATTEMPTS", "LAST ANSWER"],
         none: "No deliveries.",
-        older: deliveries.last().filter(|_| deliveries.len() == arguments.limit as usize).map(|last| last.number),
+        limit: Some(arguments.limit),
     };
-    Ok(listed.show(&deliveries, output, document, |one| {
+    Ok(listed.show(&deliveries, host, output, document, |one, entry| {
         let held = tended.iter().find(|to| one.waits() && to.name == one.destination).and_then(Tended::held);
         let state = match held {
             None => one.state.name().to_owned(),
             Some(held) => format!("{}: {}", one.state.name(), held_in_words(held, host)),
         };
-        vec![
-            one.id.to_string(),
-            clock(one.asked_at, host, SECONDS),
-            one.destination.clone(),
-            one.event.clone(),
-            one.account.as_ref().map(ToString::to_string).unwrap_or_default(),
-            state,
-            format!("{} of {ATTEMPTS}", one.attempts),
-            one.tried.last().map(|tried| tried.said.clone()).unwrap_or_default(),
-        ]
+        let account = one.account.as_ref().map(ToString::to_string).unwrap_or_default();
+        vec![one.destination.clone(), entry.what.clone(), account, state]
     }))
 }
 
