@@ -3,7 +3,7 @@
 //!
 //! What the text may hold: parameters `?1`, `?2`, …; `ON CONFLICT (…) DO UPDATE` with columns named by their table;
 //! `INSERT … RETURNING` and `DELETE … RETURNING`, but no `UPDATE … RETURNING`; a `LIMIT` inside `IN` in a named query of its
-//! own; `CASE` and `IS NOT DISTINCT FROM` where engines have words of their own. A row is claimed by an `UPDATE` that names
+//! own; `CASE` and `IS NOT DISTINCT FROM` where engines have words of their own; sums of integers, which are read as integers. A row is claimed by an `UPDATE` that names
 //! what it was, and whoever changed one row has it: so no engine needs row locks for a queue.
 
 use std::borrow::Cow;

@@ -148,12 +148,14 @@ impl Rows<'_> {
                 break;
             }
             for row in rows {
-                if row.expires <= now {
-                    over(row.number, Over::Ended, now)?;
-                    continue;
-                }
-                if row.state == MailState::Sending.name() && row.attempts >= table.attempts {
-                    over(row.number, Over::Lost, now)?;
+                let why = match MailState::named(&row.state) {
+                    None => Some(Over::Unreadable),
+                    Some(_) if row.expires <= now => Some(Over::Ended),
+                    Some(MailState::Sending) if row.attempts >= table.attempts => Some(Over::Lost),
+                    Some(_) => None,
+                };
+                if let Some(why) = why {
+                    over(row.number, why, now)?;
                     continue;
                 }
                 let alone = alone && row.attempts > 0;

@@ -459,7 +459,7 @@ fn a_database_of_a_newer_version_is_refused_and_an_older_one_is_brought_up_once(
     let panel = Panel::new();
     drop(panel.open(Options::default()));
     drop(panel.open(Options::default()));
-    panel.raw().execute_batch("INSERT INTO keyturnhost_migrations (version) VALUES (99)").expect("forged");
+    panel.raw().execute_batch("INSERT INTO keyturnhost_migrations VALUES (99, 0)").expect("forged");
     let refused = crate::open(&panel.path, panel.keys.clone(), provider(), Options::default()).err().expect("refused");
     assert!(refused.to_string().contains("version 99") && refused.to_string().contains("newer program"), "{refused}");
 }
