@@ -51,7 +51,7 @@ function keyturn_slot(?array $user, string $slot, ?string $subject, ?string $cor
         return $views ? $views->slot($slot, $subject, here(), $corrections) : ['html' => '', 'summary' => ''];
     } catch (KeyturnProblem $problem) {
         error_log("keyturn, $slot: " . $problem->getMessage());
-        return ['html' => '<p>Passwords cannot be managed just now.</p>', 'summary' => ''];
+        return ['html' => '<p>You can\'t manage passwords right now.</p>', 'summary' => ''];
     }
 }
 
@@ -107,7 +107,7 @@ function keyturn_settle(?array $user, array $answer, string $page): ?string
     switch ($answer['kind']) {
         case 'done':
             if ($answer['epoch'] !== null && $user) {
-                // He has replaced his own password: his sessions ended, and this one goes on as a new one.
+                // The person has replaced their own password: their sessions ended, and this one continues as a new one.
                 begin_session($user, true);
             }
             $_SESSION['notice'] = $answer['notice'];
@@ -143,11 +143,11 @@ function keyturn_failed(KeyturnProblem $problem)
     if ($problem->problem === 'sign-in') {
         redirect('/index.php');
     }
-    $known = [404 => 'There is no such page, or it is not for you.', 403 => 'That is not for you, or the form is not from this session.'];
+    $known = [404 => 'This page doesn\'t exist, or you don\'t have access to it.', 403 => 'You don\'t have access to this, or the form is not from this session.'];
     http_response_code($problem->status === 0 ? 503 : $problem->status);
     page_top('Not done');
     // After a request that was not answered nobody knows: so nothing is claimed.
-    echo '<p class="error">', e($known[$problem->status] ?? 'The answer did not come in time, or was not as it should be. It may have been done: look before you try again.'), "</p>\n";
+    echo '<p class="error">', e($known[$problem->status] ?? 'No usable answer came in time. It may have been done: check before you try again.'), "</p>\n";
     page_bottom();
     exit;
 }

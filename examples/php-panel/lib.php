@@ -7,7 +7,7 @@ require_once __DIR__ . '/keyturn.php';
 const SESSION_LIFETIME = 7200;
 const REMEMBER_COOKIE = 'remember';
 const REMEMBER_LIFETIME = 30 * 86400;
-/** How often who is signed in may give a wrong password for his own, until he must sign in anew. */
+/** How often signed-in people may mistype their own password before they must sign in again. */
 const CONFIRMATIONS = 5;
 
 function database_path(): string
@@ -127,22 +127,22 @@ function sign_in(string $login, string $password): bool
     if (!$user || !password_verify($password, $user['password']) || !$user['active']) {
         return false;
     }
-    confirmations_begin_anew((int) $user['id']);
+    reset_confirmations((int) $user['id']);
     begin_session($user, true);
     return true;
 }
 
 /**
- * Whether this is the password of who is signed in. Each attempt is counted before it is looked at, in the database and for him,
- * not for his session: whoever holds a stolen session, or a stolen cookie to make many, has CONFIRMATIONS guesses in all. Then
- * each of his sessions ends.
+ * Whether this is the signed-in person's password. Each attempt is counted before it is checked, in the database and for the
+ * person, not for the session: a thief with a stolen session, or with a stolen cookie to make many, has CONFIRMATIONS guesses in
+ * all. Then all of the person's sessions end.
  */
 function confirm(array $user, string $password): bool
 {
     $count = db()->prepare('UPDATE users SET confirmations = confirmations + 1 WHERE id = ? AND confirmations < ?');
     $count->execute([$user['id'], CONFIRMATIONS]);
     if ($count->rowCount() === 1 && password_verify($password, $user['password'])) {
-        confirmations_begin_anew((int) $user['id']);
+        reset_confirmations((int) $user['id']);
         return true;
     }
     $query = db()->prepare('SELECT confirmations FROM users WHERE id = ?');
@@ -157,12 +157,12 @@ function confirm(array $user, string $password): bool
     return false;
 }
 
-function confirmations_begin_anew(int $id): void
+function reset_confirmations(int $id): void
 {
     db()->prepare('UPDATE users SET confirmations = 0 WHERE id = ?')->execute([$id]);
 }
 
-/** `$proved`: he has given his password just now, and has not only come back with a cookie. */
+/** `$proved`: the password was just typed; the person has not only come back with a cookie. */
 function begin_session(array $user, bool $proved): void
 {
     session_regenerate_id(true);
@@ -194,7 +194,7 @@ function client(): array
     return $client;
 }
 
-/** A client as Keyturn names him. */
+/** A client's account in Keyturn. */
 function account(array $client): string
 {
     return 'customer:' . $client['id'];

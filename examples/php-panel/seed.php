@@ -8,7 +8,7 @@ if (PHP_SAPI !== 'cli') {
     exit(1);
 }
 if (file_exists(database_path())) {
-    fwrite(STDERR, database_path() . " is there already. Delete it to begin anew.\n");
+    fwrite(STDERR, database_path() . " already exists. Delete it to start again.\n");
     exit(1);
 }
 

@@ -16,8 +16,8 @@ use crate::accounts::sql::{Mapping, Sql};
 use crate::host::{Host, HostBuilder, HostError};
 use crate::http::serve::Manners;
 use crate::mail::config::MailConfig;
-use crate::mail::room;
 use crate::mail::setup::{Fixed, Setup};
+use crate::mail_settings::Stored;
 use crate::masked::{self, without_passwords};
 use crate::network::Network;
 use crate::origin::leads_somewhere;
@@ -54,12 +54,12 @@ pub struct Config {
     /// Sign-in.
     #[serde(default)]
     pub sign_in: SignIn,
-    /// How each realm's people stand in the panel's tables.
+    /// How each realm's accounts are stored in the panel's tables.
     pub accounts: BTreeMap<String, Mapping>,
     /// Mail.
     #[serde(default)]
     pub mail: MailConfig,
-    /// Where events go beside the plugins that listen.
+    /// Where events are sent, apart from the plugins that listen.
     #[serde(default)]
     pub webhooks: Vec<WebhookConfig>,
     /// How it is served.
@@ -90,7 +90,7 @@ pub struct Config {
 pub struct BrandConfig {
     /// The panel's name.
     pub name: String,
-    /// Whom to ask for help: a mail address or a sentence.
+    /// Whom to ask for help: an email address or a sentence.
     pub contact: String,
     /// Where links lead: `https://panel.example`, without a path. If it is not set, the page Email settings says it.
     pub link_origin: Option<String>,
@@ -106,7 +106,7 @@ pub struct BrandConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Database {
-    /// The panel's SQLite file. The host's own tables, `keyturnhost_*`, stand in it too, or nothing would be atomic.
+    /// The panel's SQLite file. The host's own tables, `keyturnhost_*`, are in it too, or nothing would be atomic.
     pub sqlite: PathBuf,
     /// What becomes of its journal mode: `keep` or `wal`.
     #[serde(default)]
@@ -119,7 +119,7 @@ enum Opening {
     /// By a server: the only one on its database.
     #[default]
     Serve,
-    /// By a command, beside a server or without one.
+    /// By a command, with or without a server.
     Beside,
     /// By a command that changes nothing.
     Look,
@@ -179,8 +179,8 @@ pub struct Server {
     pub pages: Pages,
 }
 
-/// Addresses of the panel's pages: a path from the panel's own origin, one below the panel if it does not begin with a slash, or
-/// a whole address. `{id}` stands for an account's key, `{realm}` for its realm. What is not said leads to where the panel is.
+/// Addresses of the panel's pages: a path from the panel's own origin; a path below the panel if it has no slash at its start;
+/// or a whole address. `{id}` is replaced by an account's key, `{realm}` by its realm. Default: the panel's address.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Pages {
@@ -322,7 +322,7 @@ pub enum ConfigError {
     Key(#[from] KeyError),
     /// The database is not there, and is not made: it is the panel's own.
     #[error(
-        "database.sqlite names {0}, and there is no such file. It is the panel's own, with its accounts in it: nothing was made"
+        "database.sqlite names {0}, which doesn't exist. It must be the panel's own database with its accounts, so none was created"
     )]
     NoDatabase(String),
     /// The database.
@@ -382,8 +382,8 @@ impl Config {
         Ok(config)
     }
 
-    /// For a command that works beside a server on the same database, or without one. What is made of it takes no lock, so it
-    /// must serve nobody: throttles and nonces are counted in the memory of the one server.
+    /// For a command, with or without a server on the same database. What is made of it takes no lock, so it must serve nobody:
+    /// throttles and nonces are counted in the memory of the one server.
     #[must_use]
     pub fn beside_server(self) -> Self {
         Self { opening: Opening::Beside, ..self }
@@ -414,12 +414,12 @@ impl Config {
         }
         for realm in self.accounts.keys() {
             if realm.is_empty() || !realm.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
-                return wrong(&format!("accounts.{realm}"), "must be named in a-z 0-9 -".to_owned());
+                return wrong(&format!("accounts.{realm}"), "must have a name of a-z, 0-9 and -".to_owned());
             }
             if OWN_REALMS.contains(&realm.as_str()) {
                 return wrong(
                     &format!("accounts.{realm}"),
-                    "must have another name: this one is the host's own".to_owned(),
+                    "must have another name: the host uses this one".to_owned(),
                 );
             }
         }
@@ -463,7 +463,7 @@ impl Config {
         self.file.rsplit('/').next().unwrap_or_default()
     }
 
-    /// The line of the file, from 1, where a setting such as `mail.smtp.host` stands; none if it does not stand there.
+    /// The line, from 1, of a setting such as `mail.smtp.host`; none if the file doesn't have it.
     #[must_use]
     pub fn line(&self, setting: &str) -> Option<usize> {
         self.lines.get(setting).copied()
@@ -493,11 +493,11 @@ impl Config {
         // Only for a moment: a server that runs, or is about to, is not in the way.
         let beside = self.clone().beside_server();
         let (storage, keys) = if self.opening == Opening::Serve { beside.storage() } else { self.storage() }?;
-        let stored = room::read(&storage).map_err(|cause| ConfigError::Database {
+        let stored = Stored::read(&storage).map_err(|cause| ConfigError::Database {
             path: self.path(&self.database.sqlite).display().to_string(),
             cause,
         })?;
-        Ok(stored.setup(self.fixed(), &keys))
+        Ok(stored.setup(&self.fixed(), &keys))
     }
 
     /// How a server of this panel treats those who connect.
@@ -646,7 +646,7 @@ impl Config {
             .even_grid(Duration::from_millis(self.sign_in.even_ms))
             .sign_in(SignInPlugin { name: self.sign_in.plugin.clone(), hook: self.sign_in.hook.clone() })
             .build()?;
-        // What is wrong in the file is mended there; what is wrong on the page must not keep anybody from the page.
+        // Errors in the file are fixed there; errors on the page must not keep anybody from the page.
         match host.mail_problem() {
             Some((setting, problem)) if self.fixed().fixes(setting) => {
                 Err(ConfigError::Setting { path: self.file.clone(), setting: setting.to_owned(), problem })

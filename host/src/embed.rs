@@ -1,5 +1,5 @@
-//! Plugins in a panel's pages: what an embedder calls to show a page or a slot, and to hand on a form that was posted.
-//! Forms post to the page that they stand in, so the panel draws its page again when something was wrong.
+//! Plugins in a panel's pages: the functions with which a panel shows a page or a slot, and passes on a posted form. Forms post
+//! to their own page, so that the panel draws it again when something was wrong.
 
 use std::sync::Arc;
 
@@ -33,18 +33,18 @@ pub use crate::view::look::QUIET_HEADER;
 
 /// Where in the panel something is shown.
 pub struct Surface<'a> {
-    /// The address of the page that it stands in: its forms post there.
+    /// The address of its page: its forms post there.
     pub submit_url: &'a str,
-    /// The id of a form element of the panel's: what is asked here is then a part of that form and saved with it, see
-    /// [`crate::view::form::joined`]. None: each form is one of its own.
+    /// The id of a form element of the panel: the fields here are then a part of that form and saved with it, see
+    /// [`crate::view::form::joined`]. None: each form is separate.
     pub join: Option<&'a str>,
     /// Where targets lead.
     pub links: &'a dyn Links,
-    /// What was wrong with the form posted last.
+    /// The errors of the form posted last.
     pub corrections: Option<&'a Corrections>,
 }
 
-/// What became of a form.
+/// The result of a form.
 pub enum Submitted {
     /// Done: redirect there by 303, with the notice in the cookie [`NOTICE_COOKIE`].
     Done {
@@ -52,8 +52,8 @@ pub enum Submitted {
         url: String,
         /// For [`Host::notice`].
         notice: String,
-        /// The caller's own new epoch, if this replaced his password: give him a new session under it, or he is signed
-        /// out like his others.
+        /// The caller's own new epoch, if this replaced their password: give them a new session with it, or they are signed out
+        /// like their other sessions.
         own_epoch: Option<String>,
     },
     /// To be drawn this once, with `Cache-Control: no-store`; never again.
@@ -62,13 +62,13 @@ pub enum Submitted {
     Rate(String),
     /// A generated password: JSON for the script, with `Cache-Control: no-store`.
     Generated(Zeroizing<String>),
-    /// The caller must prove himself anew. Nothing was run. Ask him for his password or second factor, on a form of the
-    /// panel's own that carries this along, and when he has proved himself hand it to [`Host::held`] and submit what that gives: it is sealed, good
-    /// for this session only, and for a quarter of an hour.
+    /// The caller must confirm their identity again. Nothing was run. Ask for their password or second factor, on a form of the
+    /// panel's own that carries this text. Afterwards pass it to [`Host::held`] and submit the result: it is sealed, for this
+    /// session only, and valid for a quarter of an hour.
     StepUp(String),
     /// Something was wrong: draw the page again with these, with status 422.
     Again(Corrections),
-    /// The session ended meanwhile, or the form is too old: nothing was run and only secrets are lost.
+    /// The session has ended, or the form is too old: nothing was run, and only secrets are lost.
     Stale(Box<Stale>),
 }
 
@@ -83,6 +83,27 @@ pub enum SubmitError {
     Call(#[from] CallError),
 }
 
+/// A posted form, unsealed: [`Host::read_form`] does it once, and the function that runs it takes this.
+pub struct PostedForm<'b> {
+    /// What it asks for, or that it came too late.
+    pub read: Result<Posted, Box<Stale>>,
+    /// As it came.
+    pub(crate) body: &'b [u8],
+}
+
+impl PostedForm<'_> {
+    /// The form's author: a plugin, the panel with its own name, or the host, [`OWN`], for the operator's pages.
+    #[must_use]
+    pub fn plugin(&self) -> &str {
+        match &self.read {
+            Ok(Posted::Submission(submission)) => &submission.plugin,
+            Ok(Posted::Rate(rate)) => &rate.plugin,
+            Ok(Posted::Generate(generate)) => &generate.submission.plugin,
+            Err(stale) => stale.corrections.plugin(),
+        }
+    }
+}
+
 /// A notice on its way over a redirect.
 #[derive(Serialize, Deserialize)]
 struct Notice {
@@ -93,7 +114,7 @@ struct Notice {
     user_name: Option<String>,
 }
 
-/// How often a page is drawn until its plugin's words and its mails are of one moment.
+/// How often a page is drawn until its plugin's text and its emails are of the same moment.
 const IN_STEP: u32 = 3;
 /// Milliseconds from when a mail's change is dated until it is written, at most.
 const WRITTEN_WITHIN: i64 = 2_000;
@@ -106,7 +127,7 @@ type AccountFields<'a> = &'a dyn Fn(&str, AccountField) -> Option<String>;
 /// What became of a mail, where the reader may know it.
 type Deliveries<'a> = &'a dyn Fn(&str) -> Option<view::Delivery>;
 
-/// Who says what is drawn, and what he may.
+/// Whose text is drawn, and what it may contain.
 struct Speaker<'a> {
     name: &'a str,
     for_panel: bool,
@@ -123,9 +144,8 @@ impl Host {
         })
     }
 
-    /// Draws with everything that a frame needs. The account fields that a reader may see are those that he reaches; to
-    /// nobody in particular only what the plugin itself may read is shown, or a hostile page would show a stranger
-    /// anybody's address.
+    /// Draws with everything that a frame needs. Readers see only the account fields of accounts that they reach. Anonymous
+    /// readers see only what the plugin itself may read, or a hostile page would show a stranger anybody's address.
     fn framed<T>(
         &self,
         plugin: &Plugin,
@@ -242,8 +262,8 @@ impl Host {
         self.in_step(&plugin, caller, ask, |view| &view.nodes, draw)
     }
 
-    /// Asks a plugin, and draws what it says; anew, if a mail that it speaks of has changed between the two: its words
-    /// would contradict what is drawn of the mail. At most [`IN_STEP`] times: then what came last is as good as it gets.
+    /// Asks a plugin and draws its view; again, if an email in it changed between the two: its text would contradict the
+    /// email's state. At most [`IN_STEP`] times: then the last one is shown.
     fn in_step<V, T>(
         &self,
         plugin: &Plugin,
@@ -271,7 +291,7 @@ impl Host {
         }
     }
 
-    /// A link page; always drawn for nobody in particular. `whose`: what the link says of the plugin that made it.
+    /// A link page; always drawn for an anonymous reader. `whose`: what the link says of the plugin that made it.
     pub(crate) fn link_page(
         &self,
         caller: &Caller,
@@ -400,28 +420,47 @@ impl Host {
         plugins
     }
 
-    /// Whether a posted body is a form that a plugin drew, and not one of the panel's own.
-    #[must_use]
-    pub fn is_form(body: &[u8]) -> bool {
-        form_urlencoded::parse(body).any(|(name, _)| name == form::SEALED)
+    /// Reads a posted form against what was sealed. If a page has forms of several authors, [`PostedForm::plugin`] names the
+    /// author; pass it to [`Host::submit_form`], to [`Host::operator_submit`], or to the panel's own code.
+    ///
+    /// # Errors
+    /// [`FormError`]; a form that came too late is no error: [`PostedForm::read`] has it.
+    pub fn read_form<'b>(&self, caller: &Caller, body: &'b [u8]) -> Result<PostedForm<'b>, FormError> {
+        let read = match form::read(body, &self.0.keys, caller, now()) {
+            Err(FormError::Stale(stale)) => Err(stale),
+            read => Ok(read?),
+        };
+        Ok(PostedForm { read, body })
     }
 
-    /// Runs a posted form: reads it back against what was sealed, asks the plugin, commits, and says what to show.
+    /// Reads a plugin's form and runs it.
+    ///
+    /// # Errors
+    /// As of [`Host::submit_form`]; [`FormError`] for what is no form of this session.
+    pub fn submit(&self, caller: &Caller, body: &[u8], surface: &Surface<'_>) -> Result<Submitted, SubmitError> {
+        self.submit_form(caller, self.read_form(caller, body)?, surface)
+    }
+
+    /// Runs a plugin's form: asks the plugin, commits, and says what to show.
     ///
     /// # Errors
     /// [`SubmitError`]; what is wrong with fields, or refused by a rule, is no error but [`Submitted::Again`].
-    pub fn submit(&self, caller: &Caller, body: &[u8], surface: &Surface<'_>) -> Result<Submitted, SubmitError> {
-        let submission = match form::read(body, &self.0.keys, caller, now()) {
+    pub fn submit_form(
+        &self,
+        caller: &Caller,
+        form: PostedForm<'_>,
+        surface: &Surface<'_>,
+    ) -> Result<Submitted, SubmitError> {
+        let submission = match form.read {
             Ok(Posted::Submission(submission)) => submission,
             Ok(Posted::Rate(rate)) => return self.rate(caller, &rate).map_err(SubmitError::Call),
             Ok(Posted::Generate(generate)) => return self.generate(caller, &generate).map_err(SubmitError::Call),
-            Err(FormError::Stale(stale)) => return Ok(Submitted::Stale(stale)),
-            Err(error) => return Err(error.into()),
+            Err(stale) => return Ok(Submitted::Stale(stale)),
         };
         if !submission.problems.is_empty() {
             return Ok(Submitted::Again(submission.corrections(submission.problems.clone(), None)));
         }
-        self.run(caller, &submission, body, surface)
+        self.run(caller, &submission, form.body, surface)
     }
 
     fn run(
@@ -465,7 +504,7 @@ impl Host {
             Err(CallError::Failed(Failure::Refused(refusal))) => {
                 Ok(Submitted::Again(submission.corrections(Vec::new(), Some(refusal.message))))
             }
-            // A link that ended meanwhile: its page says so, before anything else.
+            // The link has expired: its page says so, before anything else.
             Err(CallError::Failed(Failure::Expired)) if submission.token().is_some() => {
                 Ok(Submitted::Again(submission.corrections(Vec::new(), None)))
             }
@@ -474,7 +513,7 @@ impl Host {
                 let message = words.fill("wait", &[("time", &words.duration(u64::from(seconds)))]);
                 Ok(Submitted::Again(submission.corrections(Vec::new(), Some(message))))
             }
-            // Somebody went back to a form that was sent, and typed something else: drawn anew, it has a key of its own.
+            // Somebody went back to a form that was sent, and changed it: drawn again, it has a key of its own.
             Err(CallError::KeyReused) => {
                 let message = Words::of(&caller.locale).get("form-used").to_owned();
                 Ok(Submitted::Again(submission.corrections(Vec::new(), Some(message))))
@@ -500,9 +539,9 @@ impl Host {
         .map_err(Box::new))
     }
 
-    /// Runs the plugins' parts that were changed, in their order, up to the first that is not done; `own` is the name of
-    /// the panel's own part, which is the panel's to run when all of these are [`Submitted::Done`]. None of them was
-    /// changed: nothing is answered. `body` is held whole where the caller must prove himself.
+    /// Runs the plugins' parts that were changed, in their order, up to the first that is not done; `own` is the name of the
+    /// panel's own part, which the panel runs when all of these are [`Submitted::Done`]. If none was changed, the result is
+    /// empty. `body` is kept whole if the caller must confirm their identity.
     ///
     /// # Errors
     /// [`SubmitError`].
@@ -542,7 +581,7 @@ impl Host {
         ["held form".to_owned(), caller.actor.name(), caller.session.clone()]
     }
 
-    /// Seals a form that was posted, to wait until its caller has proved himself; as [`Submitted::StepUp`] carries it.
+    /// Seals a posted form until its caller has confirmed their identity; [`Submitted::StepUp`] carries it.
     #[must_use]
     pub fn hold(&self, caller: &Caller, body: &[u8]) -> String {
         let held = Zeroizing::new([&now().to_be_bytes()[..], body].concat());
@@ -550,7 +589,7 @@ impl Host {
         URL_SAFE_NO_PAD.encode(self.0.keys.seal(&place.each_ref().map(String::as_str), &held))
     }
 
-    /// The body of a form that waited for its caller to prove himself: to be submitted as if it were posted anew.
+    /// The body of a form that waited for its caller's confirmation: submit it as if it were posted again.
     ///
     /// # Errors
     /// [`FormError::Foreign`] for what was not held for this session, or too long ago.
@@ -566,7 +605,7 @@ impl Host {
         Ok(Zeroizing::new(body.to_vec()))
     }
 
-    /// A generated password: to the script as it is, else shown beside its field in the form as it was typed.
+    /// A generated password: for the script unchanged, else shown beside its field in the form as it was typed.
     fn generate(&self, caller: &Caller, generate: &form::Generate) -> Result<Submitted, CallError> {
         let submission = &generate.submission;
         let plugin = self.plugin(&submission.plugin)?;
@@ -589,7 +628,7 @@ impl Host {
                 Ok(Submitted::Again(corrections))
             }
             _ => {
-                let problem = "nothing generated where a password was asked for".to_owned();
+                let problem = "no password where one was to be generated".to_owned();
                 Err(CallError::View { plugin: plugin.name.clone(), problem })
             }
         }
@@ -628,8 +667,8 @@ impl Host {
         serde_json::from_slice(&json).ok().filter(|notice: &Notice| notice.until > now())
     }
 
-    /// What its reader signs in with, where the form that this notice is about has shown it: to be filled in on the page to
-    /// sign in, where somebody comes who has just chosen a password.
+    /// The user name, if the form of this notice has shown it: to be filled in on the sign-in page, where people arrive who
+    /// have just chosen a password.
     #[must_use]
     pub fn noticed_user_name(&self, caller: &Caller, sealed: &str) -> Option<String> {
         self.open_notice(caller, sealed)?.user_name
@@ -649,7 +688,7 @@ impl Host {
     }
 }
 
-/// A plugin showed nothing where it should; why, stands in the log.
+/// A plugin failed to show something; the log has the reason.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Broken;
 

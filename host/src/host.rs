@@ -6,16 +6,14 @@ use std::time::Duration;
 
 use keyturn_core::time::now;
 use keyturn_runtime::call::lane::Lane;
-use keyturn_runtime::surroundings::MailRoute;
 use keyturn_runtime::{Parts, Runtime, Timing};
 
 use crate::accounts::AccountId;
 use crate::caller::{Caller, OWN};
 use crate::http::api::traffic::Traffic;
-use crate::mail::Mailbox;
-use crate::mail::room::{Post, Room, default_sender};
 use crate::mail::setup::Fixed;
 use crate::mail::transport::Transport;
+use crate::mail_settings::{MailSettings, Outgoing};
 use crate::plugin::cache;
 use crate::plugin::limits::HostLimits;
 use crate::plugin::roster::SignInPlugin;
@@ -36,11 +34,8 @@ pub struct HostBuilder {
     engine_first: bool,
     limits: HostLimits,
     even_grid: Duration,
+    mail: Fixed,
     transport: Option<Arc<dyn Transport>>,
-    sender: Option<(Mailbox, Option<Mailbox>)>,
-    operators: Option<Mailbox>,
-    connections: usize,
-    mail: Option<Fixed>,
     webhooks: Destinations,
     sign_in: SignInPlugin,
 }
@@ -62,55 +57,28 @@ impl HostBuilder {
             engine_first: true,
             limits: HostLimits::default(),
             even_grid: Duration::from_millis(250),
+            mail: Fixed::default(),
             transport: None,
-            sender: None,
-            operators: None,
-            connections: 4,
-            mail: None,
             webhooks: Destinations::default(),
             sign_in: SignInPlugin::default(),
         }
     }
 
-    /// How mail goes: what this does not fix is set on the page Email settings. In place of [`HostBuilder::transport`],
-    /// [`HostBuilder::sender`], [`HostBuilder::operators`] and [`HostBuilder::connections`].
+    /// What is fixed of how mail goes; the rest is set on the page Email settings. Default: nothing, so mail is off until then.
     #[must_use]
     pub fn mail(mut self, fixed: Fixed) -> Self {
-        self.connections = fixed.mail.connections;
-        self.operators = fixed.mail.operators.clone().map(|address| Mailbox { name: String::new(), address });
-        self.mail = Some(fixed);
+        self.mail = fixed;
         self
     }
 
-    /// What carries mail away. Without one, plugins are told that mail is not configured.
+    /// Carries mail by this whatever the settings say, as tests want it.
     #[must_use]
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = Some(transport);
         self
     }
 
-    /// In whose name mail goes, and where answers go if not there. Default: the brand, from `panel@` the host of its links.
-    #[must_use]
-    pub fn sender(mut self, from: Mailbox, reply_to: Option<Mailbox>) -> Self {
-        self.sender = Some((from, reply_to));
-        self
-    }
-
-    /// Where mail to the operators goes.
-    #[must_use]
-    pub fn operators(mut self, operators: Mailbox) -> Self {
-        self.operators = Some(operators);
-        self
-    }
-
-    /// Mails that go at once, each on a connection of its own. Default: 4.
-    #[must_use]
-    pub fn connections(mut self, connections: usize) -> Self {
-        self.connections = connections.max(1);
-        self
-    }
-
-    /// Where events go beside the plugins that listen. Their names are all different.
+    /// Where events are sent, apart from the plugins that listen. Their names are all different.
     #[must_use]
     pub fn webhooks(mut self, webhooks: Vec<Destination>) -> Self {
         self.webhooks = webhooks.into_iter().map(Arc::new).collect();
@@ -177,20 +145,11 @@ impl HostBuilder {
     /// [`HostError`] if the engine cannot be made: no address space for its pool, for example.
     pub fn build(self) -> Result<Host, HostError> {
         let (storage, keys, brand) = (Arc::clone(&self.storage), Arc::clone(&self.keys), self.brand.clone());
-        let room = match self.mail {
-            Some(fixed) => Room::of_file(storage, keys, brand, fixed),
-            None => {
-                let origin = brand.origin.clone();
-                let sender = self.sender.unwrap_or_else(|| (default_sender(&brand.name, &origin), None));
-                Room::of_program(storage, keys, brand, Post::of_program(self.transport, sender, origin))
-            }
-        };
-        let room = Arc::new(room);
-        let mail = Arc::new(Route { room: Arc::clone(&room), operators: self.operators.is_some() });
+        let mail = Arc::new(MailSettings::new(storage, keys, brand, self.mail, self.transport));
         let runtime = Runtime::new(Parts {
             storage: self.storage,
             keys: self.keys,
-            mail,
+            mail: mail.clone(),
             brand: self.brand.name.clone(),
             webhooks: self.webhooks,
             sign_in: self.sign_in,
@@ -200,40 +159,14 @@ impl HostBuilder {
         });
         Ok(Host(Arc::new(Inner {
             runtime: runtime.map_err(HostError)?,
-            room,
+            mail,
             brand: self.brand,
-            connections: self.connections,
-            operators: self.operators,
             tasks_at_once: self.limits.tasks_at_once.max(1),
             requests_per_minute: self.limits.requests_per_minute,
             views_per_minute: self.limits.views_per_minute,
             traffic: Traffic::default(),
-            trials: Lane::new(crate::email::TRIALS_AT_ONCE, 0, Duration::ZERO),
+            trials: Lane::new(crate::trials::AT_ONCE, 0, Duration::ZERO),
         })))
-    }
-}
-
-/// How mail goes, as calls know it.
-struct Route {
-    room: Arc<Room>,
-    operators: bool,
-}
-
-impl MailRoute for Route {
-    fn goes(&self) -> bool {
-        self.room.post().transport.is_some()
-    }
-
-    fn origin(&self) -> String {
-        self.room.post().origin.clone()
-    }
-
-    fn message_domain(&self) -> String {
-        self.room.post().message_domain().to_owned()
-    }
-
-    fn reaches_operators(&self) -> bool {
-        self.operators
     }
 }
 
@@ -244,21 +177,17 @@ pub struct Host(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) runtime: Runtime,
     /// How mail goes.
-    pub(crate) room: Arc<Room>,
+    pub(crate) mail: Arc<MailSettings>,
     pub(crate) brand: Brand,
-    /// Mails that go at once.
-    pub(crate) connections: usize,
-    /// Where mail to the operators goes.
-    pub(crate) operators: Option<Mailbox>,
     /// Jobs and events that run at once.
     pub(crate) tasks_at_once: usize,
     /// Requests that each service key may make within a minute.
     pub(crate) requests_per_minute: u32,
     /// Of views, likewise.
     pub(crate) views_per_minute: u32,
-    /// What machines have asked of late.
+    /// Recent requests of machines.
     pub(crate) traffic: Traffic,
-    /// Test mails that somebody waits for.
+    /// Tests that somebody waits for.
     pub(crate) trials: Lane,
 }
 
@@ -280,9 +209,9 @@ impl std::ops::Deref for Host {
 }
 
 impl Inner {
-    /// How mail goes at present.
-    pub(crate) fn post(&self) -> Arc<Post> {
-        self.room.post()
+    /// How email is sent now.
+    pub(crate) fn outgoing(&self) -> Arc<Outgoing> {
+        self.mail.outgoing()
     }
 }
 
@@ -314,8 +243,8 @@ impl Host {
         self.0.storage.audit_before(before)
     }
 
-    /// Removes what of the audit is older than `before`, Unix milliseconds, and writes down who did it. In small steps, so that
-    /// nobody's commit waits for it. Answers how many lines went.
+    /// Deletes audit entries older than `before`, Unix milliseconds, and records who did it. In small steps, so that no commit
+    /// waits for it. Returns the number of deleted entries.
     ///
     /// # Errors
     /// [`StorageError`]; what went before it is gone.
@@ -337,10 +266,10 @@ impl Host {
         Ok(gone)
     }
 
-    /// Where links lead at present: scheme, host and port, without a slash at the end.
+    /// Where links lead now: scheme, host and port, without a slash at the end.
     #[must_use]
     pub fn origin(&self) -> String {
-        self.0.post().origin.clone()
+        self.0.outgoing().origin.clone()
     }
 
     /// What the panel is called.

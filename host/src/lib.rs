@@ -1,6 +1,6 @@
 //! A small wasmtime host that gives a plugin nothing but what its operator grants.
 //!
-//! A panel embeds it: it says who calls and how far he reaches, and shows what plugins draw. Every method may block on the
+//! A panel embeds it: the panel says who calls and whom they reach, and shows what plugins draw. Every method may block on the
 //! disk or on a hash, so call them from a thread that may.
 //!
 //! ```no_run
@@ -13,12 +13,12 @@
 //! let config = Config::read("keyturn.toml".as_ref())?;
 //! let host = config.host()?;
 //!
-//! // Somebody signs in: nobody in particular, until his password was right.
+//! // Somebody signs in: anonymous until the password is right.
 //! let anonymous = Caller::new(Actor::Anonymous, Reach::none());
 //! let typed = json!({ "login_or_email": "marta", "password": "copper lantern oats" });
 //! let verdict = host.call(&anonymous, &config.sign_in.hook, &typed, None)?;
 //!
-//! // An administrator, who reaches all customers, sets a password; the key makes a second request harmless.
+//! // An administrator with access to all customers sets a password; the key makes a second request harmless.
 //! let ana = Caller::new(Actor::Account("staff:9".parse()?), Reach::none().with("customer", Scope::All));
 //! let new = json!({ "account": "customer:42", "new": "velvet compass harbour", "must_change": true });
 //! host.call(&ana, &config.sign_in.set_hook, &new, Some("2026-11-24/42"))?;
@@ -31,23 +31,24 @@
 
 pub mod accounts;
 pub mod config;
-pub mod email;
 pub mod embed;
 pub mod host;
 pub mod http;
-pub mod mail;
+pub mod mail_settings;
 pub mod operator;
 pub mod outbox;
 pub mod service_key;
 #[cfg(test)]
 mod stage;
 pub mod storage;
+pub mod trials;
 pub mod webhooks;
 pub mod work;
 
 use keyturn_contract as bindings;
 pub use keyturn_core::{caller, network, seal, space};
 use keyturn_core::{masked, origin};
+pub use keyturn_mail as mail;
 /// What a plugin is, from file to something that can be called.
 pub mod plugin {
     pub use keyturn_package::{docs, grants, limits, manifest, pack};

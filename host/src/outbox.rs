@@ -1,8 +1,9 @@
-//! What pages and the command line see of the outbox, and what an operator does about it. Who may is the embedder's affair.
+//! The outbox for pages and the command line, and what an operator can do with it. The embedding panel decides who may.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use crate::accounts::{Account, AccountId, Field, Scope};
 use crate::caller::{Actor, Caller};
@@ -14,7 +15,7 @@ use crate::operator::OWN;
 use crate::plugin::admit::Plugin;
 use crate::storage::outbox::{Filling, Mail, MailFilter, MailId, MailState, Mend, Recipient};
 use crate::storage::tasks::{Task, TaskCount};
-use crate::storage::{AuditEntry, Known, Role, StorageError};
+use crate::storage::{AuditEntry, Role, StorageError};
 use crate::view::Delivery;
 use crate::work::Workers;
 
@@ -25,7 +26,7 @@ impl Inner {
     /// The whole address at which people sign in.
     pub(crate) fn sign_in(&self) -> String {
         match self.brand.sign_in.strip_prefix('/') {
-            Some(path) => format!("{}/{path}", self.post().origin),
+            Some(path) => format!("{}/{path}", self.outgoing().origin),
             None => self.brand.sign_in.clone(),
         }
     }
@@ -56,7 +57,7 @@ impl Inner {
     }
 }
 
-/// An address as far as it tells somebody whether it was he: the network, not the machine in it.
+/// An address, cut so that people recognise their own: the network, not the machine in it.
 fn rough(address: &str) -> String {
     match address.parse() {
         Ok(IpAddr::V4(address)) => {
@@ -99,16 +100,11 @@ pub struct OneMail {
 
 /// Some of the mails that a caller may see.
 pub(crate) struct Seen {
-    /// Their accounts.
-    accounts: Accounts,
     /// Newest first.
     pub(crate) mails: Vec<(Mail, Delivery)>,
     /// The number before which to go on.
     pub(crate) older: Option<i64>,
 }
-
-/// Accounts that were read, each once; none: it is gone.
-type Accounts = BTreeMap<AccountId, Option<Known>>;
 
 impl Host {
     /// Mails, newest first.
@@ -119,8 +115,8 @@ impl Host {
         self.0.storage.mails(filter)
     }
 
-    /// How many mails there are in each state, as far as a caller reaches whole realms. None for who reaches only some
-    /// accounts of one: how many mails go to the others is not his affair.
+    /// How many emails there are in each state, if a caller reaches whole realms. None for callers who reach only some accounts
+    /// of a realm: the number of the others' emails is not for them.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -144,76 +140,21 @@ impl Host {
         Ok(Some(counts))
     }
 
-    /// The newest mails of this filter whose accounts the caller reaches, at most as many as it says; and the number before
-    /// which to go on, if there may be more. A page that finds few among many ends early: it has a next one.
-    pub(crate) fn seen_mails(&self, caller: &Caller, filter: &MailFilter) -> Result<Seen, StorageError> {
-        /// Rows that one page looks at.
-        const LOOK: usize = 1_000;
-        let most = filter.limit as usize;
-        let mut seen = Seen { accounts: Accounts::new(), mails: Vec::new(), older: None };
-        let stopped = OnceCell::new();
-        let mut filter = MailFilter { limit: filter.limit.saturating_add(1).clamp(100, 1_000), ..filter.clone() };
-        let mut looked = 0;
-        loop {
-            let mails = self.0.storage.mails(&filter)?;
-            let last = mails.len() < filter.limit as usize;
-            looked += mails.len();
-            for mail in mails {
-                filter.before = Some(mail.number);
-                let known = match mail.to.account() {
-                    Some(id) if !seen.accounts.contains_key(id) => {
-                        let known = self.0.storage.account(id)?;
-                        seen.accounts.entry(id.clone()).or_insert(known).as_ref()
-                    }
-                    Some(id) => seen.accounts.get(id).and_then(Option::as_ref),
-                    None => None,
-                };
-                let Some(delivery) = self.delivery_with(&mail, known, caller, &stopped) else { continue };
-                if seen.mails.len() == most {
-                    seen.older = seen.mails.last().map(|(mail, _): &(Mail, Delivery)| mail.number);
-                    return Ok(seen);
-                }
-                seen.mails.push((mail, delivery));
-            }
-            if last {
-                return Ok(seen);
-            }
-            if looked >= LOOK {
-                seen.older = filter.before;
-                return Ok(seen);
-            }
-        }
-    }
-
-    /// The subjects of these mails, with •••• for what is secret; none if one cannot be drawn any more.
-    pub(crate) fn masked_subjects(&self, seen: &Seen) -> Vec<Option<String>> {
-        let subject = |mail: &Mail| {
-            let filling = self.0.storage.filling(&mail.id).ok()??;
-            let account = mail.to.account().and_then(|id| Some(&seen.accounts.get(id)?.as_ref()?.account));
-            self.0.drawn(&filling, account, mail.asked_at, true).ok().map(|drawn| drawn.subject)
-        };
-        seen.mails.iter().map(|(mail, _)| subject(mail)).collect()
-    }
-
     /// One mail, if this caller reaches its account.
     ///
     /// # Errors
     /// [`StorageError`].
     pub fn mail(&self, caller: &Caller, id: &MailId) -> Result<Option<OneMail>, StorageError> {
         let Some(mail) = self.0.storage.mail(id)? else { return Ok(None) };
-        let known = match mail.to.account() {
-            Some(id) => self.0.storage.account(id)?,
-            None => None,
-        };
-        let delivery = self.delivery_with(&mail, known.as_ref(), caller, &OnceCell::new());
-        let Some(delivery) = delivery else { return Ok(None) };
-        let account = known.map(|known| known.account);
+        let reading = Reading::of(self, caller);
+        let Some(delivery) = reading.delivery(&mail) else { return Ok(None) };
+        let account = mail.to.account().map(|id| reading.account(id)).transpose()?.flatten();
         let filling = match self.0.storage.filling(id) {
             Ok(filling) => filling,
             Err(StorageError::Failed { .. }) => None,
             Err(error) => return Err(error),
         };
-        let drawn = filling.as_ref().and_then(|it| self.0.drawn(it, account.as_ref(), mail.asked_at, true).ok());
+        let drawn = filling.as_ref().and_then(|it| self.0.drawn(it, account.as_deref(), mail.asked_at, true).ok());
         Ok(Some(OneMail { mail, delivery, message_id: filling.map(|it| it.message_id), drawn }))
     }
 
@@ -330,8 +271,8 @@ impl Host {
         Ok(done)
     }
 
-    /// What became of a plugin's mail, for whoever reaches its account. Nobody in particular learns nothing: that there was a
-    /// mail would tell that there is an account.
+    /// The state of a plugin's email, for callers who reach its account. Anonymous callers get nothing: an email would reveal
+    /// that there is an account.
     pub(crate) fn delivery(&self, plugin: &Plugin, caller: &Caller, id: &str) -> Option<Delivery> {
         let id: MailId = id.parse().ok()?;
         let mail = self.0.storage.mail(&id).ok().flatten().filter(|mail| mail.plugin == plugin.name)?;
@@ -339,48 +280,101 @@ impl Host {
     }
 
     pub(crate) fn delivery_of(&self, mail: &Mail, caller: &Caller) -> Option<Delivery> {
+        Reading::of(self, caller).delivery(mail)
+    }
+}
+
+/// Reads what one answer says of mails: each account once, and once whether somebody works.
+pub(crate) struct Reading<'a> {
+    host: &'a Host,
+    caller: &'a Caller,
+    accounts: RefCell<BTreeMap<AccountId, Option<Rc<Account>>>>,
+    stopped: OnceCell<Option<Option<i64>>>,
+}
+
+impl<'a> Reading<'a> {
+    pub(crate) fn of(host: &'a Host, caller: &'a Caller) -> Self {
+        Self { host, caller, accounts: RefCell::default(), stopped: OnceCell::new() }
+    }
+
+    fn account(&self, id: &AccountId) -> Result<Option<Rc<Account>>, StorageError> {
+        if let Some(known) = self.accounts.borrow().get(id) {
+            return Ok(known.clone());
+        }
+        let known = self.host.0.storage.account(id)?.map(|known| Rc::new(known.account));
+        self.accounts.borrow_mut().insert(id.clone(), known.clone());
+        Ok(known)
+    }
+
+    /// The newest mails of this filter whose accounts the caller reaches, at most as many as it says; and the number before
+    /// which to go on, if there may be more. A page that finds few among many ends early: it has a next one.
+    pub(crate) fn mails(&self, filter: &MailFilter) -> Result<Seen, StorageError> {
+        /// Rows that one page looks at.
+        const LOOK: usize = 1_000;
+        let most = filter.limit as usize;
+        let mut seen = Seen { mails: Vec::new(), older: None };
+        let mut filter = MailFilter { limit: filter.limit.saturating_add(1).clamp(100, 1_000), ..filter.clone() };
+        let mut looked = 0;
+        loop {
+            let mails = self.host.0.storage.mails(&filter)?;
+            let last = mails.len() < filter.limit as usize;
+            looked += mails.len();
+            for mail in mails {
+                filter.before = Some(mail.number);
+                let Some(delivery) = self.delivery(&mail) else { continue };
+                if seen.mails.len() == most {
+                    seen.older = seen.mails.last().map(|(mail, _): &(Mail, Delivery)| mail.number);
+                    return Ok(seen);
+                }
+                seen.mails.push((mail, delivery));
+            }
+            if last {
+                return Ok(seen);
+            }
+            if looked >= LOOK {
+                seen.older = filter.before;
+                return Ok(seen);
+            }
+        }
+    }
+
+    /// The subject of a mail, with •••• for what is secret; none if it cannot be drawn any more.
+    pub(crate) fn masked_subject(&self, mail: &Mail) -> Option<String> {
+        let filling = self.host.0.storage.filling(&mail.id).ok()??;
+        let account = mail.to.account().and_then(|id| self.account(id).ok()?);
+        self.host.0.drawn(&filling, account.as_deref(), mail.asked_at, true).ok().map(|drawn| drawn.subject)
+    }
+
+    /// What became of a mail, as the caller may know it.
+    pub(crate) fn delivery(&self, mail: &Mail) -> Option<Delivery> {
+        let (host, caller) = (self.host, self.caller);
         if caller.actor == Actor::Anonymous {
             return None;
         }
         let known = match mail.to.account() {
-            Some(id) => self.0.storage.account(id).ok()?,
+            Some(id) => self.account(id).ok()?.filter(|known| caller.reaches(known)),
             None => None,
         };
-        self.delivery_with(mail, known.as_ref(), caller, &OnceCell::new())
-    }
-
-    /// The same with its account, as far as there is one; whether workers run is looked up once.
-    fn delivery_with(
-        &self,
-        mail: &Mail,
-        known: Option<&Known>,
-        caller: &Caller,
-        stopped: &OnceCell<Option<Option<i64>>>,
-    ) -> Option<Delivery> {
-        if caller.actor == Actor::Anonymous {
-            return None;
-        }
-        let known = known.filter(|known| caller.reaches(&known.account));
-        // Who reaches everybody may see also what went to somebody who is gone.
+        // Callers with access to every realm may also see emails to accounts that are gone.
         let everybody = matches!(caller.actor, Actor::Console | Actor::System);
         if known.is_none() && !everybody {
             return None;
         }
         let filling = match &mail.to {
-            Recipient::Previous(_) => self.0.storage.filling(&mail.id).ok().flatten(),
+            Recipient::Previous(_) => host.0.storage.filling(&mail.id).ok().flatten(),
             Recipient::Account(_) | Recipient::Operators => None,
         };
         let address = match &mail.to {
-            // Not theirs who came to manage the account later.
+            // Not for people who came to manage the account later.
             Recipient::Previous(id) if !caller.reaches_gone(id) => None,
             Recipient::Previous(_) => filling.as_ref().and_then(|filling| filling.address.as_deref()),
-            Recipient::Account(_) | Recipient::Operators => known.and_then(|known| known.account.value(Field::Email)),
+            Recipient::Account(_) | Recipient::Operators => known.as_ref().and_then(|known| known.value(Field::Email)),
         };
         let own = mail.to.account().is_some_and(|id| caller.actor == Actor::Account(id.clone()));
         let last = mail.last.as_ref();
         Some(Delivery {
             state: mail.state,
-            account: known.map(|known| known.account.id.clone()),
+            account: known.as_ref().map(|known| known.id.clone()),
             to: address.map(str::to_owned),
             asked_at: mail.asked_at,
             changed_at: mail.changed_at,
@@ -394,24 +388,24 @@ impl Host {
             moved: mail.to.account().is_some() && self.moved(mail, address),
             may_mend: !own,
             folder: last.and_then(|told| folder::named_in(&told.server)).map(str::to_owned),
-            // Nobody sends mail, though this one waits to be sent.
-            stopped: matches!(mail.state, MailState::Queued | MailState::Delayed)
-                .then(|| *stopped.get_or_init(|| self.stopped()))
-                .flatten(),
+            stopped: self.stopped(mail),
         })
     }
 
-    fn stopped(&self) -> Option<Option<i64>> {
-        match self.workers() {
+    /// Nobody sends mail, though this one waits to be sent.
+    fn stopped(&self, mail: &Mail) -> Option<Option<i64>> {
+        let waits = matches!(mail.state, MailState::Queued | MailState::Delayed);
+        let stopped = || match self.host.workers() {
             Ok(Workers::Stopped { since }) => Some(since),
-            _ => None,
-        }
+            Ok(Workers::Running) | Err(_) => None,
+        };
+        if waits { *self.stopped.get_or_init(stopped) } else { None }
     }
 
     /// Whether another address is on file than the latest attempt went to.
     fn moved(&self, mail: &Mail, address: Option<&str>) -> bool {
         match (&mail.address, address) {
-            (Some(attempted), Some(address)) => mail.to.address_mac(&self.0.keys, address).as_slice() != attempted,
+            (Some(attempted), Some(address)) => mail.to.address_mac(&self.host.0.keys, address).as_slice() != attempted,
             (attempted, address) => attempted.is_some() != address.is_some() && attempted.is_some(),
         }
     }

@@ -118,7 +118,7 @@ impl Said {
 
 fn run_child(path: &Path, seed: u64, round: u64, killed: Option<Duration>, said: &mut Said) {
     let mut child = Command::new(std::env::current_exe().expect("this test"))
-        .args(["--exact", "child", "--nocapture", "--test-threads=1"])
+        .args(["--exact", "model::child", "--nocapture", "--test-threads=1"])
         .env("KEYTURN_MODEL_DB", path)
         .env("KEYTURN_MODEL_RUN", format!("{seed} {round}"))
         .stdout(Stdio::piped())

@@ -110,7 +110,7 @@ impl Panel {
 
     fn child(&self, stays: bool) -> Child {
         Command::new(std::env::current_exe().expect("this test"))
-            .args(["--exact", "child", "--nocapture", "--test-threads=1"])
+            .args(["--exact", "outbox::child", "--nocapture", "--test-threads=1"])
             .env("KEYTURN_OUTBOX_DB", &self.path)
             .env("KEYTURN_OUTBOX_STAYS", if stays { "yes" } else { "no" })
             .stdout(Stdio::piped())

@@ -9,9 +9,8 @@ use keyturn_host::Host;
 use keyturn_host::accounts::Reach;
 use keyturn_host::caller::{Actor, Caller};
 use keyturn_host::config::Config;
-use keyturn_host::email::NewPassword;
 use keyturn_host::mail::config::Way;
-use keyturn_host::mail::setup::{Chosen, Source};
+use keyturn_host::mail::setup::Chosen;
 use keyturn_host::mail::template::{Block, Template, Text};
 use keyturn_host::storage::outbox::{Kept, MailId, MailState, NewMail, Recipient};
 use keyturn_host::storage::{Commit, Effect};
@@ -98,7 +97,10 @@ impl Panel {
 
 fn written(folder: &Path, id: &str) -> String {
     let files = std::fs::read_dir(folder).expect("made").flatten().map(|entry| entry.path());
-    let of_it = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(id));
+    let of_it = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with(id) && name.ends_with(".eml")
+    };
     std::fs::read_to_string(files.into_iter().find(of_it).expect("its file")).expect("read")
 }
 
@@ -111,7 +113,7 @@ fn what_one_process_sets_another_ones_workers_do_without_a_new_start() {
     let panel = Panel::new();
     let (sets, works) = (panel.host(), panel.host());
     let console = Caller::new(Actor::Console, Reach::none());
-    let set = |chosen| sets.set_mail(&console, chosen, &NewPassword::Keep).expect("set");
+    let set = |chosen| sets.set_mail(&console, chosen, None).expect("set");
     let shutdown = Shutdown::new();
     std::thread::scope(|scope| {
         scope.spawn(|| works.run_workers(&shutdown));
@@ -139,10 +141,11 @@ fn what_one_process_sets_another_ones_workers_do_without_a_new_start() {
 fn the_command_line_sees_the_same_settings_and_makes_no_database_to_look_for_them() {
     let panel = Panel::new();
     let console = Caller::new(Actor::Console, Reach::none());
-    panel.host().set_mail(&console, chosen(Way::Folder, "one@panel.example"), &NewPassword::Keep).expect("set");
+    panel.host().set_mail(&console, chosen(Way::Folder, "one@panel.example"), None).expect("set");
     let setup = panel.config.mail_setup().expect("read");
-    assert_eq!((setup.way(), setup.source("mail.from")), (Way::Folder, Source::Page));
-    assert_eq!(setup.source("brand.link-origin"), Source::File(Some(5)));
+    assert_eq!((setup.way(), setup.value("mail.from").as_deref()), (Way::Folder, Some("one@panel.example")));
+    let of_file = |setting| setup.fixed.fixes(setting).then(|| setup.fixed.line(setting));
+    assert_eq!((of_file("mail.from"), of_file("brand.link-origin")), (None, Some(Some(5))));
     std::fs::remove_file(panel.folder.path().join("panel.db")).expect("gone");
     let empty = panel.config.mail_setup().expect("read");
     assert_eq!((empty.way(), panel.folder.path().join("panel.db").exists()), (Way::Off, false));
@@ -152,7 +155,7 @@ fn the_command_line_sees_the_same_settings_and_makes_no_database_to_look_for_the
 fn what_is_wrong_on_the_page_keeps_nobody_from_the_page_and_what_is_wrong_in_the_file_stops_the_start() {
     let panel = Panel::new();
     let console = Caller::new(Actor::Console, Reach::none());
-    panel.host().set_mail(&console, chosen(Way::Folder, "one@panel.example"), &NewPassword::Keep).expect("set");
+    panel.host().set_mail(&console, chosen(Way::Folder, "one@panel.example"), None).expect("set");
     let file = panel.folder.path().join("keyturn.toml");
     std::fs::write(&file, FILE.replace("[mail.folder]\npath = \"sent\"\n", "")).expect("written");
     let host = Config::read(&file).expect("reads").beside_server().empty_host().expect("it starts");

@@ -98,7 +98,7 @@ impl Panel {
 
     fn child(&self) -> Child {
         Command::new(std::env::current_exe().expect("this test"))
-            .args(["--exact", "child", "--test-threads=1"])
+            .args(["--exact", "webhooks::child", "--test-threads=1"])
             .env("KEYTURN_WEBHOOKS_FOLDER", self.folder.path())
             .env("KEYTURN_WEBHOOKS_URL", format!("http://{}/", self.address))
             .spawn()

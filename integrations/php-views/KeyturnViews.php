@@ -37,7 +37,7 @@ final class KeyturnViews
      * @param string      $host     Where `keyturn serve` listens: http://127.0.0.1:8089, or https elsewhere: forms hold passwords.
      * @param string      $token    A service key with the scope `views`; `keyturn keys add` has shown it.
      * @param string      $audience The host's `brand.link-origin`, to the letter.
-     * @param string|null $caFile   Certificates to believe beside the system's. There is no way to believe all.
+     * @param string|null $caFile   Certificates to trust besides the system's. You can't trust all.
      *
      * @throws InvalidArgumentException The host or the token cannot be one.
      */
@@ -49,7 +49,7 @@ final class KeyturnViews
         ?string $caFile = null
     ) {
         if (!preg_match('/^kt_([a-z2-7]{12})_[a-z2-7]{52}\z/', $token, $match)) {
-            throw new InvalidArgumentException('That is no service key: it must be like kt_…_…, as keyturn keys add showed it.');
+            throw new InvalidArgumentException('This is not a service key. It must look like kt_…_…, as printed by keyturn keys add.');
         }
         $this->host = self::address($host);
         $this->audience = $audience;
@@ -61,12 +61,12 @@ final class KeyturnViews
     /**
      * The same, for one reader.
      *
-     * @param string|null           $who        His account, REALM:KEY; null: nobody is signed in.
-     * @param array<string, string> $reach      Whom he manages beside himself: realm => 'own' or 'all'.
-     * @param string                $session    His session's id or the like; a hash of it is sent.
-     * @param int|null              $verifiedAt Unix seconds when he last gave his password in this session.
-     * @param string|null           $address    His client's address, as clientAddress() finds it; null: it is not known.
-     * @param bool                  $operator   Whether he may use the host's own pages: outbox, mail.
+     * @param string|null           $who        The reader's account, REALM:KEY; null: nobody is signed in.
+     * @param array<string, string> $reach      Whom the reader manages, besides themselves: realm => 'own' or 'all'.
+     * @param string                $session    The session's id or the like; a hash of it is sent.
+     * @param int|null              $verifiedAt Unix seconds when the reader last typed their password in this session.
+     * @param string|null           $address    The client's address, as clientAddress() finds it; null: it is not known.
+     * @param bool                  $operator   Whether the reader may use the host's own pages: outbox, mail.
      */
     public function forReader(
         ?string $who,
@@ -110,7 +110,7 @@ final class KeyturnViews
         return $client;
     }
 
-    /** An address as one writes it, without port, zone and brackets; null where it is none. */
+    /** An address without port, zone and brackets; null if it is not one. */
     private static function readable(string $said): ?string
     {
         $form = '/^[ \t]*+(?:\[([0-9A-Fa-f:.]+)(?:%[^\]]*)?\](?::[0-9]+)?|([0-9.]+)(?::[0-9]+)?|([0-9A-Fa-f:.]+)(?:%.*)?)[ \t]*\z/';
@@ -191,12 +191,12 @@ final class KeyturnViews
     }
 
     /**
-     * Hands on a form as it was posted: `file_get_contents('php://input')`. By `kind`:
-     *  - done: redirect to `url` by 303 and keep `notice` for the page there; with an `epoch`, the reader has replaced his
-     *    own password and is given a new session;
-     *  - again, stale: draw the page anew, with `corrections`; stale because the session ended, where `sign_in_as` says whose;
-     *  - step-up: ask the reader for his password, keep `held` in the form; when he has given it, call held();
-     *  - reveal: draw `title` and `html` this once;
+     * Passes on a form as it was posted: `file_get_contents('php://input')`. By `kind`:
+     *  - done: redirect to `url` by 303 and keep `notice` for the page there; with an `epoch`, the reader has replaced their
+     *    own password and gets a new session;
+     *  - again, stale: draw the page again, with `corrections`; stale because the session ended: `sign_in_as` says whose;
+     *  - step-up: ask for the reader's password, and keep `held` in the form; when it was right, call held();
+     *  - reveal: draw `title` and `html`, only once;
      *  - script: answer `json` as application/json, with Cache-Control: no-store.
      *
      * @return array<string, mixed>
@@ -211,7 +211,7 @@ final class KeyturnViews
     }
 
     /**
-     * A form that has waited until the reader gave his password; `forReader` says that he did. Answers as submit().
+     * A form that has waited until the reader typed their password; `forReader` says that they did. Answers as submit().
      *
      * @return array<string, mixed>
      */
@@ -224,7 +224,7 @@ final class KeyturnViews
         return $this->ask('POST', $path, (string) json_encode(['held' => $held]), 'application/json', self::FORM_TOTAL);
     }
 
-    /** The notice that a finished form left, to stand before the heading; empty if it is another's, or too late. */
+    /** The notice of a finished form, to put before the heading; empty if it is somebody else's, or too late. */
     public function notice(string $notice): string
     {
         $answer = $this->ask('POST', '/v1/views/notice', (string) json_encode(['notice' => $notice]), 'application/json');
@@ -274,7 +274,7 @@ final class KeyturnViews
         int $seconds = self::TOTAL
     ): array {
         if ($this->onBehalf === null) {
-            throw new LogicException('Say for whom first: forReader().');
+            throw new LogicException('Call forReader() first.');
         }
         $headers = $this->signed($method, $target, $body, $type);
         $answer = '';
@@ -351,7 +351,7 @@ final class KeyturnViews
     }
 }
 
-/** What the host would not do, or that it did not answer: `code` is as docs/hooks.md lists them. */
+/** The host refused something, or did not answer. docs/hooks.md lists the codes. */
 final class KeyturnProblem extends RuntimeException
 {
     /** @var int 0: there was no answer. */

@@ -1,5 +1,5 @@
-//! Another address on file: whoever had the one before is told, and so is whoever has the new one. The panel writes addresses
-//! itself and says only whose was changed; which they are knows the host.
+//! Notifies the holders of the old and the new address when an account's address changed. The panel changes addresses itself
+//! and names only the account; the host knows both addresses.
 
 use crate::bindings::database::{Counted, Counter};
 use crate::bindings::mail::{Error, Recipient};
@@ -11,28 +11,27 @@ use crate::ports::Ports;
 use crate::store;
 use crate::words::Words;
 
-/// How often the holders of one account's addresses are told within [`DAY`]: whoever has the account must not be able to flood
-/// others by it.
+/// How often one account's addresses are notified within [`DAY`]: whoever has the account must not be able to flood others.
 const A_DAY: u64 = 6;
 
 /// In seconds.
 const DAY: u32 = 24 * 60 * 60;
 
-/// Mails the old address and the new one. Neither, where the address is the one of which was told last.
+/// Emails the old address and the new one. Neither, if the address has not changed since the last notice.
 ///
 /// # Errors
-/// `not-found` for an account that does not exist or is out of reach; `refused` with `mail-not-configured`; `throttled`.
+/// `not-found` for an account that doesn't exist or is out of reach; `refused` with `mail-not-configured`; `throttled`.
 pub fn address_changed(ports: &dyn Ports, account: &str) -> Result<Notices, Failure> {
     let of_mail = |error| failure::of_mail(Words::of(ports), error);
     let new = match letter::ready(ports, account) {
         Ok(()) => true,
-        // Where the new one cannot be mailed, whoever had the one before is told all the same.
+        // If the new address can't get email, the old one is notified all the same.
         Err(Error::NoAddress | Error::UnusableAddress(_)) => false,
         Err(error) => return Err(of_mail(error)),
     };
     let old = match ports.ready(Some(&Recipient::PreviousAddressOf(account.to_owned()))) {
         Ok(()) => true,
-        // The host has never seen one: the new one's holder is told at least.
+        // The host has never seen an old address: only the new one is notified.
         Err(Error::NotFound) => false,
         Err(Error::NoAddress) => return Ok(Notices { old: None, new: None }),
         Err(error) => return Err(of_mail(error)),

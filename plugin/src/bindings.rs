@@ -1,5 +1,5 @@
-//! What wit-bindgen writes for the world `keyturn:password/plugin`. Its types are used on both sides; its functions work in
-//! the component only (`guest`).
+//! wit-bindgen's output for the world `keyturn:password/plugin`. Both sides use its types; its functions work in the component
+//! only (`guest`).
 #![allow(unsafe_code, missing_docs, clippy::all)]
 
 wit_bindgen::generate!({

@@ -1,4 +1,4 @@
-//! A new password, by every way that leads to one. All of them end in `put`.
+//! Every way to set a new password. All of them end in `put`.
 
 use crate::bindings::accounts::Replacement;
 use crate::bindings::call::Actor;
@@ -18,13 +18,13 @@ use crate::throttle::{self, ATTEMPTS};
 use crate::told::{self, Way};
 use crate::words::{Word, Words};
 
-/// Somebody else sets it: the customer's panel, a manager, the console.
+/// Somebody else sets the password: the customer's panel, a manager, the console.
 ///
-/// It is not compared with the password there was: the answer would let a manager try out what a customer's password is.
+/// It isn't compared with the current password: the answer would let a manager guess the customer's password.
 ///
 /// # Errors
-/// `invalid` with every reason against `new`; `not-found` for an account out of reach; `unsupported` for `must_change` where
-/// the panel does not ask at sign-in.
+/// `invalid` with every reason against `new`; `not-found` for an account out of reach; `unsupported` for `must_change` if the
+/// panel does not ask at sign-in.
 pub fn set_password(
     ports: &dyn Ports,
     account: &str,
@@ -41,10 +41,10 @@ pub fn set_password(
     Ok(told(ports, account, put, Way::Support))
 }
 
-/// A person changes his own, and knows the present one.
+/// People change their own password, and type the current one.
 ///
 /// # Errors
-/// `forbidden` to anybody but a person; `throttled`; `invalid` with every reason against `current` and `new`.
+/// `forbidden` for a caller without an account; `throttled`; `invalid` with every reason against `current` and `new`.
 pub fn change_own(ports: &dyn Ports, current: PlainPassword, new: PlainPassword) -> Result<Changed, Failure> {
     let Actor::Account(account) = ports.caller() else {
         return Err(Failure::Forbidden);
@@ -68,11 +68,11 @@ pub fn change_own(ports: &dyn Ports, current: PlainPassword, new: PlainPassword)
     Ok(told(ports, &account, put, Way::Owner))
 }
 
-/// The holder of a link chooses. The link is used up with it.
+/// The holder of a link chooses a password. This uses the link up.
 ///
 /// # Errors
 /// `expired`; `refused` with `link-used` or `link-replaced`; `not-found` for a token never made here; `invalid` with every
-/// reason against `new`, the present password among them: who must change it has changed nothing by typing it again.
+/// reason against `new`. The current password is one: typing it again changes nothing.
 pub fn complete_reset(ports: &dyn Ports, token: &str, new: PlainPassword) -> Result<Changed, Failure> {
     let link = links::good(ports, token)?;
     let account = link.record.account.clone();
@@ -95,7 +95,7 @@ fn reject(errors: Vec<FieldError>) -> Result<(), Failure> {
     if errors.is_empty() { Ok(()) } else { Err(Failure::Invalid(errors)) }
 }
 
-/// As sign-in compares. What cannot be read is no match.
+/// Compares as sign-in does. An unreadable hash doesn't match.
 fn is_current(ports: &dyn Ports, account: &str, typed: &PlainPassword) -> Result<bool, Failure> {
     let hash = ports.credential(account)?.hash;
     let Some(stored) = hash.as_deref().and_then(|hash| Stored::read(hash).ok()) else {
@@ -107,7 +107,7 @@ fn is_current(ports: &dyn Ports, account: &str, typed: &PlainPassword) -> Result
     let matches = |form: &PlainPassword| match stored.matches(ports, form) {
         Err(kdf::Error::Limit(which)) => {
             failure::log(format_args!(
-                "the stored hash of {account} is not compared: its {which} is above the host's ceiling"
+                "can't compare the stored hash of {account}: its {which} is above the host's limit"
             ));
             Ok(false)
         }
@@ -127,14 +127,13 @@ fn told(ports: &dyn Ports, account: &str, put: Put, way: Way) -> Changed {
     Changed { sessions_ended: put.sessions_ended, session_epoch: put.epoch, notice }
 }
 
-/// A password that was put.
 pub(crate) struct Put {
     pub(crate) sessions_ended: Option<u32>,
-    /// That holds from now on.
+    /// The new session epoch.
     pub(crate) epoch: String,
 }
 
-/// Hash, credential, state, and the end of what carried an older password or a link: the one place that puts a password.
+/// Writes hash, credential and state, and ends emails with an older password or link. The only place that sets a password.
 pub(crate) fn put(
     ports: &dyn Ports,
     policy: &Policy,
@@ -149,7 +148,7 @@ pub(crate) fn put(
     letter::withdraw(ports, before.mails.iter())?;
     let record = AccountRecord {
         password: Some(PasswordRecord { epoch: epoch.clone(), state, changed: ports.now() }),
-        // Links made before are void with the old epoch, so there is no newest one to remember.
+        // The new epoch voids older links, so there is no newest one to remember.
         newest_links: Vec::new(),
         mails: before.mails.into_iter().next_back().into_iter().collect(),
     };

@@ -1,4 +1,4 @@
-//! How good a password would be: the meter. No effects, no counts, no hash.
+//! The strength meter. No effects, no counts, no hash.
 
 use crate::bindings::call::Actor;
 use crate::bindings::nodes::Strength;
@@ -9,9 +9,9 @@ use crate::policy::{Context, Policy};
 use crate::ports::Ports;
 use crate::words::Words;
 
-/// By the same policy as Save.
+/// Rates by the same policy as Save.
 ///
-/// An anonymous caller's `account` is left out of it: the advice would tell him what an account's name is.
+/// For anonymous callers, `account` is ignored: the advice would reveal the account's name.
 ///
 /// # Errors
 /// `not-found` for an account out of reach.
@@ -20,7 +20,7 @@ pub fn check_password(ports: &dyn Ports, password: &PlainPassword, account: Opti
     rate(ports, password, account)
 }
 
-/// In a form: the account is that of its link, its subject, or the person himself.
+/// In a form, the account is that of the link, the subject, or the caller.
 pub(crate) fn check_in_form(
     ports: &dyn Ports,
     password: &PlainPassword,
@@ -28,7 +28,7 @@ pub(crate) fn check_in_form(
     token: Option<&str>,
 ) -> Result<Strength, Failure> {
     if let Some(token) = token {
-        // Who holds a good link is shown the login anyway.
+        // The holder of a valid link sees the login anyway.
         return match links::standing(ports, token)? {
             Standing::Good(good) => rate(ports, password, Some(&good.record.account)),
             _ => rate(ports, password, None),

@@ -1,15 +1,14 @@
-//! How errors of the imports become failures of the export. What only the operator can mend goes to standard error, which the
-//! host logs with the plugin's name and the request's id; it never holds a secret.
+//! Turns errors of the imports into failures of the export. What only the operator can fix goes to standard error, which the
+//! host logs with the plugin's name and the request's id. It never has a secret.
 
 use crate::bindings::nodes::Value;
 use crate::bindings::types::{Failure, FieldError, Refusal};
 use crate::bindings::{accounts, database, jobs, mail};
 use crate::words::{Word, Words};
 
-/// Seconds after which a limit of the machine is worth another try.
+/// Seconds after which to retry when a limit of the machine was reached.
 const RETRY: u32 = 30;
 
-/// Tells the operator.
 pub(crate) fn log(message: std::fmt::Arguments<'_>) {
     eprintln!("keyturn-password: {message}");
 }
@@ -21,7 +20,7 @@ impl From<accounts::Error> for Failure {
             accounts::Error::Unsupported => Failure::Unsupported,
             accounts::Error::Denied(what) => {
                 log(format_args!(
-                    "the accounts provider denied {what}: see the plugin's grant and the provider's schemes"
+                    "the accounts provider denied {what}: check the plugin's grants and the mapping's accepts"
                 ));
                 Failure::Unsupported
             }
@@ -50,7 +49,7 @@ impl From<jobs::Error> for Failure {
     fn from(error: jobs::Error) -> Self {
         match error {
             jobs::Error::Undeclared(name) => {
-                log(format_args!("the host knows no job {name}: the component's manifest is not this plugin's"));
+                log(format_args!("the host doesn't know the job {name}: the component has another plugin's manifest"));
                 Failure::Unsupported
             }
             jobs::Error::Limit(which) => {
@@ -62,7 +61,7 @@ impl From<jobs::Error> for Failure {
     }
 }
 
-/// Without the mail nothing is done.
+/// The failure when an email can't be queued. Nothing is done without the email.
 pub(crate) fn of_mail(words: Words, error: mail::Error) -> Failure {
     match error {
         mail::Error::NotFound => Failure::NotFound,
@@ -73,27 +72,26 @@ pub(crate) fn of_mail(words: Words, error: mail::Error) -> Failure {
         }),
         mail::Error::NotConfigured => refused(words, "mail-not-configured", Word::MailOffRefusal),
         mail::Error::BadTemplate(what) => {
-            log(format_args!("the host refused a mail for its template: {what}"));
+            log(format_args!("the host refused an email because of its template: {what}"));
             Failure::Unsupported
         }
         mail::Error::Denied(what) => {
-            log(format_args!("the host denied {what} while queueing a mail: see the plugin's grant"));
+            log(format_args!("the host denied {what} while queueing an email: check the plugin's grants"));
             Failure::Unsupported
         }
         mail::Error::Limit(which) => {
-            log(format_args!("the host's limit {which} was reached while queueing a mail"));
+            log(format_args!("the host's limit {which} was reached while queueing an email"));
             Failure::Unavailable(RETRY)
         }
         mail::Error::Unavailable(seconds) => Failure::Unavailable(seconds),
     }
 }
 
-/// A rule of the plugin's own said no.
+/// A rule of the plugin refused it.
 pub(crate) fn refused(words: Words, code: &str, why: Word) -> Failure {
     Failure::Refused(Refusal { code: code.to_owned(), message: words.text(why, &[]) })
 }
 
-/// One wrong field.
 pub(crate) fn field(name: &str, code: &str, message: String) -> FieldError {
     FieldError { field: name.to_owned(), code: code.to_owned(), message }
 }

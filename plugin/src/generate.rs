@@ -1,5 +1,5 @@
-//! Passwords that nobody made up: at least 64 bits, every one as likely as every other, without signs that look alike, and good
-//! by the same policy as a typed one.
+//! Generated passwords: at least 64 bits, all equally likely, without look-alike characters, and good by the same policy as a
+//! typed one.
 
 use crate::bindings::types::Failure;
 use crate::failure;
@@ -12,29 +12,29 @@ use crate::words::{Word, Words};
 use std::collections::BTreeSet;
 use zeroize::Zeroizing;
 
-/// Bits that each has at least.
+/// Bits of each password, at least.
 const BITS: f64 = 64.0;
 
-/// A policy that has refused so many refuses them all.
+/// A policy that refuses so many refuses them all.
 const TRIES: usize = 100;
 
-/// For the syllables: consonants that are spoken alike in many languages, and easy to find on a phone.
+/// Consonants for the syllables: pronounced alike in many languages, and easy to find on a phone.
 pub(crate) const CONSONANTS: [u8; 14] = *b"bdfgklmnprstvz";
 pub(crate) const VOWELS: [u8; 5] = *b"aeiou";
-/// Without 0 and 1, which are read as letters.
+/// Without 0 and 1, which look like letters.
 pub(crate) const DIGITS: [u8; 8] = *b"23456789";
 
-/// What one is taken for another: none of these is in a generated password, whatever the operator's alphabet says.
+/// Look-alikes. None of them is in a generated password, whatever the operator's alphabet has.
 pub(crate) const LOOK_ALIKE: &str = "0Oo1lI|`'\"";
 
-/// Fewer different characters would make a password of 64 bits too long to type.
+/// With fewer different characters, a password of 64 bits would be too long to type.
 const FEWEST_CHARACTERS: usize = 10;
 
-/// What nobody wants to find in a mail from his provider.
+/// Words that nobody wants in an email from their provider.
 pub(crate) const UNWANTED: [&str; 12] =
     ["puta", "puto", "pene", "teta", "pedo", "fuka", "fuko", "fuki", "nazi", "kaka", "pipi", "sado"];
 
-/// For the field of a form: by the settings, and by the policy for that account.
+/// For the field of a form: follows the settings, and the policy for that account.
 ///
 /// # Errors
 /// `not-found` for an account out of reach; `refused` with `generator-settings`.
@@ -42,10 +42,10 @@ pub(crate) fn for_account(ports: &dyn Ports, account: &str) -> Result<PlainPassw
     password(ports, &Policy::of(ports, Context::of(ports, Some(account))?))
 }
 
-/// By the settings, and by the policy.
+/// Follows the settings and the policy.
 ///
 /// # Errors
-/// `refused` with `generator-settings` where the policy takes none of them, such as one that asks for more bytes than bcrypt has.
+/// `refused` with `generator-settings` if the policy refuses all of them, such as one that needs more bytes than bcrypt takes.
 pub(crate) fn password(ports: &dyn Ports, policy: &Policy) -> Result<PlainPassword, Failure> {
     let generator = settings::generator(ports);
     let mut fill = token::fill;
@@ -57,12 +57,12 @@ pub(crate) fn password(ports: &dyn Ports, policy: &Policy) -> Result<PlainPasswo
         }
     }
     failure::log(format_args!(
-        "{TRIES} generated passwords broke the policy: see the settings min-length, output, context-words and generator"
+        "{TRIES} generated passwords broke the policy: check the settings min-length, output, context-words and generator"
     ));
     Err(failure::refused(Words::of(ports), "generator-settings", Word::GeneratorRefusal))
 }
 
-/// One throw.
+/// One random password.
 pub(crate) fn one(dice: &mut Dice, generator: &Generator, min_length: usize) -> PlainPassword {
     match generator {
         Generator::Syllables => syllables(dice, words_for(min_length)),
@@ -73,7 +73,7 @@ pub(crate) fn one(dice: &mut Dice, generator: &Generator, min_length: usize) -> 
     }
 }
 
-/// Words of two syllables: five have 61 bits, two digits six more; a hyphen follows each.
+/// Words of two syllables: five have 61 bits, two digits add six; a hyphen follows each.
 pub(crate) fn words_for(min_length: usize) -> usize {
     min_length.saturating_sub(DIGITS_AT_END).div_ceil(WORD + 1).max(5)
 }
@@ -86,7 +86,7 @@ fn syllables(dice: &mut Dice, words: usize) -> PlainPassword {
     let mut text = String::with_capacity(words * (WORD + 1) + DIGITS_AT_END);
     for _ in 0..words {
         let start = text.len();
-        // A word at a time, so that the others are as likely as before.
+        // A word at a time, so that the other words stay equally likely.
         loop {
             for _ in 0..WORD / 2 {
                 text.push(dice.pick(&CONSONANTS).into());
@@ -105,7 +105,7 @@ fn syllables(dice: &mut Dice, words: usize) -> PlainPassword {
     PlainPassword::new(text)
 }
 
-/// Whether a text is such as is generated here, under these settings or earlier ones.
+/// Whether a text could have been generated here, with these settings or earlier ones.
 pub(crate) fn may_have_made(text: &str) -> bool {
     is_of_syllables(text) || is_of_characters(text)
 }
@@ -127,15 +127,14 @@ fn is_of_characters(text: &str) -> bool {
     text.len() >= GENERATOR_LENGTH.min as usize && text.bytes().all(|b| b.is_ascii_graphic() && !is_look_alike(b))
 }
 
-/// What remains of the operator's alphabet: printable ASCII, each once, nothing that looks like another. Ours where too little
-/// remains.
+/// The usable part of the operator's alphabet: printable ASCII, each once, no look-alikes. Our own if too little remains.
 pub(crate) fn usable(alphabet: &str) -> Vec<u8> {
     let usable: BTreeSet<u8> = alphabet.bytes().filter(|b| b.is_ascii_graphic() && !is_look_alike(*b)).collect();
     if usable.len() >= FEWEST_CHARACTERS {
         return usable.into_iter().collect();
     }
     failure::log(format_args!(
-        "the setting generator-alphabet leaves {} usable characters, fewer than {FEWEST_CHARACTERS}: ours is taken",
+        "the setting generator-alphabet leaves {} usable characters, fewer than {FEWEST_CHARACTERS}: using the default",
         usable.len()
     ));
     GENERATOR_ALPHABET.bytes().collect()
@@ -145,7 +144,7 @@ fn is_look_alike(byte: u8) -> bool {
     LOOK_ALIKE.bytes().any(|other| other == byte)
 }
 
-/// As long as the operator, the policy and [`BITS`] ask for.
+/// Long enough for the operator, the policy and [`BITS`].
 pub(crate) fn length_for(configured: usize, min_length: usize, alphabet: usize) -> usize {
     let needed = (BITS / (alphabet as f64).log2()).ceil() as usize;
     configured.max(min_length).max(needed)
@@ -157,7 +156,7 @@ fn characters(dice: &mut Dice, length: usize, alphabet: &[u8]) -> PlainPassword 
     PlainPassword::new(text)
 }
 
-/// Random choices without a bias, from random bytes.
+/// Unbiased random choices, from random bytes.
 pub(crate) struct Dice<'a> {
     fill: &'a mut dyn FnMut(&mut [u8]),
     bytes: Zeroizing<[u8; 32]>,
@@ -169,9 +168,9 @@ impl<'a> Dice<'a> {
         Dice { fill, bytes: Zeroizing::new([0; 32]), left: 0 }
     }
 
-    /// One of them, each as likely as every other. At least one, at most 256.
+    /// One of them, all equally likely. At least one, at most 256.
     pub(crate) fn pick(&mut self, from: &[u8]) -> u8 {
-        // A byte beyond the last whole multiple would make the first ones likelier: it is thrown again.
+        // A byte beyond the last whole multiple would favour the first ones: draw again.
         let whole = 256 - 256 % from.len();
         loop {
             let byte = usize::from(self.byte());

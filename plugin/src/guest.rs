@@ -1,4 +1,4 @@
-//! The component's side of the ports: imports answer the traits, exports call the use cases. Holds no logic.
+//! The component's side of the ports: imports answer the traits, exports call the use cases. It has no logic.
 
 use crate::bindings::exports::keyturn::panel::background as work;
 use crate::bindings::exports::keyturn::password::password as hooks;
@@ -196,7 +196,7 @@ impl exported_views::Guest for Plugin {
     }
 }
 
-/// The macro writes the exports' C functions here; nothing else may stand in this module.
+/// The macro writes the exports' C functions here. Keep everything else out of this module.
 #[allow(unsafe_code)]
 mod exports {
     use super::Plugin;

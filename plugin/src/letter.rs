@@ -1,5 +1,5 @@
-//! The mails of this plugin: which template, filled with what. Their words stand in `mail/*.toml`; the host greets, signs, and
-//! writes in the account's language to the address on file.
+//! The plugin's emails: which template, with which variables. The texts are in `mail/*.toml`. The host adds greeting and
+//! signature, and sends it in the account's language to the address on file.
 
 use crate::bindings::mail::{Error, Recipient, Variable};
 use crate::bindings::types::{Failure, Link, MailId};
@@ -10,21 +10,21 @@ use crate::store::SecretMail;
 use crate::told::Way;
 use crate::words::Words;
 
-/// One mail to the owner of an account. No free text: nothing that a stranger has typed.
+/// One email to an account's owner. It has no free text: nothing that a stranger typed.
 pub(crate) enum Letter<'a> {
-    /// He has asked for it himself.
+    /// The owner requested it.
     AskedLink { link: Link, until: i64 },
-    /// Whoever manages his account sends it.
+    /// A manager sends it.
     SentLink { link: Link, until: i64 },
-    /// To sign in with once.
+    /// A password that expires, and must be changed at the first sign-in.
     TemporaryPassword { password: &'a PlainPassword, until: i64 },
-    /// To stay.
+    /// A password that stays.
     PermanentPassword { password: &'a PlainPassword },
-    /// Tells that the password is another one, never which.
+    /// Says that the password was changed, never to what.
     PasswordChanged { way: Way, at: i64 },
-    /// He has asked for a link that would not help him.
+    /// The owner requested a link, but the account is suspended.
     AccountSuspended,
-    /// To the address before: the account has another one.
+    /// To the old address: the account has another one now.
     AddressLeft { at: i64 },
     /// To the address on file: the account has it now.
     AddressTaken { at: i64 },
@@ -64,7 +64,7 @@ impl Letter<'_> {
         variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    /// From then on it is of no use. None: it has no end of its own.
+    /// When its contents are no longer useful. None: they don't expire.
     fn expires(&self) -> Option<i64> {
         match self {
             Letter::AskedLink { until, .. }
@@ -78,7 +78,6 @@ impl Letter<'_> {
         }
     }
 
-    /// Whose address it goes to.
     fn recipient(&self, account: &str) -> Recipient {
         match self {
             Letter::AddressLeft { .. } => Recipient::PreviousAddressOf(account.to_owned()),
@@ -92,12 +91,12 @@ pub(crate) fn send(ports: &dyn Ports, account: &str, letter: &Letter) -> Result<
     ports.send(&letter.recipient(account), letter.template(), letter.variables(), letter.expires())
 }
 
-/// Whether a mail can be queued for the account.
+/// Whether an email can be queued for the account.
 pub(crate) fn ready(ports: &dyn Ports, account: &str) -> Result<(), Error> {
     ports.ready(Some(&Recipient::Account(account.to_owned())))
 }
 
-/// Effect. What has gone, or is no longer in the outbox, cannot be called back, and is no reason against what replaces it.
+/// Effect. Emails that were already sent, or are no longer in the outbox, can't be withdrawn; that is not an error.
 pub(crate) fn withdraw<'a>(ports: &dyn Ports, mails: impl Iterator<Item = &'a SecretMail>) -> Result<(), Failure> {
     for mail in mails {
         match ports.withdraw(&mail.mail) {

@@ -1,16 +1,16 @@
 //! The password plugin of Keyturn: all password logic, and no I/O of its own.
 //!
-//! A call reads, decides, and asks for effects; the host applies them. What the plugin needs of the world comes in by the
-//! traits of [`ports`]. In the component they are answered by the contract's imports; natively, by a panel in memory
-//! (feature `native`), so that the same logic runs under tests and as the yardstick for what the sandbox costs.
+//! A call reads, decides, and asks for effects; the host applies them. Everything that the plugin needs from outside comes
+//! through the traits of [`ports`]. In the component, the contract's imports implement them; natively, a panel in memory does
+//! (feature `native`). So the same logic runs under tests, and as the baseline for what the sandbox costs.
 //!
 //! One module for each use case: [`sign_in`], [`recovery`], [`reset_and_mail`], [`change`] (every way to a new password ends in
-//! one function), [`links`], [`status`], [`check`], [`recognise`]; and one for each concept: `policy`, [`password`], `generate`,
-//! `token`, `device`, `letter` (our mails), `told` (who learns of a change), `throttle`, `hash`, `store`, `words`, `unicode`.
-//! [`background`] leads jobs to their use case. [`views`] has one file for each page and slot.
+//! one function), [`links`], [`status`], [`check`], [`recognise`]. One for each concept: `policy`, [`password`], `generate`,
+//! `token`, `device`, `letter` (the emails), `told` (who is notified of a change), `throttle`, `hash`, `store`, `words`,
+//! `unicode`. [`background`] passes jobs to their use case. [`views`] has one file for each page and slot.
 //!
-//! What must stay true: no use case names an import's binding, only a port; nothing of one call outlives it, so nothing is
-//! built lazily; no secret has a `Debug`.
+//! Invariants: use cases use ports, never the bindings of an import; nothing outlives a call, so nothing is built lazily; no
+//! secret has a `Debug`.
 
 pub mod address;
 pub mod background;

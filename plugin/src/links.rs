@@ -12,40 +12,40 @@ use crate::store::{self, AccountRecord, AskedBy, Carries, LinkRecord, NewestLink
 use crate::token::{Token, TokenDigest};
 use crate::words::{Word, Words};
 
-/// The link page of the manifest.
+/// The manifest's link page.
 pub(crate) const PAGE: &str = "choose";
 
-/// How a link stands.
+/// The state of a link.
 pub(crate) enum Standing {
     Good(Good),
     Over(Over),
     Unknown,
 }
 
-/// A link that works no more.
+/// A link that no longer works.
 pub(crate) struct Over {
     pub(crate) record: LinkRecord,
     pub(crate) why: Why,
 }
 
-/// Why a link works no more.
+/// Why a link no longer works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
-    /// Its time is over.
+    /// It has expired.
     Expired,
-    /// It chose a password then.
+    /// It was used at this time.
     Used(i64),
-    /// A newer one was made in the same way, and mailed or handed on.
+    /// A newer link of the same origin was created; `mailed`: and emailed.
     Replaced { at: i64, mailed: bool },
-    /// The password was changed another way after it was made; when, if this plugin did it.
+    /// The password was changed in another way after the link was created; when, if this plugin did it.
     Overtaken(Option<i64>),
-    /// It was mailed to an address that is not the account's any more.
+    /// It was emailed to an address that the account no longer has.
     Readdressed,
 }
 
 impl Over {
-    /// Whether its holder may be sent another one, to the same address. Not where it was never mailed, and not where that
-    /// address is no longer the account's: its holder is not who would get the mail.
+    /// Whether its holder may get a new link, at the same address. Not if it was never emailed, or if the account no longer has
+    /// that address: somebody else would get the email.
     pub(crate) fn can_be_mailed_anew(&self, ports: &dyn Ports) -> Result<bool, Failure> {
         match &self.record.mail {
             Some(mail) => is_current(ports, mail),
@@ -54,14 +54,14 @@ impl Over {
     }
 }
 
-/// A link that works, and what it takes to use it up.
+/// A valid link, and what is needed to use it up.
 pub(crate) struct Good {
     pub(crate) record: LinkRecord,
     digest: TokenDigest,
 }
 
 impl Good {
-    /// Used, from now on.
+    /// Marks it as used.
     pub(crate) fn use_up(mut self, ports: &dyn Ports) -> Result<(), Failure> {
         self.record.used = Some(ports.now());
         store::put_link(ports, &self.digest, &self.record)
@@ -87,7 +87,7 @@ pub(crate) fn standing(ports: &dyn Ports, token: &str) -> Result<Standing, Failu
         Err(error) => return Err(error.into()),
     };
     let account = store::account(ports, &record.account)?;
-    // First what is most true: of a link that has ended and was overtaken, "your password has not changed" would be wrong.
+    // The truest reason first: for a link that has expired and was overtaken, "your password has not changed" would be wrong.
     if record.epoch != epoch {
         let changed = account.password.filter(|password| password.epoch == epoch).map(|password| password.changed);
         return over(record, Why::Overtaken(changed));
@@ -100,7 +100,7 @@ pub(crate) fn standing(ports: &dyn Ports, token: &str) -> Result<Standing, Failu
     if record.until <= ports.now() {
         return over(record, Why::Expired);
     }
-    // Last: where a link went matters only if it would work otherwise.
+    // Last: the address matters only if the link would work otherwise.
     if let Some(mail) = &record.mail
         && !is_current(ports, mail)?
     {
@@ -109,7 +109,7 @@ pub(crate) fn standing(ports: &dyn Ports, token: &str) -> Result<Standing, Failu
     Ok(Standing::Good(Good { record, digest }))
 }
 
-/// Whether the link's mail went to the address now on file. What the outbox no longer knows cannot be proved, so it is not.
+/// Whether the link's email went to the address that is now on file. If the outbox has forgotten the email, the answer is no.
 fn is_current(ports: &dyn Ports, mail: &str) -> Result<bool, Failure> {
     match ports.current(mail) {
         Err(mail::Error::NotFound) => Ok(false),
@@ -117,10 +117,10 @@ fn is_current(ports: &dyn Ports, mail: &str) -> Result<bool, Failure> {
     }
 }
 
-/// Whether a link still works, before anybody types into its page.
+/// Reads whether a link still works, before anybody types into its page.
 ///
 /// # Errors
-/// `unavailable`; a link that does not work is no error.
+/// `unavailable`. An invalid link is not an error.
 pub fn inspect(ports: &dyn Ports, token: &str) -> Result<LinkState, Failure> {
     Ok(match standing(ports, token)? {
         Standing::Good(good) => LinkState::Good(GoodLink { account: good.record.account, until: good.record.until }),
@@ -134,7 +134,7 @@ pub fn inspect(ports: &dyn Ports, token: &str) -> Result<LinkState, Failure> {
     })
 }
 
-/// The link, or how completing with it fails.
+/// A valid link, or the failure of `complete_reset`.
 pub(crate) fn good(ports: &dyn Ports, token: &str) -> Result<Good, Failure> {
     let refused = |code, why| failure::refused(Words::of(ports), code, why);
     Err(match standing(ports, token)? {
@@ -151,10 +151,11 @@ pub(crate) fn good(ports: &dyn Ports, token: &str) -> Result<Good, Failure> {
     })
 }
 
-/// A one-time link for the caller to hand on. It replaces the one that was handed on before; mailed ones work beside it.
+/// Creates a one-time link for the caller to hand over. It replaces the one that was handed over before; emailed ones keep
+/// working.
 ///
 /// # Errors
-/// `not-found` for an account that does not exist or is out of reach.
+/// `not-found` for an account that doesn't exist or is out of reach.
 pub fn make(ports: &dyn Ports, account: &str) -> Result<MadeLink, Failure> {
     let epoch = ports.credential(account)?.session_epoch;
     let until = end(ports);
@@ -162,7 +163,7 @@ pub fn make(ports: &dyn Ports, account: &str) -> Result<MadeLink, Failure> {
     Ok(MadeLink { link, until })
 }
 
-/// Stores a new link that is not mailed. Only the answer ever holds its token.
+/// Stores a new link that is not emailed. Only the answer has its token.
 pub(crate) fn issue(
     ports: &dyn Ports,
     account: &str,
@@ -177,22 +178,23 @@ pub(crate) fn issue(
     Ok(to(&token))
 }
 
-/// Mails a new link, which replaces the one that was mailed before at the wish of the same side. The password is untouched.
+/// Emails a new link, which replaces the earlier one of the same origin. The password doesn't change.
 ///
 /// # Errors
-/// `refused` with `mail-not-configured`, `no-address` or `address-unusable`; `not-found` for an account that does not exist or is out of reach.
+/// `refused` with `mail-not-configured`, `no-address` or `address-unusable`; `not-found` for an account that doesn't exist or
+/// is out of reach.
 pub(crate) fn mail(ports: &dyn Ports, account: &str, asked_by: AskedBy) -> Result<SecretMail, Failure> {
     queue(ports, account, asked_by)?.map_err(|error| failure::of_mail(Words::of(ports), error))
 }
 
-/// The same. The inner error: why no mail can be queued; then nothing was asked for.
+/// The same. The inner error: why no email can be queued; then nothing was asked for.
 pub(crate) fn queue(
     ports: &dyn Ports,
     account: &str,
     asked_by: AskedBy,
 ) -> Result<Result<SecretMail, mail::Error>, Failure> {
     let epoch = ports.credential(account)?.session_epoch;
-    // Read before anything is sent: nobody would have any use of a mail whose link cannot be stored.
+    // Read before anything is sent: an email is useless if its link can't be stored.
     let mut known = store::account(ports, account)?;
     let (token, made, until) = (Token::random(), ports.now(), end(ports));
     let letter = match asked_by {
@@ -214,8 +216,8 @@ pub(crate) fn queue(
     };
     let account = account.to_owned();
     let record = LinkRecord { account, origin: asked_by.into(), epoch, made, until, used: None, mail: Some(mail) };
-    // A mail with the link that this one replaces need not go. Any other does: whoever asks for a link must not be able to
-    // stop what support has sent.
+    // An email with the replaced link need not be sent. All others must be: requesting a link must not stop what support has
+    // sent.
     letter::withdraw(ports, known.mails.iter().filter(|mail| mail.carries == carries))?;
     known.mails.retain(|mail| mail.carries != carries);
     known.mails.push(sent.clone());
@@ -223,7 +225,7 @@ pub(crate) fn queue(
     Ok(Ok(sent))
 }
 
-/// Stores the link as its origin's newest.
+/// Stores the link as the newest of its origin.
 fn replace_older(
     ports: &dyn Ports,
     mut known: AccountRecord,
@@ -240,7 +242,7 @@ fn to(token: &Token) -> Link {
     Link { page: PAGE.to_owned(), token: token.reveal() }
 }
 
-/// When a link that is made now ends.
+/// The expiry of a link that is created now.
 fn end(ports: &dyn Ports) -> i64 {
     ports.now() + i64::from(settings::LINK_MINUTES.of(ports)) * 60_000
 }

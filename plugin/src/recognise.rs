@@ -1,4 +1,4 @@
-//! What a stored hash is: for who brings accounts along from elsewhere, and for who maps a panel's tables.
+//! Identifies stored hashes: for people who import accounts, and for people who map a panel's tables.
 
 use crate::bindings::types::Failure;
 use crate::failure;
@@ -9,7 +9,7 @@ use crate::sign_in;
 use crate::token::Token;
 use crate::words::Words;
 
-/// The scheme of a hash that sign-in would compare with. Nothing is computed.
+/// The scheme of a hash that sign-in can verify. Computes nothing.
 ///
 /// # Errors
 /// `invalid` against `hash`, with one of `unknown-scheme`, `malformed` and `too-costly`.
@@ -31,8 +31,8 @@ fn read(ports: &dyn Ports, hash: &str) -> Result<Stored, Failure> {
     read.map_err(|why| Failure::Invalid(vec![failure::field("hash", why.code(), why.message(Words::of(ports)))]))
 }
 
-/// The work of a sign-in with such a hash, whose password is not this one. What is typed is not composed, so that it is
-/// compared in each of its forms.
+/// Does the work of a sign-in with this hash, with a password that doesn't match. The password is not composed, so all of its
+/// forms are compared.
 ///
 /// # Errors
 /// Those of [`recognise_hash`]; `unavailable` when the machine is busy.
@@ -42,10 +42,10 @@ pub fn compare_hash(ports: &dyn Ports, hash: &str) -> Result<(), Failure> {
     sign_in::compare(ports, &Configured::of(ports), Some(&stored), &password).map(drop)
 }
 
-/// A hash as new passwords get one, of a password that nobody knows.
+/// A hash in the form of new ones, of a password that nobody knows.
 ///
 /// # Errors
-/// `refused` with `hash-settings` where the settings make none; `unavailable` when the machine is busy.
+/// `refused` with `hash-settings` if the settings allow none; `unavailable` if the machine is busy.
 pub fn sample_hash(ports: &dyn Ports) -> Result<String, Failure> {
     Configured::of(ports).write(ports, &PlainPassword::new(Token::random().reveal()))
 }

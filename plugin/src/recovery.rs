@@ -1,7 +1,7 @@
-//! A way back for who has forgotten his password: a mail with a link to each account of the name that he types.
+//! Forgotten password: emails a link to each account of the login or address that somebody types.
 //!
-//! The request counts, queues one job and is answered, before anything is looked up: known, unknown, ambiguous and suspended
-//! cost the same work and get the same answer. The job does the rest, a moment later.
+//! The request counts, queues one job and is answered before anything is looked up: known, unknown, ambiguous and suspended
+//! accounts cost the same work and get the same answer. The job does the rest, a moment later.
 
 use crate::bindings::call::Actor;
 use crate::bindings::mail::Error;
@@ -15,33 +15,33 @@ use crate::throttle::{self, REQUESTS};
 use crate::words::{Word, Words};
 use crate::{failure, status, token};
 
-/// The job of the manifest. Its payload is the name as typed, or, of a machine, the accounts that it reaches by that name, each
-/// after a line break: what is typed begins with none.
+/// The manifest's job. Its payload is the name as typed; or, for a machine, the accounts of that name that its key reaches,
+/// each after a line break. A typed name never begins with one.
 pub(crate) const JOB: &str = "find-and-mail";
 
-/// The job that mails to those who were found and did not fit into the first one. Its payload is the time when the mails were
-/// asked for, and an account on each line.
+/// The job for the emails that did not fit into the first one. Its payload is the time of the request, and an account on each
+/// line.
 pub(crate) const REST: &str = "mail-the-rest";
 
-/// Accounts that are mailed in one call, well within its limits.
+/// Accounts that get an email in one call, well within its limits.
 const AT_ONCE: usize = 20;
-/// The limit of the grant, as the host names it.
+/// The grant's limit, as the host names it.
 const PER_MINUTE: &str = "per-minute";
 /// In milliseconds.
 const MINUTE: i64 = 60_000;
-/// Milliseconds within which those begin that wait for another minute.
+/// Milliseconds over which the jobs start that wait for another minute.
 const MINUTE_APART: u16 = 10_000;
 /// Milliseconds after which nobody waits for a link any more.
 const OF_USE: i64 = 24 * 60 * MINUTE;
 
-/// Milliseconds within which the job begins, at random. For somebody who is known it does more, and what the machine does
-/// then would slow the requests right behind this one.
+/// Milliseconds within which the job starts, at random. It does more work for known accounts, which would slow the requests
+/// right after this one.
 const WITHIN: u16 = 2_000;
 
-/// Answers the same for every input. Who asks too often gets no more mail, and is not told.
+/// Answers the same for every input. Whoever asks too often gets no more emails, and is not told.
 ///
 /// # Errors
-/// `refused` with `mail-not-configured` where no mail can go at all.
+/// `refused` with `mail-not-configured` if no email can be sent at all.
 pub fn request_reset(ports: &dyn Ports, login_or_email: &str) -> Result<(), Failure> {
     mail_is_on(ports)?;
     let by_name = [REQUESTS.by_name(ports, login_or_email)];
@@ -52,34 +52,34 @@ pub fn request_reset(ports: &dyn Ports, login_or_email: &str) -> Result<(), Fail
     }
     let (payload, unique) = match ports.caller() {
         Actor::ServiceKey(_) => {
-            // The job reaches everybody, a key only whom it names.
+            // The job reaches everybody; a key reaches only these accounts.
             let accounts: String = ports.find(typed)?.into_iter().map(|found| format!("\n{}", found.account)).collect();
-            // A job where nobody is found too: nothing tells the two apart.
+            // Queues a job even if nobody was found: the two cases must look the same.
             if accounts.is_empty() { ("\n".to_owned(), ports.fold(typed)) } else { (accounts.clone(), accounts) }
         }
         _ => (typed.to_owned(), ports.fold(typed)),
     };
-    // Two presses are one job. The key is not sealed, so it is no name but its MAC.
+    // Two presses are one job. Job keys are not sealed, so this one is a MAC, not the name.
     let key = store::hex(&ports.mac(JOB, unique.as_bytes()));
     Ok(ports.enqueue(JOB, &payload, Some(ports.now() + within(WITHIN)), Some(&key))?)
 }
 
-/// So many milliseconds at most, at random.
+/// A random number of milliseconds, at most this many.
 fn within(most: u16) -> i64 {
     let mut random = [0; 2];
     token::fill(&mut random);
     i64::from(u16::from_be_bytes(random) % most)
 }
 
-/// The holder of a link that has ended, was used or was replaced gets a new one, to the address on file, which is not shown
-/// to him. Answers the same whether a mail goes or not.
+/// The holder of an expired, used or replaced link gets a new one, at the address on file, which is not shown. Answers the same
+/// whether an email is sent or not.
 ///
 /// # Errors
-/// `not-found` for a token never made here, not mailed, or mailed to an address that is no longer the account's; `refused` with
-/// `mail-not-configured`.
+/// `not-found` for a token never made here, never emailed, or emailed to an address that the account no longer has; `refused`
+/// with `mail-not-configured`.
 pub(crate) fn resend_link(ports: &dyn Ports, token: &str) -> Result<(), Failure> {
     mail_is_on(ports)?;
-    // First: whoever asks too often is not told, and nothing is looked up for them.
+    // First: whoever asks too often is not told, and nothing is looked up.
     if throttle::exceeded(ports, &REQUESTS.by_address(ports))? {
         return Ok(());
     }
@@ -93,11 +93,11 @@ pub(crate) fn resend_link(ports: &dyn Ports, token: &str) -> Result<(), Failure>
     mail_link(ports, &account)?.map_err(|error| failure::of_mail(Words::of(ports), error))
 }
 
-/// Mails each account of that login or address, in the account's own language, to the address on file.
+/// Emails each account of that login or address, in the account's language, at the address on file.
 ///
 /// # Errors
-/// What keeps every mail back, `unavailable` for a while. What is wrong with one account is logged, and keeps no mail from the
-/// others.
+/// `unavailable` if no email can be sent for a while. A problem with one account is logged, and doesn't stop the others'
+/// emails.
 pub(crate) fn find_and_mail(ports: &dyn Ports, payload: &str) -> Result<(), Failure> {
     let found: Vec<String> = match payload.strip_prefix('\n') {
         Some(accounts) => accounts.lines().map(str::to_owned).collect(),
@@ -105,7 +105,7 @@ pub(crate) fn find_and_mail(ports: &dyn Ports, payload: &str) -> Result<(), Fail
     };
     let mut accounts: Vec<String> = Vec::new();
     for account in found {
-        // Counted here, once, however long its mail has to wait.
+        // Counted here, once, however long the email has to wait.
         if !accounts.contains(&account) && !counted_out(ports, &account)? {
             accounts.push(account);
         }
@@ -113,17 +113,17 @@ pub(crate) fn find_and_mail(ports: &dyn Ports, payload: &str) -> Result<(), Fail
     mail_each(ports, &accounts, ports.now())
 }
 
-/// The mails that did not go with the first ones.
+/// Sends the emails that did not fit into the first job.
 ///
 /// # Errors
-/// Those of [`find_and_mail`]; `expired` when nobody waits for them any more, so that the job stands among those that failed.
+/// Those of [`find_and_mail`]; `expired` when nobody waits for them any more, so that the job is listed as failed.
 pub(crate) fn mail_the_rest(ports: &dyn Ports, payload: &str) -> Result<(), Failure> {
     let mut lines = payload.lines();
     let asked = lines.next().and_then(|asked| asked.parse().ok()).unwrap_or_default();
     let accounts: Vec<String> = lines.map(str::to_owned).collect();
     if ports.now() - asked > OF_USE {
         failure::log(format_args!(
-            "{} links were asked for a day ago and could not be mailed: raise grants.mail.per-minute",
+            "{} links were requested a day ago and could not be emailed: raise grants.mail.per-minute",
             accounts.len()
         ));
         return Err(Failure::Expired);
@@ -131,7 +131,7 @@ pub(crate) fn mail_the_rest(ports: &dyn Ports, payload: &str) -> Result<(), Fail
     mail_each(ports, &accounts, asked)
 }
 
-/// As many as fit into one call. The others go in a job of their own; when all mails of this minute are taken, in the next one.
+/// As many as fit into one call. The others get a job of their own; if this minute's emails are used up, in the next minute.
 fn mail_each(ports: &dyn Ports, accounts: &[String], asked: i64) -> Result<(), Failure> {
     let (mut later, mut not_before) = (accounts.get(AT_ONCE..).unwrap_or_default(), None);
     for (at, account) in accounts.iter().take(AT_ONCE).enumerate() {
@@ -140,7 +140,7 @@ fn mail_each(ports: &dyn Ports, accounts: &[String], asked: i64) -> Result<(), F
                 later = &accounts[at..];
                 not_before = Some(ports.now() + MINUTE + within(MINUTE_APART));
                 failure::log(format_args!(
-                    "the mails of this minute are taken (grants.mail.per-minute): {} links go in the next ones",
+                    "this minute's emails are used up (grants.mail.per-minute): {} links go out in the next minutes",
                     later.len()
                 ));
                 break;
@@ -148,11 +148,11 @@ fn mail_each(ports: &dyn Ports, accounts: &[String], asked: i64) -> Result<(), F
             other => other.and_then(|queued| queued.map_err(|error| failure::of_mail(Words::of(ports), error))),
         };
         match queued {
-            // It went away.
+            // The account is gone.
             Ok(()) | Err(Failure::NotFound) => {}
-            // Said before anything is asked for, so the others' mails can go.
+            // Known before anything is sent, so the others' emails can be.
             Err(Failure::Refused(why)) => {
-                failure::log(format_args!("{account} gets no link by mail: {}", why.message));
+                failure::log(format_args!("{account} gets no link by email: {}", why.message));
             }
             Err(other) => return Err(other),
         }
@@ -163,17 +163,17 @@ fn mail_each(ports: &dyn Ports, accounts: &[String], asked: i64) -> Result<(), F
     Ok(ports.enqueue(REST, &format!("{asked}\n{}", later.join("\n")), not_before, None)?)
 }
 
-/// Counts by the account too: several names lead to one.
+/// Counts by the account, too: several names lead to one.
 fn counted_out(ports: &dyn Ports, account: &str) -> Result<bool, Failure> {
     throttle::exceeded(ports, &[REQUESTS.by_account(ports, account)])
 }
 
-/// The inner error: no mail can be queued; then nothing was asked for.
+/// The inner error: no email can be queued; then nothing was asked for.
 fn mail_link(ports: &dyn Ports, account: &str) -> Result<Result<(), Error>, Failure> {
     if let Err(error) = letter::ready(ports, account) {
         return Ok(Err(error));
     }
-    // A link would lead to a password that opens nothing; silence would leave its owner waiting for a mail.
+    // A link would not help, and without an answer the owner would wait.
     if status::is_suspended(ports, account)? {
         return Ok(letter::send(ports, account, &Letter::AccountSuspended).map(drop));
     }

@@ -13,13 +13,13 @@ use crate::told::{self, Way};
 use crate::words::{Word, Words};
 use crate::{failure, generate, settings};
 
-/// Nothing is changed unless the mail can be queued: mail and change are applied together.
+/// Changes nothing unless the email can be queued: email and change are applied together.
 ///
-/// The mail itself tells the owner; there is no other notice.
+/// The email itself notifies the owner; there is no other notice.
 ///
 /// # Errors
-/// `not-found` for an account out of reach; `refused` with `mail-not-configured`, `no-address`, `address-unusable` or `mode-not-offered`, or
-/// with `generator-settings` where no password that can be made up passes the policy.
+/// `not-found` for an account out of reach; `refused` with `mail-not-configured`, `no-address`, `address-unusable` or
+/// `mode-not-offered`, or with `generator-settings` if no generated password passes the policy.
 pub fn reset_and_mail(ports: &dyn Ports, account: &str, mode: Mode) -> Result<Reset, Failure> {
     let words = Words::of(ports);
     letter::ready(ports, account).map_err(|error| failure::of_mail(words, error))?;
@@ -34,7 +34,7 @@ pub fn reset_and_mail(ports: &dyn Ports, account: &str, mode: Mode) -> Result<Re
     Ok(Reset { mail: sent.mail, mode, until: sent.until, sessions_ended: sent.sessions_ended })
 }
 
-/// From the confirm page: not where the address has changed since that was drawn, for its reader has agreed to another one.
+/// From the confirm page. Refused if the address has changed since that page was drawn: the reader agreed to another one.
 ///
 /// # Errors
 /// Those of [`reset_and_mail`]; `refused` with `address-changed`.
@@ -45,7 +45,7 @@ pub(crate) fn confirmed(ports: &dyn Ports, account: &str, mode: Mode, address_se
     reset_and_mail(ports, account, mode)
 }
 
-/// Tells two addresses of one account apart without showing them. The same for every one where the operator does not let this
+/// Tells two addresses of one account apart without showing them. The same for all addresses if the operator doesn't let this
 /// plugin read them.
 pub(crate) fn address_mark(ports: &dyn Ports, account: &str) -> Result<String, Failure> {
     let address = match ports.fields(account, &["email"]) {
@@ -56,7 +56,7 @@ pub(crate) fn address_mark(ports: &dyn Ports, account: &str) -> Result<String, F
     Ok(store::hex(&ports.mac("address-seen", seen.as_bytes())))
 }
 
-/// `until`: when it ends; none: it stays.
+/// `until`: when the password expires; none: it stays.
 fn mail_password(ports: &dyn Ports, account: &str, until: Option<i64>) -> Result<SecretMail, Failure> {
     let policy = Policy::of(ports, Context::of(ports, Some(account))?);
     let password = generate::password(ports, &policy)?;
@@ -67,7 +67,7 @@ fn mail_password(ports: &dyn Ports, account: &str, until: Option<i64>) -> Result
         }
         None => (State::Set, Carries::PermanentPassword, Letter::PermanentPassword { password: &password }),
     };
-    // First what withdraws the older mails, then the one that is to go.
+    // First withdraw the older emails, then send the new one.
     let Put { sessions_ended, epoch } = change::put(ports, &policy, account, &password, state)?;
     let mail = letter::send(ports, account, &letter).map_err(|error| failure::of_mail(Words::of(ports), error))?;
     let sent = SecretMail { mail, carries, epoch, queued: ports.now(), until, sessions_ended };

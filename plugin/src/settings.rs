@@ -1,5 +1,5 @@
-//! The operator's settings with their bounds. Names, defaults and bounds are those of `manifest.toml` (a test compares); they
-//! are applied here again, so that the rules do not hang on the host's form.
+//! The operator's settings with their bounds. Names, defaults and bounds equal those of `manifest.toml` (a test compares). They
+//! are applied here again, so that the rules don't depend on the host's check.
 
 use crate::bindings::password::Mode;
 use crate::bindings::settings::Value;
@@ -28,8 +28,8 @@ impl Number {
 
 /// Characters.
 pub(crate) const MIN_LENGTH: Number = Number::new("min-length", 15, 8, 128);
-/// Nothing above its greatest is read either: in the component cost 13 takes up to a second, and a sign-in with a password
-/// that is not ASCII compares twice within a call's two.
+/// Higher costs are not read either: in the component, cost 13 takes up to a second, and a sign-in with a password that is not
+/// ASCII compares twice within a call's two seconds.
 pub(crate) const BCRYPT_COST: Number = Number::new("bcrypt-cost", 12, 10, 13);
 pub(crate) const ARGON2_MEMORY_KIB: Number = Number::new("argon2-memory-kib", 19_456, 7_168, 262_144);
 pub(crate) const ARGON2_PASSES: Number = Number::new("argon2-passes", 2, 1, 16);
@@ -63,7 +63,7 @@ pub(crate) const NUMBERS: [&Number; 14] = [
     &GENERATOR_LENGTH,
 ];
 
-/// Which scheme new hashes are written in.
+/// The scheme of new hashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Output {
     Argon2id,
@@ -85,7 +85,7 @@ pub(crate) fn context_words(ports: &dyn Ports) -> Vec<String> {
     }
 }
 
-/// What the place is called. Empty: nothing.
+/// The place's name. Empty: none.
 pub(crate) fn brand(ports: &dyn Ports) -> String {
     match ports.setting("brand") {
         Some(Value::Text(name)) => name,
@@ -93,7 +93,7 @@ pub(crate) fn brand(ports: &dyn Ports) -> String {
     }
 }
 
-/// What a mode is called in settings and forms.
+/// The name of a mode in settings and forms.
 pub(crate) fn mode_name(mode: Mode) -> &'static str {
     match mode {
         Mode::Temporary => "temporary",
@@ -107,16 +107,15 @@ pub(crate) fn mode(name: &str) -> Option<Mode> {
     MODES.into_iter().find(|mode| mode_name(*mode) == name)
 }
 
-/// In the order in which they are drawn.
+/// In the order in which they are shown.
 const MODES: [Mode; 3] = [Mode::Temporary, Mode::Link, Mode::Permanent];
 
-/// Whether the panel asks at sign-in. Where it does not, nothing that only sign-in knows is promised to anybody.
+/// Whether the panel asks at sign-in. If not, nothing that only sign-in can enforce is offered.
 pub(crate) fn asked_at_sign_in(ports: &dyn Ports) -> bool {
     ports.setting("asked-at-sign-in") != Some(Value::Truth(false))
 }
 
-/// The ways of "Reset & mail" that the operator allows and the panel can keep; without a word of his, all but the permanent
-/// one.
+/// The modes of "Reset & mail" that the operator allows and the panel can enforce. By default, all but the permanent one.
 pub(crate) fn reset_modes(ports: &dyn Ports) -> Vec<Mode> {
     let mut modes = allowed_modes(ports);
     modes.retain(|mode| *mode != Mode::Temporary || asked_at_sign_in(ports));
@@ -132,7 +131,7 @@ fn allowed_modes(ports: &dyn Ports) -> Vec<Mode> {
     }
 }
 
-/// The one that is chosen at first; none: the preset is not among those that are offered.
+/// The preselected mode; none: the preset is not offered.
 pub(crate) fn reset_preset(ports: &dyn Ports) -> Option<Mode> {
     let preset = match ports.setting("reset-preset") {
         Some(Value::Text(name)) => mode(&name),
@@ -141,7 +140,7 @@ pub(crate) fn reset_preset(ports: &dyn Ports) -> Option<Mode> {
     preset.filter(|preset| reset_modes(ports).contains(preset))
 }
 
-/// How passwords are made up.
+/// How passwords are generated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Generator {
     Syllables,

@@ -1,4 +1,4 @@
-//! The check of a password at sign-in.
+//! Checks a password at sign-in.
 
 use crate::bindings::accounts::{Error, Match, Matched, Replacement};
 use crate::bindings::kdf;
@@ -15,23 +15,23 @@ use crate::status;
 use crate::store::{self, Origin, State};
 use crate::throttle::{self, ATTEMPTS};
 
-/// Longer names are nobody's; a mail address has at most 254 bytes.
+/// Longer names can't exist; an email address has at most 254 bytes.
 pub(crate) const MAX_NAME_BYTES: usize = 512;
 
-/// How long who must choose a new password may take, in milliseconds.
+/// How long people have who must choose a new password, in milliseconds.
 const CHOOSE_MILLIS: i64 = 15 * 60 * 1000;
 
-/// Whether this name and this password belong together, and what follows.
+/// Checks whether the name and the password belong together, and what follows.
 ///
-/// Throttles first. Then does the same work whether there is such an account, one without a password, or one whose hash
-/// cannot be read; everything but `rejected` is told only to who typed the right password.
+/// Throttles come first. Then it does the same work for an existing account, one without a password, and one with an unreadable
+/// hash. Only somebody who typed the right password gets anything but `rejected`.
 ///
-/// `device` is what an earlier sign-in in the same browser has answered. For the account that it signed in to, it is tried
-/// before the way that strangers have, with a budget of its own: so strangers use up only their own.
+/// `device` is the answer of an earlier sign-in in the same browser. For the account that it signed in to, it is counted on its
+/// own, before the counters that strangers use. So strangers can only use up their own attempts.
 ///
 /// # Errors
-/// `throttled` by the person's address, by the name as typed from there, or from everywhere, known or not, and by the device if
-/// there is one. `unavailable` when the machine is busy.
+/// `throttled` by the person's address, by the name as typed from there or from everywhere, known or not, and by the device if
+/// there is one. `unavailable` if the machine is busy.
 pub fn verify(
     ports: &dyn Ports,
     name: &str,
@@ -39,7 +39,8 @@ pub fn verify(
     device: Option<&str>,
 ) -> Result<Verdict, Failure> {
     let shown = Shown::read(ports, device);
-    // Only for a device is anything looked up before a refusal: whoever shows one of another account learns nothing by it.
+    // Only for a device is anything looked up before a refusal. Somebody with a device of another account learns nothing from
+    // it.
     let whose = if shown.is_empty() { None } else { whose(ports, name)? };
     let as_device = match (shown.of(ports, whose.as_deref()), &whose) {
         (Some(device), Some(account)) => {
@@ -62,13 +63,13 @@ pub fn verify(
     let (Some(known), Some(stored), Some(right)) = (known, stored, right) else {
         return Ok(Verdict::Rejected);
     };
-    // Only of the name from here, and of the device: an address that could clear itself with one account of its own would have
-    // no limit, and somebody's own sign-in must not give strangers elsewhere their attempts back.
+    // Resets only the name from here, and the device. If an address could reset itself by a sign-in to one account, it would
+    // have no limit; and somebody's sign-in must not give strangers elsewhere their attempts back.
     for counter in from_here.iter().chain(as_device.first()) {
         throttle::forget(ports, counter)?;
     }
-    // Of the account too, of which only its own session has counters: so each right password leaves something, and with it an
-    // entry in the audit.
+    // Also the account's counter, which only its own session uses: so each right password changes something, and gets an entry
+    // in the audit log.
     throttle::forget(ports, &ATTEMPTS.by_account(ports, &known.account))?;
     judge(ports, known, &configured, &stored, &right, &shown)
 }
@@ -79,7 +80,7 @@ struct Known {
     epoch: String,
 }
 
-/// The account of a name. None: nobody's, or more than one's.
+/// The account of a name. None: no account, or several.
 fn whose(ports: &dyn Ports, name: &str) -> Result<Option<String>, Failure> {
     if name.is_empty() || name.len() > MAX_NAME_BYTES {
         return Ok(None);
@@ -98,8 +99,8 @@ fn look_up(ports: &dyn Ports, name: &str) -> Result<Option<Known>, Failure> {
     }
 }
 
-/// Logins outrank addresses: nobody may stop another's sign-in by taking his login for an address. Two of one kind are
-/// nobody, since a password must not choose between people.
+/// Logins outrank addresses: nobody may block another's sign-in by using their login as an address. Two matches of one kind
+/// count as none, because a password must not choose between people.
 fn single(matches: Vec<Match>) -> Option<String> {
     let (by_login, by_email): (Vec<Match>, Vec<Match>) = matches.into_iter().partition(|m| m.by == Matched::Login);
     let mut group = if by_login.is_empty() { by_email } else { by_login }.into_iter();
@@ -111,12 +112,11 @@ fn single(matches: Vec<Match>) -> Option<String> {
 
 fn readable(account: &str, hash: &str) -> Option<Stored> {
     Stored::read(hash)
-        .inspect_err(|why| failure::log(format_args!("the stored hash of {account} is not compared: {why}")))
+        .inspect_err(|why| failure::log(format_args!("can't compare the stored hash of {account}: {why}")))
         .ok()
 }
 
-/// The form of the password that matched, of those that it may have been meant as. Without a hash to compare with, one that
-/// nobody has.
+/// Which form of the typed password matched. Without a stored hash, it compares with one that nobody has.
 pub(crate) fn compare(
     ports: &dyn Ports,
     configured: &Configured,
@@ -131,9 +131,7 @@ pub(crate) fn compare(
                 Ok(true) => return Ok(Some(form)),
                 Ok(false) => continue,
                 Err(kdf::Error::Limit(which)) => {
-                    failure::log(format_args!(
-                        "a stored hash is not compared: its {which} is above the host's ceiling"
-                    ));
+                    failure::log(format_args!("can't compare a stored hash: its {which} is above the host's limit"));
                     against = None;
                 }
                 Err(error) => return Err(hash::configured_failure(ports, error)),
@@ -172,9 +170,9 @@ fn judge(
     }
 }
 
-/// Writes the hash anew when it is not what is configured now. A sign-in never fails for it. Answers the session epoch.
+/// Writes the hash again if it isn't in the configured form. This never makes a sign-in fail. Answers the session epoch.
 ///
-/// Not where the old hash may be of more than was typed: the owner's whole password would match no longer.
+/// Not if the old hash may cover more than was typed: then the owner's whole password would no longer match.
 fn upgrade(
     ports: &dyn Ports,
     known: &Known,
@@ -191,7 +189,7 @@ fn upgrade(
         .write(ports, new)
         .and_then(|hash| ports.replace(&known.account, &hash, Replacement::Upgrade).map_err(Failure::from));
     replaced.unwrap_or_else(|_| {
-        failure::log(format_args!("the hash of {} could not be upgraded; its sign-in is not affected", known.account));
+        failure::log(format_args!("can't upgrade the hash of {}; the sign-in is not affected", known.account));
         known.epoch.clone()
     })
 }

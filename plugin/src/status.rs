@@ -1,25 +1,24 @@
-//! How the password of an account stands.
+//! The status of an account's password.
 
 use crate::bindings::password::{PasswordState, Status};
 use crate::bindings::types::Failure;
 use crate::ports::Ports;
 use crate::store::{self, SecretMail, State};
 
-/// The standing of a password, with what the contract's `status` does not say.
+/// The status of a password, with what the contract's `status` doesn't say.
 pub(crate) struct Standing {
     pub(crate) state: Option<State>,
     pub(crate) changed: Changed,
-    /// The session epoch that holds.
+    /// The current session epoch.
     pub(crate) epoch: String,
-    /// Those that carried a link or a password, the latest last.
+    /// Emails with a link or a password, the latest last.
     pub(crate) mails: Vec<SecretMail>,
 }
 
-/// What is known of the last change.
 pub(crate) enum Changed {
-    /// Here, then.
+    /// Here, at this time.
     Here(i64),
-    /// Here before, and since then by somebody else.
+    /// Elsewhere, after it was last changed here.
     Elsewhere,
     Never,
 }
@@ -39,7 +38,7 @@ pub(crate) fn standing(ports: &dyn Ports, account: &str) -> Result<Standing, Fai
 /// No effects.
 ///
 /// # Errors
-/// `not-found` for an account that does not exist or is out of reach.
+/// `not-found` for an account that doesn't exist or is out of reach.
 pub fn account_status(ports: &dyn Ports, account: &str) -> Result<Status, Failure> {
     let Standing { state, changed, mut mails, .. } = standing(ports, account)?;
     let (state, until) = match state {

@@ -98,7 +98,7 @@ pub struct Panel {
     pub locale: RefCell<String>,
     /// When, in milliseconds since 1970.
     pub now: Cell<i64>,
-    /// What the operator set.
+    /// The operator's settings.
     pub settings: RefCell<HashMap<&'static str, Value>>,
     /// Fields that the grant does not name.
     pub ungranted: RefCell<Vec<&'static str>>,
@@ -397,7 +397,7 @@ impl Mail for Panel {
             Some(Recipient::Account(account)) => match self.stored.borrow().people.get(account) {
                 Some(person) if person.email.is_empty() => Err(mail::Error::NoAddress),
                 Some(person) if person.email.matches('@').count() != 1 => {
-                    Err(mail::Error::UnusableAddress("it holds more than one address".to_owned()))
+                    Err(mail::Error::UnusableAddress("it has more than one address".to_owned()))
                 }
                 Some(_) => Ok(()),
                 None => Err(mail::Error::NotFound),

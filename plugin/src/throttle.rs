@@ -1,5 +1,5 @@
-//! How often somebody may try. Counts what was typed, known or not, so that a refusal says nothing about who exists. What is
-//! refused counts nowhere, so refused attempts prolong nothing.
+//! Limits how often somebody may try. It counts what was typed, known or not, so a refusal says nothing about who exists.
+//! Refused attempts are not counted, so they prolong nothing.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,18 +11,18 @@ use crate::ports::Ports;
 use crate::settings::{self, Number};
 use crate::store;
 
-/// What is counted, with the settings of it.
+/// One kind of counters, with its settings.
 pub(crate) struct Kind {
-    /// Begins the counters' keys.
+    /// The first part of the counters' keys.
     name: &'static str,
     per_name: &'static Number,
-    /// How many times as many there are for a name from all addresses together, and for an account from all its devices.
+    /// How many times as many pass for a name from all addresses together, and for an account from all its devices.
     everywhere: u64,
     per_address: &'static Number,
     window_minutes: &'static Number,
 }
 
-/// Passwords tried. One stranger must not lock somebody out, and many together must not guess for ever.
+/// Attempts to sign in. One stranger must not lock somebody out, and many together must not guess forever.
 pub(crate) const ATTEMPTS: Kind = Kind {
     name: "attempts",
     per_name: &settings::ATTEMPTS_PER_NAME,
@@ -31,7 +31,7 @@ pub(crate) const ATTEMPTS: Kind = Kind {
     window_minutes: &settings::ATTEMPTS_WINDOW_MINUTES,
 };
 
-/// Links asked for. Who gets them must not be flooded, from wherever.
+/// Requested links. Their recipients must not be flooded, from wherever.
 pub(crate) const REQUESTS: Kind = Kind {
     name: "requests",
     per_name: &settings::REQUESTS_PER_NAME,
@@ -40,27 +40,26 @@ pub(crate) const REQUESTS: Kind = Kind {
     window_minutes: &settings::REQUESTS_WINDOW_MINUTES,
 };
 
-/// How wide a network is, and how many times as much it may as one address.
+/// The width of a network, and how many times as many pass from it as from one address.
 struct Width {
     bits: u8,
-    /// For one name. The widest has less than [`Kind::everywhere`], so that no network closes a name to all others.
+    /// For one name. Even the widest passes less than [`Kind::everywhere`], so no network can close a name to all others.
     for_name: u64,
-    /// Across names. Much more: behind a wide one are many people, such as a carrier's.
+    /// For all names. Much more, because many people share a wide network, such as a carrier's.
     across: u64,
 }
 
-/// Of IPv4. One machine has one address, and whoever rents more mostly has them in one /24.
+/// For IPv4. One machine has one address; somebody who rents more mostly has them in one /24.
 const V4: [Width; 2] = [Width { bits: 32, for_name: 1, across: 1 }, Width { bits: 24, for_name: 4, across: 16 }];
 
-/// Of IPv6. One machine chooses its addresses within a /64 (RFC 4291, section 2.5.4), one customer has a /56 or a /48
-/// (RFC 6177).
+/// For IPv6. A machine chooses its addresses within a /64 (RFC 4291, section 2.5.4); a customer has a /56 or a /48 (RFC 6177).
 const V6: [Width; 3] = [
     Width { bits: 64, for_name: 1, across: 1 },
     Width { bits: 56, for_name: 2, across: 4 },
     Width { bits: 48, for_name: 4, across: 16 },
 ];
 
-/// Of people whose address nobody knows: all of them have what one address has.
+/// People without a known address all share what one address has.
 const NO_ADDRESS: [Width; 1] = [Width { bits: 0, for_name: 1, across: 1 }];
 
 impl Kind {
@@ -74,14 +73,14 @@ impl Kind {
         self.per_name.of(ports).into()
     }
 
-    /// By the name as typed, folded, from everywhere. At a sign-in the counter of the account behind it would tell that two names
-    /// are one account.
+    /// By the name as typed, folded, from everywhere. At a sign-in, a counter of the account would reveal that two names are
+    /// one account.
     pub(crate) fn by_name(&self, ports: &dyn Ports, typed: &str) -> Counter {
         self.counter(ports, "name", &ports.fold(typed), self.per_name(ports) * self.everywhere)
     }
 
-    /// By the name as typed, folded, from each network that the person's address is in. None for a machine that hands on no
-    /// address, and the console.
+    /// By the name as typed, folded, for each network that the person's address is in. None for the console, and for a machine
+    /// that passes on no address.
     pub(crate) fn by_name_from_here(&self, ports: &dyn Ports, typed: &str) -> Vec<Counter> {
         let (typed, limit) = (ports.fold(typed), self.per_name(ports));
         let counter = |(from, width): (String, &Width)| {
@@ -90,15 +89,15 @@ impl Kind {
         networks(ports).into_iter().map(counter).collect()
     }
 
-    /// By each network that the person's address is in. None for a machine that hands on no address, and the console: what
-    /// comes through them comes from many people.
+    /// By each network that the person's address is in. None for the console, and for a machine that passes on no address: they
+    /// speak for many people.
     pub(crate) fn by_address(&self, ports: &dyn Ports) -> Vec<Counter> {
         let limit = u64::from(self.per_address.of(ports));
         let counter = |(from, width): (String, &Width)| self.counter(ports, "address", &from, limit * width.across);
         networks(ports).into_iter().map(counter).collect()
     }
 
-    /// By the account, where it is known whose it is.
+    /// By the account, if it is known.
     pub(crate) fn by_account(&self, ports: &dyn Ports, account: &str) -> Counter {
         self.counter(ports, "account", account, self.per_name(ports))
     }
@@ -108,19 +107,19 @@ impl Kind {
         self.counter(ports, "device", &store::hex(&device.id), self.per_name(ports))
     }
 
-    /// By all devices that have signed in to the account before: of somebody who has signed in often, with a password that is
-    /// no longer the account's, the devices are as many.
+    /// By all devices that have signed in to the account before: somebody who has signed in often, with an older password, has
+    /// many.
     pub(crate) fn by_devices(&self, ports: &dyn Ports, account: &str) -> Counter {
         self.counter(ports, "devices", account, self.per_name(ports) * self.everywhere)
     }
 }
 
-/// It starts from zero, when the caller's effects are applied.
+/// Resets the counter, when the caller's effects are applied.
 pub(crate) fn forget(ports: &dyn Ports, counter: &Counter) -> Result<(), Failure> {
     Ok(ports.forget(&counter.key)?)
 }
 
-/// Counts one on each, if all have room; else none. Answers after how many seconds they have.
+/// Counts one on each if all have room, otherwise none. Answers the seconds until they have.
 fn full(ports: &dyn Ports, counters: &[Counter]) -> Result<Option<u32>, Failure> {
     Ok(match ports.count(counters)? {
         Counted::Within => None,
@@ -128,15 +127,15 @@ fn full(ports: &dyn Ports, counters: &[Counter]) -> Result<Option<u32>, Failure>
     })
 }
 
-/// Counts one on each, if all have room; else none. Answers whether any is full.
+/// Counts one on each if all have room, otherwise none. Answers whether any is full.
 pub(crate) fn exceeded(ports: &dyn Ports, counters: &[Counter]) -> Result<bool, Failure> {
     Ok(full(ports, counters)?.is_some())
 }
 
-/// Counts one attempt on each counter of the first way in which all have room.
+/// Counts one attempt on each counter of the first way whose counters all have room.
 ///
 /// # Errors
-/// `throttled` where no way has room, until one has.
+/// `throttled` if no way has room, until one has.
 pub(crate) fn attempt<'a>(ports: &dyn Ports, ways: impl IntoIterator<Item = &'a [Counter]>) -> Result<(), Failure> {
     let mut wait = u32::MAX;
     for way in ways {
@@ -148,8 +147,8 @@ pub(crate) fn attempt<'a>(ports: &dyn Ports, ways: impl IntoIterator<Item = &'a 
     Err(Failure::Throttled(wait))
 }
 
-/// The networks that the person's address is in, the narrowest first. None for a machine that hands on no address, the console
-/// and the system.
+/// The networks that the person's address is in, the narrowest first. None for the console, the system, and a machine that
+/// passes on no address.
 fn networks(ports: &dyn Ports) -> Vec<(String, &'static Width)> {
     let address =
         ports.address().and_then(|address| address.parse().ok()).map(|address: IpAddr| address.to_canonical());

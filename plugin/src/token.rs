@@ -8,10 +8,10 @@ use zeroize::Zeroizing;
 /// 192 bits: more than enough, and no padding in base64.
 const BYTES: usize = 24;
 
-/// What opens a link page. Only its digest is ever stored.
+/// The secret that opens a link page. Only its digest is stored.
 pub(crate) struct Token(Zeroizing<String>);
 
-/// HMAC of a token under a key that the plugin never sees: whoever reads the data cannot make a token from it.
+/// HMAC of a token under a key that the plugin never sees: nobody can compute a token from the stored data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TokenDigest(pub(crate) Vec<u8>);
 
@@ -22,7 +22,7 @@ impl Token {
         Token(Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(*bytes)))
     }
 
-    /// None: not of the shape that the contract allows, so it was never made here.
+    /// None: it doesn't have the contract's shape, so it was never made here.
     pub(crate) fn read(text: &str) -> Option<Self> {
         let shaped = (16..=128).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
@@ -38,10 +38,10 @@ impl Token {
     }
 }
 
-/// Random bytes of the system.
+/// Random bytes from the system.
 ///
 /// # Panics
-/// When there are none: nothing that follows could be trusted, and a trap changes nothing.
+/// If there are none: nothing afterwards could be trusted, and a trap changes nothing.
 pub(crate) fn fill(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the system has no random bytes");
 }

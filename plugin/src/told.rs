@@ -1,4 +1,4 @@
-//! Who is told of a new password: its owner by mail, other plugins by an event.
+//! Who is notified of a new password: the owner by email, other plugins by an event.
 
 use crate::bindings::mail::Error;
 use crate::bindings::types::{Event, EventField, MailId};
@@ -6,24 +6,23 @@ use crate::failure;
 use crate::letter::{self, Letter};
 use crate::ports::Ports;
 
-/// The event of the manifest.
+/// The manifest's event.
 pub(crate) const EVENT: &str = "password.changed";
 
-/// The way to a new password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// Chosen by the holder of a link.
+    /// Chosen with a link.
     Link,
-    /// Changed by its owner, who knew the one before.
+    /// Changed by the owner, who knew the old one.
     Owner,
-    /// Set by whoever manages the account.
+    /// Set by a manager.
     Support,
-    /// Generated and mailed.
+    /// Generated and emailed.
     Mail,
 }
 
 impl Way {
-    /// Stable: stands in the event.
+    /// Stable: part of the event.
     fn code(self) -> &'static str {
         match self {
             Way::Link => "link",
@@ -34,20 +33,20 @@ impl Way {
     }
 }
 
-/// Mails the owner that his password is another one: the news that a thief would rather not have told. Answers none where no
-/// mail can go; the change itself never fails for it.
+/// Emails the owner that the password was changed: the news that a thief would hide. None if no email can be sent; the change
+/// never fails because of it.
 pub(crate) fn owner(ports: &dyn Ports, account: &str, way: Way) -> Option<MailId> {
     match letter::send(ports, account, &Letter::PasswordChanged { way, at: ports.now() }) {
         Ok(mail) => Some(mail),
         Err(Error::NoAddress | Error::UnusableAddress(_) | Error::NotConfigured) => None,
         Err(error) => {
-            failure::log(format_args!("{account} is not told of the new password: {error:?}"));
+            failure::log(format_args!("can't notify {account} of the new password: {error:?}"));
             None
         }
     }
 }
 
-/// Emits the event; the change itself never fails for it.
+/// Emits the event. The change never fails because of it.
 pub(crate) fn others(ports: &dyn Ports, account: &str, way: Way) {
     let event = Event {
         name: EVENT.to_owned(),
@@ -55,6 +54,6 @@ pub(crate) fn others(ports: &dyn Ports, account: &str, way: Way) {
         fields: vec![("way".to_owned(), EventField::Text(way.code().to_owned()))],
     };
     if let Err(error) = ports.emit(&event) {
-        failure::log(format_args!("no event tells of the new password of {account}: {error:?}"));
+        failure::log(format_args!("can't emit the event about the new password of {account}: {error:?}"));
     }
 }

@@ -1,6 +1,6 @@
 //! Canonical composition and folding, on the lookups of `unicode-normalization`.
 //!
-//! Its iterators bring the compatibility tables into the component too, 60 kB that nothing here needs; its lookups do not.
+//! Its iterators would put the compatibility tables into the component, 60 kB that nothing here needs; its lookups don't.
 
 use unicode_normalization::char::{canonical_combining_class, compose, decompose_canonical};
 use zeroize::Zeroizing;
@@ -10,7 +10,7 @@ const MOST_PARTS: usize = 4;
 
 /// NFC.
 pub(crate) fn composed(text: &str) -> Zeroizing<String> {
-    // Room for all of it at once, here and below: what grows leaves copies behind that nobody wipes.
+    // Reserves all the room at once, here and below: a growing buffer leaves copies that nobody wipes.
     let mut parts = Zeroizing::new(Vec::with_capacity(text.chars().count() * MOST_PARTS));
     text.chars().for_each(|c| decompose_canonical(c, |part| parts.push(part)));
     for marks in parts.chunk_by_mut(|_, next| canonical_combining_class(*next) != 0) {
@@ -21,8 +21,8 @@ pub(crate) fn composed(text: &str) -> Zeroizing<String> {
     composed
 }
 
-/// The canonical composition algorithm (Unicode, section 3.11): each character joins the last starter, unless something of
-/// the same or a higher class stands between.
+/// The canonical composition algorithm (Unicode, section 3.11): each character joins the last starter, unless one of the same
+/// or a higher class is between them.
 fn recomposed(parts: &[char]) -> Zeroizing<Vec<char>> {
     let mut out: Zeroizing<Vec<char>> = Zeroizing::new(Vec::with_capacity(parts.len()));
     let mut starter = None;

@@ -1,57 +1,44 @@
-//! What the plugin says, in the reader's language. The texts stand in `words/en.toml` and `words/es.toml`; `build.rs` makes a
-//! table of each, and the enum [`Word`] of their keys.
+//! What the plugin says, in the reader's language. The texts stand in `words/`, one catalogue a language; `build.rs` makes a
+//! table of them, and the enum [`Word`] of their keys.
+
+use keyturn_words::{Form, Language, Part, parts};
 
 use crate::bindings::nodes::{Sentence, Value};
 use crate::ports::Ports;
 
 include!(concat!(env!("OUT_DIR"), "/words.rs"));
 
-/// A text with placeholders such as `{n}`; with plural forms where the number `n` decides (CLDR: one, many, other).
-pub(crate) enum Form {
-    Plain(&'static str),
-    Plural { one: &'static str, many: &'static str, other: &'static str },
-}
-
-/// One language.
+/// The words of one language.
 #[derive(Clone, Copy)]
-pub(crate) struct Words {
-    table: &'static [Form],
-    spanish: bool,
-}
+pub(crate) struct Words(Language);
 
 impl Words {
-    /// Of the call's reader.
+    /// The words for the call's reader.
     pub(crate) fn of(ports: &dyn Ports) -> Self {
         Words::in_locale(&ports.locale())
     }
 
-    /// English where the language is not known.
+    /// In the language that fits a BCP 47 tag.
     pub(crate) fn in_locale(locale: &str) -> Self {
-        let language = locale.split(['-', '_']).next().unwrap_or_default();
-        let spanish = language.eq_ignore_ascii_case("es");
-        Words { table: if spanish { &ES } else { &EN }, spanish }
+        Self(Language::of(locale))
     }
 
-    /// Typed values in place of the placeholders; the host formats numbers and times.
+    /// Typed values in place of the placeholders; the host formats numbers and times. The number `n` decides the plural form.
     pub(crate) fn sentence(self, word: Word, arguments: &[(&str, Value)]) -> Sentence {
-        let mut sentence = Vec::new();
-        let mut rest = self.form(word, arguments);
-        while let Some((before, placeholder, after)) = next_placeholder(rest) {
-            if !before.is_empty() {
-                sentence.push(Value::Text(before.to_owned()));
-            }
-            if let Some((_, value)) = arguments.iter().find(|(name, _)| *name == placeholder) {
-                sentence.push(value.clone());
-            }
-            rest = after;
-        }
-        if !rest.is_empty() {
-            sentence.push(Value::Text(rest.to_owned()));
-        }
-        sentence
+        let value = |wanted: &str| arguments.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value);
+        let n = match value("n") {
+            Some(Value::Number(n)) => u64::try_from(*n).ok(),
+            _ => None,
+        };
+        let text = self.form(word).text(self.0, n);
+        let piece = |part| match part {
+            Part::Text(text) => Some(Value::Text(text.to_owned())),
+            Part::Placeholder(name) => value(name).cloned(),
+        };
+        parts(text).filter_map(piece).collect()
     }
 
-    /// Where the contract wants a plain text. Takes texts and numbers only: what else there is, the host formats.
+    /// For plain texts of the contract. Takes texts and numbers only: the host formats everything else.
     pub(crate) fn text(self, word: Word, arguments: &[(&str, Value)]) -> String {
         let mut text = String::new();
         for value in self.sentence(word, arguments) {
@@ -64,32 +51,7 @@ impl Words {
         text
     }
 
-    #[cfg(test)]
-    pub(crate) fn table(self) -> &'static [Form] {
-        self.table
+    pub(crate) fn form(self, word: Word) -> &'static Form {
+        &TABLE[word as usize][self.0.index()]
     }
-
-    fn form(self, word: Word, arguments: &[(&str, Value)]) -> &'static str {
-        match self.table[word as usize] {
-            Form::Plain(text) => text,
-            Form::Plural { one, many, other } => {
-                let n = arguments.iter().find_map(|(name, value)| match value {
-                    Value::Number(n) if *name == "n" => Some(*n),
-                    _ => None,
-                });
-                match n {
-                    Some(1) => one,
-                    Some(n) if self.spanish && n != 0 && n % 1_000_000 == 0 => many,
-                    _ => other,
-                }
-            }
-        }
-    }
-}
-
-/// Before, name, after.
-fn next_placeholder(text: &str) -> Option<(&str, &str, &str)> {
-    let (before, rest) = text.split_once('{')?;
-    let (name, after) = rest.split_once('}')?;
-    Some((before, name, after))
 }

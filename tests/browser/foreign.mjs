@@ -125,7 +125,7 @@ async function forgotten(browser, kind, secret) {
       await page.goto(link);
       if (new URL(page.url()).origin !== facts.links) throw new Error(`the link leads to ${page.url()}`);
       await setTwice(page, secret);
-      await says(page, 'Your password is new');
+      await says(page, 'Your password has been changed');
       await sound(page, `chosen ${name}`);
       await follow(page, 'a:has-text("Continue to")');
       at(page, '/index.php');
@@ -193,7 +193,7 @@ async function manage(browser, kind, secret) {
       await sound(page, `edit ${name}`);
       await setTwice(page, secret, 'something else entirely');
       at(page, '/edit.php');
-      await says(page, 'not the same');
+      await says(page, 'The two passwords differ.');
       await sound(page, `edit wrong ${name}`);
       await proves(`what the panel says of bare elements changes nothing there, and its properties do (${name})`, async () => {
         await holds(page);
@@ -216,7 +216,7 @@ async function manage(browser, kind, secret) {
       await sound(page, `step up ${name}`);
       await page.fill('#password', 'not mine at all');
       await follow(page, 'button:text-is("Continue")');
-      await says(page, 'That is not your password.');
+      await says(page, 'This isn\'t your password.');
       await page.fill('#password', facts.admin);
       await follow(page, 'button:text-is("Continue")');
       at(page, '/customer.php');
@@ -234,7 +234,7 @@ async function own(browser, kind, before, after) {
         await page.goto('/home.php');
         await field(page, 'current').fill('not this one either');
         await setTwice(page, after);
-        await says(page, 'not your present password');
+        await says(page, 'your current password');
         await field(page, 'current').fill(before);
         await setTwice(page, after);
         at(page, '/home.php');

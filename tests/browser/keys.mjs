@@ -6,19 +6,19 @@ import { as, at, facts, field, follow, go, overviewOf, press, proves, says, sign
 
 const WORDS = {
   en: {
-    none: 'No keys yet.', name: 'A name has 1 to 40', may: 'Choose at least one thing', once: 'Shown this once.', yours: 'your password',
-    works: 'Works', unused: 'Not used yet', from: 'from 127.0.0.1', old: 'The one before works until', ends: 'The next request with this key is refused.',
-    last: 'Last used', revoked: 'is revoked', state: 'Revoked', dead: 'This key does not work any more.', forbidden: 'Not for you',
-    mails: 'Ask what became of a mail',
+    none: 'No keys yet.', name: 'A name has 1 to 40', may: 'Choose at least one thing', once: 'This is shown only once.', yours: 'your password',
+    works: 'Works', unused: 'Not used yet', from: 'from 127.0.0.1', old: 'The old token works until', ends: 'The next request with this key is refused.',
+    last: 'Last used', revoked: 'has been revoked', state: 'Revoked', dead: 'This key no longer works.', forbidden: 'You don\'t have access to this page',
+    mails: 'Read the state of an email',
   },
   es: {
     none: 'Aún no hay claves.', name: 'Un nombre tiene', may: 'Elige al menos una cosa', once: 'Solo se muestra esta vez', yours: 'contraseña',
-    works: 'Funciona', unused: 'Aún no se ha usado', from: 'desde 127.0.0.1', old: 'El anterior funciona hasta', ends: 'La próxima petición con esta clave se rechaza.',
-    last: 'Último uso', revoked: 'está revocada', state: 'Revocada', dead: 'Esta clave ya no funciona.', forbidden: 'Sin acceso',
-    mails: 'Preguntar qué fue de un correo',
+    works: 'Funciona', unused: 'Aún no se ha usado', from: 'desde 127.0.0.1', old: 'El token anterior funciona hasta', ends: 'La próxima petición con esta clave se rechaza.',
+    last: 'Último uso', revoked: 'Se ha revocado', state: 'Revocada', dead: 'Esta clave ya no funciona.', forbidden: 'No tienes acceso a esta página',
+    mails: 'Leer el estado de un correo',
   },
 };
-const KEYS = '/keys';
+const KEYS = '/operator/keys';
 const STATUS = 'password/account-status';
 
 const main = (page) => page.locator('main').innerText();

@@ -1,15 +1,13 @@
 //! A person's way through the example panel: at its console, and in Debian's Chromium, where the scripts beside this go it.
 
-mod panels;
-
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use crate::panels::{Differs, PASSWORD, Panel};
 use keyturn_tests::browser::walk;
 use keyturn_tests::mail_server::{Aiosmtpd, python};
 use keyturn_tests::{demo_folder, free_port};
-use panels::{Differs, PASSWORD, Panel};
 use serde_json::json;
 
 #[test]
@@ -108,7 +106,7 @@ fn an_empty_database_gets_its_first_owner_at_the_console_and_no_second_one() {
     let config = demo_folder(folder.path(), "http://127.0.0.1:1");
     let weak = create_owner(&config, "ana.ferrer", "short\n");
     let said = String::from_utf8_lossy(&weak.stderr);
-    assert!(!weak.status.success() && said.contains("no owner was made") && said.contains("15"), "{said}");
+    assert!(!weak.status.success() && said.contains("no owner was created") && said.contains("15"), "{said}");
     let made = create_owner(&config, "ana.ferrer", "violet harbour tram 52\n");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     assert!(String::from_utf8_lossy(&made.stdout).contains("ana.ferrer owns this panel now"));
@@ -122,7 +120,7 @@ fn an_empty_database_gets_its_first_owner_at_the_console_and_no_second_one() {
 
     let second = create_owner(&config, "eve", "violet harbour tram 52\n");
     let said = String::from_utf8_lossy(&second.stderr);
-    assert!(!second.status.success() && said.contains("there is an owner already"), "{said}");
+    assert!(!second.status.success() && said.contains("there is already an owner"), "{said}");
 }
 
 fn create_owner(config: &Path, login: &str, typed: &str) -> Output {

@@ -8,14 +8,14 @@ import { as, at, facts, field, follow, go, overviewOf, press, proves, says, setT
 
 const WORDS = {
   en: {
-    wrong: 'The name or the password is not right.', written: 'Written into the folder', holds: 'The current password works until the link is used.',
-    linkMade: 'Link created', waits: 'Waiting for the customer to use the link', reset: 'Password reset', notYours: 'That is not your password.',
-    typeYours: 'Type your password', saved: 'Password saved', once: 'Shown this once.', copied: 'Copied', strong: 'Strong.',
+    wrong: 'The name or the password is wrong.', written: 'Written into the folder', holds: 'The current password works until the link is used.',
+    linkMade: 'Link created', waits: 'Waiting for the customer to use the link', reset: 'Password reset', notYours: 'This isn\'t your password.',
+    typeYours: 'Confirm with your password', saved: 'Password saved', once: 'This is shown only once.', copied: 'Copied', strong: 'Strong.',
   },
   es: {
     wrong: 'El nombre o la contraseña no son correctos.', written: 'Escrito en la carpeta',
     holds: 'La contraseña actual funciona hasta que se use el enlace', linkMade: 'Enlace creado', waits: 'A la espera de que se use el enlace',
-    reset: 'Contraseña restablecida', notYours: 'Esa no es tu contraseña.', typeYours: 'Escribe tu contraseña', saved: 'Contraseña guardada',
+    reset: 'Contraseña restablecida', notYours: 'Esa no es tu contraseña.', typeYours: 'Confirma con tu contraseña', saved: 'Contraseña guardada',
     once: 'Solo se muestra esta vez.', copied: 'Copiado', strong: 'Fuerte.',
   },
 };
@@ -94,7 +94,7 @@ async function permanent(browser, kind) {
       at(page, overview);
       await written(page, kind, words);
       await sound(page, `permanent overview ${name}`);
-      await page.goto('/mail/inbox');
+      await page.goto('/operator/inbox');
       await picture(page, 'inbox', { height: 440 });
     });
   });

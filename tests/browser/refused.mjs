@@ -10,16 +10,16 @@ import { as, at, facts, field, follow, go, overviewOf, press, proves, says, setT
 
 const WORDS = {
   en: {
-    refused: 'Refused by localhost:', failed: 'The mail was not accepted', correct: 'Correct the address', retry: 'Retry',
-    moved: 'Another address is on file since.', question: 'A retry sends this mail to', accepted: 'Accepted by localhost:',
-    withdrawn: 'Withdrawn', changed: 'The password was changed', nothingLeft: 'What is secret is wiped.',
-    address: 'The address has changed since this page was drawn', sending: 'Being handed over', delayed: 'Not accepted yet',
+    refused: 'Refused by localhost:', failed: 'The email was not accepted', correct: 'Correct the address', retry: 'Retry',
+    moved: 'The account has another address now.', question: 'A retry sends this email to', accepted: 'Accepted by localhost:',
+    withdrawn: 'Withdrawn', changed: 'The password was changed', nothingLeft: 'The secret has been deleted.',
+    address: 'The address has changed since this page was shown', sending: 'Being sent', delayed: 'Not accepted yet',
   },
   es: {
     refused: 'Rechazado por localhost:', failed: 'El correo no fue aceptado', correct: 'Corregir la dirección', retry: 'Reintentar',
-    moved: 'Desde entonces hay otra dirección registrada.', question: 'Un reintento envía este correo a',
+    moved: 'La cuenta tiene ahora otra dirección.', question: 'Un reintento envía este correo a',
     accepted: 'Aceptado por localhost:', withdrawn: 'Retirado', changed: 'La contraseña cambió',
-    nothingLeft: 'Lo secreto está borrado.', address: 'La dirección ha cambiado desde que se mostró esta página',
+    nothingLeft: 'El secreto se ha borrado.', address: 'La dirección ha cambiado desde que se mostró esta página',
     sending: 'Entregándose', delayed: 'Aún no aceptado',
   },
 };
@@ -73,10 +73,10 @@ async function mended(browser, kind) {
       await picture(page, 'overview-refused', { height: 556, width: 977 });
     });
     await proves(`the outbox and the mail's own page tell the same (${name})`, async () => {
-      await page.goto('/mail/outbox?show=failed');
+      await page.goto('/operator/outbox?show=failed');
       await says(page, SAID);
       await sound(page, `refused outbox ${name}`);
-      await follow(page, 'main table a[href^="/mail/outbox/"]');
+      await follow(page, 'main table a[href^="/operator/mail?"]');
       await says(page, SAID);
       await sound(page, `refused mail ${name}`);
     });
@@ -137,7 +137,7 @@ async function overtaken(browser, kind, round) {
     await proves(`and then there is nothing to send again, to no address (${name})`, async () => {
       await giveAddress(page, overview, GOOD);
       if (await page.locator(link(words.retry)).count()) throw new Error('a retry is offered');
-      await follow(page, 'main a[href^="/mail/outbox/"]');
+      await follow(page, 'main a[href^="/operator/mail?"]');
       await says(page, words.nothingLeft);
       if (await page.locator('main form').count()) throw new Error('something can still be done about it');
     });
@@ -171,7 +171,7 @@ async function changedMeanwhile(browser, kind) {
       await secretTo(facts.mails, other, seen);
       await becomes(page, kind, words.accepted);
       await giveAddress(page, overview, GOOD);
-      await page.goto('/mail/outbox');
+      await page.goto('/operator/outbox');
       await picture(page, 'outbox', { height: 480 });
     });
   });

@@ -7,24 +7,24 @@ import { as, at, facts, field, follow, go, overviewOf, press, proves, says, sign
 
 const WORDS = {
   en: {
-    settings: 'Email settings', off: 'Mail is not set up, so nothing goes out.', ask: 'Ask support@northwind.example to set it up.',
-    saved: 'Email settings saved', refused: 'Test mail not accepted by 127.0.0.1', login: 'Check User name and Password.',
-    unsaved: 'These settings are not saved yet.', accepted: 'Test mail accepted by 127.0.0.1', again: 'Type it again to save it.',
-    none: 'Type the password: none is stored.', needed: 'This is needed: Send it to', stored: 'One was stored: today',
+    settings: 'Email settings', off: 'Email is not set up, so nothing is sent.', ask: 'Ask support@northwind.example to set it up.',
+    saved: 'Email settings saved', refused: 'Test failed at 127.0.0.1', login: 'Check User name and Password.',
+    unsaved: 'These settings are not saved yet.', accepted: 'Test email accepted by 127.0.0.1', again: 'Type it again to save it.',
+    none: 'Type the password: none is stored.', needed: 'Fill in “Send it to”', stored: 'A password was stored: today',
     other: 'The stored password is for another server', file: 'Set in keyturn.toml, line', asSaved: 'These are the saved settings.',
-    mailed: 'Accepted by 127.0.0.1', forbidden: 'Not for you', clear: 'Without encryption mail goes only',
+    mailed: 'Accepted by 127.0.0.1', forbidden: 'You don\'t have access to this page', clear: 'Without encryption, email goes only',
   },
   es: {
     settings: 'Configurar el correo', off: 'El correo no está configurado', ask: 'Pide a support@northwind.example que lo configure.',
-    saved: 'Ajustes del correo guardados', refused: 'Correo de prueba no aceptado por 127.0.0.1', login: 'Revisa Usuario y Contraseña.',
+    saved: 'Ajustes del correo guardados', refused: 'La prueba falló en 127.0.0.1', login: 'Revisa Usuario y Contraseña.',
     unsaved: 'Estos ajustes aún no están guardados.', accepted: 'Correo de prueba aceptado por 127.0.0.1',
     again: 'Escríbela otra vez para guardarla.', none: 'Escribe la contraseña: no hay ninguna guardada.',
-    needed: 'Hace falta: Enviarlo a', stored: 'Hay una guardada: hoy', other: 'La contraseña guardada es para otro servidor',
+    needed: 'Rellena «Enviarlo a»', stored: 'Hay una contraseña guardada: hoy', other: 'La contraseña guardada es para otro servidor',
     file: 'Fijado en keyturn.toml, línea', asSaved: 'Estos son los ajustes guardados.', mailed: 'Aceptado por 127.0.0.1',
-    forbidden: 'Sin acceso', clear: 'Sin cifrado, el correo va solo',
+    forbidden: 'No tienes acceso a esta página', clear: 'Sin cifrado, el correo va solo',
   },
 };
-const SETTINGS = '/mail/settings';
+const SETTINGS = '/operator/email-settings';
 const MARTA = 'marta@estudiovidal.example';
 
 const main = (page) => page.locator('main').innerText();
@@ -55,7 +55,7 @@ async function walk(browser, kind) {
       await choose(page, 'transport', 'off');
       await save(page);
       await says(page, words.saved);
-      await page.goto('/mail/outbox');
+      await page.goto('/operator/outbox');
       await says(page, words.off);
       await sound(page, `settings off outbox ${name}`);
       await follow(page, `main a:text-is("${words.settings}")`);
@@ -87,7 +87,7 @@ async function walk(browser, kind) {
       for (const said of [words.accepted, words.unsaved]) await says(page, said);
       await sound(page, `settings test accepted ${name}`);
       await mailTo(facts.mails, 'ops@northwind.example', seen);
-      await page.goto('/mail/outbox');
+      await page.goto('/operator/outbox');
       await says(page, words.off);
     });
     await proves(`it is saved with its password, which is not drawn back (${name})`, async () => {
@@ -152,7 +152,7 @@ async function walk(browser, kind) {
   await as(browser, kind, async (page, name) => {
     await signIn(page, 'ana', facts.password);
     await proves(`where mail is off, who may not set it is told whom to ask (${name})`, async () => {
-      await page.goto('/mail/outbox');
+      await page.goto('/operator/outbox');
       for (const said of [words.off, words.ask]) await says(page, said);
       await sound(page, `settings ask ${name}`);
     });

@@ -10,19 +10,19 @@ import { as, at, facts, field, follow, go, overviewOf, press, proves, says, sign
 
 const WORDS = {
   en: {
-    ask: 'Passwords cannot be reset by mail here. Ask support@northwind.example.', off: 'Mail is not set up, so nothing can be mailed.',
-    settings: 'Email settings', cannot: 'This password cannot be reset by mail', byHand: 'Nothing is mailed, since mail is not set up',
-    outbox: 'Mail is not set up, so nothing goes out.', none: 'There is no address to mail a password to.', add: 'Add an address',
-    asked: 'Check your email', stopped: 'No mail is going out', never: 'Nobody has sent mail from this database yet.',
-    since: 'its last sign of life:', written: 'Written into the folder',
+    ask: 'Passwords can\'t be reset by email here. Ask support@northwind.example.', off: 'Email is not set up, so nothing can be sent.',
+    settings: 'Email settings', cannot: 'This password can\'t be reset by email', byHand: 'No email is sent, because email is not set up',
+    outbox: 'Email is not set up, so nothing is sent.', none: 'The account has no email address to send a password to.', add: 'Add an address',
+    asked: 'Check your email', stopped: 'No email is being sent', never: 'No worker has sent email from this database yet.',
+    since: 'It last ran:', written: 'Written into the folder',
   },
   es: {
     ask: 'Aquí no se puede restablecer la contraseña por correo. Escribe a support@northwind.example.',
     off: 'El correo no está configurado: no se puede enviar nada.', settings: 'Configurar el correo',
     cannot: 'Esta contraseña no se puede restablecer por correo', byHand: 'No se envía ningún correo, porque no está configurado',
-    outbox: 'El correo no está configurado', none: 'No hay dirección a la que enviar una contraseña.', add: 'Añadir una dirección',
-    asked: 'Mira tu correo', stopped: 'No está saliendo ningún correo', never: 'Nadie ha enviado aún correo desde esta base de datos.',
-    since: 'su última señal:', written: 'Escrito en la carpeta',
+    outbox: 'El correo no está configurado', none: 'La cuenta no tiene dirección de correo a la que enviar una contraseña.', add: 'Añadir una dirección',
+    asked: 'Mira tu correo', stopped: 'No se está enviando ningún correo', never: 'Ningún proceso ha enviado aún correo desde esta base de datos.',
+    since: 'Su última actividad:', written: 'Escrito en la carpeta',
   },
 };
 const COMMAND = 'keyturn-example-panel --config keyturn.toml work';
@@ -53,7 +53,7 @@ async function off(browser, kind) {
       if (await page.locator(reset).count()) throw new Error('the button is there');
       await sound(page, `off overview ${name}`);
       await follow(page, link(words.settings));
-      at(page, '/mail/settings');
+      at(page, '/operator/email-settings');
     });
     await proves(`so does the page to confirm, and nothing was changed (${name})`, async () => {
       await page.goto(`/plugins/keyturn-password/reset?for=customer%3A${overview.split('/').at(-1)}`);
@@ -65,7 +65,7 @@ async function off(browser, kind) {
       await says(page, words.byHand);
     });
     await proves(`the outbox says that nothing goes out (${name})`, async () => {
-      await page.goto('/mail/outbox');
+      await page.goto('/operator/outbox');
       await says(page, words.outbox);
       await sound(page, `off outbox ${name}`);
     });
@@ -123,12 +123,12 @@ async function stopped(browser, kind) {
     });
     await proves(`and since when, on the outbox and on the mail's own page too (${name})`, async () => {
       change("INSERT INTO keyturnhost_workers (id, beat) SELECT 1, 1795525331000 WHERE NOT EXISTS (SELECT 1 FROM keyturnhost_workers)");
-      for (const path of [overview, '/mail/outbox']) {
+      for (const path of [overview, '/operator/outbox']) {
         await page.goto(path);
         for (const said of [words.stopped, words.since, COMMAND]) await says(page, said);
       }
       await sound(page, `stopped outbox ${name}`);
-      await follow(page, 'main table a[href^="/mail/outbox/"]');
+      await follow(page, 'main table a[href^="/operator/mail?"]');
       for (const said of [words.stopped, words.since, COMMAND]) await says(page, said);
       await sound(page, `stopped mail ${name}`);
     });

@@ -5,8 +5,8 @@ import { list, mailTo } from './mails.mjs';
 import { as, at, choose, facts, field, follow, go, press, proves, says, setTwice, signIn, until } from './person.mjs';
 
 const WORDS = {
-  en: { wrong: 'The name or the password is not right.', same: 'The two passwords are not the same.', short: 'At least 15', why: 'Support set this password. Choose your own to continue.', typeAgain: 'Type it once more.', problem: /^Error: / },
-  es: { wrong: 'El nombre o la contraseña no son correctos.', same: 'Las dos contraseñas no coinciden.', short: 'al menos 15', why: 'Soporte puso esta contraseña. Elige la tuya para continuar.', typeAgain: 'Escríbela de nuevo.', problem: /^Error: / },
+  en: { wrong: 'The name or the password is wrong.', same: 'The two passwords differ.', short: 'at least 15 are needed', why: 'Support set this password. Choose your own to continue.', typeAgain: 'Type it again.', problem: /^Error: / },
+  es: { wrong: 'El nombre o la contraseña no son correctos.', same: 'Las dos contraseñas no coinciden.', short: 'hacen falta al menos 15', why: 'Soporte puso esta contraseña. Elige la tuya para continuar.', typeAgain: 'Escríbela otra vez.', problem: /^Error: / },
 };
 
 /** Every page, in every language and colour, is sound. */
@@ -28,8 +28,8 @@ async function tour(browser, kind) {
     await visit('details', `${overview}/details`);
     await visit('resellers', '/resellers');
     await visit('my account', '/account');
-    await visit('outbox', '/mail/outbox');
-    await visit('inbox', '/mail/inbox');
+    await visit('outbox', '/operator/outbox');
+    await visit('inbox', '/operator/inbox');
     await visit('not found', '/customers/999999');
   });
 }
@@ -161,7 +161,7 @@ async function manage(browser, kind, round) {
 }
 
 const MAIL = {
-  en: { asked: 'Check your email', wrong: 'The name or the password is not right.', written: 'Written into the folder' },
+  en: { asked: 'Check your email', wrong: 'The name or the password is wrong.', written: 'Written into the folder' },
   es: { asked: 'Mira tu correo', wrong: 'El nombre o la contraseña no son correctos.', written: 'Escrito en la carpeta' },
 };
 const ADDRESS = 'marta@estudiovidal.example';
@@ -254,12 +254,12 @@ async function resetAndMail(browser, kind, round) {
         return (await page.locator('main').innerText()).includes(MAIL[kind.locale].written);
       });
       await sound(page, `overview mailed ${name}`);
-      await page.locator('a[href^="/mail/outbox/"]').first().click();
+      await page.locator('a[href^="/operator/mail?"]').first().click();
       await page.waitForLoadState();
       await says(page, '••••');
       await sound(page, `one mail ${name}`);
-      await page.goto('/mail/inbox');
-      await page.locator('main a[href^="/mail/inbox/"]').first().click();
+      await page.goto('/operator/inbox');
+      await page.locator('main a[href^="/operator/inbox-mail?"]').first().click();
       await page.waitForLoadState();
       await sound(page, `inbox mail ${name}`);
     });

@@ -3,24 +3,25 @@
 import { createServer } from 'node:http';
 
 import { picture, sound } from './lib.mjs';
-import { as, at, facts, follow, go, overviewOf, proves, says, setTwice, signIn, until } from './person.mjs';
+import { as, facts, follow, go, overviewOf, proves, says, setTwice, signIn, until } from './person.mjs';
 
 const WORDS = {
   en: {
-    none: 'No event has gone to a webhook yet.', gone: 'It answered 410 Gone', gaveUp: 'Gave up', held: 'On hold',
+    none: 'No event was sent to a webhook yet.', gone: 'It answered 410 Gone', gaveUp: 'Gave up', held: 'On hold',
     again: 'Send again', sent: '1 delivery is sent again', enable: 'Enable', enabled: 'Enabled again', active: 'Active',
-    accepted: 'Accepted', why: 'Enable it when it is there again.', forbidden: 'Not for you',
+    accepted: 'Accepted', why: 'Enable it when it works again.', forbidden: 'You don\'t have access to this page',
     test: 'Send a test', refused: 'billing did not accept the test', taken: 'billing accepted the test',
   },
   es: {
-    none: 'Aún no ha salido ningún suceso hacia un webhook.', gone: 'Respondió 410 Gone', gaveUp: 'Sin más intentos',
+    none: 'Aún no se ha enviado ningún suceso a un webhook.', gone: 'Respondió 410 Gone', gaveUp: 'Sin más intentos',
     held: 'Retenido', again: 'Enviar de nuevo', sent: 'Se envía de nuevo 1 envío', enable: 'Activar',
-    enabled: 'Activado de nuevo', active: 'Activo', accepted: 'Aceptado', why: 'Actívalo cuando vuelva a estar.',
-    forbidden: 'Sin acceso',
+    enabled: 'Activado de nuevo', active: 'Activo', accepted: 'Aceptado', why: 'Actívalo cuando vuelva a funcionar.',
+    forbidden: 'No tienes acceso a esta página',
     test: 'Enviar prueba', refused: 'billing no aceptó la prueba', taken: 'billing aceptó la prueba',
   },
 };
-const WEBHOOKS = '/webhooks';
+const WEBHOOKS = '/operator/webhooks';
+const DELIVERIES = 'main a[href^="/operator/delivery?"]';
 
 /** What stands on the configured port: answers with its status, and keeps the ids. */
 const receiver = { status: 410, ids: [] };
@@ -66,7 +67,7 @@ async function walk(browser, kind, round) {
       if (receiver.ids.length !== 1) throw new Error(`${receiver.ids.length} came`);
     });
     await proves(`the page of what is held says why (${name})`, async () => {
-      await follow(page, `main a[href^="${WEBHOOKS}/msg_"]`);
+      await follow(page, DELIVERIES);
       await says(page, words.why);
       await sound(page, `webhooks held ${name}`);
     });
@@ -92,8 +93,8 @@ async function walk(browser, kind, round) {
     });
     await proves(`what was given up is sent again under its id, and its page has each answer (${name})`, async () => {
       await page.goto(`${WEBHOOKS}?show=failed`);
-      await follow(page, `main a[href^="${WEBHOOKS}/msg_"]`);
-      at(page, `${WEBHOOKS}/${receiver.ids[0]}`);
+      await follow(page, DELIVERIES);
+      if (!page.url().endsWith(`=${receiver.ids[0]}`)) throw new Error(page.url());
       await sound(page, `webhooks given up ${name}`);
       await pressed(page, words.again);
       await says(page, words.sent);

@@ -1,10 +1,6 @@
 //! The console's and a machine's ways to a new password, beside a server that does not embed the host. Afterwards nothing that
 //! was secret on the way is found anywhere but in the mail itself, and where the console was told to print it.
 
-#[path = "../flows/hooks/server.rs"]
-#[allow(dead_code)]
-mod server;
-
 use std::io::Write as _;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
@@ -13,7 +9,8 @@ use keyturn_tests::canary::{Arguments, Canaries, password, unbroken};
 use keyturn_tests::client::Client;
 use keyturn_tests::mail_server::Aiosmtpd;
 use serde_json::{Value, json};
-use server::{Panel, Server};
+
+use crate::hooks::server::{Panel, Server};
 
 struct Console<'a> {
     panel: &'a Panel,

@@ -58,15 +58,15 @@ fn a_manifest_with_unknown_or_wrong_entries_is_refused_by_name() {
     for (rest, word) in [
         (r#", "surprise": 1"#, "surprise"),
         (r#", "wants": {"root": true}"#, "root"),
-        (r#", "operations": [{"name": "a", "actors": ["anonymous"]}]"#, "neither hook nor form"),
+        (r#", "operations": [{"name": "a", "actors": ["anonymous"]}]"#, "neither a hook nor a form"),
         (r#", "operations": [{"name": "a", "hook": "h", "actors": []}]"#, "no actors"),
         (r#", "operations": [{"name": "a", "hook": "h", "actors": ["god"]}]"#, "god"),
         (r#", "operations": [{"name": "a", "hook": "h", "actors": ["manager"]}]"#, "names no subject"),
         (r#", "pages": [{"name": "p", "link": true, "actors": ["self"]}]"#, "always seen as anonymous"),
-        (r#", "pages": [{"name": "v1", "link": true, "actors": ["anonymous"]}]"#, "address of the host's own"),
+        (r#", "pages": [{"name": "v1", "link": true, "actors": ["anonymous"]}]"#, "the host uses the address"),
         (r#", "slots": [{"name": "root.shell", "actors": ["self"]}]"#, "root.shell"),
         (r#", "settings": {"a": {"type": "number", "default": "x", "title": "t"}}"#, "settings.a.default"),
-        (r#", "wants": {"accounts": {"realms": ["customer"]}}"#, "realms are the panel's"),
+        (r#", "wants": {"accounts": {"realms": ["customer"]}}"#, "realms belong to the panel"),
     ] {
         let end = refused(&with_manifest(FOREIGN, &base(rest)));
         assert!(end.contains(word), "{rest}: {end}");
@@ -118,7 +118,7 @@ fn what_is_granted_but_not_wanted_is_no_authority() {
 fn a_setting_that_the_plugin_does_not_have_or_allow_is_refused_by_name() {
     let component = FOREIGN.packed();
     for (name, value, word) in [
-        ("colour", SettingValue::Text("red".to_owned()), "no such setting"),
+        ("colour", SettingValue::Text("red".to_owned()), "doesn't have this setting"),
         ("heading", SettingValue::Number(5), "must be a text"),
     ] {
         let mut grants = Grants::of(&component, all_grants());
@@ -184,7 +184,7 @@ fn no_link_page_takes_an_address_of_the_panels_own() {
     bench.host.reserve(&["customers"]);
     assert!(bench.host.plugins().is_empty());
     let left_out = bench.host.left_out();
-    assert!(left_out[0].cause.contains("/customers/ is an address of the panel's own"), "{left_out:?}");
+    assert!(left_out[0].cause.contains("/customers/ is the panel's own address"), "{left_out:?}");
     let refused =
         bench.host.admit("acme-report", &component, &Grants::of(&component, all_grants())).err().expect("refused");
     assert!(matches!(refused, AdmitError::Reserved { .. }), "{refused}");

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use keyturn_host::accounts::{AccountId, Reach, Scope};
 use keyturn_host::caller::{Actor, Caller};
 use keyturn_host::embed::{Submitted, Surface};
+use keyturn_host::mail::Message;
+use keyturn_host::mail::config::MailConfig;
+use keyturn_host::mail::setup::Fixed;
 use keyturn_host::mail::transport::{Attempt, Session, Transport, Verdict};
-use keyturn_host::mail::{Mailbox, Message};
 use keyturn_host::plugin::grants::Grants;
 use keyturn_host::plugin::limits::Limits;
 use keyturn_host::plugin::manifest::{Mail, Wants};
@@ -76,13 +78,13 @@ impl Office {
 
     fn granting(wants: Wants, limits: Limits) -> Self {
         let (tell, sent) = channel();
-        let mailbox = |address: &str| Mailbox { name: String::new(), address: address.to_owned() };
+        let mail = MailConfig {
+            from: Some("accounts@panel.northwind.example".to_owned()),
+            operators: Some("ops@northwind.example".to_owned()),
+            ..MailConfig::default()
+        };
         let build = |builder: HostBuilder| {
-            builder
-                .even_grid(Duration::ZERO)
-                .transport(Arc::new(Taking(tell)))
-                .sender(mailbox("accounts@panel.northwind.example"), None)
-                .operators(mailbox("ops@northwind.example"))
+            builder.even_grid(Duration::ZERO).transport(Arc::new(Taking(tell))).mail(Fixed { mail, ..Fixed::default() })
         };
         let office = Self { bench: Bench::with(PEOPLE, build), sent: Mutex::new(sent) };
         for (name, component) in [("first", COURIER.packed()), ("second", COURIER.packed_as(&without_hooks()))] {
@@ -248,13 +250,13 @@ fn a_mail_that_is_not_to_be_is_refused_by_its_reason() {
     let couple = "UPDATE people SET email = 'omar@vidal.example, marta@vidal.example' WHERE id = 2";
     office.bench.panel().execute(couple, []).expect("changed");
     let unusable = with(&|a| a["to"]["value"] = json!("customer:2"));
-    assert!(unusable.contains("UnusableAddress(\"it holds more than one address\")"), "{unusable}");
+    assert!(unusable.contains("UnusableAddress(\"it has more than one address\")"), "{unusable}");
     assert!(with(&|a| a["to"]["value"] = json!("stranger:1")).contains("Denied(\"recipients stranger\")"));
     assert!(with(&|a| a["template"] = json!("other")).contains("BadTemplate"));
     assert!(with(&|a| a["variables"] = json!([])).contains("password: is missing"));
     assert!(
         with(&|a| a["variables"][0][1] = json!({ "kind": "number", "value": 5 }))
-            .contains("password: is of another kind")
+            .contains("password: has another kind")
     );
     assert!(with(&|a| a["variables"][0][0] = json!("other")).contains("other: the template has no such variable"));
     assert!(with(&|a| a["variables"][0][1]["value"] = json!("a\nb")).contains("one line"));
@@ -496,7 +498,7 @@ fn a_form_that_needs_a_fresh_proof_waits_for_it_sealed_and_then_runs_once() {
     }
     let mails = host.mails(&MailFilter { limit: 10, ..MailFilter::default() }).expect("read");
     assert_eq!(mails.len(), 1, "two presses are one");
-    assert!(desk(&office).contains("Mail queued for marta@vidal.example"));
+    assert!(desk(&office).contains("Email queued for marta@vidal.example"));
     office.works_until(|| desk(&office).contains("Accepted by mx.example:25"));
     assert!(office.sent()[0].text.contains("copper lantern"));
 }
@@ -510,7 +512,7 @@ fn a_notice_says_what_became_of_its_mail_when_it_is_shown() {
         panic!("not run")
     };
     let shown = || host.notice(&ana, &notice, &surface()).expect("shown").to_string();
-    assert!(shown().contains("Mail queued for"), "{}", shown());
+    assert!(shown().contains("Email queued for"), "{}", shown());
     office.works_until(|| shown().contains("Accepted by mx.example:25"));
 }
 

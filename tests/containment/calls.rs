@@ -4,7 +4,7 @@ use keyturn_host::CallError;
 use keyturn_host::plugin::limits::Limits;
 use serde_json::json;
 
-use crate::Ring;
+use super::Ring;
 
 fn quick() -> Limits {
     Limits { guest_ms: 200, total_ms: 3_000, ..Limits::default() }
@@ -106,7 +106,7 @@ fn slow_hashes_above_the_limits_are_refused_by_the_limits_name() {
 fn calls_beyond_the_queue_are_turned_away_at_once() {
     use keyturn_host::plugin::limits::HostLimits;
     let limits = HostLimits { calls_at_once: 1, calls_queue: 0, ..HostLimits::default() };
-    let bench = keyturn_tests::Bench::with(crate::PEOPLE, |builder| builder.limits(limits));
+    let bench = keyturn_tests::Bench::with(super::PEOPLE, |builder| builder.limits(limits));
     let component = keyturn_tests::HOSTILE.packed();
     let grants = keyturn_host::plugin::grants::Grants {
         limits: quick(),

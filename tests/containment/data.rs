@@ -4,7 +4,7 @@ use keyturn_host::CallError;
 use keyturn_host::plugin::limits::Limits;
 use serde_json::json;
 
-use crate::{Ring, anonymous, surface};
+use super::{Ring, anonymous, surface};
 
 #[test]
 fn an_effect_in_a_page_stops_the_plugin() {

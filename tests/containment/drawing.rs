@@ -5,7 +5,7 @@ use keyturn_host::accounts::AccountId;
 use keyturn_host::plugin::manifest::Wants;
 use keyturn_tests::{Bench, HOSTILE, all_grants};
 
-use crate::{PEOPLE, Ring, anonymous, surface};
+use super::{PEOPLE, Ring, anonymous, surface};
 
 fn page(ring: &Ring, name: &str) -> Result<String, CallError> {
     let drawn = ring.bench.host.page(&anonymous(), "hostile", name, None, &[], &surface());

@@ -5,6 +5,7 @@ mod background;
 mod calls;
 mod data;
 mod drawing;
+mod foreign;
 mod people;
 
 use std::sync::Arc;

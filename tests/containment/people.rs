@@ -7,7 +7,7 @@ use keyturn_host::plugin::manifest::{Accounts, Wants};
 use keyturn_tests::{Bench, HOSTILE, all_grants};
 use serde_json::{Value, json};
 
-use crate::{PEOPLE, Ring, anonymous};
+use super::{PEOPLE, Ring, anonymous};
 
 /// Only customers, only their names, no hashes.
 fn narrow() -> Ring {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use keyturn_tests::demo_folder;
 use serde_json::{Value, json};
 
-use crate::{done, err, fed, keyturn, out};
+use super::{done, err, fed, keyturn, out};
 
 const NEW: &str = "copper lantern oats";
 
@@ -47,7 +47,7 @@ impl Panel {
 fn a_password_from_standard_input_is_set_and_signs_in() {
     let panel = panel();
     let text = done(&keyturn(&panel.config, &["reset-password", "MARTA@vidal.example"], &format!("{NEW}\n")));
-    assert_eq!(text, "The password of MARTA@vidal.example (customer:1) is new. 2 sessions were ended.\n");
+    assert_eq!(text, "The password of MARTA@vidal.example (customer:1) has been changed. 2 sessions were ended.\n");
     assert_eq!(panel.verdict("marta", NEW)["kind"], "accepted");
     assert_eq!(panel.verdict("marta", "another one entirely")["kind"], "rejected");
     let audit = done(&keyturn(&panel.config, &["audit", "list", "--json", "--account", "customer:1"], ""));
@@ -69,7 +69,7 @@ fn on_a_terminal_the_password_is_asked_for_twice_and_not_shown() {
         let (mut keyboard, mut screen) = (script.stdin.take().expect("piped"), script.stdout.take().expect("piped"));
         let mut seen = String::new();
         // Like a person, only after the question.
-        for (question, typed) in [("New password: ", first), ("Once more: ", second)] {
+        for (question, typed) in [("New password: ", first), ("Repeat the new password: ", second)] {
             let mut byte = [0];
             while !seen.ends_with(question) && screen.read(&mut byte).expect("reads") == 1 {
                 seen.push(char::from(byte[0]));
@@ -82,9 +82,9 @@ fn on_a_terminal_the_password_is_asked_for_twice_and_not_shown() {
         (script.wait().expect("ends").success(), seen)
     };
     let (done, seen) = answer(NEW, "another one entirely");
-    assert!(!done && seen.contains("the two passwords are not the same; nothing was changed"), "{seen}");
+    assert!(!done && seen.contains("the two passwords differ; nothing was changed"), "{seen}");
     let (done, seen) = answer(NEW, NEW);
-    assert!(done && seen.contains("The password of marta (customer:1) is new."), "{seen}");
+    assert!(done && seen.contains("The password of marta (customer:1) has been changed."), "{seen}");
     assert!(!seen.contains(NEW), "{seen}");
     assert_eq!(panel.verdict("marta", NEW)["kind"], "accepted");
 }
@@ -102,7 +102,7 @@ fn a_link_stands_alone_on_its_line_and_leads_to_the_page_to_choose() {
 fn what_the_policy_refuses_ends_with_its_reason_and_its_code() {
     let panel = panel();
     for (new, word) in
-        [("short", "At least 15"), ("marta vidal marta vidal", "contains"), ("aaaaaaaaaaaaaaaaaaaaaa", "")]
+        [("short", "at least 15"), ("marta vidal marta vidal", "contains"), ("aaaaaaaaaaaaaaaaaaaaaa", "")]
     {
         let output = keyturn(&panel.config, &["reset-password", "marta"], new);
         assert_eq!(output.status.code(), Some(5), "{}", err(&output));
@@ -121,9 +121,9 @@ fn each_way_to_fail_has_its_code_and_names_what_to_do() {
         (&["reset-password", "marta"], "", 2, "standard input"),
         (&["call", "password/unheard-of", "{}"], "", 4, "password/unheard-of"),
         (&["call", "password/account-status", "{}"], "", 2, "arguments.account: is missing"),
-        (&["call", "password/account-status", "{"], "", 2, "no JSON"),
-        (&["call", "password/account-status", r#"{"account": "customer:77"}"#], "", 4, "no such thing"),
-        (&["call", "password/change-own", "{}"], "a\nb\n", 5, "console may not do change-own"),
+        (&["call", "password/account-status", "{"], "", 2, "not valid JSON"),
+        (&["call", "password/account-status", r#"{"account": "customer:77"}"#], "", 4, "it doesn't exist"),
+        (&["call", "password/change-own", "{}"], "a\nb\n", 5, "console isn't allowed to do change-own"),
         (&["unheard-of"], "", 2, "unheard-of"),
     ] {
         let output = keyturn(config, arguments, input);
@@ -218,7 +218,7 @@ fn what_could_be_read_in_two_ways_is_not_read() {
     let twice = r#"{"account": "customer:1", "account": "customer:2"}"#;
     let output = keyturn(&panel.config, &["call", "password/account-status", twice], "");
     assert_eq!(output.status.code(), Some(2));
-    assert!(err(&output).contains("“account” stands twice"), "{}", err(&output));
+    assert!(err(&output).contains("“account” is there twice"), "{}", err(&output));
     let output = keyturn(&panel.config, &["reset-password", "marta"], "copper lantern oats\nand another line");
     assert_eq!(output.status.code(), Some(2));
     assert!(err(&output).contains("several lines"), "{}", err(&output));
@@ -260,7 +260,7 @@ fn check_says_what_it_found_and_what_is_wrong() {
     let output = keyturn(&panel.config, &["check"], "");
     assert_eq!(output.status.code(), Some(6));
     assert!(out(&output).contains("grants.accounts.realms names custmer, which is not mapped"), "{}", out(&output));
-    assert!(out(&output).contains("mapped are: customer, reseller, staff"), "{}", out(&output));
+    assert!(out(&output).contains("mapped realms: customer, reseller, staff"), "{}", out(&output));
 }
 
 #[test]
@@ -287,7 +287,9 @@ fn check_changes_nothing_and_says_what_the_first_start_will_make() {
     let before = files();
     let said = out(&keyturn(&panel.config, &["check"], ""));
     assert!(files() == before, "{said}");
-    for word in ["keyturn.key: there is none yet", "tables are not there yet", "without WAL. It stays so", "is wrong"] {
+    for word in
+        ["keyturn.key: it doesn't exist yet", "tables don't exist yet", "without WAL; Keyturn keeps it", "is wrong"]
+    {
         assert!(said.contains(word), "{word}: {said}");
     }
     // As a mail server's map has it.
@@ -382,7 +384,7 @@ fn where_little_address_space_is_allowed_commands_work_and_a_pool_that_is_insist
     std::fs::write(&panel.config, pool).expect("writes");
     let output = limited(&["reset-password", "marta"], NEW);
     assert!(
-        !output.status.success() && err(&output).contains("2048 MiB of address space: RLIMIT_AS"),
+        !output.status.success() && err(&output).contains("2048 MiB of address space (RLIMIT_AS"),
         "{}",
         err(&output)
     );
@@ -399,7 +401,7 @@ fn a_database_that_is_not_there_is_not_made() {
         let output = keyturn(&panel.config, command, "");
         assert_eq!(output.status.code(), Some(6), "{command:?}");
         let said = out(&output) + &err(&output);
-        assert!(said.contains("nope.db, and there is no such file"), "{said}");
+        assert!(said.contains("nope.db, which doesn't exist"), "{said}");
     }
     assert!(!panel.config.with_file_name("nope.db").exists() && !key.exists(), "nothing is made");
 }

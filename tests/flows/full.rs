@@ -1,22 +1,18 @@
 //! Ten thousand people have forgotten their passwords, and nobody does the work behind the page. And a stranger guesses at a
 //! name for as long as he is let.
 
-#[path = "../browser/panels.rs"]
-#[allow(dead_code)]
-mod panels;
-
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::panels::{Differs, PASSWORD, Panel};
 use keyturn_host::accounts::Reach;
 use keyturn_host::caller::{Actor, Caller};
 use keyturn_host::config::Config;
 use keyturn_host::service_key::NewKey;
 use keyturn_tests::Stopped;
 use keyturn_tests::client::{Answer, Client};
-use panels::{Differs, PASSWORD, Panel};
 use serde_json::json;
 
 const FORGOT: &str = "/plugins/keyturn-password/forgot";
@@ -73,7 +69,11 @@ fn where_no_more_jobs_may_wait_everybody_is_told_to_come_back_until_somebody_doe
     let refused = machine.json("/v1/hooks/password/request-reset", &json!({ "login_or_email": "marta.vidal" }));
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")), "{}", refused.body);
     let log = std::fs::read_to_string(panel.file("log")).expect("reads");
-    assert_eq!(log.matches("as many jobs wait as may").count(), 1, "the operator is told, and not by each visitor");
+    assert_eq!(
+        log.matches("the limit of waiting jobs is reached").count(),
+        1,
+        "the operator is told, and not by each visitor"
+    );
 
     let mut work = Command::new(env!("CARGO_BIN_EXE_keyturn-example-panel"));
     let work = work.arg("--config").arg(panel.file("keyturn.toml")).arg("work").stdout(Stdio::null()).spawn();

@@ -10,6 +10,7 @@ use keyturn_host::accounts::Reach;
 use keyturn_host::caller::{Actor, Caller};
 use keyturn_host::config::Config;
 use keyturn_tests::demo_folder;
+use keyturn_words::Language;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -138,7 +139,7 @@ fn bad_rows_are_told_by_line_field_and_reason_and_the_others_are_in() {
          ONE,other@x.example,Three,{BCRYPT},,,\n\
          four,One@X.example,Four,{BCRYPT},,,\n\
          five,five@x.example,\"Fi\nve\",{short},,,\n\
-         six,six@x.example,Six,$6$rounds=5000$salt$hash,nobody,gone,fr\n\
+         six,six@x.example,Six,$6$rounds=5000$salt$hash,nobody,gone,xx\n\
          seven,seven@x.example,Seven,hunter2,,,\n\
          eight,eight@x.example,Eight\n\
          ana,nine@x.example,Nine,{BCRYPT},,,\n\
@@ -151,28 +152,29 @@ Imported 2 of 12 rows. 10 rows were not imported:
   line  3  email \"marta@\"                 not an address
   line  4  login \"ONE\"                    already used by line 2
   line  5  email \"One@X.example\"          already used by line 2
-  line  6  name \"Fi\u{fffd}ve\"                   holds a control character, such as a line break
+  line  6  name \"Fi\u{fffd}ve\"                   has a control character, such as a line break
   line  8  reseller \"nobody\"              no reseller has this login
   line  8  state \"gone\"                   must be active or suspended
-  line  8  language \"fr\"                  must be one of en, es
-  line  9  password \"…\"                   no scheme can be seen in it; known are argon2id, argon2i, argon2d, bcrypt
-  line 10  row                            has 3 fields, the first line has 7
+  line  8  language \"xx\"                  must be one of LANGUAGES
+  line  9  password \"…\"                   the scheme isn't recognised; supported are argon2id, argon2i, argon2d, bcrypt
+  line 10  row                            has 3 fields; the first line has 7
   line 11  login \"ana\"                    already used by ana
   line 12  login \"ana@northwind.example\"  already the address of ana
   line 13  login \"\"                       must be 1 to 100 characters without spaces around it
   line 13  name \"\"                        is missing
-Good rows are in. Mend the others and run it again: imported rows are skipped.
-";
+Good rows are imported. Fix the others and run it again: imported rows are skipped.
+"
+    .replace("LANGUAGES", &Language::ALL.map(Language::tag).join(", "));
     assert_eq!(without_time(&ended(&panel.import(&file), 3)), expected);
     assert_eq!(panel.customers(), 2);
     // Again: nobody twice, and the same rows are bad for the same reasons.
     let again = without_time(&ended(&panel.import(&file), 3));
-    assert_eq!(again, expected.replacen("Imported 2 of 12 rows.", "Imported 0 of 12 rows. 2 were there already.", 1));
+    assert_eq!(again, expected.replacen("Imported 2 of 12 rows.", "Imported 0 of 12 rows. 2 already existed.", 1));
     let mended = file.replace("marta@,", "marta@x.example,").replace("hunter2", &format!("\"{ARGON2ID}\""));
     let said = without_time(&ended(&panel.import(mended), 3));
-    assert!(said.starts_with("Imported 2 of 12 rows. 2 were there already. 8 rows were not"), "{said}");
+    assert!(said.starts_with("Imported 2 of 12 rows. 2 already existed. 8 rows were not"), "{said}");
     let all_bad = ended(&panel.import("login,email,name,password\n,,,\n"), 1);
-    assert!(all_bad.ends_with("Nothing was imported. Mend the rows and run it again.\n"), "{all_bad}");
+    assert!(all_bad.ends_with("Nothing was imported. Fix the rows and run it again.\n"), "{all_bad}");
 }
 
 #[test]
@@ -189,7 +191,7 @@ fn a_hash_is_judged_by_the_plugin_and_nothing_of_it_is_shown() {
     );
     for line in [
         "  line 2  password \"$2y$…\"          bcrypt: hash is 59 characters, must be 60\n",
-        "  line 3  password \"$6$rounds=…\"    sha512-crypt ($6$) is not known here; known are",
+        "  line 3  password \"$6$rounds=…\"    sha512-crypt ($6$) isn't supported; supported are",
         "  line 4  password \"$argon2id$v=…\"  argon2id: m is 65537, must be at most 65536\n",
     ] {
         assert!(said.contains(line), "{line}{said}");
@@ -204,8 +206,8 @@ fn what_is_no_text_is_named_by_its_line() {
     let said = ended(&panel.import(file), 3);
     for line in [
         "  line 2  name \"\u{fffd}b\"      is not UTF-8\n",
-        "  line 3  name \"n\u{fffd}n\"     holds a NUL character\n",
-        "  line 4  login \"d\u{fffd}[2J\"  holds a control character, such as a line break\n",
+        "  line 3  name \"n\u{fffd}n\"     has a NUL character\n",
+        "  line 4  login \"d\u{fffd}[2J\"  has a control character, such as a line break\n",
     ] {
         assert!(said.contains(line), "{line}{said}");
     }
@@ -249,11 +251,11 @@ fn a_first_line_that_does_not_say_what_is_where_imports_nothing() {
         (String::new(), "is empty; its first line must name the columns"),
         (
             format!("login,email,name,password,passwd\na,,A,{hash},x\n"),
-            "a column “passwd”, which is not known; known are login,",
+            "the column “passwd”, which is unknown; known columns: login,",
         ),
         ("login,email,name\na,,A\n".to_owned(), "no column “password”"),
         (format!("login,email,name,password,Login\na,,A,{hash},a\n"), "names the column “login” twice"),
-        (format!("a,a@x.example,A,{hash}\n"), "a column “a”, which is not known"),
+        (format!("a,a@x.example,A,{hash}\n"), "the column “a”, which is unknown"),
         (format!("login;email;name;password\na;;A;{hash}\n"), "add --separator ';'"),
     ] {
         let output = panel.import(&file);
@@ -295,7 +297,7 @@ fn a_quote_that_is_not_closed_does_not_take_the_machines_memory() {
     let said = ended(&output, 3);
     assert!(said.starts_with("Imported 1 of 1 row in"), "{said}");
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(errors.contains("beyond line 3") && errors.contains("look for a quote that is not closed"), "{errors}");
+    assert!(errors.contains("beyond line 3") && errors.contains("look for an unclosed quote"), "{errors}");
 }
 
 #[test]
@@ -318,7 +320,7 @@ fn a_dry_run_says_the_same_and_changes_nothing() {
     assert_eq!(panel.customers(), 0);
     ended(&panel.run(&["import", &file]), 3);
     let said = ended(&panel.run(&["import", &file, "--dry-run"]), 3);
-    assert!(said.starts_with("Would import 0 of 3 rows. 1 was there already. 2 rows"), "{said}");
+    assert!(said.starts_with("Would import 0 of 3 rows. 1 already existed. 2 rows"), "{said}");
 }
 
 #[test]
@@ -410,7 +412,7 @@ fn ctrl_c_ends_it_after_whole_rows_and_it_says_how_far_it_came() {
     let left = grouped(ROWS as i64 - there);
     assert!(
         said.ends_with(&format!(
-            "Interrupted, with {left} rows to go. Run it again to go on: imported rows are skipped.\n"
+            "Interrupted, with {left} rows to go. Run it again to continue: imported rows are skipped.\n"
         )),
         "{said}"
     );

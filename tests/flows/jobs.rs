@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use keyturn_tests::demo_folder;
 use serde_json::Value;
 
-use crate::{done, err, keyturn, out};
+use super::{done, err, keyturn, out};
 
 struct Panel {
     _folder: tempfile::TempDir,
@@ -44,14 +44,14 @@ fn jobs_are_counted_by_check_listed_with_what_became_of_them_and_run_again() {
         keyturn(&panel.config, &["call", "password/request-reset", &arguments], "")
     };
     done(&ask("marta"));
-    assert!(check().contains("note   jobs of keyturn-password: 1 wait"), "{}", check());
+    assert!(check().contains("note   jobs of keyturn-password: 1 are waiting"), "{}", check());
     done(&ask("omar"));
     let full = ask("nobody");
-    assert_eq!((full.status.code(), err(&full).contains("very busy just now")), (Some(75), true), "{}", err(&full));
-    assert!(err(&full).contains("as many jobs wait as may"), "{}", err(&full));
+    assert_eq!((full.status.code(), err(&full).contains("very busy right now")), (Some(75), true), "{}", err(&full));
+    assert!(err(&full).contains("the limit of waiting jobs is reached"), "{}", err(&full));
     let said = check();
-    assert!(said.contains("wrong  jobs of keyturn-password: 2 wait, and no more may"), "{said}");
-    assert!(said.contains("nobody has run any") && said.contains("mend it:  start what runs them"), "{said}");
+    assert!(said.contains("wrong  jobs of keyturn-password: 2 are waiting, which is the limit"), "{said}");
+    assert!(said.contains("no worker has run") && said.contains("fix:  start a worker"), "{said}");
 
     let jobs = |arguments: &[&str]| keyturn(&panel.config, &[&["jobs"], arguments].concat(), "");
     let listed: Value = serde_json::from_str(&done(&jobs(&["list", "--json"]))).expect("JSON");

@@ -8,7 +8,7 @@ use keyturn_host::config::Config;
 use keyturn_tests::demo_folder;
 use serde_json::Value;
 
-use crate::{done, err, keyturn, out};
+use super::{done, err, keyturn, out};
 
 /// The demo's configuration with `[mail]` as given.
 fn configured(mail: &str) -> (tempfile::TempDir, PathBuf) {
@@ -59,12 +59,21 @@ fn a_test_mail_into_a_folder_is_there_whole() {
         "[mail]\ntransport = \"folder\"\nfrom = \"accounts@northwind.example\"\n[mail.folder]\npath = \"sent\"\n";
     let (folder, config) = configured(mail);
     let said = done(&keyturn(&config, &["mail", "test", "ana@northwind.example", "--locale", "es"], ""));
-    assert!(said.contains("took the test mail to ana@northwind.example: "), "{said}");
-    let file = std::fs::read_dir(folder.path().join("sent")).expect("made").flatten().next().expect("a file").path();
-    let mail = std::fs::read_to_string(&file).expect("text");
+    assert!(said.contains("accepted the test email to ana@northwind.example: "), "{said}");
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder.path().join("sent")).expect("made").flatten().map(|file| file.path()).collect();
+    files.sort();
+    let [file, json] = files.as_slice() else { panic!("{files:?}") };
+    let mail = std::fs::read_to_string(file).expect("text");
     assert!(mail.contains("From: \"Northwind Hosting\" <accounts@northwind.example>\r\n"), "{mail}");
     assert!(mail.contains("Subject: Correo de prueba de Northwind Hosting\r\n"), "{mail}");
-    assert_eq!(std::fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o600);
+    let filed: Value = serde_json::from_slice(&std::fs::read(json).expect("reads")).expect("JSON");
+    assert_eq!(filed["to"], "ana@northwind.example");
+    assert_eq!(filed["subject"], "Correo de prueba de Northwind Hosting");
+    assert_eq!(json.with_extension("eml"), *file);
+    for file in &files {
+        assert_eq!(std::fs::metadata(file).expect("there").permissions().mode() & 0o777, 0o600);
+    }
 }
 
 #[test]
@@ -87,7 +96,7 @@ fn a_server_that_takes_the_mail_is_quoted_and_each_step_can_be_seen() {
         assert!(words.iter().all(|word| line.contains(word)) && line.contains(" ms "), "{line}");
     }
     assert!(said.contains(&format!(
-        "127.0.0.1:{port} took the test mail to ana@northwind.example: 250 2.0.0 Ok: queued as 4WQ7"
+        "127.0.0.1:{port} accepted the test email to ana@northwind.example: 250 2.0.0 Ok: queued as 4WQ7"
     )));
     assert!(said.ends_with("It may still be in a spam folder.\n"), "{said}");
 }
@@ -106,8 +115,8 @@ fn a_refused_login_says_the_step_the_words_the_settings_and_what_to_try() {
     assert_eq!(
         err(&output),
         format!(
-            "error: mail was not taken by 127.0.0.1:{port}
-  step   login (look-up and connect were right)
+            "error: the email was not accepted by 127.0.0.1:{port}
+  step   login (look-up and connect worked)
   said   535 5.7.8 authentication failed for ••••
   set    mail.smtp.username and mail.smtp.password-file   (keyturn.toml, lines {first}-{last})
   try    keyturn mail test ana@northwind.example --verbose
@@ -117,10 +126,7 @@ fn a_refused_login_says_the_step_the_words_the_settings_and_what_to_try() {
     assert_eq!((output.status.code(), out(&output).as_str()), (Some(75), ""));
     let checked = keyturn(&smtp_check(&config, server(ANSWERS), port), &["check"], "");
     let said = out(&checked);
-    assert!(
-        said.contains("login (look-up and connect were right)") && said.contains("mend it:  mail.smtp.username"),
-        "{said}"
-    );
+    assert!(said.contains("login (look-up and connect worked)") && said.contains("fix:  mail.smtp.username"), "{said}");
     assert_eq!(checked.status.code(), Some(6));
 }
 
@@ -138,9 +144,9 @@ fn each_end_has_its_exit_code_and_its_document() {
             "550 5.1.1 nobody of that name\r\n",
             1,
             "refused",
-            "look   whether ana@northwind.example is right; else set mail.from",
+            "check  whether ana@northwind.example is right; otherwise set mail.from",
         ),
-        ("451 4.7.1 come again\r\n", 75, "delayed", "wait   it may take it later"),
+        ("451 4.7.1 come again\r\n", 75, "delayed", "wait   it may accept it later"),
     ] {
         let answers: &'static [&'static str] =
             Box::leak(Box::new(["220 mx\r\n", "250 mx\r\n", "250 ok\r\n", answer, "250 ok\r\n"]));
@@ -163,19 +169,14 @@ fn each_end_has_its_exit_code_and_its_document() {
     assert_eq!((output.status.code(), err(&output).contains("it has no @")), (Some(2), true));
     let (_folder, wrong) = configured("[mail]\ntransport = \"smtp\"\nfrom = \"a@b.example\"\n");
     let output = keyturn(&wrong, &["mail", "test", "ana@northwind.example"], "");
-    assert_eq!(
-        (output.status.code(), err(&output).contains("mail.smtp.host must be set   (the panel's page Email settings)")),
-        (Some(6), true),
-        "{}",
-        err(&output)
-    );
+    let said = "mail.smtp.host must be set, because mail.transport is \"smtp\"";
+    assert_eq!((output.status.code(), err(&output).contains(said)), (Some(6), true), "{}", err(&output));
 }
 
 #[test]
 fn what_was_set_on_the_page_is_what_the_command_line_sends_by_and_check_says_which_is_whose() {
     use keyturn_host::accounts::Reach;
     use keyturn_host::caller::{Actor, Caller};
-    use keyturn_host::email::NewPassword;
     use keyturn_host::mail::config::Way;
     use keyturn_host::mail::setup::{Chosen, ChosenServer};
     use keyturn_host::mail::transport::smtp::Encryption;
@@ -197,14 +198,14 @@ fn what_was_set_on_the_page_is_what_the_command_line_sends_by_and_check_says_whi
         };
         let console = Caller::new(Actor::Console, Reach::none());
         let host = Config::read(&config).and_then(|config| config.beside_server().empty_host()).expect("a host");
-        host.set_mail(&console, chosen, &NewPassword::Set("hush-hush-52".to_owned().into())).expect("set");
+        host.set_mail(&console, chosen, Some("hush-hush-52".to_owned().into())).expect("set");
     };
     let port = server(ANSWERS);
     set(port);
     let output = keyturn(&config, &["mail", "test", "ana@northwind.example"], "");
     let said = err(&output);
-    assert!(said.starts_with(&format!("error: mail was not taken by 127.0.0.1:{port}\n")), "{said}");
-    assert!(said.contains("  step   login (look-up and connect were right)\n"), "{said}");
+    assert!(said.starts_with(&format!("error: the email was not accepted by 127.0.0.1:{port}\n")), "{said}");
+    assert!(said.contains("  step   login (look-up and connect worked)\n"), "{said}");
     let place = "  set    mail.smtp.username and mail.smtp.password   (the panel's page Email settings)\n";
     assert!(said.contains(place) && !said.contains("hush"), "{said}");
     let port = server(ANSWERS);
@@ -232,7 +233,7 @@ fn what_was_set_on_the_page_is_what_the_command_line_sends_by_and_check_says_whi
             .collect();
         assert_eq!(row, [setting, value, &source], "{said}");
     }
-    assert!(!said.contains("hush") && said.contains("mend it:  mail.smtp.username and mail.smtp.password"), "{said}");
+    assert!(!said.contains("hush") && said.contains("fix:  mail.smtp.username and mail.smtp.password"), "{said}");
     let document: Value = serde_json::from_str(&out(&keyturn(&config, &["check", "--json"], ""))).expect("JSON");
     let from =
         document["mail"].as_array().expect("settings").iter().find(|row| row["setting"] == "mail.from").expect("one");

@@ -10,7 +10,7 @@ use keyturn_tests::PASSWORD;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::{done, err, keyturn, out};
+use super::{done, err, keyturn, out};
 
 const OLD: &str = "flour water and salt";
 const NEW: &str = "copper lantern oats";
@@ -225,7 +225,7 @@ impl Panel {
         assert_eq!(before, hidden.iter().map(|(login, _)| self.row_of(login)).collect::<Vec<_>>());
 
         let said = done(&keyturn(&self.config(), &["reset-password", &account], NEW));
-        assert_eq!(said, format!("The password of {account} ({account}) is new.{ended}\n"));
+        assert_eq!(said, format!("The password of {account} ({account}) has been changed.{ended}\n"));
         let hash = self.text(self.kind.hash_of);
         assert_eq!(php(&["verify", NEW, &hash, algorithm, options]), "accepted", "{hash}");
         assert_eq!(php(&["verify", OLD, &hash, algorithm, options]), "refused");
@@ -303,7 +303,7 @@ fn laravel_takes_what_keyturn_sets_and_neither_staff_nor_the_deleted_are_seen() 
     }
 }
 
-/// The text of the one finding that contains this, and what mends it.
+/// The text of the one finding that contains this, and what fixes it.
 #[track_caller]
 fn finding(document: &Value, part: &str) -> (String, String, String) {
     let all = document["findings"].as_array().expect("findings");
@@ -311,7 +311,7 @@ fn finding(document: &Value, part: &str) -> (String, String, String) {
     let mut found = all.iter().filter(|one| text(&one["text"]).contains(part));
     let one = found.next().unwrap_or_else(|| panic!("{part}: {all:#?}"));
     assert!(found.next().is_none(), "{part} is said twice: {all:#?}");
-    (text(&one["severity"]), text(&one["text"]), text(&one["mend"]))
+    (text(&one["severity"]), text(&one["text"]), text(&one["fix"]))
 }
 
 #[test]
@@ -343,13 +343,13 @@ fn check_says_of_each_panel_what_it_found_and_what_follows() {
         let realm = panel.kind.realm;
         let (severity, text, _) = finding(&document, "table ");
         assert!(severity == "good" && text.starts_with(&format!("accounts.{realm}: {found}")), "{text}");
-        let (severity, text, _) = finding(&document, "what its people find");
+        let (severity, text, _) = finding(&document, "what its people get");
         let output = if panel.kind.settings == BCRYPT { "bcrypt" } else { "argon2id" };
         let not_asked = "since the panel does not ask at sign-in (asked-at-sign-in = false)";
         assert_eq!(
             text,
             format!(
-                "{realm}: what its people find\nForgotten password           {forgotten}\nReset & mail password        \
+                "{realm}: what its people get\nForgotten password           {forgotten}\nReset & mail password        \
                  link, permanent; not temporary, {not_asked}\nNew password by a manager    yes, stored as {output}\nMust change at next \
                  sign-in  not offered, {not_asked}"
             )
@@ -359,10 +359,10 @@ fn check_says_of_each_panel_what_it_found_and_what_follows() {
         assert_eq!((&follows["realm"], &follows["forgotten_password"]), (&json!(realm), &json!(true)));
         assert_eq!((&follows["reset_modes"], &follows["must_change"]), (&json!(["link", "permanent"]), &json!(false)));
 
-        // The login and the address are one column here, and one index mends both.
-        let (severity, _, mend) = finding(&document, "no index serves lower(email)");
+        // The login and the address are one column here, and one index fixes both.
+        let (severity, _, fix) = finding(&document, "no index serves lower(email)");
         assert_eq!(severity, "note");
-        panel.database().execute_batch(&mend).expect("the SQL that mends it runs");
+        panel.database().execute_batch(&fix).expect("the SQL that fixes it runs");
         assert!(panel.check().contains(&format!("accounts.{realm}: login: found by an index")));
     }
 }
@@ -370,11 +370,11 @@ fn check_says_of_each_panel_what_it_found_and_what_follows() {
 #[test]
 fn check_says_what_old_sessions_cost_and_the_sql_that_mends_it_works() {
     let panel = Panel::of(FOSSBILLING);
-    let (severity, text, mend) = finding(&panel.document(), "sessions and epoch are not mapped");
-    assert!(severity == "note" && text.ends_with("who is signed in with the old password stays so"), "{text}");
-    assert!(mend.contains("GET /v1/accounts/client:ID/epoch"), "{mend}");
-    let sql = mend.lines().map(str::trim).find(|line| line.starts_with("ALTER TABLE")).expect("SQL");
-    panel.database().execute_batch(sql).expect("the SQL that mends it runs");
+    let (severity, text, fix) = finding(&panel.document(), "sessions and epoch are not mapped");
+    assert!(severity == "note" && text.ends_with("people stay signed in after a new password"), "{text}");
+    assert!(fix.contains("GET /v1/accounts/client:ID/epoch"), "{fix}");
+    let sql = fix.lines().map(str::trim).find(|line| line.starts_with("ALTER TABLE")).expect("SQL");
+    panel.database().execute_batch(sql).expect("the SQL that fixes it runs");
     panel.mapped("hash = \"pass\"", "hash = \"pass\"\nepoch = \"password_epoch\"");
     let document = panel.document();
     assert!(finding(&document, "epoch: column password_epoch is raised with each new password").2.is_empty());
@@ -384,12 +384,12 @@ fn check_says_what_old_sessions_cost_and_the_sql_that_mends_it_works() {
     // Where a table says whose a session is, it is named.
     let panel = Panel::of(LARAVEL);
     panel.mapped("sessions = { table = \"sessions\", account = \"user_id\" }", "");
-    let (_, _, mend) = finding(&panel.document(), "sessions and epoch are not mapped");
-    assert!(mend.starts_with("sessions = { table = \"sessions\", account = \"user_id\" }\n"), "{mend}");
+    let (_, _, fix) = finding(&panel.document(), "sessions and epoch are not mapped");
+    assert!(fix.starts_with("sessions = { table = \"sessions\", account = \"user_id\" }\n"), "{fix}");
     let panel = Panel::of(LARAVEL);
     panel.database().execute_batch("DROP INDEX sessions_user_id_index").expect("dropped");
-    let (_, _, mend) = finding(&panel.document(), "sessions: no index serves user_id");
-    panel.database().execute_batch(&mend).expect("the SQL that mends it runs");
+    let (_, _, fix) = finding(&panel.document(), "sessions: no index serves user_id");
+    panel.database().execute_batch(&fix).expect("the SQL that fixes it runs");
     assert!(!panel.check().contains("no index serves user_id"));
 }
 
@@ -399,30 +399,30 @@ fn check_names_columns_that_were_overlooked_and_states_written_otherwise() {
     panel.mapped("deleted = \"deleted_at\"\n", "");
     panel.mapped(", { column = \"remember_token\", as = \"null\" }", "");
     let document = panel.document();
-    let (_, text, mend) = finding(&document, "column deleted_at is not mapped");
-    assert!(text.contains("who is deleted is found") && mend == "deleted = \"deleted_at\"", "{text} {mend}");
-    let (_, text, mend) = finding(&document, "column remember_token is not mapped");
-    assert!(text.contains("stays signed in") && mend.contains("as = \"null\""), "{text} {mend}");
+    let (_, text, fix) = finding(&document, "column deleted_at is not mapped");
+    assert!(text.contains("deleted accounts are found") && fix == "deleted = \"deleted_at\"", "{text} {fix}");
+    let (_, text, fix) = finding(&document, "column remember_token is not mapped");
+    assert!(text.contains("stay signed in") && fix.contains("as = \"null\""), "{text} {fix}");
 
     let panel = Panel::of(FOSSBILLING);
     assert!(panel.check().contains("state: 2 active, 1 suspended"), "{}", panel.check());
     panel.mapped("active = [\"active\"]", "active = [\"Active\"]");
-    let (severity, text, _) = finding(&panel.document(), "does not mean it");
-    assert!(severity == "wrong" && text.contains("“active” too") && text.contains("“Active”"), "{text}");
+    let (severity, text, _) = finding(&panel.document(), "does not match");
+    assert!(severity == "wrong" && text.contains("also has “active”") && text.contains("“Active”"), "{text}");
     panel.database().execute_batch("CREATE VIEW clients AS SELECT * FROM client").expect("a view");
     panel.mapped("table = \"client\"", "table = \"clients\"");
-    let (severity, _, mend) = finding(&panel.document(), "clients is a view");
-    assert!(severity == "wrong" && mend.contains("only, among or except"), "{mend}");
+    let (severity, _, fix) = finding(&panel.document(), "clients is a view");
+    assert!(severity == "wrong" && fix.contains("only, among or except"), "{fix}");
 }
 
 #[test]
 fn check_says_why_something_is_not_offered_and_what_mends_it() {
-    let not_offered = |panel: &Panel, why: &str, mends: &str| {
+    let not_offered = |panel: &Panel, why: &str, fixes: &str| {
         let document = panel.document();
-        let (severity, text, mend) = finding(&document, "what its people find");
-        assert!(text.contains(&format!("Forgotten password           no, since {why}\n")), "{text}");
-        assert!(text.contains(&format!("Reset & mail password        no, since {why}\n")), "{text}");
-        assert!(severity == "note" && mend.contains(mends), "{severity}: {mend}");
+        let (severity, text, fix) = finding(&document, "what its people get");
+        assert!(text.contains(&format!("Forgotten password           no, because {why}\n")), "{text}");
+        assert!(text.contains(&format!("Reset & mail password        no, because {why}\n")), "{text}");
+        assert!(severity == "note" && fix.contains(fixes), "{severity}: {fix}");
         assert_eq!(document["realms"][0]["reset_modes"], json!([]));
     };
     let panel = Panel::of(LARAVEL);
@@ -432,29 +432,29 @@ fn check_says_why_something_is_not_offered_and_what_mends_it() {
         panel.write("plugins.d/keyturn-password.toml", &grants.replace(from, to));
     };
     panel.mapped("transport = \"folder\"", "transport = \"off\"");
-    not_offered(&panel, "mail cannot go", "see mail, above");
+    not_offered(&panel, "email can't be sent", "see mail, above");
     panel.mapped("transport = \"off\"", "transport = \"folder\"");
     granted("recipients = [\"customer\"]", "recipients = []");
-    not_offered(&panel, "the plugin may not mail this realm", "grants.mail.recipients = [\"customer\"]");
+    not_offered(&panel, "the plugin may not email this realm", "grants.mail.recipients = [\"customer\"]");
     granted("realms = [\"customer\"]", "realms = [\"other\"]");
-    let (_, _, mend) = finding(&panel.document(), "customer: no plugin with the hook password/set-password is granted");
-    assert!(mend.contains("grants.accounts.realms = [\"customer\"]"), "{mend}");
+    let (_, _, fix) = finding(&panel.document(), "customer: no plugin with the hook password/set-password has a grant");
+    assert!(fix.contains("grants.accounts.realms = [\"customer\"]"), "{fix}");
     // Hashes that the panel's own code does not know.
     granted("output = \"bcrypt\"", "output = \"argon2id\"");
-    let (severity, text, mend) = finding(&panel.document(), "no password can be set: ");
-    assert!(severity == "wrong" && text.contains("does not name $argon2id$"), "{text}");
-    assert!(mend.contains("settings.output in keyturn-password.toml"), "{mend}");
+    let (severity, text, fix) = finding(&panel.document(), "no password can be set: ");
+    assert!(severity == "wrong" && text.contains("doesn't list $argon2id$"), "{text}");
+    assert!(fix.contains("settings.output in keyturn-password.toml"), "{fix}");
     not_offered(&panel, "no password can be set", "settings.output in keyturn-password.toml");
-    let (_, text, _) = finding(&panel.document(), "what its people find");
+    let (_, text, _) = finding(&panel.document(), "what its people get");
     assert!(text.contains("New password by a manager    no\n"), "{text}");
     // A panel that asks at sign-in has all of it.
     granted(
         "asked-at-sign-in = false\nreset-modes = [\"link\", \"permanent\"]",
         "reset-modes = [\"temporary\", \"link\"]",
     );
-    let (_, text, _) = finding(&panel.document(), "what its people find");
+    let (_, text, _) = finding(&panel.document(), "what its people get");
     assert!(text.contains("password        temporary, link; not permanent (reset-modes)\n"), "{text}");
-    assert!(text.contains("offered; the panel's sign-in must ask the hook password/verify"), "{text}");
+    assert!(text.contains("offered; the panel's sign-in must call the hook password/verify"), "{text}");
     granted("database", "database");
     panel.mapped("\nemail = \"email\"", "");
     not_offered(&panel, "no address is mapped", "accounts.customer.email");
@@ -485,13 +485,13 @@ fn check_is_not_content_with_hashes_that_sign_in_cannot_read() {
         .expect("people");
     let document = panel.document();
     for prefix in ["$6$", "{SSHA}"] {
-        let (severity, text, mend) = finding(&document, &format!("accepts names {prefix}"));
-        assert!(severity == "wrong" && text.contains("which password/verify cannot verify"), "{text}");
-        assert!(mend.contains("asked-at-sign-in = false"), "{mend}");
+        let (severity, text, fix) = finding(&document, &format!("accepts names {prefix}"));
+        assert!(severity == "wrong" && text.contains("which password/verify can't verify"), "{text}");
+        assert!(fix.contains("asked-at-sign-in = false"), "{fix}");
     }
-    let (severity, text, _) = finding(&document, "2 people cannot sign in");
+    let (severity, text, _) = finding(&document, "2 people can't sign in");
     assert!(severity == "wrong" && text.contains("sha512-crypt ($6$)"), "{text}");
-    let (severity, text, _) = finding(&document, "1 person cannot sign in");
+    let (severity, text, _) = finding(&document, "1 person can't sign in");
     assert!(severity == "wrong" && text.contains("bcrypt"), "{text}");
     assert_eq!(finding(&document, "1 are locked").0, "note");
     assert_eq!(document["wrong"], 4, "{document:#}");
@@ -510,11 +510,11 @@ fn check_names_settings_above_the_hosts_ceilings_with_which_no_password_can_be_s
     panel.mapped("accepts = [", "accepts = [\"$argon2id$\", ");
     panel.granted("output = \"bcrypt\"\n", "output = \"argon2id\"\nargon2-lanes = 8\nargon2-memory-kib = 131072\n");
     assert_ne!(keyturn(&panel.config(), &["reset-password", "customer:1"], NEW).status.code(), Some(0));
-    let (severity, text, mend) = finding(&panel.document(), "no password can be set: settings");
+    let (severity, text, fix) = finding(&panel.document(), "no password can be set: settings");
     assert_eq!(severity, "wrong");
     assert!(text.contains("settings.argon2-lanes is 8, and limits.kdf-lanes is 4"), "{text}");
     assert!(text.contains("settings.argon2-memory-kib is 131072, and limits.kdf-memory-kib is 65536"), "{text}");
-    assert!(mend.contains("settings.argon2-lanes = 4") && mend.contains("limits.kdf-lanes = 8"), "{mend}");
+    assert!(fix.contains("settings.argon2-lanes = 4") && fix.contains("limits.kdf-lanes = 8"), "{fix}");
     panel.granted("[settings]", "[limits]\nkdf-lanes = 8\nkdf-memory-kib = 131072\n[settings]");
     assert_eq!(panel.document()["wrong"], 0, "{:#}", panel.document());
     done(&keyturn(&panel.config(), &["reset-password", "customer:1"], NEW));
@@ -540,10 +540,10 @@ fn check_measures_the_dearest_hash_and_calls_a_grid_below_it_wrong() {
     let (severity, text, _) = finding(&panel.document(), "the dearest hash");
     assert!(severity == "note" && text.contains("$2y$10$") && text.contains("sign-in.even-ms is 0"), "{text}");
     panel.mapped("even-ms = 0", "even-ms = 1");
-    let (severity, text, mend) = finding(&panel.document(), "the dearest hash");
+    let (severity, text, fix) = finding(&panel.document(), "the dearest hash");
     assert!(severity == "wrong" && text.contains("sign-in.even-ms is 1"), "{text}");
-    let set: u64 = mend.trim_start_matches("sign-in.even-ms = ").parse().expect("a number");
-    assert!((250..=10_000).contains(&set) && set.is_multiple_of(50), "{mend}");
+    let set: u64 = fix.trim_start_matches("sign-in.even-ms = ").parse().expect("a number");
+    assert!((250..=10_000).contains(&set) && set.is_multiple_of(50), "{fix}");
     panel.mapped("even-ms = 1", "even-ms = 10000");
     assert_eq!(finding(&panel.document(), "the dearest hash").0, "good");
     // Two kinds tell their accounts apart where there is no grid; one that is accepted counts as one that is stored.
@@ -556,19 +556,22 @@ fn check_measures_the_dearest_hash_and_calls_a_grid_below_it_wrong() {
 #[test]
 fn check_names_the_panels_pages_that_lead_nowhere_once_it_shows_views() {
     let panel = Panel::of(LARAVEL);
-    assert!(!panel.check().contains("pages of the panel"));
+    assert!(!panel.check().contains("the panel's pages"));
     done(&keyturn(&panel.config(), &["keys", "add", "panel", "--accounts", "customer", "--may", "views"], ""));
     let said = panel.check();
-    assert!(said.contains("pages of the panel that are not set: overview, details, account, plugin"), "{said}");
+    assert!(said.contains("the panel's pages are not set: overview, details, account, plugin"), "{said}");
     panel.mapped(
         "[database]",
         "[server.pages]\noverview = \"/u/{id}\"\ndetails = \"/u/{id}/edit\"\nplugin = \"/k\"\n[database]",
     );
-    let (_, text, mend) = finding(&panel.document(), "pages of the panel");
-    assert!(text.contains("account   who changed his own password lands on the panel's first page"), "{text}");
-    assert!(!text.contains("overview") && mend.starts_with("server.pages.account "), "{text} {mend}");
+    let (_, text, fix) = finding(&panel.document(), "the panel's pages");
+    assert!(
+        text.contains("account   after changing their own password, people land on the panel's start page"),
+        "{text}"
+    );
+    assert!(!text.contains("overview") && fix.starts_with("server.pages.account "), "{text} {fix}");
     panel.mapped("plugin = \"/k\"", "plugin = \"/k\"\naccount = \"/me\"");
-    assert!(panel.check().contains("good   pages of the panel: overview, details, account, plugin are set"));
+    assert!(panel.check().contains("good   the panel's pages are set: overview, details, account, plugin"));
 }
 
 #[test]

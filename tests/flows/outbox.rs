@@ -11,7 +11,7 @@ use keyturn_host::storage::outbox::{Kept, MailId, MailState, NewMail, Recipient,
 use keyturn_host::storage::{Commit, Effect};
 use serde_json::Value;
 
-use crate::{done, err, keyturn, out};
+use super::{done, err, keyturn, out};
 
 const SECRET: &str = "tavo-meki-rusa-dole-94";
 
@@ -93,7 +93,7 @@ fn outbox(config: &Path, arguments: &[&str]) -> std::process::Output {
 #[test]
 fn mails_are_listed_by_state_and_shown_without_what_is_secret() {
     let panel = panel();
-    assert!(err(&outbox(&panel.config, &["list"])).contains("No mails."));
+    assert!(err(&outbox(&panel.config, &["list"])).contains("No emails."));
     let refused = panel.mail("customer:1", MailState::Refused, "550 5.1.1 mailbox unavailable");
     let accepted = panel.mail("customer:2", MailState::Accepted, "250 2.0.0 queued");
     let all = done(&outbox(&panel.config, &["list"]));
@@ -120,13 +120,13 @@ fn failed_mails_are_retried_and_one_whose_address_moved_only_when_that_is_meant(
     let moved = panel.mail("customer:2", MailState::GaveUp, "451 later");
     panel.sql("UPDATE people SET email = 'omar@new.example' WHERE id = 2");
     let output = outbox(&panel.config, &["retry", "--failed"]);
-    assert_eq!((output.status.code(), out(&output).as_str()), (Some(3), "1 of 2 tried again.\n"), "{}", err(&output));
+    assert_eq!((output.status.code(), out(&output).as_str()), (Some(3), "1 of 2 retried.\n"), "{}", err(&output));
     assert!(err(&output).contains(&format!("keyturn outbox retry {moved} --although-moved")), "{}", err(&output));
     assert_eq!((panel.state(&still).as_str(), panel.state(&moved).as_str()), ("queued", "gave-up"));
     assert_eq!(outbox(&panel.config, &["retry", &moved]).status.code(), Some(5));
     done(&outbox(&panel.config, &["retry", &moved, "--although-moved"]));
     assert_eq!(panel.state(&moved), "queued");
-    assert!(err(&outbox(&panel.config, &["retry", "--failed"])).contains("No mail has failed"));
+    assert!(err(&outbox(&panel.config, &["retry", "--failed"])).contains("There is no failed email to retry"));
 }
 
 #[test]

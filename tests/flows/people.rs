@@ -1,15 +1,11 @@
 //! The panel's own part in keeping an account its owner's: who guesses at a password in an open session, who changes an address, who
 //! ends sessions; and names that are longer than any page takes. Against the built panel, without a browser.
 
-#[path = "../browser/panels.rs"]
-#[allow(dead_code)]
-mod panels;
-
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::panels::{Differs, PASSWORD, Panel};
 use keyturn_tests::client::{Answer, Client, percent};
-use panels::{Differs, PASSWORD, Panel};
 
 const MARTA: &str = "marta@estudiovidal.example";
 
@@ -200,8 +196,8 @@ fn no_name_is_too_long_for_a_page() {
         format!("/resellers/{reseller}/details"),
         format!("/plugins/keyturn-password/reset?for={account}"),
         "/account".to_owned(),
-        "/mail/outbox".to_owned(),
-        format!("/mail/outbox?q={long_word}"),
+        "/operator/outbox".to_owned(),
+        format!("/operator/outbox?q={long_word}"),
         format!("/sign-in?next=/{long_word}"),
         format!("/step-up?next=/{long_word}"),
         format!("/plugins/keyturn-password/forgot?step={long_word}"),

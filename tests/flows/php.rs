@@ -12,7 +12,7 @@ use keyturn_tests::browser::walk;
 use keyturn_tests::{PASSWORD, Stopped, free_port};
 use serde_json::{Value, json};
 
-use crate::{done, err, keyturn};
+use super::{done, err, keyturn};
 
 const OLD: &str = "flour water and salt";
 const NEW: &str = "copper lantern oats";
@@ -140,7 +140,7 @@ fn a_panel_that_is_not_ours_accepts_a_password_that_keyturn_set() {
     assert!(panel.signed_in(&session));
 
     let text = done(&keyturn(&config, &["reset-password", "carmen"], NEW));
-    assert!(text.contains("is new"), "{text}");
+    assert!(text.contains("has been changed"), "{text}");
 
     assert!(!panel.signed_in(&session), "the session that was open is gone");
     assert!(panel.sign_in("carmen", OLD).is_none(), "the old password no longer signs in");
@@ -224,6 +224,6 @@ fn its_pages_stand_where_the_host_does_not_answer() {
     let beside = Beside::start();
     drop(beside.host);
     let page = beside.panel.request("GET", "/index.php", "", "");
-    assert!(page.starts_with("HTTP/1.0 200") && page.contains("Passwords cannot be managed just now."), "{page}");
+    assert!(page.starts_with("HTTP/1.0 200") && page.contains("You can't manage passwords right now."), "{page}");
     assert!(beside.panel.sign_in("carmen", OLD).is_some());
 }

@@ -313,8 +313,8 @@ fn a_form_that_was_sent_before_is_drawn_anew_when_it_holds_something_else() {
     let surface = Surface { corrections: Some(&corrections), ..surface };
     let region = bench.host.slot(&caller, "account.sections", Some(&marta()), 2, &surface);
     assert!(
-        region.html.as_str().contains("This form was sent before")
-            || format!("{:?}", region.summary).contains("sent before")
+        region.html.as_str().contains("This form was already sent")
+            || format!("{:?}", region.summary).contains("already sent")
     );
     assert_eq!(sign_in(&bench, "marta", SECOND)["kind"], "accepted");
     let anew = own_form(&bench, &caller, &surface);
@@ -378,7 +378,11 @@ fn no_password_consists_of_the_brands_name_which_no_operator_has_to_list() {
         bench.host.call(&console, "password/check-password", &asked, None).expect("answers")["advice"].to_string()
     };
     for password in [format!("{brand}2024!!!!!!!!"), format!("12345{brand}{brand}6")] {
-        assert!(advice(&password).contains(&format!("This contains “{brand}”")), "{password}: {}", advice(&password));
+        assert!(
+            advice(&password).contains(&format!("The password contains “{brand}”")),
+            "{password}: {}",
+            advice(&password)
+        );
     }
     assert!(!advice(&format!("{brand} copper lantern oats")).contains("contains"));
 }

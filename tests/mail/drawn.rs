@@ -9,19 +9,19 @@ use keyturn_host::mail::Message;
 use keyturn_host::mail::draw::{Account, Brand, Context, Request, draw};
 use keyturn_host::mail::message::Writer;
 use keyturn_host::mail::template::{Kind, Template, Value};
+use keyturn_host::plugin::pack::mails_in;
 
-use crate::mailbox;
+use super::mailbox;
 
 /// The templates that the plugin ships, with their names.
 fn shipped() -> Vec<(String, Template)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugin/mail");
-    let files = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("reads").path());
-    let template = |path: std::path::PathBuf| {
-        let template: Template = toml::from_str(&std::fs::read_to_string(&path).expect("reads")).expect("TOML");
+    let template = |(name, text): (String, String)| {
+        let template: Template = toml::from_str(&text).expect("TOML");
         template.check().expect("good");
-        (path.file_stem().expect("named").to_string_lossy().into_owned(), template)
+        (name, template)
     };
-    files.map(template).collect()
+    mails_in(&folder).expect("reads").into_iter().map(template).collect()
 }
 
 fn mail(template: &Template, locale: &str) -> Message {

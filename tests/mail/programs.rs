@@ -7,8 +7,8 @@ use keyturn_host::mail::message::Writer;
 use keyturn_host::mail::transport::sendmail::Sendmail;
 use keyturn_host::mail::transport::{Transport as _, Verdict};
 
-use crate::message;
-use crate::servers::scripted;
+use super::message;
+use super::servers::scripted;
 
 /// A mail by msmtp, to a relay.
 fn by_msmtp(host: &str, port: u16) -> (Verdict, String) {
@@ -34,7 +34,7 @@ fn msmtps_ends_mean_what_msmtp_means() {
     assert_eq!(verdict, Verdict::Delayed, "{said}");
     const OK: &str = "250 ok\r\n";
     for (sender, recipient, text, verdict, word) in [
-        (OK, OK, OK, Verdict::Accepted, "the program took it"),
+        (OK, OK, OK, Verdict::Accepted, "the program accepted it"),
         (OK, "450 4.7.1 Greylisted\r\n", OK, Verdict::Delayed, "450 4.7.1 Greylisted"),
         (OK, "550 5.1.1 nobody\r\n", OK, Verdict::Refused, "550 5.1.1 nobody"),
         ("451 4.7.1 later\r\n", OK, OK, Verdict::Delayed, "451 4.7.1 later"),

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use keyturn_host::mail::Message;
 use keyturn_host::mail::message::Writer;
 
-use crate::{mailbox, message};
+use super::{mailbox, message};
 use keyturn_tests::mail_server::python;
 
 /// Checks a mail on its standard input with dkimpy, the public key being the argument.

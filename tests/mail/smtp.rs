@@ -9,8 +9,8 @@ use keyturn_host::mail::transport::{Attempt, StepKind, Transport as _, Verdict};
 use keyturn_tests::mail_server::Aiosmtpd;
 use serde_json::json;
 
-use crate::servers::{Certificates, clear, scripted, scripted_bytes, strict, strict_server, to};
-use crate::{mailbox, message};
+use super::servers::{Certificates, clear, scripted, scripted_bytes, strict, strict_server, to};
+use super::{mailbox, message};
 
 fn kinds(attempt: &Attempt) -> Vec<StepKind> {
     attempt.steps.iter().map(|step| step.kind).collect()
@@ -38,7 +38,7 @@ fn a_mail_goes_through_starttls_and_a_login_with_each_step_and_its_words() {
     for (step, word) in attempt.steps.iter().zip([
         "127.0.0.1",
         "220 mx1.example ESMTP",
-        "TLSv1.3, the certificate is good",
+        "TLSv1.3, the certificate is valid",
         "235 2.7.0 Authentication successful",
         "250 2.0.0 Ok: queued as 4WQ7",
     ]) {
@@ -64,7 +64,7 @@ fn tls_may_begin_with_the_first_byte() {
     let tls = Server { host: "localhost".to_owned(), encryption: Encryption::Tls, ca_file, ..clear(server.port) };
     let attempt = send(tls, "marta@vidal.example");
     assert_eq!(attempt.verdict, Verdict::Accepted, "{attempt:?}");
-    assert_eq!(attempt.steps[2].said, "TLSv1.3, the certificate is good; 220 mx1.example ESMTP");
+    assert_eq!(attempt.steps[2].said, "TLSv1.3, the certificate is valid; 220 mx1.example ESMTP");
 }
 
 #[test]
@@ -97,7 +97,10 @@ fn what_comes_in_clear_after_starttls_is_never_taken_for_an_answer() {
     let port = scripted(&[&["220 mx\r\n", "250-mx\r\n250 STARTTLS\r\n", "220 go\r\n250-mx\r\n250 AUTH PLAIN\r\n"]]);
     let certificates = Certificates::for_name("127.0.0.1");
     let attempt = send(strict(port, &certificates), "marta@vidal.example");
-    assert_eq!(last(&attempt), (StepKind::Tls, "the server went on in clear after STARTTLS", Verdict::Delayed));
+    assert_eq!(
+        last(&attempt),
+        (StepKind::Tls, "the server continued without encryption after STARTTLS", Verdict::Delayed)
+    );
 }
 
 #[test]
@@ -153,7 +156,7 @@ fn a_server_that_is_too_slow_delays_the_mail() {
     let server = Aiosmtpd::plain();
     let limits = Limits { command: Duration::from_secs(2), data: Duration::from_millis(500), ..Limits::default() };
     for (name, word) in [
-        ("slow-data", "no answer within 0.5 s; the server may have taken the mail all the same"),
+        ("slow-data", "no answer within 0.5 s; the server may still have accepted the email"),
         ("slow", "no answer within 2 s"),
     ] {
         let attempt = send(Server { limits, ..clear(server.port) }, &format!("{name}@vidal.example"));
@@ -169,7 +172,7 @@ fn a_connection_lost_in_the_middle_of_a_mail_delays_it_and_is_not_tried_again() 
     let attempt = session.send(&message("cut@vidal.example"));
     let (kind, said, verdict) = last(&attempt);
     assert_eq!((kind, verdict, attempt.steps.len()), (StepKind::Handover, Verdict::Delayed, 1), "{attempt:?}");
-    assert!(said.ends_with("the server may have taken the mail all the same"), "{said}");
+    assert!(said.ends_with("the server may still have accepted the email"), "{said}");
     assert_eq!(session.send(&message("marta@vidal.example")).verdict, Verdict::Accepted);
     assert_eq!((server.took()["connection"].clone(), server.took()["connection"].clone()), (json!(1), json!(2)));
 }
@@ -338,7 +341,7 @@ fn a_login_is_taken_as_servers_offer_it() {
         (
             b"250-mx\r\n250 AUTH CRAM-MD5\r\n",
             b"",
-            "the server offers only CRAM-MD5; this program knows PLAIN and LOGIN",
+            "the server offers only CRAM-MD5; this program supports PLAIN and LOGIN",
             Verdict::Delayed,
         ),
         (b"250-mx\r\n250 8BITMIME\r\n", b"", "the server offers no login (AUTH)", Verdict::Delayed),

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::places::Places;
 use crate::run::{cargo, cargo_for_guests, program, say};
 
-/// Where the panel listens if nothing else is said.
+/// Where the panel listens by default.
 pub(crate) const LISTEN: &str = "127.0.0.1:8080";
 
 const GRANTS: &str = "plugins.d/keyturn-password.toml";
@@ -17,9 +17,10 @@ const COMPONENT: &str = "plugins.d/keyturn-password.wasm";
 
 /// Builds, lays the folder, and runs the panel until it is stopped.
 pub(crate) fn start(places: &Places, listen: &str) -> Result<()> {
-    // Said before the build, which takes minutes; the panel listens anew.
-    std::net::TcpListener::bind(listen)
-        .with_context(|| format!("cannot listen on {listen}; choose another, such as --listen 127.0.0.1:8091"))?;
+    // Before the build, which takes minutes; the panel binds it again.
+    std::net::TcpListener::bind(listen).with_context(|| {
+        format!("can't listen on {listen}; choose another address, such as --listen 127.0.0.1:8091")
+    })?;
     let component = build_plugin(places)?;
     say("building the command line and the panel");
     cargo(places)
@@ -38,14 +39,14 @@ fn build_plugin(places: &Places) -> Result<PathBuf> {
     cargo_for_guests(places)
         .args(["build", "--package", "keyturn-password", "--target", "wasm32-wasip2", "--profile", "guest"])
         .quiet_off_a_terminal()
-        .done("the plugin does not build")?;
+        .done("the plugin doesn't build")?;
     Ok(places.guests().join("wasm32-wasip2/guest/keyturn_password.wasm"))
 }
 
 /// Puts the manifest into the component, by the command line that was just built.
 fn pack(places: &Places, component: &Path, folder: &Path) -> Result<PathBuf> {
     let packed = folder.join(COMPONENT);
-    fs::create_dir_all(folder.join("plugins.d")).context("making the demo's folder")?;
+    fs::create_dir_all(folder.join("plugins.d")).context("creating the demo's folder")?;
     program(places.target.join("debug/keyturn"))
         .args(["plugin", "pack"])
         .arg(component)
@@ -58,11 +59,11 @@ fn pack(places: &Places, component: &Path, folder: &Path) -> Result<PathBuf> {
         )
         .arg("--output")
         .arg(&packed)
-        .done("the plugin could not be packed")?;
+        .done("can't pack the plugin")?;
     Ok(packed)
 }
 
-/// Writes configuration and grants anew from the templates; the database and the key stay as they are.
+/// Writes configuration and grants again from the templates; the database and the key stay.
 fn lay(places: &Places, folder: &Path, packed: &Path, listen: &str) -> Result<()> {
     let templates = places.root.join("examples/panel/demo");
     let component = fs::read(packed).with_context(|| format!("reading {}", packed.display()))?;
@@ -79,7 +80,8 @@ fn lay(places: &Places, folder: &Path, packed: &Path, listen: &str) -> Result<()
 }
 
 fn serve(places: &Places, config: &Path, listen: &str) -> Result<()> {
-    // Not by cargo: alone, the panel would be built with other features of its dependencies, and so all of them anew.
+    // Not by cargo: alone, the panel would be built with other features of its dependencies, so all of them would be built
+    // again.
     program(places.target.join("debug/keyturn-example-panel"))
         .arg("--config")
         .arg(config)

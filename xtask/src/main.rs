@@ -1,14 +1,17 @@
-//! The project's chores. Each first adds what it lacks, and says so; where it may not, it says what to type.
+//! The project's tasks. Each installs what it needs and says so; if it may not install it, it says what to type.
 
+mod beside;
 mod demo;
 mod places;
 mod run;
 mod setup;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 
+use beside::Older;
 use places::Places;
 
 const USAGE: &str = "\
@@ -16,21 +19,34 @@ Build, try and test Keyturn.
 
 Usage: cargo xtask <task>
 
-  demo [--listen ADDRESS]  build everything and start the example panel with people in it
+  demo [--listen ADDRESS]  build everything and start the example panel with example customers
                            (default: 127.0.0.1:8080; its folder, target/demo, is kept)
-  test                     run every test, those in a browser, beside PHP and of mail too
-  bench                    measure: sizes, start, calls, sign-in, commits, memory, Forgotten password, hooks
+  test                     run every test, including browser, PHP and mail servers
+  bench [--only PART]      measure: sizes, start, calls, sign-in, commits, memory (calls), Forgotten password (forgotten),
+                           hooks and regions over HTTP (hooks), processor time of `keyturn serve` (serve)
+    --beside PATH          measure another checkout's build and this one by turns, and print what the new one costs by what
+                           the older one does; PATH is that checkout's folder, built there by
+                           `cargo build --release --workspace --bins`
+    --rounds N             how often each is measured beside the other (default: 5; each takes some minutes)
 
-Each adds what it needs and says what it does: the wasm32-wasip2 target by rustup, and for `test` and
-`bench` Debian packages by apt-get (as root; otherwise it prints the command); for `test` npm and Python packages.";
+Each installs what it needs and says so: the wasm32-wasip2 target with rustup; for `test` and `bench`, Debian packages
+with apt-get (as root; otherwise it prints the command); for `test`, npm and Python packages.";
 
 /// What was asked for.
 #[derive(Debug, PartialEq, Eq)]
 enum Task {
     Demo { listen: String },
     Test,
-    Bench,
+    Bench(Bench),
     Help,
+}
+
+/// What is measured.
+#[derive(Debug, PartialEq, Eq)]
+struct Bench {
+    only: Option<String>,
+    beside: Option<PathBuf>,
+    rounds: usize,
 }
 
 impl Task {
@@ -42,11 +58,40 @@ impl Task {
                 Err(_) => Err(format!("--listen takes an address such as {}, not `{address}`", demo::LISTEN)),
             },
             ["test"] => Ok(Task::Test),
-            ["bench"] => Ok(Task::Bench),
             ["help" | "--help" | "-h"] | [_, "--help" | "-h"] => Ok(Task::Help),
+            ["bench", options @ ..] => Bench::parse(options).map(Task::Bench),
             [] => Err("which task?".to_owned()),
             other => Err(format!("there is no task `{}`", other.join(" "))),
         }
+    }
+}
+
+impl Bench {
+    fn parse(mut options: &[&str]) -> Result<Self, String> {
+        let (mut only, mut beside, mut rounds) = (None, None, None);
+        while let [name, rest @ ..] = options {
+            let [value, rest @ ..] = rest else {
+                return Err(format!("there is no task `bench {name}`, or {name} lacks its value"));
+            };
+            let twice = match *name {
+                "--only" if beside::PARTS.contains(value) => only.replace((*value).to_owned()).is_some(),
+                "--only" => return Err(format!("--only takes one of {}, not `{value}`", beside::PARTS.join(", "))),
+                "--beside" => beside.replace(PathBuf::from(value)).is_some(),
+                "--rounds" => match value.parse() {
+                    Ok(number @ 1..=100) => rounds.replace(number).is_some(),
+                    _ => return Err(format!("--rounds takes a number from 1 to 100, not `{value}`")),
+                },
+                _ => return Err(format!("bench has no option `{name}`")),
+            };
+            if twice {
+                return Err(format!("{name} is given twice"));
+            }
+            options = rest;
+        }
+        if rounds.is_some() && beside.is_none() {
+            return Err("--rounds is for --beside".to_owned());
+        }
+        Ok(Self { only, beside, rounds: rounds.unwrap_or(beside::ROUNDS) })
     }
 }
 
@@ -86,12 +131,17 @@ fn perform(task: &Task) -> Result<()> {
             run::say("every test passed");
             Ok(())
         }
-        Task::Bench => {
+        Task::Bench(bench) => {
+            // Before the build, which takes minutes.
+            let older = bench.beside.as_deref().map(|path| Older::find(&places, path)).transpose()?;
             setup::debian_packages("bench", setup::BENCH)?;
             run::say("measuring; a quiet machine gives the best figures");
             let build = ["build", "--release", "--workspace", "--bins"];
             run::cargo(&places).args(build).quiet_off_a_terminal().done("what is measured could not be built")?;
-            run::program(places.target.join("release/bench")).done("measuring failed")
+            match older {
+                Some(older) => older.compare(&places, bench.rounds, bench.only.as_deref()),
+                None => run::program(places.target.join("release/bench")).args(&bench.only).done("measuring failed"),
+            }
         }
         Task::Help => Ok(()),
     }
@@ -99,7 +149,7 @@ fn perform(task: &Task) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Task, demo};
+    use super::{Bench, Task, demo};
 
     #[test]
     fn the_three_tasks_are_understood() {
@@ -107,8 +157,14 @@ mod tests {
         assert_eq!(Task::parse(&["demo"]), demo(demo::LISTEN));
         assert_eq!(Task::parse(&["demo", "--listen", "[::1]:9000"]), demo("[::1]:9000"));
         assert_eq!(Task::parse(&["test"]), Ok(Task::Test));
-        assert_eq!(Task::parse(&["bench"]), Ok(Task::Bench));
-        for help in [&["--help"][..], &["demo", "--help"]] {
+        let bench = |only: Option<&str>, beside: Option<&str>, rounds| {
+            Ok(Task::Bench(Bench { only: only.map(str::to_owned), beside: beside.map(Into::into), rounds }))
+        };
+        assert_eq!(Task::parse(&["bench"]), bench(None, None, 5));
+        assert_eq!(Task::parse(&["bench", "--only", "hooks"]), bench(Some("hooks"), None, 5));
+        let beside = ["bench", "--beside", "../older", "--rounds", "3"];
+        assert_eq!(Task::parse(&beside), bench(None, Some("../older"), 3));
+        for help in [&["--help"][..], &["demo", "--help"], &["bench", "--help"]] {
             assert_eq!(Task::parse(help), Ok(Task::Help));
         }
     }
@@ -121,6 +177,13 @@ mod tests {
             (&["test", "fast"], "`test fast`"),
             (&["demo", "--listen"], "`demo --listen`"),
             (&["demo", "--listen", "8080"], "`8080`"),
+            (&["bench", "fast"], "`bench fast`"),
+            (&["bench", "--beside"], "--beside lacks its value"),
+            (&["bench", "--only", "walks"], "`walks`"),
+            (&["bench", "--beside", "x", "--rounds", "0"], "`0`"),
+            (&["bench", "--beside", "x", "--beside", "y"], "twice"),
+            (&["bench", "--rounds", "3"], "for --beside"),
+            (&["bench", "--fast", "x"], "`--fast`"),
         ] {
             let refusal = Task::parse(arguments).expect_err("refused");
             assert!(refusal.contains(named), "{refusal}");

@@ -32,7 +32,7 @@ pub(crate) fn cargo(places: &Places) -> Run {
     Run(command)
 }
 
-/// Cargo for guests: flags that somebody set for his own machine are wrong for wasm.
+/// Cargo for guests: flags that people set for their own machine are wrong for wasm.
 pub(crate) fn cargo_for_guests(places: &Places) -> Run {
     let Run(mut command) = cargo(places);
     command.env("CARGO_TARGET_DIR", places.guests());
@@ -64,7 +64,7 @@ impl Run {
         self
     }
 
-    /// Cargo shows how far it is to who looks on, which takes minutes the first time; a log gets its errors only.
+    /// Cargo shows its progress on a terminal, because it takes minutes the first time; a log gets only its errors.
     pub(crate) fn quiet_off_a_terminal(self) -> Self {
         if std::io::stderr().is_terminal() { self } else { self.arg("--quiet") }
     }
@@ -74,7 +74,7 @@ impl Run {
     /// # Errors
     /// `otherwise`, with the command, if it cannot be started or does not succeed.
     pub(crate) fn done(mut self, otherwise: &str) -> Result<()> {
-        let status = self.0.status().with_context(|| format!("{otherwise}: {} could not be started", self.shown()))?;
+        let status = self.0.status().with_context(|| format!("{otherwise}: can't start {}", self.shown()))?;
         if !status.success() {
             bail!("{otherwise}: {} ended with {status}", self.shown());
         }
@@ -87,7 +87,7 @@ impl Run {
     /// As [`Run::done`].
     pub(crate) fn quietly(mut self, otherwise: &str) -> Result<()> {
         let output = self.0.stdin(Stdio::null()).output();
-        let output = output.with_context(|| format!("{otherwise}: {} could not be started", self.shown()))?;
+        let output = output.with_context(|| format!("{otherwise}: can't start {}", self.shown()))?;
         if !output.status.success() {
             let said = [output.stdout, output.stderr].concat();
             bail!(
@@ -98,6 +98,19 @@ impl Run {
             );
         }
         Ok(())
+    }
+
+    /// What it printed. What it says on standard error is seen.
+    ///
+    /// # Errors
+    /// As [`Run::done`].
+    pub(crate) fn printed(mut self, otherwise: &str) -> Result<String> {
+        let output = self.0.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+        let output = output.with_context(|| format!("{otherwise}: can't start {}", self.shown()))?;
+        if !output.status.success() {
+            bail!("{otherwise}: {} ended with {}", self.shown(), output.status);
+        }
+        String::from_utf8(output.stdout).with_context(|| format!("{otherwise}: {} printed no text", self.shown()))
     }
 
     /// What it printed, if it could be started and succeeded.

@@ -16,7 +16,7 @@ pub(crate) struct Need {
     is_there: fn() -> bool,
 }
 
-/// For the tests that walk in a browser, beside a panel and billing systems in PHP, and that send mail.
+/// For the tests in a browser, with a panel and billing systems in PHP, and with mail.
 pub(crate) const TESTS: &[Need] = &[
     Need {
         packages: &["chromium"],
@@ -64,10 +64,8 @@ pub(crate) fn guest_target() -> Result<()> {
         if installed.lines().any(|target| target.trim() == TARGET) {
             return Ok(());
         }
-        say(format!("adding the target {TARGET} by rustup"));
-        return program("rustup")
-            .args(["target", "add", TARGET])
-            .quietly(&format!("the target {TARGET} could not be added"));
+        say(format!("adding the target {TARGET} with rustup"));
+        return program("rustup").args(["target", "add", TARGET]).quietly(&format!("can't add the target {TARGET}"));
     }
     // A Rust from elsewhere may have it all the same.
     let libraries =
@@ -91,21 +89,20 @@ pub(crate) fn debian_packages(task: &str, needs: &[Need]) -> Result<()> {
     let packages = missing.join(" ");
     let is_root = program("id").arg("-u").answer().is_some_and(|id| id.trim() == "0");
     if program("apt-get").arg("--version").answer().is_none() {
-        bail!("`{task}` needs what Debian packages as {packages}, and there is no apt-get here: please install these");
+        bail!(
+            "`{task}` needs the Debian packages {packages}, and there is no apt-get here: install what corresponds to them"
+        );
     }
     if !is_root {
         bail!(
-            "`{task}` needs {packages}. Only root may install them; please type:\n\n  \
+            "`{task}` needs {packages}. Only root may install them. Type:\n\n  \
              sudo apt-get update && sudo apt-get install --no-install-recommends {packages}\n"
         );
     }
-    say(format!("installing {packages} by apt-get"));
+    say(format!("installing {packages} with apt-get"));
     let apt = || program("apt-get").env("DEBIAN_FRONTEND", "noninteractive").arg("-qq");
-    apt().arg("update").quietly("the package lists could not be read")?;
-    apt()
-        .args(["install", "--yes", "--no-install-recommends"])
-        .args(missing)
-        .quietly("not all packages could be installed")
+    apt().arg("update").quietly("can't read the package lists")?;
+    apt().args(["install", "--yes", "--no-install-recommends"]).args(missing).quietly("can't install all packages")
 }
 
 /// The mail server and the checker of signatures of the mail tests, and what tries hooks, in a virtual environment, exactly
@@ -120,15 +117,12 @@ pub(crate) fn python_packages(places: &Places) -> Result<()> {
         return Ok(());
     }
     say(format!("installing the Python packages of the tests into {}", places.shown(&folder)));
-    program("python3")
-        .args(["-m", "venv", "--clear"])
-        .arg(&folder)
-        .quietly("the virtual environment could not be made")?;
+    program("python3").args(["-m", "venv", "--clear"]).arg(&folder).quietly("can't create the virtual environment")?;
     let pip = folder.join("bin/pip");
     program(&pip)
         .args(["--quiet", "--disable-pip-version-check", "install", "--requirement"])
         .arg(&list)
-        .quietly("the Python packages could not be installed")?;
+        .quietly("can't install the Python packages")?;
     std::fs::write(done, wanted)?;
     Ok(())
 }
@@ -144,13 +138,13 @@ pub(crate) fn npm_packages(places: &Places) -> Result<()> {
     let node = program("node").arg("--version").answer().unwrap_or_default();
     if major(&node).is_none_or(|major| major < NODE_MAJOR) || program("npm").arg("--version").answer().is_none() {
         let found = if node.is_empty() { "there is none".to_owned() } else { format!("here is {}", node.trim()) };
-        bail!("the browser test needs Node.js {NODE_MAJOR} or later with npm; {found}. Please install it");
+        bail!("the browser test needs Node.js {NODE_MAJOR} or later with npm; {found}. Install it");
     }
     say("installing the npm packages of tests/browser");
     program("npm")
         .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
         .at(&folder)
-        .quietly("the npm packages could not be installed")
+        .quietly("can't install the npm packages")
 }
 
 /// Of `v20.20.2`: 20.

@@ -1,4 +1,4 @@
-//! Answers: pages, redirects, and what is said when something cannot be done.
+//! Answers: pages, redirects, and errors.
 
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONTENT_TYPE, LOCATION, RETRY_AFTER};
@@ -8,39 +8,38 @@ use keyturn_host::embed::SubmitError;
 use keyturn_host::http::harden;
 use keyturn_host::storage::StorageError;
 use keyturn_host::view::ViewError;
+use keyturn_host::view::form::FormError;
 use keyturn_host::view::html::Markup;
 use keyturn_host::{CallError, Failure};
 use rusqlite::ErrorCode;
 
 use crate::folk::Folk;
 
-/// Seconds after which to try again, where nothing says how many.
+/// Seconds until the next try, if nothing says how many.
 const AGAIN: u32 = 5;
-/// The same, where the panel must be started again first.
+/// The same, if the panel must be restarted first.
 const RESTARTED: u32 = 60;
 
-/// Why there is no page. Each is drawn as one, in [`crate::request::Request::failed`].
+/// Why there is no page. [`crate::request::Request::failed`] draws each as a page.
 #[derive(Debug)]
 pub enum Failed {
-    /// No such person, or not one of his.
+    /// No such person, or not one of the reader's.
     NoSuch(Folk),
-    /// No such page.
     NoPage,
-    /// Only for who is signed in.
+    /// The page is for people who are signed in.
     SignIn,
-    /// A known page that is not for him.
+    /// The reader has no right to a known page.
     Forbidden,
-    /// Not a form that was drawn for this session.
+    /// The form was not drawn for this session.
     Forged,
-    /// More than any form of ours.
+    /// More than any form of ours sends.
     TooLarge,
-    /// Too often; wait so many seconds.
+    /// Too many requests; wait so many seconds.
     Throttled(u32),
-    /// Not now; try again in so many seconds.
+    /// Busy; try again in so many seconds.
     Busy(u32),
-    /// It may have been done.
     Indeterminate,
-    /// Something broke; what, for the log.
+    /// Something failed; the text is for the log.
     Broken(String),
 }
 
@@ -81,10 +80,19 @@ impl From<CallError> for Failed {
     }
 }
 
+impl From<FormError> for Failed {
+    fn from(cause: FormError) -> Self {
+        match cause {
+            FormError::TooLarge => Failed::TooLarge,
+            FormError::Malformed(_) | FormError::Foreign | FormError::Stale(_) => Failed::Forged,
+        }
+    }
+}
+
 impl From<SubmitError> for Failed {
     fn from(cause: SubmitError) -> Self {
         match cause {
-            SubmitError::Form(_) => Failed::Forged,
+            SubmitError::Form(cause) => cause.into(),
             SubmitError::Call(cause) => cause.into(),
         }
     }
@@ -96,17 +104,16 @@ impl From<ViewError> for Failed {
     }
 }
 
-/// A page.
 pub fn page(status: StatusCode, html: &Markup) -> Response {
     with(status, "text/html; charset=utf-8", html.to_string())
 }
 
-/// A redirect that turns a post into a look at another page.
+/// A redirect after a post.
 pub fn see_other(url: &str) -> Response {
     moved(StatusCode::SEE_OTHER, url)
 }
 
-/// A redirect by `status`. An address that no header can bear leads home.
+/// A redirect with `status`. If no header can have the address, it leads home.
 pub fn moved(status: StatusCode, url: &str) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
@@ -115,12 +122,11 @@ pub fn moved(status: StatusCode, url: &str) -> Response {
     response
 }
 
-/// JSON for the script.
 pub fn json(body: String) -> Response {
     with(StatusCode::OK, "application/json", body)
 }
 
-/// The page is there, but not by this method.
+/// The page exists, but not for this method.
 pub fn wrong_method(allowed: &'static str) -> Response {
     let mut response = with(StatusCode::METHOD_NOT_ALLOWED, "text/plain; charset=utf-8", String::new());
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
@@ -135,12 +141,11 @@ fn with(status: StatusCode, kind: &'static str, body: String) -> Response {
     response
 }
 
-/// Says when to come back.
 pub fn retry_after(response: &mut Response, seconds: u32) {
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
 }
 
-/// A cookie for the whole panel that no script reads. `age` in seconds; none: until the browser closes.
+/// A cookie for the whole panel that scripts can't read. `age` in seconds; none: until the browser closes.
 pub fn cookie(name: &str, value: &str, age: Option<u32>, https: bool) -> String {
     let age = age.map(|age| format!("; Max-Age={age}")).unwrap_or_default();
     let secure = if https { "; Secure" } else { "" };

@@ -11,7 +11,7 @@ use rusqlite::functions::FunctionFlags;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
-/// `lower(login)` and `lower(email)` are what the host looks for at sign-in.
+/// The host looks for `lower(login)` and `lower(email)` at sign-in.
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS people (
   id            INTEGER PRIMARY KEY,
@@ -39,9 +39,9 @@ CREATE TABLE IF NOT EXISTS sessions (
   epoch      TEXT NOT NULL,
   created_at INTEGER NOT NULL,
   last_seen  INTEGER NOT NULL,
-  -- When its person last typed his password.
+  -- When the person last typed their password.
   verified_at INTEGER NOT NULL DEFAULT 0,
-  -- A form that waits until he has typed it again, sealed by the host.
+  -- A form that waits until they have typed it again, sealed by the host.
   held       TEXT,
   address    TEXT,
   agent      TEXT NOT NULL,
@@ -50,16 +50,16 @@ CREATE TABLE IF NOT EXISTS sessions (
 CREATE INDEX IF NOT EXISTS sessions_person ON sessions (person_id);
 ";
 
-/// Connections that are not in use.
+/// Idle connections.
 pub struct Database {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
 }
 
 impl Database {
-    /// Opens the file, and makes it and its tables where they are missing.
+    /// Opens the file. Creates it and its tables if they are missing.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
-        // Made here, since SQLite would let everybody on the machine read the hashes; its other files get the same mode.
+        // Created here, because SQLite would let everybody on the machine read the hashes. Its other files get the same mode.
         OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
         let database = Self { path: path.to_owned(), idle: Mutex::default() };
         database.with(|db| db.execute_batch(SCHEMA))?;
@@ -67,12 +67,12 @@ impl Database {
         Ok(database)
     }
 
-    /// A connection for somebody alone.
+    /// A connection for one caller alone.
     pub fn connection(&self) -> rusqlite::Result<Connection> {
         connect(&self.path)
     }
 
-    /// Does something on a connection of its own. Blocks.
+    /// Runs something on a connection of its own. Blocks.
     pub fn with<T>(&self, what: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = idle().pop();
@@ -88,7 +88,7 @@ impl Database {
     }
 }
 
-/// Adds what later versions of the panel have in tables that are there already.
+/// Adds columns of later versions to existing tables.
 fn grow(db: &mut Connection) -> rusqlite::Result<()> {
     let columns = [
         ("sessions", "verified_at", "INTEGER NOT NULL DEFAULT 0"),
@@ -107,7 +107,7 @@ fn grow(db: &mut Connection) -> rusqlite::Result<()> {
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let db = Connection::open(path)?;
     db.busy_timeout(Duration::from_secs(5))?;
-    // WAL and FULL as the host has them: both write this file.
+    // WAL and FULL, as in the host: both write this file.
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "foreign_keys", true)?;
@@ -118,7 +118,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
-/// As people search and sort: without case and accents, so that "adrian" finds Adrián.
+/// The form in which people search and sort: without case and accents, so that "adrian" finds Adrián.
 pub fn plain(text: &str) -> String {
     text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect()
 }

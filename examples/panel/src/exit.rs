@@ -1,4 +1,4 @@
-//! What a script is told: the numbers of `keyturn`.
+//! Exit codes, the same as those of `keyturn`.
 
 use std::process::ExitCode;
 
@@ -7,16 +7,16 @@ use keyturn_host::storage::StorageError;
 
 /// Failed; nothing was changed.
 pub const FAILED: u8 = 1;
-/// Done in part; what was not done is listed.
+/// Done in part; the output lists the rest.
 pub const PART: u8 = 3;
 /// No such file.
 pub const NOT_FOUND: u8 = 4;
 /// The configuration is wrong.
 pub const CONFIGURATION: u8 = 6;
-/// Interrupted; how far it came is said.
+/// Interrupted; the output says how far it came.
 pub const INTERRUPTED: u8 = 130;
 
-/// An error that knows its code.
+/// An error with an exit code.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 struct Ended {
@@ -24,12 +24,10 @@ struct Ended {
     text: String,
 }
 
-/// An error that ends with `code`.
 pub fn ended(code: u8, text: impl Into<String>) -> anyhow::Error {
     Ended { code, text: text.into() }.into()
 }
 
-/// The code of an error.
 pub fn code(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(match error.downcast_ref::<Ended>() {
         Some(ended) => ended.code,
@@ -39,7 +37,7 @@ pub fn code(error: &anyhow::Error) -> ExitCode {
     })
 }
 
-/// Another server has the database: nothing is wrong with the configuration.
+/// Another server has the database: the configuration is fine.
 fn is_served(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(ConfigError::Database { cause: StorageError::Served(_), .. }))
 }

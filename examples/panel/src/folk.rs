@@ -1,15 +1,12 @@
-//! The three lists of people, and who reaches whom. This is the panel's own affair: the host is only told.
+//! The three lists of people, and who reaches whom. The panel decides this; the host is only told.
 
 use keyturn_host::accounts::{Reach, Scope};
 
 use crate::people::Kind;
 
-/// A list of people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Folk {
-    /// Customers.
     Customers,
-    /// Resellers.
     Resellers,
     /// Administrators and owners.
     Administrators,
@@ -28,12 +25,12 @@ impl Folk {
         }
     }
 
-    /// The list at that address.
+    /// The list at this address.
     pub fn at(path: &str) -> Option<Self> {
         Folk::ALL.into_iter().find(|folk| folk.path() == path)
     }
 
-    /// The realm that its people are mapped to.
+    /// The realm of its people.
     pub fn realm(self) -> &'static str {
         match self {
             Folk::Customers => "customer",
@@ -42,12 +39,12 @@ impl Folk {
         }
     }
 
-    /// The list that a realm's people stand in.
+    /// The list of a realm's people.
     pub fn of_realm(realm: &str) -> Option<Self> {
         Folk::ALL.into_iter().find(|folk| folk.realm() == realm)
     }
 
-    /// The list that this kind of people stands in.
+    /// The list of this kind of people.
     pub fn of(kind: Kind) -> Self {
         match kind {
             Kind::Owner | Kind::Administrator => Folk::Administrators,
@@ -56,7 +53,6 @@ impl Folk {
         }
     }
 
-    /// The kinds of people in it.
     pub fn kinds(self) -> &'static [Kind] {
         match self {
             Folk::Customers => &[Kind::Customer],
@@ -66,7 +62,7 @@ impl Folk {
     }
 }
 
-/// Whom of a list this kind of people manages.
+/// Which people of a list this kind of people manages.
 pub fn scope(viewer: Kind, folk: Folk) -> Scope {
     match (viewer, folk) {
         (Kind::Owner, _) | (Kind::Administrator, Folk::Customers | Folk::Resellers) => Scope::All,

@@ -10,16 +10,16 @@ use crate::people::{Filter, Person, Within};
 use crate::site::Site;
 use crate::terminal::{Out, left, plain, width};
 
-/// What is asked for.
+/// The command's arguments.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Only those whose name, user name or address contains it; case and accents do not matter
+    /// Only customers whose name, user name or address contains it; case and accents don't matter
     #[arg(value_name = "TEXT", default_value = "")]
     typed: String,
-    /// Only these
+    /// Only customers in this state
     #[arg(long, value_enum, default_value_t = Filter::All)]
     state: Filter,
-    /// One JSON document on standard output
+    /// Print one JSON document
     #[arg(long)]
     json: bool,
 }
@@ -27,14 +27,14 @@ pub struct Arguments {
 /// Lists them by name.
 ///
 /// # Errors
-/// If the database cannot be read.
+/// If the database can't be read.
 pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<()> {
     let Arguments { typed, state, .. } = arguments;
     let each = |use_it: &mut dyn FnMut(Person)| site.people.each(Within::all(Folk::Customers), typed, *state, use_it);
     if arguments.json {
         let mut out = std::io::stdout().lock();
         let mut between = "[\n";
-        // A reader that has gone away is no error of ours.
+        // If the reader has gone away, that is not our error.
         each(&mut |person| {
             let _ = write!(out, "{between}  {}", document(&person));
             between = ",\n";
@@ -42,7 +42,7 @@ pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<()> {
         let _ = writeln!(out, "{}", if between == "[\n" { "[]" } else { "\n]" });
         return Ok(());
     }
-    // Twice, so that the columns fit and nobody has to be kept.
+    // Reads twice, so that the columns fit without keeping anybody in memory.
     let heads = ["USER NAME", "NAME", "EMAIL", "STATUS", "RESELLER", "SINCE"];
     let mut widths = heads.map(width);
     let mut found: u64 = 0;
@@ -53,7 +53,7 @@ pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<()> {
         }
     })?;
     if found == 0 {
-        eprintln!("No customer is like that.");
+        eprintln!("No matching customers");
         return Ok(());
     }
     let out = Out::new();
@@ -67,7 +67,7 @@ pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 fn cells(site: &Site, person: &Person) -> [String; 6] {
-    let since = person.since.map(|since| Words::English.day(since, &site.host.brand().zone));
+    let since = person.since.map(|since| Words::default().day(since, &site.host.brand().zone));
     [
         plain(&person.login),
         plain(&person.name),

@@ -1,9 +1,8 @@
 //! A small hosting panel: people sign in, find a customer, press Manage and set a password. It shows how a panel embeds
-//! the host, and uses nothing of it but its public API.
+//! the host, and uses only its public API.
 //!
-//! Invariants: passwords are checked and set by the plugin's hooks and by nothing else, so this crate holds no hash
-//! function; who reaches whom is decided in [`folk`] and told to the host with each call; a session holds no longer than
-//! the password that it began under.
+//! Invariants: only the plugin's hooks check and set passwords, so this crate has no hash function. [`folk`] decides who
+//! reaches whom, and the host is told with each call. A session lasts no longer than the password that it began under.
 
 mod answer;
 mod database;
@@ -42,7 +41,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::site::Site;
 
-/// How long requests that were begun may take to end.
+/// How long running requests may take to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A small hosting panel that embeds Keyturn.
@@ -73,27 +72,27 @@ enum Command {
         /// Where to listen
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
         listen: SocketAddr,
-        /// Fill the database with people to play with; whoever is there already stays as he is
+        /// Fill the database with example people; existing people stay as they are
         #[arg(long)]
         demo: bool,
-        /// Leave mail and jobs to `work`, in a process of its own
+        /// Leave email and jobs to `work`, in a process of its own
         #[arg(long)]
         without_workers: bool,
     },
-    /// Send mail and run jobs until Ctrl-C, without serving pages
+    /// Send email and run jobs until Ctrl-C, without serving pages
     Work,
-    /// Make the first owner, on a database without one. The password is read from standard input
+    /// Create the first owner, in a database without one. Reads the password from standard input
     CreateOwner {
         /// What the owner types at sign-in
         login: String,
-        /// His mail address
+        /// The owner's email address
         #[arg(long)]
         email: Option<String>,
-        /// His name, if it is not the login
+        /// The owner's name, if it isn't the login
         #[arg(long)]
         name: Option<String>,
     },
-    /// Take in the customers of another panel, with their stored hashes, from a CSV file
+    /// Import customers of another panel, with their stored hashes, from a CSV file
     #[command(
         before_help = "\
 Examples:
@@ -111,23 +110,23 @@ Examples:
 }
 
 const IMPORTED: &str = "\
-Columns, named by the file's first line, in any order:
+Columns, in any order; the file's first line names them:
   login      What is typed at sign-in; nobody else's login or address
-  email      The mail address; may be empty, then nothing can be mailed
+  email      The email address; may be empty, then the customer gets no email
   name       Of the person or company
   password   The stored hash, as crypt(3) or PHC string: $2y$… or $argon2id$…; never a password
-             itself. Empty: nobody signs in until a password is set
+             itself. Empty: the customer can't sign in until a password is set
   reseller   Optional. The login of a reseller of this panel, who manages the customer
   state      Optional. active or suspended; empty: active
   language   Optional. en or es; empty: en
 
-A field that is NULL or \\N, as databases export it, is an empty one.
+A field that is NULL or \\N, as databases export it, counts as empty.
 
-Good rows go in and bad ones are listed. Customers who are there, with that login and address, are
-skipped and stay as they are, so mend the bad rows and run it again. It may be interrupted at any
-time, and goes on when it is run again.
+Good rows are imported and bad ones are listed. Customers who already exist, with that login and
+address, are skipped and stay as they are. So fix the bad rows and run it again. You can interrupt
+it at any time: run it again, and it continues.
 
-Exit codes: 0 all rows are in · 1 none was imported · 3 some · 4 no such file · 130 interrupted";
+Exit codes: 0 all rows imported · 1 none imported · 3 some · 4 no such file · 130 interrupted";
 
 fn main() -> ExitCode {
     spare_address_space();
@@ -145,11 +144,11 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if let Command::Serve { demo: true, .. } = &arguments.command {
-        seed::fill(&Site::open_without_mail(&arguments.config)?).context("the demo's people could not be made")?;
+        seed::fill(&Site::open_without_mail(&arguments.config)?).context("the demo's people could not be created")?;
     }
     let site = match &arguments.command {
         Command::Serve { .. } => Site::open(&arguments.config)?,
-        // Beside the panel's server, or without it.
+        // Beside the panel's server, or without one.
         _ => Site::open_beside(&arguments.config)?,
     };
     if let Command::Serve { demo: true, .. } = &arguments.command {
@@ -171,7 +170,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Work => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             let workers = site.host.start_workers()?;
-            println!("Sending what waits. Ctrl-C stops it.");
+            println!("Sending email and running jobs. Press Ctrl-C to stop.");
             runtime.block_on(async {
                 told_to_stop().await?;
                 finish(Some(workers)).await;
@@ -182,7 +181,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Waits for workers that were started.
+/// Waits for running workers.
 async fn finish(workers: Option<Working>) {
     if let Some(workers) = workers {
         let _ = tokio::task::spawn_blocking(|| workers.finish()).await;
@@ -199,12 +198,12 @@ async fn told_to_stop() -> anyhow::Result<()> {
 }
 
 async fn serve(site: Arc<Site>, listen: SocketAddr, demo: bool) -> anyhow::Result<()> {
-    let listener = tokio::net::TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let listener = tokio::net::TcpListener::bind(listen).await.with_context(|| format!("can't listen on {listen}"))?;
     let address = format!("http://{}", listener.local_addr()?);
     println!("{}", seed::greeting(&site, &address, demo)?);
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let serving = serve::run(site, listener, async {
-        // An error is as good as the word: whoever was to send it is gone.
+        // An error counts as the signal: the sender is gone.
         let _ = stopped.await;
     });
     let mut serving = std::pin::pin!(serving);
@@ -212,9 +211,9 @@ async fn serve(site: Arc<Site>, listen: SocketAddr, demo: bool) -> anyhow::Resul
         () = &mut serving => return Ok(()),
         told = told_to_stop() => told?,
     }
-    println!("\nStopping; what was begun is finished first.");
+    println!("\nStopping after the running requests.");
     let _ = stop.send(());
-    // A browser that holds its connection open must not hold the panel.
+    // A browser that keeps its connection open must not keep the panel running.
     if tokio::time::timeout(PATIENCE, serving).await.is_err() {
         tracing::warn!("some requests were not finished");
     }

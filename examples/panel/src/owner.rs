@@ -1,4 +1,4 @@
-//! The first owner, made at the console of the machine: whoever is there owns the panel anyway.
+//! Creates the first owner, at the machine's console: people with access to it own the panel anyway.
 
 use std::io::{BufRead as _, IsTerminal as _, stdin, stdout};
 
@@ -12,16 +12,16 @@ use zeroize::Zeroizing;
 use crate::people::{Kind, NewPerson, account, login_problem, today};
 use crate::site::Site;
 
-/// Makes the owner; his password goes the same way as everybody's.
+/// Creates the owner. Their password is set in the same way as everybody's.
 pub fn create(site: &Site, login: &str, email: Option<&str>, name: Option<&str>) -> anyhow::Result<()> {
     if site.people.has_owner()? {
-        bail!("there is an owner already. To give somebody a new password: keyturn reset-password LOGIN");
+        bail!("there is already an owner. To give somebody a new password: keyturn reset-password LOGIN");
     }
     if let Some(problem) = login_problem(login) {
         bail!("the login {problem}");
     }
     if site.people.by_login(login)?.is_some() {
-        bail!("somebody else has the login {login}; choose another");
+        bail!("somebody else has the login {login}; choose another one");
     }
     let password = read_password()?;
     let id = site.people.add(&NewPerson {
@@ -37,15 +37,15 @@ pub fn create(site: &Site, login: &str, email: Option<&str>, name: Option<&str>)
     })?;
     if let Err(refused) = set_password(site, "staff", id, &password, false) {
         site.people.remove(id)?;
-        return Err(refused).context("no owner was made");
+        return Err(refused).context("no owner was created");
     }
-    println!("{login} owns this panel now. Start it with: keyturn-example-panel --config FILE serve");
+    println!("{login} owns this panel now. Start it: keyturn-example-panel --config FILE serve");
     Ok(())
 }
 
-/// Sets a password by the plugin's hook, as the console.
+/// Sets a password with the plugin's hook, as the console.
 pub fn set_password(site: &Site, realm: &str, id: i64, password: &str, must_change: bool) -> anyhow::Result<()> {
-    let account = account(realm, id).context("the row's id is no account name")?;
+    let account = account(realm, id).context("the row's id is not an account name")?;
     let mut arguments = json!({"account": account.as_str(), "new": password, "must_change": must_change});
     let caller = Caller::new(Actor::Console, Reach::none());
     let result = site.host.call(&caller, &site.set_password, &arguments, None);
@@ -58,29 +58,29 @@ pub fn set_password(site: &Site, realm: &str, id: i64, password: &str, must_chan
             let reasons: Vec<String> = errors.into_iter().map(|error| error.message).collect();
             bail!("{}", reasons.join(" "))
         }
-        Err(cause) => Err(cause).with_context(|| format!("the hook {} did not set it", site.set_password)),
+        Err(cause) => Err(cause).with_context(|| format!("the hook {} did not set the password", site.set_password)),
     }
 }
 
-/// From standard input, one line; asked for twice and without echo if that is a terminal.
+/// Reads one line from standard input; on a terminal it asks twice, without echo.
 fn read_password() -> anyhow::Result<Zeroizing<String>> {
     if !stdin().is_terminal() {
         let mut line = Zeroizing::new(String::new());
-        stdin().lock().read_line(&mut line).context("the password could not be read from standard input")?;
+        stdin().lock().read_line(&mut line).context("the password can't be read from standard input")?;
         let end = line.trim_end_matches(['\r', '\n']).len();
         line.truncate(end);
         if line.is_empty() {
-            bail!("standard input is empty: write the password into it, on one line");
+            bail!("standard input is empty: write the password to it, on one line");
         }
         return Ok(line);
     }
     if !stdout().is_terminal() {
-        eprintln!("The password is asked for on the terminal.");
+        eprintln!("Type the password on the terminal.");
     }
     let first = Zeroizing::new(rpassword::prompt_password("New password (not shown): ")?);
-    let again = Zeroizing::new(rpassword::prompt_password("Once more: ")?);
+    let again = Zeroizing::new(rpassword::prompt_password("Repeat the new password: ")?);
     if first != again {
-        bail!("the two passwords are not the same");
+        bail!("the two passwords differ");
     }
     Ok(first)
 }

@@ -1,4 +1,4 @@
-//! The panel's people: what a row holds, and every query on them.
+//! The panel's people: their rows, and every query on them.
 
 use clap::ValueEnum;
 use jiff::Timestamp;
@@ -8,24 +8,23 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 use crate::database::{Database, plain};
 use crate::folk::Folk;
 
-/// What somebody is in the panel.
+/// The role of a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Reaches everybody.
     Owner,
     /// Reaches resellers and customers.
     Administrator,
-    /// Reaches his own customers.
+    /// Reaches their own customers.
     Reseller,
-    /// Reaches himself.
+    /// Reaches only themselves.
     Customer,
 }
 
 impl Kind {
-    /// All of them.
     pub const ALL: [Kind; 4] = [Kind::Owner, Kind::Administrator, Kind::Reseller, Kind::Customer];
 
-    /// As it stands in the table.
+    /// The name in the table.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Owner => "owner",
@@ -40,8 +39,7 @@ impl Kind {
     }
 }
 
-/// Characters of a name, login or address that are read. Whatever else wrote more than this into the table: no page is made for it,
-/// and nobody signs in by it.
+/// Characters of a name, login or address that are read. If something else wrote more into the table, nobody signs in with it.
 const READ: usize = 600;
 
 fn shortened(mut text: String) -> String {
@@ -52,28 +50,24 @@ fn shortened(mut text: String) -> String {
     text
 }
 
-/// One of the people. What is too long is cut.
+/// One person. What is too long is cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
-    /// The row.
     pub id: i64,
-    /// What he is.
     pub kind: Kind,
     /// What is typed at sign-in.
     pub login: String,
-    /// The mail address on file.
     pub email: Option<String>,
     /// Name of the person or company.
     pub name: String,
     /// BCP 47.
     pub locale: String,
-    /// May not sign in.
     pub suspended: bool,
-    /// Who manages him, if a reseller does: his row and name.
+    /// The reseller who manages this person, if one does: row and name.
     pub reseller: Option<(i64, String)>,
     /// Unix milliseconds, if it can be read.
     pub since: Option<i64>,
-    /// Unix milliseconds of his last sign-in here.
+    /// Unix milliseconds of the last sign-in here.
     pub signed_in_at: Option<i64>,
 }
 
@@ -83,17 +77,15 @@ pub fn account(realm: &str, id: i64) -> Option<AccountId> {
 }
 
 impl Person {
-    /// His list.
     pub fn folk(&self) -> Folk {
         Folk::of(self.kind)
     }
 
-    /// His name with the host. A row's id is digits, so there always is one.
+    /// The account's name in the host. A row's id is digits, so there always is one.
     pub fn account(&self) -> Option<AccountId> {
         account(self.folk().realm(), self.id)
     }
 
-    /// The page about him.
     pub fn url(&self) -> String {
         format!("/{}/{}", self.folk().path(), self.id)
     }
@@ -122,7 +114,7 @@ impl Person {
 const PERSON: &str = "SELECT p.id, p.kind, p.login, p.email, p.name, p.locale, p.state, p.reseller_id, p.created_at, \
      p.signed_in_at, r.name AS reseller_name FROM people p LEFT JOIN people r ON r.id = p.reseller_id";
 
-/// Who looks, in a query: everybody of a list, or the customers of one reseller.
+/// What a query may see: everybody in a list, or the customers of one reseller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Within {
     folk: Folk,
@@ -130,7 +122,7 @@ pub struct Within {
 }
 
 impl Within {
-    /// All of a list: at the console.
+    /// All of a list, for the console.
     pub fn all(folk: Folk) -> Self {
         Self { folk, reseller: None }
     }
@@ -152,21 +144,20 @@ impl Within {
     }
 }
 
-/// Which rows of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Filter {
-    /// All.
+    /// Everybody
     All,
-    /// Those who may sign in.
+    /// People who may sign in
     Active,
-    /// Those who may not.
+    /// People who may not
     Suspended,
-    /// Those without a mail address.
+    /// People without an email address
     NoEmail,
 }
 
 impl Filter {
-    /// All of them, as the tabs stand.
+    /// In the order of the tabs.
     pub const ALL: [Filter; 4] = [Filter::All, Filter::Active, Filter::Suspended, Filter::NoEmail];
 
     /// Its name in an address.
@@ -179,7 +170,7 @@ impl Filter {
         }
     }
 
-    /// From an address; what it is not is [`Filter::All`].
+    /// From an address; anything unknown is [`Filter::All`].
     pub fn named(name: &str) -> Self {
         Filter::ALL.into_iter().find(|filter| filter.name() == name).unwrap_or(Filter::All)
     }
@@ -194,25 +185,23 @@ impl Filter {
     }
 }
 
-/// A page of a list.
 pub struct Listing {
-    /// The rows.
     pub people: Vec<Person>,
     /// How many the search finds for each of [`Filter::ALL`].
     pub counts: [i64; 4],
-    /// How many there are without any search.
+    /// How many there are without a search.
     pub total: i64,
 }
 
 /// Rows of one page of a list.
 pub const PAGE: i64 = 25;
 
-/// Whether a name, login or address contains what was typed, in a query.
+/// A query's condition that a name, login or address contains what was typed.
 const FOUND: &str = "(:typed = '' OR instr(plain(p.name), :typed) OR instr(plain(p.login), :typed) \
      OR instr(plain(p.email), :typed))";
 
 impl Database {
-    /// A page of a list, `page` from 0, of those whose name, login or address contains what was typed.
+    /// A page of a list, `page` from 0, of people whose name, login or address contains what was typed.
     pub fn list(&self, within: Within, typed: &str, filter: Filter, page: i64) -> rusqlite::Result<Listing> {
         let condition = within.condition();
         let typed = plain(typed.trim());
@@ -240,7 +229,7 @@ impl Database {
         })
     }
 
-    /// Each of a list, as [`Database::list`] finds and orders them.
+    /// Everybody in a list, found and ordered as by [`Database::list`].
     pub fn each(
         &self,
         within: Within,
@@ -261,7 +250,7 @@ impl Database {
         })
     }
 
-    /// One of a list, if he is within.
+    /// Somebody in a list, if they are within.
     pub fn find(&self, within: Within, id: i64) -> rusqlite::Result<Option<Person>> {
         let sql = format!("{PERSON} WHERE p.id = :id AND {}", within.condition());
         self.with(|db| {
@@ -271,14 +260,14 @@ impl Database {
         })
     }
 
-    /// Anybody: for who is signed in, and for names in the audit.
+    /// Anybody: for signed-in people, and for names in the audit log.
     pub fn person(&self, id: i64) -> rusqlite::Result<Option<Person>> {
         let sql = format!("{PERSON} WHERE p.id = ?1");
         self.with(|db| db.prepare_cached(&sql)?.query_row([id], Person::of).optional())
     }
 
-    /// Changes what the panel's own form changes. What the form has left as it was drawn stays as it is in the table, which may
-    /// be longer.
+    /// Changes what the panel's own form changes. What the form left unchanged stays as it is in the table, where it may be
+    /// longer.
     pub fn change(&self, before: &Person, name: &str, email: Option<&str>, locale: &str) -> rusqlite::Result<()> {
         let name = Some(name).filter(|name| *name != before.name);
         let readdressed = email != before.email.as_deref();
@@ -288,63 +277,59 @@ impl Database {
         Ok(())
     }
 
-    /// Notes a sign-in.
     pub fn signed_in(&self, id: i64, now: i64) -> rusqlite::Result<()> {
         let sql = "UPDATE people SET signed_in_at = ?2, confirmations = 0 WHERE id = ?1";
         self.with(|db| db.execute(sql, [id, now]))?;
         Ok(())
     }
 
-    /// Counts one attempt to give the own password again, before it is looked at; false: there were too many. For the person and
-    /// not for the session: whoever has a stolen session, or several, has so many guesses in all.
+    /// Counts one attempt to confirm with the own password, before it is checked; false: there were too many. It counts for the
+    /// person, not the session, so several stolen sessions have only so many guesses together.
     pub fn may_confirm(&self, id: i64) -> rusqlite::Result<bool> {
         let sql = "UPDATE people SET confirmations = confirmations + 1 WHERE id = ?1 AND confirmations < ?2";
         Ok(self.with(|db| db.execute(sql, [id, CONFIRMATIONS]))? == 1)
     }
 
-    /// Whether there is no attempt left.
+    /// Whether no attempt is left.
     pub fn confirmed_too_often(&self, id: i64) -> rusqlite::Result<bool> {
         let sql = "SELECT confirmations >= ?2 FROM people WHERE id = ?1";
         self.with(|db| db.query_row(sql, [id, CONFIRMATIONS], |row| row.get(0)))
     }
 
-    /// Takes back an attempt that was not even looked at.
+    /// Takes back an attempt that was not checked.
     pub fn unconfirm(&self, id: i64) -> rusqlite::Result<()> {
         let sql = "UPDATE people SET confirmations = max(confirmations - 1, 0) WHERE id = ?1";
         self.with(|db| db.execute(sql, [id]))?;
         Ok(())
     }
 
-    /// The own password was given.
+    /// The own password was right.
     pub fn confirmed(&self, id: i64) -> rusqlite::Result<()> {
         self.with(|db| db.execute("UPDATE people SET confirmations = 0 WHERE id = ?1", [id]))?;
         Ok(())
     }
 
-    /// Whether there is an owner.
     pub fn has_owner(&self) -> rusqlite::Result<bool> {
         self.with(|db| db.query_row("SELECT EXISTS (SELECT 1 FROM people WHERE kind = 'owner')", [], |row| row.get(0)))
     }
 
-    /// The row of that login.
     pub fn by_login(&self, login: &str) -> rusqlite::Result<Option<i64>> {
         let sql = "SELECT id FROM people WHERE lower(login) = lower(?1)";
         self.with(|db| db.query_row(sql, [login], |row| row.get(0)).optional())
     }
 
-    /// A new row.
     pub fn add(&self, new: &NewPerson<'_>) -> rusqlite::Result<i64> {
         self.with(|db| insert(db, new))
     }
 
-    /// Takes a row away whose password was refused.
+    /// Deletes a row whose password was refused.
     pub fn remove(&self, id: i64) -> rusqlite::Result<()> {
         self.with(|db| db.execute("DELETE FROM people WHERE id = ?1", [id]))?;
         Ok(())
     }
 }
 
-/// A new row, by one statement.
+/// Inserts a row with one statement.
 pub fn insert(db: &Connection, new: &NewPerson<'_>) -> rusqlite::Result<i64> {
     let NewPerson { login, email, name, locale, reseller, hash, since, .. } = new;
     let sql = "INSERT INTO people \
@@ -360,10 +345,9 @@ pub fn resellers(db: &Connection) -> rusqlite::Result<Vec<(String, i64)>> {
     resellers.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
-/// How often somebody who is signed in may give a wrong password for the own one. Then each session ends.
+/// How often signed-in people may mistype their own password. After that, all their sessions end.
 const CONFIRMATIONS: i64 = 5;
 
-/// Characters of a name or address.
 pub const LONGEST: usize = 200;
 
 /// What is wrong with a login, if anything.
@@ -373,30 +357,25 @@ pub fn login_problem(login: &str) -> Option<String> {
     odd.then(|| "must be 1 to 100 characters without spaces around it".to_owned())
 }
 
-/// Somebody to add.
 #[derive(Debug, Clone, Copy)]
 pub struct NewPerson<'a> {
-    /// What he is.
     pub kind: Kind,
     /// What is typed at sign-in.
     pub login: &'a str,
-    /// The mail address.
     pub email: Option<&'a str>,
     /// Name of the person or company.
     pub name: &'a str,
     /// BCP 47.
     pub locale: &'a str,
-    /// May not sign in.
     pub suspended: bool,
-    /// Who manages him.
     pub reseller: Option<i64>,
-    /// The stored hash of who brings one along; a new password can only be given by a hook.
+    /// The stored hash of an imported account. New passwords are set by a hook only.
     pub hash: Option<&'a str>,
     /// ISO 8601.
     pub since: &'a str,
 }
 
-/// Now, as the table writes times: the same as the host's `touch … as iso8601`.
+/// Now, as the table writes times: like the host's `touch … as iso8601`.
 pub fn today() -> String {
     Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -1,4 +1,4 @@
-//! One request: what came, who asks, and how pages are dressed for him.
+//! One request: what came, who asks, and the frame of pages.
 
 use std::sync::Arc;
 
@@ -15,23 +15,23 @@ use keyturn_host::view::html::{Html, Markup};
 use keyturn_host::view::nodes::{AccountField, Node, Tone};
 use keyturn_host::view::shell::parts::banner;
 use keyturn_host::view::shell::{self, Chrome, Group, Heading, Item, Link, Panel, Post, User};
-use keyturn_host::view::words::LANGUAGES;
+use keyturn_host::view::words::Language;
 use keyturn_host::view::{self, Contact, Corrections, Frame, Place, Region};
 use zeroize::Zeroizing;
 
 use crate::answer::{self, Failed, cookie, retry_after};
 use crate::folk::{Folk, scope};
-use crate::pages::mail;
+use crate::pages::operator;
 use crate::people::Person;
 use crate::site::Site;
 use crate::visitor::{VISIT, Visitor};
 use crate::words::Words;
 
-/// The name under which the panel draws forms of its own; no plugin can have it.
+/// The name for the panel's own forms; no plugin can have it.
 pub const OWN: &str = "(the panel)";
-/// What the panel itself has to say on the next page: a key of its words and a number.
+/// The cookie for the panel's notice on the next page: a key of its words and a number.
 const SAID: &str = "kt-said";
-/// What it may say by that cookie.
+/// The keys that this cookie may name.
 const SAYINGS: [&str; 7] = [
     "said-saved",
     "said-unchanged",
@@ -41,87 +41,76 @@ const SAYINGS: [&str; 7] = [
     "said-signed-out-everywhere",
     SAID_CONFIRMATIONS,
 ];
-/// That the own password was wrong too often.
+/// The own password was wrong too often.
 pub const SAID_CONFIRMATIONS: &str = "said-confirmations";
 const YEAR: u32 = 365 * 24 * 60 * 60;
 
-/// One request.
 pub struct Request {
-    /// The panel.
     pub site: Arc<Site>,
-    /// Who asks.
     pub visitor: Visitor,
-    /// The path of the address.
     pub path: String,
-    /// What follows it.
+    /// The address's query.
     pub query: Vec<(String, String)>,
     /// Placeholders of the route.
     pub params: Vec<(String, String)>,
-    /// Headers.
     pub headers: HeaderMap,
     /// The body of a post: it may hold a password.
     pub body: Zeroizing<Vec<u8>>,
-    /// Cookies to set with the answer.
     pub cookies: Vec<String>,
-    /// What the page before has left to be said, as [`Request::hear`] has drawn it.
+    /// The notice from the page before, drawn by [`Request::hear`].
     pub notice: Markup,
 }
 
-/// A page for who is signed in.
+/// A page for people who are signed in.
 pub struct Sheet<'a> {
-    /// Its name.
     pub title: &'a str,
-    /// The list that it stands under.
+    /// The list that it belongs to.
     pub under: Option<Folk>,
     /// Pages above it.
     pub above: &'a [Link<'a>],
-    /// The h1; none where the body brings one.
+    /// The h1; none if the body has one.
     pub heading: Option<Heading<'a>>,
-    /// What was wrong, to be drawn first.
+    /// The errors, shown first.
     pub summary: &'a Markup,
-    /// The rest.
     pub body: &'a Markup,
 }
 
 impl Request {
-    /// The reader's words.
     pub fn words(&self) -> Words {
         self.visitor.words()
     }
 
-    /// Who is signed in, or the way there.
+    /// The person who is signed in; otherwise the way there.
     pub fn person(&self) -> Result<Person, Failed> {
         self.visitor.person().cloned().ok_or(Failed::SignIn)
     }
 
-    /// A value of the query.
     pub fn asked(&self, name: &str) -> &str {
         self.query.iter().find_map(|(key, value)| (key == name).then_some(value.as_str())).unwrap_or_default()
     }
 
-    /// A placeholder of the route.
     pub fn param(&self, name: &str) -> &str {
         self.params.iter().find_map(|(key, value)| (key == name).then_some(value.as_str())).unwrap_or_default()
     }
 
-    /// This page's own address, with some of its query set anew; an empty value leaves it out.
+    /// This page's own address with some of its query changed; an empty value is left out.
     pub fn address(&self, set: &[(&str, &str)]) -> String {
         let kept = self.query.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let kept = kept.filter(|(key, _)| *key != "lang" && !set.iter().any(|(name, _)| name == key));
         let mut query = Serializer::new(String::new());
         query.extend_pairs(kept.chain(set.iter().copied()).filter(|(_, value)| !value.is_empty()));
         let query = query.finish();
-        // Two slashes at its beginning would name another site.
+        // Two slashes at the beginning would name another site.
         let path = format!("/{}", self.path.trim_start_matches('/'));
         if query.is_empty() { path } else { format!("{path}?{query}") }
     }
 
-    /// Where plugins' forms of this page post to.
+    /// Where plugins' forms on this page are posted to.
     pub fn surface<'a>(&'a self, submit_url: &'a str, corrections: Option<&'a Corrections>) -> Surface<'a> {
         Surface { submit_url, join: None, links: &*self.site, corrections }
     }
 
-    /// Draws something of the panel's own as the host draws what plugins say: one look, forms sealed to the session.
+    /// Draws something of the panel's own in the way of plugins' nodes: one look, forms sealed to the session.
     pub fn framed<T>(
         &self,
         caller: &Caller,
@@ -145,14 +134,14 @@ impl Request {
             zone: brand.zone.clone(),
             now: self.site.host.now(),
             account: &not_asked,
-            // The panel draws no deliveries itself.
+            // The panel has no deliveries of its own.
             mail: &|_| None,
             corrections: surface.corrections,
             keys: self.site.host.keys(),
         })
     }
 
-    /// A region of the panel's own, named so that its forms are told from others of the page.
+    /// A region of the panel's own, with a name that tells its forms from others on the page.
     pub fn region(
         &self,
         name: &str,
@@ -165,7 +154,7 @@ impl Request {
         Ok(self.framed(&caller, place, surface, |frame| view::draw_region(nodes, frame, 2))?)
     }
 
-    /// Lets the browser keep who it is while nobody is signed in: what it is shown may hold a form.
+    /// Lets the browser keep its visit while nobody is signed in: what it is shown may contain a form.
     pub fn visit(&mut self) {
         if !self.visitor.visit.1 {
             let visit = self.visitor.visit.0.clone();
@@ -173,29 +162,28 @@ impl Request {
         }
     }
 
-    /// Sets a cookie with the answer.
     pub fn set_cookie(&mut self, name: &str, value: &str, age: Option<u32>) {
         let cookie = cookie(name, value, age, self.site.https);
         self.cookies.push(cookie);
     }
 
-    /// Says something on the next page: one of [`SAYINGS`].
+    /// Shows a notice on the next page: one of [`SAYINGS`].
     pub fn say(&mut self, key: &'static str, n: u64) {
         self.set_cookie(SAID, &format!("{key}.{n}"), Some(60));
     }
 
-    /// Says a plugin's outcome on the next page.
+    /// Shows a plugin's outcome on the next page.
     pub fn say_outcome(&mut self, sealed: &str) {
         self.set_cookie(NOTICE_COOKIE, sealed, Some(60));
     }
 
-    /// Whether the page is asked for by the script alone: what is shown once is not shown to it.
+    /// Whether the script asked for the page: what is shown once is not shown to it.
     pub fn quiet(&self) -> bool {
         self.headers.contains_key(QUIET_HEADER)
     }
 
-    /// Draws the outcome that the page before has left. Before anything else of the page: what became of a mail is newer in
-    /// the page than in its notice, or the two would contradict each other.
+    /// Draws the outcome from the page before, before anything else on the page. Otherwise the page could have a newer state of
+    /// an email than its notice.
     pub fn hear(&mut self) {
         let sealed = reader::cookie(&self.headers, NOTICE_COOKIE).filter(|_| !self.quiet());
         let notice =
@@ -203,13 +191,13 @@ impl Request {
         self.notice = notice.unwrap_or_default();
     }
 
-    /// What the reader signs in with, where he has just chosen a password: before [`Request::said`], which takes it away.
+    /// The user name of a reader who has just chosen a password. Call it before [`Request::said`], which takes it away.
     pub fn user_name(&self) -> Option<String> {
         let sealed = reader::cookie(&self.headers, NOTICE_COOKIE)?;
         self.site.host.noticed_user_name(&self.visitor.caller(), sealed)
     }
 
-    /// What is to be said on this page; it is taken, so it is said once.
+    /// The notice for this page. It is taken, so it is shown once.
     pub fn said(&mut self) -> Markup {
         let mut html = Html::new();
         if self.quiet() {
@@ -220,7 +208,7 @@ impl Request {
             self.set_cookie(NOTICE_COOKIE, "", Some(0));
         }
         if let Some(said) = reader::cookie(&self.headers, SAID).map(str::to_owned) {
-            // A cookie is the browser's, so it only chooses among our own words.
+            // The browser could have changed the cookie, so it only chooses among our own words.
             let (key, n) = said.split_once('.').unwrap_or((&said, "0"));
             if let Some(key) = SAYINGS.into_iter().find(|saying| *saying == key) {
                 let words = self.words();
@@ -240,10 +228,10 @@ impl Request {
     fn dressed<T>(&self, draw: impl FnOnce(&Chrome<'_>) -> T) -> T {
         let brand = self.site.host.brand();
         let (icon, css, js, theme_css) = (icon_url(), css_url(), js_url(), theme_url(&self.site.host));
-        let languages = LANGUAGES.map(|(tag, _)| {
+        let languages = Language::ALL.map(|language| {
             let page = self.address(&[]);
             let mark = if page.contains('?') { '&' } else { '?' };
-            format!("{page}{mark}lang={tag}")
+            format!("{page}{mark}lang={}", language.tag())
         });
         let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
         let back = self.address(&[]);
@@ -264,12 +252,12 @@ impl Request {
         })
     }
 
-    /// A page for who is not signed in.
+    /// A page for people who are not signed in.
     pub fn public(&self, title: &str, body: &Markup) -> Markup {
         self.dressed(|chrome| shell::public(chrome, title, body))
     }
 
-    /// A page for who is signed in.
+    /// A page for people who are signed in.
     pub fn sheet(&mut self, person: &Person, sheet: &Sheet<'_>) -> Markup {
         let mut notice = Html::new();
         let said = self.said();
@@ -297,36 +285,19 @@ impl Request {
             });
         }
         let label = if lists.is_empty() { "nav-you" } else { "nav-people" };
-        let runs = mail::runs(person);
-        let caller = self.visitor.caller();
-        let sets_mail = runs && self.site.host.may_set_mail(&caller);
-        let tends_webhooks = runs && self.site.host.may_tend_webhooks(&caller);
-        let mails: Vec<Item<'_>> = [
-            (mail::OUTBOX, "nav-outbox", mail::manages(person)),
-            (mail::INBOX, "nav-inbox", runs && self.site.host.has_inbox()),
-            (mail::SETTINGS, "mail-settings", sets_mail),
-            (mail::WEBHOOKS, "nav-webhooks", tends_webhooks),
-        ]
-        .into_iter()
-        .filter(|(_, _, shown)| *shown)
-        .map(|(url, label, _)| Item {
-            link: Link { label: words.get(label), url },
-            current: self.path.starts_with(url),
-            badge: None,
-        })
-        .collect();
+        let operators = operator::navigation(self, person);
+        let operators: Vec<(&str, Vec<Item<'_>>)> = operators
+            .iter()
+            .map(|(group, items)| {
+                let items = items.iter().map(|(label, url, current)| {
+                    let link = Link { label, url };
+                    Item { link, current: *current, badge: None }
+                });
+                (group.as_str(), items.collect())
+            })
+            .collect();
         let mut groups = vec![Group { label: words.get(label), items: &items }];
-        if !mails.is_empty() {
-            groups.push(Group { label: words.get("nav-mail"), items: &mails });
-        }
-        let keys = [Item {
-            link: Link { label: words.get("nav-keys"), url: mail::KEYS },
-            current: self.path == mail::KEYS,
-            badge: None,
-        }];
-        if runs && self.site.host.may_tend_keys(&caller) {
-            groups.push(Group { label: words.get("nav-security"), items: &keys });
-        }
+        groups.extend(operators.iter().map(|(label, items)| Group { label, items }));
         let token = self.visitor.token();
         let hidden = [("token", token.as_str())];
         let user = User {
@@ -354,7 +325,7 @@ impl Request {
         })
     }
 
-    /// The page for something that cannot be done.
+    /// The page for an error.
     pub fn failed(&mut self, failed: &Failed) -> Response {
         let words = self.words();
         let brand = self.site.host.brand();
@@ -430,7 +401,7 @@ impl Request {
         response
     }
 
-    /// Puts on the answer what every answer bears.
+    /// Adds what every answer has.
     pub fn finish(&mut self, mut response: Response) -> Response {
         if self.visitor.chosen {
             let locale = self.visitor.locale.clone();
@@ -447,7 +418,7 @@ impl Request {
     }
 }
 
-/// A list's title in the words.
+/// The key of a list's title.
 pub fn title_key(folk: Folk) -> &'static str {
     match folk {
         Folk::Customers => "customers-title",
@@ -464,7 +435,7 @@ fn none_such_key(folk: Folk) -> &'static str {
     }
 }
 
-/// What somebody is, in the words.
+/// The key of somebody's role.
 pub fn role_key(person: &Person) -> &'static str {
     use crate::people::Kind;
     match person.kind {
@@ -475,7 +446,7 @@ pub fn role_key(person: &Person) -> &'static str {
     }
 }
 
-/// The panel's own views name nobody by account; they bring the text themselves.
+/// The panel's own views name no accounts; they have the texts.
 fn not_asked(_: &str, _: AccountField) -> Option<String> {
     None
 }

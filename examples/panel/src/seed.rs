@@ -1,11 +1,10 @@
-//! The demo's people. Whoever is there already stays as he is, so a second start changes nothing.
+//! The demo's people. Existing people stay as they are, so a second start changes nothing.
 
 use std::fmt::Write as _;
 
 use anyhow::Context as _;
 use keyturn_host::accounts::Reach;
 use keyturn_host::caller::{Actor, Caller};
-use keyturn_host::email::NewPassword;
 use keyturn_host::mail::config::Way;
 use keyturn_host::mail::setup::Chosen;
 use rusqlite::ErrorCode;
@@ -15,15 +14,14 @@ use crate::owner::set_password;
 use crate::people::{Kind, NewPerson, insert};
 use crate::site::Site;
 
-/// Everybody's password, but for those who are to show something else.
+/// Everybody's password, except for a few special cases.
 const PASSWORD: &str = "violet harbour tram 52";
-/// Chidi's, to be changed when he signs in.
+/// Chidi's password; it must be changed at sign-in.
 const TEMPORARY: &str = "paper anchor melon 30";
-/// Hassan's, stored as bcrypt long ago; today's rules would not take it.
+/// Hassan's old password, stored as bcrypt; today's policy would refuse it.
 const LEGACY: &str = "atlas-2019";
 /// `password_hash('atlas-2019', PASSWORD_BCRYPT)`.
 const LEGACY_HASH: &str = "$2y$10$VaWrVMHme9.sSEEtNg04HOZ2AbhtkS/Oqo95uF4CmigPXQYzdueIS";
-/// Customers altogether.
 const CUSTOMERS: usize = 1_284;
 
 const fn customer(
@@ -171,7 +169,7 @@ const TRADES: [(&str, &str); 10] = [
     ("Garden", "garden"),
 ];
 
-/// Makes whoever is missing.
+/// Creates missing people.
 pub fn fill(site: &Site) -> anyhow::Result<()> {
     for person in &PEOPLE {
         if site.people.by_login(person.login)?.is_some() {
@@ -191,10 +189,9 @@ pub fn fill(site: &Site) -> anyhow::Result<()> {
     generate(site)
 }
 
-/// Mail into the folder of the configuration, until somebody sets it otherwise on the page Email settings.
+/// Puts emails into the configured folder, until somebody changes that on the page Email settings.
 pub fn set_mail(site: &Site) -> anyhow::Result<()> {
-    let untouched = site.host.mail_setup()?.is_some_and(|setup| *setup.chosen() == Chosen::default());
-    if !untouched {
+    if site.host.mail_setup()?.chosen != Chosen::default() {
         return Ok(());
     }
     let chosen = Chosen {
@@ -204,11 +201,11 @@ pub fn set_mail(site: &Site) -> anyhow::Result<()> {
         ..Chosen::default()
     };
     let console = Caller::new(Actor::Console, Reach::none());
-    site.host.set_mail(&console, chosen, &NewPassword::Keep)?;
+    site.host.set_mail(&console, chosen, None)?;
     Ok(())
 }
 
-/// The many: one transaction, and the hash of one for all of them, since hashing each would take a minute.
+/// Many customers: one transaction, and one hash for all of them, because hashing each would take a minute.
 fn generate(site: &Site) -> anyhow::Result<()> {
     let resellers = ["costa", "radiosud"].map(|login| site.people.by_login(login));
     let [costa, sud] = resellers;
@@ -245,7 +242,7 @@ fn generate(site: &Site) -> anyhow::Result<()> {
             };
             match insert(&all, &new) {
                 Ok(_) => made += 1,
-                // Of an earlier start.
+                // From an earlier start.
                 Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {}
                 Err(cause) => return Err(cause),
             }
@@ -265,7 +262,7 @@ struct Generated {
 
 impl Generated {
     fn nth(n: usize) -> Self {
-        // Steps that have no divisor in common with the lists, so that names meet in all combinations.
+        // Steps without a common divisor with the lists, so that names meet in all combinations.
         let (first, last) = (FIRST[n * 7 % FIRST.len()], LAST[(n * 5 + n / FIRST.len()) % LAST.len()]);
         let plain = |text: &str| -> String {
             crate::database::plain(text).chars().filter(char::is_ascii_alphanumeric).collect()
@@ -287,16 +284,16 @@ impl Generated {
     }
 }
 
-/// What stands on the terminal when the panel is up.
+/// What the terminal shows when the panel is up.
 pub fn greeting(site: &Site, address: &str, demo: bool) -> anyhow::Result<String> {
     let brand = site.host.brand();
     let mut text = format!("\n  {} is up at {address}\n", brand.name);
     let origin = site.host.origin();
     if origin != address {
-        writeln!(text, "  Links that it makes lead to {origin}")?;
+        writeln!(text, "  Its links lead to {origin}")?;
     }
     if demo {
-        writeln!(text, "\n  Sign in as                                    password (unless it was changed since)")?;
+        writeln!(text, "\n  Sign in as                                    password (unless changed since)")?;
         for (login, what, password) in [
             ("ana", "administrator", PASSWORD),
             ("owner", "owner", PASSWORD),
@@ -309,16 +306,16 @@ pub fn greeting(site: &Site, address: &str, demo: bool) -> anyhow::Result<String
         }
         text.push_str(
             "\n  Try: as ana, find Marta, press Manage, type a new password twice, press Save. In another browser\n  \
-             Marta is signed out; her old password no longer works, the new one leads to choosing her own.\n\n  \
-             Or press Reset & mail password, or follow Forgotten password on the sign-in page. Mail goes into a\n  \
-             folder here; Inbox (trial) in Ana's navigation shows it. The owner sets it otherwise in Email settings.\n",
+             Marta is signed out. Her old password no longer works; with the new one she has to choose her own.\n\n  \
+             Or press Reset & mail password, or follow Forgotten password on the sign-in page. Emails go into a\n  \
+             folder here: as ana, read them in Inbox (trial). As owner, set up a real mail server in Email settings.\n",
         );
     } else if !site.people.has_owner()? {
         text.push_str(
-            "\n  Nobody owns it yet. Make the first owner: keyturn-example-panel --config FILE create-owner LOGIN\n",
+            "\n  It has no owner yet. Create the first one: keyturn-example-panel --config FILE create-owner LOGIN\n",
         );
     }
-    text.push_str("\n  Ctrl-C stops it.\n");
+    text.push_str("\n  Press Ctrl-C to stop.\n");
     Ok(text)
 }
 

@@ -1,4 +1,4 @@
-//! Addresses, and how each is answered: everything that blocks, blocks a thread of its own.
+//! Addresses and their handlers. Everything that blocks runs on a thread of its own.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -16,18 +16,16 @@ use tokio::net::TcpListener;
 use tokio::task::spawn_blocking;
 
 use crate::answer::{self, Failed};
-use crate::pages::{account, details, home, mail, overview, people, plugin, sign_in, step_up};
+use crate::pages::{account, details, home, operator, overview, people, plugin, sign_in, step_up};
 use crate::request::Request;
 use crate::site::Site;
 use crate::visitor::{Visitor, from_elsewhere};
 
-/// What the panel's own addresses begin with: no plugin's link page gets one of them.
-const OWN_ADDRESSES: [&str; 12] = [
+/// The first segments of the panel's own addresses: no plugin's link page can have one of them.
+const OWN_ADDRESSES: [&str; 10] = [
     "sign-in",
     "sign-out",
-    "mail",
-    "webhooks",
-    "keys",
+    "operator",
     "step-up",
     "theme",
     "account",
@@ -36,13 +34,12 @@ const OWN_ADDRESSES: [&str; 12] = [
     "resellers",
     "administrators",
 ];
-/// Seconds after which there may be room again for a body that found none.
+/// Seconds until there may be room for a body again.
 const AGAIN: u32 = 5;
 
-/// What answers a request.
 type Handler = fn(&mut Request) -> Result<Response, Failed>;
 
-/// All of the panel's addresses, and beside them the host's own: link pages, and the files of the look.
+/// All addresses of the panel, and beside them the host's own: link pages, and the files of the look.
 pub fn router(site: Arc<Site>) -> Router {
     site.host.reserve(&OWN_ADDRESSES);
     let hosts = keyturn_host::http::router(site.host.clone(), site.clone());
@@ -50,15 +47,8 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/", only(home::show))
         .route("/sign-in", both(sign_in::show, sign_in::enter))
         .route("/sign-out", posting(home::sign_out))
-        .route("/mail/outbox", both(mail::outbox, mail::post))
-        .route("/mail/outbox/{id}", both(mail::one, mail::post))
-        .route("/mail/inbox", only(mail::inbox))
-        .route("/mail/inbox/{name}", only(mail::inbox_one))
-        .route("/mail/inbox/{name}/html", only(mail::inbox_html))
-        .route("/mail/settings", both(mail::settings, mail::post_settings))
-        .route("/webhooks", both(mail::webhooks, mail::post_webhooks))
-        .route("/webhooks/{id}", both(mail::delivery, mail::post_webhooks))
-        .route("/keys", both(mail::keys, mail::post_keys))
+        .route("/operator/{page}", both(operator::show, operator::post))
+        .route("/operator/inbox-html", only(operator::inbox_html))
         .route("/step-up", both(step_up::show, step_up::post))
         .route("/theme", posting(home::theme))
         .route("/account", both(account::show, account::post))
@@ -138,7 +128,7 @@ async fn answer(site: Arc<Site>, request: HttpRequest, handler: Handler) -> Resp
     })
 }
 
-/// Serves until `until`, then finishes what was begun.
+/// Serves until `until`, then finishes the running requests.
 pub async fn run(site: Arc<Site>, listener: TcpListener, until: impl Future<Output = ()>) {
     let manners = site.manners.clone();
     serve(listener, router(site), manners, until).await;

@@ -1,5 +1,5 @@
-//! Sessions: a row for each, found by the hash of the cookie, so that who reads the table cannot use it. Each keeps the
-//! epoch of the password that it began under and ends when the account has another, whoever changed it.
+//! Sessions: a row for each, found by the hash of the cookie, so reading the table doesn't help a thief. Each has the epoch of
+//! the password that it began under, and ends when the account has another one, whoever changed it.
 
 use keyturn_host::{Host, seal};
 use rusqlite::{OptionalExtension as _, params};
@@ -9,32 +9,28 @@ use crate::answer::Failed;
 use crate::database::Database;
 use crate::people::Person;
 
-/// Without a request for so long, a session ends: 12 hours.
+/// A session without requests ends after this: 12 hours.
 const IDLE: i64 = 12 * 60 * 60 * 1000;
-/// However busy, a session ends after so long: 7 days.
+/// Every session ends after this: 7 days.
 const LONGEST: i64 = 7 * 24 * 60 * 60 * 1000;
-/// `last_seen` is written when it is older than this, not at each request.
+/// `last_seen` is written only if it is older than this.
 const SEEN: i64 = 60_000;
 
-/// A session of a request.
 #[derive(Debug, Clone)]
 pub struct Session {
-    /// The row.
     pub id: i64,
-    /// Hash of the cookie: what sealed forms are bound to.
+    /// The hash of the cookie: sealed forms are bound to it.
     pub token: String,
-    /// Whose it is.
     pub person: Person,
-    /// When he last typed his password, Unix milliseconds.
+    /// When the person last typed their password, Unix milliseconds.
     pub verified: i64,
-    /// What a form held that was posted too late, sealed; for the first page after the sign-in.
+    /// The contents of a form that was posted too late, sealed, for the first page after the sign-in.
     pub carried: Option<String>,
 }
 
 /// A session as its owner sees it.
 #[derive(Debug, Clone)]
 pub struct Listed {
-    /// The row.
     pub id: i64,
     /// Unix milliseconds.
     pub created: i64,
@@ -42,16 +38,15 @@ pub struct Listed {
     pub last_seen: i64,
     /// The client's address.
     pub address: Option<String>,
-    /// What the browser says it is.
+    /// The browser's User-Agent.
     pub agent: String,
 }
 
-/// Where a session begins.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin<'a> {
     /// The client's address.
     pub address: Option<&'a str>,
-    /// What the browser says it is.
+    /// The browser's User-Agent.
     pub agent: &'a str,
 }
 
@@ -60,7 +55,7 @@ fn hash(cookie: &str) -> String {
 }
 
 impl Database {
-    /// Begins a session under `epoch` and answers its cookie: 256 random bits that stand nowhere else.
+    /// Begins a session under `epoch` and answers its cookie: 256 random bits that are stored nowhere.
     pub fn begin_session(
         &self,
         person: i64,
@@ -80,8 +75,8 @@ impl Database {
         Ok(cookie)
     }
 
-    /// The session of a cookie, if it still holds: not too old, its person there and not suspended, his password the
-    /// one that it began under. One that does not hold is taken away.
+    /// The session of a cookie, if it is still valid: not too old, and its person exists, is not suspended, and has the same
+    /// password as at its start. An invalid one is deleted.
     pub fn session(&self, host: &Host, cookie: &str, now: i64) -> Result<Option<Session>, Failed> {
         let token = hash(cookie);
         let sql =
@@ -112,19 +107,19 @@ impl Database {
         Ok(Some(Session { id, token, person, verified, carried }))
     }
 
-    /// Its person has typed his password again.
+    /// The person has typed their password again.
     pub fn verified(&self, session: i64, now: i64) -> rusqlite::Result<()> {
         self.with(|db| db.execute("UPDATE sessions SET verified_at = ?2 WHERE id = ?1", [session, now]))?;
         Ok(())
     }
 
-    /// Keeps a form until its person has typed his password again; a newer one takes its place.
+    /// Keeps a form until the person has typed their password again. A newer form replaces it.
     pub fn hold(&self, session: i64, held: &str) -> rusqlite::Result<()> {
         self.with(|db| db.execute("UPDATE sessions SET held = ?2 WHERE id = ?1", params![session, held]))?;
         Ok(())
     }
 
-    /// Takes what was kept; it is run once.
+    /// Takes the kept form; it runs once.
     pub fn take_held(&self, session: i64) -> rusqlite::Result<Option<String>> {
         self.with(|db| {
             let change = db.transaction()?;
@@ -136,37 +131,35 @@ impl Database {
         })
     }
 
-    /// Leaves something for the next page of this session.
+    /// Keeps something for the next page of this session.
     pub fn carry(&self, session: i64, carried: &str) -> rusqlite::Result<()> {
         self.with(|db| db.execute("UPDATE sessions SET carried = ?2 WHERE id = ?1", params![session, carried]))?;
         Ok(())
     }
 
-    /// Takes what was carried through the sign-in: it is shown once.
+    /// Deletes what was carried through the sign-in: it is shown once.
     pub fn take_carried(&self, session: i64) -> rusqlite::Result<()> {
         self.with(|db| db.execute("UPDATE sessions SET carried = NULL WHERE id = ?1", [session]))?;
         Ok(())
     }
 
-    /// Ends one session.
     pub fn end_session(&self, session: i64) -> rusqlite::Result<()> {
         self.with(|db| db.execute("DELETE FROM sessions WHERE id = ?1", [session]))?;
         Ok(())
     }
 
-    /// Ends one session if it is this person's.
+    /// Ends one session if it belongs to this person.
     pub fn end_own_session(&self, person: i64, session: i64) -> rusqlite::Result<bool> {
         let sql = "DELETE FROM sessions WHERE id = ?1 AND person_id = ?2";
         Ok(self.with(|db| db.execute(sql, [session, person]))? == 1)
     }
 
-    /// How many sessions of a person are open.
     pub fn count_sessions(&self, person: i64) -> rusqlite::Result<u64> {
         let count = "SELECT count(*) FROM sessions WHERE person_id = ?1";
         self.with(|db| db.query_row(count, [person], |row| row.get::<_, i64>(0))).map(i64::unsigned_abs)
     }
 
-    /// Ends all sessions of a person; how many there were.
+    /// Ends all sessions of a person; answers how many there were.
     pub fn end_sessions(&self, person: i64) -> rusqlite::Result<u64> {
         let ended = self.with(|db| db.execute("DELETE FROM sessions WHERE person_id = ?1", [person]))?;
         Ok(u64::try_from(ended).unwrap_or_default())
@@ -191,9 +184,9 @@ impl Database {
     }
 }
 
-/// What a browser says it is, in words that people know: "Firefox, Linux".
+/// A User-Agent in words: "Firefox, Linux".
 pub fn device(agent: &str) -> Option<String> {
-    // Each also says that it is those after it.
+    // Each also names those after it.
     const BROWSERS: [(&str, &str); 7] = [
         ("Edg/", "Edge"),
         ("OPR/", "Opera"),

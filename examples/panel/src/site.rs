@@ -1,4 +1,4 @@
-//! The panel as a whole: the host, the people, and where everything stands.
+//! The panel as a whole: the host, the people, and their places.
 
 use std::path::Path;
 
@@ -8,60 +8,58 @@ use keyturn_host::accounts::AccountId;
 use keyturn_host::config::Config;
 use keyturn_host::http::{self, serve::Manners};
 use keyturn_host::mail::config::Way;
+use keyturn_host::operator::OWN;
 use keyturn_host::view::nodes::Target;
 use keyturn_host::view::shell::Post;
 use keyturn_host::view::{Contact, Links};
 
 use crate::database::Database;
 use crate::folk::Folk;
-use crate::pages::mail;
+use crate::pages::operator;
 
 /// What all requests share.
 pub struct Site {
-    /// The host with its plugins.
     pub host: Host,
-    /// The panel's own tables.
     pub people: Database,
     /// The hook that checks a password at sign-in.
     pub verify: String,
-    /// The hook that sets another's password.
+    /// The hook that sets somebody else's password.
     pub set_password: String,
-    /// The hook that says what a stored hash is.
+    /// The hook that identifies a stored hash.
     pub recognise: String,
-    /// The hook that tells of a changed address.
+    /// The hook for a changed address.
     pub address_changed: String,
-    /// Where help is: the brand's contact, if that is a mail address.
+    /// Where help is: the brand's contact, if that is an email address.
     pub help: Option<String>,
-    /// The command that sends the mail where nobody does.
+    /// The command that starts a worker.
     pub start: String,
-    /// Cookies are for https only. As links led when the panel started: who is signed in is not signed out by an address
-    /// that is set on a page.
+    /// Whether cookies are for https only. Decided by the links' origin at the panel's start, so a change on a page signs
+    /// nobody out.
     pub https: bool,
-    /// How those who connect are treated, and whose word on a client's address is taken.
+    /// How connections are limited, and which proxies are believed about a client's address.
     pub manners: Manners,
 }
 
 impl Site {
-    /// Reads the configuration and opens everything that it names; the panel's own tables first, since the host maps
-    /// them.
+    /// Reads the configuration and opens everything; the panel's own tables first, because the host maps them.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let config = Config::read(path)?;
         Self::of(&config, Config::host)
     }
 
-    /// The same for a command that serves nobody, beside the panel's server or without it.
+    /// The same for a command that serves nothing, beside the panel's server or without it.
     pub fn open_beside(path: &Path) -> anyhow::Result<Self> {
         Self::of(&Config::read(path)?.beside_server(), Config::host)
     }
 
-    /// The same without mail: the demo's people are not told that their first passwords were set.
+    /// The same without email: the demo's people get no notices about their first passwords.
     pub fn open_without_mail(path: &Path) -> anyhow::Result<Self> {
         let mut config = Config::read(path)?;
         config.mail.transport = Some(Way::Off);
         Self::of(&config, Config::host)
     }
 
-    /// The same, with a host of one's own making.
+    /// The same, with another way to make the host.
     pub fn of<E>(config: &Config, host: impl FnOnce(&Config) -> Result<Host, E>) -> anyhow::Result<Self>
     where
         anyhow::Error: From<E>,
@@ -80,7 +78,7 @@ impl Site {
             recognise: config.sign_in.recognise_hook.clone(),
             address_changed: config.sign_in.address_hook.clone(),
             help,
-            // Without folders: an administrator reads it, whom they do not concern.
+            // Without folders: administrators read it, and the folders are none of their business.
             start: format!("keyturn-example-panel --config {} work", config.file_name()),
             https,
             manners: config.manners(),
@@ -104,8 +102,10 @@ impl Links for Site {
         match target {
             Target::Overview(account) => person(account, ""),
             Target::AccountDetails(account) => person(account, "/details"),
-            Target::Mail(id) => format!("{}/{}", mail::OUTBOX, byte_serialize(id.as_bytes()).collect::<String>()),
-            Target::EmailSettings => mail::SETTINGS.to_owned(),
+            Target::Mail(id) => {
+                format!("{}/mail?mail={}", operator::ADDRESS, byte_serialize(id.as_bytes()).collect::<String>())
+            }
+            Target::EmailSettings => format!("{}/email-settings", operator::ADDRESS),
             Target::SignIn => "/sign-in".to_owned(),
             Target::MyAccount => "/account".to_owned(),
             Target::Page(page) => {
@@ -115,7 +115,11 @@ impl Links for Site {
                     query.append_pair("for", subject);
                 }
                 query.extend_pairs(&page.arguments);
-                let (path, query) = (format!("/plugins/{}/{}", segment(plugin), segment(&page.page)), query.finish());
+                let under = match plugin {
+                    OWN => operator::ADDRESS.to_owned(),
+                    plugin => format!("/plugins/{}", segment(plugin)),
+                };
+                let (path, query) = (format!("{under}/{}", segment(&page.page)), query.finish());
                 if query.is_empty() { path } else { format!("{path}?{query}") }
             }
         }
@@ -131,7 +135,7 @@ impl http::Site for Site {
         self.help.as_deref()
     }
 
-    /// A link page has a session of its own kind, and no address to come back to that may stand in a form.
+    /// A link page has a session of its own kind, and no address that a form could lead back to.
     fn themes(&self) -> Option<Post<'_>> {
         None
     }

@@ -294,7 +294,7 @@ async fn what_was_typed_comes_back_when_the_session_ended_meanwhile() {
     let form = details_form(&page, &kt, ["Marta Typed", "", "es"]);
     let (answer, page) = panel.post(&session, &details, &form, "same-origin").await;
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
-    assert!(page.contains("You were signed out meanwhile") && page.contains("current-password"));
+    assert!(page.contains("You were signed out") && page.contains("current-password"));
     assert_eq!(panel.site.people.person(marta).expect("person").expect("there").name, "marta");
 
     // The sign-in itself needs the plugin; what it carries is what the next session is given.
@@ -569,9 +569,9 @@ async fn a_mailed_link_is_not_told_as_a_reset() {
     let link = told("", "done").await;
     assert!(link.contains("Link to choose a password, email queued") && !link.contains("Password reset"), "{link}");
     let password = told(&format!(", ('customer:{marta}', 1, 1, 'password')"), "done").await;
-    assert!(password.contains("Password reset, mail queued"), "{password}");
+    assert!(password.contains("Password reset, email queued"), "{password}");
     let refused = told("", "refused: no-address").await;
-    assert!(refused.contains("Password reset, mail queued: not done"), "{refused}");
+    assert!(refused.contains("Password reset, email queued: not done"), "{refused}");
 }
 
 #[tokio::test]
@@ -618,14 +618,17 @@ async fn who_manages_others_sees_the_outbox_and_who_runs_the_panel_the_rest_of_t
     ] {
         let session = panel.signed_in(panel.person(kind, kind.name(), None));
         let (_, account) = panel.get(&session, "/account").await;
-        for (path, status) in
-            [("/mail/outbox", outbox), ("/mail/settings", settings), ("/webhooks", settings), ("/keys", settings)]
-        {
+        for (path, status) in [
+            ("/operator/outbox", outbox),
+            ("/operator/email-settings", settings),
+            ("/operator/webhooks", settings),
+            ("/operator/keys", settings),
+        ] {
             assert_eq!(panel.get(&session, path).await.0, status, "{kind:?} {path}");
             let linked = account.contains(&format!("href=\"{path}\""));
             assert_eq!(linked, status == StatusCode::OK, "{kind:?} {path} in the navigation");
         }
-        for path in ["/mail/inbox", "/mail/inbox/one.eml", "/mail/inbox/one.eml/html"] {
+        for path in ["/operator/inbox", "/operator/inbox-mail?name=one.eml", "/operator/inbox-html?name=one.eml"] {
             // The panel's links lead elsewhere, so there is no inbox even for those who may see one.
             let expected = if rest == StatusCode::OK { StatusCode::NOT_FOUND } else { StatusCode::FORBIDDEN };
             assert_eq!(panel.get(&session, path).await.0, expected, "{kind:?} {path}");
@@ -667,17 +670,20 @@ fn nobody_else_on_the_machine_reads_the_database() {
 async fn email_settings_are_the_owners_and_his_password_is_asked_for_before_they_change() {
     let panel = panel();
     let owner = panel.signed_in(panel.person(Kind::Owner, "owner", None));
-    let (status, page) = panel.get(&owner, "/mail/settings").await;
+    let (status, page) = panel.get(&owner, "/operator/email-settings").await;
     assert_eq!(status, StatusCode::OK);
-    assert!(page.contains("href=\"/mail/settings\"") && page.contains("Set in keyturn.toml, line "), "{page}");
+    assert!(
+        page.contains("href=\"/operator/email-settings\"") && page.contains("Set in keyturn.toml, line "),
+        "{page}"
+    );
     for kind in [Kind::Administrator, Kind::Reseller, Kind::Customer] {
         let other = panel.signed_in(panel.person(kind, kind.name(), None));
-        let (status, answer) = panel.get(&other, "/mail/settings").await;
+        let (status, answer) = panel.get(&other, "/operator/email-settings").await;
         assert_eq!(status, StatusCode::FORBIDDEN, "{kind:?}");
-        assert!(!answer.contains("href=\"/mail/settings\""), "{kind:?}");
+        assert!(!answer.contains("href=\"/operator/email-settings\""), "{kind:?}");
         let form = [("kt", sealed(&page, 0)), ("transport", "folder".to_owned())];
         let form = form.each_ref().map(|(name, value)| (*name, value.as_str()));
-        let (answer, _) = panel.post(&other, "/mail/settings", &form, "same-origin").await;
+        let (answer, _) = panel.post(&other, "/operator/email-settings", &form, "same-origin").await;
         assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{kind:?}");
     }
     panel.site.people.with(|db| db.execute("UPDATE sessions SET verified_at = 1", [])).expect("long ago");
@@ -688,16 +694,16 @@ async fn email_settings_are_the_owners_and_his_password_is_asked_for_before_they
         ("from", "accounts@northwind.example".to_owned()),
     ];
     let form = form.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let (answer, _) = panel.post(&owner, "/mail/settings", &form, "same-origin").await;
-    assert_eq!(answer.headers()[LOCATION], "/step-up?next=%2Fmail%2Fsettings");
-    assert!(panel.site.host.mail_setup().expect("read").expect("by the file").chosen().from.is_none());
+    let (answer, _) = panel.post(&owner, "/operator/email-settings", &form, "same-origin").await;
+    assert_eq!(answer.headers()[LOCATION], "/step-up?next=%2Foperator%2Femail-settings");
+    assert!(panel.site.host.mail_setup().expect("read").chosen.from.is_none());
     // A mistake is shown before anybody is asked for anything.
-    let (_, page) = panel.get(&owner, "/mail/settings").await;
+    let (_, page) = panel.get(&owner, "/operator/email-settings").await;
     let form = [("kt", sealed(&page, 0)), ("transport", "smtp".to_owned()), ("encryption", "tls".to_owned())];
     let form = form.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let (answer, page) = panel.post(&owner, "/mail/settings", &form, "same-origin").await;
+    let (answer, page) = panel.post(&owner, "/operator/email-settings", &form, "same-origin").await;
     assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(page.contains("<title>Error: Email settings") && page.contains("This is needed: Host"), "{page}");
+    assert!(page.contains("<title>Error: Email settings") && page.contains("Fill in “Host”"), "{page}");
 }
 
 #[tokio::test]

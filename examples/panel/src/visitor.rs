@@ -1,4 +1,4 @@
-//! Who asks: the session, the language, the colours, the address. Read once for each request.
+//! Who asks: session, language, colours and address. Read once for each request.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -20,43 +20,39 @@ use crate::session::{Origin, Session};
 use crate::site::Site;
 use crate::words::Words;
 
-/// The session's cookie. Under https its name binds it to this very host: no other one of the domain can set it (RFC 6265bis,
+/// The session's cookie. With https, its name binds it to this very host: no other host of the domain can set it (RFC 6265bis,
 /// section 4.1.3.2).
 pub fn session_cookie(https: bool) -> &'static str {
     if https { "__Host-session" } else { "session" }
 }
 
-/// The cookie of what an earlier sign-in has answered for this browser to keep. It outlives sessions: with it, the sign-in hook
-/// lets the owner of an account in while strangers guess at it.
+/// The cookie with the answer of an earlier sign-in in this browser. It outlives sessions: with it, the sign-in hook lets an
+/// account's owner in while strangers guess.
 pub fn device_cookie(https: bool) -> &'static str {
     if https { "__Host-device" } else { "device" }
 }
 
-/// Tells browsers apart that nobody is signed in with: the sign-in form is bound to it.
+/// Tells browsers apart while nobody is signed in: the sign-in form is bound to it.
 pub const VISIT: &str = "kt-visit";
 
-/// Who asks.
 pub struct Visitor {
-    /// The session, if one holds.
+    /// The session, if it is valid.
     pub session: Option<Session>,
-    /// The cookie [`VISIT`], and whether the browser has it already.
+    /// The cookie [`VISIT`], and whether the browser already has it.
     pub visit: (String, bool),
     /// BCP 47, one of the host's.
     pub locale: String,
     /// Whether this request chose the language.
     pub chosen: bool,
-    /// The colours.
     pub theme: Theme,
     /// The client's address.
     pub address: Option<IpAddr>,
-    /// What the browser says it is.
+    /// The browser's User-Agent.
     pub agent: String,
-    /// This request's id.
     pub request: String,
 }
 
 impl Visitor {
-    /// Reads a request.
     pub fn of(site: &Site, parts: &Parts) -> Result<Self, Failed> {
         let headers = &parts.headers;
         let session = match cookie(headers, session_cookie(site.https)) {
@@ -64,7 +60,7 @@ impl Visitor {
             None => None,
         };
         let chosen = asked_locale(&parts.uri).is_some();
-        // Who is signed in has said which language he reads, if not in this browser.
+        // Signed-in people have chosen their language, if not in this browser.
         let own = session.as_ref().filter(|_| !chosen && cookie(headers, LANGUAGE_COOKIE).is_none());
         let locale = match own {
             Some(session) => Words::of(&session.person.locale).host.tag().to_owned(),
@@ -90,7 +86,7 @@ impl Visitor {
         })
     }
 
-    /// Somebody whose request could not even be read that far.
+    /// Nobody: the request could not even be read that far.
     pub fn nobody() -> Self {
         Self {
             session: None,
@@ -104,17 +100,16 @@ impl Visitor {
         }
     }
 
-    /// His language.
     pub fn words(&self) -> Words {
         Words::of(&self.locale)
     }
 
-    /// Who is signed in.
+    /// The person who is signed in.
     pub fn person(&self) -> Option<&Person> {
         self.session.as_ref().map(|session| &session.person)
     }
 
-    /// As the host is told.
+    /// The caller for the host.
     pub fn caller(&self) -> Caller {
         let signed_in = self.session.as_ref().and_then(|session| Some((session, session.person.account()?)));
         match signed_in {
@@ -129,7 +124,7 @@ impl Visitor {
         }
     }
 
-    /// Nobody in particular in this browser: at the sign-in, whoever is signed in.
+    /// An anonymous caller in this browser: for the sign-in, even if somebody is signed in.
     pub fn anonymous(&self) -> Caller {
         Caller {
             address: self.address,
@@ -140,13 +135,12 @@ impl Visitor {
         }
     }
 
-    /// Where a session begins.
     pub fn with_origin<T>(&self, use_it: impl FnOnce(Origin<'_>) -> T) -> T {
         let address = self.address.map(|address| address.to_string());
         use_it(Origin { address: address.as_deref(), agent: &self.agent })
     }
 
-    /// Against forged requests, in the forms that are no more than a button. Nobody else knows what it is made of.
+    /// Protects forms that are only a button against forged requests. Nobody else knows what it is made of.
     pub fn token(&self) -> String {
         let of = self.session.as_ref().map_or(self.visit.0.as_str(), |session| session.token.as_str());
         seal::hex(&Sha256::digest(format!("keyturn-example-panel forms {of}")))
@@ -157,8 +151,7 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> &'h str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// Whether a browser says that another site made it post. Those that say nothing are not browsers of these days; the
-/// tokens in the forms stop them.
+/// Whether a browser says that another site made it post. Browsers that say nothing are old; the forms' tokens stop them.
 pub fn from_elsewhere(headers: &HeaderMap) -> bool {
     match headers.get("sec-fetch-site").map(|site| site.as_bytes()) {
         Some(site) => site != b"same-origin",

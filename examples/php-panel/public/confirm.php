@@ -1,6 +1,6 @@
 <?php
 
-/** Who is about to do something grave gives his password once more, unless he did lately. */
+/** Asks people for their own password before they do something serious, unless they typed it recently. */
 
 declare(strict_types=1);
 
@@ -17,7 +17,7 @@ $error = '';
 if ($_SERVER['REQUEST_METHOD'] === 'POST') {
     if (!csrf_ok()) {
         http_response_code(403);
-        $error = 'This form has expired. Please try again.';
+        $error = 'This form has expired. Try again.';
     } elseif (confirm($user, posted('password'))) {
         $_SESSION['verified_at'] = time();
         unset($_SESSION['held']);
@@ -31,15 +31,15 @@ if ($_SERVER['REQUEST_METHOD'] === 'POST') {
         redirect($held['page']);
     } else {
         http_response_code(401);
-        $error = 'That is not your password.';
+        $error = 'This isn\'t your password.';
     }
 }
 
-page_top('Your password, please'); ?>
+page_top('Confirm with your password'); ?>
 <?php if ($error !== '') { ?>
 <p class="error" role="alert"><?= e($error) ?></p>
 <?php } ?>
-<p>This changes how somebody signs in. So that nobody does it from a computer that you have left, give your own password.</p>
+<p>This changes how somebody signs in. Type your own password, so that nobody else can do it from your computer.</p>
 <form method="post" action="/confirm.php">
 <input type="hidden" name="csrf" value="<?= e(csrf_token()) ?>">
 <label for="password">Your password</label>

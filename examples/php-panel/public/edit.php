@@ -16,7 +16,7 @@ if ($_SERVER['REQUEST_METHOD'] === 'POST' && !KeyturnViews::isForm($_POST)) {
         redirect('/customer.php?id=' . (int) $client['id']);
     }
     http_response_code(422);
-    $said = 'A name is needed. If it is there, the form had expired: try again.';
+    $said = 'Enter a name. If you did, the form had expired: try again.';
 }
 $region = keyturn_slot($admin, 'customer.details', account($client), $corrections);
 

@@ -18,7 +18,7 @@ $login = trim(posted('login'));
 if ($_SERVER['REQUEST_METHOD'] === 'POST' && !KeyturnViews::isForm($_POST)) {
     if (!csrf_ok()) {
         http_response_code(403);
-        $error = 'This form has expired. Please try again.';
+        $error = 'This form has expired. Try again.';
     } elseif (sign_in($login, posted('password'))) {
         if (posted('remember') !== '') {
             remember($_SESSION['user_id']);

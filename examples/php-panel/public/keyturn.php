@@ -1,6 +1,6 @@
 <?php
 
-/** The one page for all pages of Keyturn's: which, stands in the query. */
+/** The one page for all pages of Keyturn. The query says which. */
 
 declare(strict_types=1);
 

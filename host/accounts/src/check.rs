@@ -33,7 +33,7 @@ pub struct Finding {
     /// What was found, naming the setting.
     pub text: String,
     /// What to do about it: SQL to run, or a setting to change.
-    pub mend: Option<String>,
+    pub fix: Option<String>,
 }
 
 /// How many accounts a realm has.
@@ -67,8 +67,7 @@ impl Sql {
         })
     }
 
-    /// Looks at every realm's tables. What cannot be read is a finding too.
-    /// `most`: accounts of one address that are mailed.
+    /// Checks every realm's tables. An unreadable table is a finding, too. `most`: accounts of one address that get email.
     #[must_use]
     pub fn check(&self, sql: &dyn Connection, most: usize) -> Vec<Finding> {
         let mut findings = Vec::new();
@@ -92,7 +91,7 @@ pub(super) fn scheme(hash: &str) -> String {
     let end = closing.and_then(|closing| hash.get(1..)?.find(closing)).filter(|end| *end <= 16);
     match end.and_then(|end| hash.get(..end + 2)) {
         Some(scheme) => scheme.to_owned(),
-        None => format!("a text of {} bytes that names no scheme", hash.len()),
+        None => format!("a text of {} bytes without a scheme", hash.len()),
     }
 }
 
@@ -156,10 +155,12 @@ impl<'a> Look<'a> {
             }
         }
         if self.texts("SELECT name FROM sqlite_schema WHERE type = 'view' AND name = ?1", &mapping.table)?.len() == 1 {
-            let text =
-                format!("table: {} is a view, which does not say whether a new password was stored", mapping.table);
-            let mend = "map the table behind it, with only, among or except for its rows".to_owned();
-            self.say(Severity::Wrong, text, Some(mend));
+            let text = format!(
+                "table: {} is a view, and SQLite doesn't report whether an update of a view changed anything",
+                mapping.table
+            );
+            let fix = "map the table behind it, with only, among or except for its rows".to_owned();
+            self.say(Severity::Wrong, text, Some(fix));
         }
         Ok(complete)
     }
@@ -180,9 +181,9 @@ impl<'a> Look<'a> {
             }
         }
         let optional = [
-            ("name", (!mapping.name.is_empty()).then(|| mapping.name.join(" + ")), "mails greet nobody by name"),
-            ("email", mapping.email.clone(), "nobody can be mailed"),
-            ("locale", mapping.locale.clone(), "mails are in English"),
+            ("name", (!mapping.name.is_empty()).then(|| mapping.name.join(" + ")), "emails greet nobody by name"),
+            ("email", mapping.email.clone(), "nobody gets email"),
+            ("locale", mapping.locale.clone(), "emails are in English"),
             ("state", mapping.state.as_ref().map(|state| state.column.clone()), "nobody counts as suspended"),
         ];
         let bears = |(setting, column): (&str, &str)| format!("{setting} = {column}");
@@ -199,7 +200,7 @@ impl<'a> Look<'a> {
         Ok(())
     }
 
-    /// Who counts as suspended; and values that are meant but written otherwise.
+    /// Counts the suspended accounts, and finds values that look like a known one but are written differently.
     fn state(&mut self) -> Found {
         let mapping = self.mapping();
         let Some(state @ State { column, active, suspended }) = &mapping.state else { return Ok(()) };
@@ -209,9 +210,9 @@ impl<'a> Look<'a> {
         let values = format!("SELECT {of}, count(*) FROM {table} WHERE 1{rest} GROUP BY {of} LIMIT 101");
         let rows = self.sql.rows(&values, &parameters)?;
         if rows.len() > 100 {
-            let text = format!("state: column {column} holds more than 100 different values, so it is no state");
-            let mend = "map the column that says who is suspended, or none".to_owned();
-            self.say(Severity::Wrong, text, Some(mend));
+            let text = format!("state: column {column} has more than 100 different values, so it is not a state");
+            let fix = "map the column that says who is suspended, or none".to_owned();
+            self.say(Severity::Wrong, text, Some(fix));
             return Ok(());
         }
         let (mut counts, mut unlike) = ([0, 0], None);
@@ -229,9 +230,9 @@ impl<'a> Look<'a> {
         self.say(Severity::Good, format!("state: {active} active, {suspended} suspended"), None);
         if let Some((listed, held)) = unlike {
             let text =
-                format!("state: column {column} holds “{held}” too, and “{listed}” in the mapping does not mean it");
-            let mend = "list each value as it is written there".to_owned();
-            self.say(Severity::Wrong, text, Some(mend));
+                format!("state: column {column} also has “{held}”, which “{listed}” in the mapping does not match");
+            let fix = "list each value exactly as stored".to_owned();
+            self.say(Severity::Wrong, text, Some(fix));
         }
         Ok(())
     }
@@ -251,9 +252,9 @@ impl<'a> Look<'a> {
             None => false,
         };
         if !found {
-            let text = format!("id: column {} holds keys that name no account", mapping.id);
-            let mend = "map an integer, or short text such as a UUID, as id".to_owned();
-            self.say(Severity::Wrong, text, Some(mend));
+            let text = format!("id: column {} has keys that can't name an account", mapping.id);
+            let fix = "map an integer, or short text such as a UUID, as id".to_owned();
+            self.say(Severity::Wrong, text, Some(fix));
         }
         Ok(())
     }
@@ -271,10 +272,10 @@ impl<'a> Look<'a> {
         let shared = self.number(&twice, &parameters)?;
         if shared > 0 {
             let text = format!("login: {shared} logins in column {login} belong to several accounts each");
-            let mend =
+            let fix =
                 "make them differ by more than case, spaces and invisible characters, or map another column as login"
                     .to_owned();
-            self.say(Severity::Wrong, text, Some(mend));
+            self.say(Severity::Wrong, text, Some(fix));
         }
         self.indexed("login", login, shared == 0 && rest.is_empty())
     }
@@ -293,9 +294,9 @@ impl<'a> Look<'a> {
         let mapping = self.mapping();
         let kind = if unique { "UNIQUE INDEX" } else { "INDEX" };
         let index = quoted(&format!("{}_{column}_lower", mapping.table));
-        let mend = format!("CREATE {kind} {index} ON {} (lower({}));", quoted(&mapping.table), quoted(column));
+        let fix = format!("CREATE {kind} {index} ON {} (lower({}));", quoted(&mapping.table), quoted(column));
         let text = format!("{setting}: no index serves lower({column}), so each look-up reads the whole table");
-        self.say(Severity::Note, text, Some(mend));
+        self.say(Severity::Note, text, Some(fix));
         Ok(())
     }
 
@@ -331,9 +332,9 @@ impl<'a> Look<'a> {
             }
         }
         if mapping.accepts.is_empty() {
-            let text = "accepts: names no hash, so that no password can be set".to_owned();
-            let mend = "list the prefixes that the panel's own code verifies, such as accepts = [\"$2y$\"]".to_owned();
-            self.say(Severity::Wrong, text, Some(mend));
+            let text = "accepts: it is empty, so no password can be set".to_owned();
+            let fix = "list the prefixes that the panel's own code verifies, such as accepts = [\"$2y$\"]".to_owned();
+            self.say(Severity::Wrong, text, Some(fix));
         }
         for (scheme, count, accepted) in counts.into_iter().take(20) {
             let are = if count == 1 { "password is" } else { "passwords are" };
@@ -342,7 +343,7 @@ impl<'a> Look<'a> {
                 self.say(Severity::Good, text + ", which is accepted", None);
             } else {
                 let text =
-                    text + "; accepts does not name that: a new password takes its place, and none is stored like it";
+                    text + "; accepts doesn't list it, so new passwords are not stored like that, and replace it";
                 self.say(Severity::Note, text, None);
             }
         }
@@ -354,36 +355,38 @@ impl<'a> Look<'a> {
         let (table, name) = (quoted(&mapping.table), self.name);
         match (&mapping.sessions, &mapping.epoch) {
             (Some(sessions), _) => {
-                let text = format!("sessions: ended in {} with each new password", sessions.table);
+                let text = format!("sessions: each new password ends those in {}", sessions.table);
                 self.say(Severity::Good, text, None);
                 self.session_keys(sessions)?;
                 if let Some(count) = &self.realm.count_sessions
                     && !self.searches(&count.text, &count.with([Value::Text("x".to_owned())]), &sessions.table)?
                 {
-                    let text =
-                        format!("sessions: no index serves {}, so each end reads the whole table", sessions.account);
+                    let text = format!(
+                        "sessions: no index serves {}, so ending sessions reads the whole table",
+                        sessions.account
+                    );
                     let index = quoted(&format!("{}_{}", sessions.table, sessions.account));
                     let (table, account) = (quoted(&sessions.table), quoted(&sessions.account));
                     self.say(Severity::Note, text, Some(format!("CREATE INDEX {index} ON {table} ({account});")));
                 }
             }
             (None, Some(epoch)) => {
-                let text = format!("epoch: column {epoch} is raised with each new password; the panel must compare it");
+                let text = format!("epoch: each new password raises column {epoch}; the panel must compare it");
                 self.say(Severity::Note, text, None);
             }
             (None, None) => {
-                let text = "sessions and epoch are not mapped: the panel must end sessions itself, or who is signed in with \
-                            the old password stays so";
+                let text = "sessions and epoch are not mapped: the panel must end sessions itself, or people stay \
+                            signed in after a new password";
                 let seen = self.session_table()?.map_or_else(
-                    || "sessions = { table = …, account = … }, if a table holds them with their account".to_owned(),
+                    || "sessions = { table = …, account = … }, if a table has them with their account".to_owned(),
                     |(table, account)| format!("sessions = {{ table = \"{table}\", account = \"{account}\" }}"),
                 );
-                let mend = format!(
-                    "{seen}\nor:       epoch = \"password_epoch\", for the panel to compare, after\n          \
+                let fix = format!(
+                    "{seen}\nor:   epoch = \"password_epoch\", for the panel to compare, after\n      \
                      ALTER TABLE {table} ADD COLUMN \"password_epoch\" INTEGER NOT NULL DEFAULT 0;\n\
-                     or:       let the panel compare GET /v1/accounts/{name}:ID/epoch at each request"
+                     or:   let the panel compare GET /v1/accounts/{name}:ID/epoch at each request"
                 );
-                self.say(Severity::Note, text.to_owned(), Some(mend));
+                self.say(Severity::Note, text.to_owned(), Some(fix));
             }
         }
         Ok(())
@@ -408,16 +411,16 @@ impl<'a> Look<'a> {
         let mapping = self.mapping();
         let present = self.present(&mapping.table)?;
         let used: Vec<&str> = mapping.names().into_iter().map(|(_, name)| name).collect();
-        for (column, cost, mend) in [
-            ("deleted_at", "who is deleted is found like everybody else", "deleted = \"deleted_at\""),
+        for (column, cost, fix) in [
+            ("deleted_at", "deleted accounts are found like all others", "deleted = \"deleted_at\""),
             (
                 "remember_token",
-                "who is remembered stays signed in after a new password",
+                "remembered people stay signed in after a new password",
                 "touch = [{ column = \"remember_token\", as = \"null\" }]",
             ),
         ] {
             if present.iter().any(|name| name == column) && !used.contains(&column) {
-                self.say(Severity::Note, format!("column {column} is not mapped: {cost}"), Some(mend.to_owned()));
+                self.say(Severity::Note, format!("column {column} is not mapped: {cost}"), Some(fix.to_owned()));
             }
         }
         Ok(())
@@ -453,9 +456,9 @@ impl<'a> Look<'a> {
         Ok(rows.iter().flatten().filter_map(key_text).collect())
     }
 
-    fn say(&mut self, severity: Severity, text: String, mend: Option<String>) {
+    fn say(&mut self, severity: Severity, text: String, fix: Option<String>) {
         let text = format!("accounts.{}: {text}", self.name);
-        self.findings.push(Finding { severity, text, mend });
+        self.findings.push(Finding { severity, text, fix });
     }
 }
 
@@ -467,27 +470,11 @@ fn nearest(name: &str, present: &[String]) -> Option<String> {
         .map(|other| {
             let lower = other.to_lowercase();
             let contains = lower.contains(&name) || name.contains(&lower);
-            (if contains { 1 } else { distance(&name, &lower) }, other)
+            (if contains { 1 } else { strsim::levenshtein(&name, &lower) }, other)
         })
         .filter(|(distance, other)| *distance <= name.len().max(other.len()) / 2)
         .collect();
     ranked.sort();
     let offered: Vec<&str> = ranked.into_iter().take(3).map(|(_, other)| other.as_str()).collect();
     if offered.is_empty() { None } else { Some(format!("did you mean {}?", offered.join(" or "))) }
-}
-
-/// How many letters must be put in, taken out or changed (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }

@@ -1,8 +1,8 @@
 //! The panel's accounts in its own tables, mapped by configuration. The statements are put together once, from checked
 //! and quoted names; every value is bound.
 //!
-//! Each column is written with its table before it: SQLite takes a quoted name that no column bears for a text, but not
-//! where the table is named.
+//! Each column is written with its table before it: SQLite takes an unknown quoted name for a text, but not after a table's
+//! name.
 
 mod check;
 mod mapping;
@@ -142,13 +142,13 @@ impl Provider for Sql {
         let mapping = &self.realms.get(realm).ok_or_else(|| format!("there is no realm {realm}"))?.mapping;
         let setting = format!("accounts.{realm}.accepts");
         if !hash.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(format!("{setting}: a hash is printable ASCII without spaces"));
+            return Err(format!("{setting}: a hash must be printable ASCII without spaces"));
         }
         let kinds = mapping.accepts.iter().filter(|kind| hash.starts_with(&kind.prefix));
         let Some(kind) = kinds.max_by_key(|kind| kind.prefix.len()) else {
             let scheme = check::scheme(hash);
             return Err(format!(
-                "{setting} does not name {scheme}: add it if the panel's own code verifies such hashes"
+                "{setting} doesn't list {scheme}: add it if the panel's own code verifies such hashes"
             ));
         };
         kind.admits(hash).map_err(|what| format!("{setting} with prefix {}: {what}", kind.prefix))
@@ -182,7 +182,7 @@ fn shortened(mut text: String) -> String {
 impl Realm {
     fn new(name: &str, mapping: Mapping) -> Result<Self, MappingError> {
         if AccountId::new(name, "1").is_err() {
-            let problem = "a realm is named in a-z, 0-9 and -, shortly, such as customer".to_owned();
+            let problem = "a realm's name must be short, of a-z, 0-9 and -, such as customer".to_owned();
             return Err(MappingError { setting: name.to_owned(), problem });
         }
         mapping.check_names(name)?;
@@ -272,7 +272,7 @@ impl Realm {
             sql.rows(text, parameters).map_err(|error| self.naming(error, "finding accounts in"))
         };
         let most = Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX));
-        // As it is mostly stored, and as it was typed: who has just been stored so is found although no walk has seen him.
+        // As most are stored, and as typed: an account stored a moment ago is found this way, although no walk has seen it.
         let as_typed = typed.to_ascii_lowercase();
         let mut rows = query(&find.plain.text, &find.plain.with([Value::Text(folded.to_owned()), most.clone()]))?;
         let indexed = rows.len();
@@ -295,7 +295,7 @@ impl Realm {
             keys.dedup();
             keys.truncate(limit);
         }
-        // A key that no account name can bear is nobody that a plugin could name.
+        // A key that can't be part of an account name is no account that a plugin could name.
         Ok(keys.iter().filter_map(|key| AccountId::new(name, &key_text(key)?).ok()).collect())
     }
 
@@ -304,7 +304,7 @@ impl Realm {
             .rows(&self.account.text, &self.account.with([key(id)]))
             .map_err(|error| self.naming(error, "reading an account from"))?;
         if rows.len() > 1 {
-            let cause = format!("column {} holds one key twice; map the primary key as id", self.mapping.id);
+            let cause = format!("column {} has a key twice; map the primary key as id", self.mapping.id);
             return Err(self.naming(StorageError::Failed { doing: String::new(), cause }, "reading an account from"));
         }
         let row = rows.into_iter().next().and_then(|row| <[Value; 8]>::try_from(row).ok());
@@ -346,7 +346,7 @@ impl Realm {
         let doing = "writing a hash to";
         let changed = sql.run(&statement.text, &statement.with(own)).map_err(|error| self.naming(error, doing))?;
         if changed != 1 {
-            let cause = format!("{changed} rows were changed, not one; look for a trigger on the table");
+            let cause = format!("{changed} rows were changed instead of one; look for a trigger on the table");
             return Err(self.naming(StorageError::Failed { doing: String::new(), cause }, doing));
         }
         if let (Why::Password, Some(end)) = (why, &self.end_sessions) {

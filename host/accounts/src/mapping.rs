@@ -32,11 +32,11 @@ pub struct Mapping {
     pub name: Vec<String>,
     /// The language, BCP 47.
     pub locale: Option<String>,
-    /// Who is suspended. Without it the panel does not say.
+    /// Which accounts are suspended. Without it the panel doesn't say.
     pub state: Option<State>,
-    /// The key of whoever manages the account.
+    /// The key of the account's manager.
     pub manager: Option<String>,
-    /// The realm of those managers. Without it, whoever has that key manages the account, of whatever realm he is.
+    /// The realm of those managers. Without it, an account of any realm with that key is the manager.
     pub manager_realm: Option<String>,
     /// The stored hash. NULL and the empty string: no password.
     pub hash: String,
@@ -75,7 +75,7 @@ fn one_or_several<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Stri
 }
 
 impl Mapping {
-    /// Every name of one mapping, with the setting that it stands in.
+    /// Every name of one mapping, with its setting.
     pub(super) fn names(&self) -> Vec<(&'static str, &str)> {
         let mut names =
             vec![("table", self.table.as_str()), ("id", &self.id), ("login", &self.login), ("hash", &self.hash)];
@@ -118,7 +118,7 @@ impl Mapping {
                 return wrong(setting, "must be a name of 1 to 64 bytes");
             }
             if setting.ends_with("table") && name.to_ascii_lowercase().starts_with("keyturnhost_") {
-                return wrong(setting, "names one of the host's own tables; map the panel's");
+                return wrong(setting, "names one of the host's own tables; map a table of the panel");
             }
         }
         if self.state.as_ref().is_some_and(|state| state.active.is_some() == state.suspended.is_some()) {
@@ -129,7 +129,7 @@ impl Mapping {
             self.others().filter_map(|(setting, rows)| Some((format!("{setting}.only.is"), rows.only.as_ref()?)));
         for (setting, only) in own.chain(others) {
             if only.is.is_empty() {
-                return wrong(&setting, "is empty, so that it would name no row");
+                return wrong(&setting, "is empty, so it would match no row");
             }
         }
         let mut set: Vec<&str> = self.touch.iter().map(|touch| touch.column.as_str()).collect();
@@ -144,7 +144,7 @@ impl Mapping {
     }
 }
 
-/// A column that tells the suspended from the active: either list, and whoever is not in it is the other.
+/// A column that separates suspended from active accounts: one list is enough, all other values mean the opposite.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct State {
@@ -200,7 +200,7 @@ pub enum As {
     Iso8601,
     /// `2026-11-24 08:36:22`.
     Datetime,
-    /// 0: a flag taken back, a count begun anew.
+    /// 0: clears a flag, or resets a count.
     Zero,
     /// NULL: a token that no longer holds.
     Null,
@@ -245,8 +245,8 @@ pub struct Accepts {
 }
 
 impl Accepts {
-    /// What begins with `prefix`, up to 255 bytes, with costs that a panel bears: a cost up to 15, memory `m` up to
-    /// 256 MiB in KiB, passes `t` up to 10, lanes `p` up to 8, `rounds` up to a million.
+    /// Accepts what begins with `prefix`, up to 255 bytes, with costs that a panel can afford: a cost up to 15, memory `m` up
+    /// to 256 MiB in KiB, passes `t` up to 10, lanes `p` up to 8, `rounds` up to a million.
     #[must_use]
     pub fn of(prefix: &str) -> Self {
         let limits = [("m", 262_144), ("t", 10), ("p", 8), ("rounds", 1_000_000)];

@@ -1,6 +1,6 @@
-//! Who is stored in a spelling that no index finds: with a space before the name, in capital umlauts, with a domain in letters.
-//! An index on `lower(column)` finds all others. These few are read in one walk through the table and kept by the hash of their
-//! fold, so that each look-up stays one search by the index and one in memory, whatever is typed.
+//! Accounts stored in a spelling that no index finds: with a space before the name, in capital umlauts, with a domain in
+//! letters. An index on `lower(column)` finds all others. These few are read in one walk through the table and kept by the hash
+//! of their fold, so that each look-up stays one search by the index and one in memory, whatever is typed.
 //!
 //! What is kept only leads to rows, which are read and compared again at each look-up: it can be old, never wrong. How old is
 //! bounded by what a walk costs: walks take a hundredth of the time at most.

@@ -227,23 +227,21 @@ fn check_counts_odd_spellings_and_addresses_of_too_many_and_shows_none() {
     }
     let check = |most| -> Vec<(Severity, String, String)> {
         let found = provider(SPELLED).check(&db, most).into_iter();
-        found.map(|finding| (finding.severity, finding.text, finding.mend.unwrap_or_default())).collect()
+        found.map(|finding| (finding.severity, finding.text, finding.fix.unwrap_or_default())).collect()
     };
     let said = check(100);
     let find = |part: &str| said.iter().find(|(_, text, _)| text.contains(part));
-    let (severity, text, mend) = find("email: column email holds odd spellings").expect("said");
+    let (severity, text, fix) = find("email: column email has odd spellings").expect("said");
     assert!(
-        text.contains(
-            "2 with white space around them; 1 with characters that nobody sees; 1 with an international domain"
-        ),
+        text.contains("2 with white space around them; 1 with invisible characters; 1 with an international domain"),
         "{text}"
     );
     assert_eq!(*severity, Severity::Note);
-    assert!(find("login: column login holds odd spellings: 1 with white space").is_some(), "{said:?}");
+    assert!(find("login: column login has odd spellings: 1 with white space").is_some(), "{said:?}");
     assert!(find("belong to more than").is_none(), "{said:?}");
     assert!(check(1).iter().any(|(_, text, _)| text.contains("email: 1 addresses belong to more than 1 accounts")));
     assert!(!format!("{said:?}").contains("vidal"), "no address is shown");
-    db.execute_batch(mend).expect("the SQL runs");
+    db.execute_batch(fix).expect("the SQL runs");
     assert!(!check(100).iter().any(|(_, text, _)| text.contains("email: column") && text.contains("white space")));
 }
 
@@ -262,12 +260,13 @@ fn check_finds_sessions_that_no_key_finds() {
             "p = { table = 'people', id = 'id', login = 'login', hash = 'pw', sessions = { table = 'sessions',
                        account = 'who' } }";
         let said = findings(&db, mapping);
-        let wrong: Vec<_> = said.iter().filter(|(_, text, _)| text.contains("no new password ends")).cloned().collect();
+        let wrong: Vec<_> =
+            said.iter().filter(|(_, text, _)| text.contains("new passwords don't end")).cloned().collect();
         let ends = provider(mapping).sessions(&db, &id("p:17")).expect("counted");
         assert_eq!(wrong.is_empty(), ends == Some(2), "{kind} {value} {ids}: {said:?}");
-        if let Some((severity, _, mend)) = wrong.first() {
+        if let Some((severity, _, fix)) = wrong.first() {
             assert_eq!(*severity, Severity::Wrong);
-            let sql = mend.lines().find(|line| line.starts_with("UPDATE")).expect("SQL");
+            let sql = fix.lines().find(|line| line.starts_with("UPDATE")).expect("SQL");
             db.execute_batch(sql).expect("the SQL runs");
             assert_eq!(provider(mapping).sessions(&db, &id("p:17")).expect("counted"), Some(2));
         }
@@ -344,7 +343,7 @@ fn only_hashes_that_the_panel_verifies_at_a_bearable_cost_are_accepted() {
         assert_eq!(provider.accepts("customer", hash), Ok(()), "{hash}");
     }
     for (hash, names) in [
-        ("$2b$12$abcdef", "does not name $2b$"),
+        ("$2b$12$abcdef", "doesn't list $2b$"),
         ("plain-password", "a text of 14 bytes"),
         ("$2y$16$abcdef", "max-cost is 15"),
         ("$2y$99999999999999999999999$x", "max-cost is 15"),
@@ -412,7 +411,7 @@ fn a_mapping_that_cannot_be_used_names_the_setting() {
 
 fn findings(db: &Db, realms: &str) -> Vec<(Severity, String, String)> {
     let found = provider(realms).check(db, 100).into_iter();
-    found.map(|finding| (finding.severity, finding.text, finding.mend.unwrap_or_default())).collect()
+    found.map(|finding| (finding.severity, finding.text, finding.fix.unwrap_or_default())).collect()
 }
 
 #[test]
@@ -480,15 +479,15 @@ fn check_counts_the_addresses_that_nothing_can_be_sent_to() {
     let realm = "p = { table = 'people', id = 'id', login = 'login', email = 'email', hash = 'password' }";
     let said = findings(&db, realm);
     let (severity, text, _) =
-        said.iter().find(|(_, text, _)| text.contains("cannot be used")).unwrap_or_else(|| panic!("{said:?}"));
+        said.iter().find(|(_, text, _)| text.contains("can't be used")).unwrap_or_else(|| panic!("{said:?}"));
     assert_eq!(*severity, Severity::Note);
-    assert!(text.starts_with("accounts.p: email: 13 addresses cannot be used"), "{text}");
-    assert!(text.contains("\n3: it holds more than one address (p:14, p:15, p:23)"), "{text}");
-    assert!(text.contains("\n6: there can be no such domain (p:17, p:18, p:19, p:20, p:21, …)"), "{text}");
+    assert!(text.starts_with("accounts.p: email: 13 addresses can't be used"), "{text}");
+    assert!(text.contains("\n3: it has more than one address (p:14, p:15, p:23)"), "{text}");
+    assert!(text.contains("\n6: no such domain can exist (p:17, p:18, p:19, p:20, p:21, …)"), "{text}");
     assert!(!text.contains('@') || text.contains("no @"), "{text}");
     assert_eq!(provider(realm).unusable_addresses(&db, "p").expect("counted"), 13);
     (*db).execute("DELETE FROM people WHERE id >= 13", ()).expect("deleted");
-    assert!(!findings(&db, realm).iter().any(|(_, text, _)| text.contains("cannot be used")));
+    assert!(!findings(&db, realm).iter().any(|(_, text, _)| text.contains("can't be used")));
 }
 
 #[test]
@@ -501,12 +500,12 @@ fn check_counts_hashes_offers_an_index_and_says_who_ends_sessions() {
     assert_eq!(find("customer: hash: 1 password is stored as $2y$").0, Severity::Good);
     assert_eq!(find("customer: hash: 1 password is stored as $1$").0, Severity::Note);
     assert_eq!(find("staff: accepts").0, Severity::Wrong);
-    assert_eq!(find("customer: sessions: ended in sessions").0, Severity::Good);
+    assert_eq!(find("customer: sessions: each new password ends those in sessions").0, Severity::Good);
     assert!(find("staff: sessions and epoch are not mapped").1.contains("the panel must end sessions itself"));
-    let (_, _, mend) = find("customer: login: no index");
-    db.execute_batch(mend).expect("the SQL that mends it runs");
-    let (_, _, mend) = find("customer: email: no index");
-    db.execute_batch(mend).expect("the SQL that mends it runs");
+    let (_, _, fix) = find("customer: login: no index");
+    db.execute_batch(fix).expect("the SQL that fixes it runs");
+    let (_, _, fix) = find("customer: email: no index");
+    db.execute_batch(fix).expect("the SQL that fixes it runs");
     let said = findings(&db, REALMS);
     assert!(said.iter().any(|(_, text, _)| text == "accounts.customer: login: found by an index"), "{said:?}");
     assert!(said.iter().any(|(_, text, _)| text == "accounts.customer: email: found by an index"), "{said:?}");
@@ -529,7 +528,7 @@ fn check_finds_logins_that_several_share_and_keys_that_name_nobody() {
     );
     let said = findings(&db, "p = { table = 'blobs', id = 'id', login = 'login', hash = 'password' }");
     assert!(
-        said.iter().any(|(how, text, _)| *how == Severity::Wrong && text.contains("keys that name no account")),
+        said.iter().any(|(how, text, _)| *how == Severity::Wrong && text.contains("keys that can't name an account")),
         "{said:?}"
     );
 }

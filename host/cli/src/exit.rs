@@ -1,4 +1,4 @@
-//! What a script is told: one number for each way to end.
+//! Exit codes, for scripts.
 
 use std::process::ExitCode;
 
@@ -9,11 +9,11 @@ use keyturn_host::plugin::pack::PackError;
 use keyturn_host::storage::StorageError;
 use keyturn_host::{CallError, Failure};
 
-/// Done in part; what was not done is listed.
+/// Done in part; the output lists the rest.
 pub const PART: u8 = 3;
 /// No such account, hook or file.
 pub const NOT_FOUND: u8 = 4;
-/// A rule or a right said no.
+/// A policy or a right refused it.
 pub const REFUSED: u8 = 5;
 /// The configuration is wrong.
 pub const CONFIGURATION: u8 = 6;

@@ -1,4 +1,4 @@
-//! The command line: what an operator does at the machine. Results on standard output, everything else on standard error.
+//! The command line, for operators at the machine. Results go to standard output, everything else to standard error.
 
 mod commands;
 mod exit;
@@ -24,16 +24,16 @@ Examples:
   keyturn reset-password marta.vidal --link",
     after_help = "\
 Exit codes: 0 done · 1 failed, nothing changed · 2 wrong usage · 3 done in part · 4 not found ·
-5 refused by policy or right · 6 configuration wrong · 75 try again later"
+5 refused by a policy or a right · 6 configuration wrong · 75 try again later"
 )]
 struct Cli {
-    /// The configuration.
+    /// The configuration file.
     #[arg(long, short, global = true, env = "KEYTURN_CONFIG", default_value = "keyturn.toml")]
     config: PathBuf,
-    /// One JSON document on standard output.
+    /// Print one JSON document.
     #[arg(long, global = true)]
     json: bool,
-    /// Colours of the first words: auto (on a terminal, unless NO_COLOR or TERM=dumb says no), always, never.
+    /// Colour the first words: auto (on a terminal, unless NO_COLOR or TERM=dumb is set), always, never.
     #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, hide_possible_values = true)]
     color: Colour,
     #[command(subcommand)]
@@ -42,12 +42,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Look at configuration, database, mapping and plugins: what is there, what is wrong, how to mend it.
+    /// Check the configuration, database, mapping and plugins, and say how to fix what is wrong.
     #[command(after_help = "\
-It changes nothing and sends nothing. What the first start will make, such as Keyturn's own tables (keyturnhost_…) and the
-key file, it names.")]
+It changes nothing and sends nothing. It names what the first start will create, such as Keyturn's own tables
+(keyturnhost_…) and the key file.")]
     Check,
-    /// Call a hook of any plugin as the console, JSON in and out.
+    /// Call a hook of any plugin as the console, with JSON in and out.
     #[command(
         before_help = "\
 Examples:
@@ -55,48 +55,48 @@ Examples:
   keyturn call password/set-password '{\"account\": \"customer:42\", \"must_change\": true}'
   keyturn call password/verify - < arguments.json",
         after_help = "\
-Passwords, tokens and whatever else a plugin declares secret are refused as arguments, which every user of the machine
-can list. Left out, they are asked for on a terminal; where there is none, each is a line of standard input, in the order
-of the function's parameters. With `-` all arguments come from there."
+Passwords, tokens and other secrets are refused as arguments, because every user of the machine can list arguments. Leave
+them out: the command asks for them on a terminal. Without a terminal it reads one line of standard input for each, in the
+order of the function's parameters. With `-` all arguments come from standard input."
     )]
     Call(call::Arguments),
-    /// Give somebody a new password, or a link to choose one: the rescue of who is locked out.
+    /// Help someone who is locked out: set a new password, or create a link to choose one.
     #[command(
         before_help = "\
 Examples:
   keyturn reset-password marta.vidal --link
   printf %s \"$NEW\" | keyturn reset-password ana.ferrer",
         after_help = "\
-Works with the server running or stopped. A password is read from standard input, never from an argument."
+Works while the server is running or stopped. Reads the password from standard input, never from an argument."
     )]
     ResetPassword(reset_password::Arguments),
-    /// Whether mail goes out.
+    /// Test whether email goes out.
     #[command(subcommand)]
     Mail(mail::Command),
-    /// Mails that wait, failed or were accepted: look, retry, withdraw.
+    /// Waiting, failed and accepted emails: list, show, retry, withdraw.
     #[command(subcommand)]
     Outbox(outbox::Command),
-    /// What plugins do behind the pages: what waits or failed, and another try.
+    /// Background jobs of plugins: list them, and run failed ones again.
     #[command(subcommand)]
     Jobs(jobs::Command),
-    /// Look into plugins, or make one ready.
+    /// Inspect or pack a plugin.
     #[command(subcommand)]
     Plugin(plugin::Command),
-    /// Keys for machines, such as a billing system, that call hooks over HTTP.
+    /// Service keys, for machines such as a billing system that call hooks over HTTP.
     #[command(subcommand)]
     Keys(keys::Command),
-    /// Events that are posted to other machines: a secret for them, what became of them, another try.
+    /// Events posted to other machines: create a secret, list deliveries, send again, test.
     #[command(subcommand)]
     Webhooks(webhooks::Command),
-    /// Serve hooks and link pages, send mail and webhooks, run jobs, until the word to stop.
+    /// Run the server: serve hooks and link pages, send email and webhooks, run jobs.
     #[command(after_help = "\
-SIGTERM and Ctrl-C stop it when what was begun is finished. SIGHUP takes grants, components and [[webhooks]] as they are then.
-/healthz says that it lives, /readyz that it can do something.")]
+SIGTERM and Ctrl-C stop it after the running requests. SIGHUP reads grants files, components and [[webhooks]] again.
+/healthz answers while the process runs, /readyz while it can work.")]
     Serve(commands::serve::Arguments),
     /// The key file.
     #[command(subcommand)]
     Key(key::Command),
-    /// What was done, by whom, for whom.
+    /// The audit log: who did what, and for whom.
     #[command(subcommand)]
     Audit(audit::Command),
 }
@@ -132,7 +132,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// A server's lines bear their time.
+/// A server's lines have a time.
 fn log(level: &str, timed: bool) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env();
     let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));

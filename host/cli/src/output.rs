@@ -1,11 +1,11 @@
-//! How things are said: calm words, a colour on the first one where a terminal shows colours, tables without boxes.
+//! Output: plain words, a colour on the first one if the terminal shows colours, tables without boxes.
 
 use std::io::{IsTerminal as _, Write as _};
 
 use clap::ValueEnum;
 use serde_json::Value;
 
-/// When to colour; the help of `--color` has it in words.
+/// When to colour; see the help of `--color`.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Colour {
     Auto,
@@ -13,14 +13,14 @@ pub enum Colour {
     Never,
 }
 
-/// Before each line of a finding but its first, which has a word of its tone there.
+/// Indents each line of a finding after the first, which begins with the word of its tone.
 const UNDER: &str = "       ";
 
 /// Where and how results go.
 pub struct Output {
     colour_out: bool,
     colour_err: bool,
-    /// Columns of the terminal; none when piped, where lines are left whole.
+    /// Columns of the terminal; none if piped: lines then stay whole.
     columns: Option<usize>,
     /// One JSON document instead of sentences.
     pub json: bool,
@@ -33,7 +33,7 @@ pub enum Tone {
     Good,
     /// Worth knowing.
     Note,
-    /// To be mended.
+    /// Needs a fix.
     Wrong,
 }
 
@@ -41,8 +41,8 @@ fn set(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0")
 }
 
-/// Nothing that would move a terminal's cursor or name its window: what is said may come from who filled in a form of the panel,
-/// from a mail server, or from whoever writes the database.
+/// Removes what would move a terminal's cursor or rename its window: the text may come from somebody who filled in a form, from a
+/// mail server, or from somebody who can write the database.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
@@ -64,14 +64,14 @@ impl Output {
         }
     }
 
-    /// A line on standard output. A reader that has gone away is no error of ours.
+    /// A line on standard output. If the reader has gone away, that is not our error.
     pub fn line(&self, text: &str) {
         let _ = writeln!(std::io::stdout(), "{}", plain(text));
     }
 
-    /// Lines of which the first begins with a word of its tone, and how to mend it. That is to be copied, so it is never
-    /// wrapped: a shell would take the break for an end.
-    pub fn toned(&self, tone: Tone, text: &str, mend: Option<&str>) {
+    /// Lines, the first with a word of its tone; then how to fix it. People copy the fix, so it is never wrapped: a shell would
+    /// take the break for an end.
+    pub fn toned(&self, tone: Tone, text: &str, fix: Option<&str>) {
         let (word, code) = match tone {
             Tone::Good => ("good ", "32"),
             Tone::Note => ("note ", "33"),
@@ -81,9 +81,9 @@ impl Output {
         let room = self.columns.map(|columns| columns.saturating_sub(UNDER.len()));
         let lines =
             text.lines().flat_map(|line| room.map_or_else(|| vec![line.to_owned()], |room| wrapped(line, room)));
-        let mend = mend.map(|mend| format!("mend it:  {mend}")).unwrap_or_default();
-        for (at, line) in lines.chain(mend.lines().map(str::to_owned)).enumerate() {
-            // The colour is ours; the rest is told plainly.
+        let fix = fix.map(|fix| format!("fix:  {fix}")).unwrap_or_default();
+        for (at, line) in lines.chain(fix.lines().map(str::to_owned)).enumerate() {
+            // The colour is ours; the rest is made plain.
             let before = if at == 0 { format!("{word}  ") } else { UNDER.to_owned() };
             let _ = writeln!(std::io::stdout(), "{before}{}", plain(&line));
         }
@@ -105,7 +105,7 @@ impl Output {
         let _ = writeln!(std::io::stderr(), "{word} {}", plain(&error.to_string()));
         let mut said = error.to_string();
         for cause in error.chain().skip(1).map(ToString::to_string) {
-            // Many errors tell their cause themselves.
+            // Many errors name their cause themselves.
             if !said.contains(&cause) {
                 self.remark(&format!("  because  {cause}"));
                 said = cause;

@@ -1,4 +1,4 @@
-//! The panel's people: names and values that every provider shares.
+//! The panel's accounts: names and values that every provider shares.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,8 +14,8 @@ impl AccountId {
     /// The account that the panel keeps under `key` in `realm`.
     ///
     /// # Errors
-    /// [`BadAccountId`] unless the realm is `a-z0-9-` and none of [`OWN_REALMS`], the key is printable ASCII without spaces,
-    /// and both together with the colon take 3 to 64 bytes.
+    /// [`BadAccountId`] unless the realm is `a-z0-9-` and not one of [`OWN_REALMS`], the key is printable ASCII without spaces,
+    /// and both with the colon have 3 to 64 bytes.
     pub fn new(realm: &str, key: &str) -> Result<Self, BadAccountId> {
         Self::try_from(format!("{realm}:{key}"))
     }
@@ -75,19 +75,19 @@ impl fmt::Display for AccountId {
     }
 }
 
-/// What the host calls those who are no account, such as `service-key:billing`. No realm has such a name, so nobody's account
-/// can be taken for one of these, wherever an actor's name stands.
+/// The host's names for callers that are not accounts, such as `service-key:billing`. No realm can have these names, so no
+/// account can be taken for one of them, wherever an actor's name appears.
 pub const OWN_REALMS: [&str; 4] = ["anonymous", "console", "service-key", "system"];
 
 /// Not of the form `realm:key`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "an account is named realm:key, in at most 64 bytes, such as customer:42; the realms anonymous, console, service-key and \
+    "an account must be like realm:key, at most 64 bytes, such as customer:42; the realms anonymous, console, service-key and \
      system belong to the host"
 )]
 pub struct BadAccountId;
 
-/// What the panel tells of an account.
+/// The fields of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Field {
@@ -95,7 +95,7 @@ pub enum Field {
     Name,
     /// What is typed at sign-in.
     Login,
-    /// The mail address on file.
+    /// The email address on file.
     Email,
     /// BCP 47.
     Locale,
@@ -131,13 +131,13 @@ impl Field {
 pub struct Account {
     /// Its name.
     pub id: AccountId,
-    /// Who manages it: the key in the mapped manager column. None: nobody in particular.
+    /// The manager's key, from the mapped manager column. None: nobody in particular.
     pub manager: Option<String>,
-    /// Of which realm that is, if the mapping says so.
+    /// The realm of that manager, if the mapping names it.
     pub manager_realm: Option<String>,
     /// Values in the order of [`Field::ALL`].
     pub values: [Option<String>; 5],
-    /// The stored PHC or crypt(3) string. None: no password, cannot sign in.
+    /// The stored PHC or crypt(3) string. None: there is no password, so nobody can sign in.
     pub hash: Option<String>,
 }
 
@@ -149,22 +149,22 @@ impl Account {
     }
 }
 
-/// What a login or address matched.
+/// What a typed login or address matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Matched {
     /// The login.
     Login,
-    /// The mail address.
+    /// The email address.
     Email,
 }
 
-/// How far a caller reaches in one realm. Himself he always reaches.
+/// How far a caller reaches in one realm. Callers always reach their own account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Scope {
     /// Nobody.
     #[default]
     None,
-    /// Those whose manager column holds the caller's own key.
+    /// Accounts whose manager column has the caller's own key.
     Own,
     /// Everybody.
     All,
@@ -178,7 +178,7 @@ pub struct Reach {
 }
 
 impl Reach {
-    /// Nobody but himself.
+    /// Nobody but the caller.
     #[must_use]
     pub fn none() -> Self {
         Self::default()
@@ -191,7 +191,7 @@ impl Reach {
         self
     }
 
-    /// The same for a machine: what [`Scope::Own`] means for it are the accounts whose manager column holds this key.
+    /// The same for a machine: for it, [`Scope::Own`] means the accounts whose manager column has this key.
     #[must_use]
     pub fn of_manager(mut self, key: &str) -> Self {
         self.manager = Some(key.to_owned());
@@ -214,7 +214,7 @@ impl Reach {
 /// Why a stored hash is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
-    /// The password changed: the epoch moves on and all the account's sessions end.
+    /// The password changed: the epoch changes too, and all the account's sessions end.
     Password,
     /// The same password in another form: epoch and sessions stay.
     Upgrade,

@@ -1,4 +1,4 @@
-//! Who calls, from where, in which language. The embedder says it; a client and a plugin cannot.
+//! Who calls, from where, in which language. The embedder says it; clients and plugins can't.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -6,13 +6,13 @@ use std::net::IpAddr;
 use crate::accounts::{Account, AccountId, Reach, Scope};
 use crate::seal;
 
-/// How long a proof of oneself holds for operations that ask for one, in milliseconds: 15 minutes.
+/// How long a password confirmation is valid for operations that need one, in milliseconds: 15 minutes.
 pub const STEP_UP_MS: i64 = 15 * 60 * 1000;
 
-/// The name under which the host draws forms of its own; a plugin of that name is not admitted.
+/// The name for the host's own forms; a plugin with this name is not admitted.
 pub const OWN: &str = "host";
 
-/// Milliseconds by which another's clock may be ahead of this one: what lies further ahead is no proof of anything.
+/// Milliseconds by which another clock may be ahead of this one. A time further ahead proves nothing.
 const AHEAD: i64 = 60_000;
 
 /// Who acts.
@@ -31,7 +31,7 @@ pub enum Actor {
 }
 
 impl Actor {
-    /// As it stands in the audit. No two actors have the same name: no account is in one of
+    /// The actor's name in the audit log. No two actors have the same name: no account is in one of
     /// [`crate::accounts::OWN_REALMS`], and the name has no space.
     #[must_use]
     pub fn name(&self) -> String {
@@ -56,25 +56,25 @@ pub fn request_id() -> String {
 pub struct Caller {
     /// Who acts.
     pub actor: Actor,
-    /// Whom he may manage, beside himself. Nobody, the console and the system reach everybody, whatever stands here:
-    /// what they may do is the manifest's affair.
+    /// Whom the caller may manage, besides their own account. Anonymous callers, the console and the system reach everybody,
+    /// whatever this says: the manifest decides what they may do.
     pub reach: Reach,
-    /// The client's address; none where it is not known. Never that of a proxy.
+    /// The client's address; none if it is not known. Never a proxy's.
     pub address: Option<IpAddr>,
-    /// Of a machine: whether that is the address of the person for whom it calls, handed on by it. Else it is its own.
+    /// For a machine: whether this is the address of the person for whom it calls. Otherwise it is the machine's own.
     pub handed_on: bool,
     /// BCP 47, one of the host's locales.
     pub locale: String,
-    /// The panel's session, in any form that is its alone: sealed forms are bound to it. Empty: none.
+    /// The panel's session, in any form that is unique to it: sealed forms are bound to it. Empty: none.
     pub session: String,
-    /// When he last proved who he is, by his password or a second factor: Unix milliseconds. None: not in this session.
-    /// A machine never proves anything: of one whose key need not, the present instant.
+    /// When the caller last confirmed with their password or a second factor: Unix milliseconds. None: not in this session. A
+    /// machine can't; if its key need not, this is the present instant.
     pub verified_at: Option<i64>,
-    /// What a machine may do: hooks, each as `interface/function`. Nobody else is held to it.
+    /// What a machine may do: hooks, each as `interface/function`. Only machines have scopes.
     pub scopes: BTreeSet<String>,
     /// The service key that carried the request, by name: the machine's own, or its panel's, which speaks for the actor.
     pub key: Option<String>,
-    /// Stands in the log, in the audit and on error pages.
+    /// The request's id, for the log, the audit log and error pages.
     pub request: String,
 }
 
@@ -96,9 +96,8 @@ impl Caller {
         }
     }
 
-    /// Whether he has proved himself within the last quarter of an hour, as what needs a step-up asks; `now` is Unix
-    /// milliseconds. A machine never can, and its key says whether it need not; whoever stands at the console, and the panel
-    /// itself, need not.
+    /// Whether the caller has confirmed within the last 15 minutes, as step-up needs it; `now` is Unix milliseconds. A machine
+    /// can't, and its key says whether it need not. The console and the panel itself need not.
     #[must_use]
     pub fn proved_lately(&self, now: i64) -> bool {
         match self.actor {
@@ -110,7 +109,7 @@ impl Caller {
         }
     }
 
-    /// Whether the caller reaches what is left of an account that is gone: whoever managed it, nobody knows any more.
+    /// Whether the caller reaches what is left of a deleted account: nobody knows any more who managed it.
     #[must_use]
     pub fn reaches_gone(&self, account: &AccountId) -> bool {
         match &self.actor {
@@ -119,14 +118,14 @@ impl Caller {
         }
     }
 
-    /// The address of the person behind the call. None of a machine that hands on none: behind it may stand many people.
+    /// The address of the person behind the call. None for a machine that passes on none: it may speak for many people.
     #[must_use]
     pub fn person_address(&self) -> Option<IpAddr> {
         let own = matches!(self.actor, Actor::ServiceKey(_)) && !self.handed_on;
         self.address.filter(|_| !own)
     }
 
-    /// Whether this account is one of those whom the caller reaches.
+    /// Whether the caller reaches this account.
     #[must_use]
     pub fn reaches(&self, account: &Account) -> bool {
         match &self.actor {

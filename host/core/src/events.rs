@@ -1,6 +1,6 @@
-//! How events are named.
+//! Names of events.
 
-/// Whether `listened`, as who listens writes it, names an event of that source and name.
+/// Whether `listened`, as a subscriber writes it, names this source's event.
 pub fn names(listened: &str, source: &str, event: &str) -> bool {
     match listened.split_once('/') {
         Some((from, name)) => from == source && name == event,

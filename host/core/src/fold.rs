@@ -1,18 +1,20 @@
-//! When two typed logins or addresses are the same one: for look-ups and for throttles, the same on every engine.
+//! When two typed logins or addresses are the same: for look-ups and throttles, the same with every engine.
 
+use icu_properties::CodePointSetData;
+use icu_properties::props::DefaultIgnorableCodePoint;
 use unicode_normalization::UnicodeNormalization as _;
 
-/// What logins and addresses are compared by: without surrounding white space and without characters that nobody sees,
-/// case-folded by Unicode's full folding (no language's own rules, so `I` is `i` everywhere), composed (NFC). The domain of
-/// an address is in A-labels: browsers write `bücher.example` as `xn--bcher-kva.example` and the other way round. Folding it
-/// again changes nothing.
+/// The form in which logins and addresses are compared: without surrounding white space and invisible characters, case-folded
+/// by Unicode's full folding (without rules of single languages, so `I` is always `i`), and composed (NFC). The domain of an
+/// address is in A-labels: browsers write `bücher.example` as `xn--bcher-kva.example` and the other way round. Folding twice
+/// changes nothing.
 #[must_use]
 pub fn fold(text: &str) -> String {
     if is_simple(text) {
         return text.trim().to_ascii_lowercase();
     }
     let mut folded = once(text);
-    // A few combining marks fold to letters that compose again, hence the second look; none was found to need a third.
+    // A few combining marks fold to letters that compose again, so it runs again; none is known to need a third run.
     for _ in 0..3 {
         let again = once(&folded);
         if again == folded {
@@ -23,8 +25,8 @@ pub fn fold(text: &str) -> String {
     folded
 }
 
-/// Whether an index on `lower(column)` finds this text by its fold, since SQL's `lower` knows ASCII only. A provider has to
-/// find the others in another way.
+/// Whether an index on `lower(column)` finds this text by its fold: SQL's `lower` handles ASCII only. A provider must find the
+/// others in another way.
 #[must_use]
 pub fn is_plain(text: &str) -> bool {
     let trimmed = text.len() == text.trim().len();
@@ -36,9 +38,9 @@ pub fn equals(stored: &str, folded: &str) -> bool {
     stored.eq_ignore_ascii_case(folded) || fold(stored) == folded
 }
 
-/// Whether two texts are one mailbox to the letter: they differ by nothing but case in ASCII, surrounding white space, what
-/// nobody sees, and how the domain is written. Texts that only fold to the same, such as `ß` and `ss`, can be mailboxes of
-/// two people.
+/// Whether two texts are exactly the same mailbox: they differ only in the case of ASCII letters, surrounding white space,
+/// invisible characters, or the spelling of the domain. Texts that only fold to the same, such as `ß` and `ss`, can be
+/// mailboxes of two people.
 #[must_use]
 pub fn same_address(a: &str, b: &str) -> bool {
     let letters = |text: &str| {
@@ -51,24 +53,19 @@ pub fn same_address(a: &str, b: &str) -> bool {
     letters(a) == letters(b)
 }
 
-/// The text as a person sees it: without surrounding white space and without characters that nobody sees.
+/// The text as people see it: without surrounding white space and invisible characters.
 pub fn seen(text: &str) -> String {
     text.chars().filter(|c| !is_invisible(*c)).collect::<String>().trim().to_owned()
 }
 
-/// Characters that nobody sees and that are no space: controls, and what Unicode calls Default_Ignorable_Code_Point
-/// (DerivedCoreProperties.txt), such as zero-width spaces, joiners, direction marks, soft hyphens and byte order marks.
+/// Characters that nobody sees and that are no space: controls, and what Unicode calls Default_Ignorable_Code_Point, such as
+/// zero-width spaces, joiners, direction marks, soft hyphens and byte order marks.
 pub fn is_invisible(c: char) -> bool {
     let control = c.is_control() && !c.is_whitespace();
-    control
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
-            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
-            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+    control || (!c.is_ascii() && CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c))
 }
 
-/// Whether the domain of an address is written in A-labels or in letters that are not ASCII: whether it has two spellings.
+/// Whether the domain of an address is in A-labels or has letters beyond ASCII, so that it has two spellings.
 fn is_international(domain: &str) -> bool {
     !domain.is_ascii() || has_a_label(domain)
 }
@@ -77,7 +74,7 @@ fn has_a_label(domain: &str) -> bool {
     domain.split('.').any(|label| label.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--")))
 }
 
-/// ASCII without invisible characters or A-labels: nothing but its case and what surrounds it can differ.
+/// ASCII without invisible characters or A-labels: only its case and what surrounds it can differ.
 fn is_simple(text: &str) -> bool {
     let plain = text.bytes().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
     plain && !text.rsplit_once('@').is_some_and(|(_, domain)| has_a_label(domain))
@@ -95,7 +92,8 @@ fn cased(text: &str) -> String {
     caseless::Caseless::default_case_fold(text.nfc()).nfc().collect()
 }
 
-/// A domain in A-labels; one that has none as it is, folded. By way of its letters: also A-labels can hide what nobody sees.
+/// A domain in A-labels; a domain without letters beyond ASCII is only folded. It goes through the letters, because A-labels
+/// can hide invisible characters, too.
 fn a_labels(domain: &str) -> String {
     let (letters, read) = idna::domain_to_unicode(domain);
     match read.and_then(|()| idna::domain_to_ascii(&seen(&letters))) {
@@ -125,7 +123,7 @@ mod tests {
             ("ana@B\u{dc}CHER.example", "ANA@xn--bcher-kva.Example"),
             ("ana@bu\u{308}cher.example ", "ana@XN--BCHER-KVA.example"),
             ("jürgen@bücher.example", "JÜRGEN@xn--bcher-kva.example"),
-            // A domain that has a joiner in its A-label, and the letters without it.
+            // A domain with a joiner in its A-label, and the letters without it.
             ("a@xn--mgba3gch31f060k.example", "a@نامه\u{200C}ای.example"),
             ("a@xn--mgba3gch31f060k.example", "a@نامهای.example"),
         ] {

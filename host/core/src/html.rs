@@ -1,11 +1,11 @@
-//! The writer: names of elements and attributes are the host's literals, and every other piece of text goes through
-//! [`escaped`]. Nothing else makes [`Markup`], so what is not markup cannot be taken for it.
+//! Writes HTML. Names of elements and attributes are literals of the host; every other text goes through [`escaped`]. Nothing
+//! else makes [`Markup`], so plain text can't be taken for markup.
 
 use std::fmt;
 
 use crate::text::dropped;
 
-/// Finished HTML: made by [`Html`] only.
+/// Finished HTML. Only [`Html`] makes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Markup(String);
 
@@ -35,11 +35,11 @@ impl fmt::Display for Markup {
     }
 }
 
-/// Writes HTML. Elements and attributes are literals of the program; values are escaped.
+/// Writes HTML: elements and attributes are literals of the program, values are escaped.
 #[derive(Debug, Default)]
 pub struct Html(String);
 
-/// An attribute's value; none leaves the attribute out, an empty one is drawn bare.
+/// An attribute's value; none leaves the attribute out, an empty one writes the bare name.
 pub type Attribute<'a> = (&'static str, Option<&'a str>);
 
 impl Html {
@@ -68,7 +68,7 @@ impl Html {
         self
     }
 
-    /// Opens an element that has a class and nothing else.
+    /// Opens an element with only a class.
     pub fn class(&mut self, name: &'static str, class: &str) -> &mut Self {
         self.open(name, &[("class", Some(class))])
     }
@@ -87,12 +87,12 @@ impl Html {
         self
     }
 
-    /// An element that holds one text.
+    /// An element with one text.
     pub fn element(&mut self, name: &'static str, attributes: &[Attribute<'_>], text: &str) -> &mut Self {
         self.open(name, attributes).text(text).close(name)
     }
 
-    /// What is finished already.
+    /// Finished markup.
     pub fn markup(&mut self, markup: &Markup) -> &mut Self {
         self.0.push_str(&markup.0);
         self
@@ -110,15 +110,15 @@ impl Html {
         self.0.len()
     }
 
-    /// Takes what is written.
+    /// Takes the finished markup.
     pub fn done(&mut self) -> Markup {
         Markup(std::mem::take(&mut self.0))
     }
 }
 
-/// The one escaping function, for text and for quoted attributes. Line breaks and tabs become spaces; other control
-/// characters are dropped, and so are the characters that override or isolate direction: the host isolates by
-/// elements, and a name must not turn the line that it stands in.
+/// The only escaping function, for text and for quoted attributes. Line breaks and tabs become spaces. Other control characters
+/// are dropped, and so are characters that override or isolate direction: the host isolates with elements, and a name must not
+/// turn the line around it.
 pub fn escaped(text: &str, to: &mut String) {
     for c in text.chars() {
         match c {

@@ -1,4 +1,4 @@
-//! What every part of the host is written in: who acts and how far they reach, accounts, sealing, addresses, time, words.
+//! What every part of the host uses: who acts and how far they reach, accounts, sealing, addresses, time, words.
 
 pub mod accounts;
 pub mod caller;

@@ -1,34 +1,34 @@
-//! What every part of the host says of a mail: its name, how it stands, what keeps it from going.
+//! What every part of the host knows about an email: its id, its state, its obstacles.
 
 use serde::{Deserialize, Serialize};
 
-/// Attempts of a mail or a task at most.
+/// The most attempts for an email or a task.
 pub const ATTEMPTS: u32 = 8;
 
 crate::random_id! {
     /// A row of the outbox: 128 random bits, hexadecimal.
-    MailId, "", "a mail is named by 32 hexadecimal digits"
+    MailId, "", "an email's id must have 32 hexadecimal digits"
 }
 
-/// How a mail stands. Nothing is called delivered: what a server accepts, it may still lose.
+/// The state of an email. None is called delivered: a server may lose what it accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MailState {
     /// It waits for its first attempt.
     Queued,
-    /// An attempt is under way.
+    /// An attempt is running.
     Sending,
-    /// The recipient's side, or the server that we hand everything to, took it.
+    /// The recipient's server accepted it, or the server that sends everything for us.
     Accepted,
-    /// Not now: it is tried again.
+    /// Not now: it is retried.
     Delayed,
-    /// The server said no for good, or there is no address. A corrected address can still mend it.
+    /// The server refused it for good, or there is no address. A corrected address can still fix it.
     Refused,
-    /// Out of attempts.
+    /// All attempts failed.
     GaveUp,
-    /// What it carries ran out before it could go.
+    /// Its link or password expired before it was sent.
     Ended,
-    /// Cancelled, or something newer took its place.
+    /// Somebody cancelled it, or something newer replaced it.
     Withdrawn,
 }
 
@@ -45,13 +45,13 @@ impl MailState {
         MailState::Withdrawn,
     ];
 
-    /// Those of mails that go by themselves.
+    /// Emails that will be sent without anybody's help.
     pub const WAITING: [MailState; 3] = [MailState::Queued, MailState::Sending, MailState::Delayed];
 
-    /// Those of mails that did not go.
+    /// Emails that were not sent.
     pub const FAILED: [MailState; 3] = [MailState::Refused, MailState::GaveUp, MailState::Ended];
 
-    /// As it stands in rows and in the contract.
+    /// The name in rows and in the contract.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -73,18 +73,18 @@ impl MailState {
     }
 }
 
-/// What keeps a mail from going, where it is no server.
+/// What keeps an email from being sent, if it isn't a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Obstacle {
     /// No usable address is on file.
     NoAddress,
-    /// The account is gone.
+    /// The account no longer exists.
     NoAccount,
-    /// The template does not draw.
+    /// The template can't be filled in.
     Template,
-    /// The row was not written by this host.
+    /// This host did not write the row.
     Forged,
-    /// What carries the mail broke down.
+    /// The mail transport failed.
     Broken,
 }
 
@@ -93,7 +93,7 @@ impl Obstacle {
     pub const ALL: [Obstacle; 5] =
         [Obstacle::NoAddress, Obstacle::NoAccount, Obstacle::Template, Obstacle::Forged, Obstacle::Broken];
 
-    /// As it stands in rows.
+    /// The name in rows.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -1,18 +1,18 @@
-//! What a message may repeat of a configuration: never a password.
+//! What a message may repeat from a configuration: never a password.
 
 use std::borrow::Cow;
 
-/// In place of what is hidden.
+/// Replaces what is hidden.
 const HIDDEN: &str = "••••";
-/// Where a value ends that a message repeats.
+/// What ends a value that a message repeats.
 const ENDS: [char; 10] = ['"', '\'', '“', '”', '`', '<', '>', '\n', '\r', '\t'];
 
-/// A text without what stands before the @ of the addresses in it: `https://user:password@host` is `https://••••@host`.
+/// A text without user names and passwords in its addresses: `https://user:password@host` becomes `https://••••@host`.
 pub fn without_passwords(text: &str) -> Cow<'_, str> {
     let mut masked = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("://") {
-        // A password may hold whatever is not the end of the value; so better too much than too little.
+        // A password may contain anything that doesn't end the value, so rather mask too much than too little.
         let end = after.find(ENDS).unwrap_or(after.len());
         let next = after[..end].find("://").map_or(end, |next| scheme(&after[..next]));
         masked.push_str(before);
@@ -32,13 +32,13 @@ pub fn without_passwords(text: &str) -> Cow<'_, str> {
     Cow::Owned(masked)
 }
 
-/// Where the scheme begins that ends a text.
+/// Where the scheme at the end of a text begins.
 fn scheme(text: &str) -> usize {
     text.rfind(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.')))
         .map_or(0, |at| at + text[at..].chars().next().map_or(0, char::len_utf8))
 }
 
-/// What a TOML reader has against a file: its message and its line, without a secret that may stand there.
+/// A TOML reader's message about a file, with its line, without any secret in it.
 pub fn syntax(text: &str, cause: &toml::de::Error) -> String {
     let start = cause.span().map_or(0, |span| span.start).min(text.len());
     let begins = text.get(..start).unwrap_or_default().rfind('\n').map_or(0, |at| at + 1);
@@ -46,14 +46,14 @@ pub fn syntax(text: &str, cause: &toml::de::Error) -> String {
     let (row, line) = (before.matches('\n').count() + 1, line.lines().next().unwrap_or_default());
     // A text of several lines may be anything.
     let within = ["\"\"\"", "'''"].iter().any(|quote| before.matches(quote).count() % 2 == 1);
-    // The name of a file is no secret.
+    // The name of a file is not a secret.
     let names = line.to_ascii_lowercase().replace('_', "-").replace("password-file", "").replace("secret-file", "");
     if !within && !["pass", "secret", "token"].iter().any(|word| names.contains(word)) {
         return without_passwords(&cause.to_string()).into_owned();
     }
-    // Such a line is not repeated, nor what the reader says of its value.
+    // Such a line is not repeated, nor what the reader says about its value.
     let known = cause.message().starts_with("unknown field");
-    let what = if known { cause.message() } else { "its value cannot be read" };
+    let what = if known { cause.message() } else { "can't read its value" };
     let bare =
         |key: &&str| !within && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
     let key = line.split_once('=').map(|(key, _)| key.trim()).filter(bare).unwrap_or("…");

@@ -1,4 +1,4 @@
-//! Where links lead: scheme, host and port, as in `https://panel.example`.
+//! Where links lead: scheme, host and port, such as `https://panel.example`.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -11,7 +11,7 @@ pub fn host(origin: &str) -> Option<&str> {
     }
 }
 
-/// Whether links with secrets in them may lead there: https, or this machine itself by http; nothing beside host and port.
+/// Whether links with secrets may lead there: https, or http to this machine; only host and port.
 pub fn may_bear_secrets(origin: &str) -> bool {
     let Some((scheme, place)) = origin.split_once("://") else { return false };
     let (name, port) = match place.strip_prefix('[').map(|rest| rest.split_once(']')) {
@@ -33,7 +33,7 @@ pub fn may_bear_secrets(origin: &str) -> bool {
     private && port && name_fits
 }
 
-/// Whether a host's name is one of this machine's own, whatever a name server says.
+/// Whether a host name is this machine's own, whatever a name server says.
 #[must_use]
 pub fn names_this_machine(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
@@ -41,7 +41,7 @@ pub fn names_this_machine(host: &str) -> bool {
         || host.parse::<Ipv6Addr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// An address with more in its query.
+/// An address with an extended query.
 pub fn with_query(address: &str, query: &str) -> String {
     match (query.is_empty(), address.contains('?')) {
         (true, _) => address.to_owned(),
@@ -58,7 +58,7 @@ pub fn leads_somewhere(address: &str) -> bool {
         && address.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
 }
 
-/// A DNS name in plain letters, or an IPv4 address.
+/// A DNS name of plain letters, or an IPv4 address.
 fn is_name(name: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())

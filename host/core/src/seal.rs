@@ -1,18 +1,19 @@
-//! The host's keys: everything secret at rest is sealed with them, and they stand in a file beside the configuration,
-//! never in the database.
+//! The host's keys. They seal every secret at rest, and are in a file beside the configuration, never in the database.
 
 use std::path::Path;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
+use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 /// Bytes of an XChaCha20 nonce; a sealed value begins with it.
 pub const NONCE: usize = 24;
 
-/// Keys derived from the one in the key file, each for one purpose.
+/// Keys derived from the key file's key, one for each purpose.
 pub struct Keys {
     main: Zeroizing<[u8; 32]>,
     seal: XChaCha20Poly1305,
@@ -21,44 +22,44 @@ pub struct Keys {
 /// Why there are no keys.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// It is not there, though the database was sealed with it.
+    /// It is missing, and the database is sealed with it.
     #[error(
-        "key file {path} is missing, and the database was sealed with it: restore it from the backup. If it is lost for good, \
+        "key file {path} is missing, and the database is sealed with it: restore it from the backup. If it is lost for good, \
          `keyturn key replace` voids what it sealed, and passwords stay"
     )]
     Missing {
         /// Its path.
         path: String,
     },
-    /// This process's user may not read it, or not make it.
+    /// This process's user may not read or create it.
     #[error(
-        "key file {path}: {doing} is refused to this user ({cause}). A command that root starts goes on as the owner of the \
-         database: the key file must be that user's, and so must its folder while there is none"
+        "key file {path}: {doing} is refused to this user ({cause}). A command that root starts continues as the owner of the \
+         database: the key file must belong to that user, and so must its folder if there is no key file yet"
     )]
     Refused {
         /// Its path.
         path: String,
-        /// Reading it or making it.
+        /// Reading or creating it.
         doing: &'static str,
-        /// What the system said.
+        /// The system's error.
         cause: std::io::Error,
     },
-    /// The file could not be read or made.
+    /// The file can't be read or created.
     #[error("key file {path}: {cause}")]
     File {
         /// Its path.
         path: String,
-        /// What the system said.
+        /// The system's error.
         cause: std::io::Error,
     },
-    /// The file holds something else.
-    #[error("key file {path}: must hold 64 hexadecimal digits; restore it from the backup")]
+    /// The file has other contents.
+    #[error("key file {path}: must have 64 hexadecimal digits; restore it from the backup")]
     Content {
         /// Its path.
         path: String,
     },
-    /// Others than its owner may read it.
-    #[error("key file {path}: may be read by others (mode {mode:o}); set mode 600")]
+    /// Other users than its owner may read it.
+    #[error("key file {path}: others may read it (mode {mode:o}); set mode 600")]
     Mode {
         /// Its path.
         path: String,
@@ -68,7 +69,7 @@ pub enum KeyError {
 }
 
 impl KeyError {
-    /// It is not there, and something was sealed with it.
+    /// It is missing, and something is sealed with it.
     pub fn missing(path: &Path) -> Self {
         Self::Missing { path: path.display().to_string() }
     }
@@ -82,7 +83,7 @@ impl KeyError {
     }
 }
 
-/// A sealed value that this host did not seal for this place.
+/// The value was not sealed by this host for this place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the value was not sealed by this host for this place")]
 pub struct Unsealed;
@@ -105,38 +106,30 @@ impl Keys {
         Self::new(random())
     }
 
-    /// Reads the key file, or makes it, mode 600, where there is none.
+    /// Reads the key file; creates it with mode 600 if it is missing.
     ///
     /// # Errors
     /// [`KeyError`].
     pub fn open(path: &Path) -> Result<Self, KeyError> {
         use std::io::Write as _;
-        use std::os::unix::fs::OpenOptionsExt as _;
 
         let file_error = |cause| KeyError::of(path, "making it", cause);
         if !path.exists() {
             let text = Zeroizing::new(hex(&random::<32>()) + "\n");
-            let partial = path.with_extension(hex(&random::<8>()));
-            let mut file = std::fs::OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&partial)
-                .map_err(file_error)?;
-            file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(file_error)?;
-            // A link, not a rename: of two that start at once, one makes the key and both read it.
-            let made = std::fs::hard_link(&partial, path);
-            std::fs::remove_file(&partial).map_err(file_error)?;
-            if let Err(cause) = made
-                && cause.kind() != std::io::ErrorKind::AlreadyExists
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let mut file = NamedTempFile::new_in(folder).map_err(file_error)?;
+            file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(file_error)?;
+            // In no other's place: of two that start at once, one makes the key and both read it.
+            if let Err(cause) = file.persist_noclobber(path)
+                && cause.error.kind() != std::io::ErrorKind::AlreadyExists
             {
-                return Err(file_error(cause));
+                return Err(file_error(cause.error));
             }
         }
         Self::read(path)?.ok_or_else(|| KeyError::missing(path))
     }
 
-    /// Reads the key file; none: there is none.
+    /// Reads the key file; none if there is none.
     ///
     /// # Errors
     /// [`KeyError`].
@@ -153,15 +146,9 @@ impl Keys {
             return Err(KeyError::Mode { path: name(), mode });
         }
         let text = Zeroizing::new(std::fs::read_to_string(path).map_err(file_error)?);
-        let mut main = [0; 32];
-        let digits = without_mark(&text).trim();
-        let well_formed = digits.len() == 64
-            && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
-            && main
-                .iter_mut()
-                .enumerate()
-                .all(|(i, byte)| u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).map(|value| *byte = value).is_ok());
-        if well_formed { Ok(Some(Self::new(main))) } else { Err(KeyError::Content { path: name() }) }
+        let bytes = HEXLOWER_PERMISSIVE.decode(without_mark(&text).trim().as_bytes()).map(Zeroizing::new);
+        let main = bytes.ok().and_then(|bytes| bytes.as_slice().try_into().ok());
+        main.map_or_else(|| Err(KeyError::Content { path: name() }), |main| Ok(Some(Self::new(main))))
     }
 
     /// Seals `plain` for one place, such as a table and a key: XChaCha20-Poly1305 under a fresh nonce.
@@ -170,7 +157,7 @@ impl Keys {
         let nonce = random::<NONCE>();
         let aad = joined(place.iter().map(|part| part.as_bytes()));
         let mut sealed = nonce.to_vec();
-        // The only failure is a plain text of 256 GiB.
+        // It fails only for 256 GiB of plain text.
         sealed.extend(self.seal.encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: &aad }).unwrap_or_default());
         sealed
     }
@@ -186,7 +173,7 @@ impl Keys {
         Ok(Zeroizing::new(plain))
     }
 
-    /// HMAC-SHA-256 of `parts` under the key for `purpose`. Parts are length-prefixed, so that they cannot run together.
+    /// HMAC-SHA-256 of `parts` under the key for `purpose`. Parts are length-prefixed, so they can't run together.
     #[must_use]
     pub fn mac(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
         let key = Zeroizing::new(mac_with(&self.main, &[b"mac", purpose.as_bytes()]));
@@ -210,34 +197,34 @@ fn joined<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     all
 }
 
-/// The text of a file that is for its owner only.
+/// The text of a file that only its owner may read.
 ///
 /// # Errors
-/// What is wrong with it, to follow the name of a setting.
+/// What is wrong with it, as a text after the name of a setting.
 pub fn owners_only(path: &Path) -> Result<Zeroizing<String>, String> {
     use std::os::unix::fs::PermissionsExt as _;
 
     let wrong = |problem: String| format!("names {}, which {problem}", path.display());
-    let about = std::fs::metadata(path).map_err(|cause| wrong(format!("cannot be read: {cause}")))?;
+    let about = std::fs::metadata(path).map_err(|cause| wrong(format!("can't be read: {cause}")))?;
     let mode = about.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
-        return Err(wrong(format!("may be read by others (mode {mode:o}); set mode 600")));
+        return Err(wrong(format!("others may read it (mode {mode:o}); set mode 600")));
     }
-    let text = std::fs::read_to_string(path).map_err(|cause| wrong(format!("cannot be read: {cause}")))?;
+    let text = std::fs::read_to_string(path).map_err(|cause| wrong(format!("can't be read: {cause}")))?;
     let text = Zeroizing::new(text);
     Ok(Zeroizing::new(without_mark(&text).to_owned()))
 }
 
-/// A text without the byte order mark that some editors and shells begin a file with: it is no part of a secret.
+/// A text without the byte order mark that some editors and shells put at a file's start: it is not part of a secret.
 #[must_use]
 pub fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-/// Bytes of the system's randomness.
+/// Random bytes from the system.
 ///
 /// # Panics
-/// If the system has none: nothing that we do is safe then.
+/// If the system has none: nothing would be safe.
 #[must_use]
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
@@ -248,11 +235,7 @@ pub fn random<const N: usize>() -> [u8; N] {
 /// Lower-case hexadecimal.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    HEXLOWER.encode(bytes)
 }
 
 #[cfg(test)]

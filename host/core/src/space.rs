@@ -1,4 +1,4 @@
-//! The address space of this process, where the system limits it: the limit in words, and how to live with little.
+//! The address space of this process, if the system limits it: the limit in words, and how to live with little.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Space(pub u64);
 
 impl Space {
-    /// This process's; none: as much as it likes.
+    /// This process's limit; none: unlimited.
     #[cfg(target_os = "linux")]
     pub fn of_process() -> Option<Self> {
         rustix::process::getrlimit(rustix::process::Resource::As).current.map(Self)
@@ -18,8 +18,8 @@ impl Space {
         None
     }
 
-    /// Arenas that glibc's allocator may have, each with 64 MiB of address space: an eighth of all. Left to itself it makes
-    /// eight for each core, and there is no room for a hash or a thread any more. None: they all have room.
+    /// How many arenas glibc's allocator may have, each with 64 MiB of address space: an eighth of everything. By default it
+    /// makes eight for each core, which leaves no room for a hash or a thread. None: there is room for all.
     fn arenas(self, cores: usize) -> Option<u64> {
         let room = (self.0 / 8 / (64 << 20)).max(1);
         (room < 8 * cores as u64).then_some(room)
@@ -30,13 +30,13 @@ impl fmt::Display for Space {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "this process may have {} MiB of address space: RLIMIT_AS, which `ulimit -v` or LimitAS= of a service sets",
+            "this process may have only {} MiB of address space (RLIMIT_AS, set by `ulimit -v` or by LimitAS= of a service)",
             self.0 >> 20
         )
     }
 }
 
-/// What failed, and the limit that it may have met.
+/// What failed, and the limit that may be the cause.
 pub fn within_limits(cause: impl fmt::Display) -> String {
     match Space::of_process() {
         Some(space) => format!("{cause} ({space})"),
@@ -44,8 +44,8 @@ pub fn within_limits(cause: impl fmt::Display) -> String {
     }
 }
 
-/// To be called first in `main`: where the system limits the address space, the program starts once more, as the same process,
-/// with fewer of the allocator's arenas, which is read at the start only. Elsewhere it does nothing.
+/// Call this first in `main`. If the system limits the address space, the program starts again as the same process, with fewer
+/// of the allocator's arenas, because that setting is read only at the start. Otherwise it does nothing.
 pub fn spare_address_space() {
     use std::os::unix::process::CommandExt as _;
 
@@ -56,7 +56,7 @@ pub fn spare_address_space() {
     let mut arguments = std::env::args_os();
     let mut command = std::process::Command::new(&program);
     command.arg0(arguments.next().unwrap_or_else(|| program.into_os_string()));
-    // If it cannot, it goes on as it is.
+    // If it can't, it continues unchanged.
     let _ = command.args(arguments).env(ARENAS, arenas.to_string()).exec();
 }
 

@@ -1,14 +1,14 @@
-//! Stored hashes, as far as the host looks into them: how each begins.
+//! What the host reads of stored hashes: their beginning.
 
-/// How a stored text begins, up to its salt: the scheme, and the costs after it (`$2y$12$`, `$argon2id$v=19$m=65536,t=4,p=1$`,
-/// `pbkdf2_sha256$600000$`, `{SSHA}`). Nothing of one that names no scheme.
+/// The beginning of a stored text, up to its salt: the scheme, and the costs after it (`$2y$12$`,
+/// `$argon2id$v=19$m=65536,t=4,p=1$`, `pbkdf2_sha256$600000$`, `{SSHA}`). Empty for a text without a scheme.
 #[must_use]
 pub fn kind(stored: &str) -> &str {
     let braced = stored.strip_prefix('{').and_then(|rest| rest.find('}')).filter(|end| *end <= 24);
     let mut end = braced.map_or(0, |end| end + 2);
     let Some(behind) = stored.get(end..) else { return "" };
     let mut parts = behind.split_inclusive('$').peekable();
-    // The scheme stands before the first `$`, or between it and the second.
+    // The scheme is before the first `$`, or between it and the second.
     let Some(before) = parts.next_if(|part| part.ends_with('$') && part.len() <= 24) else {
         return &stored[..end];
     };

@@ -1,14 +1,14 @@
-//! Text of others on one line of ours.
+//! Other people's text, on one line of ours.
 
-/// What no page shows: controls, marks that turn text around.
+/// Removes what no page may show: controls, and marks that turn text around.
 #[must_use]
 pub fn dropped(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}')
 }
 
-/// Whether a character shows nothing of itself, or turns around what stands beside it: controls, line and paragraph
-/// separators, direction marks, invisible spaces, noncharacters. The two joiners stay: Persian and Hindi names need them.
+/// Whether a character is invisible, or turns its neighbours around: controls, line and paragraph separators, direction marks,
+/// invisible spaces, noncharacters. The two joiners stay: Persian and Hindi names need them.
 pub fn invisible(c: char) -> bool {
     dropped(c)
         || matches!(
@@ -18,7 +18,7 @@ pub fn invisible(c: char) -> bool {
         || matches!(c, '\u{2060}'..='\u{2064}' | '\u{206a}'..='\u{206f}' | '\u{fdd0}'..='\u{fdef}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// `text` as one line of at most `most` characters: white space is one space, what is invisible is left out.
+/// `text` as one line of at most `most` characters: white space becomes one space, invisible characters are dropped.
 pub fn line(text: &str, most: usize) -> String {
     let mut line = String::new();
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {

@@ -1,4 +1,4 @@
-//! One clock for everything that is dated by the host.
+//! The clock for every time that the host writes.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,4 +1,4 @@
-//! Mail addresses, as a server will take them.
+//! Email addresses, as a server accepts them.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -15,17 +15,17 @@ const LONGEST: usize = 254;
 pub enum Problem {
     /// Longer than 254 bytes.
     Long,
-    /// A space outside quotation marks, or what shows nothing of itself.
+    /// A space outside quotation marks, or an invisible character.
     Unseen,
-    /// Nothing says where it is.
+    /// There is no @.
     NoAt,
     /// More than one.
     Several,
     /// A name and an address in brackets.
     Named,
-    /// What stands before the @.
+    /// The part before the @.
     Local,
-    /// What stands after it.
+    /// The part after the @.
     Domain,
 }
 
@@ -41,7 +41,7 @@ impl Problem {
         Problem::Domain,
     ];
 
-    /// Its key among the words.
+    /// Its key in the catalogue.
     #[must_use]
     pub fn key(self) -> &'static str {
         match self {
@@ -55,7 +55,7 @@ impl Problem {
         }
     }
 
-    /// In this language: goes on from “because”.
+    /// The text in this language; it follows “because”.
     #[must_use]
     pub fn in_locale(self, locale: &str) -> String {
         Words::of(locale).get(self.key()).to_owned()
@@ -68,17 +68,17 @@ impl std::fmt::Display for Problem {
     }
 }
 
-/// What keeps a text from being a mail address.
+/// Why a text is not an email address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("“{address}” is not a mail address: {problem}")]
+#[error("“{address}” is not an email address: {problem}")]
 pub struct AddressError {
-    /// The text, without what cannot be shown.
+    /// The text, without invisible characters.
     pub address: String,
     /// What is wrong with it.
     pub problem: Problem,
 }
 
-/// Whether mail can be sent to `address` at all.
+/// Whether email can be sent to `address` at all.
 ///
 /// # Errors
 /// [`AddressError`]: one sentence that names the address and what is wrong with it.
@@ -86,18 +86,18 @@ pub fn check(address: &str) -> Result<(), AddressError> {
     parse(address).map(drop)
 }
 
-/// Whether there is nothing in it that could be an address: only space, and what shows nothing of itself.
+/// Whether it has only spaces and invisible characters.
 #[must_use]
 pub fn is_blank(address: &str) -> bool {
     fold::seen(address).chars().all(unseen)
 }
 
-/// The address for the envelope and the headers. The rule is what a server could take, not what a standard would like: it is
-/// the server that knows its people. White space around it came with a copy. A domain goes as A-labels, which any server
-/// takes; letters beyond a-z before the @ stay, and need SMTPUTF8. Dots where none may be (`taro..yamada@`, `hanako.@`) are
-/// sound inside quotation marks, and such mailboxes exist.
+/// The address for the envelope and the headers. The rule is what a server could accept, not what a standard says: the server
+/// knows its people. White space around it came from copying. A domain becomes A-labels, which any server accepts; letters
+/// beyond a-z before the @ stay, and need SMTPUTF8. Dots in the wrong place (`taro..yamada@`, `hanako.@`) are valid inside
+/// quotation marks, and such mailboxes exist.
 pub(super) fn parse(address: &str) -> Result<Address, AddressError> {
-    // As its owner sees it: what nobody sees came with a copy too, wherever it stands.
+    // As its owner sees it: invisible characters came from copying, too, wherever they are.
     let address = fold::seen(address);
     let address = address.as_str();
     let parts = || {
@@ -115,7 +115,8 @@ pub(super) fn parse(address: &str) -> Result<Address, AddressError> {
         if parts.0.len() + 1 + parts.1.len() > LONGEST { Err(Problem::Long) } else { Ok(parts) }
     };
     let (local, domain) = parts().map_err(|problem| AddressError { address: super::line(address, 80), problem })?;
-    // lettre's own rule refuses mailboxes that exist; this one is at least as strict about what could end a command or header.
+    // lettre's own rule refuses existing mailboxes. This one is at least as strict about everything that could end a command or
+    // header.
     Ok(Address::new_dangerous(local, domain))
 }
 
@@ -123,7 +124,7 @@ fn unseen(c: char) -> bool {
     c.is_whitespace() || super::invisible(c)
 }
 
-/// What stands before the @, as it is written, and what stands after it.
+/// The part before the @, as written, and the part after it.
 fn plain(address: &str) -> Result<(String, &str), Problem> {
     if address.contains('<') && address.contains('>') {
         return Err(Problem::Named);
@@ -144,7 +145,7 @@ fn plain(address: &str) -> Result<(String, &str), Problem> {
     Ok((if dots_fit { local.to_owned() } else { format!("\"{local}\"") }, domain))
 }
 
-/// The same of one that begins with a quotation mark. RFC 5321, 4.1.2: Quoted-string.
+/// The same for an address that begins with a quotation mark. RFC 5321, 4.1.2: Quoted-string.
 fn quoted(address: &str) -> Result<(String, &str), Problem> {
     let mut chars = address.char_indices().skip(1);
     while let Some((at, c)) = chars.next() {
@@ -169,7 +170,7 @@ fn domain_of(domain: &str) -> Result<String, Problem> {
         let fits = v6.map_or_else(|| literal.parse::<Ipv4Addr>().is_ok(), |v6| v6.parse::<Ipv6Addr>().is_ok());
         return if fits { Ok(domain.to_owned()) } else { Err(Problem::Domain) };
     }
-    // The root's dot says nothing, and servers refuse it.
+    // The root's dot means nothing, and servers refuse it.
     let domain = domain.strip_suffix('.').unwrap_or(domain);
     let domain = match domain.is_ascii() {
         true => domain.to_owned(),
@@ -184,7 +185,7 @@ fn domain_of(domain: &str) -> Result<String, Problem> {
     if domain.len() <= 253 && domain.split('.').all(label) { Ok(domain) } else { Err(Problem::Domain) }
 }
 
-/// The domain of an address, as A-labels; none if it is none.
+/// The domain of an address, as A-labels; none if it is not an address.
 pub fn domain(address: &str) -> Option<String> {
     parse(address).ok().map(|address| address.domain().to_owned())
 }
@@ -205,10 +206,10 @@ mod tests {
             ("marta@vidal..example", "domain"),
             ("marta@[vidal.example]", "domain"),
             ("marta@[IPv6:192.0.2.7]", "domain"),
-            ("marta@vidal.example\r\nBcc: thief@else.example", "cannot be seen"),
-            ("marta@vidal.example\nRCPT TO:<thief@else.example>", "cannot be seen"),
+            ("marta@vidal.example\r\nBcc: thief@else.example", "invisible character"),
+            ("marta@vidal.example\nRCPT TO:<thief@else.example>", "invisible character"),
             ("mar ta@vidal.example", "space"),
-            ("mar\u{2800}\u{fdd0}ta@vidal.example", "cannot be seen"),
+            ("mar\u{2800}\u{fdd0}ta@vidal.example", "invisible character"),
             ("marta@vidal. example", "space"),
             ("marta>@vidal.example", "before the @"),
             ("marta@vidal.example>", "domain"),
@@ -219,7 +220,7 @@ mod tests {
             ("\"marta\"x@vidal.example", "before the @"),
             ("\"\"@vidal.example", "before the @"),
             ("\"mar\\\"@vidal.example", "before the @"),
-            ("\"mar\r\nta\"@vidal.example", "cannot be seen"),
+            ("\"mar\r\nta\"@vidal.example", "invisible character"),
             (&format!("{}@vidal.example", "m".repeat(250)), "254"),
             (&format!("{}..@vidal.example", "m".repeat(237)), "254"),
         ] {
@@ -250,7 +251,7 @@ mod tests {
             ("user@localhost", "user@localhost"),
             ("user@vidal.example.", "user@vidal.example"),
             (&format!("{}@vidal.example", "x".repeat(70)), &format!("{}@vidal.example", "x".repeat(70))),
-            // As it was copied.
+            // As copied.
             ("mar\u{200d}ta@vi\u{ad}dal.example\u{200b}", "marta@vidal.example"),
             (" \u{feff}marta@vidal.example\u{a0}\t\r\n", "marta@vidal.example"),
         ] {

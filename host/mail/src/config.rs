@@ -1,5 +1,5 @@
-//! `[mail]` of `keyturn.toml`: whether mail goes out, in whose name, and by which way. What stands there wins; what does
-//! not may be set on the page Email settings: see [`super::setup`].
+//! `[mail]` of `keyturn.toml`: whether email is sent, in whose name, and how. What is not set there can be set on the page
+//! Email settings: see [`super::setup`].
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
@@ -20,21 +20,21 @@ use keyturn_core::origin::names_this_machine;
 use keyturn_core::seal::owners_only;
 
 /// `[mail]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct MailConfig {
-    /// The way.
+    /// How email is sent.
     pub transport: Option<Way>,
-    /// The sender's address: a mailbox that is read.
+    /// The sender's address: a mailbox that somebody reads.
     pub from: Option<String>,
-    /// The sender's shown name; the brand's if it is not set.
+    /// The sender's display name; default: the brand's.
     pub from_name: Option<String>,
-    /// Where answers go, if not to the sender.
+    /// Where replies go, if not to the sender.
     pub reply_to: Option<String>,
-    /// The operators' address: what concerns the panel itself goes there.
+    /// The operators' address: emails about the panel itself go there.
     pub operators: Option<String>,
-    /// Mails that go at once, 1 to 64. Default: 4.
-    pub connections: usize,
+    /// Emails sent at once, 1 to 64, each on its own connection. Default: 4.
+    pub connections: Option<usize>,
     /// `[mail.smtp]`.
     pub smtp: Option<SmtpConfig>,
     /// `[mail.sendmail]`.
@@ -45,39 +45,25 @@ pub struct MailConfig {
     pub dkim: Option<DkimConfig>,
 }
 
-impl Default for MailConfig {
-    fn default() -> Self {
-        Self {
-            transport: None,
-            from: None,
-            from_name: None,
-            reply_to: None,
-            operators: None,
-            connections: 4,
-            smtp: None,
-            sendmail: None,
-            folder: None,
-            dkim: None,
-        }
-    }
-}
-
-/// A way for mail to go.
+/// A way to send email.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Way {
-    /// No mail goes out.
+    /// No email is sent.
     #[default]
     Off,
-    /// By a mail server.
+    /// Through a mail server.
     Smtp,
-    /// By a program of this machine.
+    /// With a program on this machine.
     Sendmail,
     /// Into a folder.
     Folder,
 }
 
 impl Way {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Way::Off, Way::Smtp, Way::Sendmail, Way::Folder];
+
     /// Its name in the file.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -96,19 +82,19 @@ impl Way {
 pub struct SmtpConfig {
     /// The server's name or address.
     pub host: String,
-    /// Its port. If it is not set: 587 for starttls, 465 for tls, 25 for none.
+    /// Its port. Default: 587 for starttls, 465 for tls, 25 for none.
     pub port: Option<u16>,
     /// `starttls`, `tls`, or `none` for a server on this machine.
     #[serde(default)]
     pub encryption: Encryption,
-    /// The name that this machine introduces itself with (EHLO). If it is not set: the host of the links, or the machine's own
-    /// name, if it is a whole domain name, or else the address of this end.
+    /// The name that this machine introduces itself with (EHLO). Default: the host of the links, or the machine's own name if
+    /// it is a full domain name, or else the address of this end.
     pub hello: Option<String>,
-    /// The user's name; without one there is no login.
+    /// The user name; without one there is no login.
     pub username: Option<String>,
-    /// The file of the password, which stands on its first line; nobody else may read it.
+    /// The file with the password on its first line; nobody else may read it.
     pub password_file: Option<PathBuf>,
-    /// Certificates, PEM, of the authorities that are trusted instead of the system's.
+    /// PEM certificates of the authorities to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -132,7 +118,7 @@ impl Default for SendmailConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct FolderConfig {
-    /// The folder; it is made, for its owner only, where there is none.
+    /// The folder; created for its owner only if it doesn't exist.
     pub path: PathBuf,
 }
 
@@ -140,7 +126,7 @@ pub struct FolderConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct DkimConfig {
-    /// The domain that signs.
+    /// The signing domain.
     pub domain: String,
     /// The name of the key: its public half is the TXT record `selector._domainkey.domain`.
     pub selector: String,
@@ -148,45 +134,68 @@ pub struct DkimConfig {
     pub key_file: PathBuf,
 }
 
-/// What a sendmail may take for one mail.
+/// The time limit for sendmail, for one email.
 const SENDMAIL: Duration = Duration::from_secs(60);
 
-/// A setting and what is wrong with it; goes on from its name.
+/// The problem of a missing `mail.smtp.password`: a stored one is for one server only.
+pub(super) const NO_PASSWORD: &str = "must be set: none is stored for this server, port, encryption and user name";
+
+/// A setting and its problem; the text continues after the name.
 pub type Wrong = (&'static str, String);
 
 impl MailConfig {
-    /// Whether what stands here can be, whatever is set elsewhere. Opens nothing.
+    /// Checks the file alone, whatever the page says: a group of settings that it begins must be complete. Opens nothing.
     pub fn check(&self) -> Result<(), Wrong> {
-        self.check_addresses()?;
-        if !(1..=64).contains(&self.connections) {
-            return Err(("mail.connections", format!("must be 1 to 64, not {}", self.connections)));
-        }
-        if self.transport == Some(Way::Folder) && self.folder.is_none() {
-            return Err(("mail.folder", "must be set, with a path".to_owned()));
+        if let Some(connections) = self.connections.filter(|connections| !(1..=64).contains(connections)) {
+            return Err(("mail.connections", format!("must be 1 to 64, not {connections}")));
         }
         if let Some(smtp) = &self.smtp {
-            smtp.check()?;
             smtp.check_login()?;
+            if self.transport.is_none() {
+                return Err(("mail.transport", "must be set, because [mail.smtp] is".to_owned()));
+            }
         }
-        self.dkim.as_ref().map_or(Ok(()), DkimConfig::check)
+        if self.reply_to.is_some() && self.from.is_none() {
+            return Err(("mail.from", "must be set, because mail.reply-to is".to_owned()));
+        }
+        self.dkim.as_ref().map_or(Ok(()), DkimConfig::check)?;
+        self.problems().into_iter().next().map_or(Ok(()), Err)
     }
 
-    pub(super) fn check_addresses(&self) -> Result<(), Wrong> {
+    /// Emails sent at once.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.unwrap_or(4).max(1)
+    }
+
+    /// Checks these settings together with those of the page. Opens nothing.
+    pub(super) fn problems(&self) -> Vec<Wrong> {
+        let mut found = Vec::new();
+        match (&self.smtp, self.transport) {
+            (Some(smtp), _) => found.extend(smtp.check().err()),
+            (None, Some(Way::Smtp)) => {
+                found.push(("mail.smtp.host", "must be set, because mail.transport is \"smtp\"".to_owned()));
+            }
+            (None, _) => {}
+        }
+        if self.transport == Some(Way::Folder) && self.folder.is_none() {
+            found.push(("mail.folder", "must be set in keyturn.toml, with a path".to_owned()));
+        }
         for (setting, address) in
             [("mail.from", &self.from), ("mail.reply-to", &self.reply_to), ("mail.operators", &self.operators)]
         {
             if let Some(Err(cause)) = address.as_deref().map(address::check) {
-                return Err((setting, format!("is not an address: {cause}")));
+                found.push((setting, format!("can't be used: {cause}")));
             }
         }
-        Ok(())
+        found
     }
 
-    /// The way, with its files read; none where mail is off. `at` makes a path of the file's absolute. `password` is used
-    /// where a user name has no file of its own; `total` is the time for a whole attempt, if it is to be short.
+    /// The transport, with its files read; none if email is off. Paths begin at `folder`. `password` is used for a user name
+    /// without a file; `total` is the time limit for a whole attempt, if it must be short.
     pub(super) fn transport(
         &self,
-        at: impl Fn(&Path) -> PathBuf,
+        folder: &Path,
         password: Option<&Zeroizing<String>>,
         total: Option<Duration>,
     ) -> Result<Option<Arc<dyn Transport>>, Wrong> {
@@ -194,37 +203,31 @@ impl MailConfig {
         if way == Way::Off {
             return Ok(None);
         }
-        let writer = match &self.dkim {
-            Some(dkim) => dkim.writer(&at)?,
-            None => Writer::default(),
-        };
-        Ok(Some(match way {
-            Way::Off => return Ok(None),
-            Way::Smtp => {
-                let smtp = self.smtp.as_ref().ok_or(("mail.smtp.host", "must be set".to_owned()))?;
+        let writer = self.dkim.as_ref().map_or_else(|| Ok(Writer::default()), |dkim| dkim.writer(folder))?;
+        Ok(match (way, &self.smtp, &self.folder) {
+            (Way::Smtp, Some(smtp), _) => {
                 let limits = total.map_or_else(Limits::default, Limits::within);
-                Arc::new(smtp.smtp(writer, &at, password, limits)?)
+                Some(Arc::new(smtp.smtp(writer, folder, password, limits)?))
             }
-            Way::Sendmail => {
+            (Way::Sendmail, ..) => {
                 let SendmailConfig { program, arguments } = self.sendmail.clone().unwrap_or_default();
-                Arc::new(Sendmail::new(at(&program), arguments, total.unwrap_or(SENDMAIL), writer))
+                Some(Arc::new(Sendmail::new(folder.join(program), arguments, total.unwrap_or(SENDMAIL), writer)))
             }
-            Way::Folder => {
-                let folder = self.folder.as_ref().ok_or(("mail.folder", "must be set".to_owned()))?;
-                Arc::new(Folder::new(at(&folder.path), writer))
-            }
-        }))
+            (Way::Folder, _, Some(config)) => Some(Arc::new(Folder::new(folder.join(&config.path), writer))),
+            // What is missing is said by `problems`.
+            (Way::Off | Way::Smtp | Way::Folder, ..) => None,
+        })
     }
 }
 
-/// What this machine may introduce itself as, if nothing is set: a name that a server can look up.
+/// What this machine can introduce itself as by default: a name that a server can look up.
 pub(super) fn own_name(origin: Option<&str>) -> Option<String> {
     let of_links = origin.and_then(keyturn_core::origin::host).map(str::to_owned);
     let of_machine = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     of_links.into_iter().chain(of_machine).map(|name| name.trim().to_ascii_lowercase()).find(|name| is_public(name))
 }
 
-/// Whether a name is a whole one, which means the same to others.
+/// Whether a name is a full one, which means the same to others.
 fn is_public(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or_default();
     let own = ["localhost", "localdomain", "local", "internal", "lan", "home"];
@@ -252,7 +255,7 @@ fn is_hello(name: &str) -> bool {
     }
 }
 
-/// Whether a mail server's name or address is written as one.
+/// Whether a mail server's name or address is well-formed.
 pub fn is_host(host: &str) -> bool {
     !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':'))
 }
@@ -274,7 +277,7 @@ impl SmtpConfig {
         }
         if self.encryption == Encryption::None && !names_this_machine(&self.host) {
             let problem =
-                format!("may be \"none\" for a server on this machine only (localhost), not for {}", self.host);
+                format!("can be \"none\" only for a server on this machine (localhost), not for {}", self.host);
             return Err(("mail.smtp.encryption", problem));
         }
         Ok(())
@@ -282,13 +285,13 @@ impl SmtpConfig {
 
     fn check_login(&self) -> Result<(), Wrong> {
         match (&self.username, &self.password_file) {
-            (Some(_), None) => Err(("mail.smtp.password-file", "must be set where username is".to_owned())),
-            (None, Some(_)) => Err(("mail.smtp.username", "must be set where password-file is".to_owned())),
+            (Some(_), None) => Err(("mail.smtp.password-file", "must be set, because username is".to_owned())),
+            (None, Some(_)) => Err(("mail.smtp.username", "must be set, because password-file is".to_owned())),
             _ => Ok(()),
         }
     }
 
-    /// The port, set or usual.
+    /// The port, set or default.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port.unwrap_or(match self.encryption {
@@ -301,24 +304,23 @@ impl SmtpConfig {
     fn smtp(
         &self,
         writer: Writer,
-        at: impl Fn(&Path) -> PathBuf,
+        folder: &Path,
         password: Option<&Zeroizing<String>>,
         limits: Limits,
     ) -> Result<Smtp, Wrong> {
         let login = match (&self.username, &self.password_file) {
             (Some(username), Some(file)) => {
-                let text = owners_only(&at(file)).map_err(|problem| ("mail.smtp.password-file", problem))?;
+                let file = folder.join(file);
+                let text = owners_only(&file).map_err(|problem| ("mail.smtp.password-file", problem))?;
                 let password = text.lines().next().unwrap_or_default();
                 if password.is_empty() {
-                    return Err((
-                        "mail.smtp.password-file",
-                        format!("names {}, whose first line is empty", at(file).display()),
-                    ));
+                    let problem = format!("names {}, whose first line is empty", file.display());
+                    return Err(("mail.smtp.password-file", problem));
                 }
                 Some(Login { username: username.clone(), password: Zeroizing::new(password.to_owned()) })
             }
             (Some(username), None) => {
-                let password = password.ok_or(("mail.smtp.password", "must be set where a user name is".to_owned()))?;
+                let password = password.ok_or(("mail.smtp.password", NO_PASSWORD.to_owned()))?;
                 Some(Login { username: username.clone(), password: password.clone() })
             }
             (None, _) => None,
@@ -329,7 +331,7 @@ impl SmtpConfig {
             encryption: self.encryption,
             hello: self.hello.clone(),
             login,
-            ca_file: self.ca_file.as_deref().map(&at),
+            ca_file: self.ca_file.as_ref().map(|file| folder.join(file)),
             limits,
         };
         Smtp::new(server, writer).map_err(|cause| {
@@ -337,7 +339,7 @@ impl SmtpConfig {
                 SmtpError::Tls(TlsError::CaFile { .. } | TlsError::NoAuthorities) => "mail.smtp.ca-file",
                 SmtpError::Clear(_) | SmtpError::Tls(TlsError::Unusable(_)) => "mail.smtp.encryption",
             };
-            (setting, format!("cannot be used: {cause}"))
+            (setting, format!("can't be used: {cause}"))
         })
     }
 }
@@ -351,15 +353,15 @@ impl DkimConfig {
             if !is_name(name) {
                 return Err((
                     setting,
-                    format!("must be a name in letters, digits and . -, not “{}”", super::line(name, 80)),
+                    format!("must be a name of letters, digits, . and -, not “{}”", super::line(name, 80)),
                 ));
             }
         }
         Ok(())
     }
 
-    fn writer(&self, at: impl Fn(&Path) -> PathBuf) -> Result<Writer, Wrong> {
-        let path = at(&self.key_file);
+    fn writer(&self, folder: &Path) -> Result<Writer, Wrong> {
+        let path = folder.join(&self.key_file);
         let key = owners_only(&path).map_err(|problem| ("mail.dkim.key-file", problem))?;
         Writer::signing(&self.domain, &self.selector, &key)
             .map_err(|cause| ("mail.dkim.key-file", format!("names {}: {cause}", path.display())))
@@ -377,7 +379,7 @@ mod tests {
     }
 
     fn used(text: &str) -> Result<Option<Arc<dyn Transport>>, Wrong> {
-        config(text).transport(Path::to_owned, None, None)
+        config(text).transport(Path::new(""), None, None)
     }
 
     fn wrong(text: &str) -> Wrong {
@@ -396,8 +398,11 @@ mod tests {
         let smtp = "transport = \"smtp\"\nfrom = \"a@b.example\"\n[smtp]\n";
         for (text, setting, word) in [
             ("transport = \"folder\"\nfrom = \"a@b.example\"", "mail.folder", "must be set"),
-            ("from = \"nobody\"", "mail.from", "“nobody” is not a mail address: it has no @"),
-            ("reply-to = \"a@b@\"", "mail.reply-to", "is not an address"),
+            ("from = \"nobody\"", "mail.from", "“nobody” is not an email address: it has no @"),
+            ("from = \"a@b.example\"\nreply-to = \"a@b@\"", "mail.reply-to", "is not an email address"),
+            ("reply-to = \"a@b.example\"", "mail.from", "must be set, because mail.reply-to is"),
+            ("transport = \"smtp\"", "mail.smtp.host", "must be set, because mail.transport is"),
+            ("[smtp]\nhost = \"h\"", "mail.transport", "must be set, because [mail.smtp] is"),
             ("operators = \"a b@c.example\"", "mail.operators", "space"),
             (&format!("{smtp}host = \"smtp.example:587\\r\\nx\""), "mail.smtp.host", "smtp.example"),
             (&format!("{smtp}host = \"\""), "mail.smtp.host", "must be like"),
@@ -408,7 +413,7 @@ mod tests {
             (
                 &format!("{smtp}host = \"smtp.example\"\nencryption = \"none\""),
                 "mail.smtp.encryption",
-                "this machine only",
+                "only for a server on this machine",
             ),
             (&format!("{smtp}host = \"h\"\nusername = \"u\""), "mail.smtp.password-file", "must be set"),
             (&format!("{smtp}host = \"h\"\npassword-file = \"u\""), "mail.smtp.username", "must be set"),
@@ -456,11 +461,12 @@ mod tests {
     #[test]
     fn the_name_for_a_server_is_one_that_it_can_look_up() {
         for good in ["panel.example", "mail", "[192.0.2.7]", "[IPv6:2001:db8::1]"] {
-            config(&format!("[smtp]\nhost = \"h\"\nhello = \"{good}\"")).check().expect(good);
+            let text = format!("transport = \"smtp\"\n[smtp]\nhost = \"h\"\nhello = \"{good}\"");
+            config(&text).check().expect(good);
         }
         let of_links = own_name(Some("https://Panel.example:8443"));
         assert_eq!(of_links.as_deref(), Some("panel.example"));
-        // The machine's own name, if it has a whole one.
+        // The machine's own name, if it has a full one.
         let of_machine = own_name(None);
         assert!(of_machine.as_deref().is_none_or(is_public), "{of_machine:?}");
         for none in

@@ -1,4 +1,4 @@
-//! A mail from its template and values: one list of pieces, drawn once as text and once as HTML, so that both say the same.
+//! An email from its template and values: one list of pieces, drawn as text and as HTML, so both say the same.
 
 mod html;
 mod text;
@@ -15,32 +15,32 @@ use keyturn_core::words::Words;
 
 /// Characters of a subject and a preheader: what mailboxes show.
 const SUBJECT: usize = 150;
-/// What stands for a secret that is not to be shown.
+/// Replaces a secret that must not be shown.
 const MASK: &str = "••••";
 
-/// What the host knows and templates may use.
+/// Values from the host, for templates.
 #[derive(Debug, Clone)]
 pub struct Context<'a> {
-    /// Whom the mail is to; none for a mail to somebody without an account.
+    /// The recipient; none for an email to somebody without an account.
     pub account: Option<Account<'a>>,
-    /// In whose name it goes.
+    /// The sender.
     pub brand: Brand<'a>,
-    /// What led to it.
+    /// The request that led to it.
     pub request: Request<'a>,
-    /// The recipient's language, BCP 47. A language that the template lacks is English.
+    /// The recipient's language, BCP 47. If the template doesn't have it, English.
     pub locale: &'a str,
-    /// The zone in which times are told.
+    /// The zone for times.
     pub zone: &'a TimeZone,
 }
 
 /// `account.*`.
 #[derive(Debug, Clone, Copy)]
 pub struct Account<'a> {
-    /// As he is called.
+    /// The person's name.
     pub name: &'a str,
-    /// What he signs in with.
+    /// The person's login.
     pub login: &'a str,
-    /// His address.
+    /// The person's address.
     pub email: &'a str,
 }
 
@@ -60,36 +60,37 @@ pub struct Brand<'a> {
 pub struct Request<'a> {
     /// Unix milliseconds.
     pub time: i64,
-    /// Browser and network, roughly: `Firefox on Windows, 203.0.113.x`; empty where nobody knows.
+    /// Browser and network, roughly: `Firefox on Windows, 203.0.113.x`; empty if unknown.
     pub origin: &'a str,
 }
 
-/// A mail that can be sent or shown.
+/// An email to send or show.
 #[derive(Clone)]
 pub struct Drawn {
-    /// The language that it is in, BCP 47.
+    /// The language, BCP 47.
     pub locale: String,
     /// One line.
     pub subject: String,
     /// One line.
     pub preheader: String,
-    /// 72 columns; a link stands alone on its line, whole.
+    /// 72 columns; a link is alone on its line, in one piece.
     pub text: Zeroizing<String>,
     /// A whole document.
     pub html: Zeroizing<String>,
 }
 
-/// Without the bodies, which may hold secrets.
+/// Without the bodies, which may have secrets.
 impl std::fmt::Debug for Drawn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Drawn").field("locale", &self.locale).field("subject", &self.subject).finish_non_exhaustive()
     }
 }
 
-/// Draws a mail. `masked` draws ••••, without an address behind it, for each link and secret; these values may be missing then.
+/// Draws an email. `masked` draws •••• for each link and secret, without an address behind it; these values may then be
+/// missing.
 ///
 /// # Errors
-/// [`TemplateError`] if the values do not fit, or the template uses `account.*` and there is none.
+/// [`TemplateError`] if the values don't fit, or if the template uses `account.*` and there is no account.
 pub fn draw(
     template: &Template,
     values: &BTreeMap<String, Value>,
@@ -123,7 +124,7 @@ pub fn draw(
     })
 }
 
-/// A mail in pieces, of which both forms are drawn.
+/// An email in pieces, to draw in both forms.
 struct Letter<'a> {
     words: Words,
     locale: &'a str,
@@ -138,19 +139,19 @@ struct Letter<'a> {
 enum Piece {
     Heading(Phrase),
     Text(Phrase),
-    /// Label and address; no address where it is masked.
+    /// Label and address; no address if it is masked.
     Link(Phrase, Option<Zeroizing<String>>),
     Secret(Zeroizing<String>),
 }
 
 impl Letter<'_> {
-    /// Where the last link or secret stands.
+    /// The position of the last link or secret.
     fn last_action(&self) -> Option<usize> {
         self.pieces.iter().rposition(|piece| matches!(piece, Piece::Link(..) | Piece::Secret(_)))
     }
 
-    /// From where the small print begins: what follows an action is first of all about that action, the rest is for whoever
-    /// did not expect it.
+    /// Where the small print begins: the block after an action is about that action, the rest is for people who did not expect
+    /// the email.
     fn small_print(&self) -> usize {
         let end = self.pieces.len();
         self.last_action().map_or(end, |last| end.min(last + 2))
@@ -165,7 +166,7 @@ fn pieces(
     masked: bool,
 ) -> Result<Vec<Piece>, TemplateError> {
     let shown = |name: &str| match values.get(name) {
-        // Who reads the mail in a language reads the page in it, whatever his browser prefers.
+        // People who read the email in a language read the page in it, whatever their browser prefers.
         Some(Value::Link(link)) if !masked => Some(Zeroizing::new(format!("{}?lang={locale}", link.as_str()))),
         Some(Value::Secret(secret)) if !masked => Some(secret.clone()),
         _ => None,
@@ -184,7 +185,7 @@ fn pieces(
 }
 
 fn filled(values: &BTreeMap<String, Value>, context: &Context<'_>, words: Words) -> BTreeMap<String, Filled> {
-    // The address that the mail goes to leads to nobody else, and is copied where it is also the login.
+    // The recipient's own address leads nowhere else, and people copy it if it is also the login.
     let own = context.account.map(|account| account.email).filter(|email| !email.is_empty());
     let chosen = |text: &str| match own {
         Some(own) if own == text => value(text),
@@ -209,7 +210,7 @@ fn filled(values: &BTreeMap<String, Value>, context: &Context<'_>, words: Words)
             Value::Time(at) => value(&words.dated(*at, context.zone)),
             Value::Duration(seconds) => value(&words.duration(u64::from(*seconds))),
             Value::Number(number) => Filled::from(*number),
-            // They stand in blocks of their own, which nothing fills in.
+            // They have blocks of their own, which nothing fills in.
             Value::Link(_) | Value::Secret(_) => continue,
         };
         filled.insert(name.clone(), given);

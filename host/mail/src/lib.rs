@@ -1,4 +1,4 @@
-//! Mail: templates that plugins bring, messages drawn from them, and the transports that carry these away.
+//! Email: plugins' templates, messages drawn from them, and the transports that send these.
 
 pub mod address;
 pub mod config;
@@ -9,33 +9,33 @@ pub mod template;
 pub mod transport;
 pub mod trial;
 
-/// One person or desk with a mail address.
+/// A person or desk with an email address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mailbox {
-    /// Shown name; empty: none.
+    /// The shown name; empty: none.
     pub name: String,
-    /// The address, as it stands in the envelope.
+    /// The address, as in the envelope.
     pub address: String,
 }
 
-/// A mail, drawn and ready to go. Its body may hold secrets.
+/// A drawn email, ready to send. Its body may have secrets.
 #[derive(Clone)]
 pub struct Message {
     /// Without brackets: `mail-id@host`. The same in every attempt.
     pub message_id: String,
     /// The brand's sender.
     pub from: Mailbox,
-    /// Where answers go; none: to the sender.
+    /// Where replies go; none: to the sender.
     pub reply_to: Option<Mailbox>,
-    /// To whom.
+    /// The recipient.
     pub to: Mailbox,
-    /// When it was asked for, Unix milliseconds.
+    /// When it was queued, Unix milliseconds.
     pub date: i64,
     /// BCP 47.
     pub locale: String,
     /// One line.
     pub subject: String,
-    /// Plain text, lines ended by `\n`.
+    /// Plain text; lines end with `\n`.
     pub text: zeroize::Zeroizing<String>,
     /// The same as HTML.
     pub html: zeroize::Zeroizing<String>,

@@ -1,4 +1,4 @@
-//! A message as bytes: headers, two parts that say the same, and a signature where the operator has a key for it.
+//! A message as bytes: headers, two parts that say the same, and a signature if the operator has a key.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,14 +14,14 @@ use super::address::{self, AddressError};
 use super::transport::Verdict;
 use super::{Mailbox, Message, line};
 
-/// Characters of a shown name, and of a subject. lettre's DKIM canonicalizer recurses once a character, so both have a bound.
+/// Characters of a shown name, and of a subject. lettre's DKIM canonicalizer recurses once a character, so both are limited.
 const NAME: usize = 100;
 const SUBJECT: usize = 200;
 
-/// What a DKIM signature covers. `Content-Type` is left out: lettre folds it after it has signed.
+/// What a DKIM signature covers. Not `Content-Type`: lettre folds it after signing.
 const SIGNED: [&str; 8] = ["From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Reply-To", "Auto-Submitted"];
 
-/// Why a message cannot be written.
+/// Why a message can't be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MessageError {
     /// The recipient's address.
@@ -30,20 +30,20 @@ pub enum MessageError {
     /// The sender's address.
     #[error("the sender {0}")]
     From(AddressError),
-    /// The address for answers.
-    #[error("the address for answers {0}")]
+    /// The reply address.
+    #[error("the reply address {0}")]
     ReplyTo(AddressError),
     /// The message's id.
-    #[error("the message id must be like mail-id@host, in letters, digits and . - _")]
+    #[error("the message id must be like mail-id@host, with letters, digits, . - and _")]
     Id,
-    /// Anything else that RFC 5322 asks for.
-    #[error("the message could not be written: {0}")]
+    /// Anything else that RFC 5322 requires.
+    #[error("the message can't be written: {0}")]
     Parts(String),
 }
 
 /// Why there is no signature.
 #[derive(Debug, thiserror::Error)]
-#[error("the key is not an RSA key as PKCS#1 PEM, such as `openssl genrsa -traditional 2048` makes: {0}")]
+#[error("the key is not an RSA key in PKCS#1 PEM, as `openssl genrsa -traditional 2048` writes it: {0}")]
 pub struct KeyError(#[from] lettre::message::dkim::DkimSigningKeyError);
 
 /// Writes messages as bytes.
@@ -61,8 +61,8 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// The first of its addresses that needs a server for letters beyond a-z, and what becomes of the mail where it is none:
-    /// the recipient's is final, ours can be set otherwise.
+    /// The first address that needs a server for letters beyond a-z, and the verdict if the server isn't one: final for the
+    /// recipient's address; the operator can change ours.
     pub(super) fn international(&self) -> Option<(&Address, Verdict)> {
         let ours = [Some(&self.from), self.reply_to.as_ref()].into_iter().flatten();
         let all = [(&self.to, Verdict::Refused)].into_iter().chain(ours.map(|address| (address, Verdict::Delayed)));
@@ -71,13 +71,13 @@ impl Wire {
 }
 
 impl Writer {
-    /// Signs each message for `domain`, whose TXT record at `selector._domainkey` holds the public key. `key` is a private RSA
+    /// Signs each message for `domain`, whose TXT record at `selector._domainkey` has the public key. `key` is a private RSA
     /// key, PKCS#1 PEM.
     ///
     /// # Errors
     /// [`KeyError`] if it is anything else.
     pub fn signing(domain: &str, selector: &str, key: &str) -> Result<Self, KeyError> {
-        // Relaxed headers, or no verifier agrees with lettre.
+        // Relaxed headers: otherwise no verifier agrees with lettre.
         let canonicalization =
             DkimCanonicalization { header: DkimCanonicalizationType::Relaxed, body: DkimCanonicalizationType::Relaxed };
         let key = DkimSigningKey::new(key, DkimSigningAlgorithm::Rsa)?;
@@ -86,7 +86,7 @@ impl Writer {
         Ok(Self { dkim: Some(dkim) })
     }
 
-    /// The message as RFC 5322 has it, lines ended by CRLF. ASCII, unless an address is international.
+    /// The message by RFC 5322; lines end with CRLF. ASCII, unless an address is international.
     ///
     /// # Errors
     /// [`MessageError`].
@@ -99,8 +99,8 @@ impl Writer {
         let to = shown(&message.to).map_err(MessageError::To)?;
         let reply_to = message.reply_to.as_ref().map(shown).transpose().map_err(MessageError::ReplyTo)?;
         let (sender, recipient) = (from.email.clone(), to.email.clone());
-        // lettre reads the headers with addresses once more and is stricter there than mailboxes are: so it is given others, and
-        // the right ones are put in their place.
+        // lettre parses headers with addresses again, more strictly than mailboxes are. So it gets other addresses, which are
+        // then replaced by the right ones.
         let other = Shown::new(None, Address::new_dangerous("nobody", "invalid"));
         let mut builder = lettre::Message::builder()
             .date(moment(message.date))
@@ -132,8 +132,8 @@ impl Writer {
 /// A header with one address.
 fn header<H: Header + std::convert::From<Mailboxes>>(shown: &Shown) -> HeaderValue {
     let mailboxes = Mailboxes::from(shown.clone());
-    // What is all letters, digits and - _ . is written by lettre as it is, and with a dot that is no phrase: `.NET`, `Dr.`
-    // (RFC 5322, 3.2.5.)
+    // lettre writes names of letters, digits and - _ . as they are, but with a dot that is not a phrase: `.NET`, `Dr.` (RFC
+    // 5322, 3.2.5.)
     let bare = |name: &&String| {
         name.contains('.') && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
     };
@@ -161,14 +161,14 @@ fn id(id: &str) -> Result<String, MessageError> {
     }
 }
 
-/// A date before 1970 or after 9999 is written as 1970: HTTP's dates, which lettre uses, know no other.
+/// A date before 1970 or after 9999 becomes 1970: lettre uses HTTP's dates, which end there.
 fn moment(at: i64) -> SystemTime {
     const YEAR_10000: u64 = 253_402_300_800_000;
     let at = u64::try_from(at).ok().filter(|at| *at < YEAR_10000).unwrap_or_default();
     SystemTime::UNIX_EPOCH + Duration::from_millis(at)
 }
 
-/// RFC 3834: written by a program, so that no other program answers.
+/// RFC 3834: a program wrote it, so no other program should reply.
 #[derive(Clone)]
 struct AutoSubmitted;
 

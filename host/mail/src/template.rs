@@ -1,4 +1,4 @@
-//! Templates that a plugin brings in its manifest, and the host draws as text and as HTML.
+//! Templates from a plugin's manifest, which the host draws as text and as HTML.
 
 mod phrase;
 
@@ -9,17 +9,17 @@ use zeroize::Zeroizing;
 
 pub(super) use self::phrase::{Phrase, Phrases, strong, unlinked, value};
 
-/// Blocks of one mail, and variables of one template, at most.
+/// The most blocks of one email, and variables of one template.
 const MOST: usize = 40;
 
-/// One mail, in every language in which it can be written.
+/// One email, in each of its languages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Template {
-    /// What it is filled with: each has to be given, no other may be.
+    /// The variables: each must be given, and no other.
     #[serde(default)]
     pub variables: BTreeMap<String, Kind>,
-    /// By locale, BCP 47; `en` is there.
+    /// By locale, BCP 47; `en` is required.
     pub texts: BTreeMap<String, Text>,
 }
 
@@ -27,7 +27,7 @@ pub struct Template {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// Free words; needs a grant.
+    /// Free text; needs a grant.
     Text,
     /// A point in time.
     Time,
@@ -35,27 +35,27 @@ pub enum Kind {
     Duration,
     /// A count.
     Number,
-    /// Secret: an address of a link page.
+    /// Secret: the address of a link page.
     Link,
     /// Secret: a password.
     Secret,
 }
 
-/// A template's words in one language. All strings are minijinja, with the variables of the template and `account.name`,
-/// `account.login`, `account.email`, `brand.name`, `brand.contact`, `request.time`, `request.origin`. Links and secrets stand only in
-/// blocks of their own.
+/// A template's text in one language. All strings are minijinja, with the variables of the template and `account.name`,
+/// `account.login`, `account.email`, `brand.name`, `brand.contact`, `request.time`, `request.origin`. Links and secrets must be
+/// in blocks of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Text {
     /// What it is for, then the panel.
     pub subject: String,
-    /// What a mailbox shows beside the subject: the deadline.
+    /// Shown beside the subject in a mailbox: the deadline.
     pub preheader: String,
     /// Top to bottom.
     pub body: Vec<Block>,
 }
 
-/// One piece of a mail.
+/// One piece of an email.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Block {
@@ -65,9 +65,9 @@ pub enum Block {
     Button(String, String),
     /// A line of its own, monospace: the variable.
     Secret(String),
-    /// The same as a button, to the page where people sign in, which is no secret: label.
+    /// The same as a button, to the page where people sign in, which is not secret: label.
     SignIn(String),
-    /// A short heading within the mail.
+    /// A short heading within the email.
     Heading(String),
 }
 
@@ -75,7 +75,7 @@ pub enum Block {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Value {
-    /// Free words.
+    /// Free text.
     Text(String),
     /// Unix milliseconds.
     Time(i64),
@@ -104,16 +104,16 @@ impl Value {
     }
 }
 
-/// What is wrong with a template, or with the values for it.
+/// What is wrong with a template or its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateError {
-    /// The template's name, where whoever found it has said it by [`TemplateError::of`].
+    /// The template's name, if the caller has set it with [`TemplateError::of`].
     pub template: Option<String>,
     /// The language.
     pub locale: Option<String>,
     /// Where: `subject`, `block 2 (button)`, `variable until`.
     pub place: String,
-    /// What is wrong there; goes on from the place.
+    /// What is wrong there; it follows the place.
     pub problem: String,
 }
 
@@ -122,7 +122,7 @@ impl TemplateError {
         Self { template: None, locale: locale.map(str::to_owned), place: place.into(), problem: problem.into() }
     }
 
-    /// The same, of the template of this name.
+    /// The same, for the template of this name.
     #[must_use]
     pub fn of(self, template: &str) -> Self {
         Self { template: Some(template.to_owned()), ..self }
@@ -132,8 +132,8 @@ impl TemplateError {
 impl std::fmt::Display for TemplateError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.template {
-            Some(template) => write!(f, "mail template {template}, ")?,
-            None => f.write_str("mail template: ")?,
+            Some(template) => write!(f, "email template {template}, ")?,
+            None => f.write_str("email template: ")?,
         }
         if let Some(locale) = &self.locale {
             write!(f, "{locale}, ")?;
@@ -145,7 +145,7 @@ impl std::fmt::Display for TemplateError {
 impl std::error::Error for TemplateError {}
 
 impl Block {
-    /// As an error names it; `at` counts from 0.
+    /// The place in an error; `at` counts from 0.
     pub(super) fn place(&self, at: usize) -> String {
         let kind = match self {
             Block::Text(_) => "text",
@@ -159,7 +159,7 @@ impl Block {
 }
 
 impl Template {
-    /// Whether every mail can be drawn from it, in every language: to be asked before a plugin is admitted.
+    /// Checks that every email can be drawn from it, in every language. Call it before a plugin is admitted.
     ///
     /// # Errors
     /// [`TemplateError`], for the first thing that is wrong.
@@ -170,7 +170,7 @@ impl Template {
         for name in self.variables.keys() {
             let rest = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
             if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(rest) || name.len() > 40 {
-                let problem = "must be named in a-z 0-9 _, a letter first, at most 40 characters";
+                let problem = "must have names of a-z, 0-9 and _, a letter first, at most 40 characters";
                 return Err(TemplateError::new(None, format!("variable {name}"), problem));
             }
             if [
@@ -179,19 +179,11 @@ impl Template {
             ]
             .contains(&name.as_str())
             {
-                return Err(TemplateError::new(
-                    None,
-                    format!("variable {name}"),
-                    "has a name that means something else here",
-                ));
+                return Err(TemplateError::new(None, format!("variable {name}"), "has a reserved name"));
             }
         }
         if !self.texts.contains_key("en") {
-            return Err(TemplateError::new(
-                Some("en"),
-                "text",
-                "is missing: every mail can at least be written in English",
-            ));
+            return Err(TemplateError::new(Some("en"), "text", "is missing: English is the fallback for every email"));
         }
         self.texts.iter().try_for_each(|(locale, text)| {
             self.check_text(text).map_err(|(place, problem)| TemplateError::new(Some(locale), place, problem))
@@ -222,7 +214,7 @@ impl Template {
                 _ => continue,
             };
             if !shown {
-                return Err(("body".to_owned(), format!("lacks the {block} of `{name}`")));
+                return Err(("body".to_owned(), format!("lacks the {block} with `{name}`")));
             }
         }
         Ok(())
@@ -250,11 +242,10 @@ impl Template {
         }
     }
 
-    /// Whether these are its values: each of its kind, none missing, none beside. Where secrets are `masked`, they may be
-    /// missing.
+    /// Checks the values: each of its kind, none missing, no others. If secrets are `masked`, they may be missing.
     ///
     /// # Errors
-    /// [`TemplateError`], for the first that is not.
+    /// [`TemplateError`], for the first wrong one.
     pub fn fits(&self, values: &BTreeMap<String, Value>, masked: bool) -> Result<(), TemplateError> {
         let wrong = |name: &str, problem: &str| Err(TemplateError::new(None, format!("variable {name}"), problem));
         for (name, kind) in &self.variables {
@@ -266,7 +257,7 @@ impl Template {
                     return wrong(name, "must be an absolute address without spaces");
                 }
                 Some(Value::Secret(secret)) if secret.is_empty() || secret.chars().any(super::invisible) => {
-                    return wrong(name, "contains a character that cannot be seen");
+                    return wrong(name, "has an invisible character");
                 }
                 Some(_) => {}
             }
@@ -277,7 +268,7 @@ impl Template {
         }
     }
 
-    /// The text for a recipient of this language, and the language that it is in.
+    /// The text for a recipient of this language, and the text's own language.
     #[must_use]
     pub fn text(&self, locale: &str) -> Option<(&str, &Text)> {
         let language = locale.split(['-', '_']).next().unwrap_or_default();
@@ -288,7 +279,7 @@ impl Template {
     }
 }
 
-/// Absolute, of the web, printable ASCII without a space: so that it is one word in a text, and whole.
+/// Absolute, for the web, printable ASCII without spaces: so it is one word in a text, and complete.
 fn is_address(link: &str) -> bool {
     let host = link.strip_prefix("https://").or_else(|| link.strip_prefix("http://"));
     host.is_some_and(|host| !host.is_empty() && !host.starts_with('/'))

@@ -1,4 +1,4 @@
-//! The mail by which an operator sees that mail goes out: at the command line, and on the page Email settings.
+//! The test email, which shows an operator that email works: at the command line, and on the page Email settings.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,45 +6,33 @@ use std::time::Duration;
 use super::config::{Way, Wrong};
 use super::draw::{Context, draw};
 use super::setup::Setup;
-use super::template::{Template, TemplateError};
+use super::template::{Block, Template, TemplateError, Text};
 use super::transport::{Attempt, StepKind};
 use super::{Mailbox, Message};
 use keyturn_core::seal::{hex, random};
+use keyturn_core::words::{Language, Words};
 
-/// A trial that was made.
+/// A test that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trial {
-    /// By what: `smtp.example:587`.
+    /// The server: `smtp.example:587`.
     pub server: String,
     /// Without brackets.
     pub message_id: String,
-    /// Each step, and what came of it.
+    /// Each step and its result.
     pub attempt: Attempt,
 }
 
-/// Why none was made.
-#[derive(Debug, thiserror::Error)]
-pub enum TrialError {
-    /// Mail is off.
-    #[error("mail is off")]
-    Off,
-    /// A setting, and what is wrong with it.
-    #[error("{} {}", .0.0, .0.1)]
-    Wrong(Wrong),
-    /// Never, as a test proves.
-    #[error(transparent)]
-    Template(#[from] TemplateError),
-}
-
-/// Sends a mail to the address `to`, at once and past the outbox. `total`: the time for everything together, if somebody waits
-/// for it. Blocks.
+/// Sends an email to the address `to`, at once and without the outbox. `total`: the time limit for everything together, if
+/// somebody waits for it. Blocks.
 ///
 /// # Errors
-/// [`TrialError`]; that the mail is not taken is no error.
-pub fn send(setup: &Setup, to: &str, context: &Context<'_>, total: Option<Duration>) -> Result<Trial, TrialError> {
-    let transport = setup.transport(total).map_err(TrialError::Wrong)?.ok_or(TrialError::Off)?;
-    let from = setup.sender(context.brand.name).ok_or(TrialError::Off)?;
-    let message = message(from, setup.reply_to(), to, context)?;
+/// The wrong setting and its problem; an email that is not accepted is no error.
+pub fn send(setup: &Setup, to: &str, context: &Context<'_>, total: Option<Duration>) -> Result<Trial, Wrong> {
+    let off = || ("mail.transport", "is off".to_owned());
+    let transport = setup.transport(total)?.ok_or_else(off)?;
+    let from = setup.sender(context.brand.name).ok_or_else(off)?;
+    let message = message(from, setup.reply_to(), to, context).map_err(|cause| ("mail", cause.to_string()))?;
     let attempt = transport.session().send(&message);
     Ok(Trial { server: transport.name(), message_id: message.message_id, attempt })
 }
@@ -68,7 +56,7 @@ pub fn depends_on(way: Way, step: StepKind) -> &'static [&'static str] {
     }
 }
 
-/// A short mail without secrets, from `from` to the address `to`, in the context's language; `context.request.time` is now.
+/// A short email without secrets, from `from` to the address `to`, in the context's language; `context.request.time` is now.
 ///
 /// # Errors
 /// [`TemplateError`]: never, as a test proves.
@@ -94,8 +82,21 @@ fn message(
 }
 
 fn template() -> Template {
-    toml::from_str(include_str!("trial.toml"))
-        .unwrap_or_else(|cause| unreachable!("a test reads this template: {cause}"))
+    let text = |language: Language| {
+        let words = Words(language);
+        let filled = |key| words.fill(key, &[("brand", "{{ brand.name }}"), ("contact", "{{ brand.contact }}")]);
+        Text {
+            subject: filled("trial-subject"),
+            preheader: filled("trial-preheader"),
+            body: vec![
+                Block::Heading(filled("trial-heading")),
+                Block::Text(filled("trial-text")),
+                Block::Text(filled("trial-unexpected")),
+            ],
+        }
+    };
+    let texts = Language::ALL.map(|language| (language.tag().to_owned(), text(language)));
+    Template { variables: BTreeMap::new(), texts: texts.into() }
 }
 
 #[cfg(test)]
@@ -108,7 +109,7 @@ mod tests {
     fn the_trial_is_a_good_template_and_a_good_mail_in_each_language() {
         template().check().expect("good");
         let zone = jiff::tz::TimeZone::UTC;
-        for (locale, subject) in [("en", "Test mail from Northwind"), ("es-MX", "Correo de prueba de Northwind")] {
+        for (locale, subject) in [("en", "Test email from Northwind"), ("es-MX", "Correo de prueba de Northwind")] {
             let context = Context {
                 account: None,
                 brand: Brand {

@@ -1,5 +1,5 @@
-//! What a plugin's WIT says in words, and what it calls its types: neither survives compilation, so `keyturn plugin pack`
-//! lays both into the manifest. It is the plugin's word: whoever shows it holds it against the component's own types.
+//! The docs and type names of a plugin's WIT: compilation removes both, so `keyturn plugin pack` puts them into the manifest.
+//! They are the plugin's claim: code that shows them compares them with the component's own types.
 
 use std::collections::BTreeMap;
 use std::path::Path;

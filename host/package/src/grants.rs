@@ -1,4 +1,4 @@
-//! What the operator grants a plugin: a file of his own, `plugins.d/NAME.toml`. Nothing in the database grants anything.
+//! What the operator grants a plugin: a file for each plugin, `plugins.d/NAME.toml`. Nothing in the database grants anything.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -51,7 +51,7 @@ pub enum GrantsError {
     },
     /// Another file than the one that was granted.
     #[error(
-        "{component} is not the component that {path} grants: its SHA-256 is {found}, granted is {granted}. \
+        "{component} is not the component that {path} grants: its SHA-256 is {found}, and {granted} is granted. \
          If the new file is the one you want, set sha256 to it"
     )]
     OtherComponent {

@@ -65,8 +65,8 @@ pub struct Manifest {
 pub struct Events {
     /// Events that it emits: `password.changed`.
     pub emits: BTreeSet<String>,
-    /// Events that it hears: `password.changed` from whoever emits it, `keyturn-password/password.changed` from the plugin
-    /// that the operator named so.
+    /// Events that it listens to: `password.changed` from any plugin, `keyturn-password/password.changed` from the plugin that
+    /// the operator gave this name.
     pub listens: BTreeSet<String>,
 }
 
@@ -96,7 +96,7 @@ pub struct Wants {
     pub input: bool,
     /// Password fields in its forms.
     pub passwords: bool,
-    /// Its regions do not bear the line "From the plugin NAME".
+    /// Its regions don't have the line "From the plugin NAME".
     pub speaks_for_panel: bool,
     /// Work for later.
     pub jobs: bool,
@@ -220,7 +220,7 @@ impl Setting {
     }
 }
 
-/// Who may do a thing.
+/// Who may do something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
@@ -229,8 +229,8 @@ pub enum Role {
     /// An account, for itself.
     #[serde(rename = "self")]
     Own,
-    /// An account that reaches the subject, who is somebody else: a thief of a session must not set a password without
-    /// knowing the present one.
+    /// An account that reaches the subject, which is somebody else: a thief of a session must not set a password without
+    /// knowing the current one.
     Manager,
     /// A machine, for the accounts that its key names.
     ServiceKey,
@@ -251,7 +251,7 @@ pub enum Lane {
     Compute,
 }
 
-/// When an answer goes out.
+/// When an answer is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Release {
@@ -286,7 +286,7 @@ pub struct Operation {
     pub form: bool,
     /// Who may do it.
     pub actors: BTreeSet<Role>,
-    /// The parameter that names the account; none: the caller himself, or nobody.
+    /// The parameter that names the account; none: the caller's own account, or nobody's.
     pub subject: Option<String>,
     /// The hook's parameters that hold a password, a token or the like: nobody types them where others can read them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -294,13 +294,13 @@ pub struct Operation {
     /// Where it runs.
     #[serde(default)]
     pub lane: Lane,
-    /// When its answer goes out.
+    /// When its answer is sent.
     #[serde(default)]
     pub answer: Release,
     /// Whether it changes anything.
     #[serde(default)]
     pub effects: Effects,
-    /// Whether the actor must have proved himself within the last [`STEP_UP_MS`](keyturn_core::caller::STEP_UP_MS).
+    /// Whether the actor must have confirmed their identity within the last [`STEP_UP_MS`](keyturn_core::caller::STEP_UP_MS).
     #[serde(default)]
     pub step_up: bool,
 }
@@ -349,7 +349,7 @@ pub enum ManifestError {
     #[error("the manifest has {0} bytes; at most {MAX_BYTES} are read")]
     Huge(usize),
     /// A later format.
-    #[error("the manifest is of version {0}; this host reads {VERSION}: install a newer host")]
+    #[error("the manifest has version {0}, and this host reads {VERSION}: install a newer host")]
     Future(u64),
     /// Anything else; where and what.
     #[error("manifest: {0}")]
@@ -378,15 +378,7 @@ impl Manifest {
         serde_json::from_slice::<Self>(bytes).map_err(wrong)?.checked()
     }
 
-    /// Reads a `manifest.toml`.
-    ///
-    /// # Errors
-    /// [`ManifestError::Wrong`], with line and column.
-    pub fn from_toml(text: &str) -> Result<Self, ManifestError> {
-        Self::from_toml_with_mails(text, &BTreeMap::new())
-    }
-
-    /// Reads a `manifest.toml` and the templates that stand beside it: TOML, by name.
+    /// Reads a `manifest.toml` and the templates beside it: TOML, by name.
     ///
     /// # Errors
     /// [`ManifestError::Wrong`], with the template's name, line and column.
@@ -396,7 +388,7 @@ impl Manifest {
             let template =
                 toml::from_str(text).map_err(|cause| ManifestError::Wrong(format!("mails: {name}: {cause}")))?;
             if manifest.mails.insert(name.clone(), template).is_some() {
-                return Err(ManifestError::Wrong(format!("mails: {name} stands in the manifest and beside it")));
+                return Err(ManifestError::Wrong(format!("mails: {name} is in the manifest and beside it")));
             }
         }
         manifest.checked()
@@ -438,10 +430,10 @@ impl Manifest {
             }
         }
         if self.wants.accounts.as_ref().is_some_and(|accounts| !accounts.realms.is_empty()) {
-            return wrong("wants.accounts.realms: realms are the panel's, and named in the grant".to_owned());
+            return wrong("wants.accounts.realms: realms belong to the panel; the grant names them".to_owned());
         }
         if self.wants.mail.as_ref().is_some_and(|mail| !mail.recipients.is_empty()) {
-            return wrong("wants.mail.recipients: realms are the panel's, and named in the grant".to_owned());
+            return wrong("wants.mail.recipients: realms belong to the panel; the grant names them".to_owned());
         }
         for job in &self.jobs {
             kebab("jobs", job)?;
@@ -471,10 +463,10 @@ impl Manifest {
         for operation in &self.operations {
             kebab("operations", &operation.name)?;
             if !seen.insert(&operation.name) {
-                return wrong(format!("operations: {} stands twice", operation.name));
+                return wrong(format!("operations: {} is there twice", operation.name));
             }
             if operation.hook.is_none() && !operation.form {
-                return wrong(format!("operations: {} is neither hook nor form action", operation.name));
+                return wrong(format!("operations: {} is neither a hook nor a form action", operation.name));
             }
             if operation.actors.is_empty() {
                 return wrong(format!("operations: {} has no actors", operation.name));
@@ -487,13 +479,10 @@ impl Manifest {
         for page in &self.pages {
             kebab("pages", &page.name)?;
             if !seen.insert(&page.name) {
-                return wrong(format!("pages: {} stands twice", page.name));
+                return wrong(format!("pages: {} is there twice", page.name));
             }
             if page.link && OWN_ADDRESSES.contains(&page.name.as_str()) {
-                return wrong(format!(
-                    "pages: /{} is an address of the host's own; give the link page another name",
-                    page.name
-                ));
+                return wrong(format!("pages: the host uses the address /{} itself; rename the link page", page.name));
             }
             if page.link && page.actors.iter().any(|actor| *actor != Role::Anonymous) {
                 return wrong(format!("pages: {} is a link page, which is always seen as anonymous", page.name));
@@ -505,7 +494,7 @@ impl Manifest {
                 return wrong(format!("slots: there is no {}; there are {}", slot.name, SLOTS.join(", ")));
             }
             if !seen.insert(&slot.name) {
-                return wrong(format!("slots: {} stands twice", slot.name));
+                return wrong(format!("slots: {} is there twice", slot.name));
             }
         }
         Ok(self)

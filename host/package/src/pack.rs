@@ -2,6 +2,7 @@
 //! language's toolchain leaves room for and no engine runs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use wasmparser::{Encoding, Parser, Payload};
@@ -22,11 +23,11 @@ pub enum PackError {
     #[error("WIT: {0}")]
     Wit(String),
     /// There is one already.
-    #[error("the component has a manifest already; pack the file that the compiler wrote")]
+    #[error("the component already has a manifest; pack the compiler's own output")]
     Packed,
 }
 
-/// What stands beside a component's manifest.
+/// What is beside a component's manifest.
 #[derive(Debug, Clone, Default)]
 pub struct Beside {
     /// Templates of its mails: TOML, by name.
@@ -43,7 +44,7 @@ pub fn pack(component: &[u8], manifest_toml: &str) -> Result<Vec<u8>, PackError>
     pack_with(component, manifest_toml, &Beside::default())
 }
 
-/// The same, with what stands beside the manifest.
+/// The same, with what is beside the manifest.
 ///
 /// # Errors
 /// [`PackError`]; a template that does not draw is one, and WIT that lacks an interface of the manifest's hooks.
@@ -65,28 +66,43 @@ pub fn pack_with(component: &[u8], manifest_toml: &str, beside: &Beside) -> Resu
     }
     let json = serde_json::to_vec(&manifest).map_err(|cause| ManifestError::Wrong(cause.to_string()))?;
     if json.len() > MAX_BYTES {
-        return Err(ManifestError::Wrong(format!("with all that stands beside it, it has {} bytes", json.len())).into());
+        return Err(ManifestError::Wrong(format!("with everything beside it, it has {} bytes", json.len())).into());
     }
     Ok(with_section(component, &json))
 }
 
-/// The templates in a folder, one `NAME.toml` each; none where there is no such folder.
+/// The templates in a folder, one `NAME.toml` each. Their texts are there too, or in the folder `texts` below it: one
+/// `LANGUAGE.toml` each, with a table for every template. None if there is no such folder.
 ///
 /// # Errors
-/// What the system said.
-pub fn mails_in(folder: &Path) -> std::io::Result<BTreeMap<String, String>> {
-    if !folder.exists() {
-        return Ok(BTreeMap::new());
-    }
-    let mut mails = BTreeMap::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-            mails.insert(name, std::fs::read_to_string(&path)?);
+/// What the system said, or what is wrong with a file of texts.
+pub fn mails_in(folder: &Path) -> io::Result<BTreeMap<String, String>> {
+    let mut mails = toml_in(folder)?;
+    for (language, texts) in toml_in(&folder.join("texts"))? {
+        let texts: BTreeMap<String, toml::Table> =
+            toml::from_str(&texts).map_err(|cause| io::Error::other(format!("texts/{language}.toml: {cause}")))?;
+        for (name, text) in texts {
+            let text = toml::to_string(&BTreeMap::from([("texts", BTreeMap::from([(&language, text)]))]));
+            let mail = mails.entry(name).or_default();
+            mail.push('\n');
+            mail.push_str(&text.map_err(io::Error::other)?);
         }
     }
     Ok(mails)
+}
+
+/// The TOML files of a folder, by their names without the ending.
+fn toml_in(folder: &Path) -> io::Result<BTreeMap<String, String>> {
+    let mut files = BTreeMap::new();
+    let entries = if folder.exists() { Some(std::fs::read_dir(folder)?) } else { None };
+    for entry in entries.into_iter().flatten() {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+            files.insert(name, std::fs::read_to_string(&path)?);
+        }
+    }
+    Ok(files)
 }
 
 /// The component with a custom section of our name and any content.
@@ -185,4 +201,34 @@ pub fn without_version(name: &str) -> &str {
 pub fn own_name(name: &str) -> &str {
     let name = without_version(name);
     name.rsplit_once('/').map_or(name, |(_, own)| own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_stand_in_the_template_or_in_a_file_for_each_language() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+        assert!(mails_in(&folder.path().join("none")).expect("none").is_empty());
+        std::fs::create_dir(folder.path().join("texts")).expect("made");
+        let text = |subject: &str| {
+            format!("subject = '{subject}'\npreheader = 'p'\nbody = [{{ text = 'x' }}, {{ button = ['y', 'link'] }}]\n")
+        };
+        write("one.toml", &format!("[variables]\nlink = 'link'\n[texts.en]\n{}", text("One")));
+        write("two.toml", "# Two.\n[variables]\nlink = 'link'");
+        write("texts/en.toml", &format!("[two]\n{}", text("Two")));
+        write("texts/es.toml", &format!("[one]\n{}[two]\n{}", text("Uno"), text("Dos")));
+        let mails = mails_in(folder.path()).expect("read");
+        let template = |name: &str| toml::from_str::<keyturn_mail::template::Template>(&mails[name]).expect(name);
+        let subjects = |name: &str| {
+            template(name).texts.into_iter().map(|(tag, text)| (tag, text.subject, text.body.len())).collect::<Vec<_>>()
+        };
+        let said = |en: &str, es: &str| vec![("en".to_owned(), en.to_owned(), 2), ("es".to_owned(), es.to_owned(), 2)];
+        assert_eq!(subjects("one"), said("One", "Uno"));
+        assert_eq!(subjects("two"), said("Two", "Dos"));
+        write("texts/es.toml", "[one");
+        assert!(mails_in(folder.path()).expect_err("refused").to_string().contains("texts/es.toml: "));
+    }
 }

@@ -79,7 +79,7 @@ pub enum AdmitError {
         cause: PackError,
     },
     /// It imports what the operator has not granted.
-    #[error("{plugin} imports {import}, which is not granted: set `{setting}` in its grants file if it may have that")]
+    #[error("{plugin} imports {import}, which is not granted: set `{setting}` in its grants file to allow it")]
     NotGranted {
         /// The plugin.
         plugin: String,
@@ -89,7 +89,7 @@ pub enum AdmitError {
         setting: String,
     },
     /// Its manifest declares what the operator has not granted.
-    #[error("{plugin} {declares}, which is not granted: set `{setting}` in its grants file if it may do that")]
+    #[error("{plugin} {declares}, which is not granted: set `{setting}` in its grants file to allow it")]
     NotAllowed {
         /// The plugin.
         plugin: String,
@@ -99,7 +99,7 @@ pub enum AdmitError {
         setting: &'static str,
     },
     /// It imports what no plugin gets.
-    #[error("{plugin} imports {import}, which this host gives to no plugin")]
+    #[error("{plugin} imports {import}, which this host offers to no plugin")]
     NoSuchImport {
         /// The plugin.
         plugin: String,
@@ -116,8 +116,8 @@ pub enum AdmitError {
     },
     /// Another plugin has what it wants: an address leads to one of them only.
     #[error(
-        "{plugin} has {what}, and so has {other}: an address leads to one of them only. Remove one of their grants files, or \
-         set sign-in.plugin to the one that sign-in asks"
+        "{plugin} has {what}, and so has {other}, but only one of them can. Remove one of their grants files, or \
+         set sign-in.plugin to the plugin that gets the passwords"
     )]
     Taken {
         /// The plugin.
@@ -129,7 +129,7 @@ pub enum AdmitError {
     },
     /// A link page has a name that the panel's own addresses begin with.
     #[error(
-        "{plugin} has the link page {page}, and /{page}/ is an address of the panel's own: the plugin must name its page otherwise"
+        "{plugin} has the link page {page}, but /{page}/ is the panel's own address: the plugin must rename its page"
     )]
     Reserved {
         /// The plugin.
@@ -138,13 +138,13 @@ pub enum AdmitError {
         page: String,
     },
     /// It has a name of the host's own.
-    #[error("{plugin} is a name of the host's own: give the grants file another name")]
+    #[error("the host uses the name {plugin} itself: rename the grants file")]
     Name {
         /// The name.
         plugin: String,
     },
     /// A hook's type cannot be called by value.
-    #[error("{plugin}: {hook} has a parameter or result of a type that cannot be served: {what}")]
+    #[error("{plugin}: {hook} has a parameter or result with a type that can't be served: {what}")]
     Unservable {
         /// The plugin.
         plugin: String,
@@ -162,7 +162,7 @@ pub enum AdmitError {
         what: String,
     },
     /// The engine refused it.
-    #[error("{plugin}: the component does not load: {cause}")]
+    #[error("{plugin}: the component doesn't load: {cause}")]
     Engine {
         /// The plugin.
         plugin: String,
@@ -247,7 +247,7 @@ impl Plugin {
         if works && background.is_none() {
             return Err(AdmitError::Lies {
                 plugin: plugin(),
-                what: "jobs or events to hear without keyturn:panel/background".to_owned(),
+                what: "jobs or subscribed events without keyturn:panel/background".to_owned(),
             });
         }
         let mails = manifest
@@ -316,7 +316,7 @@ fn settings(manifest: &Manifest, grants: &Grants) -> Result<BTreeMap<String, Set
     for (name, value) in &grants.settings {
         let declared = manifest.settings.get(name).ok_or_else(|| {
             let known: Vec<_> = manifest.settings.keys().map(String::as_str).collect();
-            format!("settings.{name}: the plugin has no such setting; it has {}", known.join(", "))
+            format!("settings.{name}: the plugin doesn't have this setting; it has {}", known.join(", "))
         })?;
         declared.accepts(value).map_err(|problem| format!("settings.{name} {}", without_passwords(&problem)))?;
         settings.insert(name.clone(), value.clone());

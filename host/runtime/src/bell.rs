@@ -3,7 +3,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Counts its rings, so that who was busy while it rang does not sleep through it.
+/// Counts its rings, so that a worker that was busy while it rang does not sleep through it.
 #[derive(Default)]
 pub struct Bell {
     rings: Mutex<u64>,
@@ -11,13 +11,13 @@ pub struct Bell {
 }
 
 impl Bell {
-    /// For one thing that is to be done: wakes one who sleeps.
+    /// For one thing to do: wakes one sleeper.
     pub fn ring(&self) {
         *self.lock() += 1;
         self.rung.notify_one();
     }
 
-    /// For whoever sleeps.
+    /// Wakes all.
     pub fn ring_all(&self) {
         *self.lock() += 1;
         self.rung.notify_all();

@@ -62,8 +62,8 @@ impl Buffers {
         buffer
     }
 
-    /// Keeps a buffer. What a hash leaves in it tells nothing of the password to who cannot read our memory, and is
-    /// overwritten by the next; an outsized one is let go.
+    /// Keeps a buffer. What a hash leaves in it reveals nothing about the password to those who can't read our memory, and the
+    /// next hash overwrites it; an oversized one is freed.
     pub(crate) fn keep(&self, buffer: Vec<Block>) {
         const KEPT_BLOCKS: usize = 64 << 10;
         if buffer.len() <= KEPT_BLOCKS {

@@ -1,19 +1,20 @@
-//! Compiled components, kept beside the configuration, so that a host starts in milliseconds. This is the one module
-//! with unsafe code: loading compiled code runs whatever it holds, so each file bears a MAC under the host's own key,
-//! over its content and the component it was compiled from, and what bears none is compiled anew.
+//! Compiled components, kept beside the configuration, so that a host starts in milliseconds. This is the one module with
+//! unsafe code: loading compiled code runs whatever it contains, so each file has a MAC under the host's own key, over its
+//! content and the component it was compiled from. A file without that MAC is ignored, and its component is compiled again.
 #![allow(unsafe_code)]
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use tempfile::NamedTempFile;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::compile;
 use crate::engine::Machine;
-use keyturn_core::seal::{Keys, hex, random};
+use keyturn_core::seal::Keys;
 use keyturn_package::grants::digest;
 
 const MAC_BYTES: usize = 32;
@@ -45,7 +46,7 @@ pub fn load(machine: &Machine, keys: &Keys, folder: Option<&Folder>, component: 
     }
     let code = compile::compile(machine, component)?;
     if *keeps && let Err(cause) = write(keys, folder, &name, &code) {
-        tracing::warn!(folder = %folder.display(), "compiled component not kept, the next start will compile again: {cause}");
+        tracing::warn!(folder = %folder.display(), "compiled component not stored; the next start compiles it again: {cause}");
     }
     deserialize(engine, &code)
 }
@@ -60,9 +61,9 @@ fn name(engine: &Engine, component: &[u8]) -> String {
 fn read(keys: &Keys, path: &Path, name: &str) -> Option<Vec<u8>> {
     let mut file = std::fs::read(path).ok()?;
     let (mac, code) = file.split_first_chunk::<MAC_BYTES>()?;
-    // What differs in time tells an attacker who can write here nothing that reading the file would not.
+    // A difference in time tells an attacker who can write here no more than reading the file would.
     if keys.mac("compiled", &[name.as_bytes(), code]) != *mac {
-        tracing::warn!(file = %path.display(), "compiled component bears no valid MAC of this host; compiling anew");
+        tracing::warn!(file = %path.display(), "compiled component has no valid MAC of this host; compiling it again");
         return None;
     }
     Some(file.split_off(MAC_BYTES))
@@ -70,17 +71,12 @@ fn read(keys: &Keys, path: &Path, name: &str) -> Option<Vec<u8>> {
 
 fn write(keys: &Keys, folder: &Path, name: &str, code: &[u8]) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let partial: PathBuf = folder.join(format!("{name}.{}", hex(&random::<8>())));
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
-    let written = file
-        .write_all(&keys.mac("compiled", &[name.as_bytes(), code]))
-        .and_then(|()| file.write_all(code))
-        .and_then(|()| std::fs::rename(&partial, folder.join(name)));
-    if written.is_err() {
-        // Each start on a full disk would leave another one.
-        let _ = std::fs::remove_file(&partial);
-    }
-    written
+    // It is for its owner only, and nothing is left of it if anything fails: each start on a full disk would leave another one.
+    let mut file = NamedTempFile::new_in(folder)?;
+    file.write_all(&keys.mac("compiled", &[name.as_bytes(), code]))?;
+    file.write_all(code)?;
+    file.persist(folder.join(name))?;
+    Ok(())
 }
 
 fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {

@@ -17,7 +17,7 @@ pub const TICK: Duration = Duration::from_millis(10);
 /// What the pool keeps of an instance's memory for the next one, wiped: a light call touches less and costs 16 µs then;
 /// more would be held by slots that hashed once.
 const KEEP_RESIDENT: usize = 2 << 20;
-/// Address space that the pool takes, 4 GiB and a guard for each slot, with room for everything else beside it.
+/// Address space that the pool takes, 4 GiB and a guard for each slot, with room for everything else.
 const POOL_SPACE: u64 = POOL_SLOTS as u64 * (4128 << 20) + (8 << 30);
 /// Bytes that no access reaches, behind a memory that has no more than its own address space.
 const GUARD: u64 = 64 << 10;
@@ -109,8 +109,8 @@ impl Machine {
             },
         };
         tracing::warn!(
-            "plugins' memory comes on demand, which makes them slower, and not from a pool: {why}. Lift that limit, or set \
-             limits.guest-memory = \"on-demand\" to have it so"
+            "plugins' memory comes on demand instead of from a pool, which makes them slower: {why}. Raise that limit, or set \
+             limits.guest-memory = \"on-demand\" to accept it"
         );
         on_demand()
     }

@@ -1,4 +1,4 @@
-//! What is known of a plugin beside its code: who it is, what it may, what it may use.
+//! What the host knows of a plugin apart from its code: its name, its rights, its grants.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

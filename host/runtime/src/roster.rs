@@ -11,7 +11,7 @@ use crate::admit::{AdmitError, Plugin};
 pub use crate::profile::Wanted;
 use keyturn_core::events::names;
 
-/// Who comes first where two plugins want the same.
+/// Which plugin wins if two want the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SignInPlugin {
     /// The plugin that sign-in asks, by the name of its grants file; none: whichever has the hook.
@@ -97,7 +97,7 @@ pub struct Roster {
     reserved: BTreeSet<String>,
 }
 
-/// Who has what, while plugins are put in their places one after another.
+/// Which plugin has what, while plugins are put in their places one after another.
 #[derive(Default)]
 struct Claims(BTreeMap<Wanted, String>);
 
@@ -160,8 +160,8 @@ impl Roster {
         Ok(())
     }
 
-    /// Replaces everything by these, in one moment. Whoever comes first keeps what two want: the plugin that sign-in asks, then in
-    /// the order of names. One that is broken keeps what it had. Answers which of the plugins were refused, and why.
+    /// Replaces everything by these, at one moment. If two want the same, the first one has it: the plugin of sign-in, then in
+    /// the order of names. A broken one keeps what it had. Returns the refused plugins, each with the reason.
     pub fn arrange(&mut self, mut candidates: Vec<Candidate>) -> Vec<(String, AdmitError)> {
         let rank = |(name, plugin): &Candidate| {
             let offer = match plugin {
@@ -214,7 +214,7 @@ impl Roster {
         self.arrange(admitted.chain(left_out).collect())
     }
 
-    /// Who listens to an event of that source: also plugins that are left out, for whom it waits.
+    /// The plugins that listen to an event of that source: also those that are left out, for which it waits.
     pub fn listeners(&self, source: &str, event: &str) -> Vec<String> {
         let hears = |offer: &Offer| offer.listens.iter().any(|listened| names(listened, source, event));
         self.offers().filter(|(name, offer)| *name != source && hears(offer)).map(|(name, _)| name.clone()).collect()

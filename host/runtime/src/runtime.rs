@@ -39,7 +39,7 @@ pub struct Parts {
     pub mail: Arc<dyn MailRoute>,
     /// What the panel is called.
     pub brand: String,
-    /// Where events go beside the plugins that listen.
+    /// Where events are sent, apart from the plugins that listen.
     pub webhooks: Destinations,
     /// Which plugin comes first where two want the same.
     pub sign_in: SignInPlugin,
@@ -60,7 +60,7 @@ pub struct Timing {
     pub even_grid: Duration,
 }
 
-/// Wakes who does what calls leave behind.
+/// Wakes the workers for what calls leave behind.
 #[derive(Default)]
 pub struct Bells {
     /// Rings when a call has left a mail.
@@ -224,7 +224,7 @@ impl Runtime {
         let value = Zeroizing::new(serde_json::to_vec(&memory).unwrap_or_default());
         let effect = Effect::Put { key: MEMORY.to_owned(), value, expires: None };
         if let Err(cause) = self.storage.commit(Commit::bare(OWN, now(), vec![effect])) {
-            tracing::warn!("which plugin has which hooks and link pages could not be written down: {cause}");
+            tracing::warn!("can't store which plugin has which hooks and link pages: {cause}");
         }
     }
 
@@ -291,8 +291,9 @@ impl Runtime {
         Ok(self.storage.account(account)?.map(|known| known.epoch))
     }
 
-    /// Has the host see the address on file of an account. A panel that is about to write another one calls this before, so that
-    /// whoever has the address now can be told: the host sees addresses otherwise only when something is done to an account.
+    /// Has the host see the address on file of an account. A panel that is about to write another one calls this before, so
+    /// that the person at the current address can be told: otherwise the host sees addresses only when something is done to an
+    /// account.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -338,7 +339,7 @@ fn remembered(storage: &Store) -> Memory {
     match storage.get(OWN, MEMORY, now()) {
         Ok(found) => found.and_then(|(value, _)| serde_json::from_slice(&value).ok()).unwrap_or_default(),
         Err(cause) => {
-            tracing::warn!("which plugin has which hooks and link pages could not be read: {cause}");
+            tracing::warn!("can't read which plugin has which hooks and link pages: {cause}");
             Memory::default()
         }
     }
@@ -348,7 +349,7 @@ fn remembered(storage: &Store) -> Memory {
 fn close_to_debuggers() {
     use rustix::process::{DumpableBehavior, set_dumpable_behavior};
     if let Err(cause) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
-        tracing::warn!("core dumps of this process cannot be switched off: {cause}");
+        tracing::warn!("can't switch off core dumps of this process: {cause}");
     }
 }
 

@@ -14,7 +14,7 @@ use crate::call::told::Told;
 /// In the query of a link: whose it is.
 pub const LINK_OF: &str = "of";
 
-/// What a call must know of how mail goes at present.
+/// What a call must know of how email is sent now.
 pub trait MailRoute: Send + Sync {
     /// Whether anything carries mail away.
     fn goes(&self) -> bool;
@@ -31,7 +31,7 @@ pub trait MailRoute: Send + Sync {
 
 /// Which plugin has what, as far as a call must know.
 pub trait Directory: Send + Sync {
-    /// Who listens to an event of that source.
+    /// The plugins that listen to an event of that source.
     fn listeners(&self, source: &str, event: &str) -> Vec<String>;
 
     /// Whether a link to that page must say which plugin made it.
@@ -50,7 +50,7 @@ pub struct Surroundings {
     pub mail: Arc<dyn MailRoute>,
     /// What the panel is called.
     pub brand: String,
-    /// Where events go beside the plugins that listen.
+    /// Where events are sent, apart from the plugins that listen.
     pub webhooks: RwLock<Destinations>,
     /// Which plugin has what.
     pub plugins: Arc<dyn Directory>,
@@ -74,8 +74,8 @@ impl Surroundings {
             if self.many_told.is_due(now()) {
                 tracing::warn!(
                     most,
-                    "one login or address belongs to more accounts than limits.accounts-per-address: the others are not \
-                     found by it, and get no mail"
+                    "a login or address belongs to more accounts than limits.accounts-per-address: the others are not \
+                     found by it, and get no email"
                 );
             }
         }
@@ -90,7 +90,7 @@ impl Surroundings {
         if self.plugins.must_say_whose(plugin, page) { format!("{address}?{LINK_OF}={plugin}") } else { address }
     }
 
-    /// Where events go at present.
+    /// Where events are sent now.
     #[must_use]
     pub fn webhooks(&self) -> Destinations {
         Arc::clone(&self.webhooks.read().unwrap_or_else(PoisonError::into_inner))

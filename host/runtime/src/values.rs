@@ -128,7 +128,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
         let mut object = Map::new();
         while let Some((name, Strict(value))) = members.next_entry::<String, Strict>()? {
             if object.contains_key(&name) {
-                return Err(serde::de::Error::custom(format_args!("“{}” stands twice", name.escape_debug())));
+                return Err(serde::de::Error::custom(format_args!("“{}” is there twice", name.escape_debug())));
             }
             object.insert(name, value);
         }
@@ -343,7 +343,7 @@ pub fn from_json(json: &Value, ty: &Type, path: &str) -> Result<Val, Misfit> {
                 _ => return misfit(path, "must be an object with ok or err"),
             }
         }
-        _ => return misfit(path, "is of a type that cannot be served"),
+        _ => return misfit(path, "has a type that can't be served"),
     })
 }
 

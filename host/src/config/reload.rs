@@ -1,4 +1,4 @@
-//! What a server takes anew while it runs: grants, components and webhooks.
+//! What a server reloads while it runs: grants, components and webhooks.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -14,7 +14,7 @@ pub enum Unread {
     #[error("the body is too large")]
     TooLarge,
     /// It ended before its end.
-    #[error("the body did not come: {0}")]
+    #[error("the body did not arrive: {0}")]
     Broken(#[from] axum::Error),
 }
 

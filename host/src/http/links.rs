@@ -1,9 +1,9 @@
-//! Link pages. The mailed address holds a token; a GET changes nothing but where the token stands: it goes into a
-//! cookie that only the clean address `/PAGE/~HANDLE` gets, and the reader is sent there. The handle begins with a MAC of the
-//! token, so two links in two tabs do not mix, and ends with when it was made, so that a browser that keeps no cookies is known
-//! by the cookie that does not come back. What mail programs and people put around an address is taken away again. Whoever
-//! is signed in, a link page and its form are called as nobody. A mailed address asks for the language of its mail, and so do
-//! the addresses that follow from it.
+//! Link pages. The emailed address has a token; a GET changes nothing but the token's place: it moves to a cookie that only the
+//! clean address `/PAGE/~HANDLE` gets, and the reader is redirected there. The handle begins with a MAC of the token, so two
+//! links in two tabs do not mix. It ends with its time of creation, so that a browser without cookies is recognised by the
+//! missing cookie. Characters that mail programs and people put around an address are removed. A link page and its form are
+//! always called as anonymous, whoever is signed in. An emailed address has the language of its email, and so have the
+//! addresses that follow from it.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -33,7 +33,7 @@ use crate::view::form::{BODY, FormError};
 use crate::view::html::Html;
 use crate::view::nodes::{Intent, Target};
 use crate::view::shell::parts::button_link;
-use crate::view::words::Words;
+use crate::view::words::{Language, Words};
 use crate::view::{Corrections, Page, shell};
 use crate::{CallError, Failure};
 use keyturn_core::time::now;
@@ -42,10 +42,9 @@ use keyturn_runtime::surroundings::LINK_OF;
 
 /// The cookie that holds a link's token, sealed.
 const TOKEN_COOKIE: &str = "kt-link";
-/// Seconds that the cookie lives; the link's own end is the plugin's affair.
+/// Seconds that the cookie lives; the plugin decides when the link itself expires.
 const TOKEN_SECONDS: u32 = 3_600;
-/// Seconds within which a browser that was given the cookie is back with it. Who comes later may have opened the address
-/// elsewhere.
+/// Seconds within which a browser comes back with its new cookie. Later, the address may have been opened in another browser.
 const BACK_SECONDS: i64 = 120;
 
 pub(super) fn routes(page: &str) -> Router<Served> {
@@ -119,7 +118,7 @@ async fn blocking(work: impl FnOnce() -> Response + Send + 'static) -> Response 
     match tokio::task::spawn_blocking(work).await {
         Ok(response) => response,
         Err(cause) => {
-            tracing::error!("a link page broke: {cause}");
+            tracing::error!("a link page failed: {cause}");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
@@ -204,15 +203,15 @@ impl<'a> Visit<'a> {
         with_query(address, &whose.unwrap_or_default())
     }
 
-    /// Whether an address is one of a panel on another origin: it reads no cookie of ours, and our policy lets no form lead
-    /// there. So what was done is said here.
+    /// Whether an address is on another origin: a panel there reads no cookie of ours, and our policy lets no form redirect
+    /// there. So the result is shown here.
     fn is_elsewhere(&self, address: &str) -> bool {
         let whole = address.starts_with("http://") || address.starts_with("https://");
         let rest = address.strip_prefix(&self.served.host.origin());
         whole && !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// What was done by this link is said at its own address alone: nobody can plant it at another's.
+    /// The result of this link is shown at its own address only: nobody can plant it at another's.
     fn done_here(&self) -> [&str; 2] {
         ["link done", self.uri.path()]
     }
@@ -243,7 +242,7 @@ impl<'a> Visit<'a> {
         let made = made(self.keys(), self.page, &handle, now().div_euclid(1_000));
         let path = format!("/{}/{handle}{made}", self.page);
         let sealed = URL_SAFE_NO_PAD.encode(self.keys().seal(&self.place(), token.as_bytes()));
-        // Lax: the reader comes from his mail, and Strict would withhold the cookie on this very redirect.
+        // Lax: the reader comes from an email, and Strict would withhold the cookie on this very redirect.
         let cookie = format!(
             "{TOKEN_COOKIE}={sealed}; Path={path}; Max-Age={TOKEN_SECONDS}; HttpOnly; SameSite=Lax{}",
             self.secure()
@@ -264,7 +263,7 @@ impl<'a> Visit<'a> {
     fn shell(&self, status: StatusCode, page: &Page) -> Response {
         let site = &self.served.site;
         let in_language = |tag: &str| self.of_this_plugin(&format!("{}?lang={tag}", self.uri.path()));
-        let languages: Vec<String> = crate::view::words::LANGUAGES.iter().map(|(tag, _)| in_language(tag)).collect();
+        let languages: Vec<String> = Language::ALL.map(|language| in_language(language.tag())).into();
         let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
         let (icon, css, js, theme_css) = (icon_url(), css_url(), js_url(), theme_url(&self.served.host));
         let chrome = shell::Chrome {
@@ -392,7 +391,7 @@ fn post(
         Ok(Submitted::Reveal(page)) => visit.shell(StatusCode::OK, &page),
         Ok(Submitted::Rate(json)) => for_script(json),
         Ok(Submitted::Generated(json)) => for_script(json.to_string()),
-        // Nobody in particular cannot prove who he is.
+        // An anonymous caller can't confirm an identity.
         Ok(Submitted::StepUp(_)) => visit.calm(StatusCode::FORBIDDEN, "link-lost-title", "link-lost"),
         Ok(Submitted::Again(corrections)) => again(&visit, &corrections),
         Ok(Submitted::Stale(stale)) => again(&visit, &stale.corrections),

@@ -75,7 +75,7 @@ pub fn icon_url() -> String {
     format!("/kt/{}", look::icon().name)
 }
 
-/// Address of the operator's own colours, as [`router`] serves them; none: he has set none.
+/// Address of the operator's own colours, as [`router`] serves them; none: none are set.
 #[must_use]
 pub fn theme_url(host: &Host) -> Option<String> {
     host.brand().look.as_ref().map(|look| format!("/kt/{}", look.name))
@@ -92,7 +92,7 @@ pub fn router(host: Host, site: Arc<dyn Site>) -> Router {
     }
     let hardening = host.clone();
     let hardened = move |mut response: Response| {
-        let https = hardening.0.room.seen().origin.starts_with("https://");
+        let https = hardening.0.mail.seen().origin.starts_with("https://");
         async move {
             harden(response.headers_mut(), https);
             response
@@ -123,7 +123,7 @@ async fn asset(axum::extract::Path(name): axum::extract::Path<String>, State(ser
     (headers, asset.content.clone()).into_response()
 }
 
-/// What every answer bears, where it does not say otherwise: nothing from elsewhere, no framing, no copy kept.
+/// The headers of every answer, unless it has its own: nothing from elsewhere, no framing, no copy kept.
 pub fn harden(headers: &mut HeaderMap, https: bool) {
     let mut set = |name: HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));

@@ -1,6 +1,6 @@
-//! Behind a proxy the peer is the proxy, and who asks stands in X-Forwarded-For, which anybody can write: it is believed as
-//! far as configured proxies have written it, and no further. A client's address is never a proxy's: what a proxy of ours did
-//! not say, or not so that it can be read, is no address.
+//! Behind a proxy the peer is the proxy, and the client is in X-Forwarded-For, which anybody can write: only the part written
+//! by configured proxies is believed. A client's address is never a proxy's: what a proxy of ours did not say, or said
+//! unreadably, is no address.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -10,9 +10,9 @@ use crate::network::Network;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The client's address, from the peer backwards: each proxy of ours says who came to it. A proxy that says nothing is a client
-/// itself only if it is one of `panels` too: the header may have been lost on the way, and whoever made it so must not pass for
-/// the proxy.
+/// The client's address, from the peer backwards: each proxy of ours names the one before it. A proxy that names none is a
+/// client itself only if it is one of `panels` too: the header may have been lost on the way, and the client that caused this
+/// must not pass for the proxy.
 #[must_use]
 pub fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[Network], panels: &[Network]) -> Option<IpAddr> {
     let within = |networks: &[Network], address| networks.iter().any(|network| network.contains(address));

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use axum::http::{HeaderMap, Uri, header};
 
 use crate::view::shell::Theme;
-use crate::view::words::LANGUAGES;
+use crate::view::words::Language;
 
 /// The cookie that keeps a chosen language.
 pub const LANGUAGE_COOKIE: &str = "kt-lang";
@@ -32,7 +32,7 @@ pub fn locale(uri: &Uri, headers: &HeaderMap) -> String {
     asked_locale(uri)
         .or_else(|| known(cookie(headers, LANGUAGE_COOKIE)?))
         .or_else(|| preferred(headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok()?))
-        .unwrap_or("en")
+        .unwrap_or(Language::default().tag())
         .to_owned()
 }
 
@@ -55,8 +55,7 @@ pub fn theme(headers: &HeaderMap) -> Theme {
 }
 
 fn known(tag: &str) -> Option<&'static str> {
-    let primary = tag.split('-').next()?;
-    LANGUAGES.iter().map(|(tag, _)| *tag).find(|tag| tag.eq_ignore_ascii_case(primary))
+    Language::known(tag).map(Language::tag)
 }
 
 /// The language of ours that stands highest in `Accept-Language` (RFC 9110, section 12.5.4).
@@ -82,8 +81,8 @@ mod tests {
     fn the_best_language_of_ours_is_chosen() {
         for (header, expected) in [
             ("es-MX,es;q=0.9,en;q=0.8", Some("es")),
-            ("de, en;q=0.5, es;q=0.7", Some("es")),
-            ("de", None),
+            ("xx, en;q=0.5, es;q=0.7", Some("es")),
+            ("xx", None),
             ("es;q=0", None),
             (";;;=,", None),
         ] {

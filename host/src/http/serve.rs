@@ -1,5 +1,5 @@
-//! Serving over HTTP/1.1, with an end to everything: who sends half a request, or does not take his answer, holds a connection
-//! for seconds, not for ever; there are only so many of them, and only so many for one client.
+//! Serving over HTTP/1.1, with a limit on everything: a client that sends half a request, or does not take its answer, holds a
+//! connection for seconds only; there is a limit for all connections, and one for each client.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -34,17 +34,17 @@ pub use super::shares::Budget;
 use super::shares::{Ledger, Share, Whose};
 use crate::network::Network;
 
-/// How a server treats those who connect.
+/// The limits of a server.
 #[derive(Debug, Clone)]
 pub struct Manners {
-    /// Connections at once: who comes when all are taken waits; who has his own share already is answered 503, and closed.
-    /// Through a proxy, requests at once of each client count like his connections. Presets: 1,024; 128; 768.
+    /// Connections at once. If all are taken, a new one waits; a client that already has its own share is answered 503, and
+    /// closed. Through a proxy, each client's requests at once count like its connections. Defaults: 1,024; 128; 768.
     pub connections: Budget,
     /// Time for the head of a request, also while a connection waits for its next one. Default: 15 s.
     pub head: Duration,
     /// Time for the body of a request. Default: 30 s.
     pub body: Duration,
-    /// Time for a client to take an answer that fills what the system keeps for him. Default: 30 s.
+    /// Time for a client to take an answer that fills the system's buffer. Default: 30 s.
     pub answer: Duration,
     /// Bytes of memory for bodies, until each request is answered, the first 16 KiB of each body not counted, and what is
     /// beyond counted three times, which is what it takes: as it came, as parts of a form, and decoded. What goes beyond ends
@@ -60,7 +60,7 @@ pub struct Manners {
 
 /// Others are sending so much that a body of this size is not read just now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("others are sending large bodies just now")]
+#[error("others are sending large bodies right now")]
 pub struct NoRoom;
 
 impl NoRoom {
@@ -157,7 +157,7 @@ pub async fn serve(listener: TcpListener, router: Router, manners: Manners, unti
     begun.shutdown().await;
 }
 
-/// A connection's place: first the client's share is given back, then the place for whoever waits.
+/// A connection's place: first the client's share is given back, then the place for one that waits.
 struct Place {
     _share: Share,
     _of_all: OwnedSemaphorePermit,
@@ -240,8 +240,8 @@ impl Serving {
             request.extensions_mut().insert(ConnectInfo(SocketAddr::new(client, port)));
         }
         let router = self.router.clone();
-        // On its own: a client who is gone takes his places and his room with him only when the work for him has ended, or one
-        // could have any amount of it under way.
+        // On its own: the places and the room of a client that is gone are freed only when its work has ended, or one client
+        // could have any amount of it running.
         let work = tokio::spawn(async move {
             let answer = router.oneshot(request).await.unwrap_or_else(|never| match never {});
             drop((room, turn, place));
@@ -260,15 +260,15 @@ fn crowded() -> Response<Body> {
     (StatusCode::SERVICE_UNAVAILABLE, headers, CROWDED).into_response()
 }
 
-/// The connection ends with this answer. Of a request with a length beside its chunks hyper takes the length away unseen; a
-/// proxy that went by the length would take what follows for another client's, so nothing may follow (RFC 9112, section 6.1).
+/// The connection ends with this answer. If a request has both a length and chunks, hyper removes the length unseen; a proxy
+/// that used the length would take the rest for another client's, so nothing may follow (RFC 9112, section 6.1).
 fn last(mut answer: Response<Body>) -> Response<Body> {
     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     answer
 }
 
-/// A connection whose client has to take what he has asked for in time. A byte now and then does not help him: the time begins
-/// when the system takes no more, and goes on until all is taken.
+/// A connection whose client has to take its answer in time. A byte now and then does not help: the time begins when the system
+/// takes no more, and runs until all is taken.
 struct Patient {
     stream: TcpStream,
     patience: Duration,
@@ -286,7 +286,9 @@ impl Patient {
         }
         let patience = self.patience;
         let end = self.end.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + patience)));
-        end.as_mut().poll(cx).map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the answer was not taken in time")))
+        end.as_mut()
+            .poll(cx)
+            .map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the client did not take the answer in time")))
     }
 }
 
@@ -356,7 +358,9 @@ impl http_body::Body for Timely {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Pending => match self.end.as_mut().poll(cx) {
-                Poll::Ready(()) => Poll::Ready(Some(Err(axum::Error::new("the request's body did not come in time")))),
+                Poll::Ready(()) => {
+                    Poll::Ready(Some(Err(axum::Error::new("the request's body did not arrive in time"))))
+                }
                 Poll::Pending => Poll::Pending,
             },
             Poll::Ready(Some(Ok(frame))) => {

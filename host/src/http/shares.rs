@@ -1,5 +1,5 @@
-//! Who holds how much of what there is only so much of: connections, requests, the memory of bodies. One stranger takes his
-//! share and no more, strangers together leave a quarter for whom the operator knows, and each of those has a larger share.
+//! Shares of what is limited: connections, requests, the memory of bodies. One stranger takes one share and no more, strangers
+//! together leave a quarter for clients that the operator knows, and each of those has a larger share.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -30,7 +30,7 @@ pub(super) struct Full;
 /// How often the log says that one limit was met.
 const SAID_EVERY: Duration = Duration::from_secs(60);
 
-/// Of one thing, who holds how much.
+/// The shares of one thing.
 pub(super) struct Ledger {
     budget: Budget,
     /// The settings of all, each and known.
@@ -89,7 +89,7 @@ impl Ledger {
                 drop(held);
                 let from = whose.network.map_or_else(|| "no known address".to_owned(), |network| network.to_string());
                 let setting = self.settings[setting];
-                tracing::warn!(setting, limit, from, times, "a limit is met: what goes beyond is answered 503");
+                tracing::warn!(setting, limit, from, times, "a limit is reached: requests above it get 503");
             }
             return Err(Full);
         }
@@ -113,7 +113,7 @@ impl Ledger {
 }
 
 impl Said {
-    /// How often it was met since it was said last, if it is to be said now: a flood must not fill the log.
+    /// How often the limit was reached since the last log line, if it is time for the next: a flood must not fill the log.
     fn again(&mut self) -> Option<u64> {
         self.since += 1;
         if self.at.is_some_and(|at| at.elapsed() < SAID_EVERY) {

@@ -1,6 +1,10 @@
-//! Jobs and events that failed for good, below the outbox: a link that was asked for and never made leaves no mail to look at.
+//! Jobs and events that failed for good, below the outbox: a link that was requested but never created leaves no email to look
+//! at.
 
-use super::{Deed, button};
+use super::list::{Entry, list};
+use super::outbox::{Act, PAGE};
+use super::page::{Asked, counted};
+use super::sheet::List;
 use crate::CallError;
 use crate::accounts::Scope;
 use crate::caller::{Actor, Caller};
@@ -8,18 +12,15 @@ use crate::host::Host;
 use crate::outbox::AT_ONCE;
 use crate::storage::outbox::ATTEMPTS;
 use crate::storage::tasks::{Task, TaskKind};
-use crate::view::html::nodes::Painter;
-use crate::view::html::table::Grid;
-use crate::view::html::{Html, Markup};
-use crate::view::nodes::{ColumnKind, Intent, Value};
+use crate::view::nodes::{Outcome, Tone, Value};
 
-/// Those that are shown: the newest.
+/// The newest ones, to show.
 const SHOWN: usize = 10;
 
 impl Host {
-    /// Whether somebody may see what plugins do behind the pages, and have it done again: it concerns everybody of a realm, so
-    /// who reaches only some of one does not.
-    pub(super) fn may_see_jobs(&self, caller: &Caller) -> bool {
+    /// Whether a caller may see the plugins' jobs and run them again: they concern everybody of a realm, so callers who reach
+    /// only some accounts of one may not.
+    fn may_see_jobs(&self, caller: &Caller) -> bool {
         match caller.actor {
             Actor::Console => true,
             Actor::Account(_) => {
@@ -31,8 +32,8 @@ impl Host {
         }
     }
 
-    /// Those that have failed, as far as this caller may see any; at most as many as run again at one press.
-    pub(super) fn failed_jobs(&self, caller: &Caller) -> Result<Vec<Task>, CallError> {
+    /// The failed ones that this caller may see; at most as many as one press runs again.
+    fn failed_jobs(&self, caller: &Caller) -> Result<Vec<Task>, CallError> {
         if !self.may_see_jobs(caller) {
             return Ok(Vec::new());
         }
@@ -40,57 +41,45 @@ impl Host {
     }
 }
 
-/// The section; nothing where none has failed.
-pub(super) fn draw(failed: &[Task], painter: &mut Painter<'_>) -> Markup {
+/// The section; none if nothing failed.
+pub(super) fn failed(asked: &Asked<'_>) -> Result<Option<List>, CallError> {
+    let failed = asked.host.failed_jobs(asked.caller)?;
     if failed.is_empty() {
-        return Markup::default();
+        return Ok(None);
     }
-    let (words, before) = (painter.words, painter.html.done());
-    let columns = [
-        (words.get("jobs-column-when"), ColumnKind::Time, false),
-        (words.get("jobs-column-what"), ColumnKind::Text, false),
-        (words.get("jobs-column-outcome"), ColumnKind::Text, false),
-    ];
-    let mut rows = Vec::new();
-    for task in &failed[..failed.len().min(SHOWN)] {
-        painter.cell(&[Value::Time(task.asked_at)]);
-        let when = painter.html.done();
-        let cells = vec![when, what(task, painter), outcome(task, painter)];
-        if task.whole {
-            painter.action(&button(words.get("jobs-run-again"), &Deed::RunAgain(task.id.clone()), Intent::Neutral));
-        }
-        rows.push((cells, painter.html.done()));
-    }
-    let title = words.get("jobs-failed");
-    let grid = Grid { caption: title, columns: &columns, rows: &rows, empty: &Markup::default() }.draw(words);
-    if failed.len() > 1 && failed.iter().any(|task| task.whole) {
-        painter.action(&button(words.get("jobs-run-all-again"), &Deed::RunAllAgain, Intent::Neutral));
-    }
-    let all = painter.html.done();
-    painter.html.markup(&before);
-    let mut html = Html::new();
-    html.element("h2", &[], title)
-        .element("p", &[("class", Some("kt-text"))], words.get("jobs-failed-lead"))
-        .markup(&grid);
-    html.class("div", "kt-paging").element("p", &[], &words.count("jobs-shown", failed.len() as u64));
-    html.class("div", "kt-actions").markup(&all).close("div").close("div").done()
+    let entries = failed.iter().take(SHOWN).map(|task| entry(task, asked)).collect();
+    let all = failed.len() > 1 && failed.iter().any(|task| task.whole);
+    let all = all.then(|| asked.press("jobs-run-all-again", &PAGE, &Act::RunAllAgain));
+    Ok(Some(List {
+        heading: Some(asked.word("jobs-failed")),
+        lead: asked.say("jobs-failed-lead"),
+        foot: Some((asked.words.count("jobs-shown", failed.len() as u64), all.into_iter().collect())),
+        ..list("jobs-failed", "jobs-column-what", entries, asked.empty("jobs-failed"), asked)
+    }))
 }
 
-fn what(task: &Task, painter: &Painter<'_>) -> Markup {
+fn entry(task: &Task, asked: &Asked<'_>) -> Entry {
     let key = match task.kind {
         TaskKind::Job => "jobs-job",
         TaskKind::Event => "jobs-event",
     };
-    let mut html = Html::new();
-    html.element("code", &[("dir", Some("ltr"))], &task.name);
-    html.element("p", &[("class", Some("kt-hint"))], &painter.words.fill(key, &[("plugin", &task.plugin)])).done()
+    let again = || asked.press("jobs-run-again", &PAGE, &Act::RunAgain(task.id.clone()));
+    Entry {
+        asked_at: task.asked_at,
+        what: Value::Code(task.name.clone()),
+        about: asked.small(key, &[("plugin", &task.plugin)]),
+        said: task.outcome.iter().map(|outcome| Value::Code(outcome.clone())).collect(),
+        badge: asked.badge(Tone::Danger, "state-gave-up"),
+        attempts: (task.attempts, ATTEMPTS),
+        next: None,
+        actions: task.whole.then(again).into_iter().collect(),
+    }
 }
 
-/// How it ended last, and how often it was tried.
-fn outcome(task: &Task, painter: &Painter<'_>) -> Markup {
-    let mut html = Html::new();
-    html.element("code", &[("dir", Some("ltr"))], task.outcome.as_deref().unwrap_or_default());
-    let (n, most) = (task.attempts.to_string(), ATTEMPTS.to_string());
-    let attempts = painter.words.fill("outbox-attempts", &[("n", &n), ("most", &most)]);
-    html.element("p", &[("class", Some("kt-hint"))], &attempts).done()
+/// Runs one or all of those that the caller may see again.
+pub(super) fn run_again(asked: &Asked<'_>, one: Option<&str>) -> Result<Outcome, CallError> {
+    let failed = asked.host.failed_jobs(asked.caller)?.into_iter().map(|task| task.id);
+    let ids: Vec<String> = failed.filter(|id| one.is_none_or(|one| one == id)).collect();
+    let done = asked.host.run_again(asked.caller, &ids).map_err(CallError::of_storage)?;
+    Ok(counted(done.len(), "jobs-again-title", "jobs-nothing", asked.words))
 }

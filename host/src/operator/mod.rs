@@ -2,465 +2,181 @@
 //! webhooks, and service keys.
 //!
 //! They are the host's and no plugin's: their forms are sealed under a name that no plugin can have, and
-//! [`Host::operator_submit`] runs them. Who may see these pages at all is the embedder's affair; what somebody sees on them
-//! is only what concerns accounts that he reaches. How mail is set up, what goes to webhooks, and what machines may concerns all of them,
-//! so those pages ask for themselves: [`Host::may_set_mail`], [`Host::may_tend_webhooks`], [`Host::may_tend_keys`]. To look at a page changes nothing.
+//! [`Host::operator_submit`] runs them. [`PAGES`] lists them; each is a file that describes the page in nodes, and its forms'
+//! actions as a type. The embedding panel decides who may see these pages at all; people see only what concerns accounts that
+//! they reach, and pages about everybody are for callers with access to every realm. Looking at a page changes nothing.
 
-mod eml;
 mod inbox;
 mod jobs;
 mod keys;
+mod list;
 mod one_delivery;
 mod one_mail;
 mod outbox;
+mod page;
 mod settings;
+mod sheet;
 #[cfg(test)]
 mod tests;
 mod webhooks;
 
 use crate::CallError;
 use crate::caller::Caller;
-use crate::email::TRIAL;
-use crate::embed::{SubmitError, Submitted, Surface};
+use crate::embed::{PostedForm, SubmitError, Submitted, Surface};
 use crate::host::Host;
-use crate::origin::with_query;
-use crate::outbox::{AT_ONCE, Retried};
-use crate::storage::deliveries::{DeliveryFilter, DeliveryId};
-use crate::storage::outbox::{MailFilter, MailId, MailState};
-use crate::view::form::{self, FormError, Posted, Submission};
-use crate::view::html::nodes::{Painter, banner_close, banner_open};
-use crate::view::html::{Html, Markup, values};
-use crate::view::nodes::{self, Action, Badge, Intent, Outcome, Run, Target, Tone};
-use crate::view::shell::Link;
-use crate::view::shell::parts::button_link;
+use crate::view::form::{FormError, Posted};
+use crate::view::html::Markup;
+use crate::view::html::nodes::Painter;
+use crate::view::nodes::Target;
 use crate::view::words::Words;
-use crate::view::{Delivery, Page, Place, look};
-use crate::webhooks::send::Verdict;
-use crate::work::Workers;
+use crate::view::{self, look};
 use keyturn_core::time::now;
+use page::{Asked, Page, Pressed, Stands, place};
 
-pub use inbox::Document;
-pub use keys::AskedKeys;
-pub use outbox::{Listed, Shown};
-pub use webhooks::ListedDeliveries;
+pub use crate::caller::OWN;
+pub use inbox::{DOCUMENT, Document};
+pub use list::Shown;
 
-pub use keyturn_core::caller::OWN;
+/// All of them, in the order of the navigation.
+static PAGES: [&Page; 8] = [
+    &outbox::PAGE,
+    &one_mail::PAGE,
+    &inbox::PAGE,
+    &inbox::MAIL,
+    &settings::PAGE,
+    &webhooks::PAGE,
+    &one_delivery::PAGE,
+    &keys::PAGE,
+];
 
 /// One of the operator's pages.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OperatorPage {
-    /// Mails, newest first.
-    Outbox(Listed),
-    /// One mail, where [`Target::Mail`] leads.
-    Mail(MailId),
-    /// Mails of the folder transport, newest first; only where [`Host::has_inbox`].
-    Inbox,
-    /// One of them, by its file's name: the last part of its address. It frames [`Host::inbox_document`], so it bears
-    /// [`OperatorPage::csp`].
-    InboxMail(String),
-    /// How mail is set up, where [`Target::EmailSettings`] leads; for whom [`Host::may_set_mail`] allows.
-    EmailSettings,
-    /// Where events go, and what became of them, newest first; for whom [`Host::may_tend_webhooks`] allows.
-    Webhooks(ListedDeliveries),
-    /// One delivery, by its id: the last part of its address, under that of the webhooks.
-    Delivery(DeliveryId),
-    /// Service keys: what each may, to make one, to give one another token, to end one; for whom [`Host::may_tend_keys`] allows.
-    Keys(AskedKeys),
-}
+#[derive(Clone, Copy)]
+pub struct OperatorPage(&'static Page);
 
 impl OperatorPage {
-    /// The Content-Security-Policy of the page where it is not [`look::csp`]: to be set before [`crate::http::harden`].
+    /// By its name in an address.
     #[must_use]
-    pub fn csp(&self) -> Option<String> {
-        matches!(self, OperatorPage::InboxMail(_)).then(|| format!("{}; frame-src 'self'", look::csp()))
+    pub fn named(name: &str) -> Option<Self> {
+        PAGES.into_iter().find(|page| page.name == name).map(Self)
     }
-}
 
-/// Where in the panel an operator's page stands.
-pub struct OperatorSurface<'a> {
-    /// As for a plugin's page. `submit_url` is the page's own address, its query included: a form that is done leads back
-    /// there.
-    pub surface: Surface<'a>,
-    /// The address of the outbox, without a query. Its pages add `show`, `q` and `before`: see [`Listed::asked`].
-    pub outbox: &'a str,
-    /// The address of the inbox. Its mails stand under it by their names, and each one's HTML under that as `html`.
-    pub inbox: &'a str,
-    /// The address of the webhooks, without a query. Their page adds `show`, `to` and `before`: see
-    /// [`ListedDeliveries::asked`].
-    pub webhooks: &'a str,
-    /// The address of the service keys, without a query. Their page adds `new`, `rotate` and `revoke`: see
-    /// [`AskedKeys::asked`].
-    pub keys: &'a str,
-    /// The command that starts what sends mail and webhooks, to be said where it has stopped; empty: none is said.
-    pub start: &'a str,
-}
+    /// Its name in an address.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.0.name
+    }
 
-/// What a form of these pages does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Deed {
-    /// Tries a mail again; to another address than the latest attempt's only if it is this one.
-    Retry(MailId, Option<String>),
-    Withdraw(MailId),
-    RetryAll,
-    /// Runs a job or an event again.
-    RunAgain(String),
-    RunAllAgain,
-    /// Sends a delivery again.
-    SendAgain(DeliveryId),
-    /// All that were given up; of this destination, if it is one's.
-    SendAllAgain(Option<String>),
-    /// Lets a destination have its deliveries again.
-    Enable(String),
-    /// Posts an event to a destination now, to see what it answers.
-    Test(String),
-}
+    /// The target of its address; further arguments are the page's own.
+    #[must_use]
+    pub fn target(self) -> Target {
+        page::target(self.0.name, &[])
+    }
 
-const RETRY: &str = "retry";
-const WITHDRAW: &str = "withdraw";
-const RETRY_ALL: &str = "retry-all";
-const RUN_AGAIN: &str = "run-again";
-const RUN_ALL_AGAIN: &str = "run-all-again";
-const MAIL: &str = "mail";
-const JOB: &str = "job";
-const SEND_AGAIN: &str = "send-again";
-const SEND_ALL_AGAIN: &str = "send-all-again";
-const ENABLE: &str = "enable-webhook";
-const TEST: &str = "test-webhook";
-const DELIVERY: &str = "delivery";
-const TO: &str = "to";
-
-impl Deed {
-    fn of(submission: &Submission) -> Option<Self> {
-        let mail = || submission.text(MAIL)?.parse().ok();
-        match submission.action.as_str() {
-            RETRY => Some(Deed::Retry(mail()?, submission.text(TO).map(str::to_owned))),
-            WITHDRAW => Some(Deed::Withdraw(mail()?)),
-            RETRY_ALL => Some(Deed::RetryAll),
-            RUN_AGAIN => Some(Deed::RunAgain(submission.text(JOB)?.to_owned())),
-            RUN_ALL_AGAIN => Some(Deed::RunAllAgain),
-            SEND_AGAIN => Some(Deed::SendAgain(submission.text(DELIVERY)?.parse().ok()?)),
-            SEND_ALL_AGAIN => Some(Deed::SendAllAgain(submission.text(TO).map(str::to_owned))),
-            ENABLE => Some(Deed::Enable(submission.text(TO)?.to_owned())),
-            TEST => Some(Deed::Test(submission.text(TO)?.to_owned())),
-            _ => None,
+    /// The page of the navigation that it is, or belongs to.
+    #[must_use]
+    pub fn under(self) -> &'static str {
+        match self.0.stands {
+            Stands::In(_) => self.0.name,
+            Stands::Under(page) => page,
         }
     }
 
-    fn submission(&self) -> nodes::Submission {
-        let mail = |id: &MailId| (MAIL.to_owned(), id.to_string());
-        let (action, arguments) = match self {
-            Deed::Retry(id, to) => {
-                let to = to.iter().map(|to| (TO.to_owned(), to.clone()));
-                (RETRY, [mail(id)].into_iter().chain(to).collect())
-            }
-            Deed::Withdraw(id) => (WITHDRAW, vec![mail(id)]),
-            Deed::RetryAll => (RETRY_ALL, Vec::new()),
-            Deed::RunAgain(id) => (RUN_AGAIN, vec![(JOB.to_owned(), id.clone())]),
-            Deed::RunAllAgain => (RUN_ALL_AGAIN, Vec::new()),
-            Deed::SendAgain(id) => (SEND_AGAIN, vec![(DELIVERY.to_owned(), id.to_string())]),
-            Deed::SendAllAgain(to) => (SEND_ALL_AGAIN, to.iter().map(|to| (TO.to_owned(), to.clone())).collect()),
-            Deed::Enable(to) => (ENABLE, vec![(TO.to_owned(), to.clone())]),
-            Deed::Test(to) => (TEST, vec![(TO.to_owned(), to.clone())]),
-        };
-        nodes::Submission { action: action.to_owned(), subject: None, arguments }
+    /// Its group in the navigation and its label, in the language of `locale`; none if it belongs to another page.
+    #[must_use]
+    pub fn navigation(self, locale: &str) -> Option<(String, String)> {
+        let word = |key: &str| Words::of(locale).get(key).to_owned();
+        match self.0.stands {
+            Stands::In(group) => Some((word(group), word(&format!("nav-{}", self.0.name)))),
+            Stands::Under(_) => None,
+        }
     }
+
+    /// Whether a panel in another program may show it, with a service key.
+    #[must_use]
+    pub fn is_remote(self) -> bool {
+        self.0.remote
+    }
+
+    /// The Content-Security-Policy of the page if it is not [`look::csp`]: set it before [`crate::http::harden`].
+    #[must_use]
+    pub fn csp(self) -> Option<String> {
+        (self.0.name == inbox::MAIL.name).then(|| format!("{}; frame-src 'self'", look::csp()))
+    }
+}
+
+/// The label of an operation of these pages, by its name in the audit log, in the language of `locale`.
+#[must_use]
+pub fn operation(name: &str, locale: &str) -> Option<String> {
+    let key = format!("did-{name}");
+    let said = Words::of(locale).get(&key);
+    (said != key).then(|| said.to_owned())
 }
 
 impl Host {
-    /// Draws one of the operator's pages, for a caller whom the embedder lets see it.
+    /// The pages of the navigation that are for this caller.
+    #[must_use]
+    pub fn operator_pages(&self, caller: &Caller) -> Vec<OperatorPage> {
+        let shown = |page: &&Page| matches!(page.stands, Stands::In(_)) && (page.who)(self, caller).is_ok();
+        PAGES.into_iter().filter(shown).map(OperatorPage).collect()
+    }
+
+    /// Draws one of the operator's pages, for a caller whom the embedding panel lets see it. `arguments` are those of its
+    /// address. `surface.submit_url` is that address itself: a finished form leads back there. `start` is the command that
+    /// starts sending emails and webhooks, shown if nothing sends them; empty: none is shown.
     ///
     /// # Errors
-    /// [`CallError`]; [`crate::Failure::NotFound`] for a mail that there is not, or not for him, and for an
-    /// inbox where there is none.
+    /// [`CallError`]; [`CallError::Denied`] if the page is for callers with access to every realm, [`crate::Failure::NotFound`]
+    /// for an email that doesn't exist or isn't for the caller, and for a missing inbox.
     pub fn operator_page(
         &self,
         caller: &Caller,
-        page: &OperatorPage,
-        surface: &OperatorSurface<'_>,
-    ) -> Result<Page, CallError> {
-        match page {
-            OperatorPage::Outbox(listed) => outbox::page(self, caller, listed, surface),
-            OperatorPage::Mail(id) => one_mail::page(self, caller, id, surface),
-            OperatorPage::Inbox => inbox::list(self, caller, surface),
-            OperatorPage::InboxMail(name) => inbox::one(self, caller, name, surface),
-            OperatorPage::EmailSettings => settings::page(self, caller, &surface.surface),
-            OperatorPage::Webhooks(listed) => webhooks::page(self, caller, listed, surface),
-            OperatorPage::Delivery(id) => one_delivery::page(self, caller, id, surface),
-            OperatorPage::Keys(asked) => keys::page(self, caller, asked, surface),
-        }
+        page: OperatorPage,
+        arguments: &[(String, String)],
+        surface: &Surface<'_>,
+        start: &str,
+    ) -> Result<view::Page, CallError> {
+        (page.0.who)(self, caller)?;
+        (page.0.draw)(&Asked { arguments, start, ..self.asked(caller, surface) })
     }
 
-    /// That nobody sends mail, since when, and `start`: the command that makes somebody do so. For the top of any page of who runs
-    /// the panel; empty where somebody sends, where no mail goes out at all, and where nobody can know.
+    fn asked<'a>(&'a self, caller: &'a Caller, surface: &'a Surface<'a>) -> Asked<'a> {
+        let words = Words::of(&caller.locale);
+        Asked { host: self, caller, arguments: &[], surface, start: "", words, now: now() }
+    }
+
+    /// A warning that nothing sends email, since when, and `start`: the command that changes this. For the top of any page of
+    /// people who run the panel; empty if something sends it, if email is off, and if it is unknown.
     #[must_use]
-    pub fn stopped_banner(&self, caller: &Caller, start: &str) -> Markup {
-        match self.0.post().transport {
-            Some(_) => self.nobody_works("outbox-stopped", caller, start),
-            None => Markup::default(),
-        }
-    }
-
-    /// The same of webhooks.
-    fn stopped_webhooks(&self, caller: &Caller, start: &str) -> Markup {
-        self.nobody_works("webhooks-stopped", caller, start)
-    }
-
-    /// In the words of these keys.
-    fn nobody_works(&self, key: &str, caller: &Caller, start: &str) -> Markup {
-        let Ok(Workers::Stopped { since }) = self.workers() else {
+    pub fn stopped_banner(&self, caller: &Caller, start: &str, surface: &Surface<'_>) -> Markup {
+        let Some(notice) = outbox::stopped(&Asked { start, ..self.asked(caller, surface) }) else {
             return Markup::default();
         };
-        let words = Words::of(&caller.locale);
-        let text = words.stopped(key, since, now(), &self.0.brand.zone);
-        let mut html = Html::new();
-        banner_open(&mut html, Tone::Danger, words.get(key), None, words);
-        html.element("p", &[("class", Some("kt-text"))], &text);
-        if !start.is_empty() {
-            html.class("p", "kt-text").text(words.get("outbox-stopped-start")).text(" ");
-            html.element("code", &[("dir", Some("ltr"))], start).close("p");
-        }
-        banner_close(&mut html);
-        html.done()
+        self.framed_own(caller, place("stopped"), surface, |frame| {
+            let mut painter = Painter::new(frame, 2);
+            painter.notice(&notice);
+            painter.html.done()
+        })
     }
 
-    /// Whether a posted body is a form of the operator's pages: for [`Host::operator_submit`], not for [`Host::submit`].
-    #[must_use]
-    pub fn is_operator_form(&self, caller: &Caller, body: &[u8]) -> bool {
-        match form::read(body, &self.0.keys, caller, now()) {
-            Ok(Posted::Submission(submission)) => submission.plugin == OWN,
-            Err(FormError::Stale(stale)) => stale.corrections.plugin() == OWN,
-            Ok(_) | Err(_) => false,
-        }
-    }
-
-    /// Runs a form of the operator's pages, for a caller whom the embedder lets use them.
+    /// Runs a form of the operator's pages, for a caller whom the embedding panel lets use them.
     ///
     /// # Errors
-    /// [`SubmitError`]; [`FormError::Foreign`] for what is not a form of these pages, or not for this session.
+    /// [`SubmitError`]; [`FormError::Foreign`] for a form of other pages.
     pub fn operator_submit(
         &self,
         caller: &Caller,
-        body: &[u8],
+        form: PostedForm<'_>,
         surface: &Surface<'_>,
     ) -> Result<Submitted, SubmitError> {
-        let submission = match form::read(body, &self.0.keys, caller, now()) {
+        let submission = match form.read {
             Ok(Posted::Submission(submission)) if submission.plugin == OWN => submission,
-            Err(FormError::Stale(stale)) if stale.corrections.plugin() == OWN => return Ok(Submitted::Stale(stale)),
-            Ok(_) | Err(FormError::Stale(_)) => return Err(FormError::Foreign.into()),
-            Err(error) => return Err(error.into()),
+            Err(stale) if stale.corrections.plugin() == OWN => return Ok(Submitted::Stale(stale)),
+            Ok(_) | Err(_) => return Err(FormError::Foreign.into()),
         };
-        match submission.action.as_str() {
-            settings::ACTION => return settings::submitted(self, caller, &submission, body, surface),
-            keys::MAKE | keys::ROTATE | keys::REVOKE => {
-                return keys::submitted(self, caller, &submission, body, surface);
-            }
-            _ => {}
-        }
-        let deed = Deed::of(&submission).ok_or(FormError::Malformed("no such action"))?;
-        let words = Words::of(&caller.locale);
-        let here = || surface.submit_url.to_owned();
-        let (url, outcome) = match deed {
-            Deed::Retry(id, to) => match self.retry_to(caller, &id, to.as_deref())? {
-                Retried::Queued { .. } => (here(), said(Tone::Success, "outbox-retried", Some(&id), words)),
-                Retried::Moved => {
-                    let url = surface.links.url(OWN, &Target::Mail(id.to_string()));
-                    (url, said(Tone::Warning, "outbox-retried-moved", None, words))
-                }
-                Retried::Not => (here(), said(Tone::Warning, "outbox-nothing", None, words)),
-            },
-            Deed::Withdraw(id) => {
-                let done = self.withdraw(caller, std::slice::from_ref(&id)).map_err(CallError::of_storage)?;
-                let page = surface.links.url(OWN, &Target::Mail(id.to_string()));
-                let (tone, key) = match done.is_empty() {
-                    false => (Tone::Success, "outbox-withdrawn"),
-                    true => (Tone::Warning, "outbox-nothing"),
-                };
-                (page, said(tone, key, None, words))
-            }
-            Deed::RetryAll => (here(), self.retry_all(caller, words)?),
-            Deed::RunAgain(id) => (here(), self.run_jobs_again(caller, Some(id), words)?),
-            Deed::RunAllAgain => (here(), self.run_jobs_again(caller, None, words)?),
-            Deed::SendAgain(_) | Deed::SendAllAgain(_) | Deed::Enable(_) | Deed::Test(_) => {
-                (here(), self.tend_webhooks(caller, &deed, words)?)
-            }
-        };
-        Ok(Submitted::Done { url, notice: self.seal_notice(OWN, outcome, caller), own_epoch: None })
+        let OperatorPage(page) =
+            OperatorPage::named(&submission.action).ok_or(FormError::Malformed("no such action"))?;
+        (page.who)(self, caller)?;
+        let asked = self.asked(caller, surface);
+        (page.act)(&Pressed { asked, submission: &submission, body: form.body })
     }
-
-    fn tend_webhooks(&self, caller: &Caller, deed: &Deed, words: Words) -> Result<Outcome, CallError> {
-        if !self.may_tend_webhooks(caller) {
-            return Err(not_found());
-        }
-        let again = |ids: &[DeliveryId]| self.send_again(caller, ids).map(|done| done.len() as u64);
-        let sent = match deed {
-            Deed::SendAgain(id) => again(std::slice::from_ref(id)),
-            Deed::SendAllAgain(to) => {
-                let states = Shown::Failed.delivery_states().to_vec();
-                let filter =
-                    DeliveryFilter { states, destination: to.clone(), limit: AT_ONCE, ..DeliveryFilter::default() };
-                self.deliveries(&filter)
-                    .and_then(|failed| again(&failed.into_iter().map(|delivery| delivery.id).collect::<Vec<_>>()))
-            }
-            Deed::Enable(to) => {
-                return Ok(match self.enable_destination(caller, to).map_err(CallError::of_storage)? {
-                    true => said(Tone::Success, "webhooks-enabled", None, words),
-                    false => said(Tone::Warning, "webhooks-nothing", None, words),
-                });
-            }
-            Deed::Test(to) => return self.try_webhook(caller, to, words),
-            Deed::Retry(..) | Deed::Withdraw(_) | Deed::RetryAll | Deed::RunAgain(_) | Deed::RunAllAgain => Ok(0),
-        };
-        Ok(match sent.map_err(CallError::of_storage)? {
-            0 => said(Tone::Warning, "webhooks-nothing", None, words),
-            sent => Outcome {
-                tone: Tone::Success,
-                title: words.count("webhooks-sent-again", sent),
-                body: Vec::new(),
-                mail: None,
-            },
-        })
-    }
-
-    /// Few at once: each holds a request for as long as the destination may take.
-    fn try_webhook(&self, caller: &Caller, name: &str, words: Words) -> Result<Outcome, CallError> {
-        let to = self.destination(name).ok_or_else(not_found)?;
-        let _place = self.0.trials.enter().ok_or(CallError::Busy(keyturn_runtime::capabilities::RETRY_SECONDS))?;
-        let (verdict, tried) = self.test_webhook(caller, &to, TRIAL).map_err(CallError::of_storage)?;
-        let (tone, key) = match verdict {
-            Verdict::Accepted => (Tone::Success, "webhooks-test-accepted"),
-            Verdict::Unknown => (Tone::Warning, "webhooks-test-unknown"),
-            Verdict::Failed { .. } | Verdict::Gone => (Tone::Danger, "webhooks-test-failed"),
-        };
-        let took = format!("{} ms", words.number(i64::try_from(tried.took_ms).unwrap_or(i64::MAX)));
-        Ok(Outcome {
-            tone,
-            title: words.fill(key, &[("name", name)]),
-            body: vec![nodes::Value::Code(tried.said), nodes::Value::Text(format!(" · {took}"))],
-            mail: None,
-        })
-    }
-
-    /// To another address than the latest attempt's only if it is the one that the reader was asked about.
-    fn retry_to(&self, caller: &Caller, id: &MailId, to: Option<&str>) -> Result<Retried, CallError> {
-        let mail = self.0.storage.mail(id).map_err(CallError::of_storage)?;
-        let on_file = mail.and_then(|mail| self.delivery_of(&mail, caller)).and_then(|delivery| delivery.to);
-        let although_moved = to.is_some() && to == on_file.as_deref();
-        let retried = self.retry(caller, std::slice::from_ref(id), although_moved).map_err(CallError::of_storage)?;
-        Ok(retried.first().map_or(Retried::Not, |(_, retried)| *retried))
-    }
-
-    /// One of those that the caller may see, or all of them.
-    fn run_jobs_again(&self, caller: &Caller, one: Option<String>, words: Words) -> Result<Outcome, CallError> {
-        let failed = self.failed_jobs(caller)?.into_iter().map(|task| task.id);
-        let ids: Vec<String> = failed.filter(|id| one.as_ref().is_none_or(|one| one == id)).collect();
-        let done = self.run_again(caller, &ids).map_err(CallError::of_storage)?;
-        if done.is_empty() {
-            return Ok(said(Tone::Warning, "jobs-nothing", None, words));
-        }
-        let title = words.count("jobs-again-title", done.len() as u64);
-        Ok(Outcome { tone: Tone::Success, title, body: Vec::new(), mail: None })
-    }
-
-    fn retry_all(&self, caller: &Caller, words: Words) -> Result<Outcome, CallError> {
-        let states = vec![MailState::Refused, MailState::GaveUp];
-        let filter = MailFilter { states, limit: AT_ONCE, ..MailFilter::default() };
-        let failed = self.seen_mails(caller, &filter).map_err(CallError::of_storage)?.mails;
-        let ids: Vec<MailId> = failed.into_iter().filter(|(_, d)| may_retry(d)).map(|(mail, _)| mail.id).collect();
-        let retried = self.retry(caller, &ids, false).map_err(CallError::of_storage)?;
-        let count = |wanted: fn(&Retried) -> bool| retried.iter().filter(|(_, retried)| wanted(retried)).count() as u64;
-        let queued = count(|retried| matches!(retried, Retried::Queued { .. }));
-        let moved = count(|retried| *retried == Retried::Moved);
-        let body = if moved > 0 { words.count("outbox-several-moved", moved) } else { String::new() };
-        Ok(match (queued, moved) {
-            (0, 0) => said(Tone::Warning, "outbox-nothing", None, words),
-            (0, _) => Outcome { body: sentence(body), ..said(Tone::Warning, "outbox-nothing", None, words) },
-            _ => Outcome {
-                tone: if moved == 0 { Tone::Success } else { Tone::Warning },
-                title: words.count("outbox-several-title", queued),
-                body: sentence(body),
-                mail: None,
-            },
-        })
-    }
-}
-
-fn not_found() -> CallError {
-    CallError::Failed(crate::Failure::NotFound)
-}
-
-fn sentence(text: String) -> Vec<nodes::Value> {
-    if text.is_empty() { Vec::new() } else { vec![nodes::Value::Text(text)] }
-}
-
-/// What was done, by the keys of its title and text.
-fn said(tone: Tone, key: &str, mail: Option<&MailId>, words: Words) -> Outcome {
-    Outcome {
-        tone,
-        title: words.get(&format!("{key}-title")).to_owned(),
-        body: sentence(words.get(key).to_owned()),
-        mail: mail.map(ToString::to_string),
-    }
-}
-
-/// Whether a retry makes sense: what waits for its first attempt is tried anyway.
-fn may_retry(delivery: &Delivery) -> bool {
-    let state = matches!(delivery.state, MailState::Delayed | MailState::Refused | MailState::GaveUp);
-    state && delivery.may_mend && delivery.whole
-}
-
-fn may_withdraw(delivery: &Delivery) -> bool {
-    (may_retry(delivery) || delivery.state == MailState::Queued) && delivery.may_mend && delivery.whole
-}
-
-/// The query of a mail's own address at which it is asked whether to withdraw it. To withdraw cannot be undone, and of a mail
-/// with a password nobody has another copy.
-const ASK_WITHDRAW: &str = "ask=withdraw";
-
-/// The way to that question.
-fn ask_withdraw(id: &MailId, painter: &mut Painter<'_>) {
-    let url = with_query(&painter.frame.links.url(OWN, &Target::Mail(id.to_string())), ASK_WITHDRAW);
-    let label = painter.words.get("outbox-withdraw");
-    painter.html.markup(&button_link(Link { label, url: &url }, Intent::Neutral));
-}
-
-/// A button that posts.
-fn button(label: &str, deed: &Deed, intent: Intent) -> Action {
-    Action { label: label.to_owned(), intent, run: Run::Submit(deed.submission()), unavailable: None }
-}
-
-/// A state's word, the same everywhere.
-fn state_badge(state: MailState, words: Words) -> Badge {
-    let tone = match state {
-        MailState::Queued | MailState::Ended | MailState::Withdrawn => Tone::Off,
-        MailState::Sending => Tone::Info,
-        MailState::Accepted => Tone::Success,
-        MailState::Delayed => Tone::Warning,
-        MailState::Refused | MailState::GaveUp => Tone::Danger,
-    };
-    Badge { tone, text: words.get(&format!("state-{}", state.name())).to_owned() }
-}
-
-fn place(page: &str) -> Place {
-    Place::Page { name: page.to_owned(), subject: None, arguments: Vec::new() }
-}
-
-/// What stands in `painter`, under the page's summary and heading.
-fn page(painter: &mut Painter<'_>, title: &str, badge: Option<&Badge>, actions: &Markup) -> Page {
-    let body = painter.html.done();
-    let summary = painter.summary().draw(painter.words);
-    let prefix = if summary.is_empty() { "" } else { painter.words.get("error-prefix") };
-    let html = &mut painter.html;
-    html.markup(&summary).class("div", "kt-heading").class("div", "kt-title");
-    html.open("h1", &[]).element("bdi", &[], title).close("h1");
-    if let Some(badge) = badge {
-        html.text(" ");
-        values::badge(html, badge);
-    }
-    html.close("div");
-    if !actions.is_empty() {
-        html.class("div", "kt-actions").markup(actions).close("div");
-    }
-    html.close("div").markup(&body);
-    let plain: String = title.chars().filter(|c| !crate::view::html::dropped(*c)).collect();
-    Page { title: format!("{prefix}{plain}"), html: html.done() }
 }

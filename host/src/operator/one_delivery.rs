@@ -1,105 +1,89 @@
-//! One delivery of a webhook: how it stands, its attempts with their answers, and what it carries.
+//! One delivery of a webhook: its state, its attempts with their answers, and its body.
 
-use super::webhooks::badge;
-use super::{Deed, OperatorSurface, button, not_found, page as whole, place};
+use super::one_mail::{code, table, took_ms};
+use super::page::{Asked, Page, Stands, link, no_form, nobody_works, not_found, target, text, who_reaches_everybody};
+use super::sheet::{Part, Sheet};
+use super::webhooks::{Act, PAGE as WEBHOOKS, badge};
 use crate::CallError;
-use crate::caller::Caller;
-use crate::host::Host;
-use crate::storage::deliveries::{ATTEMPTS, Delivery, DeliveryId, DeliveryState, Tried};
-use crate::view::Page;
-use crate::view::html::nodes::Painter;
-use crate::view::html::table::Grid;
-use crate::view::html::{Html, Markup};
-use crate::view::nodes::{Code, ColumnKind, Fact, Intent, Node, Target, TextLink, Value};
-use crate::view::shell::{Link, parts};
+use crate::storage::deliveries::{ATTEMPTS, Delivery, DeliveryState};
+use crate::view;
+use crate::view::nodes::{Action, ColumnKind, Intent, Node, Target, Value};
 use crate::webhooks::tended::{Held, OneDelivery};
 
-pub(super) fn page(
-    host: &Host,
-    caller: &Caller,
-    id: &DeliveryId,
-    surface: &OperatorSurface<'_>,
-) -> Result<Page, CallError> {
-    let one = host.one_delivery(id).map_err(CallError::of_storage)?;
-    let one = one.filter(|_| host.may_tend_webhooks(caller)).ok_or_else(not_found)?;
-    let waits = one.delivery.due.is_some() && one.held.is_none();
-    let stopped = if waits { host.stopped_webhooks(caller, surface.start) } else { Markup::default() };
-    let page = host.framed_own(caller, place("delivery"), &surface.surface, |frame| {
-        draw(&one, surface.webhooks, &mut Painter::new(frame, 2))
-    });
-    Ok(Page { html: Html::new().markup(&stopped).markup(&page.html).done(), ..page })
-}
+pub(super) static PAGE: Page = Page {
+    name: "delivery",
+    stands: Stands::Under("webhooks"),
+    remote: true,
+    who: who_reaches_everybody,
+    draw,
+    act: no_form,
+};
 
-fn draw(one: &OneDelivery, webhooks: &str, painter: &mut Painter<'_>) -> Page {
-    let (words, delivery) = (painter.words, &one.delivery);
-    if delivery.state != DeliveryState::Sending {
-        let intent = if delivery.state == DeliveryState::GaveUp { Intent::Primary } else { Intent::Neutral };
-        painter.action(&button(words.get("webhooks-again"), &Deed::SendAgain(delivery.id.clone()), intent));
-    }
-    painter.html.markup(&parts::button_link(Link { label: words.get("webhooks"), url: webhooks }, Intent::Quiet));
-    let actions = painter.html.done();
-    let tried = tried(&delivery.tried, painter);
-    painter.html.class("div", "kt-sections");
-    painter.html.markup(&parts::card("delivery-attempts", words.get("webhooks-attempts"), &tried)).close("div");
-    painter.sections(&facts(one, painter));
-    whole(painter, &delivery.event, Some(&badge(delivery.state, one.held, words)), &actions)
+fn draw(asked: &Asked<'_>) -> Result<view::Page, CallError> {
+    let id = asked.argument("delivery").and_then(|id| id.parse().ok()).ok_or_else(not_found)?;
+    let one = asked.host.one_delivery(&id).map_err(CallError::of_storage)?.ok_or_else(not_found)?;
+    let delivery = &one.delivery;
+    let waits = delivery.due.is_some() && one.held.is_none();
+    let intent = if delivery.state == DeliveryState::GaveUp { Intent::Primary } else { Intent::Neutral };
+    let again = asked.press("webhooks-again", &WEBHOOKS, &Act::SendAgain(id));
+    let again = (delivery.state != DeliveryState::Sending).then_some(Action { intent, ..again });
+    let webhooks = Action { intent: Intent::Quiet, ..asked.leads("webhooks", target(WEBHOOKS.name, &[])) };
+    let sheet = Sheet {
+        title: delivery.event.clone(),
+        badge: Some(badge(delivery.state, one.held, asked)),
+        notices: nobody_works("webhooks-stopped", asked).filter(|_| waits).into_iter().collect(),
+        actions: again.into_iter().chain([webhooks]).collect(),
+        parts: vec![Part::Nodes(attempts(delivery, asked).into_iter().chain(facts(&one, asked)).collect())],
+        ..Sheet::default()
+    };
+    Ok(asked.draw(&PAGE, &sheet))
 }
 
 /// Each attempt, the latest first.
-fn tried(tried: &[Tried], painter: &mut Painter<'_>) -> Markup {
-    let words = painter.words;
-    let columns = [
-        (words.get("outbox-column-when"), ColumnKind::Time, false),
-        (words.get("mail-said"), ColumnKind::Text, false),
-        (words.get("mail-took"), ColumnKind::Number, false),
-    ];
-    let rows: Vec<_> = tried
-        .iter()
-        .rev()
-        .map(|one| {
-            painter.cell(&[Value::Time(one.at)]);
-            let when = painter.html.done();
-            let said = Html::new().element("code", &[("dir", Some("ltr"))], &one.said).done();
-            let took = format!("{} ms", words.number(i64::try_from(one.took_ms).unwrap_or(i64::MAX)));
-            (vec![when, said, Markup::text(&took)], Markup::default())
-        })
-        .collect();
-    let empty = Html::new().element("p", &[("class", Some("kt-text"))], words.get("mail-attempt-none")).done();
-    Grid { caption: words.get("webhooks-attempts"), columns: &columns, rows: &rows, empty: &empty }.draw(words)
+fn attempts(delivery: &Delivery, asked: &Asked<'_>) -> [Node; 2] {
+    let rows = delivery.tried.iter().rev().map(|one| {
+        vec![vec![Value::Time(one.at)], vec![Value::Code(one.said.clone())], took_ms(one.took_ms, asked.words)]
+    });
+    let columns =
+        [("outbox-column-when", ColumnKind::Time), ("mail-said", ColumnKind::Text), ("mail-took", ColumnKind::Number)];
+    let attempts = match delivery.tried.is_empty() {
+        true => Node::Text(asked.say("mail-attempt-none")),
+        false => Node::Table(table("webhooks-attempts", &columns, rows, asked.words)),
+    };
+    [asked.heading("webhooks-attempts"), attempts]
 }
 
-fn facts(one: &OneDelivery, painter: &Painter<'_>) -> Vec<Node> {
-    let (words, delivery) = (painter.words, &one.delivery);
-    let Delivery { id, destination, plugin, event, account, asked_at, attempts, due, state, .. } = delivery;
-    let text = |text: &str| vec![Value::Text(text.to_owned())];
-    let fact = |key: &str, value| Fact { label: words.get(key).to_owned(), value };
-    let mut facts =
-        vec![fact("webhooks-destination", text(destination)), fact("webhooks-event", vec![Value::Code(event.clone())])];
-    if let Some(account) = account {
-        let target = Target::Overview(account.to_string());
-        facts.push(fact("webhooks-account", vec![Value::Link(TextLink { text: account.to_string(), target })]));
-    }
-    facts.push(fact("mail-plugin", vec![Value::Code(plugin.clone())]));
-    facts.push(fact("outbox-column-when", vec![Value::Time(*asked_at)]));
-    facts.push(fact("webhooks-id", vec![Value::Code(id.to_string())]));
-    facts.push(fact("webhooks-attempts", text(&format!("{attempts} / {ATTEMPTS}"))));
-    match (one.held, state, due) {
-        (Some(Held::Removed), ..) => facts.push(fact("webhooks-held", text(words.get("webhooks-held-removed")))),
-        (Some(Held::Off), ..) => facts.push(fact("webhooks-held", text(words.get("webhooks-held-off")))),
-        (Some(Held::Disabled(_)), ..) => facts.push(fact("webhooks-held", text(words.get("webhooks-held-gone")))),
-        (None, DeliveryState::Delayed, Some(due)) => facts.push(fact("webhooks-next", vec![Value::Time(*due)])),
-        _ => {}
-    }
-    let mut nodes = vec![Node::Heading(words.get("webhooks-delivery").to_owned()), Node::Facts(facts)];
+fn facts(one: &OneDelivery, asked: &Asked<'_>) -> Vec<Node> {
+    let Delivery { id, destination, plugin, event, account, asked_at, attempts, due, state, .. } = &one.delivery;
+    let fact = |key: &str, value| asked.fact(key, value);
+    let about = account
+        .as_ref()
+        .map(|account| fact("webhooks-account", vec![link(account.as_str(), Target::Overview(account.to_string()))]));
+    let stands = match (one.held, state, due) {
+        (Some(Held::Removed), ..) => Some(fact("webhooks-held", asked.say("webhooks-held-removed"))),
+        (Some(Held::Off), ..) => Some(fact("webhooks-held", asked.say("webhooks-held-off"))),
+        (Some(Held::Disabled(_)), ..) => Some(fact("webhooks-held", asked.say("webhooks-held-gone"))),
+        (None, DeliveryState::Delayed, Some(due)) => Some(fact("webhooks-next", vec![Value::Time(*due)])),
+        _ => None,
+    };
+    let facts =
+        [fact("webhooks-destination", text(destination)), fact("webhooks-event", vec![Value::Code(event.clone())])];
+    let facts = facts.into_iter().chain(about).chain([
+        fact("mail-plugin", vec![Value::Code(plugin.clone())]),
+        fact("outbox-column-when", vec![Value::Time(*asked_at)]),
+        fact("webhooks-id", vec![Value::Code(id.to_string())]),
+        fact("webhooks-attempts", text(&format!("{attempts} / {ATTEMPTS}"))),
+    ]);
+    let facts = Node::Facts(facts.chain(stands).collect());
+    let mut nodes = vec![asked.heading("webhooks-delivery"), facts];
     match &one.body {
         Some(body) => {
             let pretty = serde_json::from_str::<serde_json::Value>(body).ok();
             let pretty = pretty.and_then(|body| serde_json::to_string_pretty(&body).ok());
-            let lines = pretty.as_deref().unwrap_or(body).lines().map(str::to_owned).collect();
-            nodes.push(Node::Heading(words.get("webhooks-body").to_owned()));
-            nodes.push(Node::Code(Code { label: words.get("webhooks-body-hint").to_owned(), lines, secret: false }));
+            let written = pretty.as_deref().unwrap_or(body);
+            nodes.extend(code("webhooks-body", "webhooks-body-hint", written, asked));
         }
-        None => nodes.push(Node::Text(text(words.get("webhooks-forged")))),
+        None => nodes.push(Node::Text(asked.say("webhooks-forged"))),
     }
     nodes
 }

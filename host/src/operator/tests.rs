@@ -1,30 +1,37 @@
 //! The operator's pages, on mails that were brought to each state by hand.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use super::outbox::Act;
+use super::page::press;
 use super::*;
-use crate::accounts::{Reach, Scope};
+use crate::accounts::sql::Sql;
+use crate::accounts::{Account, AccountId, Matched, Provider, Reach, Scope, Why};
 use crate::caller::Actor;
-use crate::mail::message::Writer;
 use crate::mail::template::{Block, Kind, Template, Text, Value};
-use crate::mail::transport::folder::Folder;
 use crate::mail::transport::{Attempt, Step, StepKind, Verdict};
 use crate::plugin::admit::AdmitError;
 use crate::plugin::grants::Grants;
 use crate::plugin::manifest::Wants;
 use crate::seal::Keys;
-use crate::stage::{Ground, Routes};
-use crate::storage::outbox::{Kept, Mail, NewMail, Obstacle, Recipient, Settled};
+use crate::stage::{Ground, Routes, operate, operators};
+use crate::storage::database::Connection;
+use crate::storage::outbox::{Kept, Mail, MailId, MailState, NewMail, Obstacle, Recipient, Settled};
 use crate::storage::tasks::{NewTask, TaskKind};
-use crate::storage::{Commit, Effect, Store};
-use crate::view::Brand;
+use crate::storage::{Commit, Effect, StorageError, Store};
+use crate::view::nodes::{Action, Intent, Run};
+use crate::view::{Brand, Page};
+use keyturn_core::time::now;
 
 const PANEL: &str = "
     CREATE TABLE customers (id INTEGER PRIMARY KEY, login TEXT, email TEXT, password TEXT, reseller TEXT);
     INSERT INTO customers (id, login, email, reseller) VALUES (1, 'ana', 'ana@panel.example', '7'),
         (2, 'ben', 'ben@panel.example', '8');
 ";
+const REALMS: &str = "customer = { table = 'customers', id = 'id', login = 'login', email = 'email', hash = 'password',
+    manager = 'reseller' }";
 const SECRET: &str = "tavo-meki-94";
 
 struct Stage {
@@ -40,15 +47,20 @@ impl Stage {
     }
 
     fn at(origin: &str) -> Self {
-        let ground = Ground::new(
-            PANEL,
-            "customer = { table = 'customers', id = 'id', login = 'login', email = 'email', hash = 'password',
-                manager = 'reseller' }",
-        );
+        Self::on(Ground::new(PANEL, REALMS), origin)
+    }
+
+    fn on(ground: Ground, origin: &str) -> Self {
         let host = ground
             .host()
             .brand(Brand { origin: origin.to_owned(), ..Brand::default() })
-            .transport(Arc::new(Folder::new(ground.folder.path().join("sent"), Writer::default())))
+            .mail(crate::mail::setup::Fixed {
+                mail: toml::from_str("transport = 'folder'\nfrom = 'panel@panel.example'\nfolder = { path = 'sent' }")
+                    .expect("TOML"),
+                origin: Some(origin.to_owned()),
+                folder: ground.folder.path().to_owned(),
+                ..Default::default()
+            })
             .build()
             .expect("a host");
         let Ground { folder, storage, keys } = ground;
@@ -120,28 +132,30 @@ impl Stage {
         panel.execute_batch(sql).expect("written");
     }
 
-    fn draw(&self, caller: &Caller, page: &OperatorPage) -> Result<Page, CallError> {
-        self.host.operator_page(caller, page, &surface())
+    fn draw(&self, caller: &Caller, page: &str, query: &[(&str, &str)]) -> Result<Page, CallError> {
+        operators(&self.host, caller, (page, query), &surface())
+    }
+
+    /// The page of one mail.
+    #[track_caller]
+    fn one(&self, id: &MailId) -> String {
+        self.draw(&admin(), "mail", &[("mail", id.as_str())]).expect("drawn").html.to_string()
     }
 
     #[track_caller]
     fn outbox(&self, caller: &Caller, query: &[(&str, &str)]) -> String {
-        let page = OperatorPage::Outbox(Listed::asked(query.iter().copied()));
-        self.draw(caller, &page).expect("drawn").html.to_string()
+        self.draw(caller, "outbox", query).expect("drawn").html.to_string()
     }
 
     /// A mail's page with the question whether to withdraw it.
     #[track_caller]
     fn asks_withdraw(&self, id: &MailId) -> String {
-        let url = format!("/outbox/{id}?lang=en&ask=withdraw");
-        let mut surface = surface();
-        surface.surface.submit_url = &url;
-        let page = self.host.operator_page(&admin(), &OperatorPage::Mail(id.clone()), &surface);
-        page.expect("drawn").html.to_string()
+        let query = [("mail", id.as_str()), ("ask", "withdraw")];
+        self.draw(&admin(), "mail", &query).expect("drawn").html.to_string()
     }
 
     fn submit(&self, caller: &Caller, sealed: &str) -> Result<Submitted, SubmitError> {
-        self.host.operator_submit(caller, format!("kt={sealed}").as_bytes(), &surface().surface)
+        operate(&self.host, caller, format!("kt={sealed}").as_bytes(), &surface())
     }
 
     /// Presses a button of these pages, and answers where it leads and what is said there.
@@ -149,7 +163,7 @@ impl Stage {
     fn press(&self, caller: &Caller, sealed: &str) -> (String, String) {
         match self.submit(caller, sealed).expect("run") {
             Submitted::Done { url, notice, own_epoch: None } => {
-                let said = self.host.notice(caller, &notice, &surface().surface).expect("for him");
+                let said = self.host.notice(caller, &notice, &surface()).expect("for him");
                 (url, said.to_string())
             }
             _ => panic!("not done"),
@@ -157,16 +171,8 @@ impl Stage {
     }
 }
 
-fn surface() -> OperatorSurface<'static> {
-    let surface = Surface { submit_url: "/outbox?show=failed", join: None, links: &Routes, corrections: None };
-    OperatorSurface {
-        surface,
-        outbox: "/outbox",
-        inbox: "/inbox",
-        webhooks: "/webhooks",
-        keys: "/keys",
-        start: "panel work",
-    }
+fn surface() -> Surface<'static> {
+    Surface { submit_url: "/outbox?show=failed", join: None, links: &Routes, corrections: None }
 }
 
 fn signed_in(account: &str, scope: Scope) -> Caller {
@@ -178,6 +184,12 @@ fn signed_in(account: &str, scope: Scope) -> Caller {
 
 fn admin() -> Caller {
     signed_in("staff:1", Scope::All)
+}
+
+/// A button of the outbox.
+fn button(label: &str, act: &Act) -> Action {
+    let run = Run::Submit(press(&outbox::PAGE, act));
+    Action { label: label.to_owned(), intent: Intent::Neutral, run, unavailable: None }
 }
 
 /// Where a page of the outbox leads to older ones.
@@ -218,10 +230,14 @@ fn the_outbox_draws_each_state_with_its_word_and_what_may_be_done() {
         assert!(html.contains(&format!(">{word}</span>")), "{word}: {html}");
         assert_eq!(html.contains(">Retry</button>"), retry, "{word}");
         // Asked about first, on the mail's own page; no button does it here.
-        assert_eq!(html.contains(&format!("href=\"/outbox/{id}?ask=withdraw\">Withdraw</a>")), withdraw, "{word}");
+        assert_eq!(
+            html.contains(&format!("href=\"/mail?mail={id}&amp;ask=withdraw\">Withdraw</a>")),
+            withdraw,
+            "{word}"
+        );
         assert!(!html.contains(">Withdraw</button>"), "{word}");
         assert!(
-            html.contains(&format!("href=\"/outbox/{id}\"")) && html.contains(">ana<wbr>@panel.example<"),
+            html.contains(&format!("href=\"/mail?mail={id}\"")) && html.contains(">ana<wbr>@panel.example<"),
             "{html}"
         );
         assert!(html.contains("Your password") && !html.contains(SECRET), "{html}");
@@ -256,7 +272,7 @@ fn filters_count_search_finds_and_older_ones_follow() {
     let found = stage.outbox(&admin(), &[("q", "BEN@panel.example")]);
     assert!(found.contains(ben.as_str()) && !found.contains("ana@panel.example"), "{found}");
     let none = stage.outbox(&admin(), &[("q", "<nobody>")]);
-    assert!(none.contains("login or address “&lt;nobody&gt;”") && none.contains(">Show all</a>"), "{none}");
+    assert!(none.contains("user name or address “&lt;nobody&gt;”") && none.contains(">Show all</a>"), "{none}");
     for _ in 0..25 {
         stage.mail("customer:1", "More");
     }
@@ -270,30 +286,30 @@ fn filters_count_search_finds_and_older_ones_follow() {
 fn an_empty_outbox_says_why_and_stopped_workers_since_when() {
     let stage = Stage::new();
     let html = stage.outbox(&admin(), &[]);
-    assert!(html.contains("No mail was asked for yet.") && html.contains("Nobody has sent mail"), "{html}");
+    assert!(html.contains("No emails yet.") && html.contains("No worker has sent email"), "{html}");
     stage.brought_to(MailState::Accepted, "250 ok");
     let html = stage.outbox(&admin(), &[("show", "failed")]);
-    assert!(html.contains("All mail was accepted. Last: today "), "{html}");
+    assert!(html.contains("All emails were accepted. Last: today "), "{html}");
     let waits = stage.mail("customer:1", "Another");
-    assert!(stage.outbox(&admin(), &[("show", "failed")]).contains("No mail has failed."));
+    assert!(stage.outbox(&admin(), &[("show", "failed")]).contains("No email has failed."));
     stage.host.withdraw(&admin(), &[waits]).expect("withdrawn");
     stage.storage.beat(&[], 30_000, now()).expect("a sign of life");
     assert!(!stage.outbox(&admin(), &[]).contains("kt-notice kt-danger"));
     stage.panel("UPDATE keyturnhost_workers SET beat = 5");
     let html = stage.outbox(&admin(), &[]);
-    assert!(html.contains("No mail is going out") && html.contains("last sign of life: 1 Jan 1970, 00:00"), "{html}");
+    assert!(html.contains("No email is being sent") && html.contains("It last ran: 1 Jan 1970, 00:00"), "{html}");
     assert!(html.contains("<code dir=\"ltr\">panel work</code>"), "{html}");
     let waits = stage.mail("customer:1", "A third");
-    let html = stage.draw(&admin(), &OperatorPage::Mail(waits)).expect("drawn").html.to_string();
+    let html = stage.one(&waits);
     assert_eq!(html.matches("<code dir=\"ltr\">panel work</code>").count(), 1, "{html}");
-    assert!(html.contains("<bdi>No mail is going out</bdi>") && !html.contains("Waiting to be sent"), "{html}");
+    assert!(html.contains("<bdi>No email is being sent</bdi>") && !html.contains("Waiting to be sent"), "{html}");
 }
 
 #[test]
 fn the_page_of_a_mail_that_may_fare_on_offers_to_check_again_and_leads_to_its_account() {
     let stage = Stage::new();
     let id = stage.mail("customer:1", "For Ana");
-    let draw = || stage.draw(&admin(), &OperatorPage::Mail(id.clone())).expect("drawn").html.to_string();
+    let draw = || stage.one(&id);
     let live = format!("data-kt-live=\"{id}\"");
     let html = draw();
     assert!(html.contains(&live) && html.contains("href=\"/outbox?show=failed\">Check again</a>"), "{html}");
@@ -315,18 +331,18 @@ fn a_reseller_sees_counts_and_mends_only_his_own() {
     let html = stage.outbox(&reseller(), &[("show", "failed")]);
     assert!(html.contains(ana.as_str()) && !html.contains(ben.as_str()) && !html.contains("kt-count"), "{html}");
     let (_, said) = stage.press(&reseller(), form(&html, "Retry all failed"));
-    assert!(said.contains("1 mail is tried again"), "{said}");
+    assert!(said.contains("1 email is tried again"), "{said}");
     assert_eq!((stage.get(&ana).state, stage.get(&ben).state), (MailState::Queued, MailState::Refused));
     // Even with a form of the administrator's page he does not reach further.
     let mut page = String::new();
-    let place = super::place("outbox");
-    stage.host.framed_own(&reseller(), place, &surface().surface, |frame| {
+    let place = page::place("outbox");
+    stage.host.framed_own(&reseller(), place, &surface(), |frame| {
         let mut painter = Painter::new(frame, 2);
-        painter.action(&button("Take", &Deed::Withdraw(ben.clone()), Intent::Neutral));
+        painter.action(&button("Take", &Act::Withdraw(ben.clone())));
         page = painter.html.done().to_string();
     });
     let (_, said) = stage.press(&reseller(), form(&page, "Take"));
-    assert!(said.contains("Nothing was done"), "{said}");
+    assert!(said.contains("Nothing was changed"), "{said}");
     assert_eq!(stage.get(&ben).state, MailState::Refused);
 }
 
@@ -345,11 +361,11 @@ fn a_form_works_for_its_own_session_only_and_a_second_press_does_nothing() {
     assert_eq!(stage.get(&id).state, MailState::Refused);
     let (url, said) = stage.press(&admin(), retry);
     assert_eq!((url.as_str(), stage.get(&id).state), ("/outbox?show=failed", MailState::Queued));
-    assert!(said.contains("Tried again") && said.contains("Mail queued for ana@panel.example."), "{said}");
+    assert!(said.contains("Email queued again") && said.contains("Email queued for ana@panel.example."), "{said}");
     let (url, said) = stage.press(&admin(), form(&stage.asks_withdraw(&id), "Withdraw email"));
-    assert_eq!((url, stage.get(&id).state), (format!("/outbox/{id}"), MailState::Withdrawn));
+    assert_eq!((url, stage.get(&id).state), (format!("/mail?mail={id}"), MailState::Withdrawn));
     assert!(said.contains("It won&#39;t be sent. Its contents are deleted."), "{said}");
-    assert!(stage.press(&admin(), retry).1.contains("Nothing was done"));
+    assert!(stage.press(&admin(), retry).1.contains("Nothing was changed"));
 }
 
 #[test]
@@ -362,7 +378,7 @@ fn a_mail_shows_each_step_its_headers_and_its_texts_without_what_is_secret() {
     ] {
         let stage = Stage::new();
         let id = stage.brought_to(state, "550 <b>5.1.1</b>");
-        let page = stage.draw(&admin(), &OperatorPage::Mail(id.clone())).expect("drawn");
+        let page = stage.draw(&admin(), "mail", &[("mail", id.as_str())]).expect("drawn");
         let html = page.html.as_str();
         assert_eq!(page.title, "Your password");
         for part in ["220 mx.example", "550 &lt;b&gt;5.1.1", "12 ms", "Connection", "Hello there.", "••••"] {
@@ -374,8 +390,8 @@ fn a_mail_shows_each_step_its_headers_and_its_texts_without_what_is_secret() {
     }
     let stage = Stage::new();
     let id = stage.brought_to(MailState::Queued, "");
-    let html = stage.draw(&admin(), &OperatorPage::Mail(id)).expect("drawn").html.to_string();
-    assert!(html.contains("No attempt was made yet.") && html.contains("?ask=withdraw\">Withdraw</a>"), "{html}");
+    let html = stage.one(&id);
+    assert!(html.contains("No attempt yet.") && html.contains("&amp;ask=withdraw\">Withdraw</a>"), "{html}");
 }
 
 #[test]
@@ -386,7 +402,7 @@ fn what_withdrawing_a_mail_takes_away_is_asked_before_it_is_done() {
     for part in ["Withdraw this email?", "A password or link in it is deleted", ">Cancel</a>"] {
         assert!(html.contains(part), "{part}: {html}");
     }
-    assert!(html.contains(&format!("href=\"/outbox/{id}\"")), "the way back: {html}");
+    assert!(html.contains(&format!("href=\"/mail?mail={id}\"")), "the way back: {html}");
     assert_eq!(stage.get(&id).state, MailState::Queued, "nothing is done by looking");
     stage.settle(MailState::Accepted, "250 ok", None);
     assert!(!stage.asks_withdraw(&id).contains("Withdraw"), "there is nothing left to ask");
@@ -397,7 +413,7 @@ fn a_mail_that_one_does_not_reach_is_as_one_that_is_not_there() {
     let stage = Stage::new();
     let id = stage.mail("customer:2", "For Ben");
     for (caller, id) in [(reseller(), id), (admin(), MailId::random())] {
-        let drawn = stage.draw(&caller, &OperatorPage::Mail(id));
+        let drawn = stage.draw(&caller, "mail", &[("mail", id.as_str())]);
         assert!(matches!(drawn, Err(CallError::Failed(crate::Failure::NotFound))));
     }
 }
@@ -409,16 +425,15 @@ fn a_retry_to_another_address_is_asked_about_and_holds_for_that_address_only() {
     let before = stage.outbox(&admin(), &[]);
     stage.panel("UPDATE customers SET email = 'anna@panel.example' WHERE id = 1");
     let (url, said) = stage.press(&admin(), form(&before, "Retry"));
-    assert_eq!((url, stage.get(&id).state), (format!("/outbox/{id}"), MailState::Refused));
-    assert!(said.contains("Look at the address first"), "{said}");
+    assert_eq!((url, stage.get(&id).state), (format!("/mail?mail={id}"), MailState::Refused));
+    assert!(said.contains("Check the address first"), "{said}");
     assert!(!stage.outbox(&admin(), &[]).contains(">Retry</button>"), "the question stands on the mail's page");
-    let page = OperatorPage::Mail(id.clone());
-    let asked = stage.draw(&admin(), &page).expect("drawn").html.to_string();
-    assert!(asked.contains("A retry sends this mail to anna@panel.example."), "{asked}");
+    let asked = stage.one(&id);
+    assert!(asked.contains("A retry sends this email to anna@panel.example."), "{asked}");
     stage.panel("UPDATE customers SET email = 'other@panel.example' WHERE id = 1");
-    assert!(stage.press(&admin(), form(&asked, "Retry to this address")).1.contains("Look at the address first"));
+    assert!(stage.press(&admin(), form(&asked, "Retry to this address")).1.contains("Check the address first"));
     assert_eq!(stage.get(&id).state, MailState::Refused);
-    let asked = stage.draw(&admin(), &page).expect("drawn").html.to_string();
+    let asked = stage.one(&id);
     stage.press(&admin(), form(&asked, "Retry to this address"));
     assert_eq!(stage.get(&id).state, MailState::Queued);
 }
@@ -430,7 +445,7 @@ fn put_into_inbox(stage: &Stage, subject: &str, text: &str) -> String {
 
 fn put_into_inbox_as(stage: &Stage, id: &MailId, subject: &str, text: &str) -> String {
     let mailbox = |address: &str| crate::mail::Mailbox { name: String::new(), address: address.to_owned() };
-    let transport = stage.host.0.post().transport.clone().expect("mail is on");
+    let transport = stage.host.0.outgoing().transport.clone().expect("mail is on");
     let attempt = transport.session().send(&crate::mail::Message {
         message_id: format!("{id}@panel.example"),
         from: mailbox("panel@panel.example"),
@@ -442,30 +457,37 @@ fn put_into_inbox_as(stage: &Stage, id: &MailId, subject: &str, text: &str) -> S
         text: text.to_owned().into(),
         html: "<script>alert(1)</script><p>Hello</p>".to_owned().into(),
     });
-    attempt.steps.last().expect("a step").said.clone()
+    attempt.steps.last().expect("a step").said.strip_suffix(".eml").expect("its file").to_owned()
 }
 
 #[test]
 fn the_inbox_shows_text_with_working_links_and_keeps_html_in_a_sandbox() {
     let stage = Stage::new();
-    let inbox = |stage: &Stage| stage.draw(&admin(), &OperatorPage::Inbox).expect("drawn").html.to_string();
+    let inbox = |stage: &Stage| stage.draw(&admin(), "inbox", &[]).expect("drawn").html.to_string();
     assert!(inbox(&stage).contains("Ask for a new password on the sign-in page and look here"));
     let link = "http://127.0.0.1:8080/reset/7RkTq\"><b>";
     let name = put_into_inbox(&stage, "Choose <i>one</i>", &format!("Hello <b>Ana</b>\n\n{link}\n"));
+    let address = name.replace('@', "%40");
     let list = inbox(&stage);
-    assert!(list.contains(&format!("href=\"/inbox/{name}\"")) && list.contains("ana<wbr>@panel.example"), "{list}");
+    assert!(
+        list.contains(&format!("href=\"/inbox-mail?name={address}\"")) && list.contains("ana@panel.example"),
+        "{list}"
+    );
     assert!(list.contains("Choose &lt;i&gt;one") && list.contains(" ago"), "{list}");
-    let page = OperatorPage::InboxMail(name.clone());
-    let html = stage.draw(&admin(), &page).expect("drawn").html.to_string();
+    let html = stage.draw(&admin(), "inbox-mail", &[("name", &name)]).expect("drawn").html.to_string();
     assert!(html.contains("<a href=\"http://127.0.0.1:8080/reset/7RkTq&quot;&gt;&lt;b&gt;\""), "{html}");
-    assert!(html.contains(&format!("<iframe sandbox src=\"/inbox/{name}/html\"")), "{html}");
+    assert!(html.contains(&format!("<iframe sandbox src=\"/inbox-html?name={address}\"")), "{html}");
     assert!(!html.contains("<script") && !html.contains("<b>") && html.contains("Hello &lt;b&gt;Ana"), "{html}");
-    assert!(page.csp().is_some_and(|csp| csp.starts_with(look::csp()) && csp.ends_with("frame-src 'self'")));
+    assert!(
+        OperatorPage::named("inbox-mail")
+            .and_then(OperatorPage::csp)
+            .is_some_and(|csp| csp.starts_with(look::csp()) && csp.ends_with("frame-src 'self'"))
+    );
     assert!(stage.host.inbox_document(&admin(), &name).expect("there").html.contains("<p>Hello</p>"));
     let headers = Document::headers().map(|(name, value)| format!("{name}: {}", value.to_str().expect("ASCII")));
     assert!(headers[0].contains("default-src 'none'; style-src 'unsafe-inline'; sandbox;"), "{headers:?}");
-    for name in ["../panel.db", "..eml", ".x.eml", "a/b.eml", "nobody.eml", ""] {
-        assert!(stage.draw(&admin(), &OperatorPage::InboxMail(name.to_owned())).is_err(), "{name}");
+    for name in ["../panel", "..", ".x", "a/b", "nobody", ""] {
+        assert!(stage.draw(&admin(), "inbox-mail", &[("name", &name)]).is_err(), "{name}");
         assert!(stage.host.inbox_document(&admin(), name).is_err(), "{name}");
     }
 }
@@ -488,10 +510,10 @@ fn the_inbox_shows_nobody_the_mail_of_somebody_out_of_reach() {
         ("herself", account("customer:1", none()), [true, false, false]),
         ("of another realm", account("staff:3", none().with("reseller", Scope::All)), [false, false, false]),
     ] {
-        let list = stage.draw(&caller, &OperatorPage::Inbox).expect("drawn").html.to_string();
+        let list = stage.draw(&caller, "inbox", &[]).expect("drawn").html.to_string();
         for (name, seen) in names.iter().zip(seen) {
-            assert_eq!(list.contains(name.as_str()), seen, "{who}: {name}");
-            assert_eq!(stage.draw(&caller, &OperatorPage::InboxMail(name.clone())).is_ok(), seen, "{who}: {name}");
+            assert_eq!(list.contains(&name.replace('@', "%40")), seen, "{who}: {name}");
+            assert_eq!(stage.draw(&caller, "inbox-mail", &[("name", &name)]).is_ok(), seen, "{who}: {name}");
             assert_eq!(stage.host.inbox_document(&caller, name).is_ok(), seen, "{who}: {name}");
         }
     }
@@ -511,11 +533,11 @@ fn there_is_no_inbox_where_links_lead_elsewhere_nor_for_nobody() {
         let stage = Stage::at(origin);
         let name = put_into_inbox(&stage, "One", "text");
         assert_eq!(stage.host.has_inbox(), there, "{origin}");
-        assert_eq!(stage.draw(&admin(), &OperatorPage::Inbox).is_ok(), there, "{origin}");
-        assert_eq!(stage.draw(&admin(), &OperatorPage::InboxMail(name.clone())).is_ok(), there, "{origin}");
+        assert_eq!(stage.draw(&admin(), "inbox", &[]).is_ok(), there, "{origin}");
+        assert_eq!(stage.draw(&admin(), "inbox-mail", &[("name", &name)]).is_ok(), there, "{origin}");
         assert_eq!(stage.host.inbox_document(&admin(), &name).is_ok(), there, "{origin}");
         let nobody = Caller::new(Actor::Anonymous, Reach::none());
-        assert!(stage.draw(&nobody, &OperatorPage::Inbox).is_err());
+        assert!(stage.draw(&nobody, "inbox", &[]).is_err());
     }
 }
 
@@ -525,9 +547,124 @@ fn to_look_at_a_page_changes_nothing() {
     let id = stage.brought_to(MailState::Refused, "550 no");
     let before = stage.get(&id);
     stage.outbox(&admin(), &[("show", "failed")]);
-    stage.draw(&admin(), &OperatorPage::Mail(id.clone())).expect("drawn");
+    stage.one(&id);
     assert_eq!(stage.get(&id), before);
     assert_eq!(stage.host.audit(&crate::storage::AuditFilter { limit: 10, ..Default::default() }).expect("read"), []);
+}
+
+/// A panel's accounts, and how often one was asked for.
+struct Counting {
+    accounts: Sql,
+    asked: AtomicUsize,
+}
+
+impl Provider for Counting {
+    fn realms(&self) -> Vec<&str> {
+        self.accounts.realms()
+    }
+    fn knows_managers(&self, realm: &str) -> bool {
+        self.accounts.knows_managers(realm)
+    }
+    fn find(
+        &self,
+        sql: &dyn Connection,
+        typed: &str,
+        realms: &[&str],
+        limit: usize,
+    ) -> Result<Vec<(AccountId, Matched)>, StorageError> {
+        self.accounts.find(sql, typed, realms, limit)
+    }
+    fn account(&self, sql: &dyn Connection, id: &AccountId) -> Result<Option<Account>, StorageError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.accounts.account(sql, id)
+    }
+    fn sessions(&self, sql: &dyn Connection, id: &AccountId) -> Result<Option<u32>, StorageError> {
+        self.accounts.sessions(sql, id)
+    }
+    fn accepts(&self, realm: &str, hash: &str) -> Result<(), String> {
+        self.accounts.accepts(realm, hash)
+    }
+    fn replace(
+        &self,
+        sql: &dyn Connection,
+        id: &AccountId,
+        hash: &str,
+        why: Why,
+        now: i64,
+    ) -> Result<(), StorageError> {
+        self.accounts.replace(sql, id, hash, why, now)
+    }
+}
+
+#[test]
+fn an_outbox_page_reads_each_account_once() {
+    let accounts = Sql::new(toml::from_str(REALMS).expect("realms")).expect("a provider");
+    let counting = Arc::new(Counting { accounts, asked: AtomicUsize::new(0) });
+    let stage = Stage::on(Ground::on(PANEL, Arc::clone(&counting) as Arc<dyn Provider>), "http://127.0.0.1:8080");
+    for _ in 0..10 {
+        stage.mail("customer:1", "For Ana");
+        stage.mail("customer:2", "For Ben");
+    }
+    for (caller, mails) in [(admin(), 20), (reseller(), 10)] {
+        counting.asked.store(0, Ordering::Relaxed);
+        let html = stage.outbox(&caller, &[]);
+        assert_eq!(html.matches("<tr").count(), 1 + mails, "{html}");
+        assert_eq!(counting.asked.load(Ordering::Relaxed), 2, "{:?}", caller.actor);
+    }
+}
+
+#[test]
+fn a_form_that_was_read_is_run_as_it_was_read_and_its_body_is_not_read_again() {
+    let stage = Stage::new();
+    let id = stage.brought_to(MailState::Refused, "550 no");
+    let html = stage.outbox(&admin(), &[]);
+    let body = format!("kt={}", form(&html, "Retry"));
+    let read = stage.host.read_form(&admin(), body.as_bytes()).expect("ours");
+    assert_eq!(read.plugin(), OWN);
+    let without = PostedForm { body: b"", ..read };
+    let done = stage.host.operator_submit(&admin(), without, &surface());
+    assert!(matches!(done, Ok(Submitted::Done { .. })) && stage.get(&id).state == MailState::Queued);
+    // Whoever takes it for a plugin's does nothing by it.
+    let read = stage.host.read_form(&admin(), body.as_bytes()).expect("ours");
+    assert!(stage.host.submit_form(&admin(), read, &surface()).is_err());
+}
+
+#[test]
+fn every_page_has_a_name_of_its_own_and_one_in_the_navigation_has_words_in_each_language() {
+    for (at, page) in PAGES.into_iter().enumerate() {
+        assert!(PAGES[..at].iter().all(|other| other.name != page.name), "{}", page.name);
+        let page = OperatorPage(page);
+        let above = OperatorPage::named(page.under()).expect("a page");
+        assert!(above.navigation("en").is_some(), "{} stands under what is in no navigation", page.name());
+        for locale in ["en", "es"] {
+            let words = page.navigation(locale).map(|(group, label)| [group, label]);
+            assert!(words.iter().flatten().all(|word| !word.starts_with("nav-")), "{words:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_done_to_somebodys_mails_and_webhooks_has_words_in_each_language() {
+    for name in ["outbox-retry", "outbox-withdraw", "webhook-send-again"] {
+        let [english, spanish] = ["en", "es"].map(|locale| operation(name, locale).expect("words"));
+        assert_ne!(english, spanish, "{name}");
+    }
+    assert_eq!(operation("set-password", "en"), None, "a plugin's own");
+}
+
+#[test]
+fn a_page_that_is_for_others_is_not_drawn_whatever_its_own_code_forgets() {
+    let stage = Stage::new();
+    let nobody = Caller::new(Actor::Anonymous, Reach::none());
+    for page in PAGES {
+        for who in [&nobody, &reseller()] {
+            let may = (page.who)(&stage.host, who).is_ok();
+            let drawn = stage.draw(who, page.name, &[]);
+            let refused = matches!(drawn, Err(CallError::Denied { .. } | CallError::Failed(crate::Failure::NotFound)));
+            assert!(may || refused, "{} for {:?}", page.name, who.actor);
+        }
+        assert!((page.who)(&stage.host, &nobody).is_err(), "{}", page.name);
+    }
 }
 
 #[test]
@@ -561,11 +698,11 @@ impl Stage {
 #[test]
 fn work_that_failed_is_listed_below_the_outbox_and_run_again_by_its_button() {
     let stage = Stage::new();
-    assert!(!stage.outbox(&admin(), &[]).contains("Work that failed"));
+    assert!(!stage.outbox(&admin(), &[]).contains("Failed jobs"));
     stage.failed_job("find-and-mail");
     let html = stage.outbox(&admin(), &[("show", "failed")]);
     for part in
-        ["<h2>Work that failed</h2>", "find-and-mail", "Job of p", "refused: &lt;no&gt;", "Attempts: 1\u{a0}of\u{a0}8"]
+        [">Failed jobs</h2>", "find-and-mail", "Job of p", "refused: &lt;no&gt;", "Attempts:\u{a0}1\u{a0}of\u{a0}8"]
     {
         assert!(html.contains(part), "{part}: {html}");
     }
@@ -574,15 +711,15 @@ fn work_that_failed_is_listed_below_the_outbox_and_run_again_by_its_button() {
         stage.mail("customer:1", "Hello");
     }
     let newest = stage.outbox(&admin(), &[]);
-    assert!(newest.contains("Work that failed"));
+    assert!(newest.contains("Failed jobs"));
     for elsewhere in [("show", "accepted"), ("q", "ana"), ("before", cursor(&newest))] {
-        assert!(!stage.outbox(&admin(), &[elsewhere]).contains("Work that failed"), "{elsewhere:?}");
+        assert!(!stage.outbox(&admin(), &[elsewhere]).contains("Failed jobs"), "{elsewhere:?}");
     }
     let (url, said) = stage.press(&admin(), form(&html, "Run again"));
     assert!(url == "/outbox?show=failed" && said.contains("1 is run again"), "{said}");
     assert_eq!(stage.storage.lease_tasks(10, 60_000).expect("leased").len(), 1);
     let (_, said) = stage.press(&admin(), form(&html, "Run again"));
-    assert!(said.contains("Nothing was done"), "{said}");
+    assert!(said.contains("Nothing was changed"), "{said}");
     stage.failed_job("one");
     stage.failed_job("other");
     let html = stage.outbox(&admin(), &[]);
@@ -615,14 +752,14 @@ fn a_cursor_tells_a_manager_nothing_of_how_many_mails_there_are_and_is_nobody_el
 fn work_that_failed_is_no_affair_of_who_reaches_only_some() {
     let stage = Stage::new();
     stage.failed_job("find-and-mail");
-    assert!(!stage.outbox(&reseller(), &[]).contains("Work that failed"));
+    assert!(!stage.outbox(&reseller(), &[]).contains("Failed jobs"));
     // Sealed for her all the same, so that only the host's own question is left.
     let draw = |frame: &crate::view::Frame<'_>| {
         let mut painter = Painter::new(frame, 2);
-        painter.action(&button("Run", &Deed::RunAllAgain, Intent::Neutral));
+        painter.action(&button("Run", &Act::RunAllAgain));
         painter.html.done().to_string()
     };
-    let html = stage.host.framed_own(&reseller(), place("outbox"), &surface().surface, draw);
-    assert!(stage.press(&reseller(), form(&html, "Run")).1.contains("Nothing was done"));
+    let html = stage.host.framed_own(&reseller(), page::place("outbox"), &surface(), draw);
+    assert!(stage.press(&reseller(), form(&html, "Run")).1.contains("Nothing was changed"));
     assert!(stage.storage.lease_tasks(10, 60_000).expect("leased").is_empty());
 }

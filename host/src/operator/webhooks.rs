@@ -4,318 +4,213 @@
 #[cfg(test)]
 mod tests;
 
-use form_urlencoded::Serializer;
+use serde::{Deserialize, Serialize};
 
-use super::{Deed, OperatorSurface, Shown, button, not_found, page as whole, place, state_badge};
+use super::list::{Entry, Listed, ROWS, Shown, list};
+use super::outbox::state_badge;
+use super::page::{
+    Asked, Page, Pressed, Stands, counted, link, nobody_works, not_found, said, target, text, who_reaches_everybody,
+};
+use super::sheet::{Line, List, ListRow, Part, Sheet};
 use crate::CallError;
-use crate::caller::Caller;
-use crate::host::Host;
-use crate::origin::with_query;
-use crate::storage::deliveries::{ATTEMPTS, Delivery, DeliveryFilter, DeliveryState};
-use crate::view::Page;
-use crate::view::html::nodes::Painter;
-use crate::view::html::table::Grid;
-use crate::view::html::{Html, Markup, values};
-use crate::view::nodes::{Badge, ColumnKind, Intent, Tone, Value};
-use crate::view::shell::{Link, parts};
-use crate::view::words::Words;
+use crate::embed::{SubmitError, Submitted};
+use crate::outbox::AT_ONCE;
+use crate::storage::StorageError;
+use crate::storage::deliveries::{ATTEMPTS, Delivery, DeliveryFilter, DeliveryId, DeliveryState};
+use crate::trials::PATIENCE;
+use crate::view;
+use crate::view::nodes::{Badge, ColumnKind, Empty, Outcome, Tone, Value};
+use crate::webhooks::send::Verdict;
 use crate::webhooks::tended::{Held, Tended};
+use keyturn_runtime::capabilities::RETRY_SECONDS;
 
-/// Deliveries on a page.
-const PAGE: u32 = 25;
+pub(super) static PAGE: Page =
+    Page { name: "webhooks", stands: Stands::In("nav-mail"), remote: true, who: who_reaches_everybody, draw, act };
 
-/// What the page's address asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ListedDeliveries {
-    /// The filter.
-    pub shown: Shown,
-    /// Only those to this destination.
-    pub destination: Option<String>,
-    /// Only deliveries older than this number.
-    pub before: Option<i64>,
+/// What a form of this page, and of one delivery's, asks for.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Act {
+    SendAgain(DeliveryId),
+    /// All that were given up; of this destination, if it is one's.
+    SendAllAgain(Option<String>),
+    /// Lets a destination have its deliveries again.
+    Enable(String),
+    /// Posts an event to a destination now, to see what it answers.
+    Test(String),
 }
 
-impl ListedDeliveries {
-    /// From the query of the page's address. What it does not know is left alone.
-    pub fn asked<'a>(query: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut listed = Self::default();
-        for (name, value) in query {
-            match name {
-                "show" => listed.shown = Shown::named(value),
-                "to" if !value.is_empty() && value.len() <= 64 => listed.destination = Some(value.to_owned()),
-                "before" => listed.before = value.parse().ok(),
-                _ => {}
-            }
-        }
-        listed
-    }
-
-    fn url(&self, webhooks: &str) -> String {
-        let mut query = Serializer::new(String::new());
-        if self.shown != Shown::All {
-            query.append_pair("show", self.shown.name());
-        }
-        if let Some(destination) = &self.destination {
-            query.append_pair("to", destination);
-        }
-        if let Some(before) = self.before {
-            query.append_pair("before", &before.to_string());
-        }
-        let query = query.finish();
-        with_query(webhooks, &query)
-    }
-}
-
-/// What the page says, read before it is drawn.
-struct Sheet<'a> {
-    listed: &'a ListedDeliveries,
-    url: &'a str,
-    tended: Vec<Tended>,
-    deliveries: Vec<Delivery>,
-    /// The number before which to go on.
-    older: Option<i64>,
-    stopped: Markup,
-}
-
-pub(super) fn page(
-    host: &Host,
-    caller: &Caller,
-    listed: &ListedDeliveries,
-    surface: &OperatorSurface<'_>,
-) -> Result<Page, CallError> {
-    if !host.may_tend_webhooks(caller) {
-        return Err(not_found());
-    }
+fn draw(asked: &Asked<'_>) -> Result<view::Page, CallError> {
+    let host = asked.host;
+    let listed = Listed::of(asked, &PAGE, "to");
     let filter = DeliveryFilter {
-        states: listed.shown.delivery_states().to_vec(),
-        destination: listed.destination.clone(),
+        states: listed.shown.states().to_vec(),
+        destination: listed.only().map(str::to_owned),
         before: listed.before,
-        limit: PAGE + 1,
+        limit: ROWS + 1,
     };
     // Before the deliveries: what has made it gone meanwhile is no longer under way when it is said to be.
     let tended = host.tended().map_err(CallError::of_storage)?;
     let mut deliveries = host.deliveries(&filter).map_err(CallError::of_storage)?;
-    let more = deliveries.len() > PAGE as usize;
-    deliveries.truncate(PAGE as usize);
+    let more = deliveries.len() > ROWS as usize;
+    deliveries.truncate(ROWS as usize);
+    let older = deliveries.last().filter(|_| more).map(|delivery| delivery.number);
     let waits = tended.iter().any(|one| one.waiting > 0 && one.held().is_none());
+    let all = listed.shown == Shown::Failed && !deliveries.is_empty();
+    let again = || Act::SendAllAgain(listed.only().map(str::to_owned));
+    let all = all.then(|| asked.press("webhooks-again-all", &PAGE, &again()));
+    let parts = [destinations(&tended, asked), sent(&listed, &tended, &deliveries, older, asked)];
     let sheet = Sheet {
-        listed,
-        url: surface.webhooks,
-        tended,
-        older: deliveries.last().filter(|_| more).map(|delivery| delivery.number),
-        deliveries,
-        stopped: if waits { host.stopped_webhooks(caller, surface.start) } else { Markup::default() },
+        title: asked.word("webhooks"),
+        notices: nobody_works("webhooks-stopped", asked).filter(|_| waits).into_iter().collect(),
+        actions: all.into_iter().collect(),
+        parts: parts.into_iter().map(Part::from).collect(),
+        ..Sheet::default()
     };
-    Ok(host.framed_own(caller, place("webhooks"), &surface.surface, |frame| sheet.draw(&mut Painter::new(frame, 2))))
+    Ok(asked.draw(&PAGE, &sheet))
 }
 
-impl Sheet<'_> {
-    fn draw(&self, painter: &mut Painter<'_>) -> Page {
-        let words = painter.words;
-        let destinations = self.destinations(painter);
-        let deliveries = self.deliveries(painter);
-        let all = self.listed.shown == Shown::Failed && !self.deliveries.is_empty();
-        if all {
-            let deed = Deed::SendAllAgain(self.listed.destination.clone());
-            painter.action(&button(words.get("webhooks-again-all"), &deed, Intent::Neutral));
+fn destinations(tended: &[Tended], asked: &Asked<'_>) -> List {
+    let row = |one: &Tended| {
+        let only = target(PAGE.name, &[("to", &one.name)]);
+        let mut name = vec![Line::Plain(vec![link(&one.name, only)])];
+        if let Some((url, events)) = &one.leads {
+            name.extend([url, &events.join(" ")].map(|line| Line::Small(vec![Value::Code(line.clone())])));
         }
-        let actions = painter.html.done();
-        painter.html.class("div", "kt-sections");
-        painter.html.markup(&parts::card("webhooks-destinations", words.get("webhooks-destinations"), &destinations));
-        painter.html.markup(&parts::card("webhooks-deliveries", words.get("webhooks-deliveries"), &deliveries));
-        painter.html.close("div");
-        let page = whole(painter, words.get("webhooks"), None, &actions);
-        Page { html: Html::new().markup(&self.stopped).markup(&page.html).done(), ..page }
-    }
-
-    fn destinations(&self, painter: &mut Painter<'_>) -> Markup {
-        let words = painter.words;
-        let columns = [
-            (words.get("webhooks-destination"), ColumnKind::Text, false),
-            (words.get("outbox-column-state"), ColumnKind::State, false),
-        ];
-        let mut rows = Vec::new();
-        for one in &self.tended {
-            let only = ListedDeliveries { destination: Some(one.name.clone()), ..ListedDeliveries::default() };
-            let mut name = Html::new();
-            name.open("a", &[("href", Some(&only.url(self.url)))]).element("bdi", &[], &one.name).close("a");
-            if let Some((url, events)) = &one.leads {
-                for line in [url, &events.join(" ")] {
-                    name.class("p", "kt-hint").element("code", &[("dir", Some("ltr"))], line).close("p");
-                }
-            }
-            let state = destination_state(one, painter);
-            if let Some(Held::Disabled(_)) = one.held() {
-                let deed = Deed::Enable(one.name.clone());
-                painter.action(&button(words.get("webhooks-enable"), &deed, Intent::Neutral));
-            }
-            if one.leads.is_some() {
-                let deed = Deed::Test(one.name.clone());
-                painter.action(&button(words.get("webhooks-test"), &deed, Intent::Neutral));
-            }
-            rows.push((vec![name.done(), state], painter.html.done()));
-        }
-        let mut empty = Html::new();
-        empty.class("div", "kt-empty").element("p", &[("class", Some("kt-notice-title"))], words.get("webhooks-none"));
-        empty.element("p", &[("class", Some("kt-text"))], words.get("webhooks-none-hint")).close("div");
-        let caption = words.get("webhooks-destinations");
-        Grid { caption, columns: &columns, rows: &rows, empty: &empty.done() }.draw(words)
-    }
-
-    fn deliveries(&self, painter: &mut Painter<'_>) -> Markup {
-        let words = painter.words;
-        let urls = Shown::ALL.map(|shown| {
-            let listed = ListedDeliveries { shown, before: None, ..self.listed.clone() };
-            (shown, listed.url(self.url), words.get(&format!("outbox-{}", shown.name())).to_owned())
-        });
-        let items: Vec<_> = urls
-            .iter()
-            .map(|(shown, url, label)| (Link { label, url }, *shown == self.listed.shown, Some(self.count(*shown))))
-            .collect();
-        let tabs = parts::tabs(words.get("webhooks-filters"), &items, words);
-        let mut html = Html::new();
-        html.markup(&tabs);
-        if let Some(destination) = &self.listed.destination {
-            let all = ListedDeliveries { destination: None, before: None, ..self.listed.clone() }.url(self.url);
-            html.class("p", "kt-text").text(&words.fill("webhooks-only", &[("name", destination)])).text(" ");
-            html.element("a", &[("href", Some(&all))], words.get("outbox-show-all")).close("p");
-        }
-        html.markup(&self.table(painter)).markup(&self.paging(words)).done()
-    }
-
-    fn count(&self, shown: Shown) -> i64 {
-        let mine = |one: &&Tended| self.listed.destination.as_ref().is_none_or(|name| *name == one.name);
-        let counted = self.tended.iter().filter(mine).map(|one| match shown {
-            Shown::Waiting => one.waiting,
-            Shown::Failed => one.failed,
-            Shown::Accepted => one.accepted,
-            Shown::All => one.waiting + one.failed + one.accepted,
-        });
-        i64::try_from(counted.sum::<u64>()).unwrap_or(i64::MAX)
-    }
-
-    fn table(&self, painter: &mut Painter<'_>) -> Markup {
-        let words = painter.words;
-        let columns = [
-            (words.get("outbox-column-when"), ColumnKind::Time, false),
-            (words.get("webhooks-event"), ColumnKind::Text, false),
-            (words.get("outbox-column-state"), ColumnKind::State, false),
-        ];
-        let mut rows = Vec::new();
-        for delivery in &self.deliveries {
-            painter.cell(&[Value::Time(delivery.asked_at)]);
-            let when = painter.html.done();
-            let held = self.held(delivery);
-            let cells = vec![when, self.what(delivery), state(delivery, held, painter)];
-            if delivery.state == DeliveryState::GaveUp {
-                let deed = Deed::SendAgain(delivery.id.clone());
-                painter.action(&button(words.get("webhooks-again"), &deed, Intent::Neutral));
-            }
-            rows.push((cells, painter.html.done()));
-        }
-        let key = match self.listed.shown {
-            Shown::Waiting => "webhooks-none-waiting",
-            Shown::Failed => "webhooks-none-failed",
-            Shown::Accepted => "webhooks-none-accepted",
-            Shown::All => "webhooks-none-sent",
-        };
-        let mut empty = Html::new();
-        empty.class("div", "kt-empty").element("p", &[("class", Some("kt-notice-title"))], words.get(key)).close("div");
-        let caption = words.get("webhooks-deliveries");
-        Grid { caption, columns: &columns, rows: &rows, empty: &empty.done() }.draw(words)
-    }
-
-    fn held(&self, delivery: &Delivery) -> Option<Held> {
-        self.tended.iter().find(|one| delivery.waits() && one.name == delivery.destination).and_then(Tended::held)
-    }
-
-    /// The event; below it where it goes, whom it is about, and what was answered last.
-    fn what(&self, delivery: &Delivery) -> Markup {
-        let url = format!("{}/{}", self.url, delivery.id);
-        let mut html = Html::new();
-        html.open("a", &[("href", Some(&url))]).element("bdi", &[("dir", Some("ltr"))], &delivery.event).close("a");
-        html.class("p", "kt-hint").element("bdi", &[], &delivery.destination);
-        if let Some(account) = &delivery.account {
-            html.text(" · ").element("code", &[("dir", Some("ltr"))], account.as_str());
-        }
-        html.close("p");
-        if let Some(tried) = delivery.tried.last() {
-            html.class("p", "kt-hint").element("code", &[("dir", Some("ltr"))], &tried.said).close("p");
-        }
-        html.done()
-    }
-
-    fn paging(&self, words: Words) -> Markup {
-        let at = |before| ListedDeliveries { before, ..self.listed.clone() }.url(self.url);
-        let links = [
-            (self.listed.before.is_some().then(|| at(None)), "outbox-newest", None),
-            (self.older.map(|older| at(Some(older))), "outbox-older", Some("next")),
-        ];
-        if links.iter().all(|(url, ..)| url.is_none()) {
-            return Markup::default();
-        }
-        let mut html = Html::new();
-        html.open("nav", &[("class", Some("kt-paging")), ("aria-label", Some(words.get("pages")))]);
-        html.element("p", &[], &words.count("webhooks-shown", self.deliveries.len() as u64)).class("div", "kt-actions");
-        for (url, key, rel) in links {
-            if let Some(url) = url {
-                let attributes = [("class", Some("kt-button")), ("href", Some(url.as_str())), ("rel", rel)];
-                html.element("a", &attributes, words.get(key));
-            }
-        }
-        html.close("div").close("nav").done()
-    }
+        let gone = matches!(one.held(), Some(Held::Disabled(_)));
+        let enable = gone.then(|| asked.press("webhooks-enable", &PAGE, &Act::Enable(one.name.clone())));
+        let test = one.leads.as_ref().map(|_| asked.press("webhooks-test", &PAGE, &Act::Test(one.name.clone())));
+        let actions = enable.into_iter().chain(test).collect();
+        ListRow { cells: vec![name, destination_state(one, asked)], actions }
+    };
+    let none = Empty { text: asked.say("webhooks-none-hint"), ..asked.empty("webhooks-none") };
+    let columns = [("webhooks-destination", ColumnKind::Text), ("outbox-column-state", ColumnKind::State)];
+    let rows = tended.iter().map(row).collect();
+    let list = List::of(asked, "webhooks-destinations", &columns, rows, none);
+    List { heading: Some(asked.word("webhooks-destinations")), ..list }
 }
 
 /// How a destination stands, and what waits for it.
-fn destination_state(one: &Tended, painter: &Painter<'_>) -> Markup {
-    let words = painter.words;
+fn destination_state(one: &Tended, asked: &Asked<'_>) -> Vec<Line> {
     let (tone, key) = match one.held() {
         None => (Tone::Success, "webhooks-sends"),
         Some(Held::Disabled(_)) => (Tone::Danger, "webhooks-gone"),
         Some(Held::Off) => (Tone::Off, "webhooks-off"),
         Some(Held::Removed) => (Tone::Off, "webhooks-removed"),
     };
-    let mut html = Html::new();
-    values::badge(&mut html, &Badge { tone, text: words.get(key).to_owned() });
-    let mut lines = Vec::new();
+    let mut lines = vec![Line::Plain(vec![Value::Badge(asked.badge(tone, key))])];
     if let Some(Held::Disabled(at)) = one.held() {
-        let time = words.time(at, painter.frame.now, &painter.frame.zone);
-        lines.push(words.fill("webhooks-gone-since", &[("time", &time)]));
+        lines.push(asked.small("webhooks-gone-since", &[("time", &asked.time(at))]));
     }
-    if one.waiting > 0 {
-        lines.push(words.count("webhooks-waiting", one.waiting));
+    for (key, n) in [("webhooks-waiting", one.waiting), ("webhooks-missed", one.noted.missed)] {
+        lines.extend((n > 0).then(|| Line::Small(text(&asked.words.count(key, n)))));
     }
-    if one.noted.missed > 0 {
-        lines.push(words.count("webhooks-missed", one.noted.missed));
+    lines
+}
+
+fn sent(listed: &Listed, tended: &[Tended], deliveries: &[Delivery], older: Option<i64>, asked: &Asked<'_>) -> List {
+    let words = asked.words;
+    let mine = |one: &&Tended| listed.only().is_none_or(|name| name == one.name);
+    let count = |shown: Shown| {
+        let counted = tended.iter().filter(mine).map(|one| match shown {
+            Shown::Waiting => one.waiting,
+            Shown::Failed => one.failed,
+            Shown::Accepted => one.accepted,
+            Shown::All => one.waiting + one.failed + one.accepted,
+        });
+        Some(counted.sum())
+    };
+    let note = listed.only().map(|name| {
+        let all = Listed { only: ("to", None), before: None, ..listed.clone() }.target();
+        let only = format!("{} ", words.fill("webhooks-only", &[("name", name)]));
+        vec![Value::Text(only), link(words.get("outbox-show-all"), all)]
+    });
+    let key = match listed.shown {
+        Shown::Waiting => "webhooks-none-waiting",
+        Shown::Failed => "webhooks-none-failed",
+        Shown::Accepted => "webhooks-none-accepted",
+        Shown::All => "webhooks-none-sent",
+    };
+    let held = |delivery: &Delivery| {
+        let mine = |one: &&Tended| delivery.waits() && one.name == delivery.destination;
+        tended.iter().find(mine).and_then(Tended::held)
+    };
+    let entries = deliveries.iter().map(|delivery| entry(delivery, held(delivery), asked)).collect();
+    let shown = words.count("webhooks-shown", deliveries.len() as u64);
+    List {
+        heading: Some(asked.word("webhooks-deliveries")),
+        tabs: Some(listed.tabs("webhooks-filters", asked, count)),
+        note: note.unwrap_or_default(),
+        foot: listed.foot(shown, older, asked),
+        ..list("webhooks-deliveries", "webhooks-event", entries, asked.empty(key), asked)
     }
-    for line in lines {
-        html.element("p", &[("class", Some("kt-hint"))], &line);
+}
+
+fn entry(delivery: &Delivery, held: Option<Held>, asked: &Asked<'_>) -> Entry {
+    let Delivery { id, event, destination, account, state, .. } = delivery;
+    let mut about = text(destination);
+    if let Some(account) = account {
+        about.extend([Value::Text(" · ".to_owned()), Value::Code(account.to_string())]);
     }
-    html.done()
+    let again = || asked.press("webhooks-again", &PAGE, &Act::SendAgain(id.clone()));
+    let page = target("delivery", &[("delivery", id.as_str())]);
+    Entry {
+        asked_at: delivery.asked_at,
+        what: link(event, page),
+        about: Line::Small(about),
+        said: delivery.tried.last().map(|tried| Value::Code(tried.said.clone())).into_iter().collect(),
+        badge: badge(*state, held, asked),
+        attempts: (delivery.attempts, ATTEMPTS),
+        next: delivery.due.filter(|_| held.is_none() && *state == DeliveryState::Delayed),
+        actions: (*state == DeliveryState::GaveUp).then(again).into_iter().collect(),
+    }
 }
 
 /// A state's word, the same on both pages; what is held is not said to be on its way.
-pub(super) fn badge(state: DeliveryState, held: Option<Held>, words: Words) -> Badge {
+pub(super) fn badge(state: DeliveryState, held: Option<Held>, asked: &Asked<'_>) -> Badge {
     match held {
-        Some(_) => Badge { tone: Tone::Warning, text: words.get("webhooks-held").to_owned() },
-        None => state_badge(state, words),
+        Some(_) => asked.badge(Tone::Warning, "webhooks-held"),
+        None => state_badge(state, asked),
     }
 }
 
-fn state(delivery: &Delivery, held: Option<Held>, painter: &Painter<'_>) -> Markup {
-    let words = painter.words;
-    let mut html = Html::new();
-    values::badge(&mut html, &badge(delivery.state, held, words));
-    html.element("p", &[("class", Some("kt-hint"))], &attempts(delivery, words));
-    if let (None, DeliveryState::Delayed, Some(due)) = (held, delivery.state, delivery.due) {
-        let time = words.time(due, painter.frame.now, &painter.frame.zone);
-        html.element("p", &[("class", Some("kt-hint"))], &words.fill("outbox-next", &[("time", &time)]));
-    }
-    html.done()
+fn act(pressed: &Pressed<'_>) -> Result<Submitted, SubmitError> {
+    let outcome = done(&pressed.asked, pressed.act()?)?;
+    pressed.done(None, outcome)
 }
 
-fn attempts(delivery: &Delivery, words: Words) -> String {
-    let (n, most) = (delivery.attempts.to_string(), ATTEMPTS.to_string());
-    words.fill("outbox-attempts", &[("n", &n), ("most", &most)])
+fn done(asked: &Asked<'_>, act: Act) -> Result<Outcome, CallError> {
+    let (host, caller, words) = (asked.host, asked.caller, asked.words);
+    let again = |ids: Result<Vec<DeliveryId>, StorageError>| {
+        let done = ids.and_then(|ids| host.send_again(caller, &ids)).map_err(CallError::of_storage)?;
+        Ok(counted(done.len(), "webhooks-sent-again", "webhooks-nothing", words))
+    };
+    match act {
+        Act::SendAgain(id) => again(Ok(vec![id])),
+        Act::SendAllAgain(destination) => {
+            let states = Shown::Failed.states().to_vec();
+            let filter = DeliveryFilter { states, destination, limit: AT_ONCE, ..DeliveryFilter::default() };
+            again(host.deliveries(&filter).map(|failed| failed.into_iter().map(|delivery| delivery.id).collect()))
+        }
+        Act::Enable(name) => Ok(match host.enable_destination(caller, &name).map_err(CallError::of_storage)? {
+            true => said(Tone::Success, "webhooks-enabled", words),
+            false => said(Tone::Warning, "webhooks-nothing", words),
+        }),
+        Act::Test(name) => test(asked, &name),
+    }
+}
+
+/// Few at once: each holds a request for as long as the destination may take.
+fn test(asked: &Asked<'_>, name: &str) -> Result<Outcome, CallError> {
+    let (host, words) = (asked.host, asked.words);
+    let to = host.destination(name).ok_or_else(not_found)?;
+    let _place = host.0.trials.enter().ok_or(CallError::Busy(RETRY_SECONDS))?;
+    let (verdict, tried) = host.test_webhook(asked.caller, &to, PATIENCE).map_err(CallError::of_storage)?;
+    let (tone, key) = match verdict {
+        Verdict::Accepted => (Tone::Success, "webhooks-test-accepted"),
+        Verdict::Unknown => (Tone::Warning, "webhooks-test-unknown"),
+        Verdict::Failed { .. } | Verdict::Gone => (Tone::Danger, "webhooks-test-failed"),
+    };
+    let took = format!(" · {} ms", words.number(i64::try_from(tried.took_ms).unwrap_or(i64::MAX)));
+    let body = vec![Value::Code(tried.said), Value::Text(took)];
+    Ok(Outcome { tone, title: words.fill(key, &[("name", name)]), body, mail: None })
 }

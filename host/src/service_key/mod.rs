@@ -1,5 +1,5 @@
-//! Service keys: how a machine, such as a billing system, says who it is, and what it may. They stand in the host's own
-//! table, sealed whole: nobody who can write the database can make one, or give one more.
+//! Service keys: with them a machine, such as a billing system, identifies itself and gets its rights. They are in the host's
+//! own table, sealed whole: nobody who can write the database can create one, or give one more rights.
 
 pub(crate) mod secret;
 
@@ -21,9 +21,9 @@ use crate::storage::{AuditEntry, StorageError};
 use keyturn_core::time::now;
 use secret::Secret;
 
-/// The scope that lets a machine do what asks a person for a fresh proof of himself.
+/// The scope that lets a machine skip the password confirmation that people need.
 pub const WITHOUT_STEP_UP: &str = "without-step-up";
-/// The scope that lets a machine hand on the address of the person for whom it calls. It is believed, whatever it says.
+/// The scope that lets a machine pass on the address of the person for whom it calls. The address is believed.
 pub const CLIENT_ADDRESS: &str = "client-address";
 /// What changes how a machine does something, and is nothing to do by itself.
 pub(crate) const CONDITIONS: [&str; 2] = [CLIENT_ADDRESS, WITHOUT_STEP_UP];
@@ -31,8 +31,8 @@ pub(crate) const CONDITIONS: [&str; 2] = [CLIENT_ADDRESS, WITHOUT_STEP_UP];
 pub const ACCOUNTS: &str = "accounts";
 /// The scope for `GET /v1/mails`: what became of mails.
 pub const MAILS: &str = "mails";
-/// The scope that lets a panel ask for plugins' views on behalf of its people. Whoever holds such a key speaks for all of
-/// them, as far as it reaches.
+/// The scope that lets a panel request plugins' views for its people. A client with such a key speaks for all of them, as far
+/// as the key reaches.
 pub const VIEWS: &str = "views";
 /// What the host itself offers to machines.
 pub(crate) const OF_HOST: [&str; 3] = [ACCOUNTS, MAILS, VIEWS];
@@ -43,15 +43,15 @@ const MAX_NAME: usize = 40;
 /// One key, as the host keeps it.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ServiceKey {
-    /// Stands in its token: 12 characters.
+    /// Part of its token: 12 characters.
     pub id: String,
-    /// Stands in the audit: a-z, 0-9, -; never given to another key.
+    /// Its name in the audit log: a-z, 0-9, -; never given to another key.
     pub name: String,
     /// What it may: hooks, `interface/function`; [`ACCOUNTS`], [`MAILS`], [`VIEWS`]; [`CLIENT_ADDRESS`] and [`WITHOUT_STEP_UP`].
     pub scopes: BTreeSet<String>,
     /// The realms whose accounts it reaches.
     pub realms: BTreeSet<String>,
-    /// Only those of this manager, by his key in the mapped column; none: all.
+    /// Only the accounts of this manager, by their key in the mapped column; none: all.
     pub managed_by: Option<String>,
     /// From where; empty: from anywhere.
     pub addresses: Vec<Network>,
@@ -88,15 +88,15 @@ pub struct NewKey {
 #[derive(Debug, thiserror::Error)]
 pub enum KeyProblem {
     /// Its name.
-    #[error("a key is named in 1 to {MAX_NAME} of a-z 0-9 -, a letter first, such as billing; not “{0}”")]
+    #[error("a key's name must be 1 to {MAX_NAME} of a-z, 0-9 and -, a letter first, such as billing; not “{0}”")]
     Name(String),
     /// A key has or had that name.
     #[error(
-        "there is or was a key {0}; names stand in the audit, so each is given once, and what a key may is never changed. Make one of another name, and revoke this one"
+        "a key has or had the name {0}. Names appear in the audit log and can't be reused, and a key's rights never change. Create a key with another name, and revoke this one"
     )]
     Taken(String),
     /// Nothing that machines may do.
-    #[error("no plugin has a hook {scope} for service keys; there are {known}")]
+    #[error("no plugin has a hook {scope} for service keys; available: {known}")]
     Scope {
         /// What was asked for.
         scope: String,
@@ -104,35 +104,33 @@ pub enum KeyProblem {
         known: String,
     },
     /// It would be good for nothing.
-    #[error("a key needs at least one hook that it may call, and at least one realm of accounts that it reaches")]
+    #[error("a key needs at least one hook or scope, and at least one realm of accounts")]
     Empty,
     /// No such realm: whatever is mapped under that name some day, it would reach.
-    #[error("accounts of {realm} are not mapped; there are {known}")]
+    #[error("the realm {realm} is not mapped; mapped realms: {known}")]
     Realm {
         /// What was asked for.
         realm: String,
         /// What there is.
         known: String,
     },
-    /// It would reach nobody there: nothing says who manages whom.
-    #[error("nobody is said to manage accounts of {0}: set accounts.{0}.manager to the column")]
+    /// It would reach nobody there: the mapping doesn't say who manages whom.
+    #[error("accounts of {0} have no manager: set accounts.{0}.manager to the column")]
     Unmanaged(String),
-    /// It would speak for people whom it does not reach.
-    #[error(
-        "a key with {VIEWS} speaks for all people of the panel, each with his own reach, so it is not for one manager"
-    )]
+    /// It would speak for people whom it doesn't reach.
+    #[error("a key with {VIEWS} speaks for everyone in the panel, so it can't be for one manager")]
     Manager,
     /// It would be over before it began.
-    #[error("the key would have ended already")]
+    #[error("the key would already be expired")]
     Over,
     /// No such key.
     #[error("there is no key {0}")]
     NoSuch(String),
     /// It is revoked or has ended.
-    #[error("the key {0} is revoked or has ended; make another")]
+    #[error("the key {0} is revoked or expired; create another one")]
     Ended(String),
     /// Somebody else changed it in the same moment.
-    #[error("the key {0} was changed by somebody else in the same moment; look and try again")]
+    #[error("somebody else changed the key {0} at the same moment; check it and try again")]
     Raced(String),
     /// The database.
     #[error(transparent)]
@@ -170,7 +168,7 @@ impl ServiceKey {
         self.secrets.iter().filter(move |secret| works && secret.until.is_none_or(|until| until > now))
     }
 
-    /// Whether a client's address is one of those it may come from; who has no address may not where there are any.
+    /// Whether a client's address is one of the allowed ones; an unknown address is allowed only if all are.
     #[must_use]
     pub fn may_come_from(&self, address: Option<IpAddr>) -> bool {
         self.addresses.is_empty() || address.is_some_and(|from| self.addresses.iter().any(|net| net.contains(from)))
@@ -199,8 +197,8 @@ impl ServiceKey {
 }
 
 impl Host {
-    /// Whether a caller may see service keys, make and end them: who reaches everybody in each realm, and whoever stands at
-    /// the console. A key may do what he may.
+    /// Whether a caller may see, create and revoke service keys: accounts with access to every realm, and the console. A key
+    /// may do what its creator may.
     #[must_use]
     pub fn may_tend_keys(&self, caller: &Caller) -> bool {
         self.reaches_everybody(caller)
@@ -353,7 +351,7 @@ impl Host {
         self.change("keys-rotate", caller, &before, &key, now).map(|()| token)
     }
 
-    /// What stands for a key as it is now, but for its last use.
+    /// Identifies the state of a key, except for its last use.
     pub(crate) fn seen(&self, key: &ServiceKey) -> String {
         seal::hex(&self.0.keys.mac("service key seen", &[&key.stored().content]))
     }
@@ -385,7 +383,7 @@ impl Host {
     pub(crate) fn note_use(&self, key: &ServiceKey, address: Option<IpAddr>) {
         let from = address.map(|address| address.to_canonical().to_string());
         if let Err(cause) = self.0.storage.use_service_key(&key.id, now(), USE_NOTED, from.as_deref()) {
-            tracing::warn!(key = key.name, "its last use was not written down: {cause}");
+            tracing::warn!(key = key.name, "can't store its last use: {cause}");
         }
     }
 }

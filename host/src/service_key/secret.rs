@@ -37,7 +37,7 @@ pub(crate) fn id_of(token: &str) -> Option<&str> {
     (id.len() == ID && secret.len() == SECRET && ours(id) && ours(secret)).then_some(id)
 }
 
-/// What is kept of a token: enough to know it again and to check what was signed with it, too little to bear it.
+/// The stored part of a token: enough to recognise it and to check its signatures, too little to send it.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Secret {
     digest: [u8; 32],

@@ -1,4 +1,4 @@
-//! What pages and the command line see of webhooks, and what an operator does about them.
+//! Webhooks for pages and the command line, and what an operator can do with them.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -14,10 +14,10 @@ use crate::operator::OWN;
 use crate::storage::deliveries::{Delivery, DeliveryFilter, DeliveryId, DeliveryState, Noted, Tried};
 use crate::storage::{AuditEntry, Commit, Role, StorageError};
 
-/// The event of a trial.
+/// The event of a test.
 pub const TEST: &str = "webhook.test";
 
-/// Why a delivery that waits does not go.
+/// Why a waiting delivery is not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Held {
     /// Its destination answered that it is gone, at this time, Unix milliseconds.
@@ -28,18 +28,18 @@ pub enum Held {
     Removed,
 }
 
-/// A destination, and how it stands.
+/// A destination and its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tended {
     /// Its name.
     pub name: String,
-    /// Where it is, and which events go there; none: it is no longer in the configuration.
+    /// Its address and events; none: it is no longer in the configuration.
     pub leads: Option<(String, Vec<String>)>,
     /// Whether it is off in the configuration.
     pub off: bool,
-    /// What is noted of it.
+    /// Its stored state.
     pub noted: Noted,
-    /// Deliveries that are still to go.
+    /// Deliveries not yet sent.
     pub waiting: u64,
     /// Deliveries that were given up.
     pub failed: u64,
@@ -67,7 +67,7 @@ pub struct OneDelivery {
     pub delivery: Delivery,
     /// Its body; none if the row is not one that this host wrote.
     pub body: Option<String>,
-    /// Why it does not go.
+    /// Why it is not sent.
     pub held: Option<Held>,
 }
 
@@ -78,13 +78,12 @@ impl Host {
         self.0.surroundings.webhooks()
     }
 
-    /// Puts these destinations in the place of those before, whose names are all different. What waits goes to the one of its
-    /// name, by what that says; what is under way ends as it was begun. Of what no destination has the name any more, nothing is
-    /// sent until there is one again.
+    /// Replaces the destinations; the names of the new ones are all different. A waiting delivery goes to the destination with
+    /// its name; a running one ends as it began. Deliveries to a name that no longer exists wait until it exists again.
     pub fn replace_destinations(&self, destinations: Vec<Destination>) {
         let destinations = destinations.into_iter().map(Arc::new).collect();
         *self.0.surroundings.webhooks.write().unwrap_or_else(PoisonError::into_inner) = destinations;
-        // Those that slept over the ones before end.
+        // Workers that slept for the earlier ones end.
         self.0.bells.webhook.ring_all();
     }
 
@@ -94,14 +93,14 @@ impl Host {
         self.destinations().iter().find(|destination| destination.name == name).cloned()
     }
 
-    /// Whether a caller may see what goes to webhooks, and send it again: who reaches everybody in each realm, and whoever stands
-    /// at the console. Events are about anybody.
+    /// Whether a caller may see deliveries to webhooks, and send them again: accounts with access to every realm, and the
+    /// console. Events are about anybody.
     #[must_use]
     pub fn may_tend_webhooks(&self, caller: &Caller) -> bool {
         self.reaches_everybody(caller)
     }
 
-    /// Each destination of the configuration, and then those that only rows are left of.
+    /// Each destination of the configuration, and then those that only have rows left.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -138,7 +137,7 @@ impl Host {
     /// # Errors
     /// [`StorageError`].
     pub(crate) fn webhook_held(&self, destination: &str) -> Result<Option<Held>, StorageError> {
-        // One that nothing is left of, not even a row, is not asked about.
+        // A destination with nothing left, not even a row, is not looked up.
         Ok(self.tended()?.into_iter().find(|one| one.name == destination).and_then(|one| one.held()))
     }
 
@@ -165,8 +164,8 @@ impl Host {
         Ok(Some(OneDelivery { delivery, body, held }))
     }
 
-    /// Sends deliveries again under their ids, with all attempts before them. Answers which: one that is being sent just now is
-    /// left alone. Writes it down.
+    /// Sends deliveries again with their ids, with all attempts again. Returns which: one that is being sent right now is left
+    /// alone. Writes it to the audit log.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -189,7 +188,8 @@ impl Host {
         Ok(done)
     }
 
-    /// Sends to a destination again that had answered that it is gone. Answers whether it was held for that. Writes it down.
+    /// Sends again to a destination that had answered that it is gone. Returns whether it was on hold for that. Writes it to
+    /// the audit log.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -202,12 +202,11 @@ impl Host {
         Ok(was)
     }
 
-    /// Posts an event [`TEST`] to a destination at once, by the same way as every other, though it be off or held, and keeps
-    /// nothing of it but that it was done, by whom, and what came of it: in the audit, before anybody is told. It takes the
-    /// destination's time, and `most` at most.
+    /// Posts an event [`TEST`] to a destination at once, like every other delivery, even if it is off or on hold. Nothing of it
+    /// is stored but an audit entry: by whom, and with what result. It takes the destination's time limit, and `most` at most.
     ///
     /// # Errors
-    /// [`StorageError`]: it was posted, and could not be written down.
+    /// [`StorageError`]: it was posted, and could not be written to the audit log.
     pub fn test_webhook(
         &self,
         caller: &Caller,

@@ -1,5 +1,5 @@
-//! Mail goes out. It is drawn anew at each attempt, to the address then on file, under one Message-ID: a worker that died
-//! after a server took it sends it again, and a mailbox that knows the id shows it once.
+//! Sends email. It is drawn again at each attempt, to the address then on file, with the same Message-ID: a worker that died
+//! after a server accepted it sends it again, and a mailbox that knows the id shows it once.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,21 +8,22 @@ use std::sync::Arc;
 use super::{LEASE_MS, Worker, pause};
 use crate::accounts::Field;
 use crate::host::Inner;
-use crate::mail::room::Post;
+
 use crate::mail::template::TemplateError;
 use crate::mail::transport::{Session, Transport, Verdict};
 use crate::mail::{Mailbox, Message, address};
+use crate::mail_settings::Outgoing;
 use crate::storage::outbox::{Filling, LeasedMail, MailState, Obstacle, Recipient, Settled};
 
 /// A session, and how mail goes as long as it is used.
 struct Line {
-    post: Arc<Post>,
+    post: Arc<Outgoing>,
     transport: Arc<dyn Transport>,
     session: Box<dyn Session>,
 }
 
 impl Line {
-    fn new(post: Arc<Post>) -> Option<Self> {
+    fn new(post: Arc<Outgoing>) -> Option<Self> {
         let transport = Arc::clone(post.transport.as_ref()?);
         let session = transport.session();
         Some(Self { post, transport, session })
@@ -32,11 +33,11 @@ impl Line {
 impl Worker<'_> {
     /// Sends mails one after another.
     pub(super) fn send_mail(&self) {
-        let operators = self.inner.operators.as_ref().map(|operators| operators.address.as_str());
+        let operators = self.inner.mail.operators();
         let line = RefCell::new(None::<Line>);
         // One at a time: a slow server holds up no mail but the one that it has.
         let lease = || {
-            let post = self.inner.post();
+            let post = self.inner.outgoing();
             let mut line = line.borrow_mut();
             if line.as_ref().is_none_or(|line| !Arc::ptr_eq(&line.post, &post)) {
                 *line = Line::new(post);
@@ -66,13 +67,13 @@ impl Worker<'_> {
         }
         let attempt = || self.inner.attempt(line, leased, &|| self.shutdown.stopped());
         let settled = catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(|_| {
-            tracing::error!(mail = leased.mail.id.as_str(), "sending a mail broke down");
+            tracing::error!(mail = leased.mail.id.as_str(), "sending an email crashed");
             // Whatever state it was in, it is not to be trusted.
             line.session = line.transport.session();
             delayed(leased, None, Some(Obstacle::Broken))
         });
         let (storage, lease) = (&self.inner.storage, &leased.lease);
-        let goes_on = !self.shutdown.stopped() && Arc::ptr_eq(&line.post, &self.inner.post());
+        let goes_on = !self.shutdown.stopped() && Arc::ptr_eq(&line.post, &self.inner.outgoing());
         if goes_on {
             let write = || storage.settle_and_lease_mail(lease, &settled, LEASE_MS, operators);
             return self.settle("a mail", write).flatten();
@@ -104,7 +105,7 @@ impl Inner {
         let filling = match &leased.filling {
             Ok(filling) => filling,
             Err(cause) => {
-                tracing::error!(mail, "a mail is not sent: {cause}");
+                tracing::error!(mail, "can't send an email: {cause}");
                 return refused(Obstacle::Forged);
             }
         };
@@ -115,7 +116,7 @@ impl Inner {
         let message = match self.message(&line.post, leased, filling, to) {
             Ok(message) => message,
             Err(cause) => {
-                tracing::error!(mail, template = leased.mail.template, "a mail cannot be drawn: {cause}");
+                tracing::error!(mail, template = leased.mail.template, "can't draw an email: {cause}");
                 return delayed(leased, None, Some(Obstacle::Template));
             }
         };
@@ -133,12 +134,15 @@ impl Inner {
     fn mailbox(&self, leased: &LeasedMail, filling: &Filling) -> Result<Mailbox, Obstacle> {
         match &leased.mail.to {
             Recipient::Account(_) => {}
-            // Without the name on file: whoever has the account now may have written that.
+            // Without the name on file: the person who has the account now may have written that.
             Recipient::Previous(_) => {
                 let address = filling.address.clone().ok_or(Obstacle::NoAddress)?;
                 return Ok(Mailbox { name: String::new(), address });
             }
-            Recipient::Operators => return self.operators.clone().ok_or(Obstacle::NoAddress),
+            Recipient::Operators => {
+                let address = self.mail.operators().ok_or(Obstacle::NoAddress)?.to_owned();
+                return Ok(Mailbox { name: String::new(), address });
+            }
         }
         let account = leased.account.as_ref().ok_or(Obstacle::NoAccount)?;
         // One that cannot be used is refused where it is written, with what is wrong with it.
@@ -150,7 +154,7 @@ impl Inner {
 
     fn message(
         &self,
-        post: &Post,
+        post: &Outgoing,
         leased: &LeasedMail,
         filling: &Filling,
         to: Mailbox,

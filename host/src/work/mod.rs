@@ -98,7 +98,7 @@ pub enum Workers {
 }
 
 /// Workers on a thread of their own.
-#[must_use = "they work on until they are told to finish"]
+#[must_use = "the workers continue until they are told to finish"]
 pub struct Working {
     shutdown: Shutdown,
     thread: std::thread::JoinHandle<()>,
@@ -113,15 +113,15 @@ impl Working {
 }
 
 impl Host {
-    /// Sends mail and webhooks and runs jobs and events until `shutdown` is stopped, on threads of its own; returns when the last one has
-    /// finished. Mail goes out while it is on.
+    /// Sends email and webhooks and runs jobs and events until `shutdown` is stopped, on threads of its own; returns when the
+    /// last one has finished. Email is sent while it is on.
     pub fn run_workers(&self, shutdown: &Shutdown) {
         let inner = &*self.0;
         let worker = Worker { inner, shutdown, held: Mutex::default() };
         let worker = &worker;
         std::thread::scope(|scope| {
             let mut threads = Vec::new();
-            for _ in 0..inner.connections {
+            for _ in 0..inner.mail.fixed.mail.connections() {
                 threads.push(scope.spawn(|| worker.send_mail()));
             }
             for _ in 0..inner.tasks_at_once {
@@ -206,12 +206,12 @@ impl Worker<'_> {
                         self.inner.bells.task.ring_all();
                     }
                 }
-                Err(error) => tracing::warn!(%error, "what is due could not be looked up"),
+                Err(error) => tracing::warn!(%error, "can't look up what is due"),
             }
             match self.inner.storage.deliveries_due(&on) {
                 Ok(true) => self.inner.bells.webhook.ring_all(),
                 Ok(false) => {}
-                Err(error) => tracing::warn!(%error, "which webhooks are due could not be looked up"),
+                Err(error) => tracing::warn!(%error, "can't look up which webhooks are due"),
             }
             if self.shutdown.wait(LOOK) {
                 return self.ring_all();
@@ -229,7 +229,7 @@ impl Worker<'_> {
     fn beat(&self) {
         let leases: Vec<Lease> = self.held().iter().cloned().collect();
         if let Err(error) = self.inner.storage.beat(&leases, LEASE_MS, now()) {
-            tracing::warn!(%error, "the workers' sign of life was not written");
+            tracing::warn!(%error, "can't write the workers' heartbeat");
         }
     }
 
@@ -249,10 +249,10 @@ impl Worker<'_> {
             match lease() {
                 Ok(leased) if leased.is_empty() => bell.wait(heard, SLEEP),
                 Ok(leased) => leased.into_iter().for_each(&mut run),
-                // Until the next start nothing goes out; that was logged.
+                // Nothing is sent until the next start; that was logged.
                 Err(StorageError::Replaced(_)) => return,
                 Err(error) => {
-                    tracing::warn!(%error, "no work could be leased; it is tried again");
+                    tracing::warn!(%error, "can't lease work; retrying");
                     self.shutdown.wait(AFTER_FAILURE);
                 }
             }
@@ -281,13 +281,13 @@ impl Worker<'_> {
             match write() {
                 Ok((held, done)) => {
                     if !held {
-                        tracing::info!(what, "came out, but was somebody else's by then");
+                        tracing::info!(what, "finished, but another worker had taken it over");
                     }
                     return Some(done);
                 }
                 Err(StorageError::Busy) if Instant::now() < until => std::thread::sleep(Duration::from_millis(100)),
                 Err(error) => {
-                    tracing::error!(%error, what, "could not be settled; it is done again");
+                    tracing::error!(%error, what, "can't be settled; it is done again");
                     return None;
                 }
             }

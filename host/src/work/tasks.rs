@@ -43,7 +43,7 @@ impl Worker<'_> {
     fn run_task(&self, task: &LeasedTask) {
         let plugin = self.inner.roster().get(&task.plugin).cloned();
         let (outcome, again_in) = match plugin {
-            // It may be admitted again: an operator mends its grants, and its work is still there.
+            // It may be admitted again: an operator may fix its grants, and its work is still there.
             None => ("no-plugin".to_owned(), pause(task.attempts)),
             Some(plugin) => match catch_unwind(AssertUnwindSafe(|| self.inner.run_task(&plugin, task))) {
                 // It ended with its effects.

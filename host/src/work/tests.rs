@@ -6,9 +6,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use super::*;
 use crate::accounts::{AccountId, Reach};
 use crate::caller::{Actor, Caller};
+use crate::mail::Message;
+use crate::mail::config::MailConfig;
+use crate::mail::setup::Fixed;
 use crate::mail::template::{Block, Kind, Template, Text, Value};
 use crate::mail::transport::{Attempt, Session, Step, StepKind, Transport, Verdict};
-use crate::mail::{Mailbox, Message};
 use crate::outbox::Retried;
 use crate::seal::Keys;
 use crate::stage::Ground;
@@ -78,7 +80,10 @@ impl Stage {
         let host = ground
             .host()
             .transport(Arc::new(Fake(tell)))
-            .operators(Mailbox { name: String::new(), address: "ops@panel.example".to_owned() })
+            .mail(Fixed {
+                mail: MailConfig { operators: Some("ops@panel.example".to_owned()), ..MailConfig::default() },
+                ..Fixed::default()
+            })
             .build()
             .expect("a host");
         let Ground { folder, storage, keys } = ground;

@@ -17,8 +17,8 @@ const PAUSES: [i64; ATTEMPTS as usize - 1] =
 const HOUR: i64 = 3_600_000;
 
 impl Worker<'_> {
-    /// Sends what there is for one destination, one after another, until another stands in its place: what is under way then
-    /// ends as it was begun, and its row with it.
+    /// Sends the deliveries of one destination, one after another, until another destination replaces it: a running one then
+    /// ends as it began, and its row with it.
     pub(super) fn send_webhooks(&self, to: &Arc<Destination>) {
         let mut sender = Sender::new(Arc::new(System));
         let stands = || self.inner.surroundings.webhooks().iter().any(|one| Arc::ptr_eq(one, to));
@@ -40,13 +40,13 @@ impl Worker<'_> {
             return;
         }
         let settled = catch_unwind(AssertUnwindSafe(|| tried(sender, to, leased))).unwrap_or_else(|_| {
-            tracing::error!(webhook = to.name, delivery = leased.delivery.id.as_str(), "sending a webhook broke down");
+            tracing::error!(webhook = to.name, delivery = leased.delivery.id.as_str(), "sending a webhook crashed");
             // Whatever state it was in, it is not to be trusted.
             *sender = Sender::new(Arc::new(System));
-            failed(leased, None, nothing("sending it broke down"))
+            failed(leased, None, nothing("sending it crashed"))
         });
         if settled.gone {
-            tracing::warn!(webhook = to.name, "it answered 410 Gone: nothing is sent there until it is enabled again");
+            tracing::warn!(webhook = to.name, "it answered 410 Gone: nothing is sent there until you enable it");
         }
         self.settle("a webhook", || Ok((self.inner.storage.settle_delivery(&leased.lease, &settled)?, ())));
     }
@@ -57,8 +57,8 @@ fn tried(sender: &mut Sender, to: &Destination, leased: &LeasedDelivery) -> Sett
     let body = match &leased.body {
         Ok(body) => body,
         Err(cause) => {
-            tracing::error!(delivery = delivery.id.as_str(), "a webhook is not sent: {cause}");
-            let tried = nothing("its row was not written by this panel");
+            tracing::error!(delivery = delivery.id.as_str(), "can't send a webhook: {cause}");
+            let tried = nothing("this panel did not write its row");
             return SettledDelivery { state: DeliveryState::GaveUp, again_in: None, tried, gone: false };
         }
     };
@@ -66,7 +66,7 @@ fn tried(sender: &mut Sender, to: &Destination, leased: &LeasedDelivery) -> Sett
     match verdict {
         Verdict::Accepted => SettledDelivery { state: DeliveryState::Accepted, again_in: None, tried, gone: false },
         Verdict::Gone => SettledDelivery { state: DeliveryState::GaveUp, again_in: None, tried, gone: true },
-        // Whoever took it without an answer knows it by its id.
+        // A receiver that took it without an answer knows it by its id.
         Verdict::Unknown => failed(leased, None, tried),
         Verdict::Failed { retry_after } => {
             let asked = retry_after.map(|pause| i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));

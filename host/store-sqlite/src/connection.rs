@@ -50,7 +50,7 @@ pub(super) fn open_writer(path: &Path, create: bool, journal: Journal) -> Result
     let (wal, mode) = prepared().map_err(|cause| failed(&doing(), &cause))?;
     if wal && mode != WAL {
         let cause = format!(
-            "its journal mode stays {mode}, and database.journal asks for WAL; that needs a file on a local disk, which no other \
+            "its journal mode stays {mode}, but database.journal asks for WAL; WAL needs a file on a local disk, which no other \
              program is using at the moment"
         );
         return Err(StorageError::Failed { doing: doing(), cause });

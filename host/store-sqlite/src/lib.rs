@@ -136,7 +136,7 @@ pub fn open(
             jobs: RwLock::new(Some(jobs)),
             writer: Mutex::new(Some(writer)),
             place,
-            closed: "the database was shut down; start the host again",
+            closed: "the database was shut down; restart the host",
             _lock: lock,
         }))
     })
@@ -159,7 +159,7 @@ pub fn look(path: &Path, keys: Arc<Keys>, provider: Arc<dyn Provider>) -> Result
             jobs: RwLock::default(),
             writer: Mutex::default(),
             place,
-            closed: "the database was opened to be looked at, and nothing is written to it",
+            closed: "the database was opened read-only",
             _lock: None,
         }))
     })?;
@@ -229,7 +229,7 @@ impl Database for File {
         self.jobs.write().unwrap_or_else(PoisonError::into_inner).take();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if writer.is_some_and(|writer| writer.join().is_err()) {
-            tracing::error!("the database's writer ended by a panic");
+            tracing::error!("the database's writer panicked");
         }
     }
 }

@@ -18,7 +18,7 @@ pub struct ServerLock {
 pub enum LockError {
     /// Another server has it.
     #[error(
-        "another server runs on {database}, as process {process}: one database has one server. Stop that one first"
+        "another server runs on {database}, as process {process}. A database can have only one server: stop that one first"
     )]
     Taken {
         /// The database.
@@ -27,7 +27,7 @@ pub enum LockError {
         process: String,
     },
     /// Its file.
-    #[error("{path}: {cause}; a server needs to write there, beside its database")]
+    #[error("{path}: {cause}; a server must be able to write there, beside its database")]
     File {
         /// Which.
         path: String,

@@ -53,7 +53,7 @@ impl Place {
                 return Ok((opened, place));
             }
         }
-        Err(failed(path, &io::Error::other("it is replaced again and again")))
+        Err(failed(path, &io::Error::other("it keeps being replaced")))
     }
 
     /// From now on the log belongs to it. To be called when the database is in WAL mode and was read.

@@ -271,7 +271,7 @@ impl Step {
 fn transaction_ended() -> Step {
     Step::Refused(StorageError::Failed {
         doing: "writing a call".to_owned(),
-        cause: "the transaction was ended under it".to_owned(),
+        cause: "something else ended its transaction".to_owned(),
     })
 }
 

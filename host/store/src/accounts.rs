@@ -39,14 +39,14 @@ impl Rows<'_> {
         self.provider.replace(self.db, id, hash, why, now)?;
         let doing = || format!("replacing the hash of an account in realm {}", id.realm());
         if !self.goes_on() {
-            let cause = "the transaction was ended by the panel's tables".to_owned();
+            let cause = "the panel's tables ended the transaction".to_owned();
             return Err(StorageError::Failed { doing: doing(), cause });
         }
         // A trigger may keep the old hash or make another of it; then nothing else of this call may hold either.
         let after = self.provider.account(self.db, id)?;
         if after.is_none_or(|after| after.hash.as_deref() != Some(hash)) {
             let cause =
-                "the panel's table does not hold the hash that was written; look for a trigger on it".to_owned();
+                "the panel's table does not have the hash that was written; look for a trigger on it".to_owned();
             return Err(StorageError::Failed { doing: doing(), cause });
         }
         let epoch = match why {

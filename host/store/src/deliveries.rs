@@ -19,7 +19,7 @@ pub const TOLD: usize = 20;
 
 keyturn_core::random_id! {
     /// A delivery: `msg_` and 128 random bits, hexadecimal. Its receiver sees it as `webhook-id`, the same in every attempt.
-    DeliveryId, "msg_", "a delivery is named by msg_ and 32 hexadecimal digits"
+    DeliveryId, "msg_", "a delivery's id must be msg_ and 32 hexadecimal digits"
 }
 
 /// How a delivery stands: as a mail does, but that it is never refused, ended or withdrawn.
@@ -74,7 +74,7 @@ pub struct Delivery {
     pub attempts: u32,
     /// Unix milliseconds.
     pub asked_at: i64,
-    /// When it came to its state, Unix milliseconds.
+    /// When it got its current state, Unix milliseconds.
     pub changed_at: i64,
     /// When it is tried next, if it is: Unix milliseconds. While it is being sent: when the attempt is taken for lost.
     pub due: Option<i64>,
@@ -389,7 +389,7 @@ impl Rows<'_> {
         let most = i64::try_from(quotas.waiting_deliveries).unwrap_or(i64::MAX);
         let waiting = self.one(
             "SELECT count(*) FROM (SELECT 1 FROM keyturnhost_deliveries
-             WHERE destination = ?1 AND plugin = ?2 AND due IS NOT NULL LIMIT ?3)",
+             WHERE destination = ?1 AND plugin = ?2 AND due IS NOT NULL LIMIT ?3) AS waiting",
             params![destination, plugin, most],
             |row| row.get::<i64>(0),
         )?;
@@ -400,7 +400,7 @@ impl Rows<'_> {
                 tracing::error!(
                     webhook = destination,
                     plugin,
-                    "{most} events wait for it already: more are not kept, only counted. `keyturn webhooks destinations` says how many"
+                    "{most} events are already waiting for it: more are dropped and counted. `keyturn webhooks destinations` shows how many"
                 );
             }
             return self.change(

@@ -173,7 +173,7 @@ pub struct Mail {
     pub due: Option<i64>,
     /// When what it carries runs out, Unix milliseconds.
     pub expires: i64,
-    /// When it came to its state, Unix milliseconds.
+    /// When it got its current state, Unix milliseconds.
     pub changed_at: i64,
     /// The latest attempt that a transport has told of.
     pub last: Option<Told>,

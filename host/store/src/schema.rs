@@ -241,7 +241,7 @@ pub fn version(db: &dyn Connection) -> Result<usize, StorageError> {
 }
 
 pub fn newer(doing: &str, present: usize) -> StorageError {
-    let cause = format!("they are of version {present}, this program knows {NEWEST}; use a newer program");
+    let cause = format!("they have version {present}, and this program supports {NEWEST}; use a newer program");
     StorageError::Failed { doing: doing.to_owned(), cause }
 }
 

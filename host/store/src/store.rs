@@ -251,7 +251,7 @@ impl Upkeep for Own {
             rows.write_counts(&counts).and_then(|()| rows.add_tallied(&tallied))
         };
         if let Err(error) = transaction(&write) {
-            tracing::warn!(%error, "counters are not written yet");
+            tracing::warn!(%error, "can't write counters yet");
             self.counters.give_back(counts);
             self.tally.give_back(tallied);
         }
@@ -275,7 +275,7 @@ impl Upkeep for Own {
             }
             Ok(()) => return removed.get() >= TIDIED as usize,
             Err(StorageError::Busy) => {}
-            Err(error) => tracing::warn!(%error, "rows whose time is over are not removed yet"),
+            Err(error) => tracing::warn!(%error, "can't delete expired rows yet"),
         }
         false
     }
@@ -289,7 +289,7 @@ pub(super) fn forged(table: &str, whose: &str) -> StorageError {
     StorageError::Failed {
         doing: format!("reading {table} of {whose}"),
         cause:
-            "a row was not sealed by this host for its place: it was changed from outside, or the key file is another"
+            "a row was not sealed by this host for its place: it was changed from outside, or the key file is the wrong one"
                 .to_owned(),
     }
 }

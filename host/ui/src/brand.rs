@@ -1,22 +1,22 @@
-//! What the panel is called and where it is.
+//! The panel's name and addresses.
 
 use std::sync::Arc;
 
 use super::look::Asset;
 
-/// What pages and mails call the panel.
+/// What pages and emails call the panel, and where they lead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Brand {
     /// Its name.
     pub name: String,
-    /// Whom to ask for help: a mail address or a sentence.
+    /// Whom to ask for help: an email address or a sentence.
     pub contact: String,
-    /// Where links lead: scheme, host and port, without a slash at the end. From configuration, never from a request. Where
-    /// the page Email settings may say it, this holds until it does: see `Host::origin`.
+    /// Where links lead: scheme, host and port, without a slash at the end. From the configuration, never from a request. If
+    /// the page Email settings may set it, this holds until it does: see `Host::origin`.
     pub origin: String,
-    /// Where people sign in, as mails say it: a whole address, or a path from the origin of links.
+    /// Where people sign in, as emails name it: a whole address, or a path from the origin of links.
     pub sign_in: String,
-    /// Time zone for people, an IANA name.
+    /// The time zone of times that people read, an IANA name.
     pub zone: jiff::tz::TimeZone,
     /// The operator's own colours, see [`crate::theme::theme_css`]; none: those of the style sheet.
     pub look: Option<Arc<Asset>>,

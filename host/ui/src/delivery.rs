@@ -1,60 +1,59 @@
-//! What became of a mail, as a reader may know it.
+//! The state of an email, as far as a reader may know it.
 
 use keyturn_core::accounts::AccountId;
 use keyturn_core::mail::{ATTEMPTS, MailState, Obstacle};
 
-/// The life of one mail so far.
+/// The life of one email so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// How it stands.
     pub state: MailState,
-    /// Whose it is; none: the operators'.
+    /// The account that it goes to; none: the operators.
     pub account: Option<AccountId>,
-    /// The address on file; none: there is none, or this reader may not know it.
+    /// The address on file; none: there is none, or this reader may not see it.
     pub to: Option<String>,
-    /// When it was asked for, Unix milliseconds.
+    /// When it was queued, Unix milliseconds.
     pub asked_at: i64,
-    /// When it came to its state, Unix milliseconds.
+    /// When it got its current state, Unix milliseconds.
     pub changed_at: i64,
-    /// When it is tried next, Unix milliseconds; none while it is tried, and when it is over.
+    /// The next attempt, Unix milliseconds; none while one is running, and when it is over.
     pub due: Option<i64>,
     /// Attempts so far.
     pub attempts: u32,
-    /// The server of the latest attempt, in words.
+    /// The server of the last attempt.
     pub server: Option<String>,
-    /// What was said last, by the server or the system.
+    /// The last answer, of the server or the system.
     pub said: Option<String>,
-    /// What stood in the way, where it was no server.
+    /// The obstacle, if it was not a server.
     pub obstacle: Option<Obstacle>,
-    /// Whether what it carries is still there, so that it can be tried again.
+    /// Whether its contents are still stored, so that it can be retried.
     pub whole: bool,
-    /// Whether another address is on file than the latest attempt went to.
+    /// Whether the account's address has changed since the last attempt.
     pub moved: bool,
-    /// Whether the reader may do something about it.
+    /// Whether the reader may retry or withdraw it.
     pub may_mend: bool,
-    /// The folder of this machine that the latest attempt wrote it into, if that is how it went: it goes nowhere from there.
+    /// The folder on this machine that the last attempt wrote it to, if that is the transport. It isn't sent anywhere from
+    /// there.
     pub folder: Option<String>,
-    /// Nobody sends mail, though this one waits: since when, Unix milliseconds, if ever somebody did.
+    /// No worker sends email while this one waits: since when, Unix milliseconds, if one ever did.
     pub stopped: Option<Option<i64>>,
 }
 
 impl Delivery {
-    /// Attempts of a mail at most.
     pub const ATTEMPTS: u32 = ATTEMPTS;
 
-    /// Whether it may still change by itself.
+    /// Whether its state may still change without anybody's help.
     #[must_use]
     pub fn waits(&self) -> bool {
         matches!(self.state, MailState::Queued | MailState::Sending | MailState::Delayed)
     }
 
-    /// Whether it does not go as it should: nobody may call it a success.
+    /// Whether something is wrong, so that nobody may call it a success.
     #[must_use]
     pub fn troubled(&self) -> bool {
         self.failed() || self.state == MailState::Delayed
     }
 
-    /// Whether somebody has to do something before it can go.
+    /// Whether somebody has to do something before it can be sent.
     #[must_use]
     pub fn failed(&self) -> bool {
         matches!(self.state, MailState::Refused | MailState::GaveUp | MailState::Ended)

@@ -10,39 +10,39 @@ use crate::delivery::Delivery;
 use crate::form::posted::Corrections;
 use crate::place::Place;
 
-/// Where a plugin's targets lead. Page targets come with their subject resolved.
+/// Where a plugin's targets lead. Page targets have their subject resolved.
 pub trait Links {
-    /// The address of `target` of this plugin.
+    /// The address of this plugin's `target`.
     fn url(&self, plugin: &str, target: &Target) -> String;
 }
 
 /// Whom to ask for help.
 #[derive(Debug, Clone, Copy)]
 pub struct Contact<'a> {
-    /// As it is written out: a name or an address.
+    /// The name or address to show.
     pub text: &'a str,
-    /// A mail address to link.
+    /// An email address to link.
     pub mail: Option<&'a str>,
 }
 
 impl<'a> Contact<'a> {
-    /// Of a name, or of a mail address alone.
+    /// A name, or only an email address.
     #[must_use]
     pub fn of(text: &'a str) -> Self {
         Self { text, mail: (text.contains('@') && !text.contains(' ')).then_some(text) }
     }
 
-    /// Where help is, if it is asked for by mail.
+    /// The contact, if it is an email address.
     #[must_use]
     pub fn help(&self) -> Option<String> {
         self.mail.map(|address| format!("mailto:{address}"))
     }
 }
 
-/// What surrounds one drawing: who says it, what he may, who reads it, where it stands.
+/// The surroundings of a drawing: which plugin, its grants, the reader, the place.
 #[derive(Clone)]
 pub struct Frame<'a> {
-    /// The plugin's name, or a name of the panel's own for the forms that it draws itself.
+    /// The plugin's name, or the panel's own name for its own forms.
     pub plugin: &'a str,
     /// Without the line "From the plugin NAME".
     pub speaks_for_panel: bool,
@@ -50,11 +50,11 @@ pub struct Frame<'a> {
     pub may_input: bool,
     /// The grant `passwords`: password fields.
     pub may_passwords: bool,
-    /// The reader; forms are bound to his session.
+    /// The reader; forms are bound to their session.
     pub caller: &'a Caller,
     /// The page or region.
     pub place: Place,
-    /// Where forms post: the address of the page that this stands in.
+    /// Where forms post: the address of the page around this.
     pub submit_url: &'a str,
     /// The id of the page's own form element that these forms are parts of, see [`crate::form::joined`].
     pub join: Option<&'a str>,
@@ -68,13 +68,13 @@ pub struct Frame<'a> {
     pub zone: TimeZone,
     /// Unix milliseconds.
     pub now: i64,
-    /// A field of an account, where this reader may see it.
+    /// A field of an account, if this reader may see it.
     pub account: &'a dyn Fn(&str, AccountField) -> Option<String>,
-    /// A mail by its name, where this reader may see what became of it.
+    /// An email by its id, if this reader may see its state.
     pub mail: &'a dyn Fn(&str) -> Option<Delivery>,
-    /// What was wrong with the form posted last, if it stands here.
+    /// The errors of the form posted last, if it is here.
     pub corrections: Option<&'a Corrections>,
-    /// Seal the forms.
+    /// The keys that seal forms.
     pub keys: &'a Keys,
 }
 

@@ -1,5 +1,5 @@
-//! What a plugin says as JSON, for a panel that draws it by itself: the same nodes, with texts, times and addresses as this reader
-//! gets them, forms sealed for him, and what was wrong with the last one. The limits are those of the HTML.
+//! A plugin's view as JSON, for a panel that draws it itself: the same nodes, with this reader's texts, times and addresses,
+//! forms sealed for this reader, and the errors of the last one. The limits are those of the HTML.
 
 use std::fmt::Debug;
 
@@ -43,7 +43,7 @@ pub fn region(nodes: &[Node], frame: &Frame<'_>) -> Result<Json, ViewError> {
     Ok(json!({ "nodes": nodes, "errors": writer.left_over(), "from": writer.from() }))
 }
 
-/// What is said in a row.
+/// A row's sentence and actions.
 ///
 /// # Errors
 /// [`ViewError`], as for [`super::draw_row`].
@@ -53,7 +53,7 @@ pub fn row(nodes: &[Node], frame: &Frame<'_>) -> Result<Json, ViewError> {
     Ok(json!({ "nodes": writer.nodes(nodes), "from": writer.from() }))
 }
 
-/// A name as the contract writes it.
+/// A name in the contract's spelling.
 fn name(of: impl Debug) -> String {
     let mut name = String::new();
     for letter in format!("{of:?}").rsplit("::").next().unwrap_or_default().chars() {
@@ -65,7 +65,7 @@ fn name(of: impl Debug) -> String {
     name
 }
 
-/// Texts go out as the HTML has them: without what is not to be seen.
+/// Texts as in the HTML: without invisible characters.
 fn seen(text: &str) -> String {
     text.chars().filter(|c| !super::html::dropped(*c)).collect()
 }
@@ -80,12 +80,12 @@ impl<'f> Writer<'f> {
         Self { frame, painter: Painter::new(frame, 2) }
     }
 
-    /// What was wrong and stands at no field.
+    /// Errors that belong to no field.
     fn left_over(&mut self) -> Vec<String> {
         self.painter.summary().messages().map(str::to_owned).collect()
     }
 
-    /// Whose words these are, where that must be said.
+    /// The plugin's name, if it must be shown.
     fn from(&self) -> Option<&'f str> {
         (!self.frame.speaks_for_panel).then_some(self.frame.plugin)
     }
@@ -160,7 +160,7 @@ impl<'f> Writer<'f> {
         steps.iter().map(step).collect()
     }
 
-    /// As `GET /v1/mails/ID` has it, as far as a page says it.
+    /// As in `GET /v1/mails/ID`, as far as a page shows it.
     fn mail(&self, id: &str, mail: &Delivery) -> Json {
         json!({
             "mail": id,
@@ -181,10 +181,10 @@ impl<'f> Writer<'f> {
         json!({ "tone": name(said.tone), "title": seen(&said.title), "body": self.sentence(&said.body), "mail": mail })
     }
 
-    /// Pieces, each with its `text` as this reader reads it, and what it is beside that.
+    /// Pieces, each with its `text` for this reader, and what else it is.
     fn sentence(&self, sentence: &[Value]) -> Json {
         let piece = |(at, value): (usize, &Value)| {
-            // The first one of a sentence may be a time, which then begins with a capital.
+            // The first piece of a sentence may be a time, which then begins with a capital.
             let text = match at {
                 0 => self.painter.plain(std::slice::from_ref(value)),
                 _ => self.painter.plain(&[Value::Text(String::new()), value.clone()]),
@@ -224,7 +224,7 @@ impl<'f> Writer<'f> {
         })
     }
 
-    /// Where a form posts, and what it bears unseen.
+    /// Where a form posts, and its hidden values.
     fn posted(&self, submission: &Submission, fields: &[Field]) -> Json {
         let sealed = form::sealed(submission, fields, &[], self.frame, false);
         json!({ "url": self.frame.submit_url, "hidden": { SEALED: sealed } })
@@ -297,7 +297,7 @@ impl<'f> Writer<'f> {
         json!({ "options": options.collect::<Vec<_>>(), "value": chosen })
     }
 
-    /// `rate` and `generate` name the word of the body that asks for these, with this field's name as its value.
+    /// `rate` and `generate` name the member of the body that asks for these, with this field's name as its value.
     fn new_password(&self, field: &Field, new: &NewPassword, corrections: Option<&Corrections>) -> Json {
         let generated = corrections.and_then(|corrections| corrections.generated.as_ref());
         let generated = generated.filter(|generated| generated.field == field.name);

@@ -1,7 +1,7 @@
-//! Draws what a plugin says. The plugin says what a thing is; here is decided how it looks, reads and behaves.
+//! Draws a plugin's views. The plugin says what a thing is; the host decides how it looks, reads and behaves.
 //!
-//! Invariants: every text goes through [`html::escaped`]; ids are the host's own; a password is never drawn; limits are
-//! checked before a byte is written. The panel draws its own forms in the same way, under a plugin name of its own.
+//! Invariants: every text goes through [`html::escaped`]; ids are the host's own; a password is never drawn; limits are checked
+//! before a byte is written. The panel draws its own forms in the same way, under a plugin name of its own.
 
 mod brand;
 pub mod delivery;
@@ -34,9 +34,9 @@ use nodes::{Node, View};
 /// A page, without the shell around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// For `<title>`: plain text, not escaped; begins with "Error: " after one.
+    /// For `<title>`: plain text, not escaped; begins with "Error: " after an error.
     pub title: String,
-    /// Summary of errors, outcome, the h1, and what follows.
+    /// The error summary, the outcome, the h1, and the rest.
     pub html: Markup,
 }
 
@@ -45,11 +45,11 @@ pub struct Page {
 pub struct Region {
     /// The region.
     pub html: Markup,
-    /// What was wrong, to be drawn first in `main`, with "Error: " before the page's title; empty if nothing was.
+    /// The errors, to show first in `main`, with "Error: " before the page's title; empty if there are none.
     pub summary: Summary,
 }
 
-/// What a plugin says in a customer's row.
+/// A plugin's part of a customer's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// A sentence, for a cell.
@@ -61,7 +61,7 @@ pub struct Row {
 /// Draws a plugin's page.
 ///
 /// # Errors
-/// [`ViewError`], for the administrator: what the plugin said beyond its limits or grants.
+/// [`ViewError`], for the administrator: what exceeds the plugin's limits or grants.
 pub fn draw_view(view: &View, frame: &Frame<'_>) -> Result<Page, ViewError> {
     limits::view(view, frame)?;
     let mut painter = Painter::new(frame, 2);
@@ -90,7 +90,7 @@ pub fn draw_view(view: &View, frame: &Frame<'_>) -> Result<Page, ViewError> {
 /// Draws a region, whose headings become h2 or h3 by `level`.
 ///
 /// # Errors
-/// [`ViewError`], for the administrator: what the plugin said beyond its limits, its grants, or what the slot takes.
+/// [`ViewError`], for the administrator: what exceeds the plugin's limits or grants, or doesn't fit the slot.
 pub fn draw_region(nodes: &[Node], frame: &Frame<'_>, level: u8) -> Result<Region, ViewError> {
     limits::region(nodes, frame)?;
     let mut painter = Painter::new(frame, level.clamp(2, 3));
@@ -102,10 +102,10 @@ pub fn draw_region(nodes: &[Node], frame: &Frame<'_>, level: u8) -> Result<Regio
     Ok(Region { html, summary: painter.summary() })
 }
 
-/// Draws what was just done, to stand before a page's h1.
+/// Draws an outcome, to put before a page's h1.
 ///
 /// # Errors
-/// [`ViewError`], for the administrator: what the plugin said beyond its limits.
+/// [`ViewError`], for the administrator: what exceeds the plugin's limits.
 pub fn draw_outcome(outcome: &nodes::Outcome, frame: &Frame<'_>) -> Result<Markup, ViewError> {
     limits::outcome(outcome, frame)?;
     let mut painter = Painter::new(frame, 2);
@@ -116,7 +116,7 @@ pub fn draw_outcome(outcome: &nodes::Outcome, frame: &Frame<'_>) -> Result<Marku
 /// Draws a customer's row: one sentence with at most two badges, and at most two actions.
 ///
 /// # Errors
-/// [`ViewError`], for the administrator: what the plugin said beyond that.
+/// [`ViewError`], for the administrator: what exceeds that.
 pub fn draw_row(nodes: &[Node], frame: &Frame<'_>) -> Result<Row, ViewError> {
     limits::row(nodes, frame)?;
     let mut painter = Painter::new(frame, 3);

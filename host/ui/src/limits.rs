@@ -1,4 +1,4 @@
-//! What a view may be: counts and lengths, what a slot takes, and what needs a grant. Checked before anything is drawn.
+//! The limits of a view: counts and lengths, what fits a slot, and what needs a grant. Checked before anything is drawn.
 
 use super::frame::Frame;
 use super::place::Place;
@@ -14,31 +14,30 @@ pub const NODES: usize = 100;
 pub const ROWS: usize = 100;
 /// Columns of a table.
 pub const COLUMNS: usize = 12;
-/// Fields of a form, and answers of a choice.
+/// Fields of a form, and options of a choice.
 pub const FIELDS: usize = 40;
 /// Characters of a label, title, button or caption.
 pub const LABEL: usize = 120;
 /// Characters of one text, hint or value.
 pub const TEXT: usize = 4_000;
-/// Bytes of all texts of a view together.
+/// Bytes of all texts of a view.
 pub const VIEW: usize = 256 * 1024;
 /// Actions side by side; those of a table's row.
 pub const ACTIONS: (usize, usize) = (12, 2);
 /// Facts of a list, points of a form, lines of a code, values of a sentence, arguments.
 pub const PARTS: usize = 100;
 
-/// Steps before a mail, and after it.
+/// Steps before an email, and after it.
 pub const STEPS: usize = 10;
 
 /// Why a view is not drawn. For the administrator; the reader sees one quiet line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ViewError {
     /// Too many or too much of something.
-    #[error("plugin {plugin}: {have} {what}, of which {most} may be in one {unit}; the plugin must say less")]
+    #[error("plugin {plugin}: {have} {what}; one {unit} may have at most {most}. The plugin must show less")]
     Limit {
-        /// Who said it.
         plugin: String,
-        /// Things counted.
+        /// What was counted.
         what: &'static str,
         /// How many there are.
         have: usize,
@@ -49,67 +48,48 @@ pub enum ViewError {
     },
     /// Something that the operator did not grant.
     #[error(
-        "plugin {plugin}: {what} needs the grant `{grant}`; set {grant} = true in plugins.d/{plugin}.toml if it should have it"
+        "plugin {plugin}: {what} needs the grant `{grant}`; set {grant} = true in plugins.d/{plugin}.toml if you allow it"
     )]
     Grant {
-        /// Who said it.
         plugin: String,
-        /// What was said.
+        /// What needs the grant.
         what: &'static str,
         /// The grant's name.
         grant: &'static str,
     },
-    /// Something that the slot does not take.
+    /// Something that doesn't fit the slot.
     #[error("plugin {plugin}: the slot {slot} takes {takes}, not {what}")]
     Slot {
-        /// Who said it.
         plugin: String,
-        /// The slot.
         slot: String,
-        /// What was said.
+        /// What doesn't fit.
         what: &'static str,
-        /// What it takes.
+        /// What fits.
         takes: &'static str,
     },
-    /// A form whose fields cannot be told apart.
+    /// A form whose fields can't be told apart.
     #[error(
         "plugin {plugin}: the field name {name:?} is used twice, is an argument's name too, or is not 1 to 64 letters, digits, \
          \"-\", \"_\" or \".\" without \"kt\" at its beginning"
     )]
-    FieldName {
-        /// Who said it.
-        plugin: String,
-        /// The name.
-        name: String,
-    },
-    /// An account that cannot be one.
-    #[error("plugin {plugin}: {account:?} is no account; one is named realm:key, in at most 64 bytes")]
+    FieldName { plugin: String, name: String },
+    /// Something that can't be an account.
+    #[error("plugin {plugin}: {account:?} is not an account; it must be like realm:key, at most 64 bytes")]
     Account {
-        /// Who said it.
         plugin: String,
-        /// What stands in its place.
+        /// What is there instead.
         account: String,
     },
-    /// A mail that cannot be one.
-    #[error("plugin {plugin}: {mail:?} is no mail; one is named as `mail.send` has answered")]
+    /// Something that can't be an email's id.
+    #[error("plugin {plugin}: {mail:?} is not an email's id, as answered by `mail.send`")]
     Mail {
-        /// Who said it.
         plugin: String,
-        /// What stands in its place.
+        /// What is there instead.
         mail: String,
     },
-    /// A row with another number of cells than the table has columns.
+    /// A row with another number of cells than the table's columns.
     #[error("plugin {plugin}: a row of the table {table:?} has {cells} cells for {columns} columns")]
-    Cells {
-        /// Who said it.
-        plugin: String,
-        /// Its caption.
-        table: String,
-        /// Cells.
-        cells: usize,
-        /// Columns.
-        columns: usize,
-    },
+    Cells { plugin: String, table: String, cells: usize, columns: usize },
 }
 
 /// Checks a page.
@@ -123,7 +103,7 @@ pub(super) fn view(view: &View, frame: &Frame<'_>) -> Result<(), ViewError> {
     check.nodes(&view.nodes)
 }
 
-/// Checks what was just done.
+/// Checks an outcome.
 pub(super) fn outcome(outcome: &Outcome, frame: &Frame<'_>) -> Result<(), ViewError> {
     Check::new(frame).outcome(outcome)
 }
@@ -213,7 +193,7 @@ impl<'f> Check<'f> {
         sentences.iter().try_for_each(|sentence| self.sentence(sentence))
     }
 
-    /// It goes into addresses and into sealed forms, so it must be one, whoever it is.
+    /// It goes into addresses and sealed forms, so it must be a valid id.
     fn account(&mut self, account: &str) -> Result<(), ViewError> {
         self.size(account)?;
         match account.parse::<AccountId>() {

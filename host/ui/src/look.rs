@@ -1,4 +1,4 @@
-//! The one style sheet, the one script and the icon, and the policy that lets nothing else in.
+//! The only style sheet, the only script and the icon, and the policy that lets nothing else in.
 
 use std::sync::LazyLock;
 
@@ -6,13 +6,13 @@ use sha2::{Digest as _, Sha256};
 
 use keyturn_core::seal;
 
-/// The header of a page that the script asks for behind its reader's back, to see how a mail fares. Nobody reads what it
-/// answers: take no notice away with it, nor anything else that is shown once.
+/// The header of requests that the script makes in the background, to see an email's progress. Nobody reads the answer's
+/// notices: don't take away anything that is shown once.
 pub const QUIET_HEADER: &str = "kt-quiet";
 
-/// As written by hand; [`css`] is what is served.
+/// The source; [`css`] is served.
 pub const CSS_SOURCE: &str = include_str!("look/keyturn.css");
-/// As written by hand; [`js`] is what is served.
+/// The source; [`js`] is served.
 pub const JS_SOURCE: &str = include_str!("look/keyturn.js");
 
 static CSS: LazyLock<Asset> = LazyLock::new(|| Asset::new(squeezed(CSS_SOURCE, "", CSS_SPACE), "css"));
@@ -21,12 +21,12 @@ static EMBED_CSS: LazyLock<Asset> =
 static JS: LazyLock<Asset> = LazyLock::new(|| Asset::new(squeezed(JS_SOURCE, "\n", JS_SPACE), "js"));
 static ICON: LazyLock<Asset> = LazyLock::new(|| Asset::new(ICON_SOURCE.to_owned(), "svg"));
 
-/// The mark where the operator has no logo of his own, and what browsers show beside a title.
+/// The mark if the operator has no logo, and the icon beside a page's title.
 const ICON_SOURCE: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 30 30\" fill=\"none\" stroke=\"#e8b256\" \
      stroke-width=\"2.4\" stroke-linecap=\"round\"><rect width=\"30\" height=\"30\" rx=\"7\" fill=\"#2a2e35\" stroke=\"none\"/>\
      <circle cx=\"12\" cy=\"12\" r=\"4.2\"/><path d=\"m15 15 8.5 8.5M20 20l2.5-2.5M22.6 22.6l1.8-1.8\"/></svg>";
 
-/// A file under a name that changes with its content, so that it can be kept for ever.
+/// A file whose name changes with its content, so browsers can keep it forever.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Asset {
     /// `keyturn.<hash>.css`.
@@ -48,14 +48,14 @@ pub fn css() -> &'static Asset {
     &CSS
 }
 
-/// The style sheet for what stands within another panel's pages, in an element of the class `kt`: it touches nothing else there.
-/// The panel overrides `--kt-*` on that element, and its own `color-scheme` holds.
+/// The style sheet for parts in another panel's pages, in an element of the class `kt`: it touches nothing else there. The
+/// panel can override `--kt-*` on that element, and its own `color-scheme` counts.
 #[must_use]
 pub fn embed_css() -> &'static Asset {
     &EMBED_CSS
 }
 
-/// What browsers show beside a page's title.
+/// The icon beside a page's title.
 #[must_use]
 pub fn icon() -> &'static Asset {
     &ICON
@@ -74,16 +74,16 @@ pub fn csp() -> &'static str {
      base-uri 'none'; frame-ancestors 'none'"
 }
 
-/// Space that says nothing in the style sheet; no string there holds any of these.
+/// Spaces that mean nothing in the style sheet; no string there has any of these.
 const CSS_SPACE: &[&str] = &[": ", " {", "{ ", " }", "; ", ", ", " > ", " + "];
-/// The same in the script, where the only strings that hold any of these are selectors, in which it says nothing either.
+/// The same in the script, where only selectors have any of these, and they mean nothing there either.
 const JS_SPACE: &[&str] = &[
     " => ", " = ", " === ", " !== ", " *= ", " ||= ", " && ", " || ", " ? ", " : ", " + ", " - ", " / ", " < ", " > ",
     " <= ", ": ", ", ", "; ", " {", "{ ", " }", ";\n", "{\n", ",\n",
 ];
 
-/// Without comments, indentation and space that says nothing. The sources are written so that nothing more is needed: `/* */`
-/// only around whole lines, and no string over several lines.
+/// Removes comments, indentation and meaningless spaces. The sources are written so that this is enough: `/* */` only around
+/// whole lines, and no string over several lines.
 fn squeezed(source: &str, between: &str, space: &[&str]) -> String {
     let mut lines = Vec::new();
     let mut comment = false;
@@ -98,10 +98,10 @@ fn squeezed(source: &str, between: &str, space: &[&str]) -> String {
     space.iter().fold(text, |text, spaced| text.replace(spaced, spaced.trim())).replace(";}", "}")
 }
 
-/// Where the properties end and the rules begin.
+/// The end of the properties and the beginning of the rules.
 const RULES: &str = "\n*, ::before, ::after {";
 
-/// What is about whole pages of ours, which never stand within another's: beginnings of selectors and properties.
+/// What concerns only our own whole pages: beginnings of selectors and properties.
 const OF_PAGES: [&str; 20] = [
     "html",
     "body",
@@ -125,14 +125,14 @@ const OF_PAGES: [&str; 20] = [
     ".kt-wide",
 ];
 
-/// What comes before the rules: a region looks as it does alone, whatever the panel says of bare elements. Drawings are left
-/// alone, since what their attributes say would be taken back as well.
+/// Precedes the rules, so a region looks the same whatever the panel says about bare elements. Drawings are left out, because
+/// this would undo their attributes, too.
 const ALONE: &str = "color: var(--kt-text); font: 1rem/1.5 var(--kt-font); overflow-wrap: break-word; text-align: start; \
      letter-spacing: normal; text-transform: none;\n:not(:where(svg, svg *)) { all: revert; }";
 
-/// The style sheet, for within an element of the class `kt`. Properties weigh nothing there, so that the panel's own win. The
-/// rules are nested (CSS Nesting) in the class twice: so they reach nothing outside, and outweigh the panel's for elements and
-/// their attributes, such as `input:not([type=radio])`, wherever its style sheet stands.
+/// The style sheet for an element of the class `kt`. Its properties have no weight, so the panel's own win. The rules are
+/// nested (CSS Nesting) in the class twice: so they reach nothing outside, and outweigh the panel's rules for elements and
+/// their attributes, such as `input:not([type=radio])`, wherever its style sheet is.
 fn embedded(source: &str) -> String {
     let (properties, rules) = source.split_once(RULES).unwrap_or((source, ""));
     let lines =
@@ -144,7 +144,7 @@ fn embedded(source: &str) -> String {
     format!("{properties}\n.kt.kt {{\n{}{RULES}{rules}\n}}\n", in_units(ALONE))
 }
 
-/// A line without the selectors that are of pages; none where no other is in it.
+/// A line without the selectors for pages; none if there is no other.
 fn of_region(line: &str) -> Option<String> {
     let of_page = |part: &str| OF_PAGES.iter().any(|of| part.trim_start().starts_with(of));
     let Some((selectors, rule)) = line.split_once(" {") else {
@@ -154,8 +154,8 @@ fn of_region(line: &str) -> Option<String> {
     (!kept.is_empty()).then(|| format!("{} {{{rule}", kept.join(", ")))
 }
 
-/// What is `rem` in our own pages is a unit that a panel may set in its own: there `rem` is the panel's, and may be 10 pixels. Not
-/// so where widths of windows are asked for, which is always by what the reader's browser has.
+/// `rem` in our own pages becomes a unit that a panel may set: in its pages, `rem` belongs to the panel and may be 10 pixels.
+/// Window widths keep `rem`, because there it always means the browser's own.
 fn in_units(line: &str) -> String {
     if line.starts_with("@media") {
         return line.to_owned();

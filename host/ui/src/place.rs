@@ -1,4 +1,4 @@
-//! Where a view stands: it goes into each form, so that the host knows what to draw again.
+//! The place of a view: it goes into each form, so that the host knows what to draw again.
 
 use std::fmt;
 
@@ -7,15 +7,15 @@ use zeroize::Zeroizing;
 
 use keyturn_core::accounts::AccountId;
 
-/// The page or region that a view is.
+/// The page or region of a view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Place {
-    /// A page under the panel's own pages.
+    /// A page within the panel.
     Page {
         /// Its name in the manifest.
         name: String,
-        /// Whom it is about.
+        /// The account that it is about.
         subject: Option<AccountId>,
         /// From its address.
         arguments: Vec<(String, String)>,
@@ -24,10 +24,10 @@ pub enum Place {
     Slot {
         /// Its name in the manifest.
         name: String,
-        /// Whom it is about.
+        /// The account that it is about.
         subject: Option<AccountId>,
     },
-    /// A page that a link leads to.
+    /// The page of a link.
     Link {
         /// Its name in the manifest.
         page: String,
@@ -37,7 +37,7 @@ pub enum Place {
 }
 
 impl Place {
-    /// Whom it is about.
+    /// The account that it is about.
     #[must_use]
     pub fn subject(&self) -> Option<&AccountId> {
         match self {
@@ -55,7 +55,7 @@ impl Place {
         }
     }
 
-    /// What tells this place from others on the same page.
+    /// What distinguishes this place from others on the same page.
     pub(super) fn identity(&self) -> [&str; 3] {
         let subject = self.subject().map_or("", AccountId::as_str);
         match self {

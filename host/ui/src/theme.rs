@@ -1,4 +1,4 @@
-//! The operator's colours: overrides of the style sheet's custom properties, refused where somebody could not read them.
+//! The operator's colours: overrides of the style sheet's custom properties. Unreadable combinations are refused.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use super::look::CSS_SOURCE;
 type Colour = [[u8; 3]; 2];
 type Palette = BTreeMap<String, Colour>;
 
-/// What stands on what, and the least contrast (WCAG 2.2: 4.5 for text, 3 for the edges of controls and marks).
+/// What is on what, with the least contrast (WCAG 2.2: 4.5 for text, 3 for the edges of controls and marks).
 pub const PAIRS: &[(&str, &str, f64)] = &[
     ("text", "bg", 4.5),
     ("text", "surface", 4.5),
@@ -51,11 +51,11 @@ pub const PAIRS: &[(&str, &str, f64)] = &[
     ("bad", "bg", 4.5),
 ];
 
-/// Lengths that may be set, with the greatest pixels of each.
+/// Lengths that may be set, each with its greatest pixels.
 const LENGTHS: [(&str, u32); 3] = [("radius", 24), ("row", 80), ("control", 80)];
 
-/// What is made of others where nobody sets it, as the style sheet makes it: of what, and how many hundredths of that stand in
-/// the other. Each after those that it is made of.
+/// Colours that are mixed from others if nobody sets them, as the style sheet does: from which, with how many hundredths. Each
+/// comes after the colours that it needs.
 const DERIVED: [(&str, &str, u32, &str); 6] = [
     ("bad", "danger", 100, "text"),
     ("link", "accent", 100, "text"),
@@ -65,11 +65,11 @@ const DERIVED: [(&str, &str, u32, &str); 6] = [
     ("accent-soft", "accent", 12, "surface"),
 ];
 
-/// What the style sheet sets by itself.
+/// What the style sheet itself sets.
 static SET: LazyLock<Palette> = LazyLock::new(|| palette(CSS_SOURCE));
 static DEFAULT: LazyLock<Palette> = LazyLock::new(|| whole(SET.clone()));
 
-/// Why colours are not taken.
+/// Why colours are refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ThemeError {
     /// No such property.
@@ -77,7 +77,7 @@ pub enum ThemeError {
     Unknown(String),
     /// Not a colour, pair of colours or length.
     #[error(
-        "--kt-{token} = {value:?} is neither one colour (#1f4e8c), nor two (light, then dark), nor a length (6px, for radius, row and control)"
+        "--kt-{token} = {value:?} must be one colour (#1f4e8c), two colours (light, then dark), or a length (6px; for radius, row and control)"
     )]
     Value {
         /// The property, without `--kt-`.
@@ -85,10 +85,10 @@ pub enum ThemeError {
         /// What was set.
         value: String,
     },
-    /// A pair that cannot be read.
+    /// A combination that people can't read.
     #[error("--kt-{over} on --kt-{under} has a contrast of {ratio:.2} in {scheme}; at least {least} is needed")]
     Contrast {
-        /// What stands on it.
+        /// The upper colour.
         over: &'static str,
         /// The ground.
         under: &'static str,
@@ -101,11 +101,11 @@ pub enum ThemeError {
     },
 }
 
-/// A style sheet that overrides the custom properties named in `tokens` (without `--kt-`): a colour (`#1f4e8c`), two of
-/// them (`#1f4e8c #8fb7f2`, light and dark), or a length in whole pixels.
+/// A style sheet that overrides the custom properties in `tokens` (without `--kt-`): a colour (`#1f4e8c`), two of them
+/// (`#1f4e8c #8fb7f2`, light and dark), or a length in whole pixels.
 ///
 /// # Errors
-/// [`ThemeError`]; a pair below its least contrast is named with its ratio.
+/// [`ThemeError`]; it names a combination below its least contrast, with the ratio.
 pub fn theme_css(tokens: &BTreeMap<String, String>) -> Result<String, ThemeError> {
     let mut set = SET.clone();
     let (mut plain, mut both) = (String::new(), String::new());
@@ -129,7 +129,7 @@ pub fn theme_css(tokens: &BTreeMap<String, String>) -> Result<String, ThemeError
         set.insert(token.clone(), pair);
     }
     let palette = whole(set);
-    // Also what is made of others: not every browser that lacks light-dark() can make it.
+    // Also mixed colours: not every browser without light-dark() can mix.
     for (name, pair) in palette.iter().filter(|(name, pair)| DEFAULT.get(*name) != Some(pair)) {
         let [light, dark] = pair.map(written);
         let _ = write!(plain, "--kt-{name}:{light};");
@@ -146,7 +146,7 @@ pub fn theme_css(tokens: &BTreeMap<String, String>) -> Result<String, ThemeError
     Ok(format!(":root{{{plain}}}@supports(color:light-dark(#000,#fff)){{:root{{{both}}}}}\n"))
 }
 
-/// With what is made of others.
+/// With the mixed colours.
 fn whole(mut set: Palette) -> Palette {
     for (name, of, hundredths, within) in DERIVED {
         if let (false, Some(over), Some(under)) = (set.contains_key(name), set.get(of), set.get(within)) {

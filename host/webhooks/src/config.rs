@@ -1,4 +1,4 @@
-//! `[[webhooks]]` of `keyturn.toml`: where events go beside the plugins that listen.
+//! `[[webhooks]]` of `keyturn.toml`: where events are sent, apart from the plugins that listen.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -30,8 +30,8 @@ pub struct WebhookConfig {
     pub name: String,
     /// Where events are posted: `https://billing.example/hooks/keyturn`.
     pub url: String,
-    /// The file of its secret, `whsec_…`; nobody else may read it. Several, each on its own line, while one follows another:
-    /// what goes out is signed with each.
+    /// The file with its secret, `whsec_…`; nobody else may read it. During a change of secrets several, each on its own line:
+    /// each message is signed with all of them.
     pub secret_file: PathBuf,
     /// The events that go there: `password.changed` of whichever plugin, or `keyturn-password/password.changed`.
     pub events: BTreeSet<String>,
@@ -66,7 +66,7 @@ fn default_connections() -> usize {
 /// A setting and what is wrong with it; goes on from its name.
 pub type Wrong = (String, String);
 
-/// Whether what stands there can be. Opens nothing.
+/// Checks the values. Opens nothing.
 pub fn check(all: &[WebhookConfig]) -> Result<(), Wrong> {
     if all.len() > MOST {
         return Err(("webhooks".to_owned(), format!("must be at most {MOST}, not {}", all.len())));
@@ -80,7 +80,7 @@ pub fn check(all: &[WebhookConfig]) -> Result<(), Wrong> {
             return Err((format!("webhooks[{}].name", at + 1), problem));
         }
         if !names.insert(&one.name) {
-            let problem = format!("must be another: “{}” is the name of one before", one.name);
+            let problem = format!("must differ: another webhook has the name “{}”", one.name);
             return Err((format!("webhooks[{}].name", at + 1), problem));
         }
         one.check()?;
@@ -134,7 +134,7 @@ impl WebhookConfig {
         let tls = if url.encrypted {
             let ca_file = self.ca_file.as_deref().map(&at);
             let tls = tls::trusting(ca_file.as_deref());
-            Some(tls.map_err(|cause| self.wrong("ca-file", format!("cannot be used: {cause}")))?)
+            Some(tls.map_err(|cause| self.wrong("ca-file", format!("can't be used: {cause}")))?)
         } else {
             None
         };
@@ -161,7 +161,7 @@ impl WebhookConfig {
             secrets.push(Secret::read(written.trim()).map_err(problem)?);
         }
         if secrets.is_empty() || secrets.len() > SECRETS {
-            let problem = format!("names {}, which must hold 1 to {SECRETS} secrets, each on its line", path.display());
+            let problem = format!("names {}, which must have 1 to {SECRETS} secrets, one a line", path.display());
             return Err(wrong(problem));
         }
         Ok(secrets)
@@ -202,7 +202,7 @@ mod tests {
         for (text, setting, word) in [
             (one("name = \"Billing\""), "webhooks[1].name", "“Billing”"),
             (one("name = \"\""), "webhooks[1].name", "1 to 40"),
-            (one("") + &one(""), "webhooks[2].name", "must be another"),
+            (one("") + &one(""), "webhooks[2].name", "must differ"),
             (many, "webhooks", "at most 32, not 33"),
             (one("url = \"ftp://billing.example\""), "webhooks.billing.url", "ftp://billing.example"),
             (one("url = \"http://billing.example/\""), "webhooks.billing.url", "allow-private"),
@@ -247,6 +247,6 @@ mod tests {
         }
         std::fs::remove_file(&file).expect("removed");
         let (_, problem) = config.destination(Path::to_owned).map(drop).expect_err("no file");
-        assert!(problem.contains("cannot be read"), "{problem}");
+        assert!(problem.contains("can't be read"), "{problem}");
     }
 }

@@ -20,7 +20,7 @@ pub struct Secret(Zeroizing<Vec<u8>>);
 
 /// Not a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be like whsec_… with 24 to 64 bytes in base64, as `keyturn webhooks secret` makes one")]
+#[error("must be like whsec_… with 24 to 64 bytes in base64; `keyturn webhooks secret` creates one")]
 pub struct BadSecret;
 
 impl Secret {

@@ -25,7 +25,7 @@ use keyturn_core::network::{dial, tls};
 use keyturn_core::text::line;
 use keyturn_store::deliveries::Tried;
 
-/// Bytes of an answer that are looked at, beside its head.
+/// Bytes of an answer to read, apart from its head.
 const EXCERPT: usize = 1 << 10;
 /// Characters of an answer that are kept.
 const SAID: usize = 200;
@@ -72,7 +72,7 @@ pub enum Verdict {
     Gone,
 }
 
-/// Sends; keeps a runtime of its own, so that whoever uses it needs to know of none.
+/// Sends; has its own runtime, so that callers need none.
 pub struct Sender {
     resolver: Arc<dyn Resolve>,
     runtime: Option<Runtime>,
@@ -235,7 +235,7 @@ async fn attempt(
 async fn addresses(to: &Destination, resolver: &Arc<dyn Resolve>) -> Result<Vec<SocketAddr>, String> {
     let (resolver, host, port) = (Arc::clone(resolver), to.url.host.clone(), to.url.port);
     let found = tokio::task::spawn_blocking(move || resolver.resolve(&host, port)).await;
-    let found = found.map_err(|_| "it broke down".to_owned())?.map_err(|cause| cause.to_string())?;
+    let found = found.map_err(|_| "it crashed".to_owned())?.map_err(|cause| cause.to_string())?;
     if found.is_empty() {
         return Err("the name has no address".to_owned());
     }
@@ -292,7 +292,7 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
         let excerpt = if parts.status.is_success() { String::new() } else { excerpt(body, end).await };
         Ok(Answer { status: parts.status, headers: parts.headers, excerpt })
     };
-    // What the connection itself ends with, the one who asks is told too.
+    // An error of the connection itself is reported to the caller too.
     let driving = async {
         let _ = connection.await;
         std::future::pending().await

@@ -143,20 +143,20 @@ fn private_places_are_refused_after_the_look_up_and_never_connected_to() {
     listener.set_nonblocking(true).expect("set");
     let port = listener.local_addr().expect("an address").port();
     for (address, word) in [
-        ("127.0.0.1", "of this machine"),
-        ("::1", "of this machine"),
-        ("::ffff:127.0.0.1", "of this machine"),
-        ("64:ff9b::7f00:1", "of this machine"),
-        ("2002:7f00:1::", "of this machine"),
+        ("127.0.0.1", "on this machine"),
+        ("::1", "on this machine"),
+        ("::ffff:127.0.0.1", "on this machine"),
+        ("64:ff9b::7f00:1", "on this machine"),
+        ("2002:7f00:1::", "on this machine"),
         ("0.0.0.0", "no address"),
-        ("10.1.2.3", "of a private network"),
-        ("172.20.0.1", "of a private network"),
-        ("192.168.0.1", "of a private network"),
-        ("fd00::1", "of a private network"),
-        ("169.254.169.254", "of a cloud's metadata"),
-        ("fe80::1", "of the link"),
-        ("100.64.0.1", "of a provider's own network"),
-        ("224.0.0.1", "of many at once"),
+        ("10.1.2.3", "in a private network"),
+        ("172.20.0.1", "in a private network"),
+        ("192.168.0.1", "in a private network"),
+        ("fd00::1", "in a private network"),
+        ("169.254.169.254", "a cloud's metadata address"),
+        ("fe80::1", "link-local"),
+        ("100.64.0.1", "in a provider's own network"),
+        ("224.0.0.1", "a multicast address"),
     ] {
         let found = SocketAddr::new(address.parse().expect("an address"), port);
         let resolver = scripted(&[&[found]]);

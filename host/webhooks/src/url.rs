@@ -42,7 +42,7 @@ impl Url {
             Some("https") => true,
             Some("http") if allow_private => false,
             Some("http") => {
-                return Err("must begin with https://; http:// is for private places, with allow-private".to_owned());
+                return Err("must begin with https://; http:// is for private networks, with allow-private".to_owned());
             }
             _ => return Err(wrong()),
         };
@@ -83,7 +83,7 @@ impl std::fmt::Display for Url {
     }
 }
 
-/// An address as it is shown and kept: what stands in a query may be a token.
+/// An address as it is shown and stored: a query may have a token.
 pub fn without_query(address: &str) -> String {
     match address.split_once('?') {
         Some((path, _)) => format!("{path}?••••"),

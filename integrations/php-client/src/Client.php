@@ -62,7 +62,7 @@ final class Client
                 . ($changes ? ' without an Idempotency-Key.' : '.'));
         }
         if ($clientAddress !== null && filter_var($clientAddress, FILTER_VALIDATE_IP) === false) {
-            return $this->refused('client-address')->withDetail('The client address is not an IP address, and nothing was sent.');
+            return $this->refused('client-address')->withDetail('The client address is not an IP address. Nothing was sent.');
         }
         [$body, $code, $argument] = Json::encode($arguments);
         if ($body === null) {
@@ -143,7 +143,7 @@ final class Client
             return count($meant) === 1 ? Outcome::done($meant[0]) : $this->refused('ambiguous');
         }
         return $this->refused('not-theirs')->withDetail($meant === [] ? 'No account has this user name.'
-            : 'Whatever has this user name has another email address than the client.');
+            : 'The account with this user name has another email address than the client.');
     }
 
     /** `['epoch' => …]`: another one than before means that the account's password or sessions were changed. */

@@ -121,7 +121,7 @@ final class Deeds
             if ($asked->getAnswer()['hook'] !== $kept['hook'] || !is_array($answer)
                 || !Shapes::fits($kept['hook'], $answer, [])) {
                 return $this->client->indeterminate('indeterminate', $kept['key'])
-                    ->withDetail('The host tells of another operation under this key.');
+                    ->withDetail('The host has another operation under this key.');
             }
             $done = Outcome::done($answer)->withRequest($asked->getRequest());
             $isCompared = $account !== null && in_array($kept['hook'], self::COMPARED, true);

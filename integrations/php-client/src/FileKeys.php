@@ -28,17 +28,17 @@ final class FileKeys implements KeptKeys
     public function keep(string $deed, string $key, string $hook, int $at): void
     {
         if (!is_dir($this->folder) && !@mkdir($this->folder, 0700, true) && !is_dir($this->folder)) {
-            throw new \RuntimeException('The folder for operations cannot be made.');
+            throw new \RuntimeException('The folder for operations can\'t be created.');
         }
         if (!$this->isOurs()) {
-            throw new \RuntimeException('The folder for operations must be ours, and nobody else\'s to write to.');
+            throw new \RuntimeException('The folder for operations must belong to this user, and nobody else may write to it.');
         }
         $text = (string) json_encode(['key' => $key, 'hook' => $hook, 'at' => $at]);
         // Whole or not at all: a file that is cut off would lose the key.
         $beside = $this->file($deed) . '.' . bin2hex(random_bytes(8));
         if (@file_put_contents($beside, $text) !== strlen($text) || !@rename($beside, $this->file($deed))) {
             @unlink($beside);
-            throw new \RuntimeException('The folder for operations cannot be written to.');
+            throw new \RuntimeException('The folder for operations can\'t be written to.');
         }
     }
 

@@ -26,7 +26,7 @@ final class Passwords
     }
 
     /**
-     * Also by the client, who may have had a say in the user name: so the account must be his by his address as well.
+     * Clients can call this, too, and may have chosen the user name: so the account must also be theirs by its address.
      *
      * @param string $email The client's in the billing system.
      */

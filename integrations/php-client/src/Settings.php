@@ -142,7 +142,7 @@ final class Settings
             throw new InvalidSettings('The port in the address must be 1 to 65535.');
         }
         if (strtolower($parts[1]) === 'http' && !self::isThisMachine(strtolower($parts[2]))) {
-            throw new InvalidSettings('The address must begin with https://: http:// is for this machine itself only.');
+            throw new InvalidSettings('The address must begin with https://. Use http:// for this machine only.');
         }
         return $address;
     }
@@ -160,7 +160,7 @@ final class Settings
     ): string {
         $token = is_string($token) ? trim($token) : '';
         if (preg_match('/^kt_[a-z2-7]{12}_[a-z2-7]{52}\z/', $token) !== 1) {
-            throw new InvalidSettings('The token must be as keyturn keys add printed it: kt_, 12 characters, _, 52 characters.');
+            throw new InvalidSettings('The token must look as keyturn keys add printed it: kt_, 12 characters, _, 52 characters.');
         }
         return $token;
     }
@@ -173,7 +173,7 @@ final class Settings
         }
         // curl would say of a missing one that the host's certificate is wrong.
         if (!is_string($file) || !is_file($file) || !is_readable($file)) {
-            throw new InvalidSettings('The ca-file is not a file that can be read.');
+            throw new InvalidSettings('The ca-file can\'t be read.');
         }
         return $file;
     }

@@ -143,7 +143,7 @@ final class ModuleTest extends TestCase
         self::assertStringNotContainsString('The new password is set', $html);
         $wrong = self::module($host->address);
         $html = $wrong->tabClientPassword(null, self::service(), [], ['keyturn_password' => self::PASSWORD, 'keyturn_confirm_password' => 'other']);
-        self::assertFailed($wrong, 'not the same');
+        self::assertFailed($wrong, 'differ');
         $typed = ['keyturn_password' => self::PASSWORD, 'keyturn_confirm_password' => self::PASSWORD];
         $html = $module->tabClientPassword(null, self::service(), [], $typed);
         self::assertStringContainsString('The new password is set', $html);
@@ -151,12 +151,12 @@ final class ModuleTest extends TestCase
 
         self::assertArrayHasKey('tabAdminPassword', $module->getAdminTabs(null));
         $html = $module->tabAdminPassword(null, self::service(), [], ['keyturn_mode' => 'link']);
-        self::assertStringContainsString('The mail is queued', $html);
+        self::assertStringContainsString('The email is queued', $html);
         $html = $module->tabAdminPassword(null, self::service(), [], ['keyturn_mode' => 'temporary']);
-        self::assertStringNotContainsString('The mail is queued', $html);
+        self::assertStringNotContainsString('The email is queued', $html);
         self::assertFailed($module, 'may or may not');
         $html = $module->tabAdminPassword(null, self::service(), ['keyturn_mode' => 'link'], ['keyturn_mode' => 'by pigeon']);
-        self::assertStringNotContainsString('The mail is queued', $html);
+        self::assertStringNotContainsString('The email is queued', $html);
         self::assertCount(7, $host->requests());
     }
 

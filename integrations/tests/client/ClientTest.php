@@ -410,7 +410,7 @@ final class ClientTest extends TestCase
         $host = new FakeHost([$refused]);
         $outcome = self::client($host->address)->call('password/reset-and-mail', ['account' => 'customer:1', 'mode' => 'temporary'], 'k');
         self::assertRefused('refused', $outcome);
-        self::assertStringContainsString('set “Reset & mail password mails” to link', $outcome->getSentence());
+        self::assertStringContainsString('set “Reset & mail password sends” to link', $outcome->getSentence());
         self::assertStringContainsString('mode-not-offered', $outcome->getDetail());
     }
 

@@ -70,7 +70,7 @@ final class PluginTest extends TestCase
         $said = $this->refused(static function () use ($plugin, $host, $changes): void {
             $plugin->update(self::args($host->address, ['changes' => $changes]));
         });
-        self::assertSame('The password was changed. Keyturn cannot change: username, ip.', $said);
+        self::assertSame('The password was changed. Keyturn can\'t change: username, ip.', $said);
         foreach ([['username' => 'other'], [], ['password' => ''], ['password' => null]] as $changes) {
             $this->refused(static function () use ($plugin, $host, $changes): void {
                 $plugin->update(self::args($host->address, ['changes' => $changes]));
@@ -99,8 +99,8 @@ final class PluginTest extends TestCase
         self::assertSame(['SendLink'], $plugin->getAvailableActions(new UserPackage(5)), 'both would mail a link');
         $plugin->built['server']['variables']['plugin_keyturn_Reset_And_Mail'] = ' Temporary ';
         self::assertSame(['ResetAndMail', 'SendLink'], $plugin->getAvailableActions(new UserPackage(5)));
-        self::assertSame('The mail is queued.', $plugin->doResetAndMail(['userPackageId' => 5]));
-        self::assertSame('The mail is queued.', $plugin->doSendLink(['userPackageId' => 5]));
+        self::assertSame('The email is queued.', $plugin->doResetAndMail(['userPackageId' => 5]));
+        self::assertSame('The email is queued.', $plugin->doSendLink(['userPackageId' => 5]));
         self::assertSame(['temporary', 'link'], array_column($host->bodies(), 'mode'));
         $plugin->built = self::args($host->address, [], self::TOKEN, '');
         self::assertSame([], $plugin->getAvailableActions(new UserPackage(5)));

@@ -103,7 +103,7 @@ final class ServerManagerTest extends TestCase
             $this->manager('http://127.0.0.1:1', '')->changeAccountPassword(self::account(), self::PASSWORD);
         });
         self::assertStringContainsString('not set up here', $said, 'clients are not told what is wrong');
-        self::assertStringContainsString('The token must be', implode($this->log->lines));
+        self::assertStringContainsString('The token must look', implode($this->log->lines));
         self::assertSame('https://panel.example:8443/', $this->manager('https://panel.example:8443')->getLoginUrl());
     }
 

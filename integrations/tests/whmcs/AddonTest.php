@@ -202,12 +202,12 @@ final class AddonTest extends TestCase
 
     public function testAButtonSaysWhatItDoesAndNoTwoDoTheSame(): void
     {
-        foreach (['temporary' => 'A temporary password is mailed', 'permanent' => 'A new password is mailed', 'link' => null] as $mode => $said) {
+        foreach (['temporary' => 'A temporary password is emailed', 'permanent' => 'A new password is emailed', 'link' => null] as $mode => $said) {
             $host = new FakeHost(self::shown());
             $html = self::output(self::vars($host->address, ['reset_mode' => $mode]), ['service' => '42']);
             self::assertSame($said === null ? 0 : 1, substr_count($html, 'name="do" value="mail"'), $html);
             self::assertSame(1, substr_count($html, 'name="do" value="link"'));
-            self::assertStringContainsString($said ?? 'A one-time link is mailed', $html);
+            self::assertStringContainsString($said ?? 'A one-time link is emailed', $html);
         }
     }
 
@@ -251,10 +251,10 @@ final class AddonTest extends TestCase
     {
         $host = new FakeHost([]);
         Whmcs::$mayOperate = false;
-        self::assertStringContainsString('may not', self::output(self::vars($host->address), ['service' => '42'], self::posted('mail')));
+        self::assertStringContainsString('allowed to perform server operations', self::output(self::vars($host->address), ['service' => '42'], self::posted('mail')));
         Whmcs::$mayOperate = true;
         $_SESSION['adminid'] = 0;
-        self::assertStringContainsString('may not', self::output(self::vars($host->address), ['service' => '42'], self::posted('mail')));
+        self::assertStringContainsString('allowed to perform server operations', self::output(self::vars($host->address), ['service' => '42'], self::posted('mail')));
         self::assertSame([], $host->requests());
     }
 
@@ -265,12 +265,12 @@ final class AddonTest extends TestCase
         $host = new FakeHost($steps);
         $html = self::output(self::vars($host->address), ['service' => '42'], self::posted('mail'));
         self::assertStringContainsString('may or may not', $html);
-        self::assertStringContainsString('it is not known what became of', $html);
+        self::assertStringContainsString('is not known yet', $html);
         $row = Capsule::table('mod_keyturn_operations')->first();
         self::assertSame($host->keys()[1], $row->idempotency_key);
         $html = self::output(self::vars($host->address), ['service' => '42'], self::posted('settle'));
         self::assertStringContainsString('It was done.', $html);
-        self::assertStringNotContainsString('not known what became', $html);
+        self::assertStringNotContainsString('is not known yet', $html);
         self::assertSame(0, Capsule::table('mod_keyturn_operations')->count());
     }
 
@@ -323,7 +323,7 @@ final class AddonTest extends TestCase
         $html = $tell(array_merge(FakeHost::own(), [FakeHost::problem(422, 'invalid', $invalid)]), 'short short short', 'short short short');
         self::assertStringContainsString('Muy', $html);
         self::assertStringNotContainsString('<b>', $html);
-        self::assertStringContainsString('No hay contraseña nueva', $tell([], '', ''));
+        self::assertStringContainsString('La contraseña nueva está vacía', $tell([], '', ''));
     }
 
     /** @dataProvider typed */
@@ -347,7 +347,7 @@ final class AddonTest extends TestCase
         foreach ([['new' => ['x' => 'y'], 'again' => ['x' => 'y']], []] as $typed) {
             $page = self::clientArea(self::vars($host->address), 7, 42, ['token' => 'token-of-the-session'] + $typed)['vars']['keyturn'];
             self::assertSame('', $page['done']);
-            self::assertStringContainsString('no new password', $page['error']);
+            self::assertStringContainsString('new password is empty', $page['error']);
         }
         foreach ($host->requests() as $request) {
             self::assertStringStartsWith('GET /v1/accounts?', $request);
@@ -385,7 +385,7 @@ final class AddonTest extends TestCase
         $vars = self::vars($host->address, ['products' => '']);
         $typed = ['token' => 'token-of-the-session', 'new' => self::PASSWORD, 'again' => self::PASSWORD];
         $page = self::clientArea($vars, 7, 42, $typed)['vars']['keyturn'];
-        self::assertSame('There is no such service here.', $page['error']);
+        self::assertSame('This service does not exist.', $page['error']);
         self::assertSame([false, []], [$page['form'], $page['lines']]);
         self::assertSame([], $host->requests());
         self::assertStringContainsString('successbox', self::output($vars, ['service' => '42'], self::posted('mail')));
@@ -437,7 +437,7 @@ final class AddonTest extends TestCase
         $typed = ['token' => 'token-of-the-session', 'new' => self::PASSWORD, 'again' => self::PASSWORD];
         self::assertNotSame('', self::clientArea($vars, 7, 42, $typed)['vars']['keyturn']['done'], 'whatever address the client has');
         self::assertSame(['customer:9', 'customer:9', 'customer:9', 'customer:9'], array_column($host->bodies(), 'account'));
-        self::assertStringContainsString('not known', self::output($vars, ['service' => '43'], self::posted('mail')));
+        self::assertStringContainsString('unknown', self::output($vars, ['service' => '43'], self::posted('mail')));
         self::assertCount(4, $host->requests());
     }
 

@@ -55,7 +55,7 @@ final class ServerModuleOnHostTest extends TestCase
     {
         self::assertSame('success', keyturn_ChangePassword($this->params(['password' => 'thimble orchard granite'])));
         foreach (["nul \0 copper lantern" => 'NUL', "latin1 \xe9 copper lantern" => 'UTF-8', 'short' => 'characters',
-            'password1234567' => 'password', '' => 'no new password'] as $password => $word) {
+            'password1234567' => 'password', '' => 'new password is empty'] as $password => $word) {
             $text = keyturn_ChangePassword($this->params(['password' => (string) $password]));
             self::assertStringContainsString($word, $text);
         }
@@ -160,9 +160,9 @@ final class ServerModuleOnHostTest extends TestCase
         self::assertSame('success', keyturn_ResetAndMail($this->params(['username' => 'omar'])));
         $fields = $this->fieldsOnceMailed('omar');
         self::assertStringContainsString('A temporary password works until', $fields['Password']);
-        self::assertStringContainsString('omar@haddad.example', $fields['Last mail (times in UTC)']);
+        self::assertStringContainsString('omar@haddad.example', $fields['Last email (times in UTC)']);
         self::assertSame('success', keyturn_SendLink($this->params(['username' => 'omar'])));
-        self::assertStringContainsString('no mail address', keyturn_ResetAndMail($this->params(['username' => 'nomail'])));
+        self::assertStringContainsString('no email address', keyturn_ResetAndMail($this->params(['username' => 'nomail'])));
         $permanent = keyturn_ResetAndMail($this->params(['username' => 'omar', 'configoption2' => 'permanent']));
         self::assertStringContainsString('does not offer this kind of reset', $permanent);
         self::assertStringNotContainsString('success', $permanent);
@@ -173,8 +173,8 @@ final class ServerModuleOnHostTest extends TestCase
     {
         for ($until = microtime(true) + 30; microtime(true) < $until; usleep(100000)) {
             $fields = keyturn_AdminServicesTabFields($this->params(['username' => $username]));
-            self::assertArrayHasKey('Last mail (times in UTC)', $fields, print_r($fields, true));
-            if (strpos($fields['Last mail (times in UTC)'], 'queue') === false && strpos($fields['Last mail (times in UTC)'], 'handed over') === false) {
+            self::assertArrayHasKey('Last email (times in UTC)', $fields, print_r($fields, true));
+            if (strpos($fields['Last email (times in UTC)'], 'queue') === false && strpos($fields['Last email (times in UTC)'], 'Being sent') === false) {
                 return $fields;
             }
         }

@@ -165,7 +165,7 @@ final class ServerModuleTest extends TestCase
             'reset' => [[...FakeHost::own(), ['reset' => true]], 'may or may not'],
             'HTML' => [[...FakeHost::own(), FakeHost::answer(200, '<b>success</b>', 'text/html')], 'may or may not'],
             'success as a word' => [[...FakeHost::own(), FakeHost::answer(200, '"success"')], 'may or may not'],
-            'a sentence that is the word' => [[...FakeHost::own(), FakeHost::problem(422, 'refused', ['detail' => 'Success'])], 'Nothing is known'],
+            'a sentence that is the word' => [[...FakeHost::own(), FakeHost::problem(422, 'refused', ['detail' => 'Success'])], 'The outcome is unknown'],
         ];
     }
 
@@ -358,7 +358,7 @@ final class ServerModuleTest extends TestCase
     {
         $host = new FakeHost([]);
         foreach (['', null, []] as $empty) {
-            self::assertStringContainsString('no new password', keyturn_ChangePassword($this->params($host->address, ['password' => $empty])));
+            self::assertStringContainsString('new password is empty', keyturn_ChangePassword($this->params($host->address, ['password' => $empty])));
         }
         self::assertSame([], $host->requests());
     }
@@ -385,8 +385,8 @@ final class ServerModuleTest extends TestCase
         $host = new FakeHost(array_merge($steps, [FakeHost::named('customer:1', 'email')], $steps));
         $fields = keyturn_AdminServicesTabFields($this->params($host->address));
         self::assertStringContainsString('A temporary password works until 2026-11-24 13:02 UTC', $fields['Password']);
-        self::assertStringContainsString('Their server said &quot;no&quot; &amp; kept it.', $fields['Last mail (times in UTC)']);
-        self::assertStringContainsString('550 5.1.1', $fields['Last mail (times in UTC)']);
+        self::assertStringContainsString('Their server said &quot;no&quot; &amp; kept it.', $fields['Last email (times in UTC)']);
+        self::assertStringContainsString('550 5.1.1', $fields['Last email (times in UTC)']);
         self::assertStringNotContainsString('<', implode('', $fields));
 
         $area = keyturn_ClientArea($this->params($host->address));
@@ -405,7 +405,7 @@ final class ServerModuleTest extends TestCase
         $began = microtime(true);
         $fields = keyturn_AdminServicesTabFields($this->params($host->address));
         self::assertLessThan(8, microtime(true) - $began);
-        self::assertStringContainsString('Not known just now', $fields['Password']);
+        self::assertStringContainsString('Not known right now', $fields['Password']);
     }
 
     public function testTheOrderOfTheOptionsIsTheOneThatIsRead(): void

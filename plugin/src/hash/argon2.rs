@@ -9,7 +9,8 @@ use base64::prelude::BASE64_STANDARD_NO_PAD;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// Above these a stored hash is refused before the kdf is asked: who can write a hash must not choose what a sign-in costs.
+/// Above these, a stored hash is refused without calling the kdf: somebody who can write a hash must not choose what a sign-in
+/// costs.
 const MAX_MEMORY_KIB: u32 = 262_144;
 const MAX_PASSES: u32 = 16;
 const MAX_LANES: u32 = 8;
@@ -17,7 +18,7 @@ const MAX_LANES: u32 = 8;
 const SALT_BYTES: usize = 16;
 const HASH_BYTES: u32 = 32;
 
-/// A PHC string, taken apart.
+/// A parsed PHC string.
 #[derive(Clone, Debug)]
 pub(crate) struct Phc {
     parameters: Argon2Parameters,
@@ -34,7 +35,7 @@ impl PartialEq for Phc {
 impl Eq for Phc {}
 
 impl Phc {
-    /// None: another scheme. Never panics, whatever the text.
+    /// None: another scheme. Never panics.
     pub(crate) fn read(text: &str) -> Option<Result<Self, Unreadable>> {
         let mut parts = text.strip_prefix('$')?.split('$');
         let kind = match parts.next()? {
@@ -61,7 +62,7 @@ impl Phc {
             }
         };
         let (memory_kib, passes, lanes) = (cost("m", MAX_MEMORY_KIB)?, cost("t", MAX_PASSES)?, cost("p", MAX_LANES)?);
-        // Keys and associated data are nobody's in a panel.
+        // Panels use no keys or associated data.
         if costs.next().is_some() || memory_kib < 8 * lanes {
             return Err(malformed(Fault::Parameters));
         }
@@ -74,7 +75,7 @@ impl Phc {
         Ok(Phc { parameters, salt, hash })
     }
 
-    /// As PHC strings call it.
+    /// The name in PHC strings.
     pub(crate) fn scheme(&self) -> &'static str {
         name(self.parameters.kind)
     }
@@ -101,7 +102,7 @@ impl Phc {
         Ok(Phc { parameters, salt, hash })
     }
 
-    /// Costs what a real one costs, and is nobody's.
+    /// A hash that costs as much as a real one and matches nothing.
     pub(crate) fn unmatched(memory_kib: u32, passes: u32, lanes: u32) -> Self {
         let parameters = Argon2Parameters { kind: Argon2Kind::Argon2id, memory_kib, passes, lanes, length: HASH_BYTES };
         Phc { parameters, salt: vec![0; SALT_BYTES], hash: vec![0; HASH_BYTES as usize] }
@@ -140,13 +141,13 @@ fn within(kind: Argon2Kind, parameter: &'static str, is: u32, most: u32) -> Resu
     if is > most { Err(Unreadable::TooCostly { scheme: name(kind), parameter, is, most }) } else { Ok(()) }
 }
 
-/// As PHC strings write numbers: no sign, no leading zero.
+/// Numbers in PHC strings: no sign, no leading zero.
 fn decimal(text: &str) -> Option<u32> {
     let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text.len() == 1 || !text.starts_with('0'));
     if plain { text.parse().ok() } else { None }
 }
 
-/// None: not base64, or of another length than any that is in use.
+/// None: not base64, or a length that nobody uses.
 fn bytes(text: &str, lengths: std::ops::RangeInclusive<usize>) -> Option<Vec<u8>> {
     BASE64_STANDARD_NO_PAD.decode(text).ok().filter(|bytes| lengths.contains(&bytes.len()))
 }

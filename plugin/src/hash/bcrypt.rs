@@ -1,4 +1,4 @@
-//! bcrypt as crypt(3) strings: `$2a$`, `$2b$` and `$2y$` are read, `$2y$` is written, since PHP knows no other. Computed here,
+//! bcrypt as crypt(3) strings. Reads `$2a$`, `$2b$` and `$2y$`; writes `$2y$`, the only one that PHP supports. Computed here,
 //! in the component: its parser belongs in the sandbox, and the host's `kdf` has no bcrypt.
 
 use super::{Fault, Unfit, Unreadable};
@@ -6,16 +6,16 @@ use crate::settings::BCRYPT_COST;
 use bcrypt::{HashParts, Version};
 use std::str::FromStr as _;
 
-/// bcrypt reads no more of a password.
+/// bcrypt reads no more bytes of a password.
 pub(crate) const MAX_BYTES: usize = 72;
 
 /// Characters of a crypt(3) string.
 const LENGTH: usize = 60;
 
-/// As crypt(3) strings are called in words.
+/// The name for crypt(3) strings.
 pub(crate) const SCHEME: &str = "bcrypt";
 
-/// A crypt(3) string whose form is right.
+/// A well-formed crypt(3) string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Crypt {
     text: String,
@@ -23,21 +23,21 @@ pub(crate) struct Crypt {
 }
 
 impl Crypt {
-    /// None: another scheme. Never panics, whatever the text.
+    /// None: another scheme. Never panics.
     pub(crate) fn read(text: &str) -> Option<Result<Self, Unreadable>> {
         let known = ["$2a$", "$2b$", "$2y$"].iter().any(|prefix| text.starts_with(prefix));
         known.then(|| Self::of(text))
     }
 
-    /// What costs more than any hash that is written here is refused rather than begun: who can write a hash must not choose
-    /// what a sign-in costs, and one that is compared must be done within the time of a call.
+    /// A hash that costs more than any that is written here is refused: somebody who can write a hash must not choose what a
+    /// sign-in costs, and a comparison must finish within a call.
     fn of(text: &str) -> Result<Self, Unreadable> {
         let malformed = |fault| Err(Unreadable::Malformed { scheme: SCHEME, fault });
         let is = text.chars().count();
         if is != LENGTH {
             return malformed(Fault::Length { is, must: LENGTH });
         }
-        // The crate would take `+9` for a number.
+        // The crate would read `+9` as a number.
         if !text.bytes().skip(4).take(2).all(|b| b.is_ascii_digit()) {
             return malformed(Fault::Cost);
         }
@@ -51,7 +51,7 @@ impl Crypt {
         }
     }
 
-    /// Costs what a real one costs, and is nobody's.
+    /// A hash that costs as much as a real one and matches nothing.
     pub(crate) fn unmatched(cost: u32) -> Self {
         Crypt { text: format!("$2y${cost:02}${}", ".".repeat(53)), cost }
     }
@@ -60,15 +60,15 @@ impl Crypt {
         self.cost
     }
 
-    /// As crypt(3) does, only the first 72 bytes count; what PHP stored of a longer password still matches. A NUL never
-    /// does: crypt(3) would stop there, so `a` and `a\0a` would be one password.
+    /// As with crypt(3), only the first 72 bytes count, so what PHP stored for a longer password still matches. A NUL never
+    /// matches: crypt(3) would stop there, so `a` and `a\0a` would be the same password.
     pub(crate) fn matches(&self, password: &[u8]) -> bool {
         let same = bcrypt::verify(password, &self.text).unwrap_or(false);
         same && unfit(password) != Some(Unfit::Nul)
     }
 }
 
-/// None: the cost is outside of what bcrypt knows.
+/// None: bcrypt doesn't allow the cost.
 pub(crate) fn write(password: &[u8], cost: u32) -> Option<String> {
     let mut salt = [0; 16];
     crate::token::fill(&mut salt);

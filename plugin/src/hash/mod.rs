@@ -1,4 +1,4 @@
-//! Stored hashes: reading them, comparing, writing new ones. Argon2 itself is the host's `kdf`; all else about a hash is ours.
+//! Stored hashes: reads, compares and writes them. The host's `kdf` computes Argon2; everything else is done here.
 
 pub(crate) mod argon2;
 pub(crate) mod bcrypt;
@@ -21,19 +21,19 @@ pub(crate) enum Stored {
     Bcrypt(bcrypt::Crypt),
 }
 
-/// What a new hash is written as.
+/// The scheme and parameters of new hashes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Configured {
     Argon2id { memory_kib: u32, passes: u32, lanes: u32 },
     Bcrypt { cost: u32 },
 }
 
-/// What only bcrypt cannot hash faithfully.
+/// What bcrypt alone can't hash faithfully.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unfit {
-    /// Over 72 bytes: the rest would not count.
+    /// Over 72 bytes: the rest would be ignored.
     TooLong,
-    /// What follows a NUL would not count.
+    /// Everything after a NUL would be ignored.
     Nul,
 }
 
@@ -56,7 +56,7 @@ impl Configured {
         }
     }
 
-    /// The hash of a password that nobody has, at the price of a real one.
+    /// A hash that costs as much as a real one, of a password that nobody has.
     pub(crate) fn stand_in(&self) -> Stored {
         match self {
             Configured::Argon2id { memory_kib, passes, lanes } => {
@@ -66,7 +66,7 @@ impl Configured {
         }
     }
 
-    /// Whether a hash is of this scheme and these parameters already.
+    /// Whether a hash already has this scheme and these parameters.
     pub(crate) fn covers(&self, stored: &Stored) -> bool {
         match (self, stored) {
             (Configured::Argon2id { memory_kib, passes, lanes }, Stored::Argon2(phc)) => {
@@ -77,7 +77,7 @@ impl Configured {
         }
     }
 
-    /// Hashes. The caller has asked [`Configured::unfit`] before.
+    /// Hashes. The caller has checked [`Configured::unfit`].
     pub(crate) fn write(&self, ports: &dyn Ports, password: &PlainPassword) -> Result<String, Failure> {
         match self {
             Configured::Argon2id { memory_kib, passes, lanes } => {
@@ -86,7 +86,7 @@ impl Configured {
                     .map_err(|error| configured_failure(ports, error))
             }
             Configured::Bcrypt { cost } => bcrypt::write(password.bytes(), *cost).ok_or_else(|| {
-                failure::log(format_args!("the setting bcrypt-cost is {cost}, outside of what bcrypt knows"));
+                failure::log(format_args!("the setting bcrypt-cost is {cost}, which bcrypt doesn't allow"));
                 failure::refused(Words::of(ports), "hash-settings", Word::HashSettings)
             }),
         }
@@ -100,7 +100,7 @@ impl Stored {
         argon2().or_else(bcrypt).unwrap_or_else(|| Err(Unreadable::Scheme(mark(text))))
     }
 
-    /// Does the work and compares in constant time.
+    /// Computes and compares in constant time.
     pub(crate) fn matches(&self, ports: &dyn Ports, password: &PlainPassword) -> Result<bool, kdf::Error> {
         match self {
             Stored::Argon2(phc) => phc.matches(ports, password.bytes()),
@@ -108,7 +108,7 @@ impl Stored {
         }
     }
 
-    /// Whether a password that matches is for certain the one that was hashed, and not only its beginning.
+    /// Whether a matching password is certainly the whole one that was hashed, and not only its beginning.
     pub(crate) fn has_read_all_of(&self, password: &PlainPassword) -> bool {
         match self {
             Stored::Argon2(_) => true,
@@ -117,13 +117,13 @@ impl Stored {
     }
 }
 
-/// The configured parameters themselves do not work: that is for the operator.
+/// The configured parameters themselves are wrong: only the operator can fix that.
 pub(crate) fn configured_failure(ports: &dyn Ports, error: kdf::Error) -> Failure {
     match error {
         kdf::Error::Unavailable(seconds) => Failure::Unavailable(seconds),
         kdf::Error::Limit(which) => {
             failure::log(format_args!(
-                "the settings argon2-* ask for more than the host allows ({which}): lower them, or raise its ceiling"
+                "the settings argon2-* need more than the host allows ({which}): lower them, or raise the plugin's limit"
             ));
             failure::refused(Words::of(ports), "hash-settings", Word::HashSettings)
         }
@@ -134,14 +134,14 @@ pub(crate) fn configured_failure(ports: &dyn Ports, error: kdf::Error) -> Failur
     }
 }
 
-/// `$6$` of a crypt(3) string; nothing else of it, since some systems store plain text.
+/// `$6$` of a crypt(3) string, and nothing else of it, because some systems store plain text.
 fn mark(text: &str) -> Option<String> {
     let (id, _) = text.strip_prefix('$')?.split_once('$')?;
     let plain = id.len() <= 16 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     plain.then(|| format!("${id}$"))
 }
 
-/// Equal length is no secret; equal content is.
+/// The length is no secret; the content is.
 pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && std::hint::black_box(a.iter().zip(b).fold(0, |acc, (a, b)| acc | (a ^ b))) == 0
 }

@@ -1,13 +1,13 @@
-//! Why a stored hash cannot be compared with, in words that hold nothing of it.
+//! Why sign-in can't compare with a stored hash, without revealing the hash.
 
 use crate::bindings::nodes::Value;
 use crate::words::{Word, Words};
 use std::fmt;
 
-/// What [`super::Stored::read`] reads.
+/// The schemes that [`super::Stored::read`] reads.
 const KNOWN: &str = "argon2id, argon2i, argon2d, bcrypt";
 
-/// Marks of schemes that other panels store, by the names that people know.
+/// Marks of schemes that other panels store, with the names that people know.
 const OTHERS: [(&str, &str); 7] = [
     ("$1$", "md5-crypt"),
     ("$5$", "sha256-crypt"),
@@ -18,35 +18,34 @@ const OTHERS: [(&str, &str); 7] = [
     ("$P$", "phpass"),
 ];
 
-/// Why a stored hash cannot be compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Unreadable {
-    /// Another scheme; its mark, such as `$6$`, if it bears one.
+    /// Another scheme; its mark, such as `$6$`, if it has one.
     Scheme(Option<String>),
-    /// Of the scheme, but not as its format says.
+    /// This scheme, but malformed.
     Malformed { scheme: &'static str, fault: Fault },
-    /// The named parameter is above what one sign-in may cost.
+    /// The parameter is above what one sign-in may cost.
     TooCostly { scheme: &'static str, parameter: &'static str, is: u32, most: u32 },
 }
 
-/// How a hash departs from its scheme's format.
+/// What is wrong with a hash of a known scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// In characters.
     Length { is: usize, must: usize },
-    /// Characters that the scheme does not use.
+    /// It has characters that the scheme doesn't use.
     Alphabet,
-    /// Not a cost, or none that the scheme knows.
+    /// Not a cost, or one that the scheme doesn't have.
     Cost,
     /// Argon2's version.
     Version,
     /// Argon2's `m`, `t` and `p`.
     Parameters,
-    /// Not base64, or of a length that is not in use.
+    /// Not base64, or a length that nobody uses.
     Salt,
-    /// The same of the hash itself.
+    /// The same for the hash itself.
     Hash,
-    /// A part is missing at its end.
+    /// The end is missing.
     CutOff,
     /// There is a part too many.
     GoesOn,
@@ -69,7 +68,7 @@ impl Unreadable {
         }
     }
 
-    /// Tells nothing of the hash but its scheme, its length and its costs.
+    /// Reveals only the scheme, the length and the costs of the hash.
     pub(crate) fn message(&self, words: Words) -> String {
         let text = |text: &str| Value::Text(text.to_owned());
         match self {

@@ -1,4 +1,4 @@
-//! Whether a password is, under its disguise, one of those that everybody tries first.
+//! Whether a password, without its disguise, is one that attackers try first.
 
 use super::shape::{WEAK_TRIM, canon, trimmed, unit, weight};
 
@@ -8,7 +8,7 @@ static STEMS: &str = include_str!(concat!(env!("OUT_DIR"), "/common-stems.txt"))
 /// Well-known phrases in their canonical form, one a line, made by `build.rs`.
 static PHRASES: &str = include_str!(concat!(env!("OUT_DIR"), "/common-phrases.txt"));
 
-/// So much of the beginning of a phrase is the phrase.
+/// So many characters of a phrase's beginning count as the phrase.
 const MIN_BEGINNING: usize = 12;
 
 /// `folded`: without case and accents.
@@ -16,18 +16,18 @@ pub(crate) fn is_common(folded: &str) -> bool {
     parts(folded).map(canon).any(|key| is_known(&key) || is_phrase(&key))
 }
 
-/// Whether it says one of those again and again, however it is set apart.
+/// Whether it only repeats a common password, with anything in between.
 pub(crate) fn repeats_common(folded: &str) -> bool {
     [folded, unit(folded)].into_iter().flat_map(parts).any(|part| is_known(unit(&canon(part))))
 }
 
-/// What a password may be without what is put before and after it.
+/// The core of a password: without what was added before and after it.
 pub(crate) fn parts(base: &str) -> impl Iterator<Item = &str> {
     let [end, core] = trimmed(base);
     [base, end, core].into_iter().filter(move |part| stands_out(base, part))
 }
 
-/// What was trimmed off must not be what makes the password: eight digits thrown by dice are worth something.
+/// The part that was trimmed off must not be the actual password: eight random digits are worth something.
 fn stands_out(base: &str, part: &str) -> bool {
     match base.split_once(part) {
         Some((before, after)) => weight(before) + weight(after) <= WEAK_TRIM,
@@ -35,7 +35,7 @@ fn stands_out(base: &str, part: &str) -> bool {
     }
 }
 
-/// Whether it is hardly more than a phrase, or than the beginning of one.
+/// Whether it is little more than a phrase, or the beginning of one.
 fn is_phrase(key: &str) -> bool {
     PHRASES.lines().any(|phrase| match phrase.len() <= key.len() {
         true => stands_out(key, phrase),
@@ -47,7 +47,7 @@ fn is_known(key: &str) -> bool {
     key.len() >= 4 && is_stem(key)
 }
 
-/// Binary search by bytes over the lines: nothing has to be built when an instance begins.
+/// Binary search over the lines, by bytes: an instance has nothing to build at start.
 fn is_stem(key: &str) -> bool {
     let text = STEMS.as_bytes();
     let (mut low, mut high) = (0, text.len());

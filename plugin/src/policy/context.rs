@@ -1,4 +1,4 @@
-//! Words that somebody who knows the account, or the place, would try.
+//! Words that somebody who knows the account or the place would try.
 
 use super::common::parts;
 use super::shape::{WEAK_TRIM, canon, head, weight};
@@ -10,30 +10,31 @@ use crate::settings;
 use crate::unicode::fold;
 use zeroize::Zeroizing;
 
-/// Shorter words stand in too many others: they are not looked for inside of a password. One that consists of them is refused.
+/// Shorter words occur in too many others, so they are not searched inside a password. A password that consists of them is
+/// refused.
 const MIN_WORD: usize = 4;
 
-/// A letter alone is no word.
+/// A single letter is not a word.
 const MIN_PIECE: usize = 2;
 
-/// Reduced words.
+/// The words, reduced.
 #[derive(Default)]
 pub(crate) struct Context {
-    /// Of the account: login, name, address.
+    /// The account's login, name and address.
     own: Vec<String>,
-    /// Whether who reads the reasons manages the account: its name is not his.
+    /// Whether a manager reads the reasons: then the name is not their own.
     managed: bool,
-    /// Of the place.
+    /// The place's words.
     place: Vec<Place>,
 }
 
-/// A word of the place's: the brand, or what the operator has listed.
+/// The brand, or a word from the operator's list.
 struct Place {
     /// As it is written.
     word: String,
     /// The whole, and each of its words.
     keys: Vec<String>,
-    /// Whether it must not stand in a password at all. The brand may, in a longer one: nobody has asked for more.
+    /// Whether no password may contain it. The brand may be part of a longer password.
     nowhere: bool,
 }
 
@@ -43,7 +44,7 @@ impl Context {
         if let Some(account) = account {
             context.add_account(ports, account)?;
             context.managed = match ports.caller() {
-                // Who holds a link, and so is its owner.
+                // The holder of a link is the owner.
                 Actor::Anonymous => false,
                 Actor::Account(own) => own != account,
                 Actor::ServiceKey(_) | Actor::Console | Actor::System => true,
@@ -56,7 +57,7 @@ impl Context {
         Ok(context)
     }
 
-    /// One field after another when the operator does not grant all of them: each that can be read still counts.
+    /// Reads fields one by one, because the operator may grant only some: each readable one counts.
     fn add_account(&mut self, ports: &dyn Ports, account: &str) -> Result<(), Failure> {
         const FIELDS: [&str; 3] = ["login", "name", "email"];
         let values = match ports.fields(account, &FIELDS) {
@@ -77,7 +78,7 @@ impl Context {
         self.add_words(&name);
         let (local, domain) = email.rsplit_once('@').unwrap_or((&email, ""));
         self.add_words(local);
-        // The last label says a country or that there is commerce, not whose it is.
+        // The last label names a country or a kind of business, not the owner.
         let labels = domain.rsplit_once('.').map_or("", |(labels, _)| labels);
         labels.split('.').for_each(|label| self.add_words(label));
         Ok(())
@@ -111,7 +112,7 @@ impl Context {
     }
 }
 
-/// The whole, and each of its words, as they are compared.
+/// The whole text and each of its words, in the form for comparison.
 fn keys(text: &str) -> Vec<String> {
     let mut keys = Vec::new();
     for word in std::iter::once(text).chain(text.split(|c: char| !c.is_alphanumeric())) {
@@ -127,7 +128,7 @@ fn stands_in(key: &str, reduced: &str) -> bool {
     key.chars().count() >= MIN_WORD && reduced.contains(key)
 }
 
-/// Whether it says hardly more than these words, once or again and again, with something around or between.
+/// Whether it is little more than these words, once or repeated, with something around or between.
 fn is_made_of(folded: &str, keys: &[String]) -> bool {
     parts(head(folded)).any(|part| {
         let whole = Zeroizing::new(canon(part));

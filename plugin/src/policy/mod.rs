@@ -21,17 +21,17 @@ use crate::unicode::fold;
 use crate::words::{Word, Words};
 use zeroize::Zeroizing;
 
-/// What a new password is measured by.
+/// The rules for a new password.
 pub(crate) struct Policy {
     min_length: usize,
     configured: Configured,
     context: Context,
-    /// Whether new passwords are composed (NFC): only where sign-in is asked of us, which composes too. A panel that compares
-    /// by itself does so with what is typed.
+    /// Whether new passwords are composed (NFC): only if sign-in calls this plugin, which composes too. A panel that compares
+    /// hashes itself compares what was typed.
     composes: bool,
 }
 
-/// One reason against a password. Each has a code and a sentence of its own.
+/// One reason against a password, with a code and a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Finding {
     TooShort {
@@ -40,7 +40,7 @@ pub(crate) enum Finding {
     },
     TooLong,
     Known,
-    /// `managed`: told to who manages the account.
+    /// `managed`: a manager reads it.
     ContainsName {
         managed: bool,
     },
@@ -69,7 +69,7 @@ impl Policy {
         self.min_length
     }
 
-    /// The hash of what a new password is stored as.
+    /// The hash of the stored form of a new password.
     ///
     /// # Errors
     /// Those of [`Configured::write`].
@@ -77,12 +77,12 @@ impl Policy {
         self.configured.write(ports, self.stored_form(password).as_ref().unwrap_or(password))
     }
 
-    /// None: as it was typed.
+    /// None: stored as typed.
     fn stored_form(&self, password: &PlainPassword) -> Option<PlainPassword> {
         if self.composes { password.composed() } else { None }
     }
 
-    /// Every reason, in the order in which they are best told.
+    /// All reasons, the most useful first.
     pub(crate) fn findings(&self, typed: &PlainPassword) -> Vec<Finding> {
         if typed.is_too_long() {
             return vec![Finding::TooLong];
@@ -101,7 +101,7 @@ impl Policy {
         if let Some(word) = self.context.names_place(&folded) {
             findings.push(Finding::ContainsWord(word.to_owned()));
         }
-        // One reason for a pattern is enough: the first says best what it is.
+        // One reason for a pattern is enough: the first fits best.
         let head = shape::head(&folded);
         if common::is_common(head) {
             findings.push(Finding::Known);
@@ -118,8 +118,8 @@ impl Policy {
         findings
     }
 
-    /// A password that repeats a piece is worth no more than the piece, which must then be long enough by itself. Pieces that
-    /// come back in another order are counted once each; what is left must not be much shorter than that.
+    /// A password that repeats a piece is worth no more than the piece, which must then be long enough on its own. Pieces that
+    /// come back in another order count once each; what is left must not be much shorter.
     fn repeats(&self, folded: &str) -> bool {
         let key = Zeroizing::new(shape::canon(folded));
         let is_one = |text: &str| {
@@ -134,7 +134,7 @@ impl Policy {
         common::parts(folded).chain(common::parts(&key)).any(is_one) || is_few(folded) || is_few(&key)
     }
 
-    /// The same judgement as Save's, as advice.
+    /// The same rating as Save's, as advice.
     pub(crate) fn strength(&self, password: &PlainPassword, words: Words) -> Strength {
         let advice = |score, acceptable, text| Strength { score, acceptable, advice: Some(text) };
         if password.is_empty() {
@@ -154,7 +154,7 @@ impl Policy {
     }
 }
 
-/// By what is left without the sign that stands between its words or letters, which says little itself.
+/// The weight without the separator between its words or letters, which adds little itself.
 fn weight_apart(folded: &str) -> usize {
     let weight = shape::weight(folded);
     match separator(folded) {
@@ -163,7 +163,7 @@ fn weight_apart(folded: &str) -> usize {
     }
 }
 
-/// The sign that comes up most, if any does twice.
+/// The most frequent sign, if any occurs twice.
 fn separator(folded: &str) -> Option<char> {
     let count = |sign: char| folded.matches(sign).count();
     let signs = folded.chars().filter(|c| !c.is_alphanumeric());

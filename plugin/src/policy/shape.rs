@@ -1,10 +1,10 @@
-//! The shape of a password, whatever it is dressed in. Knows no Unicode tables and no other module, because `build.rs` takes
-//! the same file to reduce the list of common passwords: list and password must pass through one sieve.
+//! The shape of a password under its disguise. It uses no Unicode tables and no other module, because `build.rs` includes this
+//! file to reduce the list of common passwords: the list and the password must be reduced in the same way.
 
-/// What may be trimmed off a common password and still leave it one: `Password-2024!!` is `password`.
+/// How much may be trimmed off a common password so that it stays one: `Password-2024!!` is `password`.
 pub const WEAK_TRIM: usize = 6;
 
-/// Of a longer text the first so many characters are judged: what is judged costs more than its length.
+/// Only so many characters of a longer text are rated, because rating costs more than its length.
 const JUDGED: usize = 256;
 
 /// See [`JUDGED`].
@@ -12,13 +12,13 @@ pub fn head(text: &str) -> &str {
     text.char_indices().nth(JUDGED).map_or(text, |(end, _)| &text[..end])
 }
 
-/// Undoes "leet" and drops separators, on folded text. Several readings of one sign fall into one class (`1`, `l`, `!` are
-/// all `i`), so that no reading has to be guessed.
+/// Undoes "leet" and drops separators, in folded text. All readings of one sign become the same letter (`1`, `l` and `!` are
+/// all `i`), so nothing has to be guessed.
 pub fn canon(folded: &str) -> String {
     folded.chars().map(|c| if c == 'l' { 'i' } else { letter(c, 'i') }).filter(|c| c.is_alphanumeric()).collect()
 }
 
-/// The letter that a sign stands for in "leet"; `bar`: what `1`, `!` and `|` are.
+/// The letter that a sign means in "leet"; `bar`: the letter for `1`, `!` and `|`.
 fn letter(c: char, bar: char) -> char {
     match c {
         '0' => 'o',
@@ -33,21 +33,21 @@ fn letter(c: char, bar: char) -> char {
     }
 }
 
-/// What remains of a word when digits and symbols are taken off its end, and off both ends.
+/// A word without the digits and symbols at its end, and at both ends.
 pub fn trimmed(folded: &str) -> [&str; 2] {
     let end = folded.trim_end_matches(|c: char| !c.is_alphabetic());
     [end, end.trim_start_matches(|c: char| !c.is_alphabetic())]
 }
 
-/// The key under which an entry of the list of common passwords is found; none where too little of it is left.
+/// The key of an entry in the list of common passwords; none if too little is left.
 pub fn stem(entry: &str) -> Option<String> {
     let [_, core] = trimmed(entry);
     let key = canon(if core.len() >= 4 { core } else { entry });
     (key.len() >= 4).then_some(key)
 }
 
-/// The shortest piece that, written again and again, gives the text: `abc` for `abcabcab`. The text itself when it does not
-/// repeat for at least half of the piece.
+/// The shortest piece that, repeated, gives the text: `abc` for `abcabcab`. The whole text if it doesn't repeat at least half
+/// of the piece.
 pub fn unit(text: &str) -> &str {
     let chars: Vec<(usize, char)> = text.char_indices().collect();
     let n = chars.len();
@@ -62,7 +62,7 @@ pub fn unit(text: &str) -> &str {
     text
 }
 
-/// How many characters are left when each piece of at least [`SHORTEST_COPY`] that stood before is left out; no count beyond
+/// How many characters are left without the pieces of at least [`SHORTEST_COPY`] that occurred before. Stops counting at
 /// `enough`.
 pub fn said_once(text: &[char], enough: usize) -> usize {
     let (mut at, mut once) = (0, 0);
@@ -76,12 +76,12 @@ pub fn said_once(text: &[char], enough: usize) -> usize {
     once
 }
 
-/// Shorter pieces come back in every language.
+/// Shorter pieces repeat in every language.
 const SHORTEST_COPY: usize = 4;
 
-/// How many characters say something new: not one that repeats its neighbour, nor one that follows from those before it, in
-/// the alphabet, in the digits or on a keyboard. Of all readings of a sign, as itself or as a letter, the one counts by which
-/// the longest run follows.
+/// How many characters add something new. A character that repeats its neighbour doesn't, nor one that continues a sequence: in
+/// the alphabet, in the digits or on a keyboard. If a sign has several readings, as itself or as a letter, the one with the
+/// longest run counts.
 pub fn weight(folded: &str) -> usize {
     let chars: Vec<char> = folded.chars().collect();
     let mut runs = vec![Vec::new(); chars.len()];
@@ -90,7 +90,7 @@ pub fn weight(folded: &str) -> usize {
             add_runs(&steps, &mut runs);
         }
     }
-    // The cheapest way to say the rest from each place on, in halves of a character.
+    // The lowest cost of the rest from each position, in halves of a character.
     let mut rest = vec![0; chars.len() + 1];
     for at in (0..chars.len()).rev() {
         let by_run = runs[at].iter().map(|run: &Run| run.costs + rest[at + run.long]);
@@ -99,15 +99,15 @@ pub fn weight(folded: &str) -> usize {
     rest[0].div_ceil(2)
 }
 
-/// Characters in a row of which each but the first ones follows from those before it.
+/// A run: each character but the first ones follows from those before it.
 #[derive(Clone)]
 struct Run {
     long: usize,
-    /// What it says that is new, in halves of a character.
+    /// What it adds, in halves of a character.
     costs: usize,
 }
 
-/// The text as it is, and with its signs read as letters.
+/// The text itself, and the text with its signs read as letters.
 fn readings(chars: &[char]) -> Vec<Vec<char>> {
     let mut readings = vec![chars.to_vec()];
     for bar in ['i', 'l'] {
@@ -119,14 +119,14 @@ fn readings(chars: &[char]) -> Vec<Vec<char>> {
     readings
 }
 
-/// How one comes from a character to the next; `near`: to a neighbour, or nowhere.
+/// The step from one character to the next; `near`: to a neighbour, or none.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Step {
     by: (i32, i32),
     near: bool,
 }
 
-/// By the order of code points.
+/// Steps by code points.
 fn order(chars: &[char]) -> Vec<Option<Step>> {
     let by = |pair: &[char]| pair[1] as i32 - pair[0] as i32;
     chars.windows(2).map(|pair| Some(Step { by: (0, by(pair)), near: by(pair).abs() <= 1 })).collect()
@@ -134,7 +134,7 @@ fn order(chars: &[char]) -> Vec<Option<Step>> {
 
 type Keyboard = [&'static str; 4];
 
-/// QWERTY, QWERTZ and AZERTY. The digits run on from 9 to 0; a digit's sign is on its key.
+/// QWERTY, QWERTZ and AZERTY. The digits continue from 9 to 0; the sign on a digit's key belongs to it.
 const KEYBOARDS: [Keyboard; 3] = [
     ["1234567890-=", "qwertyuiop[]", "asdfghjkl;'", "zxcvbnm,./"],
     ["1234567890", "qwertzuiop", "asdfghjkl", "yxcvbnm,.-"],
@@ -143,7 +143,7 @@ const KEYBOARDS: [Keyboard; 3] = [
 
 const SHIFTED: [&str; 2] = ["!@#$%^&*()", "1234567890"];
 
-/// By the places of the keys. Each row of keys stands half a key to the right of the one above, so a key has two below it.
+/// Steps by the places of the keys. Each row is half a key to the right of the one above, so a key has two below it.
 fn walk(keyboard: &Keyboard, chars: &[char]) -> Vec<Option<Step>> {
     let key = |c: char| {
         let plain = SHIFTED[0].find(c).and_then(|at| SHIFTED[1][at..].chars().next());
@@ -160,14 +160,14 @@ fn walk(keyboard: &Keyboard, chars: &[char]) -> Vec<Option<Step>> {
     chars.windows(2).map(step).collect()
 }
 
-/// The longest pattern of steps that is looked for: `1qaz2wsx3edc` repeats four.
+/// The longest pattern of steps to look for: `1qaz2wsx3edc` repeats four.
 const LONGEST_PATTERN: usize = 8;
 
-/// A walk from key to key has at least so many; words are full of shorter ones.
+/// The shortest walk from key to key that counts; words are full of shorter ones.
 const SHORTEST_WALK: usize = 5;
 
 fn add_runs(steps: &[Option<Step>], runs: &mut [Vec<Run>]) {
-    // Both of the steps from a place on, up to the next one that leads nowhere; of the first also, how far it leads.
+    // Two steps from each position, up to the next one that leads nowhere; for the first, also its length.
     let mut walkable = vec![0; steps.len() + 1];
     let mut near = vec![(0, 0); steps.len() + 1];
     let mut leads = vec![(0, 0); steps.len() + 1];
@@ -182,7 +182,7 @@ fn add_runs(steps: &[Option<Step>], runs: &mut [Vec<Run>]) {
         }
     }
     for pattern in 1..=LONGEST_PATTERN {
-        // How many steps from a place on are each the one that stands `pattern` before it.
+        // How many steps from a position equal the one `pattern` steps before.
         let mut again = vec![0; steps.len() + 1];
         for at in (pattern..steps.len()).rev() {
             again[at] = if steps[at] == steps[at - pattern] { 1 + again[at + 1] } else { 0 };
@@ -192,10 +192,10 @@ fn add_runs(steps: &[Option<Step>], runs: &mut [Vec<Run>]) {
             let comes_back = leads[at] == leads[at + pattern];
             let costs = match pattern {
                 1 if comes_back => 2,
-                // Two neighbours alone are no run: every language has `op` and `er`.
+                // Two neighbours alone are not a run: every language has `op` and `er`.
                 1 if near[at].0 == 0 || long < 3 => continue,
                 1 => 4,
-                // What comes back to where it began repeats a piece, and is judged as that.
+                // A walk that returns to its start repeats a piece, and is rated as that.
                 _ if comes_back || long <= 2 * pattern => continue,
                 _ => 2 + 2 * pattern,
             };
@@ -204,7 +204,7 @@ fn add_runs(steps: &[Option<Step>], runs: &mut [Vec<Run>]) {
     }
     for (at, (long, turns)) in near.into_iter().enumerate() {
         if long + 1 >= SHORTEST_WALK {
-            // Whoever turns has a few keys to choose from.
+            // At a turn there are a few keys to choose from.
             runs[at].push(Run { long: long + 1, costs: 4 + turns });
         }
     }

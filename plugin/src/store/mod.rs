@@ -1,4 +1,4 @@
-//! Keys and records of the plugin's own data.
+//! Keys and records of the plugin's data.
 //!
 //! | key | value |
 //! |---|---|
@@ -7,7 +7,7 @@
 //! | `attempts/<name, name-from, address, account, device or devices>/<digest>` | a counter of passwords tried |
 //! | `requests/<name, address or account>/<digest>` | a counter of links asked for |
 //!
-//! Keys are not sealed: what they should not show is a MAC.
+//! Keys are not sealed, so what they must not show is a MAC.
 
 mod record;
 
@@ -21,10 +21,10 @@ use crate::ports::Ports;
 use crate::token::TokenDigest;
 use crate::words::{Word, Words};
 
-/// How long the record of a link outlives its use or its end, in milliseconds: the page can still say which it was.
+/// How long a link's record is kept after it was used or expired, in milliseconds, so that the page can say which.
 pub(crate) const LINK_MEMORY: i64 = 30 * 24 * 60 * 60 * 1000;
 
-/// The same of a link that a sign-in has led to, in milliseconds.
+/// The same for a link from a sign-in, in milliseconds.
 pub(crate) const MUST_CHANGE_MEMORY: i64 = 60 * 60 * 1000;
 
 pub(crate) fn account(ports: &dyn Ports, account: &str) -> Result<AccountRecord, Failure> {
@@ -35,7 +35,7 @@ pub(crate) fn account(ports: &dyn Ports, account: &str) -> Result<AccountRecord,
     }
 }
 
-/// For who is about to replace it: what cannot be read is logged, and no reason against a new password.
+/// For callers that replace it: an unreadable record is logged, and doesn't prevent a new password.
 pub(crate) fn account_if_readable(ports: &dyn Ports, account: &str) -> Result<AccountRecord, Failure> {
     let key = account_key(account);
     let record = ports.get(&key)?.map(|bytes| AccountRecord::decode(&bytes)).transpose();
@@ -63,7 +63,7 @@ pub(crate) fn put_link(ports: &dyn Ports, digest: &TokenDigest, record: &LinkRec
     let end = record.used.unwrap_or(record.until);
     let memory = match record.origin {
         Origin::Asked | Origin::Mailed | Origin::HandedOn => LINK_MEMORY,
-        // Each right sign-in makes one: it is not mailed, and whoever finds it again signs in again.
+        // Each right sign-in makes one. It is never emailed: people who lose it sign in again.
         Origin::SignIn => MUST_CHANGE_MEMORY,
     };
     Ok(ports.put(&link_key(digest), &record.encode(), Some(end + memory))?)
@@ -82,7 +82,7 @@ pub(crate) fn link_key(digest: &TokenDigest) -> String {
     format!("link/{}", hex(&digest.0))
 }
 
-/// Not a trap: the reader is told what is the matter, and the operator which record it is.
+/// Not a trap: the reader learns what is wrong, and the operator which record it is.
 fn unreadable(ports: &dyn Ports, key: &str, error: RecordError) -> Failure {
     failure::log(format_args!("record {key}: {error}"));
     let words = Words::of(ports);

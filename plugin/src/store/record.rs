@@ -1,20 +1,20 @@
-//! The encoding: one byte of version, then the fields in order. Numbers are little-endian; a text or a list of bytes has its
-//! length in two bytes before it; an option and a variant have one byte that says which, and a list one byte that says how many.
+//! The encoding: one byte of version, then the fields in order. Numbers are little-endian. A text or a list of bytes is
+//! preceded by its length in two bytes. An option and a variant begin with one byte for the case, and a list with one byte for
+//! its length.
 //!
-//! Version 2 added an account's mails and a link's mail at the end of each; version 1 is read as having none. Version 3 keeps the
-//! links that work by their origin; before, one link replaced every other, so that of an older record stands for each origin.
+//! Version 2 added an account's emails and a link's email at the end; version 1 reads as having none. Version 3 keeps the
+//! newest link of each origin. Before, one link replaced all others, so an older record's link counts for each origin.
 
 use crate::bindings::types::MailId;
 use std::fmt;
 
 const VERSION: u8 = 3;
 
-/// Why a record cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RecordError {
     /// Written by a newer plugin.
     Version(u8),
-    /// What does not fit the version that it claims.
+    /// It doesn't fit its version.
     Damaged(&'static str),
 }
 
@@ -23,45 +23,43 @@ impl fmt::Display for RecordError {
         match self {
             RecordError::Version(found) => write!(
                 f,
-                "written in version {found} of the format, this plugin reads up to {VERSION}: run the newer plugin that wrote it"
+                "it has version {found} of the format, and this plugin reads up to {VERSION}: run the newer plugin that wrote it"
             ),
             RecordError::Damaged(what) => write!(f, "damaged: {what}"),
         }
     }
 }
 
-/// What the plugin knows of one account. What stands under another session epoch than the credential's does not count.
+/// What the plugin knows about one account. A record of another session epoch than the credential's doesn't count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AccountRecord {
     pub(crate) password: Option<PasswordRecord>,
-    /// Each origin's newest: no other link of these origins works.
+    /// The newest link of each origin: no other link of these origins works.
     pub(crate) newest_links: Vec<NewestLink>,
-    /// What may still go out, and the latest also when it may not; the latest last.
+    /// Emails that may still be sent, and always the latest; the latest last.
     pub(crate) mails: Vec<SecretMail>,
 }
 
-/// The password that this plugin set last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PasswordRecord {
-    /// Session epoch that began with it.
+    /// The session epoch that began with it.
     pub(crate) epoch: String,
     pub(crate) state: State,
     /// When, in milliseconds since 1970.
     pub(crate) changed: i64,
 }
 
-/// How a password stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Set,
     MustChange,
-    /// Ends then, and must be changed at the first sign-in.
+    /// Expires then, and must be changed at the first sign-in.
     Temporary {
         until: i64,
     },
 }
 
-/// A link that replaced what was made before it in the same way.
+/// The newest link of its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NewestLink {
     pub(crate) origin: Origin,
@@ -69,21 +67,20 @@ pub(crate) struct NewestLink {
     pub(crate) made: i64,
 }
 
-/// A mail with a password or a link in it.
+/// An email with a password or a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SecretMail {
     pub(crate) mail: MailId,
     pub(crate) carries: Carries,
-    /// Session epoch that held when it was queued: under another one its secret is void.
+    /// The session epoch when it was queued: under another one its secret is void.
     pub(crate) epoch: String,
     pub(crate) queued: i64,
-    /// When its secret ends.
+    /// When its secret expires.
     pub(crate) until: Option<i64>,
-    /// With the old password; none where that still works, or the panel cannot say.
+    /// Sessions that ended with the old password; none if that still works, or the panel can't say.
     pub(crate) sessions_ended: Option<u32>,
 }
 
-/// The secret of a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Carries {
     TemporaryPassword,
@@ -91,12 +88,12 @@ pub(crate) enum Carries {
     Link(AskedBy),
 }
 
-/// Who had a link mailed.
+/// Who had a link emailed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AskedBy {
-    /// Somebody who has forgotten the password, or says so.
+    /// Somebody who forgot the password, or claims so.
     Owner,
-    /// Whoever manages the account.
+    /// A manager of the account.
     Support,
 }
 
@@ -111,31 +108,31 @@ impl Carries {
 pub(crate) struct LinkRecord {
     pub(crate) account: String,
     pub(crate) origin: Origin,
-    /// The link is void under another session epoch.
+    /// Under another session epoch the link is void.
     pub(crate) epoch: String,
     pub(crate) made: i64,
     pub(crate) until: i64,
     pub(crate) used: Option<i64>,
-    /// What it was mailed in: the link is void when that went to an address that is not the account's any more.
+    /// The email with it: the link is void if that went to an address that the account no longer has.
     pub(crate) mail: Option<MailId>,
 }
 
-/// How a link came to be. A newer one replaces only those of its own origin: nobody who types a name at Forgotten password can
-/// void what support has sent or handed over.
+/// The origin of a link. A newer link replaces only those of its own origin: a request at Forgotten password can't void what
+/// support has sent or handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// Mailed to somebody who has forgotten the password, or says so.
+    /// Emailed to somebody who forgot the password, or claims so.
     Asked,
-    /// Mailed by whoever manages the account.
+    /// Emailed by a manager.
     Mailed,
-    /// Handed to whoever manages the account, to pass it on.
+    /// Handed to a manager, to pass it on.
     HandedOn,
     /// The answer to a sign-in that must choose a new password first.
     SignIn,
 }
 
 impl Origin {
-    /// How many of them work at once. Of a sign-in that is sent twice nobody knows which answer the browser shows.
+    /// How many of them work at once. If a sign-in is sent twice, nobody knows which answer the browser shows.
     pub(crate) fn living(self) -> usize {
         match self {
             Origin::Asked | Origin::Mailed | Origin::HandedOn => 1,
@@ -173,12 +170,12 @@ impl From<AskedBy> for Origin {
 }
 
 impl AccountRecord {
-    /// The newest of an origin, if any was made under the password that holds.
+    /// The newest of an origin, if any was made under the current password.
     pub(crate) fn newest_of(&self, origin: Origin) -> Option<&NewestLink> {
         self.newest_links.iter().rfind(|link| link.origin == origin)
     }
 
-    /// Notes a new link, and lets go of its origin's oldest where too many would work.
+    /// Adds a new link, and drops the oldest of its origin if too many would work.
     pub(crate) fn note_link(&mut self, link: NewestLink) {
         let origin = link.origin;
         self.newest_links.push(link);
@@ -293,7 +290,7 @@ impl LinkRecord {
         let (epoch, made, until) = (r.text()?, r.time()?, r.time()?);
         let used = r.option(Reader::time)?;
         let mail = if r.version < 2 { None } else { r.option(Reader::text)? };
-        // Before, the record did not say whether it was for handing on.
+        // Before, the record did not say whether the link was handed over.
         let origin =
             if r.version < 3 && origin == Origin::HandedOn && mail.is_some() { Origin::Mailed } else { origin };
         r.end(LinkRecord { account, origin, epoch, made, until, used, mail })
@@ -315,7 +312,7 @@ impl Writer {
         self.0.extend_from_slice(&millis.to_le_bytes());
     }
 
-    /// Account ids have at most 64 bytes, digests 32, and an epoch is the host's own: all far below two bytes of length.
+    /// Account ids have at most 64 bytes, digests 32, and the host makes epochs: all far below what two bytes can count.
     fn bytes(&mut self, bytes: &[u8]) {
         let length = u16::try_from(bytes.len()).expect("a field of a record has less than 64 KiB");
         self.0.extend_from_slice(&length.to_le_bytes());
@@ -326,7 +323,7 @@ impl Writer {
         self.bytes(text.as_bytes());
     }
 
-    /// An account has three mails at most, one with a password and two with links; and of each origin the links that work.
+    /// An account has at most three emails, one with a password and two with links; and for each origin the links that work.
     fn list<T>(&mut self, values: &[T], write: impl Fn(&mut Self, &T)) {
         self.tag(u8::try_from(values.len()).expect("a list of a record has less than 256 entries"));
         values.iter().for_each(|value| write(self, value));

@@ -100,7 +100,7 @@ fn without_mail_nothing_is_told_and_an_account_that_is_nobodys_is_not_found() {
 /// Whoever has the account now may have written its name and login; and the new address is for nobody to click.
 #[test]
 fn the_notice_to_the_old_address_has_fixed_words_alone() {
-    let text = include_str!("../../mail/address-changed-old.toml");
+    let text = super::letter::templates()["address-changed-old"].to_string();
     let used: Vec<&str> = text.split("{{").skip(1).filter_map(|rest| rest.split("}}").next()).map(str::trim).collect();
     assert!(
         !used.is_empty() && used.iter().all(|name| ["at", "brand.name", "brand.contact"].contains(name)),

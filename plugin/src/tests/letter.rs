@@ -3,17 +3,15 @@ use crate::bindings::types::Link;
 use crate::letter::Letter;
 use crate::password::PlainPassword;
 use crate::told::Way;
+use keyturn_words::Language;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::Path;
 use toml::{Table, Value};
 
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("mail")
-}
-
-/// Every template, by name.
-fn templates() -> BTreeMap<String, Table> {
-    let files = std::fs::read_dir(folder()).unwrap().map(|file| file.unwrap().path());
+/// The TOML files of a folder, by name.
+fn files(folder: &str) -> BTreeMap<String, Table> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).filter(|path| path.is_file());
     files
         .map(|path| {
             let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
@@ -21,6 +19,19 @@ fn templates() -> BTreeMap<String, Table> {
             (name, table)
         })
         .collect()
+}
+
+/// Every template, by name, with its texts as packing puts them into it.
+pub(super) fn templates() -> BTreeMap<String, Table> {
+    let mut templates = files("mail");
+    for (language, texts) in files("mail/texts") {
+        for (name, text) in texts {
+            let template = templates.get_mut(&name).unwrap_or_else(|| panic!("no template {name}"));
+            let all = template.entry("texts").or_insert_with(|| Table::new().into());
+            all.as_table_mut().unwrap().insert(language.clone(), text);
+        }
+    }
+    templates
 }
 
 /// Every mail that the code can send.
@@ -128,17 +139,22 @@ fn templates_name_only_what_there_is_and_secrets_stand_alone() {
 }
 
 #[test]
-fn both_languages_say_the_same_facts_in_the_same_order() {
+fn every_language_says_the_same_facts_in_the_same_order() {
+    let shape = |pieces: &[(String, String)]| -> Vec<_> {
+        pieces.iter().map(|(kind, piece)| (kind.clone(), names(piece))).collect()
+    };
+    let tags = Language::ALL.map(Language::tag);
     for (name, template) in templates() {
         let texts = template["texts"].as_table().unwrap();
-        assert_eq!(texts.keys().collect::<Vec<_>>(), ["en", "es"], "{name}");
-        let [en, es] = ["en", "es"].map(|locale| pieces(&texts[locale]));
-        let shape = |pieces: &[(String, String)]| -> Vec<_> {
-            pieces.iter().map(|(kind, piece)| (kind.clone(), names(piece))).collect()
-        };
-        assert_eq!(shape(&en), shape(&es), "{name}");
-        for ((kind, en), (_, es)) in en.iter().zip(&es) {
-            assert!(kind == "secret" || en != es, "{name}: {en} is not translated");
+        let written: BTreeSet<&str> = texts.keys().map(String::as_str).collect();
+        assert_eq!(written, tags.into(), "{name}");
+        let first = pieces(&texts[tags[0]]);
+        for tag in &tags[1..] {
+            let other = pieces(&texts[*tag]);
+            assert_eq!(shape(&first), shape(&other), "{name} {tag}");
+            for ((kind, first), (_, other)) in first.iter().zip(&other) {
+                assert!(kind == "secret" || first != other, "{name} {tag}: {first} is not translated");
+            }
         }
     }
 }

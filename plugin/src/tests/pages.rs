@@ -83,7 +83,7 @@ fn an_expired_link_offers_a_new_one_before_anything_is_typed() {
     assert_eq!(
         text,
         "This link worked until (time). Your password has not changed. \
-         We can send a new link to the same address. It works for 60 minutes."
+         We can email a new link to the same address. It works for 60 minutes."
     );
     assert_eq!(actions, ["Send a new link", "Back to sign in"]);
     assert!(!text.contains('@'), "the address is not shown");
@@ -96,42 +96,42 @@ fn every_link_that_works_no_more_says_which_it_was_and_what_to_do() {
     let used = asked(&panel);
     let (title, text, actions) = says(&choose(&panel, &replaced));
     assert_eq!(title, "There is a newer link");
-    assert!(text.starts_with("A newer link was mailed ((time)). Please use that one."), "{text}");
+    assert!(text.starts_with("A newer link was emailed ((time)). Use that one."), "{text}");
     assert_eq!(actions, ["Sign in", "Send a new link"]);
 
     submit(&panel, "complete-reset", Some(&used), &[("new", password(SECOND))]).unwrap();
     let (title, text, actions) = says(&choose(&panel, &used));
-    assert_eq!(title, "This link was used");
-    assert!(text.starts_with("This link was used to choose a password ((time))."), "{text}");
-    assert!(text.contains("Not you? Tell (contact)."), "{text}");
+    assert_eq!(title, "This link was already used");
+    assert!(text.starts_with("It was used to choose a password ((time))."), "{text}");
+    assert!(text.contains("If this wasn't you, tell (contact)."), "{text}");
     assert_eq!(actions, ["Sign in", "Send a new link"]);
 
     let void = asked(&panel);
     panel.alter(MARTA, |person| person.email = "new@estudiovidal.example".to_owned());
     let (title, text, actions) = says(&choose(&panel, &void));
     assert_eq!(title, "This link no longer works");
-    assert!(text.starts_with("It was mailed to an address that is no longer this account's."), "{text}");
+    assert!(text.starts_with("It was emailed to an address that this account no longer has."), "{text}");
     assert_eq!(actions, ["Ask for a new link", "Back to sign in"]);
 
     set(&panel, MARTA, FIRST, false);
     assert_eq!(says(&choose(&panel, &void)).2, ["Sign in", "Ask for a new link"], "not to another's address");
     panel.alter(MARTA, |person| person.email = "marta@estudiovidal.example".to_owned());
     let (_, text, actions) = says(&choose(&panel, &void));
-    assert!(text.starts_with("The password was changed ((time)) after this link was made."), "{text}");
+    assert!(text.starts_with("The password was changed ((time)) after this link was created."), "{text}");
     assert_eq!(actions, ["Sign in", "Send a new link"]);
 
     let (title, _, actions) = says(&choose(&panel, "7RkTq7RkTq7RkTq7RkTq"));
-    assert_eq!(title, "This link is not known here");
+    assert_eq!(title, "This link isn't valid");
     assert_eq!(actions, ["Ask for a new link", "Back to sign in"]);
     *panel.locale.borrow_mut() = "es".to_owned();
-    assert!(says(&choose(&panel, &used)).1.starts_with("Este enlace se usó para elegir una contraseña ((time))."));
+    assert!(says(&choose(&panel, &used)).1.starts_with("Se usó para elegir una contraseña ((time))."));
 }
 
 #[test]
 fn a_link_that_was_handed_on_is_asked_for_anew_and_not_sent() {
     let panel = panel();
     let (older, newer) = (token(&panel), token(&panel));
-    assert!(says(&choose(&panel, &older)).1.starts_with("A newer link was made ((time))."));
+    assert!(says(&choose(&panel, &older)).1.starts_with("A newer link was created ((time))."));
     panel.wait(60 * MINUTE);
     assert_eq!(says(&choose(&panel, &newer)).2, ["Ask for a new link", "Back to sign in"]);
 }
@@ -143,7 +143,7 @@ fn who_must_change_and_waited_too_long_signs_in_again() {
     let Ok(Verdict::MustChange(link)) = sign_in(&panel, "marta.vidal", FIRST) else { panic!("no link") };
     panel.wait(15 * MINUTE);
     let (_, text, actions) = says(&choose(&panel, &link.token));
-    assert!(text.ends_with("Sign in with it again to come back here."), "{text}");
+    assert!(text.ends_with("To come back here, sign in with it again."), "{text}");
     assert_eq!(actions, ["Sign in"]);
 }
 
@@ -228,7 +228,7 @@ fn where_no_mail_can_go_forgotten_password_says_whom_to_ask() {
     let panel = panel();
     panel.mail_off.set(true);
     let (_, text, actions) = says(&page(&panel, "forgot", None, None));
-    assert_eq!(text, "Passwords cannot be reset by mail here. Ask (contact).");
+    assert_eq!(text, "Passwords can't be reset by email here. Ask (contact).");
     assert_eq!(actions, ["Back to sign in"]);
     assert_eq!(refusal_code(request(&panel, "marta.vidal")), "mail-not-configured");
     *panel.locale.borrow_mut() = "es".to_owned();
@@ -315,7 +315,7 @@ fn the_confirm_page_says_why_nothing_can_be_mailed() {
     let overview = Run::Go(Target::Overview(MARTA.to_owned()));
     panel.mail_off.set(true);
     let actions: Vec<Run> = vec![Run::Go(Target::EmailSettings), overview.clone()];
-    assert_eq!(why(&panel), ("Mail is not set up, so nothing can be mailed.".to_owned(), actions));
+    assert_eq!(why(&panel), ("Email is not set up, so nothing can be sent.".to_owned(), actions));
     panel.mail_off.set(false);
     panel.settings.borrow_mut().insert("reset-modes", Value::Texts(Vec::new()));
     assert_eq!(why(&panel).1, [overview]);

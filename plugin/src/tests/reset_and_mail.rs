@@ -100,7 +100,7 @@ fn nothing_is_changed_where_no_mail_can_go() {
         assert_eq!(refusal_code(try_reset(&panel, "customer:6", mode)), "no-address");
         let Err(Failure::Refused(unusable)) = try_reset(&panel, "customer:7", mode) else { panic!("refused") };
         assert_eq!(unusable.code, "address-unusable");
-        assert!(unusable.message.contains("because it holds more than one address."), "{}", unusable.message);
+        assert!(unusable.message.contains("because it has more than one address."), "{}", unusable.message);
         assert_eq!(try_reset(&panel, "customer:9", mode), Err(Failure::NotFound));
         panel.mail_off.set(true);
         assert_eq!(refusal_code(try_reset(&panel, MARTA, mode)), "mail-not-configured");

@@ -70,7 +70,7 @@ fn the_row_says_how_the_password_stands() {
     make_temporary(&panel, MARTA, panel.now.get() + MINUTE);
     assert_eq!(says(&panel), "[Temporary] until (time)");
     panel.wait(MINUTE);
-    assert_eq!(says(&panel), "[Temporary, ended]");
+    assert_eq!(says(&panel), "[Temporary, expired]");
     panel.alter(MARTA, |person| person.hash = Some("$2y$10$elsewhere".to_owned()));
     assert_eq!(says(&panel), "Changed elsewhere since");
     panel.alter(MARTA, |person| person.hash = None);
@@ -135,7 +135,7 @@ fn manage_asks_for_a_new_password_that_must_be_changed() {
     assert_eq!(target, Target::Overview(MARTA.to_owned()));
     assert_eq!(
         said,
-        "Password saved. 2 sessions were ended. It must be changed at the next sign-in. The customer is told by email that the \
+        "Password saved. 2 sessions were ended. The customer must change it at the next sign-in. The customer is told by email that the \
          password was changed. The email doesn't contain it; pass it on yourself."
     );
     assert!(matches!(sign_in(&panel, "marta.vidal", SECOND), Ok(Verdict::MustChange(_))));
@@ -146,9 +146,9 @@ fn manage_says_truly_whether_anybody_is_told() {
     let panel = panel();
     let told = |panel: &Panel| read(form(&slot(panel, "customer.details")).points.last().unwrap());
     panel.alter(MARTA, |person| person.email.clear());
-    assert!(told(&panel).starts_with("Nothing is mailed, since the account has no address"));
+    assert!(told(&panel).starts_with("No email is sent, because the account has no address"));
     panel.mail_off.set(true);
-    assert!(told(&panel).starts_with("Nothing is mailed, since mail is not set up"));
+    assert!(told(&panel).starts_with("No email is sent, because email is not set up"));
     let inputs = [("new", password(SECOND)), ("must-change", Input::Tick(false))];
     let Ok(Answer::Done((_, outcome))) = submit(&panel, "set-password", None, &inputs) else { panic!("not done") };
     assert_eq!(outcome.mail, None);
@@ -180,7 +180,7 @@ fn who_has_chosen_is_sent_to_sign_in() {
     let inputs = [("new", password(SECOND)), ("login", Input::Text("marta.vidal".to_owned()))];
     let (target, said) = outcome(submit(&panel, "complete-reset", Some(&token), &inputs).unwrap());
     assert_eq!(target, Target::SignIn);
-    assert_eq!(said, "Your password is new. 1 session was ended. Sign in with it now.");
+    assert_eq!(said, "Your password has been changed. 1 session was ended. Sign in with it now.");
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn ones_own_session_is_not_counted_among_the_others() {
     let inputs = [("current", password(FIRST)), ("new", password(SECOND))];
     let (target, said) = outcome(submit(&panel, "change-own", None, &inputs).unwrap());
     assert_eq!(target, Target::MyAccount);
-    assert_eq!(said, "Your password is new. 2 other sessions were ended.");
+    assert_eq!(said, "Your password has been changed. 2 other sessions were ended.");
 }
 
 #[test]
@@ -264,10 +264,10 @@ fn the_overview_shows_what_became_of_a_temporary_password() {
     let expected = [("Password replaced", StepState::Done), ("Customer signs in", StepState::Ahead)];
     assert_eq!(shown, expected.map(|(title, state)| (title.to_owned(), state)));
     panel.deliver();
-    assert_eq!(steps(&panel).0, "Password reset and mailed");
+    assert_eq!(steps(&panel).0, "Password reset and emailed");
     assert_eq!(after(&panel), ("Waiting for the customer to sign in".to_owned(), StepState::Waiting));
     panel.wait(24 * 60 * MINUTE);
-    assert_eq!(after(&panel), ("The temporary password has ended".to_owned(), StepState::Failed));
+    assert_eq!(after(&panel), ("The temporary password has expired".to_owned(), StepState::Failed));
     set(&panel, MARTA, SECOND, false);
     assert_eq!(after(&panel), ("The password was changed".to_owned(), StepState::Done));
 }
@@ -279,7 +279,7 @@ fn the_overview_shows_what_became_of_a_link() {
     assert_eq!(steps(&panel).0, "Link to choose a password");
     assert_eq!(after(&panel), ("Customer chooses a password".to_owned(), StepState::Ahead));
     panel.deliver();
-    assert_eq!(steps(&panel).0, "Link mailed");
+    assert_eq!(steps(&panel).0, "Link emailed");
     assert_eq!(after(&panel), ("Waiting for the customer to use the link".to_owned(), StepState::Waiting));
     panel.alter(MARTA, |person| person.email = "new@estudiovidal.example".to_owned());
     assert_eq!(after(&panel), ("The link no longer works".to_owned(), StepState::Failed));
@@ -293,7 +293,7 @@ fn a_link_that_was_asked_for_is_shown_as_such() {
     let panel = panel();
     panel.run(|ports| recovery::request_reset(ports, "marta.vidal")).unwrap();
     panel.run_jobs();
-    assert_eq!(steps(&panel).1[0].0, "Link asked for on the sign-in page");
+    assert_eq!(steps(&panel).1[0].0, "Link requested on the sign-in page");
 }
 
 #[test]
@@ -311,7 +311,7 @@ fn a_refused_mail_with_a_password_says_who_is_shut_out() {
     reset(&panel, Mode::Temporary);
     assert_eq!(shut_out(&panel), None);
     panel.attempt(MailState::Refused);
-    let said = "The mail was not accepted. (AccountField::Name of customer:1) cannot sign in until a password arrives. \
+    let said = "The email was not accepted. (AccountField::Name of customer:1) can't sign in until a password arrives. \
                 Correct the address and retry, or set a password by hand.";
     assert_eq!(shut_out(&panel).as_deref(), Some(said));
     set(&panel, MARTA, SECOND, false);
@@ -343,10 +343,10 @@ fn where_no_mail_can_go_the_reason_stands_in_place_of_the_button_and_what_mends_
     };
     panel.alter(MARTA, |person| person.email.clear());
     let details = Run::Go(Target::AccountDetails(MARTA.to_owned()));
-    assert_eq!(reason(&panel), ("There is no address to mail a password to.".to_owned(), details));
+    assert_eq!(reason(&panel), ("The account has no email address to send a password to.".to_owned(), details));
     panel.mail_off.set(true);
     let settings = Run::Go(Target::EmailSettings);
-    assert_eq!(reason(&panel), ("Mail is not set up, so nothing can be mailed.".to_owned(), settings));
+    assert_eq!(reason(&panel), ("Email is not set up, so nothing can be sent.".to_owned(), settings));
 }
 
 #[test]
@@ -364,7 +364,7 @@ fn the_sign_in_page_leads_to_a_new_password_or_says_whom_to_ask() {
     assert_eq!(link.text, "Forgotten password");
     panel.mail_off.set(true);
     let [Node::Text(sentence)] = &below(&panel)[..] else { panic!("not a sentence") };
-    assert_eq!(read(sentence), "Passwords cannot be reset by mail here. Ask (contact).");
+    assert_eq!(read(sentence), "Passwords can't be reset by email here. Ask (contact).");
 }
 
 #[test]
@@ -392,7 +392,7 @@ fn where_no_session_was_open_none_is_spoken_of() {
     *panel.caller.borrow_mut() = Actor::Account("staff:9".to_owned());
     panel.alter(MARTA, |person| person.sessions = Some(0));
     for (must_change, said) in
-        [(true, "Password saved. It must be changed at the next sign-in. "), (false, "Password saved. ")]
+        [(true, "Password saved. The customer must change it at the next sign-in. "), (false, "Password saved. ")]
     {
         let inputs = [("new", password(SECOND)), ("must-change", Input::Tick(must_change))];
         let (_, text) = outcome(submit(&panel, "set-password", None, &inputs).unwrap());

@@ -1,4 +1,4 @@
-//! On a person's own account page: change the password that one knows.
+//! On people's own account page: change the password.
 
 use super::{new_password, submission};
 use crate::bindings::nodes::{Field, FieldKind, Form, Intent, Node};

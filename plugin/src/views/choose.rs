@@ -1,4 +1,4 @@
-//! The link page where a new password is chosen. A link that does not work says so before anything is typed, and offers another.
+//! The link page to choose a new password. An invalid link says so before anything is typed, and offers a new one.
 
 use super::{back_to_sign_in, forgot, link_duration, new_password, plain, submission, submit_action};
 use crate::bindings::nodes::{
@@ -31,10 +31,10 @@ fn form(ports: &dyn Ports, words: Words, good: &Good) -> Result<View, Failure> {
         Origin::Asked | Origin::Mailed | Origin::HandedOn => {
             words.sentence(Word::ChooseLead, &[("login", shown), ("until", Value::Time(good.record.until))])
         }
-        // Right after a sign-in: its reader has seen no link, and wants to know why he is here.
+        // Right after a sign-in: the reader has seen no link, and needs the reason.
         Origin::SignIn => words.sentence(Word::ChooseLeadMustChange, &[("login", shown)]),
     };
-    // For password managers: they file what is typed below under this name.
+    // For password managers: they store what is typed below under this name.
     let username = Field {
         name: "login".to_owned(),
         label: words.text(Word::LoginLabel, &[]),
@@ -91,19 +91,19 @@ fn ended(ports: &dyn Ports, words: Words, over: &Over) -> Result<View, Failure> 
     Ok(view(words, title, None, nodes))
 }
 
-/// To the same address, which is not shown: who holds an old link need not be who reads that mailbox.
+/// To the same address, which is not shown: somebody with an old link need not own that mailbox.
 fn mail_anew(ports: &dyn Ports, words: Words, intent: Intent) -> Vec<Node> {
     if ports.ready(None).is_err() {
         return ask_anew(ports, words, intent);
     }
     let works = [("duration", link_duration(ports))];
     vec![
-        Node::Text(words.sentence(Word::LinkAnew, &works)),
-        Node::Actions(beside_sign_in(words, submit_action(words, Word::LinkSendAnew, intent, "resend-link"))),
+        Node::Text(words.sentence(Word::LinkRenew, &works)),
+        Node::Actions(beside_sign_in(words, submit_action(words, Word::LinkSendNew, intent, "resend-link"))),
     ]
 }
 
-/// By the page for who has forgotten his password, or by a person where no mail can go.
+/// On the page for forgotten passwords; or ask a person if no email can be sent.
 fn ask_anew(ports: &dyn Ports, words: Words, intent: Intent) -> Vec<Node> {
     if ports.ready(None).is_err() {
         return vec![
@@ -111,10 +111,10 @@ fn ask_anew(ports: &dyn Ports, words: Words, intent: Intent) -> Vec<Node> {
             Node::Actions(vec![sign_in(words, Intent::Primary)]),
         ];
     }
-    vec![Node::Actions(beside_sign_in(words, forgot::link(words, Word::LinkAskAnew, intent)))]
+    vec![Node::Actions(beside_sign_in(words, forgot::link(words, Word::LinkAskNew, intent)))]
 }
 
-/// One primary action: signing in, unless another link is what the reader needs.
+/// One primary action: signing in, unless the reader needs a new link.
 fn beside_sign_in(words: Words, other: Action) -> Vec<Action> {
     match other.intent {
         Intent::Primary => vec![other, back_to_sign_in(words, Intent::Quiet)],

@@ -1,4 +1,4 @@
-//! On the customer's Overview: Reset & mail password, or why not, and what mends it.
+//! On the customer's Overview: Reset & mail password; or why it isn't offered, and the fix.
 
 use super::{go, reset};
 use crate::bindings::mail::Error;
@@ -25,7 +25,7 @@ pub(super) fn draw(ports: &dyn Ports, account: &str) -> Result<Vec<Node>, Failur
     Ok(vec![Node::Actions([reset].into_iter().chain(mends).collect())])
 }
 
-/// The reason, and the way to mend it.
+/// The reason, and the way to fix it.
 ///
 /// # Errors
 /// `not-found` for an account that is gone or out of reach.

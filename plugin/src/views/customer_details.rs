@@ -1,4 +1,4 @@
-//! On the customer's account details: a new password by hand.
+//! On the customer's account details: set a new password by hand.
 
 use super::{new_password, submission};
 use crate::bindings::mail::Error;
@@ -11,7 +11,7 @@ use crate::words::{Word, Words};
 
 pub(super) fn draw(ports: &dyn Ports, account: &str) -> Result<Vec<Node>, Failure> {
     let words = Words::of(ports);
-    // Ticked: a password that somebody else knows should not last.
+    // Ticked: a password that somebody else knows should not stay.
     let must_change = Field {
         name: "must-change".to_owned(),
         label: words.text(Word::MustChangeLabel, &[]),
@@ -37,7 +37,7 @@ pub(super) fn draw(ports: &dyn Ports, account: &str) -> Result<Vec<Node>, Failur
     Ok(vec![Node::Heading(words.text(Word::DetailsSection, &[])), Node::Form(form)])
 }
 
-/// The password itself is never mailed from here, so that it is told in any case by whoever types it.
+/// The password itself is never emailed from here: whoever types it passes it on.
 fn what_is_told(ports: &dyn Ports, words: Words, account: &str) -> Sentence {
     let point = match letter::ready(ports, account) {
         Ok(()) => Word::DetailsPointTold,

@@ -1,4 +1,4 @@
-//! On the customer's Overview: what became of the latest mail with a link or a password, and how the password stands.
+//! On the customer's Overview: the state of the latest email with a link or a password, and the password's status.
 
 use super::badge;
 use crate::bindings::mail::{Error, MailState};
@@ -24,7 +24,7 @@ pub(super) fn draw(ports: &dyn Ports, account: &str) -> Result<Vec<Node>, Failur
     Ok(nodes)
 }
 
-/// The latest; and where that was asked for at Forgotten password, by whomever, support's latest below it.
+/// The latest one. If it was requested at Forgotten password, by whomever, also support's latest below it.
 fn shown(standing: &Standing) -> impl Iterator<Item = &SecretMail> {
     let asked = |mail: &&SecretMail| mail.carries == Carries::Link(AskedBy::Owner);
     let last = standing.mails.last();
@@ -32,7 +32,7 @@ fn shown(standing: &Standing) -> impl Iterator<Item = &SecretMail> {
     last.into_iter().chain(hidden)
 }
 
-/// Nothing where the outbox has forgotten it, or there is none any more.
+/// Nothing if the outbox has forgotten it, or there was none.
 fn delivery(
     ports: &dyn Ports,
     words: Words,
@@ -70,7 +70,7 @@ fn delivery(
     Ok(nodes)
 }
 
-/// What was done when the mail was queued.
+/// What was done when the email was queued.
 fn before(words: Words, last: &SecretMail) -> Step {
     let (title, detail) = match last.carries {
         Carries::TemporaryPassword | Carries::PermanentPassword => {
@@ -87,7 +87,7 @@ fn before(words: Words, last: &SecretMail) -> Step {
     step(words, title, Some(detail), StepState::Done, Some(last.queued))
 }
 
-/// What follows from it, as far as it is known.
+/// What follows, as far as it is known.
 fn after(
     ports: &dyn Ports,
     words: Words,
@@ -157,7 +157,7 @@ fn facts(ports: &dyn Ports, words: Words, account: &str, standing: &Standing) ->
         Changed::Never => words.sentence(Word::ChangedNever, &[]),
     };
     let mut facts = vec![fact(Word::PasswordFact, password), fact(Word::ChangedFact, changed)];
-    // A panel that cannot say has said nothing.
+    // Nothing if the panel can't say.
     facts.extend(ports.sessions(account)?.map(|n| fact(Word::SessionsFact, vec![Value::Number(n.into())])));
     Ok(Node::Facts(facts))
 }

@@ -1,4 +1,4 @@
-//! In the list of customers: one sentence on the password. The panel adds Manage itself.
+//! In the list of customers: one sentence about the password. The panel adds Manage itself.
 
 use super::badge;
 use crate::bindings::nodes::{Node, Tone, Value};

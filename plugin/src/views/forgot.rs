@@ -1,5 +1,5 @@
-//! Forgotten password: one field, and an answer page that is the same for every input and looks like another page, so that
-//! nobody presses again and replaces his own link.
+//! Forgotten password: one field, and an answer page that is the same for every input. It looks different from the form, so
+//! that nobody presses again and replaces their own link.
 
 use super::{back_to_sign_in, go, link_duration, plain, submission};
 use crate::bindings::nodes::{
@@ -8,11 +8,11 @@ use crate::bindings::nodes::{
 use crate::ports::Ports;
 use crate::words::{Word, Words};
 
-/// The page of the manifest.
+/// The manifest's page.
 pub(super) const PAGE: &str = "forgot";
 
-/// The argument of the answer page, and what it is for a link that was asked for in place of an old one. What was typed does
-/// not stand in the address: that is kept in histories and logs.
+/// The argument of the answer page, and its value for a link that replaces an old one. The address doesn't contain what was
+/// typed: addresses are kept in histories and logs.
 const STEP: &str = "step";
 const ASKED: &str = "asked";
 const RESENT: &str = "resent";
@@ -56,7 +56,7 @@ fn form(words: Words) -> Form {
     }
 }
 
-/// Whole without the notice above it, which says what was typed and is gone after a reload.
+/// Complete without the notice above it, which says what was typed and is gone after a reload.
 fn asked(ports: &dyn Ports, words: Words, answer: Word) -> View {
     let mut nodes = vec![
         Node::Text(words.sentence(answer, &[("duration", link_duration(ports))])),
@@ -73,17 +73,17 @@ fn asked(ports: &dyn Ports, words: Words, answer: Word) -> View {
     view(words, Word::AskedTitle, nodes)
 }
 
-/// Where a request leads, whatever came of it.
+/// Where every request leads, whatever its result.
 pub(super) fn answer() -> Target {
     target(vec![(STEP.to_owned(), ASKED.to_owned())])
 }
 
-/// The same of a link in place of an old one.
+/// The same for a link that replaces an old one.
 pub(super) fn answer_resent() -> Target {
     target(vec![(STEP.to_owned(), RESENT.to_owned())])
 }
 
-/// To the form.
+/// A link to the form.
 pub(super) fn link(words: Words, label: Word, intent: Intent) -> Action {
     go(words, label, intent, target(Vec::new()))
 }

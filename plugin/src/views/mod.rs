@@ -1,4 +1,5 @@
-//! What the plugin shows: one file for each page or slot, one for submissions. Nodes only; the host decides how they look.
+//! The plugin's pages and slots: one file for each, and one for submissions. They consist of nodes; the host decides how they
+//! look.
 
 mod account_sections;
 mod choose;
@@ -25,13 +26,13 @@ use crate::ports::Ports;
 use crate::settings::{self, Output};
 use crate::words::{Word, Words};
 
-/// A region for each subject, in their order. An account that went away meanwhile gets an empty one.
+/// A region for each subject, in their order. An account that is gone gets an empty one.
 ///
 /// # Errors
-/// `not-found` for a slot that the manifest does not name.
+/// `not-found` for a slot that isn't in the manifest.
 pub fn slot(ports: &dyn Ports, name: &str, subjects: &[Option<String>]) -> Result<Vec<Vec<Node>>, Failure> {
     let draw: fn(&dyn Ports, &str) -> Result<Vec<Node>, Failure> = match name {
-        // About nobody: who is not signed in reads it.
+        // About nobody: the reader is not signed in.
         "sign-in.below" => return Ok(subjects.iter().map(|_| sign_in_below::draw(ports)).collect()),
         "customer.actions" => customer_actions::draw,
         "customers.row" => customers_row::draw,
@@ -40,7 +41,7 @@ pub fn slot(ports: &dyn Ports, name: &str, subjects: &[Option<String>]) -> Resul
         "account.sections" => account_sections::draw,
         _ => return Err(Failure::NotFound),
     };
-    // The account page may name the reader as its subject, or leave him to the call.
+    // The account page may name the reader as its subject, or leave that to the call.
     let own = match ports.caller() {
         Actor::Account(account) if name == "account.sections" => Some(account),
         _ => None,
@@ -58,7 +59,7 @@ pub fn slot(ports: &dyn Ports, name: &str, subjects: &[Option<String>]) -> Resul
 /// One page.
 ///
 /// # Errors
-/// `not-found` for a page that the manifest does not name, or one without its subject.
+/// `not-found` for a page that isn't in the manifest, or one without its subject.
 pub fn page(
     ports: &dyn Ports,
     name: &str,
@@ -99,13 +100,13 @@ fn back_to_sign_in(words: Words, intent: Intent) -> Action {
     go(words, Word::BackToSignIn, intent, Target::SignIn)
 }
 
-/// The form action of the same name, on the page's own subject.
+/// The form action of that name, on the page's own subject.
 fn submission(action: &str, subject: Option<&str>) -> Submission {
     Submission { action: action.to_owned(), subject: subject.map(str::to_owned), arguments: Vec::new() }
 }
 
-/// The field `new`, drawn by the same rules as Save judges by. `own`: about the person who types. `generate`: the operation
-/// that makes one up.
+/// The field `new`, with the rules by which Save judges. `own`: people type it for themselves. `generate`: the operation that
+/// generates one.
 fn new_password(ports: &dyn Ports, words: Words, own: bool, generate: Option<&str>) -> Field {
     let min_length = settings::MIN_LENGTH.of(ports);
     let most = match settings::output(ports) {

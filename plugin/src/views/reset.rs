@@ -1,4 +1,4 @@
-//! Confirm reset: who, which address, what ends, which kind. It stops somebody's access, so it is asked on a page of its own.
+//! Confirm reset: who, which address, what ends, which mode. It locks somebody out for a while, so it has a page of its own.
 
 use super::{customer_actions, go, plain, submission};
 use crate::bindings::nodes::{
@@ -11,7 +11,7 @@ use crate::ports::Ports;
 use crate::words::{Word, Words};
 use crate::{letter, reset_and_mail, settings, status};
 
-/// The page of the manifest.
+/// The manifest's page.
 pub(super) const PAGE: &str = "reset";
 
 pub(super) fn draw(ports: &dyn Ports, account: &str) -> Result<View, Failure> {
@@ -44,14 +44,14 @@ fn form(ports: &dyn Ports, words: Words, account: &str, modes: &[Mode]) -> Resul
     let mut fields = vec![hidden("address-seen", reset_and_mail::address_mark(ports, account)?)];
     let mut points = points(ports, words, account)?;
     match modes {
-        // Nothing to choose: what it means is one point more.
+        // There is nothing to choose: its meaning becomes one more point.
         [only] => {
             points.push(plain(hint(ports, words, account, *only)?));
             fields.push(hidden("mode", settings::mode_name(*only).to_owned()));
         }
         _ => fields.push(choice(ports, words, account, modes)?),
     }
-    // Where a link can be chosen, the button must be true of it too: it takes nothing away.
+    // If a link can be chosen, the button must fit that too: a link ends nothing.
     let (label, intent) = match modes.contains(&Mode::Link) {
         true => (Word::ResetSend, Intent::Primary),
         false => (Word::ResetAndMail, Intent::Danger),
@@ -67,7 +67,7 @@ fn form(ports: &dyn Ports, words: Words, account: &str, modes: &[Mode]) -> Resul
     })
 }
 
-/// What holds whatever is chosen.
+/// What holds for each mode.
 fn points(ports: &dyn Ports, words: Words, account: &str) -> Result<Vec<Sentence>, Failure> {
     let address = Value::Account(ShownAccount { account: account.to_owned(), show: AccountField::Email });
     let mut points = vec![words.sentence(Word::ResetPointAddress, &[("address", address)])];
@@ -103,7 +103,7 @@ fn choice(ports: &dyn Ports, words: Words, account: &str, modes: &[Mode]) -> Res
     })
 }
 
-/// What a kind of reset leads to, and what ends with it.
+/// The result of a mode, and what ends with it.
 fn hint(ports: &dyn Ports, words: Words, account: &str, mode: Mode) -> Result<String, Failure> {
     let number = |n: u32| [("n", Value::Number(n.into()))];
     let what = match mode {

@@ -1,4 +1,4 @@
-//! Under the button of the sign-in page: the way to a new password, or whom to ask where no mail can go.
+//! Under the button of the sign-in page: the way to a new password, or whom to ask if no email can be sent.
 
 use super::forgot;
 use crate::bindings::nodes::{Node, TextLink, Value};

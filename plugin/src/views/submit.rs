@@ -1,4 +1,4 @@
-//! Submissions: the deed of the hook of the same name, and what to say when it is done.
+//! Submissions: call the hook of the same name, and say what was done.
 
 use super::forgot;
 use crate::bindings::nodes::{Outcome, Sentence, Target, Tone, Value};
@@ -10,11 +10,10 @@ use crate::ports::Ports;
 use crate::words::{Word, Words};
 use crate::{change, check, failure, generate, recovery, reset_and_mail, settings};
 
-/// Runs the form action `action`.
 ///
 /// # Errors
-/// `not-found` for an action that the manifest does not name, or one without its subject or token; `invalid` with `required`
-/// for an input that is missing or of another type; what the hook of the same name fails with.
+/// `not-found` for an action that isn't in the manifest, or one without its subject or token; `invalid` with `required` for a
+/// missing input or one of another type; and the failures of the hook of the same name.
 pub fn submit(
     ports: &dyn Ports,
     action: &str,
@@ -75,7 +74,7 @@ impl Form<'_> {
         let (current, new) = (inputs.password("current"), inputs.password("new"));
         inputs.complete()?;
         let changed = change::change_own(self.ports, current, new)?;
-        // His own is among those that ended; the panel goes on with it under the new epoch.
+        // The caller's own session is among them; the panel keeps it, with the new epoch.
         let others = changed.sessions_ended.map(|n| n.saturating_sub(1));
         let body = self.sessions(others, Word::OwnSaved, Word::OwnSavedSessionsUnknown);
         Ok(self.done(Target::MyAccount, Word::OwnSavedTitle, body))
@@ -86,7 +85,7 @@ impl Form<'_> {
         let new = inputs.password("new");
         inputs.complete()?;
         let changed = match change::complete_reset(self.ports, token, new) {
-            // The host draws the page again for what is refused, and there a new link is offered.
+            // The host draws the page again if it is refused, and that page offers a new link.
             Err(Failure::Expired) => {
                 return Err(failure::refused(self.words, "link-expired", Word::LinkExpiredRefusal));
             }
@@ -103,7 +102,7 @@ impl Form<'_> {
         let typed = inputs.text("login-or-email");
         inputs.complete()?;
         recovery::request_reset(self.ports, &typed)?;
-        // As much of it as an address may have: what is longer is nobody's.
+        // Only as much as an address may have: nothing longer exists.
         let shown: String = typed.trim().chars().take(254).collect();
         let typed = [("typed", Value::Text(shown))];
         Ok(self.done(forgot::answer(), Word::AskedNotice, self.words.sentence(Word::AskedTyped, &typed)))
@@ -137,7 +136,7 @@ impl Form<'_> {
     }
 
     fn check_password(&self, mut inputs: Inputs) -> Result<Answer, Failure> {
-        // Asked for a field by its name, or as the hook by its parameter's.
+        // Called for a field by its name, or like the hook by its parameter's name.
         let name = if inputs.has("password") { "password" } else { "new" };
         let password = inputs.password(name);
         inputs.complete()?;
@@ -148,7 +147,7 @@ impl Form<'_> {
         self.done_with_mail(target, title, body, None)
     }
 
-    /// The host adds what became of the mail.
+    /// The host adds the state of the email.
     fn done_with_mail(&self, target: Target, title: Word, body: Sentence, mail: Option<MailId>) -> Answer {
         let title = self.words.text(title, &[]);
         Answer::Done((target, Outcome { tone: Tone::Success, title, body, mail }))
@@ -156,7 +155,7 @@ impl Form<'_> {
 
     fn sessions(&self, ended: Option<u32>, counted: Word, unknown: Word) -> Sentence {
         match ended {
-            // Nothing worth a sentence.
+            // Not worth a sentence.
             Some(0) => Sentence::new(),
             Some(n) => self.words.sentence(counted, &[("n", Value::Number(n.into()))]),
             None => self.words.sentence(unknown, &[]),
@@ -164,7 +163,7 @@ impl Form<'_> {
     }
 }
 
-/// Inputs by name. Collects what is missing, so that all of it is told at once.
+/// Inputs by name. Collects what is missing, to report all of it at once.
 struct Inputs {
     words: Words,
     inputs: Vec<(String, Input)>,

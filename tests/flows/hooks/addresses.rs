@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::server::{Panel, Server};
+use crate::hooks::server::{Panel, Server};
 
 /// The mails of the folder.
 fn mails(server: &Server) -> Vec<String> {

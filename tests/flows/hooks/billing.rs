@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::server::Panel;
+use crate::hooks::server::Panel;
 
 /// What the suites call by themselves, to look at what was done.
 const TESTS: &str = "password/set-password,password/reset-and-mail,password/make-link,password/account-status,\

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::server::{ANOTHER, PASSWORD, Panel, Server};
+use crate::hooks::server::{ANOTHER, PASSWORD, Panel, Server};
 
 const ALL: &str = "password/set-password,password/verify,password/account-status,password/make-link,password/reset-and-mail,\
                    password/check-password,report/greet,report/visit,report/summarise,without-step-up";

@@ -3,7 +3,7 @@
 use keyturn_tests::signed::{digest, seconds, sign};
 use serde_json::{Value, json};
 
-use crate::server::{Answer, PASSWORD, Panel, Server};
+use crate::hooks::server::{Answer, PASSWORD, Panel, Server};
 
 const HEADER: &str = "Keyturn-Client-Address";
 const VERIFY: &str = "password/verify";

@@ -3,7 +3,7 @@
 use keyturn_tests::FOREIGN;
 use serde_json::{Value, json};
 
-use crate::server::{Panel, Server};
+use crate::hooks::server::{Panel, Server};
 
 fn document(server: &Server) -> Value {
     let answer = server.ask("GET", "/v1/openapi.json", &[], b"");

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::server::{Panel, Server};
+use crate::hooks::server::{Panel, Server};
 
-fn greet(server: &Server, token: &str) -> crate::server::Answer {
+fn greet(server: &Server, token: &str) -> crate::hooks::server::Answer {
     server.call(token, "report/greet", &json!({"name": "Ana"}))
 }
 

@@ -8,7 +8,7 @@ mod described;
 mod keys;
 mod own;
 mod plugins;
-mod server;
+pub mod server;
 mod serving;
 mod signed;
 mod tried;

@@ -3,7 +3,7 @@
 use keyturn_host::seal;
 use serde_json::json;
 
-use crate::server::{PASSWORD, Panel};
+use crate::hooks::server::{PASSWORD, Panel};
 
 #[test]
 fn an_account_is_found_by_login_or_address_as_far_as_the_key_reaches() {

@@ -8,7 +8,7 @@ use keyturn_host::plugin::grants::digest;
 use keyturn_tests::{COURIER, FOREIGN, PASSWORD as PASSWORD_PLUGIN};
 use serde_json::{Value, json};
 
-use crate::server::{PASSWORD, Panel, Server};
+use crate::hooks::server::{PASSWORD, Panel, Server};
 
 const NOBODY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
@@ -210,11 +210,11 @@ fn the_plugin_that_the_configuration_names_for_sign_in_keeps_its_hooks() {
     let grants = std::fs::read_to_string(plugins(&panel).join("keyturn-password.toml")).expect("read");
     std::fs::write(plugins(&panel).join("a-password.toml"), grants).expect("written");
     let (_, said) = findings(&panel);
-    assert!(said.contains("sign-in.plugin names none of them"), "{said}");
+    assert!(said.contains("sign-in.plugin names neither"), "{said}");
     assert!(said.contains("keyturn-password has hooks of the interface password, and so has a-password"), "{said}");
     panel.edit("[sign-in]", "[sign-in]\nplugin = \"keyturn-password\"");
     let (_, said) = findings(&panel);
-    assert!(!said.contains("names none of them"), "{said}");
+    assert!(!said.contains("names neither"), "{said}");
     assert!(said.contains("a-password has hooks of the interface password, and so has keyturn-password"), "{said}");
     // Nobody takes its place while it is broken, or before it is there.
     std::fs::remove_file(plugins(&panel).join("keyturn-password.toml")).expect("removed");

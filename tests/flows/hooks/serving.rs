@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use keyturn_tests::FOREIGN;
 use serde_json::{Value, json};
 
-use crate::server::{ANOTHER, PASSWORD, Panel, Server};
+use crate::hooks::server::{ANOTHER, PASSWORD, Panel, Server};
 
 fn sign_in() -> Value {
     json!({"login_or_email": "marta", "password": PASSWORD})
@@ -37,7 +37,7 @@ fn what_was_begun_is_finished_when_it_is_told_to_stop() {
         std::thread::sleep(Duration::from_millis(10));
     }
     server.signal("TERM");
-    server.logs("stopping; what was begun is finished first");
+    server.logs("stopping after the running requests");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("read");
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("rejected"), "{answer}");
@@ -68,7 +68,7 @@ fn a_replaced_component_is_taken_without_losing_a_request_and_a_bad_one_is_not()
         server.logs("version=\"2.4.0\"");
         server.panel.foreign(b"no component");
         server.signal("HUP");
-        server.logs("goes on as it was");
+        server.logs("it stays as it was");
         let (before, until) = (served.load(Ordering::Relaxed), Instant::now() + Duration::from_secs(30));
         while served.load(Ordering::Relaxed) < before + 10 && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(10));
@@ -213,7 +213,7 @@ fn a_database_that_was_replaced_is_said_and_nothing_is_done_or_mailed_until_the_
     server.call(&token, "password/reset-and-mail", &reset).problem(503, "unavailable");
     let refused = server.call(&token, "password/verify", &sign_in());
     refused.problem(503, "unavailable");
-    assert!(refused.header("retry-after").is_some() && refused.body.contains("started again"), "{}", refused.body);
+    assert!(refused.header("retry-after").is_some() && refused.body.contains("Restart the server"), "{}", refused.body);
     let ready = server.ask("GET", "/readyz", &[], b"");
     assert!(ready.status == 503 && ready.body.contains("replaced"), "{} {}", ready.status, ready.body);
     server.logs("panel.db was replaced while it was in use");
@@ -289,13 +289,13 @@ fn a_link_page_is_served_and_a_proxy_of_ours_says_who_used_it() {
     let notice = saved.header("set-cookie").and_then(|cookie| cookie.split(';').next()).expect("a notice").to_owned();
     let cookies = format!("{cookie}; {notice}");
     let done = server.ask("GET", &clean, &[client, ("Cookie", &cookies)], b"");
-    assert!(done.body.contains("Your password is new"), "{}", done.body);
+    assert!(done.body.contains("Your password has been changed"), "{}", done.body);
     assert!(done.body.contains("href=\"https://panel.example/login.php\""), "{}", done.body);
     // Planted at another link's address it says nothing there.
     let other = server.ask("GET", "/choose/~AAAAAAAAAAAAAAAAAAAAAAAA", &[client, ("Cookie", &notice)], b"");
     assert_eq!(other.status, 410, "{}", other.body);
     let later = server.ask("GET", &clean, &[client, ("Cookie", &cookie)], b"");
-    assert!(later.body.contains("This link was used"), "{}", later.body);
+    assert!(later.body.contains("This link was already used"), "{}", later.body);
     let audit = server.panel.done(&["audit", "list", "--json", "--operation", "complete-reset"]);
     let entries: Value = serde_json::from_str(&audit).expect("JSON");
     assert_eq!(

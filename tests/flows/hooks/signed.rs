@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use keyturn_tests::signed::{digest, seconds, sign};
 
-use crate::server::{Answer, Panel, Server};
+use crate::hooks::server::{Answer, Panel, Server};
 
 const PATH: &str = "/v1/hooks/report/visit";
 const BODY: &str = r#"{"page_name": "home"}"#;

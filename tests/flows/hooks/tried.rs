@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::server::Panel;
+use crate::hooks::server::Panel;
 
 /// Two of the panel's people and a password stand among the made-up texts. What fits its type may still break a rule of the
 /// plugin's: 422 is no refusal of the document's.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use keyturn_tests::free_port;
 use serde_json::{Value, json};
 
-use crate::server::{ANOTHER, PASSWORD, Panel, Server};
+use crate::hooks::server::{ANOTHER, PASSWORD, Panel, Server};
 
 /// The blocks of this language in docs/webhooks.md.
 fn documented(language: &str) -> Vec<String> {
@@ -274,13 +274,13 @@ fn a_dead_letter_is_sent_again_from_the_command_line_and_one_of_a_removed_destin
     assert!(destinations.contains("gone since"), "{destinations}");
     assert!(panel.done(&["webhooks", "list"]).contains("queued: gone since"));
     let check = String::from_utf8(panel.run(&["check"]).stdout).expect("text");
-    assert!(check.contains("webhook here answered 410 Gone: nothing is sent there, 1 wait"), "{check}");
+    assert!(check.contains("webhook here answered 410 Gone: nothing is sent there, and 1 wait"), "{check}");
     let again = panel.run(&["webhooks", "send-again", "--failed", "--to", "here"]);
     assert_eq!(String::from_utf8_lossy(&again.stdout), "1 of 1 are sent again.\n");
     let held = String::from_utf8_lossy(&again.stderr).into_owned();
     assert!(held.contains("here is gone since"), "{held}");
     assert!(told.recv_timeout(Duration::from_millis(1_500)).is_err(), "it went although the destination is gone");
-    assert_eq!(panel.done(&["webhooks", "enable", "here"]), "here has its events again; 2 wait.\n");
+    assert_eq!(panel.done(&["webhooks", "enable", "here"]), "here is enabled again; 2 are waiting.\n");
     let ids = [told_ids(), told_ids()];
     assert!(ids.contains(&id) && ids[0] != ids[1], "{ids:?}");
     panel.comes_to("here", "accepted");
@@ -335,17 +335,17 @@ fn webhooks_are_taken_on_sighup_as_they_are_then_and_a_wrong_file_leaves_those_b
     config.edit(&format!("http://{old}/"), &format!("http://{new}/"));
     config.secrets("secret", &[&second, &first]);
     reload("reload finished");
-    assert!(!server.log().contains("from the next start on"), "{}", server.log());
+    assert!(!server.log().contains("from the next start"), "{}", server.log());
     change(&server, &token, ANOTHER);
     assert_eq!(header(&posted(&told_new), "webhook-signature").split(' ').count(), 2);
 
     // A file that is wrong, and one whose secret is.
     config.edit(PRIVATE, "");
-    reload("webhooks go on as they were: ");
+    reload("webhooks stay as they were: ");
     assert!(server.log().contains("webhooks.here.url must begin with https://"), "{}", server.log());
     config.edit(&format!("url = \"http://{new}/\""), &format!("url = \"http://{new}/\"\n{PRIVATE}"));
     config.secrets("secret", &["whsec_short"]);
-    reload("webhooks go on as they were: ");
+    reload("webhooks stay as they were: ");
     assert!(server.log().contains("line 1 must be like whsec_"), "{}", server.log());
     change(&server, &token, PASSWORD);
     posted(&told_new);
@@ -354,18 +354,18 @@ fn webhooks_are_taken_on_sighup_as_they_are_then_and_a_wrong_file_leaves_those_b
     config.secrets("secret", &[&first]);
     config.edit(PRIVATE, &format!("{PRIVATE}\nenabled = false"));
     config.edit("[database]", "[limits]\nrequests-per-minute = 1000\n\n[database]");
-    reload("keyturn.toml: limits changed, which holds from the next start on");
+    reload("keyturn.toml: limits changed, which holds from the next start");
     change(&server, &token, ANOTHER);
     let destinations = config.done(&["webhooks", "destinations"]);
     assert!(destinations.contains("here  off"), "{destinations}");
     let check = String::from_utf8(config.run(&["check"]).stdout).expect("text");
-    assert!(check.contains("webhook here is off: nothing is sent there, 1 wait"), "{check}");
+    assert!(check.contains("webhook here is disabled: nothing is sent there, and 1 wait"), "{check}");
     assert!(told_new.recv_timeout(Duration::from_millis(1_500)).is_err(), "it went although the destination is off");
 
     // One that is taken out keeps what waits, and says so; there again, it has it.
     config.edit("name = \"here\"", "name = \"there\"");
     config.edit("enabled = false", "");
-    reload("is no longer in the configuration: what waits for it is on hold");
+    reload("is no longer in the configuration; events that wait for it are on hold");
     config.edit("name = \"there\"", "name = \"here\"");
     reload("reload finished");
     posted(&told_new);
@@ -389,13 +389,13 @@ fn what_was_too_much_for_a_destination_is_said_in_the_log_and_by_the_commands() 
     for password in [PASSWORD, ANOTHER, PASSWORD] {
         change(&server, &token, password);
     }
-    server.logs("1 events wait for it already: more are not kept, only counted");
+    server.logs("1 events are already waiting for it: more are dropped and counted");
     assert_eq!(server.log().matches("only counted").count(), 1, "each occasion is said once");
     let output = server.panel.run(&["webhooks", "destinations"]);
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("2 events were not kept for down, because too many waited already, the last at "), "{said}");
+    assert!(said.contains("2 events for down were dropped, because too many were waiting, the last at "), "{said}");
     let check = String::from_utf8(server.panel.run(&["check"]).stdout).expect("text");
-    assert!(check.contains("webhook down: 2 events were not kept, because too many waited"), "{check}");
+    assert!(check.contains("webhook down: 2 events were dropped, because too many were waiting"), "{check}");
 }
 
 #[test]
@@ -408,7 +408,7 @@ fn a_test_that_is_not_answered_is_called_neither_accepted_nor_refused() {
     let output = panel.run(&["webhooks", "test", "silent"]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(75), "{said}");
-    assert!(said.contains("webhook silent gave no answer: whether it took the test is not known"), "{said}");
+    assert!(said.contains("webhook silent gave no answer: it is not known whether it accepted the test"), "{said}");
     assert!(said.contains("request: no answer within 1 s") && !said.contains("s3cret"), "{said}");
     let output = panel.run(&["--json", "webhooks", "test", "silent"]);
     let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
@@ -462,7 +462,7 @@ fn tls_is_verified_against_the_systems_authorities_or_those_of_the_file() {
     let said = panel.done(&["webhooks", "test", "trusted"]);
     assert!(said.starts_with("trusted accepted the test in "), "{said}{}", receiver.said());
     for (name, word) in
-        [("other-name", "TLS: "), ("unknown", "TLS: "), ("not-allowed", "look-up: 127.0.0.1 is of this machine")]
+        [("other-name", "TLS: "), ("unknown", "TLS: "), ("not-allowed", "look-up: 127.0.0.1 is on this machine")]
     {
         let output = panel.run(&["webhooks", "test", name]);
         let said = String::from_utf8_lossy(&output.stderr);

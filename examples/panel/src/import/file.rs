@@ -1,4 +1,4 @@
-//! The file: CSV with a line that names its columns, read row by row, twice: once to count.
+//! The file: CSV whose first line names its columns. It is read twice, row by row: first to count.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -11,27 +11,21 @@ use csv::{ByteRecord, Reader, ReaderBuilder};
 
 use crate::exit::{self, ended};
 
-/// What a row may hold.
+/// The columns of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Column {
-    /// What is typed at sign-in.
     Login,
-    /// The mail address.
     Email,
-    /// Of the person or company.
+    /// The name of the person or company.
     Name,
-    /// The stored hash.
     Password,
-    /// The login of a reseller.
     Reseller,
-    /// `active` or `suspended`.
     State,
-    /// BCP 47.
     Language,
 }
 
 impl Column {
-    /// All of them, as they are listed.
+    /// In the order in which they are listed.
     pub const ALL: [Column; 7] = [
         Column::Login,
         Column::Email,
@@ -41,10 +35,10 @@ impl Column {
         Column::State,
         Column::Language,
     ];
-    /// The first of them must be there.
+    /// The first so many are required.
     const NEEDED: usize = 4;
 
-    /// As the file's first line names it.
+    /// The name in the file's first line.
     pub fn name(self) -> &'static str {
         match self {
             Column::Login => "login",
@@ -58,16 +52,15 @@ impl Column {
     }
 }
 
-/// Where each column stands.
+/// The position of each column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Columns {
     at: [Option<usize>; Column::ALL.len()],
-    /// Fields of a row.
     pub fields: usize,
 }
 
 impl Columns {
-    /// As the first line names them.
+    /// From the file's first line.
     pub(super) fn named(header: &ByteRecord) -> anyhow::Result<Self> {
         let known = || Column::ALL.map(Column::name).join(", ");
         let mut columns = Self { at: [None; Column::ALL.len()], fields: header.len() };
@@ -75,13 +68,13 @@ impl Columns {
             let name = std::str::from_utf8(name).context("its first line is not UTF-8: save the file as CSV UTF-8")?;
             let column = Column::ALL.into_iter().find(|column| column.name().eq_ignore_ascii_case(name.trim()));
             let Some(column) = column else {
-                // One column that holds them all.
+                // One column with all of them in it.
                 if let Some(separator) = [';', '\t', '|'].into_iter().find(|c| header.len() == 1 && name.contains(*c)) {
                     let shown = separator.escape_default();
                     bail!("its columns are separated by “{shown}”: add --separator '{shown}'");
                 }
                 let name = name.escape_debug();
-                bail!("its first line names a column “{name}”, which is not known; known are {}", known());
+                bail!("its first line names the column “{name}”, which is unknown; known columns: {}", known());
             };
             ensure!(columns.at[column as usize].is_none(), "its first line names the column “{}” twice", column.name());
             columns.at[column as usize] = Some(at);
@@ -90,28 +83,27 @@ impl Columns {
         match missing {
             None => Ok(columns),
             Some(column) => {
-                bail!("its first line names no column “{}”; it must be like {}", column.name(), known())
+                bail!("its first line has no column “{}”; it must be like {}", column.name(), known())
             }
         }
     }
 
-    /// The field of a column; empty where the file has no such column.
+    /// The field of a column; empty if the file doesn't have the column.
     pub fn of<'r>(&self, column: Column, row: &'r ByteRecord) -> &'r [u8] {
         self.at[column as usize].and_then(|at| row.get(at)).unwrap_or_default()
     }
 }
 
-/// A file whose columns are known.
+/// A file with known columns.
 pub struct Table {
     reader: Reader<Guarded>,
     since_row: Rc<Cell<u64>>,
-    /// Where each column stands.
     pub columns: Columns,
     /// Rows after the first line.
     pub rows: u64,
 }
 
-/// Bytes of a row. More than that is a quote that was never closed, and would take the rest of the file into memory.
+/// Bytes of a row. A longer one has an unclosed quote, and would read the rest of the file into memory.
 const LONGEST_ROW: u64 = 1 << 20;
 const BUFFER: usize = 64 << 10;
 
@@ -119,26 +111,26 @@ impl Table {
     /// Opens it and reads its first line.
     ///
     /// # Errors
-    /// If it is not there, cannot be read, or its first line does not name columns that are known.
+    /// If it doesn't exist, can't be read, or its first line has unknown columns.
     pub fn open(path: &Path, separator: u8) -> anyhow::Result<Self> {
         let name = path.display();
         let mut file = match File::open(path) {
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
-                return Err(ended(exit::NOT_FOUND, format!("there is no file {name}")));
+                return Err(ended(exit::NOT_FOUND, format!("the file {name} doesn't exist")));
             }
-            opened => opened.with_context(|| format!("{name} cannot be read"))?,
+            opened => opened.with_context(|| format!("can't read {name}"))?,
         };
-        let metadata = file.metadata().with_context(|| format!("{name} cannot be read"))?;
-        ensure!(metadata.is_file(), "{name} is not a file that can be read twice; save it to one first");
+        let metadata = file.metadata().with_context(|| format!("can't read {name}"))?;
+        ensure!(metadata.is_file(), "{name} is not a regular file, and has to be read twice; save it to a file first");
         let mut start = [0; 2];
-        let begun = file.read(&mut start).with_context(|| format!("{name} cannot be read"))?;
+        let begun = file.read(&mut start).with_context(|| format!("can't read {name}"))?;
         ensure!(begun > 0, "{name} is empty; its first line must name the columns, such as login,email,name,password");
         ensure!(!matches!(start, [0xFF, 0xFE] | [0xFE, 0xFF]), "{name} is UTF-16: save it as CSV UTF-8");
         file.rewind()?;
         let again = file.try_clone()?;
-        let mut counting = Self::begin(file, separator).with_context(|| format!("{name} cannot be imported"))?;
+        let mut counting = Self::begin(file, separator).with_context(|| format!("can't import {name}"))?;
         let (mut rows, mut row) = (0, ByteRecord::new());
-        // What is wrong further on is said when the rows before it are in.
+        // Errors further on are reported after the rows before them are imported.
         while counting.next(&mut row).unwrap_or(false) {
             rows += 1;
         }
@@ -156,18 +148,18 @@ impl Table {
         Ok(Self { reader, since_row, columns, rows: 0 })
     }
 
-    /// The next row; whether there was one.
+    /// Reads the next row; answers whether there was one.
     ///
     /// # Errors
-    /// If the file cannot be read on.
+    /// If the file can't be read further.
     pub fn next(&mut self, row: &mut ByteRecord) -> anyhow::Result<bool> {
         self.since_row.set(0);
         let line = self.reader.position().line();
-        self.reader.read_byte_record(row).with_context(|| format!("the file cannot be read beyond line {line}"))
+        self.reader.read_byte_record(row).with_context(|| format!("can't read the file beyond line {line}"))
     }
 }
 
-/// Says no before a row takes the machine's memory.
+/// Fails before a row fills the machine's memory.
 struct Guarded {
     file: File,
     since_row: Rc<Cell<u64>>,
@@ -176,7 +168,7 @@ struct Guarded {
 impl Read for Guarded {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         if self.since_row.get() > LONGEST_ROW {
-            return Err(std::io::Error::other("a row is longer than 1 MiB; look for a quote that is not closed"));
+            return Err(std::io::Error::other("a row is longer than 1 MiB; look for an unclosed quote"));
         }
         let read = self.file.read(buffer)?;
         self.since_row.set(self.since_row.get() + read as u64);

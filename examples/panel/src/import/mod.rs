@@ -1,9 +1,9 @@
-//! `import`: customers of another panel, with their stored hashes, from a file. Good rows go in, bad ones are listed, and a run
-//! that is repeated goes on where the last one ended.
+//! `import`: customers of another panel, with their stored hashes, from a file. Good rows are imported, bad ones are listed, and a
+//! repeated run continues where the last one ended.
 //!
-//! What must stay true: a row is written with one statement, in a transaction of many, so whoever is there is there whole; what
-//! is told as imported is committed; the whole file is never in memory; whether a hash is one that sign-in verifies says the
-//! plugin, not the panel.
+//! Invariants: a row is written with one statement, in a transaction of many, so a customer is there completely or not at all.
+//! What is reported as imported is committed. The whole file is never in memory. The plugin decides whether sign-in can verify
+//! a hash, not the panel.
 
 mod file;
 mod progress;
@@ -34,25 +34,25 @@ use report::{End, Report, Tally};
 use row::{Problem, Resellers};
 use taken::{Standing, Taken};
 
-/// Rows of one transaction: a panel that serves meanwhile waits for no more of them.
+/// Rows of one transaction: a running panel never waits for more of them.
 const TOGETHER: u64 = 250;
 
-/// What is asked for.
+/// The command's arguments.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The file: CSV, UTF-8, its first line names the columns
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// What stands between two fields
+    /// The character between two fields
     #[arg(long, value_name = "SIGN", default_value = ",", value_parser = separator)]
     separator: u8,
-    /// Let customers have one mail address in common. By such an address nobody signs in
+    /// Allow customers to share an email address. Nobody can sign in with such an address
     #[arg(long)]
     shared_addresses: bool,
-    /// Look at every row and change nothing
+    /// Check every row, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// One JSON document on standard output
+    /// Print one JSON document
     #[arg(long)]
     json: bool,
 }
@@ -68,7 +68,7 @@ fn separator(text: &str) -> Result<u8, String> {
 /// Imports.
 ///
 /// # Errors
-/// If not even the first row could be looked at. What happens later is told with what was imported before.
+/// If not even the first row can be read. Later errors are reported with what was imported before.
 pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut table = Table::open(&arguments.file, arguments.separator)?;
     let mut db = site.people.connection()?;
@@ -101,7 +101,7 @@ pub fn run(site: &Site, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(report.code())
 }
 
-/// Set by Ctrl-C, and by whoever asks the process to end.
+/// Set by Ctrl-C, and by SIGTERM.
 fn interruption() -> anyhow::Result<Arc<AtomicBool>> {
     use tokio::signal::unix::{SignalKind, signal};
     let asked = Arc::new(AtomicBool::new(false));
@@ -131,7 +131,7 @@ struct Import<'a> {
     interrupted: Arc<AtomicBool>,
 }
 
-/// What one row came to.
+/// The result of one row.
 enum Came {
     Imported(String),
     There,
@@ -139,10 +139,10 @@ enum Came {
 }
 
 impl Import<'_> {
-    /// The next rows, in one transaction. The tally changes with its commit; an end is answered after it.
+    /// Imports the next rows, in one transaction. Changes the tally with its commit; answers an end after it.
     fn some(&self, db: &mut Connection, table: &mut Table, tally: &mut Tally) -> anyhow::Result<Option<End>> {
         let behaviour = if self.dry { TransactionBehavior::Deferred } else { TransactionBehavior::Immediate };
-        let change = db.transaction_with_behavior(behaviour).context("the database could not be written")?;
+        let change = db.transaction_with_behavior(behaviour).context("can't write to the database")?;
         let mut now = tally.clone();
         let (mut row, mut end) = (ByteRecord::new(), None);
         while now.seen - tally.seen < TOGETHER && end.is_none() {
@@ -156,7 +156,7 @@ impl Import<'_> {
                 Err(cause) => end = Some(End::Stopped(cause)),
             }
         }
-        change.commit().context("the database could not be written")?;
+        change.commit().context("can't write to the database")?;
         *tally = now;
         Ok(end)
     }
@@ -205,16 +205,16 @@ impl Import<'_> {
         Ok(Came::Imported(scheme))
     }
 
-    /// The scheme of a hash that sign-in verifies, or why it is none, by the plugin's hook.
+    /// The scheme of a hash that sign-in can verify, or why it can't, from the plugin's hook.
     fn recognised(&self, hash: &str) -> anyhow::Result<Result<String, Vec<String>>> {
         let hook = &self.site.recognise;
         match self.site.host.call(&self.console, hook, &json!({ "hash": hash }), None) {
             Ok(Value::String(scheme)) => Ok(Ok(scheme)),
-            Ok(other) => anyhow::bail!("the hook {hook} answered {other}, which names no scheme"),
+            Ok(other) => anyhow::bail!("the hook {hook} answered {other}, which isn't the name of a scheme"),
             Err(CallError::Failed(Failure::Invalid(errors))) => {
                 Ok(Err(errors.into_iter().map(|error| error.message).collect()))
             }
-            Err(cause) => Err(cause).with_context(|| format!("the hook {hook} could not judge a hash")),
+            Err(cause) => Err(cause).with_context(|| format!("the hook {hook} could not check a hash")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How far it is, on standard error: a bar on a terminal; elsewhere a line every five seconds, since a bar hides itself there.
+//! Progress, on standard error: a bar on a terminal, otherwise a line every five seconds, because a bar hides itself there.
 
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
@@ -10,21 +10,20 @@ use crate::terminal::number;
 const EVERY: Duration = Duration::from_secs(5);
 const TEMPLATE: &str = "  {prefix}  {bar:28}  {percent} %  {human_pos} of {human_len} rows  {rate}  {left}";
 
-/// How far a run is.
 pub struct Progress {
     bar: Option<ProgressBar>,
     lines: Lines,
 }
 
 impl Progress {
-    /// Of the rows of a file.
+    /// For the rows of a file.
     pub fn new(file: &str, rows: u64) -> Self {
         let drawn = std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         let bar = drawn.then(|| ProgressBar::new(rows).with_style(style()).with_prefix(file.to_owned()));
         Self { bar, lines: Lines { file: file.to_owned(), rows, began: Instant::now(), said: Instant::now() } }
     }
 
-    /// So many rows were read.
+    /// So many rows have been read.
     pub fn at(&mut self, row: u64) {
         match &self.bar {
             Some(bar) => bar.set_position(row),
@@ -36,7 +35,6 @@ impl Progress {
         }
     }
 
-    /// Nothing more is to come.
     pub fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -44,7 +42,7 @@ impl Progress {
     }
 }
 
-/// What takes the bar's place.
+/// Replaces the bar.
 struct Lines {
     file: String,
     rows: u64,

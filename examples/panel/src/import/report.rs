@@ -1,5 +1,5 @@
-//! What became of the rows. Those that are not imported wait in a temporary table until the end: there may be as many as there
-//! are rows.
+//! The results of the rows. Reasons for rows that were not imported wait in a temporary table until the end: there may be as
+//! many as rows.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -17,58 +17,51 @@ const TABLE: &str = "CREATE TEMP TABLE import_problems \
      (line INTEGER NOT NULL, field TEXT NOT NULL, value TEXT, reason TEXT NOT NULL)";
 const PROBLEMS: &str = "SELECT line, field, value, reason FROM import_problems ORDER BY rowid";
 
-/// How many rows came to what.
+/// How many rows had which result.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    /// Looked at.
+    /// Rows read.
     pub seen: u64,
     /// New customers.
     pub imported: u64,
-    /// Customers who were there.
+    /// Customers who already existed.
     pub there: u64,
-    /// Not imported.
     pub bad: u64,
-    /// New customers by the scheme of their hash; without one, by the empty name.
+    /// New customers by the scheme of their hash; the empty name for those without one.
     pub schemes: BTreeMap<String, u64>,
 }
 
-/// How a run ended.
 pub enum End {
-    /// With the last row.
+    /// After the last row.
     Done,
-    /// Somebody pressed Ctrl-C.
+    /// By Ctrl-C.
     Interrupted,
-    /// By an error.
     Stopped(anyhow::Error),
 }
 
-/// A run, when it is over.
+/// A finished run.
 pub struct Report {
-    /// How many rows came to what; what is not committed does not count.
+    /// Committed rows only.
     pub tally: Tally,
-    /// Rows of the file.
     pub rows: u64,
-    /// Nobody was made.
+    /// Nothing was changed.
     pub dry: bool,
-    /// How long it took.
     pub took: Duration,
-    /// How it ended.
     pub end: End,
 }
 
-/// Makes room for problems on this connection.
+/// Creates the table for problems on this connection.
 pub fn begin(db: &Connection) -> rusqlite::Result<()> {
     db.execute_batch(TABLE)
 }
 
-/// Notes why the row of `line` is not imported.
+/// Stores why the row of `line` is not imported.
 pub fn note(db: &Connection, line: i64, problem: &Problem) -> rusqlite::Result<()> {
     let sql = "INSERT INTO import_problems (line, field, value, reason) VALUES (?1, ?2, ?3, ?4)";
     db.prepare_cached(sql)?.execute(params![line, problem.field, problem.value, problem.reason])?;
     Ok(())
 }
 
-/// Why a row is not imported, as it was noted.
 struct Noted {
     line: i64,
     field: String,
@@ -87,7 +80,6 @@ impl Noted {
 }
 
 impl Report {
-    /// What a script is told.
     pub fn code(&self) -> ExitCode {
         ExitCode::from(match self.end {
             End::Interrupted => exit::INTERRUPTED,
@@ -97,7 +89,7 @@ impl Report {
         })
     }
 
-    /// In sentences.
+    /// As sentences.
     pub fn print(&self, db: &Connection) -> rusqlite::Result<()> {
         let out = Out::new();
         out.line(&self.summary());
@@ -127,8 +119,8 @@ impl Report {
         let mut text = format!("{done} {} of {}{time}.", number(imported), rows(self.rows));
         match there {
             0 => {}
-            1 => text.push_str(" 1 was there already."),
-            there => text.push_str(&format!(" {} were there already.", number(there))),
+            1 => text.push_str(" 1 already existed."),
+            there => text.push_str(&format!(" {} already existed.", number(there))),
         }
         match bad {
             0 => {}
@@ -138,21 +130,20 @@ impl Report {
         text
     }
 
-    /// What to do next.
     fn advice(&self) -> Vec<String> {
         let Tally { seen, imported, there, bad, .. } = self.tally;
         let unseen = rows(self.rows.saturating_sub(seen));
         let mut lines = Vec::new();
         match &self.end {
             End::Done if bad == 0 || self.dry => {}
-            End::Done if imported + there > 0 => {
-                lines.push("Good rows are in. Mend the others and run it again: imported rows are skipped.".to_owned())
-            }
-            End::Done => lines.push("Nothing was imported. Mend the rows and run it again.".to_owned()),
-            End::Interrupted => lines
-                .push(format!("Interrupted, with {unseen} to go. Run it again to go on: imported rows are skipped.")),
+            End::Done if imported + there > 0 => lines
+                .push("Good rows are imported. Fix the others and run it again: imported rows are skipped.".to_owned()),
+            End::Done => lines.push("Nothing was imported. Fix the rows and run it again.".to_owned()),
+            End::Interrupted => lines.push(format!(
+                "Interrupted, with {unseen} to go. Run it again to continue: imported rows are skipped."
+            )),
             End::Stopped(_) => lines.push(format!(
-                "Stopped, with {unseen} to go. Mend what the error says and run it again: imported rows are skipped."
+                "Stopped, with {unseen} to go. Fix the error and run it again: imported rows are skipped."
             )),
         }
         if self.dry {
@@ -161,7 +152,7 @@ impl Report {
         lines
     }
 
-    /// As one JSON document, written as it is read.
+    /// As one JSON document, written while it is read.
     pub fn print_json(&self, db: &Connection) -> rusqlite::Result<()> {
         let Tally { seen, imported, there, bad, schemes } = &self.tally;
         let end = match &self.end {
@@ -181,7 +172,7 @@ impl Report {
             ("seconds", json!(seconds)),
         ];
         let mut out = std::io::stdout().lock();
-        // A reader that has gone away is no error of ours.
+        // If the reader has gone away, that is not our error.
         let mut say = |text: String| drop(out.write_all(text.as_bytes()));
         say("{\n".to_owned());
         for (name, value) in members {

@@ -1,11 +1,11 @@
-//! One row: its fields, as far as they can be judged by themselves.
+//! One row: checks each field on its own.
 
 use std::collections::HashMap;
 
 use csv::ByteRecord;
 use keyturn_host::accounts::fold::fold;
 use keyturn_host::mail::address;
-use keyturn_host::view::words::LANGUAGES;
+use keyturn_host::view::words::Language;
 
 use super::file::{Column, Columns};
 use crate::people::{Kind, LONGEST, NewPerson, login_problem};
@@ -13,17 +13,17 @@ use crate::terminal::plain;
 
 /// Bytes of a stored hash.
 const LONGEST_HASH: usize = 255;
-/// As databases export that there is nothing: no name, no address, no hash.
+/// How databases export nothing: no name, no address, no hash.
 const NOTHING: [&str; 2] = ["NULL", "\\N"];
-/// Characters of a wrong value that are shown.
+/// How many characters of a wrong value are shown.
 const SHOWN: usize = 30;
 
 /// Why a row is not imported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The field's column; `row` of the row as a whole.
+    /// The field's column; `row` for the whole row.
     pub field: &'static str,
-    /// What stands there, as it may be shown; none of a whole row.
+    /// The value, safe to show; none for the whole row.
     pub value: Option<String>,
     /// One sentence, without a full stop.
     pub reason: String,
@@ -40,7 +40,7 @@ impl Problem {
 /// Resellers by their folded logins.
 pub type Resellers = HashMap<String, i64>;
 
-/// The customer of a row, or everything that is wrong with it by itself. `since` as [`NewPerson::since`].
+/// The customer of a row, or everything that is wrong with the row itself. `since`: see [`NewPerson::since`].
 pub fn read<'r>(
     columns: &Columns,
     row: &'r ByteRecord,
@@ -48,9 +48,9 @@ pub fn read<'r>(
     since: &'r str,
 ) -> Result<NewPerson<'r>, Vec<Problem>> {
     if row.len() != columns.fields {
-        let mut reason = format!("has {} fields, the first line has {}", row.len(), columns.fields);
+        let mut reason = format!("has {} fields; the first line has {}", row.len(), columns.fields);
         if row.len() > columns.fields {
-            reason.push_str("; what holds a separator, such as an argon2 hash, must stand in quotes");
+            reason.push_str("; put fields that contain a separator, such as an argon2 hash, in quotes");
         }
         return Err(vec![Problem { field: "row", value: None, reason }]);
     }
@@ -62,13 +62,13 @@ pub fn read<'r>(
             return None;
         };
         let problem = text.chars().find(|c| c.is_control()).map(|c| match c {
-            '\0' => "holds a NUL character",
-            _ => "holds a control character, such as a line break",
+            '\0' => "has a NUL character",
+            _ => "has a control character, such as a line break",
         });
         let most = if column == Column::Password { LONGEST_HASH } else { LONGEST };
         let problem = problem.map(str::to_owned).or_else(|| {
             let is = text.chars().count();
-            (is > most).then(|| format!("is {is} characters, must be at most {most}"))
+            (is > most).then(|| format!("has {is} characters; at most {most} are allowed"))
         });
         problems.extend(problem.iter().map(|problem| Problem::about(column, text, problem.as_str())));
         problem.is_none().then_some(if NOTHING.contains(&text.trim()) { "" } else { text })
@@ -100,10 +100,10 @@ pub fn read<'r>(
         }
     };
     let locale = match language.filter(|tag| !tag.is_empty()) {
-        None => LANGUAGES[0].0,
-        Some(tag) => known_language(tag).unwrap_or_else(|| {
-            wrong(Column::Language, tag, format!("must be one of {}", LANGUAGES.map(|(tag, _)| tag).join(", ")));
-            LANGUAGES[0].0
+        None => Language::default(),
+        Some(tag) => Language::known(tag).unwrap_or_else(|| {
+            wrong(Column::Language, tag, format!("must be one of {}", Language::ALL.map(Language::tag).join(", ")));
+            Language::default()
         }),
     };
     match (login, email, name, password) {
@@ -112,7 +112,7 @@ pub fn read<'r>(
             login,
             email: Some(email).filter(|email| !email.is_empty()),
             name,
-            locale,
+            locale: locale.tag(),
             suspended,
             reseller,
             hash: Some(password).filter(|password| !password.is_empty()),
@@ -122,13 +122,7 @@ pub fn read<'r>(
     }
 }
 
-/// `es` for `es-MX`.
-fn known_language(tag: &str) -> Option<&'static str> {
-    let primary = tag.split(['-', '_']).next()?;
-    LANGUAGES.iter().map(|(known, _)| *known).find(|known| known.eq_ignore_ascii_case(primary))
-}
-
-/// What may be shown of a value: cut, and nothing that would move a terminal's cursor.
+/// A value that is safe to show: cut, without anything that would move a terminal's cursor.
 pub fn shown(value: &str) -> String {
     match value.char_indices().nth(SHOWN) {
         Some((end, _)) => plain(&value[..end]) + "…",
@@ -136,7 +130,7 @@ pub fn shown(value: &str) -> String {
     }
 }
 
-/// Of a hash its mark and the name of its first parameter: `$6$rounds=…`. Some systems store plain text, which is not shown.
+/// A hash's mark and the name of its first parameter: `$6$rounds=…`. Nothing else, because some systems store plain text.
 fn masked(hash: &str) -> String {
     let short = |text: &str| text.len() <= 16 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     let marked = hash.strip_prefix('$').and_then(|rest| rest.split_once('$')).filter(|(id, _)| short(id));

@@ -1,6 +1,5 @@
-//! Which logins and addresses are somebody's already, by the fold that the host's look-up uses. Asked within the transaction
-//! that writes, so that nobody can take a name meanwhile; nothing is held that grows with the file but in SQLite's own
-//! temporary tables, which go to the disk.
+//! Which logins and addresses are already taken, by the fold that the host's look-up uses. It asks within the transaction that
+//! writes, so nobody can take a name in between. Only SQLite's own temporary tables, which go to the disk, grow with the file.
 
 use std::cell::Cell;
 
@@ -12,9 +11,9 @@ use super::row::{Problem, shown};
 use crate::people::NewPerson;
 use crate::terminal::number;
 
-/// Which line has made or named whom; a dry run makes nobody, and gives them numbers below zero. And the names, folded, that
-/// no index of the table finds, since SQLite's `lower` knows ASCII only, and neither spaces nor what nobody sees: without them
-/// each such look-up would be a walk through all people.
+/// Which line created or named whom; a dry run creates nobody, and uses numbers below zero. And the folded names that no index
+/// of the table finds, because SQLite's `lower` handles ASCII only, and neither spaces nor invisible characters. Without them,
+/// each such look-up would read all people.
 const TABLES: &str = "
 CREATE TEMP TABLE import_lines (person INTEGER PRIMARY KEY, line INTEGER NOT NULL);
 CREATE TEMP TABLE import_names (
@@ -50,24 +49,23 @@ impl Holder {
     }
 }
 
-/// How a row stands to whom there is.
+/// How a row relates to existing people.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Nobody like that.
     New,
-    /// He is there: a customer of that login and address.
+    /// The customer already exists, with that login and address.
     There,
-    /// Somebody else has his login or address.
+    /// Somebody else has the login or the address.
     Taken(Vec<Problem>),
 }
 
-/// What is asked of whom there is.
+/// The look-up of existing people.
 pub struct Taken {
-    /// Nobody is made.
+    /// A dry run.
     dry: bool,
-    /// Customers may have one address in common.
+    /// Customers may share an address.
     shared: bool,
-    /// As SQLite counts what others have committed; none: the names were not read yet.
+    /// SQLite's count of commits by others; none: the names were not read yet.
     read_at: Cell<Option<i64>>,
 }
 
@@ -78,7 +76,7 @@ impl Taken {
         Ok(Self { dry, shared, read_at: Cell::default() })
     }
 
-    /// How the row of `line` stands. If he is there it is noted that this line is his, unless another was before.
+    /// Looks up the row of `line`. If the customer exists, notes that this line is theirs, unless another line was before.
     pub fn standing(&self, db: &Connection, new: &NewPerson<'_>, line: i64) -> rusqlite::Result<Standing> {
         let mut problems = Vec::new();
         if let Some(holder) = self.with_login(db, new.login)? {
@@ -89,7 +87,7 @@ impl Taken {
             }
             problems.push(taken(db, Column::Login, new.login, "used by", &holder)?);
         } else if let Some(holder) = self.with_email(db, new.login, true)? {
-            // At sign-in a login outranks an address: its owner could not sign in by it any more.
+            // At sign-in a login outranks an address: the address's owner could no longer sign in with it.
             problems.push(taken(db, Column::Login, new.login, "the address of", &holder)?);
         }
         if let Some(email) = new.email {
@@ -102,7 +100,7 @@ impl Taken {
         Ok(if problems.is_empty() { Standing::New } else { Standing::Taken(problems) })
     }
 
-    /// Notes whom the row of `line` has made; in a dry run `person` is nobody yet.
+    /// Stores whom the row of `line` created; in a dry run `person` is nobody yet.
     pub fn made(&self, db: &Connection, new: &NewPerson<'_>, person: Option<i64>, line: i64) -> rusqlite::Result<()> {
         let (login, email) = (new.login.to_owned(), new.email.map(str::to_owned));
         let holder = Holder { person: person.unwrap_or(-line), login, email, customer: true };
@@ -117,13 +115,13 @@ impl Taken {
         self.holder(db, typed, "lower(login) = ?1", Holder::has_login)
     }
 
-    /// `customers`: one who is a customer counts too.
+    /// `customers`: also among customers.
     fn with_email(&self, db: &Connection, typed: &str, customers: bool) -> rusqlite::Result<Option<Holder>> {
         let others = if customers { "lower(email) = ?1" } else { "lower(email) = ?1 AND kind <> 'customer'" };
         self.holder(db, typed, others, |holder, folded| holder.has_email(folded) && (customers || !holder.customer))
     }
 
-    /// Somebody by `condition`, which an index of the table serves; else by the names that are kept.
+    /// Somebody who matches `condition`, by an index of the table; otherwise by the stored names.
     fn holder(
         &self,
         db: &Connection,
@@ -145,9 +143,9 @@ impl Taken {
         Ok(None)
     }
 
-    /// Reads the names that are not plain: once, and `anew` where somebody else has written to the database since.
-    fn read_names(&self, db: &Connection, anew: bool) -> rusqlite::Result<()> {
-        if self.read_at.get().is_some() && !anew {
+    /// Reads the names that are not plain: once, and with `again` if somebody else has written to the database since.
+    fn read_names(&self, db: &Connection, again: bool) -> rusqlite::Result<()> {
+        if self.read_at.get().is_some() && !again {
             return Ok(());
         }
         let version = db.query_row("PRAGMA main.data_version", [], |row| row.get(0))?;
@@ -186,7 +184,7 @@ fn note_line(db: &Connection, person: i64, line: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Names an earlier line of the file, or somebody by his login.
+/// Names an earlier line of the file, or somebody's login.
 fn taken(db: &Connection, column: Column, value: &str, how: &str, holder: &Holder) -> rusqlite::Result<Problem> {
     let line = earlier_line(db, holder.person)?.map(|line| format!("line {}", number(line)));
     Ok(Problem::about(column, value, format!("already {how} {}", line.unwrap_or_else(|| shown(&holder.login)))))

@@ -1,4 +1,4 @@
-//! My account: who one is here, what plugins let one change, where one is signed in.
+//! My account: the person's details, what plugins let them change, and their sessions.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -39,7 +39,7 @@ fn run(request: &mut Request, submission: &Submission) -> Result<Response, Faile
     let (true, Ok(session)) = (submission.action == "end-session", session) else {
         return Err(Failed::Forged);
     };
-    // One that has ended meanwhile has ended.
+    // A session that has already ended is fine.
     if request.site.people.end_own_session(person.id, session)? {
         write_down(request, "end-session", &person)?;
     }
@@ -47,7 +47,7 @@ fn run(request: &mut Request, submission: &Submission) -> Result<Response, Faile
     Ok(answer::see_other("/account"))
 }
 
-/// Ends every session of the reader's, this one too: whoever has a copy of its cookie has this very one.
+/// Ends every session of the reader, including this one: somebody with a copy of its cookie has this very session.
 pub fn end_all(request: &mut Request, person: &Person) -> Result<(), Failed> {
     request.site.people.end_sessions(person.id)?;
     write_down(request, "end-sessions", person)?;
@@ -55,7 +55,7 @@ pub fn end_all(request: &mut Request, person: &Person) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Into the audit, where it stands beside what plugins do.
+/// Writes it to the audit log, beside what plugins do.
 pub fn write_down(request: &Request, deed: &str, person: &Person) -> Result<(), Failed> {
     let account = person.account().ok_or(Failed::NoPage)?;
     Ok(request.site.host.write_down(&request.visitor.caller(), deed, &account)?)

@@ -1,8 +1,9 @@
-//! What happened to somebody's password lately, from the host's audit, in words.
+//! What happened to somebody's password lately, from the host's audit log, in words.
 
 use std::collections::BTreeMap;
 
 use keyturn_host::accounts::AccountId;
+use keyturn_host::operator;
 use keyturn_host::storage::{AuditEntry, AuditFilter, Role};
 use keyturn_host::view::html::Markup;
 use keyturn_host::view::nodes::{Column, ColumnKind, Empty, Node, Row, Table, Value};
@@ -12,10 +13,8 @@ use crate::pages::forms::said;
 use crate::request::Request;
 use crate::words::Words;
 
-/// Entries on the page.
 const ENTRIES: u32 = 10;
 
-/// The section.
 pub fn of(request: &Request, account: &AccountId) -> Result<Markup, Failed> {
     let words = request.words();
     let viewer = request.person()?;
@@ -24,13 +23,13 @@ pub fn of(request: &Request, account: &AccountId) -> Result<Markup, Failed> {
     let mut names = BTreeMap::new();
     let mut rows = Vec::new();
     for (_, entry) in &entries {
-        // Who has signed in is known, although nobody in particular asked.
+        // The person who signed in is known, although the caller was anonymous.
         let by = if signed_in(entry) { account.as_str() } else { &entry.actor };
         if !names.contains_key(by) {
             names.insert(by.to_owned(), actor(request, words, by)?);
         }
         let who = names.get(by).map_or("", String::as_str);
-        // Where the staff sit is not their customers' affair.
+        // Customers don't learn the staff's addresses.
         let own = by == account.as_str() || entry.actor == "anonymous";
         let shown = entry.address.as_ref().filter(|_| own || viewer.id.to_string() != account.key());
         let from = shown.map_or_else(|| said("—"), |address| vec![Value::Code(address.clone())]);
@@ -79,11 +78,12 @@ fn signed_in(entry: &AuditEntry) -> bool {
     entry.operation == "verify" && matches!(entry.outcome.as_str(), "accepted" | "must_change")
 }
 
-/// The operation as a deed; what was not done says why.
+/// The operation in words; if it was not done, with the reason.
 fn what(words: Words, entry: &AuditEntry, account: &AccountId) -> String {
     if entry.subjects.contains(&(account.clone(), Role::Upgrade)) {
         return words.get("did-upgrade").to_owned();
     }
+    let of_host = operator::operation(&entry.operation, words.host.tag());
     let deed = match entry.operation.as_str() {
         "set-password" => words.get("did-set-password"),
         "change-own" => words.get("did-change-own"),
@@ -97,11 +97,8 @@ fn what(words: Words, entry: &AuditEntry, account: &AccountId) -> String {
         "reset-and-mail" => words.get("did-reset-and-mail"),
         "find-and-mail" => words.get("did-find-and-mail"),
         "resend-link" => words.get("did-resend-link"),
-        "outbox-retry" => words.get("did-outbox-retry"),
-        "outbox-withdraw" => words.get("did-outbox-withdraw"),
-        "webhook-send-again" => words.get("did-webhook-send-again"),
         "verify" => return verdict(words, &entry.outcome),
-        other => other,
+        other => of_host.as_deref().unwrap_or(other),
     };
     match is_done(entry) {
         true => deed.to_owned(),
@@ -113,7 +110,7 @@ fn is_done(entry: &AuditEntry) -> bool {
     matches!(entry.outcome.as_str(), "done" | "reveal")
 }
 
-/// Whether it put another password. Reset & mail may mail a link, under which the present one goes on.
+/// Whether it set another password. Reset & mail may email a link, and the current password still works.
 fn replaced(entry: &AuditEntry, account: &AccountId) -> bool {
     entry.subjects.contains(&(account.clone(), Role::Password))
 }
@@ -122,8 +119,8 @@ fn not_done(words: Words, deed: &str, outcome: &str) -> String {
     words.fill("did-not", &[("deed", deed), ("why", &why(words, outcome))])
 }
 
-/// The audit says `invalid: too-short known`: a case, and codes of the plugin's. Of codes that nobody here knows, the case is
-/// told; of a case that nobody knows, that something broke.
+/// The audit log has `invalid: too-short known`: a case, and codes of the plugin. If all codes are unknown here, the case is
+/// shown; if the case is unknown, that something went wrong.
 fn why(words: Words, outcome: &str) -> String {
     let known = |code: &str| words.find(&format!("why-{code}"));
     let (case, codes) = outcome.split_once(": ").unwrap_or((outcome, ""));
@@ -158,15 +155,15 @@ mod tests {
             said("es", "invalid: known wrong-current"),
             "la contraseña está en listas de contraseñas robadas; la contraseña actual no era correcta"
         );
-        assert_eq!(said("en", "refused: no-address"), "there was no mail address");
+        assert_eq!(said("en", "refused: no-address"), "the account had no email address");
         assert_eq!(said("en", "refused: of-another-plugin"), "a rule forbids it");
         assert_eq!(said("en", "not-found"), "it was not found");
         for broken in ["limit: guest-ms", "trap", "view", "storage"] {
-            assert_eq!(said("en", broken), "something broke; the server's log says what");
+            assert_eq!(said("en", broken), "something went wrong; the server's log says what");
         }
     }
 
-    /// Where the password plugin says no, as its sources have it.
+    /// Every refusal of the password plugin, as in its sources.
     #[test]
     fn every_code_of_the_password_plugin_has_its_words() {
         let policy = include_str!("../../../../plugin/src/policy/mod.rs");

@@ -1,5 +1,5 @@
-//! Account details of one person: what the panel itself keeps, and beside it what plugins have to manage, in one form with
-//! one button: a browser sends one form at a press, and would drop what was typed into another.
+//! Account details of one person: what the panel itself stores, and what plugins manage, in one form with one button. A browser
+//! sends one form at a time, and would drop what was typed into another.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -11,7 +11,7 @@ use keyturn_host::view::html::Html;
 use keyturn_host::view::nodes::{Choice, ChoiceOption, Field, FieldKind, Form, Intent, Line, LineKind, Node};
 use keyturn_host::view::shell::parts::{joined_buttons, joined_form};
 use keyturn_host::view::shell::{Heading, Link};
-use keyturn_host::view::words::LANGUAGES;
+use keyturn_host::view::words::Language;
 use serde_json::json;
 
 use crate::answer::{self, Failed};
@@ -23,7 +23,6 @@ use crate::people::Person;
 use crate::request::{OWN, Request, Sheet, title_key};
 use crate::words::Words;
 
-/// Characters of a name or address.
 const LONGEST: usize = 200;
 
 /// The page's one form.
@@ -38,7 +37,7 @@ pub fn show(request: &mut Request) -> Result<Response, Failed> {
 /// POST.
 pub fn post(request: &mut Request) -> Result<Response, Failed> {
     if !joined::is_joined(&request.body) {
-        // What the script asks, and buttons that stand beside the form.
+        // Requests of the script, and buttons beside the form.
         return forms::posted(request, |_, _| Err(Failed::Forged), draw);
     }
     match save(request)? {
@@ -47,8 +46,8 @@ pub fn post(request: &mut Request) -> Result<Response, Failed> {
     }
 }
 
-/// Saves what was changed, the panel's own and plugins'. Nothing is saved while anything is wrong. None: all is done, and
-/// what is to be said on the next page is put by.
+/// Saves the panel's own changes and the plugins'. Saves nothing if anything is wrong. None: everything is done, and the next
+/// page says so.
 pub fn save(request: &mut Request) -> Result<Option<Submitted>, Failed> {
     let (site, caller) = (request.site.clone(), request.visitor.caller());
     let joined = match site.host.joined(&caller, &request.body)? {
@@ -69,7 +68,7 @@ pub fn save(request: &mut Request) -> Result<Option<Submitted>, Failed> {
         if !problems.is_empty() {
             return Ok(joined.again(OWN, problems, request.words().host).map(Submitted::Again));
         }
-        // Whoever has a customer's address has his account, by a forgotten password.
+        // Whoever has a customer's address gets into the account, by a forgotten password.
         if text(own, "email") != person.email.as_deref().unwrap_or_default() && !caller.proved_lately(site.host.now()) {
             return Ok(Some(Submitted::StepUp(site.host.hold(&caller, &request.body))));
         }
@@ -89,7 +88,7 @@ pub fn save(request: &mut Request) -> Result<Option<Submitted>, Failed> {
         let email = Some(text(own, "email")).filter(|email| !email.is_empty());
         let moved = person.account().filter(|_| email != person.email.as_deref());
         if let Some(account) = &moved {
-            // Before it is gone: whoever has it now is told.
+            // Before the address is gone: its holder is notified.
             site.host.note_address(account)?;
         }
         site.people.change(&person, text(own, "name"), email, text(own, "language"))?;
@@ -102,7 +101,7 @@ pub fn save(request: &mut Request) -> Result<Option<Submitted>, Failed> {
     Ok(None)
 }
 
-/// Has the holders of both addresses told. The address is another one by now, so that this failed is for the log.
+/// Has the holders of both addresses notified. The address is already changed, so a failure goes to the log.
 fn tell(request: &Request, account: &AccountId) {
     let (host, hook) = (&request.site.host, &request.site.address_changed);
     if !host.has_hook(hook) {
@@ -116,7 +115,7 @@ fn tell(request: &Request, account: &AccountId) {
 fn problems(request: &Request, submission: &Submission, person: &Person) -> Result<Vec<FieldError>, Failed> {
     let words = request.words();
     let (name, email) = (text(submission, "name"), text(submission, "email"));
-    // What stands in the table stays as it is, however long.
+    // What is in the table stays as it is, however long.
     let drawn = [person.name.as_str(), person.email.as_deref().unwrap_or_default()];
     let long = [("name", name), ("email", email)]
         .into_iter()
@@ -133,8 +132,8 @@ fn problems(request: &Request, submission: &Submission, person: &Person) -> Resu
     Ok(problems)
 }
 
-/// Whether the address is that of somebody of another list. Two customers may share one, but who may edit a customer must
-/// not stop an administrator's sign-in by it: an address of several people signs nobody in.
+/// Whether somebody of another list has the address. Two customers may share one. But people who may edit a customer must not
+/// be able to block an administrator's sign-in: an address of several people signs nobody in.
 fn belongs_elsewhere(request: &Request, email: &str, person: &Person) -> Result<bool, Failed> {
     let own = person.account();
     let realms = Folk::ALL.map(Folk::realm);
@@ -193,7 +192,7 @@ fn form(words: Words, person: &Person) -> Vec<Node> {
     };
     let line = |kind: LineKind, value: &str| FieldKind::Line(Line { kind, value: value.to_owned() });
     let options =
-        LANGUAGES.map(|(tag, name)| ChoiceOption { value: tag.to_owned(), label: name.to_owned(), hint: None });
+        Language::ALL.map(|one| ChoiceOption { value: one.tag().to_owned(), label: one.name().to_owned(), hint: None });
     let language = FieldKind::Choice(Choice { options: options.into(), value: Some(person.locale.clone()) });
     let email = person.email.as_deref().unwrap_or_default();
     let fields = vec![
@@ -219,7 +218,7 @@ fn form(words: Words, person: &Person) -> Vec<Node> {
     vec![Node::Heading(words.get("details-person").to_owned()), Node::Form(form)]
 }
 
-/// Who is on that address, if it is one of these pages: placeholders of the route.
+/// The placeholders of the route, if the address is one of these pages.
 pub fn params(path: &str) -> Option<Vec<(String, String)>> {
     let (folk, id) = path.strip_prefix('/')?.strip_suffix("/details")?.split_once('/')?;
     Some(vec![("folk".to_owned(), folk.to_owned()), ("id".to_owned(), id.to_owned())])

@@ -1,12 +1,12 @@
-//! Posted forms, the panel's own and plugins', which may stand in the same page. Both are sealed by the host to the
-//! session and the place that they were drawn for; nobody else can have one made.
+//! Posted forms, the panel's own and the plugins', which may be on the same page. The host seals both to the session and the
+//! place that they were drawn for; nobody else can get one.
 
 use axum::http::StatusCode;
 use axum::response::Response;
 use keyturn_host::accounts::AccountId;
 use keyturn_host::caller::Actor;
 use keyturn_host::embed::Submitted;
-use keyturn_host::view::form::{self, FormError, Posted, Stale};
+use keyturn_host::view::form::{self, Posted, Stale};
 use keyturn_host::view::html::Html;
 use keyturn_host::view::nodes::{Submission as Target, Value};
 use keyturn_host::view::shell::Link;
@@ -18,41 +18,40 @@ use crate::pages::{sign_in, step_up};
 use crate::people::Person;
 use crate::request::{OWN, Request, Sheet, title_key};
 
-/// A form of the panel's own that was posted, and is whole.
+/// A posted form of the panel's own, complete.
 pub type Submission = form::Submission;
 
-/// Draws a page, with what was wrong with the form posted last.
+/// Draws a page, with the errors of the form posted last.
 pub type Draw = fn(&mut Request, Option<&Corrections>) -> Result<Response, Failed>;
 
 /// Runs a form of the panel's own.
 pub type Run = fn(&mut Request, &Submission) -> Result<Response, Failed>;
 
-/// Reads the form that was posted to a page, and runs it: by `run` if it is the panel's own, else by its plugin.
+/// Reads the form that was posted to a page and runs it: with `run` if it is the panel's own, otherwise in its plugin.
 pub fn posted(request: &mut Request, run: Run, draw: Draw) -> Result<Response, Failed> {
     let caller = request.visitor.caller();
     let site = request.site.clone();
-    match form::read(&request.body, site.host.keys(), &caller, site.host.now()) {
-        Ok(Posted::Submission(submission)) if submission.plugin == OWN => {
-            if submission.problems.is_empty() {
-                return run(request, &submission);
+    let form = site.host.read_form(&caller, &request.body)?;
+    if form.plugin() == OWN {
+        return match form.read {
+            Ok(Posted::Submission(submission)) if submission.problems.is_empty() => run(request, &submission),
+            Ok(Posted::Submission(submission)) => {
+                let corrections = submission.corrections(submission.problems.clone(), None);
+                again(request, &corrections, draw)
             }
-            let corrections = submission.corrections(submission.problems.clone(), None);
-            return again(request, &corrections, draw);
-        }
-        Err(FormError::Stale(late)) if late.corrections.plugin() == OWN => return stale(request, *late, draw),
-        Err(FormError::TooLarge) => return Err(Failed::TooLarge),
-        Err(FormError::Malformed(_) | FormError::Foreign) => return Err(Failed::Forged),
-        Ok(_) | Err(FormError::Stale(_)) => {}
+            Ok(Posted::Rate(_) | Posted::Generate(_)) => Err(Failed::Forged),
+            Err(late) => stale(request, *late, draw),
+        };
     }
     let submit_url = request.address(&[]);
     let submitted = {
         let surface = request.surface(&submit_url, None);
-        site.host.submit(&caller, &request.body, &surface)?
+        site.host.submit_form(&caller, form, &surface)?
     };
     settled(request, submitted, draw)
 }
 
-/// What is answered when a plugin's form has run, or could not.
+/// The answer when a plugin's form has run, or could not.
 pub fn settled(request: &mut Request, submitted: Submitted, draw: Draw) -> Result<Response, Failed> {
     match submitted {
         Submitted::Done { url, notice, own_epoch } => {
@@ -71,7 +70,7 @@ pub fn settled(request: &mut Request, submitted: Submitted, draw: Draw) -> Resul
     }
 }
 
-/// A whole page that a plugin has drawn, under the panel's navigation, and under the person that it is about.
+/// A whole page of a plugin, with the panel's navigation, below the person that it is about.
 pub fn plugin_page(request: &mut Request, page: &Page, about: Option<&(Folk, Person)>) -> Response {
     let (under, above) = match about {
         Some(&(folk, ref person)) => {
@@ -99,14 +98,14 @@ pub fn plugin_page(request: &mut Request, page: &Page, about: Option<&(Folk, Per
     answer::page(StatusCode::OK, &html)
 }
 
-/// The page again, with what was wrong and what was typed.
+/// The page again, with the errors and what was typed.
 pub fn again(request: &mut Request, corrections: &Corrections, draw: Draw) -> Result<Response, Failed> {
     let mut response = draw(request, Some(corrections))?;
     *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     Ok(response)
 }
 
-/// The session ended meanwhile: sign in first, and find the form filled. Or the form was only too old.
+/// The session has ended: sign in first, and find the form filled in. Or the form was only too old.
 fn stale(request: &mut Request, late: Stale, draw: Draw) -> Result<Response, Failed> {
     let Some(name) = late.sign_in_as else {
         return again(request, &late.corrections, draw);
@@ -117,7 +116,7 @@ fn stale(request: &mut Request, late: Stale, draw: Draw) -> Result<Response, Fai
     sign_in::instead(request, &next, &carried)
 }
 
-/// What was carried through the sign-in for this page, if the session has brought something. It is shown once.
+/// What was carried through the sign-in for this page, if the session has something. It is shown once.
 pub fn carried(request: &mut Request) -> Result<Option<Corrections>, Failed> {
     let (actor, quiet) = (request.visitor.caller().actor, request.quiet());
     let Some(session) = request.visitor.session.as_mut().filter(|_| !quiet) else {
@@ -130,7 +129,7 @@ pub fn carried(request: &mut Request) -> Result<Option<Corrections>, Failed> {
     Ok(Corrections::open(&sealed, request.site.host.keys(), &actor))
 }
 
-/// The text of an input, or an empty one.
+/// The text of an input; empty if there is none.
 pub fn text<'s>(submission: &'s Submission, name: &str) -> &'s str {
     submission.text(name).unwrap_or_default()
 }

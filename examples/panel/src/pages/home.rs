@@ -1,4 +1,4 @@
-//! What is no page of its own: the way home, out, and to another colour.
+//! Small routes: home, sign-out, and colours.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -14,7 +14,7 @@ use crate::visitor::session_cookie;
 
 const YEAR: u32 = 365 * 24 * 60 * 60;
 
-/// `/`: the first list that he reaches, or his own account.
+/// `/`: the first list that the reader reaches, or their own account.
 pub fn show(request: &mut Request) -> Result<Response, Failed> {
     let person = request.person()?;
     let first = Folk::ALL.into_iter().find(|folk| scope(person.kind, *folk) != Scope::None);
@@ -22,7 +22,6 @@ pub fn show(request: &mut Request) -> Result<Response, Failed> {
     Ok(answer::see_other(&url))
 }
 
-/// Ends this session.
 pub fn sign_out(request: &mut Request) -> Result<Response, Failed> {
     let Some(session) = &request.visitor.session else {
         return Ok(answer::see_other("/sign-in"));
@@ -36,8 +35,7 @@ pub fn sign_out(request: &mut Request) -> Result<Response, Failed> {
     Ok(answer::see_other("/sign-in"))
 }
 
-/// Chooses the colours. It changes a cookie and nothing else, so that the browser says where the post comes from is
-/// enough.
+/// Chooses the colours. It changes only a cookie, so the browser's word on where the post comes from is enough.
 pub fn theme(request: &mut Request) -> Result<Response, Failed> {
     let theme = Theme::named(&posted(request, "theme").unwrap_or_default());
     request.set_cookie(THEME_COOKIE, theme.name(), Some(YEAR));
@@ -54,7 +52,7 @@ pub fn change_password(_: &mut Request) -> Result<Response, Failed> {
     Ok(answer::moved(StatusCode::FOUND, "/account"))
 }
 
-/// Whatever else.
+/// Everything else.
 pub fn nothing(_: &mut Request) -> Result<Response, Failed> {
     Err(Failed::NoPage)
 }

@@ -5,7 +5,7 @@ pub mod activity;
 pub mod details;
 pub mod forms;
 pub mod home;
-pub mod mail;
+pub mod operator;
 pub mod overview;
 pub mod people;
 pub mod plugin;

@@ -1,4 +1,4 @@
-//! Overview of one person: what the panel knows, what plugins say, what happened lately.
+//! Overview of one person: what the panel knows, what plugins show, and recent activity.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -9,21 +9,20 @@ use keyturn_host::view::html::{Html, Markup};
 use keyturn_host::view::nodes::{Action, Badge, Fact, Form, Intent, Node, Run, Target, TextLink, Tone, Value};
 use keyturn_host::view::shell::parts::button_link;
 use keyturn_host::view::shell::{Heading, Link};
-use keyturn_host::view::words::LANGUAGES;
+use keyturn_host::view::words::Language;
 use keyturn_host::view::{Corrections, Place};
 
 use crate::answer::{self, Failed};
 use crate::folk::Folk;
 use crate::pages::account::write_down;
 use crate::pages::forms::{self, Submission, said, target};
-use crate::pages::{activity, mail, people};
+use crate::pages::{activity, operator, people};
 use crate::people::{Kind, Person, account};
 use crate::request::{Request, Sheet, role_key, title_key};
 use crate::words::Words;
 
-/// Characters of a link's text.
 const LABEL: usize = 120;
-/// What the address asks for at which it is asked whether to end all sessions.
+/// The query that asks whether to end all sessions.
 const END_SESSIONS: &str = "end-sessions";
 
 /// GET.
@@ -70,12 +69,13 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
     };
     let activity = activity::of(request, &account)?;
     let mut body = Html::new();
-    // One row of cards, the plugins' first: what became of a mail is what one looks for here.
+    // One row of cards, the plugins' first: people come here to see the state of an email.
     body.class("div", "kt-sections").markup(&plugins.html).markup(&own.html).close("div");
     body.markup(&activity);
     let mut summary = Html::new();
-    if mail::runs(&viewer) {
-        summary.markup(&request.site.host.stopped_banner(&caller, &request.site.start));
+    if operator::runs(&viewer) {
+        let surface = request.surface(&submit_url, None);
+        summary.markup(&request.site.host.stopped_banner(&caller, &request.site.start, &surface));
     }
     let summary = summary.markup(&own.summary.and(plugins.summary).draw(words.host)).done();
 
@@ -98,7 +98,7 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
     Ok(answer::page(StatusCode::OK, &html))
 }
 
-/// Asks before all sessions of somebody are ended.
+/// Asks before it ends all sessions of somebody.
 fn ask(
     request: &mut Request,
     folk: Folk,
@@ -155,7 +155,7 @@ fn actions(request: &Request, account: &AccountId, submit_url: &str) -> Markup {
     let action =
         |label: &str, run: Run| Action { label: label.to_owned(), intent: Intent::Neutral, run, unavailable: None };
     let actions = [action(words.get("details-manage"), Run::Go(Target::AccountDetails(account.to_string())))];
-    // Plugins' first: they stand for what somebody comes here to do.
+    // Plugins' first: people come here for these.
     let plugins = {
         let surface = request.surface(submit_url, None);
         request.site.host.rows(&request.visitor.caller(), "customer.actions", std::slice::from_ref(account), &surface)
@@ -169,7 +169,7 @@ fn actions(request: &Request, account: &AccountId, submit_url: &str) -> Markup {
     let own = request.framed(&caller, place, &request.surface(submit_url, None), |frame| {
         let mut painter = Painter::new(frame, 2);
         painter.row_actions(&actions);
-        // What it would end is asked first, on a page of its own.
+        // Another page first asks about what would end.
         let url = format!("{}?ask={END_SESSIONS}", submit_url.split('?').next().unwrap_or_default());
         let link = Link { label: words.get("end-sessions"), url: &url };
         painter.html.markup(&button_link(link, Intent::Neutral));
@@ -178,17 +178,13 @@ fn actions(request: &Request, account: &AccountId, submit_url: &str) -> Markup {
     all.markup(&own).done()
 }
 
-/// One fact.
 pub fn fact(label: &str, value: Vec<Value>) -> Fact {
     Fact { label: label.to_owned(), value }
 }
 
-/// A language by its own name.
+/// A language in its own name.
 pub fn language(tag: &str) -> String {
-    LANGUAGES
-        .iter()
-        .find_map(|(known, name)| (*known == tag).then(|| (*name).to_owned()))
-        .unwrap_or_else(|| tag.to_owned())
+    Language::known(tag).map_or_else(|| tag.to_owned(), |language| language.name().to_owned())
 }
 
 fn facts(words: Words, viewer: &Person, person: &Person, zone: &TimeZone) -> Vec<Node> {

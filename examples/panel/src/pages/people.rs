@@ -12,12 +12,12 @@ use keyturn_host::view::shell::{Heading, Link};
 
 use crate::answer::{self, Failed};
 use crate::folk::Folk;
-use crate::pages::{forms, mail};
+use crate::pages::{forms, operator};
 use crate::people::{Filter, Kind, Listing, PAGE, Person, Within};
 use crate::request::{Request, Sheet, role_key, title_key};
 use crate::words::Words;
 
-/// The list of the address, and what the reader sees of it.
+/// The list at this address, and what the reader sees of it.
 pub fn within(request: &Request) -> Result<(Person, Folk, Within), Failed> {
     let folk = Folk::at(request.param("folk")).ok_or(Failed::NoPage)?;
     let person = request.person()?;
@@ -25,7 +25,7 @@ pub fn within(request: &Request) -> Result<(Person, Folk, Within), Failed> {
     Ok((person, folk, within))
 }
 
-/// One of the list, or nobody that he may know of.
+/// Somebody in the list, or nobody that the reader may know about.
 pub fn subject(request: &Request) -> Result<(Person, Folk, Person), Failed> {
     let folk = Folk::at(request.param("folk")).ok_or(Failed::NoPage)?;
     let viewer = request.person()?;
@@ -33,7 +33,7 @@ pub fn subject(request: &Request) -> Result<(Person, Folk, Person), Failed> {
     Ok((viewer, folk, found))
 }
 
-/// Whose account it is, where the reader looks after him.
+/// Whose account it is, if the reader manages that person.
 pub fn of_account(request: &Request, account: &AccountId) -> Result<Option<(Folk, Person)>, Failed> {
     let (Some(viewer), Some(folk)) = (request.visitor.person(), Folk::of_realm(account.realm())) else {
         return Ok(None);
@@ -138,7 +138,7 @@ fn page_address(request: &Request, page: i64) -> String {
     request.address(&[("page", &if page == 1 { String::new() } else { page.to_string() })])
 }
 
-/// The table; answers what was wrong with a plugin's form in it.
+/// The table; answers the errors of a plugin's form in it.
 fn table(
     request: &Request,
     viewer: &Person,
@@ -161,7 +161,7 @@ fn table(
         Folk::Administrators => columns.push((words.get("column-role"), ColumnKind::Text, true)),
         _ => {}
     }
-    // A plugin is asked about whom the reader manages, and nobody manages himself.
+    // Plugins are asked about people that the reader manages, and nobody manages themselves.
     let others = || listing.people.iter().filter(|person| person.id != viewer.id);
     let subjects: Vec<AccountId> = others().filter_map(Person::account).collect();
     let caller = request.visitor.caller();
@@ -181,7 +181,7 @@ fn table(
             let mut password = Html::new();
             let mut actions = Html::new();
             for (at, row) in from_plugins.iter().enumerate() {
-                // The first stands beside its label where the table is narrow, others below it.
+                // In a narrow table, the first is beside its label, the others below it.
                 let line = if at == 0 { "span" } else { "div" };
                 password.open(line, &[]).markup(&row.sentence).close(line);
                 actions.markup(&row.actions);
@@ -213,7 +213,7 @@ fn name(person: &Person, own: bool) -> Markup {
     html.done()
 }
 
-/// Whether he may sign in.
+/// Whether somebody may sign in.
 pub fn state_badge(words: Words, person: &Person) -> (Tone, &str) {
     if person.suspended {
         (Tone::Off, words.get("state-suspended"))
@@ -260,7 +260,7 @@ fn empty(words: Words, viewer: &Person, folk: Folk, listing: &Listing, typed: &s
         };
         html.element("p", &[("class", Some("kt-notice-title"))], title);
         html.element("p", &[("class", Some("kt-text"))], hint);
-        if folk == Folk::Customers && mail::runs(viewer) {
+        if folk == Folk::Customers && operator::runs(viewer) {
             html.class("p", "kt-text").text(words.get("customers-import")).text(" ");
             html.element("code", &[("dir", Some("ltr"))], "keyturn-example-panel import FILE.csv").close("p");
         }

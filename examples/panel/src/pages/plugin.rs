@@ -1,4 +1,4 @@
-//! Pages that plugins bring, under the panel's navigation, or in public for who is not signed in.
+//! Pages of plugins, with the panel's navigation, or public for people who are not signed in.
 
 use axum::response::Response;
 use keyturn_host::CallError;
@@ -39,7 +39,7 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
             let about = subject.as_ref().map(|account| people::of_account(request, account)).transpose()?.flatten();
             Ok(forms::plugin_page(request, &page, about.as_ref()))
         }
-        // For somebody, perhaps; so he is asked who he is.
+        // Perhaps it is for somebody: ask who is there.
         Err(CallError::Denied { .. }) if request.visitor.session.is_none() => Err(Failed::SignIn),
         Err(cause) => Err(cause.into()),
     }

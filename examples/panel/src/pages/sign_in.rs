@@ -1,4 +1,4 @@
-//! Sign-in: the panel's page and its sessions; whether the password is right is asked of the plugin's hook.
+//! Sign-in: the panel's page and sessions. The plugin's hook decides whether the password is right.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -19,24 +19,24 @@ use crate::pages::forms::{Submission, said, target, text};
 use crate::request::{OWN, Request};
 use crate::visitor::{device_cookie, session_cookie};
 
-/// What a sealed form may hide; more than that is not carried.
+/// Bytes that a sealed form may hide; more is not carried.
 const HIDDEN: usize = 4_000;
 
-/// Seconds that a browser keeps what makes it known to the sign-in hook: 180 days, as long as the hook takes it.
+/// Seconds that a browser keeps what makes it known to the sign-in hook: 180 days, as long as the hook accepts it.
 const DEVICE_AGE: u32 = 180 * 24 * 60 * 60;
 
-/// What the form takes along.
+/// What the form carries.
 #[derive(Debug, Clone, Default)]
 struct Along {
-    /// Where to go after.
+    /// Where to go afterwards.
     next: String,
-    /// Of a form that was posted too late.
+    /// From a form that was posted too late.
     carried: String,
-    /// To be filled in.
+    /// To fill in.
     name: String,
 }
 
-/// The page's address, to come back to `next`.
+/// The page's address; it leads back to `next`.
 pub fn address(next: &str) -> String {
     match next {
         "" | "/" => "/sign-in".to_owned(),
@@ -65,7 +65,7 @@ pub fn show(request: &mut Request) -> Result<Response, Failed> {
     draw(request, &along, None, &said, StatusCode::OK)
 }
 
-/// In place of a page whose session has ended: says so, and takes along what was typed.
+/// Replaces a page whose session has ended: says so, and keeps what was typed.
 pub fn instead(request: &mut Request, next: &str, carried: &str) -> Result<Response, Failed> {
     let words = request.words();
     let fits = carried.len() <= HIDDEN;
@@ -76,7 +76,7 @@ pub fn instead(request: &mut Request, next: &str, carried: &str) -> Result<Respo
     draw(request, &along, None, &notice, StatusCode::FORBIDDEN)
 }
 
-/// A field about the person who types.
+/// A field that people fill in about themselves.
 pub fn field(name: &str, label: &str, kind: FieldKind) -> Field {
     Field { name: name.to_owned(), label: label.to_owned(), hint: None, kind, required: true, own: true }
 }
@@ -126,14 +126,14 @@ fn place() -> Place {
     Place::Page { name: "sign-in".to_owned(), subject: None, arguments: Vec::new() }
 }
 
-/// POST. Whoever is signed in, this is asked as nobody in particular.
+/// POST. The hook is called anonymously, even if somebody is signed in.
 pub fn enter(request: &mut Request) -> Result<Response, Failed> {
     let caller = request.visitor.anonymous();
     let site = request.site.clone();
     let submission = match form::read(&request.body, site.host.keys(), &caller, site.host.now()) {
         Ok(Posted::Submission(submission)) if submission.plugin == OWN && submission.action == "sign-in" => submission,
         Err(FormError::Stale(late)) if late.corrections.plugin() == OWN => {
-            // Open for too long, or the browser keeps no cookies; the name is still there.
+            // Open for too long, or the browser keeps no cookies. The name is still there.
             let nothing = Markup::default();
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             return draw(request, &Along::default(), Some(&late.corrections), &nothing, status);
@@ -159,7 +159,7 @@ pub fn enter(request: &mut Request) -> Result<Response, Failed> {
         Some("accepted") => return accepted(request, &submission, &verdict["value"]),
         Some("must_change") => {
             let link = verdict["value"].as_str().unwrap_or_default();
-            // The same page under the address that this one is seen at: a form may not lead to another origin.
+            // The same page at the address of this one: a form can't lead to another origin.
             let here = link.strip_prefix(&site.host.origin()).filter(|path| path.starts_with('/'));
             return Ok(answer::see_other(here.unwrap_or(link)));
         }
@@ -174,20 +174,19 @@ pub fn enter(request: &mut Request) -> Result<Response, Failed> {
     refused(request, &submission, Vec::new(), Some(message), unprocessable)
 }
 
-/// What the sign-in hook says of a name and the password of a form.
+/// The sign-in hook's answer about a name and a form's password.
 pub enum Checked {
-    /// Its answer.
     Verdict(Json),
-    /// It was asked too often.
+    /// Too many attempts.
     TooOften {
-        /// To wait.
+        /// Seconds to wait.
         seconds: u32,
         /// For the reader.
         message: String,
     },
 }
 
-/// Asks the hook, as nobody in particular, and wipes what it was asked.
+/// Calls the hook anonymously, and wipes the arguments.
 pub fn check(request: &Request, submission: &Submission, name: &str) -> Result<Checked, Failed> {
     let site = &request.site;
     let password = submission.password("password").map_or("", |password| password.as_str());
@@ -221,7 +220,7 @@ fn refused(
     draw(request, &along, Some(&corrections), &Markup::default(), status)
 }
 
-/// A new session under a new cookie, whatever cookie came.
+/// A new session with a new cookie, whatever cookie came.
 fn accepted(request: &mut Request, submission: &Submission, signed_in: &Json) -> Result<Response, Failed> {
     let broken = || Failed::Broken("the sign-in hook answered no account of this panel".to_owned());
     let account: AccountId = signed_in["account"].as_str().and_then(|id| id.parse().ok()).ok_or_else(broken)?;
@@ -238,7 +237,7 @@ fn accepted(request: &mut Request, submission: &Submission, signed_in: &Json) ->
     let cookie = request.visitor.with_origin(|origin| site.people.begin_session(id, epoch, origin, carried, now))?;
     site.people.signed_in(id, now)?;
     request.set_cookie(session_cookie(request.site.https), &cookie, None);
-    // What no cookie can bear is not kept: then the browser is as one that has never signed in.
+    // If it doesn't fit a cookie, it is not kept: the browser is then unknown.
     let device = signed_in["device"]
         .as_str()
         .filter(|device| device.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)));
@@ -248,7 +247,7 @@ fn accepted(request: &mut Request, submission: &Submission, signed_in: &Json) ->
     Ok(answer::see_other(local(text(submission, "next"))))
 }
 
-/// Who has changed his own password stays signed in, under a new cookie; his other sessions have ended.
+/// People who changed their own password stay signed in, with a new cookie. Their other sessions have ended.
 pub fn renew(request: &mut Request, epoch: &str) -> Result<(), Failed> {
     let person = request.person()?;
     let site = request.site.clone();

@@ -1,10 +1,11 @@
-//! Who is about to do something grave to somebody else's account types his own password again, if he has not of late. The
-//! form that waits for it stays with the session, sealed by the host, and runs when he has.
+//! Before people do something serious to somebody else's account, they type their own password again, unless they did so
+//! recently. The form waits in the session, sealed by the host, and runs afterwards.
 
 use axum::http::StatusCode;
 use axum::response::Response;
 use form_urlencoded::byte_serialize;
 use keyturn_host::embed::Submitted;
+use keyturn_host::operator;
 use keyturn_host::view::form::{self, FieldError, FormError, Posted, joined};
 use keyturn_host::view::html::Html;
 use keyturn_host::view::nodes::{FieldKind, Form, Intent, Node, View};
@@ -77,7 +78,7 @@ fn draw(
     Ok(answer::page(status, &html))
 }
 
-/// Whoever guesses at the password of a session that stands open, or was stolen, is out.
+/// Somebody who guesses the password in an unattended or stolen session is signed out.
 fn sign_out(request: &mut Request, person: &Person) -> Result<Response, Failed> {
     end_all(request, person)?;
     request.say(SAID_CONFIRMATIONS, 0);
@@ -107,7 +108,7 @@ pub fn post(request: &mut Request) -> Result<Response, Failed> {
     let verdict = match check(request, &submission, &person.login)? {
         Checked::Verdict(verdict) => verdict,
         Checked::TooOften { seconds, message } => {
-            // It was not looked at.
+            // The password was not checked.
             site.people.unconfirm(person.id)?;
             let corrections = submission.corrections(Vec::new(), Some(message));
             let mut response = draw(request, &next, Some(&corrections), StatusCode::TOO_MANY_REQUESTS)?;
@@ -143,15 +144,16 @@ pub fn post(request: &mut Request) -> Result<Response, Failed> {
         (_, true) => return Err(Failed::Forged),
         (_, false) => {
             let surface = request.surface(&next, None);
-            Some(match site.host.is_operator_form(&caller, &body) {
-                true => site.host.operator_submit(&caller, &body, &surface)?,
-                false => site.host.submit(&caller, &body, &surface)?,
+            let form = site.host.read_form(&caller, &body)?;
+            Some(match form.plugin() == operator::OWN {
+                true => site.host.operator_submit(&caller, form, &surface)?,
+                false => site.host.submit_form(&caller, form, &surface)?,
             })
         }
     };
     match submitted {
         None => Ok(answer::see_other(&people::subject(request)?.2.url())),
-        // Its page draws it, with what is wrong.
+        // Its page shows the errors.
         Some(Submitted::Again(corrections)) => {
             site.people.carry(session, &corrections.seal(site.host.keys(), &caller.actor))?;
             Ok(answer::see_other(&next))

@@ -1,4 +1,4 @@
-//! How the stored hashes of a realm were made: by scheme and costs, so that one of each can stand for all.
+//! The stored hashes of a realm, grouped by scheme and costs, so that one of each group can stand for all.
 
 use zeroize::Zeroizing;
 

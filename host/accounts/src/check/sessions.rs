@@ -21,9 +21,9 @@ impl Look<'_> {
         )?;
         let all = self.number(&format!("SELECT count(*) FROM {table} WHERE {of} IS NOT NULL"), &[])?;
         if all > 0 && rows.is_empty() {
-            let text = format!("sessions: {all} rows of {}, and {account} names an account in none", sessions.table);
-            let mend = format!("accounts.{}.sessions.account = the column with the account's id", self.name);
-            self.say(Severity::Note, text, Some(mend));
+            let text = format!("sessions: of {all} rows of {}, none names an account in {account}", sessions.table);
+            let fix = format!("accounts.{}.sessions.account = the column with the account's id", self.name);
+            self.say(Severity::Note, text, Some(fix));
         }
         for row in rows {
             let Ok([Value::Text(held), value, Value::Integer(count)]) = <[Value; 3]>::try_from(row) else { continue };
@@ -41,14 +41,14 @@ impl Look<'_> {
             };
             let (ids, name) = (kind.to_lowercase(), quoted(account));
             let text = format!(
-                "sessions: {count} rows of {} hold {account} as {held}, and ids are {ids}: no new password ends these sessions",
+                "sessions: {count} rows of {} have {account} as {held}, but ids are {ids}: new passwords don't end these sessions",
                 sessions.table
             );
-            let mend = format!(
-                "declare the column {account} as {kind}, so that the panel stores ids in it; for the rows that are there:\n\
+            let fix = format!(
+                "declare the column {account} as {kind}, so that the panel stores ids in it. For existing rows:\n\
                  UPDATE {table} SET {name} = CAST({name} AS {kind}) WHERE typeof({name}) = '{held}';"
             );
-            self.say(Severity::Wrong, text, Some(mend));
+            self.say(Severity::Wrong, text, Some(fix));
         }
         Ok(())
     }

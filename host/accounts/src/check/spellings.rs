@@ -1,5 +1,4 @@
-//! Logins and addresses that are stored as nobody types them. They are found all the same; the panel's own code may not find
-//! them.
+//! Logins and addresses in spellings that nobody types. Keyturn finds them; the panel's own code may not.
 
 use super::{Found, Look, Severity};
 use crate::{quoted, text};
@@ -29,7 +28,7 @@ impl Look<'_> {
         }
         let counts = [
             (spaced, "white space around them"),
-            (invisible, "characters that nobody sees"),
+            (invisible, "invisible characters"),
             (letters, "an international domain in letters, which browsers send as xn--"),
         ];
         let odd: Vec<String> =
@@ -38,15 +37,15 @@ impl Look<'_> {
             return Ok(());
         }
         let text = format!(
-            "{setting}: column {name} holds odd spellings: {}\nKeyturn finds them however they are typed; your own code may not",
+            "{setting}: column {name} has odd spellings: {}\nKeyturn finds them in any spelling; your own code may not",
             odd.join("; ")
         );
         let clean = format!("trim({}, char(9, 10, 13, 32, 160))", quoted(name));
-        let mend = (spaced > 0).then(|| {
+        let fix = (spaced > 0).then(|| {
             let name = quoted(name);
             format!("UPDATE {table} SET {name} = {clean} WHERE {name} <> {clean};")
         });
-        self.say(Severity::Note, text, mend);
+        self.say(Severity::Note, text, fix);
         Ok(())
     }
 
@@ -64,9 +63,9 @@ impl Look<'_> {
         let many = self.number(&many, &parameters)?;
         if many > 0 {
             let text = format!(
-                "email: {many} addresses belong to more than {most} accounts each; Forgotten password mails the first {most}"
+                "email: {many} addresses belong to more than {most} accounts each; Forgotten password emails the first {most}"
             );
-            self.say(Severity::Note, text, Some("a greater limits.accounts-per-address in keyturn.toml".to_owned()));
+            self.say(Severity::Note, text, Some("raise limits.accounts-per-address in keyturn.toml".to_owned()));
         }
         Ok(())
     }

@@ -34,8 +34,8 @@ impl Look<'_> {
         }
         let count: usize = unusable.iter().map(|(_, count, _)| count).sum();
         let mut said = match count {
-            1 => "email: 1 address cannot be used, so its owner cannot be emailed".to_owned(),
-            count => format!("email: {count} addresses cannot be used, so their owners cannot be emailed"),
+            1 => "email: 1 address can't be used, so its owner gets no email".to_owned(),
+            count => format!("email: {count} addresses can't be used, so their owners get no email"),
         };
         for (problem, count, whose) in unusable {
             let more = if count > whose.len() { ", …" } else { "" };

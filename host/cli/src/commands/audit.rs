@@ -18,12 +18,11 @@ const DAY: i64 = 24 * 3600 * 1000;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// The newest entries first. Attempts that were only counted are lines among them: how often, from which network, within
-    /// which minute.
+    /// List entries, the newest first. Attempts that were only counted have a line for each minute: how often, from which network.
     List(List),
-    /// Delete entries that are older than the audit log keeps.
+    /// Delete old entries.
     #[command(after_help = "\
-A running server does this by itself, in small steps. Use it to delete more, or to see what would go.
+A running server does this itself, in small steps. Use this command to delete more, or to see what would be deleted.
 
 Examples:
   keyturn audit prune --dry-run
@@ -33,26 +32,26 @@ Examples:
 
 #[derive(Args)]
 pub struct List {
-    /// Only those that concern this account, such as customer:42.
+    /// Only entries about this account, such as customer:42.
     #[arg(long)]
     account: Option<AccountId>,
-    /// Only this operation.
+    /// Only entries of this operation.
     #[arg(long)]
     operation: Option<String>,
-    /// Only entries older than this number.
+    /// Only entries with a lower number.
     #[arg(long)]
     before: Option<i64>,
-    /// At most so many.
+    /// How many at most.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
 }
 
 #[derive(Args)]
 pub struct Prune {
-    /// Delete what is older than this many days. Default: `keep-days` under `[audit]` in keyturn.toml.
+    /// Delete entries older than this many days. Default: `keep-days` under `[audit]` in keyturn.toml.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     older_than: Option<u32>,
-    /// Only show what would go.
+    /// Only show what would be deleted.
     #[arg(long)]
     dry_run: bool,
 }
@@ -139,13 +138,13 @@ fn prune(host: &Host, config: &Config, arguments: &Prune, output: &Output) -> an
     let count = |count: u64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
     output.line(&format!(
         "{} older than {days} days: {} and {}, the oldest from {}.",
-        if arguments.dry_run { "Would be deleted," } else { "Deleted," },
+        if arguments.dry_run { "Would delete entries" } else { "Deleted entries" },
         count(outdated.entries, "entry", "entries"),
         count(outdated.counted, "line of counts", "lines of counts"),
         clock(oldest, host, MINUTES)
     ));
     if arguments.dry_run {
-        output.remark("Nothing was deleted. To delete them, leave out --dry-run.");
+        output.remark("Nothing was deleted. To delete them, run it without --dry-run.");
     }
     Ok(ExitCode::SUCCESS)
 }

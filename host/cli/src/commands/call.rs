@@ -15,12 +15,12 @@ use crate::output::Output;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// INTERFACE/FUNCTION, such as password/account-status.
+    /// The hook, as INTERFACE/FUNCTION, such as password/account-status.
     hook: String,
-    /// Arguments as a JSON object; `-` reads it from standard input.
+    /// Arguments as a JSON object; `-` reads them from standard input.
     #[arg(default_value = "-")]
     arguments: String,
-    /// Idempotency key: the same call under it is done once and answered the same.
+    /// Idempotency key: the same call with the same key is done once and gets the same answer.
     #[arg(long)]
     key: Option<String>,
 }
@@ -30,7 +30,7 @@ pub fn run(config: &Path, arguments: &Arguments, output: &Output) -> anyhow::Res
     let (host, json) = match arguments.arguments.as_str() {
         "-" => {
             let mut text = Zeroizing::new(String::new());
-            std::io::stdin().read_to_string(&mut text).context("standard input could not be read")?;
+            std::io::stdin().read_to_string(&mut text).context("can't read standard input")?;
             let json = read(without_mark(&text))?;
             (configuration(config)?.host()?, json)
         }
@@ -47,25 +47,25 @@ pub fn run(config: &Path, arguments: &Arguments, output: &Output) -> anyhow::Res
 }
 
 fn read(text: &str) -> anyhow::Result<Value> {
-    read_json(text).map_err(|cause| ended(2, format!("the arguments are no JSON that can be read: {cause}")))
+    read_json(text).map_err(|cause| ended(2, format!("the arguments are not valid JSON: {cause}")))
 }
 
-/// Arguments of the command line, which every user of the machine can list, and the secrets that do not stand there: asked
-/// for on a terminal, or else a line of standard input each. Those that can be left out are left out.
+/// Adds the secrets to the arguments of the command line, which every user of the machine can list. Asks for them on a terminal,
+/// otherwise reads a line of standard input for each. Optional secrets are left out.
 fn with_secrets(hook: &str, mut json: Value, secrets: &[(String, bool)]) -> anyhow::Result<Value> {
-    // What is no object is refused by the host, in the words that it has for that.
+    // If it isn't an object, the host refuses it with its own error.
     let Value::Object(object) = &mut json else { return Ok(json) };
     if let Some(shown) = secrets.iter().map(|(name, _)| name).find(|name| object.contains_key(*name)) {
         let text = format!(
-            "“{shown}” is a secret, and every user of this machine can list the arguments of a command: take what stood there \
-             for known. Nothing was done\n  try    the same without {shown}, which is then asked for\n  \
+            "“{shown}” is a secret, and every user of this machine can list a command's arguments: consider the value \
+             leaked. Nothing was done\n  try    the same without {shown}; the command asks for it\n  \
              or     keyturn call {hook} - < FILE"
         );
         return Err(ended(2, text));
     }
     for (name, _) in secrets.iter().filter(|(_, optional)| !optional) {
         let secret = if std::io::stdin().is_terminal() {
-            rpassword::prompt_password(format!("{name}: ")).context("the secret could not be read")?
+            rpassword::prompt_password(format!("{name}: ")).context("can't read the secret")?
         } else {
             line(name)?
         };
@@ -77,9 +77,9 @@ fn with_secrets(hook: &str, mut json: Value, secrets: &[(String, bool)]) -> anyh
 /// The next line of standard input, without its end.
 fn line(name: &str) -> anyhow::Result<String> {
     let mut text = String::new();
-    let read = std::io::stdin().read_line(&mut text).context("standard input could not be read")?;
+    let read = std::io::stdin().read_line(&mut text).context("can't read standard input")?;
     if read == 0 {
-        return Err(ended(2, format!("“{name}” is a secret, and standard input has no line for it; nothing was done")));
+        return Err(ended(2, format!("“{name}” is a secret, and standard input has no line for it. Nothing was done")));
     }
     let length = text.strip_suffix('\n').map_or(text.len(), |line| line.strip_suffix('\r').unwrap_or(line).len());
     text.truncate(length);

@@ -1,4 +1,4 @@
-//! `keyturn check`: what was found, what is wrong, how to mend it, and what follows.
+//! `keyturn check`: what was found, what is wrong, how to fix it, and what follows from it.
 
 mod follows;
 mod hashes;
@@ -17,7 +17,7 @@ use keyturn_host::storage::tasks::TaskCount;
 use keyturn_host::work::Workers;
 use serde_json::{Value, json};
 
-use keyturn_host::mail::setup::{SETTINGS, Setup, Source};
+use keyturn_host::mail::setup::{SETTINGS, Setup};
 use keyturn_host::mail::transport::Verdict;
 use keyturn_host::webhooks::tended::Held;
 
@@ -37,16 +37,16 @@ struct Report<'a> {
 }
 
 impl Report<'_> {
-    fn say(&mut self, tone: Tone, text: &str, mend: Option<&str>) {
+    fn say(&mut self, tone: Tone, text: &str, fix: Option<&str>) {
         let word = match tone {
             Tone::Good => "good",
             Tone::Note => "note",
             Tone::Wrong => "wrong",
         };
         self.wrong += usize::from(matches!(tone, Tone::Wrong));
-        self.findings.push(json!({ "severity": word, "text": text, "mend": mend }));
+        self.findings.push(json!({ "severity": word, "text": text, "fix": fix }));
         if !self.output.json {
-            self.output.toned(tone, text, mend);
+            self.output.toned(tone, text, fix);
         }
     }
 }
@@ -91,7 +91,7 @@ fn look(config: &Config, report: &mut Report<'_>) {
                     Severity::Note => Tone::Note,
                     Severity::Wrong => Tone::Wrong,
                 };
-                report.say(tone, &finding.text, finding.mend.as_deref());
+                report.say(tone, &finding.text, finding.fix.as_deref());
             }
         }
     }
@@ -108,14 +108,14 @@ fn look(config: &Config, report: &mut Report<'_>) {
 fn opened(config: &Config, found: &Found, report: &mut Report<'_>) {
     let key_file = config.path(&config.key_file);
     if !key_file.exists() {
-        let text = format!("key file {}: there is none yet; the first start makes it", key_file.display());
+        let text = format!("key file {}: it doesn't exist yet; the first start creates it", key_file.display());
         report.say(Tone::Note, &text, None);
     }
     match found.version {
-        None => report.say(Tone::Note, "Keyturn's own tables are not there yet; the first start makes them", None),
+        None => report.say(Tone::Note, "Keyturn's own tables don't exist yet; the first start creates them", None),
         Some(version) if version < found.newest => {
             let text = format!(
-                "Keyturn's own tables are of version {version}; the next start changes them to version {}",
+                "Keyturn's own tables have version {version}; the next start changes them to version {}",
                 found.newest
             );
             report.say(Tone::Note, &text, None);
@@ -123,21 +123,21 @@ fn opened(config: &Config, found: &Found, report: &mut Report<'_>) {
         Some(_) => {}
     }
     if found.wal {
-        report.say(Tone::Good, "journal mode: WAL. Readers and writers do not wait for each other", None);
+        report.say(Tone::Good, "journal mode: WAL. Readers and writers don't wait for each other", None);
     } else if config.database.journal == Journal::Wal {
-        let text = "journal mode: the next start changes the file to WAL, and it stays so. A program that may only read the \
-             file and its folder can then open it only while another one has it open";
+        let text = "journal mode: the next start changes the file to WAL, for good. A program that may only read the \
+             file and its folder can then open it only while another program has it open";
         report.say(Tone::Note, text, None);
     } else {
-        let text = "journal mode: the panel's own, without WAL. It stays so. While Keyturn or the panel commits, all others \
+        let text = "journal mode: the panel's own, without WAL; Keyturn keeps it. While Keyturn or the panel commits, all others \
              wait, and each commit waits for the disk several times";
-        let mend = "database.journal = \"wal\", if each program that opens the file runs on this machine and may write to its \
+        let fix = "database.journal = \"wal\", if each program that opens the file runs on this machine and may write to its \
              folder; the file then stays in WAL mode";
-        report.say(Tone::Note, text, Some(mend));
+        report.say(Tone::Note, text, Some(fix));
     }
 }
 
-/// As far as it goes without sending anything. Whether mail can go.
+/// Checks as far as possible without sending anything. Answers whether email can be sent.
 fn outgoing_mail(config: &Config, report: &mut Report<'_>) -> bool {
     let setup = match config.mail_setup() {
         Err(cause) => {
@@ -147,21 +147,21 @@ fn outgoing_mail(config: &Config, report: &mut Report<'_>) -> bool {
         Ok(setup) => setup,
     };
     let values = values(&setup);
-    if setup.origin().is_none() {
-        let mend = "set brand.link-origin, or Links lead to on the panel's page Email settings";
-        report.say(Tone::Wrong, "links lead to this machine only: brand.link-origin is not set", Some(mend));
+    if setup.origin.is_none() {
+        let fix = "set brand.link-origin, or “Links lead to” on the panel's page Email settings";
+        report.say(Tone::Wrong, "brand.link-origin is not set, so links lead to this machine only", Some(fix));
     }
     report.settings = SETTINGS.iter().filter_map(|setting| setting_document(&setup, setting)).collect();
     let transport = match setup.transport(Some(mail::PATIENCE)) {
         Err((setting, problem)) => {
-            let mend = format!("{setting}   ({})", mail::place(&setup, &[setting]));
-            report.say(Tone::Wrong, &format!("mail: {setting} {problem}{values}"), Some(&mend));
+            let fix = format!("{setting}   ({})", mail::place(&setup, &[setting]));
+            report.say(Tone::Wrong, &format!("mail: {setting} {problem}{values}"), Some(&fix));
             return false;
         }
         Ok(None) => {
             report.say(
                 Tone::Note,
-                &format!("mail is off: nothing can be sent to anybody{values}"),
+                &format!("mail is off: nothing can be sent{values}"),
                 Some("set mail.transport and mail.from, or set it up on the panel's page Email settings"),
             );
             return false;
@@ -183,15 +183,15 @@ fn outgoing_mail(config: &Config, report: &mut Report<'_>) -> bool {
     attempt.verdict == Verdict::Accepted
 }
 
-/// Each by itself: one that is wrong hides no other.
+/// Checks each on its own, so that one error hides no other.
 fn webhooks(config: &Config, report: &mut Report<'_>) {
     for webhook in &config.webhooks {
         match webhook.destination(|path| config.path(path)) {
             Err((setting, problem)) => report.say(
                 Tone::Wrong,
                 &format!("{setting} {problem}"),
-                problem.contains("cannot be read").then_some(
-                    "make one: (umask 077; keyturn webhooks secret > FILE), and give the destination the same",
+                problem.contains("can't be read").then_some(
+                    "create one: (umask 077; keyturn webhooks secret > FILE), and give the destination the same secret",
                 ),
             ),
             Ok(to) => {
@@ -203,16 +203,16 @@ fn webhooks(config: &Config, report: &mut Report<'_>) {
                 let text = format!("webhook {}: {} to {}{secrets}", to.name(), events.join(", "), to.url());
                 report.say(Tone::Good, &text, None);
                 if !to.url().encrypted {
-                    let text = format!("webhook {} goes in clear, so only to private places", to.name());
-                    let mend = format!("webhooks.{}.url = \"https://…\"", to.name());
-                    report.say(Tone::Note, &text, Some(&mend));
+                    let text = format!("webhook {} is sent unencrypted, so only to private networks", to.name());
+                    let fix = format!("webhooks.{}.url = \"https://…\"", to.name());
+                    report.say(Tone::Note, &text, Some(&fix));
                 }
             }
         }
     }
 }
 
-/// What nobody emits goes nowhere; and what is in the way of what there is.
+/// Events that nobody emits, and what keeps events from their destination.
 fn destinations(host: &Host, report: &mut Report<'_>) {
     let plugins = host.plugins();
     for to in host.destinations().iter() {
@@ -236,34 +236,38 @@ fn destinations(host: &Host, report: &mut Report<'_>) {
         match one.held() {
             Some(Held::Disabled(_)) => report.say(
                 Tone::Wrong,
-                &format!("webhook {name} answered 410 Gone: nothing is sent there, {} wait", one.waiting),
-                Some(&format!("when it is there again: keyturn webhooks enable {name}")),
+                &format!("webhook {name} answered 410 Gone: nothing is sent there, and {} wait", one.waiting),
+                Some(&format!("when it works again: keyturn webhooks enable {name}")),
             ),
             Some(Held::Removed) if one.waiting > 0 => report.say(
                 Tone::Note,
                 &format!("webhook {name} is no longer in the configuration; {} wait for it", one.waiting),
-                Some("put it there again; otherwise they are given up after 30 days"),
+                Some("add it again; otherwise they are given up after 30 days"),
             ),
             Some(Held::Off) => {
-                let text = format!("webhook {name} is off: nothing is sent there, {} wait", one.waiting);
+                let text = format!("webhook {name} is disabled: nothing is sent there, and {} wait", one.waiting);
                 report.say(Tone::Note, &text, Some(&format!("webhooks.{name}.enabled = true")));
             }
             _ => {}
         }
         if one.failed > 0 {
             let text = format!("webhook {name}: {} were given up", one.failed);
-            let mend =
-                format!("keyturn webhooks list --state failed --to {name}, then send-again --failed --to {name}");
-            report.say(Tone::Note, &text, Some(&mend));
+            let fix = format!("keyturn webhooks list --state failed --to {name}, then send-again --failed --to {name}");
+            report.say(Tone::Note, &text, Some(&fix));
         }
         if one.noted.missed > 0 {
-            let text = format!("webhook {name}: {} events were not kept, because too many waited", one.noted.missed);
-            report.say(Tone::Wrong, &text, Some("limits.waiting-deliveries of the plugin, or a quicker destination"));
+            let text =
+                format!("webhook {name}: {} events were dropped, because too many were waiting", one.noted.missed);
+            report.say(
+                Tone::Wrong,
+                &text,
+                Some("raise limits.waiting-deliveries of the plugin, or make the destination faster"),
+            );
         }
     }
 }
 
-/// Each setting that has a value, and whether that is the file's or the page's: lines to follow others.
+/// Each setting that has a value, and where it comes from: the file or the page. Lines to put below others.
 fn values(setup: &Setup) -> String {
     let rows: Vec<(&str, String)> =
         SETTINGS.into_iter().filter_map(|setting| Some((setting, setup.value(setting)?))).collect();
@@ -275,12 +279,12 @@ fn values(setup: &Setup) -> String {
 }
 
 fn setting_document(setup: &Setup, setting: &str) -> Option<Value> {
-    let (from, line) = match setup.source(setting) {
-        Source::File(line) => ("file", line),
-        Source::Page => ("page", None),
-        Source::Nowhere => return None,
+    let value = setup.value(setting)?;
+    let (from, line) = match setup.fixed.fixes(setting) {
+        true => ("file", setup.fixed.line(setting)),
+        false => ("page", None),
     };
-    Some(json!({ "setting": setting, "value": setup.value(setting), "from": from, "line": line }))
+    Some(json!({ "setting": setting, "value": value, "from": from, "line": line }))
 }
 
 /// The host with those that are admitted.
@@ -295,8 +299,8 @@ fn plugins(config: &Config, report: &mut Report<'_>) -> Option<Host> {
     let files = match config.grants() {
         Ok(files) => files,
         Err(cause) => {
-            let mend = "make the folder, with a grants file for each plugin";
-            report.say(Tone::Wrong, &format!("plugins: {cause}"), Some(mend));
+            let fix = "create the folder, with a grants file for each plugin";
+            report.say(Tone::Wrong, &format!("plugins: {cause}"), Some(fix));
             return None;
         }
     };
@@ -339,7 +343,7 @@ fn plugins(config: &Config, report: &mut Report<'_>) -> Option<Host> {
                 }
             }
             Err(cause) => {
-                let text = format!("plugin {name} is left out, and the others work without it: {cause}");
+                let text = format!("plugin {name} is left out; the others work without it: {cause}");
                 report.say(Tone::Wrong, &text, None);
             }
         }
@@ -354,13 +358,13 @@ fn plugins(config: &Config, report: &mut Report<'_>) -> Option<Host> {
                 0 => "service keys: none".to_owned(),
                 several => format!("service keys: {working} of {several} work"),
             };
-            let mend =
-                (working == 0).then_some("keyturn keys add, if a billing system or another machine is to call hooks");
-            report.say(if working == 0 { Tone::Note } else { Tone::Good }, &text, mend);
+            let fix =
+                (working == 0).then_some("keyturn keys add, if a billing system or another machine should call hooks");
+            report.say(if working == 0 { Tone::Note } else { Tone::Good }, &text, fix);
         }
         Err(cause) => report.say(Tone::Wrong, &format!("service keys: {cause}"), None),
     }
-    // Where there is no plugin, that has been said, once.
+    // A missing plugin was already reported.
     let plugins = host.plugins();
     for (setting, hook) in [
         ("sign-in.hook", &config.sign_in.hook),
@@ -376,7 +380,7 @@ fn plugins(config: &Config, report: &mut Report<'_>) -> Option<Host> {
 }
 
 /// Which plugin gets the passwords must not depend on which one happens to be broken. `rivals`: one is left out because another
-/// has the hook.
+/// one has the hook.
 fn asked_at_sign_in(config: &Config, host: &Host, rivals: bool, report: &mut Report<'_>) {
     match &config.sign_in.plugin {
         Some(name) if host.plugins().iter().all(|plugin| plugin.name != *name) => {
@@ -385,14 +389,14 @@ fn asked_at_sign_in(config: &Config, host: &Host, rivals: bool, report: &mut Rep
             report.say(Tone::Wrong, &format!("sign-in.plugin names {name}, {why}: nobody can sign in"), None);
         }
         None if rivals => {
-            let text = format!("two plugins have {} and sign-in.plugin names none of them", config.sign_in.hook);
+            let text = format!("two plugins have {}, and sign-in.plugin names neither", config.sign_in.hook);
             report.say(Tone::Wrong, &text, Some("set sign-in.plugin to the one that gets the passwords"));
         }
         Some(_) | None => {}
     }
 }
 
-/// A grant for a realm that is not mapped is a slip of the pen, and good for nothing.
+/// A grant for an unmapped realm is a typo and has no effect.
 fn realms_of(config: &Config, plugin: &Plugin, report: &mut Report<'_>) {
     let read = plugin.authority.accounts.iter().flat_map(|rights| &rights.realms);
     let mailed = plugin.authority.mail.iter().flat_map(|rights| &rights.recipients);
@@ -400,11 +404,11 @@ fn realms_of(config: &Config, plugin: &Plugin, report: &mut Report<'_>) {
     for (grant, realm) in granted.filter(|(_, realm)| !config.accounts.contains_key(*realm)) {
         let text = format!("plugin {}: grants.{grant} names {realm}, which is not mapped", plugin.name);
         let realms: Vec<&str> = config.accounts.keys().map(String::as_str).collect();
-        report.say(Tone::Wrong, &text, Some(&format!("mapped are: {}", realms.join(", "))));
+        report.say(Tone::Wrong, &text, Some(&format!("mapped realms: {}", realms.join(", "))));
     }
 }
 
-/// What plugins do behind the pages: whether there is room for more, and what came to nothing.
+/// Background jobs: whether there is room for more, and what failed.
 fn background(host: &Host, report: &mut Report<'_>) {
     let (counts, workers) = match (host.task_counts(), host.workers()) {
         (Ok(counts), Ok(workers)) => (counts, workers),
@@ -412,29 +416,29 @@ fn background(host: &Host, report: &mut Report<'_>) {
     };
     let idle = match workers {
         Workers::Running => String::new(),
-        Workers::Stopped { since: None } => "\nnobody has run any from this database yet".to_owned(),
-        Workers::Stopped { since: Some(at) } => format!("\nnobody runs any since {}", clock(at, host, SECONDS)),
+        Workers::Stopped { since: None } => "\nno worker has run on this database yet".to_owned(),
+        Workers::Stopped { since: Some(at) } => format!("\nno worker has run since {}", clock(at, host, SECONDS)),
     };
     for TaskCount { plugin, waiting, failed } in counts {
         let most = host.plugins().iter().find(|one| one.name == plugin).map(|one| one.limits.waiting_jobs);
         if most.is_some_and(|most| waiting >= most) {
-            let mend = if idle.is_empty() {
-                format!("look why they do not end: keyturn jobs list; or raise limits.waiting-jobs in {plugin}.toml")
+            let fix = if idle.is_empty() {
+                format!("see why they don't finish: keyturn jobs list; or raise limits.waiting-jobs in {plugin}.toml")
             } else {
-                "start what runs them: keyturn serve, or the panel's server".to_owned()
+                "start a worker: keyturn serve, or the panel's server".to_owned()
             };
             let text = format!(
-                "jobs of {plugin}: {waiting} wait, and no more may: whoever asks for one is told to come back{idle}"
+                "jobs of {plugin}: {waiting} are waiting, which is the limit; new ones are refused for now{idle}"
             );
-            report.say(Tone::Wrong, &text, Some(&mend));
+            report.say(Tone::Wrong, &text, Some(&fix));
         } else if waiting > 0 {
-            report.say(Tone::Note, &format!("jobs of {plugin}: {waiting} wait{idle}"), None);
+            report.say(Tone::Note, &format!("jobs of {plugin}: {waiting} are waiting{idle}"), None);
         }
         if failed > 0 {
-            let mend =
-                "keyturn jobs list --failed says how each ended; keyturn jobs run-again --failed, once that is mended";
+            let fix =
+                "keyturn jobs list --failed shows the reasons; when they are fixed: keyturn jobs run-again --failed";
             let text = format!("jobs of {plugin}: {failed} failed for good within the last 30 days");
-            report.say(Tone::Note, &text, Some(mend));
+            report.say(Tone::Note, &text, Some(fix));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `keyturn jobs`: what plugins do behind the pages, what of it failed, and another try.
+//! `keyturn jobs`: background jobs of plugins, and another try for failed ones.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,40 +14,40 @@ use crate::output::Output;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Jobs and events that wait, run or failed for good, the newest first.
+    /// List waiting, running and failed jobs and events, the newest first.
     #[command(before_help = "\
 Example:
   keyturn jobs list --failed")]
     List(List),
-    /// Run jobs and events again that failed for good, from the first attempt on.
+    /// Run failed jobs and events again, from the first attempt.
     #[command(
         before_help = "\
 Example:
   keyturn jobs run-again --failed",
         after_help = "\
-What a job needs is kept, sealed, for 7 days after it was asked for, of the newest 1,000 that failed.
+What a job needs is kept, sealed, for 7 days after it was queued, for the newest 1,000 failed jobs.
 
-Exit codes: 0 all are run again · 1 none · 3 some"
+Exit codes: 0 all run again · 1 none · 3 some"
     )]
     RunAgain(RunAgain),
 }
 
 #[derive(Args)]
 pub struct List {
-    /// Only those that failed for good.
+    /// Only jobs that failed for good.
     #[arg(long)]
     failed: bool,
-    /// At most so many.
+    /// How many at most.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
 }
 
 #[derive(Args)]
 pub struct RunAgain {
-    /// Their ids.
+    /// Ids of the jobs.
     #[arg(required_unless_present = "failed")]
     ids: Vec<String>,
-    /// All that failed, at most 1,000, the newest first.
+    /// All failed jobs, at most 1,000, the newest first.
     #[arg(long, conflicts_with = "ids")]
     failed: bool,
 }
@@ -63,8 +63,8 @@ pub fn run(config: &Path, command: &Command, output: &Output) -> anyhow::Result<
 fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCode> {
     let tasks = host.tasks(arguments.failed, arguments.limit)?;
     let listed = Listed {
-        heads: &["ID", "ASKED", "KIND", "WHAT", "NEXT", "ATTEMPTS", "LAST OUTCOME"],
-        none: if arguments.failed { "Nothing has failed." } else { "Nothing waits, and nothing has failed." },
+        heads: &["ID", "QUEUED", "KIND", "WHAT", "NEXT", "ATTEMPTS", "LAST OUTCOME"],
+        none: if arguments.failed { "Nothing has failed." } else { "Nothing is waiting, and nothing has failed." },
         limit: None,
     };
     Ok(listed.show(&tasks, host, output, document, |task, entry| {
@@ -80,14 +80,17 @@ fn run_again(host: &Host, arguments: &RunAgain, output: &Output) -> anyhow::Resu
         arguments.ids.clone()
     };
     if let Some(wrong) = ids.iter().find(|id| id.len() != 32 || !id.bytes().all(|b| b.is_ascii_hexdigit())) {
-        return Err(ended(2, format!("{wrong} is no id of a job; `keyturn jobs list` shows them. Nothing was done")));
+        return Err(ended(
+            2,
+            format!("{wrong} is not the id of a job; `keyturn jobs list` shows the ids. Nothing was done"),
+        ));
     }
     let done = host.run_again(&console(), &ids)?;
     let said = Done {
         key: "run_again",
         done: "run again.",
-        none: "Nothing has failed that could be run again.",
-        not: "is not there, has not failed, or what it needs is gone",
+        none: "There is no failed job to run again.",
+        not: "doesn't exist, has not failed, or what it needs is gone",
     };
     Ok(said.tell(&ids, &done, output))
 }

@@ -13,12 +13,12 @@ use crate::output::Output;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Go on with another key file where the former one is lost for good.
-    #[command(long_about = "Go on with another key file where the former one is lost for good.\n\n\
-        Void are: links, temporary passwords' ends and what must be changed, throttles, what was answered before, service keys, \
-        and what was set on the page Email settings; every session ends. Passwords and the audit stay. Stop the server first.")]
+    /// Start with a new key file after the old one is lost for good.
+    #[command(long_about = "Start with a new key file after the old one is lost for good.\n\n\
+        This voids links, the expiry of temporary passwords, passwords that must be changed, throttles, stored answers, service \
+        keys, and the page Email settings. Every session ends. Passwords and the audit log stay. Stop the server first.")]
     Replace {
-        /// Do not ask.
+        /// Don't ask for confirmation.
         #[arg(long)]
         yes: bool,
     },
@@ -29,9 +29,9 @@ pub fn run(config: &Path, command: &Command, output: &Output) -> anyhow::Result<
     let config = configuration(config)?;
     if !yes {
         if !std::io::stdin().is_terminal() {
-            return Err(ended(2, "this voids what the former key file has sealed; confirm it by --yes"));
+            return Err(ended(2, "this voids what the old key file has sealed; confirm with --yes"));
         }
-        eprint!("Every session, link and temporary password ends. Is the former key file lost for good? [y/N] ");
+        eprint!("This ends every session, link and temporary password. Is the old key file lost for good? [y/N] ");
         std::io::stderr().flush()?;
         let mut answer = String::new();
         std::io::stdin().lock().read_line(&mut answer)?;
@@ -46,7 +46,7 @@ pub fn run(config: &Path, command: &Command, output: &Output) -> anyhow::Result<
     if output.json {
         output.document(&json!({ "key_file": key_file }));
     } else {
-        output.line(&format!("The database goes on with {}. Keep it with the backup.", key_file.display()));
+        output.line(&format!("The database now uses {}. Keep it with the backup.", key_file.display()));
     }
     Ok(ExitCode::SUCCESS)
 }

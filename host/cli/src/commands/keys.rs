@@ -1,4 +1,4 @@
-//! `keyturn keys`: how machines say who they are.
+//! `keyturn keys`: service keys, with which machines identify themselves.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -15,31 +15,33 @@ use crate::output::Output;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Make a key. It is shown this once.
+    /// Create a key. Its token is shown only once.
     #[command(after_help = "\
 Examples:
   keyturn keys add whmcs --may password/reset-and-mail,password/account-status,without-step-up --accounts customer
   keyturn keys add reseller-7 --may password/make-link,without-step-up --accounts customer --managed-by 7 \
     --from 192.0.2.0/24 --days 365
 
-What it may is named by the hooks that `keyturn check` lists. `accounts` lets it look up who has a login or an address,
-`mails` ask what became of mails, `views` show plugins' pages to the panel's people: it speaks for all of them, so it is
-for the panel alone. `client-address` lets it hand on the address of the person for whom it calls, in the header
-Keyturn-Client-Address: give it to the program that calls password/verify. `without-step-up` lets it do what asks people to
-confirm their own password: set somebody's password, or make or mail a link to choose one.")]
+`keyturn check` lists the hooks for --may. Other scopes:
+  accounts         look up which accounts have a login or an address
+  mails            read the state of an email
+  views            show plugins' pages to everyone in the panel. The key speaks for all of them: it is for the panel only
+  client-address   pass on the address of the person who signs in, in the header Keyturn-Client-Address. It is for the
+                   program that calls password/verify
+  without-step-up  do what people confirm with their own password: set somebody's password, or create or email a link")]
     Add(Add),
-    /// All keys there are and were: what each may, and when it was used last.
+    /// List all keys, also revoked ones: what each may do, and its last use.
     List,
-    /// End a key at once.
+    /// Revoke a key. The next request with it is refused.
     Revoke {
         /// The key's name.
         name: String,
     },
-    /// Give a key another token, which is shown this once; the one before goes on for a while.
+    /// Create a new token for a key, shown only once. The old token works for a while.
     Rotate {
         /// The key's name.
         name: String,
-        /// How many minutes the token before goes on; 0: it ends at once.
+        /// How many minutes the old token still works; 0: it stops working at once.
         #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(..=10_080))]
         old_works_for: u32,
     },
@@ -47,21 +49,21 @@ confirm their own password: set somebody's password, or make or mail a link to c
 
 #[derive(clap::Args)]
 pub struct Add {
-    /// Stands in the audit: a-z, 0-9, -.
+    /// The key's name, as the audit log shows it: a-z, 0-9, -.
     name: String,
-    /// Hooks that it may call, INTERFACE/FUNCTION; `accounts`, `mails`, `views`; `client-address` and `without-step-up`.
+    /// Hooks that it may call, as INTERFACE/FUNCTION, and scopes: accounts, mails, views, client-address, without-step-up.
     #[arg(long, value_delimiter = ',', required = true)]
     may: Vec<String>,
-    /// Realms whose accounts it reaches, such as customer.
+    /// Realms whose accounts it may use, such as customer.
     #[arg(long, value_delimiter = ',', required = true)]
     accounts: Vec<String>,
-    /// Only those of one manager, such as a reseller: what stands in the mapped manager column.
+    /// Only accounts of one manager, such as a reseller: the value in the mapped manager column.
     #[arg(long)]
     managed_by: Option<String>,
-    /// Addresses and ranges that it may be used from. Without: from anywhere.
+    /// Addresses and ranges that it may be used from. Default: anywhere.
     #[arg(long, value_delimiter = ',')]
     from: Vec<Network>,
-    /// How many days it works. Without: until it is revoked.
+    /// Days until it expires. Default: it works until it is revoked.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     days: Option<u32>,
 }
@@ -76,9 +78,9 @@ pub fn run(path: &Path, command: &Command, output: &Output) -> anyhow::Result<Ex
             if output.json {
                 output.document(&json!({ "name": name, "revoked": true, "was_revoked_before": !done }));
             } else if done {
-                output.line(&format!("{name} is revoked. The next request with it is refused."));
+                output.line(&format!("{name} has been revoked. The next request with it is refused."));
             } else {
-                output.line(&format!("{name} was revoked before."));
+                output.line(&format!("{name} was already revoked."));
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -90,9 +92,9 @@ pub fn run(path: &Path, command: &Command, output: &Output) -> anyhow::Result<Ex
                 output.document(&json!({ "name": name, "token": token.as_str() }));
             } else {
                 output.remark(&match old_works_for {
-                    0 => format!("The token of {name} before this one works no more. The new one is shown this once:"),
+                    0 => format!("The old token of {name} no longer works. The new one is shown only once:"),
                     minutes => format!(
-                        "The token of {name} before this one works for {minutes} minutes more. The new one is shown this once:"
+                        "The old token of {name} works for {minutes} more minutes. The new one is shown only once:"
                     ),
                 });
                 output.line(&token);
@@ -128,13 +130,13 @@ fn add(config: &Config, arguments: &Add, output: &Output) -> anyhow::Result<Exit
         document["token"] = token.as_str().into();
         output.document(&document);
     } else {
-        output.remark(&format!("{} may {}. Its token is shown this once:", key.name, in_words(&key)));
+        output.remark(&format!("{} may {}. Its token is shown only once:", key.name, in_words(&key)));
         output.line(&token);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a key may, for whom, from where.
+/// What a key may do, for whom, from where.
 fn in_words(key: &ServiceKey) -> String {
     let may: Vec<&str> = key.scopes.iter().map(String::as_str).collect();
     let from: Vec<String> = key.addresses.iter().map(ToString::to_string).collect();
@@ -154,7 +156,7 @@ fn state(key: &ServiceKey, now: i64) -> &'static str {
     match key.revoked {
         Some(_) => "revoked",
         None if key.works(now) => "works",
-        None => "ended",
+        None => "expired",
     }
 }
 
@@ -173,7 +175,7 @@ fn list(host: &Host, output: &Output) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if keys.is_empty() {
-        output.remark("No keys. `keyturn keys add` makes one.");
+        output.remark("No keys. Create one with `keyturn keys add`.");
         return Ok(ExitCode::SUCCESS);
     }
     let rows: Vec<Vec<String>> = keys
@@ -188,11 +190,11 @@ fn list(host: &Host, output: &Output) -> anyhow::Result<ExitCode> {
                 key.id.clone(),
                 state(key, now).to_owned(),
                 used.unwrap_or_else(|| "never".to_owned()),
-                key.expires.map_or_else(|| "no end".to_owned(), |end| clock(end, host, MINUTES)),
+                key.expires.map_or_else(|| "never".to_owned(), |end| clock(end, host, MINUTES)),
                 in_words(key),
             ]
         })
         .collect();
-    output.table(&["NAME", "ID", "STATE", "LAST USED", "ENDS", "MAY"], &rows);
+    output.table(&["NAME", "ID", "STATE", "LAST USED", "EXPIRES", "MAY"], &rows);
     Ok(ExitCode::SUCCESS)
 }

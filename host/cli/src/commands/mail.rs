@@ -1,4 +1,4 @@
-//! `keyturn mail`: whether mail goes out, step by step.
+//! `keyturn mail`: tests whether email is sent, step by step.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,38 +9,38 @@ use keyturn_host::config::Config;
 use keyturn_host::mail::address;
 use keyturn_host::mail::config::Way;
 use keyturn_host::mail::draw::{Brand, Context, Request};
-use keyturn_host::mail::setup::{Setup, Source};
+use keyturn_host::mail::setup::Setup;
 use keyturn_host::mail::transport::{Attempt, Step, StepKind, Verdict};
-use keyturn_host::mail::trial::{self, TrialError};
+use keyturn_host::mail::trial;
 use serde_json::json;
 
 use super::{configuration, ended};
 use crate::exit;
 use crate::output::Output;
 
-/// For everything together, while somebody waits at the console. Nobody waits for the outbox, so that has more.
+/// The deadline for everything together, while somebody waits at the console. The outbox has more, because nobody waits for it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Send a short mail at once, past the outbox, and show how each step went.
+    /// Send a short email immediately, without the outbox, and show the result of each step.
     #[command(after_help = "\
 Examples:
   keyturn mail test ana@northwind.example
   keyturn mail test ana@northwind.example --verbose
 
-Exit codes: 0 the server took it · 1 the server refused it · 6 the configuration is wrong · 75 not now")]
+Exit codes: 0 the server accepted it · 1 the server refused it · 6 the configuration is wrong · 75 not now")]
     Test(Test),
 }
 
 #[derive(Args)]
 pub struct Test {
-    /// To whom.
+    /// The recipient's address.
     address: String,
-    /// Show each step, also when all went well.
+    /// Show each step, even if all succeeded.
     #[arg(long, short)]
     verbose: bool,
-    /// The language of the mail.
+    /// The language of the email.
     #[arg(long, default_value = "en")]
     locale: String,
 }
@@ -62,16 +62,13 @@ fn test(config: &Config, arguments: &Test, output: &Output) -> anyhow::Result<Ex
         locale: &arguments.locale,
         zone: &zone,
     };
-    let trial = trial::send(&setup, &arguments.address, &context, Some(PATIENCE)).map_err(|cause| match cause {
-        TrialError::Off => {
-            let problem = "mail is off: set mail.transport to \"smtp\", \"sendmail\" or \"folder\", and mail.from; or set it on \
-                 the panel's page Email settings";
-            ended(exit::CONFIGURATION, problem)
-        }
-        TrialError::Wrong((setting, problem)) => {
-            ended(exit::CONFIGURATION, format!("{setting} {problem}   ({})", place(&setup, &[setting])))
-        }
-        cause => cause.into(),
+    if setup.way() == Way::Off {
+        let problem = "mail is off: set mail.transport to \"smtp\", \"sendmail\" or \"folder\", and mail.from; or use \
+             the panel's page Email settings";
+        return Err(ended(exit::CONFIGURATION, problem));
+    }
+    let trial = trial::send(&setup, &arguments.address, &context, Some(PATIENCE)).map_err(|(setting, problem)| {
+        ended(exit::CONFIGURATION, format!("{setting} {problem}   ({})", place(&setup, &[setting])))
     })?;
     let (name, attempt) = (trial.server, trial.attempt);
     if output.json {
@@ -92,7 +89,7 @@ fn test(config: &Config, arguments: &Test, output: &Output) -> anyhow::Result<Ex
     }
     if attempt.verdict == Verdict::Accepted {
         let said = attempt.steps.last().map(|step| step.said.as_str()).unwrap_or_default();
-        output.line(&format!("{name} took the test mail to {}: {said}", arguments.address));
+        output.line(&format!("{name} accepted the test email to {}: {said}", arguments.address));
         if setup.way() != Way::Folder {
             output.line("It may still be in a spam folder.");
         }
@@ -118,18 +115,18 @@ pub(super) fn milliseconds(took: Duration) -> String {
     format!("{:.1} ms", took.as_secs_f64() * 1_000.0)
 }
 
-/// What, at which step, in whose words, which settings, what to try.
+/// What failed, at which step, the server's answer, which settings to check, what to try.
 fn failure(setup: &Setup, name: &str, address: &str, attempt: &Attempt) -> String {
-    let outcome = if attempt.verdict == Verdict::Refused { "was refused by" } else { "was not taken by" };
-    let mut text = format!("mail {outcome} {name}");
+    let outcome = if attempt.verdict == Verdict::Refused { "was refused by" } else { "was not accepted by" };
+    let mut text = format!("the email {outcome} {name}");
     if let Some(step) = attempt.steps.last() {
         text.push_str(&format!("\n  step   {}\n  said   {}", how_far(&attempt.steps), step.said));
         let advice = match (step.kind, attempt.verdict) {
             (StepKind::Handover, Verdict::Delayed) => {
-                "wait   it may take it later, as servers do that do not know the sender yet".to_owned()
+                "wait   it may accept it later, as servers do that don't know the sender yet".to_owned()
             }
             (StepKind::Handover, _) => {
-                format!("look   whether {address} is right; else set {}", settings(setup, step.kind))
+                format!("check  whether {address} is right; otherwise set {}", settings(setup, step.kind))
             }
             (kind, _) => format!("set    {}", settings(setup, kind)),
         };
@@ -147,8 +144,8 @@ pub(super) fn how_far(steps: &[Step]) -> String {
     let right: Vec<&str> = before.iter().map(|step| step_name(step.kind)).collect();
     match right.as_slice() {
         [] => step_name(last.kind).to_owned(),
-        [one] => format!("{} ({one} was right)", step_name(last.kind)),
-        [first @ .., end] => format!("{} ({} and {end} were right)", step_name(last.kind), first.join(", ")),
+        [one] => format!("{} ({one} worked)", step_name(last.kind)),
+        [first @ .., end] => format!("{} ({} and {end} worked)", step_name(last.kind), first.join(", ")),
     }
 }
 
@@ -162,11 +159,11 @@ pub(super) fn step_name(kind: StepKind) -> &'static str {
     }
 }
 
-/// The settings that a step depends on, and where they stand.
+/// The settings that a step depends on, and where they are.
 pub(super) fn settings(setup: &Setup, kind: StepKind) -> String {
     let names = trial::depends_on(setup.way(), kind);
-    // A password of the file's own server is in a file.
-    let in_file = setup.server().is_some_and(|server| server.password_file.is_some());
+    // If the file names the server, the password is in a file.
+    let in_file = setup.mail.smtp.as_ref().is_some_and(|server| server.password_file.is_some());
     let names: Vec<&str> =
         names.iter().map(|name| if in_file && *name == PASSWORD { PASSWORD_FILE } else { *name }).collect();
     let list = match names.as_slice() {
@@ -179,9 +176,9 @@ pub(super) fn settings(setup: &Setup, kind: StepKind) -> String {
 const PASSWORD: &str = "mail.smtp.password";
 const PASSWORD_FILE: &str = "mail.smtp.password-file";
 
-/// Where some settings stand: in which lines of the file, or on the page.
+/// Where some settings are: in which lines of the file, or on the page.
 pub(super) fn place(setup: &Setup, names: &[&str]) -> String {
-    let fixed = setup.fixed();
+    let fixed = &setup.fixed;
     if names.iter().any(|name| !fixed.fixes(name)) {
         return "the panel's page Email settings".to_owned();
     }
@@ -195,10 +192,10 @@ pub(super) fn place(setup: &Setup, names: &[&str]) -> String {
 
 /// Where the value of a setting comes from.
 pub(super) fn source(setup: &Setup, setting: &str) -> String {
-    match setup.source(setting) {
-        Source::File(Some(line)) => format!("{}, line {line}", setup.fixed().file),
-        Source::File(None) => setup.fixed().file.clone(),
-        Source::Page => "page Email settings".to_owned(),
-        Source::Nowhere => "not set".to_owned(),
+    let Setup { fixed, .. } = setup;
+    match fixed.line(setting).filter(|_| fixed.fixes(setting)) {
+        Some(line) => format!("{}, line {line}", fixed.file),
+        None if fixed.fixes(setting) => fixed.file.clone(),
+        None => "page Email settings".to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! One file a command.
+//! One file for each command.
 
 pub mod audit;
 pub mod call;
@@ -32,8 +32,8 @@ fn configuration(path: &Path) -> anyhow::Result<Config> {
     Ok(own_configuration(path)?.beside_server())
 }
 
-/// The configuration. A command of root's goes on as the user who owns the database: files that root makes there would
-/// lock the server out.
+/// The configuration. Started by root, a command continues as the user who owns the database: files that root creates there
+/// would lock the server out.
 fn own_configuration(path: &Path) -> anyhow::Result<Config> {
     let config = Config::read(path).map_err(|cause| if cause.is_missing() { missing(path) } else { cause.into() })?;
     if Uid::effective().is_root()
@@ -45,12 +45,12 @@ fn own_configuration(path: &Path) -> anyhow::Result<Config> {
             setgid(Gid::from_raw(database.gid()))?;
             setuid(Uid::from_raw(database.uid()))
         };
-        become_owner().context("the database belongs to another user, and this command could not become that user")?;
+        become_owner().context("the database belongs to another user, and this command can't become that user")?;
     }
     Ok(config)
 }
 
-/// Where it was looked for, and how to say where it is.
+/// Says where the file was looked for, and how to name it.
 fn missing(path: &Path) -> anyhow::Error {
     let here = std::env::current_dir().ok().filter(|_| path.is_relative());
     let place = here.map(|here| format!(" in {}", here.display())).unwrap_or_default();
@@ -62,7 +62,7 @@ fn missing(path: &Path) -> anyhow::Error {
     ended(exit::CONFIGURATION, text)
 }
 
-/// Which of what goes out, as the pages show them.
+/// The filters, as on the pages.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Which {
     All,
@@ -82,7 +82,7 @@ impl Which {
     }
 }
 
-/// To the second. The zone is told, since the machine's own may be another.
+/// To the second, with the zone: the machine's own may differ.
 const SECONDS: &str = "%Y-%m-%d %H:%M:%S %Z";
 /// To the minute.
 const MINUTES: &str = "%Y-%m-%d %H:%M %Z";

@@ -1,4 +1,4 @@
-//! `keyturn outbox`: which mails wait or failed, why, and another try.
+//! `keyturn outbox`: waiting and failed emails, the reasons, and another try.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -18,29 +18,29 @@ use crate::output::Output;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// The newest mails first.
+    /// List emails, the newest first.
     #[command(after_help = "\
 Examples:
   keyturn outbox list --state failed
   keyturn outbox list --to marta@estudiovidal.example")]
     List(List),
-    /// One mail: its state, each step of its latest attempt, and its text with what is secret masked.
+    /// Show one email: its state, each step of the last attempt, and its text with secrets masked.
     Show {
-        /// Its id.
+        /// The email's id.
         id: MailId,
     },
-    /// Try mails again, each to the address now on file.
+    /// Retry emails, each to the address that is now on file.
     #[command(after_help = "\
 Examples:
   keyturn outbox retry --failed
   keyturn outbox retry 5f0c… --although-moved
 
-Exit codes: 0 all are tried again · 1 none · 3 some · 4 no such mail · 5 another address is on file than the latest attempt went to")]
+Exit codes: 0 all retried · 1 none · 3 some · 4 no such email · 5 the account's address has changed since the last attempt")]
     Retry(Retry),
-    /// End mails that have not gone, and wipe what they carry.
-    #[command(after_help = "Exit codes: 0 all are withdrawn · 1 none · 3 some · 4 no such mail")]
+    /// Withdraw emails that were not sent yet, and delete their contents.
+    #[command(after_help = "Exit codes: 0 all withdrawn · 1 none · 3 some · 4 no such email")]
     Withdraw {
-        /// Their ids.
+        /// Ids of the emails.
         #[arg(required = true)]
         ids: Vec<MailId>,
     },
@@ -48,29 +48,29 @@ Exit codes: 0 all are tried again · 1 none · 3 some · 4 no such mail · 5 ano
 
 #[derive(Args)]
 pub struct List {
-    /// Only these.
+    /// Only emails in this state.
     #[arg(long, value_enum, default_value_t = Which::All)]
     state: Which,
-    /// Only to accounts with this login or address.
+    /// Only emails to accounts with this login or address.
     #[arg(long)]
     to: Option<String>,
-    /// Only mails older than this number.
+    /// Only emails with a lower number.
     #[arg(long)]
     before: Option<i64>,
-    /// At most so many.
+    /// How many at most.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
 }
 
 #[derive(Args)]
 pub struct Retry {
-    /// Their ids.
+    /// Ids of the emails.
     #[arg(required_unless_present = "failed")]
     ids: Vec<MailId>,
-    /// All that were refused or given up, at most 1,000, the newest first.
+    /// All emails that were refused or given up, at most 1,000, the newest first.
     #[arg(long, conflicts_with = "ids")]
     failed: bool,
-    /// Also to another address than the latest attempt went to.
+    /// Also if the account's address has changed since the last attempt.
     #[arg(long)]
     although_moved: bool,
 }
@@ -95,7 +95,7 @@ fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCo
     })?;
     let listed = Listed {
         heads: &["ID", "WHEN", "TO", "WHAT", "STATE", "ATTEMPTS", "LAST ANSWER"],
-        none: "No mails.",
+        none: "No emails.",
         limit: Some(arguments.limit),
     };
     Ok(listed.show(&mails, host, output, document, |mail, entry| {
@@ -127,7 +127,7 @@ fn show(host: &Host, id: &MailId, output: &Output) -> anyhow::Result<ExitCode> {
     facts.extend(message_id.map(|id| ("id", format!("<{id}>"))));
     facts.extend(mail.obstacle.map(|obstacle| ("obstacle", obstacle.name().to_owned())));
     if delivery.moved && delivery.whole {
-        facts.push(("address", "another one is on file than the latest attempt went to".to_owned()));
+        facts.push(("address", "changed since the last attempt".to_owned()));
     }
     facts.iter().for_each(|(name, value)| output.line(&format!("{name:<9} {value}")));
     if let Some(told) = &mail.last {
@@ -140,7 +140,7 @@ fn show(host: &Host, id: &MailId, output: &Output) -> anyhow::Result<ExitCode> {
     }
     match drawn {
         Some(drawn) => output.line(&format!("\nSubject: {}\n\n{}", drawn.subject, drawn.text.trim_end())),
-        None => output.remark("Its text cannot be drawn any more."),
+        None => output.remark("Its text can no longer be shown."),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -166,18 +166,18 @@ fn retry(host: &Host, arguments: &Retry, output: &Output) -> anyhow::Result<Exit
         let answers = retried.iter().map(|(id, retried)| json!({ "id": id, "retried": word(retried) }));
         output.document(&answers.collect());
     } else if ids.is_empty() {
-        output.remark("No mail has failed that could be tried again.");
+        output.remark("There is no failed email to retry.");
     } else {
-        output.line(&format!("{queued} of {} tried again.", ids.len()));
+        output.line(&format!("{queued} of {} retried.", ids.len()));
         for (id, retried) in &retried {
             match retried {
                 Retried::Queued { .. } => {}
                 Retried::Moved => output.remark(&format!(
-                    "  {id}  another address is on file than the latest attempt went to; to send it there: \
+                    "  {id}  the account's address has changed since the last attempt; to send it to the new one: \
                      keyturn outbox retry {id} --although-moved"
                 )),
                 Retried::Not => {
-                    output.remark(&format!("  {id}  is being sent just now, or there is nothing left to send"));
+                    output.remark(&format!("  {id}  is being sent right now, or has nothing left to send"));
                 }
             }
         }
@@ -193,18 +193,18 @@ fn withdraw(host: &Host, ids: &[MailId], output: &Output) -> anyhow::Result<Exit
         key: "withdrawn",
         done: "withdrawn.",
         none: "",
-        not: "is being sent just now, or has gone or ended already",
+        not: "is being sent right now, or was already sent or ended",
     };
     Ok(said.tell(&ids, &done, output))
 }
 
 fn there(host: &Host, ids: &[MailId]) -> anyhow::Result<Vec<MailId>> {
     let there = queue::there(ids, |id| host.mail(&console(), id)?.map(drop).ok_or_else(|| no_such(id)))?;
-    if there.is_empty() { Err(ended(2, "name at least one mail")) } else { Ok(there) }
+    if there.is_empty() { Err(ended(2, "name at least one email")) } else { Ok(there) }
 }
 
 fn no_such(id: &MailId) -> anyhow::Error {
-    not_found(format!("there is no mail {id}; nothing was done. `keyturn outbox list` shows their ids"))
+    not_found(format!("there is no email {id}; nothing was done. `keyturn outbox list` shows the ids"))
 }
 
 fn document(mail: &Mail) -> Value {

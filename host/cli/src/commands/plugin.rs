@@ -14,28 +14,28 @@ use crate::output::Output;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// What a component imports, exports and wants, and what of it is granted. Nothing of it is run.
+    /// Show what a component imports, exports and wants, and what is granted. Runs none of its code.
     Inspect {
         /// The packed component.
         file: PathBuf,
-        /// Its grants file, to see what is granted.
+        /// Its grants file, to show what is granted.
         #[arg(long)]
         grants: Option<PathBuf>,
     },
-    /// Put a manifest into a component, with what its WIT says, and the templates of its mails in the folder mail/ beside it.
+    /// Put a manifest into a component, with the docs of its WIT and the email templates in the folder mail/ beside the manifest.
     #[command(after_help = "\
 Example:
   keyturn plugin pack report.wasm --manifest manifest.toml --wit wit/panel --wit wit/report -o plugins.d/report.wasm")]
     Pack {
-        /// The component as the compiler wrote it.
+        /// The component from the compiler.
         component: PathBuf,
         /// The manifest.
         #[arg(long, default_value = "manifest.toml")]
         manifest: PathBuf,
-        /// Its WIT, a file or folder; again for each package, after those that it uses. Without, its hooks have no words.
+        /// Its WIT, a file or folder. Repeat it for each package, after the packages that it uses. Without it, hooks have no docs.
         #[arg(long)]
         wit: Vec<PathBuf>,
-        /// Where the packed component goes.
+        /// Where to write the packed component.
         #[arg(long, short)]
         output: PathBuf,
     },
@@ -50,9 +50,8 @@ pub fn run(command: &Command, output: &Output) -> anyhow::Result<ExitCode> {
             let folder = manifest.parent().unwrap_or(std::path::Path::new("")).join("mail");
             let mails = pack::mails_in(&folder).with_context(|| folder.display().to_string())?;
             let beside = pack::Beside { mails, wit: wit.clone() };
-            let packed = pack::pack_with(&bytes, &text, &beside).map_err(|cause| {
-                anyhow::Error::from(cause).context(format!("{} could not be packed", component.display()))
-            })?;
+            let packed = pack::pack_with(&bytes, &text, &beside)
+                .map_err(|cause| anyhow::Error::from(cause).context(format!("can't pack {}", component.display())))?;
             std::fs::write(to, &packed).with_context(|| to.display().to_string())?;
             if output.json {
                 output.document(&json!({ "file": to, "bytes": packed.len(), "sha256": digest(&packed) }));
@@ -110,31 +109,33 @@ fn inspect(file: &PathBuf, grants: Option<&PathBuf>, output: &Output) -> anyhow:
             let set = grants.as_ref().and_then(|grants| grants.settings.get(name));
             // A value is written alike in JSON and in TOML.
             let said = json!(set.unwrap_or(&setting.default)).to_string();
-            // The whole of a long one stands in `--json`.
+            // `--json` has the whole of a long one.
             let short: String =
                 if said.chars().count() > 30 { said.chars().take(29).chain(['…']).collect() } else { said };
-            let whose = if set.is_some() { "set" } else { "preset" };
+            let whose = if set.is_some() { "set" } else { "default" };
             vec![name.clone(), short, whose.to_owned(), bounds(setting), setting.title.clone()]
         };
-        output
-            .table(&["SETTING", "IS", "BY", "MAY BE", "WHAT"], &manifest.settings.iter().map(row).collect::<Vec<_>>());
+        output.table(
+            &["SETTING", "VALUE", "FROM", "ALLOWED", "MEANING"],
+            &manifest.settings.iter().map(row).collect::<Vec<_>>(),
+        );
     }
     for (head, names) in [("Imports", &imports), ("Exports", &exports)] {
         output.line(&format!("\n{head}"));
         names.iter().for_each(|name| output.line(&format!("  {name}")));
     }
     if granted.is_none() {
-        output.remark("\nTo see what of this is granted, name its grants file: --grants plugins.d/NAME.toml");
+        output.remark("\nTo see what is granted, name its grants file: --grants plugins.d/NAME.toml");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a setting takes.
+/// The values that a setting accepts.
 fn bounds(setting: &Setting) -> String {
     match (setting.kind, &setting.choices) {
         (SettingType::Truth, _) => "true, false".to_owned(),
         (SettingType::Text, Some(choices)) => choices.join(", "),
-        (SettingType::Text, None) => "a text".to_owned(),
+        (SettingType::Text, None) => "text".to_owned(),
         (SettingType::Texts, _) => "texts".to_owned(),
         (SettingType::Number, _) => match (setting.min, setting.max) {
             (Some(min), Some(max)) => format!("{min} to {max}"),
@@ -145,7 +146,7 @@ fn bounds(setting: &Setting) -> String {
     }
 }
 
-/// What may be wanted or granted, in words, strongest first.
+/// The rights that a plugin may want or have, in words, the strongest first.
 fn rights(wants: &Wants) -> Vec<(&'static str, String)> {
     let yes = |right: bool| if right { "yes" } else { "no" }.to_owned();
     let accounts = wants.accounts.as_ref();
@@ -169,14 +170,14 @@ fn rights(wants: &Wants) -> Vec<(&'static str, String)> {
         ("ask for passwords in its forms", yes(wants.passwords)),
         ("speak for the panel", yes(wants.speaks_for_panel)),
         ("draw forms", yes(wants.input)),
-        ("mail", whom),
-        ("put free words into mail", yes(mail.is_some_and(|mail| mail.text))),
-        ("read of accounts", if read.is_empty() { "nothing".to_owned() } else { read.join(", ") }),
-        ("accounts of", if realms.is_empty() { "as granted".to_owned() } else { realms.join(", ") }),
+        ("email", whom),
+        ("put free text into emails", yes(mail.is_some_and(|mail| mail.text))),
+        ("read these account fields", if read.is_empty() { "nothing".to_owned() } else { read.join(", ") }),
+        ("accounts of realms", if realms.is_empty() { "as granted".to_owned() } else { realms.join(", ") }),
         ("work in the background", yes(wants.jobs)),
-        ("tell other plugins news and hear theirs", yes(wants.events)),
+        ("send events to other plugins and receive theirs", yes(wants.events)),
         ("keep data of its own", yes(wants.database)),
-        ("make MACs under its own keys", yes(wants.keys)),
-        ("hash slowly", yes(wants.kdf)),
+        ("compute MACs with its own keys", yes(wants.keys)),
+        ("compute slow hashes", yes(wants.kdf)),
     ]
 }

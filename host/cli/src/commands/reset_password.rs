@@ -1,5 +1,5 @@
-//! `keyturn reset-password`: the way back in for who is locked out. Which hook sets a password stands in the
-//! configuration; the host itself knows nothing of them.
+//! `keyturn reset-password`: the way back in for people who are locked out. The configuration names the hook that sets a
+//! password; the host itself knows nothing about passwords.
 
 use std::io::{IsTerminal as _, Read as _};
 use std::path::Path;
@@ -18,12 +18,12 @@ use crate::output::Output;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Login, mail address, or account such as customer:42.
+    /// Login, email address, or account such as customer:42.
     login: String,
-    /// Print a one-time link to choose a password, instead of setting one.
+    /// Print a one-time link to choose a password instead of setting one.
     #[arg(long)]
     link: bool,
-    /// The new password must be changed at the next sign-in.
+    /// The person must change the new password at the next sign-in.
     #[arg(long, conflicts_with = "link")]
     must_change: bool,
 }
@@ -40,7 +40,7 @@ pub fn run(config: &Path, arguments: &Arguments, output: &Output) -> anyhow::Res
         } else {
             let until = made.get("until").and_then(Value::as_i64).unwrap_or_default();
             output.remark(&format!(
-                "Link for {} ({account}). Whoever has it can choose the password; it works once, until {}:",
+                "Link for {} ({account}). Anyone who has it can choose the password. It works once, until {}:",
                 arguments.login,
                 clock(until, &host, "%-d %b %Y, %H:%M %Z")
             ));
@@ -59,7 +59,7 @@ pub fn run(config: &Path, arguments: &Arguments, output: &Output) -> anyhow::Res
             Some(count) => format!(" {count} sessions were ended."),
             None => String::new(),
         };
-        output.line(&format!("The password of {} ({account}) is new.{ended}", arguments.login));
+        output.line(&format!("The password of {} ({account}) has been changed.{ended}", arguments.login));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -78,7 +78,7 @@ fn account(host: &Host, typed: &str, realms: &[&str]) -> anyhow::Result<AccountI
         found.retain(|(_, by)| *by == Matched::Login);
     }
     match found.as_slice() {
-        [] => Err(not_found(format!("nobody has the login or mail address “{typed}” in {}", realms.join(", ")))),
+        [] => Err(not_found(format!("nobody has the login or email address “{typed}” in {}", realms.join(", ")))),
         [(id, _)] => Ok(id.clone()),
         several => {
             let names: Vec<&str> = several.iter().map(|(id, _)| id.as_str()).collect();
@@ -90,29 +90,28 @@ fn account(host: &Host, typed: &str, realms: &[&str]) -> anyhow::Result<AccountI
     }
 }
 
-/// From the terminal, unseen and twice; or all of standard input, without the line's end.
+/// Asks twice on a terminal, without echo. Otherwise reads all of standard input, without the line's end.
 fn password() -> anyhow::Result<Zeroizing<String>> {
     if std::io::stdin().is_terminal() {
-        let new =
-            Zeroizing::new(rpassword::prompt_password("New password: ").context("the password could not be read")?);
+        let new = Zeroizing::new(rpassword::prompt_password("New password: ").context("can't read the password")?);
         let again =
-            Zeroizing::new(rpassword::prompt_password("Once more: ").context("the password could not be read")?);
-        anyhow::ensure!(*new == *again, "the two passwords are not the same; nothing was changed");
+            Zeroizing::new(rpassword::prompt_password("Repeat the new password: ").context("can't read the password")?);
+        anyhow::ensure!(*new == *again, "the two passwords differ; nothing was changed");
         return Ok(new);
     }
     let mut text = Zeroizing::new(String::new());
-    std::io::stdin().read_to_string(&mut text).context("standard input could not be read")?;
+    std::io::stdin().read_to_string(&mut text).context("can't read standard input")?;
     let marked = text.len() - without_mark(&text).len();
     text.drain(..marked);
     let length = text.strip_suffix('\n').map_or(text.len(), |line| line.strip_suffix('\r').unwrap_or(line).len());
     text.truncate(length);
     if text.is_empty() {
-        return Err(ended(2, "no password on standard input; type one there, or ask for --link"));
+        return Err(ended(2, "standard input is empty: write the password to it, or use --link"));
     }
     if text.contains(['\r', '\n']) {
         return Err(ended(
             2,
-            "standard input has several lines, and no sign-in page takes a password of several; nothing was changed",
+            "standard input has several lines, and sign-in pages accept only one; nothing was changed",
         ));
     }
     Ok(text)

@@ -14,7 +14,7 @@ use crate::serve::{Server, run};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Where to listen, in place of what the configuration says.
+    /// Where to listen, instead of server.listen.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
 }
@@ -22,13 +22,12 @@ pub struct Arguments {
 pub fn run_command(path: &Path, arguments: &Arguments, output: &Output) -> anyhow::Result<ExitCode> {
     let config = own_configuration(path)?;
     let listen = arguments.listen.unwrap_or(config.server.listen);
-    // First, so that of two servers on one database and one port the second is told of the database.
+    // First, so that a second server on the same database and port is told about the database.
     let server = Arc::new(Server::new(config)?);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::bind(listen).await.map_err(|cause| {
-            let text =
-                format!("cannot listen on {listen}: {cause}. Set server.listen, or --listen, to another address");
+            let text = format!("can't listen on {listen}: {cause}. Set server.listen or --listen to another address");
             ended(exit::CONFIGURATION, text)
         })?;
         run(server, listener, output).await

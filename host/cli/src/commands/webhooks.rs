@@ -1,4 +1,4 @@
-//! `keyturn webhooks`: where events are posted to, what became of them, and another try.
+//! `keyturn webhooks`: destinations of events, their deliveries, and another try.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -18,84 +18,84 @@ use super::{SECONDS, Which, clock, configuration, console, ended, not_found};
 use crate::exit;
 use crate::output::Output;
 
-/// Deliveries that `send-again --failed` takes at most.
+/// How many deliveries `send-again --failed` takes at most.
 const AT_ONCE: u32 = 1_000;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Make a secret that a destination and this panel share. Nothing keeps it: put it into both places.
+    /// Create a secret that a destination and this panel share. It is not stored: put it into both places.
     #[command(after_help = "\
 Examples:
   (umask 077; keyturn webhooks secret > billing.secret)
-  (umask 077; { keyturn webhooks secret; cat billing.secret; } > both && mv both billing.secret)   (one follows another)")]
+  (umask 077; { keyturn webhooks secret; cat billing.secret; } > both && mv both billing.secret)   (to change it)")]
     Secret,
-    /// The destinations, and how each stands.
+    /// List the destinations with their state.
     Destinations,
-    /// The newest deliveries first.
+    /// List deliveries, the newest first.
     #[command(after_help = "\
 Examples:
   keyturn webhooks list --state failed
   keyturn webhooks list --to billing")]
     List(List),
-    /// One delivery: its state, its attempts with their answers, and its body.
+    /// Show one delivery: its state, its attempts with their answers, and its body.
     Show {
-        /// Its id.
+        /// The delivery's id.
         id: DeliveryId,
     },
-    /// Send deliveries again, each under its id.
+    /// Send deliveries again, each under the same id.
     #[command(after_help = "\
 Examples:
   keyturn webhooks send-again --failed --to billing
   keyturn webhooks send-again msg_5f0c…
 
-Exit codes: 0 all are sent again · 1 none · 3 some · 4 no such delivery")]
+Exit codes: 0 all sent again · 1 none · 3 some · 4 no such delivery")]
     SendAgain(SendAgain),
-    /// Send to a destination again that had answered that it is gone.
+    /// Send to a destination again that answered 410 Gone.
     Enable {
-        /// Its name.
+        /// The destination's name.
         name: String,
     },
-    /// Post an event webhook.test to a destination now, and say what it answers.
+    /// Post one event webhook.test to a destination now, and show the answer.
     #[command(
-        after_help = "Exit codes: 0 it accepted it · 1 it did not · 4 no such destination · 75 nobody knows: no answer came"
+        after_help = "Exit codes: 0 accepted · 1 not accepted · 4 no such destination · 75 not known: no answer came"
     )]
     Test {
-        /// Its name.
+        /// The destination's name.
         name: String,
     },
 }
 
 #[derive(Args)]
 pub struct List {
-    /// Only these.
+    /// Only deliveries in this state.
     #[arg(long, value_enum, default_value_t = Which::All)]
     state: Which,
-    /// Only to this destination.
+    /// Only deliveries to this destination.
     #[arg(long)]
     to: Option<String>,
-    /// Only deliveries older than this number.
+    /// Only deliveries with a lower number.
     #[arg(long)]
     before: Option<i64>,
-    /// At most so many.
+    /// How many at most.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
 }
 
 #[derive(Args)]
 pub struct SendAgain {
-    /// Their ids.
+    /// Ids of the deliveries.
     #[arg(required_unless_present = "failed")]
     ids: Vec<DeliveryId>,
-    /// All that were given up, at most 1,000, the newest first.
+    /// All deliveries that were given up, at most 1,000, the newest first.
     #[arg(long, conflicts_with = "ids")]
     failed: bool,
-    /// Of these only those to this destination.
+    /// With --failed: only deliveries to this destination.
     #[arg(long, requires = "failed")]
     to: Option<String>,
 }
 
 pub fn run(config: &Path, command: &Command, output: &Output) -> anyhow::Result<ExitCode> {
-    // A secret is made before there is a configuration that could name its file.
+    // People create a secret before a configuration can name its file.
     if matches!(command, Command::Secret) {
         let secret = Secret::made();
         if output.json {
@@ -124,7 +124,7 @@ fn destinations(host: &Host, output: &Output) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if tended.is_empty() {
-        output.remark("No webhooks. [[webhooks]] in the configuration names them.");
+        output.remark("No webhooks. Add them to keyturn.toml, under [[webhooks]].");
         return Ok(ExitCode::SUCCESS);
     }
     let rows: Vec<Vec<String>> = tended
@@ -153,13 +153,13 @@ fn destinations(host: &Host, output: &Output) -> anyhow::Result<ExitCode> {
         let last = one.noted.missed_at.map(|at| format!(", the last at {}", clock(at, host, SECONDS)));
         let (n, name) = (one.noted.missed, &one.name);
         output.remark(&format!(
-            "{n} events were not kept for {name}, because too many waited already{}",
+            "{n} events for {name} were dropped, because too many were waiting{}",
             last.unwrap_or_default()
         ));
     }
     for one in tended.iter().filter(|one| matches!(one.held(), Some(Held::Disabled(_)))) {
         output.remark(&format!(
-            "{} answered 410 Gone. When it is there again: keyturn webhooks enable {}",
+            "{} answered 410 Gone. When it works again: keyturn webhooks enable {}",
             one.name, one.name
         ));
     }
@@ -185,7 +185,7 @@ fn destination_document(one: &Tended) -> Value {
 
 fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCode> {
     let deliveries = host.deliveries(&DeliveryFilter {
-        states: arguments.state.shown().delivery_states().to_vec(),
+        states: arguments.state.shown().states().to_vec(),
         destination: arguments.to.clone(),
         before: arguments.before,
         limit: arguments.limit,
@@ -242,7 +242,7 @@ fn show(host: &Host, id: &DeliveryId, output: &Output) -> anyhow::Result<ExitCod
     }
     match body {
         Some(body) => output.line(&format!("\n{body}")),
-        None => output.remark("What it carries was not written by this panel, and is not sent."),
+        None => output.remark("This panel did not write its contents, so it is not sent."),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -253,7 +253,7 @@ fn send_again(host: &Host, arguments: &SendAgain, output: &Output) -> anyhow::Re
             known(host, name)?;
         }
         let filter = DeliveryFilter {
-            states: Shown::Failed.delivery_states().to_vec(),
+            states: Shown::Failed.states().to_vec(),
             destination: arguments.to.clone(),
             limit: AT_ONCE,
             ..DeliveryFilter::default()
@@ -266,22 +266,22 @@ fn send_again(host: &Host, arguments: &SendAgain, output: &Output) -> anyhow::Re
     let said = Done {
         key: "sent_again",
         done: "are sent again.",
-        none: "No delivery was given up. What is delayed is tried again by itself, or now: send-again ID",
-        not: "is being sent just now",
+        none: "No delivery was given up. Delayed ones are retried automatically; to retry one now: send-again ID",
+        not: "is being sent right now",
     };
     let code = said.tell(&ids, &done, output);
     if !output.json && !ids.is_empty() {
         for one in host.tended()?.iter().filter(|one| one.waiting > 0) {
             if let Some(held) = one.held() {
                 let why = held_in_words(held, host);
-                output.remark(&format!("{} is {why}: what waits for it goes when it is there again", one.name));
+                output.remark(&format!("{} is {why}: waiting events are sent when it works again", one.name));
             }
         }
     }
     Ok(code)
 }
 
-/// That there is such a destination, or was one.
+/// Checks that there is or was such a destination.
 fn known(host: &Host, name: &str) -> anyhow::Result<Tended> {
     let tended = host.tended()?;
     let names: Vec<&str> = tended.iter().map(|one| one.name.as_str()).collect();
@@ -296,9 +296,9 @@ fn enable(host: &Host, name: &str, output: &Output) -> anyhow::Result<ExitCode> 
     if output.json {
         output.document(&json!({ "name": name, "was_disabled": was }));
     } else if was {
-        output.line(&format!("{name} has its events again; {} wait.", tended.waiting));
+        output.line(&format!("{name} is enabled again; {} are waiting.", tended.waiting));
     } else {
-        output.line(&format!("{name} was not held."));
+        output.line(&format!("{name} was already enabled."));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -311,7 +311,7 @@ fn test(host: &Host, name: &str, output: &Output) -> anyhow::Result<ExitCode> {
     let (verdict, tried) = host.test_webhook(&console(), &to, Duration::MAX)?;
     let (accepted, code, outcome) = match verdict {
         Verdict::Accepted => (Some(true), 0, ""),
-        Verdict::Unknown => (None, exit::LATER, "gave no answer: whether it took the test is not known"),
+        Verdict::Unknown => (None, exit::LATER, "gave no answer: it is not known whether it accepted the test"),
         Verdict::Failed { .. } | Verdict::Gone => (Some(false), 1, "did not accept the test"),
     };
     if output.json {
@@ -333,7 +333,7 @@ fn test(host: &Host, name: &str, output: &Output) -> anyhow::Result<ExitCode> {
 }
 
 fn no_such(id: &DeliveryId) -> anyhow::Error {
-    not_found(format!("there is no delivery {id}; nothing was done. `keyturn webhooks list` shows their ids"))
+    not_found(format!("there is no delivery {id}; nothing was done. `keyturn webhooks list` shows the ids"))
 }
 
 fn tried_document(tried: &Tried) -> Value {

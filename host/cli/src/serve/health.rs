@@ -46,7 +46,7 @@ async fn ready(State(server): State<Arc<Server>>) -> Response {
         Ok(Ok(Workers::Running)) if left_out > 0 => said(StatusCode::OK, "degraded: a plugin is left out\n"),
         Ok(Ok(Workers::Running)) => said(StatusCode::OK, "ready\n"),
         Ok(Ok(Workers::Stopped { .. })) => said(StatusCode::SERVICE_UNAVAILABLE, "the workers do not work\n"),
-        // Which file, stands in the log.
+        // The log names the file.
         Ok(Err(StorageError::Replaced(_))) => said(
             StatusCode::SERVICE_UNAVAILABLE,
             "the database file was replaced or removed under the server: start it again\n",

@@ -23,7 +23,7 @@ use tower::ServiceExt as _;
 use crate::output::Output;
 use site::Beside;
 
-/// How long requests that were begun may take to end.
+/// How long running requests may take to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The host, and what stands around it.
@@ -53,24 +53,24 @@ impl Server {
             output.remark(&format!("  {name} is left out: {cause}"));
         }
         if self.config.server.proxies.is_empty() && !address.ip().is_loopback() {
-            output.remark("note: nothing stands between this address and the network; put a proxy with TLS in front");
+            output.remark("note: this address is open to the network without TLS; put a proxy with TLS in front");
         }
     }
 
-    /// Takes webhooks, grants and components as they are now; what is wrong with one of them leaves it as it was.
+    /// Reads webhooks, grants and components again. If one of them has an error, it stays as it was.
     fn reload(&self) {
         match self.config.reload_webhooks(&self.host) {
             Ok(others) => {
                 self.tell_webhooks();
                 if !others.is_empty() {
                     tracing::warn!(
-                        "{}: {} changed, which holds from the next start on",
+                        "{}: {} changed; this applies from the next start",
                         self.config.file_name(),
                         others.join(", ")
                     );
                 }
             }
-            Err(cause) => tracing::error!("webhooks go on as they were: {cause}"),
+            Err(cause) => tracing::error!("webhooks stay as they were: {cause}"),
         }
         let outcomes = match self.config.reload(&self.host) {
             Ok(outcomes) => outcomes,
@@ -80,7 +80,7 @@ impl Server {
             match outcome {
                 Ok(plugin) => tracing::info!(plugin = name, version = plugin.manifest.version, "reloaded"),
                 Err(cause) if self.host.plugins().iter().any(|plugin| plugin.name == name) => {
-                    tracing::error!(plugin = name, "not reloaded, and goes on as it was: {cause}");
+                    tracing::error!(plugin = name, "not reloaded; it stays as it was: {cause}");
                 }
                 Err(cause) => tracing::error!(plugin = name, "left out: {cause}"),
             }
@@ -97,7 +97,7 @@ impl Server {
         let tended = self.host.tended().unwrap_or_default();
         for one in tended.iter().filter(|one| one.held() == Some(Held::Removed) && one.waiting > 0) {
             let (webhook, waiting) = (&one.name, one.waiting);
-            tracing::warn!(webhook, waiting, "is no longer in the configuration: what waits for it is on hold");
+            tracing::warn!(webhook, waiting, "is no longer in the configuration; events that wait for it are on hold");
         }
     }
 }
@@ -112,18 +112,18 @@ async fn current(State(server): State<Arc<Server>>, request: Request) -> Respons
     router.oneshot(request).await.unwrap_or_else(|never| match never {})
 }
 
-/// Serves until the word to stop, then finishes what was begun.
+/// Serves until it is told to stop, then finishes the running requests.
 pub async fn run(server: Arc<Server>, listener: TcpListener, output: &Output) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
-    // Not before: whoever reads it may send a signal at once, and one that nobody waits for ends the process.
+    // Not earlier: people who read it may send a signal at once, and a signal that nothing waits for ends the process.
     server.greet(listener.local_addr()?, output);
     let working = server.host.start_workers()?;
     let router = health::routes().fallback(current).with_state(Arc::clone(&server));
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let serving = tokio::spawn(serve(listener, router, server.config.manners(), async {
-        // An error is as good as the word: whoever was to send it is gone.
+        // An error counts as the signal: its sender is gone.
         let _ = stopped.await;
     }));
     loop {
@@ -136,7 +136,7 @@ pub async fn run(server: Arc<Server>, listener: TcpListener, output: &Output) ->
             }
         }
     }
-    tracing::info!("stopping; what was begun is finished first");
+    tracing::info!("stopping after the running requests");
     server.draining.store(true, Ordering::Relaxed);
     let _ = stop.send(());
     if tokio::time::timeout(PATIENCE, serving).await.is_err() {

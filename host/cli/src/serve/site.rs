@@ -1,4 +1,4 @@
-//! What pages of the host's and of plugins' need to know of the panel beside which this serves.
+//! What the host's and the plugins' pages need to know about the panel.
 
 use form_urlencoded::byte_serialize;
 use keyturn_host::Brand;

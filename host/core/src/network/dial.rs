@@ -1,12 +1,12 @@
-//! A connection to a host that was looked up.
+//! Connects to a host that was looked up.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
-/// Tries one address after another; the limit is shared out among those that are left. Answers the stream and whose it is, or
-/// in one line what was wrong with each.
+/// Tries one address after another; the remaining ones share the limit. Answers the stream and its address, or what was wrong
+/// with each in one line.
 pub async fn connect(limit: Duration, addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), String> {
     let end = Instant::now() + limit;
     let mut failures = Vec::new();
@@ -14,7 +14,7 @@ pub async fn connect(limit: Duration, addresses: &[SocketAddr]) -> Result<(TcpSt
         let left = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
         let share = end.saturating_duration_since(Instant::now()) / left;
         let failure = match tokio::time::timeout(share, TcpStream::connect(address)).await {
-            // Without it the last segment of what is sent waits for the acknowledgement of the one before: 40 ms.
+            // Without this, the last segment waits 40 ms for the acknowledgement of the one before.
             Ok(Ok(stream)) => match stream.set_nodelay(true) {
                 Ok(()) => return Ok((stream, *address)),
                 Err(cause) => cause.to_string(),
@@ -27,12 +27,12 @@ pub async fn connect(limit: Duration, addresses: &[SocketAddr]) -> Result<(TcpSt
     Err(failures.join("; "))
 }
 
-/// That nothing came within a limit.
+/// Says that nothing came within a limit.
 pub fn silence(limit: Duration) -> String {
     if limit.is_zero() {
-        return "all the time was used up before".to_owned();
+        return "the time was used up before".to_owned();
     }
-    // Of what is left of a longer time, tenths are enough.
+    // Tenths are enough for the rest of a longer time.
     let tenths = (limit.as_secs_f32() * 10.0).round() / 10.0;
     format!("no answer within {tenths} s")
 }
@@ -49,7 +49,7 @@ mod tests {
             let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
             listener.local_addr().expect("an address")
         };
-        // TEST-NET-1: nobody answers there, or the system knows no way.
+        // TEST-NET-1: nobody answers there, or there is no route.
         let silent = SocketAddr::from(([192, 0, 2, 1], 25));
         let limit = Duration::from_secs(2);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

@@ -1,5 +1,5 @@
-//! Address ranges, as an operator writes them: `192.0.2.7`, `192.0.2.0/24`, `2001:db8::/32`; which addresses are for
-//! something else than the public network; and how a connection of our own comes about.
+//! Address ranges, as an operator writes them: `192.0.2.7`, `192.0.2.0/24`, `2001:db8::/32`; which addresses are not part of
+//! the public network; and how our own connections are made.
 
 pub mod dial;
 pub mod special;
@@ -17,46 +17,45 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Network(IpNet);
 
-/// Not an address and not a range.
+/// Neither an address nor a range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("“{0}” is neither an address such as 192.0.2.7 nor a range such as 192.0.2.0/24")]
+#[error("“{0}” is neither an address, such as 192.0.2.7, nor a range, such as 192.0.2.0/24")]
 pub struct NoNetwork(String);
 
-/// Bits of an IPv4 address that are one neighbourhood: what one customer of a provider may well have more than one of.
+/// Bits of an IPv4 address that count as one neighbourhood: a provider's customer may well have several of its addresses.
 const AROUND_V4: u8 = 24;
-/// Of an IPv6 address: what one customer gets at most (RFC 6177).
+/// The same for IPv6: the most that one customer gets (RFC 6177).
 const AROUND_V6: u8 = 48;
 
 impl Network {
-    /// What whoever has this address has all of: an address of IPv4, or 64 bits of IPv6, of which he may take any (RFC 4291,
+    /// Everything that the holder of an address has: an IPv4 address, or 64 bits of IPv6, of which they may use any (RFC 4291,
     /// section 2.5.4).
     #[must_use]
     pub fn around(address: IpAddr) -> Self {
         Self::of(address, 32, 64)
     }
 
-    /// The addresses that only this machine itself can have.
+    /// Addresses that only this machine can have.
     #[must_use]
     pub fn loopback() -> [Self; 2] {
         let v4 = Ipv4Net::new_assert(Ipv4Addr::LOCALHOST, 8).trunc();
         [Self(v4.into()), Self(IpNet::from(IpAddr::V6(Ipv6Addr::LOCALHOST)))]
     }
 
-    /// The network of an address that counts where addresses are too many to tell apart: whoever has one of them can easily
-    /// have all of it.
+    /// The network of an address, if addresses are too many to tell apart: whoever has one of them can easily have all.
     #[must_use]
     pub fn neighbourhood(address: IpAddr) -> Self {
         Self::of(address, AROUND_V4, AROUND_V6)
     }
 
-    /// The network of so many bits that an address lies in; an IPv4 address in IPv6 form is one of IPv4.
+    /// The network of so many bits that an address is in; an IPv4 address in IPv6 form is an IPv4 address.
     fn of(address: IpAddr, v4: u8, v6: u8) -> Self {
         let address = address.to_canonical();
         let bits = if address.is_ipv4() { v4 } else { v6 };
         Self(IpNet::new(address, bits).map_or_else(|_| IpNet::from(address), |net| net.trunc()))
     }
 
-    /// Whether an address lies in it. An IPv4 address is the same in its IPv6 form, as sockets show it.
+    /// Whether an address is in it. An IPv4 address is the same in its IPv6 form, as sockets show it.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())
@@ -75,7 +74,7 @@ impl FromStr for Network {
     }
 }
 
-/// A range of IPv4 addresses in their IPv6 form is one of IPv4: nothing else is ever held against it.
+/// A range of IPv4 addresses in IPv6 form is an IPv4 range: only such addresses are compared with it.
 fn canonical(net: IpNet) -> IpNet {
     const MAPPED: u8 = 96;
     let IpAddr::V4(address) = net.addr().to_canonical() else { return net };

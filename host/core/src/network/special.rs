@@ -1,14 +1,15 @@
-//! Addresses that are not the public network's: this machine, a private network, the machines of a cloud that answer with its
-//! keys. Whoever may name a host to connect to must not get there by it.
+//! Addresses outside the public network: this machine, private networks, and the machines of a cloud that hand out its keys.
+//! Somebody who may name a host to connect to must not get there.
 //!
-//! After the registries of special-purpose addresses (RFC 6890, RFC 8190). In IPv6 what is not known to be public is not.
+//! From the registries of special-purpose addresses (RFC 6890, RFC 8190). In IPv6, everything that is not known to be public
+//! counts as special.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// What an address is for.
+/// The purpose of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Special {
-    /// No address at all; many systems take it for this machine.
+    /// No address; many systems treat it as this machine.
     Unspecified,
     /// This machine.
     Loopback,
@@ -18,17 +19,17 @@ pub enum Special {
     Shared,
     /// The link: RFC 3927, RFC 4291.
     LinkLocal,
-    /// Where a cloud's machines ask for their own keys.
+    /// Where a cloud's machines get their own keys.
     Metadata,
     /// Many at once.
     Multicast,
-    /// For documents, measurements, protocols, or nobody.
+    /// For documentation, measurements, protocols, or nothing.
     Reserved,
 }
 
 impl Special {
-    /// What this address is for; none: the public network. An IPv4 address that is written in an IPv6 one (mapped, NAT64,
-    /// 6to4) is that IPv4 address.
+    /// The purpose of this address; none: the public network. An IPv4 address inside an IPv6 one (mapped, NAT64, 6to4) counts
+    /// as the IPv4 address.
     #[must_use]
     pub fn of(address: IpAddr) -> Option<Self> {
         match address {
@@ -37,22 +38,22 @@ impl Special {
         }
     }
 
-    /// After “is” or “are”.
+    /// Follows “is” or “are”.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Special::Unspecified => "no address",
-            Special::Loopback => "of this machine",
-            Special::Private => "of a private network",
-            Special::Shared => "of a provider's own network",
-            Special::LinkLocal => "of the link",
-            Special::Metadata => "of a cloud's metadata",
-            Special::Multicast => "of many at once",
+            Special::Loopback => "on this machine",
+            Special::Private => "in a private network",
+            Special::Shared => "in a provider's own network",
+            Special::LinkLocal => "link-local",
+            Special::Metadata => "a cloud's metadata address",
+            Special::Multicast => "a multicast address",
             Special::Reserved => "reserved",
         }
     }
 
-    /// Whether somebody may wish to connect there, if he says so.
+    /// Whether an operator may allow connections there.
     #[must_use]
     pub fn can_be_meant(self) -> bool {
         !matches!(self, Special::Unspecified | Special::Metadata | Special::Multicast)

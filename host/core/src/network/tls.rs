@@ -1,4 +1,4 @@
-//! TLS to others' servers: their certificates are always checked, against the system's authorities or those of a file.
+//! TLS to other servers. Certificates are always checked, against the system's CA certificates or those of a file.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 /// Why there is no TLS.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The file of authorities.
+    /// The CA file.
     #[error("{path}: {problem}")]
     CaFile {
         /// Which file.
@@ -17,15 +17,15 @@ pub enum TlsError {
         /// What is wrong with it.
         problem: String,
     },
-    /// The system has no authorities.
-    #[error("the system has no certificates of authorities (install ca-certificates), and no file with some is named")]
+    /// The system has no CA certificates.
+    #[error("the system has no CA certificates: install ca-certificates, or name a ca-file")]
     NoAuthorities,
     /// TLS cannot be used on this machine.
     #[error("TLS: {0}")]
     Unusable(#[from] rustls::Error),
 }
 
-/// TLS that trusts the authorities of this file, PEM, or the system's where none is named, and nobody else.
+/// TLS that trusts only the CA certificates of this file (PEM), or the system's if none is named.
 pub fn trusting(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
     let authorities = match ca_file {
         Some(path) => {
@@ -43,7 +43,7 @@ pub fn trusting(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
     with(authorities)
 }
 
-/// TLS that trusts nobody: for where it is not used.
+/// TLS that trusts nobody, for places that don't use it.
 pub fn trusting_nobody() -> Result<Arc<ClientConfig>, TlsError> {
     with(RootCertStore::empty())
 }
@@ -67,19 +67,19 @@ fn authorities_in(path: &Path) -> Result<RootCertStore, String> {
         store.add(certificate).map_err(|cause| cause.to_string())?;
     }
     if store.is_empty() {
-        Err("there is no certificate in it (PEM: -----BEGIN CERTIFICATE-----)".to_owned())
+        Err("it has no certificate (PEM: -----BEGIN CERTIFICATE-----)".to_owned())
     } else {
         Ok(store)
     }
 }
 
-/// TLS on a connection, to whoever has a certificate for `host`: a name, or an address without brackets.
+/// TLS on a connection to a server with a certificate for `host`: a name, or an address without brackets.
 pub async fn handshake<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
     config: &Arc<ClientConfig>,
     host: &str,
     stream: S,
 ) -> std::io::Result<TlsStream<S>> {
     let name = rustls::pki_types::ServerName::try_from(host.to_owned())
-        .map_err(|_| std::io::Error::other("no certificate can be for such a name"))?;
+        .map_err(|_| std::io::Error::other("no certificate can be for this name"))?;
     tokio_rustls::TlsConnector::from(Arc::clone(config)).connect(name, stream).await
 }

@@ -1,5 +1,5 @@
-//! HTML for mail clients: one column, no tables, no backgrounds, no images, so that there is nothing for Word's engine or a
-//! forced dark mode to break. What must survive stands inline, since clients drop style sheets; the sheet has the dark palette.
+//! HTML for email programs: one column, no tables, backgrounds or images, so Word's engine and forced dark modes have nothing
+//! to break. Essential styles are inline, because some programs drop style sheets; the sheet has the dark palette.
 
 use zeroize::Zeroizing;
 
@@ -11,7 +11,7 @@ const HEAD: &str = "<meta charset=\"utf-8\">\n\
     <meta name=\"color-scheme\" content=\"light dark\">\n\
     <meta name=\"supported-color-schemes\" content=\"light dark\">\n";
 
-/// No variables: several clients know none. The same colours as the panel's pages.
+/// No variables: several programs don't support them. The same colours as the panel's pages.
 const SHEET: &str = "<style>\n\
     :root { color-scheme: light dark; supported-color-schemes: light dark; }\n\
     @media (prefers-color-scheme: dark) {\n\
@@ -101,7 +101,7 @@ fn element(html: &mut Html, name: &'static str, class: &str, style: &str, inside
     html.close(name).literal("\n");
 }
 
-/// The address once more, as text: for who reads on one device and browses on another.
+/// The address again, as text: for people who read on one device and browse on another.
 fn pasted(html: &mut Html, letter: &Letter<'_>, address: Option<&Zeroizing<String>>) {
     html.text(letter.words.get("mail-paste")).literal("<br>\n");
     match address {
@@ -119,7 +119,7 @@ fn rule(html: &mut Html) {
     html.open("hr", &[("class", Some("kt-rule")), ("style", Some(RULE))]).literal("\n");
 }
 
-/// Scripts that are written from right to left, of the languages that panels are run in.
+/// Right-to-left scripts, of the languages that panels use.
 fn direction(locale: &str) -> Option<&'static str> {
     let language = locale.split(['-', '_']).next().unwrap_or_default();
     ["ar", "fa", "he", "ur"].contains(&language).then_some("rtl")

@@ -14,11 +14,11 @@ fn template() -> Template {
         body = [
             { heading = "Choose a new password" },
             { text = "Hello {{ account.name }}," },
-            { text = "somebody asked for a new password for your account {{ account.login }}, for {{ reason }}. {{ sessions }} sessions. If it was you, choose one here:" },
+            { text = "Somebody asked for a new password for your account {{ account.login }}, for {{ reason }}. {{ sessions }} sessions. If this was you, choose one here:" },
             { button = ["Choose a new password", "link"] },
             { secret = "word" },
             { text = "The link works once, until {{ until }}, which is {{ lasts }}." },
-            { text = "It was not you? Then do nothing. If this happens again, write to {{ brand.contact }}." },
+            { text = "If this wasn't you, do nothing. If it happens again, write to {{ brand.contact }}." },
         ]
         [texts.es]
         subject = "Elige una contraseña nueva para {{ brand.name }}"
@@ -99,8 +99,8 @@ CHOOSE A NEW PASSWORD
 
 Hello Marta,
 
-somebody asked for a new password for your account marta\u{200b}.vidal, for a
-test. 12,345 sessions. If it was you, choose one here:
+Somebody asked for a new password for your account marta\u{200b}.vidal, for a
+test. 12,345 sessions. If this was you, choose one here:
 
 Choose a new password:
 {LINK}?lang=en
@@ -110,11 +110,11 @@ tavo-meki-rusa-dole-fipa-94
 The link works once, until 24 Nov 2026, 15:02 (Madrid time), which is 1
 hour.
 
-It was not you? Then do nothing. If this happens again, write to
+If this wasn't you, do nothing. If it happens again, write to
 help@northwind.example.
 
-Asked on 24 Nov 2026, 14:02 (Madrid time) from Firefox on Windows,
-203.0.113.x. We never ask for your password by mail.
+Requested on 24 Nov 2026, 14:02 (Madrid time) from Firefox on Windows,
+203.0.113.x. We never ask for your password by email.
 
 --
 Northwind Hosting

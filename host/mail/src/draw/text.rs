@@ -1,4 +1,4 @@
-//! The plain-text twin.
+//! The plain text.
 
 use super::{Letter, MASK, Piece};
 
@@ -11,7 +11,7 @@ pub(super) fn draw(letter: &Letter<'_>) -> String {
             Piece::Heading(words) => wrapped(&words.text().to_uppercase()),
             Piece::Text(words) => wrapped(&words.text()),
             Piece::Link(label, address) => {
-                // The address is alone on its line and never wrapped, or half of it is clicked.
+                // The address is alone on its line and never wrapped; otherwise people click half of it.
                 format!("{}\n{}", wrapped(&format!("{}:", label.text())), address.as_ref().map_or(MASK, |a| a.as_str()))
             }
             Piece::Secret(secret) => secret.to_string(),
@@ -22,7 +22,7 @@ pub(super) fn draw(letter: &Letter<'_>) -> String {
     blocks.join("\n\n") + "\n"
 }
 
-/// Lines of at most 72 characters; a longer word has a line of its own.
+/// Lines of at most 72 characters; a longer word gets a line of its own.
 fn wrapped(text: &str) -> String {
     let mut lines = String::new();
     let mut column = 0;

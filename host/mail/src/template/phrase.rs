@@ -1,5 +1,5 @@
-//! One string of a template. minijinja fills it in, but what may stand in it is less than minijinja's language: variables and
-//! `if`, nothing that repeats, joins or multiplies. So a string of a stranger's plugin cannot grow beyond what stands in it.
+//! One string of a template. minijinja fills it in, but it may use less than minijinja's language: variables and `if`, nothing
+//! that repeats, joins or multiplies. So a string of somebody else's plugin can't grow beyond its contents.
 
 use std::collections::BTreeMap;
 
@@ -10,34 +10,35 @@ use crate::{invisible, line};
 use keyturn_core::html::Html;
 use keyturn_core::words::Words;
 
-/// What the host fills in.
+/// The host's own values.
 pub(super) const OWN: [&str; 7] =
     ["account.name", "account.login", "account.email", "brand.name", "brand.contact", "request.time", "request.origin"];
 
-/// Characters of one string, and of one value that is filled in.
+/// Characters of one string, and of one value in it.
 const LONGEST: usize = 2_000;
 const LONGEST_VALUE: usize = 300;
-/// Instructions of minijinja's; far more than a string of the greatest length needs.
+/// minijinja's instructions; far more than the longest string needs.
 const FUEL: u64 = 10_000;
 const WORDS_OF_IF: [&str; 7] = ["and", "or", "not", "else", "true", "false", "none"];
 
-/// A value stands between these two, noncharacters that no text may hold; it becomes an element of its own direction.
+/// These two enclose a value. They are noncharacters, which no text may have. The value becomes an element with its own
+/// direction.
 const VALUE: (char, char) = ('\u{fdd0}', '\u{fdd1}');
-/// The same for what is to be seen first.
+/// The same for text to emphasise.
 const STRONG: (char, char) = ('\u{fdd2}', '\u{fdd3}');
 
-/// Where a word of somebody's own choice is broken, so that no mail program makes a link of it; seen in a body only.
+/// Breaks a word that somebody chose, so no email program makes a link of it. Only in bodies.
 const BREAK: char = '\u{fdd4}';
-/// What it becomes there: it is not seen, but what stands on its two sides is no address any more.
+/// What it becomes there: invisible, but the two sides are no longer an address.
 const NO_WIDTH: char = '\u{200b}';
 
-/// Whether a string may stand in a template with these variables.
+/// Checks a string of a template with these variables.
 pub(super) fn examine(source: &str, template: &Template) -> Result<(), String> {
     if source.chars().count() > LONGEST {
         return Err(format!("is longer than {LONGEST} characters"));
     }
     if let Some(c) = source.chars().find(|c| !c.is_whitespace() && invisible(*c)) {
-        return Err(format!("contains a character that cannot be seen (U+{:04X})", u32::from(c)));
+        return Err(format!("has an invisible character (U+{:04X})", u32::from(c)));
     }
     let mut rest = source;
     while let Some(at) = rest.find('{') {
@@ -57,7 +58,7 @@ pub(super) fn examine(source: &str, template: &Template) -> Result<(), String> {
         tag(rest[2..closed].trim_matches(['-', '+']), is_statement, template)?;
         rest = &rest[closed + 2..];
     }
-    environment(Words::English).template_from_str(source).map(drop).map_err(|cause| cause.to_string())
+    environment(Words::default()).template_from_str(source).map(drop).map_err(|cause| cause.to_string())
 }
 
 fn tag(inside: &str, is_statement: bool, template: &Template) -> Result<(), String> {
@@ -84,7 +85,7 @@ fn tag(inside: &str, is_statement: bool, template: &Template) -> Result<(), Stri
         }
         match template.variables.get(word) {
             Some(Kind::Link | Kind::Secret) => {
-                return Err(format!("uses `{word}`, which is secret and may stand in a block of its own only"));
+                return Err(format!("uses `{word}`, which is secret and must be in a block of its own"));
             }
             Some(_) => {}
             None if OWN.contains(&word) => {}
@@ -99,7 +100,7 @@ fn tag(inside: &str, is_statement: bool, template: &Template) -> Result<(), Stri
     Ok(())
 }
 
-/// No filters, tests, functions or globals; no escaping, which is done where HTML is drawn.
+/// No filters, tests, functions or globals. No escaping either: drawing HTML does that.
 fn environment(words: Words) -> Environment<'static> {
     let mut environment = Environment::empty();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -153,25 +154,25 @@ impl Phrases {
     }
 }
 
-/// A value of a phrase: one line, without what cannot be seen.
+/// A value of a phrase: one line, without invisible characters.
 pub fn value(text: &str) -> Value {
     line(text, LONGEST_VALUE).into()
 }
 
-/// A text that is a value already, to be seen first where it stands in HTML.
+/// A value to emphasise in HTML.
 pub fn strong(value: &Value) -> Value {
     format!("{}{value}{}", STRONG.0, STRONG.1).into()
 }
 
-/// A value that somebody may have chosen who wants it clicked: `Visit evil.example now`. Mail programs make links of whatever
-/// looks like an address; of this they make none.
+/// A value that an attacker may have chosen so that people click it: `Visit evil.example now`. Email programs make links of
+/// everything that looks like an address, but not of this.
 pub fn unlinked(text: &str) -> String {
     let text = line(text, LONGEST_VALUE);
     let mut broken = String::with_capacity(text.len());
     let mut before = ' ';
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
-        // The wide forms are dots to a browser.
+        // Browsers treat the wide forms as dots.
         let joins = matches!(c, '.' | '@' | ':' | '。' | '．' | '｡' | '＠') || (c == '/' && before == '/');
         if joins && before != ' ' && chars.peek().is_some_and(|next| *next != ' ') {
             broken.push(BREAK);
@@ -182,23 +183,23 @@ pub fn unlinked(text: &str) -> String {
     broken
 }
 
-/// A string, filled in, that still knows where its values begin and end.
+/// A filled string that knows where its values begin and end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Phrase(String);
 
 impl Phrase {
-    /// For a header, or what else is no body.
+    /// For a header, and everything else that is not a body.
     pub fn plain(&self) -> String {
         self.0.chars().filter(|c| !invisible(*c)).collect()
     }
 
-    /// For the body of a mail.
+    /// For the body of an email.
     pub fn text(&self) -> String {
         let seen = |c: &char| *c == BREAK || !invisible(*c);
         self.0.chars().filter(seen).map(|c| if c == BREAK { NO_WIDTH } else { c }).collect()
     }
 
-    /// Escaped, each value isolated from the direction of what stands around it.
+    /// Escaped, with each value isolated from the text direction around it.
     pub fn draw(&self, html: &mut Html) {
         let mut text = String::new();
         for c in self.0.chars() {

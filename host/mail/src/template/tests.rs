@@ -48,7 +48,7 @@ fn what_is_wrong_is_named_by_language_and_block() {
         let cause = template(body).check().expect_err(body);
         assert_eq!((cause.locale.as_deref(), cause.place.as_str()), (Some("en"), place), "{cause}");
         let said = cause.of("forgotten").to_string();
-        assert!(said.starts_with(&format!("mail template forgotten, en, {place} ")), "{said}");
+        assert!(said.starts_with(&format!("email template forgotten, en, {place} ")), "{said}");
         assert!(said.contains(problem), "{said}");
     }
 }
@@ -68,7 +68,7 @@ fn secrets_stand_neither_in_the_subject_nor_in_the_preheader() {
 
 #[test]
 fn every_link_and_secret_has_its_block_in_every_language() {
-    for (block, word) in [(0, "lacks the button of `link`"), (1, "lacks the secret of `word`")] {
+    for (block, word) in [(0, "lacks the button with `link`"), (1, "lacks the secret with `word`")] {
         let mut bad = template(r#"{ text = "x" }"#);
         let mut spanish = bad.texts["en"].clone();
         spanish.body.remove(block);
@@ -112,7 +112,7 @@ fn values_fit_or_are_named() {
         ("link", Some(Value::Link("javascript:alert(1)".to_owned().into())), "absolute address"),
         ("link", Some(Value::Link("https://x/ y".to_owned().into())), "absolute address"),
         ("link", Some(Value::Link("https://x/\"onclick=".to_owned().into())), "absolute address"),
-        ("word", Some(Value::Secret("a\r\nb".to_owned().into())), "cannot be seen"),
+        ("word", Some(Value::Secret("a\r\nb".to_owned().into())), "invisible character"),
     ] {
         let mut bad = good.clone();
         match value {

@@ -1,5 +1,6 @@
-//! A folder of `.eml` files, for trials and for whoever fetches mail from there. The files hold what the mails hold, links and
-//! passwords too: the folder and they are for their owner only.
+//! A folder of `.eml` files, for trials and for programs that fetch email from there. Beside each is the same email as JSON,
+//! for programs that show it. The files have the contents of the emails, links and passwords too: folder and files are for
+//! their owner only.
 
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -7,16 +8,87 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use super::{Attempt, Session, Step, StepKind, Transport, Verdict};
-use crate::Message;
-use crate::message::Writer;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
-/// Begins the transport's name; a server has no space in its own, and a program's path is absolute.
+use super::{Attempt, Session, Step, StepKind, Transport, Verdict};
+use crate::message::Writer;
+use crate::{Mailbox, Message};
+
+/// The beginning of the transport's name; a server's has no space, and a program's path is absolute.
 const NAME: &str = "folder ";
 
-/// The folder of a transport of this name, if it is one of these.
+/// The folder of a transport with this name, if it is a folder.
 pub fn named_in(transport: &str) -> Option<&str> {
     transport.strip_prefix(NAME)
+}
+
+/// An email as read from the folder.
+#[derive(Serialize, Deserialize)]
+pub struct Filed {
+    /// Without brackets.
+    pub message_id: String,
+    /// When it was queued, Unix milliseconds.
+    pub date: i64,
+    /// `Northwind <accounts@northwind.example>`.
+    pub from: String,
+    /// As in `from`.
+    pub to: String,
+    /// One line.
+    pub subject: String,
+    /// Plain text.
+    pub text: Zeroizing<String>,
+    /// The same as HTML.
+    pub html: Zeroizing<String>,
+}
+
+impl Filed {
+    /// Bytes to read of one.
+    const BYTES: u64 = 1024 * 1024;
+
+    fn of(message: &Message) -> Self {
+        let one = |mailbox: &Mailbox| match mailbox.name.as_str() {
+            "" => mailbox.address.clone(),
+            name => format!("{name} <{}>", mailbox.address),
+        };
+        Self {
+            message_id: message.message_id.clone(),
+            date: message.date,
+            from: one(&message.from),
+            to: one(&message.to),
+            subject: message.subject.clone(),
+            text: message.text.clone(),
+            html: message.html.clone(),
+        }
+    }
+
+    /// The email with this name, if there is one and it can be read.
+    #[must_use]
+    pub fn read(folder: &Path, name: &str) -> Option<Self> {
+        let path = Self::is_name(name).then(|| folder.join(format!("{name}{JSON}")))?;
+        std::fs::symlink_metadata(&path).ok().filter(std::fs::Metadata::is_file)?;
+        let mut json = Zeroizing::new(Vec::new());
+        std::fs::File::open(path).ok()?.take(Self::BYTES).read_to_end(&mut json).ok()?;
+        serde_json::from_slice(&json).ok()
+    }
+
+    /// The names of the emails with the time each was written, in no order; at most `most` files are read.
+    #[must_use]
+    pub fn names(folder: &Path, most: usize) -> Vec<(SystemTime, String)> {
+        // There is no folder before the first email.
+        let files = std::fs::read_dir(folder).into_iter().flatten().flatten().take(most);
+        let named = files.filter_map(|file| {
+            let name = file.file_name().to_str()?.strip_suffix(JSON)?.to_owned();
+            Some((file.metadata().ok()?.modified().ok()?, name))
+        });
+        named.filter(|(_, name)| Self::is_name(name)).collect()
+    }
+
+    /// A name that the transport gives; no other can lead out of the folder.
+    fn is_name(name: &str) -> bool {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'@');
+        name.len() <= 250 && !name.is_empty() && !name.starts_with('.') && name.bytes().all(fits)
+    }
 }
 
 /// The transport.
@@ -28,7 +100,7 @@ struct Route {
 }
 
 impl Folder {
-    /// Mail into this folder; it is made, mode 700, where there is none.
+    /// Email into this folder; created with mode 700 if it doesn't exist.
     #[must_use]
     pub fn new(path: PathBuf, writer: Writer) -> Self {
         Self(Arc::new(Route { path, writer }))
@@ -37,7 +109,7 @@ impl Folder {
 
 impl Transport for Folder {
     fn name(&self) -> String {
-        // Not the whole path: a page says it to people whom the machine's folders do not concern.
+        // Not the whole path: a page shows it to people who shouldn't learn the machine's folders.
         format!("{NAME}{}", self.0.path.file_name().unwrap_or(self.0.path.as_os_str()).display())
     }
 
@@ -52,11 +124,11 @@ impl Transport for Folder {
 
     fn probe(&self) -> Attempt {
         let started = Instant::now();
-        // Nothing is made: it is asked by those who only look.
+        // Nothing is created: it is called by those who only look.
         let (verdict, said) = match owners_only(&self.0.path) {
-            Ok(()) => (Verdict::Accepted, "the folder is there".to_owned()),
+            Ok(()) => (Verdict::Accepted, "the folder exists".to_owned()),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound && self.0.path.parent().is_some_and(Path::is_dir) => {
-                (Verdict::Accepted, "the first mail makes the folder".to_owned())
+                (Verdict::Accepted, "the first email creates the folder".to_owned())
             }
             Err(cause) => (Verdict::Delayed, cause.to_string()),
         };
@@ -75,16 +147,20 @@ impl Session for FolderSession {
         };
         let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
         // An id is letters, digits and . - _ @, or the message would not have been written.
-        let name = format!("{}.{at}.eml", message.message_id);
-        let (verdict, said) = match put(&self.0.path, &name, &wire.bytes) {
-            Ok(()) => (Verdict::Accepted, name),
+        let name = format!("{}.{at}", message.message_id);
+        let json = Zeroizing::new(serde_json::to_vec(&Filed::of(message)).unwrap_or_default());
+        let eml = format!("{name}.eml");
+        let filed =
+            put(&self.0.path, &eml, &wire.bytes).and_then(|()| put(&self.0.path, &format!("{name}{JSON}"), &json));
+        let (verdict, said) = match filed {
+            Ok(()) => (Verdict::Accepted, eml),
             Err(cause) => (Verdict::Delayed, cause.to_string()),
         };
         Attempt { steps: vec![Step { kind: StepKind::Handover, took: started.elapsed(), said }], verdict }
     }
 }
 
-/// Makes the folder, or sees that it is its owner's only.
+/// Creates the folder, or checks that only its owner can read it.
 fn private(folder: &Path) -> io::Result<()> {
     match std::fs::DirBuilder::new().mode(0o700).create(folder) {
         Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => Err(cause),
@@ -96,19 +172,21 @@ fn owners_only(folder: &Path) -> io::Result<()> {
     let mode = std::fs::metadata(folder)?.permissions().mode() & 0o777;
     match mode & 0o077 {
         0 => Ok(()),
-        _ => Err(io::Error::other(format!("the folder may be read by others (mode {mode:o}); set mode 700"))),
+        _ => Err(io::Error::other(format!("others may read the folder (mode {mode:o}); set mode 700"))),
     }
 }
 
-/// Ends the name of a file that is not whole yet.
-const PARTIAL: &str = ".eml.partial";
+/// The end of the name of an email as JSON.
+const JSON: &str = ".json";
+/// The ends of the names of unfinished files.
+const PARTIAL: [&str; 2] = [".eml.partial", ".json.partial"];
 
-/// The file is there whole or not at all.
+/// The file is either complete or absent.
 fn put(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     private(folder)?;
     let partial = folder.join(format!(".{name}.partial"));
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
-    // A process that starts now leaves a file alone that is held so. Where it cannot be, the mail may have to be tried again.
+    // A process that starts now leaves a locked file alone. Without a lock, the email may have to be tried again.
     let _ = file.lock();
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     match written.and_then(|()| std::fs::rename(&partial, folder.join(name))) {
@@ -120,13 +198,14 @@ fn put(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// A process that died while it wrote a mail has left a part of it, with what the mail carries; its row in the outbox is
-/// written once more.
+/// A process that died while it wrote an email has left a part of it, with its contents; its row in the outbox is written
+/// again.
 fn wipe_partials(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        if !name.to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(PARTIAL)) {
+        let of_mail = |name: &str| name.starts_with('.') && PARTIAL.iter().any(|end| name.ends_with(end));
+        if !name.to_str().is_some_and(of_mail) {
             continue;
         }
         let path = entry.path();
@@ -136,7 +215,7 @@ fn wipe_partials(folder: &Path) {
             Err(std::fs::TryLockError::Error(cause)) => Err(cause),
         });
         if let Err(error) = wiped {
-            tracing::warn!(%error, file = %path.display(), "a part of a mail could not be wiped");
+            tracing::warn!(%error, file = %path.display(), "can't delete a part of an email");
         }
     }
 }
@@ -155,20 +234,49 @@ mod tests {
     use crate::transport::tests::message;
 
     #[test]
-    fn a_mail_becomes_a_file_that_only_its_owner_reads() {
+    fn a_mail_becomes_two_files_that_only_their_owner_reads() {
+        let outer = tempfile::tempdir().expect("a folder");
+        let path = outer.path().join("mail");
+        assert_eq!(Filed::names(&path, 10), []);
+        let folder = Folder::new(path.clone(), Writer::default());
+        let mail = message("marta@vidal.example");
+        let attempt = folder.session().send(&mail);
+        assert_eq!(attempt.verdict, Verdict::Accepted, "{attempt:?}");
+        let names = Filed::names(&path, 10);
+        let [(_, name)] = names.as_slice() else { panic!("{names:?}") };
+        assert!(name.starts_with("m-1@panel.example."), "{name}");
+        let [eml, json] = ["eml", "json"].map(|kind| path.join(format!("{name}.{kind}")));
+        assert_eq!(eml.file_name().and_then(|name| name.to_str()), Some(attempt.steps[0].said.as_str()));
+        let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(&eml), mode(&json)), (0o700, 0o600, 0o600));
+        assert!(std::fs::read_to_string(eml).expect("text").contains("To: \"Marta Vidal\" <marta@vidal.example>\r\n"));
+        let filed = Filed::read(&path, name).expect("there");
+        assert_eq!((filed.to.as_str(), filed.date), ("Marta Vidal <marta@vidal.example>", mail.date));
+        assert_eq!((&filed.subject, &filed.message_id), (&mail.subject, &mail.message_id));
+        assert!(filed.text == mail.text && filed.html == mail.html);
+    }
+
+    #[test]
+    fn what_is_no_mail_of_the_folder_is_not_read() {
         let outer = tempfile::tempdir().expect("a folder");
         let path = outer.path().join("mail");
         let folder = Folder::new(path.clone(), Writer::default());
-        let attempt = folder.session().send(&message("marta@vidal.example"));
-        assert_eq!(attempt.verdict, Verdict::Accepted, "{attempt:?}");
-        let files: Vec<PathBuf> =
-            std::fs::read_dir(&path).expect("there").flatten().map(|entry| entry.path()).collect();
-        let [file] = files.as_slice() else { panic!("{files:?}") };
-        assert_eq!(file.file_name().and_then(|name| name.to_str()), Some(attempt.steps[0].said.as_str()));
-        assert!(attempt.steps[0].said.starts_with("m-1@panel.example.") && attempt.steps[0].said.ends_with(".eml"));
-        let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
-        assert_eq!((mode(&path), mode(file)), (0o700, 0o600));
-        assert!(std::fs::read_to_string(file).expect("text").contains("To: \"Marta Vidal\" <marta@vidal.example>\r\n"));
+        folder.session().send(&message("marta@vidal.example"));
+        let name = Filed::names(&path, 10).swap_remove(0).1;
+        let json = path.join(format!("{name}.json"));
+        let good = std::fs::read(&json).expect("reads");
+        for (file, content) in [("../out.json", good.as_slice()), (".hidden.json", &good), ("a b.json", &good)] {
+            std::fs::write(path.join(file), content).expect("written");
+        }
+        std::fs::write(path.join("cut.json"), &good[..40]).expect("written");
+        std::os::unix::fs::symlink("../out.json", path.join("link.json")).expect("linked");
+        let mut listed: Vec<String> = Filed::names(&path, 10).into_iter().map(|(_, name)| name).collect();
+        listed.sort();
+        assert_eq!(listed, ["cut", "link", &name]);
+        for other in ["", "..", "../out", ".hidden", "a b", "cut", "link", "nobody", &format!("../mail/{name}")] {
+            assert!(Filed::read(&path, other).is_none(), "{other}");
+        }
+        assert!(Filed::read(&path, &name).is_some());
     }
 
     #[test]
@@ -189,7 +297,7 @@ mod tests {
         let path = outer.path().join("mail");
         let folder = Folder::new(path.clone(), Writer::default());
         folder.session().send(&message("marta@vidal.example"));
-        let left = path.join(".m-2@panel.example.1795525331000.eml.partial");
+        let left = path.join(".m-2@panel.example.1795525331000.json.partial");
         // Another name for the same bytes shows what became of them.
         let (same, held, own) =
             (outer.path().join("same"), path.join(".m-3@x.1.eml.partial"), path.join("notes.partial"));

@@ -1,4 +1,4 @@
-//! What carries a mail away. One file for each way.
+//! The transports. One file for each.
 
 pub mod folder;
 mod said;
@@ -11,47 +11,48 @@ use std::time::{Duration, Instant};
 use super::Message;
 use super::message::MessageError;
 
-/// A way for mail to go.
+/// A way to send email.
 pub trait Transport: Send + Sync {
-    /// In words, without secrets: `smtp.example:587`.
+    /// Its name, without secrets: `smtp.example:587`.
     fn name(&self) -> String;
 
-    /// A session of one worker; it connects when it has something to send, and again when it has to.
+    /// A session of one worker. It connects when it has something to send, and reconnects if needed.
     fn session(&self) -> Box<dyn Session>;
 
-    /// The folder that it writes mails into, if that is its way.
+    /// The folder that it writes emails to, if it does.
     fn folder(&self) -> Option<&Path> {
         None
     }
 
-    /// Goes as far as it can without sending anything, to see whether it would work. Blocks.
+    /// Tests as much as possible without sending anything. Blocks.
     fn probe(&self) -> Attempt {
         Attempt { steps: Vec::new(), verdict: Verdict::Accepted }
     }
 }
 
-/// Carries one mail after another. Blocks.
+/// Sends one email after another. Blocks.
 pub trait Session: Send {
     /// Tries once, within the transport's time limits.
     fn send(&mut self, message: &Message) -> Attempt;
 
-    /// The same; ends as delayed once it is `stopped`, as long as nothing of the mail's text has gone out.
+    /// The same; ends as delayed once it is `stopped`, unless some of the email's text was sent.
     fn send_unless(&mut self, message: &Message, _stopped: &(dyn Fn() -> bool + Sync)) -> Attempt {
         self.send(message)
     }
 }
 
-/// What one attempt was.
+/// One attempt.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Attempt {
-    /// Each step as it went; the last one is what failed, if anything did.
+    /// Each step; if one failed, it is the last.
     pub steps: Vec<Step>,
-    /// What came of it.
+    /// The result.
     pub verdict: Verdict,
 }
 
 impl Attempt {
-    /// A message that cannot be written: the fault is the recipient's address, and that is final, or ours, and can be mended.
+    /// A message that can't be written: because of the recipient's address, which is final, or because of ours, which can be
+    /// fixed.
     fn unwritten(cause: &MessageError, started: Instant) -> Self {
         let verdict = if matches!(cause, MessageError::To(_)) { Verdict::Refused } else { Verdict::Delayed };
         let step = Step { kind: StepKind::Handover, took: started.elapsed(), said: cause.to_string() };
@@ -66,7 +67,7 @@ pub struct Step {
     pub kind: StepKind,
     /// How long it took.
     pub took: Duration,
-    /// What the other side said, or the system; one line, at most 400 characters, never a secret.
+    /// The answer of the other side or the system; one line, at most 400 characters, never a secret.
     pub said: String,
 }
 
@@ -78,11 +79,11 @@ pub enum StepKind {
     LookUp,
     /// A connection was made.
     Connect,
-    /// It was secured, and the certificate checked.
+    /// It was encrypted, and the certificate checked.
     Tls,
     /// User name and password.
     Login,
-    /// Sender, recipient and text were handed over.
+    /// Sender, recipient and text were sent.
     Handover,
 }
 
@@ -100,22 +101,22 @@ impl StepKind {
     }
 }
 
-/// What came of an attempt.
+/// The result of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// The server took it.
+    /// The server accepted it.
     Accepted,
-    /// The server said no to this mail for good (RFC 5321, 5yz), or it cannot take the address at all.
+    /// The server refused this email for good (RFC 5321, 5yz), or can't handle the address.
     Refused,
-    /// Not now: 4yz, out of reach, a lost connection, or a server that lets nobody in. The mail itself may be fine.
+    /// Not now: 4yz, out of reach, a lost connection, or a server that refuses the login. The email itself may be fine.
     Delayed,
 }
 
-/// What a mail server's no says of a mail that it was asked to take.
+/// The verdict of a mail server's refusal.
 fn of_answer(code: u16) -> Verdict {
     match code {
-        // It lets nobody in who has not logged in: that says nothing of the mail. (RFC 4954)
+        // It needs a login: that says nothing about the email. (RFC 4954)
         530 | 534 | 535 | 538 => Verdict::Delayed,
         500.. => Verdict::Refused,
         _ => Verdict::Delayed,

@@ -1,40 +1,40 @@
-//! What the other side said, fit to be kept and shown.
+//! The other side's answer, fit to be stored and shown.
 
 use base64::Engine as _;
 use zeroize::Zeroizing;
 
 use crate::{Message, line};
 
-/// Characters at most.
+/// The most characters.
 const LONGEST: usize = 400;
-/// A word of a mail shorter than this is not looked for: it would hide half of each sentence.
+/// Shorter words of an email are not hidden: that would hide half of each sentence.
 const SHORTEST_WORD: usize = 6;
 const MASK: &str = "••••";
 
-/// What must not be repeated, whoever says it: a server may quote the user name's password or the mail's link.
+/// What must not be repeated, whoever says it: a server may quote the password or the email's link.
 #[derive(Default)]
 pub(super) struct Secrets {
     words: Vec<Zeroizing<String>>,
-    /// Addresses are hidden from here to their end, since a server may quote half of one.
+    /// Addresses are hidden from this beginning to their end, because a server may quote half of one.
     beginnings: Vec<String>,
 }
 
 impl Secrets {
-    /// Those of a login, plain and as AUTH PLAIN and LOGIN send them.
+    /// The secrets of a login, plain and as AUTH PLAIN and LOGIN send them.
     pub(super) fn of_login(username: &str, password: &str) -> Self {
         let encoded = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
-        // As it reads where it is quoted among words that are not UTF-8.
+        // How it reads if it is quoted in text that is not UTF-8.
         let misread = line(&latin_1(password.as_bytes()), usize::MAX);
         let words = [password.to_owned(), misread, encoded(password), encoded(&format!("\0{username}\0{password}"))];
         let words = words.into_iter().filter(|word| !word.is_empty()).map(Zeroizing::new).collect();
         Self { words, beginnings: Vec::new() }
     }
 
-    /// Those of a mail too: links and passwords stand alone on their lines.
+    /// Also the secrets of an email: links and passwords are alone on their lines.
     pub(super) fn and_of(&self, message: &Message) -> Self {
         let mut all = Self { words: self.words.clone(), beginnings: self.beginnings.clone() };
         for word in message.text.lines().map(str::trim) {
-            // An address stands alone by chance, where a line was wrapped before it.
+            // An address can be alone on its line by chance, after a wrapped line.
             let is_known =
                 [&message.to.address, &message.from.address].into_iter().any(|known| word.starts_with(known.as_str()));
             if is_known || word.chars().count() < SHORTEST_WORD || word.contains(char::is_whitespace) {
@@ -68,8 +68,8 @@ impl Secrets {
     }
 }
 
-/// A line in whatever encoding: UTF-8 if it is that, though it may have been cut in the middle of a letter, or else Latin-1. All
-/// that is ASCII reads as it should in any case: codes, addresses, links to help.
+/// A line in any encoding: UTF-8 if it is that, even if it was cut in the middle of a letter; otherwise Latin-1. ASCII reads
+/// correctly in any case: codes, addresses, links to help.
 pub(super) fn readable(line: &[u8]) -> String {
     match std::str::from_utf8(line) {
         Ok(line) => line.to_owned(),

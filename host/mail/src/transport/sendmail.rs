@@ -1,4 +1,4 @@
-//! A program of this machine that takes mail, as every mail server brings one: `sendmail -i -f from -- to`.
+//! A program of this machine that accepts email, as every mail server has one: `sendmail -i -f from -- to`.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,7 +15,6 @@ use super::{Attempt, Session, Step, StepKind, Transport, Verdict, of_answer};
 use crate::Message;
 use crate::message::{Wire, Writer};
 
-/// The transport.
 pub struct Sendmail(Arc<Route>);
 
 struct Route {
@@ -26,7 +25,7 @@ struct Route {
 }
 
 impl Sendmail {
-    /// Mail by this program, with `arguments` before ours, in at most `limit` a mail.
+    /// Sends with this program, with `arguments` before ours, in at most `limit` for each email.
     #[must_use]
     pub fn new(program: PathBuf, arguments: Vec<String>, limit: Duration, writer: Writer) -> Self {
         Self(Arc::new(Route { program, arguments, limit, writer }))
@@ -46,7 +45,7 @@ impl Transport for Sendmail {
         let started = Instant::now();
         let (verdict, said) = match std::fs::metadata(&self.0.program) {
             Ok(found) if found.is_file() && found.permissions().mode() & 0o111 != 0 => {
-                (Verdict::Accepted, "the program is there".to_owned())
+                (Verdict::Accepted, "the program exists".to_owned())
             }
             Ok(_) => (Verdict::Delayed, "this is not a program".to_owned()),
             Err(cause) => (Verdict::Delayed, cause.to_string()),
@@ -92,7 +91,7 @@ fn run(route: &Route, wire: &Wire) -> io::Result<Output> {
         let input = child.stdin.take();
         let feed = async {
             if let Some(mut input) = input {
-                // One that ends without having read all says why by its exit status.
+                // If it ends before it has read everything, its exit status says why.
                 let _ = input.write_all(&text).await;
             }
         };
@@ -103,31 +102,31 @@ fn run(route: &Route, wire: &Wire) -> io::Result<Output> {
     })
 }
 
-/// By the numbers of sysexits.h, as the programs mean them that are run in such a place, each tried: a number that one uses for
-/// what may pass is never final, and where its words quote a mail server's answer, that decides.
+/// By the numbers of sysexits.h, as these programs use them; each was tried. A number that one program uses for a temporary
+/// failure is never final. If the output quotes a mail server's answer, that decides.
 fn judged(output: &Output) -> (Verdict, String) {
     let lines: Vec<String> = output.stderr.split(|byte| *byte == b'\n').map(readable).collect();
     let said = lines.join("\n");
     let said = said.trim();
     let answered = |otherwise| answer(said).map_or(otherwise, of_answer);
     let (verdict, meaning) = match output.status.code() {
-        Some(0) => (Verdict::Accepted, "the program took it"),
-        Some(64) => (Verdict::Delayed, "64 (EX_USAGE), the program does not take these arguments"),
-        // msmtp: the server said 5yz to the sender, the recipient or DATA.
-        Some(65) => (answered(Verdict::Refused), "65 (EX_DATAERR), the mail or an address was not accepted"),
+        Some(0) => (Verdict::Accepted, "the program accepted it"),
+        Some(64) => (Verdict::Delayed, "64 (EX_USAGE), the program does not accept these arguments"),
+        // msmtp: the server answered 5yz to the sender, the recipient or DATA.
+        Some(65) => (answered(Verdict::Refused), "65 (EX_DATAERR), the email or an address was not accepted"),
         Some(67) => (Verdict::Refused, "67 (EX_NOUSER), no such recipient"),
-        // msmtp: its own mail server was not found, which a name server's bad moment can do.
+        // msmtp: its own mail server was not found; a name server's short failure can do that.
         Some(68) => (
             Verdict::Delayed,
             "68 (EX_NOHOST), a host was not found: the program's own mail server, or the recipient's",
         ),
-        // msmtp: the server said 4yz, or no to the text; or it offers no TLS.
-        Some(69) => (answered(Verdict::Delayed), "69 (EX_UNAVAILABLE), a mail server did not take it"),
-        // OpenSMTPD: whatever the server said to a command.
-        Some(70) => (answered(Verdict::Delayed), "70 (EX_SOFTWARE), the program could not do it"),
+        // msmtp: the server answered 4yz, or refused the text; or it offers no TLS.
+        Some(69) => (answered(Verdict::Delayed), "69 (EX_UNAVAILABLE), a mail server did not accept it"),
+        // OpenSMTPD: any answer of the server to a command.
+        Some(70) => (answered(Verdict::Delayed), "70 (EX_SOFTWARE), the program failed"),
         Some(75) => (Verdict::Delayed, "75 (EX_TEMPFAIL), try again later"),
-        Some(76) => (Verdict::Delayed, "76 (EX_PROTOCOL), its mail server did not answer as it must"),
-        Some(77) => (Verdict::Delayed, "77 (EX_NOPERM), its mail server or this machine does not let it in"),
+        Some(76) => (Verdict::Delayed, "76 (EX_PROTOCOL), its mail server broke the protocol"),
+        Some(77) => (Verdict::Delayed, "77 (EX_NOPERM), its mail server or this machine refused access"),
         Some(78) => (Verdict::Delayed, "78 (EX_CONFIG), its configuration is wrong"),
         Some(code) => return (Verdict::Delayed, with(&format!("the program ended with {code}"), said)),
         None => {
@@ -179,7 +178,7 @@ mod tests {
     #[test]
     fn the_exit_status_is_the_verdict() {
         for (end, verdict, said) in [
-            ("exit 0", Verdict::Accepted, "the program took it"),
+            ("exit 0", Verdict::Accepted, "the program accepted it"),
             (
                 "cat >/dev/null; echo no such user >&2; exit 67",
                 Verdict::Refused,
@@ -190,9 +189,9 @@ mod tests {
                 Verdict::Delayed,
                 "68 (EX_NOHOST), a host was not found: the program's own mail server, or the recipient's",
             ),
-            ("exit 65", Verdict::Refused, "65 (EX_DATAERR), the mail or an address was not accepted"),
-            ("exit 69", Verdict::Delayed, "69 (EX_UNAVAILABLE), a mail server did not take it"),
-            ("exit 70", Verdict::Delayed, "70 (EX_SOFTWARE), the program could not do it"),
+            ("exit 65", Verdict::Refused, "65 (EX_DATAERR), the email or an address was not accepted"),
+            ("exit 69", Verdict::Delayed, "69 (EX_UNAVAILABLE), a mail server did not accept it"),
+            ("exit 70", Verdict::Delayed, "70 (EX_SOFTWARE), the program failed"),
             ("exit 75", Verdict::Delayed, "75 (EX_TEMPFAIL), try again later"),
             ("exit 78", Verdict::Delayed, "78 (EX_CONFIG), its configuration is wrong"),
             ("exit 1", Verdict::Delayed, "the program ended with 1"),
@@ -202,7 +201,7 @@ mod tests {
             let attempt = program(end).1.session().send(&message("marta@vidal.example"));
             assert_eq!((attempt.verdict, attempt.steps[0].said.as_str()), (verdict, said), "{end}");
         }
-        // What msmtp 1.8.23 and OpenSMTPD 6.8 say, to the letter.
+        // The exact output of msmtp 1.8.23 and OpenSMTPD 6.8.
         let msmtp = |code: u16, what: &str, answer: &str| {
             format!(
                 "printf 'msmtp: {what}\\nmsmtp: server message: {answer}\\nmsmtp: could not send mail\\n' >&2; exit {code}"

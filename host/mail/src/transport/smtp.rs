@@ -1,8 +1,8 @@
 //! SMTP to one server, with each step's time and the server's own words.
 //!
-//! The dialogue is ours too: lettre, which writes the messages, takes an answer that is not UTF-8 for none, and so would send
-//! again what a server has taken. Each step is seen by itself, TLS may begin at once or by STARTTLS, and nothing that arrives
-//! in clear after STARTTLS is taken for an answer.
+//! The dialogue is our own: lettre, which writes the messages, treats an answer that is not UTF-8 as none, and would send again
+//! what a server has accepted. Each step is separate, TLS may begin at once or with STARTTLS, and nothing unencrypted after
+//! STARTTLS counts as an answer.
 
 mod connection;
 mod dialogue;
@@ -25,11 +25,11 @@ use crate::message::{Wire, Writer};
 use keyturn_core::network::tls::{self, TlsError};
 use keyturn_core::origin::names_this_machine;
 
-/// How a connection is kept private. Certificates are always checked.
+/// How a connection is encrypted. Certificates are always checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Encryption {
-    /// TLS after STARTTLS; a server that does not offer it is not used.
+    /// TLS after STARTTLS; a server without it is not used.
     #[default]
     Starttls,
     /// TLS from the first byte.
@@ -39,6 +39,9 @@ pub enum Encryption {
 }
 
 impl Encryption {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Encryption::Starttls, Encryption::Tls, Encryption::None];
+
     /// Its name in `keyturn.toml`.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -50,7 +53,7 @@ impl Encryption {
     }
 }
 
-/// What a server wants to see before it takes mail.
+/// The login for a server.
 pub struct Login {
     /// The user's name.
     pub username: String,
@@ -58,26 +61,26 @@ pub struct Login {
     pub password: Zeroizing<String>,
 }
 
-/// How long each step may take, and how long a connection is kept. For what a server says they are as long as RFC 5321,
-/// 4.5.3.2 wants: a server that delays its greeting means to see who has no patience.
+/// How long each step may take, and how long a connection is kept. For a server's answers, as long as RFC 5321, 4.5.3.2 says:
+/// some servers delay their greeting to see who is impatient.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Look-up; and connecting to all addresses together.
     pub connect: Duration,
     /// The greeting, and the answer to each command.
     pub command: Duration,
-    /// The text of a mail, until the server has answered to its end.
+    /// The text of an email, until the server has answered its end.
     pub data: Duration,
-    /// An idle connection is used again until then.
+    /// An idle connection is reused until then.
     pub idle: Duration,
-    /// Messages on one connection at most.
+    /// The most messages on one connection.
     pub messages: u32,
-    /// When everything must have come to an end, whatever each step may take. None: each step's limit is enough.
+    /// When everything must have ended, whatever each step may take. None: each step's limit is enough.
     pub end: Option<Instant>,
 }
 
 impl Limits {
-    /// For one mail that somebody waits for: everything together takes at most `total`.
+    /// For one email that somebody waits for: everything together takes at most `total`.
     #[must_use]
     pub fn within(total: Duration) -> Self {
         Self { end: Some(Instant::now() + total), ..Self::default() }
@@ -99,15 +102,15 @@ impl Limits {
         self.left(self.data)
     }
 
-    /// How much of a step's limit there still is.
+    /// The rest of a step's limit.
     fn left(&self, limit: Duration) -> Duration {
         self.end.map_or(limit, |end| limit.min(end.saturating_duration_since(Instant::now())))
     }
 }
 
-/// The TLS handshake, which no server delays on purpose; and putting a connection in order after a refusal.
+/// The TLS handshake, which no server delays on purpose; and resetting a connection after a refusal.
 const HANDSHAKE: Duration = Duration::from_secs(30);
-/// How often it is asked whether an attempt is to end.
+/// How often to check whether an attempt must stop.
 const STOPPING: Duration = Duration::from_millis(100);
 
 impl Default for Limits {
@@ -123,19 +126,19 @@ impl Default for Limits {
     }
 }
 
-/// Where mail goes.
+/// The server to send to.
 pub struct Server {
     /// Name or address.
     pub host: String,
-    /// 587 as a rule, 465 for TLS from the first byte.
+    /// Usually 587; 465 for TLS from the first byte.
     pub port: u16,
-    /// How the connection is kept private.
+    /// How the connection is encrypted.
     pub encryption: Encryption,
-    /// The name that we introduce ourselves with; none: our end's address, in brackets.
+    /// The name in EHLO; none: our end's address, in brackets.
     pub hello: Option<String>,
-    /// None: the server takes mail from here without a login.
+    /// None: the server accepts email from here without a login.
     pub login: Option<Login>,
-    /// Certificates, PEM, of the authorities that are trusted. None: the system's.
+    /// The trusted CA certificates, PEM. None: the system's.
     pub ca_file: Option<PathBuf>,
     /// Time limits.
     pub limits: Limits,
@@ -144,18 +147,17 @@ pub struct Server {
 /// Why there is no such transport.
 #[derive(Debug, thiserror::Error)]
 pub enum SmtpError {
-    /// TLS, or whom it trusts.
+    /// TLS, or its CA certificates.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// Nobody may listen in.
-    #[error("a connection without encryption is for a server on this machine (localhost), not for {0}")]
+    /// An unencrypted connection to another machine.
+    #[error("a connection without encryption is only for a server on this machine (localhost), not for {0}")]
     Clear(String),
 }
 
-/// The transport.
 pub struct Smtp(Arc<Route>);
 
-/// What all sessions share.
+/// Shared by all sessions.
 struct Route {
     server: Server,
     tls: Arc<rustls::ClientConfig>,
@@ -164,7 +166,7 @@ struct Route {
 }
 
 impl Smtp {
-    /// Mail by this server. Reads the certificates; connects to nothing.
+    /// Sends with this server. Reads the certificates; doesn't connect.
     ///
     /// # Errors
     /// [`SmtpError`].
@@ -208,14 +210,14 @@ impl Transport for Smtp {
     }
 }
 
-/// One worker's session. It has a runtime of its own, so that whoever uses it needs to know of none.
+/// One worker's session. It has its own runtime, so its user needs none.
 struct SmtpSession {
     route: Arc<Route>,
     runtime: Option<Runtime>,
     kept: Option<Kept>,
 }
 
-/// A connection that may take another mail.
+/// A connection that can take another email.
 struct Kept {
     connection: Connection,
     messages: u32,
@@ -231,7 +233,7 @@ impl Kept {
         self.messages < limits.messages && self.last_used.elapsed() < limits.idle
     }
 
-    /// Takes leave, as the protocol has it, if the server answers soon.
+    /// Ends the session by the protocol, if the server answers soon.
     async fn leave(mut self) {
         let _ = tokio::time::timeout(Duration::from_secs(1), self.connection.smtp.say("QUIT")).await;
     }
@@ -278,13 +280,13 @@ impl Drop for SmtpSession {
         let Some(runtime) = self.runtime.take() else {
             return;
         };
-        // Inside another runtime nothing may block, so there the connection is just closed.
+        // Nothing may block inside another runtime, so there the connection is just closed.
         if let Some(kept) = self.kept.take()
             && tokio::runtime::Handle::try_current().is_err()
         {
             runtime.block_on(kept.leave());
         }
-        // A look-up that hangs would hold a plain drop.
+        // A hanging look-up would block a plain drop.
         runtime.shutdown_background();
     }
 }
@@ -323,7 +325,7 @@ async fn deliver(
         };
         let outcome = match named {
             Err(Untaken::Before(trouble)) if was_kept && trouble.may_be_the_connections() => {
-                // Nothing of the mail has gone out, so a new connection is as good as the first.
+                // Nothing of the email was sent, so a new connection is as good as the first.
                 continue;
             }
             Err(untaken) => Err(untaken),
@@ -345,7 +347,7 @@ async fn deliver(
     }
 }
 
-/// What comes of `work`; none if it is to be stopped before.
+/// The result of `work`; none if it must stop before.
 async fn unless<T>(stopped: &(dyn Fn() -> bool + Sync), work: impl Future<Output = T>) -> Option<T> {
     let stop = async {
         while !stopped() {
@@ -358,20 +360,20 @@ async fn unless<T>(stopped: &(dyn Fn() -> bool + Sync), work: impl Future<Output
     }
 }
 
-/// Whoever sends is being stopped, and nothing of the mail has gone out.
+/// The sender is being stopped, and nothing of the email was sent.
 fn put_off(mut steps: Vec<Step>, started: Instant) -> Attempt {
-    let said = "the program was stopped before the mail was handed over".to_owned();
+    let said = "the program was stopped before the email was sent".to_owned();
     steps.push(Step { kind: StepKind::Handover, took: started.elapsed(), said });
     Attempt { steps, verdict: Verdict::Delayed }
 }
 
-/// What kept a mail from being taken.
+/// Why an email was not accepted.
 enum Untaken {
-    /// This server cannot carry it: to whom it goes, or in whose name.
+    /// This server can't transport it: because of the recipient or the sender.
     Impossible(String, Verdict),
     /// Before anything of its text was sent.
     Before(Trouble),
-    /// The recipient was refused, or what came after.
+    /// The recipient was refused, or something after that.
     After(Trouble),
 }
 
@@ -382,7 +384,7 @@ async fn name(to: &mut Connection, limits: &Limits, wire: &Wire) -> Result<(), U
     timed(limits.for_command(), to.smtp.ask(&sender)).await.map_err(Untaken::Before)?;
     let recipient = format!("RCPT TO:<{}>", wire.to);
     timed(limits.for_command(), to.smtp.ask(&recipient)).await.map_err(|trouble| {
-        // The sender was taken, so the connection is sound: what is said of a recipient counts, even "not now".
+        // The server accepted the sender, so the connection is fine: an answer about a recipient counts, even "not now".
         match trouble {
             Trouble::Answer { code, said } if code != 421 => Untaken::After(Trouble::Answer { code, said }),
             trouble => Untaken::Before(trouble),
@@ -391,17 +393,17 @@ async fn name(to: &mut Connection, limits: &Limits, wire: &Wire) -> Result<(), U
     Ok(())
 }
 
-/// The text. From here on the server may have the mail, so the attempt goes on to its end.
+/// The text. From here on the server may have the email, so the attempt continues to its end.
 async fn hand_over(to: &mut Connection, limits: &Limits, wire: &Wire) -> Result<String, Trouble> {
     timed(limits.for_command(), to.smtp.ask_for(3, "DATA")).await?;
     let answer = timed(limits.for_data(), to.smtp.text(&wire.bytes)).await.map_err(|trouble| match trouble {
-        Trouble::Lost(said) => Trouble::Lost(format!("{said}; the server may have taken the mail all the same")),
+        Trouble::Lost(said) => Trouble::Lost(format!("{said}; the server may still have accepted the email")),
         answer => answer,
     })?;
     Ok(answer.said())
 }
 
-/// What the sender's command says of the mail. RFC 6531: letters beyond a-z before an @ need a server that knows them.
+/// The parameters of the sender's command. RFC 6531: letters beyond a-z before an @ need a server that supports them.
 fn parameters(to: &Connection, wire: &Wire) -> Result<String, Untaken> {
     let Some((address, verdict)) = wire.international() else {
         return Ok(String::new());
@@ -409,7 +411,7 @@ fn parameters(to: &Connection, wire: &Wire) -> Result<String, Untaken> {
     if !to.offers.has("SMTPUTF8") {
         return Err(Untaken::Impossible(
             format!(
-                "the address {address} has letters beyond a-z before its @, which this server cannot take (it does not offer SMTPUTF8)"
+                "the address {address} has letters beyond a-z before its @, which this server can't handle (it does not offer SMTPUTF8)"
             ),
             verdict,
         ));
@@ -417,7 +419,7 @@ fn parameters(to: &Connection, wire: &Wire) -> Result<String, Untaken> {
     Ok(if to.offers.has("8BITMIME") { " SMTPUTF8 BODY=8BITMIME" } else { " SMTPUTF8" }.to_owned())
 }
 
-/// The verdict, the words, and whether the connection can be used again.
+/// The verdict, the answer, and whether the connection can be reused.
 fn judged(outcome: Result<String, Untaken>) -> (Verdict, String, bool) {
     let trouble = match outcome {
         Ok(said) => return (Verdict::Accepted, said, true),

@@ -116,7 +116,7 @@ impl Runtime {
             ..Commit::bare(&request.plugin.name, now, Vec::new())
         };
         if let Err(cause) = self.storage.commit(commit) {
-            tracing::error!(request = request.caller.request, "a failure could not be audited: {cause}");
+            tracing::error!(request = request.caller.request, "can't write a failure to the audit log: {cause}");
         }
     }
 }
@@ -135,7 +135,7 @@ fn audit_entry(
     });
     let mut subjects: Vec<(AccountId, Role)> =
         request.subject.clone().map(|id| (id, Role::Subject)).into_iter().chain(replaced).collect();
-    // Only where nothing else names it: whoever replaces a hash has mostly read it before.
+    // Only if nothing else names it: a call that replaces a hash has mostly read it before.
     let named: BTreeSet<AccountId> = subjects.iter().map(|(id, _)| id.clone()).collect();
     subjects.extend(checked.difference(&named).map(|id| (id.clone(), Role::Checked)));
     AuditEntry {

@@ -20,11 +20,11 @@ pub use keyturn_contract::keyturn::panel::types::Failure;
 /// Why a call has no answer. Nothing that it asked for was applied, but for [`CallError::Indeterminate`].
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// The plugin said no, in the contract's words.
+    /// The plugin refused, with an error of the contract.
     #[error("{}", failure_text(.0))]
     Failed(Failure),
-    /// The plugin said no, in words of its own.
-    #[error("the plugin answered an error: {0}")]
+    /// The plugin refused, with its own error.
+    #[error("the plugin answered with an error: {0}")]
     Error(Value),
     /// An argument does not fit its type.
     #[error("{0}")]
@@ -33,27 +33,27 @@ pub enum CallError {
     #[error("there is no {0}")]
     NoSuch(String),
     /// The plugin that has it is left out.
-    #[error("the plugin {plugin} is left out: `keyturn check` says why and what to do")]
+    #[error("the plugin {plugin} is left out; `keyturn check` says why and what to do")]
     LeftOut {
         /// The plugin.
         plugin: String,
     },
     /// The manifest does not let this caller do it.
-    #[error("{actor} may not do {operation}")]
+    #[error("{actor} isn't allowed to do {operation}")]
     Denied {
         /// Who.
         actor: String,
         /// What.
         operation: String,
     },
-    /// The actor must prove himself anew before he does this.
-    #[error("{operation} needs a fresh proof of who you are")]
+    /// The actor must confirm their identity again first.
+    #[error("{operation} needs the caller's password again")]
     StepUp {
         /// What.
         operation: String,
     },
     /// The task took too long, and another worker has it.
-    #[error("the task took longer than its lease, and was given to another worker; nothing was changed")]
+    #[error("the task took longer than its lease and was given to another worker; nothing was changed")]
     LeaseLost,
     /// A limit stopped the plugin.
     #[error("the plugin {plugin} was stopped: the limit {limit} was reached")]
@@ -63,24 +63,24 @@ pub enum CallError {
         /// The limit's setting.
         limit: &'static str,
     },
-    /// It asked for an effect where there are none.
+    /// It asked for an effect where none are allowed.
     #[error(
-        "the plugin {plugin} was stopped: it asked for an effect in a page, a slot or an operation that declares none"
+        "the plugin {plugin} was stopped: it asked for an effect in a page, a slot or an operation without effects"
     )]
     EffectsRefused {
         /// The plugin.
         plugin: String,
     },
-    /// It broke down by itself.
-    #[error("the plugin {plugin} broke down: {trap}")]
+    /// It crashed.
+    #[error("the plugin {plugin} crashed: {trap}")]
     Trap {
         /// The plugin.
         plugin: String,
         /// How: the engine's word for it.
         trap: String,
     },
-    /// What it drew cannot be shown.
-    #[error("the plugin {plugin} drew what cannot be shown: {problem}")]
+    /// Its view can't be shown.
+    #[error("the view of the plugin {plugin} can't be shown: {problem}")]
     View {
         /// The plugin.
         plugin: String,
@@ -88,34 +88,34 @@ pub enum CallError {
         problem: String,
     },
     /// Too many calls; try again in so many seconds.
-    #[error("very busy just now; nothing was changed; try again in {0} seconds")]
+    #[error("very busy right now; nothing was changed; try again in {0} seconds")]
     Busy(u32),
     /// Others kept changing what the call read.
-    #[error("what this depends on kept changing; nothing was changed; try again")]
+    #[error("the data that this depends on kept changing; nothing was changed; try again")]
     Conflict,
     /// The idempotency key was used for something else.
-    #[error("the idempotency key was used for a request with another content")]
+    #[error("the idempotency key was already used for a request with other contents")]
     KeyReused,
     /// The database did not do it.
-    #[error("the database did not answer as it should; nothing was changed: {0}")]
+    #[error("the database failed; nothing was changed: {0}")]
     Storage(StorageError),
     /// It may or may not have been done.
-    #[error("the answer of the database did not come; it may have been done")]
+    #[error("the database did not answer; it may have been done")]
     Indeterminate,
 }
 
 fn failure_text(failure: &Failure) -> String {
     match failure {
-        Failure::NotFound => "no such thing, or not one of yours".to_owned(),
+        Failure::NotFound => "it doesn't exist, or isn't one of yours".to_owned(),
         Failure::Forbidden => "not allowed".to_owned(),
         Failure::Invalid(errors) => {
             errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect::<Vec<_>>().join("; ")
         }
         Failure::Refused(refusal) => refusal.message.clone(),
         Failure::Expired => "the link no longer works".to_owned(),
-        Failure::Throttled(seconds) => format!("too often; wait {seconds} seconds"),
+        Failure::Throttled(seconds) => format!("too many requests; wait {seconds} seconds"),
         Failure::Unavailable(seconds) => format!("not now; try again in {seconds} seconds"),
-        Failure::Unsupported => "this panel cannot do that".to_owned(),
+        Failure::Unsupported => "this panel can't do that".to_owned(),
     }
 }
 

@@ -49,8 +49,8 @@ pub(super) fn record_key(caller: &Caller, plugin: &Plugin, operation: &Operation
     }
 }
 
-/// What a second request of the same key gets: the first one's answer, and the epoch that it gave its caller, so that of two
-/// fast presses the one whose answer the reader sees keeps him signed in.
+/// The answer to a second request with the same key: the first one's, and the epoch that it gave its caller. So after two fast
+/// clicks the answer that the reader sees keeps them signed in.
 pub(super) struct Recorded {
     pub(super) answer: Vec<u8>,
     pub(super) own_epoch: Option<String>,

@@ -35,7 +35,7 @@ pub enum Purpose {
 pub enum Stop {
     #[error("the limit {0} was reached")]
     Limit(&'static str),
-    #[error("effects are refused in pages, slots and operations that declare none")]
+    #[error("effects are refused in pages, slots and operations without effects")]
     EffectsRefused,
 }
 

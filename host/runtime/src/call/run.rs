@@ -1,4 +1,4 @@
-//! An operation from the question who may do it to its answer, and one run of the guest.
+//! An operation from the check of who may do it to its answer, and one run of the guest.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ use crate::runtime::Runtime;
 const RUNS: usize = 3;
 
 impl Runtime {
-    /// Does an operation: asks who may, waits for a place, runs the guest, commits, audits. Also answers the epoch that
+    /// Does an operation: checks permission, waits for a place, runs the guest, commits, audits. Also returns the epoch that
     /// the caller's own account has afterwards, if its password was replaced.
     pub fn operate<T>(
         &self,
@@ -105,7 +105,7 @@ impl Runtime {
                     settled => return settled,
                 },
                 Err(error) => {
-                    // A failure that rests on what is no longer so is no answer, nor is one beside a recorded success.
+                    // A failure that depends on data that has changed is no answer, nor is one beside a recorded success.
                     let still = self.storage.still(&request.plugin.name, &left.reads, now);
                     if !still.map_err(CallError::of_storage)? {
                         continue;
@@ -201,7 +201,7 @@ impl Runtime {
         }
     }
 
-    /// Wakes who does what was left: a mail, a task, a webhook.
+    /// Wakes the workers for what was left: an email, a task, a webhook.
     fn wake(&self, (mail, task, webhook): (bool, bool, bool)) {
         if mail {
             self.bells.mail.ring();
@@ -215,13 +215,13 @@ impl Runtime {
         }
     }
 
-    /// Tells the operator that a plugin has no room for more work; once a minute, since anybody may be who asks for more.
+    /// Tells the operator that a plugin has no room for more work; once a minute, because anybody may cause it.
     fn tell_full(&self, plugin: &str, limit: &str, now: i64) {
         if self.notices.full.is_due(now) {
             tracing::error!(
                 plugin,
                 limit,
-                "as many jobs wait as may: whoever asks for more is told to come back. If nobody runs them, start who does; \
+                "the limit of waiting jobs is reached: new ones are refused for now. If no worker runs, start one; \
                  `keyturn check` says more"
             );
         }
@@ -233,14 +233,14 @@ impl Runtime {
             tracing::warn!(
                 took_ms = took.as_millis(),
                 even_ms = self.even_grid.as_millis(),
-                "a check of a password took longer than sign-in.even-ms, so that its time tells something. If that is not for the \
+                "a password check took longer than sign-in.even-ms, so its time reveals something. If that is not because of the \
                  machine's load, `keyturn check` says which value to set"
             );
         }
     }
 
-    /// Whether the manifest lets this caller do a thing for that subject: the one place that says who may. A machine must
-    /// also have the scope, and what has none is not for machines. Answers the subject where it had to be looked at.
+    /// Whether the manifest lets this caller do something to that subject: the only place that decides. A machine also needs
+    /// the scope, and an operation without one is not for machines. Returns the subject if it had to be looked up.
     pub fn may(
         &self,
         caller: &Caller,
@@ -308,7 +308,7 @@ fn work_left(effects: &[Effect], now: i64) -> (bool, bool, bool) {
     (mail, task, webhook)
 }
 
-/// Who acts must have proved himself of late where the manifest says so.
+/// If the manifest says so, the actor must have confirmed their identity recently.
 fn stepped_up(caller: &Caller, operation: &Operation, now: i64) -> Result<(), CallError> {
     if !operation.step_up || caller.proved_lately(now) {
         return Ok(());

@@ -28,7 +28,7 @@ impl Runtime {
         let no_such = || CallError::NoSuch(format!("background work in {}", plugin.name));
         let run = plugin.background.ok_or_else(no_such)?;
         let task = task(leased)?;
-        // It stands in no manifest: it is queued by the plugin itself, or heard by its own wish.
+        // It is in no manifest: the plugin itself queued it, or listens to it.
         let operation = Operation {
             name: leased.name.clone(),
             hook: None,

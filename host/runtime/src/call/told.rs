@@ -10,7 +10,7 @@ const APART: i64 = 60_000;
 pub struct Told(AtomicI64);
 
 impl Told {
-    /// Whether it is time to tell it again; of several who ask at once, one is to.
+    /// Whether it is time to log it again; of several that ask at once, one gets a yes.
     pub fn is_due(&self, now: i64) -> bool {
         let last = self.0.load(Ordering::Relaxed);
         let due = now.saturating_sub(last) >= APART;

@@ -107,7 +107,7 @@ impl Runtime {
                     seen.extend(subject.clone().zip(known.map(Some)));
                     true
                 }
-                // Nobody that he reaches, or a region for others: it stays empty, and spoils no list of others.
+                // The caller doesn't reach the account, or the region is for others: it stays empty, and doesn't break a list.
                 Err(CallError::Failed(Failure::NotFound) | CallError::Denied { .. }) => false,
                 Err(error) => return Err(error),
             };
@@ -144,7 +144,7 @@ impl Runtime {
         Ok(in_order.collect())
     }
 
-    /// Runs a form's action. Also answers the caller's own epoch afterwards, if his password was replaced.
+    /// Runs a form's action. Also returns the caller's own epoch afterwards, if their password was replaced.
     #[allow(clippy::too_many_arguments)]
     pub fn submit(
         &self,

@@ -1,5 +1,5 @@
-//! `keyturn:panel/events`: news for whoever listens, plugins and the operator's webhooks. Each gets a delivery of its own, in
-//! the commit of the call that tells; one that is slow or fails holds up nobody else.
+//! `keyturn:panel/events`: events for the plugins that listen and the operator's webhooks. Each gets its own delivery, in the
+//! commit of the call that emits; a slow or failing one delays no other.
 
 use std::collections::BTreeSet;
 

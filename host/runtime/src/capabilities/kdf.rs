@@ -28,7 +28,7 @@ impl Host for View<'_, Part> {
         let mut password = Zeroizing::new(password);
         let call = &mut *self.ledger;
         if !matches!(call.purpose, Purpose::Operation { compute: true, .. }) {
-            return Ok(Err(Error::Denied("the operation is not of the lane compute".to_owned())));
+            return Ok(Err(Error::Denied("the operation doesn't have the lane compute".to_owned())));
         }
         let limits = &call.plugin.limits;
         for (name, asked, most) in [

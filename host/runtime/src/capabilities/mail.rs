@@ -40,8 +40,8 @@ impl View<'_, Part> {
         self.ledger.plugin.authority.mail.as_ref().ok_or_else(|| Error::Denied("mail".to_owned()))
     }
 
-    /// A recipient whom this plugin and this caller may write to, and who can be written to; with the address itself, of one
-    /// that is on file no more.
+    /// A recipient whom this plugin and this caller may write to, and who has a usable address; with the address itself if it
+    /// is no longer on file.
     fn recipient(&mut self, to: &To) -> Result<(Recipient, Option<String>), Error> {
         match to {
             To::Operators if !self.mail_rights()?.operators => Err(Error::Denied("operators".to_owned())),
@@ -98,7 +98,7 @@ impl View<'_, Part> {
         to.map_or(Ok(()), |to| self.recipient(to).map(drop))
     }
 
-    /// A mail of this plugin's, to somebody whom the caller reaches.
+    /// An email of this plugin, to an account that the caller reaches.
     fn own_mail(&mut self, name: &str) -> Result<Mail, Error> {
         let id: MailId = name.parse().map_err(|_| Error::NotFound)?;
         self.ledger.reading()?;
@@ -174,7 +174,7 @@ impl View<'_, Part> {
             return Err(Error::BadTemplate(format!("there is no template {template}")));
         };
         let variables = self.filled(declared, variables)?;
-        // Whoever had the account's address once must not get at the account by it.
+        // People who once had the account's address must not get into the account with it.
         if address.is_some() && declared.variables.values().any(|kind| matches!(kind, Kind::Link | Kind::Secret)) {
             return Err(Error::Denied("links and secrets to a previous address".to_owned()));
         }
@@ -202,8 +202,8 @@ impl View<'_, Part> {
         })
     }
 
-    /// From where it was asked for, as the recipient may know it: by nobody in particular, by himself, or by the panel on either's
-    /// behalf. Where a manager or a machine sits is not his affair.
+    /// Where it was requested, as the recipient may know it: by an anonymous caller, by the recipient, or by the panel for
+    /// either. The location of a manager or a machine is not shown.
     fn origin(&self, to: &Recipient) -> Option<String> {
         let theirs = match &self.ledger.caller.actor {
             Actor::Anonymous | Actor::System => true,
@@ -223,7 +223,7 @@ impl View<'_, Part> {
             };
             let value = self.value(&name, variable)?;
             if value.kind() != *kind {
-                return bad(&name, "is of another kind in the template");
+                return bad(&name, "has another kind in the template");
             }
             if value.kind() == Kind::Text && !self.mail_rights()?.text {
                 return Err(Error::Denied("text".to_owned()));
@@ -240,8 +240,9 @@ impl View<'_, Part> {
 
     fn value(&self, name: &str, variable: Variable) -> Result<Value, Error> {
         let bad = |problem: &str| Error::BadTemplate(format!("{name}: {problem}"));
-        let line =
-            |text: String| if one_line(&text) { Ok(text) } else { Err(bad("is not one line of 400 characters")) };
+        let line = |text: String| {
+            if one_line(&text) { Ok(text) } else { Err(bad("must be one line of at most 400 characters")) }
+        };
         Ok(match variable {
             Variable::Text(text) => Value::Text(line(text)?),
             Variable::Time(at) => Value::Time(at),
@@ -252,10 +253,10 @@ impl View<'_, Part> {
                 let token = (16..=128).contains(&link.token.len())
                     && link.token.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
                 if !token {
-                    return Err(bad("the token is not 16 to 128 of A-Z a-z 0-9 - _"));
+                    return Err(bad("the token must be 16 to 128 of A-Z a-z 0-9 - _"));
                 }
                 if !self.ledger.plugin.manifest.pages.iter().any(|page| page.link && page.name == link.page) {
-                    return Err(bad("leads to a page that is no link page of this plugin"));
+                    return Err(bad("leads to a page that is not a link page of this plugin"));
                 }
                 Value::Link(Zeroizing::new(self.ledger.around.link(&self.ledger.plugin.name, &link.page, &link.token)))
             }

@@ -64,6 +64,6 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
             Ok(key) if is_idempotency_key(key) => Ok(Some(key)),
             _ => Err(Problem::from(&problem::IDEMPOTENCY_KEY)),
         },
-        _ => Err(Problem::from(&problem::IDEMPOTENCY_KEY).detail("It stands more than once.")),
+        _ => Err(Problem::from(&problem::IDEMPOTENCY_KEY).detail("The header is there more than once.")),
     }
 }

@@ -1,7 +1,6 @@
-//! What machines call, under `/v1/`: plugins' hooks ([`hooks`]); what became of a request ([`operations`]) and of a mail
-//! ([`mails`]); who an account is ([`accounts`]); and plugins' views for the pages of a panel that is not in this program
-//! ([`views`]). Each request bears a service key or is signed with one ([`who`]), and what is refused is a problem
-//! document ([`problem`]).
+//! What machines call, under `/v1/`: plugins' hooks ([`hooks`]); the state of a request ([`operations`]) and of an email
+//! ([`mails`]); accounts ([`accounts`]); and plugins' views for the pages of a panel that is not in this program ([`views`]).
+//! Each request has a service key or is signed with one ([`who`]), and each refusal is a problem document ([`problem`]).
 
 mod accounts;
 mod hooks;
@@ -95,7 +94,7 @@ impl Asked {
         parameters.find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
 
-    /// What stands in the address's query, in its order.
+    /// The parameters of the address's query, in their order.
     fn query(&self) -> impl Iterator<Item = (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)> {
         form_urlencoded::parse(self.received.uri.query().unwrap_or_default().as_bytes())
     }
@@ -161,7 +160,7 @@ async fn answer(served: Served, request: Request, handler: Handler) -> Response 
 /// All of a body, if there is not too much of it.
 async fn whole(headers: &HeaderMap, body: Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    let too_large = || Problem::from(&problem::TOO_LARGE).detail(format!("At most {BODY} bytes are read."));
+    let too_large = || Problem::from(&problem::TOO_LARGE).detail(format!("Send at most {BODY} bytes."));
     if declared.is_some_and(|length| length > BODY as u64) {
         return Err(too_large());
     }
@@ -179,7 +178,7 @@ async fn whole(headers: &HeaderMap, body: Body) -> Result<Zeroizing<Vec<u8>>, Pr
 fn asked(Served { host, site }: Served, received: Received, handler: Handler) -> Response {
     let (request, address) = (received.id.clone(), received.address);
     let turned_away = |problem: Problem| {
-        tracing::warn!(request, code = problem.kind.code, "a machine was turned away");
+        tracing::warn!(request, code = problem.kind.code, "a request was refused");
         problem.response(&request)
     };
     let asker = match who::asker(&host, &received) {

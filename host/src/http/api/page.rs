@@ -9,7 +9,7 @@ use crate::view::html::table::Grid;
 use crate::view::html::{Html, Markup};
 use crate::view::nodes::ColumnKind;
 use crate::view::shell;
-use crate::view::words::{LANGUAGES, Words};
+use crate::view::words::{Language, Words};
 
 use super::problem::KINDS;
 
@@ -17,7 +17,7 @@ pub(super) fn show(served: &Served, document: &Value, uri: &Uri, headers: &Heade
     let locale = reader::locale(uri, headers);
     let words = Words::of(&locale);
     let site = &served.site;
-    let languages: Vec<String> = LANGUAGES.iter().map(|(tag, _)| format!("/v1/?lang={tag}")).collect();
+    let languages: Vec<String> = Language::ALL.map(|language| format!("/v1/?lang={}", language.tag())).into();
     let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
     let (icon, css, js, theme_css) = (icon_url(), css_url(), js_url(), theme_url(&served.host));
     let chrome = shell::Chrome {
@@ -228,7 +228,7 @@ mod tests {
             } } },
             "components": { "schemas": { "\"><s>": { "enum": ["</code>"], "description": "<em>" } } },
         });
-        let drawn = body(&document, Words::English).as_str().to_owned();
+        let drawn = body(&document, Words::default()).as_str().to_owned();
         for raw in ["<script", "<b>", "<i>", "<img", "<u>", "<s>", "<em>", "onclick=\"", "</code></code>"] {
             assert!(!drawn.contains(raw), "{raw} in {drawn}");
         }
@@ -239,7 +239,7 @@ mod tests {
     fn a_column_in_which_nothing_stands_is_not_drawn() {
         let drawn = |schema: Value| {
             let mut html = Html::new();
-            members(&mut html, &schema, "Body", Words::English);
+            members(&mut html, &schema, "Body", Words::default());
             html.done().as_str().to_owned()
         };
         let bare = drawn(json!({ "properties": { "account": { "type": "string" } } }));

@@ -36,42 +36,42 @@ macro_rules! kinds {
 }
 
 kinds! {
-    JSON = 400 "json" "The body is no JSON that can be read.";
-    ARGUMENTS = 400 "arguments" "An argument is missing, unknown, or does not fit its type: path names it.";
-    IDEMPOTENCY_KEY = 400 "idempotency-key" "The Idempotency-Key is not 1 to 255 visible characters.";
-    CLIENT_ADDRESS = 400 "client-address" "The Keyturn-Client-Address is not one IP address.";
-    NO_KEY = 401 "no-key" "A service key is needed.";
-    BAD_KEY = 401 "bad-key" "The service key was never made here, is revoked, or has ended.";
-    BAD_SIGNATURE = 401 "bad-signature" "The signature does not hold: detail says why.";
-    ON_BEHALF = 401 "on-behalf" "For whom the panel asks is not said as it must be: detail says why.";
-    SIGN_IN = 401 "sign-in" "The page is for who is signed in.";
-    ADDRESS = 403 "address" "The service key may not be used from this address.";
+    JSON = 400 "json" "The body is not valid JSON.";
+    ARGUMENTS = 400 "arguments" "An argument is missing, unknown, or has a wrong type: path names it.";
+    IDEMPOTENCY_KEY = 400 "idempotency-key" "The Idempotency-Key must have 1 to 255 visible characters.";
+    CLIENT_ADDRESS = 400 "client-address" "The Keyturn-Client-Address must be one IP address.";
+    NO_KEY = 401 "no-key" "Send a service key.";
+    BAD_KEY = 401 "bad-key" "The service key is unknown, revoked or expired.";
+    BAD_SIGNATURE = 401 "bad-signature" "The signature is not valid: detail says why.";
+    ON_BEHALF = 401 "on-behalf" "The request doesn't correctly say for whom the panel asks: detail says why.";
+    SIGN_IN = 401 "sign-in" "The page is for people who are signed in.";
+    ADDRESS = 403 "address" "The service key isn't allowed from this address.";
     NOT_ALLOWED = 403 "not-allowed" "The service key has no scope for this hook.";
-    STEP_UP = 403 "step-up" "The hook asks for a fresh proof, which a machine cannot give: the key lacks the scope without-step-up.";
-    FORBIDDEN = 403 "forbidden" "The plugin does not let this caller do it.";
+    STEP_UP = 403 "step-up" "People confirm this hook with their password. A machine can't: its key needs the scope without-step-up.";
+    FORBIDDEN = 403 "forbidden" "The plugin doesn't allow this caller.";
     FOREIGN_FORM = 403 "foreign-form" "The form was not drawn here, or not for this reader and session.";
-    NO_SUCH_HOOK = 404 "no-such-hook" "No plugin has such a hook.";
+    NO_SUCH_HOOK = 404 "no-such-hook" "No plugin has this hook.";
     NO_SUCH_PAGE = 404 "no-such-address" "There is nothing at this address.";
-    NOT_FOUND = 404 "not-found" "There is no such thing, or the key does not reach it.";
-    METHOD = 405 "method" "The address has no such method.";
+    NOT_FOUND = 404 "not-found" "It doesn't exist, or the key doesn't reach it.";
+    METHOD = 405 "method" "The address doesn't have this method.";
     BODY_LATE = 408 "body-late" "The body did not come in time.";
-    CONFLICT = 409 "conflict" "What the call depends on kept changing. Nothing was changed; try again.";
-    EXPIRED = 410 "expired" "A link or ticket no longer works.";
+    CONFLICT = 409 "conflict" "The data that the call depends on kept changing. Nothing was changed. Try again.";
+    EXPIRED = 410 "expired" "The link or ticket has expired.";
     TOO_LARGE = 413 "too-large" "The body is too large.";
     MEDIA_TYPE = 415 "media-type" "The body must be application/json, in UTF-8, not compressed.";
-    INVALID = 422 "invalid" "Arguments break a rule: errors lists each.";
-    REFUSED = 422 "refused" "A rule of the plugin's said no: reason names it.";
-    PLUGIN_ERROR = 422 "error" "The plugin answered an error of its own: error holds it.";
+    INVALID = 422 "invalid" "Arguments break a rule: errors lists them.";
+    REFUSED = 422 "refused" "A rule of the plugin refused it: reason names it.";
+    PLUGIN_ERROR = 422 "error" "The plugin answered with its own error: error has it.";
     KEY_REUSED = 422 "key-reused" "The Idempotency-Key was used for a request with another body.";
-    RATE = 429 "rate" "The service key was used too often within the window.";
-    THROTTLED = 429 "throttled" "The plugin was asked too often.";
-    PLUGIN = 500 "plugin" "The plugin broke down. Nothing was changed.";
+    RATE = 429 "rate" "The service key was used too often.";
+    THROTTLED = 429 "throttled" "Too many attempts.";
+    PLUGIN = 500 "plugin" "The plugin crashed. Nothing was changed.";
     LIMIT = 500 "limit" "A limit stopped the plugin: limit names it. Nothing was changed.";
-    STORAGE = 500 "storage" "The database did not answer as it should. Nothing was changed.";
-    INTERNAL = 500 "internal" "The host broke down.";
-    UNSUPPORTED = 501 "unsupported" "This panel cannot do that.";
-    BUSY = 503 "busy" "Very busy just now. Nothing was changed.";
-    UNAVAILABLE = 503 "unavailable" "Not now. Nothing was changed.";
+    STORAGE = 500 "storage" "The database failed. Nothing was changed.";
+    INTERNAL = 500 "internal" "The host failed.";
+    UNSUPPORTED = 501 "unsupported" "This panel can't do that.";
+    BUSY = 503 "busy" "Very busy right now. Nothing was changed.";
+    UNAVAILABLE = 503 "unavailable" "Not available right now. Nothing was changed.";
     DEADLINE = 504 "deadline" "The plugin took too long and was stopped. Nothing was changed.";
     INDETERMINATE = 504 "indeterminate" "It may or may not have been done: ask for the operation by its Idempotency-Key.";
 }
@@ -143,7 +143,7 @@ impl Problem {
         response
     }
 
-    /// The document where the database did not answer; why stands in the log, for who runs the panel.
+    /// The document for a failed database; the log has the reason, for people who run the panel.
     pub(super) fn of_storage(cause: StorageError) -> Self {
         // That the file was replaced is logged once.
         if !matches!(cause, StorageError::Busy | StorageError::Replaced(_)) {
@@ -160,10 +160,10 @@ impl Problem {
             CallError::Arguments(misfit) => Self::of_misfit(&misfit),
             CallError::NoSuch(what) => Self::from(&NO_SUCH_HOOK).detail(format!("There is no {what}.")),
             CallError::Denied { operation, .. } => {
-                Self::from(&NOT_ALLOWED).detail(format!("The key may not do {operation}."))
+                Self::from(&NOT_ALLOWED).detail(format!("The key isn't allowed to do {operation}."))
             }
             CallError::StepUp { operation } => {
-                Self::from(&STEP_UP).detail(format!("{operation} asks a person for his password anew."))
+                Self::from(&STEP_UP).detail(format!("People confirm {operation} with their password."))
             }
             CallError::Limit { limit: limit @ ("guest-ms" | "total-ms"), .. } => {
                 Self::from(&DEADLINE).member("limit", limit)
@@ -180,7 +180,7 @@ impl Problem {
                 Self::from(&BUSY).retry_after(keyturn_runtime::capabilities::RETRY_SECONDS)
             }
             CallError::Storage(StorageError::Replaced(_)) => Self::from(&UNAVAILABLE)
-                .detail("The database file was replaced under the server, which must be started again.")
+                .detail("The database file was replaced while the server runs. Restart the server.")
                 .retry_after(RESTART_SECONDS),
             CallError::Storage(_) => Self::from(&STORAGE),
             CallError::Indeterminate => Self::from(&INDETERMINATE),
@@ -257,7 +257,7 @@ mod tests {
             Problem::of_storage(StorageError::Replaced("panel.db was replaced while it was in use".to_owned()));
         assert_eq!((problem.kind.status, problem.kind.code), (503, "unavailable"));
         let detail = problem.detail.as_deref().unwrap_or_default();
-        assert!(detail.contains("started again") && !detail.contains("panel.db"), "{detail}");
+        assert!(detail.contains("Restart the server") && !detail.contains("panel.db"), "{detail}");
     }
 
     #[test]

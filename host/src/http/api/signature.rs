@@ -2,8 +2,7 @@
 //! path, and the body's digest (RFC 9530). Only what this needs of the two is read; anything else is refused by name.
 
 use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use sfv::{BareItem, Dictionary, FieldType as _, InnerList, Item, Key, ListEntry, Parser};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -45,7 +44,7 @@ fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a str, String>
     match (values.next().map(|value| value.to_str()), values.next()) {
         (Some(Ok(value)), None) => Ok(value.trim()),
         (None, _) => Err(format!("The header {name} is missing.")),
-        _ => Err(format!("The header {name} stands more than once, or is not ASCII.")),
+        _ => Err(format!("The header {name} is there more than once, or is not ASCII.")),
     }
 }
 
@@ -55,22 +54,20 @@ fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a str, String>
 /// One sentence that says what is wrong.
 pub(super) fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Result<Signed, String> {
     let input = one(headers, &INPUT)?;
+    let form =
+        "Signature-Input must be one signature as RFC 9421 writes it, each parameter once: sig=(\"@method\" …);….";
+    let Some((label, ListEntry::InnerList(list))) = member(input) else { return Err(form.to_owned()) };
     let signature = one(headers, &SIGNATURE)?;
-    let (label, parameters) = input.split_once('=').ok_or("Signature-Input must be like sig=(…);…")?;
-    let signature = signature
-        .strip_prefix(label)
-        .and_then(|rest| rest.strip_prefix("=:")?.strip_suffix(':'))
-        .and_then(|text| BASE64.decode(text).ok())
-        .ok_or_else(|| format!("Signature must be {label}=:BASE64:, under the label of Signature-Input."))?;
-    let list = parameters.strip_prefix('(').and_then(|rest| rest.split_once(')'));
-    let (components, rest) = list.ok_or("Signature-Input must list its components in parentheses.")?;
+    let signature = member(signature).filter(|(of, _)| *of == label).and_then(|(_, value)| bytes(value));
+    let signature =
+        signature.ok_or_else(|| format!("Signature must be {label}=:BASE64:, under the label of Signature-Input."))?;
     let mut base = String::new();
     let mut covered = Vec::new();
-    for component in components.split(' ') {
-        let name = component.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        let name = name.ok_or_else(|| format!("The component {component} must be a name in quotes."))?;
+    for component in &list.items {
+        let name = component.bare_item.as_string().filter(|_| component.params.is_empty());
+        let name = name.ok_or("Each component of Signature-Input must be a name in quotes.")?.as_str();
         if covered.contains(&name) {
-            return Err(format!("The component {name} stands twice."));
+            return Err(format!("The component {name} is there twice."));
         }
         let value = match name {
             "@method" => method.as_str().to_owned(),
@@ -82,12 +79,13 @@ pub(super) fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8])
             "idempotency-key" => one(headers, &IDEMPOTENCY_KEY)?.to_owned(),
             "keyturn-on-behalf" => one(headers, &ON_BEHALF)?.to_owned(),
             "keyturn-client-address" => one(headers, &CLIENT_ADDRESS)?.to_owned(),
-            other => return Err(format!("The component {other} cannot be signed here.")),
+            other => return Err(format!("The component {other} can't be signed here.")),
         };
         covered.push(name);
         base.push_str(&format!("\"{name}\": {value}\n"));
     }
-    base.push_str(&format!("\"@signature-params\": {parameters}"));
+    // As it was sent is as RFC 9421 serializes it, or `member` would not have read it.
+    base.push_str(&format!("\"@signature-params\": {}", &input[label.as_str().len() + 1..]));
     let mut needed = vec!["@method", "@path"];
     needed.extend(uri.query().is_some().then_some("@query"));
     needed.extend((method == Method::POST || !body.is_empty()).then_some("content-digest"));
@@ -100,17 +98,28 @@ pub(super) fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8])
     if covered.contains(&"content-digest") {
         digest_holds(one(headers, &DIGEST)?, body)?;
     }
-    let parameters = Parameters::read(rest)?;
-    Ok(Signed { key: parameters.key, created: parameters.created, nonce: parameters.nonce, base, signature })
+    let (created, nonce, key) = parameters(&list)?;
+    Ok(Signed { key, created, nonce, base, signature })
 }
 
-/// `sha-256=:BASE64:`, alone: of two digests one could be left unchecked.
+/// The one member of a dictionary in strict form (RFC 9651): of two, or of one written twice, one could be left unchecked.
+fn member(header: &str) -> Option<(Key, ListEntry)> {
+    let dictionary: Dictionary = Parser::new(header).parse().ok()?;
+    let strict = dictionary.serialize().is_some_and(|written| written == header);
+    let mut members = dictionary.into_iter();
+    members.next().filter(|_| strict && members.next().is_none())
+}
+
+fn bytes(member: ListEntry) -> Option<Vec<u8>> {
+    match member {
+        ListEntry::Item(Item { bare_item: BareItem::ByteSequence(bytes), params }) if params.is_empty() => Some(bytes),
+        _ => None,
+    }
+}
+
 fn digest_holds(header: &str, body: &[u8]) -> Result<(), String> {
-    let digest = header
-        .strip_prefix("sha-256=:")
-        .and_then(|rest| rest.strip_suffix(':'))
-        .and_then(|text| BASE64.decode(text).ok())
-        .ok_or("Content-Digest must be sha-256=:BASE64:.")?;
+    let digest = member(header).filter(|(name, _)| name.as_str() == "sha-256").and_then(|(_, value)| bytes(value));
+    let digest = digest.ok_or("Content-Digest must be sha-256=:BASE64:.")?;
     if bool::from(Sha256::digest(body).as_slice().ct_eq(&digest)) {
         Ok(())
     } else {
@@ -118,45 +127,31 @@ fn digest_holds(header: &str, body: &[u8]) -> Result<(), String> {
     }
 }
 
-struct Parameters {
-    created: i64,
-    nonce: String,
-    key: String,
-}
-
-impl Parameters {
-    fn read(text: &str) -> Result<Self, String> {
-        let (mut created, mut nonce, mut key) = (None, None, None);
-        for parameter in text.split(';').skip(1) {
-            let (name, value) = parameter.split_once('=').ok_or("A parameter of Signature-Input has no value.")?;
-            let quoted = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-            let twice = match (name, quoted) {
-                ("created", None) => {
-                    let seconds = value.parse().map_err(|_| "created must be Unix seconds.")?;
-                    created.replace(seconds).is_some()
-                }
-                ("nonce", Some(text)) => nonce.replace(text.to_owned()).is_some(),
-                ("keyid", Some(text)) => key.replace(text.to_owned()).is_some(),
-                ("alg", Some("hmac-sha256")) => false,
-                ("alg", _) => return Err("alg must be \"hmac-sha256\".".to_owned()),
-                _ => return Err(format!("The parameter {name} is not known here, or not of its form.")),
-            };
-            if twice {
-                return Err(format!("The parameter {name} stands twice."));
-            }
+/// When it was made, its nonce, and the key's id.
+fn parameters(list: &InnerList) -> Result<(i64, String, String), String> {
+    let (mut created, mut nonce, mut key) = (None, None, None);
+    for (name, value) in &list.params {
+        match (name.as_str(), value) {
+            ("created", BareItem::Integer(seconds)) => created = Some(i64::from(*seconds)),
+            ("nonce", BareItem::String(text)) => nonce = Some(text.as_str().to_owned()),
+            ("keyid", BareItem::String(text)) => key = Some(text.as_str().to_owned()),
+            ("alg", BareItem::String(text)) if text.as_str() == "hmac-sha256" => {}
+            ("alg", _) => return Err("alg must be \"hmac-sha256\".".to_owned()),
+            (name, _) => return Err(format!("The parameter {name} is unknown or malformed.")),
         }
-        let nonce =
-            nonce.filter(|nonce| (16..=64).contains(&nonce.len()) && nonce.bytes().all(|b| b.is_ascii_graphic()));
-        Ok(Self {
-            created: created.ok_or("The parameter created is missing.")?,
-            nonce: nonce.ok_or("The parameter nonce must have 16 to 64 characters.")?,
-            key: key.ok_or("The parameter keyid is missing.")?,
-        })
     }
+    let nonce = nonce.filter(|nonce| (16..=64).contains(&nonce.len()) && nonce.bytes().all(|b| b.is_ascii_graphic()));
+    Ok((
+        created.ok_or("The parameter created is missing.")?,
+        nonce.ok_or("The parameter nonce must have 16 to 64 characters.")?,
+        key.ok_or("The parameter keyid is missing.")?,
+    ))
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD as BASE64;
     use proptest::prelude::*;
 
     use super::*;
@@ -210,8 +205,11 @@ mod tests {
             (PARAMETERS.replace("hmac-sha256", "none"), digest(), "alg must be"),
             (PARAMETERS.replace("0123456789abcdef", "short"), digest(), "nonce"),
             (PARAMETERS.replace(";created=1795525331", ""), digest(), "created is missing"),
-            (format!("{PARAMETERS};created=1"), digest(), "created stands twice"),
-            (format!("{PARAMETERS};expires=1"), digest(), "expires is not known"),
+            (format!("{PARAMETERS};created=1"), digest(), "each parameter once"),
+            (format!("{PARAMETERS}, other=()"), digest(), "must be one signature"),
+            (PARAMETERS.replace(" \"@path\"", "  \"@path\""), digest(), "as RFC 9421 writes it"),
+            (PARAMETERS.replace("\"@path\"", "\"@path\";req"), digest(), "must be a name in quotes"),
+            (format!("{PARAMETERS};expires=1"), digest(), "expires is unknown"),
         ] {
             let refused = read(&Method::POST, &uri(), &headers(&parameters, &digest), BODY).expect_err("refused");
             assert!(refused.contains(word), "{word}: {refused}");

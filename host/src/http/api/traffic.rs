@@ -1,4 +1,4 @@
-//! What is known of the requests of late: how many each key has made, and which operations are under way.
+//! Recent requests: how many each key has made, and which operations are running.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -53,7 +53,7 @@ struct Window {
 pub(super) struct Allowance {
     quota: u32,
     left: u32,
-    /// Seconds until the window begins anew, at least 1.
+    /// Seconds until the next window, at least 1.
     seconds: u32,
     /// Whether this request is within it.
     pub(super) within: bool,

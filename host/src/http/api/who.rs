@@ -1,4 +1,4 @@
-//! Who calls: a machine that bears its key, or one that has signed its request with it.
+//! The caller: a machine that sends its key, or has signed its request with it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use keyturn_core::time::now;
 pub(super) fn asker(host: &Host, received: &Received) -> Result<Asker, Problem> {
     let headers = &received.headers;
     let key = match headers.get(header::AUTHORIZATION) {
-        // Who holds a token that was seen once could say whatever he likes of others, from then on.
+        // Else anybody who saw a token once could speak for other people from then on.
         Some(_) if headers.contains_key(ON_BEHALF) => {
             return Err(unauthorized(&problem::BAD_SIGNATURE)
-                .detail(format!("A request with {ON_BEHALF} must be signed; a key that is borne is not enough.")));
+                .detail(format!("A request with {ON_BEHALF} must be signed; sending the key is not enough.")));
         }
         Some(value) => {
             let token = value.to_str().ok().and_then(|value| value.split_once(' '));
@@ -37,7 +37,7 @@ pub(super) fn asker(host: &Host, received: &Received) -> Result<Asker, Problem> 
     Ok(Asker { key: from_there(key, received)?, nonce: None })
 }
 
-/// Who asks; and what may be taken once, to be taken when nothing else is in the way.
+/// The caller; and the nonce, to be taken when nothing else is wrong.
 pub(super) struct Asker {
     pub(super) key: Arc<ServiceKey>,
     nonce: Option<String>,
@@ -54,7 +54,7 @@ impl Asker {
         let kept = Bound { key: format!("nonce {} {nonce}", self.key.id), window: NONCE_SECONDS, limit: 1 };
         let first = host.0.traffic.take(&self.key.id, nonce, Instant::now())
             && host.0.storage.count(OWN, &[kept], now()).map_err(Problem::of_storage)? == Counted::Within;
-        if first { Ok(()) } else { Err(unauthorized(&problem::BAD_SIGNATURE).detail("The nonce was used before.")) }
+        if first { Ok(()) } else { Err(unauthorized(&problem::BAD_SIGNATURE).detail("The nonce was already used.")) }
     }
 }
 
@@ -66,8 +66,8 @@ fn from_there(key: ServiceKey, received: &Received) -> Result<Arc<ServiceKey>, P
     Err(match received.address {
         Some(_) => problem,
         None => problem.detail(
-            "The client's address is not known: a proxy of server.proxies did not say it in X-Forwarded-For, or not so that it \
-             can be read. A machine that calls from a proxy's address must be in server.panel-addresses too.",
+            "The client's address is not known: a proxy of server.proxies did not say it readably in X-Forwarded-For. \
+             A machine that calls from a proxy's address must also be in server.panel-addresses.",
         ),
     })
 }
@@ -78,28 +78,30 @@ fn signed(host: &Host, received: &Received) -> Result<Asker, Problem> {
     let signed = signature::read(method, uri, headers, body).map_err(bad)?;
     let now = now();
     let key = host.service_key(&signed.key).map_err(Problem::of_storage)?;
-    // Of a key that is not there, and of a signature that is not its own, the same is said.
+    // An unknown key and a wrong signature get the same answer.
     let key = key.filter(|key| key.signed(signed.base.as_bytes(), &signed.signature, now));
-    let key = key.ok_or_else(|| bad("It is not that of a key that works.".to_owned()))?;
+    let key = key.ok_or_else(|| bad("It belongs to no working key.".to_owned()))?;
     let off = signed.created.saturating_sub(now.div_euclid(1_000));
     if off.saturating_abs() > signature::WINDOW {
-        let why = format!("created is {off} seconds off this machine's clock; {} are let pass.", signature::WINDOW);
+        let why =
+            format!("created is {off} seconds off this machine's clock; at most {} are accepted.", signature::WINDOW);
         return Err(bad(why));
     }
-    // Which nonces were used is known since the start. Before it any may have been: so what was signed then, or by a clock
-    // that is ahead and may have signed it then, is signed anew.
+    // The used nonces are known only since the start. So a request that was signed before it, or with a clock that is ahead and
+    // may have signed it then, must be signed again.
     let started = host.0.traffic.started();
     let unsure = signed.created < started || (now.div_euclid(1_000) - started < signature::WINDOW && off > 1);
     if unsure {
         return Err(bad(
-            "It may have been used before this server started, a moment ago. Sign anew, by a right clock.".to_owned(),
+            "It may have been used before this server started, a moment ago. Sign again, with a correct clock."
+                .to_owned(),
         ));
     }
     Ok(Asker { key: from_there(key, received)?, nonce: Some(signed.nonce) })
 }
 
-/// The address of the person for whom a machine calls, where it says so. The key is held to its own addresses by where its
-/// request comes from, whatever this says.
+/// The address of the person for whom a machine calls, if the machine sends it. The key's own addresses are checked against the
+/// address that the request comes from, whatever this says.
 pub(super) fn client_address(key: &ServiceKey, headers: &HeaderMap) -> Result<Option<IpAddr>, Problem> {
     let mut values = headers.get_all(CLIENT_ADDRESS).iter();
     let Some(value) = values.next() else { return Ok(None) };
@@ -110,7 +112,7 @@ pub(super) fn client_address(key: &ServiceKey, headers: &HeaderMap) -> Result<Op
     let address = value.to_str().ok().and_then(|value| value.trim().parse::<IpAddr>().ok());
     match (address, values.next()) {
         (Some(address), None) => Ok(Some(address.to_canonical())),
-        (_, Some(_)) => Err(Problem::from(&problem::CLIENT_ADDRESS).detail("It stands more than once.")),
+        (_, Some(_)) => Err(Problem::from(&problem::CLIENT_ADDRESS).detail("The header is there more than once.")),
         (None, None) => {
             Err(Problem::from(&problem::CLIENT_ADDRESS)
                 .detail("Send it like 192.0.2.7 or 2001:db8::7, without a port."))

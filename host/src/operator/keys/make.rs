@@ -1,9 +1,11 @@
-//! The form that makes a key, and what stands in it when it comes back.
+//! The form that creates a key, and the reading of it.
 
 use std::collections::BTreeSet;
 
-use super::{BACK, Html, Intent, MAKE, Markup, Offered, Page, Painter, button, buttons, parts, submission, whole};
+use super::{Act, Offered, PAGE};
 use crate::network::Network;
+use crate::operator::page::{Asked, press, target};
+use crate::operator::sheet::{Fields, FieldsGroup, Part, Sheet};
 use crate::service_key::{CLIENT_ADDRESS, CONDITIONS, NewKey, VIEWS, WITHOUT_STEP_UP};
 use crate::view::form::{FieldError, Input, Submission};
 use crate::view::nodes::{Field, FieldKind, Line, LineKind};
@@ -24,32 +26,26 @@ pub(super) fn may(scope: &str) -> String {
     format!("{MAY}{scope}")
 }
 
-pub(super) fn draw(offered: &Offered, realms: &[String], back: &str, painter: &mut Painter<'_>) -> Page {
-    let words = painter.words;
-    let sections = [
+pub(super) fn sheet(offered: &Offered, asked: &Asked<'_>) -> Sheet {
+    let words = asked.words;
+    let realms = asked.host.0.storage.realms();
+    let groups = [
         ("keys-key", vec![line(NAME, "keys-name", true, words)]),
         ("keys-scopes", offered.0.iter().map(|(scope, said)| of_scope(scope, said, words)).collect()),
-        ("keys-accounts", accounts(realms, words)),
+        ("keys-accounts", accounts(&realms, words)),
         ("keys-limits", vec![line(FROM, "keys-addresses", false, words), line(DAYS, "keys-days", false, words)]),
     ];
-    let submission = submission(MAKE, &[(BACK, back)]);
-    let fields: Vec<Field> = sections.iter().flat_map(|(_, fields)| fields).cloned().collect();
-    let corrections = painter.corrections_of(&submission);
-    painter.open_form(&submission, &fields, &[], "kt-sections");
-    let form = painter.html.done();
-    let mut cards = Html::new();
-    for (key, fields) in &sections {
-        painter.html.class("div", "kt-form");
-        for field in fields {
-            painter.field(field, corrections);
-        }
-        let body = painter.html.close("div").done();
-        cards.markup(&parts::card(key, words.get(key), &body));
-    }
-    painter.html.markup(&form).markup(&cards.done());
-    buttons(words.get("keys-make"), button(Intent::Primary), back, painter);
-    painter.html.close("form");
-    whole(painter, words.get("keys-make"), None, &Markup::default())
+    let group = |(key, fields)| FieldsGroup { heading: asked.word(key), lead: Vec::new(), fields, also: None };
+    let fields = Fields {
+        submit: press(&PAGE, &Act::Make),
+        hidden: Vec::new(),
+        groups: groups.map(group).into(),
+        label: Some(asked.word("keys-make")),
+        cancel: Some(target(PAGE.name, &[])),
+        checked: |_| true,
+    };
+    let parts = vec![Part::Fields(fields)];
+    Sheet { title: asked.word("keys-make"), parts, ..Sheet::default() }
 }
 
 fn line(name: &str, label: &str, required: bool, words: Words) -> Field {
@@ -67,7 +63,7 @@ fn tick(name: String, label: &str, hint: Option<String>, ticked: bool) -> Field 
     Field { name, label: label.to_owned(), hint, kind: FieldKind::Tick(ticked), required: false, own: false }
 }
 
-/// A hook is named beside what it does: so it stands in the documents, and in the audit.
+/// A hook's name is shown with its description: the docs and the audit log have the name.
 fn of_scope(scope: &str, said: &str, words: Words) -> Field {
     let hint = match scope {
         VIEWS | CLIENT_ADDRESS | WITHOUT_STEP_UP => Some(words.get(&format!("keys-scope-{scope}-hint")).to_owned()),
@@ -81,13 +77,13 @@ fn accounts(realms: &[String], words: Words) -> Vec<Field> {
     all.chain([line(MANAGER, "keys-manager", false, words)]).collect()
 }
 
-/// What somebody wants, or what is wrong with it by field.
+/// The wanted key, or the problems by field.
 pub(super) fn wanted(submission: &Submission, words: Words, now: i64) -> Result<NewKey, Vec<FieldError>> {
     let mut problems = submission.problems.clone();
     let mut wrong = |field: &str, message: String| problems.push(FieldError { field: field.to_owned(), message });
     let [scopes, realms] = [MAY, REALM].map(|prefix| ticked(submission, prefix));
     for (chosen, prefix, key) in [(&scopes, MAY, "keys-wrong-may"), (&realms, REALM, "keys-wrong-realms")] {
-        // A key with nothing but conditions may do nothing.
+        // A key with only conditions may do nothing.
         if chosen.iter().all(|scope| prefix == MAY && CONDITIONS.contains(&scope.as_str()))
             && let Some((first, _)) = submission.inputs.iter().find(|(name, _)| name.starts_with(prefix))
         {
@@ -119,7 +115,7 @@ pub(super) fn wanted(submission: &Submission, words: Words, now: i64) -> Result<
     })
 }
 
-/// What was ticked of the fields whose names begin so.
+/// The ticked fields whose names begin this way.
 fn ticked(submission: &Submission, prefix: &str) -> BTreeSet<String> {
     let ticked = submission.inputs.iter().filter(|(_, input)| matches!(input, Input::Tick(true)));
     ticked.filter_map(|(name, _)| name.strip_prefix(prefix)).map(str::to_owned).collect()

@@ -1,83 +1,58 @@
-//! Service keys: what each machine may, for whom and from where, and when it was here last; to make a key, to give one another
-//! token, and to end one.
+//! Service keys: what each machine may do, for whom and from where, and its last use; to create a key, replace its token, and
+//! revoke it.
 //!
-//! A token is drawn in the answer to the form that made it and nowhere else: whoever opens the page later, or sends that form
-//! again, does not see it. Whoever has taken over a session cannot make a key by it: his password is asked for first.
+//! A token is shown in the answer to the form that created it and nowhere else: opening the page later, or sending that form
+//! again, doesn't show it. People who have taken over a session can't create a key with it: the form needs the password.
 
 mod list;
 mod make;
 #[cfg(test)]
 mod tests;
 
-use form_urlencoded::Serializer;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{OWN, OperatorSurface, not_found, page as whole, place};
+use super::page::{Asked, Page, Pressed, Stands, not_found, press, target, text, who_reaches_everybody};
+use super::sheet::{Part, Sentence, Sheet};
 use crate::CallError;
-use crate::caller::Caller;
-use crate::embed::{SubmitError, Submitted, Surface};
+use crate::embed::{SubmitError, Submitted};
 use crate::host::Host;
-use crate::origin::with_query;
 use crate::plugin::manifest::Role;
 use crate::service_key::{CONDITIONS, KeyProblem, OF_HOST, ServiceKey};
-use crate::view::Page;
-use crate::view::form::{FieldError, Submission};
-use crate::view::html::nodes::{Painter, button};
-use crate::view::html::{Html, Markup, values};
-use crate::view::nodes::{self, Badge, Code, Intent, Outcome, Tone, Value};
-use crate::view::shell::{Link, parts};
+use crate::view;
+use crate::view::form::FieldError;
+use crate::view::nodes::{Code, Form, Intent, Node, Outcome, Tone, Value};
 use crate::view::words::Words;
-use keyturn_core::time::now;
 
-/// The actions of its forms.
-pub(super) const MAKE: &str = "make-key";
-pub(super) const ROTATE: &str = "rotate-key";
-pub(super) const REVOKE: &str = "revoke-key";
-/// Sealed with each form: the address of the list, which its answer leads to.
-const BACK: &str = "back";
-/// Sealed with a form about one key: which, and how it stood.
-const KEY: &str = "key";
-const SEEN: &str = "seen";
-/// How long a token goes on when another has come, in milliseconds.
-const OLD_WORKS_FOR: i64 = 60 * 60_000;
+pub(super) static PAGE: Page = Page {
+    name: "keys",
+    stands: Stands::In("nav-security"),
+    // A key creates no keys: a stolen one could outlive itself.
+    remote: false,
+    who: who_reaches_everybody,
+    draw,
+    act,
+};
 
-/// What the page's address asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum AskedKeys {
-    /// All keys there are and were.
-    #[default]
-    All,
-    /// The form that makes one.
-    New,
-    /// Whether the key of this name shall have another token.
-    Rotate(String),
-    /// Whether the key of this name shall end.
+/// What a form of this page requests.
+#[derive(Serialize, Deserialize)]
+enum Act {
+    Make,
+    /// For the key with this name, in the state that was shown.
+    Rotate(String, String),
     Revoke(String),
 }
 
-impl AskedKeys {
-    /// From the query of the page's address. What it does not know is left alone.
-    pub fn asked<'a>(query: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        query.into_iter().fold(Self::All, |asked, (name, value)| match name {
-            "new" => Self::New,
-            "rotate" => Self::Rotate(value.to_owned()),
-            "revoke" => Self::Revoke(value.to_owned()),
-            _ => asked,
-        })
-    }
+/// What its address requests: the form that creates a key, or the question whether to replace the token of a key, or to revoke
+/// it.
+const NEW: &str = "new";
+const ASKS_ROTATE: &str = "rotate";
+const ASKS_REVOKE: &str = "revoke";
+/// How long a replaced token still works, in milliseconds.
+const OLD_WORKS_FOR: i64 = 60 * 60_000;
 
-    fn url(&self, keys: &str) -> String {
-        let (name, value) = match self {
-            Self::All => return keys.to_owned(),
-            Self::New => ("new", "1"),
-            Self::Rotate(key) => ("rotate", key.as_str()),
-            Self::Revoke(key) => ("revoke", key.as_str()),
-        };
-        with_query(keys, &Serializer::new(String::new()).append_pair(name, value).finish())
-    }
-}
-
-/// What machines can be allowed, each in words: the plugins' hooks by their own docs, or their names where those say nothing.
+/// What machines can be allowed, each with a description: the plugins' hooks with their own docs, or with their names if they
+/// have none.
 struct Offered(Vec<(String, String)>);
 
 impl Offered {
@@ -98,240 +73,156 @@ impl Offered {
         Self(offered)
     }
 
-    /// Of a hook that no plugin offers any more, its name.
+    /// A hook that no plugin offers any more: its name.
     fn said<'a>(&'a self, scope: &'a str) -> &'a str {
         self.0.iter().find(|(known, _)| known == scope).map_or(scope, |(_, said)| said)
     }
 
-    /// What a key may, one below the other.
-    fn points(&self, key: &ServiceKey) -> Markup {
-        let mut html = Html::new();
-        html.class("ul", "kt-points");
-        for scope in &key.scopes {
+    /// What a key may do, one by one.
+    fn points(&self, key: &ServiceKey) -> Vec<Sentence> {
+        let point = |scope: &String| {
             let said = self.said(scope);
-            html.open("li", &[]).element("bdi", &[], said);
-            // As it is named in the documents and the audit.
+            let mut point = vec![Value::Text(said.to_owned())];
+            // Its name in the docs and the audit log.
             if scope.contains('/') && said != scope {
-                html.text(" ").element("code", &[("dir", Some("ltr"))], scope);
+                point.extend([Value::Text(" ".to_owned()), Value::Code(scope.clone())]);
             }
-            html.close("li");
-        }
-        html.close("ul").done()
-    }
-}
-
-pub(super) fn page(
-    host: &Host,
-    caller: &Caller,
-    asked: &AskedKeys,
-    surface: &OperatorSurface<'_>,
-) -> Result<Page, CallError> {
-    if !host.may_tend_keys(caller) {
-        return Err(not_found());
-    }
-    let offered = Offered::by(host, Words::of(&caller.locale));
-    let keys = || host.service_keys().map_err(CallError::of_storage);
-    let framed = |draw: &dyn Fn(&mut Painter<'_>) -> Page| {
-        host.framed_own(caller, place("keys"), &surface.surface, |frame| draw(&mut Painter::new(frame, 2)))
-    };
-    Ok(match asked {
-        AskedKeys::All => {
-            let keys = keys()?;
-            framed(&|painter| list::draw(&keys, &offered, surface.keys, painter))
-        }
-        AskedKeys::New => {
-            let realms = host.0.storage.realms();
-            framed(&|painter| make::draw(&offered, &realms, surface.keys, painter))
-        }
-        AskedKeys::Rotate(name) | AskedKeys::Revoke(name) => {
-            let deed = if matches!(asked, AskedKeys::Rotate(_)) { ROTATE } else { REVOKE };
-            let key = keys()?.into_iter().find(|key| key.name == *name).ok_or_else(not_found)?;
-            let question = Question { deed, seen: host.seen(&key), key, offered: &offered, back: surface.keys };
-            framed(&|painter| question.draw(painter))
-        }
-    })
-}
-
-/// Whether something shall be done to one key, and what follows from that.
-struct Question<'a> {
-    deed: &'static str,
-    key: ServiceKey,
-    seen: String,
-    offered: &'a Offered,
-    back: &'a str,
-}
-
-impl Question<'_> {
-    fn draw(&self, painter: &mut Painter<'_>) -> Page {
-        let (words, key) = (painter.words, &self.key);
-        let name = [("name", key.name.as_str())];
-        painter.html.class("div", "kt-sections").class("div", "kt-section kt-card");
-        if key.works(painter.frame.now) {
-            self.form(painter);
-        } else {
-            let back = Link { label: words.get("keys"), url: self.back };
-            painter.html.element("p", &[("class", Some("kt-text"))], words.get("keys-dead"));
-            painter.html.class("div", "kt-actions").markup(&parts::button_link(back, Intent::Neutral)).close("div");
-        }
-        painter.html.close("div").close("div");
-        let title = if self.deed == REVOKE { "keys-revoke-title" } else { "keys-rotate-title" };
-        let badge = list::badge(key, painter);
-        whole(painter, &words.fill(title, &name), Some(&badge), &Markup::default())
-    }
-
-    fn form(&self, painter: &mut Painter<'_>) {
-        let (words, key) = (painter.words, &self.key);
-        let arguments = [(BACK, self.back), (KEY, &key.name), (SEEN, &self.seen)];
-        let submission = submission(self.deed, &arguments);
-        painter.open_form(&submission, &[], &[], "kt-form");
-        if self.deed == REVOKE {
-            let used = list::used(key, painter);
-            painter.html.element("p", &[("class", Some("kt-text"))], words.get("keys-revoke-at-once"));
-            painter.html.markup(&self.offered.points(key));
-            painter.html.class("p", "kt-text").markup(&used).close("p");
-            painter.html.element("p", &[("class", Some("kt-text"))], words.get("keys-revoke-for-good"));
-        } else {
-            let time = words.duration(OLD_WORKS_FOR.unsigned_abs() / 1_000);
-            painter.html.element("p", &[("class", Some("kt-text"))], words.get("keys-rotate-once"));
-            let old = words.fill("keys-rotate-old", &[("time", &time)]);
-            painter.html.element("p", &[("class", Some("kt-text"))], &old);
-        }
-        let (label, class) = match self.deed == REVOKE {
-            true => ("keys-revoke", "kt-button kt-destroy"),
-            false => ("keys-rotate", button(Intent::Primary)),
+            point
         };
-        buttons(words.get(label), class, self.back, painter);
-        painter.html.close("form");
+        key.scopes.iter().map(point).collect()
     }
 }
 
-/// The button of a form, and the way back without it.
-fn buttons(label: &str, class: &str, back: &str, painter: &mut Painter<'_>) {
-    let cancel = Link { label: painter.words.get("cancel"), url: back };
-    painter.html.class("div", "kt-buttons");
-    painter.html.element("button", &[("class", Some(class)), ("type", Some("submit"))], label);
-    painter.html.markup(&parts::button_link(cancel, Intent::Neutral)).close("div");
-}
-
-fn submission(action: &str, arguments: &[(&str, &str)]) -> nodes::Submission {
-    let arguments = arguments.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    nodes::Submission { action: action.to_owned(), subject: None, arguments }
-}
-
-/// What a form of this page does; `body` is kept where its sender must prove himself first.
-pub(super) fn submitted(
-    host: &Host,
-    caller: &Caller,
-    submission: &Submission,
-    body: &[u8],
-    surface: &Surface<'_>,
-) -> Result<Submitted, SubmitError> {
-    if !host.may_tend_keys(caller) {
-        return Err(not_found().into());
-    }
-    let words = Words::of(&caller.locale);
-    let again = |errors, message| Ok(Submitted::Again(submission.corrections(errors, message)));
-    let refused = |cause| match why(&cause, words) {
-        Some(Wrong { field: Some(field), message }) => again(vec![FieldError { field, message }], None),
-        Some(Wrong { field: None, message }) => again(Vec::new(), Some(message)),
-        None => Err(failed(cause).into()),
-    };
-    // A mistake is told before anybody is asked for his password.
-    let new = match submission.action == MAKE {
-        false => None,
-        true => match make::wanted(submission, words, now()) {
-            Ok(new) => Some(new),
-            Err(problems) => return again(problems, None),
-        },
-    };
-    if let Some(Err(cause)) = new.as_ref().map(|new| host.can_be(new)) {
-        return refused(cause);
-    }
-    if !caller.proved_lately(now()) {
-        return Ok(Submitted::StepUp(host.hold(caller, body)));
-    }
-    let (back, name) = (submission.text(BACK).unwrap_or_default(), submission.text(KEY).unwrap_or_default());
-    let reveal = |title: &str, name: &str, token: &Zeroizing<String>, old: bool| {
-        let title = words.fill(title, &[("name", name)]);
-        let page = host.framed_own(caller, place("keys"), surface, |frame| {
-            revealed(&title, token, old, back, &mut Painter::new(frame, 2))
-        });
-        Ok(Submitted::Reveal(page))
-    };
-    match new {
-        Some(new) => match host.add_service_key(caller, new) {
-            Ok((key, token)) => reveal("keys-made-title", &key.name, &token, false),
-            Err(cause) => refused(cause),
-        },
-        None if submission.action == ROTATE => {
-            match host.rotate_as_seen(caller, name, OLD_WORKS_FOR, submission.text(SEEN)) {
-                Ok(token) => reveal("keys-rotated-title", name, &token, true),
-                Err(cause) => refused(cause),
-            }
+fn draw(asked: &Asked<'_>) -> Result<view::Page, CallError> {
+    let offered = Offered::by(asked.host, asked.words);
+    let keys = || asked.host.service_keys().map_err(CallError::of_storage);
+    let asks = [ASKS_ROTATE, ASKS_REVOKE].into_iter().find_map(|asks| Some((asks, asked.argument(asks)?)));
+    let sheet = match asks {
+        Some((asks, name)) => {
+            let key = keys()?.into_iter().find(|key| key.name == name).ok_or_else(not_found)?;
+            question(asks == ASKS_REVOKE, &key, &offered, asked)
         }
-        None => match host.revoke_service_key(caller, name) {
+        None if asked.argument(NEW).is_some() => make::sheet(&offered, asked),
+        None => list::sheet(&keys()?, &offered, asked),
+    };
+    Ok(asked.draw(&PAGE, &sheet))
+}
+
+/// Asks before something is done to a key, and names the consequences.
+fn question(ends: bool, key: &ServiceKey, offered: &Offered, asked: &Asked<'_>) -> Sheet {
+    let words = asked.words;
+    let back = target(PAGE.name, &[]);
+    let form = |act: &Act, intro, points, label: &str, intent| {
+        Node::Form(Form {
+            submit: press(&PAGE, act),
+            intro,
+            points,
+            fields: Vec::new(),
+            submit_label: asked.word(label),
+            submit_intent: intent,
+            cancel: Some(back.clone()),
+        })
+    };
+    let nodes = if !key.works(asked.now) {
+        vec![Node::Text(asked.say("keys-dead")), Node::Actions(vec![asked.leads("keys", back.clone())])]
+    } else if ends {
+        let intro = vec![asked.say("keys-revoke-for-good"), list::used(key, asked), asked.say("keys-revoke-at-once")];
+        let act = Act::Revoke(key.name.clone());
+        vec![form(&act, intro, offered.points(key), "keys-revoke", Intent::Danger)]
+    } else {
+        let time = words.duration(OLD_WORKS_FOR.unsigned_abs() / 1_000);
+        let intro = vec![asked.say("keys-rotate-once"), text(&words.fill("keys-rotate-old", &[("time", &time)]))];
+        let act = Act::Rotate(key.name.clone(), asked.host.seen(key));
+        vec![form(&act, intro, Vec::new(), "keys-rotate", Intent::Primary)]
+    };
+    let title = if ends { "keys-revoke-title" } else { "keys-rotate-title" };
+    Sheet {
+        title: words.fill(title, &[("name", &key.name)]),
+        badge: Some(list::badge(key, asked)),
+        parts: vec![Part::Nodes(nodes)],
+        ..Sheet::default()
+    }
+}
+
+fn act(pressed: &Pressed<'_>) -> Result<Submitted, SubmitError> {
+    let Asked { host, caller, words, now, .. } = pressed.asked;
+    let refused = |cause| refused(pressed, cause);
+    match pressed.act()? {
+        Act::Make => {
+            let new = match make::wanted(pressed.submission, words, now) {
+                Ok(new) => new,
+                Err(problems) => return pressed.again(problems, None),
+            };
+            // Errors come before the question for the password.
+            if let Err(cause) = host.can_be(&new) {
+                return refused(cause);
+            }
+            pressed.proved(|| match host.add_service_key(caller, new) {
+                Ok((key, token)) => Ok(reveal(pressed, "keys-made-title", &key.name, &token, None)),
+                Err(cause) => refused(cause),
+            })
+        }
+        Act::Rotate(name, seen) => {
+            pressed.proved(|| match host.rotate_as_seen(caller, &name, OLD_WORKS_FOR, Some(&seen)) {
+                Ok(token) => {
+                    let until = Some(now.saturating_add(OLD_WORKS_FOR));
+                    Ok(reveal(pressed, "keys-rotated-title", &name, &token, until))
+                }
+                Err(cause) => refused(cause),
+            })
+        }
+        Act::Revoke(name) => pressed.proved(|| match host.revoke_service_key(caller, &name) {
             Ok(_) => {
-                let outcome = Outcome {
-                    tone: Tone::Success,
-                    title: words.fill("keys-revoked-title", &[("name", name)]),
-                    body: vec![Value::Text(words.get("keys-revoked-now").to_owned())],
-                    mail: None,
-                };
-                let notice = host.seal_notice(OWN, outcome, caller);
-                Ok(Submitted::Done { url: back.to_owned(), notice, own_epoch: None })
+                let title = words.fill("keys-revoked-title", &[("name", &name)]);
+                let body = text(words.get("keys-revoked-now"));
+                let outcome = Outcome { tone: Tone::Success, title, body, mail: None };
+                pressed.done(Some(&target(PAGE.name, &[])), outcome)
             }
             Err(cause) => refused(cause),
-        },
+        }),
     }
 }
 
-/// What is wrong, in the reader's words; at a field, if it is one's.
-struct Wrong {
-    field: Option<String>,
-    message: String,
-}
-
-fn why(cause: &KeyProblem, words: Words) -> Option<Wrong> {
-    let at = |field: &str, key: &str| Wrong { field: Some(field.to_owned()), message: words.get(key).to_owned() };
-    let all = |key: &str| Wrong { field: None, message: words.get(key).to_owned() };
-    Some(match cause {
-        KeyProblem::Name(_) => at(make::NAME, "keys-wrong-name"),
-        KeyProblem::Taken(_) => at(make::NAME, "keys-taken"),
-        KeyProblem::Scope { scope, .. } => at(&make::may(scope), "keys-wrong-scope"),
-        KeyProblem::Manager => at(make::MANAGER, "keys-wrong-manager"),
-        KeyProblem::Unmanaged(realm) => Wrong {
-            field: Some(make::MANAGER.to_owned()),
-            message: words.fill("keys-wrong-unmanaged", &[("realm", realm)]),
-        },
-        KeyProblem::Over => at(make::DAYS, "keys-wrong-days"),
-        KeyProblem::Empty => all("keys-wrong-may"),
-        KeyProblem::Ended(_) => all("keys-dead"),
-        KeyProblem::Raced(_) => all("keys-raced"),
+/// The error in the reader's language, and its field; none if the reader didn't cause it.
+fn why(cause: &KeyProblem, words: Words) -> Option<(Option<String>, String)> {
+    let (field, message) = match cause {
+        KeyProblem::Name(_) => (Some(make::NAME.to_owned()), "keys-wrong-name"),
+        KeyProblem::Taken(_) => (Some(make::NAME.to_owned()), "keys-taken"),
+        KeyProblem::Scope { scope, .. } => (Some(make::may(scope)), "keys-wrong-scope"),
+        KeyProblem::Manager => (Some(make::MANAGER.to_owned()), "keys-wrong-manager"),
+        KeyProblem::Unmanaged(realm) => {
+            let message = words.fill("keys-wrong-unmanaged", &[("realm", realm)]);
+            return Some((Some(make::MANAGER.to_owned()), message));
+        }
+        KeyProblem::Over => (Some(make::DAYS.to_owned()), "keys-wrong-days"),
+        KeyProblem::Empty => (None, "keys-wrong-may"),
+        KeyProblem::Ended(_) => (None, "keys-dead"),
+        KeyProblem::Raced(_) => (None, "keys-raced"),
         KeyProblem::Realm { .. } | KeyProblem::NoSuch(_) | KeyProblem::Storage(_) => return None,
-    })
+    };
+    Some((field, words.get(message).to_owned()))
 }
 
-fn failed(cause: KeyProblem) -> CallError {
-    match cause {
-        KeyProblem::Storage(cause) => CallError::of_storage(cause),
-        _ => not_found(),
+fn refused(pressed: &Pressed<'_>, cause: KeyProblem) -> Result<Submitted, SubmitError> {
+    match (why(&cause, pressed.asked.words), cause) {
+        (Some((Some(field), message)), _) => pressed.again(vec![FieldError { field, message }], None),
+        (Some((None, message)), _) => pressed.again(Vec::new(), Some(message)),
+        (None, KeyProblem::Storage(cause)) => Err(CallError::of_storage(cause).into()),
+        (None, _) => Err(not_found().into()),
     }
 }
 
-/// The page that shows a token, this once.
-fn revealed(title: &str, token: &Zeroizing<String>, old_goes_on: bool, back: &str, painter: &mut Painter<'_>) -> Page {
-    let words = painter.words;
-    let code = Code { label: words.get("keys-token").to_owned(), lines: vec![token.to_string()], secret: true };
-    painter.html.class("div", "kt-sections").class("div", "kt-section kt-card");
-    painter.code(&code);
-    painter.html.element("p", &[("class", Some("kt-text"))], words.get("keys-token-use"));
-    if old_goes_on {
-        let until = painter.frame.now.saturating_add(OLD_WORKS_FOR);
-        let time = words.time(until, painter.frame.now, &painter.frame.zone);
-        let old = words.fill("keys-rotated-old", &[("time", &time)]);
-        painter.html.element("p", &[("class", Some("kt-text"))], &old);
-    }
-    let back = parts::button_link(Link { label: words.get("keys"), url: back }, Intent::Neutral);
-    painter.html.class("div", "kt-actions").markup(&back).close("div").close("div").close("div");
-    whole(painter, title, None, &Markup::default())
+/// The page that shows a token, once; `until`: how long the replaced one still works.
+fn reveal(pressed: &Pressed<'_>, title: &str, name: &str, token: &Zeroizing<String>, until: Option<i64>) -> Submitted {
+    let (asked, words) = (&pressed.asked, pressed.asked.words);
+    let code = Code { label: asked.word("keys-token"), lines: vec![token.to_string()], secret: true };
+    let old = until.map(|until| text(&words.fill("keys-rotated-old", &[("time", &asked.time(until))])));
+    let back = asked.leads("keys", target(PAGE.name, &[]));
+    let nodes = [Node::Code(code), Node::Text(asked.say("keys-token-use"))].into_iter().chain(old.map(Node::Text));
+    let sheet = Sheet {
+        title: words.fill(title, &[("name", name)]),
+        parts: vec![Part::Nodes(nodes.chain([Node::Actions(vec![back])]).collect())],
+        ..Sheet::default()
+    };
+    Submitted::Reveal(asked.draw(&PAGE, &sheet))
 }

@@ -3,14 +3,15 @@
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::Failure;
 use crate::accounts::{Reach, Scope};
-use crate::caller::Actor;
-use crate::operator::OperatorPage;
+use crate::caller::{Actor, Caller};
+use crate::embed::Surface;
+use crate::operator::page::place;
 use crate::service_key::NewKey;
-use crate::stage::{Ground, Routes};
+use crate::stage::{Ground, Routes, operate, operators};
 use crate::storage::AuditFilter;
 use crate::view::Corrections;
+use crate::view::html::nodes::Painter;
 use keyturn_core::time::now;
 
 const PANEL: &str = "
@@ -49,10 +50,7 @@ impl Stage {
         corrections: Option<&Corrections>,
     ) -> Result<String, CallError> {
         let surface = Surface { corrections, ..surface() };
-        let surface =
-            OperatorSurface { surface, outbox: "/o", inbox: "/i", webhooks: "/w", keys: "/keys?of=us", start: "" };
-        let page = OperatorPage::Keys(AskedKeys::asked(query.iter().copied()));
-        self.host.operator_page(caller, &page, &surface).map(|page| page.html.to_string())
+        operators(&self.host, caller, ("keys", query), &surface).map(|page| page.html.to_string())
     }
 
     #[track_caller]
@@ -61,7 +59,7 @@ impl Stage {
     }
 
     fn send(&self, caller: &Caller, page: &str, fields: &[(&str, &str)]) -> Result<Submitted, SubmitError> {
-        self.host.operator_submit(caller, &body(page, fields), &surface())
+        operate(&self.host, caller, &body(page, fields), &surface())
     }
 
     /// Makes the key by the page, and answers the page that shows its token.
@@ -86,13 +84,13 @@ impl Stage {
 }
 
 fn surface() -> Surface<'static> {
-    Surface { submit_url: "/keys?of=us&new=1", join: None, links: &Routes, corrections: None }
+    Surface { submit_url: "/keys?new=1", join: None, links: &Routes, corrections: None }
 }
 
 #[track_caller]
 fn body(page: &str, fields: &[(&str, &str)]) -> Vec<u8> {
     let (_, sealed) = page.split_once("name=\"kt\" value=\"").unwrap_or_else(|| panic!("a form: {page}"));
-    let mut body = Serializer::new(String::new());
+    let mut body = form_urlencoded::Serializer::new(String::new());
     body.append_pair("kt", sealed.split_once('"').expect("its end").0).extend_pairs(fields);
     body.finish().into_bytes()
 }
@@ -149,9 +147,9 @@ fn the_list_says_what_each_key_may_for_whom_from_where_and_how_it_stands() {
     stage.make(&[("name", "panel"), ("may:views", "1"), ("realm:customer", "1"), ("realm:staff", "1")]);
     let html = stage.page(&[]);
     for said in [
-        "<bdi>billing</bdi>",
-        "<bdi>Ask what became of a mail</bdi>",
-        "<bdi>Do what asks a person for his password anew</bdi>",
+        ">billing<p",
+        "<li>Read the state of an email</li>",
+        "<li>Skip password confirmation</li>",
         "for each customer of &lt;7&gt;",
         "from 192.0.2.0/24, 2001:db8::1",
         "for each customer, staff",
@@ -159,9 +157,9 @@ fn the_list_says_what_each_key_may_for_whom_from_where_and_how_it_stands() {
         ">Works</span>",
         "until ",
         "Not used yet",
-        "href=\"/keys?of=us&amp;revoke=billing\"",
-        "href=\"/keys?of=us&amp;rotate=panel\"",
-        "href=\"/keys?of=us&amp;new=1\"",
+        "href=\"/keys?revoke=billing\"",
+        "href=\"/keys?rotate=panel\"",
+        "href=\"/keys?new=1\"",
     ] {
         assert!(html.contains(said), "{said}: {html}");
     }
@@ -182,10 +180,9 @@ fn what_was_never_used_for_90_days_is_warned_of_and_what_has_ended_offers_nothin
         let mut key = key.clone();
         change(&mut key);
         let offered = Offered::by(&stage.host, Words::of("en"));
-        let page = stage.host.framed_own(&owner(), place("keys"), &surface(), |frame| {
-            list::draw(&[key], &offered, "/keys", &mut Painter::new(frame, 2))
-        });
-        page.html.to_string()
+        let (owner, surface) = (owner(), surface());
+        let asked = stage.host.asked(&owner, &surface);
+        asked.draw(&PAGE, &list::sheet(&[key], &offered, &asked)).html.to_string()
     };
     let now = now();
     let warned = "kt-warning\">Never used</span>";
@@ -193,7 +190,7 @@ fn what_was_never_used_for_90_days_is_warned_of_and_what_has_ended_offers_nothin
     let unused = list(&|key| key.made = now - 91 * DAY);
     assert!(unused.contains(warned) && unused.contains("revoke=billing"), "{unused}");
     let ended = list(&|key| (key.made, key.expires) = (now - 91 * DAY, Some(now - HOUR)));
-    assert!(ended.contains(">Ended</span>") && !ended.contains(warned) && !ended.contains("revoke="), "{ended}");
+    assert!(ended.contains(">Expired</span>") && !ended.contains(warned) && !ended.contains("revoke="), "{ended}");
     let revoked = list(&|key| key.revoked = Some(now - HOUR));
     assert!(revoked.contains(">Revoked</span>") && !revoked.contains("rotate="), "{revoked}");
 }
@@ -216,23 +213,20 @@ fn who_does_not_reach_everybody_sees_no_key_and_changes_none() {
         assert!(!stage.host.may_tend_keys(&other));
         for query in [&[][..], &[("new", "1")], &[("revoke", "billing")], &[("rotate", "billing")]] {
             let drawn = stage.draw(&other, query);
-            assert!(matches!(drawn, Err(CallError::Failed(Failure::NotFound))), "{:?} {query:?}", other.actor);
+            assert!(matches!(drawn, Err(CallError::Denied { .. })), "{:?} {query:?}", other.actor);
         }
         // Not even by a form that was drawn for him.
-        for deed in [MAKE, ROTATE, REVOKE] {
+        let key = stage.host.service_keys().expect("read").remove(0);
+        let acts = [Act::Make, Act::Rotate(key.name.clone(), stage.host.seen(&key)), Act::Revoke(key.name)];
+        for (at, act) in acts.iter().enumerate() {
             let mut form = String::new();
             stage.host.framed_own(&other, place("keys"), &surface(), |frame| {
                 let mut painter = Painter::new(frame, 2);
-                let arguments = [(BACK, "/keys"), (KEY, "billing"), (make::NAME, "mine")];
-                painter.open_form(&submission(deed, &arguments), &[], &[], "kt-form");
+                painter.open_form(&press(&PAGE, act), &[], &[], "kt-form");
                 form = painter.html.done().to_string();
             });
             let sent = stage.send(&other, &form, &[]);
-            assert!(
-                matches!(sent, Err(SubmitError::Call(CallError::Failed(Failure::NotFound)))),
-                "{:?} {deed}",
-                other.actor
-            );
+            assert!(matches!(sent, Err(SubmitError::Call(CallError::Denied { .. }))), "{:?} {at}", other.actor);
         }
     }
     assert!(stage.works(&token) && stage.names() == ["billing"]);
@@ -277,16 +271,19 @@ fn a_token_is_shown_once_and_stands_in_no_later_page_notice_log_or_file() {
     tracing::subscriber::with_default(heard.clone(), || {
         tracing::info!("heard");
         let page = stage.make(BILLING);
-        assert!(page.contains("Shown this once.") && page.contains("kt-secret"), "{page}");
+        assert!(page.contains("This is shown only once.") && page.contains("kt-secret"), "{page}");
         let first = token(&page);
         let second = token(&revealed(stage.send(&owner(), &stage.page(&[("rotate", "billing")]), &[])));
         assert!(first != second && stage.works(&first) && stage.works(&second));
         let sent = stage.send(&owner(), &stage.page(&[("revoke", "billing")]), &[]).expect("run");
         let Submitted::Done { url, notice, own_epoch: None } = sent else { panic!("not done") };
-        assert_eq!(url, "/keys?of=us");
+        assert_eq!(url, "/keys");
         assert!(!stage.works(&first) && !stage.works(&second));
         let said = stage.host.notice(&owner(), &notice, &surface()).expect("for him").to_string();
-        assert!(said.contains("billing is revoked") && said.contains("The next request with it is refused."), "{said}");
+        assert!(
+            said.contains("billing has been revoked") && said.contains("The next request with it is refused."),
+            "{said}"
+        );
         let pages = [&[][..], &[("new", "1")], &[("revoke", "billing")], &[("rotate", "billing")]];
         let shown: String = pages.map(|query| stage.page(query)).concat();
         let files = std::fs::read_dir(stage.folder.path()).expect("read");
@@ -329,7 +326,7 @@ fn a_form_sent_again_makes_no_second_key_and_no_second_token() {
     assert_eq!(stage.audit().len(), 3);
     for deed in ["revoke", "rotate"] {
         let page = stage.page(&[(deed, "billing")]);
-        assert!(page.contains("does not work any more") && !page.contains("<form"), "{page}");
+        assert!(page.contains("no longer works") && !page.contains("<form"), "{page}");
     }
     let corrections = again(stage.send(&owner(), &rotate, &[]));
     assert!(corrections.message.is_some());
@@ -345,7 +342,7 @@ fn a_password_is_asked_for_before_a_key_is_made_rotated_or_revoked() {
         let Submitted::StepUp(held) = stage.send(&late, &page, fields).expect("run") else { panic!("{query:?} ran") };
         assert_eq!(stage.audit(), before, "{query:?}");
         let form = stage.host.held(&owner(), &held).expect("his");
-        match stage.host.operator_submit(&owner(), &form, &surface()).expect("run") {
+        match operate(&stage.host, &owner(), &form, &surface()).expect("run") {
             Submitted::Reveal(page) => shown = page.html.to_string(),
             Submitted::Done { .. } => assert!(!stage.works(&token(&shown))),
             _ => panic!("{query:?}"),
@@ -368,8 +365,8 @@ fn what_is_wrong_is_said_at_its_field_in_the_readers_words_before_a_password_is_
     };
     let cases = [
         (with(&[("name", "Two")]), "name", "A name has 1 to 40", "Un nombre tiene"),
-        (with(&[("name", "billing")]), "name", "There is or was a key", "Hay o hubo"),
-        (with(&[("name", "")]), "name", "This is needed: Name", "Hace falta: Nombre"),
+        (with(&[("name", "billing")]), "name", "A key has or had", "Una clave tiene o tuvo"),
+        (with(&[("name", "")]), "name", "Fill in “Name”", "Rellena «Nombre»"),
         (with(&[("may:mails", "")]), "may:accounts", "Choose at least one", "Elige al menos"),
         (
             with(&[("may:mails", ""), ("may:without-step-up", "1")]),
@@ -377,17 +374,12 @@ fn what_is_wrong_is_said_at_its_field_in_the_readers_words_before_a_password_is_
             "Choose at least one",
             "Elige al menos",
         ),
-        (with(&[("realm:customer", "")]), "realm:customer", "Choose whose", "Elige qué cuentas"),
+        (with(&[("realm:customer", "")]), "realm:customer", "Choose which accounts", "Elige qué cuentas"),
         (with(&[("may:views", "1"), ("managed-by", "7")]), "managed-by", "A key that shows", "Una clave que muestra"),
-        (
-            with(&[("realm:staff", "1"), ("managed-by", "7")]),
-            "managed-by",
-            "Nothing says who manages accounts of staff",
-            "Nada indica quién gestiona las cuentas de staff",
-        ),
-        (with(&[("from", "192.0.2.1, nowhere")]), "from", "nowhere is not an address", "nowhere no es"),
-        (with(&[("days", "0")]), "days", "Days are a number", "Los días son"),
-        (with(&[("days", "soon")]), "days", "Days are a number", "Los días son"),
+        (with(&[("realm:staff", "1"), ("managed-by", "7")]), "managed-by", "Accounts of staff", "Las cuentas de staff"),
+        (with(&[("from", "192.0.2.1, nowhere")]), "from", "nowhere isn't an address", "nowhere no es"),
+        (with(&[("days", "0")]), "days", "Write a number of days", "Escribe un número de días"),
+        (with(&[("days", "soon")]), "days", "Write a number of days", "Escribe un número de días"),
     ];
     for (fields, field, english, other) in cases {
         for (caller, said) in [(&late, english), (&spanish, other)] {
@@ -414,8 +406,8 @@ fn what_is_wrong_is_said_at_its_field_in_the_readers_words_before_a_password_is_
 #[test]
 fn a_hook_that_is_gone_since_the_form_was_drawn_is_said_at_its_tick() {
     let cause = KeyProblem::Scope { scope: "report/all".to_owned(), known: String::new() };
-    let wrong = why(&cause, Words::of("en")).expect("words");
-    assert_eq!(wrong.field.as_deref(), Some("may:report/all"));
+    let (field, _) = why(&cause, Words::of("en")).expect("words");
+    assert_eq!(field.as_deref(), Some("may:report/all"));
     // Nothing is made either way: what is asked for is looked up when the key is made.
     let stage = Stage::new();
     let new = NewKey {

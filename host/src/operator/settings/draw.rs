@@ -1,327 +1,217 @@
-//! The page: what came of a test, the form, and what the file has said already.
+//! The page: the result of a test, and the form, with each group of settings as fields or as the file has it.
 
 use super::super::one_mail::{step_key, steps};
-use super::{ACTION, SEEN, TEST, TO, Tested, said_wrong, whole};
-use crate::email::{TRIALS_EACH, TRIALS_WINDOW};
+use super::{PAGE, SEEN, TEST, TO, Tested, said_wrong};
 use crate::mail::config::Way;
-use crate::mail::room::Post;
-use crate::mail::setup::{Setup, Source};
+use crate::mail::setup::{Group, Setup};
 use crate::mail::transport::smtp::Encryption;
 use crate::mail::transport::{StepKind, Verdict};
-use crate::view::form::ALSO;
-use crate::view::html::nodes::Painter;
-use crate::view::html::{Html, Markup};
+use crate::mail_settings::{TRIALS_EACH, TRIALS_WINDOW};
+use crate::operator::page::{Asked, text};
+use crate::operator::sheet::{Fields, FieldsGroup, Part, Sheet};
 use crate::view::nodes::{
-    Choice, ChoiceOption, Fact, Field, FieldKind, Line, LineKind, NewPassword, Node, Submission, Tone, Value,
+    Choice, ChoiceOption, Field, FieldKind, Line, LineKind, NewPassword, Node, Notice, Outcome, Submission, Tone,
 };
-use crate::view::shell::parts;
-use crate::view::words::Words;
-use crate::view::{Corrections, Frame, Page};
 
-/// What the page says, read before it is drawn.
-pub(super) struct Sheet<'a> {
-    /// None: a program has said how mail goes.
-    pub(super) setup: Option<&'a Setup>,
-    /// Which writing of the settings it is.
+/// The cards of the form, and the settings of each; all in one group.
+const CARDS: [(&str, &[&str]); 4] = [
+    ("settings-how", &["mail.transport"]),
+    (SERVER, &["mail.smtp.host", "mail.smtp.port", "mail.smtp.encryption", "mail.smtp.username", "mail.smtp.password"]),
+    ("settings-sender", &["mail.from", "mail.reply-to"]),
+    ("settings-links", &["brand.link-origin"]),
+];
+const SERVER: &str = "settings-server";
+
+/// The page's data, read before it is drawn.
+pub(super) struct Form<'a> {
+    pub(super) setup: &'a Setup,
+    /// The version of the settings.
     pub(super) seen: String,
-    pub(super) post: &'a Post,
     pub(super) tested: Option<&'a Tested>,
-}
-
-impl Sheet<'_> {
-    pub(super) fn draw(&self, frame: &Frame<'_>) -> Page {
-        let mut painter = Painter::new(frame, 2);
-        let words = painter.words;
-        let banner = self.banner(words);
-        match self.setup {
-            Some(setup) => {
-                let again = self.tested.is_some_and(|tested| tested.typed_password);
-                Form { setup, seen: &self.seen, again, words }.draw(&mut painter);
-            }
-            None => self.of_program(&mut painter),
-        }
-        let form = painter.html.done();
-        if let Some(tested) = self.tested {
-            let table = steps(words.get("settings-tested"), &tested.trial.attempt.steps, words);
-            painter.html.class("div", "kt-sections");
-            painter.html.markup(&parts::card("settings-tested", words.get("settings-tested"), &table)).close("div");
-        }
-        painter.html.markup(&form);
-        let page = whole(&mut painter, words.get("settings"), None, &Markup::default());
-        Page { html: Html::new().markup(&banner).markup(&page.html).done(), ..page }
-    }
-
-    fn banner(&self, words: Words) -> Markup {
-        match (self.tested, &self.post.problem) {
-            (Some(tested), _) => outcome(tested, words),
-            (None, Some(problem)) => {
-                let text = said_wrong(problem, words);
-                parts::banner(Tone::Danger, words.get("settings-problem"), &text, false, words)
-            }
-            (None, None) => Markup::default(),
-        }
-    }
-
-    fn of_program(&self, painter: &mut Painter<'_>) {
-        let words = painter.words;
-        let code = |text: &str| vec![Value::Code(text.to_owned())];
-        let fact = |key: &str, value| Fact { label: words.get(key).to_owned(), value };
-        let way = match &self.post.transport {
-            Some(transport) => code(&transport.name()),
-            None => vec![Value::Text(words.get("settings-off").to_owned())],
-        };
-        let mut facts = vec![fact("settings-transport", way), fact("settings-from", code(&self.post.from.address))];
-        if let Some(reply_to) = &self.post.reply_to {
-            facts.push(fact("settings-reply-to", code(&reply_to.address)));
-        }
-        facts.push(fact("settings-origin", code(&self.post.origin)));
-        let said = Node::Text(vec![Value::Text(words.get("settings-program").to_owned())]);
-        painter.sections(&[said, Node::Facts(facts)]);
-    }
-}
-
-/// What came of a test, and what that depends on.
-fn outcome(tested: &Tested, words: Words) -> Markup {
-    let Tested { trial, setup, to, saved, .. } = tested;
-    let kept = words.get(if *saved { "settings-tested-saved" } else { "settings-tested-unsaved" });
-    let last = trial.attempt.steps.last().map_or(StepKind::LookUp, |step| step.kind);
-    let (tone, title, text) = if trial.attempt.verdict == Verdict::Accepted {
-        let text = words.fill("settings-tested-accepted", &[("address", to)]);
-        (Tone::Success, words.fill("settings-tested-accepted-title", &[("server", &trial.server)]), text)
-    } else {
-        let step = words.get(step_key(last));
-        let title = words.fill("settings-tested-failed-title", &[("server", &trial.server), ("step", step)]);
-        (Tone::Danger, title, words.get(advice(setup.way(), last)).to_owned())
-    };
-    parts::banner(tone, &title, &format!("{text} {kept}"), true, words)
-}
-
-/// What a step that failed depends on; the settings by their names on the page.
-fn advice(way: Way, step: StepKind) -> &'static str {
-    match (way, step) {
-        (Way::Sendmail, _) => "settings-advice-sendmail",
-        (Way::Folder | Way::Off, _) => "settings-advice-folder",
-        (Way::Smtp, StepKind::LookUp) => "settings-advice-look-up",
-        (Way::Smtp, StepKind::Connect) => "settings-advice-connect",
-        (Way::Smtp, StepKind::Tls) => "settings-advice-tls",
-        (Way::Smtp, StepKind::Login) => "settings-advice-login",
-        (Way::Smtp, StepKind::Handover) => "settings-advice-handover",
-    }
-}
-
-struct Form<'a> {
-    setup: &'a Setup,
-    seen: &'a str,
-    /// A password was typed for a test.
-    again: bool,
-    words: Words,
+    pub(super) asked: &'a Asked<'a>,
 }
 
 impl Form<'_> {
-    fn draw(&self, painter: &mut Painter<'_>) {
-        let words = self.words;
-        let submission = Submission { action: ACTION.to_owned(), subject: None, arguments: Vec::new() };
-        let sections = [
-            ("settings-how", vec![self.transport()]),
-            ("settings-server", self.server(painter.frame)),
-            ("settings-names", self.names()),
-            ("settings-test", vec![self.to()]),
-        ];
-        let hidden = field(SEEN, String::new(), FieldKind::Hidden(self.seen.to_owned()));
-        // Which of them are needed depends on others, so that is checked when all are there.
-        let sealed: Vec<Field> = sections
-            .iter()
-            .flat_map(|(_, fields)| fields)
-            .map(|field| Field { required: matches!(field.kind, FieldKind::Choice(_)), ..field.clone() })
-            .chain([hidden])
-            .collect();
-        let corrections = painter.corrections_of(&submission);
-        painter.open_form(&submission, &sealed, &[TEST], "kt-sections");
-        let form = painter.html.done();
-        let mut cards = Html::new();
-        for (key, fields) in &sections {
-            let body = self.section(key, fields, corrections, painter);
-            cards.markup(&parts::card(key, words.get(key), &body));
-            // The first button of the form, which Enter presses in every field.
-            if *key == "settings-names" {
-                cards.class("div", "kt-buttons");
-                let attributes = [("class", Some("kt-button kt-primary")), ("type", Some("submit"))];
-                cards.element("button", &attributes, words.get("settings-save")).close("div");
-            }
+    pub(super) fn sheet(&self) -> Sheet {
+        let problem = self.asked.host.mail_problem().filter(|_| self.tested.is_none()).map(|wrong| Notice {
+            tone: Tone::Danger,
+            title: self.word("problem"),
+            body: text(&said_wrong(&wrong, self.asked.words)),
+            actions: Vec::new(),
+        });
+        let steps = self.tested.map(|tested| {
+            let table = steps("settings-tested", &tested.trial.attempt.steps, self.asked.words);
+            Part::Nodes(vec![self.asked.heading("settings-tested"), Node::Table(table)])
+        });
+        Sheet {
+            title: self.asked.word("settings"),
+            outcome: self.tested.map(|tested| self.outcome(tested)),
+            notices: problem.into_iter().collect(),
+            parts: steps.into_iter().chain([Part::Fields(self.fields())]).collect(),
+            ..Sheet::default()
         }
-        painter.html.markup(&form).markup(&cards.done()).close("form");
     }
 
-    fn section(
-        &self,
-        key: &str,
-        fields: &[Field],
-        corrections: Option<&Corrections>,
-        painter: &mut Painter<'_>,
-    ) -> Markup {
-        let words = self.words;
-        painter.html.class("div", "kt-form");
-        let intro = match key {
-            "settings-server" => Some(words.get("settings-server-hint").to_owned()),
-            "settings-test" => {
-                let time = words.duration(u64::from(TRIALS_WINDOW));
-                let most = words.number(i64::try_from(TRIALS_EACH).unwrap_or(i64::MAX));
-                Some(words.fill("settings-test-hint", &[("n", &most), ("time", &time)]))
-            }
-            _ => None,
+    /// An entry of this page in the catalogue.
+    fn word(&self, key: &str) -> String {
+        self.asked.word(&format!("settings-{key}"))
+    }
+
+    fn fields(&self) -> Fields {
+        let settable = Group::ALL.into_iter().any(|group| !self.setup.fixed.has(group));
+        Fields {
+            submit: Submission { action: PAGE.name.to_owned(), subject: None, arguments: Vec::new() },
+            hidden: vec![self.field(SEEN, FieldKind::Hidden(self.seen.clone()))],
+            groups: CARDS.into_iter().filter_map(|card| self.card(card)).chain([self.test()]).collect(),
+            label: settable.then(|| self.word("save")),
+            cancel: None,
+            // Which of them are required depends on others, so that is checked when all are there.
+            checked: |field| matches!(field.kind, FieldKind::Choice(_)),
+        }
+    }
+
+    /// Settings as fields, or as the file has them. None: the file has no mail server.
+    fn card(&self, (key, settings): (&str, &[&str])) -> Option<FieldsGroup> {
+        let (fixed, words) = (&self.setup.fixed, self.asked.words);
+        let heading = self.asked.word(key);
+        if !settings.iter().all(|setting| fixed.fixes(setting)) {
+            let forget =
+                (key == SERVER && self.password_at().is_some()).then(|| self.field("forget", FieldKind::Tick(false)));
+            let lead = if key == SERVER { self.asked.say("settings-server-hint") } else { Vec::new() };
+            let fields = settings.iter().map(|setting| self.set(setting)).chain(forget).collect();
+            return Some(FieldsGroup { heading, lead, fields, also: None });
+        }
+        if key == SERVER && self.setup.mail.smtp.is_none() {
+            return None;
+        }
+        let file = ("file", fixed.file.as_str());
+        let lead = match settings.iter().filter_map(|setting| fixed.line(setting)).min() {
+            Some(line) => words.fill("settings-fixed", &[file, ("line", &line.to_string())]),
+            None => words.fill("settings-fixed-file", &[file]),
         };
-        if let Some(intro) = intro {
-            painter.html.element("p", &[("class", Some("kt-hint"))], &intro);
-        }
-        for field in fields {
-            painter.field(field, corrections);
-        }
-        if key == "settings-test" {
-            let attributes =
-                [("class", Some("kt-button")), ("type", Some("submit")), ("name", Some(ALSO)), ("value", Some(TEST))];
-            let label = words.get("settings-test-send");
-            painter.html.class("div", "kt-buttons").element("button", &attributes, label).close("div");
-        }
-        painter.html.close("div").done()
+        let fields = settings.iter().map(|setting| self.shown(setting)).collect();
+        Some(FieldsGroup { heading, lead: text(&lead), fields, also: None })
     }
 
-    /// The field of a setting: to be set, or as the file has it.
-    fn of(&self, setting: &str, label: &str, hint: Option<String>, kind: FieldKind) -> Field {
-        let words = self.words;
-        let name = setting.rsplit('.').next().unwrap_or(setting);
-        let label = words.get(label).to_owned();
-        if !self.setup.fixed().fixes(setting) {
-            return Field { hint, ..field(name, label, kind) };
+    fn test(&self) -> FieldsGroup {
+        let words = self.asked.words;
+        let most = words.number(i64::try_from(TRIALS_EACH).unwrap_or(i64::MAX));
+        let bound = [("n", most.as_str()), ("time", &words.duration(u64::from(TRIALS_WINDOW)))];
+        FieldsGroup {
+            heading: self.word("test"),
+            lead: text(&words.fill("settings-test-hint", &bound)),
+            fields: vec![self.field(TO, line(LineKind::Email, String::new()))],
+            also: Some((self.word("test-send"), TEST)),
         }
+    }
+
+    fn field(&self, name: &str, kind: FieldKind) -> Field {
+        Field { name: name.to_owned(), label: self.word(name), hint: None, kind, required: true, own: false }
+    }
+
+    /// A setting as the file has it.
+    fn shown(&self, setting: &str) -> Field {
         let value = match (setting, self.setup.value(setting)) {
-            (_, None) => words.get("not-shown").to_owned(),
-            ("mail.transport", Some(way)) => words.get(&format!("settings-{way}")).to_owned(),
-            ("mail.smtp.encryption", Some(encryption)) => words.get(&format!("settings-{encryption}")).to_owned(),
+            (_, None) => self.asked.word("not-shown"),
+            ("mail.transport" | "mail.smtp.encryption", Some(name)) => self.word(&name),
             (_, Some(value)) => value,
         };
-        let file = ("file", self.setup.fixed().file.as_str());
-        let hint = match self.setup.source(setting) {
-            Source::Page | Source::Nowhere => words.fill("settings-unset", &[file]),
-            Source::File(None) => words.fill("settings-fixed-file", &[file]),
-            // The line of its table: what is shown is the host's own.
-            Source::File(Some(_)) if !self.setup.fixed().names(setting) => words.fill("settings-usual", &[file]),
-            Source::File(Some(line)) => words.fill("settings-fixed", &[file, ("line", &line.to_string())]),
-        };
-        let kind = FieldKind::Fixed(Line { kind: LineKind::Plain, value });
-        Field { hint: Some(hint), ..field(name, label, kind) }
+        self.field(name(setting), FieldKind::Fixed(Line { kind: LineKind::Plain, value }))
     }
 
-    fn hint(&self, key: &str) -> Option<String> {
-        Some(self.words.get(key).to_owned())
-    }
-
-    fn option(&self, value: &str, hint: Option<&str>) -> ChoiceOption {
-        ChoiceOption {
-            value: value.to_owned(),
-            label: self.words.get(&format!("settings-{value}")).to_owned(),
-            hint: hint.map(|key| self.words.get(key).to_owned()),
-        }
-    }
-
-    fn transport(&self) -> Field {
-        let mut options = vec![
-            self.option(Way::Off.name(), Some("settings-off-hint")),
-            self.option(Way::Smtp.name(), None),
-            self.option(Way::Sendmail.name(), Some("settings-sendmail-hint")),
-        ];
-        // A path is the file's affair.
-        if self.setup.fixed().mail.folder.is_some() {
-            options.push(self.option(Way::Folder.name(), Some("settings-folder-hint")));
-        }
-        let value = Some(self.setup.way().name().to_owned());
-        self.of("mail.transport", "settings-transport", None, FieldKind::Choice(Choice { options, value }))
-    }
-
-    fn server(&self, frame: &Frame<'_>) -> Vec<Field> {
-        let words = self.words;
-        let server = self.setup.chosen().server.clone().unwrap_or_default();
-        let port = server.port.map(|port| port.to_string()).unwrap_or_default();
-        let options = [Encryption::Starttls, Encryption::Tls, Encryption::None]
-            .map(|encryption| self.option(encryption.name(), None))
-            .into();
-        let encryption = Choice { options, value: Some(server.encryption.name().to_owned()) };
-        let username = server.username.unwrap_or_default();
-        let stored = match server.password_at {
-            _ if self.again => words.get("settings-password-again").to_owned(),
-            Some(at) => {
-                let time = words.time(at, frame.now, &frame.zone);
-                words.fill("settings-password-stored", &[("time", &time)])
+    /// A setting to be set.
+    fn set(&self, setting: &str) -> Field {
+        let value = self.setup.value(setting).unwrap_or_default();
+        let server = self.setup.mail.smtp.as_ref();
+        let (kind, required) = match setting {
+            "mail.transport" => (self.ways(), true),
+            "mail.smtp.host" => (line(LineKind::HostName, value), true),
+            "mail.smtp.port" => {
+                let port = server.and_then(|server| server.port).map(|port| port.to_string());
+                (line(LineKind::Port, port.unwrap_or_default()), false)
             }
-            None => words.get("settings-password-hint").to_owned(),
+            "mail.smtp.encryption" => {
+                let encryption = server.map(|server| server.encryption).unwrap_or_default();
+                let options = Encryption::ALL.map(|one| self.option(one.name(), None));
+                (choice(options.into(), encryption.name()), true)
+            }
+            "mail.smtp.password" => {
+                let new = NewPassword { min_length: 1, repeat: false, rate: None, generate: None, rules: None };
+                (FieldKind::NewPassword(new), false)
+            }
+            "mail.from" => (line(LineKind::Email, value), true),
+            "mail.reply-to" => (line(LineKind::Email, value), false),
+            "brand.link-origin" => (line(LineKind::Url, value), true),
+            _ => (line(LineKind::Plain, value), false),
         };
-        let password = NewPassword { min_length: 1, repeat: false, rate: None, generate: None, rules: None };
-        let optional = |field: Field| Field { required: false, ..field };
-        let mut fields = vec![
-            self.of(
-                "mail.smtp.host",
-                "settings-host",
-                self.hint("settings-host-hint"),
-                line(LineKind::HostName, &server.host),
-            ),
-            optional(self.of(
-                "mail.smtp.port",
-                "settings-port",
-                self.hint("settings-port-hint"),
-                line(LineKind::Port, &port),
-            )),
-            self.of("mail.smtp.encryption", "settings-encryption", None, FieldKind::Choice(encryption)),
-            optional(self.of(
-                "mail.smtp.username",
-                "settings-username",
-                self.hint("settings-username-hint"),
-                line(LineKind::Plain, &username),
-            )),
-            optional(self.of(
-                "mail.smtp.password",
-                "settings-password",
-                Some(stored),
-                FieldKind::NewPassword(password),
-            )),
-        ];
-        if server.password_at.is_some() && !self.setup.fixed().fixes("mail.smtp.password") {
-            fields.push(field("forget", words.get("settings-forget").to_owned(), FieldKind::Tick(false)));
+        let hint = match &kind {
+            FieldKind::Line(_) => Some(self.word(&format!("{}-hint", name(setting)))),
+            FieldKind::NewPassword(_) => Some(self.stored()),
+            _ => None,
+        };
+        Field { hint, required, ..self.field(name(setting), kind) }
+    }
+
+    fn ways(&self) -> FieldKind {
+        // A path is for people with access to the machine.
+        let folder = self.setup.fixed.mail.folder.is_some();
+        let ways = Way::ALL.into_iter().filter(|way| folder || *way != Way::Folder);
+        let hint = |way: Way| (way != Way::Smtp).then(|| self.word(&format!("{}-hint", way.name())));
+        choice(ways.map(|way| self.option(way.name(), hint(way))).collect(), self.setup.way().name())
+    }
+
+    fn option(&self, value: &str, hint: Option<String>) -> ChoiceOption {
+        ChoiceOption { value: value.to_owned(), label: self.word(value), hint }
+    }
+
+    fn password_at(&self) -> Option<i64> {
+        self.setup.chosen.server.as_ref()?.password_at
+    }
+
+    /// The hint about the stored password.
+    fn stored(&self) -> String {
+        match self.password_at() {
+            _ if self.tested.is_some_and(|tested| tested.typed_password) => self.word("password-again"),
+            Some(at) => self.asked.words.fill("settings-password-stored", &[("time", &self.asked.time(at))]),
+            None => self.word("password-hint"),
         }
-        fields
     }
 
-    fn names(&self) -> Vec<Field> {
-        let chosen = self.setup.chosen();
-        let text = |value: &Option<String>| value.clone().unwrap_or_default();
-        let reply_to = line(LineKind::Email, &text(&chosen.reply_to));
-        vec![
-            self.of(
-                "mail.from",
-                "settings-from",
-                self.hint("settings-from-hint"),
-                line(LineKind::Email, &text(&chosen.from)),
-            ),
-            Field {
-                required: false,
-                ..self.of("mail.reply-to", "settings-reply-to", self.hint("settings-reply-to-hint"), reply_to)
-            },
-            self.of(
-                "brand.link-origin",
-                "settings-origin",
-                self.hint("settings-origin-hint"),
-                line(LineKind::Url, &text(&chosen.link_origin)),
-            ),
-        ]
-    }
-
-    fn to(&self) -> Field {
-        field(TO, self.words.get("settings-test-to").to_owned(), line(LineKind::Email, ""))
+    /// The result of a test, and the settings that it depends on.
+    fn outcome(&self, Tested { trial, setup, to, saved, .. }: &Tested) -> Outcome {
+        let words = self.asked.words;
+        let kept = self.word(if *saved { "tested-saved" } else { "tested-unsaved" });
+        let last = trial.attempt.steps.last().map_or(StepKind::LookUp, |step| step.kind);
+        let (tone, title, said) = if trial.attempt.verdict == Verdict::Accepted {
+            let said = words.fill("settings-tested-accepted", &[("address", to)]);
+            (Tone::Success, words.fill("settings-tested-accepted-title", &[("server", &trial.server)]), said)
+        } else {
+            let step = words.get(step_key(last));
+            let title = words.fill("settings-tested-failed-title", &[("server", &trial.server), ("step", step)]);
+            (Tone::Danger, title, self.word(&format!("advice-{}", advice(setup.way(), last))))
+        };
+        Outcome { tone, title, body: text(&format!("{said} {kept}")), mail: None }
     }
 }
 
-fn line(kind: LineKind, value: &str) -> FieldKind {
-    FieldKind::Line(Line { kind, value: value.to_owned() })
+/// The settings that a failed step depends on; the texts name them as the page does.
+fn advice(way: Way, step: StepKind) -> &'static str {
+    match way {
+        Way::Smtp => step.name(),
+        Way::Sendmail => way.name(),
+        Way::Folder | Way::Off => Way::Folder.name(),
+    }
 }
 
-fn field(name: &str, label: String, kind: FieldKind) -> Field {
-    Field { name: name.to_owned(), label, hint: None, kind, required: true, own: false }
+/// The name of a setting in the form.
+fn name(setting: &str) -> &str {
+    setting.rsplit('.').next().unwrap_or(setting)
+}
+
+fn line(kind: LineKind, value: String) -> FieldKind {
+    FieldKind::Line(Line { kind, value })
+}
+
+fn choice(options: Vec<ChoiceOption>, value: &str) -> FieldKind {
+    FieldKind::Choice(Choice { options, value: Some(value.to_owned()) })
 }

@@ -1,142 +1,99 @@
-//! What stands in the form, as settings; or what is wrong with it, field by field.
+//! The form's contents as settings; and their problems, field by field.
 
-use super::TO;
-use crate::email::NewPassword;
+use zeroize::Zeroizing;
+
+use super::{TO, said_wrong};
 use crate::mail::address;
-use crate::mail::config::{Way, is_host};
-use crate::mail::setup::{Chosen, ChosenServer, Setup};
+use crate::mail::config::{Way, Wrong};
+use crate::mail::setup::{Chosen, ChosenServer};
 use crate::mail::transport::smtp::Encryption;
-use crate::origin::may_bear_secrets;
-use crate::origin::names_this_machine;
+use crate::mail_settings::Plan;
 use crate::view::form::{FieldError, Submission};
 use crate::view::words::Words;
 
-/// What somebody wants.
-pub(super) struct Wanted {
-    pub(super) chosen: Chosen,
-    pub(super) password: NewPassword,
-    /// Where a test mail goes; empty where none is asked for.
-    pub(super) to: String,
+/// The wanted settings. Groups that the file has are not in the form.
+pub(super) fn wanted(submission: &Submission) -> (Chosen, Option<Zeroizing<String>>) {
+    let text = |name: &str| submission.text(name).map(str::to_owned);
+    let forget = submission.ticked("forget");
+    let (host, port, username) = (text("host"), text("port"), text("username").filter(|_| !forget));
+    let password = submission.password("password").filter(|_| !forget).cloned();
+    // A server without a host is a server all the same, with a problem.
+    let server = host.is_some() || port.is_some() || username.is_some() || password.is_some();
+    let encryption = Encryption::ALL.into_iter().find(|one| submission.text("encryption") == Some(one.name()));
+    let server = server.then(|| ChosenServer {
+        host: host.unwrap_or_default().to_ascii_lowercase(),
+        port: port.and_then(|port| port.parse().ok()),
+        encryption: encryption.unwrap_or_default(),
+        username,
+        password_at: None,
+    });
+    let chosen = Chosen {
+        transport: Way::ALL.into_iter().find(|way| submission.text("transport") == Some(way.name())),
+        server,
+        from: text("from"),
+        reply_to: text("reply-to"),
+        link_origin: text("link-origin").map(|typed| typed.trim_end_matches('/').to_ascii_lowercase()),
+    };
+    (chosen, password)
 }
 
-struct Reading<'a> {
-    submission: &'a Submission,
-    words: Words,
-    problems: Vec<FieldError>,
-}
-
-impl Reading<'_> {
-    /// One sentence a field: what its shape lacks is said already.
-    fn wrong(&mut self, field: &str, message: String) {
-        if self.problems.iter().all(|problem| problem.field != field) {
-            self.problems.push(FieldError { field: field.to_owned(), message });
-        }
-    }
-
-    fn says(&mut self, field: &str, key: &str) {
-        self.wrong(field, self.words.get(key).to_owned());
-    }
-
-    /// An address that mail can be sent to, or none.
-    fn address(&mut self, field: &str) -> Option<String> {
-        let typed = self.submission.text(field)?.to_owned();
-        if address::check(&typed).is_err() {
-            self.says(field, "problem-address");
-        }
-        Some(typed)
-    }
-
-    fn missing(&mut self, field: &str, label: &str) {
-        let message = self.words.fill("problem-required", &[("label", self.words.get(label))]);
-        self.wrong(field, message);
-    }
-
-    fn server(&mut self, smtp: bool) -> Option<ChosenServer> {
-        let submission = self.submission;
-        let forget = submission.ticked("forget");
-        let username = submission.text("username").filter(|_| !forget).map(str::to_owned);
-        let port = submission.text("port");
-        let password = submission.password("password").is_some() && !forget;
-        let Some(host) = submission.text("host") else {
-            if smtp || username.is_some() || port.is_some() || password {
-                self.missing("host", "settings-host");
-            }
-            return None;
-        };
-        let encryption = match submission.text("encryption") {
-            Some("tls") => Encryption::Tls,
-            Some("none") => Encryption::None,
-            _ => Encryption::Starttls,
-        };
-        if !is_host(host) {
-            self.says("host", "problem-host");
-        } else if encryption == Encryption::None && !names_this_machine(host) {
-            self.says("encryption", "settings-clear");
-        }
-        if password && username.is_none() {
-            self.missing("username", "settings-username");
-        }
-        Some(ChosenServer {
-            host: host.to_ascii_lowercase(),
-            port: port.and_then(|port| port.parse().ok()),
-            encryption,
-            username,
-            password_at: None,
-        })
-    }
-}
-
-/// Reads the form. Fields of settings that the file has are not looked at.
-pub(super) fn wanted(
+/// The problems: one sentence a field, and one without a field. Missing required fields come first.
+pub(super) fn problems(
     submission: &Submission,
-    setup: &Setup,
+    plan: &Plan,
     test: bool,
     words: Words,
-) -> Result<Wanted, Vec<FieldError>> {
-    let fixes = |setting| setup.fixed().fixes(setting);
-    let mut problems = submission.problems.clone();
-    problems.retain(|problem| test || problem.field != TO);
-    let mut reading = Reading { submission, words, problems };
-    let transport = match submission.text("transport") {
-        _ if fixes("mail.transport") => Some(setup.way()),
-        Some("smtp") => Some(Way::Smtp),
-        Some("sendmail") => Some(Way::Sendmail),
-        Some("folder") => Some(Way::Folder),
-        _ => Some(Way::Off),
+) -> (Vec<FieldError>, Option<String>) {
+    let mut message = None;
+    let mut errors = submission.problems.clone();
+    errors.retain(|problem| test || problem.field != TO);
+    for wrong in &plan.problems {
+        match at_field(wrong, plan, words) {
+            Some(error) => errors.push(error),
+            None => message = message.or_else(|| Some(said_wrong(wrong, words))),
+        }
+    }
+    if test {
+        match submission.text(TO).map(address::check) {
+            None => errors.push(missing(TO, words)),
+            Some(Err(_)) => errors.push(wrong(TO, words.get("problem-address"))),
+            Some(Ok(())) => {}
+        }
+        if plan.setup.way() == Way::Off {
+            errors.push(wrong("transport", words.get("settings-test-off")));
+        }
+    }
+    let mut said = std::collections::BTreeSet::new();
+    errors.retain(|error| said.insert(error.field.clone()));
+    (errors, message)
+}
+
+/// The problem of a setting at its field; none: it has no field.
+fn at_field((setting, _): &Wrong, plan: &Plan, words: Words) -> Option<FieldError> {
+    let name = setting.rsplit('.').next()?;
+    let value = plan.setup.value(setting).unwrap_or_default();
+    let key = match (*setting, value.as_str()) {
+        ("mail.smtp.password", _) => {
+            let stored = plan.seen.chosen.server.as_ref().is_some_and(|server| server.password_at.is_some());
+            if stored { "settings-password-other" } else { "settings-password-none" }
+        }
+        ("mail.smtp.host" | "mail.smtp.username" | "mail.from" | "brand.link-origin", "") => {
+            return Some(missing(name, words));
+        }
+        ("mail.smtp.host", _) => "problem-host",
+        ("mail.smtp.encryption", "none") => "settings-clear",
+        ("mail.from" | "mail.reply-to", _) => "problem-address",
+        ("brand.link-origin", _) => "settings-bad-origin",
+        _ => return None,
     };
-    let on = transport != Some(Way::Off);
-    let server = match fixes("mail.smtp.host") {
-        true => None,
-        false => reading.server(transport == Some(Way::Smtp)),
-    };
-    let from = if fixes("mail.from") { None } else { reading.address("from") };
-    if on && from.is_none() && !fixes("mail.from") {
-        reading.missing("from", "settings-from");
-    }
-    let reply_to = if fixes("mail.reply-to") { None } else { reading.address("reply-to") };
-    let link_origin = match fixes("brand.link-origin") {
-        true => None,
-        false => submission.text("link-origin").map(|typed| typed.trim_end_matches('/').to_ascii_lowercase()),
-    };
-    match &link_origin {
-        Some(origin) if !may_bear_secrets(origin) => reading.says("link-origin", "settings-bad-origin"),
-        None if on && !fixes("brand.link-origin") => reading.missing("link-origin", "settings-origin"),
-        _ => {}
-    }
-    let to = if test { reading.address(TO) } else { None };
-    if test && to.is_none() {
-        reading.missing(TO, "settings-test-to");
-    }
-    if test && !on {
-        reading.says("transport", "settings-test-off");
-    }
-    let password = match submission.password("password") {
-        Some(password) => NewPassword::Set(password.clone()),
-        None => NewPassword::Keep,
-    };
-    if !reading.problems.is_empty() {
-        return Err(reading.problems);
-    }
-    let chosen = Chosen { transport, server, from, reply_to, link_origin };
-    Ok(Wanted { chosen, password, to: to.unwrap_or_default() })
+    Some(wrong(name, words.get(key)))
+}
+
+fn missing(field: &str, words: Words) -> FieldError {
+    let label = format!("settings-{field}");
+    wrong(field, &words.fill("problem-required", &[("label", words.get(&label))]))
+}
+
+fn wrong(field: &str, message: &str) -> FieldError {
+    FieldError { field: field.to_owned(), message: message.to_owned() }
 }

@@ -4,17 +4,18 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 use super::*;
+use crate::CallError;
 use crate::accounts::{Reach, Scope};
 use crate::caller::Actor;
-use crate::embed::{Submitted, Surface};
-use crate::operator::OperatorPage;
-use crate::stage::{Ground, Routes};
+use crate::caller::Caller;
+use crate::embed::Surface;
+use crate::host::Host;
+use crate::stage::{Ground, Routes, operate, operators};
 use crate::storage::deliveries::{DeliveryId, NewDelivery, SettledDelivery, Tried};
 use crate::storage::{Commit, Effect, Store};
 use crate::webhooks::Destination;
 use crate::webhooks::config::WebhookConfig;
 use crate::webhooks::secret::Secret;
-use crate::{CallError, Failure};
 use keyturn_core::time::now;
 
 const PANEL: &str = "CREATE TABLE customers (id INTEGER PRIMARY KEY, login TEXT, password TEXT);";
@@ -81,23 +82,27 @@ impl Stage {
         id
     }
 
-    fn draw(&self, caller: &Caller, page: &OperatorPage) -> Result<String, CallError> {
-        Ok(self.host.operator_page(caller, page, &surface())?.html.to_string())
+    fn draw(&self, caller: &Caller, page: &str, query: &[(&str, &str)]) -> Result<String, CallError> {
+        Ok(operators(&self.host, caller, (page, query), &surface())?.html.to_string())
+    }
+
+    #[track_caller]
+    fn one(&self, id: &DeliveryId) -> String {
+        self.draw(&owner(), "delivery", &[("delivery", id.as_str())]).expect("drawn")
     }
 
     #[track_caller]
     fn list(&self, query: &[(&str, &str)]) -> String {
-        let page = OperatorPage::Webhooks(ListedDeliveries::asked(query.iter().copied()));
-        self.draw(&owner(), &page).expect("drawn")
+        self.draw(&owner(), "webhooks", query).expect("drawn")
     }
 
     /// Presses a button, and answers what is said.
     #[track_caller]
     fn press(&self, html: &str, button: &str) -> String {
         let body = format!("kt={}", form(html, button));
-        match self.host.operator_submit(&owner(), body.as_bytes(), &surface().surface) {
+        match operate(&self.host, &owner(), body.as_bytes(), &surface()) {
             Ok(Submitted::Done { notice, .. }) => {
-                self.host.notice(&owner(), &notice, &surface().surface).expect("for him").to_string()
+                self.host.notice(&owner(), &notice, &surface()).expect("for him").to_string()
             }
             _ => panic!("not done"),
         }
@@ -108,16 +113,8 @@ impl Stage {
     }
 }
 
-fn surface() -> OperatorSurface<'static> {
-    let surface = Surface { submit_url: "/webhooks?show=failed", join: None, links: &Routes, corrections: None };
-    OperatorSurface {
-        surface,
-        outbox: "/outbox",
-        inbox: "/inbox",
-        webhooks: "/webhooks",
-        keys: "/keys",
-        start: "panel work",
-    }
+fn surface() -> Surface<'static> {
+    Surface { submit_url: "/webhooks?show=failed", join: None, links: &Routes, corrections: None }
 }
 
 fn signed_in(account: &str, scope: Scope) -> Caller {
@@ -151,11 +148,11 @@ fn the_page_draws_each_state_with_its_word_and_what_may_be_done() {
         let html = stage.list(&[]);
         assert!(html.contains(&format!(">{word}</span>")), "{word}: {html}");
         assert_eq!(html.contains(">Send again</button>"), again, "{word}");
-        assert!(html.contains(&format!("href=\"/webhooks/{id}\"")) && html.contains("customer:1"), "{html}");
+        assert!(html.contains(&format!("href=\"/delivery?delivery={id}\"")) && html.contains("customer:1"), "{html}");
         let tried = !matches!(state, DeliveryState::Queued | DeliveryState::Sending);
         assert_eq!(html.contains("500 Oops: &lt;img src=x&gt;"), tried, "{html}");
         assert!(!html.contains("<img"), "{html}");
-        let one = stage.draw(&owner(), &OperatorPage::Delivery(id)).expect("drawn");
+        let one = stage.one(&id);
         assert!(one.contains(&format!(">{word}</span>")) && one.contains("&lt;b&gt;"), "{one}");
         assert_eq!(one.contains(">Send again</button>"), state != DeliveryState::Sending, "{word}");
     }
@@ -165,7 +162,7 @@ fn the_page_draws_each_state_with_its_word_and_what_may_be_done() {
 fn what_was_given_up_is_sent_again_one_by_one_and_all_together() {
     let stage = Stage::new();
     let ids: Vec<DeliveryId> = (0..3).map(|_| stage.brought_to(DeliveryState::GaveUp, "404 Not Found")).collect();
-    let one = stage.draw(&owner(), &OperatorPage::Delivery(ids[0].clone())).expect("drawn");
+    let one = stage.one(&ids[0]);
     assert!(stage.press(&one, "Send again").contains("1 delivery is sent again"));
     assert_eq!(stage.state(&ids[0]), DeliveryState::Queued);
     let html = stage.list(&[("show", "failed"), ("to", "billing")]);
@@ -188,12 +185,12 @@ fn a_destination_that_is_gone_or_was_removed_is_said_to_be_and_holds_what_waits(
     stage.storage.lease_delivery("elsewhere", "", 60_000).expect("leased");
     let html = stage.list(&[]);
     assert!(html.contains(">Gone</span>") && html.contains("It answered 410 Gone: today "), "{html}");
-    assert!(html.contains(">Not in the configuration</span>"), "{html}");
+    assert!(html.contains(">Not in keyturn.toml</span>"), "{html}");
     assert_eq!(html.matches(">On hold</span>").count(), 2, "{html}");
-    let one = stage.draw(&owner(), &OperatorPage::Delivery(removed)).expect("drawn");
-    assert!(one.contains("no longer in the configuration"), "{one}");
-    let one = stage.draw(&owner(), &OperatorPage::Delivery(waits)).expect("drawn");
-    assert!(one.contains("Enable it when it is there again"), "{one}");
+    let one = stage.one(&removed);
+    assert!(one.contains("no longer in keyturn.toml"), "{one}");
+    let one = stage.one(&waits);
+    assert!(one.contains("Enable it when it works again"), "{one}");
     assert!(stage.press(&html, "Enable").contains("Enabled again"));
     let html = stage.list(&[]);
     assert!(html.contains(">Active</span>") && !html.contains(">Gone</span>"), "{html}");
@@ -222,20 +219,23 @@ fn a_test_is_sent_by_its_button_and_what_came_of_it_is_said_as_it_is() {
     for (class, said, beside) in [
         ("kt-success", "billing accepted the test", "204 No Content"),
         ("kt-danger", "billing did not accept the test", "401 Unauthorized: &lt;b&gt;"),
-        ("kt-warning", "Not known whether billing took the test: no answer came", "request: no answer within 1 s"),
+        (
+            "kt-warning",
+            "We can&#39;t tell whether billing accepted the test: no answer came",
+            "request: no answer within 1 s",
+        ),
     ] {
         let notice = stage.press(&html, "Send a test");
         assert!(notice.contains(said) && notice.contains(beside) && notice.contains(class), "{notice}");
     }
     let caller = Caller { locale: "es".to_owned(), ..owner() };
-    let page = OperatorPage::Webhooks(ListedDeliveries::default());
-    assert!(stage.draw(&caller, &page).expect("drawn").contains(">Enviar prueba</button>"));
+    assert!(stage.draw(&caller, "webhooks", &[]).expect("drawn").contains(">Enviar prueba</button>"));
     // One that is not in the configuration has no address to send it to.
     stage.queue("former");
     assert_eq!(stage.list(&[]).matches(">Send a test</button>").count(), 1);
     stage.host.replace_destinations(Vec::new());
     let body = format!("kt={}", form(&html, "Send a test"));
-    assert!(stage.host.operator_submit(&owner(), body.as_bytes(), &surface().surface).is_err());
+    assert!(operate(&stage.host, &owner(), body.as_bytes(), &surface()).is_err());
 }
 
 #[test]
@@ -245,8 +245,8 @@ fn a_destination_that_is_off_is_said_to_be() {
     stage.host.replace_destinations(vec![stage.billing("https://billing.example/hook", "enabled = false")]);
     let html = stage.list(&[]);
     assert!(html.contains(">Off</span>") && html.contains(">On hold</span>"), "{html}");
-    let one = stage.draw(&owner(), &OperatorPage::Delivery(waits)).expect("drawn");
-    assert!(one.contains("Its destination is off in the configuration."), "{one}");
+    let one = stage.one(&waits);
+    assert!(one.contains("Its destination is disabled in keyturn.toml."), "{one}");
 }
 
 #[test]
@@ -259,19 +259,19 @@ fn who_does_not_reach_everybody_sees_nothing_and_sends_nothing() {
         signed_in("customer:1", Scope::None),
         Caller::new(Actor::Anonymous, Reach::none()),
     ] {
-        for page in [OperatorPage::Webhooks(ListedDeliveries::default()), OperatorPage::Delivery(id.clone())] {
-            let drawn = stage.draw(&caller, &page);
-            assert!(matches!(drawn, Err(CallError::Failed(Failure::NotFound))), "{:?}", caller.actor);
+        for (page, query) in [("webhooks", &[][..]), ("delivery", &[("delivery", id.as_str())])] {
+            let drawn = stage.draw(&caller, page, query);
+            assert!(matches!(drawn, Err(CallError::Denied { .. })), "{:?}", caller.actor);
         }
         let body = format!("kt={}", form(&html, "Send again"));
-        let submitted = stage.host.operator_submit(&caller, body.as_bytes(), &surface().surface);
+        let submitted = operate(&stage.host, &caller, body.as_bytes(), &surface());
         assert!(!matches!(submitted, Ok(Submitted::Done { .. })), "{:?}", caller.actor);
     }
     // The same session, but no longer with all that reach.
     let lesser = Caller { reach: Reach::none().with("customer", Scope::Own), ..owner() };
     for button in ["Send again", "Send a test"] {
         let body = format!("kt={}", form(&html, button));
-        assert!(stage.host.operator_submit(&lesser, body.as_bytes(), &surface().surface).is_err(), "{button}");
+        assert!(operate(&stage.host, &lesser, body.as_bytes(), &surface()).is_err(), "{button}");
     }
     assert_eq!(stage.state(&id), DeliveryState::GaveUp);
 }
@@ -280,14 +280,14 @@ fn who_does_not_reach_everybody_sees_nothing_and_sends_nothing() {
 fn an_empty_page_says_how_to_set_it_up_and_a_stopped_worker_since_when() {
     let stage = Stage::new();
     let html = stage.list(&[]);
-    assert!(html.contains("No event has gone to a webhook yet."), "{html}");
+    assert!(html.contains("No event was sent to a webhook yet."), "{html}");
     assert!(stage.list(&[("show", "failed")]).contains("No delivery has failed."));
     stage.queue("billing");
-    assert!(!stage.list(&[]).contains("Nothing goes to webhooks"));
+    assert!(!stage.list(&[]).contains("No webhooks are being sent"));
     let panel = rusqlite::Connection::open(stage.folder.path().join("panel.db")).expect("opened");
     panel.execute_batch("UPDATE keyturnhost_workers SET beat = 5").expect("written");
     let html = stage.list(&[]);
-    assert!(html.contains("Nothing goes to webhooks") && html.contains("1 Jan 1970, 00:00"), "{html}");
+    assert!(html.contains("No webhooks are being sent") && html.contains("1 Jan 1970, 00:00"), "{html}");
     assert!(html.contains("<code dir=\"ltr\">panel work</code>"), "{html}");
 }
 

@@ -1,12 +1,11 @@
-//! Forms that are parts of one: a page of the panel's with a form of its own, whose fields and those of plugins are typed
-//! together and saved by one button. A browser sends one form at a press; were they several, what was typed into the
-//! others would be lost.
+//! Forms that are parts of one: a page of the panel with its own form, whose fields are saved together with those of plugins,
+//! by one button. A browser sends one form at a time: with several, what was typed into the others would be lost.
 //!
 //! The panel draws `<form id="details" …>` with its button, and shows slots with that id in
 //! [`Surface::join`](crate::embed::Surface::join). Each plugin's form is then a part: its inputs belong to the panel's form by
-//! their `form` attribute, and their names begin with the part's own. What the panel's own inputs are called is the
-//! panel's affair, as long as no name begins like a part's; or it draws them by the host, as the example panel does.
-//! A part that was left as it was drawn asks for nothing.
+//! their `form` attribute, and their names begin with the part's own. The panel names its own inputs as it likes, as long as no
+//! name begins like a part's; or it draws them with the host, as the example panel does. A part that was left unchanged asks
+//! for nothing.
 
 use zeroize::Zeroizing;
 
@@ -16,23 +15,23 @@ use keyturn_core::caller::Caller;
 use keyturn_core::seal::Keys;
 use keyturn_core::words::Words;
 
-/// Ends the beginning of the names of a part's inputs.
+/// Ends the prefix of the names of a part's inputs.
 pub const PART: char = '.';
-/// Parts of a body.
+/// The most parts of a body.
 const PARTS: usize = 16;
 
-/// What was posted together.
+/// Parts that were posted together.
 pub struct Joined {
     parts: Vec<Part>,
 }
 
-/// One part, and the body that it would have been alone.
+/// One part, and the body that it would have alone.
 pub struct Part {
     pub body: Zeroizing<Vec<u8>>,
     pub submission: Submission,
 }
 
-/// Why none of the parts can be run as it is.
+/// Why none of the parts can run.
 pub enum Unready {
     /// Draw them again with these.
     Again(Box<Corrections>),
@@ -52,7 +51,7 @@ fn names(body: &[u8]) -> impl Iterator<Item = &[u8]> {
     body.split(|b| *b == b'&').map(|pair| pair.split(|b| *b == b'=').next().unwrap_or_default())
 }
 
-/// A part's own beginning and the rest of an input's name. Browsers write both as they are.
+/// A part's prefix and the rest of an input's name. Browsers write both unchanged.
 fn beginning(name: &[u8]) -> Option<(&[u8], &[u8])> {
     let at = name.iter().position(|b| char::from(*b) == PART)?;
     let (part, rest) = (&name[..at], &name[at + 1..]);
@@ -62,7 +61,7 @@ fn beginning(name: &[u8]) -> Option<(&[u8], &[u8])> {
     own.then_some((part, rest))
 }
 
-/// The parts of a body, each as the body that it would have been alone.
+/// The parts of a body, each as the body that it would have alone.
 fn split(body: &[u8]) -> Result<Vec<Zeroizing<Vec<u8>>>, FormError> {
     if body.len() > read::BODY {
         return Err(FormError::TooLarge);
@@ -75,7 +74,8 @@ fn split(body: &[u8]) -> Result<Vec<Zeroizing<Vec<u8>>>, FormError> {
             None => parts.push((part, alone.len())),
         }
     }
-    // Reserved in full, or growing would leave copies behind; and no more than that, or sixteen parts would take sixteen bodies.
+    // Reserved in full, because growing leaves copies behind; and no more than that, or sixteen parts would take sixteen
+    // bodies.
     let reserved = |(_, bytes): &(&[u8], usize)| Zeroizing::new(Vec::with_capacity(*bytes));
     let mut bodies: Vec<Zeroizing<Vec<u8>>> = parts.iter().map(reserved).collect();
     for (part, alone) in pairs(body) {
@@ -90,7 +90,7 @@ fn split(body: &[u8]) -> Result<Vec<Zeroizing<Vec<u8>>>, FormError> {
     Ok(bodies)
 }
 
-/// The inputs of parts, each with its part and as it would have been alone.
+/// The inputs of parts, each with its part, as it would be alone.
 fn pairs(body: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     body.split(|b| *b == b'&').filter_map(|pair| {
         let name = pair.split(|b| *b == b'=').next().unwrap_or_default();
@@ -99,10 +99,10 @@ fn pairs(body: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
-/// Reads all parts of a body that were changed. `now` is Unix milliseconds.
+/// Reads all changed parts of a body. `now` is Unix milliseconds.
 ///
 /// # Errors
-/// [`FormError`] as of [`super::read`], of the first part that has one; a late part is not one of them.
+/// The first part's [`FormError`], as of [`super::read`]; a late part is not one.
 pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Result<Joined, Unready>, FormError> {
     let words = Words::of(&caller.locale);
     let (mut parts, mut stale, mut generate) = (Vec::new(), Vec::new(), None);
@@ -112,7 +112,7 @@ pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Resul
             Ok(Posted::Submission(submission)) => parts.push(Part { body, submission: *submission }),
             Ok(Posted::Generate(wish)) if generate.is_none() => generate = Some(wish),
             Ok(Posted::Generate(_) | Posted::Rate(_)) => {
-                return Err(FormError::Malformed("a part asks for two things"));
+                return Err(FormError::Malformed("a part has two actions"));
             }
             Err(FormError::Stale(late)) => stale.push(late),
             Err(error) => return Err(error),
@@ -136,19 +136,19 @@ pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Resul
 }
 
 impl Joined {
-    /// The part of this name that was changed: of a plugin, or the panel's own.
+    /// The changed part of this name: a plugin's, or the panel's own.
     #[must_use]
     pub fn part(&self, plugin: &str) -> Option<&Submission> {
         self.parts.iter().map(|part| &part.submission).find(|submission| submission.plugin == plugin)
     }
 
-    /// Whether every part was left as it was drawn.
+    /// Whether every part was left unchanged.
     #[must_use]
     pub fn is_untouched(&self) -> bool {
         self.parts.is_empty()
     }
 
-    /// To draw all of them again, with `errors` laid on the part of that name; none if every part was left as it was.
+    /// Corrections to draw all parts again, with `errors` on the part of that name; none if every part was left unchanged.
     #[must_use]
     pub fn again(&self, plugin: &str, errors: Vec<FieldError>, words: Words) -> Option<Corrections> {
         let laid = |submission: &Submission| match submission.plugin == plugin {
@@ -169,7 +169,7 @@ impl Joined {
     }
 }
 
-/// One for all of them.
+/// Joins them.
 pub fn together(first: Corrections, others: impl IntoIterator<Item = Corrections>) -> Corrections {
     let mut all = first;
     all.beside.extend(others);
@@ -177,8 +177,8 @@ pub fn together(first: Corrections, others: impl IntoIterator<Item = Corrections
 }
 
 impl Submission {
-    /// To draw it again because something beside it was wrong: with its own problems, and a word at each password, which
-    /// is not drawn again, or nobody would notice that it is gone.
+    /// Corrections to draw it again because something beside it was wrong: with its own problems, and a notice at each
+    /// password, which is not drawn again, so that people notice that it is gone.
     pub fn kept(&self, words: Words) -> Corrections {
         let mut errors = self.problems.clone();
         for (name, input) in &self.inputs {
@@ -281,7 +281,7 @@ mod tests {
         };
         let [mine, theirs] = page.html(Some(&again));
         assert!(mine.contains("value=\"Elena\"") && !mine.contains("kt-error"), "kept, and nothing is wrong with it");
-        assert!(theirs.contains("The two passwords are not the same.") && !theirs.contains("four words"));
+        assert!(theirs.contains("The two passwords differ.") && !theirs.contains("four words"));
 
         let nameless = [(0, "name", ""), (0, "news", "1")];
         let Ok(Err(Unready::Again(again))) = page.read(&page.body(&[nameless, PASSWORD].concat())) else {
@@ -289,8 +289,8 @@ mod tests {
         };
         let [mine, theirs] = page.html(Some(&again));
         assert!(mine.contains("kt-error") && !theirs.contains("four words"));
-        assert!(theirs.contains("this one was not saved. Type it once more."), "{theirs}");
-        // Carried through a sign-in, they are still all there.
+        assert!(theirs.contains("this one was not saved. Type it again."), "{theirs}");
+        // They survive being carried through a sign-in.
         let stage = &page.stages[0];
         let carried = again.seal(&stage.keys, &stage.caller.actor);
         assert_eq!(Corrections::open(&carried, &stage.keys, &stage.caller.actor), Some(*again));

@@ -1,8 +1,8 @@
-//! Forms: what the host seals when it draws one, and what it gives back when one is posted.
+//! Forms: what the host seals when it draws one, and what it gives back when it is posted.
 //!
-//! A drawn form bears one hidden input, `kt`: its action, subject, arguments, place and fields, sealed together with the
-//! session and the actor that it was drawn for. That binding is the defence against forged requests: nobody else can
-//! have the host seal a form for this session.
+//! A drawn form has one hidden input, `kt`: its action, subject, arguments, place and fields, sealed together with the session
+//! and the actor that it was drawn for. This binding is the defence against forged requests: nobody else can have the host seal
+//! a form for this session.
 
 pub mod joined;
 pub mod posted;
@@ -26,7 +26,7 @@ use keyturn_core::seal;
 use keyturn_core::words::Words;
 pub(super) use shape::Shape;
 
-/// The hidden input's value, with a key of its own. `also`: its buttons beside the main one. `part`: of another form.
+/// The hidden input's value, with its own key. `also`: its buttons beside the main one. `part`: of another form.
 pub(super) fn sealed(
     submission: &nodes::Submission,
     fields: &[nodes::Field],
@@ -53,7 +53,7 @@ pub(super) fn sealed(
     URL_SAFE_NO_PAD.encode(frame.keys.seal(&["form"], &json))
 }
 
-/// The meter's answer as the script reads it: JSON with `score` (0 to 4) and `text`.
+/// The meter's answer for the script: JSON with `score` (0 to 4) and `text`.
 #[must_use]
 pub fn rate_answer(strength: &Strength, locale: &str) -> String {
     let words = Words::of(locale);
@@ -63,14 +63,14 @@ pub fn rate_answer(strength: &Strength, locale: &str) -> String {
     } else {
         words.get("strength-no").to_owned()
     };
-    // What will be refused must not look good, however long it is.
+    // A password that will be refused must not look good, however long it is.
     let score = if strength.acceptable { score } else { score.min(1) };
     let advice: String =
         strength.advice.iter().flat_map(|advice| advice.chars()).filter(|c| !super::html::dropped(*c)).collect();
     serde_json::json!({ "score": score, "word": word, "text": advice }).to_string()
 }
 
-/// A generated password as the script reads it: JSON with `value`.
+/// A generated password for the script: JSON with `value`.
 #[must_use]
 pub fn generated_answer(password: &str) -> Zeroizing<String> {
     Zeroizing::new(serde_json::json!({ "value": password }).to_string())

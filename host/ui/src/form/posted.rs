@@ -16,20 +16,20 @@ use crate::place::Place;
 
 /// The hidden input's name.
 pub const SEALED: &str = "kt";
-/// Asks for the strength of the field that it names; the script's alone.
+/// Asks for the strength of the field that it names; only the script does.
 pub const RATE: &str = "kt-rate";
-/// Asks for a generated password for the field that it names: the name of a button, and the script's.
+/// Asks for a generated password for the field that it names: the name of a button, and used by the script.
 pub const GENERATE: &str = "kt-generate";
-/// Stands beside [`GENERATE`] when it is the script that asks.
+/// Accompanies [`GENERATE`] if the script asks.
 pub const SCRIPT: &str = "kt-script";
-/// Names one more of a form's buttons, if that was pressed: a button's name, and its value is sealed with the form.
+/// Names another button of the form, if that one was pressed: a button's name, whose value is sealed with the form.
 pub const ALSO: &str = "kt-also";
-/// Milliseconds in which a generated password that goes through a panel must be drawn.
+/// Milliseconds within which a generated password that goes through a panel must be drawn.
 const GENERATED_LIFETIME: i64 = 60_000;
-/// After a field's name: the second input of a password that is drawn twice.
+/// Follows a field's name: the second input of a repeated password.
 pub const AGAIN: &str = "~again";
 
-/// What the client can neither read nor alter.
+/// What the client can neither read nor change.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Sealed {
     pub(crate) plugin: String,
@@ -41,7 +41,7 @@ pub(crate) struct Sealed {
     pub(crate) actor: String,
     pub(crate) key: String,
     pub(crate) issued: i64,
-    /// A part of another form, which may be left as it was drawn.
+    /// A part of another form, which may be left unchanged.
     pub(crate) part: bool,
     pub(crate) fields: Vec<Shape>,
     /// Values of [`ALSO`].
@@ -49,21 +49,21 @@ pub(crate) struct Sealed {
     pub(crate) also: Vec<String>,
 }
 
-/// Values that are not secret, to be drawn back.
+/// Values that are not secret, to draw again.
 pub type Typed = BTreeMap<String, TypedValue>;
 
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TypedValue {
-    /// Of a line, or the chosen answer.
+    /// A line, or the chosen option.
     Text(String),
-    /// Of a tick.
+    /// A tick.
     Tick(bool),
 }
 
 impl TypedValue {
-    /// What stands in a line: what was typed, or what stands there at first.
+    /// The value of a line: typed, or the first one.
     pub(crate) fn in_line<'a>(typed: Option<&'a Self>, first: &'a str) -> &'a str {
         match typed {
             Some(TypedValue::Text(typed)) => typed,
@@ -71,7 +71,7 @@ impl TypedValue {
         }
     }
 
-    /// Whether a tick is ticked, likewise.
+    /// Whether a tick is set, in the same way.
     pub(crate) fn in_tick(typed: Option<&Self>, first: bool) -> bool {
         match typed {
             Some(TypedValue::Tick(typed)) => *typed,
@@ -79,7 +79,7 @@ impl TypedValue {
         }
     }
 
-    /// The answer that is chosen, likewise; none if something was `posted`, and no answer.
+    /// The chosen option, in the same way; none if something was `posted` without an option.
     pub(crate) fn in_choice<'a>(typed: Option<&'a Self>, posted: bool, first: Option<&'a str>) -> Option<&'a str> {
         match typed {
             Some(TypedValue::Text(typed)) => Some(typed),
@@ -90,7 +90,7 @@ impl TypedValue {
 
 /// A value for the plugin. A password is wiped when dropped, and neither printed nor stored.
 pub enum Input {
-    /// A line, an answer, an argument, or what was hidden or fixed.
+    /// A line, an option, an argument, or a hidden or fixed value.
     Text(String),
     /// A tick.
     Tick(bool),
@@ -98,7 +98,7 @@ pub enum Input {
     Password(Zeroizing<String>),
 }
 
-/// What is wrong with one field.
+/// An error of one field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldError {
     /// The field's name; the second input of a repeated password is the name with [`AGAIN`].
@@ -107,29 +107,29 @@ pub struct FieldError {
     pub message: String,
 }
 
-/// A form that was posted.
+/// A posted form.
 pub struct Submission {
     /// Who drew it.
     pub plugin: String,
     /// The operation.
     pub action: String,
-    /// Whom it is about.
+    /// The account that it is about.
     pub subject: Option<AccountId>,
-    /// Where it stood; the link's token is in it.
+    /// Where it was; with the link's token, if there is one.
     pub place: Place,
-    /// Sealed arguments first, then the fields in their order. What was left empty and has no empty value is absent.
+    /// Sealed arguments first, then the fields in their order. Empty inputs without an empty value are absent.
     pub inputs: Vec<(String, Input)>,
-    /// What its reader signs in with, where the form shows it.
+    /// The user name that the form shows.
     pub user_name: Option<String>,
-    /// Idempotency key: 32 hexadecimal digits, the same for each press of the same drawn form.
+    /// The idempotency key: 32 hexadecimal digits, the same for each press of the same drawn form.
     pub key: String,
-    /// To be drawn back.
+    /// To draw again.
     pub typed: Typed,
-    /// Which button was pressed, if not the form's main one.
+    /// The pressed button, if it is not the main one.
     pub also: Option<String>,
-    /// What the host itself found. If there is any, the plugin is not asked.
+    /// The host's own findings. If there are any, the plugin is not called.
     pub problems: Vec<FieldError>,
-    /// It is a part of another form, and as it was drawn: nothing is asked for, and so nothing is wrong.
+    /// It is a part of another form and was left unchanged: nothing is asked for, so nothing is wrong.
     pub untouched: bool,
     pub(super) arguments: Vec<(String, String)>,
 }
@@ -141,7 +141,7 @@ impl Submission {
         self.place.token()
     }
 
-    /// The text of an input; none if it is not there or empty.
+    /// The text of an input; none if it is missing or empty.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         let mut inputs = self.inputs.iter().filter(|(key, _)| key == name);
@@ -157,7 +157,7 @@ impl Submission {
         self.inputs.iter().any(|(key, input)| key == name && matches!(input, Input::Tick(true)))
     }
 
-    /// The password of an input; none if it is not there or empty.
+    /// The password of an input; none if it is missing or empty.
     #[must_use]
     pub fn password(&self, name: &str) -> Option<&Zeroizing<String>> {
         self.inputs.iter().find_map(|(key, input)| match input {
@@ -166,7 +166,7 @@ impl Submission {
         })
     }
 
-    /// To lay `errors` on the form when it is drawn again.
+    /// Puts `errors` on the form when it is drawn again.
     #[must_use]
     pub fn corrections(&self, errors: Vec<FieldError>, message: Option<String>) -> Corrections {
         Corrections {
@@ -184,7 +184,7 @@ impl Submission {
     }
 }
 
-/// A generated password, to be shown beside its field this once: neither printed nor stored.
+/// A generated password, shown beside its field once: neither printed nor stored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Generated {
     /// The field's name.
@@ -198,7 +198,7 @@ impl Generated {
         ["generated".to_owned(), tag(&caller.actor), caller.session.clone()]
     }
 
-    /// Seals it for the caller's session, to go through a panel that draws the page again; it is good for a minute.
+    /// Seals it for the caller's session, to go through a panel that draws the page again. It is valid for a minute.
     pub fn seal(&self, keys: &Keys, caller: &Caller) -> String {
         let until = keyturn_core::time::now().saturating_add(GENERATED_LIFETIME).to_be_bytes();
         let content = Zeroizing::new([&until[..], self.field.as_bytes(), b"\0", self.password.as_bytes()].concat());
@@ -222,29 +222,29 @@ impl std::fmt::Debug for Generated {
     }
 }
 
-/// A question of the strength meter.
+/// A request of the strength meter.
 pub struct Rate {
     /// Who drew the form.
     pub plugin: String,
     /// The operation that answers it.
     pub operation: String,
-    /// Whom the form is about.
+    /// The account that the form is about.
     pub subject: Option<AccountId>,
-    /// Where it stands.
+    /// Where the form is.
     pub place: Place,
-    /// The form's arguments and what it hides or fixes, and the password under its field's name.
+    /// The form's arguments, its hidden and fixed values, and the password under its field's name.
     pub inputs: Vec<(String, Input)>,
 }
 
-/// A wish for a generated password.
+/// A request for a generated password.
 pub struct Generate {
-    /// The form as it was posted; its own operation is not run.
+    /// The posted form; its own operation doesn't run.
     pub submission: Submission,
     /// The operation that answers it.
     pub operation: String,
-    /// The field that it is for.
+    /// The field for the password.
     pub field: String,
-    /// The script asks, and puts it into both fields; else it is shown beside them.
+    /// The script asks, and puts it into both fields; otherwise it is shown beside them.
     pub script: bool,
 }
 
@@ -252,13 +252,13 @@ pub struct Generate {
 pub enum Posted {
     /// A press of the button.
     Submission(Box<Submission>),
-    /// The meter's question, while somebody types.
+    /// The meter's request, while somebody types.
     Rate(Box<Rate>),
     /// A press of the button that generates a password.
     Generate(Box<Generate>),
 }
 
-/// What was wrong with a form, and what was typed into it; laid over the same form when it is drawn again.
+/// The errors of a form, and what was typed into it. They are put on the same form when it is drawn again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Corrections {
     pub(super) plugin: String,
@@ -271,27 +271,27 @@ pub struct Corrections {
     pub errors: Vec<FieldError>,
     /// About the whole form.
     pub message: Option<String>,
-    /// What was asked for in place of sending the form.
+    /// What was requested instead of sending the form.
     #[serde(skip)]
     pub generated: Option<Box<Generated>>,
-    /// Of the other parts of the form that they were posted in.
+    /// Those of other parts, which were posted together.
     pub(crate) beside: Vec<Corrections>,
 }
 
 impl Corrections {
-    /// Whose form it was.
+    /// The form's plugin.
     #[must_use]
     pub fn plugin(&self) -> &str {
         &self.plugin
     }
 
-    /// Where it stood.
+    /// The form's place.
     #[must_use]
     pub fn place(&self) -> &Place {
         &self.place
     }
 
-    /// Seals them for `actor`, to be carried through a sign-in by the client.
+    /// Seals them for `actor`; the client carries them through a sign-in.
     #[must_use]
     pub fn seal(&self, keys: &Keys, actor: &Actor) -> String {
         let json = serde_json::to_vec(self).unwrap_or_default();
@@ -327,7 +327,7 @@ pub(crate) fn subject<'a>(submission: &'a nodes::Submission, place: &'a Place) -
     submission.subject.as_deref().or_else(|| place.subject().map(AccountId::as_str))
 }
 
-/// An actor in words that no other actor has.
+/// A text that no other actor has.
 pub(crate) fn tag(actor: &Actor) -> String {
     let kind = match actor {
         Actor::Anonymous => "anonymous",
@@ -339,7 +339,7 @@ pub(crate) fn tag(actor: &Actor) -> String {
     format!("{kind} {}", actor.name())
 }
 
-/// The session as it stands in a form: a MAC, so that a form never holds what would open the session.
+/// The session's form in a form: a MAC, so that a form never contains what would open the session.
 pub(crate) fn session(keys: &Keys, caller: &Caller) -> String {
     seal::hex(&keys.mac("form session", &[caller.session.as_bytes()]))
 }

@@ -1,4 +1,4 @@
-//! Reads a posted form back against what was sealed when it was drawn.
+//! Reads a posted form, against what was sealed when it was drawn.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -21,36 +21,36 @@ pub const LIFETIME: i64 = 12 * 60 * 60 * 1000;
 /// Inputs of a body: two for each of forty fields, and the host's own.
 const INPUTS: usize = 83;
 
-/// Why a body is no submission.
+/// Why a body is not a submission.
 #[derive(Debug, thiserror::Error)]
 pub enum FormError {
     /// 413.
     #[error("the form is larger than {BODY} bytes")]
     TooLarge,
-    /// 400: not a form, not UTF-8, a name twice, or a name that the form does not have.
-    #[error("the form is not one that this host drew: {0}")]
+    /// 400: not a form, not UTF-8, a name twice, or a name that the form doesn't have.
+    #[error("this host did not draw the form: {0}")]
     Malformed(&'static str),
-    /// 403: drawn for another session or actor, by another host, or altered.
+    /// 403: drawn for another session or actor, by another host, or changed.
     #[error("the form was not drawn for this session")]
     Foreign,
-    /// The session ended meanwhile, or the form is too old. Nothing was run; what was typed can be drawn again.
-    #[error("the form was drawn for a session that has ended, or too long ago")]
+    /// The session has ended, or the form is too old. Nothing ran; what was typed can be drawn again.
+    #[error("the form's session has ended, or the form is too old")]
     Stale(Box<Stale>),
 }
 
 /// A form that came too late.
 #[derive(Debug)]
 pub struct Stale {
-    /// For whom it was drawn. None: for the caller himself, and it is only too old.
+    /// For whom it was drawn. None: for the caller, and it is only too old.
     pub sign_in_as: Option<String>,
-    /// To be laid on the form drawn again; seal it to carry it through the sign-in.
+    /// To put on the form when it is drawn again; seal them to carry them through the sign-in.
     pub corrections: Corrections,
 }
 
 /// Reads the body of a post, `application/x-www-form-urlencoded`. `now` is Unix milliseconds.
 ///
 /// # Errors
-/// [`FormError`]; what is wrong with single fields is no error but stands in [`Submission::problems`].
+/// [`FormError`]. Errors of single fields are in [`Submission::problems`].
 pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Posted, FormError> {
     let inputs = Inputs::parse(body)?;
     let form = open(inputs.get(SEALED).ok_or(FormError::Malformed("it has no sealed part"))?, keys)?;
@@ -86,7 +86,7 @@ pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Poste
             None => Posted::Submission(Box::new(submission)),
         });
     }
-    // Same actor under another session, or nobody any more: he gets his words back, and presses again himself.
+    // The same actor in another session, or nobody any more: people get their words back, and press again themselves.
     let message = words.get(if bound { "answer-old" } else { "answer-elsewhere" }).to_owned();
     let sign_in_as = signed_out.then(|| actor.split_once(' ').map_or(String::new(), |(_, name)| name.to_owned()));
     Err(FormError::Stale(Box::new(Stale {
@@ -101,7 +101,7 @@ fn open(sealed: &str, keys: &Keys) -> Result<Sealed, FormError> {
     serde_json::from_slice(&json).map_err(|_| FormError::Foreign)
 }
 
-/// Limits let no other subject be sealed; one that does not parse must not become a form about nobody.
+/// Limits let no other subject be sealed; one that doesn't parse must not become a form about nobody.
 fn account(subject: Option<&str>) -> Result<Option<AccountId>, FormError> {
     subject.map(|subject| subject.parse().map_err(|_| FormError::Foreign)).transpose()
 }
@@ -111,7 +111,7 @@ fn generates(form: &Sealed, field: &str) -> Result<(String, String), FormError> 
     let shape = form.fields.iter().find(|shape| shape.name == field);
     match shape.map(|shape| &shape.kind) {
         Some(Kind::NewPassword { generate: Some(operation), .. }) => Ok((field.to_owned(), operation.clone())),
-        _ => Err(FormError::Malformed("no password is generated for such a field")),
+        _ => Err(FormError::Malformed("this field has no generated password")),
     }
 }
 
@@ -122,7 +122,7 @@ fn rate(form: Sealed, field: &str, inputs: &Inputs) -> Result<Posted, FormError>
         _ => None,
     });
     let (Some(operation), Some(typed)) = (operation, inputs.get(field)) else {
-        return Err(FormError::Malformed("no such field is rated"));
+        return Err(FormError::Malformed("this field has no rating"));
     };
     if typed.len() > INPUT || typed.contains('\0') {
         return Err(FormError::Malformed("the input is too long"));
@@ -225,7 +225,7 @@ impl Reading {
                 } else if let Some(key) = (!value.is_empty()).then(|| line.problem(value)).flatten() {
                     self.problem(&shape.name, key);
                 }
-                // What is too long is not kept: nobody is asked about it, and it would take its memory twice.
+                // Too long: not kept, because nobody checks it and it would take its memory twice.
                 if value.len() <= INPUT {
                     self.typed.insert(shape.name.clone(), TypedValue::Text(value.to_owned()));
                     self.inputs.push((shape.name, Input::Text(value.to_owned())));
@@ -258,7 +258,7 @@ impl Reading {
 }
 
 impl Shape {
-    /// Whether what was posted is what was drawn.
+    /// Whether the posted values equal the drawn ones.
     fn untouched(&self, inputs: &Inputs) -> bool {
         let posted = |name: &str| inputs.get(name).map_or("", |typed| typed.trim());
         let drawn = self.drawn.as_deref().unwrap_or_default();
@@ -281,7 +281,7 @@ impl Shape {
     }
 }
 
-/// The body's inputs. All of them are wiped when dropped: which are secret is known only after unsealing.
+/// The body's inputs. All are wiped when dropped: only unsealing tells which are secret.
 struct Inputs(Vec<(String, Zeroizing<String>)>);
 
 impl Inputs {
@@ -295,7 +295,7 @@ impl Inputs {
             let name = decoded(&pair[..at])?.to_string();
             let value = decoded(pair.get(at + 1..).unwrap_or_default())?;
             if inputs.get(&name).is_some() {
-                return Err(FormError::Malformed("a name stands in it twice"));
+                return Err(FormError::Malformed("it has a name twice"));
             }
             inputs.0.push((name, value));
             if inputs.0.len() > INPUTS {
@@ -315,10 +315,10 @@ impl Inputs {
     }
 }
 
-/// Strict, where a decoder for the web would put U+FFFD: a password that is changed in silence locks somebody out.
+/// Strict, unlike web decoders, which put U+FFFD: a password that is silently changed locks somebody out.
 fn decoded(bytes: &[u8]) -> Result<Zeroizing<String>, FormError> {
     let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
-    // Reserved in full, or growing would leave copies behind.
+    // Reserved in full, because growing leaves copies behind.
     let mut plain = Zeroizing::new(Vec::with_capacity(bytes.len()));
     let mut rest = bytes;
     while let Some((byte, after)) = rest.split_first() {
@@ -327,7 +327,7 @@ fn decoded(bytes: &[u8]) -> Result<Zeroizing<String>, FormError> {
             b'+' => plain.push(b' '),
             b'%' => {
                 let (Some(high), Some(low)) = (digit(after.first()), digit(after.get(1))) else {
-                    return Err(FormError::Malformed("a % without two digits stands in it"));
+                    return Err(FormError::Malformed("it has a % without two digits"));
                 };
                 plain.push(u8::try_from(16 * high + low).unwrap_or_default());
                 rest = &after[2..];

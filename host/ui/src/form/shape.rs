@@ -1,4 +1,4 @@
-//! What the host keeps of a field to read it back, and the checks of shape that need nobody's policy.
+//! What the host keeps of a field to read it back, and checks of shape that need no policy.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use keyturn_core::words::Words;
 
 /// The value of a tick that is set.
 pub const TICKED: &str = "1";
-/// Bytes that one input may take.
+/// Bytes of one input.
 pub(super) const INPUT: usize = 4_096;
 
 #[derive(Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub struct Shape {
     pub label: String,
     pub required: bool,
     pub kind: Kind,
-    /// What was drawn in it, in a form that is a part of another: who leaves that asks for nothing.
+    /// What was drawn in it, in a form that is a part of another: if it is left unchanged, it asks for nothing.
     pub drawn: Option<String>,
 }
 
@@ -35,7 +35,7 @@ pub enum Kind {
     },
     Hidden(String),
     Fixed(String),
-    /// Fixed too: what somebody signs in with.
+    /// Fixed, too: the user name to sign in with.
     UserName(String),
 }
 
@@ -98,7 +98,7 @@ impl Shape {
 }
 
 impl Line {
-    /// The key of what is wrong with a value, which is not empty.
+    /// The key of what is wrong with a value that is not empty.
     pub fn problem(self, value: &str) -> Option<&'static str> {
         if value.chars().any(char::is_control) {
             return Some("problem-character");
@@ -113,7 +113,8 @@ impl Line {
     }
 }
 
-/// The shape of an address, not whether it exists. Hosts without a dot are allowed: panels mail within their network.
+/// The shape of an address, not whether it exists. Hosts without a dot are allowed, for panels that send email within their
+/// network.
 fn address(value: &str) -> bool {
     value.len() <= 254
         && !value.contains(char::is_whitespace)

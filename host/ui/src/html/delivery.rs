@@ -1,4 +1,4 @@
-//! The life of a mail: the plugin's own steps, and between them the outbox's, in the host's words.
+//! The life of an email: the plugin's own steps, and between them the outbox's, in the host's words.
 
 use super::Attribute;
 use super::nodes::Painter;
@@ -6,7 +6,7 @@ use crate::Delivery;
 use keyturn_contract::keyturn::ui::nodes::{self, Action, Intent, Run, Step, StepState, Target, Value};
 use keyturn_core::mail::MailState;
 
-/// A step of the outbox's.
+/// A step of the outbox.
 struct Told {
     title: String,
     detail: Option<String>,
@@ -32,14 +32,14 @@ impl Painter<'_> {
         self.html.close("ol");
     }
 
-    /// What a part bears that is drawn with a mail: which, how it stands, and which where a success that was told of it above,
-    /// as it was queued, is none any more.
+    /// Attributes of a part that is drawn with an email: its id, its state, and its id again if a success that was reported
+    /// above is no longer one.
     pub fn live<'a>(id: &'a str, stands: &'a str, mail: &Delivery) -> [Attribute<'a>; 3] {
         [("data-kt-live", Some(id)), ("data-kt-said", Some(stands)), ("data-kt-bad", mail.troubled().then_some(id))]
     }
 
-    /// How a mail stands now, in one sentence. What is drawn with it as `data-kt-live` is asked for again by the script as long
-    /// as [`Painter::again`] stands in it, and drawn anew when this has changed.
+    /// An email's state in one sentence. The script asks for a part with `data-kt-live` again as long as [`Painter::again`] is
+    /// in it, and redraws it when this sentence has changed.
     pub fn stands(&self, mail: &Delivery) -> String {
         let latest = self.latest(mail);
         let at = latest.at.map(|at| self.words.time(at, self.frame.now, &self.frame.zone));
@@ -47,7 +47,7 @@ impl Painter<'_> {
         latest.detail.map_or_else(|| format!("{title}."), |detail| format!("{title}. {detail}"))
     }
 
-    /// What can be done about the mail; they stand beside the section's heading.
+    /// The actions for the email, beside the section's heading.
     pub fn delivery_actions(&mut self, delivery: &nodes::Delivery, mail: &Delivery) {
         let action = |word: &str, intent, target| Action {
             label: self.words.get(word).to_owned(),
@@ -60,7 +60,7 @@ impl Painter<'_> {
         match (mail.state, &mail.account) {
             _ if !mail.may_mend => {}
             (MailState::Refused | MailState::GaveUp, Some(account)) if mail.whole => {
-                // Once it is corrected, trying again is what there is to do.
+                // Once it is corrected, retrying is the next step.
                 let (correct, retry) = match mail.moved {
                     true => (Intent::Neutral, Intent::Primary),
                     false => (Intent::Primary, Intent::Neutral),
@@ -79,7 +79,7 @@ impl Painter<'_> {
         self.html.close("div");
     }
 
-    /// The way to see how it went on, while it may. No page loads itself anew.
+    /// The way to see its progress, while it may change. No page reloads itself.
     pub fn again(&mut self, mail: &Delivery) {
         if mail.waits() {
             let attributes = [("class", Some("kt-button kt-again")), ("href", Some(self.frame.submit_url))];
@@ -87,8 +87,8 @@ impl Painter<'_> {
         }
     }
 
-    /// One sentence on what became of a mail, for a notice. It stays there as it is, so of one that may still change it says
-    /// only what remains true.
+    /// One sentence about an email's state, for a notice. A notice doesn't change, so while the state may change, it says only
+    /// what stays true.
     pub fn became(&mut self, mail: &Delivery) {
         let [queued, latest] = self.told(mail);
         let said = if mail.waits() { queued } else { latest };
@@ -99,7 +99,7 @@ impl Painter<'_> {
         self.html.close("p");
     }
 
-    /// The word for the heading over what was done, where the mail about it has failed.
+    /// The word for the heading above what was done, if its email has failed.
     pub fn failure(mail: &Delivery) -> &'static str {
         match (mail.state, mail.obstacle) {
             (MailState::Refused | MailState::GaveUp, None) => "mail-not-accepted",
@@ -130,7 +130,7 @@ impl Painter<'_> {
         self.html.close("li");
     }
 
-    /// The state in words before the title, for who does not see the mark.
+    /// The state in words before the title, for people who can't see the mark.
     fn open_step(&mut self, state: StepState) {
         let (class, word) = match state {
             StepState::Done => ("kt-step kt-done", "step-done"),
@@ -147,7 +147,7 @@ impl Painter<'_> {
         self.html.close("p");
         if let Some(at) = at {
             self.html.class("p", "kt-step-at");
-            // As it is, and never as "5 minutes ago": one step is read against the other.
+            // As a time, never as "5 minutes ago": people compare the steps.
             self.sentence(&[Value::Time(at)]);
             self.html.close("p");
         }
@@ -155,7 +155,7 @@ impl Painter<'_> {
 
     fn told(&self, mail: &Delivery) -> [Told; 2] {
         let words = self.words;
-        // Which address an attempt went to is not kept; the one on file may be another by now. What waits goes there.
+        // The address of an attempt is not stored, and the one on file may be another. Waiting emails go to that one.
         let known = !mail.moved || mail.waits();
         let to = mail.to.as_deref().filter(|_| known).unwrap_or_else(|| words.get("mail-to-somebody"));
         let queued = Told {

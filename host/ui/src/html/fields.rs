@@ -1,14 +1,14 @@
-//! Fields: label, hint, error, input, and what browsers and password managers are told by kind.
+//! Fields: label, hint, error, input, and what browsers and password managers learn from the kind.
 
 use super::nodes::Painter;
 use crate::form::{AGAIN, TICKED, TypedValue};
 use crate::{Corrections, FieldError};
 use keyturn_contract::keyturn::ui::nodes::{Choice, Code, Field, FieldKind, Line, LineKind, NewPassword};
 
-/// Answers of a choice that are drawn as radios; more become a list to open.
+/// The most options that are drawn as radios; more become a list.
 const RADIOS: usize = 5;
 
-/// What is told to the browser about a line.
+/// What the browser learns about a line.
 struct Manner {
     kind: &'static str,
     autocomplete: &'static str,
@@ -43,7 +43,7 @@ pub struct Drawn {
 }
 
 impl Drawn {
-    /// Whether an error of that name has a place at this field.
+    /// Whether an error of this name has a place at this field.
     #[must_use]
     pub fn shows(field: &Field, name: &str) -> bool {
         match &field.kind {
@@ -98,12 +98,12 @@ impl Painter<'_> {
         }
     }
 
-    /// What an input is called in the body that is posted.
+    /// The name of an input in the posted body.
     pub fn input(&self, name: &str) -> String {
         format!("{}{name}", self.part)
     }
 
-    /// Hint and error with their ids; the error is told first, though the hint stands first.
+    /// Hint and error with their ids; the error is announced first, though the hint comes first.
     fn notes(&mut self, name: &str, hint: Option<&str>, errors: &[FieldError]) -> Drawn {
         let id = self.id();
         let mut described = Vec::new();
@@ -139,7 +139,7 @@ impl Painter<'_> {
 
     fn labelled(&mut self, field: &Field, name: &str, label: &str, hint: Option<&str>, errors: &[FieldError]) -> Drawn {
         self.html.class("div", "kt-field");
-        // The id that the notes will take.
+        // The id that the notes will get.
         let id = format!("{}-{}", self.prefix, self.count + 1);
         self.html.open("label", &[("class", Some("kt-label")), ("for", Some(&id))]);
         self.label(field, label);
@@ -174,8 +174,8 @@ impl Painter<'_> {
         self.html.close("div");
     }
 
-    /// What is about the reader is an input that password managers can read; about others it is text, or the browser
-    /// would keep their login as the reader's own. What is sent was sealed, so neither has a name.
+    /// A value about the reader is an input that password managers can read. A value about others is text: otherwise the
+    /// browser would store their login as the reader's own. What is sent was sealed, so neither has a name.
     fn fixed(&mut self, field: &Field, line: &Line, errors: &[FieldError]) {
         if field.own {
             let shown = Field { required: true, ..field.clone() };
@@ -233,7 +233,7 @@ impl Painter<'_> {
     }
 
     fn radios(&mut self, field: &Field, choice: &Choice, chosen: Option<&str>, errors: &[FieldError]) {
-        // The fieldset names its notes, which stand in it: draw them first, put them after the legend.
+        // The fieldset names its notes, which are inside it: draw them first, and put them after the legend.
         let before = self.html.done();
         let drawn = self.notes(&field.name, field.hint.as_deref(), errors);
         let notes = self.html.done();
@@ -252,7 +252,7 @@ impl Painter<'_> {
         self.html.close("legend").markup(&notes);
         let name = self.input(&field.name);
         for (at, option) in choice.options.iter().enumerate() {
-            // The first bears the field's own id, so that the summary leads to it.
+            // The first one has the field's own id, so the summary leads to it.
             let id = if at == 0 { drawn.id.clone() } else { format!("{}-{at}", drawn.id) };
             let hint_id = option.hint.is_some().then(|| format!("{id}-about"));
             self.html.class("div", "kt-tick").open(
@@ -327,7 +327,7 @@ impl Painter<'_> {
                 ("passwordrules", rules.as_deref()),
                 ("aria-describedby", drawn.described.as_deref()),
                 ("aria-invalid", drawn.invalid()),
-                // A part of a larger form may be left as it is.
+                // A part of a larger form may be left unchanged.
                 ("aria-required", (field.required && self.frame.join.is_none()).then_some("true")),
                 ("data-kt-show", Some(&show)),
                 ("data-kt-hide", Some(&hide)),
@@ -338,7 +338,7 @@ impl Painter<'_> {
     }
 }
 
-/// A label as it stands within a sentence: "New password" begins small, "API key" does not.
+/// A label within a sentence: "New password" gets a small letter, "API key" doesn't.
 fn within(label: &str) -> String {
     let mut chars = label.chars();
     match (chars.next(), label.chars().nth(1)) {

@@ -1,10 +1,10 @@
-//! Forms: what is sealed into them, their fields, their buttons.
+//! Forms: their sealed part, their fields, their buttons.
 
 use super::fields::Drawn;
 use super::nodes::{Painter, button};
 use crate::Corrections;
 use crate::form::{self, GENERATE, PART, SEALED};
-use keyturn_contract::keyturn::ui::nodes::{Field, FieldKind, Form, Intent, NewPassword, Submission};
+use keyturn_contract::keyturn::ui::nodes::{Field, FieldKind, Form, Intent, NewPassword, Submission, Target, Value};
 
 impl<'f> Painter<'f> {
     /// Draws a form, with its corrections if they are for it.
@@ -16,19 +16,13 @@ impl<'f> Painter<'f> {
         }
         form.intro.iter().for_each(|sentence| self.paragraph("kt-text", sentence));
         if !form.points.is_empty() {
-            self.html.class("ul", "kt-points");
-            for point in &form.points {
-                self.html.open("li", &[]);
-                self.sentence(point);
-                self.html.close("li");
-            }
-            self.html.close("ul");
+            self.points(&form.points);
         }
         for field in &form.fields {
             self.field(field, corrections);
         }
         if let Some(corrections) = corrections {
-            // What is wrong with a field that is not there, or that nobody sees, is still wrong.
+            // A problem with a field that is missing or hidden is still a problem.
             let shown = |name: &str| form.fields.iter().any(|field| Drawn::shows(field, name));
             for error in corrections.errors.iter().filter(|error| !shown(&error.field)) {
                 self.errors.push((None, error.message.clone()));
@@ -38,17 +32,43 @@ impl<'f> Painter<'f> {
             self.close_part(form);
             return;
         }
-        let class =
-            if form.submit_intent == Intent::Danger { "kt-button kt-destroy" } else { button(form.submit_intent) };
         self.html.class("div", "kt-buttons");
-        self.html.element("button", &[("class", Some(class)), ("type", Some("submit"))], &form.submit_label);
+        self.submit_button(&form.submit_label, form.submit_intent);
         // After the form's own button, which Enter presses.
         self.generate_buttons(form);
-        if let Some(cancel) = &form.cancel {
+        self.cancel_button(form.cancel.as_ref());
+        self.html.close("div").close("form");
+    }
+
+    /// One below the other.
+    pub fn points(&mut self, points: &[Vec<Value>]) {
+        self.html.class("ul", "kt-points");
+        for point in points {
+            self.html.open("li", &[]);
+            self.sentence(point);
+            self.html.close("li");
+        }
+        self.html.close("ul");
+    }
+
+    /// The button of a form without others.
+    pub fn buttons(&mut self, label: &str, intent: Intent, cancel: Option<&Target>) {
+        self.html.class("div", "kt-buttons");
+        self.submit_button(label, intent);
+        self.cancel_button(cancel);
+        self.html.close("div");
+    }
+
+    fn submit_button(&mut self, label: &str, intent: Intent) {
+        let class = if intent == Intent::Danger { "kt-button kt-destroy" } else { button(intent) };
+        self.html.element("button", &[("class", Some(class)), ("type", Some("submit"))], label);
+    }
+
+    fn cancel_button(&mut self, cancel: Option<&Target>) {
+        if let Some(cancel) = cancel {
             let (url, word) = (self.url(cancel), self.words.get("cancel"));
             self.html.element("a", &[("class", Some("kt-button")), ("href", Some(&url))], word);
         }
-        self.html.close("div").close("form");
     }
 
     fn generate_buttons(&mut self, form: &Form) {
@@ -82,7 +102,7 @@ impl<'f> Painter<'f> {
             ("value", Some(sealed.as_str())),
         ];
         self.html.open("input", &attributes);
-        // Nothing is asked of who leaves it as it is.
+        // Nothing is required of people who leave it as it is.
         if form.fields.iter().any(|field| matches!(field.kind, FieldKind::NewPassword(_)) && field.required) {
             let word = self.words.get("part-empty");
             self.html.element("p", &[("class", Some("kt-hint"))], word);
@@ -100,7 +120,7 @@ impl<'f> Painter<'f> {
         self.part.clear();
     }
 
-    /// The corrections of a form, if there are any for it; what is wrong with all of it is told in the summary.
+    /// The corrections of a form, if there are any for it; problems of the whole form are in the summary.
     pub fn corrections_of(&mut self, submission: &Submission) -> Option<&'f Corrections> {
         let at = self.corrections.iter().position(|corrections| corrections.fits(submission, &self.frame.place));
         let corrections = at.map(|at| self.corrections.remove(at));
@@ -110,7 +130,7 @@ impl<'f> Painter<'f> {
         corrections
     }
 
-    /// Opens a form that posts to the page it stands in, with its sealed part. `also`: see [`form::ALSO`].
+    /// Opens a form that posts to its own page, with its sealed part. `also`: see [`form::ALSO`].
     pub fn open_form(&mut self, submission: &Submission, fields: &[Field], also: &[&str], class: &str) {
         let attributes = [
             ("class", Some(class)),

@@ -16,23 +16,25 @@ pub struct Painter<'f> {
     pub frame: &'f Frame<'f>,
     /// The reader's language.
     pub words: Words,
-    /// What is drawn so far.
+    /// The HTML so far.
     pub html: Html,
-    /// Begins each id: the same for the same place at each drawing, another for another region of the page.
+    /// The beginning of each id: the same for the same place at each drawing, another for another region of the page.
     pub prefix: String,
-    /// Things with ids so far.
+    /// Number of ids so far.
     pub count: usize,
     /// Corrections that no form has taken yet.
     pub corrections: Vec<&'f Corrections>,
-    /// Where the form that is being drawn is a part of another: what its inputs' names begin with.
+    /// If the form being drawn is a part of another: the beginning of its inputs' names.
     pub part: String,
-    /// For the summary: where it is, if it is somewhere, and what is wrong.
+    /// For the summary: the problem, and its place if it has one.
     pub errors: Vec<(Option<String>, String)>,
+    /// The page as a whole is about one email: a section about that email doesn't link to its page, and is not refreshed alone.
+    pub of_mail: bool,
     level: u8,
 }
 
 impl<'f> Painter<'f> {
-    /// Begins a drawing whose sections are headed at `level`.
+    /// Begins a drawing whose sections have headings of `level`.
     #[must_use]
     pub fn new(frame: &'f Frame<'f>, level: u8) -> Self {
         let mut digest = Sha256::new();
@@ -52,6 +54,7 @@ impl<'f> Painter<'f> {
                 .unwrap_or_default(),
             part: String::new(),
             errors: Vec::new(),
+            of_mail: false,
             level,
         }
     }
@@ -78,7 +81,7 @@ impl<'f> Painter<'f> {
     }
 
     fn section(&mut self, nodes: &[Node], heading: Option<&Node>) {
-        // A table has an edge of its own, and so has a notice; a card around nothing else would be a frame in a frame.
+        // A table and a notice have edges of their own; a card around only one of them would be a frame in a frame.
         let framed = |node: &Node| matches!(node, Node::Table(_) | Node::Notice(_));
         let bare = match heading {
             Some(_) => !nodes.is_empty() && nodes.iter().all(framed),
@@ -88,8 +91,9 @@ impl<'f> Painter<'f> {
         };
         let delivery =
             nodes.iter().find_map(|node| if let Node::Delivery(delivery) = node { Some(delivery) } else { None });
+        let delivery = delivery.filter(|_| !self.of_mail);
         let mail = delivery.and_then(|delivery| Some((delivery, (self.frame.mail)(&delivery.mail)?)));
-        // Drawn anew when the mail fares on; but then nothing may be typed in it.
+        // It is refreshed when the email's state changes; but then nothing can be typed in it.
         let live = mail.as_ref().filter(|_| !nodes.iter().any(|node| matches!(node, Node::Form(_))));
         let live = live.map(|(delivery, mail)| (delivery.mail.as_str(), self.stands(mail), mail));
         let live = match &live {
@@ -154,7 +158,8 @@ impl<'f> Painter<'f> {
         self.html.close("p");
     }
 
-    fn notice(&mut self, said: &Notice) {
+    /// A banner.
+    pub fn notice(&mut self, said: &Notice) {
         banner_open(&mut self.html, said.tone, &said.title, None, self.words);
         if !said.body.is_empty() {
             self.paragraph("kt-text", &said.body);
@@ -168,7 +173,7 @@ impl<'f> Painter<'f> {
     /// What was just done; announced.
     pub fn outcome(&mut self, said: &Outcome) {
         let mail = said.mail.as_deref().and_then(|mail| (self.frame.mail)(mail));
-        // A plugin's success does not stay one when its mail has failed, nor where a server has put it off already.
+        // A plugin's success is not shown as one if its email has failed, or a server has already delayed it.
         let (tone, failure) = match (&mail, said.tone) {
             (Some(mail), _) if mail.failed() => (Tone::Danger, Some(self.words.get(Self::failure(mail)))),
             (Some(mail), Tone::Success) if mail.troubled() => (Tone::Info, None),
@@ -253,7 +258,7 @@ impl<'f> Painter<'f> {
         }
     }
 
-    /// The line that says whose words these are.
+    /// The line that names the author of these texts.
     pub fn origin(&mut self) {
         if !self.frame.speaks_for_panel {
             let line = self.words.fill("from-plugin", &[("name", self.frame.plugin)]);
@@ -261,8 +266,8 @@ impl<'f> Painter<'f> {
         }
     }
 
-    /// The summary of what was wrong; empty if nothing was. Corrections that no form took are in it too: what the reader
-    /// must know does not depend on the plugin drawing the same form again.
+    /// The error summary; empty if nothing was wrong. Corrections that no form took are in it too: what the reader must know
+    /// does not depend on the plugin drawing the same form again.
     pub fn summary(&mut self) -> Summary {
         for corrections in std::mem::take(&mut self.corrections) {
             self.errors.extend(corrections.message.iter().map(|message| (None, message.clone())));
@@ -272,30 +277,30 @@ impl<'f> Painter<'f> {
     }
 }
 
-/// What was wrong in a page or in regions of one: drawn once, before the h1.
+/// The errors of a page or of its regions: drawn once, before the h1.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary(Vec<(Option<String>, String)>);
 
 impl Summary {
-    /// Whether nothing was.
+    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// What was, one by one.
+    /// The errors.
     pub fn messages(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(_, message)| message.as_str())
     }
 
-    /// And what was wrong elsewhere in the page.
+    /// Adds the errors of another part of the page.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.0.extend(other.0);
         self
     }
 
-    /// Draws it; nothing, if nothing was.
+    /// Draws it; nothing if there are none.
     #[must_use]
     pub fn draw(&self, words: Words) -> Markup {
         let mut html = Html::new();
@@ -306,7 +311,7 @@ impl Summary {
     }
 }
 
-/// An error summary: what is wrong, each with a link to its field where it has one.
+/// An error summary: each error with a link to its field, if it has one.
 pub fn summary(html: &mut Html, errors: &[(Option<String>, String)], words: Words) {
     let attributes =
         [("class", Some("kt-notice kt-danger kt-summary")), ("role", Some("alert")), ("tabindex", Some("-1"))];
@@ -323,7 +328,7 @@ pub fn summary(html: &mut Html, errors: &[(Option<String>, String)], words: Word
     html.close("ul").close("div").close("div");
 }
 
-/// Opens a banner: mark, tone in words for who cannot see it, title.
+/// Opens a banner: mark, tone in words for people who can't see it, title.
 pub fn banner_open(html: &mut Html, said: Tone, title: &str, role: Option<&str>, words: Words) {
     banner_open_with(html, said, title, [("role", role), ("", None)], words);
 }

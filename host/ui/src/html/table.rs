@@ -1,15 +1,15 @@
-//! Tables. On a phone each row is a block with its labels; the roles are written out, since `display` drops them.
+//! Tables. On a phone each row is a block with its labels; the roles are written out, because `display` drops them.
 
 use super::nodes::Painter;
 use super::{Html, Markup};
-use keyturn_contract::keyturn::ui::nodes::{ColumnKind, Table};
+use keyturn_contract::keyturn::ui::nodes::{ColumnKind, Empty, Table};
 use keyturn_core::words::Words;
 
-/// A table whose cells are drawn already: for those of the panel's own that take a plugin's sentence into a cell.
+/// A table with cells that are already drawn: for the panel's own tables that show a plugin's sentence in a cell.
 pub struct Grid<'a> {
-    /// For readers of the screen.
+    /// For screen readers.
     pub caption: &'a str,
-    /// Label, kind, whether it is hidden where there is little room.
+    /// Label, kind, whether it is hidden on narrow screens.
     pub columns: &'a [(&'a str, ColumnKind, bool)],
     /// Cells of each row, and its actions.
     pub rows: &'a [(Vec<Markup>, Markup)],
@@ -47,7 +47,7 @@ impl Grid<'_> {
             for (at, (cell, (label, kind, low))) in cells.iter().zip(self.columns).enumerate() {
                 let (name, role, scope) = if at == 0 { ("th", "rowheader", Some("row")) } else { ("td", "cell", None) };
                 html.open(name, &[("scope", scope), ("role", Some(role)), ("class", class(*kind, *low))]);
-                // The header says it to readers of the screen; on a phone nobody else sees the header.
+                // The header says it to screen readers; on a phone nobody else sees the header.
                 if at > 0 && !label.is_empty() && *kind != ColumnKind::State {
                     let attributes = [("class", Some("kt-cell-label")), ("aria-hidden", Some("true"))];
                     html.open("span", &attributes).text(label).text(": ").close("span");
@@ -93,18 +93,22 @@ impl Painter<'_> {
             self.row_actions(&row.actions);
             rows.push((cells, self.html.done()));
         }
-        if rows.is_empty() {
-            self.html.class("div", "kt-empty").element("p", &[("class", Some("kt-notice-title"))], &table.empty.title);
-            self.paragraph("kt-text", &table.empty.text);
-            if let Some(action) = &table.empty.action {
-                self.actions(std::slice::from_ref(action));
-            }
-            self.html.close("div");
-        }
-        let empty = self.html.done();
+        let empty = if rows.is_empty() { self.empty(&table.empty) } else { Markup::default() };
         let columns: Vec<_> =
             table.columns.iter().map(|column| (column.label.as_str(), column.kind, column.low)).collect();
         let drawn = Grid { caption: &table.caption, columns: &columns, rows: &rows, empty: &empty }.draw(self.words);
         self.html.markup(&before).markup(&drawn);
+    }
+
+    /// Shown in place of a table without rows. Call it only when everything drawn so far has been taken.
+    pub fn empty(&mut self, empty: &Empty) -> Markup {
+        self.html.class("div", "kt-empty").element("p", &[("class", Some("kt-notice-title"))], &empty.title);
+        if !empty.text.is_empty() {
+            self.paragraph("kt-text", &empty.text);
+        }
+        if let Some(action) = &empty.action {
+            self.actions(std::slice::from_ref(action));
+        }
+        self.html.close("div").done()
     }
 }

@@ -13,7 +13,7 @@ impl Painter<'_> {
         }
     }
 
-    /// A sentence alone in its cell. A single time may be told by script as "5 minutes ago".
+    /// A sentence alone in its cell. The script may show a single time as "5 minutes ago".
     pub fn cell(&mut self, sentence: &[Value]) {
         match sentence {
             [only @ Value::Time(_)] => self.value(only, true, true),
@@ -145,13 +145,13 @@ fn resolved(target: &Target, frame: &Frame<'_>) -> String {
     }
 }
 
-/// A word on a tint, with a dot, so that no state rests on colour alone.
+/// A word on a tint, with a dot, so that no state depends on colour alone.
 pub fn badge(html: &mut Html, badge: &Badge) {
     let class = format!("kt-badge kt-{}", tone(badge.tone));
     html.element("span", &[("class", Some(&class))], &badge.text);
 }
 
-/// An address of mail: where there is no room for it in a line, it is broken before its `@`.
+/// An email address. If there is no room for it in a line, it breaks before its `@`.
 #[must_use]
 pub fn address(address: &str) -> Markup {
     let (local, domain) = address.rfind('@').map_or((address, ""), |at| address.split_at(at));

@@ -1,17 +1,17 @@
-//! The shells around a page: one card for those who are not signed in, navigation for those who are. The panel that
-//! embeds the host and the host's own link pages share them, and so the look.
+//! The frame of a page: one card for people who are not signed in, navigation for people who are. The embedding panel and the
+//! host's own link pages share it, and so the look.
 
 pub mod parts;
 
 use super::html::{Html, Markup, icon};
 use keyturn_contract::keyturn::ui::nodes::Tone;
-use keyturn_core::words::{LANGUAGES, Words};
+use keyturn_core::words::{Language, Words};
 use parts::hidden_inputs;
 
 /// Which colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Theme {
-    /// As the device says.
+    /// The device's choice.
     #[default]
     Auto,
     /// Light.
@@ -34,7 +34,7 @@ impl Theme {
         }
     }
 
-    /// From a cookie or form; what it is not is [`Theme::Auto`].
+    /// From a cookie or form; anything unknown is [`Theme::Auto`].
     #[must_use]
     pub fn named(name: &str) -> Self {
         Theme::ALL.into_iter().find(|theme| theme.name() == name).unwrap_or_default()
@@ -50,7 +50,7 @@ pub struct Link<'a> {
     pub url: &'a str,
 }
 
-/// A form without fields of its own: where it posts, and what is hidden in it, such as a token against forged requests.
+/// A form without fields of its own: where it posts, and its hidden values, such as a token against forged requests.
 #[derive(Debug, Clone, Copy)]
 pub struct Post<'a> {
     /// Where it posts.
@@ -75,19 +75,19 @@ pub struct Chrome<'a> {
     pub icon: &'a str,
     /// Address of [`super::look::css`].
     pub css: &'a str,
-    /// Address of the operator's colours: [`crate::http::theme_url`].
+    /// The address of the operator's colours: `theme_url`.
     pub theme_css: Option<&'a str>,
     /// Address of [`super::look::js`].
     pub js: &'a str,
-    /// Addresses of this page in each of [`LANGUAGES`]; empty: no choice is offered.
+    /// Addresses of this page in each of [`Language::ALL`]; empty: no choice is offered.
     pub languages: &'a [&'a str],
-    /// Where a choice of colours posts `theme`; none: no choice is offered.
+    /// Where a choice of colours posts `theme`; none: there is no choice.
     pub themes: Option<Post<'a>>,
     /// Help.
     pub help: Option<&'a str>,
 }
 
-/// The words that the script shows, where it looks for them.
+/// The words for the script, in the places where it looks for them.
 fn script_words(words: Words) -> [(&'static str, Option<&'static str>); 7] {
     [
         ("data-kt-show", "show"),
@@ -101,8 +101,7 @@ fn script_words(words: Words) -> [(&'static str, Option<&'static str>); 7] {
     .map(|(attribute, key)| (attribute, Some(words.get(key))))
 }
 
-/// A region or page for within a page of another panel, as [`super::look::embed_css`] and the script want it; nothing stays
-/// nothing.
+/// A region or page for a page of another panel, as [`super::look::embed_css`] and the script need it; nothing stays nothing.
 #[must_use]
 pub fn within(html: &Markup, words: Words) -> Markup {
     if html.is_empty() {
@@ -127,7 +126,7 @@ impl Chrome<'_> {
              <meta name=\"color-scheme\" content=\"light dark\"><meta name=\"format-detection\" content=\"telephone=no\">",
         );
         html.element("title", &[], &format!("{title} · {}", self.brand));
-        // Named, or browsers ask for /favicon.ico.
+        // Named, because browsers ask for /favicon.ico otherwise.
         html.open("link", &[("rel", Some("icon")), ("type", Some("image/svg+xml")), ("href", Some(self.icon))]);
         for css in [Some(self.css), self.theme_css] {
             if css.is_some() {
@@ -149,11 +148,9 @@ impl Chrome<'_> {
     fn footer(&self, html: &mut Html) {
         let words = self.words();
         html.class("footer", "kt-footer");
-        for ((tag, name), url) in LANGUAGES.iter().zip(self.languages) {
-            if *tag != words.tag() {
-                let attributes = [("href", Some(*url)), ("lang", Some(*tag)), ("hreflang", Some(*tag))];
-                html.element("a", &attributes, name);
-            }
+        for (language, url) in Language::ALL.into_iter().zip(self.languages).filter(|(other, _)| *other != words.0) {
+            let tag = Some(language.tag());
+            html.element("a", &[("href", Some(*url)), ("lang", tag), ("hreflang", tag)], language.name());
         }
         if let Some(help) = self.help {
             html.element("a", &[("href", Some(help))], words.get("help"));
@@ -185,13 +182,13 @@ impl Chrome<'_> {
     }
 }
 
-/// A page for those who are not signed in: one card. `title` is plain text; `body` brings the h1.
+/// A page for people who are not signed in: one card. `title` is plain text; `body` has the h1.
 #[must_use]
 pub fn public(chrome: &Chrome<'_>, title: &str, body: &Markup) -> Markup {
     card(chrome, title, body, "kt-public")
 }
 
-/// The same for what is read rather than filled in: a card as wide as tables need.
+/// The same for pages to read instead of to fill in: a card as wide as tables need.
 #[must_use]
 pub fn document(chrome: &Chrome<'_>, title: &str, body: &Markup) -> Markup {
     card(chrome, title, body, "kt-public kt-document")
@@ -221,25 +218,25 @@ pub struct Group<'a> {
 pub struct Item<'a> {
     /// The link.
     pub link: Link<'a>,
-    /// Whether the page is it, or stands under it.
+    /// Whether the page is this one, or below it.
     pub current: bool,
     /// Beside it: "2 failed".
     pub badge: Option<(Tone, &'a str)>,
 }
 
-/// Who is signed in.
+/// The person who is signed in.
 pub struct User<'a> {
     /// Name.
     pub name: &'a str,
     /// "Administrator".
     pub role: &'a str,
-    /// His own account.
+    /// Their own account.
     pub account: &'a str,
     /// Ends the session.
     pub sign_out: Post<'a>,
 }
 
-/// The head of a page; none where the body brings an h1 of its own.
+/// The head of a page; none if the body has its own h1.
 pub struct Heading<'a> {
     /// The h1.
     pub text: &'a str,
@@ -257,13 +254,13 @@ pub struct Panel<'a> {
     pub title: &'a str,
     /// Navigation.
     pub groups: &'a [Group<'a>],
-    /// Who is signed in.
+    /// The person who is signed in.
     pub user: &'a User<'a>,
-    /// Above it, outermost first; the page itself is not in it.
+    /// The pages above it, the outermost first, without the page itself.
     pub above: &'a [Link<'a>],
-    /// The page's own name in the breadcrumb, which is drawn if there is anything above.
+    /// The page's own name in the breadcrumb, which is drawn if there are pages above.
     pub here: &'a str,
-    /// Errors and outcomes; if there is a summary of errors, the title is marked.
+    /// Errors and outcomes; with a summary of errors, the title is marked.
     pub notice: &'a Markup,
     /// h1, badge, actions.
     pub heading: Option<Heading<'a>>,
@@ -271,7 +268,7 @@ pub struct Panel<'a> {
     pub body: &'a Markup,
 }
 
-/// A page for those who are signed in.
+/// A page for people who are signed in.
 #[must_use]
 pub fn panel(page: &Panel<'_>) -> Markup {
     let (chrome, words) = (page.chrome, page.chrome.words());

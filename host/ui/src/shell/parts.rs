@@ -1,6 +1,6 @@
-//! What the host's and the panel's own pages need beside a plugin's nodes: filters, search, paging, banners, cards.
+//! What the host's and the panel's own pages need besides a plugin's nodes: filters, search, paging, banners, cards.
 
-use super::{Link, Post};
+use super::Link;
 use crate::html::nodes::{banner_close, banner_open, button, summary};
 use crate::html::{Html, Markup, icon, values};
 use keyturn_contract::keyturn::ui::nodes::{Badge, Intent, Tone};
@@ -25,23 +25,8 @@ pub fn button_link(link: Link<'_>, intent: Intent) -> Markup {
     Html::new().element("a", &[("class", Some(button(intent))), ("href", Some(link.url))], link.label).done()
 }
 
-/// A button that posts.
-#[must_use]
-pub fn button_post(label: &str, post: Post<'_>, intent: Intent) -> Markup {
-    let mut html = Html::new();
-    let attributes = [
-        ("class", Some("kt-inline")),
-        ("method", Some("post")),
-        ("action", Some(post.url)),
-        ("data-kt-form", Some("")),
-    ];
-    html.open("form", &attributes);
-    hidden_inputs(&mut html, post.hidden);
-    html.element("button", &[("class", Some(button(intent))), ("type", Some("submit"))], label).close("form").done()
-}
-
-/// The form element of a page that has one form for all its parts, see [`crate::form::joined`]. Draw it before them:
-/// it holds the button that Enter presses, which nobody sees, for [`joined_buttons`] come after them.
+/// The form element of a page with one form for all its parts, see [`crate::form::joined`]. Draw it before them: it has an
+/// invisible button for Enter, because [`joined_buttons`] come after them.
 #[must_use]
 pub fn joined_form(id: &str, url: &str) -> Markup {
     let mut html = Html::new();
@@ -71,7 +56,7 @@ pub fn joined_buttons(id: &str, label: &str, cancel: Link<'_>) -> Markup {
     html.close("div").done()
 }
 
-/// A banner with one sentence. `announced` for what was just done.
+/// A banner with one sentence. `announced` for outcomes.
 #[must_use]
 pub fn banner(tone: Tone, title: &str, text: &str, announced: bool, words: Words) -> Markup {
     let mut html = Html::new();
@@ -87,7 +72,7 @@ pub fn banner(tone: Tone, title: &str, text: &str, announced: bool, words: Words
     html.done()
 }
 
-/// A summary of errors that belong to no form that the host drew.
+/// A summary of errors that belong to no drawn form.
 #[must_use]
 pub fn problems(messages: &[&str], words: Words) -> Markup {
     let mut html = Html::new();
@@ -112,14 +97,14 @@ pub fn tabs(label: &str, items: &[(Link<'_>, bool, Option<i64>)], words: Words) 
     html.close("ul").close("nav").done()
 }
 
-/// A search that asks by its address. `label` is said to readers of the screen and stands in the empty input.
+/// A search by address. `label` is read by screen readers, and shown in the empty input.
 #[must_use]
 pub fn search(url: &str, label: &str, typed: &str, kept: &[(&str, &str)], words: Words) -> Markup {
     let mut html = Html::new();
     let attributes =
         [("class", Some("kt-search")), ("role", Some("search")), ("method", Some("get")), ("action", Some(url))];
     html.open("form", &attributes);
-    // A form that asks puts its own query in place of its address's.
+    // A search form replaces its address's query.
     let own: Vec<_> = form_urlencoded::parse(url.split_once('?').map_or("", |(_, query)| query).as_bytes()).collect();
     hidden_inputs(&mut html, &own.iter().map(|(name, value)| (&**name, &**value)).collect::<Vec<_>>());
     hidden_inputs(&mut html, kept);
@@ -161,7 +146,7 @@ pub fn card(id: &str, heading: &str, body: &Markup) -> Markup {
     html.element("h2", &[("id", Some(id))], heading).markup(body).close("section").done()
 }
 
-/// Quiet text in place of a region that could not be drawn. `request` helps the administrator to find why.
+/// Quiet text for a region that could not be drawn. `request` helps the administrator to find out why.
 #[must_use]
 pub fn quiet(text: &str, request: &str) -> Markup {
     let mut html = Html::new();

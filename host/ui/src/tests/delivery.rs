@@ -77,7 +77,7 @@ fn a_refused_mail_says_by_whom_and_why_and_offers_the_repair_first() {
         steps(&html),
         [
             "Done: Password replaced",
-            "Done: Mail queued for marta@estudiovidal.example",
+            "Done: Email queued for marta@estudiovidal.example",
             "Failed: Refused by mx1.estudiovidal.example:25",
             "Not yet: Customer signs in",
         ]
@@ -86,13 +86,13 @@ fn a_refused_mail_says_by_whom_and_why_and_offers_the_repair_first() {
     assert!(html.contains("kt-primary\" href=\"/customers/customer:42/details\">Correct the address</a>"));
     assert!(html.contains(&format!("href=\"/mails/{ID}\">Retry</a>")));
     let corrected = drawn(|_| Some(Delivery { moved: true, ..refused() }), "en");
-    assert!(corrected.contains("Another address is on file since. A retry goes there."), "{corrected}");
+    assert!(corrected.contains("The account has another address now. A retry goes there."), "{corrected}");
     assert!(corrected.contains(&format!("kt-primary\" href=\"/mails/{ID}\">Retry</a>")), "{corrected}");
     // The first attempt did not go there.
     assert!(!corrected.contains("marta@estudiovidal.example"), "{corrected}");
     // Nothing is left to retry, and no account to correct.
     let wiped = drawn(|_| Some(Delivery { whole: false, ..refused() }), "en");
-    assert!(!wiped.contains("Retry") && wiped.contains("View mail"));
+    assert!(!wiped.contains("Retry") && wiped.contains("View email"));
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn an_accepted_mail_is_never_called_delivered() {
         assert!(html.contains("250 2.0.0 queued"));
     }
     let html = drawn(|_| Some(accepted()), "en");
-    assert!(html.contains("It may still be in a spam folder.") && html.contains("View mail"));
+    assert!(html.contains("It may still be in a spam folder.") && html.contains("View email"));
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn each_state_has_its_words_in_both_languages() {
     let english: Vec<String> = all.iter().map(|mail| steps(&drawn(*mail, "en"))[2].clone()).collect();
     let expected = [
         "Waiting: Waiting to be sent",
-        "Waiting: Being handed over to mx1.estudiovidal.example:25",
+        "Waiting: Being sent to mx1.estudiovidal.example:25",
         "Waiting: Not accepted yet",
         "Failed: Gave up",
         "Failed: Not sent in time",
@@ -133,7 +133,7 @@ fn each_state_has_its_words_in_both_languages() {
     assert!(drawn(all[2], "en").contains("Next attempt: today 13:10. Attempts so far: 3 of 8."));
     for obstacle in Obstacle::ALL {
         let key = format!("obstacle-{}", obstacle.name());
-        assert_ne!(keyturn_core::words::Words::Spanish.get(&key), key);
+        assert_ne!(keyturn_core::words::Words::of("es").get(&key), key);
     }
 }
 
@@ -142,7 +142,7 @@ fn who_may_not_know_is_told_nothing_and_who_may_not_mend_is_offered_nothing() {
     let hidden = drawn(|_| None, "en");
     assert!(!hidden.contains("Retry") && !hidden.contains("estudiovidal") && steps(&hidden).len() == 3);
     let own = drawn(|_| Some(Delivery { may_mend: false, ..refused() }), "en");
-    assert!(!own.contains("Retry") && !own.contains("Correct") && !own.contains("View mail"));
+    assert!(!own.contains("Retry") && !own.contains("Correct") && !own.contains("View email"));
 }
 
 #[test]
@@ -167,11 +167,11 @@ fn a_notice_tells_what_became_of_its_mail_and_is_no_success_where_that_failed_or
             html.split_once("kt-notice-title").and_then(|(_, rest)| rest.split_once("</p>")).expect("a title").0;
         title.rsplit_once("</span> ").expect("the tone in words").1.to_owned()
     };
-    assert!(title(&bad) == "The mail was not accepted" && bad.contains(">Password reset.</p>"), "{bad}");
+    assert!(title(&bad) == "The email was not accepted" && bad.contains(">Password reset.</p>"), "{bad}");
     let ended = told(|_| Some(Delivery { state: MailState::Ended, whole: false, ..refused() }));
-    assert!(title(&ended) == "The mail was not sent" && ended.contains("Not sent in time"), "{ended}");
+    assert!(title(&ended) == "The email was not sent" && ended.contains("Not sent in time"), "{ended}");
     let obstacle = told(|_| Some(Delivery { obstacle: Some(Obstacle::NoAccount), ..refused() }));
-    assert_eq!(title(&obstacle), "The mail was not sent");
+    assert_eq!(title(&obstacle), "The email was not sent");
     assert_eq!(title(&good), "Password reset");
     assert!(told(|_| None).contains("kt-success"));
     // The notice stays as it is while the mail fares on.
@@ -179,7 +179,7 @@ fn a_notice_tells_what_became_of_its_mail_and_is_no_success_where_that_failed_or
         [|_| Some(waiting()), |_| Some(Delivery { state: MailState::Delayed, ..waiting() })];
     for (state, tone) in waits.into_iter().zip(["kt-success", "kt-info"]) {
         let html = told(state);
-        assert!(html.contains(tone) && html.contains("Mail queued for marta@estudiovidal.example."), "{html}");
+        assert!(html.contains(tone) && html.contains("Email queued for marta@estudiovidal.example."), "{html}");
         assert!(title(&html) == "Password reset" && !html.contains("Waiting") && !html.contains("yet"), "{html}");
     }
 }
@@ -195,13 +195,13 @@ fn a_mail_that_may_still_fare_on_offers_to_check_again_and_says_how_it_stands_in
     type Mail = fn(&str) -> Option<Delivery>;
     let cases: [(Mail, bool, &str); 5] = [
         (|_| Some(waiting()), true, "Waiting to be sent."),
-        (sending, true, "Being handed over to the mail server."),
+        (sending, true, "Being sent to the mail server."),
         (delayed, true, "Not accepted yet. Next attempt: today 13:10. Attempts so far: 1 of 8."),
         (|_| Some(refused()), false, "Refused by mx1.estudiovidal.example:25, today 13:02."),
         (
             |_| Some(accepted()),
             false,
-            "Accepted by mx1.estudiovidal.example:25, today 13:02. The mail server took the message. It may still be in a spam folder.",
+            "Accepted by mx1.estudiovidal.example:25, today 13:02. The mail server accepted the email. It may still be in a spam folder.",
         ),
     ];
     for (mail, waits, said) in cases {
@@ -255,15 +255,17 @@ fn a_mail_in_a_folder_is_not_said_to_have_gone_anywhere() {
         assert!(!html.contains("Accepted by") && !html.contains("Aceptado por") && !html.contains("spam"), "{html}");
     }
     let html = drawn(|_| Some(Delivery { folder: Some("mail".to_owned()), ..accepted() }), "en");
-    assert!(steps(&html).contains(&"Done: Written into the folder “mail”".to_owned()) && html.contains("goes nowhere"));
+    assert!(
+        steps(&html).contains(&"Done: Written into the folder “mail”".to_owned()) && html.contains("sent anywhere")
+    );
 }
 
 #[test]
 fn a_mail_that_nobody_sends_is_not_said_to_be_on_its_way() {
     let never = drawn(|_| Some(Delivery { stopped: Some(None), ..waiting() }), "en");
-    assert!(steps(&never).contains(&"Failed: No mail is going out".to_owned()), "{never}");
+    assert!(steps(&never).contains(&"Failed: No email is being sent".to_owned()), "{never}");
     let since = drawn(|_| Some(Delivery { stopped: Some(Some(NOW - 60_000)), ..waiting() }), "en");
-    assert!(since.contains("its last sign of life: today 13:01") && since.contains("Check again"), "{since}");
+    assert!(since.contains("It last ran: today 13:01") && since.contains("Check again"), "{since}");
     assert!(!since.contains("Waiting to be sent"), "{since}");
 }
 
@@ -276,6 +278,6 @@ fn a_mail_that_cannot_be_one_is_refused_before_it_stands_in_an_address() {
         Node::Delivery(of(vec![step("x", StepState::Done, None); 11], vec![])),
     ] {
         let error = draw_region(&[node], &stage.frame(Stage::slot()), 2).expect_err("refused").to_string();
-        assert!(error.contains("is no mail") || error.contains("11 steps"), "{error}");
+        assert!(error.contains("is not an email's id") || error.contains("11 steps"), "{error}");
     }
 }

@@ -47,7 +47,7 @@ fn each_limit_holds_at_its_number_and_names_what_is_beyond_it() {
         (
             vec![Node::Text(vec![text(&"x".repeat(3_971))]); 66],
             vec![Node::Text(vec![text(&"x".repeat(4_000))]); 66],
-            "bytes, of which 262144 may be in one view",
+            "bytes; one view may have at most 262144",
         ),
     ];
     for (within, beyond, words) in cases {
@@ -124,8 +124,8 @@ fn a_slot_takes_what_it_says_and_no_more() {
 fn a_subject_that_is_no_account_is_refused_before_it_is_sealed_or_linked() {
     let mut bad = form(vec![]);
     bad.submit.subject = Some("nobody".to_owned());
-    assert!(refused(vec![Node::Form(bad)]).contains("\"nobody\" is no account"));
+    assert!(refused(vec![Node::Form(bad)]).contains("\"nobody\" is not an account"));
     let mut link = go("x");
     link.run = Run::Go(Target::Overview("customer:\r\n".to_owned()));
-    assert!(refused(vec![Node::Actions(vec![link])]).contains("is no account"));
+    assert!(refused(vec![Node::Actions(vec![link])]).contains("is not an account"));
 }

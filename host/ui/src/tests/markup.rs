@@ -84,7 +84,7 @@ fn after_an_error_the_summary_leads_to_the_field_which_tells_error_then_hint() {
         "{html}"
     );
     let ids = attributes(html, "id");
-    for message in ["This is not an email address.", "Choose one: Few.", "The two passwords are not the same."] {
+    for message in ["This isn&#39;t an email address.", "Choose an option: Few.", "The two passwords differ."] {
         let (before, _) = html.split_once(message).expect(message);
         let link = attributes(before, "href").last().copied().unwrap_or_default().to_owned();
         assert!(ids.contains(&link.trim_start_matches('#')), "{message}: {link}");
@@ -123,11 +123,7 @@ fn corrections_of_another_place_or_form_are_not_laid_on_this_one_but_never_lost(
     changed.submit.action = "other".to_owned();
     let drawn = draw_region(&[Node::Form(changed)], &stage.frame(Stage::slot()), 2).expect("drawn");
     assert!(!drawn.html.as_str().contains("typed@example.com"));
-    assert!(
-        drawn.summary.draw(stage.words()).as_str().contains("This is needed: New password."),
-        "{:?}",
-        drawn.summary
-    );
+    assert!(drawn.summary.draw(stage.words()).as_str().contains("Fill in “New password”."), "{:?}", drawn.summary);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! What it costs, measured side by side in one run: `cargo xtask bench`. Medians; ratios where there is a yardstick. With the
-//! name of a part (`calls`, `forgotten`, `hooks`) only that is measured.
+//! name of a part (`calls`, `forgotten`, `hooks`, `serve`) only that is measured. `serve CHECKOUT PROGRAMS` measures another build.
 
 mod forgotten;
 mod hooks;
 mod load;
 mod panel;
+mod serve;
 
 use std::process::Command;
 use std::sync::Arc;
@@ -138,6 +139,12 @@ fn main() {
     }
     if wanted("hooks") {
         hooks::measure();
+        println!();
+    }
+    if wanted("serve") {
+        let other = std::env::args_os().nth(2).zip(std::env::args_os().nth(3));
+        let other = other.map(|(root, release)| serve::Build { root: root.into(), release: release.into() });
+        serve::measure(&other.unwrap_or_else(serve::Build::own));
     }
 }
 

@@ -1,7 +1,7 @@
 //! The example panel as its own process, with people in it, behind throttles that nothing here reaches.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use keyturn_host::service_key::{NewKey, VIEWS, WITHOUT_STEP_UP};
 use keyturn_tests::client::Client;
 use keyturn_tests::sink::Sink;
 use keyturn_tests::{Stopped, demo_folder, free_port};
+use rusqlite::Connection;
 
 /// Customers, `customer-0` and so on, each with an address.
 pub const PEOPLE: usize = 40_000;
@@ -36,7 +37,7 @@ impl Panel {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
         let config = demo_folder(folder.path(), &format!("http://127.0.0.1:{port}"));
-        let replace = |file: &std::path::Path, pairs: &[(&str, String)]| {
+        let replace = |file: &Path, pairs: &[(&str, String)]| {
             let mut text = std::fs::read_to_string(file).expect("reads");
             for (from, to) in pairs {
                 assert!(text.contains(from), "{} lacks {from}", file.display());
@@ -89,10 +90,8 @@ impl Panel {
         panel
     }
 
-    pub fn database(&self) -> rusqlite::Connection {
-        let database = rusqlite::Connection::open(self.folder.path().join("panel.db")).expect("opens");
-        database.busy_timeout(Duration::from_secs(30)).expect("set");
-        database
+    pub fn database(&self) -> Connection {
+        connected(&self.folder.path().join("panel.db"))
     }
 
     /// A host of this process on its database.
@@ -129,11 +128,27 @@ impl Panel {
 
     /// Until no job and no mail waits.
     pub fn idle(&self) {
-        let database = self.database();
-        let waiting = "SELECT EXISTS (SELECT 1 FROM keyturnhost_tasks WHERE due IS NOT NULL)
-            OR EXISTS (SELECT 1 FROM keyturnhost_outbox WHERE due IS NOT NULL)";
-        while database.query_row(waiting, [], |row| row.get(0)).expect("asked") {
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        idle(&self.database());
+    }
+}
+
+pub fn connected(path: &Path) -> Connection {
+    let database = Connection::open(path).expect("opens");
+    database.busy_timeout(Duration::from_secs(30)).expect("set");
+    database
+}
+
+/// Until no job and no mail waits, in whatever tables of its own the host that is measured keeps what is due.
+pub fn idle(database: &Connection) {
+    let tables = "SELECT m.name FROM sqlite_schema m, pragma_table_info(m.name) c
+        WHERE m.name LIKE 'keyturnhost!_%' ESCAPE '!' AND c.name = 'due'";
+    let mut tables = database.prepare(tables).expect("asked");
+    let tables = tables.query_map([], |row| row.get::<_, String>(0)).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let tables = tables.expect("asked");
+    assert!(!tables.is_empty(), "no table of the host says what is due");
+    let waits = |table: &String| format!("EXISTS (SELECT 1 FROM {table} WHERE due IS NOT NULL)");
+    let waiting = format!("SELECT {}", tables.iter().map(waits).collect::<Vec<_>>().join(" OR "));
+    while database.query_row(&waiting, [], |row| row.get(0)).expect("asked") {
+        std::thread::sleep(Duration::from_millis(10));
     }
 }

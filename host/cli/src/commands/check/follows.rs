@@ -1,6 +1,5 @@
-//! What follows from the mapping, the grants and the settings: which pages and ways to a new password each realm's
-//! people have, and what is missing for the others. The words are about the shipped plugin's settings and operations; of
-//! a plugin without them nothing is said.
+//! What follows from the mapping, the grants and the settings: which pages and ways to a new password each realm's people
+//! have, and what is missing. This is about the shipped plugin's settings and operations; plugins without them are skipped.
 
 use keyturn_host::accounts::sql::{Sql, Tally};
 use keyturn_host::config::Config;
@@ -16,10 +15,10 @@ use super::Report;
 use crate::commands::console;
 use crate::output::Tone;
 
-/// The function beside the hook that sets passwords, which answers a hash such as new ones get.
+/// The function beside the hook that sets passwords. It answers a hash in the form of new ones.
 const SAMPLE: &str = "sample-hash";
 
-/// One realm, as its people will find it.
+/// One realm, as its people see it.
 struct Realm<'a> {
     name: &'a str,
     tally: Tally,
@@ -36,17 +35,16 @@ pub fn realms(config: &Config, host: &Host, provider: &Sql, mail: bool, report: 
             has && plugin.authority.accounts.as_ref().is_some_and(|rights| rights.realms.contains(name))
         });
         let Some(plugin) = granted else {
-            // That no plugin has it has been said.
+            // A missing hook was already reported.
             if !host.has_hook(hook) {
                 continue;
             }
-            let text =
-                format!("{name}: no plugin with the hook {hook} is granted this realm, so nothing is offered to it");
-            let mend = format!("grants.accounts.realms = [\"{name}\"] in the plugin's grants file");
-            report.say(Tone::Note, &text, Some(&mend));
+            let text = format!("{name}: no plugin with the hook {hook} has a grant for this realm, so it gets nothing");
+            let fix = format!("grants.accounts.realms = [\"{name}\"] in the plugin's grants file");
+            report.say(Tone::Note, &text, Some(&fix));
             continue;
         };
-        // Where the tables are not as mapped, that has been said.
+        // A wrong mapping was already reported.
         let tally = config.storage().ok().and_then(|(storage, _)| storage.read(|sql| usable(provider, sql, name)).ok());
         if let Some(tally) = tally {
             let realm = Realm { name, tally, plugin, mail };
@@ -56,7 +54,7 @@ pub fn realms(config: &Config, host: &Host, provider: &Sql, mail: bool, report: 
     }
 }
 
-/// How many accounts there are; addresses that cannot be used are none.
+/// How many accounts there are. Unusable addresses don't count.
 fn usable(provider: &Sql, sql: &dyn Connection, name: &str) -> Result<Tally, storage::StorageError> {
     let tally = provider.tally(sql, name)?;
     let unusable = i64::try_from(provider.unusable_addresses(sql, name)?).unwrap_or(i64::MAX);
@@ -69,31 +67,31 @@ impl Realm<'_> {
     }
 
     /// How new passwords are stored, as their plugin shows it by a hash of no password; and whether the panel verifies that,
-    /// by the mapping. If not, what mends it.
+    /// by the mapping. If not, what fixes it.
     fn storing(&self, host: &Host, hook: &str, provider: &Sql, report: &mut Report<'_>) -> Result<&str, String> {
         let Some(SettingValue::Text(output)) = self.setting("output") else {
-            return Ok("its plugin says");
+            return Ok("its plugin decides");
         };
         let sample = hook.split_once('/').map(|(interface, _)| format!("{interface}/{SAMPLE}")).unwrap_or_default();
         let hash = match host.call(&console(), &sample, &json!({}), None) {
             Ok(Value::String(hash)) => hash,
             Ok(_) | Err(CallError::NoSuch(_)) => return Ok(output),
             Err(cause) => {
-                let (above, mend) = self.above_ceilings().unwrap_or((cause.to_string(), String::new()));
+                let (above, fix) = self.above_ceilings().unwrap_or((cause.to_string(), String::new()));
                 let text = format!("{}: no password can be set: {above}", self.name);
-                report.say(Tone::Wrong, &text, (!mend.is_empty()).then_some(mend.as_str()));
-                return Err(mend);
+                report.say(Tone::Wrong, &text, (!fix.is_empty()).then_some(fix.as_str()));
+                return Err(fix);
             }
         };
         provider.accepts(self.name, &hash).map(|()| output.as_str()).map_err(|cause| {
             let (name, plugin) = (self.name, &self.plugin.name);
-            let text = format!("{name}: no password can be set: {plugin} stores it as {output}, and {cause}");
-            let mend = format!(
-                "settings.output in {plugin}.toml, if the panel verifies another; or accounts.{name}.accepts, if it \
+            let text = format!("{name}: no password can be set: {plugin} stores passwords as {output}, and {cause}");
+            let fix = format!(
+                "settings.output in {plugin}.toml, if the panel verifies another scheme; or accounts.{name}.accepts, if it \
                  verifies {output}"
             );
-            report.say(Tone::Wrong, &text, Some(&mend));
-            mend
+            report.say(Tone::Wrong, &text, Some(&fix));
+            fix
         })
     }
 
@@ -115,8 +113,8 @@ impl Realm<'_> {
                 raise.push(format!("limits.{limit} = {is}"));
             }
         }
-        let mend = format!("{}, or {}, in {}.toml", lower.join(", "), raise.join(", "), self.plugin.name);
-        (!above.is_empty()).then(|| (above.join("; "), mend))
+        let fix = format!("{}, or {}, in {}.toml", lower.join(", "), raise.join(", "), self.plugin.name);
+        (!above.is_empty()).then(|| (above.join("; "), fix))
     }
 
     fn offers(&self, mapped: bool, stored: Result<&str, String>, report: &mut Report<'_>) {
@@ -124,16 +122,16 @@ impl Realm<'_> {
         let (name, plugin, Tally { accounts, addresses, .. }) = (self.name, &self.plugin.name, self.tally);
         let asked = self.setting("asked-at-sign-in") != Some(&SettingValue::Truth(false));
         let may = self.plugin.authority.mail.as_ref().is_some_and(|rights| rights.recipients.contains(name));
-        // The first of what is in the way, and what takes it away.
-        let hindrance = if let Err(mend) = &stored {
-            Some(("no password can be set", mend.clone()))
+        // The first obstacle, and its fix.
+        let hindrance = if let Err(fix) = &stored {
+            Some(("no password can be set", fix.clone()))
         } else if !mapped {
             Some(("no address is mapped", format!("accounts.{name}.email")))
         } else if !may {
-            let mend = format!("grants.mail.recipients = [\"{name}\"] in {plugin}.toml");
-            Some(("the plugin may not mail this realm", mend))
+            let fix = format!("grants.mail.recipients = [\"{name}\"] in {plugin}.toml");
+            Some(("the plugin may not email this realm", fix))
         } else if !self.mail {
-            Some(("mail cannot go", "see mail, above".to_owned()))
+            Some(("email can't be sent", "see mail, above".to_owned()))
         } else if accounts > 0 && addresses == 0 {
             Some(("nobody has an address", format!("accounts.{name}.email = another column")))
         } else {
@@ -150,26 +148,26 @@ impl Realm<'_> {
             left_out if !asked && left_out.contains(&"temporary") => {
                 let others: Vec<&str> = left_out.iter().copied().filter(|mode| *mode != "temporary").collect();
                 let others = if others.is_empty() { String::new() } else { format!("; nor {}", others.join(", ")) };
-                format!("; not temporary, since {not_asked}{others}")
+                format!("; not temporary, because {not_asked}{others}")
             }
             left_out => format!("; not {} (reset-modes)", left_out.join(", ")),
         };
         let (forgotten, reset) = match &hindrance {
-            Some((why, _)) => (format!("no, since {why}"), format!("no, since {why}")),
-            None if accounts == 0 => ("yes, but there is no account yet".to_owned(), format!("{modes}{without}")),
+            Some((why, _)) => (format!("no, because {why}"), format!("no, because {why}")),
+            None if accounts == 0 => ("yes, but there are no accounts yet".to_owned(), format!("{modes}{without}")),
             None => (format!("yes: {addresses} of {accounts} have an address"), format!("{modes}{without}")),
         };
         let must_change = match asked {
-            true => "offered; the panel's sign-in must ask the hook password/verify".to_owned(),
-            false => format!("not offered, since {not_asked}"),
+            true => "offered; the panel's sign-in must call the hook password/verify".to_owned(),
+            false => format!("not offered, because {not_asked}"),
         };
         let by_hand = stored.map_or_else(|_| "no".to_owned(), |output| format!("yes, stored as {output}"));
         let text = format!(
-            "{name}: what its people find\nForgotten password           {forgotten}\nReset & mail password        {reset}\n\
+            "{name}: what its people get\nForgotten password           {forgotten}\nReset & mail password        {reset}\n\
              New password by a manager    {by_hand}\nMust change at next sign-in  {must_change}"
         );
         let tone = if hindrance.is_some() || offered.is_empty() { Tone::Note } else { Tone::Good };
-        report.say(tone, &text, hindrance.as_ref().map(|(_, mend)| mend.as_str()));
+        report.say(tone, &text, hindrance.as_ref().map(|(_, fix)| fix.as_str()));
         report.realms.push(json!({
             "realm": name,
             "plugin": plugin,
@@ -184,15 +182,15 @@ impl Realm<'_> {
     }
 }
 
-/// Where what Keyturn draws leads in the panel: only for one that shows views.
+/// Where Keyturn's pages link to in the panel. Only for panels that show views.
 pub fn pages(config: &Config, host: &Host, report: &mut Report<'_>) {
     let pages = &config.server.pages;
     let shown = host.service_keys().unwrap_or_default().iter().any(|key| key.scopes.contains(VIEWS));
     let all = [
-        ("overview", &pages.overview, "who has reset a password lands on the panel's first page"),
-        ("details", &pages.details, "“Add an address” leads to the panel's first page"),
-        ("account", &pages.account, "who changed his own password lands on the panel's first page"),
-        ("plugin", &pages.plugin, "the buttons Forgotten password and Reset & mail password lead to no page of theirs"),
+        ("overview", &pages.overview, "after a reset, people land on the panel's start page"),
+        ("details", &pages.details, "“Add an address” leads to the panel's start page"),
+        ("account", &pages.account, "after changing their own password, people land on the panel's start page"),
+        ("plugin", &pages.plugin, "Forgotten password and Reset & mail password have no page to lead to"),
     ];
     let (set, unset): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, page, _)| page.is_some());
     if set.is_empty() && !shown {
@@ -201,10 +199,10 @@ pub fn pages(config: &Config, host: &Host, report: &mut Report<'_>) {
     let named =
         |rows: &[(&str, &Option<String>, &str)]| rows.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ");
     if unset.is_empty() {
-        return report.say(Tone::Good, &format!("pages of the panel: {} are set", named(&set)), None);
+        return report.say(Tone::Good, &format!("the panel's pages are set: {}", named(&set)), None);
     }
     let costs: Vec<String> = unset.iter().map(|(name, _, cost)| format!("\n{name:<9} {cost}")).collect();
-    let text = format!("pages of the panel that are not set: {}{}", named(&unset), costs.concat());
-    let mend: Vec<String> = unset.iter().map(|(name, ..)| format!("server.pages.{name}")).collect();
-    report.say(Tone::Note, &text, Some(&format!("{}   (docs/embedding.md)", mend.join(", "))));
+    let text = format!("the panel's pages are not set: {}{}", named(&unset), costs.concat());
+    let fix: Vec<String> = unset.iter().map(|(name, ..)| format!("server.pages.{name}")).collect();
+    report.say(Tone::Note, &text, Some(&format!("{}   (docs/embedding.md)", fix.join(", "))));
 }

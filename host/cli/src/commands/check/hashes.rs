@@ -1,5 +1,5 @@
-//! Whether sign-in can read what the panel has stored and will store, and whether the time that it takes tells anything. The
-//! words are about the shipped plugin's settings and operations; of a plugin without them nothing is said. No hash is shown.
+//! Whether sign-in can read what the panel has stored and will store, and whether its time reveals anything. This is about the
+//! shipped plugin's settings and operations; plugins without them are skipped. No hash is shown.
 
 use std::time::{Duration, Instant};
 
@@ -93,14 +93,14 @@ impl SignIn<'_> {
             if whole && unknown {
                 let (hook, plugin) = (&self.config.sign_in.hook, &self.plugin.name);
                 let text = format!(
-                    "accounts.{realm}.accepts names {prefix}, which {hook} cannot verify: people whose passwords are stored so \
-                     cannot sign in"
+                    "accounts.{realm}.accepts names {prefix}, which {hook} can't verify: people whose passwords are stored like \
+                     that can't sign in"
                 );
-                let mend = format!(
+                let fix = format!(
                     "remove {prefix} from accounts.{realm}.accepts; or asked-at-sign-in = false in {plugin}.toml, if the panel \
                      verifies passwords itself"
                 );
-                report.say(Tone::Wrong, &text, Some(&mend));
+                report.say(Tone::Wrong, &text, Some(&fix));
             }
             for hash in dearest(accepted) {
                 self.note(&hash);
@@ -122,19 +122,20 @@ impl SignIn<'_> {
             }
         }
         if locked > 0 {
-            let text = format!("accounts.{realm}: hash: {locked} are locked (“!” or “*”): nobody signs in with them");
+            let text =
+                format!("accounts.{realm}: hash: {locked} are locked (“!” or “*”): nobody can sign in with them");
             report.say(Tone::Note, &text, None);
         }
         for (why, count) in unreadable {
             let (hook, plugin) = (&self.config.sign_in.hook, &self.plugin.name);
             let people = if count == 1 { "1 person".to_owned() } else { format!("{count} people") };
             let text =
-                format!("accounts.{realm}: {people} cannot sign in, since {hook} cannot read the stored hash: {why}");
-            let mend = format!(
+                format!("accounts.{realm}: {people} can't sign in, because {hook} can't read the stored hash: {why}");
+            let fix = format!(
                 "give them links to choose a password; or asked-at-sign-in = false in {plugin}.toml, if the panel verifies \
                  passwords itself"
             );
-            report.say(Tone::Wrong, &text, Some(&mend));
+            report.say(Tone::Wrong, &text, Some(&fix));
         }
     }
 
@@ -148,11 +149,11 @@ impl SignIn<'_> {
         }
         let scheme = scheme(written);
         let text = format!(
-            "{realm}: new passwords are stored as {scheme}, and none of the {total} stored hashes is: try with a test account \
-             that every program that reads this column takes {scheme}"
+            "{realm}: new passwords are stored as {scheme}, and none of the {total} stored hashes is. Use a test account to check \
+             that every program that reads this column accepts {scheme}"
         );
-        let mend = format!("settings.output in {}.toml, if one of them does not", self.plugin.name);
-        report.say(Tone::Note, &text, Some(&mend));
+        let fix = format!("settings.output in {}.toml, if one of them doesn't", self.plugin.name);
+        report.say(Tone::Note, &text, Some(&fix));
     }
 
     /// Keeps a hash of each kind.
@@ -176,28 +177,28 @@ impl SignIn<'_> {
                 Ok(cost) if dearest.is_none_or(|(most, _)| cost > most) => dearest = Some((cost, kind)),
                 Ok(_) => {}
                 Err(cause) => {
-                    let text = format!("sign-in: a hash {kind} cannot be compared with: {cause}");
-                    report.say(Tone::Wrong, &text, Some("cheaper hashes, or a higher limit"));
+                    let text = format!("sign-in: can't compare with a hash {kind}: {cause}");
+                    report.say(Tone::Wrong, &text, Some("use cheaper hashes, or raise the limit"));
                 }
             }
         }
         let Some((cost, kind)) = dearest else { return };
         let ms = cost.as_millis();
         let set = (ms * ROOM).div_ceil(STEP).max(1) * STEP;
-        let mend = format!("sign-in.even-ms = {}", set.clamp(250, 10_000));
-        let measured = format!("sign-in: the dearest hash, {kind}, takes {ms} ms here");
-        let tells = "the time of an answer tells which accounts exist";
+        let fix = format!("sign-in.even-ms = {}", set.clamp(250, 10_000));
+        let measured = format!("sign-in: the slowest hash, {kind}, takes {ms} ms here");
+        let tells = "the time of an answer reveals which accounts exist";
         match even {
             // One kind alone costs what is done in its place for an unknown name.
             0 if self.compared.len() < 2 => {
                 report.say(
                     Tone::Note,
                     &format!("{measured}, and sign-in.even-ms is 0: {tells} if hashes differ"),
-                    Some(&mend),
+                    Some(&fix),
                 );
             }
             even if u128::from(even) < ms.max(1) => {
-                report.say(Tone::Wrong, &format!("{measured}, and sign-in.even-ms is {even}: {tells}"), Some(&mend));
+                report.say(Tone::Wrong, &format!("{measured}, and sign-in.even-ms is {even}: {tells}"), Some(&fix));
             }
             even => {
                 report.say(Tone::Good, &format!("{measured}, and every answer takes {even} ms (sign-in.even-ms)"), None)
@@ -217,13 +218,13 @@ impl SignIn<'_> {
     }
 }
 
-/// What stands in place of a hash so that nothing matches it: `!`, also before a hash, and `*`.
+/// Whether a value stands in place of a hash and matches no password: `!`, also before a hash, and `*`.
 fn is_locked(stored: &str) -> bool {
     stored.starts_with('!') || (stored.starts_with('*') && stored.len() <= 2)
 }
 
-/// Hashes of the greatest costs that the operator has named for a prefix. Presets don't count: they are for whatever a
-/// panel may bear.
+/// Hashes with the highest costs that the operator has set for a prefix. Presets don't count: they cover what any panel may
+/// have.
 fn dearest(accepts: &Accepts) -> Vec<String> {
     let preset = Accepts::of(&accepts.prefix);
     let named = |name: &str| {

@@ -1,4 +1,4 @@
-//! From a server's name to a connection that takes mail.
+//! From a server's name to a connection that accepts email.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -13,12 +13,12 @@ use super::dialogue::{Answer, Dialogue, Offers, Trouble};
 use super::{Encryption, Login, Route, Server, Step, StepKind};
 use keyturn_core::network::{dial, tls};
 
-/// What SMTP is spoken through.
+/// The stream below SMTP.
 pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Wire for S {}
 
-/// A connection that takes mail.
+/// A connection that accepts email.
 pub(super) struct Connection {
     pub(super) smtp: Dialogue<Box<dyn Wire>>,
     pub(super) offers: Offers,
@@ -35,14 +35,14 @@ pub(super) async fn timed<T, E: Into<Trouble>>(
     }
 }
 
-/// Notes each step as it goes.
+/// Records each step.
 struct Log<'a> {
     route: &'a Route,
     steps: &'a mut Vec<Step>,
 }
 
 impl Log<'_> {
-    /// The step's result, if it went well.
+    /// The step's result, if it succeeded.
     async fn step<T>(&mut self, kind: StepKind, work: impl Future<Output = Result<(T, String), Trouble>>) -> Option<T> {
         let started = Instant::now();
         let (result, said) = match work.await {
@@ -54,7 +54,7 @@ impl Log<'_> {
     }
 }
 
-/// A connection that takes mail; or none, and the last step says why.
+/// A connection that accepts email; or none, and the last step says why.
 pub(super) async fn open(route: &Route, steps: &mut Vec<Step>) -> Option<Connection> {
     let server = &route.server;
     let mut log = Log { route, steps };
@@ -110,7 +110,7 @@ async fn look_up(server: &Server) -> Result<(Vec<SocketAddr>, String), Trouble> 
     let found = timed(limits.for_connect(), tokio::net::lookup_host((server.host.as_str(), server.port))).await?;
     let mut addresses: Vec<SocketAddr> = found.collect();
     if server.encryption == Encryption::None {
-        // Whatever a name server makes of "localhost".
+        // Whatever a name server says about "localhost".
         addresses.retain(|address| address.ip().is_loopback());
     }
     if addresses.is_empty() {
@@ -120,7 +120,7 @@ async fn look_up(server: &Server) -> Result<(Vec<SocketAddr>, String), Trouble> 
     Ok((addresses, said.join(", ")))
 }
 
-/// The stream, the name that we introduce ourselves with, and the address that answered.
+/// The stream, the name for EHLO, and the address that answered.
 async fn connect(server: &Server, addresses: &[SocketAddr]) -> Result<(TcpStream, String, SocketAddr), Trouble> {
     let (stream, peer) = dial::connect(server.limits.for_connect(), addresses).await.map_err(Trouble::Lost)?;
     let own_name = match &server.hello {
@@ -145,10 +145,10 @@ async fn handshake(route: &Route, stream: TcpStream) -> Result<TlsStream<TcpStre
 fn privacy(stream: &TlsStream<TcpStream>) -> String {
     let (_, session) = stream.get_ref();
     let version = session.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS");
-    format!("{}, the certificate is good", version.replace('_', "."))
+    format!("{}, the certificate is valid", version.replace('_', "."))
 }
 
-/// RFC 3207. What came in beside the answer to STARTTLS, in clear, could be anybody's: it ends the connection.
+/// RFC 3207. Unencrypted data after the answer to STARTTLS could be anybody's: it ends the connection.
 async fn start_tls(
     route: &Route,
     mut clear: Dialogue<TcpStream>,
@@ -161,7 +161,8 @@ async fn start_tls(
     }
     timed(limits.for_command(), clear.ask("STARTTLS")).await?;
     let stream = clear.into_stream();
-    let stream = stream.ok_or_else(|| Trouble::Lost("the server went on in clear after STARTTLS".to_owned()))?;
+    let stream =
+        stream.ok_or_else(|| Trouble::Lost("the server continued without encryption after STARTTLS".to_owned()))?;
     handshake(route, stream).await
 }
 
@@ -186,14 +187,14 @@ async fn log_in(server: &Server, login: &Login, to: &mut Connection) -> Result<(
     if !plain && !ways.contains(&"LOGIN") {
         return Err(Trouble::Lost(match ways.as_slice() {
             [] => "the server offers no login (AUTH)".to_owned(),
-            ways => format!("the server offers only {}; this program knows PLAIN and LOGIN", ways.join(" and ")),
+            ways => format!("the server offers only {}; this program supports PLAIN and LOGIN", ways.join(" and ")),
         }));
     }
     let answer = timed(server.limits.for_command(), identified(&mut to.smtp, login, plain)).await?;
     Ok(((), answer.said()))
 }
 
-/// RFC 4616, or LOGIN, which no RFC has: first the name is asked for, then the password.
+/// RFC 4616, or LOGIN, which no RFC describes: it first asks for the name, then for the password.
 async fn identified<S: Wire>(smtp: &mut Dialogue<S>, login: &Login, plain: bool) -> Result<Answer, Trouble> {
     let encoded = |text: &str| Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(text));
     let Login { username, password } = login;

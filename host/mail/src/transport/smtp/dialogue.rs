@@ -1,5 +1,5 @@
-//! The protocol itself (RFC 5321): a command goes out, an answer comes back. An answer is bytes. Its code decides; its words
-//! are for people, and servers write them in any encoding.
+//! The protocol itself (RFC 5321): send a command, get an answer. An answer is bytes. Its code decides; its words are for
+//! people, and servers write them in any encoding.
 
 use std::io;
 
@@ -9,25 +9,25 @@ use zeroize::Zeroizing;
 use super::connection::Wire;
 use crate::transport::said::readable;
 
-/// Bytes of one answer of the server's at most.
+/// Bytes of one answer, at most.
 const LONGEST_ANSWER: u64 = 16 << 10;
 
-/// Why a step did not go well.
+/// Why a step failed.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// The server said no.
+    /// The server refused.
     Answer {
         /// RFC 5321, 4.2.
         code: u16,
         /// The code and its words.
         said: String,
     },
-    /// There was no answer, or none that can be understood; the connection is of no more use.
+    /// There was no answer, or no valid one; the connection can't be used any more.
     Lost(String),
 }
 
 impl Trouble {
-    /// Whether the cause may lie in a connection that was used before: it has gone, or has carried enough.
+    /// Whether the reason may be a connection that was used before: it is closed, or has sent enough.
     pub(super) fn may_be_the_connections(&self) -> bool {
         matches!(self, Trouble::Lost(_) | Trouble::Answer { code: 400..500, .. })
     }
@@ -45,7 +45,7 @@ impl From<io::Error> for Trouble {
     }
 }
 
-/// An answer, all its lines.
+/// An answer with all its lines.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) code: u16,
@@ -65,12 +65,12 @@ impl Answer {
         match self.code {
             code if code / 100 == class => Ok(self),
             code @ 400..600 => Err(Trouble::Answer { code, said: self.said() }),
-            _ => Err(Trouble::Lost(format!("the server's answer makes no sense here: {}", self.said()))),
+            _ => Err(Trouble::Lost(format!("unexpected answer from the server: {}", self.said()))),
         }
     }
 }
 
-/// What a server offers, by its answer to EHLO.
+/// What a server offers in its answer to EHLO.
 #[derive(Debug, Default)]
 pub(super) struct Offers {
     /// Each keyword with its parameters, in capitals.
@@ -79,10 +79,10 @@ pub(super) struct Offers {
 
 impl Offers {
     fn of(answer: &Answer) -> Self {
-        // The first line is the server's name and its greetings.
+        // The first line is the server's name and greeting.
         let keyword = |line: &Vec<u8>| {
             let line = readable(line).to_ascii_uppercase();
-            // "AUTH=PLAIN" is how servers wrote it before RFC 2554, and some still do.
+            // "AUTH=PLAIN" is the form before RFC 2554; some servers still use it.
             let (keyword, parameters) = line.trim().split_once([' ', '\t', '=']).unwrap_or((line.trim(), ""));
             (keyword.to_owned(), parameters.split_whitespace().map(str::to_owned).collect())
         };
@@ -123,16 +123,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
     where
         S: Wire + 'static,
     {
-        // Around the reader, which may hold more than what was read of it.
+        // Around the reader, which may hold more than was read from it.
         Dialogue { stream: BufReader::new(Box::new(self.stream)) }
     }
 
-    /// The stream, if the server has not spoken unasked.
+    /// The stream, if the server has not sent anything unasked.
     pub(super) fn into_stream(self) -> Option<S> {
         self.stream.buffer().is_empty().then(|| self.stream.into_inner())
     }
 
-    /// What the server says first.
+    /// The server's first answer.
     pub(super) async fn greeting(&mut self) -> Result<Answer, Trouble> {
         self.answer().await?.of(2)
     }
@@ -159,7 +159,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
         Ok(Offers::of(&self.ask(&format!("EHLO {own_name}")).await?))
     }
 
-    /// A mail's text after DATA, in one piece with its end: two would wait for each other's acknowledgement.
+    /// An email's text after DATA, in one piece with its end: two pieces would wait for each other's acknowledgement.
     pub(super) async fn text(&mut self, text: &[u8]) -> Result<Answer, Trouble> {
         let mut stuffed = Zeroizing::new(Vec::with_capacity(text.len() + 64));
         for line in text.split_inclusive(|byte| *byte == b'\n') {
@@ -199,7 +199,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
                         return Ok(Answer { code, lines });
                     }
                 }
-                // A long line that somebody has broken in two.
+                // A long line that was broken in two.
                 (None, _) if !lines.is_empty() => lines.push(line),
                 (None, _) => {
                     let said = readable(&line);
@@ -219,7 +219,7 @@ fn code(line: &[u8]) -> Option<u16> {
 mod tests {
     use super::*;
 
-    /// A dialogue with a server that has said all this already.
+    /// A dialogue with a server that has already sent all this.
     fn with<T>(said: &[u8], work: impl AsyncFnOnce(&mut Dialogue<tokio::io::DuplexStream>) -> T) -> (T, Vec<u8>) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(async {
@@ -247,7 +247,7 @@ mod tests {
                 "250 2.0.0 Nachricht für Zustellung angenommen",
             ),
             ("250 2.0.0 für\r\n".as_bytes(), "250 2.0.0 für"),
-            // UTF-8 that was cut in the middle of a letter.
+            // UTF-8, cut in the middle of a letter.
             (b"250 f\xc3\xbcr Zustellung \xc3\r\n", "250 für Zustellung \u{fffd}"),
             (b"250-first\r\n250-sec\xf6nd\r\n250 third\r\n", "250 first secönd third"),
             (b"250-first\r\nbroken in two\r\n250 third\r\n", "250 first broken in two third"),
@@ -258,7 +258,7 @@ mod tests {
         }
         for (said, number, shown) in [
             (&b"550 5.1.1 Empf\xe4nger unbekannt\r\n"[..], 550, "550 5.1.1 Empfänger unbekannt"),
-            // GBK: what is ASCII in it is read all the same.
+            // GBK: its ASCII is readable all the same.
             (b"535 \xc7\xeb\xca\xb9 http://mail.example/help\r\n", 535, "535 ÇëÊ¹ http://mail.example/help"),
             (b"450-4.7.1 Grey\r\n450 later\r\n", 450, "450 4.7.1 Grey later"),
         ] {
@@ -274,8 +274,8 @@ mod tests {
             (b"250-and", "the connection was closed"),
             (b"SSH-2.0-OpenSSH_9.2\r\n", "this does not look like a mail server: SSH-2.0"),
             (b"\xff\xfb\x01\r\n", "this does not look like a mail server: \u{ff}"),
-            (b"334 VXNlcm5hbWU6\r\n", "makes no sense here: 334"),
-            (b"999 x\r\n", "makes no sense here: 999"),
+            (b"334 VXNlcm5hbWU6\r\n", "unexpected answer from the server: 334"),
+            (b"999 x\r\n", "unexpected answer from the server: 999"),
             (&b"250-x\r\n".repeat(4_000), "the answer is too long"),
         ] {
             let Err(Trouble::Lost(cause)) = answered(said) else { panic!("{word}") };

@@ -1,10 +1,11 @@
-//! The hooks of all plugins as an OpenAPI 3.1 document, drawn from their components' types and their WIT's words.
+//! The hooks of all plugins as an OpenAPI 3.1 document, drawn from their components' types and their WIT docs. `own.json` has
+//! what doesn't depend on plugins. Views are not in it: they are requested for a reader, in requests that are signed, and their
+//! answers are for a page; `docs/embedding.md` describes them.
 
-mod own;
 mod schema;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::{Map, Value, json};
 use wasmtime::component::types::Type;
@@ -13,9 +14,33 @@ use super::problem::KINDS;
 use crate::plugin::admit::{Hook, Plugin};
 use crate::plugin::docs::{FunctionDocs, Said};
 use crate::plugin::manifest::Role;
+use crate::storage::outbox::MailState;
 use crate::values::snake;
+use crate::view::words::Language;
 use keyturn_runtime::call::error::is_failure;
 use schema::{Names, Schemas, Way};
+
+/// The document of no plugins. Their parts go before its own, and the lists that stand elsewhere into it.
+static OWN: LazyLock<Value> = LazyLock::new(|| {
+    let tags = Language::ALL.map(Language::tag).join(", ");
+    let mut own: Value =
+        serde_json::from_str(&include_str!("own.json").replace("@LANGUAGES@", &tags)).unwrap_or_default();
+    for operation in own["paths"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+        for status in OWN_STATUSES {
+            operation["get"]["responses"][status.to_string()] = response(status);
+        }
+    }
+    let codes: Vec<&str> = KINDS.iter().map(|kind| kind.code).collect();
+    let states = MailState::ALL.map(|state| state.name());
+    let schemas = &mut own["components"]["schemas"];
+    schemas["Problem"]["properties"]["code"]["enum"] = json!(codes);
+    schemas["Mail"]["properties"]["state"]["enum"] = json!(states);
+    own["components"]["responses"] = problems();
+    own
+});
+
+/// With what the host's own addresses refuse.
+const OWN_STATUSES: [u16; 10] = [400, 401, 403, 404, 405, 408, 413, 429, 500, 503];
 
 /// The hooks that machines may call, each with its plugin.
 pub(super) fn served(plugins: &[Arc<Plugin>]) -> impl Iterator<Item = (&Plugin, &Hook)> {
@@ -53,36 +78,24 @@ pub(super) fn document(brand: &str, plugins: &[Arc<Plugin>]) -> Value {
         let path = format!("/v1/hooks/{}/{}", hook.interface, hook.operation.name);
         paths.insert(path, json!({ "post": operation(plugin, hook, &mut schemas) }));
     }
-    paths.extend(own::paths().map(|(path, operation)| (path.to_owned(), operation)));
-    let mut components = schemas.done();
-    components.insert("Problem".to_owned(), problem());
-    components.extend(own::schemas().map(|(name, schema)| (name.to_owned(), schema)));
-    json!({
-        "openapi": "3.1.0",
-        "info": {
-            "title": format!("{brand}: hooks"),
-            "version": "1",
-            "description": "The hooks of the plugins that are admitted here, for machines that hold a service key.",
-        },
-        "servers": [{ "url": "/" }],
-        "tags": tags.into_iter().map(|(_, tag)| tag).collect::<Vec<_>>(),
-        "paths": paths,
-        "components": {
-            "schemas": components,
-            "responses": problems(),
-            "parameters": { "IdempotencyKey": idempotency_key(), "ClientAddress": client_address() },
-            "headers": headers(),
-            "securitySchemes": {
-                "key": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "bearerFormat": "kt_ID_SECRET",
-                    "description": "A service key, made by `keyturn keys add`. Instead of bearing it, a request may be signed \
-                                    with it: HTTP Message Signatures (RFC 9421), hmac-sha256.",
-                },
-            },
-        },
-    })
+    let mut document = OWN.clone();
+    document["info"]["title"] = format!("{brand}: hooks").into();
+    document["tags"] = tags.into_iter().map(|(_, tag)| tag).collect();
+    put_before(&mut document["paths"], paths);
+    put_before(&mut document["components"]["schemas"], schemas.done());
+    document
+}
+
+/// Of two of one name the host's own counts.
+fn put_before(own: &mut Value, mut first: Map<String, Value>) {
+    if let Value::Object(own) = own {
+        first.append(own);
+        *own = first;
+    }
+}
+
+fn response(status: u16) -> Value {
+    json!({ "$ref": format!("#/components/responses/{status}") })
 }
 
 fn operation(plugin: &Plugin, hook: &Hook, schemas: &mut Schemas<'_>) -> Value {
@@ -117,7 +130,7 @@ fn operation(plugin: &Plugin, hook: &Hook, schemas: &mut Schemas<'_>) -> Value {
         None => responses.insert("204".to_owned(), json!({ "description": "Done.", "headers": answer_headers() })),
     };
     for status in statuses() {
-        responses.insert(status.to_string(), json!({ "$ref": format!("#/components/responses/{status}") }));
+        responses.insert(status.to_string(), response(status));
     }
     if let Some(ty) = own_error(hook) {
         let error = schemas.schema(&ty, words.result.part(1), docs, Way::Answered);
@@ -148,73 +161,12 @@ fn operation(plugin: &Plugin, hook: &Hook, schemas: &mut Schemas<'_>) -> Value {
     })
 }
 
-fn idempotency_key() -> Value {
-    json!({
-        "name": "Idempotency-Key",
-        "in": "header",
-        "required": false,
-        "description": "The same request under it is done once and answered the same, for 24 hours. 1 to 255 visible characters.",
-        "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" },
-    })
-}
-
-fn client_address() -> Value {
-    json!({
-        "name": "Keyturn-Client-Address",
-        "in": "header",
-        "required": false,
-        "description": "The IP address of the person for whom the machine calls: attempts count for it, and the audit log \
-                        names it. The key needs the scope `client-address`; a signature must cover the header.",
-        "schema": { "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] },
-    })
-}
-
-fn headers() -> Value {
-    let text = |description: &str| json!({ "description": description, "schema": { "type": "string" } });
-    json!({
-        "RequestId": text("Stands in the host's log and audit."),
-        "RateLimitPolicy": text("How many requests the key may make, and within how many seconds."),
-        "RateLimit": text("How many are left, and after how many seconds there are all again."),
-    })
-}
-
 fn answer_headers() -> Value {
     let header = |name: &str| json!({ "$ref": format!("#/components/headers/{name}") });
     json!({
         "X-Request-Id": header("RequestId"),
         "RateLimit-Policy": header("RateLimitPolicy"),
         "RateLimit": header("RateLimit"),
-    })
-}
-
-fn problem() -> Value {
-    let codes: Vec<&str> = KINDS.iter().map(|kind| kind.code).collect();
-    let text = json!({ "type": "string" });
-    json!({
-        "type": "object",
-        "description": "A problem document (RFC 9457). A client acts on its code.",
-        "properties": {
-            "type": { "type": "string", "format": "uri-reference" },
-            "title": text,
-            "status": { "type": "integer" },
-            "code": { "type": "string", "enum": codes },
-            "detail": text,
-            "request": { "type": "string", "description": "Stands in the host's log and audit." },
-            "path": { "type": "string", "description": "Of `arguments`: the member that does not fit, from the body's root." },
-            "errors": {
-                "type": "array",
-                "description": "Of `invalid`.",
-                "items": {
-                    "type": "object",
-                    "properties": { "path": text, "code": text, "message": text },
-                    "required": ["path", "code", "message"],
-                },
-            },
-            "reason": { "type": "string", "description": "Of `refused`: the plugin's own code." },
-            "error": { "description": "Of `error`: of the plugin's own type." },
-            "limit": { "type": "string", "description": "Of `limit` and `deadline`: the limit's setting." },
-        },
-        "required": ["type", "title", "status", "code", "request"],
     })
 }
 
@@ -243,4 +195,27 @@ fn problems() -> Value {
         (status.to_string(), response)
     };
     Value::Object(statuses().into_iter().map(response).collect::<BTreeMap<_, _>>().into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_file_says_is_whole_with_the_lists_that_stand_elsewhere() {
+        let document = document("Northwind", &[]);
+        let text = document.to_string();
+        assert!(text.starts_with(r#"{"openapi":"3.1.0","info":{"title":"Northwind: hooks","version":"1","#), "{text}");
+        for empty in ["@", "\"enum\":[]", "\"responses\":{}"] {
+            assert!(!text.contains(empty), "{empty} is left to be filled");
+        }
+        for target in text.split("\"$ref\":\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
+            assert!(document.pointer(target).is_some(), "{target} leads nowhere");
+        }
+        let states = &document["components"]["schemas"]["Mail"]["properties"]["state"]["enum"];
+        assert!(states.as_array().is_some_and(|states| states.len() == MailState::ALL.len()), "{states}");
+        let responses = &document["paths"]["/v1/mails/{mail}"]["get"]["responses"];
+        let statuses: Vec<&String> = responses.as_object().expect("responses").keys().collect();
+        assert_eq!(statuses, ["200", "400", "401", "403", "404", "405", "408", "413", "429", "500", "503"]);
+    }
 }

@@ -1,6 +1,6 @@
-//! Plugins' views, and the host's own pages, for a panel that is not in this program: it asks for a region or a page while
-//! it answers one of its readers, puts the HTML into its own page, and hands on the forms that come back. For whom it asks
-//! stands in a signed header ([`on_behalf`]); the host sets no cookie and has no session there.
+//! Plugins' views, and the host's own pages, for a panel that is not in this program: it asks for a region or a page while it
+//! answers one of its readers, puts the HTML into its own page, and passes on the forms that come back. A signed header names
+//! the reader ([`on_behalf`]); the host sets no cookie and has no session there.
 //!
 //! Words of the query that begin with `kt-` are the host's; the others are arguments of the page. So a panel has one
 //! address for all pages of plugins, and hands on the query of that address as it is.
@@ -21,13 +21,13 @@ use crate::CallError;
 use crate::accounts::AccountId;
 use crate::embed::{Broken, SubmitError, Submitted, Surface};
 use crate::http::{Served, embed_css_url, js_url};
-use crate::operator::{Listed, ListedDeliveries, OWN, OperatorPage, OperatorSurface};
+use crate::operator::{OWN, OperatorPage};
 use crate::plugin::manifest::SLOTS;
 use crate::seal::Keys;
 use crate::view::form::{FormError, Generated};
 use crate::view::html::{Html, Markup};
 use crate::view::json;
-use crate::view::nodes::{PageTarget, Target};
+use crate::view::nodes::PageTarget;
 use crate::view::shell::within;
 use crate::view::words::Words;
 use crate::view::{Corrections, Page, Row};
@@ -117,12 +117,13 @@ impl<'a> Wanted<'a> {
     fn run(&self, form: &[u8]) -> Result<Response, Problem> {
         let (host, caller) = (&self.asked.host, &self.person.caller);
         let surface = self.surface();
-        let submitted = match host.is_operator_form(caller, form) {
+        let form = host.read_form(caller, form).map_err(of_form)?;
+        let submitted = match form.plugin() == OWN {
             true => {
                 self.person.operates()?;
                 host.operator_submit(caller, form, &surface)
             }
-            false => host.submit(caller, form, &surface),
+            false => host.submit_form(caller, form, &surface),
         };
         let submitted = submitted.map_err(|error| match error {
             SubmitError::Form(error) => of_form(error),
@@ -186,7 +187,7 @@ fn page_url(asked: &Asked) -> Result<String, Problem> {
     if leads_somewhere(&url) && in_panel {
         return Ok(url);
     }
-    let detail = format!("{URL} must be where the page stands: a path, or an address under server.panel.");
+    let detail = format!("{URL} must be the page's own address: a path, or an address under server.panel.");
     Err(Problem::from(&problem::ARGUMENTS).detail(detail).path(URL))
 }
 
@@ -256,7 +257,7 @@ fn rows(asked: &Asked) -> Result<Response, Problem> {
     let subjects = asked.query().filter(|(name, _)| name == FOR).map(|(_, id)| account(&id));
     let subjects = subjects.collect::<Result<Vec<_>, _>>()?;
     if !(1..=SUBJECTS).contains(&subjects.len()) {
-        let detail = format!("{FOR} must stand 1 to {SUBJECTS} times.");
+        let detail = format!("{FOR} must be there 1 to {SUBJECTS} times.");
         return Err(Problem::from(&problem::ARGUMENTS).detail(detail).path(FOR));
     }
     if as_json(asked) {
@@ -285,25 +286,26 @@ fn rows(asked: &Asked) -> Result<Response, Problem> {
 fn page(asked: &Asked) -> Result<Response, Problem> {
     let wanted = Wanted::to_draw(asked)?;
     let needed = |name| {
-        let detail = || format!("{name} must name the page that is asked for.");
+        let detail = || format!("{name} must name the page.");
         word(asked, name).ok_or_else(|| Problem::from(&problem::ARGUMENTS).detail(detail()).path(name))
     };
     let (plugin, name) = (needed(PLUGIN)?, needed(PAGE)?);
     let caller = &wanted.person.caller;
+    let arguments = asked.query().filter(|(name, _)| !name.starts_with("kt-") && name != "lang");
+    let arguments: Vec<(String, String)> = arguments.map(|(n, v)| (n.into_owned(), v.into_owned())).collect();
+    let (subject, surface) = (wanted.subject()?, wanted.surface());
+    let no = |error| refused(error, &wanted.person);
     let drawn = if plugin == OWN {
-        operators_page(&wanted, &name)?
+        // For readers whom the panel lets use it.
+        wanted.person.operates()?;
+        let page = OperatorPage::named(&name).filter(|page| page.is_remote());
+        let page = page.ok_or_else(|| Problem::from(&problem::NOT_FOUND))?;
+        asked.host.operator_page(caller, page, &arguments, &surface, "keyturn serve").map_err(no)?
+    } else if as_json(asked) {
+        let host = &asked.host;
+        let view = host.page_as(caller, &plugin, &name, subject.as_ref(), &arguments, &surface, json::view);
+        return Ok(json_view(&view.map_err(no)?));
     } else {
-        let arguments = asked.query().filter(|(name, _)| !name.starts_with("kt-") && name != "lang");
-        let arguments: Vec<(String, String)> = arguments.map(|(n, v)| (n.into_owned(), v.into_owned())).collect();
-        let (subject, surface) = (wanted.subject()?, wanted.surface());
-        let no = |error| refused(error, &wanted.person);
-        if as_json(asked) {
-            let view = asked
-                .host
-                .page_as(caller, &plugin, &name, subject.as_ref(), &arguments, &surface, json::view)
-                .map_err(no)?;
-            return Ok(json_view(&view));
-        }
         asked.host.page(caller, &plugin, &name, subject.as_ref(), &arguments, &surface).map_err(no)?
     };
     Ok(json_answer(&look(whole(&drawn, &wanted.person))))
@@ -313,42 +315,7 @@ fn whole(page: &Page, person: &OnBehalf) -> Value {
     json!({ "title": page.title, "html": within(&page.html, Words::of(&person.caller.locale)).as_str() })
 }
 
-/// A page of the host's own, for whom the panel lets use it.
-fn operators_page(wanted: &Wanted<'_>, name: &str) -> Result<Page, Problem> {
-    let (asked, person) = (wanted.asked, &wanted.person);
-    person.operates()?;
-    let no_page = || Problem::from(&problem::NOT_FOUND);
-    let (name, under) = name.split_once('/').unwrap_or((name, ""));
-    let query: Vec<_> = asked.query().collect();
-    let query = || query.iter().map(|(name, value)| (&**name, &**value));
-    let page = match name {
-        "outbox" => OperatorPage::Outbox(Listed::asked(query())),
-        "mail" => OperatorPage::Mail(word(asked, "mail").and_then(|id| id.parse().ok()).ok_or_else(no_page)?),
-        "email-settings" => OperatorPage::EmailSettings,
-        "webhooks" if under.is_empty() => OperatorPage::Webhooks(ListedDeliveries::asked(query())),
-        "webhooks" => OperatorPage::Delivery(under.parse().map_err(|_| no_page())?),
-        _ => return Err(no_page()),
-    };
-    let links = asked.site.links();
-    let [outbox, webhooks] = ["outbox", "webhooks"].map(|page| links.url(OWN, &own_page(page)));
-    let surface = OperatorSurface {
-        surface: wanted.surface(),
-        outbox: &outbox,
-        inbox: "",
-        webhooks: &webhooks,
-        // A key makes no keys: one that was stolen would outlive its own end.
-        keys: "",
-        start: "keyturn serve",
-    };
-    asked.host.operator_page(&person.caller, &page, &surface).map_err(|error| refused(error, person))
-}
-
-/// Where the host's own pages stand, in the panel's one address for all pages.
-fn own_page(name: &str) -> Target {
-    Target::Page(PageTarget { page: name.to_owned(), subject: None, arguments: Vec::new() })
-}
-
-/// A page that is for somebody, perhaps: nobody is asked who he is.
+/// A page that may be for one person: the reader is not asked to sign in.
 fn refused(error: CallError, person: &OnBehalf) -> Problem {
     match error {
         CallError::Denied { .. } if person.is_nobody() => Problem::from(&problem::SIGN_IN),
@@ -378,12 +345,12 @@ fn submit(asked: &Asked) -> Result<Response, Problem> {
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         return Err(Problem::from(&problem::MEDIA_TYPE)
-            .detail("A form is handed on as application/x-www-form-urlencoded, as it was posted."));
+            .detail("Pass on a form as application/x-www-form-urlencoded, as it was posted."));
     }
     wanted.run(&asked.received.body)
 }
 
-/// A form that has waited until its sender has proved himself.
+/// A form that has waited until its sender confirmed their identity.
 fn held(asked: &Asked) -> Result<Response, Problem> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]

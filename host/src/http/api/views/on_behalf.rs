@@ -1,5 +1,5 @@
-//! For whom a panel asks. The header `Keyturn-On-Behalf` holds, in base64, a JSON object with the members of [`Said`]; the
-//! request is signed, and its signature covers the header: it is good for this request, for a minute, once.
+//! The reader for whom a panel asks. The header `Keyturn-On-Behalf` has, in base64, a JSON object with the members of [`Said`];
+//! the request is signed, and its signature covers the header: it is valid for this request, for a minute, once.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,31 +14,31 @@ use super::Asked;
 use crate::accounts::{AccountId, Reach, Scope};
 use crate::caller::{Actor, Caller};
 use crate::service_key::VIEWS as SCOPE;
-use crate::view::words::LANGUAGES;
+use crate::view::words::Language;
 use keyturn_core::time::now;
 
-/// What a panel says of its reader. All of it must be there, null or not: who forgets a word is told, and means nothing by it.
+/// What a panel says of its reader. All members must be there, null or not: a missing one is an error, and never a default.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Said {
-    /// The host for which it is said: its link origin. A copy of the host, on another address, is not meant.
+    /// The host that this is for: its link origin. A copy of the host, at another address, refuses it.
     audience: String,
-    /// His account, or null: nobody is signed in.
+    /// The reader's account, or null: nobody is signed in.
     #[serde(deserialize_with = "Option::deserialize")]
     who: Option<AccountId>,
-    /// Whom he manages, beside himself: realms, each with `own` or `all`.
+    /// Whom the reader manages, apart from their own account: realms, each with `own` or `all`.
     reach: BTreeMap<String, Far>,
-    /// His session with the panel, in any form that is its alone: 16 to 128 visible characters. Forms are bound to it.
+    /// The reader's session with the panel, in any unique form: 16 to 128 visible characters. Forms are bound to it.
     session: String,
-    /// When he last proved who he is, in Unix seconds; null: not in this session.
+    /// When the reader last confirmed their identity, in Unix seconds; null: not in this session.
     #[serde(deserialize_with = "Option::deserialize")]
     verified_at: Option<i64>,
     /// BCP 47; one that the host does not speak is English.
     locale: String,
-    /// His client's address.
+    /// The reader's client address.
     #[serde(deserialize_with = "Option::deserialize")]
     address: Option<IpAddr>,
-    /// Whether he may use the host's own pages.
+    /// Whether the reader may use the host's own pages.
     operator: bool,
 }
 
@@ -62,7 +62,7 @@ impl OnBehalf {
         let wrong = |why: String| Problem::from(&problem::ON_BEHALF).detail(why);
         let mut values = asked.received.headers.get_all(ON_BEHALF).iter();
         let (Some(value), None) = (values.next(), values.next()) else {
-            return Err(wrong(format!("The header {ON_BEHALF} must stand there, once.")));
+            return Err(wrong(format!("The header {ON_BEHALF} must be there, once.")));
         };
         let json = BASE64.decode(value).map_err(|_| wrong(format!("{ON_BEHALF} must be base64.")))?;
         let said: Said = serde_json::from_slice(&json).map_err(|cause| wrong(format!("{ON_BEHALF}: {cause}.")))?;
@@ -75,7 +75,7 @@ impl OnBehalf {
         }
         let now = now().div_euclid(1_000);
         if said.verified_at.is_some_and(|at| !(0..=now + signature::WINDOW).contains(&at)) {
-            return Err(wrong("verified_at must be Unix seconds that are past, or null.".to_owned()));
+            return Err(wrong("verified_at must be Unix seconds in the past, or null.".to_owned()));
         }
         Self::within(asked, said)
     }
@@ -88,7 +88,7 @@ impl OnBehalf {
         if let Some(realm) = said.reach.keys().find(|realm| !asked.key.realms.contains(*realm)) {
             return Err(beyond(realm));
         }
-        // Staff who are in no mapped table are a name in the audit, and no account that anything could be done to.
+        // Staff who are in no mapped table are a name in the audit log, and no account that anything could be done to.
         let mapped = |realm: &str| asked.host.0.storage.realms().iter().any(|known| known == realm);
         if let Some(who) = &said.who
             && mapped(who.realm())
@@ -116,9 +116,7 @@ impl OnBehalf {
         caller.verified_at = said.verified_at.map(|seconds| seconds.saturating_mul(1_000));
         caller.key.clone_from(&asked.caller.key);
         caller.request.clone_from(&asked.caller.request);
-        let language = said.locale.split(['-', '_']).next().unwrap_or_default();
-        let known = LANGUAGES.iter().map(|(tag, _)| *tag).find(|tag| tag.eq_ignore_ascii_case(language));
-        known.unwrap_or("en").clone_into(&mut caller.locale);
+        Language::of(&said.locale).tag().clone_into(&mut caller.locale);
         Ok(Self { caller, operator })
     }
 
@@ -127,14 +125,12 @@ impl OnBehalf {
         self.caller.actor == Actor::Anonymous
     }
 
-    /// That he may use the host's own pages.
+    /// Whether the reader may use the host's own pages.
     pub(super) fn operates(&self) -> Result<(), Problem> {
         match self.operator {
             true => Ok(()),
-            false => {
-                Err(Problem::from(&problem::FORBIDDEN)
-                    .detail("operator is false: this page is for who runs the panel."))
-            }
+            false => Err(Problem::from(&problem::FORBIDDEN)
+                .detail("operator is false: this page is for people who run the panel.")),
         }
     }
 }

@@ -235,7 +235,7 @@ class Keyturn extends Module
         return Passwords::mode($this->getModuleRow()->meta->reset_mode ?? '');
     }
 
-    /** The client's in Blesta; empty: he has none. */
+    /** The client's address in Blesta; empty: there is none. */
     private function emailOf($service): string
     {
         Loader::loadModels($this, ['Clients']);

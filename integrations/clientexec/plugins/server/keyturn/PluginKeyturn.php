@@ -36,13 +36,13 @@ class PluginKeyturn extends ServerPlugin
             ],
             lang('Token') => [
                 'type' => 'password',
-                'description' => lang('As keyturn keys add printed it'),
+                'description' => lang('As printed by keyturn keys add'),
                 'value' => '',
                 'encryptable' => true,
             ],
             lang('Reset And Mail') => [
                 'type' => 'text',
-                'description' => lang('Reset & mail password mails: temporary or permanent, where the panel offers it; link, which each panel does'),
+                'description' => lang('What ResetAndMail emails: temporary or permanent, if the panel offers it; or link, which every panel offers'),
                 'value' => Passwords::MODES[0],
             ],
             lang('CA File') => [
@@ -53,7 +53,7 @@ class PluginKeyturn extends ServerPlugin
             lang('Seconds') => ['type' => 'text', 'description' => lang('To wait, at most 30'), 'value' => '10'],
             lang('Operations Folder') => [
                 'type' => 'text',
-                'description' => lang('Where it is noted what is not settled; empty: among the temporary files. Not below the web root.'),
+                'description' => lang('Where unsettled attempts are recorded, outside the web root. Empty: among the temporary files'),
                 'value' => '',
             ],
             lang('Actions') => ['type' => 'hidden', 'description' => '', 'value' => 'ResetAndMail,SendLink'],
@@ -70,7 +70,7 @@ class PluginKeyturn extends ServerPlugin
         $this->confirmed($client->test());
     }
 
-    /** The names and passwords of new accounts are the panel's affair. */
+    /** The panel decides the names and passwords of new accounts. */
     public function validateCredentials($args)
     {
         return $args['package']['username'] ?? '';
@@ -107,10 +107,10 @@ class PluginKeyturn extends ServerPlugin
             $said[] = 'The password was changed.';
         }
         if ($others !== []) {
-            throw new CE_Exception(trim(implode(' ', $said) . ' Keyturn cannot change: ' . implode(', ', $others) . '.'));
+            throw new CE_Exception(trim(implode(' ', $said) . ' Keyturn can\'t change: ' . implode(', ', $others) . '.'));
         }
         if ($said === []) {
-            throw new CE_Exception('There was nothing to change.');
+            throw new CE_Exception('Nothing to change.');
         }
     }
 
@@ -173,7 +173,7 @@ class PluginKeyturn extends ServerPlugin
         array $more = []
     ): array {
         if (empty($args['userPackageId'])) {
-            throw new CE_Exception('Clientexec did not say which package is meant. Nothing was done.');
+            throw new CE_Exception('Clientexec did not say which package it means. Nothing was done.');
         }
         $built = $this->buildParams(new UserPackage($args['userPackageId']), $more);
         return is_array($built) ? $built : [];
@@ -182,7 +182,7 @@ class PluginKeyturn extends ServerPlugin
     private function mailed(array $args, string $mode): string
     {
         $this->confirmed($this->passwords($args)->resetAndMail($this->username($args), $mode));
-        return 'The mail is queued.';
+        return 'The email is queued.';
     }
 
     /** What was not confirmed is no success. */
@@ -196,7 +196,7 @@ class PluginKeyturn extends ServerPlugin
 
     private function unsupported(string $what): CE_Exception
     {
-        return new CE_Exception('Keyturn looks after passwords only: it cannot ' . $what . '. Nothing was done.');
+        return new CE_Exception('Keyturn manages passwords only: it can\'t ' . $what . '. Nothing was done.');
     }
 
     private function username(array $args): string

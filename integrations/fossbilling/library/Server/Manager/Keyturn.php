@@ -30,7 +30,7 @@ class Server_Manager_Keyturn extends Server_Manager
                             'name' => 'accesshash',
                             'type' => 'text',
                             'label' => 'Token',
-                            'placeholder' => 'As keyturn keys add printed it',
+                            'placeholder' => 'As printed by keyturn keys add',
                             'required' => true,
                             'secret' => true,
                         ],

@@ -1,8 +1,8 @@
 <?php
 
 /**
- * Keyturn for WHMCS, beside whatever server module a product has: staff reset and mail passwords from a client's pages, clients
- * change their own. Its name is not the server module's: WHMCS finds functions by name, and both have a `clientarea`.
+ * Keyturn for WHMCS, beside a product's own server module: staff reset and email passwords from a client's pages, clients change
+ * their own. Its name is not the server module's: WHMCS finds functions by name, and both have a `clientarea`.
  */
 
 if (!defined('WHMCS')) {
@@ -28,19 +28,19 @@ function keyturnaddon_config()
     };
     return [
         'name' => 'Keyturn passwords',
-        'description' => 'Resets, mails and changes the passwords of the panel from the pages of clients and services.',
+        'description' => 'Resets, emails and changes the panel\'s passwords from the pages of clients and services.',
         'version' => '0.1.0',
         'author' => 'Keyturn',
         'language' => 'english',
         'fields' => [
             'address' => $field('Address', 'text', 'https://panel.example:8443; http:// only for this machine, as http://127.0.0.1:8089'),
-            'token' => $field('Token', 'password', 'As keyturn keys add printed it'),
+            'token' => $field('Token', 'password', 'As printed by keyturn keys add'),
             'ca_file' => $field('CA file', 'text', 'PEM of your own authority; empty: the machine\'s authorities'),
             'seconds' => $field('Seconds to wait', 'text', 'At most 30', ['Default' => '10']),
-            'bear' => $field('Bear the token', 'yesno', 'Instead of signing requests: where a proxy in front of the host rewrites paths'),
-            'products' => $field('Products', 'text', 'Whose clients may change their passwords themselves: their ids, with commas. Empty: none; staff mail and send links for all'),
+            'bear' => $field('Send the token', 'yesno', 'Instead of signing requests: if a proxy in front of the host rewrites paths'),
+            'products' => $field('Products', 'text', 'Ids, separated by commas, of the products whose clients may change their passwords. Empty: none; staff can still email passwords and links for all'),
             'account_field' => $field('Custom field with the account', 'text', 'Admin Only, and not on the order form. Empty: the account is found by the user name'),
-            'reset_mode' => $field('Reset & mail password mails', 'dropdown', 'A password that ends (temporary), or one that stays, where the panel offers it; or a link to choose one, which each panel does', [
+            'reset_mode' => $field('Reset & mail password sends', 'dropdown', 'A password that expires (temporary) or that stays (permanent), if the panel offers it; or a link to choose one, which every panel offers', [
                 'Options' => implode(',', Passwords::MODES), 'Default' => Passwords::MODES[0],
             ]),
         ],
@@ -52,9 +52,9 @@ function keyturnaddon_activate()
 {
     try {
         OperationsTable::create();
-        return ['status' => 'success', 'description' => 'Now set the address and the token, and which roles may use it.'];
+        return ['status' => 'success', 'description' => 'Now set the address, the token, and the roles that may use it.'];
     } catch (\Exception $cause) {
-        return ['status' => 'error', 'description' => 'The table ' . OperationsTable::TABLE . ' could not be made.'];
+        return ['status' => 'error', 'description' => 'The table ' . OperationsTable::TABLE . ' could not be created.'];
     }
 }
 
@@ -71,7 +71,7 @@ function keyturnaddon_output($vars)
     $link = keyturnaddon_h($vars['modulelink'] ?? 'addonmodules.php?module=' . AddonModule::NAME);
     $words = new Words(Words::languageNamed($_SESSION['adminlang'] ?? ''));
     if (empty($_SESSION['adminid']) || !AddonModule::staffMay()) {
-        echo '<p class="errorbox">', keyturnaddon_h('Your role may not perform server operations.'), '</p>';
+        echo '<p class="errorbox">', keyturnaddon_h('Your role isn\'t allowed to perform server operations.'), '</p>';
         return;
     }
     $service = $addon->service(keyturnaddon_id('service'));
@@ -113,7 +113,7 @@ function keyturnaddon_output($vars)
     keyturnaddon_form($link, $service, 'settle', $words->of('look'), '');
 }
 
-/** The page for the client, of one of his services: how its password stands, and a form. @return array<string, mixed> */
+/** The client's page about one of their services: the password's status, and a form. @return array<string, mixed> */
 function keyturnaddon_clientarea($vars)
 {
     $addon = new AddonModule($vars);

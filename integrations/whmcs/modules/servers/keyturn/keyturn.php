@@ -37,14 +37,14 @@ function keyturn_ConfigOptions()
             'FriendlyName' => 'Custom field with the account',
             'Type' => 'text',
             'Size' => '30',
-            'Description' => 'Its name, if one holds ids like customer:42; Admin Only, and not on the order form. Empty: found by the user name.',
+            'Description' => 'The name of a custom field that holds ids such as customer:42; Admin Only, and not on the order form. Empty: the user name identifies the account.',
         ],
         'reset-mode' => [
-            'FriendlyName' => 'Reset & mail password mails',
+            'FriendlyName' => 'Reset & mail password sends',
             'Type' => 'dropdown',
             'Options' => implode(',', Passwords::MODES),
             'Default' => Passwords::MODES[0],
-            'Description' => 'A password that ends, or one that stays, where the panel offers it; or a link to choose one, which each panel does.',
+            'Description' => 'A password that expires (temporary) or that stays (permanent), if the panel offers it; or a link to choose one, which every panel offers.',
         ],
     ];
 }
@@ -80,7 +80,7 @@ function keyturn_AdminCustomButtonArray($params = [])
     $mode = is_array($params) && isset($params['configoption2']) ? (new ServerModule($params))->resetMode() : '';
     return ($mode === 'link' ? [] : ['Reset & mail password' => 'ResetAndMail']) + [
         'Send set-password link' => 'SendLink',
-        'Settle what is open' => 'Settle',
+        'Check open actions' => 'Settle',
     ];
 }
 

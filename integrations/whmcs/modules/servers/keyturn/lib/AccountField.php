@@ -7,8 +7,8 @@ namespace Keyturn\Whmcs;
 use Illuminate\Database\Capsule\Manager as Capsule;
 
 /**
- * The custom field of a product that holds the account of a service. What a client may fill in himself, in his pages or when he
- * orders, would let him name another's account.
+ * The custom field of a product with the account of a service. Clients must not be able to fill it in, in their pages or with an
+ * order: they could name another's account.
  */
 final class AccountField
 {
@@ -41,7 +41,7 @@ final class AccountField
     /** What to do about it where not, for staff. */
     public function whatToTick(): string
     {
-        return 'The custom field ' . $this->name . ' must have Admin Only ticked, and Show on Order Form not.';
+        return 'The custom field ' . $this->name . ' must have Admin Only ticked and Show on Order Form unticked.';
     }
 
     /** What it holds for a service; empty: nothing, or there is no such field. */

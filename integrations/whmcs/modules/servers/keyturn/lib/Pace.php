@@ -5,8 +5,8 @@ declare(strict_types=1);
 namespace Keyturn\Whmcs;
 
 /**
- * How often one client's session may have the host asked. The key's requests a minute are everybody's: by reloading a page he would
- * use them up, and nobody could change a password.
+ * How often one client's session may make the module ask the host. Everybody shares the key's requests a minute: by reloading a
+ * page, one client could use them up, and nobody could change a password.
  */
 final class Pace
 {

@@ -57,7 +57,7 @@ final class ServerModule
         }
         // A sentence that happened to be the word would be taken for it.
         $sentence = $outcome->getSentence();
-        return $sentence === '' || strtolower(trim($sentence)) === 'success' ? 'Nothing is known of the outcome.' : $sentence;
+        return $sentence === '' || strtolower(trim($sentence)) === 'success' ? 'The outcome is unknown.' : $sentence;
     }
 
     /** @throws InvalidSettings */
@@ -101,7 +101,7 @@ final class ServerModule
             }
             $account = $field->of($this->service());
             if ($account === '') {
-                return $this->refused('no-name')->withDetail('The custom field ' . $name . ' of the product is empty, or there is none.');
+                return $this->refused('no-name')->withDetail('The custom field ' . $name . ' of the product is empty or missing.');
             }
         }
         return new ServicePasswords(

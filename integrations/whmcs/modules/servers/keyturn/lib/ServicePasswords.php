@@ -56,7 +56,7 @@ final class ServicePasswords
         $this->secrets = array_merge($secrets, [$client->getSettings()->getToken()]);
     }
 
-    /** Also by the client: so the account must be his by more than a user name. */
+    /** Clients can call this, too, so the account must be theirs by more than a user name. */
     public function change(
         #[\SensitiveParameter]
         string $new
@@ -136,7 +136,7 @@ final class ServicePasswords
         return $this->account !== '' ? $this->accountInField() : $this->client->accountNamed($this->username);
     }
 
-    /** The same, if it is known to be the client's: by the field that staff alone fill in, or by his address. */
+    /** The same, if it is known to be the client's: by the field that only staff fill in, or by the client's address. */
     private function ownAccount(): Outcome
     {
         return $this->account !== '' ? $this->accountInField() : $this->client->accountNamedOf($this->username, $this->email);

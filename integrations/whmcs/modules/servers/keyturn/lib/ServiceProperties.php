@@ -35,7 +35,7 @@ final class ServiceProperties implements KeptKeys
     {
         $this->write([$deed => ['key' => $key, 'hook' => $hook, 'at' => $at]] + $this->read());
         if (($this->find($deed)['key'] ?? null) !== $key) {
-            throw new \RuntimeException('The service property ' . self::PROPERTY . ' does not keep what is written.');
+            throw new \RuntimeException('The service property ' . self::PROPERTY . ' does not store what is written to it.');
         }
     }
 

@@ -1,11 +1,11 @@
 <?php
 
 $lang['Keyturn.name'] = 'Keyturn';
-$lang['Keyturn.description'] = 'Cambia y envía las contraseñas de un panel, y lo dice solo cuando está confirmado.';
+$lang['Keyturn.description'] = 'Cambia y envía las contraseñas de un panel, e informa del éxito solo cuando el panel lo confirma.';
 $lang['Keyturn.module_row'] = 'Servidor Keyturn';
 $lang['Keyturn.module_row_plural'] = 'Servidores Keyturn';
 $lang['Keyturn.module_group'] = 'Grupo de servidores';
-$lang['Keyturn.order_first'] = 'El primer servidor';
+$lang['Keyturn.order_first'] = 'Primer servidor';
 $lang['Keyturn.add_row'] = 'Añadir un servidor';
 $lang['Keyturn.edit'] = 'Editar';
 $lang['Keyturn.save'] = 'Guardar';
@@ -18,11 +18,11 @@ $lang['Keyturn.mode.temporary'] = 'temporary: una contraseña que caduca, si el 
 $lang['Keyturn.mode.permanent'] = 'permanent: una contraseña que se queda, si el panel la ofrece';
 $lang['Keyturn.row.ca_file'] = 'Archivo CA (PEM de tu propia autoridad), opcional';
 $lang['Keyturn.row.seconds'] = 'Segundos de espera, 30 como máximo';
-$lang['Keyturn.row.folder'] = 'Carpeta donde se anota lo que no está aclarado, fuera de la raíz web; vacía: entre los archivos temporales';
+$lang['Keyturn.row.folder'] = 'Carpeta para anotar los intentos pendientes, fuera de la raíz web; vacía: entre los archivos temporales';
 $lang['Keyturn.username'] = 'Usuario en el panel';
 $lang['Keyturn.tab_password'] = 'Contraseña del panel';
 $lang['Keyturn.new'] = 'Contraseña nueva';
-$lang['Keyturn.again'] = 'Contraseña nueva, otra vez';
+$lang['Keyturn.again'] = 'Repetir la contraseña nueva';
 $lang['Keyturn.change'] = 'Cambiar contraseña';
 $lang['Keyturn.changed'] = 'La contraseña nueva está puesta.';
 $lang['Keyturn.reset_and_mail'] = 'Restablecer y enviar contraseña';
@@ -32,4 +32,4 @@ $lang['Keyturn.!error.passwords_only'] = 'Este módulo solo se ocupa de las cont
 $lang['Keyturn.!error.not_same'] = 'Las dos contraseñas no coinciden o están vacías. No se ha cambiado nada.';
 $lang['Keyturn.!error.without_module'] = 'Se indicó a Blesta que no usara el módulo: la contraseña no se ha cambiado.';
 $lang['Keyturn.!error.not_set_up'] = 'Aquí no se han configurado las contraseñas. No se ha cambiado nada. Escribe al servicio de asistencia.';
-$lang['Keyturn.!error.username'] = 'Hace falta un usuario: por él se encuentra la cuenta en el panel.';
+$lang['Keyturn.!error.username'] = 'Escribe un usuario: identifica la cuenta en el panel.';

@@ -1,0 +1,3 @@
+fn main() {
+    keyturn_words::build::catalogue("src/words");
+}

@@ -1,0 +1,202 @@
+//! The email settings for pages and the command line, and how they are changed. The settings of `keyturn.toml` stay.
+
+mod current;
+mod stored;
+
+use keyturn_core::time::now;
+use zeroize::Zeroizing;
+
+use crate::accounts::Scope;
+use crate::caller::{Actor, Caller, OWN};
+use crate::host::Host;
+use crate::mail::config::Wrong;
+use crate::mail::draw::{Brand, Context, Request};
+use crate::mail::setup::{Chosen, Group, Setup};
+use crate::mail::transport::{StepKind, Verdict};
+use crate::mail::trial::{self, Trial};
+use crate::storage::{AuditEntry, Bound, Commit, Counted, StorageError};
+use crate::trials::PATIENCE;
+
+pub(crate) use current::{MailSettings, Outgoing};
+pub(crate) use stored::Stored;
+
+/// Test emails of one person in [`TRIALS_WINDOW`] at most: each connects to an address that they enter.
+pub const TRIALS_EACH: u64 = 10;
+/// The same, for all people together.
+pub const TRIALS_ALL: u64 = 30;
+/// Seconds.
+pub const TRIALS_WINDOW: u32 = 600;
+
+/// Why email settings are not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum EmailError {
+    /// They don't reach everybody.
+    #[error("{0} isn't allowed to change the email settings: that needs access to every realm")]
+    Denied(String),
+    /// A setting and its problem.
+    #[error("{} {}", .0.0, .0.1)]
+    Wrong(Wrong),
+    /// The database. [`StorageError::Changed`]: somebody else has changed the settings in between.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Why no test email was sent.
+#[derive(Debug)]
+pub(crate) enum Untried {
+    /// There were too many; seconds to wait.
+    TooOften(u32),
+    /// Others are being sent right now.
+    Busy,
+    Wrong(Wrong),
+    Storage(StorageError),
+}
+
+/// The wanted settings and their consequences.
+pub(crate) struct Plan {
+    pub(crate) seen: Stored,
+    pub(crate) setup: Setup,
+    /// The settings that would change.
+    pub(crate) changes: Vec<&'static str>,
+    /// What is wrong with them.
+    pub(crate) problems: Vec<Wrong>,
+}
+
+impl Host {
+    /// Whether a caller may see and change how email is sent: accounts with access to every realm, and the console. Nobody
+    /// else: links with others' secrets are sent that way.
+    #[must_use]
+    pub fn may_set_mail(&self, caller: &Caller) -> bool {
+        self.reaches_everybody(caller)
+    }
+
+    /// The console, and accounts with access to every realm.
+    pub(crate) fn reaches_everybody(&self, caller: &Caller) -> bool {
+        match caller.actor {
+            Actor::Console => true,
+            Actor::Account(_) => {
+                let realms = self.0.storage.realms();
+                !realms.is_empty() && realms.iter().all(|realm| caller.reach.scope(realm) == Scope::All)
+            }
+            Actor::Anonymous | Actor::ServiceKey(_) | Actor::System => false,
+        }
+    }
+
+    /// The email settings.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn mail_setup(&self) -> Result<Setup, StorageError> {
+        let settings = &self.0.mail;
+        Ok(settings.stored()?.setup(&settings.fixed, &self.0.keys))
+    }
+
+    /// Why email can't be sent although it is on: a setting and its problem.
+    #[must_use]
+    pub fn mail_problem(&self) -> Option<Wrong> {
+        self.0.outgoing().problem.clone()
+    }
+
+    /// Changes the email settings, except those of the file; at once, and for other processes on the same database within a
+    /// second. Without a `password`, the stored one stays, if the server, port, encryption and user name stay too. Returns the
+    /// changed settings, and writes them to the audit log; none: nothing was done.
+    ///
+    /// # Errors
+    /// [`EmailError`].
+    pub fn set_mail(
+        &self,
+        caller: &Caller,
+        chosen: Chosen,
+        password: Option<Zeroizing<String>>,
+    ) -> Result<Vec<&'static str>, EmailError> {
+        if !self.may_set_mail(caller) {
+            return Err(EmailError::Denied(caller.actor.name()));
+        }
+        let mut plan = self.plan_mail(chosen, password)?;
+        if !plan.problems.is_empty() {
+            return Err(EmailError::Wrong(plan.problems.swap_remove(0)));
+        }
+        self.carry_out(caller, &plan)?;
+        Ok(plan.changes)
+    }
+
+    /// The consequences of these settings. Writes nothing, connects to nothing.
+    pub(crate) fn plan_mail(
+        &self,
+        mut chosen: Chosen,
+        password: Option<Zeroizing<String>>,
+    ) -> Result<Plan, StorageError> {
+        let (settings, keys) = (&self.0.mail, &self.0.keys);
+        let seen = settings.stored()?;
+        // Groups of the file can't be changed here, and their earlier settings stay for when the file no longer has them.
+        let of_file = |group: &Group| settings.fixed.has(*group);
+        Group::ALL.into_iter().filter(of_file).for_each(|group| chosen.take(group, &seen.chosen));
+        let server = chosen.server.as_ref();
+        let anonymous = password.is_some() && server.is_none_or(|server| server.username.is_none());
+        let password = password.or_else(|| seen.password_for(server?, keys));
+        let setup = Setup::new(settings.fixed.clone(), chosen, password);
+        let mut problems = setup.problems();
+        if anonymous && !of_file(&Group::Transport) {
+            problems.insert(0, ("mail.smtp.username", "must be set, because a password is".to_owned()));
+        }
+        if problems.is_empty() {
+            problems.extend(setup.transport(None).err());
+        }
+        let changes = setup.differing(&seen.setup(&settings.fixed, keys));
+        Ok(Plan { seen, setup, changes, problems })
+    }
+
+    pub(crate) fn carry_out(&self, caller: &Caller, plan: &Plan) -> Result<(), StorageError> {
+        if plan.changes.is_empty() {
+            return Ok(());
+        }
+        let (now, outcome) = (now(), format!("changed: {}", plan.changes.join(" ")));
+        let audit = AuditEntry::of(caller, now, OWN, "email-settings", outcome);
+        self.0.mail.set(&plan.seen, &plan.setup, now, audit)?;
+        // Waiting emails may be sent now, and idle sessions are outdated.
+        self.0.bells.mail.ring_all();
+        Ok(())
+    }
+
+    /// Sends a test email with planned settings, limited in time and in number, and writes it to the audit log: it connects to
+    /// any server that was entered.
+    pub(crate) fn try_mail(&self, caller: &Caller, setup: &Setup, to: &str) -> Result<Trial, Untried> {
+        let (storage, now) = (&self.0.storage, now());
+        let bound = |key: &str, limit| Bound { key: key.to_owned(), window: TRIALS_WINDOW, limit };
+        let of_theirs = format!("test mail of {}", caller.actor.name());
+        let bounds = [bound(&of_theirs, TRIALS_EACH), bound("test mail", TRIALS_ALL)];
+        if let Counted::Full(seconds) = storage.count(OWN, &bounds, now).map_err(Untried::Storage)? {
+            return Err(Untried::TooOften(seconds));
+        }
+        let _place = self.0.trials.enter().ok_or(Untried::Busy)?;
+        let brand = self.brand();
+        let context = Context {
+            account: None,
+            brand: Brand { name: &brand.name, contact: &brand.contact, sign_in: &self.0.sign_in() },
+            request: Request { time: now, origin: "" },
+            locale: &caller.locale,
+            zone: &brand.zone,
+        };
+        let trial = trial::send(setup, to, &context, Some(PATIENCE)).map_err(Untried::Wrong)?;
+        self.audit_trial(caller, &trial);
+        Ok(trial)
+    }
+
+    fn audit_trial(&self, caller: &Caller, trial: &Trial) {
+        let verdict = match trial.attempt.verdict {
+            Verdict::Accepted => "accepted",
+            Verdict::Refused => "refused",
+            Verdict::Delayed => "delayed",
+        };
+        let last = trial.attempt.steps.last().map_or(StepKind::LookUp, |step| step.kind);
+        let outcome = format!("{verdict}: {} at {}", last.name(), trial.server);
+        let now = now();
+        let commit = Commit {
+            audit: Some(AuditEntry::of(caller, now, OWN, "test-mail", outcome)),
+            ..Commit::bare(OWN, now, Vec::new())
+        };
+        if let Err(cause) = self.0.storage.commit(commit) {
+            tracing::error!(request = caller.request, "can't write a test email to the audit log: {cause}");
+        }
+    }
+}

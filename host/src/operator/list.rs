@@ -1,0 +1,175 @@
+//! The lists of emails, webhook deliveries, jobs and events.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::page::{Asked, Page, target};
+use super::sheet::{Line, List, ListRow, Sentence, Tabs};
+use crate::storage::outbox::MailState;
+use crate::view::nodes::{Action, Badge, ColumnKind, Empty, Target, Value};
+
+/// Rows on a page.
+pub(super) const ROWS: u32 = 25;
+/// Bytes of a search at most.
+const TYPED: usize = 254;
+
+/// Which rows are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Shown {
+    /// Those not yet sent.
+    Waiting,
+    /// Those that need somebody to act.
+    Failed,
+    /// Those that were accepted.
+    Accepted,
+    /// All of them.
+    #[default]
+    All,
+}
+
+impl Shown {
+    const ALL: [Shown; 4] = [Shown::Waiting, Shown::Failed, Shown::Accepted, Shown::All];
+
+    /// Its name in an address.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Shown::Waiting => "waiting",
+            Shown::Failed => "failed",
+            Shown::Accepted => "accepted",
+            Shown::All => "all",
+        }
+    }
+
+    /// From an address; [`Shown::All`] for anything else.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self::ALL.into_iter().find(|shown| shown.name() == name).unwrap_or_default()
+    }
+
+    /// The states of emails and deliveries; empty: any.
+    #[must_use]
+    pub fn states(self) -> &'static [MailState] {
+        match self {
+            Shown::Waiting => &[MailState::Queued, MailState::Sending, MailState::Delayed],
+            Shown::Failed => &[MailState::Refused, MailState::GaveUp, MailState::Ended],
+            Shown::Accepted => &[MailState::Accepted],
+            Shown::All => &[],
+        }
+    }
+}
+
+/// The parameters of a list's address.
+#[derive(Clone)]
+pub(super) struct Listed {
+    pub page: &'static str,
+    pub shown: Shown,
+    /// The argument of another filter, and its value: a login or address, a destination.
+    pub only: (&'static str, Option<String>),
+    /// Only rows older than this number. Sealed for the reader in an address: numbers count all rows, and their number is not
+    /// for people who reach only some.
+    pub before: Option<i64>,
+}
+
+impl Listed {
+    /// For a page with the filter `only`. Values that are invalid, or sealed for another reader, are ignored.
+    pub(super) fn of(asked: &Asked<'_>, page: &Page, only: &'static str) -> Self {
+        let shown = asked.argument("show").map(Shown::named).unwrap_or_default();
+        let named = asked.argument(only).map(str::trim).filter(|value| !value.is_empty() && value.len() <= TYPED);
+        let before = asked.argument("before").and_then(|sealed| opened(sealed, page.name, asked));
+        Self { page: page.name, shown, only: (only, named.map(str::to_owned)), before }
+    }
+
+    pub(super) fn only(&self) -> Option<&str> {
+        self.only.1.as_deref()
+    }
+
+    /// The page with its filters, from its newest rows.
+    pub(super) fn target(&self) -> Target {
+        self.older(None)
+    }
+
+    fn older(&self, before: Option<&str>) -> Target {
+        let show = (self.shown != Shown::All).then(|| ("show", self.shown.name()));
+        let only = self.only().map(|only| (self.only.0, only));
+        let arguments: Vec<_> = show.into_iter().chain(only).chain(before.map(|before| ("before", before))).collect();
+        target(self.page, &arguments)
+    }
+
+    pub(super) fn tabs(&self, label: &str, asked: &Asked<'_>, count: impl Fn(Shown) -> Option<u64>) -> Tabs {
+        let items = Shown::ALL.map(|shown| {
+            let label = asked.word(&format!("outbox-{}", shown.name()));
+            let count = count(shown).map(|count| i64::try_from(count).unwrap_or(i64::MAX));
+            (label, Self { shown, ..self.clone() }.target(), shown == self.shown, count)
+        });
+        Tabs { label: asked.word(label), items: items.into() }
+    }
+
+    /// The number of rows shown, and links to newer and older rows, if there are any; `older`: the number before which to
+    /// continue.
+    pub(super) fn foot(&self, shown: String, older: Option<i64>, asked: &Asked<'_>) -> Option<(String, Vec<Action>)> {
+        let newest = self.before.map(|_| asked.leads("outbox-newest", self.target()));
+        let older = older.map(|older| sealed(older, self.page, asked));
+        let older = older.map(|older| asked.leads("outbox-older", self.older(Some(&older))));
+        let turns: Vec<Action> = newest.into_iter().chain(older).collect();
+        (!turns.is_empty()).then_some((shown, turns))
+    }
+}
+
+fn cursor(page: &str, asked: &Asked<'_>) -> [String; 2] {
+    [format!("{page} cursor"), asked.caller.actor.name()]
+}
+
+fn sealed(before: i64, page: &str, asked: &Asked<'_>) -> String {
+    let place = cursor(page, asked);
+    URL_SAFE_NO_PAD.encode(asked.host.keys().seal(&place.each_ref().map(String::as_str), &before.to_be_bytes()))
+}
+
+fn opened(sealed: &str, page: &str, asked: &Asked<'_>) -> Option<i64> {
+    let (place, sealed) = (cursor(page, asked), URL_SAFE_NO_PAD.decode(sealed).ok()?);
+    let before = asked.host.keys().open_sealed(&place.each_ref().map(String::as_str), &sealed).ok()?;
+    Some(i64::from_be_bytes(before.as_slice().try_into().ok()?))
+}
+
+/// One row, of any kind.
+pub(super) struct Entry {
+    pub asked_at: i64,
+    pub what: Value,
+    /// To whom, about whom, for whom.
+    pub about: Line,
+    /// The last answer, or the problem.
+    pub said: Sentence,
+    pub badge: Badge,
+    /// Attempts so far, and at most.
+    pub attempts: (u32, u32),
+    /// The next attempt.
+    pub next: Option<i64>,
+    pub actions: Vec<Action>,
+}
+
+impl Entry {
+    /// Everything else is below its name. In columns of its own it would have no room.
+    fn row(self, asked: &Asked<'_>) -> ListRow {
+        let mut what = vec![Line::Plain(vec![self.what]), self.about];
+        if !self.said.is_empty() {
+            what.push(Line::Small(self.said));
+        }
+        if let Some(next) = self.next {
+            what.push(asked.small("outbox-next", &[("time", &asked.time(next))]));
+        }
+        let (n, most) = self.attempts;
+        let attempts = asked.small("outbox-attempts", &[("n", &n.to_string()), ("most", &most.to_string())]);
+        let state = vec![Line::Plain(vec![Value::Badge(self.badge)]), attempts];
+        ListRow { cells: vec![vec![Line::Plain(vec![Value::Time(self.asked_at)])], what, state], actions: self.actions }
+    }
+}
+
+/// Lists them; `what`: the words for this kind.
+pub(super) fn list(caption: &str, what: &str, entries: Vec<Entry>, empty: Empty, asked: &Asked<'_>) -> List {
+    let columns = [
+        ("outbox-column-when", ColumnKind::Time),
+        (what, ColumnKind::Text),
+        ("outbox-column-state", ColumnKind::State),
+    ];
+    List::of(asked, caption, &columns, entries.into_iter().map(|entry| entry.row(asked)).collect(), empty)
+}
