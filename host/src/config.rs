@@ -23,8 +23,9 @@ use crate::plugin::grants::GrantsError;
 use crate::plugin::limits::{ACCOUNTS_PER_ADDRESS, HostLimits};
 use crate::plugin::roster::{LeftOut, SignInPlugin};
 use crate::seal::{KeyError, Keys};
-use crate::storage::StorageError;
-use crate::storage::sqlite::{Found, Journal, Options, Sqlite};
+use crate::sqlite::{self, Found, Journal, Options};
+use crate::storage::store::Keeps;
+use crate::storage::{StorageError, Store};
 use crate::view::Brand;
 use crate::view::look::Asset;
 use crate::view::theme::theme_css;
@@ -527,7 +528,7 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError`].
-    pub fn storage(&self) -> Result<(Sqlite, Arc<Keys>), ConfigError> {
+    pub fn storage(&self) -> Result<(Store, Arc<Keys>), ConfigError> {
         if self.opening == Opening::Look {
             return self.look_at_storage().map(|(storage, keys, _)| (storage, keys));
         }
@@ -541,25 +542,25 @@ impl Config {
         let options = Options {
             journal: self.database.journal,
             beside_server: self.opening == Opening::Beside,
-            audit_stays: self.audit.stays(),
+            keeps: Keeps { audit: self.audit.stays(), ..Keeps::default() },
             ..Options::default()
         };
-        let storage = Sqlite::open(&path, Arc::clone(&keys), Arc::new(self.provider()?), options)
+        let storage = sqlite::open(&path, Arc::clone(&keys), Arc::new(self.provider()?), options)
             .map_err(|cause| ConfigError::Database { path: path.display().to_string(), cause })?;
         Ok((storage, keys))
     }
 
-    /// The storage as it is, and what was found: see [`Sqlite::look`]. Where there is no key file, as with a fresh one.
+    /// The storage as it is, and what was found: see [`sqlite::look`]. Where there is no key file, as with a fresh one.
     ///
     /// # Errors
     /// [`ConfigError`].
-    pub fn look_at_storage(&self) -> Result<(Sqlite, Arc<Keys>, Found), ConfigError> {
+    pub fn look_at_storage(&self) -> Result<(Store, Arc<Keys>, Found), ConfigError> {
         let path = self.database()?;
         let file = self.path(&self.key_file);
         let keys = Keys::read(&file)?;
         let missing = keys.is_none();
         let keys = Arc::new(keys.unwrap_or_else(Keys::random));
-        match Sqlite::look(&path, Arc::clone(&keys), Arc::new(self.provider()?)) {
+        match sqlite::look(&path, Arc::clone(&keys), Arc::new(self.provider()?)) {
             Ok((storage, found)) => Ok((storage, keys, found)),
             Err(StorageError::OtherKey) if missing => Err(KeyError::missing(&file).into()),
             Err(cause) => Err(ConfigError::Database { path: path.display().to_string(), cause }),
@@ -572,14 +573,14 @@ impl Config {
         if path.exists() { Ok(path) } else { Err(ConfigError::NoDatabase(path.display().to_string())) }
     }
 
-    /// Goes on with the key file as it is now, where the one before is lost: see [`Sqlite::replace_key`].
+    /// Goes on with the key file as it is now, where the one before is lost: see [`sqlite::replace_key`].
     ///
     /// # Errors
     /// [`ConfigError`].
     pub fn replace_key(&self) -> Result<(), ConfigError> {
         let keys = Keys::open(&self.path(&self.key_file))?;
         let path = self.path(&self.database.sqlite);
-        Sqlite::replace_key(&path, &keys)
+        sqlite::replace_key(&path, &keys)
             .map_err(|cause| ConfigError::Database { path: path.display().to_string(), cause })
     }
 

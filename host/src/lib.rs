@@ -39,7 +39,7 @@ pub use keyturn_operator as operator;
 pub use keyturn_operator::{mail_settings, service_key};
 pub use keyturn_pages as embed;
 pub use keyturn_runtime::{CallError, Failure, Runtime, values};
-pub use keyturn_store_sqlite::lock;
+pub use keyturn_store_sqlite as sqlite;
 pub use keyturn_ui as view;
 pub use keyturn_work as work;
 pub use keyturn_work::{outbox, trials};
@@ -61,7 +61,6 @@ pub mod plugin {
 /// What a call reads and what it commits.
 pub mod storage {
     pub use keyturn_store::*;
-    pub use keyturn_store_sqlite as sqlite;
 }
 
 /// Webhooks: events posted to the operator's destinations.

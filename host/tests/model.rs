@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 
 use keyturn_host::accounts::{AccountId, Why, sql};
 use keyturn_host::seal::Keys;
-use keyturn_host::storage::sqlite::{Journal, Options, Sqlite};
+use keyturn_host::sqlite::{self, Journal, Options};
 use keyturn_host::storage::{
-    AuditEntry, AuditFilter, Commit, Effect, Read, Record, RecordKey, Role, Storage as _, StorageError,
+    AuditEntry, AuditFilter, Commit, Effect, Read, Record, RecordKey, Role, StorageError, Store,
 };
 use zeroize::Zeroizing;
 
@@ -196,7 +196,7 @@ fn say(what: &str) {
 }
 
 struct Caller<'a> {
-    storage: &'a Sqlite,
+    storage: &'a Store,
     clock: &'a AtomicI64,
     random: Random,
     name: String,
@@ -374,7 +374,7 @@ fn again(record_key: &str, record: &Record) {
     say(&format!("again {record_key} {}", String::from_utf8_lossy(&record.answer)));
 }
 
-fn seen(storage: &Sqlite, account: &AccountId) -> String {
+fn seen(storage: &Store, account: &AccountId) -> String {
     let known = storage.account(account).expect("read").expect("there");
     format!("seen {account} {} {}", known.account.hash.unwrap_or_else(|| "-".to_owned()), known.epoch)
 }
@@ -472,7 +472,7 @@ fn check(path: &Path, said: &mut Said, seed: u64) {
     }
 }
 
-fn audit(storage: &Sqlite) -> Vec<AuditEntry> {
+fn audit(storage: &Store) -> Vec<AuditEntry> {
     let (mut entries, mut before) = (Vec::new(), None);
     loop {
         let filter = AuditFilter { before, limit: 500, ..AuditFilter::default() };
@@ -483,7 +483,7 @@ fn audit(storage: &Sqlite) -> Vec<AuditEntry> {
     }
 }
 
-fn all_data(storage: &Sqlite) -> BTreeMap<String, String> {
+fn all_data(storage: &Store) -> BTreeMap<String, String> {
     let rows = storage.scan("p", "", None, u32::MAX, i64::MIN).expect("scanned");
     rows.into_iter().map(|(key, value)| (key, String::from_utf8(value).expect("text"))).collect()
 }
@@ -492,13 +492,13 @@ fn journal(seed: u64) -> Journal {
     if seed.is_multiple_of(3) { Journal::Keep } else { Journal::Wal }
 }
 
-fn open(path: &Path, seed: u64) -> Sqlite {
+fn open(path: &Path, seed: u64) -> Store {
     let realms: BTreeMap<String, sql::Mapping> =
         toml::from_str("customer = { table = 'customers', id = 'id', login = 'login', hash = 'password' }")
             .expect("realms");
     let provider = Arc::new(sql::Sql::new(realms).expect("provider"));
     let options = Options { journal: journal(seed), ..Options::default() };
-    Sqlite::open(path, Arc::new(Keys::new([7; 32])), provider, options).expect("opened")
+    sqlite::open(path, Arc::new(Keys::new([7; 32])), provider, options).expect("opened")
 }
 
 fn id(key: u64) -> AccountId {

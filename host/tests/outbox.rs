@@ -17,9 +17,9 @@ use keyturn_host::mail::Message;
 use keyturn_host::mail::template::{Block, Kind, Template, Text, Value};
 use keyturn_host::mail::transport::{Attempt, Session, Step, StepKind, Transport, Verdict};
 use keyturn_host::seal::Keys;
-use keyturn_host::storage::outbox::{Kept, MailFilter, MailId, MailState, NewMail, Outbox as _, Recipient};
-use keyturn_host::storage::sqlite::{Options, Sqlite};
-use keyturn_host::storage::{Commit, Effect, Storage as _};
+use keyturn_host::sqlite::{self, Options};
+use keyturn_host::storage::outbox::{Kept, MailFilter, MailId, MailState, NewMail, Recipient};
+use keyturn_host::storage::{Commit, Effect, Store};
 use keyturn_host::work::Shutdown;
 use keyturn_host::{Host, HostBuilder};
 
@@ -37,13 +37,13 @@ fn beside() -> Options {
     Options { beside_server: true, ..Options::default() }
 }
 
-fn open(path: &Path) -> Arc<Sqlite> {
+fn open(path: &Path) -> Arc<Store> {
     let realms: BTreeMap<String, sql::Mapping> = toml::from_str(
         "customer = { table = 'customers', id = 'id', login = 'login', email = 'email', hash = 'password' }",
     )
     .expect("realms");
     let provider = Arc::new(sql::Sql::new(realms).expect("provider"));
-    Arc::new(Sqlite::open(path, keys(), provider, beside()).expect("opened"))
+    Arc::new(sqlite::open(path, keys(), provider, beside()).expect("opened"))
 }
 
 fn now() -> i64 {
@@ -51,7 +51,7 @@ fn now() -> i64 {
     i64::try_from(now.as_millis()).expect("in range")
 }
 
-fn send(storage: &Sqlite, count: usize) -> BTreeSet<String> {
+fn send(storage: &Store, count: usize) -> BTreeSet<String> {
     let text = Text {
         subject: "Hello".to_owned(),
         preheader: "News".to_owned(),
@@ -196,7 +196,7 @@ impl Session for Telling {
     }
 }
 
-fn host(storage: Arc<Sqlite>, stays: bool) -> Host {
+fn host(storage: Arc<Store>, stays: bool) -> Host {
     HostBuilder::new(storage, keys()).transport(Arc::new(Telling { stays })).build().expect("a host")
 }
 

@@ -12,8 +12,8 @@ use keyturn_host::config::Config;
 use keyturn_host::mail::config::Way;
 use keyturn_host::mail::setup::Chosen;
 use keyturn_host::mail::template::{Block, Template, Text};
-use keyturn_host::storage::outbox::{Kept, MailId, MailState, NewMail, Outbox as _, Recipient};
-use keyturn_host::storage::{Commit, Effect, Storage as _};
+use keyturn_host::storage::outbox::{Kept, MailId, MailState, NewMail, Recipient};
+use keyturn_host::storage::{Commit, Effect};
 use keyturn_host::work::Shutdown;
 
 const FILE: &str = r#"

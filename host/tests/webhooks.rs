@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 
 use keyturn_host::accounts::sql;
 use keyturn_host::seal::Keys;
-use keyturn_host::storage::deliveries::{Deliveries as _, DeliveryFilter, DeliveryId, DeliveryState, NewDelivery};
-use keyturn_host::storage::sqlite::{Options, Sqlite};
-use keyturn_host::storage::{Commit, Effect, Storage as _};
+use keyturn_host::sqlite::{self, Options};
+use keyturn_host::storage::deliveries::{DeliveryFilter, DeliveryId, DeliveryState, NewDelivery};
+use keyturn_host::storage::{Commit, Effect, Store};
 use keyturn_host::webhooks::config::WebhookConfig;
 use keyturn_host::webhooks::secret::Secret;
 use keyturn_host::work::Shutdown;
@@ -33,9 +33,9 @@ fn beside() -> Options {
     Options { beside_server: true, ..Options::default() }
 }
 
-fn open(path: &Path) -> Arc<Sqlite> {
+fn open(path: &Path) -> Arc<Store> {
     let provider = Arc::new(sql::Sql::new(BTreeMap::new()).expect("no realms"));
-    Arc::new(Sqlite::open(path, keys(), provider, beside()).expect("opened"))
+    Arc::new(sqlite::open(path, keys(), provider, beside()).expect("opened"))
 }
 
 fn now() -> i64 {
@@ -43,7 +43,7 @@ fn now() -> i64 {
     i64::try_from(now.as_millis()).expect("in range")
 }
 
-fn emit(storage: &Sqlite, count: usize) -> BTreeSet<String> {
+fn emit(storage: &Store, count: usize) -> BTreeSet<String> {
     let one = |_| {
         let id = DeliveryId::random();
         let new = NewDelivery {
@@ -106,7 +106,7 @@ impl Panel {
     }
 }
 
-fn host(folder: &Path, url: &str, storage: Arc<Sqlite>) -> Host {
+fn host(folder: &Path, url: &str, storage: Arc<Store>) -> Host {
     let config: WebhookConfig = toml::from_str(&format!(
         "name = 'here'\nurl = '{url}'\nsecret-file = 'secret'\nevents = ['password.changed']\nallow-private = true"
     ))

@@ -61,7 +61,9 @@ fn jobs_are_counted_by_check_listed_with_what_became_of_them_and_run_again() {
     assert_eq!(jobs(&["run-again", "x"]).status.code(), Some(2));
     panel
         .database
-        .execute_batch("UPDATE keyturnhost_tasks SET due = NULL, attempts = 8, outcome = 'limit: per-minute'")
+        .execute_batch(
+            "UPDATE keyturnhost_tasks SET due = NULL, state = 'gave-up', attempts = 8, outcome = 'limit: per-minute'",
+        )
         .expect("failed");
     let failed = done(&jobs(&["list", "--failed"]));
     assert!(failed.contains("find-and-mail of keyturn-password") && failed.contains("limit: per-minute"), "{failed}");

@@ -7,8 +7,8 @@ use std::time::Duration;
 use keyturn_host::config::Config;
 use keyturn_host::mail::template::{Block, Kind, Template, Text, Value as Variable};
 use keyturn_host::mail::transport::{Attempt, Step, StepKind, Verdict};
-use keyturn_host::storage::outbox::{Kept, MailId, MailState, NewMail, Outbox as _, Recipient, Settled};
-use keyturn_host::storage::{Commit, Effect, Storage as _};
+use keyturn_host::storage::outbox::{Kept, MailId, MailState, NewMail, Recipient, Settled};
+use keyturn_host::storage::{Commit, Effect};
 use serde_json::Value;
 
 use super::{done, err, keyturn, out};

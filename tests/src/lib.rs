@@ -17,7 +17,7 @@ use keyturn_host::plugin::grants::Grants;
 use keyturn_host::plugin::manifest::{Accounts, Mail, Wants};
 use keyturn_host::plugin::pack;
 use keyturn_host::seal::Keys;
-use keyturn_host::storage::sqlite::{Options, Sqlite};
+use keyturn_host::sqlite::{self, Options};
 use keyturn_host::{Host, HostBuilder};
 
 /// A guest: its component as the compiler wrote it, and its manifest.
@@ -194,7 +194,7 @@ impl Bench {
         database.execute_batch(SCHEMA).and_then(|()| database.execute_batch(rows)).expect("the rows are right");
         // The same keys for all, so that they share what is compiled.
         let keys = Arc::new(Keys::new([7; 32]));
-        let storage = Sqlite::open(&path, Arc::clone(&keys), Arc::new(provider()), Options::default()).expect("opens");
+        let storage = sqlite::open(&path, Arc::clone(&keys), Arc::new(provider()), Options::default()).expect("opens");
         let builder = HostBuilder::new(Arc::new(storage), keys).cache(concat!(env!("OUT_DIR"), "/compiled"));
         let host = build(builder).build().expect("an engine");
         Self { folder, host }

@@ -11,7 +11,8 @@ pub use keyturn_core::stored::kind;
 
 use super::{Mapping, Provider as _, Realm, Sql, State, key_text, quoted, rest, text};
 use keyturn_core::accounts::AccountId;
-use keyturn_store::{self as storage, StorageError, Value};
+use keyturn_store::database::Connection;
+use keyturn_store::{StorageError, Value};
 
 /// How good a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,7 +54,7 @@ impl Sql {
     ///
     /// # Errors
     /// [`StorageError`], where the tables are not as mapped.
-    pub fn tally(&self, sql: &dyn storage::Sql, name: &str) -> Result<Tally, StorageError> {
+    pub fn tally(&self, sql: &dyn Connection, name: &str) -> Result<Tally, StorageError> {
         let Some(realm) = self.realms.get(name) else {
             return Ok(Tally::default());
         };
@@ -68,7 +69,7 @@ impl Sql {
 
     /// Checks every realm's tables. An unreadable table is a finding, too. `most`: accounts of one address that get email.
     #[must_use]
-    pub fn check(&self, sql: &dyn storage::Sql, most: usize) -> Vec<Finding> {
+    pub fn check(&self, sql: &dyn Connection, most: usize) -> Vec<Finding> {
         let mut findings = Vec::new();
         for (name, realm) in &self.realms {
             let mut look = Look { sql, provider: self, name, realm, findings: &mut findings };
@@ -99,7 +100,7 @@ const TABLES: &str = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'vi
                       AND name NOT LIKE 'keyturnhost_%' AND name LIKE ?1 ORDER BY name";
 
 struct Look<'a> {
-    sql: &'a dyn storage::Sql,
+    sql: &'a dyn Connection,
     provider: &'a Sql,
     name: &'a str,
     realm: &'a Realm,
@@ -207,7 +208,7 @@ impl<'a> Look<'a> {
         let table = quoted(&mapping.table);
         let of = self.column(column);
         let values = format!("SELECT {of}, count(*) FROM {table} WHERE 1{rest} GROUP BY {of} LIMIT 101");
-        let rows = self.sql.query(&values, &parameters)?;
+        let rows = self.sql.rows(&values, &parameters)?;
         if rows.len() > 100 {
             let text = format!("state: column {column} has more than 100 different values, so it is not a state");
             let fix = "map the column that says who is suspended, or none".to_owned();
@@ -242,7 +243,7 @@ impl<'a> Look<'a> {
         let (rest, parameters) = self.rest();
         let id = self.column(&mapping.id);
         let first = format!("SELECT {id} FROM {} WHERE 1{rest} LIMIT 1", quoted(&mapping.table));
-        let Some(value) = self.sql.query(&first, &parameters)?.into_iter().flatten().next() else {
+        let Some(value) = self.sql.rows(&first, &parameters)?.into_iter().flatten().next() else {
             return Ok(());
         };
         let named = key_text(&value).and_then(|key| AccountId::new(self.name, &key).ok());
@@ -301,7 +302,7 @@ impl<'a> Look<'a> {
 
     /// Whether a statement finds the rows of this table by an index.
     fn searches(&self, statement: &str, parameters: &[Value], table: &str) -> Result<bool, StorageError> {
-        let plan = self.sql.query(&format!("EXPLAIN QUERY PLAN {statement}"), parameters)?;
+        let plan = self.sql.rows(&format!("EXPLAIN QUERY PLAN {statement}"), parameters)?;
         let begins = format!("SEARCH {table} ");
         Ok(plan.iter().flatten().any(|value| matches!(value, Value::Text(step) if step.starts_with(&begins))))
     }
@@ -319,7 +320,7 @@ impl<'a> Look<'a> {
             quoted(&mapping.table)
         );
         let mut counts: Vec<(String, i64, bool)> = Vec::new();
-        for row in self.sql.query(&kinds, &parameters)? {
+        for row in self.sql.rows(&kinds, &parameters)? {
             let [Value::Text(example), Value::Integer(count)] = row.as_slice() else {
                 continue;
             };
@@ -444,14 +445,14 @@ impl<'a> Look<'a> {
     }
 
     fn number(&self, text: &str, parameters: &[Value]) -> Result<i64, StorageError> {
-        Ok(match self.sql.query(text, parameters)?.into_iter().flatten().next() {
+        Ok(match self.sql.rows(text, parameters)?.into_iter().flatten().next() {
             Some(Value::Integer(number)) => number,
             _ => 0,
         })
     }
 
     fn texts(&self, text: &str, parameter: &str) -> Result<Vec<String>, StorageError> {
-        let rows = self.sql.query(text, &[Value::Text(parameter.to_owned())])?;
+        let rows = self.sql.rows(text, &[Value::Text(parameter.to_owned())])?;
         Ok(rows.iter().flatten().filter_map(key_text).collect())
     }
 

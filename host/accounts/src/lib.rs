@@ -20,8 +20,8 @@ pub use mapping::{Accepts, As, Mapping, MappingError, Only, Rows, Scalar, State,
 
 use keyturn_core::accounts::{Account, AccountId, Matched, Why};
 use keyturn_core::fold::{self, fold};
-use keyturn_store::Provider;
-use keyturn_store::{self as storage, StorageError, Value};
+use keyturn_store::database::Connection;
+use keyturn_store::{Provider, StorageError, Value};
 
 /// A [`Provider`] over the panel's tables.
 pub struct Sql {
@@ -93,7 +93,7 @@ impl Provider for Sql {
 
     fn find(
         &self,
-        sql: &dyn storage::Sql,
+        sql: &dyn Connection,
         typed: &str,
         realms: &[&str],
         limit: usize,
@@ -117,20 +117,20 @@ impl Provider for Sql {
         Ok(found)
     }
 
-    fn account(&self, sql: &dyn storage::Sql, id: &AccountId) -> Result<Option<Account>, StorageError> {
+    fn account(&self, sql: &dyn Connection, id: &AccountId) -> Result<Option<Account>, StorageError> {
         match self.realm(id) {
             Some(realm) => realm.account(sql, id),
             None => Ok(None),
         }
     }
 
-    fn sessions(&self, sql: &dyn storage::Sql, id: &AccountId) -> Result<Option<u32>, StorageError> {
+    fn sessions(&self, sql: &dyn Connection, id: &AccountId) -> Result<Option<u32>, StorageError> {
         let Some((realm, count)) = self.realm(id).and_then(|realm| Some((realm, realm.count_sessions.as_ref()?)))
         else {
             return Ok(None);
         };
         let rows = sql
-            .query(&count.text, &count.with([key(id)]))
+            .rows(&count.text, &count.with([key(id)]))
             .map_err(|error| realm.naming(error, "counting sessions of"))?;
         Ok(match rows.first().and_then(|row| row.first()) {
             Some(Value::Integer(sessions)) => u32::try_from(*sessions).ok(),
@@ -156,7 +156,7 @@ impl Provider for Sql {
 
     fn replace(
         &self,
-        sql: &dyn storage::Sql,
+        sql: &dyn Connection,
         id: &AccountId,
         hash: &str,
         why: Why,
@@ -257,7 +257,7 @@ impl Realm {
 
     fn matching(
         &self,
-        sql: &dyn storage::Sql,
+        sql: &dyn Connection,
         name: &str,
         (typed, folded): (&str, &str),
         by: Matched,
@@ -269,7 +269,7 @@ impl Realm {
             (Matched::Email, None) => return Ok(Vec::new()),
         };
         let query = |text: &str, parameters: &[Value]| {
-            sql.query(text, parameters).map_err(|error| self.naming(error, "finding accounts in"))
+            sql.rows(text, parameters).map_err(|error| self.naming(error, "finding accounts in"))
         };
         let most = Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX));
         // As most are stored, and as typed: an account stored a moment ago is found this way, although no walk has seen it.
@@ -299,9 +299,9 @@ impl Realm {
         Ok(keys.iter().filter_map(|key| AccountId::new(name, &key_text(key)?).ok()).collect())
     }
 
-    fn account(&self, sql: &dyn storage::Sql, id: &AccountId) -> Result<Option<Account>, StorageError> {
+    fn account(&self, sql: &dyn Connection, id: &AccountId) -> Result<Option<Account>, StorageError> {
         let rows = sql
-            .query(&self.account.text, &self.account.with([key(id)]))
+            .rows(&self.account.text, &self.account.with([key(id)]))
             .map_err(|error| self.naming(error, "reading an account from"))?;
         if rows.len() > 1 {
             let cause = format!("column {} has a key twice; map the primary key as id", self.mapping.id);
@@ -329,7 +329,7 @@ impl Realm {
 
     fn replace(
         &self,
-        sql: &dyn storage::Sql,
+        sql: &dyn Connection,
         id: &AccountId,
         hash: &str,
         why: Why,
@@ -344,13 +344,13 @@ impl Realm {
             }
         };
         let doing = "writing a hash to";
-        let changed = sql.execute(&statement.text, &statement.with(own)).map_err(|error| self.naming(error, doing))?;
+        let changed = sql.run(&statement.text, &statement.with(own)).map_err(|error| self.naming(error, doing))?;
         if changed != 1 {
             let cause = format!("{changed} rows were changed instead of one; look for a trigger on the table");
             return Err(self.naming(StorageError::Failed { doing: String::new(), cause }, doing));
         }
         if let (Why::Password, Some(end)) = (why, &self.end_sessions) {
-            sql.execute(&end.text, &end.with([key(id)])).map_err(|error| self.naming(error, "ending sessions of"))?;
+            sql.run(&end.text, &end.with([key(id)])).map_err(|error| self.naming(error, "ending sessions of"))?;
         }
         Ok(())
     }

@@ -1,3 +1,4 @@
+use keyturn_store::database::{Connection, Each, ValueRef};
 use keyturn_store_sqlite::connection::Db;
 
 use super::*;
@@ -91,14 +92,30 @@ fn find_matches_by_fold_logins_first_and_never_the_deleted() {
 /// What is asked of the database.
 struct Asked<'a>(&'a Db, std::cell::RefCell<Vec<String>>);
 
-impl storage::Sql for Asked<'_> {
-    fn query(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Vec<Value>>, StorageError> {
+impl Connection for Asked<'_> {
+    fn query(&self, sql: &str, parameters: &[ValueRef<'_>], each: &mut Each<'_>) -> Result<(), StorageError> {
         self.1.borrow_mut().push(sql.to_owned());
-        self.0.query(sql, parameters)
+        self.0.query(sql, parameters, each)
     }
 
-    fn execute(&self, sql: &str, parameters: &[Value]) -> Result<usize, StorageError> {
-        storage::Sql::execute(self.0, sql, parameters)
+    fn execute(&self, sql: &str, parameters: &[ValueRef<'_>]) -> Result<u64, StorageError> {
+        Connection::execute(self.0, sql, parameters)
+    }
+
+    fn insert(&self, sql: &str, parameters: &[ValueRef<'_>]) -> Result<i64, StorageError> {
+        self.0.insert(sql, parameters)
+    }
+
+    fn now(&self) -> Result<i64, StorageError> {
+        self.0.now()
+    }
+
+    fn has_table(&self, name: &str) -> Result<bool, StorageError> {
+        self.0.has_table(name)
+    }
+
+    fn goes_on(&self) -> bool {
+        self.0.goes_on()
     }
 }
 
@@ -134,7 +151,8 @@ fn an_address_is_one_address_in_all_its_spellings_typed_and_stored() {
             for column in ["login", "email"] {
                 let db = in_memory();
                 db.execute_batch(SPELLINGS).expect("panel");
-                db.execute(&format!("INSERT INTO people (id, {column}) VALUES (1, ?1), (2, ?2)"), [stored, others])
+                (*db)
+                    .execute(&format!("INSERT INTO people (id, {column}) VALUES (1, ?1), (2, ?2)"), [stored, others])
                     .expect("rows");
                 let provider = provider(SPELLED);
                 for typed in &ways {
@@ -156,7 +174,7 @@ fn accounts_whose_names_differ_only_by_their_spelling_are_found_together_and_the
     db.execute_batch(SPELLINGS).expect("panel");
     let rows = ["ana@x.example ", "ANA@x.example", "\u{200B}ana@x.example", "ana@x.example", "ana@x.example\r"];
     for email in rows {
-        db.execute("INSERT INTO people (email) VALUES (?1)", [email]).expect("a row");
+        (*db).execute("INSERT INTO people (email) VALUES (?1)", [email]).expect("a row");
     }
     let provider = provider(SPELLED);
     let find = |most| {
@@ -205,7 +223,7 @@ fn check_counts_odd_spellings_and_addresses_of_too_many_and_shows_none() {
         ("MÜLLER", "eva@xn--bcher-kva.example"),
         ("f", "ANA@vidal.example"),
     ] {
-        db.execute("INSERT INTO people (login, email) VALUES (?1, ?2)", [login, email]).expect("a row");
+        (*db).execute("INSERT INTO people (login, email) VALUES (?1, ?2)", [login, email]).expect("a row");
     }
     let check = |most| -> Vec<(Severity, String, String)> {
         let found = provider(SPELLED).check(&db, most).into_iter();
@@ -452,7 +470,7 @@ fn check_counts_the_addresses_that_nothing_can_be_sent_to() {
     .into_iter()
     .enumerate()
     {
-        db.execute("INSERT INTO people (id, email) VALUES (?1, ?2)", (at as i64, email)).expect("written");
+        (*db).execute("INSERT INTO people (id, email) VALUES (?1, ?2)", (at as i64, email)).expect("written");
         if keyturn_mail::address::check(email).is_err() && !keyturn_mail::address::is_blank(email) {
             bad.push(at);
         }
@@ -468,7 +486,7 @@ fn check_counts_the_addresses_that_nothing_can_be_sent_to() {
     assert!(text.contains("\n6: no such domain can exist (p:17, p:18, p:19, p:20, p:21, …)"), "{text}");
     assert!(!text.contains('@') || text.contains("no @"), "{text}");
     assert_eq!(provider(realm).unusable_addresses(&db, "p").expect("counted"), 13);
-    db.execute("DELETE FROM people WHERE id >= 13", ()).expect("deleted");
+    (*db).execute("DELETE FROM people WHERE id >= 13", ()).expect("deleted");
     assert!(!findings(&db, realm).iter().any(|(_, text, _)| text.contains("can't be used")));
 }
 

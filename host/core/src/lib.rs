@@ -5,6 +5,7 @@ pub mod caller;
 pub mod events;
 pub mod fold;
 pub mod html;
+pub mod id;
 pub mod mail;
 pub mod masked;
 pub mod network;

@@ -1,65 +1,13 @@
 //! What every part of the host knows about an email: its id, its state, its obstacles.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
-
-use crate::seal;
 
 /// The most attempts for an email or a task.
 pub const ATTEMPTS: u32 = 8;
 
-/// A row of the outbox: 128 random bits, hexadecimal.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct MailId(String);
-
-impl MailId {
-    /// A fresh one.
-    #[must_use]
-    pub fn random() -> Self {
-        Self(seal::hex(&seal::random::<16>()))
-    }
-
-    /// The id in plugins and addresses.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// Not the id of an email.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an email's id must have 32 hexadecimal digits")]
-pub struct BadMailId;
-
-impl TryFrom<String> for MailId {
-    type Error = BadMailId;
-
-    fn try_from(text: String) -> Result<Self, BadMailId> {
-        let good = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if good { Ok(Self(text)) } else { Err(BadMailId) }
-    }
-}
-
-impl std::str::FromStr for MailId {
-    type Err = BadMailId;
-
-    fn from_str(text: &str) -> Result<Self, BadMailId> {
-        Self::try_from(text.to_owned())
-    }
-}
-
-impl From<MailId> for String {
-    fn from(id: MailId) -> String {
-        id.0
-    }
-}
-
-impl fmt::Display for MailId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+crate::random_id! {
+    /// A row of the outbox: 128 random bits, hexadecimal.
+    MailId, "", "an email's id must have 32 hexadecimal digits"
 }
 
 /// The state of an email. None is called delivered: a server may lose what it accepted.

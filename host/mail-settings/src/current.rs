@@ -12,7 +12,7 @@ use keyturn_mail::config::Wrong;
 use keyturn_mail::setup::{Chosen, Fixed, Group, Setup};
 use keyturn_mail::transport::Transport;
 use keyturn_mail::{Mailbox, address};
-use keyturn_store::{AuditEntry, Storage, StorageError, Version};
+use keyturn_store::{AuditEntry, StorageError, Store, Version};
 use keyturn_ui::Brand;
 
 /// What another process has set is seen after so long at most.
@@ -46,7 +46,7 @@ impl Outgoing {
 
 /// The mail settings of a host.
 pub struct MailSettings {
-    storage: Arc<dyn Storage>,
+    storage: Arc<Store>,
     keys: Arc<Keys>,
     brand: Brand,
     /// What the file fixes.
@@ -59,7 +59,7 @@ pub struct MailSettings {
 
 impl MailSettings {
     pub fn new(
-        storage: Arc<dyn Storage>,
+        storage: Arc<Store>,
         keys: Arc<Keys>,
         brand: Brand,
         fixed: Fixed,

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use keyturn_core::seal::Keys;
 use keyturn_mail::setup::{Chosen, ChosenServer, Fixed, Group, Setup};
 use keyturn_store::settings::{NewSecret, Sealed};
-use keyturn_store::{Storage, StorageError, Version};
+use keyturn_store::{StorageError, Store, Version};
 
 /// The group of the storage's settings.
 pub(super) const GROUP: &str = "mail";
@@ -20,7 +20,7 @@ pub struct Stored {
 }
 
 impl Stored {
-    pub fn read(storage: &dyn Storage) -> Result<Self, StorageError> {
+    pub fn read(storage: &Store) -> Result<Self, StorageError> {
         let Some(group) = storage.settings(GROUP)? else { return Ok(Self::default()) };
         let chosen = serde_json::from_slice(&group.values).map_err(|cause| StorageError::Failed {
             doing: "reading the email settings".to_owned(),

@@ -5,7 +5,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::page::{Asked, Page, target, text};
 use super::sheet::{Line, List, ListRow, Sentence, Tabs};
-use keyturn_store::deliveries::DeliveryState;
 use keyturn_store::outbox::MailState;
 use keyturn_ui::nodes::{Action, Badge, ColumnKind, Empty, Target, Value};
 
@@ -48,24 +47,13 @@ impl Shown {
         Self::ALL.into_iter().find(|shown| shown.name() == name).unwrap_or_default()
     }
 
-    /// The states of emails; empty: any.
+    /// The states of emails and deliveries; empty: any.
     #[must_use]
     pub fn states(self) -> &'static [MailState] {
         match self {
             Shown::Waiting => &[MailState::Queued, MailState::Sending, MailState::Delayed],
             Shown::Failed => &[MailState::Refused, MailState::GaveUp, MailState::Ended],
             Shown::Accepted => &[MailState::Accepted],
-            Shown::All => &[],
-        }
-    }
-
-    /// The states of webhooks' deliveries; empty: any.
-    #[must_use]
-    pub fn delivery_states(self) -> &'static [DeliveryState] {
-        match self {
-            Shown::Waiting => &DeliveryState::WAITING,
-            Shown::Failed => &[DeliveryState::GaveUp],
-            Shown::Accepted => &[DeliveryState::Accepted],
             Shown::All => &[],
         }
     }

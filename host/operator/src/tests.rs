@@ -19,9 +19,10 @@ use keyturn_package::grants::Grants;
 use keyturn_package::manifest::Wants;
 use keyturn_runtime::admit::AdmitError;
 use keyturn_store::Provider;
+use keyturn_store::database::Connection;
 use keyturn_store::outbox::{Kept, Mail, MailId, MailState, NewMail, Obstacle, Recipient, Settled};
 use keyturn_store::tasks::{NewTask, TaskKind};
-use keyturn_store::{self as storage, Commit, Effect, Storage, StorageError};
+use keyturn_store::{Commit, Effect, StorageError, Store};
 use keyturn_ui::nodes::{Action, Intent, Run};
 use keyturn_ui::{Brand, Page};
 
@@ -36,7 +37,7 @@ const SECRET: &str = "tavo-meki-94";
 
 struct Stage {
     host: Operator,
-    storage: Arc<dyn Storage>,
+    storage: Arc<Store>,
     keys: Arc<Keys>,
     folder: tempfile::TempDir,
 }
@@ -567,18 +568,18 @@ impl Provider for Counting {
     }
     fn find(
         &self,
-        sql: &dyn storage::Sql,
+        sql: &dyn Connection,
         typed: &str,
         realms: &[&str],
         limit: usize,
     ) -> Result<Vec<(AccountId, Matched)>, StorageError> {
         self.accounts.find(sql, typed, realms, limit)
     }
-    fn account(&self, sql: &dyn storage::Sql, id: &AccountId) -> Result<Option<Account>, StorageError> {
+    fn account(&self, sql: &dyn Connection, id: &AccountId) -> Result<Option<Account>, StorageError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         self.accounts.account(sql, id)
     }
-    fn sessions(&self, sql: &dyn storage::Sql, id: &AccountId) -> Result<Option<u32>, StorageError> {
+    fn sessions(&self, sql: &dyn Connection, id: &AccountId) -> Result<Option<u32>, StorageError> {
         self.accounts.sessions(sql, id)
     }
     fn accepts(&self, realm: &str, hash: &str) -> Result<(), String> {
@@ -586,7 +587,7 @@ impl Provider for Counting {
     }
     fn replace(
         &self,
-        sql: &dyn storage::Sql,
+        sql: &dyn Connection,
         id: &AccountId,
         hash: &str,
         why: Why,

@@ -7,6 +7,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 use super::list::{Entry, Listed, ROWS, Shown, list};
+use super::outbox::state_badge;
 use super::page::{
     Asked, Page, Pressed, Stands, counted, link, nobody_works, not_found, said, target, text, who_reaches_everybody,
 };
@@ -42,7 +43,7 @@ fn draw(asked: &Asked<'_>) -> Result<keyturn_ui::Page, CallError> {
     let host = asked.host;
     let listed = Listed::of(asked, &PAGE, "to");
     let filter = DeliveryFilter {
-        states: listed.shown.delivery_states().to_vec(),
+        states: listed.shown.states().to_vec(),
         destination: listed.only().map(str::to_owned),
         before: listed.before,
         limit: ROWS + 1,
@@ -166,15 +167,10 @@ fn entry(delivery: &Delivery, held: Option<Held>, asked: &Asked<'_>) -> Entry {
 
 /// A state's word, the same on both pages; what is held is not said to be on its way.
 pub(super) fn badge(state: DeliveryState, held: Option<Held>, asked: &Asked<'_>) -> Badge {
-    let (tone, key) = match (held, state) {
-        (Some(_), _) => (Tone::Warning, "webhooks-held"),
-        (None, DeliveryState::Queued) => (Tone::Off, "state-queued"),
-        (None, DeliveryState::Sending) => (Tone::Info, "state-sending"),
-        (None, DeliveryState::Accepted) => (Tone::Success, "state-accepted"),
-        (None, DeliveryState::Delayed) => (Tone::Warning, "state-delayed"),
-        (None, DeliveryState::GaveUp) => (Tone::Danger, "state-gave-up"),
-    };
-    asked.badge(tone, key)
+    match held {
+        Some(_) => asked.badge(Tone::Warning, "webhooks-held"),
+        None => state_badge(state, asked),
+    }
 }
 
 fn act(pressed: &Pressed<'_>) -> Result<Submitted, SubmitError> {
@@ -191,7 +187,7 @@ fn done(asked: &Asked<'_>, act: Act) -> Result<Outcome, CallError> {
     match act {
         Act::SendAgain(id) => again(Ok(vec![id])),
         Act::SendAllAgain(destination) => {
-            let states = Shown::Failed.delivery_states().to_vec();
+            let states = Shown::Failed.states().to_vec();
             let filter = DeliveryFilter { states, destination, limit: AT_ONCE, ..DeliveryFilter::default() };
             again(host.deliveries(&filter).map(|failed| failed.into_iter().map(|delivery| delivery.id).collect()))
         }

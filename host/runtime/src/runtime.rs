@@ -10,7 +10,7 @@ use keyturn_core::space::within_limits;
 use keyturn_core::time::now;
 use keyturn_package::grants::Grants;
 use keyturn_package::limits::{GuestMemory, HostLimits};
-use keyturn_store::{Commit, Effect, Read, Storage, StorageError};
+use keyturn_store::{Commit, Effect, Read, StorageError, Store};
 use keyturn_webhooks::Destinations;
 use serde_json::Value;
 use wasmtime::component::types::Type;
@@ -32,7 +32,7 @@ use crate::values;
 /// What a runtime is made of.
 pub struct Parts {
     /// Where everything is kept.
-    pub storage: Arc<dyn Storage>,
+    pub storage: Arc<Store>,
     /// What seals it.
     pub keys: Arc<Keys>,
     /// How mail goes, and where links lead.
@@ -87,7 +87,7 @@ pub struct Runtime {
     guest_memory: GuestMemory,
     cache: Option<cache::Folder>,
     /// Where everything is kept.
-    pub storage: Arc<dyn Storage>,
+    pub storage: Arc<Store>,
     /// What seals it.
     pub keys: Arc<Keys>,
     /// What a call can see beyond itself.
@@ -335,7 +335,7 @@ fn engine_problem(cause: &wasmtime::Error) -> String {
 /// The key, in the host's own data, of what plugins have.
 const MEMORY: &str = "plugins";
 
-fn remembered(storage: &dyn Storage) -> Memory {
+fn remembered(storage: &Store) -> Memory {
     match storage.get(OWN, MEMORY, now()) {
         Ok(found) => found.and_then(|(value, _)| serde_json::from_slice(&value).ok()).unwrap_or_default(),
         Err(cause) => {

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use keyturn_core::accounts::{AccountId, Matched};
 use keyturn_core::seal::Keys;
 use keyturn_core::time::now;
-use keyturn_store::{Storage, StorageError};
+use keyturn_store::{StorageError, Store};
 use keyturn_webhooks::Destinations;
 
 use crate::buffers::Buffers;
@@ -41,7 +41,7 @@ pub trait Directory: Send + Sync {
 /// What a call can see beyond itself.
 pub struct Surroundings {
     /// Where everything is kept.
-    pub storage: Arc<dyn Storage>,
+    pub storage: Arc<Store>,
     /// What seals it.
     pub keys: Arc<Keys>,
     /// Memory for slow hashes.

@@ -1,6 +1,7 @@
 //! Connections: how they are opened, what a provider sees of one, and the pool that reads come from.
 
 use std::io::Read as _;
+use std::ops::Deref;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -8,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{ErrorCode, OpenFlags, ToSql};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 
 use super::place::{Place, beside};
-use super::{Found, Journal, schema};
+use super::{Found, Journal, look};
 use keyturn_core::fold::fold;
 use keyturn_core::stored::kind;
-use keyturn_store::{Sql, StorageError, Value};
+use keyturn_store::database::{self as store, Row, doing};
+use keyturn_store::{StorageError, schema};
 
 /// How long one waits for another.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -53,20 +55,20 @@ pub(super) fn open_writer(path: &Path, create: bool, journal: Journal) -> Result
         );
         return Err(StorageError::Failed { doing: doing(), cause });
     }
-    Ok((db, place))
+    Ok((Db(db), place))
 }
 
 /// As `PRAGMA journal_mode` calls it.
 pub(super) const WAL: &str = "wal";
 
 /// The file's journal mode, as far as it is the file's: every one but WAL looks the same.
-pub(super) fn journal_mode(db: &Db) -> rusqlite::Result<String> {
+pub(super) fn journal_mode(db: &Connection) -> rusqlite::Result<String> {
     db.query_row("PRAGMA journal_mode", [], |row| row.get(0))
 }
 
 /// Two processes that turn a fresh file to WAL at once: one of them is told at once that it is busy, whatever the timeout is,
 /// since to wait for each other would be a deadlock. So it comes again.
-fn write_ahead(db: &Db) -> rusqlite::Result<String> {
+fn write_ahead(db: &Connection) -> rusqlite::Result<String> {
     let until = Instant::now() + PATIENCE;
     loop {
         match db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)) {
@@ -84,7 +86,7 @@ fn open_reader(path: &Path) -> Result<Db, StorageError> {
     let db = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(PATIENCE).map_err(|cause| failed(&doing(), &cause))?;
     db.pragma_update(None, "query_only", true).map_err(|cause| failed(&doing(), &cause))?;
-    Ok(db)
+    Ok(Db(db))
 }
 
 /// Opens the file so that nothing changes, not even what lies beside it, and with the host's own tables as they will be:
@@ -108,40 +110,22 @@ pub(super) fn open_to_look(path: &Path) -> Result<(Db, Found), StorageError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = open(Path::new(&format!("{uri}?mode=ro{still}")), flags)?;
     db.busy_timeout(PATIENCE).map_err(|cause| failed(&doing(), &cause))?;
-    let version = schema::stand_in(&db)?;
-    db.pragma_update(None, "query_only", true).map_err(|cause| failed(&doing(), &cause))?;
+    let db = Db(db);
+    let version = look::stand_in(&db)?;
+    db.0.pragma_update(None, "query_only", true).map_err(|cause| failed(&doing(), &cause))?;
     Ok((db, Found { wal, version, newest: schema::NEWEST }))
 }
 
-fn open(path: &Path, flags: OpenFlags) -> Result<Db, StorageError> {
+fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StorageError> {
     let doing = || format!("opening the database {}", path.display());
-    let db = rusqlite::Connection::open_with_flags(path, flags).map_err(|cause| failed(&doing(), &cause))?;
+    let db = Connection::open_with_flags(path, flags).map_err(|cause| failed(&doing(), &cause))?;
     db.set_prepared_statement_cache_capacity(64);
-    Db::new(db).map_err(|cause| failed(&doing(), &cause))
-}
-
-/// A connection with the functions that a provider's statements call.
-pub struct Db(rusqlite::Connection);
-
-impl Db {
-    /// # Errors
-    /// The engine's.
-    pub fn new(db: rusqlite::Connection) -> rusqlite::Result<Self> {
-        functions(&db)?;
-        Ok(Self(db))
-    }
-}
-
-impl std::ops::Deref for Db {
-    type Target = rusqlite::Connection;
-
-    fn deref(&self) -> &rusqlite::Connection {
-        &self.0
-    }
+    functions(&db).map_err(|cause| failed(&doing(), &cause))?;
+    Ok(db)
 }
 
 /// What the provider's statements call: `keyturn_fold`, of a login or an address, and `keyturn_kind`, of a stored hash.
-fn functions(db: &rusqlite::Connection) -> rusqlite::Result<()> {
+fn functions(db: &Connection) -> rusqlite::Result<()> {
     let of_text = |name: &str, of: fn(&str) -> String| {
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
         db.create_scalar_function(name, 1, flags, move |context| {
@@ -155,50 +139,108 @@ fn functions(db: &rusqlite::Connection) -> rusqlite::Result<()> {
     of_text("keyturn_kind", |hash| kind(hash).to_owned())
 }
 
-impl Sql for Db {
-    fn query(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Vec<Value>>, StorageError> {
-        let read = || {
-            let mut statement = self.prepare_cached(sql)?;
-            let columns = statement.column_count();
-            let rows = statement.query_map(rusqlite::params_from_iter(parameters.iter().map(Parameter)), |row| {
-                (0..columns).map(|at| Ok(value(row.get_ref(at)?))).collect::<Result<Vec<_>, _>>()
-            })?;
-            rows.collect::<Result<Vec<_>, _>>()
-        };
-        read().map_err(|cause| failed("reading the panel's tables", &cause))
-    }
+/// A connection as the store sees it.
+pub struct Db(pub(super) Connection);
 
-    fn execute(&self, sql: &str, parameters: &[Value]) -> Result<usize, StorageError> {
-        self.prepare_cached(sql)
-            .and_then(|mut statement| statement.execute(rusqlite::params_from_iter(parameters.iter().map(Parameter))))
-            .map_err(|cause| failed("writing the panel's tables", &cause))
+impl Db {
+    /// Of a connection that is open already: it gets the functions that a provider's statements call.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub fn new(db: Connection) -> rusqlite::Result<Self> {
+        functions(&db)?;
+        Ok(Self(db))
     }
 }
 
-fn value(read: ValueRef<'_>) -> Value {
-    match read {
-        ValueRef::Null => Value::Null,
-        ValueRef::Integer(number) => Value::Integer(number),
-        ValueRef::Real(number) => Value::Real(number),
-        ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) => Value::Text(text.to_owned()),
-            Err(_) => Value::Blob(bytes.to_owned()),
-        },
-        ValueRef::Blob(bytes) => Value::Blob(bytes.to_owned()),
+impl Deref for Db {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.0
     }
 }
 
-struct Parameter<'a>(&'a Value);
+struct Answer<'a, 'row>(&'a rusqlite::Row<'row>, usize);
+
+impl Row for Answer<'_, '_> {
+    fn columns(&self) -> usize {
+        self.1
+    }
+
+    fn column(&self, at: usize) -> Result<store::ValueRef<'_>, StorageError> {
+        Ok(match self.0.get_ref(at).map_err(|cause| failed("reading a row", &cause))? {
+            ValueRef::Null => store::ValueRef::Null,
+            ValueRef::Integer(number) => store::ValueRef::Integer(number),
+            ValueRef::Real(number) => store::ValueRef::Real(number),
+            ValueRef::Text(bytes) => {
+                std::str::from_utf8(bytes).map_or(store::ValueRef::Blob(bytes), store::ValueRef::Text)
+            }
+            ValueRef::Blob(bytes) => store::ValueRef::Blob(bytes),
+        })
+    }
+}
+
+struct Parameter<'a>(store::ValueRef<'a>);
 
 impl ToSql for Parameter<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(match self.0 {
-            Value::Null => ValueRef::Null,
-            Value::Integer(number) => ValueRef::Integer(*number),
-            Value::Real(number) => ValueRef::Real(*number),
-            Value::Text(text) => ValueRef::Text(text.as_bytes()),
-            Value::Blob(bytes) => ValueRef::Blob(bytes),
+            store::ValueRef::Null => ValueRef::Null,
+            store::ValueRef::Integer(number) => ValueRef::Integer(number),
+            store::ValueRef::Real(number) => ValueRef::Real(number),
+            store::ValueRef::Text(text) => ValueRef::Text(text.as_bytes()),
+            store::ValueRef::Blob(bytes) => ValueRef::Blob(bytes),
         }))
+    }
+}
+
+fn bound<'a>(parameters: &'a [store::ValueRef<'a>]) -> impl rusqlite::Params + 'a {
+    rusqlite::params_from_iter(parameters.iter().map(|value| Parameter(*value)))
+}
+
+impl store::Connection for Db {
+    fn query(
+        &self,
+        sql: &str,
+        parameters: &[store::ValueRef<'_>],
+        each: &mut store::Each<'_>,
+    ) -> Result<(), StorageError> {
+        let wrong = |cause| failed(&doing(sql), &cause);
+        let mut statement = self.0.prepare_cached(sql).map_err(wrong)?;
+        let columns = statement.column_count();
+        let mut rows = statement.query(bound(parameters)).map_err(wrong)?;
+        while let Some(row) = rows.next().map_err(wrong)? {
+            if each(&Answer(row, columns))?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn execute(&self, sql: &str, parameters: &[store::ValueRef<'_>]) -> Result<u64, StorageError> {
+        let changed = self.0.prepare_cached(sql).and_then(|mut statement| statement.execute(bound(parameters)));
+        changed.map(|rows| rows as u64).map_err(|cause| failed(&doing(sql), &cause))
+    }
+
+    fn insert(&self, sql: &str, parameters: &[store::ValueRef<'_>]) -> Result<i64, StorageError> {
+        self.execute(sql, parameters)?;
+        Ok(self.0.last_insert_rowid())
+    }
+
+    fn now(&self) -> Result<i64, StorageError> {
+        let sql = "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)";
+        let read = self.0.prepare_cached(sql).and_then(|mut statement| statement.query_row([], |row| row.get(0)));
+        read.map_err(|cause| failed("reading the clock", &cause))
+    }
+
+    fn has_table(&self, name: &str) -> Result<bool, StorageError> {
+        let there = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1";
+        Ok((self as &dyn store::Connection).one(there, &[store::ValueRef::Text(name)], |_| Ok(()))?.is_some())
+    }
+
+    fn goes_on(&self) -> bool {
+        !self.0.is_autocommit()
     }
 }
 
@@ -230,7 +272,7 @@ impl Readers {
         self.place.noticed()?;
         let lent = self.lend()?;
         let db = lent.connection()?;
-        run(db, "BEGIN")?;
+        run(&db.0, "BEGIN")?;
         read(db)
     }
 
@@ -270,7 +312,7 @@ impl Lent<'_> {
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        let ended = self.db.take().filter(|db| db.is_autocommit() || run(db, "ROLLBACK").is_ok());
+        let ended = self.db.take().filter(|db| db.0.is_autocommit() || run(&db.0, "ROLLBACK").is_ok());
         let mut pool = self.readers.state.lock().unwrap_or_else(PoisonError::into_inner);
         match ended {
             Some(db) => pool.idle.push(db),
@@ -281,7 +323,7 @@ impl Drop for Lent<'_> {
 }
 
 /// One statement without parameters and rows.
-pub(super) fn run(db: &Db, sql: &str) -> Result<(), StorageError> {
+pub(super) fn run(db: &Connection, sql: &str) -> Result<(), StorageError> {
     db.prepare_cached(sql)
         .and_then(|mut statement| statement.execute([]))
         .map(drop)

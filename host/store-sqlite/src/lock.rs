@@ -6,7 +6,7 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// Taken by whoever opens a database to serve it (see [`crate::Options`]), and held as long as it is open; the
+/// Taken by whoever opens a database to serve it (see [`super::Options`]), and held as long as it is open; the
 /// system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
 pub struct ServerLock {
@@ -65,7 +65,7 @@ impl ServerLock {
     }
 
     /// Leaves something for the next one to read, after this process's id. It stays until it is replaced.
-    pub fn note(&mut self, text: &str) -> std::io::Result<()> {
+    pub(crate) fn note(&mut self, text: &str) -> std::io::Result<()> {
         let text = format!("{}\n{text}", std::process::id());
         self.file.set_len(0)?;
         self.file.seek(SeekFrom::Start(0))?;
@@ -74,7 +74,7 @@ impl ServerLock {
 }
 
 /// The file of the lock: beside the one that a symlink leads to, so that one database under two names has one.
-pub fn server_file(database: &Path) -> PathBuf {
+pub(crate) fn server_file(database: &Path) -> PathBuf {
     let whole = || {
         let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         Some(folder.canonicalize().ok()?.join(database.file_name()?))

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::UNIX_EPOCH;
 
-use crate::lock::server_file;
+use super::lock::server_file;
 use keyturn_store::StorageError;
 
 /// Which file it is, whatever it is called.

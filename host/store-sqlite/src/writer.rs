@@ -9,17 +9,10 @@ use std::time::{Duration, Instant};
 
 use rusqlite::ErrorCode;
 
-use super::connection::Db;
-
-use super::Options;
-use super::connection::{WAL, failed, journal_mode, run};
+use super::connection::{Db, WAL, failed, journal_mode, run};
 use super::place::Place;
-use super::rows::Rows;
-use keyturn_core::seal::Keys;
-use keyturn_store::Provider;
-use keyturn_store::counters::Counters;
-use keyturn_store::tally::Tally;
-use keyturn_store::{Commit, Effect, StorageError};
+use keyturn_store::StorageError;
+use keyturn_store::database::{Upkeep, Work, Write};
 
 /// Calls in one transaction at most.
 const GROUP: usize = 256;
@@ -31,40 +24,18 @@ const TICK: Duration = Duration::from_secs(1);
 /// it came, and no commit waits longer for it.
 const SOON: Duration = Duration::from_millis(50);
 
-/// Rows of a table removed in one transaction at most.
-const TIDIED: u32 = 500;
-
 /// The longest pause before a busy database is tried again.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// What is to be written, together or not at all.
-pub(super) enum Work {
-    /// A call.
-    Call(Box<Commit>),
-    /// A worker's or an operator's own; it may run more than once, and the last time counts.
-    Own(Box<Own>),
-}
-
-type Own = dyn Fn(Rows<'_>) -> Result<(), StorageError> + Send;
-
 /// Something that waits to be committed.
 pub(super) struct Job {
-    pub work: Work,
-    /// Unix milliseconds, for tidying; none: no reason to.
-    pub now: Option<i64>,
+    pub write: Write,
     /// When a busy database is given up.
     pub until: Instant,
     pub answer: SyncSender<Result<(), StorageError>>,
 }
 
 impl Job {
-    fn touches_panel(&self) -> bool {
-        match &self.work {
-            Work::Call(commit) => commit.effects.iter().any(|effect| matches!(effect, Effect::Replace { .. })),
-            Work::Own(_) => false,
-        }
-    }
-
     fn answer(self, result: Result<(), StorageError>) {
         // Nobody waits for it if the caller's thread is gone.
         let _ = self.answer.send(result);
@@ -74,13 +45,8 @@ impl Job {
 pub(super) struct Writer {
     pub db: Db,
     pub place: Arc<Place>,
-    pub keys: Arc<Keys>,
-    pub provider: Arc<dyn Provider>,
-    pub counters: Arc<Counters>,
-    pub tally: Arc<Tally>,
-    pub options: Options,
-    /// The last call's instant: the writer has no clock of its own.
-    pub now: Option<i64>,
+    pub upkeep: Arc<dyn Upkeep>,
+    pub group_commit: bool,
 }
 
 /// How one try to commit a group ended. In all but the first, nothing is written.
@@ -97,7 +63,7 @@ enum Attempt {
 
 impl Writer {
     /// Serves until nobody can send any more.
-    pub fn run(mut self, jobs: &Receiver<Job>) {
+    pub fn run(self, jobs: &Receiver<Job>) {
         let mut tick = Instant::now() + TICK;
         loop {
             match jobs.recv_timeout(tick.saturating_duration_since(Instant::now())) {
@@ -108,7 +74,6 @@ impl Writer {
                     {
                         waiting.push(job);
                     }
-                    self.now = waiting.iter().rev().find_map(|job| job.now).or(self.now);
                     self.serve(waiting);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -116,23 +81,23 @@ impl Writer {
             }
             if Instant::now() >= tick {
                 let more = self.in_place().is_ok() && {
-                    self.write_counters();
-                    self.tidy()
+                    self.upkeep.write_behind(&|work| self.transaction(work));
+                    self.upkeep.tidy(&|work| self.transaction(work))
                 };
                 tick = Instant::now() + if more { SOON } else { TICK };
             }
         }
         // A log that belongs to another file by now is left alone.
         if self.in_place().is_ok() {
-            self.write_counters();
+            self.upkeep.write_behind(&|work| self.transaction(work));
             // Another process may be reading; then the last one to leave does it.
-            let _ = self.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+            let _ = self.db.0.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
         }
     }
 
     /// Also when nobody writes, so that readers hear of it within a second.
     fn in_place(&self) -> Result<(), StorageError> {
-        if self.place.has_other_log() && journal_mode(&self.db).is_ok_and(|mode| mode == WAL) {
+        if self.place.has_other_log() && journal_mode(&self.db.0).is_ok_and(|mode| mode == WAL) {
             self.place.watch_log();
         }
         self.place.still()
@@ -141,7 +106,7 @@ impl Writer {
     /// Every caller here waits for his answer, so none minds the order.
     fn serve(&self, jobs: Vec<Job>) {
         let (alone, together): (Vec<_>, Vec<_>) =
-            jobs.into_iter().partition(|job| !self.options.group_commit || job.touches_panel());
+            jobs.into_iter().partition(|job| !self.group_commit || job.write.alone);
         if !together.is_empty() {
             self.group(together);
         }
@@ -183,15 +148,15 @@ impl Writer {
         if let Err(error) = self.place.noticed() {
             return Attempt::Failed(error);
         }
-        match run(&self.db, "BEGIN IMMEDIATE") {
+        match run(&self.db.0, "BEGIN IMMEDIATE") {
             Ok(()) => {}
             Err(StorageError::Busy) => return Attempt::Busy,
             Err(error) => return Attempt::Failed(error),
         }
         let mut results = Vec::with_capacity(jobs.len());
         for (at, job) in jobs.iter().enumerate() {
-            let result = self.step(&job.work);
-            if self.db.is_autocommit() {
+            let result = self.step(&job.write.work);
+            if self.db.0.is_autocommit() {
                 return Attempt::Lost(at, result.err().unwrap_or_else(transaction_ended).into_error());
             }
             match result {
@@ -221,11 +186,8 @@ impl Writer {
             return Attempt::Failed(StorageError::Indeterminate);
         }
         for (job, _) in jobs.iter().zip(&results).filter(|(_, result)| result.is_ok()) {
-            let Work::Call(commit) = &job.work else { continue };
-            for effect in &commit.effects {
-                if let Effect::Forget { key } = effect {
-                    self.counters.forget(&commit.plugin, key);
-                }
+            if let Some(done) = &job.write.done {
+                done();
             }
         }
         Attempt::Done(results)
@@ -235,10 +197,10 @@ impl Writer {
     fn commit(&self, until: Instant) -> rusqlite::Result<()> {
         let mut pause = Duration::from_millis(1);
         loop {
-            match self.db.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([])) {
+            match self.db.0.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([])) {
                 Err(cause)
                     if cause.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
-                        && !self.db.is_autocommit()
+                        && !self.db.0.is_autocommit()
                         && Instant::now() < until =>
                 {
                     std::thread::sleep(pause);
@@ -250,71 +212,38 @@ impl Writer {
     }
 
     /// One call under its savepoint: written, or as if it had not been there.
-    fn step(&self, work: &Work) -> Result<(), Step> {
-        run(&self.db, "SAVEPOINT call").map_err(Step::Broken)?;
-        let rows = Rows { db: &self.db, keys: &self.keys, provider: &*self.provider };
-        let apply = || match work {
-            Work::Call(commit) => rows.apply(commit),
-            Work::Own(write) => write(rows),
-        };
-        let applied = catch_unwind(AssertUnwindSafe(apply)).unwrap_or_else(|_| Err(panicked()));
+    fn step(&self, work: &Work<'_>) -> Result<(), Step> {
+        run(&self.db.0, "SAVEPOINT call").map_err(Step::Broken)?;
+        let applied = catch_unwind(AssertUnwindSafe(|| work(&self.db))).unwrap_or_else(|_| Err(panicked()));
         match applied {
-            Ok(()) => run(&self.db, "RELEASE call").map_err(Step::Broken),
+            Ok(()) => run(&self.db.0, "RELEASE call").map_err(Step::Broken),
             Err(StorageError::Busy) => Err(Step::Busy),
-            Err(error) if self.db.is_autocommit() => Err(Step::Refused(error)),
+            Err(error) if self.db.0.is_autocommit() => Err(Step::Refused(error)),
             Err(error) => {
-                run(&self.db, "ROLLBACK TO call").and_then(|()| run(&self.db, "RELEASE call")).map_err(Step::Broken)?;
+                run(&self.db.0, "ROLLBACK TO call")
+                    .and_then(|()| run(&self.db.0, "RELEASE call"))
+                    .map_err(Step::Broken)?;
                 Err(Step::Refused(error))
             }
         }
     }
 
     fn rolled_back(&self, attempt: Attempt) -> Attempt {
-        if self.db.is_autocommit() {
+        if self.db.0.is_autocommit() {
             return attempt;
         }
-        match run(&self.db, "ROLLBACK") {
+        match run(&self.db.0, "ROLLBACK") {
             Ok(()) => attempt,
             Err(error) => Attempt::Failed(error),
         }
     }
 
-    /// A failure is no caller's affair: what was added stays in memory and is tried again at the next tick.
-    fn write_counters(&self) {
-        let (counts, tallied) = (self.counters.take_unwritten(), self.tally.take_unwritten());
-        if counts.is_empty() && tallied.is_empty() {
-            return;
-        }
-        let write = |rows: Rows<'_>| rows.write_counts(&counts).and_then(|()| rows.add_tallied(&tallied));
-        if let Err(error) = self.transaction(write) {
-            tracing::warn!(%error, "can't write counters yet");
-            self.counters.give_back(counts);
-            self.tally.give_back(tallied);
-        }
-    }
-
-    /// Whether more waits to be removed.
-    fn tidy(&mut self) -> bool {
-        let Some(now) = self.now else { return false };
-        self.counters.tidy(now);
-        let audit_stays = i64::try_from(self.options.audit_stays.as_millis()).unwrap_or(i64::MAX);
-        match self.transaction(|rows| rows.remove_ended(now, TIDIED, audit_stays)) {
-            // Time goes on with the next call; until then there is nothing to look for.
-            Ok(0) => self.now = None,
-            Ok(removed) => return removed >= TIDIED as usize,
-            Err(StorageError::Busy) => {}
-            Err(error) => tracing::warn!(%error, "can't delete expired rows yet"),
-        }
-        false
-    }
-
-    fn transaction<T>(&self, write: impl FnOnce(Rows<'_>) -> Result<T, StorageError>) -> Result<T, StorageError> {
-        run(&self.db, "BEGIN IMMEDIATE")?;
-        let rows = Rows { db: &self.db, keys: &self.keys, provider: &*self.provider };
+    fn transaction(&self, work: &Work<'_>) -> Result<(), StorageError> {
+        run(&self.db.0, "BEGIN IMMEDIATE")?;
         let committed = || self.commit(Instant::now() + TICK).map_err(|cause| failed("COMMIT", &cause));
-        let written = write(rows).and_then(|done| committed().map(|()| done));
-        if written.is_err() && !self.db.is_autocommit() {
-            run(&self.db, "ROLLBACK")?;
+        let written = work(&self.db).and_then(|()| committed());
+        if written.is_err() && !self.db.0.is_autocommit() {
+            run(&self.db.0, "ROLLBACK")?;
         }
         written
     }

@@ -12,6 +12,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::database::params;
+use super::store::Rows;
 use super::{Bound, Counted, StorageError};
 
 /// Steps in a window.
@@ -19,7 +21,7 @@ const STEPS: i64 = 16;
 
 /// What was added to one step of one counter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Added {
+pub(super) struct Added {
     pub plugin: String,
     pub key: String,
     /// Seconds.
@@ -38,7 +40,7 @@ impl Added {
 
 /// A counter that made room for another.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gone {
+pub(super) struct Gone {
     pub plugin: String,
     pub key: String,
     /// Seconds.
@@ -47,7 +49,7 @@ pub struct Gone {
 
 /// What is to be written.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Unwritten {
+pub(super) struct Unwritten {
     /// Removed before anything is added: one may have begun anew since.
     pub gone: Vec<Gone>,
     pub added: Vec<Added>,
@@ -60,7 +62,7 @@ impl Unwritten {
 }
 
 /// All plugins' counters.
-pub struct Counters {
+pub(super) struct Counters {
     plugins: Mutex<HashMap<String, Plugin>>,
     limit: usize,
 }
@@ -307,6 +309,46 @@ fn step_ends(number: i64, window: u32) -> i64 {
 
 fn step_number(window: u32, now: i64) -> i64 {
     now.div_euclid(step_length(window))
+}
+
+impl Rows<'_> {
+    pub fn counters(&self, plugin: &str, now: i64) -> Result<Vec<Added>, StorageError> {
+        self.all(
+            "SELECT key, span, step, count FROM keyturnhost_counters WHERE plugin = ?1 AND ends > ?2",
+            params![plugin, now],
+            |row| {
+                let count = row.get::<i64>(3)?.unsigned_abs();
+                Ok(Added { plugin: plugin.to_owned(), key: row.get(0)?, window: row.get(1)?, step: row.get(2)?, count })
+            },
+        )
+    }
+
+    pub fn write_counts(&self, unwritten: &Unwritten) -> Result<(), StorageError> {
+        for one in &unwritten.gone {
+            self.change(
+                "DELETE FROM keyturnhost_counters WHERE plugin = ?1 AND key = ?2 AND span = ?3",
+                params![one.plugin, one.key, one.window],
+            )?;
+        }
+        for one in &unwritten.added {
+            self.change(
+                "INSERT INTO keyturnhost_counters (plugin, key, span, step, count, ends) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (plugin, key, span, step) DO UPDATE SET count = keyturnhost_counters.count + excluded.count",
+                params![one.plugin, one.key, one.window, one.step, one.count as i64, one.ends()],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Removes at most `most` steps that have ended; answers how many.
+    pub fn tidy_counters(&self, now: i64, most: u32) -> Result<usize, StorageError> {
+        let gone = self.execute(
+            "DELETE FROM keyturnhost_counters WHERE (plugin, key, span, step) IN (SELECT plugin, key, span, step FROM (
+                SELECT plugin, key, span, step FROM keyturnhost_counters WHERE ends <= ?1 ORDER BY ends LIMIT ?2) AS ended)",
+            params![now, most],
+        )?;
+        Ok(gone as usize)
+    }
 }
 
 #[cfg(test)]

@@ -2,121 +2,28 @@
 //! row is leased, tried, and settled, and a lease that nobody settles in time is given to the next worker, who sends the same
 //! under the same id.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::tasks::Lease;
-use super::{AuditEntry, StorageError};
+use super::database::{Row, params};
+use super::queue::{Entry, Lease, Table, WAITING, waiting};
+use super::store::{Rows, Store, forged};
+use super::{AuditEntry, Quotas, StorageError};
 use keyturn_core::accounts::AccountId;
-use keyturn_core::seal;
+use keyturn_core::mail::MailState;
 
 /// Attempts of a delivery at most.
 pub const ATTEMPTS: u32 = 10;
 /// Attempts whose outcome is kept.
 pub const TOLD: usize = 20;
 
-/// A delivery: `msg_` and 128 random bits, hexadecimal. Its receiver sees it as `webhook-id`, the same in every attempt.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct DeliveryId(String);
-
-impl DeliveryId {
-    /// A fresh one.
-    #[must_use]
-    pub fn random() -> Self {
-        Self(format!("msg_{}", seal::hex(&seal::random::<16>())))
-    }
-
-    /// As receivers and addresses have it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+keyturn_core::random_id! {
+    /// A delivery: `msg_` and 128 random bits, hexadecimal. Its receiver sees it as `webhook-id`, the same in every attempt.
+    DeliveryId, "msg_", "a delivery's id must be msg_ and 32 hexadecimal digits"
 }
 
-/// Not the name of a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a delivery's id must be msg_ and 32 hexadecimal digits")]
-pub struct BadDeliveryId;
-
-impl TryFrom<String> for DeliveryId {
-    type Error = BadDeliveryId;
-
-    fn try_from(text: String) -> Result<Self, BadDeliveryId> {
-        let digits = text.strip_prefix("msg_").unwrap_or_default();
-        let good = digits.len() == 32 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if good { Ok(Self(text)) } else { Err(BadDeliveryId) }
-    }
-}
-
-impl std::str::FromStr for DeliveryId {
-    type Err = BadDeliveryId;
-
-    fn from_str(text: &str) -> Result<Self, BadDeliveryId> {
-        Self::try_from(text.to_owned())
-    }
-}
-
-impl From<DeliveryId> for String {
-    fn from(id: DeliveryId) -> String {
-        id.0
-    }
-}
-
-impl fmt::Display for DeliveryId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// How a delivery stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DeliveryState {
-    /// It waits for its first attempt.
-    Queued,
-    /// An attempt is under way.
-    Sending,
-    /// The destination answered 2xx.
-    Accepted,
-    /// Not accepted yet: it is tried again.
-    Delayed,
-    /// Out of attempts, or the destination wants no more.
-    GaveUp,
-}
-
-impl DeliveryState {
-    /// All of them.
-    pub const ALL: [DeliveryState; 5] = [
-        DeliveryState::Queued,
-        DeliveryState::Sending,
-        DeliveryState::Accepted,
-        DeliveryState::Delayed,
-        DeliveryState::GaveUp,
-    ];
-    /// Those of deliveries that go by themselves.
-    pub const WAITING: [DeliveryState; 3] = [DeliveryState::Queued, DeliveryState::Sending, DeliveryState::Delayed];
-
-    /// As it stands in rows.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            DeliveryState::Queued => "queued",
-            DeliveryState::Sending => "sending",
-            DeliveryState::Accepted => "accepted",
-            DeliveryState::Delayed => "delayed",
-            DeliveryState::GaveUp => "gave-up",
-        }
-    }
-
-    /// The state of that name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.name() == name)
-    }
-}
+/// How a delivery stands: as a mail does, but that it is never refused, ended or withdrawn.
+pub type DeliveryState = MailState;
 
 /// A delivery that a call leaves behind.
 #[derive(Debug, Clone)]
@@ -175,6 +82,25 @@ pub struct Delivery {
     pub tried: Vec<Tried>,
 }
 
+impl From<&Delivery> for Entry {
+    fn from(one: &Delivery) -> Self {
+        Self {
+            id: one.id.to_string(),
+            number: one.number,
+            plugin: one.plugin.clone(),
+            what: one.event.clone(),
+            to: Some(one.destination.clone()),
+            state: one.state,
+            attempts: one.attempts,
+            most: ATTEMPTS,
+            asked_at: one.asked_at,
+            due: one.due,
+            said: one.tried.last().map(|tried| tried.said.clone()),
+            whole: true,
+        }
+    }
+}
+
 impl Delivery {
     /// Whether it waits, so that it may be on hold: an attempt that is under way is ended whatever happens.
     #[must_use]
@@ -231,13 +157,21 @@ pub struct Noted {
     pub missed_at: Option<i64>,
 }
 
-/// The deliveries of a storage.
-pub trait Deliveries {
+impl Store {
     /// Whether there is something to send to any of these destinations.
     ///
     /// # Errors
     /// [`StorageError`].
-    fn deliveries_due(&self, destinations: &[&str]) -> Result<bool, StorageError>;
+    pub fn deliveries_due(&self, destinations: &[&str]) -> Result<bool, StorageError> {
+        self.rows(|rows| {
+            for destination in destinations {
+                if rows.delivery_due(destination)? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+    }
 
     /// Takes a delivery to this destination that is due, for `lease_ms` milliseconds of the database's clock; none while the
     /// destination is disabled. Plugins take turns: it is the longest waiting one of the plugin that comes after `after` by its
@@ -245,60 +179,330 @@ pub trait Deliveries {
     ///
     /// # Errors
     /// [`StorageError`].
-    fn lease_delivery(
+    pub fn lease_delivery(
         &self,
         destination: &str,
         after: &str,
         lease_ms: i64,
-    ) -> Result<Option<LeasedDelivery>, StorageError>;
+    ) -> Result<Option<LeasedDelivery>, StorageError> {
+        if !self.deliveries_due(&[destination])? {
+            return Ok(None);
+        }
+        let (destination, after) = (destination.to_owned(), after.to_owned());
+        self.write(move |rows| {
+            // It may have answered since that it is gone.
+            if !rows.delivery_due(&destination)? {
+                return Ok(None);
+            }
+            for (after, follows) in [(after.as_str(), ">"), ("", ">=")] {
+                let due = format!(
+                    "SELECT {WAITING} FROM keyturnhost_deliveries
+                     WHERE destination = ?1 AND due <= ?2 AND plugin {follows} ?3 ORDER BY plugin, due LIMIT 1"
+                );
+                let claimed = rows.claim(
+                    &QUEUE,
+                    (1, lease_ms, false),
+                    |now, _| rows.all(&due, params![destination, now, after], waiting),
+                    |number| rows.numbered_delivery(number),
+                    |number, _, now| {
+                        let tried = rows.numbered_delivery(number)?.map(|row| row.delivery.tried).unwrap_or_default();
+                        rows.settle(&QUEUE, number, MailState::GaveUp, None, Some(&told(&tried)), now)
+                    },
+                )?;
+                if let Some((row, lease)) = claimed.into_iter().next() {
+                    let body = rows.opened_delivery(&row).map(Zeroizing::new).map_err(|cause| cause.to_string());
+                    return Ok(Some(LeasedDelivery { lease, delivery: row.delivery, body }));
+                }
+            }
+            Ok(None)
+        })
+    }
 
     /// Says how an attempt came out. Answers whether the lease still held: if not, another worker has the delivery, and
     /// nothing is written.
     ///
     /// # Errors
     /// [`StorageError`].
-    fn settle_delivery(&self, lease: &Lease, settled: &SettledDelivery) -> Result<bool, StorageError>;
+    pub fn settle_delivery(&self, lease: &Lease, settled: &SettledDelivery) -> Result<bool, StorageError> {
+        let (lease, settled) = (lease.clone(), settled.clone());
+        self.write(move |rows| rows.settle_delivery(&lease, &settled))
+    }
 
     /// One delivery; none if there is none of that name.
     ///
     /// # Errors
     /// [`StorageError`].
-    fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>, StorageError>;
+    pub fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>, StorageError> {
+        self.rows(|rows| Ok(rows.carrying_delivery(id)?.map(|row| row.delivery)))
+    }
 
     /// What one delivery carries. None if there is no such delivery.
     ///
     /// # Errors
     /// [`StorageError`]; a row that was not sealed by this host for its place is one.
-    fn delivery_body(&self, id: &DeliveryId) -> Result<Option<String>, StorageError>;
+    pub fn delivery_body(&self, id: &DeliveryId) -> Result<Option<String>, StorageError> {
+        self.rows(|rows| rows.carrying_delivery(id)?.map(|row| rows.opened_delivery(&row)).transpose())
+    }
 
     /// Deliveries, newest first.
     ///
     /// # Errors
     /// [`StorageError`].
-    fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StorageError>;
+    pub fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StorageError> {
+        let states = filter.states.iter().map(|state| state.name()).collect();
+        let destination = filter.destination.iter().map(String::as_str).collect();
+        let conditions = [("state", states), ("destination", destination)];
+        self.rows(|rows| rows.list(DELIVERIES, &conditions, filter.before, filter.limit, delivery))
+    }
 
     /// How many there are in each state, by destination.
     ///
     /// # Errors
     /// [`StorageError`].
-    fn delivery_counts(&self) -> Result<Vec<(String, DeliveryState, u64)>, StorageError>;
+    pub fn delivery_counts(&self) -> Result<Vec<(String, DeliveryState, u64)>, StorageError> {
+        let counted = self.rows(|rows| {
+            rows.all(
+                "SELECT destination, state, count(*) FROM keyturnhost_deliveries GROUP BY destination, state",
+                &[],
+                |row| Ok((row.get(0)?, DeliveryState::named(&row.get::<String>(1)?), row.get(2)?)),
+            )
+        })?;
+        Ok(counted.into_iter().filter_map(|(name, state, count)| Some((name, state?, count))).collect())
+    }
 
     /// What is noted of destinations, by their names. Of most of them nothing is.
     ///
     /// # Errors
     /// [`StorageError`].
-    fn noted_destinations(&self) -> Result<Vec<(String, Noted)>, StorageError>;
+    pub fn noted_destinations(&self) -> Result<Vec<(String, Noted)>, StorageError> {
+        self.rows(|rows| {
+            rows.all(
+                "SELECT name, disabled_at, missed, missed_at FROM keyturnhost_destinations ORDER BY name",
+                &[],
+                |row| {
+                    let noted = Noted { disabled_at: row.get(1)?, missed: row.get(2)?, missed_at: row.get(3)? };
+                    Ok((row.get(0)?, noted))
+                },
+            )
+        })
+    }
 
     /// Sends deliveries again, with all their attempts before them, and writes it down. Answers which: one that is being sent
     /// just now is left alone.
     ///
     /// # Errors
     /// [`StorageError`].
-    fn send_again(&self, ids: &[DeliveryId], audit: AuditEntry) -> Result<Vec<DeliveryId>, StorageError>;
+    pub fn send_again(&self, ids: &[DeliveryId], audit: AuditEntry) -> Result<Vec<DeliveryId>, StorageError> {
+        let ids = ids.to_vec();
+        self.write(move |rows| {
+            let now = rows.now()?;
+            let mut done = Vec::new();
+            for id in &ids {
+                let row = rows.carrying_delivery(id)?;
+                if let Some(row) = row.filter(|row| row.delivery.state != DeliveryState::Sending) {
+                    rows.again(&QUEUE, row.delivery.number, now)?;
+                    done.push(id.clone());
+                }
+            }
+            if !done.is_empty() {
+                rows.insert_audit(&audit)?;
+            }
+            Ok(done)
+        })
+    }
 
     /// Lets a disabled destination have its deliveries again, and writes it down. Answers whether it was disabled.
     ///
     /// # Errors
     /// [`StorageError`].
-    fn enable_destination(&self, destination: &str, audit: AuditEntry) -> Result<bool, StorageError>;
+    pub fn enable_destination(&self, destination: &str, audit: AuditEntry) -> Result<bool, StorageError> {
+        let destination = destination.to_owned();
+        self.write(move |rows| {
+            let enable = "UPDATE keyturnhost_destinations SET disabled_at = NULL
+                WHERE name = ?1 AND disabled_at IS NOT NULL";
+            let was = rows.execute(enable, params![destination])? > 0;
+            if was {
+                rows.insert_audit(&audit)?;
+            }
+            Ok(was)
+        })
+    }
+}
+
+const TABLE: &str = "keyturnhost_deliveries";
+
+/// How long a delivery that is done stays to be seen, one that is on hold waits, and how long is said that events were missed,
+/// in milliseconds: 30 days. What is not on hold is through with all its attempts long before.
+const STAYS: i64 = 30 * 24 * 3600 * 1000;
+/// Accepted deliveries, and given up ones, that stay to be seen at most, of each plugin's to each destination.
+const DONE_MOST: u32 = 10_000;
+/// Missed events that come at intervals of less are one occasion, in milliseconds: the log says once that it began.
+const OCCASION: i64 = 60_000;
+
+pub(super) const QUEUE: Table = Table { name: "keyturnhost_deliveries", outcome: "tried", attempts: ATTEMPTS };
+
+const DELIVERIES: &str =
+    "SELECT number, id, destination, plugin, event, account, state, attempts, asked_at, changed_at, due, tried,
+    payload FROM keyturnhost_deliveries";
+
+/// A row with what it carries, sealed.
+struct Carrying {
+    delivery: Delivery,
+    payload: Vec<u8>,
+}
+
+fn carrying(row: &dyn Row) -> Result<Option<Carrying>, StorageError> {
+    let Some(delivery) = delivery(row)? else { return Ok(None) };
+    Ok(Some(Carrying { delivery, payload: row.get(12)? }))
+}
+
+fn delivery(row: &dyn Row) -> Result<Option<Delivery>, StorageError> {
+    let tried = row.get::<Option<String>>(11)?.and_then(|json| serde_json::from_str(&json).ok());
+    let id: Option<DeliveryId> = row.get::<String>(1)?.parse().ok();
+    let Some((id, state)) = id.zip(DeliveryState::named(&row.get::<String>(6)?)) else { return Ok(None) };
+    Ok(Some(Delivery {
+        number: row.get(0)?,
+        id,
+        destination: row.get(2)?,
+        plugin: row.get(3)?,
+        event: row.get(4)?,
+        account: row.get::<Option<String>>(5)?.and_then(|id| id.parse().ok()),
+        state,
+        attempts: row.get(7)?,
+        asked_at: row.get(8)?,
+        changed_at: row.get(9)?,
+        due: row.get(10)?,
+        tried: tried.unwrap_or_default(),
+    }))
+}
+
+/// What a payload is bound to.
+fn place<'a>(id: &'a DeliveryId, destination: &'a str, plugin: &'a str, event: &'a str) -> [&'a str; 5] {
+    [TABLE, id.as_str(), destination, plugin, event]
+}
+
+impl Rows<'_> {
+    /// Leaves a delivery behind. Where too many of the plugin's wait for that destination already, the event is only counted:
+    /// a destination that is away for days must not fail what people do.
+    pub fn deliver(&self, plugin: &str, new: &NewDelivery, quotas: &Quotas, now: i64) -> Result<(), StorageError> {
+        let NewDelivery { id, destination, event, account, body } = new;
+        let most = i64::try_from(quotas.waiting_deliveries).unwrap_or(i64::MAX);
+        let waiting = self.one(
+            "SELECT count(*) FROM (SELECT 1 FROM keyturnhost_deliveries
+             WHERE destination = ?1 AND plugin = ?2 AND due IS NOT NULL LIMIT ?3) AS waiting",
+            params![destination, plugin, most],
+            |row| row.get::<i64>(0),
+        )?;
+        if waiting.unwrap_or(0) >= most {
+            let missed = "SELECT missed_at FROM keyturnhost_destinations WHERE name = ?1";
+            let last = self.one(missed, params![destination], |row| row.get::<Option<i64>>(0))?.flatten();
+            if last.is_none_or(|last| now.saturating_sub(last) >= OCCASION) {
+                tracing::error!(
+                    webhook = destination,
+                    plugin,
+                    "{most} events are already waiting for it: more are dropped and counted. `keyturn webhooks destinations` shows how many"
+                );
+            }
+            return self.change(
+                "INSERT INTO keyturnhost_destinations (name, missed, missed_at) VALUES (?1, 1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET missed = keyturnhost_destinations.missed + 1, missed_at = excluded.missed_at",
+                params![destination, now],
+            );
+        }
+        self.change(
+            "INSERT INTO keyturnhost_deliveries (id, destination, plugin, event, account, payload, state, attempts, due,
+                asked_at, changed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued', 0, ?7, ?7, ?7)",
+            params![
+                id.as_str(),
+                destination,
+                plugin,
+                event,
+                account.as_ref().map(|id| id.as_str()),
+                self.keys.seal(&place(id, destination, plugin, event), body.as_bytes()),
+                now
+            ],
+        )
+    }
+
+    fn delivery_due(&self, destination: &str) -> Result<bool, StorageError> {
+        let due = self.one(
+            "SELECT 1 FROM keyturnhost_deliveries WHERE destination = ?1 AND due <= ?2 AND NOT EXISTS
+                (SELECT 1 FROM keyturnhost_destinations WHERE name = ?1 AND disabled_at IS NOT NULL) LIMIT 1",
+            params![destination, self.now()?],
+            |_| Ok(()),
+        )?;
+        Ok(due.is_some())
+    }
+
+    fn numbered_delivery(&self, number: i64) -> Result<Option<Carrying>, StorageError> {
+        let sql = format!("{DELIVERIES} WHERE number = ?1");
+        Ok(self.one(&sql, params![number], carrying)?.flatten())
+    }
+
+    fn settle_delivery(&self, lease: &Lease, settled: &SettledDelivery) -> Result<bool, StorageError> {
+        let now = self.now()?;
+        let sql = format!("{DELIVERIES} WHERE id = ?1 AND lease = ?2");
+        let Some(mut row) = self.one(&sql, params![lease.row, lease.token], delivery)?.flatten() else {
+            return Ok(false);
+        };
+        row.tried.push(Tried { at: now, ..settled.tried.clone() });
+        row.tried.drain(..row.tried.len().saturating_sub(TOLD));
+        let due = settled.again_in.map(|pause| now.saturating_add(pause));
+        self.settle(&QUEUE, row.number, settled.state, due, Some(&told(&row.tried)), now)?;
+        if settled.again_in.is_none() {
+            self.change(
+                "DELETE FROM keyturnhost_deliveries WHERE number IN (SELECT number FROM (
+                    SELECT number FROM keyturnhost_deliveries
+                    WHERE destination = ?1 AND plugin = ?2 AND state = ?3 AND due IS NULL
+                    ORDER BY number DESC LIMIT 1 OFFSET ?4) AS oldest)",
+                params![row.destination, row.plugin, settled.state.name(), DONE_MOST],
+            )?;
+        }
+        if settled.gone {
+            self.change(
+                "INSERT INTO keyturnhost_destinations (name, disabled_at, missed) VALUES (?1, ?2, 0)
+                 ON CONFLICT (name) DO UPDATE
+                 SET disabled_at = coalesce(keyturnhost_destinations.disabled_at, excluded.disabled_at)",
+                params![row.destination, now],
+            )?;
+        }
+        Ok(true)
+    }
+
+    fn carrying_delivery(&self, id: &DeliveryId) -> Result<Option<Carrying>, StorageError> {
+        let sql = format!("{DELIVERIES} WHERE id = ?1");
+        Ok(self.one(&sql, params![id.as_str()], carrying)?.flatten())
+    }
+
+    fn opened_delivery(&self, row: &Carrying) -> Result<String, StorageError> {
+        let Delivery { id, destination, plugin, event, .. } = &row.delivery;
+        let opened = self.keys.open_sealed(&place(id, destination, plugin, event), &row.payload).ok();
+        opened.and_then(|body| String::from_utf8(body.to_vec()).ok()).ok_or_else(|| forged(TABLE, plugin))
+    }
+
+    /// Removes at most `most` of those that were done long ago, and gives up as many that were on hold for as long.
+    pub fn tidy_deliveries(&self, now: i64, most: u32) -> Result<usize, StorageError> {
+        let long_ago = now.saturating_sub(STAYS);
+        self.change(
+            "UPDATE keyturnhost_destinations SET missed = 0, missed_at = NULL WHERE missed_at <= ?1",
+            params![long_ago],
+        )?;
+        let gone = self.execute(
+            "DELETE FROM keyturnhost_deliveries WHERE number IN (SELECT number FROM (
+                SELECT number FROM keyturnhost_deliveries
+                WHERE due IS NULL AND changed_at <= ?1 ORDER BY changed_at LIMIT ?2) AS old)",
+            params![long_ago, most],
+        )?;
+        let given_up = self.execute(
+            "UPDATE keyturnhost_deliveries SET state = 'gave-up', due = NULL, lease = NULL, changed_at = ?3
+             WHERE number IN (SELECT number FROM (SELECT number FROM keyturnhost_deliveries
+                WHERE due IS NOT NULL AND changed_at <= ?1 ORDER BY changed_at LIMIT ?2) AS held)",
+            params![long_ago, most, now],
+        )?;
+        Ok((gone + given_up) as usize)
+    }
+}
+
+fn told(tried: &[Tried]) -> String {
+    serde_json::to_string(tried).unwrap_or_default()
 }

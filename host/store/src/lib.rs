@@ -1,31 +1,38 @@
-//! What a call reads and what it commits. One trait, one file per engine; all SQL of the host stands here and, for the
-//! panel's own tables, in [`keyturn_accounts`].
+//! What a call reads and what it commits: all SQL of the host's own tables, written once over what an engine offers
+//! ([`database`]). The panel's own tables are its [`Provider`]'s.
 
-pub mod counters;
+mod accounts;
+mod addresses;
+pub mod audit;
+mod commit;
+mod counters;
+mod data;
+pub mod database;
 pub mod deliveries;
 pub mod epoch;
 pub mod keys;
 pub mod outbox;
-pub mod provider;
+mod provider;
+pub mod queue;
+mod records;
+pub mod schema;
 pub mod settings;
-pub mod tally;
+pub mod store;
+mod tally;
 pub mod tasks;
 
-use serde::{Deserialize, Serialize};
+pub use addresses::SeenAddress;
+pub use audit::{AuditEntry, AuditFilter, Outdated, Role};
+pub use database::Value;
+pub use provider::Provider;
+pub use store::Store;
+
 use zeroize::Zeroizing;
 
-use deliveries::{Deliveries, NewDelivery};
-use keys::ServiceKeys;
-use keyturn_core::accounts::{Account, AccountId, Matched, Why};
-use keyturn_core::caller::Caller;
-use keyturn_core::network::Network;
-use outbox::{MailId, Mend, NewMail, Outbox};
-pub use provider::Provider;
-use settings::Settings;
-use tasks::{Lease, NewTask, Tasks};
-
-/// Milliseconds.
-const MINUTE: i64 = 60_000;
+use deliveries::NewDelivery;
+use keyturn_core::accounts::{Account, AccountId, Why};
+use outbox::{MailId, NewMail};
+use tasks::{Lease, NewTask};
 
 /// What went wrong in the database.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -90,36 +97,6 @@ pub enum Counted {
     Full(u32),
 }
 
-/// A value of a column.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Value {
-    /// NULL.
-    Null,
-    /// A 64-bit integer.
-    Integer(i64),
-    /// A float.
-    Real(f64),
-    /// UTF-8 text.
-    Text(String),
-    /// Bytes.
-    Blob(Vec<u8>),
-}
-
-/// One connection, inside a snapshot or a transaction, as a provider sees it.
-pub trait Sql {
-    /// All rows of a query. Parameters are `?1`, `?2`, …
-    ///
-    /// # Errors
-    /// [`StorageError`] as the engine has it.
-    fn query(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Vec<Value>>, StorageError>;
-
-    /// How many rows a statement changed.
-    ///
-    /// # Errors
-    /// [`StorageError`] as the engine has it.
-    fn execute(&self, sql: &str, parameters: &[Value]) -> Result<usize, StorageError>;
-}
-
 /// An account and the epoch of its sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
@@ -127,26 +104,6 @@ pub struct Known {
     pub account: Account,
     /// Its session epoch: opaque, changes with each new password, whoever set it.
     pub epoch: String,
-}
-
-/// The addresses of an account that the host has seen on file. Each may be empty: there was none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SeenAddress {
-    /// The one that it saw last.
-    pub seen: Zeroizing<String>,
-    /// The one before that, for 30 days, and until its holder is told.
-    pub before: Option<Zeroizing<String>>,
-}
-
-impl SeenAddress {
-    /// Whom to tell as the holder of the address before, if this one is on file now (empty: none that can be used). One who was
-    /// not told of an earlier change comes first: nobody may be skipped by an address in between.
-    #[must_use]
-    pub fn before_if(&self, on_file: &str) -> Option<&str> {
-        let other = |address: &&str| !address.is_empty() && *address != on_file;
-        let untold = self.before.as_ref().map(|before| before.as_str()).filter(other);
-        untold.or_else(|| Some(self.seen.as_str()).filter(other))
-    }
 }
 
 /// Tells one writing of a data row from another: the nonce of its sealed value, which no two writings share.
@@ -245,74 +202,6 @@ pub struct Record {
     pub answer: Vec<u8>,
 }
 
-/// Why an account stands in an audit entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// The parameter that the manifest names.
-    Subject,
-    /// Its password was replaced.
-    Password,
-    /// Its hash was replaced by another form of the same password.
-    Upgrade,
-    /// Its stored hash was read: somebody's password may have been held against it.
-    Checked,
-}
-
-/// One line of the audit: what ran, for whom, how it ended; or how often within a minute something came to nothing. Never a
-/// secret.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct AuditEntry {
-    /// Unix milliseconds; of what was counted, the beginning of its minute.
-    pub at: i64,
-    /// The plugin, as the operator named it.
-    pub plugin: String,
-    /// The operation.
-    pub operation: String,
-    /// `anonymous`, an account, `service-key:NAME`, `console` or `system`; of what was counted also `several`.
-    pub actor: String,
-    /// The service key that carried the request, by name.
-    pub key: Option<String>,
-    /// Whom it concerned, and how.
-    pub subjects: Vec<(AccountId, Role)>,
-    /// `done`, the failure's case, the answer variant's case, or `trap`, `deadline`; `no-effect` where it answered `done` and
-    /// asked for nothing.
-    pub outcome: String,
-    /// The client's address; of what was counted, its network, and none for those that are not told apart.
-    pub address: Option<String>,
-    /// The request's id, as in the log; empty for what was counted.
-    pub request: String,
-    /// How often, for what was only counted; none: this one call.
-    pub times: Option<u64>,
-}
-
-impl AuditEntry {
-    /// What `caller` has done at `at`, Unix milliseconds; about nobody in particular.
-    pub fn of(caller: &Caller, at: i64, plugin: &str, operation: &str, outcome: String) -> Self {
-        Self {
-            at,
-            plugin: plugin.to_owned(),
-            operation: operation.to_owned(),
-            actor: caller.actor.name(),
-            key: caller.key.clone(),
-            subjects: Vec::new(),
-            outcome,
-            address: caller.address.map(|address| address.to_canonical().to_string()),
-            request: caller.request.clone(),
-            times: None,
-        }
-    }
-
-    /// The same as one of many: what all calls of that kind, from that network, in that minute have in common.
-    pub fn counted(caller: &Caller, at: i64, plugin: &str, operation: &str, outcome: String) -> Self {
-        Self {
-            address: caller.address.map(|address| Network::neighbourhood(address).to_string()),
-            request: String::new(),
-            ..Self::of(caller, at - at.rem_euclid(MINUTE), plugin, operation, outcome)
-        }
-    }
-}
-
 /// Everything that is written when a call has succeeded, together or not at all.
 #[derive(Debug, Clone)]
 pub struct Commit {
@@ -368,150 +257,4 @@ impl Quotas {
     /// No limit at all.
     pub const NONE: Quotas =
         Quotas { stored_bytes: u64::MAX, outbox_bytes: u64::MAX, waiting_jobs: u64::MAX, waiting_deliveries: u64::MAX };
-}
-
-/// Which audit entries to list, newest first.
-#[derive(Debug, Clone, Default)]
-pub struct AuditFilter {
-    /// Only those that concern this account.
-    pub subject: Option<AccountId>,
-    /// Only this operation.
-    pub operation: Option<String>,
-    /// Only those older than this entry.
-    pub before: Option<i64>,
-    /// At most so many, 1 to 1,000.
-    pub limit: u32,
-    /// Also what was only counted; it concerns no account, so none of it with [`AuditFilter::subject`].
-    pub counted: bool,
-}
-
-/// What of the audit is older than an instant.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Outdated {
-    /// Entries of one call.
-    pub entries: u64,
-    /// Lines that count calls.
-    pub counted: u64,
-    /// The oldest of both, Unix milliseconds.
-    pub oldest: Option<i64>,
-}
-
-/// The database beside the panel. Every method may block on the disk.
-pub trait Storage: Outbox + Tasks + Deliveries + ServiceKeys + Settings + Send + Sync {
-    /// The realms of the panel's accounts.
-    fn realms(&self) -> Vec<String>;
-
-    /// Whether what is written goes where the panel reads it. To be asked before something is done outside that cannot be
-    /// taken back.
-    ///
-    /// # Errors
-    /// [`StorageError::Replaced`].
-    fn in_place(&self) -> Result<(), StorageError>;
-
-    /// See [`keyturn_store::Provider::knows_managers`].
-    fn knows_managers(&self, realm: &str) -> bool;
-
-    /// See [`keyturn_store::Provider::find`].
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    fn find(&self, typed: &str, realms: &[&str], limit: usize) -> Result<Vec<(AccountId, Matched)>, StorageError>;
-
-    /// One account with its epoch; none if there is none.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    fn account(&self, id: &AccountId) -> Result<Option<Known>, StorageError>;
-
-    /// What was seen of an account's address; none: nothing so far. A commit sees those of the accounts that it has read.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    fn seen_address(&self, id: &AccountId) -> Result<Option<SeenAddress>, StorageError>;
-
-    /// Open sessions; none where the panel cannot say.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    fn sessions(&self, id: &AccountId) -> Result<Option<u32>, StorageError>;
-
-    /// Whether the provider takes this hash; the sentence says what not.
-    ///
-    /// # Errors
-    /// One sentence.
-    fn accepts(&self, realm: &str, hash: &str) -> Result<(), String>;
-
-    /// A value of a plugin's data, and which writing of it.
-    ///
-    /// # Errors
-    /// [`StorageError`]; a value that was not sealed by this host for this plugin and key is one.
-    fn get(&self, plugin: &str, key: &str, now: i64) -> Result<Option<(Vec<u8>, Version)>, StorageError>;
-
-    /// Values in key order, with that prefix, after that key, at most `limit`.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    fn scan(
-        &self,
-        plugin: &str,
-        prefix: &str,
-        after: Option<&str>,
-        limit: u32,
-        now: i64,
-    ) -> Result<Vec<(String, Vec<u8>)>, StorageError>;
-
-    /// Adds one to each counter at once, if all have room; else to none.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    fn count(&self, plugin: &str, bounds: &[Bound], now: i64) -> Result<Counted, StorageError>;
-
-    /// What this idempotency key has answered.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    fn record(&self, key: &RecordKey, now: i64) -> Result<Option<Record>, StorageError>;
-
-    /// Whether all of it is still so.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    fn still(&self, plugin: &str, reads: &[Read], now: i64) -> Result<bool, StorageError>;
-
-    /// Checks the reads, writes everything, and answers when it is on the disk. A busy database is tried again, the
-    /// guest is not.
-    ///
-    /// # Errors
-    /// [`StorageError::Changed`], [`StorageError::Recorded`], [`StorageError::LeaseLost`], [`StorageError::Limit`],
-    /// [`StorageError::Busy`] after all tries; in these nothing was written. [`StorageError::Indeterminate`] if the engine
-    /// went away in the commit.
-    fn commit(&self, commit: Commit) -> Result<(), StorageError>;
-
-    /// Does something to mails by hand, and writes it down. Answers which of them it was done to: one whose content is
-    /// wiped cannot be retried, one that is being sent or has gone can neither be retried nor withdrawn.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    fn mend(&self, mend: Mend, ids: &[MailId], audit: AuditEntry) -> Result<Vec<MailId>, StorageError>;
-
-    /// Audit entries, newest first, with their numbers.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    fn audit(&self, filter: &AuditFilter) -> Result<Vec<(i64, AuditEntry)>, StorageError>;
-
-    /// Counts one more of an entry as [`AuditEntry::counted`] makes it, in memory; it is written behind, as counters are.
-    fn tally(&self, counted: AuditEntry);
-
-    /// What of the audit is older than `before`, Unix milliseconds.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    fn audit_before(&self, before: i64) -> Result<Outdated, StorageError>;
-
-    /// Removes the oldest of it, at most `most` lines; answers how many.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    fn prune_audit(&self, before: i64, most: u32) -> Result<u64, StorageError>;
 }

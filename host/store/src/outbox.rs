@@ -2,18 +2,20 @@
 //! once: its row is leased, tried, and settled, and a lease that nobody settles in time is given to the next worker, who
 //! sends under the same Message-ID.
 
+mod rows;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::StorageError;
-use super::tasks::Lease;
+use super::queue::{Entry, Lease};
 use keyturn_core::accounts::{Account, AccountId};
 pub use keyturn_core::mail::*;
 use keyturn_core::seal::Keys;
 use keyturn_mail::template::{Template, Value};
 use keyturn_mail::transport::Attempt;
+pub(crate) use rows::QUEUE;
 
 /// To whom. An address on file is never kept: it is looked up anew at each attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,6 +185,27 @@ pub struct Mail {
     pub address: Option<Vec<u8>>,
 }
 
+impl From<&Mail> for Entry {
+    fn from(mail: &Mail) -> Self {
+        let step = mail.last.as_ref().and_then(|told| told.attempt.steps.last());
+        let obstacle = mail.obstacle.map(|obstacle| obstacle.name().to_owned());
+        Self {
+            id: mail.id.to_string(),
+            number: mail.number,
+            plugin: mail.plugin.clone(),
+            what: mail.template.clone(),
+            to: Some(mail.to.text().into_owned()),
+            state: mail.state,
+            attempts: mail.attempts,
+            most: ATTEMPTS,
+            asked_at: mail.asked_at,
+            due: mail.due,
+            said: obstacle.or_else(|| step.map(|step| step.said.clone())),
+            whole: mail.whole,
+        }
+    }
+}
+
 /// A mail that one worker has to itself for a while.
 #[derive(Clone)]
 pub struct LeasedMail {
@@ -233,63 +256,4 @@ pub enum Mend {
     Retry,
     /// Ends it and wipes what it carries.
     Withdraw,
-}
-
-/// The outbox of a storage.
-pub trait Outbox {
-    /// One mail; none if there is none of that name.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    fn mail(&self, id: &MailId) -> Result<Option<Mail>, StorageError>;
-
-    /// What one mail is filled with; what was secret is absent once it is wiped. None if there is no such mail.
-    ///
-    /// # Errors
-    /// [`StorageError`]; a row that was not sealed by this host for its place is one.
-    fn filling(&self, id: &MailId) -> Result<Option<Filling>, StorageError>;
-
-    /// Mails, newest first.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    fn mails(&self, filter: &MailFilter) -> Result<Vec<Mail>, StorageError>;
-
-    /// How many there are in each state, by the realm of the accounts that they go to; those to the operators have none.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    fn mail_counts(&self) -> Result<Vec<(String, MailState, u64)>, StorageError>;
-
-    /// How many mails a plugin has asked for within the minute before `now`, Unix milliseconds, and the rest of its first second.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    fn mails_lately(&self, plugin: &str, now: i64) -> Result<u64, StorageError>;
-
-    /// Takes mails that are due, longest waiting first, at most `most`, for `lease_ms` milliseconds of the database's clock.
-    /// Notes the address on file as that of the attempt. `operators` is the address of the operators.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    fn lease_mail(&self, most: u32, lease_ms: i64, operators: Option<&str>) -> Result<Vec<LeasedMail>, StorageError>;
-
-    /// Says how an attempt came out. Answers whether the lease still held: if not, another worker has the mail, or
-    /// somebody has withdrawn it, and nothing is written.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    fn settle_mail(&self, lease: &Lease, settled: &Settled) -> Result<bool, StorageError>;
-
-    /// As [`Outbox::settle_mail`], and takes the mail that has waited longest, as [`Outbox::lease_mail`], in one write.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    fn settle_and_lease_mail(
-        &self,
-        lease: &Lease,
-        settled: &Settled,
-        lease_ms: i64,
-        operators: Option<&str>,
-    ) -> Result<(bool, Option<LeasedMail>), StorageError>;
 }

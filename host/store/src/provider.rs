@@ -1,6 +1,7 @@
-//! What a panel's own tables answer.
+//! Where the panel keeps its people.
 
-use super::{Sql, StorageError};
+use super::StorageError;
+use super::database::Connection;
 use keyturn_core::accounts::{Account, AccountId, Matched, Why};
 
 /// A panel's accounts. Reads run in a snapshot; `replace` runs in the transaction that commits the whole call.
@@ -20,7 +21,7 @@ pub trait Provider: Send + Sync {
     /// [`StorageError`] if the panel's tables could not be read.
     fn find(
         &self,
-        sql: &dyn Sql,
+        sql: &dyn Connection,
         typed: &str,
         realms: &[&str],
         limit: usize,
@@ -30,13 +31,13 @@ pub trait Provider: Send + Sync {
     ///
     /// # Errors
     /// [`StorageError`] if the panel's tables could not be read.
-    fn account(&self, sql: &dyn Sql, id: &AccountId) -> Result<Option<Account>, StorageError>;
+    fn account(&self, sql: &dyn Connection, id: &AccountId) -> Result<Option<Account>, StorageError>;
 
     /// Open sessions; none where the panel cannot say.
     ///
     /// # Errors
     /// [`StorageError`] if the panel's tables could not be read.
-    fn sessions(&self, sql: &dyn Sql, id: &AccountId) -> Result<Option<u32>, StorageError>;
+    fn sessions(&self, sql: &dyn Connection, id: &AccountId) -> Result<Option<u32>, StorageError>;
 
     /// Whether the panel could verify this hash: its scheme, cost and length.
     ///
@@ -49,5 +50,6 @@ pub trait Provider: Send + Sync {
     ///
     /// # Errors
     /// [`StorageError`] if the panel's tables could not be written; [`StorageError::Changed`] if the row is gone.
-    fn replace(&self, sql: &dyn Sql, id: &AccountId, hash: &str, why: Why, now: i64) -> Result<(), StorageError>;
+    fn replace(&self, sql: &dyn Connection, id: &AccountId, hash: &str, why: Why, now: i64)
+    -> Result<(), StorageError>;
 }

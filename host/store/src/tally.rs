@@ -11,17 +11,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::AuditEntry;
 
 /// Rows of an operation in a minute that tell callers and networks apart.
-pub const APART: usize = 32;
+pub(super) const APART: usize = 32;
 /// Outcomes that are told apart beyond them.
-pub const OUTCOMES: usize = 8;
+pub(super) const OUTCOMES: usize = 8;
 /// Who stands for all those who are not told apart; and what for their outcomes beyond [`OUTCOMES`].
 const SEVERAL: &str = "several";
 
 /// What was counted, and how often since it was last written.
-pub type Tallied = (AuditEntry, u64);
+pub(super) type Tallied = (AuditEntry, u64);
 
 #[derive(Default)]
-pub struct Tally(Mutex<State>);
+pub(super) struct Tally(Mutex<State>);
 
 #[derive(Default)]
 struct State {

@@ -14,7 +14,7 @@ use keyturn_runtime::cache;
 use keyturn_runtime::call::lane::Lane;
 use keyturn_runtime::roster::SignInPlugin;
 use keyturn_runtime::{Parts, Runtime, Timing};
-use keyturn_store::Storage;
+use keyturn_store::Store;
 use keyturn_ui::Brand;
 use keyturn_webhooks::{Destination, Destinations};
 
@@ -23,7 +23,7 @@ use crate::work::{Inner, Work};
 
 /// How a host is made, or a layer of one.
 pub struct HostBuilder<T = Work> {
-    storage: Arc<dyn Storage>,
+    storage: Arc<Store>,
     keys: Arc<Keys>,
     brand: Brand,
     cache: Option<cache::Folder>,
@@ -45,7 +45,7 @@ pub struct HostError(String);
 impl<T: From<Work>> HostBuilder<T> {
     /// A host on this storage, sealing with these keys.
     #[must_use]
-    pub fn new(storage: Arc<dyn Storage>, keys: Arc<Keys>) -> Self {
+    pub fn new(storage: Arc<Store>, keys: Arc<Keys>) -> Self {
         Self {
             storage,
             keys,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use keyturn_accounts::{Mapping, Sql};
 use keyturn_core::seal::Keys;
-use keyturn_store::{Provider, Storage};
-use keyturn_store_sqlite::{Options, Sqlite};
+use keyturn_store::{Provider, Store};
+use keyturn_store_sqlite::Options;
 
 use crate::builder::HostBuilder;
 use crate::work::Work;
@@ -14,7 +14,7 @@ use crate::work::Work;
 /// A panel's database, `panel.db` in its folder, and what seals it.
 pub struct Ground {
     pub folder: tempfile::TempDir,
-    pub storage: Arc<dyn Storage>,
+    pub storage: Arc<Store>,
     pub keys: Arc<Keys>,
 }
 
@@ -31,7 +31,8 @@ impl Ground {
         let path = folder.path().join("panel.db");
         rusqlite::Connection::open(&path).expect("opened").execute_batch(panel).expect("a panel");
         let keys = Arc::new(Keys::random());
-        let storage = Sqlite::open(&path, Arc::clone(&keys), provider, Options::default()).expect("opened");
+        let storage =
+            keyturn_store_sqlite::open(&path, Arc::clone(&keys), provider, Options::default()).expect("opened");
         Self { folder, storage: Arc::new(storage), keys }
     }
 

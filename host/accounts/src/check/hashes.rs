@@ -4,7 +4,8 @@ use zeroize::Zeroizing;
 
 use super::Look;
 use crate::{Sql, quoted};
-use keyturn_store::{self as storage, StorageError, Value};
+use keyturn_store::database::Connection;
+use keyturn_store::{StorageError, Value};
 
 /// Stored hashes of one kind and length.
 pub struct HashKind {
@@ -24,7 +25,7 @@ impl Sql {
     ///
     /// # Errors
     /// [`StorageError`], where the tables are not as mapped.
-    pub fn hash_kinds(&self, sql: &dyn storage::Sql, name: &str) -> Result<Vec<HashKind>, StorageError> {
+    pub fn hash_kinds(&self, sql: &dyn Connection, name: &str) -> Result<Vec<HashKind>, StorageError> {
         let Some(realm) = self.realms.get(name) else {
             return Ok(Vec::new());
         };
@@ -35,7 +36,7 @@ impl Sql {
             "SELECT keyturn_kind({hash}), max({hash}), count(*) FROM {table} WHERE coalesce({hash}, '') <> ''{rest}
              GROUP BY keyturn_kind({hash}), length({hash}), {hash} GLOB '*[^!-~]*' ORDER BY count(*) DESC LIMIT {MOST}"
         );
-        let rows = sql.query(&kinds, &parameters)?.into_iter();
+        let rows = sql.rows(&kinds, &parameters)?.into_iter();
         let read = |row: Vec<Value>| match <[Value; 3]>::try_from(row) {
             Ok([Value::Text(kind), Value::Text(example), Value::Integer(count)]) => {
                 Some(HashKind { kind, example: Zeroizing::new(example), count })

@@ -12,7 +12,7 @@ impl Look<'_> {
     pub(super) fn session_keys(&mut self, sessions: &Rows) -> Found {
         let (table, account, accounts) = (quoted(&sessions.table), &sessions.account, quoted(&self.mapping().table));
         let (of, id) = (format!("{table}.{}", quoted(account)), self.column(&self.mapping().id));
-        let rows = self.sql.query(
+        let rows = self.sql.rows(
             &format!(
                 "SELECT typeof({of}), max({of}), count(*) FROM {table}
                  WHERE EXISTS (SELECT 1 FROM {accounts} WHERE {id} = CAST({of} AS TEXT)) GROUP BY typeof({of})"

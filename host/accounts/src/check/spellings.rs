@@ -21,7 +21,7 @@ impl Look<'_> {
         let (table, column) = (quoted(&self.mapping().table), self.column(name));
         let stored = format!("SELECT {column} FROM {table} WHERE lower({column}) <> keyturn_fold({column}){rest}");
         let (mut spaced, mut invisible, mut letters) = (0_u64, 0_u64, 0_u64);
-        for stored in self.sql.query(&stored, &parameters)?.into_iter().flatten().filter_map(text) {
+        for stored in self.sql.rows(&stored, &parameters)?.into_iter().flatten().filter_map(text) {
             spaced += u64::from(stored.trim().len() < stored.len());
             invisible += u64::from(stored.contains(is_invisible));
             letters += u64::from(seen(&stored).rsplit_once('@').is_some_and(|(_, domain)| !domain.is_ascii()));

@@ -2,7 +2,8 @@
 
 use super::{Found, Look, Severity, Sql, key_text, quoted, text};
 use keyturn_mail::address::{self, Problem};
-use keyturn_store::{self as storage, StorageError};
+use keyturn_store::StorageError;
+use keyturn_store::database::Connection;
 
 /// Odd addresses that are looked at in one realm.
 const LOOKED_AT: usize = 100_000;
@@ -17,7 +18,7 @@ impl Sql {
     ///
     /// # Errors
     /// [`StorageError`], where the tables are not as mapped.
-    pub fn unusable_addresses(&self, sql: &dyn storage::Sql, name: &str) -> Result<usize, StorageError> {
+    pub fn unusable_addresses(&self, sql: &dyn Connection, name: &str) -> Result<usize, StorageError> {
         let Some(realm) = self.realms.get(name) else { return Ok(0) };
         let look = Look { sql, provider: self, name, realm, findings: &mut Vec::new() };
         Ok(look.unusable()?.iter().map(|(_, count, _)| count).sum())
@@ -57,7 +58,7 @@ impl Look<'_> {
             quoted(&self.mapping().table)
         );
         let mut unusable: Unusable = Vec::new();
-        for row in self.sql.query(&odd, &parameters)? {
+        for row in self.sql.rows(&odd, &parameters)? {
             let mut row = row.into_iter();
             let (Some(key), Some(address)) = (row.next().as_ref().and_then(key_text), row.next().and_then(text)) else {
                 continue;

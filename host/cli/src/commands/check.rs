@@ -12,7 +12,7 @@ use keyturn_host::config::{Config, ConfigError};
 use keyturn_host::plugin::admit::{AdmitError, Plugin};
 use keyturn_host::plugin::manifest::{Manifest, Operation, Role};
 use keyturn_host::plugin::roster::Wanted;
-use keyturn_host::storage::sqlite::{Found, Journal};
+use keyturn_host::sqlite::{Found, Journal};
 use keyturn_host::storage::tasks::TaskCount;
 use keyturn_host::work::Workers;
 use serde_json::{Value, json};

@@ -5,12 +5,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 use keyturn_host::Host;
-use keyturn_host::storage::outbox::ATTEMPTS;
 use keyturn_host::storage::tasks::Task;
 use serde_json::{Value, json};
 
+use super::queue::{Done, Listed};
 use super::{SECONDS, clock, configuration, console, ended};
-use crate::exit;
 use crate::output::Output;
 
 #[derive(clap::Subcommand)]
@@ -63,32 +62,15 @@ pub fn run(config: &Path, command: &Command, output: &Output) -> anyhow::Result<
 
 fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCode> {
     let tasks = host.tasks(arguments.failed, arguments.limit)?;
-    if output.json {
-        output.document(&tasks.iter().map(document).collect());
-    } else if tasks.is_empty() {
-        output.remark(if arguments.failed {
-            "Nothing has failed."
-        } else {
-            "Nothing is waiting, and nothing has failed."
-        });
-    } else {
-        let rows: Vec<Vec<String>> = tasks
-            .iter()
-            .map(|task| {
-                vec![
-                    task.id.clone(),
-                    clock(task.asked_at, host, SECONDS),
-                    task.kind.name().to_owned(),
-                    format!("{} of {}", task.name, task.plugin),
-                    task.due.map_or_else(|| "failed".to_owned(), |due| clock(due, host, SECONDS)),
-                    format!("{} of {ATTEMPTS}", task.attempts),
-                    task.outcome.clone().unwrap_or_default(),
-                ]
-            })
-            .collect();
-        output.table(&["ID", "QUEUED", "KIND", "WHAT", "NEXT", "ATTEMPTS", "LAST OUTCOME"], &rows);
-    }
-    Ok(ExitCode::SUCCESS)
+    let listed = Listed {
+        heads: &["ID", "QUEUED", "KIND", "WHAT", "NEXT", "ATTEMPTS", "LAST OUTCOME"],
+        none: if arguments.failed { "Nothing has failed." } else { "Nothing is waiting, and nothing has failed." },
+        limit: None,
+    };
+    Ok(listed.show(&tasks, host, output, document, |task, entry| {
+        let next = entry.due.map_or_else(|| "failed".to_owned(), |due| clock(due, host, SECONDS));
+        vec![task.kind.name().to_owned(), format!("{} of {}", entry.what, entry.plugin), next]
+    }))
 }
 
 fn run_again(host: &Host, arguments: &RunAgain, output: &Output) -> anyhow::Result<ExitCode> {
@@ -104,21 +86,13 @@ fn run_again(host: &Host, arguments: &RunAgain, output: &Output) -> anyhow::Resu
         ));
     }
     let done = host.run_again(&console(), &ids)?;
-    if output.json {
-        output.document(&ids.iter().map(|id| json!({ "id": id, "run_again": done.contains(id) })).collect());
-    } else if ids.is_empty() {
-        output.remark("There is no failed job to run again.");
-    } else {
-        output.line(&format!("{} of {} run again.", done.len(), ids.len()));
-        for id in ids.iter().filter(|id| !done.contains(id)) {
-            output.remark(&format!("  {id}  doesn't exist, has not failed, or what it needs is gone"));
-        }
-    }
-    Ok(match done.len() {
-        some if some == ids.len() => ExitCode::SUCCESS,
-        0 => ExitCode::FAILURE,
-        _ => ExitCode::from(exit::PART),
-    })
+    let said = Done {
+        key: "run_again",
+        done: "run again.",
+        none: "There is no failed job to run again.",
+        not: "doesn't exist, has not failed, or what it needs is gone",
+    };
+    Ok(said.tell(&ids, &done, output))
 }
 
 fn document(task: &Task) -> Value {

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use keyturn_host::lock::ServerLock;
+use keyturn_host::sqlite::lock::ServerLock;
 use serde_json::json;
 
 use super::{configuration, ended};

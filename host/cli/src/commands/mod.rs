@@ -9,6 +9,7 @@ pub mod keys;
 pub mod mail;
 pub mod outbox;
 pub mod plugin;
+mod queue;
 pub mod reset_password;
 pub mod serve;
 pub mod webhooks;

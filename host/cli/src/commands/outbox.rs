@@ -11,6 +11,7 @@ use keyturn_host::storage::outbox::{ATTEMPTS, Mail, MailFilter, MailId, MailStat
 use serde_json::{Value, json};
 
 use super::mail::{milliseconds, step_document, step_name};
+use super::queue::{self, Done, Listed, code};
 use super::{SECONDS, Which, clock, configuration, console, ended, not_found};
 use crate::exit;
 use crate::output::Output;
@@ -92,33 +93,14 @@ fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCo
         limit: arguments.limit,
         ..MailFilter::default()
     })?;
-    if output.json {
-        output.document(&mails.iter().map(document).collect());
-        return Ok(ExitCode::SUCCESS);
-    }
-    if mails.is_empty() {
-        output.remark("No emails.");
-        return Ok(ExitCode::SUCCESS);
-    }
-    let rows: Vec<Vec<String>> = mails
-        .iter()
-        .map(|mail| {
-            vec![
-                mail.id.to_string(),
-                clock(mail.asked_at, host, SECONDS),
-                to(mail).into_owned(),
-                mail.template.clone(),
-                mail.state.name().to_owned(),
-                format!("{} of {ATTEMPTS}", mail.attempts),
-                answer(mail),
-            ]
-        })
-        .collect();
-    output.table(&["ID", "WHEN", "TO", "WHAT", "STATE", "ATTEMPTS", "LAST ANSWER"], &rows);
-    if let Some(last) = mails.last().filter(|_| mails.len() == arguments.limit as usize) {
-        output.remark(&format!("Older ones: --before {}", last.number));
-    }
-    Ok(ExitCode::SUCCESS)
+    let listed = Listed {
+        heads: &["ID", "WHEN", "TO", "WHAT", "STATE", "ATTEMPTS", "LAST ANSWER"],
+        none: "No emails.",
+        limit: Some(arguments.limit),
+    };
+    Ok(listed.show(&mails, host, output, document, |mail, entry| {
+        vec![to(mail).into_owned(), entry.what.clone(), entry.state.name().to_owned()]
+    }))
 }
 
 fn show(host: &Host, id: &MailId, output: &Output) -> anyhow::Result<ExitCode> {
@@ -201,41 +183,23 @@ fn retry(host: &Host, arguments: &Retry, output: &Output) -> anyhow::Result<Exit
         }
     }
     let refused = if moved > 0 { exit::REFUSED } else { 1 };
-    Ok(ExitCode::from(code(queued, ids.len(), refused)))
+    Ok(code(queued, ids.len(), refused))
 }
 
 fn withdraw(host: &Host, ids: &[MailId], output: &Output) -> anyhow::Result<ExitCode> {
     let ids = there(host, ids)?;
     let done = host.withdraw(&console(), &ids)?;
-    if output.json {
-        let answers = ids.iter().map(|id| json!({ "id": id, "withdrawn": done.contains(id) }));
-        output.document(&answers.collect());
-    } else {
-        output.line(&format!("{} of {} withdrawn.", done.len(), ids.len()));
-        for id in ids.iter().filter(|id| !done.contains(id)) {
-            output.remark(&format!("  {id}  is being sent right now, or was already sent or ended"));
-        }
-    }
-    Ok(ExitCode::from(code(done.len(), ids.len(), 1)))
+    let said = Done {
+        key: "withdrawn",
+        done: "withdrawn.",
+        none: "",
+        not: "is being sent right now, or was already sent or ended",
+    };
+    Ok(said.tell(&ids, &done, output))
 }
 
-fn code(done: usize, of: usize, none: u8) -> u8 {
-    match done {
-        _ if done == of => 0,
-        0 => none,
-        _ => exit::PART,
-    }
-}
-
-/// Each id once. A mistyped one stops the command before it does anything.
 fn there(host: &Host, ids: &[MailId]) -> anyhow::Result<Vec<MailId>> {
-    let mut there: Vec<MailId> = Vec::new();
-    for id in ids {
-        host.mail(&console(), id)?.ok_or_else(|| no_such(id))?;
-        if !there.contains(id) {
-            there.push(id.clone());
-        }
-    }
+    let there = queue::there(ids, |id| host.mail(&console(), id)?.map(drop).ok_or_else(|| no_such(id)))?;
     if there.is_empty() { Err(ended(2, "name at least one email")) } else { Ok(there) }
 }
 
@@ -258,12 +222,4 @@ fn document(mail: &Mail) -> Value {
 
 fn to(mail: &Mail) -> Cow<'_, str> {
     mail.to.text()
-}
-
-fn answer(mail: &Mail) -> String {
-    match (mail.obstacle, mail.last.as_ref().and_then(|told| told.attempt.steps.last())) {
-        (Some(obstacle), _) => obstacle.name().to_owned(),
-        (None, Some(step)) => step.said.clone(),
-        (None, None) => String::new(),
-    }
 }

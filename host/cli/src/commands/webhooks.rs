@@ -13,6 +13,7 @@ use keyturn_host::webhooks::send::Verdict;
 use keyturn_host::webhooks::tended::{Held, OneDelivery, Tended};
 use serde_json::{Value, json};
 
+use super::queue::{self, Done, Listed};
 use super::{SECONDS, Which, clock, configuration, console, ended, not_found};
 use crate::exit;
 use crate::output::Output;
@@ -184,45 +185,26 @@ fn destination_document(one: &Tended) -> Value {
 
 fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCode> {
     let deliveries = host.deliveries(&DeliveryFilter {
-        states: arguments.state.shown().delivery_states().to_vec(),
+        states: arguments.state.shown().states().to_vec(),
         destination: arguments.to.clone(),
         before: arguments.before,
         limit: arguments.limit,
     })?;
-    if output.json {
-        output.document(&deliveries.iter().map(document).collect());
-        return Ok(ExitCode::SUCCESS);
-    }
-    if deliveries.is_empty() {
-        output.remark("No deliveries.");
-        return Ok(ExitCode::SUCCESS);
-    }
     let tended = host.tended()?;
-    let rows: Vec<Vec<String>> = deliveries
-        .iter()
-        .map(|one| {
-            let held = tended.iter().find(|to| one.waits() && to.name == one.destination).and_then(Tended::held);
-            let state = match held {
-                None => one.state.name().to_owned(),
-                Some(held) => format!("{}: {}", one.state.name(), held_in_words(held, host)),
-            };
-            vec![
-                one.id.to_string(),
-                clock(one.asked_at, host, SECONDS),
-                one.destination.clone(),
-                one.event.clone(),
-                one.account.as_ref().map(ToString::to_string).unwrap_or_default(),
-                state,
-                format!("{} of {ATTEMPTS}", one.attempts),
-                one.tried.last().map(|tried| tried.said.clone()).unwrap_or_default(),
-            ]
-        })
-        .collect();
-    output.table(&["ID", "WHEN", "TO", "EVENT", "ACCOUNT", "STATE", "ATTEMPTS", "LAST ANSWER"], &rows);
-    if let Some(last) = deliveries.last().filter(|_| deliveries.len() == arguments.limit as usize) {
-        output.remark(&format!("Older ones: --before {}", last.number));
-    }
-    Ok(ExitCode::SUCCESS)
+    let listed = Listed {
+        heads: &["ID", "WHEN", "TO", "EVENT", "ACCOUNT", "STATE", "ATTEMPTS", "LAST ANSWER"],
+        none: "No deliveries.",
+        limit: Some(arguments.limit),
+    };
+    Ok(listed.show(&deliveries, host, output, document, |one, entry| {
+        let held = tended.iter().find(|to| one.waits() && to.name == one.destination).and_then(Tended::held);
+        let state = match held {
+            None => one.state.name().to_owned(),
+            Some(held) => format!("{}: {}", one.state.name(), held_in_words(held, host)),
+        };
+        let account = one.account.as_ref().map(ToString::to_string).unwrap_or_default();
+        vec![one.destination.clone(), entry.what.clone(), account, state]
+    }))
 }
 
 fn show(host: &Host, id: &DeliveryId, output: &Output) -> anyhow::Result<ExitCode> {
@@ -271,36 +253,24 @@ fn send_again(host: &Host, arguments: &SendAgain, output: &Output) -> anyhow::Re
             known(host, name)?;
         }
         let filter = DeliveryFilter {
-            states: Shown::Failed.delivery_states().to_vec(),
+            states: Shown::Failed.states().to_vec(),
             destination: arguments.to.clone(),
             limit: AT_ONCE,
             ..DeliveryFilter::default()
         };
         host.deliveries(&filter)?.into_iter().map(|delivery| delivery.id).collect()
     } else {
-        let mut ids: Vec<DeliveryId> = Vec::new();
-        for id in &arguments.ids {
-            // One that is mistyped stops the command before it does anything.
-            host.one_delivery(id)?.ok_or_else(|| no_such(id))?;
-            if !ids.contains(id) {
-                ids.push(id.clone());
-            }
-        }
-        ids
+        queue::there(&arguments.ids, |id| host.one_delivery(id)?.map(drop).ok_or_else(|| no_such(id)))?
     };
     let done = host.send_again(&console(), &ids)?;
-    if output.json {
-        let answers = ids.iter().map(|id| json!({ "id": id, "sent_again": done.contains(id) }));
-        output.document(&answers.collect());
-    } else if ids.is_empty() {
-        output.remark(
-            "No delivery was given up. Delayed ones are retried automatically; to retry one now: send-again ID",
-        );
-    } else {
-        output.line(&format!("{} of {} are sent again.", done.len(), ids.len()));
-        for id in ids.iter().filter(|id| !done.contains(id)) {
-            output.remark(&format!("  {id}  is being sent right now"));
-        }
+    let said = Done {
+        key: "sent_again",
+        done: "are sent again.",
+        none: "No delivery was given up. Delayed ones are retried automatically; to retry one now: send-again ID",
+        not: "is being sent right now",
+    };
+    let code = said.tell(&ids, &done, output);
+    if !output.json && !ids.is_empty() {
         for one in host.tended()?.iter().filter(|one| one.waiting > 0) {
             if let Some(held) = one.held() {
                 let why = held_in_words(held, host);
@@ -308,14 +278,7 @@ fn send_again(host: &Host, arguments: &SendAgain, output: &Output) -> anyhow::Re
             }
         }
     }
-    let all = done.len() == ids.len();
-    Ok(ExitCode::from(if all {
-        0
-    } else if done.is_empty() {
-        1
-    } else {
-        exit::PART
-    }))
+    Ok(code)
 }
 
 /// Checks that there is or was such a destination.

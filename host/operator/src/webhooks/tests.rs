@@ -13,7 +13,7 @@ use keyturn_core::time::now;
 use keyturn_pages::Surface;
 use keyturn_runtime::CallError;
 use keyturn_store::deliveries::{DeliveryId, NewDelivery, SettledDelivery, Tried};
-use keyturn_store::{Commit, Effect, Storage};
+use keyturn_store::{Commit, Effect, Store};
 use keyturn_webhooks::Destination;
 use keyturn_webhooks::config::WebhookConfig;
 use keyturn_webhooks::secret::Secret;
@@ -22,7 +22,7 @@ const PANEL: &str = "CREATE TABLE customers (id INTEGER PRIMARY KEY, login TEXT,
 
 struct Stage {
     host: Operator,
-    storage: Arc<dyn Storage>,
+    storage: Arc<Store>,
     folder: tempfile::TempDir,
 }
 

@@ -14,20 +14,20 @@ fn with_addresses() -> Panel {
     panel
 }
 
-fn open(panel: &Panel) -> Sqlite {
+fn open(panel: &Panel) -> Store {
     open_managed(panel, "")
 }
 
-fn open_managed(panel: &Panel, more: &str) -> Sqlite {
+fn open_managed(panel: &Panel, more: &str) -> Store {
     let mapping = format!("table = 'customers', id = 'id', login = 'login', email = 'email', {more} hash = 'password'");
     let realms: BTreeMap<String, sql::Mapping> =
         toml::from_str(&format!("customer = {{ {mapping} }}")).expect("realms");
     let provider = Arc::new(sql::Sql::new(realms).expect("provider"));
-    Sqlite::open(&panel.path, panel.keys.clone(), provider, Options::default()).expect("opened")
+    crate::open(&panel.path, panel.keys.clone(), provider, Options::default()).expect("opened")
 }
 
 /// A commit about the account, at that time.
-fn about(storage: &Sqlite, now: i64, effects: Vec<Effect>) -> Result<(), StorageError> {
+fn about(storage: &Store, now: i64, effects: Vec<Effect>) -> Result<(), StorageError> {
     let seen = storage.account(&id("1")).expect("read").map(Box::new);
     storage.commit(Commit { now, reads: vec![Read::Account { id: id("1"), seen }], ..commit(effects) })
 }
@@ -36,7 +36,7 @@ fn moves_to(panel: &Panel, email: &str) {
     panel.raw().execute("UPDATE customers SET email = ?1 WHERE id = 1", [email]).expect("written");
 }
 
-fn seen(storage: &Sqlite) -> Option<(String, Option<String>)> {
+fn seen(storage: &Store) -> Option<(String, Option<String>)> {
     let seen = storage.seen_address(&id("1")).expect("read")?;
     Some((seen.seen.to_string(), seen.before.map(|before| before.to_string())))
 }
@@ -90,7 +90,7 @@ fn the_address_before_is_told_once_and_is_not_kept_for_ever() {
     about(&storage, NOW, Vec::new()).expect("committed");
     drop(storage);
     let storage = open(&panel);
-    let tidied = |now: i64| storage.write(Some(now), move |rows| rows.tidy_addresses(now, 10)).expect("tidied");
+    let tidied = |now: i64| storage.tidy(now, 10).expect("tidied");
     assert_eq!(
         (tidied(NOW + 30 * DAY - 1), seen(&storage).and_then(|seen| seen.1).as_deref()),
         (0, Some("b@x.example"))

@@ -1,10 +1,10 @@
 //! What stays of the audit, for how long, and how much room it takes.
 
 use super::*;
-use crate::audit::COUNTED_MOST;
 use keyturn_core::accounts::Reach;
 use keyturn_core::caller::{Actor, Caller};
-use keyturn_store::counters::{Added, Unwritten};
+use keyturn_store::Role;
+use keyturn_store::audit::COUNTED_MOST;
 
 const DAY: i64 = 24 * 3600 * 1000;
 
@@ -20,17 +20,9 @@ fn counted(network: u32, at: i64, operation: &str) -> AuditEntry {
     AuditEntry::counted(&caller, at, "keyturn-password", operation, "throttled".to_owned())
 }
 
-fn everything(storage: &Sqlite) -> Vec<AuditEntry> {
+fn everything(storage: &Store) -> Vec<AuditEntry> {
     let filter = AuditFilter { limit: 1_000, counted: true, ..AuditFilter::default() };
     storage.audit(&filter).expect("listed").into_iter().map(|(_, entry)| entry).collect()
-}
-
-fn inside<T>(panel: &Panel, storage: &Sqlite, write: impl FnOnce(Rows<'_>) -> Result<T, StorageError>) -> T {
-    let db = connection::Db::new(panel.raw()).expect("functions");
-    db.execute_batch("BEGIN IMMEDIATE").expect("begun");
-    let done = write(Rows { db: &db, keys: &storage.keys, provider: &*storage.provider }).expect("written");
-    db.execute_batch("COMMIT").expect("committed");
-    done
 }
 
 #[test]
@@ -64,7 +56,7 @@ fn what_is_counted_is_written_behind_into_one_line_of_its_minute_and_stands_in_t
 #[test]
 fn entries_stay_as_long_as_the_setting_says_and_go_in_the_background_with_whom_they_concern() {
     let panel = Panel::new();
-    let storage = panel.open(Options { audit_stays: Duration::from_secs(3 * 24 * 3600), ..Options::default() });
+    let storage = panel.open(keeping(Keeps { audit: Duration::from_secs(3 * 24 * 3600), ..Keeps::default() }));
     for n in 0..1_200 {
         let old = Commit { audit: Some(at(NOW - 4 * DAY + n)), ..commit(vec![]) };
         storage.commit(old).expect("committed");
@@ -85,7 +77,8 @@ fn pruning_by_hand_tells_what_is_old_and_takes_the_oldest_first() {
     for days in [10, 30, 20] {
         storage.commit(Commit { audit: Some(at(NOW - days * DAY)), ..commit(vec![]) }).expect("committed");
     }
-    inside(&panel, &storage, |rows| rows.add_tallied(&[(counted(1, NOW - 25 * DAY, "verify"), 3)]));
+    (0..3).for_each(|_| storage.tally(counted(1, NOW - 25 * DAY, "verify")));
+    assert!(settled(|| everything(&storage).len() == 4));
     let outdated = storage.audit_before(NOW - 15 * DAY).expect("read");
     assert_eq!(outdated, Outdated { entries: 2, counted: 1, oldest: Some(NOW - 30 * DAY) });
     assert_eq!(storage.prune_audit(NOW - 15 * DAY, 2), Ok(2));
@@ -100,13 +93,16 @@ fn lines_that_only_count_push_out_the_oldest_of_their_own_and_no_entry() {
     let panel = Panel::new();
     let storage = panel.open(Options::default());
     storage.commit(Commit { audit: Some(at(NOW - 300 * DAY)), ..commit(vec![]) }).expect("committed");
-    let lines: Vec<_> =
-        (0..COUNTED_MOST + 700).map(|n| (counted(n % 30, i64::from(n) * 60_000, "verify"), 1)).collect();
-    inside(&panel, &storage, |rows| rows.add_tallied(&lines));
-    let pruned = inside(&panel, &storage, |rows| {
-        Ok([rows.prune_counted(500)?, rows.prune_counted(500)?, rows.prune_counted(500)?])
-    });
-    assert_eq!(pruned, [500, 200, 0]);
+    drop(storage);
+    // Without a call there is no time by which anything is over.
+    let storage = panel.open(Options::default());
+    for n in 0..COUNTED_MOST + 700 {
+        storage.tally(counted(n % 30, i64::from(n) * 60_000, "verify"));
+    }
+    storage.shutdown();
+    let storage = panel.open(beside());
+    let pruned = [500, 500, 500].map(|most| storage.tidy(0, most));
+    assert_eq!(pruned, [Ok(500), Ok(200), Ok(0)]);
     let (oldest, left) =
         ("SELECT min(at) FROM keyturnhost_audit WHERE times IS NOT NULL", "SELECT count(*) FROM keyturnhost_audit");
     let read = |sql: &str| panel.raw().query_row(sql, [], |row| row.get::<_, i64>(0)).expect("read");
@@ -119,20 +115,33 @@ fn lines_that_only_count_push_out_the_oldest_of_their_own_and_no_entry() {
 #[test]
 fn a_day_of_the_worst_flood_costs_the_bytes_that_are_promised() {
     let panel = Panel::new();
-    let storage = panel.open(Options::default());
     let size = || {
         let raw = panel.raw();
         let read = |pragma: &str| raw.query_row(pragma, [], |row| row.get::<_, i64>(0)).expect("read");
         read("PRAGMA page_count") * read("PRAGMA page_size")
     };
-    let growth = |write: &dyn Fn(Rows<'_>) -> Result<(), StorageError>| {
+    let growth = |write: &(dyn Fn(&Store) + Sync)| {
+        // Whoever is gone has written everything.
+        drop(panel.open(Options::default()));
         let before = size();
-        inside(&panel, &storage, write);
+        let storage = panel.open(Options { journal: Journal::Wal, ..Options::default() });
+        write(&storage);
+        drop(storage);
         size() - before
     };
-    let entries = growth(&|rows| {
-        (0..24_000).try_for_each(|n| {
-            rows.insert_audit(&AuditEntry {
+    // Many at once, as a flood is.
+    let commits = |storage: &Store, of: &(dyn Fn(i64) -> Commit + Sync)| {
+        std::thread::scope(|scope| {
+            for first in 0..64 {
+                scope.spawn(move || {
+                    (first..24_000).step_by(64).for_each(|n| storage.commit(of(n)).expect("committed"));
+                });
+            }
+        });
+    };
+    let entries = growth(&|storage| {
+        commits(storage, &|n| Commit {
+            audit: Some(AuditEntry {
                 at: NOW + n * 3_600,
                 plugin: "keyturn-password".to_owned(),
                 operation: "complete-reset".to_owned(),
@@ -143,28 +152,29 @@ fn a_day_of_the_worst_flood_costs_the_bytes_that_are_promised() {
                 address: Some(format!("2001:db8:{n:x}:ffff:ffff:ffff:ffff:ffff")),
                 request: "0123456789abcdef".to_owned(),
                 times: None,
-            })
-        })
+            }),
+            ..commit(vec![])
+        });
     });
     assert!((3_000_000..10_000_000).contains(&entries), "{entries} bytes of entries a day");
-    let records = growth(&|rows| {
-        (0..24_000).try_for_each(|n| {
+    let records = growth(&|storage| {
+        commits(storage, &|n| {
             let key = RecordKey { key: format!("key {n}"), ..record_key("") };
-            rows.insert_record(&key, &record(&"an answer ".repeat(30)), NOW)
-        })
+            Commit { record: Some((key, record(&"an answer ".repeat(30)))), ..commit(vec![]) }
+        });
     });
     assert!((3_000_000..15_000_000).contains(&records), "{records} bytes of records, of a day each");
-    let lines = growth(&|rows| {
-        let minute = |n: u32| NOW + i64::from(n / 32) * 60_000;
-        let line = |n: u32| (counted(n % 32, minute(n), "complete-reset"), 1);
-        rows.add_tallied(&(0..COUNTED_MOST).map(line).collect::<Vec<_>>())
+    let lines = growth(&|storage| {
+        for n in 0..COUNTED_MOST {
+            storage.tally(counted(n % 32, NOW + i64::from(n / 32) * 60_000, "complete-reset"));
+        }
     });
     assert!((5_000_000..20_000_000).contains(&lines), "{lines} bytes of lines that count, however long it lasts");
-    let counters = growth(&|rows| {
-        let key = |n: u32| format!("requests/name/{n:064}");
-        let count =
-            |n: u32| Added { plugin: "keyturn-password".to_owned(), key: key(n), window: 3_600, step: 7, count: 1 };
-        rows.write_counts(&Unwritten { gone: Vec::new(), added: (0..100_000).map(count).collect() })
+    let counters = growth(&|storage| {
+        for n in 0..100_000 {
+            let bound = Bound { key: format!("requests/name/{n:064}"), window: 3_600, limit: u64::MAX };
+            storage.count("keyturn-password", &[bound], NOW).expect("counted");
+        }
     });
     assert!(
         (5_000_000..40_000_000).contains(&counters),
@@ -175,20 +185,22 @@ fn a_day_of_the_worst_flood_costs_the_bytes_that_are_promised() {
 #[test]
 fn counters_in_the_table_are_no_more_than_those_in_memory_however_many_names_are_tried() {
     let panel = Panel::new();
-    let storage = panel.open(Options { counters: 100, ..Options::default() });
-    let rows = || panel.raw().query_row("SELECT count(*) FROM keyturnhost_counters", [], |row| row.get::<_, i64>(0));
+    let storage = panel.open(keeping(Keeps { counters: 100, ..Keeps::default() }));
+    let rows = || {
+        panel
+            .raw()
+            .query_row("SELECT count(*) FROM keyturnhost_counters WHERE plugin = 'p'", [], |row| row.get::<_, i64>(0))
+    };
     for round in 0..5 {
         for name in 0..100 {
             let bound = Bound { key: format!("name {round} {name}"), window: 3_600, limit: u64::MAX };
             storage.count("p", &[bound], NOW).expect("counted");
         }
-        // Until they are written: what never was needs no removing.
-        assert!(settled(|| {
-            let left = storage.counters.take_unwritten();
-            let written = left.is_empty();
-            storage.counters.give_back(left);
-            written
-        }));
+        // Until they are written, with what came after them: what never was needs no removing.
+        let last = Bound { key: format!("after {round}"), window: 3_600, limit: u64::MAX };
+        storage.count("q", &[last], NOW).expect("counted");
+        let written = format!("SELECT count(*) FROM keyturnhost_counters WHERE key = 'after {round}'");
+        assert!(settled(|| panel.raw().query_row(&written, [], |row| row.get::<_, i64>(0)) == Ok(1)));
         assert!(rows().expect("read") <= 100, "{:?} after {round}", rows());
     }
 }
@@ -213,7 +225,7 @@ fn mails_and_tasks_that_are_done_are_no_more_than_so_many() {
          SELECT 't' || n, 'job', 'p', 'p', 'j', 0, 8, 1764000000000, 'trap' FROM n;",
     )
     .expect("rows");
-    inside(&panel, &storage, |rows| rows.remove_ended(NOW, 500, i64::MAX));
+    storage.tidy(NOW, 500).expect("tidied");
     let ids = |sql: &str| raw.query_row(sql, [], |row| row.get::<_, String>(0)).expect("read");
     let mails = "SELECT count(*) || ' ' || (SELECT group_concat(id, ' ') FROM keyturnhost_outbox WHERE number < 5 OR plugin = 'q')
                  FROM keyturnhost_outbox";

@@ -17,13 +17,13 @@ fn deliver(to: &str) -> (DeliveryId, Effect) {
     (id, Effect::Deliver(Box::new(new)))
 }
 
-fn queue(storage: &Sqlite, to: &str) -> DeliveryId {
+fn queue(storage: &Store, to: &str) -> DeliveryId {
     let (id, effect) = deliver(to);
     storage.commit(commit(vec![effect])).expect("queued");
     id
 }
 
-fn lease(storage: &Sqlite, to: &str) -> Vec<LeasedDelivery> {
+fn lease(storage: &Store, to: &str) -> Vec<LeasedDelivery> {
     let mut turn = String::new();
     let next = || {
         let leased = storage.lease_delivery(to, &turn, LEASE).expect("leased")?;
@@ -207,12 +207,12 @@ fn what_is_done_stays_a_month_and_what_is_on_hold_is_given_up_after_one() {
     let changed = storage.delivery(&done).expect("read").expect("there").changed_at;
     let later = "UPDATE keyturnhost_deliveries SET changed_at = ?1 WHERE state = 'queued'";
     panel.raw().execute(later, [changed + 1]).expect("written");
-    storage.write(None, move |rows| rows.tidy_deliveries(changed + MONTH - 1, 10)).expect("tidied");
+    storage.tidy(changed + MONTH - 1, 10).expect("tidied");
     assert_eq!(all().len(), 2);
-    storage.write(None, move |rows| rows.tidy_deliveries(changed + MONTH, 10)).expect("tidied");
+    storage.tidy(changed + MONTH, 10).expect("tidied");
     assert_eq!(all().iter().map(|one| (&one.id, one.state)).collect::<Vec<_>>(), [(&held, DeliveryState::Queued)]);
     let later = changed + 1 + MONTH;
-    storage.write(None, move |rows| rows.tidy_deliveries(later, 10)).expect("tidied");
+    storage.tidy(later, 10).expect("tidied");
     let given_up = storage.delivery(&held).expect("read").expect("there");
     assert_eq!((given_up.state, given_up.due, given_up.changed_at), (DeliveryState::GaveUp, None, later));
     assert_eq!(storage.send_again(std::slice::from_ref(&held), audit()), Ok(vec![held]), "it can be sent all the same");

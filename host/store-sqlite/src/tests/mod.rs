@@ -15,7 +15,11 @@ use zeroize::Zeroizing;
 use super::*;
 use keyturn_accounts as sql;
 use keyturn_core::accounts::Why;
-use keyturn_store::{Effect, Quotas, Role};
+use keyturn_core::accounts::{AccountId, Matched};
+use keyturn_store::deliveries::*;
+use keyturn_store::outbox::*;
+use keyturn_store::tasks::*;
+use keyturn_store::*;
 
 const NOW: i64 = 1_764_000_000_000;
 
@@ -40,8 +44,8 @@ impl Panel {
         Self { path, keys: Arc::new(Keys::random()), _dir: dir }
     }
 
-    fn open(&self, options: Options) -> Sqlite {
-        Sqlite::open(&self.path, self.keys.clone(), provider(), options).expect("opened")
+    fn open(&self, options: Options) -> Store {
+        crate::open(&self.path, self.keys.clone(), provider(), options).expect("opened")
     }
 
     fn raw(&self) -> Connection {
@@ -49,6 +53,10 @@ impl Panel {
         db.busy_timeout(Duration::from_secs(5)).expect("set");
         db
     }
+}
+
+fn keeping(keeps: Keeps) -> Options {
+    Options { keeps, ..Options::default() }
 }
 
 fn beside() -> Options {
@@ -93,12 +101,12 @@ fn replace(key: &str, hash: &str, why: Why, epoch: &str) -> Effect {
     Effect::Replace { id: id(key), hash: hash.to_owned(), why, epoch: epoch.to_owned() }
 }
 
-fn read(storage: &Sqlite, key: &str) -> Read {
+fn read(storage: &Store, key: &str) -> Read {
     let version = storage.get("p", key, NOW).expect("read").map(|(_, version)| version);
     Read::Data { key: key.to_owned(), version }
 }
 
-fn value(storage: &Sqlite, key: &str) -> Option<String> {
+fn value(storage: &Store, key: &str) -> Option<String> {
     storage.get("p", key, NOW).expect("read").map(|(value, _)| String::from_utf8(value).expect("text"))
 }
 
@@ -324,8 +332,8 @@ fn a_plugin_stores_no_more_than_its_limit_and_may_still_shrink() {
 #[test]
 fn counters_count_at_once_outlive_a_restart_and_begin_anew_when_forgotten() {
     let panel = Panel::new();
-    let storage = panel.open(Options { counters: 2, ..Options::default() });
-    let within = |storage: &Sqlite, window, limit, now| {
+    let storage = panel.open(keeping(Keeps { counters: 2, ..Keeps::default() }));
+    let within = |storage: &Store, window, limit, now| {
         storage.count("p", &[Bound { key: "a".to_owned(), window, limit }], now).expect("counted") == Counted::Within
     };
     for n in 1..=3 {
@@ -451,8 +459,8 @@ fn a_database_of_a_newer_version_is_refused_and_an_older_one_is_brought_up_once(
     let panel = Panel::new();
     drop(panel.open(Options::default()));
     drop(panel.open(Options::default()));
-    panel.raw().execute_batch("INSERT INTO keyturnhost_migrations (version) VALUES (99)").expect("forged");
-    let refused = Sqlite::open(&panel.path, panel.keys.clone(), provider(), Options::default()).err().expect("refused");
+    panel.raw().execute_batch("INSERT INTO keyturnhost_migrations VALUES (99, 0)").expect("forged");
+    let refused = crate::open(&panel.path, panel.keys.clone(), provider(), Options::default()).err().expect("refused");
     assert!(refused.to_string().contains("version 99") && refused.to_string().contains("newer program"), "{refused}");
 }
 
@@ -471,7 +479,7 @@ fn a_file_that_is_not_there_is_made_only_if_that_is_wanted() {
     let panel = Panel::new();
     let path = panel.path.with_file_name("other.db");
     let options = Options { create: false, ..Options::default() };
-    let error = Sqlite::open(&path, panel.keys.clone(), provider(), options).err().expect("refused");
+    let error = crate::open(&path, panel.keys.clone(), provider(), options).err().expect("refused");
     assert!(error.to_string().contains("other.db"), "{error}");
     assert!(!path.exists());
 }
@@ -480,7 +488,7 @@ fn a_file_that_is_not_there_is_made_only_if_that_is_wanted() {
 fn one_database_has_one_server_and_any_number_of_commands() {
     let panel = Panel::new();
     let server = panel.open(Options::default());
-    let second = Sqlite::open(&panel.path, panel.keys.clone(), provider(), Options::default()).err().expect("refused");
+    let second = crate::open(&panel.path, panel.keys.clone(), provider(), Options::default()).err().expect("refused");
     assert!(
         matches!(&second, StorageError::Served(said) if said.contains("A database can have only one server")),
         "{second}"
@@ -505,7 +513,7 @@ fn a_panels_file_keeps_its_journal_mode_and_one_of_ours_is_in_wal_mode() {
     panel.open(Options::default());
     assert_eq!(mode(&panel.path), "wal", "it was so");
     let ours = panel.path.with_file_name("ours.db");
-    drop(Sqlite::open(&ours, panel.keys.clone(), provider(), Options::default()).expect("opened"));
+    drop(crate::open(&ours, panel.keys.clone(), provider(), Options::default()).expect("opened"));
     assert_eq!(mode(&ours), "wal");
 }
 
@@ -581,7 +589,7 @@ fn who_looks_changes_not_a_byte_and_sees_the_tables_as_they_will_be() {
         }
         let before = files(&panel);
         assert_eq!(before.len(), 1);
-        let (storage, found) = Sqlite::look(&panel.path, panel.keys.clone(), provider()).expect("opened");
+        let (storage, found) = crate::look(&panel.path, panel.keys.clone(), provider()).expect("opened");
         assert_eq!(found, Found { wal, version: None, newest: schema::NEWEST });
         assert_eq!(storage.find("ana", &["customer"], 10), Ok(vec![(id("1"), Matched::Login)]));
         assert_eq!(storage.service_keys().map(|keys| keys.len()), Ok(0));
@@ -595,10 +603,10 @@ fn who_looks_changes_not_a_byte_and_sees_the_tables_as_they_will_be() {
     let server = panel.open(Options { journal: Journal::Wal, ..Options::default() });
     server.commit(commit(vec![put("k", "v")])).expect("committed");
     let before = files(&panel);
-    let (storage, found) = Sqlite::look(&panel.path, panel.keys.clone(), provider()).expect("opened");
+    let (storage, found) = crate::look(&panel.path, panel.keys.clone(), provider()).expect("opened");
     assert_eq!((found.wal, found.version), (true, Some(schema::NEWEST)));
     assert_eq!(value(&storage, "k").as_deref(), Some("v"));
-    let other = Sqlite::look(&panel.path, Arc::new(Keys::random()), provider()).err();
+    let other = crate::look(&panel.path, Arc::new(Keys::random()), provider()).err();
     assert_eq!(other, Some(StorageError::OtherKey));
     drop(storage);
     let names = |files: &[(PathBuf, Vec<u8>)]| files.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>();
@@ -616,12 +624,88 @@ fn who_looks_at_tables_of_an_older_version_finds_in_them_what_they_hold() {
         raw.execute("INSERT INTO keyturnhost_migrations VALUES (?1, 0)", [at as i64 + 1]).expect("noted");
     }
     raw.execute_batch("INSERT INTO keyturnhost_workers VALUES (1, 42)").expect("a sign of life");
-    let (storage, found) = Sqlite::look(&panel.path, panel.keys.clone(), provider()).expect("opened");
+    let (storage, found) = crate::look(&panel.path, panel.keys.clone(), provider()).expect("opened");
     assert_eq!(found.version, Some(3));
     assert_eq!(storage.last_beat().expect("read").at, Some(42));
     assert_eq!(storage.service_keys().map(|keys| keys.len()), Ok(0), "a table of a later version");
     let tables = "SELECT count(*) FROM sqlite_schema WHERE name = 'keyturnhost_service_keys'";
     assert_eq!(raw.query_row(tables, [], |row| row.get::<_, i64>(0)), Ok(0));
+}
+
+/// The tables as they were before what waits in them had the same columns, with rows sealed as that version sealed them.
+#[test]
+fn what_waits_in_tables_of_an_older_version_waits_on_and_opens_as_it_did() {
+    let panel = Panel::new();
+    let raw = panel.raw();
+    raw.execute_batch("CREATE TABLE keyturnhost_migrations (version INTEGER PRIMARY KEY, applied INTEGER DEFAULT 0)")
+        .expect("made");
+    for (at, sql) in schema::MIGRATIONS.iter().take(10).enumerate() {
+        raw.execute_batch(sql).expect("made");
+        raw.execute("INSERT INTO keyturnhost_migrations (version) VALUES (?1)", [at as i64 + 1]).expect("noted");
+    }
+    let seal = |parts: &[&str], text: &str| panel.keys.seal(parts, text.as_bytes());
+    let task = "INSERT INTO keyturnhost_tasks (id, kind, plugin, charged, name, payload, depth, attempts, due, lease, asked_at,
+        outcome) VALUES (?1, 'job', 'p', 'p', ?1, ?2, 0, ?3, ?4, ?5, 7, ?6)";
+    for (id, attempts, due, lease, outcome) in [
+        ("fresh", 0, Some(1), None, None),
+        ("again", 3, Some(2), None, Some("trap")),
+        ("running", 1, Some(3), Some("token"), None),
+        ("lost", 8, Some(4), Some("token"), None),
+        ("failed", 8, None, None, Some("deadline")),
+    ] {
+        let payload = seal(&["keyturnhost_tasks", id, "p", "job", id, "", "0"], id);
+        raw.execute(task, rusqlite::params![id, payload, attempts, due, lease, outcome]).expect("a task");
+    }
+    let mail = "0123456789abcdef0123456789abcdef";
+    let place = |part| ["keyturnhost_outbox", part, mail, "p", "customer:1", "07", "5", "9000000000000"];
+    let template = r#"{"texts":{},"variables":{}}"#;
+    raw.execute(
+        "INSERT INTO keyturnhost_outbox (id, plugin, recipient, template_name, template, variables, secrets, state, attempts,
+            due, asked_at, changed_at, expires) VALUES (?1, 'p', 'customer:1', 't', x'07', ?2, ?3, 'delayed', 2, 1, 5, 6,
+            9000000000000)",
+        rusqlite::params![
+            mail,
+            seal(&place("open"), r#"{"variables":[],"origin":null,"message_id":"m@x"}"#),
+            seal(&place("secrets"), "[]")
+        ],
+    )
+    .expect("a mail");
+    let kept = seal(&["keyturnhost_templates", "07"], template);
+    raw.execute("INSERT INTO keyturnhost_templates VALUES (x'07', ?1)", [kept]).expect("its template");
+    let delivery = "msg_0123456789abcdef0123456789abcdef";
+    raw.execute(
+        "INSERT INTO keyturnhost_deliveries (id, destination, plugin, event, payload, state, attempts, due, asked_at,
+            changed_at, tried) VALUES (?1, 'd', 'p', 'e', ?2, 'delayed', 1, 1, 5, 6,
+            '[{\"at\":6,\"took_ms\":1,\"status\":500,\"said\":\"no\"}]')",
+        rusqlite::params![delivery, seal(&["keyturnhost_deliveries", delivery, "d", "p", "e"], "body")],
+    )
+    .expect("a delivery");
+
+    let storage = panel.open(Options::default());
+    let states: Vec<(String, String, i64)> = raw
+        .prepare("SELECT id, state, changed_at FROM keyturnhost_tasks ORDER BY number")
+        .and_then(|mut rows| {
+            rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<Vec<_>, _>>()
+        })
+        .expect("read");
+    let expected = [("fresh", "queued"), ("again", "delayed"), ("running", "sending"), ("lost", "sending")];
+    let expected = expected.into_iter().chain([("failed", "gave-up")]);
+    assert_eq!(states, expected.map(|(id, state)| (id.to_owned(), state.to_owned(), 7)).collect::<Vec<_>>());
+    let failed = || storage.tasks(true, 10).expect("read").into_iter().map(|task| (task.id, task.outcome));
+    assert_eq!(failed().collect::<Vec<_>>(), [("failed".to_owned(), Some("deadline".to_owned()))]);
+    let mut run = Vec::new();
+    while let Some(leased) = storage.lease_tasks(1, 60_000).expect("leased").pop() {
+        run.push((leased.name, leased.payload.expect("ours").to_string(), leased.attempts));
+    }
+    let expected = [("fresh", 1), ("again", 4), ("running", 2)];
+    assert_eq!(run, expected.map(|(id, attempts)| (id.to_owned(), id.to_owned(), attempts)));
+    let lost = ("lost".to_owned(), Some("lost".to_owned()));
+    assert_eq!(failed().collect::<Vec<_>>(), [("failed".to_owned(), Some("deadline".to_owned())), lost]);
+    let leased = storage.lease_mail(10, 60_000, None).expect("leased").remove(0);
+    let filling = leased.filling.expect("ours");
+    assert_eq!((leased.mail.attempts, filling.message_id.as_str()), (3, "m@x"));
+    let leased = storage.lease_delivery("d", "", 60_000).expect("leased").expect("due");
+    assert_eq!((leased.body.as_deref().map(String::as_str), leased.delivery.tried.len()), (Ok("body"), 1));
 }
 
 #[test]
@@ -644,7 +728,7 @@ fn a_reader_cannot_write() {
     let written = storage.read(|sql| sql.execute("DELETE FROM customers", &[]));
     assert!(matches!(written, Err(StorageError::Failed { .. })));
     assert_eq!(
-        storage.read(|sql| sql.query("SELECT count(*) FROM customers", &[])),
+        storage.read(|sql| sql.rows("SELECT count(*) FROM customers", &[])),
         Ok(vec![vec![keyturn_store::Value::Integer(2)]])
     );
 }

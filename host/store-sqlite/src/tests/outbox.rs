@@ -44,7 +44,7 @@ pub(super) fn mail_to(panel: &Panel, account: &str, secret: &str) -> NewMail {
     }
 }
 
-fn send(storage: &Sqlite, mail: NewMail) -> MailId {
+fn send(storage: &Store, mail: NewMail) -> MailId {
     let id = mail.id.clone();
     storage.commit(Commit { now: now(), ..commit(vec![Effect::Send(Box::new(mail))]) }).expect("queued");
     id
@@ -59,24 +59,24 @@ fn with_addresses() -> Panel {
     panel
 }
 
-fn open(panel: &Panel) -> Sqlite {
+fn open(panel: &Panel) -> Store {
     open_as(panel, Options::default())
 }
 
-fn open_as(panel: &Panel, options: Options) -> Sqlite {
+fn open_as(panel: &Panel, options: Options) -> Store {
     let realms: BTreeMap<String, sql::Mapping> = toml::from_str(
         "customer = { table = 'customers', id = 'id', login = 'login', email = 'email', hash = 'password' }",
     )
     .expect("realms");
     let provider = Arc::new(sql::Sql::new(realms).expect("provider"));
-    Sqlite::open(&panel.path, panel.keys.clone(), provider, options).expect("opened")
+    crate::open(&panel.path, panel.keys.clone(), provider, options).expect("opened")
 }
 
-fn lease(storage: &Sqlite) -> Vec<LeasedMail> {
+fn lease(storage: &Store) -> Vec<LeasedMail> {
     storage.lease_mail(10, LEASE, Some("ops@panel.example")).expect("leased")
 }
 
-fn one(storage: &Sqlite) -> LeasedMail {
+fn one(storage: &Store) -> LeasedMail {
     let mut leased = lease(storage);
     assert_eq!(leased.len(), 1);
     leased.remove(0)
@@ -96,7 +96,7 @@ fn delayed(pause: i64) -> Settled {
     Settled { state: MailState::Delayed, again_in: Some(pause), told, obstacle: None }
 }
 
-fn state(storage: &Sqlite, id: &MailId) -> MailState {
+fn state(storage: &Store, id: &MailId) -> MailState {
     storage.mail(id).expect("read").expect("there").state
 }
 
@@ -148,7 +148,7 @@ fn found(panel: &Panel, needle: &[u8]) -> bool {
 fn what_a_mail_carried_is_nowhere_in_the_file_once_it_is_accepted_withdrawn_or_has_ended() {
     let panel = with_addresses();
     let storage = open(&panel);
-    type End = fn(&Sqlite, &MailId, &Panel);
+    type End = fn(&Store, &MailId, &Panel);
     let ends: [End; 3] = [
         |storage, _, _| {
             let leased = one(storage);

@@ -68,7 +68,7 @@ fn a_symlink_that_is_turned_elsewhere_is_another_file() {
     let (link, other) = (panel.path.with_file_name("link.db"), panel.path.with_file_name("other.db"));
     fs::copy(&panel.path, &other).expect("copied");
     std::os::unix::fs::symlink(&panel.path, &link).expect("linked");
-    let storage = Sqlite::open(&link, panel.keys.clone(), provider(), Options::default()).expect("opened");
+    let storage = crate::open(&link, panel.keys.clone(), provider(), Options::default()).expect("opened");
     storage.commit(commit(vec![put("k", "v")])).expect("committed");
     fs::remove_file(&link).expect("removed");
     std::os::unix::fs::symlink(&other, &link).expect("linked");
@@ -131,11 +131,11 @@ fn a_restored_file_is_not_opened_beside_the_log_of_the_earlier_one() {
     }
     let before = fs::read(&panel.path).expect("read");
     for options in [Options::default(), beside()] {
-        let refused = Sqlite::open(&panel.path, panel.keys.clone(), provider(), options).err().expect("refused");
+        let refused = crate::open(&panel.path, panel.keys.clone(), provider(), options).err().expect("refused");
         let said = refused.to_string();
         assert!(said.contains("panel.db-wal still belongs to the earlier one") && said.contains("-shm"), "{said}");
     }
-    assert!(Sqlite::look(&panel.path, panel.keys.clone(), provider()).is_err());
+    assert!(crate::look(&panel.path, panel.keys.clone(), provider()).is_err());
     assert!(fs::read(&panel.path).expect("read") == before);
     for suffix in ["-wal", "-shm"] {
         fs::remove_file(beside_it(&panel, suffix)).expect("removed");

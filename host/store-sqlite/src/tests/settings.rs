@@ -1,9 +1,9 @@
 //! Settings: what is written is sealed, whole, and of one writing.
 
 use super::*;
-use keyturn_store::settings::{NewSecret, Settings as _};
+use keyturn_store::settings::NewSecret;
 
-fn set(storage: &Sqlite, seen: Option<&Version>, values: &str, secret: NewSecret) -> Result<(), StorageError> {
+fn set(storage: &Store, seen: Option<&Version>, values: &str, secret: NewSecret) -> Result<(), StorageError> {
     storage.set_settings(
         "mail",
         seen,
@@ -67,7 +67,7 @@ fn what_somebody_else_wrote_is_no_setting_and_another_key_voids_them() {
     assert!(matches!(storage.settings("other"), Err(StorageError::Failed { .. })));
     drop(storage);
     let keys = Arc::new(Keys::random());
-    Sqlite::replace_key(&panel.path, &keys).expect("replaced");
-    let storage = Sqlite::open(&panel.path, keys, provider(), Options::default()).expect("opened");
+    crate::replace_key(&panel.path, &keys).expect("replaced");
+    let storage = crate::open(&panel.path, keys, provider(), Options::default()).expect("opened");
     assert!(storage.settings("mail").expect("read").is_none());
 }

@@ -23,11 +23,11 @@ fn job(name: &str, key: Option<&str>, not_before: i64) -> Effect {
     }))
 }
 
-fn enqueue(storage: &Sqlite, effects: Vec<Effect>) {
+fn enqueue(storage: &Store, effects: Vec<Effect>) {
     storage.commit(commit(effects)).expect("queued");
 }
 
-fn lease(storage: &Sqlite) -> Vec<LeasedTask> {
+fn lease(storage: &Store) -> Vec<LeasedTask> {
     storage.lease_tasks(10, LEASE).expect("leased")
 }
 
@@ -119,7 +119,7 @@ fn audit() -> AuditEntry {
 }
 
 /// One that has failed for good.
-fn failed(storage: &Sqlite, key: Option<&str>) -> String {
+fn failed(storage: &Store, key: Option<&str>) -> String {
     enqueue(storage, vec![job("reset", key, NOW)]);
     let leased = lease(storage).remove(0);
     assert!(storage.settle_task(&leased.lease, None, "not-found").expect("settled"));

@@ -18,13 +18,13 @@ use keyturn_core::caller::{Actor, Caller};
 use keyturn_core::time::now;
 use keyturn_store::deliveries::{Delivery, DeliveryState};
 use keyturn_store::deliveries::{DeliveryId, NewDelivery};
-use keyturn_store::{Commit, Effect, Storage};
+use keyturn_store::{Commit, Effect, Store};
 use keyturn_webhooks::send::Verdict;
 
 /// A host with these destinations, and its storage.
 struct Stage {
     host: Work,
-    storage: Arc<dyn Storage>,
+    storage: Arc<Store>,
     folder: tempfile::TempDir,
 }
 

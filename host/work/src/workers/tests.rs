@@ -16,7 +16,7 @@ use keyturn_mail::setup::Fixed;
 use keyturn_mail::template::{Block, Kind, Template, Text, Value};
 use keyturn_mail::transport::{Attempt, Session, Step, StepKind, Transport, Verdict};
 use keyturn_store::outbox::{Kept, Mail, MailId, MailState, NewMail, Obstacle, Recipient};
-use keyturn_store::{AuditFilter, Commit, Effect, Storage};
+use keyturn_store::{AuditFilter, Commit, Effect, Store};
 
 /// Whether the slow server has answered.
 static ANSWERED: AtomicBool = AtomicBool::new(false);
@@ -59,7 +59,7 @@ impl Session for FakeSession {
 /// A host with four customers, and workers.
 struct Stage {
     host: Work,
-    storage: Arc<dyn Storage>,
+    storage: Arc<Store>,
     keys: Arc<Keys>,
     sent: Receiver<Message>,
     folder: tempfile::TempDir,

@@ -19,7 +19,7 @@ use keyturn_host::embed::Surface;
 use keyturn_host::plugin::grants::Grants;
 use keyturn_host::plugin::{limits::HostLimits, pack};
 use keyturn_host::seal::Keys;
-use keyturn_host::storage::sqlite::{Options, Sqlite};
+use keyturn_host::sqlite::{self, Options};
 use keyturn_host::view::{Links, look, nodes::Target};
 use keyturn_host::{Host, HostBuilder};
 use keyturn_tests::{FOREIGN, PASSWORD, SCHEMA, all_grants, provider};
@@ -86,7 +86,7 @@ fn host(folder: &std::path::Path, group_commit: bool, cache: bool) -> Host {
     }
     let keys = Arc::new(Keys::new([7; 32]));
     let options = Options { group_commit, ..Options::default() };
-    let storage = Sqlite::open(&path, Arc::clone(&keys), Arc::new(provider()), options).expect("opens");
+    let storage = sqlite::open(&path, Arc::clone(&keys), Arc::new(provider()), options).expect("opens");
     let limits = HostLimits {
         calls_at_once: 64,
         calls_queue: 10_000,

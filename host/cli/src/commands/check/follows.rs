@@ -1,13 +1,13 @@
 //! What follows from the mapping, the grants and the settings: which pages and ways to a new password each realm's people
 //! have, and what is missing. This is about the shipped plugin's settings and operations; plugins without them are skipped.
 
-use keyturn_host::accounts::Provider as _;
 use keyturn_host::accounts::sql::{Sql, Tally};
 use keyturn_host::config::Config;
 use keyturn_host::plugin::admit::Plugin;
 use keyturn_host::plugin::manifest::SettingValue;
 use keyturn_host::service_key::VIEWS;
-use keyturn_host::storage;
+use keyturn_host::storage::database::Connection;
+use keyturn_host::storage::{self, Provider as _};
 use keyturn_host::{CallError, Host};
 use serde_json::{Value, json};
 
@@ -55,7 +55,7 @@ pub fn realms(config: &Config, host: &Host, provider: &Sql, mail: bool, report: 
 }
 
 /// How many accounts there are. Unusable addresses don't count.
-fn usable(provider: &Sql, sql: &dyn storage::Sql, name: &str) -> Result<Tally, storage::StorageError> {
+fn usable(provider: &Sql, sql: &dyn Connection, name: &str) -> Result<Tally, storage::StorageError> {
     let tally = provider.tally(sql, name)?;
     let unusable = i64::try_from(provider.unusable_addresses(sql, name)?).unwrap_or(i64::MAX);
     Ok(Tally { addresses: tally.addresses - unusable, ..tally })

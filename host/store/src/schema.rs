@@ -1,14 +1,11 @@
 //! The host's own tables in the panel's file, and how they came to be.
 
-use super::connection::Db;
-use rusqlite::OptionalExtension as _;
-
-use super::connection::failed;
+use super::StorageError;
+use super::database::{Connection, params};
 use keyturn_core::seal::Keys;
-use keyturn_store::StorageError;
 
-/// Each is run once, in order; what was published is never changed.
-pub(super) const MIGRATIONS: &[&str] = &[
+/// Each is run once, in order; what was published is never changed. In SQLite's words for types; another engine has others.
+pub const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE keyturnhost_data (
         plugin TEXT NOT NULL,
@@ -203,82 +200,56 @@ pub(super) const MIGRATIONS: &[&str] = &[
     CREATE INDEX keyturnhost_audit_counted ON keyturnhost_audit (at) WHERE times IS NOT NULL;
     CREATE INDEX keyturnhost_outbox_wiped ON keyturnhost_outbox (plugin, number) WHERE secrets IS NULL;
 ",
+    "
+    ALTER TABLE keyturnhost_tasks ADD COLUMN state TEXT NOT NULL DEFAULT 'queued';
+    ALTER TABLE keyturnhost_tasks ADD COLUMN changed_at INTEGER NOT NULL DEFAULT 0;
+    UPDATE keyturnhost_tasks SET changed_at = asked_at, state = CASE WHEN due IS NULL THEN 'gave-up'
+        WHEN lease IS NOT NULL THEN 'sending' WHEN attempts > 0 THEN 'delayed' ELSE 'queued' END;
+",
 ];
 
 /// The version of the tables that this program makes.
-pub(super) const NEWEST: usize = MIGRATIONS.len();
+pub const NEWEST: usize = MIGRATIONS.len();
 
-/// Brings the tables to this version. Of two processes that start at once, one does it.
-pub(super) fn migrate(db: &Db) -> Result<(), StorageError> {
-    let newest = NEWEST as i64;
-    let doing = "preparing the tables keyturnhost_*";
-    let run = |sql: &str| db.execute_batch(sql).map_err(|cause| failed(doing, &cause));
-    if version(db)? == newest {
-        return Ok(());
-    }
-    run("BEGIN IMMEDIATE")?;
-    let migrated = (|| {
-        let present = version(db)?;
-        if present > newest {
-            return Err(newer(doing, present));
+/// Brings the tables to this version, in the transaction that the connection is in.
+pub fn migrate(db: &dyn Connection) -> Result<(), StorageError> {
+    let present = version(db)?;
+    let since = MIGRATIONS.get(present..).ok_or_else(|| newer("preparing the tables keyturnhost_*", present))?;
+    db.execute(
+        "CREATE TABLE IF NOT EXISTS keyturnhost_migrations (
+            version INTEGER PRIMARY KEY, applied INTEGER NOT NULL
+        ) STRICT",
+        &[],
+    )?;
+    for (at, sql) in since.iter().enumerate() {
+        for statement in sql.split(';').filter(|statement| !statement.trim().is_empty()) {
+            db.execute(statement, &[])?;
         }
-        run("CREATE TABLE IF NOT EXISTS keyturnhost_migrations (
-            version INTEGER PRIMARY KEY, applied INTEGER NOT NULL DEFAULT (unixepoch())
-        ) STRICT")?;
-        for (at, sql) in MIGRATIONS.iter().enumerate().skip(usize::try_from(present).unwrap_or(0)) {
-            run(sql)?;
-            db.execute("INSERT INTO keyturnhost_migrations (version) VALUES (?1)", [at as i64 + 1])
-                .map_err(|cause| failed(doing, &cause))?;
-        }
-        run("COMMIT")
-    })();
-    if migrated.is_err() && !db.is_autocommit() {
-        run("ROLLBACK")?;
+        let (version, seconds) = ((present + at + 1) as i64, db.now()? / 1000);
+        db.execute("INSERT INTO keyturnhost_migrations (version, applied) VALUES (?1, ?2)", params![version, seconds])?;
     }
-    migrated
+    Ok(())
 }
 
-/// For a connection that changes nothing: tables that are missing or older stand in its memory as they will be, with what the
-/// older ones hold. Answers the version that the file has; none: it has none of them.
-pub(super) fn stand_in(db: &Db) -> Result<Option<usize>, StorageError> {
-    let doing = "looking at the tables keyturnhost_*";
-    let present = usize::try_from(version(db)?).unwrap_or(0);
-    let (Some(before), Some(since)) = (MIGRATIONS.get(..present), MIGRATIONS.get(present..)) else {
-        return Err(newer(doing, present as i64));
-    };
-    let stands_in = || {
-        let made = |sql: &&str| {
-            let sql = sql
-                .replace("CREATE TABLE ", "CREATE TEMP TABLE ")
-                .replace(" INDEX keyturnhost_", " INDEX temp.keyturnhost_");
-            db.execute_batch(&sql)
-        };
-        if since.is_empty() {
-            return Ok(());
-        }
-        before.iter().try_for_each(made)?;
-        let tables =
-            r"SELECT name FROM sqlite_temp_schema WHERE type = 'table' AND name LIKE 'keyturnhost\_%' ESCAPE '\'";
-        let tables = db.prepare(tables)?.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
-        for table in tables {
-            db.execute(&format!("INSERT INTO temp.{table} SELECT * FROM main.{table}"), [])?;
-        }
-        since.iter().try_for_each(made)
-    };
-    stands_in().map_err(|cause| failed(doing, &cause))?;
-    Ok((present > 0).then_some(present))
+/// The version of the tables that are there; 0: there are none.
+pub fn version(db: &dyn Connection) -> Result<usize, StorageError> {
+    if !db.has_table("keyturnhost_migrations")? {
+        return Ok(0);
+    }
+    let newest = "SELECT coalesce(max(version), 0) FROM keyturnhost_migrations";
+    Ok(db.one(newest, &[], |row| row.get::<u32>(0))?.unwrap_or(0) as usize)
 }
 
-fn newer(doing: &str, present: i64) -> StorageError {
+pub fn newer(doing: &str, present: usize) -> StorageError {
     let cause = format!("they have version {present}, and this program supports {NEWEST}; use a newer program");
     StorageError::Failed { doing: doing.to_owned(), cause }
 }
 
+const NOTED: &str = "SELECT mac FROM keyturnhost_key";
+
 /// Whether these keys are those that sealed what stands here, if any have; nothing is noted.
-pub(super) fn looks_like_key(db: &Db, keys: &Keys) -> Result<(), StorageError> {
-    let noted: rusqlite::Result<Option<Vec<u8>>> =
-        db.query_row("SELECT mac FROM keyturnhost_key", [], |row| row.get(0)).optional();
-    match noted.map_err(|cause| failed("reading keyturnhost_key", &cause))? {
+pub fn looks_like_key(db: &dyn Connection, keys: &Keys) -> Result<(), StorageError> {
+    match db.one(NOTED, &[], |row| row.get::<Vec<u8>>(0))? {
         Some(noted) if noted != keys.mac("this database", &[]) => Err(StorageError::OtherKey),
         _ => Ok(()),
     }
@@ -286,59 +257,40 @@ pub(super) fn looks_like_key(db: &Db, keys: &Keys) -> Result<(), StorageError> {
 
 /// Whether these keys are those that sealed what stands here; the first ones are noted. With others every value would look
 /// forged, every link unknown and every session ended, and nothing would say why.
-pub(super) fn check_key(db: &Db, keys: &Keys) -> Result<(), StorageError> {
-    let mac = keys.mac("this database", &[]);
-    let noted = || -> rusqlite::Result<Vec<u8>> {
-        let read = "SELECT mac FROM keyturnhost_key";
-        if let Some(noted) = db.query_row(read, [], |row| row.get(0)).optional()? {
-            return Ok(noted);
-        }
+pub fn check_key(db: &dyn Connection, keys: &Keys) -> Result<(), StorageError> {
+    if db.one(NOTED, &[], |_| Ok(()))?.is_none() {
         // Of two processes that start at once, one notes its keys.
-        db.execute("INSERT OR IGNORE INTO keyturnhost_key VALUES (1, ?1)", [mac])?;
-        db.query_row(read, [], |row| row.get(0))
-    };
-    let noted = noted().map_err(|cause| failed("reading keyturnhost_key", &cause))?;
-    if noted == mac { Ok(()) } else { Err(StorageError::OtherKey) }
+        let mac = keys.mac("this database", &[]);
+        db.execute("INSERT INTO keyturnhost_key (id, mac) VALUES (1, ?1) ON CONFLICT (id) DO NOTHING", params![mac])?;
+    }
+    looks_like_key(db, keys)
 }
 
 /// Notes these keys in place of others, and voids what those have sealed.
-pub(super) fn replace_key(db: &Db, keys: &Keys) -> Result<(), StorageError> {
-    let replace = || {
-        db.execute_batch(
-            "BEGIN IMMEDIATE;
-             DELETE FROM keyturnhost_data;
-             DELETE FROM keyturnhost_totals;
-             DELETE FROM keyturnhost_records;
-             DELETE FROM keyturnhost_counters;
-             DELETE FROM keyturnhost_epochs;
-             DELETE FROM keyturnhost_addresses;
-             DELETE FROM keyturnhost_outbox;
-             DELETE FROM keyturnhost_templates;
-             DELETE FROM keyturnhost_tasks;
-             DELETE FROM keyturnhost_deliveries;
-             DELETE FROM keyturnhost_service_keys;
-             DELETE FROM keyturnhost_usage;
-             DELETE FROM keyturnhost_settings;",
-        )?;
-        db.execute("INSERT OR REPLACE INTO keyturnhost_key VALUES (1, ?1)", [keys.mac("this database", &[])])?;
-        db.execute_batch("COMMIT")
-    };
-    let replaced = replace().map_err(|cause| failed("noting another key file", &cause));
-    if replaced.is_err() && !db.is_autocommit() {
-        let _ = db.execute_batch("ROLLBACK");
+pub fn replace_key(db: &dyn Connection, keys: &Keys) -> Result<(), StorageError> {
+    for table in SEALED {
+        db.execute(&format!("DELETE FROM keyturnhost_{table}"), &[])?;
     }
-    replaced
+    db.execute(
+        "INSERT INTO keyturnhost_key (id, mac) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET mac = excluded.mac",
+        params![keys.mac("this database", &[])],
+    )?;
+    Ok(())
 }
 
-fn version(db: &Db) -> Result<i64, StorageError> {
-    let read = || {
-        let there = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'keyturnhost_migrations'";
-        match db.query_row(there, [], |_| Ok(())).optional()? {
-            None => Ok(0),
-            Some(()) => {
-                db.query_row("SELECT coalesce(max(version), 0) FROM keyturnhost_migrations", [], |row| row.get(0))
-            }
-        }
-    };
-    read().map_err(|cause| failed("reading keyturnhost_migrations", &cause))
-}
+/// Whose rows the keys have sealed, or count those.
+const SEALED: [&str; 13] = [
+    "data",
+    "totals",
+    "records",
+    "counters",
+    "epochs",
+    "addresses",
+    "outbox",
+    "templates",
+    "tasks",
+    "deliveries",
+    "service_keys",
+    "usage",
+    "settings",
+];

@@ -2,18 +2,46 @@
 //! their account and its manager: who comes to manage an account, or makes one under the key of one that is gone, learns nothing
 //! of the addresses before. A row that does not open is as good as none.
 
-use rusqlite::params;
 use zeroize::Zeroizing;
 
-use super::rows::Rows;
+use super::StorageError;
+use super::database::params;
+use super::store::{Rows, Store};
 use keyturn_core::accounts::{Account, AccountId, Field};
 use keyturn_mail::address;
-use keyturn_store::{SeenAddress, StorageError};
-
-const DOING: &str = "writing keyturnhost_addresses";
 
 /// How long the address before is kept after the change was seen, in milliseconds: 30 days.
 const BEFORE_STAYS: i64 = 30 * 24 * 3600 * 1000;
+
+/// The addresses of an account that the host has seen on file. Each may be empty: there was none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenAddress {
+    /// The one that it saw last.
+    pub seen: Zeroizing<String>,
+    /// The one before that, for 30 days, and until its holder is told.
+    pub before: Option<Zeroizing<String>>,
+}
+
+impl SeenAddress {
+    /// Whom to tell as the holder of the address before, if this one is on file now (empty: none that can be used). One who was
+    /// not told of an earlier change comes first: nobody may be skipped by an address in between.
+    #[must_use]
+    pub fn before_if(&self, on_file: &str) -> Option<&str> {
+        let other = |address: &&str| !address.is_empty() && *address != on_file;
+        let untold = self.before.as_ref().map(|before| before.as_str()).filter(other);
+        untold.or_else(|| Some(self.seen.as_str()).filter(other))
+    }
+}
+
+impl Store {
+    /// What was seen of an account's address; none: nothing so far. A commit sees those of the accounts that it has read.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn seen_address(&self, id: &AccountId) -> Result<Option<SeenAddress>, StorageError> {
+        self.rows(|rows| rows.seen_address(id))
+    }
+}
 
 impl Rows<'_> {
     /// What was seen of an account's address under its present manager; none: nothing so far.
@@ -25,10 +53,9 @@ impl Rows<'_> {
     fn seen_address_of(&self, account: &Account) -> Result<Option<SeenAddress>, StorageError> {
         let id = &account.id;
         let row = self.one(
-            "reading keyturnhost_addresses",
             "SELECT seen, before FROM keyturnhost_addresses WHERE account = ?1",
-            [id.as_str()],
-            |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Option<Vec<u8>>>(1)?)),
+            params![id.as_str()],
+            |row| Ok((row.get::<Vec<u8>>(0)?, row.get::<Option<Vec<u8>>>(1)?)),
         )?;
         let open = |part: &str, sealed: &[u8]| {
             let opened = self.keys.open_sealed(&place(part, account), sealed).ok()?;
@@ -51,8 +78,9 @@ impl Rows<'_> {
         let seal = |part, address: &str| self.keys.seal(&place(part, account), address.as_bytes());
         let before = known.as_ref().and_then(|known| known.before_if(on_file)).map(|before| seal("before", before));
         self.change(
-            DOING,
-            "INSERT OR REPLACE INTO keyturnhost_addresses (account, seen, before, changed) VALUES (?1, ?2, ?3, ?4)",
+            "INSERT INTO keyturnhost_addresses (account, seen, before, changed) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (account) DO UPDATE
+             SET seen = excluded.seen, before = excluded.before, changed = excluded.changed",
             params![account.id.as_str(), seal("seen", on_file), before, before.is_some().then_some(now)],
         )
     }
@@ -64,22 +92,19 @@ impl Rows<'_> {
             return Err(StorageError::Changed);
         }
         self.change(
-            DOING,
             "UPDATE keyturnhost_addresses SET before = NULL, changed = NULL WHERE account = ?1",
-            [id.as_str()],
+            params![id.as_str()],
         )
     }
 
     /// Lets go of addresses that were replaced long ago, at most `most`; answers of how many.
     pub fn tidy_addresses(&self, now: i64, most: u32) -> Result<usize, StorageError> {
-        let ended = self.all(
-            "tidying keyturnhost_addresses",
-            "UPDATE keyturnhost_addresses SET before = NULL, changed = NULL WHERE account IN
-             (SELECT account FROM keyturnhost_addresses WHERE changed <= ?1 ORDER BY changed LIMIT ?2) RETURNING 1",
+        let ended = self.execute(
+            "UPDATE keyturnhost_addresses SET before = NULL, changed = NULL WHERE account IN (SELECT account FROM (
+                SELECT account FROM keyturnhost_addresses WHERE changed <= ?1 ORDER BY changed LIMIT ?2) AS ended)",
             params![now.saturating_sub(BEFORE_STAYS), most],
-            |_| Ok(()),
         )?;
-        Ok(ended.len())
+        Ok(ended as usize)
     }
 }
 

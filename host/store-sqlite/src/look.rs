@@ -1,0 +1,36 @@
+//! A file that is only looked at.
+
+use super::connection::{Db, failed};
+use keyturn_store::{StorageError, schema};
+
+/// For a connection that changes nothing: tables that are missing or older stand in its memory as they will be, with what the
+/// older ones hold. Answers the version that the file has; none: it has none of them.
+pub(super) fn stand_in(db: &Db) -> Result<Option<usize>, StorageError> {
+    let doing = "looking at the tables keyturnhost_*";
+    let present = schema::version(db)?;
+    let (Some(before), Some(since)) = (schema::MIGRATIONS.get(..present), schema::MIGRATIONS.get(present..)) else {
+        return Err(schema::newer(doing, present));
+    };
+    let db = &db.0;
+    let stands_in = || {
+        let made = |sql: &&str| {
+            let sql = sql
+                .replace("CREATE TABLE ", "CREATE TEMP TABLE ")
+                .replace(" INDEX keyturnhost_", " INDEX temp.keyturnhost_");
+            db.execute_batch(&sql)
+        };
+        if since.is_empty() {
+            return Ok(());
+        }
+        before.iter().try_for_each(made)?;
+        let tables =
+            r"SELECT name FROM sqlite_temp_schema WHERE type = 'table' AND name LIKE 'keyturnhost\_%' ESCAPE '\'";
+        let tables = db.prepare(tables)?.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+        for table in tables {
+            db.execute(&format!("INSERT INTO temp.{table} SELECT * FROM main.{table}"), [])?;
+        }
+        since.iter().try_for_each(made)
+    };
+    stands_in().map_err(|cause| failed(doing, &cause))?;
+    Ok((present > 0).then_some(present))
+}

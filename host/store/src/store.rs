@@ -1,0 +1,295 @@
+//! The store: what a call reads and what it commits, on whatever engine.
+
+use std::ops::Deref;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::counters::Counters;
+use super::database::{Connection, Database, Upkeep, Work, Write};
+use super::tally::Tally;
+use super::{Bound, Commit, Counted, Effect, Provider, StorageError};
+use keyturn_core::accounts::{AccountId, Matched};
+use keyturn_core::seal::{Keys, NONCE};
+
+/// Rows of a table removed in one transaction at most.
+const TIDIED: u32 = 500;
+/// No call came since it was last tidied.
+const NEVER: i64 = i64::MIN;
+
+/// How the store keeps what is its own. The defaults suit a panel of any size.
+#[derive(Debug, Clone, Copy)]
+pub struct Keeps {
+    /// Counters that one plugin may have at once. Default: 100,000.
+    pub counters: usize,
+    /// How long the audit's entries stay. Default: 730 days.
+    pub audit: Duration,
+}
+
+impl Default for Keeps {
+    fn default() -> Self {
+        Self { counters: 100_000, audit: Duration::from_secs(730 * 24 * 3600) }
+    }
+}
+
+/// The database beside the panel. Every method may block on the disk. Dropping it closes it.
+pub struct Store {
+    database: Box<dyn Database>,
+    own: Arc<Own>,
+}
+
+/// What the store has beside the database.
+struct Own {
+    keys: Arc<Keys>,
+    provider: Arc<dyn Provider>,
+    counters: Counters,
+    tally: Tally,
+    audit_stays: i64,
+    /// The last call's instant, Unix milliseconds: tidying has no clock of its own.
+    latest: AtomicI64,
+}
+
+impl Own {
+    fn rows<'a>(&'a self, db: &'a dyn Connection) -> Rows<'a> {
+        Rows { db, keys: &self.keys, provider: &*self.provider }
+    }
+}
+
+/// What every statement needs. They run in whatever snapshot or transaction the connection is in.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub db: &'a dyn Connection,
+    pub keys: &'a Keys,
+    pub provider: &'a dyn Provider,
+}
+
+impl<'a> Deref for Rows<'a> {
+    type Target = dyn Connection + 'a;
+
+    fn deref(&self) -> &Self::Target {
+        self.db
+    }
+}
+
+impl Store {
+    /// On the database that `open` opens; that lets the [`Upkeep`] work.
+    ///
+    /// # Errors
+    /// What `open` answers.
+    pub fn new(
+        keys: Arc<Keys>,
+        provider: Arc<dyn Provider>,
+        keeps: Keeps,
+        open: impl FnOnce(Arc<dyn Upkeep>) -> Result<Box<dyn Database>, StorageError>,
+    ) -> Result<Self, StorageError> {
+        let own = Arc::new(Own {
+            keys,
+            provider,
+            counters: Counters::new(keeps.counters),
+            tally: Tally::default(),
+            audit_stays: i64::try_from(keeps.audit.as_millis()).unwrap_or(i64::MAX),
+            latest: AtomicI64::new(NEVER),
+        });
+        let upkeep: Arc<dyn Upkeep> = Arc::clone(&own) as _;
+        Ok(Self { database: open(upkeep)?, own })
+    }
+
+    /// Runs `read` on one snapshot of the database: for what only looks, such as a check of the panel's tables. It cannot
+    /// write.
+    ///
+    /// # Errors
+    /// [`StorageError`], also what `read` returns.
+    pub fn read<T>(&self, read: impl FnOnce(&dyn Connection) -> Result<T, StorageError>) -> Result<T, StorageError> {
+        let (mut read, mut found) = (Some(read), None);
+        self.database.read(&mut |db| {
+            if let Some(read) = read.take() {
+                found = Some(read(db)?);
+            }
+            Ok(())
+        })?;
+        found.ok_or(StorageError::Busy)
+    }
+
+    pub(super) fn rows<T>(&self, read: impl FnOnce(Rows<'_>) -> Result<T, StorageError>) -> Result<T, StorageError> {
+        self.read(|db| read(self.own.rows(db)))
+    }
+
+    /// Writes what is no call's.
+    pub(super) fn write<T: Send + 'static>(
+        &self,
+        write: impl Fn(Rows<'_>) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let (wrote, own) = (Arc::new(Mutex::new(None)), Arc::clone(&self.own));
+        let last = Arc::clone(&wrote);
+        let work = move |db: &dyn Connection| {
+            let done = write(own.rows(db))?;
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+            Ok(())
+        };
+        self.database.write(Write { work: Box::new(work), done: None, alone: false })?;
+        let done = wrote.lock().unwrap_or_else(PoisonError::into_inner).take();
+        done.ok_or(StorageError::Indeterminate)
+    }
+
+    /// Checks the reads, writes everything, and answers when it is on the disk. A busy database is tried again, the
+    /// guest is not.
+    ///
+    /// # Errors
+    /// [`StorageError::Changed`], [`StorageError::Recorded`], [`StorageError::LeaseLost`], [`StorageError::Limit`],
+    /// [`StorageError::Busy`] after all tries; in these nothing was written. [`StorageError::Indeterminate`] if the engine
+    /// went away in the commit.
+    pub fn commit(&self, commit: Commit) -> Result<(), StorageError> {
+        self.time_goes_on(commit.now);
+        let alone = commit.effects.iter().any(|effect| matches!(effect, Effect::Replace { .. }));
+        let (commit, own) = (Arc::new(commit), Arc::clone(&self.own));
+        let forgets = commit.effects.iter().any(|effect| matches!(effect, Effect::Forget { .. }));
+        let done = forgets.then(|| {
+            let (commit, own) = (Arc::clone(&commit), Arc::clone(&self.own));
+            Box::new(move || own.forget(&commit)) as Box<dyn Fn() + Send>
+        });
+        self.database.write(Write { work: Box::new(move |db| own.rows(db).apply(&commit)), done, alone })
+    }
+
+    /// What ran out by then is removed although nobody calls.
+    pub(super) fn time_goes_on(&self, now: i64) {
+        self.own.latest.store(now, Ordering::Relaxed);
+    }
+
+    /// Removes at most `most` rows of each table whose time is over by `now`, Unix milliseconds, as the upkeep does; answers how
+    /// many of the table that had the most.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn tidy(&self, now: i64, most: u32) -> Result<usize, StorageError> {
+        let audit_stays = self.own.audit_stays;
+        self.write(move |rows| rows.remove_ended(now, most, audit_stays))
+    }
+
+    /// Whether what is written goes where the panel reads it. To be asked before something is done outside that cannot be
+    /// taken back.
+    ///
+    /// # Errors
+    /// [`StorageError::Replaced`].
+    pub fn in_place(&self) -> Result<(), StorageError> {
+        self.database.in_place()
+    }
+
+    /// Commits what waits, writes the counters and tidies up. Later commits fail; reads go on.
+    pub fn shutdown(&self) {
+        self.database.close();
+    }
+
+    /// The realms of the panel's accounts.
+    #[must_use]
+    pub fn realms(&self) -> Vec<String> {
+        self.own.provider.realms().into_iter().map(str::to_owned).collect()
+    }
+
+    /// See [`Provider::knows_managers`].
+    #[must_use]
+    pub fn knows_managers(&self, realm: &str) -> bool {
+        self.own.provider.knows_managers(realm)
+    }
+
+    /// See [`Provider::find`].
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn find(&self, typed: &str, realms: &[&str], limit: usize) -> Result<Vec<(AccountId, Matched)>, StorageError> {
+        self.read(|db| self.own.provider.find(db, typed, realms, limit))
+    }
+
+    /// Open sessions; none where the panel cannot say.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn sessions(&self, id: &AccountId) -> Result<Option<u32>, StorageError> {
+        self.read(|db| self.own.provider.sessions(db, id))
+    }
+
+    /// Whether the provider takes this hash; the sentence says what not.
+    ///
+    /// # Errors
+    /// One sentence.
+    pub fn accepts(&self, realm: &str, hash: &str) -> Result<(), String> {
+        self.own.provider.accepts(realm, hash)
+    }
+
+    /// Adds one to each counter at once, if all have room; else to none.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn count(&self, plugin: &str, bounds: &[Bound], now: i64) -> Result<Counted, StorageError> {
+        self.own.counters.count(plugin, bounds, now, || self.rows(|rows| rows.counters(plugin, now)))
+    }
+
+    /// Counts one more of an entry as [`super::AuditEntry::counted`] makes it, in memory; it is written behind, as counters are.
+    pub fn tally(&self, counted: super::AuditEntry) {
+        self.own.tally.add(counted);
+    }
+}
+
+impl Own {
+    fn forget(&self, commit: &Commit) {
+        for effect in &commit.effects {
+            if let Effect::Forget { key } = effect {
+                self.counters.forget(&commit.plugin, key);
+            }
+        }
+    }
+}
+
+impl Upkeep for Own {
+    /// A failure concerns no caller: what was added stays in memory and is tried again.
+    fn write_behind(&self, transaction: &dyn Fn(&Work<'_>) -> Result<(), StorageError>) {
+        let (counts, tallied) = (self.counters.take_unwritten(), self.tally.take_unwritten());
+        if counts.is_empty() && tallied.is_empty() {
+            return;
+        }
+        let write = |db: &dyn Connection| {
+            let rows = self.rows(db);
+            rows.write_counts(&counts).and_then(|()| rows.add_tallied(&tallied))
+        };
+        if let Err(error) = transaction(&write) {
+            tracing::warn!(%error, "can't write counters yet");
+            self.counters.give_back(counts);
+            self.tally.give_back(tallied);
+        }
+    }
+
+    fn tidy(&self, transaction: &dyn Fn(&Work<'_>) -> Result<(), StorageError>) -> bool {
+        let now = self.latest.load(Ordering::Relaxed);
+        if now == NEVER {
+            return false;
+        }
+        self.counters.tidy(now);
+        let removed = std::cell::Cell::new(0);
+        let remove = |db: &dyn Connection| {
+            removed.set(self.rows(db).remove_ended(now, TIDIED, self.audit_stays)?);
+            Ok(())
+        };
+        match transaction(&remove) {
+            Ok(()) if removed.get() == 0 => {
+                // Time goes on with the next call; until then there is nothing to look for.
+                let _ = self.latest.compare_exchange(now, NEVER, Ordering::Relaxed, Ordering::Relaxed);
+            }
+            Ok(()) => return removed.get() >= TIDIED as usize,
+            Err(StorageError::Busy) => {}
+            Err(error) => tracing::warn!(%error, "can't delete expired rows yet"),
+        }
+        false
+    }
+}
+
+pub(super) fn nonce(sealed: &[u8]) -> Option<[u8; NONCE]> {
+    sealed.first_chunk().copied()
+}
+
+pub(super) fn forged(table: &str, whose: &str) -> StorageError {
+    StorageError::Failed {
+        doing: format!("reading {table} of {whose}"),
+        cause:
+            "a row was not sealed by this host for its place: it was changed from outside, or the key file is the wrong one"
+                .to_owned(),
+    }
+}
