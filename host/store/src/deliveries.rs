@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::database::{Row, params};
-use super::queue::{Entry, Lease, Table, WAITING, waiting};
+use super::queue::{DELIVERIES_QUEUE, Entry, Lease, WAITING, waiting};
 use super::store::{Rows, Store, forged};
 use super::{AuditEntry, Quotas, StorageError};
 use keyturn_core::accounts::AccountId;
 use keyturn_core::mail::MailState;
 
 /// Attempts of a delivery at most.
-pub const ATTEMPTS: u32 = 10;
+pub const ATTEMPTS: u32 = DELIVERIES_QUEUE.attempts;
 /// Attempts whose outcome is kept.
 pub const TOLD: usize = 20;
 
@@ -200,13 +200,13 @@ impl Store {
                      WHERE destination = ?1 AND due <= ?2 AND plugin {follows} ?3 ORDER BY plugin, due LIMIT 1"
                 );
                 let claimed = rows.claim(
-                    &QUEUE,
+                    &DELIVERIES_QUEUE,
                     (1, lease_ms, false),
                     |now, _| rows.all(&due, params![destination, now, after], waiting),
                     |number| rows.numbered_delivery(number),
                     |number, _, now| {
                         let tried = rows.numbered_delivery(number)?.map(|row| row.delivery.tried).unwrap_or_default();
-                        rows.settle(&QUEUE, number, MailState::GaveUp, None, Some(&told(&tried)), now)
+                        rows.settle(&DELIVERIES_QUEUE, number, MailState::GaveUp, None, Some(&told(&tried)), now)
                     },
                 )?;
                 if let Some((row, lease)) = claimed.into_iter().next() {
@@ -300,7 +300,7 @@ impl Store {
             for id in &ids {
                 let row = rows.carrying_delivery(id)?;
                 if let Some(row) = row.filter(|row| row.delivery.state != DeliveryState::Sending) {
-                    rows.again(&QUEUE, row.delivery.number, now)?;
+                    rows.again(&DELIVERIES_QUEUE, row.delivery.number, now)?;
                     done.push(id.clone());
                 }
             }
@@ -338,8 +338,6 @@ const STAYS: i64 = 30 * 24 * 3600 * 1000;
 const DONE_MOST: u32 = 10_000;
 /// Missed events that come at intervals of less are one occasion, in milliseconds: the log says once that it began.
 const OCCASION: i64 = 60_000;
-
-pub(super) const QUEUE: Table = Table { name: "keyturnhost_deliveries", outcome: "tried", attempts: ATTEMPTS };
 
 const DELIVERIES: &str =
     "SELECT number, id, destination, plugin, event, account, state, attempts, asked_at, changed_at, due, tried,
@@ -448,7 +446,7 @@ impl Rows<'_> {
         row.tried.push(Tried { at: now, ..settled.tried.clone() });
         row.tried.drain(..row.tried.len().saturating_sub(TOLD));
         let due = settled.again_in.map(|pause| now.saturating_add(pause));
-        self.settle(&QUEUE, row.number, settled.state, due, Some(&told(&row.tried)), now)?;
+        self.settle(&DELIVERIES_QUEUE, row.number, settled.state, due, Some(&told(&row.tried)), now)?;
         if settled.again_in.is_none() {
             self.change(
                 "DELETE FROM keyturnhost_deliveries WHERE number IN (SELECT number FROM (

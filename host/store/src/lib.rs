@@ -9,6 +9,7 @@ mod counters;
 mod data;
 pub mod database;
 pub mod deliveries;
+mod entry;
 pub mod epoch;
 pub mod keys;
 pub mod outbox;
@@ -22,8 +23,8 @@ mod tally;
 pub mod tasks;
 
 pub use addresses::SeenAddress;
-pub use audit::{AuditEntry, AuditFilter, Outdated, Role};
 pub use database::Value;
+pub use entry::{AuditEntry, AuditFilter, Outdated, Role};
 pub use provider::Provider;
 pub use store::Store;
 

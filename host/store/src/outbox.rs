@@ -15,7 +15,6 @@ pub use keyturn_core::mail::*;
 use keyturn_core::seal::Keys;
 use keyturn_mail::template::{Template, Value};
 use keyturn_mail::transport::Attempt;
-pub(crate) use rows::QUEUE;
 
 /// To whom. An address on file is never kept: it is looked up anew at each attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -83,7 +83,16 @@ pub(super) struct Table {
     pub attempts: u32,
 }
 
-const TABLES: [Table; 3] = [super::outbox::QUEUE, super::tasks::QUEUE, super::deliveries::QUEUE];
+/// Emails.
+pub(super) const MAILS_QUEUE: Table =
+    Table { name: "keyturnhost_outbox", outcome: "obstacle", attempts: keyturn_core::mail::ATTEMPTS };
+/// Jobs and events.
+pub(super) const TASKS_QUEUE: Table =
+    Table { name: "keyturnhost_tasks", outcome: "outcome", attempts: keyturn_core::mail::ATTEMPTS };
+/// Webhook deliveries.
+pub(super) const DELIVERIES_QUEUE: Table = Table { name: "keyturnhost_deliveries", outcome: "tried", attempts: 10 };
+
+const TABLES: [Table; 3] = [MAILS_QUEUE, TASKS_QUEUE, DELIVERIES_QUEUE];
 
 /// A row that is due, as far as it matters whether it is leased.
 pub(super) struct Waiting {
@@ -245,9 +254,7 @@ impl Store {
     /// # Errors
     /// [`StorageError`].
     pub fn due(&self) -> Result<Due, StorageError> {
-        self.rows(|rows| {
-            Ok(Due { mail: rows.is_due(&super::outbox::QUEUE)?, task: rows.is_due(&super::tasks::QUEUE)? })
-        })
+        self.rows(|rows| Ok(Due { mail: rows.is_due(&MAILS_QUEUE)?, task: rows.is_due(&TASKS_QUEUE)? }))
     }
 
     /// A worker's sign of life, which also prolongs its leases by `lease_ms` from now on. Time goes on with it, to `now`, Unix

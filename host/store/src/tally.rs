@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::AuditEntry;
+use super::entry::AuditEntry;
 
 /// Rows of an operation in a minute that tell callers and networks apart.
 pub(super) const APART: usize = 32;

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::database::{Row, params};
 pub use super::queue::{Beat, Due, Lease};
-use super::queue::{Entry, Table, WAITING, waiting};
+use super::queue::{Entry, TASKS_QUEUE, WAITING, waiting};
 use super::store::{Rows, Store, forged};
 use super::{AuditEntry, Quotas, StorageError};
 use keyturn_core::mail::{ATTEMPTS, MailState};
@@ -153,12 +153,12 @@ impl Store {
     /// # Errors
     /// [`StorageError`].
     pub fn lease_tasks(&self, most: u32, lease_ms: i64) -> Result<Vec<LeasedTask>, StorageError> {
-        self.leases(&QUEUE, move |rows| {
+        self.leases(&TASKS_QUEUE, move |rows| {
             let due = format!("SELECT {WAITING} FROM keyturnhost_tasks WHERE due <= ?1 ORDER BY due LIMIT ?2");
             let one = format!("{TASKS} WHERE number = ?1");
             let numbered = |number: i64| rows.one(&one, params![number], carrying);
             let claimed = rows.claim(
-                &QUEUE,
+                &TASKS_QUEUE,
                 (most, lease_ms, true),
                 |now, left| rows.all(&due, params![now, left], waiting),
                 numbered,
@@ -187,7 +187,7 @@ impl Store {
                 Some(_) if rows.waits(&row)? => rows.end_task(&lease)?,
                 Some(pause) => {
                     let due = Some(now.saturating_add(pause));
-                    rows.settle(&QUEUE, row.number, MailState::Delayed, due, Some(&outcome), now)?;
+                    rows.settle(&TASKS_QUEUE, row.number, MailState::Delayed, due, Some(&outcome), now)?;
                 }
             }
             Ok(true)
@@ -236,7 +236,7 @@ impl Store {
                     // It does what this one would do.
                     rows.change("DELETE FROM keyturnhost_tasks WHERE number = ?1", params![row.number])?;
                 } else {
-                    rows.again(&QUEUE, row.number, now)?;
+                    rows.again(&TASKS_QUEUE, row.number, now)?;
                     rows.usage(&row.charged, USAGE, 1)?;
                 }
                 done.push(id.clone());
@@ -272,8 +272,6 @@ fn place(id: &str, plugin: &str, kind: TaskKind, name: &str, address: Option<&st
         depth.to_string(),
     ]
 }
-
-pub(super) const QUEUE: Table = Table { name: "keyturnhost_tasks", outcome: "outcome", attempts: ATTEMPTS };
 
 const TASKS: &str =
     "SELECT number, id, kind, plugin, charged, name, payload, address, depth, attempts, key, due, asked_at,
@@ -386,7 +384,7 @@ impl Rows<'_> {
     }
 
     fn fail(&self, row: &Carrying, outcome: &str, now: i64) -> Result<(), StorageError> {
-        self.settle(&QUEUE, row.number, MailState::GaveUp, None, Some(outcome), now)?;
+        self.settle(&TASKS_QUEUE, row.number, MailState::GaveUp, None, Some(outcome), now)?;
         self.usage(&row.charged, USAGE, -1).map(drop)
     }
 

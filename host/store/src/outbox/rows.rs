@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 use super::{
-    ATTEMPTS, Filling, LeasedMail, Mail, MailFilter, MailId, MailState, Mend, NewMail, Obstacle, Recipient, Settled,
-    Told,
+    Filling, LeasedMail, Mail, MailFilter, MailId, MailState, Mend, NewMail, Obstacle, Recipient, Settled, Told,
 };
 use crate::database::{Row, params};
-use crate::queue::{Lease, Over, Table, WAITING, waiting};
+use crate::queue::{Lease, MAILS_QUEUE, Over, WAITING, waiting};
 use crate::store::{Rows, Store, forged};
 use crate::{AuditEntry, Quotas, StorageError};
 use keyturn_core::accounts::{AccountId, Field};
@@ -86,7 +85,7 @@ impl Store {
         operators: Option<&str>,
     ) -> Result<Vec<LeasedMail>, StorageError> {
         let operators = operators.map(str::to_owned);
-        self.leases(&QUEUE, move |rows| rows.lease_mail(most, lease_ms, operators.as_deref()))
+        self.leases(&MAILS_QUEUE, move |rows| rows.lease_mail(most, lease_ms, operators.as_deref()))
     }
 
     /// Says how an attempt came out. Answers whether the lease still held: if not, another worker has the mail, or
@@ -135,7 +134,7 @@ impl Store {
                 match mend {
                     Mend::Withdraw => rows.end(&row, MailState::Withdrawn, now)?,
                     Mend::Retry => {
-                        rows.again(&QUEUE, row.mail.number, now)?;
+                        rows.again(&MAILS_QUEUE, row.mail.number, now)?;
                         let none = "UPDATE keyturnhost_outbox SET obstacle = NULL WHERE number = ?1";
                         rows.change(none, params![row.mail.number])?;
                     }
@@ -164,8 +163,6 @@ const USAGE: &str = "outbox";
 
 /// Recipients that one statement asks for.
 const RECIPIENTS: usize = 1_000;
-
-pub(crate) const QUEUE: Table = Table { name: "keyturnhost_outbox", outcome: "obstacle", attempts: ATTEMPTS };
 
 const MAILS: &str = "SELECT number, id, plugin, recipient, template_name, state, attempts, asked_at, due, expires, changed_at,
     last_at, last, obstacle, secrets IS NOT NULL, address_mac, server, template, variables, secrets FROM keyturnhost_outbox";
@@ -341,7 +338,7 @@ impl Rows<'_> {
     fn lease_mail(&self, most: u32, lease_ms: i64, operators: Option<&str>) -> Result<Vec<LeasedMail>, StorageError> {
         let due = format!("SELECT {WAITING}, expires FROM keyturnhost_outbox WHERE due <= ?1 ORDER BY due LIMIT ?2");
         let claimed = self.claim(
-            &QUEUE,
+            &MAILS_QUEUE,
             (most, lease_ms, false),
             |now, left| self.all(&due, params![now, left], waiting),
             |number| self.numbered(number),
@@ -360,12 +357,12 @@ impl Rows<'_> {
             (Some(row), Over::Ended) => self.end(&row, MailState::Ended, now),
             (Some(row), _) => {
                 let obstacle = row.mail.obstacle.map(Obstacle::name);
-                self.settle(&QUEUE, number, MailState::GaveUp, None, obstacle, now)
+                self.settle(&MAILS_QUEUE, number, MailState::GaveUp, None, obstacle, now)
             }
             // It was never this host's.
             (None, _) => {
                 self.wipe(number)?;
-                self.settle(&QUEUE, number, MailState::Refused, None, Some(Obstacle::Forged.name()), now)
+                self.settle(&MAILS_QUEUE, number, MailState::Refused, None, Some(Obstacle::Forged.name()), now)
             }
         }
     }
@@ -413,7 +410,7 @@ impl Rows<'_> {
                 params![row.mail.number, now, server, serde_json::to_string(attempt).unwrap_or_default()],
             )?;
         }
-        self.settle(&QUEUE, row.mail.number, state, due, settled.obstacle.map(Obstacle::name), now)?;
+        self.settle(&MAILS_QUEUE, row.mail.number, state, due, settled.obstacle.map(Obstacle::name), now)?;
         if settled.obstacle == Some(Obstacle::Forged)
             || matches!(state, MailState::Accepted | MailState::Ended | MailState::Withdrawn)
         {
