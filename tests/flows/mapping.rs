@@ -345,7 +345,7 @@ fn check_says_of_each_panel_what_it_found_and_what_follows() {
         assert!(severity == "good" && text.starts_with(&format!("accounts.{realm}: {found}")), "{text}");
         let (severity, text, _) = finding(&document, "what its people get");
         let output = if panel.kind.settings == BCRYPT { "bcrypt" } else { "argon2id" };
-        let not_asked = "since the panel does not ask at sign-in (asked-at-sign-in = false)";
+        let not_asked = "because the panel does not ask at sign-in (asked-at-sign-in = false)";
         assert_eq!(
             text,
             format!(
@@ -377,7 +377,7 @@ fn check_says_what_old_sessions_cost_and_the_sql_that_mends_it_works() {
     panel.database().execute_batch(sql).expect("the SQL that fixes it runs");
     panel.mapped("hash = \"pass\"", "hash = \"pass\"\nepoch = \"password_epoch\"");
     let document = panel.document();
-    assert!(finding(&document, "epoch: column password_epoch is raised with each new password").2.is_empty());
+    assert!(finding(&document, "epoch: each new password raises column password_epoch").2.is_empty());
     done(&keyturn(&panel.config(), &["reset-password", "client:1"], NEW));
     assert_eq!(panel.text("SELECT CAST(password_epoch AS TEXT) FROM client WHERE id = 1"), "1");
 
@@ -535,21 +535,21 @@ fn check_says_that_nothing_is_stored_like_new_passwords_where_anything_is() {
 }
 
 #[test]
-fn check_measures_the_dearest_hash_and_calls_a_grid_below_it_wrong() {
+fn check_measures_the_slowest_hash_and_calls_a_grid_below_it_wrong() {
     let panel = asking();
-    let (severity, text, _) = finding(&panel.document(), "the dearest hash");
+    let (severity, text, _) = finding(&panel.document(), "the slowest hash");
     assert!(severity == "note" && text.contains("$2y$10$") && text.contains("sign-in.even-ms is 0"), "{text}");
     panel.mapped("even-ms = 0", "even-ms = 1");
-    let (severity, text, fix) = finding(&panel.document(), "the dearest hash");
+    let (severity, text, fix) = finding(&panel.document(), "the slowest hash");
     assert!(severity == "wrong" && text.contains("sign-in.even-ms is 1"), "{text}");
     let set: u64 = fix.trim_start_matches("sign-in.even-ms = ").parse().expect("a number");
     assert!((250..=10_000).contains(&set) && set.is_multiple_of(50), "{fix}");
     panel.mapped("even-ms = 1", "even-ms = 10000");
-    assert_eq!(finding(&panel.document(), "the dearest hash").0, "good");
+    assert_eq!(finding(&panel.document(), "the slowest hash").0, "good");
     // Two kinds tell their accounts apart where there is no grid; one that is accepted counts as one that is stored.
     panel.mapped("even-ms = 10000", "even-ms = 0");
     panel.mapped("prefix = \"$2y$\"", "prefix = \"$2y$\", max-cost = 11");
-    let (severity, text, _) = finding(&panel.document(), "the dearest hash");
+    let (severity, text, _) = finding(&panel.document(), "the slowest hash");
     assert!(severity == "wrong" && text.contains("$2y$11$"), "{text}");
 }
 

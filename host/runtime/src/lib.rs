@@ -6,7 +6,6 @@
 pub mod admit;
 mod audit_log;
 pub mod bell;
-mod buffers;
 pub mod cache;
 pub mod call;
 pub mod capabilities;

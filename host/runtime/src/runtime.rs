@@ -18,12 +18,12 @@ use zeroize::Zeroizing;
 
 use crate::admit::{AdmitError, Plugin};
 use crate::bell::Bell;
-use crate::buffers::Buffers;
 use crate::cache;
 use crate::call::audit::Budget;
 use crate::call::error::CallError;
 use crate::call::lane::Lane;
 use crate::call::told::Told;
+use crate::capabilities::kdf::buffers::Buffers;
 use crate::engine::{Machine, POOL_SLOTS};
 use crate::roster::{Candidate, LeftOut, Memory, Roster, SignInPlugin};
 use crate::surroundings::{Directory, MailRoute, Surroundings};

@@ -8,8 +8,8 @@ use keyturn_core::time::now;
 use keyturn_store::{StorageError, Store};
 use keyturn_webhooks::Destinations;
 
-use crate::buffers::Buffers;
 use crate::call::told::Told;
+use crate::capabilities::kdf::buffers::Buffers;
 
 /// In the query of a link: whose it is.
 pub const LINK_OF: &str = "of";

@@ -10,13 +10,26 @@ use std::time::{Duration, Instant};
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
+use serde::Deserialize;
 
+use super::look::{self, Found};
 use super::place::{Place, beside};
-use super::{Found, Journal, look};
 use keyturn_core::fold::fold;
 use keyturn_core::stored::kind;
 use keyturn_store::database::{self as store, Row, doing};
 use keyturn_store::{StorageError, schema};
+
+/// What becomes of the journal mode of a file that is not the host's own. One that the host makes is in WAL mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Journal {
+    /// It stays as the panel has it.
+    #[default]
+    Keep,
+    /// The file is turned to WAL and stays so: readers and a writer do not wait for each other then, and nobody who may only
+    /// read the file can open it any more, unless somebody who may write has it open.
+    Wal,
+}
 
 /// How long one waits for another.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -17,13 +17,15 @@ use std::time::{Duration, Instant};
 use connection::{Db, Readers};
 use lock::{LockError, ServerLock};
 use place::Place;
-use serde::Deserialize;
 use writer::{Job, Writer};
 
 use keyturn_core::seal::Keys;
 use keyturn_store::database::{Connection, Database, Write};
 use keyturn_store::store::{Keeps, Store};
 use keyturn_store::{Provider, StorageError, schema};
+
+pub use connection::Journal;
+pub use look::Found;
 
 /// How the file is used. The defaults suit a panel of any size.
 #[derive(Debug, Clone)]
@@ -57,29 +59,6 @@ impl Default for Options {
             keeps: Keeps::default(),
         }
     }
-}
-
-/// What becomes of the journal mode of a file that is not the host's own. One that the host makes is in WAL mode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Journal {
-    /// It stays as the panel has it.
-    #[default]
-    Keep,
-    /// The file is turned to WAL and stays so: readers and a writer do not wait for each other then, and nobody who may only
-    /// read the file can open it any more, unless somebody who may write has it open.
-    Wal,
-}
-
-/// What was found in a file that was opened to be looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// Whether it is in WAL mode.
-    pub wal: bool,
-    /// The version of the host's tables in it; none: there are none.
-    pub version: Option<usize>,
-    /// The version that the next start makes of them.
-    pub newest: usize,
 }
 
 /// The panel's file, open.

@@ -3,6 +3,17 @@
 use super::connection::{Db, failed};
 use keyturn_store::{StorageError, schema};
 
+/// What was found in a file that was opened to be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Whether it is in WAL mode.
+    pub wal: bool,
+    /// The version of the host's tables in it; none: there are none.
+    pub version: Option<usize>,
+    /// The version that the next start makes of them.
+    pub newest: usize,
+}
+
 /// For a connection that changes nothing: tables that are missing or older stand in its memory as they will be, with what the
 /// older ones hold. Answers the version that the file has; none: it has none of them.
 pub(super) fn stand_in(db: &Db) -> Result<Option<usize>, StorageError> {

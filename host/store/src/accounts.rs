@@ -2,9 +2,18 @@
 
 use super::database::params;
 use super::epoch::{self, Kept};
+use super::error::StorageError;
 use super::store::{Rows, Store};
-use super::{Known, StorageError};
 use keyturn_core::accounts::{Account, AccountId, Why};
+
+/// An account and the epoch of its sessions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// The account.
+    pub account: Account,
+    /// Its session epoch: opaque, changes with each new password, whoever set it.
+    pub epoch: String,
+}
 
 impl Store {
     /// One account with its epoch; none if there is none.

@@ -4,8 +4,8 @@
 
 use zeroize::Zeroizing;
 
-use super::StorageError;
 use super::database::params;
+use super::error::StorageError;
 use super::store::{Rows, Store};
 use keyturn_core::accounts::{Account, AccountId, Field};
 use keyturn_mail::address;

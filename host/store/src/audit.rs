@@ -1,9 +1,9 @@
 //! The audit's rows: what was done, and whom it concerned in a table beside it, so that an account's entries are found. What was
 //! only counted has its row of each minute among them, and concerns nobody.
 
-use super::StorageError;
 use super::database::{Row, params};
 use super::entry::{AuditEntry, AuditFilter, Outdated, Role};
+use super::error::StorageError;
 use super::store::{Rows, Store};
 use super::tally::Tallied;
 use keyturn_core::accounts::AccountId;

@@ -1,10 +1,153 @@
 //! The commit of a call: what it read is still so, and everything that it asks for is written, together or not at all.
 
+use super::accounts::Known;
+use super::data::Version;
+use super::database::Write;
 use super::database::params;
+use super::deliveries::NewDelivery;
+use super::entry::AuditEntry;
+use super::error::{Record, StorageError};
+use super::outbox::{MailId, NewMail};
+use super::queue::Lease;
+use super::quotas::Quotas;
+use super::records::RecordKey;
+use super::store::Own;
 use super::store::{Rows, Store};
-use super::{Commit, Effect, Read, StorageError};
+use super::tasks::NewTask;
+use keyturn_core::accounts::{AccountId, Why};
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// What a call saw, to be still so when it commits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Read {
+    /// A key of the plugin's data; none: absent. Judged by the call's own `now`, so that an end in between is no change.
+    Data {
+        /// The key.
+        key: String,
+        /// What was there.
+        version: Option<Version>,
+    },
+    /// An account, whole: fields, manager, hash and epoch. None: there was none.
+    Account {
+        /// Its name.
+        id: AccountId,
+        /// What was seen.
+        seen: Option<Box<Known>>,
+    },
+    /// Where the latest attempt of a mail went.
+    Mail {
+        /// The mail.
+        id: MailId,
+        /// MAC of the address; none: no attempt was made.
+        address: Option<Vec<u8>>,
+    },
+}
+
+/// What a call asks for.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// Writes a key of the plugin's data.
+    Put {
+        /// 1 to 200 bytes.
+        key: String,
+        /// At most 64 KiB, sealed by the storage.
+        value: Zeroizing<Vec<u8>>,
+        /// Unix milliseconds from which it reads as absent.
+        expires: Option<i64>,
+    },
+    /// Removes a key.
+    Delete {
+        /// The key.
+        key: String,
+    },
+    /// Lets a counter begin anew, under every window.
+    Forget {
+        /// The counter's key.
+        key: String,
+    },
+    /// Writes an account's hash.
+    Replace {
+        /// The account.
+        id: AccountId,
+        /// The PHC or crypt(3) string.
+        hash: String,
+        /// New password or new form.
+        why: Why,
+        /// The session epoch that holds afterwards.
+        epoch: String,
+    },
+    /// Queues a mail.
+    Send(Box<NewMail>),
+    /// Ends a mail that has not gone, and wipes what it carries.
+    Withdraw {
+        /// Which; of this plugin.
+        id: MailId,
+    },
+    /// Leaves a task behind: a job, or an event for one who listens.
+    Enqueue(Box<NewTask>),
+    /// Leaves an event behind for a destination of the operator's.
+    Deliver(Box<NewDelivery>),
+}
+
+/// Everything that is written when a call has succeeded, together or not at all.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    /// The plugin, as the operator named it.
+    pub plugin: String,
+    /// The call's one instant, Unix milliseconds.
+    pub now: i64,
+    /// What must still be so.
+    pub reads: Vec<Read>,
+    /// What to write, in order.
+    pub effects: Vec<Effect>,
+    /// The audit entry.
+    pub audit: Option<AuditEntry>,
+    /// The idempotency record, with its key.
+    pub record: Option<(RecordKey, Record)>,
+    /// What the plugin may keep.
+    pub quotas: Quotas,
+    /// The task that this ends, if it is one's.
+    pub task: Option<Lease>,
+}
+
+impl Commit {
+    /// These effects and nothing else: nothing is checked, written down or bounded.
+    #[must_use]
+    pub fn bare(plugin: &str, now: i64, effects: Vec<Effect>) -> Self {
+        Self {
+            plugin: plugin.to_owned(),
+            now,
+            reads: Vec::new(),
+            effects,
+            audit: None,
+            record: None,
+            quotas: Quotas::NONE,
+            task: None,
+        }
+    }
+}
 
 impl Store {
+    /// Checks the reads, writes everything, and answers when it is on the disk. A busy database is tried again, the
+    /// guest is not.
+    ///
+    /// # Errors
+    /// [`StorageError::Changed`], [`StorageError::Recorded`], [`StorageError::LeaseLost`], [`StorageError::Limit`],
+    /// [`StorageError::Busy`] after all tries; in these nothing was written. [`StorageError::Indeterminate`] if the engine
+    /// went away in the commit.
+    pub fn commit(&self, commit: Commit) -> Result<(), StorageError> {
+        self.time_goes_on(commit.now);
+        let alone = commit.effects.iter().any(|effect| matches!(effect, Effect::Replace { .. }));
+        let (commit, own) = (Arc::new(commit), Arc::clone(&self.own));
+        let forgets = commit.effects.iter().any(|effect| matches!(effect, Effect::Forget { .. }));
+        let done = forgets.then(|| {
+            let (commit, own) = (Arc::clone(&commit), Arc::clone(&self.own));
+            Box::new(move || own.forget(&commit)) as Box<dyn Fn() + Send>
+        });
+        self.database.write(Write { work: Box::new(move |db| own.rows(db).apply(&commit)), done, alone })
+    }
+
     /// Whether all of it is still so.
     ///
     /// # Errors
@@ -18,6 +161,16 @@ impl Store {
             }
             Ok(true)
         })
+    }
+}
+
+impl Own {
+    fn forget(&self, commit: &Commit) {
+        for effect in &commit.effects {
+            if let Effect::Forget { key } = effect {
+                self.counters.forget(&commit.plugin, key);
+            }
+        }
     }
 }
 

@@ -13,8 +13,28 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::database::params;
+use super::error::StorageError;
 use super::store::Rows;
-use super::{Bound, Counted, StorageError};
+
+/// A counter, and how much it lets pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bound {
+    /// Its name among the plugin's.
+    pub key: String,
+    /// Seconds.
+    pub window: u32,
+    /// How many within each window.
+    pub limit: u64,
+}
+
+/// What became of a count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// One was added to each.
+    Within,
+    /// One or more are full, and nothing was added to any. All have room after so many seconds, if nothing is added before.
+    Full(u32),
+}
 
 /// Steps in a window.
 const STEPS: i64 = 16;

@@ -5,8 +5,12 @@ use std::ops::ControlFlow;
 use zeroize::Zeroizing;
 
 use super::database::params;
+use super::error::StorageError;
 use super::store::{Rows, Store, forged, nonce};
-use super::{StorageError, Version};
+
+/// Tells one writing of a data row from another: the nonce of its sealed value, which no two writings share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version(pub [u8; 24]);
 
 const TABLE: &str = "keyturnhost_data";
 /// Data is removed so long after its end, in milliseconds: a call that began before it may still be under way.

@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use super::StorageError;
+use super::error::StorageError;
 
 /// A value of a column.
 #[derive(Debug, Clone, PartialEq)]

@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::database::{Row, params};
+use super::entry::AuditEntry;
+use super::error::StorageError;
 use super::queue::{DELIVERIES_QUEUE, Entry, Lease, WAITING, waiting};
+use super::quotas::Quotas;
 use super::store::{Rows, Store, forged};
-use super::{AuditEntry, Quotas, StorageError};
 use keyturn_core::accounts::AccountId;
 use keyturn_core::mail::MailState;
 

@@ -3,8 +3,9 @@
 use zeroize::Zeroizing;
 
 use super::database::{Row, params};
+use super::entry::AuditEntry;
+use super::error::StorageError;
 use super::store::{Rows, Store, forged};
-use super::{AuditEntry, StorageError};
 
 /// How a stored key comes from and goes to a storage.
 #[derive(Debug, Clone, PartialEq, Eq)]

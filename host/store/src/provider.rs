@@ -1,7 +1,7 @@
 //! Where the panel keeps its people.
 
-use super::StorageError;
 use super::database::Connection;
+use super::error::StorageError;
 use keyturn_core::accounts::{Account, AccountId, Matched, Why};
 
 /// A panel's accounts. Reads run in a snapshot; `replace` runs in the transaction that commits the whole call.

@@ -6,8 +6,8 @@
 use keyturn_core::mail::MailState;
 use keyturn_core::seal;
 
-use super::StorageError;
 use super::database::{Bind, Row, ValueRef, params};
+use super::error::StorageError;
 use super::store::{Rows, Store};
 
 /// One worker's hold on a row. Whoever settles shows it, so that of two that believe to have a row one is right.

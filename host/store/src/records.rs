@@ -4,9 +4,20 @@
 use zeroize::Zeroizing;
 
 use super::database::params;
+use super::error::{Record, StorageError};
 use super::store::{Rows, Store, forged};
-use super::{Record, RecordKey, StorageError};
 use keyturn_core::seal::hex;
+
+/// An operation's caller, name and idempotency key: what a record is unique by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordKey {
+    /// Who, as in the audit; for forms, with the session.
+    pub caller: String,
+    /// The plugin and the operation.
+    pub operation: String,
+    /// The idempotency key, 1 to 255 bytes.
+    pub key: String,
+}
 
 const TABLE: &str = "keyturnhost_records";
 /// How long a record answers: 24 hours, in milliseconds.

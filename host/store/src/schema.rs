@@ -1,7 +1,7 @@
 //! The host's own tables in the panel's file, and how they came to be.
 
-use super::StorageError;
 use super::database::{Connection, params};
+use super::error::StorageError;
 use keyturn_core::seal::Keys;
 
 /// Each is run once, in order; what was published is never changed. In SQLite's words for types; another engine has others.

@@ -4,9 +4,11 @@
 
 use zeroize::Zeroizing;
 
+use super::data::Version;
 use super::database::params;
+use super::entry::AuditEntry;
+use super::error::StorageError;
 use super::store::{Rows, Store, forged, nonce};
-use super::{AuditEntry, StorageError, Version};
 use keyturn_core::seal::{Keys, Unsealed};
 
 /// A group of settings as it stands.

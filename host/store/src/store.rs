@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::counters::Counters;
+use super::counters::{Bound, Counted};
 use super::database::{Connection, Database, Upkeep, Work, Write};
+use super::error::StorageError;
+use super::provider::Provider;
 use super::tally::Tally;
-use super::{Bound, Commit, Counted, Effect, Provider, StorageError};
 use keyturn_core::accounts::{AccountId, Matched};
 use keyturn_core::seal::{Keys, NONCE};
 
@@ -34,15 +36,15 @@ impl Default for Keeps {
 
 /// The database beside the panel. Every method may block on the disk. Dropping it closes it.
 pub struct Store {
-    database: Box<dyn Database>,
-    own: Arc<Own>,
+    pub(super) database: Box<dyn Database>,
+    pub(super) own: Arc<Own>,
 }
 
 /// What the store has beside the database.
-struct Own {
+pub(super) struct Own {
     keys: Arc<Keys>,
     provider: Arc<dyn Provider>,
-    counters: Counters,
+    pub(super) counters: Counters,
     tally: Tally,
     audit_stays: i64,
     /// The last call's instant, Unix milliseconds: tidying has no clock of its own.
@@ -50,7 +52,7 @@ struct Own {
 }
 
 impl Own {
-    fn rows<'a>(&'a self, db: &'a dyn Connection) -> Rows<'a> {
+    pub(super) fn rows<'a>(&'a self, db: &'a dyn Connection) -> Rows<'a> {
         Rows { db, keys: &self.keys, provider: &*self.provider }
     }
 }
@@ -131,25 +133,6 @@ impl Store {
         done.ok_or(StorageError::Indeterminate)
     }
 
-    /// Checks the reads, writes everything, and answers when it is on the disk. A busy database is tried again, the
-    /// guest is not.
-    ///
-    /// # Errors
-    /// [`StorageError::Changed`], [`StorageError::Recorded`], [`StorageError::LeaseLost`], [`StorageError::Limit`],
-    /// [`StorageError::Busy`] after all tries; in these nothing was written. [`StorageError::Indeterminate`] if the engine
-    /// went away in the commit.
-    pub fn commit(&self, commit: Commit) -> Result<(), StorageError> {
-        self.time_goes_on(commit.now);
-        let alone = commit.effects.iter().any(|effect| matches!(effect, Effect::Replace { .. }));
-        let (commit, own) = (Arc::new(commit), Arc::clone(&self.own));
-        let forgets = commit.effects.iter().any(|effect| matches!(effect, Effect::Forget { .. }));
-        let done = forgets.then(|| {
-            let (commit, own) = (Arc::clone(&commit), Arc::clone(&self.own));
-            Box::new(move || own.forget(&commit)) as Box<dyn Fn() + Send>
-        });
-        self.database.write(Write { work: Box::new(move |db| own.rows(db).apply(&commit)), done, alone })
-    }
-
     /// What ran out by then is removed although nobody calls.
     pub(super) fn time_goes_on(&self, now: i64) {
         self.own.latest.store(now, Ordering::Relaxed);
@@ -223,19 +206,9 @@ impl Store {
         self.own.counters.count(plugin, bounds, now, || self.rows(|rows| rows.counters(plugin, now)))
     }
 
-    /// Counts one more of an entry as [`super::AuditEntry::counted`] makes it, in memory; it is written behind, as counters are.
-    pub fn tally(&self, counted: super::AuditEntry) {
+    /// Counts one more of an entry as [`super::entry::AuditEntry::counted`] makes it, in memory; it is written behind, as counters are.
+    pub fn tally(&self, counted: super::entry::AuditEntry) {
         self.own.tally.add(counted);
-    }
-}
-
-impl Own {
-    fn forget(&self, commit: &Commit) {
-        for effect in &commit.effects {
-            if let Effect::Forget { key } = effect {
-                self.counters.forget(&commit.plugin, key);
-            }
-        }
     }
 }
 

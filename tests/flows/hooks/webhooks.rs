@@ -354,7 +354,7 @@ fn webhooks_are_taken_on_sighup_as_they_are_then_and_a_wrong_file_leaves_those_b
     config.secrets("secret", &[&first]);
     config.edit(PRIVATE, &format!("{PRIVATE}\nenabled = false"));
     config.edit("[database]", "[limits]\nrequests-per-minute = 1000\n\n[database]");
-    reload("keyturn.toml: limits changed, which holds from the next start");
+    reload("keyturn.toml: limits changed; this applies from the next start");
     change(&server, &token, ANOTHER);
     let destinations = config.done(&["webhooks", "destinations"]);
     assert!(destinations.contains("here  off"), "{destinations}");
@@ -390,7 +390,7 @@ fn what_was_too_much_for_a_destination_is_said_in_the_log_and_by_the_commands() 
         change(&server, &token, password);
     }
     server.logs("1 events are already waiting for it: more are dropped and counted");
-    assert_eq!(server.log().matches("only counted").count(), 1, "each occasion is said once");
+    assert_eq!(server.log().matches("dropped and counted").count(), 1, "each occasion is said once");
     let output = server.panel.run(&["webhooks", "destinations"]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("2 events for down were dropped, because too many were waiting, the last at "), "{said}");

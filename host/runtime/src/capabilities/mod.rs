@@ -6,7 +6,7 @@ mod call;
 mod database;
 mod events;
 mod jobs;
-mod kdf;
+pub mod kdf;
 mod keys;
 mod mail;
 mod settings;

@@ -9,9 +9,11 @@ use super::{
     Filling, LeasedMail, Mail, MailFilter, MailId, MailState, Mend, NewMail, Obstacle, Recipient, Settled, Told,
 };
 use crate::database::{Row, params};
+use crate::entry::AuditEntry;
+use crate::error::StorageError;
 use crate::queue::{Lease, MAILS_QUEUE, Over, WAITING, waiting};
+use crate::quotas::Quotas;
 use crate::store::{Rows, Store, forged};
-use crate::{AuditEntry, Quotas, StorageError};
 use keyturn_core::accounts::{AccountId, Field};
 use keyturn_core::seal::hex;
 use keyturn_mail::template::{Kind, Template, Value};

@@ -1,6 +1,8 @@
 //! `keyturn:panel/kdf`: slow hashing at the machine's own speed, in memory of the host's, reused and bounded. In the
 //! component it would cost two to three times as much, and leave 19 MiB in a pool slot.
 
+pub mod buffers;
+
 use argon2::{Algorithm, Argon2, ParamsBuilder, Version};
 use zeroize::{Zeroize as _, Zeroizing};
 
