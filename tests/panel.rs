@@ -2,8 +2,6 @@
 
 #[path = "browser/main.rs"]
 mod browser;
-#[path = "canary/panel.rs"]
-mod canary;
 #[path = "flows/full.rs"]
 mod full;
 #[path = "flows/import.rs"]

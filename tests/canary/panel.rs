@@ -1,11 +1,13 @@
 //! One customer gets a new password in every way there is, on the panel's pages and by its hooks, and some ways are tried
 //! wrong. Afterwards nothing that was secret on the way is found anywhere but in the mails themselves.
 
+#[path = "../browser/panels.rs"]
+mod panels;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::panels::{Differs, PASSWORD, Panel};
 use keyturn_host::Host;
 use keyturn_host::accounts::Reach;
 use keyturn_host::caller::{Actor, Caller};
@@ -17,6 +19,7 @@ use keyturn_tests::COURIER;
 use keyturn_tests::canary::{Arguments, Canaries, password, unbroken, word};
 use keyturn_tests::client::{Answer, Client, percent};
 use keyturn_tests::mail_server::Aiosmtpd;
+use panels::{Differs, PASSWORD, Panel};
 use serde_json::{Value, json};
 
 const LOGIN: &str = "gmarchetti";

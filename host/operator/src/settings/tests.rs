@@ -417,8 +417,8 @@ fn each_step_that_fails_has_its_sentence() {
     let closed = TcpListener::bind(("127.0.0.1", 0)).expect("a port").local_addr().expect("an address").port();
     let (clear, _heard) = server(IN, 1);
     for (host, port, encryption, step, advice) in [
-        ("nobody.invalid", 25, "starttls", "Look-up", "Check Operator."),
-        ("127.0.0.1", closed, "none", "Connection", "Check Operator, Port and Encryption"),
+        ("nobody.invalid", 25, "starttls", "Look-up", "Check Host."),
+        ("127.0.0.1", closed, "none", "Connection", "Check Host, Port and Encryption"),
         ("127.0.0.1", clear, "starttls", "Encryption", "the name in the server"),
     ] {
         let stage = Stage::new();
@@ -457,7 +457,7 @@ fn a_group_that_the_file_begins_is_all_shown_with_its_line_and_none_of_it_can_be
     let page = stage.page(&owner());
     let expected = [
         ("Send email", "Through a mail server (SMTP)"),
-        ("Operator", "smtp.panel.example"),
+        ("Host", "smtp.panel.example"),
         ("Port", "587"),
         ("Encryption", "STARTTLS"),
         ("User name", "panel"),
@@ -547,7 +547,7 @@ fn what_is_wrong_is_said_at_its_field_and_what_was_typed_stays_but_for_the_passw
         fields
     };
     for (name, value, word) in [
-        ("host", "", "Fill in “Operator”"),
+        ("host", "", "Fill in “Host”"),
         ("host", "smtp example", "host name"),
         ("host", "smtp.exämple", "host name"),
         ("port", "0", "port"),
