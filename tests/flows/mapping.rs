@@ -332,7 +332,7 @@ fn check_says_of_each_panel_what_it_found_and_what_follows() {
         (
             LARAVEL,
             "table users has 2 accounts\nmapped: id = id, login = email, hash = password, name = name, email = email\nnot mapped: \
-                   locale (mails are in English), state (nobody counts as suspended)",
+                   locale (emails are in English), state (nobody counts as suspended)",
             "yes: 2 of 2 have an address",
         ),
         (LARAVEL_UUID, "table users has 2 accounts", "yes: 2 of 2 have an address"),

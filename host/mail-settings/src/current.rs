@@ -100,7 +100,7 @@ impl MailSettings {
 
     /// What was set on the page.
     pub fn stored(&self) -> Result<Stored, StorageError> {
-        Stored::read(&*self.storage)
+        Stored::read(&self.storage)
     }
 
     /// Writes `setup` in place of what was `seen`, with the audit entry. It holds here when this returns.

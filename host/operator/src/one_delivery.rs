@@ -6,7 +6,6 @@ use super::sheet::{Part, Sheet};
 use super::webhooks::{Act, PAGE as WEBHOOKS, badge};
 use keyturn_runtime::CallError;
 use keyturn_store::deliveries::{ATTEMPTS, Delivery, DeliveryState};
-use keyturn_ui;
 use keyturn_ui::nodes::{Action, ColumnKind, Intent, Node, Target, Value};
 use keyturn_work::tended::{Held, OneDelivery};
 

@@ -6,7 +6,6 @@ use super::sheet::{Part, Sentence, Sheet};
 use keyturn_core::words::Words;
 use keyturn_mail::transport::{Step, StepKind};
 use keyturn_runtime::CallError;
-use keyturn_ui;
 use keyturn_ui::nodes::{self, Action, Code, Column, ColumnKind, Empty, Form, Intent, Node, Row, Table, Target, Value};
 use keyturn_work::outbox::OneMail;
 

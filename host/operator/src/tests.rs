@@ -488,7 +488,7 @@ fn the_inbox_shows_text_with_working_links_and_keeps_html_in_a_sandbox() {
     let headers = Document::headers().map(|(name, value)| format!("{name}: {}", value.to_str().expect("ASCII")));
     assert!(headers[0].contains("default-src 'none'; style-src 'unsafe-inline'; sandbox;"), "{headers:?}");
     for name in ["../panel", "..", ".x", "a/b", "nobody", ""] {
-        assert!(stage.draw(&admin(), "inbox-mail", &[("name", &name)]).is_err(), "{name}");
+        assert!(stage.draw(&admin(), "inbox-mail", &[("name", name)]).is_err(), "{name}");
         assert!(stage.host.inbox_document(&admin(), name).is_err(), "{name}");
     }
 }
@@ -514,7 +514,7 @@ fn the_inbox_shows_nobody_the_mail_of_somebody_out_of_reach() {
         let list = stage.draw(&caller, "inbox", &[]).expect("drawn").html.to_string();
         for (name, seen) in names.iter().zip(seen) {
             assert_eq!(list.contains(&name.replace('@', "%40")), seen, "{who}: {name}");
-            assert_eq!(stage.draw(&caller, "inbox-mail", &[("name", &name)]).is_ok(), seen, "{who}: {name}");
+            assert_eq!(stage.draw(&caller, "inbox-mail", &[("name", name)]).is_ok(), seen, "{who}: {name}");
             assert_eq!(stage.host.inbox_document(&caller, name).is_ok(), seen, "{who}: {name}");
         }
     }

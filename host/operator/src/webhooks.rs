@@ -17,7 +17,6 @@ use keyturn_runtime::CallError;
 use keyturn_runtime::capabilities::RETRY_SECONDS;
 use keyturn_store::StorageError;
 use keyturn_store::deliveries::{ATTEMPTS, Delivery, DeliveryFilter, DeliveryId, DeliveryState};
-use keyturn_ui;
 use keyturn_ui::nodes::{Badge, ColumnKind, Empty, Outcome, Tone, Value};
 use keyturn_webhooks::send::Verdict;
 use keyturn_work::outbox::AT_ONCE;

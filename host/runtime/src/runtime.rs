@@ -125,7 +125,7 @@ impl Runtime {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             set => set,
         };
-        let plugins = Arc::new(RwLock::new(Roster::new(sign_in, remembered(&*storage))));
+        let plugins = Arc::new(RwLock::new(Roster::new(sign_in, remembered(&storage))));
         let surroundings = Surroundings {
             storage: Arc::clone(&storage),
             keys: Arc::clone(&keys),
@@ -218,7 +218,7 @@ impl Runtime {
     /// Writes down what the plugins have, so that it is kept for one that is broken at the next start.
     pub fn remember_plugins(&self) {
         let memory = self.roster().memory().clone();
-        if memory == remembered(&*self.storage) {
+        if memory == remembered(&self.storage) {
             return;
         }
         let value = Zeroizing::new(serde_json::to_vec(&memory).unwrap_or_default());

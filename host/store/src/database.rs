@@ -284,10 +284,13 @@ impl dyn Connection + '_ {
 /// What is done on a connection.
 pub type Work<'a> = dyn Fn(&dyn Connection) -> Result<(), StorageError> + 'a;
 
+/// The same, for another thread.
+pub type OwnedWork = Box<dyn Fn(&dyn Connection) -> Result<(), StorageError> + Send>;
+
 /// What is written together or not at all.
 pub struct Write {
     /// May run more than once, and the last time counts.
-    pub work: Box<dyn Fn(&dyn Connection) -> Result<(), StorageError> + Send>,
+    pub work: OwnedWork,
     /// Done when it is on the disk, before anybody hears of it.
     pub done: Option<Box<dyn Fn() + Send>>,
     /// Whether it touches the panel's own tables, and so shares its transaction with nothing else: a trigger there may roll

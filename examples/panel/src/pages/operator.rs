@@ -25,10 +25,13 @@ fn may(person: &Person, page: OperatorPage) -> bool {
     if page.under() == "outbox" { person.kind != Kind::Customer } else { runs(person) }
 }
 
+/// Label, address, and whether it is the current page.
+type Item = (String, String, bool);
+
 /// The navigation entries for this visitor: groups of label, address, and whether it is the current page.
-pub fn navigation(request: &Request, person: &Person) -> Vec<(String, Vec<(String, String, bool)>)> {
+pub fn navigation(request: &Request, person: &Person) -> Vec<(String, Vec<Item>)> {
     let here = request.path.strip_prefix(ADDRESS).and_then(|path| OperatorPage::named(path.trim_start_matches('/')));
-    let mut groups: Vec<(String, Vec<_>)> = Vec::new();
+    let mut groups: Vec<(String, Vec<Item>)> = Vec::new();
     let pages = request.site.host.operator_pages(&request.visitor.caller());
     for page in pages.into_iter().filter(|page| may(person, *page)) {
         let Some((group, label)) = page.navigation(&request.visitor.locale) else { continue };

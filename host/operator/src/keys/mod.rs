@@ -20,7 +20,6 @@ use keyturn_core::words::Words;
 use keyturn_package::manifest::Role;
 use keyturn_pages::{SubmitError, Submitted};
 use keyturn_runtime::CallError;
-use keyturn_ui;
 use keyturn_ui::form::FieldError;
 use keyturn_ui::nodes::{Code, Form, Intent, Node, Outcome, Tone, Value};
 

@@ -19,12 +19,15 @@ pub use crate::call::ledger::RETRY_SECONDS;
 use crate::call::ledger::{Of, View};
 pub use crate::call::state::State;
 
+/// A setting of the grants file, and whether a plugin of an authority has what it gives.
+pub type Grant = (&'static str, fn(&Wants) -> bool);
+
 /// What is linked for a plugin, whether it may have it, and why.
 pub struct Capability {
     /// Its interface's full name without the version: `keyturn:panel/database`.
     pub interface: &'static str,
     /// The setting of the grants file that gives it, and whether a plugin has it; none: every plugin has it.
-    pub grant: Option<(&'static str, fn(&Wants) -> bool)>,
+    pub grant: Option<Grant>,
     link: fn(&mut Linker<State>) -> wasmtime::Result<()>,
 }
 
