@@ -58,13 +58,6 @@ pub struct Plan {
 }
 
 impl Operator {
-    /// Whether a caller may see and change how email is sent: accounts with access to every realm, and the console. Nobody
-    /// else: links with others' secrets are sent that way.
-    #[must_use]
-    pub fn may_set_mail(&self, caller: &Caller) -> bool {
-        self.reaches_everybody(caller)
-    }
-
     /// The email settings.
     ///
     /// # Errors
@@ -92,7 +85,7 @@ impl Operator {
         chosen: Chosen,
         password: Option<Zeroizing<String>>,
     ) -> Result<Vec<&'static str>, EmailError> {
-        if !self.may_set_mail(caller) {
+        if !self.reaches_everybody(caller) {
             return Err(EmailError::Denied(caller.actor.name()));
         }
         let mut plan = self.plan_mail(chosen, password)?;

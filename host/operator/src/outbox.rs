@@ -83,7 +83,7 @@ fn off(asked: &Asked<'_>) -> Option<Notice> {
     if host.outgoing().transport.is_some() {
         return None;
     }
-    let (body, actions) = match host.may_set_mail(asked.caller) {
+    let (body, actions) = match host.reaches_everybody(asked.caller) {
         true => (Vec::new(), vec![asked.leads("outbox-off-settings", Target::EmailSettings)]),
         false => (text(&asked.words.fill("outbox-off-ask", &[("contact", &host.brand().contact)])), Vec::new()),
     };

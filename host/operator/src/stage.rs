@@ -46,3 +46,11 @@ pub(crate) fn operate(
 ) -> Result<Submitted, SubmitError> {
     host.operator_submit(caller, host.read_form(caller, body)?, surface)
 }
+
+/// The sealed part of the form with this button.
+#[track_caller]
+pub(crate) fn form<'a>(html: &'a str, button: &str) -> &'a str {
+    let (before, _) = html.split_once(&format!(">{button}</button>")).unwrap_or_else(|| panic!("{button}: {html}"));
+    let (_, sealed) = before.rsplit_once("name=\"kt\" value=\"").expect("a form");
+    sealed.split_once('"').expect("its end").0
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::outbox::Act;
 use super::page::press;
 use super::*;
-use crate::stage::{Ground, Routes, operate, operators};
+use crate::stage::{Ground, Routes, form, operate, operators};
 use keyturn_accounts::Sql;
 use keyturn_core::accounts::{Account, AccountId, Matched, Reach, Scope, Why};
 use keyturn_core::caller::Actor;
@@ -203,14 +203,6 @@ fn cursor(html: &str) -> &str {
 /// Ana's, and not Ben's.
 fn reseller() -> Caller {
     signed_in("reseller:7", Scope::Own)
-}
-
-/// The sealed part of the form with this button.
-#[track_caller]
-fn form<'a>(html: &'a str, button: &str) -> &'a str {
-    let (before, _) = html.split_once(&format!(">{button}</button>")).unwrap_or_else(|| panic!("{button}: {html}"));
-    let (_, sealed) = before.rsplit_once("name=\"kt\" value=\"").expect("a form");
-    sealed.split_once('"').expect("its end").0
 }
 
 #[test]

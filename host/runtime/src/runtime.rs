@@ -47,13 +47,6 @@ pub struct Parts {
     pub cache: Option<cache::Folder>,
     /// Limits of the host as a whole.
     pub limits: HostLimits,
-    /// When and how soon things happen.
-    pub timing: Timing,
-}
-
-/// When and how soon things happen.
-#[derive(Debug, Clone, Copy)]
-pub struct Timing {
     /// Whether the engine is made now, and not when the first plugin is admitted.
     pub engine_first: bool,
     /// The time grid on which operations with `answer = even` are answered.
@@ -109,10 +102,10 @@ impl Runtime {
     /// # Errors
     /// Why the engine cannot be made: no address space for its pool, for example.
     pub fn new(parts: Parts) -> Result<Self, String> {
-        let Parts { storage, keys, mail, brand, webhooks, sign_in, cache, limits, timing } = parts;
+        let Parts { storage, keys, mail, brand, webhooks, sign_in, cache, limits, engine_first, even_grid } = parts;
         let machine = OnceLock::new();
         let mut calls = limits.calls_at_once.min(POOL_SLOTS as usize);
-        if timing.engine_first {
+        if engine_first {
             let made = Machine::new(limits.guest_memory).map_err(|cause| engine_problem(&cause))?;
             calls = made.calls_at_once(calls);
             let _ = machine.set(made);
@@ -146,7 +139,7 @@ impl Runtime {
             surroundings: Arc::new(surroundings),
             plugins,
             bells: Bells::default(),
-            even_grid: timing.even_grid,
+            even_grid,
             compute: Lane::new(compute, limits.compute_queue, patience),
             calls: Lane::new(calls, limits.calls_queue, patience),
             notices: Notices::default(),

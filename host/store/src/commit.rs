@@ -2,8 +2,7 @@
 
 use super::accounts::Known;
 use super::data::Version;
-use super::database::Write;
-use super::database::params;
+use super::database::{Write, params};
 use super::deliveries::NewDelivery;
 use super::entry::AuditEntry;
 use super::error::{Record, StorageError};
@@ -11,8 +10,7 @@ use super::outbox::{MailId, NewMail};
 use super::queue::Lease;
 use super::quotas::Quotas;
 use super::records::RecordKey;
-use super::store::Own;
-use super::store::{Rows, Store};
+use super::store::{Own, Rows, Store};
 use super::tasks::NewTask;
 use keyturn_core::accounts::{AccountId, Why};
 use std::sync::Arc;

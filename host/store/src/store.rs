@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::counters::Counters;
-use super::counters::{Bound, Counted};
+use super::counters::{Bound, Counted, Counters};
 use super::database::{Connection, Database, Upkeep, Work, Write};
 use super::error::StorageError;
 use super::provider::Provider;

@@ -13,7 +13,7 @@ use keyturn_package::limits::HostLimits;
 use keyturn_runtime::cache;
 use keyturn_runtime::call::lane::Lane;
 use keyturn_runtime::roster::SignInPlugin;
-use keyturn_runtime::{Parts, Runtime, Timing};
+use keyturn_runtime::{Parts, Runtime};
 use keyturn_store::Store;
 use keyturn_ui::Brand;
 use keyturn_webhooks::{Destination, Destinations};
@@ -153,7 +153,8 @@ impl<T: From<Work>> HostBuilder<T> {
             sign_in: self.sign_in,
             cache: self.cache,
             limits: self.limits.clone(),
-            timing: Timing { engine_first: self.engine_first, even_grid: self.even_grid },
+            engine_first: self.engine_first,
+            even_grid: self.even_grid,
         });
         let runtime = runtime.map_err(HostError)?;
         let trials = Lane::new(trials::AT_ONCE, 0, Duration::ZERO);

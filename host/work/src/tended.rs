@@ -93,13 +93,6 @@ impl Work {
         self.destinations().iter().find(|destination| destination.name == name).cloned()
     }
 
-    /// Whether a caller may see deliveries to webhooks, and send them again: accounts with access to every realm, and the
-    /// console. Events are about anybody.
-    #[must_use]
-    pub fn may_tend_webhooks(&self, caller: &Caller) -> bool {
-        self.reaches_everybody(caller)
-    }
-
     /// Each destination of the configuration, and then those that only have rows left.
     ///
     /// # Errors

@@ -1,7 +1,9 @@
 //! What tests of the host stand on: a panel's database in a folder of its own, opened as a host opens it.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use keyturn_accounts::{Mapping, Sql};
 use keyturn_core::seal::Keys;
@@ -10,6 +12,7 @@ use keyturn_store_sqlite::Options;
 
 use crate::builder::HostBuilder;
 use crate::work::Work;
+use crate::workers::Shutdown;
 
 /// A panel's database, `panel.db` in its folder, and what seals it.
 pub struct Ground {
@@ -40,4 +43,34 @@ impl Ground {
     pub fn host<T: From<Work>>(&self) -> HostBuilder<T> {
         HostBuilder::new(Arc::clone(&self.storage), Arc::clone(&self.keys))
     }
+}
+
+/// What is read, as soon as it is as it should be.
+///
+/// # Panics
+/// If it is not within ten seconds.
+#[track_caller]
+pub fn comes_to<T: Debug>(read: impl Fn() -> T, is: impl Fn(&T) -> bool) -> T {
+    let until = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < until {
+        let found = read();
+        if is(&found) {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    panic!("it is {:?}", read());
+}
+
+/// Does something while workers run.
+pub fn working(host: &Work, act: impl FnOnce()) {
+    let shutdown = Shutdown::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| host.run_workers(&shutdown));
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act));
+        shutdown.stop();
+        if let Err(cause) = ended {
+            std::panic::resume_unwind(cause);
+        }
+    });
 }

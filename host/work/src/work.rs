@@ -78,7 +78,8 @@ impl Work {
         &self.keys
     }
 
-    /// The console, and accounts with access to every realm.
+    /// Whether a caller may see and do what concerns everybody: the console, and accounts with access to every realm. Emails
+    /// carry others' secrets, events are about anybody, and a service key may do what its creator may.
     #[must_use]
     pub fn reaches_everybody(&self, caller: &Caller) -> bool {
         match caller.actor {
@@ -90,6 +91,7 @@ impl Work {
             Actor::Anonymous | Actor::ServiceKey(_) | Actor::System => false,
         }
     }
+
     /// Unix milliseconds, as calls have them.
     #[must_use]
     pub fn now(&self) -> i64 {

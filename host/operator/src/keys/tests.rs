@@ -210,7 +210,7 @@ fn who_does_not_reach_everybody_sees_no_key_and_changes_none() {
         ),
     ];
     for other in others {
-        assert!(!stage.host.may_tend_keys(&other));
+        assert!(!stage.host.reaches_everybody(&other));
         for query in [&[][..], &[("new", "1")], &[("revoke", "billing")], &[("rotate", "billing")]] {
             let drawn = stage.draw(&other, query);
             assert!(matches!(drawn, Err(CallError::Denied { .. })), "{:?} {query:?}", other.actor);
@@ -230,7 +230,7 @@ fn who_does_not_reach_everybody_sees_no_key_and_changes_none() {
         }
     }
     assert!(stage.works(&token) && stage.names() == ["billing"]);
-    assert!(stage.host.may_tend_keys(&Caller::new(Actor::Console, Reach::none())));
+    assert!(stage.host.reaches_everybody(&Caller::new(Actor::Console, Reach::none())));
 }
 
 /// Keeps all that is logged by a thread.

@@ -197,13 +197,6 @@ impl ServiceKey {
 }
 
 impl Operator {
-    /// Whether a caller may see, create and revoke service keys: accounts with access to every realm, and the console. A key
-    /// may do what its creator may.
-    #[must_use]
-    pub fn may_tend_keys(&self, caller: &Caller) -> bool {
-        self.reaches_everybody(caller)
-    }
-
     /// The hooks that service keys can be allowed, `interface/function`: those whose manifest names machines.
     #[must_use]
     pub fn scopes(&self) -> BTreeSet<String> {

@@ -257,7 +257,7 @@ fn only_who_reaches_everybody_sees_and_sets_how_mail_goes() {
         let drawn = operators(&stage.host, other, ("email-settings", &[]), &surface());
         assert!(matches!(drawn, Err(CallError::Denied { .. })), "{:?}", other.actor);
         let set = stage.host.set_mail(other, Chosen::default(), None);
-        assert!(set.is_err() && !stage.host.may_set_mail(other), "{:?}", other.actor);
+        assert!(set.is_err() && !stage.host.reaches_everybody(other), "{:?}", other.actor);
     }
     // He was one of those when the page was drawn.
     let mut demoted = owner();
@@ -265,7 +265,7 @@ fn only_who_reaches_everybody_sees_and_sets_how_mail_goes() {
     let sent = stage.send(&demoted, &page, &FOLDER);
     assert!(matches!(sent, Err(SubmitError::Call(CallError::Denied { .. }))));
     assert_eq!(stage.chosen(), Chosen::default());
-    assert!(stage.host.may_set_mail(&Caller::new(Actor::Console, Reach::none())));
+    assert!(stage.host.reaches_everybody(&Caller::new(Actor::Console, Reach::none())));
 }
 
 #[test]

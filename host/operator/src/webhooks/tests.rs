@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::host::Operator;
-use crate::stage::{Ground, Routes, operate, operators};
+use crate::stage::{Ground, Routes, form, operate, operators};
 use keyturn_core::accounts::{Reach, Scope};
 use keyturn_core::caller::Actor;
 use keyturn_core::caller::Caller;
@@ -125,13 +125,6 @@ fn signed_in(account: &str, scope: Scope) -> Caller {
 
 fn owner() -> Caller {
     signed_in("staff:1", Scope::All)
-}
-
-#[track_caller]
-fn form<'a>(html: &'a str, button: &str) -> &'a str {
-    let (before, _) = html.split_once(&format!(">{button}</button>")).unwrap_or_else(|| panic!("{button}: {html}"));
-    let (_, sealed) = before.rsplit_once("name=\"kt\" value=\"").expect("a form");
-    sealed.split_once('"').expect("its end").0
 }
 
 #[test]

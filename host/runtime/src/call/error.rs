@@ -223,7 +223,8 @@ pub(super) fn failure(value: &Val, ty: &Type) -> Option<Failure> {
 }
 
 /// What ended the guest, told apart: what we stopped, by the limit's name, from what broke by itself.
-pub(super) fn stopped(plugin: &Plugin, state: &State, cause: &wasmtime::Error) -> CallError {
+pub(super) fn stopped(state: &State, cause: &wasmtime::Error) -> CallError {
+    let plugin = &state.ledger.plugin;
     let name = || plugin.name.clone();
     let limit = |limit| CallError::Limit { plugin: name(), limit };
     if let Some(stop) = cause.downcast_ref::<Stop>() {

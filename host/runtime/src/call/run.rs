@@ -293,8 +293,8 @@ impl Runtime {
         store.epoch_deadline_callback(state::deadline);
         let result = plugin.pre.instantiate(&mut store).and_then(|instance| invoke(&mut store, &instance));
         let state = store.into_data();
-        log_stderr(plugin, &state.ledger.caller, &state);
-        let result = result.map_err(|cause| stopped(plugin, &state, &cause));
+        log_stderr(&state);
+        let result = result.map_err(|cause| stopped(&state, &cause));
         let Ledger { reads, effects, .. } = state.ledger;
         Ok((result, Left { reads, effects, parts: state.parts }))
     }
@@ -325,7 +325,8 @@ fn until_grid(elapsed: Duration, grid: Duration) -> Duration {
 }
 
 /// What the guest wrote to standard error: of a plugin that is given passwords only its size, since it may hold one.
-fn log_stderr(plugin: &Plugin, caller: &Caller, state: &State) {
+fn log_stderr(state: &State) {
+    let Ledger { plugin, caller, .. } = &state.ledger;
     let written = state.stderr.contents();
     if written.is_empty() {
         return;

@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 use keyturn_webhooks::testing::*;
 
 use super::*;
-use crate::testing::Ground;
+use crate::testing::{self, Ground};
 use crate::work::Work;
-use crate::workers::Shutdown;
 use keyturn_core::accounts::Reach;
 use keyturn_core::caller::{Actor, Caller};
 use keyturn_core::time::now;
@@ -66,15 +65,7 @@ impl Stage {
 
     #[track_caller]
     fn comes_to(&self, id: &DeliveryId, state: DeliveryState) -> Delivery {
-        let until = Instant::now() + Duration::from_secs(10);
-        while Instant::now() < until {
-            let delivery = self.get(id);
-            if delivery.state == state {
-                return delivery;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        panic!("it is {:?}", self.get(id));
+        testing::comes_to(|| self.get(id), |it| it.state == state)
     }
 
     /// As if the pauses were over.
@@ -86,15 +77,7 @@ impl Stage {
     }
 
     fn working(&self, act: impl FnOnce()) {
-        let shutdown = Shutdown::new();
-        std::thread::scope(|scope| {
-            scope.spawn(|| self.host.run_workers(&shutdown));
-            let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act));
-            shutdown.stop();
-            if let Err(cause) = ended {
-                std::panic::resume_unwind(cause);
-            }
-        });
+        testing::working(&self.host, act);
     }
 }
 

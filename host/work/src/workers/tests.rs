@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::*;
 use crate::outbox::Retried;
-use crate::testing::Ground;
+use crate::testing::{self, Ground};
 use crate::work::Work;
 use keyturn_core::accounts::{AccountId, Reach};
 use keyturn_core::caller::{Actor, Caller};
@@ -132,15 +132,7 @@ impl Stage {
     /// The mail, as soon as it is in this state.
     #[track_caller]
     fn comes_to(&self, id: &MailId, state: MailState) -> Mail {
-        let until = Instant::now() + Duration::from_secs(10);
-        while Instant::now() < until {
-            let mail = self.get(id);
-            if mail.state == state {
-                return mail;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        panic!("it is {:?}", self.get(id));
+        testing::comes_to(|| self.get(id), |it| it.state == state)
     }
 
     fn panel(&self, sql: &str) {
@@ -151,16 +143,7 @@ impl Stage {
 
     /// Runs the workers around something.
     fn working(&self, act: impl FnOnce()) {
-        let shutdown = Shutdown::new();
-        std::thread::scope(|scope| {
-            let host = &self.host;
-            scope.spawn(|| host.run_workers(&shutdown));
-            let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act));
-            shutdown.stop();
-            if let Err(cause) = ended {
-                std::panic::resume_unwind(cause);
-            }
-        });
+        testing::working(&self.host, act);
     }
 }
 
