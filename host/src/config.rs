@@ -517,7 +517,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Setting`].
     pub fn provider(&self) -> Result<Sql, ConfigError> {
-        Sql::new(self.accounts.clone()).map_err(|cause| ConfigError::Setting {
+        Sql::new(self.accounts.clone(), &sqlite::Sqlite).map_err(|cause| ConfigError::Setting {
             path: self.file.clone(),
             setting: format!("accounts.{}", cause.setting),
             problem: cause.problem,

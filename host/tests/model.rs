@@ -496,7 +496,7 @@ fn open(path: &Path, seed: u64) -> Store {
     let realms: BTreeMap<String, sql::Mapping> =
         toml::from_str("customer = { table = 'customers', id = 'id', login = 'login', hash = 'password' }")
             .expect("realms");
-    let provider = Arc::new(sql::Sql::new(realms).expect("provider"));
+    let provider = Arc::new(sql::Sql::new(realms, &sqlite::Sqlite).expect("provider"));
     let options = Options { journal: journal(seed), ..Options::default() };
     sqlite::open(path, Arc::new(Keys::new([7; 32])), provider, options).expect("opened")
 }

@@ -1,4 +1,5 @@
 use keyturn_store::database::{Connection, Each, ValueRef};
+use keyturn_store_sqlite::Sqlite;
 use keyturn_store_sqlite::connection::Db;
 
 use super::*;
@@ -47,11 +48,11 @@ const REALMS: &str = r#"
 "#;
 
 fn provider(realms: &str) -> Sql {
-    Sql::new(toml::from_str(realms).expect("realms")).expect("provider")
+    Sql::new(toml::from_str(realms).expect("realms"), &Sqlite).expect("provider")
 }
 
 fn in_memory() -> Db {
-    Db::new(rusqlite::Connection::open_in_memory().expect("database")).expect("functions")
+    Db(rusqlite::Connection::open_in_memory().expect("database"))
 }
 
 fn panel() -> Db {
@@ -197,7 +198,8 @@ fn a_plain_name_is_one_search_by_the_index_and_what_was_read_of_the_odd_ones_is_
         let found = provider.find(&asked, typed, &["p"], 10).expect("found");
         let keys: Vec<String> = found.into_iter().map(|(id, _)| id.key().to_owned()).collect();
         // A walk is made when the last one is old, and that hangs on the machine.
-        let searches = asked.1.borrow().iter().filter(|sql| !sql.contains("<> keyturn_fold")).count();
+        let searches =
+            asked.1.borrow().iter().filter(|sql| !sql.contains("GLOB") && !sql.contains("pragma_table_info")).count();
         (keys, searches)
     };
     assert_eq!(find("Ana"), (vec!["1".to_owned()], 2), "one in each column");
@@ -395,7 +397,7 @@ fn a_mapping_that_cannot_be_used_names_the_setting() {
         ("sessions = { table = 'keyturnhost_data', account = 'a' }", "p.sessions.table"),
     ] {
         let realms = toml::from_str(&format!("p = {{ {base}, {more} }}")).expect("realms");
-        assert_eq!(Sql::new(realms).err().map(|error| error.setting).as_deref(), Some(setting));
+        assert_eq!(Sql::new(realms, &Sqlite).err().map(|error| error.setting).as_deref(), Some(setting));
     }
     for bad in [
         "salt = 'x'",

@@ -1,6 +1,7 @@
 //! SQLite, in the panel's own file: one thread writes, a few connections read, each read one snapshot.
 
 pub mod connection;
+mod dialect;
 pub mod lock;
 mod look;
 mod place;
@@ -25,6 +26,7 @@ use keyturn_store::store::{Keeps, Store};
 use keyturn_store::{Provider, StorageError, schema};
 
 pub use connection::Journal;
+pub use dialect::Sqlite;
 pub use look::Found;
 
 /// How the file is used. The defaults suit a panel of any size.

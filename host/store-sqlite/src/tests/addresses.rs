@@ -22,7 +22,7 @@ fn open_managed(panel: &Panel, more: &str) -> Store {
     let mapping = format!("table = 'customers', id = 'id', login = 'login', email = 'email', {more} hash = 'password'");
     let realms: BTreeMap<String, sql::Mapping> =
         toml::from_str(&format!("customer = {{ {mapping} }}")).expect("realms");
-    let provider = Arc::new(sql::Sql::new(realms).expect("provider"));
+    let provider = Arc::new(sql::Sql::new(realms, &crate::Sqlite).expect("provider"));
     crate::open(&panel.path, panel.keys.clone(), provider, Options::default()).expect("opened")
 }
 

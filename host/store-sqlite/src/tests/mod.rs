@@ -69,7 +69,7 @@ fn provider() -> Arc<dyn Provider> {
                       sessions = { table = 'sessions', account = 'customer' } }",
     )
     .expect("realms");
-    Arc::new(sql::Sql::new(realms).expect("provider"))
+    Arc::new(sql::Sql::new(realms, &crate::Sqlite).expect("provider"))
 }
 
 fn id(key: &str) -> AccountId {

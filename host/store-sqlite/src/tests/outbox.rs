@@ -68,7 +68,7 @@ fn open_as(panel: &Panel, options: Options) -> Store {
         "customer = { table = 'customers', id = 'id', login = 'login', email = 'email', hash = 'password' }",
     )
     .expect("realms");
-    let provider = Arc::new(sql::Sql::new(realms).expect("provider"));
+    let provider = Arc::new(sql::Sql::new(realms, &crate::Sqlite).expect("provider"));
     crate::open(&panel.path, panel.keys.clone(), provider, options).expect("opened")
 }
 
