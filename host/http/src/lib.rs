@@ -1,6 +1,8 @@
 //! The host's own pages over HTTP: link pages, under the link origin, and the look's files. A panel mounts the router
 //! beside its own routes.
 
+#![deny(missing_docs)]
+
 mod api;
 mod assets;
 pub mod body;

@@ -6,6 +6,8 @@
 //! actions as a type. The embedding panel decides who may see these pages at all; people see only what concerns accounts that
 //! they reach, and pages about everybody are for callers with access to every realm. Looking at a page changes nothing.
 
+#![deny(missing_docs)]
+
 mod host;
 mod inbox;
 mod jobs;

@@ -54,16 +54,23 @@ pub struct Hook {
     pub interface: String,
     /// The interface's full name: `keyturn:password/password@0.1.0`.
     pub export: String,
+    /// Its row in the manifest.
     pub operation: Operation,
+    /// Where the component has it.
     pub index: ComponentExportIndex,
+    /// Names and types, in their order.
     pub parameters: Vec<(String, Type)>,
+    /// The type of the answer; none: it answers nothing.
     pub result: Option<Type>,
 }
 
 /// Where the exports of `keyturn:ui/views` stand.
 pub struct Views {
+    /// `slot`.
     pub slot: ComponentExportIndex,
+    /// `page`.
     pub page: ComponentExportIndex,
+    /// `submit`.
     pub submit: ComponentExportIndex,
 }
 
@@ -270,6 +277,7 @@ impl Plugin {
         })
     }
 
+    /// The hook `interface/function`, both without package and version.
     pub fn hook(&self, interface: &str, function: &str) -> Option<&Hook> {
         self.hooks.iter().find(|hook| hook.interface == interface && hook.operation.name == function)
     }

@@ -22,6 +22,7 @@ const MAC_BYTES: usize = 32;
 /// Where compiled components are kept.
 #[derive(Debug, Clone)]
 pub struct Folder {
+    /// Created when the first component is kept.
     pub path: PathBuf,
     /// Whether anything is put there: nothing by a command that changes nothing.
     pub keeps: bool,

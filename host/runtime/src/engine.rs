@@ -24,6 +24,7 @@ const GUARD: u64 = 64 << 10;
 
 /// An engine and how it was made.
 pub struct Machine {
+    /// Its epochs are ticks of [`TICK`].
     pub engine: Engine,
     /// Not pooling. What is compiled for the one does not fit the other.
     pub on_demand: bool,

@@ -3,6 +3,8 @@
 //! [`admit`] makes a component and its grants a plugin that can be called; [`capabilities`] has one file for each interface
 //! that it may import, and the table of them; [`call`] runs it and commits what it asked for.
 
+#![deny(missing_docs)]
+
 pub mod admit;
 mod audit_log;
 pub mod bell;

@@ -118,6 +118,7 @@ impl Claims {
 }
 
 impl Roster {
+    /// An empty roster, with what is remembered of each plugin's hooks and link pages.
     pub fn new(sign_in: SignInPlugin, memory: Memory) -> Self {
         Self { sign_in, memory, ..Self::default() }
     }
@@ -127,6 +128,7 @@ impl Roster {
         self.admitted.values()
     }
 
+    /// The admitted plugin of this name.
     pub fn get(&self, name: &str) -> Option<&Arc<Plugin>> {
         self.admitted.get(name)
     }
@@ -136,6 +138,7 @@ impl Roster {
         self.left_out.iter().map(|(name, cause)| LeftOut { name: name.clone(), cause: cause.clone() }).collect()
     }
 
+    /// Whether this name's plugin is left out.
     pub fn is_left_out(&self, name: &str) -> bool {
         self.left_out.contains_key(name)
     }

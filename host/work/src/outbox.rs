@@ -279,6 +279,7 @@ impl Work {
         self.delivery_of(&mail, caller)
     }
 
+    /// The state of any email, for callers who reach its account.
     pub fn delivery_of(&self, mail: &Mail, caller: &Caller) -> Option<Delivery> {
         Reading::of(self, caller).delivery(mail)
     }
@@ -293,6 +294,7 @@ pub struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
+    /// For one caller, and one answer to them.
     pub fn of(host: &'a Work, caller: &'a Caller) -> Self {
         Self { host, caller, accounts: RefCell::default(), stopped: OnceCell::new() }
     }

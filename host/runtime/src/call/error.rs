@@ -161,10 +161,12 @@ impl CallError {
         }
     }
 
+    /// The plugin answered a view that can't be drawn.
     pub fn view(plugin: &Plugin, problem: impl ToString) -> Self {
         CallError::View { plugin: plugin.name.clone(), problem: problem.to_string() }
     }
 
+    /// The error of a commit or a read.
     pub fn of_storage(cause: StorageError) -> Self {
         match cause {
             StorageError::Changed => CallError::Conflict,

@@ -20,6 +20,7 @@ struct State {
 pub struct Place<'a>(&'a Lane);
 
 impl Lane {
+    /// A lane with `at_once` places. Up to `queue` calls wait for one, each no longer than `patience`.
     pub fn new(at_once: usize, queue: usize, patience: Duration) -> Self {
         Self { state: Mutex::new(State { free: at_once.max(1), waiting: 0 }), freed: Condvar::new(), queue, patience }
     }

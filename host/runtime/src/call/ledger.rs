@@ -33,8 +33,10 @@ pub enum Purpose {
 /// Why a call was stopped by us. Carried as the trap's cause, so that it is told from the guest's own traps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Stop {
+    /// A limit of the grants file, by its name.
     #[error("the limit {0} was reached")]
     Limit(&'static str),
+    /// It asked for an effect where none is allowed.
     #[error("effects are refused in pages, slots and operations without effects")]
     EffectsRefused,
 }

@@ -67,6 +67,7 @@ pub struct Limiter {
     memory: usize,
     elements: usize,
     instances: usize,
+    /// The limit that refused, by its name.
     pub hit: Option<&'static str>,
 }
 
