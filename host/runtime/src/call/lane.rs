@@ -1,4 +1,4 @@
-//! Where calls wait: so many at once, so many behind them, the rest turned away before anything is looked up.
+//! Queues for calls: so many run at once, so many wait, and the rest are turned away before any look-up.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -46,7 +46,7 @@ impl Lane {
         Some(Place(self))
     }
 
-    // Two counters cannot be left half-changed by a panic, so a poisoned lock is as good as a sound one.
+    // A panic can't leave the two counters half-changed, so a poisoned lock is safe to use.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
