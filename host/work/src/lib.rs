@@ -1,5 +1,5 @@
-//! What waits to be done, and who does it: emails, jobs, events and webhooks are rows that calls leave behind. [`workers`] take
-//! them; [`outbox`] and [`tended`] are what people see and do about them.
+//! Work for later, and who does it: emails, jobs, events and webhooks are rows that calls leave. [`workers`] process them;
+//! [`outbox`] and [`tended`] are what people see of them and can do.
 
 #![deny(missing_docs)]
 
