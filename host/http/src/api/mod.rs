@@ -29,7 +29,7 @@ use answer::{answering, machine};
 use problem::Problem;
 use request::json_answer;
 
-/// What machines call.
+/// The routes for machines.
 pub(super) fn routes() -> Router<Served> {
     Router::new()
         .route("/v1/hooks/{interface}/{function}", machine(post(answering(hooks::call)), "POST"))
