@@ -1,6 +1,7 @@
-//! Compares `docs/configuration.md` with the settings that the code reads.
+//! Compares the documentation with the settings that the code reads, and follows its links.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use keyturn_host::config::Config;
 use keyturn_host::plugin::grants::Grants;
@@ -110,4 +111,41 @@ fn every_setting_of_a_realm_is_documented() {
     for setting in settings::<Config>("[accounts.staff]", MAPPED) {
         assert!(rows.contains(&format!("`{setting}`")), "docs/mapping.md lacks {setting}");
     }
+}
+
+/// The fragments of a page's headings, as GitHub makes them.
+fn fragments(page: &str) -> BTreeSet<String> {
+    let headings = page.lines().filter(|line| line.starts_with('#'));
+    let kept = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    let fragment = |line: &str| -> String {
+        line.trim_start_matches('#').trim().to_lowercase().chars().filter(|c| kept(*c)).collect()
+    };
+    headings.map(|line| fragment(line).replace(' ', "-")).collect()
+}
+
+#[test]
+fn every_link_of_the_documentation_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut pages = vec![root.join("README.md"), root.join("CONTRIBUTING.md"), root.join("SECURITY.md")];
+    pages.extend(["examples/php-panel/README.md", "integrations/php-client/README.md"].map(|page| root.join(page)));
+    let docs = std::fs::read_dir(root.join("docs")).expect("the folder");
+    pages.extend(docs.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file()));
+    let mut links = 0;
+    for path in &pages {
+        let page = std::fs::read_to_string(path).expect("text");
+        for link in page.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0)) {
+            if link.contains("://") || link.contains(char::is_whitespace) {
+                continue;
+            }
+            let (file, fragment) = link.split_once('#').unwrap_or((link, ""));
+            let to = if file.is_empty() { path.clone() } else { path.parent().expect("a folder").join(file) };
+            assert!(to.exists(), "{}: {link}", path.display());
+            if !fragment.is_empty() {
+                let there = std::fs::read_to_string(&to).expect("text");
+                assert!(fragments(&there).contains(fragment), "{}: {link}", path.display());
+            }
+            links += 1;
+        }
+    }
+    assert!(links > 100, "{links}");
 }

@@ -234,6 +234,17 @@ mod tests {
     }
 
     #[test]
+    fn the_documentation_has_each_code_with_its_status() {
+        let page = include_str!("../../../../docs/hooks.md");
+        for kind in KINDS {
+            let (status, code) = (kind.status.to_string(), format!("`{}`", kind.code));
+            let has =
+                |row: &&str| row.split(" | ").next().is_some_and(|cell| cell.contains(&status)) && row.contains(&code);
+            assert!(page.lines().filter(|line| line.starts_with("| ")).any(|row| has(&row)), "{status} {code}");
+        }
+    }
+
+    #[test]
     fn every_failure_of_the_contract_has_its_status() {
         for (failure, status, code) in [
             (Failure::NotFound, 404, "not-found"),
