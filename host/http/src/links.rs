@@ -68,7 +68,6 @@ pub(super) fn routes(page: &str) -> Router<Served> {
 /// The part of an address after the page's name.
 #[derive(Debug, PartialEq, Eq)]
 enum Said {
-    /// A link's token.
     Token(String),
     /// The handle of its cookie, see [`handle`].
     Handle(String),

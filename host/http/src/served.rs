@@ -28,7 +28,6 @@ pub trait Site: Send + Sync {
     }
 }
 
-/// What the handlers share.
 #[derive(Clone)]
 pub(crate) struct Served {
     pub(crate) host: Operator,

@@ -132,7 +132,6 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// Takes more.
     pub(super) fn more(&self, amount: usize) -> Result<(), Full> {
         if amount > 0 {
             self.ledger.add(self.whose, amount)?;

@@ -36,7 +36,6 @@ pub struct Plugin {
     /// The exports that its operations name.
     pub hooks: Vec<Hook>,
     pub(crate) views: Option<Views>,
-    /// The export `background.run`.
     pub(crate) background: Option<ComponentExportIndex>,
 }
 

@@ -38,7 +38,6 @@ pub struct LeftOut {
 /// A plugin under the name of its grants file, or the reason why there is none.
 pub type Candidate = (String, Result<Arc<Plugin>, String>);
 
-/// What a plugin offers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct Offer {

@@ -12,7 +12,6 @@ use keyturn_runtime::CallError;
 use keyturn_runtime::values::{Wiped, read_json};
 use keyturn_store::StorageError;
 
-/// Calls a hook.
 pub(super) fn call(asked: &Asked) -> Result<Response, Problem> {
     let hook = format!("{}/{}", asked.parameter("interface"), asked.parameter("function"));
     if !asked.host.has_hook(&hook) {

@@ -78,7 +78,6 @@ kinds! {
     INDETERMINATE = 504 "indeterminate" "It may or may not have been done: ask for the operation by its Idempotency-Key.";
 }
 
-/// One problem document.
 #[derive(Debug)]
 pub(super) struct Problem {
     pub(super) kind: &'static Kind,

@@ -57,7 +57,6 @@ pub(super) struct Received {
     pub(super) parameters: Vec<(String, String)>,
 }
 
-/// Answers a request.
 pub(super) type Handler = fn(&Asked) -> Result<Response, Problem>;
 
 /// 204 if there is nothing to say.

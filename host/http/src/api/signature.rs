@@ -30,7 +30,6 @@ pub(super) struct Signed {
     pub(super) nonce: String,
     /// The signature base of RFC 9421, section 2.5: what was signed.
     pub(super) base: String,
-    /// The signature.
     pub(super) signature: Vec<u8>,
 }
 

@@ -60,7 +60,6 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
-    /// The seconds to wait.
     pub(super) fn seconds(&self) -> u32 {
         self.seconds
     }

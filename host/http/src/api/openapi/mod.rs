@@ -66,7 +66,6 @@ fn own_error(hook: &Hook) -> Option<Type> {
     }
 }
 
-/// The document.
 pub(super) fn document(brand: &str, plugins: &[Arc<Plugin>]) -> Value {
     let names = Names::of(plugins.iter().map(|plugin| &plugin.manifest.docs));
     let mut schemas = Schemas::new(&names);
