@@ -408,7 +408,17 @@ impl Realm {
 impl State {
     fn of(&self, value: Value) -> &'static str {
         let value = text(value);
-        let listed = |values: &[Scalar]| values.iter().any(|one| text(one.value()) == value);
+        // As PostgreSQL writes a boolean.
+        let flag = match value.as_deref() {
+            Some("true") => Some("1"),
+            Some("false") => Some("0"),
+            _ => None,
+        };
+        let is = |one: &Scalar| {
+            let one = text(one.value());
+            one == value || (flag.is_some() && one.as_deref() == flag)
+        };
+        let listed = |values: &[Scalar]| values.iter().any(is);
         let suspended = match (&self.active, &self.suspended) {
             (Some(active), _) => !listed(active),
             (None, suspended) => suspended.as_deref().is_some_and(listed),

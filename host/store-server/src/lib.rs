@@ -7,8 +7,8 @@
 mod upkeep;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use keyturn_store::StorageError;
@@ -115,7 +115,7 @@ impl<C: Connect> Server<C> {
             .max_lifetime(Some(LIFETIME))
             .idle_timeout(Some(IDLE))
             .test_on_check_out(false)
-            .error_handler(Box::new(Warned))
+            .error_handler(Box::new(Warned::default()))
             .build_unchecked(Manager(connect));
         let inner = Arc::new(Inner { pool, pooling, closed: AtomicBool::new(pooling.read_only) });
         let ticker = Ticker::default();
@@ -242,12 +242,19 @@ impl<C: Connect> r2d2::ManageConnection for Manager<C> {
     }
 }
 
-/// While the server is away, each try is told.
-#[derive(Debug)]
-struct Warned;
+/// While the server is away, each try fails: it is told now and then.
+#[derive(Debug, Default)]
+struct Warned(Mutex<Option<Instant>>);
+
+/// How often it is told.
+const TOLD: Duration = Duration::from_secs(10);
 
 impl r2d2::HandleError<StorageError> for Warned {
     fn handle_error(&self, error: StorageError) {
-        tracing::warn!(%error, "can't reach the database server");
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| last.elapsed() > TOLD) {
+            *last = Some(Instant::now());
+            tracing::warn!(%error, "can't reach the database server");
+        }
     }
 }
