@@ -43,13 +43,15 @@ fn start(programs: &Path) -> Server {
     let _ = done(Command::new("chown").arg("postgres").arg(&folder));
     let data = folder.join("data");
     let log = folder.join("log");
-    done(
-        unprivileged(&programs.join("initdb"))
-            .current_dir(&folder)
-            .arg("-D")
-            .arg(&data)
-            .args(["-U", OWNER, "-A", "trust", "--no-sync", "--locale=C", "--encoding=UTF8"]),
-    )
+    done(unprivileged(&programs.join("initdb")).current_dir(&folder).arg("-D").arg(&data).args([
+        "-U",
+        OWNER,
+        "-A",
+        "trust",
+        "--no-sync",
+        "--locale=C",
+        "--encoding=UTF8",
+    ]))
     .unwrap_or_else(|error| panic!("{error}"));
     let mut command = unprivileged(&programs.join("postgres"));
     command.arg("-D").arg(&data).args(["-p", &port.to_string(), "-h", "127.0.0.1", "-k"]).arg(&folder);
