@@ -13,7 +13,8 @@ pub(crate) struct Translated {
 /// a function's name has its `(` right behind it.
 pub(crate) fn translate(sql: &str) -> Translated {
     let mut out = Translated { text: String::with_capacity(sql.len() + 64), order: Vec::new() };
-    let mut rest = sql;
+    let joined = joined(sql);
+    let mut rest = joined.as_deref().unwrap_or(sql);
     while let Some(token) = next(rest) {
         rest = &rest[token.len()..];
         if let Some(number) = token.strip_prefix('?').and_then(|number| number.parse::<usize>().ok()) {
@@ -55,6 +56,34 @@ pub(crate) fn translate(sql: &str) -> Translated {
 
 fn quoted(name: &str) -> String {
     if name.starts_with('"') { name.to_owned() } else { format!("\"{name}\"") }
+}
+
+/// `DELETE FROM t WHERE c IN (SELECT c …)`, and the same of an `UPDATE`, as a join. Before version 11.1 MariaDB would walk through the
+/// whole table, lock each of its rows, and look each of them up among those that were selected.
+fn joined(sql: &str) -> Option<String> {
+    let (head, rest) = sql.split_once(" IN (SELECT ")?;
+    let named = rest.trim_end().strip_suffix(')').filter(|named| is_whole(named))?;
+    let (head, columns) = head.rsplit_once("WHERE ")?;
+    let (table, set) = match head.trim_end().strip_prefix("DELETE FROM ") {
+        Some(table) => (table, None),
+        None => head.trim_end().strip_prefix("UPDATE ")?.split_once(" SET ").map(|(table, set)| (table, Some(set)))?,
+    };
+    let columns = columns.trim_start_matches('(').trim_end_matches(')').split(", ");
+    let alike: Vec<String> = columns.map(|column| format!("named.{column} = {table}.{column}")).collect();
+    let join = format!("{table} JOIN (SELECT {named}) AS named ON {}", alike.join(" AND "));
+    Some(match set {
+        None => format!("DELETE {table} FROM {join}"),
+        Some(set) => format!("UPDATE {join} SET {set}"),
+    })
+}
+
+/// Whether no bracket ends in it that did not begin there.
+fn is_whole(sql: &str) -> bool {
+    let mut depth = 0;
+    sql.bytes().all(|byte| {
+        depth += i32::from(byte == b'(') - i32::from(byte == b')');
+        depth >= 0
+    })
 }
 
 /// The token at the beginning: white space, a literal or quoted name, a word, a parameter, or one character.

@@ -47,14 +47,17 @@ fn read(value: mysql::Value, column: &Column) -> Value {
         mysql::Value::Date(year, month, day, hour, minute, second, micros) => {
             let date = format!("{year:04}-{month:02}-{day:02}");
             let only = matches!(column.column_type(), ColumnType::MYSQL_TYPE_DATE | ColumnType::MYSQL_TYPE_NEWDATE);
-            let time =
-                if only { String::new() } else { format!(" {hour:02}:{minute:02}:{second:02}{}", fraction(micros)) };
+            let time = if only {
+                String::new()
+            } else {
+                format!(" {hour:02}:{minute:02}:{second:02}{}", fraction(micros, column))
+            };
             Value::Text(date + &time)
         }
         mysql::Value::Time(negative, days, hours, minutes, seconds, micros) => {
             let sign = if negative { "-" } else { "" };
             let hours = days * 24 + u32::from(hours);
-            Value::Text(format!("{sign}{hours:02}:{minutes:02}:{seconds:02}{}", fraction(micros)))
+            Value::Text(format!("{sign}{hours:02}:{minutes:02}:{seconds:02}{}", fraction(micros, column)))
         }
     }
 }
@@ -74,6 +77,8 @@ fn shortest(number: f32) -> f64 {
     number.to_string().parse().unwrap_or_else(|_| number.into())
 }
 
-fn fraction(micros: u32) -> String {
-    if micros == 0 { String::new() } else { format!(".{micros:06}").trim_end_matches('0').to_owned() }
+/// As many digits as the column has.
+fn fraction(micros: u32, column: &Column) -> String {
+    let digits = usize::from(column.decimals().min(6));
+    if digits == 0 { String::new() } else { format!(".{:.digits$}", format!("{micros:06}")) }
 }

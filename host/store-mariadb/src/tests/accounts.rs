@@ -4,12 +4,12 @@ use keyturn_core::accounts::{AccountId, Field, Matched, Why};
 
 const LARAVEL: &str = "
     CREATE TABLE users (
-        id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, name VARCHAR(255) NOT NULL, email VARCHAR(255) NOT NULL UNIQUE,
+        id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, name VARCHAR(255) NOT NULL, email VARCHAR(255) NOT NULL,
         password VARCHAR(255) NOT NULL, remember_token VARCHAR(100), role ENUM('customer', 'staff') NOT NULL DEFAULT 'customer',
         active TINYINT(1) NOT NULL DEFAULT 1, reseller_id INT UNSIGNED, generation INT UNSIGNED, deleted_at TIMESTAMP NULL,
-        created_at TIMESTAMP NULL, updated_at TIMESTAMP NULL
+        created_at TIMESTAMP NULL, updated_at TIMESTAMP NULL, KEY email (email)
     ) COLLATE utf8mb4_unicode_ci;
-    CREATE TABLE sessions (id VARCHAR(255) PRIMARY KEY, user_id BIGINT UNSIGNED, payload LONGTEXT, KEY (user_id));
+    CREATE TABLE sessions (id VARCHAR(190) PRIMARY KEY, user_id BIGINT UNSIGNED, payload LONGTEXT, KEY (user_id));
     INSERT INTO users (name, email, password, active, reseller_id, role, deleted_at) VALUES
         ('Ana', 'Ana@example.org', '$2y$10$aaa', 1, 7, 'customer', NULL), ('Ben', 'ben@example.org', '$2y$10$bbb', 0, 8, 'customer', NULL),
         ('Müller', 'MÜLLER@example.org', '$2y$10$ccc', 1, NULL, 'customer', NULL), ('Gone', 'gone@example.org', '', 1, 7, 'customer', NOW()),

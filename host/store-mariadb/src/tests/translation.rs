@@ -27,6 +27,18 @@ fn what_mariadb_says_otherwise_is_said_so() {
             "INSERT INTO t (key) VALUES (1) ON CONFLICT (key) DO NOTHING",
             r#"INSERT INTO "t" ("key") VALUES (1) ON DUPLICATE KEY UPDATE "key" = "key""#,
         ),
+        (
+            "DELETE FROM t WHERE id IN (SELECT id FROM (SELECT id FROM t WHERE x <= ?1 LIMIT ?2) AS old)",
+            r#"DELETE "t" FROM "t" JOIN (SELECT "id" FROM (SELECT "id" FROM "t" WHERE "x" <= ? LIMIT ?) AS "old") AS "named" ON "named"."id" = "t"."id""#,
+        ),
+        (
+            "UPDATE t SET x = ?2\n WHERE (a, b) IN (SELECT a, b FROM u WHERE c = ?1)",
+            r#"UPDATE "t" JOIN (SELECT "a", "b" FROM "u" WHERE "c" = ?) AS "named" ON "named"."a" = "t"."a" AND "named"."b" = "t"."b" SET "x" = ?"#,
+        ),
+        (
+            "DELETE FROM t WHERE id IN (SELECT id FROM u) AND x IN (1)",
+            r#"DELETE FROM "t" WHERE "id" IN (SELECT "id" FROM "u") AND "x" IN (1)"#,
+        ),
         ("SELECT 1 FROM a JOIN b ON a.x = b.x", r#"SELECT 1 FROM "a" JOIN "b" ON "a"."x" = "b"."x""#),
         ("SELECT 'unended", "SELECT 'unended"),
     ] {
@@ -89,10 +101,16 @@ fn indices_over_some_rows_serve_the_statements_that_they_are_for() {
             "keyturnhost_outbox_done",
         ),
         (
-            "SELECT number FROM keyturnhost_outbox WHERE plugin = 'p' AND secrets IS NULL ORDER BY number DESC LIMIT 5",
+            "SELECT number FROM keyturnhost_outbox WHERE plugin = 'q' AND secrets IS NULL ORDER BY number DESC LIMIT 5",
             "keyturnhost_outbox_wiped",
         ),
     ];
+    let tidied = "DELETE FROM keyturnhost_audit WHERE id IN (SELECT id FROM (
+                    SELECT id FROM keyturnhost_audit WHERE times IS NOT NULL ORDER BY at LIMIT ?1) AS oldest)";
+    let explained = format!("EXPLAIN {}", translate(tidied).text.replace('?', "9"));
+    let plan = dynamic(&connected(&database)).rows(&explained, &[]).expect("explained");
+    let reads = plan.iter().find(|step| step[2] == Value::Text("keyturnhost_audit".to_owned())).expect("the audit");
+    assert_eq!(reads[3], Value::Text("eq_ref".to_owned()), "{plan:?}");
     let plans = store.read(|db| {
         asked.map(|(sql, _)| db.rows(&format!("EXPLAIN {sql}"), &[])).into_iter().collect::<Result<Vec<_>, _>>()
     });
