@@ -1,0 +1,12 @@
+//! The store on every engine.
+
+mod addresses;
+mod audit;
+mod counters;
+mod data;
+mod deliveries;
+mod opening;
+mod outbox;
+mod people;
+mod settings;
+mod tasks;
