@@ -19,6 +19,22 @@ impl Engine {
         }
     }
 
+    /// Whether each question takes its way over a socket.
+    #[must_use]
+    pub fn is_server(self) -> bool {
+        match self {
+            Engine::Sqlite => false,
+        }
+    }
+
+    /// Whether a text may hold a NUL.
+    #[must_use]
+    pub fn holds_nul(self) -> bool {
+        match self {
+            Engine::Sqlite => true,
+        }
+    }
+
     /// Types as a panel on this engine has them. `NUMBER` is a primary key that numbers itself, `NAME` text that an index serves,
     /// `MOMENT` a date with its time of day, and `BYTES` what is no text.
     #[must_use]

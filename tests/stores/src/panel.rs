@@ -69,7 +69,7 @@ impl Panel {
             }
         };
         let panel = Self { _folder: folder, ..Self::at(engine, address) };
-        panel.run(&engine.words(tables));
+        panel.create(tables);
         panel
     }
 
@@ -152,6 +152,11 @@ impl Panel {
     /// The panel's own statements, as they stand.
     pub fn run(&self, sql: &str) {
         self.raw(|raw| raw.run(sql));
+    }
+
+    /// Statements that make tables, in [`Engine::words`].
+    pub fn create(&self, sql: &str) {
+        self.run(&self.engine.words(sql));
     }
 
     /// Rows as text; NULL is empty.

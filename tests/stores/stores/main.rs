@@ -1,5 +1,6 @@
 //! The store on every engine.
 
+mod accounts;
 mod addresses;
 mod audit;
 mod counters;
