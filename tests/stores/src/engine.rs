@@ -11,6 +11,9 @@ pub enum Engine {
 }
 
 impl Engine {
+    /// All of them.
+    pub const ALL: [Engine; 1] = [Engine::Sqlite];
+
     /// Its words in statements over the panel's tables.
     #[must_use]
     pub fn dialect(self) -> &'static dyn Dialect {

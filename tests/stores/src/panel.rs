@@ -149,6 +149,13 @@ impl Panel {
         ask(&mut self.raw.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Waits until nobody else is connected: a server goes on for a moment with what a client has asked for that was killed.
+    pub fn is_left_alone(&self) {
+        match self.engine {
+            Engine::Sqlite => {}
+        }
+    }
+
     /// The panel's own statements, as they stand.
     pub fn run(&self, sql: &str) {
         self.raw(|raw| raw.run(sql));

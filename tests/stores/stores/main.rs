@@ -6,6 +6,7 @@ mod audit;
 mod counters;
 mod data;
 mod deliveries;
+mod model;
 mod opening;
 mod outbox;
 mod people;
