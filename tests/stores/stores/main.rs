@@ -6,6 +6,7 @@ mod audit;
 mod counters;
 mod data;
 mod deliveries;
+mod hosts;
 mod model;
 mod opening;
 mod outbox;

@@ -36,7 +36,7 @@ every_engine!(
 const LEASE: i64 = 60_000;
 const SECRET: &str = "tavo-meki-rusa-dole-fipa-94";
 
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     keyturn_core::time::now()
 }
 
@@ -75,7 +75,7 @@ fn send(storage: &Store, mail: NewMail) -> MailId {
     id
 }
 
-fn with_addresses(engine: Engine) -> Panel {
+pub(super) fn with_addresses(engine: Engine) -> Panel {
     let panel = Panel::new(engine);
     panel.run(
         "ALTER TABLE customers ADD email VARCHAR(100); UPDATE customers SET email = concat(login, '@panel.example')",
@@ -83,7 +83,7 @@ fn with_addresses(engine: Engine) -> Panel {
     panel
 }
 
-fn open(panel: &Panel) -> Store {
+pub(super) fn open(panel: &Panel) -> Store {
     let realms = "customer = { table = 'customers', id = 'id', login = 'login', email = 'email', hash = 'password' }";
     panel.open_with(Opening { realms, ..Opening::default() })
 }
