@@ -1,4 +1,4 @@
-//! Lays out at build time what an instance, which lives for one call, must not build anew: the stems of common passwords,
+//! Lays out at build time what an instance, which lives for one call, must not build again: the stems of common passwords,
 //! sorted, well-known phrases, and the catalogues of words as a table.
 
 #[path = "src/policy/shape.rs"]

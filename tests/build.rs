@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Packages and the environment variables under which the tests find their components.
-const GUESTS: [(&str, &str); 4] = [
+const GUESTS: [(&str, &str); 5] = [
     ("keyturn-password", "PASSWORD_COMPONENT"),
     ("keyturn-guest-courier", "COURIER_COMPONENT"),
     ("keyturn-guest-foreign", "FOREIGN_COMPONENT"),
     ("keyturn-guest-hostile", "HOSTILE_COMPONENT"),
+    ("keyturn-example-notes", "NOTES_COMPONENT"),
 ];
 
 fn main() {
@@ -36,7 +37,7 @@ fn main() {
         let file = target.join("wasm32-wasip2/guest").join(package.replace('-', "_")).with_extension("wasm");
         println!("cargo::rustc-env={variable}={}", file.display());
     }
-    for folder in ["plugin", "wit", "tests/guests", "Cargo.toml"] {
+    for folder in ["plugin", "wit", "tests/guests", "examples/notes-plugin", "Cargo.toml"] {
         watch(&root.join(folder));
     }
 }

@@ -1,5 +1,5 @@
-//! `keyturn.toml`: one file that says where the panel's people are, how they are mapped, and what the host may use.
-//! Paths in it are relative to it.
+//! `keyturn.toml`: one file with the panel's database and mapping, and everything that the host may use. Paths are relative to
+//! it.
 
 mod reload;
 
@@ -42,7 +42,7 @@ pub struct Config {
     pub brand: BrandConfig,
     /// Where the panel's people are.
     pub database: Database,
-    /// The key file; made at the first start. It belongs in the backup, but not beside the database's.
+    /// The key file; created at the first start. Back it up, but apart from the database.
     #[serde(default = "default_key_file")]
     pub key_file: PathBuf,
     /// The folder of grants files.
@@ -92,12 +92,12 @@ pub struct BrandConfig {
     pub name: String,
     /// Whom to ask for help: an email address or a sentence.
     pub contact: String,
-    /// Where links lead: `https://panel.example`, without a path. If it is not set, the page Email settings says it.
+    /// Where links lead: `https://panel.example`, without a path. If it is not set, the page Email settings has it.
     pub link_origin: Option<String>,
-    /// IANA name; times for people.
+    /// The zone of times that people read: an IANA name.
     #[serde(default = "default_zone")]
     pub time_zone: String,
-    /// Properties of the style sheet, without `--kt-`: see [`theme_css`].
+    /// Custom properties of the style sheet, without `--kt-`: see [`theme_css`].
     #[serde(default)]
     pub look: BTreeMap<String, String>,
 }
@@ -113,10 +113,10 @@ pub struct Database {
     pub journal: Journal,
 }
 
-/// How what the file names is opened.
+/// How the database and the other files are opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Opening {
-    /// By a server: the only one on its database.
+    /// By a server, the only one on its database.
     #[default]
     Serve,
     /// By a command, with or without a server.
@@ -129,20 +129,21 @@ enum Opening {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct SignIn {
-    /// The plugin that sign-in asks, by the name of its grants file. It keeps its hooks and link pages although another plugin
-    /// wants them, and nobody else gets them while it is broken. Default: the first, by name, that has the hook.
+    /// The plugin that sign-in asks, by the name of its grants file. It keeps its hooks and link pages even if another plugin
+    /// wants them, and nobody else gets them while it is broken. Default: the first plugin, by name, that has the hook.
     pub plugin: Option<String>,
     /// The hook that checks a password, `interface/function`.
     pub hook: String,
-    /// The hook that sets another's password.
+    /// The hook that sets somebody else's password.
     pub set_hook: String,
-    /// The hook that makes a link to choose one.
+    /// The hook that creates a link to choose a password.
     pub link_hook: String,
-    /// The hook that says what a stored hash is.
+    /// The hook that identifies a stored hash.
     pub recognise_hook: String,
-    /// The hook that tells of a changed address.
+    /// The hook that notifies both holders of a changed address.
     pub address_hook: String,
-    /// Milliseconds of the time grid on which a check is answered; above the slowest hash that the panel has stored.
+    /// The time grid on which a check is answered, in milliseconds. It must be above the slowest hash that the panel has
+    /// stored.
     pub even_ms: u64,
 }
 
@@ -166,31 +167,31 @@ impl Default for SignIn {
 pub struct Server {
     /// Where `keyturn serve` listens.
     pub listen: SocketAddr,
-    /// Whose X-Forwarded-For is believed: addresses and ranges of the proxies in front, and of nobody else.
+    /// The proxies whose X-Forwarded-For is believed: addresses and ranges of your own proxies only.
     pub proxies: Vec<Network>,
-    /// From where panels and other machines call, for many people: they have larger shares of connections and of memory. One
-    /// that is a proxy too is the client itself where it does not say whose request it is.
+    /// Addresses from which panels and other machines call for many people: they have larger shares of connections and of
+    /// memory. A request from an address that is a proxy's too counts as the machine's own if it has no X-Forwarded-For.
     pub panel_addresses: Vec<Network>,
-    /// Where the panel is: the brand's name on link pages leads there. Default: the link origin.
+    /// The panel's address: the brand's name on link pages leads there. Default: the link origin.
     pub panel: Option<String>,
-    /// Where people sign in. Default: where the panel is.
+    /// Where people sign in. Default: the panel's address.
     pub sign_in: Option<String>,
-    /// Where in the panel its pages are.
+    /// The panel's pages.
     pub pages: Pages,
 }
 
-/// Addresses of the panel's pages: a path from the panel's own origin; a path below the panel if it has no slash at its start;
-/// or a whole address. `{id}` is replaced by an account's key, `{realm}` by its realm. Default: the panel's address.
+/// Addresses of the panel's pages: a path from the panel's origin; a path below the panel, if it has no slash at its start; or
+/// an absolute address. `{id}` stands for an account's key, `{realm}` for its realm. Default: the panel's address.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Pages {
-    /// The page on an account.
+    /// The page about an account.
     pub overview: Option<String>,
     /// Where an account is edited.
     pub details: Option<String>,
     /// The reader's own account.
     pub account: Option<String>,
-    /// The one page that shows pages of plugins, and the host's own, by its query.
+    /// The page that shows plugins' pages and the host's own, by its query.
     pub plugin: Option<String>,
 }
 
@@ -219,7 +220,7 @@ impl Default for Server {
 }
 
 impl Server {
-    /// Where the panel is.
+    /// The panel's address.
     #[must_use]
     pub fn panel(&self) -> &str {
         self.panel.as_deref().unwrap_or("/")
@@ -231,8 +232,8 @@ impl Server {
         self.sign_in.as_deref().unwrap_or_else(|| self.panel())
     }
 
-    /// An address of the panel's with its origin, where that is known: link pages may stand on another one. An address that begins
-    /// with a slash is a path from the panel's origin; one that does not, and is no whole address, is below the panel.
+    /// A panel's address with its origin, if that is known, because link pages may be on another one. An address that begins
+    /// with a slash is a path from the panel's origin; another relative one is below the panel.
     #[must_use]
     pub fn whole(&self, address: &str) -> String {
         let panel = self.panel();
@@ -288,7 +289,7 @@ fn default_zone() -> String {
     "UTC".to_owned()
 }
 
-/// What is wrong with a configuration or with what it names.
+/// What is wrong with a configuration, or with a file that it names.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file could not be read.
@@ -299,7 +300,7 @@ pub enum ConfigError {
         /// What the system said.
         cause: std::io::Error,
     },
-    /// It is not what it should be; with line and setting.
+    /// It isn't valid; with line and setting.
     #[error("{path}: {cause}")]
     Syntax {
         /// Which.
@@ -307,7 +308,7 @@ pub enum ConfigError {
         /// What and where.
         cause: String,
     },
-    /// A setting has a value that cannot be.
+    /// A setting has an invalid value.
     #[error("{path}: {setting} {}", without_passwords(.problem))]
     Setting {
         /// Which file.
@@ -320,7 +321,7 @@ pub enum ConfigError {
     /// The key file.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The database is not there, and is not made: it is the panel's own.
+    /// The database doesn't exist. None is created, because it must be the panel's own.
     #[error(
         "database.sqlite names {0}, which doesn't exist. It must be the panel's own database with its accounts, so none was created"
     )]
@@ -344,7 +345,7 @@ pub enum ConfigError {
     Admit(#[from] AdmitError),
 }
 
-/// Whether an address is one below another: `login`, `index.php?do=login`.
+/// Whether an address is relative: `login`, `index.php?do=login`.
 fn is_relative(address: &str) -> bool {
     let path = &address[..address.find(['?', '#']).unwrap_or(address.len())];
     !path.is_empty()
@@ -355,7 +356,7 @@ fn is_relative(address: &str) -> bool {
 }
 
 impl ConfigError {
-    /// Whether there is no such file at all.
+    /// Whether the file doesn't exist.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::File { cause, .. } if cause.kind() == std::io::ErrorKind::NotFound)
@@ -363,7 +364,7 @@ impl ConfigError {
 }
 
 impl Config {
-    /// Reads and checks a file; opens nothing that it names.
+    /// Reads and checks a file. Opens nothing that it names.
     ///
     /// # Errors
     /// [`ConfigError`], naming line and setting.
@@ -382,14 +383,14 @@ impl Config {
         Ok(config)
     }
 
-    /// For a command, with or without a server on the same database. What is made of it takes no lock, so it must serve nobody:
-    /// throttles and nonces are counted in the memory of the one server.
+    /// For a command, with or without a server on the same database. A host made from it takes no lock, so it must serve
+    /// nobody: throttles and nonces are counted in the memory of the one server.
     #[must_use]
     pub fn beside_server(self) -> Self {
         Self { opening: Opening::Beside, ..self }
     }
 
-    /// For a command that changes nothing: what is made of it makes no file, no table and no key, and its commits fail.
+    /// For a read-only command: what is made from it creates no file, table or key, and its commits fail.
     #[must_use]
     pub fn to_look(self) -> Self {
         Self { opening: Opening::Look, ..self }
@@ -451,7 +452,7 @@ impl Config {
         webhooks::config::check(&self.webhooks).or_else(|(setting, problem)| wrong(&setting, problem))
     }
 
-    /// A path of the file, made absolute by the file's own folder.
+    /// A path in the file, made absolute by the file's own folder.
     #[must_use]
     pub fn path(&self, path: &Path) -> PathBuf {
         self.folder.join(path)
@@ -469,7 +470,7 @@ impl Config {
         self.lines.get(setting).copied()
     }
 
-    /// What this file fixes of how mail goes.
+    /// The email settings of this file.
     #[must_use]
     pub fn fixed(&self) -> Fixed {
         Fixed {
@@ -481,8 +482,8 @@ impl Config {
         }
     }
 
-    /// How mail is set up: by this file, and by what was set on the page Email settings. Where there is no database yet,
-    /// nothing was, and none is made.
+    /// The email settings: of this file, and of the page Email settings. If there is no database yet, the page has none, and
+    /// none is created.
     ///
     /// # Errors
     /// [`ConfigError`].
@@ -490,7 +491,7 @@ impl Config {
         if !self.path(&self.database.sqlite).exists() {
             return Ok(Setup::new(self.fixed(), Default::default(), None));
         }
-        // Only for a moment: a server that runs, or is about to, is not in the way.
+        // Open only for a moment, and without the lock: a server may run, or be about to start.
         let beside = self.clone().beside_server();
         let (storage, keys) = if self.opening == Opening::Serve { beside.storage() } else { self.storage() }?;
         let stored = Stored::read(&storage).map_err(|cause| ConfigError::Database {
@@ -500,7 +501,7 @@ impl Config {
         Ok(stored.setup(&self.fixed(), &keys))
     }
 
-    /// How a server of this panel treats those who connect.
+    /// The limits of a server of this panel.
     #[must_use]
     pub fn manners(&self) -> Manners {
         Manners {
@@ -584,9 +585,9 @@ impl Config {
             .map_err(|cause| ConfigError::Database { path: path.display().to_string(), cause })
     }
 
-    /// A host with all plugins that the grants folder names: the one server of its database, unless the configuration is
-    /// [`Config::beside_server`]. A plugin that is broken is left out, and logged: it must not keep the others from working, nor
-    /// the commands that rescue somebody. See [`Host::left_out`].
+    /// A host with all plugins in the grants folder: the one server of its database, unless the configuration is
+    /// [`Config::beside_server`]. A broken plugin is left out and logged: it must not stop the others, nor the commands that
+    /// help people who are locked out. See [`Host::left_out`].
     ///
     /// # Errors
     /// [`ConfigError`].
@@ -610,14 +611,14 @@ impl Config {
         Ok(css.map(|css| Arc::new(Asset::new(css, "theme.css"))))
     }
 
-    /// Where events go, with the files of each read.
+    /// The destinations of events, with their files read.
     fn destinations(&self) -> Result<Vec<Destination>, ConfigError> {
         let all = self.webhooks.iter().map(|webhook| webhook.destination(|path| self.path(path)));
         let wrong = |(setting, problem)| ConfigError::Setting { path: self.file.clone(), setting, problem };
         all.map(|one| one.map_err(wrong)).collect()
     }
 
-    /// A host without plugins, and without an engine until the first one is admitted.
+    /// A host without plugins. It creates its engine when the first one is admitted.
     ///
     /// # Errors
     /// [`ConfigError`].
@@ -655,7 +656,7 @@ impl Config {
         }
     }
 
-    /// The grants files, in the order of their names.
+    /// The grants files, sorted by name.
     ///
     /// # Errors
     /// [`ConfigError::File`] if the folder cannot be read.
@@ -673,7 +674,7 @@ impl Config {
     }
 }
 
-/// The line, from 1, of each key of a file that was read, by its whole name.
+/// The line, from 1, of each setting in a file, by its full name.
 fn lines(text: &str) -> BTreeMap<String, usize> {
     fn note(table: &toml::de::DeTable<'_>, above: &str, text: &str, lines: &mut BTreeMap<String, usize>) {
         for (key, value) in table {

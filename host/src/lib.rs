@@ -1,7 +1,29 @@
-//! A small wasmtime host that gives a plugin nothing but what its operator grants.
+//! Keyturn's host, for a panel in Rust: a small wasmtime host that gives a plugin only what its operator grants.
 //!
-//! A panel embeds it: the panel says who calls and whom they reach, and shows what plugins draw. Every method may block on the
-//! disk or on a hash, so call them from a thread that may.
+//! A panel embeds it. The panel says who calls and whom they reach, and shows what plugins draw. Every method may block on the
+//! disk or on a hash, so call it from a thread that may block.
+//!
+//! | to | see |
+//! |---|---|
+//! | open a host, as `keyturn.toml` says | [`config::Config`] |
+//! | say who calls | [`caller::Caller`], [`accounts::Reach`] |
+//! | draw plugins' pages and regions, and run their forms | [`embed::Pages`] |
+//! | call a hook, such as the check at sign-in | [`Runtime::call`] |
+//! | mount the operator's pages | [`operator::Operator`] |
+//! | serve links, hooks and style sheets | [`http::router`], [`http::serve`](mod@http::serve) |
+//! | send email and run jobs | [`work::Work::start_workers`] |
+//!
+//! # A panel
+//!
+//! A panel with one page, where people who forgot their password ask for a link. This is the crate's `examples/panel.rs`: in a folder
+//! with a `keyturn.toml`, run `cargo run -p keyturn-host --example panel`. The repository's folder `examples/panel` is a whole panel,
+//! with sign-in, customers and the operator's pages.
+//!
+//! ```no_run
+#![doc = include_str!("../examples/panel.rs")]
+//! ```
+//!
+//! # Hooks
 //!
 //! ```no_run
 //! use keyturn_host::accounts::{Reach, Scope};
@@ -18,8 +40,10 @@
 //! let typed = json!({ "login_or_email": "marta", "password": "copper lantern oats" });
 //! let verdict = host.call(&anonymous, &config.sign_in.hook, &typed, None)?;
 //!
-//! // An administrator with access to all customers sets a password; the key makes a second request harmless.
+//! // An administrator with access to all customers has confirmed with her own password, and sets a customer's. The
+//! // idempotency key makes a second request harmless.
 //! let ana = Caller::new(Actor::Account("staff:9".parse()?), Reach::none().with("customer", Scope::All));
+//! let ana = Caller { verified_at: Some(host.now()), ..ana };
 //! let new = json!({ "account": "customer:42", "new": "velvet compass harbour", "must_change": true });
 //! host.call(&ana, &config.sign_in.set_hook, &new, Some("2026-11-24/42"))?;
 //! # drop(verdict);

@@ -1,7 +1,7 @@
 //! Mail whatever happens: a worker that is killed at any moment, once in the very moment between a server's acceptance and
 //! the row's. Nothing that was queued is lost, nothing is sent under two names, and only what was under way goes twice.
 //!
-//! A child process (this very test, started anew) works on the outbox with a transport that says on standard output what it
+//! A child process (this test, started again) works on the outbox with a transport that says on standard output what it
 //! took. It is killed, and the next one goes on.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,7 +1,7 @@
 //! Webhooks whatever happens: a worker that is killed at any moment, once in the very moment between a destination's answer and
 //! the row's. Nothing that was queued is lost, nothing goes under two ids, and only what was under way goes twice.
 //!
-//! A child process (this very test, started anew) works on the deliveries, which the test itself receives. It is killed, and the
+//! A child process (this test, started again) works on the deliveries, which the test itself receives. It is killed, and the
 //! next one goes on.
 
 use std::collections::{BTreeMap, BTreeSet};

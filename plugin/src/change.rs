@@ -129,7 +129,6 @@ fn told(ports: &dyn Ports, account: &str, put: Put, way: Way) -> Changed {
 
 pub(crate) struct Put {
     pub(crate) sessions_ended: Option<u32>,
-    /// The new session epoch.
     pub(crate) epoch: String,
 }
 

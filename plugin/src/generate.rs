@@ -62,7 +62,6 @@ pub(crate) fn password(ports: &dyn Ports, policy: &Policy) -> Result<PlainPasswo
     Err(failure::refused(Words::of(ports), "generator-settings", Word::GeneratorRefusal))
 }
 
-/// One random password.
 pub(crate) fn one(dice: &mut Dice, generator: &Generator, min_length: usize) -> PlainPassword {
     match generator {
         Generator::Syllables => syllables(dice, words_for(min_length)),

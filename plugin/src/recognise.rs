@@ -2,7 +2,7 @@
 
 use crate::bindings::types::Failure;
 use crate::failure;
-use crate::hash::{Configured, Stored, bcrypt};
+use crate::hash::{Configured, Stored};
 use crate::password::PlainPassword;
 use crate::ports::Ports;
 use crate::sign_in;
@@ -14,20 +14,11 @@ use crate::words::Words;
 /// # Errors
 /// `invalid` against `hash`, with one of `unknown-scheme`, `malformed` and `too-costly`.
 pub fn recognise_hash(ports: &dyn Ports, hash: &str) -> Result<String, Failure> {
-    let scheme = match read(ports, hash)? {
-        Stored::Argon2(phc) => phc.scheme(),
-        Stored::Bcrypt(_) => bcrypt::SCHEME,
-    };
-    Ok(scheme.to_owned())
+    Ok(read(ports, hash)?.scheme().to_owned())
 }
 
 fn read(ports: &dyn Ports, hash: &str) -> Result<Stored, Failure> {
-    let read = Stored::read(hash).and_then(|stored| {
-        if let Stored::Argon2(phc) = &stored {
-            phc.within(ports.ceilings())?;
-        }
-        Ok(stored)
-    });
+    let read = Stored::read(hash).and_then(|stored| stored.within(ports).map(|()| stored));
     read.map_err(|why| Failure::Invalid(vec![failure::field("hash", why.code(), why.message(Words::of(ports)))]))
 }
 

@@ -140,7 +140,6 @@ pub(crate) fn reset_preset(ports: &dyn Ports) -> Option<Mode> {
     preset.filter(|preset| reset_modes(ports).contains(preset))
 }
 
-/// How passwords are generated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Generator {
     Syllables,

@@ -9,7 +9,6 @@ use crate::store::{self, SecretMail, State};
 pub(crate) struct Standing {
     pub(crate) state: Option<State>,
     pub(crate) changed: Changed,
-    /// The current session epoch.
     pub(crate) epoch: String,
     /// Emails with a link or a password, the latest last.
     pub(crate) mails: Vec<SecretMail>,

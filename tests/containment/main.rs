@@ -6,6 +6,7 @@ mod calls;
 mod data;
 mod drawing;
 mod foreign;
+mod notes;
 mod people;
 
 use std::sync::Arc;

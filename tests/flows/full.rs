@@ -1,5 +1,5 @@
 //! Ten thousand people have forgotten their passwords, and nobody does the work behind the page. And a stranger guesses at a
-//! name for as long as he is let.
+//! name for as long as it is allowed.
 
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};

@@ -272,7 +272,7 @@ fn fossbilling_takes_what_keyturn_sets_and_only_its_clients_are_seen() {
     assert!(is_datetime(&panel.text("SELECT updated_at FROM client WHERE id = 1")));
     assert_eq!(panel.text("SELECT updated_at FROM client WHERE id = 2"), "x");
     assert_eq!(panel.verify("ben@closed.example", OLD)["kind"], "suspended");
-    // Both columns of a name are his name, which no password may contain.
+    // Both columns make the customer's name, which no password may contain.
     let output = keyturn(&panel.config(), &["reset-password", "client:1"], "ana ruiz ana ruiz");
     assert_eq!((output.status.code(), err(&output).contains("contains")), (Some(5), true), "{}", err(&output));
 }
@@ -285,7 +285,7 @@ fn azuracast_takes_what_keyturn_sets_and_its_administrators_are_not_seen() {
     let touched =
         panel.text("SELECT CAST(updated_at > 1700000000 AND updated_at < 9999999999 AS TEXT) FROM users WHERE id = 2");
     assert_eq!(touched, "1", "in seconds");
-    // He is given the role, and is out of sight from then on.
+    // The customer gets the role, and is out of sight from then on.
     panel.database().execute("INSERT INTO user_has_role VALUES (2, 1)", []).expect("given");
     assert_eq!(panel.verify("ana@radio.example", NEW)["kind"], "rejected");
     assert_eq!(keyturn(&panel.config(), &["reset-password", "user:2"], OLD).status.code(), Some(4));

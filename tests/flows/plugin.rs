@@ -121,7 +121,7 @@ fn from(n: u32) -> Caller {
     }
 }
 
-/// A stranger of a network of his own.
+/// A stranger in a network of their own.
 fn from_anywhere(n: u32) -> Caller {
     Caller {
         address: Some(format!("2001:db8:{n:x}::7").parse().expect("an address")),

@@ -125,7 +125,7 @@ impl Arguments {
             let mut seen = BTreeSet::new();
             while !told.load(Ordering::Relaxed) {
                 for process in std::fs::read_dir("/proc").expect("reads").flatten() {
-                    // One that ended meanwhile has none.
+                    // A process that has just ended has none.
                     seen.extend(std::fs::read(process.path().join("cmdline")).ok().filter(|line| !line.is_empty()));
                 }
                 std::thread::sleep(Duration::from_millis(1));

@@ -60,6 +60,13 @@ pub const COURIER: Guest = Guest {
     mails: concat!(env!("CARGO_MANIFEST_DIR"), "/guests/courier/mail"),
     wit: &[],
 };
+/// The small plugin of `docs/plugins.md`.
+pub const NOTES: Guest = Guest {
+    path: env!("NOTES_COMPONENT"),
+    manifest: include_str!("../../examples/notes-plugin/manifest.toml"),
+    mails: "",
+    wit: &["wit/panel", "wit/ui", "examples/notes-plugin/wit"],
+};
 
 impl Guest {
     /// As the compiler wrote it, without a manifest.

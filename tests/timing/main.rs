@@ -41,7 +41,7 @@ fn address(panel: &Panel) -> SocketAddr {
     panel.base.strip_prefix("http://").and_then(|address| address.parse().ok()).expect("an address")
 }
 
-/// Somebody's login, which stands in his address too.
+/// Somebody's login, which is in their address, too.
 struct Name {
     login: String,
     known: bool,
@@ -67,7 +67,7 @@ fn mixed(panel: &Panel, each: usize) -> Vec<Name> {
     names
 }
 
-/// All of an answer but what was typed, what is sealed anew each time, and the date.
+/// All of an answer but what was typed, what is sealed again each time, and the date.
 fn comparable(answer: &Answer, typed: &str) -> String {
     let mut text = answer.status.to_string();
     for (name, value) in &answer.headers {
@@ -131,7 +131,7 @@ fn same(first: &mut Option<String>, answer: &Answer, typed: &str) {
     }
 }
 
-/// Each known name is a different customer's, and each gets his mail while the others ask: its work shows neither in the
+/// Each known name is a different customer's, and each gets an email while the others ask: its work shows neither in the
 /// request for it nor in the one that comes next.
 #[test]
 fn who_forgot_his_password_is_answered_alike_in_the_same_time_whether_he_is_known_or_not() {
@@ -162,7 +162,7 @@ fn who_forgot_his_password_is_answered_alike_in_the_same_time_whether_he_is_know
             nexts.note(name, next);
         }
     }
-    // Mail did go meanwhile, so its work had the chance to show.
+    // Emails were sent in that time, so their work had the chance to show.
     assert!(sink.count() > EACH as u64 / 2, "{} mails went while people asked", sink.count());
     assert!(sink.has_taken(EACH as u64, Duration::from_secs(60)), "{} of {EACH} mails went", sink.count());
     posts.tell_nothing("Forgotten password");

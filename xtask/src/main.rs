@@ -32,7 +32,6 @@ Usage: cargo xtask <task>
 Each installs what it needs and says so: the wasm32-wasip2 target with rustup; for `test` and `bench`, Debian packages
 with apt-get (as root; otherwise it prints the command); for `test`, npm and Python packages.";
 
-/// What was asked for.
 #[derive(Debug, PartialEq, Eq)]
 enum Task {
     Demo { listen: String },
@@ -41,7 +40,6 @@ enum Task {
     Help,
 }
 
-/// What is measured.
 #[derive(Debug, PartialEq, Eq)]
 struct Bench {
     only: Option<String>,

@@ -6,7 +6,6 @@ use anyhow::{Context as _, Result};
 
 /// The tree, and where its builds go.
 pub(crate) struct Places {
-    /// The workspace.
     pub(crate) root: PathBuf,
     /// Cargo's target folder, wherever the environment or a configuration put it.
     pub(crate) target: PathBuf,

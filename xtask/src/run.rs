@@ -16,7 +16,6 @@ pub(crate) fn say(what: impl std::fmt::Display) {
 /// A command that is to succeed.
 pub(crate) struct Run(Command);
 
-/// Any program.
 pub(crate) fn program(name: impl AsRef<OsStr>) -> Run {
     Run(Command::new(name))
 }

@@ -181,7 +181,6 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Waits for running workers.
 async fn finish(workers: Option<Working>) {
     if let Some(workers) = workers {
         let _ = tokio::task::spawn_blocking(|| workers.finish()).await;

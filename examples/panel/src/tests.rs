@@ -1,4 +1,4 @@
-//! The panel over its own router, on a host without plugins: sessions, reach and forged requests are the panel's affair.
+//! The panel over its own router, on a host without plugins: sessions, reach and forged requests are the panel's own.
 
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
@@ -474,7 +474,7 @@ async fn another_address_is_saved_only_for_who_has_proved_himself_of_late() {
 async fn who_changes_nothing_is_told_so() {
     let Managed { panel, marta, session, details, page, .. } = managed().await;
     let before = panel.site.people.person(marta).expect("person").expect("there").name;
-    // Meanwhile somebody else does: what this one left alone is not written back over it.
+    // Somebody else changes it in between: a field that this form left unchanged isn't written back over it.
     panel.change(marta, "Marta Newer", None, "en");
     let form = details_form(&page, &sealed(&page, 0), [&before, "", "en"]);
     let (answer, _) = panel.post(&session, &details, &form, "same-origin").await;

@@ -41,8 +41,8 @@ fn set(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0")
 }
 
-/// Removes what would move a terminal's cursor or rename its window: the text may come from somebody who filled in a form, from a
-/// mail server, or from somebody who can write the database.
+/// Removes characters that would move a terminal's cursor or rename its window. The text may come from a form, from a mail
+/// server, or from somebody who can write the database.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
@@ -64,13 +64,13 @@ impl Output {
         }
     }
 
-    /// A line on standard output. If the reader has gone away, that is not our error.
+    /// Prints a line on standard output. If the reader is gone, that isn't our error.
     pub fn line(&self, text: &str) {
         let _ = writeln!(std::io::stdout(), "{}", plain(text));
     }
 
-    /// Lines, the first with a word of its tone; then how to fix it. People copy the fix, so it is never wrapped: a shell would
-    /// take the break for an end.
+    /// Prints lines, the first with a word of its tone; then how to fix it. People copy the fix, so it is never wrapped: a
+    /// shell would take the break for the end.
     pub fn toned(&self, tone: Tone, text: &str, fix: Option<&str>) {
         let (word, code) = match tone {
             Tone::Good => ("good ", "32"),
@@ -99,7 +99,7 @@ impl Output {
         let _ = writeln!(std::io::stderr(), "{}", plain(text));
     }
 
-    /// What went wrong, and why.
+    /// Prints what went wrong, and why.
     pub fn error(&self, error: &anyhow::Error) {
         let word = if self.colour_err { "\x1b[1;31merror:\x1b[0m" } else { "error:" };
         let _ = writeln!(std::io::stderr(), "{word} {}", plain(&error.to_string()));
@@ -139,8 +139,8 @@ impl Output {
     }
 }
 
-/// A line of a finding, broken between words. What goes on stands under the last column of a line that has columns, unless
-/// that leaves it less than half of the room.
+/// A line of a finding, broken between words. In a line with columns, the rest stands under the last column, unless less than
+/// half of the width would remain.
 fn wrapped(line: &str, room: usize) -> Vec<String> {
     let column = line.rfind("  ").map_or(0, |at| line[..at].chars().count() + 2);
     let indent = " ".repeat(if column <= room / 2 { column } else { 0 });

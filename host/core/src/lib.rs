@@ -1,5 +1,7 @@
 //! What every part of the host uses: who acts and how far they reach, accounts, sealing, addresses, time, words.
 
+#![deny(missing_docs)]
+
 pub mod accounts;
 pub mod caller;
 pub mod events;

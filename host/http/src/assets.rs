@@ -14,7 +14,7 @@ pub fn css_url() -> String {
     format!("/kt/{}", look::css().name)
 }
 
-/// Address of the style sheet for regions and pages of ours within another panel's, as [`router`] serves it.
+/// Address of the style sheet for regions and pages of ours in another panel's page, as [`router`] serves it.
 #[must_use]
 pub fn embed_css_url() -> String {
     format!("/kt/{}", look::embed_css().name)
@@ -57,13 +57,13 @@ pub(crate) async fn asset(
         (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
         (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        // Pages of a panel on another origin load them too, and there is nothing private in them.
+        // Panels on another origin load them too, and they contain nothing private.
         (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("cross-origin")),
     ];
     (headers, asset.content.clone()).into_response()
 }
 
-/// The headers of every answer, unless it has its own: nothing from elsewhere, no framing, no copy kept.
+/// Sets the headers of every answer, unless it has its own: nothing from elsewhere, no framing, no stored copy.
 pub fn harden(headers: &mut HeaderMap, https: bool) {
     let mut set = |name: HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
@@ -71,7 +71,7 @@ pub fn harden(headers: &mut HeaderMap, https: bool) {
     set(header::CONTENT_SECURITY_POLICY, look::csp());
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::X_FRAME_OPTIONS, "DENY");
-    // Not `no-referrer`: under it browsers write `Origin: null` into our own posts.
+    // Not `no-referrer`: with it, browsers send `Origin: null` with our own posts.
     set(header::REFERRER_POLICY, "same-origin");
     set(header::CACHE_CONTROL, "no-store");
     set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
@@ -81,8 +81,8 @@ pub fn harden(headers: &mut HeaderMap, https: bool) {
     }
 }
 
-/// The headers of every page that shows something private: nothing from elsewhere, no framing, no copy kept, and no
-/// address handed on, since it may hold a link.
+/// The headers of every page that shows something private: nothing from elsewhere, no framing, no stored copy, and no referrer,
+/// because the address may contain a link.
 #[must_use]
 pub fn page_headers() -> [(HeaderName, HeaderValue); 5] {
     [

@@ -1,24 +1,24 @@
-//! Bodies that may hold a password: read whole, into memory that is wiped when it is let go.
+//! Bodies that may hold a password: read whole, into memory that is wiped when it is dropped.
 
 use axum::body::{Body, Bytes};
 use http_body_util::BodyExt as _;
 use zeroize::{Zeroize as _, Zeroizing};
 
-/// Bytes that are set aside before any has come: a body may say that it is long, and never come.
+/// Bytes that are reserved before any arrive: a body may claim to be long and never come.
 const FIRST: usize = 16 * 1024;
 
-/// Why a body is not there.
+/// Why a body can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Unread {
-    /// It is longer than it may be.
+    /// It is too long.
     #[error("the body is too large")]
     TooLarge,
-    /// It ended before its end.
+    /// It ended early.
     #[error("the body did not arrive: {0}")]
     Broken(#[from] axum::Error),
 }
 
-/// All of a body, of at most so many bytes.
+/// Reads a body of at most so many bytes.
 ///
 /// # Errors
 /// [`Unread`].
@@ -43,7 +43,7 @@ pub async fn whole(mut body: Body, most: usize) -> Result<Zeroizing<Vec<u8>>, Un
     Ok(all)
 }
 
-/// Wipes what nobody else holds. The server's own buffer, where it still has this part, is overwritten by what comes next.
+/// Wipes a part that nobody else holds. If the server's own buffer still has it, the next data overwrites it.
 fn wipe(data: Bytes) {
     if let Ok(mut data) = data.try_into_mut() {
         data[..].zeroize();

@@ -1,5 +1,7 @@
-//! The host's own pages over HTTP: link pages, under the link origin, and the look's files. A panel mounts the router
-//! beside its own routes.
+//! Hooks, link pages, views and OpenAPI over HTTP, the look's files, and the server. A panel mounts the router beside its own
+//! routes.
+
+#![deny(missing_docs)]
 
 mod api;
 mod assets;
@@ -23,9 +25,10 @@ pub use assets::{css_url, embed_css_url, harden, icon_url, js_url, page_headers,
 use served::Served;
 pub use served::Site;
 
-/// The hooks for machines, link pages of all plugins that there are now (of those that are left out too: they say so), and the look.
-/// Bodies are limited to what a form can have. Client addresses come from [`axum::extract::ConnectInfo`] where the server gives it,
-/// as [`serve::serve`] does; a server of one's own behind a proxy finds them by [`proxies::client`].
+/// Hooks for machines, the link pages of all plugins that there are now, and the look's files. A left-out plugin's link page
+/// says that the plugin is left out. Bodies are limited to the size of a form. Client addresses come from
+/// [`axum::extract::ConnectInfo`], as [`serve::serve`] sets it; a server of your own behind a proxy finds them with
+/// [`proxies::client`].
 pub fn router(host: impl Into<Operator>, site: Arc<dyn Site>) -> Router {
     let host = host.into();
     let pages = host.roster().link_pages();

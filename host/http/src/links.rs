@@ -1,9 +1,9 @@
-//! Link pages. The emailed address has a token; a GET changes nothing but the token's place: it moves to a cookie that only the
-//! clean address `/PAGE/~HANDLE` gets, and the reader is redirected there. The handle begins with a MAC of the token, so two
-//! links in two tabs do not mix. It ends with its time of creation, so that a browser without cookies is recognised by the
-//! missing cookie. Characters that mail programs and people put around an address are removed. A link page and its form are
-//! always called as anonymous, whoever is signed in. An emailed address has the language of its email, and so have the
-//! addresses that follow from it.
+//! Link pages. The emailed address contains a token. A GET changes nothing, but moves the token into a cookie that only the
+//! clean address `/PAGE/~HANDLE` gets, and redirects there. The handle begins with a MAC of the token, so links in two tabs
+//! don't mix. It ends with its time of creation, so that a browser without cookies is recognised by the missing cookie.
+//! Characters that mail programs and people put around an address are removed. A link page and its form are always called as
+//! anonymous, whoever is signed in. An emailed address has the language of its email, and so have the addresses that follow
+//! from it.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -60,25 +60,24 @@ pub(super) fn routes(page: &str) -> Router<Served> {
         blocking(move || post(&served.0, page, &uri, &headers, &extensions, body)).await
     };
     let methods = get(opened).post(posted);
-    // With two slashes before it, where somebody has put the origin and the path together.
+    // With two slashes before it, if somebody has joined the origin and the path.
     let routes = ["", "/"].map(|slash| format!("{slash}/{page}/{{*rest}}"));
     routes.iter().fold(Router::new(), |router, route| router.route(route, methods.clone()))
 }
 
-/// What an address says behind the page's name.
+/// The part of an address after the page's name.
 #[derive(Debug, PartialEq, Eq)]
 enum Said {
-    /// A link's token.
     Token(String),
-    /// Where its cookie is good, see [`handle`].
+    /// The handle of its cookie, see [`handle`].
     Handle(String),
-    /// Nothing that could be either.
+    /// Neither of them.
     Cut,
 }
 
 impl Said {
-    /// Whatever can never be part of it is left out: slashes, brackets, quotes, the full stop of a sentence, and the ends of
-    /// lines where it was too long for one.
+    /// Leaves out what can't be part of a token: slashes, brackets, quotes, a sentence's full stop, and line ends where the
+    /// address was too long for one line.
     fn read(path: &str, page: &str) -> Self {
         let rest = path.trim_start_matches('/').strip_prefix(page).unwrap_or_default();
         let rest = percent_decode_str(rest).decode_utf8_lossy();
@@ -93,23 +92,23 @@ impl Said {
     }
 }
 
-/// Characters of a handle that are the token's: of a browser that opens a link twice they are the same.
+/// Characters of a handle that come from the token: they are the same for a browser that opens a link twice.
 const OF_TOKEN: usize = 25;
 
-/// The part of a clean address that is the token's.
+/// The part of a clean address that comes from the token.
 fn handle(keys: &Keys, page: &str, token: &str) -> String {
     let mac = keys.mac("link handle", &[page.as_bytes(), token.as_bytes()]);
     format!("~{}", URL_SAFE_NO_PAD.encode(&mac[..18]))
 }
 
-/// The part behind it: when the cookie was set, in Unix seconds, under a MAC.
+/// The part after it: when the cookie was set, in Unix seconds, with a MAC.
 fn made(keys: &Keys, page: &str, handle: &str, at: i64) -> String {
     let at = u32::try_from(at).unwrap_or_default().to_be_bytes();
     let mac = keys.mac("link handle made", &[page.as_bytes(), handle.as_bytes(), &at]);
     URL_SAFE_NO_PAD.encode([&at[..], &mac[..8]].concat())
 }
 
-/// When a cookie was set for this handle; none where we did not say so.
+/// When a cookie was set for this handle; none if the host never set one.
 fn made_at(keys: &Keys, page: &str, said: &str) -> Option<i64> {
     let (handle, rest) = said.split_at_checked(OF_TOKEN)?;
     let at = URL_SAFE_NO_PAD.decode(rest).ok()?;
@@ -134,7 +133,7 @@ struct Visit<'a> {
     caller: Caller,
     uri: &'a Uri,
     headers: &'a HeaderMap,
-    /// What the address says of the plugin that made the link.
+    /// The plugin that the address names as the link's maker.
     whose: Option<String>,
 }
 
@@ -171,7 +170,7 @@ impl<'a> Visit<'a> {
         self.served.host.keys()
     }
 
-    /// The token of the cookie, if it is this handle's.
+    /// The token in the cookie, if it belongs to this handle.
     fn token(&self, said: &str) -> Option<String> {
         let sealed = URL_SAFE_NO_PAD.decode(reader::cookie(self.headers, TOKEN_COOKIE)?).ok()?;
         let token = self.keys().open_sealed(&self.place(), &sealed).ok()?;
@@ -179,7 +178,7 @@ impl<'a> Visit<'a> {
         (said.get(..OF_TOKEN) == Some(&handle(self.keys(), self.page, &token))).then_some(token)
     }
 
-    /// Whether the cookie was set a moment ago, so that it would have come along if the browser kept it.
+    /// Whether the cookie was set a moment ago, so that a browser that keeps cookies would have sent it.
     fn was_just_set(&self, said: &str) -> bool {
         let at = made_at(self.keys(), self.page, said);
         at.is_some_and(|at| (0..=BACK_SECONDS).contains(&(now().div_euclid(1_000) - at)))
@@ -189,13 +188,13 @@ impl<'a> Visit<'a> {
         if self.served.host.origin().starts_with("https://") { "; Secure" } else { "" }
     }
 
-    /// An address of ours, in the language that this one asks for.
+    /// An address of this host, in the language of this one.
     fn in_language(&self, address: &str) -> String {
         let asked = reader::asked_locale(self.uri).map(|tag| format!("lang={tag}"));
         with_query(address, &asked.unwrap_or_default())
     }
 
-    /// An address of this page: of the same plugin's link, too.
+    /// An address of this page, for the same plugin's link.
     fn of_this_link(&self, address: &str) -> String {
         self.of_this_plugin(&self.in_language(address))
     }
@@ -206,20 +205,20 @@ impl<'a> Visit<'a> {
         with_query(address, &whose.unwrap_or_default())
     }
 
-    /// Whether an address is on another origin: a panel there reads no cookie of ours, and our policy lets no form redirect
-    /// there. So the result is shown here.
+    /// Whether an address is on another origin. A panel there can't read this host's cookie, and the policy lets no form
+    /// redirect there. So the result is shown here.
     fn is_elsewhere(&self, address: &str) -> bool {
         let whole = address.starts_with("http://") || address.starts_with("https://");
         let rest = address.strip_prefix(&self.served.host.origin());
         whole && !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// The result of this link is shown at its own address only: nobody can plant it at another's.
+    /// The result of this link is shown at its own address only, so nobody can plant it at another.
     fn done_here(&self) -> [&str; 2] {
         ["link done", self.uri.path()]
     }
 
-    /// What the form that was posted here has done, and the way on to the panel; none if this is no such visit.
+    /// The result of the form that was posted here, with a button to the panel; none if there is no such result.
     fn done(&self) -> Option<Response> {
         let links = self.served.site.links();
         let panel = links.url("", &Target::SignIn);
@@ -239,13 +238,13 @@ impl<'a> Visit<'a> {
         Some(self.shell(StatusCode::OK, &Page { title: title.to_owned(), html: html.done() }))
     }
 
-    /// From the mailed address to the clean one.
+    /// From the emailed address to the clean one.
     fn clean(&self, token: &str) -> Response {
         let handle = handle(self.keys(), self.page, token);
         let made = made(self.keys(), self.page, &handle, now().div_euclid(1_000));
         let path = format!("/{}/{handle}{made}", self.page);
         let sealed = URL_SAFE_NO_PAD.encode(self.keys().seal(&self.place(), token.as_bytes()));
-        // Lax: the reader comes from an email, and Strict would withhold the cookie on this very redirect.
+        // Lax: the reader comes from an email, and Strict would withhold the cookie on this redirect.
         let cookie = format!(
             "{TOKEN_COOKIE}={sealed}; Path={path}; Max-Age={TOKEN_SECONDS}; HttpOnly; SameSite=Lax{}",
             self.secure()
@@ -287,7 +286,7 @@ impl<'a> Visit<'a> {
         (status, page_headers(), html.as_str().to_owned()).into_response()
     }
 
-    /// A calm page: what happened, and what can be done.
+    /// A page that says what happened, and what to do.
     fn calm(&self, status: StatusCode, title: &str, text: &str) -> Response {
         let words = self.words();
         let mut html = Html::new();
@@ -340,7 +339,7 @@ fn open(served: &Served, page: &str, uri: &Uri, headers: &HeaderMap, extensions:
         Said::Cut => return visit.calm(StatusCode::GONE, "link-lost-title", "link-cut"),
         Said::Handle(handle) => handle,
     };
-    // The cookie is the clean address's alone.
+    // Only the clean address gets the cookie.
     let path = format!("/{page}/{handle}");
     if uri.path() != path {
         return redirect(&visit.of_this_link(&path), None);
@@ -419,7 +418,7 @@ fn for_script(json: String) -> Response {
     (headers, json).into_response()
 }
 
-/// The form once more. Its token comes from the form itself, so that a late Save works without the cookie too.
+/// The form again. Its token comes from the form itself, so a late Save works without the cookie, too.
 fn again(visit: &Visit<'_>, corrections: &Corrections) -> Response {
     match corrections.place().token() {
         Some(token) => visit.show(token, Some(corrections)),

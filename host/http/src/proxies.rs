@@ -1,6 +1,6 @@
-//! Behind a proxy the peer is the proxy, and the client is in X-Forwarded-For, which anybody can write: only the part written
-//! by configured proxies is believed. A client's address is never a proxy's: what a proxy of ours did not say, or said
-//! unreadably, is no address.
+//! Client addresses behind proxies. The peer is then the proxy, and the client is in X-Forwarded-For, which anybody can write.
+//! Only the part that configured proxies wrote is believed. A client's address is never a proxy's: if a proxy said nothing, or
+//! nothing readable, there is no address.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -10,9 +10,9 @@ use keyturn_core::network::Network;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The client's address, from the peer backwards: each proxy of ours names the one before it. A proxy that names none is a
-/// client itself only if it is one of `panels` too: the header may have been lost on the way, and the client that caused this
-/// must not pass for the proxy.
+/// The client's address, searched from the peer backwards: each proxy names the one before it. A proxy that names none counts
+/// as a client only if it is one of `panels`, too. Otherwise the header may have been lost, and the client behind it must not
+/// pass for the proxy.
 #[must_use]
 pub fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[Network], panels: &[Network]) -> Option<IpAddr> {
     let within = |networks: &[Network], address| networks.iter().any(|network| network.contains(address));
@@ -29,7 +29,7 @@ pub fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[Network], panels: &[
     Some(client)
 }
 
-/// `192.0.2.7`, `2001:db8::7`, and both with a port or, as a link's own address, a zone, as some proxies write them.
+/// `192.0.2.7` or `2001:db8::7`, also with a port or a zone, as some proxies write them.
 fn address(said: &[u8]) -> Option<IpAddr> {
     let said = std::str::from_utf8(said).ok()?.trim_matches([' ', '\t']);
     let said = said.strip_prefix('"').and_then(|said| said.strip_suffix('"')).unwrap_or(said);

@@ -1,4 +1,4 @@
-//! What a request says of its reader: language, colours, cookies.
+//! What a request says about its reader: language, colours, cookies.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ pub const LANGUAGE_COOKIE: &str = "kt-lang";
 /// The cookie that keeps chosen colours.
 pub const THEME_COOKIE: &str = "kt-theme";
 
-/// A cookie's value; the first of that name.
+/// The value of the first cookie with this name.
 #[must_use]
 pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
@@ -25,8 +25,8 @@ pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         .map(|(_, value)| value)
 }
 
-/// The reader's language, one of ours: as the address asks (`?lang=es`), as chosen before, as the browser prefers, or
-/// English.
+/// The reader's language, one of ours: what the address asks for (`?lang=es`), what was chosen before, what the browser
+/// prefers, or English.
 #[must_use]
 pub fn locale(uri: &Uri, headers: &HeaderMap) -> String {
     asked_locale(uri)
@@ -39,11 +39,11 @@ pub fn locale(uri: &Uri, headers: &HeaderMap) -> String {
 /// The language that the address asks for.
 #[must_use]
 pub fn asked_locale(uri: &Uri) -> Option<&'static str> {
-    // A mailed address ends with it, and behind an address stands what people write there: `>`, `.`, `)`.
+    // An emailed address ends with it, and people write `>`, `.` or `)` after an address.
     known(asked(uri, "lang")?.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()))
 }
 
-/// What the address says under a name; the first of it.
+/// The first value of a parameter of the address.
 pub fn asked<'a>(uri: &'a Uri, name: &str) -> Option<Cow<'a, str>> {
     form_urlencoded::parse(uri.query()?.as_bytes()).find(|(found, _)| found == name).map(|(_, value)| value)
 }
@@ -58,7 +58,7 @@ fn known(tag: &str) -> Option<&'static str> {
     Language::known(tag).map(Language::tag)
 }
 
-/// The language of ours that stands highest in `Accept-Language` (RFC 9110, section 12.5.4).
+/// The language of ours that is highest in `Accept-Language` (RFC 9110, section 12.5.4).
 fn preferred(header: &str) -> Option<&'static str> {
     let mut best: Option<(&'static str, f32)> = None;
     for item in header.split(',').take(20) {

@@ -1,5 +1,5 @@
-//! Serving over HTTP/1.1, with a limit on everything: a client that sends half a request, or does not take its answer, holds a
-//! connection for seconds only; there is a limit for all connections, and one for each client.
+//! Serves HTTP/1.1 with limits for everything. A client that sends half a request, or doesn't take its answer, holds a
+//! connection for seconds only. There is a limit for all connections, and one for each client.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -46,25 +46,25 @@ pub struct Manners {
     pub body: Duration,
     /// Time for a client to take an answer that fills the system's buffer. Default: 30 s.
     pub answer: Duration,
-    /// Bytes of memory for bodies, until each request is answered, the first 16 KiB of each body not counted, and what is
-    /// beyond counted three times, which is what it takes: as it came, as parts of a form, and decoded. What goes beyond ends
-    /// with [`NoRoom`]. Presets: 64 MiB; 8 MiB; 48 MiB.
+    /// Memory for bodies, in bytes, until each request is answered. The first 16 KiB of each body are free; every byte after
+    /// that counts three times, which is what it takes: as it came, as parts of a form, and decoded. A body without room ends
+    /// with [`NoRoom`]. Defaults: 64 MiB; 8 MiB; 48 MiB.
     pub bodies: Budget,
     /// Whose X-Forwarded-For is believed, see [`proxies::client`].
     pub proxies: Vec<Network>,
     /// Panels that call from these addresses, for many people.
     pub panels: Vec<Network>,
-    /// This machine. Default: the addresses that no other one can have.
+    /// This machine. Default: the loopback addresses.
     pub machine: Vec<Network>,
 }
 
-/// Others are sending so much that a body of this size is not read just now.
+/// Others send so much that a body of this size can't be read now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("others are sending large bodies right now")]
 pub struct NoRoom;
 
 impl NoRoom {
-    /// Whether it is why a body was not read.
+    /// Whether it is the reason why a body wasn't read.
     #[must_use]
     pub fn is_why(error: &(dyn Error + 'static)) -> bool {
         let mut cause = Some(error);
@@ -82,7 +82,7 @@ impl NoRoom {
 const SMALL: usize = 16 * 1024;
 /// Bytes of memory for each byte of a body.
 const COPIES: usize = 3;
-/// Bytes of a request's head at most: what nobody has shown a key for fills no more of the memory, on each connection.
+/// The most bytes of a request's head, so that clients without a key can't fill the memory.
 const HEAD: usize = 64 * 1024;
 
 impl Default for Manners {
@@ -100,11 +100,11 @@ impl Default for Manners {
     }
 }
 
-/// Serves until `until`, then finishes what was begun. Requests carry [`ConnectInfo`] of the client's address, as
-/// [`proxies::client`] finds it; those that have none carry none.
+/// Serves until `until`, then finishes running requests. Requests carry [`ConnectInfo`] with the client's address, as
+/// [`proxies::client`] finds it; requests without an address carry none.
 ///
 /// # Errors
-/// None that a server could not outlive: a connection that cannot be accepted is logged.
+/// None: a connection that can't be accepted is logged.
 pub async fn serve(listener: TcpListener, router: Router, manners: Manners, until: impl Future<Output = ()>) {
     let places = Arc::new(Semaphore::new(manners.connections.all.max(1)));
     let serving = Arc::new(Serving::new(router, manners));
@@ -121,7 +121,7 @@ pub async fn serve(listener: TcpListener, router: Router, manners: Manners, unti
                 (Ok(place), Ok(accepted)) => (place, accepted),
                 (_, Err(cause)) => {
                     tracing::warn!("a connection was not accepted: {cause}");
-                    // Out of descriptors, most likely: some will be given back.
+                    // Probably out of file descriptors: some will be given back.
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 }
@@ -157,7 +157,7 @@ pub async fn serve(listener: TcpListener, router: Router, manners: Manners, unti
     begun.shutdown().await;
 }
 
-/// A connection's place: first the client's share is given back, then the place for one that waits.
+/// A connection's place: the client's share is given back first, then the place for one that waits.
 struct Place {
     _share: Share,
     _of_all: OwnedSemaphorePermit,
@@ -165,15 +165,15 @@ struct Place {
 
 const CROWDED: &str = "Too many connections from your network. Try again in a moment.\n";
 
-/// Answers at once, whatever is asked, and keeps nothing.
+/// Answers at once, whatever the request is, and keeps nothing.
 fn turn_away(stream: TcpStream) {
     let answer = format!(
         "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nCache-Control: no-store\r\n\
          Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n{CROWDED}",
         CROWDED.len()
     );
-    // It never blocks: what the system does not take at once is not sent. What was sent to us and stays unread would make the
-    // system reset the connection, answer and all.
+    // It never blocks: what the system doesn't take at once isn't sent. If unread data stayed, the system would reset the
+    // connection together with the answer.
     if let Ok(mut stream) = stream.into_std() {
         let _ = stream.write(answer.as_bytes());
         let _ = stream.shutdown(Shutdown::Write);
@@ -186,7 +186,7 @@ struct Serving {
     router: Router,
     manners: Manners,
     connections: Arc<Ledger>,
-    /// Requests that came through a proxy, by their clients.
+    /// Requests through a proxy, by their clients.
     requests: Arc<Ledger>,
     bodies: Arc<Ledger>,
 }
@@ -205,7 +205,7 @@ impl Serving {
         }
     }
 
-    /// Whose share it is; `here`: this machine's end of the connection.
+    /// The owner of the share. `here`: this machine's end of the connection.
     fn whose(&self, address: Option<IpAddr>, here: Option<IpAddr>) -> Whose {
         let Manners { proxies, panels, machine, .. } = &self.manners;
         let mut known = machine.iter().chain(proxies).chain(panels);
@@ -223,7 +223,7 @@ impl Serving {
         let ends = request.headers().contains_key(TRANSFER_ENCODING);
         let client = proxies::client(peer.ip(), request.headers(), &self.manners.proxies, &self.manners.panels);
         let direct = client == Some(peer.ip().to_canonical());
-        // What came through a proxy came from no end of a connection of ours.
+        // A request through a proxy doesn't come from this machine's own address.
         let whose = self.whose(client, here.filter(|_| direct));
         let turn = match direct {
             true => None,
@@ -240,8 +240,8 @@ impl Serving {
             request.extensions_mut().insert(ConnectInfo(SocketAddr::new(client, port)));
         }
         let router = self.router.clone();
-        // On its own: the places and the room of a client that is gone are freed only when its work has ended, or one client
-        // could have any amount of it running.
+        // In a task of its own: the places and the memory of a client that is gone are freed only when its work has ended.
+        // Otherwise one client could have any amount of work running.
         let work = tokio::spawn(async move {
             let answer = router.oneshot(request).await.unwrap_or_else(|never| match never {});
             drop((room, turn, place));
@@ -260,15 +260,15 @@ fn crowded() -> Response<Body> {
     (StatusCode::SERVICE_UNAVAILABLE, headers, CROWDED).into_response()
 }
 
-/// The connection ends with this answer. If a request has both a length and chunks, hyper removes the length unseen; a proxy
-/// that used the length would take the rest for another client's, so nothing may follow (RFC 9112, section 6.1).
+/// The connection ends with this answer. If a request has both a length and chunks, hyper removes the length. A proxy that used
+/// the length would take the rest for another client's request, so nothing may follow (RFC 9112, section 6.1).
 fn last(mut answer: Response<Body>) -> Response<Body> {
     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     answer
 }
 
-/// A connection whose client has to take its answer in time. A byte now and then does not help: the time begins when the system
-/// takes no more, and runs until all is taken.
+/// A connection whose client has to take its answer in time. A byte now and then doesn't help: the time starts when the system
+/// takes no more, and runs until everything is taken.
 struct Patient {
     stream: TcpStream,
     patience: Duration,
@@ -317,7 +317,7 @@ impl AsyncWrite for Patient {
         self.stream.is_write_vectored()
     }
 
-    /// Asked when all that was to be written is.
+    /// Called when everything was written.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.end = None;
         Pin::new(&mut self.stream).poll_flush(cx)
@@ -328,7 +328,7 @@ impl AsyncWrite for Patient {
     }
 }
 
-/// A body that has to be there in time, and for which there has to be room.
+/// A body that has to arrive in time, and needs room.
 struct Timely {
     body: Incoming,
     end: Pin<Box<Sleep>>,

@@ -7,7 +7,7 @@ use keyturn_ui::{Links, shell};
 
 use crate::api::traffic::Traffic;
 
-/// What the host's pages need to know of the panel around them.
+/// What the host's pages need to know about the panel around them.
 pub trait Site: Send + Sync {
     /// Where targets lead.
     fn links(&self) -> &dyn Links;
@@ -17,18 +17,17 @@ pub trait Site: Send + Sync {
         "/"
     }
 
-    /// Where help is.
+    /// Where help is, such as `mailto:…`.
     fn help(&self) -> Option<&str> {
         None
     }
 
-    /// Where a choice of colours is posted; none: none is offered.
+    /// Where the choice of colours is posted; none if none is offered.
     fn themes(&self) -> Option<shell::Post<'_>> {
         None
     }
 }
 
-/// What the handlers share.
 #[derive(Clone)]
 pub(crate) struct Served {
     pub(crate) host: Operator,

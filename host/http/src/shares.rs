@@ -1,4 +1,4 @@
-//! Shares of what is limited: connections, requests, the memory of bodies. One stranger takes one share and no more, strangers
+//! Shares of limited things: connections, requests, memory for bodies. One unknown address gets one share. Unknown addresses
 //! together leave a quarter for clients that the operator knows, and each of those has a larger share.
 
 use std::collections::HashMap;
@@ -23,11 +23,11 @@ impl Whose {
     }
 }
 
-/// Nothing is left, for one or for all.
+/// Nothing is left, for all or for this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Full;
 
-/// How often the log says that one limit was met.
+/// The time between two log lines about one limit.
 const SAID_EVERY: Duration = Duration::from_secs(60);
 
 /// The shares of one thing.
@@ -57,7 +57,7 @@ impl Ledger {
         Arc::new(Self { budget, settings, held: Mutex::default() })
     }
 
-    /// A share with nothing in it yet.
+    /// An empty share.
     pub(super) fn share(self: &Arc<Self>, whose: Whose) -> Share {
         Share { ledger: Arc::clone(self), whose, held: AtomicUsize::new(0) }
     }
@@ -124,7 +124,7 @@ impl Said {
     }
 }
 
-/// What one of them holds, until it is dropped.
+/// What one client holds, until it is dropped.
 pub(super) struct Share {
     ledger: Arc<Ledger>,
     whose: Whose,
@@ -132,7 +132,6 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// Takes more.
     pub(super) fn more(&self, amount: usize) -> Result<(), Full> {
         if amount > 0 {
             self.ledger.add(self.whose, amount)?;

@@ -1,5 +1,7 @@
 //! Email: plugins' templates, messages drawn from them, and the transports that send these.
 
+#![deny(missing_docs)]
+
 pub mod address;
 pub mod config;
 pub mod draw;

@@ -16,7 +16,7 @@ impl From<Work> for Operator {
     }
 }
 
-/// Plugins' pages, and what lies below them.
+/// Plugins' pages, and the layers below them.
 impl Deref for Operator {
     type Target = Pages;
 

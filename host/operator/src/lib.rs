@@ -1,10 +1,13 @@
-//! The operator's own pages, which any panel mounts: the outbox, one mail of it, the inbox of a trial, email settings,
-//! webhooks, and service keys.
+//! The operator's pages, which any panel mounts: the outbox, one email of it, the trial inbox, email settings, webhooks, and
+//! service keys.
 //!
-//! They are the host's and no plugin's: their forms are sealed under a name that no plugin can have, and
-//! [`Operator::operator_submit`] runs them. [`PAGES`] lists them; each is a file that describes the page in nodes, and its forms'
-//! actions as a type. The embedding panel decides who may see these pages at all; people see only what concerns accounts that
-//! they reach, and pages about everybody are for callers with access to every realm. Looking at a page changes nothing.
+//! They belong to the host, not to a plugin: their forms are sealed under a name that no plugin can have, and
+//! [`Operator::operator_submit`] runs them. [`PAGES`] lists them. Each is a file that describes the page in nodes, and the
+//! actions of its forms as a type. The embedding panel decides who may see these pages at all. People see only what concerns
+//! accounts that they reach; pages about everybody are for callers with access to every realm. Looking at a page changes
+//! nothing.
+
+#![deny(missing_docs)]
 
 mod host;
 mod inbox;
@@ -42,7 +45,7 @@ pub use inbox::{DOCUMENT, Document};
 pub use keyturn_core::caller::OWN;
 pub use list::Shown;
 
-/// All of them, in the order of the navigation.
+/// All pages, in the order of the navigation.
 static PAGES: [&Page; 8] = [
     &outbox::PAGE,
     &one_mail::PAGE,

@@ -8,9 +8,9 @@ use super::sheet::{Line, List, ListRow, Sentence, Tabs};
 use keyturn_store::outbox::MailState;
 use keyturn_ui::nodes::{Action, Badge, ColumnKind, Empty, Target, Value};
 
-/// Rows on a page.
+/// Rows of one page.
 pub(super) const ROWS: u32 = 25;
-/// Bytes of a search at most.
+/// The most bytes of a search.
 const TYPED: usize = 254;
 
 /// Which rows are shown.

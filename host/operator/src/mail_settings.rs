@@ -43,13 +43,17 @@ pub enum Untried {
     TooOften(u32),
     /// Others are being sent right now.
     Busy,
+    /// The settings can't be used.
     Wrong(Wrong),
+    /// The database failed.
     Storage(StorageError),
 }
 
 /// The wanted settings and their consequences.
 pub struct Plan {
+    /// The stored settings that the plan starts from.
     pub seen: Stored,
+    /// The settings, with those of the file, as they would be.
     pub setup: Setup,
     /// The settings that would change.
     pub changes: Vec<&'static str>,
@@ -118,6 +122,10 @@ impl Operator {
         Ok(Plan { seen, setup, changes, problems })
     }
 
+    /// Stores what a plan changes, with an entry in the audit log. Nothing is stored if somebody has changed the settings since.
+    ///
+    /// # Errors
+    /// [`StorageError`].
     pub fn carry_out(&self, caller: &Caller, plan: &Plan) -> Result<(), StorageError> {
         if plan.changes.is_empty() {
             return Ok(());

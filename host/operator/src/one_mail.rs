@@ -114,7 +114,6 @@ pub(super) fn steps(caption: &str, steps: &[Step], words: Words) -> Table {
     table(caption, &columns, rows, words)
 }
 
-/// A duration.
 pub(super) fn took_ms(ms: u64, words: Words) -> Sentence {
     text(&format!("{} ms", words.number(i64::try_from(ms).unwrap_or(i64::MAX))))
 }

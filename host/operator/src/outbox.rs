@@ -1,4 +1,4 @@
-//! The outbox: which mails wait, failed or were accepted, and what to do about those that failed.
+//! The outbox: the emails that wait, failed or were accepted, and what to do about failed ones.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,10 +16,10 @@ use keyturn_work::outbox::{AT_ONCE, Reading, Retried};
 pub(super) static PAGE: Page =
     Page { name: "outbox", stands: Stands::In("nav-mail"), remote: true, who: anybody, draw, act };
 
-/// What a form of this page, and of one mail's, asks for.
+/// An action of a form of this page, or of one email's.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Act {
-    /// Tries a mail again; to another address than the latest attempt's only if it is this one.
+    /// Retries an email; to another address than the latest attempt only if it is this one.
     Retry(MailId, Option<String>),
     Withdraw(MailId),
     RetryAll,
@@ -41,7 +41,7 @@ fn draw(asked: &Asked<'_>) -> Result<keyturn_ui::Page, CallError> {
     };
     let seen = reading.mails(&filter).map_err(CallError::of_storage)?;
     let counts = host.mail_counts(asked.caller).map_err(CallError::of_storage)?;
-    // Counts are of everything, so they do not stand over what is found.
+    // Counts are of all emails, so they are not shown above a search result.
     let counts = counts.filter(|_| listed.only().is_none());
     let tabs = listed.tabs("outbox-filters", asked, |shown| {
         let counted = |state| shown.states().is_empty() || shown.states().contains(state);
@@ -51,7 +51,7 @@ fn draw(asked: &Asked<'_>) -> Result<keyturn_ui::Page, CallError> {
     let empty = empty(&listed, seen.older.is_some(), &reading, asked)?;
     let all = listed.only().is_none() && listed.shown == Shown::Failed;
     let all = all && seen.mails.iter().any(|(_, delivery)| may_retry(delivery));
-    // One press takes all of them, so it does not stand beside some of them.
+    // One press takes all of them, so the button is not shown beside a part of them.
     let all = all.then(|| asked.press("outbox-retry-all", &PAGE, &Act::RetryAll));
     let entries = seen.mails.iter().map(|(mail, delivery)| entry(mail, delivery, &reading, asked)).collect();
     let mails = List {
@@ -77,7 +77,7 @@ fn draw(asked: &Asked<'_>) -> Result<keyturn_ui::Page, CallError> {
     Ok(asked.draw(&PAGE, &sheet))
 }
 
-/// That no mail goes out at all, and what to do about it.
+/// A notice that no email is sent at all, and what to do about it.
 fn off(asked: &Asked<'_>) -> Option<Notice> {
     let host = asked.host;
     if host.outgoing().transport.is_some() {
@@ -90,7 +90,7 @@ fn off(asked: &Asked<'_>) -> Option<Notice> {
     Some(Notice { tone: Tone::Warning, title: asked.word("outbox-off"), body, actions })
 }
 
-/// That nobody sends mail, where mail goes out at all.
+/// A notice that no worker sends email, if email is on.
 pub(super) fn stopped(asked: &Asked<'_>) -> Option<Notice> {
     asked.host.outgoing().transport.as_ref().and_then(|_| nobody_works("outbox-stopped", asked))
 }
@@ -104,7 +104,7 @@ fn empty(listed: &Listed, older: bool, reading: &Reading<'_>, asked: &Asked<'_>)
     let title = match listed.shown {
         _ if let Some(typed) = listed.only() => asked.words.fill("outbox-none-found", &[("typed", typed)]),
         _ if older || listed.before.is_some() => asked.word("outbox-none-here"),
-        // Not all was accepted while some of it waits.
+        // Not "all accepted" while some emails wait.
         Shown::Failed
             if newest(Shown::Waiting)?.is_none()
                 && let Some(last) = newest(Shown::Accepted)? =>
@@ -126,7 +126,7 @@ fn entry(mail: &Mail, delivery: &Delivery, reading: &Reading<'_>, asked: &Asked<
     let page = Target::Mail(mail.id.to_string());
     let mut actions = Vec::new();
     if may_retry(delivery) {
-        // To another address only after the question, which stands on the mail's own page.
+        // To another address only after the question on the email's own page.
         actions.push(match delivery.moved {
             true => asked.leads("mail-retry", page.clone()),
             false => asked.press("mail-retry", &PAGE, &Act::Retry(mail.id.clone(), None)),
@@ -156,7 +156,7 @@ fn to(mail: &Mail, delivery: &Delivery, asked: &Asked<'_>) -> Line {
     }
 }
 
-/// Whose a mail is of which no address is shown.
+/// The account of an email without an address to show.
 pub(super) fn nameless(to: &Recipient, asked: &Asked<'_>) -> Sentence {
     match to {
         Recipient::Operators => asked.say("outbox-operators"),
@@ -164,7 +164,7 @@ pub(super) fn nameless(to: &Recipient, asked: &Asked<'_>) -> Sentence {
     }
 }
 
-/// Whether a retry makes sense: what waits for its first attempt is tried anyway.
+/// Whether a retry makes sense: an email that waits for its first attempt is sent anyway.
 pub(super) fn may_retry(delivery: &Delivery) -> bool {
     let state = matches!(delivery.state, MailState::Delayed | MailState::Refused | MailState::GaveUp);
     state && delivery.may_mend && delivery.whole
@@ -174,13 +174,13 @@ pub(super) fn may_withdraw(delivery: &Delivery) -> bool {
     (may_retry(delivery) || delivery.state == MailState::Queued) && delivery.may_mend && delivery.whole
 }
 
-/// The way to the question, on the mail's own page. To withdraw cannot be undone, and of a mail with a password nobody has
-/// another copy.
+/// A link to the question on the email's own page. Nobody can undo a withdrawal, and nobody has another copy of an email with a
+/// password.
 pub(super) fn ask_withdraw(id: &MailId, asked: &Asked<'_>) -> Action {
     asked.leads("outbox-withdraw", target("mail", &[("mail", id.as_str()), ("ask", "withdraw")]))
 }
 
-/// A state's word, the same everywhere.
+/// The word for a state, the same everywhere.
 pub(super) fn state_badge(state: MailState, asked: &Asked<'_>) -> Badge {
     let tone = match state {
         MailState::Queued | MailState::Ended | MailState::Withdrawn => Tone::Off,
@@ -219,7 +219,7 @@ fn act(pressed: &Pressed<'_>) -> Result<Submitted, SubmitError> {
     }
 }
 
-/// To another address than the latest attempt's only if it is the one that the reader was asked about.
+/// To another address than the latest attempt only if the reader was asked about this one.
 fn retry_to(asked: &Asked<'_>, id: &MailId, to: Option<&str>) -> Result<Retried, CallError> {
     let (host, caller) = (asked.host, asked.caller);
     let mail = host.storage.mail(id).map_err(CallError::of_storage)?;

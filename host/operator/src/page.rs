@@ -109,7 +109,6 @@ impl Asked<'_> {
         Empty { title: self.word(title), text: Vec::new(), action: None }
     }
 
-    /// A button that posts.
     pub(super) fn press(&self, label: &str, page: &Page, act: &impl Serialize) -> Action {
         let run = Run::Submit(press(page, act));
         Action { label: self.word(label), intent: Intent::Neutral, run, unavailable: None }

@@ -16,7 +16,6 @@ use keyturn_ui::{Delivery, Frame, Page};
 /// A sentence, as nodes have it.
 pub(super) type Sentence = Vec<Value>;
 
-/// A whole page.
 #[derive(Default)]
 pub(super) struct Sheet {
     pub title: String,

@@ -1,4 +1,4 @@
-//! What tests of the operator's pages stand on.
+//! What tests of the operator's pages need.
 
 use keyturn_core::caller::{Caller, OWN};
 use keyturn_core::origin::with_query;
@@ -10,7 +10,7 @@ pub(crate) use keyturn_work::testing::Ground;
 
 use crate::{Operator, OperatorPage};
 
-/// A panel whose addresses say what they lead to.
+/// A panel whose addresses name their targets.
 pub(crate) struct Routes;
 
 impl Links for Routes {
@@ -26,7 +26,7 @@ impl Links for Routes {
     }
 }
 
-/// One of the operator's pages, as its address asks for it; forms of it post to `surface.submit_url`.
+/// One of the operator's pages, by its address. Its forms post to `surface.submit_url`.
 pub(crate) fn operators(
     host: &Operator,
     caller: &Caller,

@@ -326,7 +326,7 @@ fn a_reseller_sees_counts_and_mends_only_his_own() {
     let (_, said) = stage.press(&reseller(), form(&html, "Retry all failed"));
     assert!(said.contains("1 email is tried again"), "{said}");
     assert_eq!((stage.get(&ana).state, stage.get(&ben).state), (MailState::Queued, MailState::Refused));
-    // Even with a form of the administrator's page he does not reach further.
+    // Even a form of the administrator's page lets a reseller reach no further.
     let mut page = String::new();
     let place = page::place("outbox");
     stage.host.framed_own(&reseller(), place, &surface(), |frame| {

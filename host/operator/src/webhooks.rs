@@ -1,5 +1,4 @@
-//! Webhooks: the destinations and how each stands, which events wait, failed or were accepted, and what to do about those that
-//! failed.
+//! Webhooks: each destination with its state, the events that wait, failed or were accepted, and what to do about failed ones.
 
 #[cfg(test)]
 mod tests;
@@ -26,15 +25,15 @@ use keyturn_work::trials::PATIENCE;
 pub(super) static PAGE: Page =
     Page { name: "webhooks", stands: Stands::In("nav-mail"), remote: true, who: who_reaches_everybody, draw, act };
 
-/// What a form of this page, and of one delivery's, asks for.
+/// An action of a form of this page, or of one delivery's.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Act {
     SendAgain(DeliveryId),
-    /// All that were given up; of this destination, if it is one's.
+    /// All that were given up; only of this destination, if there is one.
     SendAllAgain(Option<String>),
-    /// Lets a destination have its deliveries again.
+    /// Sends deliveries to a destination again.
     Enable(String),
-    /// Posts an event to a destination now, to see what it answers.
+    /// Posts an event to a destination now, and shows the answer.
     Test(String),
 }
 
@@ -47,7 +46,7 @@ fn draw(asked: &Asked<'_>) -> Result<keyturn_ui::Page, CallError> {
         before: listed.before,
         limit: ROWS + 1,
     };
-    // Before the deliveries: what has made it gone meanwhile is no longer under way when it is said to be.
+    // Before the deliveries: otherwise one could be shown as under way although its destination is gone.
     let tended = host.tended().map_err(CallError::of_storage)?;
     let mut deliveries = host.deliveries(&filter).map_err(CallError::of_storage)?;
     let more = deliveries.len() > ROWS as usize;
@@ -88,7 +87,7 @@ fn destinations(tended: &[Tended], asked: &Asked<'_>) -> List {
     List { heading: Some(asked.word("webhooks-destinations")), ..list }
 }
 
-/// How a destination stands, and what waits for it.
+/// A destination's state, and what waits for it.
 fn destination_state(one: &Tended, asked: &Asked<'_>) -> Vec<Line> {
     let (tone, key) = match one.held() {
         None => (Tone::Success, "webhooks-sends"),
@@ -164,7 +163,7 @@ fn entry(delivery: &Delivery, held: Option<Held>, asked: &Asked<'_>) -> Entry {
     }
 }
 
-/// A state's word, the same on both pages; what is held is not said to be on its way.
+/// The word for a state, the same on both pages. Deliveries on hold are not called "on their way".
 pub(super) fn badge(state: DeliveryState, held: Option<Held>, asked: &Asked<'_>) -> Badge {
     match held {
         Some(_) => asked.badge(Tone::Warning, "webhooks-held"),
@@ -198,7 +197,7 @@ fn done(asked: &Asked<'_>, act: Act) -> Result<Outcome, CallError> {
     }
 }
 
-/// Few at once: each holds a request for as long as the destination may take.
+/// Few at once, because each holds a request for as long as the destination may take.
 fn test(asked: &Asked<'_>, name: &str) -> Result<Outcome, CallError> {
     let (host, words) = (asked.host, asked.words);
     let to = host.destination(name).ok_or_else(not_found)?;

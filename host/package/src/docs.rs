@@ -262,4 +262,39 @@ mod tests {
         let path = folder.path().display().to_string();
         assert!(refused.contains(&path) && refused.contains("expected an identifier"), "{refused}");
     }
+
+    #[test]
+    fn everything_in_the_contract_has_a_doc() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
+        let mut resolve = Resolve::default();
+        for package in ["panel", "ui", "password"] {
+            resolve.push_path(root.join(package)).expect("parses");
+        }
+        let mut all = Vec::new();
+        for (id, interface) in &resolve.interfaces {
+            let name = resolve.id_of(id).expect("named");
+            all.push((name.clone(), &interface.docs));
+            all.extend(interface.functions.iter().map(|(function, it)| (format!("{name}.{function}"), &it.docs)));
+        }
+        for (_, ty) in &resolve.types {
+            let TypeOwner::Interface(owner) = ty.owner else { continue };
+            let name = format!("{}.{}", resolve.id_of(owner).expect("named"), ty.name.as_deref().unwrap_or_default());
+            // A type that an interface uses of another has its doc there.
+            if ty.name.is_some() && !matches!(ty.kind, TypeDefKind::Type(Type::Id(_))) {
+                all.push((name.clone(), &ty.docs));
+            }
+            let of = |member: &str| format!("{name}.{member}");
+            match &ty.kind {
+                TypeDefKind::Record(record) => all.extend(record.fields.iter().map(|it| (of(&it.name), &it.docs))),
+                TypeDefKind::Variant(variant) => all.extend(variant.cases.iter().map(|it| (of(&it.name), &it.docs))),
+                TypeDefKind::Enum(cases) => all.extend(cases.cases.iter().map(|it| (of(&it.name), &it.docs))),
+                TypeDefKind::Flags(flags) => all.extend(flags.flags.iter().map(|it| (of(&it.name), &it.docs))),
+                _ => {}
+            }
+        }
+        assert!(all.len() > 300, "{}", all.len());
+        let silent: Vec<String> =
+            all.into_iter().filter(|(_, docs)| text(docs).is_empty()).map(|(name, _)| name).collect();
+        assert!(silent.is_empty(), "{silent:?}");
+    }
 }

@@ -1,6 +1,8 @@
 //! Plugins in a panel's pages: the functions with which a panel shows a page or a slot, and passes on a posted form. Forms post
 //! to their own page, so that the panel draws it again when something was wrong.
 
+#![deny(missing_docs)]
+
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -674,6 +676,7 @@ impl Pages {
         }
     }
 
+    /// Seals an outcome for the cookie [`NOTICE_COOKIE`], valid for one minute and for this caller; [`Pages::notice`] draws it.
     pub fn seal_notice(&self, plugin: &str, outcome: Outcome, caller: &Caller) -> String {
         self.seal_notice_for(plugin, outcome, caller, None)
     }

@@ -1,5 +1,5 @@
-//! Admission: a component, its manifest and its grants become a plugin that can be called, or are refused by name,
-//! before anything of it has run.
+//! Admission: turns a component, its manifest and its grants into a plugin that can be called, or refuses them with a reason,
+//! before any of its code runs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use keyturn_store::outbox::Kept;
 
 /// A component that is ready to be called.
 pub struct Plugin {
-    /// What it may, whoever runs it.
+    /// Its rights and limits.
     pub profile: Arc<Profile>,
     /// Its interfaces, as a person reads them.
     pub imports: Vec<String>,
@@ -36,7 +36,6 @@ pub struct Plugin {
     /// The exports that its operations name.
     pub hooks: Vec<Hook>,
     pub(crate) views: Option<Views>,
-    /// Where `background.run` stands.
     pub(crate) background: Option<ComponentExportIndex>,
 }
 
@@ -54,20 +53,27 @@ pub struct Hook {
     pub interface: String,
     /// The interface's full name: `keyturn:password/password@0.1.0`.
     pub export: String,
+    /// Its row in the manifest.
     pub operation: Operation,
+    /// Its place in the component.
     pub index: ComponentExportIndex,
+    /// Names and types, in their order.
     pub parameters: Vec<(String, Type)>,
+    /// The type of the answer; none: it answers nothing.
     pub result: Option<Type>,
 }
 
-/// Where the exports of `keyturn:ui/views` stand.
+/// The exports of `keyturn:ui/views`.
 pub struct Views {
+    /// `slot`.
     pub slot: ComponentExportIndex,
+    /// `page`.
     pub page: ComponentExportIndex,
+    /// `submit`.
     pub submit: ComponentExportIndex,
 }
 
-/// Why a plugin is not admitted. Nothing of it has run.
+/// Why a plugin isn't admitted. None of its code has run.
 #[derive(Debug, thiserror::Error)]
 pub enum AdmitError {
     /// The file or its manifest.
@@ -78,7 +84,7 @@ pub enum AdmitError {
         /// What is wrong.
         cause: PackError,
     },
-    /// It imports what the operator has not granted.
+    /// It imports something that the operator didn't grant.
     #[error("{plugin} imports {import}, which is not granted: set `{setting}` in its grants file to allow it")]
     NotGranted {
         /// The plugin.
@@ -88,7 +94,7 @@ pub enum AdmitError {
         /// The line that would grant it.
         setting: String,
     },
-    /// Its manifest declares what the operator has not granted.
+    /// Its manifest declares something that the operator didn't grant.
     #[error("{plugin} {declares}, which is not granted: set `{setting}` in its grants file to allow it")]
     NotAllowed {
         /// The plugin.
@@ -98,7 +104,7 @@ pub enum AdmitError {
         /// The line that would grant it.
         setting: &'static str,
     },
-    /// It imports what no plugin gets.
+    /// It imports something that no plugin gets.
     #[error("{plugin} imports {import}, which this host offers to no plugin")]
     NoSuchImport {
         /// The plugin.
@@ -114,7 +120,7 @@ pub enum AdmitError {
         /// The hook or interface.
         what: String,
     },
-    /// Another plugin has what it wants: an address leads to one of them only.
+    /// Another plugin has what it wants: an address leads to one plugin only.
     #[error(
         "{plugin} has {what}, and so has {other}, but only one of them can. Remove one of their grants files, or \
          set sign-in.plugin to the plugin that gets the passwords"
@@ -127,7 +133,7 @@ pub enum AdmitError {
         /// The plugin that has it.
         other: String,
     },
-    /// A link page has a name that the panel's own addresses begin with.
+    /// A link page has the name of one of the panel's own addresses.
     #[error(
         "{plugin} has the link page {page}, but /{page}/ is the panel's own address: the plugin must rename its page"
     )]
@@ -137,13 +143,13 @@ pub enum AdmitError {
         /// The page.
         page: String,
     },
-    /// It has a name of the host's own.
+    /// It has one of the host's own names.
     #[error("the host uses the name {plugin} itself: rename the grants file")]
     Name {
         /// The name.
         plugin: String,
     },
-    /// A hook's type cannot be called by value.
+    /// A hook has a type that can't be JSON.
     #[error("{plugin}: {hook} has a parameter or result with a type that can't be served: {what}")]
     Unservable {
         /// The plugin.
@@ -171,7 +177,7 @@ pub enum AdmitError {
     },
 }
 
-/// The WASI that Rust's and QuickJS's runtimes need, on an empty context: no files, arguments, environment, sockets.
+/// The WASI that the runtimes of Rust and QuickJS need, with an empty context: no files, arguments, environment or sockets.
 const WASI: [&str; 15] = [
     "wasi:io/error",
     "wasi:io/poll",
@@ -270,12 +276,13 @@ impl Plugin {
         })
     }
 
+    /// The hook `interface/function`, both without package and version.
     pub fn hook(&self, interface: &str, function: &str) -> Option<&Hook> {
         self.hooks.iter().find(|hook| hook.interface == interface && hook.operation.name == function)
     }
 }
 
-/// What is linked for one plugin: WASI on an empty context, and of our own interfaces those that it was granted.
+/// The linker of one plugin: WASI with an empty context, and of our own interfaces those that it was granted.
 fn linker(engine: &Engine, authority: &Wants) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
@@ -285,7 +292,7 @@ fn linker(engine: &Engine, authority: &Wants) -> wasmtime::Result<Linker<State>>
     Ok(linker)
 }
 
-/// What a plugin does without importing it.
+/// What a plugin does without importing anything.
 fn declared(plugin: &str, manifest: &Manifest, authority: &Wants) -> Result<(), AdmitError> {
     let not_allowed =
         |declares: String, setting| AdmitError::NotAllowed { plugin: plugin.to_owned(), declares, setting };
@@ -349,7 +356,7 @@ fn hooks(engine: &Engine, component: &Component, plugin: &str, manifest: &Manife
                 what: what.to_owned(),
             })?;
         }
-        // A secret that is misspelt would be one to nobody.
+        // Nobody would keep a misspelt one secret.
         for named in operation.subject.iter().chain(&operation.secrets) {
             if !parameters.iter().any(|(name, ty)| name == named && is_text(ty)) {
                 return Err(AdmitError::Lies {

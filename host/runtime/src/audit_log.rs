@@ -1,4 +1,4 @@
-//! The audit log: what the embedder adds, what is listed, what is deleted.
+//! The audit log: entries of the embedder, lists, deletion.
 
 use keyturn_core::accounts::AccountId;
 use keyturn_core::caller::{Caller, OWN};
@@ -7,12 +7,12 @@ use keyturn_store::{AuditEntry, AuditFilter, Commit, Outdated, Role, StorageErro
 
 use crate::runtime::Runtime;
 
-/// Lines of the audit that are removed in one transaction.
+/// Entries that one transaction deletes.
 const PRUNED: u32 = 500;
 
 impl Runtime {
-    /// Writes into the audit what the embedder itself has done about an account, such as to end its sessions. `operation` is one
-    /// word of a-z and -, which no plugin's operation has.
+    /// Writes an entry about what the embedder itself did to an account, such as ending its sessions. `operation` is one word
+    /// of a-z and -, which no operation of a plugin has.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -30,7 +30,7 @@ impl Runtime {
         self.storage.audit(filter)
     }
 
-    /// What of the audit is older than `before`, Unix milliseconds.
+    /// The number of entries older than `before`, Unix milliseconds.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -38,11 +38,11 @@ impl Runtime {
         self.storage.audit_before(before)
     }
 
-    /// Deletes audit entries older than `before`, Unix milliseconds, and records who did it. In small steps, so that no commit
-    /// waits for it. Returns the number of deleted entries.
+    /// Deletes audit entries older than `before`, Unix milliseconds, and records who did it. It works in small steps, so that
+    /// no commit waits for it. Returns the number of deleted entries.
     ///
     /// # Errors
-    /// [`StorageError`]; what went before it is gone.
+    /// [`StorageError`]; what was deleted before it stays deleted.
     pub fn prune_audit(&self, caller: &Caller, before: i64) -> Result<u64, StorageError> {
         let mut gone = 0;
         loop {

@@ -1,9 +1,9 @@
-//! Wakes workers when a call has left something for them, so that none has to look again and again.
+//! Wakes workers when a call has left work for them, so that they don't have to poll.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Counts its rings, so that a worker that was busy while it rang does not sleep through it.
+/// Counts its rings, so that a worker that was busy during a ring doesn't sleep through it.
 #[derive(Default)]
 pub struct Bell {
     rings: Mutex<u64>,
@@ -11,19 +11,19 @@ pub struct Bell {
 }
 
 impl Bell {
-    /// For one thing to do: wakes one sleeper.
+    /// For one thing to do: wakes one sleeping worker.
     pub fn ring(&self) {
         *self.lock() += 1;
         self.rung.notify_one();
     }
 
-    /// Wakes all.
+    /// Wakes all workers.
     pub fn ring_all(&self) {
         *self.lock() += 1;
         self.rung.notify_all();
     }
 
-    /// How often it has rung: to be asked before looking for work.
+    /// How often it has rung. Ask before you look for work.
     pub fn rings(&self) -> u64 {
         *self.lock()
     }
@@ -41,7 +41,7 @@ impl Bell {
         }
     }
 
-    // A counter cannot be left half-changed by a panic.
+    // A panic can't leave a counter half-changed.
     fn lock(&self) -> MutexGuard<'_, u64> {
         self.rings.lock().unwrap_or_else(PoisonError::into_inner)
     }

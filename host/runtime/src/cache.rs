@@ -22,15 +22,16 @@ const MAC_BYTES: usize = 32;
 /// Where compiled components are kept.
 #[derive(Debug, Clone)]
 pub struct Folder {
+    /// Created when the first component is kept.
     pub path: PathBuf,
-    /// Whether anything is put there: nothing by a command that changes nothing.
+    /// Whether new files are stored. A read-only command stores none.
     pub keeps: bool,
 }
 
-/// The component, compiled: from the cache folder if there is one and it holds it, else by compiling.
+/// The compiled component: from the cache folder if it is there, otherwise compiled now.
 ///
 /// # Errors
-/// What the compiler has against it.
+/// The compiler's error.
 pub fn load(machine: &Machine, keys: &Keys, folder: Option<&Folder>, component: &[u8]) -> wasmtime::Result<Component> {
     let engine = &machine.engine;
     let Some(Folder { path: folder, keeps }) = folder else {
@@ -51,7 +52,7 @@ pub fn load(machine: &Machine, keys: &Keys, folder: Option<&Folder>, component: 
     deserialize(engine, &code)
 }
 
-/// Component and engine in one name: a file for another engine is simply not found.
+/// The name covers component and engine, so a file for another engine isn't found.
 fn name(engine: &Engine, component: &[u8]) -> String {
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
@@ -61,7 +62,7 @@ fn name(engine: &Engine, component: &[u8]) -> String {
 fn read(keys: &Keys, path: &Path, name: &str) -> Option<Vec<u8>> {
     let mut file = std::fs::read(path).ok()?;
     let (mac, code) = file.split_first_chunk::<MAC_BYTES>()?;
-    // A difference in time tells an attacker who can write here no more than reading the file would.
+    // Timing tells an attacker who can write here no more than reading the file would.
     if keys.mac("compiled", &[name.as_bytes(), code]) != *mac {
         tracing::warn!(file = %path.display(), "compiled component has no valid MAC of this host; compiling it again");
         return None;
@@ -71,7 +72,7 @@ fn read(keys: &Keys, path: &Path, name: &str) -> Option<Vec<u8>> {
 
 fn write(keys: &Keys, folder: &Path, name: &str, code: &[u8]) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    // It is for its owner only, and nothing is left of it if anything fails: each start on a full disk would leave another one.
+    // Only its owner can read it. It is removed if anything fails: otherwise each start on a full disk would leave one more.
     let mut file = NamedTempFile::new_in(folder)?;
     file.write_all(&keys.mac("compiled", &[name.as_bytes(), code]))?;
     file.write_all(code)?;

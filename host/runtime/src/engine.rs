@@ -1,6 +1,6 @@
-//! The one engine of a host: pooling, so that a call's instance costs microseconds and its memory goes with it; a
-//! thread that moves the epoch on, so that a guest that spins is stopped. Where the system gives little address space, there
-//! is no pool: each instance gets its memory when it begins.
+//! The one engine of a host. It pools instances, so that one costs microseconds and its memory ends with its call. A thread
+//! advances the epoch, so that a guest in an endless loop is stopped. With little address space there is no pool: each instance
+//! gets its memory when it starts.
 
 use std::time::Duration;
 
@@ -9,23 +9,24 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 use keyturn_core::space::Space;
 use keyturn_package::limits::{GuestMemory, POOL_INSTANCES, POOL_MEMORY, POOL_TABLE};
 
-/// Component instances that may live at once.
+/// Component instances that can exist at once.
 pub const POOL_SLOTS: u32 = 64;
 /// Time between two ticks of the epoch.
 pub const TICK: Duration = Duration::from_millis(10);
 
-/// What the pool keeps of an instance's memory for the next one, wiped: a light call touches less and costs 16 µs then;
-/// more would be held by slots that hashed once.
+/// Memory of an instance that the pool keeps for the next one, wiped. A light call touches less and then costs 16 µs; more
+/// would stay with slots that hashed once.
 const KEEP_RESIDENT: usize = 2 << 20;
-/// Address space that the pool takes, 4 GiB and a guard for each slot, with room for everything else.
+/// Address space of the pool: 4 GiB and a guard for each slot, and room for everything else.
 const POOL_SPACE: u64 = POOL_SLOTS as u64 * (4128 << 20) + (8 << 30);
-/// Bytes that no access reaches, behind a memory that has no more than its own address space.
+/// Guard bytes behind a memory that has only its own address space.
 const GUARD: u64 = 64 << 10;
 
 /// An engine and how it was made.
 pub struct Machine {
+    /// Its epochs are ticks of [`TICK`].
     pub engine: Engine,
-    /// Not pooling. What is compiled for the one does not fit the other.
+    /// Without a pool. A component that is compiled for one kind of engine doesn't fit the other.
     pub on_demand: bool,
 }
 
@@ -39,9 +40,9 @@ fn config(on_demand: bool) -> Config {
         .max_wasm_stack(512 << 10)
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(16));
     if on_demand {
-        // A memory that is full stays where it is, as one of the pool's does.
+        // A full memory isn't moved, as in the pool.
         config.memory_reservation(POOL_MEMORY as u64).memory_guard_size(GUARD).memory_may_move(false);
-        // One thread's memory for compiling, where there is little.
+        // With little memory, one thread compiles.
         config.parallel_compilation(false);
     }
     config
@@ -58,7 +59,7 @@ fn pooling() -> Config {
         .total_core_instances(POOL_SLOTS * 4)
         .total_memories(POOL_SLOTS)
         .total_tables(POOL_SLOTS * 4)
-        // Without async no call needs a stack of its own; the default would reserve a thousand.
+        // Without async, no call needs a stack of its own; the default would reserve a thousand.
         .total_stacks(0)
         .max_core_instances_per_component(POOL_INSTANCES as u32)
         .max_memories_per_component(2)
@@ -73,16 +74,16 @@ fn pooling() -> Config {
     config
 }
 
-/// Calls that have room at once in this space, without a pool: a quarter of it is theirs.
+/// Calls that fit into this address space without a pool: they get a quarter of it.
 fn room(space: Space) -> usize {
     usize::try_from(space.0 / 4 / (POOL_MEMORY as u64)).unwrap_or(usize::MAX).max(1)
 }
 
 impl Machine {
-    /// An engine whose epoch a thread of its own moves on for as long as it lives.
+    /// An engine, and a thread that advances its epoch as long as it lives.
     pub fn new(memory: GuestMemory) -> wasmtime::Result<Self> {
         let made = Self::of(memory, Space::of_process())?;
-        // Weak, or the thread would keep the engine alive for ever.
+        // Weak, or the thread would keep the engine alive forever.
         let weak = made.engine.weak();
         std::thread::Builder::new().name("keyturn-epoch".to_owned()).spawn(move || {
             while let Some(engine) = weak.upgrade() {
@@ -115,14 +116,14 @@ impl Machine {
         on_demand()
     }
 
-    /// Calls that may run at once, if so many are asked for.
+    /// Calls that may run at once, if this many are wanted.
     pub fn calls_at_once(&self, asked: usize) -> usize {
         let room = Space::of_process().filter(|_| self.on_demand).map_or(usize::MAX, room);
         asked.min(POOL_SLOTS as usize).min(room)
     }
 }
 
-/// Ticks after which `time` has surely passed: the first one may come at once.
+/// Ticks after which `time` has certainly passed: the first one may come at once.
 pub fn ticks(time: Duration) -> u64 {
     u64::try_from(time.as_millis().div_ceil(TICK.as_millis())).unwrap_or(u64::MAX - 1) + 1
 }

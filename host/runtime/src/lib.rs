@@ -1,7 +1,9 @@
-//! The engine, admission, and calls: what a plugin may import, and what becomes of what it asks for.
+//! The engine, admission and calls: what a plugin may import, and how the host runs it and commits what it asks for.
 //!
-//! [`admit`] makes a component and its grants a plugin that can be called; [`capabilities`] has one file for each interface
-//! that it may import, and the table of them; [`call`] runs it and commits what it asked for.
+//! [`admit`] turns a component and its grants into a plugin that can be called. [`capabilities`] has one file for each
+//! interface that a plugin may import, and the table of them. [`call`] runs a plugin and commits what it asked for.
+
+#![deny(missing_docs)]
 
 pub mod admit;
 mod audit_log;

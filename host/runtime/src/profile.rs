@@ -1,4 +1,4 @@
-//! What the host knows of a plugin apart from its code: its name, its rights, its grants.
+//! What the host knows about a plugin besides its code: its name, its rights, its limits.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,23 +7,23 @@ use keyturn_package::limits::Limits;
 use keyturn_package::manifest::{Manifest, SettingValue, Wants};
 use keyturn_store::outbox::Kept;
 
-/// A plugin, apart from its code.
+/// A plugin without its code.
 pub struct Profile {
     /// As the operator named it: the grants file's name.
     pub name: String,
-    /// What it says of itself.
+    /// Its manifest.
     pub manifest: Manifest,
-    /// What it may.
+    /// Its rights: wanted and granted.
     pub authority: Wants,
-    /// What it may use.
+    /// Its limits.
     pub limits: Limits,
     /// The operator's settings over the manifest's defaults.
     pub settings: BTreeMap<String, SettingValue>,
-    /// Its templates, as its mails take them along.
+    /// Its templates, as its emails store them.
     pub mails: BTreeMap<String, Arc<Kept>>,
 }
 
-/// What an address leads to, and one plugin alone can have.
+/// What only one plugin can have, because an address leads to it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wanted {
     /// The hooks of an interface, by its own name.

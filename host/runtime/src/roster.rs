@@ -1,6 +1,6 @@
-//! Which plugins are called, and which are left out. One that can't be admitted harms nobody else: it is left out, and what it
-//! has had until then (the interface of its hooks, its link pages, the events that it listens to) is kept for it, so that no other
-//! plugin gets its passwords or its links while it is down.
+//! Which plugins are called, and which are left out. A plugin that can't be admitted harms no other: it is left out. What it
+//! had until then (its hooks' interface, its link pages, its events) is kept for it, so that no other plugin gets its passwords
+//! or its links.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use keyturn_core::events::names;
 /// Which plugin wins if two want the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SignInPlugin {
-    /// The plugin that sign-in asks, by the name of its grants file; none: whichever has the hook.
+    /// The plugin that sign-in asks, by the name of its grants file. None: the one that has the hook.
     pub name: Option<String>,
     /// The hook that checks a password, `interface/function`.
     pub hook: String,
@@ -26,19 +26,18 @@ impl SignInPlugin {
     }
 }
 
-/// A plugin that has a grants file and is not called.
+/// A plugin that has a grants file and isn't called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
     /// The grants file's name.
     pub name: String,
-    /// Why, in a sentence.
+    /// The reason, in a sentence.
     pub cause: String,
 }
 
-/// A plugin under the name of its grants file, or why there is none.
+/// A plugin under the name of its grants file, or the reason why there is none.
 pub type Candidate = (String, Result<Arc<Plugin>, String>);
 
-/// What a plugin answers to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct Offer {
@@ -59,30 +58,30 @@ impl Offer {
 }
 
 impl Offer {
-    /// What no two plugins can have.
+    /// What two plugins can't both have.
     fn wants(&self) -> impl Iterator<Item = Wanted> {
         let hooks = self.interfaces.iter().cloned().map(Wanted::Hooks);
         hooks.chain(self.link_pages.iter().cloned().map(Wanted::LinkPage))
     }
 }
 
-/// What is remembered of plugins, in the database: it must outlive a start at which one of them is broken.
+/// What the database remembers of plugins. It must outlive a start at which one of them is broken.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Memory {
     /// What each plugin with a grants file had when it was last admitted.
     offers: BTreeMap<String, Offer>,
-    /// Link page → the plugin that had it first. Its links are the ones that don't say whose they are.
+    /// Link page → the plugin that had it first. Links that don't name their plugin belong to it.
     makers: BTreeMap<String, String>,
 }
 
-/// Whose link an address holds.
+/// The plugin of a link.
 pub enum Maker {
     /// A plugin that is called.
     Admitted(Arc<Plugin>),
-    /// One that is left out: the link is good, and works when the plugin is back.
+    /// A plugin that is left out: the link is valid, and works when the plugin is back.
     LeftOut(String),
-    /// No plugin with such a page.
+    /// No plugin has such a page.
     Unknown,
 }
 
@@ -93,16 +92,16 @@ pub struct Roster {
     left_out: BTreeMap<String, String>,
     memory: Memory,
     sign_in: SignInPlugin,
-    /// Names that no link page may have: the panel's own addresses begin with them.
+    /// Names that no link page may have, because the panel's own addresses begin with them.
     reserved: BTreeSet<String>,
 }
 
-/// Which plugin has what, while plugins are put in their places one after another.
+/// Which plugin has what, while plugins get their places one after another.
 #[derive(Default)]
 struct Claims(BTreeMap<Wanted, String>);
 
 impl Claims {
-    /// What of this another has.
+    /// The part of this offer that another plugin has.
     fn taken(&self, name: &str, offer: &Offer) -> Option<(Wanted, String)> {
         offer.wants().find_map(|wanted| {
             let other = self.0.get(&wanted).filter(|other| *other != name)?.clone();
@@ -118,37 +117,40 @@ impl Claims {
 }
 
 impl Roster {
+    /// An empty roster, with what is remembered of each plugin's hooks and link pages.
     pub fn new(sign_in: SignInPlugin, memory: Memory) -> Self {
         Self { sign_in, memory, ..Self::default() }
     }
 
-    /// Those that are called, by name.
+    /// The plugins that are called, by name.
     pub fn admitted(&self) -> impl Iterator<Item = &Arc<Plugin>> {
         self.admitted.values()
     }
 
+    /// The admitted plugin of this name.
     pub fn get(&self, name: &str) -> Option<&Arc<Plugin>> {
         self.admitted.get(name)
     }
 
-    /// Those that are not, by name.
+    /// The plugins that are left out, by name.
     pub fn left_out(&self) -> Vec<LeftOut> {
         self.left_out.iter().map(|(name, cause)| LeftOut { name: name.clone(), cause: cause.clone() }).collect()
     }
 
+    /// Whether the plugin of this name is left out.
     pub fn is_left_out(&self, name: &str) -> bool {
         self.left_out.contains_key(name)
     }
 
-    /// What is to be remembered.
+    /// What to store.
     pub fn memory(&self) -> &Memory {
         &self.memory
     }
 
-    /// Puts a plugin in its place beside the others, or in the place of one that has its name.
+    /// Adds a plugin, or replaces the one with its name.
     ///
     /// # Errors
-    /// [`AdmitError`] if another has what it wants, or the panel itself.
+    /// [`AdmitError`] if another plugin, or the panel itself, has what it wants.
     pub fn admit(&mut self, plugin: &Arc<Plugin>) -> Result<(), AdmitError> {
         let mut claims = self.first_claims();
         for (name, offer) in self.offers().filter(|(name, _)| **name != plugin.name) {
@@ -160,8 +162,8 @@ impl Roster {
         Ok(())
     }
 
-    /// Replaces everything by these, at one moment. If two want the same, the first one has it: the plugin of sign-in, then in
-    /// the order of names. A broken one keeps what it had. Returns the refused plugins, each with the reason.
+    /// Replaces all plugins by these at once. If two want the same, the plugin of sign-in gets it, or else the first one by
+    /// name. A broken plugin keeps what it had. Returns the refused plugins, each with the reason.
     pub fn arrange(&mut self, mut candidates: Vec<Candidate>) -> Vec<(String, AdmitError)> {
         let rank = |(name, plugin): &Candidate| {
             let offer = match plugin {
@@ -199,14 +201,15 @@ impl Roster {
         refused
     }
 
-    /// Lets go of a plugin.
+    /// Removes a plugin.
     pub fn dismiss(&mut self, name: &str) {
         self.admitted.remove(name);
         self.left_out.remove(name);
         self.memory.offers.remove(name);
     }
 
-    /// Keeps these first segments of addresses for the panel. A plugin with a link page of such a name is left out from now on.
+    /// Reserves these first segments of addresses for the panel. From now on a plugin with a link page of such a name is left
+    /// out.
     pub fn reserve(&mut self, names: &[&str]) -> Vec<(String, AdmitError)> {
         self.reserved.extend(names.iter().map(|name| (*name).to_owned()));
         let admitted = self.admitted.iter().map(|(name, plugin)| (name.clone(), Ok(Arc::clone(plugin))));
@@ -214,13 +217,13 @@ impl Roster {
         self.arrange(admitted.chain(left_out).collect())
     }
 
-    /// The plugins that listen to an event of that source: also those that are left out, for which it waits.
+    /// The plugins that listen to an event of that source, also those that are left out: it waits for them.
     pub fn listeners(&self, source: &str, event: &str) -> Vec<String> {
         let hears = |offer: &Offer| offer.listens.iter().any(|listened| names(listened, source, event));
         self.offers().filter(|(name, offer)| *name != source && hears(offer)).map(|(name, _)| name.clone()).collect()
     }
 
-    /// The plugin that is left out and has hooks of that interface.
+    /// The left-out plugin that has hooks of that interface.
     pub fn left_out_with(&self, interface: &str) -> Option<&str> {
         let has = |name: &&String| {
             let named = self.sign_in.name.as_ref() == Some(*name) && self.sign_in.interface() == interface;
@@ -229,17 +232,17 @@ impl Roster {
         self.left_out.keys().find(has).map(String::as_str)
     }
 
-    /// All link pages: of plugins that are called, and of those that are left out.
+    /// All link pages, also those of plugins that are left out.
     pub fn link_pages(&self) -> BTreeSet<String> {
         self.offers().flat_map(|(_, offer)| offer.link_pages.iter().cloned()).collect()
     }
 
-    /// Whether a plugin's links have to say that they are its own: another had the page before.
+    /// Whether a plugin's links must name it, because another plugin had the page before.
     pub fn must_say_whose(&self, plugin: &str, page: &str) -> bool {
         self.memory.makers.get(page).is_some_and(|maker| maker != plugin)
     }
 
-    /// Whose a link is; `said`: what its address says.
+    /// The plugin of a link. `said`: what its address says.
     pub fn maker(&self, page: &str, said: Option<&str>) -> Maker {
         let Some(name) = said.or_else(|| self.memory.makers.get(page).map(String::as_str)) else {
             return Maker::Unknown;
@@ -256,7 +259,7 @@ impl Roster {
         }
     }
 
-    /// What each plugin has: those that are called, then those that are left out.
+    /// What each plugin has, also those that are left out.
     fn offers(&self) -> impl Iterator<Item = (&String, &Offer)> {
         self.admitted.keys().chain(self.left_out.keys()).filter_map(|name| Some((name, self.remembered(name)?)))
     }
@@ -265,7 +268,7 @@ impl Roster {
         self.memory.offers.get(name)
     }
 
-    /// What the configuration keeps for the plugin that it names.
+    /// What the configuration reserves for the plugin that it names.
     fn first_claims(&self) -> Claims {
         let mut claims = Claims::default();
         if let Some(name) = &self.sign_in.name {

@@ -1,4 +1,4 @@
-//! What calls go through: the engine, the plugins, and where calls wait for one another.
+//! Everything that calls need: the engine, the plugins, and the queues.
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
@@ -29,25 +29,25 @@ use crate::roster::{Candidate, LeftOut, Memory, Roster, SignInPlugin};
 use crate::surroundings::{Directory, MailRoute, Surroundings};
 use crate::values;
 
-/// What a runtime is made of.
+/// The parts of a runtime.
 pub struct Parts {
     /// Where everything is kept.
     pub storage: Arc<Store>,
     /// What seals it.
     pub keys: Arc<Keys>,
-    /// How mail goes, and where links lead.
+    /// How email is sent, and where links lead.
     pub mail: Arc<dyn MailRoute>,
-    /// What the panel is called.
+    /// The panel's name.
     pub brand: String,
     /// Where events are sent, apart from the plugins that listen.
     pub webhooks: Destinations,
-    /// Which plugin comes first where two want the same.
+    /// Which plugin wins if two want the same.
     pub sign_in: SignInPlugin,
     /// Where compiled components are kept.
     pub cache: Option<cache::Folder>,
     /// Limits of the host as a whole.
     pub limits: HostLimits,
-    /// Whether the engine is made now, and not when the first plugin is admitted.
+    /// Whether to create the engine now, and not when the first plugin is admitted.
     pub engine_first: bool,
     /// The time grid on which operations with `answer = even` are answered.
     pub even_grid: Duration,
@@ -64,18 +64,18 @@ pub struct Bells {
     pub webhook: Bell,
 }
 
-/// Lines of the operator's log that are written once a minute.
+/// Log lines that are written once a minute at most.
 #[derive(Default)]
 pub(crate) struct Notices {
-    /// That there is no room for more jobs.
+    /// There is no room for more jobs.
     pub(crate) full: Told,
-    /// That an answer came later than evenly.
+    /// An answer came too late for the time grid.
     pub(crate) uneven: Told,
 }
 
-/// What calls go through. Every method may block on the disk or on a hash, so call it from a thread that may.
+/// Everything that calls need. Every method may block on the disk or on a hash, so call it from a thread that may block.
 pub struct Runtime {
-    /// None until a plugin is admitted, where that may never be.
+    /// None until a plugin is admitted, which may be never.
     machine: OnceLock<Machine>,
     guest_memory: GuestMemory,
     cache: Option<cache::Folder>,
@@ -83,7 +83,7 @@ pub struct Runtime {
     pub storage: Arc<Store>,
     /// What seals it.
     pub keys: Arc<Keys>,
-    /// What a call can see beyond itself.
+    /// What a call can see besides its own data.
     pub surroundings: Arc<Surroundings>,
     plugins: Arc<RwLock<Roster>>,
     /// Wakes workers.
@@ -92,7 +92,7 @@ pub struct Runtime {
     pub(crate) compute: Lane,
     pub(crate) calls: Lane,
     pub(crate) notices: Notices,
-    /// What the audit has room for of what changes nothing.
+    /// The room in the audit log for entries about calls that changed nothing.
     pub(crate) audited: Budget,
 }
 
@@ -100,7 +100,7 @@ impl Runtime {
     /// A runtime without plugins.
     ///
     /// # Errors
-    /// Why the engine cannot be made: no address space for its pool, for example.
+    /// Why the engine can't be created, such as too little address space for its pool.
     pub fn new(parts: Parts) -> Result<Self, String> {
         let Parts { storage, keys, mail, brand, webhooks, sign_in, cache, limits, engine_first, even_grid } = parts;
         let machine = OnceLock::new();
@@ -110,7 +110,7 @@ impl Runtime {
             calls = made.calls_at_once(calls);
             let _ = machine.set(made);
         }
-        // After the engine: made in such a process, it would lose the quick way to wipe its pool without a word.
+        // After the engine: if it came first, the engine would silently lose the fast way to wipe its pool.
         close_to_debuggers();
         let buffers = Buffers::start().map_err(within_limits)?;
         let patience = Duration::from_millis(limits.queue_ms);
@@ -147,11 +147,11 @@ impl Runtime {
         })
     }
 
-    /// The engine, made now at the latest.
+    /// The engine, created now at the latest.
     fn machine(&self) -> Result<&Machine, String> {
         if self.machine.get().is_none() {
             let made = Machine::new(self.guest_memory).map_err(|cause| engine_problem(&cause))?;
-            // Of two at once, the other's is as good.
+            // If two threads create one, either is fine.
             let _ = self.machine.set(made);
         }
         self.machine.get().ok_or_else(|| "there is no engine".to_owned())
@@ -168,10 +168,10 @@ impl Runtime {
         self.roster().admitted().cloned().collect()
     }
 
-    /// Admits a component under `name`, in place of one that has it.
+    /// Admits a component under `name`, and replaces the plugin with that name.
     ///
     /// # Errors
-    /// [`AdmitError`]; what was admitted under that name before goes on then.
+    /// [`AdmitError`]; then the earlier plugin stays.
     pub fn admit(&self, name: &str, component: &[u8], grants: &Grants) -> Result<Arc<Plugin>, AdmitError> {
         let plugin = self.prepare(name, component, grants)?;
         self.change_roster(|roster| roster.admit(&plugin))?;
@@ -179,25 +179,25 @@ impl Runtime {
         Ok(plugin)
     }
 
-    /// A plugin that is not yet called.
+    /// A plugin that isn't called yet.
     pub fn prepare(&self, name: &str, component: &[u8], grants: &Grants) -> Result<Arc<Plugin>, AdmitError> {
         let machine = self.machine().map_err(|cause| AdmitError::Engine { plugin: name.to_owned(), cause })?;
         Ok(Arc::new(Plugin::admit(machine, &self.keys, self.cache.as_ref(), name, component, grants)?))
     }
 
-    /// Replaces all plugins by these, in one moment. Calls that have begun end as they would have. Answers which were refused.
+    /// Replaces all plugins by these at once. Running calls finish with the earlier ones. Returns the refused ones.
     pub fn arrange(&self, candidates: Vec<Candidate>) -> Vec<(String, AdmitError)> {
         self.change_roster(|roster| roster.arrange(candidates))
     }
 
-    /// Lets go of a plugin. Calls that have begun end as they would have; what it has left in the database stays.
+    /// Removes a plugin. Its running calls finish; its data in the database stays.
     pub fn dismiss(&self, name: &str) {
         self.change_roster(|roster| roster.dismiss(name));
         self.remember_plugins();
     }
 
-    /// Keeps these first segments of addresses for the panel's own pages: a plugin whose link page has such a name is left out,
-    /// and is logged. Call it before [`crate::http::router`].
+    /// Reserves these first segments of addresses for the panel's own pages. A plugin with a link page of such a name is left
+    /// out and logged. Call it before [`crate::http::router`].
     pub fn reserve(&self, names: &[&str]) {
         for (plugin, cause) in self.change_roster(|roster| roster.reserve(names)) {
             tracing::error!(plugin, "left out: {cause}");
@@ -208,7 +208,7 @@ impl Runtime {
         change(&mut self.plugins.write().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Writes down what the plugins have, so that it is kept for one that is broken at the next start.
+    /// Stores which hooks and link pages each plugin has, so that they are kept for a plugin that is broken at the next start.
     pub fn remember_plugins(&self) {
         let memory = self.roster().memory().clone();
         if memory == remembered(&self.storage) {
@@ -221,7 +221,8 @@ impl Runtime {
         }
     }
 
-    /// Plugins that have a grants file and are not called, and why. They harm nobody else: `keyturn check` says what to do.
+    /// Plugins that have a grants file and aren't called, each with the reason. They harm no other plugin; `keyturn check` says
+    /// what to do.
     #[must_use]
     pub fn left_out(&self) -> Vec<LeftOut> {
         self.roster().left_out()
@@ -234,7 +235,7 @@ impl Runtime {
         self.plugins().iter().any(|plugin| plugin.hook(interface, function).is_some())
     }
 
-    /// The parameters of a hook that hold a secret, as its JSON arguments name them, each with whether it can be left out; none:
+    /// The parameters of a hook that hold a secret, as its JSON arguments name them, each with whether it is optional. None:
     /// there is no such hook.
     #[must_use]
     pub fn secrets(&self, hook: &str) -> Option<Vec<(String, bool)>> {
@@ -275,8 +276,7 @@ impl Runtime {
         self.surroundings.find(login_or_email, realms)
     }
 
-    /// The session epoch of an account, to be compared with the one that a session began under; none if the account is
-    /// gone.
+    /// The session epoch of an account, to compare with the one that a session began with. None if the account is gone.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -284,9 +284,8 @@ impl Runtime {
         Ok(self.storage.account(account)?.map(|known| known.epoch))
     }
 
-    /// Has the host see the address on file of an account. A panel that is about to write another one calls this before, so
-    /// that the person at the current address can be told: otherwise the host sees addresses only when something is done to an
-    /// account.
+    /// Lets the host see an account's address on file. Call it before the panel writes another one, so that the holder of the
+    /// current address can be told. Otherwise the host sees addresses only when something is done to an account.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -308,7 +307,7 @@ impl Runtime {
     }
 }
 
-/// The plugins, as calls know them.
+/// The plugins, as calls see them.
 struct Plugins(Arc<RwLock<Roster>>);
 
 impl Directory for Plugins {
@@ -325,7 +324,7 @@ fn engine_problem(cause: &wasmtime::Error) -> String {
     within_limits(format_args!("{cause:#}"))
 }
 
-/// The key, in the host's own data, of what plugins have.
+/// The key in the host's own data under which the plugins' hooks and link pages are stored.
 const MEMORY: &str = "plugins";
 
 fn remembered(storage: &Store) -> Memory {

@@ -11,25 +11,25 @@ use keyturn_webhooks::Destinations;
 use crate::call::told::Told;
 use crate::capabilities::kdf::buffers::Buffers;
 
-/// In the query of a link: whose it is.
+/// The parameter of a link that names its plugin.
 pub const LINK_OF: &str = "of";
 
-/// What a call must know of how email is sent now.
+/// What a call must know about how email is sent now.
 pub trait MailRoute: Send + Sync {
-    /// Whether anything carries mail away.
+    /// Whether any transport sends email.
     fn goes(&self) -> bool;
 
     /// Where links lead: scheme, host and port, without a slash at the end.
     fn origin(&self) -> String;
 
-    /// The domain of a new mail's Message-ID.
+    /// The domain of a new email's Message-ID.
     fn message_domain(&self) -> String;
 
     /// Whether the operators have an address.
     fn reaches_operators(&self) -> bool;
 }
 
-/// Which plugin has what, as far as a call must know.
+/// Which plugin has what, as far as a call must know it.
 pub trait Directory: Send + Sync {
     /// The plugins that listen to an event of that source.
     fn listeners(&self, source: &str, event: &str) -> Vec<String>;
@@ -46,23 +46,23 @@ pub struct Surroundings {
     pub keys: Arc<Keys>,
     /// Memory for slow hashes.
     pub buffers: Arc<Buffers>,
-    /// How mail goes, and where links lead.
+    /// How email is sent, and where links lead.
     pub mail: Arc<dyn MailRoute>,
-    /// What the panel is called.
+    /// The panel's name.
     pub brand: String,
     /// Where events are sent, apart from the plugins that listen.
     pub webhooks: RwLock<Destinations>,
     /// Which plugin has what.
     pub plugins: Arc<dyn Directory>,
-    /// How many accounts of one login or address are found at most.
+    /// How many accounts one login or address finds at most.
     pub accounts_per_address: usize,
-    /// That there were more.
+    /// When the log last said that there were more.
     pub many_told: Told,
 }
 
 impl Surroundings {
-    /// Accounts with that login or address, logins and then older ones first. That there are more than are found is logged,
-    /// without the name.
+    /// Accounts with that login or address: matches by login first, then older ones first. If there are more than the limit,
+    /// the log says so, without the name.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -82,8 +82,8 @@ impl Surroundings {
         Ok(found)
     }
 
-    /// The absolute address of a plugin's link page. If another plugin had a page of that name before, it says whose it is: a
-    /// link belongs to the plugin that made it, whatever is admitted later.
+    /// The absolute address of a plugin's link page. If another plugin had a page of that name before, the address names the
+    /// plugin: a link belongs to the plugin that made it, whatever is admitted later.
     #[must_use]
     pub fn link(&self, plugin: &str, page: &str, token: &str) -> String {
         let address = format!("{}/{page}/{token}", self.mail.origin());

@@ -1,7 +1,7 @@
-//! JSON to WIT values and back, by the component's own types. Names are snake_case there; 64-bit integers keep within
-//! ±(2⁵³−1) (RFC 7493, section 2.2) and an integral float such as `5.0` is an integer; `list<u8>` is base64; an enum a
-//! string; flags an array of strings; an option absent or null; a variant `{"kind": …, "value": …}`. What is unknown,
-//! double or of another type is refused by its path.
+//! JSON to WIT values and back, by the component's own types. Names are snake_case in JSON. 64-bit integers stay within
+//! ±(2⁵³−1) (RFC 7493, section 2.2), and an integral float such as `5.0` is an integer. `list<u8>` is base64, an enum a string,
+//! flags an array of strings, an option absent or null, a variant `{"kind": …, "value": …}`. Unknown and repeated members and
+//! wrong types are refused by their path.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -11,10 +11,10 @@ use wasmtime::component::Val;
 use wasmtime::component::types::Type;
 use zeroize::Zeroize as _;
 
-/// The greatest integer that every JSON reader keeps: 2⁵³ − 1.
+/// The largest integer that every JSON reader keeps: 2⁵³ − 1.
 pub const MAX_SAFE: i64 = (1 << 53) - 1;
 
-/// An argument that does not fit its type.
+/// An argument that doesn't fit its type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {problem}")]
 pub struct Misfit {
@@ -24,7 +24,7 @@ pub struct Misfit {
     pub problem: String,
 }
 
-/// Reads JSON in which no object names a member twice: of two readers one would take the first and the other the last.
+/// Reads JSON, and refuses an object that names a member twice: one reader would take the first, another the last.
 ///
 /// # Errors
 /// What is wrong, with line and column.
@@ -35,7 +35,7 @@ pub fn read_json(text: &str) -> Result<Value, serde_json::Error> {
     Ok(value)
 }
 
-/// JSON that may hold a secret: its texts are wiped when it is let go.
+/// JSON that may hold a secret: its texts are wiped when it is dropped.
 pub struct Wiped(pub Value);
 
 impl std::ops::Deref for Wiped {
@@ -61,7 +61,7 @@ fn wipe_json(value: &mut Value) {
     }
 }
 
-/// Wipes the texts of arguments that were handed to a guest.
+/// Wipes the texts of a guest's arguments.
 pub fn wipe(values: &mut [Val]) {
     for value in values {
         match value {
@@ -136,14 +136,14 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 }
 
-/// Whether values of this type can be written as JSON; else what stands against it.
+/// Whether JSON can express values of this type; otherwise the reason why not.
 pub fn servable(ty: &Type) -> Result<(), &'static str> {
     match ty {
         Type::List(list) => servable(&list.ty()),
         Type::Record(record) => record.fields().try_for_each(|field| servable(&field.ty)),
         Type::Tuple(tuple) => tuple.types().try_for_each(|ty| servable(&ty)),
         Type::Variant(variant) => variant.cases().filter_map(|case| case.ty).try_for_each(|ty| servable(&ty)),
-        // JSON has one null: an option of an option could not tell which is meant.
+        // JSON has one null, so an option of an option would be ambiguous.
         Type::Option(option) if matches!(option.ty(), Type::Option(_)) => Err("option<option<…>>"),
         Type::Option(option) => servable(&option.ty()),
         Type::Result(result) => result.ok().into_iter().chain(result.err()).try_for_each(|ty| servable(&ty)),
@@ -205,7 +205,7 @@ fn integer(json: &Value, min: i64, max: i64, path: &str) -> Result<i64, Misfit> 
     let (min, max) = (min.max(-MAX_SAFE), max.min(MAX_SAFE));
     let value = match json {
         Value::Number(number) => number.as_i64().or_else(|| {
-            // Safe: within ±(2⁵³−1) every integral float is exactly one integer.
+            // Within ±(2⁵³−1), every integral float is exactly one integer.
             number
                 .as_f64()
                 .filter(|float| float.fract() == 0.0 && float.abs() <= MAX_SAFE as f64)
@@ -244,7 +244,7 @@ pub fn from_json(json: &Value, ty: &Type, path: &str) -> Result<Val, Misfit> {
         Type::U64 => Val::U64(integer(json, 0, MAX_SAFE, path)?.unsigned_abs()),
         Type::Float32 | Type::Float64 => match json.as_f64() {
             Some(float) if matches!(ty, Type::Float64) => Val::Float64(float),
-            // Beyond it there is only infinity, which JSON has no word for.
+            // Beyond it there is only infinity, which JSON can't express.
             Some(float) if float.abs() <= f64::from(f32::MAX) => Val::Float32(float as f32),
             Some(_) => return misfit(path, format!("must be a number within ±{:e}", f32::MAX)),
             None => return misfit(path, "must be a number"),
@@ -347,7 +347,7 @@ pub fn from_json(json: &Value, ty: &Type, path: &str) -> Result<Val, Misfit> {
     })
 }
 
-/// A value of a type as JSON. `link` writes a link's absolute address, by page and token.
+/// A value of a type as JSON. `link` gives a link's absolute address, by page and token.
 pub fn to_json(value: &Val, ty: &Type, link: &dyn Fn(&str, &str) -> String) -> Value {
     let boxed = |value: &Option<Box<Val>>, ty: Option<Type>| match (value, ty) {
         (Some(value), Some(ty)) => to_json(value, &ty, link),
@@ -361,7 +361,7 @@ pub fn to_json(value: &Val, ty: &Type, link: &dyn Fn(&str, &str) -> String) -> V
         (Val::U16(value), _) => (*value).into(),
         (Val::S32(value), _) => (*value).into(),
         (Val::U32(value), _) => (*value).into(),
-        // Beyond what JSON readers keep there is no true number: the nearest one that they do.
+        // Beyond what JSON readers keep, the nearest number that they do keep.
         (Val::S64(value), _) => (*value).clamp(-MAX_SAFE, MAX_SAFE).into(),
         (Val::U64(value), _) => (*value).min(MAX_SAFE.unsigned_abs()).into(),
         (Val::Float32(value), _) => f64::from(*value).into(),
@@ -379,7 +379,7 @@ pub fn to_json(value: &Val, ty: &Type, link: &dyn Fn(&str, &str) -> String) -> V
             items.iter().zip(tuple.types()).map(|(item, ty)| to_json(item, &ty, link)).collect()
         }
         (Val::Record(fields), Type::Record(record)) => match fields.as_slice() {
-            // `keyturn:panel/types.link`, by its shape: the engine's types have no names.
+            // `keyturn:panel/types.link`, recognised by its shape, because the engine's types have no names.
             [(page_name, Val::String(page)), (token_name, Val::String(token))]
                 if page_name == "page" && token_name == "token" =>
             {

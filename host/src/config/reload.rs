@@ -9,12 +9,11 @@ use crate::plugin::admit::Plugin;
 use crate::plugin::grants::Grants;
 
 impl Config {
-    /// Takes the grants folder as it is now: all plugins are read and admitted, and those whose file is gone are let go of, in
-    /// one moment, so that no request finds a gap. One that cannot be read or is refused goes on as it was; if it was not there
-    /// before, it is left out (see [`Host::left_out`]).
+    /// Reads the grants folder again: admits all plugins, and removes those whose file is gone, all at once, so that no request
+    /// finds a gap. A plugin that can't be read or is refused stays as it was; a new one is left out (see [`Host::left_out`]).
     ///
     /// # Errors
-    /// [`ConfigError`] if the folder cannot be read. What became of each plugin is answered by its name.
+    /// [`ConfigError`] if the folder can't be read. The answer has each plugin's result by its name.
     #[allow(clippy::type_complexity)]
     pub fn reload(&self, host: &Host) -> Result<Vec<(String, Result<Arc<Plugin>, ConfigError>)>, ConfigError> {
         let outcomes = self.look_at_plugins(host)?;
@@ -22,7 +21,7 @@ impl Config {
         Ok(outcomes)
     }
 
-    /// The same, and nothing is written down of it.
+    /// The same, but stores nothing.
     ///
     /// # Errors
     /// As [`Config::reload`].
@@ -46,7 +45,7 @@ impl Config {
         let refused = host.arrange(candidates.clone());
         let mut goes_on = false;
         for (name, cause) in refused {
-            // What could not be read has been said.
+            // A file that can't be read was already reported.
             if let Some((_, outcome @ Ok(_))) = outcomes.iter_mut().find(|(other, _)| *other == name) {
                 *outcome = Err(cause.into());
             }
@@ -63,8 +62,8 @@ impl Config {
         Ok(outcomes)
     }
 
-    /// Takes `[[webhooks]]` of the file as it is now; if anything in the file is wrong, those before stay. Answers which other
-    /// settings are not as they were when this was read: they hold from the next start on.
+    /// Reads `[[webhooks]]` of the file again. If anything in the file is wrong, the earlier ones stay. Returns the other
+    /// settings that have changed since this configuration was read: they apply from the next start.
     ///
     /// # Errors
     /// [`ConfigError`].
@@ -77,7 +76,7 @@ impl Config {
     }
 }
 
-/// The settings, by their whole names, that two files have not alike.
+/// The settings, by their full names, that differ between two files.
 fn differences(one: &toml::Table, other: &toml::Table, above: &str, found: &mut Vec<String>) {
     let added = other.keys().filter(|key| !one.contains_key(*key));
     for key in one.keys().chain(added) {

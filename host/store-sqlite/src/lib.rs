@@ -1,5 +1,7 @@
 //! SQLite, in the panel's own file: one thread writes, a few connections read, each read one snapshot.
 
+#![warn(missing_docs)]
+
 pub mod connection;
 mod dialect;
 pub mod lock;

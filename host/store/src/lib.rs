@@ -1,6 +1,8 @@
 //! What a call reads and what it commits: all SQL of the host's own tables, written once over what an engine offers
 //! ([`database`]). The panel's own tables are its [`Provider`]'s.
 
+#![warn(missing_docs)]
+
 mod accounts;
 mod addresses;
 pub mod audit;

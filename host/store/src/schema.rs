@@ -329,6 +329,7 @@ pub fn version(db: &dyn Connection) -> Result<usize, StorageError> {
     Ok(db.one(newest, &[], |row| row.get::<u32>(0))?.unwrap_or(0) as usize)
 }
 
+/// The error for tables that a newer program has migrated.
 pub fn newer(doing: &str, present: usize) -> StorageError {
     let cause = format!("they have version {present}, and this program supports {NEWEST}; use a newer program");
     StorageError::Failed { doing: doing.to_owned(), cause }

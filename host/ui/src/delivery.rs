@@ -6,6 +6,7 @@ use keyturn_core::mail::{ATTEMPTS, MailState, Obstacle};
 /// The life of one email so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
+    /// Its state.
     pub state: MailState,
     /// The account that it goes to; none: the operators.
     pub account: Option<AccountId>,
@@ -39,6 +40,7 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// How many attempts an email gets.
     pub const ATTEMPTS: u32 = ATTEMPTS;
 
     /// Whether its state may still change without anybody's help.

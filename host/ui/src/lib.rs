@@ -3,6 +3,8 @@
 //! Invariants: every text goes through [`html::escaped`]; ids are the host's own; a password is never drawn; limits are checked
 //! before a byte is written. The panel draws its own forms in the same way, under a plugin name of its own.
 
+#![deny(missing_docs)]
+
 mod brand;
 pub mod delivery;
 pub mod form;

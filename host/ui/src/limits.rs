@@ -36,6 +36,7 @@ pub enum ViewError {
     /// Too many or too much of something.
     #[error("plugin {plugin}: {have} {what}; one {unit} may have at most {most}. The plugin must show less")]
     Limit {
+        /// The plugin.
         plugin: String,
         /// What was counted.
         what: &'static str,
@@ -51,6 +52,7 @@ pub enum ViewError {
         "plugin {plugin}: {what} needs the grant `{grant}`; set {grant} = true in plugins.d/{plugin}.toml if you allow it"
     )]
     Grant {
+        /// The plugin.
         plugin: String,
         /// What needs the grant.
         what: &'static str,
@@ -60,7 +62,9 @@ pub enum ViewError {
     /// Something that doesn't fit the slot.
     #[error("plugin {plugin}: the slot {slot} takes {takes}, not {what}")]
     Slot {
+        /// The plugin.
         plugin: String,
+        /// The slot.
         slot: String,
         /// What doesn't fit.
         what: &'static str,
@@ -72,10 +76,16 @@ pub enum ViewError {
         "plugin {plugin}: the field name {name:?} is used twice, is an argument's name too, or is not 1 to 64 letters, digits, \
          \"-\", \"_\" or \".\" without \"kt\" at its beginning"
     )]
-    FieldName { plugin: String, name: String },
+    FieldName {
+        /// The plugin.
+        plugin: String,
+        /// The field.
+        name: String,
+    },
     /// Something that can't be an account.
     #[error("plugin {plugin}: {account:?} is not an account; it must be like realm:key, at most 64 bytes")]
     Account {
+        /// The plugin.
         plugin: String,
         /// What is there instead.
         account: String,
@@ -83,13 +93,23 @@ pub enum ViewError {
     /// Something that can't be an email's id.
     #[error("plugin {plugin}: {mail:?} is not an email's id, as answered by `mail.send`")]
     Mail {
+        /// The plugin.
         plugin: String,
         /// What is there instead.
         mail: String,
     },
     /// A row with another number of cells than the table's columns.
     #[error("plugin {plugin}: a row of the table {table:?} has {cells} cells for {columns} columns")]
-    Cells { plugin: String, table: String, cells: usize, columns: usize },
+    Cells {
+        /// The plugin.
+        plugin: String,
+        /// The table's caption.
+        table: String,
+        /// In the row.
+        cells: usize,
+        /// Of the table.
+        columns: usize,
+    },
 }
 
 /// Checks a page.

@@ -36,6 +36,7 @@ pub struct Asset {
 }
 
 impl Asset {
+    /// `kind` is the name's ending, such as `css`.
     pub fn new(content: String, kind: &str) -> Self {
         let hash = seal::hex(&Sha256::digest(content.as_bytes()));
         Self { name: format!("keyturn.{}.{kind}", &hash[..12]), content }

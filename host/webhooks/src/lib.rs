@@ -4,10 +4,13 @@
 //! destination has workers of its own (`work/webhooks`), so that a slow one holds up nobody else. Where it leads is checked
 //! after the look-up, in [`send`], and connected to as it was checked.
 
+#![deny(missing_docs)]
+
 pub mod config;
 pub mod secret;
 pub mod send;
 #[cfg(any(test, feature = "testing"))]
+#[allow(missing_docs)]
 pub mod testing;
 #[cfg(test)]
 mod tests;
@@ -31,16 +34,22 @@ pub type Destinations = Arc<[Arc<Destination>]>;
 
 /// Where events go.
 pub struct Destination {
+    /// As the configuration names it.
     pub name: String,
+    /// Where events are posted.
     pub url: Url,
+    /// The events that go there, as the configuration names them.
     pub events: BTreeSet<String>,
+    /// If not, events wait.
     pub enabled: bool,
     /// The plugin whose turn it was last.
     pub turn: Mutex<String>,
     allow_private: bool,
     secrets: Vec<Secret>,
     tls: Option<Arc<ClientConfig>>,
+    /// For one attempt, from the look-up to the answer.
     pub timeout: Duration,
+    /// Requests at once.
     pub connections: usize,
 }
 

@@ -79,6 +79,7 @@ pub struct Sender {
 }
 
 impl Sender {
+    /// Names are looked up by `resolver`.
     pub fn new(resolver: Arc<dyn Resolve>) -> Self {
         Self { resolver, runtime: None }
     }

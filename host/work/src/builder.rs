@@ -1,4 +1,4 @@
-//! How a host is made.
+//! Builds a host.
 
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use keyturn_webhooks::{Destination, Destinations};
 use crate::trials;
 use crate::work::{Inner, Work};
 
-/// How a host is made, or a layer of one.
+/// Builds a host, or a layer of one.
 pub struct HostBuilder<T = Work> {
     storage: Arc<Store>,
     keys: Arc<Keys>,
@@ -43,7 +43,7 @@ pub struct HostBuilder<T = Work> {
 pub struct HostError(String);
 
 impl<T: From<Work>> HostBuilder<T> {
-    /// A host on this storage, sealing with these keys.
+    /// A builder of a host with this storage and these keys.
     #[must_use]
     pub fn new(storage: Arc<Store>, keys: Arc<Keys>) -> Self {
         Self {
@@ -62,14 +62,15 @@ impl<T: From<Work>> HostBuilder<T> {
         }
     }
 
-    /// What is fixed of how mail goes; the rest is set on the page Email settings. Default: nothing, so mail is off until then.
+    /// The email settings of the file; the page Email settings has the others. Default: none, so email is off until somebody
+    /// sets it there.
     #[must_use]
     pub fn mail(mut self, fixed: Fixed) -> Self {
         self.mail = fixed;
         self
     }
 
-    /// Carries mail by this whatever the settings say, as tests want it.
+    /// Sends email with this transport, whatever the settings say. For tests.
     #[must_use]
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = Some(transport);
@@ -83,36 +84,36 @@ impl<T: From<Work>> HostBuilder<T> {
         self
     }
 
-    /// Which plugin comes first where two want the same hooks or link page.
+    /// The plugin that wins if two want the same hooks or link page.
     #[must_use]
     pub fn sign_in(mut self, plugin: SignInPlugin) -> Self {
         self.sign_in = plugin;
         self
     }
 
-    /// What the panel is called and where its links lead.
+    /// The panel's name, and where its links lead.
     #[must_use]
     pub fn brand(mut self, brand: Brand) -> Self {
         self.brand = brand;
         self
     }
 
-    /// Keeps compiled components in this folder, for a start in milliseconds.
+    /// Stores compiled components in this folder, so that the next start takes milliseconds.
     #[must_use]
     pub fn cache(mut self, folder: impl Into<PathBuf>) -> Self {
         self.cache = Some(cache::Folder { path: folder.into(), keeps: true });
         self
     }
 
-    /// The same with what is there already: nothing is put into the folder.
+    /// The same, but stores nothing new.
     #[must_use]
     pub fn cache_as_it_is(mut self, folder: impl Into<PathBuf>) -> Self {
         self.cache = Some(cache::Folder { path: folder.into(), keeps: false });
         self
     }
 
-    /// Makes the engine when the first plugin is admitted, for a host that may admit none: what only looks or tidies needs none
-    /// of its address space. The memory of calls is then wiped in a slower way.
+    /// Creates the engine when the first plugin is admitted, for a host that may admit none: a command that only reads or
+    /// cleans up doesn't need its address space. The memory of calls is then wiped more slowly.
     #[must_use]
     pub fn engine_at_need(mut self) -> Self {
         self.engine_first = false;
@@ -136,11 +137,11 @@ impl<T: From<Work>> HostBuilder<T> {
 
     /// The host, without plugins.
     ///
-    /// From then on the process leaves no core dump and is closed to debuggers of its own user: its memory holds the keys,
-    /// and passwords while they are checked.
+    /// From then on, the process leaves no core dump, and debuggers of its own user can't attach: its memory has the keys, and
+    /// passwords while they are checked.
     ///
     /// # Errors
-    /// [`HostError`] if the engine cannot be made: no address space for its pool, for example.
+    /// [`HostError`] if the engine can't be created, for example because its pool gets too little address space.
     pub fn build(self) -> Result<T, HostError> {
         let (storage, keys, brand) = (Arc::clone(&self.storage), Arc::clone(&self.keys), self.brand.clone());
         let mail = Arc::new(MailSettings::new(storage, keys, brand, self.mail, self.transport));
@@ -163,7 +164,7 @@ impl<T: From<Work>> HostBuilder<T> {
     }
 }
 
-/// The name under which a grants file admits its plugin: the file's own, without `.toml`.
+/// The name under which a grants file admits its plugin: the file's name without `.toml`.
 #[must_use]
 pub fn plugin_name(grants: &Path) -> String {
     grants.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())

@@ -1,10 +1,13 @@
-//! What waits to be done, and who does it: emails, jobs, events and webhooks are rows that calls leave behind. [`workers`] take
-//! them; [`outbox`] and [`tended`] are what people see and do about them.
+//! Work for later, and who does it: emails, jobs, events and webhooks are rows that calls leave. [`workers`] process them;
+//! [`outbox`] and [`tended`] are what people see of them and can do.
+
+#![deny(missing_docs)]
 
 mod builder;
 pub mod outbox;
 pub mod tended;
 #[cfg(any(test, feature = "testing"))]
+#[allow(missing_docs)]
 pub mod testing;
 pub mod trials;
 mod work;

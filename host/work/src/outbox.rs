@@ -19,11 +19,11 @@ use keyturn_store::tasks::{Task, TaskCount};
 use keyturn_store::{AuditEntry, Role, StorageError};
 use keyturn_ui::Delivery;
 
-/// Mails, or jobs and events, that one press of a button takes at most.
+/// The most emails, or jobs and events, that one press of a button takes.
 pub const AT_ONCE: u32 = 1_000;
 
 impl Work {
-    /// The whole address at which people sign in.
+    /// The absolute address of the sign-in page.
     pub fn sign_in(&self) -> String {
         match self.brand().sign_in.strip_prefix('/') {
             Some(path) => format!("{}/{path}", self.outgoing().origin),
@@ -31,7 +31,7 @@ impl Work {
         }
     }
 
-    /// A mail in the account's language, or the panel's where there is none; `masked`: with •••• for what is secret.
+    /// An email in the account's language, or in the panel's if there is none. `masked`: with •••• for secrets.
     pub fn drawn(
         &self,
         filling: &Filling,
@@ -57,7 +57,7 @@ impl Work {
     }
 }
 
-/// An address, cut so that people recognise their own: the network, not the machine in it.
+/// An address, shortened so that people recognise their own: the network, without the machine in it.
 fn rough(address: &str) -> String {
     match address.parse() {
         Ok(IpAddr::V4(address)) => {
@@ -72,42 +72,42 @@ fn rough(address: &str) -> String {
     }
 }
 
-/// What came of a wish to try a mail again.
+/// The result of a request to retry an email.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retried {
-    /// It is tried again at once.
+    /// It is retried at once.
     Queued {
-        /// To another address than the latest attempt went to.
+        /// To another address than the latest attempt.
         moved: bool,
     },
-    /// Another address is on file than the latest attempt went to, so ask first. Nothing was done.
+    /// The address on file isn't the one of the latest attempt, so ask first. Nothing was done.
     Moved,
-    /// Nothing was done: it is being sent, or there is nothing left to send, or no such mail.
+    /// Nothing was done: it is being sent, has nothing left to send, or doesn't exist.
     Not,
 }
 
-/// All that is known of one mail.
+/// Everything about one email.
 pub struct OneMail {
     /// The mail.
     pub mail: Mail,
-    /// What became of it, as its reader may know it.
+    /// Its state, as its reader may know it.
     pub delivery: Delivery,
-    /// Without brackets; none if the row cannot be read any more.
+    /// The Message-ID without brackets; none if the row can't be read any more.
     pub message_id: Option<String>,
-    /// Subject and texts, with •••• for what is secret; none if they cannot be drawn any more.
+    /// Subject and texts, with •••• for secrets; none if they can't be drawn any more.
     pub drawn: Option<Drawn>,
 }
 
-/// Some of the mails that a caller may see.
+/// Some of the emails that a caller may see.
 pub struct Seen {
     /// Newest first.
     pub mails: Vec<(Mail, Delivery)>,
-    /// The number before which to go on.
+    /// The number before which to continue.
     pub older: Option<i64>,
 }
 
 impl Work {
-    /// Mails, newest first.
+    /// Emails, newest first.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -115,8 +115,8 @@ impl Work {
         self.storage.mails(filter)
     }
 
-    /// How many emails there are in each state, if a caller reaches whole realms. None for callers who reach only some accounts
-    /// of a realm: the number of the others' emails is not for them.
+    /// How many emails there are in each state, for callers who reach whole realms. None for callers who reach only some
+    /// accounts of a realm: the number of other people's emails isn't for them.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -140,7 +140,7 @@ impl Work {
         Ok(Some(counts))
     }
 
-    /// One mail, if this caller reaches its account.
+    /// One email, if this caller reaches its account.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -158,8 +158,8 @@ impl Work {
         Ok(Some(OneMail { mail, delivery, message_id: filling.map(|it| it.message_id), drawn }))
     }
 
-    /// Tries mails again, each to the address now on file. One whose address has changed since its latest attempt is left
-    /// alone, unless `although_moved`. Writes it down.
+    /// Retries emails, each to the address that is now on file. An email whose address has changed since its latest attempt is
+    /// left alone, unless `although_moved`. Writes it to the audit log.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -196,7 +196,7 @@ impl Work {
         Ok(answers)
     }
 
-    /// Ends mails that have not gone, and wipes what they carry. Answers which. Writes it down.
+    /// Withdraws emails that were not sent yet, and deletes their contents. Returns which. Writes it to the audit log.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -212,7 +212,7 @@ impl Work {
         self.mend(caller, Mend::Withdraw, &withdrawn, subjects)
     }
 
-    /// A mail that this caller may do something about, and whether its address has changed.
+    /// An email that this caller may act on, and whether its address has changed.
     fn mendable(&self, caller: &Caller, id: &MailId) -> Result<Option<(Mail, bool)>, StorageError> {
         let Some(mail) = self.storage.mail(id)? else { return Ok(None) };
         let delivery = self.delivery_of(&mail, caller).filter(|delivery| delivery.may_mend && delivery.whole);
@@ -239,7 +239,7 @@ impl Work {
         self.storage.mend(mend, ids, audit)
     }
 
-    /// Jobs and events that wait or run, and those that have failed for good, newest first.
+    /// Waiting, running and failed jobs and events, newest first.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -255,7 +255,7 @@ impl Work {
         self.storage.task_counts()
     }
 
-    /// Has jobs and events that failed for good run again, as far as they still carry something; answers which. Writes it down.
+    /// Runs failed jobs and events again, if their contents are still stored. Returns which. Writes it to the audit log.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -279,12 +279,13 @@ impl Work {
         self.delivery_of(&mail, caller)
     }
 
+    /// The state of any email, for callers who reach its account.
     pub fn delivery_of(&self, mail: &Mail, caller: &Caller) -> Option<Delivery> {
         Reading::of(self, caller).delivery(mail)
     }
 }
 
-/// Reads what one answer says of mails: each account once, and once whether somebody works.
+/// Reads what one answer says about emails: each account once, and once whether a worker runs.
 pub struct Reading<'a> {
     host: &'a Work,
     caller: &'a Caller,
@@ -293,6 +294,7 @@ pub struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
+    /// For one caller, and one answer to them.
     pub fn of(host: &'a Work, caller: &'a Caller) -> Self {
         Self { host, caller, accounts: RefCell::default(), stopped: OnceCell::new() }
     }
@@ -306,10 +308,10 @@ impl<'a> Reading<'a> {
         Ok(known)
     }
 
-    /// The newest mails of this filter whose accounts the caller reaches, at most as many as it says; and the number before
-    /// which to go on, if there may be more. A page that finds few among many ends early: it has a next one.
+    /// The newest emails of this filter whose accounts the caller reaches, as many as it allows; and the number before which to
+    /// continue, if there may be more. A page that finds few among many ends early and has a next one.
     pub fn mails(&self, filter: &MailFilter) -> Result<Seen, StorageError> {
-        /// Rows that one page looks at.
+        /// Rows that one page reads.
         const LOOK: usize = 1_000;
         let most = filter.limit as usize;
         let mut seen = Seen { mails: Vec::new(), older: None };
@@ -338,14 +340,14 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The subject of a mail, with •••• for what is secret; none if it cannot be drawn any more.
+    /// The subject of an email, with •••• for secrets; none if it can't be drawn any more.
     pub fn masked_subject(&self, mail: &Mail) -> Option<String> {
         let filling = self.host.storage.filling(&mail.id).ok()??;
         let account = mail.to.account().and_then(|id| self.account(id).ok()?);
         self.host.drawn(&filling, account.as_deref(), mail.asked_at, true).ok().map(|drawn| drawn.subject)
     }
 
-    /// What became of a mail, as the caller may know it.
+    /// The state of an email, as the caller may know it.
     pub fn delivery(&self, mail: &Mail) -> Option<Delivery> {
         let (host, caller) = (self.host, self.caller);
         if caller.actor == Actor::Anonymous {
@@ -378,7 +380,7 @@ impl<'a> Reading<'a> {
             to: address.map(str::to_owned),
             asked_at: mail.asked_at,
             changed_at: mail.changed_at,
-            // While it is handed over, it is due when the lease ends: nothing to be told.
+            // During an attempt it is due when the lease ends, which means nothing to people.
             due: mail.due.filter(|_| mail.state != MailState::Sending),
             attempts: mail.attempts,
             server: last.map(|told| told.server.clone()),
@@ -392,7 +394,7 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// Nobody sends mail, though this one waits to be sent.
+    /// No worker sends email, though this one waits.
     fn stopped(&self, mail: &Mail) -> Option<Option<i64>> {
         let waits = matches!(mail.state, MailState::Queued | MailState::Delayed);
         let stopped = || match self.host.workers() {
@@ -402,7 +404,7 @@ impl<'a> Reading<'a> {
         if waits { *self.stopped.get_or_init(stopped) } else { None }
     }
 
-    /// Whether another address is on file than the latest attempt went to.
+    /// Whether the address on file isn't the one of the latest attempt.
     fn moved(&self, mail: &Mail, address: Option<&str>) -> bool {
         match (&mail.address, address) {
             (Some(attempted), Some(address)) => mail.to.address_mac(&self.host.keys, address).as_slice() != attempted,

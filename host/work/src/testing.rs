@@ -1,4 +1,4 @@
-//! What tests of the host stand on: a panel's database in a folder of its own, opened as a host opens it.
+//! What tests of the host need: a panel's database in a folder of its own, opened as a host opens it.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -14,7 +14,7 @@ use crate::builder::HostBuilder;
 use crate::work::Work;
 use crate::workers::Shutdown;
 
-/// A panel's database, `panel.db` in its folder, and what seals it.
+/// A panel's database, `panel.db` in its folder, and its keys.
 pub struct Ground {
     pub folder: tempfile::TempDir,
     pub storage: Arc<Store>,
@@ -22,13 +22,13 @@ pub struct Ground {
 }
 
 impl Ground {
-    /// With these tables of the panel's, and their mapping: what stands under `[accounts]`.
+    /// With these tables of the panel, and their mapping: what is under `[accounts]`.
     pub fn new(panel: &str, realms: &str) -> Self {
         let realms: BTreeMap<String, Mapping> = toml::from_str(realms).expect("realms");
         Self::on(panel, Arc::new(Sql::new(realms, &keyturn_store_sqlite::Sqlite).expect("a provider")))
     }
 
-    /// With these tables of the panel's, and what reads its accounts in them.
+    /// With these tables of the panel, and the provider that reads its accounts there.
     pub fn on(panel: &str, provider: Arc<dyn Provider>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("panel.db");
@@ -45,10 +45,10 @@ impl Ground {
     }
 }
 
-/// What is read, as soon as it is as it should be.
+/// The value that `read` returns, as soon as it is the expected one.
 ///
 /// # Panics
-/// If it is not within ten seconds.
+/// If it isn't within ten seconds.
 #[track_caller]
 pub fn comes_to<T: Debug>(read: impl Fn() -> T, is: impl Fn(&T) -> bool) -> T {
     let until = Instant::now() + Duration::from_secs(10);

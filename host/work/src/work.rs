@@ -1,4 +1,4 @@
-//! What calls go through, and what they leave to be done.
+//! Calls, and the work that they leave.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use keyturn_runtime::Runtime;
 use keyturn_runtime::call::lane::Lane;
 use keyturn_ui::Brand;
 
-/// What calls go through, and what they leave to be done. Cheap to clone; every method may block on the disk or on a hash, so
-/// call it from a thread that may.
+/// Calls, and the work that they leave. Cheap to clone; every method may block on the disk or on a hash, so call it from a
+/// thread that may block.
 #[derive(Clone)]
 pub struct Work(pub(crate) Arc<Inner>);
 
@@ -22,7 +22,7 @@ pub(crate) struct Inner {
     pub(crate) mail: Arc<MailSettings>,
     pub(crate) brand: Brand,
     pub(crate) limits: HostLimits,
-    /// Tests that somebody waits for.
+    /// The queue for tests that somebody waits for.
     pub(crate) trials: Lane,
 }
 
@@ -54,7 +54,7 @@ impl Work {
         self.outgoing().origin.clone()
     }
 
-    /// What the panel is called.
+    /// The panel's name.
     #[must_use]
     pub fn brand(&self) -> &Brand {
         &self.0.brand
@@ -66,20 +66,20 @@ impl Work {
         &self.0.limits
     }
 
-    /// Where tests that somebody waits for wait themselves.
+    /// The queue for tests that somebody waits for.
     #[must_use]
     pub fn trials(&self) -> &Lane {
         &self.0.trials
     }
 
-    /// The host's keys, for what an embedder seals itself: its own forms, drawn beside those of plugins.
+    /// The host's keys, for what an embedder seals itself, such as its own forms beside those of plugins.
     #[must_use]
     pub fn keys(&self) -> &Keys {
         &self.keys
     }
 
-    /// Whether a caller may see and do what concerns everybody: the console, and accounts with access to every realm. Emails
-    /// carry others' secrets, events are about anybody, and a service key may do what its creator may.
+    /// Whether a caller may see and do what concerns everybody: only the console, and accounts with access to every realm.
+    /// Emails carry other people's secrets, events are about anybody, and a service key may do what its creator may.
     #[must_use]
     pub fn reaches_everybody(&self, caller: &Caller) -> bool {
         match caller.actor {
@@ -92,7 +92,7 @@ impl Work {
         }
     }
 
-    /// Unix milliseconds, as calls have them.
+    /// The time, Unix milliseconds.
     #[must_use]
     pub fn now(&self) -> i64 {
         now()

@@ -82,7 +82,7 @@ final class Host
     {
         $value = getenv($name);
         if (!is_string($value) || $value === '') {
-            throw new RuntimeException($name . ' is not set: cargo test --workspace --test hooks -- billing starts a host');
+            throw new RuntimeException($name . ' is not set: cargo test --workspace --test command -- hooks::billing starts a host');
         }
         return $value;
     }

@@ -18,7 +18,6 @@ const MAX_LANES: u32 = 8;
 const SALT_BYTES: usize = 16;
 const HASH_BYTES: u32 = 32;
 
-/// A parsed PHC string.
 #[derive(Clone, Debug)]
 pub(crate) struct Phc {
     parameters: Argon2Parameters,

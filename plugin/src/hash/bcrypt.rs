@@ -15,7 +15,6 @@ const LENGTH: usize = 60;
 /// The name for crypt(3) strings.
 pub(crate) const SCHEME: &str = "bcrypt";
 
-/// A well-formed crypt(3) string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Crypt {
     text: String,

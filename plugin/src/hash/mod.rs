@@ -14,6 +14,20 @@ use crate::ports::Ports;
 use crate::settings::{self, Output};
 use crate::words::{Word, Words};
 
+/// The schemes that [`Stored::read`] reads.
+const KNOWN: &str = "argon2id, argon2i, argon2d, bcrypt";
+
+/// Marks of schemes that other panels store, with the names that people know.
+const OTHERS: [(&str, &str); 7] = [
+    ("$1$", "md5-crypt"),
+    ("$5$", "sha256-crypt"),
+    ("$6$", "sha512-crypt"),
+    ("$7$", "scrypt"),
+    ("$y$", "yescrypt"),
+    ("$H$", "phpass"),
+    ("$P$", "phpass"),
+];
+
 /// A stored hash that this plugin can compare with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Stored {
@@ -98,6 +112,21 @@ impl Stored {
         let argon2 = || argon2::Phc::read(text).map(|read| read.map(Stored::Argon2));
         let bcrypt = || bcrypt::Crypt::read(text).map(|read| read.map(Stored::Bcrypt));
         argon2().or_else(bcrypt).unwrap_or_else(|| Err(Unreadable::Scheme(mark(text))))
+    }
+
+    pub(crate) fn scheme(&self) -> &'static str {
+        match self {
+            Stored::Argon2(phc) => phc.scheme(),
+            Stored::Bcrypt(_) => bcrypt::SCHEME,
+        }
+    }
+
+    /// Whether it costs no more than one sign-in may cost on this host.
+    pub(crate) fn within(&self, ports: &dyn Ports) -> Result<(), Unreadable> {
+        match self {
+            Stored::Argon2(phc) => phc.within(ports.ceilings()),
+            Stored::Bcrypt(_) => Ok(()),
+        }
     }
 
     /// Computes and compares in constant time.

@@ -1,22 +1,9 @@
 //! Why sign-in can't compare with a stored hash, without revealing the hash.
 
+use super::{KNOWN, OTHERS};
 use crate::bindings::nodes::Value;
 use crate::words::{Word, Words};
 use std::fmt;
-
-/// The schemes that [`super::Stored::read`] reads.
-const KNOWN: &str = "argon2id, argon2i, argon2d, bcrypt";
-
-/// Marks of schemes that other panels store, with the names that people know.
-const OTHERS: [(&str, &str); 7] = [
-    ("$1$", "md5-crypt"),
-    ("$5$", "sha256-crypt"),
-    ("$6$", "sha512-crypt"),
-    ("$7$", "scrypt"),
-    ("$y$", "yescrypt"),
-    ("$H$", "phpass"),
-    ("$P$", "phpass"),
-];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Unreadable {

@@ -192,13 +192,13 @@ fn the_database_holds_no_token_and_a_forged_row_opens_nothing() {
         let secret = &token.as_bytes()[16..];
         assert!(!bytes.windows(secret.len()).any(|part| part == secret), "the token stands in {file}");
     }
-    // Somebody who can write the database gives himself another's rights, under his own id.
+    // Somebody who can write the database gives their own key another's rights, under its own id.
     let mine = server.panel.key("mine", "report/visit", &[]);
     let forged = "UPDATE keyturnhost_service_keys SET content = (SELECT content FROM keyturnhost_service_keys WHERE name = 'billing')
                   WHERE name = 'mine'";
     server.panel.database().execute(forged, []).expect("written");
     greet(&server, &mine).problem(500, "storage");
-    // And he keeps nobody from revoking others by it.
+    // And that keeps nobody from revoking other keys.
     server.panel.done(&["keys", "revoke", "billing"]);
     greet(&server, &token).problem(401, "bad-key");
 }

@@ -120,7 +120,7 @@ fn what_is_said_twice_or_otherwise_than_it_was_signed_is_not_done() {
     }
     let borne = [&signed.headers()[..], &[("Authorization", "Bearer kt_")]].concat();
     server.ask("POST", PATH, &borne, BODY.as_bytes()).problem(401, "bad-key");
-    // Nothing of all that was done, and the signature is still good; once, whatever is loaded anew or rotated.
+    // None of that was done, and the signature is still valid; once, whatever is reloaded or rotated.
     assert_eq!(signed.send(&server, PATH, BODY).done(), 1);
     server.signal("HUP");
     server.logs("reload finished");

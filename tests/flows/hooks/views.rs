@@ -1,4 +1,4 @@
-//! Views for a panel that is not in the host's program: who may be spoken for, and what is drawn, sealed and run for him.
+//! Views for a panel that is not in the host's program: for whom a panel may speak, and what is drawn, sealed and run for them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -26,7 +26,7 @@ struct Asks<'a> {
     nonce: String,
 }
 
-/// An administrator, whom no table that is mapped holds; he has given his password just now.
+/// An administrator, who is in no mapped table and has just given a password.
 fn admin() -> Value {
     json!({
         "audience": ORIGIN, "who": "desk:1", "reach": {"customer": "all"}, "session": "0123456789abcdef",
@@ -365,7 +365,7 @@ fn nobody_reaches_further_than_the_key() {
     ask(with(admin(), "reach", json!({"reseller": "all"}))).problem(403, "not-allowed");
     // Resellers are mapped, and the key does not reach them: it cannot speak for one either.
     ask(with(admin(), "who", json!("reseller:7"))).problem(403, "not-allowed");
-    // Whom somebody does not manage is not there for him: no form, and no name.
+    // Accounts that the reader doesn't manage don't exist for them: no form, and no name.
     for person in [
         with(admin(), "reach", json!({})),
         with(admin(), "who", json!("customer:2")),
@@ -422,7 +422,7 @@ fn a_form_is_for_its_reader_his_session_and_its_key() {
         (&second, admin()),
     ] {
         let answer = post(token, person);
-        // Signed in anew it may be filled again; it is not run.
+        // After a new sign-in it may be filled in again; it isn't run.
         assert!(answer.status == 403 || answer.done()["kind"] == "stale", "{}", answer.body);
     }
     let status = server

@@ -6,7 +6,7 @@ mod postgres;
 
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
@@ -92,18 +92,38 @@ fn done(command: &mut Command) -> Result<String, String> {
     Err(format!("{command:?}: {status}\n{}", String::from_utf8_lossy(&stderr)))
 }
 
-/// A folder that the test program leaves to the system's temporary folder, empty of servers.
+/// A folder of this process. Those of test programs that are gone are removed.
 fn folder(name: &str) -> PathBuf {
-    tempfile::Builder::new().prefix(&format!("keyturn-{name}-")).tempdir().expect("a folder").keep()
+    let prefix = format!("keyturn-{name}-");
+    for entry in std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(&prefix)?.split_once('-')).map(|(id, _)| id);
+        if process.is_some_and(|id| !Path::new("/proc").join(id).exists()) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    let ours = format!("{prefix}{}-", std::process::id());
+    tempfile::Builder::new().prefix(&ours).tempdir().expect("a folder").keep()
 }
 
-/// Starts `command` so that it ends with this process, and waits until something listens on `port`.
-fn serve(command: Command, port: u16, log: &Path) {
+/// Whether this is root, who starts a server as somebody else.
+fn is_root() -> bool {
+    done(Command::new("id").arg("-u")).expect("id").trim() == "0"
+}
+
+/// Starts `command`, as `user` if one is named, so that it ends with this process, and waits until something listens on `port`.
+fn serve(command: &Command, user: Option<&str>, port: u16, log: &Path) {
+    let mut ending = Command::new("setpriv");
+    if let Some(user) = user {
+        ending.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups"]);
+    }
+    ending.args(["--pdeathsig", "KILL", "--"]).arg(command.get_program()).args(command.get_args());
+    // Whoever waits for a pipe of this program does not wait for the server.
+    let said = std::fs::File::create(log).expect("a log");
+    ending.stdin(Stdio::null()).stdout(said.try_clone().expect("the log")).stderr(said);
     let (started, child) = channel::<Child>();
     // A server is told of its parent's end when the thread ends that started it. This one stays.
     std::thread::spawn(move || {
-        let mut ending = Command::new("setpriv");
-        ending.args(["--pdeathsig", "KILL", "--"]).arg(command.get_program()).args(command.get_args());
         let _ = started.send(ending.spawn().expect("setpriv starts"));
         loop {
             std::thread::park();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use super::{OWNER, Server, done, folder, free_port, serve};
+use super::{OWNER, Server, done, folder, free_port, is_root, serve};
 
 /// The one of this process.
 ///
@@ -26,38 +26,26 @@ fn programs() -> PathBuf {
     versions.pop().expect("a version")
 }
 
-/// It refuses to run as root, so root runs it as somebody else.
-fn unprivileged(program: &Path) -> Command {
-    let root = done(Command::new("id").arg("-u")).expect("id").trim() == "0";
-    if !root {
-        return Command::new(program);
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]).arg(program);
-    command
-}
-
 fn start(programs: &Path) -> Server {
     let (folder, port) = (folder("postgres"), free_port());
-    // Root's folder is closed to others, and the server runs as another.
-    let _ = done(Command::new("chown").arg("postgres").arg(&folder));
-    let data = folder.join("data");
-    let log = folder.join("log");
-    done(
-        unprivileged(&programs.join("initdb"))
-            .current_dir(&folder)
-            .arg("-D")
-            .arg(&data)
-            .args(["-U", OWNER, "-A", "trust", "--no-sync", "--locale=C", "--encoding=UTF8"]),
-    )
-    .unwrap_or_else(|error| panic!("{error}"));
-    let mut command = unprivileged(&programs.join("postgres"));
+    let (data, log) = (folder.join("data"), folder.join("log"));
+    // It refuses to run as root.
+    let user = is_root().then_some("postgres");
+    let mut making = Command::new(programs.join("initdb"));
+    if let Some(user) = user {
+        done(Command::new("chown").arg(user).arg(&folder)).unwrap_or_else(|error| panic!("{error}"));
+        making = Command::new("setpriv");
+        making.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups", "--"]);
+        making.arg(programs.join("initdb"));
+    }
+    making.current_dir(&folder).arg("-D").arg(&data);
+    making.args(["-U", OWNER, "-A", "trust", "--no-sync", "--locale=C", "--encoding=UTF8"]);
+    done(&mut making).unwrap_or_else(|error| panic!("{error}"));
+    let mut command = Command::new(programs.join("postgres"));
     command.arg("-D").arg(&data).args(["-p", &port.to_string(), "-h", "127.0.0.1", "-k"]).arg(&folder);
     // What a test commits need not outlive a power cut.
     command.args(["-c", "fsync=off", "-c", "max_connections=300", "-c", "timezone=America/New_York"]);
-    command.args(["-c", "log_destination=stderr", "-c", "logging_collector=on"]);
-    command.arg("-c").arg(format!("log_directory={}", folder.display())).args(["-c", "log_filename=log"]);
-    serve(command, port, &log);
+    serve(&command, user, port, &log);
     let server = Server { socket: folder.clone(), folder, port, scheme: "postgres", run };
     while server.try_sql(None, "SELECT 1").is_err() {
         std::thread::sleep(std::time::Duration::from_millis(50));

@@ -1,7 +1,7 @@
 //! The storage against what must hold whatever happens: many calls at once, a panel that writes hashes behind the host's
 //! back, and a process that is killed at any moment.
 //!
-//! A child process (this very test, started anew) does random calls and says on its standard output what was
+//! A child process (this test, started again) does random calls and says on its standard output what was
 //! acknowledged. It is killed, and what stands in the database is compared with what it said. The panel's own trigger writes
 //! down the order of all hashes, so that it is known which epoch may hold when.
 

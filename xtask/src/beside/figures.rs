@@ -7,7 +7,6 @@ const COLUMN: usize = 58;
 /// Differences up to this part are the machine's as likely as the build's.
 const NOISE: f64 = 0.03;
 
-/// What a figure counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// Seconds.

@@ -120,7 +120,6 @@ fn interruption() -> anyhow::Result<Arc<AtomicBool>> {
     Ok(asked)
 }
 
-/// One run.
 struct Import<'a> {
     site: &'a Site,
     console: Caller,

@@ -25,14 +25,11 @@ const HIDDEN: usize = 4_000;
 /// Seconds that a browser keeps what makes it known to the sign-in hook: 180 days, as long as the hook accepts it.
 const DEVICE_AGE: u32 = 180 * 24 * 60 * 60;
 
-/// What the form carries.
 #[derive(Debug, Clone, Default)]
 struct Along {
-    /// Where to go afterwards.
     next: String,
     /// From a form that was posted too late.
     carried: String,
-    /// To fill in.
     name: String,
 }
 
@@ -177,7 +174,6 @@ pub fn enter(request: &mut Request) -> Result<Response, Failed> {
 /// The sign-in hook's answer about a name and a form's password.
 pub enum Checked {
     Verdict(Json),
-    /// Too many attempts.
     TooOften {
         /// Seconds to wait.
         seconds: u32,

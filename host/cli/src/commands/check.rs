@@ -29,9 +29,9 @@ use crate::output::{Output, Tone};
 struct Report<'a> {
     output: &'a Output,
     findings: Vec<Value>,
-    /// How mail is set up.
+    /// How email is set up.
     settings: Vec<Value>,
-    /// What each realm's people find.
+    /// What each realm's people get.
     realms: Vec<Value>,
     wrong: usize,
 }
@@ -76,7 +76,7 @@ fn look(config: &Config, report: &mut Report<'_>) {
         Err(cause) => return report.say(Tone::Wrong, &cause.to_string(), None),
     };
     match config.look_at_storage() {
-        // Without it no plugin can be asked either.
+        // Without it, no plugin can be asked.
         Err(cause) => return report.say(Tone::Wrong, &cause.to_string(), None),
         Ok((storage, _, found)) => {
             report.say(Tone::Good, &format!("database {}", database.display()), None);
@@ -104,7 +104,7 @@ fn look(config: &Config, report: &mut Report<'_>) {
     }
 }
 
-/// What the next start makes of what is there, and what the journal mode costs.
+/// What the next start will create or change, and what the journal mode costs.
 fn opened(config: &Config, found: &Found, report: &mut Report<'_>) {
     let key_file = config.path(&config.key_file);
     if !key_file.exists() {
@@ -183,7 +183,7 @@ fn outgoing_mail(config: &Config, report: &mut Report<'_>) -> bool {
     attempt.verdict == Verdict::Accepted
 }
 
-/// Checks each on its own, so that one error hides no other.
+/// Checks each plugin on its own, so that one error hides no other.
 fn webhooks(config: &Config, report: &mut Report<'_>) {
     for webhook in &config.webhooks {
         match webhook.destination(|path| config.path(path)) {
@@ -212,7 +212,7 @@ fn webhooks(config: &Config, report: &mut Report<'_>) {
     }
 }
 
-/// Events that nobody emits, and what keeps events from their destination.
+/// Events that no plugin emits, and reasons why events don't reach their destination.
 fn destinations(host: &Host, report: &mut Report<'_>) {
     let plugins = host.plugins();
     for to in host.destinations().iter() {
@@ -267,7 +267,7 @@ fn destinations(host: &Host, report: &mut Report<'_>) {
     }
 }
 
-/// Each setting that has a value, and where it comes from: the file or the page. Lines to put below others.
+/// Each setting with a value, and its source: the file or the page. Lines to put below others.
 fn values(setup: &Setup) -> String {
     let rows: Vec<(&str, String)> =
         SETTINGS.into_iter().filter_map(|setting| Some((setting, setup.value(setting)?))).collect();
@@ -287,7 +287,7 @@ fn setting_document(setup: &Setup, setting: &str) -> Option<Value> {
     Some(json!({ "setting": setting, "value": value, "from": from, "line": line }))
 }
 
-/// The host with those that are admitted.
+/// The host with the admitted plugins.
 fn plugins(config: &Config, report: &mut Report<'_>) -> Option<Host> {
     let host = match config.empty_host() {
         Ok(host) => host,
@@ -379,8 +379,8 @@ fn plugins(config: &Config, report: &mut Report<'_>) -> Option<Host> {
     Some(host)
 }
 
-/// Which plugin gets the passwords must not depend on which one happens to be broken. `rivals`: one is left out because another
-/// one has the hook.
+/// Which plugin gets the passwords must not depend on which one is broken. `rivals`: one plugin is left out because another has
+/// the hook.
 fn asked_at_sign_in(config: &Config, host: &Host, rivals: bool, report: &mut Report<'_>) {
     match &config.sign_in.plugin {
         Some(name) if host.plugins().iter().all(|plugin| plugin.name != *name) => {

@@ -26,7 +26,7 @@ use site::Beside;
 /// How long running requests may take to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The host, and what stands around it.
+/// The host and its surroundings.
 pub struct Server {
     config: Config,
     host: Host,
@@ -42,7 +42,7 @@ impl Server {
         Ok(Self { config, host, router, draining: AtomicBool::new(false) })
     }
 
-    /// What is served, and where.
+    /// Prints what is served, and where.
     fn greet(&self, address: SocketAddr, output: &Output) {
         output.line(&format!("Listening on http://{address}"));
         for plugin in self.host.plugins() {
@@ -89,7 +89,7 @@ impl Server {
         tracing::info!("reload finished");
     }
 
-    /// Which webhooks there are, and what waits for one that there is no more.
+    /// Logs which webhooks there are, and what waits for a removed one.
     fn tell_webhooks(&self) {
         let destinations = self.host.destinations();
         let names: Vec<&str> = destinations.iter().map(|to| to.name()).collect();
@@ -117,7 +117,7 @@ pub async fn run(server: Arc<Server>, listener: TcpListener, output: &Output) ->
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
-    // Not earlier: people who read it may send a signal at once, and a signal that nothing waits for ends the process.
+    // Not earlier: people who read it may send a signal at once, and without a handler a signal ends the process.
     server.greet(listener.local_addr()?, output);
     let working = server.host.start_workers()?;
     let router = health::routes().fallback(current).with_state(Arc::clone(&server));

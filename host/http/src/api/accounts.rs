@@ -1,5 +1,5 @@
-//! `GET /v1/accounts?named=…`: which accounts have that login or address; and an account's session epoch. Both need the
-//! scope [`SCOPE`], and see only what the key reaches.
+//! `GET /v1/accounts?named=…`: which accounts have that login or address; and an account's session epoch. Both need the scope
+//! [`SCOPE`], and find only accounts that the key reaches.
 
 use axum::response::Response;
 use serde_json::json;
@@ -11,9 +11,9 @@ use keyturn_core::fold::same_address;
 use keyturn_operator::service_key::ACCOUNTS as SCOPE;
 use keyturn_store::Known;
 
-/// Accounts whose login or address, folded, is the one asked for: logins and then older ones first, at most
-/// `accounts-per-address`. Whether it is the account's own
-/// address is told to the letter: texts that fold to the same, such as `ß` and `ss`, can be mailboxes of two people.
+/// Accounts whose folded login or address is the one asked for: matches by login first, then older ones first, at most
+/// `accounts-per-address`. Whether it is exactly the account's own address is answered too: texts that fold to the same, such
+/// as `ß` and `ss`, can be the mailboxes of two people.
 pub(super) fn find(asked: &Asked) -> Result<Response, Problem> {
     asked.needs(SCOPE)?;
     let named = asked.query().find(|(name, _)| name == "named").map(|(_, value)| value.into_owned());
@@ -37,7 +37,7 @@ pub(super) fn find(asked: &Asked) -> Result<Response, Problem> {
     Ok(json_answer(&json!({ "accounts": accounts })))
 }
 
-/// What a session is to be compared with at each request: another epoch ends it.
+/// The epoch to compare with a session's at each request: another epoch ends the session.
 pub(super) fn epoch(asked: &Asked) -> Result<Response, Problem> {
     asked.needs(SCOPE)?;
     let account = asked.parameter("account").parse().ok();

@@ -1,4 +1,4 @@
-//! The way of each request: its body, its key, its allowance, its handler; and how it is answered and logged.
+//! Each request: its body, key, allowance and handler; its answer and its line in the log.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,12 +22,12 @@ use crate::reader;
 use crate::serve::NoRoom;
 use crate::served::Served;
 
-/// Bytes of a body at most.
+/// The most bytes of a body.
 const BODY: usize = 256 * 1024;
 
 type Answering = std::pin::Pin<Box<dyn Future<Output = Response> + Send>>;
 
-/// Anything but its own method is refused, whatever it is called; asking which there are is not.
+/// Refuses every other method, whatever its name; OPTIONS is answered.
 pub(super) fn machine(methods: MethodRouter<Served>, allowed: &'static str) -> MethodRouter<Served> {
     let allow = move || format!("{allowed}, OPTIONS");
     methods.options(move || async move { (StatusCode::NO_CONTENT, [(header::ALLOW, allow())]) }).fallback(
@@ -72,7 +72,7 @@ async fn answer(served: Served, request: Request, handler: Handler) -> Response 
     response
 }
 
-/// All of a body, if there is not too much of it.
+/// Reads a body, if it isn't too large.
 async fn whole(headers: &HeaderMap, body: Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     let too_large = || Problem::from(&problem::TOO_LARGE).detail(format!("Send at most {BODY} bytes."));
@@ -102,7 +102,7 @@ fn asked(Served { host, site, traffic: recent }: Served, received: Received, han
     };
     let key = Arc::clone(&asker.key);
     let allowance = traffic::allowance(&recent, host.limits(), &key.id, received.uri.path());
-    // The nonce after the allowance: what is turned away fills no memory.
+    // The nonce after the allowance: refused requests must not fill the memory.
     let mut response = if !allowance.within {
         Problem::from(&problem::RATE).retry_after(allowance.seconds()).response(&request)
     } else if let Err(problem) = asker.once(&host, &recent) {
@@ -111,7 +111,7 @@ fn asked(Served { host, site, traffic: recent }: Served, received: Received, han
         let mut caller = key.caller();
         caller.request.clone_from(&request);
         caller.locale = reader::locale(&received.uri, &received.headers);
-        // Its id and not its name: what one key has done is no other's to ask for.
+        // The key's id and not its name: what one key did is nobody else's.
         caller.session = format!("key {}", key.id);
         let refused = |problem: Problem| {
             tracing::info!(request, key = key.name, code = problem.kind.code, "refused");
@@ -137,7 +137,7 @@ fn asked(Served { host, site, traffic: recent }: Served, received: Received, han
     allowance.write(response.headers_mut());
     response.extensions_mut().insert(Arc::clone(&key));
     if key.use_is_due() {
-        // Behind the answer: it may wait for the disk.
+        // After the answer, because it may wait for the disk.
         tokio::task::spawn_blocking(move || host.note_use(&key, address));
     }
     response

@@ -1,4 +1,4 @@
-//! Plugins' hooks: `POST /v1/hooks/INTERFACE/FUNCTION`, JSON by the component's own types. Nothing here knows any hook: one more
+//! Plugins' hooks: `POST /v1/hooks/INTERFACE/FUNCTION`, as JSON by the component's own types. This code knows no hook: one more
 //! function in a plugin is one more address.
 
 use axum::http::{HeaderMap, header};
@@ -12,7 +12,6 @@ use keyturn_runtime::CallError;
 use keyturn_runtime::values::{Wiped, read_json};
 use keyturn_store::StorageError;
 
-/// Calls a hook.
 pub(super) fn call(asked: &Asked) -> Result<Response, Problem> {
     let hook = format!("{}/{}", asked.parameter("interface"), asked.parameter("function"));
     if !asked.host.has_hook(&hook) {
@@ -25,7 +24,7 @@ pub(super) fn call(asked: &Asked) -> Result<Response, Problem> {
     match answer {
         Ok(answer) => Ok(json_answer(&answer)),
         Err(error) => {
-            // That the file was replaced is logged once.
+            // A replaced file is logged once, elsewhere.
             let known = matches!(error, CallError::Storage(StorageError::Replaced(_)));
             if !known && matches!(error, CallError::Storage(_) | CallError::Indeterminate) {
                 tracing::error!(request = asked.caller.request, hook, "{error}");
@@ -54,7 +53,7 @@ pub(super) fn arguments(headers: &HeaderMap, body: &[u8]) -> Result<Value, Probl
     read_json(text).map_err(|cause| Problem::from(&problem::JSON).detail(cause.to_string()))
 }
 
-/// 1 to 255 visible characters, taken as they are.
+/// 1 to 255 visible characters, taken unchanged.
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     match (values.next(), values.next()) {

@@ -1,4 +1,4 @@
-//! `GET /v1/mails/ID`: what became of a mail, for a machine whose key has the scope [`SCOPE`] and reaches its account.
+//! `GET /v1/mails/ID`: the state of an email, for a machine whose key has the scope [`SCOPE`] and reaches its account.
 
 use axum::response::Response;
 use jiff::tz::TimeZone;
@@ -12,7 +12,7 @@ use keyturn_store::outbox::MailId;
 use keyturn_ui::html::nodes::Painter;
 use keyturn_ui::{Frame, Place};
 
-/// Its state, and a sentence that says it to a reader of the language asked for.
+/// Its state, and a sentence about it in the language asked for.
 pub(super) fn show(asked: &Asked) -> Result<Response, Problem> {
     asked.needs(SCOPE)?;
     let not_found = || Problem::from(&problem::NOT_FOUND);

@@ -29,7 +29,6 @@ use answer::{answering, machine};
 use problem::Problem;
 use request::json_answer;
 
-/// What machines call.
 pub(super) fn routes() -> Router<Served> {
     Router::new()
         .route("/v1/hooks/{interface}/{function}", machine(post(answering(hooks::call)), "POST"))

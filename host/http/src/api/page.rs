@@ -1,4 +1,4 @@
-//! The OpenAPI document as a page that a person reads. Text of plugins goes through the one escaping writer like all text.
+//! The OpenAPI document as a page for people. Plugins' texts go through the same escaping as all text.
 
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse as _, Response};
@@ -78,7 +78,7 @@ fn hook(html: &mut Html, path: &str, hook: &Value, words: Words) {
     html.close("p");
 }
 
-/// Paragraphs and lists as Markdown has them, as far as docs use it: nothing of it is markup here.
+/// Paragraphs and lists of Markdown, as far as docs use it. Nothing in it is markup here.
 fn prose(html: &mut Html, docs: &str) {
     for paragraph in docs.split("\n\n").filter(|paragraph| !paragraph.trim().is_empty()) {
         if paragraph.lines().all(|line| line.starts_with("- ")) {
@@ -97,7 +97,7 @@ fn prose(html: &mut Html, docs: &str) {
     }
 }
 
-/// What stands in backticks.
+/// Text in backticks.
 fn code(html: &mut Html, docs: &str) {
     for (at, part) in docs.split('`').enumerate() {
         if at % 2 == 1 {
@@ -127,18 +127,18 @@ fn members(html: &mut Html, schema: &Value, caption: &str, words: Words) {
         row(text(&case["properties"]["kind"]["const"]), value, text(&case["description"]));
     }
     let heads = ["hooks-name", "hooks-type", "hooks-meaning"];
-    // Of parameters WIT has no docs, only of the function.
+    // WIT has no docs of parameters, only of the function.
     let said = rows.iter().any(|(cells, _)| cells.last().is_some_and(|meaning| !meaning.is_empty()));
     table(html, caption, if said { &heads } else { &heads[..2] }, &rows, words);
 }
 
-/// Cells beyond the heads are left out.
+/// Cells without a heading are left out.
 fn table(html: &mut Html, caption: &str, heads: &[&str], rows: &[(Vec<Markup>, Markup)], words: Words) {
     let columns: Vec<_> = heads.iter().map(|head| (words.get(head), ColumnKind::Text, false)).collect();
     html.markup(&Grid { caption, columns: &columns, rows, empty: &Markup::default() }.draw(words));
 }
 
-/// What a schema takes, in a few words.
+/// What a schema accepts, in a few words.
 fn kind(html: &mut Html, schema: &Value) {
     if let Some(name) = schema["$ref"].as_str().and_then(|target| target.rsplit('/').next()) {
         html.element("a", &[("href", Some(&format!("#type-{name}")))], name);
@@ -195,7 +195,7 @@ fn types(html: &mut Html, schemas: &Value, words: Words) {
     html.close("section");
 }
 
-/// Each with the fragment that a problem's `type` leads to.
+/// Each code, with the fragment that a problem's `type` links to.
 fn problems(html: &mut Html, words: Words) {
     html.class("section", "kt-section").element("h2", &[], words.get("hooks-problems"));
     let rows = KINDS.iter().map(|known| {

@@ -1,5 +1,4 @@
-//! How a hook's address says no: problem documents (RFC 9457). One table holds every kind there is; what a client acts on
-//! is its `code`, which never changes.
+//! Refusals: problem documents (RFC 9457). One table has every kind. Clients act on `code`, which never changes.
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -14,15 +13,15 @@ use keyturn_store::StorageError;
 /// The header of every answer that names its request.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Seconds after which a plugin that is left out may be back: its operator has to do something first.
+/// Seconds until a left-out plugin may be back: its operator has to act first.
 const LEFT_OUT_SECONDS: u32 = 60;
-/// Seconds after which a server may have been started again.
+/// Seconds until a server may have been restarted.
 const RESTART_SECONDS: u32 = 60;
 
 /// One kind of problem.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Kind {
-    /// Stable: what a client acts on.
+    /// Stable: clients act on it.
     pub code: &'static str,
     /// The status that it comes with.
     pub status: u16,
@@ -79,7 +78,6 @@ kinds! {
     INDETERMINATE = 504 "indeterminate" "It may or may not have been done: ask for the operation by its Idempotency-Key.";
 }
 
-/// One problem document.
 #[derive(Debug)]
 pub(super) struct Problem {
     pub(super) kind: &'static Kind,
@@ -95,13 +93,13 @@ impl From<&'static Kind> for Problem {
 }
 
 impl Problem {
-    /// What of the kind it is in this case.
+    /// Says more about this case.
     pub(super) fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
         self
     }
 
-    /// Which argument it is about.
+    /// Names the argument that it is about.
     pub(super) fn path(self, path: &str) -> Self {
         self.member("path", path)
     }
@@ -122,7 +120,7 @@ impl Problem {
         self.header(header::RETRY_AFTER, seconds.to_string())
     }
 
-    /// As an answer to the request of this id.
+    /// The answer to the request with this id.
     pub(super) fn response(self, request: &str) -> Response {
         let mut document = json!({
             "type": format!("/v1/#{}", self.kind.code),
@@ -146,16 +144,16 @@ impl Problem {
         response
     }
 
-    /// The document for a failed database; the log has the reason, for people who run the panel.
+    /// The document for a failed database. The log has the reason, for people who run the panel.
     pub(super) fn of_storage(cause: StorageError) -> Self {
-        // That the file was replaced is logged once.
+        // A replaced file is logged once, elsewhere.
         if !matches!(cause, StorageError::Busy | StorageError::Replaced(_)) {
             tracing::error!("{cause}");
         }
         Self::of(CallError::of_storage(cause))
     }
 
-    /// The document of a call that came to nothing.
+    /// The document for a failed call.
     pub(super) fn of(error: CallError) -> Self {
         match error {
             CallError::Failed(failure) => Self::of_failure(failure),
@@ -232,6 +230,17 @@ mod tests {
         assert_eq!(codes.len(), KINDS.len());
         assert!(KINDS.iter().all(|kind| (400..=504).contains(&kind.status)));
         assert!(KINDS.windows(2).all(|two| two[0].status <= two[1].status));
+    }
+
+    #[test]
+    fn the_documentation_has_each_code_with_its_status() {
+        let page = include_str!("../../../../docs/hooks.md");
+        for kind in KINDS {
+            let (status, code) = (kind.status.to_string(), format!("`{}`", kind.code));
+            let has =
+                |row: &&str| row.split(" | ").next().is_some_and(|cell| cell.contains(&status)) && row.contains(&code);
+            assert!(page.lines().filter(|line| line.starts_with("| ")).any(|row| has(&row)), "{status} {code}");
+        }
     }
 
     #[test]

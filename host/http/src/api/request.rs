@@ -15,7 +15,7 @@ use super::problem::{self, Problem};
 use super::traffic::Traffic;
 use crate::served::Site;
 
-/// One request of a machine whose key was found good.
+/// A machine's request with a valid key.
 pub(super) struct Asked {
     pub(super) host: Operator,
     pub(super) site: Arc<dyn Site>,
@@ -26,7 +26,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// A part of the address, by its name in the route.
+    /// A placeholder of the route, by its name.
     pub(super) fn parameter(&self, name: &str) -> &str {
         let mut parameters = self.received.parameters.iter();
         parameters.find(|(known, _)| known == name).map_or("", |(_, value)| value)
@@ -37,7 +37,7 @@ impl Asked {
         form_urlencoded::parse(self.received.uri.query().unwrap_or_default().as_bytes())
     }
 
-    /// What is the host's own to give is given to a key with that scope.
+    /// Checks that the key has the scope for something of the host's own.
     pub(super) fn needs(&self, scope: &str) -> Result<(), Problem> {
         if self.key.scopes.contains(scope) {
             return Ok(());
@@ -57,10 +57,9 @@ pub(super) struct Received {
     pub(super) parameters: Vec<(String, String)>,
 }
 
-/// Answers a request.
 pub(super) type Handler = fn(&Asked) -> Result<Response, Problem>;
 
-/// 204 where there is nothing to say.
+/// 204 if there is nothing to say.
 pub(super) fn json_answer(answer: &Value) -> Response {
     if answer.is_null() {
         return StatusCode::NO_CONTENT.into_response();

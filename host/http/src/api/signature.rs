@@ -1,12 +1,12 @@
-//! Requests signed instead of bearing the key: HTTP Message Signatures (RFC 9421) by `hmac-sha256`, over the method, the
-//! path, and the body's digest (RFC 9530). Only what this needs of the two is read; anything else is refused by name.
+//! Signed requests: HTTP Message Signatures (RFC 9421) with `hmac-sha256`, over the method, the path, and the body's digest
+//! (RFC 9530). Only what this needs of both is read; anything else is refused by name.
 
 use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
 use sfv::{BareItem, Dictionary, FieldType as _, InnerList, Item, Key, ListEntry, Parser};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-/// Seconds that the time of a signature may be off, either way.
+/// Seconds by which a signature's time may be off, either way.
 pub(super) const WINDOW: i64 = 60;
 
 const INPUT: HeaderName = HeaderName::from_static("signature-input");
@@ -19,7 +19,7 @@ pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempote
 /// The header in which a machine says for whose address it calls, see [`super::who::client_address`].
 pub(super) const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("keyturn-client-address");
 
-/// A signature as it was sent, its request's body shown to be the signed one.
+/// A request's signature. Its body has the signed digest.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Signed {
     /// The key's id.
@@ -30,11 +30,10 @@ pub(super) struct Signed {
     pub(super) nonce: String,
     /// The signature base of RFC 9421, section 2.5: what was signed.
     pub(super) base: String,
-    /// The signature.
     pub(super) signature: Vec<u8>,
 }
 
-/// Whether a request says that it is signed.
+/// Whether a request has a signature.
 pub(super) fn is_signed(headers: &HeaderMap) -> bool {
     headers.contains_key(INPUT) || headers.contains_key(SIGNATURE)
 }
@@ -48,7 +47,7 @@ fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a str, String>
     }
 }
 
-/// Reads the signature of a request, and holds its body against the signed digest.
+/// Reads a request's signature, and compares its body with the signed digest.
 ///
 /// # Errors
 /// One sentence that says what is wrong.
@@ -84,7 +83,7 @@ pub(super) fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8])
         covered.push(name);
         base.push_str(&format!("\"{name}\": {value}\n"));
     }
-    // As it was sent is as RFC 9421 serializes it, or `member` would not have read it.
+    // It was sent as RFC 9421 serializes it, or `member` would have refused it.
     base.push_str(&format!("\"@signature-params\": {}", &input[label.as_str().len() + 1..]));
     let mut needed = vec!["@method", "@path"];
     needed.extend(uri.query().is_some().then_some("@query"));
@@ -102,7 +101,7 @@ pub(super) fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8])
     Ok(Signed { key, created, nonce, base, signature })
 }
 
-/// The one member of a dictionary in strict form (RFC 9651): of two, or of one written twice, one could be left unchecked.
+/// The one member of a dictionary, in strict form (RFC 9651): with two members, or one written twice, one could stay unchecked.
 fn member(header: &str) -> Option<(Key, ListEntry)> {
     let dictionary: Dictionary = Parser::new(header).parse().ok()?;
     let strict = dictionary.serialize().is_some_and(|written| written == header);
@@ -127,7 +126,7 @@ fn digest_holds(header: &str, body: &[u8]) -> Result<(), String> {
     }
 }
 
-/// When it was made, its nonce, and the key's id.
+/// Its time, its nonce, and the key's id.
 fn parameters(list: &InnerList) -> Result<(i64, String, String), String> {
     let (mut created, mut nonce, mut key) = (None, None, None);
     for (name, value) in &list.params {

@@ -9,14 +9,14 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 use keyturn_package::limits::HostLimits;
 
-/// How long a signature may be good, by a clock that is off by all that is let pass, and a little more.
+/// How long a signature may be valid with a clock that is off as far as allowed, and a little more.
 const NONCES_KEPT: Duration = Duration::from_secs(2 * WINDOW_OF_SIGNATURES + 10);
 const WINDOW_OF_SIGNATURES: u64 = super::signature::WINDOW as u64;
 
-/// How long a window is.
+/// The length of a window.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// Shared by all that serve one host.
+/// Shared by all servers of one host.
 pub struct Traffic {
     windows: Mutex<HashMap<String, Window>>,
     under_way: Mutex<HashMap<(String, String), usize>>,
@@ -36,7 +36,7 @@ impl Default for Traffic {
     }
 }
 
-/// The nonces that a key has used, of this period and of the one before: each is kept for at least one.
+/// The nonces that a key used in this period and the one before, so each is kept for at least one period.
 struct Nonces {
     now: HashSet<String>,
     before: HashSet<String>,
@@ -48,7 +48,7 @@ struct Window {
     count: u32,
 }
 
-/// How a key stands within its window.
+/// A key's requests in its window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Allowance {
     quota: u32,
@@ -60,7 +60,6 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
-    /// The seconds to wait.
     pub(super) fn seconds(&self) -> u32 {
         self.seconds
     }
@@ -77,8 +76,8 @@ impl Allowance {
     }
 }
 
-/// Counts one request of a key against what it may ask of such addresses. Pages are drawn for many people, so they have an
-/// allowance of their own.
+/// Counts a request against the key's allowance for such addresses. Pages are drawn for many people, so they have an allowance
+/// of their own.
 pub(super) fn allowance(traffic: &Traffic, limits: &HostLimits, key: &str, path: &str) -> Allowance {
     if path.starts_with("/v1/views/") {
         return traffic.count(&format!("views {key}"), limits.views_per_minute, Instant::now());
@@ -87,12 +86,12 @@ pub(super) fn allowance(traffic: &Traffic, limits: &HostLimits, key: &str, path:
 }
 
 impl Traffic {
-    /// When this began, Unix seconds: what was used before is not known here.
+    /// When this started, Unix seconds: nonces used before are unknown here.
     pub(super) fn started(&self) -> i64 {
         self.started
     }
 
-    /// Takes a nonce of a key; false if it was taken before. There are as many as the key's allowance lets in.
+    /// Takes a nonce of a key; false if it was taken before. There are at most as many as the key's allowance.
     pub(super) fn take(&self, key: &str, nonce: &str, now: Instant) -> bool {
         let mut nonces = lock(&self.nonces);
         let of_key = nonces.entry(key.to_owned()).or_insert_with(|| Nonces {
@@ -101,7 +100,7 @@ impl Traffic {
             since: now,
         });
         if now.duration_since(of_key.since) >= NONCES_KEPT {
-            // Of a period that is over, those of the last one only.
+            // Of earlier periods, only the last one's are kept.
             let stale = now.duration_since(of_key.since) >= 2 * NONCES_KEPT;
             of_key.before = std::mem::take(&mut of_key.now);
             if stale {
@@ -112,10 +111,10 @@ impl Traffic {
         !of_key.before.contains(nonce) && of_key.now.insert(nonce.to_owned())
     }
 
-    /// Counts one request of a key, of which `quota` are let in within a window.
+    /// Counts a request of a key that may make `quota` in a window.
     pub(super) fn count(&self, key: &str, quota: u32, now: Instant) -> Allowance {
         let mut windows = lock(&self.windows);
-        // There are as many as there are keys in use.
+        // There are as many as keys in use.
         let window = windows.entry(key.to_owned()).or_insert(Window { began: now, count: 0 });
         if now.duration_since(window.began) >= WINDOW {
             *window = Window { began: now, count: 0 };
@@ -158,7 +157,7 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-// Counts are not left half-changed by a panic.
+// A panic can't leave counts half-changed.
 fn lock<K: Eq + Hash, V>(map: &Mutex<HashMap<K, V>>) -> MutexGuard<'_, HashMap<K, V>> {
     map.lock().unwrap_or_else(PoisonError::into_inner)
 }

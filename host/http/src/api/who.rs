@@ -16,11 +16,11 @@ use keyturn_operator::Operator;
 use keyturn_operator::service_key::{self, ServiceKey};
 use keyturn_store::{Bound, Counted};
 
-/// The key that a request comes with, if it is worth anything and may be used from there.
+/// The key of a request, if it is valid and may be used from there.
 pub(super) fn asker(host: &Operator, traffic: &Traffic, received: &Received) -> Result<Asker, Problem> {
     let headers = &received.headers;
     let key = match headers.get(header::AUTHORIZATION) {
-        // Else anybody who saw a token once could speak for other people from then on.
+        // Otherwise anybody who once saw a token could speak for other people.
         Some(_) if headers.contains_key(ON_BEHALF) => {
             return Err(unauthorized(&problem::BAD_SIGNATURE)
                 .detail(format!("A request with {ON_BEHALF} must be signed; sending the key is not enough.")));
@@ -38,20 +38,20 @@ pub(super) fn asker(host: &Operator, traffic: &Traffic, received: &Received) -> 
     Ok(Asker { key: from_there(key, received)?, nonce: None })
 }
 
-/// The caller; and the nonce, to be taken when nothing else is wrong.
+/// The caller, and the nonce, to take when nothing else is wrong.
 pub(super) struct Asker {
     pub(super) key: Arc<ServiceKey>,
     nonce: Option<String>,
 }
 
-/// Nonces are remembered for so many seconds: longer than a signature's time may be off, both ways.
+/// Seconds for which nonces are remembered: longer than a signature's time may be off, both ways.
 const NONCE_SECONDS: u32 = 3 * signature::WINDOW as u32;
 
 impl Asker {
     /// Takes the nonce of a signed request.
     pub(super) fn once(&self, host: &Operator, traffic: &Traffic) -> Result<(), Problem> {
         let Some(nonce) = &self.nonce else { return Ok(()) };
-        // Here for as long as it matters; and where throttles are, for a start within the second in which it was used.
+        // In memory for as long as it matters, and with the throttles, in case of a restart within the same second.
         let kept = Bound { key: format!("nonce {} {nonce}", self.key.id), window: NONCE_SECONDS, limit: 1 };
         let first = traffic.take(&self.key.id, nonce, Instant::now())
             && host.storage.count(OWN, &[kept], now()).map_err(Problem::of_storage)? == Counted::Within;

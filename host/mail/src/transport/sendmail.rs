@@ -15,6 +15,7 @@ use super::{Attempt, Session, Step, StepKind, Transport, Verdict, of_answer};
 use crate::Message;
 use crate::message::{Wire, Writer};
 
+/// Sends with a sendmail program of this machine.
 pub struct Sendmail(Arc<Route>);
 
 struct Route {

@@ -155,6 +155,7 @@ pub enum SmtpError {
     Clear(String),
 }
 
+/// Sends through a mail server.
 pub struct Smtp(Arc<Route>);
 
 /// Shared by all sessions.

@@ -36,7 +36,7 @@ fn row(key: &ServiceKey, offered: &Offered, asked: &Asked<'_>) -> ListRow {
     ListRow { cells: vec![name, may(key, offered, asked), state(key, asked)], actions }
 }
 
-/// What it may do; below that for whom, and from where.
+/// What it may do; below that, whose accounts, and from which addresses.
 fn may(key: &ServiceKey, offered: &Offered, asked: &Asked<'_>) -> Vec<Line> {
     let realms: Vec<&str> = key.realms.iter().map(String::as_str).collect();
     let realms = ("realms", &*realms.join(", "));
@@ -54,7 +54,7 @@ fn may(key: &ServiceKey, offered: &Offered, asked: &Asked<'_>) -> Vec<Line> {
     ]
 }
 
-/// When and from where it was used last.
+/// When and from where it was last used.
 pub(super) fn used(key: &ServiceKey, asked: &Asked<'_>) -> Sentence {
     let words = asked.words;
     match &key.last_used {

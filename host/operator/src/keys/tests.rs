@@ -215,7 +215,7 @@ fn who_does_not_reach_everybody_sees_no_key_and_changes_none() {
             let drawn = stage.draw(&other, query);
             assert!(matches!(drawn, Err(CallError::Denied { .. })), "{:?} {query:?}", other.actor);
         }
-        // Not even by a form that was drawn for him.
+        // Not even with a form that was drawn for this caller.
         let key = stage.host.service_keys().expect("read").remove(0);
         let acts = [Act::Make, Act::Rotate(key.name.clone(), stage.host.seen(&key)), Act::Revoke(key.name)];
         for (at, act) in acts.iter().enumerate() {

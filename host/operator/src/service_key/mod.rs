@@ -1,5 +1,5 @@
-//! Service keys: with them a machine, such as a billing system, identifies itself and gets its rights. They are in the host's
-//! own table, sealed whole: nobody who can write the database can create one, or give one more rights.
+//! Service keys: a machine, such as a billing system, identifies itself with one and gets its rights. They are in the host's
+//! own table, whole rows sealed: write access to the database is not enough to create one, or to give one more rights.
 
 pub mod secret;
 
@@ -25,49 +25,50 @@ use secret::Secret;
 pub const WITHOUT_STEP_UP: &str = "without-step-up";
 /// The scope that lets a machine pass on the address of the person for whom it calls. The address is believed.
 pub const CLIENT_ADDRESS: &str = "client-address";
-/// What changes how a machine does something, and is nothing to do by itself.
+/// Scopes that change how a machine does something, and are nothing to do on their own.
 pub const CONDITIONS: [&str; 2] = [CLIENT_ADDRESS, WITHOUT_STEP_UP];
 /// The scope for `GET /v1/accounts`: which accounts have a login or an address, and their epochs.
 pub const ACCOUNTS: &str = "accounts";
-/// The scope for `GET /v1/mails`: what became of mails.
+/// The scope for `GET /v1/mails`: the state of emails.
 pub const MAILS: &str = "mails";
 /// The scope that lets a panel request plugins' views for its people. A client with such a key speaks for all of them, as far
 /// as the key reaches.
 pub const VIEWS: &str = "views";
-/// What the host itself offers to machines.
+/// The host's own scopes.
 pub const OF_HOST: [&str; 3] = [ACCOUNTS, MAILS, VIEWS];
-/// Last use is written down after so long at most, in milliseconds: once a minute.
+/// The last use is stored once a minute at most, in milliseconds.
 const USE_NOTED: i64 = 60_000;
 const MAX_NAME: usize = 40;
 
-/// One key, as the host keeps it.
+/// One key, as the host stores it.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ServiceKey {
     /// Part of its token: 12 characters.
     pub id: String,
     /// Its name in the audit log: a-z, 0-9, -; never given to another key.
     pub name: String,
-    /// What it may: hooks, `interface/function`; [`ACCOUNTS`], [`MAILS`], [`VIEWS`]; [`CLIENT_ADDRESS`] and [`WITHOUT_STEP_UP`].
+    /// What it may do: hooks, as `interface/function`; [`ACCOUNTS`], [`MAILS`], [`VIEWS`]; [`CLIENT_ADDRESS`] and
+    /// [`WITHOUT_STEP_UP`].
     pub scopes: BTreeSet<String>,
     /// The realms whose accounts it reaches.
     pub realms: BTreeSet<String>,
     /// Only the accounts of this manager, by their key in the mapped column; none: all.
     pub managed_by: Option<String>,
-    /// From where; empty: from anywhere.
+    /// Allowed addresses; empty: all.
     pub addresses: Vec<Network>,
     /// Unix milliseconds.
     pub made: i64,
-    /// Unix milliseconds from which it is worth nothing.
+    /// When it expires, Unix milliseconds.
     pub expires: Option<i64>,
-    /// Unix milliseconds since when it is worth nothing.
+    /// When it was revoked, Unix milliseconds.
     pub revoked: Option<i64>,
     secrets: Vec<Secret>,
-    /// When and from where it was used last, to the minute.
+    /// When and from where it was last used, to the minute.
     #[serde(skip)]
     pub last_used: Option<(i64, Option<String>)>,
 }
 
-/// What a key is to be.
+/// A key to create.
 #[derive(Debug, Clone, Default)]
 pub struct NewKey {
     /// See [`ServiceKey::name`].
@@ -84,10 +85,10 @@ pub struct NewKey {
     pub expires: Option<i64>,
 }
 
-/// Why nothing was done to a key.
+/// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyProblem {
-    /// Its name.
+    /// The name isn't allowed.
     #[error("a key's name must be 1 to {MAX_NAME} of a-z, 0-9 and -, a letter first, such as billing; not “{0}”")]
     Name(String),
     /// A key has or had that name.
@@ -95,7 +96,7 @@ pub enum KeyProblem {
         "a key has or had the name {0}. Names appear in the audit log and can't be reused, and a key's rights never change. Create a key with another name, and revoke this one"
     )]
     Taken(String),
-    /// Nothing that machines may do.
+    /// Machines can't be allowed this.
     #[error("no plugin has a hook {scope} for service keys; available: {known}")]
     Scope {
         /// What was asked for.
@@ -103,10 +104,10 @@ pub enum KeyProblem {
         /// What there is.
         known: String,
     },
-    /// It would be good for nothing.
+    /// The key could do nothing.
     #[error("a key needs at least one hook or scope, and at least one realm of accounts")]
     Empty,
-    /// No such realm: whatever is mapped under that name some day, it would reach.
+    /// There is no such realm. Later, the key would reach whatever is mapped under that name.
     #[error("the realm {realm} is not mapped; mapped realms: {known}")]
     Realm {
         /// What was asked for.
@@ -114,22 +115,22 @@ pub enum KeyProblem {
         /// What there is.
         known: String,
     },
-    /// It would reach nobody there: the mapping doesn't say who manages whom.
+    /// The key would reach nobody there: the mapping doesn't say who manages whom.
     #[error("accounts of {0} have no manager: set accounts.{0}.manager to the column")]
     Unmanaged(String),
-    /// It would speak for people whom it doesn't reach.
+    /// The key would speak for people whom it doesn't reach.
     #[error("a key with {VIEWS} speaks for everyone in the panel, so it can't be for one manager")]
     Manager,
-    /// It would be over before it began.
+    /// The key would expire before it begins.
     #[error("the key would already be expired")]
     Over,
     /// No such key.
     #[error("there is no key {0}")]
     NoSuch(String),
-    /// It is revoked or has ended.
+    /// The key is revoked or has expired.
     #[error("the key {0} is revoked or expired; create another one")]
     Ended(String),
-    /// Somebody else changed it in the same moment.
+    /// Somebody else has just changed it.
     #[error("somebody else changed the key {0} at the same moment; check it and try again")]
     Raced(String),
     /// The database.
@@ -152,13 +153,13 @@ impl ServiceKey {
         StoredKey { id: self.id.clone(), name: self.name.clone(), content, last_used: None }
     }
 
-    /// Whether it is worth anything at an instant, Unix milliseconds.
+    /// Whether it is valid at this time, Unix milliseconds.
     #[must_use]
     pub fn works(&self, now: i64) -> bool {
         self.revoked.is_none() && self.expires.is_none_or(|end| end > now)
     }
 
-    /// Whether its use is to be noted: it was not within the last minute.
+    /// Whether to store its use: not if it was used within the last minute.
     pub fn use_is_due(&self) -> bool {
         self.last_used.as_ref().is_none_or(|(at, _)| now().saturating_sub(*at) >= USE_NOTED)
     }
@@ -174,7 +175,7 @@ impl ServiceKey {
         self.addresses.is_empty() || address.is_some_and(|from| self.addresses.iter().any(|net| net.contains(from)))
     }
 
-    /// Whether these bytes are the signature of a message by the key, now.
+    /// Whether these bytes are the key's signature of a message, now.
     #[must_use]
     pub fn signed(&self, message: &[u8], signature: &[u8], now: i64) -> bool {
         self.live(now).any(|secret| secret.signed(message, signature))
@@ -205,7 +206,7 @@ impl Operator {
         operations.filter(|row| row.actors.contains(&Role::ServiceKey)).filter_map(|row| row.scope()).collect()
     }
 
-    /// All keys there are and were, oldest first.
+    /// All keys, also revoked and expired ones, oldest first.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -213,19 +214,19 @@ impl Operator {
         self.storage.service_keys()?.iter().map(ServiceKey::read).collect()
     }
 
-    /// The key of an id, as it is now; what was done to it a moment ago holds.
+    /// The key with an id, in its current state.
     pub fn service_key(&self, id: &str) -> Result<Option<ServiceKey>, StorageError> {
         self.storage.service_key(id)?.as_ref().map(ServiceKey::read).transpose()
     }
 
-    /// The key of a token; none: it was never made here, is revoked or has ended.
+    /// The key of a token; none if it was never created here, is revoked or has expired.
     pub fn service_key_of(&self, token: &str) -> Result<Option<ServiceKey>, StorageError> {
         let Some(id) = secret::id_of(token) else { return Ok(None) };
         let key = self.service_key(id)?;
         Ok(key.filter(|key| key.live(now()).any(|secret| secret.is(token, &self.keys))))
     }
 
-    /// Makes a key. Its token is answered here and never again.
+    /// Creates a key. Returns its token, which is shown nowhere else.
     ///
     /// # Errors
     /// [`KeyProblem`].
@@ -253,7 +254,7 @@ impl Operator {
         Ok((key, token))
     }
 
-    /// What is wrong with a key that is to be, as far as that is known before it is made.
+    /// What is wrong with a key to create, as far as that is known before.
     pub fn can_be(&self, new: &NewKey) -> Result<(), KeyProblem> {
         let well_named = (1..=MAX_NAME).contains(&new.name.len())
             && new.name.starts_with(|c: char| c.is_ascii_lowercase())
@@ -290,7 +291,7 @@ impl Operator {
         }
     }
 
-    /// Ends a key at once. Answers whether that was still to be done.
+    /// Revokes a key at once. Returns whether it was valid until now.
     ///
     /// # Errors
     /// [`KeyProblem`].
@@ -305,7 +306,7 @@ impl Operator {
         self.change("keys-revoke", caller, &before, &key, now).map(|()| true)
     }
 
-    /// Gives a key another token; the one before works for so many milliseconds more.
+    /// Creates a new token for a key; the old one works for so many more milliseconds.
     ///
     /// # Errors
     /// [`KeyProblem`].
@@ -318,7 +319,7 @@ impl Operator {
         self.rotate_as_seen(caller, name, old_works_for, None)
     }
 
-    /// The same; where it was seen, only if it is still as it was then.
+    /// The same, but only if the key is still in the state that was shown.
     pub fn rotate_as_seen(
         &self,
         caller: &Caller,
@@ -372,7 +373,7 @@ impl Operator {
         }
     }
 
-    /// Notes that a key was used. May wait for the disk, so call it behind the answer.
+    /// Stores that a key was used. It may wait for the disk, so call it after the answer.
     pub fn note_use(&self, key: &ServiceKey, address: Option<IpAddr>) {
         let from = address.map(|address| address.to_canonical().to_string());
         if let Err(cause) = self.storage.use_service_key(&key.id, now(), USE_NOTED, from.as_deref()) {

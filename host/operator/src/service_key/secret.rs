@@ -1,5 +1,5 @@
-//! What a machine holds: `kt_`, the key's id, `_`, and 256 bits. The form is fixed, so that a key that has leaked into a
-//! repository or a log is found by one pattern: `kt_[a-z2-7]{12}_[a-z2-7]{52}`.
+//! A machine's token: `kt_`, the key's id, `_`, and 256 bits. The form is fixed, so that one pattern finds a key that leaked
+//! into a repository or a log: `kt_[a-z2-7]{12}_[a-z2-7]{52}`.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
@@ -14,23 +14,23 @@ const ID: usize = 12;
 const SECRET: usize = 52;
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
-/// A fresh id of a key.
+/// A new id of a key.
 pub(super) fn new_id() -> String {
     characters::<ID>()
 }
 
-/// A fresh secret for the key of this id: what its machine is given, once.
+/// A new secret for the key with this id: its machine gets it once.
 pub(super) fn new_token(id: &str) -> Zeroizing<String> {
     Zeroizing::new(format!("{PREFIX}{id}_{}", Zeroizing::new(characters::<SECRET>()).as_str()))
 }
 
-/// Five bits each.
+/// Characters of five bits each.
 fn characters<const N: usize>() -> String {
     let bytes = Zeroizing::new(seal::random::<N>());
     bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 31)])).collect()
 }
 
-/// The id in a token; none: it is of another form.
+/// The id in a token; none if it has another form.
 pub fn id_of(token: &str) -> Option<&str> {
     let (id, secret) = token.strip_prefix(PREFIX)?.split_once('_')?;
     let ours = |text: &str| text.bytes().all(|byte| ALPHABET.contains(&byte));
@@ -42,7 +42,7 @@ pub fn id_of(token: &str) -> Option<&str> {
 pub(super) struct Secret {
     digest: [u8; 32],
     signing: Zeroizing<[u8; 32]>,
-    /// Unix milliseconds from which it is worth nothing; none: as long as the key.
+    /// When it expires, Unix milliseconds; none: with the key.
     pub(super) until: Option<i64>,
 }
 
@@ -51,7 +51,7 @@ impl Secret {
         Self { digest: digest(token, keys), signing: Zeroizing::new(signing_key(token)), until: None }
     }
 
-    /// Whether it is this token's, in the same time for every wrong one.
+    /// Whether it is of this token. Every wrong token takes the same time.
     pub(super) fn is(&self, token: &str, keys: &Keys) -> bool {
         self.digest.ct_eq(&digest(token, keys)).into()
     }
@@ -66,7 +66,7 @@ fn digest(token: &str, keys: &Keys) -> [u8; 32] {
     keys.mac("service key", &[token.as_bytes()])
 }
 
-/// What a machine signs with: made of its token, so that the host need not keep the token itself.
+/// The signing key of a machine. It is made from the token, so that the host need not store the token itself.
 fn signing_key(token: &str) -> [u8; 32] {
     mac(token.as_bytes(), b"keyturn request signing")
 }

@@ -17,7 +17,7 @@ pub(super) fn wanted(submission: &Submission) -> (Chosen, Option<Zeroizing<Strin
     let forget = submission.ticked("forget");
     let (host, port, username) = (text("host"), text("port"), text("username").filter(|_| !forget));
     let password = submission.password("password").filter(|_| !forget).cloned();
-    // A server without a host is a server all the same, with a problem.
+    // A server without a host is still a server, with a problem.
     let server = host.is_some() || port.is_some() || username.is_some() || password.is_some();
     let encryption = Encryption::ALL.into_iter().find(|one| submission.text("encryption") == Some(one.name()));
     let server = server.then(|| ChosenServer {

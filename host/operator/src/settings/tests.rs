@@ -259,7 +259,7 @@ fn only_who_reaches_everybody_sees_and_sets_how_mail_goes() {
         let set = stage.host.set_mail(other, Chosen::default(), None);
         assert!(set.is_err() && !stage.host.reaches_everybody(other), "{:?}", other.actor);
     }
-    // He was one of those when the page was drawn.
+    // The caller had access when the page was drawn.
     let mut demoted = owner();
     demoted.reach = administrator().reach;
     let sent = stage.send(&demoted, &page, &FOLDER);

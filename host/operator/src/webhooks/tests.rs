@@ -173,7 +173,7 @@ fn a_destination_that_is_gone_or_was_removed_is_said_to_be_and_holds_what_waits(
     stage.brought_to(DeliveryState::GaveUp, "410 Gone");
     let waits = stage.queue("billing");
     let removed = stage.queue("former");
-    // What somebody has under way is not on hold: its attempt ends, whatever its destination has answered meanwhile.
+    // A running attempt is not on hold: it ends, whatever its destination has answered since.
     stage.queue("elsewhere");
     stage.storage.lease_delivery("elsewhere", "", 60_000).expect("leased");
     let html = stage.list(&[]);
@@ -193,7 +193,7 @@ fn a_destination_that_is_gone_or_was_removed_is_said_to_be_and_holds_what_waits(
 fn a_test_is_sent_by_its_button_and_what_came_of_it_is_said_as_it_is() {
     use std::io::{Read as _, Write as _};
     let stage = Stage::new();
-    // What the next one who connects is answered; nothing: he waits.
+    // The answer to the next connection; none: it waits.
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
     std::thread::spawn(move || {

@@ -1,13 +1,13 @@
-//! What a call leaves in the audit: an entry of its own, or one more in a count. Nobody fills the disk by being refused.
+//! What a call leaves in the audit log: an entry, or one more in a count. Refused calls can't fill the disk.
 //!
-//! - What has changed something has an entry, always; so has whatever the console does.
-//! - What was turned away, and what answered `done` and asked for nothing, is counted.
-//! - In between is what failed, was a verdict without a change (a wrong password), or only left a job behind. It has an entry of
-//!   its own, which says of whom and from where exactly, as long as there is room: so many an hour for each network, account
-//!   or service key, and so many in all. What is beyond is counted too.
+//! - A call that changed something always has an entry, and so has everything that the console does.
+//! - A call that was turned away is only counted, and so is one that answered `done` and asked for nothing.
+//! - A call that failed, had a result without a change (a wrong password), or only queued a job has an entry with its account
+//!   and address, as long as there is room: so many an hour for each network, account or service key, and so many in all.
+//!   Beyond that it is counted.
 //!
-//! An idempotency record follows the same rule: it keeps a change from happening twice, and where nothing was changed there is
-//! none to keep. A service key's requests are bounded by themselves, so whatever it has caused is recorded.
+//! Idempotency records follow the same rule. They keep a change from happening twice, and a call without a change needs none. A
+//! service key's requests have a limit of their own, so everything that they cause is recorded.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -23,14 +23,14 @@ use keyturn_store::{AuditEntry, Commit, Effect, Role};
 
 /// Milliseconds.
 const HOUR: i64 = 3_600_000;
-/// Entries in an hour about what changed nothing, for all callers together.
+/// Entries in an hour about calls that changed nothing, for all callers together.
 const IN_ALL: u32 = 1_000;
-/// For the callers of one network, or one account.
+/// For all callers of one network, or one account.
 const FOR_ONE: u32 = 60;
-/// For one service key: it hands on what many people do.
+/// For one service key: it passes on what many people do.
 const FOR_KEY: u32 = 500;
 
-/// How much room there is this hour for entries about what changed nothing. In memory: a new start begins with all of it.
+/// The room that is left this hour for entries about calls that changed nothing. It is in memory: a restart resets it.
 #[derive(Default)]
 pub struct Budget(Mutex<Hour>);
 
@@ -38,12 +38,12 @@ pub struct Budget(Mutex<Hour>);
 struct Hour {
     number: i64,
     all: u32,
-    /// By whom or from where; never more of them than entries.
+    /// By caller or network; never more than there are entries.
     each: HashMap<String, u32>,
 }
 
 impl Budget {
-    /// Takes what one entry costs, if it is there; `now` is Unix milliseconds.
+    /// Takes the room for one entry, if there is any. `now` is Unix milliseconds.
     fn spend(&self, caller: &Caller, now: i64) -> bool {
         let network = || caller.address.map(|address| Network::neighbourhood(address).to_string());
         let (whose, most) = match &caller.actor {
@@ -67,18 +67,18 @@ impl Budget {
     }
 }
 
-/// What a call that was answered leaves beside its effects.
+/// What an answered call leaves besides its effects.
 pub(super) struct Trace {
-    /// The audit's entry.
+    /// Its entry in the audit log.
     pub(super) entry: Option<AuditEntry>,
-    /// The outcome under which it is counted, if it has no entry.
+    /// The outcome to count, if it has no entry.
     pub(super) counted: Option<String>,
     /// Whether its idempotency record is kept.
     pub(super) recorded: bool,
 }
 
 impl Runtime {
-    /// What a call leaves that was answered.
+    /// What an answered call leaves.
     pub(super) fn trace<T>(&self, request: &Request<'_>, now: i64, left: &Left, answer: &Answer<T>) -> Trace {
         let only_work = |effect: &Effect| matches!(effect, Effect::Enqueue(task) if task.kind == TaskKind::Job);
         let (idle, changed) = (left.effects.is_empty(), !left.effects.iter().all(only_work));
@@ -99,8 +99,8 @@ impl Runtime {
         self.storage.tally(counted);
     }
 
-    /// A failure's own short transaction, where there is room for it. That it could not be written does not change the answer,
-    /// and is logged.
+    /// Writes the entry of a failed call in a transaction of its own, if there is room. If that fails, it is logged, and the
+    /// answer stays the same.
     pub(super) fn audit_failure(
         &self,
         request: &Request<'_>,
@@ -135,7 +135,7 @@ fn audit_entry(
     });
     let mut subjects: Vec<(AccountId, Role)> =
         request.subject.clone().map(|id| (id, Role::Subject)).into_iter().chain(replaced).collect();
-    // Only if nothing else names it: a call that replaces a hash has mostly read it before.
+    // Only if nothing else names it: a call that replaces a hash has usually read it before.
     let named: BTreeSet<AccountId> = subjects.iter().map(|(id, _)| id.clone()).collect();
     subjects.extend(checked.difference(&named).map(|id| (id.clone(), Role::Checked)));
     AuditEntry {
@@ -144,7 +144,7 @@ fn audit_entry(
     }
 }
 
-/// Turned away without having been looked at. It is counted, not written: a row for each would let anybody fill the disk.
+/// Counts a call that was turned away without being looked at. A row for each would let anybody fill the disk.
 pub(super) fn turned_away(error: &CallError) -> bool {
     matches!(error, CallError::Failed(Failure::Throttled(_) | Failure::Unavailable(_)) | CallError::Busy(_))
 }

@@ -1,4 +1,4 @@
-//! Why a call has no answer, in the contract's words, the engine's, or ours.
+//! Why a call has no answer: by the contract, the engine or the host.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use crate::values::Misfit;
 
 pub use keyturn_contract::keyturn::panel::types::Failure;
 
-/// Why a call has no answer. Nothing that it asked for was applied, but for [`CallError::Indeterminate`].
+/// Why a call has no answer. None of its effects was applied, except perhaps after [`CallError::Indeterminate`].
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// The plugin refused, with an error of the contract.
@@ -32,13 +32,13 @@ pub enum CallError {
     /// There is no such plugin, hook, page, slot or form action.
     #[error("there is no {0}")]
     NoSuch(String),
-    /// The plugin that has it is left out.
+    /// Its plugin is left out.
     #[error("the plugin {plugin} is left out; `keyturn check` says why and what to do")]
     LeftOut {
         /// The plugin.
         plugin: String,
     },
-    /// The manifest does not let this caller do it.
+    /// The manifest doesn't let this caller do it.
     #[error("{actor} isn't allowed to do {operation}")]
     Denied {
         /// Who.
@@ -76,7 +76,7 @@ pub enum CallError {
     Trap {
         /// The plugin.
         plugin: String,
-        /// How: the engine's word for it.
+        /// How, in the engine's word.
         trap: String,
     },
     /// Its view can't be shown.
@@ -90,13 +90,13 @@ pub enum CallError {
     /// Too many calls; try again in so many seconds.
     #[error("very busy right now; nothing was changed; try again in {0} seconds")]
     Busy(u32),
-    /// Others kept changing what the call read.
+    /// Other calls kept changing what this call read.
     #[error("the data that this depends on kept changing; nothing was changed; try again")]
     Conflict,
-    /// The idempotency key was used for something else.
+    /// The idempotency key was used for another request.
     #[error("the idempotency key was already used for a request with other contents")]
     KeyReused,
-    /// The database did not do it.
+    /// The database refused it.
     #[error("the database failed; nothing was changed: {0}")]
     Storage(StorageError),
     /// It may or may not have been done.
@@ -161,10 +161,12 @@ impl CallError {
         }
     }
 
+    /// The plugin answered a view that can't be drawn.
     pub fn view(plugin: &Plugin, problem: impl ToString) -> Self {
         CallError::View { plugin: plugin.name.clone(), problem: problem.to_string() }
     }
 
+    /// The error of a commit or a read.
     pub fn of_storage(cause: StorageError) -> Self {
         match cause {
             StorageError::Changed => CallError::Conflict,
@@ -182,7 +184,7 @@ pub fn is_failure(ty: &Type) -> bool {
     matches!(ty, Type::Variant(variant) if variant.cases().map(|case| case.name).eq(cases))
 }
 
-/// The contract's `failure`; none: it is another type.
+/// The contract's `failure`; none if it is another type.
 pub(super) fn failure(value: &Val, ty: &Type) -> Option<Failure> {
     if !is_failure(ty) {
         return None;
@@ -222,7 +224,7 @@ pub(super) fn failure(value: &Val, ty: &Type) -> Option<Failure> {
     })
 }
 
-/// What ended the guest, told apart: what we stopped, by the limit's name, from what broke by itself.
+/// Why the guest ended: the limit by which the host stopped it, or its own failure.
 pub(super) fn stopped(state: &State, cause: &wasmtime::Error) -> CallError {
     let plugin = &state.ledger.plugin;
     let name = || plugin.name.clone();

@@ -1,4 +1,4 @@
-//! Hooks: exports that are called by value, with JSON on the outside.
+//! Hooks: exports that are called with JSON.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::values;
 use wasmtime::component::Instance;
 
 impl Runtime {
-    /// Calls a hook by its JSON arguments.
+    /// Calls a hook with arguments as JSON.
     pub fn hook(
         &self,
         plugin: &Arc<Plugin>,
@@ -64,7 +64,7 @@ fn subject(hook: &Hook, values: &[Val]) -> Result<Option<AccountId>, CallError> 
         },
         _ => return Ok(None),
     };
-    // What is not even a name is nobody's.
+    // Something that isn't a name is nobody's account.
     text.parse().map(Some).map_err(|_| CallError::Failed(Failure::NotFound))
 }
 

@@ -1,4 +1,4 @@
-//! An idempotency key: a second request of the same key and content gets the first one's answer.
+//! Idempotency keys: a second request with the same key and content gets the first one's answer.
 
 use keyturn_core::caller::Caller;
 use keyturn_core::time::now;
@@ -12,7 +12,7 @@ use crate::admit::Plugin;
 use crate::runtime::Runtime;
 
 impl Runtime {
-    /// The hook that this caller has called under an idempotency key, and what it answered; none: nothing was done under it.
+    /// The hook that this caller called with an idempotency key, and its answer; none if nothing was done with it.
     pub fn operation(&self, caller: &Caller, key: &str) -> Result<Option<(String, Value)>, CallError> {
         let now = now();
         for plugin in &self.plugins() {
@@ -40,7 +40,7 @@ impl Runtime {
     }
 }
 
-/// What a record is kept under.
+/// The key of a record.
 pub(super) fn record_key(caller: &Caller, plugin: &Plugin, operation: &Operation, key: &str) -> RecordKey {
     RecordKey {
         caller: format!("{} {}", caller.actor.name(), caller.session),

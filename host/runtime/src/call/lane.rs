@@ -1,4 +1,4 @@
-//! Where calls wait: so many at once, so many behind them, the rest turned away before anything is looked up.
+//! Queues for calls: so many run at once, so many wait, and the rest are turned away before any look-up.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,6 +20,7 @@ struct State {
 pub struct Place<'a>(&'a Lane);
 
 impl Lane {
+    /// A lane with `at_once` places. Up to `queue` calls wait for one, each no longer than `patience`.
     pub fn new(at_once: usize, queue: usize, patience: Duration) -> Self {
         Self { state: Mutex::new(State { free: at_once.max(1), waiting: 0 }), freed: Condvar::new(), queue, patience }
     }
@@ -45,7 +46,7 @@ impl Lane {
         Some(Place(self))
     }
 
-    // Two counters cannot be left half-changed by a panic, so a poisoned lock is as good as a sound one.
+    // A panic can't leave the two counters half-changed, so a poisoned lock is safe to use.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -30,11 +30,13 @@ pub enum Purpose {
     },
 }
 
-/// Why a call was stopped by us. Carried as the trap's cause, so that it is told from the guest's own traps.
+/// Why the host stopped a call. It is the trap's cause, so that it differs from the guest's own traps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Stop {
+    /// A limit of the grants file, by its name.
     #[error("the limit {0} was reached")]
     Limit(&'static str),
+    /// It asked for an effect where none is allowed.
     #[error("effects are refused in pages, slots and operations without effects")]
     EffectsRefused,
 }
@@ -43,21 +45,21 @@ pub enum Stop {
 pub struct Ledger {
     /// Whose export runs.
     pub plugin: Arc<Profile>,
-    /// What it can see beyond itself.
+    /// What it can see besides its own data.
     pub around: Arc<Surroundings>,
     /// Who calls.
     pub caller: Caller,
-    /// The call's one instant, Unix milliseconds.
+    /// The time of the call, Unix milliseconds.
     pub now: i64,
     /// What it is for.
     pub purpose: Purpose,
-    /// How many events have led to this call.
+    /// How many events led to this call.
     pub depth: u32,
-    /// Each account is read once, so that a call sees one state of it.
+    /// Accounts that were read, each once, so that a call sees one state of it.
     pub accounts: BTreeMap<AccountId, Option<Known>>,
-    /// What must still be so at the commit.
+    /// What must be unchanged at the commit.
     pub reads: Vec<Read>,
-    /// What it asks for, in order.
+    /// The effects that it asks for, in order.
     pub effects: Vec<Effect>,
     read_count: usize,
     effects_bytes: usize,
@@ -65,9 +67,9 @@ pub struct Ledger {
     in_host: Duration,
 }
 
-/// What a capability sees of a call: the ledger, and its own part.
+/// What a capability sees of a call: the ledger and its own part.
 pub struct View<'a, Part> {
-    /// What the call is, has read and asks for.
+    /// The call: what it is, has read and asks for.
     pub ledger: &'a mut Ledger,
     /// What this capability keeps of the call.
     pub part: &'a mut Part,
@@ -81,7 +83,7 @@ impl<Part: 'static> HasData for Of<Part> {
 }
 
 impl Ledger {
-    /// A call that begins now.
+    /// A call that starts now.
     #[must_use]
     pub fn new(
         plugin: &Arc<Profile>,
@@ -108,7 +110,7 @@ impl Ledger {
         }
     }
 
-    /// The time that is left: the guest's own, since time in the host is given back, and the call's.
+    /// The time that is left: of the guest's own work, which excludes time in the host, and of the whole call.
     ///
     /// # Errors
     /// The limit that was reached.
@@ -133,7 +135,7 @@ impl Ledger {
         if self.read_count > self.plugin.limits.reads { Err("reads") } else { Ok(()) }
     }
 
-    /// Reads an account once, and notes what was seen.
+    /// Reads an account, once in a call, and notes its state.
     pub fn note(&mut self, id: &AccountId) -> Result<(), StorageError> {
         if !self.accounts.contains_key(id) {
             let seen = self.in_host(|ledger| ledger.around.storage.account(id))?;
@@ -142,13 +144,13 @@ impl Ledger {
         Ok(())
     }
 
-    /// Notes how an account was seen.
+    /// Notes the state in which an account was read.
     pub fn noted(&mut self, id: AccountId, seen: Option<Known>) {
         self.reads.push(Read::Account { id: id.clone(), seen: seen.clone().map(Box::new) });
         self.accounts.insert(id, seen);
     }
 
-    /// Whether this purpose has effects.
+    /// Checks that this call may have effects.
     ///
     /// # Errors
     /// The call is stopped.
@@ -160,10 +162,10 @@ impl Ledger {
         }
     }
 
-    /// Takes an effect of so many bytes, or says which limit it breaks.
+    /// Adds an effect of so many bytes, or returns the limit that it breaks.
     ///
     /// # Errors
-    /// Outside: the call is stopped, since this purpose has no effects. Inside: the limit.
+    /// Outside: the call is stopped, because it may have no effects. Inside: the limit.
     pub fn effect(&mut self, effect: Effect, bytes: usize) -> Result<Result<(), &'static str>, Stop> {
         self.effects_allowed()?;
         if self.effects.len() >= self.plugin.limits.effects {
@@ -177,13 +179,13 @@ impl Ledger {
         Ok(Ok(()))
     }
 
-    /// Logs why the database did not answer, and says when to come back.
+    /// Logs why the database didn't answer. Returns the seconds to wait.
     pub fn come_back(&self, cause: &StorageError) -> u32 {
         tracing::error!(plugin = self.plugin.name, request = self.caller.request, "{cause}");
         RETRY_SECONDS
     }
 
-    /// Runs host work whose time is not the guest's.
+    /// Runs the host's own work: its time doesn't count as the guest's.
     pub fn in_host<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
         let began = Instant::now();
         let result = work(self);

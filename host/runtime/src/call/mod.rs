@@ -1,6 +1,6 @@
-//! A call is read, decide, effects. A plugin's export reads, decides and asks for effects; when it answers `ok`, what it
-//! read is checked to be still so and everything is committed together, and only then is anybody answered. If something has
-//! changed the call runs again, in a fresh instance; on a failure, a trap or a deadline nothing is applied.
+//! A call reads, decides and asks for effects. When a plugin's export answers `ok`, the host checks that nothing that it read
+//! has changed, and commits everything together; only then does anybody get an answer. If something has changed, the call runs
+//! again in a fresh instance. On a failure, a trap or a deadline nothing is applied.
 
 pub mod audit;
 pub mod error;
@@ -29,36 +29,36 @@ use crate::admit::Plugin;
 use crate::capabilities::Parts;
 use state::State;
 
-/// Calls the export of a fresh instance, and makes of its results what the caller is to get.
+/// Calls the export of a fresh instance, and turns its results into the caller's answer.
 pub type Invoke<'a, T> = dyn Fn(&mut Store<State>, &Instance) -> wasmtime::Result<T> + 'a;
 
-/// What an operation has answered.
+/// The result of an operation.
 pub struct Answer<T> {
     /// The answer itself.
     pub live: T,
-    /// What a second request of the same key gets.
+    /// The answer to a second request with the same key.
     pub stored: Vec<u8>,
-    /// One word for the audit.
+    /// One word for the audit log.
     pub case: String,
 }
 
-/// An operation that is asked for.
+/// A requested operation.
 pub struct Request<'a> {
-    /// Whose.
+    /// Its plugin.
     pub plugin: &'a Arc<Plugin>,
     /// Its row in the manifest.
     pub operation: &'a Operation,
-    /// Who asks.
+    /// Its caller.
     pub caller: &'a Caller,
     /// The account that it is about.
     pub subject: Option<AccountId>,
-    /// Idempotency key and MAC of what is asked.
+    /// The idempotency key, and a MAC of the request.
     pub key: Option<(String, [u8; 32])>,
     /// The task that this runs, if it is one.
     pub task: Option<&'a LeasedTask>,
 }
 
-/// What a finished call leaves behind.
+/// What a finished run of the guest leaves.
 pub struct Left {
     reads: Vec<Read>,
     effects: Vec<Effect>,
@@ -66,12 +66,12 @@ pub struct Left {
 }
 
 impl Left {
-    /// Accounts whose stored hash the guest was given.
+    /// Accounts whose stored hash the guest got.
     fn checked(&self) -> &BTreeSet<AccountId> {
         &self.parts.accounts.checked
     }
 
-    /// The session epoch that this call has given an account, if it has replaced its password.
+    /// The new session epoch of an account whose password this call replaced.
     fn epoch_of(&self, account: &AccountId) -> Option<&str> {
         self.effects.iter().rev().find_map(|effect| match effect {
             Effect::Replace { id, epoch, why: Why::Password, .. } if id == account => Some(epoch.as_str()),

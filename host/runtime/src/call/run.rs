@@ -1,4 +1,4 @@
-//! An operation from the check of who may do it to its answer, and one run of the guest.
+//! An operation, from the permission check to its answer, and one run of the guest.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -21,12 +21,12 @@ use crate::capabilities::{Parts, RETRY_SECONDS};
 use crate::engine;
 use crate::runtime::Runtime;
 
-/// How often a call is run before a lasting conflict is answered.
+/// How often a call runs before it ends with a conflict.
 const RUNS: usize = 3;
 
 impl Runtime {
-    /// Does an operation: checks permission, waits for a place, runs the guest, commits, audits. Also returns the epoch that
-    /// the caller's own account has afterwards, if its password was replaced.
+    /// Runs an operation: checks permission, waits for a place, runs the guest, commits, writes the audit log. Also returns the
+    /// new epoch of the caller's own account, if its password was replaced.
     pub fn operate<T>(
         &self,
         request: &Request<'_>,
@@ -89,7 +89,8 @@ impl Runtime {
             if let Some(answer) = self.recorded(request, record_key.as_ref(), now)? {
                 return Ok(answer.restored(restore));
             }
-            // Noted although the guest may never ask: what let the caller do this must hold at the commit.
+            // Noted although the guest may never ask for it: the reason why the caller may do this must still hold at the
+            // commit.
             let seen = match (&request.subject, seen.take()) {
                 (Some(id), None) => vec![(id.clone(), self.storage.account(id).map_err(CallError::of_storage)?)],
                 (Some(id), known) => vec![(id.clone(), known)],
@@ -105,7 +106,7 @@ impl Runtime {
                     settled => return settled,
                 },
                 Err(error) => {
-                    // A failure that depends on data that has changed is no answer, nor is one beside a recorded success.
+                    // A failure that depends on changed data is no answer, and neither is one beside a recorded success.
                     let still = self.storage.still(&request.plugin.name, &left.reads, now);
                     if !still.map_err(CallError::of_storage)? {
                         continue;
@@ -123,10 +124,10 @@ impl Runtime {
         Err(CallError::Conflict)
     }
 
-    /// Commits what a run that was answered has left, with its audit entry and its record.
+    /// Commits what an answered run left, with its audit entry and its record.
     ///
     /// # Errors
-    /// [`CallError::Conflict`] if what it rests on is no longer so: nothing was written, and it may run again.
+    /// [`CallError::Conflict`] if what it read has changed: nothing was written, and it may run again.
     fn settle<T>(
         &self,
         request: &Request<'_>,
@@ -176,7 +177,7 @@ impl Runtime {
                 Ok((answer.live, own_epoch))
             }
             Err(StorageError::Recorded(record)) => same_body(request, record).map(|answer| answer.restored(restore)),
-            // By the others' jobs, and not for what this one asks: no more than a busy moment.
+            // Other jobs fill the queue, not this call: tell the caller to retry.
             Err(StorageError::Limit(limit @ "waiting-jobs")) => {
                 self.tell_full(&request.plugin.name, limit, now);
                 Err(CallError::Busy(RETRY_SECONDS))
@@ -190,7 +191,7 @@ impl Runtime {
         }
     }
 
-    /// Commits; where nothing is to be written only what was read is checked, and the disk is left alone.
+    /// Commits. If there is nothing to write, it only checks what was read, without touching the disk.
     fn committed(&self, commit: Commit) -> Result<(), StorageError> {
         if commit.audit.is_some() || commit.record.is_some() || commit.task.is_some() || !commit.effects.is_empty() {
             return self.storage.commit(commit);
@@ -201,7 +202,7 @@ impl Runtime {
         }
     }
 
-    /// Wakes the workers for what was left: an email, a task, a webhook.
+    /// Wakes the workers for what was left: an email, a task, an event for a webhook.
     fn wake(&self, (mail, task, webhook): (bool, bool, bool)) {
         if mail {
             self.bells.mail.ring();
@@ -210,12 +211,12 @@ impl Runtime {
             self.bells.task.ring();
         }
         if webhook {
-            // Each destination has workers of its own, and the bell does not know whose this is.
+            // Each destination has workers of its own, and the bell doesn't know whose event this is.
             self.bells.webhook.ring_all();
         }
     }
 
-    /// Tells the operator that a plugin has no room for more work; once a minute, because anybody may cause it.
+    /// Logs that a plugin has no room for more work; once a minute, because anybody may cause it.
     fn tell_full(&self, plugin: &str, limit: &str, now: i64) {
         if self.notices.full.is_due(now) {
             tracing::error!(
@@ -227,7 +228,7 @@ impl Runtime {
         }
     }
 
-    /// Tells the operator that answers come later than evenly, which tells names apart; once a minute.
+    /// Logs that answers come too late for the time grid, which reveals names; once a minute.
     fn tell_uneven(&self, took: Duration) {
         if !self.even_grid.is_zero() && took > self.even_grid && self.notices.uneven.is_due(now()) {
             tracing::warn!(
@@ -239,8 +240,8 @@ impl Runtime {
         }
     }
 
-    /// Whether the manifest lets this caller do something to that subject: the only place that decides. A machine also needs
-    /// the scope, and an operation without one is not for machines. Returns the subject if it had to be looked up.
+    /// Whether the manifest lets this caller do something to that subject: the only place that decides. A machine needs the
+    /// scope, too; an operation without a scope is not for machines. Returns the subject, if it was looked up.
     pub fn may(
         &self,
         caller: &Caller,
@@ -271,8 +272,8 @@ impl Runtime {
         Ok(None)
     }
 
-    /// One run of the guest in a fresh instance, which finds the accounts of `seen` as they were seen. The outer error is the
-    /// host's; the inner one is the guest's end.
+    /// One run of the guest in a fresh instance. It finds the accounts in `seen` in that state. The outer error is the host's;
+    /// the inner one is the guest's.
     pub(super) fn run<T>(
         &self,
         plugin: &Plugin,
@@ -300,7 +301,7 @@ impl Runtime {
     }
 }
 
-/// Whether these leave a mail, a task, a webhook, for workers to do now. What is for later is found when its time has come.
+/// Whether these effects leave work for now: an email, a task, an event for a webhook. Workers find later work when it is due.
 fn work_left(effects: &[Effect], now: i64) -> (bool, bool, bool) {
     let mail = effects.iter().any(|effect| matches!(effect, Effect::Send(_)));
     let task = effects.iter().any(|effect| matches!(effect, Effect::Enqueue(task) if task.not_before <= now));
@@ -308,7 +309,7 @@ fn work_left(effects: &[Effect], now: i64) -> (bool, bool, bool) {
     (mail, task, webhook)
 }
 
-/// If the manifest says so, the actor must have confirmed their identity recently.
+/// Checks that the actor has confirmed their identity recently, if the manifest asks for it.
 fn stepped_up(caller: &Caller, operation: &Operation, now: i64) -> Result<(), CallError> {
     if !operation.step_up || caller.proved_lately(now) {
         return Ok(());
@@ -324,7 +325,8 @@ fn until_grid(elapsed: Duration, grid: Duration) -> Duration {
     Duration::from_nanos(u64::try_from(steps * grid.as_nanos()).unwrap_or(u64::MAX)).saturating_sub(elapsed)
 }
 
-/// What the guest wrote to standard error: of a plugin that is given passwords only its size, since it may hold one.
+/// Logs what the guest wrote to standard error. If the plugin gets passwords, only the size is logged, because the text may
+/// hold one.
 fn log_stderr(state: &State) {
     let Ledger { plugin, caller, .. } = &state.ledger;
     let written = state.stderr.contents();

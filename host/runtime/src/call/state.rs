@@ -1,4 +1,4 @@
-//! What the store of one call holds: made fresh for each call and dropped with it, so that nothing of a call outlives it.
+//! The data of one call's store. It is created for each call and dropped with it, so nothing of a call outlives it.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ pub struct State {
     table: ResourceTable,
     pub(crate) stderr: MemoryOutputPipe,
     pub(crate) limiter: Limiter,
-    /// What the call is, has read and asks for.
+    /// The call: what it is, has read and asks for.
     pub ledger: Ledger,
     /// What each capability keeps of the call.
     pub parts: Parts,
@@ -56,17 +56,18 @@ impl WasiView for State {
     }
 }
 
-/// At an epoch deadline: what is left of the time, or the end.
+/// At an epoch deadline: continues for the time that is left, or stops the call.
 pub fn deadline(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline> {
     let left = store.data_mut().ledger.time_left()?;
     Ok(UpdateDeadline::Continue(engine::ticks(left)))
 }
 
-/// Keeps memory and tables within the limits, and notes which one refused: the guest's own error would not say.
+/// Limits memory and tables, and notes which limit refused, because the guest's own error doesn't say.
 pub struct Limiter {
     memory: usize,
     elements: usize,
     instances: usize,
+    /// The limit that refused, by its name.
     pub hit: Option<&'static str>,
 }
 
@@ -100,7 +101,7 @@ impl ResourceLimiter for Limiter {
     }
 }
 
-/// Clocks that tell milliseconds and no less: enough for a plugin, too little to time another's work by.
+/// Clocks with a resolution of milliseconds: enough for a plugin, too coarse to time another plugin's work.
 struct Coarse;
 
 impl HostWallClock for Coarse {

@@ -1,5 +1,5 @@
-//! The calls of `keyturn:panel/background`: a job or an event, by its plugin, for the panel itself. A task ends in the commit
-//! of its own effects, so these happen once.
+//! The calls of `keyturn:panel/background`: a job or an event, run by its plugin as the panel itself. A task ends in the commit
+//! of its own effects, so they happen once.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,15 +20,15 @@ use keyturn_package::manifest::{Effects, Lane, Operation, Release, Role};
 use keyturn_store::tasks::{LeasedTask, TaskKind};
 
 impl Runtime {
-    /// Runs a task once, and ends it with its effects.
+    /// Runs a task once, and ends it together with its effects.
     ///
     /// # Errors
-    /// [`CallError`]; the task still stands then.
+    /// [`CallError`]; then the task is still there.
     pub fn run_task(&self, plugin: &Arc<Plugin>, leased: &LeasedTask) -> Result<(), CallError> {
         let no_such = || CallError::NoSuch(format!("background work in {}", plugin.name));
         let run = plugin.background.ok_or_else(no_such)?;
         let task = task(leased)?;
-        // It is in no manifest: the plugin itself queued it, or listens to it.
+        // No manifest names a caller for it: the plugin itself queued it, or listens to it.
         let operation = Operation {
             name: leased.name.clone(),
             hook: None,

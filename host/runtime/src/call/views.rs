@@ -1,4 +1,4 @@
-//! The calls of `keyturn:ui/views`: a page, a slot for each of its subjects, a submission.
+//! The calls of `keyturn:ui/views`: a page, a slot for each of its subjects, a form.
 
 use std::sync::Arc;
 
@@ -23,23 +23,23 @@ use keyturn_core::time::now;
 use keyturn_package::manifest::Page;
 use keyturn_store::Known;
 
-/// Subjects of a slot at most.
+/// The most subjects of one slot.
 pub const MAX_SUBJECTS: usize = 100;
 
-/// What a form's action has answered.
+/// The answer of a form's action.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FormAnswer {
     /// Go there, with a notice.
     Done(Target, Outcome),
-    /// To be drawn this once; none where it was drawn before.
+    /// A view to draw this once; none if it was drawn before.
     Reveal(Option<View>),
-    /// How good a password is.
+    /// The strength of a password.
     Rate(Strength),
-    /// A password, to be put into the fields.
+    /// A generated password, for the fields.
     Generated(Zeroizing<String>),
 }
 
-/// What a second press of the button gets. Revealed things are not kept.
+/// The answer to a second press of the button. Views that are drawn once are not kept.
 #[derive(Serialize, Deserialize)]
 enum Stored {
     Done(Target, Outcome),
@@ -48,7 +48,7 @@ enum Stored {
 }
 
 impl Runtime {
-    /// The manifest's row of a page, after asking whether this caller may see it.
+    /// The manifest's row of a page, if this caller may see it.
     fn may_see(
         &self,
         plugin: &Plugin,
@@ -174,7 +174,7 @@ impl Runtime {
         self.operate(&request, &invoke, &restore)
     }
 
-    /// One run without effects. What it answers is shown, not kept, so nothing is checked and nothing committed.
+    /// One run without effects. The answer is shown and not kept, so nothing is checked and nothing committed.
     fn draw<T>(
         &self,
         plugin: &Arc<Plugin>,

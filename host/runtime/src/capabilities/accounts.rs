@@ -1,5 +1,5 @@
-//! `keyturn:panel/accounts`: the panel's people, as far as the grant and the caller's reach go. What is outside either
-//! is `not-found`, like what does not exist.
+//! `keyturn:panel/accounts`: the panel's accounts, within the grant and the caller's reach. Everything outside is `not-found`,
+//! like an account that doesn't exist.
 
 use crate::call::ledger::{Ledger, Stop, View};
 use keyturn_core::accounts::{AccountId, Field, Matched, Why};
@@ -13,16 +13,16 @@ use keyturn_core::seal;
 use keyturn_package::manifest::Accounts;
 use keyturn_store::{Effect, Known, StorageError};
 
-/// What this keeps of a call.
+/// What this capability keeps of a call.
 #[derive(Default)]
 pub(crate) struct Part {
-    /// Accounts whose hash the guest was given: for the audit.
+    /// Accounts whose hash the guest got, for the audit log.
     pub(crate) checked: BTreeSet<AccountId>,
 }
 
-/// Bytes of a stored hash at most.
+/// The most bytes of a stored hash.
 const MAX_HASH: usize = 512;
-/// Bytes that can be somebody's login or address.
+/// The most bytes of a login or address.
 const MAX_TYPED: usize = 1_024;
 
 fn unavailable(ledger: &Ledger, cause: &StorageError) -> Error {
@@ -34,7 +34,7 @@ impl View<'_, Part> {
         self.ledger.plugin.authority.accounts.as_ref().ok_or_else(|| Error::Denied("accounts".to_owned()))
     }
 
-    /// The account, if grant and reach go so far. Read once in a call, and noted to be checked at its commit.
+    /// The account, if it is within grant and reach. It is read once in a call, and checked again at the commit.
     fn known(&mut self, name: &str) -> Result<Known, Error> {
         let realms = &self.rights()?.realms;
         let id: AccountId = name.parse().map_err(|_| Error::NotFound)?;

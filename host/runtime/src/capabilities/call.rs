@@ -1,4 +1,4 @@
-//! `keyturn:panel/call`: who is calling, from where, in which language, and the call's one instant.
+//! `keyturn:panel/call`: who calls, from where, in which language, and the time of the call.
 
 use crate::call::ledger::View;
 use keyturn_contract::keyturn::panel::call::{Actor, Host};

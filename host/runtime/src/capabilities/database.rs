@@ -1,5 +1,5 @@
-//! `keyturn:panel/database`: the plugin's own ordered map. Reads are noted, to be checked at the commit; writes are
-//! collected, and seen by the call itself.
+//! `keyturn:panel/database`: the plugin's own ordered map. Reads are noted, and checked at the commit. Writes are collected;
+//! the call itself sees them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -10,12 +10,12 @@ use crate::call::ledger::{Ledger, View};
 use keyturn_contract::keyturn::panel::database::{Counted, Counter, Entry, Error, Host};
 use keyturn_store::{self as storage, Effect, Read, StorageError};
 
-/// What this keeps of a call.
+/// What this capability keeps of a call.
 #[derive(Default)]
 pub(super) struct Part {
-    /// What the call itself has written, by key: none where it deleted.
+    /// What the call itself wrote, by key; none where it deleted.
     written: BTreeMap<String, Option<Zeroizing<Vec<u8>>>>,
-    /// On which counters, by key and window, it has counted.
+    /// The counters that it has added to, by key and window.
     counted: BTreeSet<(String, u32)>,
 }
 
@@ -80,7 +80,7 @@ impl Host for View<'_, Part> {
         if let Err(limit) = call.reading() {
             return Ok(Err(limit.into()));
         }
-        // As many more as the call has deleted itself may drop out again.
+        // The call may have deleted as many of these entries itself.
         let asked = limit + u32::try_from(self.part.written.len()).unwrap_or(u32::MAX - MAX_SCAN);
         let found = call
             .in_host(|call| call.around.storage.scan(&call.plugin.name, &prefix, after.as_deref(), asked, call.now));
@@ -99,7 +99,7 @@ impl Host for View<'_, Part> {
             self.part.written.range((from, Bound::Unbounded)).take_while(|(key, _)| key.starts_with(&prefix))
         {
             match value {
-                // Beyond what the storage told there may be more of its keys, which this one must not overtake.
+                // Behind the last entry that the storage returned there may be more entries, which this one must not precede.
                 Some(value) if whole || last.as_ref().is_some_and(|last| key <= last) => {
                     merged.insert(key.clone(), value.to_vec());
                 }

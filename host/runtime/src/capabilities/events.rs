@@ -57,7 +57,7 @@ impl Host for View<'_, ()> {
         let deliveries: Vec<NewDelivery> =
             call.around.webhooks().iter().filter_map(|destination| destination.delivery(&received)).collect();
         let payload = Zeroizing::new(serde_json::to_string(&received).unwrap_or_default());
-        // Without listeners it is an effect all the same: where there are none, there may be no news.
+        // It is an effect even without listeners: where effects are refused, events are, too.
         call.effects_allowed()?;
         for plugin in listeners {
             let task = NewTask {

@@ -1,4 +1,4 @@
-//! `keyturn:panel/jobs`: work for later. What is queued is an effect, and waits in the storage from the commit on.
+//! `keyturn:panel/jobs`: work for later. A queued job is an effect; from the commit on it waits in the storage.
 
 use zeroize::Zeroizing;
 

@@ -1,5 +1,5 @@
-//! `keyturn:panel/mail`: mail by template, to an account or to the operators, never to an address. What is sent is an effect:
-//! it waits in the outbox from the commit on, and a worker looks the address up.
+//! `keyturn:panel/mail`: email by template, to an account or to the operators, never to an address. A queued email is an
+//! effect: from the commit on it waits in the outbox, and a worker looks up the address.
 
 use std::collections::BTreeMap;
 
@@ -15,16 +15,16 @@ use keyturn_package::manifest::Mail as Rights;
 use keyturn_store::outbox::{Mail, MailId, MailState, NewMail, Recipient};
 use keyturn_store::{Effect, Read, StorageError};
 
-/// What this keeps of a call.
+/// What this capability keeps of a call.
 #[derive(Default)]
 pub(super) struct Part {
-    /// Mails that the call itself has queued or withdrawn.
+    /// Emails that the call itself has queued or withdrawn.
     mails: BTreeMap<MailId, MailState>,
 }
 
-/// Characters of a text or a secret.
+/// The most characters of a text or a secret.
 const MAX_TEXT: usize = 400;
-/// How long a mail is of use that does not say so, in milliseconds: seven days.
+/// How long an email stays valid if it doesn't say so, in milliseconds: seven days.
 const USEFUL: i64 = 7 * 24 * 3600 * 1000;
 
 fn unavailable(ledger: &Ledger, cause: &StorageError) -> Error {
@@ -40,8 +40,8 @@ impl View<'_, Part> {
         self.ledger.plugin.authority.mail.as_ref().ok_or_else(|| Error::Denied("mail".to_owned()))
     }
 
-    /// A recipient whom this plugin and this caller may write to, and who has a usable address; with the address itself if it
-    /// is no longer on file.
+    /// A recipient that this plugin and this caller may email, with a usable address. The address itself is returned if it is
+    /// no longer on file.
     fn recipient(&mut self, to: &To) -> Result<(Recipient, Option<String>), Error> {
         match to {
             To::Operators if !self.mail_rights()?.operators => Err(Error::Denied("operators".to_owned())),
@@ -62,7 +62,7 @@ impl View<'_, Part> {
         }
     }
 
-    /// An account whom this plugin and this caller may write to, and the address on file, whether or not it can be used.
+    /// An account that this plugin and this caller may email, and the address on file, usable or not.
     fn on_file(&mut self, name: &str) -> Result<(AccountId, Option<String>), Error> {
         let id: AccountId = name.parse().map_err(|_| Error::NotFound)?;
         if !self.mail_rights()?.recipients.contains(id.realm()) {
@@ -84,7 +84,7 @@ impl View<'_, Part> {
             .in_host(|call| call.around.storage.seen_address(id))
             .map_err(|cause| unavailable(self.ledger, &cause))?;
         let seen = seen.ok_or(Error::NotFound)?;
-        // The commit sees the one on file, and knows this one as the one before it.
+        // The commit sees the address on file, and knows this one as the one before it.
         let on_file = on_file.filter(|address| address::check(address).is_ok()).unwrap_or_default();
         let changed = *seen.seen != *on_file;
         let nobody = if changed { Error::NotFound } else { Error::NoAddress };
@@ -120,7 +120,7 @@ impl View<'_, Part> {
         Ok(mail)
     }
 
-    /// What became of a mail that this call itself has queued or withdrawn.
+    /// The state of an email that this call itself has queued or withdrawn.
     fn of_this_call(&self, name: &str) -> Option<MailState> {
         self.part.mails.get(&name.parse::<MailId>().ok()?).copied()
     }
@@ -202,8 +202,8 @@ impl View<'_, Part> {
         })
     }
 
-    /// Where it was requested, as the recipient may know it: by an anonymous caller, by the recipient, or by the panel for
-    /// either. The location of a manager or a machine is not shown.
+    /// The place of the request, as the recipient may know it: if an anonymous caller, the recipient, or the panel for either
+    /// of them made it. The location of a manager or a machine is never shown.
     fn origin(&self, to: &Recipient) -> Option<String> {
         let theirs = match &self.ledger.caller.actor {
             Actor::Anonymous | Actor::System => true,
@@ -213,7 +213,7 @@ impl View<'_, Part> {
         self.ledger.caller.address.filter(|_| theirs).map(|address| address.to_canonical().to_string())
     }
 
-    /// The variables as values, if they are those of the template.
+    /// The variables as values, if they match the template.
     fn filled(&self, template: &Template, given: Vec<(String, Variable)>) -> Result<Vec<(String, Value)>, Error> {
         let bad = |name: &str, problem: &str| Err(Error::BadTemplate(format!("{name}: {problem}")));
         let mut filled = BTreeMap::new();
@@ -274,7 +274,7 @@ impl View<'_, Part> {
             Err(error) => return Ok(Err(error)),
         };
         if !whole {
-            // It has gone, or ended otherwise: nothing happens to it.
+            // It was sent, or has ended: nothing happens to it.
             return Ok(Ok(()));
         }
         Ok(self.ledger.effect(Effect::Withdraw { id: id.clone() }, name.len())?.map_err(Error::from).map(|()| {

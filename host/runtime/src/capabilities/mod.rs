@@ -1,5 +1,5 @@
 //! What a plugin may import: one file for each interface of `keyturn:panel`, and the table of them. Each works on the call's
-//! ledger and on a part of its own; nothing here writes to a database.
+//! ledger and on a part of its own. Nothing here writes to a database.
 
 mod accounts;
 mod call;
@@ -19,19 +19,19 @@ pub use crate::call::ledger::RETRY_SECONDS;
 use crate::call::ledger::{Of, View};
 pub use crate::call::state::State;
 
-/// A setting of the grants file, and whether a plugin of an authority has what it gives.
+/// A setting of the grants file, and whether a plugin with these rights has it.
 pub type Grant = (&'static str, fn(&Wants) -> bool);
 
-/// What is linked for a plugin, whether it may have it, and why.
+/// An interface to link, and the grant that it needs.
 pub struct Capability {
     /// Its interface's full name without the version: `keyturn:panel/database`.
     pub interface: &'static str,
-    /// The setting of the grants file that gives it, and whether a plugin has it; none: every plugin has it.
+    /// The setting of the grants file that grants it, and whether a plugin has it. None: every plugin has it.
     pub grant: Option<Grant>,
     link: fn(&mut Linker<State>) -> wasmtime::Result<()>,
 }
 
-/// A row of the table: the interface in Rust and in WIT, its grant, and the part of a call's state that is its own.
+/// A row of the table: the interface in Rust and in WIT, its grant, and its own part of a call's state.
 macro_rules! capability {
     ($($interface:ident)::+, $name:literal, $grant:expr, $part:ty, $own:ident) => {
         Capability {
@@ -44,7 +44,7 @@ macro_rules! capability {
     };
 }
 
-/// All of them. What is not here is linked for nobody.
+/// All capabilities. Anything else is linked for nobody.
 pub static CAPABILITIES: [Capability; 11] = [
     capability!(panel::types, "keyturn:panel/types", None, (), nothing),
     capability!(ui::nodes, "keyturn:ui/nodes", None, (), nothing),
@@ -80,7 +80,7 @@ pub static CAPABILITIES: [Capability; 11] = [
 /// What each capability keeps of one call.
 #[derive(Default)]
 pub struct Parts {
-    /// Of those that keep nothing.
+    /// For capabilities that keep nothing.
     nothing: (),
     pub(crate) accounts: accounts::Part,
     database: database::Part,
@@ -89,7 +89,7 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// What is left for another run of the same call: on which counters it has counted, since it counts once on each.
+    /// What stays for another run of the same call: the counters that it has added to, because it counts once.
     pub(crate) fn for_another_run(&self) -> Self {
         Self { database: self.database.for_another_run(), ..Self::default() }
     }
@@ -98,20 +98,20 @@ impl Parts {
 impl panel::types::Host for View<'_, ()> {}
 impl ui::nodes::Host for View<'_, ()> {}
 
-/// The capability of that interface, given without its version.
+/// The capability of an interface, given without its version.
 #[must_use]
 pub fn named(interface: &str) -> Option<&'static Capability> {
     CAPABILITIES.iter().find(|capability| capability.interface == interface)
 }
 
 impl Capability {
-    /// Whether a plugin of that authority has it.
+    /// Whether a plugin with these rights has it.
     #[must_use]
     pub fn given_to(&self, authority: &Wants) -> bool {
         self.grant.is_none_or(|(_, granted)| granted(authority))
     }
 
-    /// Gives it to a plugin.
+    /// Links it for a plugin.
     ///
     /// # Errors
     /// The engine's.

@@ -4,7 +4,7 @@ use crate::call::ledger::View;
 use keyturn_contract::keyturn::panel::settings::{Host, Value};
 use keyturn_package::manifest::SettingValue;
 
-/// As in the templates of mails.
+/// As in email templates.
 const BRAND: &str = "{{ brand.name }}";
 
 impl Host for View<'_, ()> {

@@ -27,7 +27,9 @@ pub struct Joined {
 
 /// One part, and the body that it would have alone.
 pub struct Part {
+    /// As [`read`](super::read()) takes it.
     pub body: Zeroizing<Vec<u8>>,
+    /// What it asks for.
     pub submission: Submission,
 }
 

@@ -1,5 +1,5 @@
-//! Sends email. It is drawn again at each attempt, to the address then on file, with the same Message-ID: a worker that died
-//! after a server accepted it sends it again, and a mailbox that knows the id shows it once.
+//! Sends email. Each attempt draws it again, for the address then on file, with the same Message-ID. If a worker dies after a
+//! server accepted an email, another one sends it again; a mailbox that knows the id shows it once.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,7 +15,7 @@ use keyturn_mail::{Mailbox, Message, address};
 use keyturn_mail_settings::Outgoing;
 use keyturn_store::outbox::{Filling, LeasedMail, MailState, Obstacle, Recipient, Settled};
 
-/// A session, and how mail goes as long as it is used.
+/// A session with a server, and the settings that it uses.
 struct Line {
     post: Arc<Outgoing>,
     transport: Arc<dyn Transport>,
@@ -31,11 +31,11 @@ impl Line {
 }
 
 impl Worker<'_> {
-    /// Sends mails one after another.
+    /// Sends emails, one after another.
     pub(super) fn send_mail(&self) {
         let operators = self.inner.mail_settings().operators();
         let line = RefCell::new(None::<Line>);
-        // One at a time: a slow server holds up no mail but the one that it has.
+        // One at a time: a slow server delays only the email that it has.
         let lease = || {
             let post = self.inner.outgoing();
             let mut line = line.borrow_mut();
@@ -60,7 +60,7 @@ impl Worker<'_> {
         );
     }
 
-    /// One attempt. Answers the next mail, if there is one, and it may go by the same way.
+    /// Makes one attempt. Returns the next email, if there is one that the same session can send.
     fn deliver(&self, line: &mut Line, leased: &LeasedMail, operators: Option<&str>) -> Option<LeasedMail> {
         if !self.may_go() {
             return None;
@@ -68,7 +68,7 @@ impl Worker<'_> {
         let attempt = || self.inner.attempt(line, leased, &|| self.shutdown.stopped());
         let settled = catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(|_| {
             tracing::error!(mail = leased.mail.id.as_str(), "sending an email crashed");
-            // Whatever state it was in, it is not to be trusted.
+            // The session's state is unknown, so it isn't used again.
             line.session = line.transport.session();
             delayed(leased, None, Some(Obstacle::Broken))
         });
@@ -83,7 +83,7 @@ impl Worker<'_> {
     }
 }
 
-/// Again after a pause, or never again.
+/// A retry after a pause, or none.
 fn delayed(
     leased: &LeasedMail,
     told: Option<(String, keyturn_mail::transport::Attempt)>,
@@ -99,7 +99,7 @@ fn refused(obstacle: Obstacle) -> Settled {
 }
 
 impl Work {
-    /// One attempt, and how the mail stands after it.
+    /// Makes one attempt, and returns the email's new state.
     fn attempt(&self, line: &mut Line, leased: &LeasedMail, stopped: &(dyn Fn() -> bool + Sync)) -> Settled {
         let mail = leased.mail.id.as_str();
         let filling = match &leased.filling {
@@ -130,11 +130,11 @@ impl Work {
         }
     }
 
-    /// The address on file, as the lease has noted it; or the one before, which the mail has with it.
+    /// The address on file, as noted by the lease; or the earlier address, which the email itself has.
     fn mailbox(&self, leased: &LeasedMail, filling: &Filling) -> Result<Mailbox, Obstacle> {
         match &leased.mail.to {
             Recipient::Account(_) => {}
-            // Without the name on file: the person who has the account now may have written that.
+            // Without the name on file: whoever has the account now may have written it.
             Recipient::Previous(_) => {
                 let address = filling.address.clone().ok_or(Obstacle::NoAddress)?;
                 return Ok(Mailbox { name: String::new(), address });
@@ -145,7 +145,7 @@ impl Work {
             }
         }
         let account = leased.account.as_ref().ok_or(Obstacle::NoAccount)?;
-        // One that cannot be used is refused where it is written, with what is wrong with it.
+        // An unusable address is refused where the email is written, with the reason.
         let address = account.value(Field::Email).filter(|address| !address::is_blank(address));
         let address = address.ok_or(Obstacle::NoAddress)?;
         let name = account.value(Field::Name).unwrap_or_default().to_owned();

@@ -1,8 +1,8 @@
-//! What happens without anybody waiting for it: mail and webhooks go out, jobs and events are run.
+//! Work that nobody waits for: sends email and webhooks, runs jobs and events.
 //!
-//! Workers lease rows from the storage by the database's clock, so any number of processes may run them on one database. A
-//! row whose worker is gone is leased by the next; a watcher prolongs the leases of what is under way, and leaves a sign of
-//! life, so that a page can say since when nobody works.
+//! Workers lease rows by the database's clock, so any number of processes may run them on one database. If a worker dies,
+//! another one leases its rows. A watcher extends the leases of running work, and leaves a sign of life, so that a page can say
+//! since when no worker runs.
 
 pub mod mail;
 mod tasks;
@@ -23,30 +23,31 @@ use keyturn_store::outbox::ATTEMPTS;
 use keyturn_store::tasks::Lease;
 use keyturn_webhooks::{Destination, Destinations};
 
-/// How long a row is leased, in milliseconds: what a worker that died had under way is tried again after so long.
+/// How long a row is leased, in milliseconds: after this time, another worker retries what a dead worker was doing.
 const LEASE_MS: i64 = 30_000;
-/// Time between two signs of life, which also prolong the leases.
+/// Time between two signs of life, which also extend the leases.
 const BEAT: Duration = Duration::from_secs(10);
-/// Between two looks whether all that was under way when work was stopped has come to its end.
+/// Time between two checks, after work was stopped, whether the running work has ended.
 const ENDING: Duration = Duration::from_millis(20);
-/// A worker that was last there so long ago, in milliseconds, has stopped.
+/// A worker without a sign of life for so many milliseconds has stopped.
 pub const SILENT_MS: i64 = 30_000;
-/// What falls due by the clock alone is seen after so long at most.
+/// The longest time until a worker notices rows that are due by the clock alone.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long a worker sleeps if the bell does not ring; the watcher rings it when something falls due.
+/// How long a worker sleeps if the bell doesn't ring. The watcher rings it when something is due.
 const SLEEP: Duration = Duration::from_secs(60);
-/// Time before a database that failed is asked again.
+/// Time before a failed database is asked again.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-/// Pauses after the first, second, … attempt that came to nothing, in milliseconds.
+/// Pauses after the first, second, … failed attempt, in milliseconds.
 const PAUSES: [i64; ATTEMPTS as usize - 1] = [30_000, 120_000, 600_000, 1_800_000, 3_600_000, 7_200_000, 14_400_000];
 
-/// Milliseconds until the next attempt of a mail or a task. None: there is none.
+/// Milliseconds until the next attempt of an email or a task. None: there is no next one.
 fn pause(attempts: u32) -> Option<i64> {
     jittered(&PAUSES, attempts)
 }
 
-/// The pause after so many attempts, a fifth more or less, so that what failed together does not come back together.
+/// The pause after so many attempts, up to a fifth longer or shorter, so that attempts that failed together don't come back
+/// together.
 fn jittered(pauses: &[i64], attempts: u32) -> Option<i64> {
     let pause = *pauses.get(usize::try_from(attempts.max(1) - 1).ok()?)?;
     let fraction = i64::from(u16::from_be_bytes(seal::random()));
@@ -58,13 +59,13 @@ fn jittered(pauses: &[i64], attempts: u32) -> Option<i64> {
 pub struct Shutdown(Arc<(Mutex<bool>, Condvar)>);
 
 impl Shutdown {
-    /// For workers that are to be started.
+    /// For workers that you start.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Lets each worker finish what it has under way, and no more.
+    /// Lets each worker finish its running work, and no more.
     pub fn stop(&self) {
         *self.lock() = true;
         self.0.1.notify_all();
@@ -85,19 +86,19 @@ impl Shutdown {
     }
 }
 
-/// Whether anybody works.
+/// Whether any worker runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Workers {
-    /// Somebody does.
+    /// One does.
     Running,
-    /// Nobody does.
+    /// None does.
     Stopped {
-        /// The last sign of life, Unix milliseconds; none: there never was one.
+        /// The last sign of life, Unix milliseconds; none if there never was one.
         since: Option<i64>,
     },
 }
 
-/// Workers on a thread of their own.
+/// Running workers, on a thread of their own.
 #[must_use = "the workers continue until they are told to finish"]
 pub struct Working {
     shutdown: Shutdown,
@@ -105,7 +106,7 @@ pub struct Working {
 }
 
 impl Working {
-    /// Stops them, and waits: a mail that is being handed over is finished, the rest waits for the next start.
+    /// Stops them, and waits. An email that is being sent is finished; the rest waits for the next start.
     pub fn finish(self) {
         self.shutdown.stop();
         let _ = self.thread.join();
@@ -113,8 +114,8 @@ impl Working {
 }
 
 impl Work {
-    /// Sends email and webhooks and runs jobs and events until `shutdown` is stopped, on threads of its own; returns when the
-    /// last one has finished. Email is sent while it is on.
+    /// Sends email and webhooks, and runs jobs and events, on threads of its own until `shutdown` is stopped. Returns when the
+    /// last thread has finished. Email is sent while it is on.
     pub fn run_workers(&self, shutdown: &Shutdown) {
         let inner = self;
         let worker = Worker { inner, shutdown, held: Mutex::default() };
@@ -133,7 +134,7 @@ impl Work {
                     threads.push(scope.spawn(move || worker.send_webhooks(&destination)));
                 }
             });
-            // What is still under way stays ours to its end: a server may take minutes to answer.
+            // Running work keeps its lease until it ends: a server may take minutes to answer.
             let mut next = Instant::now();
             while threads.iter().any(|thread| !thread.is_finished()) {
                 if Instant::now() >= next {
@@ -145,10 +146,10 @@ impl Work {
         });
     }
 
-    /// The same on a thread of their own, until they are told to finish.
+    /// Starts the same on a thread of its own, until you call [`Working::finish`].
     ///
     /// # Errors
-    /// The system's, if it gives no thread.
+    /// The system's error, if it gives no thread.
     pub fn start_workers(&self) -> std::io::Result<Working> {
         let (host, shutdown) = (self.clone(), Shutdown::new());
         let ending = shutdown.clone();
@@ -169,16 +170,16 @@ impl Work {
     }
 }
 
-/// What the threads of one worker share.
+/// What all threads of one worker share.
 struct Worker<'a> {
     inner: &'a Work,
     shutdown: &'a Shutdown,
-    /// What is under way, for its leases to be prolonged.
+    /// Running work, whose leases are extended.
     held: Mutex<HashSet<Lease>>,
 }
 
 impl Worker<'_> {
-    /// Looks for what falls due, prolongs leases, gives signs of life; lets `start` begin for each webhook that is new.
+    /// Notices rows that are due, extends leases, leaves signs of life, and calls `start` for each new webhook.
     fn watch(&self, mut start: impl FnMut(&Arc<Destination>)) {
         let mut webhooks = Destinations::default();
         let mut next = Instant::now();
@@ -225,7 +226,7 @@ impl Worker<'_> {
         self.inner.bells.task.ring_all();
     }
 
-    /// A sign of life, which prolongs the leases of what is under way.
+    /// Leaves a sign of life, and extends the leases of running work.
     fn beat(&self) {
         let leases: Vec<Lease> = self.held().iter().cloned().collect();
         if let Err(error) = self.inner.storage.beat(&leases, LEASE_MS, now()) {
@@ -233,7 +234,7 @@ impl Worker<'_> {
         }
     }
 
-    /// Takes work as long as there is some, then sleeps until there is; ends when it `goes_on` no more.
+    /// Takes work while there is some, then sleeps until there is more. Ends when `goes_on` answers false.
     fn work<T>(
         &self,
         bell: &Bell,
@@ -259,13 +260,13 @@ impl Worker<'_> {
         }
     }
 
-    /// Whether something leased may go out: nothing does of a database that nobody else can see any more. Its row stays as
-    /// it is.
+    /// Whether leased work may start: nothing is sent from a database file that is no longer at its path. The row stays
+    /// unchanged.
     fn may_go(&self) -> bool {
         !matches!(self.inner.storage.in_place(), Err(StorageError::Replaced(_)))
     }
 
-    /// Runs something while its lease is prolonged.
+    /// Runs something while its lease is extended.
     fn holding<T>(&self, lease: &Lease, work: impl FnOnce() -> T) -> T {
         self.held().insert(lease.clone());
         let done = work();
@@ -273,8 +274,8 @@ impl Worker<'_> {
         done
     }
 
-    /// Writes how something came out; a busy database is tried again for as long as the lease lasts, since what is not
-    /// settled is done once more. `write` answers whether the lease held, and what else it has done.
+    /// Writes a result. If the database is busy, it tries again until the lease ends, because work without a result is done
+    /// once more. `write` answers whether the lease held, and what else it did.
     fn settle<T>(&self, what: &str, write: impl Fn() -> Result<(bool, T), StorageError>) -> Option<T> {
         let until = Instant::now() + Duration::from_millis(LEASE_MS.unsigned_abs());
         loop {
@@ -294,7 +295,7 @@ impl Worker<'_> {
         }
     }
 
-    // A set of leases cannot be left half-changed by a panic.
+    // A panic can't leave the set of leases half-changed.
     fn held(&self) -> MutexGuard<'_, HashSet<Lease>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }

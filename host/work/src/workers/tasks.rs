@@ -1,4 +1,4 @@
-//! Jobs and events are run, each by its plugin.
+//! Runs jobs and events, each with its plugin.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,15 +9,15 @@ use keyturn_runtime::CallError;
 use keyturn_runtime::Failure;
 use keyturn_store::tasks::{Lease, LeasedTask};
 
-/// Tasks that one worker leases at once, at most.
+/// The most tasks that one worker leases at once.
 const AT_ONCE: u32 = 16;
-/// A task that takes no longer is soon done.
+/// A task that takes no longer counts as short.
 const QUICK: Duration = Duration::from_millis(20);
 
 impl Worker<'_> {
     /// Runs tasks one after another.
     pub(super) fn run_tasks(&self) {
-        // Several in one write, as long as they are soon done: what is slow holds up only what it was leased with.
+        // Leases several in one write while they are short: a slow task delays only those leased with it.
         let quick = Cell::new(false);
         let lease = || {
             let most = if quick.get() { AT_ONCE } else { 1 };
@@ -44,7 +44,7 @@ impl Worker<'_> {
     fn run_task(&self, task: &LeasedTask) {
         let plugin = self.inner.roster().get(&task.plugin).cloned();
         let (outcome, again_in) = match plugin {
-            // It may be admitted again: an operator may fix its grants, and its work is still there.
+            // The plugin may be admitted again after its operator fixed its grants; its work waits.
             None => ("no-plugin".to_owned(), pause(task.attempts)),
             Some(plugin) => match catch_unwind(AssertUnwindSafe(|| self.inner.run_task(&plugin, task))) {
                 // It ended with its effects.
@@ -61,7 +61,7 @@ impl Worker<'_> {
     }
 }
 
-/// Milliseconds until a task that failed so is run again; none: never.
+/// Milliseconds until a task with this failure runs again; none: never.
 fn again(error: &CallError, attempts: u32) -> Option<i64> {
     match error {
         CallError::Failed(Failure::Unavailable(seconds)) => {

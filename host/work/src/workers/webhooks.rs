@@ -1,5 +1,5 @@
-//! Events go to their destinations, each by workers of its own, under one id: a worker that died after a destination took one
-//! sends it again, and a receiver that keeps the ids does it once.
+//! Sends events to their destinations, with workers for each. If a worker dies after a destination accepted an event, another
+//! one sends it again under the same id; a receiver that keeps the ids does its work once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
@@ -10,15 +10,14 @@ use keyturn_store::deliveries::{ATTEMPTS, DeliveryState, LeasedDelivery, Settled
 use keyturn_webhooks::Destination;
 use keyturn_webhooks::send::{Sender, System, Verdict};
 
-/// Pauses after the first, second, … attempt that came to nothing, in milliseconds: the example of the specification, three
-/// days together.
+/// Pauses after the first, second, … failed attempt, in milliseconds: the example of the specification, three days in all.
 const PAUSES: [i64; ATTEMPTS as usize - 1] =
     [5_000, 5 * 60_000, 30 * 60_000, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR];
 const HOUR: i64 = 3_600_000;
 
 impl Worker<'_> {
-    /// Sends the deliveries of one destination, one after another, until another destination replaces it: a running one then
-    /// ends as it began, and its row with it.
+    /// Sends the deliveries of one destination, one after another, until another destination replaces it. A running delivery
+    /// then ends as it began.
     pub(super) fn send_webhooks(&self, to: &Arc<Destination>) {
         let mut sender = Sender::new(Arc::new(System));
         let stands = || self.inner.surroundings.webhooks().iter().any(|one| Arc::ptr_eq(one, to));
@@ -41,7 +40,7 @@ impl Worker<'_> {
         }
         let settled = catch_unwind(AssertUnwindSafe(|| tried(sender, to, leased))).unwrap_or_else(|_| {
             tracing::error!(webhook = to.name, delivery = leased.delivery.id.as_str(), "sending a webhook crashed");
-            // Whatever state it was in, it is not to be trusted.
+            // The sender's state is unknown, so it isn't used again.
             *sender = Sender::new(Arc::new(System));
             failed(leased, None, nothing("sending it crashed"))
         });
@@ -66,7 +65,7 @@ fn tried(sender: &mut Sender, to: &Destination, leased: &LeasedDelivery) -> Sett
     match verdict {
         Verdict::Accepted => SettledDelivery { state: DeliveryState::Accepted, again_in: None, tried, gone: false },
         Verdict::Gone => SettledDelivery { state: DeliveryState::GaveUp, again_in: None, tried, gone: true },
-        // A receiver that took it without an answer knows it by its id.
+        // A receiver that accepted it without an answer recognises its id.
         Verdict::Unknown => failed(leased, None, tried),
         Verdict::Failed { retry_after } => {
             let asked = retry_after.map(|pause| i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));
@@ -75,7 +74,7 @@ fn tried(sender: &mut Sender, to: &Destination, leased: &LeasedDelivery) -> Sett
     }
 }
 
-/// Again after a pause, as long as the other side asks for at least, or never again.
+/// A retry after a pause, as long as the destination asks for at least; or none.
 fn failed(leased: &LeasedDelivery, asked: Option<i64>, tried: Tried) -> SettledDelivery {
     let again_in = jittered(&PAUSES, leased.delivery.attempts).map(|pause| pause.max(asked.unwrap_or(0)));
     let state = if again_in.is_some() { DeliveryState::Delayed } else { DeliveryState::GaveUp };

@@ -16,7 +16,7 @@ const FORGOT: &str = "/plugins/keyturn-password/forgot";
 /// Requests of all clients together, by how many clients there are.
 const REQUESTS: [(usize, usize); 3] = [(1, 1_500), (8, 6_000), (64, 12_000)];
 
-/// A visitor and the requests that he is about to send: each form was drawn for him, and runs once.
+/// A visitor and the requests that they are about to send: each form was drawn for them, and runs once.
 struct Visitor {
     client: Client,
     ready: Vec<(String, Vec<u8>)>,

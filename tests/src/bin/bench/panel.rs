@@ -118,7 +118,7 @@ impl Panel {
         Stopped(work.expect("it starts"))
     }
 
-    /// A visitor of his own address, whom a proxy of ours tells of.
+    /// A visitor with an address of their own, which a proxy of ours reports.
     pub fn visitor(&self, nth: usize) -> Client {
         let mut visitor = Client::new(self.address);
         let from = format!("10.{}.{}.{}", nth >> 16 & 255, nth >> 8 & 255, nth & 255);

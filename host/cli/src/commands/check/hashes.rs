@@ -14,23 +14,23 @@ use super::Report;
 use crate::commands::console;
 use crate::output::Tone;
 
-/// Functions beside the hooks of sign-in: a hash such as new passwords get, and the work of one comparison.
+/// Functions in the same interface: one answers a hash in the form of new ones, one does the work of a comparison.
 const SAMPLE: &str = "sample-hash";
 const COMPARE: &str = "compare-hash";
 
-/// A grid to be set is so many times what the dearest hash costs while nothing else is done.
+/// The suggested time grid is so many times the cost of the slowest hash on an idle machine.
 const ROOM: u128 = 2;
-/// Milliseconds that a grid to be set is a multiple of.
+/// The suggested grid is a multiple of so many milliseconds.
 const STEP: u128 = 50;
 
-/// What sign-in meets in the realms that it searches.
+/// The hashes that sign-in finds in the realms that it searches.
 struct SignIn<'a> {
     host: &'a Host,
     config: &'a Config,
     plugin: &'a Plugin,
     /// How new passwords begin, if the plugin shows it.
     written: Option<String>,
-    /// A hash of each kind that it compares with: the kind, a hash, and whether any is stored so.
+    /// One hash of each kind that it can compare with: the kind, the hash, and whether such hashes are stored.
     compared: Vec<(String, String)>,
 }
 
@@ -52,7 +52,7 @@ pub fn at_sign_in(config: &Config, host: &Host, provider: &Sql, report: &mut Rep
     }
     let searched = plugin.authority.accounts.iter().flat_map(|rights| &rights.realms);
     for (realm, mapping) in searched.filter_map(|realm| Some((realm, config.accounts.get(realm)?))) {
-        // Where the tables are not as mapped, that has been said.
+        // Wrong tables were already reported.
         let kinds =
             config.storage().ok().and_then(|(storage, _)| storage.read(|sql| provider.hash_kinds(sql, realm)).ok());
         let kinds = kinds.unwrap_or_default();
@@ -73,7 +73,7 @@ fn beside(hook: &str, function: &str) -> String {
 }
 
 impl SignIn<'_> {
-    /// Why sign-in cannot compare with a hash: a code and a sentence.
+    /// Why sign-in can't compare with a hash: a code and a sentence.
     fn unreadable(&self, hash: &str) -> Option<(String, String)> {
         let asked = json!({ "hash": hash });
         match self.host.call(&console(), &self.config.sign_in.recognise_hook, &asked, None) {
@@ -84,7 +84,7 @@ impl SignIn<'_> {
         }
     }
 
-    /// Prefixes that the panel may store, and that sign-in knows nothing of.
+    /// Prefixes that the panel may store and sign-in can't verify.
     fn accepted(&mut self, realm: &str, accepts: &[Accepts], report: &mut Report<'_>) {
         for accepted in accepts {
             let prefix = accepted.prefix.as_str();
@@ -108,7 +108,7 @@ impl SignIn<'_> {
         }
     }
 
-    /// Stored hashes that sign-in cannot compare with, counted by what is wrong.
+    /// Stored hashes that sign-in can't compare with, counted by reason.
     fn stored(&mut self, realm: &str, kinds: &[HashKind], report: &mut Report<'_>) {
         let (mut unreadable, mut locked): (Vec<(String, i64)>, i64) = (Vec::new(), 0);
         for kind in kinds {
@@ -139,7 +139,7 @@ impl SignIn<'_> {
         }
     }
 
-    /// Whether anything that is stored begins as what will be stored. Where nothing is, nobody has shown that it is read.
+    /// Whether any stored hash has the form of new ones. If none has, nobody has shown yet that the panel can read them.
     fn like_written(&self, realm: &str, kinds: &[HashKind], report: &mut Report<'_>) {
         let Some(written) = &self.written else { return };
         let scheme = |kind: &str| kind.split_inclusive('$').take(2).collect::<String>();
@@ -164,7 +164,7 @@ impl SignIn<'_> {
         }
     }
 
-    /// Whether the dearest comparison is over before the time at which all are answered.
+    /// Whether the slowest comparison ends before the time at which all are answered.
     fn even(&self, report: &mut Report<'_>) {
         let hook = beside(&self.config.sign_in.hook, COMPARE);
         if !self.host.has_hook(&hook) {
@@ -189,7 +189,7 @@ impl SignIn<'_> {
         let measured = format!("sign-in: the slowest hash, {kind}, takes {ms} ms here");
         let tells = "the time of an answer reveals which accounts exist";
         match even {
-            // One kind alone costs what is done in its place for an unknown name.
+            // If there is only one kind, an unknown name costs the same.
             0 if self.compared.len() < 2 => {
                 report.say(
                     Tone::Note,
@@ -206,7 +206,7 @@ impl SignIn<'_> {
         }
     }
 
-    /// The time of a sign-in, of two the shorter one: the first may find the machine asleep.
+    /// The time of a sign-in: the shorter of two, because the machine may be asleep at the first.
     fn cost(&self, hook: &str, hash: &str) -> Result<Duration, CallError> {
         let mut least = Duration::MAX;
         for _ in 0..2 {
@@ -218,7 +218,7 @@ impl SignIn<'_> {
     }
 }
 
-/// Whether a value stands in place of a hash and matches no password: `!`, also before a hash, and `*`.
+/// Whether a value is a locked account's, which matches no password: `!`, also before a hash, and `*`.
 fn is_locked(stored: &str) -> bool {
     stored.starts_with('!') || (stored.starts_with('*') && stored.len() <= 2)
 }

@@ -1,6 +1,6 @@
-//! The hooks of all plugins as an OpenAPI 3.1 document, drawn from their components' types and their WIT docs. `own.json` has
-//! what doesn't depend on plugins. Views are not in it: they are requested for a reader, in requests that are signed, and their
-//! answers are for a page; `docs/embedding.md` describes them.
+//! The hooks of all plugins as an OpenAPI 3.1 document, from their components' types and their WIT docs. `own.json` has what
+//! doesn't depend on plugins. Views are not in it: they are requested for a reader, in signed requests, and their answers are
+//! for a page; `docs/embedding.md` describes them.
 
 mod schema;
 
@@ -20,7 +20,7 @@ use keyturn_runtime::values::snake;
 use keyturn_store::outbox::MailState;
 use schema::{Names, Schemas, Way};
 
-/// The document of no plugins. Their parts go before its own, and the lists that stand elsewhere into it.
+/// The document without plugins. Their parts come before its own.
 static OWN: LazyLock<Value> = LazyLock::new(|| {
     let tags = Language::ALL.map(Language::tag).join(", ");
     let mut own: Value =
@@ -39,7 +39,7 @@ static OWN: LazyLock<Value> = LazyLock::new(|| {
     own
 });
 
-/// With what the host's own addresses refuse.
+/// With the refusals of the host's own addresses.
 const OWN_STATUSES: [u16; 10] = [400, 401, 403, 404, 405, 408, 413, 429, 500, 503];
 
 /// The hooks that machines may call, each with its plugin.
@@ -50,7 +50,7 @@ pub(super) fn served(plugins: &[Arc<Plugin>]) -> impl Iterator<Item = (&Plugin, 
     })
 }
 
-/// What a hook answers when it did it: the `ok` of a result, or all of it.
+/// What a successful hook answers: the `ok` of a result, or all of it.
 pub(super) fn answer(hook: &Hook) -> Option<Type> {
     match &hook.result {
         Some(Type::Result(result)) => result.ok(),
@@ -58,7 +58,7 @@ pub(super) fn answer(hook: &Hook) -> Option<Type> {
     }
 }
 
-/// The error of a plugin's own type that a hook may answer.
+/// The error of a plugin's own type, if the hook has one.
 fn own_error(hook: &Hook) -> Option<Type> {
     match &hook.result {
         Some(Type::Result(result)) => result.err().filter(|ty| !is_failure(ty)),
@@ -66,7 +66,6 @@ fn own_error(hook: &Hook) -> Option<Type> {
     }
 }
 
-/// The document.
 pub(super) fn document(brand: &str, plugins: &[Arc<Plugin>]) -> Value {
     let names = Names::of(plugins.iter().map(|plugin| &plugin.manifest.docs));
     let mut schemas = Schemas::new(&names);
@@ -86,7 +85,7 @@ pub(super) fn document(brand: &str, plugins: &[Arc<Plugin>]) -> Value {
     document
 }
 
-/// Of two of one name the host's own counts.
+/// If both have the same name, the host's own counts.
 fn put_before(own: &mut Value, mut first: Map<String, Value>) {
     if let Value::Object(own) = own {
         first.append(own);

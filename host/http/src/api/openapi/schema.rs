@@ -1,5 +1,5 @@
-//! JSON Schemas (2020-12) of a component's types, as [`keyturn_runtime::values`] reads and writes them. What a type is, the component
-//! says; what it is called and means, its docs, as far as they fit.
+//! JSON Schemas (2020-12) of a component's types, as [`keyturn_runtime::values`] reads and writes them. The component says what
+//! a type is. The docs say its name and meaning, as far as they match.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,10 +9,10 @@ use wasmtime::component::types::Type;
 use keyturn_package::docs::{Docs, Said, TypeDocs};
 use keyturn_runtime::values::{MAX_SAFE, snake};
 
-/// Names of names that are followed at most: docs are a stranger's word and may run in circles.
+/// The most aliases that are followed: docs come from a stranger and may run in circles.
 const ALIASES: usize = 8;
 
-/// Which way values go.
+/// The direction of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     /// Into the hook.
@@ -21,7 +21,7 @@ pub(super) enum Way {
     Answered,
 }
 
-/// What named types are called in the document: their own name, and where two plugins have it the whole one.
+/// The names of types in the document: their own name, or the full one if two plugins have it.
 pub(super) struct Names(BTreeMap<String, String>);
 
 impl Names {
@@ -36,7 +36,7 @@ impl Names {
     }
 }
 
-/// `session-epoch` as schemas are named: `SessionEpoch`.
+/// `session-epoch` as a schema's name: `SessionEpoch`.
 fn pascal(name: &str) -> String {
     let parts = name.split('-').map(|part| {
         let mut letters = part.chars();
@@ -45,7 +45,7 @@ fn pascal(name: &str) -> String {
     parts.collect::<String>().chars().filter(char::is_ascii_alphanumeric).collect()
 }
 
-/// Collects the named schemas on the way.
+/// Collects named schemas on the way.
 pub(super) struct Schemas<'a> {
     names: &'a Names,
     components: Map<String, Value>,
@@ -82,7 +82,7 @@ impl<'a> Schemas<'a> {
             Way::Asked => format!("{name}Asked"),
             Way::Answered => format!("{name}Answered"),
         };
-        // The same type may look otherwise on its way out: a link is its address there.
+        // A type may look different on its way out: a link is its address there.
         for name in [name, other] {
             let present = self.components.entry(name.clone()).or_insert_with(|| schema.clone());
             if *present == schema {
@@ -102,7 +102,7 @@ impl<'a> Schemas<'a> {
         let (mut properties, mut required) = (Map::new(), Vec::new());
         for (name, ty, said, text) in fields {
             let schema = described(self.schema(&ty, said, docs, way), text);
-            // What is answered is all there; what is asked may lack what is optional.
+            // An answer has all fields; a request may leave out options.
             if way == Way::Answered || !matches!(ty, Type::Option(_)) {
                 required.push(Value::String(snake(name)));
             }
@@ -126,7 +126,7 @@ impl<'a> Schemas<'a> {
             Type::U32 => int(0, u32::MAX.into()),
             Type::S64 => int(-MAX_SAFE, MAX_SAFE),
             Type::U64 => int(0, MAX_SAFE),
-            // JSON has no word for what is not a number.
+            // JSON can't express infinity or NaN.
             Type::Float32 | Type::Float64 if way == Way::Answered => json!({ "type": ["number", "null"] }),
             Type::Float32 => {
                 json!({ "type": "number", "minimum": f64::from(f32::MIN), "maximum": f64::from(f32::MAX) })
@@ -217,7 +217,7 @@ impl<'a> Schemas<'a> {
 
 type Resolved<'a> = (&'a TypeDocs, (&'a Said, &'a TypeDocs));
 
-/// The type of a name, and behind other names of it what its parts are called and its members.
+/// The type of a name, the names of its parts, and its members.
 fn resolve<'a>(key: &str, docs: &'a Docs) -> Option<Resolved<'a>> {
     let named = docs.types.get(key)?;
     let mut behind = named;
@@ -230,7 +230,7 @@ fn resolve<'a>(key: &str, docs: &'a Docs) -> Option<Resolved<'a>> {
     None
 }
 
-/// Whether the docs' members are the type's own, in name and order.
+/// Whether the docs' members match the type's, in name and order.
 fn fits(ty: &Type, docs: &TypeDocs) -> bool {
     let said = || docs.members.iter().map(|member| member.name.as_str());
     match ty {
@@ -242,7 +242,7 @@ fn fits(ty: &Type, docs: &TypeDocs) -> bool {
     }
 }
 
-/// With what stands before the field or case; the type's own words stay with the type.
+/// Adds the docs of the field or case; the type's own docs stay with the type.
 fn described(schema: Value, text: &str) -> Value {
     match schema {
         Value::Object(mut schema) if !text.is_empty() => {

@@ -1,9 +1,9 @@
-//! Plugins' views, and the host's own pages, for a panel that is not in this program: it asks for a region or a page while it
+//! Plugins' views, and the host's own pages, for a panel in another program. The panel asks for a region or a page while it
 //! answers one of its readers, puts the HTML into its own page, and passes on the forms that come back. A signed header names
 //! the reader ([`on_behalf`]); the host sets no cookie and has no session there.
 //!
-//! Words of the query that begin with `kt-` are the host's; the others are arguments of the page. So a panel has one
-//! address for all pages of plugins, and hands on the query of that address as it is.
+//! Parameters that begin with `kt-` are the host's; the others are arguments of the page. So a panel has one address for all
+//! pages of plugins, and passes on its query unchanged.
 
 mod on_behalf;
 
@@ -36,23 +36,23 @@ use keyturn_ui::shell::within;
 use keyturn_ui::{Corrections, Page, Row};
 use on_behalf::OnBehalf;
 
-/// Where the page stands: its forms post there.
+/// The page's address: its forms post there.
 const URL: &str = "kt-url";
-/// Whom it is about.
+/// The account that it is about.
 const FOR: &str = "kt-for";
-/// Whose page.
+/// The plugin.
 const PLUGIN: &str = "kt-plugin";
-/// Which.
+/// The page.
 const PAGE: &str = "kt-page";
 /// The level of a region's headings.
 const LEVEL: &str = "kt-level";
-/// The media type of what plugins say, for a panel that draws by itself.
+/// The media type of views as data, for a panel that draws them itself.
 const VIEW: &str = "application/vnd.keyturn.view+json";
-/// Subjects of one call at most.
+/// The most subjects of one request.
 const SUBJECTS: usize = 100;
 
 pub(super) fn routes() -> Router<Served> {
-    // By POST what was wrong with a form comes along; it may be long.
+    // By POST, corrections of a form come along; they may be long.
     let drawn = |handler| machine(get(answering(handler)).post(answering(handler)), "GET, HEAD, POST");
     Router::new()
         .route("/v1/views/slots/{slot}", drawn(slot))
@@ -75,7 +75,7 @@ pub fn page_address(panel: &str, plugin: &str, page: &PageTarget) -> String {
     with_query(panel, &query.finish())
 }
 
-/// What a panel asks for, for one reader of a page of its own: a view, or what becomes of a form.
+/// A panel's request for one reader of its pages: a view, or the result of a form.
 struct Wanted<'a> {
     asked: &'a Asked,
     person: OnBehalf,
@@ -88,7 +88,7 @@ impl<'a> Wanted<'a> {
         Ok(Self { asked, person: OnBehalf::of(asked)?, url: page_url(asked)?, corrections: None })
     }
 
-    /// With what was wrong with the form posted last, if that comes along.
+    /// With the corrections of the form posted last, if they come along.
     fn to_draw(asked: &'a Asked) -> Result<Self, Problem> {
         let mut wanted = Self::of(asked)?;
         if !asked.received.body.is_empty() {
@@ -107,7 +107,7 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// In place of a plugin that failed, one line for the reader.
+    /// One line for the reader, instead of a plugin that failed.
     fn or_broken(&self, said: Vec<Result<Value, Broken>>) -> Vec<Value> {
         let caller = &self.person.caller;
         let line =
@@ -115,7 +115,7 @@ impl<'a> Wanted<'a> {
         said.into_iter().map(|said| said.unwrap_or_else(line)).collect()
     }
 
-    /// Runs a form that was handed on.
+    /// Runs a form that the panel passed on.
     fn run(&self, form: &[u8]) -> Result<Response, Problem> {
         let (host, caller) = (&self.asked.host, &self.person.caller);
         let surface = self.surface();
@@ -162,7 +162,7 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// Whether a panel draws by itself, and wants what is said as JSON.
+/// Whether a panel draws views itself, and wants JSON.
 fn as_json(asked: &Asked) -> bool {
     let accepts = asked.received.headers.get(header::ACCEPT).and_then(|accepts| accepts.to_str().ok());
     accepts.is_some_and(|accepts| accepts.split([',', ';']).any(|kind| kind.trim() == VIEW))
@@ -174,14 +174,14 @@ fn json_view(view: &Value) -> Response {
     response
 }
 
-/// What may come along with a wish to draw.
+/// What may come along with a request for a view.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Drawn {
     corrections: Option<String>,
 }
 
-/// Where the page stands: in the panel, and nowhere else, since what is typed goes there.
+/// The page's address: in the panel and nowhere else, because what people type goes there.
 fn page_url(asked: &Asked) -> Result<String, Problem> {
     let url = word(asked, URL).unwrap_or_default();
     let home = asked.site.home();
@@ -193,7 +193,7 @@ fn page_url(asked: &Asked) -> Result<String, Problem> {
     Err(Problem::from(&problem::ARGUMENTS).detail(detail).path(URL))
 }
 
-/// Scheme, host and port of a whole address.
+/// Scheme, host and port of an absolute address.
 fn origin(address: &str) -> Option<&str> {
     let host = address.find("://")? + 3;
     Some(&address[..address[host..].find(['/', '?', '#']).map_or(address.len(), |end| host + end)])
@@ -215,14 +215,14 @@ fn body<T: for<'de> Deserialize<'de>>(asked: &Asked) -> Result<T, Problem> {
         .map_err(|cause| Problem::from(&problem::ARGUMENTS).detail(cause.to_string()).path(""))
 }
 
-/// What the panel's page needs beside the HTML.
+/// What the panel's page needs besides the HTML.
 fn look(mut answer: Value) -> Value {
     answer["css"] = embed_css_url().into();
     answer["js"] = js_url().into();
     answer
 }
 
-/// The slot that is asked for. One that no panel has would otherwise be empty for ever, and nobody would know why.
+/// The requested slot. A slot that no panel has would otherwise stay empty, and nobody would know why.
 fn slot_name(asked: &Asked) -> Result<&str, Problem> {
     let name = asked.parameter("slot");
     let there = || format!("There is no slot {name}; there are {}.", SLOTS.join(", "));
@@ -252,7 +252,7 @@ fn slot(asked: &Asked) -> Result<Response, Problem> {
     Ok(json_answer(&look(json!({ "html": html.as_str(), "summary": summary.as_str() }))))
 }
 
-/// What is said in the rows of a list, or beside a heading: of each subject, in their order.
+/// What plugins say in the rows of a list, or beside a heading: for each subject, in their order.
 fn rows(asked: &Asked) -> Result<Response, Problem> {
     let name = slot_name(asked)?;
     let wanted = Wanted::to_draw(asked)?;
@@ -317,7 +317,7 @@ fn whole(page: &Page, person: &OnBehalf) -> Value {
     json!({ "title": page.title, "html": within(&page.html, Words::of(&person.caller.locale)).as_str() })
 }
 
-/// A page that may be for one person: the reader is not asked to sign in.
+/// A page that may be for one person: the reader isn't asked to sign in.
 fn refused(error: CallError, person: &OnBehalf) -> Problem {
     match error {
         CallError::Denied { .. } if person.is_nobody() => Problem::from(&problem::SIGN_IN),
@@ -325,7 +325,7 @@ fn refused(error: CallError, person: &OnBehalf) -> Problem {
     }
 }
 
-/// The notice that a finished form has left, to stand before the page's h1; it is null if it is another's, or too late.
+/// The notice of a finished form, to stand before the page's h1; null if it is somebody else's, or too late.
 fn notice(asked: &Asked) -> Result<Response, Problem> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -340,7 +340,7 @@ fn notice(asked: &Asked) -> Result<Response, Problem> {
     Ok(json_answer(&look(json!({ "html": html }))))
 }
 
-/// A form, as the reader's browser has posted it to the panel.
+/// A form, as the reader's browser posted it to the panel.
 fn submit(asked: &Asked) -> Result<Response, Problem> {
     let wanted = Wanted::of(asked)?;
     let kind = asked.received.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
@@ -352,7 +352,7 @@ fn submit(asked: &Asked) -> Result<Response, Problem> {
     wanted.run(&asked.received.body)
 }
 
-/// A form that has waited until its sender confirmed their identity.
+/// A form that waited until its sender confirmed their identity.
 fn held(asked: &Asked) -> Result<Response, Problem> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -374,7 +374,7 @@ fn of_form(error: FormError) -> Problem {
     }
 }
 
-/// What was wrong, on its way back to be drawn: sealed for the reader, a generated password with it.
+/// Corrections on their way back: sealed for the reader, together with a generated password.
 fn sealed(corrections: &Corrections, keys: &Keys, person: &OnBehalf) -> String {
     let mut sealed = corrections.seal(keys, &person.caller.actor);
     if let Some(generated) = &corrections.generated {

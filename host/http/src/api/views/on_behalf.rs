@@ -17,23 +17,23 @@ use keyturn_core::time::now;
 use keyturn_core::words::Language;
 use keyturn_operator::service_key::VIEWS as SCOPE;
 
-/// What a panel says of its reader. All members must be there, null or not: a missing one is an error, and never a default.
+/// What a panel says about its reader. All members must be there, null or not: a missing one is an error, never a default.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Said {
-    /// The host that this is for: its link origin. A copy of the host, at another address, refuses it.
+    /// The host that this is for: its link origin. A copy of the host at another address refuses it.
     audience: String,
     /// The reader's account, or null: nobody is signed in.
     #[serde(deserialize_with = "Option::deserialize")]
     who: Option<AccountId>,
-    /// Whom the reader manages, apart from their own account: realms, each with `own` or `all`.
+    /// The accounts that the reader manages besides their own: realms, each with `own` or `all`.
     reach: BTreeMap<String, Far>,
     /// The reader's session with the panel, in any unique form: 16 to 128 visible characters. Forms are bound to it.
     session: String,
     /// When the reader last confirmed their identity, in Unix seconds; null: not in this session.
     #[serde(deserialize_with = "Option::deserialize")]
     verified_at: Option<i64>,
-    /// BCP 47; one that the host does not speak is English.
+    /// BCP 47; a language that the host doesn't have means English.
     locale: String,
     /// The reader's client address.
     #[serde(deserialize_with = "Option::deserialize")]
@@ -56,7 +56,7 @@ pub(super) struct OnBehalf {
 }
 
 impl OnBehalf {
-    /// Reads the header of a request, whose signature is known to cover it.
+    /// Reads the header of a request whose signature covers it.
     pub(super) fn of(asked: &Asked) -> Result<Self, Problem> {
         asked.needs(SCOPE)?;
         let wrong = |why: String| Problem::from(&problem::ON_BEHALF).detail(why);
@@ -80,7 +80,7 @@ impl OnBehalf {
         Self::within(asked, said)
     }
 
-    /// As far as the key reaches, nobody goes further.
+    /// Nobody reaches further than the key.
     fn within(asked: &Asked, said: Said) -> Result<Self, Problem> {
         let beyond = |realm: &str| {
             Problem::from(&problem::NOT_ALLOWED).detail(format!("The key does not reach accounts of {realm}."))
@@ -88,7 +88,7 @@ impl OnBehalf {
         if let Some(realm) = said.reach.keys().find(|realm| !asked.key.realms.contains(*realm)) {
             return Err(beyond(realm));
         }
-        // Staff who are in no mapped table are a name in the audit log, and no account that anything could be done to.
+        // Staff in no mapped table are a name in the audit log, and no account that anything could be done to.
         let mapped = |realm: &str| asked.host.storage.realms().iter().any(|known| known == realm);
         if let Some(who) = &said.who
             && mapped(who.realm())

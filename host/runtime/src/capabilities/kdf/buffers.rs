@@ -5,27 +5,27 @@ use std::time::Duration;
 
 use argon2::Block;
 
-/// How long memory that nobody hashes in is kept, at least; twice that at most.
+/// How long unused memory is kept: at least this long, at most twice as long.
 const KEPT: Duration = Duration::from_secs(5);
 
-/// A buffer's least capacity, in blocks of a KiB. From above 32 MiB on, glibc maps an allocation for itself and unmaps it
-/// when it is freed; a smaller one, once freed, stays with the process. What is not written to costs nothing.
+/// The smallest capacity of a buffer, in blocks of 1 KiB. Above 32 MiB, glibc maps an allocation separately and unmaps it when
+/// it is freed; a smaller one stays with the process. Memory that nobody writes to costs nothing.
 const MAPPED_BLOCKS: usize = 33 << 10;
 
-/// Memory for hashes, kept between them, and given back when nobody signs in. As many as the compute lane is wide exist at
-/// once, since only its calls hash.
+/// Memory for hashes: kept from hash to hash, and given back when nobody signs in. There are as many buffers as the compute
+/// lane has places, because only its calls hash.
 #[derive(Default)]
 pub struct Buffers(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
     free: Vec<Vec<Block>>,
-    /// Whether one was taken since the last look.
+    /// Whether one was used since the last look.
     used: bool,
 }
 
 impl Buffers {
-    /// Buffers that a thread of their own gives back for as long as they live.
+    /// Buffers, and a thread that gives them back as long as they exist.
     pub fn start() -> std::io::Result<Arc<Self>> {
         let buffers = Arc::new(Self::default());
         let weak = Arc::downgrade(&buffers);
@@ -62,8 +62,8 @@ impl Buffers {
         buffer
     }
 
-    /// Keeps a buffer. What a hash leaves in it reveals nothing about the password to those who can't read our memory, and the
-    /// next hash overwrites it; an oversized one is freed.
+    /// Keeps a buffer. Its contents reveal nothing about the password to anybody who can't read our memory, and the next hash
+    /// overwrites them. An oversized one is freed.
     pub(crate) fn keep(&self, buffer: Vec<Block>) {
         const KEPT_BLOCKS: usize = 64 << 10;
         if buffer.len() <= KEPT_BLOCKS {

@@ -1,5 +1,5 @@
-//! `keyturn:panel/kdf`: slow hashing at the machine's own speed, in memory of the host's, reused and bounded. In the
-//! component it would cost two to three times as much, and leave 19 MiB in a pool slot.
+//! `keyturn:panel/kdf`: slow hashing at the machine's own speed, in the host's own memory, reused and bounded. In the component
+//! it would cost two to three times as much, and leave 19 MiB in a pool slot.
 
 pub mod buffers;
 
@@ -9,7 +9,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use crate::call::ledger::{Purpose, View};
 use keyturn_contract::keyturn::panel::kdf::{Argon2Ceilings, Argon2Kind, Argon2Parameters, Error, Host};
 
-/// What this keeps of a call.
+/// What this capability keeps of a call.
 #[derive(Default)]
 pub(super) struct Part {
     hashes: u32,
@@ -57,7 +57,7 @@ impl Host for View<'_, Part> {
             Argon2Kind::Argon2d => Algorithm::Argon2d,
             Argon2Kind::Argon2id => Algorithm::Argon2id,
         };
-        // What remains to be refused is outside RFC 9106, section 3.1.
+        // Everything else that is refused is outside RFC 9106, section 3.1.
         let params = match ParamsBuilder::new()
             .m_cost(parameters.memory_kib)
             .t_cost(parameters.passes)
