@@ -19,5 +19,8 @@ macro_rules! every_engine {
         mod sqlite {
             $(#[test] fn $test() { super::$test($crate::Engine::Sqlite); })+
         }
+        mod postgres {
+            $(#[test] fn $test() { super::$test($crate::Engine::Postgres); })+
+        }
     };
 }

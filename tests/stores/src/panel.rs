@@ -7,6 +7,7 @@ use keyturn_accounts::Sql;
 use keyturn_core::seal::Keys;
 use keyturn_store::store::Keeps;
 use keyturn_store::{Provider, StorageError, Store};
+use keyturn_store_server::Pooling;
 
 use crate::{Engine, Raw};
 
@@ -67,6 +68,7 @@ impl Panel {
                 let folder = tempfile::tempdir().expect("a folder");
                 (folder.path().join("panel.db").display().to_string(), Some(folder))
             }
+            Engine::Postgres => (keyturn_servers::postgres().database().url, None),
         };
         let panel = Self { _folder: folder, ..Self::at(engine, address) };
         panel.create(tables);
@@ -123,6 +125,12 @@ impl Panel {
                 let options = Options { keeps, busy: patience, beside_server: true, ..Options::default() };
                 open(self.address.as_ref(), keys, provider, options)
             }
+            Engine::Postgres => {
+                use keyturn_store_postgres::{Address, Options, open};
+                let pooling = Pooling { patience, ..Pooling::default() };
+                let address = Address::parse(&self.address, None, None).expect("an address");
+                open(&address, keys, provider, Options { keeps, pooling, ..Options::default() })
+            }
         }
     }
 
@@ -136,6 +144,11 @@ impl Panel {
     pub fn replace_key(&self, keys: &Keys) {
         match self.engine {
             Engine::Sqlite => keyturn_store_sqlite::replace_key(self.address.as_ref(), keys).expect("replaced"),
+            Engine::Postgres => {
+                use keyturn_store_postgres::{Address, Options, replace_key};
+                let address = Address::parse(&self.address, None, None).expect("an address");
+                replace_key(&address, keys, &Options::default()).expect("replaced");
+            }
         }
     }
 
@@ -151,9 +164,14 @@ impl Panel {
 
     /// Waits until nobody else is connected: a server goes on for a moment with what a client has asked for that was killed.
     pub fn is_left_alone(&self) {
-        match self.engine {
-            Engine::Sqlite => {}
-        }
+        let others = match self.engine {
+            Engine::Sqlite => return,
+            Engine::Postgres => {
+                "SELECT count(*) FROM pg_stat_activity
+                 WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            }
+        };
+        assert!(crate::settled(|| self.number(others) == 0), "somebody stays connected");
     }
 
     /// The panel's own statements, as they stand.
@@ -199,6 +217,13 @@ impl Panel {
         let values = self.raw(|raw| raw.rows(sql)).into_iter().filter_map(|mut row| row.remove(0));
         match self.engine {
             Engine::Sqlite => values.collect(),
+            // It writes them as text: \\x0a0b.
+            Engine::Postgres => values
+                .map(|text| {
+                    let hex = text.strip_prefix(b"\\x").and_then(|hex| std::str::from_utf8(hex).ok());
+                    hex.and_then(keyturn_core::seal::unhex).unwrap_or_else(|| panic!("{sql}: no bytes"))
+                })
+                .collect(),
         }
     }
 }

@@ -6,6 +6,8 @@ use crate::Engine;
 pub enum Raw {
     /// Of SQLite's.
     Sqlite(rusqlite::Connection),
+    /// Of PostgreSQL's.
+    Postgres(tokio_postgres::Client, tokio::runtime::Runtime),
 }
 
 /// A row, each value as the engine writes it; none: NULL.
@@ -24,6 +26,17 @@ impl Raw {
                 file.busy_timeout(std::time::Duration::from_secs(30)).expect("set");
                 Raw::Sqlite(file)
             }
+            Engine::Postgres => {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+                let client = runtime.block_on(async {
+                    let connected = tokio_postgres::connect(address, tokio_postgres::NoTls).await;
+                    let (client, connection) = connected.expect("connected");
+                    // It runs whenever somebody waits for an answer.
+                    tokio::spawn(connection);
+                    client
+                });
+                Raw::Postgres(client, runtime)
+            }
         }
     }
 
@@ -34,6 +47,10 @@ impl Raw {
     pub fn try_run(&mut self, sql: &str) -> Result<(), String> {
         match self {
             Raw::Sqlite(file) => file.execute_batch(sql).map_err(|error| error.to_string()),
+            Raw::Postgres(client, runtime) => {
+                let ran = runtime.block_on(client.batch_execute(sql));
+                ran.map_err(|error| error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string))
+            }
         }
     }
 
@@ -52,6 +69,18 @@ impl Raw {
     pub fn rows(&mut self, sql: &str) -> Vec<Row> {
         match self {
             Raw::Sqlite(file) => of_file(file, sql).unwrap_or_else(|error| panic!("{sql}: {error}")),
+            Raw::Postgres(client, runtime) => {
+                let answer = runtime.block_on(client.simple_query(sql));
+                let answer = answer.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+                let row = |message| match message {
+                    tokio_postgres::SimpleQueryMessage::Row(row) => {
+                        let value = |at| row.get(at).map(|text| text.as_bytes().to_vec());
+                        Some((0..row.len()).map(value).collect())
+                    }
+                    _ => None,
+                };
+                answer.into_iter().filter_map(row).collect()
+            }
         }
     }
 }

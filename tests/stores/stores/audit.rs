@@ -132,14 +132,14 @@ fn lines_that_only_count_push_out_the_oldest_of_their_own_and_no_entry(engine: E
     drop(storage);
     panel.run(&format!(
         "INSERT INTO keyturnhost_audit (at, plugin, operation, actor, outcome, request, times)
-         SELECT i * 60000, 'p', 'verify', 'anonymous', 'throttled', '', 1 FROM {}",
+         SELECT {NOW} + i, 'p', 'verify', 'anonymous', 'throttled', '', 1 FROM {}",
         engine.counted(COUNTED_MOST + 700),
     ));
     // Without a call there is no time by which anything is over.
     let storage = panel.open();
     let pruned = [500, 500, 500].map(|most| storage.tidy(0, most));
     assert_eq!(pruned, [Ok(500), Ok(200), Ok(0)]);
-    assert_eq!(panel.number("SELECT min(at) FROM keyturnhost_audit WHERE times IS NOT NULL"), 701 * 60_000);
+    assert_eq!(panel.number("SELECT min(at) FROM keyturnhost_audit WHERE times IS NOT NULL"), NOW + 701);
     assert_eq!(panel.number("SELECT count(*) FROM keyturnhost_audit"), i64::from(COUNTED_MOST) + 1);
     let first = AuditFilter { subject: Some(id("1")), limit: 10, ..AuditFilter::default() };
     assert_eq!(storage.audit(&first).expect("listed").len(), 1, "what concerns somebody is still there");

@@ -35,6 +35,11 @@ fn trigger(engine: Engine) -> &'static str {
             "CREATE TRIGGER history AFTER UPDATE OF password ON customers
              BEGIN INSERT INTO history (account, hash) VALUES (NEW.id, NEW.password); END"
         }
+        Engine::Postgres => {
+            "CREATE FUNCTION history() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN INSERT INTO history (account, hash) VALUES (NEW.id, NEW.password); RETURN NEW; END $$;
+             CREATE TRIGGER history AFTER UPDATE OF password ON customers FOR EACH ROW EXECUTE FUNCTION history()"
+        }
     }
 }
 

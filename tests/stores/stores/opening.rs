@@ -42,6 +42,11 @@ fn a_reader_cannot_write(engine: Engine) {
     let panel = Panel::new(engine);
     let storage = panel.open();
     let written = storage.read(|sql| sql.execute("DELETE FROM customers", &[]));
-    assert!(matches!(written, Err(StorageError::Failed { .. })));
+    // PostgreSQL's answer is that of a server which became a replica: try another one.
+    let refused = |error: &StorageError| match error {
+        StorageError::Failed { .. } => true,
+        other => engine == Engine::Postgres && *other == StorageError::Busy,
+    };
+    assert!(written.as_ref().is_err_and(refused), "{written:?}");
     assert_eq!(storage.read(|sql| sql.rows("SELECT count(*) FROM customers", &[])), Ok(vec![vec![Value::Integer(2)]]));
 }

@@ -65,8 +65,8 @@ fn an_epoch_moves_with_every_new_password_whoever_set_it_and_stays_with_an_upgra
 
 /// Triggers of a panel's that stand in a new password's way, as its engine has them.
 fn triggers(engine: Engine) -> Vec<(String, &'static str)> {
-    let all = match engine {
-        Engine::Sqlite => vec![
+    match engine {
+        Engine::Sqlite => [
             ("BEFORE UPDATE OF password ON customers BEGIN SELECT RAISE(ROLLBACK, 'no'); END", "rolls back"),
             ("BEFORE UPDATE OF password ON customers BEGIN SELECT RAISE(ABORT, 'no'); END", "aborts"),
             ("AFTER UPDATE OF password ON customers BEGIN SELECT RAISE(FAIL, 'no'); END", "fails"),
@@ -77,9 +77,27 @@ fn triggers(engine: Engine) -> Vec<(String, &'static str)> {
                 "rewrites",
             ),
             ("AFTER DELETE ON sessions BEGIN SELECT RAISE(ROLLBACK, 'no'); END", "rolls back late"),
-        ],
-    };
-    all.into_iter().map(|(trigger, kind)| (format!("CREATE TRIGGER t {trigger};"), kind)).collect()
+        ]
+        .map(|(trigger, kind)| (format!("CREATE TRIGGER t {trigger}"), kind))
+        .to_vec(),
+        Engine::Postgres => [
+            ("BEFORE UPDATE OF password ON customers", "RAISE EXCEPTION 'no';", "raises"),
+            ("BEFORE UPDATE OF password ON customers", "RETURN NULL;", "ignores"),
+            ("BEFORE UPDATE OF password ON customers", "NEW.password := 'other'; RETURN NEW;", "rewrites"),
+            (
+                "AFTER UPDATE OF password ON customers",
+                "IF NEW.password = 'h1' THEN UPDATE customers SET password = 'other' WHERE id = NEW.id; END IF; RETURN NULL;",
+                "rewrites later",
+            ),
+            ("AFTER DELETE ON sessions", "RAISE EXCEPTION 'no';", "raises late"),
+            ("BEFORE DELETE ON sessions", "PERFORM 1 / 0; RETURN OLD;", "errs"),
+        ]
+        .map(|(when, body, kind)| {
+            let function = format!("CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$");
+            (format!("{function}; CREATE TRIGGER t {when} FOR EACH ROW EXECUTE FUNCTION t()"), kind)
+        })
+        .to_vec(),
+    }
 }
 
 /// What the panel's triggers may do to a new password, and what others see of it: nothing.
