@@ -291,7 +291,7 @@ impl Realm {
         let keyed = self.holds(sql)?[0];
         let mut rows = query(&find.plain.text, &find.plain.with([Value::Text(folded.to_owned()), most.clone()]))?;
         let indexed = rows.len();
-        if as_typed != folded {
+        if as_typed != folded && self.dialect.can_hold(&as_typed) {
             rows.extend(query(&find.plain.text, &find.plain.with([Value::Text(as_typed), most]))?);
         }
         for key in find.odd.keys(folded, || query(&find.walk, &[]))? {

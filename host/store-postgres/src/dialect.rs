@@ -21,6 +21,11 @@ impl Dialect for Postgres {
         format!("lower({column}) = ?1")
     }
 
+    /// The server ends its own texts with a NUL.
+    fn can_hold(&self, text: &str) -> bool {
+        !text.contains('\0')
+    }
+
     fn is_odd(&self, column: &str) -> String {
         format!("CAST({column} AS text) ~ '[^!-~]'")
     }

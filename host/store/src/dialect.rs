@@ -58,6 +58,11 @@ pub trait Dialect: Send + Sync {
     /// anything that is not ASCII.
     fn is_odd(&self, column: &str) -> String;
 
+    /// Whether a column can hold this text.
+    fn can_hold(&self, _text: &str) -> bool {
+        true
+    }
+
     /// A value to compare with a column of the panel's, or to store in one.
     fn bound(&self, value: Value) -> Value {
         value
