@@ -279,7 +279,7 @@ impl Client for Db {
     }
 }
 
-type Asked = (String, String, bool);
+pub(super) type Asked = (String, String, bool);
 
 /// The session, and what the server is.
 ///
@@ -302,7 +302,7 @@ fn set_up(conn: &mut Conn, patient: bool) -> Result<Asked, Error> {
 }
 
 /// Whether the server is one that can be used; if not, what follows its name.
-fn is_fit((version, read_only, engine_read_only): &Asked) -> Result<(), String> {
+pub(super) fn is_fit((version, read_only, engine_read_only): &Asked) -> Result<(), String> {
     if !version.contains("MariaDB") {
         return Err(format!("is MySQL {version}, or speaks like it: Keyturn needs MariaDB 10.6 or later"));
     }
@@ -317,7 +317,8 @@ fn is_fit((version, read_only, engine_read_only): &Asked) -> Result<(), String> 
 }
 
 /// Why a server can't be used, with its name, and what to do.
-fn refused(Address { user, database, .. }: &Address, host: &Host, cause: &Error) -> String {
+fn refused(address: &Address, host: &Host, cause: &Error) -> String {
+    let Address { user, database, .. } = address;
     match cause {
         Error::MySqlError(said) => match said.code {
             1045 | 1698 => format!("{host} refused the user {user} or the password"),
@@ -330,7 +331,7 @@ fn refused(Address { user, database, .. }: &Address, host: &Host, cause: &Error)
         }
         Error::TlsError(cause) => format!("{host}: TLS failed: {cause}"),
         // So the driver tells what was wrong with a certificate.
-        Error::IoError(cause) if cause.kind() == std::io::ErrorKind::InvalidData => {
+        Error::CodecError(cause) if address.tls => {
             format!("{host}: TLS failed: {cause}; database.ca names a file with the certificate to trust")
         }
         Error::DriverError(DriverError::CouldNotConnect(Some((_, cause, _)))) => format!("can't reach {host}: {cause}"),
