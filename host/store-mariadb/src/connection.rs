@@ -37,8 +37,8 @@ enum State {
     /// Of nothing: each statement is a transaction of its own.
     Idle,
     /// A transaction.
-    Open,
-    /// One in which a statement failed. The server may have ended it, and would run what follows outside of it.
+    Open(Mode),
+    /// One that wrote, and in which a statement failed. The server may have ended it, and would run what follows outside of it.
     Failed,
     /// The server is not known to have the same idea of it.
     Broken,
@@ -101,7 +101,7 @@ impl Db {
         let mut conn = self.conn.try_borrow_mut().map_err(|_| Error::DriverError(DriverError::SetupError))?;
         let mut answer = conn.query_iter(sql)?;
         while let Some(rows) = answer.iter() {
-            rows.map(|row| row.map(drop)).collect::<Result<(), Error>>()?;
+            rows.into_iter().try_for_each(|row| row.map(drop))?;
         }
         Ok(())
     }
@@ -109,7 +109,7 @@ impl Db {
     fn run(&self, sql: &str, parameters: &[ValueRef<'_>], each: &mut Each<'_>) -> Result<Done, StorageError> {
         let refused = |cause: &str| StorageError::Failed { doing: doing(sql), cause: cause.to_owned() };
         match self.state.get() {
-            State::Idle | State::Open => {}
+            State::Idle | State::Open(_) => {}
             State::Failed => return Err(refused("a statement before it failed, and ended the transaction")),
             State::Broken => return Err(StorageError::Busy),
         }
@@ -157,7 +157,8 @@ impl Db {
         let lost = is_lost(cause);
         match self.state.get() {
             _ if lost => self.state.set(State::Broken),
-            State::Open => self.state.set(State::Failed),
+            State::Open(Mode::Write) => self.state.set(State::Failed),
+            // A reader's snapshot stays.
             _ => {}
         }
         match cause {
@@ -217,7 +218,7 @@ impl Connection for Db {
 
     /// No trigger of MariaDB's can commit or roll back.
     fn goes_on(&self) -> bool {
-        self.state.get() == State::Open
+        matches!(self.state.get(), State::Open(_))
     }
 }
 
@@ -236,13 +237,13 @@ impl Client for Db {
             self.state.set(State::Broken);
             return Err(failed);
         }
-        self.state.set(State::Open);
+        self.state.set(State::Open(mode));
         Ok(())
     }
 
     fn commit(&self) -> Result<(), StorageError> {
         match self.state.get() {
-            State::Open => {}
+            State::Open(_) => {}
             State::Broken => return Err(StorageError::Busy),
             State::Idle | State::Failed => {
                 let cause = "a statement failed, and the transaction with it".to_owned();
@@ -341,11 +342,15 @@ fn refused(address: &Address, host: &Host, cause: &Error) -> String {
     }
 }
 
-/// Whether the connection is of no use any more: the server is gone or goes, or ended it, or the answer was not understood.
+/// Whether the connection is of no use any more: the server is gone or goes, or has become read-only and another is the one that is
+/// written, or it ended the connection, or its answer was not understood.
 fn is_lost(cause: &Error) -> bool {
     match cause {
         Error::MySqlError(said) => {
-            matches!(said.code, 1053 | 1077 | 1079 | 1080 | 1152 | 1158..=1161 | 1184 | 1927 | 2006 | 2013 | 4031)
+            matches!(
+                said.code,
+                1053 | 1077 | 1079 | 1080 | 1152 | 1158..=1161 | 1184 | 1290 | 1836 | 1927 | 2006 | 2013 | 4031
+            )
         }
         Error::DriverError(cause) => {
             matches!(cause, DriverError::PacketOutOfSync | DriverError::UnexpectedPacket | DriverError::Timeout)
@@ -368,7 +373,6 @@ fn told(cause: &Error) -> String {
     let hint = match said.code {
         1142..=1143 | 1227 | 1370 => "; grant the rights to the user of database.url",
         1969 => "; the server ended it, since it took too long",
-        1290 => "; name the server that is written in database.url",
         _ => "",
     };
     format!("{told} ({}){hint}", said.code)

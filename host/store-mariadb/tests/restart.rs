@@ -107,6 +107,15 @@ fn calls_go_on_after_a_restart_and_a_server_that_is_none_to_write_to_is_refused(
     let said = refused(&database.url, None, &keys);
     assert!(said.contains("is read-only"), "{said}");
     server.sql(None, "SET GLOBAL read_only = 0");
+    server.sql(None, &format!("CREATE USER plain@'127.0.0.1'; GRANT ALL ON {}.* TO plain@'127.0.0.1'", database.name));
+    let plain = opened(&database.url.replace("keyturn@", "plain@"), None, &keys).expect("opened");
+    plain.commit(put("plain")).expect("committed");
+    server.sql(None, "SET GLOBAL read_only = 1");
+    assert_eq!(plain.commit(put("refused")), Err(StorageError::Busy), "until another is the one that is written");
+    server.sql(None, "SET GLOBAL read_only = 0");
+    until(|| plain.commit(put("again")).is_ok());
+    assert_eq!((there("refused"), there("again")), (Ok(false), Ok(true)));
+    drop(plain);
     again.stop(server);
 
     certify(&server.folder);

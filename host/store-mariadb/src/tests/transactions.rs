@@ -153,6 +153,7 @@ fn a_reader_has_one_snapshot_and_cant_write() {
             database.sql("INSERT INTO v VALUES (1)");
             assert_eq!(count(), Ok(Some(0)));
             assert!(cause(db.execute("DELETE FROM v", &[]).expect_err("refused")).contains("READ ONLY"));
+            assert_eq!(count(), Ok(Some(0)), "and goes on after a statement that failed");
             Ok(())
         })
         .expect("read");
