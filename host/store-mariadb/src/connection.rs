@@ -114,22 +114,25 @@ impl Db {
             State::Broken => return Err(StorageError::Busy),
         }
         let mut conn = self.conn.try_borrow_mut().map_err(|_| refused("the connection still hands out other rows"))?;
-        let done = self.prepare(&mut conn, sql).and_then(|Prepared { statement, order }| {
-            let bound = order.iter().map(|at| parameters.get(*at).map_or(mysql::Value::NULL, value::bound));
-            let mut answer = conn.exec_iter(&statement, Params::Positional(bound.collect()))?;
-            let mut done = Done { changed: answer.affected_rows(), number: answer.last_insert_id(), each: Ok(()) };
-            let mut goes_on = true;
-            // Also those that nobody wants are read: the server sends them all, and says at their end whether it was one.
-            for row in answer.by_ref() {
-                let row = row?;
-                if goes_on {
-                    let said = each(&Answer(value::owned(row)));
-                    goes_on = matches!(said, Ok(ControlFlow::Continue(())));
-                    done.each = said.map(drop);
+        let writes = self.state.get() == State::Open(Mode::Write);
+        let locking = (writes && reads_the_panels(sql)).then(|| format!("{sql} FOR UPDATE"));
+        let done =
+            self.prepare(&mut conn, locking.as_deref().unwrap_or(sql)).and_then(|Prepared { statement, order }| {
+                let bound = order.iter().map(|at| parameters.get(*at).map_or(mysql::Value::NULL, value::bound));
+                let mut answer = conn.exec_iter(&statement, Params::Positional(bound.collect()))?;
+                let mut done = Done { changed: answer.affected_rows(), number: answer.last_insert_id(), each: Ok(()) };
+                let mut goes_on = true;
+                // Also those that nobody wants are read: the server sends them all, and says at their end whether it was one.
+                for row in answer.by_ref() {
+                    let row = row?;
+                    if goes_on {
+                        let said = each(&Answer(value::owned(row)));
+                        goes_on = matches!(said, Ok(ControlFlow::Continue(())));
+                        done.each = said.map(drop);
+                    }
                 }
-            }
-            Ok(done)
-        });
+                Ok(done)
+            });
         match done {
             Ok(done) => done.each.clone().map(|()| done),
             Err(cause) => Err(self.fails(&doing(sql), &cause)),
@@ -281,6 +284,14 @@ impl Client for Db {
 }
 
 pub(super) type Asked = (String, String, bool);
+
+/// Whether rows of the panel's are read, which a transaction that writes takes for itself at once. Where it took a share first, and
+/// then wrote, a statement of the panel's that came between would make a deadlock, and could be the one that loses: the panel
+/// doesn't know that it should try again.
+fn reads_the_panels(sql: &str) -> bool {
+    let ours = ["keyturnhost_", "information_schema."];
+    sql.trim_start().starts_with("SELECT ") && sql.contains(" FROM ") && !ours.iter().any(|ours| sql.contains(ours))
+}
 
 /// The session, and what the server is.
 ///

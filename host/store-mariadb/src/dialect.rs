@@ -88,8 +88,11 @@ impl Dialect for MariaDb {
         column.to_owned()
     }
 
+    /// Compared as it is: to most columns a space at the end makes no difference.
     fn trimmed(&self, column: &str) -> String {
-        format!("regexp_replace({column}, '^[[:space:]\u{a0}]+|[[:space:]\u{a0}]+$', '')")
+        let space = "[[:space:]\u{a0}]+";
+        let column = format!("convert({column} USING utf8mb4)");
+        format!("regexp_replace({column}, '^{space}|{space}$', '') COLLATE utf8mb4_nopad_bin")
     }
 }
 
