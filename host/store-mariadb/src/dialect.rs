@@ -18,10 +18,11 @@ impl Dialect for MariaDb {
         format!("{column} = ?1")
     }
 
-    /// A capital letter is odd where the column tells it from a small one. Of a pattern MariaDB asks as the column compares,
-    /// and to somebody who does not see the case, some letters beyond ASCII are like those within.
+    /// A capital letter is odd where the column tells it from a small one; to a Turkish column `I` is `ı` and not `i`. A pattern is
+    /// matched as the column compares, and without regard to case the Kelvin sign is a `k`: hence `(?-i)`.
     fn is_odd(&self, column: &str) -> String {
-        format!("({column} REGEXP '(?-i)[^!-~]' OR {column} <> lower({column}))")
+        let in_capitals = format!("{column} <> lower({column}) OR {column} <> replace({column}, 'I', 'i')");
+        format!("({column} REGEXP '(?-i)[^!-~]' OR {in_capitals})")
     }
 
     /// A text that is compared with a number becomes one: 'x' would be 0. A number that is compared with a text becomes that text.
@@ -97,8 +98,11 @@ impl Dialect for MariaDb {
         sql.replace('"', "`")
     }
 
+    /// Compared as it is: to most columns a space at the end makes no difference.
     fn trimmed(&self, column: &str) -> String {
-        format!("regexp_replace({column}, '^[[:space:]\u{a0}]+|[[:space:]\u{a0}]+$', '')")
+        let space = "[[:space:]\u{a0}]+";
+        let column = format!("convert({column} USING utf8mb4)");
+        format!("regexp_replace({column}, '^{space}|{space}$', '') COLLATE utf8mb4_nopad_bin")
     }
 }
 
