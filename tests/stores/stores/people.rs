@@ -97,6 +97,16 @@ fn triggers(engine: Engine) -> Vec<(String, &'static str)> {
             (format!("{function}; CREATE TRIGGER t {when} FOR EACH ROW EXECUTE FUNCTION t()"), kind)
         })
         .to_vec(),
+        Engine::MariaDb => [
+            ("BEFORE UPDATE ON customers FOR EACH ROW SIGNAL SQLSTATE '45000'", "raises"),
+            ("AFTER UPDATE ON customers FOR EACH ROW SIGNAL SQLSTATE '45000'", "raises when it is written"),
+            ("BEFORE UPDATE ON customers FOR EACH ROW SET NEW.password = OLD.password", "keeps"),
+            ("BEFORE UPDATE ON customers FOR EACH ROW SET NEW.password = 'other'", "rewrites"),
+            ("AFTER DELETE ON sessions FOR EACH ROW SIGNAL SQLSTATE '45000'", "raises late"),
+            ("BEFORE DELETE ON sessions FOR EACH ROW INSERT INTO nowhere VALUES (1)", "errs"),
+        ]
+        .map(|(trigger, kind)| (format!("CREATE TRIGGER t {trigger}"), kind))
+        .to_vec(),
     }
 }
 
