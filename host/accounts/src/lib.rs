@@ -42,6 +42,8 @@ struct Realm {
     by_login: Find,
     by_email: Option<Find>,
     account: Statement,
+    /// Locks an account's row, where that has to be asked for.
+    hold: Option<String>,
     count_sessions: Option<Statement>,
     end_sessions: Option<Statement>,
     set_password: Statement,
@@ -123,6 +125,10 @@ impl Provider for Sql {
         }
         found.truncate(limit);
         Ok(found)
+    }
+
+    fn hold(&self, sql: &dyn Connection, id: &AccountId) -> Result<(), StorageError> {
+        self.realm(id).map_or(Ok(()), |realm| realm.hold(sql, id))
     }
 
     fn account(&self, sql: &dyn Connection, id: &AccountId) -> Result<Option<Account>, StorageError> {
@@ -228,6 +234,7 @@ impl Realm {
             );
             Statement { text, fixed }
         };
+        let hold = dialect.holding().map(|locks| format!("SELECT 1 FROM {table} WHERE {id} = ?1 {locks}"));
         let set_password = {
             let (rest, fixed) = rest(2 + mapping.touch.len());
             let mut set = format!("{} = ?2", quoted(&mapping.hash));
@@ -259,6 +266,7 @@ impl Realm {
             by_login: find(&column(&mapping.login)),
             by_email: mapping.email.as_ref().map(|email| find(&column(email))),
             account,
+            hold,
             count_sessions: sessions("SELECT count(*)"),
             end_sessions: sessions("DELETE"),
             set_password,
@@ -312,6 +320,11 @@ impl Realm {
         }
         // A key that can't be part of an account name is no account that a plugin could name.
         Ok(keys.iter().filter_map(|key| AccountId::new(name, &key_text(key, keyed)?).ok()).collect())
+    }
+
+    fn hold(&self, sql: &dyn Connection, id: &AccountId) -> Result<(), StorageError> {
+        let (Some(hold), Some(key)) = (&self.hold, key(id, self.holds(sql)?[0])) else { return Ok(()) };
+        sql.rows(hold, &[key]).map(drop).map_err(|error| self.naming(error, "locking an account in"))
     }
 
     fn account(&self, sql: &dyn Connection, id: &AccountId) -> Result<Option<Account>, StorageError> {

@@ -25,6 +25,12 @@ impl Dialect for MariaDb {
         format!("({column} REGEXP '(?-i)[^!-~]' OR {in_capitals})")
     }
 
+    /// Where two have read a row, neither of them can write it; and of two in a deadlock the server ends the one that did less,
+    /// which is the panel's.
+    fn holding(&self) -> Option<&'static str> {
+        Some("FOR UPDATE")
+    }
+
     /// A text that is compared with a number becomes one: 'x' would be 0. A number that is compared with a text becomes that text.
     fn bound(&self, value: Value) -> Value {
         match value {

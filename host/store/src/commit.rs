@@ -13,6 +13,7 @@ use super::records::RecordKey;
 use super::store::{Own, Rows, Store};
 use super::tasks::NewTask;
 use keyturn_core::accounts::{AccountId, Why};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -188,6 +189,7 @@ impl Rows<'_> {
     /// All of one call's, in the transaction that the connection is in. On an error the caller takes back what was
     /// written.
     pub fn apply(&self, commit: &Commit) -> Result<(), StorageError> {
+        self.hold(&commit.effects)?;
         if let Some((key, _)) = &commit.record
             && let Some(existing) = self.record(key, commit.now)?
         {
@@ -216,6 +218,16 @@ impl Rows<'_> {
             self.insert_record(key, record, commit.now)?;
         }
         Ok(())
+    }
+
+    /// Locks the accounts that are to be written, always in the same order.
+    fn hold(&self, effects: &[Effect]) -> Result<(), StorageError> {
+        let written = effects.iter().filter_map(|effect| match effect {
+            Effect::Replace { id, .. } => Some(id),
+            _ => None,
+        });
+        let written: BTreeSet<&str> = written.map(AccountId::as_str).collect();
+        written.into_iter().filter_map(|id| id.parse().ok()).try_for_each(|id| self.provider.hold(self.db, &id))
     }
 
     /// By how many bytes the plugin's data grew.

@@ -63,6 +63,12 @@ pub trait Dialect: Send + Sync {
         true
     }
 
+    /// What a SELECT ends with to lock the rows that it reads, where a transaction that reads them first and writes them later
+    /// could meet a deadlock.
+    fn holding(&self) -> Option<&'static str> {
+        None
+    }
+
     /// A value to compare with a column of the panel's, or to store in one.
     fn bound(&self, value: Value) -> Value {
         value

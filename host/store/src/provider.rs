@@ -27,6 +27,16 @@ pub trait Provider: Send + Sync {
         limit: usize,
     ) -> Result<Vec<(AccountId, Matched)>, StorageError>;
 
+    /// Locks an account that is about to be written. A commit asks for it before anything else, so that it holds nothing that
+    /// somebody else waits for while the panel's own programs are at that account: they would be told of a deadlock.
+    ///
+    /// # Errors
+    /// [`StorageError`] if the panel's tables could not be read.
+    fn hold(&self, sql: &dyn Connection, id: &AccountId) -> Result<(), StorageError> {
+        let _ = (sql, id);
+        Ok(())
+    }
+
     /// One account; none if there is no such account or realm.
     ///
     /// # Errors

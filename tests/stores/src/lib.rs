@@ -22,5 +22,8 @@ macro_rules! every_engine {
         mod postgres {
             $(#[test] fn $test() { super::$test($crate::Engine::Postgres); })+
         }
+        mod mariadb {
+            $(#[test] fn $test() { super::$test($crate::Engine::MariaDb); })+
+        }
     };
 }

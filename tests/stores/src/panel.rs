@@ -69,6 +69,7 @@ impl Panel {
                 (folder.path().join("panel.db").display().to_string(), Some(folder))
             }
             Engine::Postgres => (keyturn_servers::postgres().database().url, None),
+            Engine::MariaDb => (keyturn_servers::mariadb().database().url, None),
         };
         let panel = Self { _folder: folder, ..Self::at(engine, address) };
         panel.create(tables);
@@ -131,6 +132,12 @@ impl Panel {
                 let address = Address::parse(&self.address, None, None).expect("an address");
                 open(&address, keys, provider, Options { keeps, pooling, ..Options::default() })
             }
+            Engine::MariaDb => {
+                use keyturn_store_mariadb::{Address, Options, open};
+                let pooling = Pooling { patience, ..Pooling::default() };
+                let address = Address::parse(&self.address, None, None).expect("an address");
+                open(&address, keys, provider, Options { keeps, pooling })
+            }
         }
     }
 
@@ -148,6 +155,11 @@ impl Panel {
                 use keyturn_store_postgres::{Address, Options, replace_key};
                 let address = Address::parse(&self.address, None, None).expect("an address");
                 replace_key(&address, keys, &Options::default()).expect("replaced");
+            }
+            Engine::MariaDb => {
+                use keyturn_store_mariadb::{Address, replace_key};
+                let address = Address::parse(&self.address, None, None).expect("an address");
+                replace_key(&address, keys).expect("replaced");
             }
         }
     }
@@ -169,6 +181,9 @@ impl Panel {
             Engine::Postgres => {
                 "SELECT count(*) FROM pg_stat_activity
                  WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            }
+            Engine::MariaDb => {
+                "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND id <> connection_id()"
             }
         };
         assert!(crate::settled(|| self.number(others) == 0), "somebody stays connected");
@@ -216,7 +231,7 @@ impl Panel {
     pub fn bytes(&self, sql: &str) -> Vec<Vec<u8>> {
         let values = self.raw(|raw| raw.rows(sql)).into_iter().filter_map(|mut row| row.remove(0));
         match self.engine {
-            Engine::Sqlite => values.collect(),
+            Engine::Sqlite | Engine::MariaDb => values.collect(),
             // It writes them as text: \\x0a0b.
             Engine::Postgres => values
                 .map(|text| {

@@ -1,5 +1,7 @@
 //! The panel's own hand in its database: a connection of its engine's driver, without anything of the store's.
 
+use mysql::prelude::Queryable as _;
+
 use crate::Engine;
 
 /// A connection. A statement that fails fails the test, but for [`Raw::try_run`].
@@ -8,6 +10,8 @@ pub enum Raw {
     Sqlite(rusqlite::Connection),
     /// Of PostgreSQL's.
     Postgres(tokio_postgres::Client, tokio::runtime::Runtime),
+    /// Of MariaDB's, with names and texts in the standard's quotes.
+    MariaDb(mysql::Conn),
 }
 
 /// A row, each value as the engine writes it; none: NULL.
@@ -37,6 +41,16 @@ impl Raw {
                 });
                 Raw::Postgres(client, runtime)
             }
+            Engine::MariaDb => {
+                let options = mysql::Opts::from_url(address).expect("an address");
+                let options = mysql::OptsBuilder::from_opts(options).prefer_socket(false);
+                let mut connection = mysql::Conn::new(options).expect("connected");
+                let modes = "concat(@@sql_mode, ',ANSI_QUOTES,NO_BACKSLASH_ESCAPES')";
+                let set =
+                    format!("SET NAMES utf8mb4; SET SESSION sql_mode = {modes}, max_recursive_iterations = 1000000");
+                connection.query_drop(set).expect("set");
+                Raw::MariaDb(connection)
+            }
         }
     }
 
@@ -51,6 +65,7 @@ impl Raw {
                 let ran = runtime.block_on(client.batch_execute(sql));
                 ran.map_err(|error| error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string))
             }
+            Raw::MariaDb(connection) => of_maria(connection, sql).map(drop).map_err(|error| error.to_string()),
         }
     }
 
@@ -81,6 +96,7 @@ impl Raw {
                 };
                 answer.into_iter().filter_map(row).collect()
             }
+            Raw::MariaDb(connection) => of_maria(connection, sql).unwrap_or_else(|error| panic!("{sql}: {error}")),
         }
     }
 }
@@ -102,4 +118,21 @@ fn of_file(file: &rusqlite::Connection, sql: &str) -> rusqlite::Result<Vec<Row>>
         (0..columns).map(value).collect()
     });
     rows?.collect()
+}
+
+/// All statements are read to their end: one that fails after others says so there.
+fn of_maria(connection: &mut mysql::Conn, sql: &str) -> mysql::Result<Vec<Row>> {
+    let mut answer = connection.query_iter(sql)?;
+    let mut all = Vec::new();
+    while let Some(rows) = answer.iter() {
+        for row in rows {
+            let text = |value| match value {
+                mysql::Value::NULL => None,
+                mysql::Value::Bytes(bytes) => Some(bytes),
+                other => panic!("{other:?}: answers to plain statements are text"),
+            };
+            all.push(row?.unwrap().into_iter().map(text).collect());
+        }
+    }
+    Ok(all)
 }

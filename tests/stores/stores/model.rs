@@ -40,6 +40,10 @@ fn trigger(engine: Engine) -> &'static str {
              BEGIN INSERT INTO history (account, hash) VALUES (NEW.id, NEW.password); RETURN NEW; END $$;
              CREATE TRIGGER history AFTER UPDATE OF password ON customers FOR EACH ROW EXECUTE FUNCTION history()"
         }
+        Engine::MariaDb => {
+            "CREATE TRIGGER history AFTER UPDATE ON customers FOR EACH ROW
+             INSERT INTO history (account, hash) VALUES (NEW.id, NEW.password)"
+        }
     }
 }
 

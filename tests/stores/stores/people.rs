@@ -1,5 +1,6 @@
 //! The panel's people in the commit of a call: what was read of them, their hashes and epochs, and what the panel does beside it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use keyturn_core::accounts::{Matched, Why};
@@ -11,6 +12,7 @@ every_engine!(
     an_epoch_moves_with_every_new_password_whoever_set_it_and_stays_with_an_upgrade,
     a_trigger_of_the_panels_that_rolls_back_harms_no_strangers_commit,
     a_lock_of_the_panels_is_waited_for_and_then_the_database_is_busy,
+    the_panels_own_programs_are_told_of_no_deadlock,
     a_find_in_another_script_reads_by_the_same_fold,
 );
 
@@ -97,6 +99,16 @@ fn triggers(engine: Engine) -> Vec<(String, &'static str)> {
             (format!("{function}; CREATE TRIGGER t {when} FOR EACH ROW EXECUTE FUNCTION t()"), kind)
         })
         .to_vec(),
+        Engine::MariaDb => [
+            ("BEFORE UPDATE ON customers FOR EACH ROW SIGNAL SQLSTATE '45000'", "raises"),
+            ("AFTER UPDATE ON customers FOR EACH ROW SIGNAL SQLSTATE '45000'", "raises when it is written"),
+            ("BEFORE UPDATE ON customers FOR EACH ROW SET NEW.password = OLD.password", "keeps"),
+            ("BEFORE UPDATE ON customers FOR EACH ROW SET NEW.password = 'other'", "rewrites"),
+            ("AFTER DELETE ON sessions FOR EACH ROW SIGNAL SQLSTATE '45000'", "raises late"),
+            ("BEFORE DELETE ON sessions FOR EACH ROW INSERT INTO nowhere VALUES (1)", "errs"),
+        ]
+        .map(|(trigger, kind)| (format!("CREATE TRIGGER t {trigger}"), kind))
+        .to_vec(),
     }
 }
 
@@ -157,4 +169,45 @@ fn a_find_in_another_script_reads_by_the_same_fold(engine: Engine) {
     panel.run("UPDATE customers SET login = 'ΣΊΣΥΦΟΣ' WHERE id = 2");
     let storage = panel.open();
     assert_eq!(storage.find(" σίσυφος", &["customer"], 10), Ok(vec![(id("2"), Matched::Login)]));
+}
+
+/// Who writes an account has read it before, as many calls at once do, while the panel's own programs write it, too.
+fn the_panels_own_programs_are_told_of_no_deadlock(engine: Engine) {
+    let panel = Panel::new(engine);
+    let hosts = [panel.open(), panel.open()];
+    let ended = AtomicBool::new(false);
+    let replaced: usize = std::thread::scope(|scope| {
+        let call = |thread: usize| {
+            let (store, ended) = (&hosts[thread % 2], &ended);
+            move || {
+                let mut replaced = 0;
+                for n in 0.. {
+                    if ended.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let known = store.account(&id("1")).expect("read").map(Box::new);
+                    let reads = vec![read(store, "k"), Read::Account { id: id("1"), seen: known }];
+                    let effects = vec![put("k", "v"), replace("1", &format!("h/{thread}/{n}"), Why::Password, "e")];
+                    match store.commit(Commit { reads, audit: Some(entry("set", "1")), ..commit(effects) }) {
+                        Ok(()) => replaced += 1,
+                        Err(StorageError::Changed) => {}
+                        Err(other) => panic!("{other}"),
+                    }
+                }
+                replaced
+            }
+        };
+        let calls: Vec<_> = (0..4).map(|thread| scope.spawn(call(thread))).collect();
+        let panels = scope.spawn(|| {
+            let ran = (0..150).try_for_each(|n| {
+                panel.connect().try_run(&format!("UPDATE customers SET login = 'ana{n}' WHERE id = 1"))
+            });
+            ended.store(true, Ordering::Relaxed);
+            ran
+        });
+        assert_eq!(panels.join().expect("joined"), Ok(()));
+        calls.into_iter().map(|call| call.join().expect("joined")).sum()
+    });
+    assert!(replaced > 0);
+    assert_eq!(panel.text("SELECT login FROM customers WHERE id = 1"), "ana149");
 }

@@ -39,7 +39,8 @@ impl Look<'_> {
         let fix = (spaced > 0).then(|| {
             let (table, name) = (quoted(&self.mapping().table), quoted(name));
             let clean = self.dialect().trimmed(&name);
-            let fix = format!("UPDATE {table} SET {name} = {clean} WHERE {name} <> {clean};");
+            // Some collations see no space at the end; it makes each text longer.
+            let fix = format!("UPDATE {table} SET {name} = {clean} WHERE length({name}) <> length({clean});");
             self.dialect().for_a_session(fix)
         });
         self.say(Severity::Note, text, fix);
