@@ -16,7 +16,7 @@ pub(crate) struct Need {
     is_there: fn() -> bool,
 }
 
-/// For the tests in a browser, with a panel and billing systems in PHP, and with mail.
+/// For the tests in a browser, with a panel and billing systems in PHP, with mail, and on database servers.
 pub(crate) const TESTS: &[Need] = &[
     Need {
         packages: &["chromium"],
@@ -47,6 +47,14 @@ pub(crate) const TESTS: &[Need] = &[
     Need {
         packages: &["python3-venv"],
         is_there: || program("python3").args(["-c", "import venv, ensurepip"]).answer().is_some(),
+    },
+    Need {
+        packages: &["postgresql"],
+        is_there: || std::fs::read_dir("/usr/lib/postgresql").is_ok_and(|mut versions| versions.next().is_some()),
+    },
+    Need {
+        packages: &["mariadb-server"],
+        is_there: || program("sh").args(["-c", "command -v mariadb-install-db mariadbd mariadb"]).answer().is_some(),
     },
     Need { packages: &["curl"], is_there: || program("curl").arg("--version").answer().is_some() },
     Need { packages: &["openssl"], is_there: || program("openssl").arg("version").answer().is_some() },

@@ -295,6 +295,7 @@ impl<'a> Look<'a> {
         let index = quoted(&format!("{}_{column}_lower", mapping.table));
         let over = self.dialect().index_over(&quoted(column));
         let fix = format!("CREATE {kind} {index} ON {} ({over});", quoted(&mapping.table));
+        let fix = self.dialect().for_a_session(fix);
         let text =
             format!("{setting}: no index serves {}, so each look-up reads the whole table", over.replace('"', ""));
         self.say(Severity::Note, text, Some(fix));
@@ -349,7 +350,8 @@ impl<'a> Look<'a> {
                     );
                     let index = quoted(&format!("{}_{}", sessions.table, sessions.account));
                     let (table, account) = (quoted(&sessions.table), quoted(&sessions.account));
-                    self.say(Severity::Note, text, Some(format!("CREATE INDEX {index} ON {table} ({account});")));
+                    let fix = format!("CREATE INDEX {index} ON {table} ({account});");
+                    self.say(Severity::Note, text, Some(self.dialect().for_a_session(fix)));
                 }
             }
             (None, Some(epoch)) => {
@@ -363,9 +365,11 @@ impl<'a> Look<'a> {
                     || "sessions = { table = …, account = … }, if a table has them with their account".to_owned(),
                     |(table, account)| format!("sessions = {{ table = \"{table}\", account = \"{account}\" }}"),
                 );
+                let add = format!("ALTER TABLE {table} ADD COLUMN \"password_epoch\" INTEGER NOT NULL DEFAULT 0;");
+                let add = self.dialect().for_a_session(add);
                 let fix = format!(
                     "{seen}\nor:   epoch = \"password_epoch\", for the panel to compare, after\n      \
-                     ALTER TABLE {table} ADD COLUMN \"password_epoch\" INTEGER NOT NULL DEFAULT 0;\n\
+                     {add}\n\
                      or:   let the panel compare GET /v1/accounts/{name}:ID/epoch at each request"
                 );
                 self.say(Severity::Note, text.to_owned(), Some(fix));

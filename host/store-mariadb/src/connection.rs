@@ -37,8 +37,8 @@ enum State {
     /// Of nothing: each statement is a transaction of its own.
     Idle,
     /// A transaction.
-    Open,
-    /// One in which a statement failed. The server may have ended it, and would run what follows outside of it.
+    Open(Mode),
+    /// One that wrote, and in which a statement failed. The server may have ended it, and would run what follows outside of it.
     Failed,
     /// The server is not known to have the same idea of it.
     Broken,
@@ -101,7 +101,7 @@ impl Db {
         let mut conn = self.conn.try_borrow_mut().map_err(|_| Error::DriverError(DriverError::SetupError))?;
         let mut answer = conn.query_iter(sql)?;
         while let Some(rows) = answer.iter() {
-            rows.map(|row| row.map(drop)).collect::<Result<(), Error>>()?;
+            rows.into_iter().try_for_each(|row| row.map(drop))?;
         }
         Ok(())
     }
@@ -109,27 +109,30 @@ impl Db {
     fn run(&self, sql: &str, parameters: &[ValueRef<'_>], each: &mut Each<'_>) -> Result<Done, StorageError> {
         let refused = |cause: &str| StorageError::Failed { doing: doing(sql), cause: cause.to_owned() };
         match self.state.get() {
-            State::Idle | State::Open => {}
+            State::Idle | State::Open(_) => {}
             State::Failed => return Err(refused("a statement before it failed, and ended the transaction")),
             State::Broken => return Err(StorageError::Busy),
         }
         let mut conn = self.conn.try_borrow_mut().map_err(|_| refused("the connection still hands out other rows"))?;
-        let done = self.prepare(&mut conn, sql).and_then(|Prepared { statement, order }| {
-            let bound = order.iter().map(|at| parameters.get(*at).map_or(mysql::Value::NULL, value::bound));
-            let mut answer = conn.exec_iter(&statement, Params::Positional(bound.collect()))?;
-            let mut done = Done { changed: answer.affected_rows(), number: answer.last_insert_id(), each: Ok(()) };
-            let mut goes_on = true;
-            // Also those that nobody wants are read: the server sends them all, and says at their end whether it was one.
-            for row in answer.by_ref() {
-                let row = row?;
-                if goes_on {
-                    let said = each(&Answer(value::owned(row)));
-                    goes_on = matches!(said, Ok(ControlFlow::Continue(())));
-                    done.each = said.map(drop);
+        let writes = self.state.get() == State::Open(Mode::Write);
+        let locking = (writes && reads_the_panels(sql)).then(|| format!("{sql} FOR UPDATE"));
+        let done =
+            self.prepare(&mut conn, locking.as_deref().unwrap_or(sql)).and_then(|Prepared { statement, order }| {
+                let bound = order.iter().map(|at| parameters.get(*at).map_or(mysql::Value::NULL, value::bound));
+                let mut answer = conn.exec_iter(&statement, Params::Positional(bound.collect()))?;
+                let mut done = Done { changed: answer.affected_rows(), number: answer.last_insert_id(), each: Ok(()) };
+                let mut goes_on = true;
+                // Also those that nobody wants are read: the server sends them all, and says at their end whether it was one.
+                for row in answer.by_ref() {
+                    let row = row?;
+                    if goes_on {
+                        let said = each(&Answer(value::owned(row)));
+                        goes_on = matches!(said, Ok(ControlFlow::Continue(())));
+                        done.each = said.map(drop);
+                    }
                 }
-            }
-            Ok(done)
-        });
+                Ok(done)
+            });
         match done {
             Ok(done) => done.each.clone().map(|()| done),
             Err(cause) => Err(self.fails(&doing(sql), &cause)),
@@ -157,7 +160,8 @@ impl Db {
         let lost = is_lost(cause);
         match self.state.get() {
             _ if lost => self.state.set(State::Broken),
-            State::Open => self.state.set(State::Failed),
+            State::Open(Mode::Write) => self.state.set(State::Failed),
+            // A reader's snapshot stays.
             _ => {}
         }
         match cause {
@@ -217,7 +221,7 @@ impl Connection for Db {
 
     /// No trigger of MariaDB's can commit or roll back.
     fn goes_on(&self) -> bool {
-        self.state.get() == State::Open
+        matches!(self.state.get(), State::Open(_))
     }
 }
 
@@ -236,13 +240,13 @@ impl Client for Db {
             self.state.set(State::Broken);
             return Err(failed);
         }
-        self.state.set(State::Open);
+        self.state.set(State::Open(mode));
         Ok(())
     }
 
     fn commit(&self) -> Result<(), StorageError> {
         match self.state.get() {
-            State::Open => {}
+            State::Open(_) => {}
             State::Broken => return Err(StorageError::Busy),
             State::Idle | State::Failed => {
                 let cause = "a statement failed, and the transaction with it".to_owned();
@@ -279,7 +283,15 @@ impl Client for Db {
     }
 }
 
-type Asked = (String, String, bool);
+pub(super) type Asked = (String, String, bool);
+
+/// Whether rows of the panel's are read, which a transaction that writes takes for itself at once. Where it took a share first, and
+/// then wrote, a statement of the panel's that came between would make a deadlock, and could be the one that loses: the panel
+/// doesn't know that it should try again.
+fn reads_the_panels(sql: &str) -> bool {
+    let ours = ["keyturnhost_", "information_schema."];
+    sql.trim_start().starts_with("SELECT ") && sql.contains(" FROM ") && !ours.iter().any(|ours| sql.contains(ours))
+}
 
 /// The session, and what the server is.
 ///
@@ -302,7 +314,7 @@ fn set_up(conn: &mut Conn, patient: bool) -> Result<Asked, Error> {
 }
 
 /// Whether the server is one that can be used; if not, what follows its name.
-fn is_fit((version, read_only, engine_read_only): &Asked) -> Result<(), String> {
+pub(super) fn is_fit((version, read_only, engine_read_only): &Asked) -> Result<(), String> {
     if !version.contains("MariaDB") {
         return Err(format!("is MySQL {version}, or speaks like it: Keyturn needs MariaDB 10.6 or later"));
     }
@@ -317,7 +329,8 @@ fn is_fit((version, read_only, engine_read_only): &Asked) -> Result<(), String> 
 }
 
 /// Why a server can't be used, with its name, and what to do.
-fn refused(Address { user, database, .. }: &Address, host: &Host, cause: &Error) -> String {
+fn refused(address: &Address, host: &Host, cause: &Error) -> String {
+    let Address { user, database, .. } = address;
     match cause {
         Error::MySqlError(said) => match said.code {
             1045 | 1698 => format!("{host} refused the user {user} or the password"),
@@ -330,7 +343,7 @@ fn refused(Address { user, database, .. }: &Address, host: &Host, cause: &Error)
         }
         Error::TlsError(cause) => format!("{host}: TLS failed: {cause}"),
         // So the driver tells what was wrong with a certificate.
-        Error::IoError(cause) if cause.kind() == std::io::ErrorKind::InvalidData => {
+        Error::CodecError(cause) if address.tls => {
             format!("{host}: TLS failed: {cause}; database.ca names a file with the certificate to trust")
         }
         Error::DriverError(DriverError::CouldNotConnect(Some((_, cause, _)))) => format!("can't reach {host}: {cause}"),
@@ -340,11 +353,15 @@ fn refused(Address { user, database, .. }: &Address, host: &Host, cause: &Error)
     }
 }
 
-/// Whether the connection is of no use any more: the server is gone or goes, or ended it, or the answer was not understood.
+/// Whether the connection is of no use any more: the server is gone or goes, or has become read-only and another is the one that is
+/// written, or it ended the connection, or its answer was not understood.
 fn is_lost(cause: &Error) -> bool {
     match cause {
         Error::MySqlError(said) => {
-            matches!(said.code, 1053 | 1077 | 1079 | 1080 | 1152 | 1158..=1161 | 1184 | 1927 | 2006 | 2013 | 4031)
+            matches!(
+                said.code,
+                1053 | 1077 | 1079 | 1080 | 1152 | 1158..=1161 | 1184 | 1290 | 1836 | 1927 | 2006 | 2013 | 4031
+            )
         }
         Error::DriverError(cause) => {
             matches!(cause, DriverError::PacketOutOfSync | DriverError::UnexpectedPacket | DriverError::Timeout)
@@ -367,7 +384,6 @@ fn told(cause: &Error) -> String {
     let hint = match said.code {
         1142..=1143 | 1227 | 1370 => "; grant the rights to the user of database.url",
         1969 => "; the server ended it, since it took too long",
-        1290 => "; name the server that is written in database.url",
         _ => "",
     };
     format!("{told} ({}){hint}", said.code)

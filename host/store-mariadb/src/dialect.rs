@@ -18,10 +18,11 @@ impl Dialect for MariaDb {
         format!("{column} = ?1")
     }
 
-    /// A capital letter is odd where the column tells it from a small one. Of a pattern MariaDB asks as the column compares,
-    /// and to somebody who does not see the case, some letters beyond ASCII are like those within.
+    /// A capital letter is odd where the column tells it from a small one; to a Turkish column `I` is `ı` and not `i`. A pattern is
+    /// matched as the column compares, and without regard to case the Kelvin sign is a `k`: hence `(?-i)`.
     fn is_odd(&self, column: &str) -> String {
-        format!("({column} REGEXP '(?-i)[^!-~]' OR {column} <> lower({column}))")
+        let in_capitals = format!("{column} <> lower({column}) OR {column} <> replace({column}, 'I', 'i')");
+        format!("({column} REGEXP '(?-i)[^!-~]' OR {in_capitals})")
     }
 
     /// Where two have read a row, neither of them can write it; and of two in a deadlock the server ends the one that did less,
@@ -83,7 +84,12 @@ impl Dialect for MariaDb {
         table: &str,
     ) -> Result<bool, StorageError> {
         let plan = db.rows(&format!("EXPLAIN {statement}"), parameters)?;
+        // Of a value that a unique index does not have, the plan says no more.
+        let by_unique = |step: &Value| matches!(step, Value::Text(said) if said.contains("after reading const table"));
         Ok(plan.into_iter().any(|step| {
+            if step.iter().any(by_unique) {
+                return true;
+            }
             let [_, _, of, by, _, key, ..] = &step[..] else { return false };
             let searched = matches!(by, Value::Text(by) if !matches!(by.as_str(), "ALL" | "index"));
             *of == Value::Text(table.to_owned()) && searched && *key != Value::Null
@@ -94,8 +100,15 @@ impl Dialect for MariaDb {
         column.to_owned()
     }
 
+    fn for_a_session(&self, sql: String) -> String {
+        sql.replace('"', "`")
+    }
+
+    /// Compared as it is: to most columns a space at the end makes no difference.
     fn trimmed(&self, column: &str) -> String {
-        format!("regexp_replace({column}, '^[[:space:]\u{a0}]+|[[:space:]\u{a0}]+$', '')")
+        let space = "[[:space:]\u{a0}]+";
+        let column = format!("convert({column} USING utf8mb4)");
+        format!("regexp_replace({column}, '^{space}|{space}$', '') COLLATE utf8mb4_nopad_bin")
     }
 }
 

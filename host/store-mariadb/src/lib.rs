@@ -1,7 +1,7 @@
 //! MariaDB: connections, transactions, and what differs in its SQL.
 //!
 //! A transaction that writes is `SERIALIZABLE`: what it reads stays as it is until its end, also that a row is not there. Of two
-//! that would stand in each other's way, one waits or is told that it lost, and begins anew. A reader has one snapshot, and
+//! that would stand in each other's way, one waits, or is told that it lost and starts again. A reader has one snapshot, and
 //! waits for nobody.
 
 mod address;

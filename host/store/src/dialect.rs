@@ -103,4 +103,9 @@ pub trait Dialect: Send + Sync {
 
     /// A column without the white space around it, for SQL that an operator runs.
     fn trimmed(&self, column: &str) -> String;
+
+    /// SQL for an operator's own session with the server, in which `"` may not quote names.
+    fn for_a_session(&self, sql: String) -> String {
+        sql
+    }
 }

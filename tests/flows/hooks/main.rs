@@ -9,6 +9,7 @@ mod keys;
 mod own;
 mod plugins;
 pub mod server;
+mod servers;
 mod serving;
 mod signed;
 mod tried;

@@ -6,13 +6,13 @@ mod postgres;
 
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-pub use mariadb::mariadb;
-pub use postgres::postgres;
+pub use mariadb::{mariadb, own_mariadb};
+pub use postgres::{own_postgres, postgres};
 
 /// A server that runs.
 pub struct Server {
@@ -23,6 +23,9 @@ pub struct Server {
     /// The folder or file of its Unix socket.
     pub socket: PathBuf,
     scheme: &'static str,
+    /// How it is started, as whom, and its process.
+    program: (Command, Option<&'static str>),
+    process: AtomicU32,
     run: fn(&Server, database: Option<&str>, sql: &str) -> Result<String, String>,
 }
 
@@ -30,6 +33,36 @@ pub struct Server {
 pub const OWNER: &str = "keyturn";
 
 impl Server {
+    /// Kills it, as a power cut would.
+    ///
+    /// # Panics
+    /// If there is no such process.
+    pub fn kill(&self) {
+        let process = self.process.load(Ordering::Relaxed).to_string();
+        done(Command::new("kill").args(["-s", "KILL", &process])).unwrap_or_else(|error| panic!("{error}"));
+        while Path::new("/proc").join(&process).exists() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Starts it once more, on its port and in its folder.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn start_again(&self) {
+        let (command, user) = &self.program;
+        self.process.store(serve(command, *user, self.port, &self.folder.join("log")), Ordering::Relaxed);
+        self.ready();
+    }
+
+    fn ready(&self) {
+        let until = Instant::now() + Duration::from_secs(60);
+        while let Err(error) = self.try_sql(None, "SELECT 1") {
+            assert!(Instant::now() < until, "{error}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// A database of its own, and its address.
     ///
     /// # Panics
@@ -112,7 +145,8 @@ fn is_root() -> bool {
 }
 
 /// Starts `command`, as `user` if one is named, so that it ends with this process, and waits until something listens on `port`.
-fn serve(command: &Command, user: Option<&str>, port: u16, log: &Path) {
+/// Answers its process.
+fn serve(command: &Command, user: Option<&str>, port: u16, log: &Path) -> u32 {
     let mut ending = Command::new("setpriv");
     if let Some(user) = user {
         ending.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups"]);
@@ -121,20 +155,21 @@ fn serve(command: &Command, user: Option<&str>, port: u16, log: &Path) {
     // Whoever waits for a pipe of this program does not wait for the server.
     let said = std::fs::File::create(log).expect("a log");
     ending.stdin(Stdio::null()).stdout(said.try_clone().expect("the log")).stderr(said);
-    let (started, child) = channel::<Child>();
-    // A server is told of its parent's end when the thread ends that started it. This one stays.
+    let (started, process) = channel();
+    let (ended, end) = channel();
+    // A server is told of its parent's end when the thread ends that started it. So this one waits for it.
     std::thread::spawn(move || {
-        let _ = started.send(ending.spawn().expect("setpriv starts"));
-        loop {
-            std::thread::park();
-        }
+        let mut child = ending.spawn().expect("setpriv starts");
+        let _ = started.send(child.id());
+        let _ = ended.send(child.wait());
     });
-    let mut child = child.recv().expect("started");
+    let process = process.recv().expect("started");
     let until = Instant::now() + Duration::from_secs(60);
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        let ended = child.try_wait().expect("asked");
-        let said = || std::fs::read_to_string(log).unwrap_or_default();
+        let ended = end.try_recv().ok();
+        let said = || String::from_utf8_lossy(&std::fs::read(log).unwrap_or_default()).into_owned();
         assert!(ended.is_none() && Instant::now() < until, "the server did not start: {ended:?}\n{}", said());
         std::thread::sleep(Duration::from_millis(50));
     }
+    process
 }

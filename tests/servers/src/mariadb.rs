@@ -2,11 +2,19 @@
 
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use super::{OWNER, Server, done, folder, free_port, serve};
 
-/// The one of this process.
+/// One of the caller's own, to be killed.
+///
+/// # Panics
+/// If it does not start.
+#[must_use]
+pub fn own_mariadb() -> Server {
+    start()
+}
+
+/// The one of this process, for whoever does it no harm.
 ///
 /// # Panics
 /// If it does not start.
@@ -56,13 +64,12 @@ fn start() -> Server {
         "--collation-server=utf8mb4_general_ci",
         "--default-time-zone=-05:00",
     ]);
-    // What a test commits need not outlive a power cut.
-    command.args([LOG, "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", "--max-connections=300"]);
-    serve(&command, None, port, &log);
-    let server = Server { folder, port, socket, scheme: "mysql", run };
-    while server.try_sql(None, "SELECT 1").is_err() {
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    // What a test commits outlives the server, and need not outlive a power cut.
+    command.args([LOG, "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M", "--max-connections=300"]);
+    let process = serve(&command, None, port, &log).into();
+    let program = (command, None);
+    let server = Server { folder, port, socket, scheme: "mysql", program, process, run };
+    server.ready();
     server
 }
 

@@ -6,7 +6,16 @@ use std::sync::OnceLock;
 
 use super::{OWNER, Server, done, folder, free_port, is_root, serve};
 
-/// The one of this process.
+/// One of the caller's own, to be killed.
+///
+/// # Panics
+/// If it does not start.
+#[must_use]
+pub fn own_postgres() -> Server {
+    start(&programs())
+}
+
+/// The one of this process, for whoever does it no harm.
 ///
 /// # Panics
 /// If it does not start.
@@ -45,11 +54,10 @@ fn start(programs: &Path) -> Server {
     command.arg("-D").arg(&data).args(["-p", &port.to_string(), "-h", "127.0.0.1", "-k"]).arg(&folder);
     // What a test commits need not outlive a power cut.
     command.args(["-c", "fsync=off", "-c", "max_connections=300", "-c", "timezone=America/New_York"]);
-    serve(&command, user, port, &log);
-    let server = Server { socket: folder.clone(), folder, port, scheme: "postgres", run };
-    while server.try_sql(None, "SELECT 1").is_err() {
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
+    let process = serve(&command, user, port, &log).into();
+    let program = (command, user);
+    let server = Server { socket: folder.clone(), folder, port, scheme: "postgres", program, process, run };
+    server.ready();
     server
 }
 

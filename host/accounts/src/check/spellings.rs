@@ -40,7 +40,8 @@ impl Look<'_> {
             let (table, name) = (quoted(&self.mapping().table), quoted(name));
             let clean = self.dialect().trimmed(&name);
             // Some collations see no space at the end; it makes each text longer.
-            format!("UPDATE {table} SET {name} = {clean} WHERE length({name}) <> length({clean});")
+            let fix = format!("UPDATE {table} SET {name} = {clean} WHERE length({name}) <> length({clean});");
+            self.dialect().for_a_session(fix)
         });
         self.say(Severity::Note, text, fix);
         Ok(())

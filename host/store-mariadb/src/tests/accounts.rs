@@ -1,6 +1,7 @@
 use super::*;
 use keyturn_accounts::Severity;
 use keyturn_core::accounts::{AccountId, Field, Matched, Why};
+use keyturn_store::dialect::Dialect as _;
 
 const LARAVEL: &str = "
     CREATE TABLE users (
@@ -117,6 +118,8 @@ fn names_are_the_same_people_whatever_the_collation() {
         "latin1_swedish_ci",
         "latin1_bin",
         "latin1_general_cs",
+        "utf8mb4_turkish_ci",
+        "latin5_turkish_ci",
     ] {
         let database = server().database();
         database.sql(&format!(
@@ -203,5 +206,24 @@ fn a_trigger_that_keeps_the_old_password_or_refuses_it_takes_the_whole_call_back
         assert!(error.contains(said), "{error}");
         assert_eq!(held(&store, "a"), None);
         assert_eq!(store.sessions(&id("1")), Ok(Some(2)));
+    }
+}
+
+#[test]
+fn what_check_proposes_takes_the_spaces_away_whatever_the_column() {
+    for collation in ["utf8mb4_general_ci", "utf8mb4_nopad_bin", "latin1_swedish_ci"] {
+        let database = server().database();
+        database.sql(&format!("CREATE TABLE v (v VARCHAR(20) COLLATE {collation})"));
+        let db = connected(&database);
+        for text in ["ana ", " ben", "\tdora\u{a0}\r\n", "Zoé Müller", "zoe"] {
+            dynamic(&db).run("INSERT INTO v (v) VALUES (?1)", &[Value::Text(text.to_owned())]).expect("written");
+        }
+        let clean = MariaDb.trimmed("\"v\"");
+        let changed = db.execute(&format!("UPDATE \"v\" SET \"v\" = {clean} WHERE \"v\" <> {clean}"), &[]);
+        assert_eq!(changed, Ok(3), "{collation}");
+        assert_eq!(
+            database.sql("SELECT v FROM v").lines().collect::<Vec<_>>(),
+            ["ana", "ben", "dora", "Zoé Müller", "zoe"]
+        );
     }
 }

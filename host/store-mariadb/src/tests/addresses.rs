@@ -3,6 +3,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::connection::is_fit;
 
 fn parsed(url: &str) -> Result<Address, String> {
     Address::parse(url, None, None).map_err(|error| error.to_string())
@@ -118,4 +119,20 @@ fn whoever_may_not_make_tables_is_told_so() {
     let refused = open(&address, Arc::clone(&KEYS), provider(""), Options::default());
     let said = cause(refused.err().expect("refused"));
     assert!(said.contains("CREATE command denied") && said.contains("grant the rights"), "{said}");
+}
+
+#[test]
+fn a_server_of_another_kind_or_time_is_refused_by_name() {
+    let fit = |version: &str, read_only: &str| is_fit(&(version.to_owned(), read_only.to_owned(), false));
+    for version in ["10.6.0-MariaDB", "10.11.19-MariaDB-0+deb12u1", "11.4.2-MariaDB-log", "12.0.1-MariaDB"] {
+        assert_eq!(fit(version, "0"), Ok(()), "{version}");
+        assert_eq!(fit(version, "OFF"), Ok(()), "{version}");
+        assert!(fit(version, "1").expect_err("refused").starts_with("is read-only"));
+    }
+    for version in ["8.0.36", "8.4.0-0ubuntu1"] {
+        assert!(fit(version, "0").expect_err("refused").starts_with(&format!("is MySQL {version}")));
+    }
+    for version in ["10.5.23-MariaDB", "5.5.68-MariaDB", "MariaDB"] {
+        assert!(fit(version, "0").expect_err("refused").contains("Keyturn needs 10.6 or later"), "{version}");
+    }
 }
