@@ -42,7 +42,7 @@ struct Realm {
     by_login: Find,
     by_email: Option<Find>,
     account: Statement,
-    /// Locks an account's row, where that has to be asked for.
+    /// Reads an account's row to lock it, where reading does.
     hold: Option<String>,
     count_sessions: Option<Statement>,
     end_sessions: Option<Statement>,
@@ -234,7 +234,7 @@ impl Realm {
             );
             Statement { text, fixed }
         };
-        let hold = dialect.holding().map(|locks| format!("SELECT 1 FROM {table} WHERE {id} = ?1 {locks}"));
+        let hold = dialect.locks_reads().then(|| format!("SELECT 1 FROM {table} WHERE {id} = ?1"));
         let set_password = {
             let (rest, fixed) = rest(2 + mapping.touch.len());
             let mut set = format!("{} = ?2", quoted(&mapping.hash));

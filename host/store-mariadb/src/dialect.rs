@@ -25,10 +25,8 @@ impl Dialect for MariaDb {
         format!("({column} REGEXP '(?-i)[^!-~]' OR {in_capitals})")
     }
 
-    /// Where two have read a row, neither of them can write it; and of two in a deadlock the server ends the one that did less,
-    /// which is the panel's.
-    fn holding(&self) -> Option<&'static str> {
-        Some("FOR UPDATE")
+    fn locks_reads(&self) -> bool {
+        true
     }
 
     /// A text that is compared with a number becomes one: 'x' would be 0. A number that is compared with a text becomes that text.

@@ -63,10 +63,9 @@ pub trait Dialect: Send + Sync {
         true
     }
 
-    /// What a SELECT ends with to lock the rows that it reads, where a transaction that reads them first and writes them later
-    /// could meet a deadlock.
-    fn holding(&self) -> Option<&'static str> {
-        None
+    /// Whether a transaction that writes locks what it reads of the panel's, so that an account is best read before all else.
+    fn locks_reads(&self) -> bool {
+        false
     }
 
     /// A value to compare with a column of the panel's, or to store in one.

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use keyturn_core::accounts::{AccountId, Why};
-use keyturn_store::{
-    AuditEntry, AuditFilter, Commit, Effect, Quotas, Read, Record, RecordKey, Role, StorageError, Store,
-};
+use keyturn_store::{AuditEntry, AuditFilter, Commit, Effect, Quotas, Read, Record, RecordKey, Role, Store};
 use zeroize::Zeroizing;
 
 /// A call's instant, where it matters to nothing.
@@ -104,10 +102,4 @@ pub fn settled(mut so: impl FnMut() -> bool) -> bool {
         std::thread::sleep(Duration::from_millis(50));
         so()
     })
-}
-
-/// Whether a commit failed for what the panel's tables did.
-#[must_use]
-pub fn is_failed(done: &Result<(), StorageError>) -> bool {
-    matches!(done, Err(StorageError::Failed { .. }))
 }

@@ -27,6 +27,8 @@ pub struct Panel {
     pub keys: Arc<Keys>,
     address: String,
     raw: Mutex<Raw>,
+    /// Whether its database goes with it.
+    made: bool,
     _folder: Option<tempfile::TempDir>,
 }
 
@@ -71,7 +73,8 @@ impl Panel {
             Engine::Postgres => (keyturn_servers::postgres().database().url, None),
             Engine::MariaDb => (keyturn_servers::mariadb().database().url, None),
         };
-        let panel = Self { _folder: folder, ..Self::at(engine, address) };
+        let mut panel = Self::at(engine, address);
+        (panel.made, panel._folder) = (true, folder);
         panel.create(tables);
         panel
     }
@@ -80,7 +83,7 @@ impl Panel {
     #[must_use]
     pub fn at(engine: Engine, address: String) -> Self {
         let raw = Mutex::new(Raw::connect(engine, &address));
-        Self { engine, keys: Arc::new(Keys::new([7; 32])), address, raw, _folder: None }
+        Self { engine, keys: Arc::new(Keys::new([7; 32])), address, raw, made: false, _folder: None }
     }
 
     /// Where it is.
@@ -239,6 +242,24 @@ impl Panel {
                     hex.and_then(keyturn_core::seal::unhex).unwrap_or_else(|| panic!("{sql}: no bytes"))
                 })
                 .collect(),
+        }
+    }
+}
+
+/// A run makes hundreds, and each takes some megabytes of the disk. What has failed stays, to be looked at.
+impl Drop for Panel {
+    fn drop(&mut self) {
+        let Some((server, name)) = self.address.rsplit_once('/').filter(|_| self.made) else { return };
+        if std::thread::panicking() {
+            return;
+        }
+        match self.engine {
+            Engine::Sqlite => {}
+            Engine::Postgres => {
+                let drop = format!("DROP DATABASE {name} WITH (FORCE)");
+                Raw::connect(self.engine, &format!("{server}/postgres")).run(&drop);
+            }
+            Engine::MariaDb => self.run(&format!("DROP DATABASE {name}")),
         }
     }
 }

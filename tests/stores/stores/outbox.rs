@@ -179,6 +179,8 @@ fn what_a_mail_carried_is_wiped_once_it_is_accepted_withdrawn_or_has_ended(engin
 }
 
 fn a_row_that_somebody_else_has_written_or_altered_is_never_filled(engine: Engine) {
+    let panel = with_addresses(engine);
+    let storage = open(&panel);
     for forgery in [
         "UPDATE keyturnhost_outbox SET recipient = 'customer:2'",
         "UPDATE keyturnhost_outbox SET recipient = 'operators'",
@@ -192,15 +194,12 @@ fn a_row_that_somebody_else_has_written_or_altered_is_never_filled(engine: Engin
         &format!("UPDATE keyturnhost_templates SET text = {}", engine.bytes(&[0; 100])),
         "UPDATE keyturnhost_outbox SET id = '00000000000000000000000000000000'",
     ] {
-        let panel = with_addresses(engine);
-        let storage = open(&panel);
         send(&storage, mail_to(&panel, "1", SECRET));
         panel.run(forgery);
         assert!(one(&storage).filling.is_err(), "{forgery}");
+        panel.run("DELETE FROM keyturnhost_outbox; DELETE FROM keyturnhost_templates");
     }
     // What one mail carried cannot go with another, and what has gone cannot go again.
-    let panel = with_addresses(engine);
-    let storage = open(&panel);
     send(&storage, mail_to(&panel, "1", SECRET));
     send(&storage, mail_to(&panel, "1", "another"));
     panel.run(
@@ -215,9 +214,9 @@ fn a_row_that_somebody_else_has_written_or_altered_is_never_filled(engine: Engin
 }
 
 fn a_row_that_cannot_be_one_holds_up_no_other(engine: Engine) {
+    let panel = with_addresses(engine);
+    let storage = open(&panel);
     for nonsense in ["id = 'x'", "recipient = 'x'", "state = 'x'"] {
-        let panel = with_addresses(engine);
-        let storage = open(&panel);
         send(&storage, mail_to(&panel, "1", SECRET));
         panel.run(&format!("UPDATE keyturnhost_outbox SET {nonsense}"));
         let good = send(&storage, mail_to(&panel, "2", SECRET));
@@ -226,6 +225,7 @@ fn a_row_that_cannot_be_one_holds_up_no_other(engine: Engine) {
         let all = MailFilter { limit: 10, ..MailFilter::default() };
         assert!(storage.mails(&all).expect("listed").iter().any(|mail| mail.id == good), "{nonsense}");
         assert_eq!(storage.due().map(|due| due.mail), Ok(false), "{nonsense}");
+        panel.run("DELETE FROM keyturnhost_outbox");
     }
 }
 
