@@ -31,6 +31,7 @@ pub(crate) struct Over {
 /// Why a link no longer works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
+    /// It has expired.
     Expired,
     /// It was used at this time.
     Used(i64),
