@@ -149,3 +149,9 @@ fn every_link_of_the_documentation_leads_somewhere() {
     }
     assert!(links > 100, "{links}");
 }
+
+#[test]
+fn the_example_of_a_panel_stays_short() {
+    let lines = include_str!("../examples/panel.rs").lines().count();
+    assert!(lines < 80, "{lines}");
+}
