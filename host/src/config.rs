@@ -1,6 +1,7 @@
 //! `keyturn.toml`: one file with the panel's database and mapping, and everything that the host may use. Paths are relative to
 //! it.
 
+mod database;
 mod reload;
 
 use std::collections::BTreeMap;
@@ -22,14 +23,13 @@ use crate::plugin::admit::AdmitError;
 use crate::plugin::grants::GrantsError;
 use crate::plugin::limits::{ACCOUNTS_PER_ADDRESS, HostLimits};
 use crate::plugin::roster::{LeftOut, SignInPlugin};
-use crate::seal::{KeyError, Keys};
-use crate::sqlite::{self, Found, Journal, Options};
-use crate::storage::store::Keeps;
-use crate::storage::{StorageError, Store};
+use crate::seal::KeyError;
+use crate::storage::StorageError;
 use crate::view::Brand;
 use crate::view::look::Asset;
 use crate::view::theme::theme_css;
 use crate::webhooks::{self, Destination, config::WebhookConfig};
+pub use database::{Database, Found};
 use keyturn_core::masked::{self, without_passwords};
 use keyturn_core::origin::leads_somewhere;
 use keyturn_mail_settings::Stored;
@@ -100,17 +100,6 @@ pub struct BrandConfig {
     /// Custom properties of the style sheet, without `--kt-`: see [`theme_css`].
     #[serde(default)]
     pub look: BTreeMap<String, String>,
-}
-
-/// Where the panel's people are.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Database {
-    /// The panel's SQLite file. The host's own tables, `keyturnhost_*`, are in it too, or nothing would be atomic.
-    pub sqlite: PathBuf,
-    /// What becomes of its journal mode: `keep` or `wal`.
-    #[serde(default)]
-    pub journal: Journal,
 }
 
 /// How the database and the other files are opened.
@@ -400,6 +389,9 @@ impl Config {
         let wrong = |setting: &str, problem: String| {
             Err(ConfigError::Setting { path: path.to_owned(), setting: setting.to_owned(), problem })
         };
+        if let Some((setting, problem)) = self.database.wrong() {
+            return wrong(setting, problem);
+        }
         if let Some(origin) = &mut self.brand.link_origin {
             origin.truncate(origin.trim_end_matches('/').len());
             let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
@@ -488,16 +480,14 @@ impl Config {
     /// # Errors
     /// [`ConfigError`].
     pub fn mail_setup(&self) -> Result<Setup, ConfigError> {
-        if !self.path(&self.database.sqlite).exists() {
+        if self.database_file().is_some_and(|file| !file.exists()) {
             return Ok(Setup::new(self.fixed(), Default::default(), None));
         }
         // Open only for a moment, and without the lock: a server may run, or be about to start.
         let beside = self.clone().beside_server();
         let (storage, keys) = if self.opening == Opening::Serve { beside.storage() } else { self.storage() }?;
-        let stored = Stored::read(&storage).map_err(|cause| ConfigError::Database {
-            path: self.path(&self.database.sqlite).display().to_string(),
-            cause,
-        })?;
+        let stored =
+            Stored::read(&storage).map_err(|cause| ConfigError::Database { path: self.database_name(), cause })?;
         Ok(stored.setup(&self.fixed(), &keys))
     }
 
@@ -518,71 +508,11 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Setting`].
     pub fn provider(&self) -> Result<Sql, ConfigError> {
-        Sql::new(self.accounts.clone()).map_err(|cause| ConfigError::Setting {
+        Sql::new(self.accounts.clone(), self.dialect()).map_err(|cause| ConfigError::Setting {
             path: self.file.clone(),
             setting: format!("accounts.{}", cause.setting),
             problem: cause.problem,
         })
-    }
-
-    /// The storage, with its key file made and its tables migrated where needed.
-    ///
-    /// # Errors
-    /// [`ConfigError`].
-    pub fn storage(&self) -> Result<(Store, Arc<Keys>), ConfigError> {
-        if self.opening == Opening::Look {
-            return self.look_at_storage().map(|(storage, keys, _)| (storage, keys));
-        }
-        let path = self.database()?;
-        let key_file = self.path(&self.key_file);
-        if !key_file.exists() {
-            // None is made in place of one that is lost.
-            self.look_at_storage()?;
-        }
-        let keys = Arc::new(Keys::open(&key_file)?);
-        let options = Options {
-            journal: self.database.journal,
-            beside_server: self.opening == Opening::Beside,
-            keeps: Keeps { audit: self.audit.stays(), ..Keeps::default() },
-            ..Options::default()
-        };
-        let storage = sqlite::open(&path, Arc::clone(&keys), Arc::new(self.provider()?), options)
-            .map_err(|cause| ConfigError::Database { path: path.display().to_string(), cause })?;
-        Ok((storage, keys))
-    }
-
-    /// The storage as it is, and what was found: see [`sqlite::look`]. Where there is no key file, as with a fresh one.
-    ///
-    /// # Errors
-    /// [`ConfigError`].
-    pub fn look_at_storage(&self) -> Result<(Store, Arc<Keys>, Found), ConfigError> {
-        let path = self.database()?;
-        let file = self.path(&self.key_file);
-        let keys = Keys::read(&file)?;
-        let missing = keys.is_none();
-        let keys = Arc::new(keys.unwrap_or_else(Keys::random));
-        match sqlite::look(&path, Arc::clone(&keys), Arc::new(self.provider()?)) {
-            Ok((storage, found)) => Ok((storage, keys, found)),
-            Err(StorageError::OtherKey) if missing => Err(KeyError::missing(&file).into()),
-            Err(cause) => Err(ConfigError::Database { path: path.display().to_string(), cause }),
-        }
-    }
-
-    /// Where the database is, if it is there.
-    fn database(&self) -> Result<PathBuf, ConfigError> {
-        let path = self.path(&self.database.sqlite);
-        if path.exists() { Ok(path) } else { Err(ConfigError::NoDatabase(path.display().to_string())) }
-    }
-
-    /// Goes on with the key file as it is now, where the one before is lost: see [`sqlite::replace_key`].
-    ///
-    /// # Errors
-    /// [`ConfigError`].
-    pub fn replace_key(&self) -> Result<(), ConfigError> {
-        let keys = Keys::open(&self.path(&self.key_file))?;
-        let path = self.path(&self.database.sqlite);
-        sqlite::replace_key(&path, &keys)
-            .map_err(|cause| ConfigError::Database { path: path.display().to_string(), cause })
     }
 
     /// A host with all plugins in the grants folder: the one server of its database, unless the configuration is

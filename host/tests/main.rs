@@ -1,7 +1,6 @@
-//! Tests of a whole host against a model, and across `kill -9`.
+//! Tests of a whole host across `kill -9` and across processes.
 
 mod documented;
-mod model;
 mod outbox;
 mod settings;
 mod webhooks;

@@ -42,7 +42,7 @@ fn open(path: &Path) -> Arc<Store> {
         "customer = { table = 'customers', id = 'id', login = 'login', email = 'email', hash = 'password' }",
     )
     .expect("realms");
-    let provider = Arc::new(sql::Sql::new(realms).expect("provider"));
+    let provider = Arc::new(sql::Sql::new(realms, &sqlite::Sqlite).expect("provider"));
     Arc::new(sqlite::open(path, keys(), provider, beside()).expect("opened"))
 }
 

@@ -34,7 +34,7 @@ fn beside() -> Options {
 }
 
 fn open(path: &Path) -> Arc<Store> {
-    let provider = Arc::new(sql::Sql::new(BTreeMap::new()).expect("no realms"));
+    let provider = Arc::new(sql::Sql::new(BTreeMap::new(), &sqlite::Sqlite).expect("no realms"));
     Arc::new(sqlite::open(path, keys(), provider, beside()).expect("opened"))
 }
 

@@ -171,6 +171,7 @@ pub fn provider() -> Sql {
     Sql::new(
         [("customer".to_owned(), mapping(r#"["customer"]"#)), ("staff".to_owned(), mapping(r#"["administrator"]"#))]
             .into(),
+        &keyturn_host::sqlite::Sqlite,
     )
     .expect("the mapping is right")
 }

@@ -64,7 +64,8 @@ impl Site {
     where
         anyhow::Error: From<E>,
     {
-        let file = config.path(&config.database.sqlite);
+        let file = config.database_file();
+        let file = file.ok_or_else(|| anyhow::anyhow!("this panel keeps its people in SQLite: set database.sqlite"))?;
         let people = Database::open(&file)
             .map_err(|cause| anyhow::anyhow!("the panel's database {}: {cause}", file.display()))?;
         let host = host(config)?;

@@ -9,9 +9,15 @@ mod unusable;
 pub use hashes::HashKind;
 pub use keyturn_core::stored::kind;
 
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::ops::ControlFlow;
+
 use super::{Mapping, Provider as _, Realm, Sql, State, key_text, quoted, rest, text};
 use keyturn_core::accounts::AccountId;
-use keyturn_store::database::Connection;
+use keyturn_core::fold::fold;
+use keyturn_store::database::{Bind, Connection, ValueRef};
+use keyturn_store::dialect::{Dialect, Table};
 use keyturn_store::{StorageError, Value};
 
 /// How good a finding is.
@@ -59,9 +65,9 @@ impl Sql {
             return Ok(Tally::default());
         };
         let look = Look { sql, provider: self, name, realm, findings: &mut Vec::new() };
-        let given = |column: &String| look.count(&format!("coalesce({}, '') <> ''", look.column(column)));
+        let given = |column: &String| look.count(&look.given(column));
         Ok(Tally {
-            accounts: look.count("1")?,
+            accounts: look.count("TRUE")?,
             addresses: realm.mapping.email.as_ref().map(given).transpose()?.unwrap_or_default(),
             passwords: given(&realm.mapping.hash)?,
         })
@@ -94,10 +100,6 @@ pub(super) fn scheme(hash: &str) -> String {
         None => format!("a text of {} bytes without a scheme", hash.len()),
     }
 }
-
-/// The panel's own tables, by a pattern.
-const TABLES: &str = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'
-                      AND name NOT LIKE 'keyturnhost_%' AND name LIKE ?1 ORDER BY name";
 
 struct Look<'a> {
     sql: &'a dyn Connection,
@@ -133,13 +135,20 @@ impl<'a> Look<'a> {
         let mapping = self.mapping();
         let tables = mapping.others().map(|(setting, rows)| (Some(setting), &rows.table));
         for (other, table) in [(None, &mapping.table)].into_iter().chain(tables) {
+            let setting = other.map_or_else(|| "table".to_owned(), |other| format!("{other}.table"));
             let present = self.present(table)?;
             if present.is_empty() {
                 complete = false;
-                let setting = other.map_or_else(|| "table".to_owned(), |other| format!("{other}.table"));
-                let near = nearest(table, &self.texts(TABLES, "%")?);
-                self.say(Severity::Wrong, format!("{setting}: there is no table {table}"), near);
+                let names: Vec<String> = self.tables()?.into_iter().map(|table| table.name).collect();
+                self.say(Severity::Wrong, format!("{setting}: there is no table {table}"), nearest(table, &names));
                 continue;
+            }
+            let written = other.is_none() || other == Some("sessions");
+            let same = |other: &Table| other.name.eq_ignore_ascii_case(table);
+            if let Some((why, instead)) = self.tables()?.into_iter().find(same).and_then(|table| table.unfit)
+                && written
+            {
+                self.say(Severity::Wrong, format!("{setting}: {table} {why}"), Some(instead));
             }
             for (setting, column) in mapping.names() {
                 let of =
@@ -154,19 +163,15 @@ impl<'a> Look<'a> {
                 }
             }
         }
-        if self.texts("SELECT name FROM sqlite_schema WHERE type = 'view' AND name = ?1", &mapping.table)?.len() == 1 {
-            let text = format!(
-                "table: {} is a view, and SQLite doesn't report whether an update of a view changed anything",
-                mapping.table
-            );
-            let fix = "map the table behind it, with only, among or except for its rows".to_owned();
-            self.say(Severity::Wrong, text, Some(fix));
-        }
         Ok(complete)
     }
 
     fn present(&self, table: &str) -> Result<Vec<String>, StorageError> {
-        self.texts("SELECT name FROM pragma_table_info(?1)", table)
+        Ok(self.dialect().columns(self.sql, table)?.into_iter().map(|column| column.name).collect())
+    }
+
+    fn tables(&self) -> Result<Vec<Table>, StorageError> {
+        self.dialect().tables(self.sql)
     }
 
     fn rows(&mut self) -> Found {
@@ -206,8 +211,8 @@ impl<'a> Look<'a> {
         let Some(state @ State { column, active, suspended }) = &mapping.state else { return Ok(()) };
         let (rest, parameters) = self.rest();
         let table = quoted(&mapping.table);
-        let of = self.column(column);
-        let values = format!("SELECT {of}, count(*) FROM {table} WHERE 1{rest} GROUP BY {of} LIMIT 101");
+        let of = self.text(column);
+        let values = format!("SELECT {of}, count(*) FROM {table} WHERE TRUE{rest} GROUP BY {of} LIMIT 101");
         let rows = self.sql.rows(&values, &parameters)?;
         if rows.len() > 100 {
             let text = format!("state: column {column} has more than 100 different values, so it is not a state");
@@ -242,11 +247,12 @@ impl<'a> Look<'a> {
         let mapping = self.mapping();
         let (rest, parameters) = self.rest();
         let id = self.column(&mapping.id);
-        let first = format!("SELECT {id} FROM {} WHERE 1{rest} LIMIT 1", quoted(&mapping.table));
+        let first = format!("SELECT {id} FROM {} WHERE TRUE{rest} LIMIT 1", quoted(&mapping.table));
         let Some(value) = self.sql.rows(&first, &parameters)?.into_iter().flatten().next() else {
             return Ok(());
         };
-        let named = key_text(&value).and_then(|key| AccountId::new(self.name, &key).ok());
+        let keyed = self.realm.holds(self.sql)?[0];
+        let named = key_text(&value, keyed).and_then(|key| AccountId::new(self.name, &key).ok());
         let found = match &named {
             Some(id) => self.provider.account(self.sql, id)?.is_some(),
             None => false,
@@ -262,14 +268,7 @@ impl<'a> Look<'a> {
     fn login(&mut self) -> Found {
         let mapping = self.mapping();
         let login = &mapping.login;
-        let (rest, parameters) = self.rest();
-        let column = self.column(login);
-        let twice = format!(
-            "SELECT count(*) FROM (SELECT 1 FROM {} WHERE {column} IS NOT NULL{rest}
-             GROUP BY keyturn_fold({column}) HAVING count(*) > 1)",
-            quoted(&mapping.table)
-        );
-        let shared = self.number(&twice, &parameters)?;
+        let shared = self.several(login)?.values().filter(|count| **count > 1).count();
         if shared > 0 {
             let text = format!("login: {shared} logins in column {login} belong to several accounts each");
             let fix =
@@ -277,7 +276,7 @@ impl<'a> Look<'a> {
                     .to_owned();
             self.say(Severity::Wrong, text, Some(fix));
         }
-        self.indexed("login", login, shared == 0 && rest.is_empty())
+        self.indexed("login", login, shared == 0 && self.rest().0.is_empty())
     }
 
     /// Whether the statement that finds by this column is served by an index.
@@ -287,50 +286,33 @@ impl<'a> Look<'a> {
             _ => &self.realm.by_login.plain,
         };
         let parameters = statement.with([Value::Text("x".to_owned()), Value::Integer(10)]);
-        if self.searches(&statement.text, &parameters, &self.mapping().table)? {
+        if self.dialect().uses_index(self.sql, &statement.text, &parameters, &self.mapping().table)? {
             self.say(Severity::Good, format!("{setting}: found by an index"), None);
             return Ok(());
         }
         let mapping = self.mapping();
         let kind = if unique { "UNIQUE INDEX" } else { "INDEX" };
         let index = quoted(&format!("{}_{column}_lower", mapping.table));
-        let fix = format!("CREATE {kind} {index} ON {} (lower({}));", quoted(&mapping.table), quoted(column));
-        let text = format!("{setting}: no index serves lower({column}), so each look-up reads the whole table");
+        let over = self.dialect().index_over(&quoted(column));
+        let fix = format!("CREATE {kind} {index} ON {} ({over});", quoted(&mapping.table));
+        let text =
+            format!("{setting}: no index serves {}, so each look-up reads the whole table", over.replace('"', ""));
         self.say(Severity::Note, text, Some(fix));
         Ok(())
     }
 
-    /// Whether a statement finds the rows of this table by an index.
-    fn searches(&self, statement: &str, parameters: &[Value], table: &str) -> Result<bool, StorageError> {
-        let plan = self.sql.rows(&format!("EXPLAIN QUERY PLAN {statement}"), parameters)?;
-        let begins = format!("SEARCH {table} ");
-        Ok(plan.iter().flatten().any(|value| matches!(value, Value::Text(step) if step.starts_with(&begins))))
-    }
-
     fn hashes(&mut self) -> Found {
         let mapping = self.mapping();
-        let hash = self.column(&mapping.hash);
-        let (rest, parameters) = self.rest();
-        // Those of one scheme and length are alike enough to be shown by one of them.
-        let kinds = format!(
-            "SELECT max({hash}), count(*) FROM {} WHERE coalesce({hash}, '') <> ''{rest}
-             GROUP BY substr({hash}, 1, instr(substr({hash}, 2), substr({hash}, 1, 1)) + 1),
-                      CASE WHEN substr({hash}, 1, 1) = '$' THEN 0 ELSE length({hash}) END
-             ORDER BY count(*) DESC LIMIT 1000",
-            quoted(&mapping.table)
-        );
         let mut counts: Vec<(String, i64, bool)> = Vec::new();
-        for row in self.sql.rows(&kinds, &parameters)? {
-            let [Value::Text(example), Value::Integer(count)] = row.as_slice() else {
-                continue;
-            };
+        for HashKind { example, count, .. } in self.kinds()? {
             let known = mapping.accepts.iter().any(|kind| example.starts_with(&kind.prefix));
-            let scheme = scheme(example);
+            let scheme = scheme(&example);
             match counts.iter_mut().find(|(other, _, _)| *other == scheme) {
                 Some((_, total, _)) => *total += count,
-                None => counts.push((scheme, *count, known)),
+                None => counts.push((scheme, count, known)),
             }
         }
+        counts.sort_by_key(|(_, count, _)| std::cmp::Reverse(*count));
         if mapping.accepts.is_empty() {
             let text = "accepts: it is empty, so no password can be set".to_owned();
             let fix = "list the prefixes that the panel's own code verifies, such as accepts = [\"$2y$\"]".to_owned();
@@ -359,7 +341,7 @@ impl<'a> Look<'a> {
                 self.say(Severity::Good, text, None);
                 self.session_keys(sessions)?;
                 if let Some(count) = &self.realm.count_sessions
-                    && !self.searches(&count.text, &count.with([Value::Text("x".to_owned())]), &sessions.table)?
+                    && !self.by_index(count, sessions)?
                 {
                     let text = format!(
                         "sessions: no index serves {}, so ending sessions reads the whole table",
@@ -397,10 +379,10 @@ impl<'a> Look<'a> {
         let table = self.mapping().table.to_lowercase();
         let names = ["user_id".to_owned(), "account_id".to_owned(), format!("{table}_id"), format!("{}_id", self.name)];
         let singular = table.strip_suffix('s').map(|table| format!("{table}_id"));
-        for table in self.texts(TABLES, "%session%")? {
-            let mut present = self.present(&table)?.into_iter();
+        for Table { name, .. } in self.tables()?.into_iter().filter(|table| table.name.contains("session")) {
+            let mut present = self.present(&name)?.into_iter();
             if let Some(column) = present.find(|column| names.iter().chain(&singular).any(|name| name == column)) {
-                return Ok(Some((table, column)));
+                return Ok(Some((name, column)));
             }
         }
         Ok(None)
@@ -430,12 +412,49 @@ impl<'a> Look<'a> {
         &self.realm.mapping
     }
 
+    fn dialect(&self) -> &'static dyn Dialect {
+        self.realm.dialect
+    }
+
     fn column(&self, name: &str) -> String {
         format!("{}.{}", quoted(&self.mapping().table), quoted(name))
     }
 
+    fn text(&self, name: &str) -> String {
+        self.dialect().text(&self.column(name))
+    }
+
+    /// The condition that there is something in a column.
+    fn given(&self, name: &str) -> String {
+        format!("coalesce({}, '') <> ''", self.text(name))
+    }
+
     fn rest(&self) -> (String, Vec<Value>) {
-        rest(self.mapping(), 0)
+        rest(self.mapping(), self.dialect(), 0)
+    }
+
+    /// Hands the texts of a column to `each`, one row at a time: of as many people as there are.
+    fn each_text(&self, name: &str, condition: &str, mut each: impl FnMut(&str)) -> Found {
+        let (rest, parameters) = self.rest();
+        let table = quoted(&self.mapping().table);
+        let sql = format!("SELECT {} FROM {table} WHERE {condition}{rest}", self.text(name));
+        let parameters: Vec<ValueRef<'_>> = parameters.iter().map(Bind::bind).collect();
+        self.sql.query(&sql, &parameters, &mut |row| {
+            match row.column(0)? {
+                ValueRef::Text(stored) => each(stored),
+                other => text(other.to_owned()).iter().for_each(|stored| each(stored)),
+            }
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+
+    /// How many accounts have each text of a column, in any spelling, by a hash of it.
+    fn several(&self, name: &str) -> Result<HashMap<u64, usize>, StorageError> {
+        let (hasher, mut counts) = (RandomState::new(), HashMap::new());
+        self.each_text(name, &self.given(name), |stored| {
+            *counts.entry(hasher.hash_one(fold(stored))).or_default() += 1;
+        })?;
+        Ok(counts)
     }
 
     fn count(&self, condition: &str) -> Result<i64, StorageError> {
@@ -449,11 +468,6 @@ impl<'a> Look<'a> {
             Some(Value::Integer(number)) => number,
             _ => 0,
         })
-    }
-
-    fn texts(&self, text: &str, parameter: &str) -> Result<Vec<String>, StorageError> {
-        let rows = self.sql.rows(text, &[Value::Text(parameter.to_owned())])?;
-        Ok(rows.iter().flatten().filter_map(key_text).collect())
     }
 
     fn say(&mut self, severity: Severity, text: String, fix: Option<String>) {

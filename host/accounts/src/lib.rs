@@ -1,5 +1,5 @@
 //! The panel's accounts in its own tables, mapped by configuration. The statements are put together once, from checked
-//! and quoted names; every value is bound.
+//! and quoted names, in the engine's own words where it has some ([`Dialect`]); every value is bound.
 //!
 //! Each column is written with its table before it: SQLite takes an unknown quoted name for a text, but not after a table's
 //! name.
@@ -14,6 +14,7 @@ mod tests;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use odd::Odd;
 
@@ -22,7 +23,9 @@ pub use mapping::{Accepts, As, Mapping, MappingError, Only, Rows, Scalar, State,
 
 use keyturn_core::accounts::{Account, AccountId, Matched, Why};
 use keyturn_core::fold::{self, fold};
+use keyturn_core::seal::{hex, unhex};
 use keyturn_store::database::Connection;
+use keyturn_store::dialect::{Dialect, Holds};
 use keyturn_store::{Provider, StorageError, Value};
 
 /// A [`Provider`] over the panel's tables.
@@ -33,6 +36,9 @@ pub struct Sql {
 /// A mapping with its statements.
 struct Realm {
     mapping: Mapping,
+    dialect: &'static dyn Dialect,
+    /// What the keys of the accounts, and those of their sessions, are compared as.
+    keys: OnceLock<[Holds; 2]>,
     by_login: Find,
     by_email: Option<Find>,
     account: Statement,
@@ -44,11 +50,11 @@ struct Realm {
 
 /// How accounts are found by one column.
 struct Find {
-    /// Those whose column is this text, but for the case of ASCII: an index on `lower(column)` serves it.
+    /// Those whose column is this text, but for the case of ASCII at least. An index of the panel's serves it.
     plain: Statement,
     /// Key and column of one row.
     one: Statement,
-    /// Keys and columns of all rows in which `plain` does not find the folded text.
+    /// Keys and columns of all rows in which `plain` may not find the folded text.
     walk: String,
     odd: Odd,
 }
@@ -71,9 +77,9 @@ impl Sql {
     /// # Errors
     /// [`MappingError`] for the first mapping that cannot be used. Whether its tables and columns exist is asked by
     /// [`Sql::check`].
-    pub fn new(realms: BTreeMap<String, Mapping>) -> Result<Self, MappingError> {
+    pub fn new(realms: BTreeMap<String, Mapping>, dialect: &'static dyn Dialect) -> Result<Self, MappingError> {
         let realms = realms.into_iter().map(|(name, mapping)| {
-            let realm = Realm::new(&name, mapping)?;
+            let realm = Realm::new(&name, mapping, dialect)?;
             Ok((name, realm))
         });
         Ok(Self { realms: realms.collect::<Result<_, _>>()? })
@@ -131,9 +137,9 @@ impl Provider for Sql {
         else {
             return Ok(None);
         };
-        let rows = sql
-            .rows(&count.text, &count.with([key(id)]))
-            .map_err(|error| realm.naming(error, "counting sessions of"))?;
+        let Some(key) = realm.session_key(sql, id)? else { return Ok(Some(0)) };
+        let rows =
+            sql.rows(&count.text, &count.with([key])).map_err(|error| realm.naming(error, "counting sessions of"))?;
         Ok(match rows.first().and_then(|row| row.first()) {
             Some(Value::Integer(sessions)) => u32::try_from(*sessions).ok(),
             _ => None,
@@ -182,7 +188,7 @@ fn shortened(mut text: String) -> String {
 }
 
 impl Realm {
-    fn new(name: &str, mapping: Mapping) -> Result<Self, MappingError> {
+    fn new(name: &str, mapping: Mapping, dialect: &'static dyn Dialect) -> Result<Self, MappingError> {
         if AccountId::new(name, "1").is_err() {
             let problem = "a realm's name must be short, of a-z, 0-9 and -, such as customer".to_owned();
             return Err(MappingError { setting: name.to_owned(), problem });
@@ -190,31 +196,35 @@ impl Realm {
         mapping.check_names(name)?;
         let table = quoted(&mapping.table);
         let column = |name: &str| format!("{table}.{}", quoted(name));
-        let (id, login, hash) = (column(&mapping.id), column(&mapping.login), column(&mapping.hash));
+        let id = column(&mapping.id);
 
-        let rest = |own| rest(&mapping, own);
+        let rest = |own| rest(&mapping, dialect, own);
+        let read = |name: &str| dialect.text(&column(name));
         let find = |by: &str| {
+            let text = dialect.text(by);
             let statement = |condition: &str, own: usize, ending: &str| {
                 let (rest, fixed) = rest(own);
-                Statement { text: format!("SELECT {id}, {by} FROM {table} WHERE {condition}{rest}{ending}"), fixed }
+                Statement { text: format!("SELECT {id}, {text} FROM {table} WHERE {condition}{rest}{ending}"), fixed }
             };
             Find {
-                plain: statement(&format!("lower({by}) = ?1"), 2, &format!(" ORDER BY {id} LIMIT ?2")),
+                plain: statement(&dialect.equals_folded(by), 2, &format!(" ORDER BY {id} LIMIT ?2")),
                 one: statement(&format!("{id} = ?1"), 1, ""),
-                walk: format!("SELECT {id}, {by} FROM {table} WHERE lower({by}) <> keyturn_fold({by})"),
+                walk: format!("SELECT {id}, {text} FROM {table} WHERE {}", dialect.is_odd(by)),
                 odd: Odd::default(),
             }
         };
         let account = {
             let (rest, fixed) = rest(1);
-            let or_null = |name: Option<&String>| name.map_or_else(|| "NULL".to_owned(), |name| column(name));
+            let or_null = |name: Option<&String>| name.map_or_else(|| "NULL".to_owned(), |name| read(name));
             let text = format!(
-                "SELECT {id}, {}, {}, {login}, {}, {}, {}, {hash} FROM {table} WHERE {id} = ?1{rest} LIMIT 2",
+                "SELECT {id}, {}, {}, {}, {}, {}, {}, {} FROM {table} WHERE {id} = ?1{rest} LIMIT 2",
                 or_null(mapping.manager.as_ref()),
-                joined(&mapping.name, column),
+                joined(&mapping.name, read),
+                read(&mapping.login),
                 or_null(mapping.email.as_ref()),
                 or_null(mapping.locale.as_ref()),
                 or_null(mapping.state.as_ref().map(|state| &state.column)),
+                read(&mapping.hash),
             );
             Statement { text, fixed }
         };
@@ -240,13 +250,13 @@ impl Realm {
                 let (mut text, mut fixed) =
                     (format!("{verb} FROM {table} WHERE {table}.{} = ?1", quoted(&sessions.account)), Vec::new());
                 if let Some(only) = &sessions.only {
-                    text += &one_of(&format!("{table}.{}", quoted(&only.column)), &only.is, 1, &mut fixed);
+                    text += &one_of(&format!("{table}.{}", quoted(&only.column)), dialect, &only.is, 1, &mut fixed);
                 }
                 Statement { text, fixed }
             })
         };
         Ok(Self {
-            by_login: find(&login),
+            by_login: find(&column(&mapping.login)),
             by_email: mapping.email.as_ref().map(|email| find(&column(email))),
             account,
             count_sessions: sessions("SELECT count(*)"),
@@ -254,6 +264,8 @@ impl Realm {
             set_password,
             upgrade,
             mapping,
+            dialect,
+            keys: OnceLock::new(),
         })
     }
 
@@ -276,9 +288,10 @@ impl Realm {
         let most = Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX));
         // As most are stored, and as typed: an account stored a moment ago is found this way, although no walk has seen it.
         let as_typed = typed.to_ascii_lowercase();
+        let keyed = self.holds(sql)?[0];
         let mut rows = query(&find.plain.text, &find.plain.with([Value::Text(folded.to_owned()), most.clone()]))?;
         let indexed = rows.len();
-        if as_typed != folded {
+        if as_typed != folded && self.dialect.can_hold(&as_typed) {
             rows.extend(query(&find.plain.text, &find.plain.with([Value::Text(as_typed), most]))?);
         }
         for key in find.odd.keys(folded, || query(&find.walk, &[]))? {
@@ -298,12 +311,14 @@ impl Realm {
             keys.truncate(limit);
         }
         // A key that can't be part of an account name is no account that a plugin could name.
-        Ok(keys.iter().filter_map(|key| AccountId::new(name, &key_text(key)?).ok()).collect())
+        Ok(keys.iter().filter_map(|key| AccountId::new(name, &key_text(key, keyed)?).ok()).collect())
     }
 
     fn account(&self, sql: &dyn Connection, id: &AccountId) -> Result<Option<Account>, StorageError> {
+        let keyed = self.holds(sql)?[0];
+        let Some(key) = key(id, keyed) else { return Ok(None) };
         let rows = sql
-            .rows(&self.account.text, &self.account.with([key(id)]))
+            .rows(&self.account.text, &self.account.with([key]))
             .map_err(|error| self.naming(error, "reading an account from"))?;
         if rows.len() > 1 {
             let cause = format!("column {} has a key twice; map the primary key as id", self.mapping.id);
@@ -314,7 +329,7 @@ impl Realm {
             return Ok(None);
         };
         // The engine takes `042` and `4.2e1` for the number 42; an account has one name only.
-        if key_text(&found).as_deref() != Some(id.key()) {
+        if key_text(&found, keyed).as_deref() != Some(id.key()) {
             return Ok(None);
         }
         let given = |value| text(value).filter(|text| !text.is_empty());
@@ -337,11 +352,12 @@ impl Realm {
         why: Why,
         now: i64,
     ) -> Result<(), StorageError> {
-        let mut own = vec![key(id), Value::Text(hash.to_owned())];
+        let key = key(id, self.holds(sql)?[0]).ok_or(StorageError::Changed)?;
+        let mut own = vec![key, Value::Text(hash.to_owned())];
         let statement = match why {
             Why::Upgrade => &self.upgrade,
             Why::Password => {
-                own.extend(self.mapping.touch.iter().map(|touch| touch.r#as.value(now)));
+                own.extend(self.mapping.touch.iter().map(|touch| self.dialect.bound(touch.r#as.value(now))));
                 &self.set_password
             }
         };
@@ -351,10 +367,31 @@ impl Realm {
             let cause = format!("{changed} rows were changed instead of one; look for a trigger on the table");
             return Err(self.naming(StorageError::Failed { doing: String::new(), cause }, doing));
         }
-        if let (Why::Password, Some(end)) = (why, &self.end_sessions) {
-            sql.run(&end.text, &end.with([key(id)])).map_err(|error| self.naming(error, "ending sessions of"))?;
+        if let (Why::Password, Some(end), Some(key)) = (why, &self.end_sessions, self.session_key(sql, id)?) {
+            sql.run(&end.text, &end.with([key])).map_err(|error| self.naming(error, "ending sessions of"))?;
         }
         Ok(())
+    }
+
+    /// What the keys of accounts and sessions are compared as: read once, when they are first met.
+    fn holds(&self, sql: &dyn Connection) -> Result<[Holds; 2], StorageError> {
+        if let Some(holds) = self.keys.get() {
+            return Ok(*holds);
+        }
+        let of = |table: &str, column: &str| {
+            let columns = self.dialect.columns(sql, table)?;
+            let found = columns.iter().find(|present| present.name.eq_ignore_ascii_case(column));
+            // Of a column that is not there the engine says so itself.
+            Ok(found.map_or(Holds::Text, |column| column.holds))
+        };
+        let accounts = of(&self.mapping.table, &self.mapping.id)?;
+        let sessions = self.mapping.sessions.as_ref().map(|sessions| of(&sessions.table, &sessions.account));
+        Ok(*self.keys.get_or_init(|| [accounts, sessions.transpose().ok().flatten().unwrap_or(accounts)]))
+    }
+
+    /// None: its type holds no such key, so there are no sessions of this account.
+    fn session_key(&self, sql: &dyn Connection, id: &AccountId) -> Result<Option<Value>, StorageError> {
+        Ok(key(id, self.holds(sql)?[1]))
     }
 
     /// The same error, saying which table it is about.
@@ -371,7 +408,17 @@ impl Realm {
 impl State {
     fn of(&self, value: Value) -> &'static str {
         let value = text(value);
-        let listed = |values: &[Scalar]| values.iter().any(|one| text(one.value()) == value);
+        // As PostgreSQL writes a boolean.
+        let flag = match value.as_deref() {
+            Some("true") => Some("1"),
+            Some("false") => Some("0"),
+            _ => None,
+        };
+        let is = |one: &Scalar| {
+            let one = text(one.value());
+            one == value || (flag.is_some() && one.as_deref() == flag)
+        };
+        let listed = |values: &[Scalar]| values.iter().any(is);
         let suspended = match (&self.active, &self.suspended) {
             (Some(active), _) => !listed(active),
             (None, suspended) => suspended.as_deref().is_some_and(listed),
@@ -398,11 +445,11 @@ impl As {
 }
 
 /// What ends every WHERE: the realm's own rows, not deleted. Its values follow `own` others.
-fn rest(mapping: &Mapping, own: usize) -> (String, Vec<Value>) {
+fn rest(mapping: &Mapping, dialect: &dyn Dialect, own: usize) -> (String, Vec<Value>) {
     let column = |name: &str| format!("{}.{}", quoted(&mapping.table), quoted(name));
     let (mut text, mut fixed) = (String::new(), Vec::new());
     if let Some(only) = &mapping.only {
-        text += &one_of(&column(&only.column), &only.is, own, &mut fixed);
+        text += &one_of(&column(&only.column), dialect, &only.is, own, &mut fixed);
     }
     if let Some(deleted) = &mapping.deleted {
         text += &format!(" AND {} IS NULL", column(deleted));
@@ -416,7 +463,7 @@ fn rest(mapping: &Mapping, own: usize) -> (String, Vec<Value>) {
             column(&mapping.id)
         );
         if let Some(only) = &rows.only {
-            text += &one_of(&format!("{OTHER}.{}", quoted(&only.column)), &only.is, own, &mut fixed);
+            text += &one_of(&format!("{OTHER}.{}", quoted(&only.column)), dialect, &only.is, own, &mut fixed);
         }
         text += ")";
     }
@@ -439,9 +486,9 @@ fn joined(columns: &[String], column: impl Fn(&str) -> String) -> String {
 }
 
 /// ` AND column IN (?n, …)`; its values go to `fixed`, which follow `own` others.
-fn one_of(column: &str, values: &[Scalar], own: usize, fixed: &mut Vec<Value>) -> String {
+fn one_of(column: &str, dialect: &dyn Dialect, values: &[Scalar], own: usize, fixed: &mut Vec<Value>) -> String {
     let places = values.iter().map(|value| {
-        fixed.push(value.value());
+        fixed.push(dialect.bound(value.value()));
         format!("?{}", own + fixed.len())
     });
     format!(" AND {column} IN ({})", places.collect::<Vec<_>>().join(", "))
@@ -451,12 +498,24 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// An account's key as its column may hold it: whole numbers as numbers, which text columns compare as text.
-fn key(id: &AccountId) -> Value {
-    match id.key().parse::<i64>() {
-        Ok(number) if number.to_string() == id.key() => Value::Integer(number),
-        _ => Value::Text(id.key().to_owned()),
+/// An account's key as its column holds it; none: it cannot hold such a key. Where each value has a type of its own, whole
+/// numbers are numbers, which text columns compare as text.
+fn key(id: &AccountId, holds: Holds) -> Option<Value> {
+    let number = id.key().parse::<i64>().ok().filter(|number| number.to_string() == id.key());
+    let text = || Value::Text(id.key().to_owned());
+    match holds {
+        Holds::Anything => Some(number.map_or_else(text, Value::Integer)),
+        Holds::Integer => number.map(Value::Integer),
+        Holds::Text => Some(text()),
+        Holds::Uuid => is_uuid(id.key()).then(text),
+        Holds::Bytes16 => unhex(id.key()).filter(|bytes| bytes.len() == 16).map(Value::Blob),
+        Holds::Other => None,
     }
+}
+
+fn is_uuid(key: &str) -> bool {
+    let groups: Vec<&str> = key.split('-').collect();
+    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12]) && groups.iter().all(|group| unhex(group).is_some())
 }
 
 /// As the engine orders keys: numbers, then texts.
@@ -470,10 +529,11 @@ fn in_order(a: &Value, b: &Value) -> Ordering {
     }
 }
 
-fn key_text(value: &Value) -> Option<String> {
+fn key_text(value: &Value, holds: Holds) -> Option<String> {
     match value {
         Value::Integer(number) => Some(number.to_string()),
         Value::Text(text) => Some(text.clone()),
+        Value::Blob(bytes) if holds == Holds::Bytes16 => Some(hex(bytes)),
         Value::Null | Value::Real(_) | Value::Blob(_) => None,
     }
 }

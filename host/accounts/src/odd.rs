@@ -1,5 +1,5 @@
 //! Accounts stored in a spelling that no index finds: with a space before the name, in capital umlauts, with a domain in
-//! letters. An index on `lower(column)` finds all others. These few are read in one walk through the table and kept by the hash
+//! letters. An index of the panel's finds all others. These few are read in one walk through the table and kept by the hash
 //! of their fold, so that each look-up stays one search by the index and one in memory, whatever is typed.
 //!
 //! What is kept only leads to rows, which are read and compared again at each look-up: it can be old, never wrong. How old is
@@ -65,7 +65,11 @@ impl Odd {
         let mut rows: Vec<(u64, Value)> = Vec::new();
         for row in walk()? {
             if let Ok([key, Value::Text(stored)]) = <[Value; 2]>::try_from(row) {
-                rows.push((self.hasher.hash_one(fold(&stored)), key));
+                let folded = fold(&stored);
+                // Who is stored as people type it is found by the index.
+                if folded != stored {
+                    rows.push((self.hasher.hash_one(folded), key));
+                }
             }
         }
         rows.sort_unstable_by_key(|(hash, _)| *hash);

@@ -591,7 +591,8 @@ impl Provider for Counting {
 
 #[test]
 fn an_outbox_page_reads_each_account_once() {
-    let accounts = Sql::new(toml::from_str(REALMS).expect("realms")).expect("a provider");
+    let accounts =
+        Sql::new(toml::from_str(REALMS).expect("realms"), &keyturn_store_sqlite::Sqlite).expect("a provider");
     let counting = Arc::new(Counting { accounts, asked: AtomicUsize::new(0) });
     let stage = Stage::on(Ground::on(PANEL, Arc::clone(&counting) as Arc<dyn Provider>), "http://127.0.0.1:8080");
     for _ in 0..10 {

@@ -7,15 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rusqlite::functions::FunctionFlags;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use serde::Deserialize;
 
 use super::look::{self, Found};
 use super::place::{Place, beside};
-use keyturn_core::fold::fold;
-use keyturn_core::stored::kind;
 use keyturn_store::database::{self as store, Row, doing};
 use keyturn_store::{StorageError, schema};
 
@@ -133,38 +130,11 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StorageError> {
     let doing = || format!("opening the database {}", path.display());
     let db = Connection::open_with_flags(path, flags).map_err(|cause| failed(&doing(), &cause))?;
     db.set_prepared_statement_cache_capacity(64);
-    functions(&db).map_err(|cause| failed(&doing(), &cause))?;
     Ok(db)
 }
 
-/// What the provider's statements call: `keyturn_fold`, of a login or an address, and `keyturn_kind`, of a stored hash.
-fn functions(db: &Connection) -> rusqlite::Result<()> {
-    let of_text = |name: &str, of: fn(&str) -> String| {
-        let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-        db.create_scalar_function(name, 1, flags, move |context| {
-            Ok(match context.get_raw(0) {
-                ValueRef::Text(text) => std::str::from_utf8(text).ok().map(of),
-                _ => None,
-            })
-        })
-    };
-    of_text("keyturn_fold", fold)?;
-    of_text("keyturn_kind", |hash| kind(hash).to_owned())
-}
-
 /// A connection as the store sees it.
-pub struct Db(pub(super) Connection);
-
-impl Db {
-    /// Of a connection that is open already: it gets the functions that a provider's statements call.
-    ///
-    /// # Errors
-    /// The engine's.
-    pub fn new(db: Connection) -> rusqlite::Result<Self> {
-        functions(&db)?;
-        Ok(Self(db))
-    }
-}
+pub struct Db(pub Connection);
 
 impl Deref for Db {
     type Target = Connection;

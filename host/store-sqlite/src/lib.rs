@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 pub mod connection;
+mod dialect;
 pub mod lock;
 mod look;
 mod place;
@@ -27,6 +28,7 @@ use keyturn_store::store::{Keeps, Store};
 use keyturn_store::{Provider, StorageError, schema};
 
 pub use connection::Journal;
+pub use dialect::Sqlite;
 pub use look::Found;
 
 /// How the file is used. The defaults suit a panel of any size.

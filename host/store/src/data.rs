@@ -51,18 +51,18 @@ impl Store {
         let sql = match after {
             Some(_) => {
                 "SELECT key, value, expires FROM keyturnhost_data
-                 WHERE plugin = ?1 AND key > ?2 AND (expires IS NULL OR expires > ?3) ORDER BY key"
+                 WHERE plugin = ?1 AND key > ?2 AND (expires IS NULL OR expires > ?3) ORDER BY key LIMIT ?4"
             }
             None => {
                 "SELECT key, value, expires FROM keyturnhost_data
-                 WHERE plugin = ?1 AND key >= ?2 AND (expires IS NULL OR expires > ?3) ORDER BY key"
+                 WHERE plugin = ?1 AND key >= ?2 AND (expires IS NULL OR expires > ?3) ORDER BY key LIMIT ?4"
             }
         };
         self.rows(|rows| {
             let mut found = Vec::new();
-            rows.query(sql, params![plugin, after.unwrap_or(prefix), now], &mut |row| {
+            rows.query(sql, params![plugin, after.unwrap_or(prefix), now, limit], &mut |row| {
                 let key: String = row.get(0)?;
-                if found.len() >= limit as usize || !key.starts_with(prefix) {
+                if !key.starts_with(prefix) {
                     return Ok(ControlFlow::Break(()));
                 }
                 let value = rows.open_data(plugin, &key, row.get(2)?, &row.get::<Vec<u8>>(1)?)?.to_vec();

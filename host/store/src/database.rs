@@ -26,6 +26,12 @@ pub enum Value {
     Blob(Vec<u8>),
 }
 
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Value::Integer(number)
+    }
+}
+
 /// The same, borrowed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ValueRef<'a> {

@@ -11,6 +11,7 @@ mod counters;
 mod data;
 pub mod database;
 pub mod deliveries;
+pub mod dialect;
 mod entry;
 pub mod epoch;
 mod error;

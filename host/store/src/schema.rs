@@ -208,6 +208,95 @@ pub const MIGRATIONS: &[&str] = &[
 ",
 ];
 
+/// The same tables as they stand at [`NEWEST`], for an engine that begins with them. Its words for types are `NUMBER`, a primary
+/// key that numbers itself; `INTEGER`, of 64 bits; `NAME`, at most 200 characters that a key holds, compared as bytes; `TEXT`;
+/// `DIGEST`, 32 bytes; and `BYTES`.
+pub const TABLES: &str = "
+    CREATE TABLE keyturnhost_data (plugin NAME NOT NULL, key NAME NOT NULL, value BYTES NOT NULL, expires INTEGER,
+        PRIMARY KEY (plugin, key));
+    CREATE INDEX keyturnhost_data_expires ON keyturnhost_data (expires) WHERE expires IS NOT NULL;
+    CREATE TABLE keyturnhost_totals (plugin NAME PRIMARY KEY, bytes INTEGER NOT NULL);
+    CREATE TABLE keyturnhost_epochs (account NAME PRIMARY KEY, epoch TEXT NOT NULL, hash_mac BYTES NOT NULL);
+    CREATE TABLE keyturnhost_records (id DIGEST PRIMARY KEY, answer BYTES NOT NULL, expires INTEGER NOT NULL);
+    CREATE INDEX keyturnhost_records_expires ON keyturnhost_records (expires);
+    CREATE TABLE keyturnhost_counters (plugin NAME NOT NULL, key NAME NOT NULL, span INTEGER NOT NULL, step INTEGER NOT NULL,
+        count INTEGER NOT NULL, ends INTEGER NOT NULL, PRIMARY KEY (plugin, key, span, step));
+    CREATE INDEX keyturnhost_counters_ends ON keyturnhost_counters (ends);
+    CREATE TABLE keyturnhost_audit (id NUMBER, at INTEGER NOT NULL, plugin TEXT NOT NULL, operation NAME NOT NULL,
+        actor TEXT NOT NULL, outcome TEXT NOT NULL, address TEXT, request TEXT NOT NULL, service_key TEXT, times INTEGER);
+    CREATE INDEX keyturnhost_audit_operation ON keyturnhost_audit (operation, id);
+    CREATE INDEX keyturnhost_audit_at ON keyturnhost_audit (at);
+    CREATE INDEX keyturnhost_audit_counted ON keyturnhost_audit (at) WHERE times IS NOT NULL;
+    CREATE TABLE keyturnhost_audit_subjects (account NAME NOT NULL, entry INTEGER NOT NULL, place INTEGER NOT NULL,
+        role TEXT NOT NULL, PRIMARY KEY (account, entry, place));
+    CREATE INDEX keyturnhost_audit_subjects_entry ON keyturnhost_audit_subjects (entry, place);
+    CREATE TABLE keyturnhost_key (id INTEGER PRIMARY KEY CHECK (id = 1), mac BYTES NOT NULL);
+    CREATE TABLE keyturnhost_usage (plugin NAME NOT NULL, kind NAME NOT NULL, amount INTEGER NOT NULL,
+        PRIMARY KEY (plugin, kind));
+    CREATE TABLE keyturnhost_templates (id DIGEST PRIMARY KEY, text BYTES NOT NULL);
+    CREATE TABLE keyturnhost_outbox (number NUMBER, id NAME NOT NULL UNIQUE, plugin NAME NOT NULL, recipient NAME NOT NULL,
+        template_name TEXT NOT NULL, template BYTES NOT NULL, variables BYTES NOT NULL, secrets BYTES, state NAME NOT NULL,
+        attempts INTEGER NOT NULL, due INTEGER, lease TEXT, asked_at INTEGER NOT NULL, changed_at INTEGER NOT NULL,
+        expires INTEGER NOT NULL, address_mac BYTES, last_at INTEGER, server TEXT, last TEXT, obstacle TEXT);
+    CREATE INDEX keyturnhost_outbox_due ON keyturnhost_outbox (due) WHERE due IS NOT NULL;
+    CREATE INDEX keyturnhost_outbox_recipient ON keyturnhost_outbox (recipient, number);
+    CREATE INDEX keyturnhost_outbox_state ON keyturnhost_outbox (state, number);
+    CREATE INDEX keyturnhost_outbox_whole ON keyturnhost_outbox (expires) WHERE secrets IS NOT NULL;
+    CREATE INDEX keyturnhost_outbox_done ON keyturnhost_outbox (asked_at) WHERE secrets IS NULL;
+    CREATE INDEX keyturnhost_outbox_wiped ON keyturnhost_outbox (plugin, number) WHERE secrets IS NULL;
+    CREATE TABLE keyturnhost_tasks (number NUMBER, id NAME NOT NULL UNIQUE, kind TEXT NOT NULL, plugin NAME NOT NULL,
+        charged NAME NOT NULL, name NAME NOT NULL, key NAME, payload BYTES, address TEXT, depth INTEGER NOT NULL,
+        attempts INTEGER NOT NULL, due INTEGER, lease TEXT, asked_at INTEGER NOT NULL, outcome TEXT, state TEXT NOT NULL,
+        changed_at INTEGER NOT NULL);
+    CREATE UNIQUE INDEX keyturnhost_tasks_key ON keyturnhost_tasks (plugin, name, key)
+        WHERE key IS NOT NULL AND lease IS NULL AND due IS NOT NULL;
+    CREATE INDEX keyturnhost_tasks_due ON keyturnhost_tasks (due) WHERE due IS NOT NULL;
+    CREATE INDEX keyturnhost_tasks_failed ON keyturnhost_tasks (asked_at) WHERE due IS NULL;
+    CREATE TABLE keyturnhost_workers (id INTEGER PRIMARY KEY CHECK (id = 1), beat INTEGER NOT NULL);
+    CREATE TABLE keyturnhost_service_keys (number NUMBER, id NAME NOT NULL UNIQUE, name NAME NOT NULL UNIQUE,
+        content BYTES NOT NULL, used_at INTEGER, used_from TEXT);
+    CREATE TABLE keyturnhost_settings (name NAME PRIMARY KEY, value BYTES NOT NULL, secret BYTES);
+    CREATE TABLE keyturnhost_deliveries (number NUMBER, id NAME NOT NULL UNIQUE, destination NAME NOT NULL,
+        plugin NAME NOT NULL, event TEXT NOT NULL, account TEXT, payload BYTES NOT NULL, state NAME NOT NULL,
+        attempts INTEGER NOT NULL, due INTEGER, lease TEXT, asked_at INTEGER NOT NULL, changed_at INTEGER NOT NULL,
+        tried TEXT);
+    CREATE INDEX keyturnhost_deliveries_due ON keyturnhost_deliveries (destination, due) WHERE due IS NOT NULL;
+    CREATE INDEX keyturnhost_deliveries_state ON keyturnhost_deliveries (destination, state, number);
+    CREATE INDEX keyturnhost_deliveries_turn ON keyturnhost_deliveries (destination, plugin, due) WHERE due IS NOT NULL;
+    CREATE INDEX keyturnhost_deliveries_done ON keyturnhost_deliveries (destination, plugin, state, number)
+        WHERE due IS NULL;
+    CREATE INDEX keyturnhost_deliveries_changed ON keyturnhost_deliveries (changed_at);
+    CREATE TABLE keyturnhost_destinations (name NAME PRIMARY KEY, disabled_at INTEGER, missed INTEGER NOT NULL,
+        missed_at INTEGER);
+    CREATE TABLE keyturnhost_addresses (account NAME PRIMARY KEY, seen BYTES NOT NULL, before BYTES, changed INTEGER);
+    CREATE INDEX keyturnhost_addresses_changed ON keyturnhost_addresses (changed) WHERE changed IS NOT NULL;
+    CREATE TABLE keyturnhost_migrations (version INTEGER PRIMARY KEY, applied INTEGER NOT NULL);
+";
+
+/// The statements of [`TABLES`], or of a migration.
+pub fn statements(sql: &str) -> impl Iterator<Item = &str> {
+    sql.split(';').map(str::trim).filter(|statement| !statement.is_empty())
+}
+
+/// Makes the tables where there are none, on an engine that begins with [`TABLES`]; `words` puts a statement into the engine's.
+/// Two hosts that start at once must not both be in here.
+///
+/// # Errors
+/// [`StorageError`], also where a newer program made them.
+pub fn prepare(db: &dyn Connection, words: impl Fn(&str) -> String) -> Result<(), StorageError> {
+    match version(db)? {
+        NEWEST => Ok(()),
+        0 => {
+            for statement in statements(TABLES) {
+                db.execute(&words(statement), &[])?;
+            }
+            let made = "INSERT INTO keyturnhost_migrations (version, applied) VALUES (?1, ?2)";
+            db.execute(made, params![NEWEST as i64, db.now()? / 1000]).map(drop)
+        }
+        present => Err(newer("preparing the tables keyturnhost_*", present)),
+    }
+}
+
 /// The version of the tables that this program makes.
 pub const NEWEST: usize = MIGRATIONS.len();
 
@@ -222,7 +311,7 @@ pub fn migrate(db: &dyn Connection) -> Result<(), StorageError> {
         &[],
     )?;
     for (at, sql) in since.iter().enumerate() {
-        for statement in sql.split(';').filter(|statement| !statement.trim().is_empty()) {
+        for statement in statements(sql) {
             db.execute(statement, &[])?;
         }
         let (version, seconds) = ((present + at + 1) as i64, db.now()? / 1000);

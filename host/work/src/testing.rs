@@ -25,7 +25,7 @@ impl Ground {
     /// With these tables of the panel, and their mapping: what is under `[accounts]`.
     pub fn new(panel: &str, realms: &str) -> Self {
         let realms: BTreeMap<String, Mapping> = toml::from_str(realms).expect("realms");
-        Self::on(panel, Arc::new(Sql::new(realms).expect("a provider")))
+        Self::on(panel, Arc::new(Sql::new(realms, &keyturn_store_sqlite::Sqlite).expect("a provider")))
     }
 
     /// With these tables of the panel, and the provider that reads its accounts there.

@@ -1,11 +1,13 @@
 //! The stored hashes of a realm, grouped by scheme and costs, so that one of each group can stand for all.
 
+use std::collections::HashMap;
+
 use zeroize::Zeroizing;
 
-use super::Look;
-use crate::{Sql, quoted};
+use super::{Look, kind};
+use crate::Sql;
+use keyturn_store::StorageError;
 use keyturn_store::database::Connection;
-use keyturn_store::{StorageError, Value};
 
 /// Stored hashes of one kind and length.
 pub struct HashKind {
@@ -17,8 +19,8 @@ pub struct HashKind {
     pub count: i64,
 }
 
-/// Kinds at most, the most frequent first.
-const MOST: u32 = 10_000;
+/// Kinds at most: a column that has more holds no hashes.
+const MOST: usize = 10_000;
 
 impl Sql {
     /// The stored hashes of a realm, by kind, length and whether they are printable ASCII; none of one that is not mapped.
@@ -29,20 +31,30 @@ impl Sql {
         let Some(realm) = self.realms.get(name) else {
             return Ok(Vec::new());
         };
-        let look = Look { sql, provider: self, name, realm, findings: &mut Vec::new() };
-        let (rest, parameters) = look.rest();
-        let (table, hash) = (quoted(&realm.mapping.table), look.column(&realm.mapping.hash));
-        let kinds = format!(
-            "SELECT keyturn_kind({hash}), max({hash}), count(*) FROM {table} WHERE coalesce({hash}, '') <> ''{rest}
-             GROUP BY keyturn_kind({hash}), length({hash}), {hash} GLOB '*[^!-~]*' ORDER BY count(*) DESC LIMIT {MOST}"
-        );
-        let rows = sql.rows(&kinds, &parameters)?.into_iter();
-        let read = |row: Vec<Value>| match <[Value; 3]>::try_from(row) {
-            Ok([Value::Text(kind), Value::Text(example), Value::Integer(count)]) => {
-                Some(HashKind { kind, example: Zeroizing::new(example), count })
+        Look { sql, provider: self, name, realm, findings: &mut Vec::new() }.kinds()
+    }
+}
+
+impl Look<'_> {
+    /// The most frequent first.
+    pub(super) fn kinds(&self) -> Result<Vec<HashKind>, StorageError> {
+        let hash = &self.mapping().hash;
+        let mut kinds: HashMap<(String, usize, bool), HashKind> = HashMap::new();
+        self.each_text(hash, &self.given(hash), |stored| {
+            let kind = kind(stored);
+            let alike = (kind.to_owned(), stored.len(), stored.bytes().all(|byte| byte.is_ascii_graphic()));
+            if kinds.len() >= MOST && !kinds.contains_key(&alike) {
+                return;
             }
-            _ => None,
-        };
-        Ok(rows.filter_map(read).collect())
+            let found = kinds.entry(alike).or_insert_with(|| HashKind {
+                kind: kind.to_owned(),
+                example: Zeroizing::new(stored.to_owned()),
+                count: 0,
+            });
+            found.count += 1;
+        })?;
+        let mut kinds: Vec<HashKind> = kinds.into_values().collect();
+        kinds.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.example.cmp(&b.example)));
+        Ok(kinds)
     }
 }

@@ -2,14 +2,29 @@
 //! not in others.
 
 use super::{Found, Look, Severity};
-use crate::{Rows, key, quoted, text};
+use crate::{Rows, Statement, key, quoted, text};
 use keyturn_core::accounts::AccountId;
 use keyturn_store::Provider as _;
-use keyturn_store::Value;
+use keyturn_store::dialect::Holds;
+use keyturn_store::{StorageError, Value};
 
 impl Look<'_> {
+    /// Whether a statement over the sessions of an account finds them by an index.
+    pub(super) fn by_index(&self, statement: &Statement, sessions: &Rows) -> Result<bool, StorageError> {
+        let key = match self.realm.holds(self.sql)?[1] {
+            Holds::Integer => Value::Integer(0),
+            Holds::Bytes16 => Value::Blob(vec![0; 16]),
+            Holds::Uuid => Value::Text("00000000-0000-0000-0000-000000000000".to_owned()),
+            _ => Value::Text("x".to_owned()),
+        };
+        self.dialect().uses_index(self.sql, &statement.text, &statement.with([key]), &sessions.table)
+    }
+
     /// Takes one session of each type that the column holds, and looks for it as a new password would.
     pub(super) fn session_keys(&mut self, sessions: &Rows) -> Found {
+        if self.realm.holds(self.sql)?[1] != Holds::Anything {
+            return Ok(());
+        }
         let (table, account, accounts) = (quoted(&sessions.table), &sessions.account, quoted(&self.mapping().table));
         let (of, id) = (format!("{table}.{}", quoted(account)), self.column(&self.mapping().id));
         let rows = self.sql.rows(
@@ -32,11 +47,12 @@ impl Look<'_> {
             // It can be another realm's.
             let theirs = self.provider.account(self.sql, &named)?.is_some();
             let found = format!("SELECT count(*) FROM {table} WHERE {of} = ?1");
-            if !theirs || self.number(&found, &[key(&named)])? > 0 {
+            let key = key(&named, Holds::Anything);
+            if !theirs || self.number(&found, key.as_slice())? > 0 {
                 continue;
             }
-            let kind = match key(&named) {
-                Value::Integer(_) => "INTEGER",
+            let kind = match key {
+                Some(Value::Integer(_)) => "INTEGER",
                 _ => "TEXT",
             };
             let (ids, name) = (kind.to_lowercase(), quoted(account));

@@ -1,9 +1,8 @@
 //! Logins and addresses in spellings that nobody types. Keyturn finds them; the panel's own code may not.
 
 use super::{Found, Look, Severity};
-use crate::{quoted, text};
+use crate::quoted;
 use keyturn_core::fold::{is_invisible, seen};
-use keyturn_store::Value;
 
 impl Look<'_> {
     /// Counts them by what is odd; shows none.
@@ -17,15 +16,12 @@ impl Look<'_> {
     }
 
     fn odd(&mut self, setting: &str, name: &str) -> Found {
-        let (rest, parameters) = self.rest();
-        let (table, column) = (quoted(&self.mapping().table), self.column(name));
-        let stored = format!("SELECT {column} FROM {table} WHERE lower({column}) <> keyturn_fold({column}){rest}");
         let (mut spaced, mut invisible, mut letters) = (0_u64, 0_u64, 0_u64);
-        for stored in self.sql.rows(&stored, &parameters)?.into_iter().flatten().filter_map(text) {
+        self.each_text(name, &self.dialect().is_odd(&self.column(name)), |stored| {
             spaced += u64::from(stored.trim().len() < stored.len());
             invisible += u64::from(stored.contains(is_invisible));
-            letters += u64::from(seen(&stored).rsplit_once('@').is_some_and(|(_, domain)| !domain.is_ascii()));
-        }
+            letters += u64::from(seen(stored).rsplit_once('@').is_some_and(|(_, domain)| !domain.is_ascii()));
+        })?;
         let counts = [
             (spaced, "white space around them"),
             (invisible, "invisible characters"),
@@ -40,9 +36,9 @@ impl Look<'_> {
             "{setting}: column {name} has odd spellings: {}\nKeyturn finds them in any spelling; your own code may not",
             odd.join("; ")
         );
-        let clean = format!("trim({}, char(9, 10, 13, 32, 160))", quoted(name));
         let fix = (spaced > 0).then(|| {
-            let name = quoted(name);
+            let (table, name) = (quoted(&self.mapping().table), quoted(name));
+            let clean = self.dialect().trimmed(&name);
             format!("UPDATE {table} SET {name} = {clean} WHERE {name} <> {clean};")
         });
         self.say(Severity::Note, text, fix);
@@ -52,15 +48,7 @@ impl Look<'_> {
     /// Addresses of more accounts than are mailed.
     pub(super) fn shared(&mut self, most: usize) -> Found {
         let Some(email) = &self.mapping().email else { return Ok(()) };
-        let (rest, mut parameters) = self.rest();
-        let (table, column) = (quoted(&self.mapping().table), self.column(email));
-        parameters.push(Value::Integer(i64::try_from(most).unwrap_or(i64::MAX)));
-        let many = format!(
-            "SELECT count(*) FROM (SELECT 1 FROM {table} WHERE coalesce({column}, '') <> ''{rest}
-             GROUP BY keyturn_fold({column}) HAVING count(*) > ?{})",
-            parameters.len()
-        );
-        let many = self.number(&many, &parameters)?;
+        let many = self.several(email)?.values().filter(|count| **count > most).count();
         if many > 0 {
             let text = format!(
                 "email: {many} addresses belong to more than {most} accounts each; Forgotten password emails the first {most}"

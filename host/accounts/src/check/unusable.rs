@@ -1,12 +1,12 @@
 //! Addresses on file that nothing can be sent to.
 
+use std::ops::ControlFlow;
+
 use super::{Found, Look, Severity, Sql, key_text, quoted, text};
 use keyturn_mail::address::{self, Problem};
 use keyturn_store::StorageError;
-use keyturn_store::database::Connection;
+use keyturn_store::database::{Bind, Connection, ValueRef};
 
-/// Odd addresses that are looked at in one realm.
-const LOOKED_AT: usize = 100_000;
 /// Accounts that are named for each problem.
 const NAMED: usize = 5;
 
@@ -47,36 +47,36 @@ impl Look<'_> {
 
     fn unusable(&self) -> Result<Unusable, StorageError> {
         let Some(email) = &self.mapping().email else { return Ok(Vec::new()) };
-        let (key, email) = (self.column(&self.mapping().id), self.column(email));
+        let mapping = self.mapping();
         let (rest, parameters) = self.rest();
-        // What is plainly an address is not even read: of a million rows a handful is left.
-        let odd = format!(
-            "SELECT {key}, {email} FROM {} WHERE coalesce({email}, '') <> '' AND NOT (
-                 length({email}) <= 63 AND {email} NOT GLOB '*[^a-zA-Z0-9._@+-]*' AND {email} GLOB '?*@[a-zA-Z0-9]*[a-zA-Z0-9]'
-                 AND {email} NOT GLOB '*@*@*' AND {email} NOT GLOB '*@*..*' AND {email} NOT GLOB '*@*-.*' AND {email} NOT GLOB '*@*.-*'
-             ){rest} ORDER BY {key} LIMIT {LOOKED_AT}",
-            quoted(&self.mapping().table)
+        let (key, keyed) = (self.column(&mapping.id), self.realm.holds(self.sql)?[0]);
+        let stored = format!(
+            "SELECT {key}, {} FROM {} WHERE {}{rest} ORDER BY {key}",
+            self.text(email),
+            quoted(&mapping.table),
+            self.given(email)
         );
+        let parameters: Vec<ValueRef<'_>> = parameters.iter().map(Bind::bind).collect();
         let mut unusable: Unusable = Vec::new();
-        for row in self.sql.rows(&odd, &parameters)? {
-            let mut row = row.into_iter();
-            let (Some(key), Some(address)) = (row.next().as_ref().and_then(key_text), row.next().and_then(text)) else {
-                continue;
-            };
+        self.sql.query(&stored, &parameters, &mut |row| {
+            let Some(address) = text(row.column(1)?.to_owned()) else { return Ok(ControlFlow::Continue(())) };
             if address::is_blank(&address) {
-                continue;
+                return Ok(ControlFlow::Continue(()));
             }
-            let Err(cause) = address::check(&address) else { continue };
+            let Err(cause) = address::check(&address) else { return Ok(ControlFlow::Continue(())) };
             let at = unusable.iter().position(|(problem, ..)| *problem == cause.problem).unwrap_or_else(|| {
                 unusable.push((cause.problem, 0, Vec::new()));
                 unusable.len() - 1
             });
             let (_, count, whose) = &mut unusable[at];
             *count += 1;
-            if whose.len() < NAMED {
+            if whose.len() < NAMED
+                && let Some(key) = key_text(&row.column(0)?.to_owned(), keyed)
+            {
                 whose.push(format!("{}:{key}", self.name));
             }
-        }
+            Ok(ControlFlow::Continue(()))
+        })?;
         Ok(unusable)
     }
 }

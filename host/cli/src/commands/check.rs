@@ -8,11 +8,12 @@ use std::process::ExitCode;
 
 use keyturn_host::Host;
 use keyturn_host::accounts::sql::Severity;
+use keyturn_host::config::Found;
 use keyturn_host::config::{Config, ConfigError};
 use keyturn_host::plugin::admit::{AdmitError, Plugin};
 use keyturn_host::plugin::manifest::{Manifest, Operation, Role};
 use keyturn_host::plugin::roster::Wanted;
-use keyturn_host::sqlite::{Found, Journal};
+use keyturn_host::sqlite::Journal;
 use keyturn_host::storage::tasks::TaskCount;
 use keyturn_host::work::Workers;
 use serde_json::{Value, json};
@@ -70,7 +71,6 @@ pub fn run(path: &Path, output: &Output) -> anyhow::Result<ExitCode> {
 }
 
 fn look(config: &Config, report: &mut Report<'_>) {
-    let database = config.path(&config.database.sqlite);
     let provider = match config.provider() {
         Ok(provider) => provider,
         Err(cause) => return report.say(Tone::Wrong, &cause.to_string(), None),
@@ -79,7 +79,7 @@ fn look(config: &Config, report: &mut Report<'_>) {
         // Without it, no plugin can be asked.
         Err(cause) => return report.say(Tone::Wrong, &cause.to_string(), None),
         Ok((storage, _, found)) => {
-            report.say(Tone::Good, &format!("database {}", database.display()), None);
+            report.say(Tone::Good, &format!("database {} ({})", config.database_name(), found.engine), None);
             opened(config, &found, report);
             let findings = match storage.read(|sql| Ok(provider.check(sql, config.limits.accounts_per_address))) {
                 Ok(findings) => findings,
@@ -122,7 +122,14 @@ fn opened(config: &Config, found: &Found, report: &mut Report<'_>) {
         }
         Some(_) => {}
     }
-    if found.wal {
+    for (setting, value) in &found.unsafe_settings {
+        let text = format!(
+            "the database server has {setting} = {value}, so a commit that it confirmed can be lost with a crash"
+        );
+        report.say(Tone::Wrong, &text, Some(&format!("set {setting} to its default on the server")));
+    }
+    let Some(wal) = found.wal else { return };
+    if wal {
         report.say(Tone::Good, "journal mode: WAL. Readers and writers don't wait for each other", None);
     } else if config.database.journal == Journal::Wal {
         let text = "journal mode: the next start changes the file to WAL, for good. A program that may only read the \

@@ -4,7 +4,8 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use keyturn_host::sqlite::lock::ServerLock;
+use keyturn_host::config::ConfigError;
+use keyturn_host::storage::StorageError;
 use serde_json::json;
 
 use super::{configuration, ended};
@@ -39,9 +40,10 @@ pub fn run(config: &Path, command: &Command, output: &Output) -> anyhow::Result<
             return Err(ended(1, "nothing was changed"));
         }
     }
-    let _lock = ServerLock::take(&config.path(&config.database.sqlite))
-        .map_err(|cause| ended(exit::LATER, cause.to_string()))?;
-    config.replace_key()?;
+    config.replace_key().map_err(|cause| match cause {
+        ConfigError::Database { cause: served @ StorageError::Served(_), .. } => ended(exit::LATER, served.to_string()),
+        cause => cause.into(),
+    })?;
     let key_file = config.path(&config.key_file);
     if output.json {
         output.document(&json!({ "key_file": key_file }));

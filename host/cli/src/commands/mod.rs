@@ -37,7 +37,7 @@ fn configuration(path: &Path) -> anyhow::Result<Config> {
 fn own_configuration(path: &Path) -> anyhow::Result<Config> {
     let config = Config::read(path).map_err(|cause| if cause.is_missing() { missing(path) } else { cause.into() })?;
     if Uid::effective().is_root()
-        && let Ok(database) = std::fs::metadata(config.path(&config.database.sqlite))
+        && let Some(Ok(database)) = config.database_file().map(std::fs::metadata)
         && database.uid() != 0
     {
         let become_owner = || {

@@ -2,23 +2,18 @@
 //! back, and a process that is killed at any moment.
 //!
 //! A child process (this test, started again) does random calls and says on its standard output what was
-//! acknowledged. It is killed, and what stands in the file is compared with what it said. The panel's own trigger writes
+//! acknowledged. It is killed, and what stands in the database is compared with what it said. The panel's own trigger writes
 //! down the order of all hashes, so that it is known which epoch may hold when.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use keyturn_host::accounts::{AccountId, Why, sql};
-use keyturn_host::seal::Keys;
-use keyturn_host::sqlite::{self, Journal, Options};
-use keyturn_host::storage::{
-    AuditEntry, AuditFilter, Commit, Effect, Read, Record, RecordKey, Role, StorageError, Store,
-};
+use keyturn_core::accounts::{AccountId, Why};
+use keyturn_store::{AuditEntry, AuditFilter, Commit, Effect, Read, Record, RecordKey, Role, StorageError, Store};
+use keyturn_store_tests::{Engine, Opening, Panel, every_engine, id};
 use zeroize::Zeroizing;
 
 const ACCOUNTS: u64 = 3;
@@ -27,31 +22,54 @@ const START: i64 = 1_764_000_000_000;
 const TOKEN_LIVES: i64 = 60;
 
 const PANEL: &str = "
-    CREATE TABLE customers (id INTEGER PRIMARY KEY, login TEXT, password TEXT);
-    CREATE TABLE history (n INTEGER PRIMARY KEY AUTOINCREMENT, account INTEGER, hash TEXT);
-    CREATE TRIGGER history AFTER UPDATE OF password ON customers
-        BEGIN INSERT INTO history (account, hash) VALUES (NEW.id, NEW.password); END;
+    CREATE TABLE customers (id NUMBER, login NAME, password TEXT);
+    CREATE TABLE history (n NUMBER, account INTEGER, hash TEXT);
     INSERT INTO customers VALUES (1, 'a', 'p-1'), (2, 'b', 'p-2'), (3, 'c', NULL);
     INSERT INTO history (account, hash) VALUES (1, 'p-1'), (2, 'p-2'), (3, '');
 ";
 
-#[test]
-fn whatever_happens_each_token_succeeds_once_nothing_acknowledged_is_lost_and_nothing_is_half_there() {
+/// What writes down each hash, in the transaction that stores it.
+fn trigger(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Sqlite => {
+            "CREATE TRIGGER history AFTER UPDATE OF password ON customers
+             BEGIN INSERT INTO history (account, hash) VALUES (NEW.id, NEW.password); END"
+        }
+        Engine::Postgres => {
+            "CREATE FUNCTION history() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN INSERT INTO history (account, hash) VALUES (NEW.id, NEW.password); RETURN NEW; END $$;
+             CREATE TRIGGER history AFTER UPDATE OF password ON customers FOR EACH ROW EXECUTE FUNCTION history()"
+        }
+    }
+}
+
+every_engine!(whatever_happens_each_token_succeeds_once_nothing_acknowledged_is_lost_and_nothing_is_half_there,);
+
+fn whatever_happens_each_token_succeeds_once_nothing_acknowledged_is_lost_and_nothing_is_half_there(engine: Engine) {
     let given = std::env::var("KEYTURN_MODEL_SEED").ok().and_then(|seed| seed.parse().ok());
-    let first = given.unwrap_or_else(|| u64::from_le_bytes(keyturn_host::seal::random()) % 1_000_000);
+    let first = given.unwrap_or_else(|| u64::from_le_bytes(keyturn_core::seal::random()) % 1_000_000);
     let mut total = BTreeMap::new();
-    // Every third one without WAL, as many a panel has it.
-    for seed in first..first + if given.is_some() { 1 } else { 9 } {
+    let seeds = if given.is_some() {
+        1
+    } else if engine.is_server() {
+        4
+    } else {
+        9
+    };
+    for seed in first..first + seeds {
         println!("seed {seed} (again: KEYTURN_MODEL_SEED={seed})");
-        let dir = tempfile::tempdir().expect("folder");
-        let path = dir.path().join("panel.db");
-        rusqlite::Connection::open(&path).expect("opened").execute_batch(PANEL).expect("panel");
+        let panel = Panel::of(engine, PANEL);
+        panel.run(trigger(engine));
+        // Every third one without WAL, as many a panel has it.
+        if engine == Engine::Sqlite && !seed.is_multiple_of(3) {
+            panel.run("PRAGMA journal_mode = WAL");
+        }
         let (mut random, mut said) = (Random(seed), Said::default());
         for round in 0..3 {
             // The last one ends by itself.
             let killed = (round < 2).then(|| Duration::from_millis(20 + random.below(700)));
-            run_child(&path, seed, round, killed, &mut said);
-            check(&path, &mut said, seed);
+            run_child(&panel, seed, round, killed, &mut said);
+            check(&panel, &mut said, seed);
         }
         for (what, count) in said.counts() {
             *total.entry(what).or_insert(0) += count;
@@ -116,10 +134,11 @@ impl Said {
     }
 }
 
-fn run_child(path: &Path, seed: u64, round: u64, killed: Option<Duration>, said: &mut Said) {
+fn run_child(panel: &Panel, seed: u64, round: u64, killed: Option<Duration>, said: &mut Said) {
     let mut child = Command::new(std::env::current_exe().expect("this test"))
         .args(["--exact", "model::child", "--nocapture", "--test-threads=1"])
-        .env("KEYTURN_MODEL_DB", path)
+        .env("KEYTURN_MODEL_ENGINE", format!("{:?}", panel.engine))
+        .env("KEYTURN_MODEL_DATABASE", panel.address())
         .env("KEYTURN_MODEL_RUN", format!("{seed} {round}"))
         .stdout(Stdio::piped())
         .spawn()
@@ -146,12 +165,13 @@ fn run_child(path: &Path, seed: u64, round: u64, killed: Option<Duration>, said:
 /// Not a test of its own: does nothing unless the model has started it.
 #[test]
 fn child() {
-    let (Ok(path), Ok(run)) = (std::env::var("KEYTURN_MODEL_DB"), std::env::var("KEYTURN_MODEL_RUN")) else {
-        return;
-    };
+    let told = ["KEYTURN_MODEL_ENGINE", "KEYTURN_MODEL_DATABASE", "KEYTURN_MODEL_RUN"].map(std::env::var);
+    let [Ok(engine), Ok(address), Ok(run)] = told else { return };
+    let engine = Engine::ALL.into_iter().find(|known| format!("{known:?}") == engine).expect("an engine");
+    let panel = Panel::at(engine, address);
     let (seed, round) = run.split_once(' ').expect("seed and round");
     let (seed, round): (u64, u64) = (seed.parse().expect("seed"), round.parse().expect("round"));
-    let storage = open(Path::new(&path), seed);
+    let storage = open(&panel);
     let clock = AtomicI64::new(START + round as i64 * 100_000);
     let until = Instant::now() + Duration::from_millis(700);
     let threads = 2 + seed % 7;
@@ -167,8 +187,6 @@ fn child() {
             });
         }
         scope.spawn(|| {
-            let panel = rusqlite::Connection::open(&path).expect("opened");
-            panel.busy_timeout(Duration::from_secs(5)).expect("set");
             let mut random = Random(seed ^ round.wrapping_mul(977));
             for n in 0.. {
                 if Instant::now() >= until {
@@ -176,12 +194,7 @@ fn child() {
                 }
                 let hash = format!("p-{round}.{n}");
                 let account = 1 + random.below(ACCOUNTS);
-                panel
-                    .execute(
-                        "UPDATE customers SET password = ?1 WHERE id = ?2",
-                        rusqlite::params![hash, account as i64],
-                    )
-                    .expect("the panel writes");
+                panel.run(&format!("UPDATE customers SET password = '{hash}' WHERE id = {account}"));
                 say(&format!("panel {hash}"));
                 std::thread::sleep(Duration::from_millis(random.below(12)));
             }
@@ -207,7 +220,7 @@ impl Caller<'_> {
     fn step(&mut self) {
         self.calls += 1;
         let now = self.clock.fetch_add(self.random.below(3) as i64, Ordering::Relaxed);
-        let account = id(1 + self.random.below(ACCOUNTS));
+        let account = customer(1 + self.random.below(ACCOUNTS));
         match self.random.below(10) {
             0..=2 => self.issue(&account, now),
             3..=6 => self.press(now),
@@ -379,22 +392,20 @@ fn seen(storage: &Store, account: &AccountId) -> String {
     format!("seen {account} {} {}", known.account.hash.unwrap_or_else(|| "-".to_owned()), known.epoch)
 }
 
-/// Compares the file with what was acknowledged so far.
-fn check(path: &Path, said: &mut Said, seed: u64) {
-    let storage = open(path, seed);
-    let raw = rusqlite::Connection::open(path).expect("opened");
-    let sound: String = raw.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("read");
-    assert_eq!(sound, "ok", "seed {seed}");
+/// Compares the database with what was acknowledged so far.
+fn check(panel: &Panel, said: &mut Said, seed: u64) {
+    panel.is_left_alone();
+    let storage = open(panel);
+    if panel.engine == Engine::Sqlite {
+        assert_eq!(panel.text("PRAGMA integrity_check"), "ok", "seed {seed}");
+    }
 
     let audit = audit(&storage);
-    let mut history = Vec::new();
-    let mut statement = raw.prepare("SELECT account, hash FROM history ORDER BY n").expect("prepared");
-    for row in statement
-        .query_map([], |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, String>(1)?)))
-        .expect("read")
-    {
-        history.push(row.expect("read"));
-    }
+    let history = panel.rows("SELECT account, hash FROM history ORDER BY n").into_iter().map(|row| {
+        let [account, hash] = <[String; 2]>::try_from(row).expect("two");
+        (account.parse::<u64>().expect("a number"), hash)
+    });
+    let history: Vec<_> = history.collect();
     let written = |hash: &str| history.iter().filter(|(_, other)| other == hash).count();
     let data: BTreeMap<String, String> = all_data(&storage);
 
@@ -421,7 +432,7 @@ fn check(path: &Path, said: &mut Said, seed: u64) {
     let begins = |with: &str| data.values().filter(|value| value.starts_with(with)).count();
     assert_eq!(begins("used "), tokens.len(), "seed {seed}");
     assert_eq!(begins("note "), audit.len() - tokens.len(), "seed {seed}");
-    let records: i64 = raw.query_row("SELECT count(*) FROM keyturnhost_records", [], |row| row.get(0)).expect("read");
+    let records = panel.number("SELECT count(*) FROM keyturnhost_records");
     assert_eq!(usize::try_from(records), Ok(audit.len()), "seed {seed}");
 
     // Nothing acknowledged is lost, and two presses saw one success.
@@ -437,20 +448,14 @@ fn check(path: &Path, said: &mut Said, seed: u64) {
     for (key, answer) in &said.again {
         assert_eq!(keys.get(key), Some(answer), "seed {seed}");
     }
-    let total: i64 =
-        raw.query_row("SELECT coalesce(sum(bytes), 0) FROM keyturnhost_totals", [], |row| row.get(0)).expect("read");
-    let bytes: i64 = raw
-        .query_row(
-            "SELECT coalesce(sum(length(CAST(key AS BLOB)) + length(value)), 0) FROM keyturnhost_data",
-            [],
-            |row| row.get(0),
-        )
-        .expect("read");
+    let total = panel.number("SELECT coalesce(sum(bytes), 0) FROM keyturnhost_totals");
+    let kept = "SELECT coalesce(sum(octet_length(\"key\") + length(value)), 0) FROM keyturnhost_data";
+    let bytes = panel.number(kept);
     assert_eq!(total, bytes, "seed {seed}");
 
     // An epoch holds for one password only, whoever set it: each hash belongs to the last password set before it.
     for account in 1..=ACCOUNTS {
-        said.line(&seen(&storage, &id(account)));
+        said.line(&seen(&storage, &customer(account)));
     }
     let mut passwords: BTreeMap<(String, String), usize> = BTreeMap::new();
     for account in 1..=ACCOUNTS {
@@ -458,7 +463,7 @@ fn check(path: &Path, said: &mut Said, seed: u64) {
         for (_, hash) in history.iter().filter(|(other, _)| *other == account) {
             generation += usize::from(!hash.starts_with("u-"));
             let hash = if hash.is_empty() { "-" } else { hash };
-            passwords.insert((id(account).to_string(), hash.to_owned()), generation);
+            passwords.insert((customer(account).to_string(), hash.to_owned()), generation);
         }
     }
     let mut epochs: BTreeMap<(&String, &String), usize> = BTreeMap::new();
@@ -488,21 +493,13 @@ fn all_data(storage: &Store) -> BTreeMap<String, String> {
     rows.into_iter().map(|(key, value)| (key, String::from_utf8(value).expect("text"))).collect()
 }
 
-fn journal(seed: u64) -> Journal {
-    if seed.is_multiple_of(3) { Journal::Keep } else { Journal::Wal }
+fn open(panel: &Panel) -> Store {
+    let realms = "customer = { table = 'customers', id = 'id', login = 'login', hash = 'password' }";
+    panel.open_with(Opening { realms, ..Opening::default() })
 }
 
-fn open(path: &Path, seed: u64) -> Store {
-    let realms: BTreeMap<String, sql::Mapping> =
-        toml::from_str("customer = { table = 'customers', id = 'id', login = 'login', hash = 'password' }")
-            .expect("realms");
-    let provider = Arc::new(sql::Sql::new(realms).expect("provider"));
-    let options = Options { journal: journal(seed), ..Options::default() };
-    sqlite::open(path, Arc::new(Keys::new([7; 32])), provider, options).expect("opened")
-}
-
-fn id(key: u64) -> AccountId {
-    AccountId::new("customer", &key.to_string()).expect("id")
+fn customer(key: u64) -> AccountId {
+    id(&key.to_string())
 }
 
 fn named(key: &str) -> RecordKey {

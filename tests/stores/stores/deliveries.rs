@@ -1,7 +1,23 @@
 //! Deliveries: written with their call, one worker has one, and what somebody else wrote is not sent.
 
-use super::*;
-use keyturn_store::deliveries::{ATTEMPTS, NewDelivery, TOLD, Tried};
+use keyturn_store::deliveries::{
+    ATTEMPTS, DeliveryFilter, DeliveryId, DeliveryState, LeasedDelivery, NewDelivery, SettledDelivery, TOLD, Tried,
+};
+use keyturn_store::{AuditEntry, AuditFilter, Commit, Effect, Quotas, Read, StorageError, Store, Version};
+use keyturn_store_tests::*;
+
+every_engine!(
+    a_delivery_comes_back_as_it_was_left_to_one_worker_of_its_destination,
+    a_call_that_comes_to_nothing_leaves_no_delivery,
+    a_row_that_somebody_else_wrote_or_altered_is_never_opened,
+    who_is_out_of_attempts_by_dying_is_given_up,
+    a_destination_that_is_gone_is_left_alone_until_it_is_enabled,
+    of_what_is_too_much_it_is_counted_how_much_it_was_and_the_call_succeeds,
+    plugins_take_turns_so_that_one_that_tells_much_delays_none_that_tells_little,
+    of_what_is_done_so_much_stays_of_each_plugin_and_one_that_tells_much_displaces_no_other,
+    what_is_done_stays_a_month_and_what_is_on_hold_is_given_up_after_one,
+    only_so_many_attempts_are_told_of,
+);
 
 const LEASE: i64 = 60_000;
 
@@ -42,10 +58,9 @@ fn audit() -> AuditEntry {
     entry("webhook-send-again", "1")
 }
 
-#[test]
-fn a_delivery_comes_back_as_it_was_left_to_one_worker_of_its_destination() {
-    let panel = Panel::new();
-    let storage = panel.open(Options::default());
+fn a_delivery_comes_back_as_it_was_left_to_one_worker_of_its_destination(engine: Engine) {
+    let panel = Panel::new(engine);
+    let storage = panel.open();
     assert_eq!(storage.deliveries_due(&["a", "b"]), Ok(false));
     let id = queue(&storage, "a");
     assert_eq!((storage.deliveries_due(&["b"]), storage.deliveries_due(&["b", "a"])), (Ok(false), Ok(true)));
@@ -66,51 +81,45 @@ fn a_delivery_comes_back_as_it_was_left_to_one_worker_of_its_destination() {
     assert_eq!(storage.delivery_counts(), Ok(vec![("a".to_owned(), DeliveryState::Sending, 1)]));
 }
 
-#[test]
-fn a_call_that_comes_to_nothing_leaves_no_delivery() {
-    let panel = Panel::new();
-    let storage = panel.open(Options::default());
+fn a_call_that_comes_to_nothing_leaves_no_delivery(engine: Engine) {
+    let panel = Panel::new(engine);
+    let storage = panel.open();
     let reads = vec![Read::Data { key: "k".to_owned(), version: Some(Version([7; 24])) }];
     let conflict = Commit { reads, ..commit(vec![deliver("a").1]) };
     assert_eq!(storage.commit(conflict), Err(StorageError::Changed));
     assert_eq!(storage.deliveries_due(&["a"]), Ok(false));
 }
 
-#[test]
-fn a_row_that_somebody_else_wrote_or_altered_is_never_opened() {
-    let panel = Panel::new();
-    let storage = panel.open(Options::default());
+fn a_row_that_somebody_else_wrote_or_altered_is_never_opened(engine: Engine) {
+    let panel = Panel::new(engine);
+    let storage = panel.open();
     for change in [
         "destination = 'b'",
         "plugin = 'q'",
         "event = 'password.checked'",
         "id = 'msg_00000000000000000000000000000000'",
-        "payload = x'00'",
+        &format!("payload = {}", engine.bytes(&[0])),
     ] {
         queue(&storage, "a");
-        panel.raw().execute_batch(&format!("UPDATE keyturnhost_deliveries SET {change}")).expect("written");
+        panel.run(&format!("UPDATE keyturnhost_deliveries SET {change}"));
         let leased = [lease(&storage, "a"), lease(&storage, "b")].concat();
         assert!(leased[0].body.as_ref().is_err_and(|said| said.contains("not sealed by this host")), "{change}");
-        panel.raw().execute_batch("DELETE FROM keyturnhost_deliveries").expect("written");
+        panel.run("DELETE FROM keyturnhost_deliveries");
     }
     queue(&storage, "a");
     let whole = queue(&storage, "a");
-    panel
-        .raw()
-        .execute_batch(&format!("UPDATE keyturnhost_deliveries SET state = 'x' WHERE id <> '{whole}'"))
-        .expect("written");
+    panel.run(&format!("UPDATE keyturnhost_deliveries SET state = 'x' WHERE id <> '{whole}'"));
     let leased = lease(&storage, "a");
     assert_eq!(leased.iter().map(|one| &one.delivery.id).collect::<Vec<_>>(), [&whole], "it holds up no other");
 }
 
-#[test]
-fn who_is_out_of_attempts_by_dying_is_given_up() {
-    let panel = Panel::new();
-    let storage = panel.open(Options::default());
+fn who_is_out_of_attempts_by_dying_is_given_up(engine: Engine) {
+    let panel = Panel::new(engine);
+    let storage = panel.open();
     let id = queue(&storage, "a");
     for attempt in 1..=ATTEMPTS {
         assert_eq!(lease(&storage, "a")[0].delivery.attempts, attempt);
-        panel.raw().execute_batch("UPDATE keyturnhost_deliveries SET due = 0").expect("written");
+        panel.run("UPDATE keyturnhost_deliveries SET due = 0");
     }
     assert!(lease(&storage, "a").is_empty());
     let lost = storage.delivery(&id).expect("read").expect("there");
@@ -121,10 +130,9 @@ fn who_is_out_of_attempts_by_dying_is_given_up() {
     assert_eq!(entries[0].1.operation, "webhook-send-again");
 }
 
-#[test]
-fn a_destination_that_is_gone_is_left_alone_until_it_is_enabled() {
-    let panel = Panel::new();
-    let storage = panel.open(Options::default());
+fn a_destination_that_is_gone_is_left_alone_until_it_is_enabled(engine: Engine) {
+    let panel = Panel::new(engine);
+    let storage = panel.open();
     queue(&storage, "a");
     queue(&storage, "a");
     let leased = storage.lease_delivery("a", "", LEASE).expect("leased").expect("one");
@@ -139,10 +147,9 @@ fn a_destination_that_is_gone_is_left_alone_until_it_is_enabled() {
     assert_eq!(storage.enable_destination("a", audit()), Ok(false));
 }
 
-#[test]
-fn of_what_is_too_much_it_is_counted_how_much_it_was_and_the_call_succeeds() {
-    let panel = Panel::new();
-    let storage = panel.open(Options::default());
+fn of_what_is_too_much_it_is_counted_how_much_it_was_and_the_call_succeeds(engine: Engine) {
+    let panel = Panel::new(engine);
+    let storage = panel.open();
     let quotas = Quotas { waiting_deliveries: 2, ..Quotas::NONE };
     let commit = |effects| Commit { quotas, ..commit(effects) };
     for _ in 0..5 {
@@ -158,10 +165,9 @@ fn of_what_is_too_much_it_is_counted_how_much_it_was_and_the_call_succeeds() {
     assert_eq!(lease(&storage, "a").len(), 3);
 }
 
-#[test]
-fn plugins_take_turns_so_that_one_that_tells_much_delays_none_that_tells_little() {
-    let panel = Panel::new();
-    let storage = panel.open(Options::default());
+fn plugins_take_turns_so_that_one_that_tells_much_delays_none_that_tells_little(engine: Engine) {
+    let panel = Panel::new(engine);
+    let storage = panel.open();
     for plugin in ["p", "p", "p", "p", "q", "b"] {
         storage.commit(Commit { plugin: plugin.to_owned(), ..commit(vec![deliver("a").1]) }).expect("queued");
     }
@@ -169,21 +175,22 @@ fn plugins_take_turns_so_that_one_that_tells_much_delays_none_that_tells_little(
     assert_eq!(turns, ["b", "p", "q", "p", "p", "p"]);
 }
 
-#[test]
-fn of_what_is_done_so_much_stays_of_each_plugin_and_one_that_tells_much_displaces_no_other() {
-    let panel = Panel::new();
-    let storage = panel.open(Options::default());
+fn of_what_is_done_so_much_stays_of_each_plugin_and_one_that_tells_much_displaces_no_other(engine: Engine) {
+    let panel = Panel::new(engine);
+    let storage = panel.open();
     let done = |plugin: &str, state: &str, most: u32| {
         let sql = format!(
             "INSERT INTO keyturnhost_deliveries (id, destination, plugin, event, payload, state, attempts, asked_at, changed_at)
-             WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {most})
-             SELECT printf('msg_%s_%s_%d', '{plugin}', '{state}', n), 'a', '{plugin}', 'e', x'', '{state}', 1, 0, {NOW} FROM n"
+             SELECT concat('msg_{plugin}_{state}_', i), 'a', '{plugin}', 'e', {}, '{state}', 1, 0, {NOW} FROM {}",
+            engine.bytes(&[]),
+            engine.counted(most),
         );
-        panel.raw().execute_batch(&sql).expect("written");
+        panel.run(&sql);
     };
     done("q", "gave-up", 1);
     done("p", "gave-up", 1);
     done("p", "accepted", 10_000);
+    let first = panel.number("SELECT min(number) FROM keyturnhost_deliveries WHERE state = 'accepted'");
     queue(&storage, "a");
     let leased = lease(&storage, "a").remove(0);
     storage.settle_delivery(&leased.lease, &settled(DeliveryState::Accepted, None)).expect("settled");
@@ -191,22 +198,20 @@ fn of_what_is_done_so_much_stays_of_each_plugin_and_one_that_tells_much_displace
     let count = |state| counts.iter().find(|(_, known, _)| *known == state).map(|(.., count)| *count);
     assert_eq!((count(DeliveryState::Accepted), count(DeliveryState::GaveUp)), (Some(10_000), Some(2)));
     let oldest = "SELECT min(number) FROM keyturnhost_deliveries WHERE state = 'accepted'";
-    assert_eq!(panel.raw().query_row(oldest, [], |row| row.get::<_, i64>(0)), Ok(4), "the oldest went");
+    assert_eq!(panel.number(oldest), first + 1, "the oldest went");
 }
 
-#[test]
-fn what_is_done_stays_a_month_and_what_is_on_hold_is_given_up_after_one() {
+fn what_is_done_stays_a_month_and_what_is_on_hold_is_given_up_after_one(engine: Engine) {
     const MONTH: i64 = 30 * 24 * 3600 * 1000;
-    let panel = Panel::new();
-    let storage = panel.open(Options::default());
+    let panel = Panel::new(engine);
+    let storage = panel.open();
     let done = queue(&storage, "a");
     let leased = lease(&storage, "a").remove(0);
     storage.settle_delivery(&leased.lease, &settled(DeliveryState::Accepted, None)).expect("settled");
     let held = queue(&storage, "a");
     let all = || storage.deliveries(&DeliveryFilter { limit: 10, ..DeliveryFilter::default() }).expect("read");
     let changed = storage.delivery(&done).expect("read").expect("there").changed_at;
-    let later = "UPDATE keyturnhost_deliveries SET changed_at = ?1 WHERE state = 'queued'";
-    panel.raw().execute(later, [changed + 1]).expect("written");
+    panel.run(&format!("UPDATE keyturnhost_deliveries SET changed_at = {} WHERE state = 'queued'", changed + 1));
     storage.tidy(changed + MONTH - 1, 10).expect("tidied");
     assert_eq!(all().len(), 2);
     storage.tidy(changed + MONTH, 10).expect("tidied");
@@ -218,10 +223,9 @@ fn what_is_done_stays_a_month_and_what_is_on_hold_is_given_up_after_one() {
     assert_eq!(storage.send_again(std::slice::from_ref(&held), audit()), Ok(vec![held]), "it can be sent all the same");
 }
 
-#[test]
-fn only_so_many_attempts_are_told_of() {
-    let panel = Panel::new();
-    let storage = panel.open(Options::default());
+fn only_so_many_attempts_are_told_of(engine: Engine) {
+    let panel = Panel::new(engine);
+    let storage = panel.open();
     let id = queue(&storage, "a");
     for _ in 0..TOLD + 3 {
         let leased = lease(&storage, "a").remove(0);

@@ -2,11 +2,28 @@
 
 use std::collections::BTreeSet;
 
-use super::*;
+use std::time::Duration;
+
 use keyturn_core::accounts::Reach;
 use keyturn_core::caller::{Actor, Caller};
 use keyturn_store::outbox::ATTEMPTS;
-use keyturn_store::tasks::{NewTask, TaskCount, TaskKind};
+use keyturn_store::tasks::{LeasedTask, NewTask, TaskCount, TaskKind};
+use keyturn_store::{AuditEntry, AuditFilter, Commit, Effect, Quotas, Read, StorageError, Store};
+use keyturn_store_tests::*;
+use zeroize::Zeroizing;
+
+every_engine!(
+    a_task_comes_back_as_it_was_left_and_ends_in_the_commit_of_its_effects,
+    a_conflict_leaves_the_task_where_it_was,
+    while_one_of_a_key_waits_another_only_brings_it_forward,
+    what_fails_for_good_is_kept_to_be_seen_and_no_longer_counts,
+    what_failed_for_good_runs_again_as_it_was_and_counts_again,
+    what_failed_for_good_is_done_by_one_of_its_key_that_waits,
+    what_failed_for_good_is_wiped_after_a_week_or_behind_a_thousand_newer_ones_and_then_runs_no_more,
+    a_task_whose_workers_all_went_away_fails_and_holds_up_nobody,
+    a_payload_is_sealed_for_its_row_and_name,
+    several_are_leased_at_once_but_one_that_came_to_nothing_before_goes_alone,
+);
 
 const LEASE: i64 = 60_000;
 
@@ -31,10 +48,9 @@ fn lease(storage: &Store) -> Vec<LeasedTask> {
     storage.lease_tasks(10, LEASE).expect("leased")
 }
 
-#[test]
-fn a_task_comes_back_as_it_was_left_and_ends_in_the_commit_of_its_effects() {
-    let panel = Panel::new();
-    let storage = panel.open(Options::default());
+fn a_task_comes_back_as_it_was_left_and_ends_in_the_commit_of_its_effects(engine: Engine) {
+    let panel = Panel::new(engine);
+    let storage = panel.open();
     assert_eq!(storage.due().map(|due| due.task), Ok(false));
     enqueue(&storage, vec![job("reset", None, NOW)]);
     assert_eq!(storage.due().map(|due| due.task), Ok(true));
@@ -54,10 +70,9 @@ fn a_task_comes_back_as_it_was_left_and_ends_in_the_commit_of_its_effects() {
     assert_eq!(value(&storage, "k").as_deref(), Some("v"), "its effects happen once");
 }
 
-#[test]
-fn a_conflict_leaves_the_task_where_it_was() {
-    let panel = Panel::new();
-    let storage = panel.open(Options::default());
+fn a_conflict_leaves_the_task_where_it_was(engine: Engine) {
+    let panel = Panel::new(engine);
+    let storage = panel.open();
     enqueue(&storage, vec![job("reset", None, NOW), put("k", "v")]);
     let leased = lease(&storage).remove(0);
     let reads = vec![Read::Data { key: "k".to_owned(), version: None }];
@@ -67,10 +82,9 @@ fn a_conflict_leaves_the_task_where_it_was() {
     storage.commit(Commit { task: Some(leased.lease), ..commit(vec![put("k", "w")]) }).expect("it is still ours");
 }
 
-#[test]
-fn while_one_of_a_key_waits_another_only_brings_it_forward() {
-    let panel = Panel::new();
-    let storage = panel.open(Options::default());
+fn while_one_of_a_key_waits_another_only_brings_it_forward(engine: Engine) {
+    let panel = Panel::new(engine);
+    let storage = panel.open();
     let later = keyturn_core::time::now() + 3_600_000;
     let quotas = Quotas { waiting_jobs: 2, ..Quotas::NONE };
     let queue = |effects| storage.commit(Commit { quotas, ..commit(effects) });
@@ -94,10 +108,9 @@ fn while_one_of_a_key_waits_another_only_brings_it_forward() {
     queue(vec![job("other", Some("a"), later)]).expect("there is room again");
 }
 
-#[test]
-fn what_fails_for_good_is_kept_to_be_seen_and_no_longer_counts() {
-    let panel = Panel::new();
-    let storage = panel.open(Options::default());
+fn what_fails_for_good_is_kept_to_be_seen_and_no_longer_counts(engine: Engine) {
+    let panel = Panel::new(engine);
+    let storage = panel.open();
     let quotas = Quotas { waiting_jobs: 1, ..Quotas::NONE };
     let queue = || storage.commit(Commit { quotas, ..commit(vec![job("reset", None, NOW)]) });
     queue().expect("queued");
@@ -126,10 +139,9 @@ fn failed(storage: &Store, key: Option<&str>) -> String {
     leased.lease.row
 }
 
-#[test]
-fn what_failed_for_good_runs_again_as_it_was_and_counts_again() {
-    let panel = Panel::new();
-    let storage = panel.open(Options::default());
+fn what_failed_for_good_runs_again_as_it_was_and_counts_again(engine: Engine) {
+    let panel = Panel::new(engine);
+    let storage = panel.open();
     let id = failed(&storage, None);
     assert_eq!(storage.run_again(&["0".repeat(32), id.clone()], audit()), Ok(vec![id.clone()]));
     assert_eq!(storage.run_again(std::slice::from_ref(&id), audit()), Ok(vec![]), "it waits already");
@@ -144,10 +156,9 @@ fn what_failed_for_good_runs_again_as_it_was_and_counts_again() {
     assert_eq!(written.iter().filter(|(_, entry)| entry.operation == "jobs-run-again").count(), 1);
 }
 
-#[test]
-fn what_failed_for_good_is_done_by_one_of_its_key_that_waits() {
-    let panel = Panel::new();
-    let storage = panel.open(Options::default());
+fn what_failed_for_good_is_done_by_one_of_its_key_that_waits(engine: Engine) {
+    let panel = Panel::new(engine);
+    let storage = panel.open();
     let id = failed(&storage, Some("a"));
     enqueue(&storage, vec![job("reset", Some("a"), NOW)]);
     assert_eq!(storage.run_again(std::slice::from_ref(&id), audit()), Ok(vec![id]));
@@ -155,10 +166,9 @@ fn what_failed_for_good_is_done_by_one_of_its_key_that_waits() {
     assert_eq!(storage.tasks(false, 10).expect("read").len(), 1);
 }
 
-#[test]
-fn what_failed_for_good_is_wiped_after_a_week_or_behind_a_thousand_newer_ones_and_then_runs_no_more() {
-    let panel = Panel::new();
-    let storage = panel.open(Options::default());
+fn what_failed_for_good_is_wiped_after_a_week_or_behind_a_thousand_newer_ones_and_then_runs_no_more(engine: Engine) {
+    let panel = Panel::new(engine);
+    let storage = panel.open();
     let (id, week) = (failed(&storage, None), 7 * 24 * 3_600_000);
     let whole = || storage.tasks(true, 10).expect("read").iter().map(|task| task.whole).collect::<Vec<_>>();
     let passes = |now| {
@@ -170,21 +180,21 @@ fn what_failed_for_good_is_wiped_after_a_week_or_behind_a_thousand_newer_ones_an
     passes(NOW + week);
     assert_eq!(whole(), [false]);
     assert_eq!(storage.run_again(&[id], audit()), Ok(vec![]));
-    let newer = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1001)
-        INSERT INTO keyturnhost_tasks (id, kind, plugin, charged, name, payload, depth, attempts, asked_at)
-        SELECT 'x' || i, 'job', 'p', 'p', 'reset', x'00', 0, 8, ?1 FROM n";
-    panel.raw().execute(newer, [NOW + week]).expect("rows");
+    panel.run(&format!(
+        "INSERT INTO keyturnhost_tasks (id, kind, plugin, charged, name, payload, depth, attempts, asked_at, state, changed_at)
+         SELECT concat('x', i), 'job', 'p', 'p', 'reset', {}, 0, 8, {at}, 'gave-up', {at} FROM {}",
+        engine.bytes(&[0]),
+        engine.counted(1_001),
+        at = NOW + week,
+    ));
     passes(NOW + week + 1);
     let carrying = "SELECT count(*), min(id) FROM keyturnhost_tasks WHERE payload IS NOT NULL";
-    let carrying: (i64, String) =
-        panel.raw().query_row(carrying, [], |row| Ok((row.get(0)?, row.get(1)?))).expect("counted");
-    assert_eq!(carrying, (1_000, "x10".to_owned()), "all but the oldest, x1");
+    assert_eq!(panel.rows(carrying), [["1000", "x10"]], "all but the oldest, x1");
 }
 
-#[test]
-fn a_task_whose_workers_all_went_away_fails_and_holds_up_nobody() {
-    let panel = Panel::new();
-    let storage = panel.open(Options::default());
+fn a_task_whose_workers_all_went_away_fails_and_holds_up_nobody(engine: Engine) {
+    let panel = Panel::new(engine);
+    let storage = panel.open();
     enqueue(&storage, vec![job("poison", None, NOW)]);
     for _ in 0..ATTEMPTS {
         assert_eq!(storage.lease_tasks(1, 0).expect("leased").len(), 1);
@@ -196,23 +206,27 @@ fn a_task_whose_workers_all_went_away_fails_and_holds_up_nobody() {
     assert_eq!(storage.tasks(true, 10).expect("read")[0].outcome.as_deref(), Some("lost"));
 }
 
-#[test]
-fn a_payload_is_sealed_for_its_row_and_name() {
-    let panel = Panel::new();
-    let storage = panel.open(Options::default());
-    for forgery in ["name = 'other'", "plugin = 'q'", "depth = 0", "payload = zeroblob(90)", "address = NULL"] {
+fn a_payload_is_sealed_for_its_row_and_name(engine: Engine) {
+    let panel = Panel::new(engine);
+    let storage = panel.open();
+    for forgery in [
+        "name = 'other'",
+        "plugin = 'q'",
+        "depth = 0",
+        &format!("payload = {}", engine.bytes(&[0; 90])),
+        "address = NULL",
+    ] {
         enqueue(&storage, vec![job("reset", None, NOW)]);
-        panel.raw().execute_batch(&format!("UPDATE keyturnhost_tasks SET {forgery}")).expect("forged");
+        panel.run(&format!("UPDATE keyturnhost_tasks SET {forgery}"));
         let leased = lease(&storage).remove(0);
         assert!(leased.payload.is_err(), "{forgery}");
         storage.settle_task(&leased.lease, None, "forged").expect("settled");
     }
 }
 
-#[test]
-fn several_are_leased_at_once_but_one_that_came_to_nothing_before_goes_alone() {
-    let panel = Panel::new();
-    let storage = panel.open(Options::default());
+fn several_are_leased_at_once_but_one_that_came_to_nothing_before_goes_alone(engine: Engine) {
+    let panel = Panel::new(engine);
+    let storage = panel.open();
     let at = |name: &str, due| job(name, None, due);
     enqueue(&storage, vec![at("tried", NOW), at("one", NOW + 1), at("two", NOW + 2)]);
     let tried = storage.lease_tasks(1, LEASE).expect("leased").remove(0);

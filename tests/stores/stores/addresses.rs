@@ -1,16 +1,21 @@
 //! Addresses are seen with each commit, and whoever had one before can be told once.
 
-use super::*;
 use keyturn_store::outbox::{NewMail, Recipient};
+use keyturn_store::{Commit, Effect, Read, StorageError, Store};
+use keyturn_store_tests::*;
 
-const DAY: i64 = 24 * 3600 * 1000;
+use super::outbox;
 
-fn with_addresses() -> Panel {
-    let panel = Panel::new();
-    panel
-        .raw()
-        .execute_batch("ALTER TABLE customers ADD email TEXT; UPDATE customers SET email = 'a@x.example'")
-        .expect("addresses");
+every_engine!(
+    each_commit_sees_the_address_on_file_and_remembers_the_one_before,
+    the_address_before_is_told_once_and_is_not_kept_for_ever,
+    an_address_in_between_skips_nobody_who_was_not_told,
+    whoever_manages_an_account_later_learns_nothing_of_its_addresses_before,
+);
+
+fn with_addresses(engine: Engine) -> Panel {
+    let panel = Panel::new(engine);
+    panel.run("ALTER TABLE customers ADD email VARCHAR(100); UPDATE customers SET email = 'a@x.example'");
     panel
 }
 
@@ -20,10 +25,7 @@ fn open(panel: &Panel) -> Store {
 
 fn open_managed(panel: &Panel, more: &str) -> Store {
     let mapping = format!("table = 'customers', id = 'id', login = 'login', email = 'email', {more} hash = 'password'");
-    let realms: BTreeMap<String, sql::Mapping> =
-        toml::from_str(&format!("customer = {{ {mapping} }}")).expect("realms");
-    let provider = Arc::new(sql::Sql::new(realms).expect("provider"));
-    crate::open(&panel.path, panel.keys.clone(), provider, Options::default()).expect("opened")
+    panel.open_with(Opening { realms: &format!("customer = {{ {mapping} }}"), ..Opening::default() })
 }
 
 /// A commit about the account, at that time.
@@ -33,7 +35,7 @@ fn about(storage: &Store, now: i64, effects: Vec<Effect>) -> Result<(), StorageE
 }
 
 fn moves_to(panel: &Panel, email: &str) {
-    panel.raw().execute("UPDATE customers SET email = ?1 WHERE id = 1", [email]).expect("written");
+    panel.run(&format!("UPDATE customers SET email = '{email}' WHERE id = 1"));
 }
 
 fn seen(storage: &Store) -> Option<(String, Option<String>)> {
@@ -46,9 +48,8 @@ fn notice(panel: &Panel, address: &str) -> Effect {
     Effect::Send(Box::new(NewMail { to: Recipient::Previous(id("1")), address: Some(address.to_owned()), ..mail }))
 }
 
-#[test]
-fn each_commit_sees_the_address_on_file_and_remembers_the_one_before() {
-    let panel = with_addresses();
+fn each_commit_sees_the_address_on_file_and_remembers_the_one_before(engine: Engine) {
+    let panel = with_addresses(engine);
     let storage = open(&panel);
     assert_eq!(seen(&storage), None);
     about(&storage, NOW, Vec::new()).expect("committed");
@@ -59,21 +60,20 @@ fn each_commit_sees_the_address_on_file_and_remembers_the_one_before() {
     assert_eq!(seen(&storage), changed);
     about(&storage, NOW, Vec::new()).expect("committed");
     assert_eq!(seen(&storage), changed, "the same again is no change");
-    // Nothing of it can be read in the file, and nobody else can write one there.
-    let rows: Vec<u8> = panel
-        .raw()
-        .query_row("SELECT CAST(seen || before AS BLOB) FROM keyturnhost_addresses", [], |row| row.get(0))
-        .expect("there");
-    assert!(!rows.windows(9).any(|part| part == b"x.example"));
-    panel.raw().execute_batch("UPDATE keyturnhost_addresses SET seen = x'00', before = x'00'").expect("written");
+    // Nothing of it can be read in the database, and nobody else can write one there.
+    for sealed in ["seen", "\"before\""].map(|column| format!("SELECT {column} FROM keyturnhost_addresses")) {
+        let [sealed] = <[Vec<u8>; 1]>::try_from(panel.bytes(&sealed)).expect("one");
+        assert!(sealed.len() > 9 && !sealed.windows(9).any(|part| part == b"x.example"));
+    }
+    let forged = engine.bytes(&[0]);
+    panel.run(&format!("UPDATE keyturnhost_addresses SET seen = {forged}, \"before\" = {forged}"));
     assert_eq!(seen(&storage), None);
     about(&storage, NOW, Vec::new()).expect("a row that does not open holds nothing up");
     assert_eq!(seen(&storage), Some(("b@x.example".to_owned(), None)));
 }
 
-#[test]
-fn the_address_before_is_told_once_and_is_not_kept_for_ever() {
-    let panel = with_addresses();
+fn the_address_before_is_told_once_and_is_not_kept_for_ever(engine: Engine) {
+    let panel = with_addresses(engine);
     let storage = open(&panel);
     about(&storage, NOW, Vec::new()).expect("committed");
     moves_to(&panel, "b@x.example");
@@ -98,9 +98,8 @@ fn the_address_before_is_told_once_and_is_not_kept_for_ever() {
     assert_eq!((tidied(NOW + 30 * DAY), seen(&storage)), (1, Some(("c@x.example".to_owned(), None))));
 }
 
-#[test]
-fn an_address_in_between_skips_nobody_who_was_not_told() {
-    let panel = with_addresses();
+fn an_address_in_between_skips_nobody_who_was_not_told(engine: Engine) {
+    let panel = with_addresses(engine);
     let storage = open(&panel);
     about(&storage, NOW, Vec::new()).expect("committed");
     for between in ["", "two@x.example, addresses@x.example", "b@x.example"] {
@@ -113,20 +112,13 @@ fn an_address_in_between_skips_nobody_who_was_not_told() {
     assert_eq!(seen(&storage), Some(("a@x.example".to_owned(), Some("b@x.example".to_owned()))), "back again");
 }
 
-#[test]
-fn whoever_manages_an_account_later_learns_nothing_of_its_addresses_before() {
-    let panel = with_addresses();
-    panel
-        .raw()
-        .execute_batch("ALTER TABLE customers ADD reseller TEXT; UPDATE customers SET reseller = '7'")
-        .expect("managed");
+fn whoever_manages_an_account_later_learns_nothing_of_its_addresses_before(engine: Engine) {
+    let panel = with_addresses(engine);
+    panel.run("ALTER TABLE customers ADD reseller VARCHAR(10); UPDATE customers SET reseller = '7'");
     let storage = open_managed(&panel, "manager = 'reseller',");
     about(&storage, NOW, Vec::new()).expect("committed");
     // Another account under the key of one that is gone, or the same one with another manager.
-    panel
-        .raw()
-        .execute("UPDATE customers SET reseller = '8', email = 'b@x.example' WHERE id = 1", [])
-        .expect("written");
+    panel.run("UPDATE customers SET reseller = '8', email = 'b@x.example' WHERE id = 1");
     assert_eq!(seen(&storage), None);
     about(&storage, NOW, Vec::new()).expect("committed");
     assert_eq!(seen(&storage), Some(("b@x.example".to_owned(), None)));

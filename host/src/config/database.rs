@@ -1,0 +1,258 @@
+//! `[database]`: where the panel's people are, on which engine, and how it is opened.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::{Config, ConfigError, Opening};
+use crate::postgres::{self, Address};
+use crate::seal::{KeyError, Keys};
+use crate::sqlite::{self, Journal};
+use crate::storage::dialect::Dialect;
+use crate::storage::store::Keeps;
+use crate::storage::{StorageError, Store};
+use keyturn_store_server::Pooling;
+
+/// The panel's database, by `sqlite` or by `url`. The host's own tables, `keyturnhost_*`, are in it too, or nothing would be atomic.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Database {
+    /// A file of SQLite's.
+    pub sqlite: Option<PathBuf>,
+    /// What becomes of that file's journal mode: `keep` or `wal`.
+    #[serde(default)]
+    pub journal: Journal,
+    /// A database on a server: `postgres://user@host:5432/database`, without a password.
+    pub url: Option<String>,
+    /// The file that holds the password, and nothing else but a line break. Default: the variable `KEYTURN_DATABASE_PASSWORD`;
+    /// without it, no password.
+    pub password_file: Option<PathBuf>,
+    /// CA certificates (PEM) that the server's is checked against. Default: the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The schema of the host's own tables, on PostgreSQL. Default: the panel's.
+    pub schema: Option<String>,
+    /// Connections to a server at most, 1 to 100. Default: 10.
+    #[serde(default = "connections")]
+    pub connections: u32,
+}
+
+fn connections() -> u32 {
+    Pooling::default().connections
+}
+
+/// The variable that holds the password, where no file is named.
+const PASSWORD: &str = "KEYTURN_DATABASE_PASSWORD";
+
+/// What was found in a database that was only looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The engine and, on a server, its version.
+    pub engine: String,
+    /// Whether it is a file in WAL mode; none: it is no file.
+    pub wal: Option<bool>,
+    /// The version of the host's tables in it; none: there are none.
+    pub version: Option<usize>,
+    /// The version that the next start makes of them.
+    pub newest: usize,
+    /// Settings of the server under which a commit can be lost after it was acknowledged, with what they are.
+    pub unsafe_settings: Vec<(String, String)>,
+}
+
+/// Where the database is.
+enum Place {
+    File(PathBuf),
+    Postgres(Box<Address>),
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Place::File(path) => path.display().fmt(f),
+            Place::Postgres(address) => address.fmt(f),
+        }
+    }
+}
+
+impl Database {
+    /// What cannot be, by its setting: seen without opening anything.
+    pub(super) fn wrong(&self) -> Option<(&'static str, String)> {
+        let server = [
+            ("database.password-file", self.password_file.is_some()),
+            ("database.ca-file", self.ca_file.is_some()),
+            ("database.schema", self.schema.is_some()),
+        ];
+        match (&self.sqlite, &self.url) {
+            (None, None) => return Some(("database", "needs sqlite, a file, or url, a server".to_owned())),
+            (Some(_), Some(_)) => return Some(("database", "has both sqlite and url; keep one".to_owned())),
+            (Some(_), None) => {
+                let (setting, _) = server.into_iter().find(|(_, there)| *there)?;
+                return Some((setting, "is for a server, and database.sqlite names a file".to_owned()));
+            }
+            (None, Some(_)) if self.journal != Journal::Keep => {
+                return Some(("database.journal", "is for a file, and database.url names a server".to_owned()));
+            }
+            (None, Some(_)) => {}
+        }
+        if !(1..=100).contains(&self.connections) {
+            return Some(("database.connections", format!("is {}; it must be 1 to 100", self.connections)));
+        }
+        let schema = self.schema.as_ref().filter(|name| name.is_empty() || name.len() > 63 || name.contains('\0'));
+        schema.map(|_| ("database.schema", "must be a name of 1 to 63 bytes".to_owned()))
+    }
+
+    fn engine(&self) -> Option<&str> {
+        self.url.as_deref().map(|url| url.split_once(':').map_or(url, |(scheme, _)| scheme))
+    }
+}
+
+impl Config {
+    /// The database as people know it: a file's path, or a database and its server. Never a password.
+    #[must_use]
+    pub fn database_name(&self) -> String {
+        self.place().map_or_else(|_| "database.url".to_owned(), |place| place.to_string())
+    }
+
+    /// The database's file, if it is one.
+    #[must_use]
+    pub fn database_file(&self) -> Option<PathBuf> {
+        self.database.sqlite.as_ref().map(|file| self.path(file))
+    }
+
+    pub(super) fn dialect(&self) -> &'static dyn Dialect {
+        match self.database.engine() {
+            Some(_) => &postgres::Postgres,
+            None => &sqlite::Sqlite,
+        }
+    }
+
+    fn place(&self) -> Result<Place, ConfigError> {
+        let Some(url) = &self.database.url else {
+            return Ok(Place::File(self.database_file().unwrap_or_default()));
+        };
+        let wrong = |setting: &str, problem: String| ConfigError::Setting {
+            path: self.file.clone(),
+            setting: format!("database.{setting}"),
+            problem,
+        };
+        let password = match &self.database.password_file {
+            Some(file) => {
+                let file = self.path(file);
+                let read = std::fs::read_to_string(&file).map(Zeroizing::new);
+                let read = read.map_err(|cause| wrong("password-file", format!("{}: {cause}", file.display())))?;
+                Some(Zeroizing::new(read.trim_end_matches(['\r', '\n']).to_owned()))
+            }
+            None => std::env::var(PASSWORD).ok().map(Zeroizing::new),
+        };
+        let ca = self.database.ca_file.as_ref().map(|file| self.path(file));
+        match self.database.engine() {
+            Some("postgres" | "postgresql") => {
+                let address = Address::parse(url, password.as_ref(), ca.as_deref());
+                address
+                    .map(|address| Place::Postgres(Box::new(address)))
+                    .map_err(|cause| wrong("url", cause.to_string()))
+            }
+            _ => Err(wrong("url", "must begin with postgres://".to_owned())),
+        }
+    }
+
+    /// Where the database is; a file must be there.
+    fn there(&self) -> Result<Place, ConfigError> {
+        match self.place()? {
+            Place::File(path) if !path.exists() => Err(ConfigError::NoDatabase(path.display().to_string())),
+            place => Ok(place),
+        }
+    }
+
+    fn keeps(&self) -> Keeps {
+        Keeps { audit: self.audit.stays(), ..Keeps::default() }
+    }
+
+    fn on_postgres(&self) -> postgres::Options {
+        let pooling = Pooling { connections: self.database.connections, ..Pooling::default() };
+        postgres::Options { schema: self.database.schema.clone(), pooling, keeps: self.keeps() }
+    }
+
+    /// The storage, with its key file made and its tables migrated where needed.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn storage(&self) -> Result<(Store, Arc<Keys>), ConfigError> {
+        if self.opening == Opening::Look {
+            return self.look_at_storage().map(|(storage, keys, _)| (storage, keys));
+        }
+        let place = self.there()?;
+        let key_file = self.path(&self.key_file);
+        if !key_file.exists() {
+            // None is made in place of one that is lost.
+            self.look_at_storage()?;
+        }
+        let (keys, provider) = (Arc::new(Keys::open(&key_file)?), Arc::new(self.provider()?));
+        let storage = match &place {
+            Place::File(path) => {
+                let options = sqlite::Options {
+                    journal: self.database.journal,
+                    beside_server: self.opening == Opening::Beside,
+                    keeps: self.keeps(),
+                    ..sqlite::Options::default()
+                };
+                sqlite::open(path, Arc::clone(&keys), provider, options)
+            }
+            Place::Postgres(address) => postgres::open(address, Arc::clone(&keys), provider, self.on_postgres()),
+        };
+        Ok((storage.map_err(|cause| failed(&place, cause))?, keys))
+    }
+
+    /// The storage as it is, and what was found; nothing is changed. Where there is no key file, as with a fresh one.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn look_at_storage(&self) -> Result<(Store, Arc<Keys>, Found), ConfigError> {
+        let place = self.there()?;
+        let file = self.path(&self.key_file);
+        let keys = Keys::read(&file)?;
+        let missing = keys.is_none();
+        let (keys, provider) = (Arc::new(keys.unwrap_or_else(Keys::random)), Arc::new(self.provider()?));
+        let looked = match &place {
+            Place::File(path) => sqlite::look(path, Arc::clone(&keys), provider).map(|(storage, found)| {
+                let sqlite::Found { wal, version, newest } = found;
+                let engine = "SQLite".to_owned();
+                (storage, Found { engine, wal: Some(wal), version, newest, unsafe_settings: Vec::new() })
+            }),
+            Place::Postgres(address) => {
+                postgres::look(address, Arc::clone(&keys), provider, self.on_postgres()).map(|(storage, found)| {
+                    let postgres::Found { server, version, newest, unsafe_settings } = found;
+                    let engine = format!("PostgreSQL {server}");
+                    (storage, Found { engine, wal: None, version, newest, unsafe_settings })
+                })
+            }
+        };
+        match looked {
+            Ok((storage, found)) => Ok((storage, keys, found)),
+            Err(StorageError::OtherKey) if missing => Err(KeyError::missing(&file).into()),
+            Err(cause) => Err(failed(&place, cause)),
+        }
+    }
+
+    /// Goes on with the key file as it is now, where the one before is lost: whatever that has sealed is void, and every session
+    /// ends. Passwords and the audit stay.
+    ///
+    /// # Errors
+    /// [`ConfigError`]; also where a host serves the database.
+    pub fn replace_key(&self) -> Result<(), ConfigError> {
+        let keys = Keys::open(&self.path(&self.key_file))?;
+        let place = self.place()?;
+        let replaced = match &place {
+            Place::File(path) => sqlite::lock::ServerLock::take(path)
+                .map_err(|cause| StorageError::Served(cause.to_string()))
+                .and_then(|_lock| sqlite::replace_key(path, &keys)),
+            Place::Postgres(address) => postgres::replace_key(address, &keys, &self.on_postgres()),
+        };
+        replaced.map_err(|cause| failed(&place, cause))
+    }
+}
+
+fn failed(place: &Place, cause: StorageError) -> ConfigError {
+    ConfigError::Database { path: place.to_string(), cause }
+}

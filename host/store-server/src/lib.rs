@@ -1,0 +1,260 @@
+//! What stores on a database server share: a pool of connections, transactions that are tried again, and the upkeep.
+//!
+//! Each write has a connection and a transaction of its own; the server lets them share one wait for its disk. An engine runs a
+//! transaction as if it were alone (`SERIALIZABLE`), and says [`StorageError::Busy`] where it lost against another, or where the
+//! connection broke before the commit: then all of it is done again, on a connection that may be another one.
+
+mod upkeep;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use keyturn_store::StorageError;
+use keyturn_store::database::{Connection, Database, Upkeep, Work, Write};
+use upkeep::Ticker;
+
+/// What a transaction is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// One snapshot, and nothing is written.
+    Read,
+    /// As if nobody else wrote.
+    Write,
+}
+
+/// One connection to a server.
+///
+/// Its statements answer [`StorageError::Busy`] where the server ended the transaction in favour of another, where a lock was
+/// waited for too long, and where the connection broke. After any failed statement only [`Client::rollback`] may follow; an engine
+/// sees to it that [`Client::commit`] fails then, whatever its server would say.
+pub trait Client: Connection + Send + Sized + 'static {
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// [`StorageError::Busy`] if the connection is broken.
+    fn begin(&self, mode: Mode) -> Result<(), StorageError>;
+
+    /// Commits it.
+    ///
+    /// # Errors
+    /// [`StorageError::Busy`]: nothing was written. [`StorageError::Indeterminate`]: the server did not answer.
+    fn commit(&self) -> Result<(), StorageError>;
+
+    /// Takes everything back.
+    ///
+    /// # Errors
+    /// [`StorageError`]: the connection is of no use any more.
+    fn rollback(&self) -> Result<(), StorageError>;
+
+    /// Whether it can be used again: it is not broken, and no transaction is open on it.
+    fn is_usable(&self) -> bool;
+}
+
+/// How connections are made.
+pub trait Connect: Send + Sync + 'static {
+    /// What it makes.
+    type Client: Client;
+
+    /// A new connection.
+    ///
+    /// # Errors
+    /// [`StorageError::Failed`], naming the server, and never the password.
+    fn connect(&self) -> Result<Self::Client, StorageError>;
+}
+
+/// How a server is used. The defaults suit a panel of any size.
+#[derive(Debug, Clone, Copy)]
+pub struct Pooling {
+    /// Connections at most. Default: 10.
+    pub connections: u32,
+    /// How long a call waits for a connection, and tries again, before it is [`StorageError::Busy`]. Default: 5 s.
+    pub patience: Duration,
+    /// Whether commits are refused and the upkeep rests: for somebody who only looks. Default: no.
+    pub read_only: bool,
+}
+
+impl Default for Pooling {
+    fn default() -> Self {
+        Self { connections: 10, patience: Duration::from_secs(5), read_only: false }
+    }
+}
+
+/// A connection is given up after so long, so that a server that became a replica is not used for ever.
+const LIFETIME: Duration = Duration::from_secs(30 * 60);
+/// And where nobody has used it for so long: servers end idle connections, by default after hours.
+const IDLE: Duration = Duration::from_secs(5 * 60);
+/// The upkeep does not wait for longer: it comes again soon.
+const UPKEEP: Duration = Duration::from_secs(1);
+/// The pauses between two tries, in which the other transaction ends.
+const PAUSES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(50)];
+
+/// A database on a server.
+pub struct Server<C: Connect> {
+    inner: Arc<Inner<C>>,
+    ticker: Ticker,
+}
+
+struct Inner<C: Connect> {
+    pool: r2d2::Pool<Manager<C>>,
+    pooling: Pooling,
+    closed: AtomicBool,
+}
+
+impl<C: Connect> Server<C> {
+    /// On connections that `connect` makes; the first ones when they are needed.
+    ///
+    /// # Errors
+    /// [`StorageError::Failed`] if no thread could be started for the upkeep.
+    pub fn new(connect: C, pooling: Pooling, upkeep: Arc<dyn Upkeep>) -> Result<Self, StorageError> {
+        let pool = r2d2::Pool::builder()
+            .max_size(pooling.connections.max(1))
+            .min_idle(Some(0))
+            .connection_timeout(pooling.patience)
+            .max_lifetime(Some(LIFETIME))
+            .idle_timeout(Some(IDLE))
+            .test_on_check_out(false)
+            .error_handler(Box::new(Warned::default()))
+            .build_unchecked(Manager(connect));
+        let inner = Arc::new(Inner { pool, pooling, closed: AtomicBool::new(pooling.read_only) });
+        let ticker = Ticker::default();
+        if !pooling.read_only {
+            let inner = Arc::clone(&inner);
+            ticker.start(upkeep, move |work| inner.transaction(work, Instant::now() + UPKEEP))?;
+        }
+        Ok(Self { inner, ticker })
+    }
+}
+
+impl<C: Connect> Database for Server<C> {
+    fn read(&self, read: &mut dyn FnMut(&dyn Connection) -> Result<(), StorageError>) -> Result<(), StorageError> {
+        let until = Instant::now() + self.inner.pooling.patience;
+        let client = self.inner.begun(Mode::Read, until)?;
+        let answer = read(&*client);
+        // Nothing was written, so there is nothing to lose.
+        let _ = client.rollback();
+        answer
+    }
+
+    fn write(&self, write: Write) -> Result<(), StorageError> {
+        if self.inner.closed.load(Ordering::Acquire) {
+            let cause = match self.inner.pooling.read_only {
+                true => "the database was opened read-only",
+                false => "the database was shut down; restart the host",
+            };
+            return Err(StorageError::Failed { doing: "committing".to_owned(), cause: cause.to_owned() });
+        }
+        self.inner.transaction(&write.work, Instant::now() + self.inner.pooling.patience)?;
+        if let Some(done) = &write.done {
+            done();
+        }
+        Ok(())
+    }
+
+    /// A server is reached by its address, and knows what it is.
+    fn in_place(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    fn close(&self) {
+        self.inner.closed.store(true, Ordering::Release);
+        self.ticker.stop();
+    }
+}
+
+impl<C: Connect> Drop for Server<C> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+type Pooled<C> = r2d2::PooledConnection<Manager<C>>;
+
+impl<C: Connect> Inner<C> {
+    /// A connection on which a transaction has begun. One that the server ended while nobody used it shows here, and the next one
+    /// is tried.
+    fn begun(&self, mode: Mode, until: Instant) -> Result<Pooled<C>, StorageError> {
+        loop {
+            let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            let client = self.pool.get_timeout(left).map_err(|_| StorageError::Busy)?;
+            match client.begin(mode) {
+                Err(StorageError::Busy) if Instant::now() < until => drop(client),
+                begun => return begun.map(|()| client),
+            }
+        }
+    }
+
+    /// Runs work in a transaction of its own, again and again until `until` while it loses against others.
+    fn transaction(&self, work: &Work<'_>, until: Instant) -> Result<(), StorageError> {
+        let mut pause = PAUSES[0];
+        loop {
+            match self.attempt(work, until) {
+                Err(StorageError::Busy) if Instant::now() + pause < until => {
+                    std::thread::sleep(pause.mul_f32(0.5 + jitter()));
+                    pause = (pause * 2).min(PAUSES[1]);
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn attempt(&self, work: &Work<'_>, until: Instant) -> Result<(), StorageError> {
+        let client = self.begun(Mode::Write, until)?;
+        let worked = catch_unwind(AssertUnwindSafe(|| work(&*client))).unwrap_or_else(|_| {
+            let cause = "the accounts provider panicked".to_owned();
+            Err(StorageError::Failed { doing: "writing a call".to_owned(), cause })
+        });
+        match worked {
+            Ok(()) => client.commit(),
+            Err(error) => {
+                // A connection on which that fails is not used again, and its transaction ends with it.
+                let _ = client.rollback();
+                Err(error)
+            }
+        }
+    }
+}
+
+/// From 0 to 1, so that two that lost against each other do not meet again.
+fn jitter() -> f32 {
+    use std::hash::{BuildHasher as _, RandomState};
+    (RandomState::new().hash_one(0) % 1024) as f32 / 1024.0
+}
+
+struct Manager<C>(C);
+
+impl<C: Connect> r2d2::ManageConnection for Manager<C> {
+    type Connection = C::Client;
+    type Error = StorageError;
+
+    fn connect(&self) -> Result<C::Client, StorageError> {
+        self.0.connect()
+    }
+
+    fn is_valid(&self, client: &mut C::Client) -> Result<(), StorageError> {
+        client.begin(Mode::Read)?;
+        client.rollback()
+    }
+
+    fn has_broken(&self, client: &mut C::Client) -> bool {
+        !client.is_usable()
+    }
+}
+
+/// While the server is away, each try fails: it is told now and then.
+#[derive(Debug, Default)]
+struct Warned(Mutex<Option<Instant>>);
+
+/// How often it is told.
+const TOLD: Duration = Duration::from_secs(10);
+
+impl r2d2::HandleError<StorageError> for Warned {
+    fn handle_error(&self, error: StorageError) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| last.elapsed() > TOLD) {
+            *last = Some(Instant::now());
+            tracing::warn!(%error, "can't reach the database server");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What an engine has words of its own for, in statements over the panel's tables. The store's own tables need none of it.
+
+use super::database::{Connection, Value};
+use super::error::StorageError;
+
+/// What the values of a column are compared as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// Each value is what it was stored as: a column of SQLite's.
+    Anything,
+    /// Whole numbers.
+    Integer,
+    /// Text.
+    Text,
+    /// UUIDs as a type of the engine's: text of 36 characters, in small letters.
+    Uuid,
+    /// Sixteen bytes, which name an account as 32 hexadecimal digits.
+    Bytes16,
+    /// What no key can be: a time, a float, JSON.
+    Other,
+}
+
+/// A column of the panel's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// What it holds.
+    pub holds: Holds,
+    /// Characters that it holds at most; none: as many as there are.
+    pub most: Option<u64>,
+}
+
+/// A table of the panel's, or a view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// Its name.
+    pub name: String,
+    /// Why it can't be mapped, if it can't, in words that follow its name, and what to do instead.
+    pub unfit: Option<(String, String)>,
+}
+
+/// How an engine says it. Columns come quoted, with their table before them; `"` quotes names on every engine.
+pub trait Dialect: Send + Sync {
+    /// The engine, as people call it.
+    fn engine(&self) -> &'static str;
+
+    /// A column of whatever type, read as text, or as a type that can become text.
+    fn text(&self, column: &str) -> String {
+        column.to_owned()
+    }
+
+    /// A condition under which a column may be `?1`, a text in small letters, however it is written there. An index of the
+    /// panel's should serve it. Those that it finds too many are sorted out by the caller.
+    fn equals_folded(&self, column: &str) -> String;
+
+    /// A condition under which [`Dialect::equals_folded`] may miss a text: at least for those with white space, and with
+    /// anything that is not ASCII.
+    fn is_odd(&self, column: &str) -> String;
+
+    /// Whether a column can hold this text.
+    fn can_hold(&self, _text: &str) -> bool {
+        true
+    }
+
+    /// A value to compare with a column of the panel's, or to store in one.
+    fn bound(&self, value: Value) -> Value {
+        value
+    }
+
+    /// The columns of a table; none: there is no such table.
+    ///
+    /// # Errors
+    /// [`StorageError`] as the engine has it.
+    fn columns(&self, db: &dyn Connection, table: &str) -> Result<Vec<Column>, StorageError>;
+
+    /// The panel's tables and views, in the order of their names.
+    ///
+    /// # Errors
+    /// [`StorageError`] as the engine has it.
+    fn tables(&self, db: &dyn Connection) -> Result<Vec<Table>, StorageError>;
+
+    /// Whether the rows of `table` in a statement are found by an index.
+    ///
+    /// # Errors
+    /// [`StorageError`] as the engine has it.
+    fn uses_index(
+        &self,
+        db: &dyn Connection,
+        statement: &str,
+        parameters: &[Value],
+        table: &str,
+    ) -> Result<bool, StorageError>;
+
+    /// What an index for [`Dialect::equals_folded`] is over, in words of a `CREATE INDEX`: `lower("login")`.
+    fn index_over(&self, column: &str) -> String;
+
+    /// A column without the white space around it, for SQL that an operator runs.
+    fn trimmed(&self, column: &str) -> String;
+}

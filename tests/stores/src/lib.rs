@@ -1,0 +1,26 @@
+//! The store's tests are the same on every engine. This is what they stand on: a panel's database on one of them, with the
+//! panel's own hand in it, and what calls commit.
+
+mod calls;
+mod engine;
+mod panel;
+mod raw;
+
+pub use calls::*;
+pub use engine::Engine;
+pub use panel::{Opening, Panel};
+pub use raw::Raw;
+
+/// Makes of each function over an [`Engine`] one test for each engine, such as `sqlite::a_mail_is_leased_once`. A function that
+/// is not listed is never used, which the compiler says.
+#[macro_export]
+macro_rules! every_engine {
+    ($($test:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test] fn $test() { super::$test($crate::Engine::Sqlite); })+
+        }
+        mod postgres {
+            $(#[test] fn $test() { super::$test($crate::Engine::Postgres); })+
+        }
+    };
+}

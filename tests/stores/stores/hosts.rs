@@ -1,0 +1,401 @@
+//! Two hosts on one database: what holds for one holds for both together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Barrier};
+
+use keyturn_core::accounts::{Reach, Why};
+use keyturn_core::caller::{Actor, Caller};
+use keyturn_core::seal::Keys;
+use keyturn_store::deliveries::{DeliveryId, NewDelivery};
+use keyturn_store::keys::StoredKey;
+use keyturn_store::outbox::NewMail;
+use keyturn_store::settings::NewSecret;
+use keyturn_store::tasks::{NewTask, TaskKind};
+use keyturn_store::{AuditEntry, AuditFilter, Bound, Commit, Counted, Effect, Quotas, Read, StorageError, Store};
+use keyturn_store_tests::*;
+use zeroize::Zeroizing;
+
+use super::outbox;
+
+every_engine!(
+    what_one_host_has_acknowledged_the_other_one_reads,
+    of_first_writers_of_a_key_one_succeeds,
+    of_two_writers_who_each_read_what_the_other_writes_one_succeeds,
+    no_update_of_many_is_lost,
+    of_many_who_saw_one_password_one_replaces_it,
+    of_many_presses_of_one_button_one_is_done_and_all_have_its_answer,
+    of_many_workers_each_task_has_one_and_is_done_once,
+    of_many_workers_each_delivery_has_one,
+    of_one_key_one_task_waits_whoever_leaves_it,
+    of_many_settings_written_on_one_reading_one_stands,
+    of_many_service_keys_of_one_name_one_stands,
+    a_limit_is_one_for_all_hosts,
+    a_plugins_bytes_are_counted_once_whoever_writes,
+    what_is_counted_on_two_hosts_adds_up,
+    what_is_over_is_removed_once_by_whoever_tidies,
+    signs_of_life_of_two_hosts_are_in_nobodys_way,
+    of_hosts_with_other_keys_the_first_one_stays,
+);
+
+const THREADS: usize = 8;
+const LEASE: i64 = 60_000;
+
+fn two(panel: &Panel) -> [Store; 2] {
+    [panel.open(), panel.open()]
+}
+
+/// Runs `work` on eight threads at once, every other one on the second host.
+fn at_once<T: Send>(hosts: &[Store; 2], work: impl Fn(&Store, usize) -> T + Sync) -> Vec<T> {
+    let (all, work) = (Barrier::new(THREADS), &work);
+    let all = &all;
+    std::thread::scope(|scope| {
+        let run = |thread| {
+            move || {
+                all.wait();
+                work(&hosts[thread % 2], thread)
+            }
+        };
+        let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(run(thread))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("joined")).collect()
+    })
+}
+
+/// How many succeeded; the others saw a change.
+fn successes(done: &[Result<(), StorageError>]) -> usize {
+    assert!(done.iter().all(|done| matches!(done, Ok(()) | Err(StorageError::Changed))), "{done:?}");
+    done.iter().filter(|done| done.is_ok()).count()
+}
+
+fn what_one_host_has_acknowledged_the_other_one_reads(engine: Engine) {
+    let panel = Panel::new(engine);
+    let [one, other] = two(&panel);
+    for n in 0..50 {
+        let (writes, reads) = if n % 2 == 0 { (&one, &other) } else { (&other, &one) };
+        writes.commit(commit(vec![put("k", &n.to_string())])).expect("committed");
+        assert_eq!(value(reads, "k"), Some(n.to_string()));
+    }
+}
+
+fn of_first_writers_of_a_key_one_succeeds(engine: Engine) {
+    let panel = Panel::new(engine);
+    let hosts = two(&panel);
+    for round in 0..10 {
+        let key = format!("token/{round}");
+        let done = at_once(&hosts, |store, thread| {
+            let effects = vec![put(&key, &thread.to_string()), put(&format!("{key}/{thread}"), "")];
+            store.commit(Commit { reads: vec![absent(&key)], ..commit(effects) })
+        });
+        assert_eq!(successes(&done), 1);
+        let won = done.iter().position(Result::is_ok).expect("one").to_string();
+        assert_eq!(value(&hosts[0], &key), Some(won.clone()));
+        let rows = hosts[1].scan("p", &format!("{key}/"), None, 100, NOW).expect("scanned");
+        assert_eq!(rows.into_iter().map(|(key, _)| key).collect::<Vec<_>>(), [format!("{key}/{won}")]);
+    }
+}
+
+fn of_two_writers_who_each_read_what_the_other_writes_one_succeeds(engine: Engine) {
+    let panel = Panel::new(engine);
+    let hosts = two(&panel);
+    for round in 0..10 {
+        let keys = [format!("a/{round}"), format!("b/{round}")];
+        let done = at_once(&hosts, |store, thread| {
+            let reads = keys.iter().map(|key| absent(key)).collect();
+            store.commit(Commit { reads, ..commit(vec![put(&keys[thread % 2], "v")]) })
+        });
+        assert_eq!(successes(&done), 1);
+    }
+}
+
+fn no_update_of_many_is_lost(engine: Engine) {
+    const EACH: usize = 15;
+    let panel = Panel::new(engine);
+    let hosts = two(&panel);
+    hosts[0].commit(commit(vec![put("sum", "0")])).expect("committed");
+    let again = at_once(&hosts, |store, _| {
+        let (mut done, mut again) = (0, 0);
+        while done < EACH {
+            let (sum, version) = store.get("p", "sum", NOW).expect("read").expect("there");
+            let sum: usize = String::from_utf8(sum).expect("text").parse().expect("a number");
+            let reads = vec![Read::Data { key: "sum".to_owned(), version: Some(version) }];
+            match store.commit(Commit { reads, ..commit(vec![put("sum", &(sum + 1).to_string())]) }) {
+                Ok(()) => done += 1,
+                Err(StorageError::Changed) => again += 1,
+                Err(other) => panic!("{other}"),
+            }
+        }
+        again
+    });
+    assert_eq!(value(&hosts[0], "sum"), Some((THREADS * EACH).to_string()));
+    assert!(again.into_iter().sum::<usize>() > 0, "nobody met anybody");
+}
+
+fn of_many_who_saw_one_password_one_replaces_it(engine: Engine) {
+    let panel = Panel::new(engine);
+    let hosts = two(&panel);
+    for round in 0..10 {
+        let known = hosts[0].account(&id("1")).expect("read").expect("there");
+        let done = at_once(&hosts, |store, thread| {
+            let reads = vec![Read::Account { id: id("1"), seen: Some(Box::new(known.clone())) }];
+            let name = format!("{round}/{thread}");
+            let effects =
+                vec![put(&name, "v"), replace("1", &format!("h/{name}"), Why::Password, &format!("e/{name}"))];
+            store.commit(Commit { reads, audit: Some(entry("set", "1")), ..commit(effects) })
+        });
+        assert_eq!(successes(&done), 1);
+        let won = format!("{round}/{}", done.iter().position(Result::is_ok).expect("one"));
+        let known = hosts[1].account(&id("1")).expect("read").expect("there");
+        assert_eq!((known.account.hash, known.epoch), (Some(format!("h/{won}")), format!("e/{won}")));
+        assert!(value(&hosts[0], &won).is_some());
+        assert_eq!(audit(&hosts[0]).len(), round + 1);
+    }
+}
+
+fn of_many_presses_of_one_button_one_is_done_and_all_have_its_answer(engine: Engine) {
+    let panel = Panel::new(engine);
+    let hosts = two(&panel);
+    for round in 0..10 {
+        let done = at_once(&hosts, |store, thread| {
+            let answer = thread.to_string();
+            let kept = Some((record_key(&format!("k{round}")), record(&answer)));
+            let effects = vec![put(&format!("{round}/{answer}"), "v")];
+            match store.commit(Commit { record: kept, audit: Some(entry("press", "1")), ..commit(effects) }) {
+                Ok(()) => (true, answer),
+                Err(StorageError::Recorded(kept)) => (false, String::from_utf8(kept.answer).expect("text")),
+                Err(other) => panic!("{other}"),
+            }
+        });
+        let won: Vec<&String> = done.iter().filter(|(won, _)| *won).map(|(_, answer)| answer).collect();
+        assert_eq!(won.len(), 1, "{done:?}");
+        assert!(done.iter().all(|(_, answer)| answer == won[0]), "{done:?}");
+        let rows = hosts[0].scan("p", &format!("{round}/"), None, 10, NOW).expect("scanned");
+        assert_eq!((rows.len(), audit(&hosts[0]).len()), (1, round + 1));
+    }
+}
+
+fn task(name: &str, key: Option<&str>) -> Effect {
+    Effect::Enqueue(Box::new(NewTask {
+        kind: TaskKind::Job,
+        plugin: "p".to_owned(),
+        name: name.to_owned(),
+        payload: Zeroizing::new(String::new()),
+        not_before: NOW,
+        key: key.map(str::to_owned),
+        address: None,
+        depth: 0,
+    }))
+}
+
+fn of_many_workers_each_task_has_one_and_is_done_once(engine: Engine) {
+    let panel = Panel::new(engine);
+    let hosts = two(&panel);
+    let names: BTreeSet<String> = (0..60).map(|n| format!("job {n}")).collect();
+    hosts[0].commit(commit(names.iter().map(|name| task(name, None)).collect())).expect("queued");
+    let done = at_once(&hosts, |store, thread| {
+        let mut done = Vec::new();
+        loop {
+            let leased = store.lease_tasks(3, LEASE).expect("leased");
+            if leased.is_empty() {
+                return done;
+            }
+            for task in leased {
+                let effects = vec![put(&format!("{}/{thread}", task.name), "v")];
+                store.commit(Commit { task: Some(task.lease), ..commit(effects) }).expect("ended");
+                done.push(task.name);
+            }
+        }
+    });
+    assert_eq!(done.concat().len(), 60);
+    assert_eq!(done.concat().into_iter().collect::<BTreeSet<_>>(), names);
+    assert_eq!(hosts[1].scan("p", "job ", None, 100, NOW).expect("scanned").len(), 60);
+    assert_eq!(panel.number("SELECT count(*) FROM keyturnhost_tasks"), 0);
+}
+
+fn of_many_workers_each_delivery_has_one(engine: Engine) {
+    let panel = Panel::new(engine);
+    let hosts = two(&panel);
+    let new = |_| {
+        let id = DeliveryId::random();
+        let body = "{}".to_owned();
+        let event = "password.changed".to_owned();
+        (id.to_string(), NewDelivery { id, destination: "a".to_owned(), event, account: None, body })
+    };
+    let queued: BTreeMap<String, NewDelivery> = (0..60).map(new).collect();
+    let ids: BTreeSet<String> = queued.keys().cloned().collect();
+    let effects = queued.into_values().map(|new| Effect::Deliver(Box::new(new))).collect();
+    hosts[0].commit(commit(effects)).expect("queued");
+    let leased = at_once(&hosts, |store, _| {
+        let next =
+            || store.lease_delivery("a", "", LEASE).expect("leased").map(|leased| leased.delivery.id.to_string());
+        std::iter::from_fn(next).collect::<Vec<_>>()
+    });
+    assert_eq!(leased.concat().len(), 60);
+    assert_eq!(leased.concat().into_iter().collect::<BTreeSet<_>>(), ids);
+}
+
+fn of_one_key_one_task_waits_whoever_leaves_it(engine: Engine) {
+    let panel = Panel::new(engine);
+    let hosts = two(&panel);
+    let done = at_once(&hosts, |store, _| store.commit(commit(vec![task("reset", Some("a"))])));
+    assert!(done.iter().all(Result::is_ok), "{done:?}");
+    assert_eq!(hosts[0].lease_tasks(10, LEASE).expect("leased").len(), 1);
+    assert_eq!(hosts[1].task_counts().expect("counted")[0].waiting, 1);
+}
+
+fn of_many_settings_written_on_one_reading_one_stands(engine: Engine) {
+    let panel = Panel::new(engine);
+    let hosts = two(&panel);
+    for round in 1..=10 {
+        let seen = hosts[0].settings_version("mail").expect("read");
+        let done = at_once(&hosts, |store, thread| {
+            let audit = AuditEntry { subjects: Vec::new(), ..entry("s", "1") };
+            store.set_settings("mail", seen.as_ref(), thread.to_string().as_bytes(), NewSecret::Keep, audit)
+        });
+        assert_eq!(successes(&done), 1);
+        let won = done.iter().position(Result::is_ok).expect("one").to_string();
+        assert_eq!(hosts[1].settings("mail").expect("read").expect("there").values.as_slice(), won.as_bytes());
+        assert_eq!(audit(&hosts[1]).len(), round);
+    }
+}
+
+fn of_many_service_keys_of_one_name_one_stands(engine: Engine) {
+    let panel = Panel::new(engine);
+    let hosts = two(&panel);
+    for round in 1..=10 {
+        let name = format!("panel {round}");
+        let done = at_once(&hosts, |store, thread| {
+            let content = Zeroizing::new(thread.to_string().into_bytes());
+            let key = StoredKey { id: format!("{round}/{thread}"), name: name.clone(), content, last_used: None };
+            store.put_service_key(&key, None, entry("key", "1")).expect("asked")
+        });
+        assert_eq!(done.iter().filter(|written| **written).count(), 1, "{done:?}");
+        let won = done.iter().position(|written| *written).expect("one").to_string();
+        let stands = hosts[0].service_key_named(&name).expect("read").expect("there");
+        assert_eq!(stands.content.as_slice(), won.as_bytes());
+        assert_eq!((hosts[1].service_keys().expect("read").len(), audit(&hosts[1]).len()), (round, round));
+    }
+}
+
+fn a_limit_is_one_for_all_hosts(engine: Engine) {
+    let panel = outbox::with_addresses(engine);
+    let hosts = [outbox::open(&panel), outbox::open(&panel)];
+    let done = at_once(&hosts, |store, _| {
+        let one = || {
+            let mail = NewMail { per_minute: 5, ..outbox::mail_to(&panel, "1", "secret") };
+            match store.commit(Commit { now: outbox::now(), ..commit(vec![Effect::Send(Box::new(mail))]) }) {
+                Ok(()) => 1,
+                Err(StorageError::Limit("per-minute")) => 0,
+                Err(other) => panic!("{other}"),
+            }
+        };
+        (0..4).map(|_| one()).sum::<usize>()
+    });
+    assert_eq!(done.into_iter().sum::<usize>(), 5);
+    assert_eq!(panel.number("SELECT count(*) FROM keyturnhost_outbox"), 5);
+}
+
+fn a_plugins_bytes_are_counted_once_whoever_writes(engine: Engine) {
+    let panel = Panel::new(engine);
+    let hosts = two(&panel);
+    let quotas = Quotas { stored_bytes: 2_000, ..Quotas::NONE };
+    let done = at_once(&hosts, |store, thread| {
+        let write = |n| {
+            let put = put(&format!("{}", (thread + n) % 16), &"x".repeat(100 + 10 * n));
+            match store.commit(Commit { quotas, ..commit(vec![put]) }) {
+                Ok(()) => 1,
+                Err(StorageError::Limit("stored-bytes")) => 0,
+                Err(other) => panic!("{other}"),
+            }
+        };
+        (0..10).map(write).sum::<usize>()
+    });
+    assert!((10..80).contains(&done.iter().sum::<usize>()), "{done:?}");
+    let total = panel.number("SELECT bytes FROM keyturnhost_totals");
+    let kept = "SELECT sum(octet_length(\"key\") + length(value)) FROM keyturnhost_data";
+    assert_eq!(total, panel.number(kept));
+    assert!((1_500..=2_000).contains(&total), "{total}");
+}
+
+fn what_is_counted_on_two_hosts_adds_up(engine: Engine) {
+    const EACH: usize = 200;
+    let panel = Panel::new(engine);
+    let hosts = two(&panel);
+    let bound = |limit| [Bound { key: "a".to_owned(), window: 3_600, limit }];
+    let caller = Caller::new(Actor::Anonymous, Reach::none());
+    let counted = || AuditEntry::counted(&caller, NOW, "p", "verify", "throttled".to_owned());
+    at_once(&hosts, |store, _| {
+        for n in 0..EACH {
+            assert_eq!(store.count("p", &bound(u64::MAX), NOW), Ok(Counted::Within));
+            store.tally(counted());
+            // So that it is written behind in several parts.
+            if n % 50 == 49 {
+                std::thread::sleep(std::time::Duration::from_millis(400));
+            }
+        }
+    });
+    drop(hosts);
+    let all = (THREADS * EACH) as u64;
+    assert_eq!(panel.number("SELECT sum(count) FROM keyturnhost_counters"), all as i64);
+    let host = panel.open();
+    let filter = AuditFilter { limit: 10, counted: true, ..AuditFilter::default() };
+    let lines: Vec<_> = host.audit(&filter).expect("read").into_iter().map(|(_, entry)| entry.times).collect();
+    assert_eq!(lines, [Some(all)]);
+    assert!(matches!(host.count("p", &bound(all), NOW), Ok(Counted::Full(_))));
+    assert_eq!(host.count("p", &bound(all + 1), NOW), Ok(Counted::Within));
+}
+
+fn what_is_over_is_removed_once_by_whoever_tidies(engine: Engine) {
+    let panel = Panel::new(engine);
+    let hosts = two(&panel);
+    for n in 0..100 {
+        let kept = Some((record_key(&n.to_string()), record("a")));
+        let effects = vec![put_until(&format!("over/{n}"), "v", Some(NOW + 1)), put(&format!("kept/{n}"), "v")];
+        hosts[n % 2].commit(Commit { record: kept, ..commit(effects) }).expect("committed");
+    }
+    let later = NOW + 2 * DAY;
+    at_once(&hosts, |store, thread| {
+        // Four tidy, and four write meanwhile.
+        for n in 0..10 {
+            if thread < 4 {
+                store.tidy(later, 15).expect("tidied");
+            } else {
+                store.commit(commit(vec![put(&format!("kept/{}", 10 * thread + n), "w")])).expect("committed");
+            }
+        }
+    });
+    assert_eq!(panel.number("SELECT count(*) FROM keyturnhost_records"), 0);
+    let keys = hosts[0].scan("p", "", None, 1_000, NOW).expect("scanned");
+    assert!(keys.len() == 100 && keys.iter().all(|(key, _)| key.starts_with("kept/")));
+    let total = panel.number("SELECT bytes FROM keyturnhost_totals");
+    let kept = "SELECT sum(octet_length(\"key\") + length(value)) FROM keyturnhost_data";
+    assert_eq!(total, panel.number(kept));
+}
+
+fn signs_of_life_of_two_hosts_are_in_nobodys_way(engine: Engine) {
+    let panel = Panel::new(engine);
+    let hosts = two(&panel);
+    at_once(&hosts, |store, _| (0..5).for_each(|_| store.beat(&[], LEASE, NOW).expect("beats")));
+    assert!(hosts[0].last_beat().expect("read").at.is_some());
+    assert_eq!(panel.number("SELECT count(*) FROM keyturnhost_workers"), 1);
+}
+
+/// Their values would look forged to each other.
+fn of_hosts_with_other_keys_the_first_one_stays(engine: Engine) {
+    let panel = Panel::new(engine);
+    let keys: Vec<Arc<Keys>> = (0..4).map(|_| Arc::new(Keys::random())).collect();
+    let opened: Vec<bool> = std::thread::scope(|scope| {
+        let open = |keys: &Arc<Keys>| panel.opened(Arc::clone(keys), Opening::default());
+        let threads: Vec<_> = keys.iter().map(|keys| scope.spawn(move || open(keys))).collect();
+        let opened = threads.into_iter().map(|thread| thread.join().expect("joined"));
+        opened
+            .map(|opened| match opened {
+                Ok(_) => true,
+                Err(StorageError::OtherKey) => false,
+                Err(other) => panic!("{other}"),
+            })
+            .collect()
+    });
+    assert_eq!(opened.iter().filter(|opened| **opened).count(), 1, "{opened:?}");
+    for (keys, first) in keys.iter().zip(opened) {
+        assert_eq!(panel.opened(Arc::clone(keys), Opening::default()).is_ok(), first);
+    }
+}
