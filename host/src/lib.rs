@@ -63,6 +63,7 @@ pub use keyturn_operator as operator;
 pub use keyturn_operator::{mail_settings, service_key};
 pub use keyturn_pages as embed;
 pub use keyturn_runtime::{CallError, Failure, Runtime, values};
+pub use keyturn_store_mariadb as mariadb;
 pub use keyturn_store_postgres as postgres;
 pub use keyturn_store_sqlite as sqlite;
 pub use keyturn_ui as view;

@@ -7,12 +7,12 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::{Config, ConfigError, Opening};
-use crate::postgres::{self, Address};
 use crate::seal::{KeyError, Keys};
 use crate::sqlite::{self, Journal};
 use crate::storage::dialect::Dialect;
 use crate::storage::store::Keeps;
 use crate::storage::{StorageError, Store};
+use crate::{mariadb, postgres};
 use keyturn_store_server::Pooling;
 
 /// The panel's database, by `sqlite` or by `url`. The host's own tables, `keyturnhost_*`, are in it too, or nothing would be atomic.
@@ -24,7 +24,7 @@ pub struct Database {
     /// What becomes of that file's journal mode: `keep` or `wal`.
     #[serde(default)]
     pub journal: Journal,
-    /// A database on a server: `postgres://user@host:5432/database`, without a password.
+    /// A database on a server: `postgres://user@host:5432/database` or `mysql://user@host:3306/database`, without a password.
     pub url: Option<String>,
     /// The file that holds the password, and nothing else but a line break. Default: the variable `KEYTURN_DATABASE_PASSWORD`;
     /// without it, no password.
@@ -45,6 +45,9 @@ fn connections() -> u32 {
 /// The variable that holds the password, where no file is named.
 const PASSWORD: &str = "KEYTURN_DATABASE_PASSWORD";
 
+const POSTGRES: &str = "postgres";
+const POSTGRESQL: &str = "postgresql";
+
 /// What was found in a database that was only looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
@@ -56,14 +59,15 @@ pub struct Found {
     pub version: Option<usize>,
     /// The version that the next start makes of them.
     pub newest: usize,
-    /// Settings of the server under which a commit can be lost after it was acknowledged, with what they are.
-    pub unsafe_settings: Vec<(String, String)>,
+    /// Settings of the server under which a commit can be lost after it was acknowledged: each with what follows, and what to do.
+    pub risks: Vec<String>,
 }
 
 /// Where the database is.
 enum Place {
     File(PathBuf),
-    Postgres(Box<Address>),
+    Postgres(Box<postgres::Address>),
+    MariaDb(Box<mariadb::Address>),
 }
 
 impl std::fmt::Display for Place {
@@ -71,6 +75,7 @@ impl std::fmt::Display for Place {
         match self {
             Place::File(path) => path.display().fmt(f),
             Place::Postgres(address) => address.fmt(f),
+            Place::MariaDb(address) => address.fmt(f),
         }
     }
 }
@@ -122,7 +127,8 @@ impl Config {
 
     pub(super) fn dialect(&self) -> &'static dyn Dialect {
         match self.database.engine() {
-            Some(_) => &postgres::Postgres,
+            Some(POSTGRES | POSTGRESQL) => &postgres::Postgres,
+            Some(_) => &mariadb::MariaDb,
             None => &sqlite::Sqlite,
         }
     }
@@ -147,13 +153,13 @@ impl Config {
         };
         let ca = self.database.ca_file.as_ref().map(|file| self.path(file));
         match self.database.engine() {
-            Some("postgres" | "postgresql") => {
-                let address = Address::parse(url, password.as_ref(), ca.as_deref());
-                address
-                    .map(|address| Place::Postgres(Box::new(address)))
-                    .map_err(|cause| wrong("url", cause.to_string()))
-            }
-            _ => Err(wrong("url", "must begin with postgres://".to_owned())),
+            Some(POSTGRES | POSTGRESQL) => postgres::Address::parse(url, password.as_ref(), ca.as_deref())
+                .map(|address| Place::Postgres(Box::new(address)))
+                .map_err(|cause| wrong("url", cause.to_string())),
+            Some("mysql" | "mariadb") => mariadb::Address::parse(url, password, ca.as_deref())
+                .map(|address| Place::MariaDb(Box::new(address)))
+                .map_err(|cause| wrong("url", cause.to_string())),
+            _ => Err(wrong("url", "must begin with postgres:// or mysql://".to_owned())),
         }
     }
 
@@ -169,9 +175,16 @@ impl Config {
         Keeps { audit: self.audit.stays(), ..Keeps::default() }
     }
 
+    fn pooling(&self) -> Pooling {
+        Pooling { connections: self.database.connections, ..Pooling::default() }
+    }
+
     fn on_postgres(&self) -> postgres::Options {
-        let pooling = Pooling { connections: self.database.connections, ..Pooling::default() };
-        postgres::Options { schema: self.database.schema.clone(), pooling, keeps: self.keeps() }
+        postgres::Options { schema: self.database.schema.clone(), pooling: self.pooling(), keeps: self.keeps() }
+    }
+
+    fn on_mariadb(&self) -> mariadb::Options {
+        mariadb::Options { pooling: self.pooling(), keeps: self.keeps() }
     }
 
     /// The storage, with its key file made and its tables migrated where needed.
@@ -200,6 +213,7 @@ impl Config {
                 sqlite::open(path, Arc::clone(&keys), provider, options)
             }
             Place::Postgres(address) => postgres::open(address, Arc::clone(&keys), provider, self.on_postgres()),
+            Place::MariaDb(address) => mariadb::open(address, Arc::clone(&keys), provider, self.on_mariadb()),
         };
         Ok((storage.map_err(|cause| failed(&place, cause))?, keys))
     }
@@ -214,19 +228,20 @@ impl Config {
         let keys = Keys::read(&file)?;
         let missing = keys.is_none();
         let (keys, provider) = (Arc::new(keys.unwrap_or_else(Keys::random)), Arc::new(self.provider()?));
+        let on_server = |engine: &str, (storage, found): (Store, keyturn_store_server::Found)| {
+            let keyturn_store_server::Found { server, version, newest, risks } = found;
+            (storage, Found { engine: format!("{engine} {server}"), wal: None, version, newest, risks })
+        };
         let looked = match &place {
             Place::File(path) => sqlite::look(path, Arc::clone(&keys), provider).map(|(storage, found)| {
                 let sqlite::Found { wal, version, newest } = found;
                 let engine = "SQLite".to_owned();
-                (storage, Found { engine, wal: Some(wal), version, newest, unsafe_settings: Vec::new() })
+                (storage, Found { engine, wal: Some(wal), version, newest, risks: Vec::new() })
             }),
-            Place::Postgres(address) => {
-                postgres::look(address, Arc::clone(&keys), provider, self.on_postgres()).map(|(storage, found)| {
-                    let postgres::Found { server, version, newest, unsafe_settings } = found;
-                    let engine = format!("PostgreSQL {server}");
-                    (storage, Found { engine, wal: None, version, newest, unsafe_settings })
-                })
-            }
+            Place::Postgres(address) => postgres::look(address, Arc::clone(&keys), provider, self.on_postgres())
+                .map(|looked| on_server("PostgreSQL", looked)),
+            Place::MariaDb(address) => mariadb::look(address, Arc::clone(&keys), provider, self.on_mariadb())
+                .map(|looked| on_server("MariaDB", looked)),
         };
         match looked {
             Ok((storage, found)) => Ok((storage, keys, found)),
@@ -248,6 +263,7 @@ impl Config {
                 .map_err(|cause| StorageError::Served(cause.to_string()))
                 .and_then(|_lock| sqlite::replace_key(path, &keys)),
             Place::Postgres(address) => postgres::replace_key(address, &keys, &self.on_postgres()),
+            Place::MariaDb(address) => mariadb::replace_key(address, &keys),
         };
         replaced.map_err(|cause| failed(&place, cause))
     }

@@ -19,6 +19,7 @@ use keyturn_core::seal::Keys;
 use keyturn_store::database::Connection;
 use keyturn_store::store::{Keeps, Store};
 use keyturn_store::{Provider, StorageError, schema};
+pub use keyturn_store_server::Found;
 use keyturn_store_server::{Client as _, Connect, Mode, Pooling, Server};
 
 use connection::Db;
@@ -33,15 +34,6 @@ pub struct Options {
     pub pooling: Pooling,
     /// How long what is the host's own stays, and how much of it.
     pub keeps: Keeps,
-}
-
-/// What was found in a database that was opened to be looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// The version of the host's tables in it; none: there are none.
-    pub version: Option<usize>,
-    /// The version that the next start makes of them.
-    pub newest: usize,
 }
 
 /// Opens the panel's database and prepares the host's tables `keyturnhost_*` in it.
@@ -82,7 +74,9 @@ pub fn look(
     let store = Store::new(keys, provider, options.keeps, |upkeep| {
         Ok(Box::new(Server::new(Connector { address: address.clone(), looks: true }, pooling, upkeep)?))
     })?;
-    Ok((store, Found { version: (version > 0).then_some(version), newest: schema::NEWEST }))
+    let server = (&db as &dyn Connection).one("SELECT version()", &[], |row| row.get::<String>(0))?.unwrap_or_default();
+    let version = (version > 0).then_some(version);
+    Ok((store, Found { server, version, newest: schema::NEWEST, risks: settings(&db)? }))
 }
 
 /// Goes on with other keys where the former ones are lost: whatever those have sealed is void, and every session ends.
@@ -94,6 +88,7 @@ pub fn replace_key(address: &Address, keys: &Keys) -> Result<(), StorageError> {
     let db = Db::open(address, false)?;
     migrate(&db)?;
     db.begin(Mode::Write)?;
+    schema::unserved(&db)?;
     schema::replace_key(&db, keys)?;
     db.commit()
 }

@@ -13,14 +13,14 @@ use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::{Error, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::Options;
 use super::address::Address;
 use super::dialect::words;
 use super::values::{Answer, Parameter, Unfit};
-use super::{Found, Options};
 use keyturn_core::network::tls;
 use keyturn_store::database::{Connection, Each, Value, ValueRef, doing};
 use keyturn_store::{StorageError, schema};
-use keyturn_store_server::{Connect, Mode};
+use keyturn_store_server::{Connect, Found, Mode};
 
 /// How long a server may take for one answer. A walk through a million accounts takes seconds.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -223,7 +223,14 @@ impl Client {
     /// What is found on a server that is only looked at.
     pub fn found(&self) -> Result<Found, StorageError> {
         let risky = "SELECT name, setting FROM pg_settings WHERE (name = 'fsync' AND setting = 'off')
-            OR (name = 'synchronous_commit' AND setting IN ('off', 'local')) OR (name = 'full_page_writes' AND setting = 'off')";
+            OR (name = 'synchronous_commit' AND setting = 'off') OR (name = 'full_page_writes' AND setting = 'off')";
+        let risk = |(name, setting): (String, String)| {
+            let what = match name.as_str() {
+                "synchronous_commit" => "a crash loses what was confirmed in the last moment",
+                _ => "a power cut can destroy the database",
+            };
+            format!("{name} is {setting}: {what}; set it to on")
+        };
         let db: &dyn Connection = self;
         // Temporary ones stand in for those that are not there.
         let own = "SELECT 1 FROM pg_class WHERE relname = 'keyturnhost_migrations' AND relpersistence <> 't'";
@@ -232,7 +239,7 @@ impl Client {
             server: self.simple("SHOW server_version")?.unwrap_or_default(),
             version: if there { Some(schema::version(self)?) } else { None },
             newest: schema::NEWEST,
-            unsafe_settings: db.all(risky, &[], |row| Ok((row.get(0)?, row.get(1)?)))?,
+            risks: db.all(risky, &[], |row| Ok((row.get(0)?, row.get(1)?)))?.into_iter().map(risk).collect(),
         })
     }
 }

@@ -19,6 +19,7 @@ use keyturn_core::seal::Keys;
 use keyturn_store::database::Connection;
 use keyturn_store::store::{Keeps, Store};
 use keyturn_store::{Provider, StorageError, schema};
+pub use keyturn_store_server::Found;
 use keyturn_store_server::{Client as _, Connect as _, Mode, Pooling, Server};
 
 /// How the server is used. The defaults suit a panel of any size.
@@ -30,19 +31,6 @@ pub struct Options {
     pub pooling: Pooling,
     /// How long what is the host's own stays, and how much of it.
     pub keeps: Keeps,
-}
-
-/// What was found on a server that was only looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// Its version, as it says it.
-    pub server: String,
-    /// The version of the host's tables; none: there are none.
-    pub version: Option<usize>,
-    /// The version that the next start makes of them.
-    pub newest: usize,
-    /// Settings under which a commit can be lost after it was acknowledged, with what they are.
-    pub unsafe_settings: Vec<(String, String)>,
 }
 
 /// Opens the panel's database, and makes the host's tables where there are none. Any number of hosts may.
@@ -86,9 +74,12 @@ pub fn look(
 /// Passwords and the audit stay.
 ///
 /// # Errors
-/// [`StorageError`].
+/// [`StorageError`]; [`StorageError::Served`].
 pub fn replace_key(address: &Address, keys: &Keys, options: &Options) -> Result<(), StorageError> {
-    prepare(&Connector::new(address, options, false), |db| schema::replace_key(db, keys))
+    prepare(&Connector::new(address, options, false), |db| {
+        schema::unserved(db)?;
+        schema::replace_key(db, keys)
+    })
 }
 
 /// Two hosts that start at once wait for each other.

@@ -81,6 +81,19 @@ impl Default for Pooling {
     }
 }
 
+/// What was found on a server that was only looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The version of the server, as it says it.
+    pub server: String,
+    /// The version of the host's tables; none: there are none.
+    pub version: Option<usize>,
+    /// The version that the next start makes of them.
+    pub newest: usize,
+    /// Settings under which a commit can be lost after it was acknowledged: each with what follows, and what to do.
+    pub risks: Vec<String>,
+}
+
 /// A connection is given up after so long, so that a server that became a replica is not used for ever.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
 /// And where nobody has used it for so long: servers end idle connections, by default after hours.

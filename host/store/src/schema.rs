@@ -368,6 +368,23 @@ pub fn replace_key(db: &dyn Connection, keys: &Keys) -> Result<(), StorageError>
     Ok(())
 }
 
+/// Whether no worker has given a sign of life lately: on a server there is no lock that says who serves.
+///
+/// # Errors
+/// [`StorageError::Served`].
+pub fn unserved(db: &dyn Connection) -> Result<(), StorageError> {
+    let beat = db.one("SELECT beat FROM keyturnhost_workers WHERE id = 1", &[], |row| row.get::<i64>(0))?;
+    let silent = beat.map_or(i64::MAX, |beat| db.now().map_or(0, |now| now - beat));
+    if silent >= SILENT {
+        return Ok(());
+    }
+    let seconds = SILENT / 1000;
+    Err(StorageError::Served(format!("a host works on this database: stop all hosts, and try again {seconds} s later")))
+}
+
+/// A host that gave no sign of life for so long is gone, in milliseconds.
+const SILENT: i64 = 30_000;
+
 /// Whose rows the keys have sealed, or count those.
 const SEALED: [&str; 13] = [
     "data",

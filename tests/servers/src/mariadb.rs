@@ -58,7 +58,7 @@ fn start() -> Server {
     ]);
     // What a test commits need not outlive a power cut.
     command.args([LOG, "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", "--max-connections=300"]);
-    serve(command, port, &log);
+    serve(&command, None, port, &log);
     let server = Server { folder, port, socket, scheme: "mysql", run };
     while server.try_sql(None, "SELECT 1").is_err() {
         std::thread::sleep(Duration::from_millis(50));

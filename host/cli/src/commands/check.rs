@@ -122,11 +122,8 @@ fn opened(config: &Config, found: &Found, report: &mut Report<'_>) {
         }
         Some(_) => {}
     }
-    for (setting, value) in &found.unsafe_settings {
-        let text = format!(
-            "the database server has {setting} = {value}, so a commit that it confirmed can be lost with a crash"
-        );
-        report.say(Tone::Wrong, &text, Some(&format!("set {setting} to its default on the server")));
+    for risk in &found.risks {
+        report.say(Tone::Wrong, &format!("database server: {risk}"), None);
     }
     let Some(wal) = found.wal else { return };
     if wal {

@@ -85,7 +85,10 @@ fn who_only_looks_changes_nothing() {
     let looked = || look(&address(&database), Arc::new(Keys::new([7; 32])), nobody(), Options::default());
     let (store, found) = looked().expect("looked at");
     assert_eq!((found.version, found.newest), (None, schema::NEWEST));
-    assert_eq!(found.unsafe_settings, [("fsync".to_owned(), "off".to_owned())], "as the tests' server has it");
+    assert!(
+        matches!(&*found.risks, [risk] if risk.starts_with("fsync is off")),
+        "as the tests' server has it: {found:?}"
+    );
     assert_eq!(get(&store, "a"), None);
     assert!(store.commit(put("a", "1")).expect_err("refused").to_string().contains("read-only"));
     assert_eq!(database.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").trim(), "0");
@@ -216,6 +219,21 @@ fn values_come_back_as_they_went() {
     assert_eq!(one("SELECT sum(n) FROM (SELECT CAST(?1 AS bigint) AS n) AS t", Value::Integer(-7)), Value::Integer(-7));
     let error = db.rows("SELECT CAST(?1 AS text)", &[Value::Text("\0".to_owned())]).expect_err("no NUL");
     assert!(error.to_string().contains("NUL"), "{error}");
+}
+
+#[test]
+fn no_key_is_replaced_under_a_host_that_works() {
+    let database = postgres().database();
+    let store = store(&database);
+    let replaced = || replace_key(&address(&database), &Keys::new([8; 32]), &Options::default());
+    store.beat(&[], 1000, 1).expect("a sign of life");
+    assert!(matches!(replaced(), Err(StorageError::Served(_))));
+    database.sql("UPDATE keyturnhost_workers SET beat = beat - 60000");
+    replaced().expect("replaced");
+    assert!(matches!(
+        open(&address(&database), Arc::new(Keys::new([7; 32])), nobody(), Options::default()).err(),
+        Some(StorageError::OtherKey)
+    ));
 }
 
 #[test]
