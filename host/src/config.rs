@@ -517,7 +517,7 @@ impl Config {
 
     /// A host with all plugins in the grants folder: the one server of its database, unless the configuration is
     /// [`Config::beside_server`]. A broken plugin is left out and logged: it must not stop the others, nor the commands that
-    /// help people who are locked out. See [`Host::left_out`].
+    /// help people who are locked out. See [`Runtime::left_out`](crate::Runtime::left_out).
     ///
     /// # Errors
     /// [`ConfigError`].

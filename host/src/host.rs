@@ -11,7 +11,7 @@ pub use keyturn_work::{HostError, plugin_name};
 pub type HostBuilder = keyturn_work::HostBuilder<Host>;
 
 /// A host: plugins' pages ([`Pages`](crate::embed::Pages)), the operator's ([`Operator`]), what waits to be done
-/// ([`Work`](crate::work::Work)), and the calls below them ([`Runtime`](crate::Runtime)); each layer's methods are the host's.
+/// ([`Work`]), and the calls below them ([`Runtime`](crate::Runtime)); each layer's methods are the host's.
 /// Cheap to clone; every method may block on the disk or on a hash, so call it from a thread that may.
 #[derive(Clone)]
 pub struct Host(Operator);

@@ -1,7 +1,7 @@
 //! Compares the documentation with the settings that the code reads, and follows its links.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use keyturn_host::config::Config;
 use keyturn_host::plugin::grants::Grants;
@@ -123,15 +123,19 @@ fn fragments(page: &str) -> BTreeSet<String> {
     headings.map(|line| fragment(line).replace(' ', "-")).collect()
 }
 
-#[test]
-fn every_link_of_the_documentation_leads_somewhere() {
+fn pages() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut pages = vec![root.join("README.md"), root.join("CONTRIBUTING.md"), root.join("SECURITY.md")];
     pages.extend(["examples/php-panel/README.md", "integrations/php-client/README.md"].map(|page| root.join(page)));
     let docs = std::fs::read_dir(root.join("docs")).expect("the folder");
     pages.extend(docs.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file()));
+    pages
+}
+
+#[test]
+fn every_link_of_the_documentation_leads_somewhere() {
     let mut links = 0;
-    for path in &pages {
+    for path in &pages() {
         let page = std::fs::read_to_string(path).expect("text");
         for link in page.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0)) {
             if link.contains("://") || link.contains(char::is_whitespace) {
@@ -148,4 +152,32 @@ fn every_link_of_the_documentation_leads_somewhere() {
         }
     }
     assert!(links > 100, "{links}");
+}
+
+/// Files that the recipes of `docs/architecture.md` add.
+const TO_ADD: [&str; 4] = ["NAME.rs", "sms.", "xx.toml", "operator/src/audit.rs"];
+
+#[test]
+fn every_file_that_the_documentation_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut files = 0;
+    for path in pages() {
+        let page = std::fs::read_to_string(&path).expect("text");
+        let named = page.split('`').skip(1).step_by(2).filter(|name| {
+            ["host/", "plugin/", "tests/", "examples/", "integrations/", "wit/"].iter().any(|at| name.starts_with(at))
+                && [".rs", ".wit", ".toml", ".php", ".mjs", ".md"].iter().any(|kind| name.ends_with(kind))
+                && !name.contains(char::is_whitespace)
+        });
+        for name in named.filter(|name| !TO_ADD.iter().any(|added| name.contains(added))) {
+            assert!(root.join(name).exists(), "{}: {name}", path.display());
+            files += 1;
+        }
+    }
+    assert!(files > 100, "{files}");
+}
+
+#[test]
+fn the_example_of_a_panel_stays_short() {
+    let lines = include_str!("../examples/panel.rs").lines().count();
+    assert!(lines < 80, "{lines}");
 }

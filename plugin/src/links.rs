@@ -31,14 +31,12 @@ pub(crate) struct Over {
 /// Why a link no longer works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
+    /// It has expired.
     Expired,
     /// It was used at this time.
     Used(i64),
     /// A newer link of the same origin was created; `mailed`: and emailed.
-    Replaced {
-        at: i64,
-        mailed: bool,
-    },
+    Replaced { at: i64, mailed: bool },
     /// The password was changed in another way after the link was created; when, if this plugin did it.
     Overtaken(Option<i64>),
     /// It was emailed to an address that the account no longer has.

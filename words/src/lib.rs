@@ -1,5 +1,5 @@
 //! Texts in more than one language. A crate with texts has a folder of catalogues, one TOML file a language. Its build script
-//! reads them with [`build`], which checks that nothing is missing. Here an entry is looked up and its placeholders are filled.
+//! reads them with `build`, which checks that nothing is missing. Here an entry is looked up and its placeholders are filled.
 //! Small and without the standard library, because a plugin uses it too.
 #![cfg_attr(not(any(test, feature = "build")), no_std)]
 
@@ -170,7 +170,7 @@ pub fn parts(text: &str) -> impl Iterator<Item = Part<'_>> {
     })
 }
 
-/// Entries by key, as [`build::catalogue`] writes them down, sorted.
+/// Entries by key, as `build::catalogue` writes them down, sorted.
 #[derive(Debug)]
 pub struct Catalogue(pub &'static [(&'static str, Forms)]);
 

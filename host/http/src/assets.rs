@@ -8,31 +8,31 @@ use keyturn_ui::look;
 
 use crate::served::Served;
 
-/// Address of the style sheet, as [`router`] serves it.
+/// Address of the style sheet, as [`router`](crate::router) serves it.
 #[must_use]
 pub fn css_url() -> String {
     format!("/kt/{}", look::css().name)
 }
 
-/// Address of the style sheet for regions and pages of ours in another panel's page, as [`router`] serves it.
+/// Address of the style sheet for regions and pages of ours in another panel's page, as [`router`](crate::router) serves it.
 #[must_use]
 pub fn embed_css_url() -> String {
     format!("/kt/{}", look::embed_css().name)
 }
 
-/// Address of the script, as [`router`] serves it.
+/// Address of the script, as [`router`](crate::router) serves it.
 #[must_use]
 pub fn js_url() -> String {
     format!("/kt/{}", look::js().name)
 }
 
-/// Address of the icon, as [`router`] serves it.
+/// Address of the icon, as [`router`](crate::router) serves it.
 #[must_use]
 pub fn icon_url() -> String {
     format!("/kt/{}", look::icon().name)
 }
 
-/// Address of the operator's own colours, as [`router`] serves them; none: none are set.
+/// Address of the operator's own colours, as [`router`](crate::router) serves them; none: none are set.
 #[must_use]
 pub fn theme_url(host: &Operator) -> Option<String> {
     host.brand().look.as_ref().map(|look| format!("/kt/{}", look.name))

@@ -1,5 +1,5 @@
-//! How email is sent now. It is looked up again when somebody has changed it, here or in another process on the same database,
-//! so that a change needs no restart.
+//! How email is sent now. The settings are read again when somebody has changed them, in this process or in another one on the
+//! same database, so a change needs no restart.
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -15,24 +15,24 @@ use keyturn_mail::{Mailbox, address};
 use keyturn_store::{AuditEntry, StorageError, Store, Version};
 use keyturn_ui::Brand;
 
-/// What another process has set is seen after so long at most.
+/// The longest time until a change by another process is seen.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How mail goes.
+/// How email is sent.
 pub struct Outgoing {
-    /// What carries it away; none: it does not go.
+    /// The transport; none: no email is sent.
     pub transport: Option<Arc<dyn Transport>>,
-    /// In whose name it goes.
+    /// The sender.
     pub from: Mailbox,
-    /// Where answers go; none: to the sender.
+    /// Where replies go; none: to the sender.
     pub reply_to: Option<Mailbox>,
     /// Where links lead.
     pub origin: String,
-    /// Whether that is the operator's own word at the machine, and not a page's.
+    /// Whether the file sets it, and not the page.
     pub origin_fixed: bool,
-    /// Why mail does not go, although it is on.
+    /// Why no email is sent although it is on.
     pub problem: Option<Wrong>,
-    /// Which writing of the settings this is.
+    /// The version of the settings.
     version: Option<Version>,
 }
 
@@ -44,14 +44,14 @@ impl Outgoing {
     }
 }
 
-/// The mail settings of a host.
+/// The email settings of a host.
 pub struct MailSettings {
     storage: Arc<Store>,
     keys: Arc<Keys>,
     brand: Brand,
-    /// What the file fixes.
+    /// The settings of the file.
     pub fixed: Fixed,
-    /// Carries mail whatever the settings say.
+    /// A transport to use whatever the settings say.
     carrier: Option<Arc<dyn Transport>>,
     outgoing: RwLock<Arc<Outgoing>>,
     looked: Mutex<Instant>,
@@ -71,7 +71,7 @@ impl MailSettings {
         settings.look();
         let outgoing = settings.seen();
         if outgoing.version.is_none() {
-            // What is read is complained of as it is read.
+            // Problems are logged as they are read.
             outgoing.complain();
         }
         settings
@@ -88,25 +88,25 @@ impl MailSettings {
         self.seen()
     }
 
-    /// How mail went when it was looked up last. Never blocks on the disk.
+    /// How email was sent at the last look. Never blocks on the disk.
     pub fn seen(&self) -> Arc<Outgoing> {
         Arc::clone(&self.outgoing.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Where mail to the operators goes.
+    /// The operators' address.
     pub fn operators(&self) -> Option<&str> {
         self.fixed.mail.operators.as_deref()
     }
 
-    /// What was set on the page.
+    /// The settings of the page.
     pub fn stored(&self) -> Result<Stored, StorageError> {
         Stored::read(&self.storage)
     }
 
-    /// Writes `setup` in place of what was `seen`, with the audit entry. It holds here when this returns.
+    /// Replaces the settings in `seen` by `setup`, with the audit entry. When this returns, they apply here.
     ///
     /// # Errors
-    /// [`StorageError::Changed`] if somebody else has changed it in between.
+    /// [`StorageError::Changed`] if somebody else has changed them in between.
     pub fn set(&self, seen: &Stored, setup: &Setup, now: i64, audit: AuditEntry) -> Result<(), StorageError> {
         let (chosen, secret) = seen.replaced_by(setup, &self.keys, now);
         let values = serde_json::to_vec(&chosen).unwrap_or_default();
@@ -115,7 +115,7 @@ impl MailSettings {
         Ok(())
     }
 
-    /// Looks whether somebody has changed it. What cannot be read now stays as it was.
+    /// Checks whether somebody has changed the settings. If they can't be read now, the earlier ones stay.
     fn look(&self) {
         let version = match self.storage.settings_version(GROUP) {
             Ok(version) => version,
@@ -128,7 +128,7 @@ impl MailSettings {
         let outgoing = match self.stored() {
             Ok(stored) => of(&stored.setup(&self.fixed, &self.keys), stored.version.clone()),
             Err(StorageError::Busy) => return tracing::warn!("can't read the email settings yet"),
-            // Better none than what an intruder has made of them.
+            // No settings are better than an intruder's.
             Err(error) => Outgoing {
                 transport: None,
                 problem: Some(("mail", format!("can't be read from the database: {error}"))),
@@ -140,7 +140,7 @@ impl MailSettings {
     }
 }
 
-/// What calls must know.
+/// What calls need to know.
 impl MailRoute for MailSettings {
     fn goes(&self) -> bool {
         self.outgoing().transport.is_some()

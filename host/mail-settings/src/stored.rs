@@ -1,5 +1,5 @@
-//! The settings of the page, as they are stored: sealed as a whole, and the mail server's password sealed for that server. It
-//! goes to no other.
+//! The stored settings of the page: sealed as a whole, and the mail server's password sealed for that server. It is sent to no
+//! other one.
 
 use zeroize::Zeroizing;
 
@@ -53,7 +53,7 @@ impl Stored {
         let since = since.filter(|_| before.password() == setup.password());
         server.password_at = setup.password().map(|_| since.unwrap_or(now));
         let secret = match setup.password() {
-            // Sealed again each time: it opens for this server and for no other.
+            // Sealed again each time, for this server only.
             Some(password) => NewSecret::Set { purpose: server.purpose(), secret: password.clone() },
             None => NewSecret::Forget,
         };

@@ -2,7 +2,7 @@
 //! service keys.
 //!
 //! They belong to the host, not to a plugin: their forms are sealed under a name that no plugin can have, and
-//! [`Operator::operator_submit`] runs them. [`PAGES`] lists them. Each is a file that describes the page in nodes, and the
+//! [`Operator::operator_submit`] runs them. `PAGES` lists them. Each is a file that describes the page in nodes, and the
 //! actions of its forms as a type. The embedding panel decides who may see these pages at all. People see only what concerns
 //! accounts that they reach; pages about everybody are for callers with access to every realm. Looking at a page changes
 //! nothing.

@@ -11,9 +11,10 @@ use wit_parser::{InterfaceId, Resolve, Type, TypeDefKind, TypeId, TypeOwner};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Docs {
-    /// By the interface's full name, as the component exports it: `acme:report/report@2.3.0`.
+    /// Interfaces, by their full name, as the component exports them: `acme:report/report@2.3.0`.
     pub interfaces: BTreeMap<String, InterfaceDocs>,
-    /// Named types, by the full name of the interface that defines them, a dot, and their own: they may be another package's.
+    /// Named types, by the full name of the interface that defines them, a dot, and their own name. They may be from another
+    /// package.
     pub types: BTreeMap<String, TypeDocs>,
 }
 
@@ -21,7 +22,7 @@ pub struct Docs {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct InterfaceDocs {
-    /// What stands before it.
+    /// Its doc comment.
     pub docs: String,
     /// Its functions.
     pub functions: BTreeMap<String, FunctionDocs>,
@@ -31,15 +32,15 @@ pub struct InterfaceDocs {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct FunctionDocs {
-    /// What stands before it.
+    /// Its doc comment.
     pub docs: String,
-    /// What its parameters' types are called, in their order.
+    /// The names of its parameters' types, in order.
     pub parameters: Vec<Said>,
-    /// What its result's type is called.
+    /// The name of its result's type.
     pub result: Said,
 }
 
-/// What a type is called.
+/// The name of a type.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Said {
@@ -48,7 +49,7 @@ pub enum Said {
     Plain,
     /// A key of [`Docs::types`].
     Named(String),
-    /// It has no name; what it is made of may have: an option's or list's one type, a tuple's, a result's two.
+    /// It has no name, but its parts may: an option's or list's one type, a tuple's, a result's two.
     Of(Vec<Said>),
 }
 
@@ -56,11 +57,11 @@ pub enum Said {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct TypeDocs {
-    /// What stands before it.
+    /// Its doc comment.
     pub docs: String,
-    /// Fields or cases, in their order; none for a name of another type.
+    /// Fields or cases, in order; none for an alias.
     pub members: Vec<MemberDocs>,
-    /// What the type is called that this is another name of.
+    /// The type that this one is an alias of.
     pub alias: Said,
 }
 
@@ -70,14 +71,14 @@ pub struct TypeDocs {
 pub struct MemberDocs {
     /// Its name.
     pub name: String,
-    /// What stands before it.
+    /// Its doc comment.
     pub docs: String,
-    /// What its type is called.
+    /// The name of its type.
     pub of: Said,
 }
 
 impl Said {
-    /// What the part at `at` is called.
+    /// The name of the part at `at`.
     #[must_use]
     pub fn part(&self, at: usize) -> &Said {
         match self {
@@ -88,7 +89,7 @@ impl Said {
 }
 
 impl FunctionDocs {
-    /// What it does in one sentence, without its end.
+    /// What it does: the first sentence, without its full stop.
     #[must_use]
     pub fn first_sentence(&self) -> Option<&str> {
         let first = self.docs.split_once(". ").map_or(self.docs.as_str(), |(first, _)| first);
@@ -110,10 +111,10 @@ impl Docs {
         self.interfaces.get(interface)?.functions.get(function)
     }
 
-    /// Reads WIT files or folders, each after those that it uses, and takes the docs of the interfaces of these names.
+    /// Reads WIT files or folders, each after those that it uses, and returns the docs of the named interfaces.
     ///
     /// # Errors
-    /// Which of the paths, and what the parser says.
+    /// The path, and the parser's message.
     pub fn read(paths: &[impl AsRef<Path>], interfaces: &[String]) -> Result<Self, String> {
         let mut resolve = Resolve::default();
         for path in paths {
@@ -151,7 +152,7 @@ impl Reader<'_> {
         let resolve = self.resolve;
         let ty = &resolve.types[id];
         let (Some(name), TypeOwner::Interface(owner)) = (&ty.name, &ty.owner) else { return self.made_of(&ty.kind) };
-        // What an interface uses of another is the other's.
+        // A type that an interface uses from another belongs to the other.
         if let TypeDefKind::Type(Type::Id(other)) = &ty.kind
             && resolve.types[*other].name.as_ref() == Some(name)
         {

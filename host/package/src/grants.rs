@@ -1,4 +1,4 @@
-//! What the operator grants a plugin: a file for each plugin, `plugins.d/NAME.toml`. Nothing in the database grants anything.
+//! The operator's grants: a file for each plugin, `plugins.d/NAME.toml`. Nothing in the database grants anything.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,9 +17,9 @@ use keyturn_core::seal::hex;
 pub struct Grants {
     /// The component's file, relative to the grants file.
     pub component: PathBuf,
-    /// The component's SHA-256, hexadecimal: another file under that path is not run.
+    /// The component's SHA-256, hexadecimal. Another file at that path is not run.
     pub sha256: String,
-    /// What it may.
+    /// What the plugin may do.
     #[serde(default)]
     pub grants: Wants,
     /// Settings that differ from the manifest's defaults.
@@ -30,7 +30,7 @@ pub struct Grants {
     pub limits: Limits,
 }
 
-/// What is wrong with a grants file or the component that it names.
+/// What is wrong with a grants file, or with its component.
 #[derive(Debug, thiserror::Error)]
 pub enum GrantsError {
     /// A file could not be read.
@@ -49,7 +49,7 @@ pub enum GrantsError {
         /// What and where.
         cause: String,
     },
-    /// Another file than the one that was granted.
+    /// The component isn't the one that was granted.
     #[error(
         "{component} is not the component that {path} grants: its SHA-256 is {found}, and {granted} is granted. \
          If the new file is the one you want, set sha256 to it"
@@ -91,7 +91,7 @@ impl Grants {
         Ok((grants, bytes))
     }
 
-    /// The same, for a component in memory.
+    /// Grants for a component in memory.
     #[must_use]
     pub fn of(component: &[u8], grants: Wants) -> Self {
         Self {
@@ -110,7 +110,7 @@ pub fn digest(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// What holds: wanted by the manifest and granted by the operator.
+/// The rights that apply: wanted by the manifest and granted by the operator.
 #[must_use]
 pub fn authority(wanted: &Wants, granted: &Wants) -> Wants {
     Wants {

@@ -1,4 +1,4 @@
-//! A plugin as a file: its component, its manifest, the docs of its contract; and what its operator grants it.
+//! A plugin as files: its component, its manifest, the docs of its contract, and its operator's grants.
 
 #![deny(missing_docs)]
 

@@ -1,4 +1,4 @@
-//! What one call, one plugin and the host may use at most. Each limit has a default, a setting and an error that names it.
+//! Limits of a call, a plugin and the host. Each has a default, a setting, and an error that names it.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,30 +6,30 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GuestMemory {
-    /// The pool, or where the system does not give it the address space: on demand.
+    /// The pool; on demand, if the system doesn't give it the address space.
     #[default]
     Auto,
-    /// A pool, for which 258 GiB of address space are reserved, though not used, at the start: the quickest.
+    /// A pool. It reserves 258 GiB of address space at the start without using it, and is fastest.
     Pool,
-    /// 16 MiB of address space for each instance, at each call. Each access is checked, which makes plugins slower.
+    /// 16 MiB of address space for each instance, at each call. Each memory access is checked, so plugins run slower.
     OnDemand,
 }
 
-/// How much there is.
+/// How much there is of something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
-    /// For all together; strangers together have three quarters of it.
+    /// For all together; unknown addresses together get three quarters.
     pub all: usize,
-    /// For each address of a stranger; of IPv6 for each /64. Those without an address are one stranger.
+    /// For each unknown address; for IPv6, each /64. Clients without an address count as one.
     pub each: usize,
-    /// For each address that is known: this machine, proxies and panels.
+    /// For each known address: this machine, proxies and panels.
     pub known: usize,
 }
 
 impl Budget {
-    /// Connections to the server, if the operator says nothing.
+    /// Connections to the server, by default.
     pub const CONNECTIONS: Self = Self { all: 1_024, each: 128, known: 768 };
-    /// Bytes of memory for the bodies of requests, likewise.
+    /// Bytes of memory for the bodies of requests, by default.
     pub const BODIES: Self = Self { all: 64 << 20, each: 8 << 20, known: 48 << 20 };
 }
 
@@ -43,7 +43,7 @@ pub struct Limits {
     pub table_elements: usize,
     /// Core instances of a component.
     pub instances: usize,
-    /// Bytes that one call of a host function may hand over.
+    /// Bytes that a guest may pass to one host function.
     pub hostcall_bytes: usize,
     /// WASI resources open at once.
     pub handles: usize,
@@ -53,21 +53,21 @@ pub struct Limits {
     pub effects_bytes: usize,
     /// Reads of a call.
     pub reads: usize,
-    /// Milliseconds of the guest's own work in a call; ticks of 10 ms.
+    /// Milliseconds of the guest's own work in a call, in ticks of 10 ms.
     pub guest_ms: u64,
-    /// Milliseconds of a call with its time in the host.
+    /// Milliseconds of a call, with its time in the host.
     pub total_ms: u64,
     /// Bytes of standard error of a call.
     pub log_bytes: usize,
-    /// Bytes of the plugin's data, keys and sealed values together.
+    /// Bytes of the plugin's data: keys and sealed values together.
     pub stored_bytes: u64,
-    /// Bytes of the plugin's mails in the outbox: what is sealed, and 512 for each; mails that are done stay for 30 days.
+    /// Bytes of the plugin's emails in the outbox: their sealed contents, and 512 for each. Finished emails stay for 30 days.
     pub outbox_bytes: u64,
-    /// Jobs of the plugin, and deliveries of its events, that wait.
+    /// Waiting jobs of the plugin, and deliveries of its events.
     pub waiting_jobs: u64,
-    /// Events of the plugin that wait for one webhook; of more it is only counted how many they were.
+    /// Events of the plugin that wait for one webhook. Events above that are only counted.
     pub waiting_deliveries: u64,
-    /// How many events may have led to one another: one that a plugin emits because of an event is one deeper.
+    /// The length of a chain of events: an event that a plugin emits because of another is one deeper.
     pub event_depth: u32,
     /// KiB of memory of one slow hash.
     pub kdf_memory_kib: u32,
@@ -107,10 +107,10 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Whether each is one that the engine can keep.
+    /// Checks that the engine can keep each limit.
     ///
     /// # Errors
-    /// The setting and its greatest value.
+    /// The setting and its bounds.
     pub fn check(&self) -> Result<(), String> {
         for (name, value, most) in [
             ("memory-bytes", self.memory_bytes, POOL_MEMORY),
@@ -143,37 +143,36 @@ pub const POOL_INSTANCES: usize = 16;
 pub struct HostLimits {
     /// Where plugins' memory comes from.
     pub guest_memory: GuestMemory,
-    /// Calls that run at once; at most the pool's 64. Where memory comes on demand and address space is limited, they may be
-    /// fewer.
+    /// Calls that run at once; at most the pool's 64. With memory on demand and little address space there may be fewer.
     pub calls_at_once: usize,
-    /// Calls that wait for one of these; more are turned away.
+    /// Calls that wait for one of these places; more are turned away.
     pub calls_queue: usize,
-    /// Calls of the compute lane at once; 0: as many as there are cores.
+    /// Calls of the compute lane at once; 0: one for each core.
     pub compute_at_once: usize,
     /// Calls that wait for the compute lane; more are turned away before any look-up.
     pub compute_queue: usize,
-    /// Milliseconds that a call waits in either queue.
+    /// Milliseconds that a call may wait in either queue.
     pub queue_ms: u64,
-    /// Jobs and events that run at once: most of their time they wait for the disk, and then all of them together.
+    /// Jobs and events that run at once. They mostly wait for the disk, all of them together.
     pub tasks_at_once: usize,
-    /// Accounts that are found, and mailed, by one login or address; the older ones first.
+    /// Accounts that one login or address finds and emails; older ones first.
     pub accounts_per_address: usize,
-    /// Requests that each service key may make within a minute.
+    /// Requests of each service key within a minute.
     pub requests_per_minute: u32,
-    /// Regions and pages that each may ask for within a minute, on behalf of people.
+    /// Regions and pages that each key requests within a minute, for people.
     pub views_per_minute: u32,
-    /// Connections to the server at once; strangers together have three quarters of them.
+    /// Connections to the server; unknown addresses together get three quarters.
     pub connections: usize,
-    /// Connections, or requests through a proxy, of each client's address at once; of IPv6, of each /64.
+    /// Connections, or requests through a proxy, of each client address at once; for IPv6, each /64.
     pub connections_per_address: usize,
-    /// The same of this machine, and of each address in `server.proxies` and `server.panel-addresses`.
+    /// The same for this machine, and for each address in `server.proxies` and `server.panel-addresses`.
     pub connections_per_known_address: usize,
-    /// Bytes of memory for the bodies of requests, for each until it is answered; strangers together have three quarters of
-    /// them. The first 16 KiB of a body are free, each further byte counts three times.
+    /// Bytes of memory for the bodies of requests, each until it is answered; unknown addresses together get three quarters.
+    /// The first 16 KiB of a body are free; each byte after that counts three times.
     pub body_bytes: usize,
-    /// The same of each client's address; of IPv6, of each /64.
+    /// The same for each client address; for IPv6, each /64.
     pub body_bytes_per_address: usize,
-    /// The same of this machine, and of each address in `server.proxies` and `server.panel-addresses`.
+    /// The same for this machine, and for each address in `server.proxies` and `server.panel-addresses`.
     pub body_bytes_per_known_address: usize,
 }
 
@@ -202,10 +201,10 @@ impl Default for HostLimits {
 }
 
 impl HostLimits {
-    /// Whether a client could come in at all.
+    /// Checks that clients can connect at all.
     ///
     /// # Errors
-    /// The setting and what is wrong with it.
+    /// The setting and its problem.
     pub fn check(&self) -> Result<(), (&'static str, String)> {
         for (setting, value) in [
             ("limits.connections", self.connections),
@@ -229,6 +228,6 @@ impl HostLimits {
         Budget { all: self.body_bytes, each: self.body_bytes_per_address, known: self.body_bytes_per_known_address }
     }
 }
-/// What [`HostLimits::accounts_per_address`] may be: each account that is found, and counted, is a read of the call, of which
-/// there are [`Limits::reads`].
+/// The bounds of [`HostLimits::accounts_per_address`]: each account that is found is a read of the call, and [`Limits::reads`]
+/// limits those.
 pub const ACCOUNTS_PER_ADDRESS: std::ops::RangeInclusive<usize> = 1..=500;

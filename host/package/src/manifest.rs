@@ -13,7 +13,7 @@ use keyturn_mail::template::Template;
 pub const SECTION: &str = "keyturn:manifest";
 /// The newest version of the format that this host reads.
 pub const VERSION: u32 = 1;
-/// Bytes of JSON at most.
+/// The most bytes of JSON.
 pub const MAX_BYTES: usize = 256 * 1024;
 const MAX_ROWS: usize = 256;
 const MAX_TEXT: usize = 400;
@@ -30,13 +30,13 @@ pub struct Manifest {
     pub version: String,
     /// One sentence.
     pub description: String,
-    /// What it asks for.
+    /// What it wants.
     #[serde(default)]
     pub wants: Wants,
     /// What the operator can set.
     #[serde(default)]
     pub settings: BTreeMap<String, Setting>,
-    /// What can be done with it: hooks and form actions. What has no row is refused.
+    /// What can be done with it: hooks and form actions. Anything without a row is refused.
     #[serde(default)]
     pub operations: Vec<Operation>,
     /// Pages that it draws.
@@ -48,18 +48,18 @@ pub struct Manifest {
     /// Jobs that it queues and runs, by name.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub jobs: BTreeSet<String>,
-    /// What it tells other plugins, and hears from them.
+    /// The events that it emits and hears.
     #[serde(default, skip_serializing_if = "Events::is_empty")]
     pub events: Events,
-    /// Templates of its mails, by name: kebab-case.
+    /// Templates of its emails, by name: kebab-case.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub mails: BTreeMap<String, Template>,
-    /// What its WIT says of its hooks.
+    /// The docs of its hooks, from its WIT.
     #[serde(default, skip_serializing_if = "Docs::is_empty")]
     pub docs: Docs,
 }
 
-/// What a plugin tells other plugins, and hears from them.
+/// The events that a plugin emits and hears.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Events {
@@ -82,7 +82,7 @@ impl Events {
     }
 }
 
-/// Capabilities and rights. The same shape is wanted in a manifest and granted in a file; what holds is both.
+/// Capabilities and rights. A manifest wants them, and a grants file grants them; both must name a right.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Wants {
@@ -90,7 +90,7 @@ pub struct Wants {
     pub database: bool,
     /// MACs under keys that it never sees.
     pub keys: bool,
-    /// Slow hashing at the machine's speed.
+    /// Slow hashing, at the machine's own speed.
     pub kdf: bool,
     /// Forms.
     pub input: bool,
@@ -100,26 +100,26 @@ pub struct Wants {
     pub speaks_for_panel: bool,
     /// Work for later.
     pub jobs: bool,
-    /// Telling other plugins news and hearing theirs, as far as the manifest names the events.
+    /// Emitting the events in its manifest, and hearing those of others.
     pub events: bool,
-    /// The panel's people.
+    /// The panel's accounts.
     pub accounts: Option<Accounts>,
-    /// Mail by template.
+    /// Email by template.
     pub mail: Option<Mail>,
 }
 
-/// Rights over mail.
+/// Rights over email.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Mail {
-    /// Realms whose accounts it may mail; a manifest names none, since realms are the panel's.
+    /// Realms whose accounts it may email. A manifest names none, because realms belong to the panel.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub recipients: BTreeSet<String>,
-    /// Whether it may mail the operators.
+    /// Whether it may email the operators.
     pub operators: bool,
-    /// Whether it may put free words into a mail.
+    /// Whether it may put free text into an email.
     pub text: bool,
-    /// Mails that it may ask for within a minute. In a manifest it says nothing.
+    /// Emails that it may queue within a minute. It means nothing in a manifest.
     pub per_minute: u32,
 }
 
@@ -129,11 +129,11 @@ impl Default for Mail {
     }
 }
 
-/// Rights over the panel's people.
+/// Rights over the panel's accounts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Accounts {
-    /// Realms; a manifest names none, since realms are the panel's.
+    /// Realms. A manifest names none, because realms belong to the panel.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub realms: BTreeSet<String>,
     /// Fields that it may read.
@@ -149,7 +149,7 @@ pub struct Setting {
     /// Its type.
     #[serde(rename = "type")]
     pub kind: SettingType,
-    /// What holds if the operator says nothing.
+    /// The default.
     pub default: SettingValue,
     /// Least number.
     pub min: Option<i64>,
@@ -190,7 +190,7 @@ pub enum SettingValue {
 }
 
 impl Setting {
-    /// Whether `value` may stand for it.
+    /// Whether the setting can have this `value`.
     ///
     /// # Errors
     /// One sentence without the setting's name.
@@ -229,8 +229,8 @@ pub enum Role {
     /// An account, for itself.
     #[serde(rename = "self")]
     Own,
-    /// An account that reaches the subject, which is somebody else: a thief of a session must not set a password without
-    /// knowing the current one.
+    /// An account that reaches the subject, which is somebody else. People don't manage their own account this way: somebody
+    /// who stole a session must not set a password without knowing the current one.
     Manager,
     /// A machine, for the accounts that its key names.
     ServiceKey,
@@ -247,7 +247,7 @@ pub enum Lane {
     /// At once.
     #[default]
     Plain,
-    /// In the lane of what hashes: as many at once as there are cores.
+    /// In the lane of calls that hash: as many at once as there are cores.
     Compute,
 }
 
@@ -266,14 +266,14 @@ pub enum Release {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Effects {
-    /// It may; it is audited.
+    /// It may; it has an entry in the audit log.
     #[default]
     Some,
-    /// It does not: no effects, no counting, no audit entry.
+    /// It doesn't: no effects, no counting, no entry in the audit log.
     None,
 }
 
-/// A deed: a hook, the form action of the same name, or both.
+/// An operation: a hook, the form action of the same name, or both.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Operation {
@@ -288,7 +288,7 @@ pub struct Operation {
     pub actors: BTreeSet<Role>,
     /// The parameter that names the account; none: the caller's own account, or nobody's.
     pub subject: Option<String>,
-    /// The hook's parameters that hold a password, a token or the like: nobody types them where others can read them.
+    /// The hook's parameters that hold a secret, such as a password or a token: nobody types them where others can read them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub secrets: BTreeSet<String>,
     /// Where it runs.
@@ -306,7 +306,7 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// The hook, `interface/function`: also what a service key's scope for it is called. None: no hook.
+    /// The hook, `interface/function`, which is also the name of its scope. None: no hook.
     #[must_use]
     pub fn scope(&self) -> Option<String> {
         self.hook.as_ref().map(|interface| format!("{interface}/{}", self.name))

@@ -1,5 +1,5 @@
-//! Puts a manifest into a component and finds it there: a custom section at the component's own level, which any
-//! language's toolchain leaves room for and no engine runs.
+//! Puts a manifest into a component and reads it: a custom section at the component's own level, which every language's
+//! toolchain leaves room for and no engine runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -10,33 +10,33 @@ use wasmparser::{Encoding, Parser, Payload};
 use super::docs::Docs;
 use super::manifest::{MAX_BYTES, Manifest, ManifestError, SECTION};
 
-/// Why a file cannot be packed or read.
+/// Why a file can't be packed or read.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
-    /// Not a component at all.
+    /// It isn't a component.
     #[error("not a WebAssembly component: {0}")]
     NotAComponent(String),
-    /// Its manifest.
+    /// Its manifest is wrong.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// Its WIT.
+    /// Its WIT is wrong.
     #[error("WIT: {0}")]
     Wit(String),
-    /// There is one already.
+    /// It has a manifest already.
     #[error("the component already has a manifest; pack the compiler's own output")]
     Packed,
 }
 
-/// What is beside a component's manifest.
+/// What goes into a component besides its manifest.
 #[derive(Debug, Clone, Default)]
 pub struct Beside {
-    /// Templates of its mails: TOML, by name.
+    /// Templates of its emails: TOML, by name.
     pub mails: BTreeMap<String, String>,
-    /// Its WIT: files or folders, each after those that it uses. None: its hooks are served without words.
+    /// Its WIT: files or folders, each after those that it uses. None: its hooks have no docs.
     pub wit: Vec<PathBuf>,
 }
 
-/// The component with the manifest of a `manifest.toml` in it.
+/// The component with a `manifest.toml` in it.
 ///
 /// # Errors
 /// [`PackError`].
@@ -44,10 +44,10 @@ pub fn pack(component: &[u8], manifest_toml: &str) -> Result<Vec<u8>, PackError>
     pack_with(component, manifest_toml, &Beside::default())
 }
 
-/// The same, with what is beside the manifest.
+/// The same, with what goes beside the manifest.
 ///
 /// # Errors
-/// [`PackError`]; a template that does not draw is one, and WIT that lacks an interface of the manifest's hooks.
+/// [`PackError`], also for a template that can't be drawn, and for WIT without an interface of the manifest's hooks.
 pub fn pack_with(component: &[u8], manifest_toml: &str, beside: &Beside) -> Result<Vec<u8>, PackError> {
     if !sections(component)?.is_empty() {
         return Err(PackError::Packed);
@@ -75,7 +75,7 @@ pub fn pack_with(component: &[u8], manifest_toml: &str, beside: &Beside) -> Resu
 /// `LANGUAGE.toml` each, with a table for every template. None if there is no such folder.
 ///
 /// # Errors
-/// What the system said, or what is wrong with a file of texts.
+/// The system's error, or what is wrong with a file of texts.
 pub fn mails_in(folder: &Path) -> io::Result<BTreeMap<String, String>> {
     let mut mails = toml_in(folder)?;
     for (language, texts) in toml_in(&folder.join("texts"))? {
@@ -157,7 +157,7 @@ pub fn interfaces(component: &[u8]) -> Result<(Vec<String>, Vec<String>), PackEr
     Ok((imports, exports))
 }
 
-/// Our sections at the component's own level; those of nested modules are not ours to believe.
+/// Our sections at the component's own level. Sections of nested modules don't count.
 fn sections(component: &[u8]) -> Result<Vec<&[u8]>, PackError> {
     let not = |cause: String| PackError::NotAComponent(cause);
     let mut depth = 0_usize;

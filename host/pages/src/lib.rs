@@ -446,7 +446,7 @@ impl Pages {
     }
 
     /// Reads a posted form against what was sealed. If a page has forms of several authors, [`PostedForm::plugin`] names the
-    /// author; pass it to [`Pages::submit_form`], to [`Pages::operator_submit`], or to the panel's own code.
+    /// author; pass it to [`Pages::submit_form`], to `operator_submit`, or to the panel's own code.
     ///
     /// # Errors
     /// [`FormError`]; a form that came too late is no error: [`PostedForm::read`] has it.

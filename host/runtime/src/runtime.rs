@@ -197,7 +197,7 @@ impl Runtime {
     }
 
     /// Reserves these first segments of addresses for the panel's own pages. A plugin with a link page of such a name is left
-    /// out and logged. Call it before [`crate::http::router`].
+    /// out and logged. Call it before you create the router of `keyturn-http`.
     pub fn reserve(&self, names: &[&str]) {
         for (plugin, cause) in self.change_roster(|roster| roster.reserve(names)) {
             tracing::error!(plugin, "left out: {cause}");

@@ -10,7 +10,7 @@ use crate::plugin::grants::Grants;
 
 impl Config {
     /// Reads the grants folder again: admits all plugins, and removes those whose file is gone, all at once, so that no request
-    /// finds a gap. A plugin that can't be read or is refused stays as it was; a new one is left out (see [`Host::left_out`]).
+    /// finds a gap. A plugin that can't be read or is refused stays as it was; a new one is left out (see [`Runtime::left_out`](crate::Runtime::left_out)).
     ///
     /// # Errors
     /// [`ConfigError`] if the folder can't be read. The answer has each plugin's result by its name.

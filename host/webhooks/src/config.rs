@@ -13,35 +13,35 @@ use keyturn_core::network::tls;
 use keyturn_core::seal::owners_only;
 use keyturn_core::text::line;
 
-/// Destinations at most.
+/// The most destinations.
 const MOST: usize = 32;
-/// Characters of a name at most.
+/// The most characters of a name.
 const NAME: usize = 40;
-/// Events of one destination at most.
+/// The most events of one destination.
 const EVENTS: usize = 64;
-/// Secrets of one destination at most.
+/// The most secrets of one destination.
 const SECRETS: usize = 4;
 
 /// One of `[[webhooks]]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct WebhookConfig {
-    /// What pages, commands and the audit call it: a-z, 0-9, -.
+    /// Its name on pages, in commands and in the audit log: a-z, 0-9, -.
     pub name: String,
     /// Where events are posted: `https://billing.example/hooks/keyturn`.
     pub url: String,
-    /// The file with its secret, `whsec_…`; nobody else may read it. During a change of secrets several, each on its own line:
-    /// each message is signed with all of them.
+    /// The file with its secret, `whsec_…`; nobody else may read it. During a change it has several, one a line, and each
+    /// delivery is signed with all of them.
     pub secret_file: PathBuf,
-    /// The events that go there: `password.changed` of whichever plugin, or `keyturn-password/password.changed`.
+    /// The events to send: `password.changed` of any plugin, or `keyturn-password/password.changed`.
     pub events: BTreeSet<String>,
-    /// Whether anything is sent there; if not, what is told waits.
+    /// Whether anything is sent there; if not, events wait.
     #[serde(default = "default_enabled")]
     pub enabled: bool,
-    /// Whether it may be on this machine or in a private network; and, there, without TLS.
+    /// Whether it may be on this machine or in a private network, where it may also be without TLS.
     #[serde(default)]
     pub allow_private: bool,
-    /// Certificates, PEM, of the authorities that are trusted instead of the system's.
+    /// PEM certificates of the authorities to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
     /// Seconds of one attempt, from the look-up to the answer, 1 to 60.
     #[serde(default = "default_timeout")]
@@ -63,7 +63,7 @@ fn default_connections() -> usize {
     2
 }
 
-/// A setting and what is wrong with it; goes on from its name.
+/// A setting and its problem; the text continues after the name.
 pub type Wrong = (String, String);
 
 /// Checks the values. Opens nothing.
@@ -125,7 +125,7 @@ impl WebhookConfig {
         Ok(())
     }
 
-    /// The destination, with its files read. `at` makes a path of the file's absolute.
+    /// The destination, with its files read. `at` makes a path in the file absolute.
     ///
     /// # Errors
     /// [`Wrong`].

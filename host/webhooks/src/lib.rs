@@ -1,8 +1,8 @@
-//! Webhooks: events posted to the operator's destinations, after the Standard Webhooks specification 1.0.0.
+//! Webhooks: events that are posted to the operator's destinations, as in the Standard Webhooks specification 1.0.0.
 //!
 //! A delivery is a row ([`keyturn_store::deliveries`]), written in the commit of the call that emits its event. Each
-//! destination has workers of its own (`work/webhooks`), so that a slow one holds up nobody else. Where it leads is checked
-//! after the look-up, in [`send`], and connected to as it was checked.
+//! destination has workers of its own (`work/workers/webhooks`), so a slow one delays nothing else. Its address is checked
+//! after the look-up, in [`send`], and the connection goes to the checked address.
 
 #![deny(missing_docs)]
 
@@ -42,7 +42,7 @@ pub struct Destination {
     pub events: BTreeSet<String>,
     /// If not, events wait.
     pub enabled: bool,
-    /// The plugin whose turn it was last.
+    /// The plugin that had the last turn.
     pub turn: Mutex<String>,
     allow_private: bool,
     secrets: Vec<Secret>,
@@ -60,25 +60,25 @@ impl Destination {
         &self.name
     }
 
-    /// Where it is.
+    /// Its address.
     #[must_use]
     pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// The events that go there.
+    /// Its events.
     #[must_use]
     pub fn events(&self) -> &BTreeSet<String> {
         &self.events
     }
 
-    /// Whether anything is sent there; if not, what is told waits.
+    /// Whether anything is sent there; if not, events wait.
     #[must_use]
     pub fn enabled(&self) -> bool {
         self.enabled
     }
 
-    /// How many secrets sign what goes there.
+    /// How many secrets sign its deliveries.
     #[must_use]
     pub fn secrets(&self) -> usize {
         self.secrets.len()
@@ -119,7 +119,7 @@ fn value(field: &EventField) -> Value {
     }
 }
 
-/// ISO 8601, in UTC, to the millisecond; a number that is no time stays one.
+/// ISO 8601, in UTC, to the millisecond; a number that is no time stays a number.
 fn iso(at: i64) -> Value {
     match jiff::Timestamp::from_millisecond(at) {
         Ok(at) => json!(format!("{at:.3}")),

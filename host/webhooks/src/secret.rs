@@ -1,5 +1,5 @@
-//! What a webhook's sender and receiver share, and the signature that it makes: `v1` of the Standard Webhooks specification,
-//! HMAC-SHA-256 over id, time and body.
+//! The secret that a webhook's sender and receiver share, and the signature with it: `v1` of the Standard Webhooks
+//! specification, HMAC-SHA-256 over id, time and body.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -10,15 +10,15 @@ use zeroize::Zeroizing;
 use keyturn_core::seal;
 
 const PREFIX: &str = "whsec_";
-/// Bytes of a secret, as the specification bounds them (“192 bits, 512 maximum”).
+/// Bytes of a secret, within the specification's bounds (“192 bits, 512 maximum”).
 const BYTES: std::ops::RangeInclusive<usize> = 24..=64;
-/// Bytes of one that is made here.
+/// Bytes of a secret that is created here.
 const MADE: usize = 32;
 
 /// A shared secret.
 pub struct Secret(Zeroizing<Vec<u8>>);
 
-/// Not a secret.
+/// It isn't a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be like whsec_… with 24 to 64 bytes in base64; `keyturn webhooks secret` creates one")]
 pub struct BadSecret;
@@ -33,7 +33,7 @@ impl Secret {
         bytes.filter(|bytes| BYTES.contains(&bytes.len())).map(Self).ok_or(BadSecret)
     }
 
-    /// The text of a fresh one.
+    /// The text of a new secret.
     #[must_use]
     pub fn made() -> Zeroizing<String> {
         let bytes = Zeroizing::new(seal::random::<MADE>());

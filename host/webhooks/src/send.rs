@@ -1,7 +1,7 @@
-//! One attempt at a delivery: look-up, the check of what was found, a connection to exactly that, TLS, one request.
+//! One attempt at a delivery: look-up, the check of the addresses, a connection to a checked one, TLS, one request.
 //!
-//! A name is looked up once in an attempt, so a name server that answers otherwise the second time is not asked. Redirects are
-//! not followed. Everything together ends by the destination's time limit, whatever the other side does.
+//! A name is looked up once in an attempt, so a name server can't give another answer later. Redirects are not followed.
+//! Everything ends within the destination's time limit, whatever the other side does.
 
 use std::cell::Cell;
 use std::io;
@@ -25,29 +25,29 @@ use keyturn_core::network::{dial, tls};
 use keyturn_core::text::line;
 use keyturn_store::deliveries::Tried;
 
-/// Bytes of an answer to read, apart from its head.
+/// Bytes of an answer's body that are read.
 const EXCERPT: usize = 1 << 10;
-/// Characters of an answer that are kept.
+/// Characters of an answer that are stored.
 const SAID: usize = 200;
-/// How long the body of an answer is waited for: its status has come already.
+/// How long to wait for the body of an answer: its status has arrived already.
 const EXCERPT_PATIENCE: Duration = Duration::from_secs(2);
-/// Bytes of an answer's head at most; hyper takes no less than 8 KiB.
+/// The most bytes of an answer's head; hyper accepts no less than 8 KiB.
 const HEAD: usize = 16 << 10;
-/// Header lines of an answer at most.
+/// The most header lines of an answer.
 const HEADERS: usize = 64;
-/// The longest pause that a Retry-After is heeded for: a day.
+/// The longest pause that a Retry-After can ask for: a day.
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
 
-/// Look-ups of one sender at once: those that hang outlive their attempts.
+/// Look-ups of one sender at once: a hanging one outlives its attempt.
 const LOOK_UPS: usize = 4;
 
 /// Finds the addresses of a name.
 pub trait Resolve: Send + Sync + 'static {
-    /// All of them. May block.
+    /// All addresses of a name. May block.
     fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
 }
 
-/// As the system does it.
+/// The system's look-up.
 pub struct System;
 
 impl Resolve for System {
@@ -56,19 +56,19 @@ impl Resolve for System {
     }
 }
 
-/// What came of an attempt.
+/// The result of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// 2xx.
     Accepted,
-    /// The request went out, and no answer came: it may have been taken.
+    /// The request was sent, and no answer came: it may have been accepted.
     Unknown,
-    /// Anything else: it was not taken.
+    /// Anything else: it was not accepted.
     Failed {
-        /// The pause that the other side asks for, a day at most.
+        /// The pause that the other side asks for, at most a day.
         retry_after: Option<Duration>,
     },
-    /// 410: it wants no more of them.
+    /// 410: the destination wants no more.
     Gone,
 }
 
@@ -89,7 +89,7 @@ impl Sender {
         self.post_within(to.timeout, to, id, body, now)
     }
 
-    /// The same, within another time than the destination's own.
+    /// The same, within another time limit.
     pub fn post_within(
         &mut self,
         limit: Duration,
@@ -110,7 +110,7 @@ impl Sender {
             Err((step, said)) => (Verdict::Failed { retry_after: None }, None, format!("{}: {said}", step.name())),
         };
         let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        // A page that says what was not found says it with its query.
+        // A page that says what was not found repeats the query.
         let said = match to.url.path.split_once('?') {
             Some((_, query)) if !query.is_empty() => said.replace(&format!("?{query}"), "?••••"),
             _ => said,
@@ -126,7 +126,7 @@ fn runtime() -> io::Result<Runtime> {
 
 impl Drop for Sender {
     fn drop(&mut self) {
-        // A look-up that hangs would hold a plain drop.
+        // A hanging look-up would block a plain drop.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
@@ -153,7 +153,7 @@ impl Step {
     }
 }
 
-/// What the other side answered.
+/// The other side's answer.
 struct Answer {
     status: StatusCode,
     headers: HeaderMap,
@@ -197,7 +197,7 @@ fn retry_after(headers: &HeaderMap, now: i64) -> Option<Duration> {
     Some(pause.min(LONGEST_PAUSE))
 }
 
-/// The answer; or the step that something stood in the way of, and in words what.
+/// The answer; or the step that failed, and why.
 async fn attempt(
     limit: Duration,
     to: &Destination,
@@ -232,7 +232,7 @@ async fn attempt(
     }
 }
 
-/// Those of the destination's addresses that may be connected to.
+/// The destination's addresses that may be connected to.
 async fn addresses(to: &Destination, resolver: &Arc<dyn Resolve>) -> Result<Vec<SocketAddr>, String> {
     let (resolver, host, port) = (Arc::clone(resolver), to.url.host.clone(), to.url.port);
     let found = tokio::task::spawn_blocking(move || resolver.resolve(&host, port)).await;
@@ -249,7 +249,7 @@ async fn addresses(to: &Destination, resolver: &Arc<dyn Resolve>) -> Result<Vec<
     Ok(good)
 }
 
-/// Whether an address that was found may be connected to, or why not.
+/// Whether a found address may be connected to, or why not.
 fn may_connect(to: &Destination, address: IpAddr) -> Result<(), String> {
     match Special::of(address) {
         Some(special) if !special.can_be_meant() => Err(format!("{address} is {}", special.name())),
@@ -293,7 +293,7 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
         let excerpt = if parts.status.is_success() { String::new() } else { excerpt(body, end).await };
         Ok(Answer { status: parts.status, headers: parts.headers, excerpt })
     };
-    // An error of the connection itself is reported to the caller too.
+    // The caller gets an error of the connection, too.
     let driving = async {
         let _ = connection.await;
         std::future::pending().await
@@ -304,7 +304,7 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// An error with what led to it: by itself it is not told.
+/// An error with its causes, which it doesn't show on its own.
 fn in_words(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(cause) => format!("{error}: {cause}"),
@@ -312,7 +312,7 @@ fn in_words(error: &dyn std::error::Error) -> String {
     }
 }
 
-/// The beginning of an answer's body, as far as it comes in time.
+/// The beginning of an answer's body, as far as it arrives in time.
 async fn excerpt(mut body: Incoming, end: Instant) -> String {
     let mut read = Vec::new();
     let reading = async {
@@ -323,7 +323,7 @@ async fn excerpt(mut body: Incoming, end: Instant) -> String {
             read.extend(frame.into_data().unwrap_or_default());
         }
     };
-    // A moment before the end of the attempt, whose status would be lost with it.
+    // A moment before the attempt ends, or its status would be lost, too.
     let patience = end.saturating_duration_since(Instant::now()).mul_f32(0.9).min(EXCERPT_PATIENCE);
     let _ = tokio::time::timeout(patience, reading).await;
     read.truncate(EXCERPT);

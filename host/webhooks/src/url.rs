@@ -6,32 +6,32 @@ use hyper::Uri;
 
 use keyturn_core::text::line;
 
-/// Bytes at most.
+/// The most bytes.
 const LONGEST: usize = 2_000;
 
 /// Where a webhook is posted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
-    /// Name or address, without brackets.
+    /// A name or an address, without brackets.
     pub host: String,
-    /// The port, said or usual.
+    /// The port, given or usual.
     pub port: u16,
-    /// Whether by TLS.
+    /// Whether it uses TLS.
     pub encrypted: bool,
-    /// As the header Host has it.
+    /// The value of the header Host.
     pub authority: String,
     /// Path and query.
     pub path: String,
 }
 
 impl Url {
-    /// From its text; without TLS only where private places are allowed.
+    /// From its text; without TLS only if private addresses are allowed.
     ///
     /// # Errors
-    /// What is wrong with it, to follow the name of its setting.
+    /// What is wrong with it; the text continues after the setting's name.
     pub fn read(text: &str, allow_private: bool) -> Result<Self, String> {
         let like = "must be like https://billing.example/hooks/keyturn";
-        // What stands before an @ or in a query may be a secret, and this goes to a log.
+        // A user name, password or query may be a secret, and this goes to a log.
         let wrong = || match text.contains('@') {
             true => format!("{like}, without a user name or password"),
             false => format!("{like}, not “{}”", line(&without_query(text), 80)),
@@ -57,7 +57,7 @@ impl Url {
         if host.is_empty() || (host.parse::<IpAddr>().is_err() && !host.bytes().all(is_name)) {
             return Err(wrong());
         }
-        // hyper's own reading takes a port that is none for no port.
+        // hyper reads an invalid port as no port.
         let port = match authority.as_str().strip_prefix(authority.host()).unwrap_or_default() {
             "" => None,
             said => {
@@ -75,7 +75,7 @@ impl Url {
     }
 }
 
-/// Without what its query says, see [`without_query`].
+/// Without its query, see [`without_query`].
 impl std::fmt::Display for Url {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let scheme = if self.encrypted { "https" } else { "http" };
@@ -83,7 +83,7 @@ impl std::fmt::Display for Url {
     }
 }
 
-/// An address as it is shown and stored: a query may have a token.
+/// An address to show and store: a query may contain a token.
 pub fn without_query(address: &str) -> String {
     match address.split_once('?') {
         Some((path, _)) => format!("{path}?••••"),

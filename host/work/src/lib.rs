@@ -1,4 +1,4 @@
-//! Work for later, and who does it: emails, jobs, events and webhooks are rows that calls leave. [`workers`] process them;
+//! Work for later, and who does it: emails, jobs, events and webhooks are rows that calls leave. Workers process them;
 //! [`outbox`] and [`tended`] are what people see of them and can do.
 
 #![deny(missing_docs)]

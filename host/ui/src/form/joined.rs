@@ -2,7 +2,7 @@
 //! by one button. A browser sends one form at a time: with several, what was typed into the others would be lost.
 //!
 //! The panel draws `<form id="details" …>` with its button, and shows slots with that id in
-//! [`Surface::join`](crate::embed::Surface::join). Each plugin's form is then a part: its inputs belong to the panel's form by
+//! `Surface::join`. Each plugin's form is then a part: its inputs belong to the panel's form by
 //! their `form` attribute, and their names begin with the part's own. The panel names its own inputs as it likes, as long as no
 //! name begins like a part's; or it draws them with the host, as the example panel does. A part that was left unchanged asks
 //! for nothing.

@@ -63,7 +63,7 @@ pub(super) fn routes() -> Router<Served> {
         .route("/v1/views/held", machine(post(answering(held)), "POST"))
 }
 
-/// The address of a plugin's page under the panel's one address for all of them, as [`page`] reads it.
+/// The address of a plugin's page under the panel's one address for all of them, as `GET /v1/views/page` reads it.
 #[must_use]
 pub fn page_address(panel: &str, plugin: &str, page: &PageTarget) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
