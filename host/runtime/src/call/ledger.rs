@@ -39,6 +39,29 @@ pub enum Stop {
     EffectsRefused,
 }
 
+/// What keeps a function of a capability from its answer, whichever interface it is of.
+#[derive(Debug, thiserror::Error)]
+pub enum Unmet {
+    #[error("the limit {0} was reached")]
+    Limit(&'static str),
+    #[error("the database did not answer; try again in {0} seconds")]
+    Unavailable(u32),
+}
+
+/// The error that a guest gets: its interface's own, or that interface's words for what is [`Unmet`]. Any other cause ends the
+/// call.
+pub fn told<E: std::error::Error + Send + Sync + 'static>(
+    cause: wasmtime::Error,
+    limit: fn(String) -> E,
+    unavailable: Option<fn(u32) -> E>,
+) -> wasmtime::Result<E> {
+    match (cause.downcast_ref(), unavailable) {
+        (Some(Unmet::Limit(name)), _) => Ok(limit((*name).to_owned())),
+        (Some(Unmet::Unavailable(seconds)), Some(unavailable)) => Ok(unavailable(*seconds)),
+        _ => cause.downcast(),
+    }
+}
+
 /// What a call is, what it has read, and what it asks for.
 pub struct Ledger {
     /// Whose export runs.
@@ -128,18 +151,29 @@ impl Ledger {
     }
 
     /// Counts one read against the limit.
-    pub fn reading(&mut self) -> Result<(), &'static str> {
+    pub fn reading(&mut self) -> Result<(), Unmet> {
         self.read_count += 1;
-        if self.read_count > self.plugin.limits.reads { Err("reads") } else { Ok(()) }
+        if self.read_count > self.plugin.limits.reads { Err(Unmet::Limit("reads")) } else { Ok(()) }
     }
 
-    /// Reads an account once, and notes what was seen.
-    pub fn note(&mut self, id: &AccountId) -> Result<(), StorageError> {
+    /// Asks the database, whose time is not the guest's. Why it did not answer is logged.
+    pub fn ask<T>(&mut self, ask: impl FnOnce(&Self) -> Result<T, StorageError>) -> Result<T, Unmet> {
+        self.in_host(|ledger| ask(ledger)).map_err(|cause| match cause {
+            StorageError::Limit(name) => Unmet::Limit(name),
+            cause => {
+                tracing::error!(plugin = self.plugin.name, request = self.caller.request, "{cause}");
+                Unmet::Unavailable(RETRY_SECONDS)
+            }
+        })
+    }
+
+    /// An account as this call sees it: read once, and noted.
+    pub fn account(&mut self, id: &AccountId) -> Result<Option<&Known>, Unmet> {
         if !self.accounts.contains_key(id) {
-            let seen = self.in_host(|ledger| ledger.around.storage.account(id))?;
+            let seen = self.ask(|ledger| ledger.around.storage.account(id))?;
             self.noted(id.clone(), seen);
         }
-        Ok(())
+        Ok(self.accounts.get(id).and_then(Option::as_ref))
     }
 
     /// Notes how an account was seen.
@@ -160,27 +194,21 @@ impl Ledger {
         }
     }
 
-    /// Takes an effect of so many bytes, or says which limit it breaks.
+    /// Takes an effect of so many bytes.
     ///
     /// # Errors
-    /// Outside: the call is stopped, since this purpose has no effects. Inside: the limit.
-    pub fn effect(&mut self, effect: Effect, bytes: usize) -> Result<Result<(), &'static str>, Stop> {
+    /// [`Unmet::Limit`], or [`Stop`] where this purpose has no effects.
+    pub fn effect(&mut self, effect: Effect, bytes: usize) -> wasmtime::Result<()> {
         self.effects_allowed()?;
         if self.effects.len() >= self.plugin.limits.effects {
-            return Ok(Err("effects"));
+            return Err(Unmet::Limit("effects").into());
         }
         if self.effects_bytes + bytes > self.plugin.limits.effects_bytes {
-            return Ok(Err("effects-bytes"));
+            return Err(Unmet::Limit("effects-bytes").into());
         }
         self.effects_bytes += bytes;
         self.effects.push(effect);
-        Ok(Ok(()))
-    }
-
-    /// Logs why the database did not answer, and says when to come back.
-    pub fn come_back(&self, cause: &StorageError) -> u32 {
-        tracing::error!(plugin = self.plugin.name, request = self.caller.request, "{cause}");
-        RETRY_SECONDS
+        Ok(())
     }
 
     /// Runs host work whose time is not the guest's.
