@@ -8,6 +8,7 @@ pub mod html;
 pub mod id;
 pub mod mail;
 pub mod masked;
+mod named;
 pub mod network;
 pub mod origin;
 pub mod seal;

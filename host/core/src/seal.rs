@@ -28,7 +28,6 @@ pub enum KeyError {
          `keyturn key replace` voids what it sealed, and passwords stay"
     )]
     Missing {
-        /// Its path.
         path: String,
     },
     /// This process's user may not read or create it.
@@ -37,33 +36,25 @@ pub enum KeyError {
          database: the key file must belong to that user, and so must its folder if there is no key file yet"
     )]
     Refused {
-        /// Its path.
         path: String,
-        /// Reading or creating it.
         doing: &'static str,
-        /// The system's error.
         cause: std::io::Error,
     },
     /// The file can't be read or created.
     #[error("key file {path}: {cause}")]
     File {
-        /// Its path.
         path: String,
-        /// The system's error.
         cause: std::io::Error,
     },
     /// The file has other contents.
     #[error("key file {path}: must have 64 hexadecimal digits; restore it from the backup")]
     Content {
-        /// Its path.
         path: String,
     },
     /// Other users than its owner may read it.
     #[error("key file {path}: others may read it (mode {mode:o}); set mode 600")]
     Mode {
-        /// Its path.
         path: String,
-        /// Its mode.
         mode: u32,
     },
 }

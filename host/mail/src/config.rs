@@ -1,7 +1,6 @@
 //! `[mail]` of `keyturn.toml`: whether email is sent, in whose name, and how. What is not set there can be set on the page
 //! Email settings: see [`super::setup`].
 
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use super::transport::folder::Folder;
 use super::transport::sendmail::Sendmail;
 use super::transport::smtp::{Encryption, Limits, Login, Server, Smtp, SmtpError};
 use keyturn_core::network::tls::TlsError;
-use keyturn_core::origin::names_this_machine;
+use keyturn_core::origin::{is_domain, names_this_machine};
 use keyturn_core::seal::owners_only;
 
 /// `[mail]`.
@@ -45,34 +44,20 @@ pub struct MailConfig {
     pub dkim: Option<DkimConfig>,
 }
 
-/// A way to send email.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Way {
-    /// No email is sent.
-    #[default]
-    Off,
-    /// Through a mail server.
-    Smtp,
-    /// With a program on this machine.
-    Sendmail,
-    /// Into a folder.
-    Folder,
-}
-
-impl Way {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Way::Off, Way::Smtp, Way::Sendmail, Way::Folder];
-
-    /// Its name in the file.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Way::Off => "off",
-            Way::Smtp => "smtp",
-            Way::Sendmail => "sendmail",
-            Way::Folder => "folder",
-        }
+keyturn_core::named! {
+    /// A way to send email.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum Way {
+        /// No email is sent.
+        #[default]
+        Off = "off",
+        /// Through a mail server.
+        Smtp = "smtp",
+        /// With a program on this machine.
+        Sendmail = "sendmail",
+        /// Into a folder.
+        Folder = "folder",
     }
 }
 
@@ -231,28 +216,7 @@ pub(super) fn own_name(origin: Option<&str>) -> Option<String> {
 fn is_public(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or_default();
     let own = ["localhost", "localdomain", "local", "internal", "lan", "home"];
-    name.contains('.') && is_domain(name) && !last.bytes().all(|b| b.is_ascii_digit()) && !own.contains(&last)
-}
-
-fn is_domain(name: &str) -> bool {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-    };
-    name.len() <= 253 && name.split('.').all(label)
-}
-
-/// A domain name, or an address in brackets: RFC 5321, 4.1.3.
-fn is_hello(name: &str) -> bool {
-    match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(literal) => match literal.strip_prefix("IPv6:") {
-            Some(v6) => v6.parse::<Ipv6Addr>().is_ok(),
-            None => literal.parse::<Ipv4Addr>().is_ok(),
-        },
-        None => is_domain(name),
-    }
+    name.contains('.') && is_domain(name, "") && !last.bytes().all(|b| b.is_ascii_digit()) && !own.contains(&last)
 }
 
 /// Whether a mail server's name or address is well-formed.
@@ -268,7 +232,7 @@ impl SmtpConfig {
                 format!("must be like smtp.example, not “{}”", super::line(&self.host, 80)),
             ));
         }
-        if let Some(name) = self.hello.as_deref().filter(|name| !is_hello(name)) {
+        if let Some(name) = self.hello.as_deref().filter(|name| !address::is_literal(name).unwrap_or_else(|| is_domain(name, ""))) {
             let name = super::line(name, 80);
             return Err(("mail.smtp.hello", format!("must be like panel.example or [192.0.2.7], not “{name}”")));
         }

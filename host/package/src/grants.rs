@@ -36,17 +36,13 @@ pub enum GrantsError {
     /// A file could not be read.
     #[error("{path}: {cause}")]
     File {
-        /// Which.
         path: String,
-        /// What the system said.
         cause: std::io::Error,
     },
     /// Not a grants file; line, column and setting.
     #[error("{path}: {cause}")]
     Syntax {
-        /// Which.
         path: String,
-        /// What and where.
         cause: String,
     },
     /// Another file than the one that was granted.
@@ -55,13 +51,9 @@ pub enum GrantsError {
          If the new file is the one you want, set sha256 to it"
     )]
     OtherComponent {
-        /// The grants file.
         path: String,
-        /// The component's file.
         component: String,
-        /// Its digest.
         found: String,
-        /// The digest in the grants file.
         granted: String,
     },
 }

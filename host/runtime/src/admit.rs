@@ -2,6 +2,7 @@
 //! before anything of it has run.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use wasmtime::Engine;
@@ -72,103 +73,37 @@ pub struct Views {
 pub enum AdmitError {
     /// The file or its manifest.
     #[error("{plugin}: {cause}")]
-    Pack {
-        /// The plugin.
-        plugin: String,
-        /// What is wrong.
-        cause: PackError,
-    },
-    /// It imports what the operator has not granted.
+    Pack { plugin: String, cause: PackError },
+    /// It imports what the operator has not granted; `setting` is the line that would.
     #[error("{plugin} imports {import}, which is not granted: set `{setting}` in its grants file to allow it")]
-    NotGranted {
-        /// The plugin.
-        plugin: String,
-        /// The interface.
-        import: String,
-        /// The line that would grant it.
-        setting: String,
-    },
-    /// Its manifest declares what the operator has not granted.
-    #[error("{plugin} {declares}, which is not granted: set `{setting}` in its grants file to allow it")]
-    NotAllowed {
-        /// The plugin.
-        plugin: String,
-        /// What it declares, in words.
-        declares: String,
-        /// The line that would grant it.
-        setting: &'static str,
-    },
-    /// It imports what no plugin gets.
-    #[error("{plugin} imports {import}, which this host offers to no plugin")]
-    NoSuchImport {
-        /// The plugin.
-        plugin: String,
-        /// The interface or function.
-        import: String,
-    },
-    /// Manifest and component do not agree.
-    #[error("{plugin}: the manifest names {what}, which the component does not export")]
-    Lies {
-        /// The plugin.
-        plugin: String,
-        /// The hook or interface.
-        what: String,
-    },
+    NotGranted { plugin: String, import: String, setting: &'static str },
     /// Another plugin has what it wants: an address leads to one of them only.
     #[error(
         "{plugin} has {what}, and so has {other}, but only one of them can. Remove one of their grants files, or \
          set sign-in.plugin to the plugin that gets the passwords"
     )]
-    Taken {
-        /// The plugin.
-        plugin: String,
-        /// What both want.
-        what: Wanted,
-        /// The plugin that has it.
-        other: String,
-    },
+    Taken { plugin: String, what: Wanted, other: String },
     /// A link page has a name that the panel's own addresses begin with.
     #[error(
         "{plugin} has the link page {page}, but /{page}/ is the panel's own address: the plugin must rename its page"
     )]
-    Reserved {
-        /// The plugin.
-        plugin: String,
-        /// The page.
-        page: String,
-    },
+    Reserved { plugin: String, page: String },
     /// It has a name of the host's own.
     #[error("the host uses the name {plugin} itself: rename the grants file")]
-    Name {
-        /// The name.
-        plugin: String,
-    },
-    /// A hook's type cannot be called by value.
-    #[error("{plugin}: {hook} has a parameter or result with a type that can't be served: {what}")]
-    Unservable {
-        /// The plugin.
-        plugin: String,
-        /// The hook.
-        hook: String,
-        /// Which type.
-        what: String,
-    },
-    /// A setting or limit in the grants file.
-    #[error("{plugin}: {what}")]
-    Setting {
-        /// The plugin.
-        plugin: String,
-        /// Setting and problem.
-        what: String,
-    },
-    /// The engine refused it.
-    #[error("{plugin}: the component doesn't load: {cause}")]
-    Engine {
-        /// The plugin.
-        plugin: String,
-        /// What the engine said.
-        cause: String,
-    },
+    Name { plugin: String },
+    /// Anything else, in a sentence: what it imports, declares or exports, its settings, its code.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl AdmitError {
+    pub(crate) fn of(plugin: &str, cause: impl Display) -> Self {
+        Self::Other(format!("{plugin}: {cause}"))
+    }
+
+    fn not_exported(plugin: &str, what: impl Display) -> Self {
+        Self::of(plugin, format_args!("the manifest names {what}, which the component does not export"))
+    }
 }
 
 /// The WASI that Rust's and QuickJS's runtimes need, on an empty context: no files, arguments, environment, sockets.
@@ -205,11 +140,10 @@ impl Plugin {
             return Err(AdmitError::Name { plugin: plugin() });
         }
         let manifest = pack::manifest(bytes).map_err(|cause| AdmitError::Pack { plugin: plugin(), cause })?;
-        grants.limits.check().map_err(|what| AdmitError::Setting { plugin: plugin(), what })?;
-        let settings = settings(&manifest, grants).map_err(|what| AdmitError::Setting { plugin: plugin(), what })?;
+        grants.limits.check().map_err(|what| AdmitError::of(name, what))?;
+        let settings = settings(&manifest, grants).map_err(|what| AdmitError::of(name, what))?;
         let authority = authority(&manifest.wants, &grants.grants);
-        let engine_error =
-            |cause: wasmtime::Error| AdmitError::Engine { plugin: name.to_owned(), cause: format!("{cause:#}") };
+        let engine_error = |cause| engine_error(name, cause);
         let (engine, component) = (&machine.engine, cache::load(machine, keys, cache, bytes).map_err(engine_error)?);
         let component_type = component.component_type();
 
@@ -223,11 +157,14 @@ impl Plugin {
             match capabilities::named(base) {
                 Some(capability) if capability.given_to(&authority) => {}
                 Some(Capability { grant, .. }) => {
-                    let setting = grant.map_or("", |(setting, _)| setting).to_owned();
+                    let setting = grant.map_or("", |(setting, _)| setting);
                     return Err(AdmitError::NotGranted { plugin: plugin(), import: import.to_owned(), setting });
                 }
                 None if wasi => {}
-                None => return Err(AdmitError::NoSuchImport { plugin: plugin(), import: import.to_owned() }),
+                None => {
+                    let why = format!("{name} imports {import}, which this host offers to no plugin");
+                    return Err(AdmitError::Other(why));
+                }
             }
         }
         let exports: Vec<String> = component_type.exports(engine).map(|(export, _)| export.to_owned()).collect();
@@ -236,19 +173,14 @@ impl Plugin {
         let draws =
             !manifest.pages.is_empty() || !manifest.slots.is_empty() || manifest.operations.iter().any(|o| o.form);
         if draws && views.is_none() {
-            return Err(AdmitError::Lies {
-                plugin: plugin(),
-                what: "pages, slots or form actions without keyturn:ui/views".to_owned(),
-            });
+            return Err(AdmitError::not_exported(name, "pages, slots or form actions without keyturn:ui/views"));
         }
         declared(name, &manifest, &authority)?;
         let background = background(engine, &component);
         let works = !manifest.jobs.is_empty() || !manifest.events.listens.is_empty();
         if works && background.is_none() {
-            return Err(AdmitError::Lies {
-                plugin: plugin(),
-                what: "jobs or subscribed events without keyturn:panel/background".to_owned(),
-            });
+            let what = "jobs or subscribed events without keyturn:panel/background";
+            return Err(AdmitError::not_exported(name, what));
         }
         let mails = manifest
             .mails
@@ -287,17 +219,20 @@ fn linker(engine: &Engine, authority: &Wants) -> wasmtime::Result<Linker<State>>
 
 /// What a plugin does without importing it.
 fn declared(plugin: &str, manifest: &Manifest, authority: &Wants) -> Result<(), AdmitError> {
-    let not_allowed =
-        |declares: String, setting| AdmitError::NotAllowed { plugin: plugin.to_owned(), declares, setting };
-    if let Some(job) = manifest.jobs.first().filter(|_| !authority.jobs) {
-        return Err(not_allowed(format!("declares the job {job}"), "grants.jobs"));
-    }
-    let events = manifest.events.emits.iter().map(|event| format!("emits {event}"));
-    let mut events = events.chain(manifest.events.listens.iter().map(|event| format!("listens to {event}")));
-    if let Some(declares) = events.next().filter(|_| !authority.events) {
-        return Err(not_allowed(declares, "grants.events"));
-    }
-    Ok(())
+    let jobs = manifest.jobs.iter().map(|job| format!("declares the job {job}"));
+    let emits = manifest.events.emits.iter().map(|event| format!("emits {event}"));
+    let mut events = emits.chain(manifest.events.listens.iter().map(|event| format!("listens to {event}")));
+    let first = if authority.jobs { None } else { jobs.map(|declares| (declares, "grants.jobs")).next() };
+    let more = || events.next().filter(|_| !authority.events).map(|declares| (declares, "grants.events"));
+    first.or_else(more).map_or(Ok(()), |(declares, setting)| {
+        Err(AdmitError::Other(format!(
+            "{plugin} {declares}, which is not granted: set `{setting}` in its grants file to allow it"
+        )))
+    })
+}
+
+pub(crate) fn engine_error(plugin: &str, cause: impl Display) -> AdmitError {
+    AdmitError::of(plugin, format_args!("the component doesn't load: {cause:#}"))
 }
 
 fn only_types(engine: &Engine, item: &ComponentItem) -> bool {
@@ -329,7 +264,7 @@ fn hooks(engine: &Engine, component: &Component, plugin: &str, manifest: &Manife
     for operation in &manifest.operations {
         let Some(interface) = &operation.hook else { continue };
         let full = format!("{interface}/{}", operation.name);
-        let lies = || AdmitError::Lies { plugin: plugin.to_owned(), what: format!("the hook {full}") };
+        let lies = || AdmitError::not_exported(plugin, format_args!("the hook {full}"));
         let (export, instance) = exported_instance(engine, component, interface).ok_or_else(lies)?;
         let function = instance.exports(engine).find_map(|(name, item)| match item.ty {
             ComponentItem::ComponentFunc(function) if name == operation.name => Some(function),
@@ -343,19 +278,16 @@ fn hooks(engine: &Engine, component: &Component, plugin: &str, manifest: &Manife
         let parameters: Vec<(String, Type)> = function.params().map(|(name, ty)| (name.to_owned(), ty)).collect();
         let result = function.results().next();
         for ty in parameters.iter().map(|(_, ty)| ty).chain(&result) {
-            values::servable(ty).map_err(|what| AdmitError::Unservable {
-                plugin: plugin.to_owned(),
-                hook: full.clone(),
-                what: what.to_owned(),
+            values::servable(ty).map_err(|what| {
+                let why = format!("{full} has a parameter or result with a type that can't be served: {what}");
+                AdmitError::of(plugin, why)
             })?;
         }
         // A secret that is misspelt would be one to nobody.
         for named in operation.subject.iter().chain(&operation.secrets) {
             if !parameters.iter().any(|(name, ty)| name == named && is_text(ty)) {
-                return Err(AdmitError::Lies {
-                    plugin: plugin.to_owned(),
-                    what: format!("a parameter {named} of {full}, a string"),
-                });
+                let what = format!("a parameter {named} of {full}, a string");
+                return Err(AdmitError::not_exported(plugin, what));
             }
         }
         hooks.push(Hook {

@@ -16,7 +16,7 @@ use serde_json::Value;
 use wasmtime::component::types::Type;
 use zeroize::Zeroizing;
 
-use crate::admit::{AdmitError, Plugin};
+use crate::admit::{AdmitError, Plugin, engine_error};
 use crate::bell::Bell;
 use crate::cache;
 use crate::call::audit::Budget;
@@ -181,7 +181,7 @@ impl Runtime {
 
     /// A plugin that is not yet called.
     pub fn prepare(&self, name: &str, component: &[u8], grants: &Grants) -> Result<Arc<Plugin>, AdmitError> {
-        let machine = self.machine().map_err(|cause| AdmitError::Engine { plugin: name.to_owned(), cause })?;
+        let machine = self.machine().map_err(|cause| engine_error(name, cause))?;
         Ok(Arc::new(Plugin::admit(machine, &self.keys, self.cache.as_ref(), name, component, grants)?))
     }
 

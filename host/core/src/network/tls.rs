@@ -12,9 +12,7 @@ pub enum TlsError {
     /// The CA file.
     #[error("{path}: {problem}")]
     CaFile {
-        /// Which file.
         path: String,
-        /// What is wrong with it.
         problem: String,
     },
     /// The system has no CA certificates.

@@ -71,33 +71,21 @@ pub struct Step {
     pub said: String,
 }
 
-/// The steps of an attempt, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StepKind {
-    /// The server's name was looked up.
-    LookUp,
-    /// A connection was made.
-    Connect,
-    /// It was encrypted, and the certificate checked.
-    Tls,
-    /// User name and password.
-    Login,
-    /// Sender, recipient and text were sent.
-    Handover,
-}
-
-impl StepKind {
-    /// Its name, as in JSON.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            StepKind::LookUp => "look-up",
-            StepKind::Connect => "connect",
-            StepKind::Tls => "tls",
-            StepKind::Login => "login",
-            StepKind::Handover => "handover",
-        }
+keyturn_core::named! {
+    /// The steps of an attempt, in their order.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum StepKind {
+        /// The server's name was looked up.
+        LookUp = "look-up",
+        /// A connection was made.
+        Connect = "connect",
+        /// It was encrypted, and the certificate checked.
+        Tls = "tls",
+        /// User name and password.
+        Login = "login",
+        /// Sender, recipient and text were sent.
+        Handover = "handover",
     }
 }
 

@@ -25,31 +25,18 @@ use crate::message::{Wire, Writer};
 use keyturn_core::network::tls::{self, TlsError};
 use keyturn_core::origin::names_this_machine;
 
-/// How a connection is encrypted. Certificates are always checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Encryption {
-    /// TLS after STARTTLS; a server without it is not used.
-    #[default]
-    Starttls,
-    /// TLS from the first byte.
-    Tls,
-    /// None: only to a server on this machine.
-    None,
-}
-
-impl Encryption {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Encryption::Starttls, Encryption::Tls, Encryption::None];
-
-    /// Its name in `keyturn.toml`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Encryption::Starttls => "starttls",
-            Encryption::Tls => "tls",
-            Encryption::None => "none",
-        }
+keyturn_core::named! {
+    /// How a connection is encrypted. Certificates are always checked.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum Encryption {
+        /// TLS after STARTTLS; a server without it is not used.
+        #[default]
+        Starttls = "starttls",
+        /// TLS from the first byte.
+        Tls = "tls",
+        /// None: only to a server on this machine.
+        None = "none",
     }
 }
 

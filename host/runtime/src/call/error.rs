@@ -35,21 +35,17 @@ pub enum CallError {
     /// The plugin that has it is left out.
     #[error("the plugin {plugin} is left out; `keyturn check` says why and what to do")]
     LeftOut {
-        /// The plugin.
         plugin: String,
     },
     /// The manifest does not let this caller do it.
     #[error("{actor} isn't allowed to do {operation}")]
     Denied {
-        /// Who.
         actor: String,
-        /// What.
         operation: String,
     },
     /// The actor must confirm their identity again first.
     #[error("{operation} needs the caller's password again")]
     StepUp {
-        /// What.
         operation: String,
     },
     /// The task took too long, and another worker has it.
@@ -58,9 +54,7 @@ pub enum CallError {
     /// A limit stopped the plugin.
     #[error("the plugin {plugin} was stopped: the limit {limit} was reached")]
     Limit {
-        /// The plugin.
         plugin: String,
-        /// The limit's setting.
         limit: &'static str,
     },
     /// It asked for an effect where none are allowed.
@@ -68,23 +62,18 @@ pub enum CallError {
         "the plugin {plugin} was stopped: it asked for an effect in a page, a slot or an operation without effects"
     )]
     EffectsRefused {
-        /// The plugin.
         plugin: String,
     },
     /// It crashed.
     #[error("the plugin {plugin} crashed: {trap}")]
     Trap {
-        /// The plugin.
         plugin: String,
-        /// How: the engine's word for it.
         trap: String,
     },
     /// Its view can't be shown.
     #[error("the view of the plugin {plugin} can't be shown: {problem}")]
     View {
-        /// The plugin.
         plugin: String,
-        /// The limit or grant.
         problem: String,
     },
     /// Too many calls; try again in so many seconds.
