@@ -125,58 +125,48 @@ enum Opening {
     Look,
 }
 
-/// Sign-in.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct SignIn {
-    /// The plugin that sign-in asks, by the name of its grants file. It keeps its hooks and link pages although another plugin
-    /// wants them, and nobody else gets them while it is broken. Default: the first, by name, that has the hook.
-    pub plugin: Option<String>,
-    /// The hook that checks a password, `interface/function`.
-    pub hook: String,
-    /// The hook that sets another's password.
-    pub set_hook: String,
-    /// The hook that makes a link to choose one.
-    pub link_hook: String,
-    /// The hook that says what a stored hash is.
-    pub recognise_hook: String,
-    /// The hook that tells of a changed address.
-    pub address_hook: String,
-    /// Milliseconds of the time grid on which a check is answered; above the slowest hash that the panel has stored.
-    pub even_ms: u64,
-}
-
-impl Default for SignIn {
-    fn default() -> Self {
-        Self {
-            plugin: None,
-            hook: "password/verify".to_owned(),
-            set_hook: "password/set-password".to_owned(),
-            link_hook: "password/make-link".to_owned(),
-            recognise_hook: "password/recognise-hash".to_owned(),
-            address_hook: "password/address-changed".to_owned(),
-            even_ms: 250,
-        }
+keyturn_core::with_defaults! {
+    /// Sign-in.
+    #[derive(Debug, Clone, Deserialize)]
+    #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+    pub struct SignIn {
+        /// The plugin that sign-in asks, by the name of its grants file. It keeps its hooks and link pages although another plugin
+        /// wants them, and nobody else gets them while it is broken. Default: the first, by name, that has the hook.
+        pub plugin: Option<String> = None,
+        /// The hook that checks a password, `interface/function`.
+        pub hook: String = "password/verify".to_owned(),
+        /// The hook that sets another's password.
+        pub set_hook: String = "password/set-password".to_owned(),
+        /// The hook that makes a link to choose one.
+        pub link_hook: String = "password/make-link".to_owned(),
+        /// The hook that says what a stored hash is.
+        pub recognise_hook: String = "password/recognise-hash".to_owned(),
+        /// The hook that tells of a changed address.
+        pub address_hook: String = "password/address-changed".to_owned(),
+        /// Milliseconds of the time grid on which a check is answered; above the slowest hash that the panel has stored.
+        pub even_ms: u64 = 250,
     }
 }
 
-/// How it is served.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Server {
-    /// Where `keyturn serve` listens.
-    pub listen: SocketAddr,
-    /// Whose X-Forwarded-For is believed: addresses and ranges of the proxies in front, and of nobody else.
-    pub proxies: Vec<Network>,
-    /// From where panels and other machines call, for many people: they have larger shares of connections and of memory. One
-    /// that is a proxy too is the client itself where it does not say whose request it is.
-    pub panel_addresses: Vec<Network>,
-    /// Where the panel is: the brand's name on link pages leads there. Default: the link origin.
-    pub panel: Option<String>,
-    /// Where people sign in. Default: where the panel is.
-    pub sign_in: Option<String>,
-    /// Where in the panel its pages are.
-    pub pages: Pages,
+keyturn_core::with_defaults! {
+    /// How it is served.
+    #[derive(Debug, Clone, Deserialize)]
+    #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+    pub struct Server {
+        /// Where `keyturn serve` listens.
+        pub listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8089)),
+        /// Whose X-Forwarded-For is believed: addresses and ranges of the proxies in front, and of nobody else.
+        pub proxies: Vec<Network> = Vec::new(),
+        /// From where panels and other machines call, for many people: they have larger shares of connections and of memory. One
+        /// that is a proxy too is the client itself where it does not say whose request it is.
+        pub panel_addresses: Vec<Network> = Vec::new(),
+        /// Where the panel is: the brand's name on link pages leads there. Default: the link origin.
+        pub panel: Option<String> = None,
+        /// Where people sign in. Default: where the panel is.
+        pub sign_in: Option<String> = None,
+        /// Where in the panel its pages are.
+        pub pages: Pages = Pages::default(),
+    }
 }
 
 /// Addresses of the panel's pages: a path from the panel's own origin; a path below the panel if it has no slash at its start;
@@ -202,19 +192,6 @@ impl Pages {
             ("server.pages.account", &self.account),
             ("server.pages.plugin", &self.plugin),
         ]
-    }
-}
-
-impl Default for Server {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8089)),
-            proxies: Vec::new(),
-            panel_addresses: Vec::new(),
-            panel: None,
-            sign_in: None,
-            pages: Pages::default(),
-        }
     }
 }
 
@@ -250,17 +227,13 @@ impl Server {
     }
 }
 
-/// The audit log.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct AuditConfig {
-    /// How many days its entries stay: 1 to 36,500.
-    pub keep_days: u32,
-}
-
-impl Default for AuditConfig {
-    fn default() -> Self {
-        Self { keep_days: 730 }
+keyturn_core::with_defaults! {
+    /// The audit log.
+    #[derive(Debug, Clone, Deserialize)]
+    #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+    pub struct AuditConfig {
+        /// How many days its entries stay: 1 to 36,500.
+        pub keep_days: u32 = 730,
     }
 }
 

@@ -413,6 +413,7 @@ fn each_account_of_an_address_gets_its_mail_up_to_the_operators_limit_and_the_ol
     let filter = MailFilter { limit: 1_000, ..MailFilter::default() };
     let mut mailed: Vec<String> = bench
         .host
+        .storage
         .mails(&filter)
         .expect("read")
         .iter()
@@ -421,6 +422,6 @@ fn each_account_of_an_address_gets_its_mail_up_to_the_operators_limit_and_the_ol
     mailed.reverse();
     assert_eq!(mailed, (1..=most).map(|n| n.to_string()).collect::<Vec<_>>());
     // By the address, all that there are.
-    let found = bench.host.mails(&MailFilter { search: Some("agency@vidal.example".to_owned()), ..filter });
+    let found = bench.host.storage.mails(&MailFilter { search: Some("agency@vidal.example".to_owned()), ..filter });
     assert_eq!(found.expect("read").len(), most);
 }

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod caller;
+mod defaults;
 pub mod events;
 pub mod fold;
 pub mod html;

@@ -40,7 +40,6 @@ impl MailState {
 
     /// Emails that were not sent.
     pub const FAILED: [MailState; 3] = [MailState::Refused, MailState::GaveUp, MailState::Ended];
-
 }
 
 crate::named! {
@@ -59,4 +58,3 @@ crate::named! {
         Broken = "broken",
     }
 }
-

@@ -27,36 +27,22 @@ pub enum KeyError {
         "key file {path} is missing, and the database is sealed with it: restore it from the backup. If it is lost for good, \
          `keyturn key replace` voids what it sealed, and passwords stay"
     )]
-    Missing {
-        path: String,
-    },
+    Missing { path: String },
     /// This process's user may not read or create it.
     #[error(
         "key file {path}: {doing} is refused to this user ({cause}). A command that root starts continues as the owner of the \
          database: the key file must belong to that user, and so must its folder if there is no key file yet"
     )]
-    Refused {
-        path: String,
-        doing: &'static str,
-        cause: std::io::Error,
-    },
+    Refused { path: String, doing: &'static str, cause: std::io::Error },
     /// The file can't be read or created.
     #[error("key file {path}: {cause}")]
-    File {
-        path: String,
-        cause: std::io::Error,
-    },
+    File { path: String, cause: std::io::Error },
     /// The file has other contents.
     #[error("key file {path}: must have 64 hexadecimal digits; restore it from the backup")]
-    Content {
-        path: String,
-    },
+    Content { path: String },
     /// Other users than its owner may read it.
     #[error("key file {path}: others may read it (mode {mode:o}); set mode 600")]
-    Mode {
-        path: String,
-        mode: u32,
-    },
+    Mode { path: String, mode: u32 },
 }
 
 impl KeyError {

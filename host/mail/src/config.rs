@@ -83,19 +83,15 @@ pub struct SmtpConfig {
     pub ca_file: Option<PathBuf>,
 }
 
-/// `[mail.sendmail]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct SendmailConfig {
-    /// The program.
-    pub program: PathBuf,
-    /// Arguments before `-i -f from -- to`.
-    pub arguments: Vec<String>,
-}
-
-impl Default for SendmailConfig {
-    fn default() -> Self {
-        Self { program: "/usr/sbin/sendmail".into(), arguments: Vec::new() }
+keyturn_core::with_defaults! {
+    /// `[mail.sendmail]`.
+    #[derive(Debug, Clone, Deserialize)]
+    #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+    pub struct SendmailConfig {
+        /// The program.
+        pub program: PathBuf = "/usr/sbin/sendmail".into(),
+        /// Arguments before `-i -f from -- to`.
+        pub arguments: Vec<String> = Vec::new(),
     }
 }
 
@@ -232,7 +228,9 @@ impl SmtpConfig {
                 format!("must be like smtp.example, not “{}”", super::line(&self.host, 80)),
             ));
         }
-        if let Some(name) = self.hello.as_deref().filter(|name| !address::is_literal(name).unwrap_or_else(|| is_domain(name, ""))) {
+        if let Some(name) =
+            self.hello.as_deref().filter(|name| !address::is_literal(name).unwrap_or_else(|| is_domain(name, "")))
+        {
             let name = super::line(name, 80);
             return Err(("mail.smtp.hello", format!("must be like panel.example or [192.0.2.7], not “{name}”")));
         }

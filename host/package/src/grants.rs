@@ -35,27 +35,16 @@ pub struct Grants {
 pub enum GrantsError {
     /// A file could not be read.
     #[error("{path}: {cause}")]
-    File {
-        path: String,
-        cause: std::io::Error,
-    },
+    File { path: String, cause: std::io::Error },
     /// Not a grants file; line, column and setting.
     #[error("{path}: {cause}")]
-    Syntax {
-        path: String,
-        cause: String,
-    },
+    Syntax { path: String, cause: String },
     /// Another file than the one that was granted.
     #[error(
         "{component} is not the component that {path} grants: its SHA-256 is {found}, and {granted} is granted. \
          If the new file is the one you want, set sha256 to it"
     )]
-    OtherComponent {
-        path: String,
-        component: String,
-        found: String,
-        granted: String,
-    },
+    OtherComponent { path: String, component: String, found: String, granted: String },
 }
 
 impl Grants {

@@ -108,24 +108,20 @@ pub struct Wants {
     pub mail: Option<Mail>,
 }
 
-/// Rights over mail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Mail {
-    /// Realms whose accounts it may mail; a manifest names none, since realms are the panel's.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub recipients: BTreeSet<String>,
-    /// Whether it may mail the operators.
-    pub operators: bool,
-    /// Whether it may put free words into a mail.
-    pub text: bool,
-    /// Mails that it may ask for within a minute. In a manifest it says nothing.
-    pub per_minute: u32,
-}
-
-impl Default for Mail {
-    fn default() -> Self {
-        Self { recipients: BTreeSet::new(), operators: false, text: false, per_minute: 60 }
+keyturn_core::with_defaults! {
+    /// Rights over mail.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+    pub struct Mail {
+        /// Realms whose accounts it may mail; a manifest names none, since realms are the panel's.
+        #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+        pub recipients: BTreeSet<String> = BTreeSet::new(),
+        /// Whether it may mail the operators.
+        pub operators: bool = false,
+        /// Whether it may put free words into a mail.
+        pub text: bool = false,
+        /// Mails that it may ask for within a minute. In a manifest it says nothing.
+        pub per_minute: u32 = 60,
     }
 }
 
@@ -161,18 +157,20 @@ pub struct Setting {
     pub title: String,
 }
 
-/// A setting's type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SettingType {
-    /// A text.
-    Text,
-    /// A whole number.
-    Number,
-    /// True or false.
-    Truth,
-    /// Several texts.
-    Texts,
+keyturn_core::named! {
+    /// A setting's type; its name follows “must be”.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum SettingType {
+        /// A text.
+        Text = "a text",
+        /// A whole number.
+        Number = "a whole number",
+        /// True or false.
+        Truth = "true or false",
+        /// Several texts.
+        Texts = "a list of texts",
+    }
 }
 
 /// A setting's value.
@@ -207,15 +205,7 @@ impl Setting {
                 _ => Ok(()),
             },
             (SettingType::Truth, SettingValue::Truth(_)) | (SettingType::Texts, SettingValue::Texts(_)) => Ok(()),
-            (kind, _) => Err(format!(
-                "must be {}",
-                match kind {
-                    SettingType::Text => "a text",
-                    SettingType::Number => "a whole number",
-                    SettingType::Truth => "true or false",
-                    SettingType::Texts => "a list of texts",
-                }
-            )),
+            (kind, _) => Err(format!("must be {}", kind.name())),
         }
     }
 }

@@ -3,7 +3,7 @@
 use keyturn_core::accounts::AccountId;
 use keyturn_core::caller::{Caller, OWN};
 use keyturn_core::time::now;
-use keyturn_store::{AuditEntry, AuditFilter, Commit, Outdated, Role, StorageError};
+use keyturn_store::{AuditEntry, AuditFilter, Commit, Role, StorageError};
 
 use crate::runtime::Runtime;
 
@@ -28,14 +28,6 @@ impl Runtime {
     /// [`StorageError`].
     pub fn audit(&self, filter: &AuditFilter) -> Result<Vec<(i64, AuditEntry)>, StorageError> {
         self.storage.audit(filter)
-    }
-
-    /// What of the audit is older than `before`, Unix milliseconds.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    pub fn audit_before(&self, before: i64) -> Result<Outdated, StorageError> {
-        self.storage.audit_before(before)
     }
 
     /// Deletes audit entries older than `before`, Unix milliseconds, and records who did it. In small steps, so that no commit

@@ -1,7 +1,7 @@
 //! Wakes workers when a call has left something for them, so that none has to look again and again.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Counts its rings, so that a worker that was busy while it rang does not sleep through it.
 #[derive(Default)]
@@ -30,15 +30,7 @@ impl Bell {
 
     /// Sleeps until it has rung more often than `heard`, or the time is over.
     pub fn wait(&self, heard: u64, most: Duration) {
-        let until = Instant::now() + most;
-        let mut rings = self.lock();
-        while *rings == heard {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            rings = self.rung.wait_timeout(rings, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
+        drop(self.rung.wait_timeout_while(self.lock(), most, |rings| *rings == heard));
     }
 
     // A counter cannot be left half-changed by a panic.

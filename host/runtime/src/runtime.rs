@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use keyturn_core::accounts::{AccountId, Matched};
+use keyturn_core::accounts::AccountId;
 use keyturn_core::caller::{Caller, OWN};
 use keyturn_core::seal::Keys;
 use keyturn_core::space::within_limits;
@@ -29,28 +29,22 @@ use crate::roster::{Candidate, LeftOut, Memory, Roster, SignInPlugin};
 use crate::surroundings::{Directory, MailRoute, Surroundings};
 use crate::values;
 
-/// What a runtime is made of.
-pub struct Parts {
-    /// Where everything is kept.
-    pub storage: Arc<Store>,
-    /// What seals it.
-    pub keys: Arc<Keys>,
-    /// How mail goes, and where links lead.
-    pub mail: Arc<dyn MailRoute>,
-    /// What the panel is called.
-    pub brand: String,
-    /// Where events are sent, apart from the plugins that listen.
-    pub webhooks: Destinations,
-    /// Which plugin comes first where two want the same.
-    pub sign_in: SignInPlugin,
-    /// Where compiled components are kept.
-    pub cache: Option<cache::Folder>,
-    /// Limits of the host as a whole.
-    pub limits: HostLimits,
-    /// Whether the engine is made now, and not when the first plugin is admitted.
-    pub engine_first: bool,
-    /// The time grid on which operations with `answer = even` are answered.
-    pub even_grid: Duration,
+keyturn_core::with_defaults! {
+    /// How a runtime is made.
+    pub struct Settings {
+        /// Where events are sent, apart from the plugins that listen.
+        pub webhooks: Destinations = Destinations::default(),
+        /// Which plugin comes first where two want the same.
+        pub sign_in: SignInPlugin = SignInPlugin::default(),
+        /// Where compiled components are kept.
+        pub cache: Option<cache::Folder> = None,
+        /// Limits of the host as a whole.
+        pub limits: HostLimits = HostLimits::default(),
+        /// Whether the engine is made now, and not when the first plugin is admitted.
+        pub engine_first: bool = true,
+        /// The time grid on which operations with `answer = even` are answered.
+        pub even_grid: Duration = Duration::from_millis(250),
+    }
 }
 
 /// Wakes the workers for what calls leave behind.
@@ -79,12 +73,7 @@ pub struct Runtime {
     machine: OnceLock<Machine>,
     guest_memory: GuestMemory,
     cache: Option<cache::Folder>,
-    /// Where everything is kept.
-    pub storage: Arc<Store>,
-    /// What seals it.
-    pub keys: Arc<Keys>,
-    /// What a call can see beyond itself.
-    pub surroundings: Arc<Surroundings>,
+    pub(crate) surroundings: Arc<Surroundings>,
     plugins: Arc<RwLock<Roster>>,
     /// Wakes workers.
     pub bells: Bells,
@@ -96,13 +85,28 @@ pub struct Runtime {
     pub(crate) audited: Budget,
 }
 
+/// What a call can see beyond itself: its caller's host sees it too.
+impl std::ops::Deref for Runtime {
+    type Target = Surroundings;
+
+    fn deref(&self) -> &Surroundings {
+        &self.surroundings
+    }
+}
+
 impl Runtime {
     /// A runtime without plugins.
     ///
     /// # Errors
     /// Why the engine cannot be made: no address space for its pool, for example.
-    pub fn new(parts: Parts) -> Result<Self, String> {
-        let Parts { storage, keys, mail, brand, webhooks, sign_in, cache, limits, engine_first, even_grid } = parts;
+    pub fn new(
+        storage: Arc<Store>,
+        keys: Arc<Keys>,
+        mail: Arc<dyn MailRoute>,
+        brand: String,
+        settings: Settings,
+    ) -> Result<Self, String> {
+        let Settings { webhooks, sign_in, cache, limits, engine_first, even_grid } = settings;
         let machine = OnceLock::new();
         let mut calls = limits.calls_at_once.min(POOL_SLOTS as usize);
         if engine_first {
@@ -120,8 +124,8 @@ impl Runtime {
         };
         let plugins = Arc::new(RwLock::new(Roster::new(sign_in, remembered(&storage))));
         let surroundings = Surroundings {
-            storage: Arc::clone(&storage),
-            keys: Arc::clone(&keys),
+            storage,
+            keys,
             buffers,
             mail,
             brand,
@@ -134,8 +138,6 @@ impl Runtime {
             machine,
             guest_memory: limits.guest_memory,
             cache,
-            storage,
-            keys,
             surroundings: Arc::new(surroundings),
             plugins,
             bells: Bells::default(),
@@ -267,14 +269,6 @@ impl Runtime {
         }
     }
 
-    /// Accounts with that login or address, in these realms; at most `accounts-per-address`.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    pub fn find(&self, login_or_email: &str, realms: &[&str]) -> Result<Vec<(AccountId, Matched)>, StorageError> {
-        self.surroundings.find(login_or_email, realms)
-    }
-
     /// The session epoch of an account, to be compared with the one that a session began under; none if the account is
     /// gone.
     ///
@@ -299,12 +293,6 @@ impl Runtime {
                 other => return other,
             }
         }
-    }
-
-    /// The absolute address of a plugin's link page.
-    #[must_use]
-    pub fn link(&self, plugin: &str, page: &str, token: &str) -> String {
-        self.surroundings.link(plugin, page, token)
     }
 }
 

@@ -31,9 +31,12 @@ pub type Destinations = Arc<[Arc<Destination>]>;
 
 /// Where events go.
 pub struct Destination {
+    /// As the configuration names it.
     pub name: String,
     pub url: Url,
+    /// The events that go there.
     pub events: BTreeSet<String>,
+    /// Whether anything is sent there; if not, what is told waits.
     pub enabled: bool,
     /// The plugin whose turn it was last.
     pub turn: Mutex<String>,
@@ -45,30 +48,6 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// As the configuration names it.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Where it is.
-    #[must_use]
-    pub fn url(&self) -> &Url {
-        &self.url
-    }
-
-    /// The events that go there.
-    #[must_use]
-    pub fn events(&self) -> &BTreeSet<String> {
-        &self.events
-    }
-
-    /// Whether anything is sent there; if not, what is told waits.
-    #[must_use]
-    pub fn enabled(&self) -> bool {
-        self.enabled
-    }
-
     /// How many secrets sign what goes there.
     #[must_use]
     pub fn secrets(&self) -> usize {

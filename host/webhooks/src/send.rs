@@ -105,8 +105,11 @@ impl Sender {
         };
         let (verdict, status, said) = match answer {
             Ok(answer) => (answer.verdict(now), Some(answer.status.as_u16()), answer.said()),
-            Err((step @ Step::Request, said)) => (Verdict::Unknown, None, format!("{}: {said}", step.name())),
-            Err((step, said)) => (Verdict::Failed { retry_after: None }, None, format!("{}: {said}", step.name())),
+            Err((step, said)) => {
+                let maybe = step == Step::Request;
+                let verdict = if maybe { Verdict::Unknown } else { Verdict::Failed { retry_after: None } };
+                (verdict, None, format!("{}: {said}", step.name()))
+            }
         };
         let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         // A page that says what was not found says it with its query.
@@ -132,23 +135,14 @@ impl Drop for Sender {
     }
 }
 
-/// How far an attempt came.
-#[derive(Clone, Copy)]
-enum Step {
-    LookUp,
-    Connect,
-    Tls,
-    Request,
-}
-
-impl Step {
-    fn name(self) -> &'static str {
-        match self {
-            Step::LookUp => "look-up",
-            Step::Connect => "connect",
-            Step::Tls => "TLS",
-            Step::Request => "request",
-        }
+keyturn_core::named! {
+    /// How far an attempt came.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub enum Step {
+        LookUp = "look-up",
+        Connect = "connect",
+        Tls = "TLS",
+        Request = "request",
     }
 }
 

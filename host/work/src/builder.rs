@@ -13,10 +13,10 @@ use keyturn_package::limits::HostLimits;
 use keyturn_runtime::cache;
 use keyturn_runtime::call::lane::Lane;
 use keyturn_runtime::roster::SignInPlugin;
-use keyturn_runtime::{Parts, Runtime};
+use keyturn_runtime::{Runtime, Settings};
 use keyturn_store::Store;
 use keyturn_ui::Brand;
-use keyturn_webhooks::{Destination, Destinations};
+use keyturn_webhooks::Destination;
 
 use crate::trials;
 use crate::work::{Inner, Work};
@@ -26,14 +26,9 @@ pub struct HostBuilder<T = Work> {
     storage: Arc<Store>,
     keys: Arc<Keys>,
     brand: Brand,
-    cache: Option<cache::Folder>,
-    engine_first: bool,
-    limits: HostLimits,
-    even_grid: Duration,
     mail: Fixed,
     transport: Option<Arc<dyn Transport>>,
-    webhooks: Destinations,
-    sign_in: SignInPlugin,
+    settings: Settings,
     made: PhantomData<T>,
 }
 
@@ -50,14 +45,9 @@ impl<T: From<Work>> HostBuilder<T> {
             storage,
             keys,
             brand: Brand::default(),
-            cache: None,
-            engine_first: true,
-            limits: HostLimits::default(),
-            even_grid: Duration::from_millis(250),
             mail: Fixed::default(),
             transport: None,
-            webhooks: Destinations::default(),
-            sign_in: SignInPlugin::default(),
+            settings: Settings::default(),
             made: PhantomData,
         }
     }
@@ -79,14 +69,14 @@ impl<T: From<Work>> HostBuilder<T> {
     /// Where events are sent, apart from the plugins that listen. Their names are all different.
     #[must_use]
     pub fn webhooks(mut self, webhooks: Vec<Destination>) -> Self {
-        self.webhooks = webhooks.into_iter().map(Arc::new).collect();
+        self.settings.webhooks = webhooks.into_iter().map(Arc::new).collect();
         self
     }
 
     /// Which plugin comes first where two want the same hooks or link page.
     #[must_use]
     pub fn sign_in(mut self, plugin: SignInPlugin) -> Self {
-        self.sign_in = plugin;
+        self.settings.sign_in = plugin;
         self
     }
 
@@ -100,14 +90,14 @@ impl<T: From<Work>> HostBuilder<T> {
     /// Keeps compiled components in this folder, for a start in milliseconds.
     #[must_use]
     pub fn cache(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.cache = Some(cache::Folder { path: folder.into(), keeps: true });
+        self.settings.cache = Some(cache::Folder { path: folder.into(), keeps: true });
         self
     }
 
     /// The same with what is there already: nothing is put into the folder.
     #[must_use]
     pub fn cache_as_it_is(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.cache = Some(cache::Folder { path: folder.into(), keeps: false });
+        self.settings.cache = Some(cache::Folder { path: folder.into(), keeps: false });
         self
     }
 
@@ -115,14 +105,14 @@ impl<T: From<Work>> HostBuilder<T> {
     /// of its address space. The memory of calls is then wiped in a slower way.
     #[must_use]
     pub fn engine_at_need(mut self) -> Self {
-        self.engine_first = false;
+        self.settings.engine_first = false;
         self
     }
 
     /// Limits of the host as a whole.
     #[must_use]
     pub fn limits(mut self, limits: HostLimits) -> Self {
-        self.limits = limits;
+        self.settings.limits = limits;
         self
     }
 
@@ -130,7 +120,7 @@ impl<T: From<Work>> HostBuilder<T> {
     /// the panel has stored. Zero: at once.
     #[must_use]
     pub fn even_grid(mut self, grid: Duration) -> Self {
-        self.even_grid = grid;
+        self.settings.even_grid = grid;
         self
     }
 
@@ -142,24 +132,12 @@ impl<T: From<Work>> HostBuilder<T> {
     /// # Errors
     /// [`HostError`] if the engine cannot be made: no address space for its pool, for example.
     pub fn build(self) -> Result<T, HostError> {
-        let (storage, keys, brand) = (Arc::clone(&self.storage), Arc::clone(&self.keys), self.brand.clone());
-        let mail = Arc::new(MailSettings::new(storage, keys, brand, self.mail, self.transport));
-        let runtime = Runtime::new(Parts {
-            storage: self.storage,
-            keys: self.keys,
-            mail: mail.clone(),
-            brand: self.brand.name.clone(),
-            webhooks: self.webhooks,
-            sign_in: self.sign_in,
-            cache: self.cache,
-            limits: self.limits.clone(),
-            engine_first: self.engine_first,
-            even_grid: self.even_grid,
-        });
-        let runtime = runtime.map_err(HostError)?;
+        let Self { storage, keys, brand, mail, transport, settings, .. } = self;
+        let mail = Arc::new(MailSettings::new(storage.clone(), keys.clone(), brand.clone(), mail, transport));
+        let limits = settings.limits.clone();
+        let runtime = Runtime::new(storage, keys, mail.clone(), brand.name.clone(), settings).map_err(HostError)?;
         let trials = Lane::new(trials::AT_ONCE, 0, Duration::ZERO);
-        let work = Inner { runtime, mail, brand: self.brand, limits: self.limits, trials };
-        Ok(Work(Arc::new(work)).into())
+        Ok(Work(Arc::new(Inner { runtime, mail, brand, limits, trials })).into())
     }
 }
 

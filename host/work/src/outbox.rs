@@ -15,7 +15,6 @@ use keyturn_mail::template::TemplateError;
 use keyturn_mail::transport::folder;
 use keyturn_runtime::admit::Plugin;
 use keyturn_store::outbox::{Filling, Mail, MailFilter, MailId, MailState, Mend, Recipient};
-use keyturn_store::tasks::{Task, TaskCount};
 use keyturn_store::{AuditEntry, Role, StorageError};
 use keyturn_ui::Delivery;
 
@@ -107,14 +106,6 @@ pub struct Seen {
 }
 
 impl Work {
-    /// Mails, newest first.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    pub fn mails(&self, filter: &MailFilter) -> Result<Vec<Mail>, StorageError> {
-        self.storage.mails(filter)
-    }
-
     /// How many emails there are in each state, if a caller reaches whole realms. None for callers who reach only some accounts
     /// of a realm: the number of the others' emails is not for them.
     ///
@@ -237,22 +228,6 @@ impl Work {
         };
         let audit = AuditEntry { subjects, ..AuditEntry::of(caller, self.now(), OWN, operation, "done".to_owned()) };
         self.storage.mend(mend, ids, audit)
-    }
-
-    /// Jobs and events that wait or run, and those that have failed for good, newest first.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    pub fn tasks(&self, failed: bool, limit: u32) -> Result<Vec<Task>, StorageError> {
-        self.storage.tasks(failed, limit)
-    }
-
-    /// How many jobs and events each plugin has.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    pub fn task_counts(&self) -> Result<Vec<TaskCount>, StorageError> {
-        self.storage.task_counts()
     }
 
     /// Has jobs and events that failed for good run again, as far as they still carry something; answers which. Writes it down.

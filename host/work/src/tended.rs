@@ -9,7 +9,7 @@ use crate::work::Work;
 use keyturn_core::accounts::AccountId;
 use keyturn_core::caller::Caller;
 use keyturn_core::caller::OWN;
-use keyturn_store::deliveries::{Delivery, DeliveryFilter, DeliveryId, DeliveryState, Noted, Tried};
+use keyturn_store::deliveries::{Delivery, DeliveryId, DeliveryState, Noted, Tried};
 use keyturn_store::{AuditEntry, Commit, Role, StorageError};
 use keyturn_webhooks::send::{Sender, System, Verdict};
 use keyturn_webhooks::{Destination, Destinations, written};
@@ -75,14 +75,14 @@ impl Work {
     /// The destinations of the configuration, in its order.
     #[must_use]
     pub fn destinations(&self) -> Destinations {
-        self.surroundings.webhooks()
+        self.webhooks()
     }
 
     /// Replaces the destinations; the names of the new ones are all different. A waiting delivery goes to the destination with
     /// its name; a running one ends as it began. Deliveries to a name that no longer exists wait until it exists again.
     pub fn replace_destinations(&self, destinations: Vec<Destination>) {
         let destinations = destinations.into_iter().map(Arc::new).collect();
-        *self.surroundings.webhooks.write().unwrap_or_else(PoisonError::into_inner) = destinations;
+        *self.webhooks.write().unwrap_or_else(PoisonError::into_inner) = destinations;
         // Workers that slept for the earlier ones end.
         self.bells.webhook.ring_all();
     }
@@ -132,14 +132,6 @@ impl Work {
     pub fn webhook_held(&self, destination: &str) -> Result<Option<Held>, StorageError> {
         // A destination with nothing left, not even a row, is not looked up.
         Ok(self.tended()?.into_iter().find(|one| one.name == destination).and_then(|one| one.held()))
-    }
-
-    /// Deliveries, newest first.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    pub fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StorageError> {
-        self.storage.deliveries(filter)
     }
 
     /// One delivery, with its body; none if there is none of that name.

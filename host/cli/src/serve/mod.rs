@@ -92,7 +92,7 @@ impl Server {
     /// Which webhooks there are, and what waits for one that there is no more.
     fn tell_webhooks(&self) {
         let destinations = self.host.destinations();
-        let names: Vec<&str> = destinations.iter().map(|to| to.name()).collect();
+        let names: Vec<&str> = destinations.iter().map(|to| to.name.as_str()).collect();
         tracing::info!(webhooks = names.join(" "), "reloaded");
         let tended = self.host.tended().unwrap_or_default();
         for one in tended.iter().filter(|one| one.held() == Some(Held::Removed) && one.waiting > 0) {

@@ -11,10 +11,7 @@ use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 pub enum TlsError {
     /// The CA file.
     #[error("{path}: {problem}")]
-    CaFile {
-        path: String,
-        problem: String,
-    },
+    CaFile { path: String, problem: String },
     /// The system has no CA certificates.
     #[error("the system has no CA certificates: install ca-certificates, or name a ca-file")]
     NoAuthorities,

@@ -48,22 +48,24 @@ pub struct Login {
     pub password: Zeroizing<String>,
 }
 
-/// How long each step may take, and how long a connection is kept. For a server's answers, as long as RFC 5321, 4.5.3.2 says:
-/// some servers delay their greeting to see who is impatient.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Look-up; and connecting to all addresses together.
-    pub connect: Duration,
-    /// The greeting, and the answer to each command.
-    pub command: Duration,
-    /// The text of an email, until the server has answered its end.
-    pub data: Duration,
-    /// An idle connection is reused until then.
-    pub idle: Duration,
-    /// The most messages on one connection.
-    pub messages: u32,
-    /// When everything must have ended, whatever each step may take. None: each step's limit is enough.
-    pub end: Option<Instant>,
+keyturn_core::with_defaults! {
+    /// How long each step may take, and how long a connection is kept. For a server's answers, as long as RFC 5321, 4.5.3.2 says:
+    /// some servers delay their greeting to see who is impatient.
+    #[derive(Debug, Clone, Copy)]
+    pub struct Limits {
+        /// Look-up; and connecting to all addresses together.
+        pub connect: Duration = Duration::from_secs(10),
+        /// The greeting, and the answer to each command.
+        pub command: Duration = Duration::from_secs(300),
+        /// The text of an email, until the server has answered its end.
+        pub data: Duration = Duration::from_secs(600),
+        /// An idle connection is reused until then.
+        pub idle: Duration = Duration::from_secs(10),
+        /// The most messages on one connection.
+        pub messages: u32 = 100,
+        /// When everything must have ended, whatever each step may take. None: each step's limit is enough.
+        pub end: Option<Instant> = None,
+    }
 }
 
 impl Limits {
@@ -99,19 +101,6 @@ impl Limits {
 const HANDSHAKE: Duration = Duration::from_secs(30);
 /// How often to check whether an attempt must stop.
 const STOPPING: Duration = Duration::from_millis(100);
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(10),
-            command: Duration::from_secs(300),
-            data: Duration::from_secs(600),
-            idle: Duration::from_secs(10),
-            messages: 100,
-            end: None,
-        }
-    }
-}
 
 /// The server to send to.
 pub struct Server {

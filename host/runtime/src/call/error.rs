@@ -34,48 +34,30 @@ pub enum CallError {
     NoSuch(String),
     /// The plugin that has it is left out.
     #[error("the plugin {plugin} is left out; `keyturn check` says why and what to do")]
-    LeftOut {
-        plugin: String,
-    },
+    LeftOut { plugin: String },
     /// The manifest does not let this caller do it.
     #[error("{actor} isn't allowed to do {operation}")]
-    Denied {
-        actor: String,
-        operation: String,
-    },
+    Denied { actor: String, operation: String },
     /// The actor must confirm their identity again first.
     #[error("{operation} needs the caller's password again")]
-    StepUp {
-        operation: String,
-    },
+    StepUp { operation: String },
     /// The task took too long, and another worker has it.
     #[error("the task took longer than its lease and was given to another worker; nothing was changed")]
     LeaseLost,
     /// A limit stopped the plugin.
     #[error("the plugin {plugin} was stopped: the limit {limit} was reached")]
-    Limit {
-        plugin: String,
-        limit: &'static str,
-    },
+    Limit { plugin: String, limit: &'static str },
     /// It asked for an effect where none are allowed.
     #[error(
         "the plugin {plugin} was stopped: it asked for an effect in a page, a slot or an operation without effects"
     )]
-    EffectsRefused {
-        plugin: String,
-    },
+    EffectsRefused { plugin: String },
     /// It crashed.
     #[error("the plugin {plugin} crashed: {trap}")]
-    Trap {
-        plugin: String,
-        trap: String,
-    },
+    Trap { plugin: String, trap: String },
     /// Its view can't be shown.
     #[error("the view of the plugin {plugin} can't be shown: {problem}")]
-    View {
-        plugin: String,
-        problem: String,
-    },
+    View { plugin: String, problem: String },
     /// Too many calls; try again in so many seconds.
     #[error("very busy right now; nothing was changed; try again in {0} seconds")]
     Busy(u32),

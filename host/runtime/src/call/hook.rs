@@ -37,7 +37,7 @@ impl Runtime {
         let body = || self.keys.mac("idempotent body", &[Zeroizing::new(arguments.to_string()).as_bytes()]);
         let key = key.map(|key| (key.to_owned(), body()));
         let request = Request { plugin, operation: &hook.operation, caller, subject, key, task: None };
-        let link = |page: &str, token: &str| self.surroundings.link(&plugin.name, page, token);
+        let link = |page: &str, token: &str| self.link(&plugin.name, page, token);
         let invoke = |store: &mut Store<State>, instance: &Instance| {
             let function =
                 instance.get_func(&mut *store, hook.index).ok_or_else(|| wasmtime::Error::msg("the export is gone"))?;

@@ -27,7 +27,7 @@ use keyturn_store::Known;
 pub const MAX_SUBJECTS: usize = 100;
 
 /// What a form's action has answered.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum FormAnswer {
     /// Go there, with a notice.
     Done(Target, Outcome),
@@ -37,14 +37,6 @@ pub enum FormAnswer {
     Rate(Strength),
     /// A password, to be put into the fields.
     Generated(Zeroizing<String>),
-}
-
-/// What a second press of the button gets. Revealed things are not kept.
-#[derive(Serialize, Deserialize)]
-enum Stored {
-    Done(Target, Outcome),
-    Revealed,
-    Rate(Strength),
 }
 
 impl Runtime {
@@ -166,11 +158,7 @@ impl Runtime {
                 typed::<_, (Result<Submitted, Failure>,)>(store, instance, views.submit)?.call(store, parameters)?;
             Ok(result.map(answer).map_err(CallError::Failed))
         };
-        let restore = |stored: &[u8]| match serde_json::from_slice(stored) {
-            Ok(Stored::Done(target, outcome)) => FormAnswer::Done(target, outcome),
-            Ok(Stored::Rate(strength)) => FormAnswer::Rate(strength),
-            Ok(Stored::Revealed) | Err(_) => FormAnswer::Reveal(None),
-        };
+        let restore = |kept: &[u8]| serde_json::from_slice(kept).unwrap_or(FormAnswer::Reveal(None));
         self.operate(&request, &invoke, &restore)
     }
 
@@ -206,13 +194,16 @@ where
 }
 
 fn answer(submitted: Submitted) -> Answer<FormAnswer> {
-    let (live, stored, case) = match submitted {
-        Submitted::Done((target, outcome)) => {
-            (FormAnswer::Done(target.clone(), outcome.clone()), Stored::Done(target, outcome), "done")
-        }
-        Submitted::Reveal(view) => (FormAnswer::Reveal(Some(view)), Stored::Revealed, "reveal"),
-        Submitted::Rate(strength) => (FormAnswer::Rate(strength.clone()), Stored::Rate(strength), "rate"),
-        Submitted::Generated(password) => (FormAnswer::Generated(password.into()), Stored::Revealed, "generated"),
+    let (live, case) = match submitted {
+        Submitted::Done((target, outcome)) => (FormAnswer::Done(target, outcome), "done"),
+        Submitted::Reveal(view) => (FormAnswer::Reveal(Some(view)), "reveal"),
+        Submitted::Rate(strength) => (FormAnswer::Rate(strength), "rate"),
+        Submitted::Generated(password) => (FormAnswer::Generated(password.into()), "generated"),
     };
-    Answer { live, stored: serde_json::to_vec(&stored).unwrap_or_default(), case: case.to_owned() }
+    // A second press of the button gets nothing that was revealed: it is not kept.
+    let kept = match &live {
+        FormAnswer::Reveal(_) | FormAnswer::Generated(_) => &FormAnswer::Reveal(None),
+        kept => kept,
+    };
+    Answer { stored: serde_json::to_vec(kept).unwrap_or_default(), live, case: case.to_owned() }
 }

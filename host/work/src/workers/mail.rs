@@ -1,7 +1,6 @@
 //! Sends email. It is drawn again at each attempt, to the address then on file, with the same Message-ID: a worker that died
 //! after a server accepted it sends it again, and a mailbox that knows the id shows it once.
 
-use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -34,28 +33,23 @@ impl Worker<'_> {
     /// Sends mails one after another.
     pub(super) fn send_mail(&self) {
         let operators = self.inner.mail_settings().operators();
-        let line = RefCell::new(None::<Line>);
-        // One at a time: a slow server holds up no mail but the one that it has.
-        let lease = || {
-            let post = self.inner.outgoing();
-            let mut line = line.borrow_mut();
-            if line.as_ref().is_none_or(|line| !Arc::ptr_eq(&line.post, &post)) {
-                *line = Line::new(post);
-            }
-            match *line {
-                Some(_) => self.inner.storage.lease_mail(1, LEASE_MS, operators),
-                None => Ok(Vec::new()),
-            }
-        };
+        let mut line = None::<Line>;
         self.work(
             &self.inner.bells.mail,
             || true,
-            lease,
-            |leased| {
-                let mut next = Some(leased);
-                while let Some((leased, line)) = next.take().zip(line.borrow_mut().as_mut()) {
+            || {
+                let post = self.inner.outgoing();
+                if line.as_ref().is_none_or(|line| !Arc::ptr_eq(&line.post, &post)) {
+                    line = Line::new(post);
+                }
+                let Some(line) = &mut line else { return Ok(false) };
+                // One at a time: a slow server holds up no mail but the one that it has.
+                let mut next = self.inner.storage.lease_mail(1, LEASE_MS, operators)?.pop();
+                let any = next.is_some();
+                while let Some(leased) = next {
                     next = self.holding(&leased.lease, || self.deliver(line, &leased, operators));
                 }
+                Ok(any)
             },
         );
     }

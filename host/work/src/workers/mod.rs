@@ -183,10 +183,10 @@ impl Worker<'_> {
         let mut webhooks = Destinations::default();
         let mut next = Instant::now();
         loop {
-            let before = std::mem::replace(&mut webhooks, self.inner.surroundings.webhooks());
+            let before = std::mem::replace(&mut webhooks, self.inner.webhooks());
             let fresh = |to: &&Arc<Destination>| to.enabled && !before.iter().any(|known| Arc::ptr_eq(known, to));
             webhooks.iter().filter(fresh).for_each(&mut start);
-            let on: Vec<&str> = webhooks.iter().filter(|to| to.enabled).map(|to| to.name()).collect();
+            let on: Vec<&str> = webhooks.iter().filter(|to| to.enabled).map(|to| to.name.as_str()).collect();
             if self.inner.storage.in_place().is_err() {
                 if self.shutdown.wait(LOOK) {
                     return self.ring_all();
@@ -233,22 +233,17 @@ impl Worker<'_> {
         }
     }
 
-    /// Takes work as long as there is some, then sleeps until there is; ends when it `goes_on` no more.
-    fn work<T>(
-        &self,
-        bell: &Bell,
-        goes_on: impl Fn() -> bool,
-        lease: impl Fn() -> Result<Vec<T>, StorageError>,
-        mut run: impl FnMut(T),
-    ) {
+    /// Works as long as there is something to do, then sleeps until there is; ends when it `goes_on` no more. `step` leases
+    /// something and does it, and answers whether there was anything.
+    fn work(&self, bell: &Bell, goes_on: impl Fn() -> bool, mut step: impl FnMut() -> Result<bool, StorageError>) {
         loop {
             let heard = bell.rings();
             if self.shutdown.stopped() || !goes_on() {
                 return;
             }
-            match lease() {
-                Ok(leased) if leased.is_empty() => bell.wait(heard, SLEEP),
-                Ok(leased) => leased.into_iter().for_each(&mut run),
+            match step() {
+                Ok(true) => {}
+                Ok(false) => bell.wait(heard, SLEEP),
                 // Nothing is sent until the next start; that was logged.
                 Err(StorageError::Replaced(_)) => return,
                 Err(error) => {

@@ -1,13 +1,12 @@
 //! Jobs and events are run, each by its plugin.
 
-use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use super::{LEASE_MS, Worker, pause};
 use keyturn_runtime::CallError;
 use keyturn_runtime::Failure;
-use keyturn_store::tasks::{Lease, LeasedTask};
+use keyturn_store::tasks::LeasedTask;
 
 /// Tasks that one worker leases at once, at most.
 const AT_ONCE: u32 = 16;
@@ -18,25 +17,22 @@ impl Worker<'_> {
     /// Runs tasks one after another.
     pub(super) fn run_tasks(&self) {
         // Several in one write, as long as they are soon done: what is slow holds up only what it was leased with.
-        let quick = Cell::new(false);
-        let lease = || {
-            let most = if quick.get() { AT_ONCE } else { 1 };
-            let leased = self.inner.storage.lease_tasks(most, LEASE_MS)?;
-            Ok(if leased.is_empty() { Vec::new() } else { vec![leased] })
-        };
+        let mut most = 1;
         self.work(
             &self.inner.bells.task,
             || true,
-            lease,
-            |tasks: Vec<LeasedTask>| {
+            || {
+                let tasks = self.inner.storage.lease_tasks(most, LEASE_MS)?;
                 let (began, count) = (Instant::now(), tasks.len() as u32);
-                let leases: Vec<Lease> = tasks.iter().map(|task| task.lease.clone()).collect();
-                self.held().extend(leases);
-                for task in tasks {
-                    self.run_task(&task);
+                self.held().extend(tasks.iter().map(|task| task.lease.clone()));
+                for task in &tasks {
+                    self.run_task(task);
                     self.held().remove(&task.lease);
                 }
-                quick.set(began.elapsed() < QUICK * count);
+                if count > 0 {
+                    most = if began.elapsed() < QUICK * count { AT_ONCE } else { 1 };
+                }
+                Ok(count > 0)
             },
         );
     }

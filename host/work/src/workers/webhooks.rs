@@ -21,17 +21,20 @@ impl Worker<'_> {
     /// ends as it began, and its row with it.
     pub(super) fn send_webhooks(&self, to: &Arc<Destination>) {
         let mut sender = Sender::new(Arc::new(System));
-        let stands = || self.inner.surroundings.webhooks().iter().any(|one| Arc::ptr_eq(one, to));
-        let lease = || {
-            let mut turn = to.turn.lock().unwrap_or_else(PoisonError::into_inner);
-            let leased = self.inner.storage.lease_delivery(&to.name, &turn, LEASE_MS)?;
+        let stands = || self.inner.webhooks().iter().any(|one| Arc::ptr_eq(one, to));
+        self.work(&self.inner.bells.webhook, stands, || {
+            let leased = {
+                let mut turn = to.turn.lock().unwrap_or_else(PoisonError::into_inner);
+                let leased = self.inner.storage.lease_delivery(&to.name, &turn, LEASE_MS)?;
+                if let Some(leased) = &leased {
+                    turn.clone_from(&leased.delivery.plugin);
+                }
+                leased
+            };
             if let Some(leased) = &leased {
-                turn.clone_from(&leased.delivery.plugin);
+                self.holding(&leased.lease, || self.post(&mut sender, to, leased));
             }
-            Ok(leased.into_iter().collect())
-        };
-        self.work(&self.inner.bells.webhook, stands, lease, |leased| {
-            self.holding(&leased.lease.clone(), || self.post(&mut sender, to, &leased));
+            Ok(leased.is_some())
         });
     }
 
