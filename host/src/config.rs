@@ -13,12 +13,13 @@ use serde::Deserialize;
 
 use crate::accounts::OWN_REALMS;
 use crate::accounts::sql::{Mapping, Sql};
-use crate::host::{Host, HostBuilder, HostError};
+use crate::host::{Host, HostBuilder, HostError, Settings};
 use crate::http::serve::Manners;
 use crate::mail::config::MailConfig;
 use crate::mail::setup::{Fixed, Setup};
 use crate::network::Network;
 use crate::plugin::admit::AdmitError;
+use crate::plugin::cache::Folder;
 use crate::plugin::grants::GrantsError;
 use crate::plugin::limits::{ACCOUNTS_PER_ADDRESS, HostLimits};
 use crate::plugin::roster::{LeftOut, SignInPlugin};
@@ -350,7 +351,10 @@ impl Config {
         config.lines = lines(&text);
         config.said = toml::from_str(&text).unwrap_or_default();
         config.said.remove("webhooks");
-        config.check(&name)?;
+        if let Some(origin) = &mut config.brand.link_origin {
+            origin.truncate(origin.trim_end_matches('/').len());
+        }
+        config.check().map_err(|wrong| config.wrong(wrong))?;
         config.look()?;
         Ok(config)
     }
@@ -368,60 +372,52 @@ impl Config {
         Self { opening: Opening::Look, ..self }
     }
 
-    fn check(&mut self, path: &str) -> Result<(), ConfigError> {
-        let wrong = |setting: &str, problem: String| {
-            Err(ConfigError::Setting { path: path.to_owned(), setting: setting.to_owned(), problem })
+    /// Checks the values. Opens nothing.
+    fn check(&self) -> Result<(), (String, String)> {
+        let must = |holds: bool, setting: &str, problem: &dyn Fn() -> String| match holds {
+            true => Ok(()),
+            false => Err((setting.to_owned(), problem())),
         };
-        if let Some(origin) = &mut self.brand.link_origin {
-            origin.truncate(origin.trim_end_matches('/').len());
+        if let Some(origin) = &self.brand.link_origin {
             let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-            if host.is_none_or(|host| host.is_empty() || host.contains(['/', '?', '#', ' '])) {
-                return wrong("brand.link-origin", format!("must be like https://panel.example, not “{origin}”"));
-            }
+            let fits = host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', ' ']));
+            must(fits, "brand.link-origin", &|| format!("must be like https://panel.example, not “{origin}”"))?;
         }
-        if let Err(cause) = jiff::tz::TimeZone::get(&self.brand.time_zone) {
-            return wrong("brand.time-zone", format!("must be an IANA name such as Europe/Madrid: {cause}"));
-        }
-        if self.accounts.is_empty() {
-            return wrong("accounts", "must map at least one realm, such as [accounts.customer]".to_owned());
-        }
+        let zone = |cause| format!("must be an IANA name such as Europe/Madrid: {cause}");
+        jiff::tz::TimeZone::get(&self.brand.time_zone).map_err(|cause| ("brand.time-zone".to_owned(), zone(cause)))?;
+        let some = !self.accounts.is_empty();
+        must(some, "accounts", &|| "must map at least one realm, such as [accounts.customer]".to_owned())?;
         for realm in self.accounts.keys() {
-            if realm.is_empty() || !realm.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
-                return wrong(&format!("accounts.{realm}"), "must have a name of a-z, 0-9 and -".to_owned());
-            }
-            if OWN_REALMS.contains(&realm.as_str()) {
-                return wrong(
-                    &format!("accounts.{realm}"),
-                    "must have another name: the host uses this one".to_owned(),
-                );
-            }
+            let setting = format!("accounts.{realm}");
+            let named = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+            let fits = !realm.is_empty() && realm.bytes().all(named);
+            must(fits, &setting, &|| "must have a name of a-z, 0-9 and -".to_owned())?;
+            let free = !OWN_REALMS.contains(&realm.as_str());
+            must(free, &setting, &|| "must have another name: the host uses this one".to_owned())?;
         }
-        let most = self.limits.accounts_per_address;
-        if !ACCOUNTS_PER_ADDRESS.contains(&most) {
-            return wrong("limits.accounts-per-address", format!("must be 1 to 500, not {most}"));
-        }
-        if self.sign_in.even_ms > 10_000 {
-            return wrong("sign-in.even-ms", format!("must be 0 to 10000, not {}", self.sign_in.even_ms));
-        }
-        if !(1..=36_500).contains(&self.audit.keep_days) {
-            return wrong("audit.keep-days", format!("must be 1 to 36500, not {}", self.audit.keep_days));
-        }
-        if let Some(panel) = self.server.panel.as_ref().filter(|panel| !leads_somewhere(panel)) {
-            return wrong("server.panel", format!("must be like https://panel.example/, not “{panel}”"));
+        let (most, even, days) = (self.limits.accounts_per_address, self.sign_in.even_ms, self.audit.keep_days);
+        let few = ACCOUNTS_PER_ADDRESS.contains(&most);
+        must(few, "limits.accounts-per-address", &|| format!("must be 1 to 500, not {most}"))?;
+        must(even <= 10_000, "sign-in.even-ms", &|| format!("must be 0 to 10000, not {even}"))?;
+        must((1..=36_500).contains(&days), "audit.keep-days", &|| format!("must be 1 to 36500, not {days}"))?;
+        if let Some(panel) = &self.server.panel {
+            let like = || format!("must be like https://panel.example/, not “{panel}”");
+            must(leads_somewhere(panel), "server.panel", &like)?;
         }
         for (setting, address) in [("server.sign-in", &self.server.sign_in)].into_iter().chain(self.server.pages.all())
         {
             let Some(address) = address else { continue };
-            if !leads_somewhere(address) && !is_relative(address) {
-                return wrong(
-                    setting,
-                    format!("must be like https://panel.example/login, /login or login, not “{address}”"),
-                );
-            }
+            let like = || format!("must be like https://panel.example/login, /login or login, not “{address}”");
+            must(leads_somewhere(address) || is_relative(address), setting, &like)?;
         }
-        self.limits.check().or_else(|(setting, problem)| wrong(setting, problem))?;
-        self.mail.check().or_else(|(setting, problem)| wrong(setting, problem))?;
-        webhooks::config::check(&self.webhooks).or_else(|(setting, problem)| wrong(&setting, problem))
+        let named = |(setting, problem): (&str, String)| (setting.to_owned(), problem);
+        self.limits.check().map_err(named)?;
+        self.mail.check().map_err(named)?;
+        webhooks::config::check(&self.webhooks)
+    }
+
+    fn wrong(&self, (setting, problem): (impl Into<String>, String)) -> ConfigError {
+        ConfigError::Setting { path: self.file.clone(), setting: setting.into(), problem }
     }
 
     /// A path of the file, made absolute by the file's own folder.
@@ -490,11 +486,8 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Setting`].
     pub fn provider(&self) -> Result<Sql, ConfigError> {
-        Sql::new(self.accounts.clone()).map_err(|cause| ConfigError::Setting {
-            path: self.file.clone(),
-            setting: format!("accounts.{}", cause.setting),
-            problem: cause.problem,
-        })
+        Sql::new(self.accounts.clone())
+            .map_err(|cause| self.wrong((format!("accounts.{}", cause.setting), cause.problem)))
     }
 
     /// The storage, with its key file made and its tables migrated where needed.
@@ -575,19 +568,14 @@ impl Config {
     /// The operator's own colours.
     fn look(&self) -> Result<Option<Arc<Asset>>, ConfigError> {
         let css = (!self.brand.look.is_empty()).then(|| theme_css(&self.brand.look)).transpose();
-        let css = css.map_err(|cause| ConfigError::Setting {
-            path: self.file.clone(),
-            setting: "brand.look".to_owned(),
-            problem: cause.to_string(),
-        })?;
+        let css = css.map_err(|cause| self.wrong(("brand.look", cause.to_string())))?;
         Ok(css.map(|css| Arc::new(Asset::new(css, "theme.css"))))
     }
 
     /// Where events go, with the files of each read.
     fn destinations(&self) -> Result<Vec<Destination>, ConfigError> {
         let all = self.webhooks.iter().map(|webhook| webhook.destination(|path| self.path(path)));
-        let wrong = |(setting, problem)| ConfigError::Setting { path: self.file.clone(), setting, problem };
-        all.map(|one| one.map_err(wrong)).collect()
+        all.map(|one| one.map_err(|wrong| self.wrong(wrong))).collect()
     }
 
     /// A host without plugins, and without an engine until the first one is admitted.
@@ -608,22 +596,20 @@ impl Config {
             zone: jiff::tz::TimeZone::get(&self.brand.time_zone).unwrap_or(jiff::tz::TimeZone::UTC),
             look: self.look()?,
         };
-        let (builder, cache) = (HostBuilder::new(Arc::new(storage), keys), self.path(&self.cache));
-        let builder = if engine { builder } else { builder.engine_at_need() };
-        let builder = if self.opening == Opening::Look { builder.cache_as_it_is(cache) } else { builder.cache(cache) };
-        let host = builder
-            .brand(brand)
-            .webhooks(self.destinations()?)
-            .mail(self.fixed())
-            .limits(self.limits.clone())
-            .even_grid(Duration::from_millis(self.sign_in.even_ms))
-            .sign_in(SignInPlugin { name: self.sign_in.plugin.clone(), hook: self.sign_in.hook.clone() })
-            .build()?;
+        let settings = Settings {
+            webhooks: self.destinations()?.into_iter().map(Arc::new).collect(),
+            sign_in: SignInPlugin { name: self.sign_in.plugin.clone(), hook: self.sign_in.hook.clone() },
+            // A command that changes nothing puts nothing there.
+            cache: Some(Folder { path: self.path(&self.cache), keeps: self.opening != Opening::Look }),
+            limits: self.limits.clone(),
+            engine_first: engine,
+            even_grid: Duration::from_millis(self.sign_in.even_ms),
+        };
+        let set = |host: &mut HostBuilder| (host.brand, host.mail, host.settings) = (brand, self.fixed(), settings);
+        let host = HostBuilder::new(Arc::new(storage), keys).with(set).build()?;
         // Errors in the file are fixed there; errors on the page must not keep anybody from the page.
         match host.mail_problem() {
-            Some((setting, problem)) if self.fixed().fixes(setting) => {
-                Err(ConfigError::Setting { path: self.file.clone(), setting: setting.to_owned(), problem })
-            }
+            Some(wrong) if self.fixed().fixes(wrong.0) => Err(self.wrong(wrong)),
             _ => Ok(host),
         }
     }

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use keyturn_operator::Operator;
 use keyturn_work::Work;
 
+pub use keyturn_runtime::Settings;
 pub use keyturn_work::{HostError, plugin_name};
 
 /// How a host is made.

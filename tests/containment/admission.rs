@@ -1,6 +1,7 @@
 //! What is refused before anything of it has run.
 
 use keyturn_host::plugin::admit::AdmitError;
+use keyturn_host::plugin::cache::Folder;
 use keyturn_host::plugin::grants::{Grants, GrantsError};
 use keyturn_host::plugin::manifest::{ManifestError, SettingValue, Wants};
 use keyturn_host::plugin::pack::{PackError, pack, with_section};
@@ -154,7 +155,8 @@ fn the_errors_of_a_manifest_are_told_apart() {
 fn compiled_code_that_bears_no_valid_mac_is_compiled_anew() {
     let folder = tempfile::tempdir().expect("a folder");
     let start = || {
-        let bench = Bench::with("", |builder| builder.cache(folder.path()));
+        let bench =
+            Bench::with("", |host| host.settings.cache = Some(Folder { path: folder.path().to_owned(), keeps: true }));
         bench.admit("acme-report", FOREIGN, all_grants());
     };
     let file = || {

@@ -10,7 +10,6 @@ use keyturn_host::caller::{Actor, Caller};
 use keyturn_host::embed::{Submitted, Surface};
 use keyturn_host::mail::Message;
 use keyturn_host::mail::config::MailConfig;
-use keyturn_host::mail::setup::Fixed;
 use keyturn_host::mail::transport::{Attempt, Session, Transport, Verdict};
 use keyturn_host::plugin::grants::Grants;
 use keyturn_host::plugin::limits::Limits;
@@ -83,10 +82,12 @@ impl Office {
             operators: Some("ops@northwind.example".to_owned()),
             ..MailConfig::default()
         };
-        let build = |builder: HostBuilder| {
-            builder.even_grid(Duration::ZERO).transport(Arc::new(Taking(tell))).mail(Fixed { mail, ..Fixed::default() })
+        let set = |host: &mut HostBuilder| {
+            host.settings.even_grid = Duration::ZERO;
+            host.transport = Some(Arc::new(Taking(tell)));
+            host.mail.mail = mail;
         };
-        let office = Self { bench: Bench::with(PEOPLE, build), sent: Mutex::new(sent) };
+        let office = Self { bench: Bench::with(PEOPLE, set), sent: Mutex::new(sent) };
         for (name, component) in [("first", COURIER.packed()), ("second", COURIER.packed_as(&without_hooks()))] {
             let grants = Grants { limits: limits.clone(), ..Grants::of(&component, wants.clone()) };
             office.bench.host.admit(name, &component, &grants).unwrap_or_else(|cause| panic!("{cause}"));

@@ -32,17 +32,19 @@ use crate::values;
 keyturn_core::with_defaults! {
     /// How a runtime is made.
     pub struct Settings {
-        /// Where events are sent, apart from the plugins that listen.
+        /// Where events are sent, apart from the plugins that listen. Their names are all different.
         pub webhooks: Destinations = Destinations::default(),
         /// Which plugin comes first where two want the same.
         pub sign_in: SignInPlugin = SignInPlugin::default(),
-        /// Where compiled components are kept.
+        /// Where compiled components are kept, for a start in milliseconds.
         pub cache: Option<cache::Folder> = None,
         /// Limits of the host as a whole.
         pub limits: HostLimits = HostLimits::default(),
-        /// Whether the engine is made now, and not when the first plugin is admitted.
+        /// Whether the engine is made now, and not when the first plugin is admitted: a host that may admit none needs none of
+        /// its address space. The memory of calls is then wiped in a slower way.
         pub engine_first: bool = true,
-        /// The time grid on which operations with `answer = even` are answered.
+        /// The time grid on which operations with `answer = even` are answered; it should lie above the slowest hash that
+        /// the panel has stored. Zero: at once.
         pub even_grid: Duration = Duration::from_millis(250),
     }
 }

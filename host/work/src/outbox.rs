@@ -1,15 +1,14 @@
 //! The outbox for pages and the command line, and what an operator can do with it. The embedding panel decides who may.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::rc::Rc;
 
 use crate::work::Work;
 use crate::workers::Workers;
 use keyturn_core::accounts::{Account, AccountId, Field, Scope};
-use keyturn_core::caller::OWN;
-use keyturn_core::caller::{Actor, Caller};
+use keyturn_core::caller::{Actor, Caller, OWN};
 use keyturn_mail::draw::{self, Drawn};
 use keyturn_mail::template::TemplateError;
 use keyturn_mail::transport::folder;
@@ -162,20 +161,18 @@ impl Work {
     ) -> Result<Vec<(MailId, Retried)>, StorageError> {
         let mut answers = Vec::new();
         let mut retried = Vec::new();
-        let mut subjects = Vec::new();
         for id in ids {
-            let Some((mail, moved)) = self.mendable(caller, id)? else {
-                answers.push((id.clone(), Retried::Not));
-                continue;
+            let answer = match self.mendable(caller, id)? {
+                None => Retried::Not,
+                Some((_, true)) if !although_moved => Retried::Moved,
+                Some((mail, moved)) => {
+                    retried.push(mail);
+                    Retried::Queued { moved }
+                }
             };
-            let asks = moved && !although_moved;
-            answers.push((id.clone(), if asks { Retried::Moved } else { Retried::Queued { moved } }));
-            if !asks {
-                retried.push(id.clone());
-                subjects.extend(mail.to.account().cloned().map(|account| (account, Role::Subject)));
-            }
+            answers.push((id.clone(), answer));
         }
-        let done = self.mend(caller, Mend::Retry, &retried, subjects)?;
+        let done = self.mend(caller, Mend::Retry, &retried)?;
         for (id, answer) in &mut answers {
             if matches!(answer, Retried::Queued { .. }) && !done.contains(id) {
                 *answer = Retried::Not;
@@ -192,15 +189,8 @@ impl Work {
     /// # Errors
     /// [`StorageError`].
     pub fn withdraw(&self, caller: &Caller, ids: &[MailId]) -> Result<Vec<MailId>, StorageError> {
-        let mut withdrawn = Vec::new();
-        let mut subjects = Vec::new();
-        for id in ids {
-            if let Some((mail, _)) = self.mendable(caller, id)? {
-                withdrawn.push(id.clone());
-                subjects.extend(mail.to.account().cloned().map(|account| (account, Role::Subject)));
-            }
-        }
-        self.mend(caller, Mend::Withdraw, &withdrawn, subjects)
+        let mendable = ids.iter().filter_map(|id| self.mendable(caller, id).map(|some| Some(some?.0)).transpose());
+        self.mend(caller, Mend::Withdraw, &mendable.collect::<Result<Vec<_>, _>>()?)
     }
 
     /// A mail that this caller may do something about, and whether its address has changed.
@@ -210,24 +200,29 @@ impl Work {
         Ok(delivery.map(|delivery| (mail, delivery.moved)))
     }
 
-    fn mend(
-        &self,
-        caller: &Caller,
-        mend: Mend,
-        ids: &[MailId],
-        mut subjects: Vec<(AccountId, Role)>,
-    ) -> Result<Vec<MailId>, StorageError> {
-        if ids.is_empty() {
+    fn mend(&self, caller: &Caller, mend: Mend, mails: &[Mail]) -> Result<Vec<MailId>, StorageError> {
+        if mails.is_empty() {
             return Ok(Vec::new());
         }
-        subjects.sort_by(|one, other| one.0.cmp(&other.0));
-        subjects.dedup();
         let operation = match mend {
             Mend::Retry => "outbox-retry",
             Mend::Withdraw => "outbox-withdraw",
         };
-        let audit = AuditEntry { subjects, ..AuditEntry::of(caller, self.now(), OWN, operation, "done".to_owned()) };
-        self.storage.mend(mend, ids, audit)
+        let ids: Vec<MailId> = mails.iter().map(|mail| mail.id.clone()).collect();
+        let audit = self.audited(caller, operation, mails.iter().filter_map(|mail| mail.to.account()));
+        self.storage.mend(mend, &ids, audit)
+    }
+
+    /// The audit's entry on something that was done about these accounts.
+    pub(crate) fn audited<'a>(
+        &self,
+        caller: &Caller,
+        operation: &str,
+        accounts: impl Iterator<Item = &'a AccountId>,
+    ) -> AuditEntry {
+        let accounts: BTreeSet<&AccountId> = accounts.collect();
+        let subjects = accounts.into_iter().map(|account| (account.clone(), Role::Subject)).collect();
+        AuditEntry { subjects, ..AuditEntry::of(caller, self.now(), OWN, operation, "done".to_owned()) }
     }
 
     /// Has jobs and events that failed for good run again, as far as they still carry something; answers which. Writes it down.
@@ -238,8 +233,7 @@ impl Work {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let audit = AuditEntry::of(caller, self.now(), OWN, "jobs-run-again", "done".to_owned());
-        let done = self.storage.run_again(ids, audit)?;
+        let done = self.storage.run_again(ids, self.audited(caller, "jobs-run-again", std::iter::empty()))?;
         if !done.is_empty() {
             self.bells.task.ring_all();
         }

@@ -6,11 +6,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::work::Work;
-use keyturn_core::accounts::AccountId;
-use keyturn_core::caller::Caller;
-use keyturn_core::caller::OWN;
+use keyturn_core::caller::{Caller, OWN};
 use keyturn_store::deliveries::{Delivery, DeliveryId, DeliveryState, Noted, Tried};
-use keyturn_store::{AuditEntry, Commit, Role, StorageError};
+use keyturn_store::{AuditEntry, Commit, StorageError};
 use keyturn_webhooks::send::{Sender, System, Verdict};
 use keyturn_webhooks::{Destination, Destinations, written};
 
@@ -158,15 +156,11 @@ impl Work {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let mut subjects: Vec<(AccountId, Role)> = Vec::new();
+        let mut accounts = Vec::new();
         for id in ids {
-            let account = self.storage.delivery(id)?.and_then(|delivery| delivery.account);
-            subjects.extend(account.map(|account| (account, Role::Subject)));
+            accounts.extend(self.storage.delivery(id)?.and_then(|delivery| delivery.account));
         }
-        subjects.sort_by(|one, other| one.0.cmp(&other.0));
-        subjects.dedup();
-        let audit = AuditEntry::of(caller, self.now(), OWN, "webhook-send-again", "done".to_owned());
-        let done = self.storage.send_again(ids, AuditEntry { subjects, ..audit })?;
+        let done = self.storage.send_again(ids, self.audited(caller, "webhook-send-again", accounts.iter()))?;
         if !done.is_empty() {
             self.bells.webhook.ring_all();
         }
@@ -179,7 +173,7 @@ impl Work {
     /// # Errors
     /// [`StorageError`].
     pub fn enable_destination(&self, caller: &Caller, name: &str) -> Result<bool, StorageError> {
-        let audit = AuditEntry::of(caller, self.now(), OWN, "webhook-enable", "done".to_owned());
+        let audit = self.audited(caller, "webhook-enable", std::iter::empty());
         let was = self.storage.enable_destination(name, audit)?;
         if was {
             self.bells.webhook.ring_all();

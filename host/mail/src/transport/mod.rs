@@ -51,12 +51,16 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// An attempt with one step.
+    fn one(kind: StepKind, started: Instant, verdict: Verdict, said: String) -> Self {
+        Self { steps: vec![Step { kind, took: started.elapsed(), said }], verdict }
+    }
+
     /// A message that can't be written: because of the recipient's address, which is final, or because of ours, which can be
     /// fixed.
     fn unwritten(cause: &MessageError, started: Instant) -> Self {
         let verdict = if matches!(cause, MessageError::To(_)) { Verdict::Refused } else { Verdict::Delayed };
-        let step = Step { kind: StepKind::Handover, took: started.elapsed(), said: cause.to_string() };
-        Self { steps: vec![step], verdict }
+        Self::one(StepKind::Handover, started, verdict, cause.to_string())
     }
 }
 

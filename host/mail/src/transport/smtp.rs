@@ -75,22 +75,6 @@ impl Limits {
         Self { end: Some(Instant::now() + total), ..Self::default() }
     }
 
-    fn for_connect(&self) -> Duration {
-        self.left(self.connect)
-    }
-
-    fn for_command(&self) -> Duration {
-        self.left(self.command)
-    }
-
-    fn for_handshake(&self) -> Duration {
-        self.left(self.command.min(HANDSHAKE))
-    }
-
-    fn for_data(&self) -> Duration {
-        self.left(self.data)
-    }
-
     /// The rest of a step's limit.
     fn left(&self, limit: Duration) -> Duration {
         self.end.map_or(limit, |end| limit.min(end.saturating_duration_since(Instant::now())))
@@ -160,6 +144,10 @@ impl Smtp {
             .map_or_else(Secrets::default, |login| Secrets::of_login(&login.username, &login.password));
         Ok(Self(Arc::new(Route { server, tls, secrets, writer })))
     }
+
+    fn open(&self) -> SmtpSession {
+        SmtpSession { route: Arc::clone(&self.0), runtime: None, kept: None }
+    }
 }
 
 impl Transport for Smtp {
@@ -172,15 +160,14 @@ impl Transport for Smtp {
     }
 
     fn session(&self) -> Box<dyn Session> {
-        Box::new(SmtpSession { route: Arc::clone(&self.0), runtime: None, kept: None })
+        Box::new(self.open())
     }
 
     fn probe(&self) -> Attempt {
-        let mut session = SmtpSession { route: Arc::clone(&self.0), runtime: None, kept: None };
-        let route = Arc::clone(&self.0);
-        session.blocking(StepKind::LookUp, async |kept| {
+        let route = &*self.0;
+        self.open().blocking(async |kept| {
             let mut steps = Vec::new();
-            *kept = open(&route, &mut steps).await.map(Kept::new);
+            *kept = open(route, &mut steps).await.map(Kept::new);
             Attempt { steps, verdict: if kept.is_some() { Verdict::Accepted } else { Verdict::Delayed } }
         })
     }
@@ -228,22 +215,18 @@ impl Session for SmtpSession {
             Err(cause) => return Attempt::unwritten(&cause, started),
         };
         let secrets = route.secrets.and_of(message);
-        self.blocking(StepKind::LookUp, async |kept| deliver(&route, &secrets, &wire, kept, stopped).await)
+        self.blocking(async |kept| deliver(&route, &secrets, &wire, kept, stopped).await)
     }
 }
 
 impl SmtpSession {
-    /// Runs `work` with the kept connection, on the session's own runtime. `first` is the step that fails if there is none.
-    fn blocking(&mut self, first: StepKind, work: impl AsyncFnOnce(&mut Option<Kept>) -> Attempt) -> Attempt {
+    /// Runs `work` with the kept connection, on the session's own runtime.
+    fn blocking(&mut self, work: impl AsyncFnOnce(&mut Option<Kept>) -> Attempt) -> Attempt {
         let started = Instant::now();
-        let runtime = match self.runtime.take().map_or_else(runtime, Ok) {
-            Ok(runtime) => self.runtime.insert(runtime),
-            Err(cause) => {
-                let step = Step { kind: first, took: started.elapsed(), said: cause.to_string() };
-                return Attempt { steps: vec![step], verdict: Verdict::Delayed };
-            }
-        };
-        runtime.block_on(work(&mut self.kept))
+        match self.runtime.take().map_or_else(runtime, Ok) {
+            Ok(runtime) => self.runtime.insert(runtime).block_on(work(&mut self.kept)),
+            Err(cause) => Attempt::one(StepKind::LookUp, started, Verdict::Delayed, cause.to_string()),
+        }
     }
 }
 
@@ -314,7 +297,7 @@ async fn deliver(
         let again = match (usable, verdict) {
             (false, _) => false,
             (true, Verdict::Accepted) => true,
-            (true, _) => timed(limits.for_handshake(), now.connection.smtp.ask("RSET")).await.is_ok(),
+            (true, _) => timed(limits.left(HANDSHAKE), now.connection.smtp.ask("RSET")).await.is_ok(),
         };
         if again {
             *place = Some(now);
@@ -357,9 +340,9 @@ enum Untaken {
 async fn name(to: &mut Connection, limits: &Limits, wire: &Wire) -> Result<(), Untaken> {
     let parameters = parameters(to, wire)?;
     let sender = format!("MAIL FROM:<{}>{parameters}", wire.from);
-    timed(limits.for_command(), to.smtp.ask(&sender)).await.map_err(Untaken::Before)?;
+    timed(limits.left(limits.command), to.smtp.ask(&sender)).await.map_err(Untaken::Before)?;
     let recipient = format!("RCPT TO:<{}>", wire.to);
-    timed(limits.for_command(), to.smtp.ask(&recipient)).await.map_err(|trouble| {
+    timed(limits.left(limits.command), to.smtp.ask(&recipient)).await.map_err(|trouble| {
         // The server accepted the sender, so the connection is fine: an answer about a recipient counts, even "not now".
         match trouble {
             Trouble::Answer { code, said } if code != 421 => Untaken::After(Trouble::Answer { code, said }),
@@ -371,8 +354,8 @@ async fn name(to: &mut Connection, limits: &Limits, wire: &Wire) -> Result<(), U
 
 /// The text. From here on the server may have the email, so the attempt continues to its end.
 async fn hand_over(to: &mut Connection, limits: &Limits, wire: &Wire) -> Result<String, Trouble> {
-    timed(limits.for_command(), to.smtp.ask_for(3, "DATA")).await?;
-    let answer = timed(limits.for_data(), to.smtp.text(&wire.bytes)).await.map_err(|trouble| match trouble {
+    timed(limits.left(limits.command), to.smtp.ask_for(3, "DATA")).await?;
+    let answer = timed(limits.left(limits.data), to.smtp.text(&wire.bytes)).await.map_err(|trouble| match trouble {
         Trouble::Lost(said) => Trouble::Lost(format!("{said}; the server may still have accepted the email")),
         answer => answer,
     })?;

@@ -30,7 +30,11 @@ struct Stage {
 impl Stage {
     fn new(webhooks: Vec<Destination>) -> Self {
         let ground = Ground::new("", "");
-        let host = ground.host().webhooks(webhooks).build().expect("a host");
+        let host = ground
+            .host()
+            .with(|host| host.settings.webhooks = webhooks.into_iter().map(Arc::new).collect())
+            .build()
+            .expect("a host");
         let Ground { folder, storage, .. } = ground;
         Self { host, storage, folder }
     }
