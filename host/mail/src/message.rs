@@ -27,18 +27,15 @@ pub enum MessageError {
     /// The recipient's address.
     #[error("the recipient {0}")]
     To(AddressError),
-    /// The sender's address.
-    #[error("the sender {0}")]
-    From(AddressError),
-    /// The reply address.
-    #[error("the reply address {0}")]
-    ReplyTo(AddressError),
-    /// The message's id.
-    #[error("the message id must be like mail-id@host, with letters, digits, . - and _")]
-    Id,
-    /// Anything else that RFC 5322 requires.
-    #[error("the message can't be written: {0}")]
-    Parts(String),
+    /// Anything else, in a sentence: the sender, the message's id, what RFC 5322 requires.
+    #[error("{0}")]
+    Ours(String),
+}
+
+impl MessageError {
+    fn ours(what: &str, cause: impl std::fmt::Display) -> Self {
+        Self::Ours(format!("{what} {cause}"))
+    }
 }
 
 /// Why there is no signature.
@@ -95,9 +92,10 @@ impl Writer {
     }
 
     pub(super) fn wire(&self, message: &Message) -> Result<Wire, MessageError> {
-        let from = shown(&message.from).map_err(MessageError::From)?;
+        let from = shown(&message.from).map_err(|cause| MessageError::ours("the sender", cause))?;
         let to = shown(&message.to).map_err(MessageError::To)?;
-        let reply_to = message.reply_to.as_ref().map(shown).transpose().map_err(MessageError::ReplyTo)?;
+        let reply_to = message.reply_to.as_ref().map(shown).transpose();
+        let reply_to = reply_to.map_err(|cause| MessageError::ours("the reply address", cause))?;
         let (sender, recipient) = (from.email.clone(), to.email.clone());
         // lettre parses headers with addresses again, more strictly than mailboxes are. So it gets other addresses, which are
         // then replaced by the right ones.
@@ -114,7 +112,8 @@ impl Writer {
         }
         let body =
             MultiPart::alternative_plain_html::<String, String>(message.text.to_string(), message.html.to_string());
-        let mut written = builder.multipart(body).map_err(|cause| MessageError::Parts(cause.to_string()))?;
+        let mut written =
+            builder.multipart(body).map_err(|cause| MessageError::ours("the message can't be written:", cause))?;
         let headers = written.headers_mut();
         headers.insert_raw(header::<From>(&from));
         headers.insert_raw(header::<To>(&to));
@@ -157,7 +156,7 @@ fn id(id: &str) -> Result<String, MessageError> {
     };
     match id.split_once('@') {
         Some((left, right)) if fits(left) && fits(right) && id.len() <= 200 => Ok(format!("<{id}>")),
-        _ => Err(MessageError::Id),
+        _ => Err(MessageError::ours("the message id", "must be like mail-id@host, with letters, digits, . - and _")),
     }
 }
 
@@ -266,7 +265,8 @@ mod tests {
         assert!(written.is_ascii());
         for bad_id in ["", "m-1", "m-1@", "m-1@x\r\nBcc: y@z", "a@b@c", "<a@b>"] {
             bad.message_id = bad_id.to_owned();
-            assert_eq!(Writer::default().bytes(&bad).expect_err(bad_id), MessageError::Id);
+            let refused = Writer::default().bytes(&bad).expect_err(bad_id).to_string();
+            assert!(refused.starts_with("the message id must be like"), "{refused}");
         }
         let mut bad = message();
         bad.to.address.push_str("\r\nBcc: thief@else.example");

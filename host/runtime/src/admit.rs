@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use wasmtime::Engine;
-use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem, Type};
+use wasmtime::component::types::{ComponentItem, Type};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
 use crate::cache;
@@ -219,16 +219,16 @@ fn linker(engine: &Engine, authority: &Wants) -> wasmtime::Result<Linker<State>>
 
 /// What a plugin does without importing it.
 fn declared(plugin: &str, manifest: &Manifest, authority: &Wants) -> Result<(), AdmitError> {
-    let jobs = manifest.jobs.iter().map(|job| format!("declares the job {job}"));
+    let jobs = manifest.jobs.iter().filter(|_| !authority.jobs);
     let emits = manifest.events.emits.iter().map(|event| format!("emits {event}"));
-    let mut events = emits.chain(manifest.events.listens.iter().map(|event| format!("listens to {event}")));
-    let first = if authority.jobs { None } else { jobs.map(|declares| (declares, "grants.jobs")).next() };
-    let more = || events.next().filter(|_| !authority.events).map(|declares| (declares, "grants.events"));
-    first.or_else(more).map_or(Ok(()), |(declares, setting)| {
-        Err(AdmitError::Other(format!(
+    let listens = manifest.events.listens.iter().map(|event| format!("listens to {event}"));
+    let events = emits.chain(listens).filter(|_| !authority.events).map(|declares| (declares, "grants.events"));
+    match jobs.map(|job| (format!("declares the job {job}"), "grants.jobs")).chain(events).next() {
+        None => Ok(()),
+        Some((declares, setting)) => Err(AdmitError::Other(format!(
             "{plugin} {declares}, which is not granted: set `{setting}` in its grants file to allow it"
-        )))
-    })
+        ))),
+    }
 }
 
 pub(crate) fn engine_error(plugin: &str, cause: impl Display) -> AdmitError {
@@ -265,16 +265,13 @@ fn hooks(engine: &Engine, component: &Component, plugin: &str, manifest: &Manife
         let Some(interface) = &operation.hook else { continue };
         let full = format!("{interface}/{}", operation.name);
         let lies = || AdmitError::not_exported(plugin, format_args!("the hook {full}"));
-        let (export, instance) = exported_instance(engine, component, interface).ok_or_else(lies)?;
-        let function = instance.exports(engine).find_map(|(name, item)| match item.ty {
-            ComponentItem::ComponentFunc(function) if name == operation.name => Some(function),
-            _ => None,
-        });
-        let function: ComponentFunc = function.ok_or_else(lies)?;
-        let index = component
-            .get_export_index(None, &export)
-            .and_then(|instance| component.get_export_index(Some(&instance), &operation.name))
-            .ok_or_else(lies)?;
+        let ours = |name: &str| name.contains('/') && own_name(name) == interface;
+        let (export, instance) = exported(engine, component, ours).ok_or_else(lies)?;
+        let Some((ComponentItem::ComponentFunc(function), index)) =
+            component.get_export(Some(&instance), &operation.name)
+        else {
+            return Err(lies());
+        };
         let parameters: Vec<(String, Type)> = function.params().map(|(name, ty)| (name.to_owned(), ty)).collect();
         let result = function.results().next();
         for ty in parameters.iter().map(|(_, ty)| ty).chain(&result) {
@@ -310,30 +307,24 @@ fn is_text(ty: &Type) -> bool {
     }
 }
 
-/// The export of that interface, under its full name.
-fn exported_instance(engine: &Engine, component: &Component, interface: &str) -> Option<(String, ComponentInstance)> {
-    component.component_type().exports(engine).find_map(|(name, item)| match item.ty {
-        ComponentItem::ComponentInstance(instance) if name.contains('/') && own_name(name) == interface => {
-            Some((name.to_owned(), instance))
-        }
-        _ => None,
-    })
+/// The first exported interface of such a name: its full name, and where it stands.
+fn exported(
+    engine: &Engine,
+    component: &Component,
+    is: impl Fn(&str) -> bool,
+) -> Option<(String, ComponentExportIndex)> {
+    let ty = component.component_type();
+    let (name, _) = ty.exports(engine).find(|(name, _)| is(name))?;
+    Some((name.to_owned(), component.get_export_index(None, name)?))
 }
 
 fn background(engine: &Engine, component: &Component) -> Option<ComponentExportIndex> {
-    let instance = exported(engine, component, "keyturn:panel/background")?;
+    let (_, instance) = exported(engine, component, |name| without_version(name) == "keyturn:panel/background")?;
     component.get_export_index(Some(&instance), "run")
 }
 
-/// The export of that interface, in whichever version.
-fn exported(engine: &Engine, component: &Component, interface: &str) -> Option<ComponentExportIndex> {
-    let ty = component.component_type();
-    let (name, _) = ty.exports(engine).find(|(name, _)| without_version(name) == interface)?;
-    component.get_export_index(None, name)
-}
-
 fn views(engine: &Engine, component: &Component) -> Option<Views> {
-    let instance = exported(engine, component, "keyturn:ui/views")?;
+    let (_, instance) = exported(engine, component, |name| without_version(name) == "keyturn:ui/views")?;
     let function = |function| component.get_export_index(Some(&instance), function);
     Some(Views { slot: function("slot")?, page: function("page")?, submit: function("submit")? })
 }

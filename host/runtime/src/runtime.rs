@@ -9,7 +9,7 @@ use keyturn_core::seal::Keys;
 use keyturn_core::space::within_limits;
 use keyturn_core::time::now;
 use keyturn_package::grants::Grants;
-use keyturn_package::limits::{GuestMemory, HostLimits};
+use keyturn_package::limits::HostLimits;
 use keyturn_store::{Commit, Effect, Read, StorageError, Store};
 use keyturn_webhooks::Destinations;
 use serde_json::Value;
@@ -73,7 +73,6 @@ pub(crate) struct Notices {
 pub struct Runtime {
     /// None until a plugin is admitted, where that may never be.
     machine: OnceLock<Machine>,
-    guest_memory: GuestMemory,
     cache: Option<cache::Folder>,
     pub(crate) surroundings: Arc<Surroundings>,
     plugins: Arc<RwLock<Roster>>,
@@ -124,6 +123,8 @@ impl Runtime {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             set => set,
         };
+        let compute = Lane::new(compute, limits.compute_queue, patience);
+        let calls = Lane::new(calls, limits.calls_queue, patience);
         let plugins = Arc::new(RwLock::new(Roster::new(sign_in, remembered(&storage))));
         let surroundings = Surroundings {
             storage,
@@ -132,20 +133,19 @@ impl Runtime {
             mail,
             brand,
             webhooks: RwLock::new(webhooks),
-            plugins: Arc::new(Plugins(Arc::clone(&plugins))),
-            accounts_per_address: limits.accounts_per_address,
+            plugins: plugins.clone(),
+            limits,
             many_told: Told::default(),
         };
         Ok(Self {
             machine,
-            guest_memory: limits.guest_memory,
             cache,
             surroundings: Arc::new(surroundings),
             plugins,
             bells: Bells::default(),
             even_grid,
-            compute: Lane::new(compute, limits.compute_queue, patience),
-            calls: Lane::new(calls, limits.calls_queue, patience),
+            compute,
+            calls,
             notices: Notices::default(),
             audited: Budget::default(),
         })
@@ -154,7 +154,7 @@ impl Runtime {
     /// The engine, made now at the latest.
     fn machine(&self) -> Result<&Machine, String> {
         if self.machine.get().is_none() {
-            let made = Machine::new(self.guest_memory).map_err(|cause| engine_problem(&cause))?;
+            let made = Machine::new(self.limits.guest_memory).map_err(|cause| engine_problem(&cause))?;
             // Of two at once, the other's is as good.
             let _ = self.machine.set(made);
         }
@@ -299,15 +299,13 @@ impl Runtime {
 }
 
 /// The plugins, as calls know them.
-struct Plugins(Arc<RwLock<Roster>>);
-
-impl Directory for Plugins {
+impl Directory for RwLock<Roster> {
     fn listeners(&self, source: &str, event: &str) -> Vec<String> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).listeners(source, event)
+        self.read().unwrap_or_else(PoisonError::into_inner).listeners(source, event)
     }
 
     fn must_say_whose(&self, plugin: &str, page: &str) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).must_say_whose(plugin, page)
+        self.read().unwrap_or_else(PoisonError::into_inner).must_say_whose(plugin, page)
     }
 }
 

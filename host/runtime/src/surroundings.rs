@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use keyturn_core::accounts::{AccountId, Matched};
 use keyturn_core::seal::Keys;
 use keyturn_core::time::now;
+use keyturn_package::limits::HostLimits;
 use keyturn_store::{StorageError, Store};
 use keyturn_webhooks::Destinations;
 
@@ -54,8 +55,8 @@ pub struct Surroundings {
     pub webhooks: RwLock<Destinations>,
     /// Which plugin has what.
     pub plugins: Arc<dyn Directory>,
-    /// How many accounts of one login or address are found at most.
-    pub accounts_per_address: usize,
+    /// Limits of the host as a whole.
+    pub limits: HostLimits,
     /// That there were more.
     pub many_told: Told,
 }
@@ -67,7 +68,7 @@ impl Surroundings {
     /// # Errors
     /// [`StorageError`].
     pub fn find(&self, typed: &str, realms: &[&str]) -> Result<Vec<(AccountId, Matched)>, StorageError> {
-        let most = self.accounts_per_address;
+        let most = self.limits.accounts_per_address;
         let mut found = self.storage.find(typed, realms, most.saturating_add(1))?;
         if found.len() > most {
             found.truncate(most);

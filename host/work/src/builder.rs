@@ -69,10 +69,9 @@ impl<T: From<Work>> HostBuilder<T> {
     pub fn build(self) -> Result<T, HostError> {
         let Self { storage, keys, brand, mail, transport, settings, .. } = self;
         let mail = Arc::new(MailSettings::new(storage.clone(), keys.clone(), brand.clone(), mail, transport));
-        let limits = settings.limits.clone();
         let runtime = Runtime::new(storage, keys, mail.clone(), brand.name.clone(), settings).map_err(HostError)?;
         let trials = Lane::new(trials::AT_ONCE, 0, Duration::ZERO);
-        Ok(Work(Arc::new(Inner { runtime, mail, brand, limits, trials })).into())
+        Ok(Work(Arc::new(Inner { runtime, mail, brand, trials })).into())
     }
 }
 

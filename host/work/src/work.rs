@@ -7,7 +7,6 @@ use keyturn_core::caller::{Actor, Caller};
 use keyturn_core::seal::Keys;
 use keyturn_core::time::now;
 use keyturn_mail_settings::{MailSettings, Outgoing};
-use keyturn_package::limits::HostLimits;
 use keyturn_runtime::Runtime;
 use keyturn_runtime::call::lane::Lane;
 use keyturn_ui::Brand;
@@ -21,7 +20,6 @@ pub(crate) struct Inner {
     pub(crate) runtime: Runtime,
     pub(crate) mail: Arc<MailSettings>,
     pub(crate) brand: Brand,
-    pub(crate) limits: HostLimits,
     /// Tests that somebody waits for.
     pub(crate) trials: Lane,
 }
@@ -58,12 +56,6 @@ impl Work {
     #[must_use]
     pub fn brand(&self) -> &Brand {
         &self.0.brand
-    }
-
-    /// Limits of the host as a whole.
-    #[must_use]
-    pub fn limits(&self) -> &HostLimits {
-        &self.0.limits
     }
 
     /// Where tests that somebody waits for wait themselves.

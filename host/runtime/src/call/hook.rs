@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::error::{CallError, Failure, failure};
 use super::state::State;
-use super::{Answer, Request};
+use super::{Answer, Export, Request};
 use crate::admit::{Hook, Plugin};
 use crate::runtime::Runtime;
 use crate::values;
@@ -45,8 +45,8 @@ impl Runtime {
             function.call(&mut *store, &values, &mut results)?;
             Ok(hook_answer(hook, results.pop(), &link))
         };
-        let restore = |stored: &[u8]| serde_json::from_slice(stored).unwrap_or(Value::Null);
-        let answer = self.operate(&request, &invoke, &restore).map(|(answer, _)| answer);
+        let export = Export { invoke: &invoke, restore: &|answer| answer };
+        let answer = self.operate(&request, &export).map(|(answer, _)| answer);
         values::wipe(&mut values);
         answer
     }
@@ -75,8 +75,7 @@ fn hook_answer(
 ) -> Result<Answer<Value>, CallError> {
     let done = |json: Value| {
         let case = json.get("kind").and_then(Value::as_str).unwrap_or("done").to_owned();
-        let stored = serde_json::to_vec(&json).unwrap_or_default();
-        Ok(Answer { live: json, stored, case })
+        Ok(Answer { stored: json.clone(), live: json, case })
     };
     match (result, &hook.result) {
         (Some(Val::Result(result)), Some(Type::Result(ty))) => match (result, ty.ok(), ty.err()) {

@@ -16,18 +16,13 @@ use crate::surroundings::Surroundings;
 /// Seconds that a caller is told to wait when the database did not answer.
 pub const RETRY_SECONDS: u32 = 5;
 
-/// What a call is for, and so what it may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// Draws a page or a slot: reads, nothing else.
-    Drawing,
-    /// An operation.
-    Operation {
-        /// Whether it may ask for effects, and count.
-        effects: bool,
-        /// Whether it may hash.
-        compute: bool,
-    },
+/// What a call may do. The default is to draw a page or a slot: it reads, nothing else.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Purpose {
+    /// Whether it may ask for effects, and count.
+    pub effects: bool,
+    /// Whether it may hash.
+    pub compute: bool,
 }
 
 /// Why a call was stopped by us. Carried as the trap's cause, so that it is told from the guest's own traps.
@@ -187,11 +182,7 @@ impl Ledger {
     /// # Errors
     /// The call is stopped.
     pub fn effects_allowed(&self) -> Result<(), Stop> {
-        if matches!(self.purpose, Purpose::Operation { effects: true, .. }) {
-            Ok(())
-        } else {
-            Err(Stop::EffectsRefused)
-        }
+        if self.purpose.effects { Ok(()) } else { Err(Stop::EffectsRefused) }
     }
 
     /// Takes an effect of so many bytes.

@@ -22,11 +22,13 @@ use keyturn_core::caller::Caller;
 use keyturn_package::manifest::Operation;
 use keyturn_store::tasks::LeasedTask;
 use keyturn_store::{Effect, Read};
+use serde_json::Value;
 use wasmtime::Store;
 use wasmtime::component::Instance;
 
 use crate::admit::Plugin;
 use crate::capabilities::Parts;
+use error::CallError;
 use state::State;
 
 /// Calls the export of a fresh instance, and makes of its results what the caller is to get.
@@ -37,10 +39,19 @@ pub struct Answer<T> {
     /// The answer itself.
     pub live: T,
     /// What a second request of the same key gets.
-    pub stored: Vec<u8>,
+    pub stored: Value,
     /// One word for the audit.
     pub case: String,
 }
+
+/// How an operation's export is called, and its answer made of what was stored of it.
+pub struct Export<'a, T> {
+    pub invoke: &'a Invoke<'a, Result<Answer<T>, CallError>>,
+    pub restore: &'a dyn Fn(Value) -> T,
+}
+
+/// An operation's answer, and the epoch that the caller's own account has afterwards, if its password was replaced.
+pub type Answered<T> = Result<(T, Option<String>), CallError>;
 
 /// An operation that is asked for.
 pub struct Request<'a> {

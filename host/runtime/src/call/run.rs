@@ -15,7 +15,7 @@ use super::error::{CallError, Failure, stopped};
 use super::idempotency::{Recorded, record_key, same_body};
 use super::ledger::{Ledger, Purpose};
 use super::state::{self, State};
-use super::{Answer, Invoke, Left, Request};
+use super::{Answer, Answered, Export, Invoke, Left, Request};
 use crate::admit::Plugin;
 use crate::capabilities::{Parts, RETRY_SECONDS};
 use crate::engine;
@@ -25,20 +25,14 @@ use crate::runtime::Runtime;
 const RUNS: usize = 3;
 
 impl Runtime {
-    /// Does an operation: checks permission, waits for a place, runs the guest, commits, audits. Also returns the epoch that
-    /// the caller's own account has afterwards, if its password was replaced.
-    pub fn operate<T>(
-        &self,
-        request: &Request<'_>,
-        invoke: &Invoke<'_, Result<Answer<T>, CallError>>,
-        restore: &dyn Fn(&[u8]) -> T,
-    ) -> Result<(T, Option<String>), CallError> {
+    /// Does an operation: checks permission, waits for a place, runs the guest, commits, audits.
+    pub fn operate<T>(&self, request: &Request<'_>, export: &Export<'_, T>) -> Answered<T> {
         let operation = request.operation;
         let scope = operation.scope();
         let subject = request.subject.as_ref();
         let seen = self.may(request.caller, subject, &operation.actors, &operation.name, scope.as_deref())?;
         stepped_up(request.caller, request.operation, now())?;
-        let result = self.in_turn(request, seen, invoke, restore);
+        let result = self.in_turn(request, seen, export);
         if let Err(error) = &result
             && operation.effects == Effects::Some
             && turned_away(error)
@@ -48,19 +42,13 @@ impl Runtime {
         result
     }
 
-    fn in_turn<T>(
-        &self,
-        request: &Request<'_>,
-        seen: Option<Known>,
-        invoke: &Invoke<'_, Result<Answer<T>, CallError>>,
-        restore: &dyn Fn(&[u8]) -> T,
-    ) -> Result<(T, Option<String>), CallError> {
+    fn in_turn<T>(&self, request: &Request<'_>, seen: Option<Known>, export: &Export<'_, T>) -> Answered<T> {
         let began = Instant::now();
         let busy = || CallError::Busy(RETRY_SECONDS);
         let compute =
             if request.operation.lane == Lane::Compute { Some(self.compute.enter().ok_or_else(busy)?) } else { None };
         let place = self.calls.enter().ok_or_else(busy)?;
-        let result = self.in_place(request, seen, invoke, restore);
+        let result = self.in_place(request, seen, export);
         drop((place, compute));
         if request.operation.answer == Release::Even {
             let took = began.elapsed();
@@ -70,24 +58,16 @@ impl Runtime {
         result
     }
 
-    fn in_place<T>(
-        &self,
-        request: &Request<'_>,
-        mut seen: Option<Known>,
-        invoke: &Invoke<'_, Result<Answer<T>, CallError>>,
-        restore: &dyn Fn(&[u8]) -> T,
-    ) -> Result<(T, Option<String>), CallError> {
+    fn in_place<T>(&self, request: &Request<'_>, mut seen: Option<Known>, export: &Export<'_, T>) -> Answered<T> {
         let record_key =
             request.key.as_ref().map(|(key, _)| record_key(request.caller, request.plugin, request.operation, key));
-        let purpose = Purpose::Operation {
-            effects: request.operation.effects == Effects::Some,
-            compute: request.operation.lane == Lane::Compute,
-        };
+        let (effects, compute) = (request.operation.effects == Effects::Some, request.operation.lane == Lane::Compute);
+        let purpose = Purpose { effects, compute };
         let mut parts = Parts::default();
         for _ in 0..RUNS {
             let now = now();
             if let Some(answer) = self.recorded(request, record_key.as_ref(), now)? {
-                return Ok(answer.restored(restore));
+                return Ok(answer.restored(export.restore));
             }
             // Noted although the guest may never ask: what let the caller do this must hold at the commit.
             let seen = match (&request.subject, seen.take()) {
@@ -97,10 +77,10 @@ impl Runtime {
             };
             let depth = request.task.map_or(0, |task| task.depth);
             let ledger = Ledger::new(&request.plugin.profile, &self.surroundings, request.caller, now, purpose, depth);
-            let (outcome, left) = self.run(request.plugin, ledger, seen, parts, invoke)?;
+            let (outcome, left) = self.run(request.plugin, ledger, seen, parts, export.invoke)?;
             parts = left.parts.for_another_run();
             match outcome.and_then(|answer| answer) {
-                Ok(answer) => match self.settle(request, record_key.as_ref(), now, left, answer, restore) {
+                Ok(answer) => match self.settle(request, record_key.as_ref(), now, left, answer, export) {
                     Err(CallError::Conflict) => {}
                     settled => return settled,
                 },
@@ -111,7 +91,7 @@ impl Runtime {
                         continue;
                     }
                     if let Some(answer) = self.recorded(request, record_key.as_ref(), now)? {
-                        return Ok(answer.restored(restore));
+                        return Ok(answer.restored(export.restore));
                     }
                     if request.operation.effects == Effects::Some && !turned_away(&error) {
                         self.audit_failure(request, now, left.checked(), &error);
@@ -134,8 +114,8 @@ impl Runtime {
         now: i64,
         left: Left,
         answer: Answer<T>,
-        restore: &dyn Fn(&[u8]) -> T,
-    ) -> Result<(T, Option<String>), CallError> {
+        export: &Export<'_, T>,
+    ) -> Answered<T> {
         let own_epoch = match &request.caller.actor {
             Actor::Account(own) => left.epoch_of(own).map(str::to_owned),
             _ => None,
@@ -147,7 +127,7 @@ impl Runtime {
         let record = record_key.cloned().zip(request.key.as_ref()).filter(|_| trace.recorded);
         let record = record.map(|(key, (_, body))| {
             let recorded = Recorded { answer: answer.stored, own_epoch: own_epoch.clone() };
-            (key, Record { body: *body, answer: recorded.encode() })
+            (key, Record { body: *body, answer: serde_json::to_vec(&recorded).unwrap_or_default() })
         });
         let limits = &request.plugin.limits;
         let Left { reads, effects, parts } = left;
@@ -175,7 +155,9 @@ impl Runtime {
                 }
                 Ok((answer.live, own_epoch))
             }
-            Err(StorageError::Recorded(record)) => same_body(request, record).map(|answer| answer.restored(restore)),
+            Err(StorageError::Recorded(record)) => {
+                same_body(request, record).map(|answer| answer.restored(export.restore))
+            }
             // By the others' jobs, and not for what this one asks: no more than a busy moment.
             Err(StorageError::Limit(limit @ "waiting-jobs")) => {
                 self.tell_full(&request.plugin.name, limit, now);

@@ -4,12 +4,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use serde_json::Value;
 use wasmtime::Store;
 use wasmtime::component::Instance;
 
 use super::error::{CallError, Failure};
 use super::state::State;
-use super::{Answer, Request};
+use super::{Answer, Export, Request};
 use crate::admit::Plugin;
 use crate::runtime::Runtime;
 use keyturn_contract::exports::keyturn::panel::background::{Job, Task};
@@ -50,10 +51,10 @@ impl Runtime {
         let invoke = |store: &mut Store<State>, instance: &Instance| {
             let function = instance.get_typed_func::<(&Task,), (Result<(), Failure>,)>(&mut *store, run)?;
             let (result,) = function.call(store, (&task,))?;
-            let done = Answer { live: (), stored: Vec::new(), case: "done".to_owned() };
+            let done = Answer { live: (), stored: Value::Null, case: "done".to_owned() };
             Ok(result.map(|()| done).map_err(CallError::Failed))
         };
-        self.operate(&request, &invoke, &|_| ()).map(|((), _)| ())
+        self.operate(&request, &Export { invoke: &invoke, restore: &|_| () }).map(|((), _)| ())
     }
 }
 

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::error::{CallError, Failure};
 use super::ledger::{Ledger, Purpose};
 use super::state::State;
-use super::{Answer, Invoke, Request};
+use super::{Answer, Answered, Export, Invoke, Request};
 use crate::admit::{Plugin, Views};
 use crate::capabilities::{Parts, RETRY_SECONDS};
 use crate::runtime::Runtime;
@@ -147,7 +147,7 @@ impl Runtime {
         inputs: &[(String, Input)],
         key: Option<(String, [u8; 32])>,
         caller: &Caller,
-    ) -> Result<(FormAnswer, Option<String>), CallError> {
+    ) -> Answered<FormAnswer> {
         let operation =
             plugin.manifest.form_action(action).ok_or_else(|| CallError::NoSuch(format!("form action {action}")))?;
         let views = views(plugin)?;
@@ -158,8 +158,8 @@ impl Runtime {
                 typed::<_, (Result<Submitted, Failure>,)>(store, instance, views.submit)?.call(store, parameters)?;
             Ok(result.map(answer).map_err(CallError::Failed))
         };
-        let restore = |kept: &[u8]| serde_json::from_slice(kept).unwrap_or(FormAnswer::Reveal(None));
-        self.operate(&request, &invoke, &restore)
+        let restore = |kept| serde_json::from_value(kept).unwrap_or(FormAnswer::Reveal(None));
+        self.operate(&request, &Export { invoke: &invoke, restore: &restore })
     }
 
     /// One run without effects. What it answers is shown, not kept, so nothing is checked and nothing committed.
@@ -171,7 +171,7 @@ impl Runtime {
         invoke: &Invoke<'_, Result<T, Failure>>,
     ) -> Result<T, CallError> {
         let _place = self.calls.enter().ok_or(CallError::Busy(RETRY_SECONDS))?;
-        let ledger = Ledger::new(&plugin.profile, &self.surroundings, caller, now(), Purpose::Drawing, 0);
+        let ledger = Ledger::new(&plugin.profile, &self.surroundings, caller, now(), Purpose::default(), 0);
         let (outcome, _) = self.run(plugin, ledger, seen, Parts::default(), invoke)?;
         outcome?.map_err(CallError::Failed)
     }
@@ -205,5 +205,5 @@ fn answer(submitted: Submitted) -> Answer<FormAnswer> {
         FormAnswer::Reveal(_) | FormAnswer::Generated(_) => &FormAnswer::Reveal(None),
         kept => kept,
     };
-    Answer { stored: serde_json::to_vec(kept).unwrap_or_default(), live, case: case.to_owned() }
+    Answer { stored: serde_json::to_value(kept).unwrap_or_default(), live, case: case.to_owned() }
 }

@@ -124,7 +124,7 @@ impl Work {
             for _ in 0..inner.mail_settings().fixed.mail.connections() {
                 threads.push(scope.spawn(|| worker.send_mail()));
             }
-            for _ in 0..inner.limits().tasks_at_once.max(1) {
+            for _ in 0..inner.limits.tasks_at_once.max(1) {
                 threads.push(scope.spawn(|| worker.run_tasks()));
             }
             worker.watch(|destination| {

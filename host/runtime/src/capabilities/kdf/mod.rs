@@ -6,7 +6,7 @@ pub mod buffers;
 use argon2::{Algorithm, Argon2, ParamsBuilder, Version};
 use zeroize::Zeroizing;
 
-use crate::call::ledger::{Purpose, Unmet, View, told};
+use crate::call::ledger::{Unmet, View, told};
 use keyturn_contract::keyturn::panel::kdf::{Argon2Ceilings, Argon2Kind, Argon2Parameters, Error, Host};
 
 /// What this keeps of a call.
@@ -28,7 +28,7 @@ impl Host for View<'_, Part> {
     fn argon2(&mut self, password: Vec<u8>, salt: Vec<u8>, parameters: Argon2Parameters) -> wasmtime::Result<Vec<u8>> {
         let password = Zeroizing::new(password);
         let call = &mut *self.ledger;
-        if !matches!(call.purpose, Purpose::Operation { compute: true, .. }) {
+        if !call.purpose.compute {
             return Err(Error::Denied("the operation doesn't have the lane compute".to_owned()).into());
         }
         let limits = &call.plugin.limits;
