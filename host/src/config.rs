@@ -591,7 +591,6 @@ impl Config {
         let brand = Brand {
             name: self.brand.name.clone(),
             contact: self.brand.contact.clone(),
-            origin: self.brand.link_origin.clone().unwrap_or(Brand::default().origin),
             sign_in: self.server.whole(self.server.sign_in()),
             zone: jiff::tz::TimeZone::get(&self.brand.time_zone).unwrap_or(jiff::tz::TimeZone::UTC),
             look: self.look()?,

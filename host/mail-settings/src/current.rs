@@ -18,6 +18,9 @@ use keyturn_ui::Brand;
 /// What another process has set is seen after so long at most.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// Where links lead until somebody says it, in the file or on the page; never what a request says.
+const NOWHERE: &str = "http://127.0.0.1:8080";
+
 /// How mail goes.
 pub struct Outgoing {
     /// What carries it away; none: it does not go.
@@ -162,7 +165,7 @@ impl MailRoute for MailSettings {
 fn outgoing(setup: &Setup, brand: &Brand, carrier: Option<&Arc<dyn Transport>>, version: Option<Version>) -> Outgoing {
     let transport = carrier.map_or_else(|| setup.transport(None), |carrier| Ok(Some(Arc::clone(carrier))));
     let (transport, problem) = transport.map_or_else(|wrong| (None, Some(wrong)), |transport| (transport, None));
-    let origin = setup.origin.as_ref().unwrap_or(&brand.origin).clone();
+    let origin = setup.origin.clone().unwrap_or_else(|| NOWHERE.to_owned());
     let sender = || {
         let host = keyturn_core::origin::host(&origin).unwrap_or("localhost");
         Mailbox { name: brand.name.clone(), address: format!("panel@{host}") }

@@ -6,11 +6,11 @@ mod text;
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
-use minijinja::Value as Filled;
+use minijinja::{Value as Filled, context};
 use zeroize::Zeroizing;
 
-use super::line;
 use super::template::{Block, Phrase, Phrases, Template, TemplateError, Text, Value, strong, unlinked, value};
+use super::{Mailbox, Message, line};
 use keyturn_core::words::Words;
 
 /// Characters of a subject and a preheader: what mailboxes show.
@@ -77,6 +77,22 @@ pub struct Drawn {
     pub text: Zeroizing<String>,
     /// A whole document.
     pub html: Zeroizing<String>,
+}
+
+impl Drawn {
+    /// As a message; `date` is Unix milliseconds.
+    #[must_use]
+    pub fn message(
+        self,
+        message_id: String,
+        from: Mailbox,
+        reply_to: Option<Mailbox>,
+        to: Mailbox,
+        date: i64,
+    ) -> Message {
+        let Self { locale, subject, text, html, .. } = self;
+        Message { message_id, from, reply_to, to, date, locale, subject, text, html }
+    }
 }
 
 /// Without the bodies, which may have secrets.
@@ -191,18 +207,13 @@ fn filled(values: &BTreeMap<String, Value>, context: &Context<'_>, words: Words)
         Some(own) if own == text => value(text),
         _ => Filled::from(unlinked(text)),
     };
-    let mut filled: BTreeMap<String, Filled> = [
-        ("brand.name", value(context.brand.name)),
-        ("brand.contact", value(context.brand.contact)),
-        ("request.time", value(&words.dated(context.request.time, context.zone))),
-        ("request.origin", value(context.request.origin)),
-    ]
-    .map(|(path, value)| (path.to_owned(), value))
-    .into();
-    if let Some(account) = &context.account {
-        filled.insert("account.name".to_owned(), chosen(account.name));
-        filled.insert("account.login".to_owned(), strong(&chosen(account.login)));
-        filled.insert("account.email".to_owned(), value(account.email));
+    let brand = context! { name => value(context.brand.name), contact => value(context.brand.contact) };
+    let time = words.dated(context.request.time, context.zone);
+    let request = context! { time => value(&time), origin => value(context.request.origin) };
+    let mut filled = BTreeMap::from([("brand".to_owned(), brand), ("request".to_owned(), request)]);
+    if let Some(Account { name, login, email }) = context.account {
+        let account = context! { name => chosen(name), login => strong(&chosen(login)), email => value(email) };
+        filled.insert("account".to_owned(), account);
     }
     for (name, given) in values {
         let given = match given {

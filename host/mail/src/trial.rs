@@ -67,18 +67,10 @@ fn message(
     context: &Context<'_>,
 ) -> Result<Message, TemplateError> {
     let drawn = draw(&template(), &BTreeMap::new(), context, false)?;
-    let domain = super::address::parse(&from.address).ok().map(|address| address.domain().to_owned());
-    Ok(Message {
-        message_id: format!("{}@{}", hex(&random::<12>()), domain.as_deref().unwrap_or("localhost")),
-        from,
-        reply_to,
-        to: Mailbox { name: String::new(), address: to.to_owned() },
-        date: context.request.time,
-        locale: drawn.locale,
-        subject: drawn.subject,
-        text: drawn.text,
-        html: drawn.html,
-    })
+    let domain = super::address::domain(&from.address);
+    let message_id = format!("{}@{}", hex(&random::<12>()), domain.as_deref().unwrap_or("localhost"));
+    let to = Mailbox { name: String::new(), address: to.to_owned() };
+    Ok(drawn.message(message_id, from, reply_to, to, context.request.time))
 }
 
 fn template() -> Template {

@@ -55,7 +55,6 @@ impl Stage {
         let host = ground
             .host()
             .with(|host| {
-                host.brand.origin = origin.to_owned();
                 host.mail.mail =
                     toml::from_str("transport = 'folder'\nfrom = 'panel@panel.example'\nfolder = { path = 'sent' }")
                         .expect("TOML");

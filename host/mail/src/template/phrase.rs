@@ -131,20 +131,9 @@ pub struct Phrases {
 }
 
 impl Phrases {
-    /// With these values, by their paths: `until`, `account.name`.
+    /// With these values: `until`, `account.name`.
     pub fn new(words: Words, values: BTreeMap<String, Value>) -> Self {
-        let mut tree: BTreeMap<String, Value> = BTreeMap::new();
-        let mut branches: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
-        for (path, value) in values {
-            match path.split_once('.') {
-                Some((branch, leaf)) => {
-                    drop(branches.entry(branch.to_owned()).or_default().insert(leaf.to_owned(), value))
-                }
-                None => drop(tree.insert(path, value)),
-            }
-        }
-        tree.extend(branches.into_iter().map(|(branch, leaves)| (branch, Value::from(leaves))));
-        Self { environment: environment(words), values: Value::from(tree) }
+        Self { environment: environment(words), values: Value::from(values) }
     }
 
     /// The string, filled in.

@@ -117,7 +117,7 @@ impl View<'_, Part> {
         };
         let variables = self.filled(declared, variables)?;
         // People who once had the account's address must not get into the account with it.
-        if address.is_some() && declared.variables.values().any(|kind| matches!(kind, Kind::Link | Kind::Secret)) {
+        if address.is_some() && declared.variables.values().any(|kind| kind.is_secret()) {
             return Err(Error::Denied("links and secrets to a previous address".to_owned()).into());
         }
         let per_minute = self.mail_rights()?.per_minute;

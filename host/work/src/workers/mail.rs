@@ -153,17 +153,8 @@ impl Work {
         filling: &Filling,
         to: Mailbox,
     ) -> Result<Message, TemplateError> {
-        let drawn = self.drawn(filling, leased.account.as_ref(), leased.mail.asked_at, false)?;
-        Ok(Message {
-            message_id: filling.message_id.clone(),
-            from: post.from.clone(),
-            reply_to: post.reply_to.clone(),
-            to,
-            date: leased.mail.asked_at,
-            locale: drawn.locale,
-            subject: drawn.subject,
-            text: drawn.text,
-            html: drawn.html,
-        })
+        let asked_at = leased.mail.asked_at;
+        let drawn = self.drawn(filling, leased.account.as_ref(), asked_at, false)?;
+        Ok(drawn.message(filling.message_id.clone(), post.from.clone(), post.reply_to.clone(), to, asked_at))
     }
 }
