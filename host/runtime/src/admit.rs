@@ -202,7 +202,9 @@ impl Plugin {
         })
     }
 
-    pub fn hook(&self, interface: &str, function: &str) -> Option<&Hook> {
+    /// The hook of that name, `interface/function`.
+    pub fn hook(&self, name: &str) -> Option<&Hook> {
+        let (interface, function) = name.split_once('/')?;
         self.hooks.iter().find(|hook| hook.interface == interface && hook.operation.name == function)
     }
 }
@@ -212,7 +214,7 @@ fn linker(engine: &Engine, authority: &Wants) -> wasmtime::Result<Linker<State>>
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
     for capability in CAPABILITIES.iter().filter(|capability| capability.given_to(authority)) {
-        capability.link(&mut linker)?;
+        (capability.link)(&mut linker)?;
     }
     Ok(linker)
 }

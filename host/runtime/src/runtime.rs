@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use keyturn_core::accounts::AccountId;
-use keyturn_core::caller::{Caller, OWN};
+use keyturn_core::caller::OWN;
 use keyturn_core::seal::Keys;
 use keyturn_core::space::within_limits;
 use keyturn_core::time::now;
@@ -12,7 +12,6 @@ use keyturn_package::grants::Grants;
 use keyturn_package::limits::HostLimits;
 use keyturn_store::{Commit, Effect, Read, StorageError, Store};
 use keyturn_webhooks::Destinations;
-use serde_json::Value;
 use wasmtime::component::types::Type;
 use zeroize::Zeroizing;
 
@@ -234,40 +233,25 @@ impl Runtime {
     /// Whether a plugin has this hook, `interface/function`.
     #[must_use]
     pub fn has_hook(&self, hook: &str) -> bool {
-        let (interface, function) = hook.split_once('/').unwrap_or_default();
-        self.plugins().iter().any(|plugin| plugin.hook(interface, function).is_some())
+        self.plugins().iter().any(|plugin| plugin.hook(hook).is_some())
     }
 
     /// The parameters of a hook that hold a secret, as its JSON arguments name them, each with whether it can be left out; none:
     /// there is no such hook.
     #[must_use]
     pub fn secrets(&self, hook: &str) -> Option<Vec<(String, bool)>> {
-        let (interface, function) = hook.split_once('/')?;
         let plugins = self.plugins();
-        let hook = plugins.iter().find_map(|plugin| plugin.hook(interface, function))?;
+        let hook = plugins.iter().find_map(|plugin| plugin.hook(hook))?;
         let secrets = hook.parameters.iter().filter(|(name, _)| hook.operation.secrets.contains(name));
         Some(secrets.map(|(name, ty)| (values::snake(name), matches!(ty, Type::Option(_)))).collect())
     }
 
-    /// Calls a hook: `interface/function`, arguments as a JSON object, an idempotency key or none.
-    ///
-    /// # Errors
-    /// [`CallError`].
-    pub fn call(&self, caller: &Caller, hook: &str, arguments: &Value, key: Option<&str>) -> Result<Value, CallError> {
-        let (interface, function) = hook.split_once('/').ok_or_else(|| CallError::NoSuch(format!("hook {hook}")))?;
-        let plugins = self.plugins();
-        let plugin = plugins
-            .iter()
-            .find(|plugin| plugin.hook(interface, function).is_some())
-            .ok_or_else(|| self.no_hook(interface, function))?;
-        self.hook(plugin, interface, function, caller, arguments, key)
-    }
-
     /// Why a hook can't be called: there is none, or its plugin is left out.
-    pub fn no_hook(&self, interface: &str, function: &str) -> CallError {
+    pub fn no_hook(&self, hook: &str) -> CallError {
+        let interface = hook.split_once('/').map_or("", |(interface, _)| interface);
         match self.roster().left_out_with(interface) {
             Some(plugin) => CallError::LeftOut { plugin: plugin.to_owned() },
-            None => CallError::NoSuch(format!("hook {interface}/{function}")),
+            None => CallError::NoSuch(format!("hook {hook}")),
         }
     }
 

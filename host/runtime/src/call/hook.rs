@@ -1,7 +1,5 @@
 //! Hooks: exports that are called by value, with JSON on the outside.
 
-use std::sync::Arc;
-
 use keyturn_core::accounts::AccountId;
 use keyturn_core::caller::Caller;
 use serde_json::Value;
@@ -13,25 +11,20 @@ use zeroize::Zeroizing;
 use super::error::{CallError, Failure, failure};
 use super::state::State;
 use super::{Answer, Export, Request};
-use crate::admit::{Hook, Plugin};
+use crate::admit::Hook;
 use crate::runtime::Runtime;
 use crate::values;
 use wasmtime::component::Instance;
 
 impl Runtime {
-    /// Calls a hook by its JSON arguments.
-    pub fn hook(
-        &self,
-        plugin: &Arc<Plugin>,
-        interface: &str,
-        function: &str,
-        caller: &Caller,
-        arguments: &Value,
-        key: Option<&str>,
-    ) -> Result<Value, CallError> {
-        let hook = plugin
-            .hook(interface, function)
-            .ok_or_else(|| CallError::NoSuch(format!("hook {interface}/{function}")))?;
+    /// Calls a hook: `interface/function`, arguments as a JSON object, an idempotency key or none.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn call(&self, caller: &Caller, hook: &str, arguments: &Value, key: Option<&str>) -> Result<Value, CallError> {
+        let plugins = self.plugins();
+        let found = plugins.iter().find_map(|plugin| Some((plugin, plugin.hook(hook)?)));
+        let (plugin, hook) = found.ok_or_else(|| self.no_hook(hook))?;
         let mut values = values::arguments(arguments, &hook.parameters)?;
         let subject = subject(hook, &values)?;
         let body = || self.keys.mac("idempotent body", &[Zeroizing::new(arguments.to_string()).as_bytes()]);
@@ -54,16 +47,13 @@ impl Runtime {
 
 fn subject(hook: &Hook, values: &[Val]) -> Result<Option<AccountId>, CallError> {
     let Some(name) = &hook.operation.subject else { return Ok(None) };
-    let value =
-        hook.parameters.iter().zip(values).find(|((parameter, _), _)| parameter == name).map(|(_, value)| value);
-    let text = match value {
-        Some(Val::String(text)) => text,
-        Some(Val::Option(Some(inner))) => match inner.as_ref() {
-            Val::String(text) => text,
-            _ => return Ok(None),
-        },
-        _ => return Ok(None),
+    let value = hook.parameters.iter().zip(values).find(|((parameter, _), _)| parameter == name);
+    let text = match value.map(|(_, value)| value) {
+        Some(Val::Option(Some(inner))) => inner,
+        Some(value) => value,
+        None => return Ok(None),
     };
+    let Val::String(text) = text else { return Ok(None) };
     // What is not even a name is nobody's.
     text.parse().map(Some).map_err(|_| CallError::Failed(Failure::NotFound))
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use wasmtime::Store;
+use wasmtime::component::ComponentNamedList;
 use wasmtime::component::{ComponentExportIndex, Instance, Lift, Lower};
-use wasmtime::component::{ComponentNamedList, TypedFunc};
 use zeroize::Zeroizing;
 
 use super::error::{CallError, Failure};
@@ -71,10 +71,7 @@ impl Runtime {
         let views = views(plugin)?;
         let seen = subject.cloned().zip(seen.map(Some)).into_iter().collect();
         self.draw(plugin, caller, seen, &|store, instance| {
-            let parameters = (name, subject.map(AccountId::as_str), token, arguments);
-            let (result,) =
-                typed::<_, (Result<View, Failure>,)>(store, instance, views.page)?.call(store, parameters)?;
-            Ok(result)
+            answered(store, instance, views.page, (name, subject.map(AccountId::as_str), token, arguments))
         })
     }
 
@@ -91,49 +88,40 @@ impl Runtime {
         if subjects.len() > MAX_SUBJECTS {
             return Err(CallError::NoSuch(format!("slot {name} of more than {MAX_SUBJECTS} subjects")));
         }
-        let mut seen = Vec::new();
-        let mut reached = Vec::new();
-        for subject in subjects {
-            let may = match self.may(caller, subject.as_ref(), &slot.actors, name, None) {
+        let (mut seen, mut asked) = (Vec::new(), Vec::new());
+        for (at, subject) in subjects.iter().enumerate() {
+            match self.may(caller, subject.as_ref(), &slot.actors, name, None) {
                 Ok(known) => {
                     seen.extend(subject.clone().zip(known.map(Some)));
-                    true
+                    asked.push(at);
                 }
                 // The caller doesn't reach the account, or the region is for others: it stays empty, and doesn't break a list.
-                Err(CallError::Failed(Failure::NotFound) | CallError::Denied { .. }) => false,
+                Err(CallError::Failed(Failure::NotFound) | CallError::Denied { .. }) => {}
                 Err(error) => return Err(error),
-            };
-            reached.push(may);
+            }
         }
-        let asked = subjects.iter().zip(&reached).filter(|(_, reached)| **reached).map(|(subject, _)| subject);
-        let names: Vec<Option<&str>> = asked.map(|subject| subject.as_ref().map(AccountId::as_str)).collect();
-        if names.len() < subjects.len() {
-            let (out, of) = (subjects.len() - names.len(), subjects.len());
-            tracing::info!(
-                request = caller.request,
-                slot = name,
-                actor = caller.actor.name(),
-                "{out} of {of} not reached"
-            );
+        let names: Vec<_> = asked.iter().map(|at| subjects[*at].as_ref().map(AccountId::as_str)).collect();
+        let (out, of) = (subjects.len() - names.len(), subjects.len());
+        if out > 0 {
+            let actor = caller.actor.name();
+            tracing::info!(request = caller.request, slot = name, actor, "{out} of {of} not reached");
         }
+        let mut all = vec![Vec::new(); of];
         if names.is_empty() {
-            return Ok(vec![Vec::new(); subjects.len()]);
+            return Ok(all);
         }
         let views = views(plugin)?;
-        let regions = self.draw(plugin, caller, seen, &|store, instance| {
-            let parameters = (name, names.as_slice());
-            let (result,) =
-                typed::<_, (Result<Vec<Vec<Node>>, Failure>,)>(store, instance, views.slot)?.call(store, parameters)?;
-            Ok(result)
+        let regions: Vec<Vec<Node>> = self.draw(plugin, caller, seen, &|store, instance| {
+            answered(store, instance, views.slot, (name, names.as_slice()))
         })?;
         if regions.len() != names.len() {
             let problem = format!("{} regions for {} subjects in {name}", regions.len(), names.len());
             return Err(CallError::view(plugin, problem));
         }
-        let mut regions = regions.into_iter();
-        let in_order =
-            reached.iter().map(|reached| if *reached { regions.next().unwrap_or_default() } else { Vec::new() });
-        Ok(in_order.collect())
+        for (at, region) in asked.into_iter().zip(regions) {
+            all[at] = region;
+        }
+        Ok(all)
     }
 
     /// Runs a form's action. Also returns the caller's own epoch afterwards, if their password was replaced.
@@ -154,9 +142,8 @@ impl Runtime {
         let request = Request { plugin, operation, caller, subject: subject.cloned(), key, task: None };
         let invoke = |store: &mut Store<State>, instance: &Instance| {
             let parameters = (action, subject.map(AccountId::as_str), token, inputs);
-            let (result,) =
-                typed::<_, (Result<Submitted, Failure>,)>(store, instance, views.submit)?.call(store, parameters)?;
-            Ok(result.map(answer).map_err(CallError::Failed))
+            let submitted = answered(store, instance, views.submit, parameters)?;
+            Ok(submitted.map(answer).map_err(CallError::Failed))
         };
         let restore = |kept| serde_json::from_value(kept).unwrap_or(FormAnswer::Reveal(None));
         self.operate(&request, &Export { invoke: &invoke, restore: &restore })
@@ -181,16 +168,19 @@ fn views(plugin: &Plugin) -> Result<&Views, CallError> {
     plugin.views.as_ref().ok_or_else(|| CallError::NoSuch("view".to_owned()))
 }
 
-fn typed<Parameters, Results>(
+/// Calls an export of the views.
+fn answered<Parameters, T>(
     store: &mut Store<State>,
     instance: &Instance,
-    index: ComponentExportIndex,
-) -> wasmtime::Result<TypedFunc<Parameters, Results>>
+    export: ComponentExportIndex,
+    parameters: Parameters,
+) -> wasmtime::Result<Result<T, Failure>>
 where
     Parameters: ComponentNamedList + Lower,
-    Results: ComponentNamedList + Lift,
+    T: Lift + 'static,
 {
-    instance.get_typed_func(&mut *store, index)
+    let function = instance.get_typed_func::<Parameters, (Result<T, Failure>,)>(&mut *store, export)?;
+    Ok(function.call(store, parameters)?.0)
 }
 
 fn answer(submitted: Submitted) -> Answer<FormAnswer> {

@@ -28,7 +28,8 @@ pub struct Capability {
     pub interface: &'static str,
     /// The setting of the grants file that gives it, and whether a plugin has it; none: every plugin has it.
     pub grant: Option<Grant>,
-    link: fn(&mut Linker<State>) -> wasmtime::Result<()>,
+    /// Gives it to a plugin.
+    pub link: fn(&mut Linker<State>) -> wasmtime::Result<()>,
 }
 
 /// A row of the table: the interface in Rust and in WIT, its grant, and the part of a call's state that is its own.
@@ -109,13 +110,5 @@ impl Capability {
     #[must_use]
     pub fn given_to(&self, authority: &Wants) -> bool {
         self.grant.is_none_or(|(_, granted)| granted(authority))
-    }
-
-    /// Gives it to a plugin.
-    ///
-    /// # Errors
-    /// The engine's.
-    pub fn link(&self, linker: &mut Linker<State>) -> wasmtime::Result<()> {
-        (self.link)(linker)
     }
 }

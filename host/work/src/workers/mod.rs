@@ -187,35 +187,36 @@ impl Worker<'_> {
             let fresh = |to: &&Arc<Destination>| to.enabled && !before.iter().any(|known| Arc::ptr_eq(known, to));
             webhooks.iter().filter(fresh).for_each(&mut start);
             let on: Vec<&str> = webhooks.iter().filter(|to| to.enabled).map(|to| to.name.as_str()).collect();
-            if self.inner.storage.in_place().is_err() {
-                if self.shutdown.wait(LOOK) {
-                    return self.ring_all();
+            if self.inner.storage.in_place().is_ok() {
+                if Instant::now() >= next {
+                    self.beat();
+                    next = Instant::now() + BEAT;
                 }
-                continue;
-            }
-            if Instant::now() >= next {
-                self.beat();
-                next = Instant::now() + BEAT;
-            }
-            match self.inner.storage.due() {
-                Ok(due) => {
-                    if due.mail {
-                        self.inner.bells.mail.ring_all();
-                    }
-                    if due.task {
-                        self.inner.bells.task.ring_all();
-                    }
-                }
-                Err(error) => tracing::warn!(%error, "can't look up what is due"),
-            }
-            match self.inner.storage.deliveries_due(&on) {
-                Ok(true) => self.inner.bells.webhook.ring_all(),
-                Ok(false) => {}
-                Err(error) => tracing::warn!(%error, "can't look up which webhooks are due"),
+                self.ring_for_due(&on);
             }
             if self.shutdown.wait(LOOK) {
                 return self.ring_all();
             }
+        }
+    }
+
+    fn ring_for_due(&self, webhooks: &[&str]) {
+        let bells = &self.inner.bells;
+        match self.inner.storage.due() {
+            Ok(due) => {
+                if due.mail {
+                    bells.mail.ring_all();
+                }
+                if due.task {
+                    bells.task.ring_all();
+                }
+            }
+            Err(error) => tracing::warn!(%error, "can't look up what is due"),
+        }
+        match self.inner.storage.deliveries_due(webhooks) {
+            Ok(true) => bells.webhook.ring_all(),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "can't look up which webhooks are due"),
         }
     }
 
