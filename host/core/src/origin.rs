@@ -14,15 +14,26 @@ pub fn host(origin: &str) -> Option<&str> {
 /// Whether links with secrets may lead there: https, or http to this machine; only host and port.
 pub fn may_bear_secrets(origin: &str) -> bool {
     let Some((scheme, place)) = origin.split_once("://") else { return false };
-    let (name, port) = match place.rsplit_once(':') {
-        Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
+    let Some((name, _)) = host_and_port(place) else { return false };
+    let private = scheme == "https" || (scheme == "http" && names_this_machine(name));
+    private && (place.starts_with('[') || is_name(name))
+}
+
+/// A host, without the brackets of an IPv6 address, and a port, if there is one. None: the brackets or the port are wrong.
+#[must_use]
+pub fn host_and_port(place: &str) -> Option<(&str, Option<u16>)> {
+    let (host, port) = match place.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (place, None),
     };
-    let literal = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    let name_fits = literal.map_or_else(|| is_name(name), |literal| literal.parse::<Ipv6Addr>().is_ok());
-    let port_fits = port.is_none_or(|port| !port.starts_with('+') && port.parse::<u16>().is_ok_and(|port| port > 0));
-    let private = scheme == "https" || (scheme == "http" && names_this_machine(literal.unwrap_or(name)));
-    private && port_fits && name_fits
+    let port = match port {
+        Some(port) => Some(port.parse().ok().filter(|number| *number > 0 && !port.starts_with('+'))?),
+        None => None,
+    };
+    match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']').filter(|v6| v6.parse::<Ipv6Addr>().is_ok()).map(|v6| (v6, port)),
+        None => Some((host, port)),
+    }
 }
 
 /// Whether a host name is this machine's own, whatever a name server says.

@@ -1,10 +1,11 @@
 //! How email is sent now. It is looked up again when somebody has changed it, here or in another process on the same database,
 //! so that a change needs no restart.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keyturn_runtime::surroundings::MailRoute;
+use parking_lot::{Mutex, RwLock};
 
 use super::stored::{GROUP, Stored};
 use keyturn_core::seal::Keys;
@@ -82,7 +83,7 @@ impl MailSettings {
 
     /// How email is sent now.
     pub fn outgoing(&self) -> Arc<Outgoing> {
-        if let Ok(mut looked) = self.looked.try_lock()
+        if let Some(mut looked) = self.looked.try_lock()
             && looked.elapsed() >= LOOK
         {
             self.look();
@@ -93,7 +94,7 @@ impl MailSettings {
 
     /// How mail went when it was looked up last. Never blocks on the disk.
     pub fn seen(&self) -> Arc<Outgoing> {
-        Arc::clone(&self.outgoing.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.outgoing.read())
     }
 
     /// Where mail to the operators goes.
@@ -139,7 +140,7 @@ impl MailSettings {
             },
         };
         outgoing.complain();
-        *self.outgoing.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(outgoing);
+        *self.outgoing.write() = Arc::new(outgoing);
     }
 }
 

@@ -264,7 +264,7 @@ pub enum Effects {
 }
 
 /// A deed: a hook, the form action of the same name, or both.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Operation {
     /// Function of the hook and name of the form action: kebab-case, at most 64 characters.

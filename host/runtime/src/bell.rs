@@ -1,7 +1,8 @@
 //! Wakes workers when a call has left something for them, so that none has to look again and again.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
 
 /// Counts its rings, so that a worker that was busy while it rang does not sleep through it.
 #[derive(Default)]
@@ -13,28 +14,23 @@ pub struct Bell {
 impl Bell {
     /// For one thing to do: wakes one sleeper.
     pub fn ring(&self) {
-        *self.lock() += 1;
+        *self.rings.lock() += 1;
         self.rung.notify_one();
     }
 
     /// Wakes all.
     pub fn ring_all(&self) {
-        *self.lock() += 1;
+        *self.rings.lock() += 1;
         self.rung.notify_all();
     }
 
     /// How often it has rung: to be asked before looking for work.
     pub fn rings(&self) -> u64 {
-        *self.lock()
+        *self.rings.lock()
     }
 
     /// Sleeps until it has rung more often than `heard`, or the time is over.
     pub fn wait(&self, heard: u64, most: Duration) {
-        drop(self.rung.wait_timeout_while(self.lock(), most, |rings| *rings == heard));
-    }
-
-    // A counter cannot be left half-changed by a panic.
-    fn lock(&self) -> MutexGuard<'_, u64> {
-        self.rings.lock().unwrap_or_else(PoisonError::into_inner)
+        self.rung.wait_while_for(&mut self.rings.lock(), |rings| *rings == heard, most);
     }
 }

@@ -1,6 +1,6 @@
 //! What calls go through: the engine, the plugins, and where calls wait for one another.
 
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use keyturn_core::accounts::AccountId;
@@ -12,6 +12,7 @@ use keyturn_package::grants::Grants;
 use keyturn_package::limits::HostLimits;
 use keyturn_store::{Commit, Effect, Read, StorageError, Store};
 use keyturn_webhooks::Destinations;
+use parking_lot::{RwLock, RwLockReadGuard};
 use wasmtime::component::types::Type;
 use zeroize::Zeroizing;
 
@@ -162,7 +163,7 @@ impl Runtime {
 
     /// All plugins, as they are now.
     pub fn roster(&self) -> RwLockReadGuard<'_, Roster> {
-        self.plugins.read().unwrap_or_else(PoisonError::into_inner)
+        self.plugins.read()
     }
 
     /// The admitted plugins, by name.
@@ -208,7 +209,7 @@ impl Runtime {
     }
 
     fn change_roster<T>(&self, change: impl FnOnce(&mut Roster) -> T) -> T {
-        change(&mut self.plugins.write().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.plugins.write())
     }
 
     /// Writes down what the plugins have, so that it is kept for one that is broken at the next start.
@@ -285,11 +286,11 @@ impl Runtime {
 /// The plugins, as calls know them.
 impl Directory for RwLock<Roster> {
     fn listeners(&self, source: &str, event: &str) -> Vec<String> {
-        self.read().unwrap_or_else(PoisonError::into_inner).listeners(source, event)
+        self.read().listeners(source, event)
     }
 
     fn must_say_whose(&self, plugin: &str, page: &str) -> bool {
-        self.read().unwrap_or_else(PoisonError::into_inner).must_say_whose(plugin, page)
+        self.read().must_say_whose(plugin, page)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a call can see beyond itself.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use keyturn_core::accounts::{AccountId, Matched};
 use keyturn_core::seal::Keys;
@@ -8,6 +8,7 @@ use keyturn_core::time::now;
 use keyturn_package::limits::HostLimits;
 use keyturn_store::{StorageError, Store};
 use keyturn_webhooks::Destinations;
+use parking_lot::RwLock;
 
 use crate::call::told::Told;
 use crate::capabilities::kdf::buffers::Buffers;
@@ -94,6 +95,6 @@ impl Surroundings {
     /// Where events are sent now.
     #[must_use]
     pub fn webhooks(&self) -> Destinations {
-        Arc::clone(&self.webhooks.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.webhooks.read())
     }
 }

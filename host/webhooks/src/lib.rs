@@ -14,9 +14,10 @@ mod tests;
 pub mod url;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use tokio_rustls::rustls::ClientConfig;
 

@@ -1,6 +1,6 @@
 //! Webhooks for pages and the command line, and what an operator can do with them.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
@@ -80,7 +80,7 @@ impl Work {
     /// its name; a running one ends as it began. Deliveries to a name that no longer exists wait until it exists again.
     pub fn replace_destinations(&self, destinations: Vec<Destination>) {
         let destinations = destinations.into_iter().map(Arc::new).collect();
-        *self.webhooks.write().unwrap_or_else(PoisonError::into_inner) = destinations;
+        *self.webhooks.write() = destinations;
         // Workers that slept for the earlier ones end.
         self.bells.webhook.ring_all();
     }

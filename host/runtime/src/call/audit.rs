@@ -10,7 +10,8 @@
 //! none to keep. A service key's requests are bounded by themselves, so whatever it has caused is recorded.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::error::{CallError, Failure};
 use super::{Answer, Left, Request};
@@ -52,7 +53,7 @@ impl Budget {
             Actor::Account(_) => (caller.actor.name(), FOR_ONE),
             Actor::Anonymous | Actor::System => (network().unwrap_or_default(), FOR_ONE),
         };
-        let mut hour = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hour = self.0.lock();
         let number = now.div_euclid(HOUR);
         if hour.number != number {
             *hour = Hour { number, ..Hour::default() };

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use keyturn_contract::keyturn::panel::types::{FieldError, Refusal};
 use keyturn_store::StorageError;
+use serde::Deserialize;
 use serde_json::Value;
 use wasmtime::Trap;
 use wasmtime::component::types::Type;
@@ -13,7 +14,7 @@ use super::ledger::Stop;
 use super::state::State;
 use crate::admit::Plugin;
 use crate::capabilities::RETRY_SECONDS;
-use crate::values::Misfit;
+use crate::values::{self, Misfit};
 
 pub use keyturn_contract::keyturn::panel::types::Failure;
 
@@ -155,42 +156,21 @@ pub fn is_failure(ty: &Type) -> bool {
 
 /// The contract's `failure`; none: it is another type.
 pub(super) fn failure(value: &Val, ty: &Type) -> Option<Failure> {
-    if !is_failure(ty) {
-        return None;
-    }
-    let Val::Variant(case, payload) = value else { return None };
-    let text = |value: &Val| if let Val::String(text) = value { Some(text.clone()) } else { None };
-    let texts = |value: &Val| match value {
-        Val::Record(fields) => fields.iter().map(|(_, value)| text(value)).collect::<Option<Vec<String>>>(),
-        _ => None,
-    };
-    let seconds = || match payload.as_deref() {
-        Some(Val::U32(seconds)) => Some(*seconds),
-        _ => None,
-    };
-    Some(match case.as_str() {
-        "not-found" => Failure::NotFound,
-        "forbidden" => Failure::Forbidden,
-        "invalid" => {
-            let Some(Val::List(errors)) = payload.as_deref() else { return None };
-            let errors = errors.iter().map(|error| match texts(error)?.as_slice() {
-                [field, code, message] => {
-                    Some(FieldError { field: field.clone(), code: code.clone(), message: message.clone() })
-                }
-                _ => None,
-            });
-            Failure::Invalid(errors.collect::<Option<_>>()?)
-        }
-        "refused" => match texts(payload.as_deref()?)?.as_slice() {
-            [code, message] => Failure::Refused(Refusal { code: code.clone(), message: message.clone() }),
-            _ => return None,
-        },
-        "expired" => Failure::Expired,
-        "throttled" => Failure::Throttled(seconds()?),
-        "unavailable" => Failure::Unavailable(seconds()?),
-        "unsupported" => Failure::Unsupported,
-        _ => return None,
-    })
+    is_failure(ty).then(|| FailureJson::deserialize(values::to_json(value, ty, &|_, _| String::new())).ok()).flatten()
+}
+
+/// [`Failure`] as hooks write variants.
+#[derive(Deserialize)]
+#[serde(remote = "Failure", tag = "kind", content = "value", rename_all = "snake_case")]
+enum FailureJson {
+    NotFound,
+    Forbidden,
+    Invalid(Vec<FieldError>),
+    Refused(Refusal),
+    Expired,
+    Throttled(u32),
+    Unavailable(u32),
+    Unsupported,
 }
 
 /// What ended the guest, told apart: what we stopped, by the limit's name, from what broke by itself.

@@ -1,7 +1,8 @@
 //! Where calls wait: so many at once, so many behind them, the rest turned away before anything is looked up.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
 
 /// A counting semaphore with a bounded queue.
 pub struct Lane {
@@ -26,13 +27,12 @@ impl Lane {
 
     /// A place, or none if the queue is full or the patience has run out.
     pub fn enter(&self) -> Option<Place<'_>> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.free == 0 && state.waiting >= self.queue {
             return None;
         }
         state.waiting += 1;
-        let waited = self.freed.wait_timeout_while(state, self.patience, |state| state.free == 0);
-        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        self.freed.wait_while_for(&mut state, |state| state.free == 0, self.patience);
         state.waiting -= 1;
         if state.free == 0 {
             return None;
@@ -40,16 +40,11 @@ impl Lane {
         state.free -= 1;
         Some(Place(self))
     }
-
-    // Two counters cannot be left half-changed by a panic, so a poisoned lock is as good as a sound one.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.lock().free += 1;
+        self.0.state.lock().free += 1;
         self.0.freed.notify_one();
     }
 }

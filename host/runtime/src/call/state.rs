@@ -70,21 +70,23 @@ pub struct Limiter {
     pub hit: Option<&'static str>,
 }
 
+impl Limiter {
+    fn fits(&mut self, name: &'static str, desired: usize, most: usize, maximum: Option<usize>) -> bool {
+        let fits = desired <= most.min(maximum.unwrap_or(usize::MAX));
+        if !fits {
+            self.hit = Some(name);
+        }
+        fits
+    }
+}
+
 impl ResourceLimiter for Limiter {
     fn memory_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let fits = desired <= self.memory.min(maximum.unwrap_or(usize::MAX));
-        if !fits {
-            self.hit = Some("memory-bytes");
-        }
-        Ok(fits)
+        Ok(self.fits("memory-bytes", desired, self.memory, maximum))
     }
 
     fn table_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let fits = desired <= self.elements.min(maximum.unwrap_or(usize::MAX));
-        if !fits {
-            self.hit = Some("table-elements");
-        }
-        Ok(fits)
+        Ok(self.fits("table-elements", desired, self.elements, maximum))
     }
 
     fn instances(&self) -> usize {

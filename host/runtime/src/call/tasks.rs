@@ -1,7 +1,6 @@
 //! The calls of `keyturn:panel/background`: a job or an event, by its plugin, for the panel itself. A task ends in the commit
 //! of its own effects, so these happen once.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -17,7 +16,7 @@ use keyturn_contract::exports::keyturn::panel::background::{Job, Task};
 use keyturn_contract::keyturn::panel::types::Received;
 use keyturn_core::accounts::Reach;
 use keyturn_core::caller::{Actor, Caller};
-use keyturn_package::manifest::{Effects, Lane, Operation, Release, Role};
+use keyturn_package::manifest::{Operation, Role};
 use keyturn_store::tasks::{LeasedTask, TaskKind};
 
 impl Runtime {
@@ -30,18 +29,7 @@ impl Runtime {
         let run = plugin.background.ok_or_else(no_such)?;
         let task = task(leased)?;
         // It is in no manifest: the plugin itself queued it, or listens to it.
-        let operation = Operation {
-            name: leased.name.clone(),
-            hook: None,
-            form: false,
-            actors: [Role::System].into(),
-            subject: None,
-            secrets: BTreeSet::new(),
-            lane: Lane::Plain,
-            answer: Release::Plain,
-            effects: Effects::Some,
-            step_up: false,
-        };
+        let operation = Operation { name: leased.name.clone(), actors: [Role::System].into(), ..Operation::default() };
         let caller = Caller {
             address: leased.address.as_deref().and_then(|address| address.parse().ok()),
             ..Caller::new(Actor::System, Reach::none())

@@ -11,8 +11,10 @@ mod tests;
 mod webhooks;
 
 use std::collections::HashSet;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
 
 use crate::work::Work;
 use keyturn_core::seal;
@@ -66,22 +68,19 @@ impl Shutdown {
 
     /// Lets each worker finish what it has under way, and no more.
     pub fn stop(&self) {
-        *self.lock() = true;
+        *self.0.0.lock() = true;
         self.0.1.notify_all();
     }
 
     fn stopped(&self) -> bool {
-        *self.lock()
+        *self.0.0.lock()
     }
 
     /// Whether it was stopped within this time.
     fn wait(&self, most: Duration) -> bool {
-        let stopped = self.lock();
-        *self.0.1.wait_timeout_while(stopped, most, |stopped| !*stopped).unwrap_or_else(PoisonError::into_inner).0
-    }
-
-    fn lock(&self) -> MutexGuard<'_, bool> {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut stopped = self.0.0.lock();
+        self.0.1.wait_while_for(&mut stopped, |stopped| !*stopped, most);
+        *stopped
     }
 }
 
@@ -228,7 +227,7 @@ impl Worker<'_> {
 
     /// A sign of life, which prolongs the leases of what is under way.
     fn beat(&self) {
-        let leases: Vec<Lease> = self.held().iter().cloned().collect();
+        let leases: Vec<Lease> = self.held.lock().iter().cloned().collect();
         if let Err(error) = self.inner.storage.beat(&leases, LEASE_MS, now()) {
             tracing::warn!(%error, "can't write the workers' heartbeat");
         }
@@ -263,9 +262,9 @@ impl Worker<'_> {
 
     /// Runs something while its lease is prolonged.
     fn holding<T>(&self, lease: &Lease, work: impl FnOnce() -> T) -> T {
-        self.held().insert(lease.clone());
+        self.held.lock().insert(lease.clone());
         let done = work();
-        self.held().remove(lease);
+        self.held.lock().remove(lease);
         done
     }
 
@@ -288,10 +287,5 @@ impl Worker<'_> {
                 }
             }
         }
-    }
-
-    // A set of leases cannot be left half-changed by a panic.
-    fn held(&self) -> MutexGuard<'_, HashSet<Lease>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

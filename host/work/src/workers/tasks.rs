@@ -24,10 +24,10 @@ impl Worker<'_> {
             || {
                 let tasks = self.inner.storage.lease_tasks(most, LEASE_MS)?;
                 let (began, count) = (Instant::now(), tasks.len() as u32);
-                self.held().extend(tasks.iter().map(|task| task.lease.clone()));
+                self.held.lock().extend(tasks.iter().map(|task| task.lease.clone()));
                 for task in &tasks {
                     self.run_task(task);
-                    self.held().remove(&task.lease);
+                    self.held.lock().remove(&task.lease);
                 }
                 if count > 0 {
                     most = if began.elapsed() < QUICK * count { AT_ONCE } else { 1 };

@@ -2,7 +2,7 @@
 //! sends it again, and a receiver that keeps the ids does it once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::{LEASE_MS, Worker, jittered};
 use keyturn_core::time::now;
@@ -24,7 +24,7 @@ impl Worker<'_> {
         let stands = || self.inner.webhooks().iter().any(|one| Arc::ptr_eq(one, to));
         self.work(&self.inner.bells.webhook, stands, || {
             let leased = {
-                let mut turn = to.turn.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut turn = to.turn.lock();
                 let leased = self.inner.storage.lease_delivery(&to.name, &turn, LEASE_MS)?;
                 if let Some(leased) = &leased {
                     turn.clone_from(&leased.delivery.plugin);
