@@ -106,18 +106,13 @@ impl Keys {
     /// # Errors
     /// [`KeyError`].
     pub fn read(path: &Path) -> Result<Option<Self>, KeyError> {
-        use std::os::unix::fs::PermissionsExt as _;
-
-        let file_error = |cause| KeyError::of(path, "reading it", &cause);
-        let mode = match std::fs::metadata(path) {
+        let text = match private_text(path) {
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            metadata => metadata.map_err(file_error)?.permissions().mode() & 0o777,
+            text => text.map_err(|cause| KeyError::of(path, "reading it", &cause))?,
         };
-        if mode & 0o077 != 0 {
-            return Err(KeyError::new(path, format!(": others may read it (mode {mode:o}); set mode 600")));
-        }
-        let text = Zeroizing::new(std::fs::read_to_string(path).map_err(file_error)?);
-        let bytes = HEXLOWER_PERMISSIVE.decode(without_mark(&text).trim().as_bytes()).map(Zeroizing::new);
+        let open = |mode| KeyError::new(path, format!(": others may read it (mode {mode:o}); set mode 600"));
+        let text = text.map_err(open)?;
+        let bytes = HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).map(Zeroizing::new);
         let main = bytes.ok().and_then(|bytes| bytes.as_slice().try_into().ok());
         let content = || KeyError::new(path, ": must have 64 hexadecimal digits; restore it from the backup");
         main.map(|main| Some(Self::new(main))).ok_or_else(content)
@@ -174,17 +169,21 @@ fn joined<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
 /// # Errors
 /// What is wrong with it, as a text after the name of a setting.
 pub fn owners_only(path: &Path) -> Result<Zeroizing<String>, String> {
+    let wrong = |problem: String| format!("names {}, which {problem}", path.display());
+    let text = private_text(path).map_err(|cause| wrong(format!("can't be read: {cause}")))?;
+    text.map_err(|mode| wrong(format!("others may read it (mode {mode:o}); set mode 600")))
+}
+
+/// The text of a file, or its mode if others than its owner may read it.
+fn private_text(path: &Path) -> std::io::Result<Result<Zeroizing<String>, u32>> {
     use std::os::unix::fs::PermissionsExt as _;
 
-    let wrong = |problem: String| format!("names {}, which {problem}", path.display());
-    let about = std::fs::metadata(path).map_err(|cause| wrong(format!("can't be read: {cause}")))?;
-    let mode = about.permissions().mode() & 0o777;
+    let mode = std::fs::metadata(path)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
-        return Err(wrong(format!("others may read it (mode {mode:o}); set mode 600")));
+        return Ok(Err(mode));
     }
-    let text = std::fs::read_to_string(path).map_err(|cause| wrong(format!("can't be read: {cause}")))?;
-    let text = Zeroizing::new(text);
-    Ok(Zeroizing::new(without_mark(&text).to_owned()))
+    let text = Zeroizing::new(std::fs::read_to_string(path)?);
+    Ok(Ok(Zeroizing::new(without_mark(&text).to_owned())))
 }
 
 /// A text without the byte order mark that some editors and shells put at a file's start: it is not part of a secret.

@@ -23,10 +23,16 @@ const MASK: &str = "••••";
 pub struct Context<'a> {
     /// The recipient; none for an email to somebody without an account.
     pub account: Option<Account<'a>>,
-    /// The sender.
-    pub brand: Brand<'a>,
-    /// The request that led to it.
-    pub request: Request<'a>,
+    /// The panel's name.
+    pub brand: &'a str,
+    /// Whom to ask.
+    pub contact: &'a str,
+    /// Where people sign in, a whole address.
+    pub sign_in: &'a str,
+    /// When it was requested, Unix milliseconds.
+    pub time: i64,
+    /// From where: browser and network, roughly: `Firefox on Windows, 203.0.113.x`; empty if unknown.
+    pub origin: &'a str,
     /// The recipient's language, BCP 47. If the template doesn't have it, English.
     pub locale: &'a str,
     /// The zone for times.
@@ -42,26 +48,6 @@ pub struct Account<'a> {
     pub login: &'a str,
     /// The person's address.
     pub email: &'a str,
-}
-
-/// `brand.*`.
-#[derive(Debug, Clone, Copy)]
-pub struct Brand<'a> {
-    /// The panel's name.
-    pub name: &'a str,
-    /// Whom to ask.
-    pub contact: &'a str,
-    /// Where people sign in, a whole address.
-    pub sign_in: &'a str,
-}
-
-/// `request.*`.
-#[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
-    /// Unix milliseconds.
-    pub time: i64,
-    /// Browser and network, roughly: `Firefox on Windows, 203.0.113.x`; empty if unknown.
-    pub origin: &'a str,
 }
 
 /// An email to send or show.
@@ -125,10 +111,10 @@ pub fn draw(
     let letter = Letter {
         words,
         locale,
-        brand: line(context.brand.name, 100),
+        brand: line(context.brand, 100),
         subject: line(&at("subject", &text.subject)?.plain(), SUBJECT),
         preheader: line(&at("preheader", &text.preheader)?.plain(), SUBJECT),
-        pieces: pieces(text, locale, (values, context.brand.sign_in), at, masked)?,
+        pieces: pieces(text, locale, (values, context.sign_in), at, masked)?,
         footer: footer(words, context),
     };
     Ok(Drawn {
@@ -207,9 +193,9 @@ fn filled(values: &BTreeMap<String, Value>, context: &Context<'_>, words: Words)
         Some(own) if own == text => value(text),
         _ => Filled::from(unlinked(text)),
     };
-    let brand = context! { name => value(context.brand.name), contact => value(context.brand.contact) };
-    let time = words.dated(context.request.time, context.zone);
-    let request = context! { time => value(&time), origin => value(context.request.origin) };
+    let brand = context! { name => value(context.brand), contact => value(context.contact) };
+    let time = words.dated(context.time, context.zone);
+    let request = context! { time => value(&time), origin => value(context.origin) };
     let mut filled = BTreeMap::from([("brand".to_owned(), brand), ("request".to_owned(), request)]);
     if let Some(Account { name, login, email }) = context.account {
         let account = context! { name => chosen(name), login => strong(&chosen(login)), email => value(email) };
@@ -230,8 +216,8 @@ fn filled(values: &BTreeMap<String, Value>, context: &Context<'_>, words: Words)
 }
 
 fn footer(words: Words, context: &Context<'_>) -> String {
-    let time = words.dated(context.request.time, context.zone);
-    let origin = line(context.request.origin, 150);
+    let time = words.dated(context.time, context.zone);
+    let origin = line(context.origin, 150);
     let asked = match origin.as_str() {
         "" => words.fill("mail-asked-only", &[("time", &time)]),
         origin => words.fill("mail-asked", &[("time", &time), ("origin", origin)]),

@@ -105,8 +105,7 @@ impl Writer {
             .message_id(Some(id(&message.message_id)?))
             .from(other.clone())
             .to(other.clone())
-            .subject(line(&message.subject, SUBJECT))
-            .header(AutoSubmitted);
+            .subject(line(&message.subject, SUBJECT));
         if reply_to.is_some() {
             builder = builder.reply_to(other);
         }
@@ -115,6 +114,9 @@ impl Writer {
         let mut written =
             builder.multipart(body).map_err(|cause| MessageError::ours("the message can't be written:", cause))?;
         let headers = written.headers_mut();
+        // RFC 3834: a program wrote it, so no other program should reply.
+        let auto = HeaderName::new_from_ascii_str("Auto-Submitted");
+        headers.insert_raw(HeaderValue::new(auto, "auto-generated".to_owned()));
         headers.insert_raw(header::<From>(&from));
         headers.insert_raw(header::<To>(&to));
         if let Some(reply_to) = &reply_to {
@@ -165,24 +167,6 @@ fn moment(at: i64) -> SystemTime {
     const YEAR_10000: u64 = 253_402_300_800_000;
     let at = u64::try_from(at).ok().filter(|at| *at < YEAR_10000).unwrap_or_default();
     SystemTime::UNIX_EPOCH + Duration::from_millis(at)
-}
-
-/// RFC 3834: a program wrote it, so no other program should reply.
-#[derive(Clone)]
-struct AutoSubmitted;
-
-impl Header for AutoSubmitted {
-    fn name() -> HeaderName {
-        HeaderName::new_from_ascii_str("Auto-Submitted")
-    }
-
-    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self)
-    }
-
-    fn display(&self) -> HeaderValue {
-        HeaderValue::new(Self::name(), "auto-generated".to_owned())
-    }
 }
 
 #[cfg(test)]

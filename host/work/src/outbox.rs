@@ -46,8 +46,11 @@ impl Work {
                 login: field(Field::Login),
                 email: field(Field::Email),
             }),
-            brand: draw::Brand { name: &self.brand().name, contact: &self.brand().contact, sign_in: &self.sign_in() },
-            request: draw::Request { time: asked_at, origin: &origin },
+            brand: &self.brand().name,
+            contact: &self.brand().contact,
+            sign_in: &self.sign_in(),
+            time: asked_at,
+            origin: &origin,
             locale,
             zone: &self.brand().zone,
         };

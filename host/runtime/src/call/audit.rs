@@ -80,13 +80,13 @@ pub(super) struct Trace {
 
 impl Runtime {
     /// What a call leaves that was answered.
-    pub(super) fn trace<T>(&self, request: &Request<'_>, now: i64, left: &Left, answer: &Answer<T>) -> Trace {
+    pub(super) fn trace<T>(&self, request: &Request<'_>, left: &Left, answer: &Answer<T>) -> Trace {
         let only_work = |effect: &Effect| matches!(effect, Effect::Enqueue(task) if task.kind == TaskKind::Job);
         let (idle, changed) = (left.effects.is_empty(), !left.effects.iter().all(only_work));
         let untouched =
             idle && answer.case == "done" && left.checked().is_empty() && request.caller.actor != Actor::Console;
-        if changed || (!untouched && self.audited.spend(request.caller, now)) {
-            let entry = audit_entry(request, now, &left.effects, left.checked(), answer.case.clone());
+        if changed || (!untouched && self.audited.spend(request.caller, left.now)) {
+            let entry = audit_entry(request, left.now, &left.effects, left.checked(), answer.case.clone());
             return Trace { entry: Some(entry), counted: None, recorded: !idle };
         }
         let outcome = if untouched { "no-effect".to_owned() } else { answer.case.clone() };

@@ -9,6 +9,7 @@ use wasmtime::component::types::Type;
 use zeroize::Zeroizing;
 
 use super::error::{CallError, Failure, failure};
+use super::idempotency::record_key;
 use super::state::State;
 use super::{Answer, Export, Request};
 use crate::admit::Hook;
@@ -28,7 +29,7 @@ impl Runtime {
         let mut values = values::arguments(arguments, &hook.parameters)?;
         let subject = subject(hook, &values)?;
         let body = || self.keys.mac("idempotent body", &[Zeroizing::new(arguments.to_string()).as_bytes()]);
-        let key = key.map(|key| (key.to_owned(), body()));
+        let key = key.map(|key| (record_key(caller, plugin, &hook.operation, key), body()));
         let request = Request { plugin, operation: &hook.operation, caller, subject, key, task: None };
         let link = |page: &str, token: &str| self.link(&plugin.name, page, token);
         let invoke = |store: &mut Store<State>, instance: &Instance| {

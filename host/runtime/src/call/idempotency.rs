@@ -28,13 +28,8 @@ impl Runtime {
         Ok(None)
     }
 
-    pub(super) fn recorded(
-        &self,
-        request: &Request<'_>,
-        key: Option<&RecordKey>,
-        now: i64,
-    ) -> Result<Option<Recorded>, CallError> {
-        let Some(key) = key else { return Ok(None) };
+    pub(super) fn recorded(&self, request: &Request<'_>, now: i64) -> Result<Option<Recorded>, CallError> {
+        let Some((key, _)) = &request.key else { return Ok(None) };
         let record = self.storage.record(key, now).map_err(CallError::of_storage)?;
         record.map(|record| same_body(request, record)).transpose()
     }

@@ -21,7 +21,7 @@ use keyturn_core::accounts::{AccountId, Why};
 use keyturn_core::caller::Caller;
 use keyturn_package::manifest::Operation;
 use keyturn_store::tasks::LeasedTask;
-use keyturn_store::{Effect, Read};
+use keyturn_store::{Effect, Read, RecordKey};
 use serde_json::Value;
 use wasmtime::Store;
 use wasmtime::component::Instance;
@@ -63,14 +63,16 @@ pub struct Request<'a> {
     pub caller: &'a Caller,
     /// The account that it is about.
     pub subject: Option<AccountId>,
-    /// Idempotency key and MAC of what is asked.
-    pub key: Option<(String, [u8; 32])>,
+    /// What its record is kept under, and the MAC of what is asked.
+    pub key: Option<(RecordKey, [u8; 32])>,
     /// The task that this runs, if it is one.
     pub task: Option<&'a LeasedTask>,
 }
 
 /// What a finished call leaves behind.
 pub struct Left {
+    /// The call's one instant, Unix milliseconds.
+    now: i64,
     reads: Vec<Read>,
     effects: Vec<Effect>,
     parts: Parts,

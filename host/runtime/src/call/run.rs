@@ -7,12 +7,12 @@ use keyturn_core::accounts::AccountId;
 use keyturn_core::caller::{Actor, Caller};
 use keyturn_core::time::now;
 use keyturn_package::manifest::{Effects, Lane, Operation, Release, Role as ActorRole};
-use keyturn_store::{Commit, Effect, Known, Quotas, Record, RecordKey, StorageError};
+use keyturn_store::{Commit, Effect, Known, Quotas, Record, StorageError};
 use wasmtime::Store;
 
 use super::audit::turned_away;
 use super::error::{CallError, Failure, stopped};
-use super::idempotency::{Recorded, record_key, same_body};
+use super::idempotency::{Recorded, same_body};
 use super::ledger::{Ledger, Purpose};
 use super::state::{self, State};
 use super::{Answer, Answered, Export, Invoke, Left, Request};
@@ -59,14 +59,12 @@ impl Runtime {
     }
 
     fn in_place<T>(&self, request: &Request<'_>, mut seen: Option<Known>, export: &Export<'_, T>) -> Answered<T> {
-        let record_key =
-            request.key.as_ref().map(|(key, _)| record_key(request.caller, request.plugin, request.operation, key));
         let (effects, compute) = (request.operation.effects == Effects::Some, request.operation.lane == Lane::Compute);
         let purpose = Purpose { effects, compute };
         let mut parts = Parts::default();
         for _ in 0..RUNS {
             let now = now();
-            if let Some(answer) = self.recorded(request, record_key.as_ref(), now)? {
+            if let Some(answer) = self.recorded(request, now)? {
                 return Ok(answer.restored(export.restore));
             }
             // Noted although the guest may never ask: what let the caller do this must hold at the commit.
@@ -80,7 +78,7 @@ impl Runtime {
             let (outcome, left) = self.run(request.plugin, ledger, seen, parts, export.invoke)?;
             parts = left.parts.for_another_run();
             match outcome.and_then(|answer| answer) {
-                Ok(answer) => match self.settle(request, record_key.as_ref(), now, left, answer, export) {
+                Ok(answer) => match self.settle(request, left, answer, export) {
                     Err(CallError::Conflict) => {}
                     settled => return settled,
                 },
@@ -90,7 +88,7 @@ impl Runtime {
                     if !still.map_err(CallError::of_storage)? {
                         continue;
                     }
-                    if let Some(answer) = self.recorded(request, record_key.as_ref(), now)? {
+                    if let Some(answer) = self.recorded(request, now)? {
                         return Ok(answer.restored(export.restore));
                     }
                     if request.operation.effects == Effects::Some && !turned_away(&error) {
@@ -107,15 +105,7 @@ impl Runtime {
     ///
     /// # Errors
     /// [`CallError::Conflict`] if what it rests on is no longer so: nothing was written, and it may run again.
-    fn settle<T>(
-        &self,
-        request: &Request<'_>,
-        record_key: Option<&RecordKey>,
-        now: i64,
-        left: Left,
-        answer: Answer<T>,
-        export: &Export<'_, T>,
-    ) -> Answered<T> {
+    fn settle<T>(&self, request: &Request<'_>, left: Left, answer: Answer<T>, export: &Export<'_, T>) -> Answered<T> {
         let own_epoch = match &request.caller.actor {
             Actor::Account(own) => left.epoch_of(own).map(str::to_owned),
             _ => None,
@@ -123,14 +113,13 @@ impl Runtime {
         if request.operation.effects != Effects::Some {
             return Ok((answer.live, own_epoch));
         }
-        let trace = self.trace(request, now, &left, &answer);
-        let record = record_key.cloned().zip(request.key.as_ref()).filter(|_| trace.recorded);
-        let record = record.map(|(key, (_, body))| {
+        let trace = self.trace(request, &left, &answer);
+        let record = request.key.clone().filter(|_| trace.recorded).map(|(key, body)| {
             let recorded = Recorded { answer: answer.stored, own_epoch: own_epoch.clone() };
-            (key, Record { body: *body, answer: serde_json::to_vec(&recorded).unwrap_or_default() })
+            (key, Record { body, answer: serde_json::to_vec(&recorded).unwrap_or_default() })
         });
         let limits = &request.plugin.limits;
-        let Left { reads, effects, parts } = left;
+        let Left { now, reads, effects, parts } = left;
         let commit = Commit {
             plugin: request.plugin.name.clone(),
             now,
@@ -277,8 +266,8 @@ impl Runtime {
         let state = store.into_data();
         log_stderr(&state);
         let result = result.map_err(|cause| stopped(&state, &cause));
-        let Ledger { reads, effects, .. } = state.ledger;
-        Ok((result, Left { reads, effects, parts: state.parts }))
+        let Ledger { now, reads, effects, .. } = state.ledger;
+        Ok((result, Left { now, reads, effects, parts: state.parts }))
     }
 }
 

@@ -9,6 +9,7 @@ use wasmtime::component::{ComponentExportIndex, Instance, Lift, Lower};
 use zeroize::Zeroizing;
 
 use super::error::{CallError, Failure};
+use super::idempotency::record_key;
 use super::ledger::{Ledger, Purpose};
 use super::state::State;
 use super::{Answer, Answered, Export, Invoke, Request};
@@ -139,6 +140,7 @@ impl Runtime {
         let operation =
             plugin.manifest.form_action(action).ok_or_else(|| CallError::NoSuch(format!("form action {action}")))?;
         let views = views(plugin)?;
+        let key = key.map(|(key, body)| (record_key(caller, plugin, operation, &key), body));
         let request = Request { plugin, operation, caller, subject: subject.cloned(), key, task: None };
         let invoke = |store: &mut Store<State>, instance: &Instance| {
             let parameters = (action, subject.map(AccountId::as_str), token, inputs);
