@@ -33,6 +33,7 @@ use crate::view::theme::theme_css;
 use crate::webhooks::{self, Destination, config::WebhookConfig};
 use keyturn_core::masked::{self, without_passwords};
 use keyturn_core::origin::leads_somewhere;
+use keyturn_core::settings::must;
 use keyturn_mail_settings::Stored;
 
 /// The whole file.
@@ -374,41 +375,37 @@ impl Config {
 
     /// Checks the values. Opens nothing.
     fn check(&self) -> Result<(), (String, String)> {
-        let must = |holds: bool, setting: &str, problem: &dyn Fn() -> String| match holds {
-            true => Ok(()),
-            false => Err((setting.to_owned(), problem())),
-        };
         if let Some(origin) = &self.brand.link_origin {
             let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
             let fits = host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', ' ']));
-            must(fits, "brand.link-origin", &|| format!("must be like https://panel.example, not “{origin}”"))?;
+            must(fits, "brand.link-origin", || format!("must be like https://panel.example, not “{origin}”"))?;
         }
         let zone = |cause| format!("must be an IANA name such as Europe/Madrid: {cause}");
         jiff::tz::TimeZone::get(&self.brand.time_zone).map_err(|cause| ("brand.time-zone".to_owned(), zone(cause)))?;
         let some = !self.accounts.is_empty();
-        must(some, "accounts", &|| "must map at least one realm, such as [accounts.customer]".to_owned())?;
+        must(some, "accounts", || "must map at least one realm, such as [accounts.customer]")?;
         for realm in self.accounts.keys() {
             let setting = format!("accounts.{realm}");
             let named = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
             let fits = !realm.is_empty() && realm.bytes().all(named);
-            must(fits, &setting, &|| "must have a name of a-z, 0-9 and -".to_owned())?;
+            must(fits, &setting, || "must have a name of a-z, 0-9 and -")?;
             let free = !OWN_REALMS.contains(&realm.as_str());
-            must(free, &setting, &|| "must have another name: the host uses this one".to_owned())?;
+            must(free, &setting, || "must have another name: the host uses this one")?;
         }
         let (most, even, days) = (self.limits.accounts_per_address, self.sign_in.even_ms, self.audit.keep_days);
         let few = ACCOUNTS_PER_ADDRESS.contains(&most);
-        must(few, "limits.accounts-per-address", &|| format!("must be 1 to 500, not {most}"))?;
-        must(even <= 10_000, "sign-in.even-ms", &|| format!("must be 0 to 10000, not {even}"))?;
-        must((1..=36_500).contains(&days), "audit.keep-days", &|| format!("must be 1 to 36500, not {days}"))?;
+        must(few, "limits.accounts-per-address", || format!("must be 1 to 500, not {most}"))?;
+        must(even <= 10_000, "sign-in.even-ms", || format!("must be 0 to 10000, not {even}"))?;
+        must((1..=36_500).contains(&days), "audit.keep-days", || format!("must be 1 to 36500, not {days}"))?;
         if let Some(panel) = &self.server.panel {
             let like = || format!("must be like https://panel.example/, not “{panel}”");
-            must(leads_somewhere(panel), "server.panel", &like)?;
+            must(leads_somewhere(panel), "server.panel", like)?;
         }
         for (setting, address) in [("server.sign-in", &self.server.sign_in)].into_iter().chain(self.server.pages.all())
         {
             let Some(address) = address else { continue };
             let like = || format!("must be like https://panel.example/login, /login or login, not “{address}”");
-            must(leads_somewhere(address) || is_relative(address), setting, &like)?;
+            must(leads_somewhere(address) || is_relative(address), setting, like)?;
         }
         let named = |(setting, problem): (&str, String)| (setting.to_owned(), problem);
         self.limits.check().map_err(named)?;

@@ -2,7 +2,6 @@
 
 pub mod accounts;
 pub mod caller;
-mod defaults;
 pub mod events;
 pub mod fold;
 pub mod html;
@@ -13,6 +12,7 @@ mod named;
 pub mod network;
 pub mod origin;
 pub mod seal;
+pub mod settings;
 pub mod space;
 pub mod stored;
 pub mod text;

@@ -17,6 +17,7 @@ use super::transport::smtp::{Encryption, Limits, Login, Server, Smtp, SmtpError}
 use keyturn_core::network::tls::TlsError;
 use keyturn_core::origin::{is_domain, names_this_machine};
 use keyturn_core::seal::owners_only;
+use keyturn_core::settings::must;
 
 /// `[mail]`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -127,18 +128,17 @@ pub type Wrong = (&'static str, String);
 impl MailConfig {
     /// Checks the file alone, whatever the page says: a group of settings that it begins must be complete. Opens nothing.
     pub fn check(&self) -> Result<(), Wrong> {
-        if let Some(connections) = self.connections.filter(|connections| !(1..=64).contains(connections)) {
-            return Err(("mail.connections", format!("must be 1 to 64, not {connections}")));
-        }
+        let connections = self.connections.unwrap_or(4);
+        let few = (1..=64).contains(&connections);
+        must(few, "mail.connections", || format!("must be 1 to 64, not {connections}"))?;
         if let Some(smtp) = &self.smtp {
-            smtp.check_login()?;
-            if self.transport.is_none() {
-                return Err(("mail.transport", "must be set, because [mail.smtp] is".to_owned()));
-            }
+            let (username, file) = (smtp.username.is_some(), smtp.password_file.is_some());
+            must(!username || file, "mail.smtp.password-file", || "must be set, because username is")?;
+            must(username || !file, "mail.smtp.username", || "must be set, because password-file is")?;
+            must(self.transport.is_some(), "mail.transport", || "must be set, because [mail.smtp] is")?;
         }
-        if self.reply_to.is_some() && self.from.is_none() {
-            return Err(("mail.from", "must be set, because mail.reply-to is".to_owned()));
-        }
+        let from = self.from.is_some() || self.reply_to.is_none();
+        must(from, "mail.from", || "must be set, because mail.reply-to is")?;
         self.dkim.as_ref().map_or(Ok(()), DkimConfig::check)?;
         self.problems().into_iter().next().map_or(Ok(()), Err)
     }
@@ -215,42 +215,22 @@ fn is_public(name: &str) -> bool {
     name.contains('.') && is_domain(name, "") && !last.bytes().all(|b| b.is_ascii_digit()) && !own.contains(&last)
 }
 
-/// Whether a mail server's name or address is well-formed.
-fn is_host(host: &str) -> bool {
-    !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':'))
-}
-
 impl SmtpConfig {
     pub(super) fn check(&self) -> Result<(), Wrong> {
-        if !is_host(&self.host) {
-            return Err((
-                "mail.smtp.host",
-                format!("must be like smtp.example, not “{}”", super::line(&self.host, 80)),
-            ));
+        let host = &self.host;
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+        let named = !host.is_empty() && host.chars().all(fits);
+        let shown = |name: &str| super::line(name, 80);
+        must(named, "mail.smtp.host", || format!("must be like smtp.example, not “{}”", shown(host)))?;
+        if let Some(name) = &self.hello {
+            let fits = address::is_literal(name).unwrap_or_else(|| is_domain(name, ""));
+            let like = || format!("must be like panel.example or [192.0.2.7], not “{}”", shown(name));
+            must(fits, "mail.smtp.hello", like)?;
         }
-        if let Some(name) =
-            self.hello.as_deref().filter(|name| !address::is_literal(name).unwrap_or_else(|| is_domain(name, "")))
-        {
-            let name = super::line(name, 80);
-            return Err(("mail.smtp.hello", format!("must be like panel.example or [192.0.2.7], not “{name}”")));
-        }
-        if self.port == Some(0) {
-            return Err(("mail.smtp.port", "must be 1 to 65535, not 0".to_owned()));
-        }
-        if self.encryption == Encryption::None && !names_this_machine(&self.host) {
-            let problem =
-                format!("can be \"none\" only for a server on this machine (localhost), not for {}", self.host);
-            return Err(("mail.smtp.encryption", problem));
-        }
-        Ok(())
-    }
-
-    fn check_login(&self) -> Result<(), Wrong> {
-        match (&self.username, &self.password_file) {
-            (Some(_), None) => Err(("mail.smtp.password-file", "must be set, because username is".to_owned())),
-            (None, Some(_)) => Err(("mail.smtp.username", "must be set, because password-file is".to_owned())),
-            _ => Ok(()),
-        }
+        must(self.port != Some(0), "mail.smtp.port", || "must be 1 to 65535, not 0")?;
+        let hidden = self.encryption != Encryption::None || names_this_machine(host);
+        let only = || format!("can be \"none\" only for a server on this machine (localhost), not for {host}");
+        must(hidden, "mail.smtp.encryption", only)
     }
 
     /// The port, set or default.
@@ -275,10 +255,8 @@ impl SmtpConfig {
                 let file = folder.join(file);
                 let text = owners_only(&file).map_err(|problem| ("mail.smtp.password-file", problem))?;
                 let password = text.lines().next().unwrap_or_default();
-                if password.is_empty() {
-                    let problem = format!("names {}, whose first line is empty", file.display());
-                    return Err(("mail.smtp.password-file", problem));
-                }
+                let empty = || format!("names {}, whose first line is empty", file.display());
+                must(!password.is_empty(), "mail.smtp.password-file", empty)?;
                 Some(Login { username: username.clone(), password: Zeroizing::new(password.to_owned()) })
             }
             (Some(username), None) => {
@@ -308,16 +286,10 @@ impl SmtpConfig {
 
 impl DkimConfig {
     fn check(&self) -> Result<(), Wrong> {
-        let is_name = |name: &str| {
-            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
-        };
         for (setting, name) in [("mail.dkim.domain", &self.domain), ("mail.dkim.selector", &self.selector)] {
-            if !is_name(name) {
-                return Err((
-                    setting,
-                    format!("must be a name of letters, digits, . and -, not “{}”", super::line(name, 80)),
-                ));
-            }
+            let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+            let like = || format!("must be a name of letters, digits, . and -, not “{}”", super::line(name, 80));
+            must(!name.is_empty() && name.chars().all(fits), setting, like)?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! What one call, one plugin and the host may use at most. Each limit has a default, a setting and an error that names it.
 
+use keyturn_core::settings::must;
 use serde::{Deserialize, Serialize};
 
 /// Where plugins' memory comes from: `limits.guest-memory`.
@@ -87,21 +88,15 @@ impl Limits {
     /// # Errors
     /// The setting and its greatest value.
     pub fn check(&self) -> Result<(), String> {
-        for (name, value, most) in [
-            ("memory-bytes", self.memory_bytes, POOL_MEMORY),
-            ("table-elements", self.table_elements, POOL_TABLE),
-            ("instances", self.instances, POOL_INSTANCES),
-        ] {
-            if value == 0 || value > most {
-                return Err(format!("limits.{name} must be 1 to {most}, not {value}"));
-            }
-        }
-        for (name, value) in [("guest-ms", self.guest_ms), ("total-ms", self.total_ms)] {
-            if !(10..=600_000).contains(&value) {
-                return Err(format!("limits.{name} must be 10 to 600000, not {value}"));
-            }
-        }
-        Ok(())
+        let within = |name: &str, value: u64, least: u64, most: u64| match (least..=most).contains(&value) {
+            true => Ok(()),
+            false => Err(format!("limits.{name} must be {least} to {most}, not {value}")),
+        };
+        within("memory-bytes", self.memory_bytes as u64, 1, POOL_MEMORY as u64)?;
+        within("table-elements", self.table_elements as u64, 1, POOL_TABLE as u64)?;
+        within("instances", self.instances as u64, 1, POOL_INSTANCES as u64)?;
+        within("guest-ms", self.guest_ms, 10, 600_000)?;
+        within("total-ms", self.total_ms, 10, 600_000)
     }
 }
 
@@ -165,9 +160,7 @@ impl HostLimits {
             ("limits.connections-per-address", self.connections_per_address),
             ("limits.connections-per-known-address", self.connections_per_known_address),
         ] {
-            if !(1..=1_000_000).contains(&value) {
-                return Err((setting, format!("must be 1 to 1000000, not {value}")));
-            }
+            must((1..=1_000_000).contains(&value), setting, || format!("must be 1 to 1000000, not {value}"))?;
         }
         Ok(())
     }
