@@ -22,7 +22,7 @@ use crate::plugin::admit::AdmitError;
 use crate::plugin::cache::Folder;
 use crate::plugin::grants::GrantsError;
 use crate::plugin::limits::{ACCOUNTS_PER_ADDRESS, HostLimits};
-use crate::plugin::roster::{LeftOut, SignInPlugin};
+use crate::plugin::roster::SignInPlugin;
 use crate::seal::{KeyError, Keys};
 use crate::sqlite::{self, Found, Journal, Options};
 use crate::storage::store::Keeps;
@@ -429,12 +429,6 @@ impl Config {
         self.file.rsplit('/').next().unwrap_or_default()
     }
 
-    /// The line, from 1, of a setting such as `mail.smtp.host`; none if the file doesn't have it.
-    #[must_use]
-    pub fn line(&self, setting: &str) -> Option<usize> {
-        self.lines.get(setting).copied()
-    }
-
     /// What this file fixes of how mail goes.
     #[must_use]
     pub fn fixed(&self) -> Fixed {
@@ -556,7 +550,7 @@ impl Config {
     pub fn host(&self) -> Result<Host, ConfigError> {
         let host = self.bare_host(true)?;
         self.reload(&host)?;
-        for LeftOut { name, cause } in host.left_out() {
+        for (name, cause) in host.left_out() {
             tracing::error!(plugin = name, "left out: {cause}");
         }
         Ok(host)

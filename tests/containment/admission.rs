@@ -186,7 +186,7 @@ fn no_link_page_takes_an_address_of_the_panels_own() {
     bench.host.reserve(&["customers"]);
     assert!(bench.host.plugins().is_empty());
     let left_out = bench.host.left_out();
-    assert!(left_out[0].cause.contains("/customers/ is the panel's own address"), "{left_out:?}");
+    assert!(left_out["acme-report"].contains("/customers/ is the panel's own address"), "{left_out:?}");
     let refused =
         bench.host.admit("acme-report", &component, &Grants::of(&component, all_grants())).err().expect("refused");
     assert!(matches!(refused, AdmitError::Reserved { .. }), "{refused}");

@@ -26,15 +26,6 @@ impl SignInPlugin {
     }
 }
 
-/// A plugin that has a grants file and is not called.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOut {
-    /// The grants file's name.
-    pub name: String,
-    /// Why, in a sentence.
-    pub cause: String,
-}
-
 /// A plugin under the name of its grants file, or why there is none.
 pub type Candidate = (String, Result<Arc<Plugin>, String>);
 
@@ -89,9 +80,12 @@ pub enum Maker {
 /// All plugins.
 #[derive(Default)]
 pub struct Roster {
-    admitted: BTreeMap<String, Arc<Plugin>>,
-    left_out: BTreeMap<String, String>,
-    memory: Memory,
+    /// Those that are called, by name.
+    pub admitted: BTreeMap<String, Arc<Plugin>>,
+    /// Those that have a grants file and are not, by its name, and why, in a sentence.
+    pub left_out: BTreeMap<String, String>,
+    /// What is to be remembered.
+    pub memory: Memory,
     sign_in: SignInPlugin,
     /// Names that no link page may have: the panel's own addresses begin with them.
     reserved: BTreeSet<String>,
@@ -120,29 +114,6 @@ impl Claims {
 impl Roster {
     pub fn new(sign_in: SignInPlugin, memory: Memory) -> Self {
         Self { sign_in, memory, ..Self::default() }
-    }
-
-    /// Those that are called, by name.
-    pub fn admitted(&self) -> impl Iterator<Item = &Arc<Plugin>> {
-        self.admitted.values()
-    }
-
-    pub fn get(&self, name: &str) -> Option<&Arc<Plugin>> {
-        self.admitted.get(name)
-    }
-
-    /// Those that are not, by name.
-    pub fn left_out(&self) -> Vec<LeftOut> {
-        self.left_out.iter().map(|(name, cause)| LeftOut { name: name.clone(), cause: cause.clone() }).collect()
-    }
-
-    pub fn is_left_out(&self, name: &str) -> bool {
-        self.left_out.contains_key(name)
-    }
-
-    /// What is to be remembered.
-    pub fn memory(&self) -> &Memory {
-        &self.memory
     }
 
     /// Puts a plugin in its place beside the others, or in the place of one that has its name.
@@ -199,13 +170,6 @@ impl Roster {
         refused
     }
 
-    /// Lets go of a plugin.
-    pub fn dismiss(&mut self, name: &str) {
-        self.admitted.remove(name);
-        self.left_out.remove(name);
-        self.memory.offers.remove(name);
-    }
-
     /// Keeps these first segments of addresses for the panel. A plugin with a link page of such a name is left out from now on.
     pub fn reserve(&mut self, names: &[&str]) -> Vec<(String, AdmitError)> {
         self.reserved.extend(names.iter().map(|name| (*name).to_owned()));
@@ -247,7 +211,7 @@ impl Roster {
         match self.admitted.get(name).filter(|plugin| plugin.manifest.link_pages().any(|own| own == page)) {
             Some(plugin) => Maker::Admitted(Arc::clone(plugin)),
             None => {
-                let offer = self.remembered(name).filter(|_| self.is_left_out(name));
+                let offer = self.remembered(name).filter(|_| self.left_out.contains_key(name));
                 match offer.is_some_and(|offer| offer.link_pages.contains(page)) {
                     true => Maker::LeftOut(name.to_owned()),
                     false => Maker::Unknown,

@@ -1,5 +1,6 @@
 //! What calls go through: the engine, the plugins, and where calls wait for one another.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ use crate::call::lane::Lane;
 use crate::call::told::Told;
 use crate::capabilities::kdf::buffers::Buffers;
 use crate::engine::{Machine, POOL_SLOTS};
-use crate::roster::{Candidate, LeftOut, Memory, Roster, SignInPlugin};
+use crate::roster::{Candidate, Memory, Roster, SignInPlugin};
 use crate::surroundings::{Directory, MailRoute, Surroundings};
 use crate::values;
 
@@ -169,7 +170,7 @@ impl Runtime {
     /// The admitted plugins, by name.
     #[must_use]
     pub fn plugins(&self) -> Vec<Arc<Plugin>> {
-        self.roster().admitted().cloned().collect()
+        self.roster().admitted.values().cloned().collect()
     }
 
     /// Admits a component under `name`, in place of one that has it.
@@ -178,7 +179,7 @@ impl Runtime {
     /// [`AdmitError`]; what was admitted under that name before goes on then.
     pub fn admit(&self, name: &str, component: &[u8], grants: &Grants) -> Result<Arc<Plugin>, AdmitError> {
         let plugin = self.prepare(name, component, grants)?;
-        self.change_roster(|roster| roster.admit(&plugin))?;
+        self.plugins.write().admit(&plugin)?;
         self.remember_plugins();
         Ok(plugin)
     }
@@ -191,30 +192,21 @@ impl Runtime {
 
     /// Replaces all plugins by these, in one moment. Calls that have begun end as they would have. Answers which were refused.
     pub fn arrange(&self, candidates: Vec<Candidate>) -> Vec<(String, AdmitError)> {
-        self.change_roster(|roster| roster.arrange(candidates))
-    }
-
-    /// Lets go of a plugin. Calls that have begun end as they would have; what it has left in the database stays.
-    pub fn dismiss(&self, name: &str) {
-        self.change_roster(|roster| roster.dismiss(name));
-        self.remember_plugins();
+        self.plugins.write().arrange(candidates)
     }
 
     /// Keeps these first segments of addresses for the panel's own pages: a plugin whose link page has such a name is left out,
     /// and is logged. Call it before [`crate::http::router`].
     pub fn reserve(&self, names: &[&str]) {
-        for (plugin, cause) in self.change_roster(|roster| roster.reserve(names)) {
+        let refused = self.plugins.write().reserve(names);
+        for (plugin, cause) in refused {
             tracing::error!(plugin, "left out: {cause}");
         }
     }
 
-    fn change_roster<T>(&self, change: impl FnOnce(&mut Roster) -> T) -> T {
-        change(&mut self.plugins.write())
-    }
-
     /// Writes down what the plugins have, so that it is kept for one that is broken at the next start.
     pub fn remember_plugins(&self) {
-        let memory = self.roster().memory().clone();
+        let memory = self.roster().memory.clone();
         if memory == remembered(&self.storage) {
             return;
         }
@@ -225,10 +217,10 @@ impl Runtime {
         }
     }
 
-    /// Plugins that have a grants file and are not called, and why. They harm nobody else: `keyturn check` says what to do.
+    /// Plugins that have a grants file and are not called, by its name, and why. They harm nobody else: `keyturn check` says what to do.
     #[must_use]
-    pub fn left_out(&self) -> Vec<LeftOut> {
-        self.roster().left_out()
+    pub fn left_out(&self) -> BTreeMap<String, String> {
+        self.roster().left_out.clone()
     }
 
     /// Whether a plugin has this hook, `interface/function`.

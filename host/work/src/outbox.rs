@@ -116,14 +116,15 @@ impl Work {
     pub fn mail_counts(&self, caller: &Caller) -> Result<Option<Vec<(MailState, u64)>>, StorageError> {
         let mut counts = Vec::new();
         for (realm, state, count) in self.storage.mail_counts()? {
-            match caller.actor {
-                Actor::Console | Actor::System => {}
-                Actor::Anonymous => return Ok(None),
-                Actor::Account(_) | Actor::ServiceKey(_) => match caller.reach.scope(&realm) {
-                    Scope::All => {}
-                    Scope::None => continue,
-                    Scope::Own => return Ok(None),
-                },
+            let scope = match caller.actor {
+                Actor::Console | Actor::System => Scope::All,
+                Actor::Anonymous => Scope::Own,
+                Actor::Account(_) | Actor::ServiceKey(_) => caller.reach.scope(&realm),
+            };
+            match scope {
+                Scope::All => {}
+                Scope::None => continue,
+                Scope::Own => return Ok(None),
             }
             match counts.iter_mut().find(|(known, _)| *known == state) {
                 Some((_, sum)) => *sum += count,

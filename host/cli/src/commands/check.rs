@@ -384,7 +384,7 @@ fn plugins(config: &Config, report: &mut Report<'_>) -> Option<Host> {
 fn asked_at_sign_in(config: &Config, host: &Host, rivals: bool, report: &mut Report<'_>) {
     match &config.sign_in.plugin {
         Some(name) if host.plugins().iter().all(|plugin| plugin.name != *name) => {
-            let known = host.left_out().iter().any(|one| one.name == *name);
+            let known = host.left_out().contains_key(name);
             let why = if known { "which is left out" } else { "and there is no grants file of that name" };
             report.say(Tone::Wrong, &format!("sign-in.plugin names {name}, {why}: nobody can sign in"), None);
         }

@@ -14,7 +14,6 @@ use axum::response::Response;
 use keyturn_host::Host;
 use keyturn_host::config::Config;
 use keyturn_host::http::serve::serve;
-use keyturn_host::plugin::roster::LeftOut;
 use keyturn_host::webhooks::tended::Held;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -49,7 +48,7 @@ impl Server {
             let hooks = plugin.manifest.operations.iter().filter(|operation| operation.hook.is_some()).count();
             output.line(&format!("  {} {}: {hooks} hooks", plugin.name, plugin.manifest.version));
         }
-        for LeftOut { name, cause } in self.host.left_out() {
+        for (name, cause) in self.host.left_out() {
             output.remark(&format!("  {name} is left out: {cause}"));
         }
         if self.config.server.proxies.is_empty() && !address.ip().is_loopback() {

@@ -35,15 +35,6 @@ pub fn trusting(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
             store
         }
     };
-    with(authorities)
-}
-
-/// TLS that trusts nobody, for places that don't use it.
-pub fn trusting_nobody() -> Result<Arc<ClientConfig>, TlsError> {
-    with(RootCertStore::empty())
-}
-
-fn with(authorities: RootCertStore) -> Result<Arc<ClientConfig>, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?

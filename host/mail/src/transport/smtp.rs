@@ -120,7 +120,8 @@ pub struct Smtp(Arc<Route>);
 /// Shared by all sessions.
 struct Route {
     server: Server,
-    tls: Arc<rustls::ClientConfig>,
+    /// None: the connection is not encrypted.
+    tls: Option<Arc<rustls::ClientConfig>>,
     secrets: Secrets,
     writer: Writer,
 }
@@ -134,10 +135,8 @@ impl Smtp {
         if server.encryption == Encryption::None && !names_this_machine(&server.host) {
             return Err(SmtpError::Clear(server.host));
         }
-        let tls = match server.encryption {
-            Encryption::None => tls::trusting_nobody()?,
-            Encryption::Starttls | Encryption::Tls => tls::trusting(server.ca_file.as_deref())?,
-        };
+        let encrypted = server.encryption != Encryption::None;
+        let tls = encrypted.then(|| tls::trusting(server.ca_file.as_deref())).transpose()?;
         let secrets = server
             .login
             .as_ref()

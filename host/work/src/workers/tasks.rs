@@ -38,7 +38,7 @@ impl Worker<'_> {
     }
 
     fn run_task(&self, task: &LeasedTask) {
-        let plugin = self.inner.roster().get(&task.plugin).cloned();
+        let plugin = self.inner.roster().admitted.get(&task.plugin).cloned();
         let (outcome, again_in) = match plugin {
             // It may be admitted again: an operator may fix its grants, and its work is still there.
             None => ("no-plugin".to_owned(), pause(task.attempts)),

@@ -73,14 +73,14 @@ pub(super) async fn open(route: &Route, steps: &mut Vec<Step>) -> Option<Connect
             Ok(((smtp, own_name, offers), said))
         })
         .await?;
-    if server.encryption != Encryption::None {
+    if let Some(config) = &route.tls {
         (smtp, offers) = log
             .step(StepKind::Tls, async {
                 let stream = match server.encryption {
                     Encryption::Starttls => start_tls(server, smtp, &offers).await?,
                     _ => smtp.into_stream(),
                 };
-                let handshake = tls::handshake(&route.tls, &server.host, stream);
+                let handshake = tls::handshake(config, &server.host, stream);
                 let stream = timed(server.limits.left(HANDSHAKE), handshake).await?;
                 let mut said = privacy(&stream);
                 let mut smtp = Dialogue::new(stream);
