@@ -4,7 +4,7 @@ use keyturn_host::plugin::admit::AdmitError;
 use keyturn_host::plugin::cache::Folder;
 use keyturn_host::plugin::grants::{Grants, GrantsError};
 use keyturn_host::plugin::manifest::{ManifestError, SettingValue, Wants};
-use keyturn_host::plugin::pack::{PackError, pack, with_section};
+use keyturn_host::plugin::pack::{Beside, PackError, pack, with_section};
 use keyturn_tests::{Bench, FOREIGN, Guest, HOSTILE, all_grants};
 
 fn admit(component: &[u8], grants: &Grants) -> Result<(), AdmitError> {
@@ -38,7 +38,7 @@ fn a_component_without_or_with_two_manifests_is_refused() {
     assert!(refused(&HOSTILE.component()).contains("keyturn plugin pack"));
     let twice = with_section(&FOREIGN.packed(), b"{}");
     assert!(refused(&twice).contains("more than one manifest"));
-    assert!(matches!(pack(&FOREIGN.packed(), FOREIGN.manifest), Err(PackError::Packed)));
+    assert!(matches!(pack(&FOREIGN.packed(), FOREIGN.manifest, &Beside::default()), Err(PackError::Packed)));
 }
 
 #[test]

@@ -90,7 +90,7 @@ impl Guest {
         let mails = pack::mails_in(Path::new(self.mails)).expect("templates");
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let wit = self.wit.iter().map(|folder| root.join(folder)).collect();
-        pack::pack_with(&self.component(), manifest, &pack::Beside { mails, wit })
+        pack::pack(&self.component(), manifest, &pack::Beside { mails, wit })
             .unwrap_or_else(|cause| panic!("{}: {cause}", self.path))
     }
 }

@@ -37,19 +37,11 @@ pub struct Beside {
     pub wit: Vec<PathBuf>,
 }
 
-/// The component with the manifest of a `manifest.toml` in it.
-///
-/// # Errors
-/// [`PackError`].
-pub fn pack(component: &[u8], manifest_toml: &str) -> Result<Vec<u8>, PackError> {
-    pack_with(component, manifest_toml, &Beside::default())
-}
-
-/// The same, with what is beside the manifest.
+/// The component with the manifest of a `manifest.toml` in it, and what is beside that.
 ///
 /// # Errors
 /// [`PackError`]; a template that does not draw is one, and WIT that lacks an interface of the manifest's hooks.
-pub fn pack_with(component: &[u8], manifest_toml: &str, beside: &Beside) -> Result<Vec<u8>, PackError> {
+pub fn pack(component: &[u8], manifest_toml: &str, beside: &Beside) -> Result<Vec<u8>, PackError> {
     if !sections(component)?.is_empty() {
         return Err(PackError::Packed);
     }

@@ -1,5 +1,6 @@
 //! What a server reloads while it runs: grants, components and webhooks.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,15 +9,17 @@ use crate::host::{Host, plugin_name};
 use crate::plugin::admit::Plugin;
 use crate::plugin::grants::Grants;
 
+/// What became of each plugin, by its name.
+pub type Outcomes = BTreeMap<String, Result<Arc<Plugin>, ConfigError>>;
+
 impl Config {
     /// Takes the grants folder as it is now: all plugins are read and admitted, and those whose file is gone are let go of, in
     /// one moment, so that no request finds a gap. One that cannot be read or is refused goes on as it was; if it was not there
     /// before, it is left out (see [`Host::left_out`]).
     ///
     /// # Errors
-    /// [`ConfigError`] if the folder cannot be read. What became of each plugin is answered by its name.
-    #[allow(clippy::type_complexity)]
-    pub fn reload(&self, host: &Host) -> Result<Vec<(String, Result<Arc<Plugin>, ConfigError>)>, ConfigError> {
+    /// [`ConfigError`] if the folder cannot be read.
+    pub fn reload(&self, host: &Host) -> Result<Outcomes, ConfigError> {
         let outcomes = self.look_at_plugins(host)?;
         host.remember_plugins();
         Ok(outcomes)
@@ -26,39 +29,31 @@ impl Config {
     ///
     /// # Errors
     /// As [`Config::reload`].
-    #[allow(clippy::type_complexity)]
-    pub fn look_at_plugins(&self, host: &Host) -> Result<Vec<(String, Result<Arc<Plugin>, ConfigError>)>, ConfigError> {
-        let before = host.plugins();
-        let mut outcomes = Vec::new();
-        let mut candidates = Vec::new();
+    pub fn look_at_plugins(&self, host: &Host) -> Result<Outcomes, ConfigError> {
+        let before = host.roster().admitted.clone();
+        let (mut outcomes, mut candidates) = (Outcomes::new(), BTreeMap::new());
         for path in self.grants()? {
             let name = plugin_name(&path);
             let plugin = Grants::read(&path)
                 .map_err(ConfigError::from)
                 .and_then(|(grants, component)| Ok(host.prepare(&name, &component, &grants)?));
-            let candidate = plugin.as_ref().map(Arc::clone).or_else(|cause| {
-                let as_before = before.iter().find(|plugin| plugin.name == name);
-                as_before.cloned().ok_or_else(|| cause.to_string())
-            });
-            candidates.push((name.clone(), candidate));
-            outcomes.push((name, plugin));
+            let as_before = |cause: &ConfigError| before.get(&name).cloned().ok_or_else(|| cause.to_string());
+            candidates.insert(name.clone(), plugin.as_ref().map(Arc::clone).or_else(as_before));
+            outcomes.insert(name, plugin);
         }
-        let refused = host.arrange(candidates.clone());
         let mut goes_on = false;
-        for (name, cause) in refused {
+        for (name, cause) in host.arrange(candidates.clone().into_iter().collect()) {
             // What could not be read has been said.
-            if let Some((_, outcome @ Ok(_))) = outcomes.iter_mut().find(|(other, _)| *other == name) {
+            if let Some(outcome @ Ok(_)) = outcomes.get_mut(&name) {
                 *outcome = Err(cause.into());
             }
-            let as_before = before.iter().find(|plugin| plugin.name == name);
-            if let Some((candidate, as_before)) = candidates.iter_mut().find(|(other, _)| *other == name).zip(as_before)
-            {
-                candidate.1 = Ok(Arc::clone(as_before));
+            if let Some(as_before) = before.get(&name) {
+                candidates.insert(name, Ok(Arc::clone(as_before)));
                 goes_on = true;
             }
         }
         if goes_on {
-            host.arrange(candidates);
+            host.arrange(candidates.into_iter().collect());
         }
         Ok(outcomes)
     }

@@ -10,7 +10,7 @@ use keyturn_core::caller::{Caller, OWN};
 use keyturn_store::deliveries::{Delivery, DeliveryId, DeliveryState, Noted, Tried};
 use keyturn_store::{AuditEntry, Commit, StorageError};
 use keyturn_webhooks::send::{Sender, System, Verdict};
-use keyturn_webhooks::{Destination, Destinations, written};
+use keyturn_webhooks::{Destination, written};
 
 /// The event of a test.
 pub const TEST: &str = "webhook.test";
@@ -70,12 +70,6 @@ pub struct OneDelivery {
 }
 
 impl Work {
-    /// The destinations of the configuration, in its order.
-    #[must_use]
-    pub fn destinations(&self) -> Destinations {
-        self.webhooks()
-    }
-
     /// Replaces the destinations; the names of the new ones are all different. A waiting delivery goes to the destination with
     /// its name; a running one ends as it began. Deliveries to a name that no longer exists wait until it exists again.
     pub fn replace_destinations(&self, destinations: Vec<Destination>) {
@@ -88,7 +82,7 @@ impl Work {
     /// The destination of that name.
     #[must_use]
     pub fn destination(&self, name: &str) -> Option<Arc<Destination>> {
-        self.destinations().iter().find(|destination| destination.name == name).cloned()
+        self.webhooks().iter().find(|destination| destination.name == name).cloned()
     }
 
     /// Each destination of the configuration, and then those that only have rows left.
@@ -98,7 +92,7 @@ impl Work {
     pub fn tended(&self) -> Result<Vec<Tended>, StorageError> {
         let counts = self.storage.delivery_counts()?;
         let noted = self.storage.noted_destinations()?;
-        let destinations = self.destinations();
+        let destinations = self.webhooks();
         let mut names: Vec<&str> = destinations.iter().map(|destination| destination.name.as_str()).collect();
         for (name, ..) in &counts {
             if !names.contains(&name.as_str()) {
@@ -123,15 +117,6 @@ impl Work {
         Ok(tended.collect())
     }
 
-    /// Why nothing is sent to a destination.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    pub fn webhook_held(&self, destination: &str) -> Result<Option<Held>, StorageError> {
-        // A destination with nothing left, not even a row, is not looked up.
-        Ok(self.tended()?.into_iter().find(|one| one.name == destination).and_then(|one| one.held()))
-    }
-
     /// One delivery, with its body; none if there is none of that name.
     ///
     /// # Errors
@@ -143,7 +128,8 @@ impl Work {
             Err(StorageError::Failed { .. }) => None,
             Err(error) => return Err(error),
         };
-        let held = if delivery.waits() { self.webhook_held(&delivery.destination)? } else { None };
+        let tended = if delivery.waits() { self.tended()? } else { Vec::new() };
+        let held = tended.iter().find(|one| one.name == delivery.destination).and_then(Tended::held);
         Ok(Some(OneDelivery { delivery, body, held }))
     }
 

@@ -215,7 +215,7 @@ fn webhooks(config: &Config, report: &mut Report<'_>) {
 /// Events that nobody emits, and what keeps events from their destination.
 fn destinations(host: &Host, report: &mut Report<'_>) {
     let plugins = host.plugins();
-    for to in host.destinations().iter() {
+    for to in host.webhooks().iter() {
         for wanted in &to.events {
             let emitted = plugins.iter().any(|plugin| plugin.manifest.events.emits_as(&plugin.name, wanted));
             if !emitted {
@@ -316,7 +316,7 @@ fn plugins(config: &Config, report: &mut Report<'_>) -> Option<Host> {
         }
     };
     let interface = config.sign_in.hook.split_once('/').map_or("", |(interface, _)| interface);
-    let rivals = outcomes.iter().any(|(_, outcome)| {
+    let rivals = outcomes.values().any(|outcome| {
         let taken = |what: &Wanted| *what == Wanted::Hooks(interface.to_owned());
         matches!(outcome, Err(ConfigError::Admit(AdmitError::Taken { what, .. })) if taken(what))
     });

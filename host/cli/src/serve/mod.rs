@@ -90,7 +90,7 @@ impl Server {
 
     /// Which webhooks there are, and what waits for one that there is no more.
     fn tell_webhooks(&self) {
-        let destinations = self.host.destinations();
+        let destinations = self.host.webhooks();
         let names: Vec<&str> = destinations.iter().map(|to| to.name.as_str()).collect();
         tracing::info!(webhooks = names.join(" "), "reloaded");
         let tended = self.host.tended().unwrap_or_default();

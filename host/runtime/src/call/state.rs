@@ -1,5 +1,6 @@
 //! What the store of one call holds: made fresh for each call and dropped with it, so that nothing of a call outlives it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wasmtime::component::ResourceTable;
@@ -10,6 +11,7 @@ use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, 
 use super::ledger::{Ledger, View};
 use crate::capabilities::Parts;
 use crate::engine;
+use crate::profile::Profile;
 
 /// The store's data.
 pub struct State {
@@ -35,12 +37,7 @@ impl State {
             .build();
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
-        let limiter = Limiter {
-            memory: limits.memory_bytes,
-            elements: limits.table_elements,
-            instances: limits.instances,
-            hit: None,
-        };
+        let limiter = Limiter { plugin: Arc::clone(&ledger.plugin), hit: None };
         Self { wasi, table, stderr, limiter, ledger, parts }
     }
 
@@ -64,9 +61,7 @@ pub fn deadline(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<Updat
 
 /// Keeps memory and tables within the limits, and notes which one refused: the guest's own error would not say.
 pub struct Limiter {
-    memory: usize,
-    elements: usize,
-    instances: usize,
+    plugin: Arc<Profile>,
     pub hit: Option<&'static str>,
 }
 
@@ -82,15 +77,15 @@ impl Limiter {
 
 impl ResourceLimiter for Limiter {
     fn memory_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(self.fits("memory-bytes", desired, self.memory, maximum))
+        Ok(self.fits("memory-bytes", desired, self.plugin.limits.memory_bytes, maximum))
     }
 
     fn table_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(self.fits("table-elements", desired, self.elements, maximum))
+        Ok(self.fits("table-elements", desired, self.plugin.limits.table_elements, maximum))
     }
 
     fn instances(&self) -> usize {
-        self.instances
+        self.plugin.limits.instances
     }
 
     fn memories(&self) -> usize {

@@ -101,46 +101,6 @@ impl View<'_, Part> {
         self.part.mails.get(&name.parse::<MailId>().ok()?).copied()
     }
 
-    fn new_mail(
-        &mut self,
-        to: &To,
-        template: &str,
-        variables: Vec<(String, Variable)>,
-        expires: Option<i64>,
-    ) -> wasmtime::Result<NewMail> {
-        self.ready(None)?;
-        let (to, address) = self.recipient(to)?;
-        let kept = self.ledger.plugin.mails.get(template).cloned();
-        let declared = self.ledger.plugin.manifest.mails.get(template);
-        let (Some(kept), Some(declared)) = (kept, declared) else {
-            return Err(Error::BadTemplate(format!("there is no template {template}")).into());
-        };
-        let variables = self.filled(declared, variables)?;
-        // People who once had the account's address must not get into the account with it.
-        if address.is_some() && declared.variables.values().any(|kind| kind.is_secret()) {
-            return Err(Error::Denied("links and secrets to a previous address".to_owned()).into());
-        }
-        let per_minute = self.mail_rights()?.per_minute;
-        self.ledger.reading()?;
-        let asked = self.ledger.ask(|call| call.around.storage.mails_lately(&call.plugin.name, call.now))?;
-        let own = self.ledger.effects.iter().filter(|effect| matches!(effect, Effect::Send(_))).count() as u64;
-        if asked + own >= u64::from(per_minute) {
-            return Err(Unmet::Limit("per-minute").into());
-        }
-        let id = MailId::random();
-        Ok(NewMail {
-            message_id: format!("{id}@{}", self.ledger.around.mail.message_domain()),
-            id,
-            template: kept,
-            variables,
-            expires: expires.unwrap_or(self.ledger.now + USEFUL),
-            per_minute,
-            origin: self.origin(&to),
-            to,
-            address,
-        })
-    }
-
     /// Where it was requested, as the recipient may know it: by an anonymous caller, by the recipient, or by the panel for
     /// either. The location of a manager or a machine is not shown.
     fn origin(&self, to: &Recipient) -> Option<String> {
@@ -264,9 +224,38 @@ impl Host for View<'_, Part> {
         expires: Option<i64>,
     ) -> wasmtime::Result<String> {
         self.ledger.effects_allowed()?;
-        let mail = self.new_mail(&recipient, &template, variables, expires)?;
-        let id = mail.id.clone();
-        let bytes = mail.variables.iter().map(|(name, value)| name.len() + size(value)).sum();
+        self.ready(None)?;
+        let (to, address) = self.recipient(&recipient)?;
+        let kept = self.ledger.plugin.mails.get(&template).cloned();
+        let declared = self.ledger.plugin.manifest.mails.get(&template);
+        let (Some(kept), Some(declared)) = (kept, declared) else {
+            return Err(Error::BadTemplate(format!("there is no template {template}")).into());
+        };
+        let variables = self.filled(declared, variables)?;
+        // People who once had the account's address must not get into the account with it.
+        if address.is_some() && declared.variables.values().any(|kind| kind.is_secret()) {
+            return Err(Error::Denied("links and secrets to a previous address".to_owned()).into());
+        }
+        let per_minute = self.mail_rights()?.per_minute;
+        self.ledger.reading()?;
+        let asked = self.ledger.ask(|call| call.around.storage.mails_lately(&call.plugin.name, call.now))?;
+        let own = self.ledger.effects.iter().filter(|effect| matches!(effect, Effect::Send(_))).count() as u64;
+        if asked + own >= u64::from(per_minute) {
+            return Err(Unmet::Limit("per-minute").into());
+        }
+        let id = MailId::random();
+        let bytes = variables.iter().map(|(name, value)| name.len() + size(value)).sum();
+        let mail = NewMail {
+            id: id.clone(),
+            message_id: format!("{id}@{}", self.ledger.around.mail.message_domain()),
+            template: kept,
+            variables,
+            expires: expires.unwrap_or(self.ledger.now + USEFUL),
+            per_minute,
+            origin: self.origin(&to),
+            to,
+            address,
+        };
         self.ledger.effect(Effect::Send(Box::new(mail)), bytes)?;
         self.part.mails.insert(id.clone(), MailState::Queued);
         Ok(id.into())
