@@ -211,9 +211,9 @@ mod tests {
                 "From",
                 "To",
                 "Subject",
-                "Auto-Submitted",
                 "Reply-To",
                 "MIME-Version",
+                "Auto-Submitted",
                 "Content-Type"
             ]
         );

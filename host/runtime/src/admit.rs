@@ -11,7 +11,7 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
 use crate::cache;
 use crate::capabilities::State;
-use crate::capabilities::{self, CAPABILITIES, Capability};
+use crate::capabilities::{CAPABILITIES, Capability};
 use crate::engine::Machine;
 use crate::profile::{Profile, Wanted};
 use crate::values;
@@ -154,7 +154,7 @@ impl Plugin {
             }
             let base = without_version(import);
             let wasi = WASI.contains(&base) || base.starts_with("wasi:cli/terminal-");
-            match capabilities::named(base) {
+            match CAPABILITIES.iter().find(|capability| capability.interface == base) {
                 Some(capability) if capability.given_to(&authority) => {}
                 Some(Capability { grant, .. }) => {
                     let setting = grant.map_or("", |(setting, _)| setting);

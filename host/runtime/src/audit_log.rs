@@ -18,8 +18,15 @@ impl Runtime {
     /// [`StorageError`].
     pub fn write_down(&self, caller: &Caller, operation: &str, account: &AccountId) -> Result<(), StorageError> {
         let entry = AuditEntry::of(caller, now(), OWN, operation, "done".to_owned());
-        let audit = Some(AuditEntry { subjects: vec![(account.clone(), Role::Subject)], ..entry });
-        self.storage.commit(Commit { audit, ..Commit::bare(OWN, now(), Vec::new()) })
+        self.enter(AuditEntry { subjects: vec![(account.clone(), Role::Subject)], ..entry })
+    }
+
+    /// Writes an entry of the host's own into the audit, and nothing else.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn enter(&self, entry: AuditEntry) -> Result<(), StorageError> {
+        self.storage.commit(Commit { audit: Some(entry), ..Commit::bare(OWN, now(), Vec::new()) })
     }
 
     /// Audit entries, newest first.
@@ -47,8 +54,7 @@ impl Runtime {
         if gone > 0 {
             let outcome =
                 format!("done: {gone} before {}", jiff::Timestamp::from_millisecond(before).unwrap_or_default());
-            let audit = Some(AuditEntry::of(caller, now(), OWN, "audit-prune", outcome));
-            self.storage.commit(Commit { audit, ..Commit::bare(OWN, now(), Vec::new()) })?;
+            self.enter(AuditEntry::of(caller, now(), OWN, "audit-prune", outcome))?;
         }
         Ok(gone)
     }

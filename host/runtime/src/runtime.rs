@@ -61,15 +61,6 @@ pub struct Bells {
     pub webhook: Bell,
 }
 
-/// Lines of the operator's log that are written once a minute.
-#[derive(Default)]
-pub(crate) struct Notices {
-    /// That there is no room for more jobs.
-    pub(crate) full: Told,
-    /// That an answer came later than evenly.
-    pub(crate) uneven: Told,
-}
-
 /// What calls go through. Every method may block on the disk or on a hash, so call it from a thread that may.
 pub struct Runtime {
     /// None until a plugin is admitted, where that may never be.
@@ -82,7 +73,10 @@ pub struct Runtime {
     pub(crate) even_grid: Duration,
     pub(crate) compute: Lane,
     pub(crate) calls: Lane,
-    pub(crate) notices: Notices,
+    /// When the operator was told last that there is no room for more jobs.
+    pub(crate) told_full: Told,
+    /// And that an answer came later than evenly.
+    pub(crate) told_uneven: Told,
     /// What the audit has room for of what changes nothing.
     pub(crate) audited: Budget,
 }
@@ -147,7 +141,8 @@ impl Runtime {
             even_grid,
             compute,
             calls,
-            notices: Notices::default(),
+            told_full: Told::default(),
+            told_uneven: Told::default(),
             audited: Budget::default(),
         })
     }

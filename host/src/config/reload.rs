@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Config, ConfigError};
-use crate::host::{Host, plugin_name};
+use crate::host::Host;
 use crate::plugin::admit::Plugin;
 use crate::plugin::grants::Grants;
 
@@ -33,7 +33,7 @@ impl Config {
         let before = host.roster().admitted.clone();
         let (mut outcomes, mut candidates) = (Outcomes::new(), BTreeMap::new());
         for path in self.grants()? {
-            let name = plugin_name(&path);
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let plugin = Grants::read(&path)
                 .map_err(ConfigError::from)
                 .and_then(|(grants, component)| Ok(host.prepare(&name, &component, &grants)?));

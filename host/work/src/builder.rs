@@ -1,7 +1,6 @@
 //! How a host is made.
 
 use std::marker::PhantomData;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,10 +72,4 @@ impl<T: From<Work>> HostBuilder<T> {
         let trials = Lane::new(trials::AT_ONCE, 0, Duration::ZERO);
         Ok(Work(Arc::new(Inner { runtime, mail, brand, trials })).into())
     }
-}
-
-/// The name under which a grants file admits its plugin: the file's own, without `.toml`.
-#[must_use]
-pub fn plugin_name(grants: &Path) -> String {
-    grants.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::work::Work;
 use keyturn_core::caller::{Caller, OWN};
 use keyturn_store::deliveries::{Delivery, DeliveryId, DeliveryState, Noted, Tried};
-use keyturn_store::{AuditEntry, Commit, StorageError};
+use keyturn_store::{AuditEntry, StorageError};
 use keyturn_webhooks::send::{Sender, System, Verdict};
 use keyturn_webhooks::{Destination, written};
 
@@ -188,10 +188,7 @@ impl Work {
             Verdict::Failed { .. } | Verdict::Gone => "failed",
         };
         let outcome = format!("{outcome}: {}", destination.name);
-        self.storage.commit(Commit {
-            audit: Some(AuditEntry::of(caller, now, OWN, "webhook-test", outcome)),
-            ..Commit::bare(OWN, now, Vec::new())
-        })?;
+        self.enter(AuditEntry::of(caller, now, OWN, "webhook-test", outcome))?;
         Ok((verdict, tried))
     }
 }

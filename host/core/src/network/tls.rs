@@ -22,19 +22,15 @@ pub enum TlsError {
 
 /// TLS that trusts only the CA certificates of this file (PEM), or the system's if none is named.
 pub fn trusting(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
-    let authorities = match ca_file {
-        Some(path) => {
-            authorities_in(path).map_err(|problem| TlsError::CaFile { path: path.display().to_string(), problem })?
-        }
-        None => {
-            let mut store = RootCertStore::empty();
-            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            if store.is_empty() {
-                return Err(TlsError::NoAuthorities);
-            }
-            store
-        }
-    };
+    let mut authorities = RootCertStore::empty();
+    match ca_file {
+        Some(path) => add_those_in(path, &mut authorities)
+            .map_err(|problem| TlsError::CaFile { path: path.display().to_string(), problem })?,
+        None => drop(authorities.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
+    }
+    if authorities.is_empty() {
+        return Err(TlsError::NoAuthorities);
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
@@ -43,20 +39,16 @@ pub fn trusting(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
     Ok(Arc::new(config))
 }
 
-fn authorities_in(path: &Path) -> Result<RootCertStore, String> {
+fn add_those_in(path: &Path, authorities: &mut RootCertStore) -> Result<(), String> {
     use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject as _;
 
-    let mut store = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(path).map_err(|cause| cause.to_string())? {
         let certificate = certificate.map_err(|cause| cause.to_string())?;
-        store.add(certificate).map_err(|cause| cause.to_string())?;
+        authorities.add(certificate).map_err(|cause| cause.to_string())?;
     }
-    if store.is_empty() {
-        Err("it has no certificate (PEM: -----BEGIN CERTIFICATE-----)".to_owned())
-    } else {
-        Ok(store)
-    }
+    let none = "it has no certificate (PEM: -----BEGIN CERTIFICATE-----)";
+    if authorities.is_empty() { Err(none.to_owned()) } else { Ok(()) }
 }
 
 /// TLS on a connection to a server with a certificate for `host`: a name, or an address without brackets.

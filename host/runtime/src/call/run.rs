@@ -188,7 +188,7 @@ impl Runtime {
 
     /// Tells the operator that a plugin has no room for more work; once a minute, because anybody may cause it.
     fn tell_full(&self, plugin: &str, limit: &str, now: i64) {
-        if self.notices.full.is_due(now) {
+        if self.told_full.is_due(now) {
             tracing::error!(
                 plugin,
                 limit,
@@ -200,7 +200,7 @@ impl Runtime {
 
     /// Tells the operator that answers come later than evenly, which tells names apart; once a minute.
     fn tell_uneven(&self, took: Duration) {
-        if !self.even_grid.is_zero() && took > self.even_grid && self.notices.uneven.is_due(now()) {
+        if !self.even_grid.is_zero() && took > self.even_grid && self.told_uneven.is_due(now()) {
             tracing::warn!(
                 took_ms = took.as_millis(),
                 even_ms = self.even_grid.as_millis(),

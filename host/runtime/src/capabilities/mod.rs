@@ -99,12 +99,6 @@ impl Parts {
 impl panel::types::Host for View<'_, ()> {}
 impl ui::nodes::Host for View<'_, ()> {}
 
-/// The capability of that interface, given without its version.
-#[must_use]
-pub fn named(interface: &str) -> Option<&'static Capability> {
-    CAPABILITIES.iter().find(|capability| capability.interface == interface)
-}
-
 impl Capability {
     /// Whether a plugin of that authority has it.
     #[must_use]
