@@ -27,10 +27,6 @@ use keyturn_store::outbox::Kept;
 pub struct Plugin {
     /// What it may, whoever runs it.
     pub profile: Arc<Profile>,
-    /// Its interfaces, as a person reads them.
-    pub imports: Vec<String>,
-    /// Its interfaces, as a person reads them.
-    pub exports: Vec<String>,
     /// SHA-256 of its file.
     pub sha256: String,
     pub(crate) pre: InstancePre<State>,
@@ -147,7 +143,6 @@ impl Plugin {
         let (engine, component) = (&machine.engine, cache::load(machine, keys, cache, bytes).map_err(engine_error)?);
         let component_type = component.component_type();
 
-        let imports: Vec<String> = component_type.imports(engine).map(|(import, _)| import.to_owned()).collect();
         for (import, item) in component_type.imports(engine) {
             if only_types(engine, &item.ty) {
                 continue;
@@ -167,7 +162,6 @@ impl Plugin {
                 }
             }
         }
-        let exports: Vec<String> = component_type.exports(engine).map(|(export, _)| export.to_owned()).collect();
         let hooks = hooks(engine, &component, name, &manifest)?;
         let views = views(engine, &component);
         let draws =
@@ -190,16 +184,7 @@ impl Plugin {
         let pre =
             linker(engine, &authority).and_then(|linker| linker.instantiate_pre(&component)).map_err(engine_error)?;
         let profile = Profile { name: plugin(), authority, limits: grants.limits.clone(), settings, mails, manifest };
-        Ok(Self {
-            profile: Arc::new(profile),
-            imports,
-            exports,
-            sha256: grants.sha256.clone(),
-            pre,
-            hooks,
-            views,
-            background,
-        })
+        Ok(Self { profile: Arc::new(profile), sha256: grants.sha256.clone(), pre, hooks, views, background })
     }
 
     /// The hook of that name, `interface/function`.

@@ -208,16 +208,12 @@ impl Roster {
         let Some(name) = said.or_else(|| self.memory.makers.get(page).map(String::as_str)) else {
             return Maker::Unknown;
         };
-        match self.admitted.get(name).filter(|plugin| plugin.manifest.link_pages().any(|own| own == page)) {
-            Some(plugin) => Maker::Admitted(Arc::clone(plugin)),
-            None => {
-                let offer = self.remembered(name).filter(|_| self.left_out.contains_key(name));
-                match offer.is_some_and(|offer| offer.link_pages.contains(page)) {
-                    true => Maker::LeftOut(name.to_owned()),
-                    false => Maker::Unknown,
-                }
-            }
+        let has = |plugin: &&Arc<Plugin>| plugin.manifest.link_pages().any(|own| own == page);
+        if let Some(plugin) = self.admitted.get(name).filter(has) {
+            return Maker::Admitted(Arc::clone(plugin));
         }
+        let had = self.remembered(name).is_some_and(|offer| offer.link_pages.contains(page));
+        if had && self.left_out.contains_key(name) { Maker::LeftOut(name.to_owned()) } else { Maker::Unknown }
     }
 
     /// What each plugin has: those that are called, then those that are left out.

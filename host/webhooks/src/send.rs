@@ -15,13 +15,12 @@ use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1;
 use hyper::{HeaderMap, Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Runtime;
 
 use super::Destination;
 use super::url::without_query;
 use keyturn_core::network::special::Special;
-use keyturn_core::network::{dial, tls};
+use keyturn_core::network::{Wire, dial, tls};
 use keyturn_core::text::line;
 use keyturn_store::deliveries::Tried;
 
@@ -206,18 +205,15 @@ async fn attempt(
         step.set(Step::Connect);
         let (stream, _) = dial::connect(end.saturating_duration_since(Instant::now()), &addresses).await?;
         let request = request(to, id, body, now)?;
-        match &to.tls {
+        let stream: Box<dyn Wire> = match &to.tls {
             Some(config) => {
                 step.set(Step::Tls);
-                let stream = tls::handshake(config, &to.url.host, stream).await.map_err(|cause| cause.to_string())?;
-                step.set(Step::Request);
-                exchange(stream, request, end).await
+                Box::new(tls::handshake(config, &to.url.host, stream).await.map_err(|cause| cause.to_string())?)
             }
-            None => {
-                step.set(Step::Request);
-                exchange(stream, request, end).await
-            }
-        }
+            None => Box::new(stream),
+        };
+        step.set(Step::Request);
+        exchange(stream, request, end).await
     };
     match tokio::time::timeout_at(end.into(), exchange).await {
         Ok(answer) => answer.map_err(|said| (step.get(), said)),
@@ -272,11 +268,7 @@ fn request(to: &Destination, id: &str, body: &str, now: i64) -> Result<Request<F
         .map_err(|cause| cause.to_string())
 }
 
-async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
-    request: Request<Full<Bytes>>,
-    end: Instant,
-) -> Result<Answer, String> {
+async fn exchange(stream: Box<dyn Wire>, request: Request<Full<Bytes>>, end: Instant) -> Result<Answer, String> {
     let mut builder = http1::Builder::new();
     builder.max_buf_size(HEAD).max_headers(HEADERS);
     let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(|cause| in_words(&cause))?;

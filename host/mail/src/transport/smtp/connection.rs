@@ -4,19 +4,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use zeroize::Zeroizing;
 
 use super::dialogue::{Answer, Dialogue, Offers, Trouble};
 use super::{Encryption, HANDSHAKE, Login, Route, Server, Step, StepKind};
-use keyturn_core::network::{dial, tls};
-
-/// The stream below SMTP, encrypted or not.
-pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Wire for S {}
+use keyturn_core::network::{Wire, dial, tls};
 
 /// A connection that accepts email.
 pub(super) struct Connection {

@@ -6,8 +6,8 @@ use std::io;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use zeroize::Zeroizing;
 
-use super::connection::Wire;
 use crate::transport::said::readable;
+use keyturn_core::network::Wire;
 
 /// Bytes of one answer, at most.
 const LONGEST_ANSWER: u64 = 16 << 10;
