@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use keyturn_runtime::surroundings::MailRoute;
 use parking_lot::{Mutex, RwLock};
 
 use super::stored::{GROUP, Stored};
@@ -145,21 +144,20 @@ impl MailSettings {
 }
 
 /// What calls must know.
-impl MailRoute for MailSettings {
-    fn goes(&self) -> bool {
+impl MailSettings {
+    /// Whether anything carries mail away.
+    pub fn goes(&self) -> bool {
         self.outgoing().transport.is_some()
     }
 
-    fn origin(&self) -> String {
+    /// Where links lead: scheme, host and port, without a slash at the end.
+    pub fn origin(&self) -> String {
         self.outgoing().origin.clone()
     }
 
-    fn message_domain(&self) -> String {
+    /// The domain of a new mail's Message-ID.
+    pub fn message_domain(&self) -> String {
         address::domain(&self.outgoing().from.address).unwrap_or_else(|| "localhost".to_owned())
-    }
-
-    fn reaches_operators(&self) -> bool {
-        self.operators().is_some()
     }
 }
 

@@ -9,9 +9,11 @@ use keyturn_core::caller::OWN;
 use keyturn_core::seal::Keys;
 use keyturn_core::space::within_limits;
 use keyturn_core::time::now;
+use keyturn_mail_settings::MailSettings;
 use keyturn_package::grants::Grants;
 use keyturn_package::limits::HostLimits;
 use keyturn_store::{Commit, Effect, Read, StorageError, Store};
+use keyturn_ui::Brand;
 use keyturn_webhooks::Destinations;
 use parking_lot::{RwLock, RwLockReadGuard};
 use wasmtime::component::types::Type;
@@ -27,7 +29,7 @@ use crate::call::told::Told;
 use crate::capabilities::kdf::buffers::Buffers;
 use crate::engine::{Machine, POOL_SLOTS};
 use crate::roster::{Candidate, Memory, Roster, SignInPlugin};
-use crate::surroundings::{Directory, MailRoute, Surroundings};
+use crate::surroundings::{Directory, Surroundings};
 use crate::values;
 
 keyturn_core::with_defaults! {
@@ -98,8 +100,8 @@ impl Runtime {
     pub fn new(
         storage: Arc<Store>,
         keys: Arc<Keys>,
-        mail: Arc<dyn MailRoute>,
-        brand: String,
+        mail: Arc<MailSettings>,
+        brand: Brand,
         settings: Settings,
     ) -> Result<Self, String> {
         let Settings { webhooks, sign_in, cache, limits, engine_first, even_grid } = settings;

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use keyturn_core::accounts::{AccountId, Matched};
 use keyturn_core::seal::Keys;
 use keyturn_core::time::now;
+use keyturn_mail_settings::MailSettings;
 use keyturn_package::limits::HostLimits;
 use keyturn_store::{StorageError, Store};
+use keyturn_ui::Brand;
 use keyturn_webhooks::Destinations;
 use parking_lot::RwLock;
 
@@ -15,21 +17,6 @@ use crate::capabilities::kdf::buffers::Buffers;
 
 /// In the query of a link: whose it is.
 pub const LINK_OF: &str = "of";
-
-/// What a call must know of how email is sent now.
-pub trait MailRoute: Send + Sync {
-    /// Whether anything carries mail away.
-    fn goes(&self) -> bool;
-
-    /// Where links lead: scheme, host and port, without a slash at the end.
-    fn origin(&self) -> String;
-
-    /// The domain of a new mail's Message-ID.
-    fn message_domain(&self) -> String;
-
-    /// Whether the operators have an address.
-    fn reaches_operators(&self) -> bool;
-}
 
 /// Which plugin has what, as far as a call must know.
 pub trait Directory: Send + Sync {
@@ -49,9 +36,9 @@ pub struct Surroundings {
     /// Memory for slow hashes.
     pub buffers: Arc<Buffers>,
     /// How mail goes, and where links lead.
-    pub mail: Arc<dyn MailRoute>,
-    /// What the panel is called.
-    pub brand: String,
+    pub mail: Arc<MailSettings>,
+    /// What people see of the panel.
+    pub brand: Brand,
     /// Where events are sent, apart from the plugins that listen.
     pub webhooks: RwLock<Destinations>,
     /// Which plugin has what.

@@ -67,9 +67,9 @@ impl<T: From<Work>> HostBuilder<T> {
     /// [`HostError`] if the engine cannot be made: no address space for its pool, for example.
     pub fn build(self) -> Result<T, HostError> {
         let Self { storage, keys, brand, mail, transport, settings, .. } = self;
-        let mail = Arc::new(MailSettings::new(storage.clone(), keys.clone(), brand.clone(), mail, transport));
-        let runtime = Runtime::new(storage, keys, mail.clone(), brand.name.clone(), settings).map_err(HostError)?;
+        let mail = MailSettings::new(storage.clone(), keys.clone(), brand.clone(), mail, transport);
+        let runtime = Runtime::new(storage, keys, Arc::new(mail), brand, settings).map_err(HostError)?;
         let trials = Lane::new(trials::AT_ONCE, 0, Duration::ZERO);
-        Ok(Work(Arc::new(Inner { runtime, mail, brand, trials })).into())
+        Ok(Work(Arc::new(Inner { runtime, trials })).into())
     }
 }

@@ -18,8 +18,6 @@ pub struct Work(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) runtime: Runtime,
-    pub(crate) mail: Arc<MailSettings>,
-    pub(crate) brand: Brand,
     /// Tests that somebody waits for.
     pub(crate) trials: Lane,
 }
@@ -37,25 +35,25 @@ impl Work {
     /// How email is sent now.
     #[must_use]
     pub fn outgoing(&self) -> Arc<Outgoing> {
-        self.0.mail.outgoing()
+        self.mail.outgoing()
     }
 
     /// The email settings.
     #[must_use]
     pub fn mail_settings(&self) -> &MailSettings {
-        &self.0.mail
+        &self.mail
     }
 
     /// Where links lead now: scheme, host and port, without a slash at the end.
     #[must_use]
     pub fn origin(&self) -> String {
-        self.outgoing().origin.clone()
+        self.mail.origin()
     }
 
     /// What the panel is called.
     #[must_use]
     pub fn brand(&self) -> &Brand {
-        &self.0.brand
+        &self.0.runtime.brand
     }
 
     /// Where tests that somebody waits for wait themselves.

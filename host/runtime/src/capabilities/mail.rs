@@ -41,7 +41,7 @@ impl View<'_, Part> {
     fn recipient(&mut self, to: &To) -> wasmtime::Result<(Recipient, Option<String>)> {
         match to {
             To::Operators if !self.mail_rights()?.operators => Err(Error::Denied("operators".to_owned()).into()),
-            To::Operators if !self.ledger.around.mail.reaches_operators() => Err(Error::NoAddress.into()),
+            To::Operators if self.ledger.around.mail.operators().is_none() => Err(Error::NoAddress.into()),
             To::Operators => Ok((Recipient::Operators, None)),
             To::Account(name) => {
                 let (id, on_file) = self.on_file(name)?;
