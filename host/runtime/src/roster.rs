@@ -47,9 +47,7 @@ impl Offer {
             listens,
         }
     }
-}
 
-impl Offer {
     /// What no two plugins can have.
     fn wants(&self) -> impl Iterator<Item = Wanted> {
         let hooks = self.interfaces.iter().cloned().map(Wanted::Hooks);

@@ -105,8 +105,7 @@ impl Host for View<'_, Part> {
         self.credential_right()?;
         let mut known = self.known(&account)?;
         let id = known.account.id.clone();
-        let well_formed = hash.len() <= MAX_HASH && !hash.is_empty() && hash.bytes().all(|b| b.is_ascii_graphic());
-        if !well_formed {
+        if !(1..=MAX_HASH).contains(&hash.len()) || !hash.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(Error::Denied("hash: not a PHC or crypt(3) string".to_owned()).into());
         }
         self.ledger.around.storage.accepts(id.realm(), &hash).map_err(Error::Denied)?;

@@ -32,14 +32,16 @@ pub struct Capability {
     pub link: fn(&mut Linker<State>) -> wasmtime::Result<()>,
 }
 
-/// A row of the table: the interface in Rust and in WIT, its grant, and the part of a call's state that is its own.
+/// A row of the table: the interface, called in Rust as in WIT, its grant, and the part of a call's state that is its own.
 macro_rules! capability {
-    ($($interface:ident)::+, $name:literal, $grant:expr, $part:ty, $own:ident) => {
+    ($package:ident::$interface:ident, $grant:expr, $part:ty, $own:ident) => {
         Capability {
-            interface: $name,
+            interface: concat!("keyturn:", stringify!($package), "/", stringify!($interface)),
             grant: $grant,
             link: |linker| {
-                $($interface)::+::add_to_linker::<State, Of<$part>>(linker, |state| state.view(|parts| &mut parts.$own))
+                $package::$interface::add_to_linker::<State, Of<$part>>(linker, |state| {
+                    state.view(|parts| &mut parts.$own)
+                })
             },
         }
     };
@@ -47,35 +49,17 @@ macro_rules! capability {
 
 /// All of them. What is not here is linked for nobody.
 pub static CAPABILITIES: [Capability; 11] = [
-    capability!(panel::types, "keyturn:panel/types", None, (), nothing),
-    capability!(ui::nodes, "keyturn:ui/nodes", None, (), nothing),
-    capability!(
-        panel::accounts,
-        "keyturn:panel/accounts",
-        Some(("grants.accounts", |wants| wants.accounts.is_some())),
-        accounts::Part,
-        accounts
-    ),
-    capability!(panel::call, "keyturn:panel/call", None, (), nothing),
-    capability!(
-        panel::database,
-        "keyturn:panel/database",
-        Some(("grants.database", |wants| wants.database)),
-        database::Part,
-        database
-    ),
-    capability!(panel::events, "keyturn:panel/events", Some(("grants.events", |wants| wants.events)), (), nothing),
-    capability!(panel::jobs, "keyturn:panel/jobs", Some(("grants.jobs", |wants| wants.jobs)), (), nothing),
-    capability!(panel::kdf, "keyturn:panel/kdf", Some(("grants.kdf", |wants| wants.kdf)), kdf::Part, kdf),
-    capability!(panel::keys, "keyturn:panel/keys", Some(("grants.keys", |wants| wants.keys)), (), nothing),
-    capability!(
-        panel::mail,
-        "keyturn:panel/mail",
-        Some(("grants.mail", |wants| wants.mail.is_some())),
-        mail::Part,
-        mail
-    ),
-    capability!(panel::settings, "keyturn:panel/settings", None, (), nothing),
+    capability!(panel::types, None, (), nothing),
+    capability!(ui::nodes, None, (), nothing),
+    capability!(panel::accounts, Some(("grants.accounts", |wants| wants.accounts.is_some())), accounts::Part, accounts),
+    capability!(panel::call, None, (), nothing),
+    capability!(panel::database, Some(("grants.database", |wants| wants.database)), database::Part, database),
+    capability!(panel::events, Some(("grants.events", |wants| wants.events)), (), nothing),
+    capability!(panel::jobs, Some(("grants.jobs", |wants| wants.jobs)), (), nothing),
+    capability!(panel::kdf, Some(("grants.kdf", |wants| wants.kdf)), kdf::Part, kdf),
+    capability!(panel::keys, Some(("grants.keys", |wants| wants.keys)), (), nothing),
+    capability!(panel::mail, Some(("grants.mail", |wants| wants.mail.is_some())), mail::Part, mail),
+    capability!(panel::settings, None, (), nothing),
 ];
 
 /// What each capability keeps of one call.
