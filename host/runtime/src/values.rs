@@ -331,8 +331,11 @@ pub fn from_json(json: &Value, ty: &Type, path: &str) -> Result<Val, Misfit> {
     })
 }
 
-/// A value of a type as JSON. `link` writes a link's absolute address, by page and token.
-pub fn to_json(value: &Val, ty: &Type, link: &dyn Fn(&str, &str) -> String) -> Value {
+/// Writes a link's absolute address, by page and token.
+pub type Linked<'a> = dyn Fn(&str, &str) -> String + 'a;
+
+/// A value of a type as JSON.
+pub fn to_json(value: &Val, ty: &Type, link: &Linked<'_>) -> Value {
     let boxed = |value: &Option<Box<Val>>, ty: Option<Type>| match (value, ty) {
         (Some(value), Some(ty)) => to_json(value, &ty, link),
         _ => Value::Null,

@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 
 use super::error::{CallError, Failure};
 use super::{Answer, Left, Request};
+use crate::capabilities::Parts;
 use crate::runtime::Runtime;
 use keyturn_core::accounts::{AccountId, Why};
 use keyturn_core::caller::{Actor, Caller};
@@ -83,10 +84,10 @@ impl Runtime {
     pub(super) fn trace<T>(&self, request: &Request<'_>, left: &Left, answer: &Answer<T>) -> Trace {
         let only_work = |effect: &Effect| matches!(effect, Effect::Enqueue(task) if task.kind == TaskKind::Job);
         let (idle, changed) = (left.effects.is_empty(), !left.effects.iter().all(only_work));
-        let untouched =
-            idle && answer.case == "done" && left.checked().is_empty() && request.caller.actor != Actor::Console;
+        let nothing = idle && answer.case == "done" && left.parts.accounts.checked.is_empty();
+        let untouched = nothing && request.caller.actor != Actor::Console;
         if changed || (!untouched && self.audited.spend(request.caller, left.now)) {
-            let entry = audit_entry(request, left.now, &left.effects, left.checked(), answer.case.clone());
+            let entry = audit_entry(request, left.now, &left.effects, &left.parts, answer.case.clone());
             return Trace { entry: Some(entry), counted: None, recorded: !idle };
         }
         let outcome = if untouched { "no-effect".to_owned() } else { answer.case.clone() };
@@ -102,18 +103,12 @@ impl Runtime {
 
     /// A failure's own short transaction, where there is room for it. That it could not be written does not change the answer,
     /// and is logged.
-    pub(super) fn audit_failure(
-        &self,
-        request: &Request<'_>,
-        now: i64,
-        checked: &BTreeSet<AccountId>,
-        error: &CallError,
-    ) {
+    pub(super) fn audit_failure(&self, request: &Request<'_>, now: i64, parts: &Parts, error: &CallError) {
         if !self.audited.spend(request.caller, now) {
             return self.tally(request, now, error.case());
         }
         let commit = Commit {
-            audit: Some(audit_entry(request, now, &[], checked, error.case())),
+            audit: Some(audit_entry(request, now, &[], parts, error.case())),
             ..Commit::bare(&request.plugin.name, now, Vec::new())
         };
         if let Err(cause) = self.storage.commit(commit) {
@@ -122,13 +117,7 @@ impl Runtime {
     }
 }
 
-fn audit_entry(
-    request: &Request<'_>,
-    now: i64,
-    effects: &[Effect],
-    checked: &BTreeSet<AccountId>,
-    outcome: String,
-) -> AuditEntry {
+fn audit_entry(request: &Request<'_>, now: i64, effects: &[Effect], parts: &Parts, outcome: String) -> AuditEntry {
     let replaced = effects.iter().filter_map(|effect| match effect {
         Effect::Replace { id, why: Why::Password, .. } => Some((id.clone(), Role::Password)),
         Effect::Replace { id, why: Why::Upgrade, .. } => Some((id.clone(), Role::Upgrade)),
@@ -138,7 +127,7 @@ fn audit_entry(
         request.subject.clone().map(|id| (id, Role::Subject)).into_iter().chain(replaced).collect();
     // Only if nothing else names it: a call that replaces a hash has mostly read it before.
     let named: BTreeSet<AccountId> = subjects.iter().map(|(id, _)| id.clone()).collect();
-    subjects.extend(checked.difference(&named).map(|id| (id.clone(), Role::Checked)));
+    subjects.extend(parts.accounts.checked.difference(&named).map(|id| (id.clone(), Role::Checked)));
     AuditEntry {
         subjects,
         ..AuditEntry::of(request.caller, now, &request.plugin.name, &request.operation.name, outcome)

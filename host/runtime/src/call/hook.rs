@@ -14,7 +14,7 @@ use super::state::State;
 use super::{Answer, Export, Request};
 use crate::admit::Hook;
 use crate::runtime::Runtime;
-use crate::values;
+use crate::values::{self, Linked};
 use wasmtime::component::Instance;
 
 impl Runtime {
@@ -59,11 +59,7 @@ fn subject(hook: &Hook, values: &[Val]) -> Result<Option<AccountId>, CallError> 
     text.parse().map(Some).map_err(|_| CallError::Failed(Failure::NotFound))
 }
 
-fn hook_answer(
-    hook: &Hook,
-    result: Option<Val>,
-    link: &dyn Fn(&str, &str) -> String,
-) -> Result<Answer<Value>, CallError> {
+fn hook_answer(hook: &Hook, result: Option<Val>, link: &Linked<'_>) -> Result<Answer<Value>, CallError> {
     let done = |json: Value| {
         let case = json.get("kind").and_then(Value::as_str).unwrap_or("done").to_owned();
         Ok(Answer { stored: json.clone(), live: json, case })

@@ -14,7 +14,6 @@ pub mod tasks;
 pub mod told;
 pub mod views;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use keyturn_core::accounts::{AccountId, Why};
@@ -79,11 +78,6 @@ pub struct Left {
 }
 
 impl Left {
-    /// Accounts whose stored hash the guest was given.
-    fn checked(&self) -> &BTreeSet<AccountId> {
-        &self.parts.accounts.checked
-    }
-
     /// The session epoch that this call has given an account, if it has replaced its password.
     fn epoch_of(&self, account: &AccountId) -> Option<&str> {
         self.effects.iter().rev().find_map(|effect| match effect {

@@ -92,7 +92,7 @@ impl Runtime {
                         return Ok(answer.restored(export.restore));
                     }
                     if request.operation.effects == Effects::Some && !turned_away(&error) {
-                        self.audit_failure(request, now, left.checked(), &error);
+                        self.audit_failure(request, now, &left.parts, &error);
                     }
                     return Err(error);
                 }
@@ -154,7 +154,7 @@ impl Runtime {
             }
             Err(StorageError::Limit(limit)) => {
                 let error = CallError::Limit { plugin: request.plugin.name.clone(), limit };
-                self.audit_failure(request, now, &parts.accounts.checked, &error);
+                self.audit_failure(request, now, &parts, &error);
                 Err(error)
             }
             Err(cause) => Err(CallError::of_storage(cause)),

@@ -21,7 +21,6 @@ use keyturn_contract::keyturn::ui::nodes::{Node, Outcome, Strength, Target, View
 use keyturn_core::accounts::AccountId;
 use keyturn_core::caller::Caller;
 use keyturn_core::time::now;
-use keyturn_package::manifest::Page;
 use keyturn_store::Known;
 
 /// Subjects of a slot at most.
@@ -41,20 +40,6 @@ pub enum FormAnswer {
 }
 
 impl Runtime {
-    /// The manifest's row of a page, after asking whether this caller may see it.
-    fn may_see(
-        &self,
-        plugin: &Plugin,
-        name: &str,
-        subject: Option<&AccountId>,
-        caller: &Caller,
-    ) -> Result<(Page, Option<Known>), CallError> {
-        let page = plugin.manifest.pages.iter().find(|page| page.name == name);
-        let page = page.ok_or_else(|| CallError::NoSuch(format!("page {name}")))?;
-        let seen = self.may(caller, subject, &page.actors, name, None)?;
-        Ok((page.clone(), seen))
-    }
-
     /// A page's view.
     pub fn ask_page(
         &self,
@@ -65,9 +50,11 @@ impl Runtime {
         arguments: &[(String, String)],
         caller: &Caller,
     ) -> Result<View, CallError> {
-        let (page, seen) = self.may_see(plugin, name, subject, caller)?;
+        let no_such = || CallError::NoSuch(format!("page {name}"));
+        let page = plugin.manifest.pages.iter().find(|page| page.name == name).ok_or_else(no_such)?;
+        let seen = self.may(caller, subject, &page.actors, name, None)?;
         if page.link != token.is_some() {
-            return Err(CallError::NoSuch(format!("page {name}")));
+            return Err(no_such());
         }
         let views = views(plugin)?;
         let seen = subject.cloned().zip(seen.map(Some)).into_iter().collect();

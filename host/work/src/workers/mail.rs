@@ -8,9 +8,8 @@ use super::{LEASE_MS, Worker, pause};
 use crate::work::Work;
 use keyturn_core::accounts::Field;
 
-use keyturn_mail::template::TemplateError;
 use keyturn_mail::transport::{Session, Transport, Verdict};
-use keyturn_mail::{Mailbox, Message, address};
+use keyturn_mail::{Mailbox, address};
 use keyturn_mail_settings::Outgoing;
 use keyturn_store::outbox::{Filling, LeasedMail, MailState, Obstacle, Recipient, Settled};
 
@@ -107,13 +106,16 @@ impl Work {
             Ok(to) => to,
             Err(obstacle) => return refused(obstacle),
         };
-        let message = match self.message(&line.post, leased, filling, to) {
-            Ok(message) => message,
+        let asked_at = leased.mail.asked_at;
+        let drawn = match self.drawn(filling, leased.account.as_ref(), asked_at, false) {
+            Ok(drawn) => drawn,
             Err(cause) => {
                 tracing::error!(mail, template = leased.mail.template, "can't draw an email: {cause}");
                 return delayed(leased, None, Some(Obstacle::Template));
             }
         };
+        let (from, reply_to) = (line.post.from.clone(), line.post.reply_to.clone());
+        let message = drawn.message(filling.message_id.clone(), from, reply_to, to, asked_at);
         let attempt = line.session.send_unless(&message, stopped);
         let verdict = attempt.verdict;
         let told = Some((line.transport.name(), attempt));
@@ -144,17 +146,5 @@ impl Work {
         let address = address.ok_or(Obstacle::NoAddress)?;
         let name = account.value(Field::Name).unwrap_or_default().to_owned();
         Ok(Mailbox { name, address: address.to_owned() })
-    }
-
-    fn message(
-        &self,
-        post: &Outgoing,
-        leased: &LeasedMail,
-        filling: &Filling,
-        to: Mailbox,
-    ) -> Result<Message, TemplateError> {
-        let asked_at = leased.mail.asked_at;
-        let drawn = self.drawn(filling, leased.account.as_ref(), asked_at, false)?;
-        Ok(drawn.message(filling.message_id.clone(), post.from.clone(), post.reply_to.clone(), to, asked_at))
     }
 }
