@@ -162,15 +162,15 @@ impl Plugin {
                 }
             }
         }
-        let hooks = hooks(engine, &component, name, &manifest)?;
-        let views = views(engine, &component);
+        let hooks = hooks(&component, name, &manifest)?;
+        let views = views(&component);
         let draws =
             !manifest.pages.is_empty() || !manifest.slots.is_empty() || manifest.operations.iter().any(|o| o.form);
         if draws && views.is_none() {
             return Err(AdmitError::not_exported(name, "pages, slots or form actions without keyturn:ui/views"));
         }
         declared(name, &manifest, &authority)?;
-        let background = background(engine, &component);
+        let background = background(&component);
         let works = !manifest.jobs.is_empty() || !manifest.events.listens.is_empty();
         if works && background.is_none() {
             let what = "jobs or subscribed events without keyturn:panel/background";
@@ -246,14 +246,14 @@ fn settings(manifest: &Manifest, grants: &Grants) -> Result<BTreeMap<String, Set
     Ok(settings)
 }
 
-fn hooks(engine: &Engine, component: &Component, plugin: &str, manifest: &Manifest) -> Result<Vec<Hook>, AdmitError> {
+fn hooks(component: &Component, plugin: &str, manifest: &Manifest) -> Result<Vec<Hook>, AdmitError> {
     let mut hooks = Vec::new();
     for operation in &manifest.operations {
         let Some(interface) = &operation.hook else { continue };
         let full = format!("{interface}/{}", operation.name);
         let lies = || AdmitError::not_exported(plugin, format_args!("the hook {full}"));
         let ours = |name: &str| name.contains('/') && own_name(name) == interface;
-        let (export, instance) = exported(engine, component, ours).ok_or_else(lies)?;
+        let (export, instance) = exported(component, ours).ok_or_else(lies)?;
         let Some((ComponentItem::ComponentFunc(function), index)) =
             component.get_export(Some(&instance), &operation.name)
         else {
@@ -295,23 +295,19 @@ fn is_text(ty: &Type) -> bool {
 }
 
 /// The first exported interface of such a name: its full name, and where it stands.
-fn exported(
-    engine: &Engine,
-    component: &Component,
-    is: impl Fn(&str) -> bool,
-) -> Option<(String, ComponentExportIndex)> {
+fn exported(component: &Component, is: impl Fn(&str) -> bool) -> Option<(String, ComponentExportIndex)> {
     let ty = component.component_type();
-    let (name, _) = ty.exports(engine).find(|(name, _)| is(name))?;
+    let (name, _) = ty.exports(component.engine()).find(|(name, _)| is(name))?;
     Some((name.to_owned(), component.get_export_index(None, name)?))
 }
 
-fn background(engine: &Engine, component: &Component) -> Option<ComponentExportIndex> {
-    let (_, instance) = exported(engine, component, |name| without_version(name) == "keyturn:panel/background")?;
+fn background(component: &Component) -> Option<ComponentExportIndex> {
+    let (_, instance) = exported(component, |name| without_version(name) == "keyturn:panel/background")?;
     component.get_export_index(Some(&instance), "run")
 }
 
-fn views(engine: &Engine, component: &Component) -> Option<Views> {
-    let (_, instance) = exported(engine, component, |name| without_version(name) == "keyturn:ui/views")?;
+fn views(component: &Component) -> Option<Views> {
+    let (_, instance) = exported(component, |name| without_version(name) == "keyturn:ui/views")?;
     let function = |function| component.get_export_index(Some(&instance), function);
     Some(Views { slot: function("slot")?, page: function("page")?, submit: function("submit")? })
 }

@@ -213,18 +213,14 @@ impl Work {
             Mend::Withdraw => "outbox-withdraw",
         };
         let ids: Vec<MailId> = mails.iter().map(|mail| mail.id.clone()).collect();
-        let audit = self.audited(caller, operation, mails.iter().filter_map(|mail| mail.to.account()));
+        let accounts: Vec<&AccountId> = mails.iter().filter_map(|mail| mail.to.account()).collect();
+        let audit = self.audited(caller, operation, &accounts);
         self.storage.mend(mend, &ids, audit)
     }
 
     /// The audit's entry on something that was done about these accounts.
-    pub(crate) fn audited<'a>(
-        &self,
-        caller: &Caller,
-        operation: &str,
-        accounts: impl Iterator<Item = &'a AccountId>,
-    ) -> AuditEntry {
-        let accounts: BTreeSet<&AccountId> = accounts.collect();
+    pub(crate) fn audited(&self, caller: &Caller, operation: &str, accounts: &[&AccountId]) -> AuditEntry {
+        let accounts: BTreeSet<&AccountId> = accounts.iter().copied().collect();
         let subjects = accounts.into_iter().map(|account| (account.clone(), Role::Subject)).collect();
         AuditEntry { subjects, ..AuditEntry::of(caller, self.now(), OWN, operation, "done".to_owned()) }
     }
@@ -237,7 +233,7 @@ impl Work {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let done = self.storage.run_again(ids, self.audited(caller, "jobs-run-again", std::iter::empty()))?;
+        let done = self.storage.run_again(ids, self.audited(caller, "jobs-run-again", &[]))?;
         if !done.is_empty() {
             self.bells.task.ring_all();
         }

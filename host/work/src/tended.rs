@@ -146,7 +146,9 @@ impl Work {
         for id in ids {
             accounts.extend(self.storage.delivery(id)?.and_then(|delivery| delivery.account));
         }
-        let done = self.storage.send_again(ids, self.audited(caller, "webhook-send-again", accounts.iter()))?;
+        let done = self
+            .storage
+            .send_again(ids, self.audited(caller, "webhook-send-again", &accounts.iter().collect::<Vec<_>>()))?;
         if !done.is_empty() {
             self.bells.webhook.ring_all();
         }
@@ -159,7 +161,7 @@ impl Work {
     /// # Errors
     /// [`StorageError`].
     pub fn enable_destination(&self, caller: &Caller, name: &str) -> Result<bool, StorageError> {
-        let audit = self.audited(caller, "webhook-enable", std::iter::empty());
+        let audit = self.audited(caller, "webhook-enable", &[]);
         let was = self.storage.enable_destination(name, audit)?;
         if was {
             self.bells.webhook.ring_all();

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
+use super::Wire;
+
 /// Why there is no TLS.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -52,11 +54,7 @@ fn add_those_in(path: &Path, authorities: &mut RootCertStore) -> Result<(), Stri
 }
 
 /// TLS on a connection to a server with a certificate for `host`: a name, or an address without brackets.
-pub async fn handshake<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
-    config: &Arc<ClientConfig>,
-    host: &str,
-    stream: S,
-) -> std::io::Result<TlsStream<S>> {
+pub async fn handshake<S: Wire>(config: &Arc<ClientConfig>, host: &str, stream: S) -> std::io::Result<TlsStream<S>> {
     let name = rustls::pki_types::ServerName::try_from(host.to_owned())
         .map_err(|_| std::io::Error::other("no certificate can be for this name"))?;
     tokio_rustls::TlsConnector::from(Arc::clone(config)).connect(name, stream).await

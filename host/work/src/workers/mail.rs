@@ -8,7 +8,7 @@ use super::{LEASE_MS, Worker, pause};
 use crate::work::Work;
 use keyturn_core::accounts::Field;
 
-use keyturn_mail::transport::{Session, Transport, Verdict};
+use keyturn_mail::transport::{Attempt, Session, Transport, Verdict};
 use keyturn_mail::{Mailbox, address};
 use keyturn_mail_settings::Outgoing;
 use keyturn_store::outbox::{Filling, LeasedMail, MailState, Obstacle, Recipient, Settled};
@@ -77,11 +77,7 @@ impl Worker<'_> {
 }
 
 /// Again after a pause, or never again.
-fn delayed(
-    leased: &LeasedMail,
-    told: Option<(String, keyturn_mail::transport::Attempt)>,
-    obstacle: Option<Obstacle>,
-) -> Settled {
+fn delayed(leased: &LeasedMail, told: Option<(String, Attempt)>, obstacle: Option<Obstacle>) -> Settled {
     let again_in = pause(leased.mail.attempts);
     let state = if again_in.is_some() { MailState::Delayed } else { MailState::GaveUp };
     Settled { state, again_in, told, obstacle }
