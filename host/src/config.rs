@@ -14,15 +14,16 @@ use serde::Deserialize;
 
 use crate::accounts::OWN_REALMS;
 use crate::accounts::sql::{Mapping, Sql};
-use crate::host::{Host, HostBuilder, HostError};
+use crate::host::{Host, HostBuilder, HostError, Settings};
 use crate::http::serve::Manners;
 use crate::mail::config::MailConfig;
 use crate::mail::setup::{Fixed, Setup};
 use crate::network::Network;
 use crate::plugin::admit::AdmitError;
+use crate::plugin::cache::Folder;
 use crate::plugin::grants::GrantsError;
 use crate::plugin::limits::{ACCOUNTS_PER_ADDRESS, HostLimits};
-use crate::plugin::roster::{LeftOut, SignInPlugin};
+use crate::plugin::roster::SignInPlugin;
 use crate::seal::KeyError;
 use crate::storage::StorageError;
 use crate::view::Brand;
@@ -32,6 +33,7 @@ use crate::webhooks::{self, Destination, config::WebhookConfig};
 pub use database::{Database, Found};
 use keyturn_core::masked::{self, without_passwords};
 use keyturn_core::origin::leads_somewhere;
+use keyturn_core::settings::must;
 use keyturn_mail_settings::Stored;
 
 /// The whole file.
@@ -114,59 +116,50 @@ enum Opening {
     Look,
 }
 
-/// Sign-in.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct SignIn {
-    /// The plugin that sign-in asks, by the name of its grants file. It keeps its hooks and link pages even if another plugin
-    /// wants them, and nobody else gets them while it is broken. Default: the first plugin, by name, that has the hook.
-    pub plugin: Option<String>,
-    /// The hook that checks a password, `interface/function`.
-    pub hook: String,
-    /// The hook that sets somebody else's password.
-    pub set_hook: String,
-    /// The hook that creates a link to choose a password.
-    pub link_hook: String,
-    /// The hook that identifies a stored hash.
-    pub recognise_hook: String,
-    /// The hook that notifies both holders of a changed address.
-    pub address_hook: String,
-    /// The time grid on which a check is answered, in milliseconds. It must be above the slowest hash that the panel has
-    /// stored.
-    pub even_ms: u64,
-}
-
-impl Default for SignIn {
-    fn default() -> Self {
-        Self {
-            plugin: None,
-            hook: "password/verify".to_owned(),
-            set_hook: "password/set-password".to_owned(),
-            link_hook: "password/make-link".to_owned(),
-            recognise_hook: "password/recognise-hash".to_owned(),
-            address_hook: "password/address-changed".to_owned(),
-            even_ms: 250,
-        }
+keyturn_core::with_defaults! {
+    /// Sign-in.
+    #[derive(Debug, Clone, Deserialize)]
+    #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+    pub struct SignIn {
+        /// The plugin that sign-in asks, by the name of its grants file. It keeps its hooks and link pages even if another
+        /// plugin wants them, and nobody else gets them while it is broken. Default: the first plugin, by name, that has the
+        /// hook.
+        pub plugin: Option<String> = None,
+        /// The hook that checks a password, `interface/function`.
+        pub hook: String = "password/verify".to_owned(),
+        /// The hook that sets somebody else's password.
+        pub set_hook: String = "password/set-password".to_owned(),
+        /// The hook that creates a link to choose a password.
+        pub link_hook: String = "password/make-link".to_owned(),
+        /// The hook that identifies a stored hash.
+        pub recognise_hook: String = "password/recognise-hash".to_owned(),
+        /// The hook that notifies both holders of a changed address.
+        pub address_hook: String = "password/address-changed".to_owned(),
+        /// The time grid on which a check is answered, in milliseconds. It must be above the slowest hash that the panel has
+        /// stored.
+        pub even_ms: u64 = 250,
     }
 }
 
-/// How it is served.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Server {
-    /// Where `keyturn serve` listens.
-    pub listen: SocketAddr,
-    /// The proxies whose X-Forwarded-For is believed: addresses and ranges of your own proxies only.
-    pub proxies: Vec<Network>,
-    /// Addresses from which panels and other machines call for many people: they have larger shares of connections and of
-    /// memory. A request from an address that is a proxy's too counts as the machine's own if it has no X-Forwarded-For.
-    pub panel_addresses: Vec<Network>,
-    /// The panel's address: the brand's name on link pages leads there. Default: the link origin.
-    pub panel: Option<String>,
-    /// Where people sign in. Default: the panel's address.
-    pub sign_in: Option<String>,
-    /// The panel's pages.
-    pub pages: Pages,
+keyturn_core::with_defaults! {
+    /// How it is served.
+    #[derive(Debug, Clone, Deserialize)]
+    #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+    pub struct Server {
+        /// Where `keyturn serve` listens.
+        pub listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8089)),
+        /// The proxies whose X-Forwarded-For is believed: addresses and ranges of your own proxies only.
+        pub proxies: Vec<Network> = Vec::new(),
+        /// Addresses from which panels and other machines call for many people: they have larger shares of connections and of
+        /// memory. A request from an address that is a proxy's too counts as the machine's own if it has no X-Forwarded-For.
+        pub panel_addresses: Vec<Network> = Vec::new(),
+        /// The panel's address: the brand's name on link pages leads there. Default: the link origin.
+        pub panel: Option<String> = None,
+        /// Where people sign in. Default: the panel's address.
+        pub sign_in: Option<String> = None,
+        /// The panel's pages.
+        pub pages: Pages = Pages::default(),
+    }
 }
 
 /// Addresses of the panel's pages: a path from the panel's origin; a path below the panel, if it has no slash at its start; or
@@ -192,19 +185,6 @@ impl Pages {
             ("server.pages.account", &self.account),
             ("server.pages.plugin", &self.plugin),
         ]
-    }
-}
-
-impl Default for Server {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8089)),
-            proxies: Vec::new(),
-            panel_addresses: Vec::new(),
-            panel: None,
-            sign_in: None,
-            pages: Pages::default(),
-        }
     }
 }
 
@@ -240,17 +220,13 @@ impl Server {
     }
 }
 
-/// The audit log.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct AuditConfig {
-    /// How many days its entries stay: 1 to 36,500.
-    pub keep_days: u32,
-}
-
-impl Default for AuditConfig {
-    fn default() -> Self {
-        Self { keep_days: 730 }
+keyturn_core::with_defaults! {
+    /// The audit log.
+    #[derive(Debug, Clone, Deserialize)]
+    #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+    pub struct AuditConfig {
+        /// How many days its entries stay: 1 to 36,500.
+        pub keep_days: u32 = 730,
     }
 }
 
@@ -367,7 +343,10 @@ impl Config {
         config.lines = lines(&text);
         config.said = toml::from_str(&text).unwrap_or_default();
         config.said.remove("webhooks");
-        config.check(&name)?;
+        if let Some(origin) = &mut config.brand.link_origin {
+            origin.truncate(origin.trim_end_matches('/').len());
+        }
+        config.check().map_err(|wrong| config.wrong(wrong))?;
         config.look()?;
         Ok(config)
     }
@@ -385,63 +364,49 @@ impl Config {
         Self { opening: Opening::Look, ..self }
     }
 
-    fn check(&mut self, path: &str) -> Result<(), ConfigError> {
-        let wrong = |setting: &str, problem: String| {
-            Err(ConfigError::Setting { path: path.to_owned(), setting: setting.to_owned(), problem })
-        };
-        if let Some((setting, problem)) = self.database.wrong() {
-            return wrong(setting, problem);
-        }
-        if let Some(origin) = &mut self.brand.link_origin {
-            origin.truncate(origin.trim_end_matches('/').len());
+    /// Checks the values. Opens nothing.
+    fn check(&self) -> Result<(), (String, String)> {
+        self.database.check()?;
+        if let Some(origin) = &self.brand.link_origin {
             let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-            if host.is_none_or(|host| host.is_empty() || host.contains(['/', '?', '#', ' '])) {
-                return wrong("brand.link-origin", format!("must be like https://panel.example, not “{origin}”"));
-            }
+            let fits = host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', ' ']));
+            must(fits, "brand.link-origin", || format!("must be like https://panel.example, not “{origin}”"))?;
         }
-        if let Err(cause) = jiff::tz::TimeZone::get(&self.brand.time_zone) {
-            return wrong("brand.time-zone", format!("must be an IANA name such as Europe/Madrid: {cause}"));
-        }
-        if self.accounts.is_empty() {
-            return wrong("accounts", "must map at least one realm, such as [accounts.customer]".to_owned());
-        }
+        let zone = |cause| format!("must be an IANA name such as Europe/Madrid: {cause}");
+        jiff::tz::TimeZone::get(&self.brand.time_zone).map_err(|cause| ("brand.time-zone".to_owned(), zone(cause)))?;
+        let some = !self.accounts.is_empty();
+        must(some, "accounts", || "must map at least one realm, such as [accounts.customer]")?;
         for realm in self.accounts.keys() {
-            if realm.is_empty() || !realm.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
-                return wrong(&format!("accounts.{realm}"), "must have a name of a-z, 0-9 and -".to_owned());
-            }
-            if OWN_REALMS.contains(&realm.as_str()) {
-                return wrong(
-                    &format!("accounts.{realm}"),
-                    "must have another name: the host uses this one".to_owned(),
-                );
-            }
+            let setting = format!("accounts.{realm}");
+            let named = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+            let fits = !realm.is_empty() && realm.bytes().all(named);
+            must(fits, &setting, || "must have a name of a-z, 0-9 and -")?;
+            let free = !OWN_REALMS.contains(&realm.as_str());
+            must(free, &setting, || "must have another name: the host uses this one")?;
         }
-        let most = self.limits.accounts_per_address;
-        if !ACCOUNTS_PER_ADDRESS.contains(&most) {
-            return wrong("limits.accounts-per-address", format!("must be 1 to 500, not {most}"));
-        }
-        if self.sign_in.even_ms > 10_000 {
-            return wrong("sign-in.even-ms", format!("must be 0 to 10000, not {}", self.sign_in.even_ms));
-        }
-        if !(1..=36_500).contains(&self.audit.keep_days) {
-            return wrong("audit.keep-days", format!("must be 1 to 36500, not {}", self.audit.keep_days));
-        }
-        if let Some(panel) = self.server.panel.as_ref().filter(|panel| !leads_somewhere(panel)) {
-            return wrong("server.panel", format!("must be like https://panel.example/, not “{panel}”"));
+        let (most, even, days) = (self.limits.accounts_per_address, self.sign_in.even_ms, self.audit.keep_days);
+        let few = ACCOUNTS_PER_ADDRESS.contains(&most);
+        must(few, "limits.accounts-per-address", || format!("must be 1 to 500, not {most}"))?;
+        must(even <= 10_000, "sign-in.even-ms", || format!("must be 0 to 10000, not {even}"))?;
+        must((1..=36_500).contains(&days), "audit.keep-days", || format!("must be 1 to 36500, not {days}"))?;
+        if let Some(panel) = &self.server.panel {
+            let like = || format!("must be like https://panel.example/, not “{panel}”");
+            must(leads_somewhere(panel), "server.panel", like)?;
         }
         for (setting, address) in [("server.sign-in", &self.server.sign_in)].into_iter().chain(self.server.pages.all())
         {
             let Some(address) = address else { continue };
-            if !leads_somewhere(address) && !is_relative(address) {
-                return wrong(
-                    setting,
-                    format!("must be like https://panel.example/login, /login or login, not “{address}”"),
-                );
-            }
+            let like = || format!("must be like https://panel.example/login, /login or login, not “{address}”");
+            must(leads_somewhere(address) || is_relative(address), setting, like)?;
         }
-        self.limits.check().or_else(|(setting, problem)| wrong(setting, problem))?;
-        self.mail.check().or_else(|(setting, problem)| wrong(setting, problem))?;
-        webhooks::config::check(&self.webhooks).or_else(|(setting, problem)| wrong(&setting, problem))
+        let named = |(setting, problem): (&str, String)| (setting.to_owned(), problem);
+        self.limits.check().map_err(named)?;
+        self.mail.check().map_err(named)?;
+        webhooks::config::check(&self.webhooks)
+    }
+
+    fn wrong(&self, (setting, problem): (impl Into<String>, String)) -> ConfigError {
+        ConfigError::Setting { path: self.file.clone(), setting: setting.into(), problem }
     }
 
     /// A path in the file, made absolute by the file's own folder.
@@ -454,12 +419,6 @@ impl Config {
     #[must_use]
     pub fn file_name(&self) -> &str {
         self.file.rsplit('/').next().unwrap_or_default()
-    }
-
-    /// The line, from 1, of a setting such as `mail.smtp.host`; none if the file doesn't have it.
-    #[must_use]
-    pub fn line(&self, setting: &str) -> Option<usize> {
-        self.lines.get(setting).copied()
     }
 
     /// The email settings of this file.
@@ -508,11 +467,8 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Setting`].
     pub fn provider(&self) -> Result<Sql, ConfigError> {
-        Sql::new(self.accounts.clone(), self.dialect()).map_err(|cause| ConfigError::Setting {
-            path: self.file.clone(),
-            setting: format!("accounts.{}", cause.setting),
-            problem: cause.problem,
-        })
+        Sql::new(self.accounts.clone(), self.dialect())
+            .map_err(|cause| self.wrong((format!("accounts.{}", cause.setting), cause.problem)))
     }
 
     /// A host with all plugins in the grants folder: the one server of its database, unless the configuration is
@@ -524,7 +480,7 @@ impl Config {
     pub fn host(&self) -> Result<Host, ConfigError> {
         let host = self.bare_host(true)?;
         self.reload(&host)?;
-        for LeftOut { name, cause } in host.left_out() {
+        for (name, cause) in host.left_out() {
             tracing::error!(plugin = name, "left out: {cause}");
         }
         Ok(host)
@@ -533,19 +489,14 @@ impl Config {
     /// The operator's own colours.
     fn look(&self) -> Result<Option<Arc<Asset>>, ConfigError> {
         let css = (!self.brand.look.is_empty()).then(|| theme_css(&self.brand.look)).transpose();
-        let css = css.map_err(|cause| ConfigError::Setting {
-            path: self.file.clone(),
-            setting: "brand.look".to_owned(),
-            problem: cause.to_string(),
-        })?;
+        let css = css.map_err(|cause| self.wrong(("brand.look", cause.to_string())))?;
         Ok(css.map(|css| Arc::new(Asset::new(css, "theme.css"))))
     }
 
     /// The destinations of events, with their files read.
     fn destinations(&self) -> Result<Vec<Destination>, ConfigError> {
         let all = self.webhooks.iter().map(|webhook| webhook.destination(|path| self.path(path)));
-        let wrong = |(setting, problem)| ConfigError::Setting { path: self.file.clone(), setting, problem };
-        all.map(|one| one.map_err(wrong)).collect()
+        all.map(|one| one.map_err(|wrong| self.wrong(wrong))).collect()
     }
 
     /// A host without plugins. It creates its engine when the first one is admitted.
@@ -561,27 +512,24 @@ impl Config {
         let brand = Brand {
             name: self.brand.name.clone(),
             contact: self.brand.contact.clone(),
-            origin: self.brand.link_origin.clone().unwrap_or(Brand::default().origin),
             sign_in: self.server.whole(self.server.sign_in()),
             zone: jiff::tz::TimeZone::get(&self.brand.time_zone).unwrap_or(jiff::tz::TimeZone::UTC),
             look: self.look()?,
         };
-        let (builder, cache) = (HostBuilder::new(Arc::new(storage), keys), self.path(&self.cache));
-        let builder = if engine { builder } else { builder.engine_at_need() };
-        let builder = if self.opening == Opening::Look { builder.cache_as_it_is(cache) } else { builder.cache(cache) };
-        let host = builder
-            .brand(brand)
-            .webhooks(self.destinations()?)
-            .mail(self.fixed())
-            .limits(self.limits.clone())
-            .even_grid(Duration::from_millis(self.sign_in.even_ms))
-            .sign_in(SignInPlugin { name: self.sign_in.plugin.clone(), hook: self.sign_in.hook.clone() })
-            .build()?;
+        let settings = Settings {
+            webhooks: self.destinations()?.into_iter().map(Arc::new).collect(),
+            sign_in: SignInPlugin { name: self.sign_in.plugin.clone(), hook: self.sign_in.hook.clone() },
+            // A command that changes nothing puts nothing there.
+            cache: Some(Folder { path: self.path(&self.cache), keeps: self.opening != Opening::Look }),
+            limits: self.limits.clone(),
+            engine_first: engine,
+            even_grid: Duration::from_millis(self.sign_in.even_ms),
+        };
+        let set = |host: &mut HostBuilder| (host.brand, host.mail, host.settings) = (brand, self.fixed(), settings);
+        let host = HostBuilder::new(Arc::new(storage), keys).with(set).build()?;
         // Errors in the file are fixed there; errors on the page must not keep anybody from the page.
         match host.mail_problem() {
-            Some((setting, problem)) if self.fixed().fixes(setting) => {
-                Err(ConfigError::Setting { path: self.file.clone(), setting: setting.to_owned(), problem })
-            }
+            Some(wrong) if self.fixed().fixes(wrong.0) => Err(self.wrong(wrong)),
             _ => Ok(host),
         }
     }

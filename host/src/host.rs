@@ -5,7 +5,8 @@ use std::ops::Deref;
 use keyturn_operator::Operator;
 use keyturn_work::Work;
 
-pub use keyturn_work::{HostError, plugin_name};
+pub use keyturn_runtime::Settings;
+pub use keyturn_work::HostError;
 
 /// How a host is made.
 pub type HostBuilder = keyturn_work::HostBuilder<Host>;

@@ -146,7 +146,10 @@ fn no_mail_goes_out_of_a_file_that_was_removed() {
     std::fs::remove_file(&panel.path).expect("removed");
     assert!(storage.in_place().is_err());
     let sent = Counting::default();
-    let host = HostBuilder::new(storage, keys()).transport(Arc::new(sent.clone())).build().expect("a host");
+    let host = HostBuilder::new(storage, keys())
+        .with(|host| host.transport = Some(Arc::new(sent.clone())))
+        .build()
+        .expect("a host");
     let shutdown = Shutdown::new();
     std::thread::scope(|scope| {
         let works = scope.spawn(|| host.run_workers(&shutdown));
@@ -197,7 +200,10 @@ impl Session for Telling {
 }
 
 fn host(storage: Arc<Store>, stays: bool) -> Host {
-    HostBuilder::new(storage, keys()).transport(Arc::new(Telling { stays })).build().expect("a host")
+    HostBuilder::new(storage, keys())
+        .with(|host| host.transport = Some(Arc::new(Telling { stays })))
+        .build()
+        .expect("a host")
 }
 
 /// Not a test of its own: does nothing unless another one has started it.

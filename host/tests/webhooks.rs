@@ -112,7 +112,10 @@ fn host(folder: &Path, url: &str, storage: Arc<Store>) -> Host {
     ))
     .expect("TOML");
     let here = config.destination(|path| folder.join(path)).expect("its files");
-    HostBuilder::new(storage, keys()).webhooks(vec![here]).build().expect("a host")
+    HostBuilder::new(storage, keys())
+        .with(|host| host.settings.webhooks = [Arc::new(here)].into())
+        .build()
+        .expect("a host")
 }
 
 /// Not a test of its own: does nothing unless another one has started it.

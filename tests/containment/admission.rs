@@ -1,9 +1,10 @@
 //! What is refused before anything of it has run.
 
 use keyturn_host::plugin::admit::AdmitError;
+use keyturn_host::plugin::cache::Folder;
 use keyturn_host::plugin::grants::{Grants, GrantsError};
 use keyturn_host::plugin::manifest::{ManifestError, SettingValue, Wants};
-use keyturn_host::plugin::pack::{PackError, pack, with_section};
+use keyturn_host::plugin::pack::{Beside, PackError, pack, with_section};
 use keyturn_tests::{Bench, FOREIGN, Guest, HOSTILE, all_grants};
 
 fn admit(component: &[u8], grants: &Grants) -> Result<(), AdmitError> {
@@ -37,7 +38,7 @@ fn a_component_without_or_with_two_manifests_is_refused() {
     assert!(refused(&HOSTILE.component()).contains("keyturn plugin pack"));
     let twice = with_section(&FOREIGN.packed(), b"{}");
     assert!(refused(&twice).contains("more than one manifest"));
-    assert!(matches!(pack(&FOREIGN.packed(), FOREIGN.manifest), Err(PackError::Packed)));
+    assert!(matches!(pack(&FOREIGN.packed(), FOREIGN.manifest, &Beside::default()), Err(PackError::Packed)));
 }
 
 #[test]
@@ -154,7 +155,8 @@ fn the_errors_of_a_manifest_are_told_apart() {
 fn compiled_code_that_bears_no_valid_mac_is_compiled_anew() {
     let folder = tempfile::tempdir().expect("a folder");
     let start = || {
-        let bench = Bench::with("", |builder| builder.cache(folder.path()));
+        let bench =
+            Bench::with("", |host| host.settings.cache = Some(Folder { path: folder.path().to_owned(), keeps: true }));
         bench.admit("acme-report", FOREIGN, all_grants());
     };
     let file = || {
@@ -184,7 +186,7 @@ fn no_link_page_takes_an_address_of_the_panels_own() {
     bench.host.reserve(&["customers"]);
     assert!(bench.host.plugins().is_empty());
     let left_out = bench.host.left_out();
-    assert!(left_out[0].cause.contains("/customers/ is the panel's own address"), "{left_out:?}");
+    assert!(left_out["acme-report"].contains("/customers/ is the panel's own address"), "{left_out:?}");
     let refused =
         bench.host.admit("acme-report", &component, &Grants::of(&component, all_grants())).err().expect("refused");
     assert!(matches!(refused, AdmitError::Reserved { .. }), "{refused}");

@@ -10,7 +10,6 @@ use keyturn_host::caller::{Actor, Caller};
 use keyturn_host::embed::{Submitted, Surface};
 use keyturn_host::mail::Message;
 use keyturn_host::mail::config::MailConfig;
-use keyturn_host::mail::setup::Fixed;
 use keyturn_host::mail::transport::{Attempt, Session, Transport, Verdict};
 use keyturn_host::plugin::grants::Grants;
 use keyturn_host::plugin::limits::Limits;
@@ -83,10 +82,12 @@ impl Office {
             operators: Some("ops@northwind.example".to_owned()),
             ..MailConfig::default()
         };
-        let build = |builder: HostBuilder| {
-            builder.even_grid(Duration::ZERO).transport(Arc::new(Taking(tell))).mail(Fixed { mail, ..Fixed::default() })
+        let set = |host: &mut HostBuilder| {
+            host.settings.even_grid = Duration::ZERO;
+            host.transport = Some(Arc::new(Taking(tell)));
+            host.mail.mail = mail;
         };
-        let office = Self { bench: Bench::with(PEOPLE, build), sent: Mutex::new(sent) };
+        let office = Self { bench: Bench::with(PEOPLE, set), sent: Mutex::new(sent) };
         for (name, component) in [("first", COURIER.packed()), ("second", COURIER.packed_as(&without_hooks()))] {
             let grants = Grants { limits: limits.clone(), ..Grants::of(&component, wants.clone()) };
             office.bench.host.admit(name, &component, &grants).unwrap_or_else(|cause| panic!("{cause}"));
@@ -120,7 +121,7 @@ impl Office {
     }
 
     fn tasks(&self) -> Vec<Task> {
-        self.bench.host.tasks(false, 100).expect("read")
+        self.bench.host.storage.tasks(false, 100).expect("read")
     }
 
     /// What the second courier has under a key of its data; it has no hook, so its rows are read.
@@ -224,7 +225,7 @@ fn a_call_sees_what_it_has_queued_and_withdrawn() {
     let office = Office::new();
     let states = office.ok("send-and-withdraw", json!({ "to": "customer:1", "secret": "x" }));
     assert_eq!(states, json!(["MailState::Queued", "MailState::Withdrawn"]));
-    let mails = office.bench.host.mails(&MailFilter { limit: 10, ..MailFilter::default() }).expect("read");
+    let mails = office.bench.host.storage.mails(&MailFilter { limit: 10, ..MailFilter::default() }).expect("read");
     assert!(mails.len() == 1 && !mails[0].whole);
 }
 
@@ -358,7 +359,7 @@ fn a_job_that_fails_is_tried_again_or_listed_and_leaves_nothing_behind() {
         }
         assert_eq!(office.ok("noted", json!({ "key": task.name })), json!(""), "its effects were not applied");
     }
-    assert_eq!(office.bench.host.tasks(true, 10).expect("read").len(), 1);
+    assert_eq!(office.bench.host.storage.tasks(true, 10).expect("read").len(), 1);
 }
 
 #[test]
@@ -496,7 +497,7 @@ fn a_form_that_needs_a_fresh_proof_waits_for_it_sealed_and_then_runs_once() {
             panic!("not run")
         };
     }
-    let mails = host.mails(&MailFilter { limit: 10, ..MailFilter::default() }).expect("read");
+    let mails = host.storage.mails(&MailFilter { limit: 10, ..MailFilter::default() }).expect("read");
     assert_eq!(mails.len(), 1, "two presses are one");
     assert!(desk(&office).contains("Email queued for marta@vidal.example"));
     office.works_until(|| desk(&office).contains("Accepted by mx.example:25"));
@@ -526,7 +527,7 @@ impl Links for Meanwhile<'_> {
     fn url(&self, _: &str, target: &Target) -> String {
         if matches!(target, Target::Mail(_)) && !self.gone.swap(true, Ordering::Relaxed) {
             let accepted = MailFilter { states: vec![MailState::Accepted], limit: 1, ..MailFilter::default() };
-            self.office.works_until(|| !self.office.bench.host.mails(&accepted).expect("read").is_empty());
+            self.office.works_until(|| !self.office.bench.host.storage.mails(&accepted).expect("read").is_empty());
         }
         "/".to_owned()
     }

@@ -106,7 +106,7 @@ fn slow_hashes_above_the_limits_are_refused_by_the_limits_name() {
 fn calls_beyond_the_queue_are_turned_away_at_once() {
     use keyturn_host::plugin::limits::HostLimits;
     let limits = HostLimits { calls_at_once: 1, calls_queue: 0, ..HostLimits::default() };
-    let bench = keyturn_tests::Bench::with(super::PEOPLE, |builder| builder.limits(limits));
+    let bench = keyturn_tests::Bench::with(super::PEOPLE, |host| host.settings.limits = limits);
     let component = keyturn_tests::HOSTILE.packed();
     let grants = keyturn_host::plugin::grants::Grants {
         limits: quick(),

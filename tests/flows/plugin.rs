@@ -8,7 +8,6 @@ use keyturn_host::caller::{Actor, Caller};
 use keyturn_host::embed::{Submitted, Surface};
 use keyturn_host::mail::Message;
 use keyturn_host::mail::transport::{Attempt, Session, Transport, Verdict};
-use keyturn_host::plugin::limits::HostLimits;
 use keyturn_host::storage::outbox::MailFilter;
 use keyturn_host::storage::{AuditEntry, AuditFilter, Role};
 use keyturn_host::view::{Links, nodes::Target};
@@ -154,7 +153,10 @@ fn comes(mut so: impl FnMut() -> bool) -> bool {
 
 /// The same panel, which sends mail and runs no jobs.
 fn panel_with_mail() -> Bench {
-    let bench = Bench::with(PEOPLE, |builder| builder.even_grid(Duration::ZERO).transport(Arc::new(Taking)));
+    let bench = Bench::with(PEOPLE, |host| {
+        host.settings.even_grid = Duration::ZERO;
+        host.transport = Some(Arc::new(Taking));
+    });
     bench.admit("keyturn-password", PASSWORD, all_grants());
     bench
 }
@@ -393,9 +395,10 @@ fn each_account_of_an_address_gets_its_mail_up_to_the_operators_limit_and_the_ol
         (1..=70).map(|n| format!("({n}, 'customer', 'site{n}', 'Agency@Vidal.example', 'Agency'),")).collect();
     let rows = format!("INSERT INTO people (id, kind, login, email, name) VALUES {}", people.trim_end_matches(','));
     let most = 50;
-    let bench = Bench::with(&rows, |builder| {
-        let limits = HostLimits { accounts_per_address: most, ..HostLimits::default() };
-        builder.limits(limits).even_grid(Duration::ZERO).transport(Arc::new(Taking))
+    let bench = Bench::with(&rows, |host| {
+        host.settings.limits.accounts_per_address = most;
+        host.settings.even_grid = Duration::ZERO;
+        host.transport = Some(Arc::new(Taking));
     });
     bench.admit("keyturn-password", PASSWORD, all_grants());
     let anonymous = Caller::new(Actor::Anonymous, Reach::none());
@@ -413,6 +416,7 @@ fn each_account_of_an_address_gets_its_mail_up_to_the_operators_limit_and_the_ol
     let filter = MailFilter { limit: 1_000, ..MailFilter::default() };
     let mut mailed: Vec<String> = bench
         .host
+        .storage
         .mails(&filter)
         .expect("read")
         .iter()
@@ -421,6 +425,6 @@ fn each_account_of_an_address_gets_its_mail_up_to_the_operators_limit_and_the_ol
     mailed.reverse();
     assert_eq!(mailed, (1..=most).map(|n| n.to_string()).collect::<Vec<_>>());
     // By the address, all that there are.
-    let found = bench.host.mails(&MailFilter { search: Some("agency@vidal.example".to_owned()), ..filter });
+    let found = bench.host.storage.mails(&MailFilter { search: Some("agency@vidal.example".to_owned()), ..filter });
     assert_eq!(found.expect("read").len(), most);
 }

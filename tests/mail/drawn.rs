@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use keyturn_host::mail::Message;
-use keyturn_host::mail::draw::{Account, Brand, Context, Request, draw};
+use keyturn_host::mail::draw::{Account, Context, draw};
 use keyturn_host::mail::message::Writer;
 use keyturn_host::mail::template::{Kind, Template, Value};
 use keyturn_host::plugin::pack::mails_in;
@@ -38,12 +38,11 @@ fn mail(template: &Template, locale: &str) -> Message {
     let zone = jiff::tz::TimeZone::get("Europe/Madrid").expect("zone");
     let context = Context {
         account: Some(Account { name: "Marta", login: "marta.vidal", email: "marta@vidal.example" }),
-        brand: Brand {
-            name: "Northwind Hosting",
-            contact: "help@northwind.example",
-            sign_in: "https://panel.example/login",
-        },
-        request: Request { time: 1_795_525_331_000, origin: "Firefox on Windows, 203.0.113.x" },
+        brand: "Northwind Hosting",
+        contact: "help@northwind.example",
+        sign_in: "https://panel.example/login",
+        time: 1_795_525_331_000,
+        origin: "Firefox on Windows, 203.0.113.x",
         locale,
         zone: &zone,
     };

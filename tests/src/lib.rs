@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use keyturn_host::accounts::sql::{Mapping, Sql};
 use keyturn_host::plugin::admit::Plugin;
+use keyturn_host::plugin::cache::Folder;
 use keyturn_host::plugin::grants::Grants;
 use keyturn_host::plugin::manifest::{Accounts, Mail, Wants};
 use keyturn_host::plugin::pack;
@@ -96,7 +97,7 @@ impl Guest {
         let mails = pack::mails_in(Path::new(self.mails)).expect("templates");
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let wit = self.wit.iter().map(|folder| root.join(folder)).collect();
-        pack::pack_with(&self.component(), manifest, &pack::Beside { mails, wit })
+        pack::pack(&self.component(), manifest, &pack::Beside { mails, wit })
             .unwrap_or_else(|cause| panic!("{}: {cause}", self.path))
     }
 }
@@ -187,7 +188,7 @@ impl Bench {
     /// If anything does not work.
     #[must_use]
     pub fn new(rows: &str) -> Self {
-        Self::with(rows, |builder| builder.even_grid(Duration::ZERO))
+        Self::with(rows, |host| host.settings.even_grid = Duration::ZERO)
     }
 
     /// The same, with the host built otherwise.
@@ -195,7 +196,7 @@ impl Bench {
     /// # Panics
     /// If anything does not work.
     #[must_use]
-    pub fn with(rows: &str, build: impl FnOnce(HostBuilder) -> HostBuilder) -> Self {
+    pub fn with(rows: &str, set: impl FnOnce(&mut HostBuilder)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("panel.db");
         let database = rusqlite::Connection::open(&path).expect("a database");
@@ -203,8 +204,9 @@ impl Bench {
         // The same keys for all, so that they share what is compiled.
         let keys = Arc::new(Keys::new([7; 32]));
         let storage = sqlite::open(&path, Arc::clone(&keys), Arc::new(provider()), Options::default()).expect("opens");
-        let builder = HostBuilder::new(Arc::new(storage), keys).cache(concat!(env!("OUT_DIR"), "/compiled"));
-        let host = build(builder).build().expect("an engine");
+        let compiled = Folder { path: concat!(env!("OUT_DIR"), "/compiled").into(), keeps: true };
+        let builder = HostBuilder::new(Arc::new(storage), keys).with(|host| host.settings.cache = Some(compiled));
+        let host = builder.with(set).build().expect("an engine");
         Self { folder, host }
     }
 

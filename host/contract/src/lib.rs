@@ -19,23 +19,16 @@ mod generated {
         ",
         world: "keyturn:host/host",
         imports: { default: trappable },
+        trappable_error_type: {
+            "keyturn:panel/accounts.error" => wasmtime::Error,
+            "keyturn:panel/database.error" => wasmtime::Error,
+            "keyturn:panel/events.error" => wasmtime::Error,
+            "keyturn:panel/jobs.error" => wasmtime::Error,
+            "keyturn:panel/kdf.error" => wasmtime::Error,
+            "keyturn:panel/mail.error" => wasmtime::Error,
+        },
         additional_derives: [PartialEq, serde::Serialize, serde::Deserialize],
     });
 }
 
 pub use generated::*;
-use keyturn::panel::{database, mail};
-
-/// A limit, by its name.
-impl From<&'static str> for database::Error {
-    fn from(limit: &'static str) -> Self {
-        Self::Limit(limit.to_owned())
-    }
-}
-
-/// A limit, by its name.
-impl From<&'static str> for mail::Error {
-    fn from(limit: &'static str) -> Self {
-        Self::Limit(limit.to_owned())
-    }
-}

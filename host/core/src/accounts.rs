@@ -1,7 +1,6 @@
 //! The panel's accounts: names and values that every provider shares.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -55,25 +54,7 @@ impl TryFrom<String> for AccountId {
     }
 }
 
-impl std::str::FromStr for AccountId {
-    type Err = BadAccountId;
-
-    fn from_str(text: &str) -> Result<Self, BadAccountId> {
-        Self::try_from(text.to_owned())
-    }
-}
-
-impl From<AccountId> for String {
-    fn from(id: AccountId) -> String {
-        id.0
-    }
-}
-
-impl fmt::Display for AccountId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+crate::as_text!(AccountId, BadAccountId);
 
 /// The host's names for callers that are not accounts, such as `service-key:billing`. No realm can have these names, so no
 /// account can be taken for one of them, wherever an actor's name appears.
@@ -87,42 +68,21 @@ pub const OWN_REALMS: [&str; 4] = ["anonymous", "console", "service-key", "syste
 )]
 pub struct BadAccountId;
 
-/// The fields of an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Field {
-    /// The person's or company's name.
-    Name,
-    /// What is typed at sign-in.
-    Login,
-    /// The email address on file.
-    Email,
-    /// BCP 47.
-    Locale,
-    /// `active` or `suspended`.
-    State,
-}
-
-impl Field {
-    /// All of them, in the order of [`Account::values`].
-    pub const ALL: [Field; 5] = [Field::Name, Field::Login, Field::Email, Field::Locale, Field::State];
-
-    /// Its name in the contract.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Field::Name => "name",
-            Field::Login => "login",
-            Field::Email => "email",
-            Field::Locale => "locale",
-            Field::State => "state",
-        }
-    }
-
-    /// The field of that name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Field> {
-        Field::ALL.into_iter().find(|field| field.name() == name)
+crate::named! {
+    /// The fields of an account.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum Field {
+        /// The person's or company's name.
+        Name = "name",
+        /// What is typed at sign-in.
+        Login = "login",
+        /// The email address on file.
+        Email = "email",
+        /// BCP 47.
+        Locale = "locale",
+        /// `active` or `suspended`.
+        State = "state",
     }
 }
 

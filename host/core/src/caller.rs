@@ -128,25 +128,17 @@ impl Caller {
     /// Whether the caller reaches this account.
     #[must_use]
     pub fn reaches(&self, account: &Account) -> bool {
+        let manager = account.manager.as_deref();
+        let scope = self.reach.scope(account.id.realm());
         match &self.actor {
             Actor::Anonymous | Actor::Console | Actor::System => true,
-            Actor::ServiceKey(_) => match self.reach.scope(account.id.realm()) {
-                Scope::None => false,
-                Scope::Own => account.manager.is_some() && account.manager.as_deref() == self.reach.manager(),
-                Scope::All => true,
-            },
+            Actor::Account(own) if *own == account.id => true,
+            Actor::Account(_) | Actor::ServiceKey(_) if scope != Scope::Own => scope == Scope::All,
             Actor::Account(own) => {
-                *own == account.id
-                    || match self.reach.scope(account.id.realm()) {
-                        Scope::None => false,
-                        Scope::Own => {
-                            let realm = account.manager_realm.as_deref();
-                            account.manager.as_deref() == Some(own.key())
-                                && realm.is_none_or(|realm| realm == own.realm())
-                        }
-                        Scope::All => true,
-                    }
+                let realm = account.manager_realm.as_deref();
+                manager == Some(own.key()) && realm.is_none_or(|realm| realm == own.realm())
             }
+            Actor::ServiceKey(_) => manager.is_some() && manager == self.reach.manager(),
         }
     }
 }

@@ -65,11 +65,6 @@ pub fn is_invisible(c: char) -> bool {
     control || (!c.is_ascii() && CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c))
 }
 
-/// Whether the domain of an address is in A-labels or has letters beyond ASCII, so that it has two spellings.
-fn is_international(domain: &str) -> bool {
-    !domain.is_ascii() || has_a_label(domain)
-}
-
 fn has_a_label(domain: &str) -> bool {
     domain.split('.').any(|label| label.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--")))
 }
@@ -83,7 +78,9 @@ fn is_simple(text: &str) -> bool {
 fn once(text: &str) -> String {
     let seen = seen(text);
     match seen.rsplit_once('@') {
-        Some((local, domain)) if is_international(domain) => format!("{}@{}", cased(local), a_labels(domain)),
+        Some((local, domain)) if !domain.is_ascii() || has_a_label(domain) => {
+            format!("{}@{}", cased(local), a_labels(domain))
+        }
         _ => cased(&seen),
     }
 }

@@ -1,5 +1,31 @@
 //! Names that nobody can guess.
 
+/// A type around one checked text, which can be made of a `String`, is read and written as that text.
+#[macro_export]
+macro_rules! as_text {
+    ($Name:ty, $Wrong:ty) => {
+        impl std::str::FromStr for $Name {
+            type Err = $Wrong;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::try_from(text.to_owned())
+            }
+        }
+
+        impl From<$Name> for String {
+            fn from(text: $Name) -> String {
+                text.0
+            }
+        }
+
+        impl std::fmt::Display for $Name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
 /// A name of 128 random bits, hexadecimal, after a prefix. What it isn't is refused with the sentence.
 #[macro_export]
 macro_rules! random_id {
@@ -33,25 +59,7 @@ macro_rules! random_id {
             }
         }
 
-        impl std::str::FromStr for $name {
-            type Err = $crate::id::BadId;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                Self::try_from(text.to_owned())
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(id: $name) -> String {
-                id.0
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
+        $crate::as_text!($name, $crate::id::BadId);
     };
 }
 

@@ -14,23 +14,26 @@ pub fn host(origin: &str) -> Option<&str> {
 /// Whether links with secrets may lead there: https, or http to this machine; only host and port.
 pub fn may_bear_secrets(origin: &str) -> bool {
     let Some((scheme, place)) = origin.split_once("://") else { return false };
-    let (name, port) = match place.strip_prefix('[').map(|rest| rest.split_once(']')) {
-        Some(None) => return false,
-        Some(Some((name, rest)))
-            if name.parse::<Ipv6Addr>().is_err() || !(rest.is_empty() || rest.starts_with(':')) =>
-        {
-            return false;
-        }
-        Some(Some((name, rest))) => (name, rest.strip_prefix(':')),
-        None => match place.split_once(':') {
-            Some((name, port)) => (name, Some(port)),
-            None => (place, None),
-        },
-    };
-    let port = port.is_none_or(|port| !port.starts_with('+') && port.parse::<u16>().is_ok_and(|port| port > 0));
-    let name_fits = place.starts_with('[') || is_name(name);
+    let Some((name, _)) = host_and_port(place) else { return false };
     let private = scheme == "https" || (scheme == "http" && names_this_machine(name));
-    private && port && name_fits
+    private && (place.starts_with('[') || is_name(name))
+}
+
+/// A host, without the brackets of an IPv6 address, and a port, if there is one. None: the brackets or the port are wrong.
+#[must_use]
+pub fn host_and_port(place: &str) -> Option<(&str, Option<u16>)> {
+    let (host, port) = match place.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (place, None),
+    };
+    let port = match port {
+        Some(port) => Some(port.parse().ok().filter(|number| *number > 0 && !port.starts_with('+'))?),
+        None => None,
+    };
+    match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']').filter(|v6| v6.parse::<Ipv6Addr>().is_ok()).map(|v6| (v6, port)),
+        None => Some((host, port)),
+    }
 }
 
 /// Whether a host name is this machine's own, whatever a name server says.
@@ -60,14 +63,22 @@ pub fn leads_somewhere(address: &str) -> bool {
 
 /// A DNS name of plain letters, or an IPv4 address.
 fn is_name(name: &str) -> bool {
+    let digits = name.split('.').next_back().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
+    is_domain(name, "")
+        && !name.bytes().any(|b| b.is_ascii_uppercase())
+        && (!digits || name.parse::<Ipv4Addr>().is_ok())
+}
+
+/// Whether a text has a domain name's form: labels of ASCII letters, digits, hyphens inside, and what `more` allows.
+#[must_use]
+pub fn is_domain(name: &str, more: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || more.contains(c))
     };
-    let digits = name.split('.').next_back().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
-    name.len() <= 253 && name.split('.').all(label) && (!digits || name.parse::<Ipv4Addr>().is_ok())
+    name.len() <= 253 && name.split('.').all(label)
 }
 
 #[cfg(test)]

@@ -21,65 +21,37 @@ pub struct Keys {
 
 /// Why there are no keys.
 #[derive(Debug, thiserror::Error)]
-pub enum KeyError {
-    /// It is missing, and the database is sealed with it.
-    #[error(
-        "key file {path} is missing, and the database is sealed with it: restore it from the backup. If it is lost for good, \
-         `keyturn key replace` voids what it sealed, and passwords stay"
-    )]
-    Missing {
-        /// Its path.
-        path: String,
-    },
-    /// This process's user may not read or create it.
-    #[error(
-        "key file {path}: {doing} is refused to this user ({cause}). A command that root starts continues as the owner of the \
-         database: the key file must belong to that user, and so must its folder if there is no key file yet"
-    )]
-    Refused {
-        /// Its path.
-        path: String,
-        /// Reading or creating it.
-        doing: &'static str,
-        /// The system's error.
-        cause: std::io::Error,
-    },
-    /// The file can't be read or created.
-    #[error("key file {path}: {cause}")]
-    File {
-        /// Its path.
-        path: String,
-        /// The system's error.
-        cause: std::io::Error,
-    },
-    /// The file has other contents.
-    #[error("key file {path}: must have 64 hexadecimal digits; restore it from the backup")]
-    Content {
-        /// Its path.
-        path: String,
-    },
-    /// Other users than its owner may read it.
-    #[error("key file {path}: others may read it (mode {mode:o}); set mode 600")]
-    Mode {
-        /// Its path.
-        path: String,
-        /// Its mode.
-        mode: u32,
-    },
+#[error("key file {path}{problem}")]
+pub struct KeyError {
+    path: String,
+    problem: String,
 }
 
 impl KeyError {
-    /// It is missing, and something is sealed with it.
-    pub fn missing(path: &Path) -> Self {
-        Self::Missing { path: path.display().to_string() }
+    fn new(path: &Path, problem: impl Into<String>) -> Self {
+        Self { path: path.display().to_string(), problem: problem.into() }
     }
 
-    fn of(path: &Path, doing: &'static str, cause: std::io::Error) -> Self {
-        let path = path.display().to_string();
-        match cause.kind() {
-            std::io::ErrorKind::PermissionDenied => Self::Refused { path, doing, cause },
-            _ => Self::File { path, cause },
-        }
+    /// It is missing, and something is sealed with it.
+    pub fn missing(path: &Path) -> Self {
+        Self::new(
+            path,
+            " is missing, and the database is sealed with it: restore it from the backup. If it is lost for good, `keyturn key \
+             replace` voids what it sealed, and passwords stay",
+        )
+    }
+
+    fn of(path: &Path, doing: &str, cause: &std::io::Error) -> Self {
+        Self::new(
+            path,
+            match cause.kind() {
+                std::io::ErrorKind::PermissionDenied => format!(
+                    ": {doing} is refused to this user ({cause}). A command that root starts continues as the owner of the \
+                     database: the key file must belong to that user, and so must its folder if there is no key file yet"
+                ),
+                _ => format!(": {cause}"),
+            },
+        )
     }
 }
 
@@ -113,7 +85,7 @@ impl Keys {
     pub fn open(path: &Path) -> Result<Self, KeyError> {
         use std::io::Write as _;
 
-        let file_error = |cause| KeyError::of(path, "making it", cause);
+        let file_error = |cause| KeyError::of(path, "making it", &cause);
         if !path.exists() {
             let text = Zeroizing::new(hex(&random::<32>()) + "\n");
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -134,21 +106,16 @@ impl Keys {
     /// # Errors
     /// [`KeyError`].
     pub fn read(path: &Path) -> Result<Option<Self>, KeyError> {
-        use std::os::unix::fs::PermissionsExt as _;
-
-        let name = || path.display().to_string();
-        let file_error = |cause| KeyError::of(path, "reading it", cause);
-        let mode = match std::fs::metadata(path) {
+        let text = match private_text(path) {
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            metadata => metadata.map_err(file_error)?.permissions().mode() & 0o777,
+            text => text.map_err(|cause| KeyError::of(path, "reading it", &cause))?,
         };
-        if mode & 0o077 != 0 {
-            return Err(KeyError::Mode { path: name(), mode });
-        }
-        let text = Zeroizing::new(std::fs::read_to_string(path).map_err(file_error)?);
-        let bytes = HEXLOWER_PERMISSIVE.decode(without_mark(&text).trim().as_bytes()).map(Zeroizing::new);
+        let open = |mode| KeyError::new(path, format!(": others may read it (mode {mode:o}); set mode 600"));
+        let text = text.map_err(open)?;
+        let bytes = HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).map(Zeroizing::new);
         let main = bytes.ok().and_then(|bytes| bytes.as_slice().try_into().ok());
-        main.map_or_else(|| Err(KeyError::Content { path: name() }), |main| Ok(Some(Self::new(main))))
+        let content = || KeyError::new(path, ": must have 64 hexadecimal digits; restore it from the backup");
+        main.map(|main| Some(Self::new(main))).ok_or_else(content)
     }
 
     /// Seals `plain` for one place, such as a table and a key: XChaCha20-Poly1305 under a fresh nonce.
@@ -202,17 +169,21 @@ fn joined<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
 /// # Errors
 /// What is wrong with it, as a text after the name of a setting.
 pub fn owners_only(path: &Path) -> Result<Zeroizing<String>, String> {
+    let wrong = |problem: String| format!("names {}, which {problem}", path.display());
+    let text = private_text(path).map_err(|cause| wrong(format!("can't be read: {cause}")))?;
+    text.map_err(|mode| wrong(format!("others may read it (mode {mode:o}); set mode 600")))
+}
+
+/// The text of a file, or its mode if others than its owner may read it.
+fn private_text(path: &Path) -> std::io::Result<Result<Zeroizing<String>, u32>> {
     use std::os::unix::fs::PermissionsExt as _;
 
-    let wrong = |problem: String| format!("names {}, which {problem}", path.display());
-    let about = std::fs::metadata(path).map_err(|cause| wrong(format!("can't be read: {cause}")))?;
-    let mode = about.permissions().mode() & 0o777;
+    let mode = std::fs::metadata(path)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
-        return Err(wrong(format!("others may read it (mode {mode:o}); set mode 600")));
+        return Ok(Err(mode));
     }
-    let text = std::fs::read_to_string(path).map_err(|cause| wrong(format!("can't be read: {cause}")))?;
-    let text = Zeroizing::new(text);
-    Ok(Zeroizing::new(without_mark(&text).to_owned()))
+    let text = Zeroizing::new(std::fs::read_to_string(path)?);
+    Ok(Ok(Zeroizing::new(without_mark(&text).to_owned())))
 }
 
 /// A text without the byte order mark that some editors and shells put at a file's start: it is not part of a secret.
@@ -272,11 +243,12 @@ mod tests {
         assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
         assert_eq!(Keys::open(&path).expect("read").open_sealed(&["x"], &sealed).expect("opens").as_slice(), b"y");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("mode");
-        assert!(matches!(Keys::open(&path), Err(KeyError::Mode { .. })));
+        let refused = || Keys::open(&path).map(drop).expect_err("refused").to_string();
+        assert!(refused().ends_with(": others may read it (mode 644); set mode 600"), "{}", refused());
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("mode");
         for wrong in ["+1".repeat(32), "0".repeat(63), "0".repeat(65), "é".repeat(32)] {
             std::fs::write(&path, wrong).expect("written");
-            assert!(matches!(Keys::open(&path), Err(KeyError::Content { .. })));
+            assert!(refused().contains(": must have 64 hexadecimal digits"), "{}", refused());
         }
     }
 

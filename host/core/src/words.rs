@@ -73,10 +73,9 @@ impl Words {
     /// Unix milliseconds: "today 15:02", otherwise "24 Nov 2026, 14:02". For seconds see [`Words::moment`].
     #[must_use]
     pub fn time(self, at: i64, now: i64, zone: &TimeZone) -> String {
-        let (Ok(at), Ok(now)) = (Timestamp::from_millisecond(at), Timestamp::from_millisecond(now)) else {
+        let (Some(at), Some(now)) = (zoned(at, zone), zoned(now, zone)) else {
             return self.get("not-shown").to_owned();
         };
-        let (at, now) = (at.to_zoned(zone.clone()), now.to_zoned(zone.clone()));
         let clock = format!("{:02}:{:02}", at.hour(), at.minute());
         if at.date() == now.date() {
             return self.fill("today", &[("time", &clock)]);
@@ -87,10 +86,7 @@ impl Words {
     /// Unix milliseconds: "24 Nov 2026", without the time of day.
     #[must_use]
     pub fn day(self, at: i64, zone: &TimeZone) -> String {
-        match Timestamp::from_millisecond(at) {
-            Ok(at) => self.date(&at.to_zoned(zone.clone())),
-            Err(_) => self.get("not-shown").to_owned(),
-        }
+        zoned(at, zone).map_or_else(|| self.get("not-shown").to_owned(), |at| self.date(&at))
     }
 
     fn date(self, at: &Zoned) -> String {
@@ -101,10 +97,9 @@ impl Words {
     /// Unix milliseconds for texts that are read elsewhere and later, such as emails: "24 Nov 2026, 14:02 (Madrid time)".
     #[must_use]
     pub fn dated(self, at: i64, zone: &TimeZone) -> String {
-        let Ok(stamp) = Timestamp::from_millisecond(at) else {
+        let Some(zoned) = zoned(at, zone) else {
             return self.get("not-shown").to_owned();
         };
-        let zoned = stamp.to_zoned(zone.clone());
         let city = zone.iana_name().and_then(|name| name.rsplit_once('/')).filter(|(area, _)| *area != "Etc");
         let zone_name = match city {
             Some((_, city)) => self.fill("zone-of-city", &[("city", &city.replace('_', " "))]),
@@ -117,10 +112,13 @@ impl Words {
     /// Unix milliseconds for `datetime`, and the same with seconds and zone for people.
     #[must_use]
     pub fn moment(self, at: i64, zone: &TimeZone) -> Option<(String, String)> {
-        let stamp = Timestamp::from_millisecond(at).ok()?;
-        let zoned = stamp.to_zoned(zone.clone());
-        Some((stamp.to_string(), format!("{}, {}", self.date(&zoned), zoned.strftime("%H:%M:%S %Z"))))
+        let zoned = zoned(at, zone)?;
+        Some((zoned.timestamp().to_string(), format!("{}, {}", self.date(&zoned), zoned.strftime("%H:%M:%S %Z"))))
     }
+}
+
+fn zoned(at: i64, zone: &TimeZone) -> Option<Zoned> {
+    Timestamp::from_millisecond(at).ok().map(|at| at.to_zoned(zone.clone()))
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! How email is sent now. The settings are read again when somebody has changed them, in this process or in another one on the
 //! same database, so a change needs no restart.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use keyturn_runtime::surroundings::MailRoute;
+use parking_lot::{Mutex, RwLock};
 
 use super::stored::{GROUP, Stored};
 use keyturn_core::seal::Keys;
@@ -17,6 +17,9 @@ use keyturn_ui::Brand;
 
 /// The longest time until a change by another process is seen.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// Where links lead until somebody says it, in the file or on the page; never what a request says.
+const NOWHERE: &str = "http://127.0.0.1:8080";
 
 /// How email is sent.
 pub struct Outgoing {
@@ -79,7 +82,7 @@ impl MailSettings {
 
     /// How email is sent now.
     pub fn outgoing(&self) -> Arc<Outgoing> {
-        if let Ok(mut looked) = self.looked.try_lock()
+        if let Some(mut looked) = self.looked.try_lock()
             && looked.elapsed() >= LOOK
         {
             self.look();
@@ -90,7 +93,7 @@ impl MailSettings {
 
     /// How email was sent at the last look. Never blocks on the disk.
     pub fn seen(&self) -> Arc<Outgoing> {
-        Arc::clone(&self.outgoing.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.outgoing.read())
     }
 
     /// The operators' address.
@@ -136,33 +139,32 @@ impl MailSettings {
             },
         };
         outgoing.complain();
-        *self.outgoing.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(outgoing);
+        *self.outgoing.write() = Arc::new(outgoing);
     }
 }
 
 /// What calls need to know.
-impl MailRoute for MailSettings {
-    fn goes(&self) -> bool {
+impl MailSettings {
+    /// Whether any transport sends email.
+    pub fn goes(&self) -> bool {
         self.outgoing().transport.is_some()
     }
 
-    fn origin(&self) -> String {
+    /// Where links lead: scheme, host and port, without a slash at the end.
+    pub fn origin(&self) -> String {
         self.outgoing().origin.clone()
     }
 
-    fn message_domain(&self) -> String {
+    /// The domain of a new email's Message-ID.
+    pub fn message_domain(&self) -> String {
         address::domain(&self.outgoing().from.address).unwrap_or_else(|| "localhost".to_owned())
-    }
-
-    fn reaches_operators(&self) -> bool {
-        self.operators().is_some()
     }
 }
 
 fn outgoing(setup: &Setup, brand: &Brand, carrier: Option<&Arc<dyn Transport>>, version: Option<Version>) -> Outgoing {
     let transport = carrier.map_or_else(|| setup.transport(None), |carrier| Ok(Some(Arc::clone(carrier))));
     let (transport, problem) = transport.map_or_else(|wrong| (None, Some(wrong)), |transport| (transport, None));
-    let origin = setup.origin.as_ref().unwrap_or(&brand.origin).clone();
+    let origin = setup.origin.clone().unwrap_or_else(|| NOWHERE.to_owned());
     let sender = || {
         let host = keyturn_core::origin::host(&origin).unwrap_or("localhost");
         Mailbox { name: brand.name.clone(), address: format!("panel@{host}") }

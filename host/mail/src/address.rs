@@ -5,66 +5,44 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use lettre::Address;
 
 use keyturn_core::fold;
+use keyturn_core::origin::is_domain;
 use keyturn_core::words::Words;
 
 /// RFC 5321, 4.5.3.1.3: a path has at most 256 bytes, with its two brackets.
 const LONGEST: usize = 254;
 
-/// What is wrong with an address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Problem {
-    /// Longer than 254 bytes.
-    Long,
-    /// A space outside quotation marks, or an invisible character.
-    Unseen,
-    /// There is no @.
-    NoAt,
-    /// More than one.
-    Several,
-    /// A name and an address in brackets.
-    Named,
-    /// The part before the @.
-    Local,
-    /// The part after the @.
-    Domain,
+keyturn_core::named! {
+    /// What is wrong with an address.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Problem {
+        /// Longer than 254 bytes.
+        Long = "address-long",
+        /// A space outside quotation marks, or an invisible character.
+        Unseen = "address-unseen",
+        /// There is no @.
+        NoAt = "address-no-at",
+        /// More than one.
+        Several = "address-several",
+        /// A name and an address in brackets.
+        Named = "address-named",
+        /// The part before the @.
+        Local = "address-local",
+        /// The part after the @.
+        Domain = "address-domain",
+    }
 }
 
 impl Problem {
-    /// All of them.
-    pub const ALL: [Problem; 7] = [
-        Problem::Long,
-        Problem::Unseen,
-        Problem::NoAt,
-        Problem::Several,
-        Problem::Named,
-        Problem::Local,
-        Problem::Domain,
-    ];
-
-    /// Its key in the catalogue.
-    #[must_use]
-    pub fn key(self) -> &'static str {
-        match self {
-            Problem::Long => "address-long",
-            Problem::Unseen => "address-unseen",
-            Problem::NoAt => "address-no-at",
-            Problem::Several => "address-several",
-            Problem::Named => "address-named",
-            Problem::Local => "address-local",
-            Problem::Domain => "address-domain",
-        }
-    }
-
     /// The text in this language; it follows “because”.
     #[must_use]
     pub fn in_locale(self, locale: &str) -> String {
-        Words::of(locale).get(self.key()).to_owned()
+        Words::of(locale).get(self.name()).to_owned()
     }
 }
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(Words::of("en").get(self.key()))
+        f.write_str(Words::of("en").get(self.name()))
     }
 }
 
@@ -165,9 +143,7 @@ fn quoted(address: &str) -> Result<(String, &str), Problem> {
 
 /// A domain as A-labels, or an address in brackets.
 fn domain_of(domain: &str) -> Result<String, Problem> {
-    if let Some(literal) = domain.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        let v6 = literal.get(..5).filter(|tag| tag.eq_ignore_ascii_case("IPv6:")).map(|_| &literal[5..]);
-        let fits = v6.map_or_else(|| literal.parse::<Ipv4Addr>().is_ok(), |v6| v6.parse::<Ipv6Addr>().is_ok());
+    if let Some(fits) = is_literal(domain) {
         return if fits { Ok(domain.to_owned()) } else { Err(Problem::Domain) };
     }
     // The root's dot means nothing, and servers refuse it.
@@ -176,13 +152,14 @@ fn domain_of(domain: &str) -> Result<String, Problem> {
         true => domain.to_owned(),
         false => idna::domain_to_ascii(domain).map_err(|_| Problem::Domain)?,
     };
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-    };
-    if domain.len() <= 253 && domain.split('.').all(label) { Ok(domain) } else { Err(Problem::Domain) }
+    if is_domain(&domain, "_") { Ok(domain) } else { Err(Problem::Domain) }
+}
+
+/// Whether a text in brackets is an address: RFC 5321, 4.1.3. None: it is not in brackets.
+pub(super) fn is_literal(text: &str) -> Option<bool> {
+    let literal = text.strip_prefix('[')?.strip_suffix(']')?;
+    let v6 = literal.split_once(':').filter(|(tag, _)| tag.eq_ignore_ascii_case("IPv6"));
+    Some(v6.map_or_else(|| literal.parse::<Ipv4Addr>().is_ok(), |(_, v6)| v6.parse::<Ipv6Addr>().is_ok()))
 }
 
 /// The domain of an address, as A-labels; none if it is not an address.

@@ -1,7 +1,6 @@
 //! `[mail]` of `keyturn.toml`: whether email is sent, in whose name, and how. What is not set there can be set on the page
 //! Email settings: see [`super::setup`].
 
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +15,9 @@ use super::transport::folder::Folder;
 use super::transport::sendmail::Sendmail;
 use super::transport::smtp::{Encryption, Limits, Login, Server, Smtp, SmtpError};
 use keyturn_core::network::tls::TlsError;
-use keyturn_core::origin::names_this_machine;
+use keyturn_core::origin::{is_domain, names_this_machine};
 use keyturn_core::seal::owners_only;
+use keyturn_core::settings::must;
 
 /// `[mail]`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -45,34 +45,20 @@ pub struct MailConfig {
     pub dkim: Option<DkimConfig>,
 }
 
-/// A way to send email.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Way {
-    /// No email is sent.
-    #[default]
-    Off,
-    /// Through a mail server.
-    Smtp,
-    /// With a program on this machine.
-    Sendmail,
-    /// Into a folder.
-    Folder,
-}
-
-impl Way {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Way::Off, Way::Smtp, Way::Sendmail, Way::Folder];
-
-    /// Its name in the file.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Way::Off => "off",
-            Way::Smtp => "smtp",
-            Way::Sendmail => "sendmail",
-            Way::Folder => "folder",
-        }
+keyturn_core::named! {
+    /// A way to send email.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum Way {
+        /// No email is sent.
+        #[default]
+        Off = "off",
+        /// Through a mail server.
+        Smtp = "smtp",
+        /// With a program on this machine.
+        Sendmail = "sendmail",
+        /// Into a folder.
+        Folder = "folder",
     }
 }
 
@@ -98,19 +84,15 @@ pub struct SmtpConfig {
     pub ca_file: Option<PathBuf>,
 }
 
-/// `[mail.sendmail]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct SendmailConfig {
-    /// The program.
-    pub program: PathBuf,
-    /// Arguments before `-i -f from -- to`.
-    pub arguments: Vec<String>,
-}
-
-impl Default for SendmailConfig {
-    fn default() -> Self {
-        Self { program: "/usr/sbin/sendmail".into(), arguments: Vec::new() }
+keyturn_core::with_defaults! {
+    /// `[mail.sendmail]`.
+    #[derive(Debug, Clone, Deserialize)]
+    #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+    pub struct SendmailConfig {
+        /// The program.
+        pub program: PathBuf = "/usr/sbin/sendmail".into(),
+        /// Arguments before `-i -f from -- to`.
+        pub arguments: Vec<String> = Vec::new(),
     }
 }
 
@@ -146,18 +128,17 @@ pub type Wrong = (&'static str, String);
 impl MailConfig {
     /// Checks the file alone, whatever the page says: a group of settings that it begins must be complete. Opens nothing.
     pub fn check(&self) -> Result<(), Wrong> {
-        if let Some(connections) = self.connections.filter(|connections| !(1..=64).contains(connections)) {
-            return Err(("mail.connections", format!("must be 1 to 64, not {connections}")));
-        }
+        let connections = self.connections.unwrap_or(4);
+        let few = (1..=64).contains(&connections);
+        must(few, "mail.connections", || format!("must be 1 to 64, not {connections}"))?;
         if let Some(smtp) = &self.smtp {
-            smtp.check_login()?;
-            if self.transport.is_none() {
-                return Err(("mail.transport", "must be set, because [mail.smtp] is".to_owned()));
-            }
+            let (username, file) = (smtp.username.is_some(), smtp.password_file.is_some());
+            must(!username || file, "mail.smtp.password-file", || "must be set, because username is")?;
+            must(username || !file, "mail.smtp.username", || "must be set, because password-file is")?;
+            must(self.transport.is_some(), "mail.transport", || "must be set, because [mail.smtp] is")?;
         }
-        if self.reply_to.is_some() && self.from.is_none() {
-            return Err(("mail.from", "must be set, because mail.reply-to is".to_owned()));
-        }
+        let from = self.from.is_some() || self.reply_to.is_none();
+        must(from, "mail.from", || "must be set, because mail.reply-to is")?;
         self.dkim.as_ref().map_or(Ok(()), DkimConfig::check)?;
         self.problems().into_iter().next().map_or(Ok(()), Err)
     }
@@ -231,64 +212,25 @@ pub(super) fn own_name(origin: Option<&str>) -> Option<String> {
 fn is_public(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or_default();
     let own = ["localhost", "localdomain", "local", "internal", "lan", "home"];
-    name.contains('.') && is_domain(name) && !last.bytes().all(|b| b.is_ascii_digit()) && !own.contains(&last)
-}
-
-fn is_domain(name: &str) -> bool {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-    };
-    name.len() <= 253 && name.split('.').all(label)
-}
-
-/// A domain name, or an address in brackets: RFC 5321, 4.1.3.
-fn is_hello(name: &str) -> bool {
-    match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(literal) => match literal.strip_prefix("IPv6:") {
-            Some(v6) => v6.parse::<Ipv6Addr>().is_ok(),
-            None => literal.parse::<Ipv4Addr>().is_ok(),
-        },
-        None => is_domain(name),
-    }
-}
-
-/// Whether a mail server's name or address is well-formed.
-fn is_host(host: &str) -> bool {
-    !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':'))
+    name.contains('.') && is_domain(name, "") && !last.bytes().all(|b| b.is_ascii_digit()) && !own.contains(&last)
 }
 
 impl SmtpConfig {
     pub(super) fn check(&self) -> Result<(), Wrong> {
-        if !is_host(&self.host) {
-            return Err((
-                "mail.smtp.host",
-                format!("must be like smtp.example, not “{}”", super::line(&self.host, 80)),
-            ));
+        let host = &self.host;
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+        let named = !host.is_empty() && host.chars().all(fits);
+        let shown = |name: &str| super::line(name, 80);
+        must(named, "mail.smtp.host", || format!("must be like smtp.example, not “{}”", shown(host)))?;
+        if let Some(name) = &self.hello {
+            let fits = address::is_literal(name).unwrap_or_else(|| is_domain(name, ""));
+            let like = || format!("must be like panel.example or [192.0.2.7], not “{}”", shown(name));
+            must(fits, "mail.smtp.hello", like)?;
         }
-        if let Some(name) = self.hello.as_deref().filter(|name| !is_hello(name)) {
-            let name = super::line(name, 80);
-            return Err(("mail.smtp.hello", format!("must be like panel.example or [192.0.2.7], not “{name}”")));
-        }
-        if self.port == Some(0) {
-            return Err(("mail.smtp.port", "must be 1 to 65535, not 0".to_owned()));
-        }
-        if self.encryption == Encryption::None && !names_this_machine(&self.host) {
-            let problem =
-                format!("can be \"none\" only for a server on this machine (localhost), not for {}", self.host);
-            return Err(("mail.smtp.encryption", problem));
-        }
-        Ok(())
-    }
-
-    fn check_login(&self) -> Result<(), Wrong> {
-        match (&self.username, &self.password_file) {
-            (Some(_), None) => Err(("mail.smtp.password-file", "must be set, because username is".to_owned())),
-            (None, Some(_)) => Err(("mail.smtp.username", "must be set, because password-file is".to_owned())),
-            _ => Ok(()),
-        }
+        must(self.port != Some(0), "mail.smtp.port", || "must be 1 to 65535, not 0")?;
+        let hidden = self.encryption != Encryption::None || names_this_machine(host);
+        let only = || format!("can be \"none\" only for a server on this machine (localhost), not for {host}");
+        must(hidden, "mail.smtp.encryption", only)
     }
 
     /// The port, set or default.
@@ -313,10 +255,8 @@ impl SmtpConfig {
                 let file = folder.join(file);
                 let text = owners_only(&file).map_err(|problem| ("mail.smtp.password-file", problem))?;
                 let password = text.lines().next().unwrap_or_default();
-                if password.is_empty() {
-                    let problem = format!("names {}, whose first line is empty", file.display());
-                    return Err(("mail.smtp.password-file", problem));
-                }
+                let empty = || format!("names {}, whose first line is empty", file.display());
+                must(!password.is_empty(), "mail.smtp.password-file", empty)?;
                 Some(Login { username: username.clone(), password: Zeroizing::new(password.to_owned()) })
             }
             (Some(username), None) => {
@@ -346,16 +286,10 @@ impl SmtpConfig {
 
 impl DkimConfig {
     fn check(&self) -> Result<(), Wrong> {
-        let is_name = |name: &str| {
-            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
-        };
         for (setting, name) in [("mail.dkim.domain", &self.domain), ("mail.dkim.selector", &self.selector)] {
-            if !is_name(name) {
-                return Err((
-                    setting,
-                    format!("must be a name of letters, digits, . and -, not “{}”", super::line(name, 80)),
-                ));
-            }
+            let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+            let like = || format!("must be a name of letters, digits, . and -, not “{}”", super::line(name, 80));
+            must(!name.is_empty() && name.chars().all(fits), setting, like)?;
         }
         Ok(())
     }

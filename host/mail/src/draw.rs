@@ -6,11 +6,11 @@ mod text;
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
-use minijinja::Value as Filled;
+use minijinja::{Value as Filled, context};
 use zeroize::Zeroizing;
 
-use super::line;
 use super::template::{Block, Phrase, Phrases, Template, TemplateError, Text, Value, strong, unlinked, value};
+use super::{Mailbox, Message, line};
 use keyturn_core::words::Words;
 
 /// Characters of a subject and a preheader: what mailboxes show.
@@ -23,10 +23,16 @@ const MASK: &str = "••••";
 pub struct Context<'a> {
     /// The recipient; none for an email to somebody without an account.
     pub account: Option<Account<'a>>,
-    /// The sender.
-    pub brand: Brand<'a>,
-    /// The request that led to it.
-    pub request: Request<'a>,
+    /// The panel's name.
+    pub brand: &'a str,
+    /// Whom to ask.
+    pub contact: &'a str,
+    /// Where people sign in, a whole address.
+    pub sign_in: &'a str,
+    /// When it was requested, Unix milliseconds.
+    pub time: i64,
+    /// From where: browser and network, roughly: `Firefox on Windows, 203.0.113.x`; empty if unknown.
+    pub origin: &'a str,
     /// The recipient's language, BCP 47. If the template doesn't have it, English.
     pub locale: &'a str,
     /// The zone for times.
@@ -44,26 +50,6 @@ pub struct Account<'a> {
     pub email: &'a str,
 }
 
-/// `brand.*`.
-#[derive(Debug, Clone, Copy)]
-pub struct Brand<'a> {
-    /// The panel's name.
-    pub name: &'a str,
-    /// Whom to ask.
-    pub contact: &'a str,
-    /// Where people sign in, a whole address.
-    pub sign_in: &'a str,
-}
-
-/// `request.*`.
-#[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
-    /// Unix milliseconds.
-    pub time: i64,
-    /// Browser and network, roughly: `Firefox on Windows, 203.0.113.x`; empty if unknown.
-    pub origin: &'a str,
-}
-
 /// An email to send or show.
 #[derive(Clone)]
 pub struct Drawn {
@@ -77,6 +63,22 @@ pub struct Drawn {
     pub text: Zeroizing<String>,
     /// A whole document.
     pub html: Zeroizing<String>,
+}
+
+impl Drawn {
+    /// As a message; `date` is Unix milliseconds.
+    #[must_use]
+    pub fn message(
+        self,
+        message_id: String,
+        from: Mailbox,
+        reply_to: Option<Mailbox>,
+        to: Mailbox,
+        date: i64,
+    ) -> Message {
+        let Self { locale, subject, text, html, .. } = self;
+        Message { message_id, from, reply_to, to, date, locale, subject, text, html }
+    }
 }
 
 /// Without the bodies, which may have secrets.
@@ -109,10 +111,10 @@ pub fn draw(
     let letter = Letter {
         words,
         locale,
-        brand: line(context.brand.name, 100),
+        brand: line(context.brand, 100),
         subject: line(&at("subject", &text.subject)?.plain(), SUBJECT),
         preheader: line(&at("preheader", &text.preheader)?.plain(), SUBJECT),
-        pieces: pieces(text, locale, (values, context.brand.sign_in), at, masked)?,
+        pieces: pieces(text, locale, (values, context.sign_in), at, masked)?,
         footer: footer(words, context),
     };
     Ok(Drawn {
@@ -191,18 +193,13 @@ fn filled(values: &BTreeMap<String, Value>, context: &Context<'_>, words: Words)
         Some(own) if own == text => value(text),
         _ => Filled::from(unlinked(text)),
     };
-    let mut filled: BTreeMap<String, Filled> = [
-        ("brand.name", value(context.brand.name)),
-        ("brand.contact", value(context.brand.contact)),
-        ("request.time", value(&words.dated(context.request.time, context.zone))),
-        ("request.origin", value(context.request.origin)),
-    ]
-    .map(|(path, value)| (path.to_owned(), value))
-    .into();
-    if let Some(account) = &context.account {
-        filled.insert("account.name".to_owned(), chosen(account.name));
-        filled.insert("account.login".to_owned(), strong(&chosen(account.login)));
-        filled.insert("account.email".to_owned(), value(account.email));
+    let brand = context! { name => value(context.brand), contact => value(context.contact) };
+    let time = words.dated(context.time, context.zone);
+    let request = context! { time => value(&time), origin => value(context.origin) };
+    let mut filled = BTreeMap::from([("brand".to_owned(), brand), ("request".to_owned(), request)]);
+    if let Some(Account { name, login, email }) = context.account {
+        let account = context! { name => chosen(name), login => strong(&chosen(login)), email => value(email) };
+        filled.insert("account".to_owned(), account);
     }
     for (name, given) in values {
         let given = match given {
@@ -219,8 +216,8 @@ fn filled(values: &BTreeMap<String, Value>, context: &Context<'_>, words: Words)
 }
 
 fn footer(words: Words, context: &Context<'_>) -> String {
-    let time = words.dated(context.request.time, context.zone);
-    let origin = line(context.request.origin, 150);
+    let time = words.dated(context.time, context.zone);
+    let origin = line(context.origin, 150);
     let asked = match origin.as_str() {
         "" => words.fill("mail-asked-only", &[("time", &time)]),
         origin => words.fill("mail-asked", &[("time", &time), ("origin", origin)]),

@@ -27,18 +27,15 @@ pub enum MessageError {
     /// The recipient's address.
     #[error("the recipient {0}")]
     To(AddressError),
-    /// The sender's address.
-    #[error("the sender {0}")]
-    From(AddressError),
-    /// The reply address.
-    #[error("the reply address {0}")]
-    ReplyTo(AddressError),
-    /// The message's id.
-    #[error("the message id must be like mail-id@host, with letters, digits, . - and _")]
-    Id,
-    /// Anything else that RFC 5322 requires.
-    #[error("the message can't be written: {0}")]
-    Parts(String),
+    /// Anything else, in a sentence: the sender, the message's id, what RFC 5322 requires.
+    #[error("{0}")]
+    Ours(String),
+}
+
+impl MessageError {
+    fn ours(what: &str, cause: impl std::fmt::Display) -> Self {
+        Self::Ours(format!("{what} {cause}"))
+    }
 }
 
 /// Why there is no signature.
@@ -95,9 +92,10 @@ impl Writer {
     }
 
     pub(super) fn wire(&self, message: &Message) -> Result<Wire, MessageError> {
-        let from = shown(&message.from).map_err(MessageError::From)?;
+        let from = shown(&message.from).map_err(|cause| MessageError::ours("the sender", cause))?;
         let to = shown(&message.to).map_err(MessageError::To)?;
-        let reply_to = message.reply_to.as_ref().map(shown).transpose().map_err(MessageError::ReplyTo)?;
+        let reply_to = message.reply_to.as_ref().map(shown).transpose();
+        let reply_to = reply_to.map_err(|cause| MessageError::ours("the reply address", cause))?;
         let (sender, recipient) = (from.email.clone(), to.email.clone());
         // lettre parses headers with addresses again, more strictly than mailboxes are. So it gets other addresses, which are
         // then replaced by the right ones.
@@ -107,15 +105,18 @@ impl Writer {
             .message_id(Some(id(&message.message_id)?))
             .from(other.clone())
             .to(other.clone())
-            .subject(line(&message.subject, SUBJECT))
-            .header(AutoSubmitted);
+            .subject(line(&message.subject, SUBJECT));
         if reply_to.is_some() {
             builder = builder.reply_to(other);
         }
         let body =
             MultiPart::alternative_plain_html::<String, String>(message.text.to_string(), message.html.to_string());
-        let mut written = builder.multipart(body).map_err(|cause| MessageError::Parts(cause.to_string()))?;
+        let mut written =
+            builder.multipart(body).map_err(|cause| MessageError::ours("the message can't be written:", cause))?;
         let headers = written.headers_mut();
+        // RFC 3834: a program wrote it, so no other program should reply.
+        let auto = HeaderName::new_from_ascii_str("Auto-Submitted");
+        headers.insert_raw(HeaderValue::new(auto, "auto-generated".to_owned()));
         headers.insert_raw(header::<From>(&from));
         headers.insert_raw(header::<To>(&to));
         if let Some(reply_to) = &reply_to {
@@ -157,7 +158,7 @@ fn id(id: &str) -> Result<String, MessageError> {
     };
     match id.split_once('@') {
         Some((left, right)) if fits(left) && fits(right) && id.len() <= 200 => Ok(format!("<{id}>")),
-        _ => Err(MessageError::Id),
+        _ => Err(MessageError::ours("the message id", "must be like mail-id@host, with letters, digits, . - and _")),
     }
 }
 
@@ -166,24 +167,6 @@ fn moment(at: i64) -> SystemTime {
     const YEAR_10000: u64 = 253_402_300_800_000;
     let at = u64::try_from(at).ok().filter(|at| *at < YEAR_10000).unwrap_or_default();
     SystemTime::UNIX_EPOCH + Duration::from_millis(at)
-}
-
-/// RFC 3834: a program wrote it, so no other program should reply.
-#[derive(Clone)]
-struct AutoSubmitted;
-
-impl Header for AutoSubmitted {
-    fn name() -> HeaderName {
-        HeaderName::new_from_ascii_str("Auto-Submitted")
-    }
-
-    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self)
-    }
-
-    fn display(&self) -> HeaderValue {
-        HeaderValue::new(Self::name(), "auto-generated".to_owned())
-    }
 }
 
 #[cfg(test)]
@@ -228,9 +211,9 @@ mod tests {
                 "From",
                 "To",
                 "Subject",
-                "Auto-Submitted",
                 "Reply-To",
                 "MIME-Version",
+                "Auto-Submitted",
                 "Content-Type"
             ]
         );
@@ -266,7 +249,8 @@ mod tests {
         assert!(written.is_ascii());
         for bad_id in ["", "m-1", "m-1@", "m-1@x\r\nBcc: y@z", "a@b@c", "<a@b>"] {
             bad.message_id = bad_id.to_owned();
-            assert_eq!(Writer::default().bytes(&bad).expect_err(bad_id), MessageError::Id);
+            let refused = Writer::default().bytes(&bad).expect_err(bad_id).to_string();
+            assert!(refused.starts_with("the message id must be like"), "{refused}");
         }
         let mut bad = message();
         bad.to.address.push_str("\r\nBcc: thief@else.example");

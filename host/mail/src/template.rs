@@ -11,6 +11,11 @@ pub(super) use self::phrase::{Phrase, Phrases, strong, unlinked, value};
 
 /// The most blocks of one email, and variables of one template.
 const MOST: usize = 40;
+/// What no variable may be called: the host's own values, and minijinja's words.
+const RESERVED: [&str; 15] = [
+    "account", "brand", "request", "if", "elif", "else", "endif", "and", "or", "not", "is", "in", "true", "false",
+    "none",
+];
 
 /// One email, in each of its languages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +44,14 @@ pub enum Kind {
     Link,
     /// Secret: a password.
     Secret,
+}
+
+impl Kind {
+    /// Whether it stands in a block of its own, and nowhere else.
+    #[must_use]
+    pub fn is_secret(self) -> bool {
+        matches!(self, Kind::Link | Kind::Secret)
+    }
 }
 
 /// A template's text in one language. All strings are minijinja, with the variables of the template and `account.name`,
@@ -105,7 +118,12 @@ impl Value {
 }
 
 /// What is wrong with a template or its values.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "email template{}{}{place} {problem}",
+    .template.as_ref().map_or(": ".to_owned(), |template| format!(" {template}, ")),
+    .locale.as_ref().map(|locale| format!("{locale}, ")).unwrap_or_default()
+)]
 pub struct TemplateError {
     /// The template's name, if the caller has set it with [`TemplateError::of`].
     pub template: Option<String>,
@@ -129,21 +147,6 @@ impl TemplateError {
     }
 }
 
-impl std::fmt::Display for TemplateError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.template {
-            Some(template) => write!(f, "email template {template}, ")?,
-            None => f.write_str("email template: ")?,
-        }
-        if let Some(locale) = &self.locale {
-            write!(f, "{locale}, ")?;
-        }
-        write!(f, "{} {}", self.place, self.problem)
-    }
-}
-
-impl std::error::Error for TemplateError {}
-
 impl Block {
     /// The place in an error; `at` counts from 0.
     pub(super) fn place(&self, at: usize) -> String {
@@ -164,27 +167,21 @@ impl Template {
     /// # Errors
     /// [`TemplateError`], for the first thing that is wrong.
     pub fn check(&self) -> Result<(), TemplateError> {
-        if self.variables.len() > MOST {
-            return Err(TemplateError::new(None, "variables", format!("are more than {MOST}")));
-        }
+        let must = |holds: bool, locale, place: &str, problem: &str| match holds {
+            true => Ok(()),
+            false => Err(TemplateError::new(locale, place, problem)),
+        };
+        must(self.variables.len() <= MOST, None, "variables", &format!("are more than {MOST}"))?;
         for name in self.variables.keys() {
+            let place = format!("variable {name}");
             let rest = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-            if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(rest) || name.len() > 40 {
-                let problem = "must have names of a-z, 0-9 and _, a letter first, at most 40 characters";
-                return Err(TemplateError::new(None, format!("variable {name}"), problem));
-            }
-            if [
-                "account", "brand", "request", "if", "elif", "else", "endif", "and", "or", "not", "is", "in", "true",
-                "false", "none",
-            ]
-            .contains(&name.as_str())
-            {
-                return Err(TemplateError::new(None, format!("variable {name}"), "has a reserved name"));
-            }
+            let fits = name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(rest) && name.len() <= 40;
+            let problem = "must have names of a-z, 0-9 and _, a letter first, at most 40 characters";
+            must(fits, None, &place, problem)?;
+            must(!RESERVED.contains(&name.as_str()), None, &place, "has a reserved name")?;
         }
-        if !self.texts.contains_key("en") {
-            return Err(TemplateError::new(Some("en"), "text", "is missing: English is the fallback for every email"));
-        }
+        let english = self.texts.contains_key("en");
+        must(english, Some("en"), "text", "is missing: English is the fallback for every email")?;
         self.texts.iter().try_for_each(|(locale, text)| {
             self.check_text(text).map_err(|(place, problem)| TemplateError::new(Some(locale), place, problem))
         })
@@ -192,32 +189,31 @@ impl Template {
 
     fn check_text(&self, text: &Text) -> Result<(), (String, String)> {
         for (place, source) in [("subject", &text.subject), ("preheader", &text.preheader)] {
-            if source.trim().is_empty() {
-                return Err((place.to_owned(), "is empty".to_owned()));
-            }
-            phrase::examine(source, self).map_err(|problem| (place.to_owned(), problem))?;
+            self.check_phrase(source).map_err(|problem| (place.to_owned(), problem))?;
         }
+        let body = |problem: String| Err(("body".to_owned(), problem));
         if text.body.len() > MOST {
-            return Err(("body".to_owned(), format!("has more than {MOST} blocks")));
+            return body(format!("has more than {MOST} blocks"));
         }
         for (at, block) in text.body.iter().enumerate() {
             self.check_block(block).map_err(|problem| (block.place(at), problem))?;
         }
-        for (name, kind) in &self.variables {
-            let (shown, block) = match kind {
-                Kind::Link => {
-                    (text.body.iter().any(|b| matches!(b, Block::Button(_, shown) if shown == name)), "button")
-                }
-                Kind::Secret => {
-                    (text.body.iter().any(|b| matches!(b, Block::Secret(shown) if shown == name)), "secret")
-                }
-                _ => continue,
-            };
-            if !shown {
-                return Err(("body".to_owned(), format!("lacks the {block} with `{name}`")));
+        for (name, kind) in self.variables.iter().filter(|(_, kind)| kind.is_secret()) {
+            let shows =
+                |block: &Block| matches!(block, Block::Button(_, shown) | Block::Secret(shown) if shown == name);
+            if !text.body.iter().any(shows) {
+                let block = if *kind == Kind::Link { "button" } else { "secret" };
+                return body(format!("lacks the {block} with `{name}`"));
             }
         }
         Ok(())
+    }
+
+    fn check_phrase(&self, source: &str) -> Result<(), String> {
+        if source.trim().is_empty() {
+            return Err("is empty".to_owned());
+        }
+        phrase::examine(source, self)
     }
 
     fn check_block(&self, block: &Block) -> Result<(), String> {
@@ -226,19 +222,12 @@ impl Template {
             Block::Button(label, name) => (Some(label), Some((name, Kind::Link))),
             Block::Secret(name) => (None, Some((name, Kind::Secret))),
         };
-        if let Some(source) = phrase {
-            if source.trim().is_empty() {
-                return Err("is empty".to_owned());
-            }
-            phrase::examine(source, self)?;
-        }
-        match variable {
-            Some((name, kind)) => match self.variables.get(name) {
-                Some(found) if *found == kind => Ok(()),
-                Some(found) => Err(format!("shows `{name}`, which is a {found:?}, not a {kind:?}").to_lowercase()),
-                None => Err(format!("shows `{name}`, which is not one of its variables")),
-            },
-            None => Ok(()),
+        phrase.map_or(Ok(()), |source| self.check_phrase(source))?;
+        let Some((name, kind)) = variable else { return Ok(()) };
+        match self.variables.get(name) {
+            Some(found) if *found == kind => Ok(()),
+            Some(found) => Err(format!("shows `{name}`, which is a {found:?}, not a {kind:?}").to_lowercase()),
+            None => Err(format!("shows `{name}`, which is not one of its variables")),
         }
     }
 
@@ -249,18 +238,17 @@ impl Template {
     pub fn fits(&self, values: &BTreeMap<String, Value>, masked: bool) -> Result<(), TemplateError> {
         let wrong = |name: &str, problem: &str| Err(TemplateError::new(None, format!("variable {name}"), problem));
         for (name, kind) in &self.variables {
-            match values.get(name) {
-                None if masked && matches!(kind, Kind::Link | Kind::Secret) => {}
-                None => return wrong(name, "has no value"),
-                Some(value) if value.kind() != *kind => return wrong(name, "has a value of another kind"),
-                Some(Value::Link(link)) if !is_address(link) => {
-                    return wrong(name, "must be an absolute address without spaces");
-                }
+            let problem = match values.get(name) {
+                None if masked && kind.is_secret() => continue,
+                None => "has no value",
+                Some(value) if value.kind() != *kind => "has a value of another kind",
+                Some(Value::Link(link)) if !is_address(link) => "must be an absolute address without spaces",
                 Some(Value::Secret(secret)) if secret.is_empty() || secret.chars().any(super::invisible) => {
-                    return wrong(name, "has an invisible character");
+                    "has an invisible character"
                 }
-                Some(_) => {}
-            }
+                Some(_) => continue,
+            };
+            return wrong(name, problem);
         }
         match values.keys().find(|name| !self.variables.contains_key(*name)) {
             Some(name) => wrong(name, "is not one of its variables"),

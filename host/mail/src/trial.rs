@@ -31,7 +31,7 @@ pub struct Trial {
 pub fn send(setup: &Setup, to: &str, context: &Context<'_>, total: Option<Duration>) -> Result<Trial, Wrong> {
     let off = || ("mail.transport", "is off".to_owned());
     let transport = setup.transport(total)?.ok_or_else(off)?;
-    let from = setup.sender(context.brand.name).ok_or_else(off)?;
+    let from = setup.sender(context.brand).ok_or_else(off)?;
     let message = message(from, setup.reply_to(), to, context).map_err(|cause| ("mail", cause.to_string()))?;
     let attempt = transport.session().send(&message);
     Ok(Trial { server: transport.name(), message_id: message.message_id, attempt })
@@ -56,7 +56,7 @@ pub fn depends_on(way: Way, step: StepKind) -> &'static [&'static str] {
     }
 }
 
-/// A short email without secrets, from `from` to the address `to`, in the context's language; `context.request.time` is now.
+/// A short email without secrets, from `from` to the address `to`, in the context's language; `context.time` is now.
 ///
 /// # Errors
 /// [`TemplateError`]: never, as a test proves.
@@ -67,18 +67,10 @@ fn message(
     context: &Context<'_>,
 ) -> Result<Message, TemplateError> {
     let drawn = draw(&template(), &BTreeMap::new(), context, false)?;
-    let domain = super::address::parse(&from.address).ok().map(|address| address.domain().to_owned());
-    Ok(Message {
-        message_id: format!("{}@{}", hex(&random::<12>()), domain.as_deref().unwrap_or("localhost")),
-        from,
-        reply_to,
-        to: Mailbox { name: String::new(), address: to.to_owned() },
-        date: context.request.time,
-        locale: drawn.locale,
-        subject: drawn.subject,
-        text: drawn.text,
-        html: drawn.html,
-    })
+    let domain = super::address::domain(&from.address);
+    let message_id = format!("{}@{}", hex(&random::<12>()), domain.as_deref().unwrap_or("localhost"));
+    let to = Mailbox { name: String::new(), address: to.to_owned() };
+    Ok(drawn.message(message_id, from, reply_to, to, context.time))
 }
 
 fn template() -> Template {
@@ -102,7 +94,6 @@ fn template() -> Template {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::draw::{Brand, Request};
     use crate::message::Writer;
 
     #[test]
@@ -112,12 +103,11 @@ mod tests {
         for (locale, subject) in [("en", "Test email from Northwind"), ("es-MX", "Correo de prueba de Northwind")] {
             let context = Context {
                 account: None,
-                brand: Brand {
-                    name: "Northwind",
-                    contact: "help@northwind.example",
-                    sign_in: "https://panel.example/login",
-                },
-                request: Request { time: 1_795_525_331_000, origin: "" },
+                brand: "Northwind",
+                contact: "help@northwind.example",
+                sign_in: "https://panel.example/login",
+                time: 1_795_525_331_000,
+                origin: "",
                 locale,
                 zone: &zone,
             };

@@ -36,7 +36,7 @@ impl Operator {
         if !self.may_see_jobs(caller) {
             return Ok(Vec::new());
         }
-        self.tasks(true, AT_ONCE).map_err(CallError::of_storage)
+        self.storage.tasks(true, AT_ONCE).map_err(CallError::of_storage)
     }
 }
 

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use crate::host::Operator;
 use keyturn_core::caller::{Caller, OWN};
 use keyturn_mail::config::Wrong;
-use keyturn_mail::draw::{Brand, Context, Request};
+use keyturn_mail::draw::Context;
 use keyturn_mail::setup::{Chosen, Group, Setup};
 use keyturn_mail::transport::{StepKind, Verdict};
 use keyturn_mail::trial::{self, Trial};
@@ -152,8 +152,11 @@ impl Operator {
         let brand = self.brand();
         let context = Context {
             account: None,
-            brand: Brand { name: &brand.name, contact: &brand.contact, sign_in: &self.sign_in() },
-            request: Request { time: now, origin: "" },
+            brand: &brand.name,
+            contact: &brand.contact,
+            sign_in: &self.sign_in(),
+            time: now,
+            origin: "",
             locale: &caller.locale,
             zone: &brand.zone,
         };

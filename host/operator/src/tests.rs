@@ -23,8 +23,8 @@ use keyturn_store::database::Connection;
 use keyturn_store::outbox::{Kept, Mail, MailId, MailState, NewMail, Obstacle, Recipient, Settled};
 use keyturn_store::tasks::{NewTask, TaskKind};
 use keyturn_store::{Commit, Effect, StorageError, Store};
+use keyturn_ui::Page;
 use keyturn_ui::nodes::{Action, Intent, Run};
-use keyturn_ui::{Brand, Page};
 
 const PANEL: &str = "
     CREATE TABLE customers (id INTEGER PRIMARY KEY, login TEXT, email TEXT, password TEXT, reseller TEXT);
@@ -54,13 +54,12 @@ impl Stage {
     fn on(ground: Ground, origin: &str) -> Self {
         let host = ground
             .host()
-            .brand(Brand { origin: origin.to_owned(), ..Brand::default() })
-            .mail(keyturn_mail::setup::Fixed {
-                mail: toml::from_str("transport = 'folder'\nfrom = 'panel@panel.example'\nfolder = { path = 'sent' }")
-                    .expect("TOML"),
-                origin: Some(origin.to_owned()),
-                folder: ground.folder.path().to_owned(),
-                ..Default::default()
+            .with(|host| {
+                host.mail.mail =
+                    toml::from_str("transport = 'folder'\nfrom = 'panel@panel.example'\nfolder = { path = 'sent' }")
+                        .expect("TOML");
+                host.mail.origin = Some(origin.to_owned());
+                host.mail.folder = ground.folder.path().to_owned();
             })
             .build()
             .expect("a host");

@@ -48,7 +48,7 @@ fn draw(asked: &Asked<'_>) -> Result<keyturn_ui::Page, CallError> {
     };
     // Before the deliveries: otherwise one could be shown as under way although its destination is gone.
     let tended = host.tended().map_err(CallError::of_storage)?;
-    let mut deliveries = host.deliveries(&filter).map_err(CallError::of_storage)?;
+    let mut deliveries = host.storage.deliveries(&filter).map_err(CallError::of_storage)?;
     let more = deliveries.len() > ROWS as usize;
     deliveries.truncate(ROWS as usize);
     let older = deliveries.last().filter(|_| more).map(|delivery| delivery.number);
@@ -187,7 +187,9 @@ fn done(asked: &Asked<'_>, act: Act) -> Result<Outcome, CallError> {
         Act::SendAllAgain(destination) => {
             let states = Shown::Failed.states().to_vec();
             let filter = DeliveryFilter { states, destination, limit: AT_ONCE, ..DeliveryFilter::default() };
-            again(host.deliveries(&filter).map(|failed| failed.into_iter().map(|delivery| delivery.id).collect()))
+            again(
+                host.storage.deliveries(&filter).map(|failed| failed.into_iter().map(|delivery| delivery.id).collect()),
+            )
         }
         Act::Enable(name) => Ok(match host.enable_destination(caller, &name).map_err(CallError::of_storage)? {
             true => said(Tone::Success, "webhooks-enabled", words),

@@ -32,38 +32,17 @@ pub struct Grants {
 
 /// What is wrong with a grants file, or with its component.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
 pub enum GrantsError {
-    /// A file could not be read.
+    /// A file could not be read, or is no grants file; with line, column and setting.
     #[error("{path}: {cause}")]
-    File {
-        /// Which.
-        path: String,
-        /// What the system said.
-        cause: std::io::Error,
-    },
-    /// Not a grants file; line, column and setting.
-    #[error("{path}: {cause}")]
-    Syntax {
-        /// Which.
-        path: String,
-        /// What and where.
-        cause: String,
-    },
+    File { path: String, cause: String },
     /// The component isn't the one that was granted.
     #[error(
         "{component} is not the component that {path} grants: its SHA-256 is {found}, and {granted} is granted. \
          If the new file is the one you want, set sha256 to it"
     )]
-    OtherComponent {
-        /// The grants file.
-        path: String,
-        /// The component's file.
-        component: String,
-        /// Its digest.
-        found: String,
-        /// The digest in the grants file.
-        granted: String,
-    },
+    OtherComponent { path: String, component: String, found: String, granted: String },
 }
 
 impl Grants {
@@ -72,17 +51,15 @@ impl Grants {
     /// # Errors
     /// [`GrantsError`].
     pub fn read(path: &Path) -> Result<(Self, Vec<u8>), GrantsError> {
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|cause| GrantsError::File { path: name.clone(), cause })?;
-        let grants: Self = toml::from_str(&text)
-            .map_err(|cause| GrantsError::Syntax { path: name.clone(), cause: masked::syntax(&text, &cause) })?;
+        let wrong = |path: &Path, cause: String| GrantsError::File { path: path.display().to_string(), cause };
+        let text = std::fs::read_to_string(path).map_err(|cause| wrong(path, cause.to_string()))?;
+        let grants: Self = toml::from_str(&text).map_err(|cause| wrong(path, masked::syntax(&text, &cause)))?;
         let component = path.parent().unwrap_or(Path::new(".")).join(&grants.component);
-        let bytes = std::fs::read(&component)
-            .map_err(|cause| GrantsError::File { path: component.display().to_string(), cause })?;
+        let bytes = std::fs::read(&component).map_err(|cause| wrong(&component, cause.to_string()))?;
         let found = digest(&bytes);
         if !found.eq_ignore_ascii_case(grants.sha256.trim()) {
             return Err(GrantsError::OtherComponent {
-                path: name,
+                path: path.display().to_string(),
                 component: component.display().to_string(),
                 found,
                 granted: grants.sha256,

@@ -108,24 +108,20 @@ pub struct Wants {
     pub mail: Option<Mail>,
 }
 
-/// Rights over email.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Mail {
-    /// Realms whose accounts it may email. A manifest names none, because realms belong to the panel.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub recipients: BTreeSet<String>,
-    /// Whether it may email the operators.
-    pub operators: bool,
-    /// Whether it may put free text into an email.
-    pub text: bool,
-    /// Emails that it may queue within a minute. It means nothing in a manifest.
-    pub per_minute: u32,
-}
-
-impl Default for Mail {
-    fn default() -> Self {
-        Self { recipients: BTreeSet::new(), operators: false, text: false, per_minute: 60 }
+keyturn_core::with_defaults! {
+    /// Rights over email.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+    pub struct Mail {
+        /// Realms whose accounts it may email. A manifest names none, because realms belong to the panel.
+        #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+        pub recipients: BTreeSet<String> = BTreeSet::new(),
+        /// Whether it may email the operators.
+        pub operators: bool = false,
+        /// Whether it may put free text into an email.
+        pub text: bool = false,
+        /// Emails that it may queue within a minute. It means nothing in a manifest.
+        pub per_minute: u32 = 60,
     }
 }
 
@@ -161,18 +157,20 @@ pub struct Setting {
     pub title: String,
 }
 
-/// A setting's type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SettingType {
-    /// A text.
-    Text,
-    /// A whole number.
-    Number,
-    /// True or false.
-    Truth,
-    /// Several texts.
-    Texts,
+keyturn_core::named! {
+    /// A setting's type; its name follows “must be”.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum SettingType {
+        /// A text.
+        Text = "a text",
+        /// A whole number.
+        Number = "a whole number",
+        /// True or false.
+        Truth = "true or false",
+        /// Several texts.
+        Texts = "a list of texts",
+    }
 }
 
 /// A setting's value.
@@ -207,15 +205,7 @@ impl Setting {
                 _ => Ok(()),
             },
             (SettingType::Truth, SettingValue::Truth(_)) | (SettingType::Texts, SettingValue::Texts(_)) => Ok(()),
-            (kind, _) => Err(format!(
-                "must be {}",
-                match kind {
-                    SettingType::Text => "a text",
-                    SettingType::Number => "a whole number",
-                    SettingType::Truth => "true or false",
-                    SettingType::Texts => "a list of texts",
-                }
-            )),
+            (kind, _) => Err(format!("must be {}", kind.name())),
         }
     }
 }
@@ -274,7 +264,7 @@ pub enum Effects {
 }
 
 /// An operation: a hook, the form action of the same name, or both.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Operation {
     /// Function of the hook and name of the form action: kebab-case, at most 64 characters.
@@ -406,15 +396,11 @@ impl Manifest {
     }
 
     fn checked(self) -> Result<Self, ManifestError> {
-        let wrong = |text: String| Err(ManifestError::Wrong(text));
-        if self.manifest == 0 {
-            return wrong("version 0 does not exist".to_owned());
-        }
+        must(self.manifest > 0, || "version 0 does not exist".to_owned())?;
         kebab("name", &self.name)?;
         for (what, text) in [("version", &self.version), ("description", &self.description)] {
-            if text.is_empty() || text.len() > MAX_TEXT || text.chars().any(char::is_control) {
-                return wrong(format!("{what} must have 1 to {MAX_TEXT} bytes and no control characters"));
-            }
+            let fits = (1..=MAX_TEXT).contains(&text.len()) && !text.chars().any(char::is_control);
+            must(fits, || format!("{what} must have 1 to {MAX_TEXT} bytes and no control characters"))?;
         }
         for (what, rows) in [
             ("operations", self.operations.len()),
@@ -425,22 +411,17 @@ impl Manifest {
             ("events", self.events.emits.len() + self.events.listens.len()),
             ("mails", self.mails.len()),
         ] {
-            if rows > MAX_ROWS {
-                return wrong(format!("{rows} {what}; at most {MAX_ROWS}"));
-            }
+            must(rows <= MAX_ROWS, || format!("{rows} {what}; at most {MAX_ROWS}"))?;
         }
-        if self.wants.accounts.as_ref().is_some_and(|accounts| !accounts.realms.is_empty()) {
-            return wrong("wants.accounts.realms: realms belong to the panel; the grant names them".to_owned());
+        let (accounts, mail) = (self.wants.accounts.as_ref(), self.wants.mail.as_ref());
+        for (what, none) in [
+            ("accounts.realms", accounts.is_none_or(|accounts| accounts.realms.is_empty())),
+            ("mail.recipients", mail.is_none_or(|mail| mail.recipients.is_empty())),
+        ] {
+            must(none, || format!("wants.{what}: realms belong to the panel; the grant names them"))?;
         }
-        if self.wants.mail.as_ref().is_some_and(|mail| !mail.recipients.is_empty()) {
-            return wrong("wants.mail.recipients: realms belong to the panel; the grant names them".to_owned());
-        }
-        for job in &self.jobs {
-            kebab("jobs", job)?;
-        }
-        for event in &self.events.emits {
-            dotted("events.emits", event)?;
-        }
+        self.jobs.iter().try_for_each(|job| kebab("jobs", job))?;
+        self.events.emits.iter().try_for_each(|event| dotted("events.emits", event))?;
         for event in &self.events.listens {
             let (source, name) =
                 event.split_once('/').map_or((None, event.as_str()), |(from, name)| (Some(from), name));
@@ -449,56 +430,45 @@ impl Manifest {
         }
         for (name, template) in &self.mails {
             kebab("mails", name)?;
-            if let Err(cause) = template.check() {
-                return wrong(format!("mails: {}", cause.of(name)));
-            }
+            template.check().map_err(|cause| ManifestError::Wrong(format!("mails: {}", cause.of(name))))?;
         }
         for (name, setting) in &self.settings {
             kebab("settings", name)?;
-            if let Err(problem) = setting.accepts(&setting.default) {
-                return wrong(format!("settings.{name}.default {problem}"));
-            }
+            let wrong = |problem| ManifestError::Wrong(format!("settings.{name}.default {problem}"));
+            setting.accepts(&setting.default).map_err(wrong)?;
         }
-        let mut seen = BTreeSet::new();
-        for operation in &self.operations {
-            kebab("operations", &operation.name)?;
-            if !seen.insert(&operation.name) {
-                return wrong(format!("operations: {} is there twice", operation.name));
-            }
-            if operation.hook.is_none() && !operation.form {
-                return wrong(format!("operations: {} is neither a hook nor a form action", operation.name));
-            }
-            if operation.actors.is_empty() {
-                return wrong(format!("operations: {} has no actors", operation.name));
-            }
-            if operation.actors.contains(&Role::Manager) && operation.subject.is_none() {
-                return wrong(format!("operations: {} is for managers and names no subject", operation.name));
-            }
+        once("operations", self.operations.iter().map(|operation| &operation.name))?;
+        for Operation { name, hook, form, actors, subject, .. } in &self.operations {
+            kebab("operations", name)?;
+            must(hook.is_some() || *form, || format!("operations: {name} is neither a hook nor a form action"))?;
+            must(!actors.is_empty(), || format!("operations: {name} has no actors"))?;
+            let named = !actors.contains(&Role::Manager) || subject.is_some();
+            must(named, || format!("operations: {name} is for managers and names no subject"))?;
         }
-        let mut seen = BTreeSet::new();
-        for page in &self.pages {
-            kebab("pages", &page.name)?;
-            if !seen.insert(&page.name) {
-                return wrong(format!("pages: {} is there twice", page.name));
-            }
-            if page.link && OWN_ADDRESSES.contains(&page.name.as_str()) {
-                return wrong(format!("pages: the host uses the address /{} itself; rename the link page", page.name));
-            }
-            if page.link && page.actors.iter().any(|actor| *actor != Role::Anonymous) {
-                return wrong(format!("pages: {} is a link page, which is always seen as anonymous", page.name));
-            }
+        once("pages", self.pages.iter().map(|page| &page.name))?;
+        for Page { name, link, actors } in &self.pages {
+            kebab("pages", name)?;
+            let free = !link || !OWN_ADDRESSES.contains(&name.as_str());
+            must(free, || format!("pages: the host uses the address /{name} itself; rename the link page"))?;
+            let anonymous = !link || actors.iter().all(|actor| *actor == Role::Anonymous);
+            must(anonymous, || format!("pages: {name} is a link page, which is always seen as anonymous"))?;
         }
-        let mut seen = BTreeSet::new();
-        for slot in &self.slots {
-            if !SLOTS.contains(&slot.name.as_str()) {
-                return wrong(format!("slots: there is no {}; there are {}", slot.name, SLOTS.join(", ")));
-            }
-            if !seen.insert(&slot.name) {
-                return wrong(format!("slots: {} is there twice", slot.name));
-            }
+        for Slot { name, .. } in &self.slots {
+            let known = SLOTS.contains(&name.as_str());
+            must(known, || format!("slots: there is no {name}; there are {}", SLOTS.join(", ")))?;
         }
+        once("slots", self.slots.iter().map(|slot| &slot.name))?;
         Ok(self)
     }
+}
+
+fn must(holds: bool, else_wrong: impl FnOnce() -> String) -> Result<(), ManifestError> {
+    if holds { Ok(()) } else { Err(ManifestError::Wrong(else_wrong())) }
+}
+
+fn once<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<(), ManifestError> {
+    let mut seen = BTreeSet::new();
+    names.map(|name| must(seen.insert(name), || format!("{what}: {name} is there twice"))).collect()
 }
 
 /// First segments of the host's own addresses, which no link page may have.
@@ -521,12 +491,5 @@ fn named(what: &str, name: &str, beside: &str) -> Result<(), ManifestError> {
     let good = (1..=64).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || beside.contains(c));
-    if good {
-        Ok(())
-    } else {
-        Err(ManifestError::Wrong(format!(
-            "{what}: “{}” must be 1 to 64 of a-z 0-9 {beside}, a letter first",
-            name.escape_debug()
-        )))
-    }
+    must(good, || format!("{what}: “{}” must be 1 to 64 of a-z 0-9 {beside}, a letter first", name.escape_debug()))
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use wasm_encoder::{ComponentSection as _, CustomSection};
 use wasmparser::{Encoding, Parser, Payload};
 
 use super::docs::Docs;
@@ -36,19 +37,11 @@ pub struct Beside {
     pub wit: Vec<PathBuf>,
 }
 
-/// The component with a `manifest.toml` in it.
-///
-/// # Errors
-/// [`PackError`].
-pub fn pack(component: &[u8], manifest_toml: &str) -> Result<Vec<u8>, PackError> {
-    pack_with(component, manifest_toml, &Beside::default())
-}
-
-/// The same, with what goes beside the manifest.
+/// The component with the manifest of a `manifest.toml` in it, and what is beside that.
 ///
 /// # Errors
 /// [`PackError`], also for a template that can't be drawn, and for WIT without an interface of the manifest's hooks.
-pub fn pack_with(component: &[u8], manifest_toml: &str, beside: &Beside) -> Result<Vec<u8>, PackError> {
+pub fn pack(component: &[u8], manifest_toml: &str, beside: &Beside) -> Result<Vec<u8>, PackError> {
     if !sections(component)?.is_empty() {
         return Err(PackError::Packed);
     }
@@ -108,13 +101,8 @@ fn toml_in(folder: &Path) -> io::Result<BTreeMap<String, String>> {
 /// The component with a custom section of our name and any content.
 #[must_use]
 pub fn with_section(component: &[u8], data: &[u8]) -> Vec<u8> {
-    let mut body = leb128(SECTION.len());
-    body.extend(SECTION.as_bytes());
-    body.extend(data);
     let mut packed = component.to_vec();
-    packed.push(0);
-    packed.extend(leb128(body.len()));
-    packed.extend(body);
+    CustomSection { name: SECTION.into(), data: data.into() }.append_to_component(&mut packed);
     packed
 }
 
@@ -135,20 +123,17 @@ pub fn manifest(component: &[u8]) -> Result<Manifest, PackError> {
 /// # Errors
 /// [`PackError::NotAComponent`].
 pub fn interfaces(component: &[u8]) -> Result<(Vec<String>, Vec<String>), PackError> {
-    let not = |cause: wasmparser::BinaryReaderError| PackError::NotAComponent(cause.message().to_owned());
-    let (mut depth, mut imports, mut exports) = (0_usize, Vec::new(), Vec::new());
-    for payload in Parser::new(0).parse_all(component) {
-        match payload.map_err(not)? {
-            Payload::Version { .. } => depth += 1,
-            Payload::End(_) => depth = depth.saturating_sub(1),
-            Payload::ComponentImportSection(section) if depth == 1 => {
+    let (mut imports, mut exports) = (Vec::new(), Vec::new());
+    for payload in outermost(component)? {
+        match payload {
+            Payload::ComponentImportSection(section) => {
                 for import in section {
-                    imports.push(import.map_err(not)?.name.name.to_owned());
+                    imports.push(import.map_err(not_a_component)?.name.name.to_owned());
                 }
             }
-            Payload::ComponentExportSection(section) if depth == 1 => {
+            Payload::ComponentExportSection(section) => {
                 for export in section {
-                    exports.push(export.map_err(not)?.name.name.to_owned());
+                    exports.push(export.map_err(not_a_component)?.name.name.to_owned());
                 }
             }
             _ => {}
@@ -157,39 +142,37 @@ pub fn interfaces(component: &[u8]) -> Result<(Vec<String>, Vec<String>), PackEr
     Ok((imports, exports))
 }
 
-/// Our sections at the component's own level. Sections of nested modules don't count.
+/// Our sections.
 fn sections(component: &[u8]) -> Result<Vec<&[u8]>, PackError> {
-    let not = |cause: String| PackError::NotAComponent(cause);
-    let mut depth = 0_usize;
-    let mut found = Vec::new();
+    let ours = |payload| match payload {
+        Payload::CustomSection(section) if section.name() == SECTION => Some(section.data()),
+        _ => None,
+    };
+    Ok(outermost(component)?.into_iter().filter_map(ours).collect())
+}
+
+/// What stands at the component's own level; what stands in nested modules is not ours to believe.
+fn outermost(component: &[u8]) -> Result<Vec<Payload<'_>>, PackError> {
+    let (mut depth, mut found) = (0_usize, Vec::new());
     for payload in Parser::new(0).parse_all(component) {
-        match payload.map_err(|cause| not(cause.message().to_owned()))? {
-            Payload::Version { encoding, .. } => {
-                if depth == 0 && encoding != Encoding::Component {
-                    return Err(not("it is a core module; build it for wasm32-wasip2".to_owned()));
-                }
-                depth += 1;
+        match payload.map_err(not_a_component)? {
+            Payload::Version { encoding, .. } if depth == 0 && encoding != Encoding::Component => {
+                let cause = "it is a core module; build it for wasm32-wasip2";
+                return Err(PackError::NotAComponent(cause.to_owned()));
             }
+            Payload::Version { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
-            Payload::CustomSection(section) if depth == 1 && section.name() == SECTION => found.push(section.data()),
+            payload if depth == 1 => found.push(payload),
             _ => {}
         }
     }
     Ok(found)
 }
 
-fn leb128(mut value: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let low = (value & 0x7f) as u8;
-        value >>= 7;
-        if value == 0 {
-            bytes.push(low);
-            return bytes;
-        }
-        bytes.push(low | 0x80);
-    }
+fn not_a_component(cause: wasmparser::BinaryReaderError) -> PackError {
+    PackError::NotAComponent(cause.message().to_owned())
 }
+
 /// An interface without its version.
 #[must_use]
 pub fn without_version(name: &str) -> &str {

@@ -162,7 +162,7 @@ impl Deref for Pages {
 impl Pages {
     fn plugin(&self, name: &str) -> Result<Arc<Plugin>, CallError> {
         let roster = self.roster();
-        roster.get(name).cloned().ok_or_else(|| match roster.is_left_out(name) {
+        roster.admitted.get(name).cloned().ok_or_else(|| match roster.left_out.contains_key(name) {
             true => CallError::LeftOut { plugin: name.to_owned() },
             false => CallError::NoSuch(format!("plugin {name}")),
         })

@@ -2,15 +2,16 @@
 //! before any of its code runs.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use wasmtime::Engine;
-use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem, Type};
+use wasmtime::component::types::{ComponentItem, Type};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
 use crate::cache;
 use crate::capabilities::State;
-use crate::capabilities::{self, CAPABILITIES, Capability};
+use crate::capabilities::{CAPABILITIES, Capability};
 use crate::engine::Machine;
 use crate::profile::{Profile, Wanted};
 use crate::values;
@@ -26,10 +27,6 @@ use keyturn_store::outbox::Kept;
 pub struct Plugin {
     /// Its rights and limits.
     pub profile: Arc<Profile>,
-    /// Its interfaces, as a person reads them.
-    pub imports: Vec<String>,
-    /// Its interfaces, as a person reads them.
-    pub exports: Vec<String>,
     /// SHA-256 of its file.
     pub sha256: String,
     pub(crate) pre: InstancePre<State>,
@@ -75,106 +72,41 @@ pub struct Views {
 
 /// Why a plugin isn't admitted. None of its code has run.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
 pub enum AdmitError {
     /// The file or its manifest.
     #[error("{plugin}: {cause}")]
-    Pack {
-        /// The plugin.
-        plugin: String,
-        /// What is wrong.
-        cause: PackError,
-    },
-    /// It imports something that the operator didn't grant.
+    Pack { plugin: String, cause: PackError },
+    /// It imports what the operator has not granted; `setting` is the line that would.
     #[error("{plugin} imports {import}, which is not granted: set `{setting}` in its grants file to allow it")]
-    NotGranted {
-        /// The plugin.
-        plugin: String,
-        /// The interface.
-        import: String,
-        /// The line that would grant it.
-        setting: String,
-    },
-    /// Its manifest declares something that the operator didn't grant.
-    #[error("{plugin} {declares}, which is not granted: set `{setting}` in its grants file to allow it")]
-    NotAllowed {
-        /// The plugin.
-        plugin: String,
-        /// What it declares, in words.
-        declares: String,
-        /// The line that would grant it.
-        setting: &'static str,
-    },
-    /// It imports something that no plugin gets.
-    #[error("{plugin} imports {import}, which this host offers to no plugin")]
-    NoSuchImport {
-        /// The plugin.
-        plugin: String,
-        /// The interface or function.
-        import: String,
-    },
-    /// Manifest and component do not agree.
-    #[error("{plugin}: the manifest names {what}, which the component does not export")]
-    Lies {
-        /// The plugin.
-        plugin: String,
-        /// The hook or interface.
-        what: String,
-    },
+    NotGranted { plugin: String, import: String, setting: &'static str },
     /// Another plugin has what it wants: an address leads to one plugin only.
     #[error(
         "{plugin} has {what}, and so has {other}, but only one of them can. Remove one of their grants files, or \
          set sign-in.plugin to the plugin that gets the passwords"
     )]
-    Taken {
-        /// The plugin.
-        plugin: String,
-        /// What both want.
-        what: Wanted,
-        /// The plugin that has it.
-        other: String,
-    },
+    Taken { plugin: String, what: Wanted, other: String },
     /// A link page has the name of one of the panel's own addresses.
     #[error(
         "{plugin} has the link page {page}, but /{page}/ is the panel's own address: the plugin must rename its page"
     )]
-    Reserved {
-        /// The plugin.
-        plugin: String,
-        /// The page.
-        page: String,
-    },
+    Reserved { plugin: String, page: String },
     /// It has one of the host's own names.
     #[error("the host uses the name {plugin} itself: rename the grants file")]
-    Name {
-        /// The name.
-        plugin: String,
-    },
-    /// A hook has a type that can't be JSON.
-    #[error("{plugin}: {hook} has a parameter or result with a type that can't be served: {what}")]
-    Unservable {
-        /// The plugin.
-        plugin: String,
-        /// The hook.
-        hook: String,
-        /// Which type.
-        what: String,
-    },
-    /// A setting or limit in the grants file.
-    #[error("{plugin}: {what}")]
-    Setting {
-        /// The plugin.
-        plugin: String,
-        /// Setting and problem.
-        what: String,
-    },
-    /// The engine refused it.
-    #[error("{plugin}: the component doesn't load: {cause}")]
-    Engine {
-        /// The plugin.
-        plugin: String,
-        /// What the engine said.
-        cause: String,
-    },
+    Name { plugin: String },
+    /// Anything else, in a sentence: what it imports, declares or exports, its settings, its code.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl AdmitError {
+    pub(crate) fn of(plugin: &str, cause: impl Display) -> Self {
+        Self::Other(format!("{plugin}: {cause}"))
+    }
+
+    fn not_exported(plugin: &str, what: impl Display) -> Self {
+        Self::of(plugin, format_args!("the manifest names {what}, which the component does not export"))
+    }
 }
 
 /// The WASI that the runtimes of Rust and QuickJS need, with an empty context: no files, arguments, environment or sockets.
@@ -211,50 +143,45 @@ impl Plugin {
             return Err(AdmitError::Name { plugin: plugin() });
         }
         let manifest = pack::manifest(bytes).map_err(|cause| AdmitError::Pack { plugin: plugin(), cause })?;
-        grants.limits.check().map_err(|what| AdmitError::Setting { plugin: plugin(), what })?;
-        let settings = settings(&manifest, grants).map_err(|what| AdmitError::Setting { plugin: plugin(), what })?;
+        grants.limits.check().map_err(|what| AdmitError::of(name, what))?;
+        let settings = settings(&manifest, grants).map_err(|what| AdmitError::of(name, what))?;
         let authority = authority(&manifest.wants, &grants.grants);
-        let engine_error =
-            |cause: wasmtime::Error| AdmitError::Engine { plugin: name.to_owned(), cause: format!("{cause:#}") };
+        let engine_error = |cause| engine_error(name, cause);
         let (engine, component) = (&machine.engine, cache::load(machine, keys, cache, bytes).map_err(engine_error)?);
         let component_type = component.component_type();
 
-        let imports: Vec<String> = component_type.imports(engine).map(|(import, _)| import.to_owned()).collect();
         for (import, item) in component_type.imports(engine) {
             if only_types(engine, &item.ty) {
                 continue;
             }
             let base = without_version(import);
             let wasi = WASI.contains(&base) || base.starts_with("wasi:cli/terminal-");
-            match capabilities::named(base) {
+            match CAPABILITIES.iter().find(|capability| capability.interface == base) {
                 Some(capability) if capability.given_to(&authority) => {}
                 Some(Capability { grant, .. }) => {
-                    let setting = grant.map_or("", |(setting, _)| setting).to_owned();
+                    let setting = grant.map_or("", |(setting, _)| setting);
                     return Err(AdmitError::NotGranted { plugin: plugin(), import: import.to_owned(), setting });
                 }
                 None if wasi => {}
-                None => return Err(AdmitError::NoSuchImport { plugin: plugin(), import: import.to_owned() }),
+                None => {
+                    let why = format!("{name} imports {import}, which this host offers to no plugin");
+                    return Err(AdmitError::Other(why));
+                }
             }
         }
-        let exports: Vec<String> = component_type.exports(engine).map(|(export, _)| export.to_owned()).collect();
-        let hooks = hooks(engine, &component, name, &manifest)?;
-        let views = views(engine, &component);
+        let hooks = hooks(&component, name, &manifest)?;
+        let views = views(&component);
         let draws =
             !manifest.pages.is_empty() || !manifest.slots.is_empty() || manifest.operations.iter().any(|o| o.form);
         if draws && views.is_none() {
-            return Err(AdmitError::Lies {
-                plugin: plugin(),
-                what: "pages, slots or form actions without keyturn:ui/views".to_owned(),
-            });
+            return Err(AdmitError::not_exported(name, "pages, slots or form actions without keyturn:ui/views"));
         }
         declared(name, &manifest, &authority)?;
-        let background = background(engine, &component);
+        let background = background(&component);
         let works = !manifest.jobs.is_empty() || !manifest.events.listens.is_empty();
         if works && background.is_none() {
-            return Err(AdmitError::Lies {
-                plugin: plugin(),
-                what: "jobs or subscribed events without keyturn:panel/background".to_owned(),
-            });
+            let what = "jobs or subscribed events without keyturn:panel/background";
+            return Err(AdmitError::not_exported(name, what));
         }
         let mails = manifest
             .mails
@@ -264,20 +191,12 @@ impl Plugin {
         let pre =
             linker(engine, &authority).and_then(|linker| linker.instantiate_pre(&component)).map_err(engine_error)?;
         let profile = Profile { name: plugin(), authority, limits: grants.limits.clone(), settings, mails, manifest };
-        Ok(Self {
-            profile: Arc::new(profile),
-            imports,
-            exports,
-            sha256: grants.sha256.clone(),
-            pre,
-            hooks,
-            views,
-            background,
-        })
+        Ok(Self { profile: Arc::new(profile), sha256: grants.sha256.clone(), pre, hooks, views, background })
     }
 
-    /// The hook `interface/function`, both without package and version.
-    pub fn hook(&self, interface: &str, function: &str) -> Option<&Hook> {
+    /// The hook of that name, `interface/function`.
+    pub fn hook(&self, name: &str) -> Option<&Hook> {
+        let (interface, function) = name.split_once('/')?;
         self.hooks.iter().find(|hook| hook.interface == interface && hook.operation.name == function)
     }
 }
@@ -287,24 +206,27 @@ fn linker(engine: &Engine, authority: &Wants) -> wasmtime::Result<Linker<State>>
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
     for capability in CAPABILITIES.iter().filter(|capability| capability.given_to(authority)) {
-        capability.link(&mut linker)?;
+        (capability.link)(&mut linker)?;
     }
     Ok(linker)
 }
 
 /// What a plugin does without importing anything.
 fn declared(plugin: &str, manifest: &Manifest, authority: &Wants) -> Result<(), AdmitError> {
-    let not_allowed =
-        |declares: String, setting| AdmitError::NotAllowed { plugin: plugin.to_owned(), declares, setting };
-    if let Some(job) = manifest.jobs.first().filter(|_| !authority.jobs) {
-        return Err(not_allowed(format!("declares the job {job}"), "grants.jobs"));
+    let jobs = manifest.jobs.iter().filter(|_| !authority.jobs);
+    let emits = manifest.events.emits.iter().map(|event| format!("emits {event}"));
+    let listens = manifest.events.listens.iter().map(|event| format!("listens to {event}"));
+    let events = emits.chain(listens).filter(|_| !authority.events).map(|declares| (declares, "grants.events"));
+    match jobs.map(|job| (format!("declares the job {job}"), "grants.jobs")).chain(events).next() {
+        None => Ok(()),
+        Some((declares, setting)) => Err(AdmitError::Other(format!(
+            "{plugin} {declares}, which is not granted: set `{setting}` in its grants file to allow it"
+        ))),
     }
-    let events = manifest.events.emits.iter().map(|event| format!("emits {event}"));
-    let mut events = events.chain(manifest.events.listens.iter().map(|event| format!("listens to {event}")));
-    if let Some(declares) = events.next().filter(|_| !authority.events) {
-        return Err(not_allowed(declares, "grants.events"));
-    }
-    Ok(())
+}
+
+pub(crate) fn engine_error(plugin: &str, cause: impl Display) -> AdmitError {
+    AdmitError::of(plugin, format_args!("the component doesn't load: {cause:#}"))
 }
 
 fn only_types(engine: &Engine, item: &ComponentItem) -> bool {
@@ -331,38 +253,32 @@ fn settings(manifest: &Manifest, grants: &Grants) -> Result<BTreeMap<String, Set
     Ok(settings)
 }
 
-fn hooks(engine: &Engine, component: &Component, plugin: &str, manifest: &Manifest) -> Result<Vec<Hook>, AdmitError> {
+fn hooks(component: &Component, plugin: &str, manifest: &Manifest) -> Result<Vec<Hook>, AdmitError> {
     let mut hooks = Vec::new();
     for operation in &manifest.operations {
         let Some(interface) = &operation.hook else { continue };
         let full = format!("{interface}/{}", operation.name);
-        let lies = || AdmitError::Lies { plugin: plugin.to_owned(), what: format!("the hook {full}") };
-        let (export, instance) = exported_instance(engine, component, interface).ok_or_else(lies)?;
-        let function = instance.exports(engine).find_map(|(name, item)| match item.ty {
-            ComponentItem::ComponentFunc(function) if name == operation.name => Some(function),
-            _ => None,
-        });
-        let function: ComponentFunc = function.ok_or_else(lies)?;
-        let index = component
-            .get_export_index(None, &export)
-            .and_then(|instance| component.get_export_index(Some(&instance), &operation.name))
-            .ok_or_else(lies)?;
+        let lies = || AdmitError::not_exported(plugin, format_args!("the hook {full}"));
+        let ours = |name: &str| name.contains('/') && own_name(name) == interface;
+        let (export, instance) = exported(component, ours).ok_or_else(lies)?;
+        let Some((ComponentItem::ComponentFunc(function), index)) =
+            component.get_export(Some(&instance), &operation.name)
+        else {
+            return Err(lies());
+        };
         let parameters: Vec<(String, Type)> = function.params().map(|(name, ty)| (name.to_owned(), ty)).collect();
         let result = function.results().next();
         for ty in parameters.iter().map(|(_, ty)| ty).chain(&result) {
-            values::servable(ty).map_err(|what| AdmitError::Unservable {
-                plugin: plugin.to_owned(),
-                hook: full.clone(),
-                what: what.to_owned(),
+            values::servable(ty).map_err(|what| {
+                let why = format!("{full} has a parameter or result with a type that can't be served: {what}");
+                AdmitError::of(plugin, why)
             })?;
         }
         // Nobody would keep a misspelt one secret.
         for named in operation.subject.iter().chain(&operation.secrets) {
             if !parameters.iter().any(|(name, ty)| name == named && is_text(ty)) {
-                return Err(AdmitError::Lies {
-                    plugin: plugin.to_owned(),
-                    what: format!("a parameter {named} of {full}, a string"),
-                });
+                let what = format!("a parameter {named} of {full}, a string");
+                return Err(AdmitError::not_exported(plugin, what));
             }
         }
         hooks.push(Hook {
@@ -385,30 +301,20 @@ fn is_text(ty: &Type) -> bool {
     }
 }
 
-/// The export of that interface, under its full name.
-fn exported_instance(engine: &Engine, component: &Component, interface: &str) -> Option<(String, ComponentInstance)> {
-    component.component_type().exports(engine).find_map(|(name, item)| match item.ty {
-        ComponentItem::ComponentInstance(instance) if name.contains('/') && own_name(name) == interface => {
-            Some((name.to_owned(), instance))
-        }
-        _ => None,
-    })
+/// The first exported interface of such a name: its full name, and where it stands.
+fn exported(component: &Component, is: impl Fn(&str) -> bool) -> Option<(String, ComponentExportIndex)> {
+    let ty = component.component_type();
+    let (name, _) = ty.exports(component.engine()).find(|(name, _)| is(name))?;
+    Some((name.to_owned(), component.get_export_index(None, name)?))
 }
 
-fn background(engine: &Engine, component: &Component) -> Option<ComponentExportIndex> {
-    let instance = exported(engine, component, "keyturn:panel/background")?;
+fn background(component: &Component) -> Option<ComponentExportIndex> {
+    let (_, instance) = exported(component, |name| without_version(name) == "keyturn:panel/background")?;
     component.get_export_index(Some(&instance), "run")
 }
 
-/// The export of that interface, in whichever version.
-fn exported(engine: &Engine, component: &Component, interface: &str) -> Option<ComponentExportIndex> {
-    let ty = component.component_type();
-    let (name, _) = ty.exports(engine).find(|(name, _)| without_version(name) == interface)?;
-    component.get_export_index(None, name)
-}
-
-fn views(engine: &Engine, component: &Component) -> Option<Views> {
-    let instance = exported(engine, component, "keyturn:ui/views")?;
+fn views(component: &Component) -> Option<Views> {
+    let (_, instance) = exported(component, |name| without_version(name) == "keyturn:ui/views")?;
     let function = |function| component.get_export_index(Some(&instance), function);
     Some(Views { slot: function("slot")?, page: function("page")?, submit: function("submit")? })
 }

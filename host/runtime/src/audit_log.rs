@@ -3,7 +3,7 @@
 use keyturn_core::accounts::AccountId;
 use keyturn_core::caller::{Caller, OWN};
 use keyturn_core::time::now;
-use keyturn_store::{AuditEntry, AuditFilter, Commit, Outdated, Role, StorageError};
+use keyturn_store::{AuditEntry, AuditFilter, Commit, Role, StorageError};
 
 use crate::runtime::Runtime;
 
@@ -18,8 +18,15 @@ impl Runtime {
     /// [`StorageError`].
     pub fn write_down(&self, caller: &Caller, operation: &str, account: &AccountId) -> Result<(), StorageError> {
         let entry = AuditEntry::of(caller, now(), OWN, operation, "done".to_owned());
-        let audit = Some(AuditEntry { subjects: vec![(account.clone(), Role::Subject)], ..entry });
-        self.storage.commit(Commit { audit, ..Commit::bare(OWN, now(), Vec::new()) })
+        self.enter(AuditEntry { subjects: vec![(account.clone(), Role::Subject)], ..entry })
+    }
+
+    /// Writes an entry of the host's own into the audit, and nothing else.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn enter(&self, entry: AuditEntry) -> Result<(), StorageError> {
+        self.storage.commit(Commit { audit: Some(entry), ..Commit::bare(OWN, now(), Vec::new()) })
     }
 
     /// Audit entries, newest first.
@@ -28,14 +35,6 @@ impl Runtime {
     /// [`StorageError`].
     pub fn audit(&self, filter: &AuditFilter) -> Result<Vec<(i64, AuditEntry)>, StorageError> {
         self.storage.audit(filter)
-    }
-
-    /// The number of entries older than `before`, Unix milliseconds.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    pub fn audit_before(&self, before: i64) -> Result<Outdated, StorageError> {
-        self.storage.audit_before(before)
     }
 
     /// Deletes audit entries older than `before`, Unix milliseconds, and records who did it. It works in small steps, so that
@@ -55,8 +54,7 @@ impl Runtime {
         if gone > 0 {
             let outcome =
                 format!("done: {gone} before {}", jiff::Timestamp::from_millisecond(before).unwrap_or_default());
-            let audit = Some(AuditEntry::of(caller, now(), OWN, "audit-prune", outcome));
-            self.storage.commit(Commit { audit, ..Commit::bare(OWN, now(), Vec::new()) })?;
+            self.enter(AuditEntry::of(caller, now(), OWN, "audit-prune", outcome))?;
         }
         Ok(gone)
     }

@@ -20,4 +20,4 @@ pub mod surroundings;
 pub mod values;
 
 pub use call::error::{CallError, Failure};
-pub use runtime::{Parts, Runtime};
+pub use runtime::{Runtime, Settings};

@@ -24,19 +24,12 @@ pub struct Profile {
 }
 
 /// What only one plugin can have, because an address leads to it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Wanted {
     /// The hooks of an interface, by its own name.
+    #[error("hooks of the interface {0}")]
     Hooks(String),
     /// A link page.
+    #[error("the link page {0}")]
     LinkPage(String),
-}
-
-impl std::fmt::Display for Wanted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Wanted::Hooks(interface) => write!(f, "hooks of the interface {interface}"),
-            Wanted::LinkPage(page) => write!(f, "the link page {page}"),
-        }
-    }
 }

@@ -26,15 +26,6 @@ impl SignInPlugin {
     }
 }
 
-/// A plugin that has a grants file and isn't called.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOut {
-    /// The grants file's name.
-    pub name: String,
-    /// The reason, in a sentence.
-    pub cause: String,
-}
-
 /// A plugin under the name of its grants file, or the reason why there is none.
 pub type Candidate = (String, Result<Arc<Plugin>, String>);
 
@@ -55,9 +46,7 @@ impl Offer {
             listens,
         }
     }
-}
 
-impl Offer {
     /// What two plugins can't both have.
     fn wants(&self) -> impl Iterator<Item = Wanted> {
         let hooks = self.interfaces.iter().cloned().map(Wanted::Hooks);
@@ -88,9 +77,12 @@ pub enum Maker {
 /// All plugins.
 #[derive(Default)]
 pub struct Roster {
-    admitted: BTreeMap<String, Arc<Plugin>>,
-    left_out: BTreeMap<String, String>,
-    memory: Memory,
+    /// The plugins that are called, by name.
+    pub admitted: BTreeMap<String, Arc<Plugin>>,
+    /// Those that have a grants file and are not, by its name, and why, in a sentence.
+    pub left_out: BTreeMap<String, String>,
+    /// What to store.
+    pub memory: Memory,
     sign_in: SignInPlugin,
     /// Names that no link page may have, because the panel's own addresses begin with them.
     reserved: BTreeSet<String>,
@@ -120,31 +112,6 @@ impl Roster {
     /// An empty roster, with what is remembered of each plugin's hooks and link pages.
     pub fn new(sign_in: SignInPlugin, memory: Memory) -> Self {
         Self { sign_in, memory, ..Self::default() }
-    }
-
-    /// The plugins that are called, by name.
-    pub fn admitted(&self) -> impl Iterator<Item = &Arc<Plugin>> {
-        self.admitted.values()
-    }
-
-    /// The admitted plugin of this name.
-    pub fn get(&self, name: &str) -> Option<&Arc<Plugin>> {
-        self.admitted.get(name)
-    }
-
-    /// The plugins that are left out, by name.
-    pub fn left_out(&self) -> Vec<LeftOut> {
-        self.left_out.iter().map(|(name, cause)| LeftOut { name: name.clone(), cause: cause.clone() }).collect()
-    }
-
-    /// Whether the plugin of this name is left out.
-    pub fn is_left_out(&self, name: &str) -> bool {
-        self.left_out.contains_key(name)
-    }
-
-    /// What to store.
-    pub fn memory(&self) -> &Memory {
-        &self.memory
     }
 
     /// Adds a plugin, or replaces the one with its name.
@@ -201,13 +168,6 @@ impl Roster {
         refused
     }
 
-    /// Removes a plugin.
-    pub fn dismiss(&mut self, name: &str) {
-        self.admitted.remove(name);
-        self.left_out.remove(name);
-        self.memory.offers.remove(name);
-    }
-
     /// Reserves these first segments of addresses for the panel. From now on a plugin with a link page of such a name is left
     /// out.
     pub fn reserve(&mut self, names: &[&str]) -> Vec<(String, AdmitError)> {
@@ -247,16 +207,12 @@ impl Roster {
         let Some(name) = said.or_else(|| self.memory.makers.get(page).map(String::as_str)) else {
             return Maker::Unknown;
         };
-        match self.admitted.get(name).filter(|plugin| plugin.manifest.link_pages().any(|own| own == page)) {
-            Some(plugin) => Maker::Admitted(Arc::clone(plugin)),
-            None => {
-                let offer = self.remembered(name).filter(|_| self.is_left_out(name));
-                match offer.is_some_and(|offer| offer.link_pages.contains(page)) {
-                    true => Maker::LeftOut(name.to_owned()),
-                    false => Maker::Unknown,
-                }
-            }
+        let has = |plugin: &&Arc<Plugin>| plugin.manifest.link_pages().any(|own| own == page);
+        if let Some(plugin) = self.admitted.get(name).filter(has) {
+            return Maker::Admitted(Arc::clone(plugin));
         }
+        let had = self.remembered(name).is_some_and(|offer| offer.link_pages.contains(page));
+        if had && self.left_out.contains_key(name) { Maker::LeftOut(name.to_owned()) } else { Maker::Unknown }
     }
 
     /// What each plugin has, also those that are left out.

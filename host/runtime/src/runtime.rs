@@ -1,22 +1,25 @@
 //! Everything that calls need: the engine, the plugins, and the queues.
 
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use keyturn_core::accounts::{AccountId, Matched};
-use keyturn_core::caller::{Caller, OWN};
+use keyturn_core::accounts::AccountId;
+use keyturn_core::caller::OWN;
 use keyturn_core::seal::Keys;
 use keyturn_core::space::within_limits;
 use keyturn_core::time::now;
+use keyturn_mail_settings::MailSettings;
 use keyturn_package::grants::Grants;
-use keyturn_package::limits::{GuestMemory, HostLimits};
+use keyturn_package::limits::HostLimits;
 use keyturn_store::{Commit, Effect, Read, StorageError, Store};
+use keyturn_ui::Brand;
 use keyturn_webhooks::Destinations;
-use serde_json::Value;
+use parking_lot::{RwLock, RwLockReadGuard};
 use wasmtime::component::types::Type;
 use zeroize::Zeroizing;
 
-use crate::admit::{AdmitError, Plugin};
+use crate::admit::{AdmitError, Plugin, engine_error};
 use crate::bell::Bell;
 use crate::cache;
 use crate::call::audit::Budget;
@@ -25,32 +28,28 @@ use crate::call::lane::Lane;
 use crate::call::told::Told;
 use crate::capabilities::kdf::buffers::Buffers;
 use crate::engine::{Machine, POOL_SLOTS};
-use crate::roster::{Candidate, LeftOut, Memory, Roster, SignInPlugin};
-use crate::surroundings::{Directory, MailRoute, Surroundings};
+use crate::roster::{Candidate, Memory, Roster, SignInPlugin};
+use crate::surroundings::{Directory, Surroundings};
 use crate::values;
 
-/// The parts of a runtime.
-pub struct Parts {
-    /// Where everything is kept.
-    pub storage: Arc<Store>,
-    /// What seals it.
-    pub keys: Arc<Keys>,
-    /// How email is sent, and where links lead.
-    pub mail: Arc<dyn MailRoute>,
-    /// The panel's name.
-    pub brand: String,
-    /// Where events are sent, apart from the plugins that listen.
-    pub webhooks: Destinations,
-    /// Which plugin wins if two want the same.
-    pub sign_in: SignInPlugin,
-    /// Where compiled components are kept.
-    pub cache: Option<cache::Folder>,
-    /// Limits of the host as a whole.
-    pub limits: HostLimits,
-    /// Whether to create the engine now, and not when the first plugin is admitted.
-    pub engine_first: bool,
-    /// The time grid on which operations with `answer = even` are answered.
-    pub even_grid: Duration,
+keyturn_core::with_defaults! {
+    /// How a runtime is made.
+    pub struct Settings {
+        /// Where events are sent, apart from the plugins that listen. Their names are all different.
+        pub webhooks: Destinations = Destinations::default(),
+        /// Which plugin wins if two want the same.
+        pub sign_in: SignInPlugin = SignInPlugin::default(),
+        /// Where compiled components are kept, for a start in milliseconds.
+        pub cache: Option<cache::Folder> = None,
+        /// Limits of the host as a whole.
+        pub limits: HostLimits = HostLimits::default(),
+        /// Whether the engine is made now, and not when the first plugin is admitted: a host that may admit none needs none of
+        /// its address space. The memory of calls is then wiped in a slower way.
+        pub engine_first: bool = true,
+        /// The time grid on which operations with `answer = even` are answered; it should lie above the slowest hash that
+        /// the panel has stored. Zero: at once.
+        pub even_grid: Duration = Duration::from_millis(250),
+    }
 }
 
 /// Wakes the workers for what calls leave behind.
@@ -64,36 +63,33 @@ pub struct Bells {
     pub webhook: Bell,
 }
 
-/// Log lines that are written once a minute at most.
-#[derive(Default)]
-pub(crate) struct Notices {
-    /// There is no room for more jobs.
-    pub(crate) full: Told,
-    /// An answer came too late for the time grid.
-    pub(crate) uneven: Told,
-}
-
 /// Everything that calls need. Every method may block on the disk or on a hash, so call it from a thread that may block.
 pub struct Runtime {
     /// None until a plugin is admitted, which may be never.
     machine: OnceLock<Machine>,
-    guest_memory: GuestMemory,
     cache: Option<cache::Folder>,
-    /// Where everything is kept.
-    pub storage: Arc<Store>,
-    /// What seals it.
-    pub keys: Arc<Keys>,
-    /// What a call can see besides its own data.
-    pub surroundings: Arc<Surroundings>,
+    pub(crate) surroundings: Arc<Surroundings>,
     plugins: Arc<RwLock<Roster>>,
     /// Wakes workers.
     pub bells: Bells,
     pub(crate) even_grid: Duration,
     pub(crate) compute: Lane,
     pub(crate) calls: Lane,
-    pub(crate) notices: Notices,
+    /// When the operator was told last that there is no room for more jobs.
+    pub(crate) told_full: Told,
+    /// And that an answer came later than evenly.
+    pub(crate) told_uneven: Told,
     /// The room in the audit log for entries about calls that changed nothing.
     pub(crate) audited: Budget,
+}
+
+/// What a call can see beyond itself: its caller's host sees it too.
+impl std::ops::Deref for Runtime {
+    type Target = Surroundings;
+
+    fn deref(&self) -> &Surroundings {
+        &self.surroundings
+    }
 }
 
 impl Runtime {
@@ -101,8 +97,14 @@ impl Runtime {
     ///
     /// # Errors
     /// Why the engine can't be created, such as too little address space for its pool.
-    pub fn new(parts: Parts) -> Result<Self, String> {
-        let Parts { storage, keys, mail, brand, webhooks, sign_in, cache, limits, engine_first, even_grid } = parts;
+    pub fn new(
+        storage: Arc<Store>,
+        keys: Arc<Keys>,
+        mail: Arc<MailSettings>,
+        brand: Brand,
+        settings: Settings,
+    ) -> Result<Self, String> {
+        let Settings { webhooks, sign_in, cache, limits, engine_first, even_grid } = settings;
         let machine = OnceLock::new();
         let mut calls = limits.calls_at_once.min(POOL_SLOTS as usize);
         if engine_first {
@@ -118,31 +120,31 @@ impl Runtime {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             set => set,
         };
+        let compute = Lane::new(compute, limits.compute_queue, patience);
+        let calls = Lane::new(calls, limits.calls_queue, patience);
         let plugins = Arc::new(RwLock::new(Roster::new(sign_in, remembered(&storage))));
         let surroundings = Surroundings {
-            storage: Arc::clone(&storage),
-            keys: Arc::clone(&keys),
+            storage,
+            keys,
             buffers,
             mail,
             brand,
             webhooks: RwLock::new(webhooks),
-            plugins: Arc::new(Plugins(Arc::clone(&plugins))),
-            accounts_per_address: limits.accounts_per_address,
+            plugins: plugins.clone(),
+            limits,
             many_told: Told::default(),
         };
         Ok(Self {
             machine,
-            guest_memory: limits.guest_memory,
             cache,
-            storage,
-            keys,
             surroundings: Arc::new(surroundings),
             plugins,
             bells: Bells::default(),
             even_grid,
-            compute: Lane::new(compute, limits.compute_queue, patience),
-            calls: Lane::new(calls, limits.calls_queue, patience),
-            notices: Notices::default(),
+            compute,
+            calls,
+            told_full: Told::default(),
+            told_uneven: Told::default(),
             audited: Budget::default(),
         })
     }
@@ -150,7 +152,7 @@ impl Runtime {
     /// The engine, created now at the latest.
     fn machine(&self) -> Result<&Machine, String> {
         if self.machine.get().is_none() {
-            let made = Machine::new(self.guest_memory).map_err(|cause| engine_problem(&cause))?;
+            let made = Machine::new(self.limits.guest_memory).map_err(|cause| engine_problem(&cause))?;
             // If two threads create one, either is fine.
             let _ = self.machine.set(made);
         }
@@ -159,13 +161,13 @@ impl Runtime {
 
     /// All plugins, as they are now.
     pub fn roster(&self) -> RwLockReadGuard<'_, Roster> {
-        self.plugins.read().unwrap_or_else(PoisonError::into_inner)
+        self.plugins.read()
     }
 
     /// The admitted plugins, by name.
     #[must_use]
     pub fn plugins(&self) -> Vec<Arc<Plugin>> {
-        self.roster().admitted().cloned().collect()
+        self.roster().admitted.values().cloned().collect()
     }
 
     /// Admits a component under `name`, and replaces the plugin with that name.
@@ -174,43 +176,34 @@ impl Runtime {
     /// [`AdmitError`]; then the earlier plugin stays.
     pub fn admit(&self, name: &str, component: &[u8], grants: &Grants) -> Result<Arc<Plugin>, AdmitError> {
         let plugin = self.prepare(name, component, grants)?;
-        self.change_roster(|roster| roster.admit(&plugin))?;
+        self.plugins.write().admit(&plugin)?;
         self.remember_plugins();
         Ok(plugin)
     }
 
     /// A plugin that isn't called yet.
     pub fn prepare(&self, name: &str, component: &[u8], grants: &Grants) -> Result<Arc<Plugin>, AdmitError> {
-        let machine = self.machine().map_err(|cause| AdmitError::Engine { plugin: name.to_owned(), cause })?;
+        let machine = self.machine().map_err(|cause| engine_error(name, cause))?;
         Ok(Arc::new(Plugin::admit(machine, &self.keys, self.cache.as_ref(), name, component, grants)?))
     }
 
     /// Replaces all plugins by these at once. Running calls finish with the earlier ones. Returns the refused ones.
     pub fn arrange(&self, candidates: Vec<Candidate>) -> Vec<(String, AdmitError)> {
-        self.change_roster(|roster| roster.arrange(candidates))
-    }
-
-    /// Removes a plugin. Its running calls finish; its data in the database stays.
-    pub fn dismiss(&self, name: &str) {
-        self.change_roster(|roster| roster.dismiss(name));
-        self.remember_plugins();
+        self.plugins.write().arrange(candidates)
     }
 
     /// Reserves these first segments of addresses for the panel's own pages. A plugin with a link page of such a name is left
     /// out and logged. Call it before you create the router of `keyturn-http`.
     pub fn reserve(&self, names: &[&str]) {
-        for (plugin, cause) in self.change_roster(|roster| roster.reserve(names)) {
+        let refused = self.plugins.write().reserve(names);
+        for (plugin, cause) in refused {
             tracing::error!(plugin, "left out: {cause}");
         }
     }
 
-    fn change_roster<T>(&self, change: impl FnOnce(&mut Roster) -> T) -> T {
-        change(&mut self.plugins.write().unwrap_or_else(PoisonError::into_inner))
-    }
-
     /// Stores which hooks and link pages each plugin has, so that they are kept for a plugin that is broken at the next start.
     pub fn remember_plugins(&self) {
-        let memory = self.roster().memory().clone();
+        let memory = self.roster().memory.clone();
         if memory == remembered(&self.storage) {
             return;
         }
@@ -221,59 +214,35 @@ impl Runtime {
         }
     }
 
-    /// Plugins that have a grants file and aren't called, each with the reason. They harm no other plugin; `keyturn check` says
-    /// what to do.
+    /// Plugins that have a grants file and are not called, by its name, and why. They harm nobody else: `keyturn check` says what to do.
     #[must_use]
-    pub fn left_out(&self) -> Vec<LeftOut> {
-        self.roster().left_out()
+    pub fn left_out(&self) -> BTreeMap<String, String> {
+        self.roster().left_out.clone()
     }
 
     /// Whether a plugin has this hook, `interface/function`.
     #[must_use]
     pub fn has_hook(&self, hook: &str) -> bool {
-        let (interface, function) = hook.split_once('/').unwrap_or_default();
-        self.plugins().iter().any(|plugin| plugin.hook(interface, function).is_some())
+        self.plugins().iter().any(|plugin| plugin.hook(hook).is_some())
     }
 
     /// The parameters of a hook that hold a secret, as its JSON arguments name them, each with whether it is optional. None:
     /// there is no such hook.
     #[must_use]
     pub fn secrets(&self, hook: &str) -> Option<Vec<(String, bool)>> {
-        let (interface, function) = hook.split_once('/')?;
         let plugins = self.plugins();
-        let hook = plugins.iter().find_map(|plugin| plugin.hook(interface, function))?;
+        let hook = plugins.iter().find_map(|plugin| plugin.hook(hook))?;
         let secrets = hook.parameters.iter().filter(|(name, _)| hook.operation.secrets.contains(name));
         Some(secrets.map(|(name, ty)| (values::snake(name), matches!(ty, Type::Option(_)))).collect())
     }
 
-    /// Calls a hook: `interface/function`, arguments as a JSON object, an idempotency key or none.
-    ///
-    /// # Errors
-    /// [`CallError`].
-    pub fn call(&self, caller: &Caller, hook: &str, arguments: &Value, key: Option<&str>) -> Result<Value, CallError> {
-        let (interface, function) = hook.split_once('/').ok_or_else(|| CallError::NoSuch(format!("hook {hook}")))?;
-        let plugins = self.plugins();
-        let plugin = plugins
-            .iter()
-            .find(|plugin| plugin.hook(interface, function).is_some())
-            .ok_or_else(|| self.no_hook(interface, function))?;
-        self.hook(plugin, interface, function, caller, arguments, key)
-    }
-
     /// Why a hook can't be called: there is none, or its plugin is left out.
-    pub fn no_hook(&self, interface: &str, function: &str) -> CallError {
+    pub fn no_hook(&self, hook: &str) -> CallError {
+        let interface = hook.split_once('/').map_or("", |(interface, _)| interface);
         match self.roster().left_out_with(interface) {
             Some(plugin) => CallError::LeftOut { plugin: plugin.to_owned() },
-            None => CallError::NoSuch(format!("hook {interface}/{function}")),
+            None => CallError::NoSuch(format!("hook {hook}")),
         }
-    }
-
-    /// Accounts with that login or address, in these realms; at most `accounts-per-address`.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    pub fn find(&self, login_or_email: &str, realms: &[&str]) -> Result<Vec<(AccountId, Matched)>, StorageError> {
-        self.surroundings.find(login_or_email, realms)
     }
 
     /// The session epoch of an account, to compare with the one that a session began with. None if the account is gone.
@@ -299,24 +268,16 @@ impl Runtime {
             }
         }
     }
-
-    /// The absolute address of a plugin's link page.
-    #[must_use]
-    pub fn link(&self, plugin: &str, page: &str, token: &str) -> String {
-        self.surroundings.link(plugin, page, token)
-    }
 }
 
 /// The plugins, as calls see them.
-struct Plugins(Arc<RwLock<Roster>>);
-
-impl Directory for Plugins {
+impl Directory for RwLock<Roster> {
     fn listeners(&self, source: &str, event: &str) -> Vec<String> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).listeners(source, event)
+        self.read().listeners(source, event)
     }
 
     fn must_say_whose(&self, plugin: &str, page: &str) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).must_say_whose(plugin, page)
+        self.read().must_say_whose(plugin, page)
     }
 }
 

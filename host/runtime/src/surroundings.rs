@@ -1,33 +1,22 @@
-//! What a call can see beyond itself.
+//! What a call can see besides its own data.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use keyturn_core::accounts::{AccountId, Matched};
 use keyturn_core::seal::Keys;
 use keyturn_core::time::now;
+use keyturn_mail_settings::MailSettings;
+use keyturn_package::limits::HostLimits;
 use keyturn_store::{StorageError, Store};
+use keyturn_ui::Brand;
 use keyturn_webhooks::Destinations;
+use parking_lot::RwLock;
 
 use crate::call::told::Told;
 use crate::capabilities::kdf::buffers::Buffers;
 
 /// The parameter of a link that names its plugin.
 pub const LINK_OF: &str = "of";
-
-/// What a call must know about how email is sent now.
-pub trait MailRoute: Send + Sync {
-    /// Whether any transport sends email.
-    fn goes(&self) -> bool;
-
-    /// Where links lead: scheme, host and port, without a slash at the end.
-    fn origin(&self) -> String;
-
-    /// The domain of a new email's Message-ID.
-    fn message_domain(&self) -> String;
-
-    /// Whether the operators have an address.
-    fn reaches_operators(&self) -> bool;
-}
 
 /// Which plugin has what, as far as a call must know it.
 pub trait Directory: Send + Sync {
@@ -38,7 +27,7 @@ pub trait Directory: Send + Sync {
     fn must_say_whose(&self, plugin: &str, page: &str) -> bool;
 }
 
-/// What a call can see beyond itself.
+/// What a call can see besides its own data.
 pub struct Surroundings {
     /// Where everything is kept.
     pub storage: Arc<Store>,
@@ -47,15 +36,15 @@ pub struct Surroundings {
     /// Memory for slow hashes.
     pub buffers: Arc<Buffers>,
     /// How email is sent, and where links lead.
-    pub mail: Arc<dyn MailRoute>,
-    /// The panel's name.
-    pub brand: String,
+    pub mail: Arc<MailSettings>,
+    /// What people see of the panel.
+    pub brand: Brand,
     /// Where events are sent, apart from the plugins that listen.
     pub webhooks: RwLock<Destinations>,
     /// Which plugin has what.
     pub plugins: Arc<dyn Directory>,
-    /// How many accounts one login or address finds at most.
-    pub accounts_per_address: usize,
+    /// Limits of the host as a whole.
+    pub limits: HostLimits,
     /// When the log last said that there were more.
     pub many_told: Told,
 }
@@ -67,7 +56,7 @@ impl Surroundings {
     /// # Errors
     /// [`StorageError`].
     pub fn find(&self, typed: &str, realms: &[&str]) -> Result<Vec<(AccountId, Matched)>, StorageError> {
-        let most = self.accounts_per_address;
+        let most = self.limits.accounts_per_address;
         let mut found = self.storage.find(typed, realms, most.saturating_add(1))?;
         if found.len() > most {
             found.truncate(most);
@@ -93,6 +82,6 @@ impl Surroundings {
     /// Where events are sent now.
     #[must_use]
     pub fn webhooks(&self) -> Destinations {
-        Arc::clone(&self.webhooks.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.webhooks.read())
     }
 }

@@ -172,8 +172,12 @@ pub fn arguments(json: &Value, parameters: &[(String, Type)]) -> Result<Vec<Val>
     Ok(object(json, fields, "arguments")?.into_iter().map(|(_, value)| value).collect())
 }
 
-fn misfit<T>(path: &str, problem: impl Into<String>) -> Result<T, Misfit> {
-    Err(Misfit { path: path.to_owned(), problem: problem.into() })
+fn misfit(path: &str, problem: impl Into<String>) -> Misfit {
+    Misfit { path: path.to_owned(), problem: problem.into() }
+}
+
+fn one_of<'a>(path: &str, names: impl Iterator<Item = &'a str>) -> Misfit {
+    misfit(path, format!("must be one of {}", names.map(snake).collect::<Vec<_>>().join(", ")))
 }
 
 fn object<'a>(
@@ -181,7 +185,7 @@ fn object<'a>(
     fields: impl Iterator<Item = (&'a str, Type)>,
     path: &str,
 ) -> Result<Vec<(String, Val)>, Misfit> {
-    let Value::Object(object) = json else { return misfit(path, "must be an object") };
+    let object = json.as_object().ok_or_else(|| misfit(path, "must be an object"))?;
     let mut left: Vec<&String> = object.keys().collect();
     let mut values = Vec::new();
     for (name, ty) in fields {
@@ -191,32 +195,28 @@ fn object<'a>(
         let value = match object.get(&key) {
             Some(value) => from_json(value, &ty, &path)?,
             None if matches!(ty, Type::Option(_)) => Val::Option(None),
-            None => return misfit(&path, "is missing"),
+            None => return Err(misfit(&path, "is missing")),
         };
         values.push((name.to_owned(), value));
     }
     match left.first() {
         None => Ok(values),
-        Some(unknown) => misfit(&format!("{path}.{unknown}"), "is not known"),
+        Some(unknown) => Err(misfit(&format!("{path}.{unknown}"), "is not known")),
     }
+}
+
+/// Several values of as many types.
+fn each(items: &[Value], types: impl Iterator<Item = Type>, path: &str) -> Result<Vec<Val>, Misfit> {
+    items.iter().zip(types).enumerate().map(|(i, (item, ty))| from_json(item, &ty, &format!("{path}[{i}]"))).collect()
 }
 
 fn integer(json: &Value, min: i64, max: i64, path: &str) -> Result<i64, Misfit> {
     let (min, max) = (min.max(-MAX_SAFE), max.min(MAX_SAFE));
-    let value = match json {
-        Value::Number(number) => number.as_i64().or_else(|| {
-            // Within ±(2⁵³−1), every integral float is exactly one integer.
-            number
-                .as_f64()
-                .filter(|float| float.fract() == 0.0 && float.abs() <= MAX_SAFE as f64)
-                .map(|float| float as i64)
-        }),
-        _ => None,
-    };
-    match value {
-        Some(value) if (min..=max).contains(&value) => Ok(value),
-        _ => misfit(path, format!("must be an integer from {min} to {max}")),
-    }
+    // Within ±(2⁵³−1), every integral float is exactly one integer.
+    let integral = |float: &f64| float.fract() == 0.0 && float.abs() <= MAX_SAFE as f64;
+    let value = json.as_i64().or_else(|| json.as_f64().filter(integral).map(|float| float as i64));
+    let within = value.filter(|value| (min..=max).contains(value));
+    within.ok_or_else(|| misfit(path, format!("must be an integer from {min} to {max}")))
 }
 
 /// One value of a type.
@@ -229,11 +229,9 @@ pub fn from_json(json: &Value, ty: &Type, path: &str) -> Result<Val, Misfit> {
             Val::$variant(integer(json, i64::from(<$rust>::MIN), i64::from(<$rust>::MAX), path)? as $rust)
         };
     }
+    let must = |problem: &str| misfit(path, problem);
     Ok(match ty {
-        Type::Bool => match json {
-            Value::Bool(value) => Val::Bool(*value),
-            _ => return misfit(path, "must be true or false"),
-        },
+        Type::Bool => Val::Bool(json.as_bool().ok_or_else(|| must("must be true or false"))?),
         Type::S8 => int!(S8, i8),
         Type::U8 => int!(U8, u8),
         Type::S16 => int!(S16, i16),
@@ -242,86 +240,73 @@ pub fn from_json(json: &Value, ty: &Type, path: &str) -> Result<Val, Misfit> {
         Type::U32 => int!(U32, u32),
         Type::S64 => Val::S64(integer(json, -MAX_SAFE, MAX_SAFE, path)?),
         Type::U64 => Val::U64(integer(json, 0, MAX_SAFE, path)?.unsigned_abs()),
-        Type::Float32 | Type::Float64 => match json.as_f64() {
-            Some(float) if matches!(ty, Type::Float64) => Val::Float64(float),
+        Type::Float64 => Val::Float64(json.as_f64().ok_or_else(|| must("must be a number"))?),
+        Type::Float32 => {
             // Beyond it there is only infinity, which JSON can't express.
-            Some(float) if float.abs() <= f64::from(f32::MAX) => Val::Float32(float as f32),
-            Some(_) => return misfit(path, format!("must be a number within ±{:e}", f32::MAX)),
-            None => return misfit(path, "must be a number"),
-        },
-        Type::Char => match json.as_str().map(|text| (text.chars().next(), text.chars().count())) {
-            Some((Some(c), 1)) => Val::Char(c),
-            _ => return misfit(path, "must be a string of one character"),
-        },
-        Type::String => match json {
-            Value::String(text) => Val::String(text.clone()),
-            _ => return misfit(path, "must be a string"),
-        },
-        Type::List(list) if matches!(list.ty(), Type::U8) => match json.as_str().map(|text| BASE64.decode(text)) {
-            Some(Ok(bytes)) => Val::List(bytes.into_iter().map(Val::U8).collect()),
-            _ => return misfit(path, "must be a string of base64"),
-        },
-        Type::List(list) => match json {
-            Value::Array(items) => {
-                let ty = list.ty();
-                let items = items.iter().enumerate().map(|(i, item)| from_json(item, &ty, &format!("{path}[{i}]")));
-                Val::List(items.collect::<Result<_, _>>()?)
-            }
-            _ => return misfit(path, "must be an array"),
-        },
-        Type::Record(record) => Val::Record(object(
-            json,
-            record.fields().map(|field| (field.name, field.ty)).collect::<Vec<_>>().into_iter(),
-            path,
-        )?),
-        Type::Tuple(tuple) => match json {
-            Value::Array(items) if items.len() == tuple.types().len() => {
-                let items = items.iter().zip(tuple.types()).enumerate();
-                let items = items.map(|(i, (item, ty))| from_json(item, &ty, &format!("{path}[{i}]")));
-                Val::Tuple(items.collect::<Result<_, _>>()?)
-            }
-            _ => return misfit(path, format!("must be an array of {}", tuple.types().len())),
-        },
+            let float = json.as_f64().ok_or_else(|| must("must be a number"))?;
+            let fits = float.abs() <= f64::from(f32::MAX);
+            let beyond = || misfit(path, format!("must be a number within ±{:e}", f32::MAX));
+            Val::Float32(fits.then_some(float as f32).ok_or_else(beyond)?)
+        }
+        Type::Char => {
+            let mut chars = json.as_str().unwrap_or_default().chars();
+            let one = chars.next().filter(|_| chars.next().is_none());
+            Val::Char(one.ok_or_else(|| must("must be a string of one character"))?)
+        }
+        Type::String => Val::String(json.as_str().ok_or_else(|| must("must be a string"))?.to_owned()),
+        Type::List(list) if matches!(list.ty(), Type::U8) => {
+            let bytes = json.as_str().and_then(|text| BASE64.decode(text).ok());
+            let bytes = bytes.ok_or_else(|| must("must be a string of base64"))?;
+            Val::List(bytes.into_iter().map(Val::U8).collect())
+        }
+        Type::List(list) => {
+            let items = json.as_array().ok_or_else(|| must("must be an array"))?;
+            Val::List(each(items, std::iter::repeat(list.ty()), path)?)
+        }
+        Type::Record(record) => {
+            let fields: Vec<_> = record.fields().map(|field| (field.name, field.ty)).collect();
+            Val::Record(object(json, fields.into_iter(), path)?)
+        }
+        Type::Tuple(tuple) => {
+            let (types, items) = (tuple.types(), json.as_array());
+            let items = items.filter(|items| items.len() == types.len());
+            let other = || misfit(path, format!("must be an array of {}", tuple.types().len()));
+            Val::Tuple(each(items.ok_or_else(other)?, types, path)?)
+        }
         Type::Variant(variant) => {
-            let kinds: Vec<String> = variant.cases().map(|case| snake(case.name)).collect();
-            let Value::Object(object) = json else { return misfit(path, "must be an object with kind and value") };
+            let object = json.as_object().ok_or_else(|| must("must be an object with kind and value"))?;
             if let Some(unknown) = object.keys().find(|key| *key != "kind" && *key != "value") {
-                return misfit(&format!("{path}.{unknown}"), "is not known");
+                return Err(misfit(&format!("{path}.{unknown}"), "is not known"));
             }
             let kind = object.get("kind").and_then(Value::as_str);
-            let Some(case) = variant.cases().find(|case| Some(snake(case.name).as_str()) == kind) else {
-                return misfit(&format!("{path}.kind"), format!("must be one of {}", kinds.join(", ")));
-            };
+            let case = variant.cases().find(|case| Some(snake(case.name).as_str()) == kind);
+            let other = || one_of(&format!("{path}.kind"), variant.cases().map(|case| case.name));
+            let case = case.ok_or_else(other)?;
             let path = format!("{path}.value");
             let value = match (&case.ty, object.get("value")) {
                 (Some(ty), Some(value)) => Some(Box::new(from_json(value, ty, &path)?)),
                 (Some(Type::Option(_)), None) => Some(Box::new(Val::Option(None))),
-                (Some(_), None) => return misfit(&path, "is missing"),
+                (Some(_), None) => return Err(misfit(&path, "is missing")),
                 (None, None | Some(Value::Null)) => None,
-                (None, Some(_)) => return misfit(&path, "must be absent"),
+                (None, Some(_)) => return Err(misfit(&path, "must be absent")),
             };
             Val::Variant(case.name.to_owned(), value)
         }
-        Type::Enum(cases) => match json.as_str().and_then(|text| cases.names().find(|name| snake(name) == text)) {
-            Some(name) => Val::Enum(name.to_owned()),
-            None => {
-                let names: Vec<String> = cases.names().map(snake).collect();
-                return misfit(path, format!("must be one of {}", names.join(", ")));
-            }
-        },
+        Type::Enum(cases) => {
+            let name = json.as_str().and_then(|text| cases.names().find(|name| snake(name) == text));
+            Val::Enum(name.ok_or_else(|| one_of(path, cases.names()))?.to_owned())
+        }
         Type::Flags(flags) => {
-            let Value::Array(items) = json else { return misfit(path, "must be an array of strings") };
             let mut set = Vec::new();
+            let items = json.as_array().ok_or_else(|| must("must be an array of strings"))?;
             for (i, item) in items.iter().enumerate() {
+                let path = format!("{path}[{i}]");
                 let name = item.as_str().and_then(|text| flags.names().find(|name| snake(name) == text));
-                match name {
-                    Some(name) if !set.iter().any(|other| other == name) => set.push(name.to_owned()),
-                    Some(_) => return misfit(&format!("{path}[{i}]"), "stands twice"),
-                    None => {
-                        let names: Vec<String> = flags.names().map(snake).collect();
-                        return misfit(&format!("{path}[{i}]"), format!("must be one of {}", names.join(", ")));
-                    }
+                let name = name.ok_or_else(|| one_of(&path, flags.names()))?.to_owned();
+                if set.contains(&name) {
+                    return Err(misfit(&path, "stands twice"));
                 }
+                set.push(name);
             }
             Val::Flags(set)
         }
@@ -330,25 +315,27 @@ pub fn from_json(json: &Value, ty: &Type, path: &str) -> Result<Val, Misfit> {
             value => Val::Option(Some(Box::new(from_json(value, &option.ty(), path)?))),
         },
         Type::Result(result) => {
-            let Value::Object(object) = json else { return misfit(path, "must be an object with ok or err") };
-            let mut keys = object.iter();
             let side = |ty: Option<Type>, value: &Value, name: &str| match ty {
                 Some(ty) => Ok(Some(Box::new(from_json(value, &ty, &format!("{path}.{name}"))?))),
                 None if value.is_null() => Ok(None),
-                None => misfit(&format!("{path}.{name}"), "must be null"),
+                None => Err(misfit(&format!("{path}.{name}"), "must be null")),
             };
-            match (keys.next(), keys.next()) {
-                (Some((key, value)), None) if key == "ok" => Val::Result(Ok(side(result.ok(), value, "ok")?)),
-                (Some((key, value)), None) if key == "err" => Val::Result(Err(side(result.err(), value, "err")?)),
-                _ => return misfit(path, "must be an object with ok or err"),
+            let object = json.as_object().filter(|object| object.len() == 1);
+            match object.map(|object| (object.get("ok"), object.get("err"))) {
+                Some((Some(value), _)) => Val::Result(Ok(side(result.ok(), value, "ok")?)),
+                Some((_, Some(value))) => Val::Result(Err(side(result.err(), value, "err")?)),
+                _ => return Err(must("must be an object with ok or err")),
             }
         }
-        _ => return misfit(path, "has a type that can't be served"),
+        _ => return Err(must("has a type that can't be served")),
     })
 }
 
-/// A value of a type as JSON. `link` gives a link's absolute address, by page and token.
-pub fn to_json(value: &Val, ty: &Type, link: &dyn Fn(&str, &str) -> String) -> Value {
+/// Writes a link's absolute address, by page and token.
+pub type Linked<'a> = dyn Fn(&str, &str) -> String + 'a;
+
+/// A value of a type as JSON.
+pub fn to_json(value: &Val, ty: &Type, link: &Linked<'_>) -> Value {
     let boxed = |value: &Option<Box<Val>>, ty: Option<Type>| match (value, ty) {
         (Some(value), Some(ty)) => to_json(value, &ty, link),
         _ => Value::Null,

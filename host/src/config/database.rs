@@ -13,6 +13,7 @@ use crate::storage::dialect::Dialect;
 use crate::storage::store::Keeps;
 use crate::storage::{StorageError, Store};
 use crate::{mariadb, postgres};
+use keyturn_core::settings::must;
 use keyturn_store_server::Pooling;
 
 /// The panel's database, by `sqlite` or by `url`. The host's own tables, `keyturnhost_*`, are in it too, or nothing would be atomic.
@@ -81,30 +82,24 @@ impl std::fmt::Display for Place {
 }
 
 impl Database {
-    /// What cannot be, by its setting: seen without opening anything.
-    pub(super) fn wrong(&self) -> Option<(&'static str, String)> {
-        let server = [
+    /// Checks what can be seen without opening anything.
+    pub(super) fn check(&self) -> Result<(), (String, String)> {
+        let (file, server) = (self.sqlite.is_some(), self.url.is_some());
+        must(file || server, "database", || "needs sqlite, a file, or url, a server")?;
+        must(!(file && server), "database", || "has both sqlite and url; keep one")?;
+        for (setting, there) in [
             ("database.password-file", self.password_file.is_some()),
             ("database.ca-file", self.ca_file.is_some()),
             ("database.schema", self.schema.is_some()),
-        ];
-        match (&self.sqlite, &self.url) {
-            (None, None) => return Some(("database", "needs sqlite, a file, or url, a server".to_owned())),
-            (Some(_), Some(_)) => return Some(("database", "has both sqlite and url; keep one".to_owned())),
-            (Some(_), None) => {
-                let (setting, _) = server.into_iter().find(|(_, there)| *there)?;
-                return Some((setting, "is for a server, and database.sqlite names a file".to_owned()));
-            }
-            (None, Some(_)) if self.journal != Journal::Keep => {
-                return Some(("database.journal", "is for a file, and database.url names a server".to_owned()));
-            }
-            (None, Some(_)) => {}
+        ] {
+            must(!(file && there), setting, || "is for a server, and database.sqlite names a file")?;
         }
-        if !(1..=100).contains(&self.connections) {
-            return Some(("database.connections", format!("is {}; it must be 1 to 100", self.connections)));
-        }
-        let schema = self.schema.as_ref().filter(|name| name.is_empty() || name.len() > 63 || name.contains('\0'));
-        schema.map(|_| ("database.schema", "must be a name of 1 to 63 bytes".to_owned()))
+        let journal = self.journal == Journal::Keep;
+        must(file || journal, "database.journal", || "is for a file, and database.url names a server")?;
+        let few = (1..=100).contains(&self.connections);
+        must(few, "database.connections", || format!("must be 1 to 100, not {}", self.connections))?;
+        let named = self.schema.as_ref().is_none_or(|name| (1..=63).contains(&name.len()) && !name.contains('\0'));
+        must(named, "database.schema", || "must be a name of 1 to 63 bytes")
     }
 
     fn engine(&self) -> Option<&str> {

@@ -1,21 +1,24 @@
 //! What a server reloads while it runs: grants, components and webhooks.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::{Config, ConfigError};
-use crate::host::{Host, plugin_name};
+use crate::host::Host;
 use crate::plugin::admit::Plugin;
 use crate::plugin::grants::Grants;
+
+/// What became of each plugin, by its name.
+pub type Outcomes = BTreeMap<String, Result<Arc<Plugin>, ConfigError>>;
 
 impl Config {
     /// Reads the grants folder again: admits all plugins, and removes those whose file is gone, all at once, so that no request
     /// finds a gap. A plugin that can't be read or is refused stays as it was; a new one is left out (see [`Runtime::left_out`](crate::Runtime::left_out)).
     ///
     /// # Errors
-    /// [`ConfigError`] if the folder can't be read. The answer has each plugin's result by its name.
-    #[allow(clippy::type_complexity)]
-    pub fn reload(&self, host: &Host) -> Result<Vec<(String, Result<Arc<Plugin>, ConfigError>)>, ConfigError> {
+    /// [`ConfigError`] if the folder cannot be read.
+    pub fn reload(&self, host: &Host) -> Result<Outcomes, ConfigError> {
         let outcomes = self.look_at_plugins(host)?;
         host.remember_plugins();
         Ok(outcomes)
@@ -25,39 +28,31 @@ impl Config {
     ///
     /// # Errors
     /// As [`Config::reload`].
-    #[allow(clippy::type_complexity)]
-    pub fn look_at_plugins(&self, host: &Host) -> Result<Vec<(String, Result<Arc<Plugin>, ConfigError>)>, ConfigError> {
-        let before = host.plugins();
-        let mut outcomes = Vec::new();
-        let mut candidates = Vec::new();
+    pub fn look_at_plugins(&self, host: &Host) -> Result<Outcomes, ConfigError> {
+        let before = host.roster().admitted.clone();
+        let (mut outcomes, mut candidates) = (Outcomes::new(), BTreeMap::new());
         for path in self.grants()? {
-            let name = plugin_name(&path);
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let plugin = Grants::read(&path)
                 .map_err(ConfigError::from)
                 .and_then(|(grants, component)| Ok(host.prepare(&name, &component, &grants)?));
-            let candidate = plugin.as_ref().map(Arc::clone).or_else(|cause| {
-                let as_before = before.iter().find(|plugin| plugin.name == name);
-                as_before.cloned().ok_or_else(|| cause.to_string())
-            });
-            candidates.push((name.clone(), candidate));
-            outcomes.push((name, plugin));
+            let as_before = |cause: &ConfigError| before.get(&name).cloned().ok_or_else(|| cause.to_string());
+            candidates.insert(name.clone(), plugin.as_ref().map(Arc::clone).or_else(as_before));
+            outcomes.insert(name, plugin);
         }
-        let refused = host.arrange(candidates.clone());
         let mut goes_on = false;
-        for (name, cause) in refused {
+        for (name, cause) in host.arrange(candidates.clone().into_iter().collect()) {
             // A file that can't be read was already reported.
-            if let Some((_, outcome @ Ok(_))) = outcomes.iter_mut().find(|(other, _)| *other == name) {
+            if let Some(outcome @ Ok(_)) = outcomes.get_mut(&name) {
                 *outcome = Err(cause.into());
             }
-            let as_before = before.iter().find(|plugin| plugin.name == name);
-            if let Some((candidate, as_before)) = candidates.iter_mut().find(|(other, _)| *other == name).zip(as_before)
-            {
-                candidate.1 = Ok(Arc::clone(as_before));
+            if let Some(as_before) = before.get(&name) {
+                candidates.insert(name, Ok(Arc::clone(as_before)));
                 goes_on = true;
             }
         }
         if goes_on {
-            host.arrange(candidates);
+            host.arrange(candidates.into_iter().collect());
         }
         Ok(outcomes)
     }

@@ -82,7 +82,7 @@ impl Store {
         })
     }
 
-    /// What of the audit is older than `before`, Unix milliseconds.
+    /// The number of entries older than `before`, Unix milliseconds.
     ///
     /// # Errors
     /// [`StorageError`].

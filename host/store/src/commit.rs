@@ -94,7 +94,7 @@ pub enum Effect {
 pub struct Commit {
     /// The plugin, as the operator named it.
     pub plugin: String,
-    /// The call's one instant, Unix milliseconds.
+    /// The time of the call, Unix milliseconds.
     pub now: i64,
     /// What must still be so.
     pub reads: Vec<Read>,

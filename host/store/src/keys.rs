@@ -16,7 +16,7 @@ pub struct StoredKey {
     pub name: String,
     /// All of it, in the clear here, sealed at rest.
     pub content: Zeroizing<Vec<u8>>,
-    /// When and from where it was used last.
+    /// When and from where it was last used.
     pub last_used: Option<(i64, Option<String>)>,
 }
 

@@ -11,9 +11,6 @@ pub struct Brand {
     pub name: String,
     /// Whom to ask for help: an email address or a sentence.
     pub contact: String,
-    /// Where links lead: scheme, host and port, without a slash at the end. From the configuration, never from a request. If
-    /// the page Email settings may set it, this holds until it does: see `Host::origin`.
-    pub origin: String,
     /// Where people sign in, as emails name it: a whole address, or a path from the origin of links.
     pub sign_in: String,
     /// The time zone of times that people read, an IANA name.
@@ -27,7 +24,6 @@ impl Default for Brand {
         Self {
             name: "Keyturn".to_owned(),
             contact: "your administrator".to_owned(),
-            origin: "http://127.0.0.1:8080".to_owned(),
             sign_in: "/".to_owned(),
             zone: jiff::tz::TimeZone::UTC,
             look: None,

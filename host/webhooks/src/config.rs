@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde::Deserialize;
 
 use super::url::Url;
 use super::{Destination, secret::Secret};
 use keyturn_core::network::tls;
 use keyturn_core::seal::owners_only;
+use keyturn_core::settings::must;
 use keyturn_core::text::line;
 
 /// The most destinations.
@@ -68,41 +69,34 @@ pub type Wrong = (String, String);
 
 /// Checks the values. Opens nothing.
 pub fn check(all: &[WebhookConfig]) -> Result<(), Wrong> {
-    if all.len() > MOST {
-        return Err(("webhooks".to_owned(), format!("must be at most {MOST}, not {}", all.len())));
-    }
+    must(all.len() <= MOST, "webhooks", || format!("must be at most {MOST}, not {}", all.len()))?;
     let mut names = BTreeSet::new();
     for (at, one) in all.iter().enumerate() {
+        let (name, setting) = (&one.name, format!("webhooks[{}].name", at + 1));
         let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        if one.name.is_empty() || one.name.len() > NAME || !one.name.bytes().all(fits) {
-            let name = line(&one.name, 80);
-            let problem = format!("must be 1 to {NAME} of a-z 0-9 -, not “{name}”");
-            return Err((format!("webhooks[{}].name", at + 1), problem));
-        }
-        if !names.insert(&one.name) {
-            let problem = format!("must differ: another webhook has the name “{}”", one.name);
-            return Err((format!("webhooks[{}].name", at + 1), problem));
-        }
+        let named = (1..=NAME).contains(&name.len()) && name.bytes().all(fits);
+        must(named, &setting, || format!("must be 1 to {NAME} of a-z 0-9 -, not “{}”", line(name, 80)))?;
+        let first = names.insert(name);
+        must(first, setting, || format!("must differ: another webhook has the name “{name}”"))?;
         one.check()?;
     }
     Ok(())
 }
 
 impl WebhookConfig {
-    fn wrong(&self, setting: &str, problem: impl Into<String>) -> Wrong {
-        (format!("webhooks.{}.{setting}", self.name), problem.into())
+    fn setting(&self, name: &str) -> String {
+        format!("webhooks.{}.{name}", self.name)
     }
 
     fn url(&self) -> Result<Url, Wrong> {
-        Url::read(&self.url, self.allow_private).map_err(|problem| self.wrong("url", problem))
+        Url::read(&self.url, self.allow_private).map_err(|problem| (self.setting("url"), problem))
     }
 
     fn check(&self) -> Result<(), Wrong> {
         self.url()?;
-        if self.events.is_empty() || self.events.len() > EVENTS {
-            let problem = format!("must name 1 to {EVENTS} events, such as password.changed");
-            return Err(self.wrong("events", problem));
-        }
+        let some = (1..=EVENTS).contains(&self.events.len());
+        let events = || format!("must name 1 to {EVENTS} events, such as password.changed");
+        must(some, self.setting("events"), events)?;
         let part = |part: &str, more: &[u8]| {
             !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || more.contains(&b))
         };
@@ -110,17 +104,16 @@ impl WebhookConfig {
             Some((plugin, event)) => part(plugin, b"-") && part(event, b"-."),
             None => part(event, b"-."),
         };
-        if let Some(event) = self.events.iter().find(|event| !is_event(event)) {
-            let event = line(event, 80);
-            let problem = format!("must be like password.changed or PLUGIN/password.changed, not “{event}”");
-            return Err(self.wrong("events", problem));
+        for event in &self.events {
+            let like =
+                || format!("must be like password.changed or PLUGIN/password.changed, not “{}”", line(event, 80));
+            must(is_event(event), self.setting("events"), like)?;
         }
         for (setting, value, most) in
             [("timeout-seconds", self.timeout_seconds, 60), ("connections", self.connections as u64, 8)]
         {
-            if !(1..=most).contains(&value) {
-                return Err(self.wrong(setting, format!("must be 1 to {most}, not {value}")));
-            }
+            let fits = (1..=most).contains(&value);
+            must(fits, self.setting(setting), || format!("must be 1 to {most}, not {value}"))?;
         }
         Ok(())
     }
@@ -133,8 +126,8 @@ impl WebhookConfig {
         let url = self.url()?;
         let tls = if url.encrypted {
             let ca_file = self.ca_file.as_deref().map(&at);
-            let tls = tls::trusting(ca_file.as_deref());
-            Some(tls.map_err(|cause| self.wrong("ca-file", format!("can't be used: {cause}")))?)
+            let unusable = |cause| (self.setting("ca-file"), format!("can't be used: {cause}"));
+            Some(tls::trusting(ca_file.as_deref()).map_err(unusable)?)
         } else {
             None
         };
@@ -153,17 +146,16 @@ impl WebhookConfig {
     }
 
     fn secrets(&self, path: &Path) -> Result<Vec<Secret>, Wrong> {
-        let wrong = |problem: String| self.wrong("secret-file", problem);
+        let wrong = |problem: String| (self.setting("secret-file"), problem);
         let text = owners_only(path).map_err(wrong)?;
         let mut secrets = Vec::new();
         for (at, written) in text.lines().enumerate().filter(|(_, written)| !written.trim().is_empty()) {
             let problem = |cause| wrong(format!("names {}, whose line {} {cause}", path.display(), at + 1));
             secrets.push(Secret::read(written.trim()).map_err(problem)?);
         }
-        if secrets.is_empty() || secrets.len() > SECRETS {
-            let problem = format!("names {}, which must have 1 to {SECRETS} secrets, one a line", path.display());
-            return Err(wrong(problem));
-        }
+        let some = (1..=SECRETS).contains(&secrets.len());
+        let number = || format!("names {}, which must have 1 to {SECRETS} secrets, one a line", path.display());
+        must(some, self.setting("secret-file"), number)?;
         Ok(secrets)
     }
 }

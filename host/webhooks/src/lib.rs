@@ -17,9 +17,10 @@ mod tests;
 pub mod url;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use tokio_rustls::rustls::ClientConfig;
 
@@ -38,9 +39,9 @@ pub struct Destination {
     pub name: String,
     /// Where events are posted.
     pub url: Url,
-    /// The events that go there, as the configuration names them.
+    /// Its events.
     pub events: BTreeSet<String>,
-    /// If not, events wait.
+    /// Whether anything is sent there; if not, events wait.
     pub enabled: bool,
     /// The plugin that had the last turn.
     pub turn: Mutex<String>,
@@ -54,30 +55,6 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// As the configuration names it.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Its address.
-    #[must_use]
-    pub fn url(&self) -> &Url {
-        &self.url
-    }
-
-    /// Its events.
-    #[must_use]
-    pub fn events(&self) -> &BTreeSet<String> {
-        &self.events
-    }
-
-    /// Whether anything is sent there; if not, events wait.
-    #[must_use]
-    pub fn enabled(&self) -> bool {
-        self.enabled
-    }
-
     /// How many secrets sign its deliveries.
     #[must_use]
     pub fn secrets(&self) -> usize {

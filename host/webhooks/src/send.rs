@@ -15,13 +15,12 @@ use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1;
 use hyper::{HeaderMap, Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Runtime;
 
 use super::Destination;
 use super::url::without_query;
 use keyturn_core::network::special::Special;
-use keyturn_core::network::{dial, tls};
+use keyturn_core::network::{Wire, dial, tls};
 use keyturn_core::text::line;
 use keyturn_store::deliveries::Tried;
 
@@ -106,8 +105,11 @@ impl Sender {
         };
         let (verdict, status, said) = match answer {
             Ok(answer) => (answer.verdict(now), Some(answer.status.as_u16()), answer.said()),
-            Err((step @ Step::Request, said)) => (Verdict::Unknown, None, format!("{}: {said}", step.name())),
-            Err((step, said)) => (Verdict::Failed { retry_after: None }, None, format!("{}: {said}", step.name())),
+            Err((step, said)) => {
+                let maybe = step == Step::Request;
+                let verdict = if maybe { Verdict::Unknown } else { Verdict::Failed { retry_after: None } };
+                (verdict, None, format!("{}: {said}", step.name()))
+            }
         };
         let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         // A page that says what was not found repeats the query.
@@ -133,23 +135,14 @@ impl Drop for Sender {
     }
 }
 
-/// How far an attempt came.
-#[derive(Clone, Copy)]
-enum Step {
-    LookUp,
-    Connect,
-    Tls,
-    Request,
-}
-
-impl Step {
-    fn name(self) -> &'static str {
-        match self {
-            Step::LookUp => "look-up",
-            Step::Connect => "connect",
-            Step::Tls => "TLS",
-            Step::Request => "request",
-        }
+keyturn_core::named! {
+    /// How far an attempt came.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub enum Step {
+        LookUp = "look-up",
+        Connect = "connect",
+        Tls = "TLS",
+        Request = "request",
     }
 }
 
@@ -213,18 +206,15 @@ async fn attempt(
         step.set(Step::Connect);
         let (stream, _) = dial::connect(end.saturating_duration_since(Instant::now()), &addresses).await?;
         let request = request(to, id, body, now)?;
-        match &to.tls {
+        let stream: Box<dyn Wire> = match &to.tls {
             Some(config) => {
                 step.set(Step::Tls);
-                let stream = tls::handshake(config, &to.url.host, stream).await.map_err(|cause| cause.to_string())?;
-                step.set(Step::Request);
-                exchange(stream, request, end).await
+                Box::new(tls::handshake(config, &to.url.host, stream).await.map_err(|cause| cause.to_string())?)
             }
-            None => {
-                step.set(Step::Request);
-                exchange(stream, request, end).await
-            }
-        }
+            None => Box::new(stream),
+        };
+        step.set(Step::Request);
+        exchange(stream, request, end).await
     };
     match tokio::time::timeout_at(end.into(), exchange).await {
         Ok(answer) => answer.map_err(|said| (step.get(), said)),
@@ -279,11 +269,7 @@ fn request(to: &Destination, id: &str, body: &str, now: i64) -> Result<Request<F
         .map_err(|cause| cause.to_string())
 }
 
-async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
-    request: Request<Full<Bytes>>,
-    end: Instant,
-) -> Result<Answer, String> {
+async fn exchange(stream: Box<dyn Wire>, request: Request<Full<Bytes>>, end: Instant) -> Result<Answer, String> {
     let mut builder = http1::Builder::new();
     builder.max_buf_size(HEAD).max_headers(HEADERS);
     let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(|cause| in_words(&cause))?;

@@ -1,9 +1,10 @@
 //! Addresses of webhooks.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use hyper::Uri;
 
+use keyturn_core::origin::host_and_port;
 use keyturn_core::text::line;
 
 /// The most bytes.
@@ -47,24 +48,11 @@ impl Url {
             _ => return Err(wrong()),
         };
         let authority = uri.authority().filter(|authority| !authority.as_str().contains('@')).ok_or_else(wrong)?;
-        let host = match authority.host().strip_prefix('[') {
-            Some(inside) => {
-                inside.strip_suffix(']').filter(|inside| inside.parse::<Ipv6Addr>().is_ok()).ok_or_else(wrong)?
-            }
-            None => authority.host(),
-        };
+        let (host, port) = host_and_port(authority.as_str()).ok_or_else(wrong)?;
         let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
         if host.is_empty() || (host.parse::<IpAddr>().is_err() && !host.bytes().all(is_name)) {
             return Err(wrong());
         }
-        // hyper reads an invalid port as no port.
-        let port = match authority.as_str().strip_prefix(authority.host()).unwrap_or_default() {
-            "" => None,
-            said => {
-                let port = said.strip_prefix(':').and_then(|port| port.parse::<u16>().ok());
-                Some(port.filter(|port| *port > 0).ok_or_else(wrong)?)
-            }
-        };
         Ok(Self {
             host: host.to_owned(),
             port: port.unwrap_or(if encrypted { 443 } else { 80 }),

@@ -13,6 +13,6 @@ pub mod trials;
 mod work;
 mod workers;
 
-pub use builder::{HostBuilder, HostError, plugin_name};
+pub use builder::{HostBuilder, HostError};
 pub use work::Work;
 pub use workers::*;

@@ -1,21 +1,19 @@
 //! The outbox for pages and the command line, and what an operator can do with it. The embedding panel decides who may.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::rc::Rc;
 
 use crate::work::Work;
 use crate::workers::Workers;
 use keyturn_core::accounts::{Account, AccountId, Field, Scope};
-use keyturn_core::caller::OWN;
-use keyturn_core::caller::{Actor, Caller};
+use keyturn_core::caller::{Actor, Caller, OWN};
 use keyturn_mail::draw::{self, Drawn};
 use keyturn_mail::template::TemplateError;
 use keyturn_mail::transport::folder;
 use keyturn_runtime::admit::Plugin;
 use keyturn_store::outbox::{Filling, Mail, MailFilter, MailId, MailState, Mend, Recipient};
-use keyturn_store::tasks::{Task, TaskCount};
 use keyturn_store::{AuditEntry, Role, StorageError};
 use keyturn_ui::Delivery;
 
@@ -48,8 +46,11 @@ impl Work {
                 login: field(Field::Login),
                 email: field(Field::Email),
             }),
-            brand: draw::Brand { name: &self.brand().name, contact: &self.brand().contact, sign_in: &self.sign_in() },
-            request: draw::Request { time: asked_at, origin: &origin },
+            brand: &self.brand().name,
+            contact: &self.brand().contact,
+            sign_in: &self.sign_in(),
+            time: asked_at,
+            origin: &origin,
             locale,
             zone: &self.brand().zone,
         };
@@ -107,14 +108,6 @@ pub struct Seen {
 }
 
 impl Work {
-    /// Emails, newest first.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    pub fn mails(&self, filter: &MailFilter) -> Result<Vec<Mail>, StorageError> {
-        self.storage.mails(filter)
-    }
-
     /// How many emails there are in each state, for callers who reach whole realms. None for callers who reach only some
     /// accounts of a realm: the number of other people's emails isn't for them.
     ///
@@ -123,14 +116,15 @@ impl Work {
     pub fn mail_counts(&self, caller: &Caller) -> Result<Option<Vec<(MailState, u64)>>, StorageError> {
         let mut counts = Vec::new();
         for (realm, state, count) in self.storage.mail_counts()? {
-            match caller.actor {
-                Actor::Console | Actor::System => {}
-                Actor::Anonymous => return Ok(None),
-                Actor::Account(_) | Actor::ServiceKey(_) => match caller.reach.scope(&realm) {
-                    Scope::All => {}
-                    Scope::None => continue,
-                    Scope::Own => return Ok(None),
-                },
+            let scope = match caller.actor {
+                Actor::Console | Actor::System => Scope::All,
+                Actor::Anonymous => Scope::Own,
+                Actor::Account(_) | Actor::ServiceKey(_) => caller.reach.scope(&realm),
+            };
+            match scope {
+                Scope::All => {}
+                Scope::None => continue,
+                Scope::Own => return Ok(None),
             }
             match counts.iter_mut().find(|(known, _)| *known == state) {
                 Some((_, sum)) => *sum += count,
@@ -171,20 +165,18 @@ impl Work {
     ) -> Result<Vec<(MailId, Retried)>, StorageError> {
         let mut answers = Vec::new();
         let mut retried = Vec::new();
-        let mut subjects = Vec::new();
         for id in ids {
-            let Some((mail, moved)) = self.mendable(caller, id)? else {
-                answers.push((id.clone(), Retried::Not));
-                continue;
+            let answer = match self.mendable(caller, id)? {
+                None => Retried::Not,
+                Some((_, true)) if !although_moved => Retried::Moved,
+                Some((mail, moved)) => {
+                    retried.push(mail);
+                    Retried::Queued { moved }
+                }
             };
-            let asks = moved && !although_moved;
-            answers.push((id.clone(), if asks { Retried::Moved } else { Retried::Queued { moved } }));
-            if !asks {
-                retried.push(id.clone());
-                subjects.extend(mail.to.account().cloned().map(|account| (account, Role::Subject)));
-            }
+            answers.push((id.clone(), answer));
         }
-        let done = self.mend(caller, Mend::Retry, &retried, subjects)?;
+        let done = self.mend(caller, Mend::Retry, &retried)?;
         for (id, answer) in &mut answers {
             if matches!(answer, Retried::Queued { .. }) && !done.contains(id) {
                 *answer = Retried::Not;
@@ -201,15 +193,8 @@ impl Work {
     /// # Errors
     /// [`StorageError`].
     pub fn withdraw(&self, caller: &Caller, ids: &[MailId]) -> Result<Vec<MailId>, StorageError> {
-        let mut withdrawn = Vec::new();
-        let mut subjects = Vec::new();
-        for id in ids {
-            if let Some((mail, _)) = self.mendable(caller, id)? {
-                withdrawn.push(id.clone());
-                subjects.extend(mail.to.account().cloned().map(|account| (account, Role::Subject)));
-            }
-        }
-        self.mend(caller, Mend::Withdraw, &withdrawn, subjects)
+        let mendable = ids.iter().filter_map(|id| self.mendable(caller, id).map(|some| Some(some?.0)).transpose());
+        self.mend(caller, Mend::Withdraw, &mendable.collect::<Result<Vec<_>, _>>()?)
     }
 
     /// An email that this caller may act on, and whether its address has changed.
@@ -219,40 +204,25 @@ impl Work {
         Ok(delivery.map(|delivery| (mail, delivery.moved)))
     }
 
-    fn mend(
-        &self,
-        caller: &Caller,
-        mend: Mend,
-        ids: &[MailId],
-        mut subjects: Vec<(AccountId, Role)>,
-    ) -> Result<Vec<MailId>, StorageError> {
-        if ids.is_empty() {
+    fn mend(&self, caller: &Caller, mend: Mend, mails: &[Mail]) -> Result<Vec<MailId>, StorageError> {
+        if mails.is_empty() {
             return Ok(Vec::new());
         }
-        subjects.sort_by(|one, other| one.0.cmp(&other.0));
-        subjects.dedup();
         let operation = match mend {
             Mend::Retry => "outbox-retry",
             Mend::Withdraw => "outbox-withdraw",
         };
-        let audit = AuditEntry { subjects, ..AuditEntry::of(caller, self.now(), OWN, operation, "done".to_owned()) };
-        self.storage.mend(mend, ids, audit)
+        let ids: Vec<MailId> = mails.iter().map(|mail| mail.id.clone()).collect();
+        let accounts: Vec<&AccountId> = mails.iter().filter_map(|mail| mail.to.account()).collect();
+        let audit = self.audited(caller, operation, &accounts);
+        self.storage.mend(mend, &ids, audit)
     }
 
-    /// Waiting, running and failed jobs and events, newest first.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    pub fn tasks(&self, failed: bool, limit: u32) -> Result<Vec<Task>, StorageError> {
-        self.storage.tasks(failed, limit)
-    }
-
-    /// How many jobs and events each plugin has.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    pub fn task_counts(&self) -> Result<Vec<TaskCount>, StorageError> {
-        self.storage.task_counts()
+    /// The audit's entry on something that was done about these accounts.
+    pub(crate) fn audited(&self, caller: &Caller, operation: &str, accounts: &[&AccountId]) -> AuditEntry {
+        let accounts: BTreeSet<&AccountId> = accounts.iter().copied().collect();
+        let subjects = accounts.into_iter().map(|account| (account.clone(), Role::Subject)).collect();
+        AuditEntry { subjects, ..AuditEntry::of(caller, self.now(), OWN, operation, "done".to_owned()) }
     }
 
     /// Runs failed jobs and events again, if their contents are still stored. Returns which. Writes it to the audit log.
@@ -263,8 +233,7 @@ impl Work {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let audit = AuditEntry::of(caller, self.now(), OWN, "jobs-run-again", "done".to_owned());
-        let done = self.storage.run_again(ids, audit)?;
+        let done = self.storage.run_again(ids, self.audited(caller, "jobs-run-again", &[]))?;
         if !done.is_empty() {
             self.bells.task.ring_all();
         }

@@ -1,18 +1,16 @@
 //! Webhooks for pages and the command line, and what an operator can do with them.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::work::Work;
-use keyturn_core::accounts::AccountId;
-use keyturn_core::caller::Caller;
-use keyturn_core::caller::OWN;
-use keyturn_store::deliveries::{Delivery, DeliveryFilter, DeliveryId, DeliveryState, Noted, Tried};
-use keyturn_store::{AuditEntry, Commit, Role, StorageError};
+use keyturn_core::caller::{Caller, OWN};
+use keyturn_store::deliveries::{Delivery, DeliveryId, DeliveryState, Noted, Tried};
+use keyturn_store::{AuditEntry, StorageError};
 use keyturn_webhooks::send::{Sender, System, Verdict};
-use keyturn_webhooks::{Destination, Destinations, written};
+use keyturn_webhooks::{Destination, written};
 
 /// The event of a test.
 pub const TEST: &str = "webhook.test";
@@ -72,17 +70,11 @@ pub struct OneDelivery {
 }
 
 impl Work {
-    /// The destinations of the configuration, in its order.
-    #[must_use]
-    pub fn destinations(&self) -> Destinations {
-        self.surroundings.webhooks()
-    }
-
     /// Replaces the destinations; the names of the new ones are all different. A waiting delivery goes to the destination with
     /// its name; a running one ends as it began. Deliveries to a name that no longer exists wait until it exists again.
     pub fn replace_destinations(&self, destinations: Vec<Destination>) {
         let destinations = destinations.into_iter().map(Arc::new).collect();
-        *self.surroundings.webhooks.write().unwrap_or_else(PoisonError::into_inner) = destinations;
+        *self.webhooks.write() = destinations;
         // Workers that slept for the earlier ones end.
         self.bells.webhook.ring_all();
     }
@@ -90,7 +82,7 @@ impl Work {
     /// The destination of that name.
     #[must_use]
     pub fn destination(&self, name: &str) -> Option<Arc<Destination>> {
-        self.destinations().iter().find(|destination| destination.name == name).cloned()
+        self.webhooks().iter().find(|destination| destination.name == name).cloned()
     }
 
     /// Each destination of the configuration, and then those that only have rows left.
@@ -100,7 +92,7 @@ impl Work {
     pub fn tended(&self) -> Result<Vec<Tended>, StorageError> {
         let counts = self.storage.delivery_counts()?;
         let noted = self.storage.noted_destinations()?;
-        let destinations = self.destinations();
+        let destinations = self.webhooks();
         let mut names: Vec<&str> = destinations.iter().map(|destination| destination.name.as_str()).collect();
         for (name, ..) in &counts {
             if !names.contains(&name.as_str()) {
@@ -125,23 +117,6 @@ impl Work {
         Ok(tended.collect())
     }
 
-    /// Why nothing is sent to a destination.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    pub fn webhook_held(&self, destination: &str) -> Result<Option<Held>, StorageError> {
-        // A destination with nothing left, not even a row, is not looked up.
-        Ok(self.tended()?.into_iter().find(|one| one.name == destination).and_then(|one| one.held()))
-    }
-
-    /// Deliveries, newest first.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    pub fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StorageError> {
-        self.storage.deliveries(filter)
-    }
-
     /// One delivery, with its body; none if there is none of that name.
     ///
     /// # Errors
@@ -153,7 +128,8 @@ impl Work {
             Err(StorageError::Failed { .. }) => None,
             Err(error) => return Err(error),
         };
-        let held = if delivery.waits() { self.webhook_held(&delivery.destination)? } else { None };
+        let tended = if delivery.waits() { self.tended()? } else { Vec::new() };
+        let held = tended.iter().find(|one| one.name == delivery.destination).and_then(Tended::held);
         Ok(Some(OneDelivery { delivery, body, held }))
     }
 
@@ -166,15 +142,13 @@ impl Work {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let mut subjects: Vec<(AccountId, Role)> = Vec::new();
+        let mut accounts = Vec::new();
         for id in ids {
-            let account = self.storage.delivery(id)?.and_then(|delivery| delivery.account);
-            subjects.extend(account.map(|account| (account, Role::Subject)));
+            accounts.extend(self.storage.delivery(id)?.and_then(|delivery| delivery.account));
         }
-        subjects.sort_by(|one, other| one.0.cmp(&other.0));
-        subjects.dedup();
-        let audit = AuditEntry::of(caller, self.now(), OWN, "webhook-send-again", "done".to_owned());
-        let done = self.storage.send_again(ids, AuditEntry { subjects, ..audit })?;
+        let done = self
+            .storage
+            .send_again(ids, self.audited(caller, "webhook-send-again", &accounts.iter().collect::<Vec<_>>()))?;
         if !done.is_empty() {
             self.bells.webhook.ring_all();
         }
@@ -187,7 +161,7 @@ impl Work {
     /// # Errors
     /// [`StorageError`].
     pub fn enable_destination(&self, caller: &Caller, name: &str) -> Result<bool, StorageError> {
-        let audit = AuditEntry::of(caller, self.now(), OWN, "webhook-enable", "done".to_owned());
+        let audit = self.audited(caller, "webhook-enable", &[]);
         let was = self.storage.enable_destination(name, audit)?;
         if was {
             self.bells.webhook.ring_all();
@@ -216,10 +190,7 @@ impl Work {
             Verdict::Failed { .. } | Verdict::Gone => "failed",
         };
         let outcome = format!("{outcome}: {}", destination.name);
-        self.storage.commit(Commit {
-            audit: Some(AuditEntry::of(caller, now, OWN, "webhook-test", outcome)),
-            ..Commit::bare(OWN, now, Vec::new())
-        })?;
+        self.enter(AuditEntry::of(caller, now, OWN, "webhook-test", outcome))?;
         Ok((verdict, tried))
     }
 }

@@ -7,7 +7,6 @@ use keyturn_core::caller::{Actor, Caller};
 use keyturn_core::seal::Keys;
 use keyturn_core::time::now;
 use keyturn_mail_settings::{MailSettings, Outgoing};
-use keyturn_package::limits::HostLimits;
 use keyturn_runtime::Runtime;
 use keyturn_runtime::call::lane::Lane;
 use keyturn_ui::Brand;
@@ -19,9 +18,6 @@ pub struct Work(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) runtime: Runtime,
-    pub(crate) mail: Arc<MailSettings>,
-    pub(crate) brand: Brand,
-    pub(crate) limits: HostLimits,
     /// The queue for tests that somebody waits for.
     pub(crate) trials: Lane,
 }
@@ -39,31 +35,25 @@ impl Work {
     /// How email is sent now.
     #[must_use]
     pub fn outgoing(&self) -> Arc<Outgoing> {
-        self.0.mail.outgoing()
+        self.mail.outgoing()
     }
 
     /// The email settings.
     #[must_use]
     pub fn mail_settings(&self) -> &MailSettings {
-        &self.0.mail
+        &self.mail
     }
 
     /// Where links lead now: scheme, host and port, without a slash at the end.
     #[must_use]
     pub fn origin(&self) -> String {
-        self.outgoing().origin.clone()
+        self.mail.origin()
     }
 
     /// The panel's name.
     #[must_use]
     pub fn brand(&self) -> &Brand {
-        &self.0.brand
-    }
-
-    /// Limits of the host as a whole.
-    #[must_use]
-    pub fn limits(&self) -> &HostLimits {
-        &self.0.limits
+        &self.0.runtime.brand
     }
 
     /// The queue for tests that somebody waits for.

@@ -284,7 +284,7 @@ fn what_is_wrong_with_the_database_is_said_by_its_setting() {
         ("url = \"mysql://u@127.0.0.1:1/p\"", "p on 127.0.0.1:1"),
         ("sqlite = \"panel.db\"\nurl = \"postgres://u@h/p\"", "both sqlite and url"),
         ("sqlite = \"panel.db\"\nschema = \"keyturn\"", "database.schema is for a server"),
-        ("url = \"postgres://u@h/p\"\nconnections = 1000", "database.connections is 1000; it must be 1 to 100"),
+        ("url = \"postgres://u@h/p\"\nconnections = 1000", "database.connections must be 1 to 100, not 1000"),
         ("url = \"postgres://u@h/p\"\npassword-file = \"nowhere\"", "database.password-file"),
         ("journal = \"keep\"", "needs sqlite, a file, or url, a server"),
     ] {

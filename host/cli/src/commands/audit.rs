@@ -118,7 +118,7 @@ fn outcome(entry: &AuditEntry) -> String {
 fn prune(host: &Host, config: &Config, arguments: &Prune, output: &Output) -> anyhow::Result<ExitCode> {
     let days = arguments.older_than.unwrap_or(config.audit.keep_days);
     let before = host.now() - i64::from(days) * DAY;
-    let outdated = host.audit_before(before)?;
+    let outdated = host.storage.audit_before(before)?;
     let gone = if arguments.dry_run { 0 } else { host.prune_audit(&console(), before)? };
     if output.json {
         output.document(&json!({

@@ -203,12 +203,12 @@ fn webhooks(config: &Config, report: &mut Report<'_>) {
                     1 => String::new(),
                     several => format!(", signed with {several} secrets"),
                 };
-                let events: Vec<&str> = to.events().iter().map(String::as_str).collect();
-                let text = format!("webhook {}: {} to {}{secrets}", to.name(), events.join(", "), to.url());
+                let events: Vec<&str> = to.events.iter().map(String::as_str).collect();
+                let text = format!("webhook {}: {} to {}{secrets}", to.name, events.join(", "), to.url);
                 report.say(Tone::Good, &text, None);
-                if !to.url().encrypted {
-                    let text = format!("webhook {} is sent unencrypted, so only to private networks", to.name());
-                    let fix = format!("webhooks.{}.url = \"https://…\"", to.name());
+                if !to.url.encrypted {
+                    let text = format!("webhook {} is sent unencrypted, so only to private networks", to.name);
+                    let fix = format!("webhooks.{}.url = \"https://…\"", to.name);
                     report.say(Tone::Note, &text, Some(&fix));
                 }
             }
@@ -219,14 +219,14 @@ fn webhooks(config: &Config, report: &mut Report<'_>) {
 /// Events that no plugin emits, and reasons why events don't reach their destination.
 fn destinations(host: &Host, report: &mut Report<'_>) {
     let plugins = host.plugins();
-    for to in host.destinations().iter() {
-        for wanted in to.events() {
+    for to in host.webhooks().iter() {
+        for wanted in &to.events {
             let emitted = plugins.iter().any(|plugin| plugin.manifest.events.emits_as(&plugin.name, wanted));
             if !emitted {
                 let emits = plugins.iter().flat_map(|plugin| &plugin.manifest.events.emits);
                 let emits: Vec<&str> = emits.map(String::as_str).collect();
                 let there = if emits.is_empty() { "none".to_owned() } else { emits.join(", ") };
-                let text = format!("webhooks.{}.events names {wanted}, which no plugin emits", to.name());
+                let text = format!("webhooks.{}.events names {wanted}, which no plugin emits", to.name);
                 report.say(Tone::Wrong, &text, Some(&format!("plugins emit: {there}")));
             }
         }
@@ -320,7 +320,7 @@ fn plugins(config: &Config, report: &mut Report<'_>) -> Option<Host> {
         }
     };
     let interface = config.sign_in.hook.split_once('/').map_or("", |(interface, _)| interface);
-    let rivals = outcomes.iter().any(|(_, outcome)| {
+    let rivals = outcomes.values().any(|outcome| {
         let taken = |what: &Wanted| *what == Wanted::Hooks(interface.to_owned());
         matches!(outcome, Err(ConfigError::Admit(AdmitError::Taken { what, .. })) if taken(what))
     });
@@ -388,7 +388,7 @@ fn plugins(config: &Config, report: &mut Report<'_>) -> Option<Host> {
 fn asked_at_sign_in(config: &Config, host: &Host, rivals: bool, report: &mut Report<'_>) {
     match &config.sign_in.plugin {
         Some(name) if host.plugins().iter().all(|plugin| plugin.name != *name) => {
-            let known = host.left_out().iter().any(|one| one.name == *name);
+            let known = host.left_out().contains_key(name);
             let why = if known { "which is left out" } else { "and there is no grants file of that name" };
             report.say(Tone::Wrong, &format!("sign-in.plugin names {name}, {why}: nobody can sign in"), None);
         }
@@ -414,7 +414,7 @@ fn realms_of(config: &Config, plugin: &Plugin, report: &mut Report<'_>) {
 
 /// Background jobs: whether there is room for more, and what failed.
 fn background(host: &Host, report: &mut Report<'_>) {
-    let (counts, workers) = match (host.task_counts(), host.workers()) {
+    let (counts, workers) = match (host.storage.task_counts(), host.workers()) {
         (Ok(counts), Ok(workers)) => (counts, workers),
         (Err(cause), _) | (_, Err(cause)) => return report.say(Tone::Wrong, &format!("jobs: {cause}"), None),
     };

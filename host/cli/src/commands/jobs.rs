@@ -61,7 +61,7 @@ pub fn run(config: &Path, command: &Command, output: &Output) -> anyhow::Result<
 }
 
 fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCode> {
-    let tasks = host.tasks(arguments.failed, arguments.limit)?;
+    let tasks = host.storage.tasks(arguments.failed, arguments.limit)?;
     let listed = Listed {
         heads: &["ID", "QUEUED", "KIND", "WHAT", "NEXT", "ATTEMPTS", "LAST OUTCOME"],
         none: if arguments.failed { "Nothing has failed." } else { "Nothing is waiting, and nothing has failed." },
@@ -75,7 +75,7 @@ fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCo
 
 fn run_again(host: &Host, arguments: &RunAgain, output: &Output) -> anyhow::Result<ExitCode> {
     let ids = if arguments.failed {
-        host.tasks(true, 1_000)?.into_iter().filter(|task| task.whole).map(|task| task.id).collect()
+        host.storage.tasks(true, 1_000)?.into_iter().filter(|task| task.whole).map(|task| task.id).collect()
     } else {
         arguments.ids.clone()
     };

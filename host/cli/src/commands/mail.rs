@@ -8,7 +8,7 @@ use clap::Args;
 use keyturn_host::config::Config;
 use keyturn_host::mail::address;
 use keyturn_host::mail::config::Way;
-use keyturn_host::mail::draw::{Brand, Context, Request};
+use keyturn_host::mail::draw::Context;
 use keyturn_host::mail::setup::Setup;
 use keyturn_host::mail::transport::{Attempt, Step, StepKind, Verdict};
 use keyturn_host::mail::trial;
@@ -57,8 +57,11 @@ fn test(config: &Config, arguments: &Test, output: &Output) -> anyhow::Result<Ex
     let sign_in = config.server.whole(config.server.sign_in());
     let context = Context {
         account: None,
-        brand: Brand { name: &config.brand.name, contact: &config.brand.contact, sign_in: &sign_in },
-        request: Request { time: jiff::Timestamp::now().as_millisecond(), origin: "" },
+        brand: &config.brand.name,
+        contact: &config.brand.contact,
+        sign_in: &sign_in,
+        time: jiff::Timestamp::now().as_millisecond(),
+        origin: "",
         locale: &arguments.locale,
         zone: &zone,
     };

@@ -86,7 +86,7 @@ pub fn run(config: &Path, command: &Command, output: &Output) -> anyhow::Result<
 }
 
 fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCode> {
-    let mails = host.mails(&MailFilter {
+    let mails = host.storage.mails(&MailFilter {
         states: arguments.state.shown().states().to_vec(),
         search: arguments.to.clone(),
         before: arguments.before,
@@ -148,7 +148,7 @@ fn show(host: &Host, id: &MailId, output: &Output) -> anyhow::Result<ExitCode> {
 fn retry(host: &Host, arguments: &Retry, output: &Output) -> anyhow::Result<ExitCode> {
     let ids = if arguments.failed {
         let states = vec![MailState::Refused, MailState::GaveUp];
-        let failed = host.mails(&MailFilter { states, limit: 1_000, ..MailFilter::default() })?;
+        let failed = host.storage.mails(&MailFilter { states, limit: 1_000, ..MailFilter::default() })?;
         failed.into_iter().filter(|mail| mail.whole).map(|mail| mail.id).collect()
     } else {
         there(host, &arguments.ids)?

@@ -50,7 +50,7 @@ pub fn run(command: &Command, output: &Output) -> anyhow::Result<ExitCode> {
             let folder = manifest.parent().unwrap_or(std::path::Path::new("")).join("mail");
             let mails = pack::mails_in(&folder).with_context(|| folder.display().to_string())?;
             let beside = pack::Beside { mails, wit: wit.clone() };
-            let packed = pack::pack_with(&bytes, &text, &beside)
+            let packed = pack::pack(&bytes, &text, &beside)
                 .map_err(|cause| anyhow::Error::from(cause).context(format!("can't pack {}", component.display())))?;
             std::fs::write(to, &packed).with_context(|| to.display().to_string())?;
             if output.json {

@@ -184,7 +184,7 @@ fn destination_document(one: &Tended) -> Value {
 }
 
 fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCode> {
-    let deliveries = host.deliveries(&DeliveryFilter {
+    let deliveries = host.storage.deliveries(&DeliveryFilter {
         states: arguments.state.shown().states().to_vec(),
         destination: arguments.to.clone(),
         before: arguments.before,
@@ -258,7 +258,7 @@ fn send_again(host: &Host, arguments: &SendAgain, output: &Output) -> anyhow::Re
             limit: AT_ONCE,
             ..DeliveryFilter::default()
         };
-        host.deliveries(&filter)?.into_iter().map(|delivery| delivery.id).collect()
+        host.storage.deliveries(&filter)?.into_iter().map(|delivery| delivery.id).collect()
     } else {
         queue::there(&arguments.ids, |id| host.one_delivery(id)?.map(drop).ok_or_else(|| no_such(id)))?
     };
@@ -323,9 +323,7 @@ fn test(host: &Host, name: &str, output: &Output) -> anyhow::Result<ExitCode> {
     } else {
         let text = format!(
             "webhook {name} {outcome}\n  url    {}\n  said   {}\n  took   {} ms\n  set    webhooks.{name}",
-            to.url(),
-            tried.said,
-            tried.took_ms
+            to.url, tried.said, tried.took_ms
         );
         return Err(ended(code, text));
     }

@@ -14,7 +14,6 @@ use axum::response::Response;
 use keyturn_host::Host;
 use keyturn_host::config::Config;
 use keyturn_host::http::serve::serve;
-use keyturn_host::plugin::roster::LeftOut;
 use keyturn_host::webhooks::tended::Held;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -49,7 +48,7 @@ impl Server {
             let hooks = plugin.manifest.operations.iter().filter(|operation| operation.hook.is_some()).count();
             output.line(&format!("  {} {}: {hooks} hooks", plugin.name, plugin.manifest.version));
         }
-        for LeftOut { name, cause } in self.host.left_out() {
+        for (name, cause) in self.host.left_out() {
             output.remark(&format!("  {name} is left out: {cause}"));
         }
         if self.config.server.proxies.is_empty() && !address.ip().is_loopback() {
@@ -91,8 +90,8 @@ impl Server {
 
     /// Logs which webhooks there are, and what waits for a removed one.
     fn tell_webhooks(&self) {
-        let destinations = self.host.destinations();
-        let names: Vec<&str> = destinations.iter().map(|to| to.name()).collect();
+        let destinations = self.host.webhooks();
+        let names: Vec<&str> = destinations.iter().map(|to| to.name.as_str()).collect();
         tracing::info!(webhooks = names.join(" "), "reloaded");
         let tended = self.host.tended().unwrap_or_default();
         for one in tended.iter().filter(|one| one.held() == Some(Held::Removed) && one.waiting > 0) {

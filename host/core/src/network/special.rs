@@ -6,25 +6,27 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The purpose of an address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Special {
-    /// No address; many systems treat it as this machine.
-    Unspecified,
-    /// This machine.
-    Loopback,
-    /// A private network: RFC 1918, RFC 4193.
-    Private,
-    /// Between a provider and its customers: RFC 6598.
-    Shared,
-    /// The link: RFC 3927, RFC 4291.
-    LinkLocal,
-    /// Where a cloud's machines get their own keys.
-    Metadata,
-    /// Many at once.
-    Multicast,
-    /// For documentation, measurements, protocols, or nothing.
-    Reserved,
+crate::named! {
+    /// The purpose of an address.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Special {
+        /// No address; many systems treat it as this machine.
+        Unspecified = "no address",
+        /// This machine.
+        Loopback = "on this machine",
+        /// A private network: RFC 1918, RFC 4193.
+        Private = "in a private network",
+        /// Between a provider and its customers: RFC 6598.
+        Shared = "in a provider's own network",
+        /// The link: RFC 3927, RFC 4291.
+        LinkLocal = "link-local",
+        /// Where a cloud's machines get their own keys.
+        Metadata = "a cloud's metadata address",
+        /// Many at once.
+        Multicast = "a multicast address",
+        /// For documentation, measurements, protocols, or nothing.
+        Reserved = "reserved",
+    }
 }
 
 impl Special {
@@ -35,21 +37,6 @@ impl Special {
         match address {
             IpAddr::V4(address) => of_v4(address),
             IpAddr::V6(address) => of_v6(address),
-        }
-    }
-
-    /// Follows “is” or “are”.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Special::Unspecified => "no address",
-            Special::Loopback => "on this machine",
-            Special::Private => "in a private network",
-            Special::Shared => "in a provider's own network",
-            Special::LinkLocal => "link-local",
-            Special::Metadata => "a cloud's metadata address",
-            Special::Multicast => "a multicast address",
-            Special::Reserved => "reserved",
         }
     }
 

@@ -101,7 +101,7 @@ fn asked(Served { host, site, traffic: recent }: Served, received: Received, han
         Err(problem) => return turned_away(problem),
     };
     let key = Arc::clone(&asker.key);
-    let allowance = traffic::allowance(&recent, host.limits(), &key.id, received.uri.path());
+    let allowance = traffic::allowance(&recent, &host.limits, &key.id, received.uri.path());
     // The nonce after the allowance: refused requests must not fill the memory.
     let mut response = if !allowance.within {
         Problem::from(&problem::RATE).retry_after(allowance.seconds()).response(&request)

@@ -15,7 +15,7 @@ use keyturn_store::StorageError;
 pub(super) fn call(asked: &Asked) -> Result<Response, Problem> {
     let hook = format!("{}/{}", asked.parameter("interface"), asked.parameter("function"));
     if !asked.host.has_hook(&hook) {
-        return Err(Problem::of(asked.host.no_hook(asked.parameter("interface"), asked.parameter("function"))));
+        return Err(Problem::of(asked.host.no_hook(&hook)));
     }
     let arguments = Wiped(arguments(&asked.received.headers, &asked.received.body)?);
     let key = idempotency_key(&asked.received.headers)?;

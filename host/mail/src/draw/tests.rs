@@ -53,12 +53,11 @@ fn drawn(locale: &str, name: &str, reason: &str, masked: bool) -> Drawn {
     let zone = TimeZone::get("Europe/Madrid").expect("zone");
     let context = Context {
         account: Some(Account { name, login: "marta.vidal", email: "marta@vidal.example" }),
-        brand: Brand {
-            name: "Northwind Hosting",
-            contact: "help@northwind.example",
-            sign_in: "https://panel.example/login",
-        },
-        request: Request { time: 1_795_525_331_000, origin: "Firefox on Windows, 203.0.113.x" },
+        brand: "Northwind Hosting",
+        contact: "help@northwind.example",
+        sign_in: "https://panel.example/login",
+        time: 1_795_525_331_000,
+        origin: "Firefox on Windows, 203.0.113.x",
         locale,
         zone: &zone,
     };
@@ -167,8 +166,11 @@ fn masked_secrets_are_drawn_as_dots_and_may_be_gone() {
     let zone = TimeZone::UTC;
     let context = Context {
         account: Some(Account { name: "Marta", login: "marta", email: "m@x.example" }),
-        brand: Brand { name: "Northwind", contact: "help", sign_in: "https://panel.example/login" },
-        request: Request { time: 0, origin: "" },
+        brand: "Northwind",
+        contact: "help",
+        sign_in: "https://panel.example/login",
+        time: 0,
+        origin: "",
         locale: "en",
         zone: &zone,
     };
@@ -189,8 +191,11 @@ fn a_template_that_greets_an_account_needs_one() {
     let zone = TimeZone::UTC;
     let context = Context {
         account: None,
-        brand: Brand { name: "Northwind", contact: "help", sign_in: "https://panel.example/login" },
-        request: Request { time: 0, origin: "" },
+        brand: "Northwind",
+        contact: "help",
+        sign_in: "https://panel.example/login",
+        time: 0,
+        origin: "",
         locale: "en",
         zone: &zone,
     };
@@ -220,12 +225,11 @@ fn what_somebody_has_chosen_is_no_link() {
         let zone = TimeZone::UTC;
         let context = Context {
             account: Some(Account { name, login, email: "marta@vidal.example" }),
-            brand: Brand {
-                name: "Northwind",
-                contact: "help@northwind.example",
-                sign_in: "https://panel.example/login",
-            },
-            request: Request { time: 0, origin: "" },
+            brand: "Northwind",
+            contact: "help@northwind.example",
+            sign_in: "https://panel.example/login",
+            time: 0,
+            origin: "",
             locale: "en",
             zone: &zone,
         };
@@ -312,8 +316,11 @@ fn a_mail_leads_to_the_sign_in_also_where_its_secrets_are_masked() {
     template.check().expect("good");
     let context = Context {
         account: None,
-        brand: Brand { name: "Northwind", contact: "help", sign_in: "https://panel.example/login" },
-        request: Request { time: 1_795_525_331_000, origin: "" },
+        brand: "Northwind",
+        contact: "help",
+        sign_in: "https://panel.example/login",
+        time: 1_795_525_331_000,
+        origin: "",
         locale: "en",
         zone: &TimeZone::UTC,
     };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use minijinja::{Environment, UndefinedBehavior, Value};
 
-use super::{Kind, Template};
+use super::Template;
 use crate::{invisible, line};
 use keyturn_core::html::Html;
 use keyturn_core::words::Words;
@@ -52,9 +52,7 @@ pub(super) fn examine(source: &str, template: &Template) -> Result<(), String> {
                 continue;
             }
         };
-        let Some(closed) = rest.find(end) else {
-            return Err(format!("lacks {end}"));
-        };
+        let closed = rest.find(end).ok_or_else(|| format!("lacks {end}"))?;
         tag(rest[2..closed].trim_matches(['-', '+']), is_statement, template)?;
         rest = &rest[closed + 2..];
     }
@@ -65,14 +63,9 @@ fn tag(inside: &str, is_statement: bool, template: &Template) -> Result<(), Stri
     let is_operator = |c: char| matches!(c, '=' | '!' | '<' | '>' | '(' | ')');
     let mut words = inside.split(|c: char| c.is_whitespace() || is_operator(c)).filter(|word| !word.is_empty());
     if is_statement {
-        match words.next() {
-            Some("if" | "elif" | "else" | "endif") => {}
-            other => {
-                return Err(format!(
-                    "contains {{% {} %}}; only if, elif, else and endif may be used",
-                    other.unwrap_or("")
-                ));
-            }
+        let first = words.next().unwrap_or_default();
+        if !["if", "elif", "else", "endif"].contains(&first) {
+            return Err(format!("contains {{% {first} %}}; only if, elif, else and endif may be used"));
         }
     }
     for word in words {
@@ -84,17 +77,14 @@ fn tag(inside: &str, is_statement: bool, template: &Template) -> Result<(), Stri
             continue;
         }
         match template.variables.get(word) {
-            Some(Kind::Link | Kind::Secret) => {
+            Some(kind) if kind.is_secret() => {
                 return Err(format!("uses `{word}`, which is secret and must be in a block of its own"));
             }
-            Some(_) => {}
-            None if OWN.contains(&word) => {}
-            None => {
-                return Err(format!(
-                    "uses `{word}`, which is neither one of its variables nor one of {}",
-                    OWN.join(", ")
-                ));
+            None if !OWN.contains(&word) => {
+                let own = OWN.join(", ");
+                return Err(format!("uses `{word}`, which is neither one of its variables nor one of {own}"));
             }
+            _ => {}
         }
     }
     Ok(())
@@ -111,17 +101,9 @@ fn environment(words: Words) -> Environment<'static> {
             _ if value.is_none() => return Ok(()),
             _ => value.to_string(),
         };
-        Ok(write_value(out, &text)?)
+        Ok(write!(out, "{}{text}{}", VALUE.0, VALUE.1)?)
     });
     environment
-}
-
-fn write_value(out: &mut minijinja::Output, text: &str) -> std::fmt::Result {
-    use std::fmt::Write as _;
-
-    out.write_char(VALUE.0)?;
-    out.write_str(text)?;
-    out.write_char(VALUE.1)
 }
 
 /// Fills strings in, in one language.
@@ -131,20 +113,9 @@ pub struct Phrases {
 }
 
 impl Phrases {
-    /// With these values, by their paths: `until`, `account.name`.
+    /// With these values: `until`, `account.name`.
     pub fn new(words: Words, values: BTreeMap<String, Value>) -> Self {
-        let mut tree: BTreeMap<String, Value> = BTreeMap::new();
-        let mut branches: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
-        for (path, value) in values {
-            match path.split_once('.') {
-                Some((branch, leaf)) => {
-                    drop(branches.entry(branch.to_owned()).or_default().insert(leaf.to_owned(), value))
-                }
-                None => drop(tree.insert(path, value)),
-            }
-        }
-        tree.extend(branches.into_iter().map(|(branch, leaves)| (branch, Value::from(leaves))));
-        Self { environment: environment(words), values: Value::from(tree) }
+        Self { environment: environment(words), values: Value::from(values) }
     }
 
     /// The string, filled in.

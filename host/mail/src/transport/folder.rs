@@ -11,7 +11,7 @@ use std::time::{Instant, SystemTime};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{Attempt, Session, Step, StepKind, Transport, Verdict};
+use super::{Attempt, Session, StepKind, Transport, Verdict};
 use crate::message::Writer;
 use crate::{Mailbox, Message};
 
@@ -92,6 +92,7 @@ impl Filed {
 }
 
 /// The transport.
+#[derive(Clone)]
 pub struct Folder(Arc<Route>);
 
 struct Route {
@@ -115,7 +116,7 @@ impl Transport for Folder {
 
     fn session(&self) -> Box<dyn Session> {
         wipe_partials(&self.0.path);
-        Box::new(FolderSession(Arc::clone(&self.0)))
+        Box::new(self.clone())
     }
 
     fn folder(&self) -> Option<&Path> {
@@ -132,13 +133,11 @@ impl Transport for Folder {
             }
             Err(cause) => (Verdict::Delayed, cause.to_string()),
         };
-        Attempt { steps: vec![Step { kind: StepKind::LookUp, took: started.elapsed(), said }], verdict }
+        Attempt::one(StepKind::LookUp, started, verdict, said)
     }
 }
 
-struct FolderSession(Arc<Route>);
-
-impl Session for FolderSession {
+impl Session for Folder {
     fn send(&mut self, message: &Message) -> Attempt {
         let started = Instant::now();
         let wire = match self.0.writer.wire(message) {
@@ -156,7 +155,7 @@ impl Session for FolderSession {
             Ok(()) => (Verdict::Accepted, eml),
             Err(cause) => (Verdict::Delayed, cause.to_string()),
         };
-        Attempt { steps: vec![Step { kind: StepKind::Handover, took: started.elapsed(), said }], verdict }
+        Attempt::one(StepKind::Handover, started, verdict, said)
     }
 }
 

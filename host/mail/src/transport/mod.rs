@@ -51,12 +51,16 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// An attempt with one step.
+    fn one(kind: StepKind, started: Instant, verdict: Verdict, said: String) -> Self {
+        Self { steps: vec![Step { kind, took: started.elapsed(), said }], verdict }
+    }
+
     /// A message that can't be written: because of the recipient's address, which is final, or because of ours, which can be
     /// fixed.
     fn unwritten(cause: &MessageError, started: Instant) -> Self {
         let verdict = if matches!(cause, MessageError::To(_)) { Verdict::Refused } else { Verdict::Delayed };
-        let step = Step { kind: StepKind::Handover, took: started.elapsed(), said: cause.to_string() };
-        Self { steps: vec![step], verdict }
+        Self::one(StepKind::Handover, started, verdict, cause.to_string())
     }
 }
 
@@ -71,33 +75,21 @@ pub struct Step {
     pub said: String,
 }
 
-/// The steps of an attempt, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StepKind {
-    /// The server's name was looked up.
-    LookUp,
-    /// A connection was made.
-    Connect,
-    /// It was encrypted, and the certificate checked.
-    Tls,
-    /// User name and password.
-    Login,
-    /// Sender, recipient and text were sent.
-    Handover,
-}
-
-impl StepKind {
-    /// Its name, as in JSON.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            StepKind::LookUp => "look-up",
-            StepKind::Connect => "connect",
-            StepKind::Tls => "tls",
-            StepKind::Login => "login",
-            StepKind::Handover => "handover",
-        }
+keyturn_core::named! {
+    /// The steps of an attempt, in their order.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum StepKind {
+        /// The server's name was looked up.
+        LookUp = "look-up",
+        /// A connection was made.
+        Connect = "connect",
+        /// It was encrypted, and the certificate checked.
+        Tls = "tls",
+        /// User name and password.
+        Login = "login",
+        /// Sender, recipient and text were sent.
+        Handover = "handover",
     }
 }
 

@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt as _;
 
 use super::said::{Secrets, readable};
-use super::{Attempt, Session, Step, StepKind, Transport, Verdict, of_answer};
+use super::{Attempt, Session, StepKind, Transport, Verdict, of_answer};
 use crate::Message;
 use crate::message::{Wire, Writer};
 
-/// Sends with a sendmail program of this machine.
+#[derive(Clone)]
+#[allow(missing_docs)]
 pub struct Sendmail(Arc<Route>);
 
 struct Route {
@@ -39,7 +40,7 @@ impl Transport for Sendmail {
     }
 
     fn session(&self) -> Box<dyn Session> {
-        Box::new(SendmailSession(Arc::clone(&self.0)))
+        Box::new(self.clone())
     }
 
     fn probe(&self) -> Attempt {
@@ -51,13 +52,11 @@ impl Transport for Sendmail {
             Ok(_) => (Verdict::Delayed, "this is not a program".to_owned()),
             Err(cause) => (Verdict::Delayed, cause.to_string()),
         };
-        Attempt { steps: vec![Step { kind: StepKind::LookUp, took: started.elapsed(), said }], verdict }
+        Attempt::one(StepKind::LookUp, started, verdict, said)
     }
 }
 
-struct SendmailSession(Arc<Route>);
-
-impl Session for SendmailSession {
+impl Session for Sendmail {
     fn send(&mut self, message: &Message) -> Attempt {
         let started = Instant::now();
         let wire = match self.0.writer.wire(message) {
@@ -69,7 +68,7 @@ impl Session for SendmailSession {
             Err(cause) => (Verdict::Delayed, cause.to_string()),
         };
         let said = Secrets::default().and_of(message).hidden_in(&said);
-        Attempt { steps: vec![Step { kind: StepKind::Handover, took: started.elapsed(), said }], verdict }
+        Attempt::one(StepKind::Handover, started, verdict, said)
     }
 }
 

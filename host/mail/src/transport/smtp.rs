@@ -25,31 +25,18 @@ use crate::message::{Wire, Writer};
 use keyturn_core::network::tls::{self, TlsError};
 use keyturn_core::origin::names_this_machine;
 
-/// How a connection is encrypted. Certificates are always checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Encryption {
-    /// TLS after STARTTLS; a server without it is not used.
-    #[default]
-    Starttls,
-    /// TLS from the first byte.
-    Tls,
-    /// None: only to a server on this machine.
-    None,
-}
-
-impl Encryption {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Encryption::Starttls, Encryption::Tls, Encryption::None];
-
-    /// Its name in `keyturn.toml`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Encryption::Starttls => "starttls",
-            Encryption::Tls => "tls",
-            Encryption::None => "none",
-        }
+keyturn_core::named! {
+    /// How a connection is encrypted. Certificates are always checked.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum Encryption {
+        /// TLS after STARTTLS; a server without it is not used.
+        #[default]
+        Starttls = "starttls",
+        /// TLS from the first byte.
+        Tls = "tls",
+        /// None: only to a server on this machine.
+        None = "none",
     }
 }
 
@@ -61,22 +48,24 @@ pub struct Login {
     pub password: Zeroizing<String>,
 }
 
-/// How long each step may take, and how long a connection is kept. For a server's answers, as long as RFC 5321, 4.5.3.2 says:
-/// some servers delay their greeting to see who is impatient.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Look-up; and connecting to all addresses together.
-    pub connect: Duration,
-    /// The greeting, and the answer to each command.
-    pub command: Duration,
-    /// The text of an email, until the server has answered its end.
-    pub data: Duration,
-    /// An idle connection is reused until then.
-    pub idle: Duration,
-    /// The most messages on one connection.
-    pub messages: u32,
-    /// When everything must have ended, whatever each step may take. None: each step's limit is enough.
-    pub end: Option<Instant>,
+keyturn_core::with_defaults! {
+    /// How long each step may take, and how long a connection is kept. For a server's answers, as long as RFC 5321, 4.5.3.2 says:
+    /// some servers delay their greeting to see who is impatient.
+    #[derive(Debug, Clone, Copy)]
+    pub struct Limits {
+        /// Look-up; and connecting to all addresses together.
+        pub connect: Duration = Duration::from_secs(10),
+        /// The greeting, and the answer to each command.
+        pub command: Duration = Duration::from_secs(300),
+        /// The text of an email, until the server has answered its end.
+        pub data: Duration = Duration::from_secs(600),
+        /// An idle connection is reused until then.
+        pub idle: Duration = Duration::from_secs(10),
+        /// The most messages on one connection.
+        pub messages: u32 = 100,
+        /// When everything must have ended, whatever each step may take. None: each step's limit is enough.
+        pub end: Option<Instant> = None,
+    }
 }
 
 impl Limits {
@@ -84,22 +73,6 @@ impl Limits {
     #[must_use]
     pub fn within(total: Duration) -> Self {
         Self { end: Some(Instant::now() + total), ..Self::default() }
-    }
-
-    fn for_connect(&self) -> Duration {
-        self.left(self.connect)
-    }
-
-    fn for_command(&self) -> Duration {
-        self.left(self.command)
-    }
-
-    fn for_handshake(&self) -> Duration {
-        self.left(self.command.min(HANDSHAKE))
-    }
-
-    fn for_data(&self) -> Duration {
-        self.left(self.data)
     }
 
     /// The rest of a step's limit.
@@ -112,19 +85,6 @@ impl Limits {
 const HANDSHAKE: Duration = Duration::from_secs(30);
 /// How often to check whether an attempt must stop.
 const STOPPING: Duration = Duration::from_millis(100);
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(10),
-            command: Duration::from_secs(300),
-            data: Duration::from_secs(600),
-            idle: Duration::from_secs(10),
-            messages: 100,
-            end: None,
-        }
-    }
-}
 
 /// The server to send to.
 pub struct Server {
@@ -161,7 +121,8 @@ pub struct Smtp(Arc<Route>);
 /// Shared by all sessions.
 struct Route {
     server: Server,
-    tls: Arc<rustls::ClientConfig>,
+    /// None: the connection is not encrypted.
+    tls: Option<Arc<rustls::ClientConfig>>,
     secrets: Secrets,
     writer: Writer,
 }
@@ -175,15 +136,17 @@ impl Smtp {
         if server.encryption == Encryption::None && !names_this_machine(&server.host) {
             return Err(SmtpError::Clear(server.host));
         }
-        let tls = match server.encryption {
-            Encryption::None => tls::trusting_nobody()?,
-            Encryption::Starttls | Encryption::Tls => tls::trusting(server.ca_file.as_deref())?,
-        };
+        let encrypted = server.encryption != Encryption::None;
+        let tls = encrypted.then(|| tls::trusting(server.ca_file.as_deref())).transpose()?;
         let secrets = server
             .login
             .as_ref()
             .map_or_else(Secrets::default, |login| Secrets::of_login(&login.username, &login.password));
         Ok(Self(Arc::new(Route { server, tls, secrets, writer })))
+    }
+
+    fn open(&self) -> SmtpSession {
+        SmtpSession { route: Arc::clone(&self.0), runtime: None, kept: None }
     }
 }
 
@@ -197,15 +160,14 @@ impl Transport for Smtp {
     }
 
     fn session(&self) -> Box<dyn Session> {
-        Box::new(SmtpSession { route: Arc::clone(&self.0), runtime: None, kept: None })
+        Box::new(self.open())
     }
 
     fn probe(&self) -> Attempt {
-        let mut session = SmtpSession { route: Arc::clone(&self.0), runtime: None, kept: None };
-        let route = Arc::clone(&self.0);
-        session.blocking(StepKind::LookUp, async |kept| {
+        let route = &*self.0;
+        self.open().blocking(async |kept| {
             let mut steps = Vec::new();
-            *kept = open(&route, &mut steps).await.map(Kept::new);
+            *kept = open(route, &mut steps).await.map(Kept::new);
             Attempt { steps, verdict: if kept.is_some() { Verdict::Accepted } else { Verdict::Delayed } }
         })
     }
@@ -253,22 +215,18 @@ impl Session for SmtpSession {
             Err(cause) => return Attempt::unwritten(&cause, started),
         };
         let secrets = route.secrets.and_of(message);
-        self.blocking(StepKind::LookUp, async |kept| deliver(&route, &secrets, &wire, kept, stopped).await)
+        self.blocking(async |kept| deliver(&route, &secrets, &wire, kept, stopped).await)
     }
 }
 
 impl SmtpSession {
-    /// Runs `work` with the kept connection, on the session's own runtime. `first` is the step that fails if there is none.
-    fn blocking(&mut self, first: StepKind, work: impl AsyncFnOnce(&mut Option<Kept>) -> Attempt) -> Attempt {
+    /// Runs `work` with the kept connection, on the session's own runtime.
+    fn blocking(&mut self, work: impl AsyncFnOnce(&mut Option<Kept>) -> Attempt) -> Attempt {
         let started = Instant::now();
-        let runtime = match self.runtime.take().map_or_else(runtime, Ok) {
-            Ok(runtime) => self.runtime.insert(runtime),
-            Err(cause) => {
-                let step = Step { kind: first, took: started.elapsed(), said: cause.to_string() };
-                return Attempt { steps: vec![step], verdict: Verdict::Delayed };
-            }
-        };
-        runtime.block_on(work(&mut self.kept))
+        match self.runtime.take().map_or_else(runtime, Ok) {
+            Ok(runtime) => self.runtime.insert(runtime).block_on(work(&mut self.kept)),
+            Err(cause) => Attempt::one(StepKind::LookUp, started, Verdict::Delayed, cause.to_string()),
+        }
     }
 }
 
@@ -339,7 +297,7 @@ async fn deliver(
         let again = match (usable, verdict) {
             (false, _) => false,
             (true, Verdict::Accepted) => true,
-            (true, _) => timed(limits.for_handshake(), now.connection.smtp.ask("RSET")).await.is_ok(),
+            (true, _) => timed(limits.left(HANDSHAKE), now.connection.smtp.ask("RSET")).await.is_ok(),
         };
         if again {
             *place = Some(now);
@@ -382,9 +340,9 @@ enum Untaken {
 async fn name(to: &mut Connection, limits: &Limits, wire: &Wire) -> Result<(), Untaken> {
     let parameters = parameters(to, wire)?;
     let sender = format!("MAIL FROM:<{}>{parameters}", wire.from);
-    timed(limits.for_command(), to.smtp.ask(&sender)).await.map_err(Untaken::Before)?;
+    timed(limits.left(limits.command), to.smtp.ask(&sender)).await.map_err(Untaken::Before)?;
     let recipient = format!("RCPT TO:<{}>", wire.to);
-    timed(limits.for_command(), to.smtp.ask(&recipient)).await.map_err(|trouble| {
+    timed(limits.left(limits.command), to.smtp.ask(&recipient)).await.map_err(|trouble| {
         // The server accepted the sender, so the connection is fine: an answer about a recipient counts, even "not now".
         match trouble {
             Trouble::Answer { code, said } if code != 421 => Untaken::After(Trouble::Answer { code, said }),
@@ -396,8 +354,8 @@ async fn name(to: &mut Connection, limits: &Limits, wire: &Wire) -> Result<(), U
 
 /// The text. From here on the server may have the email, so the attempt continues to its end.
 async fn hand_over(to: &mut Connection, limits: &Limits, wire: &Wire) -> Result<String, Trouble> {
-    timed(limits.for_command(), to.smtp.ask_for(3, "DATA")).await?;
-    let answer = timed(limits.for_data(), to.smtp.text(&wire.bytes)).await.map_err(|trouble| match trouble {
+    timed(limits.left(limits.command), to.smtp.ask_for(3, "DATA")).await?;
+    let answer = timed(limits.left(limits.data), to.smtp.text(&wire.bytes)).await.map_err(|trouble| match trouble {
         Trouble::Lost(said) => Trouble::Lost(format!("{said}; the server may still have accepted the email")),
         answer => answer,
     })?;

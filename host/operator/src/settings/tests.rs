@@ -21,7 +21,6 @@ use keyturn_pages::{SubmitError, Submitted, Surface};
 use keyturn_runtime::CallError;
 use keyturn_store::settings::NewSecret;
 use keyturn_store::{AuditEntry, AuditFilter};
-use keyturn_ui::Brand;
 use keyturn_ui::Corrections;
 use keyturn_ui::form::FormError;
 
@@ -77,7 +76,7 @@ impl Stage {
 
     fn standing_on(ground: Ground, text: &str, origin: Option<&str>) -> Self {
         let fixed = fixed(text, origin, &ground.folder);
-        let host = ground.host().brand(Brand::default()).mail(fixed).build().expect("a host");
+        let host = ground.host().with(|host| host.mail = fixed).build().expect("a host");
         Self { host, folder: ground.folder }
     }
 

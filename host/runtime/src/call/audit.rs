@@ -10,10 +10,12 @@
 //! service key's requests have a limit of their own, so everything that they cause is recorded.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::error::{CallError, Failure};
 use super::{Answer, Left, Request};
+use crate::capabilities::Parts;
 use crate::runtime::Runtime;
 use keyturn_core::accounts::{AccountId, Why};
 use keyturn_core::caller::{Actor, Caller};
@@ -52,7 +54,7 @@ impl Budget {
             Actor::Account(_) => (caller.actor.name(), FOR_ONE),
             Actor::Anonymous | Actor::System => (network().unwrap_or_default(), FOR_ONE),
         };
-        let mut hour = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hour = self.0.lock();
         let number = now.div_euclid(HOUR);
         if hour.number != number {
             *hour = Hour { number, ..Hour::default() };
@@ -79,13 +81,13 @@ pub(super) struct Trace {
 
 impl Runtime {
     /// What an answered call leaves.
-    pub(super) fn trace<T>(&self, request: &Request<'_>, now: i64, left: &Left, answer: &Answer<T>) -> Trace {
+    pub(super) fn trace<T>(&self, request: &Request<'_>, left: &Left, answer: &Answer<T>) -> Trace {
         let only_work = |effect: &Effect| matches!(effect, Effect::Enqueue(task) if task.kind == TaskKind::Job);
         let (idle, changed) = (left.effects.is_empty(), !left.effects.iter().all(only_work));
-        let untouched =
-            idle && answer.case == "done" && left.checked().is_empty() && request.caller.actor != Actor::Console;
-        if changed || (!untouched && self.audited.spend(request.caller, now)) {
-            let entry = audit_entry(request, now, &left.effects, left.checked(), answer.case.clone());
+        let nothing = idle && answer.case == "done" && left.parts.accounts.checked.is_empty();
+        let untouched = nothing && request.caller.actor != Actor::Console;
+        if changed || (!untouched && self.audited.spend(request.caller, left.now)) {
+            let entry = audit_entry(request, left.now, &left.effects, &left.parts, answer.case.clone());
             return Trace { entry: Some(entry), counted: None, recorded: !idle };
         }
         let outcome = if untouched { "no-effect".to_owned() } else { answer.case.clone() };
@@ -101,18 +103,12 @@ impl Runtime {
 
     /// Writes the entry of a failed call in a transaction of its own, if there is room. If that fails, it is logged, and the
     /// answer stays the same.
-    pub(super) fn audit_failure(
-        &self,
-        request: &Request<'_>,
-        now: i64,
-        checked: &BTreeSet<AccountId>,
-        error: &CallError,
-    ) {
+    pub(super) fn audit_failure(&self, request: &Request<'_>, now: i64, parts: &Parts, error: &CallError) {
         if !self.audited.spend(request.caller, now) {
             return self.tally(request, now, error.case());
         }
         let commit = Commit {
-            audit: Some(audit_entry(request, now, &[], checked, error.case())),
+            audit: Some(audit_entry(request, now, &[], parts, error.case())),
             ..Commit::bare(&request.plugin.name, now, Vec::new())
         };
         if let Err(cause) = self.storage.commit(commit) {
@@ -121,13 +117,7 @@ impl Runtime {
     }
 }
 
-fn audit_entry(
-    request: &Request<'_>,
-    now: i64,
-    effects: &[Effect],
-    checked: &BTreeSet<AccountId>,
-    outcome: String,
-) -> AuditEntry {
+fn audit_entry(request: &Request<'_>, now: i64, effects: &[Effect], parts: &Parts, outcome: String) -> AuditEntry {
     let replaced = effects.iter().filter_map(|effect| match effect {
         Effect::Replace { id, why: Why::Password, .. } => Some((id.clone(), Role::Password)),
         Effect::Replace { id, why: Why::Upgrade, .. } => Some((id.clone(), Role::Upgrade)),
@@ -137,7 +127,7 @@ fn audit_entry(
         request.subject.clone().map(|id| (id, Role::Subject)).into_iter().chain(replaced).collect();
     // Only if nothing else names it: a call that replaces a hash has usually read it before.
     let named: BTreeSet<AccountId> = subjects.iter().map(|(id, _)| id.clone()).collect();
-    subjects.extend(checked.difference(&named).map(|id| (id.clone(), Role::Checked)));
+    subjects.extend(parts.accounts.checked.difference(&named).map(|id| (id.clone(), Role::Checked)));
     AuditEntry {
         subjects,
         ..AuditEntry::of(request.caller, now, &request.plugin.name, &request.operation.name, outcome)

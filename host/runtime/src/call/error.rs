@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use keyturn_contract::keyturn::panel::types::{FieldError, Refusal};
 use keyturn_store::StorageError;
+use serde::Deserialize;
 use serde_json::Value;
 use wasmtime::Trap;
 use wasmtime::component::types::Type;
@@ -13,12 +14,13 @@ use super::ledger::Stop;
 use super::state::State;
 use crate::admit::Plugin;
 use crate::capabilities::RETRY_SECONDS;
-use crate::values::Misfit;
+use crate::values::{self, Misfit};
 
 pub use keyturn_contract::keyturn::panel::types::Failure;
 
 /// Why a call has no answer. None of its effects was applied, except perhaps after [`CallError::Indeterminate`].
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
 pub enum CallError {
     /// The plugin refused, with an error of the contract.
     #[error("{}", failure_text(.0))]
@@ -34,59 +36,30 @@ pub enum CallError {
     NoSuch(String),
     /// Its plugin is left out.
     #[error("the plugin {plugin} is left out; `keyturn check` says why and what to do")]
-    LeftOut {
-        /// The plugin.
-        plugin: String,
-    },
+    LeftOut { plugin: String },
     /// The manifest doesn't let this caller do it.
     #[error("{actor} isn't allowed to do {operation}")]
-    Denied {
-        /// Who.
-        actor: String,
-        /// What.
-        operation: String,
-    },
+    Denied { actor: String, operation: String },
     /// The actor must confirm their identity again first.
     #[error("{operation} needs the caller's password again")]
-    StepUp {
-        /// What.
-        operation: String,
-    },
+    StepUp { operation: String },
     /// The task took too long, and another worker has it.
     #[error("the task took longer than its lease and was given to another worker; nothing was changed")]
     LeaseLost,
     /// A limit stopped the plugin.
     #[error("the plugin {plugin} was stopped: the limit {limit} was reached")]
-    Limit {
-        /// The plugin.
-        plugin: String,
-        /// The limit's setting.
-        limit: &'static str,
-    },
+    Limit { plugin: String, limit: &'static str },
     /// It asked for an effect where none are allowed.
     #[error(
         "the plugin {plugin} was stopped: it asked for an effect in a page, a slot or an operation without effects"
     )]
-    EffectsRefused {
-        /// The plugin.
-        plugin: String,
-    },
+    EffectsRefused { plugin: String },
     /// It crashed.
     #[error("the plugin {plugin} crashed: {trap}")]
-    Trap {
-        /// The plugin.
-        plugin: String,
-        /// How, in the engine's word.
-        trap: String,
-    },
+    Trap { plugin: String, trap: String },
     /// Its view can't be shown.
     #[error("the view of the plugin {plugin} can't be shown: {problem}")]
-    View {
-        /// The plugin.
-        plugin: String,
-        /// The limit or grant.
-        problem: String,
-    },
+    View { plugin: String, problem: String },
     /// Too many calls; try again in so many seconds.
     #[error("very busy right now; nothing was changed; try again in {0} seconds")]
     Busy(u32),
@@ -186,42 +159,21 @@ pub fn is_failure(ty: &Type) -> bool {
 
 /// The contract's `failure`; none if it is another type.
 pub(super) fn failure(value: &Val, ty: &Type) -> Option<Failure> {
-    if !is_failure(ty) {
-        return None;
-    }
-    let Val::Variant(case, payload) = value else { return None };
-    let text = |value: &Val| if let Val::String(text) = value { Some(text.clone()) } else { None };
-    let texts = |value: &Val| match value {
-        Val::Record(fields) => fields.iter().map(|(_, value)| text(value)).collect::<Option<Vec<String>>>(),
-        _ => None,
-    };
-    let seconds = || match payload.as_deref() {
-        Some(Val::U32(seconds)) => Some(*seconds),
-        _ => None,
-    };
-    Some(match case.as_str() {
-        "not-found" => Failure::NotFound,
-        "forbidden" => Failure::Forbidden,
-        "invalid" => {
-            let Some(Val::List(errors)) = payload.as_deref() else { return None };
-            let errors = errors.iter().map(|error| match texts(error)?.as_slice() {
-                [field, code, message] => {
-                    Some(FieldError { field: field.clone(), code: code.clone(), message: message.clone() })
-                }
-                _ => None,
-            });
-            Failure::Invalid(errors.collect::<Option<_>>()?)
-        }
-        "refused" => match texts(payload.as_deref()?)?.as_slice() {
-            [code, message] => Failure::Refused(Refusal { code: code.clone(), message: message.clone() }),
-            _ => return None,
-        },
-        "expired" => Failure::Expired,
-        "throttled" => Failure::Throttled(seconds()?),
-        "unavailable" => Failure::Unavailable(seconds()?),
-        "unsupported" => Failure::Unsupported,
-        _ => return None,
-    })
+    is_failure(ty).then(|| FailureJson::deserialize(values::to_json(value, ty, &|_, _| String::new())).ok()).flatten()
+}
+
+/// [`Failure`] as hooks write variants.
+#[derive(Deserialize)]
+#[serde(remote = "Failure", tag = "kind", content = "value", rename_all = "snake_case")]
+enum FailureJson {
+    NotFound,
+    Forbidden,
+    Invalid(Vec<FieldError>),
+    Refused(Refusal),
+    Expired,
+    Throttled(u32),
+    Unavailable(u32),
+    Unsupported,
 }
 
 /// Why the guest ended: the limit by which the host stopped it, or its own failure.

@@ -1,7 +1,5 @@
 //! Hooks: exports that are called with JSON.
 
-use std::sync::Arc;
-
 use keyturn_core::accounts::AccountId;
 use keyturn_core::caller::Caller;
 use serde_json::Value;
@@ -11,33 +9,29 @@ use wasmtime::component::types::Type;
 use zeroize::Zeroizing;
 
 use super::error::{CallError, Failure, failure};
+use super::idempotency::record_key;
 use super::state::State;
-use super::{Answer, Request};
-use crate::admit::{Hook, Plugin};
+use super::{Answer, Export, Request};
+use crate::admit::Hook;
 use crate::runtime::Runtime;
-use crate::values;
+use crate::values::{self, Linked};
 use wasmtime::component::Instance;
 
 impl Runtime {
-    /// Calls a hook with arguments as JSON.
-    pub fn hook(
-        &self,
-        plugin: &Arc<Plugin>,
-        interface: &str,
-        function: &str,
-        caller: &Caller,
-        arguments: &Value,
-        key: Option<&str>,
-    ) -> Result<Value, CallError> {
-        let hook = plugin
-            .hook(interface, function)
-            .ok_or_else(|| CallError::NoSuch(format!("hook {interface}/{function}")))?;
+    /// Calls a hook: `interface/function`, arguments as a JSON object, an idempotency key or none.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn call(&self, caller: &Caller, hook: &str, arguments: &Value, key: Option<&str>) -> Result<Value, CallError> {
+        let plugins = self.plugins();
+        let found = plugins.iter().find_map(|plugin| Some((plugin, plugin.hook(hook)?)));
+        let (plugin, hook) = found.ok_or_else(|| self.no_hook(hook))?;
         let mut values = values::arguments(arguments, &hook.parameters)?;
         let subject = subject(hook, &values)?;
         let body = || self.keys.mac("idempotent body", &[Zeroizing::new(arguments.to_string()).as_bytes()]);
-        let key = key.map(|key| (key.to_owned(), body()));
+        let key = key.map(|key| (record_key(caller, plugin, &hook.operation, key), body()));
         let request = Request { plugin, operation: &hook.operation, caller, subject, key, task: None };
-        let link = |page: &str, token: &str| self.surroundings.link(&plugin.name, page, token);
+        let link = |page: &str, token: &str| self.link(&plugin.name, page, token);
         let invoke = |store: &mut Store<State>, instance: &Instance| {
             let function =
                 instance.get_func(&mut *store, hook.index).ok_or_else(|| wasmtime::Error::msg("the export is gone"))?;
@@ -45,8 +39,8 @@ impl Runtime {
             function.call(&mut *store, &values, &mut results)?;
             Ok(hook_answer(hook, results.pop(), &link))
         };
-        let restore = |stored: &[u8]| serde_json::from_slice(stored).unwrap_or(Value::Null);
-        let answer = self.operate(&request, &invoke, &restore).map(|(answer, _)| answer);
+        let export = Export { invoke: &invoke, restore: &|answer| answer };
+        let answer = self.operate(&request, &export).map(|(answer, _)| answer);
         values::wipe(&mut values);
         answer
     }
@@ -54,29 +48,21 @@ impl Runtime {
 
 fn subject(hook: &Hook, values: &[Val]) -> Result<Option<AccountId>, CallError> {
     let Some(name) = &hook.operation.subject else { return Ok(None) };
-    let value =
-        hook.parameters.iter().zip(values).find(|((parameter, _), _)| parameter == name).map(|(_, value)| value);
-    let text = match value {
-        Some(Val::String(text)) => text,
-        Some(Val::Option(Some(inner))) => match inner.as_ref() {
-            Val::String(text) => text,
-            _ => return Ok(None),
-        },
-        _ => return Ok(None),
+    let value = hook.parameters.iter().zip(values).find(|((parameter, _), _)| parameter == name);
+    let text = match value.map(|(_, value)| value) {
+        Some(Val::Option(Some(inner))) => inner,
+        Some(value) => value,
+        None => return Ok(None),
     };
+    let Val::String(text) = text else { return Ok(None) };
     // Something that isn't a name is nobody's account.
     text.parse().map(Some).map_err(|_| CallError::Failed(Failure::NotFound))
 }
 
-fn hook_answer(
-    hook: &Hook,
-    result: Option<Val>,
-    link: &dyn Fn(&str, &str) -> String,
-) -> Result<Answer<Value>, CallError> {
+fn hook_answer(hook: &Hook, result: Option<Val>, link: &Linked<'_>) -> Result<Answer<Value>, CallError> {
     let done = |json: Value| {
         let case = json.get("kind").and_then(Value::as_str).unwrap_or("done").to_owned();
-        let stored = serde_json::to_vec(&json).unwrap_or_default();
-        Ok(Answer { live: json, stored, case })
+        Ok(Answer { stored: json.clone(), live: json, case })
     };
     match (result, &hook.result) {
         (Some(Val::Result(result)), Some(Type::Result(ty))) => match (result, ty.ok(), ty.err()) {

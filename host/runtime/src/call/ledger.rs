@@ -16,18 +16,13 @@ use crate::surroundings::Surroundings;
 /// Seconds that a caller is told to wait when the database did not answer.
 pub const RETRY_SECONDS: u32 = 5;
 
-/// What a call is for, and so what it may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// Draws a page or a slot: reads, nothing else.
-    Drawing,
-    /// An operation.
-    Operation {
-        /// Whether it may ask for effects, and count.
-        effects: bool,
-        /// Whether it may hash.
-        compute: bool,
-    },
+/// What a call may do. The default is to draw a page or a slot: it reads, nothing else.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Purpose {
+    /// Whether it may ask for effects, and count.
+    pub effects: bool,
+    /// Whether it may hash.
+    pub compute: bool,
 }
 
 /// Why the host stopped a call. It is the trap's cause, so that it differs from the guest's own traps.
@@ -39,6 +34,30 @@ pub enum Stop {
     /// It asked for an effect where none is allowed.
     #[error("effects are refused in pages, slots and operations without effects")]
     EffectsRefused,
+}
+
+/// What keeps a function of a capability from its answer, whichever interface it is of.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum Unmet {
+    #[error("the limit {0} was reached")]
+    Limit(&'static str),
+    #[error("the database did not answer; try again in {0} seconds")]
+    Unavailable(u32),
+}
+
+/// The error that a guest gets: its interface's own, or that interface's words for what is [`Unmet`]. Any other cause ends the
+/// call.
+pub fn told<E: std::error::Error + Send + Sync + 'static>(
+    cause: wasmtime::Error,
+    limit: fn(String) -> E,
+    unavailable: Option<fn(u32) -> E>,
+) -> wasmtime::Result<E> {
+    match (cause.downcast_ref(), unavailable) {
+        (Some(Unmet::Limit(name)), _) => Ok(limit((*name).to_owned())),
+        (Some(Unmet::Unavailable(seconds)), Some(unavailable)) => Ok(unavailable(*seconds)),
+        _ => cause.downcast(),
+    }
 }
 
 /// What a call is, what it has read, and what it asks for.
@@ -130,18 +149,29 @@ impl Ledger {
     }
 
     /// Counts one read against the limit.
-    pub fn reading(&mut self) -> Result<(), &'static str> {
+    pub fn reading(&mut self) -> Result<(), Unmet> {
         self.read_count += 1;
-        if self.read_count > self.plugin.limits.reads { Err("reads") } else { Ok(()) }
+        if self.read_count > self.plugin.limits.reads { Err(Unmet::Limit("reads")) } else { Ok(()) }
     }
 
-    /// Reads an account, once in a call, and notes its state.
-    pub fn note(&mut self, id: &AccountId) -> Result<(), StorageError> {
+    /// Asks the database, whose time is not the guest's. Why it did not answer is logged.
+    pub fn ask<T>(&mut self, ask: impl FnOnce(&Self) -> Result<T, StorageError>) -> Result<T, Unmet> {
+        self.in_host(|ledger| ask(ledger)).map_err(|cause| match cause {
+            StorageError::Limit(name) => Unmet::Limit(name),
+            cause => {
+                tracing::error!(plugin = self.plugin.name, request = self.caller.request, "{cause}");
+                Unmet::Unavailable(RETRY_SECONDS)
+            }
+        })
+    }
+
+    /// An account as this call sees it: read once, and noted.
+    pub fn account(&mut self, id: &AccountId) -> Result<Option<&Known>, Unmet> {
         if !self.accounts.contains_key(id) {
-            let seen = self.in_host(|ledger| ledger.around.storage.account(id))?;
+            let seen = self.ask(|ledger| ledger.around.storage.account(id))?;
             self.noted(id.clone(), seen);
         }
-        Ok(())
+        Ok(self.accounts.get(id).and_then(Option::as_ref))
     }
 
     /// Notes the state in which an account was read.
@@ -155,34 +185,24 @@ impl Ledger {
     /// # Errors
     /// The call is stopped.
     pub fn effects_allowed(&self) -> Result<(), Stop> {
-        if matches!(self.purpose, Purpose::Operation { effects: true, .. }) {
-            Ok(())
-        } else {
-            Err(Stop::EffectsRefused)
-        }
+        if self.purpose.effects { Ok(()) } else { Err(Stop::EffectsRefused) }
     }
 
-    /// Adds an effect of so many bytes, or returns the limit that it breaks.
+    /// Takes an effect of so many bytes.
     ///
     /// # Errors
-    /// Outside: the call is stopped, because it may have no effects. Inside: the limit.
-    pub fn effect(&mut self, effect: Effect, bytes: usize) -> Result<Result<(), &'static str>, Stop> {
+    /// [`Unmet::Limit`], or [`Stop`] where this purpose has no effects.
+    pub fn effect(&mut self, effect: Effect, bytes: usize) -> wasmtime::Result<()> {
         self.effects_allowed()?;
         if self.effects.len() >= self.plugin.limits.effects {
-            return Ok(Err("effects"));
+            return Err(Unmet::Limit("effects").into());
         }
         if self.effects_bytes + bytes > self.plugin.limits.effects_bytes {
-            return Ok(Err("effects-bytes"));
+            return Err(Unmet::Limit("effects-bytes").into());
         }
         self.effects_bytes += bytes;
         self.effects.push(effect);
-        Ok(Ok(()))
-    }
-
-    /// Logs why the database didn't answer. Returns the seconds to wait.
-    pub fn come_back(&self, cause: &StorageError) -> u32 {
-        tracing::error!(plugin = self.plugin.name, request = self.caller.request, "{cause}");
-        RETRY_SECONDS
+        Ok(())
     }
 
     /// Runs the host's own work: its time doesn't count as the guest's.

@@ -14,19 +14,20 @@ pub mod tasks;
 pub mod told;
 pub mod views;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use keyturn_core::accounts::{AccountId, Why};
 use keyturn_core::caller::Caller;
 use keyturn_package::manifest::Operation;
 use keyturn_store::tasks::LeasedTask;
-use keyturn_store::{Effect, Read};
+use keyturn_store::{Effect, Read, RecordKey};
+use serde_json::Value;
 use wasmtime::Store;
 use wasmtime::component::Instance;
 
 use crate::admit::Plugin;
 use crate::capabilities::Parts;
+use error::CallError;
 use state::State;
 
 /// Calls the export of a fresh instance, and turns its results into the caller's answer.
@@ -37,10 +38,20 @@ pub struct Answer<T> {
     /// The answer itself.
     pub live: T,
     /// The answer to a second request with the same key.
-    pub stored: Vec<u8>,
+    pub stored: Value,
     /// One word for the audit log.
     pub case: String,
 }
+
+/// How an operation's export is called, and its answer made of what was stored of it.
+#[allow(missing_docs)]
+pub struct Export<'a, T> {
+    pub invoke: &'a Invoke<'a, Result<Answer<T>, CallError>>,
+    pub restore: &'a dyn Fn(Value) -> T,
+}
+
+/// An operation's answer, and the epoch that the caller's own account has afterwards, if its password was replaced.
+pub type Answered<T> = Result<(T, Option<String>), CallError>;
 
 /// A requested operation.
 pub struct Request<'a> {
@@ -52,25 +63,22 @@ pub struct Request<'a> {
     pub caller: &'a Caller,
     /// The account that it is about.
     pub subject: Option<AccountId>,
-    /// The idempotency key, and a MAC of the request.
-    pub key: Option<(String, [u8; 32])>,
+    /// What its record is kept under, and the MAC of what is asked.
+    pub key: Option<(RecordKey, [u8; 32])>,
     /// The task that this runs, if it is one.
     pub task: Option<&'a LeasedTask>,
 }
 
 /// What a finished run of the guest leaves.
 pub struct Left {
+    /// The time of the call, Unix milliseconds.
+    now: i64,
     reads: Vec<Read>,
     effects: Vec<Effect>,
     parts: Parts,
 }
 
 impl Left {
-    /// Accounts whose stored hash the guest got.
-    fn checked(&self) -> &BTreeSet<AccountId> {
-        &self.parts.accounts.checked
-    }
-
     /// The new session epoch of an account whose password this call replaced.
     fn epoch_of(&self, account: &AccountId) -> Option<&str> {
         self.effects.iter().rev().find_map(|effect| match effect {

@@ -7,15 +7,15 @@ use keyturn_core::accounts::AccountId;
 use keyturn_core::caller::{Actor, Caller};
 use keyturn_core::time::now;
 use keyturn_package::manifest::{Effects, Lane, Operation, Release, Role as ActorRole};
-use keyturn_store::{Commit, Effect, Known, Quotas, Record, RecordKey, StorageError};
+use keyturn_store::{Commit, Effect, Known, Quotas, Record, StorageError};
 use wasmtime::Store;
 
 use super::audit::turned_away;
 use super::error::{CallError, Failure, stopped};
-use super::idempotency::{Recorded, record_key, same_body};
+use super::idempotency::{Recorded, same_body};
 use super::ledger::{Ledger, Purpose};
 use super::state::{self, State};
-use super::{Answer, Invoke, Left, Request};
+use super::{Answer, Answered, Export, Invoke, Left, Request};
 use crate::admit::Plugin;
 use crate::capabilities::{Parts, RETRY_SECONDS};
 use crate::engine;
@@ -25,20 +25,14 @@ use crate::runtime::Runtime;
 const RUNS: usize = 3;
 
 impl Runtime {
-    /// Runs an operation: checks permission, waits for a place, runs the guest, commits, writes the audit log. Also returns the
-    /// new epoch of the caller's own account, if its password was replaced.
-    pub fn operate<T>(
-        &self,
-        request: &Request<'_>,
-        invoke: &Invoke<'_, Result<Answer<T>, CallError>>,
-        restore: &dyn Fn(&[u8]) -> T,
-    ) -> Result<(T, Option<String>), CallError> {
+    /// Does an operation: checks permission, waits for a place, runs the guest, commits, audits.
+    pub fn operate<T>(&self, request: &Request<'_>, export: &Export<'_, T>) -> Answered<T> {
         let operation = request.operation;
         let scope = operation.scope();
         let subject = request.subject.as_ref();
         let seen = self.may(request.caller, subject, &operation.actors, &operation.name, scope.as_deref())?;
         stepped_up(request.caller, request.operation, now())?;
-        let result = self.in_turn(request, seen, invoke, restore);
+        let result = self.in_turn(request, seen, export);
         if let Err(error) = &result
             && operation.effects == Effects::Some
             && turned_away(error)
@@ -48,19 +42,13 @@ impl Runtime {
         result
     }
 
-    fn in_turn<T>(
-        &self,
-        request: &Request<'_>,
-        seen: Option<Known>,
-        invoke: &Invoke<'_, Result<Answer<T>, CallError>>,
-        restore: &dyn Fn(&[u8]) -> T,
-    ) -> Result<(T, Option<String>), CallError> {
+    fn in_turn<T>(&self, request: &Request<'_>, seen: Option<Known>, export: &Export<'_, T>) -> Answered<T> {
         let began = Instant::now();
         let busy = || CallError::Busy(RETRY_SECONDS);
         let compute =
             if request.operation.lane == Lane::Compute { Some(self.compute.enter().ok_or_else(busy)?) } else { None };
         let place = self.calls.enter().ok_or_else(busy)?;
-        let result = self.in_place(request, seen, invoke, restore);
+        let result = self.in_place(request, seen, export);
         drop((place, compute));
         if request.operation.answer == Release::Even {
             let took = began.elapsed();
@@ -70,24 +58,14 @@ impl Runtime {
         result
     }
 
-    fn in_place<T>(
-        &self,
-        request: &Request<'_>,
-        mut seen: Option<Known>,
-        invoke: &Invoke<'_, Result<Answer<T>, CallError>>,
-        restore: &dyn Fn(&[u8]) -> T,
-    ) -> Result<(T, Option<String>), CallError> {
-        let record_key =
-            request.key.as_ref().map(|(key, _)| record_key(request.caller, request.plugin, request.operation, key));
-        let purpose = Purpose::Operation {
-            effects: request.operation.effects == Effects::Some,
-            compute: request.operation.lane == Lane::Compute,
-        };
+    fn in_place<T>(&self, request: &Request<'_>, mut seen: Option<Known>, export: &Export<'_, T>) -> Answered<T> {
+        let (effects, compute) = (request.operation.effects == Effects::Some, request.operation.lane == Lane::Compute);
+        let purpose = Purpose { effects, compute };
         let mut parts = Parts::default();
         for _ in 0..RUNS {
             let now = now();
-            if let Some(answer) = self.recorded(request, record_key.as_ref(), now)? {
-                return Ok(answer.restored(restore));
+            if let Some(answer) = self.recorded(request, now)? {
+                return Ok(answer.restored(export.restore));
             }
             // Noted although the guest may never ask for it: the reason why the caller may do this must still hold at the
             // commit.
@@ -98,10 +76,10 @@ impl Runtime {
             };
             let depth = request.task.map_or(0, |task| task.depth);
             let ledger = Ledger::new(&request.plugin.profile, &self.surroundings, request.caller, now, purpose, depth);
-            let (outcome, left) = self.run(request.plugin, ledger, seen, parts, invoke)?;
+            let (outcome, left) = self.run(request.plugin, ledger, seen, parts, export.invoke)?;
             parts = left.parts.for_another_run();
             match outcome.and_then(|answer| answer) {
-                Ok(answer) => match self.settle(request, record_key.as_ref(), now, left, answer, restore) {
+                Ok(answer) => match self.settle(request, left, answer, export) {
                     Err(CallError::Conflict) => {}
                     settled => return settled,
                 },
@@ -111,11 +89,11 @@ impl Runtime {
                     if !still.map_err(CallError::of_storage)? {
                         continue;
                     }
-                    if let Some(answer) = self.recorded(request, record_key.as_ref(), now)? {
-                        return Ok(answer.restored(restore));
+                    if let Some(answer) = self.recorded(request, now)? {
+                        return Ok(answer.restored(export.restore));
                     }
                     if request.operation.effects == Effects::Some && !turned_away(&error) {
-                        self.audit_failure(request, now, left.checked(), &error);
+                        self.audit_failure(request, now, &left.parts, &error);
                     }
                     return Err(error);
                 }
@@ -128,15 +106,7 @@ impl Runtime {
     ///
     /// # Errors
     /// [`CallError::Conflict`] if what it read has changed: nothing was written, and it may run again.
-    fn settle<T>(
-        &self,
-        request: &Request<'_>,
-        record_key: Option<&RecordKey>,
-        now: i64,
-        left: Left,
-        answer: Answer<T>,
-        restore: &dyn Fn(&[u8]) -> T,
-    ) -> Result<(T, Option<String>), CallError> {
+    fn settle<T>(&self, request: &Request<'_>, left: Left, answer: Answer<T>, export: &Export<'_, T>) -> Answered<T> {
         let own_epoch = match &request.caller.actor {
             Actor::Account(own) => left.epoch_of(own).map(str::to_owned),
             _ => None,
@@ -144,14 +114,13 @@ impl Runtime {
         if request.operation.effects != Effects::Some {
             return Ok((answer.live, own_epoch));
         }
-        let trace = self.trace(request, now, &left, &answer);
-        let record = record_key.cloned().zip(request.key.as_ref()).filter(|_| trace.recorded);
-        let record = record.map(|(key, (_, body))| {
+        let trace = self.trace(request, &left, &answer);
+        let record = request.key.clone().filter(|_| trace.recorded).map(|(key, body)| {
             let recorded = Recorded { answer: answer.stored, own_epoch: own_epoch.clone() };
-            (key, Record { body: *body, answer: recorded.encode() })
+            (key, Record { body, answer: serde_json::to_vec(&recorded).unwrap_or_default() })
         });
         let limits = &request.plugin.limits;
-        let Left { reads, effects, parts } = left;
+        let Left { now, reads, effects, parts } = left;
         let commit = Commit {
             plugin: request.plugin.name.clone(),
             now,
@@ -176,7 +145,9 @@ impl Runtime {
                 }
                 Ok((answer.live, own_epoch))
             }
-            Err(StorageError::Recorded(record)) => same_body(request, record).map(|answer| answer.restored(restore)),
+            Err(StorageError::Recorded(record)) => {
+                same_body(request, record).map(|answer| answer.restored(export.restore))
+            }
             // Other jobs fill the queue, not this call: tell the caller to retry.
             Err(StorageError::Limit(limit @ "waiting-jobs")) => {
                 self.tell_full(&request.plugin.name, limit, now);
@@ -184,7 +155,7 @@ impl Runtime {
             }
             Err(StorageError::Limit(limit)) => {
                 let error = CallError::Limit { plugin: request.plugin.name.clone(), limit };
-                self.audit_failure(request, now, &parts.accounts.checked, &error);
+                self.audit_failure(request, now, &parts, &error);
                 Err(error)
             }
             Err(cause) => Err(CallError::of_storage(cause)),
@@ -218,7 +189,7 @@ impl Runtime {
 
     /// Logs that a plugin has no room for more work; once a minute, because anybody may cause it.
     fn tell_full(&self, plugin: &str, limit: &str, now: i64) {
-        if self.notices.full.is_due(now) {
+        if self.told_full.is_due(now) {
             tracing::error!(
                 plugin,
                 limit,
@@ -230,7 +201,7 @@ impl Runtime {
 
     /// Logs that answers come too late for the time grid, which reveals names; once a minute.
     fn tell_uneven(&self, took: Duration) {
-        if !self.even_grid.is_zero() && took > self.even_grid && self.notices.uneven.is_due(now()) {
+        if !self.even_grid.is_zero() && took > self.even_grid && self.told_uneven.is_due(now()) {
             tracing::warn!(
                 took_ms = took.as_millis(),
                 even_ms = self.even_grid.as_millis(),
@@ -296,8 +267,8 @@ impl Runtime {
         let state = store.into_data();
         log_stderr(&state);
         let result = result.map_err(|cause| stopped(&state, &cause));
-        let Ledger { reads, effects, .. } = state.ledger;
-        Ok((result, Left { reads, effects, parts: state.parts }))
+        let Ledger { now, reads, effects, .. } = state.ledger;
+        Ok((result, Left { now, reads, effects, parts: state.parts }))
     }
 }
 

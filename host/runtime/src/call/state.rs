@@ -1,5 +1,6 @@
 //! The data of one call's store. It is created for each call and dropped with it, so nothing of a call outlives it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wasmtime::component::ResourceTable;
@@ -10,6 +11,7 @@ use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, 
 use super::ledger::{Ledger, View};
 use crate::capabilities::Parts;
 use crate::engine;
+use crate::profile::Profile;
 
 /// The store's data.
 pub struct State {
@@ -35,12 +37,7 @@ impl State {
             .build();
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
-        let limiter = Limiter {
-            memory: limits.memory_bytes,
-            elements: limits.table_elements,
-            instances: limits.instances,
-            hit: None,
-        };
+        let limiter = Limiter { plugin: Arc::clone(&ledger.plugin), hit: None };
         Self { wasi, table, stderr, limiter, ledger, parts }
     }
 
@@ -63,33 +60,33 @@ pub fn deadline(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<Updat
 }
 
 /// Limits memory and tables, and notes which limit refused, because the guest's own error doesn't say.
+#[allow(missing_docs)]
 pub struct Limiter {
-    memory: usize,
-    elements: usize,
-    instances: usize,
-    /// The limit that refused, by its name.
+    plugin: Arc<Profile>,
     pub hit: Option<&'static str>,
+}
+
+impl Limiter {
+    fn fits(&mut self, name: &'static str, desired: usize, most: usize, maximum: Option<usize>) -> bool {
+        let fits = desired <= most.min(maximum.unwrap_or(usize::MAX));
+        if !fits {
+            self.hit = Some(name);
+        }
+        fits
+    }
 }
 
 impl ResourceLimiter for Limiter {
     fn memory_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let fits = desired <= self.memory.min(maximum.unwrap_or(usize::MAX));
-        if !fits {
-            self.hit = Some("memory-bytes");
-        }
-        Ok(fits)
+        Ok(self.fits("memory-bytes", desired, self.plugin.limits.memory_bytes, maximum))
     }
 
     fn table_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let fits = desired <= self.elements.min(maximum.unwrap_or(usize::MAX));
-        if !fits {
-            self.hit = Some("table-elements");
-        }
-        Ok(fits)
+        Ok(self.fits("table-elements", desired, self.plugin.limits.table_elements, maximum))
     }
 
     fn instances(&self) -> usize {
-        self.instances
+        self.plugin.limits.instances
     }
 
     fn memories(&self) -> usize {

@@ -1,22 +1,22 @@
 //! The calls of `keyturn:panel/background`: a job or an event, run by its plugin as the panel itself. A task ends in the commit
 //! of its own effects, so they happen once.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use serde_json::Value;
 use wasmtime::Store;
 use wasmtime::component::Instance;
 
 use super::error::{CallError, Failure};
 use super::state::State;
-use super::{Answer, Request};
+use super::{Answer, Export, Request};
 use crate::admit::Plugin;
 use crate::runtime::Runtime;
 use keyturn_contract::exports::keyturn::panel::background::{Job, Task};
 use keyturn_contract::keyturn::panel::types::Received;
 use keyturn_core::accounts::Reach;
 use keyturn_core::caller::{Actor, Caller};
-use keyturn_package::manifest::{Effects, Lane, Operation, Release, Role};
+use keyturn_package::manifest::{Operation, Role};
 use keyturn_store::tasks::{LeasedTask, TaskKind};
 
 impl Runtime {
@@ -29,18 +29,7 @@ impl Runtime {
         let run = plugin.background.ok_or_else(no_such)?;
         let task = task(leased)?;
         // No manifest names a caller for it: the plugin itself queued it, or listens to it.
-        let operation = Operation {
-            name: leased.name.clone(),
-            hook: None,
-            form: false,
-            actors: [Role::System].into(),
-            subject: None,
-            secrets: BTreeSet::new(),
-            lane: Lane::Plain,
-            answer: Release::Plain,
-            effects: Effects::Some,
-            step_up: false,
-        };
+        let operation = Operation { name: leased.name.clone(), actors: [Role::System].into(), ..Operation::default() };
         let caller = Caller {
             address: leased.address.as_deref().and_then(|address| address.parse().ok()),
             ..Caller::new(Actor::System, Reach::none())
@@ -50,10 +39,10 @@ impl Runtime {
         let invoke = |store: &mut Store<State>, instance: &Instance| {
             let function = instance.get_typed_func::<(&Task,), (Result<(), Failure>,)>(&mut *store, run)?;
             let (result,) = function.call(store, (&task,))?;
-            let done = Answer { live: (), stored: Vec::new(), case: "done".to_owned() };
+            let done = Answer { live: (), stored: Value::Null, case: "done".to_owned() };
             Ok(result.map(|()| done).map_err(CallError::Failed))
         };
-        self.operate(&request, &invoke, &|_| ()).map(|((), _)| ())
+        self.operate(&request, &Export { invoke: &invoke, restore: &|_| () }).map(|((), _)| ())
     }
 }
 

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use wasmtime::Store;
+use wasmtime::component::ComponentNamedList;
 use wasmtime::component::{ComponentExportIndex, Instance, Lift, Lower};
-use wasmtime::component::{ComponentNamedList, TypedFunc};
 use zeroize::Zeroizing;
 
 use super::error::{CallError, Failure};
+use super::idempotency::record_key;
 use super::ledger::{Ledger, Purpose};
 use super::state::State;
-use super::{Answer, Invoke, Request};
+use super::{Answer, Answered, Export, Invoke, Request};
 use crate::admit::{Plugin, Views};
 use crate::capabilities::{Parts, RETRY_SECONDS};
 use crate::runtime::Runtime;
@@ -20,14 +21,13 @@ use keyturn_contract::keyturn::ui::nodes::{Node, Outcome, Strength, Target, View
 use keyturn_core::accounts::AccountId;
 use keyturn_core::caller::Caller;
 use keyturn_core::time::now;
-use keyturn_package::manifest::Page;
 use keyturn_store::Known;
 
 /// The most subjects of one slot.
 pub const MAX_SUBJECTS: usize = 100;
 
 /// The answer of a form's action.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum FormAnswer {
     /// Go there, with a notice.
     Done(Target, Outcome),
@@ -39,29 +39,7 @@ pub enum FormAnswer {
     Generated(Zeroizing<String>),
 }
 
-/// The answer to a second press of the button. Views that are drawn once are not kept.
-#[derive(Serialize, Deserialize)]
-enum Stored {
-    Done(Target, Outcome),
-    Revealed,
-    Rate(Strength),
-}
-
 impl Runtime {
-    /// The manifest's row of a page, if this caller may see it.
-    fn may_see(
-        &self,
-        plugin: &Plugin,
-        name: &str,
-        subject: Option<&AccountId>,
-        caller: &Caller,
-    ) -> Result<(Page, Option<Known>), CallError> {
-        let page = plugin.manifest.pages.iter().find(|page| page.name == name);
-        let page = page.ok_or_else(|| CallError::NoSuch(format!("page {name}")))?;
-        let seen = self.may(caller, subject, &page.actors, name, None)?;
-        Ok((page.clone(), seen))
-    }
-
     /// A page's view.
     pub fn ask_page(
         &self,
@@ -72,17 +50,16 @@ impl Runtime {
         arguments: &[(String, String)],
         caller: &Caller,
     ) -> Result<View, CallError> {
-        let (page, seen) = self.may_see(plugin, name, subject, caller)?;
+        let no_such = || CallError::NoSuch(format!("page {name}"));
+        let page = plugin.manifest.pages.iter().find(|page| page.name == name).ok_or_else(no_such)?;
+        let seen = self.may(caller, subject, &page.actors, name, None)?;
         if page.link != token.is_some() {
-            return Err(CallError::NoSuch(format!("page {name}")));
+            return Err(no_such());
         }
         let views = views(plugin)?;
         let seen = subject.cloned().zip(seen.map(Some)).into_iter().collect();
         self.draw(plugin, caller, seen, &|store, instance| {
-            let parameters = (name, subject.map(AccountId::as_str), token, arguments);
-            let (result,) =
-                typed::<_, (Result<View, Failure>,)>(store, instance, views.page)?.call(store, parameters)?;
-            Ok(result)
+            answered(store, instance, views.page, (name, subject.map(AccountId::as_str), token, arguments))
         })
     }
 
@@ -99,49 +76,40 @@ impl Runtime {
         if subjects.len() > MAX_SUBJECTS {
             return Err(CallError::NoSuch(format!("slot {name} of more than {MAX_SUBJECTS} subjects")));
         }
-        let mut seen = Vec::new();
-        let mut reached = Vec::new();
-        for subject in subjects {
-            let may = match self.may(caller, subject.as_ref(), &slot.actors, name, None) {
+        let (mut seen, mut asked) = (Vec::new(), Vec::new());
+        for (at, subject) in subjects.iter().enumerate() {
+            match self.may(caller, subject.as_ref(), &slot.actors, name, None) {
                 Ok(known) => {
                     seen.extend(subject.clone().zip(known.map(Some)));
-                    true
+                    asked.push(at);
                 }
                 // The caller doesn't reach the account, or the region is for others: it stays empty, and doesn't break a list.
-                Err(CallError::Failed(Failure::NotFound) | CallError::Denied { .. }) => false,
+                Err(CallError::Failed(Failure::NotFound) | CallError::Denied { .. }) => {}
                 Err(error) => return Err(error),
-            };
-            reached.push(may);
+            }
         }
-        let asked = subjects.iter().zip(&reached).filter(|(_, reached)| **reached).map(|(subject, _)| subject);
-        let names: Vec<Option<&str>> = asked.map(|subject| subject.as_ref().map(AccountId::as_str)).collect();
-        if names.len() < subjects.len() {
-            let (out, of) = (subjects.len() - names.len(), subjects.len());
-            tracing::info!(
-                request = caller.request,
-                slot = name,
-                actor = caller.actor.name(),
-                "{out} of {of} not reached"
-            );
+        let names: Vec<_> = asked.iter().map(|at| subjects[*at].as_ref().map(AccountId::as_str)).collect();
+        let (out, of) = (subjects.len() - names.len(), subjects.len());
+        if out > 0 {
+            let actor = caller.actor.name();
+            tracing::info!(request = caller.request, slot = name, actor, "{out} of {of} not reached");
         }
+        let mut all = vec![Vec::new(); of];
         if names.is_empty() {
-            return Ok(vec![Vec::new(); subjects.len()]);
+            return Ok(all);
         }
         let views = views(plugin)?;
-        let regions = self.draw(plugin, caller, seen, &|store, instance| {
-            let parameters = (name, names.as_slice());
-            let (result,) =
-                typed::<_, (Result<Vec<Vec<Node>>, Failure>,)>(store, instance, views.slot)?.call(store, parameters)?;
-            Ok(result)
+        let regions: Vec<Vec<Node>> = self.draw(plugin, caller, seen, &|store, instance| {
+            answered(store, instance, views.slot, (name, names.as_slice()))
         })?;
         if regions.len() != names.len() {
             let problem = format!("{} regions for {} subjects in {name}", regions.len(), names.len());
             return Err(CallError::view(plugin, problem));
         }
-        let mut regions = regions.into_iter();
-        let in_order =
-            reached.iter().map(|reached| if *reached { regions.next().unwrap_or_default() } else { Vec::new() });
-        Ok(in_order.collect())
+        for (at, region) in asked.into_iter().zip(regions) {
+            all[at] = region;
+        }
+        Ok(all)
     }
 
     /// Runs a form's action. Also returns the caller's own epoch afterwards, if their password was replaced.
@@ -155,23 +123,19 @@ impl Runtime {
         inputs: &[(String, Input)],
         key: Option<(String, [u8; 32])>,
         caller: &Caller,
-    ) -> Result<(FormAnswer, Option<String>), CallError> {
+    ) -> Answered<FormAnswer> {
         let operation =
             plugin.manifest.form_action(action).ok_or_else(|| CallError::NoSuch(format!("form action {action}")))?;
         let views = views(plugin)?;
+        let key = key.map(|(key, body)| (record_key(caller, plugin, operation, &key), body));
         let request = Request { plugin, operation, caller, subject: subject.cloned(), key, task: None };
         let invoke = |store: &mut Store<State>, instance: &Instance| {
             let parameters = (action, subject.map(AccountId::as_str), token, inputs);
-            let (result,) =
-                typed::<_, (Result<Submitted, Failure>,)>(store, instance, views.submit)?.call(store, parameters)?;
-            Ok(result.map(answer).map_err(CallError::Failed))
+            let submitted = answered(store, instance, views.submit, parameters)?;
+            Ok(submitted.map(answer).map_err(CallError::Failed))
         };
-        let restore = |stored: &[u8]| match serde_json::from_slice(stored) {
-            Ok(Stored::Done(target, outcome)) => FormAnswer::Done(target, outcome),
-            Ok(Stored::Rate(strength)) => FormAnswer::Rate(strength),
-            Ok(Stored::Revealed) | Err(_) => FormAnswer::Reveal(None),
-        };
-        self.operate(&request, &invoke, &restore)
+        let restore = |kept| serde_json::from_value(kept).unwrap_or(FormAnswer::Reveal(None));
+        self.operate(&request, &Export { invoke: &invoke, restore: &restore })
     }
 
     /// One run without effects. The answer is shown and not kept, so nothing is checked and nothing committed.
@@ -183,7 +147,7 @@ impl Runtime {
         invoke: &Invoke<'_, Result<T, Failure>>,
     ) -> Result<T, CallError> {
         let _place = self.calls.enter().ok_or(CallError::Busy(RETRY_SECONDS))?;
-        let ledger = Ledger::new(&plugin.profile, &self.surroundings, caller, now(), Purpose::Drawing, 0);
+        let ledger = Ledger::new(&plugin.profile, &self.surroundings, caller, now(), Purpose::default(), 0);
         let (outcome, _) = self.run(plugin, ledger, seen, Parts::default(), invoke)?;
         outcome?.map_err(CallError::Failed)
     }
@@ -193,26 +157,32 @@ fn views(plugin: &Plugin) -> Result<&Views, CallError> {
     plugin.views.as_ref().ok_or_else(|| CallError::NoSuch("view".to_owned()))
 }
 
-fn typed<Parameters, Results>(
+/// Calls an export of the views.
+fn answered<Parameters, T>(
     store: &mut Store<State>,
     instance: &Instance,
-    index: ComponentExportIndex,
-) -> wasmtime::Result<TypedFunc<Parameters, Results>>
+    export: ComponentExportIndex,
+    parameters: Parameters,
+) -> wasmtime::Result<Result<T, Failure>>
 where
     Parameters: ComponentNamedList + Lower,
-    Results: ComponentNamedList + Lift,
+    T: Lift + 'static,
 {
-    instance.get_typed_func(&mut *store, index)
+    let function = instance.get_typed_func::<Parameters, (Result<T, Failure>,)>(&mut *store, export)?;
+    Ok(function.call(store, parameters)?.0)
 }
 
 fn answer(submitted: Submitted) -> Answer<FormAnswer> {
-    let (live, stored, case) = match submitted {
-        Submitted::Done((target, outcome)) => {
-            (FormAnswer::Done(target.clone(), outcome.clone()), Stored::Done(target, outcome), "done")
-        }
-        Submitted::Reveal(view) => (FormAnswer::Reveal(Some(view)), Stored::Revealed, "reveal"),
-        Submitted::Rate(strength) => (FormAnswer::Rate(strength.clone()), Stored::Rate(strength), "rate"),
-        Submitted::Generated(password) => (FormAnswer::Generated(password.into()), Stored::Revealed, "generated"),
+    let (live, case) = match submitted {
+        Submitted::Done((target, outcome)) => (FormAnswer::Done(target, outcome), "done"),
+        Submitted::Reveal(view) => (FormAnswer::Reveal(Some(view)), "reveal"),
+        Submitted::Rate(strength) => (FormAnswer::Rate(strength), "rate"),
+        Submitted::Generated(password) => (FormAnswer::Generated(password.into()), "generated"),
     };
-    Answer { live, stored: serde_json::to_vec(&stored).unwrap_or_default(), case: case.to_owned() }
+    // A second press of the button gets nothing that was revealed: it is not kept.
+    let kept = match &live {
+        FormAnswer::Reveal(_) | FormAnswer::Generated(_) => &FormAnswer::Reveal(None),
+        kept => kept,
+    };
+    Answer { stored: serde_json::to_value(kept).unwrap_or_default(), live, case: case.to_owned() }
 }

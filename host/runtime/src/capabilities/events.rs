@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use zeroize::Zeroizing;
 
-use crate::call::ledger::View;
+use crate::call::ledger::{Unmet, View, told};
 use keyturn_contract::keyturn::panel::events::{Error, Host};
 use keyturn_contract::keyturn::panel::types::{Event, EventField, Received};
 use keyturn_core::seal;
@@ -37,18 +37,21 @@ fn problem(event: &Event) -> Option<&'static str> {
 }
 
 impl Host for View<'_, ()> {
-    fn emit(&mut self, event: Event) -> wasmtime::Result<Result<(), Error>> {
+    fn convert_error(&mut self, cause: wasmtime::Error) -> wasmtime::Result<Error> {
+        told(cause, Error::Limit, None)
+    }
+
+    fn emit(&mut self, event: Event) -> wasmtime::Result<()> {
         let call = &mut *self.ledger;
-        let limit = |name: &str| Err(Error::Limit(name.to_owned()));
         if !call.plugin.manifest.events.emits.contains(&event.name) {
-            return Ok(Err(Error::Undeclared(event.name)));
+            return Err(Error::Undeclared(event.name).into());
         }
         if let Some(problem) = problem(&event) {
-            return Ok(limit(problem));
+            return Err(Unmet::Limit(problem).into());
         }
         let depth = call.depth + 1;
         if depth > call.plugin.limits.event_depth {
-            return Ok(limit("event-depth"));
+            return Err(Unmet::Limit("event-depth").into());
         }
         let source = call.plugin.name.clone();
         let listeners = call.around.plugins.listeners(&source, &event.name);
@@ -70,16 +73,12 @@ impl Host for View<'_, ()> {
                 address: call.caller.person_address().map(|address| address.to_canonical().to_string()),
                 depth,
             };
-            if let Err(name) = call.effect(Effect::Enqueue(Box::new(task)), payload.len())? {
-                return Ok(limit(name));
-            }
+            call.effect(Effect::Enqueue(Box::new(task)), payload.len())?;
         }
         for delivery in deliveries {
             let bytes = delivery.body.len();
-            if let Err(name) = call.effect(Effect::Deliver(Box::new(delivery)), bytes)? {
-                return Ok(limit(name));
-            }
+            call.effect(Effect::Deliver(Box::new(delivery)), bytes)?;
         }
-        Ok(Ok(()))
+        Ok(())
     }
 }

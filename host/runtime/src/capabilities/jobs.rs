@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::call::ledger::View;
+use crate::call::ledger::{Unmet, View, told};
 use keyturn_contract::keyturn::panel::jobs::{Error, Host};
 use keyturn_store::Effect;
 use keyturn_store::tasks::{NewTask, TaskKind};
@@ -11,24 +11,27 @@ const MAX_PAYLOAD: usize = 64 << 10;
 const MAX_KEY: usize = 200;
 
 impl Host for View<'_, ()> {
+    fn convert_error(&mut self, cause: wasmtime::Error) -> wasmtime::Result<Error> {
+        told(cause, Error::Limit, Some(Error::Unavailable))
+    }
+
     fn enqueue(
         &mut self,
         job: String,
         payload: String,
         not_before: Option<i64>,
         key: Option<String>,
-    ) -> wasmtime::Result<Result<(), Error>> {
+    ) -> wasmtime::Result<()> {
         let payload = Zeroizing::new(payload);
         let call = &mut *self.ledger;
-        let limit = |name: &str| Ok(Err(Error::Limit(name.to_owned())));
         if !call.plugin.manifest.jobs.contains(&job) {
-            return Ok(Err(Error::Undeclared(job)));
+            return Err(Error::Undeclared(job).into());
         }
         if payload.len() > MAX_PAYLOAD {
-            return limit("payload");
+            return Err(Unmet::Limit("payload").into());
         }
         if key.as_ref().is_some_and(|key| key.len() > MAX_KEY) {
-            return limit("key");
+            return Err(Unmet::Limit("key").into());
         }
         let bytes = job.len() + payload.len() + key.as_ref().map_or(0, String::len);
         let task = NewTask {
@@ -41,6 +44,6 @@ impl Host for View<'_, ()> {
             address: call.caller.person_address().map(|address| address.to_canonical().to_string()),
             depth: call.depth,
         };
-        Ok(call.effect(Effect::Enqueue(Box::new(task)), bytes)?.map_err(|limit| Error::Limit(limit.to_owned())))
+        call.effect(Effect::Enqueue(Box::new(task)), bytes)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
 
-use crate::call::ledger::{Ledger, Stop, View};
+use crate::call::ledger::{Unmet, View, told};
 use keyturn_contract::keyturn::panel::mail::{Error, Host, MailState as State_, Recipient as To, Variable};
 use keyturn_core::accounts::{AccountId, Field};
 use keyturn_core::caller::Actor;
@@ -13,7 +13,7 @@ use keyturn_mail::address;
 use keyturn_mail::template::{Kind, Template, Value};
 use keyturn_package::manifest::Mail as Rights;
 use keyturn_store::outbox::{Mail, MailId, MailState, NewMail, Recipient};
-use keyturn_store::{Effect, Read, StorageError};
+use keyturn_store::{Effect, Read};
 
 /// What this capability keeps of a call.
 #[derive(Default)]
@@ -27,10 +27,6 @@ const MAX_TEXT: usize = 400;
 /// How long an email stays valid if it doesn't say so, in milliseconds: seven days.
 const USEFUL: i64 = 7 * 24 * 3600 * 1000;
 
-fn unavailable(ledger: &Ledger, cause: &StorageError) -> Error {
-    Error::Unavailable(ledger.come_back(cause))
-}
-
 fn one_line(text: &str) -> bool {
     text.chars().count() <= MAX_TEXT && !text.chars().any(char::is_control)
 }
@@ -42,17 +38,17 @@ impl View<'_, Part> {
 
     /// A recipient that this plugin and this caller may email, with a usable address. The address itself is returned if it is
     /// no longer on file.
-    fn recipient(&mut self, to: &To) -> Result<(Recipient, Option<String>), Error> {
+    fn recipient(&mut self, to: &To) -> wasmtime::Result<(Recipient, Option<String>)> {
         match to {
-            To::Operators if !self.mail_rights()?.operators => Err(Error::Denied("operators".to_owned())),
-            To::Operators if !self.ledger.around.mail.reaches_operators() => Err(Error::NoAddress),
+            To::Operators if !self.mail_rights()?.operators => Err(Error::Denied("operators".to_owned()).into()),
+            To::Operators if self.ledger.around.mail.operators().is_none() => Err(Error::NoAddress.into()),
             To::Operators => Ok((Recipient::Operators, None)),
             To::Account(name) => {
                 let (id, on_file) = self.on_file(name)?;
-                let problem = address::check(&on_file.ok_or(Error::NoAddress)?).err().map(|cause| cause.problem);
-                problem.map_or(Ok((Recipient::Account(id), None)), |problem| {
-                    Err(Error::UnusableAddress(problem.in_locale(&self.ledger.caller.locale)))
-                })
+                let locale = &self.ledger.caller.locale;
+                address::check(&on_file.ok_or(Error::NoAddress)?)
+                    .map_err(|cause| Error::UnusableAddress(cause.problem.in_locale(locale)))?;
+                Ok((Recipient::Account(id), None))
             }
             To::PreviousAddressOf(name) => {
                 let (id, on_file) = self.on_file(name)?;
@@ -63,58 +59,38 @@ impl View<'_, Part> {
     }
 
     /// An account that this plugin and this caller may email, and the address on file, usable or not.
-    fn on_file(&mut self, name: &str) -> Result<(AccountId, Option<String>), Error> {
+    fn on_file(&mut self, name: &str) -> wasmtime::Result<(AccountId, Option<String>)> {
         let id: AccountId = name.parse().map_err(|_| Error::NotFound)?;
         if !self.mail_rights()?.recipients.contains(id.realm()) {
-            return Err(Error::Denied(format!("recipients {}", id.realm())));
+            return Err(Error::Denied(format!("recipients {}", id.realm())).into());
         }
         self.ledger.reading()?;
-        self.ledger.note(&id).map_err(|cause| unavailable(self.ledger, &cause))?;
-        let known = self.ledger.accounts.get(&id).and_then(Option::as_ref);
+        let known = self.ledger.account(&id)?.cloned();
         let known = known.filter(|known| self.ledger.caller.reaches(&known.account)).ok_or(Error::NotFound)?;
         let address = known.account.value(Field::Email).filter(|address| !address::is_blank(address));
-        let address = address.map(str::to_owned);
-        Ok((id, address))
+        Ok((id, address.map(str::to_owned)))
     }
 
     /// The address before the one on file, as the host saw it.
-    fn previous_address(&mut self, id: &AccountId, on_file: Option<&str>) -> Result<String, Error> {
-        let seen = self
-            .ledger
-            .in_host(|call| call.around.storage.seen_address(id))
-            .map_err(|cause| unavailable(self.ledger, &cause))?;
-        let seen = seen.ok_or(Error::NotFound)?;
+    fn previous_address(&mut self, id: &AccountId, on_file: Option<&str>) -> wasmtime::Result<String> {
+        let seen = self.ledger.ask(|call| call.around.storage.seen_address(id))?.ok_or(Error::NotFound)?;
         // The commit sees the address on file, and knows this one as the one before it.
         let on_file = on_file.filter(|address| address::check(address).is_ok()).unwrap_or_default();
-        let changed = *seen.seen != *on_file;
-        let nobody = if changed { Error::NotFound } else { Error::NoAddress };
-        seen.before_if(on_file).map(str::to_owned).ok_or(nobody)
-    }
-
-    fn ready(&mut self, to: Option<&To>) -> Result<(), Error> {
-        if !self.ledger.around.mail.goes() {
-            return Err(Error::NotConfigured);
-        }
-        to.map_or(Ok(()), |to| self.recipient(to).map(drop))
+        let nobody = if *seen.seen != *on_file { Error::NotFound } else { Error::NoAddress };
+        Ok(seen.before_if(on_file).map(str::to_owned).ok_or(nobody)?)
     }
 
     /// An email of this plugin, to an account that the caller reaches.
-    fn own_mail(&mut self, name: &str) -> Result<Mail, Error> {
+    fn own_mail(&mut self, name: &str) -> wasmtime::Result<Mail> {
         let id: MailId = name.parse().map_err(|_| Error::NotFound)?;
         self.ledger.reading()?;
-        let found = self
-            .ledger
-            .in_host(|call| call.around.storage.mail(&id))
-            .map_err(|cause| unavailable(self.ledger, &cause))?;
+        let found = self.ledger.ask(|call| call.around.storage.mail(&id))?;
         let mail = found.filter(|mail| mail.plugin == self.ledger.plugin.name).ok_or(Error::NotFound)?;
         if let Some(account) = mail.to.account() {
-            self.ledger.note(account).map_err(|cause| unavailable(self.ledger, &cause))?;
-            let reached = match self.ledger.accounts.get(account) {
-                Some(Some(known)) => self.ledger.caller.reaches(&known.account),
-                _ => self.ledger.caller.reaches_gone(account),
-            };
-            if !reached {
-                return Err(Error::NotFound);
+            let known = self.ledger.account(account)?.cloned();
+            let caller = &self.ledger.caller;
+            if !known.map_or_else(|| caller.reaches_gone(account), |known| caller.reaches(&known.account)) {
+                return Err(Error::NotFound.into());
             }
         }
         Ok(mail)
@@ -123,83 +99,6 @@ impl View<'_, Part> {
     /// The state of an email that this call itself has queued or withdrawn.
     fn of_this_call(&self, name: &str) -> Option<MailState> {
         self.part.mails.get(&name.parse::<MailId>().ok()?).copied()
-    }
-
-    fn current(&mut self, name: &str) -> Result<bool, Error> {
-        if self.of_this_call(name) == Some(MailState::Queued) {
-            return Ok(true);
-        }
-        let mail = self.own_mail(name)?;
-        self.ledger.reads.push(Read::Mail { id: mail.id.clone(), address: mail.address.clone() });
-        let Some(attempted) = mail.address else { return Ok(true) };
-        let Recipient::Account(id) = &mail.to else { return Ok(true) };
-        let known = self.ledger.accounts.get(id).and_then(Option::as_ref);
-        let address = known.and_then(|known| known.account.value(Field::Email));
-        Ok(address
-            .is_some_and(|address| mail.to.address_mac(&self.ledger.around.keys, address).as_slice() == attempted))
-    }
-
-    fn send(
-        &mut self,
-        to: &To,
-        template: &str,
-        variables: Vec<(String, Variable)>,
-        expires: Option<i64>,
-    ) -> Result<Result<MailId, Error>, Stop> {
-        self.ledger.effects_allowed()?;
-        let mail = match self.new_mail(to, template, variables, expires) {
-            Ok(mail) => mail,
-            Err(error) => return Ok(Err(error)),
-        };
-        let id = mail.id.clone();
-        let bytes = mail.variables.iter().map(|(name, value)| name.len() + size(value)).sum();
-        Ok(self.ledger.effect(Effect::Send(Box::new(mail)), bytes)?.map_err(Error::from).map(|()| {
-            self.part.mails.insert(id.clone(), MailState::Queued);
-            id
-        }))
-    }
-
-    fn new_mail(
-        &mut self,
-        to: &To,
-        template: &str,
-        variables: Vec<(String, Variable)>,
-        expires: Option<i64>,
-    ) -> Result<NewMail, Error> {
-        self.ready(None)?;
-        let (to, address) = self.recipient(to)?;
-        let kept = self.ledger.plugin.mails.get(template).cloned();
-        let declared = self.ledger.plugin.manifest.mails.get(template);
-        let (Some(kept), Some(declared)) = (kept, declared) else {
-            return Err(Error::BadTemplate(format!("there is no template {template}")));
-        };
-        let variables = self.filled(declared, variables)?;
-        // People who once had the account's address must not get into the account with it.
-        if address.is_some() && declared.variables.values().any(|kind| matches!(kind, Kind::Link | Kind::Secret)) {
-            return Err(Error::Denied("links and secrets to a previous address".to_owned()));
-        }
-        let per_minute = self.mail_rights()?.per_minute;
-        self.ledger.reading()?;
-        let asked = self
-            .ledger
-            .in_host(|call| call.around.storage.mails_lately(&call.plugin.name, call.now))
-            .map_err(|cause| unavailable(self.ledger, &cause))?;
-        let own = self.ledger.effects.iter().filter(|effect| matches!(effect, Effect::Send(_))).count() as u64;
-        if asked + own >= u64::from(per_minute) {
-            return Err("per-minute".into());
-        }
-        let id = MailId::random();
-        Ok(NewMail {
-            message_id: format!("{id}@{}", self.ledger.around.mail.message_domain()),
-            id,
-            template: kept,
-            variables,
-            expires: expires.unwrap_or(self.ledger.now + USEFUL),
-            per_minute,
-            origin: self.origin(&to),
-            to,
-            address,
-        })
     }
 
     /// The place of the request, as the recipient may know it: if an anonymous caller, the recipient, or the panel for either
@@ -262,25 +161,6 @@ impl View<'_, Part> {
             }
         })
     }
-
-    fn withdraw(&mut self, name: &str) -> Result<Result<(), Error>, Stop> {
-        self.ledger.effects_allowed()?;
-        let found = match self.of_this_call(name) {
-            Some(_) => name.parse().map(|id| (id, true)).map_err(|_| Error::NotFound),
-            None => self.own_mail(name).map(|mail| (mail.id, mail.whole)),
-        };
-        let (id, whole): (MailId, bool) = match found {
-            Ok(found) => found,
-            Err(error) => return Ok(Err(error)),
-        };
-        if !whole {
-            // It was sent, or has ended: nothing happens to it.
-            return Ok(Ok(()));
-        }
-        Ok(self.ledger.effect(Effect::Withdraw { id: id.clone() }, name.len())?.map_err(Error::from).map(|()| {
-            self.part.mails.insert(id, MailState::Withdrawn);
-        }))
-    }
 }
 
 fn size(value: &Value) -> usize {
@@ -291,7 +171,7 @@ fn size(value: &Value) -> usize {
     }
 }
 
-fn told(state: MailState) -> State_ {
+fn in_contract(state: MailState) -> State_ {
     match state {
         MailState::Queued => State_::Queued,
         MailState::Sending => State_::Sending,
@@ -305,17 +185,35 @@ fn told(state: MailState) -> State_ {
 }
 
 impl Host for View<'_, Part> {
-    fn ready(&mut self, recipient: Option<To>) -> wasmtime::Result<Result<(), Error>> {
-        Ok(View::ready(self, recipient.as_ref()))
+    fn convert_error(&mut self, cause: wasmtime::Error) -> wasmtime::Result<Error> {
+        told(cause, Error::Limit, Some(Error::Unavailable))
     }
 
-    fn state(&mut self, mail: String) -> wasmtime::Result<Result<State_, Error>> {
-        let own = self.of_this_call(&mail);
-        Ok(own.map_or_else(|| self.own_mail(&mail).map(|mail| mail.state), Ok).map(told))
+    fn ready(&mut self, recipient: Option<To>) -> wasmtime::Result<()> {
+        if !self.ledger.around.mail.goes() {
+            return Err(Error::NotConfigured.into());
+        }
+        recipient.map_or(Ok(()), |to| self.recipient(&to).map(drop))
     }
 
-    fn current(&mut self, mail: String) -> wasmtime::Result<Result<bool, Error>> {
-        Ok(View::current(self, &mail))
+    fn state(&mut self, mail: String) -> wasmtime::Result<State_> {
+        Ok(in_contract(match self.of_this_call(&mail) {
+            Some(state) => state,
+            None => self.own_mail(&mail)?.state,
+        }))
+    }
+
+    fn current(&mut self, mail: String) -> wasmtime::Result<bool> {
+        if self.of_this_call(&mail) == Some(MailState::Queued) {
+            return Ok(true);
+        }
+        let mail = self.own_mail(&mail)?;
+        self.ledger.reads.push(Read::Mail { id: mail.id.clone(), address: mail.address.clone() });
+        let (Some(attempted), Recipient::Account(id)) = (mail.address, &mail.to) else { return Ok(true) };
+        let known = self.ledger.accounts.get(id).and_then(Option::as_ref);
+        let address = known.and_then(|known| known.account.value(Field::Email));
+        let mac = |address| mail.to.address_mac(&self.ledger.around.keys, address);
+        Ok(address.is_some_and(|address| mac(address).as_slice() == attempted))
     }
 
     fn send(
@@ -324,11 +222,54 @@ impl Host for View<'_, Part> {
         template: String,
         variables: Vec<(String, Variable)>,
         expires: Option<i64>,
-    ) -> wasmtime::Result<Result<String, Error>> {
-        Ok(View::send(self, &recipient, &template, variables, expires)?.map(String::from))
+    ) -> wasmtime::Result<String> {
+        self.ledger.effects_allowed()?;
+        self.ready(None)?;
+        let (to, address) = self.recipient(&recipient)?;
+        let kept = self.ledger.plugin.mails.get(&template).cloned();
+        let declared = self.ledger.plugin.manifest.mails.get(&template);
+        let (Some(kept), Some(declared)) = (kept, declared) else {
+            return Err(Error::BadTemplate(format!("there is no template {template}")).into());
+        };
+        let variables = self.filled(declared, variables)?;
+        // People who once had the account's address must not get into the account with it.
+        if address.is_some() && declared.variables.values().any(|kind| kind.is_secret()) {
+            return Err(Error::Denied("links and secrets to a previous address".to_owned()).into());
+        }
+        let per_minute = self.mail_rights()?.per_minute;
+        self.ledger.reading()?;
+        let asked = self.ledger.ask(|call| call.around.storage.mails_lately(&call.plugin.name, call.now))?;
+        let own = self.ledger.effects.iter().filter(|effect| matches!(effect, Effect::Send(_))).count() as u64;
+        if asked + own >= u64::from(per_minute) {
+            return Err(Unmet::Limit("per-minute").into());
+        }
+        let id = MailId::random();
+        let bytes = variables.iter().map(|(name, value)| name.len() + size(value)).sum();
+        let mail = NewMail {
+            id: id.clone(),
+            message_id: format!("{id}@{}", self.ledger.around.mail.message_domain()),
+            template: kept,
+            variables,
+            expires: expires.unwrap_or(self.ledger.now + USEFUL),
+            per_minute,
+            origin: self.origin(&to),
+            to,
+            address,
+        };
+        self.ledger.effect(Effect::Send(Box::new(mail)), bytes)?;
+        self.part.mails.insert(id.clone(), MailState::Queued);
+        Ok(id.into())
     }
 
-    fn withdraw(&mut self, mail: String) -> wasmtime::Result<Result<(), Error>> {
-        Ok(View::withdraw(self, &mail)?)
+    fn withdraw(&mut self, mail: String) -> wasmtime::Result<()> {
+        self.ledger.effects_allowed()?;
+        // One that has gone, or ended otherwise: nothing happens to it.
+        if self.of_this_call(&mail).is_none() && !self.own_mail(&mail)?.whole {
+            return Ok(());
+        }
+        let id: MailId = mail.parse().map_err(|_| Error::NotFound)?;
+        self.ledger.effect(Effect::Withdraw { id: id.clone() }, mail.len())?;
+        self.part.mails.insert(id, MailState::Withdrawn);
+        Ok(())
     }
 }

@@ -28,17 +28,20 @@ pub struct Capability {
     pub interface: &'static str,
     /// The setting of the grants file that grants it, and whether a plugin has it. None: every plugin has it.
     pub grant: Option<Grant>,
-    link: fn(&mut Linker<State>) -> wasmtime::Result<()>,
+    /// Links it for a plugin.
+    pub link: fn(&mut Linker<State>) -> wasmtime::Result<()>,
 }
 
-/// A row of the table: the interface in Rust and in WIT, its grant, and its own part of a call's state.
+/// A row of the table: the interface, called in Rust as in WIT, its grant, and the part of a call's state that is its own.
 macro_rules! capability {
-    ($($interface:ident)::+, $name:literal, $grant:expr, $part:ty, $own:ident) => {
+    ($package:ident::$interface:ident, $grant:expr, $part:ty, $own:ident) => {
         Capability {
-            interface: $name,
+            interface: concat!("keyturn:", stringify!($package), "/", stringify!($interface)),
             grant: $grant,
             link: |linker| {
-                $($interface)::+::add_to_linker::<State, Of<$part>>(linker, |state| state.view(|parts| &mut parts.$own))
+                $package::$interface::add_to_linker::<State, Of<$part>>(linker, |state| {
+                    state.view(|parts| &mut parts.$own)
+                })
             },
         }
     };
@@ -46,35 +49,17 @@ macro_rules! capability {
 
 /// All capabilities. Anything else is linked for nobody.
 pub static CAPABILITIES: [Capability; 11] = [
-    capability!(panel::types, "keyturn:panel/types", None, (), nothing),
-    capability!(ui::nodes, "keyturn:ui/nodes", None, (), nothing),
-    capability!(
-        panel::accounts,
-        "keyturn:panel/accounts",
-        Some(("grants.accounts", |wants| wants.accounts.is_some())),
-        accounts::Part,
-        accounts
-    ),
-    capability!(panel::call, "keyturn:panel/call", None, (), nothing),
-    capability!(
-        panel::database,
-        "keyturn:panel/database",
-        Some(("grants.database", |wants| wants.database)),
-        database::Part,
-        database
-    ),
-    capability!(panel::events, "keyturn:panel/events", Some(("grants.events", |wants| wants.events)), (), nothing),
-    capability!(panel::jobs, "keyturn:panel/jobs", Some(("grants.jobs", |wants| wants.jobs)), (), nothing),
-    capability!(panel::kdf, "keyturn:panel/kdf", Some(("grants.kdf", |wants| wants.kdf)), kdf::Part, kdf),
-    capability!(panel::keys, "keyturn:panel/keys", Some(("grants.keys", |wants| wants.keys)), (), nothing),
-    capability!(
-        panel::mail,
-        "keyturn:panel/mail",
-        Some(("grants.mail", |wants| wants.mail.is_some())),
-        mail::Part,
-        mail
-    ),
-    capability!(panel::settings, "keyturn:panel/settings", None, (), nothing),
+    capability!(panel::types, None, (), nothing),
+    capability!(ui::nodes, None, (), nothing),
+    capability!(panel::accounts, Some(("grants.accounts", |wants| wants.accounts.is_some())), accounts::Part, accounts),
+    capability!(panel::call, None, (), nothing),
+    capability!(panel::database, Some(("grants.database", |wants| wants.database)), database::Part, database),
+    capability!(panel::events, Some(("grants.events", |wants| wants.events)), (), nothing),
+    capability!(panel::jobs, Some(("grants.jobs", |wants| wants.jobs)), (), nothing),
+    capability!(panel::kdf, Some(("grants.kdf", |wants| wants.kdf)), kdf::Part, kdf),
+    capability!(panel::keys, Some(("grants.keys", |wants| wants.keys)), (), nothing),
+    capability!(panel::mail, Some(("grants.mail", |wants| wants.mail.is_some())), mail::Part, mail),
+    capability!(panel::settings, None, (), nothing),
 ];
 
 /// What each capability keeps of one call.
@@ -98,24 +83,10 @@ impl Parts {
 impl panel::types::Host for View<'_, ()> {}
 impl ui::nodes::Host for View<'_, ()> {}
 
-/// The capability of an interface, given without its version.
-#[must_use]
-pub fn named(interface: &str) -> Option<&'static Capability> {
-    CAPABILITIES.iter().find(|capability| capability.interface == interface)
-}
-
 impl Capability {
     /// Whether a plugin with these rights has it.
     #[must_use]
     pub fn given_to(&self, authority: &Wants) -> bool {
         self.grant.is_none_or(|(_, granted)| granted(authority))
-    }
-
-    /// Links it for a plugin.
-    ///
-    /// # Errors
-    /// The engine's.
-    pub fn link(&self, linker: &mut Linker<State>) -> wasmtime::Result<()> {
-        (self.link)(linker)
     }
 }

@@ -9,7 +9,7 @@ const BRAND: &str = "{{ brand.name }}";
 
 impl Host for View<'_, ()> {
     fn get(&mut self, name: String) -> wasmtime::Result<Option<Value>> {
-        let filled = |text: &String| text.replace(BRAND, &self.ledger.around.brand);
+        let filled = |text: &String| text.replace(BRAND, &self.ledger.around.brand.name);
         Ok(self.ledger.plugin.settings.get(&name).map(|value| match value {
             SettingValue::Text(text) => Value::Text(filled(text)),
             SettingValue::Number(number) => Value::Number(*number),

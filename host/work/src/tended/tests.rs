@@ -2,9 +2,9 @@
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use keyturn_webhooks::testing::*;
@@ -30,7 +30,11 @@ struct Stage {
 impl Stage {
     fn new(webhooks: Vec<Destination>) -> Self {
         let ground = Ground::new("", "");
-        let host = ground.host().webhooks(webhooks).build().expect("a host");
+        let host = ground
+            .host()
+            .with(|host| host.settings.webhooks = webhooks.into_iter().map(Arc::new).collect())
+            .build()
+            .expect("a host");
         let Ground { folder, storage, .. } = ground;
         Self { host, storage, folder }
     }
@@ -166,21 +170,24 @@ fn a_destination_that_is_gone_has_no_more_until_it_is_enabled() {
 
 #[test]
 fn a_slow_destination_holds_up_no_other_and_one_that_was_removed_is_said_to_be() {
-    let (slow, _told) = server(|_, _| std::thread::sleep(Duration::from_secs(20)));
+    let (end, ended) = channel::<()>();
+    let ended = Mutex::new(ended);
+    // It answers nobody until the test ends.
+    let (slow, _told) = server(move |_, _| {
+        let _ = ended.lock().expect("whole").recv();
+    });
     let (quick, _told) = answering(OK);
     let url = |address| format!("http://{address}/");
     let (slow, quick) = (url(slow), url(quick));
-    let more = "allow-private = true\ntimeout-seconds = 3";
+    let more = "allow-private = true\ntimeout-seconds = 60";
     let stage = Stage::new(vec![to("slow", &slow, more), to("quick", &quick, more)]);
     stage.working(|| {
         let waiting: Vec<DeliveryId> = (0..20).map(|_| stage.emit("slow")).collect();
         let removed = stage.emit("removed");
-        let began = Instant::now();
         for _ in 0..20 {
             let id = stage.emit("quick");
             stage.comes_to(&id, DeliveryState::Accepted);
         }
-        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
         let sending = waiting.iter().filter(|id| stage.get(id).state == DeliveryState::Sending).count();
         assert!(sending <= 2, "{sending} at once");
         let one = stage.host.one_delivery(&removed).expect("read").expect("there");
@@ -188,6 +195,7 @@ fn a_slow_destination_holds_up_no_other_and_one_that_was_removed_is_said_to_be()
         let tended = stage.host.tended().expect("read");
         let last = tended.last().expect("three");
         assert_eq!((last.name.as_str(), &last.leads, last.waiting), ("removed", &None, 1));
+        drop(end);
     });
 }
 
@@ -248,10 +256,7 @@ fn what_waits_for_one_that_is_off_or_was_removed_goes_when_it_is_there_again() {
 #[test]
 fn a_destination_that_is_down_and_a_plugin_that_floods_delay_nobody_elses_events() {
     let down = TcpListener::bind(("127.0.0.1", 0)).expect("a port").local_addr().expect("an address");
-    let (good, _told) = server(|stream, _| {
-        std::thread::sleep(Duration::from_millis(20));
-        let _ = stream.write_all(OK.as_bytes());
-    });
+    let (good, told) = answering(OK);
     let at = |name, address| to(name, &format!("http://{address}/"), "allow-private = true\nconnections = 1");
     let stage = Stage::new(vec![at("down", down), at("good", good)]);
     for _ in 0..500 {
@@ -260,10 +265,9 @@ fn a_destination_that_is_down_and_a_plugin_that_floods_delay_nobody_elses_events
     }
     let quiet = stage.emit_of("quiet", "good", now());
     stage.working(|| {
-        let began = Instant::now();
-        stage.comes_to(&quiet, DeliveryState::Accepted);
-        // After the flood it would be ten seconds.
-        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        // By turns: it comes second, and not after the flood.
+        let first: Vec<_> = told.iter().take(3).map(|posted| posted.header("webhook-id").to_owned()).collect();
+        assert!(first.iter().any(|id| id == quiet.as_str()), "{first:?}");
     });
 }
 

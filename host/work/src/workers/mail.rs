@@ -1,7 +1,6 @@
 //! Sends email. Each attempt draws it again, for the address then on file, with the same Message-ID. If a worker dies after a
 //! server accepted an email, another one sends it again; a mailbox that knows the id shows it once.
 
-use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -9,9 +8,8 @@ use super::{LEASE_MS, Worker, pause};
 use crate::work::Work;
 use keyturn_core::accounts::Field;
 
-use keyturn_mail::template::TemplateError;
-use keyturn_mail::transport::{Session, Transport, Verdict};
-use keyturn_mail::{Mailbox, Message, address};
+use keyturn_mail::transport::{Attempt, Session, Transport, Verdict};
+use keyturn_mail::{Mailbox, address};
 use keyturn_mail_settings::Outgoing;
 use keyturn_store::outbox::{Filling, LeasedMail, MailState, Obstacle, Recipient, Settled};
 
@@ -34,28 +32,23 @@ impl Worker<'_> {
     /// Sends emails, one after another.
     pub(super) fn send_mail(&self) {
         let operators = self.inner.mail_settings().operators();
-        let line = RefCell::new(None::<Line>);
-        // One at a time: a slow server delays only the email that it has.
-        let lease = || {
-            let post = self.inner.outgoing();
-            let mut line = line.borrow_mut();
-            if line.as_ref().is_none_or(|line| !Arc::ptr_eq(&line.post, &post)) {
-                *line = Line::new(post);
-            }
-            match *line {
-                Some(_) => self.inner.storage.lease_mail(1, LEASE_MS, operators),
-                None => Ok(Vec::new()),
-            }
-        };
+        let mut line = None::<Line>;
         self.work(
             &self.inner.bells.mail,
             || true,
-            lease,
-            |leased| {
-                let mut next = Some(leased);
-                while let Some((leased, line)) = next.take().zip(line.borrow_mut().as_mut()) {
+            || {
+                let post = self.inner.outgoing();
+                if line.as_ref().is_none_or(|line| !Arc::ptr_eq(&line.post, &post)) {
+                    line = Line::new(post);
+                }
+                let Some(line) = &mut line else { return Ok(false) };
+                // One at a time: a slow server delays only the email that it has.
+                let mut next = self.inner.storage.lease_mail(1, LEASE_MS, operators)?.pop();
+                let any = next.is_some();
+                while let Some(leased) = next {
                     next = self.holding(&leased.lease, || self.deliver(line, &leased, operators));
                 }
+                Ok(any)
             },
         );
     }
@@ -84,11 +77,7 @@ impl Worker<'_> {
 }
 
 /// A retry after a pause, or none.
-fn delayed(
-    leased: &LeasedMail,
-    told: Option<(String, keyturn_mail::transport::Attempt)>,
-    obstacle: Option<Obstacle>,
-) -> Settled {
+fn delayed(leased: &LeasedMail, told: Option<(String, Attempt)>, obstacle: Option<Obstacle>) -> Settled {
     let again_in = pause(leased.mail.attempts);
     let state = if again_in.is_some() { MailState::Delayed } else { MailState::GaveUp };
     Settled { state, again_in, told, obstacle }
@@ -113,13 +102,16 @@ impl Work {
             Ok(to) => to,
             Err(obstacle) => return refused(obstacle),
         };
-        let message = match self.message(&line.post, leased, filling, to) {
-            Ok(message) => message,
+        let asked_at = leased.mail.asked_at;
+        let drawn = match self.drawn(filling, leased.account.as_ref(), asked_at, false) {
+            Ok(drawn) => drawn,
             Err(cause) => {
                 tracing::error!(mail, template = leased.mail.template, "can't draw an email: {cause}");
                 return delayed(leased, None, Some(Obstacle::Template));
             }
         };
+        let (from, reply_to) = (line.post.from.clone(), line.post.reply_to.clone());
+        let message = drawn.message(filling.message_id.clone(), from, reply_to, to, asked_at);
         let attempt = line.session.send_unless(&message, stopped);
         let verdict = attempt.verdict;
         let told = Some((line.transport.name(), attempt));
@@ -150,26 +142,5 @@ impl Work {
         let address = address.ok_or(Obstacle::NoAddress)?;
         let name = account.value(Field::Name).unwrap_or_default().to_owned();
         Ok(Mailbox { name, address: address.to_owned() })
-    }
-
-    fn message(
-        &self,
-        post: &Outgoing,
-        leased: &LeasedMail,
-        filling: &Filling,
-        to: Mailbox,
-    ) -> Result<Message, TemplateError> {
-        let drawn = self.drawn(filling, leased.account.as_ref(), leased.mail.asked_at, false)?;
-        Ok(Message {
-            message_id: filling.message_id.clone(),
-            from: post.from.clone(),
-            reply_to: post.reply_to.clone(),
-            to,
-            date: leased.mail.asked_at,
-            locale: drawn.locale,
-            subject: drawn.subject,
-            text: drawn.text,
-            html: drawn.html,
-        })
     }
 }

@@ -11,8 +11,10 @@ mod tests;
 mod webhooks;
 
 use std::collections::HashSet;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
 
 use crate::work::Work;
 use keyturn_core::seal;
@@ -67,22 +69,19 @@ impl Shutdown {
 
     /// Lets each worker finish its running work, and no more.
     pub fn stop(&self) {
-        *self.lock() = true;
+        *self.0.0.lock() = true;
         self.0.1.notify_all();
     }
 
     fn stopped(&self) -> bool {
-        *self.lock()
+        *self.0.0.lock()
     }
 
     /// Whether it was stopped within this time.
     fn wait(&self, most: Duration) -> bool {
-        let stopped = self.lock();
-        *self.0.1.wait_timeout_while(stopped, most, |stopped| !*stopped).unwrap_or_else(PoisonError::into_inner).0
-    }
-
-    fn lock(&self) -> MutexGuard<'_, bool> {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut stopped = self.0.0.lock();
+        self.0.1.wait_while_for(&mut stopped, |stopped| !*stopped, most);
+        *stopped
     }
 }
 
@@ -125,7 +124,7 @@ impl Work {
             for _ in 0..inner.mail_settings().fixed.mail.connections() {
                 threads.push(scope.spawn(|| worker.send_mail()));
             }
-            for _ in 0..inner.limits().tasks_at_once.max(1) {
+            for _ in 0..inner.limits.tasks_at_once.max(1) {
                 threads.push(scope.spawn(|| worker.run_tasks()));
             }
             worker.watch(|destination| {
@@ -184,39 +183,40 @@ impl Worker<'_> {
         let mut webhooks = Destinations::default();
         let mut next = Instant::now();
         loop {
-            let before = std::mem::replace(&mut webhooks, self.inner.surroundings.webhooks());
+            let before = std::mem::replace(&mut webhooks, self.inner.webhooks());
             let fresh = |to: &&Arc<Destination>| to.enabled && !before.iter().any(|known| Arc::ptr_eq(known, to));
             webhooks.iter().filter(fresh).for_each(&mut start);
-            let on: Vec<&str> = webhooks.iter().filter(|to| to.enabled).map(|to| to.name()).collect();
-            if self.inner.storage.in_place().is_err() {
-                if self.shutdown.wait(LOOK) {
-                    return self.ring_all();
+            let on: Vec<&str> = webhooks.iter().filter(|to| to.enabled).map(|to| to.name.as_str()).collect();
+            if self.inner.storage.in_place().is_ok() {
+                if Instant::now() >= next {
+                    self.beat();
+                    next = Instant::now() + BEAT;
                 }
-                continue;
-            }
-            if Instant::now() >= next {
-                self.beat();
-                next = Instant::now() + BEAT;
-            }
-            match self.inner.storage.due() {
-                Ok(due) => {
-                    if due.mail {
-                        self.inner.bells.mail.ring_all();
-                    }
-                    if due.task {
-                        self.inner.bells.task.ring_all();
-                    }
-                }
-                Err(error) => tracing::warn!(%error, "can't look up what is due"),
-            }
-            match self.inner.storage.deliveries_due(&on) {
-                Ok(true) => self.inner.bells.webhook.ring_all(),
-                Ok(false) => {}
-                Err(error) => tracing::warn!(%error, "can't look up which webhooks are due"),
+                self.ring_for_due(&on);
             }
             if self.shutdown.wait(LOOK) {
                 return self.ring_all();
             }
+        }
+    }
+
+    fn ring_for_due(&self, webhooks: &[&str]) {
+        let bells = &self.inner.bells;
+        match self.inner.storage.due() {
+            Ok(due) => {
+                if due.mail {
+                    bells.mail.ring_all();
+                }
+                if due.task {
+                    bells.task.ring_all();
+                }
+            }
+            Err(error) => tracing::warn!(%error, "can't look up what is due"),
+        }
+        match self.inner.storage.deliveries_due(webhooks) {
+            Ok(true) => bells.webhook.ring_all(),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "can't look up which webhooks are due"),
         }
     }
 
@@ -228,28 +228,23 @@ impl Worker<'_> {
 
     /// Leaves a sign of life, and extends the leases of running work.
     fn beat(&self) {
-        let leases: Vec<Lease> = self.held().iter().cloned().collect();
+        let leases: Vec<Lease> = self.held.lock().iter().cloned().collect();
         if let Err(error) = self.inner.storage.beat(&leases, LEASE_MS, now()) {
             tracing::warn!(%error, "can't write the workers' heartbeat");
         }
     }
 
-    /// Takes work while there is some, then sleeps until there is more. Ends when `goes_on` answers false.
-    fn work<T>(
-        &self,
-        bell: &Bell,
-        goes_on: impl Fn() -> bool,
-        lease: impl Fn() -> Result<Vec<T>, StorageError>,
-        mut run: impl FnMut(T),
-    ) {
+    /// Works as long as there is something to do, then sleeps until there is; ends when it `goes_on` no more. `step` leases
+    /// something and does it, and answers whether there was anything.
+    fn work(&self, bell: &Bell, goes_on: impl Fn() -> bool, mut step: impl FnMut() -> Result<bool, StorageError>) {
         loop {
             let heard = bell.rings();
             if self.shutdown.stopped() || !goes_on() {
                 return;
             }
-            match lease() {
-                Ok(leased) if leased.is_empty() => bell.wait(heard, SLEEP),
-                Ok(leased) => leased.into_iter().for_each(&mut run),
+            match step() {
+                Ok(true) => {}
+                Ok(false) => bell.wait(heard, SLEEP),
                 // Nothing is sent until the next start; that was logged.
                 Err(StorageError::Replaced(_)) => return,
                 Err(error) => {
@@ -268,9 +263,9 @@ impl Worker<'_> {
 
     /// Runs something while its lease is extended.
     fn holding<T>(&self, lease: &Lease, work: impl FnOnce() -> T) -> T {
-        self.held().insert(lease.clone());
+        self.held.lock().insert(lease.clone());
         let done = work();
-        self.held().remove(lease);
+        self.held.lock().remove(lease);
         done
     }
 
@@ -293,10 +288,5 @@ impl Worker<'_> {
                 }
             }
         }
-    }
-
-    // A panic can't leave the set of leases half-changed.
-    fn held(&self) -> MutexGuard<'_, HashSet<Lease>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,13 +1,12 @@
 //! Runs jobs and events, each with its plugin.
 
-use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use super::{LEASE_MS, Worker, pause};
 use keyturn_runtime::CallError;
 use keyturn_runtime::Failure;
-use keyturn_store::tasks::{Lease, LeasedTask};
+use keyturn_store::tasks::LeasedTask;
 
 /// The most tasks that one worker leases at once.
 const AT_ONCE: u32 = 16;
@@ -18,31 +17,28 @@ impl Worker<'_> {
     /// Runs tasks one after another.
     pub(super) fn run_tasks(&self) {
         // Leases several in one write while they are short: a slow task delays only those leased with it.
-        let quick = Cell::new(false);
-        let lease = || {
-            let most = if quick.get() { AT_ONCE } else { 1 };
-            let leased = self.inner.storage.lease_tasks(most, LEASE_MS)?;
-            Ok(if leased.is_empty() { Vec::new() } else { vec![leased] })
-        };
+        let mut most = 1;
         self.work(
             &self.inner.bells.task,
             || true,
-            lease,
-            |tasks: Vec<LeasedTask>| {
+            || {
+                let tasks = self.inner.storage.lease_tasks(most, LEASE_MS)?;
                 let (began, count) = (Instant::now(), tasks.len() as u32);
-                let leases: Vec<Lease> = tasks.iter().map(|task| task.lease.clone()).collect();
-                self.held().extend(leases);
-                for task in tasks {
-                    self.run_task(&task);
-                    self.held().remove(&task.lease);
+                self.held.lock().extend(tasks.iter().map(|task| task.lease.clone()));
+                for task in &tasks {
+                    self.run_task(task);
+                    self.held.lock().remove(&task.lease);
                 }
-                quick.set(began.elapsed() < QUICK * count);
+                if count > 0 {
+                    most = if began.elapsed() < QUICK * count { AT_ONCE } else { 1 };
+                }
+                Ok(count > 0)
             },
         );
     }
 
     fn run_task(&self, task: &LeasedTask) {
-        let plugin = self.inner.roster().get(&task.plugin).cloned();
+        let plugin = self.inner.roster().admitted.get(&task.plugin).cloned();
         let (outcome, again_in) = match plugin {
             // The plugin may be admitted again after its operator fixed its grants; its work waits.
             None => ("no-plugin".to_owned(), pause(task.attempts)),

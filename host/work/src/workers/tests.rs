@@ -11,8 +11,6 @@ use keyturn_core::accounts::{AccountId, Reach};
 use keyturn_core::caller::{Actor, Caller};
 use keyturn_core::seal::Keys;
 use keyturn_mail::Message;
-use keyturn_mail::config::MailConfig;
-use keyturn_mail::setup::Fixed;
 use keyturn_mail::template::{Block, Kind, Template, Text, Value};
 use keyturn_mail::transport::{Attempt, Session, Step, StepKind, Transport, Verdict};
 use keyturn_store::outbox::{Kept, Mail, MailId, MailState, NewMail, Obstacle, Recipient};
@@ -80,10 +78,9 @@ impl Stage {
         let (tell, sent) = channel();
         let host = ground
             .host()
-            .transport(Arc::new(Fake(tell)))
-            .mail(Fixed {
-                mail: MailConfig { operators: Some("ops@panel.example".to_owned()), ..MailConfig::default() },
-                ..Fixed::default()
+            .with(|host| {
+                host.transport = Some(Arc::new(Fake(tell)));
+                host.mail.mail.operators = Some("ops@panel.example".to_owned());
             })
             .build()
             .expect("a host");

@@ -2,7 +2,7 @@
 //! one sends it again under the same id; a receiver that keeps the ids does its work once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::{LEASE_MS, Worker, jittered};
 use keyturn_core::time::now;
@@ -20,17 +20,20 @@ impl Worker<'_> {
     /// then ends as it began.
     pub(super) fn send_webhooks(&self, to: &Arc<Destination>) {
         let mut sender = Sender::new(Arc::new(System));
-        let stands = || self.inner.surroundings.webhooks().iter().any(|one| Arc::ptr_eq(one, to));
-        let lease = || {
-            let mut turn = to.turn.lock().unwrap_or_else(PoisonError::into_inner);
-            let leased = self.inner.storage.lease_delivery(&to.name, &turn, LEASE_MS)?;
+        let stands = || self.inner.webhooks().iter().any(|one| Arc::ptr_eq(one, to));
+        self.work(&self.inner.bells.webhook, stands, || {
+            let leased = {
+                let mut turn = to.turn.lock();
+                let leased = self.inner.storage.lease_delivery(&to.name, &turn, LEASE_MS)?;
+                if let Some(leased) = &leased {
+                    turn.clone_from(&leased.delivery.plugin);
+                }
+                leased
+            };
             if let Some(leased) = &leased {
-                turn.clone_from(&leased.delivery.plugin);
+                self.holding(&leased.lease, || self.post(&mut sender, to, leased));
             }
-            Ok(leased.into_iter().collect())
-        };
-        self.work(&self.inner.bells.webhook, stands, lease, |leased| {
-            self.holding(&leased.lease.clone(), || self.post(&mut sender, to, &leased));
+            Ok(leased.is_some())
         });
     }
 

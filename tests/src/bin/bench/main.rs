@@ -16,6 +16,8 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use keyturn_host::accounts::{AccountId, Reach, Scope};
 use keyturn_host::caller::{Actor, Caller};
 use keyturn_host::embed::Surface;
+use keyturn_host::host::Settings;
+use keyturn_host::plugin::cache::Folder;
 use keyturn_host::plugin::grants::Grants;
 use keyturn_host::plugin::{limits::HostLimits, pack};
 use keyturn_host::seal::Keys;
@@ -94,11 +96,9 @@ fn host(folder: &std::path::Path, group_commit: bool, cache: bool) -> Host {
         queue_ms: 60_000,
         ..HostLimits::default()
     };
-    let mut builder = HostBuilder::new(Arc::new(storage), keys).even_grid(Duration::ZERO).limits(limits);
-    if cache {
-        builder = builder.cache(folder.join("cache"));
-    }
-    builder.build().expect("a host")
+    let cache = cache.then(|| Folder { path: folder.join("cache"), keeps: true });
+    let settings = Settings { even_grid: Duration::ZERO, limits, cache, ..Settings::default() };
+    HostBuilder::new(Arc::new(storage), keys).with(|host| host.settings = settings).build().expect("a host")
 }
 
 fn admit(host: &Host, password: &[u8], foreign: &[u8]) {

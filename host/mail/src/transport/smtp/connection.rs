@@ -4,23 +4,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use zeroize::Zeroizing;
 
 use super::dialogue::{Answer, Dialogue, Offers, Trouble};
-use super::{Encryption, Login, Route, Server, Step, StepKind};
-use keyturn_core::network::{dial, tls};
-
-/// The stream below SMTP.
-pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Wire for S {}
+use super::{Encryption, HANDSHAKE, Login, Route, Server, Step, StepKind};
+use keyturn_core::network::{Wire, dial, tls};
 
 /// A connection that accepts email.
 pub(super) struct Connection {
-    pub(super) smtp: Dialogue<Box<dyn Wire>>,
+    pub(super) smtp: Dialogue,
     pub(super) offers: Offers,
 }
 
@@ -57,48 +51,42 @@ impl Log<'_> {
 /// A connection that accepts email; or none, and the last step says why.
 pub(super) async fn open(route: &Route, steps: &mut Vec<Step>) -> Option<Connection> {
     let server = &route.server;
+    let command = || server.limits.left(server.limits.command);
     let mut log = Log { route, steps };
     let addresses = log.step(StepKind::LookUp, look_up(server)).await?;
-    let mut connection = match server.encryption {
-        Encryption::None => {
-            log.step(StepKind::Connect, async {
-                let (stream, own_name, _) = connect(server, &addresses).await?;
-                let (smtp, said) = greeted(server, stream).await?;
-                Ok((speak(server, smtp, &own_name).await?, said))
+    let (mut smtp, own_name, mut offers) = log
+        .step(StepKind::Connect, async {
+            let (stream, own_name, peer) = connect(server, &addresses).await?;
+            let mut smtp = Dialogue::new(stream);
+            // An encrypted one speaks when it is.
+            if server.encryption == Encryption::Tls {
+                return Ok(((smtp, own_name, Offers::default()), peer.to_string()));
+            }
+            let said = timed(command(), smtp.greeting()).await?.said();
+            let offers = timed(command(), smtp.hello(&own_name)).await?;
+            Ok(((smtp, own_name, offers), said))
+        })
+        .await?;
+    if let Some(config) = &route.tls {
+        (smtp, offers) = log
+            .step(StepKind::Tls, async {
+                let stream = match server.encryption {
+                    Encryption::Starttls => start_tls(server, smtp, &offers).await?,
+                    _ => smtp.into_stream(),
+                };
+                let handshake = tls::handshake(config, &server.host, stream);
+                let stream = timed(server.limits.left(HANDSHAKE), handshake).await?;
+                let mut said = privacy(&stream);
+                let mut smtp = Dialogue::new(stream);
+                if server.encryption == Encryption::Tls {
+                    said = format!("{said}; {}", timed(command(), smtp.greeting()).await?.said());
+                }
+                let offers = timed(command(), smtp.hello(&own_name)).await?;
+                Ok(((smtp, offers), said))
             })
-            .await?
-        }
-        Encryption::Starttls => {
-            let (smtp, own_name) = log
-                .step(StepKind::Connect, async {
-                    let (stream, own_name, _) = connect(server, &addresses).await?;
-                    let (smtp, said) = greeted(server, stream).await?;
-                    Ok(((smtp, own_name), said))
-                })
-                .await?;
-            log.step(StepKind::Tls, async {
-                let stream = start_tls(route, smtp, &own_name).await?;
-                let said = privacy(&stream);
-                Ok((speak(server, Dialogue::new(stream), &own_name).await?, said))
-            })
-            .await?
-        }
-        Encryption::Tls => {
-            let (stream, own_name) = log
-                .step(StepKind::Connect, async {
-                    let (stream, own_name, peer) = connect(server, &addresses).await?;
-                    Ok(((stream, own_name), peer.to_string()))
-                })
-                .await?;
-            log.step(StepKind::Tls, async {
-                let stream = handshake(route, stream).await?;
-                let said = privacy(&stream);
-                let (smtp, greeting) = greeted(server, stream).await?;
-                Ok((speak(server, smtp, &own_name).await?, format!("{said}; {greeting}")))
-            })
-            .await?
-        }
-    };
+            .await?;
+    }
+    let mut connection = Connection { smtp, offers };
     if let Some(login) = &server.login {
         log.step(StepKind::Login, log_in(server, login, &mut connection)).await?;
     }
@@ -107,7 +95,8 @@ pub(super) async fn open(route: &Route, steps: &mut Vec<Step>) -> Option<Connect
 
 async fn look_up(server: &Server) -> Result<(Vec<SocketAddr>, String), Trouble> {
     let limits = &server.limits;
-    let found = timed(limits.for_connect(), tokio::net::lookup_host((server.host.as_str(), server.port))).await?;
+    let found =
+        timed(limits.left(limits.connect), tokio::net::lookup_host((server.host.as_str(), server.port))).await?;
     let mut addresses: Vec<SocketAddr> = found.collect();
     if server.encryption == Encryption::None {
         // Whatever a name server says about "localhost".
@@ -122,7 +111,8 @@ async fn look_up(server: &Server) -> Result<(Vec<SocketAddr>, String), Trouble> 
 
 /// The stream, the name for EHLO, and the address that answered.
 async fn connect(server: &Server, addresses: &[SocketAddr]) -> Result<(TcpStream, String, SocketAddr), Trouble> {
-    let (stream, peer) = dial::connect(server.limits.for_connect(), addresses).await.map_err(Trouble::Lost)?;
+    let (stream, peer) =
+        dial::connect(server.limits.left(server.limits.connect), addresses).await.map_err(Trouble::Lost)?;
     let own_name = match &server.hello {
         Some(name) => name.clone(),
         None => literal(stream.local_addr()?.ip()),
@@ -138,47 +128,22 @@ fn literal(own: IpAddr) -> String {
     }
 }
 
-async fn handshake(route: &Route, stream: TcpStream) -> Result<TlsStream<TcpStream>, Trouble> {
-    timed(route.server.limits.for_handshake(), tls::handshake(&route.tls, &route.server.host, stream)).await
-}
-
-fn privacy(stream: &TlsStream<TcpStream>) -> String {
+fn privacy(stream: &TlsStream<Box<dyn Wire>>) -> String {
     let (_, session) = stream.get_ref();
     let version = session.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS");
     format!("{}, the certificate is valid", version.replace('_', "."))
 }
 
 /// RFC 3207. Unencrypted data after the answer to STARTTLS could be anybody's: it ends the connection.
-async fn start_tls(
-    route: &Route,
-    mut clear: Dialogue<TcpStream>,
-    own_name: &str,
-) -> Result<TlsStream<TcpStream>, Trouble> {
-    let limits = &route.server.limits;
-    let offers = timed(limits.for_command(), clear.hello(own_name)).await?;
+async fn start_tls(server: &Server, mut clear: Dialogue, offers: &Offers) -> Result<Box<dyn Wire>, Trouble> {
     if !offers.has("STARTTLS") {
         return Err(Trouble::Lost("the server does not offer STARTTLS".to_owned()));
     }
-    timed(limits.for_command(), clear.ask("STARTTLS")).await?;
-    let stream = clear.into_stream();
-    let stream =
-        stream.ok_or_else(|| Trouble::Lost("the server continued without encryption after STARTTLS".to_owned()))?;
-    handshake(route, stream).await
-}
-
-async fn greeted<S: Wire>(server: &Server, stream: S) -> Result<(Dialogue<S>, String), Trouble> {
-    let mut smtp = Dialogue::new(stream);
-    let greeting = timed(server.limits.for_command(), smtp.greeting()).await?;
-    Ok((smtp, greeting.said()))
-}
-
-async fn speak<S: Wire + 'static>(
-    server: &Server,
-    mut smtp: Dialogue<S>,
-    own_name: &str,
-) -> Result<Connection, Trouble> {
-    let offers = timed(server.limits.for_command(), smtp.hello(own_name)).await?;
-    Ok(Connection { smtp: smtp.boxed(), offers })
+    timed(server.limits.left(server.limits.command), clear.ask("STARTTLS")).await?;
+    if clear.has_more() {
+        return Err(Trouble::Lost("the server continued without encryption after STARTTLS".to_owned()));
+    }
+    Ok(clear.into_stream())
 }
 
 async fn log_in(server: &Server, login: &Login, to: &mut Connection) -> Result<((), String), Trouble> {
@@ -190,12 +155,12 @@ async fn log_in(server: &Server, login: &Login, to: &mut Connection) -> Result<(
             ways => format!("the server offers only {}; this program supports PLAIN and LOGIN", ways.join(" and ")),
         }));
     }
-    let answer = timed(server.limits.for_command(), identified(&mut to.smtp, login, plain)).await?;
+    let answer = timed(server.limits.left(server.limits.command), identified(&mut to.smtp, login, plain)).await?;
     Ok(((), answer.said()))
 }
 
 /// RFC 4616, or LOGIN, which no RFC describes: it first asks for the name, then for the password.
-async fn identified<S: Wire>(smtp: &mut Dialogue<S>, login: &Login, plain: bool) -> Result<Answer, Trouble> {
+async fn identified(smtp: &mut Dialogue, login: &Login, plain: bool) -> Result<Answer, Trouble> {
     let encoded = |text: &str| Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(text));
     let Login { username, password } = login;
     if plain {

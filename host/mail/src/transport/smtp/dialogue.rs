@@ -3,11 +3,11 @@
 
 use std::io;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use zeroize::Zeroizing;
 
-use super::connection::Wire;
 use crate::transport::said::readable;
+use keyturn_core::network::Wire;
 
 /// Bytes of one answer, at most.
 const LONGEST_ANSWER: u64 = 16 << 10;
@@ -108,28 +108,22 @@ impl Offers {
 }
 
 /// Our side of the protocol.
-#[derive(Debug)]
-pub(super) struct Dialogue<S> {
-    stream: BufReader<S>,
+pub(super) struct Dialogue {
+    stream: BufReader<Box<dyn Wire>>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
-    pub(super) fn new(stream: S) -> Self {
-        Self { stream: BufReader::new(stream) }
+impl Dialogue {
+    pub(super) fn new(stream: impl Wire + 'static) -> Self {
+        Self { stream: BufReader::new(Box::new(stream)) }
     }
 
-    /// Whatever the stream is.
-    pub(super) fn boxed(self) -> Dialogue<Box<dyn Wire>>
-    where
-        S: Wire + 'static,
-    {
-        // Around the reader, which may hold more than was read from it.
-        Dialogue { stream: BufReader::new(Box::new(self.stream)) }
+    /// Whether the server has sent anything unasked.
+    pub(super) fn has_more(&self) -> bool {
+        !self.stream.buffer().is_empty()
     }
 
-    /// The stream, if the server has not sent anything unasked.
-    pub(super) fn into_stream(self) -> Option<S> {
-        self.stream.buffer().is_empty().then(|| self.stream.into_inner())
+    pub(super) fn into_stream(self) -> Box<dyn Wire> {
+        self.stream.into_inner()
     }
 
     /// The server's first answer.
@@ -220,7 +214,7 @@ mod tests {
     use super::*;
 
     /// A dialogue with a server that has already sent all this.
-    fn with<T>(said: &[u8], work: impl AsyncFnOnce(&mut Dialogue<tokio::io::DuplexStream>) -> T) -> (T, Vec<u8>) {
+    fn with<T>(said: &[u8], work: impl AsyncFnOnce(&mut Dialogue) -> T) -> (T, Vec<u8>) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(async {
             let (ours, mut theirs) = tokio::io::duplex(64 << 10);

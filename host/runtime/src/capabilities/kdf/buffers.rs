@@ -1,9 +1,10 @@
 //! Memory for slow hashes: the host's own, reused and bounded.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use argon2::Block;
+use parking_lot::Mutex;
 
 /// How long unused memory is kept: at least this long, at most twice as long.
 const KEPT: Duration = Duration::from_secs(5);
@@ -41,7 +42,7 @@ impl Buffers {
 
     /// Frees what was not used since the last time.
     fn give_back(&self) {
-        let mut kept = self.lock();
+        let mut kept = self.0.lock();
         if !std::mem::take(&mut kept.used) {
             let unused = std::mem::take(&mut kept.free);
             drop(kept);
@@ -51,7 +52,7 @@ impl Buffers {
 
     /// Memory of at least so many blocks of 1 KiB.
     pub(crate) fn take(&self, blocks: usize) -> Vec<Block> {
-        let mut kept = self.lock();
+        let mut kept = self.0.lock();
         kept.used = true;
         let mut buffer = kept.free.pop().unwrap_or_default();
         drop(kept);
@@ -67,12 +68,8 @@ impl Buffers {
     pub(crate) fn keep(&self, buffer: Vec<Block>) {
         const KEPT_BLOCKS: usize = 64 << 10;
         if buffer.len() <= KEPT_BLOCKS {
-            self.lock().free.push(buffer);
+            self.0.lock().free.push(buffer);
         }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -87,9 +84,9 @@ mod tests {
         assert_eq!(buffer.len(), 64);
         buffers.keep(buffer);
         buffers.give_back();
-        assert_eq!(buffers.lock().free.len(), 1, "it was used since the last look");
+        assert_eq!(buffers.0.lock().free.len(), 1, "it was used since the last look");
         buffers.give_back();
-        assert!(buffers.lock().free.is_empty());
+        assert!(buffers.0.lock().free.is_empty());
     }
 
     #[test]

@@ -4,9 +4,9 @@
 pub mod buffers;
 
 use argon2::{Algorithm, Argon2, ParamsBuilder, Version};
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
-use crate::call::ledger::{Purpose, View};
+use crate::call::ledger::{Unmet, View, told};
 use keyturn_contract::keyturn::panel::kdf::{Argon2Ceilings, Argon2Kind, Argon2Parameters, Error, Host};
 
 /// What this capability keeps of a call.
@@ -16,69 +16,53 @@ pub(super) struct Part {
 }
 
 impl Host for View<'_, Part> {
+    fn convert_error(&mut self, cause: wasmtime::Error) -> wasmtime::Result<Error> {
+        told(cause, Error::Limit, Some(Error::Unavailable))
+    }
+
     fn ceilings(&mut self) -> wasmtime::Result<Argon2Ceilings> {
         let limits = &self.ledger.plugin.limits;
         Ok(Argon2Ceilings { memory_kib: limits.kdf_memory_kib, passes: limits.kdf_passes, lanes: limits.kdf_lanes })
     }
 
-    fn argon2(
-        &mut self,
-        password: Vec<u8>,
-        salt: Vec<u8>,
-        parameters: Argon2Parameters,
-    ) -> wasmtime::Result<Result<Vec<u8>, Error>> {
-        let mut password = Zeroizing::new(password);
+    fn argon2(&mut self, password: Vec<u8>, salt: Vec<u8>, parameters: Argon2Parameters) -> wasmtime::Result<Vec<u8>> {
+        let password = Zeroizing::new(password);
         let call = &mut *self.ledger;
-        if !matches!(call.purpose, Purpose::Operation { compute: true, .. }) {
-            return Ok(Err(Error::Denied("the operation doesn't have the lane compute".to_owned())));
+        if !call.purpose.compute {
+            return Err(Error::Denied("the operation doesn't have the lane compute".to_owned()).into());
         }
         let limits = &call.plugin.limits;
-        for (name, asked, most) in [
-            ("kdf-memory-kib", parameters.memory_kib, limits.kdf_memory_kib),
-            ("kdf-passes", parameters.passes, limits.kdf_passes),
-            ("kdf-lanes", parameters.lanes, limits.kdf_lanes),
+        for (name, fits) in [
+            ("kdf-memory-kib", parameters.memory_kib <= limits.kdf_memory_kib),
+            ("kdf-passes", parameters.passes <= limits.kdf_passes),
+            ("kdf-lanes", parameters.lanes <= limits.kdf_lanes),
+            ("length", (16..=64).contains(&parameters.length)),
+            ("salt", (8..=64).contains(&salt.len())),
+            ("kdf-calls", self.part.hashes < limits.kdf_calls),
         ] {
-            if asked > most {
-                return Ok(Err(Error::Limit(name.to_owned())));
+            if !fits {
+                return Err(Unmet::Limit(name).into());
             }
         }
-        if !(16..=64).contains(&parameters.length) {
-            return Ok(Err(Error::Limit("length".to_owned())));
-        }
-        if !(8..=64).contains(&salt.len()) {
-            return Ok(Err(Error::Limit("salt".to_owned())));
-        }
         self.part.hashes += 1;
-        if self.part.hashes > limits.kdf_calls {
-            return Ok(Err(Error::Limit("kdf-calls".to_owned())));
-        }
         let algorithm = match parameters.kind {
             Argon2Kind::Argon2i => Algorithm::Argon2i,
             Argon2Kind::Argon2d => Algorithm::Argon2d,
             Argon2Kind::Argon2id => Algorithm::Argon2id,
         };
+        let outside = |cause: argon2::Error| Error::Limit(cause.to_string());
+        let mut params = ParamsBuilder::new();
+        params.m_cost(parameters.memory_kib).t_cost(parameters.passes).p_cost(parameters.lanes);
         // Everything else that is refused is outside RFC 9106, section 3.1.
-        let params = match ParamsBuilder::new()
-            .m_cost(parameters.memory_kib)
-            .t_cost(parameters.passes)
-            .p_cost(parameters.lanes)
-            .build()
-        {
-            Ok(params) => params,
-            Err(cause) => return Ok(Err(Error::Limit(cause.to_string()))),
-        };
-        Ok(call.in_host(|call| {
+        let params = params.build().map_err(outside)?;
+        call.in_host(|call| {
             let mut out = vec![0; parameters.length as usize];
             let mut buffer = call.around.buffers.take(params.block_count());
-            let result = Argon2::new(algorithm, Version::V0x13, params).hash_password_into_with_memory(
-                &password,
-                &salt,
-                &mut out,
-                &mut buffer[..],
-            );
+            let argon2 = Argon2::new(algorithm, Version::V0x13, params);
+            let result = argon2.hash_password_into_with_memory(&password, &salt, &mut out, &mut buffer[..]);
             call.around.buffers.keep(buffer);
-            password.zeroize();
-            result.map(|()| out).map_err(|cause| Error::Limit(cause.to_string()))
-        }))
+            drop(password);
+            Ok(result.map(|()| out).map_err(outside)?)
+        })
     }
 }
