@@ -3,40 +3,9 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use keyturn_operator::Operator;
 use keyturn_ui::look;
 
 use crate::served::Served;
-
-/// Address of the style sheet, as [`router`] serves it.
-#[must_use]
-pub fn css_url() -> String {
-    format!("/kt/{}", look::css().name)
-}
-
-/// Address of the style sheet for regions and pages of ours within another panel's, as [`router`] serves it.
-#[must_use]
-pub fn embed_css_url() -> String {
-    format!("/kt/{}", look::embed_css().name)
-}
-
-/// Address of the script, as [`router`] serves it.
-#[must_use]
-pub fn js_url() -> String {
-    format!("/kt/{}", look::js().name)
-}
-
-/// Address of the icon, as [`router`] serves it.
-#[must_use]
-pub fn icon_url() -> String {
-    format!("/kt/{}", look::icon().name)
-}
-
-/// Address of the operator's own colours, as [`router`] serves them; none: none are set.
-#[must_use]
-pub fn theme_url(host: &Operator) -> Option<String> {
-    host.brand().look.as_ref().map(|look| format!("/kt/{}", look.name))
-}
 
 pub(crate) async fn asset(
     axum::extract::Path(name): axum::extract::Path<String>,

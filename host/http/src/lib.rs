@@ -19,7 +19,7 @@ use axum::routing::get;
 use keyturn_operator::Operator;
 
 pub use api::views::page_address;
-pub use assets::{css_url, embed_css_url, harden, icon_url, js_url, page_headers, theme_url};
+pub use assets::{harden, page_headers};
 use served::Served;
 pub use served::Site;
 

@@ -20,7 +20,7 @@ use form_urlencoded::Serializer;
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
-use super::assets::{css_url, icon_url, js_url, page_headers, theme_url};
+use super::assets::page_headers;
 use super::body::{Unread, whole};
 use super::reader;
 use super::serve::NoRoom;
@@ -30,7 +30,7 @@ use keyturn_core::caller::{Actor, Caller};
 use keyturn_core::origin::with_query;
 use keyturn_core::seal::Keys;
 use keyturn_core::time::now;
-use keyturn_core::words::{Language, Words};
+use keyturn_core::words::Words;
 use keyturn_pages::{NOTICE_COOKIE, SubmitError, Submitted, Surface};
 use keyturn_runtime::CallError;
 use keyturn_runtime::Failure;
@@ -173,8 +173,7 @@ impl<'a> Visit<'a> {
 
     /// The token of the cookie, if it is this handle's.
     fn token(&self, said: &str) -> Option<String> {
-        let sealed = URL_SAFE_NO_PAD.decode(reader::cookie(self.headers, TOKEN_COOKIE)?).ok()?;
-        let token = self.keys().open_sealed(&self.place(), &sealed).ok()?;
+        let token = self.keys().open_text(&self.place(), reader::cookie(self.headers, TOKEN_COOKIE)?).ok()?;
         let token = String::from_utf8(token.to_vec()).ok()?;
         (said.get(..OF_TOKEN) == Some(&handle(self.keys(), self.page, &token))).then_some(token)
     }
@@ -224,8 +223,7 @@ impl<'a> Visit<'a> {
         let links = self.served.site.links();
         let panel = links.url("", &Target::SignIn);
         let cookie = reader::cookie(self.headers, NOTICE_COOKIE).filter(|_| self.is_elsewhere(&panel))?;
-        let sealed = URL_SAFE_NO_PAD.decode(cookie).ok()?;
-        let notice = self.keys().open_sealed(&self.done_here(), &sealed).ok()?;
+        let notice = self.keys().open_text(&self.done_here(), cookie).ok()?;
         let notice = std::str::from_utf8(&notice).ok()?;
         let surface = Surface { submit_url: self.uri.path(), join: None, links, corrections: None };
         let said = self.served.host.notice(&self.caller, notice, &surface)?;
@@ -244,7 +242,7 @@ impl<'a> Visit<'a> {
         let handle = handle(self.keys(), self.page, token);
         let made = made(self.keys(), self.page, &handle, now().div_euclid(1_000));
         let path = format!("/{}/{handle}{made}", self.page);
-        let sealed = URL_SAFE_NO_PAD.encode(self.keys().seal(&self.place(), token.as_bytes()));
+        let sealed = self.keys().seal_text(&self.place(), token.as_bytes());
         // Lax: the reader comes from an email, and Strict would withhold the cookie on this very redirect.
         let cookie = format!(
             "{TOKEN_COOKIE}={sealed}; Path={path}; Max-Age={TOKEN_SECONDS}; HttpOnly; SameSite=Lax{}",
@@ -264,27 +262,11 @@ impl<'a> Visit<'a> {
     }
 
     fn shell(&self, status: StatusCode, page: &Page) -> Response {
-        let site = &self.served.site;
         let in_language = |tag: &str| self.of_this_plugin(&format!("{}?lang={tag}", self.uri.path()));
-        let languages: Vec<String> = Language::ALL.map(|language| in_language(language.tag())).into();
-        let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
-        let (icon, css, js, theme_css) = (icon_url(), css_url(), js_url(), theme_url(&self.served.host));
-        let chrome = shell::Chrome {
-            locale: &self.caller.locale,
-            theme: reader::theme(self.headers),
-            brand: &self.served.host.brand().name,
-            home: site.home(),
-            logo: None,
-            icon: &icon,
-            css: &css,
-            theme_css: theme_css.as_deref(),
-            js: &js,
-            languages: &languages,
-            themes: site.themes(),
-            help: site.help(),
-        };
-        let html = shell::public(&chrome, &page.title, &page.html);
-        (status, page_headers(), html.as_str().to_owned()).into_response()
+        let shown = self.served.shell(&self.caller.locale, self.headers, in_language, |chrome| {
+            shell::public(chrome, &page.title, &page.html)
+        });
+        (status, shown).into_response()
     }
 
     /// A calm page: what happened, and what can be done.
@@ -382,8 +364,8 @@ fn post(
         Ok(Submitted::Done { url, notice, .. }) => {
             let (url, path, notice) = match visit.is_elsewhere(&url) {
                 true => {
-                    let sealed = visit.keys().seal(&visit.done_here(), notice.as_bytes());
-                    (visit.of_this_plugin(uri.path()), uri.path(), URL_SAFE_NO_PAD.encode(sealed))
+                    let sealed = visit.keys().seal_text(&visit.done_here(), notice.as_bytes());
+                    (visit.of_this_plugin(uri.path()), uri.path(), sealed)
                 }
                 false => (url, "/", notice),
             };

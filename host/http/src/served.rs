@@ -2,10 +2,16 @@
 
 use std::sync::Arc;
 
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Response};
+use keyturn_core::words::Language;
 use keyturn_operator::Operator;
-use keyturn_ui::{Links, shell};
+use keyturn_ui::shell::Chrome;
+use keyturn_ui::{Links, Markup};
 
 use crate::api::traffic::Traffic;
+use crate::assets::page_headers;
+use crate::reader;
 
 /// What the host's pages need to know of the panel around them.
 pub trait Site: Send + Sync {
@@ -16,16 +22,6 @@ pub trait Site: Send + Sync {
     fn home(&self) -> &str {
         "/"
     }
-
-    /// Where help is.
-    fn help(&self) -> Option<&str> {
-        None
-    }
-
-    /// Where a choice of colours is posted; none: none is offered.
-    fn themes(&self) -> Option<shell::Post<'_>> {
-        None
-    }
 }
 
 /// What the handlers share.
@@ -35,4 +31,20 @@ pub(crate) struct Served {
     pub(crate) site: Arc<dyn Site>,
     /// Recent requests of machines.
     pub(crate) traffic: Arc<Traffic>,
+}
+
+impl Served {
+    /// Draws a page for a request of somebody who is not signed in; `address`: its own in the language of a tag.
+    pub(crate) fn shell(
+        &self,
+        locale: &str,
+        headers: &HeaderMap,
+        address: impl Fn(&str) -> String,
+        draw: impl FnOnce(&Chrome<'_>) -> Markup,
+    ) -> Response {
+        let languages = Language::ALL.map(|language| address(language.tag()));
+        let (theme, brand, home) = (reader::theme(headers), self.host.brand(), self.site.home());
+        let html = draw(&Chrome { locale, theme, brand, home, languages: &languages, themes: None });
+        (page_headers(), html.as_str().to_owned()).into_response()
+    }
 }

@@ -1,8 +1,5 @@
 //! The lists of emails, webhook deliveries, jobs and events.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::page::{Asked, Page, target, text};
 use super::sheet::{Line, List, ListRow, Sentence, Tabs};
 use keyturn_store::outbox::MailState;
@@ -121,13 +118,11 @@ fn cursor(page: &str, asked: &Asked<'_>) -> [String; 2] {
 }
 
 fn sealed(before: i64, page: &str, asked: &Asked<'_>) -> String {
-    let place = cursor(page, asked);
-    URL_SAFE_NO_PAD.encode(asked.host.keys().seal(&place.each_ref().map(String::as_str), &before.to_be_bytes()))
+    asked.host.keys().seal_text(&cursor(page, asked), &before.to_be_bytes())
 }
 
 fn opened(sealed: &str, page: &str, asked: &Asked<'_>) -> Option<i64> {
-    let (place, sealed) = (cursor(page, asked), URL_SAFE_NO_PAD.decode(sealed).ok()?);
-    let before = asked.host.keys().open_sealed(&place.each_ref().map(String::as_str), &sealed).ok()?;
+    let before = asked.host.keys().open_text(&cursor(page, asked), sealed).ok()?;
     Some(i64::from_be_bytes(before.as_slice().try_into().ok()?))
 }
 

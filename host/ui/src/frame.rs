@@ -6,6 +6,7 @@ use keyturn_core::caller::Caller;
 use keyturn_core::seal::Keys;
 use keyturn_core::words::Words;
 
+use crate::brand::Brand;
 use crate::delivery::Delivery;
 use crate::form::posted::Corrections;
 use crate::place::Place;
@@ -60,10 +61,8 @@ pub struct Frame<'a> {
     pub join: Option<&'a str>,
     /// Where targets lead.
     pub links: &'a dyn Links,
-    /// The brand's name.
-    pub brand: &'a str,
-    /// Whom to ask.
-    pub contact: Option<Contact<'a>>,
+    /// What the panel is called, and whom to ask.
+    pub brand: &'a Brand,
     /// The reader's zone.
     pub zone: TimeZone,
     /// Unix milliseconds.

@@ -11,7 +11,8 @@ use super::frame::Frame;
 use super::html::nodes::Painter;
 use super::limits::{self, ViewError};
 use keyturn_contract::keyturn::ui::nodes::{
-    Action, Choice, Field, FieldKind, Form, Line, NewPassword, Node, Outcome, Row, Run, Step, Submission, Value, View,
+    Action, Choice, Column, Empty, Fact, Field, FieldKind, Form, Line, NewPassword, Node, Outcome, Row, Run, Step,
+    Submission, Value, View,
 };
 
 /// A page.
@@ -106,24 +107,21 @@ impl<'f> Writer<'f> {
                 "actions": self.actions(&said.actions),
             }),
             Node::Facts(facts) => {
-                let facts =
-                    facts.iter().map(|fact| json!({ "label": seen(&fact.label), "value": self.sentence(&fact.value) }));
-                json!({ "kind": "facts", "facts": facts.collect::<Vec<_>>() })
+                let fact = |fact: &Fact| json!({ "label": seen(&fact.label), "value": self.sentence(&fact.value) });
+                json!({ "kind": "facts", "facts": facts.iter().map(fact).collect::<Vec<_>>() })
             }
             Node::Table(table) => {
-                let columns = table.columns.iter().map(
-                    |column| json!({ "label": seen(&column.label), "kind": name(column.kind), "low": column.low }),
-                );
+                let column = |of: &Column| json!({ "label": seen(&of.label), "kind": name(of.kind), "low": of.low });
+                let row =
+                    |row: &Row| json!({ "cells": self.sentences(&row.cells), "actions": self.actions(&row.actions) });
+                let Empty { title, text, action } = &table.empty;
+                let action = action.as_ref().map(|action| self.action(action));
                 json!({
                     "kind": "table",
                     "caption": seen(&table.caption),
-                    "columns": columns.collect::<Vec<_>>(),
-                    "rows": table.rows.iter().map(|row| self.table_row(row)).collect::<Vec<_>>(),
-                    "empty": {
-                        "title": seen(&table.empty.title),
-                        "text": self.sentence(&table.empty.text),
-                        "action": table.empty.action.as_ref().map(|action| self.action(action)),
-                    },
+                    "columns": table.columns.iter().map(column).collect::<Vec<_>>(),
+                    "rows": table.rows.iter().map(row).collect::<Vec<_>>(),
+                    "empty": { "title": seen(title), "text": self.sentence(text), "action": action },
                 })
             }
             Node::Form(form) => self.form(form),
@@ -143,9 +141,8 @@ impl<'f> Writer<'f> {
         }
     }
 
-    fn table_row(&self, row: &Row) -> Json {
-        let cells: Vec<Json> = row.cells.iter().map(|cell| self.sentence(cell)).collect();
-        json!({ "cells": cells, "actions": self.actions(&row.actions) })
+    fn sentences(&self, sentences: &[Vec<Value>]) -> Vec<Json> {
+        sentences.iter().map(|sentence| self.sentence(sentence)).collect()
     }
 
     fn steps(&self, steps: &[Step]) -> Vec<Json> {
@@ -184,12 +181,7 @@ impl<'f> Writer<'f> {
     /// Pieces, each with its `text` for this reader, and what else it is.
     fn sentence(&self, sentence: &[Value]) -> Json {
         let piece = |(at, value): (usize, &Value)| {
-            // The first piece of a sentence may be a time, which then begins with a capital.
-            let text = match at {
-                0 => self.painter.plain(std::slice::from_ref(value)),
-                _ => self.painter.plain(&[Value::Text(String::new()), value.clone()]),
-            };
-            let text = text.trim_start_matches(|c| matches!(value, Value::Badge(_)) && c == ' ');
+            let text = seen(&self.painter.said(value, at == 0));
             match value {
                 Value::Text(_) => json!({ "kind": "text", "text": text }),
                 Value::Code(_) => json!({ "kind": "code", "text": text }),
@@ -233,17 +225,12 @@ impl<'f> Writer<'f> {
     fn form(&mut self, form: &Form) -> Json {
         let corrections = self.painter.corrections_of(&form.submit);
         let fields: Vec<Json> = form.fields.iter().filter_map(|field| self.field(field, corrections)).collect();
-        let shown = |named: &str| {
-            let own = named.strip_suffix(AGAIN).unwrap_or(named);
-            form.fields.iter().any(|field| field.name == own && !matches!(field.kind, FieldKind::Hidden(_)))
-        };
-        let others = corrections.iter().flat_map(|found| &found.errors).filter(|error| !shown(&error.field));
-        self.painter.errors.extend(others.map(|error| (None, error.message.clone())));
+        self.painter.unshown(form, corrections);
         json!({
             "kind": "form",
             "post": self.posted(&form.submit, &form.fields),
-            "intro": form.intro.iter().map(|intro| self.sentence(intro)).collect::<Vec<_>>(),
-            "points": form.points.iter().map(|point| self.sentence(point)).collect::<Vec<_>>(),
+            "intro": self.sentences(&form.intro),
+            "points": self.sentences(&form.points),
             "fields": fields,
             "submit": { "label": seen(&form.submit_label), "intent": name(form.submit_intent) },
             "cancel": form.cancel.as_ref().map(|target| self.painter.url(target)),

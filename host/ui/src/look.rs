@@ -40,6 +40,12 @@ impl Asset {
         let hash = seal::hex(&Sha256::digest(content.as_bytes()));
         Self { name: format!("keyturn.{}.{kind}", &hash[..12]), content }
     }
+
+    /// Its address, as `keyturn_http::router` serves it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("/kt/{}", self.name)
+    }
 }
 
 /// The style sheet.

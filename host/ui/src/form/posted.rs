@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keyturn_contract::keyturn::ui::nodes;
 use keyturn_core::accounts::AccountId;
 use keyturn_core::caller::{Actor, Caller};
@@ -11,7 +9,6 @@ use keyturn_core::seal::{self, Keys};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::shape::Shape;
 use crate::place::Place;
 
 /// The hidden input's name.
@@ -43,7 +40,7 @@ pub(crate) struct Sealed {
     pub(crate) issued: i64,
     /// A part of another form, which may be left unchanged.
     pub(crate) part: bool,
-    pub(crate) fields: Vec<Shape>,
+    pub(crate) fields: Vec<nodes::Field>,
     /// Values of [`ALSO`].
     #[serde(default)]
     pub(crate) also: Vec<String>,
@@ -202,13 +199,12 @@ impl Generated {
     pub fn seal(&self, keys: &Keys, caller: &Caller) -> String {
         let until = keyturn_core::time::now().saturating_add(GENERATED_LIFETIME).to_be_bytes();
         let content = Zeroizing::new([&until[..], self.field.as_bytes(), b"\0", self.password.as_bytes()].concat());
-        URL_SAFE_NO_PAD.encode(keys.seal(&Self::place(caller).each_ref().map(String::as_str), &content))
+        keys.seal_text(&Self::place(caller), &content)
     }
 
     /// Opens what was sealed for the same session.
     pub fn open(sealed: &str, keys: &Keys, caller: &Caller) -> Option<Self> {
-        let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
-        let content = keys.open_sealed(&Self::place(caller).each_ref().map(String::as_str), &sealed).ok()?;
+        let content = keys.open_text(&Self::place(caller), sealed).ok()?;
         let (until, rest) = content.split_first_chunk::<8>()?;
         let (field, password) = std::str::from_utf8(rest).ok()?.split_once('\0')?;
         let fresh = i64::from_be_bytes(*until) > keyturn_core::time::now();
@@ -295,14 +291,13 @@ impl Corrections {
     #[must_use]
     pub fn seal(&self, keys: &Keys, actor: &Actor) -> String {
         let json = serde_json::to_vec(self).unwrap_or_default();
-        URL_SAFE_NO_PAD.encode(keys.seal(&["corrections", &tag(actor)], &json))
+        keys.seal_text(&["corrections", &tag(actor)], &json)
     }
 
     /// Opens what was sealed for the same actor.
     #[must_use]
     pub fn open(sealed: &str, keys: &Keys, actor: &Actor) -> Option<Self> {
-        let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
-        serde_json::from_slice(&keys.open_sealed(&["corrections", &tag(actor)], &sealed).ok()?).ok()
+        serde_json::from_slice(&keys.open_text(&["corrections", &tag(actor)], sealed).ok()?).ok()
     }
 
     /// Those of them that are for a form of this plugin in this place.

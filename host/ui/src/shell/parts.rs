@@ -1,7 +1,9 @@
 //! What the host's and the panel's own pages need besides a plugin's nodes: filters, search, paging, banners, cards.
 
 use super::Link;
-use crate::html::nodes::{banner_close, banner_open, button, summary};
+use crate::html::fields::VERBATIM;
+use crate::html::forms::posts;
+use crate::html::nodes::{banner_close, banner_open, button};
 use crate::html::{Html, Markup, icon, values};
 use keyturn_contract::keyturn::ui::nodes::{Badge, Intent, Tone};
 use keyturn_core::words::Words;
@@ -30,20 +32,13 @@ pub fn button_link(link: Link<'_>, intent: Intent) -> Markup {
 #[must_use]
 pub fn joined_form(id: &str, url: &str) -> Markup {
     let mut html = Html::new();
-    let form = [
-        ("id", Some(id)),
-        ("method", Some("post")),
-        ("action", Some(url)),
-        ("novalidate", Some("")),
-        ("data-kt-form", Some("")),
-    ];
-    let button = [
-        ("class", Some("kt-hidden")),
-        ("type", Some("submit")),
-        ("tabindex", Some("-1")),
-        ("aria-hidden", Some("true")),
-    ];
-    html.open("form", &form).open("button", &button).close("button").close("form").done()
+    let hidden = [("class", Some("kt-hidden")), ("tabindex", Some("-1")), ("aria-hidden", Some("true"))];
+    let button = [&[("type", Some("submit"))], &hidden[..]].concat();
+    html.open("form", &[&[("id", Some(id))], &posts(url)[..]].concat())
+        .open("button", &button)
+        .close("button")
+        .close("form")
+        .done()
 }
 
 /// Its buttons.
@@ -64,20 +59,11 @@ pub fn banner(tone: Tone, title: &str, text: &str, announced: bool, words: Words
         Tone::Danger | Tone::Warning => "alert",
         _ => "status",
     };
-    banner_open(&mut html, tone, title, announced.then_some(role), words);
+    banner_open(&mut html, tone, title, &[("role", announced.then_some(role))], words);
     if !text.is_empty() {
         html.element("p", &[("class", Some("kt-text"))], text);
     }
     banner_close(&mut html);
-    html.done()
-}
-
-/// A summary of errors that belong to no drawn form.
-#[must_use]
-pub fn problems(messages: &[&str], words: Words) -> Markup {
-    let mut html = Html::new();
-    let errors: Vec<_> = messages.iter().map(|message| (None, (*message).to_owned())).collect();
-    summary(&mut html, &errors, words);
     html.done()
 }
 
@@ -109,18 +95,10 @@ pub fn search(url: &str, label: &str, typed: &str, kept: &[(&str, &str)], words:
     hidden_inputs(&mut html, &own.iter().map(|(name, value)| (&**name, &**value)).collect::<Vec<_>>());
     hidden_inputs(&mut html, kept);
     html.element("label", &[("class", Some("kt-hidden")), ("for", Some("kt-q"))], label);
-    let input = [
-        ("class", Some("kt-input")),
-        ("type", Some("search")),
-        ("id", Some("kt-q")),
-        ("name", Some("q")),
-        ("value", Some(typed)),
-        ("placeholder", Some(label)),
-        ("autocomplete", Some("off")),
-        ("autocapitalize", Some("none")),
-        ("spellcheck", Some("false")),
-    ];
-    html.open("input", &input).open("button", &[("class", Some("kt-button")), ("type", Some("submit"))]);
+    let input = [("class", Some("kt-input")), ("id", Some("kt-q")), ("name", Some("q")), ("value", Some(typed))];
+    let search = [("type", Some("search")), ("placeholder", Some(label)), ("autocomplete", Some("off"))];
+    html.open("input", &[&input[..], &search, &VERBATIM].concat())
+        .open("button", &[("class", Some("kt-button")), ("type", Some("submit"))]);
     html.literal(icon::SEARCH).element("span", &[], words.get("search")).close("button").close("form").done()
 }
 

@@ -18,7 +18,6 @@ use super::answer::{answering, machine};
 use super::hooks::arguments;
 use super::problem::{self, Problem};
 use super::request::{Asked, json_answer};
-use crate::assets::{embed_css_url, js_url};
 use crate::served::Served;
 use keyturn_core::accounts::AccountId;
 use keyturn_core::origin::{leads_somewhere, with_query};
@@ -33,7 +32,7 @@ use keyturn_ui::html::{Html, Markup};
 use keyturn_ui::json;
 use keyturn_ui::nodes::PageTarget;
 use keyturn_ui::shell::within;
-use keyturn_ui::{Corrections, Page, Row};
+use keyturn_ui::{Corrections, Page, Row, look};
 use on_behalf::OnBehalf;
 
 /// Where the page stands: its forms post there.
@@ -137,7 +136,7 @@ impl<'a> Wanted<'a> {
                 json!({ "kind": "done", "url": url, "notice": notice, "epoch": own_epoch })
             }
             Submitted::Reveal(page) => {
-                let mut answer = look(whole(&page, &self.person));
+                let mut answer = dressed(whole(&page, &self.person));
                 answer["kind"] = "reveal".into();
                 answer
             }
@@ -216,9 +215,9 @@ fn body<T: for<'de> Deserialize<'de>>(asked: &Asked) -> Result<T, Problem> {
 }
 
 /// What the panel's page needs beside the HTML.
-fn look(mut answer: Value) -> Value {
-    answer["css"] = embed_css_url().into();
-    answer["js"] = js_url().into();
+fn dressed(mut answer: Value) -> Value {
+    answer["css"] = look::embed_css().url().into();
+    answer["js"] = look::js().url().into();
     answer
 }
 
@@ -249,7 +248,7 @@ fn slot(asked: &Asked) -> Result<Response, Problem> {
     let region = asked.host.slot(caller, name, wanted.subject()?.as_ref(), level, &wanted.surface());
     let words = Words::of(&caller.locale);
     let (html, summary) = (within(&region.html, words), within(&region.summary.draw(words), words));
-    Ok(json_answer(&look(json!({ "html": html.as_str(), "summary": summary.as_str() }))))
+    Ok(json_answer(&dressed(json!({ "html": html.as_str(), "summary": summary.as_str() }))))
 }
 
 /// What is said in the rows of a list, or beside a heading: of each subject, in their order.
@@ -281,7 +280,7 @@ fn rows(asked: &Asked) -> Result<Response, Problem> {
         };
         json!({ "subject": subject, "sentence": join(|row| &row.sentence), "actions": join(|row| &row.actions) })
     });
-    Ok(json_answer(&look(json!({ "rows": drawn.collect::<Vec<_>>() }))))
+    Ok(json_answer(&dressed(json!({ "rows": drawn.collect::<Vec<_>>() }))))
 }
 
 /// A plugin's page, or one of the host's own.
@@ -310,7 +309,7 @@ fn page(asked: &Asked) -> Result<Response, Problem> {
     } else {
         asked.host.page(caller, &plugin, &name, subject.as_ref(), &arguments, &surface).map_err(no)?
     };
-    Ok(json_answer(&look(whole(&drawn, &wanted.person))))
+    Ok(json_answer(&dressed(whole(&drawn, &wanted.person))))
 }
 
 fn whole(page: &Page, person: &OnBehalf) -> Value {
@@ -337,7 +336,7 @@ fn notice(asked: &Asked) -> Result<Response, Problem> {
     let surface = Surface { submit_url: "", join: None, links: asked.site.links(), corrections: None };
     let html = asked.host.notice(&person.caller, &notice, &surface);
     let html = html.map(|html| within(&html, Words::of(&person.caller.locale)).as_str().to_owned());
-    Ok(json_answer(&look(json!({ "html": html }))))
+    Ok(json_answer(&dressed(json!({ "html": html }))))
 }
 
 /// A form, as the reader's browser has posted it to the panel.
