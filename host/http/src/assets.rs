@@ -13,10 +13,10 @@ pub(crate) async fn asset(
 ) -> Response {
     const CSS: &str = "text/css; charset=utf-8";
     let ours = [
-        (look::css(), CSS),
-        (look::embed_css(), CSS),
-        (look::icon(), "image/svg+xml"),
-        (look::js(), "text/javascript; charset=utf-8"),
+        (&*look::CSS, CSS),
+        (&*look::EMBED_CSS, CSS),
+        (&*look::ICON, "image/svg+xml"),
+        (&*look::JS, "text/javascript; charset=utf-8"),
     ];
     let own = served.host.brand().look.as_deref().map(|own| (own, CSS));
     let Some((asset, kind)) = ours.into_iter().chain(own).find(|(asset, _)| asset.name == name) else {
@@ -37,7 +37,7 @@ pub fn harden(headers: &mut HeaderMap, https: bool) {
     let mut set = |name: HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     };
-    set(header::CONTENT_SECURITY_POLICY, look::csp());
+    set(header::CONTENT_SECURITY_POLICY, look::CSP);
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::X_FRAME_OPTIONS, "DENY");
     // Not `no-referrer`: under it browsers write `Origin: null` into our own posts.
@@ -52,10 +52,9 @@ pub fn harden(headers: &mut HeaderMap, https: bool) {
 
 /// The headers of every page that shows something private: nothing from elsewhere, no framing, no copy kept, and no
 /// address handed on, since it may hold a link.
-#[must_use]
 pub fn page_headers() -> [(HeaderName, HeaderValue); 5] {
     [
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(look::csp())),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(look::CSP)),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),

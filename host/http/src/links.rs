@@ -32,10 +32,9 @@ use keyturn_core::seal::Keys;
 use keyturn_core::time::now;
 use keyturn_core::words::Words;
 use keyturn_pages::{NOTICE_COOKIE, SubmitError, Submitted, Surface};
-use keyturn_runtime::CallError;
-use keyturn_runtime::Failure;
 use keyturn_runtime::capabilities::RETRY_SECONDS;
 use keyturn_runtime::surroundings::LINK_OF;
+use keyturn_runtime::{CallError, Failure};
 use keyturn_store::StorageError;
 use keyturn_ui::form::{BODY, FormError};
 use keyturn_ui::html::Html;
@@ -184,8 +183,10 @@ impl<'a> Visit<'a> {
         at.is_some_and(|at| (0..=BACK_SECONDS).contains(&(now().div_euclid(1_000) - at)))
     }
 
-    fn secure(&self) -> &'static str {
-        if self.served.host.origin().starts_with("https://") { "; Secure" } else { "" }
+    /// Lax: the reader comes from an email, and Strict would withhold the cookie on the very redirect that sets it.
+    fn cookie(&self, name: &str, value: &str, path: &str, seconds: u32) -> String {
+        let secure = if self.served.host.origin().starts_with("https://") { "; Secure" } else { "" };
+        format!("{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")
     }
 
     /// An address of ours, in the language that this one asks for.
@@ -243,11 +244,7 @@ impl<'a> Visit<'a> {
         let made = made(self.keys(), self.page, &handle, now().div_euclid(1_000));
         let path = format!("/{}/{handle}{made}", self.page);
         let sealed = self.keys().seal_text(&self.place(), token.as_bytes());
-        // Lax: the reader comes from an email, and Strict would withhold the cookie on this very redirect.
-        let cookie = format!(
-            "{TOKEN_COOKIE}={sealed}; Path={path}; Max-Age={TOKEN_SECONDS}; HttpOnly; SameSite=Lax{}",
-            self.secure()
-        );
+        let cookie = self.cookie(TOKEN_COOKIE, &sealed, &path, TOKEN_SECONDS);
         redirect(&self.of_this_link(&path), Some(&cookie))
     }
 
@@ -272,32 +269,37 @@ impl<'a> Visit<'a> {
     /// A calm page: what happened, and what can be done.
     fn calm(&self, status: StatusCode, title: &str, text: &str) -> Response {
         let words = self.words();
+        let title = words.get(&format!("{title}-title")).to_owned();
         let mut html = Html::new();
-        html.element("h1", &[], words.get(title));
+        html.element("h1", &[], &title);
         html.element("p", &[], &words.fill(text, &[("request", &self.caller.request)]));
-        let page = Page { title: words.get(title).to_owned(), html: html.done() };
-        self.shell(status, &page)
+        self.shell(status, &Page { title, html: html.done() })
+    }
+
+    fn lost(&self, status: StatusCode) -> Response {
+        self.calm(status, "link-lost", "link-lost")
     }
 
     fn error(&self, error: &CallError) -> Response {
         tracing::warn!(request = self.caller.request, page = self.page, "{error}");
-        match error {
-            CallError::Busy(seconds) | CallError::Failed(Failure::Unavailable(seconds)) => {
-                let mut response = self.calm(StatusCode::SERVICE_UNAVAILABLE, "busy-title", "busy");
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
-                response
+        let (status, key) = match error {
+            CallError::Busy(_) | CallError::Failed(Failure::Unavailable(_)) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "busy")
             }
-            CallError::LeftOut { .. } => self.calm(StatusCode::SERVICE_UNAVAILABLE, "left-out-title", "left-out"),
-            CallError::Conflict => self.calm(StatusCode::CONFLICT, "conflict-title", "conflict"),
-            CallError::Indeterminate => self.calm(StatusCode::GATEWAY_TIMEOUT, "unsure-title", "unsure"),
-            CallError::Storage(StorageError::Replaced(_)) => {
-                self.calm(StatusCode::SERVICE_UNAVAILABLE, "broken-title", "broken")
-            }
+            CallError::LeftOut { .. } => (StatusCode::SERVICE_UNAVAILABLE, "left-out"),
+            CallError::Conflict => (StatusCode::CONFLICT, "conflict"),
+            CallError::Indeterminate => (StatusCode::GATEWAY_TIMEOUT, "unsure"),
+            CallError::Storage(StorageError::Replaced(_)) => (StatusCode::SERVICE_UNAVAILABLE, "broken"),
             CallError::Failed(Failure::Expired | Failure::NotFound) | CallError::NoSuch(_) => {
-                self.calm(StatusCode::GONE, "link-lost-title", "link-lost")
+                (StatusCode::GONE, "link-lost")
             }
-            _ => self.calm(StatusCode::INTERNAL_SERVER_ERROR, "broken-title", "broken"),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "broken"),
+        };
+        let mut response = self.calm(status, key, key);
+        if let CallError::Busy(seconds) | CallError::Failed(Failure::Unavailable(seconds)) = error {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
         }
+        response
     }
 }
 
@@ -305,11 +307,8 @@ fn redirect(to: &str, cookie: Option<&str>) -> Response {
     let mut response = (StatusCode::SEE_OTHER, page_headers()).into_response();
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_TYPE);
-    if let Ok(to) = HeaderValue::from_str(to) {
-        headers.insert(header::LOCATION, to);
-    }
-    if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::from_str(cookie).ok()) {
-        headers.append(header::SET_COOKIE, cookie);
+    for (name, value) in [(header::LOCATION, Some(to)), (header::SET_COOKIE, cookie)] {
+        headers.extend(value.and_then(|value| HeaderValue::from_str(value).ok()).map(|value| (name, value)));
     }
     response
 }
@@ -319,7 +318,7 @@ fn open(served: &Served, page: &str, uri: &Uri, headers: &HeaderMap, extensions:
     let visit = Visit::new(served, page, &said, uri, headers, extensions);
     let handle = match &said {
         Said::Token(token) => return visit.clean(token),
-        Said::Cut => return visit.calm(StatusCode::GONE, "link-lost-title", "link-cut"),
+        Said::Cut => return visit.calm(StatusCode::GONE, "link-lost", "link-cut"),
         Said::Handle(handle) => handle,
     };
     // The cookie is the clean address's alone.
@@ -332,8 +331,8 @@ fn open(served: &Served, page: &str, uri: &Uri, headers: &HeaderMap, extensions:
     }
     match visit.token(handle) {
         Some(token) => visit.show(&token, None),
-        None if visit.was_just_set(handle) => visit.calm(StatusCode::FORBIDDEN, "link-cookie-title", "link-cookie"),
-        None => visit.calm(StatusCode::GONE, "link-lost-title", "link-lost"),
+        None if visit.was_just_set(handle) => visit.calm(StatusCode::FORBIDDEN, "link-cookie", "link-cookie"),
+        None => visit.lost(StatusCode::GONE),
     }
 }
 
@@ -355,7 +354,7 @@ fn post(
                 Unread::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
                 Unread::Broken(_) => StatusCode::BAD_REQUEST,
             };
-            return visit.calm(status, "link-lost-title", "link-lost");
+            return visit.lost(status);
         }
     };
     let submit_url = &visit.of_this_link(uri.path());
@@ -369,15 +368,14 @@ fn post(
                 }
                 false => (url, "/", notice),
             };
-            let cookie =
-                format!("{NOTICE_COOKIE}={notice}; Path={path}; Max-Age=60; HttpOnly; SameSite=Lax{}", visit.secure());
+            let cookie = visit.cookie(NOTICE_COOKIE, &notice, path, 60);
             redirect(&visit.in_language(&url), Some(&cookie))
         }
         Ok(Submitted::Reveal(page)) => visit.shell(StatusCode::OK, &page),
         Ok(Submitted::Rate(json)) => for_script(json),
         Ok(Submitted::Generated(json)) => for_script(json.to_string()),
         // An anonymous caller can't confirm an identity.
-        Ok(Submitted::StepUp(_)) => visit.calm(StatusCode::FORBIDDEN, "link-lost-title", "link-lost"),
+        Ok(Submitted::StepUp(_)) => visit.lost(StatusCode::FORBIDDEN),
         Ok(Submitted::Again(corrections)) => again(&visit, &corrections),
         Ok(Submitted::Stale(stale)) => again(&visit, &stale.corrections),
         Err(SubmitError::Call(error)) => visit.error(&error),
@@ -388,7 +386,7 @@ fn post(
                 FormError::Malformed(_) => StatusCode::BAD_REQUEST,
                 FormError::Foreign | FormError::Stale(_) => StatusCode::FORBIDDEN,
             };
-            visit.calm(status, "link-lost-title", "link-lost")
+            visit.lost(status)
         }
     }
 }
@@ -405,7 +403,7 @@ fn for_script(json: String) -> Response {
 fn again(visit: &Visit<'_>, corrections: &Corrections) -> Response {
     match corrections.place().token() {
         Some(token) => visit.show(token, Some(corrections)),
-        None => visit.calm(StatusCode::GONE, "link-lost-title", "link-lost"),
+        None => visit.lost(StatusCode::GONE),
     }
 }
 

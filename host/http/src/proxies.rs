@@ -13,7 +13,6 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// The client's address, from the peer backwards: each proxy of ours names the one before it. A proxy that names none is a
 /// client itself only if it is one of `panels` too: the header may have been lost on the way, and the client that caused this
 /// must not pass for the proxy.
-#[must_use]
 pub fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[Network], panels: &[Network]) -> Option<IpAddr> {
     let within = |networks: &[Network], address| networks.iter().any(|network| network.contains(address));
     let said: Vec<&[u8]> =

@@ -13,7 +13,6 @@ pub const LANGUAGE_COOKIE: &str = "kt-lang";
 pub const THEME_COOKIE: &str = "kt-theme";
 
 /// A cookie's value; the first of that name.
-#[must_use]
 pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
@@ -27,7 +26,6 @@ pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// The reader's language, one of ours: as the address asks (`?lang=es`), as chosen before, as the browser prefers, or
 /// English.
-#[must_use]
 pub fn locale(uri: &Uri, headers: &HeaderMap) -> String {
     asked_locale(uri)
         .or_else(|| known(cookie(headers, LANGUAGE_COOKIE)?))
@@ -37,7 +35,6 @@ pub fn locale(uri: &Uri, headers: &HeaderMap) -> String {
 }
 
 /// The language that the address asks for.
-#[must_use]
 pub fn asked_locale(uri: &Uri) -> Option<&'static str> {
     // A mailed address ends with it, and behind an address stands what people write there: `>`, `.`, `)`.
     known(asked(uri, "lang")?.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()))
@@ -49,7 +46,6 @@ pub fn asked<'a>(uri: &'a Uri, name: &str) -> Option<Cow<'a, str>> {
 }
 
 /// The chosen colours.
-#[must_use]
 pub fn theme(headers: &HeaderMap) -> Theme {
     cookie(headers, THEME_COOKIE).map(Theme::named).unwrap_or_default()
 }

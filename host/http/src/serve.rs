@@ -65,7 +65,6 @@ pub struct NoRoom;
 
 impl NoRoom {
     /// Whether it is why a body was not read.
-    #[must_use]
     pub fn is_why(error: &(dyn Error + 'static)) -> bool {
         let mut cause = Some(error);
         while let Some(error) = cause {

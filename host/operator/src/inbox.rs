@@ -44,7 +44,6 @@ pub struct Document {
 impl Document {
     /// The headers of its answer: nothing in it runs or loads anything, and only the panel's own pages can frame it. Set them
     /// before `harden`, which leaves headers that are set.
-    #[must_use]
     pub fn headers() -> [(HeaderName, HeaderValue); 3] {
         let csp = "default-src 'none'; style-src 'unsafe-inline'; sandbox; base-uri 'none'; form-action 'none'; \
                    frame-ancestors 'self'";
@@ -58,7 +57,6 @@ impl Document {
 
 impl Operator {
     /// Whether there is an inbox: emails go into a folder, and links lead to this machine.
-    #[must_use]
     pub fn has_inbox(&self) -> bool {
         self.inbox_folder().is_some()
     }

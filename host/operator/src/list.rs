@@ -28,7 +28,6 @@ impl Shown {
     const ALL: [Shown; 4] = [Shown::Waiting, Shown::Failed, Shown::Accepted, Shown::All];
 
     /// Its name in an address.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Shown::Waiting => "waiting",
@@ -39,13 +38,11 @@ impl Shown {
     }
 
     /// From an address; [`Shown::All`] for anything else.
-    #[must_use]
     pub fn named(name: &str) -> Self {
         Self::ALL.into_iter().find(|shown| shown.name() == name).unwrap_or_default()
     }
 
     /// The states of emails and deliveries; empty: any.
-    #[must_use]
     pub fn states(self) -> &'static [MailState] {
         match self {
             Shown::Waiting => &[MailState::Queued, MailState::Sending, MailState::Delayed],

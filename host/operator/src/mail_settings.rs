@@ -68,7 +68,6 @@ impl Operator {
     }
 
     /// Why email can't be sent although it is on: a setting and its problem.
-    #[must_use]
     pub fn mail_problem(&self) -> Option<Wrong> {
         self.outgoing().problem.clone()
     }

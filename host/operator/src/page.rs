@@ -9,8 +9,7 @@ use crate::host::Operator;
 use keyturn_core::caller::{Actor, Caller, OWN};
 use keyturn_core::words::Words;
 use keyturn_pages::{SubmitError, Submitted, Surface};
-use keyturn_runtime::CallError;
-use keyturn_runtime::Failure;
+use keyturn_runtime::{CallError, Failure};
 use keyturn_ui::Place;
 use keyturn_ui::form::{FieldError, FormError, Submission};
 use keyturn_ui::nodes::{

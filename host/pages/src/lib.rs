@@ -9,16 +9,13 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use keyturn_contract::exports::keyturn::ui::views::Input as WitInput;
 use keyturn_core::accounts::{AccountId, Field};
-use keyturn_core::caller::OWN;
-use keyturn_core::caller::STEP_UP_MS;
-use keyturn_core::caller::{Actor, Caller};
+use keyturn_core::caller::{Actor, Caller, OWN, STEP_UP_MS};
 use keyturn_core::time::now;
 use keyturn_core::words::Words;
-use keyturn_runtime::CallError;
-use keyturn_runtime::Failure;
 use keyturn_runtime::admit::Plugin;
 use keyturn_runtime::call::views::FormAnswer;
 use keyturn_runtime::roster::Maker;
+use keyturn_runtime::{CallError, Failure};
 use keyturn_ui::form::joined::{self, Joined, Unready};
 use keyturn_ui::form::{self, FormError, Input, Posted, Stale};
 use keyturn_ui::html::Markup;
@@ -93,7 +90,6 @@ pub struct PostedForm<'b> {
 
 impl PostedForm<'_> {
     /// The form's author: a plugin, the panel with its own name, or the host, [`OWN`], for the operator's pages.
-    #[must_use]
     pub fn plugin(&self) -> &str {
         match &self.read {
             Ok(Posted::Submission(submission)) => &submission.plugin,
@@ -331,7 +327,6 @@ impl Pages {
 
     /// What all plugins show in a slot for one subject, under headings of `level` 2 or 3. One that fails leaves a quiet
     /// line with the request's id; the page stands.
-    #[must_use]
     pub fn slot(
         &self,
         caller: &Caller,
@@ -382,7 +377,6 @@ impl Pages {
     }
 
     /// What all plugins show in the rows of a list of accounts, at most a hundred: one call a plugin for all of them.
-    #[must_use]
     pub fn rows(&self, caller: &Caller, slot: &str, subjects: &[AccountId], surface: &Surface<'_>) -> Vec<Vec<Row>> {
         let quiet = |Broken| Row { sentence: broken(caller), actions: Markup::text("") };
         let rows = self.rows_as(caller, slot, subjects, surface, keyturn_ui::draw_row);
@@ -583,7 +577,6 @@ impl Pages {
     }
 
     /// Seals a posted form until its caller has confirmed their identity; [`Submitted::StepUp`] carries it.
-    #[must_use]
     pub fn hold(&self, caller: &Caller, body: &[u8]) -> String {
         let held = Zeroizing::new([&now().to_be_bytes()[..], body].concat());
         self.keys.seal_text(&Self::held_place(caller), &held)
@@ -647,14 +640,12 @@ impl Pages {
 
     /// The user name, if the form of this notice has shown it: to be filled in on the sign-in page, where people arrive who
     /// have just chosen a password.
-    #[must_use]
     pub fn noticed_user_name(&self, caller: &Caller, sealed: &str) -> Option<String> {
         self.open_notice(caller, sealed)?.user_name
     }
 
     /// Draws the notice of the cookie [`NOTICE_COOKIE`], to stand before the page's h1; none if it is not for this
     /// caller, or too late. Take the cookie away with the same answer.
-    #[must_use]
     pub fn notice(&self, caller: &Caller, sealed: &str, surface: &Surface<'_>) -> Option<Markup> {
         let notice = self.open_notice(caller, sealed)?;
         let place = Place::Slot { name: "notice".to_owned(), subject: None };

@@ -28,13 +28,11 @@ pub struct Contact<'a> {
 
 impl<'a> Contact<'a> {
     /// A name, or only an email address.
-    #[must_use]
     pub fn of(text: &'a str) -> Self {
         Self { text, mail: (text.contains('@') && !text.contains(' ')).then_some(text) }
     }
 
     /// The contact, if it is an email address.
-    #[must_use]
     pub fn help(&self) -> Option<String> {
         self.mail.map(|address| format!("mailto:{address}"))
     }

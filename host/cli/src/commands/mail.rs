@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use clap::Args;
 use keyturn_host::config::Config;
-use keyturn_host::mail::address;
 use keyturn_host::mail::config::Way;
 use keyturn_host::mail::draw::{Brand, Context, Request};
 use keyturn_host::mail::setup::Setup;
 use keyturn_host::mail::transport::{Attempt, Step, StepKind, Verdict};
-use keyturn_host::mail::trial;
+use keyturn_host::mail::{address, trial};
 use serde_json::{Value, json};
 
 use super::{configuration, ended};

@@ -75,7 +75,7 @@ async fn answer(served: Served, request: Request, handler: Handler) -> Response 
 /// All of a body, if there is not too much of it.
 async fn whole(headers: &HeaderMap, body: Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    let too_large = || Problem::from(&problem::TOO_LARGE).detail(format!("Send at most {BODY} bytes."));
+    let too_large = || problem::TOO_LARGE.detail(format!("Send at most {BODY} bytes."));
     if declared.is_some_and(|length| length > BODY as u64) {
         return Err(too_large());
     }

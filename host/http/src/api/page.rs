@@ -125,23 +125,13 @@ fn kind(html: &mut Html, schema: &Value) {
     if let Some(name) = schema["$ref"].as_str().and_then(|target| target.rsplit('/').next()) {
         html.element("a", &[("href", Some(&format!("#type-{name}")))], name);
     } else if let Some(choices) = schema["anyOf"].as_array() {
-        choices.iter().enumerate().for_each(|(at, choice)| {
-            if at > 0 {
-                html.text(" | ");
-            }
-            kind(html, choice);
-        });
+        kinds(html, choices, " | ");
     } else if let Some(names) = schema["enum"].as_array() {
         let names: Vec<String> = names.iter().map(Value::to_string).collect();
         html.element("code", &[], &names.join(" | "));
     } else if let Some(items) = schema["prefixItems"].as_array() {
         html.text("[");
-        items.iter().enumerate().for_each(|(at, item)| {
-            if at > 0 {
-                html.text(", ");
-            }
-            kind(html, item);
-        });
+        kinds(html, items, ", ");
         html.text("]");
     } else if schema["type"] == "array" {
         html.text("[");
@@ -158,6 +148,13 @@ fn kind(html: &mut Html, schema: &Value) {
             Some(encoding) => format!("{name} ({encoding})"),
             None => name,
         });
+    }
+}
+
+fn kinds(html: &mut Html, schemas: &[Value], between: &str) {
+    for (at, schema) in schemas.iter().enumerate() {
+        html.text(if at > 0 { between } else { "" });
+        kind(html, schema);
     }
 }
 

@@ -42,7 +42,7 @@ impl Asked {
         if self.key.scopes.contains(scope) {
             return Ok(());
         }
-        Err(Problem::from(&problem::NOT_ALLOWED).detail(format!("The key lacks the scope {scope}.")))
+        Err(problem::NOT_ALLOWED.detail(format!("The key lacks the scope {scope}.")))
     }
 }
 

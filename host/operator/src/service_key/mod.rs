@@ -11,8 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::host::Operator;
 use keyturn_core::accounts::{Reach, Scope};
-use keyturn_core::caller::OWN;
-use keyturn_core::caller::{Actor, Caller};
+use keyturn_core::caller::{Actor, Caller, OWN};
 use keyturn_core::network::Network;
 use keyturn_core::seal;
 use keyturn_core::time::now;
@@ -153,7 +152,6 @@ impl ServiceKey {
     }
 
     /// Whether it is worth anything at an instant, Unix milliseconds.
-    #[must_use]
     pub fn works(&self, now: i64) -> bool {
         self.revoked.is_none() && self.expires.is_none_or(|end| end > now)
     }
@@ -169,19 +167,16 @@ impl ServiceKey {
     }
 
     /// Whether a client's address is one of the allowed ones; an unknown address is allowed only if all are.
-    #[must_use]
     pub fn may_come_from(&self, address: Option<IpAddr>) -> bool {
         self.addresses.is_empty() || address.is_some_and(|from| self.addresses.iter().any(|net| net.contains(from)))
     }
 
     /// Whether these bytes are the signature of a message by the key, now.
-    #[must_use]
     pub fn signed(&self, message: &[u8], signature: &[u8], now: i64) -> bool {
         self.live(now).any(|secret| secret.signed(message, signature))
     }
 
     /// The machine as a caller.
-    #[must_use]
     pub fn caller(&self) -> Caller {
         let scope = if self.managed_by.is_some() { Scope::Own } else { Scope::All };
         let mut reach = self.realms.iter().fold(Reach::none(), |reach, realm| reach.with(realm, scope));
@@ -198,7 +193,6 @@ impl ServiceKey {
 
 impl Operator {
     /// The hooks that service keys can be allowed, `interface/function`: those whose manifest names machines.
-    #[must_use]
     pub fn scopes(&self) -> BTreeSet<String> {
         let plugins = self.plugins();
         let operations = plugins.iter().flat_map(|plugin| &plugin.hooks).map(|hook| &hook.operation);

@@ -50,7 +50,6 @@ pub(super) fn sealed(
 }
 
 /// The meter's answer for the script: JSON with `score` (0 to 4) and `text`.
-#[must_use]
 pub fn rate_answer(strength: &Strength, locale: &str) -> String {
     let words = Words::of(locale);
     let score = strength.score.min(4);
@@ -67,7 +66,6 @@ pub fn rate_answer(strength: &Strength, locale: &str) -> String {
 }
 
 /// A generated password for the script: JSON with `value`.
-#[must_use]
 pub fn generated_answer(password: &str) -> Zeroizing<String> {
     Zeroizing::new(serde_json::json!({ "value": password }).to_string())
 }

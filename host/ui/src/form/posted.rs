@@ -133,13 +133,11 @@ pub struct Submission {
 
 impl Submission {
     /// The link's token.
-    #[must_use]
     pub fn token(&self) -> Option<&str> {
         self.place.token()
     }
 
     /// The text of an input; none if it is missing or empty.
-    #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         let mut inputs = self.inputs.iter().filter(|(key, _)| key == name);
         inputs.find_map(|(_, input)| match input {
@@ -149,13 +147,11 @@ impl Submission {
     }
 
     /// Whether a tick is set.
-    #[must_use]
     pub fn ticked(&self, name: &str) -> bool {
         self.inputs.iter().any(|(key, input)| key == name && matches!(input, Input::Tick(true)))
     }
 
     /// The password of an input; none if it is missing or empty.
-    #[must_use]
     pub fn password(&self, name: &str) -> Option<&Zeroizing<String>> {
         self.inputs.iter().find_map(|(key, input)| match input {
             Input::Password(password) if key == name => Some(password),
@@ -164,7 +160,6 @@ impl Submission {
     }
 
     /// Puts `errors` on the form when it is drawn again.
-    #[must_use]
     pub fn corrections(&self, errors: Vec<FieldError>, message: Option<String>) -> Corrections {
         Corrections {
             plugin: self.plugin.clone(),
@@ -276,26 +271,22 @@ pub struct Corrections {
 
 impl Corrections {
     /// The form's plugin.
-    #[must_use]
     pub fn plugin(&self) -> &str {
         &self.plugin
     }
 
     /// The form's place.
-    #[must_use]
     pub fn place(&self) -> &Place {
         &self.place
     }
 
     /// Seals them for `actor`; the client carries them through a sign-in.
-    #[must_use]
     pub fn seal(&self, keys: &Keys, actor: &Actor) -> String {
         let json = serde_json::to_vec(self).unwrap_or_default();
         keys.seal_text(&["corrections", &tag(actor)], &json)
     }
 
     /// Opens what was sealed for the same actor.
-    #[must_use]
     pub fn open(sealed: &str, keys: &Keys, actor: &Actor) -> Option<Self> {
         serde_json::from_slice(&keys.open_text(&["corrections", &tag(actor)], sealed).ok()?).ok()
     }

@@ -130,21 +130,18 @@ impl Painter<'_> {
 
     /// Opens a control with what all have: the form that it belongs to, where it stands elsewhere; its name, its id and notes.
     fn control(&mut self, element: &'static str, name: &str, drawn: &Drawn, own: &[Attribute<'_>]) {
-        let form = [("form", self.frame.join)];
-        let all = [
-            ("id", Some(drawn.id.as_str())),
-            ("name", (!name.is_empty()).then_some(name)),
-            ("aria-describedby", drawn.described.as_deref()),
-            ("aria-invalid", drawn.wrong.then_some("true")),
-        ];
-        self.html.open(element, &[&form[..], own, &all].concat());
+        let name = (!name.is_empty()).then_some(name);
+        let before = [("form", self.frame.join), ("id", Some(drawn.id.as_str())), ("name", name)];
+        let invalid = drawn.wrong.then_some("true");
+        let notes = [("aria-describedby", drawn.described.as_deref()), ("aria-invalid", invalid)];
+        self.html.open(element, &[&before[..], own, &notes].concat());
     }
 
     fn line(&mut self, field: &Field, line: &Line, typed: Option<&TypedValue>, errors: &[FieldError]) {
         let drawn = self.labelled(field, &field.name, &field.label, field.hint.as_deref(), errors);
         let value = TypedValue::in_line(typed, &line.value);
         let size = if line.kind == LineKind::Port { "kt-input kt-short" } else { "kt-input" };
-        let own = [("class", Some(size)), ("value", Some(value)), required(field.required)];
+        let own = [("value", Some(value)), ("class", Some(size)), required(field.required)];
         let name = self.input(&field.name);
         self.control("input", &name, &drawn, &[&own[..], &manner(line.kind, field.own)].concat());
         self.html.close("div");
@@ -175,7 +172,7 @@ impl Painter<'_> {
         let described = (!described.is_empty()).then(|| described.join(" "));
         let drawn = Drawn { described, ..drawn };
         let name = self.input(&field.name);
-        let own = [("type", Some("checkbox")), ("value", Some(TICKED)), ("checked", ticked.then_some(""))];
+        let own = [("value", Some(TICKED)), ("type", Some("checkbox")), ("checked", ticked.then_some(""))];
         self.ticked(&name, &drawn, &own, &field.label, field.hint.as_deref().zip(hint_id.as_deref()));
         self.html.close("div");
     }
@@ -215,7 +212,7 @@ impl Painter<'_> {
             let id = if at == 0 { drawn.id.clone() } else { format!("{}-{at}", drawn.id) };
             let hint_id = option.hint.is_some().then(|| format!("{id}-about"));
             let checked = (chosen == Some(&option.value)).then_some("");
-            let own = [("type", Some("radio")), ("value", Some(option.value.as_str())), ("checked", checked)];
+            let own = [("value", Some(option.value.as_str())), ("type", Some("radio")), ("checked", checked)];
             let hint = option.hint.as_deref().zip(hint_id.as_deref());
             let one = Drawn { id, described: hint_id.clone(), wrong: false };
             self.ticked(&name, &one, &own, &option.label, hint);

@@ -35,7 +35,6 @@ pub struct Painter<'f> {
 
 impl<'f> Painter<'f> {
     /// Begins a drawing whose sections have headings of `level`.
-    #[must_use]
     pub fn new(frame: &'f Frame<'f>, level: u8) -> Self {
         let mut digest = Sha256::new();
         for part in [frame.plugin].into_iter().chain(frame.place.identity()) {
@@ -269,7 +268,6 @@ pub struct Summary(Vec<(Option<String>, String)>);
 
 impl Summary {
     /// Whether there are none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -287,7 +285,6 @@ impl Summary {
     }
 
     /// Draws it, each error with a link to its field, if it has one; nothing if there are none.
-    #[must_use]
     pub fn draw(&self, words: Words) -> Markup {
         let mut html = Html::new();
         if self.is_empty() {
@@ -331,7 +328,6 @@ pub fn banner_close(html: &mut Html) {
 }
 
 /// A button's classes.
-#[must_use]
 pub fn button(intent: Intent) -> &'static str {
     match intent {
         Intent::Primary => "kt-button kt-primary",

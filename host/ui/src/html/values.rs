@@ -51,7 +51,6 @@ impl Painter<'_> {
     }
 
     /// The text of a value for this reader; a time that is the first of a sentence begins with a capital.
-    #[must_use]
     pub fn said(&self, value: &Value, first: bool) -> String {
         match value {
             Value::Text(said) | Value::Code(said) => said.clone(),
@@ -75,7 +74,6 @@ impl Painter<'_> {
     }
 
     /// A sentence without markup, for a page's title.
-    #[must_use]
     pub fn plain(&self, sentence: &[Value]) -> String {
         let pieces = sentence.iter().enumerate().map(|(at, value)| {
             let before = if matches!(value, Value::Badge(_)) { " " } else { "" };
@@ -85,7 +83,6 @@ impl Painter<'_> {
     }
 
     /// The address of a target.
-    #[must_use]
     pub fn url(&self, target: &Target) -> String {
         resolved(target, self.frame)
     }
@@ -108,7 +105,6 @@ pub fn badge<'h>(html: &'h mut Html, badge: &Badge) -> &'h mut Html {
 }
 
 /// An email address. If there is no room for it in a line, it breaks before its `@`.
-#[must_use]
 pub fn address(address: &str) -> Markup {
     let (local, domain) = address.rfind('@').map_or((address, ""), |at| address.split_at(at));
     let mut html = Html::new();
@@ -120,7 +116,6 @@ pub fn address(address: &str) -> Markup {
 }
 
 /// A tone's name in classes.
-#[must_use]
 pub fn tone(tone: Tone) -> &'static str {
     match tone {
         Tone::Info => "info",

@@ -26,7 +26,6 @@ impl Theme {
     pub const ALL: [Theme; 3] = [Theme::Auto, Theme::Light, Theme::Dark];
 
     /// Its name in a cookie or form.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Theme::Auto => "auto",
@@ -36,7 +35,6 @@ impl Theme {
     }
 
     /// From a cookie or form; anything unknown is [`Theme::Auto`].
-    #[must_use]
     pub fn named(name: &str) -> Self {
         Theme::ALL.into_iter().find(|theme| theme.name() == name).unwrap_or_default()
     }
@@ -90,8 +88,7 @@ fn script_words(words: Words) -> [(&'static str, Option<&'static str>); 7] {
     .map(|(attribute, key)| (attribute, Some(words.get(key))))
 }
 
-/// A region or page for a page of another panel, as [`super::look::embed_css`] and the script need it; nothing stays nothing.
-#[must_use]
+/// A region or page for a page of another panel, as [`super::look::EMBED_CSS`] and the script need it; nothing stays nothing.
 pub fn within(html: &Markup, words: Words) -> Markup {
     if html.is_empty() {
         return Markup::default();
@@ -116,19 +113,19 @@ impl Chrome<'_> {
         );
         html.element("title", &[], &format!("{title} · {}", self.brand.name));
         // Named, because browsers ask for /favicon.ico otherwise.
-        let icon = look::icon().url();
+        let icon = look::ICON.url();
         html.open("link", &[("rel", Some("icon")), ("type", Some("image/svg+xml")), ("href", Some(&icon))]);
-        for css in std::iter::once(look::css()).chain(self.brand.look.as_deref()) {
+        for css in std::iter::once(&*look::CSS).chain(self.brand.look.as_deref()) {
             html.open("link", &[("rel", Some("stylesheet")), ("href", Some(&css.url()))]);
         }
-        html.open("script", &[("src", Some(&look::js().url())), ("defer", Some(""))]).close("script").close("head");
+        html.open("script", &[("src", Some(&look::JS.url())), ("defer", Some(""))]).close("script").close("head");
         html.open("body", &[&[("class", Some(class))], &script_words(words)[..]].concat());
         html.element("a", &[("class", Some("kt-skip")), ("href", Some("#content"))], words.get("skip"));
     }
 
     fn brand(&self, html: &mut Html) {
         html.open("a", &[("class", Some("kt-brand")), ("href", Some(self.home))]);
-        html.open("img", &[("src", Some(&look::icon().url())), ("alt", Some("")), ("class", Some("kt-logo"))]);
+        html.open("img", &[("src", Some(&look::ICON.url())), ("alt", Some("")), ("class", Some("kt-logo"))]);
         html.element("span", &[], &self.brand.name).close("a");
     }
 
@@ -160,13 +157,11 @@ impl Chrome<'_> {
 }
 
 /// A page for people who are not signed in: one card. `title` is plain text; `body` has the h1.
-#[must_use]
 pub fn public(chrome: &Chrome<'_>, title: &str, body: &Markup) -> Markup {
     card(chrome, title, body, "kt-public")
 }
 
 /// The same for pages to read instead of to fill in: a card as wide as tables need.
-#[must_use]
 pub fn document(chrome: &Chrome<'_>, title: &str, body: &Markup) -> Markup {
     card(chrome, title, body, "kt-public kt-document")
 }
@@ -246,7 +241,6 @@ pub struct Panel<'a> {
 }
 
 /// A page for people who are signed in.
-#[must_use]
 pub fn panel(page: &Panel<'_>) -> Markup {
     let (chrome, words) = (page.chrome, page.chrome.words());
     let mut html = Html::new();

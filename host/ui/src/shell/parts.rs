@@ -22,14 +22,12 @@ pub(super) fn badge(html: &mut Html, said: Option<(Tone, &str)>) {
 }
 
 /// A link that looks like a button.
-#[must_use]
 pub fn button_link(link: Link<'_>, intent: Intent) -> Markup {
     Html::new().element("a", &[("class", Some(button(intent))), ("href", Some(link.url))], link.label).done()
 }
 
 /// The form element of a page with one form for all its parts, see [`crate::form::joined`]. Draw it before them: it has an
 /// invisible button for Enter, because [`joined_buttons`] come after them.
-#[must_use]
 pub fn joined_form(id: &str, url: &str) -> Markup {
     let mut html = Html::new();
     let hidden = [("class", Some("kt-hidden")), ("tabindex", Some("-1")), ("aria-hidden", Some("true"))];
@@ -42,7 +40,6 @@ pub fn joined_form(id: &str, url: &str) -> Markup {
 }
 
 /// Its buttons.
-#[must_use]
 pub fn joined_buttons(id: &str, label: &str, cancel: Link<'_>) -> Markup {
     let mut html = Html::new();
     let save = [("form", Some(id)), ("class", Some(button(Intent::Primary))), ("type", Some("submit"))];
@@ -52,7 +49,6 @@ pub fn joined_buttons(id: &str, label: &str, cancel: Link<'_>) -> Markup {
 }
 
 /// A banner with one sentence. `announced` for outcomes.
-#[must_use]
 pub fn banner(tone: Tone, title: &str, text: &str, announced: bool, words: Words) -> Markup {
     let mut html = Html::new();
     let role = match tone {
@@ -68,7 +64,6 @@ pub fn banner(tone: Tone, title: &str, text: &str, announced: bool, words: Words
 }
 
 /// Filters and sub-pages: links, the current one marked, each with a count if there is one.
-#[must_use]
 pub fn tabs(label: &str, items: &[(Link<'_>, bool, Option<i64>)], words: Words) -> Markup {
     let mut html = Html::new();
     html.open("nav", &[("class", Some("kt-tabs")), ("aria-label", Some(label))]).open("ul", &[]);
@@ -84,7 +79,6 @@ pub fn tabs(label: &str, items: &[(Link<'_>, bool, Option<i64>)], words: Words) 
 }
 
 /// A search by address. `label` is read by screen readers, and shown in the empty input.
-#[must_use]
 pub fn search(url: &str, label: &str, typed: &str, kept: &[(&str, &str)], words: Words) -> Markup {
     let mut html = Html::new();
     let attributes =
@@ -103,7 +97,6 @@ pub fn search(url: &str, label: &str, typed: &str, kept: &[(&str, &str)], words:
 }
 
 /// Previous and next, and what is shown: "1–25 of 1,284".
-#[must_use]
 pub fn paging(shown: &str, previous: Option<&str>, next: Option<&str>, words: Words) -> Markup {
     let mut html = Html::new();
     html.open("nav", &[("class", Some("kt-paging")), ("aria-label", Some(words.get("pages")))]);
@@ -117,7 +110,6 @@ pub fn paging(shown: &str, previous: Option<&str>, next: Option<&str>, words: Wo
 }
 
 /// A section with a heading, as a card.
-#[must_use]
 pub fn card(id: &str, heading: &str, body: &Markup) -> Markup {
     let mut html = Html::new();
     html.open("section", &[("class", Some("kt-section kt-card")), ("aria-labelledby", Some(id))]);
@@ -125,7 +117,6 @@ pub fn card(id: &str, heading: &str, body: &Markup) -> Markup {
 }
 
 /// Quiet text for a region that could not be drawn. `request` helps the administrator to find out why.
-#[must_use]
 pub fn quiet(text: &str, request: &str) -> Markup {
     let mut html = Html::new();
     html.class("p", "kt-hint").text(text).text(" ").element("code", &[("dir", Some("ltr"))], request).close("p").done()

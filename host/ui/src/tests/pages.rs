@@ -14,7 +14,7 @@ fn keep(name: &str, html: &Markup) {
         // Beside the pages, since they are looked at as files.
         let html = html.as_str().replace("\"/kt/", "\"");
         std::fs::write(folder.join(format!("{name}.html")), html).expect("written");
-        for asset in [look::css(), look::js(), look::icon()] {
+        for asset in [&look::CSS, &look::JS, &look::ICON] {
             std::fs::write(folder.join(&asset.name), &asset.content).expect("written");
         }
     }
@@ -226,6 +226,6 @@ fn each_shell_is_one_document_with_its_landmarks_in_both_languages_and_all_colou
 
 #[test]
 fn the_policy_lets_nothing_in_but_the_panels_own_files() {
-    assert!(look::csp().starts_with("default-src 'none'; style-src 'self'; script-src 'self';"));
-    assert!(!look::csp().contains("unsafe") && !look::csp().contains("http"));
+    assert!(look::CSP.starts_with("default-src 'none'; style-src 'self'; script-src 'self';"));
+    assert!(!look::CSP.contains("unsafe") && !look::CSP.contains("http"));
 }

@@ -29,10 +29,9 @@ use keyturn_pages::{Broken, SubmitError, Submitted, Surface};
 use keyturn_runtime::CallError;
 use keyturn_ui::form::{FormError, Generated};
 use keyturn_ui::html::{Html, Markup};
-use keyturn_ui::json;
 use keyturn_ui::nodes::PageTarget;
 use keyturn_ui::shell::within;
-use keyturn_ui::{Corrections, Page, Row, look};
+use keyturn_ui::{Corrections, Page, Row, json, look};
 use on_behalf::OnBehalf;
 
 /// Where the page stands: its forms post there.
@@ -63,7 +62,6 @@ pub(super) fn routes() -> Router<Served> {
 }
 
 /// The address of a plugin's page under the panel's one address for all of them, as [`page`] reads it.
-#[must_use]
 pub fn page_address(panel: &str, plugin: &str, page: &PageTarget) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair(PLUGIN, plugin).append_pair(PAGE, &page.page);
@@ -189,7 +187,7 @@ fn page_url(asked: &Asked) -> Result<String, Problem> {
         return Ok(url);
     }
     let detail = format!("{URL} must be the page's own address: a path, or an address under server.panel.");
-    Err(Problem::from(&problem::ARGUMENTS).detail(detail).path(URL))
+    Err(Problem::argument(URL, detail))
 }
 
 /// Scheme, host and port of a whole address.
@@ -205,19 +203,19 @@ fn word(asked: &Asked, name: &str) -> Option<String> {
 fn account(id: &str) -> Result<AccountId, Problem> {
     id.parse().map_err(|_| {
         let detail = format!("{FOR} must name accounts, each like customer:42.");
-        Problem::from(&problem::ARGUMENTS).detail(detail).path(FOR)
+        Problem::argument(FOR, detail)
     })
 }
 
 fn body<T: for<'de> Deserialize<'de>>(asked: &Asked) -> Result<T, Problem> {
     serde_json::from_value(arguments(&asked.received.headers, &asked.received.body)?)
-        .map_err(|cause| Problem::from(&problem::ARGUMENTS).detail(cause.to_string()).path(""))
+        .map_err(|cause| Problem::argument("", cause.to_string()))
 }
 
 /// What the panel's page needs beside the HTML.
 fn dressed(mut answer: Value) -> Value {
-    answer["css"] = look::embed_css().url().into();
-    answer["js"] = look::js().url().into();
+    answer["css"] = look::EMBED_CSS.url().into();
+    answer["js"] = look::JS.url().into();
     answer
 }
 
@@ -225,7 +223,7 @@ fn dressed(mut answer: Value) -> Value {
 fn slot_name(asked: &Asked) -> Result<&str, Problem> {
     let name = asked.parameter("slot");
     let there = || format!("There is no slot {name}; there are {}.", SLOTS.join(", "));
-    SLOTS.contains(&name).then_some(name).ok_or_else(|| Problem::from(&problem::NO_SUCH_PAGE).detail(there()))
+    SLOTS.contains(&name).then_some(name).ok_or_else(|| problem::NO_SUCH_PAGE.detail(there()))
 }
 
 /// A region of one of the panel's pages.
@@ -236,7 +234,7 @@ fn slot(asked: &Asked) -> Result<Response, Problem> {
         None | Some("2") => 2,
         Some("3") => 3,
         Some(_) => {
-            return Err(Problem::from(&problem::ARGUMENTS).detail(format!("{LEVEL} must be 2 or 3.")).path(LEVEL));
+            return Err(Problem::argument(LEVEL, format!("{LEVEL} must be 2 or 3.")));
         }
     };
     let caller = &wanted.person.caller;
@@ -259,7 +257,7 @@ fn rows(asked: &Asked) -> Result<Response, Problem> {
     let subjects = subjects.collect::<Result<Vec<_>, _>>()?;
     if !(1..=SUBJECTS).contains(&subjects.len()) {
         let detail = format!("{FOR} must be there 1 to {SUBJECTS} times.");
-        return Err(Problem::from(&problem::ARGUMENTS).detail(detail).path(FOR));
+        return Err(Problem::argument(FOR, detail));
     }
     if as_json(asked) {
         let caller = &wanted.person.caller;
@@ -288,7 +286,7 @@ fn page(asked: &Asked) -> Result<Response, Problem> {
     let wanted = Wanted::to_draw(asked)?;
     let needed = |name| {
         let detail = || format!("{name} must name the page.");
-        word(asked, name).ok_or_else(|| Problem::from(&problem::ARGUMENTS).detail(detail()).path(name))
+        word(asked, name).ok_or_else(|| Problem::argument(name, detail()))
     };
     let (plugin, name) = (needed(PLUGIN)?, needed(PAGE)?);
     let caller = &wanted.person.caller;
@@ -345,8 +343,9 @@ fn submit(asked: &Asked) -> Result<Response, Problem> {
     let kind = asked.received.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        return Err(Problem::from(&problem::MEDIA_TYPE)
-            .detail("Pass on a form as application/x-www-form-urlencoded, as it was posted."));
+        return Err(
+            problem::MEDIA_TYPE.detail("Pass on a form as application/x-www-form-urlencoded, as it was posted.")
+        );
     }
     wanted.run(&asked.received.body)
 }
@@ -368,7 +367,7 @@ fn of_form(error: FormError) -> Problem {
     match error {
         FormError::TooLarge => Problem::from(&problem::TOO_LARGE),
         FormError::Malformed(_) | FormError::Foreign | FormError::Stale(_) => {
-            Problem::from(&problem::FOREIGN_FORM).detail(error.to_string())
+            problem::FOREIGN_FORM.detail(error.to_string())
         }
     }
 }
@@ -388,7 +387,7 @@ fn opened(sealed: &str, asked: &Asked, person: &OnBehalf) -> Result<Corrections,
         Some((sealed, generated)) => (sealed, Some(generated)),
         None => (sealed, None),
     };
-    let foreign = || Problem::from(&problem::FOREIGN_FORM).detail("corrections are not this reader's.");
+    let foreign = || problem::FOREIGN_FORM.detail("corrections are not this reader's.");
     let keys = asked.host.keys();
     let mut corrections = Corrections::open(sealed, keys, &person.caller.actor).ok_or_else(foreign)?;
     if let Some(generated) = generated {
