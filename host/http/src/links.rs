@@ -11,7 +11,8 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
-use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use base64::Engine as _;
@@ -51,12 +52,12 @@ const BACK_SECONDS: i64 = 120;
 
 pub(super) fn routes(page: &str) -> Router<Served> {
     let page: &'static str = Box::leak(page.to_owned().into_boxed_str());
-    let opened = move |served: State<Served>, uri: Uri, headers: HeaderMap, extensions: Extensions| async move {
-        blocking(move || open(&served.0, page, &uri, &headers, &extensions)).await
+    let opened = move |served: State<Served>, parts: Parts| async move {
+        blocking(move || open(&Visit::new(&served.0, page, &parts))).await
     };
-    let posted = move |served: State<Served>, uri: Uri, headers: HeaderMap, extensions: Extensions, body: Body| async move {
+    let posted = move |served: State<Served>, parts: Parts, body: Body| async move {
         let body = whole(body, BODY).await;
-        blocking(move || post(&served.0, page, &uri, &headers, &extensions, body)).await
+        blocking(move || post(&Visit::new(&served.0, page, &parts), body)).await
     };
     let methods = get(opened).post(posted);
     // With two slashes before it, where somebody has put the origin and the path together.
@@ -131,31 +132,29 @@ struct Visit<'a> {
     served: &'a Served,
     page: &'a str,
     caller: Caller,
-    uri: &'a Uri,
-    headers: &'a HeaderMap,
+    parts: &'a Parts,
+    said: Said,
     /// What the address says of the plugin that made the link.
     whose: Option<String>,
 }
 
 impl<'a> Visit<'a> {
-    fn new(
-        served: &'a Served,
-        page: &'a str,
-        said: &Said,
-        uri: &'a Uri,
-        headers: &'a HeaderMap,
-        extensions: &Extensions,
-    ) -> Self {
-        let handle = match said {
+    fn new(served: &'a Served, page: &'a str, parts: &'a Parts) -> Self {
+        let said = Said::read(parts.uri.path(), page);
+        let handle = match &said {
             Said::Handle(said) => said.get(..OF_TOKEN).unwrap_or(said),
             Said::Token(_) | Said::Cut => "",
         };
         let mut caller = Caller::new(Actor::Anonymous, Reach::none());
-        caller.address = extensions.get::<ConnectInfo<SocketAddr>>().map(|client| client.0.ip());
-        caller.locale = reader::locale(uri, headers);
+        caller.address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|client| client.0.ip());
+        caller.locale = reader::locale(&parts.uri, &parts.headers);
         caller.session = format!("link {page} {handle}");
-        let whose = reader::asked(uri, LINK_OF).map(Cow::into_owned);
-        Self { served, page, caller, uri, headers, whose }
+        let whose = reader::asked(&parts.uri, LINK_OF).map(Cow::into_owned);
+        Self { served, page, caller, parts, said, whose }
+    }
+
+    fn path(&self) -> &'a str {
+        self.parts.uri.path()
     }
 
     fn words(&self) -> Words {
@@ -172,7 +171,7 @@ impl<'a> Visit<'a> {
 
     /// The token of the cookie, if it is this handle's.
     fn token(&self, said: &str) -> Option<String> {
-        let token = self.keys().open_text(&self.place(), reader::cookie(self.headers, TOKEN_COOKIE)?).ok()?;
+        let token = self.keys().open_text(&self.place(), reader::cookie(&self.parts.headers, TOKEN_COOKIE)?).ok()?;
         let token = String::from_utf8(token.to_vec()).ok()?;
         (said.get(..OF_TOKEN) == Some(&handle(self.keys(), self.page, &token))).then_some(token)
     }
@@ -191,7 +190,7 @@ impl<'a> Visit<'a> {
 
     /// An address of ours, in the language that this one asks for.
     fn in_language(&self, address: &str) -> String {
-        let asked = reader::asked_locale(self.uri).map(|tag| format!("lang={tag}"));
+        let asked = reader::asked_locale(&self.parts.uri).map(|tag| format!("lang={tag}"));
         with_query(address, &asked.unwrap_or_default())
     }
 
@@ -216,17 +215,17 @@ impl<'a> Visit<'a> {
 
     /// The result of this link is shown at its own address only: nobody can plant it at another's.
     fn done_here(&self) -> [&str; 2] {
-        ["link done", self.uri.path()]
+        ["link done", self.path()]
     }
 
     /// What the form that was posted here has done, and the way on to the panel; none if this is no such visit.
     fn done(&self) -> Option<Response> {
         let links = self.served.site.links();
         let panel = links.url("", &Target::SignIn);
-        let cookie = reader::cookie(self.headers, NOTICE_COOKIE).filter(|_| self.is_elsewhere(&panel))?;
+        let cookie = reader::cookie(&self.parts.headers, NOTICE_COOKIE).filter(|_| self.is_elsewhere(&panel))?;
         let notice = self.keys().open_text(&self.done_here(), cookie).ok()?;
         let notice = std::str::from_utf8(&notice).ok()?;
-        let surface = Surface { submit_url: self.uri.path(), join: None, links, corrections: None };
+        let surface = Surface { submit_url: self.path(), join: None, links, corrections: None };
         let said = self.served.host.notice(&self.caller, notice, &surface)?;
         let words = self.words();
         let title = words.get("link-done-title");
@@ -249,7 +248,7 @@ impl<'a> Visit<'a> {
     }
 
     fn show(&self, token: &str, corrections: Option<&Corrections>) -> Response {
-        let submit_url = &self.of_this_link(self.uri.path());
+        let submit_url = &self.of_this_link(self.path());
         let surface = Surface { submit_url, join: None, links: self.served.site.links(), corrections };
         match self.served.host.link_page(&self.caller, self.page, self.whose.as_deref(), token, &surface) {
             Ok(page) if corrections.is_some() => self.shell(StatusCode::UNPROCESSABLE_ENTITY, &page),
@@ -259,8 +258,8 @@ impl<'a> Visit<'a> {
     }
 
     fn shell(&self, status: StatusCode, page: &Page) -> Response {
-        let in_language = |tag: &str| self.of_this_plugin(&format!("{}?lang={tag}", self.uri.path()));
-        let shown = self.served.shell(&self.caller.locale, self.headers, in_language, |chrome| {
+        let in_language = |tag: &str| self.of_this_plugin(&format!("{}?lang={tag}", self.path()));
+        let shown = self.served.shell(&self.caller.locale, &self.parts.headers, in_language, |chrome| {
             shell::public(chrome, &page.title, &page.html)
         });
         (status, shown).into_response()
@@ -313,17 +312,15 @@ fn redirect(to: &str, cookie: Option<&str>) -> Response {
     response
 }
 
-fn open(served: &Served, page: &str, uri: &Uri, headers: &HeaderMap, extensions: &Extensions) -> Response {
-    let said = Said::read(uri.path(), page);
-    let visit = Visit::new(served, page, &said, uri, headers, extensions);
-    let handle = match &said {
+fn open(visit: &Visit<'_>) -> Response {
+    let handle = match &visit.said {
         Said::Token(token) => return visit.clean(token),
         Said::Cut => return visit.calm(StatusCode::GONE, "link-lost", "link-cut"),
         Said::Handle(handle) => handle,
     };
     // The cookie is the clean address's alone.
-    let path = format!("/{page}/{handle}");
-    if uri.path() != path {
+    let path = format!("/{}/{handle}", visit.page);
+    if visit.path() != path {
         return redirect(&visit.of_this_link(&path), None);
     }
     if let Some(done) = visit.done() {
@@ -336,15 +333,7 @@ fn open(served: &Served, page: &str, uri: &Uri, headers: &HeaderMap, extensions:
     }
 }
 
-fn post(
-    served: &Served,
-    page: &str,
-    uri: &Uri,
-    headers: &HeaderMap,
-    extensions: &Extensions,
-    body: Result<Zeroizing<Vec<u8>>, Unread>,
-) -> Response {
-    let visit = Visit::new(served, page, &Said::read(uri.path(), page), uri, headers, extensions);
+fn post(visit: &Visit<'_>, body: Result<Zeroizing<Vec<u8>>, Unread>) -> Response {
     let body = match body {
         Ok(body) => body,
         Err(error) if NoRoom::is_why(&error) => return visit.error(&CallError::Busy(RETRY_SECONDS)),
@@ -357,14 +346,14 @@ fn post(
             return visit.lost(status);
         }
     };
-    let submit_url = &visit.of_this_link(uri.path());
-    let surface = Surface { submit_url, join: None, links: served.site.links(), corrections: None };
-    match served.host.submit(&visit.caller, &body, &surface) {
+    let submit_url = &visit.of_this_link(visit.path());
+    let surface = Surface { submit_url, join: None, links: visit.served.site.links(), corrections: None };
+    match visit.served.host.submit(&visit.caller, &body, &surface) {
         Ok(Submitted::Done { url, notice, .. }) => {
             let (url, path, notice) = match visit.is_elsewhere(&url) {
                 true => {
                     let sealed = visit.keys().seal_text(&visit.done_here(), notice.as_bytes());
-                    (visit.of_this_plugin(uri.path()), uri.path(), sealed)
+                    (visit.of_this_plugin(visit.path()), visit.path(), sealed)
                 }
                 false => (url, "/", notice),
             };
@@ -376,8 +365,8 @@ fn post(
         Ok(Submitted::Generated(json)) => for_script(json.to_string()),
         // An anonymous caller can't confirm an identity.
         Ok(Submitted::StepUp(_)) => visit.lost(StatusCode::FORBIDDEN),
-        Ok(Submitted::Again(corrections)) => again(&visit, &corrections),
-        Ok(Submitted::Stale(stale)) => again(&visit, &stale.corrections),
+        Ok(Submitted::Again(corrections)) => again(visit, &corrections),
+        Ok(Submitted::Stale(stale)) => again(visit, &stale.corrections),
         Err(SubmitError::Call(error)) => visit.error(&error),
         Err(SubmitError::Form(error)) => {
             tracing::warn!(request = visit.caller.request, "{error}");

@@ -38,7 +38,7 @@ use keyturn_ui::look;
 use keyturn_ui::nodes::Target;
 use page::{Asked, Page, Pressed, Stands, place};
 
-pub use inbox::{DOCUMENT, Document};
+pub use inbox::{DOCUMENT, document_headers};
 pub use keyturn_core::caller::OWN;
 pub use list::Shown;
 

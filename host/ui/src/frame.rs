@@ -17,27 +17,6 @@ pub trait Links {
     fn url(&self, plugin: &str, target: &Target) -> String;
 }
 
-/// Whom to ask for help.
-#[derive(Debug, Clone, Copy)]
-pub struct Contact<'a> {
-    /// The name or address to show.
-    pub text: &'a str,
-    /// An email address to link.
-    pub mail: Option<&'a str>,
-}
-
-impl<'a> Contact<'a> {
-    /// A name, or only an email address.
-    pub fn of(text: &'a str) -> Self {
-        Self { text, mail: (text.contains('@') && !text.contains(' ')).then_some(text) }
-    }
-
-    /// The contact, if it is an email address.
-    pub fn help(&self) -> Option<String> {
-        self.mail.map(|address| format!("mailto:{address}"))
-    }
-}
-
 /// The surroundings of a drawing: which plugin, its grants, the reader, the place.
 #[derive(Clone)]
 pub struct Frame<'a> {

@@ -86,7 +86,7 @@ pub fn run(path: &Path, command: &Command, output: &Output) -> anyhow::Result<Ex
         Command::Rotate { name, old_works_for } => {
             let host = config.empty_host()?;
             let token =
-                host.rotate_service_key(&console(), name, i64::from(*old_works_for) * 60_000).map_err(problem)?;
+                host.rotate_service_key(&console(), name, i64::from(*old_works_for) * 60_000, None).map_err(problem)?;
             output.answer(&json!({ "name": name, "token": token.as_str() }), |output| {
                 let old = match old_works_for {
                     0 => "no longer works".to_owned(),

@@ -162,7 +162,7 @@ fn act(pressed: &Pressed<'_>) -> Result<Submitted, SubmitError> {
             })
         }
         Act::Rotate(name, seen) => {
-            pressed.proved(|| match host.rotate_as_seen(caller, &name, OLD_WORKS_FOR, Some(&seen)) {
+            pressed.proved(|| match host.rotate_service_key(caller, &name, OLD_WORKS_FOR, Some(&seen)) {
                 Ok(token) => {
                     let until = Some(now.saturating_add(OLD_WORKS_FOR));
                     Ok(reveal(pressed, "keys-rotated-title", &name, &token, until))

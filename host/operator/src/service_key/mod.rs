@@ -225,7 +225,6 @@ impl Operator {
     /// [`KeyProblem`].
     pub fn add_service_key(&self, caller: &Caller, new: NewKey) -> Result<(ServiceKey, Zeroizing<String>), KeyProblem> {
         self.can_be(&new)?;
-        let now = now();
         let id = secret::new_id();
         let token = secret::new_token(&id);
         let key = ServiceKey {
@@ -235,13 +234,13 @@ impl Operator {
             realms: new.realms,
             managed_by: new.managed_by,
             addresses: new.addresses,
-            made: now,
+            made: now(),
             expires: new.expires,
             revoked: None,
             secrets: vec![Secret::of(&token, &self.keys)],
             last_used: None,
         };
-        if !self.storage.put_service_key(&key.stored(), None, audit("keys-add", &key, caller, now))? {
+        if !self.storage.put_service_key(&key.stored(), None, audit("keys-add", &key, caller))? {
             return Err(KeyProblem::Taken(key.name));
         }
         Ok((key, token))
@@ -293,27 +292,17 @@ impl Operator {
         if key.revoked.is_some() {
             return Ok(false);
         }
-        let now = now();
-        key.revoked = Some(now);
+        key.revoked = Some(now());
         key.secrets.clear();
-        self.change("keys-revoke", caller, &before, &key, now).map(|()| true)
+        self.change("keys-revoke", caller, &before, &key).map(|()| true)
     }
 
-    /// Gives a key another token; the one before works for so many milliseconds more.
+    /// Gives a key another token; the one before works for so many milliseconds more. If it was `seen`, only if it is still as it
+    /// was then.
     ///
     /// # Errors
     /// [`KeyProblem`].
     pub fn rotate_service_key(
-        &self,
-        caller: &Caller,
-        name: &str,
-        old_works_for: i64,
-    ) -> Result<Zeroizing<String>, KeyProblem> {
-        self.rotate_as_seen(caller, name, old_works_for, None)
-    }
-
-    /// The same; where it was seen, only if it is still as it was then.
-    pub fn rotate_as_seen(
         &self,
         caller: &Caller,
         name: &str,
@@ -335,7 +324,7 @@ impl Operator {
             secret.until = Some(secret.until.map_or(end, |until| until.min(end)));
         }
         key.secrets.insert(0, Secret::of(&token, &self.keys));
-        self.change("keys-rotate", caller, &before, &key, now).map(|()| token)
+        self.change("keys-rotate", caller, &before, &key).map(|()| token)
     }
 
     /// Identifies the state of a key, except for its last use.
@@ -350,19 +339,10 @@ impl Operator {
         Ok((stored, key))
     }
 
-    fn change(
-        &self,
-        what: &str,
-        caller: &Caller,
-        before: &StoredKey,
-        key: &ServiceKey,
-        now: i64,
-    ) -> Result<(), KeyProblem> {
-        let entry = audit(what, key, caller, now);
-        if self.storage.put_service_key(&key.stored(), Some(&before.content), entry)? {
-            Ok(())
-        } else {
-            Err(KeyProblem::Raced(key.name.clone()))
+    fn change(&self, what: &str, caller: &Caller, before: &StoredKey, key: &ServiceKey) -> Result<(), KeyProblem> {
+        match self.storage.put_service_key(&key.stored(), Some(&before.content), audit(what, key, caller))? {
+            true => Ok(()),
+            false => Err(KeyProblem::Raced(key.name.clone())),
         }
     }
 
@@ -375,6 +355,6 @@ impl Operator {
     }
 }
 
-fn audit(operation: &str, key: &ServiceKey, caller: &Caller, now: i64) -> AuditEntry {
-    AuditEntry::of(caller, now, OWN, operation, format!("done: {}", key.name))
+fn audit(operation: &str, key: &ServiceKey, caller: &Caller) -> AuditEntry {
+    AuditEntry::of(caller, now(), OWN, operation, format!("done: {}", key.name))
 }

@@ -38,7 +38,7 @@ pub(super) fn sealed(
         arguments: submission.arguments.clone(),
         place: frame.place.clone(),
         session: session(frame.keys, frame.caller),
-        actor: tag(&frame.caller.actor),
+        actor: frame.caller.actor.name(),
         key: seal::hex(&seal::random::<16>()),
         issued: frame.now,
         part,

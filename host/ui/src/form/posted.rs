@@ -187,7 +187,7 @@ pub struct Generated {
 
 impl Generated {
     pub(crate) fn place(caller: &Caller) -> [String; 3] {
-        ["generated".to_owned(), tag(&caller.actor), caller.session.clone()]
+        ["generated".to_owned(), caller.actor.name(), caller.session.clone()]
     }
 
     /// Seals it for the caller's session, to go through a panel that draws the page again. It is valid for a minute.
@@ -283,12 +283,12 @@ impl Corrections {
     /// Seals them for `actor`; the client carries them through a sign-in.
     pub fn seal(&self, keys: &Keys, actor: &Actor) -> String {
         let json = serde_json::to_vec(self).unwrap_or_default();
-        keys.seal_text(&["corrections", &tag(actor)], &json)
+        keys.seal_text(&["corrections", &actor.name()], &json)
     }
 
     /// Opens what was sealed for the same actor.
     pub fn open(sealed: &str, keys: &Keys, actor: &Actor) -> Option<Self> {
-        serde_json::from_slice(&keys.open_text(&["corrections", &tag(actor)], sealed).ok()?).ok()
+        serde_json::from_slice(&keys.open_text(&["corrections", &actor.name()], sealed).ok()?).ok()
     }
 
     /// Those of them that are for a form of this plugin in this place.
@@ -311,18 +311,6 @@ impl Corrections {
 /// The account that a submission is about: its own, or its place's.
 pub(crate) fn subject<'a>(submission: &'a nodes::Submission, place: &'a Place) -> Option<&'a str> {
     submission.subject.as_deref().or_else(|| place.subject().map(AccountId::as_str))
-}
-
-/// A text that no other actor has.
-pub(crate) fn tag(actor: &Actor) -> String {
-    let kind = match actor {
-        Actor::Anonymous => "anonymous",
-        Actor::Account(_) => "account",
-        Actor::ServiceKey(_) => "key",
-        Actor::Console => "console",
-        Actor::System => "system",
-    };
-    format!("{kind} {}", actor.name())
 }
 
 /// The session's form in a form: a MAC, so that a form never contains what would open the session.

@@ -1,5 +1,6 @@
 //! Reads a posted form, against what was sealed when it was drawn.
 
+use percent_encoding::percent_decode;
 use zeroize::Zeroizing;
 
 use super::posted::{
@@ -57,7 +58,7 @@ pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Poste
         [SEALED, RATE, GENERATE, SCRIPT, ALSO].contains(&name) || form.fields.iter().any(|field| typed_in(field, name))
     })?;
 
-    let here = super::tag(&caller.actor);
+    let here = caller.actor.name();
     let bound = form.actor == here && form.session == super::session(keys, caller);
     let fresh =
         (0..LIFETIME).contains(&now.saturating_sub(form.issued).max(0)) && form.issued <= now.saturating_add(60_000);
@@ -93,7 +94,7 @@ pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Poste
     }
     // The same actor in another session, or nobody any more: people get their words back, and press again themselves.
     let message = words.get(if bound { "answer-old" } else { "answer-elsewhere" }).to_owned();
-    let sign_in_as = signed_out.then(|| actor.split_once(' ').map_or(String::new(), |(_, name)| name.to_owned()));
+    let sign_in_as = signed_out.then_some(actor);
     Err(FormError::Stale(Box::new(Stale {
         sign_in_as,
         corrections: submission.corrections(Vec::new(), Some(message)),
@@ -322,23 +323,14 @@ impl Inputs {
 
 /// Strict, unlike web decoders, which put U+FFFD: a password that is silently changed locks somebody out.
 fn decoded(bytes: &[u8]) -> Result<Zeroizing<String>, FormError> {
-    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    let mut escapes = bytes.split(|b| *b == b'%').skip(1);
+    if !escapes.all(|rest| rest.len() >= 2 && rest[..2].iter().all(u8::is_ascii_hexdigit)) {
+        return Err(FormError::Malformed("it has a % without two digits"));
+    }
     // Reserved in full, because growing leaves copies behind.
     let mut plain = Zeroizing::new(Vec::with_capacity(bytes.len()));
-    let mut rest = bytes;
-    while let Some((byte, after)) = rest.split_first() {
-        rest = after;
-        match byte {
-            b'+' => plain.push(b' '),
-            b'%' => {
-                let (Some(high), Some(low)) = (digit(after.first()), digit(after.get(1))) else {
-                    return Err(FormError::Malformed("it has a % without two digits"));
-                };
-                plain.push(u8::try_from(16 * high + low).unwrap_or_default());
-                rest = &after[2..];
-            }
-            byte => plain.push(*byte),
-        }
+    for (at, piece) in bytes.split(|b| *b == b'+').enumerate() {
+        plain.extend((at > 0).then_some(b' ').into_iter().chain(percent_decode(piece)));
     }
     match String::from_utf8(std::mem::take(&mut *plain)) {
         Ok(text) => Ok(Zeroizing::new(text)),

@@ -2,7 +2,7 @@
 
 use super::nodes::Painter;
 use super::{Html, Markup, dropped};
-use crate::frame::{Contact, Frame};
+use crate::frame::Frame;
 use keyturn_contract::keyturn::ui::nodes::{Badge, PageTarget, Target, Tone, Value};
 
 impl Painter<'_> {
@@ -43,7 +43,7 @@ impl Painter<'_> {
                 html.open("a", &[("href", Some(&url))]).element("bdi", &[], &text).close("a")
             }
             Value::Brand => html.element("bdi", &[], &text),
-            Value::Contact => match Contact::of(&self.frame.brand.contact).help() {
+            Value::Contact => match self.frame.brand.help() {
                 Some(url) => html.open("a", &[("href", Some(&url))]).element("bdi", &[], &text).close("a"),
                 None => html.element("bdi", &[], &text),
             },

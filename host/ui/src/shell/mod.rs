@@ -4,7 +4,7 @@
 pub mod parts;
 
 use super::html::{Html, Markup, icon};
-use super::{Brand, Contact, look};
+use super::{Brand, look};
 use keyturn_contract::keyturn::ui::nodes::Tone;
 use keyturn_core::words::{Language, Words};
 use parts::hidden_inputs;
@@ -136,7 +136,7 @@ impl Chrome<'_> {
             let tag = Some(language.tag());
             html.element("a", &[("href", Some(url)), ("lang", tag), ("hreflang", tag)], language.name());
         }
-        if let Some(help) = Contact::of(&self.brand.contact).help() {
+        if let Some(help) = self.brand.help() {
             html.element("a", &[("href", Some(&help))], words.get("help"));
         }
         html.element("span", &[], words.get("passwords-by"));
