@@ -147,34 +147,26 @@ fn retry(host: &Host, arguments: &Retry, output: &Output) -> anyhow::Result<Exit
         there(host, &arguments.ids)?
     };
     let retried = host.retry(&console(), &ids, arguments.although_moved)?;
-    let queued = retried.iter().filter(|(_, retried)| matches!(retried, Retried::Queued { .. })).count();
-    let moved = retried.iter().any(|(_, retried)| *retried == Retried::Moved);
-    let word = |retried: &Retried| match retried {
-        Retried::Queued { .. } => "queued",
-        Retried::Moved => "moved",
-        Retried::Not => "not",
+    let told = |(id, retried): &(MailId, Retried)| match retried {
+        Retried::Queued { .. } => ("queued", None),
+        Retried::Moved => {
+            let moved = "the account's address has changed since the last attempt; to send it to the new one";
+            ("moved", Some(format!("{moved}: keyturn outbox retry {id} --although-moved")))
+        }
+        Retried::Not => ("not", Some("is being sent right now, or has nothing left to send".to_owned())),
     };
+    let queued = retried.iter().filter(|one| told(one).0 == "queued").count();
     if output.json {
-        let answers = retried.iter().map(|(id, retried)| json!({ "id": id, "retried": word(retried) }));
-        output.document(&answers.collect());
+        output.document(&retried.iter().map(|one| json!({ "id": one.0, "retried": told(one).0 })).collect());
     } else if ids.is_empty() {
         output.remark("There is no failed email to retry.");
     } else {
         output.line(&format!("{queued} of {} retried.", ids.len()));
-        for (id, retried) in &retried {
-            match retried {
-                Retried::Queued { .. } => {}
-                Retried::Moved => output.remark(&format!(
-                    "  {id}  the account's address has changed since the last attempt; to send it to the new one: \
-                     keyturn outbox retry {id} --although-moved"
-                )),
-                Retried::Not => {
-                    output.remark(&format!("  {id}  is being sent right now, or has nothing left to send"));
-                }
-            }
+        for (id, why) in retried.iter().filter_map(|one| Some((&one.0, told(one).1?))) {
+            output.remark(&format!("  {id}  {why}"));
         }
     }
-    let refused = if moved { exit::REFUSED } else { 1 };
+    let refused = if retried.iter().any(|one| told(one).0 == "moved") { exit::REFUSED } else { 1 };
     Ok(code(queued, ids.len(), refused))
 }
 

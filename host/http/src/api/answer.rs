@@ -104,7 +104,7 @@ fn asked(Served { host, site, traffic: recent }: Served, received: Received, han
     let allowance = traffic::allowance(&recent, host.limits(), &key.id, received.uri.path());
     // The nonce after the allowance: what is turned away fills no memory.
     let mut response = if !allowance.within {
-        Problem::from(&problem::RATE).retry_after(allowance.seconds()).response(&request)
+        Problem::from(&problem::RATE).retry_after(allowance.seconds).response(&request)
     } else if let Err(problem) = asker.once(&host, &recent) {
         turned_away(problem)
     } else {

@@ -90,7 +90,7 @@ fn signed(host: &Operator, traffic: &Traffic, received: &Received) -> Result<Ask
     }
     // The used nonces are known only since the start. So a request that was signed before it, or with a clock that is ahead and
     // may have signed it then, must be signed again.
-    let started = traffic.started();
+    let started = traffic.started;
     let unsure = signed.created < started || (now.div_euclid(1_000) - started < signature::WINDOW && off > 1);
     if unsure {
         return Err(bad(

@@ -121,6 +121,13 @@ impl<'f> Painter<'f> {
         self.html.close(element);
     }
 
+    /// Opens a section with a heading of its own.
+    pub fn open_section(&mut self, class: &str, heading: &str) {
+        let id = self.id();
+        let attributes = [("class", Some(class)), ("aria-labelledby", Some(id.as_str()))];
+        self.html.open("section", &attributes).element("h2", &[("id", Some(&id))], heading);
+    }
+
     fn node(&mut self, node: &Node) {
         match node {
             // Sections have taken them all.
