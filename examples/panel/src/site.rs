@@ -6,7 +6,7 @@ use form_urlencoded::{Serializer, byte_serialize};
 use keyturn_host::Host;
 use keyturn_host::accounts::AccountId;
 use keyturn_host::config::Config;
-use keyturn_host::http::{self, serve::Manners};
+use keyturn_host::http::serve::Manners;
 use keyturn_host::mail::config::Way;
 use keyturn_host::operator::OWN;
 use keyturn_host::view::Links;
@@ -118,11 +118,5 @@ impl Links for Site {
                 if query.is_empty() { path } else { format!("{path}?{query}") }
             }
         }
-    }
-}
-
-impl http::Site for Site {
-    fn links(&self) -> &dyn Links {
-        self
     }
 }

@@ -17,16 +17,16 @@ use axum::Router;
 use axum::response::Response;
 use axum::routing::get;
 use keyturn_operator::Operator;
+use keyturn_ui::Links;
 
 pub use api::views::page_address;
 pub use assets::{harden, page_headers};
 use served::Served;
-pub use served::Site;
 
 /// The hooks for machines, link pages of all plugins that there are now (of those that are left out too: they say so), and the look.
 /// Bodies are limited to what a form can have. Client addresses come from [`axum::extract::ConnectInfo`] where the server gives it,
 /// as [`serve::serve`] does; a server of one's own behind a proxy finds them by [`proxies::client`].
-pub fn router(host: impl Into<Operator>, site: Arc<dyn Site>) -> Router {
+pub fn router(host: impl Into<Operator>, links: Arc<dyn Links + Send + Sync>) -> Router {
     let host = host.into();
     let pages = host.roster().link_pages();
     let mut router = Router::new().route("/kt/{asset}", get(assets::asset)).merge(api::routes());
@@ -41,5 +41,5 @@ pub fn router(host: impl Into<Operator>, site: Arc<dyn Site>) -> Router {
             response
         }
     };
-    router.layer(axum::middleware::map_response(hardened)).with_state(Served { host, site, traffic: Arc::default() })
+    router.layer(axum::middleware::map_response(hardened)).with_state(Served { host, links, traffic: Arc::default() })
 }

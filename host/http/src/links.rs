@@ -220,7 +220,7 @@ impl<'a> Visit<'a> {
 
     /// What the form that was posted here has done, and the way on to the panel; none if this is no such visit.
     fn done(&self) -> Option<Response> {
-        let links = self.served.site.links();
+        let links = &*self.served.links;
         let panel = links.url("", &Target::SignIn);
         let cookie = reader::cookie(&self.parts.headers, NOTICE_COOKIE).filter(|_| self.is_elsewhere(&panel))?;
         let notice = self.keys().open_text(&self.done_here(), cookie).ok()?;
@@ -249,7 +249,7 @@ impl<'a> Visit<'a> {
 
     fn show(&self, token: &str, corrections: Option<&Corrections>) -> Response {
         let submit_url = &self.of_this_link(self.path());
-        let surface = Surface { submit_url, join: None, links: self.served.site.links(), corrections };
+        let surface = Surface { submit_url, join: None, links: &*self.served.links, corrections };
         match self.served.host.link_page(&self.caller, self.page, self.whose.as_deref(), token, &surface) {
             Ok(page) if corrections.is_some() => self.shell(StatusCode::UNPROCESSABLE_ENTITY, &page),
             Ok(page) => self.shell(StatusCode::OK, &page),
@@ -347,7 +347,7 @@ fn post(visit: &Visit<'_>, body: Result<Zeroizing<Vec<u8>>, Unread>) -> Response
         }
     };
     let submit_url = &visit.of_this_link(visit.path());
-    let surface = Surface { submit_url, join: None, links: visit.served.site.links(), corrections: None };
+    let surface = Surface { submit_url, join: None, links: &*visit.served.links, corrections: None };
     match visit.served.host.submit(&visit.caller, &body, &surface) {
         Ok(Submitted::Done { url, notice, .. }) => {
             let (url, path, notice) = match visit.is_elsewhere(&url) {

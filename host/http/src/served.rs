@@ -13,22 +13,11 @@ use crate::api::traffic::Traffic;
 use crate::assets::page_headers;
 use crate::reader;
 
-/// What the host's pages need to know of the panel around them.
-pub trait Site: Send + Sync {
-    /// Where targets lead.
-    fn links(&self) -> &dyn Links;
-
-    /// Where the brand's name leads.
-    fn home(&self) -> &str {
-        "/"
-    }
-}
-
 /// What the handlers share.
 #[derive(Clone)]
 pub(crate) struct Served {
     pub(crate) host: Operator,
-    pub(crate) site: Arc<dyn Site>,
+    pub(crate) links: Arc<dyn Links + Send + Sync>,
     /// Recent requests of machines.
     pub(crate) traffic: Arc<Traffic>,
 }
@@ -43,7 +32,7 @@ impl Served {
         draw: impl FnOnce(&Chrome<'_>) -> Markup,
     ) -> Response {
         let languages = Language::ALL.map(|language| address(language.tag()));
-        let (theme, brand, home) = (reader::theme(headers), self.host.brand(), self.site.home());
+        let (theme, brand, home) = (reader::theme(headers), self.host.brand(), self.links.home());
         let html = draw(&Chrome { locale, theme, brand, home, languages: &languages, themes: None });
         (page_headers(), html.as_str().to_owned()).into_response()
     }

@@ -15,6 +15,11 @@ use crate::place::Place;
 pub trait Links {
     /// The address of this plugin's `target`.
     fn url(&self, plugin: &str, target: &Target) -> String;
+
+    /// Where the brand's name leads.
+    fn home(&self) -> &str {
+        "/"
+    }
 }
 
 /// The surroundings of a drawing: which plugin, its grants, the reader, the place.

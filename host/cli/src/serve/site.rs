@@ -3,7 +3,7 @@
 use form_urlencoded::byte_serialize;
 use keyturn_host::accounts::AccountId;
 use keyturn_host::config;
-use keyturn_host::http::{Site, page_address};
+use keyturn_host::http::page_address;
 use keyturn_host::operator::OWN;
 use keyturn_host::view::Links;
 use keyturn_host::view::nodes::{PageTarget, Target};
@@ -52,12 +52,6 @@ impl Links for Beside {
             Target::Mail(id) => self.own("mail", vec![("mail".to_owned(), id.clone())]),
             Target::EmailSettings => self.own("email-settings", Vec::new()),
         }
-    }
-}
-
-impl Site for Beside {
-    fn links(&self) -> &dyn Links {
-        self
     }
 
     fn home(&self) -> &str {

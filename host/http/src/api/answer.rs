@@ -90,7 +90,7 @@ async fn whole(headers: &HeaderMap, body: Body) -> Result<Zeroizing<Vec<u8>>, Pr
     })
 }
 
-fn asked(Served { host, site, traffic: recent }: Served, received: Received, handler: Handler) -> Response {
+fn asked(Served { host, links, traffic: recent }: Served, received: Received, handler: Handler) -> Response {
     let (request, address) = (received.id.clone(), received.address);
     let turned_away = |problem: Problem| {
         tracing::warn!(request, code = problem.kind.code, "a request was refused");
@@ -124,7 +124,7 @@ fn asked(Served { host, site, traffic: recent }: Served, received: Received, han
                 caller.address = client.or(address);
                 handler(&Asked {
                     host: host.clone(),
-                    site,
+                    links,
                     traffic: Arc::clone(&recent),
                     key: Arc::clone(&key),
                     caller,

@@ -13,12 +13,12 @@ use zeroize::Zeroizing;
 
 use super::problem::{self, Problem};
 use super::traffic::Traffic;
-use crate::served::Site;
+use keyturn_ui::Links;
 
 /// One request of a machine whose key was found good.
 pub(super) struct Asked {
     pub(super) host: Operator,
-    pub(super) site: Arc<dyn Site>,
+    pub(super) links: Arc<dyn Links + Send + Sync>,
     pub(super) traffic: Arc<Traffic>,
     pub(super) key: Arc<ServiceKey>,
     pub(super) caller: Caller,

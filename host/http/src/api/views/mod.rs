@@ -96,12 +96,7 @@ impl<'a> Wanted<'a> {
     }
 
     fn surface(&self) -> Surface<'_> {
-        Surface {
-            submit_url: &self.url,
-            join: None,
-            links: self.asked.site.links(),
-            corrections: self.corrections.as_ref(),
-        }
+        Surface { submit_url: &self.url, join: None, links: &*self.asked.links, corrections: self.corrections.as_ref() }
     }
 
     /// In place of a plugin that failed, one line for the reader.
@@ -181,7 +176,7 @@ struct Drawn {
 /// Where the page stands: in the panel, and nowhere else, since what is typed goes there.
 fn page_url(asked: &Asked) -> Result<String, Problem> {
     let url = word(asked, URL).unwrap_or_default();
-    let home = asked.site.home();
+    let home = asked.links.home();
     let in_panel = url.starts_with('/') || origin(&url).is_some_and(|own| origin(home) == Some(own));
     if leads_somewhere(&url) && in_panel {
         return Ok(url);
@@ -331,7 +326,7 @@ fn notice(asked: &Asked) -> Result<Response, Problem> {
     }
     let person = OnBehalf::of(asked)?;
     let Kept { notice } = body(asked)?;
-    let surface = Surface { submit_url: "", join: None, links: asked.site.links(), corrections: None };
+    let surface = Surface { submit_url: "", join: None, links: &*asked.links, corrections: None };
     let html = asked.host.notice(&person.caller, &notice, &surface);
     let html = html.map(|html| within(&html, Words::of(&person.caller.locale)).as_str().to_owned());
     Ok(json_answer(&dressed(json!({ "html": html }))))
