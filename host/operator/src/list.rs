@@ -3,6 +3,7 @@
 use super::page::{Asked, Page, target, text};
 use super::sheet::{Line, List, ListRow, Sentence, Tabs};
 use keyturn_store::outbox::MailState;
+use keyturn_store::queue::Entry;
 use keyturn_ui::nodes::{Action, Badge, ColumnKind, Empty, Target, Value};
 
 /// Rows on a page.
@@ -123,45 +124,40 @@ fn opened(sealed: &str, page: &str, asked: &Asked<'_>) -> Option<i64> {
     Some(i64::from_be_bytes(before.as_slice().try_into().ok()?))
 }
 
-/// One row, of any kind.
-pub(super) struct Entry {
-    pub asked_at: i64,
+/// One row, of any kind: what the queue knows of it, and what this page says of it.
+pub(super) struct Row {
+    pub entry: Entry,
     pub what: Value,
     /// To whom, about whom, for whom.
     pub about: Line,
-    /// The last answer, or the problem.
-    pub said: Sentence,
+    /// In place of the latest answer.
+    pub said: Option<Sentence>,
     pub badge: Badge,
-    /// Attempts so far, and at most.
-    pub attempts: (u32, u32),
-    /// The next attempt.
-    pub next: Option<i64>,
+    /// Whether the next attempt is known.
+    pub goes_on: bool,
     pub actions: Vec<Action>,
 }
 
-impl Entry {
+impl Row {
     /// Everything else is below its name. In columns of its own it would have no room.
-    fn row(self, asked: &Asked<'_>) -> ListRow {
-        let mut what = vec![Line::Plain(vec![self.what]), self.about];
-        if !self.said.is_empty() {
-            what.push(Line::Small(self.said));
-        }
-        if let Some(next) = self.next {
-            what.push(asked.small("outbox-next", &[("time", &asked.time(next))]));
-        }
-        let (n, most) = self.attempts;
-        let attempts = asked.words.fill("outbox-attempts", &[("n", &n.to_string()), ("most", &most.to_string())]);
+    fn drawn(self, asked: &Asked<'_>) -> ListRow {
+        let Entry { asked_at, attempts, most, due, said, .. } = self.entry;
+        let said = self.said.or_else(|| Some(vec![Value::Code(said?)])).map(Line::Small);
+        let next = due.filter(|_| self.goes_on).map(|due| asked.small("outbox-next", &[("time", &asked.time(due))]));
+        let what = [Line::Plain(vec![self.what]), self.about].into_iter().chain(said).chain(next).collect();
+        let attempts =
+            asked.words.fill("outbox-attempts", &[("n", &attempts.to_string()), ("most", &most.to_string())]);
         let state = vec![Line::Plain(vec![Value::Badge(self.badge)]), Line::Figures(text(&attempts))];
-        ListRow { cells: vec![vec![Line::Plain(vec![Value::Time(self.asked_at)])], what, state], actions: self.actions }
+        ListRow { cells: vec![vec![Line::Plain(vec![Value::Time(asked_at)])], what, state], actions: self.actions }
     }
 }
 
 /// Lists them; `what`: the words for this kind.
-pub(super) fn list(caption: &str, what: &str, entries: Vec<Entry>, empty: Empty, asked: &Asked<'_>) -> List {
+pub(super) fn list(caption: &str, what: &str, rows: Vec<Row>, empty: Empty, asked: &Asked<'_>) -> List {
     let columns = [
         ("outbox-column-when", ColumnKind::Time),
         (what, ColumnKind::Text),
         ("outbox-column-state", ColumnKind::State),
     ];
-    List::of(asked, caption, &columns, entries.into_iter().map(|entry| entry.row(asked)).collect(), empty)
+    List::of(asked, caption, &columns, rows.into_iter().map(|row| row.drawn(asked)).collect(), empty)
 }

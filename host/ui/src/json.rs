@@ -72,13 +72,12 @@ fn seen(text: &str) -> String {
 }
 
 struct Writer<'f> {
-    frame: &'f Frame<'f>,
     painter: Painter<'f>,
 }
 
 impl<'f> Writer<'f> {
     fn new(frame: &'f Frame<'f>) -> Self {
-        Self { frame, painter: Painter::new(frame, 2) }
+        Self { painter: Painter::new(frame, 2) }
     }
 
     /// Errors that belong to no field.
@@ -88,7 +87,7 @@ impl<'f> Writer<'f> {
 
     /// The plugin's name, if it must be shown.
     fn from(&self) -> Option<&'f str> {
-        (!self.frame.speaks_for_panel).then_some(self.frame.plugin)
+        (!self.painter.frame.speaks_for_panel).then_some(self.painter.frame.plugin)
     }
 
     fn nodes(&mut self, nodes: &[Node]) -> Vec<Json> {
@@ -129,7 +128,7 @@ impl<'f> Writer<'f> {
             Node::Delivery(delivery) => json!({
                 "kind": "delivery",
                 "before": self.steps(&delivery.before),
-                "mail": (self.frame.mail)(&delivery.mail).map(|mail| self.mail(&delivery.mail, &mail)),
+                "mail": (self.painter.frame.mail)(&delivery.mail).map(|mail| self.mail(&delivery.mail, &mail)),
                 "after": self.steps(&delivery.after),
             }),
             Node::Code(code) => json!({
@@ -174,7 +173,7 @@ impl<'f> Writer<'f> {
     }
 
     fn outcome(&self, said: &Outcome) -> Json {
-        let mail = said.mail.as_deref().and_then(|id| Some(self.mail(id, &(self.frame.mail)(id)?)));
+        let mail = said.mail.as_deref().and_then(|id| Some(self.mail(id, &(self.painter.frame.mail)(id)?)));
         json!({ "tone": name(said.tone), "title": seen(&said.title), "body": self.sentence(&said.body), "mail": mail })
     }
 
@@ -218,8 +217,8 @@ impl<'f> Writer<'f> {
 
     /// Where a form posts, and its hidden values.
     fn posted(&self, submission: &Submission, fields: &[Field]) -> Json {
-        let sealed = form::sealed(submission, fields, &[], self.frame, false);
-        json!({ "url": self.frame.submit_url, "hidden": { SEALED: sealed } })
+        let sealed = form::sealed(submission, fields, &[], self.painter.frame, false);
+        json!({ "url": self.painter.frame.submit_url, "hidden": { SEALED: sealed } })
     }
 
     fn form(&mut self, form: &Form) -> Json {

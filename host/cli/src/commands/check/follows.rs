@@ -118,35 +118,29 @@ impl Realm<'_> {
         let (name, plugin, Tally { accounts, addresses, .. }) = (self.name, &self.plugin.name, self.tally);
         let asked = self.setting("asked-at-sign-in") != Some(&SettingValue::Truth(false));
         let may = self.plugin.authority.mail.as_ref().is_some_and(|rights| rights.recipients.contains(name));
-        // The first obstacle, and its fix.
-        let hindrance = if let Err(fix) = &stored {
-            Some(("no password can be set", fix.clone()))
-        } else if !mapped {
-            Some(("no address is mapped", format!("accounts.{name}.email")))
-        } else if !may {
-            let fix = format!("grants.mail.recipients = [\"{name}\"] in {plugin}.toml");
-            Some(("the plugin may not email this realm", fix))
-        } else if !self.mail {
-            Some(("email can't be sent", "see mail, above".to_owned()))
-        } else if accounts > 0 && addresses == 0 {
-            Some(("nobody has an address", format!("accounts.{name}.email = another column")))
-        } else {
-            None
-        };
+        let grant = format!("grants.mail.recipients = [\"{name}\"] in {plugin}.toml");
+        let (column, unset) = (format!("accounts.{name}.email"), stored.as_ref().err().cloned());
+        let nobody = accounts > 0 && addresses == 0;
+        let hindrances = [
+            (unset.is_some(), "no password can be set", unset.unwrap_or_default()),
+            (!mapped, "no address is mapped", column.clone()),
+            (!may, "the plugin may not email this realm", grant),
+            (!self.mail, "email can't be sent", "see mail, above".to_owned()),
+            (nobody, "nobody has an address", format!("{column} = another column")),
+        ];
+        let hindrance = hindrances.into_iter().find(|(stands, ..)| *stands).map(|(_, why, fix)| (why, fix));
         let not_asked = "the panel does not ask at sign-in (asked-at-sign-in = false)";
         let offered: Vec<&str> =
             chosen.iter().map(String::as_str).filter(|mode| asked || *mode != "temporary").collect();
-        let left_out = |also: bool| -> Vec<&str> {
-            let modes = ["temporary", "link", "permanent"].into_iter();
-            modes.filter(|mode| !offered.contains(mode) && (also || *mode != "temporary")).collect()
+        let modes = ["temporary", "link", "permanent"].into_iter();
+        let left_out = modes.filter(|mode| !offered.contains(mode) && (asked || *mode != "temporary"));
+        let without = match (asked, left_out.collect::<Vec<_>>().join(", ").as_str()) {
+            (true, "") => String::new(),
+            (true, others) => format!("; not {others} (reset-modes)"),
+            (false, "") => format!("; not temporary, because {not_asked}"),
+            (false, others) => format!("; not temporary, because {not_asked}; nor {others}"),
         };
         let modes = if offered.is_empty() { "nothing".to_owned() } else { offered.join(", ") };
-        let without = match (left_out(true).as_slice(), left_out(false).as_slice()) {
-            ([], _) => String::new(),
-            (_, []) if !asked => format!("; not temporary, because {not_asked}"),
-            (_, others) if !asked => format!("; not temporary, because {not_asked}; nor {}", others.join(", ")),
-            (left_out, _) => format!("; not {} (reset-modes)", left_out.join(", ")),
-        };
         let (forgotten, reset) = match &hindrance {
             Some((why, _)) => (format!("no, because {why}"), format!("no, because {why}")),
             None if accounts == 0 => ("yes, but there are no accounts yet".to_owned(), format!("{modes}{without}")),
