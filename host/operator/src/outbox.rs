@@ -71,7 +71,7 @@ fn draw(asked: &Asked<'_>) -> Result<keyturn_ui::Page, CallError> {
             page: whole.target(),
         }),
         actions: all.into_iter().collect(),
-        parts: [Some(mails), jobs].into_iter().flatten().map(Part::from).collect(),
+        parts: [Some(mails), jobs].into_iter().flatten().map(|list| Part::List(Box::new(list))).collect(),
         ..Sheet::default()
     };
     Ok(asked.draw(&PAGE, &sheet))

@@ -166,12 +166,6 @@ pub(super) fn whole(painter: &mut Painter<'_>, title: &str, badge: Option<&Badge
     Page { title: format!("{prefix}{plain}"), html: html.done() }
 }
 
-impl From<List> for Part {
-    fn from(list: List) -> Self {
-        Self::List(Box::new(list))
-    }
-}
-
 impl List {
     /// Rows, and nothing around them; columns by the keys of their labels.
     pub(super) fn of(

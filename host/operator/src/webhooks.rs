@@ -62,7 +62,7 @@ fn draw(asked: &Asked<'_>) -> Result<keyturn_ui::Page, CallError> {
         title: asked.word("webhooks"),
         notices: nobody_works("webhooks-stopped", asked).filter(|_| waits).into_iter().collect(),
         actions: all.into_iter().collect(),
-        parts: parts.into_iter().map(Part::from).collect(),
+        parts: parts.into_iter().map(|list| Part::List(Box::new(list))).collect(),
         ..Sheet::default()
     };
     Ok(asked.draw(&PAGE, &sheet))
