@@ -650,10 +650,11 @@ impl Pages {
         let notice = self.open_notice(caller, sealed)?;
         let place = Place::Slot { name: "notice".to_owned(), subject: None };
         let draw = |frame: &Frame<'_>| keyturn_ui::draw_outcome(&notice.outcome, frame).ok();
-        match notice.plugin == OWN {
-            true => self.framed_own(caller, place, surface, draw),
-            false => self.framed(&*self.plugin(&notice.plugin).ok()?, caller, place, surface, draw),
+        if notice.plugin == OWN {
+            return self.framed_own(caller, place, surface, draw);
         }
+        let plugin = self.plugin(&notice.plugin).ok()?;
+        self.framed(&plugin, caller, place, surface, draw)
     }
 }
 
