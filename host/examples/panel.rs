@@ -7,6 +7,7 @@ use keyturn_host::caller::{Actor, Caller};
 use keyturn_host::embed::{NOTICE_COOKIE, Submitted, Surface};
 use keyturn_host::http::{self, body::whole, reader, serve::serve};
 use keyturn_host::seal::{hex, random};
+use keyturn_host::view::look::{EMBED_CSS, JS};
 use keyturn_host::view::{Links, form, nodes::Target, shell::within, words::Words};
 use keyturn_host::{Host, config::Config, plugin::compile::serve_compiler};
 use std::{error::Error, net::SocketAddr, path::Path, sync::Arc};
@@ -17,12 +18,6 @@ struct Panel(Host);
 impl Links for Panel {
     fn url(&self, _plugin: &str, _target: &Target) -> String {
         "/".to_owned()
-    }
-}
-
-impl http::Site for Panel {
-    fn links(&self) -> &dyn Links {
-        self
     }
 }
 
@@ -48,7 +43,7 @@ impl Panel {
         surface.corrections = corrections.as_ref();
         let notice = reader::cookie(&parts.headers, NOTICE_COOKIE).and_then(|it| self.0.notice(&caller, it, &surface));
         let page = self.0.page(&caller, "keyturn-password", "forgot", None, &[], &surface)?;
-        let (words, css, js) = (Words::of(&caller.locale), http::embed_css_url(), http::js_url());
+        let (words, css, js) = (Words::of(&caller.locale), EMBED_CSS.url(), JS.url());
         let (notice, html) = (within(&notice.unwrap_or_default(), words), within(&page.html, words));
         let html = format!("<!doctype html><link rel=stylesheet href={css}>{notice}{html}<script src={js}></script>");
         let visit = format!("visit={}; Path=/; HttpOnly; SameSite=Lax", caller.session);

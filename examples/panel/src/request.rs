@@ -10,13 +10,12 @@ use keyturn_host::caller::Caller;
 use keyturn_host::embed::{NOTICE_COOKIE, QUIET_HEADER, Surface};
 use keyturn_host::http::harden;
 use keyturn_host::http::reader::{self, LANGUAGE_COOKIE};
-use keyturn_host::http::{css_url, icon_url, js_url, theme_url};
 use keyturn_host::view::html::{Html, Markup};
 use keyturn_host::view::nodes::{AccountField, Node, Tone};
 use keyturn_host::view::shell::parts::banner;
 use keyturn_host::view::shell::{self, Chrome, Group, Heading, Item, Link, Panel, Post, User};
 use keyturn_host::view::words::Language;
-use keyturn_host::view::{self, Contact, Corrections, Frame, Place, Region};
+use keyturn_host::view::{self, Corrections, Frame, Place, Region};
 use zeroize::Zeroizing;
 
 use crate::answer::{self, Failed, cookie, retry_after};
@@ -129,8 +128,7 @@ impl Request {
             submit_url: surface.submit_url,
             join: surface.join,
             links: surface.links,
-            brand: &brand.name,
-            contact: Some(Contact::of(&brand.contact)),
+            brand,
             zone: brand.zone.clone(),
             now: self.site.host.now(),
             account: &not_asked,
@@ -226,29 +224,20 @@ impl Request {
     }
 
     fn dressed<T>(&self, draw: impl FnOnce(&Chrome<'_>) -> T) -> T {
-        let brand = self.site.host.brand();
-        let (icon, css, js, theme_css) = (icon_url(), css_url(), js_url(), theme_url(&self.site.host));
         let languages = Language::ALL.map(|language| {
             let page = self.address(&[]);
             let mark = if page.contains('?') { '&' } else { '?' };
             format!("{page}{mark}lang={}", language.tag())
         });
-        let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
         let back = self.address(&[]);
         let hidden = [("back", back.as_str())];
         draw(&Chrome {
             locale: &self.visitor.locale,
             theme: self.visitor.theme,
-            brand: &brand.name,
+            brand: self.site.host.brand(),
             home: "/",
-            logo: None,
-            icon: &icon,
-            css: &css,
-            theme_css: theme_css.as_deref(),
-            js: &js,
             languages: &languages,
             themes: Some(Post { url: "/theme", hidden: &hidden }),
-            help: self.site.help.as_deref(),
         })
     }
 

@@ -6,12 +6,11 @@ use form_urlencoded::{Serializer, byte_serialize};
 use keyturn_host::Host;
 use keyturn_host::accounts::AccountId;
 use keyturn_host::config::Config;
-use keyturn_host::http::{self, serve::Manners};
+use keyturn_host::http::serve::Manners;
 use keyturn_host::mail::config::Way;
 use keyturn_host::operator::OWN;
+use keyturn_host::view::Links;
 use keyturn_host::view::nodes::Target;
-use keyturn_host::view::shell::Post;
-use keyturn_host::view::{Contact, Links};
 
 use crate::database::Database;
 use crate::folk::Folk;
@@ -29,8 +28,6 @@ pub struct Site {
     pub recognise: String,
     /// The hook for a changed address.
     pub address_changed: String,
-    /// Where help is: the brand's contact, if that is an email address.
-    pub help: Option<String>,
     /// The command that starts a worker.
     pub start: String,
     /// Whether cookies are for https only. Decided by the links' origin at the panel's start, so a change on a page signs
@@ -69,7 +66,6 @@ impl Site {
         let people = Database::open(&file)
             .map_err(|cause| anyhow::anyhow!("the panel's database {}: {cause}", file.display()))?;
         let host = host(config)?;
-        let help = Contact::of(&host.brand().contact).help();
         let https = host.origin().starts_with("https://");
         Ok(Self {
             host,
@@ -78,7 +74,6 @@ impl Site {
             set_password: config.sign_in.set_hook.clone(),
             recognise: config.sign_in.recognise_hook.clone(),
             address_changed: config.sign_in.address_hook.clone(),
-            help,
             // Without folders: administrators read it, and the folders are none of their business.
             start: format!("keyturn-example-panel --config {} work", config.file_name()),
             https,
@@ -124,20 +119,5 @@ impl Links for Site {
                 if query.is_empty() { path } else { format!("{path}?{query}") }
             }
         }
-    }
-}
-
-impl http::Site for Site {
-    fn links(&self) -> &dyn Links {
-        self
-    }
-
-    fn help(&self) -> Option<&str> {
-        self.help.as_deref()
-    }
-
-    /// A link page has a session of its own kind, and no address that a form could lead back to.
-    fn themes(&self) -> Option<Post<'_>> {
-        None
     }
 }

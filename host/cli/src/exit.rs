@@ -21,21 +21,12 @@ pub const CONFIGURATION: u8 = 6;
 pub const LATER: u8 = 75;
 
 /// An error that knows its exit code.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
 pub struct Ended {
-    /// The code.
     pub code: u8,
-    /// The sentence.
     pub text: String,
 }
-
-impl std::fmt::Display for Ended {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl std::error::Error for Ended {}
 
 /// The code of an error.
 pub fn code(error: &anyhow::Error) -> ExitCode {

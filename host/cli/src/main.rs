@@ -122,14 +122,10 @@ fn main() -> ExitCode {
         Command::Key(command) => key::run(&cli.config, &command, &output),
         Command::Audit(command) => audit::run(&cli.config, &command, &output),
     };
-    match result {
-        Ok(code) => code,
-        Err(error) => {
-            let code = exit::code(&error);
-            output.error(&error);
-            code
-        }
-    }
+    result.unwrap_or_else(|error| {
+        output.error(&error);
+        exit::code(&error)
+    })
 }
 
 /// A server's lines have a time.

@@ -2,7 +2,10 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+use std::process::ExitCode;
+
 use clap::ValueEnum;
+use keyturn_host::accounts::sql::Severity;
 use serde_json::Value;
 
 /// When to colour; see the help of `--color`.
@@ -24,17 +27,6 @@ pub struct Output {
     columns: Option<usize>,
     /// One JSON document instead of sentences.
     pub json: bool,
-}
-
-/// The first word's meaning.
-#[derive(Clone, Copy)]
-pub enum Tone {
-    /// As it should be.
-    Good,
-    /// Worth knowing.
-    Note,
-    /// Needs a fix.
-    Wrong,
 }
 
 fn set(name: &str) -> bool {
@@ -69,29 +61,65 @@ impl Output {
         let _ = writeln!(std::io::stdout(), "{}", plain(text));
     }
 
-    /// Prints lines, the first with a word of its tone; then how to fix it. People copy the fix, so it is never wrapped: a
-    /// shell would take the break for the end.
-    pub fn toned(&self, tone: Tone, text: &str, fix: Option<&str>) {
-        let (word, code) = match tone {
-            Tone::Good => ("good ", "32"),
-            Tone::Note => ("note ", "33"),
-            Tone::Wrong => ("wrong", "31"),
+    /// A finding: lines, the first with the word of its severity.
+    pub fn finding(&self, severity: Severity, word: &str, text: &str) {
+        let code = match severity {
+            Severity::Good => "32",
+            Severity::Note => "33",
+            Severity::Wrong => "31",
         };
-        let word = if self.colour_out { format!("\x1b[1;{code}m{word}\x1b[0m") } else { word.to_owned() };
-        let room = self.columns.map(|columns| columns.saturating_sub(UNDER.len()));
-        let lines =
-            text.lines().flat_map(|line| room.map_or_else(|| vec![line.to_owned()], |room| wrapped(line, room)));
-        let fix = fix.map(|fix| format!("fix:  {fix}")).unwrap_or_default();
-        for (at, line) in lines.chain(fix.lines().map(str::to_owned)).enumerate() {
-            // The colour is ours; the rest is made plain.
+        // The colour is ours; the rest is made plain.
+        let word = format!("{word:<5}");
+        let word = if self.colour_out { format!("\x1b[1;{code}m{word}\x1b[0m") } else { word };
+        let room = self.columns.map_or(usize::MAX, |columns| columns.saturating_sub(UNDER.len()));
+        for (at, line) in text.lines().flat_map(|line| wrapped(line, room)).enumerate() {
             let before = if at == 0 { format!("{word}  ") } else { UNDER.to_owned() };
             let _ = writeln!(std::io::stdout(), "{before}{}", plain(&line));
         }
     }
 
+    /// How to fix it. People copy it, so it is never wrapped: a shell would take the break for an end.
+    pub fn fix(&self, fix: &str) {
+        format!("fix:  {fix}").lines().for_each(|line| self.line(&format!("{UNDER}{line}")));
+    }
+
     /// A JSON document.
     pub fn document(&self, value: &Value) {
         self.line(&serde_json::to_string_pretty(value).unwrap_or_default());
+    }
+
+    /// What was done or asked for: as JSON, or in words.
+    pub fn answer(&self, document: &Value, said: impl FnOnce(&Self)) -> anyhow::Result<ExitCode> {
+        if self.json {
+            self.document(document)
+        } else {
+            said(self)
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Things of one kind: as JSON, as a table, or that there are none. Answers whether there is a table, to remark on.
+    pub fn list<T>(
+        &self,
+        all: &[T],
+        none: &str,
+        document: impl Fn(&T) -> Value,
+        heads: &[&str],
+        row: impl Fn(&T) -> Vec<String>,
+    ) -> bool {
+        if self.json {
+            self.document(&all.iter().map(document).collect());
+        } else if all.is_empty() {
+            self.remark(none);
+        } else {
+            self.table(heads, all.iter().map(row));
+        }
+        !self.json && !all.is_empty()
+    }
+
+    /// What there is to know of one thing, one below the other.
+    pub fn facts(&self, facts: &[(&str, String)]) {
+        facts.iter().for_each(|(name, value)| self.line(&format!("{name:<9} {value}")));
     }
 
     /// A remark on standard error.
@@ -114,28 +142,25 @@ impl Output {
     }
 
     /// A table: two spaces between columns, cut at the terminal's width, whole when piped; each row one line.
-    pub fn table(&self, heads: &[&str], rows: &[Vec<String>]) {
-        let width = |column: usize| {
-            let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-            cells.chain([heads[column].chars().count()]).max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..heads.len()).map(width).collect();
+    pub fn table(&self, heads: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
+        let heads = heads.iter().map(|head| (*head).to_owned()).collect();
+        let rows: Vec<Vec<String>> = std::iter::once(heads).chain(rows).collect();
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
         let limit = self.columns.unwrap_or(usize::MAX);
-        let draw = |cells: &[String]| {
-            let mut line = String::new();
-            for (cell, width) in cells.iter().zip(&widths) {
-                line.push_str(&format!("{:<width$}  ", cell.replace('\n', "\u{fffd}")));
-            }
-            let line = line.trim_end();
-            if line.chars().count() > limit {
-                let cut: String = line.chars().take(limit.saturating_sub(1)).collect();
-                self.line(&format!("{cut}…"));
-            } else {
-                self.line(line);
-            }
-        };
-        draw(&heads.iter().map(|head| (*head).to_owned()).collect::<Vec<_>>());
-        rows.iter().for_each(|row| draw(row));
+        for row in &rows {
+            let cells =
+                row.iter().zip(&widths).map(|(cell, width)| format!("{:<width$}  ", cell.replace('\n', "\u{fffd}")));
+            self.line(&cut(cells.collect::<String>().trim_end(), limit));
+        }
+    }
+}
+
+/// As many characters of a text at most.
+pub fn cut(text: &str, most: usize) -> String {
+    match text.chars().count() > most {
+        true => text.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
+        false => text.to_owned(),
     }
 }
 

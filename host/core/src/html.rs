@@ -6,6 +6,7 @@ use std::fmt;
 use crate::text::dropped;
 
 /// Finished HTML. Only [`Html`] makes it.
+#[must_use]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Markup(String);
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use tempfile::NamedTempFile;
@@ -138,6 +138,22 @@ impl Keys {
         let aad = joined(place.iter().map(|part| part.as_bytes()));
         let plain = self.seal.decrypt(&XNonce::from(*nonce), Payload { msg: text, aad: &aad }).map_err(|_| Unsealed)?;
         Ok(Zeroizing::new(plain))
+    }
+
+    /// The same as a text, for addresses, cookies and forms.
+    #[must_use]
+    pub fn seal_text(&self, place: &[impl AsRef<str>], plain: &[u8]) -> String {
+        let place: Vec<&str> = place.iter().map(AsRef::as_ref).collect();
+        BASE64URL_NOPAD.encode(&self.seal(&place, plain))
+    }
+
+    /// Opens what [`Keys::seal_text`] sealed for the same place.
+    ///
+    /// # Errors
+    /// [`Unsealed`] for anything else.
+    pub fn open_text(&self, place: &[impl AsRef<str>], sealed: &str) -> Result<Zeroizing<Vec<u8>>, Unsealed> {
+        let place: Vec<&str> = place.iter().map(AsRef::as_ref).collect();
+        self.open_sealed(&place, &BASE64URL_NOPAD.decode(sealed.as_bytes()).map_err(|_| Unsealed)?)
     }
 
     /// HMAC-SHA-256 of `parts` under the key for `purpose`. Parts are length-prefixed, so they can't run together.

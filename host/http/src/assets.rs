@@ -3,40 +3,9 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use keyturn_operator::Operator;
 use keyturn_ui::look;
 
 use crate::served::Served;
-
-/// Address of the style sheet, as [`router`](crate::router) serves it.
-#[must_use]
-pub fn css_url() -> String {
-    format!("/kt/{}", look::css().name)
-}
-
-/// Address of the style sheet for regions and pages of ours in another panel's page, as [`router`](crate::router) serves it.
-#[must_use]
-pub fn embed_css_url() -> String {
-    format!("/kt/{}", look::embed_css().name)
-}
-
-/// Address of the script, as [`router`](crate::router) serves it.
-#[must_use]
-pub fn js_url() -> String {
-    format!("/kt/{}", look::js().name)
-}
-
-/// Address of the icon, as [`router`](crate::router) serves it.
-#[must_use]
-pub fn icon_url() -> String {
-    format!("/kt/{}", look::icon().name)
-}
-
-/// Address of the operator's own colours, as [`router`](crate::router) serves them; none: none are set.
-#[must_use]
-pub fn theme_url(host: &Operator) -> Option<String> {
-    host.brand().look.as_ref().map(|look| format!("/kt/{}", look.name))
-}
 
 pub(crate) async fn asset(
     axum::extract::Path(name): axum::extract::Path<String>,
@@ -44,10 +13,10 @@ pub(crate) async fn asset(
 ) -> Response {
     const CSS: &str = "text/css; charset=utf-8";
     let ours = [
-        (look::css(), CSS),
-        (look::embed_css(), CSS),
-        (look::icon(), "image/svg+xml"),
-        (look::js(), "text/javascript; charset=utf-8"),
+        (&*look::CSS, CSS),
+        (&*look::EMBED_CSS, CSS),
+        (&*look::ICON, "image/svg+xml"),
+        (&*look::JS, "text/javascript; charset=utf-8"),
     ];
     let own = served.host.brand().look.as_deref().map(|own| (own, CSS));
     let Some((asset, kind)) = ours.into_iter().chain(own).find(|(asset, _)| asset.name == name) else {
@@ -68,7 +37,7 @@ pub fn harden(headers: &mut HeaderMap, https: bool) {
     let mut set = |name: HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     };
-    set(header::CONTENT_SECURITY_POLICY, look::csp());
+    set(header::CONTENT_SECURITY_POLICY, look::CSP);
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::X_FRAME_OPTIONS, "DENY");
     // Not `no-referrer`: with it, browsers send `Origin: null` with our own posts.
@@ -83,10 +52,9 @@ pub fn harden(headers: &mut HeaderMap, https: bool) {
 
 /// The headers of every page that shows something private: nothing from elsewhere, no framing, no stored copy, and no referrer,
 /// because the address may contain a link.
-#[must_use]
 pub fn page_headers() -> [(HeaderName, HeaderValue); 5] {
     [
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(look::csp())),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(look::CSP)),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),

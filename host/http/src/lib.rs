@@ -19,17 +19,17 @@ use axum::Router;
 use axum::response::Response;
 use axum::routing::get;
 use keyturn_operator::Operator;
+use keyturn_ui::Links;
 
 pub use api::views::page_address;
-pub use assets::{css_url, embed_css_url, harden, icon_url, js_url, page_headers, theme_url};
+pub use assets::{harden, page_headers};
 use served::Served;
-pub use served::Site;
 
 /// Hooks for machines, the link pages of all plugins that there are now, and the look's files. A left-out plugin's link page
 /// says that the plugin is left out. Bodies are limited to the size of a form. Client addresses come from
 /// [`axum::extract::ConnectInfo`], as [`serve::serve`] sets it; a server of your own behind a proxy finds them with
 /// [`proxies::client`].
-pub fn router(host: impl Into<Operator>, site: Arc<dyn Site>) -> Router {
+pub fn router(host: impl Into<Operator>, links: Arc<dyn Links + Send + Sync>) -> Router {
     let host = host.into();
     let pages = host.roster().link_pages();
     let mut router = Router::new().route("/kt/{asset}", get(assets::asset)).merge(api::routes());
@@ -44,5 +44,5 @@ pub fn router(host: impl Into<Operator>, site: Arc<dyn Site>) -> Router {
             response
         }
     };
-    router.layer(axum::middleware::map_response(hardened)).with_state(Served { host, site, traffic: Arc::default() })
+    router.layer(axum::middleware::map_response(hardened)).with_state(Served { host, links, traffic: Arc::default() })
 }

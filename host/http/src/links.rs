@@ -11,7 +11,8 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
-use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use base64::Engine as _;
@@ -20,7 +21,7 @@ use form_urlencoded::Serializer;
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
-use super::assets::{css_url, icon_url, js_url, page_headers, theme_url};
+use super::assets::page_headers;
 use super::body::{Unread, whole};
 use super::reader;
 use super::serve::NoRoom;
@@ -30,12 +31,11 @@ use keyturn_core::caller::{Actor, Caller};
 use keyturn_core::origin::with_query;
 use keyturn_core::seal::Keys;
 use keyturn_core::time::now;
-use keyturn_core::words::{Language, Words};
+use keyturn_core::words::Words;
 use keyturn_pages::{NOTICE_COOKIE, SubmitError, Submitted, Surface};
-use keyturn_runtime::CallError;
-use keyturn_runtime::Failure;
 use keyturn_runtime::capabilities::RETRY_SECONDS;
 use keyturn_runtime::surroundings::LINK_OF;
+use keyturn_runtime::{CallError, Failure};
 use keyturn_store::StorageError;
 use keyturn_ui::form::{BODY, FormError};
 use keyturn_ui::html::Html;
@@ -52,12 +52,12 @@ const BACK_SECONDS: i64 = 120;
 
 pub(super) fn routes(page: &str) -> Router<Served> {
     let page: &'static str = Box::leak(page.to_owned().into_boxed_str());
-    let opened = move |served: State<Served>, uri: Uri, headers: HeaderMap, extensions: Extensions| async move {
-        blocking(move || open(&served.0, page, &uri, &headers, &extensions)).await
+    let opened = move |served: State<Served>, parts: Parts| async move {
+        blocking(move || open(&Visit::new(&served.0, page, &parts))).await
     };
-    let posted = move |served: State<Served>, uri: Uri, headers: HeaderMap, extensions: Extensions, body: Body| async move {
+    let posted = move |served: State<Served>, parts: Parts, body: Body| async move {
         let body = whole(body, BODY).await;
-        blocking(move || post(&served.0, page, &uri, &headers, &extensions, body)).await
+        blocking(move || post(&Visit::new(&served.0, page, &parts), body)).await
     };
     let methods = get(opened).post(posted);
     // With two slashes before it, if somebody has joined the origin and the path.
@@ -131,31 +131,29 @@ struct Visit<'a> {
     served: &'a Served,
     page: &'a str,
     caller: Caller,
-    uri: &'a Uri,
-    headers: &'a HeaderMap,
+    parts: &'a Parts,
+    said: Said,
     /// The plugin that the address names as the link's maker.
     whose: Option<String>,
 }
 
 impl<'a> Visit<'a> {
-    fn new(
-        served: &'a Served,
-        page: &'a str,
-        said: &Said,
-        uri: &'a Uri,
-        headers: &'a HeaderMap,
-        extensions: &Extensions,
-    ) -> Self {
-        let handle = match said {
+    fn new(served: &'a Served, page: &'a str, parts: &'a Parts) -> Self {
+        let said = Said::read(parts.uri.path(), page);
+        let handle = match &said {
             Said::Handle(said) => said.get(..OF_TOKEN).unwrap_or(said),
             Said::Token(_) | Said::Cut => "",
         };
         let mut caller = Caller::new(Actor::Anonymous, Reach::none());
-        caller.address = extensions.get::<ConnectInfo<SocketAddr>>().map(|client| client.0.ip());
-        caller.locale = reader::locale(uri, headers);
+        caller.address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|client| client.0.ip());
+        caller.locale = reader::locale(&parts.uri, &parts.headers);
         caller.session = format!("link {page} {handle}");
-        let whose = reader::asked(uri, LINK_OF).map(Cow::into_owned);
-        Self { served, page, caller, uri, headers, whose }
+        let whose = reader::asked(&parts.uri, LINK_OF).map(Cow::into_owned);
+        Self { served, page, caller, parts, said, whose }
+    }
+
+    fn path(&self) -> &'a str {
+        self.parts.uri.path()
     }
 
     fn words(&self) -> Words {
@@ -172,8 +170,7 @@ impl<'a> Visit<'a> {
 
     /// The token in the cookie, if it belongs to this handle.
     fn token(&self, said: &str) -> Option<String> {
-        let sealed = URL_SAFE_NO_PAD.decode(reader::cookie(self.headers, TOKEN_COOKIE)?).ok()?;
-        let token = self.keys().open_sealed(&self.place(), &sealed).ok()?;
+        let token = self.keys().open_text(&self.place(), reader::cookie(&self.parts.headers, TOKEN_COOKIE)?).ok()?;
         let token = String::from_utf8(token.to_vec()).ok()?;
         (said.get(..OF_TOKEN) == Some(&handle(self.keys(), self.page, &token))).then_some(token)
     }
@@ -184,13 +181,15 @@ impl<'a> Visit<'a> {
         at.is_some_and(|at| (0..=BACK_SECONDS).contains(&(now().div_euclid(1_000) - at)))
     }
 
-    fn secure(&self) -> &'static str {
-        if self.served.host.origin().starts_with("https://") { "; Secure" } else { "" }
+    /// Lax: the reader comes from an email, and Strict would withhold the cookie on the very redirect that sets it.
+    fn cookie(&self, name: &str, value: &str, path: &str, seconds: u32) -> String {
+        let secure = if self.served.host.origin().starts_with("https://") { "; Secure" } else { "" };
+        format!("{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")
     }
 
     /// An address of this host, in the language of this one.
     fn in_language(&self, address: &str) -> String {
-        let asked = reader::asked_locale(self.uri).map(|tag| format!("lang={tag}"));
+        let asked = reader::asked_locale(&self.parts.uri).map(|tag| format!("lang={tag}"));
         with_query(address, &asked.unwrap_or_default())
     }
 
@@ -215,18 +214,17 @@ impl<'a> Visit<'a> {
 
     /// The result of this link is shown at its own address only, so nobody can plant it at another.
     fn done_here(&self) -> [&str; 2] {
-        ["link done", self.uri.path()]
+        ["link done", self.path()]
     }
 
     /// The result of the form that was posted here, with a button to the panel; none if there is no such result.
     fn done(&self) -> Option<Response> {
-        let links = self.served.site.links();
+        let links = &*self.served.links;
         let panel = links.url("", &Target::SignIn);
-        let cookie = reader::cookie(self.headers, NOTICE_COOKIE).filter(|_| self.is_elsewhere(&panel))?;
-        let sealed = URL_SAFE_NO_PAD.decode(cookie).ok()?;
-        let notice = self.keys().open_sealed(&self.done_here(), &sealed).ok()?;
+        let cookie = reader::cookie(&self.parts.headers, NOTICE_COOKIE).filter(|_| self.is_elsewhere(&panel))?;
+        let notice = self.keys().open_text(&self.done_here(), cookie).ok()?;
         let notice = std::str::from_utf8(&notice).ok()?;
-        let surface = Surface { submit_url: self.uri.path(), join: None, links, corrections: None };
+        let surface = Surface { submit_url: self.path(), join: None, links, corrections: None };
         let said = self.served.host.notice(&self.caller, notice, &surface)?;
         let words = self.words();
         let title = words.get("link-done-title");
@@ -243,18 +241,14 @@ impl<'a> Visit<'a> {
         let handle = handle(self.keys(), self.page, token);
         let made = made(self.keys(), self.page, &handle, now().div_euclid(1_000));
         let path = format!("/{}/{handle}{made}", self.page);
-        let sealed = URL_SAFE_NO_PAD.encode(self.keys().seal(&self.place(), token.as_bytes()));
-        // Lax: the reader comes from an email, and Strict would withhold the cookie on this redirect.
-        let cookie = format!(
-            "{TOKEN_COOKIE}={sealed}; Path={path}; Max-Age={TOKEN_SECONDS}; HttpOnly; SameSite=Lax{}",
-            self.secure()
-        );
+        let sealed = self.keys().seal_text(&self.place(), token.as_bytes());
+        let cookie = self.cookie(TOKEN_COOKIE, &sealed, &path, TOKEN_SECONDS);
         redirect(&self.of_this_link(&path), Some(&cookie))
     }
 
     fn show(&self, token: &str, corrections: Option<&Corrections>) -> Response {
-        let submit_url = &self.of_this_link(self.uri.path());
-        let surface = Surface { submit_url, join: None, links: self.served.site.links(), corrections };
+        let submit_url = &self.of_this_link(self.path());
+        let surface = Surface { submit_url, join: None, links: &*self.served.links, corrections };
         match self.served.host.link_page(&self.caller, self.page, self.whose.as_deref(), token, &surface) {
             Ok(page) if corrections.is_some() => self.shell(StatusCode::UNPROCESSABLE_ENTITY, &page),
             Ok(page) => self.shell(StatusCode::OK, &page),
@@ -263,58 +257,47 @@ impl<'a> Visit<'a> {
     }
 
     fn shell(&self, status: StatusCode, page: &Page) -> Response {
-        let site = &self.served.site;
-        let in_language = |tag: &str| self.of_this_plugin(&format!("{}?lang={tag}", self.uri.path()));
-        let languages: Vec<String> = Language::ALL.map(|language| in_language(language.tag())).into();
-        let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
-        let (icon, css, js, theme_css) = (icon_url(), css_url(), js_url(), theme_url(&self.served.host));
-        let chrome = shell::Chrome {
-            locale: &self.caller.locale,
-            theme: reader::theme(self.headers),
-            brand: &self.served.host.brand().name,
-            home: site.home(),
-            logo: None,
-            icon: &icon,
-            css: &css,
-            theme_css: theme_css.as_deref(),
-            js: &js,
-            languages: &languages,
-            themes: site.themes(),
-            help: site.help(),
-        };
-        let html = shell::public(&chrome, &page.title, &page.html);
-        (status, page_headers(), html.as_str().to_owned()).into_response()
+        let in_language = |tag: &str| self.of_this_plugin(&format!("{}?lang={tag}", self.path()));
+        let shown = self.served.shell(&self.caller.locale, &self.parts.headers, in_language, |chrome| {
+            shell::public(chrome, &page.title, &page.html)
+        });
+        (status, shown).into_response()
     }
 
     /// A page that says what happened, and what to do.
     fn calm(&self, status: StatusCode, title: &str, text: &str) -> Response {
         let words = self.words();
+        let title = words.get(&format!("{title}-title")).to_owned();
         let mut html = Html::new();
-        html.element("h1", &[], words.get(title));
+        html.element("h1", &[], &title);
         html.element("p", &[], &words.fill(text, &[("request", &self.caller.request)]));
-        let page = Page { title: words.get(title).to_owned(), html: html.done() };
-        self.shell(status, &page)
+        self.shell(status, &Page { title, html: html.done() })
+    }
+
+    fn lost(&self, status: StatusCode) -> Response {
+        self.calm(status, "link-lost", "link-lost")
     }
 
     fn error(&self, error: &CallError) -> Response {
         tracing::warn!(request = self.caller.request, page = self.page, "{error}");
-        match error {
-            CallError::Busy(seconds) | CallError::Failed(Failure::Unavailable(seconds)) => {
-                let mut response = self.calm(StatusCode::SERVICE_UNAVAILABLE, "busy-title", "busy");
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
-                response
+        let (status, key) = match error {
+            CallError::Busy(_) | CallError::Failed(Failure::Unavailable(_)) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "busy")
             }
-            CallError::LeftOut { .. } => self.calm(StatusCode::SERVICE_UNAVAILABLE, "left-out-title", "left-out"),
-            CallError::Conflict => self.calm(StatusCode::CONFLICT, "conflict-title", "conflict"),
-            CallError::Indeterminate => self.calm(StatusCode::GATEWAY_TIMEOUT, "unsure-title", "unsure"),
-            CallError::Storage(StorageError::Replaced(_)) => {
-                self.calm(StatusCode::SERVICE_UNAVAILABLE, "broken-title", "broken")
-            }
+            CallError::LeftOut { .. } => (StatusCode::SERVICE_UNAVAILABLE, "left-out"),
+            CallError::Conflict => (StatusCode::CONFLICT, "conflict"),
+            CallError::Indeterminate => (StatusCode::GATEWAY_TIMEOUT, "unsure"),
+            CallError::Storage(StorageError::Replaced(_)) => (StatusCode::SERVICE_UNAVAILABLE, "broken"),
             CallError::Failed(Failure::Expired | Failure::NotFound) | CallError::NoSuch(_) => {
-                self.calm(StatusCode::GONE, "link-lost-title", "link-lost")
+                (StatusCode::GONE, "link-lost")
             }
-            _ => self.calm(StatusCode::INTERNAL_SERVER_ERROR, "broken-title", "broken"),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "broken"),
+        };
+        let mut response = self.calm(status, key, key);
+        if let CallError::Busy(seconds) | CallError::Failed(Failure::Unavailable(seconds)) = error {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
         }
+        response
     }
 }
 
@@ -322,26 +305,21 @@ fn redirect(to: &str, cookie: Option<&str>) -> Response {
     let mut response = (StatusCode::SEE_OTHER, page_headers()).into_response();
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_TYPE);
-    if let Ok(to) = HeaderValue::from_str(to) {
-        headers.insert(header::LOCATION, to);
-    }
-    if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::from_str(cookie).ok()) {
-        headers.append(header::SET_COOKIE, cookie);
+    for (name, value) in [(header::LOCATION, Some(to)), (header::SET_COOKIE, cookie)] {
+        headers.extend(value.and_then(|value| HeaderValue::from_str(value).ok()).map(|value| (name, value)));
     }
     response
 }
 
-fn open(served: &Served, page: &str, uri: &Uri, headers: &HeaderMap, extensions: &Extensions) -> Response {
-    let said = Said::read(uri.path(), page);
-    let visit = Visit::new(served, page, &said, uri, headers, extensions);
-    let handle = match &said {
+fn open(visit: &Visit<'_>) -> Response {
+    let handle = match &visit.said {
         Said::Token(token) => return visit.clean(token),
-        Said::Cut => return visit.calm(StatusCode::GONE, "link-lost-title", "link-cut"),
+        Said::Cut => return visit.calm(StatusCode::GONE, "link-lost", "link-cut"),
         Said::Handle(handle) => handle,
     };
     // Only the clean address gets the cookie.
-    let path = format!("/{page}/{handle}");
-    if uri.path() != path {
+    let path = format!("/{}/{handle}", visit.page);
+    if visit.path() != path {
         return redirect(&visit.of_this_link(&path), None);
     }
     if let Some(done) = visit.done() {
@@ -349,20 +327,12 @@ fn open(served: &Served, page: &str, uri: &Uri, headers: &HeaderMap, extensions:
     }
     match visit.token(handle) {
         Some(token) => visit.show(&token, None),
-        None if visit.was_just_set(handle) => visit.calm(StatusCode::FORBIDDEN, "link-cookie-title", "link-cookie"),
-        None => visit.calm(StatusCode::GONE, "link-lost-title", "link-lost"),
+        None if visit.was_just_set(handle) => visit.calm(StatusCode::FORBIDDEN, "link-cookie", "link-cookie"),
+        None => visit.lost(StatusCode::GONE),
     }
 }
 
-fn post(
-    served: &Served,
-    page: &str,
-    uri: &Uri,
-    headers: &HeaderMap,
-    extensions: &Extensions,
-    body: Result<Zeroizing<Vec<u8>>, Unread>,
-) -> Response {
-    let visit = Visit::new(served, page, &Said::read(uri.path(), page), uri, headers, extensions);
+fn post(visit: &Visit<'_>, body: Result<Zeroizing<Vec<u8>>, Unread>) -> Response {
     let body = match body {
         Ok(body) => body,
         Err(error) if NoRoom::is_why(&error) => return visit.error(&CallError::Busy(RETRY_SECONDS)),
@@ -372,31 +342,30 @@ fn post(
                 Unread::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
                 Unread::Broken(_) => StatusCode::BAD_REQUEST,
             };
-            return visit.calm(status, "link-lost-title", "link-lost");
+            return visit.lost(status);
         }
     };
-    let submit_url = &visit.of_this_link(uri.path());
-    let surface = Surface { submit_url, join: None, links: served.site.links(), corrections: None };
-    match served.host.submit(&visit.caller, &body, &surface) {
+    let submit_url = &visit.of_this_link(visit.path());
+    let surface = Surface { submit_url, join: None, links: &*visit.served.links, corrections: None };
+    match visit.served.host.submit(&visit.caller, &body, &surface) {
         Ok(Submitted::Done { url, notice, .. }) => {
             let (url, path, notice) = match visit.is_elsewhere(&url) {
                 true => {
-                    let sealed = visit.keys().seal(&visit.done_here(), notice.as_bytes());
-                    (visit.of_this_plugin(uri.path()), uri.path(), URL_SAFE_NO_PAD.encode(sealed))
+                    let sealed = visit.keys().seal_text(&visit.done_here(), notice.as_bytes());
+                    (visit.of_this_plugin(visit.path()), visit.path(), sealed)
                 }
                 false => (url, "/", notice),
             };
-            let cookie =
-                format!("{NOTICE_COOKIE}={notice}; Path={path}; Max-Age=60; HttpOnly; SameSite=Lax{}", visit.secure());
+            let cookie = visit.cookie(NOTICE_COOKIE, &notice, path, 60);
             redirect(&visit.in_language(&url), Some(&cookie))
         }
         Ok(Submitted::Reveal(page)) => visit.shell(StatusCode::OK, &page),
         Ok(Submitted::Rate(json)) => for_script(json),
         Ok(Submitted::Generated(json)) => for_script(json.to_string()),
         // An anonymous caller can't confirm an identity.
-        Ok(Submitted::StepUp(_)) => visit.calm(StatusCode::FORBIDDEN, "link-lost-title", "link-lost"),
-        Ok(Submitted::Again(corrections)) => again(&visit, &corrections),
-        Ok(Submitted::Stale(stale)) => again(&visit, &stale.corrections),
+        Ok(Submitted::StepUp(_)) => visit.lost(StatusCode::FORBIDDEN),
+        Ok(Submitted::Again(corrections)) => again(visit, &corrections),
+        Ok(Submitted::Stale(stale)) => again(visit, &stale.corrections),
         Err(SubmitError::Call(error)) => visit.error(&error),
         Err(SubmitError::Form(error)) => {
             tracing::warn!(request = visit.caller.request, "{error}");
@@ -405,7 +374,7 @@ fn post(
                 FormError::Malformed(_) => StatusCode::BAD_REQUEST,
                 FormError::Foreign | FormError::Stale(_) => StatusCode::FORBIDDEN,
             };
-            visit.calm(status, "link-lost-title", "link-lost")
+            visit.lost(status)
         }
     }
 }
@@ -422,7 +391,7 @@ fn for_script(json: String) -> Response {
 fn again(visit: &Visit<'_>, corrections: &Corrections) -> Response {
     match corrections.place().token() {
         Some(token) => visit.show(token, Some(corrections)),
-        None => visit.calm(StatusCode::GONE, "link-lost-title", "link-lost"),
+        None => visit.lost(StatusCode::GONE),
     }
 }
 

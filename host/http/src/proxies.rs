@@ -2,7 +2,7 @@
 //! Only the part that configured proxies wrote is believed. A client's address is never a proxy's: if a proxy said nothing, or
 //! nothing readable, there is no address.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::http::{HeaderMap, HeaderName};
 
@@ -13,7 +13,6 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// The client's address, searched from the peer backwards: each proxy names the one before it. A proxy that names none counts
 /// as a client only if it is one of `panels`, too. Otherwise the header may have been lost, and the client behind it must not
 /// pass for the proxy.
-#[must_use]
 pub fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[Network], panels: &[Network]) -> Option<IpAddr> {
     let within = |networks: &[Network], address| networks.iter().any(|network| network.contains(address));
     let said: Vec<&[u8]> =
@@ -33,19 +32,16 @@ pub fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[Network], panels: &[
 fn address(said: &[u8]) -> Option<IpAddr> {
     let said = std::str::from_utf8(said).ok()?.trim_matches([' ', '\t']);
     let said = said.strip_prefix('"').and_then(|said| said.strip_suffix('"')).unwrap_or(said);
-    let v6 = |said: &str| said.split_once('%').map_or(said, |(address, _)| address).parse::<Ipv6Addr>().ok();
-    let port = |said: &str| said.parse::<u16>().is_ok();
-    let address = match said.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, rest)) if rest.is_empty() || rest.strip_prefix(':').is_some_and(port) => v6(address)?.into(),
-        Some(_) => return None,
-        None => match v6(said) {
-            Some(address) => address.into(),
-            None => {
-                let alone = said.split_once(':').filter(|(_, rest)| port(rest)).map_or(said, |(address, _)| address);
-                IpAddr::V4(alone.parse().ok()?)
-            }
-        },
+    let unzoned = match said.split_once('%') {
+        // Whatever zone a link's own address has, it is its proxy's.
+        Some((address, zone)) if address.contains(':') => {
+            format!("{address}{}", zone.find(']').map_or("", |end| &zone[end..]))
+        }
+        _ => said.to_owned(),
     };
+    let bracketed = || unzoned.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::from);
+    let with_port = || Some(unzoned.parse::<SocketAddr>().ok()?.ip());
+    let address = unzoned.parse::<IpAddr>().ok().or_else(with_port).or_else(bracketed)?;
     Some(address.to_canonical())
 }
 

@@ -13,7 +13,6 @@ pub const LANGUAGE_COOKIE: &str = "kt-lang";
 pub const THEME_COOKIE: &str = "kt-theme";
 
 /// The value of the first cookie with this name.
-#[must_use]
 pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
@@ -27,7 +26,6 @@ pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// The reader's language, one of ours: what the address asks for (`?lang=es`), what was chosen before, what the browser
 /// prefers, or English.
-#[must_use]
 pub fn locale(uri: &Uri, headers: &HeaderMap) -> String {
     asked_locale(uri)
         .or_else(|| known(cookie(headers, LANGUAGE_COOKIE)?))
@@ -37,7 +35,6 @@ pub fn locale(uri: &Uri, headers: &HeaderMap) -> String {
 }
 
 /// The language that the address asks for.
-#[must_use]
 pub fn asked_locale(uri: &Uri) -> Option<&'static str> {
     // An emailed address ends with it, and people write `>`, `.` or `)` after an address.
     known(asked(uri, "lang")?.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()))
@@ -49,7 +46,6 @@ pub fn asked<'a>(uri: &'a Uri, name: &str) -> Option<Cow<'a, str>> {
 }
 
 /// The chosen colours.
-#[must_use]
 pub fn theme(headers: &HeaderMap) -> Theme {
     cookie(headers, THEME_COOKIE).map(Theme::named).unwrap_or_default()
 }

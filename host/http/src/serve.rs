@@ -65,16 +65,8 @@ pub struct NoRoom;
 
 impl NoRoom {
     /// Whether it is the reason why a body wasn't read.
-    #[must_use]
     pub fn is_why(error: &(dyn Error + 'static)) -> bool {
-        let mut cause = Some(error);
-        while let Some(error) = cause {
-            if error.is::<NoRoom>() {
-                return true;
-            }
-            cause = error.source();
-        }
-        false
+        std::iter::successors(Some(error), |&error| error.source()).any(|error| error.is::<NoRoom>())
     }
 }
 
@@ -133,7 +125,7 @@ pub async fn serve(listener: TcpListener, router: Router, manners: Manners, unti
             turn_away(stream);
             continue;
         };
-        let place = Arc::new(Place { _share: share, _of_all: place });
+        let place = Arc::new((share, place));
         let manners = &serving.manners;
         let (head, answer) = (manners.head, manners.answer);
         let serving = Arc::clone(&serving);
@@ -145,7 +137,7 @@ pub async fn serve(listener: TcpListener, router: Router, manners: Manners, unti
             .timer(TokioTimer::new())
             .header_read_timeout(head)
             .max_buf_size(HEAD)
-            .serve_connection(TokioIo::new(Patient::new(stream, answer)), service);
+            .serve_connection(TokioIo::new(Patient { stream, patience: answer, end: None }), service);
         let connection = begun.watch(connection);
         tokio::spawn(async move {
             if let Err(cause) = connection.await {
@@ -158,10 +150,7 @@ pub async fn serve(listener: TcpListener, router: Router, manners: Manners, unti
 }
 
 /// A connection's place: the client's share is given back first, then the place for one that waits.
-struct Place {
-    _share: Share,
-    _of_all: OwnedSemaphorePermit,
-}
+type Place = (Share, OwnedSemaphorePermit);
 
 const CROWDED: &str = "Too many connections from your network. Try again in a moment.\n";
 
@@ -193,13 +182,10 @@ struct Serving {
 
 impl Serving {
     fn new(router: Router, manners: Manners) -> Self {
-        let connections =
-            ["limits.connections", "limits.connections-per-address", "limits.connections-per-known-address"];
-        let bodies = ["limits.body-bytes", "limits.body-bytes-per-address", "limits.body-bytes-per-known-address"];
         Self {
-            connections: Ledger::new(manners.connections, connections),
-            requests: Ledger::new(manners.connections, connections),
-            bodies: Ledger::new(manners.bodies, bodies),
+            connections: Ledger::new(manners.connections, "limits.connections"),
+            requests: Ledger::new(manners.connections, "limits.connections"),
+            bodies: Ledger::new(manners.bodies, "limits.body-bytes"),
             router,
             manners,
         }
@@ -225,16 +211,10 @@ impl Serving {
         let direct = client == Some(peer.ip().to_canonical());
         // A request through a proxy doesn't come from this machine's own address.
         let whose = self.whose(client, here.filter(|_| direct));
-        let turn = match direct {
-            true => None,
-            false => match self.requests.take(whose, 1) {
-                Ok(turn) => Some(turn),
-                Err(_) => return last(crowded()),
-            },
-        };
+        let Ok(turn) = (!direct).then(|| self.requests.take(whose, 1)).transpose() else { return last(crowded()) };
         let room = Arc::new(self.bodies.share(whose));
-        let (patience, taken) = (self.manners.body, Arc::clone(&room));
-        let mut request = request.map(|body| Body::new(Timely::new(body, patience, taken)));
+        let (end, taken) = (Box::pin(sleep_until(Instant::now() + self.manners.body)), Arc::clone(&room));
+        let mut request = request.map(|body| Body::new(Timely { body, end, read: 0, room: taken }));
         if let Some(client) = client {
             let port = if direct { peer.port() } else { 0 };
             request.extensions_mut().insert(ConnectInfo(SocketAddr::new(client, port)));
@@ -276,10 +256,6 @@ struct Patient {
 }
 
 impl Patient {
-    fn new(stream: TcpStream, patience: Duration) -> Self {
-        Self { stream, patience, end: None }
-    }
-
     fn in_time<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             return written;
@@ -337,11 +313,6 @@ struct Timely {
 }
 
 impl Timely {
-    fn new(body: Incoming, patience: Duration, room: Arc<Share>) -> Self {
-        let end = Box::pin(sleep_until(Instant::now() + patience));
-        Self { body, end, read: 0, room }
-    }
-
     /// Takes room for more bytes, until the request is answered.
     fn take(&mut self, bytes: usize) -> Result<(), NoRoom> {
         let large = |read: usize| read.saturating_sub(SMALL);
@@ -357,12 +328,10 @@ impl http_body::Body for Timely {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         match Pin::new(&mut self.body).poll_frame(cx) {
-            Poll::Pending => match self.end.as_mut().poll(cx) {
-                Poll::Ready(()) => {
-                    Poll::Ready(Some(Err(axum::Error::new("the request's body did not arrive in time"))))
-                }
-                Poll::Pending => Poll::Pending,
-            },
+            Poll::Pending => {
+                let late = || Some(Err(axum::Error::new("the request's body did not arrive in time")));
+                self.end.as_mut().poll(cx).map(|()| late())
+            }
             Poll::Ready(Some(Ok(frame))) => {
                 let taken = self.take(frame.data_ref().map_or(0, Bytes::len));
                 Poll::Ready(Some(taken.map(|()| frame).map_err(axum::Error::new)))

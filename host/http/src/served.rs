@@ -2,36 +2,37 @@
 
 use std::sync::Arc;
 
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Response};
+use keyturn_core::words::Language;
 use keyturn_operator::Operator;
-use keyturn_ui::{Links, shell};
+use keyturn_ui::shell::Chrome;
+use keyturn_ui::{Links, Markup};
 
 use crate::api::traffic::Traffic;
-
-/// What the host's pages need to know about the panel around them.
-pub trait Site: Send + Sync {
-    /// Where targets lead.
-    fn links(&self) -> &dyn Links;
-
-    /// Where the brand's name leads.
-    fn home(&self) -> &str {
-        "/"
-    }
-
-    /// Where help is, such as `mailto:…`.
-    fn help(&self) -> Option<&str> {
-        None
-    }
-
-    /// Where the choice of colours is posted; none if none is offered.
-    fn themes(&self) -> Option<shell::Post<'_>> {
-        None
-    }
-}
+use crate::assets::page_headers;
+use crate::reader;
 
 #[derive(Clone)]
 pub(crate) struct Served {
     pub(crate) host: Operator,
-    pub(crate) site: Arc<dyn Site>,
+    pub(crate) links: Arc<dyn Links + Send + Sync>,
     /// Recent requests of machines.
     pub(crate) traffic: Arc<Traffic>,
+}
+
+impl Served {
+    /// Draws a page for a request of somebody who is not signed in; `address`: its own in the language of a tag.
+    pub(crate) fn shell(
+        &self,
+        locale: &str,
+        headers: &HeaderMap,
+        address: impl Fn(&str) -> String,
+        draw: impl FnOnce(&Chrome<'_>) -> Markup,
+    ) -> Response {
+        let languages = Language::ALL.map(|language| address(language.tag()));
+        let (theme, brand, home) = (reader::theme(headers), self.host.brand(), self.links.home());
+        let html = draw(&Chrome { locale, theme, brand, home, languages: &languages, themes: None });
+        (page_headers(), html.as_str().to_owned()).into_response()
+    }
 }

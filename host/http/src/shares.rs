@@ -33,8 +33,8 @@ const SAID_EVERY: Duration = Duration::from_secs(60);
 /// The shares of one thing.
 pub(super) struct Ledger {
     budget: Budget,
-    /// The settings of all, each and known.
-    settings: [&'static str; 3],
+    /// The setting of all; those of each and of known ones begin like it.
+    setting: &'static str,
     held: Mutex<Held>,
 }
 
@@ -53,8 +53,8 @@ struct Said {
 }
 
 impl Ledger {
-    pub(super) fn new(budget: Budget, settings: [&'static str; 3]) -> Arc<Self> {
-        Arc::new(Self { budget, settings, held: Mutex::default() })
+    pub(super) fn new(budget: Budget, setting: &'static str) -> Arc<Self> {
+        Arc::new(Self { budget, setting, held: Mutex::default() })
     }
 
     /// An empty share.
@@ -88,7 +88,7 @@ impl Ledger {
             if let Some(times) = held.said[setting].again() {
                 drop(held);
                 let from = whose.network.map_or_else(|| "no known address".to_owned(), |network| network.to_string());
-                let setting = self.settings[setting];
+                let setting = format!("{}{}", self.setting, ["", "-per-address", "-per-known-address"][setting]);
                 tracing::warn!(setting, limit, from, times, "a limit is reached: requests above it get 503");
             }
             return Err(Full);
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn one_stranger_takes_his_share_and_all_of_them_leave_a_quarter_for_whom_we_know() {
-        let ledger = Ledger::new(Budget { all: 16, each: 4, known: 8 }, ["all", "each", "known"]);
+        let ledger = Ledger::new(Budget { all: 16, each: 4, known: 8 }, "limit");
         let take = |address: &str, known: bool, amount| ledger.take(whose(address, known), amount);
         let first = take("2001:db8:0:7::1", false, 3).expect("there is room");
         assert!(take("2001:db8:0:7:ffff::2", false, 2).is_err(), "the same /64");
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn those_without_an_address_are_one_stranger() {
-        let ledger = Ledger::new(Budget { all: 16, each: 4, known: 8 }, ["all", "each", "known"]);
+        let ledger = Ledger::new(Budget { all: 16, each: 4, known: 8 }, "limit");
         let nobody = ledger.take(whose("", false), 4).expect("there is room");
         assert!(ledger.take(whose("", false), 1).is_err());
         assert!(ledger.take(whose("192.0.2.1", false), 4).is_ok());

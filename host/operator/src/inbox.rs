@@ -35,40 +35,30 @@ const LISTED: usize = 50;
 /// Files of the folder that are read.
 const FILES: usize = 10_000;
 
-/// An email's HTML, for a frame of the inbox: an answer of its own.
-pub struct Document {
-    /// As in the email.
-    pub html: Zeroizing<String>,
-}
-
-impl Document {
-    /// The headers of its answer: nothing in it runs or loads anything, and only the panel's own pages can frame it. Set them
-    /// before `harden`, which leaves headers that are set.
-    #[must_use]
-    pub fn headers() -> [(HeaderName, HeaderValue); 3] {
-        let csp = "default-src 'none'; style-src 'unsafe-inline'; sandbox; base-uri 'none'; form-action 'none'; \
-                   frame-ancestors 'self'";
-        [
-            (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(csp)),
-            (header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN")),
-            (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
-        ]
-    }
+/// The headers of an answer that is an email's HTML: nothing in it runs or loads anything, and only the panel's own pages can
+/// frame it. Set them before `harden`, which leaves headers that are set.
+pub fn document_headers() -> [(HeaderName, HeaderValue); 3] {
+    let csp = "default-src 'none'; style-src 'unsafe-inline'; sandbox; base-uri 'none'; form-action 'none'; \
+               frame-ancestors 'self'";
+    [
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(csp)),
+        (header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN")),
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+    ]
 }
 
 impl Operator {
     /// Whether there is an inbox: emails go into a folder, and links lead to this machine.
-    #[must_use]
     pub fn has_inbox(&self) -> bool {
         self.inbox_folder().is_some()
     }
 
-    /// The HTML of an email of the inbox. Its address is the target [`DOCUMENT`] with the email's name.
+    /// The HTML of an email of the inbox, for a frame; [`document_headers`] go with it. Its address is the target [`DOCUMENT`] with the email's name.
     ///
     /// # Errors
     /// [`CallError`]; [`keyturn_runtime::Failure::NotFound`] if there is no such email, or no inbox.
-    pub fn inbox_document(&self, caller: &Caller, name: &str) -> Result<Document, CallError> {
-        Ok(Document { html: open(self, caller, name)?.html })
+    pub fn inbox_document(&self, caller: &Caller, name: &str) -> Result<Zeroizing<String>, CallError> {
+        Ok(open(self, caller, name)?.html)
     }
 
     fn inbox_folder(&self) -> Option<PathBuf> {

@@ -1,7 +1,7 @@
 //! Jobs and events that failed for good, below the outbox: a link that was requested but never created leaves no email to look
 //! at.
 
-use super::list::{Entry, list};
+use super::list::{Row, list};
 use super::outbox::{Act, PAGE};
 use super::page::{Asked, counted};
 use super::sheet::List;
@@ -9,7 +9,6 @@ use crate::host::Operator;
 use keyturn_core::accounts::Scope;
 use keyturn_core::caller::{Actor, Caller};
 use keyturn_runtime::CallError;
-use keyturn_store::outbox::ATTEMPTS;
 use keyturn_store::tasks::{Task, TaskKind};
 use keyturn_ui::nodes::{Outcome, Tone, Value};
 use keyturn_work::outbox::AT_ONCE;
@@ -57,20 +56,19 @@ pub(super) fn failed(asked: &Asked<'_>) -> Result<Option<List>, CallError> {
     }))
 }
 
-fn entry(task: &Task, asked: &Asked<'_>) -> Entry {
+fn entry(task: &Task, asked: &Asked<'_>) -> Row {
     let key = match task.kind {
         TaskKind::Job => "jobs-job",
         TaskKind::Event => "jobs-event",
     };
     let again = || asked.press("jobs-run-again", &PAGE, &Act::RunAgain(task.id.clone()));
-    Entry {
-        asked_at: task.asked_at,
+    Row {
+        entry: task.into(),
         what: Value::Code(task.name.clone()),
         about: asked.small(key, &[("plugin", &task.plugin)]),
-        said: task.outcome.iter().map(|outcome| Value::Code(outcome.clone())).collect(),
+        said: None,
         badge: asked.badge(Tone::Danger, "state-gave-up"),
-        attempts: (task.attempts, ATTEMPTS),
-        next: None,
+        goes_on: false,
         actions: task.whole.then(again).into_iter().collect(),
     }
 }

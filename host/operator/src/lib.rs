@@ -41,7 +41,7 @@ use keyturn_ui::look;
 use keyturn_ui::nodes::Target;
 use page::{Asked, Page, Pressed, Stands, place};
 
-pub use inbox::{DOCUMENT, Document};
+pub use inbox::{DOCUMENT, document_headers};
 pub use keyturn_core::caller::OWN;
 pub use list::Shown;
 
@@ -63,25 +63,21 @@ pub struct OperatorPage(&'static Page);
 
 impl OperatorPage {
     /// By its name in an address.
-    #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         PAGES.into_iter().find(|page| page.name == name).map(Self)
     }
 
     /// Its name in an address.
-    #[must_use]
     pub fn name(self) -> &'static str {
         self.0.name
     }
 
     /// The target of its address; further arguments are the page's own.
-    #[must_use]
     pub fn target(self) -> Target {
         page::target(self.0.name, &[])
     }
 
     /// The page of the navigation that it is, or belongs to.
-    #[must_use]
     pub fn under(self) -> &'static str {
         match self.0.stands {
             Stands::In(_) => self.0.name,
@@ -90,7 +86,6 @@ impl OperatorPage {
     }
 
     /// Its group in the navigation and its label, in the language of `locale`; none if it belongs to another page.
-    #[must_use]
     pub fn navigation(self, locale: &str) -> Option<(String, String)> {
         let word = |key: &str| Words::of(locale).get(key).to_owned();
         match self.0.stands {
@@ -100,20 +95,17 @@ impl OperatorPage {
     }
 
     /// Whether a panel in another program may show it, with a service key.
-    #[must_use]
     pub fn is_remote(self) -> bool {
         self.0.remote
     }
 
-    /// The Content-Security-Policy of the page if it is not [`look::csp`]: set it before `harden`.
-    #[must_use]
+    /// The Content-Security-Policy of the page if it is not [`look::CSP`]: set it before `harden`.
     pub fn csp(self) -> Option<String> {
-        (self.0.name == inbox::MAIL.name).then(|| format!("{}; frame-src 'self'", look::csp()))
+        (self.0.name == inbox::MAIL.name).then(|| format!("{}; frame-src 'self'", look::CSP))
     }
 }
 
 /// The label of an operation of these pages, by its name in the audit log, in the language of `locale`.
-#[must_use]
 pub fn operation(name: &str, locale: &str) -> Option<String> {
     let key = format!("did-{name}");
     let said = Words::of(locale).get(&key);
@@ -122,7 +114,6 @@ pub fn operation(name: &str, locale: &str) -> Option<String> {
 
 impl Operator {
     /// The pages of the navigation that are for this caller.
-    #[must_use]
     pub fn operator_pages(&self, caller: &Caller) -> Vec<OperatorPage> {
         let shown = |page: &&Page| matches!(page.stands, Stands::In(_)) && (page.who)(self, caller).is_ok();
         PAGES.into_iter().filter(shown).map(OperatorPage).collect()
@@ -154,7 +145,6 @@ impl Operator {
 
     /// A warning that nothing sends email, since when, and `start`: the command that changes this. For the top of any page of
     /// people who run the panel; empty if something sends it, if email is off, and if it is unknown.
-    #[must_use]
     pub fn stopped_banner(&self, caller: &Caller, start: &str, surface: &Surface<'_>) -> Markup {
         let Some(notice) = outbox::stopped(&Asked { start, ..self.asked(caller, surface) }) else {
             return Markup::default();

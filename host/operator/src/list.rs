@@ -1,11 +1,9 @@
 //! The lists of emails, webhook deliveries, jobs and events.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::page::{Asked, Page, target, text};
 use super::sheet::{Line, List, ListRow, Sentence, Tabs};
 use keyturn_store::outbox::MailState;
+use keyturn_store::queue::Entry;
 use keyturn_ui::nodes::{Action, Badge, ColumnKind, Empty, Target, Value};
 
 /// Rows of one page.
@@ -31,7 +29,6 @@ impl Shown {
     const ALL: [Shown; 4] = [Shown::Waiting, Shown::Failed, Shown::Accepted, Shown::All];
 
     /// Its name in an address.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Shown::Waiting => "waiting",
@@ -42,13 +39,11 @@ impl Shown {
     }
 
     /// From an address; [`Shown::All`] for anything else.
-    #[must_use]
     pub fn named(name: &str) -> Self {
         Self::ALL.into_iter().find(|shown| shown.name() == name).unwrap_or_default()
     }
 
     /// The states of emails and deliveries; empty: any.
-    #[must_use]
     pub fn states(self) -> &'static [MailState] {
         match self {
             Shown::Waiting => &[MailState::Queued, MailState::Sending, MailState::Delayed],
@@ -121,55 +116,48 @@ fn cursor(page: &str, asked: &Asked<'_>) -> [String; 2] {
 }
 
 fn sealed(before: i64, page: &str, asked: &Asked<'_>) -> String {
-    let place = cursor(page, asked);
-    URL_SAFE_NO_PAD.encode(asked.host.keys().seal(&place.each_ref().map(String::as_str), &before.to_be_bytes()))
+    asked.host.keys().seal_text(&cursor(page, asked), &before.to_be_bytes())
 }
 
 fn opened(sealed: &str, page: &str, asked: &Asked<'_>) -> Option<i64> {
-    let (place, sealed) = (cursor(page, asked), URL_SAFE_NO_PAD.decode(sealed).ok()?);
-    let before = asked.host.keys().open_sealed(&place.each_ref().map(String::as_str), &sealed).ok()?;
+    let before = asked.host.keys().open_text(&cursor(page, asked), sealed).ok()?;
     Some(i64::from_be_bytes(before.as_slice().try_into().ok()?))
 }
 
-/// One row, of any kind.
-pub(super) struct Entry {
-    pub asked_at: i64,
+/// One row, of any kind: what the queue knows of it, and what this page says of it.
+pub(super) struct Row {
+    pub entry: Entry,
     pub what: Value,
     /// To whom, about whom, for whom.
     pub about: Line,
-    /// The last answer, or the problem.
-    pub said: Sentence,
+    /// In place of the latest answer.
+    pub said: Option<Sentence>,
     pub badge: Badge,
-    /// Attempts so far, and at most.
-    pub attempts: (u32, u32),
-    /// The next attempt.
-    pub next: Option<i64>,
+    /// Whether the next attempt is known.
+    pub goes_on: bool,
     pub actions: Vec<Action>,
 }
 
-impl Entry {
+impl Row {
     /// Everything else is below its name. In columns of its own it would have no room.
-    fn row(self, asked: &Asked<'_>) -> ListRow {
-        let mut what = vec![Line::Plain(vec![self.what]), self.about];
-        if !self.said.is_empty() {
-            what.push(Line::Small(self.said));
-        }
-        if let Some(next) = self.next {
-            what.push(asked.small("outbox-next", &[("time", &asked.time(next))]));
-        }
-        let (n, most) = self.attempts;
-        let attempts = asked.words.fill("outbox-attempts", &[("n", &n.to_string()), ("most", &most.to_string())]);
+    fn drawn(self, asked: &Asked<'_>) -> ListRow {
+        let Entry { asked_at, attempts, most, due, said, .. } = self.entry;
+        let said = self.said.or_else(|| Some(vec![Value::Code(said?)])).map(Line::Small);
+        let next = due.filter(|_| self.goes_on).map(|due| asked.small("outbox-next", &[("time", &asked.time(due))]));
+        let what = [Line::Plain(vec![self.what]), self.about].into_iter().chain(said).chain(next).collect();
+        let attempts =
+            asked.words.fill("outbox-attempts", &[("n", &attempts.to_string()), ("most", &most.to_string())]);
         let state = vec![Line::Plain(vec![Value::Badge(self.badge)]), Line::Figures(text(&attempts))];
-        ListRow { cells: vec![vec![Line::Plain(vec![Value::Time(self.asked_at)])], what, state], actions: self.actions }
+        ListRow { cells: vec![vec![Line::Plain(vec![Value::Time(asked_at)])], what, state], actions: self.actions }
     }
 }
 
 /// Lists them; `what`: the words for this kind.
-pub(super) fn list(caption: &str, what: &str, entries: Vec<Entry>, empty: Empty, asked: &Asked<'_>) -> List {
+pub(super) fn list(caption: &str, what: &str, rows: Vec<Row>, empty: Empty, asked: &Asked<'_>) -> List {
     let columns = [
         ("outbox-column-when", ColumnKind::Time),
         (what, ColumnKind::Text),
         ("outbox-column-state", ColumnKind::State),
     ];
-    List::of(asked, caption, &columns, entries.into_iter().map(|entry| entry.row(asked)).collect(), empty)
+    List::of(asked, caption, &columns, rows.into_iter().map(|row| row.drawn(asked)).collect(), empty)
 }

@@ -6,21 +6,10 @@ use zeroize::Zeroizing;
 use crate::host::Operator;
 use keyturn_core::caller::{Caller, OWN};
 use keyturn_mail::config::Wrong;
-use keyturn_mail::draw::Context;
 use keyturn_mail::setup::{Chosen, Group, Setup};
-use keyturn_mail::transport::{StepKind, Verdict};
-use keyturn_mail::trial::{self, Trial};
-use keyturn_store::{AuditEntry, Bound, Commit, Counted, StorageError};
-use keyturn_work::trials::PATIENCE;
+use keyturn_store::{AuditEntry, StorageError};
 
 pub use keyturn_mail_settings::Stored;
-
-/// Test emails of one person in [`TRIALS_WINDOW`] at most: each connects to an address that they enter.
-pub const TRIALS_EACH: u64 = 10;
-/// The same, for all people together.
-pub const TRIALS_ALL: u64 = 30;
-/// Seconds.
-pub const TRIALS_WINDOW: u32 = 600;
 
 /// Why email settings are not changed.
 #[derive(Debug, thiserror::Error)]
@@ -34,19 +23,6 @@ pub enum EmailError {
     /// The database. [`StorageError::Changed`]: somebody else has changed the settings in between.
     #[error(transparent)]
     Storage(#[from] StorageError),
-}
-
-/// Why no test email was sent.
-#[derive(Debug)]
-pub enum Untried {
-    /// There were too many; seconds to wait.
-    TooOften(u32),
-    /// Others are being sent right now.
-    Busy,
-    /// The settings can't be used.
-    Wrong(Wrong),
-    /// The database failed.
-    Storage(StorageError),
 }
 
 /// The wanted settings and their consequences.
@@ -72,7 +48,6 @@ impl Operator {
     }
 
     /// Why email can't be sent although it is on: a setting and its problem.
-    #[must_use]
     pub fn mail_problem(&self) -> Option<Wrong> {
         self.outgoing().problem.clone()
     }
@@ -136,50 +111,5 @@ impl Operator {
         // Waiting emails may be sent now, and idle sessions are outdated.
         self.bells.mail.ring_all();
         Ok(())
-    }
-
-    /// Sends a test email with planned settings, limited in time and in number, and writes it to the audit log: it connects to
-    /// any server that was entered.
-    pub fn try_mail(&self, caller: &Caller, setup: &Setup, to: &str) -> Result<Trial, Untried> {
-        let (storage, now) = (&self.storage, now());
-        let bound = |key: &str, limit| Bound { key: key.to_owned(), window: TRIALS_WINDOW, limit };
-        let of_theirs = format!("test mail of {}", caller.actor.name());
-        let bounds = [bound(&of_theirs, TRIALS_EACH), bound("test mail", TRIALS_ALL)];
-        if let Counted::Full(seconds) = storage.count(OWN, &bounds, now).map_err(Untried::Storage)? {
-            return Err(Untried::TooOften(seconds));
-        }
-        let _place = self.trials().enter().ok_or(Untried::Busy)?;
-        let brand = self.brand();
-        let context = Context {
-            account: None,
-            brand: &brand.name,
-            contact: &brand.contact,
-            sign_in: &self.sign_in(),
-            time: now,
-            origin: "",
-            locale: &caller.locale,
-            zone: &brand.zone,
-        };
-        let trial = trial::send(setup, to, &context, Some(PATIENCE)).map_err(Untried::Wrong)?;
-        self.audit_trial(caller, &trial);
-        Ok(trial)
-    }
-
-    fn audit_trial(&self, caller: &Caller, trial: &Trial) {
-        let verdict = match trial.attempt.verdict {
-            Verdict::Accepted => "accepted",
-            Verdict::Refused => "refused",
-            Verdict::Delayed => "delayed",
-        };
-        let last = trial.attempt.steps.last().map_or(StepKind::LookUp, |step| step.kind);
-        let outcome = format!("{verdict}: {} at {}", last.name(), trial.server);
-        let now = now();
-        let commit = Commit {
-            audit: Some(AuditEntry::of(caller, now, OWN, "test-mail", outcome)),
-            ..Commit::bare(OWN, now, Vec::new())
-        };
-        if let Err(cause) = self.storage.commit(commit) {
-            tracing::error!(request = caller.request, "can't write a test email to the audit log: {cause}");
-        }
     }
 }

@@ -1,12 +1,12 @@
 //! One email: its history, each step of its latest attempt, and its text, with •••• for secrets.
 
 use super::outbox::{Act, PAGE as OUTBOX, ask_withdraw, may_retry, may_withdraw, nameless, state_badge, stopped};
-use super::page::{Asked, Page, Stands, anybody, link, no_form, not_found, press, target, text};
+use super::page::{self, Asked, Page, Stands, anybody, link, no_form, not_found, press, target, text};
 use super::sheet::{Part, Sentence, Sheet};
 use keyturn_core::words::Words;
 use keyturn_mail::transport::{Step, StepKind};
 use keyturn_runtime::CallError;
-use keyturn_ui::nodes::{self, Action, Code, Column, ColumnKind, Empty, Form, Intent, Node, Row, Table, Target, Value};
+use keyturn_ui::nodes::{self, Action, Code, Column, ColumnKind, Empty, Intent, Node, Row, Table, Target, Value};
 use keyturn_work::outbox::OneMail;
 
 pub(super) static PAGE: Page =
@@ -45,24 +45,12 @@ fn actions(one: &OneMail, asks: bool, asked: &Asked<'_>) -> Vec<Action> {
     retry.into_iter().chain(withdraw).chain([Action { intent: Intent::Quiet, ..outbox }]).collect()
 }
 
-/// A question with one answer, or none.
-fn form(act: &Act, intro: Sentence, submit_label: String, submit_intent: Intent, cancel: Option<Target>) -> Node {
-    Node::Form(Form {
-        submit: press(&OUTBOX, act),
-        intro: vec![intro],
-        points: Vec::new(),
-        fields: Vec::new(),
-        submit_label,
-        submit_intent,
-        cancel,
-    })
-}
-
 /// Asks before an email is withdrawn.
 fn withdraw(one: &OneMail, asked: &Asked<'_>) -> Vec<Node> {
     let (act, back) = (Act::Withdraw(one.mail.id.clone()), Target::Mail(one.mail.id.to_string()));
-    let intro = asked.say("mail-withdraw-text");
-    let form = form(&act, intro, asked.word("mail-withdraw-it"), Intent::Danger, Some(back));
+    let answer = (asked.word("mail-withdraw-it"), Intent::Danger);
+    let form =
+        page::question(press(&OUTBOX, &act), vec![asked.say("mail-withdraw-text")], Vec::new(), answer, Some(back));
     vec![asked.heading("mail-withdraw-question"), form]
 }
 
@@ -77,7 +65,8 @@ fn question(one: &OneMail, asked: &Asked<'_>) -> Vec<Node> {
         Some(to) => {
             let act = Act::Retry(one.mail.id.clone(), Some(to.clone()));
             let intro = text(&asked.words.fill("mail-moved-text", &[("address", to)]));
-            form(&act, intro, asked.word("mail-retry-there"), Intent::Primary, None)
+            let answer = (asked.word("mail-retry-there"), Intent::Primary);
+            page::question(press(&OUTBOX, &act), vec![intro], Vec::new(), answer, None)
         }
         None => Node::Text(asked.say("mail-moved-none")),
     };

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::jobs;
-use super::list::{Entry, Listed, ROWS, Shown, list};
+use super::list::{Listed, ROWS, Row, Shown, list};
 use super::page::{Asked, Page, Pressed, Stands, anybody, link, nobody_works, said, target, text};
 use super::sheet::{Line, List, Part, Search, Sentence, Sheet};
 use keyturn_pages::{SubmitError, Submitted};
@@ -71,7 +71,7 @@ fn draw(asked: &Asked<'_>) -> Result<keyturn_ui::Page, CallError> {
             page: whole.target(),
         }),
         actions: all.into_iter().collect(),
-        parts: [Some(mails), jobs].into_iter().flatten().map(Part::from).collect(),
+        parts: [Some(mails), jobs].into_iter().flatten().map(|list| Part::List(Box::new(list))).collect(),
         ..Sheet::default()
     };
     Ok(asked.draw(&PAGE, &sheet))
@@ -121,7 +121,7 @@ fn empty(listed: &Listed, older: bool, reading: &Reading<'_>, asked: &Asked<'_>)
     Ok(Empty { title, text: Vec::new(), action: all })
 }
 
-fn entry(mail: &Mail, delivery: &Delivery, reading: &Reading<'_>, asked: &Asked<'_>) -> Entry {
+fn entry(mail: &Mail, delivery: &Delivery, reading: &Reading<'_>, asked: &Asked<'_>) -> Row {
     let subject = reading.masked_subject(mail).unwrap_or_else(|| mail.template.clone());
     let page = Target::Mail(mail.id.to_string());
     let mut actions = Vec::new();
@@ -133,17 +133,13 @@ fn entry(mail: &Mail, delivery: &Delivery, reading: &Reading<'_>, asked: &Asked<
         });
     }
     actions.extend(may_withdraw(delivery).then(|| ask_withdraw(&mail.id, asked)));
-    Entry {
-        asked_at: mail.asked_at,
+    Row {
+        entry: mail.into(),
         what: link(&subject, page),
         about: to(mail, delivery, asked),
-        said: match (delivery.obstacle, &delivery.said) {
-            (Some(obstacle), _) => asked.say(&format!("obstacle-{}", obstacle.name())),
-            (None, said) => said.iter().map(|said| Value::Code(said.clone())).collect(),
-        },
+        said: delivery.obstacle.map(|obstacle| asked.say(&format!("obstacle-{}", obstacle.name()))),
         badge: state_badge(delivery.state, asked),
-        attempts: (delivery.attempts, Delivery::ATTEMPTS),
-        next: delivery.due.filter(|_| delivery.state == MailState::Delayed),
+        goes_on: delivery.state == MailState::Delayed,
         actions,
     }
 }

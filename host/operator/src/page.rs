@@ -9,12 +9,12 @@ use crate::host::Operator;
 use keyturn_core::caller::{Actor, Caller, OWN};
 use keyturn_core::words::Words;
 use keyturn_pages::{SubmitError, Submitted, Surface};
-use keyturn_runtime::CallError;
-use keyturn_runtime::Failure;
+use keyturn_runtime::{CallError, Failure};
 use keyturn_ui::Place;
 use keyturn_ui::form::{FieldError, FormError, Submission};
 use keyturn_ui::nodes::{
-    self, Action, Badge, Empty, Fact, Intent, Node, Notice, Outcome, PageTarget, Run, Target, TextLink, Tone, Value,
+    self, Action, Badge, Empty, Fact, Form, Intent, Node, Notice, Outcome, PageTarget, Run, Target, TextLink, Tone,
+    Value,
 };
 use keyturn_work::Workers;
 
@@ -168,6 +168,17 @@ impl Pressed<'_> {
 pub(super) fn press(page: &Page, act: &impl Serialize) -> nodes::Submission {
     let act = serde_json::to_string(act).unwrap_or_default();
     nodes::Submission { action: page.name.to_owned(), subject: None, arguments: vec![(ACT.to_owned(), act)] }
+}
+
+/// A question with one answer, or none.
+pub(super) fn question(
+    submit: nodes::Submission,
+    intro: Vec<Sentence>,
+    points: Vec<Sentence>,
+    (submit_label, submit_intent): (String, Intent),
+    cancel: Option<Target>,
+) -> Node {
+    Node::Form(Form { submit, intro, points, fields: Vec::new(), submit_label, submit_intent, cancel })
 }
 
 /// A link within a sentence.

@@ -165,12 +165,6 @@ pub(super) fn whole(painter: &mut Painter<'_>, title: &str, badge: Option<&Badge
     Page { title: format!("{prefix}{plain}"), html: html.done() }
 }
 
-impl From<List> for Part {
-    fn from(list: List) -> Self {
-        Self::List(Box::new(list))
-    }
-}
-
 impl List {
     /// Rows, and nothing around them; columns by the keys of their labels.
     pub(super) fn of(
@@ -205,24 +199,17 @@ impl List {
 
     fn head(&self, painter: &mut Painter<'_>) {
         match &self.heading {
-            Some(heading) => {
-                let id = painter.id();
-                let attributes = [("class", Some("kt-section")), ("aria-labelledby", Some(id.as_str()))];
-                painter.html.open("section", &attributes).element("h2", &[("id", Some(&id))], heading);
-            }
-            None => {
-                painter.html.class("div", "kt-section");
-            }
+            Some(heading) => painter.open_section("kt-section", heading),
+            None => _ = painter.html.class("div", "kt-section"),
         }
         if !self.lead.is_empty() {
             painter.paragraph("kt-text", &self.lead);
         }
         if let Some(tabs) = &self.tabs {
-            let links = tabs.items.iter().map(|(label, target, ..)| (label, painter.url(target)));
-            let links: Vec<_> = links.collect();
-            let items = links.iter().zip(&tabs.items);
+            let urls: Vec<String> = tabs.items.iter().map(|(_, target, ..)| painter.url(target)).collect();
+            let items = tabs.items.iter().zip(&urls);
             let items: Vec<_> =
-                items.map(|((label, url), (.., current, count))| (Link { label, url }, *current, *count)).collect();
+                items.map(|((label, _, current, count), url)| (Link { label, url }, *current, *count)).collect();
             painter.html.markup(&parts::tabs(&tabs.label, &items, painter.words));
         }
         if !self.note.is_empty() {
@@ -269,17 +256,15 @@ impl Fields {
             if let Some(label) = label.take_if(|_| also.is_some()) {
                 painter.buttons(label, Intent::Primary, self.cancel.as_ref());
             }
-            let id = painter.id();
-            let attributes = [("class", Some("kt-section kt-card")), ("aria-labelledby", Some(id.as_str()))];
-            painter.html.open("section", &attributes).element("h2", &[("id", Some(&id))], heading);
+            painter.open_section("kt-section kt-card", heading);
             painter.html.class("div", "kt-form");
             if !lead.is_empty() {
                 painter.paragraph("kt-hint", lead);
             }
             fields.iter().for_each(|field| painter.field(field, corrections));
             if let Some((label, name)) = also {
-                let class = button(Intent::Neutral);
-                let attributes = [("class", class), ("type", "submit"), ("name", ALSO), ("value", name)];
+                let attributes =
+                    [("class", button(Intent::Neutral)), ("type", "submit"), ("name", ALSO), ("value", name)];
                 let attributes = attributes.map(|(name, value)| (name, Some(value)));
                 painter.html.class("div", "kt-buttons").element("button", &attributes, label).close("div");
             }

@@ -473,10 +473,10 @@ fn the_inbox_shows_text_with_working_links_and_keeps_html_in_a_sandbox() {
     assert!(
         OperatorPage::named("inbox-mail")
             .and_then(OperatorPage::csp)
-            .is_some_and(|csp| csp.starts_with(look::csp()) && csp.ends_with("frame-src 'self'"))
+            .is_some_and(|csp| csp.starts_with(look::CSP) && csp.ends_with("frame-src 'self'"))
     );
-    assert!(stage.host.inbox_document(&admin(), &name).expect("there").html.contains("<p>Hello</p>"));
-    let headers = Document::headers().map(|(name, value)| format!("{name}: {}", value.to_str().expect("ASCII")));
+    assert!(stage.host.inbox_document(&admin(), &name).expect("there").contains("<p>Hello</p>"));
+    let headers = document_headers().map(|(name, value)| format!("{name}: {}", value.to_str().expect("ASCII")));
     assert!(headers[0].contains("default-src 'none'; style-src 'unsafe-inline'; sandbox;"), "{headers:?}");
     for name in ["../panel", "..", ".x", "a/b", "nobody", ""] {
         assert!(stage.draw(&admin(), "inbox-mail", &[("name", name)]).is_err(), "{name}");

@@ -5,7 +5,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use super::list::{Entry, Listed, ROWS, Shown, list};
+use super::list::{Listed, ROWS, Row, Shown, list};
 use super::outbox::state_badge;
 use super::page::{
     Asked, Page, Pressed, Stands, counted, link, nobody_works, not_found, said, target, text, who_reaches_everybody,
@@ -15,7 +15,7 @@ use keyturn_pages::{SubmitError, Submitted};
 use keyturn_runtime::CallError;
 use keyturn_runtime::capabilities::RETRY_SECONDS;
 use keyturn_store::StorageError;
-use keyturn_store::deliveries::{ATTEMPTS, Delivery, DeliveryFilter, DeliveryId, DeliveryState};
+use keyturn_store::deliveries::{Delivery, DeliveryFilter, DeliveryId, DeliveryState};
 use keyturn_ui::nodes::{Badge, ColumnKind, Empty, Outcome, Tone, Value};
 use keyturn_webhooks::send::Verdict;
 use keyturn_work::outbox::AT_ONCE;
@@ -61,7 +61,7 @@ fn draw(asked: &Asked<'_>) -> Result<keyturn_ui::Page, CallError> {
         title: asked.word("webhooks"),
         notices: nobody_works("webhooks-stopped", asked).filter(|_| waits).into_iter().collect(),
         actions: all.into_iter().collect(),
-        parts: parts.into_iter().map(Part::from).collect(),
+        parts: parts.into_iter().map(|list| Part::List(Box::new(list))).collect(),
         ..Sheet::default()
     };
     Ok(asked.draw(&PAGE, &sheet))
@@ -143,7 +143,7 @@ fn sent(listed: &Listed, tended: &[Tended], deliveries: &[Delivery], older: Opti
     }
 }
 
-fn entry(delivery: &Delivery, held: Option<Held>, asked: &Asked<'_>) -> Entry {
+fn entry(delivery: &Delivery, held: Option<Held>, asked: &Asked<'_>) -> Row {
     let Delivery { id, event, destination, account, state, .. } = delivery;
     let mut about = text(destination);
     if let Some(account) = account {
@@ -151,14 +151,13 @@ fn entry(delivery: &Delivery, held: Option<Held>, asked: &Asked<'_>) -> Entry {
     }
     let again = || asked.press("webhooks-again", &PAGE, &Act::SendAgain(id.clone()));
     let page = target("delivery", &[("delivery", id.as_str())]);
-    Entry {
-        asked_at: delivery.asked_at,
+    Row {
+        entry: delivery.into(),
         what: link(event, page),
         about: Line::Small(about),
-        said: delivery.tried.last().map(|tried| Value::Code(tried.said.clone())).into_iter().collect(),
+        said: None,
         badge: badge(*state, held, asked),
-        attempts: (delivery.attempts, ATTEMPTS),
-        next: delivery.due.filter(|_| held.is_none() && *state == DeliveryState::Delayed),
+        goes_on: held.is_none() && *state == DeliveryState::Delayed,
         actions: (*state == DeliveryState::GaveUp).then(again).into_iter().collect(),
     }
 }

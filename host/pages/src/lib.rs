@@ -6,28 +6,23 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use keyturn_contract::exports::keyturn::ui::views::Input as WitInput;
 use keyturn_core::accounts::{AccountId, Field};
-use keyturn_core::caller::OWN;
-use keyturn_core::caller::STEP_UP_MS;
-use keyturn_core::caller::{Actor, Caller};
+use keyturn_core::caller::{Actor, Caller, OWN, STEP_UP_MS};
 use keyturn_core::time::now;
 use keyturn_core::words::Words;
-use keyturn_runtime::CallError;
-use keyturn_runtime::Failure;
 use keyturn_runtime::admit::Plugin;
 use keyturn_runtime::call::views::FormAnswer;
 use keyturn_runtime::roster::Maker;
+use keyturn_runtime::{CallError, Failure};
 use keyturn_ui::form::joined::{self, Joined, Unready};
 use keyturn_ui::form::{self, FormError, Input, Posted, Stale};
 use keyturn_ui::html::Markup;
 use keyturn_ui::nodes::{AccountField, Node, Outcome, View};
-use keyturn_ui::{Contact, Corrections, Frame, Links, Page, Place, Region, Row, ViewError};
+use keyturn_ui::{Corrections, FieldError, Frame, Links, Page, Place, Region, Row, ViewError};
 use keyturn_work::Work;
 
 /// The cookie that carries a notice over a redirect; sealed, and shown once.
@@ -97,7 +92,6 @@ pub struct PostedForm<'b> {
 
 impl PostedForm<'_> {
     /// The form's author: a plugin, the panel with its own name, or the host, [`OWN`], for the operator's pages.
-    #[must_use]
     pub fn plugin(&self) -> &str {
         match &self.read {
             Ok(Posted::Submission(submission)) => &submission.plugin,
@@ -130,14 +124,6 @@ const NOTICE_LIFETIME: i64 = 60_000;
 type AccountFields<'a> = &'a dyn Fn(&str, AccountField) -> Option<String>;
 /// What became of a mail, where the reader may know it.
 type Deliveries<'a> = &'a dyn Fn(&str) -> Option<keyturn_ui::Delivery>;
-
-/// Whose text is drawn, and what it may contain.
-struct Speaker<'a> {
-    name: &'a str,
-    for_panel: bool,
-    may_input: bool,
-    may_passwords: bool,
-}
 
 /// Plugins' pages in a panel's. Cheap to clone; every method may block on the disk or on a hash, so call it from a thread
 /// that may.
@@ -191,14 +177,14 @@ impl Pages {
             let known = self.storage.account(&id).ok().flatten().filter(|_| shown)?;
             if caller.reaches(&known.account) { known.account.value(field).map(str::to_owned) } else { None }
         };
-        let speaker = Speaker {
-            name: &plugin.name,
-            for_panel: plugin.authority.speaks_for_panel,
+        let mail = |mail: &str| self.delivery(plugin, caller, mail);
+        draw(&Frame {
+            plugin: &plugin.name,
+            speaks_for_panel: plugin.authority.speaks_for_panel,
             may_input: plugin.authority.input,
             may_passwords: plugin.authority.passwords,
-        };
-        let mail = |mail: &str| self.delivery(plugin, caller, mail);
-        self.drawn_by(&speaker, caller, place, surface, (&account, &mail), draw)
+            ..self.frame(caller, place, surface, &account, &mail)
+        })
     }
 
     /// Draws what the host itself says.
@@ -209,43 +195,41 @@ impl Pages {
         surface: &Surface<'_>,
         draw: impl FnOnce(&Frame<'_>) -> T,
     ) -> T {
-        let speaker = Speaker { name: OWN, for_panel: true, may_input: true, may_passwords: false };
         let mail = |id: &str| {
             let mail = self.storage.mail(&id.parse().ok()?).ok().flatten()?;
             self.delivery_of(&mail, caller)
         };
-        self.drawn_by(&speaker, caller, place, surface, (&|_, _| None, &mail), draw)
+        draw(&self.frame(caller, place, surface, &|_, _| None, &mail))
     }
 
-    fn drawn_by<T>(
-        &self,
-        speaker: &Speaker<'_>,
-        caller: &Caller,
+    /// A frame for what the host itself says.
+    fn frame<'a>(
+        &'a self,
+        caller: &'a Caller,
         place: Place,
-        surface: &Surface<'_>,
-        (account, mail): (AccountFields<'_>, Deliveries<'_>),
-        draw: impl FnOnce(&Frame<'_>) -> T,
-    ) -> T {
+        surface: &'a Surface<'a>,
+        account: AccountFields<'a>,
+        mail: Deliveries<'a>,
+    ) -> Frame<'a> {
         let brand = self.brand();
-        draw(&Frame {
-            plugin: speaker.name,
-            speaks_for_panel: speaker.for_panel,
-            may_input: speaker.may_input,
-            may_passwords: speaker.may_passwords,
+        Frame {
+            plugin: OWN,
+            speaks_for_panel: true,
+            may_input: true,
+            may_passwords: false,
             caller,
             place,
             submit_url: surface.submit_url,
             join: surface.join,
             links: surface.links,
-            brand: &brand.name,
-            contact: Some(Contact::of(&brand.contact)),
+            brand,
             zone: brand.zone.clone(),
             now: now(),
             account,
             mail,
             corrections: surface.corrections,
             keys: &self.keys,
-        })
+        }
     }
 
     /// A plugin's page.
@@ -279,10 +263,7 @@ impl Pages {
         let plugin = self.plugin(plugin)?;
         let place = Place::Page { name: page.to_owned(), subject: subject.cloned(), arguments: arguments.to_vec() };
         let ask = || self.ask_page(&plugin, page, subject, None, arguments, caller);
-        let draw = |view: &View| {
-            self.framed(&plugin, caller, place.clone(), surface, |frame| draw(view, frame))
-                .map_err(|cause| CallError::view(&plugin, cause))
-        };
+        let draw = |view: &View| self.drawn(&plugin, caller, place.clone(), surface, |frame| draw(view, frame));
         self.in_step(&plugin, caller, ask, |view| &view.nodes, draw)
     }
 
@@ -331,24 +312,23 @@ impl Pages {
         };
         let view = self.ask_page(&plugin, page, None, Some(token), &[], caller)?;
         let place = Place::Link { page: page.to_owned(), token: token.to_owned().into() };
-        self.draw_view(&plugin, caller, place, surface, &view)
+        self.drawn(&plugin, caller, place, surface, |frame| keyturn_ui::draw_view(&view, frame))
     }
 
-    fn draw_view(
+    /// Draws what a plugin says; what it may not say is its own error.
+    fn drawn<T>(
         &self,
         plugin: &Plugin,
         caller: &Caller,
         place: Place,
         surface: &Surface<'_>,
-        view: &keyturn_ui::nodes::View,
-    ) -> Result<Page, CallError> {
-        self.framed(plugin, caller, place, surface, |frame| keyturn_ui::draw_view(view, frame))
-            .map_err(|cause| CallError::view(plugin, cause))
+        draw: impl FnOnce(&Frame<'_>) -> Result<T, ViewError>,
+    ) -> Result<T, CallError> {
+        self.framed(plugin, caller, place, surface, draw).map_err(|cause| CallError::view(plugin, cause))
     }
 
     /// What all plugins show in a slot for one subject, under headings of `level` 2 or 3. One that fails leaves a quiet
     /// line with the request's id; the page stands.
-    #[must_use]
     pub fn slot(
         &self,
         caller: &Caller,
@@ -390,10 +370,8 @@ impl Pages {
                 let regions = self.ask_slots(&plugin, slot, &[subject.cloned()], caller);
                 regions.map(|mut regions| regions.pop().unwrap_or_default())
             };
-            let draw = |nodes: &Vec<Node>| {
-                self.framed(&plugin, caller, place.clone(), surface, |frame| draw(nodes, frame))
-                    .map_err(|cause| CallError::view(&plugin, cause))
-            };
+            let draw =
+                |nodes: &Vec<Node>| self.drawn(&plugin, caller, place.clone(), surface, |frame| draw(nodes, frame));
             let drawn = self.in_step(&plugin, caller, ask, |nodes| nodes, draw);
             drawn.map_err(|error| Broken::logged(&plugin, slot, caller, &error))
         };
@@ -401,7 +379,6 @@ impl Pages {
     }
 
     /// What all plugins show in the rows of a list of accounts, at most a hundred: one call a plugin for all of them.
-    #[must_use]
     pub fn rows(&self, caller: &Caller, slot: &str, subjects: &[AccountId], surface: &Surface<'_>) -> Vec<Vec<Row>> {
         let quiet = |Broken| Row { sentence: broken(caller), actions: Markup::text("") };
         let rows = self.rows_as(caller, slot, subjects, surface, keyturn_ui::draw_row);
@@ -423,8 +400,7 @@ impl Pages {
             let drawn = self.ask_slots(&plugin, slot, &named, caller).and_then(|regions| {
                 let drawn = regions.iter().zip(subjects).map(|(nodes, subject)| {
                     let place = Place::Slot { name: slot.to_owned(), subject: Some(subject.clone()) };
-                    self.framed(&plugin, caller, place, surface, |frame| draw(nodes, frame))
-                        .map_err(|cause| CallError::view(&plugin, cause))
+                    self.drawn(&plugin, caller, place, surface, |frame| draw(nodes, frame))
                 });
                 drawn.collect::<Result<Vec<T>, CallError>>()
             });
@@ -497,54 +473,50 @@ impl Pages {
     ) -> Result<Submitted, SubmitError> {
         let plugin = self.plugin(&submission.plugin)?;
         let key = (submission.key.clone(), self.keys.mac("form body", &[body]));
-        let result = self.ask_submit(
-            &plugin,
-            &submission.action,
-            submission.subject.as_ref(),
-            submission.token(),
-            &wit_inputs(&submission.inputs).0,
-            Some(key),
-            caller,
-        );
-        match result {
+        let words = Words::of(&caller.locale);
+        let again = |errors, message| Ok(Submitted::Again(submission.corrections(errors, message)));
+        match self.ask(&plugin, &submission.action, submission, Some(key), caller) {
             Ok((FormAnswer::Done(target, outcome), own_epoch)) => Ok(Submitted::Done {
                 url: surface.links.url(&plugin.name, &target),
                 notice: self.seal_notice_for(&plugin.name, outcome, caller, submission.user_name.clone()),
                 own_epoch,
             }),
             Ok((FormAnswer::Reveal(Some(view)), _)) => {
-                Ok(Submitted::Reveal(self.draw_view(&plugin, caller, submission.place.clone(), surface, &view)?))
+                let draw = |frame: &Frame<'_>| keyturn_ui::draw_view(&view, frame);
+                Ok(Submitted::Reveal(self.drawn(&plugin, caller, submission.place.clone(), surface, draw)?))
             }
-            Ok((FormAnswer::Reveal(None), _)) => Ok(Submitted::Again(
-                submission.corrections(Vec::new(), Some(Words::of(&caller.locale).get("already-shown").to_owned())),
-            )),
+            Ok((FormAnswer::Reveal(None), _)) => again(Vec::new(), Some(words.get("already-shown").to_owned())),
             Ok((FormAnswer::Rate(strength), _)) => Ok(Submitted::Rate(form::rate_answer(&strength, &caller.locale))),
             Ok((FormAnswer::Generated(password), _)) => Ok(Submitted::Generated(form::generated_answer(&password))),
             Err(CallError::StepUp { .. }) => Ok(Submitted::StepUp(self.hold(caller, body))),
             Err(CallError::Failed(Failure::Invalid(errors))) => {
-                let errors =
-                    errors.into_iter().map(|error| form::FieldError { field: error.field, message: error.message });
-                Ok(Submitted::Again(submission.corrections(errors.collect(), None)))
+                let errors = errors.into_iter().map(|error| FieldError { field: error.field, message: error.message });
+                again(errors.collect(), None)
             }
-            Err(CallError::Failed(Failure::Refused(refusal))) => {
-                Ok(Submitted::Again(submission.corrections(Vec::new(), Some(refusal.message))))
-            }
+            Err(CallError::Failed(Failure::Refused(refusal))) => again(Vec::new(), Some(refusal.message)),
             // The link has expired: its page says so, before anything else.
-            Err(CallError::Failed(Failure::Expired)) if submission.token().is_some() => {
-                Ok(Submitted::Again(submission.corrections(Vec::new(), None)))
-            }
+            Err(CallError::Failed(Failure::Expired)) if submission.token().is_some() => again(Vec::new(), None),
             Err(CallError::Failed(Failure::Throttled(seconds))) => {
-                let words = Words::of(&caller.locale);
-                let message = words.fill("wait", &[("time", &words.duration(u64::from(seconds)))]);
-                Ok(Submitted::Again(submission.corrections(Vec::new(), Some(message))))
+                let time = words.duration(u64::from(seconds));
+                again(Vec::new(), Some(words.fill("wait", &[("time", &time)])))
             }
             // Somebody went back to a form that was sent, and changed it: drawn again, it has a key of its own.
-            Err(CallError::KeyReused) => {
-                let message = Words::of(&caller.locale).get("form-used").to_owned();
-                Ok(Submitted::Again(submission.corrections(Vec::new(), Some(message))))
-            }
+            Err(CallError::KeyReused) => again(Vec::new(), Some(words.get("form-used").to_owned())),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Asks a plugin for an operation with what was posted.
+    fn ask(
+        &self,
+        plugin: &Arc<Plugin>,
+        operation: &str,
+        posted: &form::Submission,
+        key: Option<(String, [u8; 32])>,
+        caller: &Caller,
+    ) -> Result<(FormAnswer, Option<String>), CallError> {
+        let inputs = wit_inputs(&posted.inputs);
+        self.ask_submit(plugin, operation, posted.subject.as_ref(), posted.token(), &inputs.0, key, caller)
     }
 
     /// Reads what was posted together from a page that has one form for several, see [`form::joined`].
@@ -607,11 +579,9 @@ impl Pages {
     }
 
     /// Seals a posted form until its caller has confirmed their identity; [`Submitted::StepUp`] carries it.
-    #[must_use]
     pub fn hold(&self, caller: &Caller, body: &[u8]) -> String {
         let held = Zeroizing::new([&now().to_be_bytes()[..], body].concat());
-        let place = Self::held_place(caller);
-        URL_SAFE_NO_PAD.encode(self.keys.seal(&place.each_ref().map(String::as_str), &held))
+        self.keys.seal_text(&Self::held_place(caller), &held)
     }
 
     /// The body of a form that waited for its caller's confirmation: submit it as if it were posted again.
@@ -619,10 +589,7 @@ impl Pages {
     /// # Errors
     /// [`FormError::Foreign`] for what was not held for this session, or too long ago.
     pub fn held(&self, caller: &Caller, held: &str) -> Result<Zeroizing<Vec<u8>>, FormError> {
-        let place = Self::held_place(caller);
-        let sealed = URL_SAFE_NO_PAD.decode(held).map_err(|_| FormError::Foreign)?;
-        let held = self.keys.open_sealed(&place.each_ref().map(String::as_str), &sealed);
-        let held = held.map_err(|_| FormError::Foreign)?;
+        let held = self.keys.open_text(&Self::held_place(caller), held).map_err(|_| FormError::Foreign)?;
         let (at, body) = held.split_first_chunk::<8>().ok_or(FormError::Foreign)?;
         if now().saturating_sub(i64::from_be_bytes(*at)) > STEP_UP_MS {
             return Err(FormError::Foreign);
@@ -634,15 +601,7 @@ impl Pages {
     fn generate(&self, caller: &Caller, generate: &form::Generate) -> Result<Submitted, CallError> {
         let submission = &generate.submission;
         let plugin = self.plugin(&submission.plugin)?;
-        let (answer, _) = self.ask_submit(
-            &plugin,
-            &generate.operation,
-            submission.subject.as_ref(),
-            submission.token(),
-            &wit_inputs(&submission.inputs).0,
-            None,
-            caller,
-        )?;
+        let (answer, _) = self.ask(&plugin, &generate.operation, submission, None, caller)?;
         match answer {
             FormAnswer::Generated(password) if generate.script => {
                 Ok(Submitted::Generated(form::generated_answer(&password)))
@@ -652,24 +611,14 @@ impl Pages {
                 corrections.generated = Some(Box::new(form::Generated { field: generate.field.clone(), password }));
                 Ok(Submitted::Again(corrections))
             }
-            _ => {
-                let problem = "no password where one was to be generated".to_owned();
-                Err(CallError::View { plugin: plugin.name.clone(), problem })
-            }
+            _ => Err(CallError::view(&plugin, "no password where one was to be generated")),
         }
     }
 
     fn rate(&self, caller: &Caller, rate: &form::Rate) -> Result<Submitted, CallError> {
         let plugin = self.plugin(&rate.plugin)?;
-        let (answer, _) = self.ask_submit(
-            &plugin,
-            &rate.operation,
-            rate.subject.as_ref(),
-            rate.place.token(),
-            &wit_inputs(&rate.inputs).0,
-            None,
-            caller,
-        )?;
+        let (subject, token, inputs) = (rate.subject.as_ref(), rate.place.token(), wit_inputs(&rate.inputs));
+        let (answer, _) = self.ask_submit(&plugin, &rate.operation, subject, token, &inputs.0, None, caller)?;
         match answer {
             FormAnswer::Rate(strength) => Ok(Submitted::Rate(form::rate_answer(&strength, &caller.locale))),
             _ => Err(CallError::view(&plugin, "no rate for a rate")),
@@ -684,35 +633,31 @@ impl Pages {
     fn seal_notice_for(&self, plugin: &str, outcome: Outcome, caller: &Caller, user_name: Option<String>) -> String {
         let notice = Notice { plugin: plugin.to_owned(), outcome, until: now() + NOTICE_LIFETIME, user_name };
         let json = serde_json::to_vec(&notice).unwrap_or_default();
-        URL_SAFE_NO_PAD.encode(self.keys.seal(&["notice", &caller.actor.name()], &json))
+        self.keys.seal_text(&["notice", &caller.actor.name()], &json)
     }
 
     fn open_notice(&self, caller: &Caller, sealed: &str) -> Option<Notice> {
-        let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
-        let json = self.keys.open_sealed(&["notice", &caller.actor.name()], &sealed).ok()?;
+        let json = self.keys.open_text(&["notice", &caller.actor.name()], sealed).ok()?;
         serde_json::from_slice(&json).ok().filter(|notice: &Notice| notice.until > now())
     }
 
     /// The user name, if the form of this notice has shown it: to be filled in on the sign-in page, where people arrive who
     /// have just chosen a password.
-    #[must_use]
     pub fn noticed_user_name(&self, caller: &Caller, sealed: &str) -> Option<String> {
         self.open_notice(caller, sealed)?.user_name
     }
 
     /// Draws the notice of the cookie [`NOTICE_COOKIE`], to stand before the page's h1; none if it is not for this
     /// caller, or too late. Take the cookie away with the same answer.
-    #[must_use]
     pub fn notice(&self, caller: &Caller, sealed: &str, surface: &Surface<'_>) -> Option<Markup> {
         let notice = self.open_notice(caller, sealed)?;
         let place = Place::Slot { name: "notice".to_owned(), subject: None };
+        let draw = |frame: &Frame<'_>| keyturn_ui::draw_outcome(&notice.outcome, frame).ok();
         if notice.plugin == OWN {
-            return self
-                .framed_own(caller, place, surface, |frame| keyturn_ui::draw_outcome(&notice.outcome, frame))
-                .ok();
+            return self.framed_own(caller, place, surface, draw);
         }
         let plugin = self.plugin(&notice.plugin).ok()?;
-        self.framed(&plugin, caller, place, surface, |frame| keyturn_ui::draw_outcome(&notice.outcome, frame)).ok()
+        self.framed(&plugin, caller, place, surface, draw)
     }
 }
 

@@ -19,6 +19,14 @@ pub struct Brand {
     pub look: Option<Arc<Asset>>,
 }
 
+impl Brand {
+    /// The address of the contact, if that is an email address.
+    pub fn help(&self) -> Option<String> {
+        let contact = &self.contact;
+        (contact.contains('@') && !contact.contains(' ')).then(|| format!("mailto:{contact}"))
+    }
+}
+
 impl Default for Brand {
     fn default() -> Self {
         Self {

@@ -44,19 +44,16 @@ impl Delivery {
     pub const ATTEMPTS: u32 = ATTEMPTS;
 
     /// Whether its state may still change without anybody's help.
-    #[must_use]
     pub fn waits(&self) -> bool {
         matches!(self.state, MailState::Queued | MailState::Sending | MailState::Delayed)
     }
 
     /// Whether something is wrong, so that nobody may call it a success.
-    #[must_use]
     pub fn troubled(&self) -> bool {
         self.failed() || self.state == MailState::Delayed
     }
 
     /// Whether somebody has to do something before it can be sent.
-    #[must_use]
     pub fn failed(&self) -> bool {
         matches!(self.state, MailState::Refused | MailState::GaveUp | MailState::Ended)
     }

@@ -6,6 +6,7 @@ use keyturn_core::caller::Caller;
 use keyturn_core::seal::Keys;
 use keyturn_core::words::Words;
 
+use crate::brand::Brand;
 use crate::delivery::Delivery;
 use crate::form::posted::Corrections;
 use crate::place::Place;
@@ -14,28 +15,10 @@ use crate::place::Place;
 pub trait Links {
     /// The address of this plugin's `target`.
     fn url(&self, plugin: &str, target: &Target) -> String;
-}
 
-/// Whom to ask for help.
-#[derive(Debug, Clone, Copy)]
-pub struct Contact<'a> {
-    /// The name or address to show.
-    pub text: &'a str,
-    /// An email address to link.
-    pub mail: Option<&'a str>,
-}
-
-impl<'a> Contact<'a> {
-    /// A name, or only an email address.
-    #[must_use]
-    pub fn of(text: &'a str) -> Self {
-        Self { text, mail: (text.contains('@') && !text.contains(' ')).then_some(text) }
-    }
-
-    /// The contact, if it is an email address.
-    #[must_use]
-    pub fn help(&self) -> Option<String> {
-        self.mail.map(|address| format!("mailto:{address}"))
+    /// Where the brand's name leads.
+    fn home(&self) -> &str {
+        "/"
     }
 }
 
@@ -60,10 +43,8 @@ pub struct Frame<'a> {
     pub join: Option<&'a str>,
     /// Where targets lead.
     pub links: &'a dyn Links,
-    /// The brand's name.
-    pub brand: &'a str,
-    /// Whom to ask.
-    pub contact: Option<Contact<'a>>,
+    /// What the panel is called, and whom to ask.
+    pub brand: &'a Brand,
     /// The reader's zone.
     pub zone: TimeZone,
     /// Unix milliseconds.

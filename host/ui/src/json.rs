@@ -11,7 +11,8 @@ use super::frame::Frame;
 use super::html::nodes::Painter;
 use super::limits::{self, ViewError};
 use keyturn_contract::keyturn::ui::nodes::{
-    Action, Choice, Field, FieldKind, Form, Line, NewPassword, Node, Outcome, Row, Run, Step, Submission, Value, View,
+    Action, Choice, Column, Empty, Fact, Field, FieldKind, Form, Line, NewPassword, Node, Outcome, Row, Run, Step,
+    Submission, Value, View,
 };
 
 /// A page.
@@ -71,13 +72,12 @@ fn seen(text: &str) -> String {
 }
 
 struct Writer<'f> {
-    frame: &'f Frame<'f>,
     painter: Painter<'f>,
 }
 
 impl<'f> Writer<'f> {
     fn new(frame: &'f Frame<'f>) -> Self {
-        Self { frame, painter: Painter::new(frame, 2) }
+        Self { painter: Painter::new(frame, 2) }
     }
 
     /// Errors that belong to no field.
@@ -87,7 +87,7 @@ impl<'f> Writer<'f> {
 
     /// The plugin's name, if it must be shown.
     fn from(&self) -> Option<&'f str> {
-        (!self.frame.speaks_for_panel).then_some(self.frame.plugin)
+        (!self.painter.frame.speaks_for_panel).then_some(self.painter.frame.plugin)
     }
 
     fn nodes(&mut self, nodes: &[Node]) -> Vec<Json> {
@@ -106,24 +106,21 @@ impl<'f> Writer<'f> {
                 "actions": self.actions(&said.actions),
             }),
             Node::Facts(facts) => {
-                let facts =
-                    facts.iter().map(|fact| json!({ "label": seen(&fact.label), "value": self.sentence(&fact.value) }));
-                json!({ "kind": "facts", "facts": facts.collect::<Vec<_>>() })
+                let fact = |fact: &Fact| json!({ "label": seen(&fact.label), "value": self.sentence(&fact.value) });
+                json!({ "kind": "facts", "facts": facts.iter().map(fact).collect::<Vec<_>>() })
             }
             Node::Table(table) => {
-                let columns = table.columns.iter().map(
-                    |column| json!({ "label": seen(&column.label), "kind": name(column.kind), "low": column.low }),
-                );
+                let column = |of: &Column| json!({ "label": seen(&of.label), "kind": name(of.kind), "low": of.low });
+                let row =
+                    |row: &Row| json!({ "cells": self.sentences(&row.cells), "actions": self.actions(&row.actions) });
+                let Empty { title, text, action } = &table.empty;
+                let action = action.as_ref().map(|action| self.action(action));
                 json!({
                     "kind": "table",
                     "caption": seen(&table.caption),
-                    "columns": columns.collect::<Vec<_>>(),
-                    "rows": table.rows.iter().map(|row| self.table_row(row)).collect::<Vec<_>>(),
-                    "empty": {
-                        "title": seen(&table.empty.title),
-                        "text": self.sentence(&table.empty.text),
-                        "action": table.empty.action.as_ref().map(|action| self.action(action)),
-                    },
+                    "columns": table.columns.iter().map(column).collect::<Vec<_>>(),
+                    "rows": table.rows.iter().map(row).collect::<Vec<_>>(),
+                    "empty": { "title": seen(title), "text": self.sentence(text), "action": action },
                 })
             }
             Node::Form(form) => self.form(form),
@@ -131,7 +128,7 @@ impl<'f> Writer<'f> {
             Node::Delivery(delivery) => json!({
                 "kind": "delivery",
                 "before": self.steps(&delivery.before),
-                "mail": (self.frame.mail)(&delivery.mail).map(|mail| self.mail(&delivery.mail, &mail)),
+                "mail": (self.painter.frame.mail)(&delivery.mail).map(|mail| self.mail(&delivery.mail, &mail)),
                 "after": self.steps(&delivery.after),
             }),
             Node::Code(code) => json!({
@@ -143,9 +140,8 @@ impl<'f> Writer<'f> {
         }
     }
 
-    fn table_row(&self, row: &Row) -> Json {
-        let cells: Vec<Json> = row.cells.iter().map(|cell| self.sentence(cell)).collect();
-        json!({ "cells": cells, "actions": self.actions(&row.actions) })
+    fn sentences(&self, sentences: &[Vec<Value>]) -> Vec<Json> {
+        sentences.iter().map(|sentence| self.sentence(sentence)).collect()
     }
 
     fn steps(&self, steps: &[Step]) -> Vec<Json> {
@@ -177,19 +173,14 @@ impl<'f> Writer<'f> {
     }
 
     fn outcome(&self, said: &Outcome) -> Json {
-        let mail = said.mail.as_deref().and_then(|id| Some(self.mail(id, &(self.frame.mail)(id)?)));
+        let mail = said.mail.as_deref().and_then(|id| Some(self.mail(id, &(self.painter.frame.mail)(id)?)));
         json!({ "tone": name(said.tone), "title": seen(&said.title), "body": self.sentence(&said.body), "mail": mail })
     }
 
     /// Pieces, each with its `text` for this reader, and what else it is.
     fn sentence(&self, sentence: &[Value]) -> Json {
         let piece = |(at, value): (usize, &Value)| {
-            // The first piece of a sentence may be a time, which then begins with a capital.
-            let text = match at {
-                0 => self.painter.plain(std::slice::from_ref(value)),
-                _ => self.painter.plain(&[Value::Text(String::new()), value.clone()]),
-            };
-            let text = text.trim_start_matches(|c| matches!(value, Value::Badge(_)) && c == ' ');
+            let text = seen(&self.painter.said(value, at == 0));
             match value {
                 Value::Text(_) => json!({ "kind": "text", "text": text }),
                 Value::Code(_) => json!({ "kind": "code", "text": text }),
@@ -226,24 +217,19 @@ impl<'f> Writer<'f> {
 
     /// Where a form posts, and its hidden values.
     fn posted(&self, submission: &Submission, fields: &[Field]) -> Json {
-        let sealed = form::sealed(submission, fields, &[], self.frame, false);
-        json!({ "url": self.frame.submit_url, "hidden": { SEALED: sealed } })
+        let sealed = form::sealed(submission, fields, &[], self.painter.frame, false);
+        json!({ "url": self.painter.frame.submit_url, "hidden": { SEALED: sealed } })
     }
 
     fn form(&mut self, form: &Form) -> Json {
         let corrections = self.painter.corrections_of(&form.submit);
         let fields: Vec<Json> = form.fields.iter().filter_map(|field| self.field(field, corrections)).collect();
-        let shown = |named: &str| {
-            let own = named.strip_suffix(AGAIN).unwrap_or(named);
-            form.fields.iter().any(|field| field.name == own && !matches!(field.kind, FieldKind::Hidden(_)))
-        };
-        let others = corrections.iter().flat_map(|found| &found.errors).filter(|error| !shown(&error.field));
-        self.painter.errors.extend(others.map(|error| (None, error.message.clone())));
+        self.painter.unshown(form, corrections);
         json!({
             "kind": "form",
             "post": self.posted(&form.submit, &form.fields),
-            "intro": form.intro.iter().map(|intro| self.sentence(intro)).collect::<Vec<_>>(),
-            "points": form.points.iter().map(|point| self.sentence(point)).collect::<Vec<_>>(),
+            "intro": self.sentences(&form.intro),
+            "points": self.sentences(&form.points),
             "fields": fields,
             "submit": { "label": seen(&form.submit_label), "intent": name(form.submit_intent) },
             "cancel": form.cancel.as_ref().map(|target| self.painter.url(target)),

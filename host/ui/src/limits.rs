@@ -1,5 +1,7 @@
 //! The limits of a view: counts and lengths, what fits a slot, and what needs a grant. Checked before anything is drawn.
 
+use std::str::FromStr;
+
 use super::frame::Frame;
 use super::place::Place;
 use keyturn_contract::keyturn::ui::nodes::{
@@ -30,86 +32,12 @@ pub const PARTS: usize = 100;
 /// Steps before an email, and after it.
 pub const STEPS: usize = 10;
 
-/// Why a view is not drawn. For the administrator; the reader sees one quiet line.
+/// Why a view is not drawn: one sentence. For the administrator; the reader sees one quiet line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ViewError {
-    /// Too many or too much of something.
-    #[error("plugin {plugin}: {have} {what}; one {unit} may have at most {most}. The plugin must show less")]
-    Limit {
-        /// The plugin.
-        plugin: String,
-        /// What was counted.
-        what: &'static str,
-        /// How many there are.
-        have: usize,
-        /// How many there may be.
-        most: usize,
-        /// In what.
-        unit: &'static str,
-    },
-    /// Something that the operator did not grant.
-    #[error(
-        "plugin {plugin}: {what} needs the grant `{grant}`; set {grant} = true in plugins.d/{plugin}.toml if you allow it"
-    )]
-    Grant {
-        /// The plugin.
-        plugin: String,
-        /// What needs the grant.
-        what: &'static str,
-        /// The grant's name.
-        grant: &'static str,
-    },
-    /// Something that doesn't fit the slot.
-    #[error("plugin {plugin}: the slot {slot} takes {takes}, not {what}")]
-    Slot {
-        /// The plugin.
-        plugin: String,
-        /// The slot.
-        slot: String,
-        /// What doesn't fit.
-        what: &'static str,
-        /// What fits.
-        takes: &'static str,
-    },
-    /// A form whose fields can't be told apart.
-    #[error(
-        "plugin {plugin}: the field name {name:?} is used twice, is an argument's name too, or is not 1 to 64 letters, digits, \
-         \"-\", \"_\" or \".\" without \"kt\" at its beginning"
-    )]
-    FieldName {
-        /// The plugin.
-        plugin: String,
-        /// The field.
-        name: String,
-    },
-    /// Something that can't be an account.
-    #[error("plugin {plugin}: {account:?} is not an account; it must be like realm:key, at most 64 bytes")]
-    Account {
-        /// The plugin.
-        plugin: String,
-        /// What is there instead.
-        account: String,
-    },
-    /// Something that can't be an email's id.
-    #[error("plugin {plugin}: {mail:?} is not an email's id, as answered by `mail.send`")]
-    Mail {
-        /// The plugin.
-        plugin: String,
-        /// What is there instead.
-        mail: String,
-    },
-    /// A row with another number of cells than the table's columns.
-    #[error("plugin {plugin}: a row of the table {table:?} has {cells} cells for {columns} columns")]
-    Cells {
-        /// The plugin.
-        plugin: String,
-        /// The table's caption.
-        table: String,
-        /// In the row.
-        cells: usize,
-        /// Of the table.
-        columns: usize,
-    },
+#[error("plugin {plugin}: {problem}")]
+pub struct ViewError {
+    plugin: String,
+    problem: String,
 }
 
 /// Checks a page.
@@ -157,12 +85,13 @@ impl<'f> Check<'f> {
         Self { frame, bytes: 0 }
     }
 
-    fn plugin(&self) -> String {
-        self.frame.plugin.to_owned()
+    fn hold(&self, holds: bool, problem: impl FnOnce() -> String) -> Result<(), ViewError> {
+        if holds { Ok(()) } else { Err(ViewError { plugin: self.frame.plugin.to_owned(), problem: problem() }) }
     }
 
-    fn most(&self, what: &'static str, have: usize, most: usize, unit: &'static str) -> Result<(), ViewError> {
-        if have <= most { Ok(()) } else { Err(ViewError::Limit { plugin: self.plugin(), what, have, most, unit }) }
+    fn most(&self, what: &str, have: usize, most: usize, unit: &str) -> Result<(), ViewError> {
+        let beyond = || format!("{have} {what}; one {unit} may have at most {most}. The plugin must show less");
+        self.hold(have <= most, beyond)
     }
 
     fn size(&mut self, text: &str) -> Result<(), ViewError> {
@@ -214,21 +143,17 @@ impl<'f> Check<'f> {
     }
 
     /// It goes into addresses and sealed forms, so it must be a valid id.
-    fn account(&mut self, account: &str) -> Result<(), ViewError> {
-        self.size(account)?;
-        match account.parse::<AccountId>() {
-            Ok(_) => Ok(()),
-            Err(_) => Err(ViewError::Account { plugin: self.plugin(), account: account.chars().take(64).collect() }),
-        }
+    fn id<T: FromStr>(&mut self, id: &str, what: &str) -> Result<(), ViewError> {
+        self.size(id)?;
+        self.hold(id.parse::<T>().is_ok(), || format!("{:?} is not {what}", id.chars().take(64).collect::<String>()))
     }
 
-    /// It goes into addresses.
+    fn account(&mut self, account: &str) -> Result<(), ViewError> {
+        self.id::<AccountId>(account, "an account; it must be like realm:key, at most 64 bytes")
+    }
+
     fn mail(&mut self, mail: &str) -> Result<(), ViewError> {
-        self.size(mail)?;
-        match mail.parse::<MailId>() {
-            Ok(_) => Ok(()),
-            Err(_) => Err(ViewError::Mail { plugin: self.plugin(), mail: mail.chars().take(64).collect() }),
-        }
+        self.id::<MailId>(mail, "an email's id, as answered by `mail.send`")
     }
 
     fn steps(&mut self, steps: &[Step]) -> Result<(), ViewError> {
@@ -331,10 +256,9 @@ impl<'f> Check<'f> {
         self.most("rows", table.rows.len(), ROWS, "table")?;
         table.columns.iter().try_for_each(|column| self.label(&column.label))?;
         for row in &table.rows {
-            if row.cells.len() != table.columns.len() {
-                let (cells, columns) = (row.cells.len(), table.columns.len());
-                return Err(ViewError::Cells { plugin: self.plugin(), table: table.caption.clone(), cells, columns });
-            }
+            let (cells, columns) = (row.cells.len(), table.columns.len());
+            let differ = || format!("a row of the table {:?} has {cells} cells for {columns} columns", table.caption);
+            self.hold(cells == columns, differ)?;
             row.cells.iter().try_for_each(|cell| self.sentence(cell))?;
             self.actions(&row.actions, ACTIONS.1, "row of a table")?;
         }
@@ -343,8 +267,9 @@ impl<'f> Check<'f> {
         table.empty.action.iter().try_for_each(|action| self.action(action))
     }
 
-    fn grant(&self, granted: bool, what: &'static str, grant: &'static str) -> Result<(), ViewError> {
-        if granted { Ok(()) } else { Err(ViewError::Grant { plugin: self.plugin(), what, grant }) }
+    fn grant(&self, granted: bool, what: &str, grant: &str) -> Result<(), ViewError> {
+        let file = format!("plugins.d/{}.toml", self.frame.plugin);
+        self.hold(granted, || format!("{what} needs the grant `{grant}`; set {grant} = true in {file} if you allow it"))
     }
 
     fn form(&mut self, form: &Form) -> Result<(), ViewError> {
@@ -358,12 +283,13 @@ impl<'f> Check<'f> {
         for (at, field) in form.fields.iter().enumerate() {
             let twice = form.fields[..at].iter().any(|other| other.name == field.name)
                 || form.submit.arguments.iter().any(|(name, _)| *name == field.name);
-            if twice || !well_named(&field.name) {
-                return Err(ViewError::FieldName {
-                    plugin: self.plugin(),
-                    name: field.name.chars().take(64).collect(),
-                });
-            }
+            self.hold(!twice && well_named(&field.name), || {
+                let name: String = field.name.chars().take(64).collect();
+                format!(
+                    "the field name {name:?} is used twice, is an argument's name too, or is not 1 to 64 letters, digits, \
+                     \"-\", \"_\" or \".\" without \"kt\" at its beginning"
+                )
+            })?;
             self.label(&field.label)?;
             field.hint.iter().try_for_each(|hint| self.text(hint))?;
             match &field.kind {
@@ -390,23 +316,18 @@ impl<'f> Check<'f> {
         Ok(())
     }
 
-    fn slot(&self, slot: &str, what: &'static str, takes: &'static str) -> ViewError {
-        ViewError::Slot { plugin: self.plugin(), slot: slot.to_owned(), what, takes }
+    fn slot(&self, fits: bool, slot: &str, what: &str, takes: &str) -> Result<(), ViewError> {
+        self.hold(fits, || format!("the slot {slot} takes {takes}, not {what}"))
     }
 
     fn sign_in(&self, nodes: &[Node], slot: &str) -> Result<(), ViewError> {
         const TAKES: &str = "texts and links";
-        for node in nodes {
-            let Node::Text(sentence) = node else {
-                return Err(self.slot(slot, kind(node), TAKES));
-            };
+        nodes.iter().try_for_each(|node| {
+            let Node::Text(sentence) = node else { return self.slot(false, slot, kind(node), TAKES) };
             let plain =
                 |value: &Value| matches!(value, Value::Text(_) | Value::Link(_) | Value::Brand | Value::Contact);
-            if !sentence.iter().all(plain) {
-                return Err(self.slot(slot, "other values", TAKES));
-            }
-        }
-        Ok(())
+            self.slot(sentence.iter().all(plain), slot, "other values", TAKES)
+        })
     }
 
     fn row(&self, nodes: &[Node], slot: &str) -> Result<(), ViewError> {
@@ -416,31 +337,27 @@ impl<'f> Check<'f> {
             match node {
                 Node::Text(sentence) => {
                     sentences += 1;
-                    if sentence.iter().filter(|value| matches!(value, Value::Badge(_))).count() > 2 {
-                        return Err(self.slot(slot, "more badges", TAKES));
-                    }
+                    let badges = sentence.iter().filter(|value| matches!(value, Value::Badge(_))).count();
+                    self.slot(badges <= 2, slot, "more badges", TAKES)?;
                 }
                 Node::Actions(some) => actions += some.len(),
-                other => return Err(self.slot(slot, kind(other), TAKES)),
+                other => self.slot(false, slot, kind(other), TAKES)?,
             }
         }
-        match (sentences, actions) {
-            (0..=1, 0..=2) => Ok(()),
-            (0..=1, _) => Err(self.slot(slot, "more actions", TAKES)),
-            _ => Err(self.slot(slot, "more sentences", TAKES)),
-        }
+        self.slot(sentences <= 1, slot, "more sentences", TAKES)?;
+        self.slot(actions <= 2, slot, "more actions", TAKES)
     }
 
     fn actions_only(&self, nodes: &[Node], slot: &str) -> Result<(), ViewError> {
         const TAKES: &str = "at most four actions";
         let mut count = 0;
         for node in nodes {
-            let Node::Actions(actions) = node else {
-                return Err(self.slot(slot, kind(node), TAKES));
-            };
-            count += actions.len();
+            match node {
+                Node::Actions(actions) => count += actions.len(),
+                other => self.slot(false, slot, kind(other), TAKES)?,
+            }
         }
-        if count <= 4 { Ok(()) } else { Err(self.slot(slot, "more actions", TAKES)) }
+        self.slot(count <= 4, slot, "more actions", TAKES)
     }
 }
 

@@ -10,16 +10,21 @@ use keyturn_core::seal;
 /// notices: don't take away anything that is shown once.
 pub const QUIET_HEADER: &str = "kt-quiet";
 
-/// The source; [`css`] is served.
+/// The source; [`CSS`] is served.
 pub const CSS_SOURCE: &str = include_str!("look/keyturn.css");
-/// The source; [`js`] is served.
+/// The source; [`JS`] is served.
 pub const JS_SOURCE: &str = include_str!("look/keyturn.js");
 
-static CSS: LazyLock<Asset> = LazyLock::new(|| Asset::new(squeezed(CSS_SOURCE, "", CSS_SPACE), "css"));
-static EMBED_CSS: LazyLock<Asset> =
+/// The style sheet.
+pub static CSS: LazyLock<Asset> = LazyLock::new(|| Asset::new(squeezed(CSS_SOURCE, "", CSS_SPACE), "css"));
+/// The style sheet for parts in another panel's pages, in an element of the class `kt`: it touches nothing else there. The
+/// panel can override `--kt-*` on that element, and its own `color-scheme` counts.
+pub static EMBED_CSS: LazyLock<Asset> =
     LazyLock::new(|| Asset::new(squeezed(&embedded(CSS_SOURCE), "", CSS_SPACE), "embed.css"));
-static JS: LazyLock<Asset> = LazyLock::new(|| Asset::new(squeezed(JS_SOURCE, "\n", JS_SPACE), "js"));
-static ICON: LazyLock<Asset> = LazyLock::new(|| Asset::new(ICON_SOURCE.to_owned(), "svg"));
+/// The script; load it with `defer`.
+pub static JS: LazyLock<Asset> = LazyLock::new(|| Asset::new(squeezed(JS_SOURCE, "\n", JS_SPACE), "js"));
+/// The icon beside a page's title.
+pub static ICON: LazyLock<Asset> = LazyLock::new(|| Asset::new(ICON_SOURCE.to_owned(), "svg"));
 
 /// The mark if the operator has no logo, and the icon beside a page's title.
 const ICON_SOURCE: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 30 30\" fill=\"none\" stroke=\"#e8b256\" \
@@ -41,39 +46,16 @@ impl Asset {
         let hash = seal::hex(&Sha256::digest(content.as_bytes()));
         Self { name: format!("keyturn.{}.{kind}", &hash[..12]), content }
     }
-}
 
-/// The style sheet.
-#[must_use]
-pub fn css() -> &'static Asset {
-    &CSS
-}
-
-/// The style sheet for parts in another panel's pages, in an element of the class `kt`: it touches nothing else there. The
-/// panel can override `--kt-*` on that element, and its own `color-scheme` counts.
-#[must_use]
-pub fn embed_css() -> &'static Asset {
-    &EMBED_CSS
-}
-
-/// The icon beside a page's title.
-#[must_use]
-pub fn icon() -> &'static Asset {
-    &ICON
-}
-
-/// The script; load it with `defer`.
-#[must_use]
-pub fn js() -> &'static Asset {
-    &JS
+    /// Its address, as `keyturn_http::router` serves it.
+    pub fn url(&self) -> String {
+        format!("/kt/{}", self.name)
+    }
 }
 
 /// The header `Content-Security-Policy` of every page.
-#[must_use]
-pub fn csp() -> &'static str {
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
-     base-uri 'none'; frame-ancestors 'none'"
-}
+pub const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
+     base-uri 'none'; frame-ancestors 'none'";
 
 /// Spaces that mean nothing in the style sheet; no string there has any of these.
 const CSS_SPACE: &[&str] = &[": ", " {", "{ ", " }", "; ", ", ", " > ", " + "];
@@ -181,24 +163,22 @@ mod tests {
 
     #[test]
     fn the_style_sheet_and_the_script_stay_within_their_budgets() {
-        println!("css {} bytes, js {} bytes", css().content.len(), js().content.len());
-        assert!(css().content.len() <= 15_000, "css: {}", css().content.len());
-        assert!(js().content.len() <= 5_000, "js: {}", js().content.len());
-        assert!(
-            !css().content.contains("/*") && css().content.matches('{').count() == css().content.matches('}').count()
-        );
+        println!("css {} bytes, js {} bytes", CSS.content.len(), JS.content.len());
+        assert!(CSS.content.len() <= 15_000, "css: {}", CSS.content.len());
+        assert!(JS.content.len() <= 5_000, "js: {}", JS.content.len());
+        assert!(!CSS.content.contains("/*") && CSS.content.matches('{').count() == CSS.content.matches('}').count());
     }
 
     #[test]
     fn the_style_sheet_knows_no_left_and_right_and_loads_nothing() {
         for word in ["-left", "-right", "left:", "right:", "url(", "@import", "!important;}}"] {
-            assert!(!css().content.contains(word), "{word}");
+            assert!(!CSS.content.contains(word), "{word}");
         }
     }
 
     #[test]
     fn within_another_panels_page_nothing_outside_of_ours_is_touched() {
-        let css = &embed_css().content;
+        let css = &EMBED_CSS.content;
         let (properties, rules) = css.split_once(".kt.kt{").expect("two parts");
         assert!(properties.contains(":where(.kt){--kt-bg:") && !properties.contains("color-scheme"), "{properties}");
         for of_page in [":root", "}body{", "}html{", "data-theme", ".kt-side", ".kt-nav", ".kt-public"] {
@@ -212,7 +192,7 @@ mod tests {
 
     #[test]
     fn within_another_panels_page_all_sizes_hang_on_one_property() {
-        let css = &embed_css().content;
+        let css = &EMBED_CSS.content;
         assert!(css.contains("--kt-unit:max(1rem,16px);"));
         let sized = |rule: &str| rule.replace("max(1rem,16px)", "").replace(" and (", "");
         let stray: Vec<_> = css.split(['{', '}', ';']).filter(|rule| !rule.starts_with("@media")).map(sized).collect();
@@ -226,7 +206,7 @@ mod tests {
 
     #[test]
     fn what_a_panel_sets_outweighs_ours_and_what_it_says_of_bare_elements_does_not() {
-        let css = &embed_css().content;
+        let css = &EMBED_CSS.content;
         assert!(
             css.contains("{:where(&){--kt-control:44px;}") || css.contains("{:where(&){--kt-control:44px}"),
             "{css}"
@@ -236,12 +216,12 @@ mod tests {
 
     #[test]
     fn the_script_says_when_nobody_reads_what_it_asks_for() {
-        assert!(js().content.contains(&format!("'{}':", super::QUIET_HEADER)));
+        assert!(JS.content.contains(&format!("'{}':", super::QUIET_HEADER)));
     }
 
     #[test]
     fn a_name_changes_with_the_content() {
         assert_ne!(Asset::new("a".to_owned(), "css").name, Asset::new("b".to_owned(), "css").name);
-        assert!(css().name.starts_with("keyturn.") && css().name.ends_with(".css"));
+        assert!(CSS.name.starts_with("keyturn.") && CSS.name.ends_with(".css"));
     }
 }

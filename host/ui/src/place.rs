@@ -38,7 +38,6 @@ pub enum Place {
 
 impl Place {
     /// The account that it is about.
-    #[must_use]
     pub fn subject(&self) -> Option<&AccountId> {
         match self {
             Place::Page { subject, .. } | Place::Slot { subject, .. } => subject.as_ref(),
@@ -47,7 +46,6 @@ impl Place {
     }
 
     /// The link's token.
-    #[must_use]
     pub fn token(&self) -> Option<&str> {
         match self {
             Place::Link { token, .. } => Some(token.as_str()),
@@ -68,12 +66,11 @@ impl Place {
 
 /// A link's token: whoever has it has the link. Wiped when dropped, never written to a log.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
+#[serde(transparent)]
 pub struct Token(Zeroizing<String>);
 
 impl Token {
     /// The token itself.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -82,12 +79,6 @@ impl Token {
 impl From<String> for Token {
     fn from(token: String) -> Self {
         Self(Zeroizing::new(token))
-    }
-}
-
-impl From<Token> for String {
-    fn from(token: Token) -> Self {
-        token.0.to_string()
     }
 }
 

@@ -5,7 +5,7 @@
 use axum::body::Body;
 use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::response::Response;
-use keyturn_host::operator::{Document, OperatorPage};
+use keyturn_host::operator::{OperatorPage, document_headers};
 use keyturn_host::view::Corrections;
 
 use crate::answer::Failed;
@@ -92,7 +92,7 @@ pub fn inbox_html(request: &mut Request) -> Result<Response, Failed> {
     }
     let caller = request.visitor.caller();
     let document = request.site.host.inbox_document(&caller, request.asked("name"))?;
-    let mut response = Response::new(Body::from(document.html.to_string()));
-    response.headers_mut().extend(Document::headers());
+    let mut response = Response::new(Body::from(document.to_string()));
+    response.headers_mut().extend(document_headers());
     Ok(response)
 }

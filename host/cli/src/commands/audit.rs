@@ -73,34 +73,23 @@ fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCo
         limit: arguments.limit,
         counted: true,
     })?;
-    if output.json {
-        let entries = entries.iter().map(|(number, entry)| json!({ "number": number, "entry": entry }));
-        output.document(&entries.collect());
-        return Ok(ExitCode::SUCCESS);
-    }
-    if entries.is_empty() {
-        output.remark("No entries.");
-        return Ok(ExitCode::SUCCESS);
-    }
-    let rows: Vec<Vec<String>> = entries
-        .iter()
-        .map(|(number, entry)| {
-            let mut subjects: Vec<&str> = entry.subjects.iter().map(|(id, _)| id.as_str()).collect();
-            subjects.dedup();
-            vec![
-                number.to_string(),
-                clock(entry.at, host, if entry.times.is_some() { MINUTES } else { SECONDS }),
-                entry.operation.clone(),
-                outcome(entry),
-                entry.actor.clone(),
-                entry.key.clone().unwrap_or_default(),
-                subjects.join(" "),
-                entry.address.clone().unwrap_or_default(),
-                entry.request.clone(),
-            ]
-        })
-        .collect();
-    output.table(&["NO", "WHEN", "WHAT", "OUTCOME", "WHO", "KEY", "WHOM", "FROM", "REQUEST"], &rows);
+    let row = |(number, entry): &(i64, AuditEntry)| {
+        let mut subjects: Vec<&str> = entry.subjects.iter().map(|(id, _)| id.as_str()).collect();
+        subjects.dedup();
+        vec![
+            number.to_string(),
+            clock(entry.at, host, if entry.times.is_some() { MINUTES } else { SECONDS }),
+            entry.operation.clone(),
+            outcome(entry),
+            entry.actor.clone(),
+            entry.key.clone().unwrap_or_default(),
+            subjects.join(" "),
+            entry.address.clone().unwrap_or_default(),
+            entry.request.clone(),
+        ]
+    };
+    let heads = ["NO", "WHEN", "WHAT", "OUTCOME", "WHO", "KEY", "WHOM", "FROM", "REQUEST"];
+    output.list(&entries, "No entries.", |(number, entry)| json!({ "number": number, "entry": entry }), &heads, row);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -108,10 +97,7 @@ fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCo
 fn outcome(entry: &AuditEntry) -> String {
     let Some(times) = entry.times else { return entry.outcome.clone() };
     let times = if times == 1 { "once".to_owned() } else { format!("{times} times") };
-    let from = match &entry.address {
-        Some(network) => format!(" from {network}"),
-        None => String::new(),
-    };
+    let from = entry.address.as_ref().map(|network| format!(" from {network}")).unwrap_or_default();
     format!("{times} {}{from} within the minute", entry.outcome)
 }
 
@@ -120,31 +106,24 @@ fn prune(host: &Host, config: &Config, arguments: &Prune, output: &Output) -> an
     let before = host.now() - i64::from(days) * DAY;
     let outdated = host.storage.audit_before(before)?;
     let gone = if arguments.dry_run { 0 } else { host.prune_audit(&console(), before)? };
-    if output.json {
-        output.document(&json!({
-            "older_than_days": days,
-            "before": before,
-            "entries": outdated.entries,
-            "counted": outdated.counted,
-            "oldest": outdated.oldest,
-            "deleted": gone,
-        }));
-        return Ok(ExitCode::SUCCESS);
-    }
-    let Some(oldest) = outdated.oldest else {
-        output.line(&format!("No entry is older than {days} days."));
-        return Ok(ExitCode::SUCCESS);
-    };
-    let count = |count: u64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
-    output.line(&format!(
-        "{} older than {days} days: {} and {}, the oldest from {}.",
-        if arguments.dry_run { "Would delete entries" } else { "Deleted entries" },
-        count(outdated.entries, "entry", "entries"),
-        count(outdated.counted, "line of counts", "lines of counts"),
-        clock(oldest, host, MINUTES)
-    ));
-    if arguments.dry_run {
-        output.remark("Nothing was deleted. To delete them, run it without --dry-run.");
-    }
-    Ok(ExitCode::SUCCESS)
+    let document = json!({
+        "older_than_days": days, "before": before, "entries": outdated.entries, "counted": outdated.counted,
+        "oldest": outdated.oldest, "deleted": gone,
+    });
+    output.answer(&document, |output| {
+        let Some(oldest) = outdated.oldest else {
+            return output.line(&format!("No entry is older than {days} days."));
+        };
+        let count = |count: u64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+        output.line(&format!(
+            "{} older than {days} days: {} and {}, the oldest from {}.",
+            if arguments.dry_run { "Would delete entries" } else { "Deleted entries" },
+            count(outdated.entries, "entry", "entries"),
+            count(outdated.counted, "line of counts", "lines of counts"),
+            clock(oldest, host, MINUTES)
+        ));
+        if arguments.dry_run {
+            output.remark("Nothing was deleted. To delete them, run it without --dry-run.");
+        }
+    })
 }

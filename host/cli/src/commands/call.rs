@@ -10,7 +10,7 @@ use keyturn_host::values::read_json;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::{configuration, console, ended};
+use super::{configuration, console, ended, without_end};
 use crate::output::Output;
 
 #[derive(clap::Args)]
@@ -81,7 +81,6 @@ fn line(name: &str) -> anyhow::Result<String> {
     if read == 0 {
         return Err(ended(2, format!("“{name}” is a secret, and standard input has no line for it. Nothing was done")));
     }
-    let length = text.strip_suffix('\n').map_or(text.len(), |line| line.strip_suffix('\r').unwrap_or(line).len());
-    text.truncate(length);
+    without_end(&mut text);
     Ok(text)
 }

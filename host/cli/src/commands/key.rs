@@ -45,10 +45,7 @@ pub fn run(config: &Path, command: &Command, output: &Output) -> anyhow::Result<
         cause => cause.into(),
     })?;
     let key_file = config.path(&config.key_file);
-    if output.json {
-        output.document(&json!({ "key_file": key_file }));
-    } else {
+    output.answer(&json!({ "key_file": key_file }), |output| {
         output.line(&format!("The database now uses {}. Keep it with the backup.", key_file.display()));
-    }
-    Ok(ExitCode::SUCCESS)
+    })
 }

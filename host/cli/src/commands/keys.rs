@@ -1,5 +1,6 @@
 //! `keyturn keys`: service keys, with which machines identify themselves.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -75,31 +76,25 @@ pub fn run(path: &Path, command: &Command, output: &Output) -> anyhow::Result<Ex
         Command::List => list(&config.empty_host()?, output),
         Command::Revoke { name } => {
             let done = config.empty_host()?.revoke_service_key(&console(), name).map_err(problem)?;
-            if output.json {
-                output.document(&json!({ "name": name, "revoked": true, "was_revoked_before": !done }));
-            } else if done {
-                output.line(&format!("{name} has been revoked. The next request with it is refused."));
-            } else {
-                output.line(&format!("{name} was already revoked."));
-            }
-            Ok(ExitCode::SUCCESS)
+            output.answer(&json!({ "name": name, "revoked": true, "was_revoked_before": !done }), |output| {
+                output.line(&match done {
+                    true => format!("{name} has been revoked. The next request with it is refused."),
+                    false => format!("{name} was already revoked."),
+                });
+            })
         }
         Command::Rotate { name, old_works_for } => {
             let host = config.empty_host()?;
             let token =
-                host.rotate_service_key(&console(), name, i64::from(*old_works_for) * 60_000).map_err(problem)?;
-            if output.json {
-                output.document(&json!({ "name": name, "token": token.as_str() }));
-            } else {
-                output.remark(&match old_works_for {
-                    0 => format!("The old token of {name} no longer works. The new one is shown only once:"),
-                    minutes => format!(
-                        "The old token of {name} works for {minutes} more minutes. The new one is shown only once:"
-                    ),
-                });
+                host.rotate_service_key(&console(), name, i64::from(*old_works_for) * 60_000, None).map_err(problem)?;
+            output.answer(&json!({ "name": name, "token": token.as_str() }), |output| {
+                let old = match old_works_for {
+                    0 => "no longer works".to_owned(),
+                    minutes => format!("works for {minutes} more minutes"),
+                };
+                output.remark(&format!("The old token of {name} {old}. The new one is shown only once:"));
                 output.line(&token);
-            }
-            Ok(ExitCode::SUCCESS)
+            })
         }
     }
 }
@@ -125,31 +120,21 @@ fn add(config: &Config, arguments: &Add, output: &Output) -> anyhow::Result<Exit
         expires: arguments.days.map(|days| host.now() + i64::from(days) * 86_400_000),
     };
     let (key, token) = host.add_service_key(&console(), new).map_err(problem)?;
-    if output.json {
-        let mut document = document(&key, host.now());
-        document["token"] = token.as_str().into();
-        output.document(&document);
-    } else {
+    let mut document = document(&key, host.now());
+    document["token"] = token.as_str().into();
+    output.answer(&document, |output| {
         output.remark(&format!("{} may {}. Its token is shown only once:", key.name, in_words(&key)));
         output.line(&token);
-    }
-    Ok(ExitCode::SUCCESS)
+    })
 }
 
 /// What a key may do, for whom, from where.
 fn in_words(key: &ServiceKey) -> String {
-    let may: Vec<&str> = key.scopes.iter().map(String::as_str).collect();
+    let listed = |names: &BTreeSet<String>| names.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let of = key.managed_by.as_ref().map(|manager| format!(" of {manager}")).unwrap_or_default();
     let from: Vec<String> = key.addresses.iter().map(ToString::to_string).collect();
     let from = if from.is_empty() { "anywhere".to_owned() } else { from.join(", ") };
-    format!("do {} for {}, from {from}", may.join(", "), accounts(key))
-}
-
-fn accounts(key: &ServiceKey) -> String {
-    let realms: Vec<&str> = key.realms.iter().map(String::as_str).collect();
-    match &key.managed_by {
-        None => format!("every {}", realms.join(", ")),
-        Some(manager) => format!("every {} of {manager}", realms.join(", ")),
-    }
+    format!("do {} for every {}{of}, from {from}", listed(&key.scopes), listed(&key.realms))
 }
 
 fn state(key: &ServiceKey, now: i64) -> &'static str {
@@ -170,31 +155,23 @@ fn document(key: &ServiceKey, now: i64) -> Value {
 
 fn list(host: &Host, output: &Output) -> anyhow::Result<ExitCode> {
     let (keys, now) = (host.service_keys()?, host.now());
-    if output.json {
-        output.document(&keys.iter().map(|key| document(key, now)).collect());
-        return Ok(ExitCode::SUCCESS);
-    }
-    if keys.is_empty() {
-        output.remark("No keys. Create one with `keyturn keys add`.");
-        return Ok(ExitCode::SUCCESS);
-    }
-    let rows: Vec<Vec<String>> = keys
-        .iter()
-        .map(|key| {
-            let used = key.last_used.as_ref().map(|(at, from)| match from {
-                Some(from) => format!("{} from {from}", clock(*at, host, MINUTES)),
-                None => clock(*at, host, MINUTES),
-            });
-            vec![
-                key.name.clone(),
-                key.id.clone(),
-                state(key, now).to_owned(),
-                used.unwrap_or_else(|| "never".to_owned()),
-                key.expires.map_or_else(|| "never".to_owned(), |end| clock(end, host, MINUTES)),
-                in_words(key),
-            ]
-        })
-        .collect();
-    output.table(&["NAME", "ID", "STATE", "LAST USED", "EXPIRES", "MAY"], &rows);
+    let never = || "never".to_owned();
+    let row = |key: &ServiceKey| {
+        let used = key.last_used.as_ref().map(|(at, from)| match from {
+            Some(from) => format!("{} from {from}", clock(*at, host, MINUTES)),
+            None => clock(*at, host, MINUTES),
+        });
+        vec![
+            key.name.clone(),
+            key.id.clone(),
+            state(key, now).to_owned(),
+            used.unwrap_or_else(never),
+            key.expires.map_or_else(never, |end| clock(end, host, MINUTES)),
+            in_words(key),
+        ]
+    };
+    let none = "No keys. Create one with `keyturn keys add`.";
+    let heads = ["NAME", "ID", "STATE", "LAST USED", "EXPIRES", "MAY"];
+    output.list(&keys, none, |key| document(key, now), &heads, row);
     Ok(ExitCode::SUCCESS)
 }

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use clap::Args;
 use keyturn_host::config::Config;
-use keyturn_host::mail::address;
 use keyturn_host::mail::config::Way;
 use keyturn_host::mail::draw::Context;
 use keyturn_host::mail::setup::Setup;
 use keyturn_host::mail::transport::{Attempt, Step, StepKind, Verdict};
-use keyturn_host::mail::trial;
-use serde_json::json;
+use keyturn_host::mail::{address, trial};
+use serde_json::{Value, json};
 
 use super::{configuration, ended};
 use crate::exit;
@@ -77,17 +76,12 @@ fn test(config: &Config, arguments: &Test, output: &Output) -> anyhow::Result<Ex
     if output.json {
         output.document(&json!({
             "to": arguments.address, "transport": name, "message_id": trial.message_id, "verdict": attempt.verdict,
-            "steps": attempt.steps.iter().map(step_document).collect::<Vec<_>>(),
+            "steps": step_documents(&attempt),
         }));
         return Ok(ExitCode::from(code(attempt.verdict)));
     }
     if arguments.verbose {
-        let rows: Vec<Vec<String>> = attempt
-            .steps
-            .iter()
-            .map(|step| vec![step_name(step.kind).to_owned(), milliseconds(step.took), step.said.clone()])
-            .collect();
-        output.table(&["STEP", "TOOK", "SAID"], &rows);
+        steps(&attempt, output);
         output.line("");
     }
     if attempt.verdict == Verdict::Accepted {
@@ -110,12 +104,15 @@ fn code(verdict: Verdict) -> u8 {
     }
 }
 
-pub(super) fn step_document(step: &Step) -> serde_json::Value {
-    json!({ "step": step.kind, "took_ms": u64::try_from(step.took.as_millis()).unwrap_or(u64::MAX), "said": step.said })
+pub(super) fn step_documents(attempt: &Attempt) -> Value {
+    let took = |step: &Step| u64::try_from(step.took.as_millis()).unwrap_or(u64::MAX);
+    attempt.steps.iter().map(|step| json!({ "step": step.kind, "took_ms": took(step), "said": step.said })).collect()
 }
 
-pub(super) fn milliseconds(took: Duration) -> String {
-    format!("{:.1} ms", took.as_secs_f64() * 1_000.0)
+pub(super) fn steps(attempt: &Attempt, output: &Output) {
+    let took = |step: &Step| format!("{:.1} ms", step.took.as_secs_f64() * 1_000.0);
+    let row = |step: &Step| vec![step_name(step.kind).to_owned(), took(step), step.said.clone()];
+    output.table(&["STEP", "TOOK", "SAID"], attempt.steps.iter().map(row));
 }
 
 /// What failed, at which step, the server's answer, which settings to check, what to try.
@@ -152,13 +149,10 @@ pub(super) fn how_far(steps: &[Step]) -> String {
     }
 }
 
-pub(super) fn step_name(kind: StepKind) -> &'static str {
+fn step_name(kind: StepKind) -> &'static str {
     match kind {
-        StepKind::LookUp => "look-up",
-        StepKind::Connect => "connect",
         StepKind::Tls => "TLS",
-        StepKind::Login => "login",
-        StepKind::Handover => "handover",
+        other => other.name(),
     }
 }
 
@@ -185,8 +179,8 @@ pub(super) fn place(setup: &Setup, names: &[&str]) -> String {
     if names.iter().any(|name| !fixed.fixes(name)) {
         return "the panel's page Email settings".to_owned();
     }
-    let lines: Vec<usize> = names.iter().filter_map(|name| fixed.lines.get(*name).copied()).collect();
-    match (lines.iter().min(), lines.iter().max()) {
+    let lines = || names.iter().filter_map(|name| fixed.lines.get(*name));
+    match (lines().min(), lines().max()) {
         (Some(first), Some(last)) if first == last => format!("{}, line {first}", fixed.file),
         (Some(first), Some(last)) => format!("{}, lines {first}-{last}", fixed.file),
         _ => fixed.file.clone(),
@@ -195,10 +189,10 @@ pub(super) fn place(setup: &Setup, names: &[&str]) -> String {
 
 /// Where the value of a setting comes from.
 pub(super) fn source(setup: &Setup, setting: &str) -> String {
-    let Setup { fixed, .. } = setup;
-    match fixed.line(setting).filter(|_| fixed.fixes(setting)) {
+    let fixed = &setup.fixed;
+    match fixed.line(setting) {
+        _ if !fixed.fixes(setting) => "page Email settings".to_owned(),
         Some(line) => format!("{}, line {line}", fixed.file),
-        None if fixed.fixes(setting) => fixed.file.clone(),
-        None => "page Email settings".to_owned(),
+        None => fixed.file.clone(),
     }
 }

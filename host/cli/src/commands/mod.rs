@@ -18,6 +18,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use keyturn_host::Host;
 use keyturn_host::accounts::Reach;
 use keyturn_host::caller::{Actor, Caller};
@@ -62,24 +63,15 @@ fn missing(path: &Path) -> anyhow::Error {
     ended(exit::CONFIGURATION, text)
 }
 
-/// The filters, as on the pages.
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Which {
-    All,
-    Waiting,
-    Failed,
-    Accepted,
+/// Reads a filter, named as on the pages.
+fn shown() -> impl TypedValueParser<Value = Shown> {
+    PossibleValuesParser::new(["all", "waiting", "failed", "accepted"]).map(|name| Shown::named(&name))
 }
 
-impl Which {
-    fn shown(self) -> Shown {
-        match self {
-            Which::All => Shown::All,
-            Which::Waiting => Shown::Waiting,
-            Which::Failed => Shown::Failed,
-            Which::Accepted => Shown::Accepted,
-        }
-    }
+/// Removes the end of a line of standard input.
+fn without_end(line: &mut String) {
+    let length = line.strip_suffix('\n').map_or(line.len(), |line| line.strip_suffix('\r').unwrap_or(line).len());
+    line.truncate(length);
 }
 
 /// To the second, with the zone: the machine's own may differ.

@@ -1,18 +1,18 @@
 //! `keyturn outbox`: waiting and failed emails, the reasons, and another try.
 
-use std::borrow::Cow;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
 use keyturn_host::Host;
+use keyturn_host::operator::Shown;
 use keyturn_host::outbox::{OneMail, Retried};
 use keyturn_host::storage::outbox::{ATTEMPTS, Mail, MailFilter, MailId, MailState};
 use serde_json::{Value, json};
 
-use super::mail::{milliseconds, step_document, step_name};
+use super::mail::{step_documents, steps};
 use super::queue::{self, Done, Listed, code};
-use super::{SECONDS, Which, clock, configuration, console, ended, not_found};
+use super::{SECONDS, clock, configuration, console, ended, not_found, shown};
 use crate::exit;
 use crate::output::Output;
 
@@ -49,8 +49,8 @@ Exit codes: 0 all retried · 1 none · 3 some · 4 no such email · 5 the accoun
 #[derive(Args)]
 pub struct List {
     /// Only emails in this state.
-    #[arg(long, value_enum, default_value_t = Which::All)]
-    state: Which,
+    #[arg(long, default_value = "all", value_parser = shown())]
+    state: Shown,
     /// Only emails to accounts with this login or address.
     #[arg(long)]
     to: Option<String>,
@@ -87,7 +87,7 @@ pub fn run(config: &Path, command: &Command, output: &Output) -> anyhow::Result<
 
 fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCode> {
     let mails = host.storage.mails(&MailFilter {
-        states: arguments.state.shown().states().to_vec(),
+        states: arguments.state.states().to_vec(),
         search: arguments.to.clone(),
         before: arguments.before,
         limit: arguments.limit,
@@ -99,26 +99,22 @@ fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCo
         limit: Some(arguments.limit),
     };
     Ok(listed.show(&mails, host, output, document, |mail, entry| {
-        vec![to(mail).into_owned(), entry.what.clone(), entry.state.name().to_owned()]
+        vec![mail.to.text().into_owned(), entry.what.clone(), entry.state.name().to_owned()]
     }))
 }
 
 fn show(host: &Host, id: &MailId, output: &Output) -> anyhow::Result<ExitCode> {
     let OneMail { mail, delivery, message_id, drawn } = host.mail(&console(), id)?.ok_or_else(|| no_such(id))?;
-    if output.json {
-        let mut shown = document(&mail);
-        shown["message_id"] = json!(message_id);
-        shown["address"] = json!(delivery.to);
-        shown["moved"] = json!(delivery.moved);
-        shown["subject"] = json!(drawn.as_ref().map(|drawn| &drawn.subject));
-        shown["text"] = json!(drawn.as_ref().map(|drawn| drawn.text.as_str()));
-        output.document(&shown);
-        return Ok(ExitCode::SUCCESS);
-    }
+    let mut shown = document(&mail);
+    shown["message_id"] = json!(message_id);
+    shown["address"] = json!(delivery.to);
+    shown["moved"] = json!(delivery.moved);
+    shown["subject"] = json!(drawn.as_ref().map(|drawn| &drawn.subject));
+    shown["text"] = json!(drawn.as_ref().map(|drawn| drawn.text.as_str()));
     let address = delivery.to.map(|address| format!(" ({address})")).unwrap_or_default();
     let mut facts = vec![
         ("mail", mail.id.to_string()),
-        ("to", format!("{}{address}", to(&mail))),
+        ("to", format!("{}{address}", mail.to.text())),
         ("what", format!("{} of {}", mail.template, mail.plugin)),
         ("state", format!("{}, {} of {ATTEMPTS} attempts", mail.state.name(), mail.attempts)),
         ("asked", clock(mail.asked_at, host, SECONDS)),
@@ -129,20 +125,17 @@ fn show(host: &Host, id: &MailId, output: &Output) -> anyhow::Result<ExitCode> {
     if delivery.moved && delivery.whole {
         facts.push(("address", "changed since the last attempt".to_owned()));
     }
-    facts.iter().for_each(|(name, value)| output.line(&format!("{name:<9} {value}")));
-    if let Some(told) = &mail.last {
-        output.line(&format!("\n{}, {}", told.server, clock(told.at, host, SECONDS)));
-        let steps = told.attempt.steps.iter();
-        let rows: Vec<Vec<String>> = steps
-            .map(|step| vec![step_name(step.kind).to_owned(), milliseconds(step.took), step.said.clone()])
-            .collect();
-        output.table(&["STEP", "TOOK", "SAID"], &rows);
-    }
-    match drawn {
-        Some(drawn) => output.line(&format!("\nSubject: {}\n\n{}", drawn.subject, drawn.text.trim_end())),
-        None => output.remark("Its text can no longer be shown."),
-    }
-    Ok(ExitCode::SUCCESS)
+    output.answer(&shown, |output| {
+        output.facts(&facts);
+        if let Some(told) = &mail.last {
+            output.line(&format!("\n{}, {}", told.server, clock(told.at, host, SECONDS)));
+            steps(&told.attempt, output);
+        }
+        match drawn {
+            Some(drawn) => output.line(&format!("\nSubject: {}\n\n{}", drawn.subject, drawn.text.trim_end())),
+            None => output.remark("Its text can no longer be shown."),
+        }
+    })
 }
 
 fn retry(host: &Host, arguments: &Retry, output: &Output) -> anyhow::Result<ExitCode> {
@@ -154,35 +147,26 @@ fn retry(host: &Host, arguments: &Retry, output: &Output) -> anyhow::Result<Exit
         there(host, &arguments.ids)?
     };
     let retried = host.retry(&console(), &ids, arguments.although_moved)?;
-    let count = |wanted: fn(&Retried) -> bool| retried.iter().filter(|(_, retried)| wanted(retried)).count();
-    let queued = count(|retried| matches!(retried, Retried::Queued { .. }));
-    let moved = count(|retried| *retried == Retried::Moved);
-    let word = |retried: &Retried| match retried {
-        Retried::Queued { .. } => "queued",
-        Retried::Moved => "moved",
-        Retried::Not => "not",
+    let told = |(id, retried): &(MailId, Retried)| match retried {
+        Retried::Queued { .. } => ("queued", None),
+        Retried::Moved => {
+            let moved = "the account's address has changed since the last attempt; to send it to the new one";
+            ("moved", Some(format!("{moved}: keyturn outbox retry {id} --although-moved")))
+        }
+        Retried::Not => ("not", Some("is being sent right now, or has nothing left to send".to_owned())),
     };
+    let queued = retried.iter().filter(|one| told(one).0 == "queued").count();
     if output.json {
-        let answers = retried.iter().map(|(id, retried)| json!({ "id": id, "retried": word(retried) }));
-        output.document(&answers.collect());
+        output.document(&retried.iter().map(|one| json!({ "id": one.0, "retried": told(one).0 })).collect());
     } else if ids.is_empty() {
         output.remark("There is no failed email to retry.");
     } else {
         output.line(&format!("{queued} of {} retried.", ids.len()));
-        for (id, retried) in &retried {
-            match retried {
-                Retried::Queued { .. } => {}
-                Retried::Moved => output.remark(&format!(
-                    "  {id}  the account's address has changed since the last attempt; to send it to the new one: \
-                     keyturn outbox retry {id} --although-moved"
-                )),
-                Retried::Not => {
-                    output.remark(&format!("  {id}  is being sent right now, or has nothing left to send"));
-                }
-            }
+        for (id, why) in retried.iter().filter_map(|one| Some((&one.0, told(one).1?))) {
+            output.remark(&format!("  {id}  {why}"));
         }
     }
-    let refused = if moved > 0 { exit::REFUSED } else { 1 };
+    let refused = if retried.iter().any(|one| told(one).0 == "moved") { exit::REFUSED } else { 1 };
     Ok(code(queued, ids.len(), refused))
 }
 
@@ -209,17 +193,13 @@ fn no_such(id: &MailId) -> anyhow::Error {
 
 fn document(mail: &Mail) -> Value {
     let last = mail.last.as_ref().map(|told| {
-        let steps: Vec<Value> = told.attempt.steps.iter().map(step_document).collect();
-        json!({ "at": told.at, "server": told.server, "verdict": told.attempt.verdict, "steps": steps })
+        let verdict = told.attempt.verdict;
+        json!({ "at": told.at, "server": told.server, "verdict": verdict, "steps": step_documents(&told.attempt) })
     });
     json!({
-        "id": mail.id, "number": mail.number, "plugin": mail.plugin, "to": to(mail), "template": mail.template,
+        "id": mail.id, "number": mail.number, "plugin": mail.plugin, "to": mail.to.text(), "template": mail.template,
         "state": mail.state, "attempts": mail.attempts, "asked_at": mail.asked_at, "changed_at": mail.changed_at,
         "due": mail.due, "expires": mail.expires, "obstacle": mail.obstacle.map(|obstacle| obstacle.name()),
         "whole": mail.whole, "last": last,
     })
-}
-
-fn to(mail: &Mail) -> Cow<'_, str> {
-    mail.to.text()
 }

@@ -4,13 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use keyturn_host::accounts::Field;
 use keyturn_host::plugin::grants::{Grants, digest};
 use keyturn_host::plugin::manifest::{Setting, SettingType, Wants};
 use keyturn_host::plugin::pack;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::output::Output;
+use crate::output::{Output, cut};
 
 #[derive(clap::Subcommand)]
 pub enum Command {
@@ -53,12 +52,10 @@ pub fn run(command: &Command, output: &Output) -> anyhow::Result<ExitCode> {
             let packed = pack::pack(&bytes, &text, &beside)
                 .map_err(|cause| anyhow::Error::from(cause).context(format!("can't pack {}", component.display())))?;
             std::fs::write(to, &packed).with_context(|| to.display().to_string())?;
-            if output.json {
-                output.document(&json!({ "file": to, "bytes": packed.len(), "sha256": digest(&packed) }));
-            } else {
-                output.line(&format!("{}  {} bytes\nsha256 = \"{}\"", to.display(), packed.len(), digest(&packed)));
-            }
-            Ok(ExitCode::SUCCESS)
+            let (bytes, sha256) = (packed.len(), digest(&packed));
+            output.answer(&json!({ "file": to, "bytes": bytes, "sha256": sha256 }), |output| {
+                output.line(&format!("{}  {bytes} bytes\nsha256 = \"{sha256}\"", to.display()));
+            })
         }
     }
 }
@@ -78,47 +75,35 @@ fn inspect(file: &PathBuf, grants: Option<&PathBuf>, output: &Output) -> anyhow:
     }
     output.line(&format!("{} {}  {}", manifest.name, manifest.version, manifest.description));
     output.line(&format!("sha256 {}  {} bytes\n", digest(&bytes), bytes.len()));
-    let rows: Vec<Vec<String>> = rights(&manifest.wants)
-        .into_iter()
-        .map(|(right, wanted)| {
-            let granted = match granted {
-                None => "?".to_owned(),
-                Some(granted) => {
-                    rights(granted).into_iter().find(|(other, _)| *other == right).map_or_else(String::new, |(_, g)| g)
-                }
-            };
-            vec![right.to_owned(), wanted, granted]
-        })
-        .collect();
-    output.table(&["MAY", "WANTED", "GRANTED"], &rows);
+    let held = granted.map(rights);
+    output.table(
+        &["MAY", "WANTED", "GRANTED"],
+        rights(&manifest.wants).into_iter().map(|(right, wanted)| {
+            let granted = held.as_ref().map(|held| held.iter().find(|(other, _)| *other == right));
+            let granted = granted.map_or("?", |found| found.map_or("", |(_, granted)| granted));
+            vec![right.to_owned(), wanted, granted.to_owned()]
+        }),
+    );
     output.line("");
-    let rows: Vec<Vec<String>> = manifest
-        .operations
-        .iter()
-        .map(|operation| {
-            let actors: Vec<String> =
-                operation.actors.iter().map(|actor| json!(actor).as_str().unwrap_or_default().to_owned()).collect();
-            let hook = operation.hook.as_ref().map_or_else(String::new, |hook| format!("{hook}/{}", operation.name));
-            vec![operation.name.clone(), hook, if operation.form { "form" } else { "" }.to_owned(), actors.join(", ")]
-        })
-        .collect();
-    output.table(&["OPERATION", "HOOK", "FORM", "WHO MAY"], &rows);
+    output.table(
+        &["OPERATION", "HOOK", "FORM", "WHO MAY"],
+        manifest.operations.iter().map(|row| {
+            let actors: Vec<Value> = row.actors.iter().map(|actor| json!(actor)).collect();
+            let actors: Vec<&str> = actors.iter().filter_map(Value::as_str).collect();
+            let form = if row.form { "form" } else { "" };
+            vec![row.name.clone(), row.scope().unwrap_or_default(), form.to_owned(), actors.join(", ")]
+        }),
+    );
     if !manifest.settings.is_empty() {
         output.line("");
         let row = |(name, setting): (&String, &Setting)| {
             let set = grants.as_ref().and_then(|grants| grants.settings.get(name));
-            // A value is written alike in JSON and in TOML.
-            let said = json!(set.unwrap_or(&setting.default)).to_string();
-            // `--json` has the whole of a long one.
-            let short: String =
-                if said.chars().count() > 30 { said.chars().take(29).chain(['…']).collect() } else { said };
+            // A value is written alike in JSON and in TOML; `--json` has the whole of a long one.
+            let value = cut(&json!(set.unwrap_or(&setting.default)).to_string(), 30);
             let whose = if set.is_some() { "set" } else { "default" };
-            vec![name.clone(), short, whose.to_owned(), bounds(setting), setting.title.clone()]
+            vec![name.clone(), value, whose.to_owned(), bounds(setting), setting.title.clone()]
         };
-        output.table(
-            &["SETTING", "VALUE", "FROM", "ALLOWED", "MEANING"],
-            &manifest.settings.iter().map(row).collect::<Vec<_>>(),
-        );
+        output.table(&["SETTING", "VALUE", "FROM", "ALLOWED", "MEANING"], manifest.settings.iter().map(row));
     }
     for (head, names) in [("Imports", &imports), ("Exports", &exports)] {
         output.line(&format!("\n{head}"));
@@ -149,31 +134,22 @@ fn bounds(setting: &Setting) -> String {
 /// The rights that a plugin may want or have, in words, the strongest first.
 fn rights(wants: &Wants) -> Vec<(&'static str, String)> {
     let yes = |right: bool| if right { "yes" } else { "no" }.to_owned();
+    let listed = |names: Vec<&str>, none: &str| if names.is_empty() { none.to_owned() } else { names.join(", ") };
     let accounts = wants.accounts.as_ref();
-    let read: Vec<&str> =
-        accounts.map(|a| a.read.iter().map(|field: &Field| field.name()).collect()).unwrap_or_default();
-    let realms: Vec<&str> = accounts.map(|a| a.realms.iter().map(String::as_str).collect()).unwrap_or_default();
+    let read = accounts.iter().flat_map(|a| &a.read).map(|field| field.name()).collect();
+    let realms = accounts.iter().flat_map(|a| &a.realms).map(String::as_str).collect();
     let mail = wants.mail.as_ref();
-    let whom = mail.map_or_else(
-        || "nobody".to_owned(),
-        |mail| {
-            let realms = mail.recipients.iter().map(String::as_str);
-            let mut whom: Vec<&str> = realms.chain(mail.operators.then_some("the operators")).collect();
-            if whom.is_empty() {
-                whom.push("as granted");
-            }
-            whom.join(", ")
-        },
-    );
+    let operators = mail.filter(|mail| mail.operators).map(|_| "the operators");
+    let whom = mail.iter().flat_map(|mail| &mail.recipients).map(String::as_str).chain(operators).collect();
     vec![
         ("read and replace stored passwords", yes(accounts.is_some_and(|a| a.credential))),
         ("ask for passwords in its forms", yes(wants.passwords)),
         ("speak for the panel", yes(wants.speaks_for_panel)),
         ("draw forms", yes(wants.input)),
-        ("email", whom),
+        ("email", listed(whom, if mail.is_some() { "as granted" } else { "nobody" })),
         ("put free text into emails", yes(mail.is_some_and(|mail| mail.text))),
-        ("read these account fields", if read.is_empty() { "nothing".to_owned() } else { read.join(", ") }),
-        ("accounts of realms", if realms.is_empty() { "as granted".to_owned() } else { realms.join(", ") }),
+        ("read these account fields", listed(read, "nothing")),
+        ("accounts of realms", listed(realms, "as granted")),
         ("work in the background", yes(wants.jobs)),
         ("send events to other plugins and receive theirs", yes(wants.events)),
         ("keep data of its own", yes(wants.database)),

@@ -40,15 +40,9 @@ impl Listed<'_> {
             row.extend([format!("{} of {}", entry.attempts, entry.most), entry.said.unwrap_or_default()]);
             row
         };
-        if output.json {
-            output.document(&all.iter().map(document).collect());
-        } else if all.is_empty() {
-            output.remark(self.none);
-        } else {
-            output.table(self.heads, &all.iter().map(row).collect::<Vec<_>>());
-            if let Some(last) = all.last().filter(|_| self.limit == u32::try_from(all.len()).ok()) {
-                output.remark(&format!("Older ones: --before {}", Entry::from(last).number));
-            }
+        let listed = output.list(all, self.none, document, self.heads, row);
+        if let Some(last) = all.last().filter(|_| listed && self.limit == u32::try_from(all.len()).ok()) {
+            output.remark(&format!("Older ones: --before {}", Entry::from(last).number));
         }
         ExitCode::SUCCESS
     }

@@ -12,7 +12,7 @@ use keyturn_host::seal::without_mark;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{clock, configuration, console, ended, not_found};
+use super::{clock, configuration, console, ended, not_found, without_end};
 use crate::exit;
 use crate::output::Output;
 
@@ -35,9 +35,7 @@ pub fn run(config: &Path, arguments: &Arguments, output: &Output) -> anyhow::Res
     let account = account(&host, &arguments.login, &realms)?;
     if arguments.link {
         let made = host.call(&console(), &config.sign_in.link_hook, &json!({ "account": account.as_str() }), None)?;
-        if output.json {
-            output.document(&made);
-        } else {
+        return output.answer(&made, |output| {
             let until = made.get("until").and_then(Value::as_i64).unwrap_or_default();
             output.remark(&format!(
                 "Link for {} ({account}). Anyone who has it can choose the password. It works once, until {}:",
@@ -45,23 +43,19 @@ pub fn run(config: &Path, arguments: &Arguments, output: &Output) -> anyhow::Res
                 clock(until, &host, "%-d %b %Y, %H:%M %Z")
             ));
             output.line(made.get("link").and_then(Value::as_str).unwrap_or_default());
-        }
-        return Ok(ExitCode::SUCCESS);
+        });
     }
     let new = password()?;
     let call = json!({ "account": account.as_str(), "new": new.as_str(), "must_change": arguments.must_change });
     let changed = host.call(&console(), &config.sign_in.set_hook, &call, None)?;
-    if output.json {
-        output.document(&changed);
-    } else {
+    output.answer(&changed, |output| {
         let ended = match changed.get("sessions_ended").and_then(Value::as_u64) {
             Some(1) => " 1 session was ended.".to_owned(),
             Some(count) => format!(" {count} sessions were ended."),
             None => String::new(),
         };
         output.line(&format!("The password of {} ({account}) has been changed.{ended}", arguments.login));
-    }
-    Ok(ExitCode::SUCCESS)
+    })
 }
 
 /// One account, or the reason why not.
@@ -82,10 +76,8 @@ fn account(host: &Host, typed: &str, realms: &[&str]) -> anyhow::Result<AccountI
         [(id, _)] => Ok(id.clone()),
         several => {
             let names: Vec<&str> = several.iter().map(|(id, _)| id.as_str()).collect();
-            Err(ended(
-                exit::REFUSED,
-                format!("“{typed}” belongs to several accounts: {}. Name one of them", names.join(", ")),
-            ))
+            let text = format!("“{typed}” belongs to several accounts: {}. Name one of them", names.join(", "));
+            Err(ended(exit::REFUSED, text))
         }
     }
 }
@@ -93,9 +85,8 @@ fn account(host: &Host, typed: &str, realms: &[&str]) -> anyhow::Result<AccountI
 /// Asks twice on a terminal, without echo. Otherwise reads all of standard input, without the line's end.
 fn password() -> anyhow::Result<Zeroizing<String>> {
     if std::io::stdin().is_terminal() {
-        let new = Zeroizing::new(rpassword::prompt_password("New password: ").context("can't read the password")?);
-        let again =
-            Zeroizing::new(rpassword::prompt_password("Repeat the new password: ").context("can't read the password")?);
+        let ask = |prompt| rpassword::prompt_password(prompt).map(Zeroizing::new).context("can't read the password");
+        let (new, again) = (ask("New password: ")?, ask("Repeat the new password: ")?);
         anyhow::ensure!(*new == *again, "the two passwords differ; nothing was changed");
         return Ok(new);
     }
@@ -103,16 +94,13 @@ fn password() -> anyhow::Result<Zeroizing<String>> {
     std::io::stdin().read_to_string(&mut text).context("can't read standard input")?;
     let marked = text.len() - without_mark(&text).len();
     text.drain(..marked);
-    let length = text.strip_suffix('\n').map_or(text.len(), |line| line.strip_suffix('\r').unwrap_or(line).len());
-    text.truncate(length);
+    without_end(&mut text);
     if text.is_empty() {
         return Err(ended(2, "standard input is empty: write the password to it, or use --link"));
     }
     if text.contains(['\r', '\n']) {
-        return Err(ended(
-            2,
-            "standard input has several lines, and sign-in pages accept only one; nothing was changed",
-        ));
+        let several = "standard input has several lines, and sign-in pages accept only one; nothing was changed";
+        return Err(ended(2, several));
     }
     Ok(text)
 }

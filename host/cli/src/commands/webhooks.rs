@@ -14,7 +14,7 @@ use keyturn_host::webhooks::tended::{Held, OneDelivery, Tended};
 use serde_json::{Value, json};
 
 use super::queue::{self, Done, Listed};
-use super::{SECONDS, Which, clock, configuration, console, ended, not_found};
+use super::{SECONDS, clock, configuration, console, ended, not_found, shown};
 use crate::exit;
 use crate::output::Output;
 
@@ -68,8 +68,8 @@ Exit codes: 0 all sent again · 1 none · 3 some · 4 no such delivery")]
 #[derive(Args)]
 pub struct List {
     /// Only deliveries in this state.
-    #[arg(long, value_enum, default_value_t = Which::All)]
-    state: Which,
+    #[arg(long, default_value = "all", value_parser = shown())]
+    state: Shown,
     /// Only deliveries to this destination.
     #[arg(long)]
     to: Option<String>,
@@ -98,12 +98,7 @@ pub fn run(config: &Path, command: &Command, output: &Output) -> anyhow::Result<
     // People create a secret before a configuration can name its file.
     if matches!(command, Command::Secret) {
         let secret = Secret::made();
-        if output.json {
-            output.document(&json!({ "secret": secret.as_str() }));
-        } else {
-            output.line(&secret);
-        }
-        return Ok(ExitCode::SUCCESS);
+        return output.answer(&json!({ "secret": secret.as_str() }), |output| output.line(&secret));
     }
     let host = configuration(config)?.empty_host()?;
     match command {
@@ -119,49 +114,23 @@ pub fn run(config: &Path, command: &Command, output: &Output) -> anyhow::Result<
 
 fn destinations(host: &Host, output: &Output) -> anyhow::Result<ExitCode> {
     let tended = host.tended()?;
-    if output.json {
-        output.document(&tended.iter().map(destination_document).collect());
-        return Ok(ExitCode::SUCCESS);
-    }
-    if tended.is_empty() {
-        output.remark("No webhooks. Add them to keyturn.toml, under [[webhooks]].");
-        return Ok(ExitCode::SUCCESS);
-    }
-    let rows: Vec<Vec<String>> = tended
-        .iter()
-        .map(|one| {
-            let (url, events) = one.leads.clone().unwrap_or_default();
-            let count = |count: u64| count.to_string();
-            let state = match one.held() {
-                None => "sends".to_owned(),
-                Some(held) => held_in_words(held, host),
-            };
-            vec![
-                one.name.clone(),
-                state,
-                count(one.waiting),
-                count(one.failed),
-                count(one.accepted),
-                count(one.noted.missed),
-                events.join(", "),
-                url,
-            ]
-        })
-        .collect();
-    output.table(&["NAME", "STATE", "WAITING", "FAILED", "ACCEPTED", "MISSED", "EVENTS", "URL"], &rows);
-    for one in tended.iter().filter(|one| one.noted.missed > 0) {
-        let last = one.noted.missed_at.map(|at| format!(", the last at {}", clock(at, host, SECONDS)));
-        let (n, name) = (one.noted.missed, &one.name);
-        output.remark(&format!(
-            "{n} events for {name} were dropped, because too many were waiting{}",
-            last.unwrap_or_default()
-        ));
-    }
-    for one in tended.iter().filter(|one| matches!(one.held(), Some(Held::Disabled(_)))) {
-        output.remark(&format!(
-            "{} answered 410 Gone. When it works again: keyturn webhooks enable {}",
-            one.name, one.name
-        ));
+    let row = |one: &Tended| {
+        let (url, events) = one.leads.clone().unwrap_or_default();
+        let state = one.held().map_or_else(|| "sends".to_owned(), |held| held_in_words(held, host));
+        let counts = [one.waiting, one.failed, one.accepted, one.noted.missed].map(|count| count.to_string());
+        [one.name.clone(), state].into_iter().chain(counts).chain([events.join(", "), url]).collect()
+    };
+    let none = "No webhooks. Add them to keyturn.toml, under [[webhooks]].";
+    let heads = ["NAME", "STATE", "WAITING", "FAILED", "ACCEPTED", "MISSED", "EVENTS", "URL"];
+    if output.list(&tended, none, destination_document, &heads, row) {
+        for Tended { name, noted, .. } in tended.iter().filter(|one| one.noted.missed > 0) {
+            let last = noted.missed_at.map(|at| format!(", the last at {}", clock(at, host, SECONDS)));
+            let (n, last) = (noted.missed, last.unwrap_or_default());
+            output.remark(&format!("{n} events for {name} were dropped, because too many were waiting{last}"));
+        }
+        for Tended { name, .. } in tended.iter().filter(|one| matches!(one.held(), Some(Held::Disabled(_)))) {
+            output.remark(&format!("{name} answered 410 Gone. When it works again: keyturn webhooks enable {name}"));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -185,7 +154,7 @@ fn destination_document(one: &Tended) -> Value {
 
 fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCode> {
     let deliveries = host.storage.deliveries(&DeliveryFilter {
-        states: arguments.state.shown().states().to_vec(),
+        states: arguments.state.states().to_vec(),
         destination: arguments.to.clone(),
         before: arguments.before,
         limit: arguments.limit,
@@ -209,13 +178,9 @@ fn list(host: &Host, arguments: &List, output: &Output) -> anyhow::Result<ExitCo
 
 fn show(host: &Host, id: &DeliveryId, output: &Output) -> anyhow::Result<ExitCode> {
     let OneDelivery { delivery, body, held } = host.one_delivery(id)?.ok_or_else(|| no_such(id))?;
-    if output.json {
-        let mut shown = document(&delivery);
-        shown["body"] = json!(body.as_deref().and_then(|body| serde_json::from_str::<Value>(body).ok()));
-        shown["removed"] = json!(held == Some(Held::Removed));
-        output.document(&shown);
-        return Ok(ExitCode::SUCCESS);
-    }
+    let mut shown = document(&delivery);
+    shown["body"] = json!(body.as_deref().and_then(|body| serde_json::from_str::<Value>(body).ok()));
+    shown["removed"] = json!(held == Some(Held::Removed));
     let mut facts = vec![
         ("id", delivery.id.to_string()),
         ("to", delivery.destination.clone()),
@@ -230,21 +195,20 @@ fn show(host: &Host, id: &DeliveryId, output: &Output) -> anyhow::Result<ExitCod
         (None, DeliveryState::Delayed, Some(due)) => facts.push(("next", clock(due, host, SECONDS))),
         _ => {}
     }
-    facts.iter().for_each(|(name, value)| output.line(&format!("{name:<9} {value}")));
-    if !delivery.tried.is_empty() {
-        output.line("");
-        let rows: Vec<Vec<String>> = delivery
-            .tried
-            .iter()
-            .map(|tried| vec![clock(tried.at, host, SECONDS), format!("{} ms", tried.took_ms), tried.said.clone()])
-            .collect();
-        output.table(&["WHEN", "TOOK", "ANSWER"], &rows);
-    }
-    match body {
-        Some(body) => output.line(&format!("\n{body}")),
-        None => output.remark("This panel did not write its contents, so it is not sent."),
-    }
-    Ok(ExitCode::SUCCESS)
+    output.answer(&shown, |output| {
+        output.facts(&facts);
+        if !delivery.tried.is_empty() {
+            output.line("");
+            let row = |tried: &Tried| {
+                vec![clock(tried.at, host, SECONDS), format!("{} ms", tried.took_ms), tried.said.clone()]
+            };
+            output.table(&["WHEN", "TOOK", "ANSWER"], delivery.tried.iter().map(row));
+        }
+        match body {
+            Some(body) => output.line(&format!("\n{body}")),
+            None => output.remark("This panel did not write its contents, so it is not sent."),
+        }
+    })
 }
 
 fn send_again(host: &Host, arguments: &SendAgain, output: &Output) -> anyhow::Result<ExitCode> {
@@ -293,14 +257,12 @@ fn known(host: &Host, name: &str) -> anyhow::Result<Tended> {
 fn enable(host: &Host, name: &str, output: &Output) -> anyhow::Result<ExitCode> {
     let tended = known(host, name)?;
     let was = host.enable_destination(&console(), name)?;
-    if output.json {
-        output.document(&json!({ "name": name, "was_disabled": was }));
-    } else if was {
-        output.line(&format!("{name} is enabled again; {} are waiting.", tended.waiting));
-    } else {
-        output.line(&format!("{name} was already enabled."));
-    }
-    Ok(ExitCode::SUCCESS)
+    output.answer(&json!({ "name": name, "was_disabled": was }), |output| {
+        output.line(&match was {
+            true => format!("{name} is enabled again; {} are waiting.", tended.waiting),
+            false => format!("{name} was already enabled."),
+        });
+    })
 }
 
 fn test(host: &Host, name: &str, output: &Output) -> anyhow::Result<ExitCode> {
@@ -321,11 +283,13 @@ fn test(host: &Host, name: &str, output: &Output) -> anyhow::Result<ExitCode> {
     } else if code == 0 {
         output.line(&format!("{name} accepted the test in {} ms: {}", tried.took_ms, tried.said));
     } else {
-        let text = format!(
-            "webhook {name} {outcome}\n  url    {}\n  said   {}\n  took   {} ms\n  set    webhooks.{name}",
-            to.url, tried.said, tried.took_ms
-        );
-        return Err(ended(code, text));
+        let (url, Tried { said, took_ms, .. }) = (&to.url, tried);
+        return Err(ended(
+            code,
+            format!(
+                "webhook {name} {outcome}\n  url    {url}\n  said   {said}\n  took   {took_ms} ms\n  set    webhooks.{name}"
+            ),
+        ));
     }
     Ok(ExitCode::from(code))
 }

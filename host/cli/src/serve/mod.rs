@@ -102,7 +102,7 @@ impl Server {
 }
 
 fn pages(host: &Host, config: &Config) -> Router {
-    let site = Arc::new(Beside::new(host.brand(), &config.server));
+    let site = Arc::new(Beside { server: config.server.clone() });
     keyturn_host::http::router(host.clone(), site)
 }
 

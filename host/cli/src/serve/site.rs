@@ -1,26 +1,19 @@
 //! What the host's and the plugins' pages need to know about the panel.
 
 use form_urlencoded::byte_serialize;
-use keyturn_host::Brand;
 use keyturn_host::accounts::AccountId;
 use keyturn_host::config;
-use keyturn_host::http::{Site, page_address};
+use keyturn_host::http::page_address;
 use keyturn_host::operator::OWN;
+use keyturn_host::view::Links;
 use keyturn_host::view::nodes::{PageTarget, Target};
-use keyturn_host::view::{Contact, Links};
 
 /// A panel that is elsewhere.
 pub(super) struct Beside {
-    server: config::Server,
-    help: Option<String>,
+    pub(super) server: config::Server,
 }
 
 impl Beside {
-    pub(super) fn new(brand: &Brand, server: &config::Server) -> Self {
-        let help = Contact::of(&brand.contact).help();
-        Self { server: server.clone(), help }
-    }
-
     fn page(&self, address: Option<&String>) -> String {
         address.map_or_else(|| self.server.panel().to_owned(), |address| self.server.whole(address))
     }
@@ -60,19 +53,9 @@ impl Links for Beside {
             Target::EmailSettings => self.own("email-settings", Vec::new()),
         }
     }
-}
-
-impl Site for Beside {
-    fn links(&self) -> &dyn Links {
-        self
-    }
 
     fn home(&self) -> &str {
         self.server.panel()
-    }
-
-    fn help(&self) -> Option<&str> {
-        self.help.as_deref()
     }
 }
 
@@ -89,7 +72,7 @@ mod tests {
             ..Pages::default()
         };
         let (panel, sign_in) = (Some(panel.to_owned()), Some("/login".to_owned()));
-        Beside { server: config::Server { panel, sign_in, pages, ..config::Server::default() }, help: None }
+        Beside { server: config::Server { panel, sign_in, pages, ..config::Server::default() } }
     }
 
     #[test]

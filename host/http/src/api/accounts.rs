@@ -17,9 +17,9 @@ use keyturn_store::Known;
 pub(super) fn find(asked: &Asked) -> Result<Response, Problem> {
     asked.needs(SCOPE)?;
     let named = asked.query().find(|(name, _)| name == "named").map(|(_, value)| value.into_owned());
-    let named = named.filter(|named| !named.is_empty()).ok_or_else(|| {
-        Problem::from(&problem::ARGUMENTS).detail("named must be a login or an address.").path("named")
-    })?;
+    let named = named
+        .filter(|named| !named.is_empty())
+        .ok_or_else(|| Problem::argument("named", "named must be a login or an address."))?;
     let realms: Vec<&str> = asked.key.realms.iter().map(String::as_str).collect();
     let found = asked.host.find(&named, &realms).map_err(Problem::of_storage)?;
     let mut accounts = Vec::new();

@@ -75,7 +75,7 @@ async fn answer(served: Served, request: Request, handler: Handler) -> Response 
 /// Reads a body, if it isn't too large.
 async fn whole(headers: &HeaderMap, body: Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    let too_large = || Problem::from(&problem::TOO_LARGE).detail(format!("Send at most {BODY} bytes."));
+    let too_large = || problem::TOO_LARGE.detail(format!("Send at most {BODY} bytes."));
     if declared.is_some_and(|length| length > BODY as u64) {
         return Err(too_large());
     }
@@ -90,7 +90,7 @@ async fn whole(headers: &HeaderMap, body: Body) -> Result<Zeroizing<Vec<u8>>, Pr
     })
 }
 
-fn asked(Served { host, site, traffic: recent }: Served, received: Received, handler: Handler) -> Response {
+fn asked(Served { host, links, traffic: recent }: Served, received: Received, handler: Handler) -> Response {
     let (request, address) = (received.id.clone(), received.address);
     let turned_away = |problem: Problem| {
         tracing::warn!(request, code = problem.kind.code, "a request was refused");
@@ -104,7 +104,7 @@ fn asked(Served { host, site, traffic: recent }: Served, received: Received, han
     let allowance = traffic::allowance(&recent, &host.limits, &key.id, received.uri.path());
     // The nonce after the allowance: refused requests must not fill the memory.
     let mut response = if !allowance.within {
-        Problem::from(&problem::RATE).retry_after(allowance.seconds()).response(&request)
+        Problem::from(&problem::RATE).retry_after(allowance.seconds).response(&request)
     } else if let Err(problem) = asker.once(&host, &recent) {
         turned_away(problem)
     } else {
@@ -124,7 +124,7 @@ fn asked(Served { host, site, traffic: recent }: Served, received: Received, han
                 caller.address = client.or(address);
                 handler(&Asked {
                     host: host.clone(),
-                    site,
+                    links,
                     traffic: Arc::clone(&recent),
                     key: Arc::clone(&key),
                     caller,

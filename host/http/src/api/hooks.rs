@@ -49,8 +49,8 @@ pub(super) fn arguments(headers: &HeaderMap, body: &[u8]) -> Result<Value, Probl
             .header(header::ACCEPT, "application/json")
             .detail(format!("It says “{}”.", kind.escape_debug())));
     }
-    let text = std::str::from_utf8(body).map_err(|cause| Problem::from(&problem::JSON).detail(cause.to_string()))?;
-    read_json(text).map_err(|cause| Problem::from(&problem::JSON).detail(cause.to_string()))
+    let text = std::str::from_utf8(body).map_err(|cause| problem::JSON.detail(cause.to_string()))?;
+    read_json(text).map_err(|cause| problem::JSON.detail(cause.to_string()))
 }
 
 /// 1 to 255 visible characters, taken unchanged.
@@ -62,6 +62,6 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
             Ok(key) if is_idempotency_key(key) => Ok(Some(key)),
             _ => Err(Problem::from(&problem::IDEMPOTENCY_KEY)),
         },
-        _ => Err(Problem::from(&problem::IDEMPOTENCY_KEY).detail("The header is there more than once.")),
+        _ => Err(problem::IDEMPOTENCY_KEY.detail("The header is there more than once.")),
     }
 }

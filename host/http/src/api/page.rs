@@ -1,13 +1,12 @@
 //! The OpenAPI document as a page for people. Plugins' texts go through the same escaping as all text.
 
 use axum::http::{HeaderMap, Uri};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use serde_json::Value;
 
-use crate::assets::{css_url, icon_url, js_url, page_headers, theme_url};
 use crate::reader;
 use crate::served::Served;
-use keyturn_core::words::{Language, Words};
+use keyturn_core::words::Words;
 use keyturn_ui::html::table::Grid;
 use keyturn_ui::html::{Html, Markup};
 use keyturn_ui::nodes::ColumnKind;
@@ -18,26 +17,9 @@ use super::problem::KINDS;
 pub(super) fn show(served: &Served, document: &Value, uri: &Uri, headers: &HeaderMap) -> Response {
     let locale = reader::locale(uri, headers);
     let words = Words::of(&locale);
-    let site = &served.site;
-    let languages: Vec<String> = Language::ALL.map(|language| format!("/v1/?lang={}", language.tag())).into();
-    let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
-    let (icon, css, js, theme_css) = (icon_url(), css_url(), js_url(), theme_url(&served.host));
-    let chrome = shell::Chrome {
-        locale: &locale,
-        theme: reader::theme(headers),
-        brand: &served.host.brand().name,
-        home: site.home(),
-        logo: None,
-        css: &css,
-        theme_css: theme_css.as_deref(),
-        js: &js,
-        icon: &icon,
-        languages: &languages,
-        themes: None,
-        help: site.help(),
-    };
-    let html = shell::document(&chrome, words.get("hooks-title"), &body(document, words));
-    (page_headers(), html.as_str().to_owned()).into_response()
+    let address = |tag: &str| format!("/v1/?lang={tag}");
+    let page = body(document, words);
+    served.shell(&locale, headers, address, |chrome| shell::document(chrome, words.get("hooks-title"), &page))
 }
 
 fn body(document: &Value, words: Words) -> Markup {
@@ -143,23 +125,13 @@ fn kind(html: &mut Html, schema: &Value) {
     if let Some(name) = schema["$ref"].as_str().and_then(|target| target.rsplit('/').next()) {
         html.element("a", &[("href", Some(&format!("#type-{name}")))], name);
     } else if let Some(choices) = schema["anyOf"].as_array() {
-        choices.iter().enumerate().for_each(|(at, choice)| {
-            if at > 0 {
-                html.text(" | ");
-            }
-            kind(html, choice);
-        });
+        kinds(html, choices, " | ");
     } else if let Some(names) = schema["enum"].as_array() {
         let names: Vec<String> = names.iter().map(Value::to_string).collect();
         html.element("code", &[], &names.join(" | "));
     } else if let Some(items) = schema["prefixItems"].as_array() {
         html.text("[");
-        items.iter().enumerate().for_each(|(at, item)| {
-            if at > 0 {
-                html.text(", ");
-            }
-            kind(html, item);
-        });
+        kinds(html, items, ", ");
         html.text("]");
     } else if schema["type"] == "array" {
         html.text("[");
@@ -176,6 +148,13 @@ fn kind(html: &mut Html, schema: &Value) {
             Some(encoding) => format!("{name} ({encoding})"),
             None => name,
         });
+    }
+}
+
+fn kinds(html: &mut Html, schemas: &[Value], between: &str) {
+    for (at, schema) in schemas.iter().enumerate() {
+        html.text(if at > 0 { between } else { "" });
+        kind(html, schema);
     }
 }
 

@@ -5,9 +5,8 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use keyturn_runtime::CallError;
-use keyturn_runtime::Failure;
-use keyturn_runtime::values::Misfit;
+use keyturn_runtime::values::{Misfit, snake};
+use keyturn_runtime::{CallError, Failure};
 use keyturn_store::StorageError;
 
 /// The header of every answer that names its request.
@@ -31,9 +30,9 @@ pub struct Kind {
 
 macro_rules! kinds {
     ($($name:ident = $status:literal $code:literal $title:literal;)*) => {
-        $(pub(super) const $name: Kind = Kind { code: $code, status: $status, title: $title };)*
+        $(pub(super) static $name: Kind = Kind { code: $code, status: $status, title: $title };)*
         /// Every kind there is, in the order of their statuses.
-        pub const KINDS: &[Kind] = &[$($name),*];
+        pub static KINDS: &[&Kind] = &[$(&$name),*];
     };
 }
 
@@ -81,27 +80,31 @@ kinds! {
 #[derive(Debug)]
 pub(super) struct Problem {
     pub(super) kind: &'static Kind,
-    detail: Option<String>,
     members: Vec<(&'static str, Value)>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl From<&'static Kind> for Problem {
     fn from(kind: &'static Kind) -> Self {
-        Self { kind, detail: None, members: Vec::new(), headers: Vec::new() }
+        Self { kind, members: Vec::new(), headers: Vec::new() }
+    }
+}
+
+impl Kind {
+    /// Says more about this case.
+    pub(super) fn detail(&'static self, detail: impl Into<String>) -> Problem {
+        Problem::from(self).detail(detail)
     }
 }
 
 impl Problem {
-    /// Says more about this case.
-    pub(super) fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
-        self
+    /// What is wrong with the argument at this path.
+    pub(super) fn argument(path: &str, detail: impl Into<String>) -> Self {
+        ARGUMENTS.detail(detail).member("path", path)
     }
 
-    /// Names the argument that it is about.
-    pub(super) fn path(self, path: &str) -> Self {
-        self.member("path", path)
+    pub(super) fn detail(self, detail: impl Into<String>) -> Self {
+        self.member("detail", detail.into())
     }
 
     fn member(mut self, name: &'static str, value: impl Into<Value>) -> Self {
@@ -128,11 +131,10 @@ impl Problem {
             "status": self.kind.status,
             "code": self.kind.code,
         });
-        if let Value::Object(object) = &mut document {
-            object.extend(self.detail.map(|detail| ("detail".to_owned(), Value::String(detail))));
-            object.extend(self.members.into_iter().map(|(name, value)| (name.to_owned(), value)));
-            object.insert("request".to_owned(), request.into());
+        for (name, value) in self.members {
+            document[name] = value;
         }
+        document["request"] = request.into();
         let status = StatusCode::from_u16(self.kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Body::from(document.to_string())).into_response();
         let headers = response.headers_mut();
@@ -159,28 +161,28 @@ impl Problem {
             CallError::Failed(failure) => Self::of_failure(failure),
             CallError::Error(error) => Self::from(&PLUGIN_ERROR).member("error", error),
             CallError::Arguments(misfit) => Self::of_misfit(&misfit),
-            CallError::NoSuch(what) => Self::from(&NO_SUCH_HOOK).detail(format!("There is no {what}.")),
+            CallError::NoSuch(what) => NO_SUCH_HOOK.detail(format!("There is no {what}.")),
             CallError::Denied { operation, .. } => {
-                Self::from(&NOT_ALLOWED).detail(format!("The key isn't allowed to do {operation}."))
+                NOT_ALLOWED.detail(format!("The key isn't allowed to do {operation}."))
             }
             CallError::StepUp { operation } => {
-                Self::from(&STEP_UP).detail(format!("People confirm {operation} with their password."))
+                STEP_UP.detail(format!("People confirm {operation} with their password."))
             }
             CallError::Limit { limit: limit @ ("guest-ms" | "total-ms"), .. } => {
                 Self::from(&DEADLINE).member("limit", limit)
             }
             CallError::Limit { limit, .. } => Self::from(&LIMIT).member("limit", limit),
             CallError::EffectsRefused { .. } | CallError::Trap { .. } | CallError::View { .. } => Self::from(&PLUGIN),
-            CallError::LeftOut { plugin } => Self::from(&UNAVAILABLE)
-                .detail(format!("The plugin {plugin} is left out."))
-                .retry_after(LEFT_OUT_SECONDS),
+            CallError::LeftOut { plugin } => {
+                UNAVAILABLE.detail(format!("The plugin {plugin} is left out.")).retry_after(LEFT_OUT_SECONDS)
+            }
             CallError::Busy(seconds) => Self::from(&BUSY).retry_after(seconds),
             CallError::Conflict => Self::from(&CONFLICT),
             CallError::KeyReused => Self::from(&KEY_REUSED),
             CallError::Storage(StorageError::Busy) => {
                 Self::from(&BUSY).retry_after(keyturn_runtime::capabilities::RETRY_SECONDS)
             }
-            CallError::Storage(StorageError::Replaced(_)) => Self::from(&UNAVAILABLE)
+            CallError::Storage(StorageError::Replaced(_)) => UNAVAILABLE
                 .detail("The database file was replaced while the server runs. Restart the server.")
                 .retry_after(RESTART_SECONDS),
             CallError::Storage(_) => Self::from(&STORAGE),
@@ -194,15 +196,12 @@ impl Problem {
             Failure::NotFound => Self::from(&NOT_FOUND),
             Failure::Forbidden => Self::from(&FORBIDDEN),
             Failure::Invalid(errors) => {
-                let errors: Vec<Value> = errors
+                let errors = errors
                     .into_iter()
-                    .map(|error| {
-                        json!({ "path": keyturn_runtime::values::snake(&error.field), "code": error.code, "message": error.message })
-                    })
-                    .collect();
-                Self::from(&INVALID).member("errors", errors)
+                    .map(|error| json!({ "path": snake(&error.field), "code": error.code, "message": error.message }));
+                Self::from(&INVALID).member("errors", errors.collect::<Vec<_>>())
             }
-            Failure::Refused(refusal) => Self::from(&REFUSED).detail(refusal.message).member("reason", refusal.code),
+            Failure::Refused(refusal) => REFUSED.detail(refusal.message).member("reason", refusal.code),
             Failure::Expired => Self::from(&EXPIRED),
             Failure::Throttled(seconds) => Self::from(&THROTTLED).retry_after(seconds),
             Failure::Unavailable(seconds) => Self::from(&UNAVAILABLE).retry_after(seconds),
@@ -214,7 +213,7 @@ impl Problem {
         let path = misfit.path.strip_prefix("arguments").unwrap_or(&misfit.path);
         let path = path.strip_prefix('.').unwrap_or(path);
         let subject = if path.is_empty() { "The body" } else { path };
-        Self::from(&ARGUMENTS).detail(format!("{subject} {}.", misfit.problem)).member("path", path)
+        Self::argument(path, format!("{subject} {}.", misfit.problem))
     }
 }
 
@@ -268,7 +267,8 @@ mod tests {
         let problem =
             Problem::of_storage(StorageError::Replaced("panel.db was replaced while it was in use".to_owned()));
         assert_eq!((problem.kind.status, problem.kind.code), (503, "unavailable"));
-        let detail = problem.detail.as_deref().unwrap_or_default();
+        let (_, detail) = problem.members.first().expect("a detail");
+        let detail = detail.as_str().unwrap_or_default();
         assert!(detail.contains("Restart the server") && !detail.contains("panel.db"), "{detail}");
     }
 
@@ -276,7 +276,7 @@ mod tests {
     fn what_stands_in_the_way_is_named_from_the_bodys_own_root() {
         for (path, expected) in [("arguments.items[3].name", "items[3].name"), ("arguments", "")] {
             let misfit = Misfit { path: path.to_owned(), problem: "must be a string".to_owned() };
-            assert_eq!(Problem::of(CallError::Arguments(misfit)).members, [("path", Value::from(expected))]);
+            assert_eq!(Problem::of(CallError::Arguments(misfit)).members[1], ("path", Value::from(expected)));
         }
     }
 

@@ -13,12 +13,12 @@ use zeroize::Zeroizing;
 
 use super::problem::{self, Problem};
 use super::traffic::Traffic;
-use crate::served::Site;
+use keyturn_ui::Links;
 
 /// A machine's request with a valid key.
 pub(super) struct Asked {
     pub(super) host: Operator,
-    pub(super) site: Arc<dyn Site>,
+    pub(super) links: Arc<dyn Links + Send + Sync>,
     pub(super) traffic: Arc<Traffic>,
     pub(super) key: Arc<ServiceKey>,
     pub(super) caller: Caller,
@@ -42,7 +42,7 @@ impl Asked {
         if self.key.scopes.contains(scope) {
             return Ok(());
         }
-        Err(Problem::from(&problem::NOT_ALLOWED).detail(format!("The key lacks the scope {scope}.")))
+        Err(problem::NOT_ALLOWED.detail(format!("The key lacks the scope {scope}.")))
     }
 }
 

@@ -10,8 +10,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use keyturn_package::limits::HostLimits;
 
 /// How long a signature may be valid with a clock that is off as far as allowed, and a little more.
-const NONCES_KEPT: Duration = Duration::from_secs(2 * WINDOW_OF_SIGNATURES + 10);
-const WINDOW_OF_SIGNATURES: u64 = super::signature::WINDOW as u64;
+const NONCES_KEPT: Duration = Duration::from_secs(2 * super::signature::WINDOW as u64 + 10);
 
 /// The length of a window.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -21,8 +20,8 @@ pub struct Traffic {
     windows: Mutex<HashMap<String, Window>>,
     under_way: Mutex<HashMap<(String, String), usize>>,
     nonces: Mutex<HashMap<String, Nonces>>,
-    /// Unix seconds.
-    started: i64,
+    /// When this started, Unix seconds: nonces used before are unknown here.
+    pub(super) started: i64,
 }
 
 impl Default for Traffic {
@@ -54,16 +53,12 @@ pub(super) struct Allowance {
     quota: u32,
     left: u32,
     /// Seconds until the next window, at least 1.
-    seconds: u32,
+    pub(super) seconds: u32,
     /// Whether this request is within it.
     pub(super) within: bool,
 }
 
 impl Allowance {
-    pub(super) fn seconds(&self) -> u32 {
-        self.seconds
-    }
-
     /// `RateLimit-Policy` and `RateLimit`, as in draft-ietf-httpapi-ratelimit-headers-09.
     pub(super) fn write(&self, headers: &mut HeaderMap) {
         let policy = format!("\"key\";q={};w={}", self.quota, WINDOW.as_secs());
@@ -86,27 +81,16 @@ pub(super) fn allowance(traffic: &Traffic, limits: &HostLimits, key: &str, path:
 }
 
 impl Traffic {
-    /// When this started, Unix seconds: nonces used before are unknown here.
-    pub(super) fn started(&self) -> i64 {
-        self.started
-    }
-
     /// Takes a nonce of a key; false if it was taken before. There are at most as many as the key's allowance.
     pub(super) fn take(&self, key: &str, nonce: &str, now: Instant) -> bool {
         let mut nonces = lock(&self.nonces);
-        let of_key = nonces.entry(key.to_owned()).or_insert_with(|| Nonces {
-            now: HashSet::new(),
-            before: HashSet::new(),
-            since: now,
-        });
-        if now.duration_since(of_key.since) >= NONCES_KEPT {
+        let fresh = || Nonces { now: HashSet::new(), before: HashSet::new(), since: now };
+        let of_key = nonces.entry(key.to_owned()).or_insert_with(fresh);
+        let since = now.duration_since(of_key.since);
+        if since >= NONCES_KEPT {
             // Of earlier periods, only the last one's are kept.
-            let stale = now.duration_since(of_key.since) >= 2 * NONCES_KEPT;
-            of_key.before = std::mem::take(&mut of_key.now);
-            if stale {
-                of_key.before.clear();
-            }
-            of_key.since = now;
+            let last = if since < 2 * NONCES_KEPT { std::mem::take(&mut of_key.now) } else { HashSet::new() };
+            *of_key = Nonces { before: last, ..fresh() };
         }
         !of_key.before.contains(nonce) && of_key.now.insert(nonce.to_owned())
     }

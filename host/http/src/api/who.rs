@@ -90,7 +90,7 @@ fn signed(host: &Operator, traffic: &Traffic, received: &Received) -> Result<Ask
     }
     // The used nonces are known only since the start. So a request that was signed before it, or with a clock that is ahead and
     // may have signed it then, must be signed again.
-    let started = traffic.started();
+    let started = traffic.started;
     let unsure = signed.created < started || (now.div_euclid(1_000) - started < signature::WINDOW && off > 1);
     if unsure {
         return Err(bad(
@@ -108,16 +108,13 @@ pub(super) fn client_address(key: &ServiceKey, headers: &HeaderMap) -> Result<Op
     let Some(value) = values.next() else { return Ok(None) };
     if !key.scopes.contains(service_key::CLIENT_ADDRESS) {
         let detail = format!("To send {CLIENT_ADDRESS}, the key needs the scope {}.", service_key::CLIENT_ADDRESS);
-        return Err(Problem::from(&problem::NOT_ALLOWED).detail(detail));
+        return Err(problem::NOT_ALLOWED.detail(detail));
     }
     let address = value.to_str().ok().and_then(|value| value.trim().parse::<IpAddr>().ok());
     match (address, values.next()) {
         (Some(address), None) => Ok(Some(address.to_canonical())),
-        (_, Some(_)) => Err(Problem::from(&problem::CLIENT_ADDRESS).detail("The header is there more than once.")),
-        (None, None) => {
-            Err(Problem::from(&problem::CLIENT_ADDRESS)
-                .detail("Send it like 192.0.2.7 or 2001:db8::7, without a port."))
-        }
+        (_, Some(_)) => Err(problem::CLIENT_ADDRESS.detail("The header is there more than once.")),
+        (None, None) => Err(problem::CLIENT_ADDRESS.detail("Send it like 192.0.2.7 or 2001:db8::7, without a port.")),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{ASKS_REVOKE, ASKS_ROTATE, NEW, Offered, PAGE};
 use crate::page::{Asked, target, text};
 use crate::service_key::ServiceKey;
-use crate::sheet::{Line, List, ListRow, Sentence, Sheet};
+use crate::sheet::{Line, List, ListRow, Part, Sentence, Sheet};
 use keyturn_ui::nodes::{Action, Badge, ColumnKind, Empty, Intent, Tone, Value};
 
 /// A key unused for this long is marked, in milliseconds.
@@ -19,7 +19,7 @@ pub(super) fn sheet(keys: &[ServiceKey], offered: &Offered, asked: &Asked<'_>) -
     Sheet {
         title: asked.word("keys"),
         actions: vec![Action { intent: Intent::Primary, ..make }],
-        parts: vec![list.into()],
+        parts: vec![Part::List(Box::new(list))],
         ..Sheet::default()
     }
 }

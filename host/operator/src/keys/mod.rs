@@ -12,7 +12,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::page::{Asked, Page, Pressed, Stands, not_found, press, target, text, who_reaches_everybody};
+use super::page::{self, Asked, Page, Pressed, Stands, not_found, press, target, text, who_reaches_everybody};
 use super::sheet::{Part, Sentence, Sheet};
 use crate::host::Operator;
 use crate::service_key::{CONDITIONS, KeyProblem, OF_HOST, ServiceKey};
@@ -21,7 +21,7 @@ use keyturn_package::manifest::Role;
 use keyturn_pages::{SubmitError, Submitted};
 use keyturn_runtime::CallError;
 use keyturn_ui::form::FieldError;
-use keyturn_ui::nodes::{Code, Form, Intent, Node, Outcome, Tone, Value};
+use keyturn_ui::nodes::{Code, Intent, Node, Outcome, Tone, Value};
 
 pub(super) static PAGE: Page = Page {
     name: "keys",
@@ -112,15 +112,7 @@ fn question(ends: bool, key: &ServiceKey, offered: &Offered, asked: &Asked<'_>) 
     let words = asked.words;
     let back = target(PAGE.name, &[]);
     let form = |act: &Act, intro, points, label: &str, intent| {
-        Node::Form(Form {
-            submit: press(&PAGE, act),
-            intro,
-            points,
-            fields: Vec::new(),
-            submit_label: asked.word(label),
-            submit_intent: intent,
-            cancel: Some(back.clone()),
-        })
+        page::question(press(&PAGE, act), intro, points, (asked.word(label), intent), Some(back.clone()))
     };
     let nodes = if !key.works(asked.now) {
         vec![Node::Text(asked.say("keys-dead")), Node::Actions(vec![asked.leads("keys", back.clone())])]
@@ -162,7 +154,7 @@ fn act(pressed: &Pressed<'_>) -> Result<Submitted, SubmitError> {
             })
         }
         Act::Rotate(name, seen) => {
-            pressed.proved(|| match host.rotate_as_seen(caller, &name, OLD_WORKS_FOR, Some(&seen)) {
+            pressed.proved(|| match host.rotate_service_key(caller, &name, OLD_WORKS_FOR, Some(&seen)) {
                 Ok(token) => {
                     let until = Some(now.saturating_add(OLD_WORKS_FOR));
                     Ok(reveal(pressed, "keys-rotated-title", &name, &token, until))

@@ -11,8 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::host::Operator;
 use keyturn_core::accounts::{Reach, Scope};
-use keyturn_core::caller::OWN;
-use keyturn_core::caller::{Actor, Caller};
+use keyturn_core::caller::{Actor, Caller, OWN};
 use keyturn_core::network::Network;
 use keyturn_core::seal;
 use keyturn_core::time::now;
@@ -154,7 +153,6 @@ impl ServiceKey {
     }
 
     /// Whether it is valid at this time, Unix milliseconds.
-    #[must_use]
     pub fn works(&self, now: i64) -> bool {
         self.revoked.is_none() && self.expires.is_none_or(|end| end > now)
     }
@@ -170,19 +168,16 @@ impl ServiceKey {
     }
 
     /// Whether a client's address is one of the allowed ones; an unknown address is allowed only if all are.
-    #[must_use]
     pub fn may_come_from(&self, address: Option<IpAddr>) -> bool {
         self.addresses.is_empty() || address.is_some_and(|from| self.addresses.iter().any(|net| net.contains(from)))
     }
 
     /// Whether these bytes are the key's signature of a message, now.
-    #[must_use]
     pub fn signed(&self, message: &[u8], signature: &[u8], now: i64) -> bool {
         self.live(now).any(|secret| secret.signed(message, signature))
     }
 
     /// The machine as a caller.
-    #[must_use]
     pub fn caller(&self) -> Caller {
         let scope = if self.managed_by.is_some() { Scope::Own } else { Scope::All };
         let mut reach = self.realms.iter().fold(Reach::none(), |reach, realm| reach.with(realm, scope));
@@ -199,7 +194,6 @@ impl ServiceKey {
 
 impl Operator {
     /// The hooks that service keys can be allowed, `interface/function`: those whose manifest names machines.
-    #[must_use]
     pub fn scopes(&self) -> BTreeSet<String> {
         let plugins = self.plugins();
         let operations = plugins.iter().flat_map(|plugin| &plugin.hooks).map(|hook| &hook.operation);
@@ -232,7 +226,6 @@ impl Operator {
     /// [`KeyProblem`].
     pub fn add_service_key(&self, caller: &Caller, new: NewKey) -> Result<(ServiceKey, Zeroizing<String>), KeyProblem> {
         self.can_be(&new)?;
-        let now = now();
         let id = secret::new_id();
         let token = secret::new_token(&id);
         let key = ServiceKey {
@@ -242,13 +235,13 @@ impl Operator {
             realms: new.realms,
             managed_by: new.managed_by,
             addresses: new.addresses,
-            made: now,
+            made: now(),
             expires: new.expires,
             revoked: None,
             secrets: vec![Secret::of(&token, &self.keys)],
             last_used: None,
         };
-        if !self.storage.put_service_key(&key.stored(), None, audit("keys-add", &key, caller, now))? {
+        if !self.storage.put_service_key(&key.stored(), None, audit("keys-add", &key, caller))? {
             return Err(KeyProblem::Taken(key.name));
         }
         Ok((key, token))
@@ -300,27 +293,17 @@ impl Operator {
         if key.revoked.is_some() {
             return Ok(false);
         }
-        let now = now();
-        key.revoked = Some(now);
+        key.revoked = Some(now());
         key.secrets.clear();
-        self.change("keys-revoke", caller, &before, &key, now).map(|()| true)
+        self.change("keys-revoke", caller, &before, &key).map(|()| true)
     }
 
-    /// Creates a new token for a key; the old one works for so many more milliseconds.
+    /// Gives a key another token; the one before works for so many milliseconds more. If it was `seen`, only if it is still as it
+    /// was then.
     ///
     /// # Errors
     /// [`KeyProblem`].
     pub fn rotate_service_key(
-        &self,
-        caller: &Caller,
-        name: &str,
-        old_works_for: i64,
-    ) -> Result<Zeroizing<String>, KeyProblem> {
-        self.rotate_as_seen(caller, name, old_works_for, None)
-    }
-
-    /// The same, but only if the key is still in the state that was shown.
-    pub fn rotate_as_seen(
         &self,
         caller: &Caller,
         name: &str,
@@ -342,7 +325,7 @@ impl Operator {
             secret.until = Some(secret.until.map_or(end, |until| until.min(end)));
         }
         key.secrets.insert(0, Secret::of(&token, &self.keys));
-        self.change("keys-rotate", caller, &before, &key, now).map(|()| token)
+        self.change("keys-rotate", caller, &before, &key).map(|()| token)
     }
 
     /// Identifies the state of a key, except for its last use.
@@ -357,19 +340,10 @@ impl Operator {
         Ok((stored, key))
     }
 
-    fn change(
-        &self,
-        what: &str,
-        caller: &Caller,
-        before: &StoredKey,
-        key: &ServiceKey,
-        now: i64,
-    ) -> Result<(), KeyProblem> {
-        let entry = audit(what, key, caller, now);
-        if self.storage.put_service_key(&key.stored(), Some(&before.content), entry)? {
-            Ok(())
-        } else {
-            Err(KeyProblem::Raced(key.name.clone()))
+    fn change(&self, what: &str, caller: &Caller, before: &StoredKey, key: &ServiceKey) -> Result<(), KeyProblem> {
+        match self.storage.put_service_key(&key.stored(), Some(&before.content), audit(what, key, caller))? {
+            true => Ok(()),
+            false => Err(KeyProblem::Raced(key.name.clone())),
         }
     }
 
@@ -382,6 +356,6 @@ impl Operator {
     }
 }
 
-fn audit(operation: &str, key: &ServiceKey, caller: &Caller, now: i64) -> AuditEntry {
-    AuditEntry::of(caller, now, OWN, operation, format!("done: {}", key.name))
+fn audit(operation: &str, key: &ServiceKey, caller: &Caller) -> AuditEntry {
+    AuditEntry::of(caller, now(), OWN, operation, format!("done: {}", key.name))
 }

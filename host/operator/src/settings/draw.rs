@@ -1,8 +1,7 @@
 //! The page: the result of a test, and the form, with each group of settings as fields or as the file has it.
 
 use super::super::one_mail::{step_key, steps};
-use super::{PAGE, SEEN, TEST, TO, Tested, said_wrong};
-use crate::mail_settings::{TRIALS_EACH, TRIALS_WINDOW};
+use super::{PAGE, SEEN, TEST, TO, TRIALS_EACH, TRIALS_WINDOW, Tested, said_wrong};
 use crate::page::{Asked, text};
 use crate::sheet::{Fields, FieldsGroup, Part, Sheet};
 use keyturn_mail::config::Way;

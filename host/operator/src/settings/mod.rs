@@ -9,17 +9,21 @@ mod read;
 mod tests;
 
 use super::page::{self, Asked, Pressed, Stands, who_reaches_everybody};
-use crate::mail_settings::{Plan, Untried};
+use crate::mail_settings::Plan;
+use keyturn_core::caller::OWN;
 use keyturn_core::seal;
 use keyturn_core::words::Words;
 use keyturn_mail::config::Wrong;
+use keyturn_mail::draw::Context;
 use keyturn_mail::setup::Setup;
-use keyturn_mail::trial::Trial;
+use keyturn_mail::transport::{StepKind, Verdict};
+use keyturn_mail::trial::{self, Trial};
 use keyturn_pages::{SubmitError, Submitted, Surface};
 use keyturn_runtime::CallError;
-use keyturn_store::{StorageError, Version};
+use keyturn_store::{AuditEntry, Bound, Commit, Counted, StorageError, Version};
 use keyturn_ui::Page;
 use keyturn_ui::nodes::{Outcome, Tone};
+use keyturn_work::trials::PATIENCE;
 
 pub(super) static PAGE: page::Page = page::Page {
     name: "email-settings",
@@ -29,6 +33,13 @@ pub(super) static PAGE: page::Page = page::Page {
     draw: |asked| drawn(asked, None),
     act,
 };
+
+/// Test emails of one person in [`TRIALS_WINDOW`] at most: each connects to an address that they enter.
+const TRIALS_EACH: u64 = 10;
+/// The same, for all people together.
+const TRIALS_ALL: u64 = 30;
+/// Seconds.
+const TRIALS_WINDOW: u32 = 600;
 
 /// The form's button that tests its contents.
 const TEST: &str = "test";
@@ -93,16 +104,10 @@ fn act(pressed: &Pressed<'_>) -> Result<Submitted, SubmitError> {
 
 fn tested(pressed: &Pressed<'_>, plan: Plan) -> Result<Submitted, SubmitError> {
     let Pressed { asked: Asked { host, caller, words, now, surface, .. }, submission, .. } = *pressed;
-    let again = |message| pressed.again(Vec::new(), Some(message));
     let to = submission.text(TO).unwrap_or_default().to_owned();
-    let trial = match host.try_mail(caller, &plan.setup, &to) {
+    let trial = match sent(&pressed.asked, &plan.setup, &to).map_err(CallError::of_storage)? {
         Ok(trial) => trial,
-        Err(Untried::TooOften(seconds)) => {
-            return again(words.fill("wait", &[("time", &words.duration(u64::from(seconds)))]));
-        }
-        Err(Untried::Busy) => return again(words.get("settings-test-busy").to_owned()),
-        Err(Untried::Wrong(wrong)) => return again(said_wrong(&wrong, words)),
-        Err(Untried::Storage(cause)) => return Err(CallError::of_storage(cause).into()),
+        Err(message) => return pressed.again(Vec::new(), Some(message)),
     };
     let typed_password = submission.password("password").is_some();
     let tested = Tested { trial, setup: plan.setup, to, saved: plan.changes.is_empty(), typed_password };
@@ -110,6 +115,48 @@ fn tested(pressed: &Pressed<'_>, plan: Plan) -> Result<Submitted, SubmitError> {
     let surface = Surface { corrections: Some(&typed), ..*surface };
     let asked = Asked { host, caller, arguments: &[], surface: &surface, start: "", words, now };
     Ok(Submitted::Reveal(drawn(&asked, Some(&tested))?))
+}
+
+/// Sends a test email, limited in time and in number, and writes it to the audit log: it connects to any server that was
+/// entered. A sentence if none was sent.
+fn sent(asked: &Asked<'_>, setup: &Setup, to: &str) -> Result<Result<Trial, String>, StorageError> {
+    let Asked { host, caller, words, now, .. } = *asked;
+    let bound = |key: String, limit| Bound { key, window: TRIALS_WINDOW, limit };
+    let theirs = bound(format!("test mail of {}", caller.actor.name()), TRIALS_EACH);
+    let bounds = [theirs, bound("test mail".to_owned(), TRIALS_ALL)];
+    if let Counted::Full(seconds) = host.storage.count(OWN, &bounds, now)? {
+        return Ok(Err(words.fill("wait", &[("time", &words.duration(u64::from(seconds)))])));
+    }
+    let Some(_place) = host.trials().enter() else { return Ok(Err(words.get("settings-test-busy").to_owned())) };
+    let brand = host.brand();
+    let context = Context {
+        account: None,
+        brand: &brand.name,
+        contact: &brand.contact,
+        sign_in: &host.sign_in(),
+        time: now,
+        origin: "",
+        locale: &caller.locale,
+        zone: &brand.zone,
+    };
+    let trial = match trial::send(setup, to, &context, Some(PATIENCE)) {
+        Ok(trial) => trial,
+        Err(wrong) => return Ok(Err(said_wrong(&wrong, words))),
+    };
+    let verdict = match trial.attempt.verdict {
+        Verdict::Accepted => "accepted",
+        Verdict::Refused => "refused",
+        Verdict::Delayed => "delayed",
+    };
+    let last = trial.attempt.steps.last().map_or(StepKind::LookUp, |step| step.kind);
+    let outcome = format!("{verdict}: {} at {}", last.name(), trial.server);
+    // It may have taken a while.
+    let now = keyturn_core::time::now();
+    let audit = Some(AuditEntry::of(caller, now, OWN, "test-mail", outcome));
+    if let Err(cause) = host.storage.commit(Commit { audit, ..Commit::bare(OWN, now, Vec::new()) }) {
+        tracing::error!(request = caller.request, "can't write a test email to the audit log: {cause}");
+    }
+    Ok(Ok(trial))
 }
 
 fn said_wrong((setting, problem): &Wrong, words: Words) -> String {

@@ -7,8 +7,8 @@ use std::sync::mpsc::{Receiver, channel};
 
 use base64::Engine as _;
 
+use super::{TRIALS_ALL, TRIALS_EACH};
 use crate::host::Operator;
-use crate::mail_settings::{TRIALS_ALL, TRIALS_EACH};
 use crate::stage::{Ground, Routes, operate, operators};
 use keyturn_core::accounts::{Reach, Scope};
 use keyturn_core::caller::OWN;

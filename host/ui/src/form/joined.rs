@@ -44,13 +44,8 @@ pub enum Unready {
 }
 
 /// Whether a posted body consists of parts.
-#[must_use]
 pub fn is_joined(body: &[u8]) -> bool {
-    names(body).any(|name| beginning(name).is_some_and(|(_, rest)| rest == SEALED.as_bytes()))
-}
-
-fn names(body: &[u8]) -> impl Iterator<Item = &[u8]> {
-    body.split(|b| *b == b'&').map(|pair| pair.split(|b| *b == b'=').next().unwrap_or_default())
+    pairs(body).any(|(_, alone)| alone.split(|b| *b == b'=').next() == Some(SEALED.as_bytes()))
 }
 
 /// A part's prefix and the rest of an input's name. Browsers write both unchanged.
@@ -139,19 +134,16 @@ pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Resul
 
 impl Joined {
     /// The changed part of this name: a plugin's, or the panel's own.
-    #[must_use]
     pub fn part(&self, plugin: &str) -> Option<&Submission> {
         self.parts.iter().map(|part| &part.submission).find(|submission| submission.plugin == plugin)
     }
 
     /// Whether every part was left unchanged.
-    #[must_use]
     pub fn is_untouched(&self) -> bool {
         self.parts.is_empty()
     }
 
     /// Corrections to draw all parts again, with `errors` on the part of that name; none if every part was left unchanged.
-    #[must_use]
     pub fn again(&self, plugin: &str, errors: Vec<FieldError>, words: Words) -> Option<Corrections> {
         let laid = |submission: &Submission| match submission.plugin == plugin {
             true => submission.corrections(submission.problems.iter().chain(&errors).cloned().collect(), None),

@@ -11,20 +11,17 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 pub use joined::PART;
 pub use posted::*;
 pub use read::{BODY, FormError, LIFETIME, Stale, read};
-pub(super) use shape::TICKED;
+pub(super) use shape::{TICKED, shows};
 
 use crate::frame::Frame;
 use keyturn_contract::keyturn::ui::nodes::{self, Strength};
 use keyturn_core::seal;
 use keyturn_core::words::Words;
-pub(super) use shape::Shape;
 
 /// The hidden input's value, with its own key. `also`: its buttons beside the main one. `part`: of another form.
 pub(super) fn sealed(
@@ -34,7 +31,6 @@ pub(super) fn sealed(
     frame: &Frame<'_>,
     part: bool,
 ) -> String {
-    let shape = if part { Shape::with_drawn } else { Shape::of };
     let sealed = Sealed {
         plugin: frame.plugin.to_owned(),
         action: submission.action.clone(),
@@ -42,19 +38,18 @@ pub(super) fn sealed(
         arguments: submission.arguments.clone(),
         place: frame.place.clone(),
         session: session(frame.keys, frame.caller),
-        actor: tag(&frame.caller.actor),
+        actor: frame.caller.actor.name(),
         key: seal::hex(&seal::random::<16>()),
         issued: frame.now,
         part,
-        fields: fields.iter().map(shape).collect(),
+        fields: fields.iter().map(shape::kept).collect(),
         also: also.iter().map(|also| (*also).to_owned()).collect(),
     };
     let json = Zeroizing::new(serde_json::to_vec(&sealed).unwrap_or_default());
-    URL_SAFE_NO_PAD.encode(frame.keys.seal(&["form"], &json))
+    frame.keys.seal_text(&["form"], &json)
 }
 
 /// The meter's answer for the script: JSON with `score` (0 to 4) and `text`.
-#[must_use]
 pub fn rate_answer(strength: &Strength, locale: &str) -> String {
     let words = Words::of(locale);
     let score = strength.score.min(4);
@@ -71,7 +66,6 @@ pub fn rate_answer(strength: &Strength, locale: &str) -> String {
 }
 
 /// A generated password for the script: JSON with `value`.
-#[must_use]
 pub fn generated_answer(password: &str) -> Zeroizing<String> {
     Zeroizing::new(serde_json::json!({ "value": password }).to_string())
 }

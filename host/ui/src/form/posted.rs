@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keyturn_contract::keyturn::ui::nodes;
 use keyturn_core::accounts::AccountId;
 use keyturn_core::caller::{Actor, Caller};
@@ -11,7 +9,6 @@ use keyturn_core::seal::{self, Keys};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::shape::Shape;
 use crate::place::Place;
 
 /// The hidden input's name.
@@ -43,7 +40,7 @@ pub(crate) struct Sealed {
     pub(crate) issued: i64,
     /// A part of another form, which may be left unchanged.
     pub(crate) part: bool,
-    pub(crate) fields: Vec<Shape>,
+    pub(crate) fields: Vec<nodes::Field>,
     /// Values of [`ALSO`].
     #[serde(default)]
     pub(crate) also: Vec<String>,
@@ -136,13 +133,11 @@ pub struct Submission {
 
 impl Submission {
     /// The link's token.
-    #[must_use]
     pub fn token(&self) -> Option<&str> {
         self.place.token()
     }
 
     /// The text of an input; none if it is missing or empty.
-    #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         let mut inputs = self.inputs.iter().filter(|(key, _)| key == name);
         inputs.find_map(|(_, input)| match input {
@@ -152,13 +147,11 @@ impl Submission {
     }
 
     /// Whether a tick is set.
-    #[must_use]
     pub fn ticked(&self, name: &str) -> bool {
         self.inputs.iter().any(|(key, input)| key == name && matches!(input, Input::Tick(true)))
     }
 
     /// The password of an input; none if it is missing or empty.
-    #[must_use]
     pub fn password(&self, name: &str) -> Option<&Zeroizing<String>> {
         self.inputs.iter().find_map(|(key, input)| match input {
             Input::Password(password) if key == name => Some(password),
@@ -167,7 +160,6 @@ impl Submission {
     }
 
     /// Puts `errors` on the form when it is drawn again.
-    #[must_use]
     pub fn corrections(&self, errors: Vec<FieldError>, message: Option<String>) -> Corrections {
         Corrections {
             plugin: self.plugin.clone(),
@@ -195,20 +187,19 @@ pub struct Generated {
 
 impl Generated {
     pub(crate) fn place(caller: &Caller) -> [String; 3] {
-        ["generated".to_owned(), tag(&caller.actor), caller.session.clone()]
+        ["generated".to_owned(), caller.actor.name(), caller.session.clone()]
     }
 
     /// Seals it for the caller's session, to go through a panel that draws the page again. It is valid for a minute.
     pub fn seal(&self, keys: &Keys, caller: &Caller) -> String {
         let until = keyturn_core::time::now().saturating_add(GENERATED_LIFETIME).to_be_bytes();
         let content = Zeroizing::new([&until[..], self.field.as_bytes(), b"\0", self.password.as_bytes()].concat());
-        URL_SAFE_NO_PAD.encode(keys.seal(&Self::place(caller).each_ref().map(String::as_str), &content))
+        keys.seal_text(&Self::place(caller), &content)
     }
 
     /// Opens what was sealed for the same session.
     pub fn open(sealed: &str, keys: &Keys, caller: &Caller) -> Option<Self> {
-        let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
-        let content = keys.open_sealed(&Self::place(caller).each_ref().map(String::as_str), &sealed).ok()?;
+        let content = keys.open_text(&Self::place(caller), sealed).ok()?;
         let (until, rest) = content.split_first_chunk::<8>()?;
         let (field, password) = std::str::from_utf8(rest).ok()?.split_once('\0')?;
         let fresh = i64::from_be_bytes(*until) > keyturn_core::time::now();
@@ -280,29 +271,24 @@ pub struct Corrections {
 
 impl Corrections {
     /// The form's plugin.
-    #[must_use]
     pub fn plugin(&self) -> &str {
         &self.plugin
     }
 
     /// The form's place.
-    #[must_use]
     pub fn place(&self) -> &Place {
         &self.place
     }
 
     /// Seals them for `actor`; the client carries them through a sign-in.
-    #[must_use]
     pub fn seal(&self, keys: &Keys, actor: &Actor) -> String {
         let json = serde_json::to_vec(self).unwrap_or_default();
-        URL_SAFE_NO_PAD.encode(keys.seal(&["corrections", &tag(actor)], &json))
+        keys.seal_text(&["corrections", &actor.name()], &json)
     }
 
     /// Opens what was sealed for the same actor.
-    #[must_use]
     pub fn open(sealed: &str, keys: &Keys, actor: &Actor) -> Option<Self> {
-        let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
-        serde_json::from_slice(&keys.open_sealed(&["corrections", &tag(actor)], &sealed).ok()?).ok()
+        serde_json::from_slice(&keys.open_text(&["corrections", &actor.name()], sealed).ok()?).ok()
     }
 
     /// Those of them that are for a form of this plugin in this place.
@@ -325,18 +311,6 @@ impl Corrections {
 /// The account that a submission is about: its own, or its place's.
 pub(crate) fn subject<'a>(submission: &'a nodes::Submission, place: &'a Place) -> Option<&'a str> {
     submission.subject.as_deref().or_else(|| place.subject().map(AccountId::as_str))
-}
-
-/// A text that no other actor has.
-pub(crate) fn tag(actor: &Actor) -> String {
-    let kind = match actor {
-        Actor::Anonymous => "anonymous",
-        Actor::Account(_) => "account",
-        Actor::ServiceKey(_) => "key",
-        Actor::Console => "console",
-        Actor::System => "system",
-    };
-    format!("{kind} {}", actor.name())
 }
 
 /// The session's form in a form: a MAC, so that a form never contains what would open the session.

@@ -1,14 +1,14 @@
 //! Reads a posted form, against what was sealed when it was drawn.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use percent_encoding::percent_decode;
 use zeroize::Zeroizing;
 
 use super::posted::{
     AGAIN, ALSO, Corrections, FieldError, GENERATE, Generate, Input, Posted, RATE, Rate, SCRIPT, SEALED, Sealed,
     Submission, Typed, TypedValue,
 };
-use super::shape::{INPUT, Kind, Shape};
+use super::shape::{self, INPUT, TICKED};
+use keyturn_contract::keyturn::ui::nodes::{Field, FieldKind, Line, LineKind, NewPassword};
 use keyturn_core::accounts::AccountId;
 use keyturn_core::caller::{Actor, Caller};
 use keyturn_core::seal::Keys;
@@ -55,10 +55,10 @@ pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Poste
     let inputs = Inputs::parse(body)?;
     let form = open(inputs.get(SEALED).ok_or(FormError::Malformed("it has no sealed part"))?, keys)?;
     inputs.only(|name| {
-        [SEALED, RATE, GENERATE, SCRIPT, ALSO].contains(&name) || form.fields.iter().any(|shape| shape.has(name))
+        [SEALED, RATE, GENERATE, SCRIPT, ALSO].contains(&name) || form.fields.iter().any(|field| typed_in(field, name))
     })?;
 
-    let here = super::tag(&caller.actor);
+    let here = caller.actor.name();
     let bound = form.actor == here && form.session == super::session(keys, caller);
     let fresh =
         (0..LIFETIME).contains(&now.saturating_sub(form.issued).max(0)) && form.issued <= now.saturating_add(60_000);
@@ -75,7 +75,13 @@ pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Poste
         return Err(FormError::Malformed("it has no such button"));
     }
     let actor = form.actor.clone();
-    let generates = inputs.get(GENERATE).map(|field| generates(&form, field)).transpose()?;
+    let generates = match inputs.get(GENERATE).map(|field| field.to_string()) {
+        Some(field) => {
+            let operation = operation(&form, &field, |new| new.generate.clone());
+            Some((field, operation.ok_or(FormError::Malformed("this field has no generated password"))?))
+        }
+        None => None,
+    };
     let submission = Submission { also, ..submission(form, &inputs, words)? };
     if bound && fresh {
         return Ok(match generates {
@@ -88,7 +94,7 @@ pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Poste
     }
     // The same actor in another session, or nobody any more: people get their words back, and press again themselves.
     let message = words.get(if bound { "answer-old" } else { "answer-elsewhere" }).to_owned();
-    let sign_in_as = signed_out.then(|| actor.split_once(' ').map_or(String::new(), |(_, name)| name.to_owned()));
+    let sign_in_as = signed_out.then_some(actor);
     Err(FormError::Stale(Box::new(Stale {
         sign_in_as,
         corrections: submission.corrections(Vec::new(), Some(message)),
@@ -96,8 +102,7 @@ pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Poste
 }
 
 fn open(sealed: &str, keys: &Keys) -> Result<Sealed, FormError> {
-    let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| FormError::Foreign)?;
-    let json = keys.open_sealed(&["form"], &sealed).map_err(|_| FormError::Foreign)?;
+    let json = keys.open_text(&["form"], sealed).map_err(|_| FormError::Foreign)?;
     serde_json::from_slice(&json).map_err(|_| FormError::Foreign)
 }
 
@@ -106,36 +111,34 @@ fn account(subject: Option<&str>) -> Result<Option<AccountId>, FormError> {
     subject.map(|subject| subject.parse().map_err(|_| FormError::Foreign)).transpose()
 }
 
-/// The field, and the operation that generates a password for it.
-fn generates(form: &Sealed, field: &str) -> Result<(String, String), FormError> {
-    let shape = form.fields.iter().find(|shape| shape.name == field);
-    match shape.map(|shape| &shape.kind) {
-        Some(Kind::NewPassword { generate: Some(operation), .. }) => Ok((field.to_owned(), operation.clone())),
-        _ => Err(FormError::Malformed("this field has no generated password")),
-    }
+/// An operation that a password field was drawn with.
+fn operation(form: &Sealed, name: &str, of: fn(&NewPassword) -> Option<String>) -> Option<String> {
+    form.fields.iter().find(|field| field.name == name).and_then(|field| match &field.kind {
+        FieldKind::NewPassword(new) => of(new),
+        _ => None,
+    })
 }
 
 fn rate(form: Sealed, field: &str, inputs: &Inputs) -> Result<Posted, FormError> {
-    let shape = form.fields.iter().find(|shape| shape.name == field);
-    let operation = shape.and_then(|shape| match &shape.kind {
-        Kind::NewPassword { rate, .. } => rate.clone(),
-        _ => None,
-    });
-    let (Some(operation), Some(typed)) = (operation, inputs.get(field)) else {
+    let (Some(operation), Some(typed)) = (operation(&form, field, |new| new.rate.clone()), inputs.get(field)) else {
         return Err(FormError::Malformed("this field has no rating"));
     };
     if typed.len() > INPUT || typed.contains('\0') {
         return Err(FormError::Malformed("the input is too long"));
     }
     let mut given = texts(form.arguments);
-    for shape in form.fields {
-        if let Kind::Hidden(value) | Kind::Fixed(value) | Kind::UserName(value) = shape.kind {
-            given.push((shape.name, Input::Text(value)));
-        }
-    }
+    given.extend(form.fields.into_iter().filter_map(|field| Some((field.name, Input::Text(set(field.kind)?)))));
     given.push((field.to_owned(), Input::Password(typed.clone())));
     let subject = account(form.subject.as_deref())?;
     Ok(Posted::Rate(Box::new(Rate { plugin: form.plugin, operation, subject, place: form.place, inputs: given })))
+}
+
+/// The value of a field that nobody types into.
+fn set(kind: FieldKind) -> Option<String> {
+    match kind {
+        FieldKind::Hidden(value) | FieldKind::Fixed(Line { value, .. }) => Some(value),
+        _ => None,
+    }
 }
 
 fn texts(arguments: Vec<(String, String)>) -> Vec<(String, Input)> {
@@ -145,11 +148,11 @@ fn texts(arguments: Vec<(String, String)>) -> Vec<(String, Input)> {
 fn submission(form: Sealed, inputs: &Inputs, words: Words) -> Result<Submission, FormError> {
     let Sealed { plugin, action, subject, arguments, place, key, part, fields, .. } = form;
     let subject = account(subject.as_deref())?;
-    let untouched = part && fields.iter().all(|shape| shape.untouched(inputs));
+    let untouched = part && fields.iter().all(|field| untouched(field, inputs));
     let (inputs_before, typed, problems) = (texts(arguments.clone()), Typed::new(), Vec::new());
     let mut reading = Reading { words, inputs: inputs_before, typed, problems, user_name: None };
-    for shape in fields {
-        reading.field(shape, inputs);
+    for field in fields {
+        reading.field(field, inputs);
     }
     let Reading { inputs, typed, mut problems, user_name, .. } = reading;
     if untouched {
@@ -185,100 +188,103 @@ impl Reading {
         self.problems.push(FieldError { field: field.to_owned(), message });
     }
 
-    fn missing(&mut self, shape: &Shape) {
-        self.problems.push(FieldError { field: shape.name.clone(), message: shape.missing(self.words) });
+    fn missing(&mut self, field: &Field) {
+        self.problems.push(FieldError { field: field.name.clone(), message: shape::missing(field, self.words) });
     }
 
-    fn field(&mut self, shape: Shape, inputs: &Inputs) {
-        let typed = inputs.get(&shape.name);
-        match &shape.kind {
-            Kind::UserName(value) => {
-                self.user_name = Some(value.clone());
-                self.inputs.push((shape.name, Input::Text(value.clone())));
+    /// Something that is no secret, for the plugin and to draw again.
+    fn keep(&mut self, name: String, value: TypedValue) {
+        let input = match &value {
+            TypedValue::Text(text) => Input::Text(text.clone()),
+            TypedValue::Tick(ticked) => Input::Tick(*ticked),
+        };
+        self.typed.insert(name.clone(), value);
+        self.inputs.push((name, input));
+    }
+
+    fn field(&mut self, field: Field, inputs: &Inputs) {
+        let typed = inputs.get(&field.name);
+        match field.kind {
+            FieldKind::Hidden(value) => self.inputs.push((field.name, Input::Text(value))),
+            FieldKind::Fixed(Line { kind, value }) => {
+                if kind == LineKind::Username {
+                    self.user_name = Some(value.clone());
+                }
+                self.inputs.push((field.name, Input::Text(value)));
             }
-            Kind::Hidden(value) | Kind::Fixed(value) => self.inputs.push((shape.name, Input::Text(value.clone()))),
-            Kind::Tick => {
+            FieldKind::Tick(_) => {
                 let ticked = typed.is_some();
-                if shape.required && !ticked {
-                    self.missing(&shape);
+                if field.required && !ticked {
+                    self.missing(&field);
                 }
-                self.typed.insert(shape.name.clone(), TypedValue::Tick(ticked));
-                self.inputs.push((shape.name, Input::Tick(ticked)));
+                self.keep(field.name, TypedValue::Tick(ticked));
             }
-            Kind::Choice(options) => {
+            FieldKind::Choice(ref choice) => {
                 let chosen = typed.map_or("", |typed| typed.as_str());
-                if options.iter().any(|option| option == chosen) && typed.is_some() {
-                    self.typed.insert(shape.name.clone(), TypedValue::Text(chosen.to_owned()));
-                    self.inputs.push((shape.name, Input::Text(chosen.to_owned())));
+                if choice.options.iter().any(|option| option.value == chosen) && typed.is_some() {
+                    self.keep(field.name, TypedValue::Text(chosen.to_owned()));
                 } else if !chosen.is_empty() {
-                    self.problem(&shape.name, "problem-option");
-                } else if shape.required {
-                    self.missing(&shape);
+                    self.problem(&field.name, "problem-option");
+                } else if field.required {
+                    self.missing(&field);
                 }
             }
-            Kind::Line(line) => {
+            FieldKind::Line(ref line) => {
                 let value = typed.map_or("", |typed| typed.trim());
                 if value.len() > INPUT {
-                    self.problem(&shape.name, "problem-long");
-                } else if value.is_empty() && shape.required {
-                    self.missing(&shape);
-                } else if let Some(key) = (!value.is_empty()).then(|| line.problem(value)).flatten() {
-                    self.problem(&shape.name, key);
+                    // Not kept, because nobody checks it and it would take its memory twice.
+                    return self.problem(&field.name, "problem-long");
+                } else if value.is_empty() && field.required {
+                    self.missing(&field);
+                } else if let Some(key) = (!value.is_empty()).then(|| shape::problem(line.kind, value)).flatten() {
+                    self.problem(&field.name, key);
                 }
-                // Too long: not kept, because nobody checks it and it would take its memory twice.
-                if value.len() <= INPUT {
-                    self.typed.insert(shape.name.clone(), TypedValue::Text(value.to_owned()));
-                    self.inputs.push((shape.name, Input::Text(value.to_owned())));
-                }
+                self.keep(field.name, TypedValue::Text(value.to_owned()));
             }
-            Kind::CurrentPassword | Kind::NewPassword { .. } => self.password(shape, inputs),
+            FieldKind::CurrentPassword => self.password(&field, false, inputs),
+            FieldKind::NewPassword(NewPassword { repeat, .. }) => self.password(&field, repeat, inputs),
         }
     }
 
-    fn password(&mut self, shape: Shape, inputs: &Inputs) {
-        let typed = inputs.get(&shape.name);
+    fn password(&mut self, field: &Field, repeat: bool, inputs: &Inputs) {
+        let typed = inputs.get(&field.name);
         let value = typed.map_or("", |typed| typed.as_str());
-        let again = format!("{}{AGAIN}", shape.name);
-        let repeat = matches!(shape.kind, Kind::NewPassword { repeat: true, .. });
+        let again = format!("{}{AGAIN}", field.name);
         let same = !repeat || inputs.get(&again).map_or("", |typed| typed.as_str()) == value;
         match value {
-            "" if shape.required => self.missing(&shape),
+            "" if field.required => self.missing(field),
             "" if same => return,
-            long if long.len() > INPUT => self.problem(&shape.name, "problem-long"),
-            bad if bad.contains('\0') => self.problem(&shape.name, "problem-character"),
+            long if long.len() > INPUT => self.problem(&field.name, "problem-long"),
+            bad if bad.contains('\0') => self.problem(&field.name, "problem-character"),
             _ => {}
         }
         if !same {
             self.problem(&again, "problem-repeat");
         }
         if let Some(typed) = typed.filter(|typed| typed.len() <= INPUT) {
-            self.inputs.push((shape.name, Input::Password(typed.clone())));
+            self.inputs.push((field.name.clone(), Input::Password(typed.clone())));
         }
     }
 }
 
-impl Shape {
-    /// Whether the posted values equal the drawn ones.
-    fn untouched(&self, inputs: &Inputs) -> bool {
-        let posted = |name: &str| inputs.get(name).map_or("", |typed| typed.trim());
-        let drawn = self.drawn.as_deref().unwrap_or_default();
-        match self.kind {
-            Kind::Hidden(_) | Kind::Fixed(_) | Kind::UserName(_) => true,
-            Kind::CurrentPassword | Kind::NewPassword { .. } => {
-                let empty = |name: &str| inputs.get(name).is_none_or(|typed| typed.is_empty());
-                empty(&self.name) && empty(&format!("{}{AGAIN}", self.name))
-            }
-            Kind::Line(_) | Kind::Choice(_) | Kind::Tick => posted(&self.name) == drawn,
+/// Whether the posted values equal the drawn ones.
+fn untouched(field: &Field, inputs: &Inputs) -> bool {
+    let posted = inputs.get(&field.name).map_or("", |typed| typed.trim());
+    match &field.kind {
+        FieldKind::Hidden(_) | FieldKind::Fixed(_) => true,
+        FieldKind::CurrentPassword | FieldKind::NewPassword(_) => {
+            let empty = |name: &str| inputs.get(name).is_none_or(|typed| typed.is_empty());
+            empty(&field.name) && empty(&format!("{}{AGAIN}", field.name))
         }
+        FieldKind::Line(line) => posted == line.value.trim(),
+        FieldKind::Choice(choice) => posted == choice.value.as_deref().unwrap_or_default(),
+        FieldKind::Tick(ticked) => posted == if *ticked { TICKED } else { "" },
     }
+}
 
-    fn has(&self, name: &str) -> bool {
-        match self.kind {
-            Kind::Hidden(_) | Kind::Fixed(_) | Kind::UserName(_) => false,
-            Kind::NewPassword { repeat: true, .. } => name == self.name || name.strip_suffix(AGAIN) == Some(&self.name),
-            _ => name == self.name,
-        }
-    }
+/// Whether an input of this name was drawn for a field.
+fn typed_in(field: &Field, name: &str) -> bool {
+    !matches!(field.kind, FieldKind::Fixed(_)) && shape::shows(field, name)
 }
 
 /// The body's inputs. All are wiped when dropped: only unsealing tells which are secret.
@@ -317,23 +323,14 @@ impl Inputs {
 
 /// Strict, unlike web decoders, which put U+FFFD: a password that is silently changed locks somebody out.
 fn decoded(bytes: &[u8]) -> Result<Zeroizing<String>, FormError> {
-    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    let mut escapes = bytes.split(|b| *b == b'%').skip(1);
+    if !escapes.all(|rest| rest.len() >= 2 && rest[..2].iter().all(u8::is_ascii_hexdigit)) {
+        return Err(FormError::Malformed("it has a % without two digits"));
+    }
     // Reserved in full, because growing leaves copies behind.
     let mut plain = Zeroizing::new(Vec::with_capacity(bytes.len()));
-    let mut rest = bytes;
-    while let Some((byte, after)) = rest.split_first() {
-        rest = after;
-        match byte {
-            b'+' => plain.push(b' '),
-            b'%' => {
-                let (Some(high), Some(low)) = (digit(after.first()), digit(after.get(1))) else {
-                    return Err(FormError::Malformed("it has a % without two digits"));
-                };
-                plain.push(u8::try_from(16 * high + low).unwrap_or_default());
-                rest = &after[2..];
-            }
-            byte => plain.push(*byte),
-        }
+    for (at, piece) in bytes.split(|b| *b == b'+').enumerate() {
+        plain.extend((at > 0).then_some(b' ').into_iter().chain(percent_decode(piece)));
     }
     match String::from_utf8(std::mem::take(&mut *plain)) {
         Ok(text) => Ok(Zeroizing::new(text)),

@@ -2,115 +2,57 @@
 
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
-
 use keyturn_contract::keyturn::ui::nodes::{Field, FieldKind, LineKind};
 use keyturn_core::words::Words;
+
+use super::AGAIN;
 
 /// The value of a tick that is set.
 pub const TICKED: &str = "1";
 /// Bytes of one input.
 pub(super) const INPUT: usize = 4_096;
 
-#[derive(Serialize, Deserialize)]
-pub struct Shape {
-    pub name: String,
-    pub label: String,
-    pub required: bool,
-    pub kind: Kind,
-    /// What was drawn in it, in a form that is a part of another: if it is left unchanged, it asks for nothing.
-    pub drawn: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-pub enum Kind {
-    Line(Line),
-    Choice(Vec<String>),
-    Tick,
-    CurrentPassword,
-    NewPassword {
-        repeat: bool,
-        rate: Option<String>,
-        generate: Option<String>,
-    },
-    Hidden(String),
-    Fixed(String),
-    /// Fixed, too: the user name to sign in with.
-    UserName(String),
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-pub enum Line {
-    Any,
-    Address,
-    Url,
-    Host,
-    Port,
-}
-
-impl Shape {
-    /// What to keep of a field.
-    pub fn of(field: &Field) -> Self {
-        let kind = match &field.kind {
-            FieldKind::Line(line) => Kind::Line(match line.kind {
-                LineKind::Plain | LineKind::Username | LineKind::PersonName | LineKind::Organisation => Line::Any,
-                LineKind::Email => Line::Address,
-                LineKind::Url => Line::Url,
-                LineKind::HostName => Line::Host,
-                LineKind::Port => Line::Port,
-            }),
-            FieldKind::Choice(choice) => {
-                Kind::Choice(choice.options.iter().map(|option| option.value.clone()).collect())
-            }
-            FieldKind::Tick(_) => Kind::Tick,
-            FieldKind::CurrentPassword => Kind::CurrentPassword,
-            FieldKind::NewPassword(new) => {
-                Kind::NewPassword { repeat: new.repeat, rate: new.rate.clone(), generate: new.generate.clone() }
-            }
-            FieldKind::Hidden(value) => Kind::Hidden(value.clone()),
-            FieldKind::Fixed(line) => match line.kind {
-                LineKind::Username => Kind::UserName(line.value.clone()),
-                _ => Kind::Fixed(line.value.clone()),
-            },
-        };
-        Self { name: field.name.clone(), label: field.label.clone(), required: field.required, kind, drawn: None }
-    }
-
-    /// The same, with what was drawn.
-    pub fn with_drawn(field: &Field) -> Self {
-        let drawn = match &field.kind {
-            FieldKind::Line(line) => line.value.trim().to_owned(),
-            FieldKind::Choice(choice) => choice.value.clone().unwrap_or_default(),
-            FieldKind::Tick(ticked) => if *ticked { TICKED } else { "" }.to_owned(),
-            _ => String::new(),
-        };
-        Self { drawn: Some(drawn), ..Self::of(field) }
-    }
-
-    pub fn missing(&self, words: Words) -> String {
-        let key = match self.kind {
-            Kind::Choice(_) => "choose-one",
-            Kind::Tick => "problem-tick",
-            _ => "problem-required",
-        };
-        words.fill(key, &[("label", &self.label)])
-    }
-}
-
-impl Line {
-    /// The key of what is wrong with a value that is not empty.
-    pub fn problem(self, value: &str) -> Option<&'static str> {
-        if value.chars().any(char::is_control) {
-            return Some("problem-character");
-        }
-        match self {
-            Line::Any => None,
-            Line::Address => (!address(value)).then_some("problem-address"),
-            Line::Url => (!url(value)).then_some("problem-url"),
-            Line::Host => (!host(value)).then_some("problem-host"),
-            Line::Port => (!value.parse::<u16>().is_ok_and(|port| port > 0)).then_some("problem-port"),
+/// What is sealed of a field: its hint, and what is said of its options, are not needed to read it back.
+pub(super) fn kept(field: &Field) -> Field {
+    let mut kept = Field { hint: None, ..field.clone() };
+    if let FieldKind::Choice(choice) = &mut kept.kind {
+        for option in &mut choice.options {
+            option.label.clear();
+            option.hint = None;
         }
     }
+    kept
+}
+
+/// Whether a field is drawn with an input, or a text, of this name.
+pub fn shows(field: &Field, name: &str) -> bool {
+    match &field.kind {
+        FieldKind::Hidden(_) => false,
+        FieldKind::NewPassword(new) if new.repeat && name.strip_suffix(AGAIN) == Some(&field.name) => true,
+        _ => field.name == name,
+    }
+}
+
+pub(super) fn missing(field: &Field, words: Words) -> String {
+    let key = match field.kind {
+        FieldKind::Choice(_) => "choose-one",
+        FieldKind::Tick(_) => "problem-tick",
+        _ => "problem-required",
+    };
+    words.fill(key, &[("label", &field.label)])
+}
+
+/// The key of what is wrong with a line that is not empty.
+pub(super) fn problem(kind: LineKind, value: &str) -> Option<&'static str> {
+    let (fits, problem) = match kind {
+        _ if value.chars().any(char::is_control) => (false, "problem-character"),
+        LineKind::Email => (address(value), "problem-address"),
+        LineKind::Url => (url(value), "problem-url"),
+        LineKind::HostName => (host(value), "problem-host"),
+        LineKind::Port => (value.parse::<u16>().is_ok_and(|port| port > 0), "problem-port"),
+        LineKind::Plain | LineKind::Username | LineKind::PersonName | LineKind::Organisation => return None,
+    };
+    (!fits).then_some(problem)
 }
 
 /// The shape of an address, not whether it exists. Hosts without a dot are allowed, for panels that send email within their
@@ -156,34 +98,34 @@ mod tests {
     #[test]
     fn a_line_is_checked_for_its_shape_alone() {
         let good = [
-            (Line::Address, "marta@estudiovidal.example"),
-            (Line::Address, "o'neil+x@ñandú.example"),
-            (Line::Url, "https://example.com/a?b=c"),
-            (Line::Url, "http://[::1]:8080"),
-            (Line::Host, "mail.example.com"),
-            (Line::Host, "203.0.113.7"),
-            (Line::Port, "65535"),
-            (Line::Any, "Bramble & Finch <Ltd>"),
+            (LineKind::Email, "marta@estudiovidal.example"),
+            (LineKind::Email, "o'neil+x@ñandú.example"),
+            (LineKind::Url, "https://example.com/a?b=c"),
+            (LineKind::Url, "http://[::1]:8080"),
+            (LineKind::HostName, "mail.example.com"),
+            (LineKind::HostName, "203.0.113.7"),
+            (LineKind::Port, "65535"),
+            (LineKind::Plain, "Bramble & Finch <Ltd>"),
         ];
         for (line, value) in good {
-            assert_eq!(line.problem(value), None, "{value}");
+            assert_eq!(problem(line, value), None, "{value}");
         }
         let bad = [
-            (Line::Address, "marta@"),
-            (Line::Address, "a b@example.com"),
-            (Line::Address, "a@b@example.com"),
-            (Line::Address, "a@example..com"),
-            (Line::Url, "javascript:alert(1)"),
-            (Line::Url, "https://"),
-            (Line::Host, "-a.example"),
-            (Line::Host, "a b"),
-            (Line::Port, "0"),
-            (Line::Port, "65536"),
-            (Line::Any, "a\0b"),
-            (Line::Any, "a\r\nb"),
+            (LineKind::Email, "marta@"),
+            (LineKind::Email, "a b@example.com"),
+            (LineKind::Email, "a@b@example.com"),
+            (LineKind::Email, "a@example..com"),
+            (LineKind::Url, "javascript:alert(1)"),
+            (LineKind::Url, "https://"),
+            (LineKind::HostName, "-a.example"),
+            (LineKind::HostName, "a b"),
+            (LineKind::Port, "0"),
+            (LineKind::Port, "65536"),
+            (LineKind::Plain, "a\0b"),
+            (LineKind::Plain, "a\r\nb"),
         ];
         for (line, value) in bad {
-            assert!(line.problem(value).is_some(), "{value:?}");
+            assert!(problem(line, value).is_some(), "{value:?}");
         }
     }
 }

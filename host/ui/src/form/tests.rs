@@ -1,5 +1,8 @@
 //! What a sealed form withstands, and what comes back from it.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::*;
 use crate::draw_region;
 use crate::nodes::{Choice, ChoiceOption, Field, FieldKind, LineKind, Node};

@@ -158,13 +158,8 @@ impl Painter<'_> {
         // The address of an attempt is not stored, and the one on file may be another. Waiting emails go to that one.
         let known = !mail.moved || mail.waits();
         let to = mail.to.as_deref().filter(|_| known).unwrap_or_else(|| words.get("mail-to-somebody"));
-        let queued = Told {
-            title: words.fill("mail-queued", &[("address", to)]),
-            detail: None,
-            said: None,
-            state: StepState::Done,
-            at: Some(mail.asked_at),
-        };
+        let title = words.fill("mail-queued", &[("address", to)]);
+        let queued = Told { title, detail: None, said: None, state: StepState::Done, at: Some(mail.asked_at) };
         [queued, self.latest(mail)]
     }
 
@@ -176,48 +171,35 @@ impl Painter<'_> {
         let at = Some(mail.changed_at);
         let moved = || mail.moved.then(|| words.get("mail-moved").to_owned());
         let obstacle = mail.obstacle.map(|obstacle| words.get(&format!("obstacle-{}", obstacle.name())).to_owned());
+        let word = |key: &str| words.get(key).to_owned();
         let waiting = |title: String, detail| Told { title, detail, said: None, state: StepState::Waiting, at: None };
         let failed = |title: String, detail| Told { title, detail, said: said(), state: StepState::Failed, at };
+        let done = |title, detail, said| Told { title, detail: Some(word(detail)), said, state: StepState::Done, at };
         match mail.state {
-            MailState::Queued | MailState::Delayed if let Some(since) = mail.stopped => Told {
-                title: words.get("outbox-stopped").to_owned(),
-                detail: Some(words.stopped("outbox-stopped", since, self.frame.now, &self.frame.zone)),
-                said: None,
-                state: StepState::Failed,
-                at: None,
-            },
-            MailState::Queued => waiting(words.get("mail-waiting").to_owned(), None),
-            MailState::Sending => waiting(by("mail-sending"), None),
-            MailState::Accepted => {
-                let (title, detail) = match &mail.folder {
-                    Some(folder) => (words.fill("mail-kept", &[("folder", folder)]), "mail-kept-detail"),
-                    None => (by("mail-accepted"), "mail-accepted-detail"),
-                };
-                let detail = Some(words.get(detail).to_owned());
-                Told { title, detail, said: said(), state: StepState::Done, at }
+            MailState::Queued | MailState::Delayed if let Some(since) = mail.stopped => {
+                let detail = words.stopped("outbox-stopped", since, self.frame.now, &self.frame.zone);
+                Told { said: None, at: None, ..failed(word("outbox-stopped"), Some(detail)) }
             }
+            MailState::Queued => waiting(word("mail-waiting"), None),
+            MailState::Sending => waiting(by("mail-sending"), None),
+            MailState::Accepted => match &mail.folder {
+                Some(folder) => done(words.fill("mail-kept", &[("folder", folder)]), "mail-kept-detail", said()),
+                None => done(by("mail-accepted"), "mail-accepted-detail", said()),
+            },
             MailState::Delayed => {
                 let next = mail.due.map(|due| words.time(due, self.frame.now, &self.frame.zone)).unwrap_or_default();
                 let (n, most) = (mail.attempts.to_string(), Delivery::ATTEMPTS.to_string());
                 let next = words.fill("mail-next", &[("time", &next), ("n", &n), ("most", &most)]);
                 let detail = obstacle.map_or(next.clone(), |obstacle| format!("{obstacle} {next}"));
-                Told { said: said(), ..waiting(words.get("mail-delayed").to_owned(), Some(detail)) }
+                Told { said: said(), ..waiting(word("mail-delayed"), Some(detail)) }
             }
             MailState::Refused => match obstacle {
-                Some(obstacle) => failed(words.get("mail-not-sent").to_owned(), Some(obstacle)),
+                Some(obstacle) => failed(word("mail-not-sent"), Some(obstacle)),
                 None => failed(by("mail-refused"), moved()),
             },
-            MailState::GaveUp => failed(words.get("mail-gave-up").to_owned(), obstacle.or_else(moved)),
-            MailState::Ended => {
-                failed(words.get("mail-ended").to_owned(), Some(words.get("mail-ended-detail").to_owned()))
-            }
-            MailState::Withdrawn => Told {
-                title: words.get("mail-withdrawn").to_owned(),
-                detail: Some(words.get("mail-withdrawn-detail").to_owned()),
-                said: None,
-                state: StepState::Done,
-                at,
-            },
+            MailState::GaveUp => failed(word("mail-gave-up"), obstacle.or_else(moved)),
+            MailState::Ended => failed(word("mail-ended"), Some(word("mail-ended-detail"))),
+            MailState::Withdrawn => done(word("mail-withdrawn"), "mail-withdrawn-detail", None),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Fields: label, hint, error, input, and what browsers and password managers learn from the kind.
 
+use super::Attribute;
 use super::nodes::Painter;
 use crate::form::{AGAIN, TICKED, TypedValue};
 use crate::{Corrections, FieldError};
@@ -8,31 +9,28 @@ use keyturn_contract::keyturn::ui::nodes::{Choice, Code, Field, FieldKind, Line,
 /// The most options that are drawn as radios; more become a list.
 const RADIOS: usize = 5;
 
-/// What the browser learns about a line.
-struct Manner {
-    kind: &'static str,
-    autocomplete: &'static str,
-    inputmode: Option<&'static str>,
-    autocapitalize: &'static str,
-}
+/// What is typed is left as it was typed.
+pub const VERBATIM: [Attribute<'static>; 2] = [("autocapitalize", Some("none")), ("spellcheck", Some("false"))];
 
-fn manner(kind: LineKind, own: bool) -> Manner {
-    let of = |kind, autocomplete, inputmode, autocapitalize| Manner {
-        kind,
-        autocomplete: if own { autocomplete } else { "off" },
-        inputmode,
-        autocapitalize,
+/// What the browser learns about a line.
+fn manner(kind: LineKind, own: bool) -> [Attribute<'static>; 5] {
+    let (kind, autocomplete, inputmode, autocapitalize) = match kind {
+        LineKind::Plain => ("text", "off", None, "none"),
+        LineKind::Username => ("text", "username", None, "none"),
+        LineKind::Email => ("email", "email", Some("email"), "none"),
+        LineKind::Url => ("url", "url", Some("url"), "none"),
+        LineKind::PersonName => ("text", "name", None, "words"),
+        LineKind::Organisation => ("text", "organization", None, "words"),
+        LineKind::HostName => ("text", "off", Some("url"), "none"),
+        LineKind::Port => ("text", "off", Some("numeric"), "none"),
     };
-    match kind {
-        LineKind::Plain => of("text", "off", None, "none"),
-        LineKind::Username => of("text", "username", None, "none"),
-        LineKind::Email => of("email", "email", Some("email"), "none"),
-        LineKind::Url => of("url", "url", Some("url"), "none"),
-        LineKind::PersonName => of("text", "name", None, "words"),
-        LineKind::Organisation => of("text", "organization", None, "words"),
-        LineKind::HostName => of("text", "off", Some("url"), "none"),
-        LineKind::Port => of("text", "off", Some("numeric"), "none"),
-    }
+    [
+        ("type", Some(kind)),
+        ("autocomplete", Some(if own { autocomplete } else { "off" })),
+        ("inputmode", inputmode),
+        ("autocapitalize", Some(autocapitalize)),
+        ("spellcheck", Some("false")),
+    ]
 }
 
 /// The parts of one field that its input must name.
@@ -40,22 +38,6 @@ pub struct Drawn {
     id: String,
     described: Option<String>,
     wrong: bool,
-}
-
-impl Drawn {
-    /// Whether an error of this name has a place at this field.
-    #[must_use]
-    pub fn shows(field: &Field, name: &str) -> bool {
-        match &field.kind {
-            FieldKind::Hidden(_) => false,
-            FieldKind::NewPassword(new) if new.repeat && name.strip_suffix(AGAIN) == Some(&field.name) => true,
-            _ => field.name == name,
-        }
-    }
-
-    fn invalid(&self) -> Option<&'static str> {
-        self.wrong.then_some("true")
-    }
 }
 
 impl Painter<'_> {
@@ -116,8 +98,8 @@ impl Painter<'_> {
         if !wrong.is_empty() {
             let error_id = format!("{id}-error");
             self.html.open("p", &[("class", Some("kt-error")), ("id", Some(&error_id))]).literal(super::icon::ALERT);
-            let hidden = self.words.get("error-hidden");
-            self.html.open("span", &[]).element("span", &[("class", Some("kt-hidden"))], hidden);
+            self.html.open("span", &[]);
+            self.html.element("span", &[("class", Some("kt-hidden"))], self.words.get("error-hidden"));
             for error in &wrong {
                 self.html.text(" ").text(&error.message);
                 self.errors.push((Some(id.clone()), error.message.clone()));
@@ -132,8 +114,7 @@ impl Painter<'_> {
     fn label(&mut self, field: &Field, label: &str) {
         self.html.text(label);
         if !field.required {
-            let optional = self.words.get("optional");
-            self.html.text(" ").element("span", &[("class", Some("kt-optional"))], optional);
+            self.html.text(" ").element("span", &[("class", Some("kt-optional"))], self.words.get("optional"));
         }
     }
 
@@ -147,30 +128,22 @@ impl Painter<'_> {
         self.notes(name, hint, errors)
     }
 
+    /// Opens a control with what all have: the form that it belongs to, where it stands elsewhere; its name, its id and notes.
+    fn control(&mut self, element: &'static str, name: &str, drawn: &Drawn, own: &[Attribute<'_>]) {
+        let name = (!name.is_empty()).then_some(name);
+        let before = [("form", self.frame.join), ("id", Some(drawn.id.as_str())), ("name", name)];
+        let invalid = drawn.wrong.then_some("true");
+        let notes = [("aria-describedby", drawn.described.as_deref()), ("aria-invalid", invalid)];
+        self.html.open(element, &[&before[..], own, &notes].concat());
+    }
+
     fn line(&mut self, field: &Field, line: &Line, typed: Option<&TypedValue>, errors: &[FieldError]) {
         let drawn = self.labelled(field, &field.name, &field.label, field.hint.as_deref(), errors);
         let value = TypedValue::in_line(typed, &line.value);
-        let manner = manner(line.kind, field.own);
         let size = if line.kind == LineKind::Port { "kt-input kt-short" } else { "kt-input" };
+        let own = [("value", Some(value)), ("class", Some(size)), required(field.required)];
         let name = self.input(&field.name);
-        self.html.open(
-            "input",
-            &[
-                ("form", self.frame.join),
-                ("class", Some(size)),
-                ("type", Some(manner.kind)),
-                ("id", Some(&drawn.id)),
-                ("name", Some(&name)),
-                ("value", Some(value)),
-                ("autocomplete", Some(manner.autocomplete)),
-                ("inputmode", manner.inputmode),
-                ("autocapitalize", Some(manner.autocapitalize)),
-                ("spellcheck", Some("false")),
-                ("aria-describedby", drawn.described.as_deref()),
-                ("aria-invalid", drawn.invalid()),
-                ("aria-required", field.required.then_some("true")),
-            ],
-        );
+        self.control("input", &name, &drawn, &[&own[..], &manner(line.kind, field.own)].concat());
         self.html.close("div");
     }
 
@@ -180,22 +153,9 @@ impl Painter<'_> {
         if field.own {
             let shown = Field { required: true, ..field.clone() };
             let drawn = self.labelled(&shown, &field.name, &field.label, field.hint.as_deref(), errors);
-            let manner = manner(line.kind, true);
-            self.html.open(
-                "input",
-                &[
-                    ("class", Some("kt-input kt-fixed")),
-                    ("type", Some(manner.kind)),
-                    ("id", Some(&drawn.id)),
-                    ("value", Some(&line.value)),
-                    ("readonly", Some("")),
-                    ("autocomplete", Some(manner.autocomplete)),
-                    ("autocapitalize", Some(manner.autocapitalize)),
-                    ("spellcheck", Some("false")),
-                    ("aria-describedby", drawn.described.as_deref()),
-                    ("aria-invalid", drawn.invalid()),
-                ],
-            );
+            let own =
+                [("class", Some("kt-input kt-fixed")), ("value", Some(line.value.as_str())), ("readonly", Some(""))];
+            self.control("input", "", &drawn, &[&own[..], &manner(line.kind, true)].concat());
         } else {
             self.html.class("div", "kt-field").element("p", &[("class", Some("kt-label"))], &field.label);
             let drawn = self.notes(&field.name, field.hint.as_deref(), errors);
@@ -207,29 +167,25 @@ impl Painter<'_> {
     fn tick(&mut self, field: &Field, ticked: bool, errors: &[FieldError]) {
         self.html.class("div", "kt-field");
         let drawn = self.notes(&field.name, None, errors);
-        let hint_id = format!("{}-hint", drawn.id);
-        let mut described: Vec<&str> = drawn.described.iter().map(String::as_str).collect();
-        described.extend(field.hint.is_some().then_some(hint_id.as_str()));
-        let described = described.join(" ");
+        let hint_id = field.hint.as_ref().map(|_| format!("{}-hint", drawn.id));
+        let described: Vec<&str> = drawn.described.iter().chain(&hint_id).map(String::as_str).collect();
+        let described = (!described.is_empty()).then(|| described.join(" "));
+        let drawn = Drawn { described, ..drawn };
         let name = self.input(&field.name);
-        self.html.class("div", "kt-tick").open(
-            "input",
-            &[
-                ("form", self.frame.join),
-                ("type", Some("checkbox")),
-                ("id", Some(&drawn.id)),
-                ("name", Some(&name)),
-                ("value", Some(TICKED)),
-                ("checked", ticked.then_some("")),
-                ("aria-describedby", (!described.is_empty()).then_some(described.as_str())),
-                ("aria-invalid", drawn.invalid()),
-            ],
-        );
-        self.html.element("label", &[("for", Some(&drawn.id))], &field.label);
-        if let Some(hint) = &field.hint {
-            self.html.element("p", &[("class", Some("kt-hint")), ("id", Some(&hint_id))], hint);
+        let own = [("value", Some(TICKED)), ("type", Some("checkbox")), ("checked", ticked.then_some(""))];
+        self.ticked(&name, &drawn, &own, &field.label, field.hint.as_deref().zip(hint_id.as_deref()));
+        self.html.close("div");
+    }
+
+    /// A box or circle, its label beside it, and a hint of that id below.
+    fn ticked(&mut self, name: &str, drawn: &Drawn, own: &[Attribute<'_>], label: &str, hint: Option<(&str, &str)>) {
+        self.html.class("div", "kt-tick");
+        self.control("input", name, drawn, own);
+        self.html.element("label", &[("for", Some(&drawn.id))], label);
+        if let Some((hint, id)) = hint {
+            self.html.element("p", &[("class", Some("kt-hint")), ("id", Some(id))], hint);
         }
-        self.html.close("div").close("div");
+        self.html.close("div");
     }
 
     fn radios(&mut self, field: &Field, choice: &Choice, chosen: Option<&str>, errors: &[FieldError]) {
@@ -243,8 +199,8 @@ impl Painter<'_> {
                 ("class", Some("kt-field")),
                 ("role", Some("radiogroup")),
                 ("aria-describedby", drawn.described.as_deref()),
-                ("aria-invalid", drawn.invalid()),
-                ("aria-required", field.required.then_some("true")),
+                ("aria-invalid", drawn.wrong.then_some("true")),
+                required(field.required),
             ],
         );
         self.html.class("legend", "kt-label");
@@ -255,23 +211,11 @@ impl Painter<'_> {
             // The first one has the field's own id, so the summary leads to it.
             let id = if at == 0 { drawn.id.clone() } else { format!("{}-{at}", drawn.id) };
             let hint_id = option.hint.is_some().then(|| format!("{id}-about"));
-            self.html.class("div", "kt-tick").open(
-                "input",
-                &[
-                    ("form", self.frame.join),
-                    ("type", Some("radio")),
-                    ("id", Some(&id)),
-                    ("name", Some(&name)),
-                    ("value", Some(&option.value)),
-                    ("checked", (chosen == Some(&option.value)).then_some("")),
-                    ("aria-describedby", hint_id.as_deref()),
-                ],
-            );
-            self.html.element("label", &[("for", Some(&id))], &option.label);
-            if let Some(hint) = &option.hint {
-                self.html.element("p", &[("class", Some("kt-hint")), ("id", hint_id.as_deref())], hint);
-            }
-            self.html.close("div");
+            let checked = (chosen == Some(&option.value)).then_some("");
+            let own = [("value", Some(option.value.as_str())), ("type", Some("radio")), ("checked", checked)];
+            let hint = option.hint.as_deref().zip(hint_id.as_deref());
+            let one = Drawn { id, described: hint_id.clone(), wrong: false };
+            self.ticked(&name, &one, &own, &option.label, hint);
         }
         self.html.close("fieldset");
     }
@@ -279,21 +223,9 @@ impl Painter<'_> {
     fn select(&mut self, field: &Field, choice: &Choice, chosen: Option<&str>, errors: &[FieldError]) {
         let drawn = self.labelled(field, &field.name, &field.label, field.hint.as_deref(), errors);
         let name = self.input(&field.name);
-        self.html.open(
-            "select",
-            &[
-                ("form", self.frame.join),
-                ("class", Some("kt-input")),
-                ("id", Some(&drawn.id)),
-                ("name", Some(&name)),
-                ("aria-describedby", drawn.described.as_deref()),
-                ("aria-invalid", drawn.invalid()),
-                ("aria-required", field.required.then_some("true")),
-            ],
-        );
+        self.control("select", &name, &drawn, &[("class", Some("kt-input")), required(field.required)]);
         if chosen.is_none() || !field.required {
-            let choose = self.words.get("choose");
-            self.html.element("option", &[("value", Some(""))], choose);
+            self.html.element("option", &[("value", Some(""))], self.words.get("choose"));
         }
         for option in &choice.options {
             let selected = (chosen == Some(&option.value)).then_some("");
@@ -313,29 +245,25 @@ impl Painter<'_> {
         let (show, hide) = (toggle("show"), toggle("hide"));
         let rate = new.and_then(|new| new.rate.as_ref()).map(|_| field.name.as_str());
         let name = self.input(name);
-        self.html.class("div", "kt-password").open(
-            "input",
-            &[
-                ("form", self.frame.join),
-                ("class", Some("kt-input")),
-                ("type", Some("password")),
-                ("id", Some(&drawn.id)),
-                ("name", Some(&name)),
-                ("autocomplete", Some(if new.is_some() { "new-password" } else { "current-password" })),
-                ("autocapitalize", Some("none")),
-                ("spellcheck", Some("false")),
-                ("passwordrules", rules.as_deref()),
-                ("aria-describedby", drawn.described.as_deref()),
-                ("aria-invalid", drawn.invalid()),
-                // A part of a larger form may be left unchanged.
-                ("aria-required", (field.required && self.frame.join.is_none()).then_some("true")),
-                ("data-kt-show", Some(&show)),
-                ("data-kt-hide", Some(&hide)),
-                ("data-kt-rate", rate),
-            ],
-        );
+        let own = [
+            ("class", Some("kt-input")),
+            ("type", Some("password")),
+            ("autocomplete", Some(if new.is_some() { "new-password" } else { "current-password" })),
+            ("passwordrules", rules.as_deref()),
+            // A part of a larger form may be left unchanged.
+            required(field.required && self.frame.join.is_none()),
+            ("data-kt-show", Some(&show)),
+            ("data-kt-hide", Some(&hide)),
+            ("data-kt-rate", rate),
+        ];
+        self.html.class("div", "kt-password");
+        self.control("input", &name, &drawn, &[&own[..], &VERBATIM].concat());
         self.html.close("div").close("div");
     }
+}
+
+fn required(required: bool) -> Attribute<'static> {
+    ("aria-required", required.then_some("true"))
 }
 
 /// A label within a sentence: "New password" gets a small letter, "API key" doesn't.

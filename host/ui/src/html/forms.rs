@@ -1,10 +1,19 @@
 //! Forms: their sealed part, their fields, their buttons.
 
-use super::fields::Drawn;
+use super::Attribute;
 use super::nodes::{Painter, button};
 use crate::Corrections;
-use crate::form::{self, GENERATE, PART, SEALED};
-use keyturn_contract::keyturn::ui::nodes::{Field, FieldKind, Form, Intent, NewPassword, Submission, Target, Value};
+use crate::form::{self, GENERATE, PART, SEALED, shows};
+use keyturn_contract::keyturn::ui::nodes::{Field, FieldKind, Form, Intent, Submission, Target, Value};
+
+/// Attributes of a form that posts there; the script finds it.
+pub fn posts(url: &str) -> [Attribute<'_>; 4] {
+    [("method", Some("post")), ("action", Some(url)), ("novalidate", Some("")), ("data-kt-form", Some(""))]
+}
+
+fn generates(field: &Field) -> bool {
+    matches!(&field.kind, FieldKind::NewPassword(new) if new.generate.is_some())
+}
 
 impl<'f> Painter<'f> {
     /// Draws a form, with its corrections if they are for it.
@@ -21,13 +30,7 @@ impl<'f> Painter<'f> {
         for field in &form.fields {
             self.field(field, corrections);
         }
-        if let Some(corrections) = corrections {
-            // A problem with a field that is missing or hidden is still a problem.
-            let shown = |name: &str| form.fields.iter().any(|field| Drawn::shows(field, name));
-            for error in corrections.errors.iter().filter(|error| !shown(&error.field)) {
-                self.errors.push((None, error.message.clone()));
-            }
-        }
+        self.unshown(form, corrections);
         if self.frame.join.is_some() {
             self.close_part(form);
             return;
@@ -38,6 +41,13 @@ impl<'f> Painter<'f> {
         self.generate_buttons(form);
         self.cancel_button(form.cancel.as_ref());
         self.html.close("div").close("form");
+    }
+
+    /// A problem with a field that is missing or hidden is still a problem.
+    pub fn unshown(&mut self, form: &Form, corrections: Option<&Corrections>) {
+        let shown = |name: &str| form.fields.iter().any(|field| shows(field, name));
+        let others = corrections.iter().flat_map(|found| &found.errors).filter(|error| !shown(&error.field));
+        self.errors.extend(others.map(|error| (None, error.message.clone())));
     }
 
     /// One below the other.
@@ -71,20 +81,13 @@ impl<'f> Painter<'f> {
         }
     }
 
+    /// A button for each password that can be generated.
     fn generate_buttons(&mut self, form: &Form) {
         let name = self.input(GENERATE);
-        for field in &form.fields {
-            if let FieldKind::NewPassword(NewPassword { generate: Some(_), .. }) = &field.kind {
-                let attributes = [
-                    ("form", self.frame.join),
-                    ("class", Some("kt-button")),
-                    ("type", Some("submit")),
-                    ("name", Some(name.as_str())),
-                    ("value", Some(field.name.as_str())),
-                ];
-                let word = self.words.get("generate");
-                self.html.element("button", &attributes, word);
-            }
+        for field in form.fields.iter().filter(|field| generates(field)) {
+            let button = [("form", self.frame.join), ("class", Some("kt-button")), ("type", Some("submit"))];
+            let asks = [("name", Some(name.as_str())), ("value", Some(field.name.as_str()))];
+            self.html.element("button", &[&button[..], &asks].concat(), self.words.get("generate"));
         }
     }
 
@@ -93,25 +96,18 @@ impl<'f> Painter<'f> {
     fn open_part(&mut self, form: &Form) {
         self.part = format!("{}{PART}", self.id());
         let sealed = form::sealed(&form.submit, &form.fields, &[], self.frame, true);
-        let name = self.input(SEALED);
-        self.html.class("div", "kt-form");
-        let attributes = [
-            ("form", self.frame.join),
-            ("type", Some("hidden")),
-            ("name", Some(name.as_str())),
-            ("value", Some(sealed.as_str())),
-        ];
-        self.html.open("input", &attributes);
+        let (form_id, name) = (self.frame.join, self.input(SEALED));
+        let attributes =
+            [("form", form_id), ("type", Some("hidden")), ("name", Some(&*name)), ("value", Some(&*sealed))];
+        self.html.class("div", "kt-form").open("input", &attributes);
         // Nothing is required of people who leave it as it is.
         if form.fields.iter().any(|field| matches!(field.kind, FieldKind::NewPassword(_)) && field.required) {
-            let word = self.words.get("part-empty");
-            self.html.element("p", &[("class", Some("kt-hint"))], word);
+            self.html.element("p", &[("class", Some("kt-hint"))], self.words.get("part-empty"));
         }
     }
 
     fn close_part(&mut self, form: &Form) {
-        if form.fields.iter().any(|field| matches!(&field.kind, FieldKind::NewPassword(new) if new.generate.is_some()))
-        {
+        if form.fields.iter().any(generates) {
             self.html.class("div", "kt-buttons");
             self.generate_buttons(form);
             self.html.close("div");
@@ -132,15 +128,9 @@ impl<'f> Painter<'f> {
 
     /// Opens a form that posts to its own page, with its sealed part. `also`: see [`form::ALSO`].
     pub fn open_form(&mut self, submission: &Submission, fields: &[Field], also: &[&str], class: &str) {
-        let attributes = [
-            ("class", Some(class)),
-            ("method", Some("post")),
-            ("action", Some(self.frame.submit_url)),
-            ("novalidate", Some("")),
-            ("data-kt-form", Some("")),
-        ];
         let sealed = form::sealed(submission, fields, also, self.frame, false);
-        self.html.open("form", &attributes);
+        let posts = posts(self.frame.submit_url);
+        self.html.open("form", &[&[("class", Some(class))], &posts[..]].concat());
         self.html.open("input", &[("type", Some("hidden")), ("name", Some(SEALED)), ("value", Some(&sealed))]);
     }
 }

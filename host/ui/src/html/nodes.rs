@@ -35,7 +35,6 @@ pub struct Painter<'f> {
 
 impl<'f> Painter<'f> {
     /// Begins a drawing whose sections have headings of `level`.
-    #[must_use]
     pub fn new(frame: &'f Frame<'f>, level: u8) -> Self {
         let mut digest = Sha256::new();
         for part in [frame.plugin].into_iter().chain(frame.place.identity()) {
@@ -69,25 +68,28 @@ impl<'f> Painter<'f> {
     pub fn sections(&mut self, nodes: &[Node]) {
         self.html.class("div", "kt-sections");
         let mut rest = nodes;
-        while !rest.is_empty() {
-            let headed = matches!(rest[0], Node::Heading(_));
-            let end =
-                rest.iter().skip(1).position(|node| matches!(node, Node::Heading(_))).map_or(rest.len(), |at| at + 1);
-            let (section, after) = rest.split_at(end);
-            self.section(if headed { &section[1..] } else { section }, headed.then_some(&section[0]));
-            rest = after;
+        while let Some((first, after)) = rest.split_first() {
+            let heading = if let Node::Heading(text) = first { Some(text.as_str()) } else { None };
+            let end = after.iter().position(|node| matches!(node, Node::Heading(_))).unwrap_or(after.len());
+            self.section(if heading.is_some() { &after[..end] } else { &rest[..=end] }, heading);
+            rest = &after[end..];
         }
         self.html.close("div");
     }
 
-    fn section(&mut self, nodes: &[Node], heading: Option<&Node>) {
+    fn section(&mut self, nodes: &[Node], heading: Option<&str>) {
         // A table and a notice have edges of their own; a card around only one of them would be a frame in a frame.
         let framed = |node: &Node| matches!(node, Node::Table(_) | Node::Notice(_));
+        let carded = |node: &Node| matches!(node, Node::Form(_) | Node::Facts(_) | Node::Code(_) | Node::Delivery(_));
         let bare = match heading {
             Some(_) => !nodes.is_empty() && nodes.iter().all(framed),
-            None => !nodes
-                .iter()
-                .any(|node| matches!(node, Node::Form(_) | Node::Facts(_) | Node::Code(_) | Node::Delivery(_))),
+            None => !nodes.iter().any(carded),
+        };
+        let narrow = !nodes.is_empty() && nodes.iter().all(|node| matches!(node, Node::Facts(_)));
+        let class = match (bare, narrow) {
+            (true, _) => "kt-section",
+            (false, true) => "kt-section kt-card kt-half",
+            (false, false) => "kt-section kt-card",
         };
         let delivery =
             nodes.iter().find_map(|node| if let Node::Delivery(delivery) = node { Some(delivery) } else { None });
@@ -96,44 +98,34 @@ impl<'f> Painter<'f> {
         // It is refreshed when the email's state changes; but then nothing can be typed in it.
         let live = mail.as_ref().filter(|_| !nodes.iter().any(|node| matches!(node, Node::Form(_))));
         let live = live.map(|(delivery, mail)| (delivery.mail.as_str(), self.stands(mail), mail));
-        let live = match &live {
-            Some((id, said, mail)) => Self::live(id, said, mail),
-            None => [("", None); 3],
-        };
-        let narrow = !nodes.is_empty() && nodes.iter().all(|node| matches!(node, Node::Facts(_)));
-        let class = match (bare, narrow) {
-            (true, _) => "kt-section",
-            (false, true) => "kt-section kt-card kt-half",
-            (false, false) => "kt-section kt-card",
-        };
-        match heading {
-            Some(Node::Heading(text)) => {
-                let id = self.id();
-                let [id_of_mail, said, bad] = live;
-                let attributes = [("class", Some(class)), ("aria-labelledby", Some(&id)), id_of_mail, said, bad];
-                self.html.open("section", &attributes);
-                let level = if self.level == 2 { "h2" } else { "h3" };
-                if mail.is_some() {
-                    self.html.class("div", "kt-heading");
-                }
-                self.html.element(level, &[("id", Some(&id))], text);
-                if let Some((delivery, mail)) = &mail {
-                    self.delivery_actions(delivery, mail);
-                    self.html.close("div");
-                }
-                nodes.iter().for_each(|node| self.node(node));
-                self.html.close("section");
-            }
-            _ => {
-                let [id_of_mail, said, bad] = live;
-                self.html.open("div", &[("class", Some(class)), id_of_mail, said, bad]);
-                if let Some((delivery, mail)) = &mail {
-                    self.delivery_actions(delivery, mail);
-                }
-                nodes.iter().for_each(|node| self.node(node));
-                self.html.close("div");
-            }
+        let [id_of_mail, stands, bad] =
+            live.as_ref().map_or([("", None); 3], |(id, stands, mail)| Self::live(id, stands, mail));
+        let id = heading.map(|_| self.id());
+        let element = if heading.is_some() { "section" } else { "div" };
+        let attributes = [("class", Some(class)), ("aria-labelledby", id.as_deref()), id_of_mail, stands, bad];
+        self.html.open(element, &attributes);
+        let beside = heading.is_some() && mail.is_some();
+        if beside {
+            self.html.class("div", "kt-heading");
         }
+        if let Some(text) = heading {
+            self.html.element(if self.level == 2 { "h2" } else { "h3" }, &[("id", id.as_deref())], text);
+        }
+        if let Some((delivery, mail)) = &mail {
+            self.delivery_actions(delivery, mail);
+        }
+        if beside {
+            self.html.close("div");
+        }
+        nodes.iter().for_each(|node| self.node(node));
+        self.html.close(element);
+    }
+
+    /// Opens a section with a heading of its own.
+    pub fn open_section(&mut self, class: &str, heading: &str) {
+        let id = self.id();
+        let attributes = [("class", Some(class)), ("aria-labelledby", Some(id.as_str()))];
+        self.html.open("section", &attributes).element("h2", &[("id", Some(&id))], heading);
     }
 
     fn node(&mut self, node: &Node) {
@@ -160,7 +152,7 @@ impl<'f> Painter<'f> {
 
     /// A banner.
     pub fn notice(&mut self, said: &Notice) {
-        banner_open(&mut self.html, said.tone, &said.title, None, self.words);
+        banner_open(&mut self.html, said.tone, &said.title, &[], self.words);
         if !said.body.is_empty() {
             self.paragraph("kt-text", &said.body);
         }
@@ -182,7 +174,7 @@ impl<'f> Painter<'f> {
         let role = if matches!(tone, Tone::Danger | Tone::Warning) { "alert" } else { "status" };
         let about = mail.as_ref().and(said.mail.as_deref()).filter(|_| tone == Tone::Success);
         let attributes = [("role", Some(role)), ("data-kt-mail", about)];
-        banner_open_with(&mut self.html, tone, failure.unwrap_or(&said.title), attributes, self.words);
+        banner_open(&mut self.html, tone, failure.unwrap_or(&said.title), &attributes, self.words);
         if failure.is_some() {
             self.html.class("p", "kt-text").text(&said.title).text(".").close("p");
         }
@@ -283,7 +275,6 @@ pub struct Summary(Vec<(Option<String>, String)>);
 
 impl Summary {
     /// Whether there are none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -300,42 +291,32 @@ impl Summary {
         self
     }
 
-    /// Draws it; nothing if there are none.
-    #[must_use]
+    /// Draws it, each error with a link to its field, if it has one; nothing if there are none.
     pub fn draw(&self, words: Words) -> Markup {
         let mut html = Html::new();
-        if !self.is_empty() {
-            summary(&mut html, &self.0, words);
+        if self.is_empty() {
+            return html.done();
         }
-        html.done()
+        let attributes =
+            [("class", Some("kt-notice kt-danger kt-summary")), ("role", Some("alert")), ("tabindex", Some("-1"))];
+        html.open("div", &attributes).literal(icon::ALERT).class("div", "kt-notice-body");
+        html.element("p", &[("class", Some("kt-notice-title"))], words.get("problem-title")).class("ul", "kt-problems");
+        for (id, message) in &self.0 {
+            html.open("li", &[]);
+            match id {
+                Some(id) => html.element("a", &[("href", Some(&format!("#{id}")))], message),
+                None => html.text(message),
+            };
+            html.close("li");
+        }
+        html.close("ul").close("div").close("div").done()
     }
-}
-
-/// An error summary: each error with a link to its field, if it has one.
-pub fn summary(html: &mut Html, errors: &[(Option<String>, String)], words: Words) {
-    let attributes =
-        [("class", Some("kt-notice kt-danger kt-summary")), ("role", Some("alert")), ("tabindex", Some("-1"))];
-    html.open("div", &attributes).literal(icon::ALERT).class("div", "kt-notice-body");
-    html.element("p", &[("class", Some("kt-notice-title"))], words.get("problem-title")).class("ul", "kt-problems");
-    for (id, message) in errors {
-        html.open("li", &[]);
-        match id {
-            Some(id) => html.element("a", &[("href", Some(&format!("#{id}")))], message),
-            None => html.text(message),
-        };
-        html.close("li");
-    }
-    html.close("ul").close("div").close("div");
 }
 
 /// Opens a banner: mark, tone in words for people who can't see it, title.
-pub fn banner_open(html: &mut Html, said: Tone, title: &str, role: Option<&str>, words: Words) {
-    banner_open_with(html, said, title, [("role", role), ("", None)], words);
-}
-
-fn banner_open_with(html: &mut Html, said: Tone, title: &str, [role, about]: [Attribute<'_>; 2], words: Words) {
+pub fn banner_open(html: &mut Html, said: Tone, title: &str, attributes: &[Attribute<'_>], words: Words) {
     let class = format!("kt-notice kt-{}", tone(said));
-    html.open("div", &[("class", Some(&class)), role, about]);
+    html.open("div", &[&[("class", Some(class.as_str()))], attributes].concat());
     html.literal(match said {
         Tone::Success => icon::CHECK,
         Tone::Info | Tone::Off => icon::INFO,
@@ -354,7 +335,6 @@ pub fn banner_close(html: &mut Html) {
 }
 
 /// A button's classes.
-#[must_use]
 pub fn button(intent: Intent) -> &'static str {
     match intent {
         Intent::Primary => "kt-button kt-primary",

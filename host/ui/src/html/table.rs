@@ -19,7 +19,6 @@ pub struct Grid<'a> {
 
 impl Grid<'_> {
     /// Draws it.
-    #[must_use]
     pub fn draw(&self, words: Words) -> Markup {
         if self.rows.is_empty() {
             return self.empty.clone();

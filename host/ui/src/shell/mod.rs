@@ -4,6 +4,7 @@
 pub mod parts;
 
 use super::html::{Html, Markup, icon};
+use super::{Brand, look};
 use keyturn_contract::keyturn::ui::nodes::Tone;
 use keyturn_core::words::{Language, Words};
 use parts::hidden_inputs;
@@ -25,7 +26,6 @@ impl Theme {
     pub const ALL: [Theme; 3] = [Theme::Auto, Theme::Light, Theme::Dark];
 
     /// Its name in a cookie or form.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Theme::Auto => "auto",
@@ -35,7 +35,6 @@ impl Theme {
     }
 
     /// From a cookie or form; anything unknown is [`Theme::Auto`].
-    #[must_use]
     pub fn named(name: &str) -> Self {
         Theme::ALL.into_iter().find(|theme| theme.name() == name).unwrap_or_default()
     }
@@ -65,26 +64,14 @@ pub struct Chrome<'a> {
     pub locale: &'a str,
     /// The colours.
     pub theme: Theme,
-    /// The brand's name.
-    pub brand: &'a str,
+    /// Its name, its own colours, and whom to ask for help.
+    pub brand: &'a Brand,
     /// Where the brand's name leads.
     pub home: &'a str,
-    /// The operator's logo.
-    pub logo: Option<&'a str>,
-    /// Address of [`super::look::icon`].
-    pub icon: &'a str,
-    /// Address of [`super::look::css`].
-    pub css: &'a str,
-    /// The address of the operator's colours: `theme_url`.
-    pub theme_css: Option<&'a str>,
-    /// Address of [`super::look::js`].
-    pub js: &'a str,
     /// Addresses of this page in each of [`Language::ALL`]; empty: no choice is offered.
-    pub languages: &'a [&'a str],
+    pub languages: &'a [String],
     /// Where a choice of colours posts `theme`; none: there is no choice.
     pub themes: Option<Post<'a>>,
-    /// Help.
-    pub help: Option<&'a str>,
 }
 
 /// The words for the script, in the places where it looks for them.
@@ -101,8 +88,7 @@ fn script_words(words: Words) -> [(&'static str, Option<&'static str>); 7] {
     .map(|(attribute, key)| (attribute, Some(words.get(key))))
 }
 
-/// A region or page for a page of another panel, as [`super::look::embed_css`] and the script need it; nothing stays nothing.
-#[must_use]
+/// A region or page for a page of another panel, as [`super::look::EMBED_CSS`] and the script need it; nothing stays nothing.
 pub fn within(html: &Markup, words: Words) -> Markup {
     if html.is_empty() {
         return Markup::default();
@@ -125,24 +111,22 @@ impl Chrome<'_> {
             "<head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
              <meta name=\"color-scheme\" content=\"light dark\"><meta name=\"format-detection\" content=\"telephone=no\">",
         );
-        html.element("title", &[], &format!("{title} · {}", self.brand));
+        html.element("title", &[], &format!("{title} · {}", self.brand.name));
         // Named, because browsers ask for /favicon.ico otherwise.
-        html.open("link", &[("rel", Some("icon")), ("type", Some("image/svg+xml")), ("href", Some(self.icon))]);
-        for css in [Some(self.css), self.theme_css] {
-            if css.is_some() {
-                html.open("link", &[("rel", Some("stylesheet")), ("href", css)]);
-            }
+        let icon = look::ICON.url();
+        html.open("link", &[("rel", Some("icon")), ("type", Some("image/svg+xml")), ("href", Some(&icon))]);
+        for css in std::iter::once(&*look::CSS).chain(self.brand.look.as_deref()) {
+            html.open("link", &[("rel", Some("stylesheet")), ("href", Some(&css.url()))]);
         }
-        html.open("script", &[("src", Some(self.js)), ("defer", Some(""))]).close("script").close("head");
+        html.open("script", &[("src", Some(&look::JS.url())), ("defer", Some(""))]).close("script").close("head");
         html.open("body", &[&[("class", Some(class))], &script_words(words)[..]].concat());
         html.element("a", &[("class", Some("kt-skip")), ("href", Some("#content"))], words.get("skip"));
     }
 
     fn brand(&self, html: &mut Html) {
         html.open("a", &[("class", Some("kt-brand")), ("href", Some(self.home))]);
-        let logo = self.logo.unwrap_or(self.icon);
-        html.open("img", &[("src", Some(logo)), ("alt", Some("")), ("class", Some("kt-logo"))]);
-        html.element("span", &[], self.brand).close("a");
+        html.open("img", &[("src", Some(&look::ICON.url())), ("alt", Some("")), ("class", Some("kt-logo"))]);
+        html.element("span", &[], &self.brand.name).close("a");
     }
 
     fn footer(&self, html: &mut Html) {
@@ -150,31 +134,21 @@ impl Chrome<'_> {
         html.class("footer", "kt-footer");
         for (language, url) in Language::ALL.into_iter().zip(self.languages).filter(|(other, _)| *other != words.0) {
             let tag = Some(language.tag());
-            html.element("a", &[("href", Some(*url)), ("lang", tag), ("hreflang", tag)], language.name());
+            html.element("a", &[("href", Some(url)), ("lang", tag), ("hreflang", tag)], language.name());
         }
-        if let Some(help) = self.help {
-            html.element("a", &[("href", Some(help))], words.get("help"));
+        if let Some(help) = self.brand.help() {
+            html.element("a", &[("href", Some(&help))], words.get("help"));
         }
         html.element("span", &[], words.get("passwords-by"));
         if let Some(post) = &self.themes {
-            let label = words.get("theme");
-            let attributes = [
-                ("class", Some("kt-themes")),
-                ("method", Some("post")),
-                ("action", Some(post.url)),
-                ("aria-label", Some(label)),
-            ];
-            html.open("form", &attributes);
+            let form = [("class", Some("kt-themes")), ("method", Some("post")), ("action", Some(post.url))];
+            html.open("form", &[&form[..], &[("aria-label", Some(words.get("theme")))]].concat());
             hidden_inputs(html, post.hidden);
             for theme in Theme::ALL {
-                let pressed = if theme == self.theme { "true" } else { "false" };
-                let attributes = [
-                    ("type", Some("submit")),
-                    ("name", Some("theme")),
-                    ("value", Some(theme.name())),
-                    ("aria-pressed", Some(pressed)),
-                ];
-                html.element("button", &attributes, words.get(&format!("theme-{}", theme.name())));
+                let (value, pressed) = (theme.name(), if theme == self.theme { "true" } else { "false" });
+                let button = [("type", Some("submit")), ("name", Some("theme")), ("value", Some(value))];
+                let attributes = [&button[..], &[("aria-pressed", Some(pressed))]].concat();
+                html.element("button", &attributes, words.get(&format!("theme-{value}")));
             }
             html.close("form");
         }
@@ -183,13 +157,11 @@ impl Chrome<'_> {
 }
 
 /// A page for people who are not signed in: one card. `title` is plain text; `body` has the h1.
-#[must_use]
 pub fn public(chrome: &Chrome<'_>, title: &str, body: &Markup) -> Markup {
     card(chrome, title, body, "kt-public")
 }
 
 /// The same for pages to read instead of to fill in: a card as wide as tables need.
-#[must_use]
 pub fn document(chrome: &Chrome<'_>, title: &str, body: &Markup) -> Markup {
     card(chrome, title, body, "kt-public kt-document")
 }
@@ -269,7 +241,6 @@ pub struct Panel<'a> {
 }
 
 /// A page for people who are signed in.
-#[must_use]
 pub fn panel(page: &Panel<'_>) -> Markup {
     let (chrome, words) = (page.chrome, page.chrome.words());
     let mut html = Html::new();
@@ -286,28 +257,19 @@ pub fn panel(page: &Panel<'_>) -> Markup {
     html.close("div").close("details").close("header").class("div", "kt-page");
     html.open("main", &[("id", Some("content")), ("tabindex", Some("-1"))]);
     if !page.above.is_empty() {
-        html.open("nav", &[("class", Some("kt-crumbs")), ("aria-label", Some(words.get("on-this-page")))])
-            .open("ol", &[]);
+        html.open("nav", &[("class", Some("kt-crumbs")), ("aria-label", Some(words.get("on-this-page")))]);
+        html.open("ol", &[]);
         for link in page.above {
-            html.open("li", &[])
-                .open("a", &[("href", Some(link.url))])
-                .element("bdi", &[], link.label)
-                .close("a")
-                .close("li");
+            html.open("li", &[]).open("a", &[("href", Some(link.url))]).element("bdi", &[], link.label);
+            html.close("a").close("li");
         }
-        html.open("li", &[("aria-current", Some("page"))])
-            .element("bdi", &[], page.here)
-            .close("li")
-            .close("ol")
-            .close("nav");
+        html.open("li", &[("aria-current", Some("page"))]).element("bdi", &[], page.here);
+        html.close("li").close("ol").close("nav");
     }
     html.markup(page.notice);
     if let Some(heading) = &page.heading {
-        html.class("div", "kt-heading")
-            .class("div", "kt-title")
-            .open("h1", &[])
-            .element("bdi", &[], heading.text)
-            .close("h1");
+        html.class("div", "kt-heading").class("div", "kt-title");
+        html.open("h1", &[]).element("bdi", &[], heading.text).close("h1");
         parts::badge(&mut html, heading.badge);
         html.close("div");
         if !heading.actions.is_empty() {
@@ -335,10 +297,8 @@ fn navigation(html: &mut Html, page: &Panel<'_>, words: Words) {
         html.close("ul");
     }
     html.close("nav").class("div", "kt-who").open("p", &[]).open("strong", &[]).element("bdi", &[], page.user.name);
-    html.close("strong")
-        .close("p")
-        .element("p", &[("class", Some("kt-hint"))], page.user.role)
-        .class("div", "kt-who-links");
+    html.close("strong").close("p").element("p", &[("class", Some("kt-hint"))], page.user.role);
+    html.class("div", "kt-who-links");
     html.element("a", &[("href", Some(page.user.account))], words.get("my-account"));
     html.element("span", &[("aria-hidden", Some("true"))], " · ");
     html.open("form", &[("method", Some("post")), ("action", Some(page.user.sign_out.url))]);

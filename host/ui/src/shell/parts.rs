@@ -1,7 +1,9 @@
 //! What the host's and the panel's own pages need besides a plugin's nodes: filters, search, paging, banners, cards.
 
 use super::Link;
-use crate::html::nodes::{banner_close, banner_open, button, summary};
+use crate::html::fields::VERBATIM;
+use crate::html::forms::posts;
+use crate::html::nodes::{banner_close, banner_open, button};
 use crate::html::{Html, Markup, icon, values};
 use keyturn_contract::keyturn::ui::nodes::{Badge, Intent, Tone};
 use keyturn_core::words::Words;
@@ -20,34 +22,24 @@ pub(super) fn badge(html: &mut Html, said: Option<(Tone, &str)>) {
 }
 
 /// A link that looks like a button.
-#[must_use]
 pub fn button_link(link: Link<'_>, intent: Intent) -> Markup {
     Html::new().element("a", &[("class", Some(button(intent))), ("href", Some(link.url))], link.label).done()
 }
 
 /// The form element of a page with one form for all its parts, see [`crate::form::joined`]. Draw it before them: it has an
 /// invisible button for Enter, because [`joined_buttons`] come after them.
-#[must_use]
 pub fn joined_form(id: &str, url: &str) -> Markup {
     let mut html = Html::new();
-    let form = [
-        ("id", Some(id)),
-        ("method", Some("post")),
-        ("action", Some(url)),
-        ("novalidate", Some("")),
-        ("data-kt-form", Some("")),
-    ];
-    let button = [
-        ("class", Some("kt-hidden")),
-        ("type", Some("submit")),
-        ("tabindex", Some("-1")),
-        ("aria-hidden", Some("true")),
-    ];
-    html.open("form", &form).open("button", &button).close("button").close("form").done()
+    let hidden = [("class", Some("kt-hidden")), ("tabindex", Some("-1")), ("aria-hidden", Some("true"))];
+    let button = [&[("type", Some("submit"))], &hidden[..]].concat();
+    html.open("form", &[&[("id", Some(id))], &posts(url)[..]].concat())
+        .open("button", &button)
+        .close("button")
+        .close("form")
+        .done()
 }
 
 /// Its buttons.
-#[must_use]
 pub fn joined_buttons(id: &str, label: &str, cancel: Link<'_>) -> Markup {
     let mut html = Html::new();
     let save = [("form", Some(id)), ("class", Some(button(Intent::Primary))), ("type", Some("submit"))];
@@ -57,14 +49,13 @@ pub fn joined_buttons(id: &str, label: &str, cancel: Link<'_>) -> Markup {
 }
 
 /// A banner with one sentence. `announced` for outcomes.
-#[must_use]
 pub fn banner(tone: Tone, title: &str, text: &str, announced: bool, words: Words) -> Markup {
     let mut html = Html::new();
     let role = match tone {
         Tone::Danger | Tone::Warning => "alert",
         _ => "status",
     };
-    banner_open(&mut html, tone, title, announced.then_some(role), words);
+    banner_open(&mut html, tone, title, &[("role", announced.then_some(role))], words);
     if !text.is_empty() {
         html.element("p", &[("class", Some("kt-text"))], text);
     }
@@ -72,17 +63,7 @@ pub fn banner(tone: Tone, title: &str, text: &str, announced: bool, words: Words
     html.done()
 }
 
-/// A summary of errors that belong to no drawn form.
-#[must_use]
-pub fn problems(messages: &[&str], words: Words) -> Markup {
-    let mut html = Html::new();
-    let errors: Vec<_> = messages.iter().map(|message| (None, (*message).to_owned())).collect();
-    summary(&mut html, &errors, words);
-    html.done()
-}
-
 /// Filters and sub-pages: links, the current one marked, each with a count if there is one.
-#[must_use]
 pub fn tabs(label: &str, items: &[(Link<'_>, bool, Option<i64>)], words: Words) -> Markup {
     let mut html = Html::new();
     html.open("nav", &[("class", Some("kt-tabs")), ("aria-label", Some(label))]).open("ul", &[]);
@@ -98,7 +79,6 @@ pub fn tabs(label: &str, items: &[(Link<'_>, bool, Option<i64>)], words: Words) 
 }
 
 /// A search by address. `label` is read by screen readers, and shown in the empty input.
-#[must_use]
 pub fn search(url: &str, label: &str, typed: &str, kept: &[(&str, &str)], words: Words) -> Markup {
     let mut html = Html::new();
     let attributes =
@@ -109,23 +89,14 @@ pub fn search(url: &str, label: &str, typed: &str, kept: &[(&str, &str)], words:
     hidden_inputs(&mut html, &own.iter().map(|(name, value)| (&**name, &**value)).collect::<Vec<_>>());
     hidden_inputs(&mut html, kept);
     html.element("label", &[("class", Some("kt-hidden")), ("for", Some("kt-q"))], label);
-    let input = [
-        ("class", Some("kt-input")),
-        ("type", Some("search")),
-        ("id", Some("kt-q")),
-        ("name", Some("q")),
-        ("value", Some(typed)),
-        ("placeholder", Some(label)),
-        ("autocomplete", Some("off")),
-        ("autocapitalize", Some("none")),
-        ("spellcheck", Some("false")),
-    ];
-    html.open("input", &input).open("button", &[("class", Some("kt-button")), ("type", Some("submit"))]);
+    let input = [("class", Some("kt-input")), ("id", Some("kt-q")), ("name", Some("q")), ("value", Some(typed))];
+    let search = [("type", Some("search")), ("placeholder", Some(label)), ("autocomplete", Some("off"))];
+    html.open("input", &[&input[..], &search, &VERBATIM].concat())
+        .open("button", &[("class", Some("kt-button")), ("type", Some("submit"))]);
     html.literal(icon::SEARCH).element("span", &[], words.get("search")).close("button").close("form").done()
 }
 
 /// Previous and next, and what is shown: "1–25 of 1,284".
-#[must_use]
 pub fn paging(shown: &str, previous: Option<&str>, next: Option<&str>, words: Words) -> Markup {
     let mut html = Html::new();
     html.open("nav", &[("class", Some("kt-paging")), ("aria-label", Some(words.get("pages")))]);
@@ -139,7 +110,6 @@ pub fn paging(shown: &str, previous: Option<&str>, next: Option<&str>, words: Wo
 }
 
 /// A section with a heading, as a card.
-#[must_use]
 pub fn card(id: &str, heading: &str, body: &Markup) -> Markup {
     let mut html = Html::new();
     html.open("section", &[("class", Some("kt-section kt-card")), ("aria-labelledby", Some(id))]);
@@ -147,7 +117,6 @@ pub fn card(id: &str, heading: &str, body: &Markup) -> Markup {
 }
 
 /// Quiet text for a region that could not be drawn. `request` helps the administrator to find out why.
-#[must_use]
 pub fn quiet(text: &str, request: &str) -> Markup {
     let mut html = Html::new();
     html.class("p", "kt-hint").text(text).text(" ").element("code", &[("dir", Some("ltr"))], request).close("p").done()

@@ -52,7 +52,9 @@ fn drawn(mail: fn(&str) -> Option<Delivery>, locale: &str) -> String {
     let html = draw_region(&nodes, &stage.frame(Stage::slot()), 2).expect("drawn").html.as_str().to_owned();
     if let Some(folder) = std::env::var_os("KEYTURN_PAGES").map(std::path::PathBuf::from) {
         let name = format!("delivery-{:?}-{locale}.html", mail(ID).map(|mail| mail.state));
-        let head = "<!doctype html><meta charset=utf-8><link rel=stylesheet href=keyturn.css><main>";
+        // The pages' test writes the style sheet beside it.
+        let css = &crate::look::CSS.name;
+        let head = format!("<!doctype html><meta charset=utf-8><link rel=stylesheet href={css}><main>");
         std::fs::write(folder.join(name), format!("{head}{html}")).expect("written");
     }
     html

@@ -9,7 +9,7 @@ mod pages;
 use jiff::tz::TimeZone;
 
 use super::nodes::*;
-use super::{Contact, Corrections, Delivery, Frame, Links, Place};
+use super::{Brand, Corrections, Delivery, Frame, Links, Place};
 use keyturn_core::accounts::{AccountId, Reach, Scope};
 use keyturn_core::caller::{Actor, Caller};
 use keyturn_core::seal::Keys;
@@ -43,6 +43,12 @@ pub(super) struct Stage {
     pub join: Option<&'static str>,
     pub mail: fn(&str) -> Option<Delivery>,
     pub name: String,
+    pub brand: Brand,
+}
+
+pub(super) fn brand() -> Brand {
+    let contact = "help@northwind.example".to_owned();
+    Brand { name: "Northwind Hosting".to_owned(), contact, ..Brand::default() }
 }
 
 pub(super) fn id(text: &str) -> AccountId {
@@ -68,6 +74,7 @@ impl Stage {
             join: None,
             mail: |_| None,
             name: "example".to_owned(),
+            brand: brand(),
         }
     }
 
@@ -90,8 +97,7 @@ impl Stage {
             join: self.join,
             submit_url: "/customers/42/details",
             links: &Routes,
-            brand: "Northwind Hosting",
-            contact: Some(Contact { text: "help@northwind.example", mail: Some("help@northwind.example") }),
+            brand: &self.brand,
             zone: TimeZone::UTC,
             now: NOW,
             account: &field_of,

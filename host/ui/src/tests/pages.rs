@@ -9,28 +9,14 @@ use super::*;
 
 const POST: Post<'static> = Post { url: "/theme", hidden: &[("token", "x")] };
 
-fn chrome(locale: &str, theme: Theme) -> Chrome<'_> {
-    Chrome {
-        locale,
-        theme,
-        brand: "Northwind Hosting",
-        home: "/",
-        logo: None,
-        icon: "keyturn.svg",
-        css: "keyturn.css",
-        theme_css: None,
-        js: "keyturn.js",
-        languages: &["?language=en", "?language=es"],
-        themes: Some(POST),
-        help: Some("/help"),
-    }
-}
-
 fn keep(name: &str, html: &Markup) {
     if let Some(folder) = std::env::var_os("KEYTURN_PAGES").map(std::path::PathBuf::from) {
-        std::fs::write(folder.join(format!("{name}.html")), html.as_str()).expect("written");
-        std::fs::write(folder.join("keyturn.css"), &look::css().content).expect("written");
-        std::fs::write(folder.join("keyturn.js"), &look::js().content).expect("written");
+        // Beside the pages, since they are looked at as files.
+        let html = html.as_str().replace("\"/kt/", "\"");
+        std::fs::write(folder.join(format!("{name}.html")), html).expect("written");
+        for asset in [&look::CSS, &look::JS, &look::ICON] {
+            std::fs::write(folder.join(&asset.name), &asset.content).expect("written");
+        }
     }
 }
 
@@ -191,7 +177,9 @@ fn each_shell_is_one_document_with_its_landmarks_in_both_languages_and_all_colou
         for theme in Theme::ALL {
             let mut stage = Stage::new();
             stage.caller.locale = locale.to_owned();
-            let chrome = chrome(locale, theme);
+            let (brand, languages) = (brand(), ["?language=en", "?language=es"].map(str::to_owned));
+            let themes = Some(POST);
+            let chrome = Chrome { locale, theme, brand: &brand, home: "/", languages: &languages, themes };
             let place = Place::Link { page: "choose".to_owned(), token: "token".to_owned().into() };
             let page = draw_view(&choose(), &stage.frame(place.clone())).expect("drawn");
             assert!(!page.html.as_str().contains("token"), "the link's token is sealed");
@@ -238,6 +226,6 @@ fn each_shell_is_one_document_with_its_landmarks_in_both_languages_and_all_colou
 
 #[test]
 fn the_policy_lets_nothing_in_but_the_panels_own_files() {
-    assert!(look::csp().starts_with("default-src 'none'; style-src 'self'; script-src 'self';"));
-    assert!(!look::csp().contains("unsafe") && !look::csp().contains("http"));
+    assert!(look::CSP.starts_with("default-src 'none'; style-src 'self'; script-src 'self';"));
+    assert!(!look::CSP.contains("unsafe") && !look::CSP.contains("http"));
 }

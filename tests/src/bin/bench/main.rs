@@ -151,7 +151,7 @@ fn main() {
 /// Calls by a program that embeds the host, and what starting it takes.
 fn calls(folder: &std::path::Path) {
     let (password, foreign) = (PASSWORD.packed(), FOREIGN.packed());
-    let sizes = [look::css().content.len(), look::js().content.len()];
+    let sizes = [look::CSS.content.len(), look::JS.content.len()];
     say("style sheet and script", &format!("{} and {} bytes", sizes[0], sizes[1]));
     say("component, packed", &format!("{} bytes", password.len()));
     let (imports, _) = pack::interfaces(&password).expect("a component");

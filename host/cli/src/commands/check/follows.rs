@@ -1,7 +1,7 @@
 //! What follows from the mapping, the grants and the settings: which pages and ways to a new password each realm's people
 //! have, and what is missing. This is about the shipped plugin's settings and operations; plugins without them are skipped.
 
-use keyturn_host::accounts::sql::{Sql, Tally};
+use keyturn_host::accounts::sql::{Severity, Sql, Tally};
 use keyturn_host::config::Config;
 use keyturn_host::plugin::admit::Plugin;
 use keyturn_host::plugin::manifest::SettingValue;
@@ -12,11 +12,8 @@ use keyturn_host::{CallError, Host};
 use serde_json::{Value, json};
 
 use super::Report;
+use super::hashes::{SAMPLE, beside};
 use crate::commands::console;
-use crate::output::Tone;
-
-/// The function beside the hook that sets passwords. It answers a hash in the form of new ones.
-const SAMPLE: &str = "sample-hash";
 
 /// One realm, as its people see it.
 struct Realm<'a> {
@@ -39,9 +36,9 @@ pub fn realms(config: &Config, host: &Host, provider: &Sql, mail: bool, report: 
             if !host.has_hook(hook) {
                 continue;
             }
-            let text = format!("{name}: no plugin with the hook {hook} has a grant for this realm, so it gets nothing");
-            let fix = format!("grants.accounts.realms = [\"{name}\"] in the plugin's grants file");
-            report.say(Tone::Note, &text, Some(&fix));
+            report
+                .note(format!("{name}: no plugin with the hook {hook} has a grant for this realm, so it gets nothing"))
+                .fix(format!("grants.accounts.realms = [\"{name}\"] in the plugin's grants file"));
             continue;
         };
         // A wrong mapping was already reported.
@@ -72,27 +69,26 @@ impl Realm<'_> {
         let Some(SettingValue::Text(output)) = self.setting("output") else {
             return Ok("its plugin decides");
         };
-        let sample = hook.split_once('/').map(|(interface, _)| format!("{interface}/{SAMPLE}")).unwrap_or_default();
-        let hash = match host.call(&console(), &sample, &json!({}), None) {
-            Ok(Value::String(hash)) => hash,
+        let (name, plugin) = (self.name, &self.plugin.name);
+        let (why, fix) = match host.call(&console(), &beside(hook, SAMPLE), &json!({}), None) {
+            Ok(Value::String(hash)) => match provider.accepts(name, &hash) {
+                Ok(()) => return Ok(output),
+                Err(cause) => {
+                    let fix = format!(
+                        "settings.output in {plugin}.toml, if the panel verifies another scheme; or accounts.{name}.accepts, if it \
+                         verifies {output}"
+                    );
+                    (format!("{plugin} stores passwords as {output}, and {cause}"), fix)
+                }
+            },
             Ok(_) | Err(CallError::NoSuch(_)) => return Ok(output),
-            Err(cause) => {
-                let (above, fix) = self.above_ceilings().unwrap_or((cause.to_string(), String::new()));
-                let text = format!("{}: no password can be set: {above}", self.name);
-                report.say(Tone::Wrong, &text, (!fix.is_empty()).then_some(fix.as_str()));
-                return Err(fix);
-            }
+            Err(cause) => self.above_ceilings().unwrap_or((cause.to_string(), String::new())),
         };
-        provider.accepts(self.name, &hash).map(|()| output.as_str()).map_err(|cause| {
-            let (name, plugin) = (self.name, &self.plugin.name);
-            let text = format!("{name}: no password can be set: {plugin} stores passwords as {output}, and {cause}");
-            let fix = format!(
-                "settings.output in {plugin}.toml, if the panel verifies another scheme; or accounts.{name}.accepts, if it \
-                 verifies {output}"
-            );
-            report.say(Tone::Wrong, &text, Some(&fix));
-            fix
-        })
+        let wrong = report.wrong(format!("{name}: no password can be set: {why}"));
+        if !fix.is_empty() {
+            wrong.fix(&fix);
+        }
+        Err(fix)
     }
 
     /// Settings that ask for more than the host computes for this plugin, and how to fix it.
@@ -122,36 +118,29 @@ impl Realm<'_> {
         let (name, plugin, Tally { accounts, addresses, .. }) = (self.name, &self.plugin.name, self.tally);
         let asked = self.setting("asked-at-sign-in") != Some(&SettingValue::Truth(false));
         let may = self.plugin.authority.mail.as_ref().is_some_and(|rights| rights.recipients.contains(name));
-        // The first obstacle, and its fix.
-        let hindrance = if let Err(fix) = &stored {
-            Some(("no password can be set", fix.clone()))
-        } else if !mapped {
-            Some(("no address is mapped", format!("accounts.{name}.email")))
-        } else if !may {
-            let fix = format!("grants.mail.recipients = [\"{name}\"] in {plugin}.toml");
-            Some(("the plugin may not email this realm", fix))
-        } else if !self.mail {
-            Some(("email can't be sent", "see mail, above".to_owned()))
-        } else if accounts > 0 && addresses == 0 {
-            Some(("nobody has an address", format!("accounts.{name}.email = another column")))
-        } else {
-            None
-        };
+        let grant = format!("grants.mail.recipients = [\"{name}\"] in {plugin}.toml");
+        let (column, unset) = (format!("accounts.{name}.email"), stored.as_ref().err().cloned());
+        let nobody = accounts > 0 && addresses == 0;
+        let hindrances = [
+            (unset.is_some(), "no password can be set", unset.unwrap_or_default()),
+            (!mapped, "no address is mapped", column.clone()),
+            (!may, "the plugin may not email this realm", grant),
+            (!self.mail, "email can't be sent", "see mail, above".to_owned()),
+            (nobody, "nobody has an address", format!("{column} = another column")),
+        ];
+        let hindrance = hindrances.into_iter().find(|(stands, ..)| *stands).map(|(_, why, fix)| (why, fix));
         let not_asked = "the panel does not ask at sign-in (asked-at-sign-in = false)";
         let offered: Vec<&str> =
             chosen.iter().map(String::as_str).filter(|mode| asked || *mode != "temporary").collect();
-        let left_out: Vec<&str> =
-            ["temporary", "link", "permanent"].into_iter().filter(|mode| !offered.contains(mode)).collect();
-        let modes = if offered.is_empty() { "nothing".to_owned() } else { offered.join(", ") };
-        let without = match left_out.as_slice() {
-            [] => String::new(),
-            left_out if !asked && left_out.contains(&"temporary") => {
-                let others: Vec<&str> = left_out.iter().copied().filter(|mode| *mode != "temporary").collect();
-                let others = if others.is_empty() { String::new() } else { format!("; nor {}", others.join(", ")) };
-                format!("; not temporary, because {not_asked}{others}")
-            }
-            left_out => format!("; not {} (reset-modes)", left_out.join(", ")),
+        let modes = ["temporary", "link", "permanent"].into_iter();
+        let left_out = modes.filter(|mode| !offered.contains(mode) && (asked || *mode != "temporary"));
+        let without = match (asked, left_out.collect::<Vec<_>>().join(", ").as_str()) {
+            (true, "") => String::new(),
+            (true, others) => format!("; not {others} (reset-modes)"),
+            (false, "") => format!("; not temporary, because {not_asked}"),
+            (false, others) => format!("; not temporary, because {not_asked}; nor {others}"),
         };
+        let modes = if offered.is_empty() { "nothing".to_owned() } else { offered.join(", ") };
         let (forgotten, reset) = match &hindrance {
             Some((why, _)) => (format!("no, because {why}"), format!("no, because {why}")),
             None if accounts == 0 => ("yes, but there are no accounts yet".to_owned(), format!("{modes}{without}")),
@@ -166,18 +155,14 @@ impl Realm<'_> {
             "{name}: what its people get\nForgotten password           {forgotten}\nReset & mail password        {reset}\n\
              New password by a manager    {by_hand}\nMust change at next sign-in  {must_change}"
         );
-        let tone = if hindrance.is_some() || offered.is_empty() { Tone::Note } else { Tone::Good };
-        report.say(tone, &text, hindrance.as_ref().map(|(_, fix)| fix.as_str()));
+        let severity = if hindrance.is_some() || offered.is_empty() { Severity::Note } else { Severity::Good };
+        report.say(severity, text);
+        let (why, fix) = hindrance.unzip();
+        fix.iter().for_each(|fix| report.fix(fix));
         report.realms.push(json!({
-            "realm": name,
-            "plugin": plugin,
-            "accounts": accounts,
-            "with_address": addresses,
-            "with_password": self.tally.passwords,
-            "forgotten_password": hindrance.is_none(),
-            "reset_modes": if hindrance.is_none() { offered } else { Vec::new() },
-            "must_change": asked,
-            "hindrance": hindrance.map_or(Value::Null, |(why, _)| json!(why)),
+            "realm": name, "plugin": plugin, "accounts": accounts, "with_address": addresses,
+            "with_password": self.tally.passwords, "forgotten_password": why.is_none(),
+            "reset_modes": if why.is_none() { offered } else { Vec::new() }, "must_change": asked, "hindrance": why,
         }));
     }
 }
@@ -199,10 +184,11 @@ pub fn pages(config: &Config, host: &Host, report: &mut Report<'_>) {
     let named =
         |rows: &[(&str, &Option<String>, &str)]| rows.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ");
     if unset.is_empty() {
-        return report.say(Tone::Good, &format!("the panel's pages are set: {}", named(&set)), None);
+        return report.good(format!("the panel's pages are set: {}", named(&set)));
     }
     let costs: Vec<String> = unset.iter().map(|(name, _, cost)| format!("\n{name:<9} {cost}")).collect();
-    let text = format!("the panel's pages are not set: {}{}", named(&unset), costs.concat());
     let fix: Vec<String> = unset.iter().map(|(name, ..)| format!("server.pages.{name}")).collect();
-    report.say(Tone::Note, &text, Some(&format!("{}   (docs/embedding.md)", fix.join(", "))));
+    report
+        .note(format!("the panel's pages are not set: {}{}", named(&unset), costs.concat()))
+        .fix(format!("{}   (docs/embedding.md)", fix.join(", ")));
 }

@@ -12,10 +12,9 @@ use serde_json::{Value, json};
 
 use super::Report;
 use crate::commands::console;
-use crate::output::Tone;
 
 /// Functions in the same interface: one answers a hash in the form of new ones, one does the work of a comparison.
-const SAMPLE: &str = "sample-hash";
+pub const SAMPLE: &str = "sample-hash";
 const COMPARE: &str = "compare-hash";
 
 /// The suggested time grid is so many times the cost of the slowest hash on an idle machine.
@@ -44,12 +43,9 @@ pub fn at_sign_in(config: &Config, host: &Host, provider: &Sql, report: &mut Rep
     }
     let asked = plugin.settings.get("asked-at-sign-in") != Some(&SettingValue::Truth(false));
     let sample = host.call(&console(), &beside(hook, SAMPLE), &json!({}), None).ok();
-    let sample = sample.as_ref().and_then(Value::as_str);
-    let mut sign_in = SignIn { host, config, plugin, written: None, compared: Vec::new() };
-    if let Some(sample) = sample {
-        sign_in.written = Some(kind(sample).to_owned());
-        sign_in.compared.push((kind(sample).to_owned(), sample.to_owned()));
-    }
+    let sample = sample.as_ref().and_then(Value::as_str).map(|sample| (kind(sample).to_owned(), sample.to_owned()));
+    let written = sample.as_ref().map(|(kind, _)| kind.clone());
+    let mut sign_in = SignIn { host, config, plugin, written, compared: sample.into_iter().collect() };
     let searched = plugin.authority.accounts.iter().flat_map(|rights| &rights.realms);
     for (realm, mapping) in searched.filter_map(|realm| Some((realm, config.accounts.get(realm)?))) {
         // Wrong tables were already reported.
@@ -68,7 +64,7 @@ pub fn at_sign_in(config: &Config, host: &Host, provider: &Sql, report: &mut Rep
 }
 
 /// Another function of a hook's interface.
-fn beside(hook: &str, function: &str) -> String {
+pub fn beside(hook: &str, function: &str) -> String {
     hook.split_once('/').map(|(interface, _)| format!("{interface}/{function}")).unwrap_or_default()
 }
 
@@ -96,15 +92,12 @@ impl SignIn<'_> {
                     "accounts.{realm}.accepts names {prefix}, which {hook} can't verify: people whose passwords are stored like \
                      that can't sign in"
                 );
-                let fix = format!(
+                report.wrong(text).fix(format!(
                     "remove {prefix} from accounts.{realm}.accepts; or asked-at-sign-in = false in {plugin}.toml, if the panel \
                      verifies passwords itself"
-                );
-                report.say(Tone::Wrong, &text, Some(&fix));
+                ));
             }
-            for hash in dearest(accepted) {
-                self.note(&hash);
-            }
+            dearest(accepted).iter().for_each(|hash| self.note(hash));
         }
     }
 
@@ -122,20 +115,19 @@ impl SignIn<'_> {
             }
         }
         if locked > 0 {
-            let text =
-                format!("accounts.{realm}: hash: {locked} are locked (“!” or “*”): nobody can sign in with them");
-            report.say(Tone::Note, &text, None);
+            report.note(format!(
+                "accounts.{realm}: hash: {locked} are locked (“!” or “*”): nobody can sign in with them"
+            ));
         }
         for (why, count) in unreadable {
             let (hook, plugin) = (&self.config.sign_in.hook, &self.plugin.name);
             let people = if count == 1 { "1 person".to_owned() } else { format!("{count} people") };
             let text =
                 format!("accounts.{realm}: {people} can't sign in, because {hook} can't read the stored hash: {why}");
-            let fix = format!(
+            report.wrong(text).fix(format!(
                 "give them links to choose a password; or asked-at-sign-in = false in {plugin}.toml, if the panel verifies \
                  passwords itself"
-            );
-            report.say(Tone::Wrong, &text, Some(&fix));
+            ));
         }
     }
 
@@ -152,8 +144,7 @@ impl SignIn<'_> {
             "{realm}: new passwords are stored as {scheme}, and none of the {total} stored hashes is. Use a test account to check \
              that every program that reads this column accepts {scheme}"
         );
-        let fix = format!("settings.output in {}.toml, if one of them doesn't", self.plugin.name);
-        report.say(Tone::Note, &text, Some(&fix));
+        report.note(text).fix(format!("settings.output in {}.toml, if one of them doesn't", self.plugin.name));
     }
 
     /// Keeps a hash of each kind.
@@ -176,10 +167,9 @@ impl SignIn<'_> {
             match self.cost(&hook, hash) {
                 Ok(cost) if dearest.is_none_or(|(most, _)| cost > most) => dearest = Some((cost, kind)),
                 Ok(_) => {}
-                Err(cause) => {
-                    let text = format!("sign-in: can't compare with a hash {kind}: {cause}");
-                    report.say(Tone::Wrong, &text, Some("use cheaper hashes, or raise the limit"));
-                }
+                Err(cause) => report
+                    .wrong(format!("sign-in: can't compare with a hash {kind}: {cause}"))
+                    .fix("use cheaper hashes, or raise the limit"),
             }
         }
         let Some((cost, kind)) = dearest else { return };
@@ -191,18 +181,12 @@ impl SignIn<'_> {
         match even {
             // If there is only one kind, an unknown name costs the same.
             0 if self.compared.len() < 2 => {
-                report.say(
-                    Tone::Note,
-                    &format!("{measured}, and sign-in.even-ms is 0: {tells} if hashes differ"),
-                    Some(&fix),
-                );
+                report.note(format!("{measured}, and sign-in.even-ms is 0: {tells} if hashes differ")).fix(fix);
             }
             even if u128::from(even) < ms.max(1) => {
-                report.say(Tone::Wrong, &format!("{measured}, and sign-in.even-ms is {even}: {tells}"), Some(&fix));
+                report.wrong(format!("{measured}, and sign-in.even-ms is {even}: {tells}")).fix(fix);
             }
-            even => {
-                report.say(Tone::Good, &format!("{measured}, and every answer takes {even} ms (sign-in.even-ms)"), None)
-            }
+            even => report.good(format!("{measured}, and every answer takes {even} ms (sign-in.even-ms)")),
         }
     }
 

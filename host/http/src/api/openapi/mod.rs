@@ -101,48 +101,33 @@ fn operation(plugin: &Plugin, hook: &Hook, schemas: &mut Schemas<'_>) -> Value {
     let docs = &plugin.manifest.docs;
     let none = FunctionDocs::default();
     let words = docs.function(&hook.export, &hook.operation.name).unwrap_or(&none);
-    let parameters = hook
-        .parameters
-        .iter()
-        .enumerate()
-        .map(|(at, (name, ty))| (name.as_str(), ty.clone(), words.parameters.get(at).unwrap_or(&Said::Plain), ""));
+    let said = |at| words.parameters.get(at).unwrap_or(&Said::Plain);
+    let parameters = hook.parameters.iter().enumerate();
+    let parameters = parameters.map(|(at, (name, ty))| (name.as_str(), ty.clone(), said(at), ""));
     let arguments = schemas.object(parameters, docs, Way::Asked);
     let scope = hook.operation.scope().unwrap_or_default();
-    let mut about = words.docs.clone();
-    about.push_str(&format!("\n\nScope `{scope}`"));
-    if hook.operation.step_up {
-        about.push_str(", and `without-step-up`");
-    }
-    about.push_str(&format!(". From the plugin {} {}.", plugin.name, plugin.manifest.version));
+    let step_up = if hook.operation.step_up { ", and `without-step-up`" } else { "" };
+    let from = format!("From the plugin {} {}.", plugin.name, plugin.manifest.version);
+    let about = format!("{}\n\nScope `{scope}`{step_up}. {from}", words.docs);
     let is_result = matches!(hook.result, Some(Type::Result(_)));
     let said = if is_result { words.result.part(0) } else { &words.result };
-    let mut responses = Map::new();
+    let mut responses = json!({});
     match answer(hook) {
-        Some(ty) => responses.insert(
-            "200".to_owned(),
-            json!({
-                "description": "Done.",
-                "headers": answer_headers(),
-                "content": { "application/json": { "schema": schemas.schema(&ty, said, docs, Way::Answered) } },
-            }),
-        ),
-        None => responses.insert("204".to_owned(), json!({ "description": "Done.", "headers": answer_headers() })),
-    };
+        Some(ty) => {
+            let schema = schemas.schema(&ty, said, docs, Way::Answered);
+            responses["200"] = answered("Done.", json!({ "application/json": { "schema": schema } }));
+        }
+        None => responses["204"] = answered("Done.", Value::Null),
+    }
     for status in statuses() {
-        responses.insert(status.to_string(), response(status));
+        responses[status.to_string()] = response(status);
     }
     if let Some(ty) = own_error(hook) {
         let error = schemas.schema(&ty, words.result.part(1), docs, Way::Answered);
-        responses.insert(
-            "422".to_owned(),
-            json!({
-                "description": codes(422),
-                "headers": answer_headers(),
-                "content": { "application/problem+json": { "schema": {
-                    "allOf": [{ "$ref": "#/components/schemas/Problem" }, { "properties": { "error": error } }],
-                } } },
-            }),
-        );
+        let schema = json!({
+            "allOf": [{ "$ref": "#/components/schemas/Problem" }, { "properties": { "error": error } }],
+        });
+        responses["422"] = answered(&codes(422), json!({ "application/problem+json": { "schema": schema } }));
     }
     let required = hook.parameters.iter().any(|(_, ty)| !matches!(ty, Type::Option(_)));
     json!({
@@ -160,13 +145,18 @@ fn operation(plugin: &Plugin, hook: &Hook, schemas: &mut Schemas<'_>) -> Value {
     })
 }
 
-fn answer_headers() -> Value {
-    let header = |name: &str| json!({ "$ref": format!("#/components/headers/{name}") });
-    json!({
-        "X-Request-Id": header("RequestId"),
-        "RateLimit-Policy": header("RateLimitPolicy"),
-        "RateLimit": header("RateLimit"),
-    })
+/// An answer with the headers that each has.
+fn answered(description: &str, content: Value) -> Value {
+    let mut answer = json!({ "description": description, "headers": {} });
+    for (header, name) in
+        [("X-Request-Id", "RequestId"), ("RateLimit-Policy", "RateLimitPolicy"), ("RateLimit", "RateLimit")]
+    {
+        answer["headers"][header] = json!({ "$ref": format!("#/components/headers/{name}") });
+    }
+    if !content.is_null() {
+        answer["content"] = content;
+    }
+    answer
 }
 
 fn statuses() -> Vec<u16> {

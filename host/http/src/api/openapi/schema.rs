@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use wasmtime::component::types::Type;
 
@@ -65,23 +66,13 @@ impl<'a> Schemas<'a> {
     /// The schema of one type.
     pub(super) fn schema(&mut self, ty: &Type, said: &Said, docs: &Docs, way: Way) -> Value {
         let Said::Named(key) = said else { return self.plain(ty, said, &TypeDocs::default(), docs, way) };
-        let Some((named, inner)) = resolve(key, docs) else {
+        let found = resolve(key, docs).filter(|(_, (_, behind))| fits(ty, behind));
+        let Some((named, (parts, behind))) = found else {
             return self.plain(ty, &Said::Plain, &TypeDocs::default(), docs, way);
         };
-        if !fits(ty, inner.1) {
-            return self.plain(ty, &Said::Plain, &TypeDocs::default(), docs, way);
-        }
-        let mut schema = self.plain(ty, inner.0, inner.1, docs, way);
-        if !named.docs.is_empty()
-            && let Value::Object(schema) = &mut schema
-        {
-            schema.insert("description".to_owned(), named.docs.as_str().into());
-        }
+        let schema = described(self.plain(ty, parts, behind, docs, way), &named.docs);
         let name = self.names.0.get(key).cloned().unwrap_or_default();
-        let other = match way {
-            Way::Asked => format!("{name}Asked"),
-            Way::Answered => format!("{name}Answered"),
-        };
+        let other = format!("{name}{way:?}");
         // A type may look different on its way out: a link is its address there.
         for name in [name, other] {
             let present = self.components.entry(name.clone()).or_insert_with(|| schema.clone());
@@ -104,11 +95,11 @@ impl<'a> Schemas<'a> {
             let schema = described(self.schema(&ty, said, docs, way), text);
             // An answer has all fields; a request may leave out options.
             if way == Way::Answered || !matches!(ty, Type::Option(_)) {
-                required.push(Value::String(snake(name)));
+                required.push(snake(name));
             }
             properties.insert(snake(name), schema);
         }
-        json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+        closed(properties, required)
     }
 
     fn plain(&mut self, ty: &Type, said: &Said, named: &TypeDocs, docs: &Docs, way: Way) -> Value {
@@ -170,11 +161,8 @@ impl<'a> Schemas<'a> {
                     };
                     let mut properties = Map::from_iter([("kind".to_owned(), kind)]);
                     properties.extend(value.map(|value| ("value".to_owned(), value)));
-                    let required: &[&str] = if needed { &["kind", "value"] } else { &["kind"] };
-                    let object = json!({
-                        "type": "object", "properties": properties, "required": required, "additionalProperties": false,
-                    });
-                    described(object, text(case.name))
+                    let required = if needed { vec!["kind", "value"] } else { vec!["kind"] };
+                    described(closed(properties, required), text(case.name))
                 });
                 json!({ "oneOf": cases.collect::<Vec<_>>() })
             }
@@ -201,10 +189,7 @@ impl<'a> Schemas<'a> {
             Type::Result(result) => {
                 let mut side = |name: &str, ty: Option<Type>, said: &Said| {
                     let value = ty.map_or_else(|| json!({ "type": "null" }), |ty| self.schema(&ty, said, docs, way));
-                    let properties = Map::from_iter([(name.to_owned(), value)]);
-                    json!({
-                        "type": "object", "properties": properties, "required": [name], "additionalProperties": false,
-                    })
+                    closed(Map::from_iter([(name.to_owned(), value)]), vec![name])
                 };
                 let (ok, err) = (side("ok", result.ok(), said.part(0)), side("err", result.err(), said.part(1)));
                 json!({ "oneOf": [ok, err] })
@@ -213,6 +198,11 @@ impl<'a> Schemas<'a> {
             _ => Value::Bool(false),
         }
     }
+}
+
+/// An object with these members and no others.
+fn closed(properties: Map<String, Value>, required: Vec<impl Serialize>) -> Value {
+    json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
 
 type Resolved<'a> = (&'a TypeDocs, (&'a Said, &'a TypeDocs));

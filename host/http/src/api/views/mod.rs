@@ -18,7 +18,6 @@ use super::answer::{answering, machine};
 use super::hooks::arguments;
 use super::problem::{self, Problem};
 use super::request::{Asked, json_answer};
-use crate::assets::{embed_css_url, js_url};
 use crate::served::Served;
 use keyturn_core::accounts::AccountId;
 use keyturn_core::origin::{leads_somewhere, with_query};
@@ -30,10 +29,9 @@ use keyturn_pages::{Broken, SubmitError, Submitted, Surface};
 use keyturn_runtime::CallError;
 use keyturn_ui::form::{FormError, Generated};
 use keyturn_ui::html::{Html, Markup};
-use keyturn_ui::json;
 use keyturn_ui::nodes::PageTarget;
 use keyturn_ui::shell::within;
-use keyturn_ui::{Corrections, Page, Row};
+use keyturn_ui::{Corrections, Page, Row, json, look};
 use on_behalf::OnBehalf;
 
 /// The page's address: its forms post there.
@@ -64,7 +62,6 @@ pub(super) fn routes() -> Router<Served> {
 }
 
 /// The address of a plugin's page under the panel's one address for all of them, as `GET /v1/views/page` reads it.
-#[must_use]
 pub fn page_address(panel: &str, plugin: &str, page: &PageTarget) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair(PLUGIN, plugin).append_pair(PAGE, &page.page);
@@ -99,12 +96,7 @@ impl<'a> Wanted<'a> {
     }
 
     fn surface(&self) -> Surface<'_> {
-        Surface {
-            submit_url: &self.url,
-            join: None,
-            links: self.asked.site.links(),
-            corrections: self.corrections.as_ref(),
-        }
+        Surface { submit_url: &self.url, join: None, links: &*self.asked.links, corrections: self.corrections.as_ref() }
     }
 
     /// One line for the reader, instead of a plugin that failed.
@@ -137,7 +129,7 @@ impl<'a> Wanted<'a> {
                 json!({ "kind": "done", "url": url, "notice": notice, "epoch": own_epoch })
             }
             Submitted::Reveal(page) => {
-                let mut answer = look(whole(&page, &self.person));
+                let mut answer = dressed(whole(&page, &self.person));
                 answer["kind"] = "reveal".into();
                 answer
             }
@@ -184,13 +176,13 @@ struct Drawn {
 /// The page's address: in the panel and nowhere else, because what people type goes there.
 fn page_url(asked: &Asked) -> Result<String, Problem> {
     let url = word(asked, URL).unwrap_or_default();
-    let home = asked.site.home();
+    let home = asked.links.home();
     let in_panel = url.starts_with('/') || origin(&url).is_some_and(|own| origin(home) == Some(own));
     if leads_somewhere(&url) && in_panel {
         return Ok(url);
     }
     let detail = format!("{URL} must be the page's own address: a path, or an address under server.panel.");
-    Err(Problem::from(&problem::ARGUMENTS).detail(detail).path(URL))
+    Err(Problem::argument(URL, detail))
 }
 
 /// Scheme, host and port of an absolute address.
@@ -206,19 +198,19 @@ fn word(asked: &Asked, name: &str) -> Option<String> {
 fn account(id: &str) -> Result<AccountId, Problem> {
     id.parse().map_err(|_| {
         let detail = format!("{FOR} must name accounts, each like customer:42.");
-        Problem::from(&problem::ARGUMENTS).detail(detail).path(FOR)
+        Problem::argument(FOR, detail)
     })
 }
 
 fn body<T: for<'de> Deserialize<'de>>(asked: &Asked) -> Result<T, Problem> {
     serde_json::from_value(arguments(&asked.received.headers, &asked.received.body)?)
-        .map_err(|cause| Problem::from(&problem::ARGUMENTS).detail(cause.to_string()).path(""))
+        .map_err(|cause| Problem::argument("", cause.to_string()))
 }
 
 /// What the panel's page needs besides the HTML.
-fn look(mut answer: Value) -> Value {
-    answer["css"] = embed_css_url().into();
-    answer["js"] = js_url().into();
+fn dressed(mut answer: Value) -> Value {
+    answer["css"] = look::EMBED_CSS.url().into();
+    answer["js"] = look::JS.url().into();
     answer
 }
 
@@ -226,7 +218,7 @@ fn look(mut answer: Value) -> Value {
 fn slot_name(asked: &Asked) -> Result<&str, Problem> {
     let name = asked.parameter("slot");
     let there = || format!("There is no slot {name}; there are {}.", SLOTS.join(", "));
-    SLOTS.contains(&name).then_some(name).ok_or_else(|| Problem::from(&problem::NO_SUCH_PAGE).detail(there()))
+    SLOTS.contains(&name).then_some(name).ok_or_else(|| problem::NO_SUCH_PAGE.detail(there()))
 }
 
 /// A region of one of the panel's pages.
@@ -237,7 +229,7 @@ fn slot(asked: &Asked) -> Result<Response, Problem> {
         None | Some("2") => 2,
         Some("3") => 3,
         Some(_) => {
-            return Err(Problem::from(&problem::ARGUMENTS).detail(format!("{LEVEL} must be 2 or 3.")).path(LEVEL));
+            return Err(Problem::argument(LEVEL, format!("{LEVEL} must be 2 or 3.")));
         }
     };
     let caller = &wanted.person.caller;
@@ -249,7 +241,7 @@ fn slot(asked: &Asked) -> Result<Response, Problem> {
     let region = asked.host.slot(caller, name, wanted.subject()?.as_ref(), level, &wanted.surface());
     let words = Words::of(&caller.locale);
     let (html, summary) = (within(&region.html, words), within(&region.summary.draw(words), words));
-    Ok(json_answer(&look(json!({ "html": html.as_str(), "summary": summary.as_str() }))))
+    Ok(json_answer(&dressed(json!({ "html": html.as_str(), "summary": summary.as_str() }))))
 }
 
 /// What plugins say in the rows of a list, or beside a heading: for each subject, in their order.
@@ -260,7 +252,7 @@ fn rows(asked: &Asked) -> Result<Response, Problem> {
     let subjects = subjects.collect::<Result<Vec<_>, _>>()?;
     if !(1..=SUBJECTS).contains(&subjects.len()) {
         let detail = format!("{FOR} must be there 1 to {SUBJECTS} times.");
-        return Err(Problem::from(&problem::ARGUMENTS).detail(detail).path(FOR));
+        return Err(Problem::argument(FOR, detail));
     }
     if as_json(asked) {
         let caller = &wanted.person.caller;
@@ -281,7 +273,7 @@ fn rows(asked: &Asked) -> Result<Response, Problem> {
         };
         json!({ "subject": subject, "sentence": join(|row| &row.sentence), "actions": join(|row| &row.actions) })
     });
-    Ok(json_answer(&look(json!({ "rows": drawn.collect::<Vec<_>>() }))))
+    Ok(json_answer(&dressed(json!({ "rows": drawn.collect::<Vec<_>>() }))))
 }
 
 /// A plugin's page, or one of the host's own.
@@ -289,7 +281,7 @@ fn page(asked: &Asked) -> Result<Response, Problem> {
     let wanted = Wanted::to_draw(asked)?;
     let needed = |name| {
         let detail = || format!("{name} must name the page.");
-        word(asked, name).ok_or_else(|| Problem::from(&problem::ARGUMENTS).detail(detail()).path(name))
+        word(asked, name).ok_or_else(|| Problem::argument(name, detail()))
     };
     let (plugin, name) = (needed(PLUGIN)?, needed(PAGE)?);
     let caller = &wanted.person.caller;
@@ -310,7 +302,7 @@ fn page(asked: &Asked) -> Result<Response, Problem> {
     } else {
         asked.host.page(caller, &plugin, &name, subject.as_ref(), &arguments, &surface).map_err(no)?
     };
-    Ok(json_answer(&look(whole(&drawn, &wanted.person))))
+    Ok(json_answer(&dressed(whole(&drawn, &wanted.person))))
 }
 
 fn whole(page: &Page, person: &OnBehalf) -> Value {
@@ -334,10 +326,10 @@ fn notice(asked: &Asked) -> Result<Response, Problem> {
     }
     let person = OnBehalf::of(asked)?;
     let Kept { notice } = body(asked)?;
-    let surface = Surface { submit_url: "", join: None, links: asked.site.links(), corrections: None };
+    let surface = Surface { submit_url: "", join: None, links: &*asked.links, corrections: None };
     let html = asked.host.notice(&person.caller, &notice, &surface);
     let html = html.map(|html| within(&html, Words::of(&person.caller.locale)).as_str().to_owned());
-    Ok(json_answer(&look(json!({ "html": html }))))
+    Ok(json_answer(&dressed(json!({ "html": html }))))
 }
 
 /// A form, as the reader's browser posted it to the panel.
@@ -346,8 +338,9 @@ fn submit(asked: &Asked) -> Result<Response, Problem> {
     let kind = asked.received.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        return Err(Problem::from(&problem::MEDIA_TYPE)
-            .detail("Pass on a form as application/x-www-form-urlencoded, as it was posted."));
+        return Err(
+            problem::MEDIA_TYPE.detail("Pass on a form as application/x-www-form-urlencoded, as it was posted.")
+        );
     }
     wanted.run(&asked.received.body)
 }
@@ -369,7 +362,7 @@ fn of_form(error: FormError) -> Problem {
     match error {
         FormError::TooLarge => Problem::from(&problem::TOO_LARGE),
         FormError::Malformed(_) | FormError::Foreign | FormError::Stale(_) => {
-            Problem::from(&problem::FOREIGN_FORM).detail(error.to_string())
+            problem::FOREIGN_FORM.detail(error.to_string())
         }
     }
 }
@@ -389,7 +382,7 @@ fn opened(sealed: &str, asked: &Asked, person: &OnBehalf) -> Result<Corrections,
         Some((sealed, generated)) => (sealed, Some(generated)),
         None => (sealed, None),
     };
-    let foreign = || Problem::from(&problem::FOREIGN_FORM).detail("corrections are not this reader's.");
+    let foreign = || problem::FOREIGN_FORM.detail("corrections are not this reader's.");
     let keys = asked.host.keys();
     let mut corrections = Corrections::open(sealed, keys, &person.caller.actor).ok_or_else(foreign)?;
     if let Some(generated) = generated {

@@ -59,7 +59,7 @@ impl OnBehalf {
     /// Reads the header of a request whose signature covers it.
     pub(super) fn of(asked: &Asked) -> Result<Self, Problem> {
         asked.needs(SCOPE)?;
-        let wrong = |why: String| Problem::from(&problem::ON_BEHALF).detail(why);
+        let wrong = |why: String| problem::ON_BEHALF.detail(why);
         let mut values = asked.received.headers.get_all(ON_BEHALF).iter();
         let (Some(value), None) = (values.next(), values.next()) else {
             return Err(wrong(format!("The header {ON_BEHALF} must be there, once.")));
@@ -82,9 +82,7 @@ impl OnBehalf {
 
     /// Nobody reaches further than the key.
     fn within(asked: &Asked, said: Said) -> Result<Self, Problem> {
-        let beyond = |realm: &str| {
-            Problem::from(&problem::NOT_ALLOWED).detail(format!("The key does not reach accounts of {realm}."))
-        };
+        let beyond = |realm: &str| problem::NOT_ALLOWED.detail(format!("The key does not reach accounts of {realm}."));
         if let Some(realm) = said.reach.keys().find(|realm| !asked.key.realms.contains(*realm)) {
             return Err(beyond(realm));
         }
@@ -129,8 +127,7 @@ impl OnBehalf {
     pub(super) fn operates(&self) -> Result<(), Problem> {
         match self.operator {
             true => Ok(()),
-            false => Err(Problem::from(&problem::FORBIDDEN)
-                .detail("operator is false: this page is for people who run the panel.")),
+            false => Err(problem::FORBIDDEN.detail("operator is false: this page is for people who run the panel.")),
         }
     }
 }
