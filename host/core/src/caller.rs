@@ -74,6 +74,8 @@ pub struct Caller {
     pub scopes: BTreeSet<String>,
     /// The service key that carried the request, by name: the machine's own, or its panel's, which speaks for the actor.
     pub key: Option<String>,
+    /// What may be used only once, for a request that was signed: kept in the transaction of its effects.
+    pub once: Option<String>,
     /// The request's id, for the log, the audit log and error pages.
     pub request: String,
 }
@@ -92,6 +94,7 @@ impl Caller {
             verified_at: None,
             scopes: BTreeSet::new(),
             key: None,
+            once: None,
             request: request_id(),
         }
     }

@@ -108,6 +108,8 @@ pub struct Commit {
     pub quotas: Quotas,
     /// The task that this ends, if it is one's.
     pub task: Option<Lease>,
+    /// What may be used only once, with whose it is: kept for a day, if there are effects.
+    pub once: Option<String>,
 }
 
 impl Commit {
@@ -123,6 +125,7 @@ impl Commit {
             record: None,
             quotas: Quotas::NONE,
             task: None,
+            once: None,
         }
     }
 }
@@ -132,7 +135,7 @@ impl Store {
     /// guest is not.
     ///
     /// # Errors
-    /// [`StorageError::Changed`], [`StorageError::Recorded`], [`StorageError::LeaseLost`], [`StorageError::Limit`],
+    /// [`StorageError::Changed`], [`StorageError::Recorded`], [`StorageError::Replayed`], [`StorageError::LeaseLost`], [`StorageError::Limit`],
     /// [`StorageError::Busy`] after all tries; in these nothing was written. [`StorageError::Indeterminate`] if the engine
     /// went away in the commit.
     pub fn commit(&self, commit: Commit) -> Result<(), StorageError> {
@@ -194,6 +197,9 @@ impl Rows<'_> {
             && let Some(existing) = self.record(key, commit.now)?
         {
             return Err(StorageError::Recorded(existing));
+        }
+        if let Some(once) = commit.once.as_ref().filter(|_| !commit.effects.is_empty()) {
+            self.use_once(once, commit.now)?;
         }
         if let Some(lease) = &commit.task {
             self.end_task(lease)?;

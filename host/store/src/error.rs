@@ -21,6 +21,9 @@ pub enum StorageError {
     /// The idempotency key was met: here is what it has answered.
     #[error("the idempotency key was already used")]
     Recorded(Record),
+    /// What the caller may use only once was used before. Nothing was written.
+    #[error("the request was already used")]
+    Replayed,
     /// The task was taken from us: it took too long, and another worker has it. Nothing was written.
     #[error("the task took longer than its lease and was given to another worker")]
     LeaseLost,

@@ -60,6 +60,15 @@ impl Rows<'_> {
         )
     }
 
+    /// Uses what may be used only once; whoever comes second is told.
+    pub fn use_once(&self, once: &str, now: i64) -> Result<(), StorageError> {
+        let key = RecordKey { caller: once.to_owned(), operation: "used once".to_owned(), key: String::new() };
+        match self.record(&key, now)? {
+            Some(_) => Err(StorageError::Replayed),
+            None => self.insert_record(&key, &Record { body: [0; 32], answer: Vec::new() }, now),
+        }
+    }
+
     /// Removes at most `most` that have ended; answers how many.
     pub fn tidy_records(&self, now: i64, most: u32) -> Result<usize, StorageError> {
         let gone = self.execute(

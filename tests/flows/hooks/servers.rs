@@ -8,6 +8,7 @@ use keyturn_servers::{Database, mariadb, own_mariadb, own_postgres, postgres};
 use serde_json::{Value, json};
 
 use super::server::{ANOTHER, PASSWORD, Panel, Server};
+use super::signed::{BODY, PATH, Signed};
 
 const PEOPLE: [&str; 4] = [
     "CREATE TABLE people (id INTEGER PRIMARY KEY, kind VARCHAR(20), login VARCHAR(100) UNIQUE, email VARCHAR(200),
@@ -134,6 +135,10 @@ fn two_hosts(database: &Database<'_>) {
     let token = one.key("billing", MAY, &[]);
     let (one, other) = (one.serve(), other.serve());
     server_pair_agrees(&one, &other, &token);
+    // A signed request is done once, whoever gets it first.
+    let signed = Signed::new(&token, "0123456789abcdef", 0);
+    signed.send(&one, PATH, BODY).done();
+    signed.send(&other, PATH, BODY).problem(401, "bad-signature");
     let visit = |server: &Server, page: &str| {
         let key = format!("visit-{page}");
         let key = [("Idempotency-Key", key.as_str())];

@@ -7,18 +7,18 @@ use keyturn_tests::signed::{digest, seconds, sign};
 
 use crate::hooks::server::{Answer, Panel, Server};
 
-const PATH: &str = "/v1/hooks/report/visit";
-const BODY: &str = r#"{"page_name": "home"}"#;
+pub const PATH: &str = "/v1/hooks/report/visit";
+pub const BODY: &str = r#"{"page_name": "home"}"#;
 
 /// A signature that can be sent again, or with something else.
-struct Signed {
+pub struct Signed {
     digest: String,
     input: String,
     signature: String,
 }
 
 impl Signed {
-    fn new(token: &str, nonce: &str, age: i64) -> Self {
+    pub fn new(token: &str, nonce: &str, age: i64) -> Self {
         let created = seconds() - age;
         let digest = digest(BODY.as_bytes());
         let components =
@@ -36,7 +36,7 @@ impl Signed {
         ]
     }
 
-    fn send(&self, server: &Server, path: &str, body: &str) -> Answer {
+    pub fn send(&self, server: &Server, path: &str, body: &str) -> Answer {
         server.ask("POST", path, &self.headers(), body.as_bytes())
     }
 }

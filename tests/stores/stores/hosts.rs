@@ -24,6 +24,7 @@ every_engine!(
     no_update_of_many_is_lost,
     of_many_who_saw_one_password_one_replaces_it,
     of_many_presses_of_one_button_one_is_done_and_all_have_its_answer,
+    what_may_be_used_once_is_used_by_one_host_and_only_where_there_are_effects,
     of_many_workers_each_task_has_one_and_is_done_once,
     of_many_workers_each_delivery_has_one,
     of_one_key_one_task_waits_whoever_leaves_it,
@@ -398,4 +399,19 @@ fn of_hosts_with_other_keys_the_first_one_stays(engine: Engine) {
     for (keys, first) in keys.iter().zip(opened) {
         assert_eq!(panel.opened(Arc::clone(keys), Opening::default()).is_ok(), first);
     }
+}
+
+fn what_may_be_used_once_is_used_by_one_host_and_only_where_there_are_effects(engine: Engine) {
+    let panel = Panel::new(engine);
+    let hosts = two(&panel);
+    let once = |effects, nonce: &str| Commit { once: Some(nonce.to_owned()), ..commit(effects) };
+    let done = at_once(&hosts, |host, thread| host.commit(once(vec![put(&thread.to_string(), "done")], "n1")));
+    assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 1, "{done:?}");
+    assert!(done.iter().all(|done| matches!(done, Ok(()) | Err(StorageError::Replayed))), "{done:?}");
+    assert_eq!(panel.number("SELECT count(*) FROM keyturnhost_data"), 1);
+    for host in &hosts {
+        host.commit(once(Vec::new(), "n2")).expect("nothing is kept of it");
+    }
+    hosts[0].commit(once(vec![put("k", "done")], "n2")).expect("so it is not used");
+    assert_eq!(panel.number("SELECT count(*) FROM keyturnhost_records"), 2);
 }

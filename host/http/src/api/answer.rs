@@ -105,11 +105,12 @@ fn asked(Served { host, links, traffic: recent }: Served, received: Received, ha
     // The nonce after the allowance: refused requests must not fill the memory.
     let mut response = if !allowance.within {
         Problem::from(&problem::RATE).retry_after(allowance.seconds).response(&request)
-    } else if let Err(problem) = asker.once(&host, &recent) {
+    } else if let Err(problem) = asker.once(&recent) {
         turned_away(problem)
     } else {
         let mut caller = key.caller();
         caller.request.clone_from(&request);
+        caller.once = asker.to_store();
         caller.locale = reader::locale(&received.uri, &received.headers);
         // The key's id and not its name: what one key did is nobody else's.
         caller.session = format!("key {}", key.id);

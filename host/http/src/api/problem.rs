@@ -188,6 +188,7 @@ impl Problem {
             CallError::Storage(_) => Self::from(&STORAGE),
             CallError::Indeterminate => Self::from(&INDETERMINATE),
             CallError::LeaseLost => Self::from(&INTERNAL),
+            CallError::Replayed => super::who::used_before(),
         }
     }
 

@@ -10,11 +10,9 @@ use super::problem::{self, Problem};
 use super::request::Received;
 use super::signature::{self, CLIENT_ADDRESS, ON_BEHALF};
 use super::traffic::Traffic;
-use keyturn_core::caller::OWN;
 use keyturn_core::time::now;
 use keyturn_operator::Operator;
 use keyturn_operator::service_key::{self, ServiceKey};
-use keyturn_store::{Bound, Counted};
 
 /// The key of a request, if it is valid and may be used from there.
 pub(super) fn asker(host: &Operator, traffic: &Traffic, received: &Received) -> Result<Asker, Problem> {
@@ -44,18 +42,16 @@ pub(super) struct Asker {
     nonce: Option<String>,
 }
 
-/// Seconds for which nonces are remembered: longer than a signature's time may be off, both ways.
-const NONCE_SECONDS: u32 = 3 * signature::WINDOW as u32;
-
 impl Asker {
-    /// Takes the nonce of a signed request.
-    pub(super) fn once(&self, host: &Operator, traffic: &Traffic) -> Result<(), Problem> {
+    /// Takes the nonce of a signed request: here in memory, for as long as it matters. A call with effects also stores it with
+    /// these ([`Asker::to_store`]), for other hosts on the same database and for the time after a crash.
+    pub(super) fn once(&self, traffic: &Traffic) -> Result<(), Problem> {
         let Some(nonce) = &self.nonce else { return Ok(()) };
-        // In memory for as long as it matters, and with the throttles, in case of a restart within the same second.
-        let kept = Bound { key: format!("nonce {} {nonce}", self.key.id), window: NONCE_SECONDS, limit: 1 };
-        let first = traffic.take(&self.key.id, nonce, Instant::now())
-            && host.storage.count(OWN, &[kept], now()).map_err(Problem::of_storage)? == Counted::Within;
-        if first { Ok(()) } else { Err(unauthorized(&problem::BAD_SIGNATURE).detail("The nonce was already used.")) }
+        if traffic.take(&self.key.id, nonce, Instant::now()) { Ok(()) } else { Err(used_before()) }
+    }
+
+    pub(super) fn to_store(&self) -> Option<String> {
+        self.nonce.as_ref().map(|nonce| format!("nonce {} {nonce}", self.key.id))
     }
 }
 
@@ -116,6 +112,11 @@ pub(super) fn client_address(key: &ServiceKey, headers: &HeaderMap) -> Result<Op
         (_, Some(_)) => Err(problem::CLIENT_ADDRESS.detail("The header is there more than once.")),
         (None, None) => Err(problem::CLIENT_ADDRESS.detail("Send it like 192.0.2.7 or 2001:db8::7, without a port.")),
     }
+}
+
+/// The nonce of a signed request was there before.
+pub(super) fn used_before() -> Problem {
+    unauthorized(&problem::BAD_SIGNATURE).detail("The nonce was already used.")
 }
 
 fn unauthorized(kind: &'static problem::Kind) -> Problem {

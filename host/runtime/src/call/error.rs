@@ -69,6 +69,9 @@ pub enum CallError {
     /// The idempotency key was used for another request.
     #[error("the idempotency key was already used for a request with other contents")]
     KeyReused,
+    /// The signed request was used before.
+    #[error("the request was already used")]
+    Replayed,
     /// The database refused it.
     #[error("the database failed; nothing was changed: {0}")]
     Storage(StorageError),
@@ -129,6 +132,7 @@ impl CallError {
             CallError::Busy(_) => "busy".to_owned(),
             CallError::Conflict => "conflict".to_owned(),
             CallError::KeyReused => "key-reused".to_owned(),
+            CallError::Replayed => "replayed".to_owned(),
             CallError::Storage(_) => "storage".to_owned(),
             CallError::Indeterminate => "indeterminate".to_owned(),
         }
@@ -144,6 +148,7 @@ impl CallError {
         match cause {
             StorageError::Changed => CallError::Conflict,
             StorageError::LeaseLost => CallError::LeaseLost,
+            StorageError::Replayed => CallError::Replayed,
             StorageError::Busy => CallError::Busy(RETRY_SECONDS),
             StorageError::Indeterminate => CallError::Indeterminate,
             cause => CallError::Storage(cause),

@@ -135,6 +135,7 @@ impl Runtime {
                 waiting_deliveries: limits.waiting_deliveries,
             },
             task: request.task.map(|task| task.lease.clone()),
+            once: request.caller.once.clone(),
         };
         let waits = work_left(&commit.effects, now);
         match self.committed(commit) {

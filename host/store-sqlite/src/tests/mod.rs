@@ -76,6 +76,7 @@ fn commit(effects: Vec<Effect>) -> Commit {
         record: None,
         quotas: Quotas { stored_bytes: 1_000_000, ..Quotas::NONE },
         task: None,
+        once: None,
     }
 }
 
@@ -403,4 +404,31 @@ fn after_shutdown_nothing_is_left_in_the_log() {
     storage.shutdown();
     drop(storage);
     assert!(std::fs::metadata(panel.path.with_extension("db-wal")).map_or(0, |wal| wal.len()) == 0);
+}
+
+/// What a server begins with is what migrations have made of a file.
+#[test]
+fn the_tables_in_neutral_words_are_those_that_the_migrations_make() {
+    let described = |db: &Connection| {
+        let sql = "SELECT m.name || ' ' || p.name || ' ' || p.type || ' ' || (p.\"notnull\" OR p.pk > 0) || ' ' || (p.pk > 0)
+                   FROM sqlite_schema m JOIN pragma_table_info(m.name) p WHERE m.type = 'table' AND m.name LIKE 'keyturnhost%'
+                   UNION ALL
+                   SELECT m.name || ' on ' || m.tbl_name || ' unique ' || l.\"unique\" || ' partial ' || l.partial || ' ' ||
+                       (SELECT group_concat(x.name) FROM pragma_index_info(m.name) x)
+                   FROM sqlite_schema m JOIN pragma_index_list(m.tbl_name) l ON l.name = m.name
+                   WHERE m.type = 'index' AND m.name LIKE 'keyturnhost%'
+                   ORDER BY 1";
+        let mut rows = db.prepare(sql).expect("prepared");
+        let rows = rows.query_map([], |row| row.get::<_, String>(0)).expect("read");
+        rows.map(|row| row.expect("a row")).collect::<Vec<_>>()
+    };
+    let panel = Panel::new();
+    drop(panel.open(Options::default()));
+    let words = [(" NUMBER", " INTEGER PRIMARY KEY"), (" NAME", " TEXT"), (" DIGEST", " BLOB"), (" BYTES", " BLOB")];
+    let neutral = Connection::open_in_memory().expect("opened");
+    for statement in schema::statements(schema::TABLES) {
+        let statement = words.iter().fold(statement.to_owned(), |text, (word, own)| text.replace(word, own));
+        neutral.execute_batch(&statement).expect("made");
+    }
+    assert_eq!(described(&neutral), described(&panel.raw()));
 }
