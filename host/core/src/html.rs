@@ -24,7 +24,6 @@ impl Markup {
     }
 
     /// One piece of text, escaped.
-    #[must_use]
     pub fn text(text: &str) -> Self {
         Html::new().text(text).done()
     }

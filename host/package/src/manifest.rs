@@ -466,9 +466,9 @@ fn must(holds: bool, else_wrong: impl FnOnce() -> String) -> Result<(), Manifest
     if holds { Ok(()) } else { Err(ManifestError::Wrong(else_wrong())) }
 }
 
-fn once<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<(), ManifestError> {
+fn once<'a>(what: &str, mut names: impl Iterator<Item = &'a String>) -> Result<(), ManifestError> {
     let mut seen = BTreeSet::new();
-    names.map(|name| must(seen.insert(name), || format!("{what}: {name} is there twice"))).collect()
+    names.try_for_each(|name| must(seen.insert(name), || format!("{what}: {name} is there twice")))
 }
 
 /// First segments of the host's own addresses, which no link page may have.

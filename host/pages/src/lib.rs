@@ -113,9 +113,10 @@ struct Notice {
 }
 
 /// How often a page is drawn until its plugin's text and its emails are of the same moment.
-const IN_STEP: u32 = 3;
-/// Milliseconds from when a mail's change is dated until it is written, at most.
-const WRITTEN_WITHIN: i64 = 2_000;
+const IN_STEP: u32 = 5;
+/// Milliseconds from when a mail's change is dated until it is written, on a machine that has much to do. An email that changed
+/// longer ago is as the plugin saw it.
+const WRITTEN_WITHIN: i64 = 10_000;
 
 /// Milliseconds in which the redirect must arrive.
 const NOTICE_LIFETIME: i64 = 60_000;
@@ -267,7 +268,7 @@ impl Pages {
         self.in_step(&plugin, caller, ask, |view| &view.nodes, draw)
     }
 
-    /// Asks a plugin and draws its view; again, if an email in it changed between the two: its text would contradict the
+    /// Asks a plugin and draws its view; again, until no email in it changed between the two: its text would contradict the
     /// email's state. At most [`IN_STEP`] times: then the last one is shown.
     fn in_step<V, T>(
         &self,
@@ -277,22 +278,22 @@ impl Pages {
         nodes: impl Fn(&V) -> &[Node],
         draw: impl Fn(&V) -> Result<T, CallError>,
     ) -> Result<T, CallError> {
-        let mut times = 1;
+        let (mut times, mut before) = (1, None);
         loop {
             let began = now();
             let said = ask()?;
             let drawn = draw(&said)?;
-            let changed = |node: &Node| match node {
-                Node::Delivery(delivery) => {
-                    let mail = self.delivery(plugin, caller, &delivery.mail);
-                    mail.is_some_and(|mail| mail.changed_at >= began - WRITTEN_WITHIN)
-                }
-                _ => false,
+            let state = |node: &Node| match node {
+                Node::Delivery(delivery) => self.delivery(plugin, caller, &delivery.mail),
+                _ => None,
             };
-            if times == IN_STEP || !nodes(&said).iter().any(changed) {
+            let mails = nodes(&said).iter().filter_map(state);
+            let after: Vec<_> = mails.map(|mail| (mail.state, mail.attempts, mail.changed_at)).collect();
+            let long_ago = after.iter().all(|(_, _, changed_at)| *changed_at < began - WRITTEN_WITHIN);
+            if times == IN_STEP || long_ago || before.as_ref() == Some(&after) {
                 return Ok(drawn);
             }
-            times += 1;
+            (times, before) = (times + 1, Some(after));
         }
     }
 
