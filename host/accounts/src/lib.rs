@@ -4,7 +4,7 @@
 //! Each column is written with its table before it: SQLite takes an unknown quoted name for a text, but not after a table's
 //! name.
 
-#![warn(missing_docs)]
+#![deny(missing_docs)]
 
 mod check;
 mod mapping;

@@ -4,6 +4,8 @@
 //! that would stand in each other's way, one waits, or is told that it lost and starts again. A reader has one snapshot, and
 //! waits for nobody.
 
+#![deny(missing_docs)]
+
 mod address;
 mod connection;
 mod dialect;

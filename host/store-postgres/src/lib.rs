@@ -3,6 +3,8 @@
 //! Statements have no name on the server, and everything that a session would be told is told to each transaction: so it works
 //! behind PgBouncer in transaction mode too.
 
+#![deny(missing_docs)]
+
 mod address;
 mod connection;
 mod dialect;

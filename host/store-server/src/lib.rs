@@ -4,6 +4,8 @@
 //! transaction as if it were alone (`SERIALIZABLE`), and says [`StorageError::Busy`] where it lost against another, or where the
 //! connection broke before the commit: then all of it is done again, on a connection that may be another one.
 
+#![deny(missing_docs)]
+
 mod upkeep;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,6 +1,6 @@
 //! SQLite, in the panel's own file: one thread writes, a few connections read, each read one snapshot.
 
-#![warn(missing_docs)]
+#![deny(missing_docs)]
 
 pub mod connection;
 mod dialect;

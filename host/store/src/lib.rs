@@ -1,7 +1,7 @@
 //! What a call reads and what it commits: all SQL of the host's own tables, written once over what an engine offers
 //! ([`database`]). The panel's own tables are its [`Provider`]'s.
 
-#![warn(missing_docs)]
+#![deny(missing_docs)]
 
 mod accounts;
 mod addresses;

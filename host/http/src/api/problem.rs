@@ -188,7 +188,7 @@ impl Problem {
             CallError::Storage(_) => Self::from(&STORAGE),
             CallError::Indeterminate => Self::from(&INDETERMINATE),
             CallError::LeaseLost => Self::from(&INTERNAL),
-            CallError::Replayed => super::who::used_before(),
+            CallError::Replayed => used_before(),
         }
     }
 
@@ -216,6 +216,20 @@ impl Problem {
         let subject = if path.is_empty() { "The body" } else { path };
         Self::argument(path, format!("{subject} {}.", misfit.problem))
     }
+}
+
+/// The nonce of a signed request was there before.
+pub(super) fn used_before() -> Problem {
+    unauthorized(&BAD_SIGNATURE).detail("The nonce was already used.")
+}
+
+/// A refusal with the challenge that RFC 6750 and RFC 9110 ask for.
+pub(super) fn unauthorized(kind: &'static Kind) -> Problem {
+    let challenge = match kind.code {
+        "bad-key" => "Bearer realm=\"keyturn\", error=\"invalid_token\"",
+        _ => "Bearer realm=\"keyturn\"",
+    };
+    Problem::from(kind).header(header::WWW_AUTHENTICATE, challenge)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use axum::http::{HeaderMap, header};
 
-use super::problem::{self, Problem};
+use super::problem::{self, Problem, unauthorized, used_before};
 use super::request::Received;
 use super::signature::{self, CLIENT_ADDRESS, ON_BEHALF};
 use super::traffic::Traffic;
@@ -112,17 +112,4 @@ pub(super) fn client_address(key: &ServiceKey, headers: &HeaderMap) -> Result<Op
         (_, Some(_)) => Err(problem::CLIENT_ADDRESS.detail("The header is there more than once.")),
         (None, None) => Err(problem::CLIENT_ADDRESS.detail("Send it like 192.0.2.7 or 2001:db8::7, without a port.")),
     }
-}
-
-/// The nonce of a signed request was there before.
-pub(super) fn used_before() -> Problem {
-    unauthorized(&problem::BAD_SIGNATURE).detail("The nonce was already used.")
-}
-
-fn unauthorized(kind: &'static problem::Kind) -> Problem {
-    let challenge = match kind.code {
-        "bad-key" => "Bearer realm=\"keyturn\", error=\"invalid_token\"",
-        _ => "Bearer realm=\"keyturn\"",
-    };
-    Problem::from(kind).header(header::WWW_AUTHENTICATE, challenge)
 }
