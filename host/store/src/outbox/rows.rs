@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::{
     Filling, LeasedMail, Mail, MailFilter, MailId, MailState, Mend, NewMail, Obstacle, Recipient, Settled, Told,
 };
-use crate::database::{Row, params};
+use crate::database::{Row, ValueRef, params};
 use crate::entry::AuditEntry;
 use crate::error::StorageError;
 use crate::queue::{Lease, MAILS_QUEUE, Over, WAITING, waiting};
@@ -515,35 +515,34 @@ impl Rows<'_> {
         for number in &ended {
             self.over(*number, Over::Ended, now)?;
         }
-        let gone = |row: &dyn Row| Ok((row.get::<String>(0)?, row.get::<i64>(1)?));
-        let mut done = self.all(
-            "DELETE FROM keyturnhost_outbox WHERE number IN (SELECT number FROM (SELECT number FROM keyturnhost_outbox
-                WHERE secrets IS NULL AND asked_at <= ?1 ORDER BY asked_at LIMIT ?2) AS old)
-             RETURNING plugin, length(variables)",
-            params![now.saturating_sub(DONE_STAYS), most],
-            gone,
-        )?;
+        let done = "SELECT number, plugin, length(variables) FROM keyturnhost_outbox WHERE secrets IS NULL";
+        let old = format!("{done} AND asked_at <= ?1 ORDER BY asked_at LIMIT ?2");
+        let mut gone = self.remove_mails(&old, params![now.saturating_sub(DONE_STAYS), most])?;
         let plugins = "SELECT plugin FROM keyturnhost_usage WHERE kind = ?1";
         for plugin in self.all(plugins, params![USAGE], |row| row.get::<String>(0))? {
             let oldest = "SELECT number FROM keyturnhost_outbox WHERE plugin = ?1 AND secrets IS NULL
                 ORDER BY number DESC LIMIT 1 OFFSET ?2";
             let Some(oldest) = self.one(oldest, params![plugin, DONE_MOST], |row| row.get::<i64>(0))? else { continue };
-            done.extend(self.all(
-                "DELETE FROM keyturnhost_outbox WHERE number IN (SELECT number FROM (SELECT number FROM keyturnhost_outbox
-                    WHERE plugin = ?1 AND secrets IS NULL AND number <= ?2 ORDER BY number LIMIT ?3) AS old)
-                 RETURNING plugin, length(variables)",
-                params![plugin, oldest, most],
-                gone,
-            )?);
-        }
-        for (plugin, bytes) in &done {
-            self.usage(plugin, USAGE, -(ROW + bytes))?;
+            let beyond = format!("{done} AND plugin = ?1 AND number <= ?2 ORDER BY number LIMIT ?3");
+            gone += self.remove_mails(&beyond, params![plugin, oldest, most])?;
         }
         self.change(
             "DELETE FROM keyturnhost_usage WHERE kind BETWEEN ?1 AND ?2",
             params![asked_in(0), asked_in(now.saturating_sub(2 * MINUTE))],
         )?;
-        Ok(ended.len() + done.len())
+        Ok(ended.len() + gone)
+    }
+
+    /// Removes those that a query names, with their plugin and the bytes of their variables. Each by its number: no engine then
+    /// locks more rows than these.
+    fn remove_mails(&self, named: &str, parameters: &[ValueRef<'_>]) -> Result<usize, StorageError> {
+        let row = |row: &dyn Row| Ok((row.get::<i64>(0)?, row.get::<String>(1)?, row.get::<i64>(2)?));
+        let mails = self.all(named, parameters, row)?;
+        for (number, plugin, bytes) in &mails {
+            self.change("DELETE FROM keyturnhost_outbox WHERE number = ?1", params![number])?;
+            self.usage(plugin, USAGE, -(ROW + bytes))?;
+        }
+        Ok(mails.len())
     }
 }
 
