@@ -104,7 +104,7 @@ pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Resul
     let words = Words::of(&caller.locale);
     let (mut parts, mut stale, mut generate) = (Vec::new(), Vec::new(), None);
     for body in split(body)? {
-        match super::read(&body, keys, caller, now) {
+        match read::read(&body, keys, caller, now) {
             Ok(Posted::Submission(submission)) if submission.untouched => {}
             Ok(Posted::Submission(submission)) => parts.push(Part { body, submission: *submission }),
             Ok(Posted::Generate(wish)) if generate.is_none() => generate = Some(wish),

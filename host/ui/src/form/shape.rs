@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use keyturn_contract::keyturn::ui::nodes::{Field, FieldKind, LineKind};
 use keyturn_core::words::Words;
 
-use super::AGAIN;
+use super::posted::AGAIN;
 
 /// The value of a tick that is set.
 pub const TICKED: &str = "1";
