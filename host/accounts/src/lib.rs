@@ -25,7 +25,7 @@ use keyturn_core::accounts::{Account, AccountId, Matched, Why};
 use keyturn_core::fold::{self, fold};
 use keyturn_core::seal::{hex, unhex};
 use keyturn_store::database::Connection;
-use keyturn_store::dialect::{Dialect, Holds};
+use keyturn_store::dialect::{Dialect, Holds, quoted};
 use keyturn_store::{Provider, StorageError, Value};
 
 /// A [`Provider`] over the panel's tables.
@@ -505,10 +505,6 @@ fn one_of(column: &str, dialect: &dyn Dialect, values: &[Scalar], own: usize, fi
         format!("?{}", own + fixed.len())
     });
     format!(" AND {column} IN ({})", places.collect::<Vec<_>>().join(", "))
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// An account's key as its column holds it; none: it cannot hold such a key. Where each value has a type of its own, whole

@@ -10,26 +10,14 @@ const REALMS: &str = r#"
     table = "users"
     id = "id"
     login = "login"
-    email = "email"
-    name = "full_name"
-    locale = "lang"
-    state = { column = "status", active = [1] }
-    manager = "reseller"
     hash = "password"
     accepts = ["$2y$", { prefix = "$argon2id$", max-length = 110, limits = { m = 65536, t = 4 } }]
-    sessions = { table = "sessions", account = "user_id" }
-    epoch = "generation"
-    touch = [{ column = "remember_token", as = "null" }, { column = "updated_at", as = "datetime" }]
-    only = { column = "kind", is = ["customer"] }
-    deleted = "deleted_at"
 
     [staff]
     table = "users"
     id = "id"
     login = "login"
-    email = "email"
     hash = "password"
-    only = { column = "kind", is = ["staff", "owner"] }
 "#;
 
 fn provider(realms: &str) -> Sql {

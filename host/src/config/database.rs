@@ -153,7 +153,7 @@ impl Config {
                 .map_err(|cause| wrong("url", cause.to_string())),
             Some("mysql" | "mariadb") => mariadb::Address::parse(url, password, ca.as_deref())
                 .map(|address| Place::MariaDb(Box::new(address)))
-                .map_err(|cause| wrong("url", cause.to_string())),
+                .map_err(|mariadb::AddressError(problem)| wrong("url", problem)),
             _ => Err(wrong("url", "must begin with postgres:// or mysql://".to_owned())),
         }
     }

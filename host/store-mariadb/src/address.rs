@@ -10,7 +10,10 @@ use zeroize::Zeroizing;
 /// An address that can't be used, and why. It never shows the password, nor what may be one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("database.url: {0}")]
-pub struct AddressError(String);
+pub struct AddressError(
+    /// Without the setting before it.
+    pub String,
+);
 
 /// Where a database is, and who opens it.
 #[derive(Clone)]

@@ -10,7 +10,7 @@ use mysql::prelude::Queryable as _;
 use mysql::{Conn, DriverError, Error, OptsBuilder, Params, Statement};
 
 use keyturn_store::StorageError;
-use keyturn_store::database::{Connection, Each, Row, ValueRef, doing};
+use keyturn_store::database::{Connection, Each, ValueRef, doing};
 use keyturn_store_server::{Client, Mode};
 
 use super::address::{Address, Host};
@@ -126,7 +126,7 @@ impl Db {
                 for row in answer.by_ref() {
                     let row = row?;
                     if goes_on {
-                        let said = each(&Answer(value::owned(row)));
+                        let said = each(&value::owned(row));
                         goes_on = matches!(said, Ok(ControlFlow::Continue(())));
                         done.each = said.map(drop);
                     }
@@ -177,20 +177,6 @@ struct Done {
     changed: u64,
     number: Option<u64>,
     each: Result<(), StorageError>,
-}
-
-struct Answer(Vec<keyturn_store::Value>);
-
-impl Row for Answer {
-    fn columns(&self) -> usize {
-        self.0.len()
-    }
-
-    fn column(&self, at: usize) -> Result<ValueRef<'_>, StorageError> {
-        let none =
-            || StorageError::Failed { doing: "reading a row".to_owned(), cause: format!("it has no column {at}") };
-        self.0.get(at).map(keyturn_store::database::Bind::bind).ok_or_else(none)
-    }
 }
 
 impl Connection for Db {
@@ -344,7 +330,7 @@ fn refused(address: &Address, host: &Host, cause: &Error) -> String {
         Error::TlsError(cause) => format!("{host}: TLS failed: {cause}"),
         // So the driver tells what was wrong with a certificate.
         Error::CodecError(cause) if address.tls => {
-            format!("{host}: TLS failed: {cause}; database.ca names a file with the certificate to trust")
+            format!("{host}: TLS failed: {cause}; database.ca-file names a file with the certificate to trust")
         }
         Error::DriverError(DriverError::CouldNotConnect(Some((_, cause, _)))) => format!("can't reach {host}: {cause}"),
         Error::DriverError(DriverError::ConnectTimeout) => format!("can't reach {host}: it didn't answer in time"),

@@ -1,7 +1,7 @@
 //! What MariaDB has words of its own for.
 
 use keyturn_store::StorageError;
-use keyturn_store::database::{Connection, Value};
+use keyturn_store::database::{Connection, Value, ValueRef};
 use keyturn_store::dialect::{Column, Dialect, Holds, Table};
 
 /// MariaDB's.
@@ -40,18 +40,10 @@ impl Dialect for MariaDb {
     fn columns(&self, db: &dyn Connection, table: &str) -> Result<Vec<Column>, StorageError> {
         let columns = "SELECT column_name, data_type, character_maximum_length FROM information_schema.columns
                        WHERE table_schema = DATABASE() AND table_name = ?1 ORDER BY ordinal_position";
-        let rows = db.rows(columns, &[Value::Text(table.to_owned())])?;
-        let read = |row: Vec<Value>| match <[Value; 3]>::try_from(row).ok()? {
-            [Value::Text(name), Value::Text(kind), most] => {
-                let most = match most {
-                    Value::Integer(most) => u64::try_from(most).ok(),
-                    _ => None,
-                };
-                Some(Column { name, holds: holds(&kind, most), most })
-            }
-            _ => None,
-        };
-        Ok(rows.into_iter().filter_map(read).collect())
+        db.all(columns, &[ValueRef::Text(table)], |row| {
+            let most = row.get(2)?;
+            Ok(Column { name: row.get(0)?, holds: holds(&row.get::<String>(1)?, most), most })
+        })
     }
 
     fn tables(&self, db: &dyn Connection) -> Result<Vec<Table>, StorageError> {

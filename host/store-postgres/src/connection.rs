@@ -16,9 +16,10 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::Options;
 use super::address::Address;
 use super::dialect::words;
-use super::values::{Answer, Parameter, Unfit};
+use super::values::{Parameter, Unfit, copied};
 use keyturn_core::network::tls;
 use keyturn_store::database::{Connection, Each, Value, ValueRef, doing};
+use keyturn_store::dialect::quoted;
 use keyturn_store::{StorageError, schema};
 use keyturn_store_server::{Connect, Found, Mode};
 
@@ -51,10 +52,6 @@ impl Connector {
     fn failed(&self, cause: &str) -> StorageError {
         StorageError::Failed { doing: format!("connecting to database {}", self.address), cause: cause.to_owned() }
     }
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 impl Connect for Connector {
@@ -311,7 +308,7 @@ impl Connection for Client {
         let rows = self.wait(ANSWER, self.client.query_typed_raw(&statement, given(parameters)));
         let mut rows = std::pin::pin!(rows.map_err(|cause| failed(&cause))?);
         while let Some(row) = self.wait(ANSWER, rows.as_mut().try_next()).map_err(|cause| failed(&cause))? {
-            let row = Answer::of(&row).map_err(|cause| failed(&Asked::Server(cause)))?;
+            let row = copied(&row).map_err(|cause| failed(&Asked::Server(cause)))?;
             if each(&row)?.is_break() {
                 break;
             }

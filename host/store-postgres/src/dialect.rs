@@ -1,8 +1,8 @@
 //! What PostgreSQL has words of its own for.
 
 use keyturn_store::StorageError;
-use keyturn_store::database::{Connection, Value};
-use keyturn_store::dialect::{Column, Dialect, Holds, Table};
+use keyturn_store::database::{Connection, Value, ValueRef};
+use keyturn_store::dialect::{Column, Dialect, Holds, Table, quoted};
 
 /// PostgreSQL's.
 pub struct Postgres;
@@ -35,16 +35,9 @@ impl Dialect for Postgres {
                 CAST(CASE WHEN t.typname IN ('varchar', 'bpchar') AND a.atttypmod > 4 THEN a.atttypmod - 4 END AS bigint)
             FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON b.oid = t.typbasetype
             WHERE a.attrelid = to_regclass(?1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
-        let quoted = Value::Text(format!("\"{}\"", table.replace('"', "\"\"")));
-        let rows = db.rows(sql, &[quoted])?;
-        let column = |row: Vec<Value>| match <[Value; 3]>::try_from(row) {
-            Ok([Value::Text(name), Value::Text(kind), most]) => {
-                let most = if let Value::Integer(most) = most { u64::try_from(most).ok() } else { None };
-                Some(Column { name, holds: holds(&kind), most })
-            }
-            _ => None,
-        };
-        Ok(rows.into_iter().filter_map(column).collect())
+        db.all(sql, &[ValueRef::Text(&quoted(table))], |row| {
+            Ok(Column { name: row.get(0)?, holds: holds(&row.get::<String>(1)?), most: row.get(2)? })
+        })
     }
 
     fn tables(&self, db: &dyn Connection) -> Result<Vec<Table>, StorageError> {
@@ -66,11 +59,11 @@ impl Dialect for Postgres {
         db.change("SET LOCAL enable_seqscan = off", &[])?;
         let plan = db.rows(&format!("EXPLAIN {statement}"), parameters);
         db.change("SET LOCAL enable_seqscan = on", &[])?;
-        let scanned = format!("Seq Scan on {table}");
-        let quoted = format!("Seq Scan on \"{table}\"");
+        // Quoted where it has to be.
+        let scans = [table.to_owned(), quoted(table)].map(|name| format!("Seq Scan on {name}"));
         let steps: Vec<Value> = plan?.into_iter().flatten().collect();
         let has = |what: &str| steps.iter().any(|step| matches!(step, Value::Text(step) if step.contains(what)));
-        Ok(has("Index") && has("Index Cond") && !has(&scanned) && !has(&quoted))
+        Ok(has("Index Cond") && !scans.iter().any(|scan| has(scan)))
     }
 
     fn index_over(&self, column: &str) -> String {

@@ -18,7 +18,7 @@ pub use address::{Address, AddressError};
 use connection::Connector;
 pub use dialect::Postgres;
 use keyturn_core::seal::Keys;
-use keyturn_store::database::Connection;
+use keyturn_store::database::{Connection, ValueRef};
 use keyturn_store::store::{Keeps, Store};
 use keyturn_store::{Provider, StorageError, schema};
 pub use keyturn_store_server::Found;
@@ -95,8 +95,8 @@ fn prepare(
     client.begin_to_prepare()?;
     let db: &dyn Connection = &client;
     let prepared = db
-        .rows("SELECT CAST(pg_advisory_xact_lock(?1) AS text)", &[STARTING.into()])
-        .and_then(|_| connector.make_schema(db))
+        .change("SELECT pg_advisory_xact_lock(?1)", &[ValueRef::Integer(STARTING)])
+        .and_then(|()| connector.make_schema(db))
         .and_then(|()| schema::prepare(db, dialect::words))
         .and_then(|()| then(db));
     match prepared {

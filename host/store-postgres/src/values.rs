@@ -2,8 +2,7 @@
 //! UUID, an enum, a date. Bytes go as bytes.
 
 use bytes::{BufMut as _, BytesMut};
-use keyturn_store::StorageError;
-use keyturn_store::database::{Row, Value, ValueRef};
+use keyturn_store::database::{Value, ValueRef};
 use tokio_postgres::types::{Format, FromSql, IsNull, Kind, ToSql, Type, to_sql_checked};
 
 type Failure = Box<dyn std::error::Error + Sync + Send>;
@@ -114,26 +113,8 @@ fn uuid(raw: &[u8]) -> String {
 }
 
 /// A row of an answer.
-pub(super) struct Answer(Vec<Value>);
-
-impl Answer {
-    pub fn of(row: &tokio_postgres::Row) -> Result<Self, tokio_postgres::Error> {
-        (0..row.len()).map(|at| row.try_get::<_, Read>(at).map(|read| read.0)).collect::<Result<_, _>>().map(Self)
-    }
-}
-
-impl Row for Answer {
-    fn columns(&self) -> usize {
-        self.0.len()
-    }
-
-    fn column(&self, at: usize) -> Result<ValueRef<'_>, StorageError> {
-        use keyturn_store::database::Bind as _;
-        self.0.get(at).map(|value| value.bind()).ok_or_else(|| StorageError::Failed {
-            doing: "reading a row".to_owned(),
-            cause: format!("there is no column {at}"),
-        })
-    }
+pub(super) fn copied(row: &tokio_postgres::Row) -> Result<Vec<Value>, tokio_postgres::Error> {
+    (0..row.len()).map(|at| row.try_get::<_, Read>(at).map(|read| read.0)).collect()
 }
 
 #[cfg(test)]

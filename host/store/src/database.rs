@@ -26,12 +26,6 @@ pub enum Value {
     Blob(Vec<u8>),
 }
 
-impl From<i64> for Value {
-    fn from(number: i64) -> Self {
-        Value::Integer(number)
-    }
-}
-
 /// The same, borrowed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ValueRef<'a> {
@@ -169,6 +163,20 @@ pub trait Row {
     /// # Errors
     /// [`StorageError::Failed`] where there is none.
     fn column(&self, at: usize) -> Result<ValueRef<'_>, StorageError>;
+}
+
+/// A row that was copied.
+impl Row for Vec<Value> {
+    fn columns(&self) -> usize {
+        self.len()
+    }
+
+    fn column(&self, at: usize) -> Result<ValueRef<'_>, StorageError> {
+        self.get(at).map(Bind::bind).ok_or_else(|| StorageError::Failed {
+            doing: "reading a row".to_owned(),
+            cause: format!("it has no column {at}"),
+        })
+    }
 }
 
 impl dyn Row + '_ {

@@ -40,6 +40,12 @@ pub struct Table {
     pub unfit: Option<(String, String)>,
 }
 
+/// A name in quotes, as every engine here takes it.
+#[must_use]
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
 /// How an engine says it. Columns come quoted, with their table before them; `"` quotes names on every engine.
 pub trait Dialect: Send + Sync {
     /// The engine, as people call it.

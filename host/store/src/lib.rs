@@ -26,6 +26,8 @@ pub mod settings;
 pub mod store;
 mod tally;
 pub mod tasks;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use accounts::Known;
 pub use addresses::SeenAddress;

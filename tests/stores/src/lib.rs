@@ -1,13 +1,12 @@
 //! The store's tests are the same on every engine. This is what they stand on: a panel's database on one of them, with the
 //! panel's own hand in it, and what calls commit.
 
-mod calls;
 mod engine;
 mod panel;
 mod raw;
 
-pub use calls::*;
 pub use engine::Engine;
+pub use keyturn_store::testing::*;
 pub use panel::{Opening, Panel};
 pub use raw::Raw;
 

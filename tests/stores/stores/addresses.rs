@@ -4,8 +4,6 @@ use keyturn_store::outbox::{NewMail, Recipient};
 use keyturn_store::{Commit, Effect, Read, StorageError, Store};
 use keyturn_store_tests::*;
 
-use super::outbox;
-
 every_engine!(
     each_commit_sees_the_address_on_file_and_remembers_the_one_before,
     the_address_before_is_told_once_and_is_not_kept_for_ever,
@@ -44,7 +42,7 @@ fn seen(storage: &Store) -> Option<(String, Option<String>)> {
 }
 
 fn notice(panel: &Panel, address: &str) -> Effect {
-    let mail = outbox::mail_to(panel, "1", "x");
+    let mail = mail_to(&panel.keys, "1", "x");
     Effect::Send(Box::new(NewMail { to: Recipient::Previous(id("1")), address: Some(address.to_owned()), ..mail }))
 }
 

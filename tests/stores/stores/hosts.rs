@@ -281,7 +281,7 @@ fn a_limit_is_one_for_all_hosts(engine: Engine) {
     let hosts = [outbox::open(&panel), outbox::open(&panel)];
     let done = at_once(&hosts, |store, _| {
         let one = || {
-            let mail = NewMail { per_minute: 5, ..outbox::mail_to(&panel, "1", "secret") };
+            let mail = NewMail { per_minute: 5, ..mail_to(&panel.keys, "1", "secret") };
             match store.commit(Commit { now: outbox::now(), ..commit(vec![Effect::Send(Box::new(mail))]) }) {
                 Ok(()) => 1,
                 Err(StorageError::Limit("per-minute")) => 0,

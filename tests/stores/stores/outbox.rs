@@ -1,14 +1,13 @@
 //! The outbox: leased by one, settled once, wiped for good, and never what somebody else has written.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use keyturn_core::accounts::Field;
-use keyturn_mail::template::{Block, Kind, Template, Text, Value};
+use keyturn_mail::template::Value;
 use keyturn_mail::transport::{Attempt, Step, StepKind, Verdict};
 use keyturn_store::outbox::{
-    ATTEMPTS, Kept, LeasedMail, MailFilter, MailId, MailState, Mend, NewMail, Obstacle, Recipient, Settled,
+    ATTEMPTS, LeasedMail, MailFilter, MailId, MailState, Mend, NewMail, Obstacle, Recipient, Settled,
 };
 use keyturn_store::queue::Lease;
 use keyturn_store::{Commit, Effect, Quotas, Read, StorageError, Store};
@@ -38,41 +37,6 @@ const SECRET: &str = "tavo-meki-rusa-dole-fipa-94";
 
 pub(super) fn now() -> i64 {
     keyturn_core::time::now()
-}
-
-fn template() -> Template {
-    let text = |subject: &str| Text {
-        subject: subject.to_owned(),
-        preheader: "It ends soon.".to_owned(),
-        body: vec![Block::Secret("password".to_owned())],
-    };
-    Template {
-        variables: [("password".to_owned(), Kind::Secret), ("until".to_owned(), Kind::Time)].into(),
-        texts: [("en".to_owned(), text("Your password"))].into(),
-    }
-}
-
-pub(super) fn mail_to(panel: &Panel, account: &str, secret: &str) -> NewMail {
-    NewMail {
-        id: MailId::random(),
-        to: Recipient::Account(id(account)),
-        template: Arc::new(Kept::new(&panel.keys, "temporary", &template())),
-        variables: vec![
-            ("password".to_owned(), Value::Secret(Zeroizing::new(secret.to_owned()))),
-            ("until".to_owned(), Value::Time(5)),
-        ],
-        expires: now() + 3_600_000,
-        per_minute: 1_000,
-        origin: Some("192.0.2.7".to_owned()),
-        message_id: "one@panel.example".to_owned(),
-        address: None,
-    }
-}
-
-fn send(storage: &Store, mail: NewMail) -> MailId {
-    let id = mail.id.clone();
-    storage.commit(Commit { now: now(), ..commit(vec![Effect::Send(Box::new(mail))]) }).expect("queued");
-    id
 }
 
 pub(super) fn with_addresses(engine: Engine) -> Panel {
@@ -119,7 +83,7 @@ fn state(storage: &Store, id: &MailId) -> MailState {
 fn a_mail_is_leased_once_with_what_it_was_filled_with_and_its_outcome_is_kept(engine: Engine) {
     let panel = with_addresses(engine);
     let storage = open(&panel);
-    let id = send(&storage, mail_to(&panel, "1", SECRET));
+    let id = send(&storage, mail_to(&panel.keys, "1", SECRET));
     assert_eq!(state(&storage, &id), MailState::Queued);
     let leased = one(&storage);
     assert_eq!(lease(&storage).len(), 0, "it is under way");
@@ -169,7 +133,7 @@ fn what_a_mail_carried_is_wiped_once_it_is_accepted_withdrawn_or_has_ended(engin
     ];
     let secrets = || panel.bytes("SELECT secrets FROM keyturnhost_outbox");
     for end in ends {
-        let id = send(&storage, mail_to(&panel, "1", SECRET));
+        let id = send(&storage, mail_to(&panel.keys, "1", SECRET));
         let [sealed] = <[Vec<u8>; 1]>::try_from(secrets()).expect("one");
         assert!(sealed.len() > SECRET.len() && !sealed.windows(9).any(|part| SECRET.as_bytes().starts_with(part)));
         end(&storage, &id);
@@ -194,14 +158,14 @@ fn a_row_that_somebody_else_has_written_or_altered_is_never_filled(engine: Engin
         &format!("UPDATE keyturnhost_templates SET text = {}", engine.bytes(&[0; 100])),
         "UPDATE keyturnhost_outbox SET id = '00000000000000000000000000000000'",
     ] {
-        send(&storage, mail_to(&panel, "1", SECRET));
+        send(&storage, mail_to(&panel.keys, "1", SECRET));
         panel.run(forgery);
         assert!(one(&storage).filling.is_err(), "{forgery}");
         panel.run("DELETE FROM keyturnhost_outbox; DELETE FROM keyturnhost_templates");
     }
     // What one mail carried cannot go with another, and what has gone cannot go again.
-    send(&storage, mail_to(&panel, "1", SECRET));
-    send(&storage, mail_to(&panel, "1", "another"));
+    send(&storage, mail_to(&panel.keys, "1", SECRET));
+    send(&storage, mail_to(&panel.keys, "1", "another"));
     panel.run(
         "UPDATE keyturnhost_outbox SET secrets = (SELECT secrets FROM (
             SELECT secrets FROM keyturnhost_outbox ORDER BY number LIMIT 1) AS first)",
@@ -217,9 +181,9 @@ fn a_row_that_cannot_be_one_holds_up_no_other(engine: Engine) {
     let panel = with_addresses(engine);
     let storage = open(&panel);
     for nonsense in ["id = 'x'", "recipient = 'x'", "state = 'x'"] {
-        send(&storage, mail_to(&panel, "1", SECRET));
+        send(&storage, mail_to(&panel.keys, "1", SECRET));
         panel.run(&format!("UPDATE keyturnhost_outbox SET {nonsense}"));
-        let good = send(&storage, mail_to(&panel, "2", SECRET));
+        let good = send(&storage, mail_to(&panel.keys, "2", SECRET));
         let leased: Vec<MailId> = lease(&storage).into_iter().map(|leased| leased.mail.id).collect();
         assert_eq!(leased, std::slice::from_ref(&good), "{nonsense}");
         let all = MailFilter { limit: 10, ..MailFilter::default() };
@@ -232,7 +196,7 @@ fn a_row_that_cannot_be_one_holds_up_no_other(engine: Engine) {
 fn of_many_workers_each_mail_has_one(engine: Engine) {
     let panel = with_addresses(engine);
     let storage = open(&panel);
-    let sent: BTreeSet<MailId> = (0..60).map(|_| send(&storage, mail_to(&panel, "1", SECRET))).collect();
+    let sent: BTreeSet<MailId> = (0..60).map(|_| send(&storage, mail_to(&panel.keys, "1", SECRET))).collect();
     let other = open(&panel);
     let leased: Vec<MailId> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..6)
@@ -259,7 +223,7 @@ fn of_many_workers_each_mail_has_one(engine: Engine) {
 fn a_lease_that_ran_out_is_the_next_workers_and_whoever_lost_it_settles_nothing(engine: Engine) {
     let panel = with_addresses(engine);
     let storage = open(&panel);
-    let id = send(&storage, mail_to(&panel, "1", SECRET));
+    let id = send(&storage, mail_to(&panel.keys, "1", SECRET));
     let lost = storage.lease_mail(1, 0, None).expect("leased").remove(0);
     std::thread::sleep(Duration::from_millis(5));
     let next = one(&storage);
@@ -274,7 +238,7 @@ fn a_lease_that_ran_out_is_the_next_workers_and_whoever_lost_it_settles_nothing(
 fn a_sign_of_life_prolongs_what_is_under_way(engine: Engine) {
     let panel = with_addresses(engine);
     let storage = open(&panel);
-    send(&storage, mail_to(&panel, "1", SECRET));
+    send(&storage, mail_to(&panel.keys, "1", SECRET));
     let held = storage.lease_mail(1, 200, None).expect("leased").remove(0);
     storage.beat(std::slice::from_ref(&held.lease), LEASE, now()).expect("beats");
     std::thread::sleep(Duration::from_millis(250));
@@ -286,12 +250,12 @@ fn a_sign_of_life_prolongs_what_is_under_way(engine: Engine) {
 fn a_mail_whose_workers_all_went_away_is_given_up_and_holds_up_nobody(engine: Engine) {
     let panel = with_addresses(engine);
     let storage = open(&panel);
-    let poison = send(&storage, mail_to(&panel, "1", SECRET));
+    let poison = send(&storage, mail_to(&panel.keys, "1", SECRET));
     for attempt in 1..=ATTEMPTS {
         assert_eq!(storage.lease_mail(1, 0, None).expect("leased")[0].mail.attempts, attempt);
         std::thread::sleep(Duration::from_millis(2));
     }
-    let next = send(&storage, mail_to(&panel, "2", SECRET));
+    let next = send(&storage, mail_to(&panel.keys, "2", SECRET));
     assert_eq!(one(&storage).mail.id, next);
     assert_eq!(state(&storage, &poison), MailState::GaveUp);
 }
@@ -300,7 +264,7 @@ fn a_mail_withdrawn_while_it_is_sent_says_so_unless_it_has_gone(engine: Engine) 
     let panel = with_addresses(engine);
     let storage = open(&panel);
     for (settled, then) in [(accepted(), MailState::Accepted), (delayed(0), MailState::Withdrawn)] {
-        let id = send(&storage, mail_to(&panel, "1", SECRET));
+        let id = send(&storage, mail_to(&panel.keys, "1", SECRET));
         let leased = one(&storage);
         let withdraw = vec![Effect::Withdraw { id: id.clone() }];
         storage.commit(Commit { now: now(), ..commit(withdraw) }).expect("withdrawn");
@@ -310,7 +274,7 @@ fn a_mail_withdrawn_while_it_is_sent_says_so_unless_it_has_gone(engine: Engine) 
         assert_eq!(lease(&storage).len(), 0);
     }
     // Another plugin's is not withdrawn.
-    let id = send(&storage, mail_to(&panel, "1", SECRET));
+    let id = send(&storage, mail_to(&panel.keys, "1", SECRET));
     let foreign = Commit { plugin: "q".to_owned(), now: now(), ..commit(vec![Effect::Withdraw { id: id.clone() }]) };
     storage.commit(foreign).expect("nothing");
     assert_eq!(state(&storage, &id), MailState::Queued);
@@ -319,9 +283,9 @@ fn a_mail_withdrawn_while_it_is_sent_says_so_unless_it_has_gone(engine: Engine) 
 fn what_ran_out_is_not_sent(engine: Engine) {
     let panel = with_addresses(engine);
     let storage = open(&panel);
-    let late = NewMail { expires: now() - 1, ..mail_to(&panel, "1", SECRET) };
+    let late = NewMail { expires: now() - 1, ..mail_to(&panel.keys, "1", SECRET) };
     let late = send(&storage, late);
-    let good = send(&storage, mail_to(&panel, "1", SECRET));
+    let good = send(&storage, mail_to(&panel.keys, "1", SECRET));
     assert_eq!(storage.lease_mail(1, LEASE, None).expect("leased")[0].mail.id, good);
     assert_eq!(state(&storage, &late), MailState::Ended);
 }
@@ -329,7 +293,8 @@ fn what_ran_out_is_not_sent(engine: Engine) {
 fn one_is_settled_and_the_next_taken_in_one_write_also_where_the_lease_held_no_more(engine: Engine) {
     let panel = with_addresses(engine);
     let storage = open(&panel);
-    let (first, second) = (send(&storage, mail_to(&panel, "1", SECRET)), send(&storage, mail_to(&panel, "1", SECRET)));
+    let (first, second) =
+        (send(&storage, mail_to(&panel.keys, "1", SECRET)), send(&storage, mail_to(&panel.keys, "1", SECRET)));
     let leased = storage.lease_mail(1, LEASE, None).expect("leased").remove(0);
     assert_eq!(leased.mail.id, first);
     let accepted = Settled { state: MailState::Accepted, again_in: None, told: None, obstacle: None };
@@ -337,7 +302,7 @@ fn one_is_settled_and_the_next_taken_in_one_write_also_where_the_lease_held_no_m
     let (held, next) = go_on(&leased.lease);
     assert_eq!((held, next.map(|next| next.mail.id)), (true, Some(second.clone())));
     assert_eq!((state(&storage, &first), state(&storage, &second)), (MailState::Accepted, MailState::Sending));
-    let third = send(&storage, mail_to(&panel, "1", SECRET));
+    let third = send(&storage, mail_to(&panel.keys, "1", SECRET));
     let (held, next) = go_on(&leased.lease);
     assert_eq!((held, next.map(|next| next.mail.id)), (false, Some(third)), "the old lease is nobody's");
     assert!(go_on(&leased.lease).1.is_none());
@@ -346,7 +311,7 @@ fn one_is_settled_and_the_next_taken_in_one_write_also_where_the_lease_held_no_m
 fn a_plugin_has_so_many_mails_a_minute_and_so_many_bytes_and_a_commit_beyond_leaves_nothing(engine: Engine) {
     let panel = with_addresses(engine);
     let storage = open(&panel);
-    let mail = || NewMail { per_minute: 2, ..mail_to(&panel, "1", SECRET) };
+    let mail = || NewMail { per_minute: 2, ..mail_to(&panel.keys, "1", SECRET) };
     let three = (0..3).map(|_| Effect::Send(Box::new(mail()))).collect();
     let refused = storage.commit(Commit { now: now(), ..commit(three) });
     assert_eq!(refused, Err(StorageError::Limit("per-minute")));
@@ -366,7 +331,7 @@ fn a_plugin_has_so_many_mails_a_minute_and_so_many_bytes_and_a_commit_beyond_lea
 fn where_the_latest_attempt_went_is_read_and_must_still_be_so(engine: Engine) {
     let panel = with_addresses(engine);
     let storage = open(&panel);
-    let id = send(&storage, mail_to(&panel, "1", SECRET));
+    let id = send(&storage, mail_to(&panel.keys, "1", SECRET));
     let read = |address| vec![Read::Mail { id: id.clone(), address }];
     assert_eq!(storage.still("p", &read(None), now()), Ok(true));
     let leased = one(&storage);
@@ -388,7 +353,7 @@ fn where_the_latest_attempt_went_is_read_and_must_still_be_so(engine: Engine) {
 fn what_an_operator_mends_is_written_down_and_what_has_gone_is_left_alone(engine: Engine) {
     let panel = with_addresses(engine);
     let storage = open(&panel);
-    let refused = send(&storage, mail_to(&panel, "1", SECRET));
+    let refused = send(&storage, mail_to(&panel.keys, "1", SECRET));
     let leased = one(&storage);
     let no = Settled {
         state: MailState::Refused,
@@ -398,10 +363,10 @@ fn what_an_operator_mends_is_written_down_and_what_has_gone_is_left_alone(engine
     };
     storage.settle_mail(&leased.lease, &no).expect("settled");
     assert_eq!(lease(&storage).len(), 0);
-    let gone = send(&storage, mail_to(&panel, "1", SECRET));
+    let gone = send(&storage, mail_to(&panel.keys, "1", SECRET));
     let leased = one(&storage);
     storage.settle_mail(&leased.lease, &accepted()).expect("settled");
-    let under_way = send(&storage, mail_to(&panel, "1", SECRET));
+    let under_way = send(&storage, mail_to(&panel.keys, "1", SECRET));
     one(&storage);
     let all = [refused.clone(), gone.clone(), under_way.clone(), MailId::random()];
     assert_eq!(storage.mend(Mend::Retry, &all, entry("outbox-retry", "1")), Ok(vec![refused.clone()]));
@@ -421,8 +386,8 @@ fn what_an_operator_mends_is_written_down_and_what_has_gone_is_left_alone(engine
 fn mails_are_found_by_state_plugin_and_whom_they_are_to_newest_first(engine: Engine) {
     let panel = with_addresses(engine);
     let storage = open(&panel);
-    let first = send(&storage, mail_to(&panel, "1", SECRET));
-    let second = send(&storage, mail_to(&panel, "2", SECRET));
+    let first = send(&storage, mail_to(&panel.keys, "1", SECRET));
+    let second = send(&storage, mail_to(&panel.keys, "2", SECRET));
     let leased = storage.lease_mail(1, LEASE, None).expect("leased").remove(0);
     storage.settle_mail(&leased.lease, &accepted()).expect("settled");
     let found = |filter: MailFilter| -> Vec<MailId> {

@@ -6,16 +6,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use rusqlite::Connection;
-use zeroize::Zeroizing;
 
 use super::*;
 use keyturn_accounts as sql;
+use keyturn_core::accounts::Matched;
 use keyturn_core::accounts::Why;
-use keyturn_core::accounts::{AccountId, Matched};
 use keyturn_store::outbox::*;
+use keyturn_store::testing::*;
 use keyturn_store::*;
-
-const NOW: i64 = 1_764_000_000_000;
 
 const PANEL: &str = "
     CREATE TABLE customers (id INTEGER PRIMARY KEY, login TEXT, password TEXT);
@@ -60,63 +58,6 @@ fn provider() -> Arc<dyn Provider> {
     )
     .expect("realms");
     Arc::new(sql::Sql::new(realms, &crate::Sqlite).expect("provider"))
-}
-
-fn id(key: &str) -> AccountId {
-    AccountId::new("customer", key).expect("id")
-}
-
-fn commit(effects: Vec<Effect>) -> Commit {
-    Commit {
-        plugin: "p".to_owned(),
-        now: NOW,
-        reads: Vec::new(),
-        effects,
-        audit: None,
-        record: None,
-        quotas: Quotas { stored_bytes: 1_000_000, ..Quotas::NONE },
-        task: None,
-        once: None,
-    }
-}
-
-fn put(key: &str, value: &str) -> Effect {
-    put_until(key, value, None)
-}
-
-fn put_until(key: &str, value: &str, expires: Option<i64>) -> Effect {
-    Effect::Put { key: key.to_owned(), value: Zeroizing::new(value.as_bytes().to_vec()), expires }
-}
-
-fn replace(key: &str, hash: &str, why: Why, epoch: &str) -> Effect {
-    Effect::Replace { id: id(key), hash: hash.to_owned(), why, epoch: epoch.to_owned() }
-}
-
-fn value(storage: &Store, key: &str) -> Option<String> {
-    storage.get("p", key, NOW).expect("read").map(|(value, _)| String::from_utf8(value).expect("text"))
-}
-
-fn entry(operation: &str, subject: &str) -> AuditEntry {
-    AuditEntry {
-        at: NOW,
-        plugin: "p".to_owned(),
-        operation: operation.to_owned(),
-        actor: "console".to_owned(),
-        key: Some("panel".to_owned()),
-        subjects: vec![(id(subject), Role::Subject), (id(subject), Role::Password)],
-        outcome: "done".to_owned(),
-        address: Some("192.0.2.1".to_owned()),
-        request: "r".to_owned(),
-        times: None,
-    }
-}
-
-fn record_key(key: &str) -> RecordKey {
-    RecordKey { caller: "customer:1 session".to_owned(), operation: "p/set".to_owned(), key: key.to_owned() }
-}
-
-fn record(answer: &str) -> Record {
-    Record { body: [7; 32], answer: answer.as_bytes().to_vec() }
 }
 
 fn settled(mut so: impl FnMut() -> bool) -> bool {

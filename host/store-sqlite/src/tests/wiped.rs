@@ -1,8 +1,6 @@
 //! What is wiped is nowhere in the file.
 
 use super::*;
-use keyturn_mail::template::{Block, Kind, Template, Text, Value};
-use keyturn_store::outbox::{Kept, NewMail, Recipient};
 use keyturn_store::settings::NewSecret;
 
 const LEASE: i64 = 60_000;
@@ -10,41 +8,6 @@ const SECRET: &str = "tavo-meki-rusa-dole-fipa-94";
 
 fn now() -> i64 {
     keyturn_core::time::now()
-}
-
-fn template() -> Template {
-    let text = |subject: &str| Text {
-        subject: subject.to_owned(),
-        preheader: "It ends soon.".to_owned(),
-        body: vec![Block::Secret("password".to_owned())],
-    };
-    Template {
-        variables: [("password".to_owned(), Kind::Secret), ("until".to_owned(), Kind::Time)].into(),
-        texts: [("en".to_owned(), text("Your password"))].into(),
-    }
-}
-
-fn mail_to(panel: &Panel, account: &str, secret: &str) -> NewMail {
-    NewMail {
-        id: MailId::random(),
-        to: Recipient::Account(id(account)),
-        template: Arc::new(Kept::new(&panel.keys, "temporary", &template())),
-        variables: vec![
-            ("password".to_owned(), Value::Secret(Zeroizing::new(secret.to_owned()))),
-            ("until".to_owned(), Value::Time(5)),
-        ],
-        expires: now() + 3_600_000,
-        per_minute: 1_000,
-        origin: Some("192.0.2.7".to_owned()),
-        message_id: "one@panel.example".to_owned(),
-        address: None,
-    }
-}
-
-fn send(storage: &Store, mail: NewMail) -> MailId {
-    let id = mail.id.clone();
-    storage.commit(Commit { now: now(), ..commit(vec![Effect::Send(Box::new(mail))]) }).expect("queued");
-    id
 }
 
 fn accepted() -> Settled {
@@ -83,7 +46,7 @@ fn what_a_mail_carried_is_nowhere_in_the_file_once_it_is_accepted_withdrawn_or_h
         },
     ];
     for end in ends {
-        let id = send(&storage, mail_to(&panel, "1", SECRET));
+        let id = send(&storage, mail_to(&panel.keys, "1", SECRET));
         let sealed: Vec<u8> = panel
             .raw()
             .query_row("SELECT secrets FROM keyturnhost_outbox WHERE id = ?1", [id.as_str()], |row| row.get(0))
@@ -101,7 +64,7 @@ fn of_many_mails_that_have_gone_nothing_sealed_stays_in_free_places_of_the_file(
     let panel = Panel::new();
     let storage = panel.open(Options::default());
     let long = "tavo-meki-rusa-".repeat(26);
-    let ids: Vec<MailId> = (0..200).map(|_| send(&storage, mail_to(&panel, "1", &long))).collect();
+    let ids: Vec<MailId> = (0..200).map(|_| send(&storage, mail_to(&panel.keys, "1", &long))).collect();
     let raw = panel.raw();
     let mut rows = raw.prepare("SELECT secrets FROM keyturnhost_outbox").expect("prepared");
     let sealed: Vec<Vec<u8>> =

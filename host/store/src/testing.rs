@@ -1,10 +1,16 @@
-//! What calls commit.
+//! What tests of the store and of its engines commit.
 
 use std::time::Duration;
 
+use std::sync::Arc;
+
 use keyturn_core::accounts::{AccountId, Why};
-use keyturn_store::{AuditEntry, AuditFilter, Commit, Effect, Quotas, Read, Record, RecordKey, Role, Store};
+use keyturn_core::seal::Keys;
+use keyturn_mail::template::{Block, Kind, Template, Text, Value};
 use zeroize::Zeroizing;
+
+use super::outbox::{Kept, MailId, NewMail, Recipient};
+use super::{AuditEntry, AuditFilter, Commit, Effect, Quotas, Read, Record, RecordKey, Role, Store};
 
 /// A call's instant, where it matters to nothing.
 pub const NOW: i64 = 1_764_000_000_000;
@@ -102,4 +108,45 @@ pub fn settled(mut so: impl FnMut() -> bool) -> bool {
         std::thread::sleep(Duration::from_millis(50));
         so()
     })
+}
+
+/// The text of an email with a password.
+#[must_use]
+pub fn template() -> Template {
+    let text = |subject: &str| Text {
+        subject: subject.to_owned(),
+        preheader: "It ends soon.".to_owned(),
+        body: vec![Block::Secret("password".to_owned())],
+    };
+    Template {
+        variables: [("password".to_owned(), Kind::Secret), ("until".to_owned(), Kind::Time)].into(),
+        texts: [("en".to_owned(), text("Your password"))].into(),
+    }
+}
+
+/// An email to a customer, with this password; it is of use for an hour.
+#[must_use]
+pub fn mail_to(keys: &Keys, account: &str, secret: &str) -> NewMail {
+    NewMail {
+        id: MailId::random(),
+        to: Recipient::Account(id(account)),
+        template: Arc::new(Kept::new(keys, "temporary", &template())),
+        variables: vec![
+            ("password".to_owned(), Value::Secret(Zeroizing::new(secret.to_owned()))),
+            ("until".to_owned(), Value::Time(5)),
+        ],
+        expires: keyturn_core::time::now() + 3_600_000,
+        per_minute: 1_000,
+        origin: Some("192.0.2.7".to_owned()),
+        message_id: "one@panel.example".to_owned(),
+        address: None,
+    }
+}
+
+/// Queues an email now.
+pub fn send(store: &Store, mail: NewMail) -> MailId {
+    let id = mail.id.clone();
+    let now = keyturn_core::time::now();
+    store.commit(Commit { now, ..commit(vec![Effect::Send(Box::new(mail))]) }).expect("queued");
+    id
 }
