@@ -12,12 +12,6 @@ impl Dialect for MariaDb {
         "MariaDB"
     }
 
-    /// As the column compares, so that its index serves it. Where that is without regard to case, or to accents, or to spaces
-    /// at the end, it finds more.
-    fn equals_folded(&self, column: &str) -> String {
-        format!("{column} = ?1")
-    }
-
     /// A capital letter is odd where the column tells it from a small one; to a Turkish column `I` is `ı` and not `i`. A pattern is
     /// matched as the column compares, and without regard to case the Kelvin sign is a `k`: hence `(?-i)`.
     fn is_odd(&self, column: &str) -> String {
@@ -86,6 +80,8 @@ impl Dialect for MariaDb {
         }))
     }
 
+    /// As the column compares, so that its index serves it. Where that is without regard to case, or to accents, or to spaces
+    /// at the end, it finds more.
     fn index_over(&self, column: &str) -> String {
         column.to_owned()
     }

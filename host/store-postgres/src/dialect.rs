@@ -17,10 +17,6 @@ impl Dialect for Postgres {
         format!("CAST({column} AS text)")
     }
 
-    fn equals_folded(&self, column: &str) -> String {
-        format!("lower({column}) = ?1")
-    }
-
     /// The server ends its own texts with a NUL.
     fn can_hold(&self, text: &str) -> bool {
         !text.contains('\0')
@@ -64,10 +60,6 @@ impl Dialect for Postgres {
         let steps: Vec<Value> = plan?.into_iter().flatten().collect();
         let has = |what: &str| steps.iter().any(|step| matches!(step, Value::Text(step) if step.contains(what)));
         Ok(has("Index Cond") && !scans.iter().any(|scan| has(scan)))
-    }
-
-    fn index_over(&self, column: &str) -> String {
-        format!("lower({column})")
     }
 
     fn trimmed(&self, column: &str) -> String {

@@ -12,10 +12,6 @@ impl Dialect for Sqlite {
         "SQLite"
     }
 
-    fn equals_folded(&self, column: &str) -> String {
-        format!("lower({column}) = ?1")
-    }
-
     /// Its functions see a text only up to a NUL; the number of its bytes tells.
     fn is_odd(&self, column: &str) -> String {
         format!("({column} GLOB '*[^!-~]*' OR length({column}) <> length(CAST({column} AS BLOB)))")
@@ -50,10 +46,6 @@ impl Dialect for Sqlite {
         let begins = format!("SEARCH {table} ");
         let plan = db.rows(&format!("EXPLAIN QUERY PLAN {statement}"), parameters)?;
         Ok(texts(plan).any(|step| step.starts_with(&begins)))
-    }
-
-    fn index_over(&self, column: &str) -> String {
-        format!("lower({column})")
     }
 
     fn trimmed(&self, column: &str) -> String {

@@ -58,7 +58,9 @@ pub trait Dialect: Send + Sync {
 
     /// A condition under which a column may be `?1`, a text in small letters, however it is written there. An index of the
     /// panel's should serve it. Those that it finds too many are sorted out by the caller.
-    fn equals_folded(&self, column: &str) -> String;
+    fn equals_folded(&self, column: &str) -> String {
+        format!("{} = ?1", self.index_over(column))
+    }
 
     /// A condition under which [`Dialect::equals_folded`] may miss a text: at least for those with white space, and with
     /// anything that is not ASCII.
@@ -104,7 +106,9 @@ pub trait Dialect: Send + Sync {
     ) -> Result<bool, StorageError>;
 
     /// What an index for [`Dialect::equals_folded`] is over, in words of a `CREATE INDEX`: `lower("login")`.
-    fn index_over(&self, column: &str) -> String;
+    fn index_over(&self, column: &str) -> String {
+        format!("lower({column})")
+    }
 
     /// A column without the white space around it, for SQL that an operator runs.
     fn trimmed(&self, column: &str) -> String;
