@@ -38,6 +38,8 @@ enum State {
     Idle,
     /// A transaction.
     Open(Mode),
+    /// Of nothing any more: the one statement was asked.
+    Asked,
     /// One that wrote, and in which a statement failed. The server may have ended it, and would run what follows outside of it.
     Failed,
     /// The server is not known to have the same idea of it.
@@ -110,6 +112,7 @@ impl Db {
         let refused = |cause: &str| StorageError::Failed { doing: doing(sql), cause: cause.to_owned() };
         match self.state.get() {
             State::Idle | State::Open(_) => {}
+            State::Asked => return Err(refused("it was to be the only statement, and is the second")),
             State::Failed => return Err(refused("a statement before it failed, and ended the transaction")),
             State::Broken => return Err(StorageError::Busy),
         }
@@ -133,6 +136,9 @@ impl Db {
                 }
                 Ok(done)
             });
+        if self.state.get() == State::Open(Mode::Ask) {
+            self.state.set(State::Asked);
+        }
         match done {
             Ok(done) => done.each.clone().map(|()| done),
             Err(cause) => Err(self.fails(&doing(sql), &cause)),
@@ -215,13 +221,14 @@ impl Client for Db {
     fn begin(&self, mode: Mode) -> Result<(), StorageError> {
         // Where each reads with locks, an absent row is locked by the gap that it would be in.
         let begin = match mode {
+            Mode::Ask => "",
             Mode::Read => "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
             Mode::Write => "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; START TRANSACTION",
         };
         if self.state.get() != State::Idle {
             return Err(StorageError::Busy);
         }
-        if let Err(cause) = self.say(begin) {
+        if let Some(Err(cause)) = (mode != Mode::Ask).then(|| self.say(begin)) {
             let failed = self.fails("beginning a transaction", &cause);
             self.state.set(State::Broken);
             return Err(failed);
@@ -234,7 +241,7 @@ impl Client for Db {
         match self.state.get() {
             State::Open(_) => {}
             State::Broken => return Err(StorageError::Busy),
-            State::Idle | State::Failed => {
+            State::Idle | State::Asked | State::Failed => {
                 let cause = "a statement failed, and the transaction with it".to_owned();
                 return Err(StorageError::Failed { doing: "committing".to_owned(), cause });
             }
@@ -255,7 +262,8 @@ impl Client for Db {
         if self.state.get() == State::Broken {
             return Err(StorageError::Busy);
         }
-        if let Err(cause) = self.say("ROLLBACK") {
+        let begun = !matches!(self.state.get(), State::Asked | State::Open(Mode::Ask));
+        if let Some(Err(cause)) = begun.then(|| self.say("ROLLBACK")) {
             let failed = self.fails("taking back a transaction", &cause);
             self.state.set(State::Broken);
             return Err(failed);

@@ -97,6 +97,7 @@ impl Connect for Connector {
                 + "; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = 0; SET LOCAL timezone = 'UTC'",
             client,
             runtime,
+            own_path: self.schema.is_none(),
             warned,
             state: Cell::new(State::Idle),
         };
@@ -160,7 +161,13 @@ where
 enum State {
     /// No transaction is open.
     Idle,
-    /// One is.
+    /// One begins with the next statement.
+    Begins,
+    /// The next statement is one of its own.
+    Asks,
+    /// It was asked.
+    Asked,
+    /// A transaction is open.
     Open,
     /// A statement of it failed: the server would answer COMMIT without an error, and store nothing.
     Failed,
@@ -172,6 +179,8 @@ enum State {
 pub(super) struct Client {
     client: tokio_postgres::Client,
     runtime: Runtime,
+    /// Whether a statement finds its tables without a word before it.
+    own_path: bool,
     reads: String,
     writes: String,
     /// The server warned of something since the last commit began.
@@ -186,6 +195,25 @@ enum Asked {
 }
 
 impl Client {
+    /// What the next statement has before it, if it may come now.
+    fn first(&self, sql: &str) -> Result<Option<&str>, StorageError> {
+        match self.state.get() {
+            State::Begins => {
+                self.state.set(State::Open);
+                Ok(Some(&self.reads))
+            }
+            State::Asks => {
+                self.state.set(State::Asked);
+                Ok(None)
+            }
+            State::Asked => {
+                let cause = "it was to be the only statement, and is the second".to_owned();
+                Err(StorageError::Failed { doing: doing(sql), cause })
+            }
+            State::Idle | State::Open | State::Failed | State::Broken => Ok(None),
+        }
+    }
+
     fn wait<T>(&self, most: Duration, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Asked> {
         let answer = self.runtime.block_on(async { tokio::time::timeout(most, asked).await });
         answer.map_err(|_| Asked::Late)?.map_err(Asked::Server)
@@ -305,8 +333,14 @@ fn given<'a>(parameters: &'a [ValueRef<'a>]) -> Given<'a> {
 impl Connection for Client {
     fn query(&self, sql: &str, parameters: &[ValueRef<'_>], each: &mut Each<'_>) -> Result<(), StorageError> {
         let failed = |cause: &Asked| self.failed(|| doing(sql), cause);
-        let statement = numbered(sql);
-        let rows = self.wait(ANSWER, self.client.query_typed_raw(&statement, given(parameters)));
+        let (statement, first) = (numbered(sql), self.first(sql)?);
+        let rows = self.client.query_typed_raw(&statement, given(parameters));
+        let rows = self.wait(ANSWER, async {
+            let Some(first) = first else { return rows.await };
+            // Both go at once.
+            let (begun, rows) = futures_util::future::join(self.client.batch_execute(first), rows).await;
+            begun.and(rows)
+        });
         let mut rows = std::pin::pin!(rows.map_err(|cause| failed(&cause))?);
         while let Some(row) = self.wait(ANSWER, rows.as_mut().try_next()).map_err(|cause| failed(&cause))? {
             let row = copied(&row).map_err(|cause| failed(&Asked::Server(cause)))?;
@@ -318,6 +352,9 @@ impl Connection for Client {
     }
 
     fn execute(&self, sql: &str, parameters: &[ValueRef<'_>]) -> Result<u64, StorageError> {
+        if self.state.get() != State::Open {
+            self.first(sql)?.map_or(Ok(()), |begin| self.begun(begin))?;
+        }
         let statement = numbered(sql);
         let rows = given(parameters);
         let rows = self.wait(ANSWER, async {
@@ -349,7 +386,7 @@ impl Connection for Client {
     }
 
     fn goes_on(&self) -> bool {
-        self.state.get() == State::Open
+        matches!(self.state.get(), State::Begins | State::Open)
     }
 }
 
@@ -368,11 +405,21 @@ impl Client {
 }
 
 impl keyturn_store_server::Client for Client {
+    /// A transaction that reads begins with its first statement. One that writes begins here: where that failed, its first
+    /// statement would be a transaction of its own.
     fn begin(&self, mode: Mode) -> Result<(), StorageError> {
-        self.begun(match mode {
-            Mode::Read => &self.reads,
-            Mode::Write => &self.writes,
-        })
+        if mode == Mode::Write {
+            return self.begun(&self.writes);
+        }
+        // Whether the server has ended the connection: nothing is sent.
+        self.runtime.block_on(tokio::task::yield_now());
+        if self.client.is_closed() {
+            self.state.set(State::Broken);
+            return Err(StorageError::Busy);
+        }
+        let alone = mode == Mode::Ask && self.own_path;
+        self.state.set(if alone { State::Asks } else { State::Begins });
+        Ok(())
     }
 
     fn commit(&self) -> Result<(), StorageError> {
@@ -409,8 +456,15 @@ impl keyturn_store_server::Client for Client {
         if self.state.get() == State::Broken {
             return Err(StorageError::Busy);
         }
-        let done = self.wait(ANSWER, self.client.batch_execute("ROLLBACK"));
-        done.map_err(|cause| self.failed(|| "ROLLBACK".to_owned(), &cause))?;
+        if !matches!(self.state.get(), State::Idle | State::Begins | State::Asks | State::Asked) {
+            // It goes out, and the next answer that is waited for comes behind its own.
+            let sent = self.wait(ANSWER, async {
+                drop(self.client.simple_query_raw("ROLLBACK").await?);
+                tokio::task::yield_now().await;
+                Ok(())
+            });
+            sent.map_err(|cause| self.failed(|| "ROLLBACK".to_owned(), &cause))?;
+        }
         self.state.set(State::Idle);
         Ok(())
     }

@@ -20,6 +20,8 @@ use upkeep::Ticker;
 /// What a transaction is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
+    /// One statement that reads: it is a transaction of its own, and nothing is begun for it.
+    Ask,
     /// One snapshot, and nothing is written.
     Read,
     /// As if nobody else wrote.
@@ -29,7 +31,8 @@ pub enum Mode {
 /// One connection to a server.
 ///
 /// Its statements answer [`StorageError::Busy`] where the server ended the transaction in favour of another, where a lock was
-/// waited for too long, and where the connection broke. After any failed statement only [`Client::rollback`] may follow; an engine
+/// waited for too long, and where the connection broke. An engine may begin a transaction that reads with its first statement, and
+/// end it without waiting for the server. After any failed statement only [`Client::rollback`] may follow; an engine
 /// sees to it that [`Client::commit`] fails then, whatever its server would say.
 pub trait Client: Connection + Send + Sized + 'static {
     /// Begins a transaction.
@@ -150,6 +153,19 @@ impl<C: Connect> Database for Server<C> {
         // Nothing was written, so there is nothing to lose.
         let _ = client.rollback();
         answer
+    }
+
+    /// A connection that the server ended while nobody used it shows here, and the next one is tried.
+    fn ask(&self, read: &dyn Fn(&dyn Connection) -> Result<(), StorageError>) -> Result<(), StorageError> {
+        let until = Instant::now() + self.inner.pooling.patience;
+        loop {
+            let client = self.inner.begun(Mode::Ask, until)?;
+            let answer = read(&*client);
+            let _ = client.rollback();
+            if answer != Err(StorageError::Busy) || client.is_usable() || Instant::now() >= until {
+                return answer;
+            }
+        }
     }
 
     fn write(&self, write: Write) -> Result<(), StorageError> {

@@ -22,7 +22,7 @@ impl Store {
     /// # Errors
     /// [`StorageError`]; a value that was not sealed by this host for this plugin and key is one.
     pub fn get(&self, plugin: &str, key: &str, now: i64) -> Result<Option<(Vec<u8>, Version)>, StorageError> {
-        self.rows(|rows| {
+        self.ask(|rows| {
             let row = rows.one(
                 "SELECT value, expires FROM keyturnhost_data
                  WHERE plugin = ?1 AND key = ?2 AND (expires IS NULL OR expires > ?3)",
@@ -58,7 +58,7 @@ impl Store {
                  WHERE plugin = ?1 AND key >= ?2 AND (expires IS NULL OR expires > ?3) ORDER BY key LIMIT ?4"
             }
         };
-        self.rows(|rows| {
+        self.ask(|rows| {
             let mut found = Vec::new();
             rows.query(sql, params![plugin, after.unwrap_or(prefix), now, limit], &mut |row| {
                 let key: String = row.get(0)?;

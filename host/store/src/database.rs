@@ -320,6 +320,14 @@ pub trait Database: Send + Sync {
     /// [`StorageError`], also what `read` returns.
     fn read(&self, read: &mut dyn FnMut(&dyn Connection) -> Result<(), StorageError>) -> Result<(), StorageError>;
 
+    /// Runs `read`, which asks one statement and no more, and which may be run again: a server need not begin a transaction for it.
+    ///
+    /// # Errors
+    /// As [`Database::read`].
+    fn ask(&self, read: &dyn Fn(&dyn Connection) -> Result<(), StorageError>) -> Result<(), StorageError> {
+        self.read(&mut |db| read(db))
+    }
+
     /// Writes, and answers when it is on the disk. A busy database, and a transaction that lost against another, are tried
     /// again.
     ///

@@ -254,7 +254,7 @@ impl Store {
         let states = filter.states.iter().map(|state| state.name()).collect();
         let destination = filter.destination.iter().map(String::as_str).collect();
         let conditions = [("state", states), ("destination", destination)];
-        self.rows(|rows| rows.list(DELIVERIES, &conditions, filter.before, filter.limit, delivery))
+        self.ask(|rows| rows.list(DELIVERIES, &conditions, filter.before, filter.limit, delivery))
     }
 
     /// How many there are in each state, by destination.

@@ -26,7 +26,7 @@ impl Store {
     /// # Errors
     /// [`StorageError`]; a row that was not sealed by this host is one.
     pub fn service_key(&self, id: &str) -> Result<Option<StoredKey>, StorageError> {
-        self.rows(|rows| rows.service_key(id))
+        self.ask(|rows| rows.service_key(id))
     }
 
     /// The one of a name, whatever else is there; none if there is none.
@@ -35,7 +35,7 @@ impl Store {
     /// [`StorageError`]; a row that was not sealed by this host is one.
     pub fn service_key_named(&self, name: &str) -> Result<Option<StoredKey>, StorageError> {
         let by = "SELECT id, name, content, used_at, used_from FROM keyturnhost_service_keys WHERE name = ?1";
-        self.rows(|rows| rows.one(by, params![name], sealed)?.map(|row| rows.open_key(row)).transpose())
+        self.ask(|rows| rows.one(by, params![name], sealed)?.map(|row| rows.open_key(row)).transpose())
     }
 
     /// All of them, oldest first.
@@ -44,7 +44,7 @@ impl Store {
     /// [`StorageError`]; a row that was not sealed by this host is one.
     pub fn service_keys(&self) -> Result<Vec<StoredKey>, StorageError> {
         let all = "SELECT id, name, content, used_at, used_from FROM keyturnhost_service_keys ORDER BY number";
-        self.rows(|rows| rows.all(all, &[], sealed)?.into_iter().map(|row| rows.open_key(row)).collect())
+        self.ask(|rows| rows.all(all, &[], sealed)?.into_iter().map(|row| rows.open_key(row)).collect())
     }
 
     /// Writes one, with an audit entry: a new one if no key has its name, or in place of what is still as `before`. Answers

@@ -29,7 +29,7 @@ impl Store {
     /// # Errors
     /// [`StorageError`].
     pub fn record(&self, key: &RecordKey, now: i64) -> Result<Option<Record>, StorageError> {
-        self.rows(|rows| rows.record(key, now))
+        self.ask(|rows| rows.record(key, now))
     }
 }
 

@@ -73,7 +73,7 @@ impl Store {
     /// # Errors
     /// [`StorageError`].
     pub fn settings_version(&self, group: &str) -> Result<Option<Version>, StorageError> {
-        self.rows(|rows| rows.settings_version(group))
+        self.ask(|rows| rows.settings_version(group))
     }
 
     /// A group as it stands; none: it was never set.

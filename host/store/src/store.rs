@@ -1,5 +1,6 @@
 //! The store: what a call reads and what it commits, on whatever engine.
 
+use std::cell::RefCell;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -115,6 +116,16 @@ impl Store {
         self.read(|db| read(self.own.rows(db)))
     }
 
+    /// Reads with one statement.
+    pub(super) fn ask<T>(&self, read: impl Fn(Rows<'_>) -> Result<T, StorageError>) -> Result<T, StorageError> {
+        let found = RefCell::new(None);
+        self.database.ask(&|db| {
+            found.replace(Some(read(self.own.rows(db))?));
+            Ok(())
+        })?;
+        found.into_inner().ok_or(StorageError::Busy)
+    }
+
     /// Writes what is no call's.
     pub(super) fn write<T: Send + 'static>(
         &self,
@@ -202,7 +213,7 @@ impl Store {
     /// # Errors
     /// [`StorageError`].
     pub fn count(&self, plugin: &str, bounds: &[Bound], now: i64) -> Result<Counted, StorageError> {
-        self.own.counters.count(plugin, bounds, now, || self.rows(|rows| rows.counters(plugin, now)))
+        self.own.counters.count(plugin, bounds, now, || self.ask(|rows| rows.counters(plugin, now)))
     }
 
     /// Counts one more of an entry as [`super::entry::AuditEntry::counted`] makes it, in memory; it is written behind, as counters are.

@@ -201,7 +201,7 @@ impl Store {
     pub fn tasks(&self, failed: bool, limit: u32) -> Result<Vec<Task>, StorageError> {
         let failures = vec![MailState::GaveUp.name()];
         let conditions = [("state", failures)];
-        self.rows(|rows| rows.list(TASKS, if failed { &conditions } else { &[] }, None, limit, task))
+        self.ask(|rows| rows.list(TASKS, if failed { &conditions } else { &[] }, None, limit, task))
     }
 
     /// How many there are of each plugin.

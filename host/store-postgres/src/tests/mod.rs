@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use super::*;
 use keyturn_accounts::{Mapping, Severity, Sql};
@@ -116,6 +117,42 @@ fn who_only_looks_changes_nothing() {
     self::store(&database).commit(put("a", "1")).expect("committed");
     let (store, found) = looked().expect("looked at");
     assert_eq!((found.version, get(&store, "a").as_deref()), (Some(schema::NEWEST), Some("1")));
+}
+
+/// Nobody waits for BEGIN and ROLLBACK, and yet the server has both.
+#[test]
+fn a_snapshot_begins_with_its_first_statement_and_is_over_without_another() {
+    let database = postgres().database();
+    database.sql("CREATE TABLE t (n integer); INSERT INTO t VALUES (1)");
+    let client = client(&database);
+    let db: &dyn Connection = &client;
+    let counted = || db.one("SELECT n FROM t", &[], |row| row.get::<i64>(0)).expect("read");
+    for mode in [Mode::Read, Mode::Ask, Mode::Read] {
+        database.sql("UPDATE t SET n = 1");
+        client.begin(mode).expect("begun");
+        assert_eq!(counted(), Some(1));
+        database.sql("UPDATE t SET n = 2");
+        if mode == Mode::Read {
+            assert_eq!(counted(), Some(1), "one snapshot");
+            let read_only = "SELECT current_setting('transaction_read_only')";
+            assert_eq!(db.one(read_only, &[], |row| row.get::<String>(0)), Ok(Some("on".to_owned())));
+        } else {
+            assert!(db.one("SELECT n FROM t", &[], |_| Ok(())).is_err(), "one statement");
+        }
+        client.rollback().expect("over");
+        assert!(client.is_usable());
+        let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'";
+        let until = Instant::now() + Duration::from_secs(30);
+        while database.sql(open).trim() != "0" {
+            assert!(Instant::now() < until, "the server still has a transaction, after {mode:?}");
+        }
+    }
+    client.begin(Mode::Read).expect("begun");
+    client.rollback().expect("over, and nothing was asked");
+    client.begin(Mode::Write).expect("begun");
+    db.change("UPDATE t SET n = 4", &[]).expect("written");
+    client.commit().expect("committed");
+    assert_eq!(database.sql("SELECT n FROM t").trim(), "4");
 }
 
 /// The server answers COMMIT without an error after a failed statement, and stores nothing.

@@ -72,7 +72,7 @@ impl Store {
     /// # Errors
     /// [`StorageError`].
     pub fn mails_lately(&self, plugin: &str, now: i64) -> Result<u64, StorageError> {
-        self.rows(|rows| rows.mails_lately(plugin, now))
+        self.ask(|rows| rows.mails_lately(plugin, now))
     }
 
     /// Takes mails that are due, longest waiting first, at most `most`, for `lease_ms` milliseconds of the database's clock.

@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use keyturn_servers::{Database, OWNER};
 use keyturn_tests::client::Client;
-use keyturn_tests::{Stopped, free_port};
+use keyturn_tests::free_port;
 use serde_json::json;
 
 use super::super::load::{Load, cpu_of_all};
@@ -105,12 +105,19 @@ fn site(folder: &Path, socket: &Path, port: u16) -> std::path::PathBuf {
     path
 }
 
-fn started(command: &mut Command) -> Stopped {
-    Stopped(
-        command
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|cause| panic!("{command:?}: {cause}")),
-    )
+/// A program with workers, which it ends with itself if it is asked to.
+struct Ending(Child);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let asked = Command::new("kill").args(["-s", "TERM", &self.0.id().to_string()]).status();
+        if asked.is_ok_and(|status| status.success()) {
+            let _ = self.0.wait();
+        }
+    }
+}
+
+fn started(command: &mut Command) -> Ending {
+    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    Ending(child.unwrap_or_else(|cause| panic!("{command:?}: {cause}")))
 }

@@ -11,5 +11,7 @@ $database = new PDO(getenv('BENCH_DATABASE'), getenv('BENCH_USER'), '', $options
 $found = $database->prepare('SELECT id, email, username, full_name, password FROM users WHERE id = ?');
 $found->execute([(int) substr($asked['account'], strlen('customer:'))]);
 $row = $found->fetch(PDO::FETCH_ASSOC);
+$answer = json_encode(['has_password' => $row !== false && $row['password'] !== null, 'must_change' => false]);
 header('Content-Type: application/json');
-echo json_encode(['has_password' => $row !== false && $row['password'] !== null, 'must_change' => false]);
+header('Content-Length: ' . strlen($answer));
+echo $answer;
