@@ -49,6 +49,8 @@ pub(crate) struct Db {
     conn: RefCell<Conn>,
     prepared: RefCell<HashMap<String, Prepared>>,
     state: Cell<State>,
+    /// Whether the server is a node of a cluster.
+    clustered: bool,
 }
 
 #[derive(Clone)]
@@ -93,7 +95,9 @@ impl Db {
         let mut conn = Conn::new(options.ssl_opts(tls)).map_err(|cause| refused(address, host, &cause))?;
         let asked = set_up(&mut conn, patient).map_err(|cause| refused(address, host, &cause))?;
         is_fit(&asked).map_err(|problem| format!("{host} {problem}"))?;
-        Ok(Self { conn: RefCell::new(conn), prepared: RefCell::default(), state: Cell::new(State::Idle) })
+        let clustered = join(&mut conn).map_err(|cause| refused(address, host, &cause))?;
+        let (prepared, state) = (RefCell::default(), Cell::new(State::Idle));
+        Ok(Self { conn: RefCell::new(conn), prepared, state, clustered })
     }
 
     /// Statements without parameters and rows, in one exchange.
@@ -209,6 +213,10 @@ impl Connection for Db {
     fn goes_on(&self) -> bool {
         matches!(self.state.get(), State::Open(_))
     }
+
+    fn locks_for_all(&self) -> bool {
+        !self.clustered
+    }
 }
 
 impl Client for Db {
@@ -299,6 +307,17 @@ fn set_up(conn: &mut Conn, patient: bool) -> Result<Asked, Error> {
     Ok(asked)
 }
 
+/// On a node of a Galera cluster, a transaction begins when the node has all that others have committed. Answers whether it is one.
+fn join(conn: &mut Conn) -> Result<bool, Error> {
+    let on =
+        "SELECT 1 FROM information_schema.global_variables WHERE variable_name = 'wsrep_on' AND variable_value = 'ON'";
+    let clustered = conn.query_first::<u8, _>(on)?.is_some();
+    if clustered {
+        conn.query_drop("SET SESSION wsrep_sync_wait = 7")?;
+    }
+    Ok(clustered)
+}
+
 /// Whether the server is one that can be used; if not, what follows its name.
 pub(super) fn is_fit((version, read_only, engine_read_only): &Asked) -> Result<(), String> {
     if !version.contains("MariaDB") {
@@ -346,7 +365,8 @@ fn is_lost(cause: &Error) -> bool {
         Error::MySqlError(said) => {
             matches!(
                 said.code,
-                1053 | 1077 | 1079 | 1080 | 1152 | 1158..=1161 | 1184 | 1290 | 1836 | 1927 | 2006 | 2013 | 4031
+                // The first: a node that its cluster has lost.
+                1047 | 1053 | 1077 | 1079 | 1080 | 1152 | 1158..=1161 | 1184 | 1290 | 1836 | 1927 | 2006 | 2013 | 4031
             )
         }
         Error::DriverError(cause) => {

@@ -206,6 +206,14 @@ pub const MIGRATIONS: &[&str] = &[
     UPDATE keyturnhost_tasks SET changed_at = asked_at, state = CASE WHEN due IS NULL THEN 'gave-up'
         WHEN lease IS NOT NULL THEN 'sending' WHEN attempts > 0 THEN 'delayed' ELSE 'queued' END;
 ",
+    "
+    CREATE TABLE keyturnhost_touched (
+        id BLOB PRIMARY KEY,
+        times INTEGER NOT NULL,
+        at INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX keyturnhost_touched_at ON keyturnhost_touched (at);
+",
 ];
 
 /// The same tables as they stand at [`NEWEST`], for an engine that begins with them. Its words for types are `NUMBER`, a primary
@@ -270,6 +278,8 @@ pub const TABLES: &str = "
         missed_at INTEGER);
     CREATE TABLE keyturnhost_addresses (account NAME PRIMARY KEY, seen BYTES NOT NULL, before BYTES, changed INTEGER);
     CREATE INDEX keyturnhost_addresses_changed ON keyturnhost_addresses (changed) WHERE changed IS NOT NULL;
+    CREATE TABLE keyturnhost_touched (id DIGEST PRIMARY KEY, times INTEGER NOT NULL, at INTEGER NOT NULL);
+    CREATE INDEX keyturnhost_touched_at ON keyturnhost_touched (at);
     CREATE TABLE keyturnhost_migrations (version INTEGER PRIMARY KEY, applied INTEGER NOT NULL);
 ";
 
@@ -279,7 +289,7 @@ pub fn statements(sql: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Makes the tables where there are none, on an engine that begins with [`TABLES`]; `words` puts a statement into the engine's.
-/// Two hosts that start at once must not both be in here.
+/// Two hosts that start at once must not both be in here, unless a table that is there already is made by none of them.
 ///
 /// # Errors
 /// [`StorageError`], also where a newer program made them.
@@ -290,7 +300,8 @@ pub fn prepare(db: &dyn Connection, words: impl Fn(&str) -> String) -> Result<()
             for statement in statements(TABLES) {
                 db.execute(&words(statement), &[])?;
             }
-            let made = "INSERT INTO keyturnhost_migrations (version, applied) VALUES (?1, ?2)";
+            let made = "INSERT INTO keyturnhost_migrations (version, applied) VALUES (?1, ?2)
+                        ON CONFLICT (version) DO NOTHING";
             db.execute(made, params![NEWEST as i64, db.now()? / 1000]).map(drop)
         }
         present => Err(newer("preparing the tables keyturnhost_*", present)),
