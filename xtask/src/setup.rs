@@ -16,6 +16,15 @@ pub(crate) struct Need {
     is_there: fn() -> bool,
 }
 
+const POSTGRESQL: Need = Need {
+    packages: &["postgresql"],
+    is_there: || std::fs::read_dir("/usr/lib/postgresql").is_ok_and(|mut versions| versions.next().is_some()),
+};
+const MARIADB: Need = Need {
+    packages: &["mariadb-server"],
+    is_there: || program("sh").args(["-c", "command -v mariadb-install-db mariadbd mariadb"]).answer().is_some(),
+};
+
 /// For the tests in a browser, with a panel and billing systems in PHP, with mail, and on database servers.
 pub(crate) const TESTS: &[Need] = &[
     Need {
@@ -48,18 +57,26 @@ pub(crate) const TESTS: &[Need] = &[
         packages: &["python3-venv"],
         is_there: || program("python3").args(["-c", "import venv, ensurepip"]).answer().is_some(),
     },
-    Need {
-        packages: &["postgresql"],
-        is_there: || std::fs::read_dir("/usr/lib/postgresql").is_ok_and(|mut versions| versions.next().is_some()),
-    },
-    Need {
-        packages: &["mariadb-server"],
-        is_there: || program("sh").args(["-c", "command -v mariadb-install-db mariadbd mariadb"]).answer().is_some(),
-    },
+    POSTGRESQL,
+    MARIADB,
     Need { packages: &["curl"], is_there: || program("curl").arg("--version").answer().is_some() },
     Need { packages: &["openssl"], is_there: || program("openssl").arg("version").answer().is_some() },
     Need { packages: &["msmtp"], is_there: || std::path::Path::new("/usr/bin/msmtp").exists() },
     Need { packages: &["spamassassin"], is_there: || program("spamassassin").arg("--version").answer().is_some() },
+];
+
+/// For what fails: also a cluster of MariaDB's, and a pooler before PostgreSQL.
+pub(crate) const FAULTS: &[Need] = &[
+    POSTGRESQL,
+    MARIADB,
+    Need {
+        packages: &["galera-4", "rsync"],
+        is_there: || {
+            let galera = std::path::Path::new("/usr/lib/galera/libgalera_smm.so").exists();
+            galera && program("rsync").arg("--version").answer().is_some()
+        },
+    },
+    Need { packages: &["pgbouncer"], is_there: || std::path::Path::new("/usr/sbin/pgbouncer").exists() },
 ];
 
 /// The yardstick that a sign-in is held against.
