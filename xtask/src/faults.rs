@@ -49,20 +49,22 @@ fn flows(places: &Places, names: &str) -> Result<()> {
 }
 
 /// The store's tests of one engine, on something else.
-fn stores(places: &Places, engine: &str, how: (&str, &str)) -> Result<()> {
+fn stores(places: &Places, engine: &str, how: (&str, &str), but: &[&str]) -> Result<()> {
     // As many at once as a small cluster of servers on this machine can do.
-    tests(places, "stores", &format!("{engine}::")).arg("--test-threads=2").env(how.0, how.1).done("a test failed")
+    let tests = tests(places, "stores", &format!("{engine}::")).arg("--test-threads=2").args(but);
+    tests.env(how.0, how.1).done("a test failed")
 }
 
 fn cluster(places: &Places) -> Result<()> {
     say("the tests of the store, its hosts on the three nodes of a Galera cluster by turns");
-    stores(places, "mariadb", ("KEYTURN_GALERA", "1"))?;
+    // How far the model comes depends on the speed of the disk, and it wants to have met everything.
+    stores(places, "mariadb", ("KEYTURN_GALERA", "1"), &["--skip", "model::"])?;
     flows(places, "cluster")
 }
 
 fn pooler(places: &Places) -> Result<()> {
     say("the tests of the store, through PgBouncer in transaction mode");
-    stores(places, "postgres", ("KEYTURN_PGBOUNCER", "1"))?;
+    stores(places, "postgres", ("KEYTURN_PGBOUNCER", "1"), &[])?;
     flows(places, "pooler")
 }
 
@@ -70,7 +72,7 @@ fn versions(places: &Places) -> Result<()> {
     for version in VERSIONS {
         let programs = postgresql(places, version)?;
         say(format!("the tests of the store on PostgreSQL {version}"));
-        stores(places, "postgres", ("KEYTURN_POSTGRES", &programs.display().to_string()))?;
+        stores(places, "postgres", ("KEYTURN_POSTGRES", &programs.display().to_string()), &[])?;
     }
     Ok(())
 }

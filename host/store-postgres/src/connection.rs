@@ -241,6 +241,9 @@ impl Client {
         } else if self.state.get() == State::Open {
             self.state.set(State::Failed);
         }
+        if pools_statements(cause) {
+            return StorageError::Failed { doing: doing(), cause: told(cause) };
+        }
         if self.state.get() == State::Broken || cause.code().is_some_and(|code| TRY_AGAIN.contains(code)) {
             return StorageError::Busy;
         }
@@ -307,11 +310,15 @@ fn ends(cause: &Error) -> bool {
         || *cause.code() == SqlState::READ_ONLY_SQL_TRANSACTION
 }
 
+/// Whether PgBouncer has refused a transaction, and has ended the connection with it.
+fn pools_statements(cause: &Error) -> bool {
+    cause.as_db_error().is_some_and(|said| said.message().contains("statement pooling mode"))
+}
+
 /// What went wrong, without what was asked: a statement's values can be secrets.
 fn told(cause: &Error) -> String {
     match cause.as_db_error() {
-        // PgBouncer's word for it.
-        Some(said) if said.message().contains("statement pooling mode") => {
+        Some(said) if pools_statements(cause) => {
             format!("{}: set pool_mode = transaction, or session, in PgBouncer", said.message())
         }
         Some(said) => format!("{} ({})", said.message(), said.code().code()),
