@@ -24,6 +24,8 @@ const STATEMENT: Duration = Duration::from_secs(30);
 const LOCK: Duration = Duration::from_secs(5);
 /// A server that is silent for so long is gone, or the network to it.
 const SILENCE: Duration = Duration::from_secs(40);
+/// Tells on a cluster whether a transaction is still the one that was begun.
+const BEGUN: &str = "keyturn_begun";
 /// Statements that stay prepared.
 const PREPARED: usize = 256;
 
@@ -226,10 +228,15 @@ impl Client for Db {
             Mode::Read => "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
             Mode::Write => "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; START TRANSACTION",
         };
+        // What would follow an end that nobody was told of is not committed by itself.
+        let begin = match mode {
+            Mode::Write if self.clustered => format!("SET autocommit = 0; {begin}; SAVEPOINT {BEGUN}"),
+            _ => begin.to_owned(),
+        };
         if self.state.get() != State::Idle {
             return Err(StorageError::Busy);
         }
-        if let Err(cause) = self.say(begin) {
+        if let Err(cause) = self.say(&begin) {
             let failed = self.fails("beginning a transaction", &cause);
             self.state.set(State::Broken);
             return Err(failed);
@@ -247,7 +254,13 @@ impl Client for Db {
                 return Err(StorageError::Failed { doing: "committing".to_owned(), cause });
             }
         }
-        let Err(cause) = self.say("COMMIT") else {
+        // Another node's commit ends a transaction that is in its way, and the server may tell nobody: its savepoint is gone then.
+        if self.clustered && self.say(&format!("RELEASE SAVEPOINT {BEGUN}")).is_err() {
+            self.state.set(State::Broken);
+            return Err(StorageError::Busy);
+        }
+        let commit = if self.clustered { "COMMIT; SET autocommit = 1" } else { "COMMIT" };
+        let Err(cause) = self.say(commit) else {
             self.state.set(State::Idle);
             return Ok(());
         };
@@ -263,7 +276,8 @@ impl Client for Db {
         if self.state.get() == State::Broken {
             return Err(StorageError::Busy);
         }
-        if let Err(cause) = self.say("ROLLBACK") {
+        let rollback = if self.clustered { "ROLLBACK; SET autocommit = 1" } else { "ROLLBACK" };
+        if let Err(cause) = self.say(rollback) {
             let failed = self.fails("taking back a transaction", &cause);
             self.state.set(State::Broken);
             return Err(failed);

@@ -112,13 +112,15 @@ fn backquoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 
-/// Settings of the server's under which what was acknowledged can be lost: each with what to do.
+/// Settings of the server's under which what was acknowledged can be lost, or what was checked can be different by then: each with
+/// what to do.
 ///
 /// # Errors
 /// [`StorageError`] as the engine has it.
 pub fn settings(db: &dyn Connection) -> Result<Vec<String>, StorageError> {
     let wanted = "SELECT lower(variable_name), variable_value FROM information_schema.global_variables
-                  WHERE variable_name IN ('innodb_flush_log_at_trx_commit', 'log_bin', 'sync_binlog', 'innodb_doublewrite')";
+                  WHERE variable_name IN ('innodb_flush_log_at_trx_commit', 'log_bin', 'sync_binlog', 'innodb_doublewrite',
+                  'wsrep_on')";
     let set = db.all(wanted, &[], |row| Ok((row.get::<String>(0)?, row.get::<String>(1)?)))?;
     let value = |name: &str| set.iter().find(|(other, _)| other == name).map_or("", |(_, value)| value.as_str());
     let mut said = Vec::new();
@@ -136,6 +138,11 @@ pub fn settings(db: &dyn Connection) -> Result<Vec<String>, StorageError> {
     }
     if value("innodb_doublewrite") == "OFF" {
         said.push("innodb_doublewrite is OFF: a power cut can destroy pages; set it to ON".to_owned());
+    }
+    if value("wsrep_on") == "ON" {
+        let cluster =
+            "wsrep_on is ON: nodes of a cluster don't see each other's locks; let all hosts use the same node";
+        said.push(cluster.to_owned());
     }
     Ok(said)
 }
