@@ -2,6 +2,7 @@
 
 mod beside;
 mod demo;
+mod faults;
 mod places;
 mod run;
 mod setup;
@@ -22,6 +23,8 @@ Usage: cargo xtask <task>
   demo [--listen ADDRESS]  build everything and start the example panel with example customers
                            (default: 127.0.0.1:8080; its folder, target/demo, is kept)
   test                     run every test, including browser, PHP and mail servers
+  faults [PART…]           kill, stall and replace what hosts and databases stand on, round after round, and count what became of
+                           it: hosts, servers, failover, cluster, network, pooler, versions (default: all of them)
   bench [--only PART]      measure: sizes, start, calls, sign-in, commits, memory (calls), Forgotten password (forgotten),
                            hooks and regions over HTTP (hooks), processor time of `keyturn serve` (serve), and that on
                            SQLite, PostgreSQL and MariaDB beside a page of PHP (engines)
@@ -30,13 +33,14 @@ Usage: cargo xtask <task>
                            `cargo build --release --workspace --bins`
     --rounds N             how often each is measured beside the other (default: 5; each takes some minutes)
 
-Each installs what it needs and says so: the wasm32-wasip2 target with rustup; for `test` and `bench`, Debian packages
-with apt-get (as root; otherwise it prints the command); for `test`, npm and Python packages.";
+Each installs what it needs and says so: the wasm32-wasip2 target with rustup; for `test`, `faults` and `bench`, Debian
+packages with apt-get (as root; otherwise it prints the command); for `test`, npm and Python packages; for `faults`, npm's.";
 
 #[derive(Debug, PartialEq, Eq)]
 enum Task {
     Demo { listen: String },
     Test,
+    Faults { only: Vec<String> },
     Bench(Bench),
     Help,
 }
@@ -58,6 +62,15 @@ impl Task {
             },
             ["test"] => Ok(Task::Test),
             ["help" | "--help" | "-h"] | [_, "--help" | "-h"] => Ok(Task::Help),
+            ["faults", only @ ..] => {
+                match only.iter().find(|name| !faults::PARTS.iter().any(|(part, _)| part == *name)) {
+                    None => Ok(Task::Faults { only: only.iter().map(|name| (*name).to_owned()).collect() }),
+                    Some(name) => {
+                        let parts: Vec<&str> = faults::PARTS.iter().map(|(part, _)| *part).collect();
+                        Err(format!("faults takes some of {}, not `{name}`", parts.join(", ")))
+                    }
+                }
+            }
             ["bench", options @ ..] => Bench::parse(options).map(Task::Bench),
             [] => Err("which task?".to_owned()),
             other => Err(format!("there is no task `{}`", other.join(" "))),
@@ -130,6 +143,10 @@ fn perform(task: &Task) -> Result<()> {
             run::say("every test passed");
             Ok(())
         }
+        Task::Faults { only } => {
+            setup::debian_packages("faults", setup::FAULTS)?;
+            faults::inject(&places, only)
+        }
         Task::Bench(bench) => {
             // Before the build, which takes minutes.
             let older = bench.beside.as_deref().map(|path| Older::find(&places, path)).transpose()?;
@@ -151,11 +168,14 @@ mod tests {
     use super::{Bench, Task, demo};
 
     #[test]
-    fn the_three_tasks_are_understood() {
+    fn the_tasks_are_understood() {
         let demo = |listen: &str| Ok(Task::Demo { listen: listen.to_owned() });
         assert_eq!(Task::parse(&["demo"]), demo(demo::LISTEN));
         assert_eq!(Task::parse(&["demo", "--listen", "[::1]:9000"]), demo("[::1]:9000"));
         assert_eq!(Task::parse(&["test"]), Ok(Task::Test));
+        let faults = |only: &[&str]| Ok(Task::Faults { only: only.iter().map(ToString::to_string).collect() });
+        assert_eq!(Task::parse(&["faults"]), faults(&[]));
+        assert_eq!(Task::parse(&["faults", "hosts", "network"]), faults(&["hosts", "network"]));
         let bench = |only: Option<&str>, beside: Option<&str>, rounds| {
             Ok(Task::Bench(Bench { only: only.map(str::to_owned), beside: beside.map(Into::into), rounds }))
         };
@@ -176,6 +196,7 @@ mod tests {
             (&["test", "fast"], "`test fast`"),
             (&["demo", "--listen"], "`demo --listen`"),
             (&["demo", "--listen", "8080"], "`8080`"),
+            (&["faults", "floods"], "`floods`"),
             (&["bench", "fast"], "`bench fast`"),
             (&["bench", "--beside"], "--beside lacks its value"),
             (&["bench", "--only", "walks"], "`walks`"),

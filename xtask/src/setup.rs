@@ -16,6 +16,15 @@ pub(crate) struct Need {
     is_there: fn() -> bool,
 }
 
+const POSTGRESQL: Need = Need {
+    packages: &["postgresql"],
+    is_there: || std::fs::read_dir("/usr/lib/postgresql").is_ok_and(|mut versions| versions.next().is_some()),
+};
+const MARIADB: Need = Need {
+    packages: &["mariadb-server"],
+    is_there: || program("sh").args(["-c", "command -v mariadb-install-db mariadbd mariadb"]).answer().is_some(),
+};
+
 /// For the tests in a browser, with a panel and billing systems in PHP, with mail, and on database servers.
 pub(crate) const TESTS: &[Need] = &[
     Need {
@@ -72,15 +81,19 @@ pub(crate) const BENCH: &[Need] = &[
     MARIADB,
 ];
 
-const POSTGRESQL: Need = Need {
-    packages: &["postgresql"],
-    is_there: || std::fs::read_dir("/usr/lib/postgresql").is_ok_and(|mut versions| versions.next().is_some()),
-};
-
-const MARIADB: Need = Need {
-    packages: &["mariadb-server"],
-    is_there: || program("sh").args(["-c", "command -v mariadb-install-db mariadbd mariadb"]).answer().is_some(),
-};
+/// For what fails: also a cluster of MariaDB's, and a pooler before PostgreSQL.
+pub(crate) const FAULTS: &[Need] = &[
+    POSTGRESQL,
+    MARIADB,
+    Need {
+        packages: &["galera-4", "rsync"],
+        is_there: || {
+            let galera = std::path::Path::new("/usr/lib/galera/libgalera_smm.so").exists();
+            galera && program("rsync").arg("--version").answer().is_some()
+        },
+    },
+    Need { packages: &["pgbouncer"], is_there: || std::path::Path::new("/usr/sbin/pgbouncer").exists() },
+];
 
 /// The target that guests are built for.
 pub(crate) fn guest_target() -> Result<()> {

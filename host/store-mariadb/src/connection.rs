@@ -24,6 +24,8 @@ const STATEMENT: Duration = Duration::from_secs(30);
 const LOCK: Duration = Duration::from_secs(5);
 /// A server that is silent for so long is gone, or the network to it.
 const SILENCE: Duration = Duration::from_secs(40);
+/// Tells on a cluster whether a transaction is still the one that was begun.
+const BEGUN: &str = "keyturn_begun";
 /// Statements that stay prepared.
 const PREPARED: usize = 256;
 
@@ -51,6 +53,8 @@ pub(crate) struct Db {
     conn: RefCell<Conn>,
     prepared: RefCell<HashMap<String, Prepared>>,
     state: Cell<State>,
+    /// Whether the server is a node of a cluster.
+    clustered: bool,
 }
 
 #[derive(Clone)]
@@ -95,7 +99,9 @@ impl Db {
         let mut conn = Conn::new(options.ssl_opts(tls)).map_err(|cause| refused(address, host, &cause))?;
         let asked = set_up(&mut conn, patient).map_err(|cause| refused(address, host, &cause))?;
         is_fit(&asked).map_err(|problem| format!("{host} {problem}"))?;
-        Ok(Self { conn: RefCell::new(conn), prepared: RefCell::default(), state: Cell::new(State::Idle) })
+        let clustered = join(&mut conn).map_err(|cause| refused(address, host, &cause))?;
+        let (prepared, state) = (RefCell::default(), Cell::new(State::Idle));
+        Ok(Self { conn: RefCell::new(conn), prepared, state, clustered })
     }
 
     /// Statements without parameters and rows, in one exchange.
@@ -215,6 +221,10 @@ impl Connection for Db {
     fn goes_on(&self) -> bool {
         matches!(self.state.get(), State::Open(_))
     }
+
+    fn locks_for_all(&self) -> bool {
+        !self.clustered
+    }
 }
 
 impl Client for Db {
@@ -225,10 +235,15 @@ impl Client for Db {
             Mode::Read => "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
             Mode::Write => "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; START TRANSACTION",
         };
+        // What would follow an end that nobody was told of is not committed by itself.
+        let begin = match mode {
+            Mode::Write if self.clustered => format!("SET autocommit = 0; {begin}; SAVEPOINT {BEGUN}"),
+            _ => begin.to_owned(),
+        };
         if self.state.get() != State::Idle {
             return Err(StorageError::Busy);
         }
-        if let Some(Err(cause)) = (mode != Mode::Ask).then(|| self.say(begin)) {
+        if let Some(Err(cause)) = (mode != Mode::Ask).then(|| self.say(&begin)) {
             let failed = self.fails("beginning a transaction", &cause);
             self.state.set(State::Broken);
             return Err(failed);
@@ -246,7 +261,13 @@ impl Client for Db {
                 return Err(StorageError::Failed { doing: "committing".to_owned(), cause });
             }
         }
-        let Err(cause) = self.say("COMMIT") else {
+        // Another node's commit ends a transaction that is in its way, and the server may tell nobody: its savepoint is gone then.
+        if self.clustered && self.say(&format!("RELEASE SAVEPOINT {BEGUN}")).is_err() {
+            self.state.set(State::Broken);
+            return Err(StorageError::Busy);
+        }
+        let commit = if self.clustered { "COMMIT; SET autocommit = 1" } else { "COMMIT" };
+        let Err(cause) = self.say(commit) else {
             self.state.set(State::Idle);
             return Ok(());
         };
@@ -263,7 +284,8 @@ impl Client for Db {
             return Err(StorageError::Busy);
         }
         let begun = !matches!(self.state.get(), State::Asked | State::Open(Mode::Ask));
-        if let Some(Err(cause)) = begun.then(|| self.say("ROLLBACK")) {
+        let rollback = if self.clustered { "ROLLBACK; SET autocommit = 1" } else { "ROLLBACK" };
+        if let Some(Err(cause)) = begun.then(|| self.say(rollback)) {
             let failed = self.fails("taking back a transaction", &cause);
             self.state.set(State::Broken);
             return Err(failed);
@@ -305,6 +327,17 @@ fn set_up(conn: &mut Conn, patient: bool) -> Result<Asked, Error> {
         conn.query_drop("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")?;
     }
     Ok(asked)
+}
+
+/// On a node of a Galera cluster, a transaction begins when the node has all that others have committed. Answers whether it is one.
+fn join(conn: &mut Conn) -> Result<bool, Error> {
+    let on =
+        "SELECT 1 FROM information_schema.global_variables WHERE variable_name = 'wsrep_on' AND variable_value = 'ON'";
+    let clustered = conn.query_first::<u8, _>(on)?.is_some();
+    if clustered {
+        conn.query_drop("SET SESSION wsrep_sync_wait = 7")?;
+    }
+    Ok(clustered)
 }
 
 /// Whether the server is one that can be used; if not, what follows its name.
@@ -354,7 +387,8 @@ fn is_lost(cause: &Error) -> bool {
         Error::MySqlError(said) => {
             matches!(
                 said.code,
-                1053 | 1077 | 1079 | 1080 | 1152 | 1158..=1161 | 1184 | 1290 | 1836 | 1927 | 2006 | 2013 | 4031
+                // The first: a node that its cluster has lost.
+                1047 | 1053 | 1077 | 1079 | 1080 | 1152 | 1158..=1161 | 1184 | 1290 | 1836 | 1927 | 2006 | 2013 | 4031
             )
         }
         Error::DriverError(cause) => {

@@ -116,7 +116,7 @@ impl Connect for Connector {
 /// How many seconds a host waits for another that prepares the tables.
 const TURN: i64 = 30;
 
-/// Of hosts that start at once, one does it. Each of the statements is a transaction of its own here, so a start that dies
+/// Of hosts that start at once, one does it; of those on different nodes of a cluster several, which comes to the same. Each of the statements is a transaction of its own here, so a start that dies
 /// leaves some of the tables; the next one makes the others.
 fn migrate(db: &Db) -> Result<(), StorageError> {
     if schema::version(db)? == schema::NEWEST {

@@ -103,6 +103,18 @@ fn calls_go_on_after_a_restart_and_a_server_that_is_none_to_write_to_is_refused(
     store.commit(put("after")).expect("committed");
     assert_eq!((there("away"), there("after")), (Ok(false), Ok(true)));
 
+    server.sql(None, "SET GLOBAL wait_timeout = 1");
+    let idle = opened(&database.url, None, &keys).expect("opened");
+    idle.commit(put("idle")).expect("committed");
+    drop(store);
+    let connected = format!("SELECT count(*) FROM information_schema.processlist WHERE db = '{}'", database.name);
+    until(|| server.sql(None, &connected).trim() == "0");
+    idle.commit(put("ended while idle")).expect("committed on another connection");
+    server.sql(None, "SET GLOBAL wait_timeout = 28800");
+    let store = opened(&database.url, None, &keys).expect("opened");
+    let there = |key: &str| store.get("p", key, NOW).map(|found| found.is_some());
+    assert_eq!(there("ended while idle"), Ok(true));
+
     server.sql(None, "SET GLOBAL read_only = 1");
     let said = refused(&database.url, None, &keys);
     assert!(said.contains("is read-only"), "{said}");

@@ -74,19 +74,40 @@ impl Address {
             _ => !near || ca.is_some(),
         };
         config.ssl_mode(if tls { SslMode::Require } else { SslMode::Disable });
-        config.connect_timeout(Duration::from_secs(5)).tcp_user_timeout(Duration::from_secs(15));
-        config.application_name("keyturn");
         if let Some(password) = password {
             config.password(password.as_str());
         }
         Ok(Self { config, tls, ca: ca.map(Path::to_owned) })
     }
 
-    /// Whoever only looks may look at a replica; all others need a server that takes writes.
-    pub(super) fn for_writing(&self, writes: bool) -> Config {
-        let mut config = self.config.clone();
-        config.target_session_attrs(if writes { TargetSessionAttrs::ReadWrite } else { TargetSessionAttrs::Any });
-        config
+    /// Each server by itself, in the order in which they are named. Whoever only looks may look at a replica; all others need a
+    /// server that takes writes.
+    pub(super) fn servers(&self, writes: bool) -> Vec<Config> {
+        let whole = &self.config;
+        let (hosts, ports) = (whole.get_hosts(), whole.get_ports());
+        let server = |(at, host): (usize, &Host)| {
+            let mut config = Config::new();
+            match host {
+                Host::Tcp(name) => config.host(name),
+                Host::Unix(path) => config.host_path(path),
+            };
+            config.port(ports.get(at).or(ports.first()).copied().unwrap_or(5432));
+            config.user(whole.get_user().unwrap_or_default()).dbname(whole.get_dbname().unwrap_or_default());
+            config.ssl_mode(whole.get_ssl_mode()).channel_binding(whole.get_channel_binding());
+            config.application_name("keyturn");
+            config.connect_timeout(Duration::from_secs(5)).tcp_user_timeout(Duration::from_secs(15));
+            config.keepalives(whole.get_keepalives()).keepalives_idle(whole.get_keepalives_idle());
+            if let Some(password) = whole.get_password() {
+                config.password(password);
+            }
+            // A pooler refuses them, even if they are empty.
+            if let Some(options) = whole.get_options() {
+                config.options(options);
+            }
+            config.target_session_attrs(if writes { TargetSessionAttrs::ReadWrite } else { TargetSessionAttrs::Any });
+            config
+        };
+        hosts.iter().enumerate().map(server).collect()
     }
 }
 

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
@@ -36,11 +36,13 @@ pub(super) struct Connector {
     address: Address,
     schema: Option<String>,
     looks: bool,
+    /// The latest timeline that was met; 0: none. A standby that is promoted begins a new one.
+    timeline: AtomicU32,
 }
 
 impl Connector {
     pub fn new(address: &Address, options: &Options, looks: bool) -> Self {
-        Self { address: address.clone(), schema: options.schema.clone(), looks }
+        Self { address: address.clone(), schema: options.schema.clone(), looks, timeline: AtomicU32::new(0) }
     }
 
     /// Makes the schema of the host's own tables, if it has one and it is not there.
@@ -58,12 +60,45 @@ impl Connector {
 impl Connect for Connector {
     type Client = Client;
 
+    /// To the first server that can be written, and is not a former primary. Which one that is is asked of all at the first
+    /// connection, and known by its timeline afterwards.
     fn connect(&self) -> Result<Client, StorageError> {
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|cause| self.failed(&cause.to_string()))?;
-        let config = self.address.for_writing(!self.looks);
+        let servers = self.address.servers(!self.looks);
+        let several = servers.len() > 1 && !self.looks;
+        let (mut causes, mut found) = (Vec::new(), None::<(u32, Client)>);
+        for config in &servers {
+            let client = match self.to(config) {
+                Ok(client) => client,
+                Err(cause) => {
+                    causes.push(cause);
+                    continue;
+                }
+            };
+            if !several {
+                return Ok(client);
+            }
+            let (timeline, latest) = (client.timeline(), self.timeline.load(Ordering::Acquire));
+            if latest > 0 && timeline >= latest {
+                self.timeline.fetch_max(timeline, Ordering::AcqRel);
+                return Ok(client);
+            }
+            if timeline < latest {
+                causes.push("a server is a former primary, from before another one was promoted".to_owned());
+            } else if found.as_ref().is_none_or(|(best, _)| timeline > *best) {
+                found = Some((timeline, client));
+            }
+        }
+        let (timeline, client) = found.ok_or_else(|| self.failed(&causes.join("; ")))?;
+        self.timeline.fetch_max(timeline, Ordering::AcqRel);
+        Ok(client)
+    }
+}
+
+impl Connector {
+    fn to(&self, config: &tokio_postgres::Config) -> Result<Client, String> {
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(|cause| cause.to_string())?;
         let tls = self.address.tls.then(|| tls::trusting(self.address.ca.as_deref())).transpose();
-        let tls = tls.map_err(|cause| self.failed(&cause.to_string()))?;
+        let tls = tls.map_err(|cause| cause.to_string())?;
         let warned = Arc::new(AtomicBool::new(false));
         let connected = runtime.block_on(async {
             let connecting = async {
@@ -83,14 +118,14 @@ impl Connect for Connector {
         });
         let client = match connected {
             Ok(Ok((client, _))) => client,
-            Ok(Err(cause)) => return Err(self.failed(&told(&cause))),
-            Err(_) => return Err(self.failed("it did not answer in time")),
+            Ok(Err(cause)) => return Err(told(&cause)),
+            Err(_) => return Err("it did not answer in time".to_owned()),
         };
         let begin = |mode: &str| match &self.schema {
             Some(schema) => format!("BEGIN {mode}; SET LOCAL search_path = {}, public", quoted(schema)),
             None => format!("BEGIN {mode}"),
         };
-        let client = Client {
+        let mut client = Client {
             reads: begin("ISOLATION LEVEL REPEATABLE READ READ ONLY"),
             // Times that are written to the panel's columns are UTC, whatever the server's zone is.
             writes: begin("ISOLATION LEVEL SERIALIZABLE")
@@ -102,34 +137,37 @@ impl Connect for Connector {
             state: Cell::new(State::Idle),
         };
         self.fits(&client)?;
+        if self.looks && self.is_new(&client).map_err(|error| error.to_string())? {
+            // Behind a pooler, a table that lives longer than its transaction would be found by the next client.
+            let stand_in = |statement: &str| {
+                let made = words(statement).replacen("CREATE TABLE", "CREATE TEMPORARY TABLE", 1);
+                format!("; {made}")
+            };
+            let tables = Beginning::Tables.steps(0).flat_map(|(_, sql)| schema::statements(sql));
+            let tables: String = tables.map(stand_in).collect();
+            client.own_path = false;
+            client.reads = begin("ISOLATION LEVEL REPEATABLE READ") + &tables + "; SET TRANSACTION READ ONLY";
+        }
         Ok(client)
     }
-}
 
-impl Connector {
-    /// Whether the server is one that this works on; for whoever looks, missing tables are made in the session's own room.
-    fn fits(&self, client: &Client) -> Result<(), StorageError> {
-        let version = client.simple("SHOW server_version_num").map_err(|error| self.failed(&error.to_string()))?;
+    /// Whether the server is one that this works on.
+    fn fits(&self, client: &Client) -> Result<(), String> {
+        let version = client.simple("SHOW server_version_num").map_err(|error| error.to_string())?;
         let version: u32 = version.and_then(|version| version.parse().ok()).unwrap_or(0);
         if version / 10_000 < OLDEST {
-            let cause = format!("the server is PostgreSQL {}; {OLDEST} or later is needed", version / 10_000);
-            return Err(self.failed(&cause));
-        }
-        if self.looks {
-            use keyturn_store_server::Client as _;
-            client.begin(Mode::Read)?;
-            let present = schema::version(client)?;
-            client.rollback()?;
-            if present == 0 {
-                for statement in Beginning::Tables.steps(0).flat_map(|(_, sql)| schema::statements(sql)) {
-                    let stand_in = words(statement).replacen("CREATE TABLE", "CREATE TEMPORARY TABLE", 1);
-                    client.simple(&stand_in).map_err(|error| self.failed(&error.to_string()))?;
-                }
-            } else {
-                schema::as_they_are(present)?;
-            }
+            return Err(format!("the server is PostgreSQL {}; {OLDEST} or later is needed", version / 10_000));
         }
         Ok(())
+    }
+
+    /// Whether there are no tables of the host's yet.
+    fn is_new(&self, client: &Client) -> Result<bool, StorageError> {
+        use keyturn_store_server::Client as _;
+        client.begin(Mode::Read)?;
+        let present = schema::version(client)?;
+        client.rollback()?;
+        if present == 0 { Ok(true) } else { schema::as_they_are(present).map(|()| false) }
     }
 }
 
@@ -230,6 +268,9 @@ impl Client {
         } else if self.state.get() == State::Open {
             self.state.set(State::Failed);
         }
+        if pools_statements(cause) {
+            return StorageError::Failed { doing: doing(), cause: told(cause) };
+        }
         if self.state.get() == State::Broken || cause.code().is_some_and(|code| TRY_AGAIN.contains(code)) {
             return StorageError::Busy;
         }
@@ -244,6 +285,12 @@ impl Client {
             SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
             _ => None,
         }))
+    }
+
+    /// How often a standby of this server's data was promoted; 0 where it does not say.
+    fn timeline(&self) -> u32 {
+        let file = self.simple("SELECT pg_walfile_name(pg_current_wal_lsn())").ok().flatten();
+        file.and_then(|file| u32::from_str_radix(file.get(..8)?, 16).ok()).unwrap_or(0)
     }
 
     /// What is found on a server that is only looked at.
@@ -290,9 +337,17 @@ fn ends(cause: &Error) -> bool {
         || *cause.code() == SqlState::READ_ONLY_SQL_TRANSACTION
 }
 
+/// Whether PgBouncer has refused a transaction, and has ended the connection with it.
+fn pools_statements(cause: &Error) -> bool {
+    cause.as_db_error().is_some_and(|said| said.message().contains("statement pooling mode"))
+}
+
 /// What went wrong, without what was asked: a statement's values can be secrets.
 fn told(cause: &Error) -> String {
     match cause.as_db_error() {
+        Some(said) if pools_statements(cause) => {
+            format!("{}: set pool_mode = transaction, or session, in PgBouncer", said.message())
+        }
         Some(said) => format!("{} ({})", said.message(), said.code().code()),
         None => match std::error::Error::source(cause) {
             Some(source) => format!("{cause}: {source}"),

@@ -139,7 +139,7 @@ impl<C: Connect> Server<C> {
         let ticker = Ticker::default();
         if !pooling.read_only {
             let inner = Arc::clone(&inner);
-            ticker.start(upkeep, move |work| inner.transaction(work, Instant::now() + UPKEEP))?;
+            ticker.start(upkeep, move |work| inner.transaction(work, UPKEEP, false))?;
         }
         Ok(Self { inner, ticker })
     }
@@ -176,7 +176,7 @@ impl<C: Connect> Database for Server<C> {
             };
             return Err(StorageError::Failed { doing: "committing".to_owned(), cause: cause.to_owned() });
         }
-        self.inner.transaction(&write.work, Instant::now() + self.inner.pooling.patience)?;
+        self.inner.transaction(&write.work, self.inner.pooling.patience, write.tells_twice)?;
         if let Some(done) = &write.done {
             done();
         }
@@ -216,34 +216,48 @@ impl<C: Connect> Inner<C> {
         }
     }
 
-    /// Runs work in a transaction of its own, again and again until `until` while it loses against others.
-    fn transaction(&self, work: &Work<'_>, until: Instant) -> Result<(), StorageError> {
-        let mut pause = PAUSES[0];
+    /// Runs work in a transaction of its own, again and again for as long as `patience` while it loses against others. Where a
+    /// commit got no answer, work that tells its second time is run once more, and settles it: what it inserts first waits for a
+    /// commit that is still under way.
+    fn transaction(&self, work: &Work<'_>, patience: Duration, tells_twice: bool) -> Result<(), StorageError> {
+        let (mut until, mut pause, mut unanswered) = (Instant::now() + patience, PAUSES[0], false);
         loop {
-            match self.attempt(work, until) {
+            let (done, answered) = self.attempt(work, until);
+            match done {
                 Err(StorageError::Busy) if Instant::now() + pause < until => {
                     std::thread::sleep(pause.mul_f32(0.5 + jitter()));
                     pause = (pause * 2).min(PAUSES[1]);
+                }
+                Err(StorageError::Indeterminate) if tells_twice && !answered && !unanswered => {
+                    (until, unanswered) = (Instant::now() + patience, true);
+                }
+                Err(StorageError::Busy | StorageError::Failed { .. }) if unanswered => {
+                    return Err(StorageError::Indeterminate);
                 }
                 done => return done,
             }
         }
     }
 
-    fn attempt(&self, work: &Work<'_>, until: Instant) -> Result<(), StorageError> {
-        let client = self.begun(Mode::Write, until)?;
+    /// Also whether the server answered what it was asked last.
+    fn attempt(&self, work: &Work<'_>, until: Instant) -> (Result<(), StorageError>, bool) {
+        let client = match self.begun(Mode::Write, until) {
+            Ok(client) => client,
+            Err(error) => return (Err(error), true),
+        };
         let worked = catch_unwind(AssertUnwindSafe(|| work(&*client))).unwrap_or_else(|_| {
             let cause = "the accounts provider panicked".to_owned();
             Err(StorageError::Failed { doing: "writing a call".to_owned(), cause })
         });
-        match worked {
+        let done = match worked {
             Ok(()) => client.commit(),
             Err(error) => {
                 // A connection on which that fails is not used again, and its transaction ends with it.
                 let _ = client.rollback();
                 Err(error)
             }
-        }
+        };
+        (done, client.is_usable())
     }
 }
 

@@ -147,7 +147,8 @@ impl Store {
             let (commit, own) = (Arc::clone(&commit), Arc::clone(&self.own));
             Box::new(move || own.forget(&commit)) as Box<dyn Fn() + Send>
         });
-        self.database.write(Write { work: Box::new(move |db| own.rows(db).apply(&commit)), done, alone })
+        let tells_twice = commit.record.is_some();
+        self.database.write(Write { work: Box::new(move |db| own.rows(db).apply(&commit)), done, alone, tells_twice })
     }
 
     /// Whether all of it is still so.
@@ -193,10 +194,17 @@ impl Rows<'_> {
     /// written.
     pub fn apply(&self, commit: &Commit) -> Result<(), StorageError> {
         self.hold(&commit.effects)?;
-        if let Some((key, _)) = &commit.record
-            && let Some(existing) = self.record(key, commit.now)?
-        {
-            return Err(StorageError::Recorded(existing));
+        // First of all: where the same was sent before and nobody knows what became of it, this waits until it is over. So what
+        // comes after it is only reached if that one was not committed, and never will be.
+        if let Some((key, record)) = &commit.record {
+            if let Some(existing) = self.record(key, commit.now)? {
+                return Err(StorageError::Recorded(existing));
+            }
+            self.insert_record(key, record, commit.now)?;
+        }
+        // What writes nothing of its own could as well have come before whatever it did not see.
+        if !self.db.locks_for_all() && !commit.effects.is_empty() {
+            self.touch(commit)?;
         }
         if let Some(once) = commit.once.as_ref().filter(|_| !commit.effects.is_empty()) {
             self.use_once(once, commit.now)?;
@@ -219,9 +227,6 @@ impl Rows<'_> {
         self.grow(&commit.plugin, growth, commit.quotas.stored_bytes)?;
         if let Some(entry) = &commit.audit {
             self.insert_audit(entry)?;
-        }
-        if let Some((key, record)) = &commit.record {
-            self.insert_record(key, record, commit.now)?;
         }
         Ok(())
     }
@@ -267,6 +272,7 @@ impl Rows<'_> {
             self.tidy_tasks(now, most)?,
             self.tidy_deliveries(now, most)?,
             self.tidy_addresses(now, most)?,
+            self.tidy_touched(now, most)?,
         ];
         Ok(removed.into_iter().max().unwrap_or(0))
     }

@@ -229,6 +229,11 @@ pub trait Connection {
 
     /// Whether the snapshot or transaction goes on: a trigger may end it under us.
     fn goes_on(&self) -> bool;
+
+    /// Whether what a transaction locks is locked for all others. On a node of a cluster it is not for those on other nodes.
+    fn locks_for_all(&self) -> bool {
+        true
+    }
 }
 
 impl dyn Connection + '_ {
@@ -310,6 +315,9 @@ pub struct Write {
     /// Whether it touches the panel's own tables, and so shares its transaction with nothing else: a trigger there may roll
     /// back everything.
     pub alone: bool,
+    /// Whether the work, run once more after it was committed, writes nothing and says so: then an engine may run it again to
+    /// find out whether it was.
+    pub tells_twice: bool,
 }
 
 /// The panel's database, as an engine opens it. Every method may block on the disk or the network.

@@ -28,6 +28,7 @@ mod tally;
 pub mod tasks;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod touched;
 
 pub use accounts::Known;
 pub use addresses::SeenAddress;

@@ -277,7 +277,10 @@ pub const TABLES: &str = "
 /// What changed since, on every engine: each is run once, in order, and never changed once published. In the words of [`TABLES`],
 /// by statements `CREATE TABLE`, `CREATE INDEX`, `DROP INDEX name ON table`, `ALTER TABLE name ADD COLUMN` of one column, and such
 /// as change rows and may run twice: on MariaDB each is a transaction of its own, and a start that died begins the migration again.
-pub const SINCE: &[&str] = &[];
+pub const SINCE: &[&str] = &["
+    CREATE TABLE keyturnhost_touched (id DIGEST PRIMARY KEY, times INTEGER NOT NULL, at INTEGER NOT NULL);
+    CREATE INDEX keyturnhost_touched_at ON keyturnhost_touched (at);
+"];
 
 /// What an engine begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -307,7 +310,7 @@ pub fn statements(sql: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Makes the tables, or brings them to [`NEWEST`]; `words` puts a statement into the engine's. Two hosts that start at once must
-/// not both be in here.
+/// not both be in here, unless a table that is there already is made by none of them.
 ///
 /// # Errors
 /// [`StorageError`], also where a newer program made them.
@@ -325,7 +328,8 @@ pub fn prepare(db: &dyn Connection, beginning: Beginning, words: impl Fn(&str) -
         for statement in statements(sql) {
             db.execute(&words(statement), &[])?;
         }
-        let made = "INSERT INTO keyturnhost_migrations (version, applied) VALUES (?1, ?2)";
+        let made = "INSERT INTO keyturnhost_migrations (version, applied) VALUES (?1, ?2)
+                    ON CONFLICT (version) DO NOTHING";
         db.execute(made, params![version as i64, db.now()? / 1000])?;
     }
     Ok(())

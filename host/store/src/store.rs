@@ -138,7 +138,7 @@ impl Store {
             *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
             Ok(())
         };
-        self.database.write(Write { work: Box::new(work), done: None, alone: false })?;
+        self.database.write(Write { work: Box::new(work), done: None, alone: false, tells_twice: false })?;
         let done = wrote.lock().unwrap_or_else(PoisonError::into_inner).take();
         done.ok_or(StorageError::Indeterminate)
     }

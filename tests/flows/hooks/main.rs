@@ -5,6 +5,7 @@ mod billing;
 mod calls;
 mod client_address;
 mod described;
+mod faults;
 mod keys;
 mod own;
 mod plugins;

@@ -22,12 +22,12 @@ const PEOPLE: [&str; 4] = [
     "INSERT INTO sessions VALUES ('a', 1), ('b', 1)",
 ];
 
-fn with_people(database: &Database<'_>) {
+pub fn with_people(database: &Database<'_>) {
     PEOPLE.iter().for_each(|sql| drop(database.sql(sql)));
 }
 
 /// A host's folder: one more on the same database has the same key, configuration and grants.
-fn panel(database: &Database<'_>) -> Panel {
+pub fn panel(database: &Database<'_>) -> Panel {
     let panel = Panel::new();
     panel.edit("sqlite = \"panel.db\"", &format!("url = \"{}\"", database.url));
     // No test here is about how often a key may ask.
@@ -52,14 +52,14 @@ fn mails(server: &Server) -> Vec<String> {
 }
 
 /// The token of a mail's link.
-fn chosen_by(mail: &str) -> Option<String> {
+pub fn chosen_by(mail: &str) -> Option<String> {
     let (_, rest) = mail.split_once("/choose/")?;
     Some(rest.split(|c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c))).next()?.to_owned())
 }
 
 /// What comes in time.
 #[track_caller]
-fn comes<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn comes<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let until = Instant::now() + Duration::from_secs(60);
     loop {
         if let Some(found) = look() {
@@ -70,7 +70,7 @@ fn comes<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-const MAY: &str = "password/set-password,password/verify,password/request-reset,password/reset-and-mail,\
+pub const MAY: &str = "password/set-password,password/verify,password/request-reset,password/reset-and-mail,\
                    password/inspect-link,password/complete-reset,password/account-status,report/visit,without-step-up,accounts,mails";
 
 fn verify(server: &Server, token: &str, password: &str) -> Value {
@@ -83,7 +83,7 @@ fn set(password: &str) -> Value {
 }
 
 /// All three ways to a new password with their mails, hooks with idempotency, the commands.
-fn every_way(database: &Database<'_>) {
+pub fn every_way(database: &Database<'_>) {
     with_people(database);
     let panel = panel(database);
     let checked = panel.run(&["check"]);

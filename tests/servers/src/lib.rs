@@ -1,8 +1,12 @@
 //! Database servers for tests: each in a temporary folder of its own, on a free loopback port, started when a test first needs it
-//! and gone with the test program.
+//! and gone with the test program. Also what stands between a host and its server, or makes several servers one: a network that
+//! stalls, a pooler, a standby, a cluster.
 
+mod bouncer;
+mod galera;
 mod mariadb;
 mod postgres;
+mod proxy;
 
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -11,8 +15,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+pub use bouncer::{POOLING, Pooling, bouncer};
+pub use galera::{galera, own_galera};
 pub use mariadb::{durable_mariadb, mariadb, own_mariadb};
-pub use postgres::{durable_postgres, own_postgres, postgres};
+pub use postgres::{durable_postgres, own_postgres, postgres, standby};
+pub use proxy::{Fault, Proxy};
 
 /// A server that runs.
 pub struct Server {
@@ -39,9 +46,16 @@ impl Server {
     /// If there is no such process.
     pub fn kill(&self) {
         let process = self.process.load(Ordering::Relaxed).to_string();
-        done(Command::new("kill").args(["-s", "KILL", &process])).unwrap_or_else(|error| panic!("{error}"));
-        while Path::new("/proc").join(&process).exists() {
-            std::thread::sleep(Duration::from_millis(10));
+        // PostgreSQL's go on for a moment without it, and would finish what they are at.
+        let children = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
+        let kill = |process: &str| done(Command::new("kill").args(["-s", "KILL", process]));
+        kill(&process).unwrap_or_else(|error| panic!("{error}"));
+        let children = children.split_whitespace();
+        children.clone().for_each(|child| drop(kill(child)));
+        for process in children.chain([process.as_str()]) {
+            while Path::new("/proc").join(process).exists() {
+                std::thread::sleep(Duration::from_millis(10));
+            }
         }
     }
 
@@ -78,7 +92,13 @@ impl Server {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let name = format!("panel{}", NEXT.fetch_add(1, Ordering::Relaxed));
         self.sql(None, &format!("CREATE DATABASE {name}"));
-        Database { server: self, url: format!("{}://{OWNER}@127.0.0.1:{}/{name}", self.scheme, self.port), name }
+        Database { server: self, url: self.url(&name), name }
+    }
+
+    /// The address of a database on it, with the owner's name.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        format!("{}://{OWNER}@127.0.0.1:{}/{database}", self.scheme, self.port)
     }
 
     /// What the server's own client prints for statements: tabs between columns, a line for each row.
@@ -120,6 +140,21 @@ impl Database<'_> {
 
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port()
+}
+
+/// A folder whose owner is `user`, if one is named.
+fn owned(folder: &Path, user: Option<&str>) {
+    if let Some(user) = user {
+        done(Command::new("chown").arg("-R").arg(user).arg(folder)).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+/// A program that is run as `user`, if one is named.
+fn run_as(user: Option<&str>, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let Some(user) = user else { return Command::new(program) };
+    let mut command = Command::new("setpriv");
+    command.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups", "--"]).arg(program);
+    command
 }
 
 /// Runs to its end.

@@ -28,12 +28,19 @@ pub fn durable_mariadb() -> Server {
 /// # Panics
 /// If it does not start.
 pub fn mariadb() -> &'static Server {
+    if let Some([first, ..]) = super::galera() {
+        return first;
+    }
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| start(&[]))
 }
 
 /// Its folder has 30 MB with it, and 110 without.
-const LOG: &str = "--innodb-log-file-size=12M";
+pub(super) const LOG: &str = "--innodb-log-file-size=12M";
+
+/// As a panel has it, and in a zone of its own.
+pub(super) const PANELS: [&str; 3] =
+    ["--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci", "--default-time-zone=-05:00"];
 
 fn start(settings: &[&str]) -> Server {
     let (folder, port) = (folder("mariadb"), free_port());
@@ -67,12 +74,7 @@ fn start(settings: &[&str]) -> Server {
         command.arg(format!("--{name}={}", path.display()));
     }
     command.arg(format!("--user={user}")).arg(format!("--port={port}"));
-    // As a panel has it, and in a zone of its own.
-    command.args([
-        "--character-set-server=utf8mb4",
-        "--collation-server=utf8mb4_general_ci",
-        "--default-time-zone=-05:00",
-    ]);
+    command.args(PANELS);
     // What a test commits outlives the server, and need not outlive a power cut.
     command.args([LOG, "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M", "--max-connections=300"]);
     command.args(settings);
@@ -83,7 +85,7 @@ fn start(settings: &[&str]) -> Server {
     server
 }
 
-fn run(server: &Server, database: Option<&str>, sql: &str) -> Result<String, String> {
+pub(super) fn run(server: &Server, database: Option<&str>, sql: &str) -> Result<String, String> {
     done(
         Command::new("mariadb")
             .args(["--no-defaults", "-N", "-B", "--default-character-set=utf8mb4", "-h", "127.0.0.1"])

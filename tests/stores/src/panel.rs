@@ -1,10 +1,12 @@
 //! A panel's database on one engine.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use keyturn_accounts::Sql;
 use keyturn_core::seal::Keys;
+use keyturn_servers::{POOLING, bouncer, galera};
 use keyturn_store::store::Keeps;
 use keyturn_store::{Provider, StorageError, Store};
 use keyturn_store_server::Pooling;
@@ -26,6 +28,9 @@ pub struct Panel {
     /// The host's keys.
     pub keys: Arc<Keys>,
     address: String,
+    /// Where hosts connect, one after the other: to a pooler, or each to another node of a cluster.
+    ways: Vec<String>,
+    next: AtomicUsize,
     raw: Mutex<Raw>,
     /// Whether its database goes with it.
     made: bool,
@@ -55,6 +60,21 @@ impl Default for Opening<'_> {
     }
 }
 
+/// The address itself, if the tests are not run on something else.
+fn ways(engine: Engine, address: &str) -> Vec<String> {
+    static BOUNCER: OnceLock<u16> = OnceLock::new();
+    let database = address.rsplit('/').next().unwrap_or_default();
+    match engine {
+        Engine::Postgres if std::env::var_os(POOLING).is_some() => {
+            let server = keyturn_servers::postgres();
+            let port = BOUNCER.get_or_init(|| bouncer(server, keyturn_servers::Pooling::Transaction));
+            vec![address.replace(&format!(":{}/", server.port), &format!(":{port}/"))]
+        }
+        Engine::MariaDb if let Some(nodes) = galera() => nodes.iter().map(|node| node.url(database)).collect(),
+        _ => vec![address.to_owned()],
+    }
+}
+
 impl Panel {
     /// With two customers, and a session of each.
     #[must_use]
@@ -75,6 +95,7 @@ impl Panel {
         };
         let mut panel = Self::at(engine, address);
         (panel.made, panel._folder) = (true, folder);
+        panel.ways = ways(engine, &panel.address);
         panel.create(tables);
         panel
     }
@@ -83,13 +104,20 @@ impl Panel {
     #[must_use]
     pub fn at(engine: Engine, address: String) -> Self {
         let raw = Mutex::new(Raw::connect(engine, &address));
-        Self { engine, keys: Arc::new(Keys::new([7; 32])), address, raw, made: false, _folder: None }
+        let (ways, next) = (vec![address.clone()], AtomicUsize::new(0));
+        Self { engine, keys: Arc::new(Keys::new([7; 32])), address, ways, next, raw, made: false, _folder: None }
     }
 
     /// Where it is.
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Whether hosts are on different nodes.
+    #[must_use]
+    pub fn is_on_a_cluster(&self) -> bool {
+        self.ways.len() > 1
     }
 
     /// A host's store on it. Several may be open at once, as several hosts on one server have them.
@@ -123,6 +151,7 @@ impl Panel {
         opening: Opening<'_>,
     ) -> Result<Store, StorageError> {
         let Opening { keeps, patience, .. } = opening;
+        let way = &self.ways[self.next.fetch_add(1, Ordering::Relaxed) % self.ways.len()];
         match self.engine {
             Engine::Sqlite => {
                 use keyturn_store_sqlite::{Options, open};
@@ -132,13 +161,13 @@ impl Panel {
             Engine::Postgres => {
                 use keyturn_store_postgres::{Address, Options, open};
                 let pooling = Pooling { patience, ..Pooling::default() };
-                let address = Address::parse(&self.address, None, None).expect("an address");
+                let address = Address::parse(way, None, None).expect("an address");
                 open(&address, keys, provider, Options { keeps, pooling, ..Options::default() })
             }
             Engine::MariaDb => {
                 use keyturn_store_mariadb::{Address, Options, open};
                 let pooling = Pooling { patience, ..Pooling::default() };
-                let address = Address::parse(&self.address, None, None).expect("an address");
+                let address = Address::parse(way, None, None).expect("an address");
                 open(&address, keys, provider, Options { keeps, pooling })
             }
         }

@@ -46,8 +46,10 @@ impl Raw {
                 let options = mysql::OptsBuilder::from_opts(options).prefer_socket(false);
                 let mut connection = mysql::Conn::new(options).expect("connected");
                 let modes = "concat(@@sql_mode, ',ANSI_QUOTES,NO_BACKSLASH_ESCAPES')";
-                let set =
-                    format!("SET NAMES utf8mb4; SET SESSION sql_mode = {modes}, max_recursive_iterations = 1000000");
+                let set = format!(
+                    "SET NAMES utf8mb4; SET SESSION sql_mode = {modes}, max_recursive_iterations = 1000000,
+                         wsrep_sync_wait = 7"
+                );
                 connection.query_drop(set).expect("set");
                 Raw::MariaDb(connection)
             }

@@ -26,7 +26,7 @@ fn pool(database: &keyturn_servers::Database<'_>) -> Pool<Connector> {
 }
 
 fn written(work: impl Fn(&dyn Connection) -> Result<(), StorageError> + Send + 'static) -> Write {
-    Write { work: Box::new(work), done: None, alone: false }
+    Write { work: Box::new(work), done: None, alone: false, tells_twice: false }
 }
 
 #[test]

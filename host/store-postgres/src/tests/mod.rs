@@ -112,6 +112,8 @@ fn who_only_looks_changes_nothing() {
         "as the tests' server has it: {found:?}"
     );
     assert_eq!(get(&store, "a"), None);
+    let standing_in = "SELECT count(*) FROM pg_class WHERE relpersistence = 't'";
+    assert_eq!(database.sql(standing_in).trim(), "0", "a pooler would hand them to the next one, with its rows");
     assert!(store.commit(put("a", "1")).expect_err("refused").to_string().contains("read-only"));
     assert_eq!(database.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").trim(), "0");
     self::store(&database).commit(put("a", "1")).expect("committed");
@@ -253,8 +255,49 @@ fn work_whose_connection_breaks_is_done_again() {
         }
         Ok(())
     };
-    server.write(Write { work: Box::new(work), done: None, alone: false }).expect("written");
+    server.write(Write { work: Box::new(work), done: None, alone: false, tells_twice: false }).expect("written");
     assert_eq!((runs.load(Ordering::Relaxed), database.sql("SELECT count(*) FROM t").trim()), (2, "1"));
+}
+
+#[test]
+fn connections_that_the_server_ended_while_they_were_idle_are_replaced() {
+    let database = postgres().database();
+    let ended = |how: &str| {
+        let store = store(&database);
+        store.commit(put("a", "1")).expect("committed");
+        let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+            AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
+        // The upkeep may connect once more.
+        while database.sql(others).trim() != "0" {
+            database.sql(how);
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        assert_eq!(get(&store, "a").as_deref(), Some("1"), "{how}");
+        store.commit(put("a", "1")).expect("committed");
+    };
+    ended(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()
+        AND backend_type = 'client backend' AND pid <> pg_backend_pid()",
+    );
+    // Of version 14 and later.
+    if database.sql("SELECT count(*) FROM pg_settings WHERE name = 'idle_session_timeout'").trim() == "1" {
+        database.sql(&format!("ALTER DATABASE {} SET idle_session_timeout = '1s'", database.name));
+        ended("SELECT 1");
+    }
+}
+
+/// A server that was promoted is on a later timeline than the one that it followed.
+#[test]
+fn of_several_servers_the_first_that_takes_writes_is_used() {
+    let database = postgres().database();
+    let at = format!("127.0.0.1:{}", database.server.port);
+    let url = database.url.replace(&at, &format!("127.0.0.1:1,{at}"));
+    let address = Address::parse(&url, None, None).expect("an address");
+    let store = open(&address, Arc::new(Keys::new([7; 32])), nobody(), Options::default()).expect("opened");
+    store.commit(put("a", "1")).expect("committed");
+    let nowhere = Address::parse(&url.replace(&at, "127.0.0.1:2"), None, None).expect("an address");
+    let refused = open(&nowhere, Arc::new(Keys::new([7; 32])), nobody(), Options::default()).err().expect("refused");
+    assert!(refused.to_string().contains("127.0.0.1:1,127.0.0.1:2"), "{refused}");
 }
 
 #[test]

@@ -269,8 +269,9 @@ impl Worker<'_> {
         done
     }
 
-    /// Writes a result. If the database is busy, it tries again until the lease ends, because work without a result is done
-    /// once more. `write` answers whether the lease held, and what else it did.
+    /// Writes a result. If the database is busy, or did not answer, it tries again until the lease ends, because work without a
+    /// result is done once more. `write` answers whether the lease held, and what else it did: a result that was written after all
+    /// has ended it.
     fn settle<T>(&self, what: &str, write: impl Fn() -> Result<(bool, T), StorageError>) -> Option<T> {
         let until = Instant::now() + Duration::from_millis(LEASE_MS.unsigned_abs());
         loop {
@@ -281,7 +282,9 @@ impl Worker<'_> {
                     }
                     return Some(done);
                 }
-                Err(StorageError::Busy) if Instant::now() < until => std::thread::sleep(Duration::from_millis(100)),
+                Err(StorageError::Busy | StorageError::Indeterminate) if Instant::now() < until => {
+                    std::thread::sleep(Duration::from_millis(100));
+                }
                 Err(error) => {
                     tracing::error!(%error, what, "can't be settled; it is done again");
                     return None;
