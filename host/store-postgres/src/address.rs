@@ -82,6 +82,25 @@ impl Address {
         Ok(Self { config, tls, ca: ca.map(Path::to_owned) })
     }
 
+    /// The same, for somebody else, with the same password.
+    #[must_use]
+    pub fn for_user(mut self, user: &str) -> Self {
+        self.config.user(user);
+        self
+    }
+
+    /// Its name on the server.
+    #[must_use]
+    pub fn database(&self) -> &str {
+        self.config.get_dbname().unwrap_or_default()
+    }
+
+    /// Who opens it.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        self.config.get_user().unwrap_or_default()
+    }
+
     /// Whoever only looks may look at a replica; all others need a server that takes writes.
     pub(super) fn for_writing(&self, writes: bool) -> Config {
         let mut config = self.config.clone();

@@ -22,12 +22,12 @@ const PEOPLE: [&str; 4] = [
     "INSERT INTO sessions VALUES ('a', 1), ('b', 1)",
 ];
 
-fn with_people(database: &Database<'_>) {
+pub(super) fn with_people(database: &Database<'_>) {
     PEOPLE.iter().for_each(|sql| drop(database.sql(sql)));
 }
 
 /// A host's folder: one more on the same database has the same key, configuration and grants.
-fn panel(database: &Database<'_>) -> Panel {
+pub(super) fn panel(database: &Database<'_>) -> Panel {
     let panel = Panel::new();
     panel.edit("sqlite = \"panel.db\"", &format!("url = \"{}\"", database.url));
     // No test here is about how often a key may ask.
@@ -59,7 +59,7 @@ fn chosen_by(mail: &str) -> Option<String> {
 
 /// What comes in time.
 #[track_caller]
-fn comes<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(super) fn comes<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let until = Instant::now() + Duration::from_secs(60);
     loop {
         if let Some(found) = look() {
@@ -85,7 +85,10 @@ fn set(password: &str) -> Value {
 /// All three ways to a new password with their mails, hooks with idempotency, the commands.
 fn every_way(database: &Database<'_>) {
     with_people(database);
-    let panel = panel(database);
+    every_way_of(panel(database), database);
+}
+
+pub(super) fn every_way_of(panel: Panel, database: &Database<'_>) {
     let checked = panel.run(&["check"]);
     let said = String::from_utf8_lossy(&checked.stdout).into_owned();
     assert!(said.contains(&database.name) && said.contains("table people has"), "{said}");
@@ -252,6 +255,27 @@ fn every_way_on_postgresql() {
 #[test]
 fn every_way_on_mariadb() {
     every_way(&mariadb().database());
+}
+
+/// The host's own tables in a place of their own: one transaction covers both.
+fn every_way_apart(database: &Database<'_>, own: &str) {
+    with_people(database);
+    let panel = panel(database);
+    panel.edit("[database]", &format!("[database]\nschema = \"{own}\""));
+    every_way_of(panel, database);
+    let tables = "SELECT DISTINCT table_schema FROM information_schema.tables WHERE table_name LIKE 'keyturnhost%'
+                  AND table_schema LIKE '%own%'";
+    assert_eq!(database.sql(tables).trim(), own);
+}
+
+#[test]
+fn every_way_on_postgresql_with_tables_in_a_schema_of_their_own() {
+    every_way_apart(&postgres().database(), "own_tables");
+}
+
+#[test]
+fn every_way_on_mariadb_with_tables_in_a_database_of_their_own() {
+    every_way_apart(&mariadb().database(), "own-tables");
 }
 
 #[test]

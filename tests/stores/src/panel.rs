@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use keyturn_accounts::Sql;
 use keyturn_core::seal::Keys;
+use keyturn_store::moves::Side;
 use keyturn_store::store::Keeps;
 use keyturn_store::{Provider, StorageError, Store};
 use keyturn_store_server::Pooling;
@@ -140,6 +141,24 @@ impl Panel {
                 let pooling = Pooling { patience, ..Pooling::default() };
                 let address = Address::parse(&self.address, None, None).expect("an address");
                 open(&address, keys, provider, Options { keeps, pooling })
+            }
+        }
+    }
+
+    /// A connection to copy from or to.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub fn side(&self) -> Result<Box<dyn Side>, StorageError> {
+        match self.engine {
+            Engine::Sqlite => keyturn_store_sqlite::side(self.address.as_ref()),
+            Engine::Postgres => {
+                use keyturn_store_postgres::{Address, Options, side};
+                side(&Address::parse(&self.address, None, None).expect("an address"), &Options::default())
+            }
+            Engine::MariaDb => {
+                use keyturn_store_mariadb::{Address, side};
+                side(&Address::parse(&self.address, None, None).expect("an address"))
             }
         }
     }
