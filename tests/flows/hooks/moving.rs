@@ -67,6 +67,25 @@ fn a_copy_to_mariadb_that_was_killed_is_run_again() {
     killed_and_run_again(&mariadb().database());
 }
 
+/// On one server, from beside the panel's tables into a schema or database of their own.
+fn moved_apart(database: &Database<'_>, own: &str) {
+    with_people(database);
+    let (beside, apart) = (panel(database), panel(database));
+    apart.edit("[database]", &format!("[database]\nschema = \"{own}\""));
+    let token = beside.key("billing", "password/set-password,without-step-up", &[]);
+    let done = beside.done(&["database", "copy", "--to", apart.config.to_str().expect("text")]);
+    assert!(done.contains("is retired"), "{done}");
+    assert!(said(&beside, &["audit", "list"]).contains(&format!("schema {own}, and this database is retired")));
+    let set = serde_json::json!({"account": "customer:1", "new": PASSWORD, "must_change": false});
+    apart.serve().call(&token, "password/set-password", &set).done();
+}
+
+#[test]
+fn tables_are_moved_into_a_place_of_their_own_on_the_same_server() {
+    moved_apart(&postgres().database(), "moved");
+    moved_apart(&mariadb().database(), "moved");
+}
+
 #[test]
 fn nothing_is_copied_under_a_host_or_with_another_key_file() {
     let (old, new) = (Panel::new(), Panel::new());

@@ -16,6 +16,12 @@ every_engine!(
     what_stands_in_the_way_of_a_copy_is_named_and_the_source_stays_in_service,
 );
 
+apart!(
+    everything_is_copied_to_each_engine_and_the_source_is_retired,
+    a_copy_that_ends_early_leaves_one_in_service_at_most_and_goes_on,
+    what_stands_in_the_way_of_a_copy_is_named_and_the_source_stays_in_service,
+);
+
 /// Rows of every table, as many as make several batches, of every kind of value; and what hosts write themselves.
 fn filled(engine: Engine, rows: u32) -> Panel {
     let panel = Panel::new(engine);
