@@ -3,6 +3,7 @@
 
 mod database;
 mod reload;
+mod tables;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -35,6 +36,7 @@ use keyturn_core::masked::{self, without_passwords};
 use keyturn_core::origin::leads_somewhere;
 use keyturn_core::settings::must;
 use keyturn_mail_settings::Stored;
+pub use tables::Login;
 
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]

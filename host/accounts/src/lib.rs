@@ -11,6 +11,7 @@ mod mapping;
 mod odd;
 #[cfg(test)]
 mod tests;
+mod uses;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;

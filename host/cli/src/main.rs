@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{audit, call, check, jobs, key, keys, mail, outbox, plugin, reset_password, webhooks};
+use commands::{audit, call, check, database, jobs, key, keys, mail, outbox, plugin, reset_password, webhooks};
 use output::{Colour, Output};
 
 /// Password management for hosting panels, as a sandboxed plugin.
@@ -96,6 +96,9 @@ SIGTERM and Ctrl-C stop it after the running requests. SIGHUP reads grants files
     /// The key file.
     #[command(subcommand)]
     Key(key::Command),
+    /// Keyturn's own tables: the rights they need, making them, moving them to another database.
+    #[command(subcommand)]
+    Database(database::Command),
     /// The audit log: who did what, and for whom.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -119,6 +122,7 @@ fn main() -> ExitCode {
         Command::Keys(command) => keys::run(&cli.config, &command, &output),
         Command::Webhooks(command) => webhooks::run(&cli.config, &command, &output),
         Command::Serve(arguments) => commands::serve::run_command(&cli.config, &arguments, &output),
+        Command::Database(command) => database::run(&cli.config, &command, &output),
         Command::Key(command) => key::run(&cli.config, &command, &output),
         Command::Audit(command) => audit::run(&cli.config, &command, &output),
     };

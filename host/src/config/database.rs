@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use zeroize::Zeroizing;
 
+use super::tables::Login;
 use super::{Config, ConfigError, Opening};
 use crate::seal::{KeyError, Keys};
 use crate::sqlite::{self, Journal};
@@ -32,7 +32,7 @@ pub struct Database {
     pub password_file: Option<PathBuf>,
     /// CA certificates (PEM) that the server's is checked against. Default: the system's.
     pub ca_file: Option<PathBuf>,
-    /// The schema of the host's own tables, on PostgreSQL. Default: the panel's.
+    /// The schema of the host's own tables, which MariaDB calls a database. Default: the panel's.
     pub schema: Option<String>,
     /// Connections to a server at most, 1 to 100. Default: 10.
     #[serde(default = "connections")]
@@ -44,7 +44,7 @@ fn connections() -> u32 {
 }
 
 /// The variable that holds the password, where no file is named.
-const PASSWORD: &str = "KEYTURN_DATABASE_PASSWORD";
+pub(super) const PASSWORD: &str = "KEYTURN_DATABASE_PASSWORD";
 
 const POSTGRES: &str = "postgres";
 const POSTGRESQL: &str = "postgresql";
@@ -65,7 +65,7 @@ pub struct Found {
 }
 
 /// Where the database is.
-enum Place {
+pub(super) enum Place {
     File(PathBuf),
     Postgres(Box<postgres::Address>),
     MariaDb(Box<mariadb::Address>),
@@ -102,7 +102,7 @@ impl Database {
         must(named, "database.schema", || "must be a name of 1 to 63 bytes")
     }
 
-    fn engine(&self) -> Option<&str> {
+    pub(super) fn engine(&self) -> Option<&str> {
         self.url.as_deref().map(|url| url.split_once(':').map_or(url, |(scheme, _)| scheme))
     }
 }
@@ -111,7 +111,7 @@ impl Config {
     /// The database as people know it: a file's path, or a database and its server. Never a password.
     #[must_use]
     pub fn database_name(&self) -> String {
-        self.place().map_or_else(|_| "database.url".to_owned(), |place| place.to_string())
+        self.place(None).map_or_else(|_| "database.url".to_owned(), |place| place.to_string())
     }
 
     /// The database's file, if it is one.
@@ -128,39 +128,46 @@ impl Config {
         }
     }
 
-    fn place(&self) -> Result<Place, ConfigError> {
+    /// Where it is, for the configured user or for another one.
+    pub(super) fn place(&self, login: Option<&Login>) -> Result<Place, ConfigError> {
         let Some(url) = &self.database.url else {
             return Ok(Place::File(self.database_file().unwrap_or_default()));
         };
-        let wrong = |setting: &str, problem: String| ConfigError::Setting {
-            path: self.file.clone(),
-            setting: format!("database.{setting}"),
-            problem,
-        };
-        let password = match &self.database.password_file {
-            Some(file) => {
-                let file = self.path(file);
-                let read = std::fs::read_to_string(&file).map(Zeroizing::new);
-                let read = read.map_err(|cause| wrong("password-file", format!("{}: {cause}", file.display())))?;
-                Some(Zeroizing::new(read.trim_end_matches(['\r', '\n']).to_owned()))
+        let wrong = |problem: String| self.wrong(("database.url", problem));
+        let password = match login {
+            Some(login) => self.password_of(login.password_file.as_ref(), "--password-file"),
+            None => {
+                let file = self.database.password_file.as_ref().map(|file| self.path(file));
+                self.password_of(file.as_ref(), "database.password-file")
             }
-            None => std::env::var(PASSWORD).ok().map(Zeroizing::new),
-        };
+        }?;
         let ca = self.database.ca_file.as_ref().map(|file| self.path(file));
+        let user = login.map(|login| login.user.as_str());
         match self.database.engine() {
-            Some(POSTGRES | POSTGRESQL) => postgres::Address::parse(url, password.as_ref(), ca.as_deref())
-                .map(|address| Place::Postgres(Box::new(address)))
-                .map_err(|cause| wrong("url", cause.to_string())),
-            Some("mysql" | "mariadb") => mariadb::Address::parse(url, password, ca.as_deref())
-                .map(|address| Place::MariaDb(Box::new(address)))
-                .map_err(|mariadb::AddressError(problem)| wrong("url", problem)),
-            _ => Err(wrong("url", "must begin with postgres:// or mysql://".to_owned())),
+            Some(POSTGRES | POSTGRESQL) => {
+                let address = postgres::Address::parse(url, password.as_ref(), ca.as_deref());
+                let address = address.map_err(|cause| wrong(cause.to_string()))?;
+                Ok(Place::Postgres(Box::new(match user {
+                    Some(user) => address.for_user(user),
+                    None => address,
+                })))
+            }
+            Some("mysql" | "mariadb") => {
+                let address = mariadb::Address::parse(url, password, ca.as_deref());
+                let address = address.map_err(|mariadb::AddressError(problem)| wrong(problem))?;
+                let address = address.with_own(self.database.schema.clone());
+                Ok(Place::MariaDb(Box::new(match user {
+                    Some(user) => address.for_user(user),
+                    None => address,
+                })))
+            }
+            _ => Err(wrong("must begin with postgres:// or mysql://".to_owned())),
         }
     }
 
-    /// Where the database is; a file must be there.
-    fn there(&self) -> Result<Place, ConfigError> {
-        match self.place()? {
+    /// The same; a file must be there.
+    pub(super) fn there(&self, login: Option<&Login>) -> Result<Place, ConfigError> {
+        match self.place(login)? {
             Place::File(path) if !path.exists() => Err(ConfigError::NoDatabase(path.display().to_string())),
             place => Ok(place),
         }
@@ -174,7 +181,7 @@ impl Config {
         Pooling { connections: self.database.connections, ..Pooling::default() }
     }
 
-    fn on_postgres(&self) -> postgres::Options {
+    pub(super) fn on_postgres(&self) -> postgres::Options {
         postgres::Options { schema: self.database.schema.clone(), pooling: self.pooling(), keeps: self.keeps() }
     }
 
@@ -190,7 +197,7 @@ impl Config {
         if self.opening == Opening::Look {
             return self.look_at_storage().map(|(storage, keys, _)| (storage, keys));
         }
-        let place = self.there()?;
+        let place = self.there(None)?;
         let key_file = self.path(&self.key_file);
         if !key_file.exists() {
             // None is made in place of one that is lost.
@@ -218,7 +225,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`].
     pub fn look_at_storage(&self) -> Result<(Store, Arc<Keys>, Found), ConfigError> {
-        let place = self.there()?;
+        let place = self.there(None)?;
         let file = self.path(&self.key_file);
         let keys = Keys::read(&file)?;
         let missing = keys.is_none();
@@ -252,7 +259,7 @@ impl Config {
     /// [`ConfigError`]; also where a host serves the database.
     pub fn replace_key(&self) -> Result<(), ConfigError> {
         let keys = Keys::open(&self.path(&self.key_file))?;
-        let place = self.place()?;
+        let place = self.place(None)?;
         let replaced = match &place {
             Place::File(path) => sqlite::lock::ServerLock::take(path)
                 .map_err(|cause| StorageError::Served(cause.to_string()))
@@ -264,6 +271,6 @@ impl Config {
     }
 }
 
-fn failed(place: &Place, cause: StorageError) -> ConfigError {
+pub(super) fn failed(place: &Place, cause: StorageError) -> ConfigError {
     ConfigError::Database { path: place.to_string(), cause }
 }

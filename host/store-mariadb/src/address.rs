@@ -25,6 +25,8 @@ pub struct Address {
     /// Whether connections are encrypted, and the server's name checked against its certificate.
     pub(crate) tls: bool,
     pub(crate) ca: Option<PathBuf>,
+    /// The database of the host's own tables, if it is another one.
+    pub(crate) own: Option<String>,
 }
 
 /// One server.
@@ -93,7 +95,32 @@ impl Address {
                 .ok_or_else(|| wrong("it must end with the name of the database, as in mysql://USER@HOST/DATABASE"))?,
             tls: !by_socket && tls.unwrap_or(!local || ca.is_some()),
             ca: ca.map(Path::to_owned),
+            own: None,
         })
+    }
+
+    /// The same, with the host's own tables in another database of the server; it is made where there is none.
+    #[must_use]
+    pub fn with_own(self, database: Option<String>) -> Self {
+        Self { own: database, ..self }
+    }
+
+    /// The same, for somebody else, with the same password.
+    #[must_use]
+    pub fn for_user(self, user: &str) -> Self {
+        Self { user: user.to_owned(), ..self }
+    }
+
+    /// Its name on the server.
+    #[must_use]
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// Who opens it.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.user
     }
 }
 

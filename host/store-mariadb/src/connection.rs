@@ -55,6 +55,8 @@ pub(crate) struct Db {
     state: Cell<State>,
     /// Whether the server is a node of a cluster.
     clustered: bool,
+    /// The database of the host's own tables, if it is another one.
+    own: RefCell<Option<String>>,
 }
 
 #[derive(Clone)]
@@ -100,8 +102,19 @@ impl Db {
         let asked = set_up(&mut conn, patient).map_err(|cause| refused(address, host, &cause))?;
         is_fit(&asked).map_err(|problem| format!("{host} {problem}"))?;
         let clustered = join(&mut conn).map_err(|cause| refused(address, host, &cause))?;
-        let (prepared, state) = (RefCell::default(), Cell::new(State::Idle));
-        Ok(Self { conn: RefCell::new(conn), prepared, state, clustered })
+        let (prepared, own) = (RefCell::default(), RefCell::new(address.own.clone()));
+        Ok(Self { conn: RefCell::new(conn), prepared, state: Cell::new(State::Idle), clustered, own })
+    }
+
+    /// From now on the host's own tables are in the panel's database: those that stand in for others.
+    pub(crate) fn stands_in(&self) {
+        self.own.replace(None);
+        self.prepared.borrow_mut().clear();
+    }
+
+    /// The database of the host's own tables, if it is another one.
+    pub(crate) fn own(&self) -> Option<String> {
+        self.own.borrow().clone()
     }
 
     /// Statements without parameters and rows, in one exchange.
@@ -161,7 +174,7 @@ impl Db {
                 conn.close(old.statement)?;
             }
         }
-        let translated = translate(sql);
+        let translated = translate(sql, self.own.borrow().as_deref());
         let fresh = Prepared { statement: conn.prep(&translated.text)?, order: translated.order };
         prepared.insert(sql.to_owned(), fresh.clone());
         Ok(fresh)
@@ -213,8 +226,11 @@ impl Connection for Db {
     }
 
     fn has_table(&self, name: &str) -> Result<bool, StorageError> {
-        let there = "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?1";
-        Ok((self as &dyn Connection).one(there, &[ValueRef::Text(name)], |_| Ok(()))?.is_some())
+        let there = "SELECT 1 FROM information_schema.tables
+                     WHERE table_schema = coalesce(?2, DATABASE()) AND table_name = ?1";
+        let own = self.own();
+        let parameters = [ValueRef::Text(name), own.as_deref().map_or(ValueRef::Null, ValueRef::Text)];
+        Ok((self as &dyn Connection).one(there, &parameters, |_| Ok(()))?.is_some())
     }
 
     /// No trigger of MariaDB's can commit or roll back.

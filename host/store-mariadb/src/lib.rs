@@ -8,7 +8,9 @@
 
 mod address;
 mod connection;
+mod copied;
 mod dialect;
+mod rights;
 #[cfg(test)]
 mod tests;
 mod translate;
@@ -18,12 +20,14 @@ mod words;
 use std::sync::Arc;
 
 use keyturn_core::seal::Keys;
-use keyturn_store::database::Connection;
+use keyturn_store::database::{Connection, ValueRef};
+use keyturn_store::dialect::quoted;
+use keyturn_store::moves::Side;
 use keyturn_store::schema::{self, Beginning};
 use keyturn_store::store::{Keeps, Store};
 use keyturn_store::{Provider, StorageError};
 pub use keyturn_store_server::Found;
-use keyturn_store_server::{Client as _, Connect, Mode, Pooling, Server};
+use keyturn_store_server::{Alone, Client as _, Connect, Mode, Pooling, Server};
 
 use connection::Db;
 
@@ -96,6 +100,32 @@ pub fn replace_key(address: &Address, keys: &Keys) -> Result<(), StorageError> {
     db.commit()
 }
 
+/// Makes the host's tables, or brings them up to date.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn make_tables(address: &Address) -> Result<(), StorageError> {
+    migrate(&to_own(address)?)
+}
+
+/// Whoever has rights on the host's own database only is let into no other.
+fn to_own(address: &Address) -> Result<Db, StorageError> {
+    Db::open(address, true).or_else(|refused| match &address.own {
+        Some(own) => Db::open(&Address { database: own.clone(), ..address.clone() }, true).map_err(|_| refused),
+        None => Err(refused),
+    })
+}
+
+/// A connection to copy from or to.
+///
+/// # Errors
+/// As [`open`].
+pub fn side(address: &Address) -> Result<Box<dyn Side>, StorageError> {
+    let db = to_own(address)?;
+    migrate(&db)?;
+    Ok(Box::new(Alone(db)))
+}
+
 struct Connector {
     address: Address,
     looks: bool,
@@ -122,21 +152,39 @@ fn migrate(db: &Db) -> Result<(), StorageError> {
     if schema::version(db)? == schema::NEWEST {
         return Ok(());
     }
-    let lock = format!("SELECT GET_LOCK(concat('keyturnhost_', DATABASE()), {TURN})");
-    let ours = (db as &dyn Connection).one(&lock, &[], |row| row.get::<Option<i64>>(0))?;
+    let (own, sql): (_, &dyn Connection) = (db.own(), db);
+    let name = [own.as_deref().map_or(ValueRef::Null, ValueRef::Text)];
+    let lock = format!("SELECT GET_LOCK(concat('keyturnhost_', coalesce(?1, DATABASE())), {TURN})");
+    let ours = sql.one(&lock, &name, |row| row.get::<Option<i64>>(0))?;
     if ours.flatten() != Some(1) {
         let cause = "another host has been at it for too long; if none is starting, restart the server".to_owned();
-        return Err(StorageError::Failed { doing: "preparing the tables keyturnhost_*".to_owned(), cause });
+        return Err(StorageError::Failed { doing: schema::PREPARING.to_owned(), cause });
     }
-    let prepared = schema::prepare(db, Beginning::Tables, words::lasting);
-    (db as &dyn Connection).one("SELECT RELEASE_LOCK(concat('keyturnhost_', DATABASE()))", &[], |_| Ok(()))?;
-    prepared
+    let made = match &own {
+        Some(own) => make_database(sql, own),
+        None => Ok(()),
+    };
+    let prepared = made.and_then(|()| schema::prepare(db, Beginning::Tables, words::lasting));
+    let release = "SELECT RELEASE_LOCK(concat('keyturnhost_', coalesce(?1, DATABASE())))";
+    sql.one(release, &name, |_| Ok(()))?;
+    prepared.map_err(|error| schema::by_its_owner(error, &["1044", "1142", "1227"]))
+}
+
+fn make_database(sql: &dyn Connection, name: &str) -> Result<(), StorageError> {
+    let there = "SELECT 1 FROM information_schema.schemata WHERE schema_name = ?1";
+    if sql.one(there, &[ValueRef::Text(name)], |_| Ok(()))?.is_some() {
+        return Ok(());
+    }
+    sql.change(&format!("CREATE DATABASE {}", quoted(name)), &[])
 }
 
 /// For a connection that changes nothing: tables that are missing stand in its memory.
 fn stand_in(db: &Db) -> Result<(), StorageError> {
     match schema::version(db)? {
-        0 => schema::prepare(db, Beginning::Tables, words::passing),
+        0 => {
+            db.stands_in();
+            schema::prepare(db, Beginning::Tables, words::passing)
+        }
         present => schema::as_they_are(present),
     }
 }

@@ -1,5 +1,7 @@
 //! The store's SQL in MariaDB's words.
 
+use keyturn_store::{dialect, tables};
+
 /// A statement as MariaDB takes it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Translated {
@@ -10,8 +12,8 @@ pub(crate) struct Translated {
 
 /// What differs: `?1` is `?` there; `ON CONFLICT` and `IS NOT DISTINCT FROM` have words of its own; and each name in small letters
 /// is quoted, since `key` and `before` are words of its language, and newer versions have more. Our own words are in capitals;
-/// a function's name has its `(` right behind it.
-pub(crate) fn translate(sql: &str) -> Translated {
+/// a function's name has its `(` right behind it. The host's tables are in the database `own`, if it is another one.
+pub(crate) fn translate(sql: &str, own: Option<&str>) -> Translated {
     let mut out = Translated { text: String::with_capacity(sql.len() + 64), order: Vec::new() };
     let joined = joined(sql);
     let mut rest = joined.as_deref().unwrap_or(sql);
@@ -46,6 +48,10 @@ pub(crate) fn translate(sql: &str) -> Translated {
             out.text.push_str(&format!("VALUES({})", quoted(column)));
             rest = after;
         } else if token.starts_with(|c: char| c.is_ascii_lowercase()) && !rest.starts_with('(') {
+            if let Some(own) = own.filter(|_| tables::own().iter().any(|table| table.name == token)) {
+                out.text.push_str(&dialect::quoted(own));
+                out.text.push('.');
+            }
             out.text.push_str(&quoted(token));
         } else {
             out.text.push_str(token);

@@ -109,6 +109,25 @@ impl Address {
         };
         hosts.iter().enumerate().map(server).collect()
     }
+
+    /// The same, for somebody else, with the same password.
+    #[must_use]
+    pub fn for_user(mut self, user: &str) -> Self {
+        self.config.user(user);
+        self
+    }
+
+    /// Its name on the server.
+    #[must_use]
+    pub fn database(&self) -> &str {
+        self.config.get_dbname().unwrap_or_default()
+    }
+
+    /// Who opens it.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        self.config.get_user().unwrap_or_default()
+    }
 }
 
 impl std::fmt::Display for Address {

@@ -126,6 +126,7 @@ impl Connector {
             None => format!("BEGIN {mode}"),
         };
         let mut client = Client {
+            schema: self.schema.clone(),
             reads: begin("ISOLATION LEVEL REPEATABLE READ READ ONLY"),
             // Times that are written to the panel's columns are UTC, whatever the server's zone is.
             writes: begin("ISOLATION LEVEL SERIALIZABLE")
@@ -215,6 +216,8 @@ enum State {
 
 /// A connection.
 pub(super) struct Client {
+    /// Of the host's own tables.
+    schema: Option<String>,
     client: tokio_postgres::Client,
     runtime: Runtime,
     /// Whether a statement finds its tables without a word before it.
@@ -436,7 +439,9 @@ impl Connection for Client {
 
     fn has_table(&self, name: &str) -> Result<bool, StorageError> {
         let db: &dyn Connection = self;
-        let there = db.one("SELECT to_regclass(?1) IS NOT NULL", &[ValueRef::Text(name)], |row| row.get::<bool>(0))?;
+        // The panel's schema may hold tables of that name, too.
+        let name = self.schema.as_ref().map_or_else(|| name.to_owned(), |schema| format!("{}.{name}", quoted(schema)));
+        let there = db.one("SELECT to_regclass(?1) IS NOT NULL", &[ValueRef::Text(&name)], |row| row.get::<bool>(0))?;
         Ok(there == Some(true))
     }
 

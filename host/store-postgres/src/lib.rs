@@ -7,7 +7,9 @@
 
 mod address;
 mod connection;
+mod copied;
 mod dialect;
+mod rights;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -19,11 +21,12 @@ use connection::Connector;
 pub use dialect::Postgres;
 use keyturn_core::seal::Keys;
 use keyturn_store::database::{Connection, ValueRef};
+use keyturn_store::moves::Side;
 use keyturn_store::schema::{self, Beginning};
 use keyturn_store::store::{Keeps, Store};
 use keyturn_store::{Provider, StorageError};
 pub use keyturn_store_server::Found;
-use keyturn_store_server::{Client as _, Connect as _, Mode, Pooling, Server};
+use keyturn_store_server::{Alone, Client as _, Connect as _, Mode, Pooling, Server};
 
 /// How the server is used. The defaults suit a panel of any size.
 #[derive(Debug, Clone, Default)]
@@ -85,6 +88,24 @@ pub fn replace_key(address: &Address, keys: &Keys, options: &Options) -> Result<
     })
 }
 
+/// Makes the host's tables, or brings them up to date.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn make_tables(address: &Address, options: &Options) -> Result<(), StorageError> {
+    prepare(&Connector::new(address, options, false), |_| Ok(()))
+}
+
+/// A connection to copy from or to.
+///
+/// # Errors
+/// As [`open`].
+pub fn side(address: &Address, options: &Options) -> Result<Box<dyn Side>, StorageError> {
+    let connector = Connector::new(address, options, false);
+    prepare(&connector, |_| Ok(()))?;
+    Ok(Box::new(Alone(connector.connect()?)))
+}
+
 /// Two hosts that start at once wait for each other.
 const STARTING: i64 = 0x6b65_7974_7572_6e01;
 
@@ -99,6 +120,7 @@ fn prepare(
         .change("SELECT pg_advisory_xact_lock(?1)", &[ValueRef::Integer(STARTING)])
         .and_then(|()| connector.make_schema(db))
         .and_then(|()| schema::prepare(db, Beginning::Tables, dialect::words))
+        .map_err(|error| schema::by_its_owner(error, &["42501"]))
         .and_then(|()| then(db));
     match prepared {
         Ok(()) => client.commit(),

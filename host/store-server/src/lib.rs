@@ -6,6 +6,7 @@
 
 #![deny(missing_docs)]
 
+mod alone;
 mod upkeep;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use alone::{Alone, Copies};
 use keyturn_store::StorageError;
 use keyturn_store::database::{Connection, Database, Upkeep, Work, Write};
 use upkeep::Ticker;

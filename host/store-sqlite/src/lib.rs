@@ -3,6 +3,7 @@
 #![deny(missing_docs)]
 
 pub mod connection;
+mod copied;
 mod dialect;
 pub mod lock;
 mod look;
@@ -24,6 +25,7 @@ use writer::{Job, Writer};
 
 use keyturn_core::seal::Keys;
 use keyturn_store::database::{Connection, Database, Write};
+use keyturn_store::moves::Side;
 use keyturn_store::schema::{self, Beginning};
 use keyturn_store::store::{Keeps, Store};
 use keyturn_store::{Provider, StorageError};
@@ -159,6 +161,26 @@ pub fn replace_key(path: &Path, keys: &Keys) -> Result<(), StorageError> {
     let (db, _) = connection::open_writer(path, false, Journal::Keep)?;
     migrate(&db)?;
     transaction(&db, |db| schema::replace_key(db, keys))
+}
+
+/// Makes the host's tables, or brings them up to date.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn make_tables(path: &Path) -> Result<(), StorageError> {
+    let (db, _) = connection::open_writer(path, false, Journal::Keep)?;
+    migrate(&db)
+}
+
+/// A connection to copy from or to; until it is dropped, no host can serve the file.
+///
+/// # Errors
+/// As [`open`].
+pub fn side(path: &Path) -> Result<Box<dyn Side>, StorageError> {
+    let lock = ServerLock::take(path).map_err(not_locked)?;
+    let (db, _) = connection::open_writer(path, false, Journal::Keep)?;
+    migrate(&db)?;
+    Ok(Box::new(copied::Alone { db, _lock: lock }))
 }
 
 /// Of two processes that start at once, one does it; where there is nothing to do, nobody waits for a lock.

@@ -42,6 +42,9 @@ pub enum StorageError {
     /// Another server has it.
     #[error("{0}")]
     Served(String),
+    /// Everything was copied to another database, or a copy to this one was not finished: no host may use it.
+    #[error("{0}")]
+    Moved(String),
     /// Anything else, with what was tried.
     #[error("{doing}: {cause}")]
     Failed {

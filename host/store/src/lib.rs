@@ -16,14 +16,17 @@ mod entry;
 pub mod epoch;
 mod error;
 pub mod keys;
+pub mod moves;
 pub mod outbox;
 mod provider;
 pub mod queue;
 mod quotas;
 mod records;
+pub mod rights;
 pub mod schema;
 pub mod settings;
 pub mod store;
+pub mod tables;
 mod tally;
 pub mod tasks;
 #[cfg(feature = "testing")]

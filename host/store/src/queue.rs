@@ -8,6 +8,7 @@ use keyturn_core::seal;
 
 use super::database::{Bind, Row, ValueRef, params};
 use super::error::StorageError;
+use super::moves;
 use super::store::{Rows, Store};
 
 /// One worker's hold on a row. Whoever settles shows it, so that of two that believe to have a row one is right.
@@ -246,7 +247,11 @@ impl Store {
         table: &Table,
         lease: impl Fn(Rows<'_>) -> Result<Vec<T>, StorageError> + Send + 'static,
     ) -> Result<Vec<T>, StorageError> {
-        if self.rows(|rows| rows.is_due(table))? { self.write(lease) } else { Ok(Vec::new()) }
+        if !self.rows(|rows| rows.is_due(table))? {
+            return Ok(Vec::new());
+        }
+        // Of a database that was copied elsewhere, nothing is done a second time.
+        self.write(move |rows| moves::in_service(rows.db).and_then(|()| lease(rows)))
     }
 
     /// Whether a worker has anything to do.
@@ -266,6 +271,7 @@ impl Store {
         let leases = leases.to_vec();
         self.time_goes_on(now);
         self.write(move |rows| {
+            moves::in_service(rows.db)?;
             let now = rows.now()?;
             rows.change(
                 "INSERT INTO keyturnhost_workers (id, beat) VALUES (1, ?1)

@@ -2,6 +2,7 @@
 
 use super::database::{Connection, params};
 use super::error::StorageError;
+use super::moves;
 use keyturn_core::seal::Keys;
 
 /// How a file of SQLite's came to have [`TABLES`], in SQLite's words. What was published never changes, and nothing is added:
@@ -277,10 +278,16 @@ pub const TABLES: &str = "
 /// What changed since, on every engine: each is run once, in order, and never changed once published. In the words of [`TABLES`],
 /// by statements `CREATE TABLE`, `CREATE INDEX`, `DROP INDEX name ON table`, `ALTER TABLE name ADD COLUMN` of one column, and such
 /// as change rows and may run twice: on MariaDB each is a transaction of its own, and a start that died begins the migration again.
-pub const SINCE: &[&str] = &["
+pub const SINCE: &[&str] = &[
+    "
     CREATE TABLE keyturnhost_touched (id DIGEST PRIMARY KEY, times INTEGER NOT NULL, at INTEGER NOT NULL);
     CREATE INDEX keyturnhost_touched_at ON keyturnhost_touched (at);
-"];
+",
+    "
+    CREATE TABLE keyturnhost_moves (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL, copy TEXT NOT NULL,
+        place TEXT NOT NULL, at INTEGER NOT NULL);
+",
+];
 
 /// What an engine begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -317,7 +324,7 @@ pub fn statements(sql: &str) -> impl Iterator<Item = &str> {
 pub fn prepare(db: &dyn Connection, beginning: Beginning, words: impl Fn(&str) -> String) -> Result<(), StorageError> {
     let present = version(db)?;
     if present > NEWEST {
-        return Err(newer("preparing the tables keyturnhost_*", present));
+        return Err(newer(PREPARING, present));
     }
     if present == 0 && beginning == Beginning::Migrations {
         let versions =
@@ -333,6 +340,23 @@ pub fn prepare(db: &dyn Connection, beginning: Beginning, words: impl Fn(&str) -
         db.execute(made, params![version as i64, db.now()? / 1000])?;
     }
     Ok(())
+}
+
+/// What [`prepare`] does, for an error.
+pub const PREPARING: &str = "preparing the tables keyturnhost_*";
+
+/// The same error, and what to do, where the user of a server may not make tables: the server's `codes` say so.
+#[must_use]
+pub fn by_its_owner(error: StorageError, codes: &[&str]) -> StorageError {
+    let StorageError::Failed { doing, cause } = error else { return error };
+    if !codes.iter().any(|code| cause.contains(&format!("({code})"))) {
+        return StorageError::Failed { doing, cause };
+    }
+    let cause = format!(
+        "{cause}. They are missing or older than this program, and this user may not change them; run \
+         `keyturn database migrate --user OWNER` with a user who may"
+    );
+    StorageError::Failed { doing: PREPARING.to_owned(), cause }
 }
 
 /// The version of the tables that this program makes.
@@ -369,7 +393,15 @@ pub fn newer(doing: &str, present: usize) -> StorageError {
 const NOTED: &str = "SELECT mac FROM keyturnhost_key";
 
 /// Whether these keys are those that sealed what stands here, if any have; nothing is noted.
+///
+/// # Errors
+/// [`StorageError::OtherKey`]; [`StorageError::Moved`].
 pub fn looks_like_key(db: &dyn Connection, keys: &Keys) -> Result<(), StorageError> {
+    moves::in_service(db)?;
+    has_key(db, keys)
+}
+
+pub(super) fn has_key(db: &dyn Connection, keys: &Keys) -> Result<(), StorageError> {
     match db.one(NOTED, &[], |row| row.get::<Vec<u8>>(0))? {
         Some(noted) if noted != keys.mac("this database", &[]) => Err(StorageError::OtherKey),
         _ => Ok(()),
@@ -379,16 +411,18 @@ pub fn looks_like_key(db: &dyn Connection, keys: &Keys) -> Result<(), StorageErr
 /// Whether these keys are those that sealed what stands here; the first ones are noted. With others every value would look
 /// forged, every link unknown and every session ended, and nothing would say why.
 pub fn check_key(db: &dyn Connection, keys: &Keys) -> Result<(), StorageError> {
+    moves::in_service(db)?;
     if db.one(NOTED, &[], |_| Ok(()))?.is_none() {
         // Of two processes that start at once, one notes its keys.
         let mac = keys.mac("this database", &[]);
         db.execute("INSERT INTO keyturnhost_key (id, mac) VALUES (1, ?1) ON CONFLICT (id) DO NOTHING", params![mac])?;
     }
-    looks_like_key(db, keys)
+    has_key(db, keys)
 }
 
 /// Notes these keys in place of others, and voids what those have sealed.
 pub fn replace_key(db: &dyn Connection, keys: &Keys) -> Result<(), StorageError> {
+    moves::in_service(db)?;
     for table in SEALED {
         db.execute(&format!("DELETE FROM keyturnhost_{table}"), &[])?;
     }

@@ -85,7 +85,10 @@ fn set(password: &str) -> Value {
 /// All three ways to a new password with their mails, hooks with idempotency, the commands.
 pub fn every_way(database: &Database<'_>) {
     with_people(database);
-    let panel = panel(database);
+    every_way_of(panel(database), database);
+}
+
+pub(super) fn every_way_of(panel: Panel, database: &Database<'_>) {
     let checked = panel.run(&["check"]);
     let said = String::from_utf8_lossy(&checked.stdout).into_owned();
     assert!(said.contains(&database.name) && said.contains("table people has"), "{said}");
@@ -252,6 +255,30 @@ fn every_way_on_postgresql() {
 #[test]
 fn every_way_on_mariadb() {
     every_way(&mariadb().database());
+}
+
+/// The host's own tables in a place of their own: one transaction covers both.
+fn every_way_apart(database: &Database<'_>, own: &str) {
+    with_people(database);
+    let panel = panel(database);
+    panel.edit("[database]", &format!("[database]\nschema = \"{own}\""));
+    every_way_of(panel, database);
+    let tables = |places: &str| {
+        let count = "SELECT count(*) FROM information_schema.tables WHERE table_name LIKE 'keyturnhost%'";
+        database.sql(&format!("{count} AND table_schema IN ({places})")).trim().to_owned()
+    };
+    assert_eq!(tables(&format!("'public', '{}'", database.name)), "0", "none is beside the panel's");
+    assert_ne!(tables(&format!("'{own}'")), "0");
+}
+
+#[test]
+fn every_way_on_postgresql_with_tables_in_a_schema_of_their_own() {
+    every_way_apart(&postgres().database(), "own_tables");
+}
+
+#[test]
+fn every_way_on_mariadb_with_tables_in_a_database_of_their_own() {
+    every_way_apart(&mariadb().database(), "own-tables");
 }
 
 #[test]

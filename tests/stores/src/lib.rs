@@ -7,7 +7,7 @@ mod raw;
 
 pub use engine::Engine;
 pub use keyturn_store::testing::*;
-pub use panel::{Opening, Panel};
+pub use panel::{Opening, Panel, apart};
 pub use raw::Raw;
 
 /// Makes of each function over an [`Engine`] one test for each engine, such as `sqlite::a_mail_is_leased_once`. A function that
@@ -23,6 +23,16 @@ macro_rules! every_engine {
         }
         mod mariadb {
             $(#[test] fn $test() { super::$test($crate::Engine::MariaDb); })+
+        }
+    };
+}
+
+/// Makes one more test of each function: on MariaDB, with the host's own tables in a database of their own.
+#[macro_export]
+macro_rules! apart {
+    ($($test:ident),+ $(,)?) => {
+        mod apart {
+            $(#[test] fn $test() { $crate::apart(|| super::$test($crate::Engine::MariaDb)); })+
         }
     };
 }

@@ -1,5 +1,6 @@
 //! A panel's database on one engine.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -7,8 +8,9 @@ use std::time::Duration;
 use keyturn_accounts::Sql;
 use keyturn_core::seal::Keys;
 use keyturn_servers::{POOLING, bouncer, galera};
+use keyturn_store::moves::Side;
 use keyturn_store::store::Keeps;
-use keyturn_store::{Provider, StorageError, Store};
+use keyturn_store::{Provider, StorageError, Store, tables};
 use keyturn_store_server::Pooling;
 
 use crate::{Engine, Raw};
@@ -21,6 +23,16 @@ const CUSTOMERS: &str = "
     INSERT INTO sessions VALUES ('a', 1), ('b', 2);
 ";
 
+thread_local! {
+    static APART: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a test whose panels have the host's own tables in a database of their own.
+pub fn apart(test: impl FnOnce()) {
+    APART.set(true);
+    test();
+}
+
 /// A panel's database, made for one test.
 pub struct Panel {
     /// What it is on.
@@ -31,6 +43,8 @@ pub struct Panel {
     /// Where hosts connect, one after the other: to a pooler, or each to another node of a cluster.
     ways: Vec<String>,
     next: AtomicUsize,
+    /// The database of the host's own tables, if it is another one.
+    own: Option<String>,
     raw: Mutex<Raw>,
     /// Whether its database goes with it.
     made: bool,
@@ -96,6 +110,8 @@ impl Panel {
         let mut panel = Self::at(engine, address);
         (panel.made, panel._folder) = (true, folder);
         panel.ways = ways(engine, &panel.address);
+        let name = || panel.address.rsplit_once('/').map(|(_, name)| format!("own-{name}"));
+        panel.own = (engine == Engine::MariaDb && APART.get()).then(name).flatten();
         panel.create(tables);
         panel
     }
@@ -105,7 +121,17 @@ impl Panel {
     pub fn at(engine: Engine, address: String) -> Self {
         let raw = Mutex::new(Raw::connect(engine, &address));
         let (ways, next) = (vec![address.clone()], AtomicUsize::new(0));
-        Self { engine, keys: Arc::new(Keys::new([7; 32])), address, ways, next, raw, made: false, _folder: None }
+        Self {
+            engine,
+            keys: Arc::new(Keys::new([7; 32])),
+            address,
+            own: None,
+            ways,
+            next,
+            raw,
+            made: false,
+            _folder: None,
+        }
     }
 
     /// Where it is.
@@ -167,8 +193,26 @@ impl Panel {
             Engine::MariaDb => {
                 use keyturn_store_mariadb::{Address, Options, open};
                 let pooling = Pooling { patience, ..Pooling::default() };
-                let address = Address::parse(way, None, None).expect("an address");
+                let address = Address::parse(way, None, None).expect("an address").with_own(self.own.clone());
                 open(&address, keys, provider, Options { keeps, pooling })
+            }
+        }
+    }
+
+    /// A connection to copy from or to.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub fn side(&self) -> Result<Box<dyn Side>, StorageError> {
+        match self.engine {
+            Engine::Sqlite => keyturn_store_sqlite::side(self.address.as_ref()),
+            Engine::Postgres => {
+                use keyturn_store_postgres::{Address, Options, side};
+                side(&Address::parse(&self.address, None, None).expect("an address"), &Options::default())
+            }
+            Engine::MariaDb => {
+                use keyturn_store_mariadb::{Address, side};
+                side(&Address::parse(&self.address, None, None).expect("an address").with_own(self.own.clone()))
             }
         }
     }
@@ -190,7 +234,7 @@ impl Panel {
             }
             Engine::MariaDb => {
                 use keyturn_store_mariadb::{Address, replace_key};
-                let address = Address::parse(&self.address, None, None).expect("an address");
+                let address = Address::parse(&self.address, None, None).expect("an address").with_own(self.own.clone());
                 replace_key(&address, keys).expect("replaced");
             }
         }
@@ -221,9 +265,22 @@ impl Panel {
         assert!(crate::settled(|| self.number(others) == 0), "somebody stays connected");
     }
 
-    /// The panel's own statements, as they stand.
+    /// The panel's own statements, as they stand; the host's tables are found where they are.
     pub fn run(&self, sql: &str) {
-        self.raw(|raw| raw.run(sql));
+        self.raw(|raw| raw.run(&self.placed(sql)));
+    }
+
+    fn placed(&self, sql: &str) -> String {
+        let Some(own) = &self.own else { return sql.to_owned() };
+        let word = |c: char| c.is_alphanumeric() || c == '_';
+        let mut placed = String::new();
+        for part in sql.split_inclusive(|c: char| !word(c)) {
+            if tables::own().iter().any(|table| table.name == part.trim_end_matches(|c: char| !word(c))) {
+                placed.push_str(&format!("\"{own}\"."));
+            }
+            placed.push_str(part);
+        }
+        placed
     }
 
     /// Statements that make tables, in [`Engine::words`].
@@ -235,7 +292,7 @@ impl Panel {
     #[must_use]
     pub fn rows(&self, sql: &str) -> Vec<Vec<String>> {
         let text = |value: Option<Vec<u8>>| String::from_utf8(value.unwrap_or_default()).expect("UTF-8");
-        self.raw(|raw| raw.rows(sql)).into_iter().map(|row| row.into_iter().map(text).collect()).collect()
+        self.raw(|raw| raw.rows(&self.placed(sql))).into_iter().map(|row| row.into_iter().map(text).collect()).collect()
     }
 
     /// The first column of all rows.
@@ -261,7 +318,7 @@ impl Panel {
     /// The bytes of one column; NULL is none.
     #[must_use]
     pub fn bytes(&self, sql: &str) -> Vec<Vec<u8>> {
-        let values = self.raw(|raw| raw.rows(sql)).into_iter().filter_map(|mut row| row.remove(0));
+        let values = self.raw(|raw| raw.rows(&self.placed(sql))).into_iter().filter_map(|mut row| row.remove(0));
         match self.engine {
             Engine::Sqlite | Engine::MariaDb => values.collect(),
             // It writes them as text: \\x0a0b.
@@ -288,7 +345,10 @@ impl Drop for Panel {
                 let drop = format!("DROP DATABASE {name} WITH (FORCE)");
                 Raw::connect(self.engine, &format!("{server}/postgres")).run(&drop);
             }
-            Engine::MariaDb => self.run(&format!("DROP DATABASE {name}")),
+            Engine::MariaDb => {
+                self.own.iter().for_each(|own| self.run(&format!("DROP DATABASE IF EXISTS \"{own}\"")));
+                self.run(&format!("DROP DATABASE {name}"));
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 mod accounts;
 mod addresses;
 mod audit;
+mod copying;
 mod counters;
 mod data;
 mod deliveries;

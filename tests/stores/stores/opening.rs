@@ -10,6 +10,13 @@ every_engine!(
     a_reader_cannot_write,
 );
 
+apart!(
+    a_database_of_a_newer_version_is_refused_and_an_older_one_is_brought_up_once,
+    several_hosts_may_prepare_one_database_at_once,
+    after_shutdown_commits_fail_by_name_and_what_was_committed_stays,
+    a_reader_cannot_write,
+);
+
 fn a_database_of_a_newer_version_is_refused_and_an_older_one_is_brought_up_once(engine: Engine) {
     let panel = Panel::new(engine);
     drop(panel.open());

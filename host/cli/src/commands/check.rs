@@ -18,6 +18,7 @@ use keyturn_host::plugin::admit::{AdmitError, Plugin};
 use keyturn_host::plugin::manifest::{Operation, Role};
 use keyturn_host::plugin::roster::Wanted;
 use keyturn_host::sqlite::Journal;
+use keyturn_host::storage::Store;
 use keyturn_host::storage::tasks::TaskCount;
 use keyturn_host::webhooks::tended::{Held, Tended};
 use keyturn_host::work::Workers;
@@ -100,6 +101,7 @@ fn look(config: &Config, report: &mut Report<'_>) -> anyhow::Result<()> {
     let (storage, _, found) = config.look_at_storage()?;
     report.good(format!("database {} ({})", config.database_name(), found.engine));
     opened(config, &found, report);
+    rights(config, &storage, found.version.is_some(), report)?;
     let findings = storage.read(|sql| Ok(provider.check(sql, config.limits.accounts_per_address)));
     for Finding { severity, text, fix } in findings.map_err(|cause| anyhow!("database: {cause}"))? {
         report.wrong += usize::from(severity == Severity::Wrong);
@@ -150,6 +152,30 @@ fn opened(config: &Config, found: &Found, report: &mut Report<'_>) {
              folder; the file then stays in WAL mode",
         );
     }
+}
+
+/// On a server: rights that are missing, and those that nothing needs.
+fn rights(config: &Config, storage: &Store, made: bool, report: &mut Report<'_>) -> anyhow::Result<()> {
+    let Some(guarded) = config.guarded() else { return Ok(()) };
+    let needs = config.needs(made)?;
+    let rights = storage.read(|db| guarded.rights(db, &needs)).map_err(|cause| anyhow!("database: {cause}"))?;
+    let said = |right: &str| right.replace('"', "");
+    let user = said(&rights.user);
+    for right in &rights.missing {
+        let grant = format!("GRANT {right} TO {};", rights.user);
+        report.wrong(format!("database: {user} lacks the right {}", said(right))).fix(config.for_a_session(grant));
+    }
+    if !rights.wide.is_empty() {
+        let (most, all) = (10, rights.wide.len());
+        let lines: Vec<String> = rights.wide.iter().take(most).map(|right| format!("\n{right}")).collect();
+        let more = if all > most { format!("\nand {} more", all - most) } else { String::new() };
+        report
+            .note(format!("database: {user} has rights that Keyturn doesn't need:{}{more}", lines.concat()))
+            .fix("revoke them; keyturn database grants prints the rights that it needs");
+    } else if rights.missing.is_empty() {
+        report.good(format!("database: {user} has the rights that Keyturn needs, and no others"));
+    }
+    Ok(())
 }
 
 /// Checks as far as possible without sending anything. Answers whether email can be sent.

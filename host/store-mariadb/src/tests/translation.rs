@@ -4,7 +4,7 @@ use crate::words::{lasting, passing};
 
 #[test]
 fn parameters_come_in_the_order_in_which_they_stand() {
-    let translated = translate("SELECT ?2, '?1', \"?1\", ?1 FROM t WHERE a = ?2 AND b = ?12");
+    let translated = translate("SELECT ?2, '?1', \"?1\", ?1 FROM t WHERE a = ?2 AND b = ?12", None);
     assert_eq!(translated.text, "SELECT ?, '?1', \"?1\", ? FROM \"t\" WHERE \"a\" = ? AND \"b\" = ?");
     assert_eq!(translated.order, [1, 0, 1, 11]);
 }
@@ -42,7 +42,29 @@ fn what_mariadb_says_otherwise_is_said_so() {
         ("SELECT 1 FROM a JOIN b ON a.x = b.x", r#"SELECT 1 FROM "a" JOIN "b" ON "a"."x" = "b"."x""#),
         ("SELECT 'unended", "SELECT 'unended"),
     ] {
-        assert_eq!(translate(ours).text, theirs);
+        assert_eq!(translate(ours, None).text, theirs);
+    }
+}
+
+#[test]
+fn the_hosts_own_tables_are_named_with_their_database() {
+    for (ours, theirs) in [
+        (
+            "INSERT INTO keyturnhost_usage (kind) VALUES (?1) ON CONFLICT (kind) DO UPDATE SET amount = keyturnhost_usage.amount",
+            r#"INSERT INTO "a""b"."keyturnhost_usage" ("kind") VALUES (?) ON DUPLICATE KEY UPDATE "amount" = "a""b"."keyturnhost_usage"."amount""#,
+        ),
+        (
+            "DELETE FROM keyturnhost_tasks WHERE number IN (SELECT number FROM keyturnhost_tasks)",
+            r#"DELETE "a""b"."keyturnhost_tasks" FROM "a""b"."keyturnhost_tasks" JOIN (SELECT "number" FROM "a""b"."keyturnhost_tasks") AS "named" ON "named"."number" = "a""b"."keyturnhost_tasks"."number""#,
+        ),
+        // An index has the name of its table before its own, and no database.
+        (
+            "CREATE INDEX keyturnhost_tasks_due ON keyturnhost_tasks (due)",
+            r#"CREATE INDEX "keyturnhost_tasks_due" ON "a""b"."keyturnhost_tasks" ("due")"#,
+        ),
+        ("SELECT 1 FROM \"people\", customers", r#"SELECT 1 FROM "people", "customers""#),
+    ] {
+        assert_eq!(translate(ours, Some("a\"b")).text, theirs);
     }
 }
 
@@ -107,7 +129,7 @@ fn indices_over_some_rows_serve_the_statements_that_they_are_for() {
     ];
     let tidied = "DELETE FROM keyturnhost_audit WHERE id IN (SELECT id FROM (
                     SELECT id FROM keyturnhost_audit WHERE times IS NOT NULL ORDER BY at LIMIT ?1) AS oldest)";
-    let explained = format!("EXPLAIN {}", translate(tidied).text.replace('?', "9"));
+    let explained = format!("EXPLAIN {}", translate(tidied, None).text.replace('?', "9"));
     let plan = dynamic(&connected(&database)).rows(&explained, &[]).expect("explained");
     let reads = plan.iter().find(|step| step[2] == Value::Text("keyturnhost_audit".to_owned())).expect("the audit");
     assert_eq!(reads[3], Value::Text("eq_ref".to_owned()), "{plan:?}");
