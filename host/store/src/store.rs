@@ -202,7 +202,14 @@ impl Store {
     /// # Errors
     /// [`StorageError`].
     pub fn count(&self, plugin: &str, bounds: &[Bound], now: i64) -> Result<Counted, StorageError> {
-        self.own.counters.count(plugin, bounds, now, || self.rows(|rows| rows.counters(plugin, now)))
+        let counters = &self.own.counters;
+        if self.database.is_shared()
+            && let Some(stale) = counters.stale(plugin, bounds, now)
+        {
+            let written = self.rows(|rows| rows.counters_named(plugin, &stale.bounds, now))?;
+            counters.refresh(plugin, &stale, &written, now);
+        }
+        counters.count(plugin, bounds, now, || self.rows(|rows| rows.counters(plugin, now)))
     }
 
     /// Counts one more of an entry as [`super::entry::AuditEntry::counted`] makes it, in memory; it is written behind, as counters are.
@@ -222,10 +229,13 @@ impl Upkeep for Own {
             let rows = self.rows(db);
             rows.write_counts(&counts).and_then(|()| rows.add_tallied(&tallied))
         };
-        if let Err(error) = transaction(&write) {
-            tracing::warn!(%error, "can't write counters yet");
-            self.counters.give_back(counts);
-            self.tally.give_back(tallied);
+        match transaction(&write) {
+            Ok(()) => self.counters.has_moved(&counts),
+            Err(error) => {
+                tracing::warn!(%error, "can't write counters yet");
+                self.counters.give_back(counts);
+                self.tally.give_back(tallied);
+            }
         }
     }
 
