@@ -2,6 +2,7 @@
 
 use super::database::{Connection, params};
 use super::error::StorageError;
+use super::hosts::SILENT_MS;
 use keyturn_core::seal::Keys;
 
 /// How a file of SQLite's came to have [`TABLES`], in SQLite's words. What was published never changes, and nothing is added:
@@ -277,7 +278,11 @@ pub const TABLES: &str = "
 /// What changed since, on every engine: each is run once, in order, and never changed once published. In the words of [`TABLES`],
 /// by statements `CREATE TABLE`, `CREATE INDEX`, `DROP INDEX name ON table`, `ALTER TABLE name ADD COLUMN` of one column, and such
 /// as change rows and may run twice: on MariaDB each is a transaction of its own, and a start that died begins the migration again.
-pub const SINCE: &[&str] = &[];
+pub const SINCE: &[&str] = &["
+    CREATE TABLE keyturnhost_hosts (id NAME PRIMARY KEY, started INTEGER NOT NULL, beat INTEGER NOT NULL, worked INTEGER,
+        ahead INTEGER NOT NULL, ended INTEGER);
+    DROP TABLE IF EXISTS keyturnhost_workers;
+"];
 
 /// What an engine begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -395,22 +400,33 @@ pub fn replace_key(db: &dyn Connection, keys: &Keys) -> Result<(), StorageError>
     Ok(())
 }
 
-/// Whether no worker has given a sign of life lately: on a server there is no lock that says who serves.
+/// Whether these keys are still those that sealed what stands here; nobody replaces them until the transaction ends.
+///
+/// # Errors
+/// [`StorageError::OtherKey`].
+pub fn hold_key(db: &dyn Connection, keys: &Keys) -> Result<(), StorageError> {
+    let held = "UPDATE keyturnhost_key SET mac = mac WHERE id = 1 AND mac = ?1";
+    match db.execute(held, params![keys.mac("this database", &[])])? {
+        0 => Err(StorageError::OtherKey),
+        _ => Ok(()),
+    }
+}
+
+/// Whether no host gives signs of life: on a server there is no lock that says who serves. To be asked after the keys were
+/// replaced, in the same transaction: then a host that starts at this moment is seen here, or sees the other keys.
 ///
 /// # Errors
 /// [`StorageError::Served`].
 pub fn unserved(db: &dyn Connection) -> Result<(), StorageError> {
-    let beat = db.one("SELECT beat FROM keyturnhost_workers WHERE id = 1", &[], |row| row.get::<i64>(0))?;
-    let silent = beat.map_or(i64::MAX, |beat| db.now().map_or(0, |now| now - beat));
-    if silent >= SILENT {
+    let lives = "SELECT 1 FROM keyturnhost_hosts WHERE ended IS NULL AND beat > ?1 LIMIT 1";
+    if db.one(lives, params![db.now()? - SILENT_MS], |_| Ok(()))?.is_none() {
         return Ok(());
     }
-    let seconds = SILENT / 1000;
-    Err(StorageError::Served(format!("a host works on this database: stop all hosts, and try again {seconds} s later")))
+    let seconds = SILENT_MS / 1000;
+    Err(StorageError::Served(format!(
+        "a host serves this database: stop all hosts. If one was killed, try again {seconds} s later"
+    )))
 }
-
-/// A host that gave no sign of life for so long is gone, in milliseconds.
-const SILENT: i64 = 30_000;
 
 /// Whose rows the keys have sealed, or count those.
 const SEALED: [&str; 13] = [

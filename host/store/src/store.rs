@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::counters::{Bound, Counted, Counters};
 use super::database::{Connection, Database, Upkeep, Work, Write};
 use super::error::StorageError;
+use super::hosts::Presence;
 use super::provider::Provider;
 use super::tally::Tally;
 use keyturn_core::accounts::{AccountId, Matched};
@@ -44,6 +45,7 @@ pub(super) struct Own {
     keys: Arc<Keys>,
     provider: Arc<dyn Provider>,
     pub(super) counters: Counters,
+    pub(super) presence: Presence,
     tally: Tally,
     audit_stays: i64,
     /// The last call's instant, Unix milliseconds: tidying has no clock of its own.
@@ -87,6 +89,7 @@ impl Store {
             keys,
             provider,
             counters: Counters::new(keeps.counters),
+            presence: Presence::default(),
             tally: Tally::default(),
             audit_stays: i64::try_from(keeps.audit.as_millis()).unwrap_or(i64::MAX),
             latest: AtomicI64::new(NEVER),
@@ -158,6 +161,7 @@ impl Store {
 
     /// Commits what waits, writes the counters and tidies up. Later commits fail; reads go on.
     pub fn shutdown(&self) {
+        self.stops();
         self.database.close();
     }
 
@@ -218,9 +222,16 @@ impl Store {
     }
 }
 
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
 impl Upkeep for Own {
     /// A failure concerns no caller: what was added stays in memory and is tried again.
     fn write_behind(&self, transaction: &dyn Fn(&Work<'_>) -> Result<(), StorageError>) {
+        self.give_sign(transaction);
         let (counts, tallied) = (self.counters.take_unwritten(), self.tally.take_unwritten());
         if counts.is_empty() && tallied.is_empty() {
             return;
@@ -247,7 +258,11 @@ impl Upkeep for Own {
         self.counters.tidy(now);
         let removed = std::cell::Cell::new(0);
         let remove = |db: &dyn Connection| {
-            removed.set(self.rows(db).remove_ended(now, TIDIED, self.audit_stays)?);
+            let rows = self.rows(db);
+            // By a clock that is ahead, what other hosts still need would be over.
+            if !rows.clock()?.is_off() {
+                removed.set(rows.remove_ended(now, TIDIED, self.audit_stays)?);
+            }
             Ok(())
         };
         match transaction(&remove) {

@@ -11,6 +11,7 @@ mod plugins;
 pub mod server;
 mod servers;
 mod serving;
+mod several;
 mod signed;
 mod tried;
 mod views;

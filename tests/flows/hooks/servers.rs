@@ -22,12 +22,12 @@ const PEOPLE: [&str; 4] = [
     "INSERT INTO sessions VALUES ('a', 1), ('b', 1)",
 ];
 
-fn with_people(database: &Database<'_>) {
+pub fn with_people(database: &Database<'_>) {
     PEOPLE.iter().for_each(|sql| drop(database.sql(sql)));
 }
 
 /// A host's folder: one more on the same database has the same key, configuration and grants.
-fn panel(database: &Database<'_>) -> Panel {
+pub fn panel(database: &Database<'_>) -> Panel {
     let panel = Panel::new();
     panel.edit("sqlite = \"panel.db\"", &format!("url = \"{}\"", database.url));
     // No test here is about how often a key may ask.
@@ -42,7 +42,7 @@ fn panel(database: &Database<'_>) -> Panel {
     panel
 }
 
-fn mails(server: &Server) -> Vec<String> {
+pub fn mails(server: &Server) -> Vec<String> {
     let folder = std::fs::read_dir(server.panel.folder.path().join("mail"));
     let paths = folder.into_iter().flatten().map(|entry| entry.expect("read").path());
     paths
@@ -59,7 +59,7 @@ fn chosen_by(mail: &str) -> Option<String> {
 
 /// What comes in time.
 #[track_caller]
-fn comes<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn comes<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let until = Instant::now() + Duration::from_secs(60);
     loop {
         if let Some(found) = look() {
@@ -70,15 +70,15 @@ fn comes<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-const MAY: &str = "password/set-password,password/verify,password/request-reset,password/reset-and-mail,\
+pub const MAY: &str = "password/set-password,password/verify,password/request-reset,password/reset-and-mail,\
                    password/inspect-link,password/complete-reset,password/account-status,report/visit,without-step-up,accounts,mails";
 
-fn verify(server: &Server, token: &str, password: &str) -> Value {
+pub fn verify(server: &Server, token: &str, password: &str) -> Value {
     let typed = json!({"login_or_email": " MARTA ", "password": password});
     server.call(token, "password/verify", &typed).done()["kind"].clone()
 }
 
-fn set(password: &str) -> Value {
+pub fn set(password: &str) -> Value {
     json!({"account": "customer:1", "new": password, "must_change": false})
 }
 
