@@ -60,12 +60,12 @@ impl Connect for Connector {
 
     fn connect(&self) -> Result<Client, StorageError> {
         let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|cause| self.failed(&cause.to_string()))?;
+        let runtime = Own(Some(runtime.map_err(|cause| self.failed(&cause.to_string()))?));
         let config = self.address.for_writing(!self.looks);
         let tls = self.address.tls.then(|| tls::trusting(self.address.ca.as_deref())).transpose();
         let tls = tls.map_err(|cause| self.failed(&cause.to_string()))?;
         let warned = Arc::new(AtomicBool::new(false));
-        let connected = runtime.block_on(async {
+        let connected = runtime.wait(async {
             let connecting = async {
                 match tls {
                     Some(tls) => {
@@ -171,12 +171,32 @@ enum State {
 /// A connection.
 pub(super) struct Client {
     client: tokio_postgres::Client,
-    runtime: Runtime,
+    runtime: Own,
     reads: String,
     writes: String,
     /// The server warned of something since the last commit began.
     warned: Arc<AtomicBool>,
     state: Cell<State>,
+}
+
+/// A connection's own runtime. Nothing waits for its end, so the last owner of a store may also drop it in an async context.
+struct Own(Option<Runtime>);
+
+impl Own {
+    fn wait<T>(&self, what: impl Future<Output = T>) -> T {
+        match &self.0 {
+            Some(runtime) => runtime.block_on(what),
+            None => unreachable!("it is there until it is dropped"),
+        }
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// What came of asking the server.
@@ -187,7 +207,7 @@ enum Asked {
 
 impl Client {
     fn wait<T>(&self, most: Duration, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Asked> {
-        let answer = self.runtime.block_on(async { tokio::time::timeout(most, asked).await });
+        let answer = self.runtime.wait(async { tokio::time::timeout(most, asked).await });
         answer.map_err(|_| Asked::Late)?.map_err(Asked::Server)
     }
 

@@ -65,8 +65,8 @@ fn three_hosts_of_which_one_is_set_up_in_another_way(database: &Database<'_>) {
     assert_eq!(replaced.status.code(), Some(75), "{}", String::from_utf8_lossy(&replaced.stderr));
     odd.signal("TERM");
     let process = format!("/{}", odd.process());
-    let (code, _) = odd.ends();
-    assert_eq!(code, Some(0));
+    let (code, panel) = odd.ends();
+    assert_eq!(code, Some(0), "{}", std::fs::read_to_string(panel.folder.path().join("server.log")).expect("a log"));
     let listed = hosts(&one.panel);
     let stopped = |host: &&Value| host["name"].as_str().is_some_and(|name| name.ends_with(&process));
     assert_eq!(listed.iter().find(stopped).expect("still listed")["state"], "stopped");
