@@ -1,6 +1,7 @@
 //! `keyturn.toml`: one file with the panel's database and mapping, and everything that the host may use. Paths are relative to
 //! it.
 
+mod compared;
 mod database;
 mod reload;
 mod tables;
@@ -83,7 +84,7 @@ pub struct Config {
     folder: PathBuf,
     #[serde(skip)]
     lines: BTreeMap<String, usize>,
-    /// All but the webhooks, as it stands there.
+    /// As it stands there.
     #[serde(skip)]
     said: toml::Table,
 }
@@ -344,7 +345,6 @@ impl Config {
         config.file.clone_from(&name);
         config.lines = lines(&text);
         config.said = toml::from_str(&text).unwrap_or_default();
-        config.said.remove("webhooks");
         if let Some(origin) = &mut config.brand.link_origin {
             origin.truncate(origin.trim_end_matches('/').len());
         }
@@ -511,6 +511,9 @@ impl Config {
 
     fn bare_host(&self, engine: bool) -> Result<Host, ConfigError> {
         let (storage, keys) = self.storage()?;
+        if self.opening == Opening::Serve {
+            storage.join().map_err(|cause| ConfigError::Database { path: self.database_name(), cause })?;
+        }
         let brand = Brand {
             name: self.brand.name.clone(),
             contact: self.brand.contact.clone(),

@@ -59,6 +59,8 @@ pub(crate) const TESTS: &[Need] = &[
     },
     POSTGRESQL,
     MARIADB,
+    // For hosts whose clock is wrong.
+    Need { packages: &["faketime"], is_there: || program("faketime").arg("--version").answer().is_some() },
     Need { packages: &["curl"], is_there: || program("curl").arg("--version").answer().is_some() },
     Need { packages: &["openssl"], is_there: || program("openssl").arg("version").answer().is_some() },
     Need { packages: &["msmtp"], is_there: || std::path::Path::new("/usr/bin/msmtp").exists() },

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{audit, call, check, database, jobs, key, keys, mail, outbox, plugin, reset_password, webhooks};
+use commands::{audit, call, check, database, hosts, jobs, key, keys, mail, outbox, plugin, reset_password, webhooks};
 use output::{Colour, Output};
 
 /// Password management for hosting panels, as a sandboxed plugin.
@@ -93,6 +93,9 @@ Works while the server is running or stopped. Reads the password from standard i
 SIGTERM and Ctrl-C stop it after the running requests. SIGHUP reads grants files, components and [[webhooks]] again.
 /healthz answers while the process runs, /readyz while it can work.")]
     Serve(commands::serve::Arguments),
+    /// The hosts that serve this database.
+    #[command(subcommand)]
+    Hosts(hosts::Command),
     /// The key file.
     #[command(subcommand)]
     Key(key::Command),
@@ -123,6 +126,7 @@ fn main() -> ExitCode {
         Command::Webhooks(command) => webhooks::run(&cli.config, &command, &output),
         Command::Serve(arguments) => commands::serve::run_command(&cli.config, &arguments, &output),
         Command::Database(command) => database::run(&cli.config, &command, &output),
+        Command::Hosts(command) => hosts::run(&cli.config, &command, &output),
         Command::Key(command) => key::run(&cli.config, &command, &output),
         Command::Audit(command) => audit::run(&cli.config, &command, &output),
     };

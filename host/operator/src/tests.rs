@@ -287,7 +287,7 @@ fn an_empty_outbox_says_why_and_stopped_workers_since_when() {
     stage.host.withdraw(&admin(), &[waits]).expect("withdrawn");
     stage.storage.beat(&[], 30_000, now()).expect("a sign of life");
     assert!(!stage.outbox(&admin(), &[]).contains("kt-notice kt-danger"));
-    stage.panel("UPDATE keyturnhost_workers SET beat = 5");
+    stage.panel("UPDATE keyturnhost_hosts SET worked = 5");
     let html = stage.outbox(&admin(), &[]);
     assert!(html.contains("No email is being sent") && html.contains("It last ran: 1 Jan 1970, 00:00"), "{html}");
     assert!(html.contains("<code dir=\"ltr\">panel work</code>"), "{html}");

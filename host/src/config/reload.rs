@@ -8,6 +8,7 @@ use super::{Config, ConfigError};
 use crate::host::Host;
 use crate::plugin::admit::Plugin;
 use crate::plugin::grants::Grants;
+use crate::storage::hosts::differing;
 
 /// What became of each plugin, by its name.
 pub type Outcomes = BTreeMap<String, Result<Arc<Plugin>, ConfigError>>;
@@ -21,6 +22,10 @@ impl Config {
     pub fn reload(&self, host: &Host) -> Result<Outcomes, ConfigError> {
         let outcomes = self.look_at_plugins(host)?;
         host.remember_plugins();
+        let admitted = |plugin: &str| outcomes.get(plugin).is_some_and(Result::is_ok);
+        if let Err(cause) = host.storage.introduce(self.about(host, admitted)) {
+            tracing::warn!("can't compare settings and grants with other hosts: {cause}");
+        }
         Ok(outcomes)
     }
 
@@ -65,41 +70,8 @@ impl Config {
     pub fn reload_webhooks(&self, host: &Host) -> Result<Vec<String>, ConfigError> {
         let now = Self::read(Path::new(&self.file))?;
         host.replace_destinations(now.destinations()?);
-        let mut others = Vec::new();
-        differences(&self.said, &now.said, "", &mut others);
+        let mut others = differing(&self.settings(), &now.settings());
+        others.retain(|setting| !setting.starts_with("webhooks."));
         Ok(others)
-    }
-}
-
-/// The settings, by their full names, that differ between two files.
-fn differences(one: &toml::Table, other: &toml::Table, above: &str, found: &mut Vec<String>) {
-    let added = other.keys().filter(|key| !one.contains_key(*key));
-    for key in one.keys().chain(added) {
-        match (one.get(key), other.get(key)) {
-            (Some(toml::Value::Table(one)), Some(toml::Value::Table(other))) => {
-                differences(one, other, &format!("{above}{key}."), found);
-            }
-            (one, other) if one != other => found.push(format!("{above}{key}")),
-            _ => {}
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_setting_that_is_not_as_it_was_is_named_whole() {
-        let table = |text: &str| toml::from_str::<toml::Table>(text).expect("TOML");
-        let one =
-            table("plugins = 'a'\nkey-file = 'k'\n[mail]\nfrom = 'x'\n[mail.smtp]\nport = 25\n[limits]\nqueue-ms = 1");
-        let other = table("plugins = 'b'\nkey-file = 'k'\n[mail]\nfrom = 'x'\n[mail.smtp]\nport = 26\nhost = 'h'");
-        let mut found = Vec::new();
-        differences(&one, &other, "", &mut found);
-        found.sort();
-        assert_eq!(found, ["limits", "mail.smtp.host", "mail.smtp.port", "plugins"]);
-        differences(&one, &one, "", &mut found);
-        assert_eq!(found.len(), 4);
     }
 }

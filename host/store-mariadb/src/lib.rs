@@ -95,8 +95,8 @@ pub fn replace_key(address: &Address, keys: &Keys) -> Result<(), StorageError> {
     let db = Db::open(address, false)?;
     migrate(&db)?;
     db.begin(Mode::Write)?;
-    schema::unserved(&db)?;
     schema::replace_key(&db, keys)?;
+    schema::unserved(&db)?;
     db.commit()
 }
 

@@ -97,10 +97,11 @@ impl Connect for Connector {
 impl Connector {
     fn to(&self, config: &tokio_postgres::Config) -> Result<Client, String> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|cause| cause.to_string())?;
+        let runtime = Own(Some(runtime));
         let tls = self.address.tls.then(|| tls::trusting(self.address.ca.as_deref())).transpose();
         let tls = tls.map_err(|cause| cause.to_string())?;
         let warned = Arc::new(AtomicBool::new(false));
-        let connected = runtime.block_on(async {
+        let connected = runtime.wait(async {
             let connecting = async {
                 match tls {
                     Some(tls) => {
@@ -219,7 +220,7 @@ pub(super) struct Client {
     /// Of the host's own tables.
     schema: Option<String>,
     client: tokio_postgres::Client,
-    runtime: Runtime,
+    runtime: Own,
     /// Whether a statement finds its tables without a word before it.
     own_path: bool,
     reads: String,
@@ -227,6 +228,26 @@ pub(super) struct Client {
     /// The server warned of something since the last commit began.
     warned: Arc<AtomicBool>,
     state: Cell<State>,
+}
+
+/// A connection's own runtime. Nothing waits for its end, so the last owner of a store may also drop it in an async context.
+struct Own(Option<Runtime>);
+
+impl Own {
+    fn wait<T>(&self, what: impl Future<Output = T>) -> T {
+        match &self.0 {
+            Some(runtime) => runtime.block_on(what),
+            None => unreachable!("it is there until it is dropped"),
+        }
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// What came of asking the server.
@@ -256,7 +277,7 @@ impl Client {
     }
 
     fn wait<T>(&self, most: Duration, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Asked> {
-        let answer = self.runtime.block_on(async { tokio::time::timeout(most, asked).await });
+        let answer = self.runtime.wait(async { tokio::time::timeout(most, asked).await });
         answer.map_err(|_| Asked::Late)?.map_err(Asked::Server)
     }
 
@@ -472,7 +493,7 @@ impl keyturn_store_server::Client for Client {
             return self.begun(&self.writes);
         }
         // Whether the server has ended the connection: nothing is sent.
-        self.runtime.block_on(tokio::task::yield_now());
+        self.runtime.wait(tokio::task::yield_now());
         if self.client.is_closed() {
             self.state.set(State::Broken);
             return Err(StorageError::Busy);

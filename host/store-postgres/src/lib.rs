@@ -83,8 +83,8 @@ pub fn look(
 /// [`StorageError`]; [`StorageError::Served`].
 pub fn replace_key(address: &Address, keys: &Keys, options: &Options) -> Result<(), StorageError> {
     prepare(&Connector::new(address, options, false), |db| {
-        schema::unserved(db)?;
-        schema::replace_key(db, keys)
+        schema::replace_key(db, keys)?;
+        schema::unserved(db)
     })
 }
 

@@ -190,6 +190,10 @@ impl<C: Connect> Database for Server<C> {
         Ok(())
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     fn close(&self) {
         self.inner.closed.store(true, Ordering::Release);
         self.ticker.stop();

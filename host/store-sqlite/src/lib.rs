@@ -231,6 +231,10 @@ impl Database for File {
         self.place.still()
     }
 
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     fn close(&self) {
         self.jobs.write().unwrap_or_else(PoisonError::into_inner).take();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();

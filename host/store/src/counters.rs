@@ -8,11 +8,16 @@
 //! more let pass than the limit, and a full counter has room again after a sixteenth of a window more at the latest.
 //!
 //! The table holds what the memory holds and, for a while, what has ended: new names make no more rows than there may be counters.
+//!
+//! Where several hosts count, the table has the sum. A counter that was not read from it for [`FRESH`] is read before it is
+//! counted with. So a host knows what another has let pass after a second until it is written, and another one at most.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use super::database::params;
+use super::database::{Bind as _, ValueRef, params};
 use super::error::StorageError;
 use super::store::Rows;
 
@@ -38,6 +43,8 @@ pub enum Counted {
 
 /// Steps in a window.
 const STEPS: i64 = 16;
+/// How long a host believes what it read of a counter that others count with, too.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// What was added to one step of one counter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +63,14 @@ impl Added {
     pub fn ends(&self) -> i64 {
         step_ends(self.step, self.window)
     }
+}
+
+/// Counters that have to be read.
+pub(super) struct Stale<'a> {
+    pub bounds: Vec<&'a Bound>,
+    /// What [`Counters::flushes`] was before.
+    flushes: u64,
+    at: Instant,
 }
 
 /// A counter that made room for another.
@@ -85,6 +100,8 @@ impl Unwritten {
 pub(super) struct Counters {
     plugins: Mutex<HashMap<String, Plugin>>,
     limit: usize,
+    /// Grows when something is taken to be written, and when that is done: so it is odd in between.
+    flushes: AtomicU64,
 }
 
 #[derive(Default)]
@@ -102,6 +119,8 @@ struct Plugin {
 struct Counter {
     steps: Vec<Step>,
     fresh: bool,
+    /// When it was last read from the table.
+    read: Option<Instant>,
 }
 
 struct Step {
@@ -120,7 +139,55 @@ impl Step {
 impl Counters {
     /// At most `limit` for each plugin.
     pub fn new(limit: usize) -> Self {
-        Self { plugins: Mutex::default(), limit }
+        Self { plugins: Mutex::default(), limit, flushes: AtomicU64::new(0) }
+    }
+
+    /// What of these has to be read from the table, since others may have counted; none: nothing. What is full by what was just
+    /// read is refused without.
+    pub fn stale<'a>(&self, plugin: &str, bounds: &'a [Bound], now: i64) -> Option<Stale<'a>> {
+        let plugins = self.lock();
+        let state = plugins.get(plugin)?;
+        let is_fresh = |bound: &&Bound| {
+            let counter = state.counters.get(&(bound.key.clone(), bound.window));
+            counter.and_then(|counter| counter.read).is_some_and(|read| read.elapsed() < FRESH)
+        };
+        let (fresh, bounds): (Vec<&Bound>, Vec<&Bound>) = bounds.iter().partition(is_fresh);
+        let full = fresh.iter().any(|bound| state.wait(bound, now).is_some());
+        let flushes = self.flushes.load(Ordering::Relaxed);
+        (!full && !bounds.is_empty()).then(|| Stale { bounds, flushes, at: Instant::now() })
+    }
+
+    /// What was read of these.
+    pub fn refresh(&self, plugin: &str, stale: &Stale<'_>, written: &[Added], now: i64) {
+        let mut plugins = self.lock();
+        let Some(state) = plugins.get_mut(plugin) else { return };
+        // What was being written at that time may be in what was read, or not.
+        let exact = stale.flushes % 2 == 0 && stale.flushes == self.flushes.load(Ordering::Relaxed);
+        for bound in &stale.bounds {
+            let of_bound = written.iter().filter(|one| (&one.key, one.window) == (&bound.key, bound.window));
+            let of_bound: Vec<&Added> = of_bound.collect();
+            let name = (bound.key.clone(), bound.window);
+            if of_bound.is_empty() && !state.counters.contains_key(&name) {
+                continue;
+            }
+            let counter = state.counters.entry(name).or_default();
+            counter.read = Some(stale.at);
+            if exact {
+                counter.steps.retain_mut(|step| {
+                    step.count = step.unwritten;
+                    step.count > 0
+                });
+            }
+            for one in of_bound {
+                match counter.steps.iter_mut().find(|step| step.number == one.step) {
+                    Some(step) => step.count = step.count.max(one.count + step.unwritten),
+                    None => counter.steps.push(Step { number: one.step, count: one.count, unwritten: 0 }),
+                }
+            }
+        }
+        while state.counters.len() > self.limit {
+            state.make_room(now);
+        }
     }
 
     /// Adds one to each if all have room in their windows, which end at `now`; else to none. `load` reads what was written of
@@ -161,10 +228,11 @@ impl Counters {
         }
     }
 
-    /// What has changed since this was last asked; it is the caller's to write, or to give back.
+    /// What has changed since this was last asked; it is the caller's to write and to say so, or to give back.
     pub fn take_unwritten(&self) -> Unwritten {
         let Unwritten { mut gone, mut added } = Unwritten::default();
-        for (plugin, state) in self.lock().iter_mut() {
+        let mut plugins = self.lock();
+        for (plugin, state) in plugins.iter_mut() {
             let made_room = std::mem::take(&mut state.gone).into_iter();
             gone.extend(made_room.map(|(key, window)| Gone { plugin: plugin.clone(), key, window }));
             for (key, window) in std::mem::take(&mut state.fresh) {
@@ -178,12 +246,20 @@ impl Counters {
                 }
             }
         }
-        Unwritten { gone, added }
+        let unwritten = Unwritten { gone, added };
+        self.has_moved(&unwritten);
+        unwritten
+    }
+
+    /// It was taken, or written.
+    pub fn has_moved(&self, unwritten: &Unwritten) {
+        self.flushes.fetch_add(u64::from(!unwritten.is_empty()), Ordering::Relaxed);
     }
 
     /// What could not be written will be taken again.
     pub fn give_back(&self, unwritten: Unwritten) {
         let mut plugins = self.lock();
+        self.has_moved(&unwritten);
         for one in unwritten.gone {
             if let Some(state) = plugins.get_mut(&one.plugin) {
                 state.gone.insert((one.key, one.window));
@@ -266,6 +342,7 @@ impl Plugin {
         for one in written {
             if one.ends() > now {
                 let counter = state.counters.entry((one.key, one.window)).or_default();
+                counter.read = Some(Instant::now());
                 counter.steps.push(Step { number: one.step, count: one.count, unwritten: 0 });
             }
         }
@@ -333,14 +410,29 @@ fn step_number(window: u32, now: i64) -> i64 {
 
 impl Rows<'_> {
     pub fn counters(&self, plugin: &str, now: i64) -> Result<Vec<Added>, StorageError> {
-        self.all(
-            "SELECT key, span, step, count FROM keyturnhost_counters WHERE plugin = ?1 AND ends > ?2",
-            params![plugin, now],
-            |row| {
-                let count = row.get::<i64>(3)?.unsigned_abs();
-                Ok(Added { plugin: plugin.to_owned(), key: row.get(0)?, window: row.get(1)?, step: row.get(2)?, count })
-            },
-        )
+        self.counters_where("", plugin, now, &[])
+    }
+
+    /// Only those of these names.
+    pub fn counters_named(&self, plugin: &str, bounds: &[&Bound], now: i64) -> Result<Vec<Added>, StorageError> {
+        let marks: Vec<String> = (3..bounds.len() + 3).map(|at| format!("?{at}")).collect();
+        let keys: Vec<ValueRef<'_>> = bounds.iter().map(|bound| bound.key.bind()).collect();
+        self.counters_where(&format!(" AND key IN ({})", marks.join(", ")), plugin, now, &keys)
+    }
+
+    fn counters_where(
+        &self,
+        also: &str,
+        plugin: &str,
+        now: i64,
+        keys: &[ValueRef<'_>],
+    ) -> Result<Vec<Added>, StorageError> {
+        let sql =
+            format!("SELECT key, span, step, count FROM keyturnhost_counters WHERE plugin = ?1 AND ends > ?2{also}");
+        self.all(&sql, &[params![plugin, now], keys].concat(), |row| {
+            let count = row.get::<i64>(3)?.unsigned_abs();
+            Ok(Added { plugin: plugin.to_owned(), key: row.get(0)?, window: row.get(1)?, step: row.get(2)?, count })
+        })
     }
 
     pub fn write_counts(&self, unwritten: &Unwritten) -> Result<(), StorageError> {
@@ -372,155 +464,4 @@ impl Rows<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn nothing() -> Result<Vec<Added>, StorageError> {
-        Ok(Vec::new())
-    }
-
-    fn bound(key: &str, window: u32, limit: u64) -> Bound {
-        Bound { key: key.to_owned(), window, limit }
-    }
-
-    /// Of a plugin's counter whose limit is far away.
-    fn count(counters: &Counters, plugin: &str, key: &str, window: u32, now: i64) {
-        let counted = counters.count(plugin, &[bound(key, window, u64::MAX)], now, nothing);
-        assert_eq!(counted, Ok(Counted::Within));
-    }
-
-    fn total(counters: &Counters, plugin: &str, key: &str, window: u32) -> u64 {
-        counters.lock()[plugin].counters.get(&(key.to_owned(), window)).map_or(0, Counter::total)
-    }
-
-    #[test]
-    fn within_no_window_more_pass_than_the_limit_and_the_wait_that_is_told_is_enough() {
-        let mut random = 7_u64;
-        for (window, limit) in [(1, 1), (2, 3), (7, 5), (60, 10), (3600, 4)] {
-            let counters = Counters::new(10);
-            let length = i64::from(window) * 1000;
-            let (mut now, mut passed) = (1_700_000_000_123_i64, Vec::new());
-            for _ in 0..2000 {
-                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                now += i64::try_from(random >> 33).expect("small") % (length * 15 / 100);
-                let within = |span: i64| passed.iter().filter(|at| **at > now - span).count() as u64;
-                match counters.count("p", &[bound("k", window, limit)], now, nothing).expect("counted") {
-                    Counted::Within => {
-                        assert!(within(length) < limit, "window {window}");
-                        passed.push(now);
-                    }
-                    Counted::Full(wait) => {
-                        assert!(within(length + length / 16 + 18) >= limit, "window {window}");
-                        assert!(i64::from(wait) * 1000 <= length + length / 16 + 1018, "window {window}: {wait}");
-                        now += i64::from(wait) * 1000;
-                        let counted = counters.count("p", &[bound("k", window, limit)], now, nothing);
-                        assert_eq!(counted, Ok(Counted::Within), "window {window}");
-                        passed.push(now);
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn what_finds_one_full_is_added_to_none_and_prolongs_nothing() {
-        let counters = Counters::new(10);
-        let (narrow, wide) = (bound("narrow", 60, 2), bound("wide", 60, 5));
-        let both = [wide.clone(), narrow];
-        for _ in 0..2 {
-            assert_eq!(counters.count("p", &both, 0, nothing), Ok(Counted::Within));
-        }
-        for second in 0..60 {
-            let new = bound(&format!("new {second}"), 60, 1);
-            let bounds = [both.as_slice(), &[new]].concat();
-            let refused = counters.count("p", &bounds, second * 1000, nothing);
-            assert!(matches!(refused, Ok(Counted::Full(_))), "{second}: {refused:?}");
-        }
-        assert_eq!((total(&counters, "p", "wide", 60), counters.lock()["p"].counters.len()), (2, 2));
-        assert_eq!(
-            counters.count("p", &both, 64_000, nothing),
-            Ok(Counted::Within),
-            "though it was tried all the time"
-        );
-    }
-
-    #[test]
-    fn parallel_attempts_do_not_pass_a_limit_together() {
-        let counters = Counters::new(10);
-        let attempt = || {
-            let bounds = [bound("wide", 60, 1_000), bound("narrow", 60, 10)];
-            (0..50).filter(|_| counters.count("p", &bounds, 0, nothing) == Ok(Counted::Within)).count()
-        };
-        let passed: usize = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..8).map(|_| scope.spawn(attempt)).collect();
-            threads.into_iter().map(|thread| thread.join().expect("ends")).sum()
-        });
-        assert_eq!((passed, total(&counters, "p", "wide", 60)), (10, 10));
-    }
-
-    #[test]
-    fn one_that_is_named_twice_counts_once() {
-        let counters = Counters::new(10);
-        assert_eq!(counters.count("p", &[bound("a", 60, 9), bound("a", 60, 1)], 0, nothing), Ok(Counted::Within));
-        assert_eq!(total(&counters, "p", "a", 60), 1);
-    }
-
-    #[test]
-    fn a_flood_of_new_names_pushes_out_neither_each_other_for_ever_nor_one_that_is_about_to_refuse() {
-        let counters = Counters::new(64);
-        for _ in 0..9 {
-            count(&counters, "p", "victim", 60, 0);
-        }
-        for name in 0..1_000 {
-            let name = format!("name {name}");
-            count(&counters, "p", &name, 60, 0);
-            assert_eq!(total(&counters, "p", &name, 60), 1);
-        }
-        count(&counters, "p", "victim", 60, 0);
-        assert_eq!(total(&counters, "p", "victim", 60), 10);
-        assert!(counters.lock()["p"].counters.len() <= 64);
-        count(&counters, "q", "victim", 60, 0);
-        assert_eq!(total(&counters, "q", "victim", 60), 1, "another plugin has its own");
-    }
-
-    #[test]
-    fn what_has_ended_makes_room_before_anything_else() {
-        let counters = Counters::new(2);
-        count(&counters, "p", "a", 10, 0);
-        count(&counters, "p", "b", 60, 0);
-        count(&counters, "p", "c", 10, 11_000);
-        count(&counters, "p", "b", 60, 11_000);
-        assert_eq!(total(&counters, "p", "b", 60), 2, "it has not ended");
-    }
-
-    #[test]
-    fn what_was_taken_and_given_back_is_taken_again_once() {
-        let counters = Counters::new(2);
-        count(&counters, "p", "a", 10, 0);
-        let taken = counters.take_unwritten();
-        assert_eq!(taken.added.len(), 1);
-        assert!(counters.take_unwritten().is_empty());
-        count(&counters, "p", "a", 10, 0);
-        counters.give_back(taken);
-        assert_eq!(counters.take_unwritten().added.iter().map(|one| one.count).sum::<u64>(), 2);
-    }
-
-    #[test]
-    fn what_makes_room_is_taken_out_of_the_table_too_if_it_stands_there() {
-        let counters = Counters::new(2);
-        for key in ["a", "b"] {
-            count(&counters, "p", key, 60, 0);
-        }
-        assert_eq!(counters.take_unwritten().gone, [], "both are there");
-        count(&counters, "p", "c", 60, 0);
-        let taken = counters.take_unwritten();
-        assert!(taken.gone.len() == 1 && ["a", "b"].contains(&taken.gone[0].key.as_str()), "{taken:?}");
-        counters.give_back(taken);
-        assert_eq!(counters.take_unwritten().gone.len(), 1, "until it is out of it");
-        let unwritten = Counters::new(2);
-        for key in ["a", "b", "c"] {
-            count(&unwritten, "p", key, 60, 0);
-        }
-        assert_eq!(unwritten.take_unwritten().gone, [], "what was never written needs no removing");
-    }
-}
+mod tests;

@@ -350,6 +350,9 @@ pub trait Database: Send + Sync {
     /// [`StorageError::Replaced`].
     fn in_place(&self) -> Result<(), StorageError>;
 
+    /// Whether other hosts may write to it at the same time.
+    fn is_shared(&self) -> bool;
+
     /// Commits what waits. Later writes fail; reads go on.
     fn close(&self);
 }

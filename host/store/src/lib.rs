@@ -15,6 +15,7 @@ pub mod dialect;
 mod entry;
 pub mod epoch;
 mod error;
+pub mod hosts;
 pub mod keys;
 pub mod moves;
 pub mod outbox;

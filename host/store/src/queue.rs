@@ -37,15 +37,6 @@ pub struct Due {
     pub task: bool,
 }
 
-/// When a worker was last there, by the database's clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Beat {
-    /// Its last sign of life, Unix milliseconds; none: there never was one.
-    pub at: Option<i64>,
-    /// Now, Unix milliseconds.
-    pub now: i64,
-}
-
 /// A row as a list shows it, whatever its kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -134,7 +125,8 @@ pub(super) enum Over {
 
 impl Rows<'_> {
     /// Takes rows that are due, at most `most`. `next` reads so many of them, the first ones first; `read` reads one whole, if it
-    /// can be read. What is over is handed to `over`, which sees to it that it is due no more, so that it holds up no other.
+    /// can be read. What is over is handed to `over`, which sees to it that it is due no more, so that it holds up no other. None,
+    /// while this host's clock is off.
     /// Where they go `alone`, one that was tried before is taken with no other: what it did to its worker, it does to no other.
     pub fn claim<T>(
         &self,
@@ -144,7 +136,11 @@ impl Rows<'_> {
         read: impl Fn(i64) -> Result<Option<T>, StorageError>,
         over: impl Fn(i64, Over, i64) -> Result<(), StorageError>,
     ) -> Result<Vec<(T, Lease)>, StorageError> {
-        let now = self.now()?;
+        let clock = self.clock()?;
+        if clock.is_off() {
+            return Ok(Vec::new());
+        }
+        let now = clock.now;
         let claim = format!(
             "UPDATE {} SET state = 'sending', attempts = attempts + 1, due = ?3, lease = ?4, changed_at = ?5
              WHERE number = ?1 AND due = ?2",
@@ -270,14 +266,7 @@ impl Store {
     pub fn beat(&self, leases: &[Lease], lease_ms: i64, now: i64) -> Result<(), StorageError> {
         let leases = leases.to_vec();
         self.time_goes_on(now);
-        self.write(move |rows| {
-            moves::in_service(rows.db)?;
-            let now = rows.now()?;
-            rows.change(
-                "INSERT INTO keyturnhost_workers (id, beat) VALUES (1, ?1)
-                 ON CONFLICT (id) DO UPDATE SET beat = excluded.beat",
-                params![now],
-            )?;
+        self.sign_of_workers(move |rows, now| {
             for Table { name, .. } in &TABLES {
                 let prolong = format!("UPDATE {name} SET due = ?3 WHERE id = ?1 AND lease = ?2 AND due IS NOT NULL");
                 for lease in &leases {
@@ -285,17 +274,6 @@ impl Store {
                 }
             }
             Ok(())
-        })
-    }
-
-    /// When a worker was last there.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    pub fn last_beat(&self) -> Result<Beat, StorageError> {
-        self.rows(|rows| {
-            let at = rows.one("SELECT beat FROM keyturnhost_workers WHERE id = 1", &[], |row| row.get(0))?;
-            Ok(Beat { at, now: rows.now()? })
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::database::{Connection, params};
 use super::error::StorageError;
+use super::hosts::SILENT_MS;
 use super::moves;
 use keyturn_core::seal::Keys;
 
@@ -287,6 +288,11 @@ pub const SINCE: &[&str] = &[
     CREATE TABLE keyturnhost_moves (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL, copy TEXT NOT NULL,
         place TEXT NOT NULL, at INTEGER NOT NULL);
 ",
+    "
+    CREATE TABLE keyturnhost_hosts (id NAME PRIMARY KEY, started INTEGER NOT NULL, beat INTEGER NOT NULL, worked INTEGER,
+        ahead INTEGER NOT NULL, ended INTEGER);
+    DROP TABLE IF EXISTS keyturnhost_workers;
+",
 ];
 
 /// What an engine begins with.
@@ -433,22 +439,33 @@ pub fn replace_key(db: &dyn Connection, keys: &Keys) -> Result<(), StorageError>
     Ok(())
 }
 
-/// Whether no worker has given a sign of life lately: on a server there is no lock that says who serves.
+/// Whether these keys are still those that sealed what stands here; nobody replaces them until the transaction ends.
+///
+/// # Errors
+/// [`StorageError::OtherKey`].
+pub fn hold_key(db: &dyn Connection, keys: &Keys) -> Result<(), StorageError> {
+    let held = "UPDATE keyturnhost_key SET mac = mac WHERE id = 1 AND mac = ?1";
+    match db.execute(held, params![keys.mac("this database", &[])])? {
+        0 => Err(StorageError::OtherKey),
+        _ => Ok(()),
+    }
+}
+
+/// Whether no host gives signs of life: on a server there is no lock that says who serves. To be asked after the keys were
+/// replaced, in the same transaction: then a host that starts at this moment is seen here, or sees the other keys.
 ///
 /// # Errors
 /// [`StorageError::Served`].
 pub fn unserved(db: &dyn Connection) -> Result<(), StorageError> {
-    let beat = db.one("SELECT beat FROM keyturnhost_workers WHERE id = 1", &[], |row| row.get::<i64>(0))?;
-    let silent = beat.map_or(i64::MAX, |beat| db.now().map_or(0, |now| now - beat));
-    if silent >= SILENT {
+    let lives = "SELECT 1 FROM keyturnhost_hosts WHERE ended IS NULL AND beat > ?1 LIMIT 1";
+    if db.one(lives, params![db.now()? - SILENT_MS], |_| Ok(()))?.is_none() {
         return Ok(());
     }
-    let seconds = SILENT / 1000;
-    Err(StorageError::Served(format!("a host works on this database: stop all hosts, and try again {seconds} s later")))
+    let seconds = SILENT_MS / 1000;
+    Err(StorageError::Served(format!(
+        "a host serves this database: stop all hosts. If one was killed, try again {seconds} s later"
+    )))
 }
-
-/// A host that gave no sign of life for so long is gone, in milliseconds.
-const SILENT: i64 = 30_000;
 
 /// Whose rows the keys have sealed, or count those.
 const SEALED: [&str; 13] = [

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::counters::{Bound, Counted, Counters};
 use super::database::{Connection, Database, Upkeep, Work, Write};
 use super::error::StorageError;
+use super::hosts::Presence;
 use super::provider::Provider;
 use super::tally::Tally;
 use keyturn_core::accounts::{AccountId, Matched};
@@ -45,6 +46,7 @@ pub(super) struct Own {
     keys: Arc<Keys>,
     provider: Arc<dyn Provider>,
     pub(super) counters: Counters,
+    pub(super) presence: Presence,
     tally: Tally,
     audit_stays: i64,
     /// The last call's instant, Unix milliseconds: tidying has no clock of its own.
@@ -88,6 +90,7 @@ impl Store {
             keys,
             provider,
             counters: Counters::new(keeps.counters),
+            presence: Presence::default(),
             tally: Tally::default(),
             audit_stays: i64::try_from(keeps.audit.as_millis()).unwrap_or(i64::MAX),
             latest: AtomicI64::new(NEVER),
@@ -169,6 +172,7 @@ impl Store {
 
     /// Commits what waits, writes the counters and tidies up. Later commits fail; reads go on.
     pub fn shutdown(&self) {
+        self.stops();
         self.database.close();
     }
 
@@ -213,7 +217,14 @@ impl Store {
     /// # Errors
     /// [`StorageError`].
     pub fn count(&self, plugin: &str, bounds: &[Bound], now: i64) -> Result<Counted, StorageError> {
-        self.own.counters.count(plugin, bounds, now, || self.ask(|rows| rows.counters(plugin, now)))
+        let counters = &self.own.counters;
+        if self.database.is_shared()
+            && let Some(stale) = counters.stale(plugin, bounds, now)
+        {
+            let written = self.ask(|rows| rows.counters_named(plugin, &stale.bounds, now))?;
+            counters.refresh(plugin, &stale, &written, now);
+        }
+        counters.count(plugin, bounds, now, || self.ask(|rows| rows.counters(plugin, now)))
     }
 
     /// Counts one more of an entry as [`super::entry::AuditEntry::counted`] makes it, in memory; it is written behind, as counters are.
@@ -222,9 +233,16 @@ impl Store {
     }
 }
 
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
 impl Upkeep for Own {
     /// A failure concerns no caller: what was added stays in memory and is tried again.
     fn write_behind(&self, transaction: &dyn Fn(&Work<'_>) -> Result<(), StorageError>) {
+        self.give_sign(transaction);
         let (counts, tallied) = (self.counters.take_unwritten(), self.tally.take_unwritten());
         if counts.is_empty() && tallied.is_empty() {
             return;
@@ -233,10 +251,13 @@ impl Upkeep for Own {
             let rows = self.rows(db);
             rows.write_counts(&counts).and_then(|()| rows.add_tallied(&tallied))
         };
-        if let Err(error) = transaction(&write) {
-            tracing::warn!(%error, "can't write counters yet");
-            self.counters.give_back(counts);
-            self.tally.give_back(tallied);
+        match transaction(&write) {
+            Ok(()) => self.counters.has_moved(&counts),
+            Err(error) => {
+                tracing::warn!(%error, "can't write counters yet");
+                self.counters.give_back(counts);
+                self.tally.give_back(tallied);
+            }
         }
     }
 
@@ -248,7 +269,11 @@ impl Upkeep for Own {
         self.counters.tidy(now);
         let removed = std::cell::Cell::new(0);
         let remove = |db: &dyn Connection| {
-            removed.set(self.rows(db).remove_ended(now, TIDIED, self.audit_stays)?);
+            let rows = self.rows(db);
+            // By a clock that is ahead, what other hosts still need would be over.
+            if !rows.clock()?.is_off() {
+                removed.set(rows.remove_ended(now, TIDIED, self.audit_stays)?);
+            }
             Ok(())
         };
         match transaction(&remove) {

@@ -31,6 +31,8 @@ pub fn own() -> &'static [Own] {
         for statement in Beginning::Tables.steps(0).flat_map(|(_, sql)| statements(sql)) {
             if let Some(rest) = statement.strip_prefix("CREATE TABLE ") {
                 own.extend(made(rest));
+            } else if let Some(name) = statement.strip_prefix("DROP TABLE IF EXISTS ") {
+                own.retain(|table: &Own| table.name != name.trim());
             } else if let Some((name, column)) =
                 statement.strip_prefix("ALTER TABLE ").and_then(|rest| rest.split_once(" ADD COLUMN "))
                 && let Some(table) = own.iter_mut().find(|table: &&mut Own| table.name == name.trim())
@@ -93,7 +95,8 @@ mod tests {
             (Some("id"), &["id"][..])
         );
         assert_eq!(of("keyturnhost_counters").key, ["plugin", "key", "span", "step"]);
-        assert_eq!(of("keyturnhost_workers").key, ["id"]);
+        assert_eq!(of("keyturnhost_hosts").key, ["id"]);
+        assert!(own().iter().all(|table| table.name != "keyturnhost_workers"), "it was dropped");
         assert!(own().iter().all(|table| !table.key.is_empty() && !table.columns.is_empty()), "{:?}", own());
     }
 }

@@ -4,7 +4,7 @@
 use zeroize::Zeroizing;
 
 use super::database::{Row, params};
-pub use super::queue::{Beat, Due, Lease};
+pub use super::queue::{Due, Lease};
 use super::queue::{Entry, TASKS_QUEUE, WAITING, waiting};
 use super::store::{Rows, Store, forged};
 use super::{AuditEntry, Quotas, StorageError};

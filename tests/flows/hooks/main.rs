@@ -14,6 +14,7 @@ mod rights;
 pub mod server;
 mod servers;
 mod serving;
+mod several;
 mod signed;
 mod tried;
 mod views;

@@ -132,7 +132,7 @@ pub struct Server {
 }
 
 impl Server {
-    fn start(panel: Panel, mut command: Command) -> Self {
+    pub fn start(panel: Panel, mut command: Command) -> Self {
         let log = panel.folder.path().join("server.log");
         let errors = std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("a log");
         let child = command.stdout(Stdio::piped()).stderr(errors).spawn();

@@ -42,7 +42,7 @@ pub fn panel(database: &Database<'_>) -> Panel {
     panel
 }
 
-fn mails(server: &Server) -> Vec<String> {
+pub fn mails(server: &Server) -> Vec<String> {
     let folder = std::fs::read_dir(server.panel.folder.path().join("mail"));
     let paths = folder.into_iter().flatten().map(|entry| entry.expect("read").path());
     paths
@@ -73,12 +73,12 @@ pub fn comes<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 pub const MAY: &str = "password/set-password,password/verify,password/request-reset,password/reset-and-mail,\
                    password/inspect-link,password/complete-reset,password/account-status,report/visit,without-step-up,accounts,mails";
 
-fn verify(server: &Server, token: &str, password: &str) -> Value {
+pub fn verify(server: &Server, token: &str, password: &str) -> Value {
     let typed = json!({"login_or_email": " MARTA ", "password": password});
     server.call(token, "password/verify", &typed).done()["kind"].clone()
 }
 
-fn set(password: &str) -> Value {
+pub fn set(password: &str) -> Value {
     json!({"account": "customer:1", "new": password, "must_change": false})
 }
 

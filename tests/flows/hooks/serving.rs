@@ -164,7 +164,7 @@ fn it_says_that_it_lives_and_that_it_can_do_something() {
         assert!(Instant::now() < until, "it is never ready");
         std::thread::sleep(Duration::from_millis(20));
     }
-    server.panel.database().execute("ALTER TABLE keyturnhost_workers RENAME TO gone", []).expect("renamed");
+    server.panel.database().execute("ALTER TABLE keyturnhost_hosts RENAME TO gone", []).expect("renamed");
     let ready = server.ask("GET", "/readyz", &[], b"");
     assert_eq!((ready.status, ready.body.as_str()), (503, "the database does not answer\n"));
 }

@@ -225,17 +225,25 @@ impl Panel {
 
     /// Goes on with other keys.
     pub fn replace_key(&self, keys: &Keys) {
+        self.try_replace_key(keys).expect("replaced");
+    }
+
+    /// Likewise.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub fn try_replace_key(&self, keys: &Keys) -> Result<(), StorageError> {
         match self.engine {
-            Engine::Sqlite => keyturn_store_sqlite::replace_key(self.address.as_ref(), keys).expect("replaced"),
+            Engine::Sqlite => keyturn_store_sqlite::replace_key(self.address.as_ref(), keys),
             Engine::Postgres => {
                 use keyturn_store_postgres::{Address, Options, replace_key};
                 let address = Address::parse(&self.address, None, None).expect("an address");
-                replace_key(&address, keys, &Options::default()).expect("replaced");
+                replace_key(&address, keys, &Options::default())
             }
             Engine::MariaDb => {
                 use keyturn_store_mariadb::{Address, replace_key};
                 let address = Address::parse(&self.address, None, None).expect("an address").with_own(self.own.clone());
-                replace_key(&address, keys).expect("replaced");
+                replace_key(&address, keys)
             }
         }
     }

@@ -191,7 +191,7 @@ fn what_stands_in_the_way_of_a_copy_is_named_and_the_source_stays_in_service(eng
     if engine.is_server() {
         storage.beat(&[], 30_000, now()).expect("a sign of life");
         assert!(refused(&empty).contains("stop all hosts"), "{}", refused(&empty));
-        from.run("UPDATE keyturnhost_workers SET beat = 5");
+        from.run("UPDATE keyturnhost_hosts SET beat = 5, worked = 5");
     } else {
         let _served = keyturn_store_sqlite::lock::ServerLock::take(from.address().as_ref()).expect("taken");
         assert!(matches!(from.side().err(), Some(StorageError::Served(_))));

@@ -7,6 +7,7 @@ use keyturn_core::accounts::{Reach, Why};
 use keyturn_core::caller::{Actor, Caller};
 use keyturn_core::seal::Keys;
 use keyturn_store::deliveries::{DeliveryId, NewDelivery};
+use keyturn_store::hosts::{About, State};
 use keyturn_store::keys::StoredKey;
 use keyturn_store::outbox::NewMail;
 use keyturn_store::settings::NewSecret;
@@ -35,6 +36,10 @@ every_engine!(
     what_is_counted_on_two_hosts_adds_up,
     what_is_over_is_removed_once_by_whoever_tidies,
     signs_of_life_of_two_hosts_are_in_nobodys_way,
+    hosts_see_each_other_how_they_are_set_up_and_when_one_stops,
+    hosts_that_are_gone_for_long_are_forgotten_but_for_the_last_one_that_worked,
+    no_key_is_replaced_under_a_host_that_only_serves,
+    what_one_host_has_let_pass_another_one_knows,
     of_hosts_with_other_keys_the_first_one_stays,
 );
 
@@ -379,8 +384,118 @@ fn signs_of_life_of_two_hosts_are_in_nobodys_way(engine: Engine) {
     let panel = Panel::new(engine);
     let hosts = two(&panel);
     at_once(&hosts, |store, _| (0..5).for_each(|_| store.beat(&[], LEASE, NOW).expect("beats")));
-    assert!(hosts[0].last_beat().expect("read").at.is_some());
-    assert_eq!(panel.number("SELECT count(*) FROM keyturnhost_workers"), 1);
+    assert!(hosts[0].last_beat().expect("read").running);
+    assert_eq!(panel.number("SELECT count(*) FROM keyturnhost_hosts"), 2);
+}
+
+fn about(name: &str, settings: &[(&str, &str)]) -> About {
+    let settings = settings.iter().map(|(name, mac)| ((*name).to_owned(), (*mac).to_owned())).collect();
+    About { name: name.to_owned(), version: "1".to_owned(), settings }
+}
+
+fn hosts_see_each_other_how_they_are_set_up_and_when_one_stops(engine: Engine) {
+    let panel = Panel::new(engine);
+    let [one, other] = two(&panel);
+    other.introduce(about("other", &[("mail.from", "b"), ("limits.queue-ms", "c")])).expect("kept");
+    assert_eq!(one.hosts().expect("read"), [], "only looked at, or a command's");
+    one.join().expect("joined");
+    one.introduce(about("one", &[("mail.from", "a")])).expect("written");
+    other.join().expect("joined");
+    other.join().expect("once");
+    let hosts = || one.hosts().expect("read");
+    let named = |name: &str| hosts().into_iter().find(|host| host.name() == name).expect(name);
+    assert_eq!(hosts().len(), 2);
+    assert_eq!((named("one").state, named("other").works), (State::Running, false));
+    let differ = named("other").about.expect("told").differences(&named("one").about.expect("told"));
+    assert_eq!(differ, ["limits.queue-ms", "mail.from"]);
+    assert!(!one.last_beat().expect("read").running, "nobody works");
+    other.beat(&[], LEASE, NOW).expect("beats");
+    assert!(named("other").works && !named("one").works && one.last_beat().expect("read").running);
+    drop(other);
+    assert_eq!((named("other").state, named("other").works), (State::Stopped, false));
+    let beat = one.last_beat().expect("read");
+    assert!(!beat.running && beat.at.is_some(), "it is known since when");
+    panel.run("UPDATE keyturnhost_hosts SET beat = beat - 60000 WHERE ended IS NULL");
+    assert_eq!(named("one").state, State::Silent);
+    // What it says of itself is sealed for its own place.
+    panel.run("UPDATE keyturnhost_data SET value = substr(value, 2) WHERE \"key\" LIKE 'host/%'");
+    assert!(one.hosts().is_err());
+}
+
+fn hosts_that_are_gone_for_long_are_forgotten_but_for_the_last_one_that_worked(engine: Engine) {
+    let panel = Panel::new(engine);
+    let gone = |days: i64, works: bool| {
+        let host = panel.open();
+        host.introduce(about(&format!("{days} {works}"), &[])).expect("kept");
+        host.join().expect("joined");
+        if works {
+            host.beat(&[], LEASE, NOW).expect("beats");
+        }
+        drop(host);
+        let newest = panel.number("SELECT max(beat) FROM keyturnhost_hosts");
+        let back = format!("beat = beat - {0}, ended = ended - {0}, worked = worked - {0}", days * DAY);
+        panel.run(&format!("UPDATE keyturnhost_hosts SET {back} WHERE beat = {newest}"));
+    };
+    gone(5, true);
+    gone(4, true);
+    gone(3, false);
+    gone(0, false);
+    let host = panel.open();
+    host.join().expect("joined");
+    let names: BTreeSet<String> = host.hosts().expect("read").iter().map(|host| host.name().to_owned()).collect();
+    assert!(names.contains("4 true") && names.contains("0 false") && names.len() == 3, "{names:?}");
+    assert_eq!(panel.number("SELECT count(*) FROM keyturnhost_data WHERE \"key\" LIKE 'host/%'"), 2);
+    // However many start and stop.
+    let newest = panel.number("SELECT max(beat) FROM keyturnhost_hosts");
+    let more: Vec<String> = (0..150).map(|n| format!("('x{n}', 1, {newest}, 0, 1)")).collect();
+    panel.run(&format!("INSERT INTO keyturnhost_hosts (id, started, beat, ahead, ended) VALUES {}", more.join(", ")));
+    panel.open().join().expect("joined");
+    assert!(panel.number("SELECT count(*) FROM keyturnhost_hosts") <= 103);
+}
+
+/// On SQLite the server's lock says that somebody serves.
+fn no_key_is_replaced_under_a_host_that_only_serves(engine: Engine) {
+    let panel = Panel::new(engine);
+    let [host, late] = two(&panel);
+    host.join().expect("joined");
+    let keys = Keys::new([8; 32]);
+    if engine.is_server() {
+        assert!(matches!(panel.try_replace_key(&keys), Err(StorageError::Served(_))));
+        host.commit(commit(vec![put("k", "v")])).expect("nothing was voided");
+        assert_eq!(value(&host, "k"), Some("v".to_owned()));
+    }
+    drop(host);
+    panel.replace_key(&keys);
+    assert_eq!(late.join(), Err(StorageError::OtherKey), "one that was about to start");
+}
+
+fn what_one_host_has_let_pass_another_one_knows(engine: Engine) {
+    const LIMIT: u64 = 10;
+    // One server counts alone, in memory.
+    if !engine.is_server() {
+        return;
+    }
+    let panel = Panel::new(engine);
+    let [one, other] = two(&panel);
+    let within = |host: &Store, key: &str| {
+        host.count("p", &[Bound { key: key.to_owned(), window: 3_600, limit: LIMIT }], NOW) == Ok(Counted::Within)
+    };
+    // Longer than until it is written, and than a host believes what it has read.
+    let written = |count: i64| {
+        let sum = "SELECT coalesce(sum(count), 0) FROM keyturnhost_counters";
+        assert!(settled(|| panel.number(sum) == count), "{}", panel.number(sum));
+        std::thread::sleep(std::time::Duration::from_millis(1_100));
+    };
+    let passed = |host: &Store, key: &str| (0..50).filter(|_| within(host, key)).count();
+    assert!(within(&one, "both") && within(&other, "both"));
+    written(2);
+    assert_eq!((passed(&one, "both"), passed(&one, "new")), (8, 10));
+    written(20);
+    assert_eq!((passed(&other, "both"), passed(&other, "new")), (0, 0), "counted before on this host, and never");
+    // Who signs in on one host begins anew on the other.
+    one.commit(commit(vec![Effect::Forget { key: "both".to_owned() }])).expect("committed");
+    written(10);
+    assert!(within(&other, "both") && !within(&other, "new"));
 }
 
 /// Their values would look forged to each other.

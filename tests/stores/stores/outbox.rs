@@ -244,7 +244,7 @@ fn a_sign_of_life_prolongs_what_is_under_way(engine: Engine) {
     std::thread::sleep(Duration::from_millis(250));
     assert_eq!(lease(&storage).len(), 0);
     let beat = storage.last_beat().expect("read");
-    assert!(beat.now - beat.at.expect("beaten") < 60_000);
+    assert!(beat.running && beat.at.is_some());
 }
 
 fn a_mail_whose_workers_all_went_away_is_given_up_and_holds_up_nobody(engine: Engine) {

@@ -2,6 +2,7 @@
 
 mod follows;
 mod hashes;
+mod hosts;
 
 use std::fmt::Display;
 use std::path::Path;
@@ -98,7 +99,7 @@ pub fn run(path: &Path, output: &Output) -> anyhow::Result<ExitCode> {
 /// Without a database no plugin can be asked either.
 fn look(config: &Config, report: &mut Report<'_>) -> anyhow::Result<()> {
     let provider = config.provider()?;
-    let (storage, _, found) = config.look_at_storage()?;
+    let (storage, keys, found) = config.look_at_storage()?;
     report.good(format!("database {} ({})", config.database_name(), found.engine));
     opened(config, &found, report);
     rights(config, &storage, found.version.is_some(), report)?;
@@ -108,6 +109,7 @@ fn look(config: &Config, report: &mut Report<'_>) -> anyhow::Result<()> {
         report.say(severity, text);
         fix.iter().for_each(|fix| report.fix(fix));
     }
+    report.section(|report| hosts::running(config, &storage, &keys, report));
     let mail = report.section(|report| outgoing_mail(config, report)).unwrap_or(false);
     webhooks(config, report);
     if let Some(Some(host)) = report.section(|report| plugins(config, report)) {

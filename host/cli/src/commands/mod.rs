@@ -4,6 +4,7 @@ pub mod audit;
 pub mod call;
 pub mod check;
 pub mod database;
+pub mod hosts;
 pub mod jobs;
 pub mod key;
 pub mod keys;

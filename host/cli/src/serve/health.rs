@@ -10,6 +10,7 @@ use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use keyturn_host::storage::StorageError;
+use keyturn_host::storage::hosts::said_ahead;
 use keyturn_host::work::Workers;
 
 use super::Server;
@@ -18,8 +19,8 @@ pub(super) fn routes() -> Router<Arc<Server>> {
     Router::new().route("/healthz", get(lives)).route("/readyz", get(ready))
 }
 
-fn said(status: StatusCode, text: &'static str) -> Response {
-    (status, [(CACHE_CONTROL, "no-store")], text).into_response()
+fn said(status: StatusCode, text: impl Into<String>) -> Response {
+    (status, [(CACHE_CONTROL, "no-store")], text.into()).into_response()
 }
 
 /// The process answers.
@@ -27,8 +28,8 @@ async fn lives() -> Response {
     said(StatusCode::OK, "alive\n")
 }
 
-/// It has plugins, its database can be read, its workers work, and it is not about to stop. Plugins that are left out degrade it;
-/// without the one that sign-in asks it is not ready.
+/// It has plugins, its database can be read, its clock is the database's, its workers work, and it is not about to stop. Plugins
+/// that are left out degrade it; without the one that sign-in asks it is not ready.
 async fn ready(State(server): State<Arc<Server>>) -> Response {
     if server.draining.load(Ordering::Relaxed) {
         return said(StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
@@ -42,10 +43,14 @@ async fn ready(State(server): State<Arc<Server>>) -> Response {
         return said(StatusCode::SERVICE_UNAVAILABLE, "the plugin that sign-in asks is not there\n");
     }
     let host = server.host.clone();
-    match tokio::task::spawn_blocking(move || host.workers()).await {
-        Ok(Ok(Workers::Running)) if left_out > 0 => said(StatusCode::OK, "degraded: a plugin is left out\n"),
-        Ok(Ok(Workers::Running)) => said(StatusCode::OK, "ready\n"),
-        Ok(Ok(Workers::Stopped { .. })) => said(StatusCode::SERVICE_UNAVAILABLE, "the workers do not work\n"),
+    let look = move || -> Result<_, StorageError> { Ok((host.storage.clock()?, host.workers()?)) };
+    match tokio::task::spawn_blocking(look).await {
+        Ok(Ok((clock, _))) if clock.is_off() => {
+            said(StatusCode::SERVICE_UNAVAILABLE, format!("the clock is {}\n", said_ahead(clock.ahead)))
+        }
+        Ok(Ok((_, Workers::Running))) if left_out > 0 => said(StatusCode::OK, "degraded: a plugin is left out\n"),
+        Ok(Ok((_, Workers::Running))) => said(StatusCode::OK, "ready\n"),
+        Ok(Ok((_, Workers::Stopped { .. }))) => said(StatusCode::SERVICE_UNAVAILABLE, "the workers do not work\n"),
         // The log names the file.
         Ok(Err(StorageError::Replaced(_))) => said(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -278,7 +278,7 @@ fn an_empty_page_says_how_to_set_it_up_and_a_stopped_worker_since_when() {
     stage.queue("billing");
     assert!(!stage.list(&[]).contains("No webhooks are being sent"));
     let panel = rusqlite::Connection::open(stage.folder.path().join("panel.db")).expect("opened");
-    panel.execute_batch("UPDATE keyturnhost_workers SET beat = 5").expect("written");
+    panel.execute_batch("UPDATE keyturnhost_hosts SET worked = 5").expect("written");
     let html = stage.list(&[]);
     assert!(html.contains("No webhooks are being sent") && html.contains("1 Jan 1970, 00:00"), "{html}");
     assert!(html.contains("<code dir=\"ltr\">panel work</code>"), "{html}");

@@ -329,7 +329,7 @@ fn no_key_is_replaced_under_a_host_that_works() {
     let replaced = || replace_key(&address(&database), &Keys::new([8; 32]), &Options::default());
     store.beat(&[], 1000, 1).expect("a sign of life");
     assert!(matches!(replaced(), Err(StorageError::Served(_))));
-    database.sql("UPDATE keyturnhost_workers SET beat = beat - 60000");
+    database.sql("UPDATE keyturnhost_hosts SET beat = beat - 60000");
     replaced().expect("replaced");
     assert!(matches!(
         open(&address(&database), Arc::new(Keys::new([7; 32])), nobody(), Options::default()).err(),

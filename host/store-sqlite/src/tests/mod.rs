@@ -232,10 +232,12 @@ fn who_looks_at_tables_of_an_older_version_finds_in_them_what_they_hold() {
         raw.execute_batch(sql).expect("made");
         raw.execute("INSERT INTO keyturnhost_migrations VALUES (?1, 0)", [at as i64 + 1]).expect("noted");
     }
-    raw.execute_batch("INSERT INTO keyturnhost_workers VALUES (1, 42)").expect("a sign of life");
+    raw.execute_batch("INSERT INTO keyturnhost_counters VALUES ('p', 'a', 60, 1, 42, 9223372036854775807)")
+        .expect("counted");
     let (storage, found) = crate::look(&panel.path, panel.keys.clone(), provider()).expect("opened");
     assert_eq!(found.version, Some(3));
-    assert_eq!(storage.last_beat().expect("read").at, Some(42));
+    let counted = storage.count("p", &[Bound { key: "a".to_owned(), window: 60, limit: 42 }], 60_000);
+    assert!(matches!(counted, Ok(Counted::Full(_))), "{counted:?}");
     assert_eq!(storage.service_keys().map(|keys| keys.len()), Ok(0), "a table of a later version");
     let tables = "SELECT count(*) FROM sqlite_schema WHERE name = 'keyturnhost_service_keys'";
     assert_eq!(raw.query_row(tables, [], |row| row.get::<_, i64>(0)), Ok(0));

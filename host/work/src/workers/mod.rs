@@ -21,18 +21,18 @@ use keyturn_core::seal;
 use keyturn_core::time::now;
 use keyturn_runtime::bell::Bell;
 use keyturn_store::StorageError;
+use keyturn_store::hosts::{BEAT, TOLERATED_MS};
 use keyturn_store::outbox::ATTEMPTS;
 use keyturn_store::tasks::Lease;
 use keyturn_webhooks::{Destination, Destinations};
 
 /// How long a row is leased, in milliseconds: after this time, another worker retries what a dead worker was doing.
 const LEASE_MS: i64 = 30_000;
-/// Time between two signs of life, which also extend the leases.
-const BEAT: Duration = Duration::from_secs(10);
+/// A lease that was extended in time must not seem over to a host whose clock is off as far as tolerated, nor to one that asks a
+/// server of the same cluster whose clock is.
+const _: () = assert!(LEASE_MS >= BEAT.as_millis() as i64 + 2 * TOLERATED_MS + 10_000);
 /// Time between two checks, after work was stopped, whether the running work has ended.
 const ENDING: Duration = Duration::from_millis(20);
-/// A worker without a sign of life for so many milliseconds has stopped.
-pub const SILENT_MS: i64 = 30_000;
 /// The longest time until a worker notices rows that are due by the clock alone.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long a worker sleeps if the bell doesn't ring. The watcher rings it when something is due.
@@ -117,6 +117,9 @@ impl Work {
     /// last thread has finished. Email is sent while it is on.
     pub fn run_workers(&self, shutdown: &Shutdown) {
         let inner = self;
+        if let Err(error) = inner.storage.join() {
+            tracing::warn!(%error, "can't say to other hosts that this one is there");
+        }
         let worker = Worker { inner, shutdown, held: Mutex::default() };
         let worker = &worker;
         std::thread::scope(|scope| {
@@ -162,10 +165,7 @@ impl Work {
     /// [`StorageError`].
     pub fn workers(&self) -> Result<Workers, StorageError> {
         let beat = self.storage.last_beat()?;
-        Ok(match beat.at {
-            Some(at) if beat.now - at <= SILENT_MS => Workers::Running,
-            since => Workers::Stopped { since },
-        })
+        Ok(if beat.running { Workers::Running } else { Workers::Stopped { since: beat.at } })
     }
 }
 

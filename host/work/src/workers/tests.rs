@@ -241,7 +241,7 @@ fn workers_stop_and_the_page_knows_since_when() {
         stage.comes_to(&id, MailState::Accepted);
         assert_eq!(stage.host.workers().expect("read"), Workers::Running);
     });
-    stage.panel("UPDATE keyturnhost_workers SET beat = 5");
+    stage.panel("UPDATE keyturnhost_hosts SET worked = 5");
     assert_eq!(stage.host.workers().expect("read"), Workers::Stopped { since: Some(5) });
     let id = stage.to("customer:1");
     std::thread::sleep(Duration::from_millis(50));
