@@ -1,5 +1,6 @@
 //! The host's own tables in the panel's file, and how they came to be.
 
+use super::audit::chain;
 use super::database::{Connection, params};
 use super::error::StorageError;
 use keyturn_core::seal::Keys;
@@ -277,7 +278,15 @@ pub const TABLES: &str = "
 /// What changed since, on every engine: each is run once, in order, and never changed once published. In the words of [`TABLES`],
 /// by statements `CREATE TABLE`, `CREATE INDEX`, `DROP INDEX name ON table`, `ALTER TABLE name ADD COLUMN` of one column, and such
 /// as change rows and may run twice: on MariaDB each is a transaction of its own, and a start that died begins the migration again.
-pub const SINCE: &[&str] = &[];
+pub const SINCE: &[&str] = &["
+    ALTER TABLE keyturnhost_audit ADD COLUMN mark INTEGER;
+    ALTER TABLE keyturnhost_audit ADD COLUMN mac BYTES;
+    ALTER TABLE keyturnhost_audit ADD COLUMN sequence INTEGER;
+    CREATE INDEX keyturnhost_audit_sequence ON keyturnhost_audit (sequence, id);
+    CREATE TABLE keyturnhost_audit_chains (name NAME PRIMARY KEY, first INTEGER NOT NULL, before BYTES NOT NULL,
+        last INTEGER NOT NULL, mac BYTES NOT NULL, began INTEGER NOT NULL, taken INTEGER NOT NULL, taking INTEGER NOT NULL,
+        seal BYTES NOT NULL);
+"];
 
 /// What an engine begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -373,14 +382,15 @@ pub fn looks_like_key(db: &dyn Connection, keys: &Keys) -> Result<(), StorageErr
 }
 
 /// Whether these keys are those that sealed what stands here; the first ones are noted. With others every value would look
-/// forged, every link unknown and every session ended, and nothing would say why.
+/// forged, every link unknown and every session ended, and nothing would say why. The audit's chains begin where there are none.
 pub fn check_key(db: &dyn Connection, keys: &Keys) -> Result<(), StorageError> {
     if db.one(NOTED, &[], |_| Ok(()))?.is_none() {
         // Of two processes that start at once, one notes its keys.
         let mac = keys.mac("this database", &[]);
         db.execute("INSERT INTO keyturnhost_key (id, mac) VALUES (1, ?1) ON CONFLICT (id) DO NOTHING", params![mac])?;
     }
-    looks_like_key(db, keys)
+    looks_like_key(db, keys)?;
+    chain::begin(db, keys)
 }
 
 /// Notes these keys in place of others, and voids what those have sealed.
@@ -392,7 +402,7 @@ pub fn replace_key(db: &dyn Connection, keys: &Keys) -> Result<(), StorageError>
         "INSERT INTO keyturnhost_key (id, mac) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET mac = excluded.mac",
         params![keys.mac("this database", &[])],
     )?;
-    Ok(())
+    chain::begin_again(db, keys)
 }
 
 /// Whether no worker has given a sign of life lately: on a server there is no lock that says who serves.

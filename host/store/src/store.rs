@@ -25,11 +25,13 @@ pub struct Keeps {
     pub counters: usize,
     /// How long the audit's entries stay. Default: 730 days.
     pub audit: Duration,
+    /// Lines of the audit that only count which stay, the newest. Default: 100,000.
+    pub counted: u32,
 }
 
 impl Default for Keeps {
     fn default() -> Self {
-        Self { counters: 100_000, audit: Duration::from_secs(730 * 24 * 3600) }
+        Self { counters: 100_000, audit: Duration::from_secs(730 * 24 * 3600), counted: 100_000 }
     }
 }
 
@@ -41,11 +43,12 @@ pub struct Store {
 
 /// What the store has beside the database.
 pub(super) struct Own {
-    keys: Arc<Keys>,
+    pub(super) keys: Arc<Keys>,
     provider: Arc<dyn Provider>,
     pub(super) counters: Counters,
     tally: Tally,
-    audit_stays: i64,
+    pub(super) audit_stays: i64,
+    pub(super) counted_stay: u32,
     /// The last call's instant, Unix milliseconds: tidying has no clock of its own.
     latest: AtomicI64,
 }
@@ -89,6 +92,7 @@ impl Store {
             counters: Counters::new(keeps.counters),
             tally: Tally::default(),
             audit_stays: i64::try_from(keeps.audit.as_millis()).unwrap_or(i64::MAX),
+            counted_stay: keeps.counted,
             latest: AtomicI64::new(NEVER),
         });
         let upkeep: Arc<dyn Upkeep> = Arc::clone(&own) as _;
@@ -143,8 +147,7 @@ impl Store {
     /// # Errors
     /// [`StorageError`].
     pub fn tidy(&self, now: i64, most: u32) -> Result<usize, StorageError> {
-        let audit_stays = self.own.audit_stays;
-        self.write(move |rows| rows.remove_ended(now, most, audit_stays))
+        self.write(move |rows| rows.remove_ended(now, most))
     }
 
     /// Whether what is written goes where the panel reads it. To be asked before something is done outside that cannot be
@@ -237,7 +240,7 @@ impl Upkeep for Own {
         self.counters.tidy(now);
         let removed = std::cell::Cell::new(0);
         let remove = |db: &dyn Connection| {
-            removed.set(self.rows(db).remove_ended(now, TIDIED, self.audit_stays)?);
+            removed.set(self.rows(db).remove_ended(now, TIDIED)?);
             Ok(())
         };
         match transaction(&remove) {

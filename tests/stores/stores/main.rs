@@ -3,6 +3,7 @@
 mod accounts;
 mod addresses;
 mod audit;
+mod chain;
 mod counters;
 mod data;
 mod deliveries;

@@ -3,7 +3,7 @@
 use super::*;
 use keyturn_core::accounts::Reach;
 use keyturn_core::caller::{Actor, Caller};
-use keyturn_store::audit::COUNTED_MOST;
+use keyturn_store::store::Keeps;
 
 fn counted(network: u32, at: i64, operation: &str) -> AuditEntry {
     let caller = Caller {
@@ -67,7 +67,7 @@ fn a_day_of_the_worst_flood_costs_the_bytes_that_are_promised() {
     });
     assert!((3_000_000..15_000_000).contains(&records), "{records} bytes of records, of a day each");
     let lines = growth(&|storage| {
-        for n in 0..COUNTED_MOST {
+        for n in 0..Keeps::default().counted {
             storage.tally(counted(n % 32, NOW + i64::from(n / 32) * 60_000, "complete-reset"));
         }
     });
