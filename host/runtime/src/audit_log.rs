@@ -38,16 +38,18 @@ impl Runtime {
     }
 
     /// Deletes audit entries older than `before`, Unix milliseconds, and records who did it. It works in small steps, so that
-    /// no commit waits for it. Returns the number of deleted entries.
+    /// no commit waits for it. Returns the number of deleted entries. An entry stays if it is newer, or changed from outside, and so
+    /// do all that came after it.
     ///
     /// # Errors
     /// [`StorageError`]; what was deleted before it stays deleted.
     pub fn prune_audit(&self, caller: &Caller, before: i64) -> Result<u64, StorageError> {
+        self.storage.chain_audit(|| true)?;
         let mut gone = 0;
         loop {
             let step = self.storage.prune_audit(before, PRUNED)?;
             gone += step;
-            if step < u64::from(PRUNED) {
+            if step == 0 {
                 break;
             }
         }

@@ -1,15 +1,18 @@
 //! The audit's rows: what was done, and whom it concerned in a table beside it, so that an account's entries are found. What was
 //! only counted has its row of each minute among them, and concerns nobody.
 
-use super::database::{Row, params};
+pub mod chain;
+mod row;
+pub mod verify;
+
+use super::database::{Bind, Row, ValueRef, params};
 use super::entry::{AuditEntry, AuditFilter, Outdated, Role};
 use super::error::StorageError;
 use super::store::{Rows, Store};
 use super::tally::Tallied;
+use chain::Chain;
 use keyturn_core::accounts::AccountId;
-
-/// Rows of what was only counted that stay, the newest; so a flood takes no more room than these, and no entry's.
-pub const COUNTED_MOST: u32 = 100_000;
+use row::{CONTENT, Content};
 
 const COLUMNS: &str = "id, at, plugin, operation, actor, outcome, address, request, service_key, times";
 
@@ -100,94 +103,84 @@ impl Store {
         })
     }
 
-    /// Removes the oldest of it, at most `most` lines; answers how many.
+    /// Removes the oldest of it, at most `most` lines and 500 of each kind; answers how many. Only what has its place in a chain is
+    /// removed ([`Store::chain_audit`]), and nothing that came into it after a line that stays.
     ///
     /// # Errors
-    /// [`StorageError`].
+    /// [`StorageError::Failed`] where the oldest line that is to go is not as a host has written it. [`StorageError`].
     pub fn prune_audit(&self, before: i64, most: u32) -> Result<u64, StorageError> {
-        self.write(move |rows| rows.prune_audit(before, most))
+        let entries = self.cut_audit(Chain::Entries, most, |at| at < before)?;
+        let counts = self.cut_audit(Chain::Counts, most - entries as u32, |at| at < before)?;
+        Ok(entries + counts)
+    }
+
+    /// Removes what is older by `now`, Unix milliseconds, than the audit's rows stay, and the oldest of what was only counted beyond
+    /// so many, in commits of at most 500 rows, as long as it `goes_on`.
+    ///
+    /// # Errors
+    /// As [`Store::prune_audit`]: the other chain was cut nevertheless.
+    pub fn tidy_audit(&self, now: i64, goes_on: impl Fn() -> bool) -> Result<(), StorageError> {
+        // By a clock that is ahead, everything would be old.
+        if self.clock()?.is_off() {
+            return Ok(());
+        }
+        let before = now.saturating_sub(self.own.audit_stays);
+        let tidied = Chain::ALL.map(|chain| -> Result<(), StorageError> {
+            while self.cut_audit(chain, u32::MAX, |at| at < before)? > 0 && goes_on() {}
+            Ok(())
+        });
+        let beyond = |store: &Self| {
+            let counts = store.rows(|rows| rows.state(Chain::Counts))?;
+            Ok::<_, StorageError>((counts.last - counts.first + 1).saturating_sub(store.own.counted_stay.into()))
+        };
+        while let beyond @ 1.. = beyond(self)?
+            && self.cut_audit(Chain::Counts, u32::try_from(beyond).unwrap_or(u32::MAX), |_| true)? > 0
+            && goes_on()
+        {}
+        tidied.into_iter().collect()
     }
 }
 
 impl Rows<'_> {
     pub fn insert_audit(&self, entry: &AuditEntry) -> Result<(), StorageError> {
-        let id = self.insert(
-            "INSERT INTO keyturnhost_audit (at, plugin, operation, actor, outcome, address, request, service_key, times)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-            params![
-                entry.at,
-                entry.plugin,
-                entry.operation,
-                entry.actor,
-                entry.outcome,
-                entry.address,
-                entry.request,
-                entry.key,
-                entry.times.map(|times| i64::try_from(times).unwrap_or(i64::MAX)),
-            ],
-        )?;
-        for (place, (account, role)) in entry.subjects.iter().enumerate() {
+        let content = Content::of(entry);
+        let mac = content.seal(self.keys);
+        let parameters: Vec<ValueRef<'_>> = content.columns.iter().map(Bind::bind).chain([mac.bind()]).collect();
+        let insert = format!(
+            "INSERT INTO keyturnhost_audit ({CONTENT}, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+        );
+        let id = self.insert(&insert, &parameters)?;
+        for [account, place, role] in &content.subjects {
             self.change(
                 "INSERT INTO keyturnhost_audit_subjects (account, entry, place, role) VALUES (?1, ?2, ?3, ?4)",
-                params![account.as_str(), id, place as i64, role_name(*role)],
+                params![account, id, place, role],
             )?;
         }
         Ok(())
     }
 
-    /// Adds to the rows of what was counted, each in its minute.
+    /// Adds to the rows of what was counted, each in its minute. A row that has its place in the chain never changes: then the
+    /// minute gets one more.
     pub fn add_tallied(&self, tallied: &[Tallied]) -> Result<(), StorageError> {
         for (entry, times) in tallied {
-            let more = i64::try_from(*times).unwrap_or(i64::MAX);
-            let stands = self.execute(
-                "UPDATE keyturnhost_audit SET times = times + ?7
-                 WHERE times IS NOT NULL AND at = ?1 AND plugin = ?2 AND operation = ?3 AND actor = ?4 AND outcome = ?5
-                    AND address IS NOT DISTINCT FROM ?6 AND service_key IS NOT DISTINCT FROM ?8",
-                params![
-                    entry.at,
-                    entry.plugin,
-                    entry.operation,
-                    entry.actor,
-                    entry.outcome,
-                    entry.address,
-                    more,
-                    entry.key
-                ],
+            let stand = self.audit_rows(
+                "sequence IS NULL AND times IS NOT NULL AND at = ?1 AND plugin = ?2 AND operation = ?3 AND actor = ?4
+                    AND outcome = ?5 AND address IS NOT DISTINCT FROM ?6 AND service_key IS NOT DISTINCT FROM ?7",
+                params![entry.at, entry.plugin, entry.operation, entry.actor, entry.outcome, entry.address, entry.key],
+                10,
             )?;
-            if stands == 0 {
+            let Some(row) = stand.into_iter().find(|row| row.is_sealed(self.keys)) else {
                 self.insert_audit(&AuditEntry { times: Some(*times), ..entry.clone() })?;
-            }
+                continue;
+            };
+            let more = i64::try_from(*times).unwrap_or(i64::MAX);
+            let content = row.content.with_times(row.content.times().unwrap_or(0).saturating_add(more));
+            self.change(
+                "UPDATE keyturnhost_audit SET times = ?2, mac = ?3 WHERE id = ?1",
+                params![row.id, content.times(), content.seal(self.keys)],
+            )?;
         }
         Ok(())
-    }
-
-    /// Removes the oldest lines from before an instant, at most `most`.
-    pub fn prune_audit(&self, before: i64, most: u32) -> Result<u64, StorageError> {
-        let old = self.all(
-            "SELECT id FROM keyturnhost_audit WHERE at < ?1 ORDER BY at LIMIT ?2",
-            params![before, most],
-            |row| row.get::<i64>(0),
-        )?;
-        for id in &old {
-            self.change("DELETE FROM keyturnhost_audit_subjects WHERE entry = ?1", params![id])?;
-            self.change("DELETE FROM keyturnhost_audit WHERE id = ?1", params![id])?;
-        }
-        Ok(old.len() as u64)
-    }
-
-    /// Removes the oldest of what was only counted beyond [`COUNTED_MOST`], at most `most`.
-    pub fn prune_counted(&self, most: u32) -> Result<usize, StorageError> {
-        let counted = "SELECT count(*) FROM keyturnhost_audit WHERE times IS NOT NULL";
-        let counted = self.one(counted, &[], |row| row.get::<i64>(0))?.unwrap_or(0);
-        let gone = counted.saturating_sub(COUNTED_MOST.into()).clamp(0, most.into());
-        if gone > 0 {
-            self.change(
-                "DELETE FROM keyturnhost_audit WHERE id IN (SELECT id FROM (
-                    SELECT id FROM keyturnhost_audit WHERE times IS NOT NULL ORDER BY at LIMIT ?1) AS oldest)",
-                params![gone],
-            )?;
-        }
-        Ok(gone as usize)
     }
 }
 

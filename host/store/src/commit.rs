@@ -259,15 +259,12 @@ impl Rows<'_> {
         }
     }
 
-    /// Removes at most `most` rows of each table whose time is over, of the audit those that are older than `audit_stays`
-    /// milliseconds; answers how many of the table that had the most.
-    pub fn remove_ended(&self, now: i64, most: u32, audit_stays: i64) -> Result<usize, StorageError> {
+    /// Removes at most `most` rows of each table whose time is over; answers how many of the table that had the most.
+    pub fn remove_ended(&self, now: i64, most: u32) -> Result<usize, StorageError> {
         let removed = [
             self.tidy_records(now, most)?,
             self.tidy_counters(now, most)?,
             self.tidy_data(now, most)?,
-            self.prune_audit(now.saturating_sub(audit_stays), most)? as usize,
-            self.prune_counted(most)?,
             self.tidy_outbox(now, most)?,
             self.tidy_tasks(now, most)?,
             self.tidy_deliveries(now, most)?,

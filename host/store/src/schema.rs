@@ -1,5 +1,6 @@
 //! The host's own tables in the panel's file, and how they came to be.
 
+use super::audit::chain;
 use super::database::{Connection, params};
 use super::error::StorageError;
 use super::hosts::SILENT_MS;
@@ -293,6 +294,15 @@ pub const SINCE: &[&str] = &[
         ahead INTEGER NOT NULL, ended INTEGER);
     DROP TABLE IF EXISTS keyturnhost_workers;
 ",
+    "
+    ALTER TABLE keyturnhost_audit ADD COLUMN mark INTEGER;
+    ALTER TABLE keyturnhost_audit ADD COLUMN mac BYTES;
+    ALTER TABLE keyturnhost_audit ADD COLUMN sequence INTEGER;
+    CREATE INDEX keyturnhost_audit_sequence ON keyturnhost_audit (sequence, id);
+    CREATE TABLE keyturnhost_audit_chains (name NAME PRIMARY KEY, first INTEGER NOT NULL, before BYTES NOT NULL,
+        last INTEGER NOT NULL, mac BYTES NOT NULL, began INTEGER NOT NULL, taken INTEGER NOT NULL, taking INTEGER NOT NULL,
+        seal BYTES NOT NULL);
+",
 ];
 
 /// What an engine begins with.
@@ -415,7 +425,7 @@ pub(super) fn has_key(db: &dyn Connection, keys: &Keys) -> Result<(), StorageErr
 }
 
 /// Whether these keys are those that sealed what stands here; the first ones are noted. With others every value would look
-/// forged, every link unknown and every session ended, and nothing would say why.
+/// forged, every link unknown and every session ended, and nothing would say why. The audit's chains begin where there are none.
 pub fn check_key(db: &dyn Connection, keys: &Keys) -> Result<(), StorageError> {
     moves::in_service(db)?;
     if db.one(NOTED, &[], |_| Ok(()))?.is_none() {
@@ -423,7 +433,8 @@ pub fn check_key(db: &dyn Connection, keys: &Keys) -> Result<(), StorageError> {
         let mac = keys.mac("this database", &[]);
         db.execute("INSERT INTO keyturnhost_key (id, mac) VALUES (1, ?1) ON CONFLICT (id) DO NOTHING", params![mac])?;
     }
-    has_key(db, keys)
+    has_key(db, keys)?;
+    chain::begin(db, keys)
 }
 
 /// Notes these keys in place of others, and voids what those have sealed.
@@ -436,7 +447,7 @@ pub fn replace_key(db: &dyn Connection, keys: &Keys) -> Result<(), StorageError>
         "INSERT INTO keyturnhost_key (id, mac) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET mac = excluded.mac",
         params![keys.mac("this database", &[])],
     )?;
-    Ok(())
+    chain::begin_again(db, keys)
 }
 
 /// Whether these keys are still those that sealed what stands here; nobody replaces them until the transaction ends.

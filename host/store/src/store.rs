@@ -27,11 +27,13 @@ pub struct Keeps {
     pub counters: usize,
     /// How long the audit's entries stay. Default: 730 days.
     pub audit: Duration,
+    /// Lines of the audit that only count which stay, the newest. Default: 100,000.
+    pub counted: u32,
 }
 
 impl Default for Keeps {
     fn default() -> Self {
-        Self { counters: 100_000, audit: Duration::from_secs(730 * 24 * 3600) }
+        Self { counters: 100_000, audit: Duration::from_secs(730 * 24 * 3600), counted: 100_000 }
     }
 }
 
@@ -43,12 +45,13 @@ pub struct Store {
 
 /// What the store has beside the database.
 pub(super) struct Own {
-    keys: Arc<Keys>,
+    pub(super) keys: Arc<Keys>,
     provider: Arc<dyn Provider>,
     pub(super) counters: Counters,
     pub(super) presence: Presence,
     tally: Tally,
-    audit_stays: i64,
+    pub(super) audit_stays: i64,
+    pub(super) counted_stay: u32,
     /// The last call's instant, Unix milliseconds: tidying has no clock of its own.
     latest: AtomicI64,
 }
@@ -93,6 +96,7 @@ impl Store {
             presence: Presence::default(),
             tally: Tally::default(),
             audit_stays: i64::try_from(keeps.audit.as_millis()).unwrap_or(i64::MAX),
+            counted_stay: keeps.counted,
             latest: AtomicI64::new(NEVER),
         });
         let upkeep: Arc<dyn Upkeep> = Arc::clone(&own) as _;
@@ -157,8 +161,7 @@ impl Store {
     /// # Errors
     /// [`StorageError`].
     pub fn tidy(&self, now: i64, most: u32) -> Result<usize, StorageError> {
-        let audit_stays = self.own.audit_stays;
-        self.write(move |rows| rows.remove_ended(now, most, audit_stays))
+        self.write(move |rows| rows.remove_ended(now, most))
     }
 
     /// Whether what is written goes where the panel reads it. To be asked before something is done outside that cannot be
@@ -272,7 +275,7 @@ impl Upkeep for Own {
             let rows = self.rows(db);
             // By a clock that is ahead, what other hosts still need would be over.
             if !rows.clock()?.is_off() {
-                removed.set(rows.remove_ended(now, TIDIED, self.audit_stays)?);
+                removed.set(rows.remove_ended(now, TIDIED)?);
             }
             Ok(())
         };

@@ -43,9 +43,11 @@ impl Tally {
         *state.fresh.entry(row).or_default() += 1;
     }
 
-    /// What was added since this was last asked; it is the caller's to write, or to give back.
+    /// What was added since this was last asked, the oldest first; it is the caller's to write, or to give back.
     pub fn take_unwritten(&self) -> Vec<Tallied> {
-        std::mem::take(&mut self.lock().fresh).into_iter().collect()
+        let mut fresh: Vec<Tallied> = std::mem::take(&mut self.lock().fresh).into_iter().collect();
+        fresh.sort_by_key(|(entry, _)| entry.at);
+        fresh
     }
 
     /// What could not be written will be taken again.

@@ -1,6 +1,7 @@
 //! Hooks over HTTP, as a billing system calls them, and webhooks, as it is called: the built binary, real sockets.
 
 mod addresses;
+mod audit;
 mod billing;
 mod calls;
 mod client_address;

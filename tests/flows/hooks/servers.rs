@@ -129,6 +129,13 @@ pub(super) fn every_way_of(panel: Panel, database: &Database<'_>) {
         assert!(audit.contains(what), "{what}: {audit}");
     }
     assert_eq!(verify(&server, &token, "wrong password entirely"), "rejected");
+    comes("a chain of all entries", || {
+        let chains: Value = serde_json::from_str(&server.panel.done(&["audit", "verify", "--json"])).expect("JSON");
+        let entries = &chains["chains"][0];
+        (entries["waiting"] == 0 && entries["rows"].as_i64() > Some(3)).then_some(())
+    });
+    database.sql("UPDATE keyturnhost_audit SET outcome = 'trap' WHERE operation = 'reset-and-mail'");
+    assert_eq!(server.panel.run(&["audit", "verify"]).status.code(), Some(1));
 }
 
 /// Requests go to both, one is killed in their midst: what was acknowledged is there, and each mail that was promised goes.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use keyturn_core::accounts::Reach;
 use keyturn_core::caller::{Actor, Caller};
-use keyturn_store::audit::COUNTED_MOST;
 use keyturn_store::store::Keeps;
 use keyturn_store::{AuditEntry, AuditFilter, Bound, Commit, Outdated, Store};
 use keyturn_store_tests::*;
@@ -13,7 +12,7 @@ use keyturn_store_tests::*;
 every_engine!(
     the_audit_lists_newest_first_by_account_and_operation_and_page,
     what_is_counted_is_written_behind_into_one_line_of_its_minute_and_stands_in_the_list_when_asked_for,
-    entries_stay_as_long_as_the_setting_says_and_go_in_the_background_with_whom_they_concern,
+    entries_stay_as_long_as_the_setting_says_and_go_with_whom_they_concern,
     pruning_by_hand_tells_what_is_old_and_takes_the_oldest_first,
     lines_that_only_count_push_out_the_oldest_of_their_own_and_no_entry,
     counters_in_the_table_are_no_more_than_those_in_memory_however_many_names_are_tried,
@@ -94,7 +93,7 @@ fn what_is_counted_is_written_behind_into_one_line_of_its_minute_and_stands_in_t
     assert_eq!(everything(&storage).iter().find_map(|entry| entry.times), Some(9), "nothing is lost at the end");
 }
 
-fn entries_stay_as_long_as_the_setting_says_and_go_in_the_background_with_whom_they_concern(engine: Engine) {
+fn entries_stay_as_long_as_the_setting_says_and_go_with_whom_they_concern(engine: Engine) {
     let panel = Panel::new(engine);
     let storage = keeping(&panel, Keeps { audit: Duration::from_secs(3 * 24 * 3600), ..Keeps::default() });
     for n in 0..1_200 {
@@ -102,45 +101,46 @@ fn entries_stay_as_long_as_the_setting_says_and_go_in_the_background_with_whom_t
         storage.commit(old).expect("committed");
     }
     storage.commit(Commit { audit: Some(at(NOW - 2 * DAY)), ..commit(vec![]) }).expect("committed");
+    storage.chain_audit(|| true).expect("chained");
+    storage.tidy_audit(NOW, || true).expect("tidied");
     let counts = "SELECT concat((SELECT count(*) FROM keyturnhost_audit), ' ', (SELECT count(*) FROM keyturnhost_audit_subjects))";
-    let read = || panel.text(counts);
-    assert!(settled(|| read() == "1 2"), "{}", read());
+    assert_eq!(panel.text(counts), "1 2");
     assert_eq!(everything(&storage), [at(NOW - 2 * DAY)]);
 }
 
 fn pruning_by_hand_tells_what_is_old_and_takes_the_oldest_first(engine: Engine) {
     let panel = Panel::new(engine);
     let storage = panel.open();
-    for days in [10, 30, 20] {
+    for days in [30, 20, 10] {
         storage.commit(Commit { audit: Some(at(NOW - days * DAY)), ..commit(vec![]) }).expect("committed");
     }
     (0..3).for_each(|_| storage.tally(counted(1, NOW - 25 * DAY, "verify")));
     assert!(settled(|| everything(&storage).len() == 4));
     let outdated = storage.audit_before(NOW - 15 * DAY).expect("read");
     assert_eq!(outdated, Outdated { entries: 2, counted: 1, oldest: Some(NOW - 30 * DAY) });
-    assert_eq!(storage.prune_audit(NOW - 15 * DAY, 2), Ok(2));
-    assert_eq!(everything(&storage), [at(NOW - 20 * DAY), at(NOW - 10 * DAY)]);
-    assert_eq!(storage.prune_audit(NOW - 15 * DAY, 2), Ok(1));
+    assert_eq!(storage.prune_audit(NOW - 15 * DAY, 2), Ok(0), "it has no place in a chain yet");
+    storage.chain_audit(|| true).expect("chained");
+    assert_eq!(storage.prune_audit(NOW - 15 * DAY, 1), Ok(1));
+    assert_eq!(storage.audit_before(NOW - 15 * DAY).expect("read").oldest, Some(NOW - 25 * DAY));
+    assert_eq!(storage.prune_audit(NOW - 15 * DAY, 9), Ok(2));
+    assert_eq!(everything(&storage), [at(NOW - 10 * DAY)]);
     assert_eq!(storage.prune_audit(NOW - 15 * DAY, 2), Ok(0));
     assert_eq!(storage.audit_before(NOW - 15 * DAY), Ok(Outdated::default()));
 }
 
 fn lines_that_only_count_push_out_the_oldest_of_their_own_and_no_entry(engine: Engine) {
     let panel = Panel::new(engine);
-    let storage = panel.open();
+    let storage = keeping(&panel, Keeps { counted: 100, ..Keeps::default() });
     storage.commit(Commit { audit: Some(at(NOW - 300 * DAY)), ..commit(vec![]) }).expect("committed");
-    drop(storage);
-    panel.run(&format!(
-        "INSERT INTO keyturnhost_audit (at, plugin, operation, actor, outcome, request, times)
-         SELECT {NOW} + i, 'p', 'verify', 'anonymous', 'throttled', '', 1 FROM {}",
-        engine.counted(COUNTED_MOST + 700),
-    ));
-    // Without a call there is no time by which anything is over.
-    let storage = panel.open();
-    let pruned = [500, 500, 500].map(|most| storage.tidy(0, most));
-    assert_eq!(pruned, [Ok(500), Ok(200), Ok(0)]);
-    assert_eq!(panel.number("SELECT min(at) FROM keyturnhost_audit WHERE times IS NOT NULL"), NOW + 701);
-    assert_eq!(panel.number("SELECT count(*) FROM keyturnhost_audit"), i64::from(COUNTED_MOST) + 1);
+    for n in 0..130 {
+        storage.tally(counted(n % 3, NOW + i64::from(n) * 60_000, "verify"));
+    }
+    assert!(settled(|| panel.number("SELECT count(*) FROM keyturnhost_audit") == 131));
+    storage.chain_audit(|| true).expect("chained");
+    storage.tidy_audit(NOW, || true).expect("tidied");
+    let minute = |n: i64| NOW - NOW % 60_000 + n * 60_000;
+    assert_eq!(panel.number("SELECT min(at) FROM keyturnhost_audit WHERE times IS NOT NULL"), minute(30));
+    assert_eq!(panel.number("SELECT count(*) FROM keyturnhost_audit"), 101);
     let first = AuditFilter { subject: Some(id("1")), limit: 10, ..AuditFilter::default() };
     assert_eq!(storage.audit(&first).expect("listed").len(), 1, "what concerns somebody is still there");
 }

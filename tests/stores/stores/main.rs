@@ -3,6 +3,7 @@
 mod accounts;
 mod addresses;
 mod audit;
+mod chain;
 mod copying;
 mod counters;
 mod data;

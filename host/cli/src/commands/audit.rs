@@ -6,11 +6,15 @@ use std::process::ExitCode;
 use clap::Args;
 use keyturn_host::Host;
 use keyturn_host::accounts::AccountId;
+use keyturn_host::accounts::sql::Severity;
 use keyturn_host::config::Config;
+use keyturn_host::storage::audit::chain::{Chain, Head};
+use keyturn_host::storage::audit::verify::{Problem, Verified};
 use keyturn_host::storage::{AuditEntry, AuditFilter};
 use serde_json::json;
 
 use super::{MINUTES, SECONDS, clock, configuration, console};
+use crate::exit;
 use crate::output::Output;
 
 /// Milliseconds.
@@ -28,6 +32,18 @@ Examples:
   keyturn audit prune --dry-run
   keyturn audit prune --older-than 90")]
     Prune(Prune),
+    /// Verify that no entry was changed, removed or added from outside.
+    #[command(after_help = "\
+It changes nothing, and works while the server is running. The server logs the ends of both chains at its start, each hour and every
+1,000 entries. Keep these lines on another machine, and pass them with --head: they show whether the newest entries were removed.
+
+Exit codes: 0 nothing was changed · 1 something was, or it can't be verified · 3 a head can't be compared: its entries were deleted as
+old
+
+Examples:
+  keyturn audit verify
+  keyturn audit verify --head entries:812:0123456789abcdef0123456789abcdef")]
+    Verify(Verify),
 }
 
 #[derive(Args)]
@@ -56,10 +72,19 @@ pub struct Prune {
     dry_run: bool,
 }
 
+#[derive(Args)]
+pub struct Verify {
+    /// An end of a chain as the server logged it, to compare with. Repeat it for several.
+    #[arg(long, value_name = "CHAIN:SEQ:MAC")]
+    head: Vec<Head>,
+}
+
 pub fn run(config: &Path, command: &Command, output: &Output) -> anyhow::Result<ExitCode> {
     let config = configuration(config)?;
+    let config = if matches!(command, Command::Verify(_)) { config.to_look() } else { config };
     let host = config.empty_host()?;
     match command {
+        Command::Verify(arguments) => verify(&host, arguments, output),
         Command::List(arguments) => list(&host, arguments, output),
         Command::Prune(arguments) => prune(&host, &config, arguments, output),
     }
@@ -126,4 +151,75 @@ fn prune(host: &Host, config: &Config, arguments: &Prune, output: &Output) -> an
             output.remark("Nothing was deleted. To delete them, run it without --dry-run.");
         }
     })
+}
+
+fn verify(host: &Host, arguments: &Verify, output: &Output) -> anyhow::Result<ExitCode> {
+    let chains = host.storage.verify_audit(&arguments.head)?;
+    let intact = chains.iter().all(|chain| chain.found == 0);
+    let document = |chain: &Verified| {
+        let heads: Vec<String> = chain.deleted_heads.iter().map(ToString::to_string).collect();
+        json!({
+            "chain": chain.chain, "began": chain.began, "taken": chain.taken, "rows": chain.rows, "deleted": chain.deleted,
+            "head": chain.head.to_string(), "waiting": chain.waiting, "since": chain.since, "found": chain.found,
+            "problems": chain.problems, "deleted_heads": heads,
+        })
+    };
+    let document = json!({ "intact": intact, "chains": chains.iter().map(document).collect::<Vec<_>>() });
+    output.answer(&document, |output| chains.iter().for_each(|chain| tell(chain, host, output)))?;
+    let compared = chains.iter().all(|chain| chain.deleted_heads.is_empty());
+    Ok(match (intact, compared) {
+        (false, _) => ExitCode::FAILURE,
+        (true, false) => ExitCode::from(exit::PART),
+        (true, true) => ExitCode::SUCCESS,
+    })
+}
+
+/// What was found of one chain.
+fn tell(chain: &Verified, host: &Host, output: &Output) {
+    let (one, many) = match chain.chain {
+        Chain::Entries => ("entry", "entries"),
+        Chain::Counts => ("line of counts", "lines of counts"),
+    };
+    let some = |count: u64| format!("{count} {}", if count == 1 { one } else { many });
+    for problem in &chain.problems {
+        let text = match problem {
+            Problem::Missing { rows, after: Some(after) } => {
+                format!("{} missing after number {after}", some(rows.unsigned_abs()))
+            }
+            Problem::Missing { rows, after: None } => format!("{} missing, the oldest", some(rows.unsigned_abs())),
+            Problem::Changed { number } => format!("{one} {number} was changed"),
+            Problem::Added { number } => format!("{one} {number} was added, or changed before it was chained"),
+            Problem::Unchained { rows, since } => {
+                let since = clock(*since, host, SECONDS);
+                format!("{} not chained since {since}: no host with workers is running", some(*rows))
+            }
+            Problem::Cut { sequence } => {
+                format!("{many}: the chain has nothing at {sequence}, where the logged head is")
+            }
+            Problem::Differs { sequence } => {
+                format!("{many}: the chain is another one at {sequence} than the logged head")
+            }
+        };
+        output.finding(Severity::Wrong, "wrong", &text);
+    }
+    let more = chain.found - chain.problems.len() as u64;
+    if more > 0 {
+        output.finding(Severity::Wrong, "wrong", &format!("{more} more of these"));
+    }
+    for head in &chain.deleted_heads {
+        let text = format!("{head} can't be compared: what was there was deleted as old");
+        output.finding(Severity::Note, "note", &text);
+    }
+    if let Some(since) = chain.since.filter(|_| chain.waiting > 0) {
+        let (waiting, since) = (some(chain.waiting), clock(since, host, SECONDS));
+        output.finding(Severity::Note, "note", &format!("{waiting} not chained yet, since {since}"));
+    }
+    let taken = match chain.taken {
+        0 => String::new(),
+        number => format!("; what was there by then, up to number {number}, was taken as it was"),
+    };
+    let (rows, began, head) = (some(chain.rows), clock(chain.began, host, MINUTES), &chain.head);
+    let good = if chain.found == 0 { Severity::Good } else { Severity::Note };
+    let text = format!("{rows} verified. The chain began {began}{taken}. It ends at\n{head}");
+    output.finding(good, if chain.found == 0 { "good" } else { "note" }, &text);
 }

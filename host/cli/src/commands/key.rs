@@ -17,7 +17,8 @@ pub enum Command {
     /// Start with a new key file after the old one is lost for good.
     #[command(long_about = "Start with a new key file after the old one is lost for good.\n\n\
         This voids links, the expiry of temporary passwords, passwords that must be changed, throttles, stored answers, service \
-        keys, and the page Email settings. Every session ends. Passwords and the audit log stay. Stop the server first.")]
+        keys, and the page Email settings. Every session ends. Passwords and the audit log stay; its chain begins again, so verify it \
+        first if you still have the old key file. Stop the server first.")]
     Replace {
         /// Don't ask for confirmation.
         #[arg(long)]

@@ -99,8 +99,8 @@ fn indices_over_some_rows_serve_the_statements_that_they_are_for() {
     let store = opened(&database);
     for (table, values) in [
         (
-            "keyturnhost_audit (at, plugin, operation, actor, outcome, request, times)",
-            "seq, 'p', 'o', 'a', 'o', 'r', IF(seq % 100 = 0, 1, NULL)",
+            "keyturnhost_audit (at, plugin, operation, actor, outcome, request, times, sequence)",
+            "seq, 'p', 'o', 'a', 'o', 'r', IF(seq % 100 = 0, 1, NULL), IF(seq % 100 = 50, NULL, seq)",
         ),
         (
             "keyturnhost_outbox (id, plugin, recipient, template_name, template, variables, secrets, state, attempts, asked_at, changed_at, expires)",
@@ -115,6 +115,11 @@ fn indices_over_some_rows_serve_the_statements_that_they_are_for() {
     let asked = [
         ("SELECT count(*) FROM keyturnhost_audit WHERE times IS NOT NULL", "keyturnhost_audit_counted"),
         (
+            "SELECT id, mac FROM keyturnhost_audit
+             WHERE sequence IS NULL AND id > 9 AND at <= 9000 AND times IS NULL ORDER BY sequence, id LIMIT 500",
+            "keyturnhost_audit_sequence",
+        ),
+        (
             "SELECT number FROM keyturnhost_outbox WHERE secrets IS NOT NULL AND expires <= 9 LIMIT 5",
             "keyturnhost_outbox_whole",
         ),
@@ -127,11 +132,11 @@ fn indices_over_some_rows_serve_the_statements_that_they_are_for() {
             "keyturnhost_outbox_wiped",
         ),
     ];
-    let tidied = "DELETE FROM keyturnhost_audit WHERE id IN (SELECT id FROM (
-                    SELECT id FROM keyturnhost_audit WHERE times IS NOT NULL ORDER BY at LIMIT ?1) AS oldest)";
+    let tidied = "DELETE FROM keyturnhost_outbox WHERE number IN (SELECT number FROM (
+                    SELECT number FROM keyturnhost_outbox WHERE secrets IS NULL ORDER BY asked_at LIMIT ?1) AS oldest)";
     let explained = format!("EXPLAIN {}", translate(tidied, None).text.replace('?', "9"));
     let plan = dynamic(&connected(&database)).rows(&explained, &[]).expect("explained");
-    let reads = plan.iter().find(|step| step[2] == Value::Text("keyturnhost_audit".to_owned())).expect("the audit");
+    let reads = plan.iter().find(|step| step[2] == Value::Text("keyturnhost_outbox".to_owned())).expect("the outbox");
     assert_eq!(reads[3], Value::Text("eq_ref".to_owned()), "{plan:?}");
     let plans = store.read(|db| {
         asked.map(|(sql, _)| db.rows(&format!("EXPLAIN {sql}"), &[])).into_iter().collect::<Result<Vec<_>, _>>()

@@ -3,7 +3,7 @@
 use super::*;
 use keyturn_core::accounts::Reach;
 use keyturn_core::caller::{Actor, Caller};
-use keyturn_store::audit::COUNTED_MOST;
+use keyturn_store::store::Keeps;
 
 fn counted(network: u32, at: i64, operation: &str) -> AuditEntry {
     let caller = Caller {
@@ -67,11 +67,13 @@ fn a_day_of_the_worst_flood_costs_the_bytes_that_are_promised() {
     });
     assert!((3_000_000..15_000_000).contains(&records), "{records} bytes of records, of a day each");
     let lines = growth(&|storage| {
-        for n in 0..COUNTED_MOST {
+        for n in 0..Keeps::default().counted {
             storage.tally(counted(n % 32, NOW + i64::from(n / 32) * 60_000, "complete-reset"));
         }
     });
-    assert!((5_000_000..20_000_000).contains(&lines), "{lines} bytes of lines that count, however long it lasts");
+    assert!((5_000_000..25_000_000).contains(&lines), "{lines} bytes of lines that count, however long it lasts");
+    let places = growth(&|storage| assert_eq!(storage.chain_audit(|| true), Ok(124_000)));
+    assert!((0..5_000_000).contains(&places), "{places} bytes of their places in the chains");
     let counters = growth(&|storage| {
         for n in 0..100_000 {
             let bound = Bound { key: format!("requests/name/{n:064}"), window: 3_600, limit: u64::MAX };

@@ -1,9 +1,10 @@
-//! Work that nobody waits for: sends email and webhooks, runs jobs and events.
+//! Work that nobody waits for: sends email and webhooks, runs jobs and events, chains the audit log.
 //!
 //! Workers lease rows by the database's clock, so any number of processes may run them on one database. If a worker dies,
 //! another one leases its rows. A watcher extends the leases of running work, and leaves a sign of life, so that a page can say
 //! since when no worker runs.
 
+mod audit;
 pub mod mail;
 mod tasks;
 #[cfg(test)]
@@ -130,6 +131,7 @@ impl Work {
             for _ in 0..inner.limits.tasks_at_once.max(1) {
                 threads.push(scope.spawn(|| worker.run_tasks()));
             }
+            threads.push(scope.spawn(|| worker.tend_audit()));
             worker.watch(|destination| {
                 for _ in 0..destination.connections {
                     let destination = Arc::clone(destination);
