@@ -251,6 +251,14 @@ impl Upkeep for Own {
         }
         false
     }
+
+    fn look_ahead(&self, read: &dyn Fn(&Work<'_>) -> Result<(), StorageError>) {
+        match read(&|db: &dyn Connection| self.provider.look_ahead(db)) {
+            Ok(()) | Err(StorageError::Busy) => {}
+            // Calls that need it are told.
+            Err(error) => tracing::debug!(%error, "can't read ahead yet"),
+        }
+    }
 }
 
 pub(super) fn nonce(sealed: &[u8]) -> Option<[u8; NONCE]> {

@@ -150,6 +150,12 @@ impl Work {
     /// # Errors
     /// The system's error, if it gives no thread.
     pub fn start_workers(&self) -> std::io::Result<Working> {
+        // The first look-up of a process reads all odd spellings once: this one, for which nobody waits.
+        let realms = self.storage.realms();
+        let realms: Vec<&str> = realms.iter().map(String::as_str).collect();
+        if let Err(error) = self.storage.find("-", &realms, 1) {
+            tracing::warn!(%error, "can't read the accounts yet");
+        }
         let (host, shutdown) = (self.clone(), Shutdown::new());
         let ending = shutdown.clone();
         let thread = std::thread::Builder::new().name("keyturn-workers".to_owned());
