@@ -1,18 +1,21 @@
 //! The password plugin in the host, as a panel in Rust calls them: what neither shows alone.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use keyturn_host::accounts::{AccountId, Reach, Scope};
+use keyturn_host::accounts::sql::Sql;
+use keyturn_host::accounts::{Account, AccountId, Matched, Provider, Reach, Scope, Why};
 use keyturn_host::caller::{Actor, Caller};
 use keyturn_host::embed::{Submitted, Surface};
 use keyturn_host::mail::Message;
 use keyturn_host::mail::transport::{Attempt, Session, Transport, Verdict};
+use keyturn_host::storage::database::Connection;
 use keyturn_host::storage::outbox::MailFilter;
-use keyturn_host::storage::{AuditEntry, AuditFilter, Role};
+use keyturn_host::storage::{AuditEntry, AuditFilter, Role, StorageError};
 use keyturn_host::view::{Links, nodes::Target};
 use keyturn_host::{CallError, Failure};
-use keyturn_tests::{Bench, PASSWORD, all_grants};
+use keyturn_tests::{Bench, PASSWORD, all_grants, provider};
 use serde_json::{Value, json};
 
 const PEOPLE: &str = "INSERT INTO people (id, kind, login, email, name) VALUES
@@ -45,6 +48,69 @@ impl Links for Nowhere {
     fn url(&self, _: &str, _: &Target) -> String {
         "/".to_owned()
     }
+}
+
+/// The tests' panel, which counts how often an account is read.
+struct Counting(Sql, AtomicUsize);
+
+impl Provider for Counting {
+    fn realms(&self) -> Vec<&str> {
+        self.0.realms()
+    }
+
+    fn knows_managers(&self, realm: &str) -> bool {
+        self.0.knows_managers(realm)
+    }
+
+    fn find(
+        &self,
+        sql: &dyn Connection,
+        typed: &str,
+        realms: &[&str],
+        limit: usize,
+    ) -> Result<Vec<(AccountId, Matched)>, StorageError> {
+        self.0.find(sql, typed, realms, limit)
+    }
+
+    fn account(&self, sql: &dyn Connection, id: &AccountId) -> Result<Option<Account>, StorageError> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.account(sql, id)
+    }
+
+    fn sessions(&self, sql: &dyn Connection, id: &AccountId) -> Result<Option<u32>, StorageError> {
+        self.0.sessions(sql, id)
+    }
+
+    fn accepts(&self, realm: &str, hash: &str) -> Result<(), String> {
+        self.0.accepts(realm, hash)
+    }
+
+    fn replace(
+        &self,
+        sql: &dyn Connection,
+        id: &AccountId,
+        hash: &str,
+        why: Why,
+        now: i64,
+    ) -> Result<(), StorageError> {
+        self.0.replace(sql, id, hash, why, now)
+    }
+}
+
+/// Once to decide; in the commit, whether it is still so, and what the panel's table has afterwards.
+#[test]
+fn a_managers_new_password_reads_the_account_once_and_twice_in_the_commit() {
+    let provider = Arc::new(Counting(provider(), AtomicUsize::new(0)));
+    let bench = Bench::of(PEOPLE, Arc::clone(&provider) as _, |host| host.settings.even_grid = Duration::ZERO);
+    bench.admit("keyturn-password", PASSWORD, all_grants());
+    let staff = Actor::Account("staff:9".parse().expect("an account"));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as i64;
+    let reach = Reach::none().with("customer", Scope::All);
+    let manager = Caller { verified_at: Some(now), ..Caller::new(staff, reach) };
+    let set = json!({"account": "customer:1", "new": FIRST, "must_change": false});
+    let before = provider.1.load(Ordering::Relaxed);
+    bench.host.call(&manager, "password/set-password", &set, None).expect("set");
+    assert_eq!(provider.1.load(Ordering::Relaxed) - before, 3);
 }
 
 /// A panel with one customer, who has a password.

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use keyturn_host::accounts::Provider;
 use keyturn_host::accounts::sql::{Mapping, Sql};
 use keyturn_host::plugin::admit::Plugin;
 use keyturn_host::plugin::cache::Folder;
@@ -197,13 +198,22 @@ impl Bench {
     /// If anything does not work.
     #[must_use]
     pub fn with(rows: &str, set: impl FnOnce(&mut HostBuilder)) -> Self {
+        Self::of(rows, Arc::new(provider()), set)
+    }
+
+    /// The same, with another provider.
+    ///
+    /// # Panics
+    /// If anything does not work.
+    #[must_use]
+    pub fn of(rows: &str, provider: Arc<dyn Provider>, set: impl FnOnce(&mut HostBuilder)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("panel.db");
         let database = rusqlite::Connection::open(&path).expect("a database");
         database.execute_batch(SCHEMA).and_then(|()| database.execute_batch(rows)).expect("the rows are right");
         // The same keys for all, so that they share what is compiled.
         let keys = Arc::new(Keys::new([7; 32]));
-        let storage = sqlite::open(&path, Arc::clone(&keys), Arc::new(provider()), Options::default()).expect("opens");
+        let storage = sqlite::open(&path, Arc::clone(&keys), provider, Options::default()).expect("opens");
         let compiled = Folder { path: concat!(env!("OUT_DIR"), "/compiled").into(), keeps: true };
         let builder = HostBuilder::new(Arc::new(storage), keys).with(|host| host.settings.cache = Some(compiled));
         let host = builder.with(set).build().expect("an engine");

@@ -23,7 +23,8 @@ Usage: cargo xtask <task>
                            (default: 127.0.0.1:8080; its folder, target/demo, is kept)
   test                     run every test, including browser, PHP and mail servers
   bench [--only PART]      measure: sizes, start, calls, sign-in, commits, memory (calls), Forgotten password (forgotten),
-                           hooks and regions over HTTP (hooks), processor time of `keyturn serve` (serve)
+                           hooks and regions over HTTP (hooks), processor time of `keyturn serve` (serve), and that on
+                           SQLite, PostgreSQL and MariaDB beside a page of PHP (engines)
     --beside PATH          measure another checkout's build and this one by turns, and print what the new one costs by what
                            the older one does; PATH is that checkout's folder, built there by
                            `cargo build --release --workspace --bins`

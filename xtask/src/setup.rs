@@ -48,23 +48,39 @@ pub(crate) const TESTS: &[Need] = &[
         packages: &["python3-venv"],
         is_there: || program("python3").args(["-c", "import venv, ensurepip"]).answer().is_some(),
     },
-    Need {
-        packages: &["postgresql"],
-        is_there: || std::fs::read_dir("/usr/lib/postgresql").is_ok_and(|mut versions| versions.next().is_some()),
-    },
-    Need {
-        packages: &["mariadb-server"],
-        is_there: || program("sh").args(["-c", "command -v mariadb-install-db mariadbd mariadb"]).answer().is_some(),
-    },
+    POSTGRESQL,
+    MARIADB,
     Need { packages: &["curl"], is_there: || program("curl").arg("--version").answer().is_some() },
     Need { packages: &["openssl"], is_there: || program("openssl").arg("version").answer().is_some() },
     Need { packages: &["msmtp"], is_there: || std::path::Path::new("/usr/bin/msmtp").exists() },
     Need { packages: &["spamassassin"], is_there: || program("spamassassin").arg("--version").answer().is_some() },
 ];
 
-/// The yardstick that a sign-in is held against.
-pub(crate) const BENCH: &[Need] =
-    &[Need { packages: &["argon2"], is_there: || program("sh").args(["-c", "command -v argon2"]).answer().is_some() }];
+/// Yardsticks: a sign-in's hash, and a page of PHP; and the servers that engines are measured on.
+pub(crate) const BENCH: &[Need] = &[
+    Need { packages: &["argon2"], is_there: || program("sh").args(["-c", "command -v argon2"]).answer().is_some() },
+    Need {
+        packages: &["php-fpm", "php-mysql", "nginx-light"],
+        is_there: || {
+            program("sh")
+                .args(["-c", "ls /usr/sbin/php-fpm* && command -v nginx && php -m | grep -q pdo_mysql"])
+                .answer()
+                .is_some()
+        },
+    },
+    POSTGRESQL,
+    MARIADB,
+];
+
+const POSTGRESQL: Need = Need {
+    packages: &["postgresql"],
+    is_there: || std::fs::read_dir("/usr/lib/postgresql").is_ok_and(|mut versions| versions.next().is_some()),
+};
+
+const MARIADB: Need = Need {
+    packages: &["mariadb-server"],
+    is_there: || program("sh").args(["-c", "command -v mariadb-install-db mariadbd mariadb"]).answer().is_some(),
+};
 
 /// The target that guests are built for.
 pub(crate) fn guest_target() -> Result<()> {

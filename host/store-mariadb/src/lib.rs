@@ -19,8 +19,9 @@ use std::sync::Arc;
 
 use keyturn_core::seal::Keys;
 use keyturn_store::database::Connection;
+use keyturn_store::schema::{self, Beginning};
 use keyturn_store::store::{Keeps, Store};
-use keyturn_store::{Provider, StorageError, schema};
+use keyturn_store::{Provider, StorageError};
 pub use keyturn_store_server::Found;
 use keyturn_store_server::{Client as _, Connect, Mode, Pooling, Server};
 
@@ -127,12 +128,15 @@ fn migrate(db: &Db) -> Result<(), StorageError> {
         let cause = "another host has been at it for too long; if none is starting, restart the server".to_owned();
         return Err(StorageError::Failed { doing: "preparing the tables keyturnhost_*".to_owned(), cause });
     }
-    let prepared = schema::prepare(db, words::lasting);
+    let prepared = schema::prepare(db, Beginning::Tables, words::lasting);
     (db as &dyn Connection).one("SELECT RELEASE_LOCK(concat('keyturnhost_', DATABASE()))", &[], |_| Ok(()))?;
     prepared
 }
 
 /// For a connection that changes nothing: tables that are missing stand in its memory.
 fn stand_in(db: &Db) -> Result<(), StorageError> {
-    schema::prepare(db, words::passing)
+    match schema::version(db)? {
+        0 => schema::prepare(db, Beginning::Tables, words::passing),
+        present => schema::as_they_are(present),
+    }
 }

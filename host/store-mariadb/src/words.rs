@@ -1,8 +1,8 @@
 //! The host's own tables in MariaDB's words.
 
-use keyturn_store::schema::TABLES;
+use keyturn_store::schema::{SINCE, TABLES};
 
-/// A statement of [`TABLES`], such that a start that died between two of them can be repeated.
+/// A statement of the store's tables, such that a start that died between two of them can be repeated.
 pub(crate) fn lasting(statement: &str) -> String {
     statement_in_words(statement, "CREATE TABLE IF NOT EXISTS")
 }
@@ -16,6 +16,15 @@ fn statement_in_words(statement: &str, create: &str) -> String {
     if let Some(rest) = statement.strip_prefix("CREATE TABLE") {
         // Indices over several names need rows of the newer format, which is not every server's default.
         return format!("{create}{} ENGINE=InnoDB ROW_FORMAT=DYNAMIC", types(rest));
+    }
+    if statement.starts_with("DROP INDEX") {
+        return statement.replacen("INDEX ", "INDEX IF EXISTS ", 1);
+    }
+    if statement.starts_with("ALTER TABLE") {
+        return types(&statement.replacen("ADD COLUMN ", "ADD COLUMN IF NOT EXISTS ", 1));
+    }
+    if !statement.starts_with("CREATE") {
+        return statement.to_owned();
     }
     let Some((head, condition)) = statement.split_once(" WHERE ") else {
         return statement.replacen("INDEX ", "INDEX IF NOT EXISTS ", 1);
@@ -46,7 +55,8 @@ fn partial(head: &str, condition: &str) -> String {
         return head;
     }
     // Of bytes, which can be long, whether there are any is enough.
-    let long = if TABLES.contains(&format!(" {column} BYTES")) { "(1)" } else { "" };
+    let bytes = format!(" {column} BYTES");
+    let long = if [TABLES].iter().chain(SINCE).any(|sql| sql.contains(&bytes)) { "(1)" } else { "" };
     format!("{before}({column}{long}, {columns}")
 }
 

@@ -18,9 +18,10 @@ use super::address::Address;
 use super::dialect::words;
 use super::values::{Parameter, Unfit, copied};
 use keyturn_core::network::tls;
+use keyturn_store::StorageError;
 use keyturn_store::database::{Connection, Each, Value, ValueRef, doing};
 use keyturn_store::dialect::quoted;
-use keyturn_store::{StorageError, schema};
+use keyturn_store::schema::{self, Beginning};
 use keyturn_store_server::{Connect, Found, Mode};
 
 /// How long a server may take for one answer. A walk through a million accounts takes seconds.
@@ -119,12 +120,12 @@ impl Connector {
             let present = schema::version(client)?;
             client.rollback()?;
             if present == 0 {
-                for statement in schema::statements(schema::TABLES) {
+                for statement in Beginning::Tables.steps(0).flat_map(|(_, sql)| schema::statements(sql)) {
                     let stand_in = words(statement).replacen("CREATE TABLE", "CREATE TEMPORARY TABLE", 1);
                     client.simple(&stand_in).map_err(|error| self.failed(&error.to_string()))?;
                 }
-            } else if present != schema::NEWEST {
-                return Err(schema::newer("looking at the tables keyturnhost_*", present));
+            } else {
+                schema::as_they_are(present)?;
             }
         }
         Ok(())

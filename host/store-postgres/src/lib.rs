@@ -19,8 +19,9 @@ use connection::Connector;
 pub use dialect::Postgres;
 use keyturn_core::seal::Keys;
 use keyturn_store::database::{Connection, ValueRef};
+use keyturn_store::schema::{self, Beginning};
 use keyturn_store::store::{Keeps, Store};
-use keyturn_store::{Provider, StorageError, schema};
+use keyturn_store::{Provider, StorageError};
 pub use keyturn_store_server::Found;
 use keyturn_store_server::{Client as _, Connect as _, Mode, Pooling, Server};
 
@@ -97,7 +98,7 @@ fn prepare(
     let prepared = db
         .change("SELECT pg_advisory_xact_lock(?1)", &[ValueRef::Integer(STARTING)])
         .and_then(|()| connector.make_schema(db))
-        .and_then(|()| schema::prepare(db, dialect::words))
+        .and_then(|()| schema::prepare(db, Beginning::Tables, dialect::words))
         .and_then(|()| then(db));
     match prepared {
         Ok(()) => client.commit(),

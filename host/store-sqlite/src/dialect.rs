@@ -53,6 +53,23 @@ impl Dialect for Sqlite {
     }
 }
 
+/// A statement of the store's tables: it has SQLite's words, or the neutral ones.
+pub(super) fn words(statement: &str) -> String {
+    let (statement, strict) = match statement.strip_prefix("CREATE TABLE") {
+        Some(_) if !statement.contains("STRICT") => (statement, " STRICT"),
+        Some(_) => (statement, ""),
+        None if statement.starts_with("DROP INDEX") => (statement.split(" ON ").next().unwrap_or(statement), ""),
+        None => (statement, ""),
+    };
+    let own = [
+        (" NUMBER", " INTEGER PRIMARY KEY AUTOINCREMENT"),
+        (" NAME", " TEXT"),
+        (" DIGEST", " BLOB"),
+        (" BYTES", " BLOB"),
+    ];
+    own.iter().fold(statement.to_owned(), |statement, (word, own)| statement.replace(word, own)) + strict
+}
+
 fn texts(rows: Vec<Vec<Value>>) -> impl Iterator<Item = String> {
     rows.into_iter().flatten().filter_map(|value| match value {
         Value::Text(text) => Some(text),

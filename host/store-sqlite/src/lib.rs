@@ -24,8 +24,9 @@ use writer::{Job, Writer};
 
 use keyturn_core::seal::Keys;
 use keyturn_store::database::{Connection, Database, Write};
+use keyturn_store::schema::{self, Beginning};
 use keyturn_store::store::{Keeps, Store};
-use keyturn_store::{Provider, StorageError, schema};
+use keyturn_store::{Provider, StorageError};
 
 pub use connection::Journal;
 pub use dialect::Sqlite;
@@ -165,7 +166,7 @@ fn migrate(db: &Db) -> Result<(), StorageError> {
     if schema::version(db)? == schema::NEWEST {
         return Ok(());
     }
-    transaction(db, |db| schema::migrate(db))
+    transaction(db, |db| schema::prepare(db, Beginning::Migrations, dialect::words))
 }
 
 fn transaction(db: &Db, work: impl FnOnce(&Db) -> Result<(), StorageError>) -> Result<(), StorageError> {

@@ -1,7 +1,9 @@
 //! A file that is only looked at.
 
 use super::connection::{Db, failed};
-use keyturn_store::{StorageError, schema};
+use super::dialect::words;
+use keyturn_store::StorageError;
+use keyturn_store::schema::{self, Beginning};
 
 /// What was found in a file that was opened to be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,28 +21,30 @@ pub struct Found {
 pub(super) fn stand_in(db: &Db) -> Result<Option<usize>, StorageError> {
     let doing = "looking at the tables keyturnhost_*";
     let present = schema::version(db)?;
-    let (Some(before), Some(since)) = (schema::MIGRATIONS.get(..present), schema::MIGRATIONS.get(present..)) else {
+    if present > schema::NEWEST {
         return Err(schema::newer(doing, present));
-    };
+    }
     let db = &db.0;
     let stands_in = || {
-        let made = |sql: &&str| {
-            let sql = sql
-                .replace("CREATE TABLE ", "CREATE TEMP TABLE ")
-                .replace(" INDEX keyturnhost_", " INDEX temp.keyturnhost_");
-            db.execute_batch(&sql)
+        let made = |(_, sql): (usize, &str)| {
+            schema::statements(sql).try_for_each(|statement| {
+                let statement = words(statement)
+                    .replace("CREATE TABLE ", "CREATE TEMP TABLE ")
+                    .replace(" INDEX keyturnhost_", " INDEX temp.keyturnhost_");
+                db.execute_batch(&statement)
+            })
         };
-        if since.is_empty() {
+        if present == schema::NEWEST {
             return Ok(());
         }
-        before.iter().try_for_each(made)?;
+        Beginning::Migrations.steps(0).take(present).try_for_each(made)?;
         let tables =
             r"SELECT name FROM sqlite_temp_schema WHERE type = 'table' AND name LIKE 'keyturnhost\_%' ESCAPE '\'";
         let tables = db.prepare(tables)?.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
         for table in tables {
             db.execute(&format!("INSERT INTO temp.{table} SELECT * FROM main.{table}"), [])?;
         }
-        since.iter().try_for_each(made)
+        Beginning::Migrations.steps(present).try_for_each(made)
     };
     stands_in().map_err(|cause| failed(doing, &cause))?;
     Ok((present > 0).then_some(present))

@@ -44,7 +44,6 @@ impl Rows<'_> {
     }
 
     pub fn replace(&self, id: &AccountId, hash: &str, why: Why, epoch: &str, now: i64) -> Result<(), StorageError> {
-        let before = self.known(id)?.ok_or(StorageError::Changed)?;
         self.provider.replace(self.db, id, hash, why, now)?;
         let doing = || format!("replacing the hash of an account in realm {}", id.realm());
         if !self.goes_on() {
@@ -58,10 +57,6 @@ impl Rows<'_> {
                 "the panel's table does not have the hash that was written; look for a trigger on it".to_owned();
             return Err(StorageError::Failed { doing: doing(), cause });
         }
-        let epoch = match why {
-            Why::Password => epoch,
-            Why::Upgrade => &before.epoch,
-        };
         self.change(
             "INSERT INTO keyturnhost_epochs (account, epoch, hash_mac) VALUES (?1, ?2, ?3)
              ON CONFLICT (account) DO UPDATE SET epoch = excluded.epoch, hash_mac = excluded.hash_mac",

@@ -73,7 +73,7 @@ pub enum Effect {
         hash: String,
         /// New password or new form.
         why: Why,
-        /// The session epoch that holds afterwards.
+        /// The session epoch that holds afterwards; with [`Why::Upgrade`], the one that was read.
         epoch: String,
     },
     /// Queues a mail.

@@ -4,7 +4,8 @@ use super::database::{Connection, params};
 use super::error::StorageError;
 use keyturn_core::seal::Keys;
 
-/// Each is run once, in order; what was published is never changed. In SQLite's words for types; another engine has others.
+/// How a file of SQLite's came to have [`TABLES`], in SQLite's words. What was published never changes, and nothing is added:
+/// what came later is in [`SINCE`].
 pub const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE keyturnhost_data (
@@ -208,9 +209,9 @@ pub const MIGRATIONS: &[&str] = &[
 ",
 ];
 
-/// The same tables as they stand at [`NEWEST`], for an engine that begins with them. Its words for types are `NUMBER`, a primary
-/// key that numbers itself; `INTEGER`, of 64 bits; `NAME`, at most 200 characters that a key holds, compared as bytes; `TEXT`;
-/// `DIGEST`, 32 bytes; and `BYTES`.
+/// The tables that [`MIGRATIONS`] make, for an engine that begins with them; they never change either. Its words for types are
+/// `NUMBER`, a primary key that numbers itself; `INTEGER`, of 64 bits; `NAME`, at most 200 characters that a key holds, compared
+/// as bytes; `TEXT`; `DIGEST`, 32 bytes; and `BYTES`.
 pub const TABLES: &str = "
     CREATE TABLE keyturnhost_data (plugin NAME NOT NULL, key NAME NOT NULL, value BYTES NOT NULL, expires INTEGER,
         PRIMARY KEY (plugin, key));
@@ -273,52 +274,65 @@ pub const TABLES: &str = "
     CREATE TABLE keyturnhost_migrations (version INTEGER PRIMARY KEY, applied INTEGER NOT NULL);
 ";
 
+/// What changed since, on every engine: each is run once, in order, and never changed once published. In the words of [`TABLES`],
+/// by statements `CREATE TABLE`, `CREATE INDEX`, `DROP INDEX name ON table`, `ALTER TABLE name ADD COLUMN` of one column, and such
+/// as change rows and may run twice: on MariaDB each is a transaction of its own, and a start that died begins the migration again.
+pub const SINCE: &[&str] = &[];
+
+/// What an engine begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beginning {
+    /// [`MIGRATIONS`], one after the other.
+    Migrations,
+    /// [`TABLES`], at once.
+    Tables,
+}
+
+impl Beginning {
+    /// What makes the newest tables of those of version `present`: each SQL, and the version that it makes.
+    pub fn steps(self, present: usize) -> impl Iterator<Item = (usize, &'static str)> {
+        let first: &[&str] = match self {
+            Beginning::Migrations => MIGRATIONS,
+            Beginning::Tables => &[TABLES],
+        };
+        let versions = MIGRATIONS.len() + 1 - first.len()..;
+        let steps = versions.zip(first.iter().chain(SINCE).copied());
+        steps.filter(move |(version, _)| *version > present)
+    }
+}
+
 /// The statements of [`TABLES`], or of a migration.
 pub fn statements(sql: &str) -> impl Iterator<Item = &str> {
     sql.split(';').map(str::trim).filter(|statement| !statement.is_empty())
 }
 
-/// Makes the tables where there are none, on an engine that begins with [`TABLES`]; `words` puts a statement into the engine's.
-/// Two hosts that start at once must not both be in here.
+/// Makes the tables, or brings them to [`NEWEST`]; `words` puts a statement into the engine's. Two hosts that start at once must
+/// not both be in here.
 ///
 /// # Errors
 /// [`StorageError`], also where a newer program made them.
-pub fn prepare(db: &dyn Connection, words: impl Fn(&str) -> String) -> Result<(), StorageError> {
-    match version(db)? {
-        NEWEST => Ok(()),
-        0 => {
-            for statement in statements(TABLES) {
-                db.execute(&words(statement), &[])?;
-            }
-            let made = "INSERT INTO keyturnhost_migrations (version, applied) VALUES (?1, ?2)";
-            db.execute(made, params![NEWEST as i64, db.now()? / 1000]).map(drop)
-        }
-        present => Err(newer("preparing the tables keyturnhost_*", present)),
-    }
-}
-
-/// The version of the tables that this program makes.
-pub const NEWEST: usize = MIGRATIONS.len();
-
-/// Brings the tables to this version, in the transaction that the connection is in.
-pub fn migrate(db: &dyn Connection) -> Result<(), StorageError> {
+pub fn prepare(db: &dyn Connection, beginning: Beginning, words: impl Fn(&str) -> String) -> Result<(), StorageError> {
     let present = version(db)?;
-    let since = MIGRATIONS.get(present..).ok_or_else(|| newer("preparing the tables keyturnhost_*", present))?;
-    db.execute(
-        "CREATE TABLE IF NOT EXISTS keyturnhost_migrations (
-            version INTEGER PRIMARY KEY, applied INTEGER NOT NULL
-        ) STRICT",
-        &[],
-    )?;
-    for (at, sql) in since.iter().enumerate() {
+    if present > NEWEST {
+        return Err(newer("preparing the tables keyturnhost_*", present));
+    }
+    if present == 0 && beginning == Beginning::Migrations {
+        let versions =
+            "CREATE TABLE IF NOT EXISTS keyturnhost_migrations (version INTEGER PRIMARY KEY, applied INTEGER NOT NULL)";
+        db.execute(&words(versions), &[])?;
+    }
+    for (version, sql) in beginning.steps(present) {
         for statement in statements(sql) {
-            db.execute(statement, &[])?;
+            db.execute(&words(statement), &[])?;
         }
-        let (version, seconds) = ((present + at + 1) as i64, db.now()? / 1000);
-        db.execute("INSERT INTO keyturnhost_migrations (version, applied) VALUES (?1, ?2)", params![version, seconds])?;
+        let made = "INSERT INTO keyturnhost_migrations (version, applied) VALUES (?1, ?2)";
+        db.execute(made, params![version as i64, db.now()? / 1000])?;
     }
     Ok(())
 }
+
+/// The version of the tables that this program makes.
+pub const NEWEST: usize = MIGRATIONS.len() + SINCE.len();
 
 /// The version of the tables that are there; 0: there are none.
 pub fn version(db: &dyn Connection) -> Result<usize, StorageError> {
@@ -327,6 +341,19 @@ pub fn version(db: &dyn Connection) -> Result<usize, StorageError> {
     }
     let newest = "SELECT coalesce(max(version), 0) FROM keyturnhost_migrations";
     Ok(db.one(newest, &[], |row| row.get::<u32>(0))?.unwrap_or(0) as usize)
+}
+
+/// Whether these tables can be looked at where nothing stands in for them: on a server, as they are.
+///
+/// # Errors
+/// [`StorageError::Failed`] for tables of another version.
+pub fn as_they_are(present: usize) -> Result<(), StorageError> {
+    let doing = "looking at the tables keyturnhost_*";
+    if present < NEWEST {
+        let cause = format!("they have version {present}, and the next start of a host makes version {NEWEST} of them");
+        return Err(StorageError::Failed { doing: doing.to_owned(), cause });
+    }
+    if present == NEWEST { Ok(()) } else { Err(newer(doing, present)) }
 }
 
 /// The error for tables that a newer program has migrated.

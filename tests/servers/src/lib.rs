@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-pub use mariadb::{mariadb, own_mariadb};
-pub use postgres::{own_postgres, postgres};
+pub use mariadb::{durable_mariadb, mariadb, own_mariadb};
+pub use postgres::{durable_postgres, own_postgres, postgres};
 
 /// A server that runs.
 pub struct Server {
@@ -53,6 +53,12 @@ impl Server {
         let (command, user) = &self.program;
         self.process.store(serve(command, *user, self.port, &self.folder.join("log")), Ordering::Relaxed);
         self.ready();
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.process.load(Ordering::Relaxed)
     }
 
     fn ready(&self) {

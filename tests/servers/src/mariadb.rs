@@ -11,7 +11,16 @@ use super::{OWNER, Server, done, folder, free_port, serve};
 /// If it does not start.
 #[must_use]
 pub fn own_mariadb() -> Server {
-    start()
+    start(&[])
+}
+
+/// One that waits for the disk at each commit, as one in use does.
+///
+/// # Panics
+/// If it does not start.
+#[must_use]
+pub fn durable_mariadb() -> Server {
+    start(&["--innodb-flush-log-at-trx-commit=1", "--innodb-buffer-pool-size=256M", "--innodb-log-file-size=256M"])
 }
 
 /// The one of this process, for whoever does it no harm.
@@ -20,13 +29,13 @@ pub fn own_mariadb() -> Server {
 /// If it does not start.
 pub fn mariadb() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(start)
+    SERVER.get_or_init(|| start(&[]))
 }
 
 /// Its folder has 30 MB with it, and 110 without.
 const LOG: &str = "--innodb-log-file-size=12M";
 
-fn start() -> Server {
+fn start(settings: &[&str]) -> Server {
     let (folder, port) = (folder("mariadb"), free_port());
     let (data, socket, log) = (folder.join("data"), folder.join("socket"), folder.join("log"));
     let user = done(Command::new("id").arg("-un")).expect("id").trim().to_owned();
@@ -66,6 +75,7 @@ fn start() -> Server {
     ]);
     // What a test commits outlives the server, and need not outlive a power cut.
     command.args([LOG, "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M", "--max-connections=300"]);
+    command.args(settings);
     let process = serve(&command, None, port, &log).into();
     let program = (command, None);
     let server = Server { folder, port, socket, scheme: "mysql", program, process, run };

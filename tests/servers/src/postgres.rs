@@ -12,7 +12,16 @@ use super::{OWNER, Server, done, folder, free_port, is_root, serve};
 /// If it does not start.
 #[must_use]
 pub fn own_postgres() -> Server {
-    start(&programs())
+    start(&programs(), &[])
+}
+
+/// One that waits for the disk at each commit, as one in use does.
+///
+/// # Panics
+/// If it does not start.
+#[must_use]
+pub fn durable_postgres() -> Server {
+    start(&programs(), &["fsync=on"])
 }
 
 /// The one of this process, for whoever does it no harm.
@@ -21,7 +30,7 @@ pub fn own_postgres() -> Server {
 /// If it does not start.
 pub fn postgres() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(|| start(&programs()))
+    SERVER.get_or_init(|| start(&programs(), &[]))
 }
 
 /// Debian keeps the server's programs out of the path, by version: the newest.
@@ -35,7 +44,7 @@ fn programs() -> PathBuf {
     versions.pop().expect("a version")
 }
 
-fn start(programs: &Path) -> Server {
+fn start(programs: &Path, settings: &[&str]) -> Server {
     let (folder, port) = (folder("postgres"), free_port());
     let (data, log) = (folder.join("data"), folder.join("log"));
     // It refuses to run as root.
@@ -54,6 +63,7 @@ fn start(programs: &Path) -> Server {
     command.arg("-D").arg(&data).args(["-p", &port.to_string(), "-h", "127.0.0.1", "-k"]).arg(&folder);
     // What a test commits need not outlive a power cut.
     command.args(["-c", "fsync=off", "-c", "max_connections=300", "-c", "timezone=America/New_York"]);
+    command.args(settings.iter().flat_map(|setting| ["-c", setting]));
     let process = serve(&command, user, port, &log).into();
     let program = (command, user);
     let server = Server { socket: folder.clone(), folder, port, scheme: "postgres", program, process, run };

@@ -204,7 +204,7 @@ fn hosts_that_start_at_once_and_after_one_that_died_have_whole_tables() {
     database.sql("DROP TABLE keyturnhost_migrations, keyturnhost_data; ALTER TABLE keyturnhost_outbox DROP INDEX keyturnhost_outbox_done");
     starts();
     assert_eq!(whole(), first);
-    database.sql("UPDATE keyturnhost_migrations SET version = 999");
+    database.sql("INSERT INTO keyturnhost_migrations VALUES (999, 0)");
     let newer = open(&address, Arc::clone(&KEYS), provider(""), Options::default());
     assert!(cause(newer.err().expect("refused")).contains("use a newer program"));
 }
@@ -218,6 +218,31 @@ fn other_keys_are_refused_until_they_take_the_place_of_those_that_are_lost() {
     assert_eq!(open().err(), Some(StorageError::OtherKey));
     replace_key(&address, &other).expect("replaced");
     assert_eq!(held(&open().expect("opened"), "a"), None);
+}
+
+#[test]
+fn tables_of_an_older_version_become_the_newest_with_what_they_hold_also_after_a_start_that_died() {
+    let database = server().database();
+    let db = Db::open(&address(&database), false).expect("opened");
+    let run = |sql: &str| (&db as &dyn Connection).change(&words::lasting(sql), &[]).expect("run");
+    schema::statements(schema::TABLES).for_each(run);
+    let first = schema::MIGRATIONS.len();
+    run(&format!("INSERT INTO keyturnhost_migrations VALUES ({first}, 0)"));
+    run("INSERT INTO keyturnhost_destinations VALUES ('d', 5, 2, 5)");
+    // The start that died made these, and did not note it.
+    for (_, sql) in schema::Beginning::Tables.steps(first) {
+        schema::statements(sql).for_each(run);
+    }
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| opened(&database).commit(put("a", "1")).expect("committed"));
+        }
+    });
+    let versions =
+        database.sql("SELECT group_concat(version ORDER BY version SEPARATOR ' ') FROM keyturnhost_migrations");
+    let expected: Vec<String> = (first..=schema::NEWEST).map(|version| version.to_string()).collect();
+    assert_eq!(versions.trim(), expected.join(" "));
+    assert_eq!(database.sql("SELECT missed FROM keyturnhost_destinations").trim(), "2");
 }
 
 #[test]

@@ -66,7 +66,28 @@ fn two_hosts_that_start_at_once_make_the_tables_once() {
             scope.spawn(|| store(&database).commit(put("a", "1")).expect("committed"));
         }
     });
-    assert_eq!(database.sql("SELECT count(*) FROM keyturnhost_migrations").trim(), "1");
+    let made = schema::Beginning::Tables.steps(0).count();
+    assert_eq!(database.sql("SELECT count(*) FROM keyturnhost_migrations").trim(), made.to_string());
+}
+
+#[test]
+fn tables_of_an_older_version_become_the_newest_with_what_they_hold() {
+    let database = postgres().database();
+    for statement in schema::statements(schema::TABLES) {
+        database.sql(&crate::dialect::words(statement));
+    }
+    let first = schema::MIGRATIONS.len();
+    database.sql(&format!("INSERT INTO keyturnhost_migrations VALUES ({first}, 0)"));
+    database.sql("INSERT INTO keyturnhost_destinations VALUES ('d', 5, 2, 5)");
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| store(&database).commit(put("a", "1")).expect("committed"));
+        }
+    });
+    let versions = database.sql("SELECT string_agg(version::text, ' ' ORDER BY version) FROM keyturnhost_migrations");
+    let expected: Vec<String> = (first..=schema::NEWEST).map(|version| version.to_string()).collect();
+    assert_eq!(versions.trim(), expected.join(" "));
+    assert_eq!(database.sql("SELECT missed FROM keyturnhost_destinations").trim(), "2");
 }
 
 #[test]

@@ -363,13 +363,14 @@ fn the_tables_in_neutral_words_are_those_that_the_migrations_make() {
         let rows = rows.query_map([], |row| row.get::<_, String>(0)).expect("read");
         rows.map(|row| row.expect("a row")).collect::<Vec<_>>()
     };
-    let panel = Panel::new();
-    drop(panel.open(Options::default()));
-    let words = [(" NUMBER", " INTEGER PRIMARY KEY"), (" NAME", " TEXT"), (" DIGEST", " BLOB"), (" BYTES", " BLOB")];
-    let neutral = Connection::open_in_memory().expect("opened");
-    for statement in schema::statements(schema::TABLES) {
-        let statement = words.iter().fold(statement.to_owned(), |text, (word, own)| text.replace(word, own));
-        neutral.execute_batch(&statement).expect("made");
-    }
-    assert_eq!(described(&neutral), described(&panel.raw()));
+    let made = |sqls: &[&str]| {
+        let db = Connection::open_in_memory().expect("opened");
+        let versions =
+            "CREATE TABLE IF NOT EXISTS keyturnhost_migrations (version INTEGER PRIMARY KEY, applied INTEGER NOT NULL)";
+        for statement in sqls.iter().flat_map(|sql| schema::statements(sql)).chain([versions]) {
+            db.execute_batch(&crate::dialect::words(statement)).expect("made");
+        }
+        described(&db)
+    };
+    assert_eq!(made(&[schema::TABLES]), made(schema::MIGRATIONS));
 }

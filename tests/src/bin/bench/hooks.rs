@@ -1,5 +1,6 @@
 //! Hooks over HTTP, as a billing system calls them, and views, as a panel in another language asks for them.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -88,7 +89,7 @@ fn views(panel: &Panel, token: &str, first: i64) {
     for readers in [1, 8, 64] {
         panel.idle();
         let before = cpu(panel.process());
-        let load = read(panel, token, readers, first);
+        let load = read(panel.address, token, readers, &|at| first + (at % (PEOPLE - 1)) as i64);
         let each = (cpu(panel.process()) - before) / load.count() as u32;
         let memory = memory(panel.process());
         let words = format!("{}   CPU a region {}   {memory}", load.words(), ms(each));
@@ -108,24 +109,24 @@ fn views(panel: &Panel, token: &str, first: i64) {
             });
         }
         std::thread::sleep(WHILE / 4);
-        read(panel, token, 8, first)
+        read(panel.address, token, 8, &|at| first + (at % (PEOPLE - 1)) as i64)
     });
     say("region, 8 readers beside 64 sign-ins", &load.words());
 }
 
 /// Each reader asks for one customer's after another's.
-fn read(panel: &Panel, token: &str, readers: usize, first: i64) -> Load {
+pub fn read(host: SocketAddr, token: &str, readers: usize, nth: &(dyn Fn(usize) -> i64 + Sync)) -> Load {
     let person = json!({
-        "audience": format!("http://{}", panel.address), "who": "desk:1", "reach": { "customer": "all" },
+        "audience": format!("http://{host}"), "who": "desk:1", "reach": { "customer": "all" },
         "session": "0123456789abcdef", "verified_at": null, "locale": "en", "address": null, "operator": false,
     });
     let person = BASE64.encode(person.to_string());
-    let clients = (0..readers).map(|reader| (reader, Client::new(panel.address))).collect();
+    let clients = (0..readers).map(|reader| (reader, Client::new(host))).collect();
     Load::of(clients, |(reader, client)| {
         let (until, mut times, mut at) = (Instant::now() + WHILE, Vec::new(), *reader);
         let path = "/v1/views/slots/customer.sections";
         while Instant::now() < until {
-            let account = first + (at % (PEOPLE - 1)) as i64;
+            let account = nth(at);
             let query = format!("kt-for=customer%3A{account}&kt-url=%2Fcustomer");
             let components = [
                 ("@method", "GET".to_owned()),

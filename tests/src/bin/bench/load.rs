@@ -68,6 +68,27 @@ pub fn cpu(process: u32) -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
+/// The same of a server and of the processes that it started; of those that have ended, too.
+pub fn cpu_of_all(server: u32) -> Duration {
+    let fields = |process: &str| -> Option<Vec<u64>> {
+        let text = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        let fields = text.rsplit(')').next()?.split_whitespace();
+        Some(fields.map(|field| field.parse().unwrap_or(0)).collect())
+    };
+    let mut ticks = 0;
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(fields) = name.parse::<u32>().ok().and_then(|_| fields(&name)) else { continue };
+        let own: u64 = fields[11..=12].iter().sum();
+        match (name == server.to_string(), fields[1] == u64::from(server)) {
+            (true, _) => ticks += own + fields[13..=14].iter().sum::<u64>(),
+            (_, true) => ticks += own,
+            _ => {}
+        }
+    }
+    Duration::from_millis(ticks * 10)
+}
+
 /// Memory of a process that lies in RAM now (VmRSS of proc(5)), in words.
 pub fn memory(process: u32) -> String {
     let text = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();

@@ -1,6 +1,8 @@
 //! What it costs, measured side by side in one run: `cargo xtask bench`. Medians; ratios where there is a yardstick. With the
-//! name of a part (`calls`, `forgotten`, `hooks`, `serve`) only that is measured. `serve CHECKOUT PROGRAMS` measures another build.
+//! name of a part (`calls`, `forgotten`, `hooks`, `serve`, `engines`) only that is measured. `serve CHECKOUT PROGRAMS` measures
+//! another build.
 
+mod engines;
 mod forgotten;
 mod hooks;
 mod load;
@@ -139,6 +141,10 @@ fn main() {
     }
     if wanted("hooks") {
         hooks::measure();
+        println!();
+    }
+    if wanted("engines") {
+        engines::measure();
         println!();
     }
     if wanted("serve") {

@@ -32,7 +32,7 @@ impl Build {
         Self { root: Path::new(env!("CARGO_MANIFEST_DIR")).join(".."), release }
     }
 
-    fn keyturn(&self) -> Command {
+    pub fn keyturn(&self) -> Command {
         let mut keyturn = Command::new(self.release.join("keyturn"));
         keyturn.env("RUST_LOG", "error");
         keyturn
@@ -97,6 +97,7 @@ impl Served {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
         let config = lay(build, folder.path(), port);
+        people(&folder.path().join("panel.db"));
         let keyturn = || {
             let mut keyturn = build.keyturn();
             keyturn.arg("--config").arg(&config);
@@ -141,8 +142,8 @@ impl Served {
     }
 }
 
-/// Lays the folder: configuration, packed plugin, grants, a panel's table. Answers the configuration's path.
-fn lay(build: &Build, folder: &Path, port: u16) -> PathBuf {
+/// Lays the folder: configuration, packed plugin, grants. Answers the configuration's path.
+pub fn lay(build: &Build, folder: &Path, port: u16) -> PathBuf {
     let plugins = folder.join("plugins.d");
     std::fs::create_dir_all(&plugins).expect("a folder");
     let packed = plugins.join("keyturn-password.wasm");
@@ -166,7 +167,12 @@ fn lay(build: &Build, folder: &Path, port: u16) -> PathBuf {
     let config = folder.join("keyturn.toml");
     let text = include_str!("serve/keyturn.toml").replace("@ORIGIN@", &format!("http://127.0.0.1:{port}"));
     std::fs::write(&config, text).expect("written");
-    let mut database = super::panel::connected(&folder.join("panel.db"));
+    config
+}
+
+/// A panel's table.
+fn people(path: &Path) {
+    let mut database = super::panel::connected(path);
     database.execute_batch(include_str!("serve/schema.sql")).expect("the schema");
     let all = database.transaction().expect("begins");
     for n in 1..=PEOPLE {
@@ -175,11 +181,10 @@ fn lay(build: &Build, folder: &Path, port: u16) -> PathBuf {
             .expect("a row");
     }
     all.commit().expect("committed");
-    config
 }
 
 /// What a command of the build prints.
-fn output(command: &mut Command) -> String {
+pub fn output(command: &mut Command) -> String {
     let output = command.output().expect("it starts");
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("text")
