@@ -277,7 +277,9 @@ pub const TABLES: &str = "
 /// What changed since, on every engine: each is run once, in order, and never changed once published. In the words of [`TABLES`],
 /// by statements `CREATE TABLE`, `CREATE INDEX`, `DROP INDEX name ON table`, `ALTER TABLE name ADD COLUMN` of one column, and such
 /// as change rows and may run twice: on MariaDB each is a transaction of its own, and a start that died begins the migration again.
-pub const SINCE: &[&str] = &[];
+pub const SINCE: &[&str] = &["
+    ALTER TABLE keyturnhost_addresses ADD COLUMN since INTEGER;
+"];
 
 /// What an engine begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -173,12 +173,13 @@ impl Store {
         self.own.provider.knows_managers(realm)
     }
 
-    /// See [`Provider::find`].
+    /// See [`Provider::find`]. Of several accounts with one address, those come first that have had it longest, as far as the host has
+    /// seen it; then those that it hasn't seen with it, older ones first.
     ///
     /// # Errors
     /// [`StorageError`].
     pub fn find(&self, typed: &str, realms: &[&str], limit: usize) -> Result<Vec<(AccountId, Matched)>, StorageError> {
-        self.read(|db| self.own.provider.find(db, typed, realms, limit))
+        self.rows(|rows| rows.find(typed, realms, limit))
     }
 
     /// Open sessions; none where the panel cannot say.
