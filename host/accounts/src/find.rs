@@ -157,9 +157,9 @@ impl Realm {
         let statement = |names: usize| {
             let (rest, fixed) = rest(&self.mapping, self.dialect, names + 2);
             let is_one = self.dialect.is_one_of(&column, names, collation.as_deref());
-            let (limit, offset) = (names + 1, names + 2);
+            let (order, limit, offset) = (self.dialect.in_order_of(&id), names + 1, names + 2);
             let text = format!(
-                "SELECT {id}, {text} FROM {table} WHERE {is_one}{rest} ORDER BY {id} LIMIT ?{limit} OFFSET ?{offset}"
+                "SELECT {id}, {text} FROM {table} WHERE {is_one}{rest} ORDER BY {order} LIMIT ?{limit} OFFSET ?{offset}"
             );
             Statement { text, fixed }
         };

@@ -135,6 +135,24 @@ fn names_are_found_whatever_the_collation_makes_of_their_case() {
     }
 }
 
+/// As right after the index was made: nothing is known of how many rows a name has.
+#[test]
+fn a_new_index_finds_people_before_the_server_has_analyzed_it() {
+    let (_database, client) = panel(
+        "CREATE TABLE people (id integer PRIMARY KEY, login text, pw text) WITH (autovacuum_enabled = off);
+         INSERT INTO people SELECT i, 'user' || i FROM generate_series(1, 50000) AS i;
+         CREATE INDEX people_login ON people (lower(login));",
+    );
+    let db: &dyn Connection = &client;
+    let plan = |order: &str| {
+        let sql = format!("EXPLAIN SELECT id FROM people WHERE lower(login) = ?1 ORDER BY {order} LIMIT 10");
+        format!("{:?}", db.rows(&sql, &[Value::Text("user7".to_owned())]).expect("a plan"))
+    };
+    use keyturn_store::dialect::Dialect as _;
+    assert!(plan(&Postgres.in_order_of("id")).contains("people_login"), "{}", plan(&Postgres.in_order_of("id")));
+    assert!(plan("id").contains("people_pkey"), "the server has become wiser: {}", plan("id"));
+}
+
 /// A view that takes updates says how many rows it changed, so it may be mapped.
 #[test]
 fn a_view_may_be_mapped() {
