@@ -80,12 +80,12 @@ struct Known {
     epoch: String,
 }
 
-/// The account of a name. None: no account, or several.
+/// The account of a name. None: no account, or several with one login.
 fn whose(ports: &dyn Ports, name: &str) -> Result<Option<String>, Failure> {
     if name.is_empty() || name.len() > MAX_NAME_BYTES {
         return Ok(None);
     }
-    Ok(single(ports.find(name)?))
+    Ok(meant(ports.find(name)?))
 }
 
 fn look_up(ports: &dyn Ports, name: &str) -> Result<Option<Known>, Failure> {
@@ -99,13 +99,15 @@ fn look_up(ports: &dyn Ports, name: &str) -> Result<Option<Known>, Failure> {
     }
 }
 
-/// Logins outrank addresses: nobody may block another's sign-in by using their login as an address. Two matches of one kind
-/// count as none, because a password must not choose between people.
-fn single(matches: Vec<Match>) -> Option<String> {
+/// Logins outrank addresses: nobody may block another's sign-in by using their login as an address. Two accounts with one login
+/// count as none, because a password must not choose between people. Of several with one address it is the first, which has had it
+/// longest: so nobody blocks its owner's sign-in by giving the address to another account.
+fn meant(matches: Vec<Match>) -> Option<String> {
     let (by_login, by_email): (Vec<Match>, Vec<Match>) = matches.into_iter().partition(|m| m.by == Matched::Login);
-    let mut group = if by_login.is_empty() { by_email } else { by_login }.into_iter();
-    match (group.next(), group.next()) {
-        (Some(only), None) => Some(only.account),
+    let of_first = |group: Vec<Match>| group.into_iter().next().map(|first| first.account);
+    match by_login.len() {
+        0 => of_first(by_email),
+        1 => of_first(by_login),
         _ => None,
     }
 }

@@ -281,12 +281,12 @@ impl<'a> Look<'a> {
 
     /// Whether the statement that finds by this column is served by an index.
     fn indexed(&mut self, setting: &str, column: &str, unique: bool) -> Found {
-        let statement = match (setting, &self.realm.by_email) {
-            ("email", Some(by_email)) => &by_email.plain,
-            _ => &self.realm.by_login.plain,
+        let find = match (setting, &self.realm.by_email) {
+            ("email", Some(by_email)) => by_email,
+            _ => &self.realm.by_login,
         };
-        let parameters = statement.with([Value::Text("x".to_owned()), Value::Integer(10)]);
-        if self.dialect().uses_index(self.sql, &statement.text, &parameters, &self.mapping().table)? {
+        let (statement, parameters) = self.realm.example(self.sql, find)?;
+        if self.dialect().uses_index(self.sql, statement, &parameters, &self.mapping().table)? {
             self.say(Severity::Good, format!("{setting}: found by an index"), None);
             return Ok(());
         }

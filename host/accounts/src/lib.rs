@@ -7,23 +7,23 @@
 #![deny(missing_docs)]
 
 mod check;
+mod find;
 mod mapping;
 mod odd;
 #[cfg(test)]
 mod tests;
 mod uses;
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use odd::Odd;
+use find::Find;
 
 pub use check::{Finding, HashKind, Severity, Tally, kind};
 pub use mapping::{Accepts, As, Mapping, MappingError, Only, Rows, Scalar, State, Touch};
 
 use keyturn_core::accounts::{Account, AccountId, Matched, Why};
-use keyturn_core::fold::{self, fold};
+use keyturn_core::fold::fold;
 use keyturn_core::seal::{hex, unhex};
 use keyturn_store::database::Connection;
 use keyturn_store::dialect::{Dialect, Holds, quoted};
@@ -49,17 +49,6 @@ struct Realm {
     end_sessions: Option<Statement>,
     set_password: Statement,
     upgrade: Statement,
-}
-
-/// How accounts are found by one column.
-struct Find {
-    /// Those whose column is this text, but for the case of ASCII at least. An index of the panel's serves it.
-    plain: Statement,
-    /// Key and column of one row.
-    one: Statement,
-    /// Keys and columns of all rows in which `plain` may not find the folded text.
-    walk: String,
-    odd: Odd,
 }
 
 /// A statement, and the values of the configuration that follow the call's own.
@@ -126,6 +115,12 @@ impl Provider for Sql {
         }
         found.truncate(limit);
         Ok(found)
+    }
+
+    fn look_ahead(&self, sql: &dyn Connection) -> Result<(), StorageError> {
+        self.realms.values().try_for_each(|realm| {
+            realm.look_ahead(sql).map_err(|error| realm.naming(error, "reading names ahead from"))
+        })
     }
 
     fn hold(&self, sql: &dyn Connection, id: &AccountId) -> Result<(), StorageError> {
@@ -207,19 +202,6 @@ impl Realm {
 
         let rest = |own| rest(&mapping, dialect, own);
         let read = |name: &str| dialect.text(&column(name));
-        let find = |by: &str| {
-            let text = dialect.text(by);
-            let statement = |condition: &str, own: usize, ending: &str| {
-                let (rest, fixed) = rest(own);
-                Statement { text: format!("SELECT {id}, {text} FROM {table} WHERE {condition}{rest}{ending}"), fixed }
-            };
-            Find {
-                plain: statement(&dialect.equals_folded(by), 2, &format!(" ORDER BY {id} LIMIT ?2")),
-                one: statement(&format!("{id} = ?1"), 1, ""),
-                walk: format!("SELECT {id}, {text} FROM {table} WHERE {}", dialect.is_odd(by)),
-                odd: Odd::default(),
-            }
-        };
         let account = {
             let (rest, fixed) = rest(1);
             let or_null = |name: Option<&String>| name.map_or_else(|| "NULL".to_owned(), |name| read(name));
@@ -264,8 +246,8 @@ impl Realm {
             })
         };
         Ok(Self {
-            by_login: find(&column(&mapping.login)),
-            by_email: mapping.email.as_ref().map(|email| find(&column(email))),
+            by_login: Find::new(&mapping, dialect, &mapping.login),
+            by_email: mapping.email.as_ref().map(|email| Find::new(&mapping, dialect, email)),
             account,
             hold,
             count_sessions: sessions("SELECT count(*)"),
@@ -276,51 +258,6 @@ impl Realm {
             dialect,
             keys: OnceLock::new(),
         })
-    }
-
-    fn matching(
-        &self,
-        sql: &dyn Connection,
-        name: &str,
-        (typed, folded): (&str, &str),
-        by: Matched,
-        limit: usize,
-    ) -> Result<Vec<AccountId>, StorageError> {
-        let find = match (by, &self.by_email) {
-            (Matched::Login, _) => &self.by_login,
-            (Matched::Email, Some(by_email)) => by_email,
-            (Matched::Email, None) => return Ok(Vec::new()),
-        };
-        let query = |text: &str, parameters: &[Value]| {
-            sql.rows(text, parameters).map_err(|error| self.naming(error, "finding accounts in"))
-        };
-        let most = Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX));
-        // As most are stored, and as typed: an account stored a moment ago is found this way, although no walk has seen it.
-        let as_typed = typed.to_ascii_lowercase();
-        let keyed = self.holds(sql)?[0];
-        let mut rows = query(&find.plain.text, &find.plain.with([Value::Text(folded.to_owned()), most.clone()]))?;
-        let indexed = rows.len();
-        if as_typed != folded && self.dialect.can_hold(&as_typed) {
-            rows.extend(query(&find.plain.text, &find.plain.with([Value::Text(as_typed), most]))?);
-        }
-        for key in find.odd.keys(folded, || query(&find.walk, &[]))? {
-            rows.extend(query(&find.one.text, &find.one.with([key]))?);
-        }
-        let several = rows.len() > indexed;
-        let mut keys: Vec<Value> = rows
-            .into_iter()
-            .filter_map(|row| {
-                let [id, column] = <[Value; 2]>::try_from(row).ok()?;
-                fold::equals(&text(column)?, folded).then_some(id)
-            })
-            .collect();
-        if several {
-            keys.sort_by(in_order);
-            keys.dedup();
-            keys.truncate(limit);
-        }
-        // A key that can't be part of an account name is no account that a plugin could name.
-        Ok(keys.iter().filter_map(|key| AccountId::new(name, &key_text(key, keyed)?).ok()).collect())
     }
 
     fn hold(&self, sql: &dyn Connection, id: &AccountId) -> Result<(), StorageError> {
@@ -526,17 +463,6 @@ fn key(id: &AccountId, holds: Holds) -> Option<Value> {
 fn is_uuid(key: &str) -> bool {
     let groups: Vec<&str> = key.split('-').collect();
     groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12]) && groups.iter().all(|group| unhex(group).is_some())
-}
-
-/// As the engine orders keys: numbers, then texts.
-fn in_order(a: &Value, b: &Value) -> Ordering {
-    match (a, b) {
-        (Value::Integer(a), Value::Integer(b)) => a.cmp(b),
-        (Value::Text(a), Value::Text(b)) => a.cmp(b),
-        (Value::Integer(_), _) => Ordering::Less,
-        (_, Value::Integer(_)) => Ordering::Greater,
-        _ => Ordering::Equal,
-    }
 }
 
 fn key_text(value: &Value, holds: Holds) -> Option<String> {

@@ -1,85 +1,122 @@
-//! Accounts stored in a spelling that no index finds: with a space before the name, in capital umlauts, with a domain in
-//! letters. An index of the panel's finds all others. These few are read in one walk through the table and kept by the hash
-//! of their fold, so that each look-up stays one search by the index and one in memory, whatever is typed.
+//! Accounts stored in a spelling that no index finds: with a space before the name, in a mixture of capital umlauts, with `ß`
+//! where somebody types `ss`. These few are known before anybody asks, by the hash of their fold: so each look-up is one search
+//! by the index and one in memory, whatever is typed, and no name that anybody types makes the table be read.
 //!
-//! What is kept only leads to rows, which are read and compared again at each look-up: it can be old, never wrong. How old is
-//! bounded by what a walk costs: walks take a hundredth of the time at most.
+//! The table is read a little at a time, again and again, at a pace that does not depend on how often or for what people ask. Only
+//! the first look-up of a process waits until all was read once. What is kept only leads to rows, which are read and compared
+//! again at each look-up: it can be old, never wrong.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use keyturn_core::fold::fold;
 use keyturn_store::{StorageError, Value};
 
-/// A walk is taken again after so many times what the last one took: 0.1 s at 1,000 people, some seconds at 200,000.
+use super::find::in_order;
+
+/// Rows that are read at once.
+pub(super) const STEP: usize = 5_000;
+/// The pause after a step; longer after a step that took long, so that it is at most a hundredth of the time.
+const PAUSE: Duration = Duration::from_secs(1);
 const APART: u32 = 100;
-/// But after so long at most.
-const OLDEST: Duration = Duration::from_secs(60);
 
 /// The odd spellings of one column.
 #[derive(Default)]
 pub(super) struct Odd {
     hasher: RandomState,
-    last: RwLock<Option<Arc<Walk>>>,
-    walking: Mutex<()>,
+    /// Those of the last whole walk; none: there was none yet.
+    known: RwLock<Option<Arc<[Lead]>>>,
+    walk: Mutex<Walk>,
 }
 
+/// Hash of the fold, key of the row.
+type Lead = (u64, Value);
+
+/// How far the present walk has come.
+#[derive(Default)]
 struct Walk {
-    /// Hash of the fold, key of the row; in order of the hashes.
-    rows: Vec<(u64, Value)>,
-    ended: Instant,
-    holds: Duration,
+    leads: Vec<Lead>,
+    reached: Option<Value>,
+    rests_until: Option<Instant>,
 }
 
 impl Odd {
-    /// Keys of rows that may be stored in another spelling of this name. `walk` reads the keys and texts of all odd rows.
-    pub(super) fn keys(
+    /// Keys of rows that may be stored in another spelling of this name, in their order. `read` reads the rows after a key, at
+    /// most [`STEP`] of them: their keys, and their texts where they are odd.
+    pub fn keys(
         &self,
         folded: &str,
-        walk: impl FnOnce() -> Result<Vec<Vec<Value>>, StorageError>,
+        read: impl Fn(Option<&Value>) -> Result<Vec<Vec<Value>>, StorageError>,
     ) -> Result<Vec<Value>, StorageError> {
-        let walk = self.current(walk)?;
+        let known = match self.known() {
+            Some(known) => known,
+            None => self.first(read)?,
+        };
         let hash = self.hasher.hash_one(folded);
-        let from = walk.rows.partition_point(|(other, _)| *other < hash);
-        let same = walk.rows[from..].iter().take_while(|(other, _)| *other == hash);
+        let from = known.partition_point(|(other, _)| *other < hash);
+        let same = known[from..].iter().take_while(|(other, _)| *other == hash);
         Ok(same.map(|(_, key)| key.clone()).collect())
     }
 
-    fn current(&self, walk: impl FnOnce() -> Result<Vec<Vec<Value>>, StorageError>) -> Result<Arc<Walk>, StorageError> {
-        let good = |last: &Arc<Walk>| last.ended.elapsed() < last.holds;
-        let last = self.last();
-        // One walks, and the others go by what there is; at first there is nothing, and all wait.
-        let _walking = match last {
-            Some(last) if good(&last) => return Ok(last),
-            Some(last) => match self.walking.try_lock() {
-                Ok(walking) => walking,
-                Err(_) => return Ok(last),
-            },
-            None => self.walking.lock().unwrap_or_else(PoisonError::into_inner),
-        };
-        if let Some(last) = self.last().filter(good) {
-            return Ok(last);
-        }
+    /// Takes one step, if the last one was long enough ago.
+    pub fn look_ahead(
+        &self,
+        read: impl Fn(Option<&Value>) -> Result<Vec<Vec<Value>>, StorageError>,
+    ) -> Result<(), StorageError> {
+        // Whoever waits for the first walk takes its steps.
+        let Ok(mut walk) = self.walk.try_lock() else { return Ok(()) };
         let began = Instant::now();
-        let mut rows: Vec<(u64, Value)> = Vec::new();
-        for row in walk()? {
-            if let Ok([key, Value::Text(stored)]) = <[Value; 2]>::try_from(row) {
-                let folded = fold(&stored);
-                // Who is stored as people type it is found by the index.
-                if folded != stored {
-                    rows.push((self.hasher.hash_one(folded), key));
-                }
-            }
+        if walk.rests_until.is_some_and(|until| began < until) {
+            return Ok(());
         }
-        rows.sort_unstable_by_key(|(hash, _)| *hash);
-        rows.shrink_to_fit();
-        let walk = Arc::new(Walk { rows, ended: Instant::now(), holds: OLDEST.min(began.elapsed() * APART) });
-        *self.last.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&walk));
-        Ok(walk)
+        let done = self.step(&mut walk, &read);
+        walk.rests_until = Some(Instant::now() + PAUSE.max(began.elapsed() * APART));
+        done
     }
 
-    fn last(&self) -> Option<Arc<Walk>> {
-        self.last.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Whoever comes first walks to the end, and the others wait. A step that fails is taken again by the next one.
+    fn first(
+        &self,
+        read: impl Fn(Option<&Value>) -> Result<Vec<Vec<Value>>, StorageError>,
+    ) -> Result<Arc<[Lead]>, StorageError> {
+        let mut walk: MutexGuard<'_, Walk> = self.walk.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(known) = self.known() {
+                return Ok(known);
+            }
+            self.step(&mut walk, &read)?;
+        }
+    }
+
+    fn step(
+        &self,
+        walk: &mut Walk,
+        read: &impl Fn(Option<&Value>) -> Result<Vec<Vec<Value>>, StorageError>,
+    ) -> Result<(), StorageError> {
+        let rows = read(walk.reached.as_ref())?;
+        let ended = rows.len() < STEP;
+        for row in rows {
+            let Ok([key, text]) = <[Value; 2]>::try_from(row) else { continue };
+            if let Value::Text(stored) = text {
+                let folded = fold(&stored);
+                // Whoever is stored as people type it is found by the index; but a fold may have capitals, as in Cherokee.
+                if folded != stored || folded.to_lowercase() != folded {
+                    walk.leads.push((self.hasher.hash_one(folded), key.clone()));
+                }
+            }
+            walk.reached = Some(key);
+        }
+        if ended {
+            let mut leads = std::mem::take(&mut walk.leads);
+            leads.sort_unstable_by(|(a, one), (b, other)| a.cmp(b).then_with(|| in_order(one, other)));
+            walk.reached = None;
+            *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(leads.into());
+        }
+        Ok(())
+    }
+
+    fn known(&self) -> Option<Arc<[Lead]>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

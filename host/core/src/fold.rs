@@ -33,6 +33,34 @@ pub fn is_plain(text: &str) -> bool {
     (trimmed && is_simple(text)) || text.to_ascii_lowercase() == fold(text)
 }
 
+/// How many [`spellings`] there are at most.
+pub const SPELLINGS: usize = 9;
+
+/// The spellings in which people store a name that folds to this: as typed, all small, in capitals, with capitals where words
+/// begin, each composed or not (NFC, NFD), and with a domain in letters. There are others.
+#[must_use]
+pub fn spellings(typed: &str, folded: &str) -> Vec<String> {
+    let mut all = vec![folded.to_owned(), typed.to_owned()];
+    if is_simple(typed) {
+        return all;
+    }
+    let titled = |word: &str| {
+        let mut letters = word.chars();
+        letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+    };
+    let titled = folded.split(' ').map(titled).collect::<Vec<String>>().join(" ");
+    let in_letters = match folded.rsplit_once('@') {
+        Some((local, domain)) => format!("{local}@{}", idna::domain_to_unicode(domain).0),
+        None => folded.to_owned(),
+    };
+    all.push(folded.nfd().collect());
+    for spelling in [folded.to_uppercase(), titled, in_letters] {
+        all.push(spelling.nfd().collect());
+        all.push(spelling);
+    }
+    all
+}
+
 /// Whether `stored` is what was typed; `folded` is the typed text, folded.
 pub fn equals(stored: &str, folded: &str) -> bool {
     stored.eq_ignore_ascii_case(folded) || fold(stored) == folded
@@ -140,6 +168,27 @@ mod tests {
         {
             assert!(!is_plain(text), "{text:?}");
         }
+    }
+
+    #[test]
+    fn spellings_fold_to_the_name_that_was_typed_and_plain_names_have_no_more_than_two() {
+        for typed in
+            ["müller", "MÜLLER", "Åsa Öst", " ana ", "ana@xn--bcher-kva.example", "élodie@Vidal.example", "straße"]
+        {
+            let all = spellings(typed, &fold(typed));
+            assert!(all.iter().all(|spelling| fold(spelling) == fold(typed)), "{typed:?}: {all:?}");
+            assert!(all.len() <= SPELLINGS && all.contains(&typed.to_owned()), "{all:?}");
+        }
+        let has = |typed: &str, stored: &str| spellings(typed, &fold(typed)).iter().any(|one| one == stored);
+        for (typed, stored) in [
+            ("müller", "MÜLLER"),
+            ("MÜLLER", "mu\u{308}ller"),
+            ("åsa öst", "Åsa Öst"),
+            ("ana@xn--bcher-kva.example", "ana@bücher.example"),
+        ] {
+            assert!(has(typed, stored), "{typed:?} {stored:?}");
+        }
+        assert_eq!(spellings("Ana@Vidal.example", "ana@vidal.example").len(), 2);
     }
 
     #[test]

@@ -50,8 +50,8 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// Accounts with that login or address: matches by login first, then older ones first. If there are more than the limit,
-    /// the log says so, without the name.
+    /// Accounts with that login or address: matches by login first, then in the order of [`Store::find`]. If there are more than the
+    /// limit, the log says so, without the name.
     ///
     /// # Errors
     /// [`StorageError`].

@@ -32,11 +32,13 @@ impl Dialect for MariaDb {
     }
 
     fn columns(&self, db: &dyn Connection, table: &str) -> Result<Vec<Column>, StorageError> {
-        let columns = "SELECT column_name, data_type, character_maximum_length FROM information_schema.columns
+        let columns =
+            "SELECT column_name, data_type, character_maximum_length, collation_name FROM information_schema.columns
                        WHERE table_schema = DATABASE() AND table_name = ?1 ORDER BY ordinal_position";
         db.all(columns, &[ValueRef::Text(table)], |row| {
             let most = row.get(2)?;
-            Ok(Column { name: row.get(0)?, holds: holds(&row.get::<String>(1)?, most), most })
+            let collation = row.get::<Option<String>>(3)?.filter(|collation| !collation.starts_with("utf8mb4_"));
+            Ok(Column { name: row.get(0)?, holds: holds(&row.get::<String>(1)?, most), most, collation })
         })
     }
 
@@ -84,6 +86,19 @@ impl Dialect for MariaDb {
     /// at the end, it finds more.
     fn index_over(&self, column: &str) -> String {
         column.to_owned()
+    }
+
+    fn as_indexed(&self, text: String) -> String {
+        text
+    }
+
+    /// A text that the column can't hold would be an error, or would be compared without its index. So what it can't hold becomes
+    /// `?`. The name of a collation begins with that of its character set.
+    fn compared(&self, parameter: &str, collation: Option<&str>) -> String {
+        match collation.and_then(|collation| Some((collation, collation.split('_').next()?))) {
+            Some((collation, charset)) => format!("convert({parameter} USING {charset}) COLLATE {collation}"),
+            None => parameter.to_owned(),
+        }
     }
 
     fn for_a_session(&self, sql: String) -> String {

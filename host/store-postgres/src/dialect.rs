@@ -22,8 +22,14 @@ impl Dialect for Postgres {
         !text.contains('\0')
     }
 
+    /// A pattern takes no collation that is not deterministic.
     fn is_odd(&self, column: &str) -> String {
-        format!("CAST({column} AS text) ~ '[^!-~]'")
+        format!("CAST({column} AS text) COLLATE \"C\" ~ '[^!-~]'")
+    }
+
+    /// No index has this order. Before an index over an expression was analyzed, the server takes every name for a frequent one.
+    fn in_order_of(&self, key: &str) -> String {
+        format!("coalesce({key}, {key})")
     }
 
     fn columns(&self, db: &dyn Connection, table: &str) -> Result<Vec<Column>, StorageError> {
@@ -32,7 +38,7 @@ impl Dialect for Postgres {
             FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON b.oid = t.typbasetype
             WHERE a.attrelid = to_regclass(?1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
         db.all(sql, &[ValueRef::Text(&quoted(table))], |row| {
-            Ok(Column { name: row.get(0)?, holds: holds(&row.get::<String>(1)?), most: row.get(2)? })
+            Ok(Column { name: row.get(0)?, holds: holds(&row.get::<String>(1)?), most: row.get(2)?, collation: None })
         })
     }
 

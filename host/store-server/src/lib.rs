@@ -140,8 +140,9 @@ impl<C: Connect> Server<C> {
         let inner = Arc::new(Inner { pool, pooling, closed: AtomicBool::new(pooling.read_only) });
         let ticker = Ticker::default();
         if !pooling.read_only {
-            let inner = Arc::clone(&inner);
-            ticker.start(upkeep, move |work| inner.transaction(work, UPKEEP, false))?;
+            let (writes, reads) = (Arc::clone(&inner), Arc::clone(&inner));
+            let write = move |work: &Work<'_>| writes.transaction(work, UPKEEP, false);
+            ticker.start(upkeep, write, move |work| reads.read(work, Instant::now() + UPKEEP))?;
         }
         Ok(Self { inner, ticker })
     }
@@ -149,12 +150,7 @@ impl<C: Connect> Server<C> {
 
 impl<C: Connect> Database for Server<C> {
     fn read(&self, read: &mut dyn FnMut(&dyn Connection) -> Result<(), StorageError>) -> Result<(), StorageError> {
-        let until = Instant::now() + self.inner.pooling.patience;
-        let client = self.inner.begun(Mode::Read, until)?;
-        let answer = read(&*client);
-        // Nothing was written, so there is nothing to lose.
-        let _ = client.rollback();
-        answer
+        self.inner.read(read, Instant::now() + self.inner.pooling.patience)
     }
 
     /// A connection that the server ended while nobody used it shows here, and the next one is tried.
@@ -220,6 +216,18 @@ impl<C: Connect> Inner<C> {
                 begun => return begun.map(|()| client),
             }
         }
+    }
+
+    fn read(
+        &self,
+        mut read: impl FnMut(&dyn Connection) -> Result<(), StorageError>,
+        until: Instant,
+    ) -> Result<(), StorageError> {
+        let client = self.begun(Mode::Read, until)?;
+        let answer = read(&*client);
+        // Nothing was written, so there is nothing to lose.
+        let _ = client.rollback();
+        answer
     }
 
     /// Runs work in a transaction of its own, again and again for as long as `patience` while it loses against others. Where a

@@ -22,12 +22,14 @@ impl Ticker {
         &self,
         upkeep: Arc<dyn Upkeep>,
         transaction: impl Fn(&Work<'_>) -> Result<(), StorageError> + Send + 'static,
+        read: impl Fn(&Work<'_>) -> Result<(), StorageError> + Send + 'static,
     ) -> Result<(), StorageError> {
         let (stop, stopped) = channel();
         let run = move || {
             let mut pause = TICK;
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(pause) {
                 upkeep.write_behind(&transaction);
+                upkeep.look_ahead(&read);
                 pause = if upkeep.tidy(&transaction) { SOON } else { TICK };
             }
             upkeep.write_behind(&transaction);

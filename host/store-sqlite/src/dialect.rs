@@ -19,7 +19,7 @@ impl Dialect for Sqlite {
 
     fn columns(&self, db: &dyn Connection, table: &str) -> Result<Vec<Column>, StorageError> {
         let rows = db.rows("SELECT name FROM pragma_table_info(?1)", &[Value::Text(table.to_owned())])?;
-        Ok(texts(rows).map(|name| Column { name, holds: Holds::Anything, most: None }).collect())
+        Ok(texts(rows).map(|name| Column { name, holds: Holds::Anything, most: None, collation: None }).collect())
     }
 
     fn tables(&self, db: &dyn Connection) -> Result<Vec<Table>, StorageError> {

@@ -81,6 +81,7 @@ impl Writer {
             }
             if Instant::now() >= tick {
                 let more = self.in_place().is_ok() && {
+                    self.upkeep.look_ahead(&|work| work(&self.db));
                     self.upkeep.write_behind(&|work| self.transaction(work));
                     self.upkeep.tidy(&|work| self.transaction(work))
                 };

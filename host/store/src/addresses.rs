@@ -1,13 +1,17 @@
 //! The addresses that the host has seen on file, so that whoever had one can be told when the account has another. Sealed for
 //! their account and its manager: who comes to manage an account, or makes one under the key of one that is gone, learns nothing
 //! of the addresses before. A row that does not open is as good as none.
+//!
+//! Of several accounts with one address, whoever has had it longest comes first: nobody takes an address from its owner by writing
+//! it to an account of their own.
 
 use zeroize::Zeroizing;
 
 use super::database::params;
 use super::error::StorageError;
 use super::store::{Rows, Store};
-use keyturn_core::accounts::{Account, AccountId, Field};
+use keyturn_core::accounts::{Account, AccountId, Field, Matched};
+use keyturn_core::fold::fold;
 use keyturn_mail::address;
 
 /// How long the address before is kept after the change was seen, in milliseconds: 30 days.
@@ -69,20 +73,59 @@ impl Rows<'_> {
 
     /// Notes the address that an account has. Writes only where it is another one than was seen last.
     pub fn see(&self, account: &Account, now: i64) -> Result<(), StorageError> {
-        let on_file = account.value(Field::Email).filter(|address| address::check(address).is_ok()).unwrap_or_default();
+        let on_file = on_file(account);
         let known = self.seen_address_of(account)?;
         let seen = known.as_ref().map(|known| known.seen.as_str());
         if seen == Some(on_file) || (seen.is_none() && on_file.is_empty()) {
             return Ok(());
         }
+        // The same in another spelling is no other address.
+        let since = match seen {
+            Some(seen) if fold(seen) == fold(on_file) => self.since(&account.id)?,
+            _ => Some(now),
+        };
         let seal = |part, address: &str| self.keys.seal(&place(part, account), address.as_bytes());
         let before = known.as_ref().and_then(|known| known.before_if(on_file)).map(|before| seal("before", before));
         self.change(
-            "INSERT INTO keyturnhost_addresses (account, seen, before, changed) VALUES (?1, ?2, ?3, ?4)
+            "INSERT INTO keyturnhost_addresses (account, seen, before, changed, since) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT (account) DO UPDATE
-             SET seen = excluded.seen, before = excluded.before, changed = excluded.changed",
-            params![account.id.as_str(), seal("seen", on_file), before, before.is_some().then_some(now)],
+             SET seen = excluded.seen, before = excluded.before, changed = excluded.changed, since = excluded.since",
+            params![account.id.as_str(), seal("seen", on_file), before, before.is_some().then_some(now), since],
         )
+    }
+
+    /// See [`super::Provider::find`]; but of several accounts with the address that was typed, those first that have had it longest.
+    pub fn find(&self, typed: &str, realms: &[&str], limit: usize) -> Result<Vec<(AccountId, Matched)>, StorageError> {
+        let mut found = self.provider.find(self.db, typed, realms, limit)?;
+        let by_email = found.partition_point(|(_, by)| *by == Matched::Login);
+        let several = &mut found[by_email..];
+        if several.len() > 1 {
+            let mut since = Vec::with_capacity(several.len());
+            for (id, by) in several.iter() {
+                since.push((self.had_since(id)?.unwrap_or(i64::MAX), id.clone(), *by));
+            }
+            since.sort_by_key(|(since, ..)| *since);
+            for (place, (_, id, by)) in several.iter_mut().zip(since) {
+                *place = (id, by);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Since when the host has seen an account with the address that it has now. None: it has not seen it with that one.
+    fn had_since(&self, id: &AccountId) -> Result<Option<i64>, StorageError> {
+        let Some(account) = self.provider.account(self.db, id)? else { return Ok(None) };
+        let seen = self.seen_address_of(&account)?;
+        if seen.is_none_or(|seen| seen.seen.is_empty() || *seen.seen != on_file(&account)) {
+            return Ok(None);
+        }
+        Ok(Some(self.since(id)?.unwrap_or(i64::MIN)))
+    }
+
+    /// None: since before the host wrote it down.
+    fn since(&self, id: &AccountId) -> Result<Option<i64>, StorageError> {
+        let sql = "SELECT since FROM keyturnhost_addresses WHERE account = ?1";
+        Ok(self.one(sql, params![id.as_str()], |row| row.get(0))?.flatten())
     }
 
     /// A mail to the address before is queued: it is told once. Not where that is another one by now, or was told.
@@ -106,6 +149,11 @@ impl Rows<'_> {
         )?;
         Ok(ended as usize)
     }
+}
+
+/// The address that an account has; empty: none that can be used.
+fn on_file(account: &Account) -> &str {
+    account.value(Field::Email).filter(|address| address::check(address).is_ok()).unwrap_or_default()
 }
 
 fn place<'a>(part: &'a str, account: &'a Account) -> [&'a str; 5] {

@@ -364,6 +364,11 @@ pub trait Upkeep: Send + Sync {
 
     /// Removes rows whose time is over; answers whether more of them wait.
     fn tidy(&self, transaction: &dyn Fn(&Work<'_>) -> Result<(), StorageError>) -> bool;
+
+    /// Reads what later calls will need. `read` reads on a snapshot.
+    fn look_ahead(&self, read: &dyn Fn(&Work<'_>) -> Result<(), StorageError>) {
+        let _ = read;
+    }
 }
 
 /// What a statement does, for an error: `reading keyturnhost_data`.

@@ -29,6 +29,8 @@ pub struct Column {
     pub holds: Holds,
     /// Characters that it holds at most; none: as many as there are.
     pub most: Option<u64>,
+    /// How its texts are compared, where they are of another character set than statements: it can't hold all that people type.
+    pub collation: Option<String>,
 }
 
 /// A table of the panel's, or a view.
@@ -56,14 +58,34 @@ pub trait Dialect: Send + Sync {
         column.to_owned()
     }
 
-    /// A condition under which a column may be `?1`, a text in small letters, however it is written there. An index of the
-    /// panel's should serve it. Those that it finds too many are sorted out by the caller.
-    fn equals_folded(&self, column: &str) -> String {
-        format!("{} = ?1", self.index_over(column))
+    /// A condition under which a column may be one of the texts `?1` to `?names`, each as [`Dialect::as_indexed`] makes it. An index of
+    /// the panel's should serve it. Those that it finds too many are sorted out by the caller. `collation`: [`Column::collation`].
+    fn is_one_of(&self, column: &str, names: usize, collation: Option<&str>) -> String {
+        let (over, name) = (self.index_over(column), |at: usize| self.compared(&format!("?{at}"), collation));
+        match names {
+            1 => format!("{over} = {}", name(1)),
+            _ => format!("{over} IN ({})", (1..=names).map(name).collect::<Vec<_>>().join(", ")),
+        }
     }
 
-    /// A condition under which [`Dialect::equals_folded`] may miss a text: at least for those with white space, and with
-    /// anything that is not ASCII.
+    /// A parameter as a column of that collation compares it.
+    fn compared(&self, parameter: &str, _collation: Option<&str>) -> String {
+        parameter.to_owned()
+    }
+
+    /// What a few rows that [`Dialect::is_one_of`] finds are ordered by: the key. An engine must not go through all keys in their
+    /// order instead, in the hope of soon meeting enough rows.
+    fn in_order_of(&self, key: &str) -> String {
+        key.to_owned()
+    }
+
+    /// A text as the index of [`Dialect::index_over`] may have it: with ASCII in small letters.
+    fn as_indexed(&self, text: String) -> String {
+        text.to_ascii_lowercase()
+    }
+
+    /// A condition under which [`Dialect::is_one_of`] may miss a text that is stored, given its fold: at least for those with
+    /// white space, and with anything that is not ASCII.
     fn is_odd(&self, column: &str) -> String;
 
     /// Whether a column can hold this text.
@@ -105,7 +127,7 @@ pub trait Dialect: Send + Sync {
         table: &str,
     ) -> Result<bool, StorageError>;
 
-    /// What an index for [`Dialect::equals_folded`] is over, in words of a `CREATE INDEX`: `lower("login")`.
+    /// What an index for [`Dialect::is_one_of`] is over, in words of a `CREATE INDEX`: `lower("login")`.
     fn index_over(&self, column: &str) -> String {
         format!("lower({column})")
     }

@@ -27,6 +27,15 @@ pub trait Provider: Send + Sync {
         limit: usize,
     ) -> Result<Vec<(AccountId, Matched)>, StorageError>;
 
+    /// Reads a little of what makes look-ups cheap, if it is time. The store lets it about each second.
+    ///
+    /// # Errors
+    /// [`StorageError`] if the panel's tables could not be read.
+    fn look_ahead(&self, sql: &dyn Connection) -> Result<(), StorageError> {
+        let _ = sql;
+        Ok(())
+    }
+
     /// Locks an account that is about to be written. A commit asks for it before anything else, so that it holds nothing that
     /// somebody else waits for while the panel's own programs are at that account: they would be told of a deadlock.
     ///

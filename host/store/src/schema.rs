@@ -303,6 +303,9 @@ pub const SINCE: &[&str] = &[
         last INTEGER NOT NULL, mac BYTES NOT NULL, began INTEGER NOT NULL, taken INTEGER NOT NULL, taking INTEGER NOT NULL,
         seal BYTES NOT NULL);
 ",
+    "
+    ALTER TABLE keyturnhost_addresses ADD COLUMN since INTEGER;
+",
 ];
 
 /// What an engine begins with.

@@ -191,12 +191,13 @@ impl Store {
         self.own.provider.knows_managers(realm)
     }
 
-    /// See [`Provider::find`].
+    /// See [`Provider::find`]. Of several accounts with one address, those come first that have had it longest, as far as the host has
+    /// seen it; then those that it hasn't seen with it, older ones first.
     ///
     /// # Errors
     /// [`StorageError`].
     pub fn find(&self, typed: &str, realms: &[&str], limit: usize) -> Result<Vec<(AccountId, Matched)>, StorageError> {
-        self.read(|db| self.own.provider.find(db, typed, realms, limit))
+        self.rows(|rows| rows.find(typed, realms, limit))
     }
 
     /// Open sessions; none where the panel cannot say.
@@ -289,6 +290,14 @@ impl Upkeep for Own {
             Err(error) => tracing::warn!(%error, "can't delete expired rows yet"),
         }
         false
+    }
+
+    fn look_ahead(&self, read: &dyn Fn(&Work<'_>) -> Result<(), StorageError>) {
+        match read(&|db: &dyn Connection| self.provider.look_ahead(db)) {
+            Ok(()) | Err(StorageError::Busy) => {}
+            // Calls that need it are told.
+            Err(error) => tracing::debug!(%error, "can't read ahead yet"),
+        }
     }
 }
 

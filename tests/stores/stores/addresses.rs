@@ -9,6 +9,7 @@ every_engine!(
     the_address_before_is_told_once_and_is_not_kept_for_ever,
     an_address_in_between_skips_nobody_who_was_not_told,
     whoever_manages_an_account_later_learns_nothing_of_its_addresses_before,
+    of_several_accounts_with_one_address_whoever_has_had_it_longest_comes_first,
 );
 
 fn with_addresses(engine: Engine) -> Panel {
@@ -122,4 +123,51 @@ fn whoever_manages_an_account_later_learns_nothing_of_its_addresses_before(engin
     assert_eq!(seen(&storage), None);
     about(&storage, NOW, Vec::new()).expect("committed");
     assert_eq!(seen(&storage), Some(("b@x.example".to_owned(), None)));
+}
+
+fn of_several_accounts_with_one_address_whoever_has_had_it_longest_comes_first(engine: Engine) {
+    let panel = with_addresses(engine);
+    panel.run(
+        "INSERT INTO customers (id, login, password, email) VALUES (3, 'carla', 'h0', 'a@x.example'),
+             (4, 'dina', 'h0', 'other@x.example'), (5, 'a@x.example', 'h0', 'a@x.example')",
+    );
+    let storage = open(&panel);
+    let sees = |key: &str, now: i64| {
+        let seen = storage.account(&id(key)).expect("read").map(Box::new);
+        let reads = vec![Read::Account { id: id(key), seen }];
+        storage.commit(Commit { now, reads, ..commit(Vec::new()) }).expect("committed");
+    };
+    let found = |typed: &str, most: usize| {
+        let found = storage.find(typed, &["customer"], most).expect("found");
+        found.into_iter().map(|(id, by)| format!("{} {by:?}", id.key())).collect::<Vec<_>>()
+    };
+    let order = |keys: [&str; 3]| {
+        assert_eq!(found("A@x.example", 10)[1..], keys.map(|key| format!("{key} Email")), "{keys:?}");
+        assert_eq!(found("A@x.example", 10)[0], "5 Login", "a login outranks all");
+    };
+    order(["1", "2", "3"]);
+    sees("3", NOW);
+    order(["3", "1", "2"]);
+    sees("2", NOW + 1);
+    order(["3", "2", "1"]);
+    // In another spelling it is the same address, for as long.
+    panel.run("UPDATE customers SET email = 'A@x.example' WHERE id = 3");
+    sees("3", NOW + 2);
+    order(["3", "2", "1"]);
+    // An account that had another one for long has this one only since it was seen with it.
+    sees("4", NOW - 9);
+    panel.run("UPDATE customers SET email = 'a@x.example' WHERE id = 4; DELETE FROM customers WHERE id = 1");
+    order(["3", "2", "4"]);
+    sees("4", NOW + 3);
+    order(["3", "2", "4"]);
+    // Whoever leaves it and comes back begins again.
+    panel.run("UPDATE customers SET email = 'b@x.example' WHERE id = 3");
+    sees("3", NOW + 4);
+    panel.run("UPDATE customers SET email = 'a@x.example' WHERE id = 3");
+    order(["2", "4", "3"]);
+    sees("3", NOW + 5);
+    order(["2", "4", "3"]);
+    // Before times were written down, it was earlier.
+    panel.run("UPDATE keyturnhost_addresses SET since = NULL WHERE account = 'customer:3'");
+    order(["3", "2", "4"]);
 }

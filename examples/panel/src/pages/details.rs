@@ -15,7 +15,6 @@ use keyturn_host::view::words::Language;
 use serde_json::json;
 
 use crate::answer::{self, Failed};
-use crate::folk::Folk;
 use crate::pages::account::write_down;
 use crate::pages::forms::{self, Submission, target, text};
 use crate::pages::people;
@@ -64,7 +63,7 @@ pub fn save(request: &mut Request) -> Result<Option<Submitted>, Failed> {
         if own.action != "save-details" || own.subject != person.account() || viewer.id == person.id {
             return Err(Failed::Forged);
         }
-        let problems = problems(request, own, &person)?;
+        let problems = problems(request, own, &person);
         if !problems.is_empty() {
             return Ok(joined.again(OWN, problems, request.words().host).map(Submitted::Again));
         }
@@ -112,7 +111,8 @@ fn tell(request: &Request, account: &AccountId) {
     }
 }
 
-fn problems(request: &Request, submission: &Submission, person: &Person) -> Result<Vec<FieldError>, Failed> {
+/// Nothing is said of who else has the address: people who edit a customer don't learn whose it is.
+fn problems(request: &Request, submission: &Submission, person: &Person) -> Vec<FieldError> {
     let words = request.words();
     let (name, email) = (text(submission, "name"), text(submission, "email"));
     // What is in the table stays as it is, however long.
@@ -120,25 +120,11 @@ fn problems(request: &Request, submission: &Submission, person: &Person) -> Resu
     let long = [("name", name), ("email", email)]
         .into_iter()
         .filter(|(_, value)| value.chars().count() > LONGEST && !drawn.contains(value));
-    let mut problems: Vec<FieldError> = long
-        .map(|(field, _)| FieldError {
-            field: field.to_owned(),
-            message: words.fill("too-long", &[("max", &LONGEST.to_string())]),
-        })
-        .collect();
-    if !email.is_empty() && belongs_elsewhere(request, email, person)? {
-        problems.push(FieldError { field: "email".to_owned(), message: words.get("email-elsewhere").to_owned() });
-    }
-    Ok(problems)
-}
-
-/// Whether somebody of another list has the address. Two customers may share one. But people who may edit a customer must not
-/// be able to block an administrator's sign-in: an address of several people signs nobody in.
-fn belongs_elsewhere(request: &Request, email: &str, person: &Person) -> Result<bool, Failed> {
-    let own = person.account();
-    let realms = Folk::ALL.map(Folk::realm);
-    let found = request.site.host.find(email, &realms)?;
-    Ok(found.iter().any(|(id, _)| own.as_ref().is_none_or(|own| id.realm() != own.realm())))
+    long.map(|(field, _)| FieldError {
+        field: field.to_owned(),
+        message: words.fill("too-long", &[("max", &LONGEST.to_string())]),
+    })
+    .collect()
 }
 
 fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Response, Failed> {

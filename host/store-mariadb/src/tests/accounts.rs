@@ -227,3 +227,29 @@ fn what_check_proposes_takes_the_spaces_away_whatever_the_column() {
         );
     }
 }
+
+#[test]
+fn a_name_that_a_column_can_not_hold_is_nobodys_and_no_error() {
+    for charset in ["latin1", "utf8mb3", "ascii"] {
+        let database = server().database();
+        database.sql(
+            &format!(
+            "CREATE TABLE people (id INT PRIMARY KEY, login VARCHAR(100) CHARACTER SET {charset}, pw TEXT, KEY (login));
+             INSERT INTO people VALUES (1, 'Ana', ''), (2, '?????', ''), (3, 'Anaé', '')"
+        )
+            .replace("Anaé", if charset == "ascii" { "Ana3" } else { "Anaé" }),
+        );
+        let realm = "customer = { table = 'people', id = 'id', login = 'login', hash = 'pw' }";
+        let store = with(&database, realm);
+        for typed in ["жуки", "жуки😀", "😀", "ана"] {
+            assert_eq!(found(&store, typed), [""; 0], "{charset}: {typed}");
+        }
+        assert_eq!(found(&store, "ANA"), ["1 Login"], "{charset}");
+        if charset != "ascii" {
+            assert_eq!(found(&store, "anaÉ"), ["3 Login"], "{charset}");
+        }
+        let sql = Sql::new(toml::from_str(realm).expect("realms"), &MariaDb).expect("a provider");
+        let said = store.read(|db| Ok(sql.check(db, 10))).expect("read");
+        assert!(said.iter().any(|said| said.text.ends_with("login: found by an index")), "{said:?}");
+    }
+}

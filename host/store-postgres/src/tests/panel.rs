@@ -110,6 +110,49 @@ fn numbers_are_numbers_and_case_is_folded_as_on_every_engine() {
     }
 }
 
+/// The index then has other small letters than the fold: a final sigma, and Cherokee's.
+#[test]
+fn names_are_found_whatever_the_collation_makes_of_their_case() {
+    let (_database, client) = panel(
+        "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level1', deterministic = false);
+         CREATE TABLE people (id serial PRIMARY KEY, login text COLLATE \"und-x-icu\", email text COLLATE loose, pw text);
+         CREATE INDEX people_login ON people (lower(login));
+         INSERT INTO people (login, email) SELECT 'user' || i, 'ána@x.example' FROM generate_series(1, 30) AS i;
+         INSERT INTO people (login, email) VALUES ('ΣΊΣΥΦΟΣ', 'ana@x.example'), ('ꭰꭱ', NULL), ('ᎠᎡ', NULL), ('İi', NULL), ('MÜLLER', NULL);",
+    );
+    let provider = provider("p = { table = 'people', id = 'id', login = 'login', email = 'email', hash = 'pw' }");
+    for (typed, keys) in [
+        ("σίσυφος", &["31"][..]),
+        ("ΣΊΣΥΦΟΣ", &["31"]),
+        ("Ꭰꭱ", &["32", "33"]),
+        ("i\u{307}i", &["34"]),
+        ("müller", &["35"]),
+        ("muller", &[]),
+        ("ANA@x.example", &["31"]),
+    ] {
+        let found = provider.find(&client, typed, &["p"], 10).expect("found");
+        assert_eq!(found.iter().map(|(id, _)| id.key()).collect::<Vec<_>>(), keys, "{typed}");
+    }
+}
+
+/// As right after the index was made: nothing is known of how many rows a name has.
+#[test]
+fn a_new_index_finds_people_before_the_server_has_analyzed_it() {
+    let (_database, client) = panel(
+        "CREATE TABLE people (id integer PRIMARY KEY, login text, pw text) WITH (autovacuum_enabled = off);
+         INSERT INTO people SELECT i, 'user' || i FROM generate_series(1, 50000) AS i;
+         CREATE INDEX people_login ON people (lower(login));",
+    );
+    let db: &dyn Connection = &client;
+    let plan = |order: &str| {
+        let sql = format!("EXPLAIN SELECT id FROM people WHERE lower(login) = ?1 ORDER BY {order} LIMIT 10");
+        format!("{:?}", db.rows(&sql, &[Value::Text("user7".to_owned())]).expect("a plan"))
+    };
+    use keyturn_store::dialect::Dialect as _;
+    assert!(plan(&Postgres.in_order_of("id")).contains("people_login"), "{}", plan(&Postgres.in_order_of("id")));
+    assert!(plan("id").contains("people_pkey"), "the server has become wiser: {}", plan("id"));
+}
+
 /// A view that takes updates says how many rows it changed, so it may be mapped.
 #[test]
 fn a_view_may_be_mapped() {

@@ -124,7 +124,7 @@ impl Work {
         let worker = Worker { inner, shutdown, held: Mutex::default() };
         let worker = &worker;
         std::thread::scope(|scope| {
-            let mut threads = Vec::new();
+            let mut threads = vec![scope.spawn(|| worker.look_first())];
             for _ in 0..inner.mail_settings().fixed.mail.connections() {
                 threads.push(scope.spawn(|| worker.send_mail()));
             }
@@ -180,6 +180,15 @@ struct Worker<'a> {
 }
 
 impl Worker<'_> {
+    /// The first look-up of a process reads all odd spellings once: this one, so that people don't wait for it.
+    fn look_first(&self) {
+        let realms = self.inner.storage.realms();
+        let realms: Vec<&str> = realms.iter().map(String::as_str).collect();
+        if let Err(error) = self.inner.storage.find("-", &realms, 1) {
+            tracing::warn!(%error, "can't read the accounts yet");
+        }
+    }
+
     /// Notices rows that are due, extends leases, leaves signs of life, and calls `start` for each new webhook.
     fn watch(&self, mut start: impl FnMut(&Arc<Destination>)) {
         let mut webhooks = Destinations::default();
