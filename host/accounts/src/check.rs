@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::ops::ControlFlow;
 
-use super::{Mapping, Provider as _, Realm, Sql, State, key_text, quoted, rest, text};
+use super::{As, Mapping, Provider as _, Realm, Sql, State, Touch, key_text, quoted, rest, text};
 use keyturn_core::accounts::AccountId;
 use keyturn_core::fold::fold;
 use keyturn_store::database::{Bind, Connection, ValueRef};
@@ -87,8 +87,15 @@ impl Sql {
     }
 }
 
+/// What Django, Werkzeug and others write before the hash. Some systems store plain text, so no other word is shown.
+const WORDS: [&str; 8] =
+    ["argon2", "bcrypt", "bcrypt_sha256", "md5", "pbkdf2", "pbkdf2_sha1", "pbkdf2_sha256", "scrypt"];
+
 /// The scheme that a stored text names, with what encloses it; of a text that names none, only its length.
 pub(super) fn scheme(hash: &str) -> String {
+    if let Some(end) = hash.find(['$', ':']).filter(|end| WORDS.contains(&&hash[..*end])) {
+        return hash[..=end].to_owned();
+    }
     let closing = match hash.chars().next() {
         Some('$') => Some('$'),
         Some('{') => Some('}'),
@@ -123,6 +130,7 @@ impl<'a> Look<'a> {
             self.spellings()?;
             self.shared(most)?;
             self.hashes()?;
+            self.touched()?;
             self.sessions()?;
             self.overlooked()?;
         }
@@ -328,6 +336,21 @@ impl<'a> Look<'a> {
                 let text =
                     text + "; accepts doesn't list it, so new passwords are not stored like that, and replace it";
                 self.say(Severity::Note, text, None);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the columns that a new password sets to NULL can be that.
+    fn touched(&mut self) -> Found {
+        let mapping = self.mapping();
+        let columns = self.dialect().columns(self.sql, &mapping.table)?;
+        for Touch { column, .. } in mapping.touch.iter().filter(|touch| touch.r#as == As::Null) {
+            if columns.iter().any(|present| present.name.eq_ignore_ascii_case(column) && !present.null) {
+                let text = format!("touch: column {column} can't be NULL, so no password can be set");
+                let fix =
+                    format!("{{ column = \"{column}\", as = \"empty\" }}, or another value that ends what it holds");
+                self.say(Severity::Wrong, text, Some(fix));
             }
         }
         Ok(())

@@ -32,11 +32,13 @@ impl Dialect for MariaDb {
     }
 
     fn columns(&self, db: &dyn Connection, table: &str) -> Result<Vec<Column>, StorageError> {
-        let columns = "SELECT column_name, data_type, character_maximum_length FROM information_schema.columns
+        let columns =
+            "SELECT column_name, data_type, character_maximum_length, is_nullable FROM information_schema.columns
                        WHERE table_schema = DATABASE() AND table_name = ?1 ORDER BY ordinal_position";
         db.all(columns, &[ValueRef::Text(table)], |row| {
             let most = row.get(2)?;
-            Ok(Column { name: row.get(0)?, holds: holds(&row.get::<String>(1)?, most), most })
+            let null = row.get::<String>(3)? == "YES";
+            Ok(Column { name: row.get(0)?, holds: holds(&row.get::<String>(1)?, most), most, null })
         })
     }
 

@@ -29,6 +29,8 @@ pub struct Column {
     pub holds: Holds,
     /// Characters that it holds at most; none: as many as there are.
     pub most: Option<u64>,
+    /// Whether it can be NULL.
+    pub null: bool,
 }
 
 /// A table of the panel's, or a view.
