@@ -10,6 +10,7 @@ mod own;
 mod plugins;
 pub mod server;
 mod servers;
+mod servers_webhooks;
 mod serving;
 mod signed;
 mod tried;

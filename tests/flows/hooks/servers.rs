@@ -22,12 +22,12 @@ const PEOPLE: [&str; 4] = [
     "INSERT INTO sessions VALUES ('a', 1), ('b', 1)",
 ];
 
-fn with_people(database: &Database<'_>) {
+pub fn with_people(database: &Database<'_>) {
     PEOPLE.iter().for_each(|sql| drop(database.sql(sql)));
 }
 
 /// A host's folder: one more on the same database has the same key, configuration and grants.
-fn panel(database: &Database<'_>) -> Panel {
+pub fn panel(database: &Database<'_>) -> Panel {
     let panel = Panel::new();
     panel.edit("sqlite = \"panel.db\"", &format!("url = \"{}\"", database.url));
     // No test here is about how often a key may ask.
