@@ -10,21 +10,27 @@ const REMEMBER_LIFETIME = 30 * 86400;
 /** How often signed-in people may mistype their own password before they must sign in again. */
 const CONFIRMATIONS = 5;
 
-function database_path(): string
+/** A file of SQLite's, or PDO's address of a MariaDB: `mysql:host=127.0.0.1;dbname=panel;user=panel;password=…`. */
+function database(): string
 {
     return getenv('PANEL_DB') ?: __DIR__ . '/panel.db';
+}
+
+function on_mariadb(): bool
+{
+    return strpos(database(), 'mysql:') === 0;
 }
 
 function db(): PDO
 {
     static $pdo = null;
     if ($pdo === null) {
-        $pdo = new PDO('sqlite:' . database_path(), null, null, [
+        $pdo = new PDO((on_mariadb() ? '' : 'sqlite:') . database(), null, null, [
             PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION,
             PDO::ATTR_DEFAULT_FETCH_MODE => PDO::FETCH_ASSOC,
             PDO::ATTR_TIMEOUT => 5,
         ]);
-        $pdo->exec('PRAGMA foreign_keys = ON');
+        $pdo->exec(on_mariadb() ? 'SET NAMES utf8mb4' : 'PRAGMA foreign_keys = ON');
     }
     return $pdo;
 }
@@ -60,7 +66,7 @@ final class DatabaseSessions implements SessionHandlerInterface, SessionUpdateTi
         // A session that was ended while this request ran must not come back.
         $sql = ($this->known[$id] ?? false)
             ? 'UPDATE user_sessions SET user_id = ?, ip = ?, payload = ?, updated_at = ? WHERE id = ?'
-            : 'INSERT OR REPLACE INTO user_sessions (user_id, ip, payload, updated_at, id) VALUES (?, ?, ?, ?, ?)';
+            : 'REPLACE INTO user_sessions (user_id, ip, payload, updated_at, id) VALUES (?, ?, ?, ?, ?)';
         return db()->prepare($sql)->execute($row);
     }
 

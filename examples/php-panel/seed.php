@@ -7,8 +7,8 @@ require __DIR__ . '/lib.php';
 if (PHP_SAPI !== 'cli') {
     exit(1);
 }
-if (file_exists(database_path())) {
-    fwrite(STDERR, database_path() . " already exists. Delete it to start again.\n");
+if (!on_mariadb() && file_exists(database())) {
+    fwrite(STDERR, database() . " already exists. Delete it to start again.\n");
     exit(1);
 }
 
@@ -20,7 +20,9 @@ $people = [
     ['pavel', 'pavel@closed.example', 'Pavel Horák', 'client', 0, 'gone fishing until spring'],
 ];
 
-db()->exec((string) file_get_contents(__DIR__ . '/schema.sql'));
+foreach (explode(';', (string) file_get_contents(__DIR__ . (on_mariadb() ? '/schema-mariadb.sql' : '/schema.sql'))) as $statement) {
+    trim($statement) === '' || db()->exec($statement);
+}
 
 $insert = db()->prepare(
     'INSERT INTO users (username, email, full_name, role, active, password, created_at, updated_at)
@@ -32,4 +34,4 @@ foreach ($people as [$username, $email, $name, $role, $active, $password]) {
     $insert->execute([$username, $email, $name, $role, $active, $hash, $now, $now]);
 }
 
-echo database_path(), ' has ', count($people), " users.\n";
+echo on_mariadb() ? 'The database' : database(), ' has ', count($people), " users.\n";

@@ -1,15 +1,17 @@
 //! The command line as a person uses it: on the example panel's database, and beside a panel in PHP that was not written
 //! for Keyturn, with its own table and its own `password_verify`.
 
+mod beside;
 mod command;
 mod jobs;
 mod mail;
 mod mapping;
 mod outbox;
 mod php;
+mod programs;
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// Runs `keyturn` with this configuration, arguments and standard input.
@@ -38,4 +40,17 @@ fn err(output: &Output) -> String {
 fn done(output: &Output) -> String {
     assert!(output.status.success(), "{}{}", out(output), err(output));
     out(output)
+}
+
+/// Python with what the tests need; `module` is of it.
+pub fn python(module: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("python");
+    let (python, shown) = (folder.join("bin/python"), folder.display());
+    let there = Command::new(&python).args(["-c", &format!("import {module}")]).status();
+    assert!(
+        there.is_ok_and(|status| status.success()),
+        "this needs {module}. `cargo xtask test` installs it; by hand:\n\n  \
+         python3 -m venv {shown} && {shown}/bin/python -m pip install --requirement tests/requirements.txt\n"
+    );
+    python
 }

@@ -2,18 +2,13 @@
 //! integers and UUIDs for keys. PHP makes the hashes that Keyturn verifies, and verifies those that Keyturn makes.
 //! The tables and the mappings stand in `panels/`; `docs/mapping.md` shows the same mappings.
 
-use std::path::PathBuf;
-use std::process::Command;
+use std::ops::Deref;
 
-use keyturn_host::plugin::grants::digest;
-use keyturn_tests::PASSWORD;
 use rusqlite::Connection;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::beside::{BCRYPT, Beside, NEW, OLD, finding, php};
 use super::{done, err, keyturn, out};
-
-const OLD: &str = "flour water and salt";
-const NEW: &str = "copper lantern oats";
 
 /// What the panels are told apart by.
 struct Kind {
@@ -33,8 +28,6 @@ struct Kind {
     /// Logins and keys of those who are nobody to Keyturn.
     hidden: &'static [(&'static str, &'static str)],
 }
-
-const BCRYPT: &str = "output = \"bcrypt\"\nbcrypt-cost = 12\n";
 
 const FOSSBILLING: Kind = Kind {
     tables: include_str!("panels/fossbilling.sql"),
@@ -110,59 +103,28 @@ const LARAVEL_UUID: Kind = Kind {
     ..LARAVEL
 };
 
-fn php(arguments: &[&str]) -> String {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/flows/panels/hashes.php");
-    let output = Command::new("php").arg(script).args(arguments).output();
-    done(&output.expect("php runs; `cargo xtask test` installs what this test needs"))
+struct Panel {
+    beside: Beside,
+    kind: Kind,
 }
 
-struct Panel {
-    folder: tempfile::TempDir,
-    kind: Kind,
+impl Deref for Panel {
+    type Target = Beside;
+
+    fn deref(&self) -> &Beside {
+        &self.beside
+    }
 }
 
 impl Panel {
     fn of(kind: Kind) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let panel = Self { folder, kind };
-        let (component, kind) = (PASSWORD.packed(), &panel.kind);
-        std::fs::create_dir(panel.folder.path().join("plugins.d")).expect("a folder");
-        std::fs::write(panel.folder.path().join("plugins.d/keyturn-password.wasm"), &component).expect("written");
-        let grants = include_str!("../../examples/php-panel/plugins.d/keyturn-password.toml");
-        let (granted, _) = grants.split_once("[settings]").expect("settings");
-        let granted = granted.replace("@SHA256@", &digest(&component));
-        let granted = granted.replace("[\"customer\"]", &format!("[\"{}\"]", kind.realm));
-        panel.write(
-            "plugins.d/keyturn-password.toml",
-            &format!(
-                "{granted}[settings]\n{}asked-at-sign-in = false\nreset-modes = [\"link\", \"permanent\"]\n\
-                 reset-preset = \"link\"\n",
-                kind.settings
-            ),
-        );
-        panel.write(
-            "keyturn.toml",
-            &format!(
-                "key-file = \"keyturn.key\"\nplugins = \"plugins.d\"\ncache = \"cache\"\n\
-                 [brand]\nname = \"Northwind\"\ncontact = \"help@northwind.example\"\nlink-origin = \"https://passwords.example\"\n\
-                 [database]\nsqlite = \"panel.db\"\n[mail]\ntransport = \"folder\"\nfrom = \"panel@northwind.example\"\n\
-                 [mail.folder]\npath = \"mails\"\n[sign-in]\neven-ms = 0\n\n{}",
-                kind.mapping
-            ),
-        );
+        let beside = Beside::lay("sqlite = \"panel.db\"", kind.mapping, &[kind.realm], kind.settings);
         let people = kind.people.replace("@HASH", &php(&["hash", kind.php.0, OLD, kind.php.1]));
+        let panel = Self { beside, kind };
         let database = panel.database();
-        database.execute_batch(kind.tables).expect("tables");
+        database.execute_batch(panel.kind.tables).expect("tables");
         database.execute_batch(&people).expect("people");
         panel
-    }
-
-    fn write(&self, file: &str, text: &str) {
-        std::fs::write(self.folder.path().join(file), text).expect("written");
-    }
-
-    fn config(&self) -> PathBuf {
-        self.folder.path().join("keyturn.toml")
     }
 
     fn database(&self) -> Connection {
@@ -171,31 +133,6 @@ impl Panel {
 
     fn text(&self, query: &str) -> String {
         self.database().query_row(query, [], |row| row.get(0)).expect(query)
-    }
-
-    fn call(&self, hook: &str, input: &Value) -> std::process::Output {
-        keyturn(&self.config(), &["call", hook, "-"], &input.to_string())
-    }
-
-    fn verify(&self, login: &str, password: &str) -> Value {
-        let input = json!({"login_or_email": login, "password": password});
-        serde_json::from_str(&done(&self.call("password/verify", &input))).expect("JSON")
-    }
-
-    fn check(&self) -> String {
-        out(&keyturn(&self.config(), &["check"], ""))
-    }
-
-    /// `keyturn check` by its document.
-    fn document(&self) -> Value {
-        serde_json::from_str(&out(&keyturn(&self.config(), &["check", "--json"], ""))).expect("JSON")
-    }
-
-    /// Edits `keyturn.toml`.
-    fn mapped(&self, from: &str, to: &str) {
-        let text = std::fs::read_to_string(self.config()).expect("reads");
-        assert!(text.contains(from), "no {from}");
-        self.write("keyturn.toml", &text.replace(from, to));
     }
 
     /// The whole way: what PHP stored is verified, what Keyturn sets PHP takes, and who is nobody stays nobody.
@@ -232,14 +169,6 @@ impl Panel {
         assert_eq!(self.verify(login, NEW)["kind"], "accepted");
         assert_eq!(self.text(self.kind.hash_of), hash, "a sign-in leaves it as it is");
         assert_eq!(self.verify(login, OLD)["kind"], "rejected");
-    }
-
-    /// Edits the grants file.
-    fn granted(&self, from: &str, to: &str) {
-        let file = "plugins.d/keyturn-password.toml";
-        let text = std::fs::read_to_string(self.folder.path().join(file)).expect("reads");
-        assert!(text.contains(from), "no {from}");
-        self.write(file, &text.replacen(from, to, 1));
     }
 
     /// All that a table holds of who has this address.
@@ -301,17 +230,6 @@ fn laravel_takes_what_keyturn_sets_and_neither_staff_nor_the_deleted_are_seen() 
         assert!(is_datetime(&panel.text("SELECT updated_at FROM users WHERE name = 'Ana Ruiz'")));
         assert!(panel.text("SELECT group_concat(id) FROM sessions ORDER BY id").starts_with('c'));
     }
-}
-
-/// The text of the one finding that contains this, and what fixes it.
-#[track_caller]
-fn finding(document: &Value, part: &str) -> (String, String, String) {
-    let all = document["findings"].as_array().expect("findings");
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let mut found = all.iter().filter(|one| text(&one["text"]).contains(part));
-    let one = found.next().unwrap_or_else(|| panic!("{part}: {all:#?}"));
-    assert!(found.next().is_none(), "{part} is said twice: {all:#?}");
-    (text(&one["severity"]), text(&one["text"]), text(&one["fix"]))
 }
 
 #[test]

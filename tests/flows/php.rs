@@ -1,5 +1,5 @@
-//! `examples/php-panel` under PHP's own server: a panel that was not written for Keyturn accepts a password that Keyturn
-//! set, and Keyturn verifies the one that the panel had stored; and its own pages show what Keyturn draws.
+//! `examples/php-panel` under PHP's own server, on SQLite and MariaDB: a panel that was not written for Keyturn accepts a password
+//! that Keyturn set, and Keyturn verifies the one that the panel had stored; and its own pages show what Keyturn draws.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use keyturn_host::plugin::grants::digest;
+use keyturn_servers::{Database, mariadb};
 use keyturn_tests::browser::walk;
 use keyturn_tests::{PASSWORD, Stopped, free_port};
 use serde_json::{Value, json};
@@ -40,12 +41,23 @@ fn answers(port: u16, who: &str) {
 }
 
 impl PhpPanel {
-    fn start() -> Self {
-        Self::serve(Self::folder(), free_port(), &[("KEYTURN_TOKEN_FILE", "/nowhere")])
+    /// On a database of this server's, or on a file.
+    fn start(database: Option<&Database<'_>>) -> Self {
+        Self::serve(Self::folder(database), database, free_port(), &[("KEYTURN_TOKEN_FILE", "/nowhere")])
+    }
+
+    /// Where its tables are, as PHP has it.
+    fn at(folder: &Path, database: Option<&Database<'_>>) -> String {
+        match database {
+            Some(Database { server, name, .. }) => {
+                format!("mysql:host=127.0.0.1;port={};dbname={name};user=keyturn", server.port)
+            }
+            None => folder.join("panel.db").display().to_string(),
+        }
     }
 
     /// What stands beside the panel, and its people.
-    fn folder() -> tempfile::TempDir {
+    fn folder(database: Option<&Database<'_>>) -> tempfile::TempDir {
         let source = source();
         let folder = tempfile::tempdir().expect("a folder");
         let component = PASSWORD.packed();
@@ -54,9 +66,14 @@ impl PhpPanel {
         let grants = std::fs::read_to_string(source.join("plugins.d/keyturn-password.toml")).expect("reads");
         let grants = grants.replace("@SHA256@", &digest(&component));
         std::fs::write(folder.path().join("plugins.d/keyturn-password.toml"), grants).expect("written");
-        std::fs::copy(source.join("keyturn.toml"), folder.path().join("keyturn.toml")).expect("copied");
-        let database = folder.path().join("panel.db");
-        let seeded = php().arg(source.join("seed.php")).env("PANEL_DB", &database).stdout(Stdio::null()).status();
+        let config = std::fs::read_to_string(source.join("keyturn.toml")).expect("reads");
+        let config = match database {
+            Some(database) => config.replace("sqlite = \"panel.db\"", &format!("url = \"{}\"", database.url)),
+            None => config,
+        };
+        std::fs::write(folder.path().join("keyturn.toml"), config).expect("written");
+        let at = Self::at(folder.path(), database);
+        let seeded = php().arg(source.join("seed.php")).env("PANEL_DB", at).stdout(Stdio::null()).status();
         assert!(
             seeded.expect("php runs; `cargo xtask test` installs what this test needs").success(),
             "the panel's people could not be made"
@@ -64,11 +81,11 @@ impl PhpPanel {
         folder
     }
 
-    fn serve(folder: tempfile::TempDir, port: u16, own: &[(&str, &str)]) -> Self {
+    fn serve(folder: tempfile::TempDir, database: Option<&Database<'_>>, port: u16, own: &[(&str, &str)]) -> Self {
         let server = php()
             .args(["-S", &format!("127.0.0.1:{port}"), "-t"])
             .arg(source().join("public"))
-            .env("PANEL_DB", folder.path().join("panel.db"))
+            .env("PANEL_DB", Self::at(folder.path(), database))
             .envs(own.iter().copied())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -125,17 +142,16 @@ fn cookie_of(answer: &str) -> Option<String> {
     set.next_back().and_then(|(_, value)| value.split(';').next()).map(str::to_owned)
 }
 
-#[test]
-fn a_panel_that_is_not_ours_accepts_a_password_that_keyturn_set() {
-    let panel = PhpPanel::start();
+fn accepts_what_keyturn_set(panel: &PhpPanel) {
     let config = panel.config();
-    let verify = |password: &str| -> Value {
-        let input = json!({"login_or_email": "carmen", "password": password}).to_string();
+    let verify = |login: &str, password: &str| -> Value {
+        let input = json!({"login_or_email": login, "password": password}).to_string();
         serde_json::from_str(&done(&keyturn(&config, &["call", "password/verify", "-"], &input))).expect("JSON")
     };
     // Before: PHP's own bcrypt hash is verified by Keyturn, and by PHP.
-    assert_eq!(verify(OLD)["kind"], "accepted");
-    assert_eq!(verify("flour water and sand")["kind"], "rejected");
+    assert_eq!(verify("carmen", OLD)["kind"], "accepted");
+    assert_eq!(verify("carmen", "flour water and sand")["kind"], "rejected");
+    assert_eq!(verify("pavel", "gone fishing until spring")["kind"], "suspended");
     let session = panel.sign_in("carmen", OLD).expect("the old password signs in");
     assert!(panel.signed_in(&session));
 
@@ -147,25 +163,31 @@ fn a_panel_that_is_not_ours_accepts_a_password_that_keyturn_set() {
     let session = panel.sign_in("carmen", NEW).expect("the new password signs in, through PHP's own password_verify");
     assert!(panel.signed_in(&session));
     // What Keyturn verifies at sign-in it may not rewrite into what PHP could not read.
-    assert_eq!(verify(NEW)["kind"], "accepted");
+    assert_eq!(verify("carmen", NEW)["kind"], "accepted");
     assert!(panel.sign_in("carmen", NEW).is_some());
+    // Its administrators are not mapped.
+    let output = keyturn(&config, &["reset-password", "admin"], NEW);
+    assert_eq!(output.status.code(), Some(4), "{}", err(&output));
+    assert!(panel.sign_in("admin", "keeper of the rack keys").is_some());
+}
+
+#[test]
+fn a_panel_that_is_not_ours_accepts_a_password_that_keyturn_set() {
+    accepts_what_keyturn_set(&PhpPanel::start(None));
+}
+
+#[test]
+fn a_panel_that_is_not_ours_accepts_a_password_that_keyturn_set_on_mariadb() {
+    accepts_what_keyturn_set(&PhpPanel::start(Some(&mariadb().database())));
 }
 
 #[test]
 fn what_bcrypt_would_cut_is_refused_by_name() {
-    let panel = PhpPanel::start();
+    let panel = PhpPanel::start(None);
     let output = keyturn(&panel.config(), &["reset-password", "carmen"], &"copper lantern oats and ".repeat(4));
     assert_eq!(output.status.code(), Some(5), "{}", err(&output));
     assert!(err(&output).contains("72"), "{}", err(&output));
     assert!(panel.sign_in("carmen", OLD).is_some(), "nothing was changed");
-}
-
-#[test]
-fn who_is_not_mapped_cannot_be_reset() {
-    let panel = PhpPanel::start();
-    let output = keyturn(&panel.config(), &["reset-password", "admin"], NEW);
-    assert_eq!(output.status.code(), Some(4), "{}", err(&output));
-    assert!(panel.sign_in("admin", "keeper of the rack keys").is_some());
 }
 
 /// The host beside the panel, and the panel with a key for it.
@@ -176,10 +198,10 @@ struct Beside {
 }
 
 impl Beside {
-    fn start() -> Self {
+    fn start(database: Option<&Database<'_>>) -> Self {
         let (port, panel) = (free_port(), free_port());
         let links = format!("http://127.0.0.1:{port}");
-        let folder = PhpPanel::folder();
+        let folder = PhpPanel::folder(database);
         let config = folder.path().join("keyturn.toml");
         let text = std::fs::read_to_string(&config).expect("reads");
         let own = [
@@ -205,13 +227,12 @@ impl Beside {
         let host = Stopped(host.expect("keyturn starts"));
         answers(port, "the host");
         let own = [("KEYTURN_HOST", links.as_str()), ("KEYTURN_TOKEN_FILE", file.to_str().expect("text"))];
-        Self { panel: PhpPanel::serve(folder, panel, &own), host, links }
+        Self { panel: PhpPanel::serve(folder, database, panel, &own), host, links }
     }
 }
 
-#[test]
-fn its_own_pages_show_all_three_ways_to_a_new_password() {
-    let beside = Beside::start();
+fn shows_all_three_ways(database: Option<&Database<'_>>) {
+    let beside = Beside::start(database);
     let facts = json!({
         "base": format!("http://127.0.0.1:{}", beside.panel.port), "links": beside.links,
         "admin": "keeper of the rack keys", "mails": beside.panel.folder.path().join("mails"),
@@ -220,8 +241,18 @@ fn its_own_pages_show_all_three_ways_to_a_new_password() {
 }
 
 #[test]
+fn its_own_pages_show_all_three_ways_to_a_new_password() {
+    shows_all_three_ways(None);
+}
+
+#[test]
+fn its_own_pages_show_all_three_ways_to_a_new_password_on_mariadb() {
+    shows_all_three_ways(Some(&mariadb().database()));
+}
+
+#[test]
 fn its_pages_stand_where_the_host_does_not_answer() {
-    let beside = Beside::start();
+    let beside = Beside::start(None);
     drop(beside.host);
     let page = beside.panel.request("GET", "/index.php", "", "");
     assert!(page.starts_with("HTTP/1.0 200") && page.contains("You can't manage passwords right now."), "{page}");

@@ -36,9 +36,10 @@ pub(crate) const TESTS: &[Need] = &[
         },
     },
     Need {
-        packages: &["php-cli", "php-sqlite3", "php-mbstring"],
+        packages: &["php-cli", "php-sqlite3", "php-mysql", "php-pgsql", "php-mbstring"],
         is_there: || {
-            let loaded = "exit((int) !(extension_loaded('pdo_sqlite') && extension_loaded('mbstring')));";
+            let loaded = "exit((int) !(extension_loaded('pdo_sqlite') && extension_loaded('pdo_mysql') \
+                          && extension_loaded('mysqli') && extension_loaded('pdo_pgsql') && extension_loaded('mbstring')));";
             program("php").args(["-r", loaded]).answer().is_some()
         },
     },
@@ -51,6 +52,19 @@ pub(crate) const TESTS: &[Need] = &[
                           && stream_resolve_include_path('smarty4/Smarty.class.php')));";
             program("php").args(["-r", loaded]).answer().is_some()
         },
+    },
+    // Programs whose tables Keyturn is tried on. WordPress asks for a web server, which no test uses: the smallest ones.
+    Need {
+        packages: &["php-illuminate-auth", "php-illuminate-hashing"],
+        is_there: || {
+            let loaded = "exit((int) !(stream_resolve_include_path('Illuminate/Auth/autoload.php') \
+                          && stream_resolve_include_path('Illuminate/Hashing/autoload.php')));";
+            program("php").args(["-r", loaded]).answer().is_some()
+        },
+    },
+    Need {
+        packages: &["wordpress", "micro-httpd", "php-cgi"],
+        is_there: || std::path::Path::new("/usr/share/wordpress/wp-settings.php").exists(),
     },
     Need { packages: &["phpunit"], is_there: || program("phpunit").arg("--version").answer().is_some() },
     Need {

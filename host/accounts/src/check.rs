@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::ops::ControlFlow;
 
-use super::{Mapping, Provider as _, Realm, Sql, State, key_text, quoted, rest, text};
+use super::{As, Mapping, Provider as _, Realm, Sql, State, Touch, key_text, quoted, rest, text};
 use keyturn_core::accounts::AccountId;
 use keyturn_core::fold::fold;
 use keyturn_store::database::{Bind, Connection, ValueRef};
@@ -87,8 +87,15 @@ impl Sql {
     }
 }
 
+/// What Django, Werkzeug and others write before the hash. Some systems store plain text, so no other word is shown.
+const WORDS: [&str; 8] =
+    ["argon2", "bcrypt", "bcrypt_sha256", "md5", "pbkdf2", "pbkdf2_sha1", "pbkdf2_sha256", "scrypt"];
+
 /// The scheme that a stored text names, with what encloses it; of a text that names none, only its length.
 pub(super) fn scheme(hash: &str) -> String {
+    if let Some(end) = hash.find(['$', ':']).filter(|end| WORDS.contains(&&hash[..*end])) {
+        return hash[..=end].to_owned();
+    }
     let closing = match hash.chars().next() {
         Some('$') => Some('$'),
         Some('{') => Some('}'),
@@ -123,6 +130,7 @@ impl<'a> Look<'a> {
             self.spellings()?;
             self.shared(most)?;
             self.hashes()?;
+            self.touched()?;
             self.sessions()?;
             self.overlooked()?;
         }
@@ -333,63 +341,19 @@ impl<'a> Look<'a> {
         Ok(())
     }
 
-    fn sessions(&mut self) -> Found {
+    /// Whether the columns that a new password sets to NULL can be that.
+    fn touched(&mut self) -> Found {
         let mapping = self.mapping();
-        let (table, name) = (quoted(&mapping.table), self.name);
-        match (&mapping.sessions, &mapping.epoch) {
-            (Some(sessions), _) => {
-                let text = format!("sessions: each new password ends those in {}", sessions.table);
-                self.say(Severity::Good, text, None);
-                self.session_keys(sessions)?;
-                if let Some(count) = &self.realm.count_sessions
-                    && !self.by_index(count, sessions)?
-                {
-                    let text = format!(
-                        "sessions: no index serves {}, so ending sessions reads the whole table",
-                        sessions.account
-                    );
-                    let index = quoted(&format!("{}_{}", sessions.table, sessions.account));
-                    let (table, account) = (quoted(&sessions.table), quoted(&sessions.account));
-                    let fix = format!("CREATE INDEX {index} ON {table} ({account});");
-                    self.say(Severity::Note, text, Some(self.dialect().for_a_session(fix)));
-                }
-            }
-            (None, Some(epoch)) => {
-                let text = format!("epoch: each new password raises column {epoch}; the panel must compare it");
-                self.say(Severity::Note, text, None);
-            }
-            (None, None) => {
-                let text = "sessions and epoch are not mapped: the panel must end sessions itself, or people stay \
-                            signed in after a new password";
-                let seen = self.session_table()?.map_or_else(
-                    || "sessions = { table = …, account = … }, if a table has them with their account".to_owned(),
-                    |(table, account)| format!("sessions = {{ table = \"{table}\", account = \"{account}\" }}"),
-                );
-                let add = format!("ALTER TABLE {table} ADD COLUMN \"password_epoch\" INTEGER NOT NULL DEFAULT 0;");
-                let add = self.dialect().for_a_session(add);
-                let fix = format!(
-                    "{seen}\nor:   epoch = \"password_epoch\", for the panel to compare, after\n      \
-                     {add}\n\
-                     or:   let the panel compare GET /v1/accounts/{name}:ID/epoch at each request"
-                );
-                self.say(Severity::Note, text.to_owned(), Some(fix));
+        let columns = self.dialect().columns(self.sql, &mapping.table)?;
+        for Touch { column, .. } in mapping.touch.iter().filter(|touch| touch.r#as == As::Null) {
+            if columns.iter().any(|present| present.name.eq_ignore_ascii_case(column) && !present.null) {
+                let text = format!("touch: column {column} can't be NULL, so no password can be set");
+                let fix =
+                    format!("{{ column = \"{column}\", as = \"empty\" }}, or another value that ends what it holds");
+                self.say(Severity::Wrong, text, Some(fix));
             }
         }
         Ok(())
-    }
-
-    /// A table of sessions with a column for these accounts' keys, by their names.
-    fn session_table(&self) -> Result<Option<(String, String)>, StorageError> {
-        let table = self.mapping().table.to_lowercase();
-        let names = ["user_id".to_owned(), "account_id".to_owned(), format!("{table}_id"), format!("{}_id", self.name)];
-        let singular = table.strip_suffix('s').map(|table| format!("{table}_id"));
-        for Table { name, .. } in self.tables()?.into_iter().filter(|table| table.name.contains("session")) {
-            let mut present = self.present(&name)?.into_iter();
-            if let Some(column) = present.find(|column| names.iter().chain(&singular).any(|name| name == column)) {
-                return Ok(Some((name, column)));
-            }
-        }
-        Ok(None)
     }
 
     /// Columns that by their names want to be mapped.

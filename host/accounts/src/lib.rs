@@ -391,6 +391,7 @@ impl As {
             As::Datetime => written("%Y-%m-%d %H:%M:%S"),
             As::Zero => Value::Integer(0),
             As::Null => Value::Null,
+            As::Empty => Value::Text(String::new()),
         }
     }
 }

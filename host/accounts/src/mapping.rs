@@ -204,6 +204,8 @@ pub enum As {
     Zero,
     /// NULL: a token that no longer holds.
     Null,
+    /// The empty text: the same in a column that can't be NULL.
+    Empty,
 }
 
 /// A value in the configuration.

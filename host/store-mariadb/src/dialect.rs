@@ -33,12 +33,13 @@ impl Dialect for MariaDb {
 
     fn columns(&self, db: &dyn Connection, table: &str) -> Result<Vec<Column>, StorageError> {
         let columns =
-            "SELECT column_name, data_type, character_maximum_length, collation_name FROM information_schema.columns
-                       WHERE table_schema = DATABASE() AND table_name = ?1 ORDER BY ordinal_position";
+            "SELECT column_name, data_type, character_maximum_length, collation_name, is_nullable
+             FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = ?1 ORDER BY ordinal_position";
         db.all(columns, &[ValueRef::Text(table)], |row| {
             let most = row.get(2)?;
             let collation = row.get::<Option<String>>(3)?.filter(|collation| !collation.starts_with("utf8mb4_"));
-            Ok(Column { name: row.get(0)?, holds: holds(&row.get::<String>(1)?, most), most, collation })
+            let null = row.get::<String>(4)? == "YES";
+            Ok(Column { name: row.get(0)?, holds: holds(&row.get::<String>(1)?, most), most, collation, null })
         })
     }
 

@@ -34,11 +34,13 @@ impl Dialect for Postgres {
 
     fn columns(&self, db: &dyn Connection, table: &str) -> Result<Vec<Column>, StorageError> {
         let sql = "SELECT a.attname, CAST(CASE WHEN t.typtype = 'd' THEN b.typname ELSE t.typname END AS text),
-                CAST(CASE WHEN t.typname IN ('varchar', 'bpchar') AND a.atttypmod > 4 THEN a.atttypmod - 4 END AS bigint)
+                CAST(CASE WHEN t.typname IN ('varchar', 'bpchar') AND a.atttypmod > 4 THEN a.atttypmod - 4 END AS bigint),
+                CAST(a.attnotnull AS int)
             FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON b.oid = t.typbasetype
             WHERE a.attrelid = to_regclass(?1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
         db.all(sql, &[ValueRef::Text(&quoted(table))], |row| {
-            Ok(Column { name: row.get(0)?, holds: holds(&row.get::<String>(1)?), most: row.get(2)?, collation: None })
+            let (kind, null) = (row.get::<String>(1)?, row.get::<i64>(3)? == 0);
+            Ok(Column { name: row.get(0)?, holds: holds(&kind), most: row.get(2)?, collation: None, null })
         })
     }
 
@@ -50,7 +52,8 @@ impl Dialect for Postgres {
         db.all(sql, &[], |row| Ok(Table { name: row.get(0)?, unfit: None }))
     }
 
-    /// A sequential scan is the plan of a small table, whatever indexes it has; so such plans are ruled out first.
+    /// A small table is read from its beginning, or in the order of its key, whatever other indexes it has; so such plans are ruled out
+    /// first. What an index finds is then a bitmap.
     fn uses_index(
         &self,
         db: &dyn Connection,
@@ -58,9 +61,13 @@ impl Dialect for Postgres {
         parameters: &[Value],
         table: &str,
     ) -> Result<bool, StorageError> {
-        db.change("SET LOCAL enable_seqscan = off", &[])?;
+        let plans = ["seqscan", "indexscan", "indexonlyscan"];
+        let allow = |how| {
+            plans.iter().try_for_each(|plan| db.change(&format!("SET LOCAL enable_{plan} = {how}"), &[]).map(drop))
+        };
+        allow("off")?;
         let plan = db.rows(&format!("EXPLAIN {statement}"), parameters);
-        db.change("SET LOCAL enable_seqscan = on", &[])?;
+        allow("on")?;
         // Quoted where it has to be.
         let scans = [table.to_owned(), quoted(table)].map(|name| format!("Seq Scan on {name}"));
         let steps: Vec<Value> = plan?.into_iter().flatten().collect();

@@ -1,7 +1,7 @@
 //! What SQLite has words of its own for.
 
 use keyturn_store::StorageError;
-use keyturn_store::database::{Connection, Value};
+use keyturn_store::database::{Connection, Value, ValueRef};
 use keyturn_store::dialect::{Column, Dialect, Holds, Table};
 
 /// SQLite's.
@@ -18,8 +18,10 @@ impl Dialect for Sqlite {
     }
 
     fn columns(&self, db: &dyn Connection, table: &str) -> Result<Vec<Column>, StorageError> {
-        let rows = db.rows("SELECT name FROM pragma_table_info(?1)", &[Value::Text(table.to_owned())])?;
-        Ok(texts(rows).map(|name| Column { name, holds: Holds::Anything, most: None, collation: None }).collect())
+        db.all("SELECT name, \"notnull\" FROM pragma_table_info(?1)", &[ValueRef::Text(table)], |row| {
+            let null = row.get::<i64>(1)? == 0;
+            Ok(Column { name: row.get(0)?, holds: Holds::Anything, most: None, collation: None, null })
+        })
     }
 
     fn tables(&self, db: &dyn Connection) -> Result<Vec<Table>, StorageError> {

@@ -31,6 +31,8 @@ pub struct Column {
     pub most: Option<u64>,
     /// How its texts are compared, where they are of another character set than statements: it can't hold all that people type.
     pub collation: Option<String>,
+    /// Whether it can be NULL.
+    pub null: bool,
 }
 
 /// A table of the panel's, or a view.

@@ -14,6 +14,7 @@ mod plugins;
 mod rights;
 pub mod server;
 mod servers;
+mod servers_webhooks;
 mod serving;
 mod several;
 mod signed;

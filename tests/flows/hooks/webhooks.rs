@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use keyturn_tests::free_port;
 use serde_json::{Value, json};
 
+use crate::flows::python;
 use crate::hooks::server::{ANOTHER, PASSWORD, Panel, Server};
 
 /// The blocks of this language in docs/webhooks.md.
@@ -23,14 +24,14 @@ fn documented(language: &str) -> Vec<String> {
 }
 
 /// A receiver of the documentation's, with its log.
-struct Documented {
+pub struct Documented {
     child: Child,
-    url: String,
+    pub url: String,
     log: PathBuf,
 }
 
 impl Documented {
-    fn php(folder: &Path, secret: &Path) -> Self {
+    pub fn php(folder: &Path, secret: &Path) -> Self {
         let port = free_port();
         let script = folder.join("receiver.php");
         std::fs::write(&script, documented("php").concat()).expect("written");
@@ -43,7 +44,7 @@ impl Documented {
         let port = free_port();
         let script = folder.join("receiver.py");
         std::fs::write(&script, documented("python").concat()).expect("written");
-        let mut command = Command::new(python());
+        let mut command = Command::new(python("standardwebhooks"));
         command.arg(&script).arg(port.to_string());
         Self::start(command, folder, secret, port, "python")
     }
@@ -75,7 +76,7 @@ impl Documented {
     }
 
     #[track_caller]
-    fn says(&self, text: &str) {
+    pub fn says(&self, text: &str) {
         let until = Instant::now() + Duration::from_secs(20);
         while !self.said().contains(text) {
             assert!(Instant::now() < until, "“{text}” never stood in the log:\n{}", self.said());
@@ -91,33 +92,23 @@ impl Drop for Documented {
     }
 }
 
-/// Python with what the tests need.
-fn python() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("python");
-    let (python, shown) = (folder.join("bin/python"), folder.display());
-    let there = Command::new(&python).args(["-c", "import standardwebhooks"]).status();
-    assert!(
-        there.is_ok_and(|status| status.success()),
-        "this needs standardwebhooks. `cargo xtask test` installs it; by hand:\n\n  \
-         python3 -m venv {shown} && {shown}/bin/python -m pip install --requirement tests/requirements.txt\n"
-    );
-    python
-}
-
-/// A server by hand: answers the n-th request by `answers`, the last for ever, and tells each head.
-fn scripted(answers: &'static [&'static str]) -> (SocketAddr, Receiver<String>) {
+/// A server by hand: answers the n-th request by `answers`, the last for ever, and tells each head. An empty answer never comes.
+pub fn scripted(answers: &'static [&'static str]) -> (SocketAddr, Receiver<String>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let address = listener.local_addr().expect("an address");
     let (tell, told) = channel();
     std::thread::spawn(move || {
+        let mut unanswered = Vec::new();
         for (n, mut stream) in listener.incoming().map_while(Result::ok).enumerate() {
             let mut reader = BufReader::new(stream.try_clone().expect("the same"));
             let mut head = String::new();
             while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).is_ok_and(|read| read > 0) {}
             let mut body = vec![0; header(&head, "content-length").parse().unwrap_or(0)];
             let _ = reader.read_exact(&mut body);
-            let status = answers[n.min(answers.len() - 1)];
-            let _ = write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+            match answers[n.min(answers.len() - 1)] {
+                "" => unanswered.push(stream),
+                status => _ = write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n"),
+            }
             if tell.send(head).is_err() {
                 return;
             }
@@ -126,14 +117,14 @@ fn scripted(answers: &'static [&'static str]) -> (SocketAddr, Receiver<String>) 
     (address, told)
 }
 
-fn header(head: &str, name: &str) -> String {
+pub fn header(head: &str, name: &str) -> String {
     let mut lines = head.lines().filter_map(|line| line.split_once(": "));
     lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map_or_else(String::new, |(_, value)| value.to_owned())
 }
 
 impl Panel {
     /// A file with these secrets, for its owner only.
-    fn secrets(&self, name: &str, secrets: &[&str]) -> PathBuf {
+    pub fn secrets(&self, name: &str, secrets: &[&str]) -> PathBuf {
         use std::os::unix::fs::PermissionsExt as _;
         let path = self.folder.path().join(name);
         std::fs::write(&path, secrets.join("\n")).expect("written");
@@ -142,7 +133,7 @@ impl Panel {
     }
 
     /// Names a webhook in the configuration.
-    fn webhook(&self, name: &str, url: &str, secret_file: &Path, more: &str) {
+    pub fn webhook(&self, name: &str, url: &str, secret_file: &Path, more: &str) {
         let mut text = std::fs::read_to_string(&self.config).expect("reads");
         text.push_str(&format!(
             "\n[[webhooks]]\nname = \"{name}\"\nurl = \"{url}\"\nsecret-file = \"{}\"\nevents = [\"password.changed\"]\n{more}\n",
@@ -151,7 +142,7 @@ impl Panel {
         std::fs::write(&self.config, text).expect("writes");
     }
 
-    fn made(&self) -> String {
+    pub fn made(&self) -> String {
         self.done(&["webhooks", "secret"]).trim().to_owned()
     }
 
@@ -161,7 +152,7 @@ impl Panel {
     }
 
     #[track_caller]
-    fn comes_to(&self, destination: &str, state: &str) -> Value {
+    pub fn comes_to(&self, destination: &str, state: &str) -> Value {
         let until = Instant::now() + Duration::from_secs(20);
         loop {
             let list = self.list(&["--to", destination]);
@@ -174,16 +165,16 @@ impl Panel {
     }
 }
 
-const PRIVATE: &str = "allow-private = true";
+pub const PRIVATE: &str = "allow-private = true";
 
 /// Sets Marta's password by a hook.
-fn change(server: &Server, token: &str, password: &str) {
+pub fn change(server: &Server, token: &str, password: &str) {
     let arguments = json!({ "account": "customer:1", "new": password, "must_change": false });
     let answer = server.call(token, "password/set-password", &arguments);
     assert!(matches!(answer.status, 200 | 204), "{} {}", answer.status, answer.body);
 }
 
-fn key(panel: &Panel) -> String {
+pub fn key(panel: &Panel) -> String {
     panel.key("billing", "password/set-password,without-step-up", &[])
 }
 
@@ -451,7 +442,7 @@ fn tls_is_verified_against_the_systems_authorities_or_those_of_the_file() {
     let file = folder.join("tls.py");
     std::fs::write(&file, script).expect("written");
     let secret = panel.secrets("secret", &[&panel.made()]);
-    let mut command = Command::new(python());
+    let mut command = Command::new(python("standardwebhooks"));
     command.arg(&file).arg(port.to_string()).arg(&certificate).arg(&key);
     let receiver = Documented::start(command, folder, &secret, port, "tls");
     let ca = format!("{PRIVATE}\nca-file = \"{}\"", certificate.display());

@@ -35,6 +35,26 @@ impl Sql {
     }
 }
 
+impl Sql {
+    /// Whether the column of a realm's hashes holds this one whole.
+    ///
+    /// # Errors
+    /// [`StorageError`], where the tables are not as mapped.
+    pub fn holds(&self, sql: &dyn Connection, name: &str, hash: &str) -> Result<Result<(), String>, StorageError> {
+        let Some(realm) = self.realms.get(name) else { return Ok(Ok(())) };
+        let columns = realm.dialect.columns(sql, &realm.mapping.table)?;
+        let column = columns.iter().find(|column| column.name.eq_ignore_ascii_case(&realm.mapping.hash));
+        let most = column.and_then(|column| column.most).and_then(|most| usize::try_from(most).ok());
+        Ok(match most.filter(|most| *most < hash.len()) {
+            Some(most) => {
+                let hash = hash.len();
+                Err(format!("column {} holds {most} characters, and such a hash has {hash}", realm.mapping.hash))
+            }
+            None => Ok(()),
+        })
+    }
+}
+
 impl Look<'_> {
     /// The most frequent first.
     pub(super) fn kinds(&self) -> Result<Vec<HashKind>, StorageError> {

@@ -1,16 +1,76 @@
-//! Whether the sessions of an account are found by its key: SQLite takes the text `17` for the number 17 in some columns, and
-//! not in others.
+//! What ends the sessions of an account, and whether they are found by its key: SQLite takes the text `17` for the number 17 in some
+//! columns, and not in others.
 
 use super::{Found, Look, Severity};
 use crate::{Rows, Statement, key, quoted, text};
 use keyturn_core::accounts::AccountId;
 use keyturn_store::Provider as _;
-use keyturn_store::dialect::Holds;
+use keyturn_store::dialect::{Holds, Table};
 use keyturn_store::{StorageError, Value};
 
 impl Look<'_> {
+    /// What ends sessions, and what to map if nothing does.
+    pub(super) fn sessions(&mut self) -> Found {
+        let mapping = self.mapping();
+        let (table, name) = (quoted(&mapping.table), self.name);
+        match (&mapping.sessions, &mapping.epoch) {
+            (Some(sessions), _) => {
+                let text = format!("sessions: each new password ends those in {}", sessions.table);
+                self.say(Severity::Good, text, None);
+                self.session_keys(sessions)?;
+                if let Some(count) = &self.realm.count_sessions
+                    && !self.by_index(count, sessions)?
+                {
+                    let text = format!(
+                        "sessions: no index serves {}, so ending sessions reads the whole table",
+                        sessions.account
+                    );
+                    let index = quoted(&format!("{}_{}", sessions.table, sessions.account));
+                    let (table, account) = (quoted(&sessions.table), quoted(&sessions.account));
+                    let fix = format!("CREATE INDEX {index} ON {table} ({account});");
+                    self.say(Severity::Note, text, Some(self.dialect().for_a_session(fix)));
+                }
+            }
+            (None, Some(epoch)) => {
+                let text = format!("epoch: each new password raises column {epoch}; the panel must compare it");
+                self.say(Severity::Note, text, None);
+            }
+            (None, None) => {
+                let text = "sessions and epoch are not mapped: the panel must end sessions itself, or people stay \
+                            signed in after a new password";
+                let seen = self.session_table()?.map_or_else(
+                    || "sessions = { table = …, account = … }, if a table has them with their account".to_owned(),
+                    |(table, account)| format!("sessions = {{ table = \"{table}\", account = \"{account}\" }}"),
+                );
+                let add = format!("ALTER TABLE {table} ADD COLUMN \"password_epoch\" INTEGER NOT NULL DEFAULT 0;");
+                let add = self.dialect().for_a_session(add);
+                let fix = format!(
+                    "{seen}\nor:   epoch = \"password_epoch\", for the panel to compare, after\n      \
+                     {add}\n\
+                     or:   let the panel compare GET /v1/accounts/{name}:ID/epoch at each request"
+                );
+                self.say(Severity::Note, text.to_owned(), Some(fix));
+            }
+        }
+        Ok(())
+    }
+
+    /// A table of sessions with a column for these accounts' keys, by their names.
+    fn session_table(&self) -> Result<Option<(String, String)>, StorageError> {
+        let table = self.mapping().table.to_lowercase();
+        let names = ["user_id".to_owned(), "account_id".to_owned(), format!("{table}_id"), format!("{}_id", self.name)];
+        let singular = table.strip_suffix('s').map(|table| format!("{table}_id"));
+        for Table { name, .. } in self.tables()?.into_iter().filter(|table| table.name.contains("session")) {
+            let mut present = self.present(&name)?.into_iter();
+            if let Some(column) = present.find(|column| names.iter().chain(&singular).any(|name| name == column)) {
+                return Ok(Some((name, column)));
+            }
+        }
+        Ok(None)
+    }
+
     /// Whether a statement over the sessions of an account finds them by an index.
-    pub(super) fn by_index(&self, statement: &Statement, sessions: &Rows) -> Result<bool, StorageError> {
+    fn by_index(&self, statement: &Statement, sessions: &Rows) -> Result<bool, StorageError> {
         let key = match self.realm.holds(self.sql)?[1] {
             Holds::Integer => Value::Integer(0),
             Holds::Bytes16 => Value::Blob(vec![0; 16]),
@@ -21,7 +81,7 @@ impl Look<'_> {
     }
 
     /// Takes one session of each type that the column holds, and looks for it as a new password would.
-    pub(super) fn session_keys(&mut self, sessions: &Rows) -> Found {
+    fn session_keys(&mut self, sessions: &Rows) -> Found {
         if self.realm.holds(self.sql)?[1] != Holds::Anything {
             return Ok(());
         }

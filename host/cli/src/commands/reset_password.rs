@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use keyturn_host::Host;
 use keyturn_host::accounts::{AccountId, Matched};
 use keyturn_host::seal::without_mark;
+use keyturn_host::{CallError, Failure, Host};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -47,7 +47,10 @@ pub fn run(config: &Path, arguments: &Arguments, output: &Output) -> anyhow::Res
     }
     let new = password()?;
     let call = json!({ "account": account.as_str(), "new": new.as_str(), "must_change": arguments.must_change });
-    let changed = host.call(&console(), &config.sign_in.set_hook, &call, None)?;
+    let changed = host.call(&console(), &config.sign_in.set_hook, &call, None).map_err(|error| match error {
+        CallError::Failed(Failure::Unsupported) => ended(exit::REFUSED, format!("{error}; `keyturn check` says why")),
+        error => error.into(),
+    })?;
     output.answer(&changed, |output| {
         let ended = match changed.get("sessions_ended").and_then(Value::as_u64) {
             Some(1) => " 1 session was ended.".to_owned(),

@@ -153,6 +153,26 @@ fn a_new_index_finds_people_before_the_server_has_analyzed_it() {
     assert!(plan("id").contains("people_pkey"), "the server has become wiser: {}", plan("id"));
 }
 
+/// What a framework makes where addresses ignore case, since `citext` is an extension.
+#[test]
+fn a_column_whose_collation_ignores_case_is_searched_and_its_index_seen_in_a_small_table() {
+    let (_database, client) = panel(
+        "CREATE COLLATION no_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+         CREATE TABLE people (id serial PRIMARY KEY, login varchar(80) COLLATE no_case, pw text);
+         CREATE INDEX people_login ON people (lower(login));
+         INSERT INTO people (login, pw) VALUES ('Ana', 'h'), (' Zoë', 'h');",
+    );
+    let provider = provider("p = { table = 'people', id = 'id', login = 'login', hash = 'pw' }");
+    for (typed, key) in [("ANA", "1"), ("ZOË", "2")] {
+        let found = provider.find(&client, typed, &["p"], 10).expect("found");
+        assert_eq!(found.iter().map(|(id, _)| id.key()).collect::<Vec<_>>(), [key], "{typed}");
+    }
+    let said = provider.check(&client, 10);
+    for part in ["login: found by an index", "column login has odd spellings: 1 with white space"] {
+        assert!(said.iter().any(|finding| finding.text.contains(part)), "{part}: {said:?}");
+    }
+}
+
 /// A view that takes updates says how many rows it changed, so it may be mapped.
 #[test]
 fn a_view_may_be_mapped() {

@@ -1,9 +1,10 @@
 //! What a check says of a mapping.
 
 use keyturn_accounts::Severity;
+use keyturn_core::accounts::Why;
 use keyturn_store_tests::{Engine, every_engine};
 
-use super::{REALMS, findings, panel, people};
+use super::{REALMS, findings, id, panel, people};
 
 every_engine!(
     check_names_what_is_missing_and_offers_what_is_near,
@@ -11,6 +12,7 @@ every_engine!(
     check_finds_logins_that_several_share_and_keys_that_name_nobody,
     check_takes_no_column_of_many_values_for_a_state,
     check_counts_the_addresses_that_nothing_can_be_sent_to,
+    check_names_a_column_that_can_not_be_set_to_null,
 );
 
 fn check_names_what_is_missing_and_offers_what_is_near(engine: Engine) {
@@ -138,4 +140,30 @@ fn check_counts_the_addresses_that_nothing_can_be_sent_to(engine: Engine) {
     assert_eq!(people.store.read(|db| people.sql.unusable_addresses(db, "p")), Ok(13));
     panel.run("DELETE FROM people WHERE id >= 14");
     assert!(!findings(&panel, realm).iter().any(|(_, text, _)| text.contains("can't be used")));
+}
+
+fn check_names_a_column_that_can_not_be_set_to_null(engine: Engine) {
+    let panel = panel(engine);
+    panel.create(
+        "CREATE TABLE people (id NUMBER, login NAME, password TEXT, token VARCHAR(20) NOT NULL, other VARCHAR(20))",
+    );
+    panel.run("INSERT INTO people VALUES (1, 'ana', 'h', 't', 'o')");
+    let realm = |how: &str| {
+        format!(
+            "p = {{ table = 'people', id = 'id', login = 'login', hash = 'password',
+                    touch = [{{ column = 'token', as = '{how}' }}, {{ column = 'other', as = 'null' }}] }}"
+        )
+    };
+    let named =
+        |said: &[(Severity, String, String)]| said.iter().find(|(_, text, _)| text.contains("can't be NULL")).cloned();
+    let (severity, text, fix) = named(&findings(&panel, &realm("null"))).expect("named");
+    assert_eq!(
+        (severity, text.as_str()),
+        (Severity::Wrong, "accounts.p: touch: column token can't be NULL, so no password can be set")
+    );
+    assert!(fix.contains("as = \"empty\""), "{fix}");
+    assert!(people(&panel, &realm("null")).replace(&id("p:1"), "new", Why::Password, 0).is_err());
+    assert_eq!(named(&findings(&panel, &realm("empty"))), None);
+    people(&panel, &realm("empty")).replace(&id("p:1"), "new", Why::Password, 0).expect("replaced");
+    assert_eq!(panel.column("SELECT concat(password, token, coalesce(other, '-')) FROM people"), ["new-"]);
 }

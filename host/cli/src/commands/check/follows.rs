@@ -45,7 +45,11 @@ pub fn realms(config: &Config, host: &Host, provider: &Sql, mail: bool, report: 
         let tally = config.storage().ok().and_then(|(storage, _)| storage.read(|sql| usable(provider, sql, name)).ok());
         if let Some(tally) = tally {
             let realm = Realm { name, tally, plugin, mail };
-            let stored = realm.storing(host, hook, provider, report);
+            let unfit = |hash: &str| {
+                let (storage, _) = config.storage().ok()?;
+                storage.read(|sql| provider.holds(sql, name, hash)).ok()?.err()
+            };
+            let stored = realm.storing(host, hook, (provider, &unfit), report);
             realm.offers(config.accounts[name].email.is_some(), stored, report);
         }
     }
@@ -64,15 +68,27 @@ impl Realm<'_> {
     }
 
     /// How new passwords are stored, as their plugin shows it by a hash of no password; and whether the panel verifies that,
-    /// by the mapping. If not, what fixes it.
-    fn storing(&self, host: &Host, hook: &str, provider: &Sql, report: &mut Report<'_>) -> Result<&str, String> {
+    /// by the mapping, and its column holds it. If not, what fixes it. `unfit`: why the column doesn't.
+    fn storing(
+        &self,
+        host: &Host,
+        hook: &str,
+        (provider, unfit): (&Sql, &dyn Fn(&str) -> Option<String>),
+        report: &mut Report<'_>,
+    ) -> Result<&str, String> {
         let Some(SettingValue::Text(output)) = self.setting("output") else {
             return Ok("its plugin decides");
         };
         let (name, plugin) = (self.name, &self.plugin.name);
         let (why, fix) = match host.call(&console(), &beside(hook, SAMPLE), &json!({}), None) {
             Ok(Value::String(hash)) => match provider.accepts(name, &hash) {
-                Ok(()) => return Ok(output),
+                Ok(()) => match unfit(&hash) {
+                    None => return Ok(output),
+                    Some(narrow) => {
+                        let fix = format!("widen accounts.{name}.hash, to 255 characters");
+                        (format!("{plugin} stores passwords as {output}, and {narrow}"), fix)
+                    }
+                },
                 Err(cause) => {
                     let fix = format!(
                         "settings.output in {plugin}.toml, if the panel verifies another scheme; or accounts.{name}.accepts, if it \
