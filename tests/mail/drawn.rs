@@ -5,8 +5,9 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use keyturn_host::accounts::Account;
 use keyturn_host::mail::Message;
-use keyturn_host::mail::draw::{Account, Context, draw};
+use keyturn_host::mail::draw::{Context, draw};
 use keyturn_host::mail::message::Writer;
 use keyturn_host::mail::template::{Kind, Template, Value};
 use keyturn_host::plugin::pack::mails_in;
@@ -36,8 +37,16 @@ fn mail(template: &Template, locale: &str) -> Message {
     let values: BTreeMap<String, Value> =
         template.variables.iter().map(|(name, kind)| (name.clone(), value(kind))).collect();
     let zone = jiff::tz::TimeZone::get("Europe/Madrid").expect("zone");
+    let account = Account {
+        id: "customer:1".parse().expect("an account"),
+        manager: None,
+        manager_realm: None,
+        values: [Some("Marta"), Some("marta.vidal"), Some("marta@vidal.example"), None, None]
+            .map(|it| it.map(str::to_owned)),
+        hash: None,
+    };
     let context = Context {
-        account: Some(Account { name: "Marta", login: "marta.vidal", email: "marta@vidal.example" }),
+        account: Some(&account),
         brand: "Northwind Hosting",
         contact: "help@northwind.example",
         sign_in: "https://panel.example/login",

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::template::{Block, Phrase, Phrases, Template, TemplateError, Text, Value, strong, unlinked, value};
 use super::{Mailbox, Message, line};
+use keyturn_core::accounts::{Account, Field};
 use keyturn_core::words::Words;
 
 /// Characters of a subject and a preheader: what mailboxes show.
@@ -22,7 +23,7 @@ const MASK: &str = "••••";
 #[derive(Debug, Clone)]
 pub struct Context<'a> {
     /// The recipient; none for an email to somebody without an account.
-    pub account: Option<Account<'a>>,
+    pub account: Option<&'a Account>,
     /// The panel's name.
     pub brand: &'a str,
     /// Whom to ask.
@@ -37,17 +38,6 @@ pub struct Context<'a> {
     pub locale: &'a str,
     /// The zone for times.
     pub zone: &'a TimeZone,
-}
-
-/// `account.*`.
-#[derive(Debug, Clone, Copy)]
-pub struct Account<'a> {
-    /// The person's name.
-    pub name: &'a str,
-    /// The person's login.
-    pub login: &'a str,
-    /// The person's address.
-    pub email: &'a str,
 }
 
 /// An email to send or show.
@@ -188,7 +178,7 @@ fn pieces(
 
 fn filled(values: &BTreeMap<String, Value>, context: &Context<'_>, words: Words) -> BTreeMap<String, Filled> {
     // The recipient's own address leads nowhere else, and people copy it if it is also the login.
-    let own = context.account.map(|account| account.email).filter(|email| !email.is_empty());
+    let own = context.account.and_then(|account| account.value(Field::Email)).filter(|email| !email.is_empty());
     let chosen = |text: &str| match own {
         Some(own) if own == text => value(text),
         _ => Filled::from(unlinked(text)),
@@ -197,7 +187,9 @@ fn filled(values: &BTreeMap<String, Value>, context: &Context<'_>, words: Words)
     let time = words.dated(context.time, context.zone);
     let request = context! { time => value(&time), origin => value(context.origin) };
     let mut filled = BTreeMap::from([("brand".to_owned(), brand), ("request".to_owned(), request)]);
-    if let Some(Account { name, login, email }) = context.account {
+    if let Some(account) = context.account {
+        let [name, login, email] =
+            [Field::Name, Field::Login, Field::Email].map(|field| account.value(field).unwrap_or_default());
         let account = context! { name => chosen(name), login => strong(&chosen(login)), email => value(email) };
         filled.insert("account".to_owned(), account);
     }

@@ -37,21 +37,16 @@ impl Work {
         asked_at: i64,
         masked: bool,
     ) -> Result<Drawn, TemplateError> {
-        let field = |field| account.and_then(|account| account.value(field)).unwrap_or_default();
         let origin = filling.origin.as_deref().map(rough).unwrap_or_default();
-        let locale = Some(field(Field::Locale)).filter(|locale| !locale.is_empty()).unwrap_or("en");
+        let locale = account.and_then(|account| account.value(Field::Locale)).filter(|locale| !locale.is_empty());
         let context = draw::Context {
-            account: account.map(|_| draw::Account {
-                name: field(Field::Name),
-                login: field(Field::Login),
-                email: field(Field::Email),
-            }),
+            account,
             brand: &self.brand().name,
             contact: &self.brand().contact,
             sign_in: &self.sign_in(),
             time: asked_at,
             origin: &origin,
-            locale,
+            locale: locale.unwrap_or("en"),
             zone: &self.brand().zone,
         };
         draw::draw(&filling.template, &filling.variables, &context, masked)

@@ -49,10 +49,19 @@ fn values(reason: &str) -> BTreeMap<String, Value> {
     .into()
 }
 
+fn account(name: &str, login: &str, email: &str) -> Account {
+    let mut values = [None, None, None, None, None];
+    for (field, value) in [(Field::Name, name), (Field::Login, login), (Field::Email, email)] {
+        values[field as usize] = Some(value.to_owned());
+    }
+    let id = "customer:1".parse().expect("an account");
+    Account { id, manager: None, manager_realm: None, values, hash: None }
+}
+
 fn drawn(locale: &str, name: &str, reason: &str, masked: bool) -> Drawn {
     let zone = TimeZone::get("Europe/Madrid").expect("zone");
     let context = Context {
-        account: Some(Account { name, login: "marta.vidal", email: "marta@vidal.example" }),
+        account: Some(&account(name, "marta.vidal", "marta@vidal.example")),
         brand: "Northwind Hosting",
         contact: "help@northwind.example",
         sign_in: "https://panel.example/login",
@@ -165,7 +174,7 @@ fn the_page_needs_nothing_from_elsewhere_and_survives_without_its_sheet() {
 fn masked_secrets_are_drawn_as_dots_and_may_be_gone() {
     let zone = TimeZone::UTC;
     let context = Context {
-        account: Some(Account { name: "Marta", login: "marta", email: "m@x.example" }),
+        account: Some(&account("Marta", "marta", "m@x.example")),
         brand: "Northwind",
         contact: "help",
         sign_in: "https://panel.example/login",
@@ -224,7 +233,7 @@ fn what_somebody_has_chosen_is_no_link() {
     let sent = |name: &str, login: &str, reason: &str| {
         let zone = TimeZone::UTC;
         let context = Context {
-            account: Some(Account { name, login, email: "marta@vidal.example" }),
+            account: Some(&account(name, login, "marta@vidal.example")),
             brand: "Northwind",
             contact: "help@northwind.example",
             sign_in: "https://panel.example/login",
