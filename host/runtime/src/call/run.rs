@@ -8,6 +8,7 @@ use keyturn_core::caller::{Actor, Caller};
 use keyturn_core::time::now;
 use keyturn_package::manifest::{Effects, Lane, Operation, Release, Role as ActorRole};
 use keyturn_store::{Commit, Effect, Known, Quotas, Record, StorageError};
+use serde::de::DeserializeOwned;
 use wasmtime::Store;
 
 use super::audit::turned_away;
@@ -15,7 +16,7 @@ use super::error::{CallError, Failure, stopped};
 use super::idempotency::{Recorded, same_body};
 use super::ledger::{Ledger, Purpose};
 use super::state::{self, State};
-use super::{Answer, Answered, Export, Invoke, Left, Request};
+use super::{Answer, Answered, Invoke, Left, Operate, Request};
 use crate::admit::Plugin;
 use crate::capabilities::{Parts, RETRY_SECONDS};
 use crate::engine;
@@ -26,13 +27,17 @@ const RUNS: usize = 3;
 
 impl Runtime {
     /// Does an operation: checks permission, waits for a place, runs the guest, commits, audits.
-    pub fn operate<T>(&self, request: &Request<'_>, export: &Export<'_, T>) -> Answered<T> {
+    pub fn operate<T: DeserializeOwned + Default>(
+        &self,
+        request: &Request<'_>,
+        invoke: &Operate<'_, T>,
+    ) -> Answered<T> {
         let operation = request.operation;
         let scope = operation.scope();
         let subject = request.subject.as_ref();
         let seen = self.may(request.caller, subject, &operation.actors, &operation.name, scope.as_deref())?;
         stepped_up(request.caller, request.operation, now())?;
-        let result = self.in_turn(request, seen, export);
+        let result = self.in_turn(request, seen, invoke);
         if let Err(error) = &result
             && operation.effects == Effects::Some
             && turned_away(error)
@@ -42,13 +47,18 @@ impl Runtime {
         result
     }
 
-    fn in_turn<T>(&self, request: &Request<'_>, seen: Option<Known>, export: &Export<'_, T>) -> Answered<T> {
+    fn in_turn<T: DeserializeOwned + Default>(
+        &self,
+        request: &Request<'_>,
+        seen: Option<Known>,
+        invoke: &Operate<'_, T>,
+    ) -> Answered<T> {
         let began = Instant::now();
         let busy = || CallError::Busy(RETRY_SECONDS);
         let compute =
             if request.operation.lane == Lane::Compute { Some(self.compute.enter().ok_or_else(busy)?) } else { None };
         let place = self.calls.enter().ok_or_else(busy)?;
-        let result = self.in_place(request, seen, export);
+        let result = self.in_place(request, seen, invoke);
         drop((place, compute));
         if request.operation.answer == Release::Even {
             let took = began.elapsed();
@@ -58,14 +68,19 @@ impl Runtime {
         result
     }
 
-    fn in_place<T>(&self, request: &Request<'_>, mut seen: Option<Known>, export: &Export<'_, T>) -> Answered<T> {
+    fn in_place<T: DeserializeOwned + Default>(
+        &self,
+        request: &Request<'_>,
+        mut seen: Option<Known>,
+        invoke: &Operate<'_, T>,
+    ) -> Answered<T> {
         let (effects, compute) = (request.operation.effects == Effects::Some, request.operation.lane == Lane::Compute);
         let purpose = Purpose { effects, compute };
         let mut parts = Parts::default();
         for _ in 0..RUNS {
             let now = now();
             if let Some(answer) = self.recorded(request, now)? {
-                return Ok(answer.restored(export.restore));
+                return Ok(answer.restored());
             }
             // Noted although the guest may never ask for it: the reason why the caller may do this must still hold at the
             // commit.
@@ -76,10 +91,10 @@ impl Runtime {
             };
             let depth = request.task.map_or(0, |task| task.depth);
             let ledger = Ledger::new(&request.plugin.profile, &self.surroundings, request.caller, now, purpose, depth);
-            let (outcome, left) = self.run(request.plugin, ledger, seen, parts, export.invoke)?;
+            let (outcome, left) = self.run(request.plugin, ledger, seen, parts, invoke)?;
             parts = left.parts.for_another_run();
             match outcome.and_then(|answer| answer) {
-                Ok(answer) => match self.settle(request, left, answer, export) {
+                Ok(answer) => match self.settle(request, left, answer) {
                     Err(CallError::Conflict) => {}
                     settled => return settled,
                 },
@@ -90,7 +105,7 @@ impl Runtime {
                         continue;
                     }
                     if let Some(answer) = self.recorded(request, now)? {
-                        return Ok(answer.restored(export.restore));
+                        return Ok(answer.restored());
                     }
                     if request.operation.effects == Effects::Some && !turned_away(&error) {
                         self.audit_failure(request, now, &left.parts, &error);
@@ -106,7 +121,12 @@ impl Runtime {
     ///
     /// # Errors
     /// [`CallError::Conflict`] if what it read has changed: nothing was written, and it may run again.
-    fn settle<T>(&self, request: &Request<'_>, left: Left, answer: Answer<T>, export: &Export<'_, T>) -> Answered<T> {
+    fn settle<T: DeserializeOwned + Default>(
+        &self,
+        request: &Request<'_>,
+        left: Left,
+        answer: Answer<T>,
+    ) -> Answered<T> {
         let own_epoch = match &request.caller.actor {
             Actor::Account(own) => left.epoch_of(own).map(str::to_owned),
             _ => None,
@@ -146,9 +166,7 @@ impl Runtime {
                 }
                 Ok((answer.live, own_epoch))
             }
-            Err(StorageError::Recorded(record)) => {
-                same_body(request, record).map(|answer| answer.restored(export.restore))
-            }
+            Err(StorageError::Recorded(record)) => same_body(request, record).map(Recorded::restored),
             // Other jobs fill the queue, not this call: tell the caller to retry.
             Err(StorageError::Limit(limit @ "waiting-jobs")) => {
                 self.tell_full(&request.plugin.name, limit, now);
@@ -267,7 +285,7 @@ impl Runtime {
         let result = plugin.pre.instantiate(&mut store).and_then(|instance| invoke(&mut store, &instance));
         let state = store.into_data();
         log_stderr(&state);
-        let result = result.map_err(|cause| stopped(&state, &cause));
+        let result = result.map_err(|cause| stopped(&state, cause));
         let Ledger { now, reads, effects, .. } = state.ledger;
         Ok((result, Left { now, reads, effects, parts: state.parts }))
     }
