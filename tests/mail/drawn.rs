@@ -62,7 +62,6 @@ fn mail(template: &Template, locale: &str) -> Message {
         reply_to: Some(mailbox("", "help@northwind.example")),
         to: mailbox("Marta Vidal", "marta@vidal.example"),
         date: 1_795_525_331_000,
-        locale: drawn.locale,
         subject: drawn.subject,
         text: drawn.text,
         html: drawn.html,

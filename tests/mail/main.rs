@@ -23,7 +23,6 @@ fn message(to: &str) -> Message {
         reply_to: None,
         to: mailbox("Marta Vidal", to),
         date: 1_795_525_331_000,
-        locale: "en".to_owned(),
         subject: "Choose a new password".to_owned(),
         text: format!("Hello Marta,\n\n{link}\n").into(),
         html: format!("<p>Hello Marta, <a href=\"{link}\">choose</a></p>\n").into(),

@@ -62,7 +62,7 @@ keyturn_core::named! {
 }
 
 /// `[mail.smtp]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct SmtpConfig {
     /// The server's name or address.

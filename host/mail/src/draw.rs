@@ -43,12 +43,8 @@ pub struct Context<'a> {
 /// An email to send or show.
 #[derive(Clone)]
 pub struct Drawn {
-    /// The language, BCP 47.
-    pub locale: String,
     /// One line.
     pub subject: String,
-    /// One line.
-    pub preheader: String,
     /// 72 columns; a link is alone on its line, in one piece.
     pub text: Zeroizing<String>,
     /// A whole document.
@@ -66,15 +62,15 @@ impl Drawn {
         to: Mailbox,
         date: i64,
     ) -> Message {
-        let Self { locale, subject, text, html, .. } = self;
-        Message { message_id, from, reply_to, to, date, locale, subject, text, html }
+        let Self { subject, text, html } = self;
+        Message { message_id, from, reply_to, to, date, subject, text, html }
     }
 }
 
 /// Without the bodies, which may have secrets.
 impl std::fmt::Debug for Drawn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Drawn").field("locale", &self.locale).field("subject", &self.subject).finish_non_exhaustive()
+        f.debug_struct("Drawn").field("subject", &self.subject).finish_non_exhaustive()
     }
 }
 
@@ -110,9 +106,7 @@ pub fn draw(
     Ok(Drawn {
         text: Zeroizing::new(text::draw(&letter)),
         html: Zeroizing::new(html::draw(&letter)),
-        locale: locale.to_owned(),
         subject: letter.subject,
-        preheader: letter.preheader,
     })
 }
 

@@ -33,8 +33,6 @@ pub struct Message {
     pub to: Mailbox,
     /// When it was queued, Unix milliseconds.
     pub date: i64,
-    /// BCP 47.
-    pub locale: String,
     /// One line.
     pub subject: String,
     /// Plain text; lines end with `\n`.

@@ -166,7 +166,6 @@ mod tests {
             reply_to: Some(mailbox("", "help@northwind.example")),
             to: mailbox("Marta Vidal", "marta@vidal.example"),
             date: 1_795_525_331_000,
-            locale: "en".to_owned(),
             subject: "Choose a new password".to_owned(),
             text: "Hello\n".to_owned().into(),
             html: "<p>Hello</p>\n".to_owned().into(),

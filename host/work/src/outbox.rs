@@ -24,7 +24,7 @@ impl Work {
     /// The absolute address of the sign-in page.
     pub fn sign_in(&self) -> String {
         match self.brand().sign_in.strip_prefix('/') {
-            Some(path) => format!("{}/{path}", self.outgoing().origin),
+            Some(path) => format!("{}/{path}", self.mail.outgoing().origin),
             None => self.brand().sign_in.clone(),
         }
     }
@@ -326,22 +326,19 @@ impl<'a> Reading<'a> {
         if known.is_none() && !everybody {
             return None;
         }
-        let filling = match &mail.to {
-            Recipient::Previous(_) => host.storage.filling(&mail.id).ok().flatten(),
-            Recipient::Account(_) | Recipient::Operators => None,
-        };
         let address = match &mail.to {
             // Not for people who came to manage the account later.
             Recipient::Previous(id) if !caller.reaches_gone(id) => None,
-            Recipient::Previous(_) => filling.as_ref().and_then(|filling| filling.address.as_deref()),
-            Recipient::Account(_) | Recipient::Operators => known.as_ref().and_then(|known| known.value(Field::Email)),
+            Recipient::Previous(_) => host.storage.filling(&mail.id).ok().flatten().and_then(|filling| filling.address),
+            Recipient::Account(_) | Recipient::Operators => {
+                known.as_ref().and_then(|known| known.value(Field::Email)).map(str::to_owned)
+            }
         };
         let own = mail.to.account().is_some_and(|id| caller.actor == Actor::Account(id.clone()));
         let last = mail.last.as_ref();
         Some(Delivery {
             state: mail.state,
             account: known.as_ref().map(|known| known.id.clone()),
-            to: address.map(str::to_owned),
             asked_at: mail.asked_at,
             changed_at: mail.changed_at,
             // During an attempt it is due when the lease ends, which means nothing to people.
@@ -351,7 +348,8 @@ impl<'a> Reading<'a> {
             said: last.and_then(|told| told.attempt.steps.last()).map(|step| step.said.clone()),
             obstacle: mail.obstacle,
             whole: mail.whole,
-            moved: mail.to.account().is_some() && self.moved(mail, address),
+            moved: mail.to.account().is_some() && self.moved(mail, address.as_deref()),
+            to: address,
             may_mend: !own,
             folder: last.and_then(|told| folder::named_in(&told.server)).map(str::to_owned),
             stopped: self.stopped(mail),
@@ -370,9 +368,9 @@ impl<'a> Reading<'a> {
 
     /// Whether the address on file isn't the one of the latest attempt.
     fn moved(&self, mail: &Mail, address: Option<&str>) -> bool {
-        match (&mail.address, address) {
-            (Some(attempted), Some(address)) => mail.to.address_mac(&self.host.keys, address).as_slice() != attempted,
-            (attempted, address) => attempted.is_some() != address.is_some() && attempted.is_some(),
-        }
+        let mac = |address| mail.to.address_mac(&self.host.keys, address);
+        mail.address
+            .as_ref()
+            .is_some_and(|attempted| address.is_none_or(|address| mac(address).as_slice() != attempted))
     }
 }

@@ -145,7 +145,6 @@ mod tests {
             reply_to: None,
             to: mailbox("Marta Vidal", to),
             date: 1_795_525_331_000,
-            locale: "en".to_owned(),
             subject: "Choose a new password".to_owned(),
             text: "Hello Marta,\n\nhttps://panel.example/reset/7RkTqWx\n".to_owned().into(),
             html: "<p>Hello Marta</p>\n".to_owned().into(),

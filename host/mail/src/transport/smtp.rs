@@ -246,25 +246,20 @@ async fn deliver(
     stopped: &(dyn Fn() -> bool + Sync),
 ) -> Attempt {
     let limits = &route.server.limits;
-    let mut kept = match place.take() {
-        Some(kept) if kept.may_go_on(limits) => Some(kept),
-        Some(old) => {
-            old.leave().await;
-            None
-        }
-        None => None,
-    };
+    if let Some(old) = place.take_if(|kept| !kept.may_go_on(limits)) {
+        old.leave().await;
+    }
+    let mut kept = place.take();
     let mut steps = Vec::new();
     loop {
         let was_kept = kept.is_some();
-        let opened = match kept.take() {
-            Some(kept) => Some(Some(kept)),
-            None => unless(stopped, open(route, &mut steps)).await.map(|opened| opened.map(Kept::new)),
-        };
-        let mut now = match opened {
-            Some(Some(now)) => now,
-            Some(None) => return Attempt { steps, verdict: Verdict::Delayed },
-            None => return put_off(steps, Instant::now()),
+        let mut now = match kept.take() {
+            Some(kept) => kept,
+            None => match unless(stopped, open(route, &mut steps)).await {
+                Some(Some(opened)) => Kept::new(opened),
+                Some(None) => return Attempt { steps, verdict: Verdict::Delayed },
+                None => return put_off(steps, Instant::now()),
+            },
         };
         let started = Instant::now();
         let Some(named) = unless(stopped, name(&mut now.connection, limits, wire)).await else {
@@ -282,12 +277,8 @@ async fn deliver(
         steps.push(Step { kind: StepKind::Handover, took: started.elapsed(), said: secrets.hidden_in(&said) });
         now.messages += 1;
         now.last_used = Instant::now();
-        let again = match (usable, verdict) {
-            (false, _) => false,
-            (true, Verdict::Accepted) => true,
-            (true, _) => timed(limits.left(HANDSHAKE), now.connection.smtp.ask("RSET")).await.is_ok(),
-        };
-        if again {
+        let clean = verdict == Verdict::Accepted;
+        if usable && (clean || timed(limits.left(HANDSHAKE), now.connection.smtp.ask("RSET")).await.is_ok()) {
             *place = Some(now);
         }
         return Attempt { steps, verdict };

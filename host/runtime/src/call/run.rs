@@ -20,7 +20,7 @@ use super::{Answer, Answered, Invoke, Left, Operate, Request};
 use crate::admit::Plugin;
 use crate::capabilities::{Parts, RETRY_SECONDS};
 use crate::engine;
-use crate::runtime::Runtime;
+use crate::runtime::{Bells, Runtime};
 
 /// How often a call runs before it ends with a conflict.
 const RUNS: usize = 3;
@@ -82,16 +82,15 @@ impl Runtime {
             if let Some(answer) = self.recorded(request, now)? {
                 return Ok(answer.restored());
             }
-            // Noted although the guest may never ask for it: the reason why the caller may do this must still hold at the
-            // commit.
-            let seen = match (&request.subject, seen.take()) {
-                (Some(id), None) => vec![(id.clone(), self.storage.account(id).map_err(CallError::of_storage)?)],
-                (Some(id), known) => vec![(id.clone(), known)],
-                (None, _) => Vec::new(),
-            };
             let depth = request.task.map_or(0, |task| task.depth);
-            let ledger = Ledger::new(&request.plugin.profile, &self.surroundings, request.caller, now, purpose, depth);
-            let (outcome, left) = self.run(request.plugin, ledger, seen, parts, invoke)?;
+            let profile = &request.plugin.profile;
+            let mut ledger = Ledger::new(profile, &self.surroundings, request.caller, now, purpose, depth);
+            // Although the guest may never ask for it: the reason why the caller may do this must still hold at the commit.
+            if let Some(id) = &request.subject {
+                let known = seen.take().map_or_else(|| self.storage.account(id), |known| Ok(Some(known)));
+                ledger.noted(id.clone(), known.map_err(CallError::of_storage)?);
+            }
+            let (outcome, left) = self.run(request.plugin, ledger, parts, invoke);
             parts = left.parts.for_another_run();
             match outcome.and_then(|answer| answer) {
                 Ok(answer) => match self.settle(request, left, answer) {
@@ -157,10 +156,10 @@ impl Runtime {
             task: request.task.map(|task| task.lease.clone()),
             once: request.caller.once.clone(),
         };
-        let waits = work_left(&commit.effects, now);
+        let rings: Vec<_> = commit.effects.iter().filter_map(|effect| ring_for(effect, now)).collect();
         match self.committed(commit) {
             Ok(()) => {
-                self.wake(waits);
+                rings.into_iter().for_each(|ring| ring(&self.bells));
                 if let Some(outcome) = trace.counted {
                     self.tally(request, now, outcome);
                 }
@@ -189,20 +188,6 @@ impl Runtime {
         match self.storage.still(&commit.plugin, &commit.reads, commit.now)? {
             true => Ok(()),
             false => Err(StorageError::Changed),
-        }
-    }
-
-    /// Wakes the workers for what was left: an email, a task, an event for a webhook.
-    fn wake(&self, (mail, task, webhook): (bool, bool, bool)) {
-        if mail {
-            self.bells.mail.ring();
-        }
-        if task {
-            self.bells.task.ring();
-        }
-        if webhook {
-            // Each destination has workers of its own, and the bell doesn't know whose event this is.
-            self.bells.webhook.ring_all();
         }
     }
 
@@ -262,19 +247,14 @@ impl Runtime {
         Ok(None)
     }
 
-    /// One run of the guest in a fresh instance. It finds the accounts in `seen` in that state. The outer error is the host's;
-    /// the inner one is the guest's.
+    /// One run of the guest in a fresh instance.
     pub(super) fn run<T>(
         &self,
         plugin: &Plugin,
-        mut ledger: Ledger,
-        seen: Vec<(AccountId, Option<Known>)>,
+        ledger: Ledger,
         parts: Parts,
         invoke: &Invoke<'_, T>,
-    ) -> Result<(Result<T, CallError>, Left), CallError> {
-        for (id, seen) in seen {
-            ledger.noted(id, seen);
-        }
+    ) -> (Result<T, CallError>, Left) {
         let mut store = Store::new(plugin.pre.engine(), State::new(ledger, parts));
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(plugin.limits.hostcall_bytes);
@@ -287,16 +267,20 @@ impl Runtime {
         log_stderr(&state);
         let result = result.map_err(|cause| stopped(&state, cause));
         let Ledger { now, reads, effects, .. } = state.ledger;
-        Ok((result, Left { now, reads, effects, parts: state.parts }))
+        (result, Left { now, reads, effects, parts: state.parts })
     }
 }
 
-/// Whether these effects leave work for now: an email, a task, an event for a webhook. Workers find later work when it is due.
-fn work_left(effects: &[Effect], now: i64) -> (bool, bool, bool) {
-    let mail = effects.iter().any(|effect| matches!(effect, Effect::Send(_)));
-    let task = effects.iter().any(|effect| matches!(effect, Effect::Enqueue(task) if task.not_before <= now));
-    let webhook = effects.iter().any(|effect| matches!(effect, Effect::Deliver(_)));
-    (mail, task, webhook)
+/// Wakes the workers for what an effect leaves for now: an email, a task, an event for a webhook. They find later work when it
+/// is due.
+fn ring_for(effect: &Effect, now: i64) -> Option<fn(&Bells)> {
+    match effect {
+        Effect::Send(_) => Some(|bells| bells.mail.ring()),
+        Effect::Enqueue(task) if task.not_before <= now => Some(|bells| bells.task.ring()),
+        // Each destination has workers of its own, and the bell doesn't know whose event this is.
+        Effect::Deliver(_) => Some(|bells| bells.webhook.ring_all()),
+        _ => None,
+    }
 }
 
 /// Checks that the actor has confirmed their identity recently, if the manifest asks for it.

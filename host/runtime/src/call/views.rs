@@ -45,7 +45,7 @@ impl Runtime {
             return Err(no_such());
         }
         let views = views(plugin)?;
-        let seen = subject.cloned().zip(seen.map(Some)).into_iter().collect();
+        let seen = subject.cloned().zip(seen).into_iter().collect();
         self.draw(plugin, caller, seen, &|store, instance| {
             answered(store, instance, views.page, (name, subject.map(AccountId::as_str), token, arguments))
         })
@@ -68,7 +68,7 @@ impl Runtime {
         for (at, subject) in subjects.iter().enumerate() {
             match self.may(caller, subject.as_ref(), &slot.actors, name, None) {
                 Ok(known) => {
-                    seen.extend(subject.clone().zip(known.map(Some)));
+                    seen.extend(subject.clone().zip(known));
                     asked.push(at);
                 }
                 // The caller doesn't reach the account, or the region is for others: it stays empty, and doesn't break a list.
@@ -130,12 +130,13 @@ impl Runtime {
         &self,
         plugin: &Arc<Plugin>,
         caller: &Caller,
-        seen: Vec<(AccountId, Option<Known>)>,
+        seen: Vec<(AccountId, Known)>,
         invoke: &Invoke<'_, Result<T, Failure>>,
     ) -> Result<T, CallError> {
         let _place = self.calls.enter().ok_or(CallError::Busy(RETRY_SECONDS))?;
-        let ledger = Ledger::new(&plugin.profile, &self.surroundings, caller, now(), Purpose::default(), 0);
-        let (outcome, _) = self.run(plugin, ledger, seen, Parts::default(), invoke)?;
+        let mut ledger = Ledger::new(&plugin.profile, &self.surroundings, caller, now(), Purpose::default(), 0);
+        seen.into_iter().for_each(|(id, known)| ledger.noted(id, Some(known)));
+        let (outcome, _) = self.run(plugin, ledger, Parts::default(), invoke);
         outcome?.map_err(CallError::Failed)
     }
 }
