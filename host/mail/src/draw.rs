@@ -9,8 +9,8 @@ use jiff::tz::TimeZone;
 use minijinja::{Value as Filled, context};
 use zeroize::Zeroizing;
 
+use super::line;
 use super::template::{Block, Phrase, Phrases, Template, TemplateError, Text, Value, strong, unlinked, value};
-use super::{Mailbox, Message, line};
 use keyturn_core::accounts::{Account, Field};
 use keyturn_core::words::Words;
 
@@ -40,7 +40,7 @@ pub struct Context<'a> {
     pub zone: &'a TimeZone,
 }
 
-/// An email to send or show.
+/// An email to send or show. Its text may have secrets.
 #[derive(Clone)]
 pub struct Drawn {
     /// One line.
@@ -49,22 +49,6 @@ pub struct Drawn {
     pub text: Zeroizing<String>,
     /// A whole document.
     pub html: Zeroizing<String>,
-}
-
-impl Drawn {
-    /// As a message; `date` is Unix milliseconds.
-    #[must_use]
-    pub fn message(
-        self,
-        message_id: String,
-        from: Mailbox,
-        reply_to: Option<Mailbox>,
-        to: Mailbox,
-        date: i64,
-    ) -> Message {
-        let Self { subject, text, html } = self;
-        Message { message_id, from, reply_to, to, date, subject, text, html }
-    }
 }
 
 /// Without the bodies, which may have secrets.

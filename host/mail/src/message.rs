@@ -90,12 +90,14 @@ impl Writer {
             .message_id(Some(id(&message.message_id)?))
             .from(other.clone())
             .to(other.clone())
-            .subject(line(&message.subject, SUBJECT));
+            .subject(line(&message.drawn.subject, SUBJECT));
         if reply_to.is_some() {
             builder = builder.reply_to(other);
         }
-        let body =
-            MultiPart::alternative_plain_html::<String, String>(message.text.to_string(), message.html.to_string());
+        let body = MultiPart::alternative_plain_html::<String, String>(
+            message.drawn.text.to_string(),
+            message.drawn.html.to_string(),
+        );
         let mut written =
             builder.multipart(body).map_err(|cause| Unsent::ours("the message can't be written:", cause))?;
         let headers = written.headers_mut();
@@ -157,6 +159,7 @@ fn moment(at: i64) -> SystemTime {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::draw::Drawn;
 
     fn message() -> Message {
         let mailbox = |name: &str, address: &str| Mailbox { name: name.to_owned(), address: address.to_owned() };
@@ -166,9 +169,11 @@ mod tests {
             reply_to: Some(mailbox("", "help@northwind.example")),
             to: mailbox("Marta Vidal", "marta@vidal.example"),
             date: 1_795_525_331_000,
-            subject: "Choose a new password".to_owned(),
-            text: "Hello\n".to_owned().into(),
-            html: "<p>Hello</p>\n".to_owned().into(),
+            drawn: Drawn {
+                subject: "Choose a new password".to_owned(),
+                text: "Hello\n".to_owned().into(),
+                html: "<p>Hello</p>\n".to_owned().into(),
+            },
         }
     }
 
@@ -222,7 +227,7 @@ mod tests {
     fn no_value_can_add_a_header_or_turn_the_reading_direction() {
         let clean = headers(&written(&message())).len();
         let mut bad = message();
-        bad.subject = "Hello\r\nBcc: thief@else.example\n\nbody\u{2028}\u{202e}gnirts".to_owned();
+        bad.drawn.subject = "Hello\r\nBcc: thief@else.example\n\nbody\u{2028}\u{202e}gnirts".to_owned();
         bad.to.name = "Marta\r\n\r\nX: y\u{202e}\u{2066}\u{0}".to_owned();
         bad.from.name = "\r\n\r\nNorthwind\u{7f}".to_owned();
         let written = written(&bad);
@@ -267,7 +272,7 @@ mod tests {
     #[test]
     fn a_long_international_subject_is_encoded_and_bounded() {
         let mut long = message();
-        long.subject = "contraseña ".repeat(100);
+        long.drawn.subject = "contraseña ".repeat(100);
         let written = written(&long);
         assert!(written.is_ascii() && written.lines().all(|line| line.len() <= 78), "{written}");
     }

@@ -443,9 +443,11 @@ fn put_into_inbox_as(stage: &Stage, id: &MailId, subject: &str, text: &str) -> S
         reply_to: None,
         to: mailbox("ana@panel.example"),
         date: now(),
-        subject: subject.to_owned(),
-        text: text.to_owned().into(),
-        html: "<script>alert(1)</script><p>Hello</p>".to_owned().into(),
+        drawn: keyturn_mail::draw::Drawn {
+            subject: subject.to_owned(),
+            text: text.to_owned().into(),
+            html: "<script>alert(1)</script><p>Hello</p>".to_owned().into(),
+        },
     });
     attempt.steps.last().expect("a step").said.strip_suffix(".eml").expect("its file").to_owned()
 }

@@ -56,9 +56,9 @@ impl Filed {
             date: message.date,
             from: one(&message.from),
             to: one(&message.to),
-            subject: message.subject.clone(),
-            text: message.text.clone(),
-            html: message.html.clone(),
+            subject: message.drawn.subject.clone(),
+            text: message.drawn.text.clone(),
+            html: message.drawn.html.clone(),
         }
     }
 
@@ -235,8 +235,8 @@ mod tests {
         assert!(std::fs::read_to_string(eml).expect("text").contains("To: \"Marta Vidal\" <marta@vidal.example>\r\n"));
         let filed = Filed::read(&path, name).expect("there");
         assert_eq!((filed.to.as_str(), filed.date), ("Marta Vidal <marta@vidal.example>", mail.date));
-        assert_eq!((&filed.subject, &filed.message_id), (&mail.subject, &mail.message_id));
-        assert!(filed.text == mail.text && filed.html == mail.html);
+        assert_eq!((&filed.subject, &filed.message_id), (&mail.drawn.subject, &mail.message_id));
+        assert!(filed.text == mail.drawn.text && filed.html == mail.drawn.html);
     }
 
     #[test]

@@ -134,6 +134,7 @@ fn of_answer(code: u16) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use crate::draw::Drawn;
     use crate::{Mailbox, Message};
 
     /// A mail to somebody.
@@ -145,9 +146,11 @@ mod tests {
             reply_to: None,
             to: mailbox("Marta Vidal", to),
             date: 1_795_525_331_000,
-            subject: "Choose a new password".to_owned(),
-            text: "Hello Marta,\n\nhttps://panel.example/reset/7RkTqWx\n".to_owned().into(),
-            html: "<p>Hello Marta</p>\n".to_owned().into(),
+            drawn: Drawn {
+                subject: "Choose a new password".to_owned(),
+                text: "Hello Marta,\n\nhttps://panel.example/reset/7RkTqWx\n".to_owned().into(),
+                html: "<p>Hello Marta</p>\n".to_owned().into(),
+            },
         }
     }
 }

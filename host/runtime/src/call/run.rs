@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use keyturn_core::accounts::AccountId;
 use keyturn_core::caller::{Actor, Caller};
 use keyturn_core::time::now;
-use keyturn_package::manifest::{Effects, Lane, Operation, Release, Role as ActorRole};
+use keyturn_package::manifest::{Effects, Lane, Release, Role as ActorRole};
 use keyturn_store::{Commit, Effect, Known, Quotas, Record, StorageError};
 use serde::de::DeserializeOwned;
 use wasmtime::Store;
@@ -36,7 +36,9 @@ impl Runtime {
         let scope = operation.scope();
         let subject = request.subject.as_ref();
         let seen = self.may(request.caller, subject, &operation.actors, &operation.name, scope.as_deref())?;
-        stepped_up(request.caller, request.operation, now())?;
+        if operation.step_up && !request.caller.proved_lately(now()) {
+            return Err(CallError::StepUp { operation: operation.name.clone() });
+        }
         let result = self.in_turn(request, seen, invoke);
         if let Err(error) = &result
             && operation.effects == Effects::Some
@@ -281,14 +283,6 @@ fn ring_for(effect: &Effect, now: i64) -> Option<fn(&Bells)> {
         Effect::Deliver(_) => Some(|bells| bells.webhook.ring_all()),
         _ => None,
     }
-}
-
-/// Checks that the actor has confirmed their identity recently, if the manifest asks for it.
-fn stepped_up(caller: &Caller, operation: &Operation, now: i64) -> Result<(), CallError> {
-    if !operation.step_up || caller.proved_lately(now) {
-        return Ok(());
-    }
-    Err(CallError::StepUp { operation: operation.name.clone() })
 }
 
 fn until_grid(elapsed: Duration, grid: Duration) -> Duration {

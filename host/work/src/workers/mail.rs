@@ -9,7 +9,7 @@ use crate::work::Work;
 use keyturn_core::accounts::Field;
 
 use keyturn_mail::transport::{Attempt, Session, Transport, Verdict};
-use keyturn_mail::{Mailbox, address};
+use keyturn_mail::{Mailbox, Message, address};
 use keyturn_mail_settings::Outgoing;
 use keyturn_store::outbox::{Filling, LeasedMail, MailState, Obstacle, Recipient, Settled};
 
@@ -111,7 +111,7 @@ impl Work {
             }
         };
         let (from, reply_to) = (line.post.from.clone(), line.post.reply_to.clone());
-        let message = drawn.message(filling.message_id.clone(), from, reply_to, to, asked_at);
+        let message = Message { message_id: filling.message_id.clone(), from, reply_to, to, date: asked_at, drawn };
         let attempt = line.session.send_unless(&message, stopped);
         let verdict = attempt.verdict;
         let told = Some((line.transport.name(), attempt));
