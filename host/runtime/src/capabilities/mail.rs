@@ -190,7 +190,7 @@ impl Host for View<'_, Part> {
     }
 
     fn ready(&mut self, recipient: Option<To>) -> wasmtime::Result<()> {
-        if !self.ledger.around.mail.goes() {
+        if self.ledger.around.mail.outgoing().transport.is_none() {
             return Err(Error::NotConfigured.into());
         }
         recipient.map_or(Ok(()), |to| self.recipient(&to).map(drop))
