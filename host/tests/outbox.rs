@@ -185,7 +185,7 @@ impl Transport for Telling {
 
 impl Session for Telling {
     fn send(&mut self, message: &Message) -> Attempt {
-        assert!(message.text.contains("secret-"));
+        assert!(message.drawn.text.contains("secret-"));
         let mut out = std::io::stdout().lock();
         let line = format!("\n@ {} .\n", message.message_id);
         out.write_all(line.as_bytes()).and_then(|()| out.flush()).expect("said");

@@ -2,9 +2,9 @@
 
 use keyturn_host::plugin::admit::AdmitError;
 use keyturn_host::plugin::cache::Folder;
-use keyturn_host::plugin::grants::{Grants, GrantsError};
-use keyturn_host::plugin::manifest::{ManifestError, SettingValue, Wants};
-use keyturn_host::plugin::pack::{Beside, PackError, pack, with_section};
+use keyturn_host::plugin::grants::Grants;
+use keyturn_host::plugin::manifest::{SettingValue, Wants};
+use keyturn_host::plugin::pack::{Beside, pack, with_section};
 use keyturn_tests::{Bench, FOREIGN, Guest, HOSTILE, all_grants};
 
 fn admit(component: &[u8], grants: &Grants) -> Result<(), AdmitError> {
@@ -38,7 +38,8 @@ fn a_component_without_or_with_two_manifests_is_refused() {
     assert!(refused(&HOSTILE.component()).contains("keyturn plugin pack"));
     let twice = with_section(&FOREIGN.packed(), b"{}");
     assert!(refused(&twice).contains("more than one manifest"));
-    assert!(matches!(pack(&FOREIGN.packed(), FOREIGN.manifest, &Beside::default()), Err(PackError::Packed)));
+    let packed = pack(&FOREIGN.packed(), FOREIGN.manifest, &Beside::default()).expect_err("refused").to_string();
+    assert!(packed.contains("already has a manifest"), "{packed}");
 }
 
 #[test]
@@ -138,17 +139,8 @@ fn another_component_under_the_granted_path_is_not_run() {
         format!("component = \"plugin.wasm\"\nsha256 = \"{}\"\n", Grants::of(&component, Wants::default()).sha256);
     let path = folder.path().join("acme.toml");
     std::fs::write(&path, grants).expect("written");
-    match Grants::read(&path) {
-        Err(GrantsError::OtherComponent { .. }) => {}
-        other => panic!("{:?}", other.map(|(grants, _)| grants)),
-    }
-}
-
-#[test]
-fn the_errors_of_a_manifest_are_told_apart() {
-    let future = with_manifest(FOREIGN, r#"{"manifest": 9}"#);
-    let end = admit(&future, &Grants::of(&future, all_grants()));
-    assert!(matches!(end, Err(AdmitError::Pack { cause: PackError::Manifest(ManifestError::Future(9)), .. })));
+    let refused = Grants::read(&path).map(|(grants, _)| grants).expect_err("refused").to_string();
+    assert!(refused.contains("plugin.wasm is not the component that"), "{refused}");
 }
 
 #[test]
@@ -189,5 +181,5 @@ fn no_link_page_takes_an_address_of_the_panels_own() {
     assert!(left_out["acme-report"].contains("/customers/ is the panel's own address"), "{left_out:?}");
     let refused =
         bench.host.admit("acme-report", &component, &Grants::of(&component, all_grants())).err().expect("refused");
-    assert!(matches!(refused, AdmitError::Reserved { .. }), "{refused}");
+    assert!(refused.to_string().contains("/customers/ is the panel's own address"), "{refused}");
 }

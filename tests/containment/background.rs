@@ -191,7 +191,7 @@ fn a_mail_tells_from_where_it_was_asked_for_but_not_where_somebody_else_sits() {
             sent.lock().expect("not poisoned").extend(office.sent());
             !sent.lock().expect("not poisoned").is_empty()
         });
-        let text = sent.lock().expect("not poisoned")[0].text.to_string();
+        let text = sent.lock().expect("not poisoned")[0].drawn.text.to_string();
         assert_eq!(text.contains("192.0.2.x"), told, "{actor:?}: {text}");
     }
 }
@@ -208,14 +208,14 @@ fn a_mail_goes_to_the_address_on_file_and_its_plugin_learns_what_became_of_it() 
     let sent = office.sent();
     let to_marta = sent.iter().find(|message| message.to.address == "marta@vidal.example").expect("sent");
     assert!(
-        to_marta.text.contains("tavo-meki-94") && to_marta.text.contains("Marta Vidal"),
+        to_marta.drawn.text.contains("tavo-meki-94") && to_marta.drawn.text.contains("Marta Vidal"),
         "{}",
-        to_marta.text.as_str()
+        to_marta.drawn.text.as_str()
     );
     let domain = to_marta.message_id.strip_prefix(id.as_str().expect("text"));
     assert_eq!(domain, Some("@panel.northwind.example"));
     let to_ops = sent.iter().find(|message| message.to.address == "ops@northwind.example").expect("sent");
-    assert!(to_ops.text.contains("nearly full"));
+    assert!(to_ops.drawn.text.contains("nearly full"));
     office.bench.panel().execute("UPDATE people SET email = 'new@vidal.example' WHERE id = 1", []).expect("changed");
     assert_eq!(office.ok("current", json!({ "mail": id })), json!(false), "it went elsewhere");
 }
@@ -501,7 +501,7 @@ fn a_form_that_needs_a_fresh_proof_waits_for_it_sealed_and_then_runs_once() {
     assert_eq!(mails.len(), 1, "two presses are one");
     assert!(desk(&office).contains("Email queued for marta@vidal.example"));
     office.works_until(|| desk(&office).contains("Accepted by mx.example:25"));
-    assert!(office.sent()[0].text.contains("copper lantern"));
+    assert!(office.sent()[0].drawn.text.contains("copper lantern"));
 }
 
 #[test]

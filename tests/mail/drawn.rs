@@ -5,8 +5,9 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use keyturn_host::accounts::Account;
 use keyturn_host::mail::Message;
-use keyturn_host::mail::draw::{Account, Context, draw};
+use keyturn_host::mail::draw::{Context, draw};
 use keyturn_host::mail::message::Writer;
 use keyturn_host::mail::template::{Kind, Template, Value};
 use keyturn_host::plugin::pack::mails_in;
@@ -36,8 +37,16 @@ fn mail(template: &Template, locale: &str) -> Message {
     let values: BTreeMap<String, Value> =
         template.variables.iter().map(|(name, kind)| (name.clone(), value(kind))).collect();
     let zone = jiff::tz::TimeZone::get("Europe/Madrid").expect("zone");
+    let account = Account {
+        id: "customer:1".parse().expect("an account"),
+        manager: None,
+        manager_realm: None,
+        values: [Some("Marta"), Some("marta.vidal"), Some("marta@vidal.example"), None, None]
+            .map(|it| it.map(str::to_owned)),
+        hash: None,
+    };
     let context = Context {
-        account: Some(Account { name: "Marta", login: "marta.vidal", email: "marta@vidal.example" }),
+        account: Some(&account),
         brand: "Northwind Hosting",
         contact: "help@northwind.example",
         sign_in: "https://panel.example/login",
@@ -53,10 +62,7 @@ fn mail(template: &Template, locale: &str) -> Message {
         reply_to: Some(mailbox("", "help@northwind.example")),
         to: mailbox("Marta Vidal", "marta@vidal.example"),
         date: 1_795_525_331_000,
-        locale: drawn.locale,
-        subject: drawn.subject,
-        text: drawn.text,
-        html: drawn.html,
+        drawn,
     }
 }
 
@@ -83,8 +89,8 @@ fn a_mail_filter_finds_nothing_suspicious_in_any_mail_that_is_shipped() {
 #[test]
 fn a_mail_filter_does_find_what_is_suspicious() {
     let mut message = mail(&shipped()[0].1, "en");
-    message.text =
-        format!("{}\nXJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X\n", *message.text).into();
+    let text = &mut message.drawn.text;
+    *text = format!("{}\nXJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X\n", **text).into();
     let report = spamassassin(&Writer::default().bytes(&message).expect("written"));
     assert!(report.contains("GTUBE"), "{report}");
 }

@@ -7,6 +7,7 @@ mod servers;
 mod signed;
 mod smtp;
 
+use keyturn_host::mail::draw::Drawn;
 use keyturn_host::mail::{Mailbox, Message};
 
 /// The name only, of an address.
@@ -23,9 +24,10 @@ fn message(to: &str) -> Message {
         reply_to: None,
         to: mailbox("Marta Vidal", to),
         date: 1_795_525_331_000,
-        locale: "en".to_owned(),
-        subject: "Choose a new password".to_owned(),
-        text: format!("Hello Marta,\n\n{link}\n").into(),
-        html: format!("<p>Hello Marta, <a href=\"{link}\">choose</a></p>\n").into(),
+        drawn: Drawn {
+            subject: "Choose a new password".to_owned(),
+            text: format!("Hello Marta,\n\n{link}\n").into(),
+            html: format!("<p>Hello Marta, <a href=\"{link}\">choose</a></p>\n").into(),
+        },
     }
 }

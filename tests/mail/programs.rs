@@ -20,7 +20,7 @@ fn by_msmtp(host: &str, port: u16) -> (Verdict, String) {
     let host = format!("--host={host}");
     let port = format!("--port={port}");
     let arguments = ["--file=/dev/null", &host, &port, "--tls=off", "--auth=off"].map(str::to_owned).into();
-    let sendmail = Sendmail::new(program, arguments, Duration::from_secs(60), Writer::default());
+    let sendmail = Sendmail { program, arguments, limit: Duration::from_secs(60), writer: Writer::default() };
     let attempt = sendmail.session().send(&message("marta@vidal.example"));
     (attempt.verdict, attempt.steps.last().expect("a step").said.clone())
 }

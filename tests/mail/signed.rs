@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use keyturn_host::mail::Message;
+use keyturn_host::mail::draw::Drawn;
 use keyturn_host::mail::message::Writer;
 
 use super::{mailbox, message};
@@ -52,14 +53,17 @@ fn a_signature_holds_for_any_mail_and_breaks_with_a_changed_one() {
     let writer = Writer::signing("northwind.example", "s1", &key).expect("a key");
     let plain = message("marta@vidal.example");
     let international = Message {
-        subject: "Elige una contraseña nueva para la cuenta de «Northwind Hosting» en cuanto puedas".to_owned(),
         to: mailbox("Márta Ñ. Vidal y Compañía", "marta@vidal.example"),
         reply_to: Some(mailbox("Atención al cliente", "help@northwind.example")),
-        text: "Hola:\n\n  dos  espacios \n\n¿…?\n\n\n".to_owned().into(),
-        html: format!("<p>{}</p>\n", "contraseña ".repeat(300)).into(),
+        drawn: Drawn {
+            subject: "Elige una contraseña nueva para la cuenta de «Northwind Hosting» en cuanto puedas".to_owned(),
+            text: "Hola:\n\n  dos  espacios \n\n¿…?\n\n\n".to_owned().into(),
+            html: format!("<p>{}</p>\n", "contraseña ".repeat(300)).into(),
+        },
         ..plain.clone()
     };
-    let long = Message { subject: "Choose ".repeat(40), reply_to: None, ..plain.clone() };
+    let drawn = Drawn { subject: "Choose ".repeat(40), ..plain.drawn.clone() };
+    let long = Message { drawn, reply_to: None, ..plain.clone() };
     for mail in [plain, international, long] {
         let bytes = writer.bytes(&mail).expect("written");
         let text = String::from_utf8(bytes.to_vec()).expect("text");

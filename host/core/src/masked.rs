@@ -1,14 +1,12 @@
 //! What a message may repeat from a configuration: never a password.
 
-use std::borrow::Cow;
-
 /// Replaces what is hidden.
 const HIDDEN: &str = "••••";
 /// What ends a value that a message repeats.
 const ENDS: [char; 10] = ['"', '\'', '“', '”', '`', '<', '>', '\n', '\r', '\t'];
 
 /// A text without user names and passwords in its addresses: `https://user:password@host` becomes `https://••••@host`.
-pub fn without_passwords(text: &str) -> Cow<'_, str> {
+pub fn without_passwords(text: &str) -> String {
     let mut masked = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("://") {
@@ -25,11 +23,7 @@ pub fn without_passwords(text: &str) -> Cow<'_, str> {
             None => after,
         };
     }
-    if masked.is_empty() {
-        return Cow::Borrowed(text);
-    }
-    masked.push_str(rest);
-    Cow::Owned(masked)
+    masked + rest
 }
 
 /// Where the scheme at the end of a text begins.
@@ -49,7 +43,7 @@ pub fn syntax(text: &str, cause: &toml::de::Error) -> String {
     // The name of a file is not a secret.
     let names = line.to_ascii_lowercase().replace('_', "-").replace("password-file", "").replace("secret-file", "");
     if !within && !["pass", "secret", "token"].iter().any(|word| names.contains(word)) {
-        return without_passwords(&cause.to_string()).into_owned();
+        return without_passwords(&cause.to_string());
     }
     // Such a line is not repeated, nor what the reader says about its value.
     let known = cause.message().starts_with("unknown field");

@@ -38,7 +38,7 @@ pub fn router(host: impl Into<Operator>, links: Arc<dyn Links + Send + Sync>) ->
     }
     let hardening = host.clone();
     let hardened = move |mut response: Response| {
-        let https = hardening.mail_settings().seen().origin.starts_with("https://");
+        let https = hardening.mail.seen().origin.starts_with("https://");
         async move {
             harden(response.headers_mut(), https);
             response

@@ -145,11 +145,6 @@ impl MailSettings {
 
 /// What calls need to know.
 impl MailSettings {
-    /// Whether any transport sends email.
-    pub fn goes(&self) -> bool {
-        self.outgoing().transport.is_some()
-    }
-
     /// Where links lead: scheme, host and port, without a slash at the end.
     pub fn origin(&self) -> String {
         self.outgoing().origin.clone()

@@ -50,9 +50,9 @@ impl Stored {
         let Some(server) = &mut chosen.server else { return (chosen, NewSecret::Forget) };
         let before = self.setup(&setup.fixed, keys);
         let since = self.chosen.server.as_ref().and_then(|server| server.password_at);
-        let since = since.filter(|_| before.password() == setup.password());
-        server.password_at = setup.password().map(|_| since.unwrap_or(now));
-        let secret = match setup.password() {
+        let since = since.filter(|_| before.password == setup.password);
+        server.password_at = setup.password.as_ref().map(|_| since.unwrap_or(now));
+        let secret = match &setup.password {
             // Sealed again each time, for this server only.
             Some(password) => NewSecret::Set { purpose: server.purpose(), secret: password.clone() },
             None => NewSecret::Forget,

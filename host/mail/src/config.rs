@@ -13,8 +13,7 @@ use super::message::Writer;
 use super::transport::Transport;
 use super::transport::folder::Folder;
 use super::transport::sendmail::Sendmail;
-use super::transport::smtp::{Encryption, Limits, Login, Server, Smtp, SmtpError};
-use keyturn_core::network::tls::TlsError;
+use super::transport::smtp::{Encryption, Limits, Login, Server, Smtp};
 use keyturn_core::origin::{is_domain, names_this_machine};
 use keyturn_core::seal::owners_only;
 use keyturn_core::settings::must;
@@ -63,7 +62,7 @@ keyturn_core::named! {
 }
 
 /// `[mail.smtp]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct SmtpConfig {
     /// The server's name or address.
@@ -192,9 +191,10 @@ impl MailConfig {
             }
             (Way::Sendmail, ..) => {
                 let SendmailConfig { program, arguments } = self.sendmail.clone().unwrap_or_default();
-                Some(Arc::new(Sendmail::new(folder.join(program), arguments, total.unwrap_or(SENDMAIL), writer)))
+                let (program, limit) = (folder.join(program), total.unwrap_or(SENDMAIL));
+                Some(Arc::new(Sendmail { program, arguments, limit, writer }))
             }
-            (Way::Folder, _, Some(config)) => Some(Arc::new(Folder::new(folder.join(&config.path), writer))),
+            (Way::Folder, _, Some(config)) => Some(Arc::new(Folder { path: folder.join(&config.path), writer })),
             // What is missing is said by `problems`.
             (Way::Off | Way::Smtp | Way::Folder, ..) => None,
         })
@@ -274,13 +274,8 @@ impl SmtpConfig {
             ca_file: self.ca_file.as_ref().map(|file| folder.join(file)),
             limits,
         };
-        Smtp::new(server, writer).map_err(|cause| {
-            let setting = match cause {
-                SmtpError::Tls(TlsError::CaFile { .. } | TlsError::NoAuthorities) => "mail.smtp.ca-file",
-                SmtpError::Clear(_) | SmtpError::Tls(TlsError::Unusable(_)) => "mail.smtp.encryption",
-            };
-            (setting, format!("can't be used: {cause}"))
-        })
+        // What else it refuses, `check` has refused before.
+        Smtp::new(server, writer).map_err(|cause| ("mail.smtp.ca-file", format!("can't be used: {cause}")))
     }
 }
 

@@ -9,8 +9,9 @@ use jiff::tz::TimeZone;
 use minijinja::{Value as Filled, context};
 use zeroize::Zeroizing;
 
+use super::line;
 use super::template::{Block, Phrase, Phrases, Template, TemplateError, Text, Value, strong, unlinked, value};
-use super::{Mailbox, Message, line};
+use keyturn_core::accounts::{Account, Field};
 use keyturn_core::words::Words;
 
 /// Characters of a subject and a preheader: what mailboxes show.
@@ -22,7 +23,7 @@ const MASK: &str = "••••";
 #[derive(Debug, Clone)]
 pub struct Context<'a> {
     /// The recipient; none for an email to somebody without an account.
-    pub account: Option<Account<'a>>,
+    pub account: Option<&'a Account>,
     /// The panel's name.
     pub brand: &'a str,
     /// Whom to ask.
@@ -39,52 +40,21 @@ pub struct Context<'a> {
     pub zone: &'a TimeZone,
 }
 
-/// `account.*`.
-#[derive(Debug, Clone, Copy)]
-pub struct Account<'a> {
-    /// The person's name.
-    pub name: &'a str,
-    /// The person's login.
-    pub login: &'a str,
-    /// The person's address.
-    pub email: &'a str,
-}
-
-/// An email to send or show.
+/// An email to send or show. Its text may have secrets.
 #[derive(Clone)]
 pub struct Drawn {
-    /// The language, BCP 47.
-    pub locale: String,
     /// One line.
     pub subject: String,
-    /// One line.
-    pub preheader: String,
     /// 72 columns; a link is alone on its line, in one piece.
     pub text: Zeroizing<String>,
     /// A whole document.
     pub html: Zeroizing<String>,
 }
 
-impl Drawn {
-    /// As a message; `date` is Unix milliseconds.
-    #[must_use]
-    pub fn message(
-        self,
-        message_id: String,
-        from: Mailbox,
-        reply_to: Option<Mailbox>,
-        to: Mailbox,
-        date: i64,
-    ) -> Message {
-        let Self { locale, subject, text, html, .. } = self;
-        Message { message_id, from, reply_to, to, date, locale, subject, text, html }
-    }
-}
-
 /// Without the bodies, which may have secrets.
 impl std::fmt::Debug for Drawn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Drawn").field("locale", &self.locale).field("subject", &self.subject).finish_non_exhaustive()
+        f.debug_struct("Drawn").field("subject", &self.subject).finish_non_exhaustive()
     }
 }
 
@@ -120,9 +90,7 @@ pub fn draw(
     Ok(Drawn {
         text: Zeroizing::new(text::draw(&letter)),
         html: Zeroizing::new(html::draw(&letter)),
-        locale: locale.to_owned(),
         subject: letter.subject,
-        preheader: letter.preheader,
     })
 }
 
@@ -188,7 +156,7 @@ fn pieces(
 
 fn filled(values: &BTreeMap<String, Value>, context: &Context<'_>, words: Words) -> BTreeMap<String, Filled> {
     // The recipient's own address leads nowhere else, and people copy it if it is also the login.
-    let own = context.account.map(|account| account.email).filter(|email| !email.is_empty());
+    let own = context.account.and_then(|account| account.value(Field::Email)).filter(|email| !email.is_empty());
     let chosen = |text: &str| match own {
         Some(own) if own == text => value(text),
         _ => Filled::from(unlinked(text)),
@@ -197,7 +165,9 @@ fn filled(values: &BTreeMap<String, Value>, context: &Context<'_>, words: Words)
     let time = words.dated(context.time, context.zone);
     let request = context! { time => value(&time), origin => value(context.origin) };
     let mut filled = BTreeMap::from([("brand".to_owned(), brand), ("request".to_owned(), request)]);
-    if let Some(Account { name, login, email }) = context.account {
+    if let Some(account) = context.account {
+        let [name, login, email] =
+            [Field::Name, Field::Login, Field::Email].map(|field| account.value(field).unwrap_or_default());
         let account = context! { name => chosen(name), login => strong(&chosen(login)), email => value(email) };
         filled.insert("account".to_owned(), account);
     }

@@ -20,7 +20,7 @@ pub struct Mailbox {
     pub address: String,
 }
 
-/// A drawn email, ready to send. Its body may have secrets.
+/// An email, ready to send.
 #[derive(Clone)]
 pub struct Message {
     /// Without brackets: `mail-id@host`. The same in every attempt.
@@ -33,14 +33,8 @@ pub struct Message {
     pub to: Mailbox,
     /// When it was queued, Unix milliseconds.
     pub date: i64,
-    /// BCP 47.
-    pub locale: String,
-    /// One line.
-    pub subject: String,
-    /// Plain text; lines end with `\n`.
-    pub text: zeroize::Zeroizing<String>,
-    /// The same as HTML.
-    pub html: zeroize::Zeroizing<String>,
+    /// What it says.
+    pub drawn: draw::Drawn,
 }
 
 pub use keyturn_core::text::{invisible, line};

@@ -1,5 +1,6 @@
 //! A message as bytes: headers, two parts that say the same, and a signature if the operator has a key.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use lettre::Address;
@@ -11,7 +12,7 @@ use lettre::message::{Mailbox as Shown, Mailboxes, MultiPart};
 use zeroize::Zeroizing;
 
 use super::address::{self, AddressError};
-use super::transport::Verdict;
+use super::transport::{Unsent, Verdict};
 use super::{Mailbox, Message, line};
 
 /// Characters of a shown name, and of a subject. lettre's DKIM canonicalizer recurses once a character, so both are limited.
@@ -21,32 +22,15 @@ const SUBJECT: usize = 200;
 /// What a DKIM signature covers. Not `Content-Type`: lettre folds it after signing.
 const SIGNED: [&str; 8] = ["From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Reply-To", "Auto-Submitted"];
 
-/// Why a message can't be written.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MessageError {
-    /// The recipient's address.
-    #[error("the recipient {0}")]
-    To(AddressError),
-    /// Anything else, in a sentence: the sender, the message's id, what RFC 5322 requires.
-    #[error("{0}")]
-    Ours(String),
-}
-
-impl MessageError {
-    fn ours(what: &str, cause: impl std::fmt::Display) -> Self {
-        Self::Ours(format!("{what} {cause}"))
-    }
-}
-
 /// Why there is no signature.
 #[derive(Debug, thiserror::Error)]
 #[error("the key is not an RSA key in PKCS#1 PEM, as `openssl genrsa -traditional 2048` writes it: {0}")]
 pub struct KeyError(#[from] lettre::message::dkim::DkimSigningKeyError);
 
 /// Writes messages as bytes.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Writer {
-    dkim: Option<DkimConfig>,
+    dkim: Option<Arc<DkimConfig>>,
 }
 
 /// A message and its envelope.
@@ -80,22 +64,23 @@ impl Writer {
         let key = DkimSigningKey::new(key, DkimSigningAlgorithm::Rsa)?;
         let headers = SIGNED.map(HeaderName::new_from_ascii_str).to_vec();
         let dkim = DkimConfig::new(selector.to_owned(), domain.to_owned(), key, headers, canonicalization);
-        Ok(Self { dkim: Some(dkim) })
+        Ok(Self { dkim: Some(Arc::new(dkim)) })
     }
 
     /// The message by RFC 5322; lines end with CRLF. ASCII, unless an address is international.
     ///
     /// # Errors
-    /// [`MessageError`].
-    pub fn bytes(&self, message: &Message) -> Result<Zeroizing<Vec<u8>>, MessageError> {
+    /// [`Unsent`]: for good if it is the recipient's address; ours can be fixed.
+    pub fn bytes(&self, message: &Message) -> Result<Zeroizing<Vec<u8>>, Unsent> {
         self.wire(message).map(|wire| wire.bytes)
     }
 
-    pub(super) fn wire(&self, message: &Message) -> Result<Wire, MessageError> {
-        let from = shown(&message.from).map_err(|cause| MessageError::ours("the sender", cause))?;
-        let to = shown(&message.to).map_err(MessageError::To)?;
+    pub(super) fn wire(&self, message: &Message) -> Result<Wire, Unsent> {
+        let from = shown(&message.from).map_err(|cause| Unsent::ours("the sender", cause))?;
+        let refused = |cause| Unsent { verdict: Verdict::Refused, said: format!("the recipient {cause}") };
+        let to = shown(&message.to).map_err(refused)?;
         let reply_to = message.reply_to.as_ref().map(shown).transpose();
-        let reply_to = reply_to.map_err(|cause| MessageError::ours("the reply address", cause))?;
+        let reply_to = reply_to.map_err(|cause| Unsent::ours("the reply address", cause))?;
         let (sender, recipient) = (from.email.clone(), to.email.clone());
         // lettre parses headers with addresses again, more strictly than mailboxes are. So it gets other addresses, which are
         // then replaced by the right ones.
@@ -105,14 +90,16 @@ impl Writer {
             .message_id(Some(id(&message.message_id)?))
             .from(other.clone())
             .to(other.clone())
-            .subject(line(&message.subject, SUBJECT));
+            .subject(line(&message.drawn.subject, SUBJECT));
         if reply_to.is_some() {
             builder = builder.reply_to(other);
         }
-        let body =
-            MultiPart::alternative_plain_html::<String, String>(message.text.to_string(), message.html.to_string());
+        let body = MultiPart::alternative_plain_html::<String, String>(
+            message.drawn.text.to_string(),
+            message.drawn.html.to_string(),
+        );
         let mut written =
-            builder.multipart(body).map_err(|cause| MessageError::ours("the message can't be written:", cause))?;
+            builder.multipart(body).map_err(|cause| Unsent::ours("the message can't be written:", cause))?;
         let headers = written.headers_mut();
         // RFC 3834: a program wrote it, so no other program should reply.
         let auto = HeaderName::new_from_ascii_str("Auto-Submitted");
@@ -152,13 +139,13 @@ fn shown(mailbox: &Mailbox) -> Result<Shown, AddressError> {
     Ok(Shown::new(Some(name).filter(|name| !name.is_empty()), address::parse(&mailbox.address)?))
 }
 
-fn id(id: &str) -> Result<String, MessageError> {
+fn id(id: &str) -> Result<String, Unsent> {
     let fits = |part: &str| {
         !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
     };
     match id.split_once('@') {
         Some((left, right)) if fits(left) && fits(right) && id.len() <= 200 => Ok(format!("<{id}>")),
-        _ => Err(MessageError::ours("the message id", "must be like mail-id@host, with letters, digits, . - and _")),
+        _ => Err(Unsent::ours("the message id", "must be like mail-id@host, with letters, digits, . - and _")),
     }
 }
 
@@ -172,6 +159,7 @@ fn moment(at: i64) -> SystemTime {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::draw::Drawn;
 
     fn message() -> Message {
         let mailbox = |name: &str, address: &str| Mailbox { name: name.to_owned(), address: address.to_owned() };
@@ -181,10 +169,11 @@ mod tests {
             reply_to: Some(mailbox("", "help@northwind.example")),
             to: mailbox("Marta Vidal", "marta@vidal.example"),
             date: 1_795_525_331_000,
-            locale: "en".to_owned(),
-            subject: "Choose a new password".to_owned(),
-            text: "Hello\n".to_owned().into(),
-            html: "<p>Hello</p>\n".to_owned().into(),
+            drawn: Drawn {
+                subject: "Choose a new password".to_owned(),
+                text: "Hello\n".to_owned().into(),
+                html: "<p>Hello</p>\n".to_owned().into(),
+            },
         }
     }
 
@@ -238,7 +227,7 @@ mod tests {
     fn no_value_can_add_a_header_or_turn_the_reading_direction() {
         let clean = headers(&written(&message())).len();
         let mut bad = message();
-        bad.subject = "Hello\r\nBcc: thief@else.example\n\nbody\u{2028}\u{202e}gnirts".to_owned();
+        bad.drawn.subject = "Hello\r\nBcc: thief@else.example\n\nbody\u{2028}\u{202e}gnirts".to_owned();
         bad.to.name = "Marta\r\n\r\nX: y\u{202e}\u{2066}\u{0}".to_owned();
         bad.from.name = "\r\n\r\nNorthwind\u{7f}".to_owned();
         let written = written(&bad);
@@ -249,12 +238,12 @@ mod tests {
         assert!(written.is_ascii());
         for bad_id in ["", "m-1", "m-1@", "m-1@x\r\nBcc: y@z", "a@b@c", "<a@b>"] {
             bad.message_id = bad_id.to_owned();
-            let refused = Writer::default().bytes(&bad).expect_err(bad_id).to_string();
+            let refused = Writer::default().bytes(&bad).expect_err(bad_id).said;
             assert!(refused.starts_with("the message id must be like"), "{refused}");
         }
         let mut bad = message();
         bad.to.address.push_str("\r\nBcc: thief@else.example");
-        assert!(matches!(Writer::default().bytes(&bad), Err(MessageError::To(_))));
+        assert_eq!(Writer::default().bytes(&bad).expect_err("no address").verdict, Verdict::Refused);
     }
 
     #[test]
@@ -283,7 +272,7 @@ mod tests {
     #[test]
     fn a_long_international_subject_is_encoded_and_bounded() {
         let mut long = message();
-        long.subject = "contraseña ".repeat(100);
+        long.drawn.subject = "contraseña ".repeat(100);
         let written = written(&long);
         assert!(written.is_ascii() && written.lines().all(|line| line.len() <= 78), "{written}");
     }

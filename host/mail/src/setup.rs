@@ -158,10 +158,8 @@ impl ChosenServer {
             host: self.host.clone(),
             port: self.port,
             encryption: self.encryption,
-            hello: None,
             username: self.username.clone(),
-            password_file: None,
-            ca_file: None,
+            ..SmtpConfig::default()
         }
     }
 
@@ -183,11 +181,12 @@ pub struct Setup {
     pub mail: MailConfig,
     /// Where links lead, if set.
     pub origin: Option<String>,
-    password: Option<Zeroizing<String>>,
+    /// Of the page's server: the file's has its own.
+    pub password: Option<Zeroizing<String>>,
 }
 
 impl Setup {
-    /// `password` is the one of the page's server: the file's has its own.
+    /// The file's groups, and the page's others with the password of its server.
     #[must_use]
     pub fn new(fixed: Fixed, chosen: Chosen, password: Option<Zeroizing<String>>) -> Self {
         let (mut mail, mut origin) = (fixed.mail.clone(), fixed.origin.clone());
@@ -206,11 +205,6 @@ impl Setup {
         }
         let password = password.filter(|_| of_page(Group::Transport));
         Self { fixed, chosen, mail, origin, password }
-    }
-
-    /// Of the page's server.
-    pub fn password(&self) -> Option<&Zeroizing<String>> {
-        self.password.as_ref()
     }
 
     /// How email is sent.
@@ -297,7 +291,7 @@ impl Setup {
     pub fn transport(&self, total: Option<Duration>) -> Result<Option<Arc<dyn Transport>>, Wrong> {
         match self.problems().into_iter().next() {
             Some(wrong) => Err(wrong),
-            None => self.mail.transport(&self.fixed.folder, self.password(), total),
+            None => self.mail.transport(&self.fixed.folder, self.password.as_ref(), total),
         }
     }
 }
@@ -347,7 +341,7 @@ mod tests {
             assert_eq!(both.value(setting).as_deref(), value, "{setting}");
             assert_eq!((both.fixed.fixes(setting), both.fixed.line(setting)), (of_file, line), "{setting}");
         }
-        assert_eq!((both.problems(), both.password()), (Vec::new(), None));
+        assert_eq!((both.problems(), both.password), (Vec::new(), None));
         // A server is told the host of the links, unless the file has another name.
         assert_eq!(both.mail.smtp.as_ref().and_then(|smtp| smtp.hello.as_deref()), Some("file.example"));
         let named = format!("{file}\nhello = 'mail.panel.example'");
@@ -372,7 +366,7 @@ mod tests {
             }
         }
         let off = setup("transport = 'off'", None, chosen, Some("hush"));
-        assert_eq!((off.way(), off.password()), (Way::Off, None));
+        assert_eq!((off.way(), off.password), (Way::Off, None));
         assert!(setup("", None, Chosen::default(), None).transport(None).expect("fits").is_none());
     }
 

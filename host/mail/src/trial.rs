@@ -70,7 +70,7 @@ fn message(
     let domain = super::address::domain(&from.address);
     let message_id = format!("{}@{}", hex(&random::<12>()), domain.as_deref().unwrap_or("localhost"));
     let to = Mailbox { name: String::new(), address: to.to_owned() };
-    Ok(drawn.message(message_id, from, reply_to, to, context.time))
+    Ok(Message { message_id, from, reply_to, to, date: context.time, drawn })
 }
 
 fn template() -> Template {
@@ -113,7 +113,7 @@ mod tests {
             };
             let from = Mailbox { name: "Northwind".to_owned(), address: "accounts@bücher.example".to_owned() };
             let message = message(from, None, "ana@northwind.example", &context).expect("drawn");
-            assert_eq!(message.subject, subject);
+            assert_eq!(message.drawn.subject, subject);
             assert!(message.message_id.ends_with("@xn--bcher-kva.example"), "{}", message.message_id);
             Writer::default().bytes(&message).expect("written");
         }

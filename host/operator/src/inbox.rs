@@ -62,7 +62,7 @@ impl Operator {
     }
 
     fn inbox_folder(&self) -> Option<PathBuf> {
-        let outgoing = self.outgoing();
+        let outgoing = self.mail.outgoing();
         let folder = outgoing.transport.as_ref()?.folder()?;
         // People who can only reach the page Email settings must not turn a panel into a trial.
         let trial = outgoing.origin_fixed && names_this_machine(keyturn_core::origin::host(&outgoing.origin)?);

@@ -43,13 +43,13 @@ impl Operator {
     /// # Errors
     /// [`StorageError`].
     pub fn mail_setup(&self) -> Result<Setup, StorageError> {
-        let settings = self.mail_settings();
+        let settings = &self.mail;
         Ok(settings.stored()?.setup(&settings.fixed, &self.keys))
     }
 
     /// Why email can't be sent although it is on: a setting and its problem.
     pub fn mail_problem(&self) -> Option<Wrong> {
-        self.outgoing().problem.clone()
+        self.mail.outgoing().problem.clone()
     }
 
     /// Changes the email settings, except those of the file; at once, and for other processes on the same database within a
@@ -77,7 +77,7 @@ impl Operator {
 
     /// The consequences of these settings. Writes nothing, connects to nothing.
     pub fn plan_mail(&self, mut chosen: Chosen, password: Option<Zeroizing<String>>) -> Result<Plan, StorageError> {
-        let (settings, keys) = (self.mail_settings(), &self.keys);
+        let (settings, keys) = (&self.mail, &self.keys);
         let seen = settings.stored()?;
         // Groups of the file can't be changed here, and their earlier settings stay for when the file no longer has them.
         let of_file = |group: &Group| settings.fixed.has(*group);
@@ -107,7 +107,7 @@ impl Operator {
         }
         let (now, outcome) = (now(), format!("changed: {}", plan.changes.join(" ")));
         let audit = AuditEntry::of(caller, now, OWN, "email-settings", outcome);
-        self.mail_settings().set(&plan.seen, &plan.setup, now, audit)?;
+        self.mail.set(&plan.seen, &plan.setup, now, audit)?;
         // Waiting emails may be sent now, and idle sessions are outdated.
         self.bells.mail.ring_all();
         Ok(())

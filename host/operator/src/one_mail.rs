@@ -144,7 +144,7 @@ fn mail(one: &OneMail, asked: &Asked<'_>) -> Vec<Node> {
         (Some(address), None) => text(address),
         (None, None) => nameless(&mail.to, asked),
     };
-    let post = asked.host.outgoing();
+    let post = asked.host.mail.outgoing();
     let subject = one.drawn.as_ref().map(|drawn| fact("mail-header-subject", text(&drawn.subject)));
     let from = post.transport.as_ref().map(|_| fact("inbox-from", text(&post.from.address)));
     let id = one.message_id.as_ref().map(|id| fact("mail-message-id", vec![Value::Code(format!("<{id}>"))]));

@@ -80,7 +80,7 @@ fn draw(asked: &Asked<'_>) -> Result<keyturn_ui::Page, CallError> {
 /// A notice that no email is sent at all, and what to do about it.
 fn off(asked: &Asked<'_>) -> Option<Notice> {
     let host = asked.host;
-    if host.outgoing().transport.is_some() {
+    if host.mail.outgoing().transport.is_some() {
         return None;
     }
     let (body, actions) = match host.reaches_everybody(asked.caller) {
@@ -92,7 +92,7 @@ fn off(asked: &Asked<'_>) -> Option<Notice> {
 
 /// A notice that no worker sends email, if email is on.
 pub(super) fn stopped(asked: &Asked<'_>) -> Option<Notice> {
-    asked.host.outgoing().transport.as_ref().and_then(|_| nobody_works("outbox-stopped", asked))
+    asked.host.mail.outgoing().transport.as_ref().and_then(|_| nobody_works("outbox-stopped", asked))
 }
 
 fn empty(listed: &Listed, older: bool, reading: &Reading<'_>, asked: &Asked<'_>) -> Result<Empty, CallError> {

@@ -202,7 +202,7 @@ fn done(asked: &Asked<'_>, act: Act) -> Result<Outcome, CallError> {
 fn test(asked: &Asked<'_>, name: &str) -> Result<Outcome, CallError> {
     let (host, words) = (asked.host, asked.words);
     let to = host.destination(name).ok_or_else(not_found)?;
-    let _place = host.trials().enter().ok_or(CallError::Busy(RETRY_SECONDS))?;
+    let _place = host.trials.enter().ok_or(CallError::Busy(RETRY_SECONDS))?;
     let (verdict, tried) = host.test_webhook(asked.caller, &to, PATIENCE).map_err(CallError::of_storage)?;
     let (tone, key) = match verdict {
         Verdict::Accepted => (Tone::Success, "webhooks-test-accepted"),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use wit_parser::{InterfaceId, Resolve, Type, TypeDefKind, TypeId, TypeOwner};
+use wit_parser::{Resolve, Type, TypeDefKind, TypeId, TypeOwner};
 
 /// The docs of a plugin's hooks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,16 +158,12 @@ impl Reader<'_> {
         {
             return self.defined(*other);
         }
-        let key = self.key(*owner, name);
+        let key = format!("{}.{name}", resolve.id_of(*owner).unwrap_or_default());
         if !self.docs.types.contains_key(&key) {
             let docs = self.type_docs(id);
             self.docs.types.insert(key.clone(), docs);
         }
         Said::Named(key)
-    }
-
-    fn key(&self, owner: InterfaceId, name: &str) -> String {
-        format!("{}.{name}", self.resolve.id_of(owner).unwrap_or_default())
     }
 
     fn type_docs(&mut self, id: TypeId) -> TypeDocs {

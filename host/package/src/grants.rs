@@ -32,18 +32,8 @@ pub struct Grants {
 
 /// What is wrong with a grants file, or with its component.
 #[derive(Debug, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum GrantsError {
-    /// A file could not be read, or is no grants file; with line, column and setting.
-    #[error("{path}: {cause}")]
-    File { path: String, cause: String },
-    /// The component isn't the one that was granted.
-    #[error(
-        "{component} is not the component that {path} grants: its SHA-256 is {found}, and {granted} is granted. \
-         If the new file is the one you want, set sha256 to it"
-    )]
-    OtherComponent { path: String, component: String, found: String, granted: String },
-}
+#[error("{0}")]
+pub struct GrantsError(String);
 
 impl Grants {
     /// Reads a grants file and the component that it names.
@@ -51,19 +41,18 @@ impl Grants {
     /// # Errors
     /// [`GrantsError`].
     pub fn read(path: &Path) -> Result<(Self, Vec<u8>), GrantsError> {
-        let wrong = |path: &Path, cause: String| GrantsError::File { path: path.display().to_string(), cause };
+        let wrong = |path: &Path, cause: String| GrantsError(format!("{}: {cause}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|cause| wrong(path, cause.to_string()))?;
         let grants: Self = toml::from_str(&text).map_err(|cause| wrong(path, masked::syntax(&text, &cause)))?;
         let component = path.parent().unwrap_or(Path::new(".")).join(&grants.component);
         let bytes = std::fs::read(&component).map_err(|cause| wrong(&component, cause.to_string()))?;
-        let found = digest(&bytes);
-        if !found.eq_ignore_ascii_case(grants.sha256.trim()) {
-            return Err(GrantsError::OtherComponent {
-                path: path.display().to_string(),
-                component: component.display().to_string(),
-                found,
-                granted: grants.sha256,
-            });
+        let (found, granted) = (digest(&bytes), &grants.sha256);
+        if !found.eq_ignore_ascii_case(granted.trim()) {
+            let (component, path) = (component.display(), path.display());
+            return Err(GrantsError(format!(
+                "{component} is not the component that {path} grants: its SHA-256 is {found}, and {granted} is granted. If the new \
+                 file is the one you want, set sha256 to it"
+            )));
         }
         Ok((grants, bytes))
     }

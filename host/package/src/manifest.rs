@@ -1,10 +1,12 @@
 //! The manifest: what a plugin wants and offers, as data in the component, known before any of its code runs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 
 use serde::{Deserialize, Serialize};
 
 use super::docs::Docs;
+use super::pack::PackError;
 use keyturn_core::accounts::Field;
 use keyturn_core::events::names;
 use keyturn_mail::template::Template;
@@ -327,43 +329,30 @@ pub struct Slot {
 }
 
 /// What is wrong with a manifest.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ManifestError {
-    /// There is none.
-    #[error("the component has no manifest; write one with `keyturn plugin pack`")]
-    Missing,
-    /// There are several.
-    #[error("the component has more than one manifest")]
-    Several,
-    /// Larger than [`MAX_BYTES`].
-    #[error("the manifest has {0} bytes; at most {MAX_BYTES} are read")]
-    Huge(usize),
-    /// A later format.
-    #[error("the manifest has version {0}, and this host reads {VERSION}: install a newer host")]
-    Future(u64),
-    /// Anything else; where and what.
-    #[error("manifest: {0}")]
-    Wrong(String),
+pub(super) fn wrong(problem: impl Display) -> PackError {
+    PackError(format!("manifest: {problem}"))
 }
 
 impl Manifest {
     /// Reads the JSON of the custom section.
     ///
     /// # Errors
-    /// [`ManifestError`].
-    pub fn from_json(bytes: &[u8]) -> Result<Self, ManifestError> {
+    /// [`PackError`].
+    pub fn from_json(bytes: &[u8]) -> Result<Self, PackError> {
         if bytes.len() > MAX_BYTES {
-            return Err(ManifestError::Huge(bytes.len()));
+            let huge = format!("the manifest has {} bytes; at most {MAX_BYTES} are read", bytes.len());
+            return Err(PackError(huge));
         }
         #[derive(Deserialize)]
         struct Versioned {
             manifest: u64,
         }
-        let wrong = |cause: serde_json::Error| ManifestError::Wrong(cause.to_string());
         // The version first: a later one may have fields that we do not know.
         let version = serde_json::from_slice::<Versioned>(bytes).map_err(wrong)?.manifest;
         if version > u64::from(VERSION) {
-            return Err(ManifestError::Future(version));
+            let future =
+                format!("the manifest has version {version}, and this host reads {VERSION}: install a newer host");
+            return Err(PackError(future));
         }
         serde_json::from_slice::<Self>(bytes).map_err(wrong)?.checked()
     }
@@ -371,14 +360,13 @@ impl Manifest {
     /// Reads a `manifest.toml` and the templates beside it: TOML, by name.
     ///
     /// # Errors
-    /// [`ManifestError::Wrong`], with the template's name, line and column.
-    pub fn from_toml_with_mails(text: &str, mails: &BTreeMap<String, String>) -> Result<Self, ManifestError> {
-        let mut manifest: Self = toml::from_str(text).map_err(|cause| ManifestError::Wrong(cause.to_string()))?;
+    /// [`PackError`], with the template's name, line and column.
+    pub fn from_toml_with_mails(text: &str, mails: &BTreeMap<String, String>) -> Result<Self, PackError> {
+        let mut manifest: Self = toml::from_str(text).map_err(wrong)?;
         for (name, text) in mails {
-            let template =
-                toml::from_str(text).map_err(|cause| ManifestError::Wrong(format!("mails: {name}: {cause}")))?;
+            let template = toml::from_str(text).map_err(|cause| wrong(format_args!("mails: {name}: {cause}")))?;
             if manifest.mails.insert(name.clone(), template).is_some() {
-                return Err(ManifestError::Wrong(format!("mails: {name} is in the manifest and beside it")));
+                return Err(wrong(format_args!("mails: {name} is in the manifest and beside it")));
             }
         }
         manifest.checked()
@@ -395,7 +383,7 @@ impl Manifest {
         self.pages.iter().filter(|page| page.link).map(|page| page.name.as_str())
     }
 
-    fn checked(self) -> Result<Self, ManifestError> {
+    fn checked(self) -> Result<Self, PackError> {
         must(self.manifest > 0, || "version 0 does not exist".to_owned())?;
         kebab("name", &self.name)?;
         for (what, text) in [("version", &self.version), ("description", &self.description)] {
@@ -430,12 +418,12 @@ impl Manifest {
         }
         for (name, template) in &self.mails {
             kebab("mails", name)?;
-            template.check().map_err(|cause| ManifestError::Wrong(format!("mails: {}", cause.of(name))))?;
+            template.check().map_err(|cause| wrong(format_args!("mails: {}", cause.of(name))))?;
         }
         for (name, setting) in &self.settings {
             kebab("settings", name)?;
-            let wrong = |problem| ManifestError::Wrong(format!("settings.{name}.default {problem}"));
-            setting.accepts(&setting.default).map_err(wrong)?;
+            let unfit = |problem| wrong(format_args!("settings.{name}.default {problem}"));
+            setting.accepts(&setting.default).map_err(unfit)?;
         }
         once("operations", self.operations.iter().map(|operation| &operation.name))?;
         for Operation { name, hook, form, actors, subject, .. } in &self.operations {
@@ -462,11 +450,11 @@ impl Manifest {
     }
 }
 
-fn must(holds: bool, else_wrong: impl FnOnce() -> String) -> Result<(), ManifestError> {
-    if holds { Ok(()) } else { Err(ManifestError::Wrong(else_wrong())) }
+fn must(holds: bool, else_wrong: impl FnOnce() -> String) -> Result<(), PackError> {
+    if holds { Ok(()) } else { Err(wrong(else_wrong())) }
 }
 
-fn once<'a>(what: &str, mut names: impl Iterator<Item = &'a String>) -> Result<(), ManifestError> {
+fn once<'a>(what: &str, mut names: impl Iterator<Item = &'a String>) -> Result<(), PackError> {
     let mut seen = BTreeSet::new();
     names.try_for_each(|name| must(seen.insert(name), || format!("{what}: {name} is there twice")))
 }
@@ -478,16 +466,16 @@ const OWN_ADDRESSES: [&str; 4] = ["kt", "v1", "healthz", "readyz"];
 pub const SLOTS: [&str; 6] =
     ["sign-in.below", "customers.row", "customer.actions", "customer.sections", "customer.details", "account.sections"];
 
-fn kebab(what: &str, name: &str) -> Result<(), ManifestError> {
+fn kebab(what: &str, name: &str) -> Result<(), PackError> {
     named(what, name, "-")
 }
 
 /// As kebab-case, in parts with dots between: `password.changed`.
-fn dotted(what: &str, name: &str) -> Result<(), ManifestError> {
+fn dotted(what: &str, name: &str) -> Result<(), PackError> {
     named(what, name, "-.")
 }
 
-fn named(what: &str, name: &str, beside: &str) -> Result<(), ManifestError> {
+fn named(what: &str, name: &str, beside: &str) -> Result<(), PackError> {
     let good = (1..=64).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || beside.contains(c));

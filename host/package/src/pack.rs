@@ -9,24 +9,12 @@ use wasm_encoder::{ComponentSection as _, CustomSection};
 use wasmparser::{Encoding, Parser, Payload};
 
 use super::docs::Docs;
-use super::manifest::{MAX_BYTES, Manifest, ManifestError, SECTION};
+use super::manifest::{MAX_BYTES, Manifest, SECTION, wrong};
 
-/// Why a file can't be packed or read.
+/// Why a file can't be packed or read, in a sentence.
 #[derive(Debug, thiserror::Error)]
-pub enum PackError {
-    /// It isn't a component.
-    #[error("not a WebAssembly component: {0}")]
-    NotAComponent(String),
-    /// Its manifest is wrong.
-    #[error(transparent)]
-    Manifest(#[from] ManifestError),
-    /// Its WIT is wrong.
-    #[error("WIT: {0}")]
-    Wit(String),
-    /// It has a manifest already.
-    #[error("the component already has a manifest; pack the compiler's own output")]
-    Packed,
-}
+#[error("{0}")]
+pub struct PackError(pub(super) String);
 
 /// What goes into a component besides its manifest.
 #[derive(Debug, Clone, Default)]
@@ -43,7 +31,7 @@ pub struct Beside {
 /// [`PackError`], also for a template that can't be drawn, and for WIT without an interface of the manifest's hooks.
 pub fn pack(component: &[u8], manifest_toml: &str, beside: &Beside) -> Result<Vec<u8>, PackError> {
     if !sections(component)?.is_empty() {
-        return Err(PackError::Packed);
+        return Err(PackError("the component already has a manifest; pack the compiler's own output".to_owned()));
     }
     let mut manifest = Manifest::from_toml_with_mails(manifest_toml, &beside.mails)?;
     if !beside.wit.is_empty() {
@@ -51,15 +39,16 @@ pub fn pack(component: &[u8], manifest_toml: &str, beside: &Beside) -> Result<Ve
         let (_, exports) = interfaces(component)?;
         let exports: Vec<String> =
             exports.into_iter().filter(|export| export.contains('/') && hooks.contains(own_name(export))).collect();
-        let docs = Docs::read(&beside.wit, &exports).map_err(PackError::Wit)?;
+        let wit = |problem| PackError(format!("WIT: {problem}"));
+        let docs = Docs::read(&beside.wit, &exports).map_err(wit)?;
         if let Some(lacking) = exports.iter().find(|export| !docs.interfaces.contains_key(*export)) {
-            return Err(PackError::Wit(format!("it lacks {lacking}, which the component exports")));
+            return Err(wit(format!("it lacks {lacking}, which the component exports")));
         }
         manifest.docs = docs;
     }
-    let json = serde_json::to_vec(&manifest).map_err(|cause| ManifestError::Wrong(cause.to_string()))?;
+    let json = serde_json::to_vec(&manifest).map_err(wrong)?;
     if json.len() > MAX_BYTES {
-        return Err(ManifestError::Wrong(format!("with everything beside it, it has {} bytes", json.len())).into());
+        return Err(wrong(format_args!("with everything beside it, it has {} bytes", json.len())));
     }
     Ok(with_section(component, &json))
 }
@@ -111,29 +100,30 @@ pub fn with_section(component: &[u8], data: &[u8]) -> Vec<u8> {
 /// # Errors
 /// [`PackError`].
 pub fn manifest(component: &[u8]) -> Result<Manifest, PackError> {
+    let none = "the component has no manifest; write one with `keyturn plugin pack`";
     match sections(component)?.as_slice() {
-        [] => Err(ManifestError::Missing.into()),
-        [json] => Ok(Manifest::from_json(json)?),
-        _ => Err(ManifestError::Several.into()),
+        [] => Err(PackError(none.to_owned())),
+        [json] => Manifest::from_json(json),
+        _ => Err(PackError("the component has more than one manifest".to_owned())),
     }
 }
 
 /// The names of a component's imports and exports, without running or compiling it.
 ///
 /// # Errors
-/// [`PackError::NotAComponent`].
+/// [`PackError`].
 pub fn interfaces(component: &[u8]) -> Result<(Vec<String>, Vec<String>), PackError> {
     let (mut imports, mut exports) = (Vec::new(), Vec::new());
     for payload in outermost(component)? {
         match payload {
             Payload::ComponentImportSection(section) => {
                 for import in section {
-                    imports.push(import.map_err(not_a_component)?.name.name.to_owned());
+                    imports.push(import.map_err(|cause| not_a_component(cause.message()))?.name.name.to_owned());
                 }
             }
             Payload::ComponentExportSection(section) => {
                 for export in section {
-                    exports.push(export.map_err(not_a_component)?.name.name.to_owned());
+                    exports.push(export.map_err(|cause| not_a_component(cause.message()))?.name.name.to_owned());
                 }
             }
             _ => {}
@@ -155,10 +145,9 @@ fn sections(component: &[u8]) -> Result<Vec<&[u8]>, PackError> {
 fn outermost(component: &[u8]) -> Result<Vec<Payload<'_>>, PackError> {
     let (mut depth, mut found) = (0_usize, Vec::new());
     for payload in Parser::new(0).parse_all(component) {
-        match payload.map_err(not_a_component)? {
+        match payload.map_err(|cause| not_a_component(cause.message()))? {
             Payload::Version { encoding, .. } if depth == 0 && encoding != Encoding::Component => {
-                let cause = "it is a core module; build it for wasm32-wasip2";
-                return Err(PackError::NotAComponent(cause.to_owned()));
+                return Err(not_a_component("it is a core module; build it for wasm32-wasip2"));
             }
             Payload::Version { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
@@ -169,8 +158,8 @@ fn outermost(component: &[u8]) -> Result<Vec<Payload<'_>>, PackError> {
     Ok(found)
 }
 
-fn not_a_component(cause: wasmparser::BinaryReaderError) -> PackError {
-    PackError::NotAComponent(cause.message().to_owned())
+fn not_a_component(why: &str) -> PackError {
+    PackError(format!("not a WebAssembly component: {why}"))
 }
 
 /// An interface without its version.

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use keyturn_contract::exports::keyturn::ui::views::Input as WitInput;
+use keyturn_contract::exports::keyturn::ui::views::{Answer, Input as WitInput};
 use keyturn_core::accounts::{AccountId, Field};
 use keyturn_core::caller::{Actor, Caller, OWN, STEP_UP_MS};
 use keyturn_core::time::now;
 use keyturn_core::words::Words;
 use keyturn_runtime::admit::Plugin;
+use keyturn_runtime::call::Answered;
 use keyturn_runtime::call::views::FormAnswer;
 use keyturn_runtime::roster::Maker;
 use keyturn_runtime::{CallError, Failure};
@@ -477,18 +478,20 @@ impl Pages {
         let words = Words::of(&caller.locale);
         let again = |errors, message| Ok(Submitted::Again(submission.corrections(errors, message)));
         match self.ask(&plugin, &submission.action, submission, Some(key), caller) {
-            Ok((FormAnswer::Done(target, outcome), own_epoch)) => Ok(Submitted::Done {
+            Ok((Some(Answer::Done((target, outcome))), own_epoch)) => Ok(Submitted::Done {
                 url: surface.links.url(&plugin.name, &target),
                 notice: self.seal_notice_for(&plugin.name, outcome, caller, submission.user_name.clone()),
                 own_epoch,
             }),
-            Ok((FormAnswer::Reveal(Some(view)), _)) => {
+            Ok((Some(Answer::Reveal(view)), _)) => {
                 let draw = |frame: &Frame<'_>| keyturn_ui::draw_view(&view, frame);
                 Ok(Submitted::Reveal(self.drawn(&plugin, caller, submission.place.clone(), surface, draw)?))
             }
-            Ok((FormAnswer::Reveal(None), _)) => again(Vec::new(), Some(words.get("already-shown").to_owned())),
-            Ok((FormAnswer::Rate(strength), _)) => Ok(Submitted::Rate(form::rate_answer(&strength, &caller.locale))),
-            Ok((FormAnswer::Generated(password), _)) => Ok(Submitted::Generated(form::generated_answer(&password))),
+            Ok((None, _)) => again(Vec::new(), Some(words.get("already-shown").to_owned())),
+            Ok((Some(Answer::Rate(strength)), _)) => Ok(Submitted::Rate(form::rate_answer(&strength, &caller.locale))),
+            Ok((Some(Answer::Generated(password)), _)) => {
+                Ok(Submitted::Generated(form::generated_answer(&Zeroizing::new(password))))
+            }
             Err(CallError::StepUp { .. }) => Ok(Submitted::StepUp(self.hold(caller, body))),
             Err(CallError::Failed(Failure::Invalid(errors))) => {
                 let errors = errors.into_iter().map(|error| FieldError { field: error.field, message: error.message });
@@ -515,7 +518,7 @@ impl Pages {
         posted: &form::Submission,
         key: Option<(String, [u8; 32])>,
         caller: &Caller,
-    ) -> Result<(FormAnswer, Option<String>), CallError> {
+    ) -> Answered<FormAnswer> {
         let inputs = wit_inputs(&posted.inputs);
         self.ask_submit(plugin, operation, posted.subject.as_ref(), posted.token(), &inputs.0, key, caller)
     }
@@ -604,10 +607,11 @@ impl Pages {
         let plugin = self.plugin(&submission.plugin)?;
         let (answer, _) = self.ask(&plugin, &generate.operation, submission, None, caller)?;
         match answer {
-            FormAnswer::Generated(password) if generate.script => {
-                Ok(Submitted::Generated(form::generated_answer(&password)))
+            Some(Answer::Generated(password)) if generate.script => {
+                Ok(Submitted::Generated(form::generated_answer(&Zeroizing::new(password))))
             }
-            FormAnswer::Generated(password) => {
+            Some(Answer::Generated(password)) => {
+                let password = Zeroizing::new(password);
                 let mut corrections = submission.corrections(Vec::new(), None);
                 corrections.generated = Some(Box::new(form::Generated { field: generate.field.clone(), password }));
                 Ok(Submitted::Again(corrections))
@@ -621,7 +625,7 @@ impl Pages {
         let (subject, token, inputs) = (rate.subject.as_ref(), rate.place.token(), wit_inputs(&rate.inputs));
         let (answer, _) = self.ask_submit(&plugin, &rate.operation, subject, token, &inputs.0, None, caller)?;
         match answer {
-            FormAnswer::Rate(strength) => Ok(Submitted::Rate(form::rate_answer(&strength, &caller.locale))),
+            Some(Answer::Rate(strength)) => Ok(Submitted::Rate(form::rate_answer(&strength, &caller.locale))),
             _ => Err(CallError::view(&plugin, "no rate for a rate")),
         }
     }

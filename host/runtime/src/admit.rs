@@ -20,7 +20,7 @@ use keyturn_core::masked::without_passwords;
 use keyturn_core::seal::Keys;
 use keyturn_package::grants::{Grants, authority};
 use keyturn_package::manifest::{Manifest, Operation, SettingValue, Wants};
-use keyturn_package::pack::{self, PackError, own_name, without_version};
+use keyturn_package::pack::{self, own_name, without_version};
 use keyturn_store::outbox::Kept;
 
 /// A component that is ready to be called.
@@ -74,9 +74,6 @@ pub struct Views {
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum AdmitError {
-    /// The file or its manifest.
-    #[error("{plugin}: {cause}")]
-    Pack { plugin: String, cause: PackError },
     /// It imports what the operator has not granted; `setting` is the line that would.
     #[error("{plugin} imports {import}, which is not granted: set `{setting}` in its grants file to allow it")]
     NotGranted { plugin: String, import: String, setting: &'static str },
@@ -86,15 +83,7 @@ pub enum AdmitError {
          set sign-in.plugin to the plugin that gets the passwords"
     )]
     Taken { plugin: String, what: Wanted, other: String },
-    /// A link page has the name of one of the panel's own addresses.
-    #[error(
-        "{plugin} has the link page {page}, but /{page}/ is the panel's own address: the plugin must rename its page"
-    )]
-    Reserved { plugin: String, page: String },
-    /// It has one of the host's own names.
-    #[error("the host uses the name {plugin} itself: rename the grants file")]
-    Name { plugin: String },
-    /// Anything else, in a sentence: what it imports, declares or exports, its settings, its code.
+    /// Anything else, in a sentence: its name, its file, what it imports, declares or exports, its settings, its code.
     #[error("{0}")]
     Other(String),
 }
@@ -140,9 +129,9 @@ impl Plugin {
     ) -> Result<Self, AdmitError> {
         let plugin = || name.to_owned();
         if name == OWN {
-            return Err(AdmitError::Name { plugin: plugin() });
+            return Err(AdmitError::Other(format!("the host uses the name {name} itself: rename the grants file")));
         }
-        let manifest = pack::manifest(bytes).map_err(|cause| AdmitError::Pack { plugin: plugin(), cause })?;
+        let manifest = pack::manifest(bytes).map_err(|cause| AdmitError::of(name, cause))?;
         grants.limits.check().map_err(|what| AdmitError::of(name, what))?;
         let settings = settings(&manifest, grants).map_err(|what| AdmitError::of(name, what))?;
         let authority = authority(&manifest.wants, &grants.grants);

@@ -52,6 +52,13 @@ impl Offer {
         let hooks = self.interfaces.iter().cloned().map(Wanted::Hooks);
         hooks.chain(self.link_pages.iter().cloned().map(Wanted::LinkPage))
     }
+
+    /// Gives a plugin what it offers, if no other has it.
+    fn claim(&self, name: &str, claims: &mut Claims) {
+        for wanted in self.wants() {
+            claims.entry(wanted).or_insert_with(|| name.to_owned());
+        }
+    }
 }
 
 /// What the database remembers of plugins. It must outlive a start at which one of them is broken.
@@ -89,24 +96,7 @@ pub struct Roster {
 }
 
 /// Which plugin has what, while plugins get their places one after another.
-#[derive(Default)]
-struct Claims(BTreeMap<Wanted, String>);
-
-impl Claims {
-    /// The part of this offer that another plugin has.
-    fn taken(&self, name: &str, offer: &Offer) -> Option<(Wanted, String)> {
-        offer.wants().find_map(|wanted| {
-            let other = self.0.get(&wanted).filter(|other| *other != name)?.clone();
-            Some((wanted, other))
-        })
-    }
-
-    fn claim(&mut self, name: &str, offer: &Offer) {
-        for wanted in offer.wants() {
-            self.0.entry(wanted).or_insert_with(|| name.to_owned());
-        }
-    }
-}
+type Claims = BTreeMap<Wanted, String>;
 
 impl Roster {
     /// An empty roster, with what is remembered of each plugin's hooks and link pages.
@@ -121,7 +111,7 @@ impl Roster {
     pub fn admit(&mut self, plugin: &Arc<Plugin>) -> Result<(), AdmitError> {
         let mut claims = self.first_claims();
         for (name, offer) in self.offers().filter(|(name, _)| **name != plugin.name) {
-            claims.claim(name, offer);
+            offer.claim(name, &mut claims);
         }
         self.fits(plugin, &claims)?;
         self.left_out.remove(&plugin.name);
@@ -150,7 +140,7 @@ impl Roster {
         for (name, plugin) in candidates {
             match plugin.map(|plugin| self.fits(&plugin, &claims).map(|()| plugin)) {
                 Ok(Ok(plugin)) => {
-                    claims.claim(&name, &Offer::of(&plugin));
+                    Offer::of(&plugin).claim(&name, &mut claims);
                     self.place(&plugin);
                 }
                 Ok(Err(error)) => {
@@ -159,7 +149,7 @@ impl Roster {
                 }
                 Err(cause) => {
                     if let Some(offer) = self.remembered(&name) {
-                        claims.claim(&name, offer);
+                        offer.claim(&name, &mut claims);
                     }
                     self.left_out.insert(name, cause);
                 }
@@ -226,22 +216,23 @@ impl Roster {
 
     /// What the configuration reserves for the plugin that it names.
     fn first_claims(&self) -> Claims {
-        let mut claims = Claims::default();
-        if let Some(name) = &self.sign_in.name {
-            claims.0.insert(Wanted::Hooks(self.sign_in.interface().to_owned()), name.clone());
-        }
-        claims
+        let hooks = Wanted::Hooks(self.sign_in.interface().to_owned());
+        self.sign_in.name.iter().map(|name| (hooks.clone(), name.clone())).collect()
     }
 
     fn fits(&self, plugin: &Plugin, claims: &Claims) -> Result<(), AdmitError> {
         let offer = Offer::of(plugin);
         if let Some(page) = offer.link_pages.intersection(&self.reserved).next() {
-            return Err(AdmitError::Reserved { plugin: plugin.name.clone(), page: page.clone() });
+            let (plugin, own) = (&plugin.name, format!("/{page}/ is the panel's own address"));
+            let why = format!("{plugin} has the link page {page}, but {own}: the plugin must rename its page");
+            return Err(AdmitError::Other(why));
         }
-        match claims.taken(&plugin.name, &offer) {
-            Some((what, other)) => Err(AdmitError::Taken { plugin: plugin.name.clone(), what, other }),
-            None => Ok(()),
-        }
+        offer.wants().try_for_each(|what| match claims.get(&what) {
+            Some(other) if *other != plugin.name => {
+                Err(AdmitError::Taken { plugin: plugin.name.clone(), what, other: other.clone() })
+            }
+            _ => Ok(()),
+        })
     }
 
     fn place(&mut self, plugin: &Arc<Plugin>) {

@@ -46,7 +46,8 @@ pub struct Destination {
     /// The plugin that had the last turn.
     pub turn: Mutex<String>,
     allow_private: bool,
-    secrets: Vec<Secret>,
+    /// They sign its deliveries.
+    pub secrets: Vec<Secret>,
     tls: Option<Arc<ClientConfig>>,
     /// For one attempt, from the look-up to the answer.
     pub timeout: Duration,
@@ -55,12 +56,6 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// How many secrets sign its deliveries.
-    #[must_use]
-    pub fn secrets(&self) -> usize {
-        self.secrets.len()
-    }
-
     /// The delivery of an event, if it goes there.
     pub fn delivery(&self, received: &Received) -> Option<NewDelivery> {
         let Received { source, event, .. } = received;

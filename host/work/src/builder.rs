@@ -14,7 +14,7 @@ use keyturn_store::Store;
 use keyturn_ui::Brand;
 
 use crate::trials;
-use crate::work::{Inner, Work};
+use crate::work::Work;
 
 /// Builds a host, or a layer of one.
 pub struct HostBuilder<T = Work> {
@@ -71,6 +71,6 @@ impl<T: From<Work>> HostBuilder<T> {
         let mail = MailSettings::new(storage.clone(), keys.clone(), brand.clone(), mail, transport);
         let runtime = Runtime::new(storage, keys, Arc::new(mail), brand, settings).map_err(HostError)?;
         let trials = Lane::new(trials::AT_ONCE, 0, Duration::ZERO);
-        Ok(Work(Arc::new(Inner { runtime, trials })).into())
+        Ok(Work { runtime: Arc::new(runtime), trials: Arc::new(trials) }.into())
     }
 }

@@ -24,7 +24,7 @@ impl Work {
     /// The absolute address of the sign-in page.
     pub fn sign_in(&self) -> String {
         match self.brand().sign_in.strip_prefix('/') {
-            Some(path) => format!("{}/{path}", self.outgoing().origin),
+            Some(path) => format!("{}/{path}", self.mail.outgoing().origin),
             None => self.brand().sign_in.clone(),
         }
     }
@@ -37,21 +37,16 @@ impl Work {
         asked_at: i64,
         masked: bool,
     ) -> Result<Drawn, TemplateError> {
-        let field = |field| account.and_then(|account| account.value(field)).unwrap_or_default();
         let origin = filling.origin.as_deref().map(rough).unwrap_or_default();
-        let locale = Some(field(Field::Locale)).filter(|locale| !locale.is_empty()).unwrap_or("en");
+        let locale = account.and_then(|account| account.value(Field::Locale)).filter(|locale| !locale.is_empty());
         let context = draw::Context {
-            account: account.map(|_| draw::Account {
-                name: field(Field::Name),
-                login: field(Field::Login),
-                email: field(Field::Email),
-            }),
+            account,
             brand: &self.brand().name,
             contact: &self.brand().contact,
             sign_in: &self.sign_in(),
             time: asked_at,
             origin: &origin,
-            locale,
+            locale: locale.unwrap_or("en"),
             zone: &self.brand().zone,
         };
         draw::draw(&filling.template, &filling.variables, &context, masked)
@@ -331,22 +326,19 @@ impl<'a> Reading<'a> {
         if known.is_none() && !everybody {
             return None;
         }
-        let filling = match &mail.to {
-            Recipient::Previous(_) => host.storage.filling(&mail.id).ok().flatten(),
-            Recipient::Account(_) | Recipient::Operators => None,
-        };
         let address = match &mail.to {
             // Not for people who came to manage the account later.
             Recipient::Previous(id) if !caller.reaches_gone(id) => None,
-            Recipient::Previous(_) => filling.as_ref().and_then(|filling| filling.address.as_deref()),
-            Recipient::Account(_) | Recipient::Operators => known.as_ref().and_then(|known| known.value(Field::Email)),
+            Recipient::Previous(_) => host.storage.filling(&mail.id).ok().flatten().and_then(|filling| filling.address),
+            Recipient::Account(_) | Recipient::Operators => {
+                known.as_ref().and_then(|known| known.value(Field::Email)).map(str::to_owned)
+            }
         };
         let own = mail.to.account().is_some_and(|id| caller.actor == Actor::Account(id.clone()));
         let last = mail.last.as_ref();
         Some(Delivery {
             state: mail.state,
             account: known.as_ref().map(|known| known.id.clone()),
-            to: address.map(str::to_owned),
             asked_at: mail.asked_at,
             changed_at: mail.changed_at,
             // During an attempt it is due when the lease ends, which means nothing to people.
@@ -356,7 +348,8 @@ impl<'a> Reading<'a> {
             said: last.and_then(|told| told.attempt.steps.last()).map(|step| step.said.clone()),
             obstacle: mail.obstacle,
             whole: mail.whole,
-            moved: mail.to.account().is_some() && self.moved(mail, address),
+            moved: mail.to.account().is_some() && self.moved(mail, address.as_deref()),
+            to: address,
             may_mend: !own,
             folder: last.and_then(|told| folder::named_in(&told.server)).map(str::to_owned),
             stopped: self.stopped(mail),
@@ -375,9 +368,9 @@ impl<'a> Reading<'a> {
 
     /// Whether the address on file isn't the one of the latest attempt.
     fn moved(&self, mail: &Mail, address: Option<&str>) -> bool {
-        match (&mail.address, address) {
-            (Some(attempted), Some(address)) => mail.to.address_mac(&self.host.keys, address).as_slice() != attempted,
-            (attempted, address) => attempted.is_some() != address.is_some() && attempted.is_some(),
-        }
+        let mac = |address| mail.to.address_mac(&self.host.keys, address);
+        mail.address
+            .as_ref()
+            .is_some_and(|attempted| address.is_none_or(|address| mac(address).as_slice() != attempted))
     }
 }

@@ -6,7 +6,6 @@ use keyturn_core::accounts::Scope;
 use keyturn_core::caller::{Actor, Caller};
 use keyturn_core::seal::Keys;
 use keyturn_core::time::now;
-use keyturn_mail_settings::{MailSettings, Outgoing};
 use keyturn_runtime::Runtime;
 use keyturn_runtime::call::lane::Lane;
 use keyturn_ui::Brand;
@@ -14,12 +13,10 @@ use keyturn_ui::Brand;
 /// Calls, and the work that they leave. Cheap to clone; every method may block on the disk or on a hash, so call it from a
 /// thread that may block.
 #[derive(Clone)]
-pub struct Work(pub(crate) Arc<Inner>);
-
-pub(crate) struct Inner {
-    pub(crate) runtime: Runtime,
+pub struct Work {
+    pub(crate) runtime: Arc<Runtime>,
     /// The queue for tests that somebody waits for.
-    pub(crate) trials: Lane,
+    pub trials: Arc<Lane>,
 }
 
 /// Plugins, hooks, accounts.
@@ -27,23 +24,11 @@ impl std::ops::Deref for Work {
     type Target = Runtime;
 
     fn deref(&self) -> &Runtime {
-        &self.0.runtime
+        &self.runtime
     }
 }
 
 impl Work {
-    /// How email is sent now.
-    #[must_use]
-    pub fn outgoing(&self) -> Arc<Outgoing> {
-        self.mail.outgoing()
-    }
-
-    /// The email settings.
-    #[must_use]
-    pub fn mail_settings(&self) -> &MailSettings {
-        &self.mail
-    }
-
     /// Where links lead now: scheme, host and port, without a slash at the end.
     #[must_use]
     pub fn origin(&self) -> String {
@@ -53,13 +38,7 @@ impl Work {
     /// The panel's name.
     #[must_use]
     pub fn brand(&self) -> &Brand {
-        &self.0.runtime.brand
-    }
-
-    /// The queue for tests that somebody waits for.
-    #[must_use]
-    pub fn trials(&self) -> &Lane {
-        &self.0.trials
+        &self.runtime.brand
     }
 
     /// The host's keys, for what an embedder seals itself, such as its own forms beside those of plugins.

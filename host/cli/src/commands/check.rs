@@ -232,7 +232,7 @@ fn webhooks(config: &Config, report: &mut Report<'_>) {
             }
         };
         let (name, url) = (&to.name, &to.url);
-        let secrets = match to.secrets() {
+        let secrets = match to.secrets.len() {
             1 => String::new(),
             several => format!(", signed with {several} secrets"),
         };

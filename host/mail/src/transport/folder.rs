@@ -5,15 +5,15 @@
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{Attempt, Session, StepKind, Transport, Verdict};
+use super::{Attempt, Session, StepKind, Transport};
 use crate::message::Writer;
 use crate::{Mailbox, Message};
+use keyturn_core::time::now;
 
 /// The beginning of the transport's name; a server's has no space, and a program's path is absolute.
 const NAME: &str = "folder ";
@@ -56,9 +56,9 @@ impl Filed {
             date: message.date,
             from: one(&message.from),
             to: one(&message.to),
-            subject: message.subject.clone(),
-            text: message.text.clone(),
-            html: message.html.clone(),
+            subject: message.drawn.subject.clone(),
+            text: message.drawn.text.clone(),
+            html: message.drawn.html.clone(),
         }
     }
 
@@ -93,69 +93,52 @@ impl Filed {
 
 /// The transport.
 #[derive(Clone)]
-pub struct Folder(Arc<Route>);
-
-struct Route {
-    path: PathBuf,
-    writer: Writer,
-}
-
-impl Folder {
-    /// Email into this folder; created with mode 700 if it doesn't exist.
-    #[must_use]
-    pub fn new(path: PathBuf, writer: Writer) -> Self {
-        Self(Arc::new(Route { path, writer }))
-    }
+pub struct Folder {
+    /// Created with mode 700 if it doesn't exist.
+    pub path: PathBuf,
+    /// Writes the emails.
+    pub writer: Writer,
 }
 
 impl Transport for Folder {
     fn name(&self) -> String {
         // Not the whole path: a page shows it to people who shouldn't learn the machine's folders.
-        format!("{NAME}{}", self.0.path.file_name().unwrap_or(self.0.path.as_os_str()).display())
+        format!("{NAME}{}", self.path.file_name().unwrap_or(self.path.as_os_str()).display())
     }
 
     fn session(&self) -> Box<dyn Session> {
-        wipe_partials(&self.0.path);
+        wipe_partials(&self.path);
         Box::new(self.clone())
     }
 
     fn folder(&self) -> Option<&Path> {
-        Some(&self.0.path)
+        Some(&self.path)
     }
 
     fn probe(&self) -> Attempt {
-        let started = Instant::now();
         // Nothing is created: it is called by those who only look.
-        let (verdict, said) = match owners_only(&self.0.path) {
-            Ok(()) => (Verdict::Accepted, "the folder exists".to_owned()),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound && self.0.path.parent().is_some_and(Path::is_dir) => {
-                (Verdict::Accepted, "the first email creates the folder".to_owned())
+        Attempt::one(StepKind::LookUp, || match owners_only(&self.path) {
+            Ok(()) => Ok("the folder exists".to_owned()),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound && self.path.parent().is_some_and(Path::is_dir) => {
+                Ok("the first email creates the folder".to_owned())
             }
-            Err(cause) => (Verdict::Delayed, cause.to_string()),
-        };
-        Attempt::one(StepKind::LookUp, started, verdict, said)
+            Err(cause) => Err(cause.into()),
+        })
     }
 }
 
 impl Session for Folder {
     fn send(&mut self, message: &Message) -> Attempt {
-        let started = Instant::now();
-        let wire = match self.0.writer.wire(message) {
-            Ok(wire) => wire,
-            Err(cause) => return Attempt::unwritten(&cause, started),
-        };
-        let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
-        // An id is letters, digits and . - _ @, or the message would not have been written.
-        let name = format!("{}.{at}", message.message_id);
-        let json = Zeroizing::new(serde_json::to_vec(&Filed::of(message)).unwrap_or_default());
-        let eml = format!("{name}.eml");
-        let filed =
-            put(&self.0.path, &eml, &wire.bytes).and_then(|()| put(&self.0.path, &format!("{name}{JSON}"), &json));
-        let (verdict, said) = match filed {
-            Ok(()) => (Verdict::Accepted, eml),
-            Err(cause) => (Verdict::Delayed, cause.to_string()),
-        };
-        Attempt::one(StepKind::Handover, started, verdict, said)
+        Attempt::one(StepKind::Handover, || {
+            let wire = self.writer.wire(message)?;
+            // An id is letters, digits and . - _ @, or the message would not have been written.
+            let name = format!("{}.{}", message.message_id, now());
+            let json = Zeroizing::new(serde_json::to_vec(&Filed::of(message)).unwrap_or_default());
+            let eml = format!("{name}.eml");
+            put(&self.path, &eml, &wire.bytes)?;
+            put(&self.path, &format!("{name}{JSON}"), &json)?;
+            Ok(eml)
+        })
     }
 }
 
@@ -230,6 +213,7 @@ fn wipe(path: &Path, mut file: &std::fs::File) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::Verdict;
     use crate::transport::tests::message;
 
     #[test]
@@ -237,7 +221,7 @@ mod tests {
         let outer = tempfile::tempdir().expect("a folder");
         let path = outer.path().join("mail");
         assert_eq!(Filed::names(&path, 10), []);
-        let folder = Folder::new(path.clone(), Writer::default());
+        let folder = Folder { path: path.clone(), writer: Writer::default() };
         let mail = message("marta@vidal.example");
         let attempt = folder.session().send(&mail);
         assert_eq!(attempt.verdict, Verdict::Accepted, "{attempt:?}");
@@ -251,15 +235,15 @@ mod tests {
         assert!(std::fs::read_to_string(eml).expect("text").contains("To: \"Marta Vidal\" <marta@vidal.example>\r\n"));
         let filed = Filed::read(&path, name).expect("there");
         assert_eq!((filed.to.as_str(), filed.date), ("Marta Vidal <marta@vidal.example>", mail.date));
-        assert_eq!((&filed.subject, &filed.message_id), (&mail.subject, &mail.message_id));
-        assert!(filed.text == mail.text && filed.html == mail.html);
+        assert_eq!((&filed.subject, &filed.message_id), (&mail.drawn.subject, &mail.message_id));
+        assert!(filed.text == mail.drawn.text && filed.html == mail.drawn.html);
     }
 
     #[test]
     fn what_is_no_mail_of_the_folder_is_not_read() {
         let outer = tempfile::tempdir().expect("a folder");
         let path = outer.path().join("mail");
-        let folder = Folder::new(path.clone(), Writer::default());
+        let folder = Folder { path: path.clone(), writer: Writer::default() };
         folder.session().send(&message("marta@vidal.example"));
         let name = Filed::names(&path, 10).swap_remove(0).1;
         let json = path.join(format!("{name}.json"));
@@ -282,7 +266,7 @@ mod tests {
     fn a_folder_that_others_may_read_gets_no_mail() {
         let path = tempfile::tempdir().expect("a folder");
         std::fs::set_permissions(path.path(), std::fs::Permissions::from_mode(0o755)).expect("mode");
-        let folder = Folder::new(path.path().to_owned(), Writer::default());
+        let folder = Folder { path: path.path().to_owned(), writer: Writer::default() };
         for attempt in [folder.session().send(&message("marta@vidal.example")), folder.probe()] {
             assert_eq!(attempt.verdict, Verdict::Delayed);
             assert!(attempt.steps[0].said.contains("mode 755"), "{attempt:?}");
@@ -294,7 +278,7 @@ mod tests {
     fn what_a_dead_process_has_left_of_a_mail_is_wiped_at_the_next_start() {
         let outer = tempfile::tempdir().expect("a folder");
         let path = outer.path().join("mail");
-        let folder = Folder::new(path.clone(), Writer::default());
+        let folder = Folder { path: path.clone(), writer: Writer::default() };
         folder.session().send(&message("marta@vidal.example"));
         let left = path.join(".m-2@panel.example.1795525331000.json.partial");
         // Another name for the same bytes shows what became of them.
@@ -328,7 +312,7 @@ mod tests {
     #[test]
     fn a_name_from_outside_cannot_leave_the_folder() {
         let outer = tempfile::tempdir().expect("a folder");
-        let folder = Folder::new(outer.path().join("mail"), Writer::default());
+        let folder = Folder { path: outer.path().join("mail"), writer: Writer::default() };
         let mut mail = message("marta@vidal.example");
         mail.message_id = "../../x@y".to_owned();
         assert_eq!(folder.session().send(&mail).verdict, Verdict::Delayed);

@@ -9,7 +9,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::Message;
-use super::message::MessageError;
 
 /// A way to send email.
 pub trait Transport: Send + Sync {
@@ -51,16 +50,34 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// An attempt with one step.
-    fn one(kind: StepKind, started: Instant, verdict: Verdict, said: String) -> Self {
+    /// An attempt with one step: what it says when it is done, or why it isn't.
+    fn one(kind: StepKind, work: impl FnOnce() -> Result<String, Unsent>) -> Self {
+        let started = Instant::now();
+        let done = work().map(|said| (Verdict::Accepted, said));
+        let (verdict, said) = done.unwrap_or_else(|unsent| (unsent.verdict, unsent.said));
         Self { steps: vec![Step { kind, took: started.elapsed(), said }], verdict }
     }
+}
 
-    /// A message that can't be written: because of the recipient's address, which is final, or because of ours, which can be
-    /// fixed.
-    fn unwritten(cause: &MessageError, started: Instant) -> Self {
-        let verdict = if matches!(cause, MessageError::To(_)) { Verdict::Refused } else { Verdict::Delayed };
-        Self::one(StepKind::Handover, started, verdict, cause.to_string())
+/// Why an email was not sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsent {
+    /// Whether it may be sent later.
+    pub verdict: Verdict,
+    /// In a sentence.
+    pub said: String,
+}
+
+impl Unsent {
+    /// For a reason of ours, which can be fixed.
+    pub(super) fn ours(what: &str, cause: impl std::fmt::Display) -> Self {
+        Self { verdict: Verdict::Delayed, said: format!("{what} {cause}") }
+    }
+}
+
+impl From<std::io::Error> for Unsent {
+    fn from(cause: std::io::Error) -> Self {
+        Self { verdict: Verdict::Delayed, said: cause.to_string() }
     }
 }
 
@@ -117,6 +134,7 @@ fn of_answer(code: u16) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use crate::draw::Drawn;
     use crate::{Mailbox, Message};
 
     /// A mail to somebody.
@@ -128,10 +146,11 @@ mod tests {
             reply_to: None,
             to: mailbox("Marta Vidal", to),
             date: 1_795_525_331_000,
-            locale: "en".to_owned(),
-            subject: "Choose a new password".to_owned(),
-            text: "Hello Marta,\n\nhttps://panel.example/reset/7RkTqWx\n".to_owned().into(),
-            html: "<p>Hello Marta</p>\n".to_owned().into(),
+            drawn: Drawn {
+                subject: "Choose a new password".to_owned(),
+                text: "Hello Marta,\n\nhttps://panel.example/reset/7RkTqWx\n".to_owned().into(),
+                html: "<p>Hello Marta</p>\n".to_owned().into(),
+            },
         }
     }
 }

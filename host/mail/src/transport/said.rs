@@ -33,7 +33,7 @@ impl Secrets {
     /// Also the secrets of an email: links and passwords are alone on their lines.
     pub(super) fn and_of(&self, message: &Message) -> Self {
         let mut all = Self { words: self.words.clone(), beginnings: self.beginnings.clone() };
-        for word in message.text.lines().map(str::trim) {
+        for word in message.drawn.text.lines().map(str::trim) {
             // An address can be alone on its line by chance, after a wrapped line.
             let is_known =
                 [&message.to.address, &message.from.address].into_iter().any(|known| word.starts_with(known.as_str()));
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn no_secret_is_repeated_however_a_server_quotes_it() {
         let mut mail = message("marta@vidal.example");
-        mail.text = "Hello\n\nhttps://panel.example/reset/7RkTqWx\n\ntavo-meki-rusa-94\n\nmarta@vidal.example\n"
+        mail.drawn.text = "Hello\n\nhttps://panel.example/reset/7RkTqWx\n\ntavo-meki-rusa-94\n\nmarta@vidal.example\n"
             .to_owned()
             .into();
         let secrets = Secrets::of_login("panel", "hush-hush").and_of(&mail);

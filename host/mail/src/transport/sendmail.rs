@@ -5,38 +5,31 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 
 use super::said::{Secrets, readable};
-use super::{Attempt, Session, StepKind, Transport, Verdict, of_answer};
+use super::{Attempt, Session, StepKind, Transport, Unsent, Verdict, of_answer};
 use crate::Message;
 use crate::message::{Wire, Writer};
 
+/// The transport.
 #[derive(Clone)]
-#[allow(missing_docs)]
-pub struct Sendmail(Arc<Route>);
-
-struct Route {
-    program: PathBuf,
-    arguments: Vec<String>,
-    limit: Duration,
-    writer: Writer,
-}
-
-impl Sendmail {
-    /// Sends with this program, with `arguments` before ours, in at most `limit` for each email.
-    #[must_use]
-    pub fn new(program: PathBuf, arguments: Vec<String>, limit: Duration, writer: Writer) -> Self {
-        Self(Arc::new(Route { program, arguments, limit, writer }))
-    }
+pub struct Sendmail {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments before ours.
+    pub arguments: Vec<String>,
+    /// The time limit for each email.
+    pub limit: Duration,
+    /// Writes the emails.
+    pub writer: Writer,
 }
 
 impl Transport for Sendmail {
     fn name(&self) -> String {
-        self.0.program.display().to_string()
+        self.program.display().to_string()
     }
 
     fn session(&self) -> Box<dyn Session> {
@@ -44,35 +37,26 @@ impl Transport for Sendmail {
     }
 
     fn probe(&self) -> Attempt {
-        let started = Instant::now();
-        let (verdict, said) = match std::fs::metadata(&self.0.program) {
-            Ok(found) if found.is_file() && found.permissions().mode() & 0o111 != 0 => {
-                (Verdict::Accepted, "the program exists".to_owned())
+        Attempt::one(StepKind::LookUp, || {
+            let found = std::fs::metadata(&self.program)?;
+            match found.is_file() && found.permissions().mode() & 0o111 != 0 {
+                true => Ok("the program exists".to_owned()),
+                false => Err(io::Error::other("this is not a program").into()),
             }
-            Ok(_) => (Verdict::Delayed, "this is not a program".to_owned()),
-            Err(cause) => (Verdict::Delayed, cause.to_string()),
-        };
-        Attempt::one(StepKind::LookUp, started, verdict, said)
+        })
     }
 }
 
 impl Session for Sendmail {
     fn send(&mut self, message: &Message) -> Attempt {
-        let started = Instant::now();
-        let wire = match self.0.writer.wire(message) {
-            Ok(wire) => wire,
-            Err(cause) => return Attempt::unwritten(&cause, started),
-        };
-        let (verdict, said) = match run(&self.0, &wire) {
-            Ok(output) => judged(&output),
-            Err(cause) => (Verdict::Delayed, cause.to_string()),
-        };
-        let said = Secrets::default().and_of(message).hidden_in(&said);
-        Attempt::one(StepKind::Handover, started, verdict, said)
+        let mut attempt = Attempt::one(StepKind::Handover, || judged(&run(self, &self.writer.wire(message)?)?));
+        let secrets = Secrets::default().and_of(message);
+        attempt.steps.iter_mut().for_each(|step| step.said = secrets.hidden_in(&step.said));
+        attempt
     }
 }
 
-fn run(route: &Route, wire: &Wire) -> io::Result<Output> {
+fn run(route: &Sendmail, wire: &Wire) -> io::Result<Output> {
     let mut command = tokio::process::Command::new(&route.program);
     command
         .args(&route.arguments)
@@ -104,13 +88,14 @@ fn run(route: &Route, wire: &Wire) -> io::Result<Output> {
 
 /// By the numbers of sysexits.h, as these programs use them; each was tried. A number that one program uses for a temporary
 /// failure is never final. If the output quotes a mail server's answer, that decides.
-fn judged(output: &Output) -> (Verdict, String) {
+fn judged(output: &Output) -> Result<String, Unsent> {
     let lines: Vec<String> = output.stderr.split(|byte| *byte == b'\n').map(readable).collect();
     let said = lines.join("\n");
     let said = said.trim();
+    let unsent = |verdict, meaning: &str| Err(Unsent { verdict, said: with(meaning, said) });
     let answered = |otherwise| answer(said).map_or(otherwise, of_answer);
     let (verdict, meaning) = match output.status.code() {
-        Some(0) => (Verdict::Accepted, "the program accepted it"),
+        Some(0) => return Ok(with("the program accepted it", said)),
         Some(64) => (Verdict::Delayed, "64 (EX_USAGE), the program does not accept these arguments"),
         // msmtp: the server answered 5yz to the sender, the recipient or DATA.
         Some(65) => (answered(Verdict::Refused), "65 (EX_DATAERR), the email or an address was not accepted"),
@@ -128,13 +113,13 @@ fn judged(output: &Output) -> (Verdict, String) {
         Some(76) => (Verdict::Delayed, "76 (EX_PROTOCOL), its mail server broke the protocol"),
         Some(77) => (Verdict::Delayed, "77 (EX_NOPERM), its mail server or this machine refused access"),
         Some(78) => (Verdict::Delayed, "78 (EX_CONFIG), its configuration is wrong"),
-        Some(code) => return (Verdict::Delayed, with(&format!("the program ended with {code}"), said)),
+        Some(code) => return unsent(Verdict::Delayed, &format!("the program ended with {code}")),
         None => {
             let signal = output.status.signal().unwrap_or_default();
-            return (Verdict::Delayed, with(&format!("the program ended by signal {signal}"), said));
+            return unsent(Verdict::Delayed, &format!("the program ended by signal {signal}"));
         }
     };
-    (verdict, with(meaning, said))
+    unsent(verdict, meaning)
 }
 
 fn with(meaning: &str, said: &str) -> String {
@@ -160,7 +145,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let script = format!("cd {}\n{text}", folder.path().display());
         let arguments = vec!["-c".to_owned(), script, "sendmail".to_owned()];
-        let sendmail = Sendmail::new("/bin/sh".into(), arguments, Duration::from_secs(2), Writer::default());
+        let sendmail =
+            Sendmail { program: "/bin/sh".into(), arguments, limit: Duration::from_secs(2), writer: Writer::default() };
         (folder, sendmail)
     }
 
@@ -226,7 +212,12 @@ mod tests {
             let attempt = program(&end).1.session().send(&message("marta@vidal.example"));
             assert_eq!(attempt.verdict, verdict, "{end}: {attempt:?}");
         }
-        let missing = Sendmail::new("/nowhere/sendmail".into(), Vec::new(), Duration::from_secs(2), Writer::default());
+        let missing = Sendmail {
+            program: "/nowhere/sendmail".into(),
+            arguments: Vec::new(),
+            limit: Duration::from_secs(2),
+            writer: Writer::default(),
+        };
         assert_eq!(missing.session().send(&message("marta@vidal.example")).verdict, Verdict::Delayed);
         assert_eq!(missing.probe().verdict, Verdict::Delayed);
         assert_eq!(program("").1.probe().verdict, Verdict::Accepted);

@@ -22,7 +22,7 @@ use super::said::Secrets;
 use super::{Attempt, Session, Step, StepKind, Transport, Verdict, of_answer};
 use crate::Message;
 use crate::message::{Wire, Writer};
-use keyturn_core::network::tls::{self, TlsError};
+use keyturn_core::network::tls;
 use keyturn_core::origin::names_this_machine;
 
 keyturn_core::named! {
@@ -104,17 +104,6 @@ pub struct Server {
     pub limits: Limits,
 }
 
-/// Why there is no such transport.
-#[derive(Debug, thiserror::Error)]
-pub enum SmtpError {
-    /// TLS, or its CA certificates.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// An unencrypted connection to another machine.
-    #[error("a connection without encryption is only for a server on this machine (localhost), not for {0}")]
-    Clear(String),
-}
-
 /// Sends through a mail server.
 pub struct Smtp(Arc<Route>);
 
@@ -131,12 +120,13 @@ impl Smtp {
     /// Sends with this server. Reads the certificates; doesn't connect.
     ///
     /// # Errors
-    /// [`SmtpError`].
-    pub fn new(server: Server, writer: Writer) -> Result<Self, SmtpError> {
-        if server.encryption == Encryption::None && !names_this_machine(&server.host) {
-            return Err(SmtpError::Clear(server.host));
-        }
+    /// What is wrong with the certificates; or that a connection without encryption would leave this machine.
+    pub fn new(server: Server, writer: Writer) -> Result<Self, String> {
         let encrypted = server.encryption != Encryption::None;
+        if !encrypted && !names_this_machine(&server.host) {
+            let only = "a connection without encryption is only for a server on this machine (localhost), not for";
+            return Err(format!("{only} {}", server.host));
+        }
         let tls = encrypted.then(|| tls::trusting(server.ca_file.as_deref())).transpose()?;
         let secrets = server
             .login
@@ -208,11 +198,10 @@ impl Session for SmtpSession {
     }
 
     fn send_unless(&mut self, message: &Message, stopped: &(dyn Fn() -> bool + Sync)) -> Attempt {
-        let started = Instant::now();
         let route = Arc::clone(&self.route);
         let wire = match route.writer.wire(message) {
             Ok(wire) => wire,
-            Err(cause) => return Attempt::unwritten(&cause, started),
+            Err(unsent) => return Attempt::one(StepKind::Handover, || Err(unsent)),
         };
         let secrets = route.secrets.and_of(message);
         self.blocking(async |kept| deliver(&route, &secrets, &wire, kept, stopped).await)
@@ -222,10 +211,9 @@ impl Session for SmtpSession {
 impl SmtpSession {
     /// Runs `work` with the kept connection, on the session's own runtime.
     fn blocking(&mut self, work: impl AsyncFnOnce(&mut Option<Kept>) -> Attempt) -> Attempt {
-        let started = Instant::now();
         match self.runtime.take().map_or_else(runtime, Ok) {
             Ok(runtime) => self.runtime.insert(runtime).block_on(work(&mut self.kept)),
-            Err(cause) => Attempt::one(StepKind::LookUp, started, Verdict::Delayed, cause.to_string()),
+            Err(cause) => Attempt::one(StepKind::LookUp, || Err(cause.into())),
         }
     }
 }
@@ -258,25 +246,20 @@ async fn deliver(
     stopped: &(dyn Fn() -> bool + Sync),
 ) -> Attempt {
     let limits = &route.server.limits;
-    let mut kept = match place.take() {
-        Some(kept) if kept.may_go_on(limits) => Some(kept),
-        Some(old) => {
-            old.leave().await;
-            None
-        }
-        None => None,
-    };
+    if let Some(old) = place.take_if(|kept| !kept.may_go_on(limits)) {
+        old.leave().await;
+    }
+    let mut kept = place.take();
     let mut steps = Vec::new();
     loop {
         let was_kept = kept.is_some();
-        let opened = match kept.take() {
-            Some(kept) => Some(Some(kept)),
-            None => unless(stopped, open(route, &mut steps)).await.map(|opened| opened.map(Kept::new)),
-        };
-        let mut now = match opened {
-            Some(Some(now)) => now,
-            Some(None) => return Attempt { steps, verdict: Verdict::Delayed },
-            None => return put_off(steps, Instant::now()),
+        let mut now = match kept.take() {
+            Some(kept) => kept,
+            None => match unless(stopped, open(route, &mut steps)).await {
+                Some(Some(opened)) => Kept::new(opened),
+                Some(None) => return Attempt { steps, verdict: Verdict::Delayed },
+                None => return put_off(steps, Instant::now()),
+            },
         };
         let started = Instant::now();
         let Some(named) = unless(stopped, name(&mut now.connection, limits, wire)).await else {
@@ -294,12 +277,8 @@ async fn deliver(
         steps.push(Step { kind: StepKind::Handover, took: started.elapsed(), said: secrets.hidden_in(&said) });
         now.messages += 1;
         now.last_used = Instant::now();
-        let again = match (usable, verdict) {
-            (false, _) => false,
-            (true, Verdict::Accepted) => true,
-            (true, _) => timed(limits.left(HANDSHAKE), now.connection.smtp.ask("RSET")).await.is_ok(),
-        };
-        if again {
+        let clean = verdict == Verdict::Accepted;
+        if usable && (clean || timed(limits.left(HANDSHAKE), now.connection.smtp.ask("RSET")).await.is_ok()) {
             *place = Some(now);
         }
         return Attempt { steps, verdict };
@@ -412,7 +391,7 @@ mod tests {
         assert_eq!(smtp("localhost").expect("here"), "localhost:25");
         assert_eq!(smtp("::1").expect("here"), "[::1]:25");
         for host in ["smtp.example", "192.0.2.1", "localhost.example", "127.0.0.1.example"] {
-            assert!(matches!(smtp(host), Err(SmtpError::Clear(_))), "{host}");
+            assert!(smtp(host).expect_err(host).starts_with("a connection without encryption"), "{host}");
         }
     }
 

@@ -60,7 +60,7 @@ struct Tested {
 }
 
 fn drawn(asked: &Asked<'_>, tested: Option<&Tested>) -> Result<Page, CallError> {
-    let settings = asked.host.mail_settings();
+    let settings = &asked.host.mail;
     let stored = settings.stored().map_err(CallError::of_storage)?;
     let setup = stored.setup(&settings.fixed, &asked.host.keys);
     let form = draw::Form { setup: &setup, seen: seen(stored.version.as_ref()), tested, asked };
@@ -95,7 +95,7 @@ fn act(pressed: &Pressed<'_>) -> Result<Submitted, SubmitError> {
             Err(StorageError::Changed) => return conflict(),
             Err(cause) => return Err(CallError::of_storage(cause).into()),
         }
-        let on = host.outgoing().transport.is_some();
+        let on = host.mail.outgoing().transport.is_some();
         let saved = if on { "settings-saved-on" } else { "settings-saved-off" };
         let title = words.get("settings-saved-title").to_owned();
         pressed.done(None, Outcome { tone: Tone::Success, title, body: page::text(words.get(saved)), mail: None })
@@ -127,7 +127,7 @@ fn sent(asked: &Asked<'_>, setup: &Setup, to: &str) -> Result<Result<Trial, Stri
     if let Counted::Full(seconds) = host.storage.count(OWN, &bounds, now)? {
         return Ok(Err(words.fill("wait", &[("time", &words.duration(u64::from(seconds)))])));
     }
-    let Some(_place) = host.trials().enter() else { return Ok(Err(words.get("settings-test-busy").to_owned())) };
+    let Some(_place) = host.trials.enter() else { return Ok(Err(words.get("settings-test-busy").to_owned())) };
     let brand = host.brand();
     let context = Context {
         account: None,

@@ -150,7 +150,7 @@ impl Stage {
     }
 
     fn way(&self) -> Option<String> {
-        self.host.outgoing().transport.as_ref().map(|transport| transport.name())
+        self.host.mail.outgoing().transport.as_ref().map(|transport| transport.name())
     }
 
     fn audit(&self) -> Vec<(String, String)> {
@@ -486,7 +486,7 @@ fn what_the_file_leaves_is_set_and_what_was_set_before_stays_for_when_the_file_s
     let stage = stage.again(text, None);
     let setup = stage.host.mail_setup().expect("read");
     assert!(setup.mail.smtp.as_ref().is_some_and(|smtp| smtp.host == "smtp.panel.example"));
-    assert_eq!(setup.password(), None, "the page's password is for the page's server");
+    assert_eq!(setup.password, None, "the page's password is for the page's server");
     std::fs::write(stage.folder.path().join("p"), "another").expect("written");
     let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     std::fs::set_permissions(stage.folder.path().join("p"), private).expect("mode");
@@ -499,7 +499,7 @@ fn what_the_file_leaves_is_set_and_what_was_set_before_stays_for_when_the_file_s
     // Taken out of the file: the page's server again, with its password.
     let stage = stage.again("", None);
     let setup = stage.host.mail_setup().expect("read");
-    assert_eq!(setup.password().map(|password| password.as_str()), Some(PASSWORD));
+    assert_eq!(setup.password.as_ref().map(|password| password.as_str()), Some(PASSWORD));
     assert_eq!(stage.way().as_deref(), Some("127.0.0.1:2525"));
 }
 
@@ -514,7 +514,7 @@ fn what_an_older_program_has_stored_goes_on() {
     stage.host.storage.set_settings("mail", None, written, secret, audit).expect("stored");
     let setup = stage.host.mail_setup().expect("read");
     assert_eq!(setup.problems(), []);
-    assert_eq!(setup.password().map(|password| password.as_str()), Some(PASSWORD));
+    assert_eq!(setup.password.as_ref().map(|password| password.as_str()), Some(PASSWORD));
     let server = ChosenServer {
         host: "127.0.0.1".to_owned(),
         port: Some(2525),

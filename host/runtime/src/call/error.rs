@@ -10,7 +10,6 @@ use wasmtime::Trap;
 use wasmtime::component::types::Type;
 use wasmtime::component::{ResourceTableError, Val};
 
-use super::ledger::Stop;
 use super::state::State;
 use crate::admit::Plugin;
 use crate::capabilities::RETRY_SECONDS;
@@ -23,7 +22,7 @@ pub use keyturn_contract::keyturn::panel::types::Failure;
 #[allow(missing_docs)]
 pub enum CallError {
     /// The plugin refused, with an error of the contract.
-    #[error("{}", failure_text(.0))]
+    #[error("{}", in_words(.0).1)]
     Failed(Failure),
     /// The plugin refused, with its own error.
     #[error("the plugin answered with an error: {0}")]
@@ -80,35 +79,23 @@ pub enum CallError {
     Indeterminate,
 }
 
-fn failure_text(failure: &Failure) -> String {
+/// One word for the audit log, and a sentence.
+fn in_words(failure: &Failure) -> (String, String) {
+    let words = |case: &str, sentence: &str| (case.to_owned(), sentence.to_owned());
     match failure {
-        Failure::NotFound => "it doesn't exist, or isn't one of yours".to_owned(),
-        Failure::Forbidden => "not allowed".to_owned(),
-        Failure::Invalid(errors) => {
-            errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect::<Vec<_>>().join("; ")
-        }
-        Failure::Refused(refusal) => refusal.message.clone(),
-        Failure::Expired => "the link no longer works".to_owned(),
-        Failure::Throttled(seconds) => format!("too many requests; wait {seconds} seconds"),
-        Failure::Unavailable(seconds) => format!("not now; try again in {seconds} seconds"),
-        Failure::Unsupported => "this panel can't do that".to_owned(),
-    }
-}
-
-/// One word for the audit.
-fn failure_case(failure: &Failure) -> String {
-    match failure {
-        Failure::NotFound => "not-found".to_owned(),
-        Failure::Forbidden => "forbidden".to_owned(),
+        Failure::NotFound => words("not-found", "it doesn't exist, or isn't one of yours"),
+        Failure::Forbidden => words("forbidden", "not allowed"),
+        Failure::Expired => words("expired", "the link no longer works"),
+        Failure::Unsupported => words("unsupported", "this panel can't do that"),
+        Failure::Throttled(seconds) => words("throttled", &format!("too many requests; wait {seconds} seconds")),
+        Failure::Unavailable(seconds) => words("unavailable", &format!("not now; try again in {seconds} seconds")),
+        Failure::Refused(refusal) => words(&format!("refused: {}", refusal.code), &refusal.message),
         Failure::Invalid(errors) => {
             let codes: BTreeSet<&str> = errors.iter().map(|error| error.code.as_str()).collect();
-            format!("invalid: {}", codes.into_iter().collect::<Vec<_>>().join(" "))
+            let sentences: Vec<_> = errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
+            let case = format!("invalid: {}", codes.into_iter().collect::<Vec<_>>().join(" "));
+            (case, sentences.join("; "))
         }
-        Failure::Refused(refusal) => format!("refused: {}", refusal.code),
-        Failure::Expired => "expired".to_owned(),
-        Failure::Throttled(_) => "throttled".to_owned(),
-        Failure::Unavailable(_) => "unavailable".to_owned(),
-        Failure::Unsupported => "unsupported".to_owned(),
     }
 }
 
@@ -117,7 +104,7 @@ impl CallError {
     #[must_use]
     pub fn case(&self) -> String {
         match self {
-            CallError::Failed(failure) => failure_case(failure),
+            CallError::Failed(failure) => in_words(failure).0,
             CallError::Error(_) => "error".to_owned(),
             CallError::Arguments(_) => "arguments".to_owned(),
             CallError::NoSuch(_) => "no-such".to_owned(),
@@ -182,16 +169,13 @@ enum FailureJson {
 }
 
 /// Why the guest ended: the limit by which the host stopped it, or its own failure.
-pub(super) fn stopped(state: &State, cause: &wasmtime::Error) -> CallError {
+pub(super) fn stopped(state: &State, cause: wasmtime::Error) -> CallError {
+    let cause = match cause.downcast() {
+        Ok(stopped) => return stopped,
+        Err(cause) => cause,
+    };
     let plugin = &state.ledger.plugin;
-    let name = || plugin.name.clone();
-    let limit = |limit| CallError::Limit { plugin: name(), limit };
-    if let Some(stop) = cause.downcast_ref::<Stop>() {
-        return match stop {
-            Stop::Limit(name) => limit(name),
-            Stop::EffectsRefused => CallError::EffectsRefused { plugin: name() },
-        };
-    }
+    let limit = |limit| state.ledger.limit(limit);
     if let Some(hit) = state.limiter.hit {
         return limit(hit);
     }
@@ -216,5 +200,5 @@ pub(super) fn stopped(state: &State, cause: &wasmtime::Error) -> CallError {
         None => cause.root_cause().to_string(),
     };
     tracing::error!(plugin = plugin.name, request = state.ledger.caller.request, "{text}");
-    CallError::Trap { plugin: name(), trap }
+    CallError::Trap { plugin: plugin.name.clone(), trap }
 }

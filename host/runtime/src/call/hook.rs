@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::error::{CallError, Failure, failure};
 use super::idempotency::record_key;
 use super::state::State;
-use super::{Answer, Export, Request};
+use super::{Answer, Request};
 use crate::admit::Hook;
 use crate::runtime::Runtime;
 use crate::values::{self, Linked};
@@ -39,8 +39,7 @@ impl Runtime {
             function.call(&mut *store, &values, &mut results)?;
             Ok(hook_answer(hook, results.pop(), &link))
         };
-        let export = Export { invoke: &invoke, restore: &|answer| answer };
-        let answer = self.operate(&request, &export).map(|(answer, _)| answer);
+        let answer = self.operate(&request, &invoke).map(|(answer, _)| answer);
         values::wipe(&mut values);
         answer
     }

@@ -4,6 +4,7 @@ use keyturn_core::caller::Caller;
 use keyturn_core::time::now;
 use keyturn_package::manifest::Operation;
 use keyturn_store::{Record, RecordKey, StorageError};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -53,8 +54,8 @@ pub(super) struct Recorded {
 }
 
 impl Recorded {
-    pub(super) fn restored<T>(self, restore: &dyn Fn(Value) -> T) -> (T, Option<String>) {
-        (restore(self.answer), self.own_epoch)
+    pub(super) fn restored<T: DeserializeOwned + Default>(self) -> (T, Option<String>) {
+        (serde_json::from_value(self.answer).unwrap_or_default(), self.own_epoch)
     }
 }
 

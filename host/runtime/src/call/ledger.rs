@@ -10,6 +10,7 @@ use keyturn_core::caller::Caller;
 use keyturn_store::{Effect, Known, Read, StorageError};
 use wasmtime::component::HasData;
 
+use super::error::CallError;
 use crate::profile::Profile;
 use crate::surroundings::Surroundings;
 
@@ -25,17 +26,6 @@ pub struct Purpose {
     pub compute: bool,
 }
 
-/// Why the host stopped a call. It is the trap's cause, so that it differs from the guest's own traps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Stop {
-    /// A limit of the grants file, by its name.
-    #[error("the limit {0} was reached")]
-    Limit(&'static str),
-    /// It asked for an effect where none is allowed.
-    #[error("effects are refused in pages, slots and operations without effects")]
-    EffectsRefused,
-}
-
 /// What keeps a function of a capability from its answer, whichever interface it is of.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
@@ -44,6 +34,11 @@ pub enum Unmet {
     Limit(&'static str),
     #[error("the database did not answer; try again in {0} seconds")]
     Unavailable(u32),
+}
+
+/// [`Unmet::Limit`] of that name, unless it holds.
+pub fn within(limit: &'static str, holds: bool) -> Result<(), Unmet> {
+    if holds { Ok(()) } else { Err(Unmet::Limit(limit)) }
 }
 
 /// The error that a guest gets: its interface's own, or that interface's words for what is [`Unmet`]. Any other cause ends the
@@ -132,26 +127,31 @@ impl Ledger {
     /// The time that is left: of the guest's own work, which excludes time in the host, and of the whole call.
     ///
     /// # Errors
-    /// The limit that was reached.
-    pub fn time_left(&self) -> Result<Duration, Stop> {
+    /// The limit that was reached, which stops the call.
+    pub fn time_left(&self) -> Result<Duration, CallError> {
         let limits = &self.plugin.limits;
         let total = self.began.elapsed();
         let guest = total.saturating_sub(self.in_host);
         let guest_left = Duration::from_millis(limits.guest_ms).saturating_sub(guest);
         let total_left = Duration::from_millis(limits.total_ms).saturating_sub(total);
         if total_left.is_zero() {
-            return Err(Stop::Limit("total-ms"));
+            return Err(self.limit("total-ms"));
         }
         if guest_left.is_zero() {
-            return Err(Stop::Limit("guest-ms"));
+            return Err(self.limit("guest-ms"));
         }
         Ok(guest_left.min(total_left))
+    }
+
+    /// What stops the call at a limit of this name.
+    pub fn limit(&self, limit: &'static str) -> CallError {
+        CallError::Limit { plugin: self.plugin.name.clone(), limit }
     }
 
     /// Counts one read against the limit.
     pub fn reading(&mut self) -> Result<(), Unmet> {
         self.read_count += 1;
-        if self.read_count > self.plugin.limits.reads { Err(Unmet::Limit("reads")) } else { Ok(()) }
+        within("reads", self.read_count <= self.plugin.limits.reads)
     }
 
     /// Asks the database, whose time is not the guest's. Why it did not answer is logged.
@@ -184,22 +184,20 @@ impl Ledger {
     ///
     /// # Errors
     /// The call is stopped.
-    pub fn effects_allowed(&self) -> Result<(), Stop> {
-        if self.purpose.effects { Ok(()) } else { Err(Stop::EffectsRefused) }
+    pub fn effects_allowed(&self) -> Result<(), CallError> {
+        let refused = || CallError::EffectsRefused { plugin: self.plugin.name.clone() };
+        if self.purpose.effects { Ok(()) } else { Err(refused()) }
     }
 
     /// Takes an effect of so many bytes.
     ///
     /// # Errors
-    /// [`Unmet::Limit`], or [`Stop`] where this purpose has no effects.
+    /// [`Unmet::Limit`]; or the call is stopped, where this purpose has no effects.
     pub fn effect(&mut self, effect: Effect, bytes: usize) -> wasmtime::Result<()> {
         self.effects_allowed()?;
-        if self.effects.len() >= self.plugin.limits.effects {
-            return Err(Unmet::Limit("effects").into());
-        }
-        if self.effects_bytes + bytes > self.plugin.limits.effects_bytes {
-            return Err(Unmet::Limit("effects-bytes").into());
-        }
+        let limits = &self.plugin.limits;
+        within("effects", self.effects.len() < limits.effects)?;
+        within("effects-bytes", self.effects_bytes + bytes <= limits.effects_bytes)?;
         self.effects_bytes += bytes;
         self.effects.push(effect);
         Ok(())

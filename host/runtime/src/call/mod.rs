@@ -37,18 +37,14 @@ pub type Invoke<'a, T> = dyn Fn(&mut Store<State>, &Instance) -> wasmtime::Resul
 pub struct Answer<T> {
     /// The answer itself.
     pub live: T,
-    /// The answer to a second request with the same key.
+    /// The answer to a second request with the same key, as JSON: of the same type, or else that type's default.
     pub stored: Value,
     /// One word for the audit log.
     pub case: String,
 }
 
-/// How an operation's export is called, and its answer made of what was stored of it.
-#[allow(missing_docs)]
-pub struct Export<'a, T> {
-    pub invoke: &'a Invoke<'a, Result<Answer<T>, CallError>>,
-    pub restore: &'a dyn Fn(Value) -> T,
-}
+/// Calls the export of an operation.
+pub type Operate<'a, T> = Invoke<'a, Result<Answer<T>, CallError>>;
 
 /// An operation's answer, and the epoch that the caller's own account has afterwards, if its password was replaced.
 pub type Answered<T> = Result<(T, Option<String>), CallError>;

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use keyturn_core::accounts::AccountId;
 use keyturn_core::caller::{Actor, Caller};
 use keyturn_core::time::now;
-use keyturn_package::manifest::{Effects, Lane, Operation, Release, Role as ActorRole};
+use keyturn_package::manifest::{Effects, Lane, Release, Role as ActorRole};
 use keyturn_store::{Commit, Effect, Known, Quotas, Record, StorageError};
+use serde::de::DeserializeOwned;
 use wasmtime::Store;
 
 use super::audit::turned_away;
@@ -15,24 +16,30 @@ use super::error::{CallError, Failure, stopped};
 use super::idempotency::{Recorded, same_body};
 use super::ledger::{Ledger, Purpose};
 use super::state::{self, State};
-use super::{Answer, Answered, Export, Invoke, Left, Request};
+use super::{Answer, Answered, Invoke, Left, Operate, Request};
 use crate::admit::Plugin;
 use crate::capabilities::{Parts, RETRY_SECONDS};
 use crate::engine;
-use crate::runtime::Runtime;
+use crate::runtime::{Bells, Runtime};
 
 /// How often a call runs before it ends with a conflict.
 const RUNS: usize = 3;
 
 impl Runtime {
     /// Does an operation: checks permission, waits for a place, runs the guest, commits, audits.
-    pub fn operate<T>(&self, request: &Request<'_>, export: &Export<'_, T>) -> Answered<T> {
+    pub fn operate<T: DeserializeOwned + Default>(
+        &self,
+        request: &Request<'_>,
+        invoke: &Operate<'_, T>,
+    ) -> Answered<T> {
         let operation = request.operation;
         let scope = operation.scope();
         let subject = request.subject.as_ref();
         let seen = self.may(request.caller, subject, &operation.actors, &operation.name, scope.as_deref())?;
-        stepped_up(request.caller, request.operation, now())?;
-        let result = self.in_turn(request, seen, export);
+        if operation.step_up && !request.caller.proved_lately(now()) {
+            return Err(CallError::StepUp { operation: operation.name.clone() });
+        }
+        let result = self.in_turn(request, seen, invoke);
         if let Err(error) = &result
             && operation.effects == Effects::Some
             && turned_away(error)
@@ -42,13 +49,18 @@ impl Runtime {
         result
     }
 
-    fn in_turn<T>(&self, request: &Request<'_>, seen: Option<Known>, export: &Export<'_, T>) -> Answered<T> {
+    fn in_turn<T: DeserializeOwned + Default>(
+        &self,
+        request: &Request<'_>,
+        seen: Option<Known>,
+        invoke: &Operate<'_, T>,
+    ) -> Answered<T> {
         let began = Instant::now();
         let busy = || CallError::Busy(RETRY_SECONDS);
         let compute =
             if request.operation.lane == Lane::Compute { Some(self.compute.enter().ok_or_else(busy)?) } else { None };
         let place = self.calls.enter().ok_or_else(busy)?;
-        let result = self.in_place(request, seen, export);
+        let result = self.in_place(request, seen, invoke);
         drop((place, compute));
         if request.operation.answer == Release::Even {
             let took = began.elapsed();
@@ -58,28 +70,32 @@ impl Runtime {
         result
     }
 
-    fn in_place<T>(&self, request: &Request<'_>, mut seen: Option<Known>, export: &Export<'_, T>) -> Answered<T> {
+    fn in_place<T: DeserializeOwned + Default>(
+        &self,
+        request: &Request<'_>,
+        mut seen: Option<Known>,
+        invoke: &Operate<'_, T>,
+    ) -> Answered<T> {
         let (effects, compute) = (request.operation.effects == Effects::Some, request.operation.lane == Lane::Compute);
         let purpose = Purpose { effects, compute };
         let mut parts = Parts::default();
         for _ in 0..RUNS {
             let now = now();
             if let Some(answer) = self.recorded(request, now)? {
-                return Ok(answer.restored(export.restore));
+                return Ok(answer.restored());
             }
-            // Noted although the guest may never ask for it: the reason why the caller may do this must still hold at the
-            // commit.
-            let seen = match (&request.subject, seen.take()) {
-                (Some(id), None) => vec![(id.clone(), self.storage.account(id).map_err(CallError::of_storage)?)],
-                (Some(id), known) => vec![(id.clone(), known)],
-                (None, _) => Vec::new(),
-            };
             let depth = request.task.map_or(0, |task| task.depth);
-            let ledger = Ledger::new(&request.plugin.profile, &self.surroundings, request.caller, now, purpose, depth);
-            let (outcome, left) = self.run(request.plugin, ledger, seen, parts, export.invoke)?;
+            let profile = &request.plugin.profile;
+            let mut ledger = Ledger::new(profile, &self.surroundings, request.caller, now, purpose, depth);
+            // Although the guest may never ask for it: the reason why the caller may do this must still hold at the commit.
+            if let Some(id) = &request.subject {
+                let known = seen.take().map_or_else(|| self.storage.account(id), |known| Ok(Some(known)));
+                ledger.noted(id.clone(), known.map_err(CallError::of_storage)?);
+            }
+            let (outcome, left) = self.run(request.plugin, ledger, parts, invoke);
             parts = left.parts.for_another_run();
             match outcome.and_then(|answer| answer) {
-                Ok(answer) => match self.settle(request, left, answer, export) {
+                Ok(answer) => match self.settle(request, left, answer) {
                     Err(CallError::Conflict) => {}
                     settled => return settled,
                 },
@@ -90,7 +106,7 @@ impl Runtime {
                         continue;
                     }
                     if let Some(answer) = self.recorded(request, now)? {
-                        return Ok(answer.restored(export.restore));
+                        return Ok(answer.restored());
                     }
                     if request.operation.effects == Effects::Some && !turned_away(&error) {
                         self.audit_failure(request, now, &left.parts, &error);
@@ -106,7 +122,12 @@ impl Runtime {
     ///
     /// # Errors
     /// [`CallError::Conflict`] if what it read has changed: nothing was written, and it may run again.
-    fn settle<T>(&self, request: &Request<'_>, left: Left, answer: Answer<T>, export: &Export<'_, T>) -> Answered<T> {
+    fn settle<T: DeserializeOwned + Default>(
+        &self,
+        request: &Request<'_>,
+        left: Left,
+        answer: Answer<T>,
+    ) -> Answered<T> {
         let own_epoch = match &request.caller.actor {
             Actor::Account(own) => left.epoch_of(own).map(str::to_owned),
             _ => None,
@@ -137,18 +158,16 @@ impl Runtime {
             task: request.task.map(|task| task.lease.clone()),
             once: request.caller.once.clone(),
         };
-        let waits = work_left(&commit.effects, now);
+        let rings: Vec<_> = commit.effects.iter().filter_map(|effect| ring_for(effect, now)).collect();
         match self.committed(commit) {
             Ok(()) => {
-                self.wake(waits);
+                rings.into_iter().for_each(|ring| ring(&self.bells));
                 if let Some(outcome) = trace.counted {
                     self.tally(request, now, outcome);
                 }
                 Ok((answer.live, own_epoch))
             }
-            Err(StorageError::Recorded(record)) => {
-                same_body(request, record).map(|answer| answer.restored(export.restore))
-            }
+            Err(StorageError::Recorded(record)) => same_body(request, record).map(Recorded::restored),
             // Other jobs fill the queue, not this call: tell the caller to retry.
             Err(StorageError::Limit(limit @ "waiting-jobs")) => {
                 self.tell_full(&request.plugin.name, limit, now);
@@ -171,20 +190,6 @@ impl Runtime {
         match self.storage.still(&commit.plugin, &commit.reads, commit.now)? {
             true => Ok(()),
             false => Err(StorageError::Changed),
-        }
-    }
-
-    /// Wakes the workers for what was left: an email, a task, an event for a webhook.
-    fn wake(&self, (mail, task, webhook): (bool, bool, bool)) {
-        if mail {
-            self.bells.mail.ring();
-        }
-        if task {
-            self.bells.task.ring();
-        }
-        if webhook {
-            // Each destination has workers of its own, and the bell doesn't know whose event this is.
-            self.bells.webhook.ring_all();
         }
     }
 
@@ -244,19 +249,14 @@ impl Runtime {
         Ok(None)
     }
 
-    /// One run of the guest in a fresh instance. It finds the accounts in `seen` in that state. The outer error is the host's;
-    /// the inner one is the guest's.
+    /// One run of the guest in a fresh instance.
     pub(super) fn run<T>(
         &self,
         plugin: &Plugin,
-        mut ledger: Ledger,
-        seen: Vec<(AccountId, Option<Known>)>,
+        ledger: Ledger,
         parts: Parts,
         invoke: &Invoke<'_, T>,
-    ) -> Result<(Result<T, CallError>, Left), CallError> {
-        for (id, seen) in seen {
-            ledger.noted(id, seen);
-        }
+    ) -> (Result<T, CallError>, Left) {
         let mut store = Store::new(plugin.pre.engine(), State::new(ledger, parts));
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(plugin.limits.hostcall_bytes);
@@ -267,26 +267,22 @@ impl Runtime {
         let result = plugin.pre.instantiate(&mut store).and_then(|instance| invoke(&mut store, &instance));
         let state = store.into_data();
         log_stderr(&state);
-        let result = result.map_err(|cause| stopped(&state, &cause));
+        let result = result.map_err(|cause| stopped(&state, cause));
         let Ledger { now, reads, effects, .. } = state.ledger;
-        Ok((result, Left { now, reads, effects, parts: state.parts }))
+        (result, Left { now, reads, effects, parts: state.parts })
     }
 }
 
-/// Whether these effects leave work for now: an email, a task, an event for a webhook. Workers find later work when it is due.
-fn work_left(effects: &[Effect], now: i64) -> (bool, bool, bool) {
-    let mail = effects.iter().any(|effect| matches!(effect, Effect::Send(_)));
-    let task = effects.iter().any(|effect| matches!(effect, Effect::Enqueue(task) if task.not_before <= now));
-    let webhook = effects.iter().any(|effect| matches!(effect, Effect::Deliver(_)));
-    (mail, task, webhook)
-}
-
-/// Checks that the actor has confirmed their identity recently, if the manifest asks for it.
-fn stepped_up(caller: &Caller, operation: &Operation, now: i64) -> Result<(), CallError> {
-    if !operation.step_up || caller.proved_lately(now) {
-        return Ok(());
+/// Wakes the workers for what an effect leaves for now: an email, a task, an event for a webhook. They find later work when it
+/// is due.
+fn ring_for(effect: &Effect, now: i64) -> Option<fn(&Bells)> {
+    match effect {
+        Effect::Send(_) => Some(|bells| bells.mail.ring()),
+        Effect::Enqueue(task) if task.not_before <= now => Some(|bells| bells.task.ring()),
+        // Each destination has workers of its own, and the bell doesn't know whose event this is.
+        Effect::Deliver(_) => Some(|bells| bells.webhook.ring_all()),
+        _ => None,
     }
-    Err(CallError::StepUp { operation: operation.name.clone() })
 }
 
 fn until_grid(elapsed: Duration, grid: Duration) -> Duration {

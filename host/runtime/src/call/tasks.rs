@@ -9,7 +9,7 @@ use wasmtime::component::Instance;
 
 use super::error::{CallError, Failure};
 use super::state::State;
-use super::{Answer, Export, Request};
+use super::{Answer, Request};
 use crate::admit::Plugin;
 use crate::runtime::Runtime;
 use keyturn_contract::exports::keyturn::panel::background::{Job, Task};
@@ -42,7 +42,7 @@ impl Runtime {
             let done = Answer { live: (), stored: Value::Null, case: "done".to_owned() };
             Ok(result.map(|()| done).map_err(CallError::Failed))
         };
-        self.operate(&request, &Export { invoke: &invoke, restore: &|_| () }).map(|((), _)| ())
+        self.operate(&request, &invoke).map(|((), _)| ())
     }
 }
 

@@ -2,22 +2,20 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use wasmtime::Store;
 use wasmtime::component::ComponentNamedList;
 use wasmtime::component::{ComponentExportIndex, Instance, Lift, Lower};
-use zeroize::Zeroizing;
 
 use super::error::{CallError, Failure};
 use super::idempotency::record_key;
 use super::ledger::{Ledger, Purpose};
 use super::state::State;
-use super::{Answer, Answered, Export, Invoke, Request};
+use super::{Answer, Answered, Invoke, Request};
 use crate::admit::{Plugin, Views};
 use crate::capabilities::{Parts, RETRY_SECONDS};
 use crate::runtime::Runtime;
 use keyturn_contract::exports::keyturn::ui::views::{Answer as Submitted, Input};
-use keyturn_contract::keyturn::ui::nodes::{Node, Outcome, Strength, Target, View};
+use keyturn_contract::keyturn::ui::nodes::{Node, View};
 use keyturn_core::accounts::AccountId;
 use keyturn_core::caller::Caller;
 use keyturn_core::time::now;
@@ -26,18 +24,8 @@ use keyturn_store::Known;
 /// The most subjects of one slot.
 pub const MAX_SUBJECTS: usize = 100;
 
-/// The answer of a form's action.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum FormAnswer {
-    /// Go there, with a notice.
-    Done(Target, Outcome),
-    /// A view to draw this once; none if it was drawn before.
-    Reveal(Option<View>),
-    /// The strength of a password.
-    Rate(Strength),
-    /// A generated password, for the fields.
-    Generated(Zeroizing<String>),
-}
+/// The answer of a form's action; none if it was something to show once, and was shown before.
+pub type FormAnswer = Option<Submitted>;
 
 impl Runtime {
     /// A page's view.
@@ -57,7 +45,7 @@ impl Runtime {
             return Err(no_such());
         }
         let views = views(plugin)?;
-        let seen = subject.cloned().zip(seen.map(Some)).into_iter().collect();
+        let seen = subject.cloned().zip(seen).into_iter().collect();
         self.draw(plugin, caller, seen, &|store, instance| {
             answered(store, instance, views.page, (name, subject.map(AccountId::as_str), token, arguments))
         })
@@ -80,7 +68,7 @@ impl Runtime {
         for (at, subject) in subjects.iter().enumerate() {
             match self.may(caller, subject.as_ref(), &slot.actors, name, None) {
                 Ok(known) => {
-                    seen.extend(subject.clone().zip(known.map(Some)));
+                    seen.extend(subject.clone().zip(known));
                     asked.push(at);
                 }
                 // The caller doesn't reach the account, or the region is for others: it stays empty, and doesn't break a list.
@@ -134,8 +122,7 @@ impl Runtime {
             let submitted = answered(store, instance, views.submit, parameters)?;
             Ok(submitted.map(answer).map_err(CallError::Failed))
         };
-        let restore = |kept| serde_json::from_value(kept).unwrap_or(FormAnswer::Reveal(None));
-        self.operate(&request, &Export { invoke: &invoke, restore: &restore })
+        self.operate(&request, &invoke)
     }
 
     /// One run without effects. The answer is shown and not kept, so nothing is checked and nothing committed.
@@ -143,12 +130,13 @@ impl Runtime {
         &self,
         plugin: &Arc<Plugin>,
         caller: &Caller,
-        seen: Vec<(AccountId, Option<Known>)>,
+        seen: Vec<(AccountId, Known)>,
         invoke: &Invoke<'_, Result<T, Failure>>,
     ) -> Result<T, CallError> {
         let _place = self.calls.enter().ok_or(CallError::Busy(RETRY_SECONDS))?;
-        let ledger = Ledger::new(&plugin.profile, &self.surroundings, caller, now(), Purpose::default(), 0);
-        let (outcome, _) = self.run(plugin, ledger, seen, Parts::default(), invoke)?;
+        let mut ledger = Ledger::new(&plugin.profile, &self.surroundings, caller, now(), Purpose::default(), 0);
+        seen.into_iter().for_each(|(id, known)| ledger.noted(id, Some(known)));
+        let (outcome, _) = self.run(plugin, ledger, Parts::default(), invoke);
         outcome?.map_err(CallError::Failed)
     }
 }
@@ -173,16 +161,12 @@ where
 }
 
 fn answer(submitted: Submitted) -> Answer<FormAnswer> {
-    let (live, case) = match submitted {
-        Submitted::Done((target, outcome)) => (FormAnswer::Done(target, outcome), "done"),
-        Submitted::Reveal(view) => (FormAnswer::Reveal(Some(view)), "reveal"),
-        Submitted::Rate(strength) => (FormAnswer::Rate(strength), "rate"),
-        Submitted::Generated(password) => (FormAnswer::Generated(password.into()), "generated"),
-    };
     // A second press of the button gets nothing that was revealed: it is not kept.
-    let kept = match &live {
-        FormAnswer::Reveal(_) | FormAnswer::Generated(_) => &FormAnswer::Reveal(None),
-        kept => kept,
+    let (case, kept) = match &submitted {
+        Submitted::Done(_) => ("done", Some(&submitted)),
+        Submitted::Reveal(_) => ("reveal", None),
+        Submitted::Rate(_) => ("rate", Some(&submitted)),
+        Submitted::Generated(_) => ("generated", None),
     };
-    Answer { stored: serde_json::to_value(kept).unwrap_or_default(), live, case: case.to_owned() }
+    Answer { stored: serde_json::to_value(kept).unwrap_or_default(), live: Some(submitted), case: case.to_owned() }
 }

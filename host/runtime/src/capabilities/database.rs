@@ -6,7 +6,7 @@ use std::ops::Bound;
 
 use zeroize::Zeroizing;
 
-use crate::call::ledger::{Unmet, View, told};
+use crate::call::ledger::{Unmet, View, told, within};
 use keyturn_contract::keyturn::panel::database::{Counted, Counter, Entry, Error, Host};
 use keyturn_store::{self as storage, Effect, Read};
 
@@ -30,11 +30,6 @@ const MAX_VALUE: usize = 64 << 10;
 const MAX_SCAN: u32 = 1_000;
 const MAX_COUNTERS: usize = 16;
 const MAX_WINDOW: u32 = 31_536_000;
-
-/// [`Unmet::Limit`] of that name, unless it holds.
-fn within(name: &'static str, holds: bool) -> Result<(), Unmet> {
-    if holds { Ok(()) } else { Err(Unmet::Limit(name)) }
-}
 
 fn key_fits(key: &str) -> Result<(), Unmet> {
     within("key", (1..=MAX_KEY).contains(&key.len()))

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use zeroize::Zeroizing;
 
-use crate::call::ledger::{Unmet, View, told};
+use crate::call::ledger::{Unmet, View, told, within};
 use keyturn_contract::keyturn::panel::events::{Error, Host};
 use keyturn_contract::keyturn::panel::types::{Event, EventField, Received};
 use keyturn_core::seal;
@@ -17,8 +17,8 @@ const MAX_FIELDS: usize = 20;
 const MAX_TEXT: usize = 400;
 const MAX_NAME: usize = 64;
 
-/// The limit that an event breaks.
-fn problem(event: &Event) -> Option<&'static str> {
+/// Whether an event is within the contract's limits.
+fn fits(event: &Event) -> Result<(), Unmet> {
     let names: BTreeSet<&str> = event.fields.iter().map(|(name, _)| name.as_str()).collect();
     let account = |id: &str| id.parse::<keyturn_core::accounts::AccountId>().is_ok();
     let fits = |field: &EventField| match field {
@@ -26,14 +26,9 @@ fn problem(event: &Event) -> Option<&'static str> {
         EventField::Account(id) => account(id),
         EventField::Number(_) | EventField::Time(_) => true,
     };
-    if event.fields.len() > MAX_FIELDS || names.len() < event.fields.len() {
-        return Some("fields");
-    }
-    if event.subject.as_deref().is_some_and(|id| !account(id)) {
-        return Some("subject");
-    }
-    let good = event.fields.iter().all(|(name, field)| name.len() <= MAX_NAME && fits(field));
-    (!good).then_some("field")
+    within("fields", event.fields.len() <= MAX_FIELDS && names.len() == event.fields.len())?;
+    within("subject", event.subject.as_deref().is_none_or(account))?;
+    within("field", event.fields.iter().all(|(name, field)| name.len() <= MAX_NAME && fits(field)))
 }
 
 impl Host for View<'_, ()> {
@@ -46,13 +41,9 @@ impl Host for View<'_, ()> {
         if !call.plugin.manifest.events.emits.contains(&event.name) {
             return Err(Error::Undeclared(event.name).into());
         }
-        if let Some(problem) = problem(&event) {
-            return Err(Unmet::Limit(problem).into());
-        }
+        fits(&event)?;
         let depth = call.depth + 1;
-        if depth > call.plugin.limits.event_depth {
-            return Err(Unmet::Limit("event-depth").into());
-        }
+        within("event-depth", depth <= call.plugin.limits.event_depth)?;
         let source = call.plugin.name.clone();
         let listeners = call.around.plugins.listeners(&source, &event.name);
         let name = event.name.clone();

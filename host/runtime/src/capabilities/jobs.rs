@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::call::ledger::{Unmet, View, told};
+use crate::call::ledger::{View, told, within};
 use keyturn_contract::keyturn::panel::jobs::{Error, Host};
 use keyturn_store::Effect;
 use keyturn_store::tasks::{NewTask, TaskKind};
@@ -27,12 +27,8 @@ impl Host for View<'_, ()> {
         if !call.plugin.manifest.jobs.contains(&job) {
             return Err(Error::Undeclared(job).into());
         }
-        if payload.len() > MAX_PAYLOAD {
-            return Err(Unmet::Limit("payload").into());
-        }
-        if key.as_ref().is_some_and(|key| key.len() > MAX_KEY) {
-            return Err(Unmet::Limit("key").into());
-        }
+        within("payload", payload.len() <= MAX_PAYLOAD)?;
+        within("key", key.as_ref().is_none_or(|key| key.len() <= MAX_KEY))?;
         let bytes = job.len() + payload.len() + key.as_ref().map_or(0, String::len);
         let task = NewTask {
             kind: TaskKind::Job,

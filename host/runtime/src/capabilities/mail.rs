@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
 
-use crate::call::ledger::{Unmet, View, told};
+use crate::call::ledger::{View, told, within};
 use keyturn_contract::keyturn::panel::mail::{Error, Host, MailState as State_, Recipient as To, Variable};
 use keyturn_core::accounts::{AccountId, Field};
 use keyturn_core::caller::Actor;
@@ -190,7 +190,7 @@ impl Host for View<'_, Part> {
     }
 
     fn ready(&mut self, recipient: Option<To>) -> wasmtime::Result<()> {
-        if !self.ledger.around.mail.goes() {
+        if self.ledger.around.mail.outgoing().transport.is_none() {
             return Err(Error::NotConfigured.into());
         }
         recipient.map_or(Ok(()), |to| self.recipient(&to).map(drop))
@@ -240,9 +240,7 @@ impl Host for View<'_, Part> {
         self.ledger.reading()?;
         let asked = self.ledger.ask(|call| call.around.storage.mails_lately(&call.plugin.name, call.now))?;
         let own = self.ledger.effects.iter().filter(|effect| matches!(effect, Effect::Send(_))).count() as u64;
-        if asked + own >= u64::from(per_minute) {
-            return Err(Unmet::Limit("per-minute").into());
-        }
+        within("per-minute", asked + own < u64::from(per_minute))?;
         let id = MailId::random();
         let bytes = variables.iter().map(|(name, value)| name.len() + size(value)).sum();
         let mail = NewMail {

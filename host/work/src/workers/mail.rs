@@ -9,7 +9,7 @@ use crate::work::Work;
 use keyturn_core::accounts::Field;
 
 use keyturn_mail::transport::{Attempt, Session, Transport, Verdict};
-use keyturn_mail::{Mailbox, address};
+use keyturn_mail::{Mailbox, Message, address};
 use keyturn_mail_settings::Outgoing;
 use keyturn_store::outbox::{Filling, LeasedMail, MailState, Obstacle, Recipient, Settled};
 
@@ -31,13 +31,13 @@ impl Line {
 impl Worker<'_> {
     /// Sends emails, one after another.
     pub(super) fn send_mail(&self) {
-        let operators = self.inner.mail_settings().operators();
+        let operators = self.inner.mail.operators();
         let mut line = None::<Line>;
         self.work(
             &self.inner.bells.mail,
             || true,
             || {
-                let post = self.inner.outgoing();
+                let post = self.inner.mail.outgoing();
                 if line.as_ref().is_none_or(|line| !Arc::ptr_eq(&line.post, &post)) {
                     line = Line::new(post);
                 }
@@ -66,7 +66,7 @@ impl Worker<'_> {
             delayed(leased, None, Some(Obstacle::Broken))
         });
         let (storage, lease) = (&self.inner.storage, &leased.lease);
-        let goes_on = !self.shutdown.stopped() && Arc::ptr_eq(&line.post, &self.inner.outgoing());
+        let goes_on = !self.shutdown.stopped() && Arc::ptr_eq(&line.post, &self.inner.mail.outgoing());
         if goes_on {
             let write = || storage.settle_and_lease_mail(lease, &settled, LEASE_MS, operators);
             return self.settle("a mail", write).flatten();
@@ -111,7 +111,7 @@ impl Work {
             }
         };
         let (from, reply_to) = (line.post.from.clone(), line.post.reply_to.clone());
-        let message = drawn.message(filling.message_id.clone(), from, reply_to, to, asked_at);
+        let message = Message { message_id: filling.message_id.clone(), from, reply_to, to, date: asked_at, drawn };
         let attempt = line.session.send_unless(&message, stopped);
         let verdict = attempt.verdict;
         let told = Some((line.transport.name(), attempt));
@@ -124,23 +124,18 @@ impl Work {
 
     /// The address on file, as noted by the lease; or the earlier address, which the email itself has.
     fn mailbox(&self, leased: &LeasedMail, filling: &Filling) -> Result<Mailbox, Obstacle> {
-        match &leased.mail.to {
-            Recipient::Account(_) => {}
+        let (name, address) = match &leased.mail.to {
+            Recipient::Account(_) => {
+                let account = leased.account.as_ref().ok_or(Obstacle::NoAccount)?;
+                // An unusable address is refused where the email is written, with the reason.
+                let address = account.value(Field::Email).filter(|address| !address::is_blank(address));
+                (account.value(Field::Name).unwrap_or_default(), address)
+            }
             // Without the name on file: whoever has the account now may have written it.
-            Recipient::Previous(_) => {
-                let address = filling.address.clone().ok_or(Obstacle::NoAddress)?;
-                return Ok(Mailbox { name: String::new(), address });
-            }
-            Recipient::Operators => {
-                let address = self.mail_settings().operators().ok_or(Obstacle::NoAddress)?.to_owned();
-                return Ok(Mailbox { name: String::new(), address });
-            }
-        }
-        let account = leased.account.as_ref().ok_or(Obstacle::NoAccount)?;
-        // An unusable address is refused where the email is written, with the reason.
-        let address = account.value(Field::Email).filter(|address| !address::is_blank(address));
+            Recipient::Previous(_) => ("", filling.address.as_deref()),
+            Recipient::Operators => ("", self.mail.operators()),
+        };
         let address = address.ok_or(Obstacle::NoAddress)?;
-        let name = account.value(Field::Name).unwrap_or_default().to_owned();
-        Ok(Mailbox { name, address: address.to_owned() })
+        Ok(Mailbox { name: name.to_owned(), address: address.to_owned() })
     }
 }

@@ -125,7 +125,7 @@ impl Work {
         let worker = &worker;
         std::thread::scope(|scope| {
             let mut threads = vec![scope.spawn(|| worker.look_first())];
-            for _ in 0..inner.mail_settings().fixed.mail.connections() {
+            for _ in 0..inner.mail.fixed.mail.connections() {
                 threads.push(scope.spawn(|| worker.send_mail()));
             }
             for _ in 0..inner.limits.tasks_at_once.max(1) {

@@ -6,7 +6,7 @@ pub mod buffers;
 use argon2::{Algorithm, Argon2, ParamsBuilder, Version};
 use zeroize::Zeroizing;
 
-use crate::call::ledger::{Unmet, View, told};
+use crate::call::ledger::{View, told, within};
 use keyturn_contract::keyturn::panel::kdf::{Argon2Ceilings, Argon2Kind, Argon2Parameters, Error, Host};
 
 /// What this capability keeps of a call.
@@ -40,9 +40,7 @@ impl Host for View<'_, Part> {
             ("salt", (8..=64).contains(&salt.len())),
             ("kdf-calls", self.part.hashes < limits.kdf_calls),
         ] {
-            if !fits {
-                return Err(Unmet::Limit(name).into());
-            }
+            within(name, fits)?;
         }
         self.part.hashes += 1;
         let algorithm = match parameters.kind {
