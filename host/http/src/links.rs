@@ -219,13 +219,11 @@ impl<'a> Visit<'a> {
 
     /// The result of the form that was posted here, with a button to the panel; none if there is no such result.
     fn done(&self) -> Option<Response> {
-        let links = &*self.served.links;
-        let panel = links.url("", &Target::SignIn);
+        let panel = self.served.links.url("", &Target::SignIn);
         let cookie = reader::cookie(&self.parts.headers, NOTICE_COOKIE).filter(|_| self.is_elsewhere(&panel))?;
         let notice = self.keys().open_text(&self.done_here(), cookie).ok()?;
         let notice = std::str::from_utf8(&notice).ok()?;
-        let surface = Surface { submit_url: self.path(), join: None, links, corrections: None };
-        let said = self.served.host.notice(&self.caller, notice, &surface)?;
+        let said = self.served.host.notice(notice, &self.surface(self.path(), None))?;
         let words = self.words();
         let title = words.get("link-done-title");
         let on = words.fill("link-done", &[("brand", &self.served.host.brand().name)]);
@@ -246,10 +244,14 @@ impl<'a> Visit<'a> {
         redirect(&self.of_this_link(&path), Some(&cookie))
     }
 
+    fn surface<'s>(&'s self, submit_url: &'s str, corrections: Option<&'s Corrections>) -> Surface<'s> {
+        Surface { caller: &self.caller, submit_url, join: None, links: &*self.served.links, corrections }
+    }
+
     fn show(&self, token: &str, corrections: Option<&Corrections>) -> Response {
         let submit_url = &self.of_this_link(self.path());
-        let surface = Surface { submit_url, join: None, links: &*self.served.links, corrections };
-        match self.served.host.link_page(&self.caller, self.page, self.whose.as_deref(), token, &surface) {
+        let surface = self.surface(submit_url, corrections);
+        match self.served.host.link_page(self.page, self.whose.as_deref(), token, &surface) {
             Ok(page) if corrections.is_some() => self.shell(StatusCode::UNPROCESSABLE_ENTITY, &page),
             Ok(page) => self.shell(StatusCode::OK, &page),
             Err(error) => self.error(&error),
@@ -346,8 +348,7 @@ fn post(visit: &Visit<'_>, body: Result<Zeroizing<Vec<u8>>, Unread>) -> Response
         }
     };
     let submit_url = &visit.of_this_link(visit.path());
-    let surface = Surface { submit_url, join: None, links: &*visit.served.links, corrections: None };
-    match visit.served.host.submit(&visit.caller, &body, &surface) {
+    match visit.served.host.submit(&body, &visit.surface(submit_url, None)) {
         Ok(Submitted::Done { url, notice, .. }) => {
             let (url, path, notice) = match visit.is_elsewhere(&url) {
                 true => {

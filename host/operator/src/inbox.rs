@@ -11,7 +11,7 @@ use super::one_mail::table;
 use super::page::{self, Asked, Stands, link, no_form, not_found, place, target, text};
 use super::sheet::{Part, Sheet, whole};
 use crate::host::Operator;
-use keyturn_core::caller::{Actor, Caller};
+use keyturn_core::caller::{Actor, Caller, OWN};
 use keyturn_core::origin::names_this_machine;
 use keyturn_mail::transport::folder::Filed;
 use keyturn_runtime::CallError;
@@ -121,7 +121,7 @@ fn one(asked: &Asked<'_>) -> Result<Page, CallError> {
     let Asked { host, caller, surface, .. } = *asked;
     let name = asked.argument("name").ok_or_else(not_found)?;
     let mail = open(host, caller, name)?;
-    Ok(host.framed_own(caller, place(MAIL.name), surface, |frame| {
+    Ok(host.framed_own(OWN, place(MAIL.name), surface, |frame| {
         let painter = &mut Painter::new(frame, 2);
         let words = painter.words;
         let mut lines = Html::new();

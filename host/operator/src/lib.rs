@@ -128,28 +128,28 @@ impl Operator {
     /// for an email that doesn't exist or isn't for the caller, and for a missing inbox.
     pub fn operator_page(
         &self,
-        caller: &Caller,
         page: OperatorPage,
         arguments: &[(String, String)],
         surface: &Surface<'_>,
         start: &str,
     ) -> Result<keyturn_ui::Page, CallError> {
-        (page.0.who)(self, caller)?;
-        (page.0.draw)(&Asked { arguments, start, ..self.asked(caller, surface) })
+        (page.0.who)(self, surface.caller)?;
+        (page.0.draw)(&Asked { arguments, start, ..self.asked(surface) })
     }
 
-    fn asked<'a>(&'a self, caller: &'a Caller, surface: &'a Surface<'a>) -> Asked<'a> {
+    fn asked<'a>(&'a self, surface: &'a Surface<'a>) -> Asked<'a> {
+        let caller = surface.caller;
         let words = Words::of(&caller.locale);
         Asked { host: self, caller, arguments: &[], surface, start: "", words, now: now() }
     }
 
     /// A warning that nothing sends email, since when, and `start`: the command that changes this. For the top of any page of
     /// people who run the panel; empty if something sends it, if email is off, and if it is unknown.
-    pub fn stopped_banner(&self, caller: &Caller, start: &str, surface: &Surface<'_>) -> Markup {
-        let Some(notice) = outbox::stopped(&Asked { start, ..self.asked(caller, surface) }) else {
+    pub fn stopped_banner(&self, start: &str, surface: &Surface<'_>) -> Markup {
+        let Some(notice) = outbox::stopped(&Asked { start, ..self.asked(surface) }) else {
             return Markup::default();
         };
-        self.framed_own(caller, place("stopped"), surface, |frame| {
+        self.framed_own(OWN, place("stopped"), surface, |frame| {
             let mut painter = Painter::new(frame, 2);
             painter.notice(&notice);
             painter.html.done()
@@ -160,12 +160,7 @@ impl Operator {
     ///
     /// # Errors
     /// [`SubmitError`]; [`FormError::Foreign`] for a form of other pages.
-    pub fn operator_submit(
-        &self,
-        caller: &Caller,
-        form: PostedForm<'_>,
-        surface: &Surface<'_>,
-    ) -> Result<Submitted, SubmitError> {
+    pub fn operator_submit(&self, form: PostedForm<'_>, surface: &Surface<'_>) -> Result<Submitted, SubmitError> {
         let submission = match form.read {
             Ok(Posted::Submission(submission)) if submission.plugin == OWN => submission,
             Err(stale) if stale.corrections.plugin() == OWN => return Ok(Submitted::Stale(stale)),
@@ -173,8 +168,8 @@ impl Operator {
         };
         let OperatorPage(page) =
             OperatorPage::named(&submission.action).ok_or(FormError::Malformed("no such action"))?;
-        (page.who)(self, caller)?;
-        let asked = self.asked(caller, surface);
+        (page.who)(self, surface.caller)?;
+        let asked = self.asked(surface);
         (page.act)(&Pressed { asked, submission: &submission, body: form.body })
     }
 }

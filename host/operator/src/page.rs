@@ -124,7 +124,7 @@ impl Asked<'_> {
     }
 
     pub(super) fn draw(&self, page: &Page, sheet: &Sheet) -> keyturn_ui::Page {
-        self.host.framed_own(self.caller, place(page.name), self.surface, |frame| sheet.draw(frame))
+        self.host.framed_own(OWN, place(page.name), self.surface, |frame| sheet.draw(frame))
     }
 }
 
@@ -147,7 +147,7 @@ impl Pressed<'_> {
     pub(super) fn done(&self, to: Option<&Target>, outcome: Outcome) -> Result<Submitted, SubmitError> {
         let Asked { host, caller, surface, .. } = &self.asked;
         let url = to.map_or_else(|| surface.submit_url.to_owned(), |to| surface.links.url(OWN, to));
-        Ok(Submitted::Done { url, notice: host.seal_notice(OWN, outcome, caller), own_epoch: None })
+        Ok(Submitted::Done { url, notice: host.seal_notice(OWN, outcome, caller, None), own_epoch: None })
     }
 
     /// Runs it if its sender has confirmed their identity recently; else it is kept until then.

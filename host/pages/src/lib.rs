@@ -22,26 +22,14 @@ use keyturn_ui::form::joined::{self, Joined, Unready};
 use keyturn_ui::form::{self, FormError, Input, Posted, Stale};
 use keyturn_ui::html::Markup;
 use keyturn_ui::nodes::{AccountField, Node, Outcome, View};
-use keyturn_ui::{Corrections, FieldError, Frame, Links, Page, Place, Region, Row, ViewError};
+use keyturn_ui::{Corrections, FieldError, Frame, Page, Place, Region, Row, ViewError};
 use keyturn_work::Work;
 
 /// The cookie that carries a notice over a redirect; sealed, and shown once.
 pub const NOTICE_COOKIE: &str = "kt-notice";
 
+pub use keyturn_ui::Surface;
 pub use keyturn_ui::look::QUIET_HEADER;
-
-/// Where in the panel something is shown.
-pub struct Surface<'a> {
-    /// The address of its page: its forms post there.
-    pub submit_url: &'a str,
-    /// The id of a form element of the panel: the fields here are then a part of that form and saved with it, see
-    /// [`keyturn_ui::form::joined`]. None: each form is separate.
-    pub join: Option<&'a str>,
-    /// Where targets lead.
-    pub links: &'a dyn Links,
-    /// The errors of the form posted last.
-    pub corrections: Option<&'a Corrections>,
-}
 
 /// The result of a form.
 pub enum Submitted {
@@ -157,14 +145,8 @@ impl Pages {
 
     /// Draws with everything that a frame needs. Readers see only the account fields of accounts that they reach. Anonymous
     /// readers see only what the plugin itself may read, or a hostile page would show a stranger anybody's address.
-    fn framed<T>(
-        &self,
-        plugin: &Plugin,
-        caller: &Caller,
-        place: Place,
-        surface: &Surface<'_>,
-        draw: impl FnOnce(&Frame<'_>) -> T,
-    ) -> T {
+    fn framed<T>(&self, plugin: &Plugin, place: Place, surface: &Surface<'_>, draw: impl FnOnce(&Frame<'_>) -> T) -> T {
+        let caller = surface.caller;
         let account = |name: &str, field: AccountField| {
             let id: AccountId = name.parse().ok()?;
             let rights = plugin.authority.accounts.as_ref()?;
@@ -180,55 +162,51 @@ impl Pages {
         };
         let mail = |mail: &str| self.delivery(plugin, caller, mail);
         draw(&Frame {
-            plugin: &plugin.name,
             speaks_for_panel: plugin.authority.speaks_for_panel,
             may_input: plugin.authority.input,
             may_passwords: plugin.authority.passwords,
-            ..self.frame(caller, place, surface, &account, &mail)
+            ..self.frame(&plugin.name, place, surface, &account, &mail)
         })
     }
 
-    /// Draws what the host itself says.
+    /// Draws what the host itself says, under the name [`OWN`], or the panel, under a name that no plugin can have: it tells
+    /// whose the forms are.
     pub fn framed_own<T>(
         &self,
-        caller: &Caller,
+        name: &str,
         place: Place,
         surface: &Surface<'_>,
         draw: impl FnOnce(&Frame<'_>) -> T,
     ) -> T {
         let mail = |id: &str| {
             let mail = self.storage.mail(&id.parse().ok()?).ok().flatten()?;
-            self.delivery_of(&mail, caller)
+            self.delivery_of(&mail, surface.caller)
         };
-        draw(&self.frame(caller, place, surface, &|_, _| None, &mail))
+        draw(&self.frame(name, place, surface, &|_, _| None, &mail))
     }
 
-    /// A frame for what the host itself says.
+    /// A frame for the host's or the panel's own.
     fn frame<'a>(
         &'a self,
-        caller: &'a Caller,
+        name: &'a str,
         place: Place,
-        surface: &'a Surface<'a>,
+        surface: &Surface<'a>,
         account: AccountFields<'a>,
         mail: Deliveries<'a>,
     ) -> Frame<'a> {
         let brand = self.brand();
         Frame {
-            plugin: OWN,
+            plugin: name,
             speaks_for_panel: true,
             may_input: true,
-            may_passwords: false,
-            caller,
+            may_passwords: true,
             place,
-            submit_url: surface.submit_url,
-            join: surface.join,
-            links: surface.links,
+            surface: *surface,
             brand,
             zone: brand.zone.clone(),
             now: now(),
             account,
             mail,
-            corrections: surface.corrections,
             keys: &self.keys,
         }
     }
@@ -239,21 +217,18 @@ impl Pages {
     /// [`CallError`].
     pub fn page(
         &self,
-        caller: &Caller,
         plugin: &str,
         page: &str,
         subject: Option<&AccountId>,
         arguments: &[(String, String)],
         surface: &Surface<'_>,
     ) -> Result<Page, CallError> {
-        self.page_as(caller, plugin, page, subject, arguments, surface, keyturn_ui::draw_view)
+        self.page_as(plugin, page, subject, arguments, surface, keyturn_ui::draw_view)
     }
 
     /// A plugin's page, drawn as `draw` does it.
-    #[allow(clippy::too_many_arguments)]
     pub fn page_as<T>(
         &self,
-        caller: &Caller,
         plugin: &str,
         page: &str,
         subject: Option<&AccountId>,
@@ -263,9 +238,9 @@ impl Pages {
     ) -> Result<T, CallError> {
         let plugin = self.plugin(plugin)?;
         let place = Place::Page { name: page.to_owned(), subject: subject.cloned(), arguments: arguments.to_vec() };
-        let ask = || self.ask_page(&plugin, page, subject, None, arguments, caller);
-        let draw = |view: &View| self.drawn(&plugin, caller, place.clone(), surface, |frame| draw(view, frame));
-        self.in_step(&plugin, caller, ask, |view| &view.nodes, draw)
+        let ask = || self.ask_page(&plugin, page, subject, None, arguments, surface.caller);
+        let draw = |view: &View| self.drawn(&plugin, place.clone(), surface, |frame| draw(view, frame));
+        self.in_step(&plugin, surface.caller, ask, |view| &view.nodes, draw)
     }
 
     /// Asks a plugin and draws its view; again, until no email in it changed between the two: its text would contradict the
@@ -300,7 +275,6 @@ impl Pages {
     /// A link page; always drawn for an anonymous reader. `whose`: what the link says of the plugin that made it.
     pub fn link_page(
         &self,
-        caller: &Caller,
         page: &str,
         whose: Option<&str>,
         token: &str,
@@ -311,37 +285,28 @@ impl Pages {
             Maker::LeftOut(plugin) => return Err(CallError::LeftOut { plugin }),
             Maker::Unknown => return Err(CallError::NoSuch(format!("link page {page}"))),
         };
-        let view = self.ask_page(&plugin, page, None, Some(token), &[], caller)?;
+        let view = self.ask_page(&plugin, page, None, Some(token), &[], surface.caller)?;
         let place = Place::Link { page: page.to_owned(), token: token.to_owned().into() };
-        self.drawn(&plugin, caller, place, surface, |frame| keyturn_ui::draw_view(&view, frame))
+        self.drawn(&plugin, place, surface, |frame| keyturn_ui::draw_view(&view, frame))
     }
 
     /// Draws what a plugin says; what it may not say is its own error.
     fn drawn<T>(
         &self,
         plugin: &Plugin,
-        caller: &Caller,
         place: Place,
         surface: &Surface<'_>,
         draw: impl FnOnce(&Frame<'_>) -> Result<T, ViewError>,
     ) -> Result<T, CallError> {
-        self.framed(plugin, caller, place, surface, draw).map_err(|cause| CallError::view(plugin, cause))
+        self.framed(plugin, place, surface, draw).map_err(|cause| CallError::view(plugin, cause))
     }
 
     /// What all plugins show in a slot for one subject, under headings of `level` 2 or 3. One that fails leaves a quiet
     /// line with the request's id; the page stands.
-    pub fn slot(
-        &self,
-        caller: &Caller,
-        slot: &str,
-        subject: Option<&AccountId>,
-        level: u8,
-        surface: &Surface<'_>,
-    ) -> Region {
+    pub fn slot(&self, slot: &str, subject: Option<&AccountId>, level: u8, surface: &Surface<'_>) -> Region {
         let mut html = keyturn_ui::html::Html::new();
         let mut summary = keyturn_ui::Summary::default();
-        let drawn =
-            self.slot_as(caller, slot, subject, surface, |nodes, frame| keyturn_ui::draw_region(nodes, frame, level));
+        let drawn = self.slot_as(slot, subject, surface, |nodes, frame| keyturn_ui::draw_region(nodes, frame, level));
         for drawn in drawn {
             match drawn {
                 Ok(region) => {
@@ -349,7 +314,7 @@ impl Pages {
                     summary = summary.and(region.summary);
                 }
                 Err(Broken) => {
-                    html.markup(&broken(caller));
+                    html.markup(&broken(surface.caller));
                 }
             }
         }
@@ -359,7 +324,6 @@ impl Pages {
     /// What each plugin shows in a slot, drawn as `draw` does it.
     pub fn slot_as<T>(
         &self,
-        caller: &Caller,
         slot: &str,
         subject: Option<&AccountId>,
         surface: &Surface<'_>,
@@ -368,28 +332,26 @@ impl Pages {
         let of_plugin = |plugin: Arc<Plugin>| {
             let place = Place::Slot { name: slot.to_owned(), subject: subject.cloned() };
             let ask = || {
-                let regions = self.ask_slots(&plugin, slot, &[subject.cloned()], caller);
+                let regions = self.ask_slots(&plugin, slot, &[subject.cloned()], surface.caller);
                 regions.map(|mut regions| regions.pop().unwrap_or_default())
             };
-            let draw =
-                |nodes: &Vec<Node>| self.drawn(&plugin, caller, place.clone(), surface, |frame| draw(nodes, frame));
-            let drawn = self.in_step(&plugin, caller, ask, |nodes| nodes, draw);
-            drawn.map_err(|error| Broken::logged(&plugin, slot, caller, &error))
+            let draw = |nodes: &Vec<Node>| self.drawn(&plugin, place.clone(), surface, |frame| draw(nodes, frame));
+            let drawn = self.in_step(&plugin, surface.caller, ask, |nodes| nodes, draw);
+            drawn.map_err(|error| Broken::logged(&plugin, slot, surface.caller, &error))
         };
         self.plugins_with(slot).into_iter().map(of_plugin).collect()
     }
 
     /// What all plugins show in the rows of a list of accounts, at most a hundred: one call a plugin for all of them.
-    pub fn rows(&self, caller: &Caller, slot: &str, subjects: &[AccountId], surface: &Surface<'_>) -> Vec<Vec<Row>> {
-        let quiet = |Broken| Row { sentence: broken(caller), actions: Markup::text("") };
-        let rows = self.rows_as(caller, slot, subjects, surface, keyturn_ui::draw_row);
+    pub fn rows(&self, slot: &str, subjects: &[AccountId], surface: &Surface<'_>) -> Vec<Vec<Row>> {
+        let quiet = |Broken| Row { sentence: broken(surface.caller), actions: Markup::text("") };
+        let rows = self.rows_as(slot, subjects, surface, keyturn_ui::draw_row);
         rows.into_iter().map(|row| row.into_iter().map(|drawn| drawn.unwrap_or_else(quiet)).collect()).collect()
     }
 
     /// What each plugin shows in the rows of a list, drawn as `draw` does it; one that fails says so in the first row.
     pub fn rows_as<T>(
         &self,
-        caller: &Caller,
         slot: &str,
         subjects: &[AccountId],
         surface: &Surface<'_>,
@@ -398,17 +360,17 @@ impl Pages {
         let mut rows: Vec<Vec<Result<T, Broken>>> = subjects.iter().map(|_| Vec::new()).collect();
         let named: Vec<Option<AccountId>> = subjects.iter().cloned().map(Some).collect();
         for plugin in self.plugins_with(slot) {
-            let drawn = self.ask_slots(&plugin, slot, &named, caller).and_then(|regions| {
+            let drawn = self.ask_slots(&plugin, slot, &named, surface.caller).and_then(|regions| {
                 let drawn = regions.iter().zip(subjects).map(|(nodes, subject)| {
                     let place = Place::Slot { name: slot.to_owned(), subject: Some(subject.clone()) };
-                    self.drawn(&plugin, caller, place, surface, |frame| draw(nodes, frame))
+                    self.drawn(&plugin, place, surface, |frame| draw(nodes, frame))
                 });
                 drawn.collect::<Result<Vec<T>, CallError>>()
             });
             match drawn {
                 Ok(drawn) => rows.iter_mut().zip(drawn).for_each(|(rows, row)| rows.push(Ok(row))),
                 Err(error) => {
-                    let broken = Broken::logged(&plugin, slot, caller, &error);
+                    let broken = Broken::logged(&plugin, slot, surface.caller, &error);
                     rows.iter_mut().take(1).for_each(|first| first.push(Err(broken)));
                 }
             }
@@ -439,52 +401,43 @@ impl Pages {
     ///
     /// # Errors
     /// As of [`Pages::submit_form`]; [`FormError`] for what is no form of this session.
-    pub fn submit(&self, caller: &Caller, body: &[u8], surface: &Surface<'_>) -> Result<Submitted, SubmitError> {
-        self.submit_form(caller, self.read_form(caller, body)?, surface)
+    pub fn submit(&self, body: &[u8], surface: &Surface<'_>) -> Result<Submitted, SubmitError> {
+        self.submit_form(self.read_form(surface.caller, body)?, surface)
     }
 
     /// Runs a plugin's form: asks the plugin, commits, and says what to show.
     ///
     /// # Errors
     /// [`SubmitError`]; what is wrong with fields, or refused by a rule, is no error but [`Submitted::Again`].
-    pub fn submit_form(
-        &self,
-        caller: &Caller,
-        form: PostedForm<'_>,
-        surface: &Surface<'_>,
-    ) -> Result<Submitted, SubmitError> {
+    pub fn submit_form(&self, form: PostedForm<'_>, surface: &Surface<'_>) -> Result<Submitted, SubmitError> {
         let submission = match form.read {
             Ok(Posted::Submission(submission)) => submission,
-            Ok(Posted::Rate(rate)) => return self.rate(caller, &rate).map_err(SubmitError::Call),
-            Ok(Posted::Generate(generate)) => return self.generate(caller, &generate).map_err(SubmitError::Call),
+            Ok(Posted::Rate(rate)) => return self.rate(surface.caller, &rate).map_err(SubmitError::Call),
+            Ok(Posted::Generate(generate)) => {
+                return self.generate(surface.caller, &generate).map_err(SubmitError::Call);
+            }
             Err(stale) => return Ok(Submitted::Stale(stale)),
         };
         if !submission.problems.is_empty() {
             return Ok(Submitted::Again(submission.corrections(submission.problems.clone(), None)));
         }
-        self.run(caller, &submission, form.body, surface)
+        self.run(&submission, form.body, surface)
     }
 
-    fn run(
-        &self,
-        caller: &Caller,
-        submission: &form::Submission,
-        body: &[u8],
-        surface: &Surface<'_>,
-    ) -> Result<Submitted, SubmitError> {
+    fn run(&self, submission: &form::Submission, body: &[u8], surface: &Surface<'_>) -> Result<Submitted, SubmitError> {
         let plugin = self.plugin(&submission.plugin)?;
         let key = (submission.key.clone(), self.keys.mac("form body", &[body]));
-        let words = Words::of(&caller.locale);
+        let (caller, words) = (surface.caller, Words::of(&surface.caller.locale));
         let again = |errors, message| Ok(Submitted::Again(submission.corrections(errors, message)));
         match self.ask(&plugin, &submission.action, submission, Some(key), caller) {
             Ok((FormAnswer::Done(target, outcome), own_epoch)) => Ok(Submitted::Done {
                 url: surface.links.url(&plugin.name, &target),
-                notice: self.seal_notice_for(&plugin.name, outcome, caller, submission.user_name.clone()),
+                notice: self.seal_notice(&plugin.name, outcome, caller, submission.user_name.clone()),
                 own_epoch,
             }),
             Ok((FormAnswer::Reveal(Some(view)), _)) => {
                 let draw = |frame: &Frame<'_>| keyturn_ui::draw_view(&view, frame);
-                Ok(Submitted::Reveal(self.drawn(&plugin, caller, submission.place.clone(), surface, draw)?))
+                Ok(Submitted::Reveal(self.drawn(&plugin, submission.place.clone(), surface, draw)?))
             }
             Ok((FormAnswer::Reveal(None), _)) => again(Vec::new(), Some(words.get("already-shown").to_owned())),
             Ok((FormAnswer::Rate(strength), _)) => Ok(Submitted::Rate(form::rate_answer(&strength, &caller.locale))),
@@ -545,18 +498,17 @@ impl Pages {
     /// [`SubmitError`].
     pub fn submit_joined(
         &self,
-        caller: &Caller,
         joined: &Joined,
         own: &str,
         body: &[u8],
         surface: &Surface<'_>,
     ) -> Result<Vec<Submitted>, SubmitError> {
-        let words = Words::of(&caller.locale);
+        let words = Words::of(&surface.caller.locale);
         let mut answers = Vec::new();
         let parts = joined.parts();
         for (at, part) in parts.iter().enumerate().filter(|(_, part)| part.submission.plugin != own) {
-            let answer = match self.run(caller, &part.submission, &part.body, surface)? {
-                Submitted::StepUp(_) => Submitted::StepUp(self.hold(caller, body)),
+            let answer = match self.run(&part.submission, &part.body, surface)? {
+                Submitted::StepUp(_) => Submitted::StepUp(self.hold(surface.caller, body)),
                 Submitted::Again(corrections) => {
                     // The plugins' before it are done, and drawn as they are now.
                     let others = parts.iter().enumerate();
@@ -627,11 +579,8 @@ impl Pages {
     }
 
     /// Seals an outcome for the cookie [`NOTICE_COOKIE`], valid for one minute and for this caller; [`Pages::notice`] draws it.
-    pub fn seal_notice(&self, plugin: &str, outcome: Outcome, caller: &Caller) -> String {
-        self.seal_notice_for(plugin, outcome, caller, None)
-    }
-
-    fn seal_notice_for(&self, plugin: &str, outcome: Outcome, caller: &Caller, user_name: Option<String>) -> String {
+    /// `user_name`: as the form has shown it.
+    pub fn seal_notice(&self, plugin: &str, outcome: Outcome, caller: &Caller, user_name: Option<String>) -> String {
         let notice = Notice { plugin: plugin.to_owned(), outcome, until: now() + NOTICE_LIFETIME, user_name };
         let json = serde_json::to_vec(&notice).unwrap_or_default();
         self.keys.seal_text(&["notice", &caller.actor.name()], &json)
@@ -650,15 +599,15 @@ impl Pages {
 
     /// Draws the notice of the cookie [`NOTICE_COOKIE`], to stand before the page's h1; none if it is not for this
     /// caller, or too late. Take the cookie away with the same answer.
-    pub fn notice(&self, caller: &Caller, sealed: &str, surface: &Surface<'_>) -> Option<Markup> {
-        let notice = self.open_notice(caller, sealed)?;
+    pub fn notice(&self, sealed: &str, surface: &Surface<'_>) -> Option<Markup> {
+        let notice = self.open_notice(surface.caller, sealed)?;
         let place = Place::Slot { name: "notice".to_owned(), subject: None };
         let draw = |frame: &Frame<'_>| keyturn_ui::draw_outcome(&notice.outcome, frame).ok();
         if notice.plugin == OWN {
-            return self.framed_own(caller, place, surface, draw);
+            return self.framed_own(OWN, place, surface, draw);
         }
         let plugin = self.plugin(&notice.plugin).ok()?;
-        self.framed(&plugin, caller, place, surface, draw)
+        self.framed(&plugin, place, surface, draw)
     }
 }
 

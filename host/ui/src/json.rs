@@ -218,7 +218,7 @@ impl<'f> Writer<'f> {
     /// Where a form posts, and its hidden values.
     fn posted(&self, submission: &Submission, fields: &[Field]) -> Json {
         let sealed = form::sealed(submission, fields, &[], self.painter.frame, false);
-        json!({ "url": self.painter.frame.submit_url, "hidden": { SEALED: sealed } })
+        json!({ "url": self.painter.frame.surface.submit_url, "hidden": { SEALED: sealed } })
     }
 
     fn form(&mut self, form: &Form) -> Json {

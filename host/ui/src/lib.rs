@@ -23,7 +23,7 @@ pub use keyturn_core::words;
 pub use brand::Brand;
 pub use delivery::Delivery;
 pub use form::{Corrections, FieldError};
-pub use frame::{Frame, Links};
+pub use frame::{Frame, Links, Surface};
 pub use html::Markup;
 pub use html::nodes::Summary;
 pub use keyturn_contract::keyturn::ui::nodes;

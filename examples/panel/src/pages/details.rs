@@ -75,8 +75,8 @@ pub fn save(request: &mut Request) -> Result<Option<Submitted>, Failed> {
     }
     let submit_url = request.address(&[]);
     let answers = {
-        let surface = request.surface(&submit_url, None);
-        site.host.submit_joined(&caller, &joined, OWN, &request.body, &surface)?
+        let surface = request.surface(&caller, &submit_url, None);
+        site.host.submit_joined(&joined, OWN, &request.body, &surface)?
     };
     for answer in answers {
         match answer {
@@ -151,9 +151,9 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
     let caller = request.visitor.caller();
     let nodes = form(words, &person);
     let submit_url = request.address(&[]);
-    let surface = Surface { join: Some(FORM), ..request.surface(&submit_url, corrections) };
+    let surface = Surface { join: Some(FORM), ..request.surface(&caller, &submit_url, corrections) };
     let own = request.region("details", Some(&account), &nodes, &surface)?;
-    let plugins = request.site.host.slot(&caller, "customer.details", Some(&account), 2, &surface);
+    let plugins = request.site.host.slot("customer.details", Some(&account), 2, &surface);
     let summary = own.summary.and(plugins.summary).draw(words.host);
     let (list, overview) = (format!("/{}", folk.path()), person.url());
     let cancel = Link { label: words.host.get("cancel"), url: &overview };

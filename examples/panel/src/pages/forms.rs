@@ -45,8 +45,8 @@ pub fn posted(request: &mut Request, run: Run, draw: Draw) -> Result<Response, F
     }
     let submit_url = request.address(&[]);
     let submitted = {
-        let surface = request.surface(&submit_url, None);
-        site.host.submit_form(&caller, form, &surface)?
+        let surface = request.surface(&caller, &submit_url, None);
+        site.host.submit_form(form, &surface)?
     };
     settled(request, submitted, draw)
 }

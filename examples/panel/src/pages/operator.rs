@@ -64,8 +64,8 @@ pub fn post(request: &mut Request) -> Result<Response, Failed> {
     let caller = request.visitor.caller();
     let submit_url = request.address(&[]);
     let submitted = {
-        let (host, surface) = (&request.site.host, request.surface(&submit_url, None));
-        host.operator_submit(&caller, host.read_form(&caller, &request.body)?, &surface)?
+        let (host, surface) = (&request.site.host, request.surface(&caller, &submit_url, None));
+        host.operator_submit(host.read_form(&caller, &request.body)?, &surface)?
     };
     forms::settled(request, submitted, draw)
 }
@@ -75,8 +75,8 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
     let caller = request.visitor.caller();
     let submit_url = request.address(&[]);
     let drawn = {
-        let (site, surface) = (&request.site, request.surface(&submit_url, corrections));
-        site.host.operator_page(&caller, page, &request.query, &surface, &site.start)?
+        let (site, surface) = (&request.site, request.surface(&caller, &submit_url, corrections));
+        site.host.operator_page(page, &request.query, &surface, &site.start)?
     };
     let mut response = forms::plugin_page(request, &drawn, None);
     if let Some(csp) = page.csp().and_then(|csp| csp.parse().ok()) {

@@ -166,11 +166,11 @@ fn table(
     let subjects: Vec<AccountId> = others().filter_map(Person::account).collect();
     let caller = request.visitor.caller();
     let submit_url = request.address(&[]);
-    let surface = request.surface(&submit_url, corrections);
+    let surface = request.surface(&caller, &submit_url, corrections);
     let mut said = if subjects.is_empty() {
         Vec::new().into_iter()
     } else {
-        request.site.host.rows(&caller, "customers.row", &subjects, &surface).into_iter()
+        request.site.host.rows("customers.row", &subjects, &surface).into_iter()
     };
     let rows: Vec<(Vec<Markup>, Markup)> = listing
         .people

@@ -108,12 +108,9 @@ fn draw(
     let view =
         View { title: said(words.get("sign-in-title")), lead: None, outcome: None, nodes: vec![Node::Form(form)] };
     let caller = request.visitor.anonymous();
-    let page = request
-        .framed(&caller, place(), &request.surface("/sign-in", corrections), |frame| view::draw_view(&view, frame))?;
-    let below = {
-        let surface = request.surface("/sign-in", None);
-        request.site.host.slot(&caller, "sign-in.below", None, 2, &surface)
-    };
+    let surface = request.surface(&caller, "/sign-in", corrections);
+    let page = request.site.host.framed_own(OWN, place(), &surface, |frame| view::draw_view(&view, frame))?;
+    let below = request.site.host.slot("sign-in.below", None, 2, &surface);
     request.visit();
     let body = Html::new().markup(notice).markup(&page.html).markup(&below.html).done();
     Ok(answer::page(status, &request.public(&page.title, &body)))

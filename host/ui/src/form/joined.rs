@@ -214,7 +214,7 @@ mod tests {
             self.stages.each_ref().map(|stage| {
                 let form = form(fields.next().expect("two"));
                 let mut frame = stage.frame(Stage::slot());
-                frame.corrections = corrections;
+                frame.surface.corrections = corrections;
                 draw_region(&[Node::Form(form)], &frame, 2).expect("drawn").html.as_str().to_owned()
             })
         }

@@ -82,7 +82,7 @@ impl Painter<'_> {
     /// The way to see its progress, while it may change. No page reloads itself.
     pub fn again(&mut self, mail: &Delivery) {
         if mail.waits() {
-            let attributes = [("class", Some("kt-button kt-again")), ("href", Some(self.frame.submit_url))];
+            let attributes = [("class", Some("kt-button kt-again")), ("href", Some(self.frame.surface.submit_url))];
             self.html.element("a", &attributes, self.words.get("mail-again"));
         }
     }

@@ -131,7 +131,7 @@ impl Painter<'_> {
     /// Opens a control with what all have: the form that it belongs to, where it stands elsewhere; its name, its id and notes.
     fn control(&mut self, element: &'static str, name: &str, drawn: &Drawn, own: &[Attribute<'_>]) {
         let name = (!name.is_empty()).then_some(name);
-        let before = [("form", self.frame.join), ("id", Some(drawn.id.as_str())), ("name", name)];
+        let before = [("form", self.frame.surface.join), ("id", Some(drawn.id.as_str())), ("name", name)];
         let invalid = drawn.wrong.then_some("true");
         let notes = [("aria-describedby", drawn.described.as_deref()), ("aria-invalid", invalid)];
         self.html.open(element, &[&before[..], own, &notes].concat());
@@ -251,7 +251,7 @@ impl Painter<'_> {
             ("autocomplete", Some(if new.is_some() { "new-password" } else { "current-password" })),
             ("passwordrules", rules.as_deref()),
             // A part of a larger form may be left unchanged.
-            required(field.required && self.frame.join.is_none()),
+            required(field.required && self.frame.surface.join.is_none()),
             ("data-kt-show", Some(&show)),
             ("data-kt-hide", Some(&hide)),
             ("data-kt-rate", rate),

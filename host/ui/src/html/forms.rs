@@ -19,7 +19,7 @@ impl<'f> Painter<'f> {
     /// Draws a form, with its corrections if they are for it.
     pub fn form(&mut self, form: &Form) {
         let corrections = self.corrections_of(&form.submit);
-        match self.frame.join {
+        match self.frame.surface.join {
             Some(_) => self.open_part(form),
             None => self.open_form(&form.submit, &form.fields, &[], "kt-form"),
         }
@@ -31,7 +31,7 @@ impl<'f> Painter<'f> {
             self.field(field, corrections);
         }
         self.unshown(form, corrections);
-        if self.frame.join.is_some() {
+        if self.frame.surface.join.is_some() {
             self.close_part(form);
             return;
         }
@@ -85,7 +85,7 @@ impl<'f> Painter<'f> {
     fn generate_buttons(&mut self, form: &Form) {
         let name = self.input(GENERATE);
         for field in form.fields.iter().filter(|field| generates(field)) {
-            let button = [("form", self.frame.join), ("class", Some("kt-button")), ("type", Some("submit"))];
+            let button = [("form", self.frame.surface.join), ("class", Some("kt-button")), ("type", Some("submit"))];
             let asks = [("name", Some(name.as_str())), ("value", Some(field.name.as_str()))];
             self.html.element("button", &[&button[..], &asks].concat(), self.words.get("generate"));
         }
@@ -96,7 +96,7 @@ impl<'f> Painter<'f> {
     fn open_part(&mut self, form: &Form) {
         self.part = format!("{}{PART}", self.id());
         let sealed = form::sealed(&form.submit, &form.fields, &[], self.frame, true);
-        let (form_id, name) = (self.frame.join, self.input(SEALED));
+        let (form_id, name) = (self.frame.surface.join, self.input(SEALED));
         let attributes =
             [("form", form_id), ("type", Some("hidden")), ("name", Some(&*name)), ("value", Some(&*sealed))];
         self.html.class("div", "kt-form").open("input", &attributes);
@@ -129,7 +129,7 @@ impl<'f> Painter<'f> {
     /// Opens a form that posts to its own page, with its sealed part. `also`: see [`form::ALSO`].
     pub fn open_form(&mut self, submission: &Submission, fields: &[Field], also: &[&str], class: &str) {
         let sealed = form::sealed(submission, fields, also, self.frame, false);
-        let posts = posts(self.frame.submit_url);
+        let posts = posts(self.frame.surface.submit_url);
         self.html.open("form", &[&[("class", Some(class))], &posts[..]].concat());
         self.html.open("input", &[("type", Some("hidden")), ("name", Some(SEALED)), ("value", Some(&sealed))]);
     }

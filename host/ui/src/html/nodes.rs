@@ -48,6 +48,7 @@ impl<'f> Painter<'f> {
             prefix: format!("k{}", &seal::hex(&digest.finalize())[..8]),
             count: 0,
             corrections: frame
+                .surface
                 .corrections
                 .map(|corrections| corrections.standing_in(frame.plugin, &frame.place))
                 .unwrap_or_default(),

@@ -92,9 +92,9 @@ fn resolved(target: &Target, frame: &Frame<'_>) -> String {
     match target {
         Target::Page(page) if page.subject.is_none() => {
             let subject = frame.place.subject().map(ToString::to_string);
-            frame.links.url(frame.plugin, &Target::Page(PageTarget { subject, ..page.clone() }))
+            frame.surface.links.url(frame.plugin, &Target::Page(PageTarget { subject, ..page.clone() }))
         }
-        target => frame.links.url(frame.plugin, target),
+        target => frame.surface.links.url(frame.plugin, target),
     }
 }
 

@@ -96,7 +96,8 @@ impl<'a> Wanted<'a> {
     }
 
     fn surface(&self) -> Surface<'_> {
-        Surface { submit_url: &self.url, join: None, links: &*self.asked.links, corrections: self.corrections.as_ref() }
+        let (caller, corrections) = (&self.person.caller, self.corrections.as_ref());
+        Surface { caller, submit_url: &self.url, join: None, links: &*self.asked.links, corrections }
     }
 
     /// One line for the reader, instead of a plugin that failed.
@@ -115,9 +116,9 @@ impl<'a> Wanted<'a> {
         let submitted = match form.plugin() == OWN {
             true => {
                 self.person.operates()?;
-                host.operator_submit(caller, form, &surface)
+                host.operator_submit(form, &surface)
             }
-            false => host.submit_form(caller, form, &surface),
+            false => host.submit_form(form, &surface),
         };
         let submitted = submitted.map_err(|error| match error {
             SubmitError::Form(error) => of_form(error),
@@ -235,10 +236,10 @@ fn slot(asked: &Asked) -> Result<Response, Problem> {
     let caller = &wanted.person.caller;
     if as_json(asked) {
         let subject = wanted.subject()?;
-        let regions = asked.host.slot_as(caller, name, subject.as_ref(), &wanted.surface(), json::region);
+        let regions = asked.host.slot_as(name, subject.as_ref(), &wanted.surface(), json::region);
         return Ok(json_view(&json!({ "regions": wanted.or_broken(regions) })));
     }
-    let region = asked.host.slot(caller, name, wanted.subject()?.as_ref(), level, &wanted.surface());
+    let region = asked.host.slot(name, wanted.subject()?.as_ref(), level, &wanted.surface());
     let words = Words::of(&caller.locale);
     let (html, summary) = (within(&region.html, words), within(&region.summary.draw(words), words));
     Ok(json_answer(&dressed(json!({ "html": html.as_str(), "summary": summary.as_str() }))))
@@ -255,13 +256,12 @@ fn rows(asked: &Asked) -> Result<Response, Problem> {
         return Err(Problem::argument(FOR, detail));
     }
     if as_json(asked) {
-        let caller = &wanted.person.caller;
-        let rows = asked.host.rows_as(caller, name, &subjects, &wanted.surface(), json::row);
+        let rows = asked.host.rows_as(name, &subjects, &wanted.surface(), json::row);
         let said = rows.into_iter().zip(&subjects);
         let said = said.map(|(row, subject)| json!({ "subject": subject, "regions": wanted.or_broken(row) }));
         return Ok(json_view(&json!({ "rows": said.collect::<Vec<_>>() })));
     }
-    let rows = asked.host.rows(&wanted.person.caller, name, &subjects, &wanted.surface());
+    let rows = asked.host.rows(name, &subjects, &wanted.surface());
     let words = Words::of(&wanted.person.caller.locale);
     let drawn = rows.iter().zip(&subjects).map(|(plugins, subject)| {
         let join = |part: fn(&Row) -> &Markup| {
@@ -284,7 +284,6 @@ fn page(asked: &Asked) -> Result<Response, Problem> {
         word(asked, name).ok_or_else(|| Problem::argument(name, detail()))
     };
     let (plugin, name) = (needed(PLUGIN)?, needed(PAGE)?);
-    let caller = &wanted.person.caller;
     let arguments = asked.query().filter(|(name, _)| !name.starts_with("kt-") && name != "lang");
     let arguments: Vec<(String, String)> = arguments.map(|(n, v)| (n.into_owned(), v.into_owned())).collect();
     let (subject, surface) = (wanted.subject()?, wanted.surface());
@@ -294,13 +293,13 @@ fn page(asked: &Asked) -> Result<Response, Problem> {
         wanted.person.operates()?;
         let page = OperatorPage::named(&name).filter(|page| page.is_remote());
         let page = page.ok_or_else(|| Problem::from(&problem::NOT_FOUND))?;
-        asked.host.operator_page(caller, page, &arguments, &surface, "keyturn serve").map_err(no)?
+        asked.host.operator_page(page, &arguments, &surface, "keyturn serve").map_err(no)?
     } else if as_json(asked) {
         let host = &asked.host;
-        let view = host.page_as(caller, &plugin, &name, subject.as_ref(), &arguments, &surface, json::view);
+        let view = host.page_as(&plugin, &name, subject.as_ref(), &arguments, &surface, json::view);
         return Ok(json_view(&view.map_err(no)?));
     } else {
-        asked.host.page(caller, &plugin, &name, subject.as_ref(), &arguments, &surface).map_err(no)?
+        asked.host.page(&plugin, &name, subject.as_ref(), &arguments, &surface).map_err(no)?
     };
     Ok(json_answer(&dressed(whole(&drawn, &wanted.person))))
 }
@@ -326,9 +325,10 @@ fn notice(asked: &Asked) -> Result<Response, Problem> {
     }
     let person = OnBehalf::of(asked)?;
     let Kept { notice } = body(asked)?;
-    let surface = Surface { submit_url: "", join: None, links: &*asked.links, corrections: None };
-    let html = asked.host.notice(&person.caller, &notice, &surface);
-    let html = html.map(|html| within(&html, Words::of(&person.caller.locale)).as_str().to_owned());
+    let caller = &person.caller;
+    let surface = Surface { caller, submit_url: "", join: None, links: &*asked.links, corrections: None };
+    let html = asked.host.notice(&notice, &surface);
+    let html = html.map(|html| within(&html, Words::of(&caller.locale)).as_str().to_owned());
     Ok(json_answer(&dressed(json!({ "html": html }))))
 }
 
