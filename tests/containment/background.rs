@@ -552,7 +552,7 @@ fn a_password_is_generated_for_the_script_or_shown_beside_its_field() {
     let office = Office::new();
     let host = &office.bench.host;
     let ask = |more| host.submit(&filled(&office, more), &surface(&ana(None)));
-    let Ok(Submitted::Generated(json)) = ask("&kt-generate=new&kt-script=1") else { panic!("not generated") };
+    let Ok(Submitted::Script(json)) = ask("&kt-generate=new&kt-script=1") else { panic!("not generated") };
     assert_eq!(json.as_str(), r#"{"value":"velvet-compass-94"}"#);
     let Ok(Submitted::Again(corrections)) = ask("&kt-generate=new") else { panic!("not shown") };
     let marta: AccountId = "customer:1".parse().expect("id");

@@ -237,14 +237,12 @@ impl Request {
             .map(|(folk, url)| Item {
                 link: Link { label: words.get(title_key(*folk)), url },
                 current: sheet.under == Some(*folk),
-                badge: None,
             })
             .collect();
         if items.is_empty() {
             items.push(Item {
                 link: Link { label: words.get("account-title"), url: "/account" },
                 current: self.path == "/account",
-                badge: None,
             });
         }
         let label = if lists.is_empty() { "nav-you" } else { "nav-people" };
@@ -252,10 +250,8 @@ impl Request {
         let operators: Vec<(&str, Vec<Item<'_>>)> = operators
             .iter()
             .map(|(group, items)| {
-                let items = items.iter().map(|(label, url, current)| {
-                    let link = Link { label, url };
-                    Item { link, current: *current, badge: None }
-                });
+                let items = items.iter();
+                let items = items.map(|(label, url, current)| Item { link: Link { label, url }, current: *current });
                 (group.as_str(), items.collect())
             })
             .collect();
@@ -278,11 +274,7 @@ impl Request {
                 above: sheet.above,
                 here: sheet.title.strip_prefix(words.host.get("error-prefix")).unwrap_or(sheet.title),
                 notice: &notice,
-                heading: sheet.heading.as_ref().map(|heading| Heading {
-                    text: heading.text,
-                    badge: heading.badge,
-                    actions: heading.actions,
-                }),
+                heading: sheet.heading,
                 body: sheet.body,
             })
         })

@@ -21,11 +21,10 @@ use form_urlencoded::Serializer;
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
-use super::assets::page_headers;
 use super::body::{Unread, whole};
 use super::reader;
 use super::serve::NoRoom;
-use super::served::Served;
+use super::served::{NO_REFERRER, Served};
 use keyturn_core::accounts::Reach;
 use keyturn_core::caller::{Actor, Caller};
 use keyturn_core::origin::with_query;
@@ -304,9 +303,8 @@ impl<'a> Visit<'a> {
 }
 
 fn redirect(to: &str, cookie: Option<&str>) -> Response {
-    let mut response = (StatusCode::SEE_OTHER, page_headers()).into_response();
+    let mut response = (StatusCode::SEE_OTHER, NO_REFERRER).into_response();
     let headers = response.headers_mut();
-    headers.remove(header::CONTENT_TYPE);
     for (name, value) in [(header::LOCATION, Some(to)), (header::SET_COOKIE, cookie)] {
         headers.extend(value.and_then(|value| HeaderValue::from_str(value).ok()).map(|value| (name, value)));
     }
@@ -361,8 +359,7 @@ fn post(visit: &Visit<'_>, body: Result<Zeroizing<Vec<u8>>, Unread>) -> Response
             redirect(&visit.in_language(&url), Some(&cookie))
         }
         Ok(Submitted::Reveal(page)) => visit.shell(StatusCode::OK, &page),
-        Ok(Submitted::Rate(json)) => for_script(json),
-        Ok(Submitted::Generated(json)) => for_script(json.to_string()),
+        Ok(Submitted::Script(json)) => ([(header::CONTENT_TYPE, "application/json")], json.to_string()).into_response(),
         // An anonymous caller can't confirm an identity.
         Ok(Submitted::StepUp(_)) => visit.lost(StatusCode::FORBIDDEN),
         Ok(Submitted::Again(corrections)) => again(visit, &corrections),
@@ -378,14 +375,6 @@ fn post(visit: &Visit<'_>, body: Result<Zeroizing<Vec<u8>>, Unread>) -> Response
             visit.lost(status)
         }
     }
-}
-
-fn for_script(json: String) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    ];
-    (headers, json).into_response()
 }
 
 /// The form again. Its token comes from the form itself, so a late Save works without the cookie, too.

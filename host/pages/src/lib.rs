@@ -19,7 +19,7 @@ use keyturn_runtime::call::views::FormAnswer;
 use keyturn_runtime::roster::Maker;
 use keyturn_runtime::{CallError, Failure};
 use keyturn_ui::form::joined::{self, Joined, Unready};
-use keyturn_ui::form::{self, FormError, Input, Posted, Stale};
+use keyturn_ui::form::{self, FormError, Input, Posted, Stale, Wished};
 use keyturn_ui::html::Markup;
 use keyturn_ui::nodes::{AccountField, Node, Outcome, View};
 use keyturn_ui::{Corrections, FieldError, Frame, Page, Place, Region, Row, ViewError};
@@ -45,10 +45,8 @@ pub enum Submitted {
     },
     /// To be drawn this once, with `Cache-Control: no-store`; never again.
     Reveal(Page),
-    /// The strength meter's answer: JSON for the script.
-    Rate(String),
-    /// A generated password: JSON for the script, with `Cache-Control: no-store`.
-    Generated(Zeroizing<String>),
+    /// For the script: the strength of a password, or a generated one; JSON, with `Cache-Control: no-store`.
+    Script(Zeroizing<String>),
     /// The caller must confirm their identity again. Nothing was run. Ask for their password or second factor, on a form of the
     /// panel's own that carries this text. Afterwards pass it to [`Pages::held`] and submit the result: it is sealed, for this
     /// session only, and valid for a quarter of an hour.
@@ -83,8 +81,7 @@ impl PostedForm<'_> {
     pub fn plugin(&self) -> &str {
         match &self.read {
             Ok(Posted::Submission(submission)) => &submission.plugin,
-            Ok(Posted::Rate(rate)) => &rate.plugin,
-            Ok(Posted::Generate(generate)) => &generate.submission.plugin,
+            Ok(Posted::Wish(wish)) => &wish.submission.plugin,
             Err(stale) => stale.corrections.plugin(),
         }
     }
@@ -307,16 +304,10 @@ impl Pages {
         let mut html = keyturn_ui::html::Html::new();
         let mut summary = keyturn_ui::Summary::default();
         let drawn = self.slot_as(slot, subject, surface, |nodes, frame| keyturn_ui::draw_region(nodes, frame, level));
-        for drawn in drawn {
-            match drawn {
-                Ok(region) => {
-                    html.markup(&region.html);
-                    summary = summary.and(region.summary);
-                }
-                Err(Broken) => {
-                    html.markup(&broken(surface.caller));
-                }
-            }
+        let quiet = |Broken| Region { html: broken(surface.caller), summary: Default::default() };
+        for region in drawn.into_iter().map(|drawn| drawn.unwrap_or_else(quiet)) {
+            html.markup(&region.html);
+            summary = summary.and(region.summary);
         }
         Region { html: html.done(), summary }
     }
@@ -412,10 +403,7 @@ impl Pages {
     pub fn submit_form(&self, form: PostedForm<'_>, surface: &Surface<'_>) -> Result<Submitted, SubmitError> {
         let submission = match form.read {
             Ok(Posted::Submission(submission)) => submission,
-            Ok(Posted::Rate(rate)) => return self.rate(surface.caller, &rate).map_err(SubmitError::Call),
-            Ok(Posted::Generate(generate)) => {
-                return self.generate(surface.caller, &generate).map_err(SubmitError::Call);
-            }
+            Ok(Posted::Wish(wish)) => return Ok(self.grant(surface.caller, &wish)?),
             Err(stale) => return Ok(Submitted::Stale(stale)),
         };
         if !submission.problems.is_empty() {
@@ -440,8 +428,8 @@ impl Pages {
                 Ok(Submitted::Reveal(self.drawn(&plugin, submission.place.clone(), surface, draw)?))
             }
             Ok((FormAnswer::Reveal(None), _)) => again(Vec::new(), Some(words.get("already-shown").to_owned())),
-            Ok((FormAnswer::Rate(strength), _)) => Ok(Submitted::Rate(form::rate_answer(&strength, &caller.locale))),
-            Ok((FormAnswer::Generated(password), _)) => Ok(Submitted::Generated(form::generated_answer(&password))),
+            Ok((FormAnswer::Rate(strength), _)) => Ok(Submitted::Script(form::rate_answer(&strength, &caller.locale))),
+            Ok((FormAnswer::Generated(password), _)) => Ok(Submitted::Script(form::generated_answer(&password))),
             Err(CallError::StepUp { .. }) => Ok(Submitted::StepUp(self.hold(caller, body))),
             Err(CallError::Failed(Failure::Invalid(errors))) => {
                 let errors = errors.into_iter().map(|error| FieldError { field: error.field, message: error.message });
@@ -482,8 +470,8 @@ impl Pages {
             Ok(joined) => Ok(joined),
             Err(Unready::Again(corrections)) => Err(Submitted::Again(*corrections)),
             Err(Unready::Stale(stale)) => Err(Submitted::Stale(stale)),
-            Err(Unready::Generate(wish, beside)) => match self.generate(caller, &wish)? {
-                Submitted::Again(corrections) => Err(Submitted::Again(joined::together(corrections, beside))),
+            Err(Unready::Generate(wish, beside)) => match self.grant(caller, &wish)? {
+                Submitted::Again(corrections) => Err(Submitted::Again(corrections.and(beside))),
                 answer => Err(answer),
             },
         }
@@ -505,7 +493,7 @@ impl Pages {
     ) -> Result<Vec<Submitted>, SubmitError> {
         let words = Words::of(&surface.caller.locale);
         let mut answers = Vec::new();
-        let parts = joined.parts();
+        let parts = &joined.parts;
         for (at, part) in parts.iter().enumerate().filter(|(_, part)| part.submission.plugin != own) {
             let answer = match self.run(&part.submission, &part.body, surface)? {
                 Submitted::StepUp(_) => Submitted::StepUp(self.hold(surface.caller, body)),
@@ -514,7 +502,7 @@ impl Pages {
                     let others = parts.iter().enumerate();
                     let waiting = others.filter(|(n, other)| *n > at || other.submission.plugin == own);
                     let kept = waiting.map(|(_, other)| other.submission.kept(words));
-                    Submitted::Again(joined::together(corrections, kept))
+                    Submitted::Again(corrections.and(kept))
                 }
                 answer => answer,
             };
@@ -550,31 +538,26 @@ impl Pages {
         Ok(Zeroizing::new(body.to_vec()))
     }
 
-    /// A generated password: for the script unchanged, else shown beside its field in the form as it was typed.
-    fn generate(&self, caller: &Caller, generate: &form::Generate) -> Result<Submitted, CallError> {
-        let submission = &generate.submission;
+    /// A password's strength, or a generated password: for the script unchanged, else shown beside its field in the form as it
+    /// was typed.
+    fn grant(&self, caller: &Caller, wish: &form::Wish) -> Result<Submitted, CallError> {
+        let submission = &wish.submission;
         let plugin = self.plugin(&submission.plugin)?;
-        let (answer, _) = self.ask(&plugin, &generate.operation, submission, None, caller)?;
-        match answer {
-            FormAnswer::Generated(password) if generate.script => {
-                Ok(Submitted::Generated(form::generated_answer(&password)))
+        let (answer, _) = self.ask(&plugin, &wish.operation, submission, None, caller)?;
+        match (wish.of, answer) {
+            (Wished::Rating, FormAnswer::Rate(strength)) => {
+                Ok(Submitted::Script(form::rate_answer(&strength, &caller.locale)))
             }
-            FormAnswer::Generated(password) => {
+            (Wished::Rating, _) => Err(CallError::view(&plugin, "no rate for a rate")),
+            (Wished::Password { script: true }, FormAnswer::Generated(password)) => {
+                Ok(Submitted::Script(form::generated_answer(&password)))
+            }
+            (Wished::Password { .. }, FormAnswer::Generated(password)) => {
                 let mut corrections = submission.corrections(Vec::new(), None);
-                corrections.generated = Some(Box::new(form::Generated { field: generate.field.clone(), password }));
+                corrections.generated = Some(Box::new(form::Generated { field: wish.field.clone(), password }));
                 Ok(Submitted::Again(corrections))
             }
             _ => Err(CallError::view(&plugin, "no password where one was to be generated")),
-        }
-    }
-
-    fn rate(&self, caller: &Caller, rate: &form::Rate) -> Result<Submitted, CallError> {
-        let plugin = self.plugin(&rate.plugin)?;
-        let (subject, token, inputs) = (rate.subject.as_ref(), rate.place.token(), wit_inputs(&rate.inputs));
-        let (answer, _) = self.ask_submit(&plugin, &rate.operation, subject, token, &inputs.0, None, caller)?;
-        match answer {
-            FormAnswer::Rate(strength) => Ok(Submitted::Rate(form::rate_answer(&strength, &caller.locale))),
-            _ => Err(CallError::view(&plugin, "no rate for a rate")),
         }
     }
 

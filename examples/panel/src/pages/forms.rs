@@ -39,7 +39,7 @@ pub fn posted(request: &mut Request, run: Run, draw: Draw) -> Result<Response, F
                 let corrections = submission.corrections(submission.problems.clone(), None);
                 again(request, &corrections, draw)
             }
-            Ok(Posted::Rate(_) | Posted::Generate(_)) => Err(Failed::Forged),
+            Ok(Posted::Wish(_)) => Err(Failed::Forged),
             Err(late) => stale(request, *late, draw),
         };
     }
@@ -61,8 +61,7 @@ pub fn settled(request: &mut Request, submitted: Submitted, draw: Draw) -> Resul
             }
             Ok(answer::see_other(&url))
         }
-        Submitted::Rate(json) => Ok(answer::json(json)),
-        Submitted::Generated(json) => Ok(answer::json(json.to_string())),
+        Submitted::Script(json) => Ok(answer::json(json.to_string())),
         Submitted::StepUp(held) => step_up::ask(request, &held),
         Submitted::Again(corrections) => again(request, &corrections, draw),
         Submitted::Stale(late) => stale(request, *late, draw),

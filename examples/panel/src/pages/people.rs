@@ -6,7 +6,7 @@ use keyturn_host::accounts::AccountId;
 use keyturn_host::view::Corrections;
 use keyturn_host::view::html::table::Grid;
 use keyturn_host::view::html::{Html, Markup, values};
-use keyturn_host::view::nodes::{Badge, ColumnKind, Intent, Tone};
+use keyturn_host::view::nodes::{ColumnKind, Intent, Tone};
 use keyturn_host::view::shell::parts::{button_link, paging, search, tabs};
 use keyturn_host::view::shell::{Heading, Link};
 
@@ -223,10 +223,7 @@ pub fn state_badge(words: Words, person: &Person) -> (Tone, &str) {
 }
 
 fn badge(tone: Tone, text: &str) -> Markup {
-    let mut html = Html::new();
-    let text = text.to_owned();
-    values::badge(&mut html, &Badge { tone, text });
-    html.done()
+    values::badge(&mut Html::new(), tone, text).done()
 }
 
 fn state(words: Words, person: &Person) -> Markup {

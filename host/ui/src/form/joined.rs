@@ -9,7 +9,7 @@
 
 use zeroize::Zeroizing;
 
-use super::posted::{Corrections, FieldError, Generate, Input, Posted, SEALED, Submission};
+use super::posted::{Corrections, FieldError, Input, Posted, SEALED, Submission, Wish, Wished};
 use super::read::{self, FormError, Stale};
 use keyturn_core::caller::Caller;
 use keyturn_core::seal::Keys;
@@ -22,7 +22,8 @@ const PARTS: usize = 16;
 
 /// Parts that were posted together.
 pub struct Joined {
-    parts: Vec<Part>,
+    /// In their order.
+    pub parts: Vec<Part>,
 }
 
 /// One part, and the body that it would have alone.
@@ -40,7 +41,7 @@ pub enum Unready {
     /// Too late.
     Stale(Box<Stale>),
     /// A password is to be generated for a field of one of them.
-    Generate(Box<Generate>, Vec<Corrections>),
+    Generate(Box<Wish>, Vec<Corrections>),
 }
 
 /// Whether a posted body consists of parts.
@@ -107,10 +108,8 @@ pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Resul
         match read::read(&body, keys, caller, now) {
             Ok(Posted::Submission(submission)) if submission.untouched => {}
             Ok(Posted::Submission(submission)) => parts.push(Part { body, submission: *submission }),
-            Ok(Posted::Generate(wish)) if generate.is_none() => generate = Some(wish),
-            Ok(Posted::Generate(_) | Posted::Rate(_)) => {
-                return Err(FormError::Malformed("a part has two actions"));
-            }
+            Ok(Posted::Wish(wish)) if generate.is_none() && wish.of != Wished::Rating => generate = Some(wish),
+            Ok(Posted::Wish(_)) => return Err(FormError::Malformed("a part has two actions")),
             Err(FormError::Stale(late)) => stale.push(late),
             Err(error) => return Err(error),
         }
@@ -119,7 +118,7 @@ pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Resul
     let mut stale = stale.into_iter();
     if let Some(mut late) = stale.next() {
         let others = stale.map(|late| Corrections { message: None, ..late.corrections });
-        late.corrections.beside.extend(others);
+        late.corrections = late.corrections.and(others);
         return Ok(Err(Unready::Stale(late)));
     }
     if let Some(wish) = generate {
@@ -150,24 +149,12 @@ impl Joined {
             false => submission.kept(words),
         };
         let mut all = self.parts.iter().map(|part| laid(&part.submission));
-        all.next().map(|first| together(first, all))
+        all.next().map(|first| first.and(all))
     }
 
     fn kept(&self, words: Words) -> impl Iterator<Item = Corrections> {
         self.parts.iter().map(move |part| part.submission.kept(words))
     }
-
-    /// The parts in their order.
-    pub fn parts(&self) -> &[Part] {
-        &self.parts
-    }
-}
-
-/// Joins them.
-pub fn together(first: Corrections, others: impl IntoIterator<Item = Corrections>) -> Corrections {
-    let mut all = first;
-    all.beside.extend(others);
-    all
 }
 
 impl Submission {

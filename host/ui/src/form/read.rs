@@ -1,11 +1,13 @@
 //! Reads a posted form, against what was sealed when it was drawn.
 
+use std::collections::BTreeMap;
+
 use percent_encoding::percent_decode;
 use zeroize::Zeroizing;
 
 use super::posted::{
-    AGAIN, ALSO, Corrections, FieldError, GENERATE, Generate, Input, Posted, RATE, Rate, SCRIPT, SEALED, Sealed,
-    Submission, Typed, TypedValue,
+    AGAIN, ALSO, Corrections, FieldError, GENERATE, Input, Posted, RATE, SCRIPT, SEALED, Sealed, Submission, Wish,
+    Wished,
 };
 use super::shape::{self, INPUT, TICKED};
 use keyturn_contract::keyturn::ui::nodes::{Field, FieldKind, Line, LineKind, NewPassword};
@@ -62,8 +64,8 @@ pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Poste
     let bound = form.actor == here && form.session == super::session(keys, caller);
     let fresh =
         (0..LIFETIME).contains(&now.saturating_sub(form.issued).max(0)) && form.issued <= now.saturating_add(60_000);
-    if let Some(field) = inputs.get(RATE) {
-        return if bound && fresh { rate(form, field, &inputs) } else { Err(FormError::Foreign) };
+    if inputs.get(RATE).is_some() && !(bound && fresh) {
+        return Err(FormError::Foreign);
     }
     let words = Words::of(&caller.locale);
     let signed_out = !bound && caller.actor == Actor::Anonymous && form.actor != here;
@@ -75,19 +77,13 @@ pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Poste
         return Err(FormError::Malformed("it has no such button"));
     }
     let actor = form.actor.clone();
-    let generates = match inputs.get(GENERATE).map(|field| field.to_string()) {
-        Some(field) => {
-            let operation = operation(&form, &field, |new| new.generate.clone());
-            Some((field, operation.ok_or(FormError::Malformed("this field has no generated password"))?))
-        }
-        None => None,
-    };
+    let wish = wished(&form, &inputs)?;
     let submission = Submission { also, ..submission(form, &inputs, words)? };
     if bound && fresh {
-        return Ok(match generates {
-            Some((field, operation)) => {
-                let script = inputs.get(SCRIPT).is_some();
-                Posted::Generate(Box::new(Generate { submission, operation, field, script }))
+        return Ok(match wish {
+            Some((of, operation, field)) => {
+                let submission = if of == Wished::Rating { rated(submission, &field, &inputs)? } else { submission };
+                Posted::Wish(Box::new(Wish { submission, operation, field, of }))
             }
             None => Posted::Submission(Box::new(submission)),
         });
@@ -111,46 +107,42 @@ fn account(subject: Option<&str>) -> Result<Option<AccountId>, FormError> {
     subject.map(|subject| subject.parse().map_err(|_| FormError::Foreign)).transpose()
 }
 
-/// An operation that a password field was drawn with.
-fn operation(form: &Sealed, name: &str, of: fn(&NewPassword) -> Option<String>) -> Option<String> {
-    form.fields.iter().find(|field| field.name == name).and_then(|field| match &field.kind {
-        FieldKind::NewPassword(new) => of(new),
+/// What the script or a button asks for: the operation that a password field was drawn with, and the field.
+fn wished(form: &Sealed, inputs: &Inputs) -> Result<Option<(Wished, String, String)>, FormError> {
+    let (of, field) = match (inputs.get(RATE), inputs.get(GENERATE)) {
+        (Some(field), _) => (Wished::Rating, field.to_string()),
+        (None, Some(field)) => (Wished::Password { script: inputs.get(SCRIPT).is_some() }, field.to_string()),
+        (None, None) => return Ok(None),
+    };
+    let (operation, missing): (fn(&NewPassword) -> _, _) = match of {
+        Wished::Rating => (|new| new.rate.clone(), "this field has no rating"),
+        Wished::Password { .. } => (|new| new.generate.clone(), "this field has no generated password"),
+    };
+    let operation = form.fields.iter().find(|other| other.name == field).and_then(|field| match &field.kind {
+        FieldKind::NewPassword(new) => operation(new),
         _ => None,
-    })
+    });
+    Ok(Some((of, operation.ok_or(FormError::Malformed(missing))?, field)))
 }
 
-fn rate(form: Sealed, field: &str, inputs: &Inputs) -> Result<Posted, FormError> {
-    let (Some(operation), Some(typed)) = (operation(&form, field, |new| new.rate.clone()), inputs.get(field)) else {
-        return Err(FormError::Malformed("this field has no rating"));
-    };
-    if typed.len() > INPUT || typed.contains('\0') {
+/// A form for the meter: of what people type, only the password in this field.
+fn rated(mut submission: Submission, field: &str, inputs: &Inputs) -> Result<Submission, FormError> {
+    let password = inputs.get(field).ok_or(FormError::Malformed("this field has no rating"))?;
+    if password.len() > INPUT || password.contains('\0') {
         return Err(FormError::Malformed("the input is too long"));
     }
-    let mut given = texts(form.arguments);
-    given.extend(form.fields.into_iter().filter_map(|field| Some((field.name, Input::Text(set(field.kind)?)))));
-    given.push((field.to_owned(), Input::Password(typed.clone())));
-    let subject = account(form.subject.as_deref())?;
-    Ok(Posted::Rate(Box::new(Rate { plugin: form.plugin, operation, subject, place: form.place, inputs: given })))
-}
-
-/// The value of a field that nobody types into.
-fn set(kind: FieldKind) -> Option<String> {
-    match kind {
-        FieldKind::Hidden(value) | FieldKind::Fixed(Line { value, .. }) => Some(value),
-        _ => None,
-    }
-}
-
-fn texts(arguments: Vec<(String, String)>) -> Vec<(String, Input)> {
-    arguments.into_iter().map(|(name, value)| (name, Input::Text(value))).collect()
+    let (typed, given) = (&submission.typed, &mut submission.inputs);
+    given.retain(|(name, input)| !matches!(input, Input::Password(_)) && !typed.contains_key(name));
+    given.push((field.to_owned(), Input::Password(password.clone())));
+    Ok(submission)
 }
 
 fn submission(form: Sealed, inputs: &Inputs, words: Words) -> Result<Submission, FormError> {
     let Sealed { plugin, action, subject, arguments, place, key, part, fields, .. } = form;
     let subject = account(subject.as_deref())?;
     let untouched = part && fields.iter().all(|field| untouched(field, inputs));
-    let (inputs_before, typed, problems) = (texts(arguments.clone()), Typed::new(), Vec::new());
-    let mut reading = Reading { words, inputs: inputs_before, typed, problems, user_name: None };
+    let given = arguments.iter().map(|(name, value)| (name.clone(), Input::Text(value.clone()))).collect();
+    let mut reading = Reading { words, inputs: given, typed: BTreeMap::new(), problems: Vec::new(), user_name: None };
     for field in fields {
         reading.field(field, inputs);
     }
@@ -177,7 +169,7 @@ fn submission(form: Sealed, inputs: &Inputs, words: Words) -> Result<Submission,
 struct Reading {
     words: Words,
     inputs: Vec<(String, Input)>,
-    typed: Typed,
+    typed: BTreeMap<String, String>,
     problems: Vec<FieldError>,
     user_name: Option<String>,
 }
@@ -193,12 +185,8 @@ impl Reading {
     }
 
     /// Something that is no secret, for the plugin and to draw again.
-    fn keep(&mut self, name: String, value: TypedValue) {
-        let input = match &value {
-            TypedValue::Text(text) => Input::Text(text.clone()),
-            TypedValue::Tick(ticked) => Input::Tick(*ticked),
-        };
-        self.typed.insert(name.clone(), value);
+    fn keep(&mut self, name: String, typed: &str, input: Input) {
+        self.typed.insert(name.clone(), typed.to_owned());
         self.inputs.push((name, input));
     }
 
@@ -217,12 +205,12 @@ impl Reading {
                 if field.required && !ticked {
                     self.missing(&field);
                 }
-                self.keep(field.name, TypedValue::Tick(ticked));
+                self.keep(field.name, if ticked { TICKED } else { "" }, Input::Tick(ticked));
             }
             FieldKind::Choice(ref choice) => {
                 let chosen = typed.map_or("", |typed| typed.as_str());
                 if choice.options.iter().any(|option| option.value == chosen) && typed.is_some() {
-                    self.keep(field.name, TypedValue::Text(chosen.to_owned()));
+                    self.keep(field.name, chosen, Input::Text(chosen.to_owned()));
                 } else if !chosen.is_empty() {
                     self.problem(&field.name, "problem-option");
                 } else if field.required {
@@ -239,7 +227,7 @@ impl Reading {
                 } else if let Some(key) = (!value.is_empty()).then(|| shape::problem(line.kind, value)).flatten() {
                     self.problem(&field.name, key);
                 }
-                self.keep(field.name, TypedValue::Text(value.to_owned()));
+                self.keep(field.name, value, Input::Text(value.to_owned()));
             }
             FieldKind::CurrentPassword => self.password(&field, false, inputs),
             FieldKind::NewPassword(NewPassword { repeat, .. }) => self.password(&field, repeat, inputs),

@@ -4,20 +4,13 @@ use super::Link;
 use crate::html::fields::VERBATIM;
 use crate::html::forms::posts;
 use crate::html::nodes::{banner_close, banner_open, button};
-use crate::html::{Html, Markup, icon, values};
-use keyturn_contract::keyturn::ui::nodes::{Badge, Intent, Tone};
+use crate::html::{Html, Markup, icon};
+use keyturn_contract::keyturn::ui::nodes::{Intent, Tone};
 use keyturn_core::words::Words;
 
 pub(super) fn hidden_inputs(html: &mut Html, inputs: &[(&str, &str)]) {
     for (name, value) in inputs {
         html.open("input", &[("type", Some("hidden")), ("name", Some(name)), ("value", Some(value))]);
-    }
-}
-
-pub(super) fn badge(html: &mut Html, said: Option<(Tone, &str)>) {
-    if let Some((tone, text)) = said {
-        html.text(" ");
-        values::badge(html, &Badge { tone, text: text.to_owned() });
     }
 }
 

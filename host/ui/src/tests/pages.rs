@@ -119,9 +119,9 @@ fn user() -> User<'static> {
 }
 
 fn groups<'a>() -> [Group<'a>; 2] {
-    let item = |label, current, badge| Item { link: Link { label, url: "/x" }, current, badge };
-    let people = Box::leak(Box::new([item("Customers", true, None), item("Resellers", false, None)]));
-    let mail = Box::leak(Box::new([item("Outbox", false, Some((Tone::Danger, "2 failed")))]));
+    let item = |label, current| Item { link: Link { label, url: "/x" }, current };
+    let people = Box::leak(Box::new([item("Customers", true), item("Resellers", false)]));
+    let mail = Box::leak(Box::new([item("Outbox", false)]));
     [Group { label: "People", items: people }, Group { label: "Mail", items: mail }]
 }
 

@@ -97,7 +97,7 @@ impl<'a> Wanted<'a> {
 
     fn surface(&self) -> Surface<'_> {
         let (caller, corrections) = (&self.person.caller, self.corrections.as_ref());
-        Surface { caller, submit_url: &self.url, join: None, links: &*self.asked.links, corrections }
+        Surface { caller, submit_url: &self.url, join: None, links: &*self.asked.served.links, corrections }
     }
 
     /// One line for the reader, instead of a plugin that failed.
@@ -110,7 +110,7 @@ impl<'a> Wanted<'a> {
 
     /// Runs a form that the panel passed on.
     fn run(&self, form: &[u8]) -> Result<Response, Problem> {
-        let (host, caller) = (&self.asked.host, &self.person.caller);
+        let (host, caller) = (&self.asked.served.host, &self.person.caller);
         let surface = self.surface();
         let form = host.read_form(caller, form).map_err(of_form)?;
         let submitted = match form.plugin() == OWN {
@@ -134,8 +134,7 @@ impl<'a> Wanted<'a> {
                 answer["kind"] = "reveal".into();
                 answer
             }
-            Submitted::Rate(json) => json!({ "kind": "script", "json": json }),
-            Submitted::Generated(json) => json!({ "kind": "script", "json": json.as_str() }),
+            Submitted::Script(json) => json!({ "kind": "script", "json": json.as_str() }),
             Submitted::StepUp(held) => json!({ "kind": "step-up", "held": held }),
             Submitted::Again(corrections) => {
                 json!({ "kind": "again", "corrections": sealed(&corrections, keys, &self.person) })
@@ -151,7 +150,7 @@ impl<'a> Wanted<'a> {
     }
 
     fn subject(&self) -> Result<Option<AccountId>, Problem> {
-        word(self.asked, FOR).map(|id| account(&id)).transpose()
+        self.asked.word(FOR).map(|id| account(&id)).transpose()
     }
 }
 
@@ -176,8 +175,8 @@ struct Drawn {
 
 /// The page's address: in the panel and nowhere else, because what people type goes there.
 fn page_url(asked: &Asked) -> Result<String, Problem> {
-    let url = word(asked, URL).unwrap_or_default();
-    let home = asked.links.home();
+    let url = asked.word(URL).unwrap_or_default();
+    let home = asked.served.links.home();
     let in_panel = url.starts_with('/') || origin(&url).is_some_and(|own| origin(home) == Some(own));
     if leads_somewhere(&url) && in_panel {
         return Ok(url);
@@ -190,10 +189,6 @@ fn page_url(asked: &Asked) -> Result<String, Problem> {
 fn origin(address: &str) -> Option<&str> {
     let host = address.find("://")? + 3;
     Some(&address[..address[host..].find(['/', '?', '#']).map_or(address.len(), |end| host + end)])
-}
-
-fn word(asked: &Asked, name: &str) -> Option<String> {
-    asked.query().find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
 }
 
 fn account(id: &str) -> Result<AccountId, Problem> {
@@ -226,7 +221,7 @@ fn slot_name(asked: &Asked) -> Result<&str, Problem> {
 fn slot(asked: &Asked) -> Result<Response, Problem> {
     let name = slot_name(asked)?;
     let wanted = Wanted::to_draw(asked)?;
-    let level = match word(asked, LEVEL).as_deref() {
+    let level = match asked.word(LEVEL).as_deref() {
         None | Some("2") => 2,
         Some("3") => 3,
         Some(_) => {
@@ -236,10 +231,10 @@ fn slot(asked: &Asked) -> Result<Response, Problem> {
     let caller = &wanted.person.caller;
     if as_json(asked) {
         let subject = wanted.subject()?;
-        let regions = asked.host.slot_as(name, subject.as_ref(), &wanted.surface(), json::region);
+        let regions = asked.served.host.slot_as(name, subject.as_ref(), &wanted.surface(), json::region);
         return Ok(json_view(&json!({ "regions": wanted.or_broken(regions) })));
     }
-    let region = asked.host.slot(name, wanted.subject()?.as_ref(), level, &wanted.surface());
+    let region = asked.served.host.slot(name, wanted.subject()?.as_ref(), level, &wanted.surface());
     let words = Words::of(&caller.locale);
     let (html, summary) = (within(&region.html, words), within(&region.summary.draw(words), words));
     Ok(json_answer(&dressed(json!({ "html": html.as_str(), "summary": summary.as_str() }))))
@@ -256,12 +251,12 @@ fn rows(asked: &Asked) -> Result<Response, Problem> {
         return Err(Problem::argument(FOR, detail));
     }
     if as_json(asked) {
-        let rows = asked.host.rows_as(name, &subjects, &wanted.surface(), json::row);
+        let rows = asked.served.host.rows_as(name, &subjects, &wanted.surface(), json::row);
         let said = rows.into_iter().zip(&subjects);
         let said = said.map(|(row, subject)| json!({ "subject": subject, "regions": wanted.or_broken(row) }));
         return Ok(json_view(&json!({ "rows": said.collect::<Vec<_>>() })));
     }
-    let rows = asked.host.rows(name, &subjects, &wanted.surface());
+    let rows = asked.served.host.rows(name, &subjects, &wanted.surface());
     let words = Words::of(&wanted.person.caller.locale);
     let drawn = rows.iter().zip(&subjects).map(|(plugins, subject)| {
         let join = |part: fn(&Row) -> &Markup| {
@@ -281,7 +276,7 @@ fn page(asked: &Asked) -> Result<Response, Problem> {
     let wanted = Wanted::to_draw(asked)?;
     let needed = |name| {
         let detail = || format!("{name} must name the page.");
-        word(asked, name).ok_or_else(|| Problem::argument(name, detail()))
+        asked.word(name).ok_or_else(|| Problem::argument(name, detail()))
     };
     let (plugin, name) = (needed(PLUGIN)?, needed(PAGE)?);
     let arguments = asked.query().filter(|(name, _)| !name.starts_with("kt-") && name != "lang");
@@ -293,13 +288,13 @@ fn page(asked: &Asked) -> Result<Response, Problem> {
         wanted.person.operates()?;
         let page = OperatorPage::named(&name).filter(|page| page.is_remote());
         let page = page.ok_or_else(|| Problem::from(&problem::NOT_FOUND))?;
-        asked.host.operator_page(page, &arguments, &surface, "keyturn serve").map_err(no)?
+        asked.served.host.operator_page(page, &arguments, &surface, "keyturn serve").map_err(no)?
     } else if as_json(asked) {
-        let host = &asked.host;
+        let host = &asked.served.host;
         let view = host.page_as(&plugin, &name, subject.as_ref(), &arguments, &surface, json::view);
         return Ok(json_view(&view.map_err(no)?));
     } else {
-        asked.host.page(&plugin, &name, subject.as_ref(), &arguments, &surface).map_err(no)?
+        asked.served.host.page(&plugin, &name, subject.as_ref(), &arguments, &surface).map_err(no)?
     };
     Ok(json_answer(&dressed(whole(&drawn, &wanted.person))))
 }
@@ -326,8 +321,8 @@ fn notice(asked: &Asked) -> Result<Response, Problem> {
     let person = OnBehalf::of(asked)?;
     let Kept { notice } = body(asked)?;
     let caller = &person.caller;
-    let surface = Surface { caller, submit_url: "", join: None, links: &*asked.links, corrections: None };
-    let html = asked.host.notice(&notice, &surface);
+    let surface = Surface { caller, submit_url: "", join: None, links: &*asked.served.links, corrections: None };
+    let html = asked.served.host.notice(&notice, &surface);
     let html = html.map(|html| within(&html, Words::of(&caller.locale)).as_str().to_owned());
     Ok(json_answer(&dressed(json!({ "html": html }))))
 }
@@ -354,7 +349,7 @@ fn held(asked: &Asked) -> Result<Response, Problem> {
     }
     let wanted = Wanted::of(asked)?;
     let Held { held } = body(asked)?;
-    let form = asked.host.held(&wanted.person.caller, &held).map_err(of_form)?;
+    let form = asked.served.host.held(&wanted.person.caller, &held).map_err(of_form)?;
     wanted.run(&form)
 }
 
@@ -383,7 +378,7 @@ fn opened(sealed: &str, asked: &Asked, person: &OnBehalf) -> Result<Corrections,
         None => (sealed, None),
     };
     let foreign = || problem::FOREIGN_FORM.detail("corrections are not this reader's.");
-    let keys = asked.host.keys();
+    let keys = asked.served.host.keys();
     let mut corrections = Corrections::open(sealed, keys, &person.caller.actor).ok_or_else(foreign)?;
     if let Some(generated) = generated {
         corrections.generated = Some(Box::new(Generated::open(generated, keys, &person.caller).ok_or_else(foreign)?));

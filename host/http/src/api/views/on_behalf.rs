@@ -66,7 +66,7 @@ impl OnBehalf {
         };
         let json = BASE64.decode(value).map_err(|_| wrong(format!("{ON_BEHALF} must be base64.")))?;
         let said: Said = serde_json::from_slice(&json).map_err(|cause| wrong(format!("{ON_BEHALF}: {cause}.")))?;
-        let origin = asked.host.origin();
+        let origin = asked.served.host.origin();
         if said.audience != origin {
             return Err(wrong(format!("audience is “{}”; this host's is “{origin}”.", said.audience.escape_debug())));
         }
@@ -87,7 +87,7 @@ impl OnBehalf {
             return Err(beyond(realm));
         }
         // Staff in no mapped table are a name in the audit log, and no account that anything could be done to.
-        let mapped = |realm: &str| asked.host.storage.realms().iter().any(|known| known == realm);
+        let mapped = |realm: &str| asked.served.host.storage.realms().iter().any(|known| known == realm);
         if let Some(who) = &said.who
             && mapped(who.realm())
             && !asked.key.realms.contains(who.realm())
