@@ -190,7 +190,7 @@ impl Request {
                     _ => (Tone::Success, words.get(key).to_owned()),
                 };
                 let tone = if key == SAID_CONFIRMATIONS { Tone::Warning } else { tone };
-                html.markup(&banner(tone, &title, "", true, words.host));
+                html.markup(&banner(tone, &title, "", words.host));
             }
             self.set_cookie(SAID, "", Some(0));
         }

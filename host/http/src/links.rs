@@ -379,7 +379,7 @@ fn post(visit: &Visit<'_>, body: Result<Zeroizing<Vec<u8>>, Unread>) -> Response
 
 /// The form again. Its token comes from the form itself, so a late Save works without the cookie, too.
 fn again(visit: &Visit<'_>, corrections: &Corrections) -> Response {
-    match corrections.place().token() {
+    match corrections.place.token() {
         Some(token) => visit.show(token, Some(corrections)),
         None => visit.lost(StatusCode::GONE),
     }

@@ -124,30 +124,26 @@ fn one(asked: &Asked<'_>) -> Result<Page, CallError> {
     Ok(host.framed_own(OWN, place(MAIL.name), surface, |frame| {
         let painter = &mut Painter::new(frame, 2);
         let words = painter.words;
-        let mut lines = Html::new();
-        lines.class("div", "kt-code").open("pre", &[("dir", Some("auto"))]);
-        mail.text.lines().for_each(|line| linked(line, &mut lines));
-        lines.close("pre").close("div");
-        let mut framed = Html::new();
+        let facts = [("outbox-column-to", &mail.to), ("inbox-from", &mail.from)];
+        let facts = facts.map(|(key, value)| asked.fact(key, text(value)));
+        painter.html.class("div", "kt-sections");
+        painter.sections(&[asked.heading("mail-headers"), Node::Facts(facts.into())]);
+        painter.open_section("kt-section kt-card", words.get("inbox-text"));
+        painter.html.class("div", "kt-code").open("pre", &[("dir", Some("auto"))]);
+        mail.text.lines().for_each(|line| linked(line, &mut painter.html));
+        painter.html.close("pre").close("div").close("section");
+        painter.open_section("kt-section kt-card", words.get("inbox-html"));
+        painter.html.element("p", &[("class", Some("kt-hint"))], words.get("inbox-html-hint"));
         let url = painter.url(&target(DOCUMENT, &[("name", name)]));
         let attributes = [
+            // Without a value it is the strictest sandbox.
+            ("sandbox", Some("")),
             ("src", Some(url.as_str())),
             ("title", Some(words.get("inbox-html"))),
             ("width", Some("100%")),
             ("height", Some("640")),
         ];
-        framed.element("p", &[("class", Some("kt-hint"))], words.get("inbox-html-hint"));
-        // An attribute without a value is the strictest sandbox.
-        framed.open("iframe", &[&[("sandbox", Some(""))][..], &attributes[..]].concat()).close("iframe");
-        let facts = [("outbox-column-to", &mail.to), ("inbox-from", &mail.from)];
-        let facts = facts.map(|(key, value)| asked.fact(key, text(value)));
-        painter.html.class("div", "kt-sections");
-        painter.sections(&[asked.heading("mail-headers"), Node::Facts(facts.into())]);
-        for (id, key, body) in [("inbox-text", "inbox-text", lines.done()), ("inbox-html", "inbox-html", framed.done())]
-        {
-            painter.html.markup(&parts::card(id, words.get(key), &body));
-        }
-        painter.html.close("div");
+        painter.html.open("iframe", &attributes).close("iframe").close("section").close("div");
         let inbox = painter.url(&target(PAGE.name, &[]));
         let back = parts::button_link(Link { label: words.get("inbox"), url: &inbox }, Intent::Quiet);
         whole(painter, &mail.subject, None, &back)

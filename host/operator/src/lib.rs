@@ -163,7 +163,7 @@ impl Operator {
     pub fn operator_submit(&self, form: PostedForm<'_>, surface: &Surface<'_>) -> Result<Submitted, SubmitError> {
         let submission = match form.read {
             Ok(Posted::Submission(submission)) if submission.plugin == OWN => submission,
-            Err(stale) if stale.corrections.plugin() == OWN => return Ok(Submitted::Stale(stale)),
+            Err(stale) if stale.corrections.plugin == OWN => return Ok(Submitted::Stale(stale)),
             Ok(_) | Err(_) => return Err(FormError::Foreign.into()),
         };
         let OperatorPage(page) =

@@ -132,7 +132,7 @@ impl Sheet {
 
     fn actions(&self, painter: &mut Painter<'_>) -> Markup {
         if let Some(Search { label, typed, page }) = &self.search {
-            let search = parts::search(&painter.url(page), label, typed, &[], painter.words);
+            let search = parts::search(&painter.url(page), label, typed, painter.words);
             painter.html.markup(&search);
         }
         if let Some((_, mail)) = &self.live {

@@ -82,7 +82,7 @@ impl PostedForm<'_> {
         match &self.read {
             Ok(Posted::Submission(submission)) => &submission.plugin,
             Ok(Posted::Wish(wish)) => &wish.submission.plugin,
-            Err(stale) => stale.corrections.plugin(),
+            Err(stale) => &stale.corrections.plugin,
         }
     }
 }
@@ -437,7 +437,7 @@ impl Pages {
             }
             Err(CallError::Failed(Failure::Refused(refusal))) => again(Vec::new(), Some(refusal.message)),
             // The link has expired: its page says so, before anything else.
-            Err(CallError::Failed(Failure::Expired)) if submission.token().is_some() => again(Vec::new(), None),
+            Err(CallError::Failed(Failure::Expired)) if submission.place.token().is_some() => again(Vec::new(), None),
             Err(CallError::Failed(Failure::Throttled(seconds))) => {
                 let time = words.duration(u64::from(seconds));
                 again(Vec::new(), Some(words.fill("wait", &[("time", &time)])))
@@ -458,7 +458,7 @@ impl Pages {
         caller: &Caller,
     ) -> Result<(FormAnswer, Option<String>), CallError> {
         let inputs = wit_inputs(&posted.inputs);
-        self.ask_submit(plugin, operation, posted.subject.as_ref(), posted.token(), &inputs.0, key, caller)
+        self.ask_submit(plugin, operation, posted.subject.as_ref(), posted.place.token(), &inputs.0, key, caller)
     }
 
     /// Reads what was posted together from a page that has one form for several, see [`form::joined`].

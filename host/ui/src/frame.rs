@@ -4,7 +4,6 @@ use jiff::tz::TimeZone;
 use keyturn_contract::keyturn::ui::nodes::{AccountField, Target};
 use keyturn_core::caller::Caller;
 use keyturn_core::seal::Keys;
-use keyturn_core::words::Words;
 
 use crate::brand::Brand;
 use crate::delivery::Delivery;
@@ -65,10 +64,4 @@ pub struct Frame<'a> {
     pub mail: &'a dyn Fn(&str) -> Option<Delivery>,
     /// The keys that seal forms.
     pub keys: &'a Keys,
-}
-
-impl Frame<'_> {
-    pub(crate) fn words(&self) -> Words {
-        Words::of(&self.surface.caller.locale)
-    }
 }

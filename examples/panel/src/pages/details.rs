@@ -55,7 +55,7 @@ pub fn save(request: &mut Request) -> Result<Option<Submitted>, Failed> {
         Err(answer) => return Ok(Some(*answer)),
     };
     let (viewer, _, person) = people::subject(request)?;
-    if joined.is_untouched() {
+    if joined.parts.is_empty() {
         request.say("said-unchanged", 0);
         return Ok(None);
     }

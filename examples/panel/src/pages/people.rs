@@ -82,9 +82,8 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
     if found > 0 {
         body.markup(&pages(request, words, page, found, listing.people.len()));
     }
-    let kept = [("show", filter.name())];
-    let kept = if filter == Filter::All { &[][..] } else { &kept[..] };
-    let actions = search(&here, words.get("search-label"), &typed, kept, words.host);
+    let list = if filter == Filter::All { here } else { format!("{here}?show={}", filter.name()) };
+    let actions = search(&list, words.get("search-label"), &typed, words.host);
     let nothing = Markup::default();
     let actions = if listing.total > 0 { &actions } else { &nothing };
     let sheet = Sheet {

@@ -67,7 +67,7 @@ pub fn instead(request: &mut Request, next: &str, carried: &str) -> Result<Respo
     let words = request.words();
     let fits = carried.len() <= HIDDEN;
     let key = if fits { "signed-out-kept" } else { "signed-out-lost" };
-    let notice = banner(Tone::Info, words.get("signed-out-title"), words.get(key), true, words.host);
+    let notice = banner(Tone::Info, words.get("signed-out-title"), words.get(key), words.host);
     let carried = if fits { carried.to_owned() } else { String::new() };
     let along = Along { next: next.to_owned(), carried, ..Along::default() };
     draw(request, &along, None, &notice, StatusCode::FORBIDDEN)
@@ -126,7 +126,7 @@ pub fn enter(request: &mut Request) -> Result<Response, Failed> {
     let site = request.site.clone();
     let submission = match form::read(&request.body, site.host.keys(), &caller, site.host.now()) {
         Ok(Posted::Submission(submission)) if submission.plugin == OWN && submission.action == "sign-in" => submission,
-        Err(FormError::Stale(late)) if late.corrections.plugin() == OWN => {
+        Err(FormError::Stale(late)) if late.corrections.plugin == OWN => {
             // Open for too long, or the browser keeps no cookies. The name is still there.
             let nothing = Markup::default();
             let status = StatusCode::UNPROCESSABLE_ENTITY;

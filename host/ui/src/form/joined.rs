@@ -22,7 +22,7 @@ const PARTS: usize = 16;
 
 /// Parts that were posted together.
 pub struct Joined {
-    /// In their order.
+    /// Those that were changed, in their order.
     pub parts: Vec<Part>,
 }
 
@@ -137,11 +137,6 @@ impl Joined {
         self.parts.iter().map(|part| &part.submission).find(|submission| submission.plugin == plugin)
     }
 
-    /// Whether every part was left unchanged.
-    pub fn is_untouched(&self) -> bool {
-        self.parts.is_empty()
-    }
-
     /// Corrections to draw all parts again, with `errors` on the part of that name; none if every part was left unchanged.
     pub fn again(&self, plugin: &str, errors: Vec<FieldError>, words: Words) -> Option<Corrections> {
         let laid = |submission: &Submission| match submission.plugin == plugin {
@@ -243,7 +238,7 @@ mod tests {
     #[test]
     fn a_part_that_was_left_as_it_was_drawn_asks_for_nothing() {
         let page = Page::new();
-        assert!(page.ready(&LEFT).is_untouched());
+        assert!(page.ready(&LEFT).parts.is_empty());
         let joined = page.ready(&[LEFT, PASSWORD].concat());
         assert!(joined.part("mine").is_none() && joined.part("theirs").is_some());
         for changed in [[(0, "name", "Elena"), (0, "news", "1")].as_slice(), &[(0, "name", "Marta")]] {

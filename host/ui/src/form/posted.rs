@@ -94,11 +94,6 @@ pub struct Submission {
 }
 
 impl Submission {
-    /// The link's token.
-    pub fn token(&self) -> Option<&str> {
-        self.place.token()
-    }
-
     /// The text of an input; none if it is missing or empty.
     pub fn text(&self, name: &str) -> Option<&str> {
         let mut inputs = self.inputs.iter().filter(|(key, _)| key == name);
@@ -210,8 +205,10 @@ pub enum Posted {
 /// The errors of a form, and what was typed into it. They are put on the same form when it is drawn again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Corrections {
-    pub(super) plugin: String,
-    pub(super) place: Place,
+    /// The form's plugin.
+    pub plugin: String,
+    /// The form's place.
+    pub place: Place,
     pub(super) action: String,
     pub(super) subject: Option<String>,
     pub(super) arguments: Vec<(String, String)>,
@@ -228,16 +225,6 @@ pub struct Corrections {
 }
 
 impl Corrections {
-    /// The form's plugin.
-    pub fn plugin(&self) -> &str {
-        &self.plugin
-    }
-
-    /// The form's place.
-    pub fn place(&self) -> &Place {
-        &self.place
-    }
-
     /// Together with those of other parts.
     #[must_use]
     pub fn and(mut self, others: impl IntoIterator<Item = Self>) -> Self {

@@ -137,51 +137,36 @@ fn rated(mut submission: Submission, field: &str, inputs: &Inputs) -> Result<Sub
     Ok(submission)
 }
 
-fn submission(form: Sealed, inputs: &Inputs, words: Words) -> Result<Submission, FormError> {
-    let Sealed { plugin, action, subject, arguments, place, key, part, fields, .. } = form;
-    let subject = account(subject.as_deref())?;
-    let untouched = part && fields.iter().all(|field| untouched(field, inputs));
-    let given = arguments.iter().map(|(name, value)| (name.clone(), Input::Text(value.clone()))).collect();
-    let mut reading = Reading { words, inputs: given, typed: BTreeMap::new(), problems: Vec::new(), user_name: None };
-    for field in fields {
-        reading.field(field, inputs);
-    }
-    let Reading { inputs, typed, mut problems, user_name, .. } = reading;
-    if untouched {
-        problems.clear();
-    }
-    Ok(Submission {
-        plugin,
-        action,
-        subject,
-        place,
-        inputs,
-        user_name,
-        key,
-        typed,
+fn submission(form: Sealed, posted: &Inputs, words: Words) -> Result<Submission, FormError> {
+    let mut submission = Submission {
+        subject: account(form.subject.as_deref())?,
+        untouched: form.part && form.fields.iter().all(|field| untouched(field, posted)),
+        inputs: form.arguments.iter().map(|(name, value)| (name.clone(), Input::Text(value.clone()))).collect(),
+        plugin: form.plugin,
+        action: form.action,
+        place: form.place,
+        user_name: None,
+        key: form.key,
+        typed: BTreeMap::new(),
         also: None,
-        problems,
-        untouched,
-        arguments,
-    })
+        problems: Vec::new(),
+        arguments: form.arguments,
+    };
+    form.fields.into_iter().for_each(|field| submission.take(field, posted, words));
+    if submission.untouched {
+        submission.problems.clear();
+    }
+    Ok(submission)
 }
 
-struct Reading {
-    words: Words,
-    inputs: Vec<(String, Input)>,
-    typed: BTreeMap<String, String>,
-    problems: Vec<FieldError>,
-    user_name: Option<String>,
-}
-
-impl Reading {
-    fn problem(&mut self, field: &str, key: &str) {
-        let message = self.words.fill(key, &[("max", &self.words.number(INPUT as i64))]);
+impl Submission {
+    fn problem(&mut self, field: &str, key: &str, words: Words) {
+        let message = words.fill(key, &[("max", &words.number(INPUT as i64))]);
         self.problems.push(FieldError { field: field.to_owned(), message });
     }
 
-    fn missing(&mut self, field: &Field) {
-        self.problems.push(FieldError { field: field.name.clone(), message: shape::missing(field, self.words) });
+    fn missing(&mut self, field: &Field, words: Words) {
+        self.problems.push(FieldError { field: field.name.clone(), message: shape::missing(field, words) });
     }
 
     /// Something that is no secret, for the plugin and to draw again.
@@ -190,8 +175,8 @@ impl Reading {
         self.inputs.push((name, input));
     }
 
-    fn field(&mut self, field: Field, inputs: &Inputs) {
-        let typed = inputs.get(&field.name);
+    fn take(&mut self, field: Field, posted: &Inputs, words: Words) {
+        let typed = posted.get(&field.name);
         match field.kind {
             FieldKind::Hidden(value) => self.inputs.push((field.name, Input::Text(value))),
             FieldKind::Fixed(Line { kind, value }) => {
@@ -203,7 +188,7 @@ impl Reading {
             FieldKind::Tick(_) => {
                 let ticked = typed.is_some();
                 if field.required && !ticked {
-                    self.missing(&field);
+                    self.missing(&field, words);
                 }
                 self.keep(field.name, if ticked { TICKED } else { "" }, Input::Tick(ticked));
             }
@@ -212,42 +197,42 @@ impl Reading {
                 if choice.options.iter().any(|option| option.value == chosen) && typed.is_some() {
                     self.keep(field.name, chosen, Input::Text(chosen.to_owned()));
                 } else if !chosen.is_empty() {
-                    self.problem(&field.name, "problem-option");
+                    self.problem(&field.name, "problem-option", words);
                 } else if field.required {
-                    self.missing(&field);
+                    self.missing(&field, words);
                 }
             }
             FieldKind::Line(ref line) => {
                 let value = typed.map_or("", |typed| typed.trim());
                 if value.len() > INPUT {
                     // Not kept, because nobody checks it and it would take its memory twice.
-                    return self.problem(&field.name, "problem-long");
+                    return self.problem(&field.name, "problem-long", words);
                 } else if value.is_empty() && field.required {
-                    self.missing(&field);
+                    self.missing(&field, words);
                 } else if let Some(key) = (!value.is_empty()).then(|| shape::problem(line.kind, value)).flatten() {
-                    self.problem(&field.name, key);
+                    self.problem(&field.name, key, words);
                 }
                 self.keep(field.name, value, Input::Text(value.to_owned()));
             }
-            FieldKind::CurrentPassword => self.password(&field, false, inputs),
-            FieldKind::NewPassword(NewPassword { repeat, .. }) => self.password(&field, repeat, inputs),
+            FieldKind::CurrentPassword => self.take_password(&field, false, posted, words),
+            FieldKind::NewPassword(NewPassword { repeat, .. }) => self.take_password(&field, repeat, posted, words),
         }
     }
 
-    fn password(&mut self, field: &Field, repeat: bool, inputs: &Inputs) {
-        let typed = inputs.get(&field.name);
+    fn take_password(&mut self, field: &Field, repeat: bool, posted: &Inputs, words: Words) {
+        let typed = posted.get(&field.name);
         let value = typed.map_or("", |typed| typed.as_str());
         let again = format!("{}{AGAIN}", field.name);
-        let same = !repeat || inputs.get(&again).map_or("", |typed| typed.as_str()) == value;
+        let same = !repeat || posted.get(&again).map_or("", |typed| typed.as_str()) == value;
         match value {
-            "" if field.required => self.missing(field),
+            "" if field.required => self.missing(field, words),
             "" if same => return,
-            long if long.len() > INPUT => self.problem(&field.name, "problem-long"),
-            bad if bad.contains('\0') => self.problem(&field.name, "problem-character"),
+            long if long.len() > INPUT => self.problem(&field.name, "problem-long", words),
+            bad if bad.contains('\0') => self.problem(&field.name, "problem-character", words),
             _ => {}
         }
         if !same {
-            self.problem(&again, "problem-repeat");
+            self.problem(&again, "problem-repeat", words);
         }
         if let Some(typed) = typed.filter(|typed| typed.len() <= INPUT) {
             self.inputs.push((field.name.clone(), Input::Password(typed.clone())));

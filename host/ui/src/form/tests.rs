@@ -63,7 +63,7 @@ fn a_form_comes_back_as_it_was_typed_with_what_was_sealed() {
     assert_eq!((posted.plugin.as_str(), posted.action.as_str()), ("example", "set"));
     assert_eq!(posted.subject, Some(id("customer:42")));
     assert_eq!(posted.place, Stage::slot());
-    assert!(posted.problems.is_empty() && posted.token().is_none());
+    assert!(posted.problems.is_empty() && posted.place.token().is_none());
     assert!(posted.key.len() == 32);
     let inputs: Vec<_> = posted
         .inputs

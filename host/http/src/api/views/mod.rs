@@ -20,6 +20,7 @@ use super::problem::{self, Problem};
 use super::request::{Asked, json_answer};
 use crate::served::Served;
 use keyturn_core::accounts::AccountId;
+use keyturn_core::caller::Actor;
 use keyturn_core::origin::{leads_somewhere, with_query};
 use keyturn_core::seal::Keys;
 use keyturn_core::words::Words;
@@ -306,7 +307,7 @@ fn whole(page: &Page, person: &OnBehalf) -> Value {
 /// A page that may be for one person: the reader isn't asked to sign in.
 fn refused(error: CallError, person: &OnBehalf) -> Problem {
     match error {
-        CallError::Denied { .. } if person.is_nobody() => Problem::from(&problem::SIGN_IN),
+        CallError::Denied { .. } if person.caller.actor == Actor::Anonymous => Problem::from(&problem::SIGN_IN),
         error => Problem::of(error),
     }
 }

@@ -42,7 +42,7 @@ struct Said {
     operator: bool,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Far {
     Own,
@@ -95,13 +95,7 @@ impl OnBehalf {
             return Err(beyond(who.realm()));
         }
         let reach = said.reach.iter().fold(Reach::none(), |reach, (realm, far)| {
-            reach.with(
-                realm,
-                match far {
-                    Far::Own => Scope::Own,
-                    Far::All => Scope::All,
-                },
-            )
+            reach.with(realm, if *far == Far::All { Scope::All } else { Scope::Own })
         });
         let operator = said.operator && said.who.is_some();
         let (actor, reach) = match said.who {
@@ -116,11 +110,6 @@ impl OnBehalf {
         caller.request.clone_from(&asked.caller.request);
         Language::of(&said.locale).tag().clone_into(&mut caller.locale);
         Ok(Self { caller, operator })
-    }
-
-    /// Whether nobody is signed in.
-    pub(super) fn is_nobody(&self) -> bool {
-        self.caller.actor == Actor::Anonymous
     }
 
     /// Whether the reader may use the host's own pages.
