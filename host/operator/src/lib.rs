@@ -38,15 +38,15 @@ use keyturn_ui::form::{FormError, Posted};
 use keyturn_ui::html::Markup;
 use keyturn_ui::html::nodes::Painter;
 use keyturn_ui::look;
-use keyturn_ui::nodes::Target;
-use page::{Asked, Page, Pressed, Stands, place};
+use page::{Asked, Pressed, Stands, place};
 
 pub use inbox::{DOCUMENT, document_headers};
 pub use keyturn_core::caller::OWN;
 pub use list::Shown;
+pub use page::Page as OperatorPage;
 
 /// All pages, in the order of the navigation.
-static PAGES: [&Page; 8] = [
+static PAGES: [&OperatorPage; 8] = [
     &outbox::PAGE,
     &one_mail::PAGE,
     &inbox::PAGE,
@@ -57,51 +57,32 @@ static PAGES: [&Page; 8] = [
     &keys::PAGE,
 ];
 
-/// One of the operator's pages.
-#[derive(Clone, Copy)]
-pub struct OperatorPage(&'static Page);
-
 impl OperatorPage {
     /// By its name in an address.
-    pub fn named(name: &str) -> Option<Self> {
-        PAGES.into_iter().find(|page| page.name == name).map(Self)
-    }
-
-    /// Its name in an address.
-    pub fn name(self) -> &'static str {
-        self.0.name
-    }
-
-    /// The target of its address; further arguments are the page's own.
-    pub fn target(self) -> Target {
-        page::target(self.0.name, &[])
+    pub fn named(name: &str) -> Option<&'static Self> {
+        PAGES.into_iter().find(|page| page.name == name)
     }
 
     /// The page of the navigation that it is, or belongs to.
-    pub fn under(self) -> &'static str {
-        match self.0.stands {
-            Stands::In(_) => self.0.name,
+    pub fn under(&self) -> &'static str {
+        match self.stands {
+            Stands::In(_) => self.name,
             Stands::Under(page) => page,
         }
     }
 
     /// Its group in the navigation and its label, in the language of `locale`; none if it belongs to another page.
-    pub fn navigation(self, locale: &str) -> Option<(String, String)> {
+    pub fn navigation(&self, locale: &str) -> Option<(String, String)> {
         let word = |key: &str| Words::of(locale).get(key).to_owned();
-        match self.0.stands {
-            Stands::In(group) => Some((word(group), word(&format!("nav-{}", self.0.name)))),
+        match self.stands {
+            Stands::In(group) => Some((word(group), word(&format!("nav-{}", self.name)))),
             Stands::Under(_) => None,
         }
     }
 
-    /// Whether a panel in another program may show it, with a service key.
-    pub fn is_remote(self) -> bool {
-        self.0.remote
-    }
-
     /// The Content-Security-Policy of the page if it is not [`look::CSP`]: set it before `harden`.
-    pub fn csp(self) -> Option<String> {
-        (self.0.name == inbox::MAIL.name).then(|| format!("{}; frame-src 'self'", look::CSP))
+    pub fn csp(&self) -> Option<String> {
+        (self.name == inbox::MAIL.name).then(|| format!("{}; frame-src 'self'", look::CSP))
     }
 }
 
@@ -114,9 +95,10 @@ pub fn operation(name: &str, locale: &str) -> Option<String> {
 
 impl Operator {
     /// The pages of the navigation that are for this caller.
-    pub fn operator_pages(&self, caller: &Caller) -> Vec<OperatorPage> {
-        let shown = |page: &&Page| matches!(page.stands, Stands::In(_)) && (page.who)(self, caller).is_ok();
-        PAGES.into_iter().filter(shown).map(OperatorPage).collect()
+    pub fn operator_pages(&self, caller: &Caller) -> Vec<&'static OperatorPage> {
+        let shown =
+            |page: &&'static OperatorPage| matches!(page.stands, Stands::In(_)) && (page.who)(self, caller).is_ok();
+        PAGES.into_iter().filter(shown).collect()
     }
 
     /// Draws one of the operator's pages, for a caller whom the embedding panel lets see it. `arguments` are those of its
@@ -128,13 +110,13 @@ impl Operator {
     /// for an email that doesn't exist or isn't for the caller, and for a missing inbox.
     pub fn operator_page(
         &self,
-        page: OperatorPage,
+        page: &OperatorPage,
         arguments: &[(String, String)],
         surface: &Surface<'_>,
         start: &str,
     ) -> Result<keyturn_ui::Page, CallError> {
-        (page.0.who)(self, surface.caller)?;
-        (page.0.draw)(&Asked { arguments, start, ..self.asked(surface) })
+        (page.who)(self, surface.caller)?;
+        (page.draw)(&Asked { arguments, start, ..self.asked(surface) })
     }
 
     fn asked<'a>(&'a self, surface: &'a Surface<'a>) -> Asked<'a> {
@@ -166,8 +148,7 @@ impl Operator {
             Err(stale) if stale.corrections.plugin == OWN => return Ok(Submitted::Stale(stale)),
             Ok(_) | Err(_) => return Err(FormError::Foreign.into()),
         };
-        let OperatorPage(page) =
-            OperatorPage::named(&submission.action).ok_or(FormError::Malformed("no such action"))?;
+        let page = OperatorPage::named(&submission.action).ok_or(FormError::Malformed("no such action"))?;
         (page.who)(self, surface.caller)?;
         let asked = self.asked(surface);
         (page.act)(&Pressed { asked, submission: &submission, body: form.body })

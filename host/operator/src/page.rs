@@ -31,17 +31,17 @@ pub(super) enum Stands {
 }
 
 /// One of the operator's pages.
-pub(super) struct Page {
+pub struct Page {
     /// In addresses, and after `nav-` in the catalogue.
     pub name: &'static str,
-    pub stands: Stands,
-    /// Whether a panel in another program may show it, with its key.
+    pub(super) stands: Stands,
+    /// Whether a panel in another program may show it, with a service key.
     pub remote: bool,
     /// Checks whether the caller may see it.
-    pub who: fn(&Operator, &Caller) -> Result<(), CallError>,
-    pub draw: fn(&Asked<'_>) -> Result<keyturn_ui::Page, CallError>,
+    pub(super) who: fn(&Operator, &Caller) -> Result<(), CallError>,
+    pub(super) draw: fn(&Asked<'_>) -> Result<keyturn_ui::Page, CallError>,
     /// Runs a form of it.
-    pub act: fn(&Pressed<'_>) -> Result<Submitted, SubmitError>,
+    pub(super) act: fn(&Pressed<'_>) -> Result<Submitted, SubmitError>,
 }
 
 /// For everybody who is signed in: the page shows what they reach.

@@ -236,7 +236,7 @@ impl Fields {
         let mut label = self.label.as_ref();
         for FieldsGroup { heading, lead, fields, also } in &self.groups {
             if let Some(label) = label.take_if(|_| also.is_some()) {
-                painter.buttons(label, Intent::Primary, self.cancel.as_ref());
+                painter.buttons(label, Intent::Primary, &[], self.cancel.as_ref());
             }
             painter.open_section("kt-section kt-card", heading);
             painter.html.class("div", "kt-form");
@@ -253,7 +253,7 @@ impl Fields {
             painter.html.close("div").close("section");
         }
         if let Some(label) = label {
-            painter.buttons(label, Intent::Primary, self.cancel.as_ref());
+            painter.buttons(label, Intent::Primary, &[], self.cancel.as_ref());
         }
         painter.html.close("form");
     }

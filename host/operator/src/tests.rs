@@ -626,9 +626,8 @@ fn a_form_that_was_read_is_run_as_it_was_read_and_its_body_is_not_read_again() {
 fn every_page_has_a_name_of_its_own_and_one_in_the_navigation_has_words_in_each_language() {
     for (at, page) in PAGES.into_iter().enumerate() {
         assert!(PAGES[..at].iter().all(|other| other.name != page.name), "{}", page.name);
-        let page = OperatorPage(page);
         let above = OperatorPage::named(page.under()).expect("a page");
-        assert!(above.navigation("en").is_some(), "{} stands under what is in no navigation", page.name());
+        assert!(above.navigation("en").is_some(), "{} stands under what is in no navigation", page.name);
         for locale in ["en", "es"] {
             let words = page.navigation(locale).map(|(group, label)| [group, label]);
             assert!(words.iter().flatten().all(|word| !word.starts_with("nav-")), "{words:?}");

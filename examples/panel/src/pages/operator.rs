@@ -21,7 +21,7 @@ pub fn runs(person: &Person) -> bool {
     matches!(person.kind, Kind::Owner | Kind::Administrator)
 }
 
-fn may(person: &Person, page: OperatorPage) -> bool {
+fn may(person: &Person, page: &OperatorPage) -> bool {
     if page.under() == "outbox" { person.kind != Kind::Customer } else { runs(person) }
 }
 
@@ -33,10 +33,10 @@ pub fn navigation(request: &Request, person: &Person) -> Vec<(String, Vec<Item>)
     let here = request.path.strip_prefix(ADDRESS).and_then(|path| OperatorPage::named(path.trim_start_matches('/')));
     let mut groups: Vec<(String, Vec<Item>)> = Vec::new();
     let pages = request.site.host.operator_pages(&request.visitor.caller());
-    for page in pages.into_iter().filter(|page| may(person, *page)) {
+    for page in pages.into_iter().filter(|page| may(person, page)) {
         let Some((group, label)) = page.navigation(&request.visitor.locale) else { continue };
-        let current = here.is_some_and(|here| here.under() == page.name());
-        let item = (label, format!("{ADDRESS}/{}", page.name()), current);
+        let current = here.is_some_and(|here| here.under() == page.name);
+        let item = (label, format!("{ADDRESS}/{}", page.name), current);
         match groups.last_mut() {
             Some((last, items)) if *last == group => items.push(item),
             _ => groups.push((group, vec![item])),
@@ -45,7 +45,7 @@ pub fn navigation(request: &Request, person: &Person) -> Vec<(String, Vec<Item>)
     groups
 }
 
-fn asked(request: &Request) -> Result<OperatorPage, Failed> {
+fn asked(request: &Request) -> Result<&'static OperatorPage, Failed> {
     let page = OperatorPage::named(request.param("page")).ok_or(Failed::NoPage)?;
     if may(&request.person()?, page) { Ok(page) } else { Err(Failed::Forbidden) }
 }

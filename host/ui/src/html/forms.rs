@@ -35,12 +35,8 @@ impl<'f> Painter<'f> {
             self.close_part(form);
             return;
         }
-        self.html.class("div", "kt-buttons");
-        self.submit_button(&form.submit_label, form.submit_intent);
-        // After the form's own button, which Enter presses.
-        self.generate_buttons(form);
-        self.cancel_button(form.cancel.as_ref());
-        self.html.close("div").close("form");
+        self.buttons(&form.submit_label, form.submit_intent, &form.fields, form.cancel.as_ref());
+        self.html.close("form");
     }
 
     /// A problem with a field that is missing or hidden is still a problem.
@@ -61,30 +57,24 @@ impl<'f> Painter<'f> {
         self.html.close("ul");
     }
 
-    /// The button of a form without others.
-    pub fn buttons(&mut self, label: &str, intent: Intent, cancel: Option<&Target>) {
-        self.html.class("div", "kt-buttons");
-        self.submit_button(label, intent);
-        self.cancel_button(cancel);
-        self.html.close("div");
-    }
-
-    fn submit_button(&mut self, label: &str, intent: Intent) {
+    /// The buttons of a form: its own, those that generate a password for one of its fields, and the way out.
+    pub fn buttons(&mut self, label: &str, intent: Intent, fields: &[Field], cancel: Option<&Target>) {
         let class = if intent == Intent::Danger { "kt-button kt-destroy" } else { button(intent) };
+        self.html.class("div", "kt-buttons");
         self.html.element("button", &[("class", Some(class)), ("type", Some("submit"))], label);
-    }
-
-    fn cancel_button(&mut self, cancel: Option<&Target>) {
+        // After the form's own button, which Enter presses.
+        self.generate_buttons(fields);
         if let Some(cancel) = cancel {
             let (url, word) = (self.url(cancel), self.words.get("cancel"));
             self.html.element("a", &[("class", Some("kt-button")), ("href", Some(&url))], word);
         }
+        self.html.close("div");
     }
 
     /// A button for each password that can be generated.
-    fn generate_buttons(&mut self, form: &Form) {
+    fn generate_buttons(&mut self, fields: &[Field]) {
         let name = self.input(GENERATE);
-        for field in form.fields.iter().filter(|field| generates(field)) {
+        for field in fields.iter().filter(|field| generates(field)) {
             let button = [("form", self.frame.surface.join), ("class", Some("kt-button")), ("type", Some("submit"))];
             let asks = [("name", Some(name.as_str())), ("value", Some(field.name.as_str()))];
             self.html.element("button", &[&button[..], &asks].concat(), self.words.get("generate"));
@@ -109,7 +99,7 @@ impl<'f> Painter<'f> {
     fn close_part(&mut self, form: &Form) {
         if form.fields.iter().any(generates) {
             self.html.class("div", "kt-buttons");
-            self.generate_buttons(form);
+            self.generate_buttons(&form.fields);
             self.html.close("div");
         }
         self.html.close("div");

@@ -287,7 +287,7 @@ fn page(asked: &Asked) -> Result<Response, Problem> {
     let drawn = if plugin == OWN {
         // For readers whom the panel lets use it.
         wanted.person.operates()?;
-        let page = OperatorPage::named(&name).filter(|page| page.is_remote());
+        let page = OperatorPage::named(&name).filter(|page| page.remote);
         let page = page.ok_or_else(|| Problem::from(&problem::NOT_FOUND))?;
         asked.served.host.operator_page(page, &arguments, &surface, "keyturn serve").map_err(no)?
     } else if as_json(asked) {
