@@ -27,9 +27,9 @@ impl Panel {
         let mut caller = Caller::new(Actor::Anonymous, Reach::none());
         caller.session = reader::cookie(&parts.headers, "visit").map_or_else(|| hex(&random::<16>()), str::to_owned);
         (caller.address, caller.locale) = (Some(client.ip()), reader::locale(&parts.uri, &parts.headers));
-        let mut surface = Surface { submit_url: "/", join: None, links: self, corrections: None };
+        let mut surface = Surface { caller: &caller, submit_url: "/", join: None, links: self, corrections: None };
         // A posted form is run. If something in it is wrong, the page is drawn again, with the errors and what was typed.
-        let posted = (parts.method == Method::POST).then(|| self.0.submit(&caller, body, &surface)).transpose()?;
+        let posted = (parts.method == Method::POST).then(|| self.0.submit(body, &surface)).transpose()?;
         let corrections = match posted {
             None => None,
             Some(Submitted::Done { url, notice, .. }) => {
@@ -41,8 +41,8 @@ impl Panel {
             Some(_) => return Err("the page Forgotten password has no such form".into()),
         };
         surface.corrections = corrections.as_ref();
-        let notice = reader::cookie(&parts.headers, NOTICE_COOKIE).and_then(|it| self.0.notice(&caller, it, &surface));
-        let page = self.0.page(&caller, "keyturn-password", "forgot", None, &[], &surface)?;
+        let notice = reader::cookie(&parts.headers, NOTICE_COOKIE).and_then(|it| self.0.notice(it, &surface));
+        let page = self.0.page("keyturn-password", "forgot", None, &[], &surface)?;
         let (words, css, js) = (Words::of(&caller.locale), EMBED_CSS.url(), JS.url());
         let (notice, html) = (within(&notice.unwrap_or_default(), words), within(&page.html, words));
         let html = format!("<!doctype html><link rel=stylesheet href={css}>{notice}{html}<script src={js}></script>");

@@ -465,7 +465,7 @@ fn ana(verified_at: Option<i64>) -> Caller {
 
 fn desk(office: &Office) -> String {
     let marta: AccountId = "customer:1".parse().expect("id");
-    let page = office.bench.host.page(&ana(None), "first", "desk", Some(&marta), &[], &surface());
+    let page = office.bench.host.page("first", "desk", Some(&marta), &[], &surface(&ana(None)));
     page.unwrap_or_else(|cause| panic!("{cause}")).html.to_string()
 }
 
@@ -480,19 +480,19 @@ fn a_form_that_needs_a_fresh_proof_waits_for_it_sealed_and_then_runs_once() {
     let office = Office::new();
     let host = &office.bench.host;
     let body = filled(&office, "");
-    let Ok(Submitted::StepUp(held)) = host.submit(&ana(None), &body, &surface()) else { panic!("it was run") };
+    let Ok(Submitted::StepUp(held)) = host.submit(&body, &surface(&ana(None))) else { panic!("it was run") };
     assert!(!held.contains("lantern") && counts(host).is_empty());
     let now = host.now();
     // Unproved, it waits on; in another session it is nothing.
     assert!(matches!(
-        host.submit(&ana(None), &host.held(&ana(None), &held).expect("held"), &surface()),
+        host.submit(&host.held(&ana(None), &held).expect("held"), &surface(&ana(None))),
         Ok(Submitted::StepUp(_))
     ));
     let elsewhere = Caller { session: "another".to_owned(), ..ana(Some(now)) };
     assert!(host.held(&elsewhere, &held).is_err());
     for _ in 0..2 {
         let Ok(Submitted::Done { .. }) =
-            host.submit(&ana(Some(now)), &host.held(&ana(None), &held).expect("held"), &surface())
+            host.submit(&host.held(&ana(None), &held).expect("held"), &surface(&ana(Some(now))))
         else {
             panic!("not run")
         };
@@ -509,10 +509,10 @@ fn a_notice_says_what_became_of_its_mail_when_it_is_shown() {
     let office = Office::new();
     let host = &office.bench.host;
     let ana = ana(Some(host.now()));
-    let Ok(Submitted::Done { notice, .. }) = host.submit(&ana, &filled(&office, ""), &surface()) else {
+    let Ok(Submitted::Done { notice, .. }) = host.submit(&filled(&office, ""), &surface(&ana)) else {
         panic!("not run")
     };
-    let shown = || host.notice(&ana, &notice, &surface()).expect("shown").to_string();
+    let shown = || host.notice(&notice, &surface(&ana)).expect("shown").to_string();
     assert!(shown().contains("Email queued for"), "{}", shown());
     office.works_until(|| shown().contains("Accepted by mx.example:25"));
 }
@@ -538,11 +538,11 @@ fn a_page_is_of_one_moment_also_where_its_mail_goes_while_it_is_drawn() {
     let office = Office::new();
     let host = &office.bench.host;
     let ana = ana(Some(host.now()));
-    let Ok(Submitted::Done { .. }) = host.submit(&ana, &filled(&office, ""), &surface()) else { panic!("not run") };
+    let Ok(Submitted::Done { .. }) = host.submit(&filled(&office, ""), &surface(&ana)) else { panic!("not run") };
     let marta: AccountId = "customer:1".parse().expect("id");
     let links = Meanwhile { office: &office, gone: AtomicBool::new(false) };
-    let surface = Surface { links: &links, ..surface() };
-    let page = host.page(&ana, "first", "desk", Some(&marta), &[], &surface).unwrap_or_else(|cause| panic!("{cause}"));
+    let surface = Surface { links: &links, ..surface(&ana) };
+    let page = host.page("first", "desk", Some(&marta), &[], &surface).unwrap_or_else(|cause| panic!("{cause}"));
     let html = page.html.as_str();
     assert!(html.contains("Accepted by mx.example:25") && !html.contains("kt-again"), "{html}");
 }
@@ -551,13 +551,13 @@ fn a_page_is_of_one_moment_also_where_its_mail_goes_while_it_is_drawn() {
 fn a_password_is_generated_for_the_script_or_shown_beside_its_field() {
     let office = Office::new();
     let host = &office.bench.host;
-    let ask = |more| host.submit(&ana(None), &filled(&office, more), &surface());
-    let Ok(Submitted::Generated(json)) = ask("&kt-generate=new&kt-script=1") else { panic!("not generated") };
+    let ask = |more| host.submit(&filled(&office, more), &surface(&ana(None)));
+    let Ok(Submitted::Script(json)) = ask("&kt-generate=new&kt-script=1") else { panic!("not generated") };
     assert_eq!(json.as_str(), r#"{"value":"velvet-compass-94"}"#);
     let Ok(Submitted::Again(corrections)) = ask("&kt-generate=new") else { panic!("not shown") };
     let marta: AccountId = "customer:1".parse().expect("id");
-    let again = Surface { corrections: Some(&corrections), ..surface() };
-    let page =
-        host.page(&ana(None), "first", "desk", Some(&marta), &[], &again).unwrap_or_else(|cause| panic!("{cause}"));
+    let ana = ana(None);
+    let again = Surface { corrections: Some(&corrections), ..surface(&ana) };
+    let page = host.page("first", "desk", Some(&marta), &[], &again).unwrap_or_else(|cause| panic!("{cause}"));
     assert!(page.html.as_str().contains("velvet-compass-94"));
 }

@@ -10,11 +10,11 @@ use super::{Ring, anonymous, surface};
 fn an_effect_in_a_page_stops_the_plugin() {
     let ring = Ring::new();
     for page in ["put", "count", "replace"] {
-        let end = ring.bench.host.page(&anonymous(), "hostile", page, None, &[], &surface());
+        let end = ring.bench.host.page("hostile", page, None, &[], &surface(&anonymous()));
         assert!(matches!(end, Err(CallError::EffectsRefused { .. })), "{page}: {end:?}");
     }
     assert_eq!(ring.call("fetch", json!({"key": "from a page"})).expect("reads"), json!(null));
-    ring.bench.host.page(&anonymous(), "hostile", "honest", None, &[], &surface()).expect("the next page is drawn");
+    ring.bench.host.page("hostile", "honest", None, &[], &surface(&anonymous())).expect("the next page is drawn");
 }
 
 #[test]

@@ -8,8 +8,8 @@ use keyturn_tests::{Bench, HOSTILE, all_grants};
 use super::{PEOPLE, Ring, anonymous, surface};
 
 fn page(ring: &Ring, name: &str) -> Result<String, CallError> {
-    let drawn = ring.bench.host.page(&anonymous(), "hostile", name, None, &[], &surface());
-    ring.bench.host.page(&anonymous(), "hostile", "honest", None, &[], &surface()).expect("the next page is drawn");
+    let drawn = ring.bench.host.page("hostile", name, None, &[], &surface(&anonymous()));
+    ring.bench.host.page("hostile", "honest", None, &[], &surface(&anonymous())).expect("the next page is drawn");
     drawn.map(|page| page.html.as_str().to_owned())
 }
 
@@ -60,9 +60,9 @@ fn a_slot_with_too_few_regions_leaves_one_quiet_line_and_the_page_stands() {
     let ring = Ring::new();
     let subject: AccountId = "customer:1".parse().expect("an account");
     let caller = anonymous();
-    let region = ring.bench.host.slot(&caller, "customer.sections", Some(&subject), 2, &surface());
+    let region = ring.bench.host.slot("customer.sections", Some(&subject), 2, &surface(&caller));
     assert!(region.html.as_str().contains(&caller.request), "{}", region.html.as_str());
-    let rows = ring.bench.host.rows(&caller, "customer.sections", &[subject.clone(), subject], &surface());
+    let rows = ring.bench.host.rows("customer.sections", &[subject.clone(), subject], &surface(&caller));
     assert_eq!(rows.len(), 2);
 }
 

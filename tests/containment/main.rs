@@ -85,6 +85,6 @@ impl Links for Nowhere {
     }
 }
 
-fn surface() -> Surface<'static> {
-    Surface { submit_url: "/here", join: None, links: &Nowhere, corrections: None }
+fn surface(caller: &Caller) -> Surface<'_> {
+    Surface { caller, submit_url: "/here", join: None, links: &Nowhere, corrections: None }
 }

@@ -26,7 +26,7 @@ fn a_note_is_kept_and_shown_to_those_who_manage_the_customer() {
     let customer = "customer:1".parse().expect("an account");
     let shown = |reach: Reach| {
         let ana = Caller::new(Actor::Account("staff:9".parse().expect("an account")), reach);
-        bench.host.slot(&ana, "customer.sections", Some(&customer), 2, &surface()).html.to_string()
+        bench.host.slot("customer.sections", Some(&customer), 2, &surface(&ana)).html.to_string()
     };
     let html = shown(Reach::none().with("customer", Scope::All));
     assert!(html.contains("Prefers the phone.") && html.contains("Save note"), "{html}");

@@ -357,36 +357,36 @@ fn parallel_attempts_do_not_pass_a_limit_together() {
 }
 
 /// Her form to change her own password, as it is drawn for this session.
-fn own_form(bench: &Bench, caller: &Caller, surface: &Surface<'_>) -> String {
-    let html = bench.host.slot(caller, "account.sections", Some(&marta()), 2, surface).html.as_str().to_owned();
+fn own_form(bench: &Bench, surface: &Surface<'_>) -> String {
+    let html = bench.host.slot("account.sections", Some(&marta()), 2, surface).html.as_str().to_owned();
     html.split("name=\"kt\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a form").to_owned()
 }
 
-fn press(bench: &Bench, caller: &Caller, surface: &Surface<'_>, sealed: &str, current: &str, new: &str) -> Submitted {
+fn press(bench: &Bench, surface: &Surface<'_>, sealed: &str, current: &str, new: &str) -> Submitted {
     let typed = [("kt", sealed), ("current", current), ("new", new), ("new~again", new)];
     let body: Vec<String> = typed.iter().map(|(name, value)| format!("{name}={}", value.replace(' ', "+"))).collect();
-    bench.host.submit(caller, body.join("&").as_bytes(), surface).expect("read")
+    bench.host.submit(body.join("&").as_bytes(), surface).expect("read")
 }
 
 #[test]
 fn a_form_that_was_sent_before_is_drawn_anew_when_it_holds_something_else() {
     let bench = panel();
     let caller = Caller { session: "her session".to_owned(), ..Caller::new(Actor::Account(marta()), Reach::none()) };
-    let surface = Surface { submit_url: "/account", join: None, links: &Nowhere, corrections: None };
-    let sealed = own_form(&bench, &caller, &surface);
-    assert!(matches!(press(&bench, &caller, &surface, &sealed, FIRST, SECOND), Submitted::Done { .. }));
-    let Submitted::Again(corrections) = press(&bench, &caller, &surface, &sealed, SECOND, "ember quarry violin") else {
+    let surface = Surface { caller: &caller, submit_url: "/account", join: None, links: &Nowhere, corrections: None };
+    let sealed = own_form(&bench, &surface);
+    assert!(matches!(press(&bench, &surface, &sealed, FIRST, SECOND), Submitted::Done { .. }));
+    let Submitted::Again(corrections) = press(&bench, &surface, &sealed, SECOND, "ember quarry violin") else {
         panic!("it ran twice");
     };
     let surface = Surface { corrections: Some(&corrections), ..surface };
-    let region = bench.host.slot(&caller, "account.sections", Some(&marta()), 2, &surface);
+    let region = bench.host.slot("account.sections", Some(&marta()), 2, &surface);
     assert!(
         region.html.as_str().contains("This form was already sent")
             || format!("{:?}", region.summary).contains("already sent")
     );
     assert_eq!(sign_in(&bench, "marta", SECOND)["kind"], "accepted");
-    let anew = own_form(&bench, &caller, &surface);
-    assert!(matches!(press(&bench, &caller, &surface, &anew, SECOND, "ember quarry violin"), Submitted::Done { .. }));
+    let anew = own_form(&bench, &surface);
+    assert!(matches!(press(&bench, &surface, &anew, SECOND, "ember quarry violin"), Submitted::Done { .. }));
 }
 
 #[test]
@@ -394,9 +394,9 @@ fn of_two_presses_that_change_ones_own_password_each_keeps_the_reader_signed_in(
     let bench = panel();
     let epoch = bench.host.epoch(&marta()).expect("read").expect("there");
     let caller = Caller { session: "her session".to_owned(), ..Caller::new(Actor::Account(marta()), Reach::none()) };
-    let surface = Surface { submit_url: "/account", join: None, links: &Nowhere, corrections: None };
-    let sealed = own_form(&bench, &caller, &surface);
-    let epoch_after = || match press(&bench, &caller, &surface, &sealed, FIRST, SECOND) {
+    let surface = Surface { caller: &caller, submit_url: "/account", join: None, links: &Nowhere, corrections: None };
+    let sealed = own_form(&bench, &surface);
+    let epoch_after = || match press(&bench, &surface, &sealed, FIRST, SECOND) {
         Submitted::Done { own_epoch, .. } => own_epoch.expect("a new epoch"),
         _ => panic!("not done"),
     };

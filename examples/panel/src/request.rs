@@ -11,11 +11,11 @@ use keyturn_host::embed::{NOTICE_COOKIE, QUIET_HEADER, Surface};
 use keyturn_host::http::harden;
 use keyturn_host::http::reader::{self, LANGUAGE_COOKIE};
 use keyturn_host::view::html::{Html, Markup};
-use keyturn_host::view::nodes::{AccountField, Node, Tone};
+use keyturn_host::view::nodes::{Node, Tone};
 use keyturn_host::view::shell::parts::banner;
 use keyturn_host::view::shell::{self, Chrome, Group, Heading, Item, Link, Panel, Post, User};
 use keyturn_host::view::words::Language;
-use keyturn_host::view::{self, Corrections, Frame, Place, Region};
+use keyturn_host::view::{self, Corrections, Place, Region};
 use zeroize::Zeroizing;
 
 use crate::answer::{self, Failed, cookie, retry_after};
@@ -105,38 +105,13 @@ impl Request {
     }
 
     /// Where plugins' forms on this page are posted to.
-    pub fn surface<'a>(&'a self, submit_url: &'a str, corrections: Option<&'a Corrections>) -> Surface<'a> {
-        Surface { submit_url, join: None, links: &*self.site, corrections }
-    }
-
-    /// Draws something of the panel's own in the way of plugins' nodes: one look, forms sealed to the session.
-    pub fn framed<T>(
-        &self,
-        caller: &Caller,
-        place: Place,
-        surface: &Surface<'_>,
-        draw: impl FnOnce(&Frame<'_>) -> T,
-    ) -> T {
-        let brand = self.site.host.brand();
-        draw(&Frame {
-            plugin: OWN,
-            speaks_for_panel: true,
-            may_input: true,
-            may_passwords: true,
-            caller,
-            place,
-            submit_url: surface.submit_url,
-            join: surface.join,
-            links: surface.links,
-            brand,
-            zone: brand.zone.clone(),
-            now: self.site.host.now(),
-            account: &not_asked,
-            // The panel has no deliveries of its own.
-            mail: &|_| None,
-            corrections: surface.corrections,
-            keys: self.site.host.keys(),
-        })
+    pub fn surface<'a>(
+        &'a self,
+        caller: &'a Caller,
+        submit_url: &'a str,
+        corrections: Option<&'a Corrections>,
+    ) -> Surface<'a> {
+        Surface { caller, submit_url, join: None, links: &*self.site, corrections }
     }
 
     /// A region of the panel's own, with a name that tells its forms from others on the page.
@@ -148,8 +123,7 @@ impl Request {
         surface: &Surface<'_>,
     ) -> Result<Region, Failed> {
         let place = Place::Slot { name: name.to_owned(), subject: subject.cloned() };
-        let caller = self.visitor.caller();
-        Ok(self.framed(&caller, place, surface, |frame| view::draw_region(nodes, frame, 2))?)
+        Ok(self.site.host.framed_own(OWN, place, surface, |frame| view::draw_region(nodes, frame, 2))?)
     }
 
     /// Lets the browser keep its visit while nobody is signed in: what it is shown may contain a form.
@@ -184,8 +158,8 @@ impl Request {
     /// an email than its notice.
     pub fn hear(&mut self) {
         let sealed = reader::cookie(&self.headers, NOTICE_COOKIE).filter(|_| !self.quiet());
-        let notice =
-            sealed.and_then(|sealed| self.site.host.notice(&self.visitor.caller(), sealed, &self.surface("/", None)));
+        let caller = self.visitor.caller();
+        let notice = sealed.and_then(|sealed| self.site.host.notice(sealed, &self.surface(&caller, "/", None)));
         self.notice = notice.unwrap_or_default();
     }
 
@@ -216,7 +190,7 @@ impl Request {
                     _ => (Tone::Success, words.get(key).to_owned()),
                 };
                 let tone = if key == SAID_CONFIRMATIONS { Tone::Warning } else { tone };
-                html.markup(&banner(tone, &title, "", true, words.host));
+                html.markup(&banner(tone, &title, "", words.host));
             }
             self.set_cookie(SAID, "", Some(0));
         }
@@ -263,14 +237,12 @@ impl Request {
             .map(|(folk, url)| Item {
                 link: Link { label: words.get(title_key(*folk)), url },
                 current: sheet.under == Some(*folk),
-                badge: None,
             })
             .collect();
         if items.is_empty() {
             items.push(Item {
                 link: Link { label: words.get("account-title"), url: "/account" },
                 current: self.path == "/account",
-                badge: None,
             });
         }
         let label = if lists.is_empty() { "nav-you" } else { "nav-people" };
@@ -278,10 +250,8 @@ impl Request {
         let operators: Vec<(&str, Vec<Item<'_>>)> = operators
             .iter()
             .map(|(group, items)| {
-                let items = items.iter().map(|(label, url, current)| {
-                    let link = Link { label, url };
-                    Item { link, current: *current, badge: None }
-                });
+                let items = items.iter();
+                let items = items.map(|(label, url, current)| Item { link: Link { label, url }, current: *current });
                 (group.as_str(), items.collect())
             })
             .collect();
@@ -304,11 +274,7 @@ impl Request {
                 above: sheet.above,
                 here: sheet.title.strip_prefix(words.host.get("error-prefix")).unwrap_or(sheet.title),
                 notice: &notice,
-                heading: sheet.heading.as_ref().map(|heading| Heading {
-                    text: heading.text,
-                    badge: heading.badge,
-                    actions: heading.actions,
-                }),
+                heading: sheet.heading,
                 body: sheet.body,
             })
         })
@@ -433,9 +399,4 @@ pub fn role_key(person: &Person) -> &'static str {
         Kind::Reseller => "role-reseller",
         Kind::Customer => "role-customer",
     }
-}
-
-/// The panel's own views name no accounts; they have the texts.
-fn not_asked(_: &str, _: AccountField) -> Option<String> {
-    None
 }

@@ -8,10 +8,10 @@ mod serve;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{ColorChoice, Parser, Subcommand};
 
 use commands::{audit, call, check, database, hosts, jobs, key, keys, mail, outbox, plugin, reset_password, webhooks};
-use output::{Colour, Output};
+use output::Output;
 
 /// Password management for hosting panels, as a sandboxed plugin.
 #[derive(Parser)]
@@ -34,8 +34,8 @@ struct Cli {
     #[arg(long, global = true)]
     json: bool,
     /// Colour the first words: auto (on a terminal, unless NO_COLOR or TERM=dumb is set), always, never.
-    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, hide_possible_values = true)]
-    color: Colour,
+    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, hide_possible_values = true)]
+    color: ColorChoice,
     #[command(subcommand)]
     command: Command,
 }

@@ -4,17 +4,9 @@ use std::io::{IsTerminal as _, Write as _};
 
 use std::process::ExitCode;
 
-use clap::ValueEnum;
+use clap::ColorChoice;
 use keyturn_host::accounts::sql::Severity;
 use serde_json::Value;
-
-/// When to colour; see the help of `--color`.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Colour {
-    Auto,
-    Always,
-    Never,
-}
 
 /// Indents each line of a finding after the first, which begins with the word of its tone.
 const UNDER: &str = "       ";
@@ -40,13 +32,13 @@ fn plain(text: &str) -> String {
 }
 
 impl Output {
-    pub fn new(colour: Colour, json: bool) -> Self {
+    pub fn new(colour: ColorChoice, json: bool) -> Self {
         let coloured = |terminal: bool| match colour {
-            Colour::Always => true,
-            Colour::Never => false,
-            Colour::Auto if set("NO_COLOR") => false,
-            Colour::Auto if set("CLICOLOR_FORCE") => true,
-            Colour::Auto => terminal && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto if set("NO_COLOR") => false,
+            ColorChoice::Auto if set("CLICOLOR_FORCE") => true,
+            ColorChoice::Auto => terminal && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
         };
         Self {
             colour_out: coloured(std::io::stdout().is_terminal()),

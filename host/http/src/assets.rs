@@ -49,15 +49,3 @@ pub fn harden(headers: &mut HeaderMap, https: bool) {
         set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
     }
 }
-
-/// The headers of every page that shows something private: nothing from elsewhere, no framing, no stored copy, and no referrer,
-/// because the address may contain a link.
-pub fn page_headers() -> [(HeaderName, HeaderValue); 5] {
-    [
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(look::CSP)),
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
-    ]
-}

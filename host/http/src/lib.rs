@@ -22,7 +22,7 @@ use keyturn_operator::Operator;
 use keyturn_ui::Links;
 
 pub use api::views::page_address;
-pub use assets::{harden, page_headers};
+pub use assets::harden;
 use served::Served;
 
 /// Hooks for machines, the link pages of all plugins that there are now, and the look's files. A left-out plugin's link page

@@ -21,11 +21,10 @@ use form_urlencoded::Serializer;
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
-use super::assets::page_headers;
 use super::body::{Unread, whole};
 use super::reader;
 use super::serve::NoRoom;
-use super::served::Served;
+use super::served::{NO_REFERRER, Served};
 use keyturn_core::accounts::Reach;
 use keyturn_core::caller::{Actor, Caller};
 use keyturn_core::origin::with_query;
@@ -219,13 +218,11 @@ impl<'a> Visit<'a> {
 
     /// The result of the form that was posted here, with a button to the panel; none if there is no such result.
     fn done(&self) -> Option<Response> {
-        let links = &*self.served.links;
-        let panel = links.url("", &Target::SignIn);
+        let panel = self.served.links.url("", &Target::SignIn);
         let cookie = reader::cookie(&self.parts.headers, NOTICE_COOKIE).filter(|_| self.is_elsewhere(&panel))?;
         let notice = self.keys().open_text(&self.done_here(), cookie).ok()?;
         let notice = std::str::from_utf8(&notice).ok()?;
-        let surface = Surface { submit_url: self.path(), join: None, links, corrections: None };
-        let said = self.served.host.notice(&self.caller, notice, &surface)?;
+        let said = self.served.host.notice(notice, &self.surface(self.path(), None))?;
         let words = self.words();
         let title = words.get("link-done-title");
         let on = words.fill("link-done", &[("brand", &self.served.host.brand().name)]);
@@ -246,10 +243,14 @@ impl<'a> Visit<'a> {
         redirect(&self.of_this_link(&path), Some(&cookie))
     }
 
+    fn surface<'s>(&'s self, submit_url: &'s str, corrections: Option<&'s Corrections>) -> Surface<'s> {
+        Surface { caller: &self.caller, submit_url, join: None, links: &*self.served.links, corrections }
+    }
+
     fn show(&self, token: &str, corrections: Option<&Corrections>) -> Response {
         let submit_url = &self.of_this_link(self.path());
-        let surface = Surface { submit_url, join: None, links: &*self.served.links, corrections };
-        match self.served.host.link_page(&self.caller, self.page, self.whose.as_deref(), token, &surface) {
+        let surface = self.surface(submit_url, corrections);
+        match self.served.host.link_page(self.page, self.whose.as_deref(), token, &surface) {
             Ok(page) if corrections.is_some() => self.shell(StatusCode::UNPROCESSABLE_ENTITY, &page),
             Ok(page) => self.shell(StatusCode::OK, &page),
             Err(error) => self.error(&error),
@@ -302,9 +303,8 @@ impl<'a> Visit<'a> {
 }
 
 fn redirect(to: &str, cookie: Option<&str>) -> Response {
-    let mut response = (StatusCode::SEE_OTHER, page_headers()).into_response();
+    let mut response = (StatusCode::SEE_OTHER, NO_REFERRER).into_response();
     let headers = response.headers_mut();
-    headers.remove(header::CONTENT_TYPE);
     for (name, value) in [(header::LOCATION, Some(to)), (header::SET_COOKIE, cookie)] {
         headers.extend(value.and_then(|value| HeaderValue::from_str(value).ok()).map(|value| (name, value)));
     }
@@ -346,8 +346,7 @@ fn post(visit: &Visit<'_>, body: Result<Zeroizing<Vec<u8>>, Unread>) -> Response
         }
     };
     let submit_url = &visit.of_this_link(visit.path());
-    let surface = Surface { submit_url, join: None, links: &*visit.served.links, corrections: None };
-    match visit.served.host.submit(&visit.caller, &body, &surface) {
+    match visit.served.host.submit(&body, &visit.surface(submit_url, None)) {
         Ok(Submitted::Done { url, notice, .. }) => {
             let (url, path, notice) = match visit.is_elsewhere(&url) {
                 true => {
@@ -360,8 +359,7 @@ fn post(visit: &Visit<'_>, body: Result<Zeroizing<Vec<u8>>, Unread>) -> Response
             redirect(&visit.in_language(&url), Some(&cookie))
         }
         Ok(Submitted::Reveal(page)) => visit.shell(StatusCode::OK, &page),
-        Ok(Submitted::Rate(json)) => for_script(json),
-        Ok(Submitted::Generated(json)) => for_script(json.to_string()),
+        Ok(Submitted::Script(json)) => ([(header::CONTENT_TYPE, "application/json")], json.to_string()).into_response(),
         // An anonymous caller can't confirm an identity.
         Ok(Submitted::StepUp(_)) => visit.lost(StatusCode::FORBIDDEN),
         Ok(Submitted::Again(corrections)) => again(visit, &corrections),
@@ -379,17 +377,9 @@ fn post(visit: &Visit<'_>, body: Result<Zeroizing<Vec<u8>>, Unread>) -> Response
     }
 }
 
-fn for_script(json: String) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    ];
-    (headers, json).into_response()
-}
-
 /// The form again. Its token comes from the form itself, so a late Save works without the cookie, too.
 fn again(visit: &Visit<'_>, corrections: &Corrections) -> Response {
-    match corrections.place().token() {
+    match corrections.place.token() {
         Some(token) => visit.show(token, Some(corrections)),
         None => visit.lost(StatusCode::GONE),
     }

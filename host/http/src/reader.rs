@@ -47,7 +47,7 @@ pub fn asked<'a>(uri: &'a Uri, name: &str) -> Option<Cow<'a, str>> {
 
 /// The chosen colours.
 pub fn theme(headers: &HeaderMap) -> Theme {
-    cookie(headers, THEME_COOKIE).map(Theme::named).unwrap_or_default()
+    cookie(headers, THEME_COOKIE).and_then(Theme::named).unwrap_or_default()
 }
 
 fn known(tag: &str) -> Option<&'static str> {

@@ -34,28 +34,30 @@ pub use super::shares::Budget;
 use super::shares::{Ledger, Share, Whose};
 use keyturn_core::network::Network;
 
-/// The limits of a server.
-#[derive(Debug, Clone)]
-pub struct Manners {
-    /// Connections at once. If all are taken, a new one waits; a client that already has its own share is answered 503, and
-    /// closed. Through a proxy, each client's requests at once count like its connections. Defaults: 1,024; 128; 768.
-    pub connections: Budget,
-    /// Time for the head of a request, also while a connection waits for its next one. Default: 15 s.
-    pub head: Duration,
-    /// Time for the body of a request. Default: 30 s.
-    pub body: Duration,
-    /// Time for a client to take an answer that fills the system's buffer. Default: 30 s.
-    pub answer: Duration,
-    /// Memory for bodies, in bytes, until each request is answered. The first 16 KiB of each body are free; every byte after
-    /// that counts three times, which is what it takes: as it came, as parts of a form, and decoded. A body without room ends
-    /// with [`NoRoom`]. Defaults: 64 MiB; 8 MiB; 48 MiB.
-    pub bodies: Budget,
-    /// Whose X-Forwarded-For is believed, see [`proxies::client`].
-    pub proxies: Vec<Network>,
-    /// Panels that call from these addresses, for many people.
-    pub panels: Vec<Network>,
-    /// This machine. Default: the loopback addresses.
-    pub machine: Vec<Network>,
+keyturn_core::with_defaults! {
+    /// The limits of a server.
+    #[derive(Debug, Clone)]
+    pub struct Manners {
+        /// Connections at once. If all are taken, a new one waits; a client that already has its own share is answered 503, and
+        /// closed. Through a proxy, each client's requests at once count like its connections. Defaults: 1,024; 128; 768.
+        pub connections: Budget = Budget::CONNECTIONS,
+        /// Time for the head of a request, also while a connection waits for its next one.
+        pub head: Duration = Duration::from_secs(15),
+        /// Time for the body of a request.
+        pub body: Duration = Duration::from_secs(30),
+        /// Time for a client to take an answer that fills the system's buffer.
+        pub answer: Duration = Duration::from_secs(30),
+        /// Memory for bodies, in bytes, until each request is answered. The first 16 KiB of each body are free; every byte after
+        /// that counts three times, which is what it takes: as it came, as parts of a form, and decoded. A body without room ends
+        /// with [`NoRoom`]. Defaults: 64 MiB; 8 MiB; 48 MiB.
+        pub bodies: Budget = Budget::BODIES,
+        /// Whose X-Forwarded-For is believed, see [`proxies::client`].
+        pub proxies: Vec<Network> = Vec::new(),
+        /// Panels that call from these addresses, for many people.
+        pub panels: Vec<Network> = Vec::new(),
+        /// This machine. Default: the loopback addresses.
+        pub machine: Vec<Network> = Network::loopback().into(),
+    }
 }
 
 /// Others send so much that a body of this size can't be read now.
@@ -76,21 +78,6 @@ const SMALL: usize = 16 * 1024;
 const COPIES: usize = 3;
 /// The most bytes of a request's head, so that clients without a key can't fill the memory.
 const HEAD: usize = 64 * 1024;
-
-impl Default for Manners {
-    fn default() -> Self {
-        Self {
-            connections: Budget::CONNECTIONS,
-            head: Duration::from_secs(15),
-            body: Duration::from_secs(30),
-            answer: Duration::from_secs(30),
-            bodies: Budget::BODIES,
-            proxies: Vec::new(),
-            panels: Vec::new(),
-            machine: Network::loopback().into(),
-        }
-    }
-}
 
 /// Serves until `until`, then finishes running requests. Requests carry [`ConnectInfo`] with the client's address, as
 /// [`proxies::client`] finds it; requests without an address carry none.

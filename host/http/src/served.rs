@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::http::HeaderMap;
-use axum::response::{IntoResponse as _, Response};
+use axum::http::{HeaderMap, HeaderName, header};
+use axum::response::{Html, IntoResponse as _, Response};
 use keyturn_core::words::Language;
 use keyturn_operator::Operator;
 use keyturn_ui::shell::Chrome;
 use keyturn_ui::{Links, Markup};
 
 use crate::api::traffic::Traffic;
-use crate::assets::page_headers;
 use crate::reader;
+
+/// For each page of these: its address may contain a link.
+pub(crate) const NO_REFERRER: [(HeaderName, &str); 1] = [(header::REFERRER_POLICY, "no-referrer")];
 
 #[derive(Clone)]
 pub(crate) struct Served {
@@ -33,6 +35,6 @@ impl Served {
         let languages = Language::ALL.map(|language| address(language.tag()));
         let (theme, brand, home) = (reader::theme(headers), self.host.brand(), self.links.home());
         let html = draw(&Chrome { locale, theme, brand, home, languages: &languages, themes: None });
-        (page_headers(), html.as_str().to_owned()).into_response()
+        (NO_REFERRER, Html(html.as_str().to_owned())).into_response()
     }
 }

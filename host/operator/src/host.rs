@@ -5,8 +5,10 @@ use std::ops::Deref;
 use keyturn_pages::Pages;
 use keyturn_work::Work;
 
-/// The operator's pages, service keys and email settings, over everything below. Cheap to clone; every method may block on the
-/// disk or on a hash, so call it from a thread that may.
+/// The uppermost layer, which embedders know as the host: the operator's pages, service keys and email settings, over plugins'
+/// pages ([`Pages`]), what waits to be done ([`Work`]), and the calls below them ([`Runtime`](keyturn_runtime::Runtime)); each
+/// layer's methods are the host's. Cheap to clone; every method may block on the disk or on a hash, so call it from a thread that
+/// may.
 #[derive(Clone)]
 pub struct Operator(Pages);
 

@@ -11,7 +11,7 @@ use super::one_mail::table;
 use super::page::{self, Asked, Stands, link, no_form, not_found, place, target, text};
 use super::sheet::{Part, Sheet, whole};
 use crate::host::Operator;
-use keyturn_core::caller::{Actor, Caller};
+use keyturn_core::caller::{Actor, Caller, OWN};
 use keyturn_core::origin::names_this_machine;
 use keyturn_mail::transport::folder::Filed;
 use keyturn_runtime::CallError;
@@ -121,33 +121,29 @@ fn one(asked: &Asked<'_>) -> Result<Page, CallError> {
     let Asked { host, caller, surface, .. } = *asked;
     let name = asked.argument("name").ok_or_else(not_found)?;
     let mail = open(host, caller, name)?;
-    Ok(host.framed_own(caller, place(MAIL.name), surface, |frame| {
+    Ok(host.framed_own(OWN, place(MAIL.name), surface, |frame| {
         let painter = &mut Painter::new(frame, 2);
         let words = painter.words;
-        let mut lines = Html::new();
-        lines.class("div", "kt-code").open("pre", &[("dir", Some("auto"))]);
-        mail.text.lines().for_each(|line| linked(line, &mut lines));
-        lines.close("pre").close("div");
-        let mut framed = Html::new();
+        let facts = [("outbox-column-to", &mail.to), ("inbox-from", &mail.from)];
+        let facts = facts.map(|(key, value)| asked.fact(key, text(value)));
+        painter.html.class("div", "kt-sections");
+        painter.sections(&[asked.heading("mail-headers"), Node::Facts(facts.into())]);
+        painter.open_section("kt-section kt-card", words.get("inbox-text"));
+        painter.html.class("div", "kt-code").open("pre", &[("dir", Some("auto"))]);
+        mail.text.lines().for_each(|line| linked(line, &mut painter.html));
+        painter.html.close("pre").close("div").close("section");
+        painter.open_section("kt-section kt-card", words.get("inbox-html"));
+        painter.html.element("p", &[("class", Some("kt-hint"))], words.get("inbox-html-hint"));
         let url = painter.url(&target(DOCUMENT, &[("name", name)]));
         let attributes = [
+            // Without a value it is the strictest sandbox.
+            ("sandbox", Some("")),
             ("src", Some(url.as_str())),
             ("title", Some(words.get("inbox-html"))),
             ("width", Some("100%")),
             ("height", Some("640")),
         ];
-        framed.element("p", &[("class", Some("kt-hint"))], words.get("inbox-html-hint"));
-        // An attribute without a value is the strictest sandbox.
-        framed.open("iframe", &[&[("sandbox", Some(""))][..], &attributes[..]].concat()).close("iframe");
-        let facts = [("outbox-column-to", &mail.to), ("inbox-from", &mail.from)];
-        let facts = facts.map(|(key, value)| asked.fact(key, text(value)));
-        painter.html.class("div", "kt-sections");
-        painter.sections(&[asked.heading("mail-headers"), Node::Facts(facts.into())]);
-        for (id, key, body) in [("inbox-text", "inbox-text", lines.done()), ("inbox-html", "inbox-html", framed.done())]
-        {
-            painter.html.markup(&parts::card(id, words.get(key), &body));
-        }
-        painter.html.close("div");
+        painter.html.open("iframe", &attributes).close("iframe").close("section").close("div");
         let inbox = painter.url(&target(PAGE.name, &[]));
         let back = parts::button_link(Link { label: words.get("inbox"), url: &inbox }, Intent::Quiet);
         whole(painter, &mail.subject, None, &back)

@@ -38,15 +38,15 @@ use keyturn_ui::form::{FormError, Posted};
 use keyturn_ui::html::Markup;
 use keyturn_ui::html::nodes::Painter;
 use keyturn_ui::look;
-use keyturn_ui::nodes::Target;
-use page::{Asked, Page, Pressed, Stands, place};
+use page::{Asked, Pressed, Stands, place};
 
 pub use inbox::{DOCUMENT, document_headers};
 pub use keyturn_core::caller::OWN;
 pub use list::Shown;
+pub use page::Page as OperatorPage;
 
 /// All pages, in the order of the navigation.
-static PAGES: [&Page; 8] = [
+static PAGES: [&OperatorPage; 8] = [
     &outbox::PAGE,
     &one_mail::PAGE,
     &inbox::PAGE,
@@ -57,51 +57,32 @@ static PAGES: [&Page; 8] = [
     &keys::PAGE,
 ];
 
-/// One of the operator's pages.
-#[derive(Clone, Copy)]
-pub struct OperatorPage(&'static Page);
-
 impl OperatorPage {
     /// By its name in an address.
-    pub fn named(name: &str) -> Option<Self> {
-        PAGES.into_iter().find(|page| page.name == name).map(Self)
-    }
-
-    /// Its name in an address.
-    pub fn name(self) -> &'static str {
-        self.0.name
-    }
-
-    /// The target of its address; further arguments are the page's own.
-    pub fn target(self) -> Target {
-        page::target(self.0.name, &[])
+    pub fn named(name: &str) -> Option<&'static Self> {
+        PAGES.into_iter().find(|page| page.name == name)
     }
 
     /// The page of the navigation that it is, or belongs to.
-    pub fn under(self) -> &'static str {
-        match self.0.stands {
-            Stands::In(_) => self.0.name,
+    pub fn under(&self) -> &'static str {
+        match self.stands {
+            Stands::In(_) => self.name,
             Stands::Under(page) => page,
         }
     }
 
     /// Its group in the navigation and its label, in the language of `locale`; none if it belongs to another page.
-    pub fn navigation(self, locale: &str) -> Option<(String, String)> {
+    pub fn navigation(&self, locale: &str) -> Option<(String, String)> {
         let word = |key: &str| Words::of(locale).get(key).to_owned();
-        match self.0.stands {
-            Stands::In(group) => Some((word(group), word(&format!("nav-{}", self.0.name)))),
+        match self.stands {
+            Stands::In(group) => Some((word(group), word(&format!("nav-{}", self.name)))),
             Stands::Under(_) => None,
         }
     }
 
-    /// Whether a panel in another program may show it, with a service key.
-    pub fn is_remote(self) -> bool {
-        self.0.remote
-    }
-
     /// The Content-Security-Policy of the page if it is not [`look::CSP`]: set it before `harden`.
-    pub fn csp(self) -> Option<String> {
-        (self.0.name == inbox::MAIL.name).then(|| format!("{}; frame-src 'self'", look::CSP))
+    pub fn csp(&self) -> Option<String> {
+        (self.name == inbox::MAIL.name).then(|| format!("{}; frame-src 'self'", look::CSP))
     }
 }
 
@@ -114,9 +95,10 @@ pub fn operation(name: &str, locale: &str) -> Option<String> {
 
 impl Operator {
     /// The pages of the navigation that are for this caller.
-    pub fn operator_pages(&self, caller: &Caller) -> Vec<OperatorPage> {
-        let shown = |page: &&Page| matches!(page.stands, Stands::In(_)) && (page.who)(self, caller).is_ok();
-        PAGES.into_iter().filter(shown).map(OperatorPage).collect()
+    pub fn operator_pages(&self, caller: &Caller) -> Vec<&'static OperatorPage> {
+        let shown =
+            |page: &&'static OperatorPage| matches!(page.stands, Stands::In(_)) && (page.who)(self, caller).is_ok();
+        PAGES.into_iter().filter(shown).collect()
     }
 
     /// Draws one of the operator's pages, for a caller whom the embedding panel lets see it. `arguments` are those of its
@@ -128,28 +110,28 @@ impl Operator {
     /// for an email that doesn't exist or isn't for the caller, and for a missing inbox.
     pub fn operator_page(
         &self,
-        caller: &Caller,
-        page: OperatorPage,
+        page: &OperatorPage,
         arguments: &[(String, String)],
         surface: &Surface<'_>,
         start: &str,
     ) -> Result<keyturn_ui::Page, CallError> {
-        (page.0.who)(self, caller)?;
-        (page.0.draw)(&Asked { arguments, start, ..self.asked(caller, surface) })
+        (page.who)(self, surface.caller)?;
+        (page.draw)(&Asked { arguments, start, ..self.asked(surface) })
     }
 
-    fn asked<'a>(&'a self, caller: &'a Caller, surface: &'a Surface<'a>) -> Asked<'a> {
+    fn asked<'a>(&'a self, surface: &'a Surface<'a>) -> Asked<'a> {
+        let caller = surface.caller;
         let words = Words::of(&caller.locale);
         Asked { host: self, caller, arguments: &[], surface, start: "", words, now: now() }
     }
 
     /// A warning that nothing sends email, since when, and `start`: the command that changes this. For the top of any page of
     /// people who run the panel; empty if something sends it, if email is off, and if it is unknown.
-    pub fn stopped_banner(&self, caller: &Caller, start: &str, surface: &Surface<'_>) -> Markup {
-        let Some(notice) = outbox::stopped(&Asked { start, ..self.asked(caller, surface) }) else {
+    pub fn stopped_banner(&self, start: &str, surface: &Surface<'_>) -> Markup {
+        let Some(notice) = outbox::stopped(&Asked { start, ..self.asked(surface) }) else {
             return Markup::default();
         };
-        self.framed_own(caller, place("stopped"), surface, |frame| {
+        self.framed_own(OWN, place("stopped"), surface, |frame| {
             let mut painter = Painter::new(frame, 2);
             painter.notice(&notice);
             painter.html.done()
@@ -160,21 +142,15 @@ impl Operator {
     ///
     /// # Errors
     /// [`SubmitError`]; [`FormError::Foreign`] for a form of other pages.
-    pub fn operator_submit(
-        &self,
-        caller: &Caller,
-        form: PostedForm<'_>,
-        surface: &Surface<'_>,
-    ) -> Result<Submitted, SubmitError> {
+    pub fn operator_submit(&self, form: PostedForm<'_>, surface: &Surface<'_>) -> Result<Submitted, SubmitError> {
         let submission = match form.read {
             Ok(Posted::Submission(submission)) if submission.plugin == OWN => submission,
-            Err(stale) if stale.corrections.plugin() == OWN => return Ok(Submitted::Stale(stale)),
+            Err(stale) if stale.corrections.plugin == OWN => return Ok(Submitted::Stale(stale)),
             Ok(_) | Err(_) => return Err(FormError::Foreign.into()),
         };
-        let OperatorPage(page) =
-            OperatorPage::named(&submission.action).ok_or(FormError::Malformed("no such action"))?;
-        (page.who)(self, caller)?;
-        let asked = self.asked(caller, surface);
+        let page = OperatorPage::named(&submission.action).ok_or(FormError::Malformed("no such action"))?;
+        (page.who)(self, surface.caller)?;
+        let asked = self.asked(surface);
         (page.act)(&Pressed { asked, submission: &submission, body: form.body })
     }
 }

@@ -11,38 +11,23 @@ pub(super) const ROWS: u32 = 25;
 /// The most bytes of a search.
 const TYPED: usize = 254;
 
-/// Which rows are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Shown {
-    /// Those not yet sent.
-    Waiting,
-    /// Those that need somebody to act.
-    Failed,
-    /// Those that were accepted.
-    Accepted,
-    /// All of them.
-    #[default]
-    All,
+keyturn_core::named! {
+    /// Which rows are shown; the name is for an address.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum Shown {
+        /// Those not yet sent.
+        Waiting = "waiting",
+        /// Those that need somebody to act.
+        Failed = "failed",
+        /// Those that were accepted.
+        Accepted = "accepted",
+        /// All of them.
+        #[default]
+        All = "all",
+    }
 }
 
 impl Shown {
-    const ALL: [Shown; 4] = [Shown::Waiting, Shown::Failed, Shown::Accepted, Shown::All];
-
-    /// Its name in an address.
-    pub fn name(self) -> &'static str {
-        match self {
-            Shown::Waiting => "waiting",
-            Shown::Failed => "failed",
-            Shown::Accepted => "accepted",
-            Shown::All => "all",
-        }
-    }
-
-    /// From an address; [`Shown::All`] for anything else.
-    pub fn named(name: &str) -> Self {
-        Self::ALL.into_iter().find(|shown| shown.name() == name).unwrap_or_default()
-    }
-
     /// The states of emails and deliveries; empty: any.
     pub fn states(self) -> &'static [MailState] {
         match self {
@@ -69,7 +54,7 @@ pub(super) struct Listed {
 impl Listed {
     /// For a page with the filter `only`. Values that are invalid, or sealed for another reader, are ignored.
     pub(super) fn of(asked: &Asked<'_>, page: &Page, only: &'static str) -> Self {
-        let shown = asked.argument("show").map(Shown::named).unwrap_or_default();
+        let shown = asked.argument("show").and_then(Shown::named).unwrap_or_default();
         let named = asked.argument(only).map(str::trim).filter(|value| !value.is_empty() && value.len() <= TYPED);
         let before = asked.argument("before").and_then(|sealed| opened(sealed, page.name, asked));
         Self { page: page.name, shown, only: (only, named.map(str::to_owned)), before }
@@ -82,6 +67,11 @@ impl Listed {
     /// The page with its filters, from its newest rows.
     pub(super) fn target(&self) -> Target {
         self.older(None)
+    }
+
+    /// The page without the other filter.
+    pub(super) fn without(&self) -> Target {
+        Self { only: (self.only.0, None), ..self.clone() }.target()
     }
 
     fn older(&self, before: Option<&str>) -> Target {

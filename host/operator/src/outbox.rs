@@ -61,14 +61,13 @@ fn draw(asked: &Asked<'_>) -> Result<keyturn_ui::Page, CallError> {
     };
     let everything = matches!(listed.shown, Shown::Failed | Shown::All) && listed.only().is_none();
     let jobs = if everything && listed.before.is_none() { jobs::failed(asked)? } else { None };
-    let whole = Listed { only: ("q", None), ..listed.clone() };
     let sheet = Sheet {
         title: asked.word("outbox"),
         notices: off(asked).into_iter().chain(stopped(asked)).collect(),
         search: Some(Search {
             label: asked.word("outbox-search"),
             typed: listed.only().unwrap_or_default().to_owned(),
-            page: whole.target(),
+            page: listed.without(),
         }),
         actions: all.into_iter().collect(),
         parts: [Some(mails), jobs].into_iter().flatten().map(|list| Part::List(Box::new(list))).collect(),
@@ -116,8 +115,7 @@ fn empty(listed: &Listed, older: bool, reading: &Reading<'_>, asked: &Asked<'_>)
         Shown::Accepted => asked.word("outbox-none-accepted"),
         Shown::All => asked.word("outbox-none"),
     };
-    let all = Listed { only: ("q", None), before: None, ..listed.clone() };
-    let all = listed.only().map(|_| asked.leads("outbox-show-all", all.target()));
+    let all = listed.only().map(|_| asked.leads("outbox-show-all", listed.without()));
     Ok(Empty { title, text: Vec::new(), action: all })
 }
 

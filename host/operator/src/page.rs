@@ -31,17 +31,17 @@ pub(super) enum Stands {
 }
 
 /// One of the operator's pages.
-pub(super) struct Page {
+pub struct Page {
     /// In addresses, and after `nav-` in the catalogue.
     pub name: &'static str,
-    pub stands: Stands,
-    /// Whether a panel in another program may show it, with its key.
+    pub(super) stands: Stands,
+    /// Whether a panel in another program may show it, with a service key.
     pub remote: bool,
     /// Checks whether the caller may see it.
-    pub who: fn(&Operator, &Caller) -> Result<(), CallError>,
-    pub draw: fn(&Asked<'_>) -> Result<keyturn_ui::Page, CallError>,
+    pub(super) who: fn(&Operator, &Caller) -> Result<(), CallError>,
+    pub(super) draw: fn(&Asked<'_>) -> Result<keyturn_ui::Page, CallError>,
     /// Runs a form of it.
-    pub act: fn(&Pressed<'_>) -> Result<Submitted, SubmitError>,
+    pub(super) act: fn(&Pressed<'_>) -> Result<Submitted, SubmitError>,
 }
 
 /// For everybody who is signed in: the page shows what they reach.
@@ -124,7 +124,7 @@ impl Asked<'_> {
     }
 
     pub(super) fn draw(&self, page: &Page, sheet: &Sheet) -> keyturn_ui::Page {
-        self.host.framed_own(self.caller, place(page.name), self.surface, |frame| sheet.draw(frame))
+        self.host.framed_own(OWN, place(page.name), self.surface, |frame| sheet.draw(frame))
     }
 }
 
@@ -147,7 +147,7 @@ impl Pressed<'_> {
     pub(super) fn done(&self, to: Option<&Target>, outcome: Outcome) -> Result<Submitted, SubmitError> {
         let Asked { host, caller, surface, .. } = &self.asked;
         let url = to.map_or_else(|| surface.submit_url.to_owned(), |to| surface.links.url(OWN, to));
-        Ok(Submitted::Done { url, notice: host.seal_notice(OWN, outcome, caller), own_epoch: None })
+        Ok(Submitted::Done { url, notice: host.seal_notice(OWN, outcome, caller, None), own_epoch: None })
     }
 
     /// Runs it if its sender has confirmed their identity recently; else it is kept until then.

@@ -5,12 +5,11 @@
 use super::page::Asked;
 use keyturn_ui::form::ALSO;
 use keyturn_ui::html::nodes::{Painter, button};
-use keyturn_ui::html::table::Grid;
 use keyturn_ui::html::{Html, Markup, dropped, values};
 use keyturn_ui::nodes::{
     Action, Badge, ColumnKind, Empty, Field, Intent, Node, Notice, Outcome, Submission, Target, Value,
 };
-use keyturn_ui::shell::{Link, parts};
+use keyturn_ui::shell::{Heading, Link, parts};
 use keyturn_ui::{Delivery, Frame, Page};
 
 /// A sentence, as nodes have it.
@@ -133,7 +132,7 @@ impl Sheet {
 
     fn actions(&self, painter: &mut Painter<'_>) -> Markup {
         if let Some(Search { label, typed, page }) = &self.search {
-            let search = parts::search(&painter.url(page), label, typed, &[], painter.words);
+            let search = parts::search(&painter.url(page), label, typed, painter.words);
             painter.html.markup(&search);
         }
         if let Some((_, mail)) = &self.live {
@@ -149,18 +148,11 @@ pub(super) fn whole(painter: &mut Painter<'_>, title: &str, badge: Option<&Badge
     let body = painter.html.done();
     let summary = painter.summary().draw(painter.words);
     let prefix = if summary.is_empty() { "" } else { painter.words.get("error-prefix") };
+    let badge = badge.map(|badge| (badge.tone, badge.text.as_str()));
     let html = &mut painter.html;
-    html.markup(&summary).class("div", "kt-heading").class("div", "kt-title");
-    html.open("h1", &[]).element("bdi", &[], title).close("h1");
-    if let Some(badge) = badge {
-        html.text(" ");
-        values::badge(html, badge);
-    }
-    html.close("div");
-    if !actions.is_empty() {
-        html.class("div", "kt-actions").markup(actions).close("div");
-    }
-    html.close("div").markup(&body);
+    html.markup(&summary);
+    Heading { text: title, badge, actions }.draw(html);
+    html.markup(&body);
     let plain: String = title.chars().filter(|c| !dropped(*c)).collect();
     Page { title: format!("{prefix}{plain}"), html: html.done() }
 }
@@ -180,19 +172,10 @@ impl List {
     }
 
     fn draw(&self, painter: &mut Painter<'_>) {
-        let before = painter.html.done();
-        let mut rows = Vec::with_capacity(self.rows.len());
-        for row in &self.rows {
-            let cells = row.cells.iter().map(|lines| cell(lines, painter)).collect();
-            painter.row_actions(&row.actions);
-            rows.push((cells, painter.html.done()));
-        }
-        let empty = painter.empty(&self.empty);
-        let columns: Vec<_> = self.columns.iter().map(|(label, kind)| (label.as_str(), *kind, false)).collect();
-        let grid = Grid { caption: &self.caption, columns: &columns, rows: &rows, empty: &empty }.draw(painter.words);
-        painter.html.markup(&before);
         self.head(painter);
-        painter.html.markup(&grid);
+        let columns: Vec<_> = self.columns.iter().map(|(label, kind)| (label.as_str(), *kind, false)).collect();
+        let rows = self.rows.iter().map(|row| (&row.cells, &row.actions));
+        painter.grid(&self.caption, &columns, rows, &self.empty, |painter, lines| cell(lines, painter));
         self.foot(painter);
         painter.html.close(if self.heading.is_some() { "section" } else { "div" });
     }
@@ -228,7 +211,7 @@ impl List {
     }
 }
 
-fn cell(lines: &[Line], painter: &mut Painter<'_>) -> Markup {
+fn cell(lines: &[Line], painter: &mut Painter<'_>) {
     for line in lines {
         match line {
             Line::Plain(sentence) => painter.cell(sentence),
@@ -240,7 +223,6 @@ fn cell(lines: &[Line], painter: &mut Painter<'_>) -> Markup {
             Line::Points(points) => painter.points(points),
         }
     }
-    painter.html.done()
 }
 
 impl Fields {
@@ -254,7 +236,7 @@ impl Fields {
         let mut label = self.label.as_ref();
         for FieldsGroup { heading, lead, fields, also } in &self.groups {
             if let Some(label) = label.take_if(|_| also.is_some()) {
-                painter.buttons(label, Intent::Primary, self.cancel.as_ref());
+                painter.buttons(label, Intent::Primary, &[], self.cancel.as_ref());
             }
             painter.open_section("kt-section kt-card", heading);
             painter.html.class("div", "kt-form");
@@ -271,7 +253,7 @@ impl Fields {
             painter.html.close("div").close("section");
         }
         if let Some(label) = label {
-            painter.buttons(label, Intent::Primary, self.cancel.as_ref());
+            painter.buttons(label, Intent::Primary, &[], self.cancel.as_ref());
         }
         painter.html.close("form");
     }

@@ -1,6 +1,6 @@
 //! What tests of the operator's pages need.
 
-use keyturn_core::caller::{Caller, OWN};
+use keyturn_core::caller::OWN;
 use keyturn_core::origin::with_query;
 use keyturn_pages::{SubmitError, Submitted, Surface};
 use keyturn_runtime::CallError;
@@ -29,22 +29,16 @@ impl Links for Routes {
 /// One of the operator's pages, by its address. Its forms post to `surface.submit_url`.
 pub(crate) fn operators(
     host: &Operator,
-    caller: &Caller,
     (page, query): (&str, &[(&str, &str)]),
     surface: &Surface<'_>,
 ) -> Result<Page, CallError> {
     let arguments: Vec<_> = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    host.operator_page(caller, OperatorPage::named(page).expect("a page"), &arguments, surface, "panel work")
+    host.operator_page(OperatorPage::named(page).expect("a page"), &arguments, surface, "panel work")
 }
 
 /// Posts a form of the operator's pages.
-pub(crate) fn operate(
-    host: &Operator,
-    caller: &Caller,
-    body: &[u8],
-    surface: &Surface<'_>,
-) -> Result<Submitted, SubmitError> {
-    host.operator_submit(caller, host.read_form(caller, body)?, surface)
+pub(crate) fn operate(host: &Operator, body: &[u8], surface: &Surface<'_>) -> Result<Submitted, SubmitError> {
+    host.operator_submit(host.read_form(surface.caller, body)?, surface)
 }
 
 /// The sealed part of the form with this button.

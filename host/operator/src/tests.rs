@@ -132,7 +132,7 @@ impl Stage {
     }
 
     fn draw(&self, caller: &Caller, page: &str, query: &[(&str, &str)]) -> Result<Page, CallError> {
-        operators(&self.host, caller, (page, query), &surface())
+        operators(&self.host, (page, query), &surface(caller))
     }
 
     /// The page of one mail.
@@ -154,7 +154,7 @@ impl Stage {
     }
 
     fn submit(&self, caller: &Caller, sealed: &str) -> Result<Submitted, SubmitError> {
-        operate(&self.host, caller, format!("kt={sealed}").as_bytes(), &surface())
+        operate(&self.host, format!("kt={sealed}").as_bytes(), &surface(caller))
     }
 
     /// Presses a button of these pages, and answers where it leads and what is said there.
@@ -162,7 +162,7 @@ impl Stage {
     fn press(&self, caller: &Caller, sealed: &str) -> (String, String) {
         match self.submit(caller, sealed).expect("run") {
             Submitted::Done { url, notice, own_epoch: None } => {
-                let said = self.host.notice(caller, &notice, &surface()).expect("for him");
+                let said = self.host.notice(&notice, &surface(caller)).expect("for him");
                 (url, said.to_string())
             }
             _ => panic!("not done"),
@@ -170,8 +170,8 @@ impl Stage {
     }
 }
 
-fn surface() -> Surface<'static> {
-    Surface { submit_url: "/outbox?show=failed", join: None, links: &Routes, corrections: None }
+fn surface(caller: &Caller) -> Surface<'_> {
+    Surface { caller, submit_url: "/outbox?show=failed", join: None, links: &Routes, corrections: None }
 }
 
 fn signed_in(account: &str, scope: Scope) -> Caller {
@@ -327,7 +327,7 @@ fn a_reseller_sees_counts_and_mends_only_his_own() {
     // Even a form of the administrator's page lets a reseller reach no further.
     let mut page = String::new();
     let place = page::place("outbox");
-    stage.host.framed_own(&reseller(), place, &surface(), |frame| {
+    stage.host.framed_own(crate::OWN, place, &surface(&reseller()), |frame| {
         let mut painter = Painter::new(frame, 2);
         painter.action(&button("Take", &Act::Withdraw(ben.clone())));
         page = painter.html.done().to_string();
@@ -615,20 +615,19 @@ fn a_form_that_was_read_is_run_as_it_was_read_and_its_body_is_not_read_again() {
     let read = stage.host.read_form(&admin(), body.as_bytes()).expect("ours");
     assert_eq!(read.plugin(), OWN);
     let without = PostedForm { body: b"", ..read };
-    let done = stage.host.operator_submit(&admin(), without, &surface());
+    let done = stage.host.operator_submit(without, &surface(&admin()));
     assert!(matches!(done, Ok(Submitted::Done { .. })) && stage.get(&id).state == MailState::Queued);
     // Whoever takes it for a plugin's does nothing by it.
     let read = stage.host.read_form(&admin(), body.as_bytes()).expect("ours");
-    assert!(stage.host.submit_form(&admin(), read, &surface()).is_err());
+    assert!(stage.host.submit_form(read, &surface(&admin())).is_err());
 }
 
 #[test]
 fn every_page_has_a_name_of_its_own_and_one_in_the_navigation_has_words_in_each_language() {
     for (at, page) in PAGES.into_iter().enumerate() {
         assert!(PAGES[..at].iter().all(|other| other.name != page.name), "{}", page.name);
-        let page = OperatorPage(page);
         let above = OperatorPage::named(page.under()).expect("a page");
-        assert!(above.navigation("en").is_some(), "{} stands under what is in no navigation", page.name());
+        assert!(above.navigation("en").is_some(), "{} stands under what is in no navigation", page.name);
         for locale in ["en", "es"] {
             let words = page.navigation(locale).map(|(group, label)| [group, label]);
             assert!(words.iter().flatten().all(|word| !word.starts_with("nav-")), "{words:?}");
@@ -757,7 +756,7 @@ fn work_that_failed_is_no_affair_of_who_reaches_only_some() {
         painter.action(&button("Run", &Act::RunAllAgain));
         painter.html.done().to_string()
     };
-    let html = stage.host.framed_own(&reseller(), page::place("outbox"), &surface(), draw);
+    let html = stage.host.framed_own(crate::OWN, page::place("outbox"), &surface(&reseller()), draw);
     assert!(stage.press(&reseller(), form(&html, "Run")).1.contains("Nothing was changed"));
     assert!(stage.storage.lease_tasks(10, 60_000).expect("leased").is_empty());
 }

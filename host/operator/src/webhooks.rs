@@ -118,9 +118,8 @@ fn sent(listed: &Listed, tended: &[Tended], deliveries: &[Delivery], older: Opti
         Some(counted.sum())
     };
     let note = listed.only().map(|name| {
-        let all = Listed { only: ("to", None), before: None, ..listed.clone() }.target();
         let only = format!("{} ", words.fill("webhooks-only", &[("name", name)]));
-        vec![Value::Text(only), link(words.get("outbox-show-all"), all)]
+        vec![Value::Text(only), link(words.get("outbox-show-all"), listed.without())]
     });
     let key = match listed.shown {
         Shown::Waiting => "webhooks-none-waiting",

@@ -20,29 +20,17 @@ use keyturn_runtime::call::views::FormAnswer;
 use keyturn_runtime::roster::Maker;
 use keyturn_runtime::{CallError, Failure};
 use keyturn_ui::form::joined::{self, Joined, Unready};
-use keyturn_ui::form::{self, FormError, Input, Posted, Stale};
+use keyturn_ui::form::{self, FormError, Input, Posted, Stale, Wished};
 use keyturn_ui::html::Markup;
 use keyturn_ui::nodes::{AccountField, Node, Outcome, View};
-use keyturn_ui::{Corrections, FieldError, Frame, Links, Page, Place, Region, Row, ViewError};
+use keyturn_ui::{Corrections, FieldError, Frame, Page, Place, Region, Row, ViewError};
 use keyturn_work::Work;
 
 /// The cookie that carries a notice over a redirect; sealed, and shown once.
 pub const NOTICE_COOKIE: &str = "kt-notice";
 
+pub use keyturn_ui::Surface;
 pub use keyturn_ui::look::QUIET_HEADER;
-
-/// Where in the panel something is shown.
-pub struct Surface<'a> {
-    /// The address of its page: its forms post there.
-    pub submit_url: &'a str,
-    /// The id of a form element of the panel: the fields here are then a part of that form and saved with it, see
-    /// [`keyturn_ui::form::joined`]. None: each form is separate.
-    pub join: Option<&'a str>,
-    /// Where targets lead.
-    pub links: &'a dyn Links,
-    /// The errors of the form posted last.
-    pub corrections: Option<&'a Corrections>,
-}
 
 /// The result of a form.
 pub enum Submitted {
@@ -58,10 +46,8 @@ pub enum Submitted {
     },
     /// To be drawn this once, with `Cache-Control: no-store`; never again.
     Reveal(Page),
-    /// The strength meter's answer: JSON for the script.
-    Rate(String),
-    /// A generated password: JSON for the script, with `Cache-Control: no-store`.
-    Generated(Zeroizing<String>),
+    /// For the script: the strength of a password, or a generated one; JSON, with `Cache-Control: no-store`.
+    Script(Zeroizing<String>),
     /// The caller must confirm their identity again. Nothing was run. Ask for their password or second factor, on a form of the
     /// panel's own that carries this text. Afterwards pass it to [`Pages::held`] and submit the result: it is sealed, for this
     /// session only, and valid for a quarter of an hour.
@@ -96,9 +82,8 @@ impl PostedForm<'_> {
     pub fn plugin(&self) -> &str {
         match &self.read {
             Ok(Posted::Submission(submission)) => &submission.plugin,
-            Ok(Posted::Rate(rate)) => &rate.plugin,
-            Ok(Posted::Generate(generate)) => &generate.submission.plugin,
-            Err(stale) => stale.corrections.plugin(),
+            Ok(Posted::Wish(wish)) => &wish.submission.plugin,
+            Err(stale) => &stale.corrections.plugin,
         }
     }
 }
@@ -158,14 +143,8 @@ impl Pages {
 
     /// Draws with everything that a frame needs. Readers see only the account fields of accounts that they reach. Anonymous
     /// readers see only what the plugin itself may read, or a hostile page would show a stranger anybody's address.
-    fn framed<T>(
-        &self,
-        plugin: &Plugin,
-        caller: &Caller,
-        place: Place,
-        surface: &Surface<'_>,
-        draw: impl FnOnce(&Frame<'_>) -> T,
-    ) -> T {
+    fn framed<T>(&self, plugin: &Plugin, place: Place, surface: &Surface<'_>, draw: impl FnOnce(&Frame<'_>) -> T) -> T {
+        let caller = surface.caller;
         let account = |name: &str, field: AccountField| {
             let id: AccountId = name.parse().ok()?;
             let rights = plugin.authority.accounts.as_ref()?;
@@ -181,55 +160,51 @@ impl Pages {
         };
         let mail = |mail: &str| self.delivery(plugin, caller, mail);
         draw(&Frame {
-            plugin: &plugin.name,
             speaks_for_panel: plugin.authority.speaks_for_panel,
             may_input: plugin.authority.input,
             may_passwords: plugin.authority.passwords,
-            ..self.frame(caller, place, surface, &account, &mail)
+            ..self.frame(&plugin.name, place, surface, &account, &mail)
         })
     }
 
-    /// Draws what the host itself says.
+    /// Draws what the host itself says, under the name [`OWN`], or the panel, under a name that no plugin can have: it tells
+    /// whose the forms are.
     pub fn framed_own<T>(
         &self,
-        caller: &Caller,
+        name: &str,
         place: Place,
         surface: &Surface<'_>,
         draw: impl FnOnce(&Frame<'_>) -> T,
     ) -> T {
         let mail = |id: &str| {
             let mail = self.storage.mail(&id.parse().ok()?).ok().flatten()?;
-            self.delivery_of(&mail, caller)
+            self.delivery_of(&mail, surface.caller)
         };
-        draw(&self.frame(caller, place, surface, &|_, _| None, &mail))
+        draw(&self.frame(name, place, surface, &|_, _| None, &mail))
     }
 
-    /// A frame for what the host itself says.
+    /// A frame for the host's or the panel's own.
     fn frame<'a>(
         &'a self,
-        caller: &'a Caller,
+        name: &'a str,
         place: Place,
-        surface: &'a Surface<'a>,
+        surface: &Surface<'a>,
         account: AccountFields<'a>,
         mail: Deliveries<'a>,
     ) -> Frame<'a> {
         let brand = self.brand();
         Frame {
-            plugin: OWN,
+            plugin: name,
             speaks_for_panel: true,
             may_input: true,
-            may_passwords: false,
-            caller,
+            may_passwords: true,
             place,
-            submit_url: surface.submit_url,
-            join: surface.join,
-            links: surface.links,
+            surface: *surface,
             brand,
             zone: brand.zone.clone(),
             now: now(),
             account,
             mail,
-            corrections: surface.corrections,
             keys: &self.keys,
         }
     }
@@ -240,21 +215,18 @@ impl Pages {
     /// [`CallError`].
     pub fn page(
         &self,
-        caller: &Caller,
         plugin: &str,
         page: &str,
         subject: Option<&AccountId>,
         arguments: &[(String, String)],
         surface: &Surface<'_>,
     ) -> Result<Page, CallError> {
-        self.page_as(caller, plugin, page, subject, arguments, surface, keyturn_ui::draw_view)
+        self.page_as(plugin, page, subject, arguments, surface, keyturn_ui::draw_view)
     }
 
     /// A plugin's page, drawn as `draw` does it.
-    #[allow(clippy::too_many_arguments)]
     pub fn page_as<T>(
         &self,
-        caller: &Caller,
         plugin: &str,
         page: &str,
         subject: Option<&AccountId>,
@@ -264,9 +236,9 @@ impl Pages {
     ) -> Result<T, CallError> {
         let plugin = self.plugin(plugin)?;
         let place = Place::Page { name: page.to_owned(), subject: subject.cloned(), arguments: arguments.to_vec() };
-        let ask = || self.ask_page(&plugin, page, subject, None, arguments, caller);
-        let draw = |view: &View| self.drawn(&plugin, caller, place.clone(), surface, |frame| draw(view, frame));
-        self.in_step(&plugin, caller, ask, |view| &view.nodes, draw)
+        let ask = || self.ask_page(&plugin, page, subject, None, arguments, surface.caller);
+        let draw = |view: &View| self.drawn(&plugin, place.clone(), surface, |frame| draw(view, frame));
+        self.in_step(&plugin, surface.caller, ask, |view| &view.nodes, draw)
     }
 
     /// Asks a plugin and draws its view; again, until no email in it changed between the two: its text would contradict the
@@ -301,7 +273,6 @@ impl Pages {
     /// A link page; always drawn for an anonymous reader. `whose`: what the link says of the plugin that made it.
     pub fn link_page(
         &self,
-        caller: &Caller,
         page: &str,
         whose: Option<&str>,
         token: &str,
@@ -312,47 +283,32 @@ impl Pages {
             Maker::LeftOut(plugin) => return Err(CallError::LeftOut { plugin }),
             Maker::Unknown => return Err(CallError::NoSuch(format!("link page {page}"))),
         };
-        let view = self.ask_page(&plugin, page, None, Some(token), &[], caller)?;
+        let view = self.ask_page(&plugin, page, None, Some(token), &[], surface.caller)?;
         let place = Place::Link { page: page.to_owned(), token: token.to_owned().into() };
-        self.drawn(&plugin, caller, place, surface, |frame| keyturn_ui::draw_view(&view, frame))
+        self.drawn(&plugin, place, surface, |frame| keyturn_ui::draw_view(&view, frame))
     }
 
     /// Draws what a plugin says; what it may not say is its own error.
     fn drawn<T>(
         &self,
         plugin: &Plugin,
-        caller: &Caller,
         place: Place,
         surface: &Surface<'_>,
         draw: impl FnOnce(&Frame<'_>) -> Result<T, ViewError>,
     ) -> Result<T, CallError> {
-        self.framed(plugin, caller, place, surface, draw).map_err(|cause| CallError::view(plugin, cause))
+        self.framed(plugin, place, surface, draw).map_err(|cause| CallError::view(plugin, cause))
     }
 
     /// What all plugins show in a slot for one subject, under headings of `level` 2 or 3. One that fails leaves a quiet
     /// line with the request's id; the page stands.
-    pub fn slot(
-        &self,
-        caller: &Caller,
-        slot: &str,
-        subject: Option<&AccountId>,
-        level: u8,
-        surface: &Surface<'_>,
-    ) -> Region {
+    pub fn slot(&self, slot: &str, subject: Option<&AccountId>, level: u8, surface: &Surface<'_>) -> Region {
         let mut html = keyturn_ui::html::Html::new();
         let mut summary = keyturn_ui::Summary::default();
-        let drawn =
-            self.slot_as(caller, slot, subject, surface, |nodes, frame| keyturn_ui::draw_region(nodes, frame, level));
-        for drawn in drawn {
-            match drawn {
-                Ok(region) => {
-                    html.markup(&region.html);
-                    summary = summary.and(region.summary);
-                }
-                Err(Broken) => {
-                    html.markup(&broken(caller));
-                }
-            }
+        let drawn = self.slot_as(slot, subject, surface, |nodes, frame| keyturn_ui::draw_region(nodes, frame, level));
+        let quiet = |Broken| Region { html: broken(surface.caller), summary: Default::default() };
+        for region in drawn.into_iter().map(|drawn| drawn.unwrap_or_else(quiet)) {
+            html.markup(&region.html);
+            summary = summary.and(region.summary);
         }
         Region { html: html.done(), summary }
     }
@@ -360,7 +316,6 @@ impl Pages {
     /// What each plugin shows in a slot, drawn as `draw` does it.
     pub fn slot_as<T>(
         &self,
-        caller: &Caller,
         slot: &str,
         subject: Option<&AccountId>,
         surface: &Surface<'_>,
@@ -369,28 +324,26 @@ impl Pages {
         let of_plugin = |plugin: Arc<Plugin>| {
             let place = Place::Slot { name: slot.to_owned(), subject: subject.cloned() };
             let ask = || {
-                let regions = self.ask_slots(&plugin, slot, &[subject.cloned()], caller);
+                let regions = self.ask_slots(&plugin, slot, &[subject.cloned()], surface.caller);
                 regions.map(|mut regions| regions.pop().unwrap_or_default())
             };
-            let draw =
-                |nodes: &Vec<Node>| self.drawn(&plugin, caller, place.clone(), surface, |frame| draw(nodes, frame));
-            let drawn = self.in_step(&plugin, caller, ask, |nodes| nodes, draw);
-            drawn.map_err(|error| Broken::logged(&plugin, slot, caller, &error))
+            let draw = |nodes: &Vec<Node>| self.drawn(&plugin, place.clone(), surface, |frame| draw(nodes, frame));
+            let drawn = self.in_step(&plugin, surface.caller, ask, |nodes| nodes, draw);
+            drawn.map_err(|error| Broken::logged(&plugin, slot, surface.caller, &error))
         };
         self.plugins_with(slot).into_iter().map(of_plugin).collect()
     }
 
     /// What all plugins show in the rows of a list of accounts, at most a hundred: one call a plugin for all of them.
-    pub fn rows(&self, caller: &Caller, slot: &str, subjects: &[AccountId], surface: &Surface<'_>) -> Vec<Vec<Row>> {
-        let quiet = |Broken| Row { sentence: broken(caller), actions: Markup::text("") };
-        let rows = self.rows_as(caller, slot, subjects, surface, keyturn_ui::draw_row);
+    pub fn rows(&self, slot: &str, subjects: &[AccountId], surface: &Surface<'_>) -> Vec<Vec<Row>> {
+        let quiet = |Broken| Row { sentence: broken(surface.caller), actions: Markup::text("") };
+        let rows = self.rows_as(slot, subjects, surface, keyturn_ui::draw_row);
         rows.into_iter().map(|row| row.into_iter().map(|drawn| drawn.unwrap_or_else(quiet)).collect()).collect()
     }
 
     /// What each plugin shows in the rows of a list, drawn as `draw` does it; one that fails says so in the first row.
     pub fn rows_as<T>(
         &self,
-        caller: &Caller,
         slot: &str,
         subjects: &[AccountId],
         surface: &Surface<'_>,
@@ -399,17 +352,17 @@ impl Pages {
         let mut rows: Vec<Vec<Result<T, Broken>>> = subjects.iter().map(|_| Vec::new()).collect();
         let named: Vec<Option<AccountId>> = subjects.iter().cloned().map(Some).collect();
         for plugin in self.plugins_with(slot) {
-            let drawn = self.ask_slots(&plugin, slot, &named, caller).and_then(|regions| {
+            let drawn = self.ask_slots(&plugin, slot, &named, surface.caller).and_then(|regions| {
                 let drawn = regions.iter().zip(subjects).map(|(nodes, subject)| {
                     let place = Place::Slot { name: slot.to_owned(), subject: Some(subject.clone()) };
-                    self.drawn(&plugin, caller, place, surface, |frame| draw(nodes, frame))
+                    self.drawn(&plugin, place, surface, |frame| draw(nodes, frame))
                 });
                 drawn.collect::<Result<Vec<T>, CallError>>()
             });
             match drawn {
                 Ok(drawn) => rows.iter_mut().zip(drawn).for_each(|(rows, row)| rows.push(Ok(row))),
                 Err(error) => {
-                    let broken = Broken::logged(&plugin, slot, caller, &error);
+                    let broken = Broken::logged(&plugin, slot, surface.caller, &error);
                     rows.iter_mut().take(1).for_each(|first| first.push(Err(broken)));
                 }
             }
@@ -440,57 +393,47 @@ impl Pages {
     ///
     /// # Errors
     /// As of [`Pages::submit_form`]; [`FormError`] for what is no form of this session.
-    pub fn submit(&self, caller: &Caller, body: &[u8], surface: &Surface<'_>) -> Result<Submitted, SubmitError> {
-        self.submit_form(caller, self.read_form(caller, body)?, surface)
+    pub fn submit(&self, body: &[u8], surface: &Surface<'_>) -> Result<Submitted, SubmitError> {
+        self.submit_form(self.read_form(surface.caller, body)?, surface)
     }
 
     /// Runs a plugin's form: asks the plugin, commits, and says what to show.
     ///
     /// # Errors
     /// [`SubmitError`]; what is wrong with fields, or refused by a rule, is no error but [`Submitted::Again`].
-    pub fn submit_form(
-        &self,
-        caller: &Caller,
-        form: PostedForm<'_>,
-        surface: &Surface<'_>,
-    ) -> Result<Submitted, SubmitError> {
+    pub fn submit_form(&self, form: PostedForm<'_>, surface: &Surface<'_>) -> Result<Submitted, SubmitError> {
         let submission = match form.read {
             Ok(Posted::Submission(submission)) => submission,
-            Ok(Posted::Rate(rate)) => return self.rate(caller, &rate).map_err(SubmitError::Call),
-            Ok(Posted::Generate(generate)) => return self.generate(caller, &generate).map_err(SubmitError::Call),
+            Ok(Posted::Wish(wish)) => return Ok(self.grant(surface.caller, &wish)?),
             Err(stale) => return Ok(Submitted::Stale(stale)),
         };
         if !submission.problems.is_empty() {
             return Ok(Submitted::Again(submission.corrections(submission.problems.clone(), None)));
         }
-        self.run(caller, &submission, form.body, surface)
+        self.run(&submission, form.body, surface)
     }
 
-    fn run(
-        &self,
-        caller: &Caller,
-        submission: &form::Submission,
-        body: &[u8],
-        surface: &Surface<'_>,
-    ) -> Result<Submitted, SubmitError> {
+    fn run(&self, submission: &form::Submission, body: &[u8], surface: &Surface<'_>) -> Result<Submitted, SubmitError> {
         let plugin = self.plugin(&submission.plugin)?;
         let key = (submission.key.clone(), self.keys.mac("form body", &[body]));
-        let words = Words::of(&caller.locale);
+        let (caller, words) = (surface.caller, Words::of(&surface.caller.locale));
         let again = |errors, message| Ok(Submitted::Again(submission.corrections(errors, message)));
         match self.ask(&plugin, &submission.action, submission, Some(key), caller) {
             Ok((Some(Answer::Done((target, outcome))), own_epoch)) => Ok(Submitted::Done {
                 url: surface.links.url(&plugin.name, &target),
-                notice: self.seal_notice_for(&plugin.name, outcome, caller, submission.user_name.clone()),
+                notice: self.seal_notice(&plugin.name, outcome, caller, submission.user_name.clone()),
                 own_epoch,
             }),
             Ok((Some(Answer::Reveal(view)), _)) => {
                 let draw = |frame: &Frame<'_>| keyturn_ui::draw_view(&view, frame);
-                Ok(Submitted::Reveal(self.drawn(&plugin, caller, submission.place.clone(), surface, draw)?))
+                Ok(Submitted::Reveal(self.drawn(&plugin, submission.place.clone(), surface, draw)?))
             }
             Ok((None, _)) => again(Vec::new(), Some(words.get("already-shown").to_owned())),
-            Ok((Some(Answer::Rate(strength)), _)) => Ok(Submitted::Rate(form::rate_answer(&strength, &caller.locale))),
+            Ok((Some(Answer::Rate(strength)), _)) => {
+                Ok(Submitted::Script(form::rate_answer(&strength, &caller.locale)))
+            }
             Ok((Some(Answer::Generated(password)), _)) => {
-                Ok(Submitted::Generated(form::generated_answer(&Zeroizing::new(password))))
+                Ok(Submitted::Script(form::generated_answer(&Zeroizing::new(password))))
             }
             Err(CallError::StepUp { .. }) => Ok(Submitted::StepUp(self.hold(caller, body))),
             Err(CallError::Failed(Failure::Invalid(errors))) => {
@@ -499,7 +442,7 @@ impl Pages {
             }
             Err(CallError::Failed(Failure::Refused(refusal))) => again(Vec::new(), Some(refusal.message)),
             // The link has expired: its page says so, before anything else.
-            Err(CallError::Failed(Failure::Expired)) if submission.token().is_some() => again(Vec::new(), None),
+            Err(CallError::Failed(Failure::Expired)) if submission.place.token().is_some() => again(Vec::new(), None),
             Err(CallError::Failed(Failure::Throttled(seconds))) => {
                 let time = words.duration(u64::from(seconds));
                 again(Vec::new(), Some(words.fill("wait", &[("time", &time)])))
@@ -520,7 +463,7 @@ impl Pages {
         caller: &Caller,
     ) -> Answered<FormAnswer> {
         let inputs = wit_inputs(&posted.inputs);
-        self.ask_submit(plugin, operation, posted.subject.as_ref(), posted.token(), &inputs.0, key, caller)
+        self.ask_submit(plugin, operation, posted.subject.as_ref(), posted.place.token(), &inputs.0, key, caller)
     }
 
     /// Reads what was posted together from a page that has one form for several, see [`form::joined`].
@@ -532,8 +475,8 @@ impl Pages {
             Ok(joined) => Ok(joined),
             Err(Unready::Again(corrections)) => Err(Submitted::Again(*corrections)),
             Err(Unready::Stale(stale)) => Err(Submitted::Stale(stale)),
-            Err(Unready::Generate(wish, beside)) => match self.generate(caller, &wish)? {
-                Submitted::Again(corrections) => Err(Submitted::Again(joined::together(corrections, beside))),
+            Err(Unready::Generate(wish, beside)) => match self.grant(caller, &wish)? {
+                Submitted::Again(corrections) => Err(Submitted::Again(corrections.and(beside))),
                 answer => Err(answer),
             },
         }
@@ -548,24 +491,23 @@ impl Pages {
     /// [`SubmitError`].
     pub fn submit_joined(
         &self,
-        caller: &Caller,
         joined: &Joined,
         own: &str,
         body: &[u8],
         surface: &Surface<'_>,
     ) -> Result<Vec<Submitted>, SubmitError> {
-        let words = Words::of(&caller.locale);
+        let words = Words::of(&surface.caller.locale);
         let mut answers = Vec::new();
-        let parts = joined.parts();
+        let parts = &joined.parts;
         for (at, part) in parts.iter().enumerate().filter(|(_, part)| part.submission.plugin != own) {
-            let answer = match self.run(caller, &part.submission, &part.body, surface)? {
-                Submitted::StepUp(_) => Submitted::StepUp(self.hold(caller, body)),
+            let answer = match self.run(&part.submission, &part.body, surface)? {
+                Submitted::StepUp(_) => Submitted::StepUp(self.hold(surface.caller, body)),
                 Submitted::Again(corrections) => {
                     // The plugins' before it are done, and drawn as they are now.
                     let others = parts.iter().enumerate();
                     let waiting = others.filter(|(n, other)| *n > at || other.submission.plugin == own);
                     let kept = waiting.map(|(_, other)| other.submission.kept(words));
-                    Submitted::Again(joined::together(corrections, kept))
+                    Submitted::Again(corrections.and(kept))
                 }
                 answer => answer,
             };
@@ -601,41 +543,33 @@ impl Pages {
         Ok(Zeroizing::new(body.to_vec()))
     }
 
-    /// A generated password: for the script unchanged, else shown beside its field in the form as it was typed.
-    fn generate(&self, caller: &Caller, generate: &form::Generate) -> Result<Submitted, CallError> {
-        let submission = &generate.submission;
+    /// A password's strength, or a generated password: for the script unchanged, else shown beside its field in the form as it
+    /// was typed.
+    fn grant(&self, caller: &Caller, wish: &form::Wish) -> Result<Submitted, CallError> {
+        let submission = &wish.submission;
         let plugin = self.plugin(&submission.plugin)?;
-        let (answer, _) = self.ask(&plugin, &generate.operation, submission, None, caller)?;
-        match answer {
-            Some(Answer::Generated(password)) if generate.script => {
-                Ok(Submitted::Generated(form::generated_answer(&Zeroizing::new(password))))
+        let (answer, _) = self.ask(&plugin, &wish.operation, submission, None, caller)?;
+        match (wish.of, answer) {
+            (Wished::Rating, Some(Answer::Rate(strength))) => {
+                Ok(Submitted::Script(form::rate_answer(&strength, &caller.locale)))
             }
-            Some(Answer::Generated(password)) => {
+            (Wished::Rating, _) => Err(CallError::view(&plugin, "no rate for a rate")),
+            (Wished::Password { script: true }, Some(Answer::Generated(password))) => {
+                Ok(Submitted::Script(form::generated_answer(&Zeroizing::new(password))))
+            }
+            (Wished::Password { .. }, Some(Answer::Generated(password))) => {
                 let password = Zeroizing::new(password);
                 let mut corrections = submission.corrections(Vec::new(), None);
-                corrections.generated = Some(Box::new(form::Generated { field: generate.field.clone(), password }));
+                corrections.generated = Some(Box::new(form::Generated { field: wish.field.clone(), password }));
                 Ok(Submitted::Again(corrections))
             }
             _ => Err(CallError::view(&plugin, "no password where one was to be generated")),
         }
     }
 
-    fn rate(&self, caller: &Caller, rate: &form::Rate) -> Result<Submitted, CallError> {
-        let plugin = self.plugin(&rate.plugin)?;
-        let (subject, token, inputs) = (rate.subject.as_ref(), rate.place.token(), wit_inputs(&rate.inputs));
-        let (answer, _) = self.ask_submit(&plugin, &rate.operation, subject, token, &inputs.0, None, caller)?;
-        match answer {
-            Some(Answer::Rate(strength)) => Ok(Submitted::Rate(form::rate_answer(&strength, &caller.locale))),
-            _ => Err(CallError::view(&plugin, "no rate for a rate")),
-        }
-    }
-
     /// Seals an outcome for the cookie [`NOTICE_COOKIE`], valid for one minute and for this caller; [`Pages::notice`] draws it.
-    pub fn seal_notice(&self, plugin: &str, outcome: Outcome, caller: &Caller) -> String {
-        self.seal_notice_for(plugin, outcome, caller, None)
-    }
-
-    fn seal_notice_for(&self, plugin: &str, outcome: Outcome, caller: &Caller, user_name: Option<String>) -> String {
+    /// `user_name`: as the form has shown it.
+    pub fn seal_notice(&self, plugin: &str, outcome: Outcome, caller: &Caller, user_name: Option<String>) -> String {
         let notice = Notice { plugin: plugin.to_owned(), outcome, until: now() + NOTICE_LIFETIME, user_name };
         let json = serde_json::to_vec(&notice).unwrap_or_default();
         self.keys.seal_text(&["notice", &caller.actor.name()], &json)
@@ -654,15 +588,15 @@ impl Pages {
 
     /// Draws the notice of the cookie [`NOTICE_COOKIE`], to stand before the page's h1; none if it is not for this
     /// caller, or too late. Take the cookie away with the same answer.
-    pub fn notice(&self, caller: &Caller, sealed: &str, surface: &Surface<'_>) -> Option<Markup> {
-        let notice = self.open_notice(caller, sealed)?;
+    pub fn notice(&self, sealed: &str, surface: &Surface<'_>) -> Option<Markup> {
+        let notice = self.open_notice(surface.caller, sealed)?;
         let place = Place::Slot { name: "notice".to_owned(), subject: None };
         let draw = |frame: &Frame<'_>| keyturn_ui::draw_outcome(&notice.outcome, frame).ok();
         if notice.plugin == OWN {
-            return self.framed_own(caller, place, surface, draw);
+            return self.framed_own(OWN, place, surface, draw);
         }
         let plugin = self.plugin(&notice.plugin).ok()?;
-        self.framed(&plugin, caller, place, surface, draw)
+        self.framed(&plugin, place, surface, draw)
     }
 }
 

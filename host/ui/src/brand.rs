@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use super::look::Asset;
 
-/// What pages and emails call the panel, and where they lead.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Brand {
-    /// Its name.
-    pub name: String,
-    /// Whom to ask for help: an email address or a sentence.
-    pub contact: String,
-    /// Where people sign in, as emails name it: a whole address, or a path from the origin of links.
-    pub sign_in: String,
-    /// The time zone of times that people read, an IANA name.
-    pub zone: jiff::tz::TimeZone,
-    /// The operator's own colours, see [`crate::theme::theme_css`]; none: those of the style sheet.
-    pub look: Option<Arc<Asset>>,
+keyturn_core::with_defaults! {
+    /// What pages and emails call the panel, and where they lead.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Brand {
+        /// Its name.
+        pub name: String = "Keyturn".to_owned(),
+        /// Whom to ask for help: an email address or a sentence.
+        pub contact: String = "your administrator".to_owned(),
+        /// Where people sign in, as emails name it: a whole address, or a path from the origin of links.
+        pub sign_in: String = "/".to_owned(),
+        /// The time zone of times that people read, an IANA name.
+        pub zone: jiff::tz::TimeZone = jiff::tz::TimeZone::UTC,
+        /// The operator's own colours, see [`crate::theme::theme_css`]; none: those of the style sheet.
+        pub look: Option<Arc<Asset>> = None,
+    }
 }
 
 impl Brand {
@@ -24,17 +26,5 @@ impl Brand {
     pub fn help(&self) -> Option<String> {
         let contact = &self.contact;
         (contact.contains('@') && !contact.contains(' ')).then(|| format!("mailto:{contact}"))
-    }
-}
-
-impl Default for Brand {
-    fn default() -> Self {
-        Self {
-            name: "Keyturn".to_owned(),
-            contact: "your administrator".to_owned(),
-            sign_in: "/".to_owned(),
-            zone: jiff::tz::TimeZone::UTC,
-            look: None,
-        }
     }
 }

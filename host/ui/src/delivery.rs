@@ -1,7 +1,7 @@
 //! The state of an email, as far as a reader may know it.
 
 use keyturn_core::accounts::AccountId;
-use keyturn_core::mail::{ATTEMPTS, MailState, Obstacle};
+use keyturn_core::mail::{MailState, Obstacle};
 
 /// The life of one email so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,9 +40,6 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// How many attempts an email gets.
-    pub const ATTEMPTS: u32 = ATTEMPTS;
-
     /// Whether its state may still change without anybody's help.
     pub fn waits(&self) -> bool {
         matches!(self.state, MailState::Queued | MailState::Sending | MailState::Delayed)

@@ -4,7 +4,6 @@ use jiff::tz::TimeZone;
 use keyturn_contract::keyturn::ui::nodes::{AccountField, Target};
 use keyturn_core::caller::Caller;
 use keyturn_core::seal::Keys;
-use keyturn_core::words::Words;
 
 use crate::brand::Brand;
 use crate::delivery::Delivery;
@@ -22,6 +21,22 @@ pub trait Links {
     }
 }
 
+/// Where in the panel something is shown, and to whom.
+#[derive(Clone, Copy)]
+pub struct Surface<'a> {
+    /// The reader, or the sender of a form; forms are bound to their session.
+    pub caller: &'a Caller,
+    /// The address of its page: its forms post there.
+    pub submit_url: &'a str,
+    /// The id of a form element of the panel: the fields here are then a part of that form and saved with it, see
+    /// [`crate::form::joined`]. None: each form is separate.
+    pub join: Option<&'a str>,
+    /// Where targets lead.
+    pub links: &'a dyn Links,
+    /// The errors of the form posted last.
+    pub corrections: Option<&'a Corrections>,
+}
+
 /// The surroundings of a drawing: which plugin, its grants, the reader, the place.
 #[derive(Clone)]
 pub struct Frame<'a> {
@@ -33,16 +48,10 @@ pub struct Frame<'a> {
     pub may_input: bool,
     /// The grant `passwords`: password fields.
     pub may_passwords: bool,
-    /// The reader; forms are bound to their session.
-    pub caller: &'a Caller,
     /// The page or region.
     pub place: Place,
-    /// Where forms post: the address of the page around this.
-    pub submit_url: &'a str,
-    /// The id of the page's own form element that these forms are parts of, see [`crate::form::joined`].
-    pub join: Option<&'a str>,
-    /// Where targets lead.
-    pub links: &'a dyn Links,
+    /// The reader, and the page around it.
+    pub surface: Surface<'a>,
     /// What the panel is called, and whom to ask.
     pub brand: &'a Brand,
     /// The reader's zone.
@@ -53,14 +62,6 @@ pub struct Frame<'a> {
     pub account: &'a dyn Fn(&str, AccountField) -> Option<String>,
     /// An email by its id, if this reader may see its state.
     pub mail: &'a dyn Fn(&str) -> Option<Delivery>,
-    /// The errors of the form posted last, if it is here.
-    pub corrections: Option<&'a Corrections>,
     /// The keys that seal forms.
     pub keys: &'a Keys,
-}
-
-impl Frame<'_> {
-    pub(crate) fn words(&self) -> Words {
-        Words::of(&self.caller.locale)
-    }
 }

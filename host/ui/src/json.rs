@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use serde_json::{Value as Json, json};
 
 use super::delivery::Delivery;
-use super::form::{self, AGAIN, Corrections, GENERATE, RATE, SEALED, TypedValue};
+use super::form::{self, AGAIN, Corrections, GENERATE, RATE, SEALED};
 use super::frame::Frame;
 use super::html::nodes::Painter;
 use super::limits::{self, ViewError};
@@ -69,6 +69,13 @@ fn name(of: impl Debug) -> String {
 /// Texts as in the HTML: without invisible characters.
 fn seen(text: &str) -> String {
     text.chars().filter(|c| !super::html::dropped(*c)).collect()
+}
+
+fn offered(choice: &Choice) -> Json {
+    let options = choice.options.iter().map(|option| {
+        json!({ "value": option.value, "label": seen(&option.label), "hint": option.hint.as_deref().map(seen) })
+    });
+    json!({ "options": options.collect::<Vec<_>>(), "value": choice.value })
 }
 
 struct Writer<'f> {
@@ -218,7 +225,7 @@ impl<'f> Writer<'f> {
     /// Where a form posts, and its hidden values.
     fn posted(&self, submission: &Submission, fields: &[Field]) -> Json {
         let sealed = form::sealed(submission, fields, &[], self.painter.frame, false);
-        json!({ "url": self.painter.frame.submit_url, "hidden": { SEALED: sealed } })
+        json!({ "url": self.painter.frame.surface.submit_url, "hidden": { SEALED: sealed } })
     }
 
     fn form(&mut self, form: &Form) -> Json {
@@ -237,17 +244,14 @@ impl<'f> Writer<'f> {
     }
 
     fn field(&self, field: &Field, corrections: Option<&Corrections>) -> Option<Json> {
-        let typed = corrections.and_then(|corrections| corrections.typed(&field.name));
-        let line =
-            |line: &Line| json!({ "line": name(line.kind), "value": seen(TypedValue::in_line(typed, &line.value)) });
+        let field = &corrections.map_or_else(|| field.clone(), |corrections| corrections.refilled(field));
+        let line = |line: &Line| json!({ "line": name(line.kind), "value": seen(&line.value) });
         let (kind, more) = match &field.kind {
             FieldKind::Hidden(_) => return None,
             FieldKind::Line(of) => ("line", line(of)),
             FieldKind::Fixed(of) => ("fixed", line(of)),
-            FieldKind::Tick(ticked) => {
-                ("tick", json!({ "value": TypedValue::in_tick(typed, *ticked), "sent": form::TICKED }))
-            }
-            FieldKind::Choice(choice) => ("choice", self.choice(choice, typed, corrections.is_some())),
+            FieldKind::Tick(ticked) => ("tick", json!({ "value": ticked, "sent": form::TICKED })),
+            FieldKind::Choice(choice) => ("choice", offered(choice)),
             FieldKind::CurrentPassword => ("current-password", json!({})),
             FieldKind::NewPassword(new) => ("new-password", self.new_password(field, new, corrections)),
         };
@@ -273,14 +277,6 @@ impl<'f> Writer<'f> {
             }
         }
         Some(drawn)
-    }
-
-    fn choice(&self, choice: &Choice, typed: Option<&TypedValue>, posted: bool) -> Json {
-        let options = choice.options.iter().map(|option| {
-            json!({ "value": option.value, "label": seen(&option.label), "hint": option.hint.as_deref().map(seen) })
-        });
-        let chosen = TypedValue::in_choice(typed, posted, choice.value.as_deref());
-        json!({ "options": options.collect::<Vec<_>>(), "value": chosen })
     }
 
     /// `rate` and `generate` name the member of the body that asks for these, with this field's name as its value.

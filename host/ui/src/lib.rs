@@ -23,7 +23,7 @@ pub use keyturn_core::words;
 pub use brand::Brand;
 pub use delivery::Delivery;
 pub use form::{Corrections, FieldError};
-pub use frame::{Frame, Links};
+pub use frame::{Frame, Links, Surface};
 pub use html::Markup;
 pub use html::nodes::Summary;
 pub use keyturn_contract::keyturn::ui::nodes;
@@ -69,8 +69,8 @@ pub fn draw_view(view: &View, frame: &Frame<'_>) -> Result<Page, ViewError> {
     let mut painter = Painter::new(frame, 2);
     painter.sections(&view.nodes);
     let body = painter.html.done();
-    let summary = painter.summary().draw(frame.words());
-    let prefix = if summary.is_empty() { "" } else { frame.words().get("error-prefix") };
+    let summary = painter.summary().draw(painter.words);
+    let prefix = if summary.is_empty() { "" } else { painter.words.get("error-prefix") };
     let title = format!("{prefix}{}", painter.plain(&view.title));
     painter.html.markup(&summary);
     if let Some(outcome) = &view.outcome {

@@ -59,11 +59,8 @@ pub(super) fn outcome(outcome: &Outcome, frame: &Frame<'_>) -> Result<(), ViewEr
 /// Checks a region.
 pub(super) fn region(nodes: &[Node], frame: &Frame<'_>) -> Result<(), ViewError> {
     let mut check = Check::new(frame);
-    match &frame.place {
-        Place::Slot { name, .. } if name == "sign-in.below" => check.sign_in(nodes, name)?,
-        Place::Slot { name, .. } if name == "customers.row" => check.row(nodes, name)?,
-        Place::Slot { name, .. } if name == "customer.actions" => check.actions_only(nodes, name)?,
-        _ => {}
+    if let Place::Slot { name, .. } = &frame.place {
+        check.slot(nodes, name)?;
     }
     check.nodes(nodes)
 }
@@ -71,7 +68,7 @@ pub(super) fn region(nodes: &[Node], frame: &Frame<'_>) -> Result<(), ViewError>
 /// Checks a customer's row.
 pub(super) fn row(nodes: &[Node], frame: &Frame<'_>) -> Result<(), ViewError> {
     let mut check = Check::new(frame);
-    check.row(nodes, "customers.row")?;
+    check.slot(nodes, "customers.row")?;
     check.nodes(nodes)
 }
 
@@ -316,48 +313,31 @@ impl<'f> Check<'f> {
         Ok(())
     }
 
-    fn slot(&self, fits: bool, slot: &str, what: &str, takes: &str) -> Result<(), ViewError> {
-        self.hold(fits, || format!("the slot {slot} takes {takes}, not {what}"))
-    }
-
-    fn sign_in(&self, nodes: &[Node], slot: &str) -> Result<(), ViewError> {
-        const TAKES: &str = "texts and links";
-        nodes.iter().try_for_each(|node| {
-            let Node::Text(sentence) = node else { return self.slot(false, slot, kind(node), TAKES) };
-            let plain =
-                |value: &Value| matches!(value, Value::Text(_) | Value::Link(_) | Value::Brand | Value::Contact);
-            self.slot(sentence.iter().all(plain), slot, "other values", TAKES)
-        })
-    }
-
-    fn row(&self, nodes: &[Node], slot: &str) -> Result<(), ViewError> {
-        const TAKES: &str = "one sentence with at most two badges, and at most two actions";
+    /// What a slot takes less than other regions do.
+    fn slot(&self, nodes: &[Node], slot: &str) -> Result<(), ViewError> {
+        let (takes, plain, most_sentences, most_actions) = match slot {
+            "sign-in.below" => ("texts and links", true, usize::MAX, 0),
+            "customers.row" => ("one sentence with at most two badges, and at most two actions", false, 1, 2),
+            "customer.actions" => ("at most four actions", false, 0, 4),
+            _ => return Ok(()),
+        };
+        let fits = |fits: bool, what: &str| self.hold(fits, || format!("the slot {slot} takes {takes}, not {what}"));
+        let is_plain = |value: &Value| matches!(value, Value::Text(_) | Value::Link(_) | Value::Brand | Value::Contact);
+        let is_badge = |value: &&Value| matches!(value, Value::Badge(_));
         let (mut sentences, mut actions) = (0, 0);
         for node in nodes {
             match node {
-                Node::Text(sentence) => {
+                Node::Text(sentence) if most_sentences > 0 => {
                     sentences += 1;
-                    let badges = sentence.iter().filter(|value| matches!(value, Value::Badge(_))).count();
-                    self.slot(badges <= 2, slot, "more badges", TAKES)?;
+                    fits(!plain || sentence.iter().all(is_plain), "other values")?;
+                    fits(sentence.iter().filter(is_badge).count() <= 2, "more badges")?;
                 }
-                Node::Actions(some) => actions += some.len(),
-                other => self.slot(false, slot, kind(other), TAKES)?,
+                Node::Actions(some) if most_actions > 0 => actions += some.len(),
+                other => fits(false, kind(other))?,
             }
         }
-        self.slot(sentences <= 1, slot, "more sentences", TAKES)?;
-        self.slot(actions <= 2, slot, "more actions", TAKES)
-    }
-
-    fn actions_only(&self, nodes: &[Node], slot: &str) -> Result<(), ViewError> {
-        const TAKES: &str = "at most four actions";
-        let mut count = 0;
-        for node in nodes {
-            match node {
-                Node::Actions(actions) => count += actions.len(),
-                other => self.slot(false, slot, kind(other), TAKES)?,
-            }
-        }
-        self.slot(count <= 4, slot, "more actions", TAKES)
+        fits(sentences <= most_sentences, "more sentences")?;
+        fits(actions <= most_actions, "more actions")
     }
 }
 

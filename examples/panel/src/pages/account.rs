@@ -66,13 +66,10 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
     let account = person.account().ok_or(Failed::SignIn)?;
     let words = request.words();
     let caller = request.visitor.caller();
-    let facts = request.region("account", None, &facts(words, &person), &request.surface("/account", None))?;
-    let sessions = sessions(request, &person)?;
-    let sessions = request.region("sessions", None, &sessions, &request.surface("/account", corrections))?;
-    let plugins = {
-        let surface = request.surface("/account", corrections);
-        request.site.host.slot(&caller, "account.sections", Some(&account), 2, &surface)
-    };
+    let surface = request.surface(&caller, "/account", corrections);
+    let facts = request.region("account", None, &facts(words, &person), &surface)?;
+    let sessions = request.region("sessions", None, &sessions(request, &person)?, &surface)?;
+    let plugins = request.site.host.slot("account.sections", Some(&account), 2, &surface);
     let activity = activity::of(request, &account)?;
     let summary = plugins.summary.and(sessions.summary).draw(words.host);
     let mut body = Html::new();

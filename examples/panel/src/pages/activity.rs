@@ -55,7 +55,7 @@ pub fn of(request: &Request, account: &AccountId) -> Result<Markup, Failed> {
         },
     };
     let nodes = [Node::Heading(words.get("activity-title").to_owned()), Node::Table(table)];
-    Ok(request.region("activity", Some(account), &nodes, &request.surface("", None))?.html)
+    Ok(request.region("activity", Some(account), &nodes, &request.surface(&request.visitor.caller(), "", None))?.html)
 }
 
 fn actor(request: &Request, words: Words, name: &str) -> Result<String, Failed> {

@@ -54,7 +54,7 @@ pub fn save(request: &mut Request) -> Result<Option<Submitted>, Failed> {
         Err(answer) => return Ok(Some(*answer)),
     };
     let (viewer, _, person) = people::subject(request)?;
-    if joined.is_untouched() {
+    if joined.parts.is_empty() {
         request.say("said-unchanged", 0);
         return Ok(None);
     }
@@ -74,8 +74,8 @@ pub fn save(request: &mut Request) -> Result<Option<Submitted>, Failed> {
     }
     let submit_url = request.address(&[]);
     let answers = {
-        let surface = request.surface(&submit_url, None);
-        site.host.submit_joined(&caller, &joined, OWN, &request.body, &surface)?
+        let surface = request.surface(&caller, &submit_url, None);
+        site.host.submit_joined(&joined, OWN, &request.body, &surface)?
     };
     for answer in answers {
         match answer {
@@ -137,9 +137,9 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
     let caller = request.visitor.caller();
     let nodes = form(words, &person);
     let submit_url = request.address(&[]);
-    let surface = Surface { join: Some(FORM), ..request.surface(&submit_url, corrections) };
+    let surface = Surface { join: Some(FORM), ..request.surface(&caller, &submit_url, corrections) };
     let own = request.region("details", Some(&account), &nodes, &surface)?;
-    let plugins = request.site.host.slot(&caller, "customer.details", Some(&account), 2, &surface);
+    let plugins = request.site.host.slot("customer.details", Some(&account), 2, &surface);
     let summary = own.summary.and(plugins.summary).draw(words.host);
     let (list, overview) = (format!("/{}", folk.path()), person.url());
     let cancel = Link { label: words.host.get("cancel"), url: &overview };

@@ -39,14 +39,14 @@ pub fn posted(request: &mut Request, run: Run, draw: Draw) -> Result<Response, F
                 let corrections = submission.corrections(submission.problems.clone(), None);
                 again(request, &corrections, draw)
             }
-            Ok(Posted::Rate(_) | Posted::Generate(_)) => Err(Failed::Forged),
+            Ok(Posted::Wish(_)) => Err(Failed::Forged),
             Err(late) => stale(request, *late, draw),
         };
     }
     let submit_url = request.address(&[]);
     let submitted = {
-        let surface = request.surface(&submit_url, None);
-        site.host.submit_form(&caller, form, &surface)?
+        let surface = request.surface(&caller, &submit_url, None);
+        site.host.submit_form(form, &surface)?
     };
     settled(request, submitted, draw)
 }
@@ -61,8 +61,7 @@ pub fn settled(request: &mut Request, submitted: Submitted, draw: Draw) -> Resul
             }
             Ok(answer::see_other(&url))
         }
-        Submitted::Rate(json) => Ok(answer::json(json)),
-        Submitted::Generated(json) => Ok(answer::json(json.to_string())),
+        Submitted::Script(json) => Ok(answer::json(json.to_string())),
         Submitted::StepUp(held) => step_up::ask(request, &held),
         Submitted::Again(corrections) => again(request, &corrections, draw),
         Submitted::Stale(late) => stale(request, *late, draw),

@@ -37,7 +37,7 @@ pub fn sign_out(request: &mut Request) -> Result<Response, Failed> {
 
 /// Chooses the colours. It changes only a cookie, so the browser's word on where the post comes from is enough.
 pub fn theme(request: &mut Request) -> Result<Response, Failed> {
-    let theme = Theme::named(&posted(request, "theme").unwrap_or_default());
+    let theme = posted(request, "theme").and_then(|name| Theme::named(&name)).unwrap_or_default();
     request.set_cookie(THEME_COOKIE, theme.name(), Some(YEAR));
     let back = posted(request, "back").unwrap_or_default();
     Ok(answer::see_other(local(&back)))

@@ -21,7 +21,7 @@ pub fn runs(person: &Person) -> bool {
     matches!(person.kind, Kind::Owner | Kind::Administrator)
 }
 
-fn may(person: &Person, page: OperatorPage) -> bool {
+fn may(person: &Person, page: &OperatorPage) -> bool {
     if page.under() == "outbox" { person.kind != Kind::Customer } else { runs(person) }
 }
 
@@ -33,10 +33,10 @@ pub fn navigation(request: &Request, person: &Person) -> Vec<(String, Vec<Item>)
     let here = request.path.strip_prefix(ADDRESS).and_then(|path| OperatorPage::named(path.trim_start_matches('/')));
     let mut groups: Vec<(String, Vec<Item>)> = Vec::new();
     let pages = request.site.host.operator_pages(&request.visitor.caller());
-    for page in pages.into_iter().filter(|page| may(person, *page)) {
+    for page in pages.into_iter().filter(|page| may(person, page)) {
         let Some((group, label)) = page.navigation(&request.visitor.locale) else { continue };
-        let current = here.is_some_and(|here| here.under() == page.name());
-        let item = (label, format!("{ADDRESS}/{}", page.name()), current);
+        let current = here.is_some_and(|here| here.under() == page.name);
+        let item = (label, format!("{ADDRESS}/{}", page.name), current);
         match groups.last_mut() {
             Some((last, items)) if *last == group => items.push(item),
             _ => groups.push((group, vec![item])),
@@ -45,7 +45,7 @@ pub fn navigation(request: &Request, person: &Person) -> Vec<(String, Vec<Item>)
     groups
 }
 
-fn asked(request: &Request) -> Result<OperatorPage, Failed> {
+fn asked(request: &Request) -> Result<&'static OperatorPage, Failed> {
     let page = OperatorPage::named(request.param("page")).ok_or(Failed::NoPage)?;
     if may(&request.person()?, page) { Ok(page) } else { Err(Failed::Forbidden) }
 }
@@ -64,8 +64,8 @@ pub fn post(request: &mut Request) -> Result<Response, Failed> {
     let caller = request.visitor.caller();
     let submit_url = request.address(&[]);
     let submitted = {
-        let (host, surface) = (&request.site.host, request.surface(&submit_url, None));
-        host.operator_submit(&caller, host.read_form(&caller, &request.body)?, &surface)?
+        let (host, surface) = (&request.site.host, request.surface(&caller, &submit_url, None));
+        host.operator_submit(host.read_form(&caller, &request.body)?, &surface)?
     };
     forms::settled(request, submitted, draw)
 }
@@ -75,8 +75,8 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
     let caller = request.visitor.caller();
     let submit_url = request.address(&[]);
     let drawn = {
-        let (site, surface) = (&request.site, request.surface(&submit_url, corrections));
-        site.host.operator_page(&caller, page, &request.query, &surface, &site.start)?
+        let (site, surface) = (&request.site, request.surface(&caller, &submit_url, corrections));
+        site.host.operator_page(page, &request.query, &surface, &site.start)?
     };
     let mut response = forms::plugin_page(request, &drawn, None);
     if let Some(csp) = page.csp().and_then(|csp| csp.parse().ok()) {

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::tz::TimeZone;
 use keyturn_host::accounts::AccountId;
+use keyturn_host::embed::Surface;
 use keyturn_host::view::html::nodes::Painter;
 use keyturn_host::view::html::{Html, Markup};
 use keyturn_host::view::nodes::{Action, Badge, Fact, Form, Intent, Node, Run, Target, TextLink, Tone, Value};
@@ -18,7 +19,7 @@ use crate::pages::account::write_down;
 use crate::pages::forms::{self, Submission, said, target};
 use crate::pages::{activity, operator, people};
 use crate::people::{Kind, Person, account};
-use crate::request::{Request, Sheet, role_key, title_key};
+use crate::request::{OWN, Request, Sheet, role_key, title_key};
 use crate::words::Words;
 
 const LABEL: usize = 120;
@@ -61,12 +62,9 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
 
     let facts = facts(words, &viewer, &person, &request.site.host.brand().zone);
     let submit_url = request.address(&[]);
-    let own = request.region("overview", Some(&account), &facts, &request.surface(&submit_url, corrections))?;
-    let submit_url = request.address(&[]);
-    let plugins = {
-        let surface = request.surface(&submit_url, corrections);
-        request.site.host.slot(&caller, "customer.sections", Some(&account), 2, &surface)
-    };
+    let surface = request.surface(&caller, &submit_url, corrections);
+    let own = request.region("overview", Some(&account), &facts, &surface)?;
+    let plugins = request.site.host.slot("customer.sections", Some(&account), 2, &surface);
     let activity = activity::of(request, &account)?;
     let mut body = Html::new();
     // One row of cards, the plugins' first: people come here to see the state of an email.
@@ -74,12 +72,11 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
     body.markup(&activity);
     let mut summary = Html::new();
     if operator::runs(&viewer) {
-        let surface = request.surface(&submit_url, None);
-        summary.markup(&request.site.host.stopped_banner(&caller, &request.site.start, &surface));
+        summary.markup(&request.site.host.stopped_banner(&request.site.start, &surface));
     }
     let summary = summary.markup(&own.summary.and(plugins.summary).draw(words.host)).done();
 
-    let actions = actions(request, &account, &submit_url);
+    let actions = actions(request, &account, &Surface { corrections: None, ..surface });
     let list = format!("/{}", folk.path());
     let above = [Link { label: words.get(title_key(folk)), url: &list }];
     let sheet = Sheet {
@@ -132,7 +129,8 @@ fn ask(
         }]));
     }
     let submit_url = request.address(&[]);
-    let surface = request.surface(&submit_url, corrections);
+    let caller = request.visitor.caller();
+    let surface = request.surface(&caller, &submit_url, corrections);
     let region = request.region("end-sessions", Some(&account), &nodes, &surface)?;
     let title = words.fill("end-sessions-title", &[("name", &person.name)]);
     let list = format!("/{}", folk.path());
@@ -150,27 +148,23 @@ fn ask(
     Ok(answer::page(StatusCode::OK, &html))
 }
 
-fn actions(request: &Request, account: &AccountId, submit_url: &str) -> Markup {
+fn actions(request: &Request, account: &AccountId, surface: &Surface<'_>) -> Markup {
     let words = request.words();
     let action =
         |label: &str, run: Run| Action { label: label.to_owned(), intent: Intent::Neutral, run, unavailable: None };
     let actions = [action(words.get("details-manage"), Run::Go(Target::AccountDetails(account.to_string())))];
     // Plugins' first: people come here for these.
-    let plugins = {
-        let surface = request.surface(submit_url, None);
-        request.site.host.rows(&request.visitor.caller(), "customer.actions", std::slice::from_ref(account), &surface)
-    };
+    let plugins = request.site.host.rows("customer.actions", std::slice::from_ref(account), surface);
     let mut all = Html::new();
     for row in plugins.into_iter().flatten() {
         all.markup(&row.actions).markup(&row.sentence);
     }
     let place = Place::Slot { name: "overview.actions".to_owned(), subject: Some(account.clone()) };
-    let caller = request.visitor.caller();
-    let own = request.framed(&caller, place, &request.surface(submit_url, None), |frame| {
+    let own = request.site.host.framed_own(OWN, place, surface, |frame| {
         let mut painter = Painter::new(frame, 2);
         painter.row_actions(&actions);
         // Another page first asks about what would end.
-        let url = format!("{}?ask={END_SESSIONS}", submit_url.split('?').next().unwrap_or_default());
+        let url = format!("{}?ask={END_SESSIONS}", surface.submit_url.split('?').next().unwrap_or_default());
         let link = Link { label: words.get("end-sessions"), url: &url };
         painter.html.markup(&button_link(link, Intent::Neutral));
         painter.html.done()

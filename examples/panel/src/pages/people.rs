@@ -6,7 +6,7 @@ use keyturn_host::accounts::AccountId;
 use keyturn_host::view::Corrections;
 use keyturn_host::view::html::table::Grid;
 use keyturn_host::view::html::{Html, Markup, values};
-use keyturn_host::view::nodes::{Badge, ColumnKind, Intent, Tone};
+use keyturn_host::view::nodes::{ColumnKind, Intent, Tone};
 use keyturn_host::view::shell::parts::{button_link, paging, search, tabs};
 use keyturn_host::view::shell::{Heading, Link};
 
@@ -82,9 +82,8 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
     if found > 0 {
         body.markup(&pages(request, words, page, found, listing.people.len()));
     }
-    let kept = [("show", filter.name())];
-    let kept = if filter == Filter::All { &[][..] } else { &kept[..] };
-    let actions = search(&here, words.get("search-label"), &typed, kept, words.host);
+    let list = if filter == Filter::All { here } else { format!("{here}?show={}", filter.name()) };
+    let actions = search(&list, words.get("search-label"), &typed, words.host);
     let nothing = Markup::default();
     let actions = if listing.total > 0 { &actions } else { &nothing };
     let sheet = Sheet {
@@ -166,11 +165,11 @@ fn table(
     let subjects: Vec<AccountId> = others().filter_map(Person::account).collect();
     let caller = request.visitor.caller();
     let submit_url = request.address(&[]);
-    let surface = request.surface(&submit_url, corrections);
+    let surface = request.surface(&caller, &submit_url, corrections);
     let mut said = if subjects.is_empty() {
         Vec::new().into_iter()
     } else {
-        request.site.host.rows(&caller, "customers.row", &subjects, &surface).into_iter()
+        request.site.host.rows("customers.row", &subjects, &surface).into_iter()
     };
     let rows: Vec<(Vec<Markup>, Markup)> = listing
         .people
@@ -223,10 +222,7 @@ pub fn state_badge(words: Words, person: &Person) -> (Tone, &str) {
 }
 
 fn badge(tone: Tone, text: &str) -> Markup {
-    let mut html = Html::new();
-    let text = text.to_owned();
-    values::badge(&mut html, &Badge { tone, text });
-    html.done()
+    values::badge(&mut Html::new(), tone, text).done()
 }
 
 fn state(words: Words, person: &Person) -> Markup {

@@ -30,9 +30,9 @@ fn draw(request: &mut Request, corrections: Option<&Corrections>) -> Result<Resp
         request.query.iter().filter(|(name, _)| name != "for" && name != "lang").cloned().collect();
     let submit_url = request.address(&[]);
     let page = {
-        let surface = request.surface(&submit_url, corrections);
+        let surface = request.surface(&caller, &submit_url, corrections);
         let (plugin, name) = (request.param("plugin"), request.param("page"));
-        request.site.host.page(&caller, plugin, name, subject.as_ref(), &arguments, &surface)
+        request.site.host.page(plugin, name, subject.as_ref(), &arguments, &surface)
     };
     match page {
         Ok(page) => {

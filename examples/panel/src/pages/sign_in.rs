@@ -67,7 +67,7 @@ pub fn instead(request: &mut Request, next: &str, carried: &str) -> Result<Respo
     let words = request.words();
     let fits = carried.len() <= HIDDEN;
     let key = if fits { "signed-out-kept" } else { "signed-out-lost" };
-    let notice = banner(Tone::Info, words.get("signed-out-title"), words.get(key), true, words.host);
+    let notice = banner(Tone::Info, words.get("signed-out-title"), words.get(key), words.host);
     let carried = if fits { carried.to_owned() } else { String::new() };
     let along = Along { next: next.to_owned(), carried, ..Along::default() };
     draw(request, &along, None, &notice, StatusCode::FORBIDDEN)
@@ -108,12 +108,9 @@ fn draw(
     let view =
         View { title: said(words.get("sign-in-title")), lead: None, outcome: None, nodes: vec![Node::Form(form)] };
     let caller = request.visitor.anonymous();
-    let page = request
-        .framed(&caller, place(), &request.surface("/sign-in", corrections), |frame| view::draw_view(&view, frame))?;
-    let below = {
-        let surface = request.surface("/sign-in", None);
-        request.site.host.slot(&caller, "sign-in.below", None, 2, &surface)
-    };
+    let surface = request.surface(&caller, "/sign-in", corrections);
+    let page = request.site.host.framed_own(OWN, place(), &surface, |frame| view::draw_view(&view, frame))?;
+    let below = request.site.host.slot("sign-in.below", None, 2, &surface);
     request.visit();
     let body = Html::new().markup(notice).markup(&page.html).markup(&below.html).done();
     Ok(answer::page(status, &request.public(&page.title, &body)))
@@ -129,7 +126,7 @@ pub fn enter(request: &mut Request) -> Result<Response, Failed> {
     let site = request.site.clone();
     let submission = match form::read(&request.body, site.host.keys(), &caller, site.host.now()) {
         Ok(Posted::Submission(submission)) if submission.plugin == OWN && submission.action == "sign-in" => submission,
-        Err(FormError::Stale(late)) if late.corrections.plugin() == OWN => {
+        Err(FormError::Stale(late)) if late.corrections.plugin == OWN => {
             // Open for too long, or the browser keeps no cookies. The name is still there.
             let nothing = Markup::default();
             let status = StatusCode::UNPROCESSABLE_ENTITY;

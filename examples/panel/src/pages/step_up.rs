@@ -61,8 +61,8 @@ fn draw(
     };
     let place = Place::Page { name: "step-up".to_owned(), subject: None, arguments: Vec::new() };
     let caller = request.visitor.caller();
-    let page = request
-        .framed(&caller, place, &request.surface("/step-up", corrections), |frame| view::draw_view(&view, frame))?;
+    let surface = request.surface(&caller, "/step-up", corrections);
+    let page = request.site.host.framed_own(OWN, place, &surface, |frame| view::draw_view(&view, frame))?;
     let mut body = Html::new();
     body.markup(&page.html);
     body.class("p", "kt-buttons").element("a", &[("href", Some(next))], words.get("step-up-back")).close("p");
@@ -143,11 +143,11 @@ pub fn post(request: &mut Request) -> Result<Response, Failed> {
         }
         (_, true) => return Err(Failed::Forged),
         (_, false) => {
-            let surface = request.surface(&next, None);
+            let surface = request.surface(&caller, &next, None);
             let form = site.host.read_form(&caller, &body)?;
             Some(match form.plugin() == operator::OWN {
-                true => site.host.operator_submit(&caller, form, &surface)?,
-                false => site.host.submit_form(&caller, form, &surface)?,
+                true => site.host.operator_submit(form, &surface)?,
+                false => site.host.submit_form(form, &surface)?,
             })
         }
     };

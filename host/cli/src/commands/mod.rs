@@ -67,7 +67,8 @@ fn missing(path: &Path) -> anyhow::Error {
 
 /// Reads a filter, named as on the pages.
 fn shown() -> impl TypedValueParser<Value = Shown> {
-    PossibleValuesParser::new(["all", "waiting", "failed", "accepted"]).map(|name| Shown::named(&name))
+    PossibleValuesParser::new(["all", "waiting", "failed", "accepted"])
+        .map(|name| Shown::named(&name).unwrap_or_default())
 }
 
 /// Removes the end of a line of standard input.

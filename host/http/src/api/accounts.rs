@@ -16,12 +16,10 @@ use keyturn_store::Known;
 /// as `ß` and `ss`, can be the mailboxes of two people.
 pub(super) fn find(asked: &Asked) -> Result<Response, Problem> {
     asked.needs(SCOPE)?;
-    let named = asked.query().find(|(name, _)| name == "named").map(|(_, value)| value.into_owned());
-    let named = named
-        .filter(|named| !named.is_empty())
-        .ok_or_else(|| Problem::argument("named", "named must be a login or an address."))?;
+    let named = asked.word("named").filter(|named| !named.is_empty());
+    let named = named.ok_or_else(|| Problem::argument("named", "named must be a login or an address."))?;
     let realms: Vec<&str> = asked.key.realms.iter().map(String::as_str).collect();
-    let found = asked.host.find(&named, &realms).map_err(Problem::of_storage)?;
+    let found = asked.served.host.find(&named, &realms).map_err(Problem::of_storage)?;
     let mut accounts = Vec::new();
     for (account, matched) in found {
         if let Some(known) = known(asked, &account)? {
@@ -48,6 +46,6 @@ pub(super) fn epoch(asked: &Asked) -> Result<Response, Problem> {
 
 /// An account that the key reaches.
 fn known(asked: &Asked, account: &AccountId) -> Result<Option<Known>, Problem> {
-    let known = asked.host.storage.account(account).map_err(Problem::of_storage)?;
+    let known = asked.served.host.storage.account(account).map_err(Problem::of_storage)?;
     Ok(known.filter(|known| asked.caller.reaches(&known.account)))
 }

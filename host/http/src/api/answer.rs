@@ -90,7 +90,8 @@ async fn whole(headers: &HeaderMap, body: Body) -> Result<Zeroizing<Vec<u8>>, Pr
     })
 }
 
-fn asked(Served { host, links, traffic: recent }: Served, received: Received, handler: Handler) -> Response {
+fn asked(served: Served, received: Received, handler: Handler) -> Response {
+    let (host, recent) = (served.host.clone(), Arc::clone(&served.traffic));
     let (request, address) = (received.id.clone(), received.address);
     let turned_away = |problem: Problem| {
         tracing::warn!(request, code = problem.kind.code, "a request was refused");
@@ -123,15 +124,7 @@ fn asked(Served { host, links, traffic: recent }: Served, received: Received, ha
             Ok(client) => {
                 caller.handed_on = client.is_some();
                 caller.address = client.or(address);
-                handler(&Asked {
-                    host: host.clone(),
-                    links,
-                    traffic: Arc::clone(&recent),
-                    key: Arc::clone(&key),
-                    caller,
-                    received,
-                })
-                .unwrap_or_else(refused)
+                handler(&Asked { served, key: Arc::clone(&key), caller, received }).unwrap_or_else(refused)
             }
         }
     };

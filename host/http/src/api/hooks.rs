@@ -14,13 +14,13 @@ use keyturn_store::StorageError;
 
 pub(super) fn call(asked: &Asked) -> Result<Response, Problem> {
     let hook = format!("{}/{}", asked.parameter("interface"), asked.parameter("function"));
-    if !asked.host.has_hook(&hook) {
-        return Err(Problem::of(asked.host.no_hook(&hook)));
+    if !asked.served.host.has_hook(&hook) {
+        return Err(Problem::of(asked.served.host.no_hook(&hook)));
     }
     let arguments = Wiped(arguments(&asked.received.headers, &asked.received.body)?);
     let key = idempotency_key(&asked.received.headers)?;
-    let _under_way = key.map(|key| asked.traffic.begin(&asked.caller.session, key));
-    let answer = asked.host.call(&asked.caller, &hook, &arguments, key);
+    let _under_way = key.map(|key| asked.served.traffic.begin(&asked.caller.session, key));
+    let answer = asked.served.host.call(&asked.caller, &hook, &arguments, key);
     match answer {
         Ok(answer) => Ok(json_answer(&answer)),
         Err(error) => {

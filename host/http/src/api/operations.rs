@@ -14,8 +14,8 @@ pub(super) fn show(asked: &Asked) -> Result<Response, Problem> {
         return Err(Problem::from(&problem::IDEMPOTENCY_KEY));
     }
     // Before the look-up, which then finds a request that ends in between.
-    let under_way = asked.traffic.is_under_way(&asked.caller.session, key);
-    let document = match asked.host.operation(&asked.caller, key).map_err(Problem::of)? {
+    let under_way = asked.served.traffic.is_under_way(&asked.caller.session, key);
+    let document = match asked.served.host.operation(&asked.caller, key).map_err(Problem::of)? {
         Some((hook, answer)) => json!({ "state": "done", "hook": hook, "answer": answer }),
         None => {
             json!({ "state": if under_way { "under_way" } else { "not_done" }, "hook": Value::Null, "answer": Value::Null })

@@ -6,20 +6,16 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use keyturn_core::caller::Caller;
-use keyturn_operator::Operator;
 use keyturn_operator::service_key::ServiceKey;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::problem::{self, Problem};
-use super::traffic::Traffic;
-use keyturn_ui::Links;
+use crate::served::Served;
 
 /// A machine's request with a valid key.
 pub(super) struct Asked {
-    pub(super) host: Operator,
-    pub(super) links: Arc<dyn Links + Send + Sync>,
-    pub(super) traffic: Arc<Traffic>,
+    pub(super) served: Served,
     pub(super) key: Arc<ServiceKey>,
     pub(super) caller: Caller,
     pub(super) received: Received,
@@ -35,6 +31,11 @@ impl Asked {
     /// The parameters of the address's query, in their order.
     pub(super) fn query(&self) -> impl Iterator<Item = (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)> {
         form_urlencoded::parse(self.received.uri.query().unwrap_or_default().as_bytes())
+    }
+
+    /// The first of them of this name.
+    pub(super) fn word(&self, name: &str) -> Option<String> {
+        self.query().find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
     }
 
     /// Checks that the key has the scope for something of the host's own.

@@ -19,6 +19,11 @@ pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempote
 /// The header in which a machine says for whose address it calls, see [`super::who::client_address`].
 pub(super) const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("keyturn-client-address");
 
+/// The headers that a request must sign if it has them.
+static MEANT: [HeaderName; 3] = [IDEMPOTENCY_KEY, ON_BEHALF, CLIENT_ADDRESS];
+/// The headers that can be signed.
+static SIGNABLE: [HeaderName; 5] = [DIGEST, header::CONTENT_TYPE, IDEMPOTENCY_KEY, ON_BEHALF, CLIENT_ADDRESS];
+
 /// A request's signature. Its body has the signed digest.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Signed {
@@ -73,12 +78,10 @@ pub(super) fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8])
             "@path" => uri.path().to_owned(),
             "@query" => format!("?{}", uri.query().unwrap_or_default()),
             "@authority" => one(headers, &header::HOST)?.to_ascii_lowercase(),
-            "content-digest" => one(headers, &DIGEST)?.to_owned(),
-            "content-type" => one(headers, &header::CONTENT_TYPE)?.to_owned(),
-            "idempotency-key" => one(headers, &IDEMPOTENCY_KEY)?.to_owned(),
-            "keyturn-on-behalf" => one(headers, &ON_BEHALF)?.to_owned(),
-            "keyturn-client-address" => one(headers, &CLIENT_ADDRESS)?.to_owned(),
-            other => return Err(format!("The component {other} can't be signed here.")),
+            other => match SIGNABLE.iter().find(|header| *header == other) {
+                Some(header) => one(headers, header)?.to_owned(),
+                None => return Err(format!("The component {other} can't be signed here.")),
+            },
         };
         covered.push(name);
         base.push_str(&format!("\"{name}\": {value}\n"));
@@ -88,9 +91,7 @@ pub(super) fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8])
     let mut needed = vec!["@method", "@path"];
     needed.extend(uri.query().is_some().then_some("@query"));
     needed.extend((method == Method::POST || !body.is_empty()).then_some("content-digest"));
-    needed.extend(headers.contains_key(IDEMPOTENCY_KEY).then_some("idempotency-key"));
-    needed.extend(headers.contains_key(ON_BEHALF).then_some("keyturn-on-behalf"));
-    needed.extend(headers.contains_key(CLIENT_ADDRESS).then_some("keyturn-client-address"));
+    needed.extend(MEANT.iter().filter(|header| headers.contains_key(*header)).map(HeaderName::as_str));
     if let Some(missing) = needed.into_iter().find(|name| !covered.contains(name)) {
         return Err(format!("The signature must cover {missing}."));
     }

@@ -15,9 +15,8 @@ use zeroize::Zeroizing;
 use super::page::{self, Asked, Page, Pressed, Stands, not_found, press, target, text, who_reaches_everybody};
 use super::sheet::{Part, Sentence, Sheet};
 use crate::host::Operator;
-use crate::service_key::{CONDITIONS, KeyProblem, OF_HOST, ServiceKey};
+use crate::service_key::{CONDITIONS, KeyProblem, OF_HOST, ServiceKey, hooks};
 use keyturn_core::words::Words;
-use keyturn_package::manifest::Role;
 use keyturn_pages::{SubmitError, Submitted};
 use keyturn_runtime::CallError;
 use keyturn_ui::form::FieldError;
@@ -58,9 +57,9 @@ impl Offered {
     fn by(host: &Operator, words: Words) -> Self {
         let plugins = host.plugins();
         let mut offered: Vec<(String, String)> = Vec::new();
-        for (plugin, hook) in plugins.iter().flat_map(|plugin| plugin.hooks.iter().map(move |hook| (plugin, hook))) {
-            let scope = hook.operation.scope().filter(|_| hook.operation.actors.contains(&Role::ServiceKey));
-            if let Some(scope) = scope.filter(|scope| offered.iter().all(|(known, _)| known != scope)) {
+        for (plugin, hook) in hooks(&plugins) {
+            let new = |scope: &String| offered.iter().all(|(known, _)| known != scope);
+            if let Some(scope) = hook.operation.scope().filter(new) {
                 let docs = plugin.manifest.docs.function(&hook.export, &hook.operation.name);
                 let said = docs.and_then(|docs| docs.first_sentence()).unwrap_or(&scope).to_owned();
                 offered.push((scope, said));

@@ -49,8 +49,8 @@ impl Stage {
         query: &[(&str, &str)],
         corrections: Option<&Corrections>,
     ) -> Result<String, CallError> {
-        let surface = Surface { corrections, ..surface() };
-        operators(&self.host, caller, ("keys", query), &surface).map(|page| page.html.to_string())
+        let surface = Surface { corrections, ..surface(caller) };
+        operators(&self.host, ("keys", query), &surface).map(|page| page.html.to_string())
     }
 
     #[track_caller]
@@ -59,7 +59,7 @@ impl Stage {
     }
 
     fn send(&self, caller: &Caller, page: &str, fields: &[(&str, &str)]) -> Result<Submitted, SubmitError> {
-        operate(&self.host, caller, &body(page, fields), &surface())
+        operate(&self.host, &body(page, fields), &surface(caller))
     }
 
     /// Makes the key by the page, and answers the page that shows its token.
@@ -83,8 +83,8 @@ impl Stage {
     }
 }
 
-fn surface() -> Surface<'static> {
-    Surface { submit_url: "/keys?new=1", join: None, links: &Routes, corrections: None }
+fn surface(caller: &Caller) -> Surface<'_> {
+    Surface { caller, submit_url: "/keys?new=1", join: None, links: &Routes, corrections: None }
 }
 
 #[track_caller]
@@ -180,8 +180,9 @@ fn what_was_never_used_for_90_days_is_warned_of_and_what_has_ended_offers_nothin
         let mut key = key.clone();
         change(&mut key);
         let offered = Offered::by(&stage.host, Words::of("en"));
-        let (owner, surface) = (owner(), surface());
-        let asked = stage.host.asked(&owner, &surface);
+        let owner = owner();
+        let surface = surface(&owner);
+        let asked = stage.host.asked(&surface);
         asked.draw(&PAGE, &list::sheet(&[key], &offered, &asked)).html.to_string()
     };
     let now = now();
@@ -220,7 +221,7 @@ fn who_does_not_reach_everybody_sees_no_key_and_changes_none() {
         let acts = [Act::Make, Act::Rotate(key.name.clone(), stage.host.seen(&key)), Act::Revoke(key.name)];
         for (at, act) in acts.iter().enumerate() {
             let mut form = String::new();
-            stage.host.framed_own(&other, place("keys"), &surface(), |frame| {
+            stage.host.framed_own(crate::OWN, place("keys"), &surface(&other), |frame| {
                 let mut painter = Painter::new(frame, 2);
                 painter.open_form(&press(&PAGE, act), &[], &[], "kt-form");
                 form = painter.html.done().to_string();
@@ -279,7 +280,7 @@ fn a_token_is_shown_once_and_stands_in_no_later_page_notice_log_or_file() {
         let Submitted::Done { url, notice, own_epoch: None } = sent else { panic!("not done") };
         assert_eq!(url, "/keys");
         assert!(!stage.works(&first) && !stage.works(&second));
-        let said = stage.host.notice(&owner(), &notice, &surface()).expect("for him").to_string();
+        let said = stage.host.notice(&notice, &surface(&owner())).expect("for him").to_string();
         assert!(
             said.contains("billing has been revoked") && said.contains("The next request with it is refused."),
             "{said}"
@@ -342,7 +343,7 @@ fn a_password_is_asked_for_before_a_key_is_made_rotated_or_revoked() {
         let Submitted::StepUp(held) = stage.send(&late, &page, fields).expect("run") else { panic!("{query:?} ran") };
         assert_eq!(stage.audit(), before, "{query:?}");
         let form = stage.host.held(&owner(), &held).expect("his");
-        match operate(&stage.host, &owner(), &form, &surface()).expect("run") {
+        match operate(&stage.host, &form, &surface(&owner())).expect("run") {
             Submitted::Reveal(page) => shown = page.html.to_string(),
             Submitted::Done { .. } => assert!(!stage.works(&token(&shown))),
             _ => panic!("{query:?}"),

@@ -5,6 +5,7 @@ pub mod secret;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -16,6 +17,7 @@ use keyturn_core::network::Network;
 use keyturn_core::seal;
 use keyturn_core::time::now;
 use keyturn_package::manifest::Role;
+use keyturn_runtime::admit::{Hook, Plugin};
 use keyturn_store::keys::StoredKey;
 use keyturn_store::{AuditEntry, StorageError};
 use secret::Secret;
@@ -192,12 +194,18 @@ impl ServiceKey {
     }
 }
 
+/// The hooks that machines may call, each with its plugin: those whose manifest names machines.
+pub fn hooks(plugins: &[Arc<Plugin>]) -> impl Iterator<Item = (&Plugin, &Hook)> {
+    plugins.iter().flat_map(|plugin| {
+        let hooks = plugin.hooks.iter().filter(|hook| hook.operation.actors.contains(&Role::ServiceKey));
+        hooks.map(move |hook| (&**plugin, hook))
+    })
+}
+
 impl Operator {
     /// The hooks that service keys can be allowed, `interface/function`: those whose manifest names machines.
     pub fn scopes(&self) -> BTreeSet<String> {
-        let plugins = self.plugins();
-        let operations = plugins.iter().flat_map(|plugin| &plugin.hooks).map(|hook| &hook.operation);
-        operations.filter(|row| row.actors.contains(&Role::ServiceKey)).filter_map(|row| row.scope()).collect()
+        hooks(&self.plugins()).filter_map(|(_, hook)| hook.operation.scope()).collect()
     }
 
     /// All keys, also revoked and expired ones, oldest first.

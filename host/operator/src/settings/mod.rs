@@ -103,17 +103,17 @@ fn act(pressed: &Pressed<'_>) -> Result<Submitted, SubmitError> {
 }
 
 fn tested(pressed: &Pressed<'_>, plan: Plan) -> Result<Submitted, SubmitError> {
-    let Pressed { asked: Asked { host, caller, words, now, surface, .. }, submission, .. } = *pressed;
+    let Pressed { asked, submission, .. } = pressed;
     let to = submission.text(TO).unwrap_or_default().to_owned();
-    let trial = match sent(&pressed.asked, &plan.setup, &to).map_err(CallError::of_storage)? {
+    let trial = match sent(asked, &plan.setup, &to).map_err(CallError::of_storage)? {
         Ok(trial) => trial,
         Err(message) => return pressed.again(Vec::new(), Some(message)),
     };
     let typed_password = submission.password("password").is_some();
     let tested = Tested { trial, setup: plan.setup, to, saved: plan.changes.is_empty(), typed_password };
     let typed = submission.corrections(Vec::new(), None);
-    let surface = Surface { corrections: Some(&typed), ..*surface };
-    let asked = Asked { host, caller, arguments: &[], surface: &surface, start: "", words, now };
+    let surface = Surface { corrections: Some(&typed), ..*asked.surface };
+    let asked = Asked { surface: &surface, ..*asked };
     Ok(Submitted::Reveal(drawn(&asked, Some(&tested))?))
 }
 

@@ -19,16 +19,15 @@ pub(super) fn wanted(submission: &Submission) -> (Chosen, Option<Zeroizing<Strin
     let password = submission.password("password").filter(|_| !forget).cloned();
     // A server without a host is still a server, with a problem.
     let server = host.is_some() || port.is_some() || username.is_some() || password.is_some();
-    let encryption = Encryption::ALL.into_iter().find(|one| submission.text("encryption") == Some(one.name()));
     let server = server.then(|| ChosenServer {
         host: host.unwrap_or_default().to_ascii_lowercase(),
         port: port.and_then(|port| port.parse().ok()),
-        encryption: encryption.unwrap_or_default(),
+        encryption: submission.text("encryption").and_then(Encryption::named).unwrap_or_default(),
         username,
         password_at: None,
     });
     let chosen = Chosen {
-        transport: Way::ALL.into_iter().find(|way| submission.text("transport") == Some(way.name())),
+        transport: submission.text("transport").and_then(Way::named),
         server,
         from: text("from"),
         reply_to: text("reply-to"),

@@ -100,8 +100,8 @@ impl Stage {
     }
 
     fn page_with(&self, caller: &Caller, corrections: Option<&Corrections>) -> String {
-        let surface = Surface { corrections, ..surface() };
-        operators(&self.host, caller, ("email-settings", &[]), &surface).expect("drawn").html.to_string()
+        let surface = Surface { corrections, ..surface(caller) };
+        operators(&self.host, ("email-settings", &[]), &surface).expect("drawn").html.to_string()
     }
 
     fn page(&self, caller: &Caller) -> String {
@@ -113,7 +113,7 @@ impl Stage {
         let (_, sealed) = page.split_once("name=\"kt\" value=\"").expect("a form");
         let mut body = form_urlencoded::Serializer::new(String::new());
         body.append_pair("kt", sealed.split_once('"').expect("its end").0).extend_pairs(fields);
-        operate(&self.host, caller, body.finish().as_bytes(), &surface())
+        operate(&self.host, body.finish().as_bytes(), &surface(caller))
     }
 
     /// The same with the page as it is now.
@@ -127,7 +127,7 @@ impl Stage {
             Submitted::Done { url, notice, .. } => {
                 assert_eq!(url, "/settings");
                 let readers = [owner(), signed_in("staff:3", Scope::All, Scope::All)];
-                let mut read = readers.iter().filter_map(|reader| self.host.notice(reader, &notice, &surface()));
+                let mut read = readers.iter().filter_map(|reader| self.host.notice(&notice, &surface(reader)));
                 read.next().expect("for him").to_string()
             }
             Submitted::Again(corrections) => panic!("{corrections:?}"),
@@ -159,8 +159,8 @@ impl Stage {
     }
 }
 
-fn surface() -> Surface<'static> {
-    Surface { submit_url: "/settings", join: None, links: &Routes, corrections: None }
+fn surface(caller: &Caller) -> Surface<'_> {
+    Surface { caller, submit_url: "/settings", join: None, links: &Routes, corrections: None }
 }
 
 #[track_caller]
@@ -253,7 +253,7 @@ fn only_who_reaches_everybody_sees_and_sets_how_mail_goes() {
     let key = Caller::new(Actor::ServiceKey("whmcs".to_owned()), owner().reach);
     let reseller = signed_in("customer:7", Scope::Own, Scope::None);
     for other in [&administrator(), &reseller, &nobody, &key] {
-        let drawn = operators(&stage.host, other, ("email-settings", &[]), &surface());
+        let drawn = operators(&stage.host, ("email-settings", &[]), &surface(other));
         assert!(matches!(drawn, Err(CallError::Denied { .. })), "{:?}", other.actor);
         let set = stage.host.set_mail(other, Chosen::default(), None);
         assert!(set.is_err() && !stage.host.reaches_everybody(other), "{:?}", other.actor);
@@ -617,7 +617,7 @@ fn who_has_not_proved_himself_of_late_does_so_first_and_then_it_is_done() {
         assert!(stage.host.held(&other, &held).is_err());
         let body = stage.host.held(&owner(), &held).expect("his");
         assert!(stage.host.read_form(&owner(), &body).is_ok_and(|form| form.plugin() == keyturn_core::caller::OWN));
-        match (operate(&stage.host, &owner(), &body, &surface()), tests) {
+        match (operate(&stage.host, &body, &surface(&owner())), tests) {
             (Ok(Submitted::Reveal(page)), true) => assert!(page.html.as_str().contains("Test email accepted")),
             (Ok(Submitted::Done { .. }), false) => {}
             _ => panic!("not done"),

@@ -83,7 +83,7 @@ impl Stage {
     }
 
     fn draw(&self, caller: &Caller, page: &str, query: &[(&str, &str)]) -> Result<String, CallError> {
-        Ok(operators(&self.host, caller, (page, query), &surface())?.html.to_string())
+        Ok(operators(&self.host, (page, query), &surface(caller))?.html.to_string())
     }
 
     #[track_caller]
@@ -100,9 +100,9 @@ impl Stage {
     #[track_caller]
     fn press(&self, html: &str, button: &str) -> String {
         let body = format!("kt={}", form(html, button));
-        match operate(&self.host, &owner(), body.as_bytes(), &surface()) {
+        match operate(&self.host, body.as_bytes(), &surface(&owner())) {
             Ok(Submitted::Done { notice, .. }) => {
-                self.host.notice(&owner(), &notice, &surface()).expect("for him").to_string()
+                self.host.notice(&notice, &surface(&owner())).expect("for him").to_string()
             }
             _ => panic!("not done"),
         }
@@ -113,8 +113,8 @@ impl Stage {
     }
 }
 
-fn surface() -> Surface<'static> {
-    Surface { submit_url: "/webhooks?show=failed", join: None, links: &Routes, corrections: None }
+fn surface(caller: &Caller) -> Surface<'_> {
+    Surface { caller, submit_url: "/webhooks?show=failed", join: None, links: &Routes, corrections: None }
 }
 
 fn signed_in(account: &str, scope: Scope) -> Caller {
@@ -228,7 +228,7 @@ fn a_test_is_sent_by_its_button_and_what_came_of_it_is_said_as_it_is() {
     assert_eq!(stage.list(&[]).matches(">Send a test</button>").count(), 1);
     stage.host.replace_destinations(Vec::new());
     let body = format!("kt={}", form(&html, "Send a test"));
-    assert!(operate(&stage.host, &owner(), body.as_bytes(), &surface()).is_err());
+    assert!(operate(&stage.host, body.as_bytes(), &surface(&owner())).is_err());
 }
 
 #[test]
@@ -257,14 +257,14 @@ fn who_does_not_reach_everybody_sees_nothing_and_sends_nothing() {
             assert!(matches!(drawn, Err(CallError::Denied { .. })), "{:?}", caller.actor);
         }
         let body = format!("kt={}", form(&html, "Send again"));
-        let submitted = operate(&stage.host, &caller, body.as_bytes(), &surface());
+        let submitted = operate(&stage.host, body.as_bytes(), &surface(&caller));
         assert!(!matches!(submitted, Ok(Submitted::Done { .. })), "{:?}", caller.actor);
     }
     // The same session, but no longer with all that reach.
     let lesser = Caller { reach: Reach::none().with("customer", Scope::Own), ..owner() };
     for button in ["Send again", "Send a test"] {
         let body = format!("kt={}", form(&html, button));
-        assert!(operate(&stage.host, &lesser, body.as_bytes(), &surface()).is_err(), "{button}");
+        assert!(operate(&stage.host, body.as_bytes(), &surface(&lesser)).is_err(), "{button}");
     }
     assert_eq!(stage.state(&id), DeliveryState::GaveUp);
 }

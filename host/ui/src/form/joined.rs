@@ -9,7 +9,7 @@
 
 use zeroize::Zeroizing;
 
-use super::posted::{Corrections, FieldError, Generate, Input, Posted, SEALED, Submission};
+use super::posted::{Corrections, FieldError, Input, Posted, SEALED, Submission, Wish, Wished};
 use super::read::{self, FormError, Stale};
 use keyturn_core::caller::Caller;
 use keyturn_core::seal::Keys;
@@ -22,7 +22,8 @@ const PARTS: usize = 16;
 
 /// Parts that were posted together.
 pub struct Joined {
-    parts: Vec<Part>,
+    /// Those that were changed, in their order.
+    pub parts: Vec<Part>,
 }
 
 /// One part, and the body that it would have alone.
@@ -40,7 +41,7 @@ pub enum Unready {
     /// Too late.
     Stale(Box<Stale>),
     /// A password is to be generated for a field of one of them.
-    Generate(Box<Generate>, Vec<Corrections>),
+    Generate(Box<Wish>, Vec<Corrections>),
 }
 
 /// Whether a posted body consists of parts.
@@ -107,10 +108,8 @@ pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Resul
         match read::read(&body, keys, caller, now) {
             Ok(Posted::Submission(submission)) if submission.untouched => {}
             Ok(Posted::Submission(submission)) => parts.push(Part { body, submission: *submission }),
-            Ok(Posted::Generate(wish)) if generate.is_none() => generate = Some(wish),
-            Ok(Posted::Generate(_) | Posted::Rate(_)) => {
-                return Err(FormError::Malformed("a part has two actions"));
-            }
+            Ok(Posted::Wish(wish)) if generate.is_none() && wish.of != Wished::Rating => generate = Some(wish),
+            Ok(Posted::Wish(_)) => return Err(FormError::Malformed("a part has two actions")),
             Err(FormError::Stale(late)) => stale.push(late),
             Err(error) => return Err(error),
         }
@@ -119,7 +118,7 @@ pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Resul
     let mut stale = stale.into_iter();
     if let Some(mut late) = stale.next() {
         let others = stale.map(|late| Corrections { message: None, ..late.corrections });
-        late.corrections.beside.extend(others);
+        late.corrections = late.corrections.and(others);
         return Ok(Err(Unready::Stale(late)));
     }
     if let Some(wish) = generate {
@@ -138,11 +137,6 @@ impl Joined {
         self.parts.iter().map(|part| &part.submission).find(|submission| submission.plugin == plugin)
     }
 
-    /// Whether every part was left unchanged.
-    pub fn is_untouched(&self) -> bool {
-        self.parts.is_empty()
-    }
-
     /// Corrections to draw all parts again, with `errors` on the part of that name; none if every part was left unchanged.
     pub fn again(&self, plugin: &str, errors: Vec<FieldError>, words: Words) -> Option<Corrections> {
         let laid = |submission: &Submission| match submission.plugin == plugin {
@@ -150,24 +144,12 @@ impl Joined {
             false => submission.kept(words),
         };
         let mut all = self.parts.iter().map(|part| laid(&part.submission));
-        all.next().map(|first| together(first, all))
+        all.next().map(|first| first.and(all))
     }
 
     fn kept(&self, words: Words) -> impl Iterator<Item = Corrections> {
         self.parts.iter().map(move |part| part.submission.kept(words))
     }
-
-    /// The parts in their order.
-    pub fn parts(&self) -> &[Part] {
-        &self.parts
-    }
-}
-
-/// Joins them.
-pub fn together(first: Corrections, others: impl IntoIterator<Item = Corrections>) -> Corrections {
-    let mut all = first;
-    all.beside.extend(others);
-    all
 }
 
 impl Submission {
@@ -214,7 +196,7 @@ mod tests {
             self.stages.each_ref().map(|stage| {
                 let form = form(fields.next().expect("two"));
                 let mut frame = stage.frame(Stage::slot());
-                frame.corrections = corrections;
+                frame.surface.corrections = corrections;
                 draw_region(&[Node::Form(form)], &frame, 2).expect("drawn").html.as_str().to_owned()
             })
         }
@@ -256,7 +238,7 @@ mod tests {
     #[test]
     fn a_part_that_was_left_as_it_was_drawn_asks_for_nothing() {
         let page = Page::new();
-        assert!(page.ready(&LEFT).is_untouched());
+        assert!(page.ready(&LEFT).parts.is_empty());
         let joined = page.ready(&[LEFT, PASSWORD].concat());
         assert!(joined.part("mine").is_none() && joined.part("theirs").is_some());
         for changed in [[(0, "name", "Elena"), (0, "news", "1")].as_slice(), &[(0, "name", "Marta")]] {

@@ -16,7 +16,8 @@ use zeroize::Zeroizing;
 pub use joined::PART;
 pub use posted::*;
 pub use read::{BODY, FormError, LIFETIME, Stale, read};
-pub(super) use shape::{TICKED, shows};
+pub use shape::TICKED;
+pub(super) use shape::shows;
 
 use crate::frame::Frame;
 use keyturn_contract::keyturn::ui::nodes::{self, Strength};
@@ -37,8 +38,8 @@ pub(super) fn sealed(
         subject: subject(submission, &frame.place).map(str::to_owned),
         arguments: submission.arguments.clone(),
         place: frame.place.clone(),
-        session: session(frame.keys, frame.caller),
-        actor: frame.caller.actor.name(),
+        session: session(frame.keys, frame.surface.caller),
+        actor: frame.surface.caller.actor.name(),
         key: seal::hex(&seal::random::<16>()),
         issued: frame.now,
         part,
@@ -50,19 +51,17 @@ pub(super) fn sealed(
 }
 
 /// The meter's answer for the script: JSON with `score` (0 to 4) and `text`.
-pub fn rate_answer(strength: &Strength, locale: &str) -> String {
+pub fn rate_answer(strength: &Strength, locale: &str) -> Zeroizing<String> {
     let words = Words::of(locale);
     let score = strength.score.min(4);
-    let word = if strength.acceptable {
-        words.get(&format!("strength-{score}")).to_owned()
-    } else {
-        words.get("strength-no").to_owned()
-    };
     // A password that will be refused must not look good, however long it is.
-    let score = if strength.acceptable { score } else { score.min(1) };
+    let (score, word) = match strength.acceptable {
+        true => (score, words.get(&format!("strength-{score}")).to_owned()),
+        false => (score.min(1), words.get("strength-no").to_owned()),
+    };
     let advice: String =
         strength.advice.iter().flat_map(|advice| advice.chars()).filter(|c| !super::html::dropped(*c)).collect();
-    serde_json::json!({ "score": score, "word": word, "text": advice }).to_string()
+    Zeroizing::new(serde_json::json!({ "score": score, "word": word, "text": advice }).to_string())
 }
 
 /// A generated password for the script: JSON with `value`.

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use keyturn_contract::keyturn::ui::nodes;
+use keyturn_contract::keyturn::ui::nodes::{self, Field, FieldKind};
 use keyturn_core::accounts::AccountId;
 use keyturn_core::caller::{Actor, Caller};
 use keyturn_core::seal::{self, Keys};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::shape::TICKED;
 use crate::place::Place;
 
 /// The hidden input's name.
@@ -46,45 +47,6 @@ pub(crate) struct Sealed {
     pub(crate) also: Vec<String>,
 }
 
-/// Values that are not secret, to draw again.
-pub type Typed = BTreeMap<String, TypedValue>;
-
-/// One of them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TypedValue {
-    /// A line, or the chosen option.
-    Text(String),
-    /// A tick.
-    Tick(bool),
-}
-
-impl TypedValue {
-    /// The value of a line: typed, or the first one.
-    pub(crate) fn in_line<'a>(typed: Option<&'a Self>, first: &'a str) -> &'a str {
-        match typed {
-            Some(TypedValue::Text(typed)) => typed,
-            _ => first,
-        }
-    }
-
-    /// Whether a tick is set, in the same way.
-    pub(crate) fn in_tick(typed: Option<&Self>, first: bool) -> bool {
-        match typed {
-            Some(TypedValue::Tick(typed)) => *typed,
-            _ => first,
-        }
-    }
-
-    /// The chosen option, in the same way; none if something was `posted` without an option.
-    pub(crate) fn in_choice<'a>(typed: Option<&'a Self>, posted: bool, first: Option<&'a str>) -> Option<&'a str> {
-        match typed {
-            Some(TypedValue::Text(typed)) => Some(typed),
-            _ => first.filter(|_| !posted),
-        }
-    }
-}
-
 /// A value for the plugin. A password is wiped when dropped, and neither printed nor stored.
 pub enum Input {
     /// A line, an option, an argument, or a hidden or fixed value.
@@ -120,8 +82,8 @@ pub struct Submission {
     pub user_name: Option<String>,
     /// The idempotency key: 32 hexadecimal digits, the same for each press of the same drawn form.
     pub key: String,
-    /// To draw again.
-    pub typed: Typed,
+    /// What was typed and is not secret, to draw again; [`TICKED`] or nothing for a tick.
+    pub typed: BTreeMap<String, String>,
     /// The pressed button, if it is not the main one.
     pub also: Option<String>,
     /// The host's own findings. If there are any, the plugin is not called.
@@ -132,11 +94,6 @@ pub struct Submission {
 }
 
 impl Submission {
-    /// The link's token.
-    pub fn token(&self) -> Option<&str> {
-        self.place.token()
-    }
-
     /// The text of an input; none if it is missing or empty.
     pub fn text(&self, name: &str) -> Option<&str> {
         let mut inputs = self.inputs.iter().filter(|(key, _)| key == name);
@@ -213,51 +170,49 @@ impl std::fmt::Debug for Generated {
     }
 }
 
-/// A request of the strength meter.
-pub struct Rate {
-    /// Who drew the form.
-    pub plugin: String,
-    /// The operation that answers it.
-    pub operation: String,
-    /// The account that the form is about.
-    pub subject: Option<AccountId>,
-    /// Where the form is.
-    pub place: Place,
-    /// The form's arguments, its hidden and fixed values, and the password under its field's name.
-    pub inputs: Vec<(String, Input)>,
-}
-
-/// A request for a generated password.
-pub struct Generate {
-    /// The posted form; its own operation doesn't run.
+/// A request of the script or of a button. The form's own operation doesn't run.
+pub struct Wish {
+    /// The posted form. For a rating, its inputs are the arguments, the hidden and fixed values, and this field's password.
     pub submission: Submission,
     /// The operation that answers it.
     pub operation: String,
-    /// The field for the password.
+    /// The password's field.
     pub field: String,
-    /// The script asks, and puts it into both fields; otherwise it is shown beside them.
-    pub script: bool,
+    /// What is asked for.
+    pub of: Wished,
+}
+
+/// What is asked for instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wished {
+    /// The strength of a password, while somebody types it.
+    Rating,
+    /// A generated password.
+    Password {
+        /// The script asks, and puts it into both fields; otherwise it is shown beside them.
+        script: bool,
+    },
 }
 
 /// What was posted.
 pub enum Posted {
     /// A press of the button.
     Submission(Box<Submission>),
-    /// The meter's request, while somebody types.
-    Rate(Box<Rate>),
-    /// A press of the button that generates a password.
-    Generate(Box<Generate>),
+    /// Something else is asked for.
+    Wish(Box<Wish>),
 }
 
 /// The errors of a form, and what was typed into it. They are put on the same form when it is drawn again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Corrections {
-    pub(super) plugin: String,
-    pub(super) place: Place,
+    /// The form's plugin.
+    pub plugin: String,
+    /// The form's place.
+    pub place: Place,
     pub(super) action: String,
     pub(super) subject: Option<String>,
     pub(super) arguments: Vec<(String, String)>,
-    pub(super) typed: Typed,
+    pub(super) typed: BTreeMap<String, String>,
     /// By field.
     pub errors: Vec<FieldError>,
     /// About the whole form.
@@ -270,14 +225,11 @@ pub struct Corrections {
 }
 
 impl Corrections {
-    /// The form's plugin.
-    pub fn plugin(&self) -> &str {
-        &self.plugin
-    }
-
-    /// The form's place.
-    pub fn place(&self) -> &Place {
-        &self.place
+    /// Together with those of other parts.
+    #[must_use]
+    pub fn and(mut self, others: impl IntoIterator<Item = Self>) -> Self {
+        self.beside.extend(others);
+        self
     }
 
     /// Seals them for `actor`; the client carries them through a sign-in.
@@ -303,8 +255,17 @@ impl Corrections {
             && self.arguments == submission.arguments
     }
 
-    pub(crate) fn typed(&self, field: &str) -> Option<&TypedValue> {
-        self.typed.get(field)
+    /// A field with what was typed in place of its first value.
+    pub(crate) fn refilled(&self, field: &Field) -> Field {
+        let (mut field, typed) = (field.clone(), self.typed.get(&field.name));
+        match &mut field.kind {
+            FieldKind::Line(line) => typed.iter().for_each(|typed| line.value.clone_from(typed)),
+            FieldKind::Tick(ticked) => typed.iter().for_each(|typed| *ticked = *typed == TICKED),
+            // The form was posted without an option, if there is none.
+            FieldKind::Choice(choice) => choice.value = typed.cloned(),
+            _ => {}
+        }
+        field
     }
 }
 

@@ -1,11 +1,13 @@
 //! Reads a posted form, against what was sealed when it was drawn.
 
+use std::collections::BTreeMap;
+
 use percent_encoding::percent_decode;
 use zeroize::Zeroizing;
 
 use super::posted::{
-    AGAIN, ALSO, Corrections, FieldError, GENERATE, Generate, Input, Posted, RATE, Rate, SCRIPT, SEALED, Sealed,
-    Submission, Typed, TypedValue,
+    AGAIN, ALSO, Corrections, FieldError, GENERATE, Input, Posted, RATE, SCRIPT, SEALED, Sealed, Submission, Wish,
+    Wished,
 };
 use super::shape::{self, INPUT, TICKED};
 use keyturn_contract::keyturn::ui::nodes::{Field, FieldKind, Line, LineKind, NewPassword};
@@ -62,8 +64,8 @@ pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Poste
     let bound = form.actor == here && form.session == super::session(keys, caller);
     let fresh =
         (0..LIFETIME).contains(&now.saturating_sub(form.issued).max(0)) && form.issued <= now.saturating_add(60_000);
-    if let Some(field) = inputs.get(RATE) {
-        return if bound && fresh { rate(form, field, &inputs) } else { Err(FormError::Foreign) };
+    if inputs.get(RATE).is_some() && !(bound && fresh) {
+        return Err(FormError::Foreign);
     }
     let words = Words::of(&caller.locale);
     let signed_out = !bound && caller.actor == Actor::Anonymous && form.actor != here;
@@ -75,19 +77,13 @@ pub fn read(body: &[u8], keys: &Keys, caller: &Caller, now: i64) -> Result<Poste
         return Err(FormError::Malformed("it has no such button"));
     }
     let actor = form.actor.clone();
-    let generates = match inputs.get(GENERATE).map(|field| field.to_string()) {
-        Some(field) => {
-            let operation = operation(&form, &field, |new| new.generate.clone());
-            Some((field, operation.ok_or(FormError::Malformed("this field has no generated password"))?))
-        }
-        None => None,
-    };
+    let wish = wished(&form, &inputs)?;
     let submission = Submission { also, ..submission(form, &inputs, words)? };
     if bound && fresh {
-        return Ok(match generates {
-            Some((field, operation)) => {
-                let script = inputs.get(SCRIPT).is_some();
-                Posted::Generate(Box::new(Generate { submission, operation, field, script }))
+        return Ok(match wish {
+            Some((of, operation, field)) => {
+                let submission = if of == Wished::Rating { rated(submission, &field, &inputs)? } else { submission };
+                Posted::Wish(Box::new(Wish { submission, operation, field, of }))
             }
             None => Posted::Submission(Box::new(submission)),
         });
@@ -111,99 +107,76 @@ fn account(subject: Option<&str>) -> Result<Option<AccountId>, FormError> {
     subject.map(|subject| subject.parse().map_err(|_| FormError::Foreign)).transpose()
 }
 
-/// An operation that a password field was drawn with.
-fn operation(form: &Sealed, name: &str, of: fn(&NewPassword) -> Option<String>) -> Option<String> {
-    form.fields.iter().find(|field| field.name == name).and_then(|field| match &field.kind {
-        FieldKind::NewPassword(new) => of(new),
+/// What the script or a button asks for: the operation that a password field was drawn with, and the field.
+fn wished(form: &Sealed, inputs: &Inputs) -> Result<Option<(Wished, String, String)>, FormError> {
+    let (of, field) = match (inputs.get(RATE), inputs.get(GENERATE)) {
+        (Some(field), _) => (Wished::Rating, field.to_string()),
+        (None, Some(field)) => (Wished::Password { script: inputs.get(SCRIPT).is_some() }, field.to_string()),
+        (None, None) => return Ok(None),
+    };
+    let (operation, missing): (fn(&NewPassword) -> _, _) = match of {
+        Wished::Rating => (|new| new.rate.clone(), "this field has no rating"),
+        Wished::Password { .. } => (|new| new.generate.clone(), "this field has no generated password"),
+    };
+    let operation = form.fields.iter().find(|other| other.name == field).and_then(|field| match &field.kind {
+        FieldKind::NewPassword(new) => operation(new),
         _ => None,
-    })
+    });
+    Ok(Some((of, operation.ok_or(FormError::Malformed(missing))?, field)))
 }
 
-fn rate(form: Sealed, field: &str, inputs: &Inputs) -> Result<Posted, FormError> {
-    let (Some(operation), Some(typed)) = (operation(&form, field, |new| new.rate.clone()), inputs.get(field)) else {
-        return Err(FormError::Malformed("this field has no rating"));
-    };
-    if typed.len() > INPUT || typed.contains('\0') {
+/// A form for the meter: of what people type, only the password in this field.
+fn rated(mut submission: Submission, field: &str, inputs: &Inputs) -> Result<Submission, FormError> {
+    let password = inputs.get(field).ok_or(FormError::Malformed("this field has no rating"))?;
+    if password.len() > INPUT || password.contains('\0') {
         return Err(FormError::Malformed("the input is too long"));
     }
-    let mut given = texts(form.arguments);
-    given.extend(form.fields.into_iter().filter_map(|field| Some((field.name, Input::Text(set(field.kind)?)))));
-    given.push((field.to_owned(), Input::Password(typed.clone())));
-    let subject = account(form.subject.as_deref())?;
-    Ok(Posted::Rate(Box::new(Rate { plugin: form.plugin, operation, subject, place: form.place, inputs: given })))
+    let (typed, given) = (&submission.typed, &mut submission.inputs);
+    given.retain(|(name, input)| !matches!(input, Input::Password(_)) && !typed.contains_key(name));
+    given.push((field.to_owned(), Input::Password(password.clone())));
+    Ok(submission)
 }
 
-/// The value of a field that nobody types into.
-fn set(kind: FieldKind) -> Option<String> {
-    match kind {
-        FieldKind::Hidden(value) | FieldKind::Fixed(Line { value, .. }) => Some(value),
-        _ => None,
-    }
-}
-
-fn texts(arguments: Vec<(String, String)>) -> Vec<(String, Input)> {
-    arguments.into_iter().map(|(name, value)| (name, Input::Text(value))).collect()
-}
-
-fn submission(form: Sealed, inputs: &Inputs, words: Words) -> Result<Submission, FormError> {
-    let Sealed { plugin, action, subject, arguments, place, key, part, fields, .. } = form;
-    let subject = account(subject.as_deref())?;
-    let untouched = part && fields.iter().all(|field| untouched(field, inputs));
-    let (inputs_before, typed, problems) = (texts(arguments.clone()), Typed::new(), Vec::new());
-    let mut reading = Reading { words, inputs: inputs_before, typed, problems, user_name: None };
-    for field in fields {
-        reading.field(field, inputs);
-    }
-    let Reading { inputs, typed, mut problems, user_name, .. } = reading;
-    if untouched {
-        problems.clear();
-    }
-    Ok(Submission {
-        plugin,
-        action,
-        subject,
-        place,
-        inputs,
-        user_name,
-        key,
-        typed,
+fn submission(form: Sealed, posted: &Inputs, words: Words) -> Result<Submission, FormError> {
+    let mut submission = Submission {
+        subject: account(form.subject.as_deref())?,
+        untouched: form.part && form.fields.iter().all(|field| untouched(field, posted)),
+        inputs: form.arguments.iter().map(|(name, value)| (name.clone(), Input::Text(value.clone()))).collect(),
+        plugin: form.plugin,
+        action: form.action,
+        place: form.place,
+        user_name: None,
+        key: form.key,
+        typed: BTreeMap::new(),
         also: None,
-        problems,
-        untouched,
-        arguments,
-    })
+        problems: Vec::new(),
+        arguments: form.arguments,
+    };
+    form.fields.into_iter().for_each(|field| submission.take(field, posted, words));
+    if submission.untouched {
+        submission.problems.clear();
+    }
+    Ok(submission)
 }
 
-struct Reading {
-    words: Words,
-    inputs: Vec<(String, Input)>,
-    typed: Typed,
-    problems: Vec<FieldError>,
-    user_name: Option<String>,
-}
-
-impl Reading {
-    fn problem(&mut self, field: &str, key: &str) {
-        let message = self.words.fill(key, &[("max", &self.words.number(INPUT as i64))]);
+impl Submission {
+    fn problem(&mut self, field: &str, key: &str, words: Words) {
+        let message = words.fill(key, &[("max", &words.number(INPUT as i64))]);
         self.problems.push(FieldError { field: field.to_owned(), message });
     }
 
-    fn missing(&mut self, field: &Field) {
-        self.problems.push(FieldError { field: field.name.clone(), message: shape::missing(field, self.words) });
+    fn missing(&mut self, field: &Field, words: Words) {
+        self.problems.push(FieldError { field: field.name.clone(), message: shape::missing(field, words) });
     }
 
     /// Something that is no secret, for the plugin and to draw again.
-    fn keep(&mut self, name: String, value: TypedValue) {
-        let input = match &value {
-            TypedValue::Text(text) => Input::Text(text.clone()),
-            TypedValue::Tick(ticked) => Input::Tick(*ticked),
-        };
-        self.typed.insert(name.clone(), value);
+    fn keep(&mut self, name: String, typed: &str, input: Input) {
+        self.typed.insert(name.clone(), typed.to_owned());
         self.inputs.push((name, input));
     }
 
-    fn field(&mut self, field: Field, inputs: &Inputs) {
-        let typed = inputs.get(&field.name);
+    fn take(&mut self, field: Field, posted: &Inputs, words: Words) {
+        let typed = posted.get(&field.name);
         match field.kind {
             FieldKind::Hidden(value) => self.inputs.push((field.name, Input::Text(value))),
             FieldKind::Fixed(Line { kind, value }) => {
@@ -215,51 +188,51 @@ impl Reading {
             FieldKind::Tick(_) => {
                 let ticked = typed.is_some();
                 if field.required && !ticked {
-                    self.missing(&field);
+                    self.missing(&field, words);
                 }
-                self.keep(field.name, TypedValue::Tick(ticked));
+                self.keep(field.name, if ticked { TICKED } else { "" }, Input::Tick(ticked));
             }
             FieldKind::Choice(ref choice) => {
                 let chosen = typed.map_or("", |typed| typed.as_str());
                 if choice.options.iter().any(|option| option.value == chosen) && typed.is_some() {
-                    self.keep(field.name, TypedValue::Text(chosen.to_owned()));
+                    self.keep(field.name, chosen, Input::Text(chosen.to_owned()));
                 } else if !chosen.is_empty() {
-                    self.problem(&field.name, "problem-option");
+                    self.problem(&field.name, "problem-option", words);
                 } else if field.required {
-                    self.missing(&field);
+                    self.missing(&field, words);
                 }
             }
             FieldKind::Line(ref line) => {
                 let value = typed.map_or("", |typed| typed.trim());
                 if value.len() > INPUT {
                     // Not kept, because nobody checks it and it would take its memory twice.
-                    return self.problem(&field.name, "problem-long");
+                    return self.problem(&field.name, "problem-long", words);
                 } else if value.is_empty() && field.required {
-                    self.missing(&field);
+                    self.missing(&field, words);
                 } else if let Some(key) = (!value.is_empty()).then(|| shape::problem(line.kind, value)).flatten() {
-                    self.problem(&field.name, key);
+                    self.problem(&field.name, key, words);
                 }
-                self.keep(field.name, TypedValue::Text(value.to_owned()));
+                self.keep(field.name, value, Input::Text(value.to_owned()));
             }
-            FieldKind::CurrentPassword => self.password(&field, false, inputs),
-            FieldKind::NewPassword(NewPassword { repeat, .. }) => self.password(&field, repeat, inputs),
+            FieldKind::CurrentPassword => self.take_password(&field, false, posted, words),
+            FieldKind::NewPassword(NewPassword { repeat, .. }) => self.take_password(&field, repeat, posted, words),
         }
     }
 
-    fn password(&mut self, field: &Field, repeat: bool, inputs: &Inputs) {
-        let typed = inputs.get(&field.name);
+    fn take_password(&mut self, field: &Field, repeat: bool, posted: &Inputs, words: Words) {
+        let typed = posted.get(&field.name);
         let value = typed.map_or("", |typed| typed.as_str());
         let again = format!("{}{AGAIN}", field.name);
-        let same = !repeat || inputs.get(&again).map_or("", |typed| typed.as_str()) == value;
+        let same = !repeat || posted.get(&again).map_or("", |typed| typed.as_str()) == value;
         match value {
-            "" if field.required => self.missing(field),
+            "" if field.required => self.missing(field, words),
             "" if same => return,
-            long if long.len() > INPUT => self.problem(&field.name, "problem-long"),
-            bad if bad.contains('\0') => self.problem(&field.name, "problem-character"),
+            long if long.len() > INPUT => self.problem(&field.name, "problem-long", words),
+            bad if bad.contains('\0') => self.problem(&field.name, "problem-character", words),
             _ => {}
         }
         if !same {
-            self.problem(&again, "problem-repeat");
+            self.problem(&again, "problem-repeat", words);
         }
         if let Some(typed) = typed.filter(|typed| typed.len() <= INPUT) {
             self.inputs.push((field.name.clone(), Input::Password(typed.clone())));

@@ -47,7 +47,7 @@ const GOOD: [(&str, &str); 4] = [
 fn submitted(stage: &Stage, body: &[u8]) -> Submission {
     match read(body, &stage.keys, &stage.caller, NOW) {
         Ok(Posted::Submission(posted)) => *posted,
-        Ok(Posted::Rate(_) | Posted::Generate(_)) => panic!("a question of the script"),
+        Ok(Posted::Wish(_)) => panic!("a question of the script"),
         Err(error) => panic!("{error}"),
     }
 }
@@ -63,7 +63,7 @@ fn a_form_comes_back_as_it_was_typed_with_what_was_sealed() {
     assert_eq!((posted.plugin.as_str(), posted.action.as_str()), ("example", "set"));
     assert_eq!(posted.subject, Some(id("customer:42")));
     assert_eq!(posted.place, Stage::slot());
-    assert!(posted.problems.is_empty() && posted.token().is_none());
+    assert!(posted.problems.is_empty() && posted.place.token().is_none());
     assert!(posted.key.len() == 32);
     let inputs: Vec<_> = posted
         .inputs
@@ -128,7 +128,7 @@ fn a_form_of_another_session_is_not_run_but_what_was_typed_is_kept() {
     later.caller.session = "session two".to_owned();
     let FormError::Stale(stale) = refused(&later, &body(&sealed, &GOOD)) else { panic!("not stale") };
     assert_eq!(stale.sign_in_as, None);
-    assert_eq!(stale.corrections.typed.get("email"), Some(&TypedValue::Text("marta@example.com".to_owned())));
+    assert_eq!(stale.corrections.typed.get("email"), Some(&"marta@example.com".to_owned()));
 
     let mut nobody = Stage::new();
     nobody.caller.actor = Actor::Anonymous;
@@ -229,11 +229,15 @@ fn the_meter_asks_the_operation_that_was_sealed_about_the_one_field() {
     let stage = Stage::new();
     let sealed = drawn(&stage);
     let ask = |pairs: &[(&str, &str)]| read(&body(&sealed, pairs), &stage.keys, &stage.caller, NOW);
-    let Ok(Posted::Rate(rate)) = ask(&[(RATE, "password"), ("password", "copper lantern")]) else { panic!("no rate") };
-    assert_eq!((rate.plugin.as_str(), rate.operation.as_str()), ("example", "rate"));
-    let names: Vec<_> = rate.inputs.iter().map(|(name, _)| name.as_str()).collect();
+    let Ok(Posted::Wish(rate)) = ask(&[(RATE, "password"), ("password", "copper lantern")]) else { panic!("no rate") };
+    let given = &rate.submission.inputs;
+    assert_eq!(
+        (rate.submission.plugin.as_str(), rate.operation.as_str(), rate.of),
+        ("example", "rate", Wished::Rating)
+    );
+    let names: Vec<_> = given.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["mode", "hidden", "password"]);
-    assert!(matches!(&rate.inputs[2].1, Input::Password(secret) if secret.as_str() == "copper lantern"));
+    assert!(matches!(&given[2].1, Input::Password(secret) if secret.as_str() == "copper lantern"));
     for pairs in [&[(RATE, "email"), ("email", "x")][..], &[(RATE, "password")], &[(RATE, "none")]] {
         assert!(matches!(ask(pairs), Err(FormError::Malformed(_))));
     }
@@ -246,8 +250,8 @@ fn the_meter_asks_the_operation_that_was_sealed_about_the_one_field() {
 #[test]
 fn what_will_be_refused_does_not_look_good() {
     let strength = |acceptable| Strength { score: 200, acceptable, advice: Some("One more word.\u{202E}".to_owned()) };
-    assert_eq!(rate_answer(&strength(true), "en"), r#"{"score":4,"word":"Strong.","text":"One more word."}"#);
-    assert_eq!(rate_answer(&strength(false), "es"), r#"{"score":1,"word":"No se acepta.","text":"One more word."}"#);
+    assert_eq!(*rate_answer(&strength(true), "en"), r#"{"score":4,"word":"Strong.","text":"One more word."}"#);
+    assert_eq!(*rate_answer(&strength(false), "es"), r#"{"score":1,"word":"No se acepta.","text":"One more word."}"#);
 }
 
 /// A form with a password that can be generated.
@@ -270,8 +274,9 @@ fn a_generated_password_is_asked_for_by_the_form_as_it_was_typed_and_shown_besid
         (html.find(">Save</button>").expect("a button"), html.find("kt-generate").expect("a button"));
     assert!(main < generate, "Enter presses the first one");
     let body = body(sealed_in(&html), &[("email", "marta@example.com"), ("password", ""), ("kt-generate", "password")]);
-    let Ok(Posted::Generate(asked)) = read(&body, &stage.keys, &stage.caller, NOW) else { panic!("read") };
-    assert_eq!((asked.operation.as_str(), asked.field.as_str(), asked.script), ("suggest", "password", false));
+    let Ok(Posted::Wish(asked)) = read(&body, &stage.keys, &stage.caller, NOW) else { panic!("read") };
+    let wished = (asked.operation.as_str(), asked.field.as_str(), asked.of);
+    assert_eq!(wished, ("suggest", "password", Wished::Password { script: false }));
     let mut corrections = asked.submission.corrections(Vec::new(), None);
     let password = Zeroizing::new("tavo-meki-rusa".to_owned());
     corrections.generated = Some(Box::new(super::Generated { field: "password".to_owned(), password }));

@@ -4,7 +4,7 @@ use super::Attribute;
 use super::nodes::Painter;
 use crate::Delivery;
 use keyturn_contract::keyturn::ui::nodes::{self, Action, Intent, Run, Step, StepState, Target, Value};
-use keyturn_core::mail::MailState;
+use keyturn_core::mail::{ATTEMPTS, MailState};
 
 /// A step of the outbox.
 struct Told {
@@ -82,7 +82,7 @@ impl Painter<'_> {
     /// The way to see its progress, while it may change. No page reloads itself.
     pub fn again(&mut self, mail: &Delivery) {
         if mail.waits() {
-            let attributes = [("class", Some("kt-button kt-again")), ("href", Some(self.frame.submit_url))];
+            let attributes = [("class", Some("kt-button kt-again")), ("href", Some(self.frame.surface.submit_url))];
             self.html.element("a", &attributes, self.words.get("mail-again"));
         }
     }
@@ -188,7 +188,7 @@ impl Painter<'_> {
             },
             MailState::Delayed => {
                 let next = mail.due.map(|due| words.time(due, self.frame.now, &self.frame.zone)).unwrap_or_default();
-                let (n, most) = (mail.attempts.to_string(), Delivery::ATTEMPTS.to_string());
+                let (n, most) = (mail.attempts.to_string(), ATTEMPTS.to_string());
                 let next = words.fill("mail-next", &[("time", &next), ("n", &n), ("most", &most)]);
                 let detail = obstacle.map_or(next.clone(), |obstacle| format!("{obstacle} {next}"));
                 Told { said: said(), ..waiting(word("mail-delayed"), Some(detail)) }

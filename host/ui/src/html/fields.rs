@@ -2,7 +2,7 @@
 
 use super::Attribute;
 use super::nodes::Painter;
-use crate::form::{AGAIN, TICKED, TypedValue};
+use crate::form::{AGAIN, TICKED};
 use crate::{Corrections, FieldError};
 use keyturn_contract::keyturn::ui::nodes::{Choice, Code, Field, FieldKind, Line, LineKind, NewPassword};
 
@@ -44,22 +44,14 @@ impl Painter<'_> {
     /// Draws a field with what was typed and what is wrong.
     pub fn field(&mut self, field: &Field, corrections: Option<&Corrections>) {
         let errors = corrections.map_or(&[][..], |corrections| &corrections.errors);
-        let typed = corrections.and_then(|corrections| corrections.typed(&field.name));
+        let field = &corrections.map_or_else(|| field.clone(), |corrections| corrections.refilled(field));
         match &field.kind {
             FieldKind::Hidden(_) => {}
-            FieldKind::Line(line) => self.line(field, line, typed, errors),
+            FieldKind::Line(line) => self.line(field, line, errors),
             FieldKind::Fixed(line) => self.fixed(field, line, errors),
-            FieldKind::Tick(ticked) => {
-                self.tick(field, TypedValue::in_tick(typed, *ticked), errors);
-            }
-            FieldKind::Choice(choice) => {
-                let chosen = TypedValue::in_choice(typed, corrections.is_some(), choice.value.as_deref());
-                if choice.options.len() <= RADIOS {
-                    self.radios(field, choice, chosen, errors);
-                } else {
-                    self.select(field, choice, chosen, errors);
-                }
-            }
+            FieldKind::Tick(ticked) => self.tick(field, *ticked, errors),
+            FieldKind::Choice(choice) if choice.options.len() <= RADIOS => self.radios(field, choice, errors),
+            FieldKind::Choice(choice) => self.select(field, choice, errors),
             FieldKind::CurrentPassword => self.password(field, &field.name, &field.label, None, errors),
             FieldKind::NewPassword(new) => {
                 self.password(field, &field.name, &field.label, Some(new), errors);
@@ -131,17 +123,16 @@ impl Painter<'_> {
     /// Opens a control with what all have: the form that it belongs to, where it stands elsewhere; its name, its id and notes.
     fn control(&mut self, element: &'static str, name: &str, drawn: &Drawn, own: &[Attribute<'_>]) {
         let name = (!name.is_empty()).then_some(name);
-        let before = [("form", self.frame.join), ("id", Some(drawn.id.as_str())), ("name", name)];
+        let before = [("form", self.frame.surface.join), ("id", Some(drawn.id.as_str())), ("name", name)];
         let invalid = drawn.wrong.then_some("true");
         let notes = [("aria-describedby", drawn.described.as_deref()), ("aria-invalid", invalid)];
         self.html.open(element, &[&before[..], own, &notes].concat());
     }
 
-    fn line(&mut self, field: &Field, line: &Line, typed: Option<&TypedValue>, errors: &[FieldError]) {
+    fn line(&mut self, field: &Field, line: &Line, errors: &[FieldError]) {
         let drawn = self.labelled(field, &field.name, &field.label, field.hint.as_deref(), errors);
-        let value = TypedValue::in_line(typed, &line.value);
         let size = if line.kind == LineKind::Port { "kt-input kt-short" } else { "kt-input" };
-        let own = [("value", Some(value)), ("class", Some(size)), required(field.required)];
+        let own = [("value", Some(line.value.as_str())), ("class", Some(size)), required(field.required)];
         let name = self.input(&field.name);
         self.control("input", &name, &drawn, &[&own[..], &manner(line.kind, field.own)].concat());
         self.html.close("div");
@@ -188,7 +179,7 @@ impl Painter<'_> {
         self.html.close("div");
     }
 
-    fn radios(&mut self, field: &Field, choice: &Choice, chosen: Option<&str>, errors: &[FieldError]) {
+    fn radios(&mut self, field: &Field, choice: &Choice, errors: &[FieldError]) {
         // The fieldset names its notes, which are inside it: draw them first, and put them after the legend.
         let before = self.html.done();
         let drawn = self.notes(&field.name, field.hint.as_deref(), errors);
@@ -211,7 +202,7 @@ impl Painter<'_> {
             // The first one has the field's own id, so the summary leads to it.
             let id = if at == 0 { drawn.id.clone() } else { format!("{}-{at}", drawn.id) };
             let hint_id = option.hint.is_some().then(|| format!("{id}-about"));
-            let checked = (chosen == Some(&option.value)).then_some("");
+            let checked = (choice.value.as_ref() == Some(&option.value)).then_some("");
             let own = [("value", Some(option.value.as_str())), ("type", Some("radio")), ("checked", checked)];
             let hint = option.hint.as_deref().zip(hint_id.as_deref());
             let one = Drawn { id, described: hint_id.clone(), wrong: false };
@@ -220,15 +211,15 @@ impl Painter<'_> {
         self.html.close("fieldset");
     }
 
-    fn select(&mut self, field: &Field, choice: &Choice, chosen: Option<&str>, errors: &[FieldError]) {
+    fn select(&mut self, field: &Field, choice: &Choice, errors: &[FieldError]) {
         let drawn = self.labelled(field, &field.name, &field.label, field.hint.as_deref(), errors);
         let name = self.input(&field.name);
         self.control("select", &name, &drawn, &[("class", Some("kt-input")), required(field.required)]);
-        if chosen.is_none() || !field.required {
+        if choice.value.is_none() || !field.required {
             self.html.element("option", &[("value", Some(""))], self.words.get("choose"));
         }
         for option in &choice.options {
-            let selected = (chosen == Some(&option.value)).then_some("");
+            let selected = (choice.value.as_ref() == Some(&option.value)).then_some("");
             self.html.element("option", &[("value", Some(&option.value)), ("selected", selected)], &option.label);
         }
         self.html.close("select").close("div");
@@ -251,7 +242,7 @@ impl Painter<'_> {
             ("autocomplete", Some(if new.is_some() { "new-password" } else { "current-password" })),
             ("passwordrules", rules.as_deref()),
             // A part of a larger form may be left unchanged.
-            required(field.required && self.frame.join.is_none()),
+            required(field.required && self.frame.surface.join.is_none()),
             ("data-kt-show", Some(&show)),
             ("data-kt-hide", Some(&hide)),
             ("data-kt-rate", rate),

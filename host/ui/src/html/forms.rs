@@ -19,7 +19,7 @@ impl<'f> Painter<'f> {
     /// Draws a form, with its corrections if they are for it.
     pub fn form(&mut self, form: &Form) {
         let corrections = self.corrections_of(&form.submit);
-        match self.frame.join {
+        match self.frame.surface.join {
             Some(_) => self.open_part(form),
             None => self.open_form(&form.submit, &form.fields, &[], "kt-form"),
         }
@@ -31,16 +31,12 @@ impl<'f> Painter<'f> {
             self.field(field, corrections);
         }
         self.unshown(form, corrections);
-        if self.frame.join.is_some() {
+        if self.frame.surface.join.is_some() {
             self.close_part(form);
             return;
         }
-        self.html.class("div", "kt-buttons");
-        self.submit_button(&form.submit_label, form.submit_intent);
-        // After the form's own button, which Enter presses.
-        self.generate_buttons(form);
-        self.cancel_button(form.cancel.as_ref());
-        self.html.close("div").close("form");
+        self.buttons(&form.submit_label, form.submit_intent, &form.fields, form.cancel.as_ref());
+        self.html.close("form");
     }
 
     /// A problem with a field that is missing or hidden is still a problem.
@@ -61,31 +57,25 @@ impl<'f> Painter<'f> {
         self.html.close("ul");
     }
 
-    /// The button of a form without others.
-    pub fn buttons(&mut self, label: &str, intent: Intent, cancel: Option<&Target>) {
-        self.html.class("div", "kt-buttons");
-        self.submit_button(label, intent);
-        self.cancel_button(cancel);
-        self.html.close("div");
-    }
-
-    fn submit_button(&mut self, label: &str, intent: Intent) {
+    /// The buttons of a form: its own, those that generate a password for one of its fields, and the way out.
+    pub fn buttons(&mut self, label: &str, intent: Intent, fields: &[Field], cancel: Option<&Target>) {
         let class = if intent == Intent::Danger { "kt-button kt-destroy" } else { button(intent) };
+        self.html.class("div", "kt-buttons");
         self.html.element("button", &[("class", Some(class)), ("type", Some("submit"))], label);
-    }
-
-    fn cancel_button(&mut self, cancel: Option<&Target>) {
+        // After the form's own button, which Enter presses.
+        self.generate_buttons(fields);
         if let Some(cancel) = cancel {
             let (url, word) = (self.url(cancel), self.words.get("cancel"));
             self.html.element("a", &[("class", Some("kt-button")), ("href", Some(&url))], word);
         }
+        self.html.close("div");
     }
 
     /// A button for each password that can be generated.
-    fn generate_buttons(&mut self, form: &Form) {
+    fn generate_buttons(&mut self, fields: &[Field]) {
         let name = self.input(GENERATE);
-        for field in form.fields.iter().filter(|field| generates(field)) {
-            let button = [("form", self.frame.join), ("class", Some("kt-button")), ("type", Some("submit"))];
+        for field in fields.iter().filter(|field| generates(field)) {
+            let button = [("form", self.frame.surface.join), ("class", Some("kt-button")), ("type", Some("submit"))];
             let asks = [("name", Some(name.as_str())), ("value", Some(field.name.as_str()))];
             self.html.element("button", &[&button[..], &asks].concat(), self.words.get("generate"));
         }
@@ -96,7 +86,7 @@ impl<'f> Painter<'f> {
     fn open_part(&mut self, form: &Form) {
         self.part = format!("{}{PART}", self.id());
         let sealed = form::sealed(&form.submit, &form.fields, &[], self.frame, true);
-        let (form_id, name) = (self.frame.join, self.input(SEALED));
+        let (form_id, name) = (self.frame.surface.join, self.input(SEALED));
         let attributes =
             [("form", form_id), ("type", Some("hidden")), ("name", Some(&*name)), ("value", Some(&*sealed))];
         self.html.class("div", "kt-form").open("input", &attributes);
@@ -109,7 +99,7 @@ impl<'f> Painter<'f> {
     fn close_part(&mut self, form: &Form) {
         if form.fields.iter().any(generates) {
             self.html.class("div", "kt-buttons");
-            self.generate_buttons(form);
+            self.generate_buttons(&form.fields);
             self.html.close("div");
         }
         self.html.close("div");
@@ -129,7 +119,7 @@ impl<'f> Painter<'f> {
     /// Opens a form that posts to its own page, with its sealed part. `also`: see [`form::ALSO`].
     pub fn open_form(&mut self, submission: &Submission, fields: &[Field], also: &[&str], class: &str) {
         let sealed = form::sealed(submission, fields, also, self.frame, false);
-        let posts = posts(self.frame.submit_url);
+        let posts = posts(self.frame.surface.submit_url);
         self.html.open("form", &[&[("class", Some(class))], &posts[..]].concat());
         self.html.open("input", &[("type", Some("hidden")), ("name", Some(SEALED)), ("value", Some(&sealed))]);
     }

@@ -43,11 +43,12 @@ impl<'f> Painter<'f> {
         }
         Self {
             frame,
-            words: frame.words(),
+            words: Words::of(&frame.surface.caller.locale),
             html: Html::new(),
             prefix: format!("k{}", &seal::hex(&digest.finalize())[..8]),
             count: 0,
             corrections: frame
+                .surface
                 .corrections
                 .map(|corrections| corrections.standing_in(frame.plugin, &frame.place))
                 .unwrap_or_default(),
@@ -171,9 +172,8 @@ impl<'f> Painter<'f> {
             (Some(mail), Tone::Success) if mail.troubled() => (Tone::Info, None),
             (_, tone) => (tone, None),
         };
-        let role = if matches!(tone, Tone::Danger | Tone::Warning) { "alert" } else { "status" };
         let about = mail.as_ref().and(said.mail.as_deref()).filter(|_| tone == Tone::Success);
-        let attributes = [("role", Some(role)), ("data-kt-mail", about)];
+        let attributes = [role(tone), ("data-kt-mail", about)];
         banner_open(&mut self.html, tone, failure.unwrap_or(&said.title), &attributes, self.words);
         if failure.is_some() {
             self.html.class("p", "kt-text").text(&said.title).text(".").close("p");
@@ -327,6 +327,11 @@ pub fn banner_open(html: &mut Html, said: Tone, title: &str, attributes: &[Attri
         html.element("span", &[("class", Some("kt-hidden"))], words.get(&format!("tone-{}", tone(said)))).text(" ");
     }
     html.text(title).close("p");
+}
+
+/// The role of what is announced.
+pub fn role(tone: Tone) -> Attribute<'static> {
+    ("role", Some(if matches!(tone, Tone::Danger | Tone::Warning) { "alert" } else { "status" }))
 }
 
 /// Closes it.

@@ -2,7 +2,7 @@
 
 use super::nodes::Painter;
 use super::{Html, Markup};
-use keyturn_contract::keyturn::ui::nodes::{ColumnKind, Empty, Table};
+use keyturn_contract::keyturn::ui::nodes::{Action, ColumnKind, Empty, Table};
 use keyturn_core::words::Words;
 
 /// A table with cells that are already drawn: for the panel's own tables that show a plugin's sentence in a cell.
@@ -81,26 +81,39 @@ fn class(kind: ColumnKind, low: bool) -> Option<&'static str> {
 impl Painter<'_> {
     /// Draws a table of values.
     pub fn table(&mut self, table: &Table) {
-        let before = self.html.done();
-        let mut rows = Vec::with_capacity(table.rows.len());
-        for row in &table.rows {
-            let mut cells = Vec::with_capacity(row.cells.len());
-            for sentence in &row.cells {
-                self.cell(sentence);
-                cells.push(self.html.done());
-            }
-            self.row_actions(&row.actions);
-            rows.push((cells, self.html.done()));
-        }
-        let empty = if rows.is_empty() { self.empty(&table.empty) } else { Markup::default() };
         let columns: Vec<_> =
             table.columns.iter().map(|column| (column.label.as_str(), column.kind, column.low)).collect();
-        let drawn = Grid { caption: &table.caption, columns: &columns, rows: &rows, empty: &empty }.draw(self.words);
-        self.html.markup(&before).markup(&drawn);
+        let rows = table.rows.iter().map(|row| (&row.cells, &row.actions));
+        self.grid(&table.caption, &columns, rows, &table.empty, |painter, sentence| painter.cell(sentence));
     }
 
-    /// Shown in place of a table without rows. Call it only when everything drawn so far has been taken.
-    pub fn empty(&mut self, empty: &Empty) -> Markup {
+    /// Draws a table whose cells are drawn by `cell`; each row has its actions.
+    pub fn grid<'r, C: 'r>(
+        &mut self,
+        caption: &str,
+        columns: &[(&str, ColumnKind, bool)],
+        rows: impl Iterator<Item = (&'r Vec<C>, &'r Vec<Action>)>,
+        empty: &Empty,
+        cell: impl Fn(&mut Self, &C),
+    ) {
+        let before = self.html.done();
+        let mut drawn = Vec::new();
+        for (cells, actions) in rows {
+            let cells = cells.iter().map(|one| {
+                cell(self, one);
+                self.html.done()
+            });
+            let cells = cells.collect();
+            self.row_actions(actions);
+            drawn.push((cells, self.html.done()));
+        }
+        let empty = if drawn.is_empty() { self.empty(empty) } else { Markup::default() };
+        let grid = Grid { caption, columns, rows: &drawn, empty: &empty }.draw(self.words);
+        self.html.markup(&before).markup(&grid);
+    }
+
+    /// Shown in place of a table without rows.
+    fn empty(&mut self, empty: &Empty) -> Markup {
         self.html.class("div", "kt-empty").element("p", &[("class", Some("kt-notice-title"))], &empty.title);
         if !empty.text.is_empty() {
             self.paragraph("kt-text", &empty.text);

@@ -3,7 +3,7 @@
 use super::nodes::Painter;
 use super::{Html, Markup, dropped};
 use crate::frame::Frame;
-use keyturn_contract::keyturn::ui::nodes::{Badge, PageTarget, Target, Tone, Value};
+use keyturn_contract::keyturn::ui::nodes::{PageTarget, Target, Tone, Value};
 
 impl Painter<'_> {
     /// Draws a sentence.
@@ -36,7 +36,7 @@ impl Painter<'_> {
                 None => html.text(&text),
             },
             Value::Number(_) => html.element("span", &[("class", Some("kt-number"))], &text),
-            Value::Badge(said) => badge(html, said),
+            Value::Badge(said) => badge(html, said.tone, &said.text),
             Value::Account(_) => html.element("bdi", &[("class", Some("kt-account"))], &text),
             Value::Link(link) => {
                 let url = resolved(&link.target, self.frame);
@@ -92,16 +92,16 @@ fn resolved(target: &Target, frame: &Frame<'_>) -> String {
     match target {
         Target::Page(page) if page.subject.is_none() => {
             let subject = frame.place.subject().map(ToString::to_string);
-            frame.links.url(frame.plugin, &Target::Page(PageTarget { subject, ..page.clone() }))
+            frame.surface.links.url(frame.plugin, &Target::Page(PageTarget { subject, ..page.clone() }))
         }
-        target => frame.links.url(frame.plugin, target),
+        target => frame.surface.links.url(frame.plugin, target),
     }
 }
 
 /// A word on a tint, with a dot, so that no state depends on colour alone.
-pub fn badge<'h>(html: &'h mut Html, badge: &Badge) -> &'h mut Html {
-    let class = format!("kt-badge kt-{}", tone(badge.tone));
-    html.element("span", &[("class", Some(&class))], &badge.text)
+pub fn badge<'h>(html: &'h mut Html, tone: Tone, text: &str) -> &'h mut Html {
+    let class = format!("kt-badge kt-{}", self::tone(tone));
+    html.element("span", &[("class", Some(&class))], text)
 }
 
 /// An email address. If there is no room for it in a line, it breaks before its `@`.

@@ -3,40 +3,23 @@
 
 pub mod parts;
 
-use super::html::{Html, Markup, icon};
+use super::html::{Html, Markup, icon, values};
 use super::{Brand, look};
 use keyturn_contract::keyturn::ui::nodes::Tone;
 use keyturn_core::words::{Language, Words};
 use parts::hidden_inputs;
 
-/// Which colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Theme {
-    /// The device's choice.
-    #[default]
-    Auto,
-    /// Light.
-    Light,
-    /// Dark.
-    Dark,
-}
-
-impl Theme {
-    /// All of them.
-    pub const ALL: [Theme; 3] = [Theme::Auto, Theme::Light, Theme::Dark];
-
-    /// Its name in a cookie or form.
-    pub fn name(self) -> &'static str {
-        match self {
-            Theme::Auto => "auto",
-            Theme::Light => "light",
-            Theme::Dark => "dark",
-        }
-    }
-
-    /// From a cookie or form; anything unknown is [`Theme::Auto`].
-    pub fn named(name: &str) -> Self {
-        Theme::ALL.into_iter().find(|theme| theme.name() == name).unwrap_or_default()
+keyturn_core::named! {
+    /// Which colours; the name is for a cookie or form.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum Theme {
+        /// The device's choice.
+        #[default]
+        Auto = "auto",
+        /// Light.
+        Light = "light",
+        /// Dark.
+        Dark = "dark",
     }
 }
 
@@ -192,8 +175,6 @@ pub struct Item<'a> {
     pub link: Link<'a>,
     /// Whether the page is this one, or below it.
     pub current: bool,
-    /// Beside it: "2 failed".
-    pub badge: Option<(Tone, &'a str)>,
 }
 
 /// The person who is signed in.
@@ -209,6 +190,7 @@ pub struct User<'a> {
 }
 
 /// The head of a page; none if the body has its own h1.
+#[derive(Clone, Copy)]
 pub struct Heading<'a> {
     /// The h1.
     pub text: &'a str,
@@ -216,6 +198,23 @@ pub struct Heading<'a> {
     pub badge: Option<(Tone, &'a str)>,
     /// Buttons, links, or a search.
     pub actions: &'a Markup,
+}
+
+impl Heading<'_> {
+    /// Draws it.
+    pub fn draw(&self, html: &mut Html) {
+        html.class("div", "kt-heading").class("div", "kt-title");
+        html.open("h1", &[]).element("bdi", &[], self.text).close("h1");
+        if let Some((tone, text)) = self.badge {
+            html.text(" ");
+            values::badge(html, tone, text);
+        }
+        html.close("div");
+        if !self.actions.is_empty() {
+            html.class("div", "kt-actions").markup(self.actions).close("div");
+        }
+        html.close("div");
+    }
 }
 
 /// A page of the panel.
@@ -268,14 +267,7 @@ pub fn panel(page: &Panel<'_>) -> Markup {
     }
     html.markup(page.notice);
     if let Some(heading) = &page.heading {
-        html.class("div", "kt-heading").class("div", "kt-title");
-        html.open("h1", &[]).element("bdi", &[], heading.text).close("h1");
-        parts::badge(&mut html, heading.badge);
-        html.close("div");
-        if !heading.actions.is_empty() {
-            html.class("div", "kt-actions").markup(heading.actions).close("div");
-        }
-        html.close("div");
+        heading.draw(&mut html);
     }
     html.markup(page.body).close("main");
     chrome.footer(&mut html);
@@ -290,9 +282,7 @@ fn navigation(html: &mut Html, page: &Panel<'_>, words: Words) {
         for item in group.items {
             let current = item.current.then_some("page");
             html.open("li", &[]).open("a", &[("href", Some(item.link.url)), ("aria-current", current)]);
-            html.element("span", &[], item.link.label);
-            parts::badge(html, item.badge);
-            html.close("a").close("li");
+            html.element("span", &[], item.link.label).close("a").close("li");
         }
         html.close("ul");
     }

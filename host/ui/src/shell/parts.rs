@@ -3,21 +3,14 @@
 use super::Link;
 use crate::html::fields::VERBATIM;
 use crate::html::forms::posts;
-use crate::html::nodes::{banner_close, banner_open, button};
-use crate::html::{Html, Markup, icon, values};
-use keyturn_contract::keyturn::ui::nodes::{Badge, Intent, Tone};
+use crate::html::nodes::{banner_close, banner_open, button, role};
+use crate::html::{Html, Markup, icon};
+use keyturn_contract::keyturn::ui::nodes::{Intent, Tone};
 use keyturn_core::words::Words;
 
 pub(super) fn hidden_inputs(html: &mut Html, inputs: &[(&str, &str)]) {
     for (name, value) in inputs {
         html.open("input", &[("type", Some("hidden")), ("name", Some(name)), ("value", Some(value))]);
-    }
-}
-
-pub(super) fn badge(html: &mut Html, said: Option<(Tone, &str)>) {
-    if let Some((tone, text)) = said {
-        html.text(" ");
-        values::badge(html, &Badge { tone, text: text.to_owned() });
     }
 }
 
@@ -48,14 +41,10 @@ pub fn joined_buttons(id: &str, label: &str, cancel: Link<'_>) -> Markup {
     html.close("div").done()
 }
 
-/// A banner with one sentence. `announced` for outcomes.
-pub fn banner(tone: Tone, title: &str, text: &str, announced: bool, words: Words) -> Markup {
+/// A banner with one sentence, announced as an outcome.
+pub fn banner(tone: Tone, title: &str, text: &str, words: Words) -> Markup {
     let mut html = Html::new();
-    let role = match tone {
-        Tone::Danger | Tone::Warning => "alert",
-        _ => "status",
-    };
-    banner_open(&mut html, tone, title, &[("role", announced.then_some(role))], words);
+    banner_open(&mut html, tone, title, &[role(tone)], words);
     if !text.is_empty() {
         html.element("p", &[("class", Some("kt-text"))], text);
     }
@@ -78,8 +67,8 @@ pub fn tabs(label: &str, items: &[(Link<'_>, bool, Option<i64>)], words: Words) 
     html.close("ul").close("nav").done()
 }
 
-/// A search by address. `label` is read by screen readers, and shown in the empty input.
-pub fn search(url: &str, label: &str, typed: &str, kept: &[(&str, &str)], words: Words) -> Markup {
+/// A search by address, which keeps that address's query. `label` is read by screen readers, and shown in the empty input.
+pub fn search(url: &str, label: &str, typed: &str, words: Words) -> Markup {
     let mut html = Html::new();
     let attributes =
         [("class", Some("kt-search")), ("role", Some("search")), ("method", Some("get")), ("action", Some(url))];
@@ -87,7 +76,6 @@ pub fn search(url: &str, label: &str, typed: &str, kept: &[(&str, &str)], words:
     // A search form replaces its address's query.
     let own: Vec<_> = form_urlencoded::parse(url.split_once('?').map_or("", |(_, query)| query).as_bytes()).collect();
     hidden_inputs(&mut html, &own.iter().map(|(name, value)| (&**name, &**value)).collect::<Vec<_>>());
-    hidden_inputs(&mut html, kept);
     html.element("label", &[("class", Some("kt-hidden")), ("for", Some("kt-q"))], label);
     let input = [("class", Some("kt-input")), ("id", Some("kt-q")), ("name", Some("q")), ("value", Some(typed))];
     let search = [("type", Some("search")), ("placeholder", Some(label)), ("autocomplete", Some("off"))];
@@ -107,13 +95,6 @@ pub fn paging(shown: &str, previous: Option<&str>, next: Option<&str>, words: Wo
         }
     }
     html.close("div").close("nav").done()
-}
-
-/// A section with a heading, as a card.
-pub fn card(id: &str, heading: &str, body: &Markup) -> Markup {
-    let mut html = Html::new();
-    html.open("section", &[("class", Some("kt-section kt-card")), ("aria-labelledby", Some(id))]);
-    html.element("h2", &[("id", Some(id))], heading).markup(body).close("section").done()
 }
 
 /// Quiet text for a region that could not be drawn. `request` helps the administrator to find out why.

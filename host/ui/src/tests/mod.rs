@@ -9,7 +9,7 @@ mod pages;
 use jiff::tz::TimeZone;
 
 use super::nodes::*;
-use super::{Brand, Corrections, Delivery, Frame, Links, Place};
+use super::{Brand, Corrections, Delivery, Frame, Links, Place, Surface};
 use keyturn_core::accounts::{AccountId, Reach, Scope};
 use keyturn_core::caller::{Actor, Caller};
 use keyturn_core::seal::Keys;
@@ -92,17 +92,19 @@ impl Stage {
             speaks_for_panel: false,
             may_input: true,
             may_passwords: true,
-            caller: &self.caller,
             place,
-            join: self.join,
-            submit_url: "/customers/42/details",
-            links: &Routes,
+            surface: Surface {
+                caller: &self.caller,
+                join: self.join,
+                submit_url: "/customers/42/details",
+                links: &Routes,
+                corrections: self.corrections.as_ref(),
+            },
             brand: &self.brand,
             zone: TimeZone::UTC,
             now: NOW,
             account: &field_of,
             mail: &self.mail,
-            corrections: self.corrections.as_ref(),
             keys: &self.keys,
         }
     }

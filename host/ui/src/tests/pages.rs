@@ -119,9 +119,9 @@ fn user() -> User<'static> {
 }
 
 fn groups<'a>() -> [Group<'a>; 2] {
-    let item = |label, current, badge| Item { link: Link { label, url: "/x" }, current, badge };
-    let people = Box::leak(Box::new([item("Customers", true, None), item("Resellers", false, None)]));
-    let mail = Box::leak(Box::new([item("Outbox", false, Some((Tone::Danger, "2 failed")))]));
+    let item = |label, current| Item { link: Link { label, url: "/x" }, current };
+    let people = Box::leak(Box::new([item("Customers", true), item("Resellers", false)]));
+    let mail = Box::leak(Box::new([item("Outbox", false)]));
     [Group { label: "People", items: people }, Group { label: "Mail", items: mail }]
 }
 
@@ -166,7 +166,7 @@ fn customers(stage: &Stage, chrome: &Chrome<'_>) -> Markup {
     let paging = parts::paging("1–3 of 1,284", None, Some("/c?after=x"), words);
     let mut body = super::super::html::Html::new();
     body.markup(&tabs).markup(&grid).markup(&paging);
-    let search = parts::search("/c", "Name, user name or email", "", &[], words);
+    let search = parts::search("/c", "Name, user name or email", "", words);
     let heading = Heading { text: "Customers", badge: None, actions: &search };
     in_panel(chrome, heading, &Markup::default(), &body.done(), &[])
 }
@@ -189,7 +189,7 @@ fn each_shell_is_one_document_with_its_landmarks_in_both_languages_and_all_colou
             let Ok(Posted::Submission(posted)) = read(sent.as_bytes(), &stage.keys, &stage.caller, NOW) else {
                 panic!("read")
             };
-            assert_eq!(posted.token(), Some("token"));
+            assert_eq!(posted.place.token(), Some("token"));
             stage.corrections = Some(posted.corrections(posted.problems.clone(), None));
             let page = draw_view(&choose(), &stage.frame(place)).expect("drawn");
             let wrong = public(&chrome, &page.title, &page.html);
@@ -197,7 +197,7 @@ fn each_shell_is_one_document_with_its_landmarks_in_both_languages_and_all_colou
 
             let region = draw_region(&section(), &stage.frame(Stage::slot()), 2).expect("drawn");
             let actions = parts::button_link(Link { label: "Manage account details", url: "/d" }, Intent::Neutral);
-            let banner = parts::banner(Tone::Success, "Saved", "The new password is in use.", true, Words::of(locale));
+            let banner = parts::banner(Tone::Success, "Saved", "The new password is in use.", Words::of(locale));
             let heading = Heading { text: "Marta Vidal", badge: Some((Tone::Success, "Active")), actions: &actions };
             let above = [Link { label: "Customers", url: "/c" }];
             let overview = in_panel(&chrome, heading, &banner, &region.html, &above);

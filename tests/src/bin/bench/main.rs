@@ -42,8 +42,8 @@ impl Links for Nowhere {
     }
 }
 
-fn surface() -> Surface<'static> {
-    Surface { submit_url: "/here", join: None, links: &Nowhere, corrections: None }
+fn surface(caller: &Caller) -> Surface<'_> {
+    Surface { caller, submit_url: "/here", join: None, links: &Nowhere, corrections: None }
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {
@@ -186,7 +186,7 @@ fn calls(folder: &std::path::Path) {
     let manager =
         Caller::new(Actor::Account("staff:9".parse().expect("an account")), Reach::none().with("customer", Scope::All));
     let subject: AccountId = "customer:1".parse().expect("an account");
-    let slot = |name| host_.slot(&manager, name, Some(&subject), 2, &surface());
+    let slot = |name| host_.slot(name, Some(&subject), 2, &surface(&manager));
     say("page region with a form, drawn as HTML", &us(timed(2_000, || drop(slot("customer.details")))));
     say("call with one effect, committed", &us(timed(500, || drop(call("report/visit", json!({"page_name": "one"}))))));
     println!();

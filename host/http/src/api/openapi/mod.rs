@@ -12,13 +12,13 @@ use wasmtime::component::types::Type;
 
 use super::problem::KINDS;
 use keyturn_core::words::Language;
+use keyturn_operator::service_key::hooks;
 use keyturn_package::docs::{FunctionDocs, Said};
-use keyturn_package::manifest::Role;
 use keyturn_runtime::admit::{Hook, Plugin};
 use keyturn_runtime::call::error::is_failure;
 use keyturn_runtime::values::snake;
 use keyturn_store::outbox::MailState;
-use schema::{Names, Schemas, Way};
+use schema::{Schemas, Way};
 
 /// The document without plugins. Their parts come before its own.
 static OWN: LazyLock<Value> = LazyLock::new(|| {
@@ -42,14 +42,6 @@ static OWN: LazyLock<Value> = LazyLock::new(|| {
 /// With the refusals of the host's own addresses.
 const OWN_STATUSES: [u16; 10] = [400, 401, 403, 404, 405, 408, 413, 429, 500, 503];
 
-/// The hooks that machines may call, each with its plugin.
-pub(super) fn served(plugins: &[Arc<Plugin>]) -> impl Iterator<Item = (&Plugin, &Hook)> {
-    plugins.iter().flat_map(|plugin| {
-        let hooks = plugin.hooks.iter().filter(|hook| hook.operation.actors.contains(&Role::ServiceKey));
-        hooks.map(move |hook| (&**plugin, hook))
-    })
-}
-
 /// What a successful hook answers: the `ok` of a result, or all of it.
 pub(super) fn answer(hook: &Hook) -> Option<Type> {
     match &hook.result {
@@ -67,10 +59,9 @@ fn own_error(hook: &Hook) -> Option<Type> {
 }
 
 pub(super) fn document(brand: &str, plugins: &[Arc<Plugin>]) -> Value {
-    let names = Names::of(plugins.iter().map(|plugin| &plugin.manifest.docs));
-    let mut schemas = Schemas::new(&names);
+    let mut schemas = Schemas::of(plugins.iter().map(|plugin| &plugin.manifest.docs));
     let (mut paths, mut tags) = (Map::new(), Map::new());
-    for (plugin, hook) in served(plugins) {
+    for (plugin, hook) in hooks(plugins) {
         let docs = plugin.manifest.docs.interfaces.get(&hook.export);
         let text = docs.map_or("", |docs| docs.docs.as_str());
         tags.insert(hook.interface.clone(), json!({ "name": hook.interface, "description": text }));
@@ -97,7 +88,7 @@ fn response(status: u16) -> Value {
     json!({ "$ref": format!("#/components/responses/{status}") })
 }
 
-fn operation(plugin: &Plugin, hook: &Hook, schemas: &mut Schemas<'_>) -> Value {
+fn operation(plugin: &Plugin, hook: &Hook, schemas: &mut Schemas) -> Value {
     let docs = &plugin.manifest.docs;
     let none = FunctionDocs::default();
     let words = docs.function(&hook.export, &hook.operation.name).unwrap_or(&none);

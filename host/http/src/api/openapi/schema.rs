@@ -22,21 +22,6 @@ pub(super) enum Way {
     Answered,
 }
 
-/// The names of types in the document: their own name, or the full one if two plugins have it.
-pub(super) struct Names(BTreeMap<String, String>);
-
-impl Names {
-    pub(super) fn of<'a>(docs: impl Iterator<Item = &'a Docs>) -> Self {
-        let keys: BTreeSet<&str> = docs.flat_map(|docs| docs.types.keys()).map(String::as_str).collect();
-        let short = |key: &str| pascal(key.rsplit_once('.').map_or(key, |(_, name)| name));
-        let mut count: BTreeMap<String, usize> = BTreeMap::new();
-        keys.iter().for_each(|key| *count.entry(short(key)).or_default() += 1);
-        let whole = |key: &str| key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '.' }).collect();
-        let name = |key: &str| if count.get(&short(key)) == Some(&1) { short(key) } else { whole(key) };
-        Self(keys.into_iter().map(|key| (key.to_owned(), name(key))).collect())
-    }
-}
-
 /// `session-epoch` as a schema's name: `SessionEpoch`.
 fn pascal(name: &str) -> String {
     let parts = name.split('-').map(|part| {
@@ -47,13 +32,21 @@ fn pascal(name: &str) -> String {
 }
 
 /// Collects named schemas on the way.
-pub(super) struct Schemas<'a> {
-    names: &'a Names,
+pub(super) struct Schemas {
+    /// The names of types in the document: their own name, or the full one if two plugins have it.
+    names: BTreeMap<String, String>,
     components: Map<String, Value>,
 }
 
-impl<'a> Schemas<'a> {
-    pub(super) fn new(names: &'a Names) -> Self {
+impl Schemas {
+    pub(super) fn of<'a>(docs: impl Iterator<Item = &'a Docs>) -> Self {
+        let keys: BTreeSet<&str> = docs.flat_map(|docs| docs.types.keys()).map(String::as_str).collect();
+        let short = |key: &str| pascal(key.rsplit_once('.').map_or(key, |(_, name)| name));
+        let mut count: BTreeMap<String, usize> = BTreeMap::new();
+        keys.iter().for_each(|key| *count.entry(short(key)).or_default() += 1);
+        let whole = |key: &str| key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '.' }).collect();
+        let name = |key: &str| if count.get(&short(key)) == Some(&1) { short(key) } else { whole(key) };
+        let names = keys.into_iter().map(|key| (key.to_owned(), name(key))).collect();
         Self { names, components: Map::new() }
     }
 
@@ -71,7 +64,7 @@ impl<'a> Schemas<'a> {
             return self.plain(ty, &Said::Plain, &TypeDocs::default(), docs, way);
         };
         let schema = described(self.plain(ty, parts, behind, docs, way), &named.docs);
-        let name = self.names.0.get(key).cloned().unwrap_or_default();
+        let name = self.names.get(key).cloned().unwrap_or_default();
         let other = format!("{name}{way:?}");
         // A type may look different on its way out: a link is its address there.
         for name in [name, other] {
@@ -255,10 +248,10 @@ mod tests {
     #[test]
     fn a_name_that_two_have_is_written_whole() {
         let (one, other) = (named(&["a:b/c@1.0.0.good-link", "a:b/c@1.0.0.mode"]), named(&["x:y/z.mode"]));
-        let names = Names::of([&one, &other].into_iter());
-        assert_eq!(names.0["a:b/c@1.0.0.good-link"], "GoodLink");
-        assert_eq!(names.0["a:b/c@1.0.0.mode"], "a.b.c.1.0.0.mode");
-        assert_eq!(names.0["x:y/z.mode"], "x.y.z.mode");
+        let names = Schemas::of([&one, &other].into_iter()).names;
+        assert_eq!(names["a:b/c@1.0.0.good-link"], "GoodLink");
+        assert_eq!(names["a:b/c@1.0.0.mode"], "a.b.c.1.0.0.mode");
+        assert_eq!(names["x:y/z.mode"], "x.y.z.mode");
     }
 
     #[test]
@@ -269,8 +262,7 @@ mod tests {
         docs.types.insert("a.y".to_owned(), circle("a.x"));
         let members = vec![MemberDocs { name: "lie".to_owned(), ..MemberDocs::default() }];
         docs.types.insert("a.z".to_owned(), TypeDocs { members, ..TypeDocs::default() });
-        let names = Names::of([&docs].into_iter());
-        let mut schemas = Schemas::new(&names);
+        let mut schemas = Schemas::of([&docs].into_iter());
         for key in ["a.x", "a.z", "a.missing"] {
             let schema = schemas.schema(&Type::String, &Said::Named(key.to_owned()), &docs, Way::Asked);
             assert_eq!(schema, json!({ "type": "string" }), "{key}");

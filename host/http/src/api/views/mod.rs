@@ -20,6 +20,7 @@ use super::problem::{self, Problem};
 use super::request::{Asked, json_answer};
 use crate::served::Served;
 use keyturn_core::accounts::AccountId;
+use keyturn_core::caller::Actor;
 use keyturn_core::origin::{leads_somewhere, with_query};
 use keyturn_core::seal::Keys;
 use keyturn_core::words::Words;
@@ -96,7 +97,8 @@ impl<'a> Wanted<'a> {
     }
 
     fn surface(&self) -> Surface<'_> {
-        Surface { submit_url: &self.url, join: None, links: &*self.asked.links, corrections: self.corrections.as_ref() }
+        let (caller, corrections) = (&self.person.caller, self.corrections.as_ref());
+        Surface { caller, submit_url: &self.url, join: None, links: &*self.asked.served.links, corrections }
     }
 
     /// One line for the reader, instead of a plugin that failed.
@@ -109,15 +111,15 @@ impl<'a> Wanted<'a> {
 
     /// Runs a form that the panel passed on.
     fn run(&self, form: &[u8]) -> Result<Response, Problem> {
-        let (host, caller) = (&self.asked.host, &self.person.caller);
+        let (host, caller) = (&self.asked.served.host, &self.person.caller);
         let surface = self.surface();
         let form = host.read_form(caller, form).map_err(of_form)?;
         let submitted = match form.plugin() == OWN {
             true => {
                 self.person.operates()?;
-                host.operator_submit(caller, form, &surface)
+                host.operator_submit(form, &surface)
             }
-            false => host.submit_form(caller, form, &surface),
+            false => host.submit_form(form, &surface),
         };
         let submitted = submitted.map_err(|error| match error {
             SubmitError::Form(error) => of_form(error),
@@ -133,8 +135,7 @@ impl<'a> Wanted<'a> {
                 answer["kind"] = "reveal".into();
                 answer
             }
-            Submitted::Rate(json) => json!({ "kind": "script", "json": json }),
-            Submitted::Generated(json) => json!({ "kind": "script", "json": json.as_str() }),
+            Submitted::Script(json) => json!({ "kind": "script", "json": json.as_str() }),
             Submitted::StepUp(held) => json!({ "kind": "step-up", "held": held }),
             Submitted::Again(corrections) => {
                 json!({ "kind": "again", "corrections": sealed(&corrections, keys, &self.person) })
@@ -150,7 +151,7 @@ impl<'a> Wanted<'a> {
     }
 
     fn subject(&self) -> Result<Option<AccountId>, Problem> {
-        word(self.asked, FOR).map(|id| account(&id)).transpose()
+        self.asked.word(FOR).map(|id| account(&id)).transpose()
     }
 }
 
@@ -175,8 +176,8 @@ struct Drawn {
 
 /// The page's address: in the panel and nowhere else, because what people type goes there.
 fn page_url(asked: &Asked) -> Result<String, Problem> {
-    let url = word(asked, URL).unwrap_or_default();
-    let home = asked.links.home();
+    let url = asked.word(URL).unwrap_or_default();
+    let home = asked.served.links.home();
     let in_panel = url.starts_with('/') || origin(&url).is_some_and(|own| origin(home) == Some(own));
     if leads_somewhere(&url) && in_panel {
         return Ok(url);
@@ -189,10 +190,6 @@ fn page_url(asked: &Asked) -> Result<String, Problem> {
 fn origin(address: &str) -> Option<&str> {
     let host = address.find("://")? + 3;
     Some(&address[..address[host..].find(['/', '?', '#']).map_or(address.len(), |end| host + end)])
-}
-
-fn word(asked: &Asked, name: &str) -> Option<String> {
-    asked.query().find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
 }
 
 fn account(id: &str) -> Result<AccountId, Problem> {
@@ -225,7 +222,7 @@ fn slot_name(asked: &Asked) -> Result<&str, Problem> {
 fn slot(asked: &Asked) -> Result<Response, Problem> {
     let name = slot_name(asked)?;
     let wanted = Wanted::to_draw(asked)?;
-    let level = match word(asked, LEVEL).as_deref() {
+    let level = match asked.word(LEVEL).as_deref() {
         None | Some("2") => 2,
         Some("3") => 3,
         Some(_) => {
@@ -235,10 +232,10 @@ fn slot(asked: &Asked) -> Result<Response, Problem> {
     let caller = &wanted.person.caller;
     if as_json(asked) {
         let subject = wanted.subject()?;
-        let regions = asked.host.slot_as(caller, name, subject.as_ref(), &wanted.surface(), json::region);
+        let regions = asked.served.host.slot_as(name, subject.as_ref(), &wanted.surface(), json::region);
         return Ok(json_view(&json!({ "regions": wanted.or_broken(regions) })));
     }
-    let region = asked.host.slot(caller, name, wanted.subject()?.as_ref(), level, &wanted.surface());
+    let region = asked.served.host.slot(name, wanted.subject()?.as_ref(), level, &wanted.surface());
     let words = Words::of(&caller.locale);
     let (html, summary) = (within(&region.html, words), within(&region.summary.draw(words), words));
     Ok(json_answer(&dressed(json!({ "html": html.as_str(), "summary": summary.as_str() }))))
@@ -255,13 +252,12 @@ fn rows(asked: &Asked) -> Result<Response, Problem> {
         return Err(Problem::argument(FOR, detail));
     }
     if as_json(asked) {
-        let caller = &wanted.person.caller;
-        let rows = asked.host.rows_as(caller, name, &subjects, &wanted.surface(), json::row);
+        let rows = asked.served.host.rows_as(name, &subjects, &wanted.surface(), json::row);
         let said = rows.into_iter().zip(&subjects);
         let said = said.map(|(row, subject)| json!({ "subject": subject, "regions": wanted.or_broken(row) }));
         return Ok(json_view(&json!({ "rows": said.collect::<Vec<_>>() })));
     }
-    let rows = asked.host.rows(&wanted.person.caller, name, &subjects, &wanted.surface());
+    let rows = asked.served.host.rows(name, &subjects, &wanted.surface());
     let words = Words::of(&wanted.person.caller.locale);
     let drawn = rows.iter().zip(&subjects).map(|(plugins, subject)| {
         let join = |part: fn(&Row) -> &Markup| {
@@ -281,10 +277,9 @@ fn page(asked: &Asked) -> Result<Response, Problem> {
     let wanted = Wanted::to_draw(asked)?;
     let needed = |name| {
         let detail = || format!("{name} must name the page.");
-        word(asked, name).ok_or_else(|| Problem::argument(name, detail()))
+        asked.word(name).ok_or_else(|| Problem::argument(name, detail()))
     };
     let (plugin, name) = (needed(PLUGIN)?, needed(PAGE)?);
-    let caller = &wanted.person.caller;
     let arguments = asked.query().filter(|(name, _)| !name.starts_with("kt-") && name != "lang");
     let arguments: Vec<(String, String)> = arguments.map(|(n, v)| (n.into_owned(), v.into_owned())).collect();
     let (subject, surface) = (wanted.subject()?, wanted.surface());
@@ -292,15 +287,15 @@ fn page(asked: &Asked) -> Result<Response, Problem> {
     let drawn = if plugin == OWN {
         // For readers whom the panel lets use it.
         wanted.person.operates()?;
-        let page = OperatorPage::named(&name).filter(|page| page.is_remote());
+        let page = OperatorPage::named(&name).filter(|page| page.remote);
         let page = page.ok_or_else(|| Problem::from(&problem::NOT_FOUND))?;
-        asked.host.operator_page(caller, page, &arguments, &surface, "keyturn serve").map_err(no)?
+        asked.served.host.operator_page(page, &arguments, &surface, "keyturn serve").map_err(no)?
     } else if as_json(asked) {
-        let host = &asked.host;
-        let view = host.page_as(caller, &plugin, &name, subject.as_ref(), &arguments, &surface, json::view);
+        let host = &asked.served.host;
+        let view = host.page_as(&plugin, &name, subject.as_ref(), &arguments, &surface, json::view);
         return Ok(json_view(&view.map_err(no)?));
     } else {
-        asked.host.page(caller, &plugin, &name, subject.as_ref(), &arguments, &surface).map_err(no)?
+        asked.served.host.page(&plugin, &name, subject.as_ref(), &arguments, &surface).map_err(no)?
     };
     Ok(json_answer(&dressed(whole(&drawn, &wanted.person))))
 }
@@ -312,7 +307,7 @@ fn whole(page: &Page, person: &OnBehalf) -> Value {
 /// A page that may be for one person: the reader isn't asked to sign in.
 fn refused(error: CallError, person: &OnBehalf) -> Problem {
     match error {
-        CallError::Denied { .. } if person.is_nobody() => Problem::from(&problem::SIGN_IN),
+        CallError::Denied { .. } if person.caller.actor == Actor::Anonymous => Problem::from(&problem::SIGN_IN),
         error => Problem::of(error),
     }
 }
@@ -326,9 +321,10 @@ fn notice(asked: &Asked) -> Result<Response, Problem> {
     }
     let person = OnBehalf::of(asked)?;
     let Kept { notice } = body(asked)?;
-    let surface = Surface { submit_url: "", join: None, links: &*asked.links, corrections: None };
-    let html = asked.host.notice(&person.caller, &notice, &surface);
-    let html = html.map(|html| within(&html, Words::of(&person.caller.locale)).as_str().to_owned());
+    let caller = &person.caller;
+    let surface = Surface { caller, submit_url: "", join: None, links: &*asked.served.links, corrections: None };
+    let html = asked.served.host.notice(&notice, &surface);
+    let html = html.map(|html| within(&html, Words::of(&caller.locale)).as_str().to_owned());
     Ok(json_answer(&dressed(json!({ "html": html }))))
 }
 
@@ -354,7 +350,7 @@ fn held(asked: &Asked) -> Result<Response, Problem> {
     }
     let wanted = Wanted::of(asked)?;
     let Held { held } = body(asked)?;
-    let form = asked.host.held(&wanted.person.caller, &held).map_err(of_form)?;
+    let form = asked.served.host.held(&wanted.person.caller, &held).map_err(of_form)?;
     wanted.run(&form)
 }
 
@@ -383,7 +379,7 @@ fn opened(sealed: &str, asked: &Asked, person: &OnBehalf) -> Result<Corrections,
         None => (sealed, None),
     };
     let foreign = || problem::FOREIGN_FORM.detail("corrections are not this reader's.");
-    let keys = asked.host.keys();
+    let keys = asked.served.host.keys();
     let mut corrections = Corrections::open(sealed, keys, &person.caller.actor).ok_or_else(foreign)?;
     if let Some(generated) = generated {
         corrections.generated = Some(Box::new(Generated::open(generated, keys, &person.caller).ok_or_else(foreign)?));

@@ -42,7 +42,7 @@ struct Said {
     operator: bool,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Far {
     Own,
@@ -66,7 +66,7 @@ impl OnBehalf {
         };
         let json = BASE64.decode(value).map_err(|_| wrong(format!("{ON_BEHALF} must be base64.")))?;
         let said: Said = serde_json::from_slice(&json).map_err(|cause| wrong(format!("{ON_BEHALF}: {cause}.")))?;
-        let origin = asked.host.origin();
+        let origin = asked.served.host.origin();
         if said.audience != origin {
             return Err(wrong(format!("audience is “{}”; this host's is “{origin}”.", said.audience.escape_debug())));
         }
@@ -87,7 +87,7 @@ impl OnBehalf {
             return Err(beyond(realm));
         }
         // Staff in no mapped table are a name in the audit log, and no account that anything could be done to.
-        let mapped = |realm: &str| asked.host.storage.realms().iter().any(|known| known == realm);
+        let mapped = |realm: &str| asked.served.host.storage.realms().iter().any(|known| known == realm);
         if let Some(who) = &said.who
             && mapped(who.realm())
             && !asked.key.realms.contains(who.realm())
@@ -95,13 +95,7 @@ impl OnBehalf {
             return Err(beyond(who.realm()));
         }
         let reach = said.reach.iter().fold(Reach::none(), |reach, (realm, far)| {
-            reach.with(
-                realm,
-                match far {
-                    Far::Own => Scope::Own,
-                    Far::All => Scope::All,
-                },
-            )
+            reach.with(realm, if *far == Far::All { Scope::All } else { Scope::Own })
         });
         let operator = said.operator && said.who.is_some();
         let (actor, reach) = match said.who {
@@ -116,11 +110,6 @@ impl OnBehalf {
         caller.request.clone_from(&asked.caller.request);
         Language::of(&said.locale).tag().clone_into(&mut caller.locale);
         Ok(Self { caller, operator })
-    }
-
-    /// Whether nobody is signed in.
-    pub(super) fn is_nobody(&self) -> bool {
-        self.caller.actor == Actor::Anonymous
     }
 
     /// Whether the reader may use the host's own pages.
