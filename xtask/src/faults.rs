@@ -10,8 +10,10 @@ use crate::run::{self, Run, program, say};
 /// How often each fault is injected.
 const ROUNDS: &str = "5";
 
+type Part = fn(&Places) -> Result<()>;
+
 /// The parts: what is run, and what it is.
-pub(crate) const PARTS: [(&str, fn(&Places) -> Result<()>); 7] = [
+pub(crate) const PARTS: [(&str, Part); 8] = [
     ("hosts", |places| flows(places, "hosts")),
     ("servers", |places| flows(places, "servers")),
     ("failover", |places| flows(places, "failover")),
@@ -19,6 +21,7 @@ pub(crate) const PARTS: [(&str, fn(&Places) -> Result<()>); 7] = [
     ("network", |places| flows(places, "network")),
     ("pooler", pooler),
     ("versions", versions),
+    ("million", million),
 ];
 
 /// The oldest and the newest PostgreSQL that a public package has.
@@ -53,6 +56,12 @@ fn stores(places: &Places, engine: &str, how: (&str, &str), but: &[&str]) -> Res
     // As many at once as a small cluster of servers on this machine can do.
     let tests = tests(places, "stores", &format!("{engine}::")).arg("--test-threads=2").args(but);
     tests.env(how.0, how.1).done("a test failed")
+}
+
+/// Look-ups among a million people beside those among a thousand, on each engine.
+fn million(places: &Places) -> Result<()> {
+    let tests = tests(places, "stores", "accounts::spellings::million");
+    tests.args(["--ignored", "--nocapture", "--test-threads=1"]).done("a look-up reads more among a million")
 }
 
 fn cluster(places: &Places) -> Result<()> {

@@ -87,14 +87,22 @@ impl Sql {
     }
 }
 
-/// What Django, Werkzeug and others write before the hash. Some systems store plain text, so no other word is shown.
-const WORDS: [&str; 8] =
-    ["argon2", "bcrypt", "bcrypt_sha256", "md5", "pbkdf2", "pbkdf2_sha1", "pbkdf2_sha256", "scrypt"];
+/// The word that Django, Werkzeug and others write before a hash, with what ends it. Some systems store plain text, so it must look
+/// like a hash: long, of several parts, one of which is a cost.
+fn word(hash: &str) -> Option<&str> {
+    let end = hash.find(['$', ':']).filter(|end| (3..=16).contains(end))?;
+    let (word, rest) = hash.split_at(end);
+    let named = word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    let is_cost = |part: &str| part.contains('=') || !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let parts: Vec<&str> = rest.split(['$', ':']).collect();
+    let hash_like = hash.len() >= 32 && hash.bytes().all(|b| b.is_ascii_graphic());
+    (named && hash_like && parts.len() > 3 && parts.into_iter().any(is_cost)).then_some(&hash[..=end])
+}
 
 /// The scheme that a stored text names, with what encloses it; of a text that names none, only its length.
 pub(super) fn scheme(hash: &str) -> String {
-    if let Some(end) = hash.find(['$', ':']).filter(|end| WORDS.contains(&&hash[..*end])) {
-        return hash[..=end].to_owned();
+    if let Some(word) = word(hash) {
+        return word.to_owned();
     }
     let closing = match hash.chars().next() {
         Some('$') => Some('$'),

@@ -47,6 +47,7 @@ fn only_hashes_that_the_panel_verifies_at_a_bearable_cost_are_accepted() {
         ("$2b$12$abcdef", "doesn't list $2b$"),
         ("plain-password", "a text of 14 bytes"),
         ("plain$password", "a text of 14 bytes"),
+        ("correct$horse$battery$staple$and$more", "a text of 37 bytes"),
         ("pbkdf2_sha256$1000000$c2FsdA$aGFzaA", "doesn't list pbkdf2_sha256$"),
         ("argon2$argon2id$v=19$m=64,t=4,p=1$c2FsdA$aGFzaA", "doesn't list argon2$"),
         ("pbkdf2:sha256:1000000$c2FsdA$aGFzaA", "doesn't list pbkdf2:"),

@@ -162,7 +162,7 @@ impl Counters {
         let mut plugins = self.lock();
         let Some(state) = plugins.get_mut(plugin) else { return };
         // What was being written at that time may be in what was read, or not.
-        let exact = stale.flushes % 2 == 0 && stale.flushes == self.flushes.load(Ordering::Relaxed);
+        let exact = stale.flushes.is_multiple_of(2) && stale.flushes == self.flushes.load(Ordering::Relaxed);
         for bound in &stale.bounds {
             let of_bound = written.iter().filter(|one| (&one.key, one.window) == (&bound.key, bound.window));
             let of_bound: Vec<&Added> = of_bound.collect();

@@ -186,12 +186,14 @@ pub(crate) fn begin_again(db: &dyn Connection, keys: &Keys) -> Result<(), Storag
     begin(db, keys)
 }
 
+/// Number, what its MAC was, its place, its MAC then.
+type Placed = (i64, Option<Vec<u8>>, i64, Option<Vec<u8>>);
+
 /// What a look at a chain's new rows has found to write.
 struct Step {
     old: State,
     new: State,
-    /// Number, what its MAC was, its place, its MAC then.
-    rows: Vec<(i64, Option<Vec<u8>>, i64, Option<Vec<u8>>)>,
+    rows: Vec<Placed>,
     /// Rows that no host has written so.
     foreign: Vec<i64>,
     /// Where the next look goes on; none: nothing is left.

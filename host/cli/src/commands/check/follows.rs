@@ -62,6 +62,9 @@ fn usable(provider: &Sql, sql: &dyn Connection, name: &str) -> Result<Tally, sto
     Ok(Tally { addresses: tally.addresses - unusable, ..tally })
 }
 
+/// Why a column doesn't hold a hash.
+type Unfit<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
 impl Realm<'_> {
     fn setting(&self, name: &str) -> Option<&SettingValue> {
         self.plugin.settings.get(name)
@@ -73,7 +76,7 @@ impl Realm<'_> {
         &self,
         host: &Host,
         hook: &str,
-        (provider, unfit): (&Sql, &dyn Fn(&str) -> Option<String>),
+        (provider, unfit): (&Sql, &Unfit<'_>),
         report: &mut Report<'_>,
     ) -> Result<&str, String> {
         let Some(SettingValue::Text(output)) = self.setting("output") else {
